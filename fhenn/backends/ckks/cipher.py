@@ -1,0 +1,151 @@
+"""The backend of `CipherArray`: exact scales throughout."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fhenn.approx import Polynomial
+from fhenn.backends.ckks import evaluator
+from fhenn.backends.ckks.array import CipherArray, decrypt
+from fhenn.backends.ckks.context import Context
+from fhenn.backends.ckks.layout import pack
+from fhenn.backends.ckks.schedule import CubicForm, CubicSchedule
+from fhenn.backends.plain import PLAIN, broadcast
+from fhenn.errors import ShapeMismatch, UnsupportedOperation, UnsupportedValue
+
+
+class CipherBackend:
+    """Nodes on `CipherArray`."""
+
+    encrypted = True
+
+    def value(self, x: Any) -> CipherArray:
+        """`x` itself. Raises UnsupportedValue."""
+        if not isinstance(x, CipherArray):
+            raise UnsupportedValue(f"a {type(x).__name__}", "a CipherArray: encrypt values with it first")
+        return x
+
+    def keep(self, x: CipherArray) -> CipherArray:
+        """`x` itself: it is immutable."""
+        return x
+
+    def polynomial(self, polynomial: Polynomial, x: CipherArray) -> CipherArray:
+        """p(x) for a cubic p: 2 levels, 2 products, 2 relinearisations, 2 rescales.
+
+        Raises LevelExhausted, KeyMissing, ScaleMismatch, UnsupportedOperation.
+        """
+        form = cubic_form(polynomial)
+        context = x.context
+        schedule = self._schedule(polynomial, context, x.level, x.scale)
+        results = []
+        for ciphertext in x.ciphertexts:
+            shifted = ciphertext
+            if form.shift:
+                shifted = evaluator.at_level(context, ciphertext, x.level)
+                evaluator.add_constant(context, shifted, form.shift)
+            result = evaluator.cubic_product(context, ciphertext, shifted, form.b, schedule)
+            evaluator.add_constant(context, result, form.c)
+            results.append(result)
+        return replace(x, ciphertexts=tuple(results), level=x.level - 2, scale=results[0].scale)
+
+    def polynomial_times(self, polynomial: Polynomial, x: Any, factor: Any) -> CipherArray:
+        """p(x)·factor for p = a₂x² + a₀: 2 levels of `x`; 1 level of `factor` where `x` is plaintext.
+
+        Raises LevelExhausted, KeyMissing, ScaleMismatch, ContextMismatch, ShapeMismatch, UnsupportedOperation.
+        """
+        if not isinstance(x, CipherArray):
+            return self._times(factor, polynomial(broadcast("backward", PLAIN.value(x), factor.shape)), 1)
+        k, b = quadratic_form(polynomial)
+        x.context.require_levels("backward", 2, x.level)
+        if isinstance(factor, CipherArray):
+            return self._product(x, factor, k, b)
+        keys = x.context.relinearisation_keys("backward")
+        squares = tuple(evaluator.square_plus(x.context, c, keys, b) for c in x.ciphertexts)
+        inner = replace(x, ciphertexts=squares, level=x.level - 1, scale=squares[0].scale)
+        return self._times(inner, k * broadcast("backward", PLAIN.value(factor), x.shape), 2)
+
+    def _product(self, x: CipherArray, factor: CipherArray, k: float, b: float) -> CipherArray:
+        """k·factor·(x² + b), both encrypted."""
+        context = x.context
+        factor.require_same_keys(context)
+        if factor.shape != x.shape or factor.layout != x.layout:
+            raise ShapeMismatch("backward", factor.shape, f"{x.shape} in layout {x.layout!r}")
+        level = min(x.level, factor.level)
+        context.require_levels("backward", 2, level)
+        schedule = CubicSchedule.choose(k, x.scale, factor.scale, context.primes[: level + 1])
+        results = []
+        for pair in zip(x.ciphertexts, factor.ciphertexts, strict=True):
+            left, right = (evaluator.at_level(context, ciphertext, level) for ciphertext in pair)
+            results.append(evaluator.cubic_product(context, left, right, b, schedule))
+        return replace(x, ciphertexts=tuple(results), level=level - 2, scale=results[0].scale)
+
+    def _times(self, x: CipherArray, values: NDArray[np.floating[Any]], levels: int) -> CipherArray:
+        """x·values, slot by slot, back at the context's scale; the last of `levels` levels."""
+        context = x.context
+        context.require_levels("backward", levels, x.level + levels - 1)
+        rows = pack(values.astype(np.float64), x.layout, context.slots)
+        results = tuple(
+            evaluator.times_plain(context, ciphertext, row, context.scale)
+            for ciphertext, row in zip(x.ciphertexts, rows, strict=True)
+        )
+        return replace(x, ciphertexts=results, level=x.level - 1, scale=context.scale)
+
+    def linear(self, x: CipherArray, weight: NDArray[np.float64], bias: NDArray[np.float64] | None) -> CipherArray:
+        """x Wᵀ + b for samples × features in layout "features": 1 level, no rotation, back at the context's scale.
+
+        Raises LevelExhausted, ShapeMismatch, UnsupportedOperation.
+        """
+        if x.layout != "features":
+            raise UnsupportedOperation(
+                f"Linear on layout {x.layout!r}", "Encrypt with layout='features': one feature per ciphertext."
+            )
+        if x.shape[1] != weight.shape[1]:
+            raise ShapeMismatch("Linear", x.shape, f"(samples, {weight.shape[1]})")
+        context = x.context
+        context.require_levels("Linear", 1, x.level)
+        outputs, features = weight.shape
+        biases = np.zeros(outputs) if bias is None else bias
+        results = []
+        for start in range(0, len(x.ciphertexts), features):
+            block = list(x.ciphertexts[start : start + features])
+            for row, constant in zip(weight.tolist(), biases.tolist(), strict=True):
+                results.append(evaluator.weighted_sum(context, block, row, constant, context.scale))
+        shape = (x.shape[0], outputs)
+        return CipherArray(context, shape, x.layout, tuple(results), x.level - 1, context.scale)
+
+    def headroom(self, polynomial: Polynomial, x: CipherArray | Context) -> float:
+        """The largest |x| that the evaluation of `polynomial` on `x`, or on what a context encrypts afresh, holds.
+
+        Raises LevelExhausted, ScaleMismatch.
+        """
+        if isinstance(x, Context):
+            return self._schedule(polynomial, x, x.levels, x.scale).headroom(polynomial, x.scale)
+        return self._schedule(polynomial, x.context, x.level, x.scale).headroom(polynomial, x.scale)
+
+    @staticmethod
+    def _schedule(polynomial: Polynomial, context: Context, level: int, scale: float) -> CubicSchedule:
+        context.require_levels("a polynomial of degree 3", 2, level)
+        form = cubic_form(polynomial)
+        return CubicSchedule.choose(form.k, scale, scale, context.primes[: level + 1])
+
+    def reveal(self, x: CipherArray, secret: Context | None) -> NDArray[np.floating[Any]]:
+        """The plaintext of `x`. Raises KeyMissing, ContextMismatch."""
+        return decrypt(secret or x.context, x)
+
+
+def cubic_form(polynomial: Polynomial) -> CubicForm:
+    """The polynomial as k·(x + shift)·(x² + b) + c. Raises UnsupportedOperation for another degree than 3."""
+    if polynomial.degree != 3:
+        raise UnsupportedOperation(f"a polynomial of degree {polynomial.degree} on ciphertexts", "Use degree 3.")
+    return CubicForm.of(polynomial)
+
+
+def quadratic_form(polynomial: Polynomial) -> tuple[float, float]:
+    """(k, b) with p(x) = k·(x² + b). Raises UnsupportedOperation for another form."""
+    if polynomial.degree != 2 or polynomial.coefficient(1):
+        raise UnsupportedOperation(f"the derivative {polynomial} on ciphertexts", "Use a cubic without a term in x².")
+    return polynomial.coefficient(2), polynomial.coefficient(0) / polynomial.coefficient(2)

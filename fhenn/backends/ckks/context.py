@@ -1,0 +1,250 @@
+"""Keys and parameters of one CKKS key generation, and what the exact-scale evaluator needs of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import tenseal as ts
+import tenseal.sealapi as seal
+
+from fhenn.backends.ckks.parameters import Parameters, chain_for_levels
+from fhenn.backends.ckks.wire import check_context_message, frame, unframe
+from fhenn.errors import ContextMismatch, KeyMissing, LevelExhausted, ParameterError, WireFormatError
+
+_KIND = "evaluation-context"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Context:
+    """The keys of one key generation.
+
+    Make one with `Context.generate` (holds the secret key: the client's) and hand `context.public()` or
+    `context.to_bytes()` (never the secret key) to whoever computes. `Context.from_tenseal` wraps keys made by TenSEAL.
+
+    >>> client = Context.generate(Parameters.for_depth(2))
+    >>> client.has_secret_key, client.public().has_secret_key
+    (True, False)
+    """
+
+    tenseal: ts.Context
+
+    @classmethod
+    def generate(cls, parameters: Parameters) -> Context:
+        """New keys for `parameters`: secret, public and relinearisation keys. Raises ParameterError."""
+        try:
+            context = ts.context(
+                ts.SCHEME_TYPE.CKKS,
+                parameters.ring_degree,
+                coeff_mod_bit_sizes=list(parameters.chain),
+                n_threads=1,  # more threads hang after fork, and gain nothing on one ciphertext
+            )
+        except (ValueError, RuntimeError) as error:
+            raise ParameterError(f"SEAL refuses {parameters}: {error}.", "Change the chain.") from error
+        context.global_scale = parameters.scale
+        return cls(context)
+
+    @classmethod
+    def from_tenseal(cls, context: ts.Context) -> Context:
+        """The keys of a `tenseal.Context` of the CKKS scheme with a global scale. Raises ParameterError."""
+        known = _CONTEXTS.get(context.data)
+        if known is None:
+            known = cls(context)
+            known._require_ckks()
+            _CONTEXTS[context.data] = known
+        return known
+
+    def _require_ckks(self) -> None:
+        if int(self._key_parameters.scheme()) != int(seal.SCHEME_TYPE.CKKS):  # TenSEAL's and SEAL's enums differ
+            raise ParameterError("the context is not a CKKS one.", "Create it with tenseal.SCHEME_TYPE.CKKS.")
+
+    @cached_property
+    def seal_context(self) -> Any:
+        """SEAL's context."""
+        return self.tenseal.seal_context().data
+
+    @cached_property
+    def _key_parameters(self) -> Any:
+        return self.seal_context.key_context_data().parms()
+
+    @cached_property
+    def ring_degree(self) -> int:
+        """N."""
+        return int(self._key_parameters.poly_modulus_degree())
+
+    @property
+    def slots(self) -> int:
+        """Values that one ciphertext holds: N/2."""
+        return self.ring_degree // 2
+
+    @cached_property
+    def primes(self) -> tuple[int, ...]:
+        """The primes under ciphertexts, first prime first; a ciphertext at level l has the first l + 1 of them."""
+        return self._all_primes[: len(self._parms_ids)]
+
+    @cached_property
+    def _all_primes(self) -> tuple[int, ...]:
+        return tuple(int(prime.value()) for prime in self._key_parameters.coeff_modulus())
+
+    @property
+    def levels(self) -> int:
+        """Rescales that a fresh ciphertext has."""
+        return len(self.primes) - 1
+
+    @cached_property
+    def scale(self) -> float:
+        """The scale of fresh ciphertexts. Raises ParameterError where TenSEAL's context has none."""
+        try:
+            return float(self.tenseal.global_scale)
+        except ValueError as error:
+            suggestion = "Set context.global_scale, for instance 2**40."
+            raise ParameterError("the context has no scale.", suggestion) from error
+
+    @cached_property
+    def evaluator(self) -> Any:
+        """SEAL's evaluator."""
+        return seal.Evaluator(self.seal_context)
+
+    @cached_property
+    def encoder(self) -> Any:
+        """SEAL's CKKS encoder."""
+        return seal.CKKSEncoder(self.seal_context)
+
+    @cached_property
+    def _parms_ids(self) -> tuple[list[int], ...]:
+        """SEAL's parameter id of every level, level 0 first."""
+        ids = []
+        data = self.seal_context.first_context_data()
+        while data is not None:
+            ids.append(data.parms_id())
+            data = data.next_context_data()
+        return tuple(reversed(ids))
+
+    def parms_id(self, level: int) -> list[int]:
+        """SEAL's parameter id of a level."""
+        return self._parms_ids[level]
+
+    def level_of(self, *ciphertexts: Any) -> int:
+        """The one level of SEAL ciphertexts. Raises ContextMismatch where they have several or other parameters."""
+        ids = {tuple(ciphertext.parms_id()) for ciphertext in ciphertexts}
+        if len(ids) != 1 or (level := self._levels_by_id.get(ids.pop())) is None:
+            raise ContextMismatch(self.fingerprint, "one with other parameters")
+        return level
+
+    @cached_property
+    def _levels_by_id(self) -> dict[tuple[int, ...], int]:
+        return {tuple(parms_id): level for level, parms_id in enumerate(self._parms_ids)}
+
+    @cached_property
+    def has_secret_key(self) -> bool:
+        """Whether this context can decrypt."""
+        return bool(self.tenseal.has_secret_key())
+
+    @cached_property
+    def has_public_key(self) -> bool:
+        """Whether this context can encrypt with a public key (symmetric contexts of TenSEAL have none)."""
+        try:
+            return bool(self.tenseal.has_public_key())
+        except ValueError:
+            return False
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that tell one key generation from another; it guards against mix-ups, not malice."""
+        digest = sha256(repr((self.ring_degree, self._all_primes)).encode())
+        if self.has_public_key:
+            key = self.tenseal.public_key().data.data()
+            digest.update(repr((key.data(0), key.data(1))).encode())
+        elif self.tenseal.has_relin_keys():
+            key = self.tenseal.relin_keys().data.data()[0][0].data()
+            digest.update(repr((key.data(0), key.data(1))).encode())
+        return digest.hexdigest()[:16]
+
+    def relinearisation_keys(self, operation: str) -> Any:
+        """SEAL's relinearisation keys. Raises KeyMissing, naming the operation that wants them."""
+        if not self.tenseal.has_relin_keys():
+            suggestion = "Let the key holder call generate_relin_keys() and send the context again."
+            raise KeyMissing("relinearisation", operation, suggestion)
+        return self.tenseal.relin_keys().data
+
+    def secret_key(self, operation: str) -> Any:
+        """SEAL's secret key. Raises KeyMissing, naming the operation that wants it."""
+        if not self.has_secret_key:
+            raise KeyMissing("secret", operation, "Only the client's context, which made the keys, can do this.")
+        return self.tenseal.secret_key().data
+
+    @cached_property
+    def _encrypt(self) -> Any:
+        """SEAL's encryption of a plaintext: under the secret key where it is at hand, at a sixth of the noise."""
+        if self.has_secret_key:
+            return seal.Encryptor(self.seal_context, self.secret_key("encrypt")).encrypt_symmetric
+        if self.has_public_key:
+            return seal.Encryptor(self.seal_context, self.tenseal.public_key().data).encrypt
+        raise KeyMissing("public", "encrypt", "Encrypt with the client's context.")
+
+    def encode(self, values: float | list[float], level: int, scale: float) -> Any:
+        """A SEAL plaintext of one number in every slot, or of a list of slot values, at a level and scale."""
+        plaintext = seal.Plaintext()
+        self.encoder.encode(values, self.parms_id(level), scale, plaintext)
+        return plaintext
+
+    def encrypt_slots(self, values: float | list[float], level: int, scale: float) -> Any:
+        """A SEAL ciphertext of slot values at a level and scale. Raises KeyMissing."""
+        ciphertext = seal.Ciphertext()
+        self._encrypt(self.encode(values, level, scale), ciphertext)
+        return ciphertext
+
+    @cached_property
+    def _decryptor(self) -> Any:
+        return seal.Decryptor(self.seal_context, self.secret_key("decrypt"))
+
+    def decrypt_slots(self, ciphertext: Any) -> list[float]:
+        """All slot values of a SEAL ciphertext. Raises KeyMissing."""
+        plaintext = seal.Plaintext()
+        self._decryptor.decrypt(ciphertext, plaintext)
+        return list(self.encoder.decode_double(plaintext))
+
+    def require_levels(self, operation: str, needed: int, left: int) -> None:
+        """Raise LevelExhausted, with parameters that would do, where `left` is less than `needed`."""
+        if left < needed:
+            bits = [prime.bit_length() for prime in self._all_primes]
+            suggestion = chain_for_levels(bits, self.scale, self.levels + needed - left)
+            raise LevelExhausted(operation, needed, left, suggestion)
+
+    def public(self) -> Context:
+        """This context without the secret key, reloaded from bytes so that no copy of the key stays in it."""
+        return Context.from_bytes(self.to_bytes())
+
+    def to_bytes(self) -> bytes:
+        """Parameters, public, relinearisation and Galois keys as a message. Never the secret key."""
+        body = self.tenseal.serialize(save_public_key=self.has_public_key, save_secret_key=False)
+        return frame(_KIND, {"fingerprint": self.fingerprint}, body)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Context:
+        """The context in a message of `to_bytes`, for computing without the secret key.
+
+        Raises WireFormatError where the message is malformed, altered, or carries a secret key.
+        """
+        meta, body = unframe(_KIND, data)
+        check_context_message(body)
+        try:
+            context = cls(ts.Context.load(body, n_threads=1))
+        except (ValueError, RuntimeError) as error:
+            raise WireFormatError(_KIND, f"SEAL refuses it ({error})") from error
+        context._require_ckks()
+        if context.fingerprint != meta.get("fingerprint"):
+            raise WireFormatError(_KIND, "its keys are not those that its header names")
+        return context
+
+    def __repr__(self) -> str:
+        bits = [prime.bit_length() for prime in self._all_primes]
+        secret = "with" if self.has_secret_key else "without"
+        return f"Context(N={self.ring_degree}, chain={bits}, {secret} secret key, {self.fingerprint})"
+
+
+_CONTEXTS: WeakKeyDictionary[Any, Context] = WeakKeyDictionary()
+"""One Context per TenSEAL context, so that its evaluator and encoder are made once."""

@@ -1,0 +1,115 @@
+"""CKKS parameters: ring degree, modulus chain and scale, at 128-bit security."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import floor, log2
+
+from fhenn.errors import ParameterError
+
+MAX_MODULUS_BITS = {1024: 27, 2048: 54, 4096: 109, 8192: 218, 16384: 438, 32768: 881}
+"""Bits of the whole modulus, special prime included, at 128-bit security and a ternary secret, by ring degree
+(Homomorphic Encryption Security Standard, 2018, table 1; Microsoft SEAL enforces the same)."""
+
+_GROWTH_BITS = 8
+"""The free constant of the sigmoid's cubic multiplies the scale by 1/0.004 = 250."""
+
+_INTEGER_BITS = 6
+"""Room above the point in a result: values to ±32 after that growth."""
+
+_LARGEST_PRIME_BITS = 60
+"""SEAL's limit for one prime."""
+
+_LARGEST_SCALE_BITS = 45
+"""Beyond this a larger scale no longer shows in float64 arithmetic on values of order 10."""
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Ring degree N, bits of the primes and scale of a CKKS context.
+
+    ring_degree: N, a power of two; a ciphertext has N/2 slots. chain: bits of every prime, first prime first and
+    special prime last; `len(chain) - 2` is the number of levels. scale: the scale of fresh ciphertexts.
+    Raises ParameterError where the chain is malformed or falls below 128-bit security.
+
+    >>> Parameters(8192, (60, 40, 40, 60), scale=2.0**40).levels
+    2
+    """
+
+    ring_degree: int
+    chain: tuple[int, ...]
+    scale: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "chain", tuple(int(bits) for bits in self.chain))
+        if self.ring_degree not in MAX_MODULUS_BITS:
+            raise ParameterError(
+                f"ring degree {self.ring_degree} is not supported.", f"Choose one of {sorted(MAX_MODULUS_BITS)}."
+            )
+        limit = MAX_MODULUS_BITS[self.ring_degree]
+        if sum(self.chain) > limit:
+            raise ParameterError(
+                f"a modulus of {sum(self.chain)} bits at ring degree {self.ring_degree} is below 128-bit security.",
+                f"At most {limit} bits fit; shorten the chain or take a larger ring.",
+            )
+        if len(self.chain) < 2 or min(self.chain) < 15 or max(self.chain) > _LARGEST_PRIME_BITS:
+            raise ParameterError(
+                f"the chain {list(self.chain)} is malformed.",
+                f"Give at least a first and a special prime, each of 15 to {_LARGEST_PRIME_BITS} bits.",
+            )
+        if not 1.0 < self.scale < 2.0 ** sum(self.chain[:-1]):
+            raise ParameterError(
+                f"scale {self.scale:g} does not fit the chain {list(self.chain)}.",
+                "Take a power of two close to the primes in the middle of the chain.",
+            )
+
+    @property
+    def levels(self) -> int:
+        """Rescales that a fresh ciphertext has."""
+        return len(self.chain) - 2
+
+    @property
+    def slots(self) -> int:
+        """Values that one ciphertext holds."""
+        return self.ring_degree // 2
+
+    @classmethod
+    def for_depth(cls, depth: int, scale_bits: int = 30) -> Parameters:
+        """The smallest ring for `depth` levels with a scale of at least `scale_bits` bits, used to the full.
+
+        depth: levels, for instance the `cost` of a node or the sum of the costs of several. scale_bits: least bits of
+        the scale; error at the output is of the order of N/2^bits. The first prime leaves 14 bits above the scale: 8
+        for the free constant of the sigmoid, 6 for values to ±32. The special prime is as large as the first, so that
+        key-switching noise stays below rescaling noise. Raises ParameterError where no ring holds that.
+
+        >>> Parameters.for_depth(2)
+        Parameters(ring_degree=8192, chain=(59, 45, 45, 59), scale=35184372088832.0)
+        """
+        if depth < 1 or scale_bits < 15:
+            raise ParameterError(
+                f"depth {depth} with a scale of {scale_bits} bits is no use.", "Ask for 1 level or more."
+            )
+        above = _GROWTH_BITS + _INTEGER_BITS
+        for ring_degree, limit in MAX_MODULUS_BITS.items():
+            bits = min(floor((limit - 2 * above) / (depth + 2)), _LARGEST_SCALE_BITS)
+            if bits >= scale_bits:
+                chain = (bits + above, *[bits] * depth, bits + above)
+                return cls(ring_degree, chain, 2.0**bits)
+        raise ParameterError(
+            f"no ring holds {depth} levels of {scale_bits} bits at 128-bit security.",
+            "Ask for fewer levels or a smaller scale.",
+        )
+
+
+def chain_for_levels(chain_bits: list[int], scale: float, levels: int) -> str:
+    """A sentence with parameters like the given ones that have `levels` levels.
+
+    chain_bits: bits of the primes, special prime last.
+    """
+    middle = round(log2(scale))
+    first, special = chain_bits[0], chain_bits[-1]
+    chain = [first, *[middle] * levels, special]
+    for ring_degree, limit in MAX_MODULUS_BITS.items():
+        if sum(chain) <= limit:
+            return f"coeff_mod_bit_sizes={chain} with poly_modulus_degree={ring_degree} has {levels} levels."
+    return f"No ring at 128-bit security holds {levels} levels of {middle} bits: use a smaller scale or fewer layers."

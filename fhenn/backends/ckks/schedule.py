@@ -1,0 +1,113 @@
+"""The scales on the way through k·w·(x² + b) + c, and what fits under the modulus meanwhile. Arithmetic only.
+
+Every cubic a₃x³ + a₂x² + a₁x + a₀ is of that form with w = x + a₂/a₃, k = a₃, b = a₁/a₃, c = a₀ - a₁a₂/a₃, and so is
+its derivative times a gradient g where a₂ = 0 (w = g, k = 3a₃, b = a₁/3a₃, c = 0). It takes one square, one product
+and no plaintext product: reading w at scale s/|k| *is* |k|·w, and rescaling noise only ever meets the small k·w.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import floor, inf, prod, sqrt
+
+import numpy as np
+
+from fhenn.approx import Polynomial
+from fhenn.errors import ScaleMismatch
+
+_ROOM = 2.0
+"""The result's scale leaves room for values of at least this size: σ's cubic stays below 1.04 on its domain."""
+
+_MINIMUM_MULTIPLIER = 2**10
+"""Below this the integer that stands for the constant k drowns the result in rescaling noise."""
+
+
+@dataclass(frozen=True)
+class CubicForm:
+    """A cubic as k·(x + shift)·(x² + b) + c."""
+
+    k: float
+    shift: float
+    b: float
+    c: float
+
+    @classmethod
+    def of(cls, polynomial: Polynomial) -> CubicForm:
+        """The form of a polynomial of degree 3."""
+        a0, a1, a2, a3 = (polynomial.coefficient(exponent) for exponent in range(4))
+        return cls(k=a3, shift=a2 / a3, b=a1 / a3, c=a0 - a1 * a2 / a3)
+
+
+@dataclass(frozen=True)
+class CubicSchedule:
+    """Exact scales of k·w·(x² + b) + c, with x and w at one level.
+
+    k: the constant. square: scale of x² after its rescale. factor: scale at which w is read, k included. multiplier: None where k is
+    free (read off the scale); otherwise the integer that w is multiplied by, before a rescale of its own, so that the
+    result's scale stays under the modulus. result: scale of the result. at_input, at_result: half the modulus at the
+    level of x and at that of the result, which no value times its scale may exceed.
+    """
+
+    k: float
+    square: float
+    factor: float
+    multiplier: int | None
+    result: float
+    at_input: float
+    at_result: float
+
+    @classmethod
+    def choose(cls, k: float, scale_x: float, scale_w: float, moduli: Sequence[int]) -> CubicSchedule:
+        """The schedule for constant `k` and inputs at the given scales.
+
+        moduli: the primes under x, first prime first; the last two are divided by. Raises ScaleMismatch where no
+        choice leaves room for results of size 2.
+        """
+        second, first = moduli[-2:]
+        at_result = float(prod(moduli[:-2])) / 2
+        square = scale_x * scale_x / first
+        factor, multiplier = scale_w / abs(k), None
+        largest_factor = at_result / _ROOM * second / square
+        if factor > largest_factor:
+            # the free constant would push the scale past the modulus: shrink w by a rescale instead
+            multiplier = floor(largest_factor * abs(k) * first / scale_w)
+            if multiplier < _MINIMUM_MULTIPLIER:
+                raise ScaleMismatch(
+                    scale_x,
+                    first,
+                    "Use a scale close to the primes in the middle of the chain and a larger first prime.",
+                )
+            factor = scale_w * multiplier / abs(k) / first
+        return cls(k, square, factor, multiplier, square * factor / second, at_result * second * first, at_result)
+
+    def headroom(self, polynomial: Polynomial, scale_x: float) -> float:
+        """The largest |x| that every rescale on the way to p(x) holds.
+
+        Sums and products are exact modulo the modulus; only at a rescale must the value lie within it. A vector of
+        slots of largest magnitude v has coefficients of at most v, so the bound is safe for every vector, and sharp
+        for one whose slots are all alike.
+        """
+        limits = [
+            sqrt(self.at_input) / scale_x,
+            radius_within(polynomial, self.at_result / self.result),
+        ]
+        if self.multiplier is not None:
+            limits.append(self.at_input / scale_x / self.multiplier)
+        return min(limits)
+
+
+def radius_within(polynomial: Polynomial, limit: float) -> float:
+    """The largest r such that |p(x)| <= limit for all |x| <= r; 0 where p(0) is beyond already.
+
+    >>> radius_within(Polynomial((0.0, 0.0, 1.0), domain=(-1, 1)), 9.0)
+    3.0
+    """
+    if abs(polynomial.coefficient(0)) > limit:
+        return 0.0
+    crossings = []
+    for target in (limit, -limit):
+        shifted = np.array(polynomial.coefficients[::-1])
+        shifted[-1] -= target
+        crossings += [abs(root.real) for root in np.roots(shifted) if abs(root.imag) <= 1e-9 * max(1.0, abs(root))]
+    return float(min(crossings, default=inf))

@@ -1,0 +1,270 @@
+"""The backend of `tenseal.CKKSVector` and `tenseal.CKKSTensor`: same type out, at exactly the scale that came in.
+
+TenSEAL's operators stamp every result with the vector's scale s, though a rescale by a prime q leaves s²/q. Here that
+ratio is known and built into the constants, so the result is right *at s*: exact scales through TenSEAL's own
+operators, without a detour over bytes, for any number of chunks and any shape, replication across slots included.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import log2, prod, sqrt
+from typing import Any
+
+import numpy as np
+import tenseal as ts
+from numpy.typing import NDArray
+
+from fhenn.approx import Polynomial
+from fhenn.backends.ckks import evaluator
+from fhenn.backends.ckks.array import common_scale
+from fhenn.backends.ckks.cipher import cubic_form, quadratic_form
+from fhenn.backends.ckks.context import Context
+from fhenn.backends.ckks.schedule import radius_within
+from fhenn.backends.ckks.wire import TensealMessage, ciphertext_to_bytes
+from fhenn.backends.plain import PLAIN, broadcast
+from fhenn.errors import (
+    ContextMismatch,
+    KeyMissing,
+    ScaleMismatch,
+    ShapeMismatch,
+    UnsupportedOperation,
+    UnsupportedValue,
+)
+
+TensealValue = Any
+"""`tenseal.CKKSVector` or `tenseal.CKKSTensor`; TenSEAL has no types to check against."""
+
+SCALE_TOLERANCE = 0.1
+"""How far scale/prime may be from 1. TenSEAL takes it for 1, so every one of its products is off by that factor:
+1e-7 with 40-bit primes, 1 % with 23-bit ones, 15-43 % with the 21-bit primes of its tutorials."""
+
+
+@dataclass(frozen=True)
+class _State:
+    """What a TenSEAL value is made of: its ciphertexts, their level and their scale.
+
+    The scale is what the ciphertexts say. The value has a nominal one besides, which TenSEAL stamps on every product,
+    and which differs where the ciphertexts' has drifted.
+    """
+
+    context: Context
+    ciphertexts: list[Any]
+    level: int
+    scale: float
+
+    def prime(self, below: int = 0) -> int:
+        """The prime that a rescale divides by at this level, or `below` levels further down."""
+        return self.context.primes[self.level - below]
+
+
+class TensealBackend:
+    """Nodes on TenSEAL's own CKKS values."""
+
+    encrypted = True
+
+    def value(self, x: TensealValue) -> TensealValue:
+        """`x` itself. Raises UnsupportedValue where it has no context or TenSEAL's automatic steps are off."""
+        if not isinstance(x, ts.CKKSVector | ts.CKKSTensor):
+            raise UnsupportedValue(type(x).__name__, "tenseal.CKKSVector, tenseal.CKKSTensor or plaintext")
+        try:
+            context = x.data.context()
+        except ValueError as error:
+            raise UnsupportedValue(
+                f"a {type(x).__name__} without a context", "one that is linked: call link_context(context) first"
+            ) from error
+        off = [name for name in ("auto_relin", "auto_rescale", "auto_mod_switch") if not getattr(context, name)]
+        if off:
+            raise UnsupportedValue(
+                f"a {type(x).__name__} whose context has {', '.join(off)} off", "TenSEAL's automatic steps left on"
+            )
+        return x
+
+    def keep(self, x: TensealValue) -> TensealValue:
+        """A copy that in-place operators (`x += 1`) do not reach."""
+        return x.pow(1)
+
+    def polynomial(self, polynomial: Polynomial, x: TensealValue) -> TensealValue:
+        """p(x) for a cubic p: 2 levels, 2 products, 2 relinearisations, 4 rescales; no key but the relinearisation one.
+
+        Raises LevelExhausted, KeyMissing, ScaleMismatch, UnsupportedOperation, ContextMismatch.
+        """
+        form = cubic_form(polynomial)
+        if form.shift:
+            raise UnsupportedOperation(
+                f"the cubic {polynomial} on TenSEAL's values", "Use a cubic without a term in x²."
+            )
+        result = self._cubic(polynomial.domain, x, x, form.k, form.b)
+        if form.c:
+            result.add_(form.c)
+        return result
+
+    def _cubic(self, domain: tuple[float, float], x: TensealValue, w: TensealValue, k: float, b: float) -> TensealValue:
+        """k·w·(x² + b) as k·w·(x² - m) + k(b + m)·w.
+
+        The first factor of the product carries the noise of a rescale, which the second multiplies: m in the middle
+        of x² makes that |x² - m| <= m instead of |x² + b|, a sixth for the sigmoid.
+        """
+        at_x, at_w = self._state(x), self._state(w)
+        context = at_x.context
+        operation = "a polynomial of degree 3"
+        for state in (at_x, at_w):
+            context.require_levels(operation, 2, state.level)
+            self._require_fit(state, state.scale)
+        context.relinearisation_keys(operation)
+        m = max(abs(bound) for bound in domain) ** 2 / 2
+        square = x.square()
+        nominal = scale_of(square)  # stamped by TenSEAL: a vector does not tell it otherwise
+        self._require_fit(at_x, nominal)
+        # what TenSEAL takes for 1 after each rescale, and is not
+        of_square = at_x.scale**2 / at_x.prime() / nominal
+        of_factor = at_w.scale / at_w.prime()
+        of_product = nominal / context.primes[min(at_x.level, at_w.level) - 1]
+        square.add_(-m * of_square)
+        result = w * (k / (of_square * of_factor * of_product))
+        if scale_of(result) != nominal:
+            raise ScaleMismatch(scale_of(result), round(nominal), "Encrypt input and gradient at one scale.")
+        result.mul_(square)
+        result.add_(w * (k * (b + m) / of_factor))
+        return result
+
+    def polynomial_times(self, polynomial: Polynomial, x: Any, factor: Any) -> TensealValue:
+        """p(x)·factor for p = a₂x² + a₀: 2 levels of `x`; 1 level of `factor` where `x` is plaintext.
+
+        Raises LevelExhausted, KeyMissing, ScaleMismatch, ContextMismatch, ShapeMismatch, UnsupportedOperation.
+        """
+        if not isinstance(x, ts.CKKSVector | ts.CKKSTensor):
+            state = self._state(factor)
+            state.context.require_levels("backward", 1, state.level)
+            shape = shape_of(factor)
+            return self._times_plain(factor, state, polynomial(broadcast("backward", PLAIN.value(x), shape)))
+        k, b = quadratic_form(polynomial)
+        if isinstance(factor, ts.CKKSVector | ts.CKKSTensor):
+            self._require_alike(x, factor)
+            return self._cubic(polynomial.domain, x, factor, k, b)
+        state = self._state(x)
+        state.context.require_levels("backward", 2, state.level)
+        state.context.relinearisation_keys("backward")
+        shape = shape_of(x)
+        values = k * broadcast("backward", PLAIN.value(factor), shape)
+        square = x.square()
+        self._require_fit(state, scale_of(square))
+        of_square = state.scale**2 / state.prime() / scale_of(square)
+        square.add_(b * of_square)
+        return self._times_plain(square, self._state(square), values / of_square)
+
+    def _times_plain(self, x: TensealValue, state: _State, values: NDArray[np.floating[Any]]) -> TensealValue:
+        """x·values where `values` has the shape of x; every copy of x across the slots is multiplied alike.
+
+        TenSEAL's own product with a plain vector touches the first slots only and leaves zeros in the others.
+        """
+        message = TensealMessage.decode(x.serialize())
+        self._require_fit(state, message.scale, levels=1)
+        rows = self._rows(x, values.astype(np.float64), message, state.context.slots)
+        products = tuple(
+            ciphertext_to_bytes(evaluator.times_plain(state.context, ciphertext, row, message.scale))
+            for ciphertext, row in zip(state.ciphertexts, rows, strict=True)
+        )
+        result = TensealMessage(message.sizes, products, message.scale, message.batch).encode()
+        return type(x).load(x.context(), result)
+
+    @staticmethod
+    def _rows(
+        x: TensealValue, values: NDArray[np.float64], message: TensealMessage, slots: int
+    ) -> list[float | list[float]]:
+        """The plaintext of each ciphertext of `x`: chunks repeated across the slots for a vector, one number per
+        ciphertext for a tensor, its batch for a batched one.
+        """
+        if isinstance(x, ts.CKKSVector):
+            chunks = np.split(values, np.cumsum(message.sizes)[:-1])
+            return [np.resize(chunk, slots).tolist() for chunk in chunks]
+        if message.batch is None:
+            return [float(value) for value in values.reshape(-1)]
+        return [column.tolist() for column in values.reshape(message.batch, -1).T]
+
+    def linear(self, x: TensealValue, weight: NDArray[np.float64], bias: NDArray[np.float64] | None) -> TensealValue:
+        """Not offered: TenSEAL has its own. Raises UnsupportedOperation."""
+        raise UnsupportedOperation(
+            f"Linear on {type(x).__name__}", "Use x.mm(weight.T), or encrypt with fhenn.encrypt(layout='features')."
+        )
+
+    def headroom(self, polynomial: Polynomial, x: TensealValue) -> float:
+        """The largest |x| that the evaluation of `polynomial` on `x` holds. Raises LevelExhausted, ScaleMismatch."""
+        state = self._state(x)
+        state.context.require_levels("a polynomial of degree 3", 2, state.level)
+        nominal = TensealMessage.decode(x.serialize()).scale
+        self._require_fit(state, nominal)
+        at_result = float(prod(state.context.primes[: state.level - 1])) / 2
+        at_input = at_result * state.prime() * state.prime(1)
+        form = cubic_form(polynomial)
+        m = max(abs(bound) for bound in polynomial.domain) ** 2 / 2
+        product = Polynomial((0.0, -form.k * m, 0.0, form.k), polynomial.domain)
+        slope = max(abs(form.k), abs(form.k * (form.b + m)))
+        return min(
+            sqrt(at_input) / state.scale,
+            at_input / (state.scale * nominal * slope),
+            radius_within(product, at_result / nominal),
+            radius_within(polynomial, at_result / nominal),
+        )
+
+    def reveal(self, x: TensealValue, secret: Any) -> NDArray[np.floating[Any]]:
+        """The plaintext of `x`, with a `tenseal` secret key, a `Context`, or the key in its own context.
+
+        Raises KeyMissing where none of them holds the secret key.
+        """
+        if isinstance(secret, Context):
+            secret.secret_key("decrypt")
+            secret = secret.tenseal.secret_key()
+        if secret is None and not x.context().has_secret_key():
+            raise KeyMissing("secret", "decrypt", "Pass the client's context.")
+        plain = x.decrypt(secret)
+        return np.array(plain if isinstance(plain, list) else plain.tolist(), dtype=np.float64)
+
+    @staticmethod
+    def _state(x: TensealValue) -> _State:
+        """Level and scales of `x`, the same for all its ciphertexts. Raises ContextMismatch."""
+        context = Context.from_tenseal(x.context())
+        ciphertexts = x.ciphertext()
+        if not ciphertexts:
+            raise UnsupportedValue(f"an empty {type(x).__name__}", "one that holds values")
+        return _State(context, ciphertexts, context.level_of(*ciphertexts), common_scale(context, ciphertexts))
+
+    @staticmethod
+    def _require_fit(state: _State, scale: float, levels: int = 2) -> None:
+        """Raise ScaleMismatch where TenSEAL's own operators are wrong with this scale on the next primes."""
+        for below in range(levels):
+            prime = state.prime(below)
+            if abs(scale / prime - 1) > SCALE_TOLERANCE:
+                bits = max(round(log2(scale)), 26)
+                raise ScaleMismatch(
+                    scale,
+                    prime,
+                    "TenSEAL takes the two for equal, so every product comes out wrong by their ratio. Use a "
+                    f"global_scale of 2**{bits} and {bits}-bit primes in the middle of the chain, or fhenn.encrypt, "
+                    "which keeps exact scales.",
+                )
+
+    def _require_alike(self, x: TensealValue, factor: TensealValue) -> None:
+        """Raise unless both are of one type, shape and context."""
+        if type(x) is not type(factor):
+            raise UnsupportedValue(f"{type(x).__name__} with {type(factor).__name__}", "two values of one type")
+        if shape_of(x) != shape_of(factor):
+            raise ShapeMismatch("backward", shape_of(factor), str(shape_of(x)))
+        mine, other = (Context.from_tenseal(value.context()) for value in (x, factor))
+        if mine.fingerprint != other.fingerprint:
+            raise ContextMismatch(mine.fingerprint, other.fingerprint)
+
+
+def scale_of(x: TensealValue) -> float:
+    """The scale of the ciphertexts of `x` (`CKKSVector.scale()` itself raises AttributeError in TenSEAL 0.3)."""
+    return float(x.ciphertext()[0].scale)
+
+
+def shape_of(x: TensealValue) -> tuple[int, ...]:
+    """The shape of the plaintext of `x`; of a batched tensor, the batch first."""
+    shape = tuple(x.shape)
+    if isinstance(x, ts.CKKSTensor):
+        batch = TensealMessage.decode(x.serialize()).batch
+        if batch is not None:
+            return (batch, *shape)
+    return shape

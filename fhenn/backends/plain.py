@@ -1,0 +1,72 @@
+"""The plaintext twin: the nodes' arithmetic in NumPy."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fhenn.approx import Polynomial
+from fhenn.errors import ShapeMismatch, UnsupportedValue
+
+Floats = NDArray[np.floating[Any]]
+
+
+class PlainBackend:
+    """NumPy arithmetic: float32 stays float32, everything else computes in float64."""
+
+    encrypted = False
+
+    def value(self, x: ArrayLike) -> Floats:
+        """`x` as a float32 array if it is one, as float64 otherwise; any shape. Raises UnsupportedValue."""
+        expected = "real numbers, an array of them, a TenSEAL CKKS value or a CipherArray"
+        try:
+            array = np.asarray(x)
+        except ValueError as error:  # ragged nested sequences
+            raise UnsupportedValue(f"{type(x).__name__} ({error})", expected) from error
+        if array.dtype.kind not in "biuf":
+            raise UnsupportedValue(f"{type(x).__name__} of dtype {array.dtype}", expected)
+        return array if array.dtype == np.float32 else array.astype(np.float64, copy=False)
+
+    def keep(self, x: Floats) -> Floats:
+        """A read-only copy."""
+        copy = x.copy()
+        copy.flags.writeable = False
+        return copy
+
+    def polynomial(self, polynomial: Polynomial, x: Floats) -> Any:
+        """p(x), in the precision and shape of `x`."""
+        return polynomial(x)[()]
+
+    def polynomial_times(self, polynomial: Polynomial, x: Floats, factor: ArrayLike) -> Any:
+        """p(x)·factor in the precision of `x`; `factor` broadcasts to the shape of `x`. Raises ShapeMismatch."""
+        factor = broadcast("backward", self.value(factor), x.shape)
+        return (polynomial(x) * factor.astype(x.dtype, copy=False))[()]
+
+    def linear(self, x: Floats, weight: NDArray[np.float64], bias: NDArray[np.float64] | None) -> Any:
+        """x Wᵀ + b; x (..., in), weight (out, in), bias (out,). Returns (..., out). Raises ShapeMismatch."""
+        if x.ndim == 0 or x.shape[-1] != weight.shape[1]:
+            raise ShapeMismatch("Linear", x.shape, f"(..., {weight.shape[1]})")
+        product = x @ weight.T.astype(x.dtype, copy=False)
+        return product if bias is None else product + bias.astype(x.dtype, copy=False)
+
+    def headroom(self, polynomial: Polynomial, x: Floats) -> float:
+        """Infinite: plaintext does not wrap."""
+        return inf
+
+    def reveal(self, x: Floats, secret: Any) -> Floats:
+        """`x` itself."""
+        return x
+
+
+def broadcast(operation: str, value: Floats, shape: tuple[int, ...]) -> Floats:
+    """`value` broadcast to `shape`. Raises ShapeMismatch where NumPy's rules do not allow it."""
+    try:
+        return np.broadcast_to(value, shape)
+    except ValueError as error:
+        raise ShapeMismatch(operation, value.shape, f"one that broadcasts to {shape}") from error
+
+
+PLAIN = PlainBackend()

@@ -1,0 +1,233 @@
+"""The typed errors and warnings of fhenn.
+
+Every error carries its data as attributes, says in one sentence what is wrong and in the next what to do about it.
+All derive from `FhennError`, and from the built-in exception that a caller would expect.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from math import log2
+
+
+class FhennError(Exception):
+    """Base of every error that fhenn raises on purpose."""
+
+    def __post_init__(self) -> None:
+        # Exceptions travel between processes by their `args`; dataclass construction by keyword leaves those empty.
+        self.args = tuple(getattr(self, field.name) for field in fields(self))  # type: ignore[arg-type]
+
+
+@dataclass(eq=False)
+class LevelExhausted(FhennError, ValueError):
+    """A computation needs more levels than the ciphertext has left."""
+
+    operation: str
+    needed: int
+    left: int
+    suggestion: str
+
+    def __str__(self) -> str:
+        return f"{self.operation} needs {self.needed} levels, the ciphertext has {self.left} left. {self.suggestion}"
+
+
+@dataclass(eq=False)
+class ContextMismatch(FhennError, ValueError):
+    """A value belongs to another context (other parameters or other keys)."""
+
+    expected: str
+    got: str
+
+    def __str__(self) -> str:
+        return (
+            f"the ciphertext belongs to context {self.got}, not to {self.expected}. "
+            "Use values, keys and evaluation context of one key generation."
+        )
+
+
+@dataclass(eq=False)
+class KeyMissing(FhennError, ValueError):
+    """A key that the operation needs is not in the context."""
+
+    key: str
+    operation: str
+    suggestion: str
+
+    def __str__(self) -> str:
+        return f"{self.operation} needs the {self.key} key, which this context does not hold. {self.suggestion}"
+
+
+@dataclass(eq=False)
+class ScaleMismatch(FhennError, ValueError):
+    """A scale and the primes of the modulus chain do not fit each other."""
+
+    scale: float
+    prime: int
+    suggestion: str
+
+    def __str__(self) -> str:
+        return (
+            f"scale 2^{log2(self.scale):.2f} does not fit 2^{log2(self.prime):.2f}, the prime or scale that it meets. "
+            f"{self.suggestion}"
+        )
+
+
+@dataclass(eq=False)
+class HeadroomExceeded(FhennError, ValueError):
+    """A value is larger than the modulus holds at its scale: it would corrupt every slot of its ciphertext."""
+
+    largest: float
+    headroom: float
+    operation: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.operation}: |x| = {self.largest:.6g} exceeds the headroom of {self.headroom:.6g}; one such slot "
+            "corrupts every slot of its ciphertext. Clip or rescale the data, or choose a larger first prime."
+        )
+
+
+@dataclass(eq=False)
+class ParameterError(FhennError, ValueError):
+    """CKKS parameters that are malformed, insecure or do not reach what was asked for."""
+
+    reason: str
+    suggestion: str
+
+    def __str__(self) -> str:
+        return f"{self.reason} {self.suggestion}"
+
+
+@dataclass(eq=False)
+class UnsupportedValue(FhennError, TypeError):
+    """A value of a type or dtype that no backend computes on."""
+
+    got: str
+    expected: str
+
+    def __str__(self) -> str:
+        return f"cannot compute on {self.got}; expected {self.expected}."
+
+
+@dataclass(eq=False)
+class UnsupportedOperation(FhennError, TypeError):
+    """An operation that the backend of this value does not offer."""
+
+    operation: str
+    suggestion: str
+
+    def __str__(self) -> str:
+        return f"{self.operation} is not supported here. {self.suggestion}"
+
+
+@dataclass(eq=False)
+class ShapeMismatch(FhennError, ValueError):
+    """Shapes that do not go together."""
+
+    operation: str
+    got: tuple[int, ...]
+    expected: str
+
+    def __str__(self) -> str:
+        return f"{self.operation}: got shape {tuple(self.got)}, expected {self.expected}."
+
+
+@dataclass(eq=False)
+class NonFiniteValue(FhennError, ValueError):
+    """NaN or infinity where a ciphertext is to be made."""
+
+    operation: str
+    count: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.operation}: {self.count} values are NaN or infinite; CKKS cannot encode them. "
+            "Drop or impute them first."
+        )
+
+
+@dataclass(eq=False)
+class CacheEmpty(FhennError, RuntimeError):
+    """`backward` or `update` found nothing kept to work on."""
+
+    node: str
+    needed: int
+    kept: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.node}: needs {self.needed} kept, has {self.kept}. {self.reason}"
+
+
+@dataclass(eq=False)
+class WireFormatError(FhennError, ValueError):
+    """Bytes that are not a well-formed fhenn or TenSEAL message."""
+
+    what: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"not a valid {self.what}: {self.reason}. Ask the sender for it again."
+
+
+@dataclass(eq=False)
+class ExtraMissing(FhennError, ImportError):
+    """An optional dependency is not installed."""
+
+    extra: str
+    package: str
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.name = self.package
+
+    def __str__(self) -> str:
+        return f"{self.package} is not installed. Install it with: pip install 'fhenn[{self.extra}]'"
+
+
+@dataclass(frozen=True)
+class RangeReport:
+    """What left the domain of an activation.
+
+    node: name of the node; domain: the interval (low, high) on which its polynomial is good.
+    outside: how many values lie outside, NaN and infinity included; total: how many there were.
+    smallest, largest: extremes of the finite values (NaN where there is none); nonfinite: NaN and infinite values.
+    consequence: what can go wrong, in a sentence.
+    """
+
+    node: str
+    domain: tuple[float, float]
+    outside: int
+    total: int
+    smallest: float
+    largest: float
+    nonfinite: int
+    consequence: str
+
+    def __str__(self) -> str:
+        low, high = self.domain
+        text = (
+            f"{self.node}: {self.outside} of {self.total} values outside [{low:g}, {high:g}], "
+            f"smallest {self.smallest:.6g}, largest {self.largest:.6g}"
+        )
+        if self.nonfinite:
+            text += f", {self.nonfinite} of them NaN or infinite"
+        return f"{text}. {self.consequence}"
+
+
+class RangeWarning(UserWarning):
+    """An activation's input left the domain of its polynomial; `report` holds the numbers."""
+
+    def __init__(self, report: RangeReport) -> None:
+        super().__init__(report)
+        self.report = report
+
+
+@dataclass(eq=False)
+class RangeViolation(FhennError, ValueError):
+    """An activation's input left the domain of its polynomial, and the node was told to raise."""
+
+    report: RangeReport
+
+    def __str__(self) -> str:
+        return str(self.report)

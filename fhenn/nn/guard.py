@@ -1,0 +1,78 @@
+"""The range guard: says when the input of an activation leaves the domain of its polynomial."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from dataclasses import dataclass
+from math import nan
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fhenn.errors import ParameterError, RangeReport, RangeViolation, RangeWarning
+
+Policy = Literal["warn", "raise", "ignore"]
+"""What happens on a violation: a RangeWarning, a RangeViolation, or nothing."""
+
+_PACKAGE = str(Path(__file__).resolve().parent.parent)
+
+
+@dataclass(frozen=True)
+class RangeGuard:
+    """Checks values against a domain (low, high) and acts on a violation.
+
+    node: whose input it is. consequence: what can go wrong outside, in a sentence. policy: "warn", "raise", "ignore".
+    Raises ParameterError for another policy.
+    """
+
+    node: str
+    domain: tuple[float, float]
+    consequence: str
+    policy: Policy = "warn"
+
+    def __post_init__(self) -> None:
+        if self.policy not in ("warn", "raise", "ignore"):
+            raise ParameterError(f"policy {self.policy!r} is unknown.", "Choose 'warn', 'raise' or 'ignore'.")
+
+    def report(self, values: NDArray[np.floating[Any]]) -> RangeReport | None:
+        """What left the domain, None where nothing did; NaN and infinity are outside. Any shape."""
+        if values.size == 0:
+            return None
+        low, high = self.domain
+        smallest, largest = values.min(), values.max()
+        if smallest >= low and largest <= high:  # false where one of them is NaN
+            return None
+        finite = np.isfinite(values)
+        inside = np.count_nonzero((values >= low) & (values <= high))
+        return RangeReport(
+            node=self.node,
+            domain=self.domain,
+            outside=int(values.size - inside),
+            total=int(values.size),
+            smallest=float(values.min(initial=np.inf, where=finite)) if finite.any() else nan,
+            largest=float(values.max(initial=-np.inf, where=finite)) if finite.any() else nan,
+            nonfinite=int(values.size - np.count_nonzero(finite)),
+            consequence=self.consequence,
+        )
+
+    def check(self, values: NDArray[np.floating[Any]]) -> RangeReport | None:
+        """The report, after acting on it by the policy. Raises RangeViolation under "raise"."""
+        if self.policy == "ignore":
+            return None
+        report = self.report(values)
+        if report is not None:
+            if self.policy == "raise":
+                raise RangeViolation(report)
+            warnings.warn(RangeWarning(report), stacklevel=_frames_to_caller())
+        return report
+
+
+def _frames_to_caller() -> int:
+    """The stack level, for `warnings.warn` in the calling function, of the first frame outside fhenn."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and _PACKAGE in frame.f_code.co_filename:
+        level, frame = level + 1, frame.f_back
+    return level

@@ -1,0 +1,88 @@
+"""The affine map y = x Wᵀ + b as a node."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fhenn.backends import PLAIN, Backend, backend_of
+from fhenn.backends.plain import broadcast
+from fhenn.errors import NonFiniteValue, ShapeMismatch, UnsupportedOperation
+from fhenn.nn.node import Node
+from fhenn.nn.optimiser import SGD
+
+
+class Linear(Node):
+    """y = x Wᵀ + b over the last axis, as in PyTorch.
+
+    weight: (out, in). bias: (out,), zero where None. optimiser: how `update` and `updates` move them.
+    Plaintext x: (..., in). Ciphertexts: `CipherArray` of samples × features in layout "features"; the result is back
+    at the context's scale. An example may be a batch: its rows' parameter gradients are summed, as in PyTorch.
+    Raises ShapeMismatch, NonFiniteValue.
+
+    >>> Linear([[1.0, 2.0]], [0.5]).forward([3.0, 4.0])
+    array([11.5])
+    """
+
+    def __init__(self, weight: ArrayLike, bias: ArrayLike | None = None, optimiser: SGD | None = None) -> None:
+        super().__init__()
+        self._weight = _parameter("weight", weight)
+        if self._weight.ndim != 2 or 0 in self._weight.shape:
+            raise ShapeMismatch("Linear weight", self._weight.shape, "(out, in), not empty")
+        outputs = self._weight.shape[0]
+        self._bias = _parameter("bias", np.zeros(outputs) if bias is None else bias)
+        if self._bias.shape != (outputs,):
+            raise ShapeMismatch("Linear bias", self._bias.shape, f"({outputs},)")
+        self._optimiser = optimiser or SGD()
+
+    @property
+    def weight(self) -> NDArray[np.float64]:
+        """The weight (out, in), read-only."""
+        return self._weight
+
+    @property
+    def bias(self) -> NDArray[np.float64]:
+        """The bias (out,), read-only."""
+        return self._bias
+
+    @property
+    def cost(self) -> int:
+        """Levels that `forward` consumes on a ciphertext: 1."""
+        return 1
+
+    @property
+    def has_parameters(self) -> bool:
+        """True."""
+        return True
+
+    def _forward(self, backend: Backend, x: Any) -> Any:
+        return backend.linear(x, self._weight, self._bias)
+
+    def _backward(self, x: Any, gradient: Any) -> tuple[Any, Any]:
+        if backend_of(x, gradient).encrypted:
+            raise UnsupportedOperation(
+                "Linear.backward on ciphertexts",
+                "Train on plaintext, then evaluate the trained model under encryption.",
+            )
+        gradient = broadcast("Linear.backward", gradient, (*x.shape[:-1], self._weight.shape[0]))
+        rows, of_rows = x.reshape(-1, x.shape[-1]), gradient.reshape(-1, self._weight.shape[0])
+        of_weight = (of_rows.T @ rows).astype(np.float64)
+        at_input = PLAIN.linear(gradient.astype(x.dtype), self._weight.T, None)
+        return at_input, (of_weight, of_rows.sum(axis=0, dtype=np.float64))
+
+    def _step(self, gradients: list[Any]) -> None:
+        of_weight, of_bias = (np.mean(parts, axis=0) for parts in zip(*gradients, strict=True))
+        self._weight = _parameter("weight", self._optimiser.step(self._weight, of_weight))
+        self._bias = _parameter("bias", self._optimiser.step(self._bias, of_bias))
+
+
+def _parameter(name: str, values: ArrayLike) -> NDArray[np.float64]:
+    """A read-only float64 copy. Raises NonFiniteValue, UnsupportedValue."""
+    array = np.array(PLAIN.value(values), dtype=np.float64)
+    nonfinite = int(np.count_nonzero(~np.isfinite(array)))
+    if nonfinite:
+        raise NonFiniteValue(f"Linear {name}", nonfinite)
+    array.flags.writeable = False
+    return array

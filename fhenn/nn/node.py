@@ -1,0 +1,156 @@
+"""What every node can do, and what it remembers between `forward`, `backward` and `update`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Iterable
+from typing import Any, final
+
+from fhenn.backends import Backend, backend_of
+from fhenn.errors import CacheEmpty
+
+
+class Node(ABC):
+    """A step of a network, on plaintext (the twin) and on ciphertexts.
+
+    `forward` keeps its input for `backward`, last in, first out. The cache is on for plaintext and off for ciphertexts
+    until `enable_cache()`, so that inference never piles up ciphertexts; `disable_cache()` turns it off for both.
+    Subclasses say what is computed in `_forward` and `_backward`; all bookkeeping is here.
+    """
+
+    def __init__(self) -> None:
+        self._caching: bool | None = None
+        self._inputs: deque[tuple[Backend, Any]] = deque()
+        self._gradients: deque[Any] = deque()
+
+    @abstractmethod
+    def _forward(self, backend: Backend, x: Any) -> Any:
+        """The output for a checked input."""
+
+    @abstractmethod
+    def _backward(self, x: Any, gradient: Any) -> tuple[Any, Any]:
+        """The gradient at the input, and those of the parameters (None where there are none)."""
+
+    def _step(self, gradients: list[Any]) -> None:  # noqa: B027  (nothing to move without parameters)
+        """Move the parameters along the mean of `gradients`, one entry per example."""
+
+    @property
+    @abstractmethod
+    def cost(self) -> int:
+        """Levels that `forward` consumes on a ciphertext: the multiplicative depth."""
+
+    @final
+    def forward(self, x: Any) -> Any:
+        """The node's output for one example `x`, of the same type (and precision) as `x`."""
+        backend = backend_of(x)
+        value = backend.value(x)
+        result = self._forward(backend, value)
+        if self._keeps(backend):
+            self._inputs.append((backend, backend.keep(value)))
+        return result
+
+    @final
+    def backward(self, gradient: Any) -> Any:
+        """The gradient at the input of the last `forward` that has none yet, given the gradient at its output.
+
+        Raises CacheEmpty where no input is kept.
+        """
+        return self._backwards([gradient])[0]
+
+    @final
+    def forwards(self, xs: Iterable[Any]) -> list[Any]:
+        """`forward` of several examples."""
+        return [self.forward(x) for x in xs]
+
+    @final
+    def backwards(self, gradients: Iterable[Any]) -> list[Any]:
+        """`backward` of several examples, in the order of `forwards`: each gradient meets its own input.
+
+        n gradients belong to the last n inputs. Raises CacheEmpty, and then changes nothing.
+        """
+        return self._backwards(list(gradients))
+
+    def _backwards(self, gradients: list[Any]) -> list[Any]:
+        count = len(gradients)
+        if count > len(self._inputs):
+            raise CacheEmpty(f"{self.name}.backward", count, len(self._inputs), self._why_empty())
+        inputs = list(self._inputs)[len(self._inputs) - count :]
+        results = [
+            self._backward(x, backend_of(gradient).value(gradient))
+            for (_, x), gradient in zip(inputs, gradients, strict=True)
+        ]
+        for _ in results:
+            self._inputs.pop()
+        self._gradients.extend(of_parameters for _, of_parameters in results if of_parameters is not None)
+        return [at_input for at_input, _ in results]
+
+    def _why_empty(self) -> str:
+        if self._caching is None:
+            return (
+                "Call forward first; on ciphertexts also enable_cache() before it, because ciphertext inputs are not "
+                "kept unless asked for."
+            )
+        if self._caching:
+            return "Call forward first."
+        return "The cache was turned off with disable_cache(): call enable_cache(), then forward."
+
+    @final
+    def update(self) -> None:
+        """Step the parameters on the last example's gradients, and forget those. Nothing for a node without parameters.
+
+        Raises CacheEmpty where a node with parameters has kept none.
+        """
+        if self.has_parameters:
+            self._require_gradients("update")
+            self._step([self._gradients.pop()])
+
+    @final
+    def updates(self) -> None:
+        """Step the parameters on the mean of all gradients kept, and forget them. Nothing without parameters.
+
+        Raises CacheEmpty where a node with parameters has kept none.
+        """
+        if self.has_parameters:
+            self._require_gradients("updates")
+            self._step(list(self._gradients))
+            self._gradients.clear()
+
+    def _require_gradients(self, operation: str) -> None:
+        if not self._gradients:
+            raise CacheEmpty(f"{self.name}.{operation}", 1, 0, "Call forward and backward first.")
+
+    @property
+    def has_parameters(self) -> bool:
+        """Whether `update` and `updates` have something to change."""
+        return False
+
+    @property
+    def name(self) -> str:
+        """The node's name in messages."""
+        return type(self).__name__
+
+    @final
+    def __call__(self, x: Any) -> Any:
+        """`forward(x)`."""
+        return self.forward(x)
+
+    @final
+    def enable_cache(self) -> None:
+        """Keep inputs of every kind for `backward`, ciphertexts too."""
+        self._caching = True
+
+    @final
+    def disable_cache(self) -> None:
+        """Keep no inputs, and forget those kept, and the gradients too."""
+        self._caching = False
+        self._inputs.clear()
+        self._gradients.clear()
+
+    @property
+    def is_cache_enabled(self) -> bool:
+        """Whether inputs are kept: of plaintext, that is, until `enable_cache()` is called."""
+        return self._caching is not False
+
+    def _keeps(self, backend: Backend) -> bool:
+        return not backend.encrypted if self._caching is None else self._caching
