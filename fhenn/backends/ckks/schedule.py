@@ -43,10 +43,10 @@ class CubicForm:
 class CubicSchedule:
     """Exact scales of k·w·(x² + b) + c, with x and w at one level.
 
-    k: the constant. square: scale of x² after its rescale. factor: scale at which w is read, k included. multiplier: None where k is
-    free (read off the scale); otherwise the integer that w is multiplied by, before a rescale of its own, so that the
-    result's scale stays under the modulus. result: scale of the result. at_input, at_result: half the modulus at the
-    level of x and at that of the result, which no value times its scale may exceed.
+    k: the constant. square: scale of x² after its rescale. factor: scale at which w is read, k included.
+    multiplier: None where k is free (read off the scale); otherwise the integer that w is multiplied by, before a
+    rescale of its own, so that the result's scale stays under the modulus. result: scale of the result. at_input,
+    at_result: half the modulus at the level of x and at that of the result, which no value times its scale may exceed.
     """
 
     k: float

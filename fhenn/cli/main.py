@@ -1,0 +1,118 @@
+"""`fhenn …`: every command is one call into the library and a way to show its result."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from fhenn import __version__
+from fhenn.demo import Report, run
+from fhenn.demo.job import PHASES
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="fhenn")
+def cli() -> None:
+    """Neural-network layers, the sigmoid first, under homomorphic encryption.
+
+    Start with `fhenn demo`.
+    """
+
+
+@cli.command()
+@click.option("--seed", type=click.IntRange(min=0), default=2, show_default=True, help="Of the split and the training.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, for machines.")
+def demo(seed: int, as_json: bool) -> None:
+    """Score encrypted medical records without seeing them.
+
+    \b
+    On the Wisconsin diagnostic breast cancer data, which ships with the package:
+      1. train    a logistic regression (Linear, Sigmoid) on plaintext records
+      2. keys     choose CKKS parameters from the model's cost, make keys
+      3. encrypt  143 held-out records, on the client's side
+      4. evaluate the model on ciphertexts, on the server's side, without the secret key
+      5. decrypt  the scores, on the client's side
+
+    Then compare: the exact sigmoid, the twin (the same cubic on plaintext) and what the ciphertexts hold.
+    Takes a few seconds and needs no network.
+    """
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=as_json or not console.is_terminal) as bar:
+        task = bar.add_task("start", total=len(PHASES))
+
+        def show(phase: str) -> None:
+            bar.update(task, description=f"{phase:>9}", completed=PHASES.index(phase))
+
+        report = run(seed, show)
+    if as_json:
+        click.echo(json.dumps(report.to_dict(), indent=2))
+    else:
+        Console().print(_table(report))
+
+
+def _table(report: Report) -> Table:
+    """The report as a table that a person can read."""
+    table = Table(title="Encrypted logistic regression, Wisconsin diagnostic breast cancer", title_justify="left")
+    table.add_column("what")
+    table.add_column("value", justify="right")
+    chain = ", ".join(map(str, report.chain))
+    rows = [
+        ("samples × features", f"{report.samples} × {report.features}"),
+        ("parameters", f"N={report.ring_degree} [{chain}], scale 2^{report.scale_bits:g}, {report.model_cost} levels"),
+        None,
+        ("accuracy, exact sigmoid", f"{report.accuracy_exact:.1%}"),
+        ("accuracy, twin (cubic on plaintext)", f"{report.accuracy_twin:.1%}"),
+        ("accuracy, ciphertexts", f"{report.accuracy_encrypted:.1%}"),
+        ("largest |ciphertext - twin|", f"{report.largest_difference:.1e}"),
+        ("decisions changed (ciphertext against exact)", str(report.decisions_changed)),
+        ("pre-activations outside [-4, 4]", f"{report.outside_band}, largest {report.largest_pre_activation:.2f}"),
+        ("headroom (largest pre-activation that fits)", f"{report.headroom:.1f}"),
+        None,
+        *((f"time to {phase}", _milliseconds(report.seconds[phase])) for phase in PHASES),
+        ("time to evaluate, per sample", _milliseconds(report.seconds_per_sample)),
+        None,
+        ("evaluation keys", _megabytes(report.bytes_keys)),
+        (f"upload ({report.ciphertexts} ciphertexts)", _megabytes(report.bytes_upload)),
+        ("result", _megabytes(report.bytes_result)),
+    ]
+    for row in rows:
+        if row is None:
+            table.add_section()
+        else:
+            table.add_row(*row)
+    return table
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1e3:,.2f} ms" if seconds < 0.01 else f"{seconds * 1e3:,.0f} ms"
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.2f} MB"
+
+
+@cli.command()
+@click.argument("figure", type=click.Choice(["sigmoid"]))
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="File to write; its ending says how: .svg, .png or .pdf.",
+)
+def plot(figure: str, output: Path) -> None:
+    """Draw a FIGURE to a file.
+
+    sigmoid: σ, its cubic, the band [-4, 4], and where the class flips. Needs the extra `plot`.
+    """
+    from fhenn.figures import save, sigmoid_figure
+
+    makers = {"sigmoid": sigmoid_figure}
+    save(makers[figure](), output)
+    click.echo(f"wrote {output}")

@@ -1,0 +1,168 @@
+"""Train on plaintext, encrypt the held-out samples, score them without the secret key, decrypt, compare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fhenn.approx import sigmoid
+from fhenn.backends.ckks import CipherArray, Context, Parameters, decrypt, encrypt
+from fhenn.demo.data import load_breast_cancer
+from fhenn.errors import RangeReport
+from fhenn.nn import SGD, Linear, Sigmoid
+from fhenn.nn.guard import RangeGuard
+
+Floats = NDArray[np.float64]
+
+_HELD_OUT = 143
+_EPOCHS = 100
+_BATCHES = 14
+_TARGETS = (0.15, 0.85)
+"""What the output is trained towards: reachable inside the domain, where 0 and 1 are not."""
+_EDGE, _PULL = 2.5, 0.25
+"""A pre-activation past ±_EDGE is pulled back with strength _PULL, so that it stays in the domain [-4, 4]."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the main job measured. Times in seconds, sizes in bytes, accuracies as fractions."""
+
+    samples: int
+    features: int
+    ring_degree: int
+    chain: tuple[int, ...]
+    scale_bits: float
+    model_cost: int
+    accuracy_exact: float
+    accuracy_twin: float
+    accuracy_encrypted: float
+    largest_difference: float
+    decisions_changed: int
+    outside_band: int
+    largest_pre_activation: float
+    headroom: float
+    seconds: dict[str, float]
+    seconds_per_sample: float
+    bytes_keys: int
+    bytes_upload: int
+    bytes_result: int
+    ciphertexts: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as plain data, for JSON."""
+        return asdict(self)
+
+
+class _Clock:
+    """Seconds of every phase, told to a progress callback as each starts."""
+
+    def __init__(self, progress: Callable[[str], None]) -> None:
+        self.seconds: dict[str, float] = {}
+        self._progress = progress
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        self._progress(name)
+        start = perf_counter()
+        yield
+        self.seconds[name] = perf_counter() - start
+
+
+PHASES = ("train", "make keys", "encrypt", "evaluate", "decrypt")
+"""The phases of the job, in order."""
+
+
+def run(seed: int = 2, progress: Callable[[str], None] = lambda phase: None) -> Report:
+    """The main job: encrypted logistic regression on the Wisconsin diagnostic breast cancer data.
+
+    seed: of the split, the initial weights and the order of training. progress: called with the name of each phase of
+    `PHASES` as it starts. Client and server are kept apart: the server's side works from bytes, without the secret key.
+    """
+    clock = _Clock(progress)
+    rng = np.random.default_rng(seed)
+    features, labels, _ = load_breast_cancer()
+    order = rng.permutation(len(labels))
+    train, test = order[:-_HELD_OUT], order[-_HELD_OUT:]
+    mean, deviation = features[train].mean(axis=0), features[train].std(axis=0)
+    scaled = (features - mean) / deviation
+
+    with clock.phase("train"):
+        linear, activation = _fit(scaled[train], labels[train], rng)
+
+    with clock.phase("make keys"):
+        cost = linear.cost + activation.cost
+        client = Context.generate(Parameters.for_depth(cost))
+        evaluation_keys = client.to_bytes()
+
+    with clock.phase("encrypt"):
+        upload = encrypt(client, scaled[test], layout="features").to_bytes()
+
+    with clock.phase("evaluate"):
+        server = Context.from_bytes(evaluation_keys)
+        pre_activations = linear(CipherArray.from_bytes(server, upload))
+        headroom = activation.headroom(pre_activations)
+        result = activation(pre_activations).to_bytes()
+
+    with clock.phase("decrypt"):
+        encrypted = decrypt(client, CipherArray.from_bytes(client, result))[:, 0]
+
+    pre = linear(scaled[test])[:, 0]
+    twin = activation(pre)
+    exact = sigmoid(pre)
+    outside = _outside(activation, pre)
+    decided = [scores > 0.5 for scores in (exact, twin, encrypted)]
+    parameters = Parameters.for_depth(cost)
+    return Report(
+        samples=len(test),
+        features=scaled.shape[1],
+        ring_degree=parameters.ring_degree,
+        chain=parameters.chain,
+        scale_bits=float(np.log2(parameters.scale)),
+        model_cost=cost,
+        accuracy_exact=_accuracy(decided[0], labels[test]),
+        accuracy_twin=_accuracy(decided[1], labels[test]),
+        accuracy_encrypted=_accuracy(decided[2], labels[test]),
+        largest_difference=float(np.abs(encrypted - twin).max()),
+        decisions_changed=int(np.count_nonzero(decided[2] != decided[0])),
+        outside_band=outside.outside if outside else 0,
+        largest_pre_activation=float(np.abs(pre).max()),
+        headroom=headroom,
+        seconds=clock.seconds,
+        seconds_per_sample=clock.seconds["evaluate"] / len(test),
+        bytes_keys=len(evaluation_keys),
+        bytes_upload=len(upload),
+        bytes_result=len(result),
+        ciphertexts=scaled.shape[1],
+    )
+
+
+def _fit(x: Floats, labels: Floats, rng: np.random.Generator) -> tuple[Linear, Sigmoid]:
+    """A trained `Linear` and its `Sigmoid`: mean squared error, stochastic gradient descent."""
+    activation = Sigmoid(on_violation="ignore")  # while it learns; the trained model is checked
+    linear = Linear(activation.propose_weights(x, rng=rng), optimiser=SGD(learning_rate=0.2, weight_decay=0.01))
+    low, high = _TARGETS
+    targets = (low + (high - low) * labels)[:, None]
+    for _ in range(_EPOCHS):
+        for batch in np.array_split(rng.permutation(len(x)), _BATCHES):
+            pre = linear.forward(x[batch])
+            error = activation.forward(pre) - targets[batch]
+            gradient = activation.backward(2 * error) + _PULL * (pre - np.clip(pre, -_EDGE, _EDGE))
+            linear.backward(gradient / len(batch))
+            linear.updates()
+    linear.disable_cache()
+    return linear, Sigmoid()
+
+
+def _outside(activation: Sigmoid, pre: Floats) -> RangeReport | None:
+    """What of the pre-activations lies outside the activation's domain."""
+    return RangeGuard(activation.name, activation.domain, "", "ignore").report(pre)
+
+
+def _accuracy(decided: NDArray[np.bool_], labels: Floats) -> float:
+    return float(np.mean(decided == (labels > 0.5)))
