@@ -74,7 +74,7 @@ class ScaleMismatch(FhennError, ValueError):
 
 @dataclass(eq=False)
 class HeadroomExceeded(FhennError, ValueError):
-    """A value is larger than the modulus holds at its scale: it would corrupt every slot of its ciphertext."""
+    """A value is larger than what surely fits the modulus: wrapping would corrupt every slot of its ciphertext."""
 
     largest: float
     headroom: float
@@ -82,8 +82,9 @@ class HeadroomExceeded(FhennError, ValueError):
 
     def __str__(self) -> str:
         return (
-            f"{self.operation}: |x| = {self.largest:.6g} exceeds the headroom of {self.headroom:.6g}; one such slot "
-            "corrupts every slot of its ciphertext. Clip or rescale the data, or choose a larger first prime."
+            f"{self.operation}: |x| = {self.largest:.6g} exceeds the headroom of {self.headroom:.6g}; past it the "
+            "modulus can wrap, which corrupts every slot of the ciphertext. Clip or rescale the data, or choose a "
+            "larger first prime."
         )
 
 
@@ -134,16 +135,14 @@ class ShapeMismatch(FhennError, ValueError):
 
 @dataclass(eq=False)
 class NonFiniteValue(FhennError, ValueError):
-    """NaN or infinity where a ciphertext is to be made."""
+    """NaN or infinity where finite numbers are needed."""
 
     operation: str
     count: int
+    suggestion: str
 
     def __str__(self) -> str:
-        return (
-            f"{self.operation}: {self.count} values are NaN or infinite; CKKS cannot encode them. "
-            "Drop or impute them first."
-        )
+        return f"{self.operation}: {self.count} values are NaN or infinite. {self.suggestion}"
 
 
 @dataclass(eq=False)

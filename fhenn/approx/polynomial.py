@@ -76,13 +76,6 @@ class Polynomial:
                     value = value + dtype(coefficient)
         return value
 
-    def bound(self, radius: float) -> float:
-        """The largest |value| on [-radius, radius], from the end points and the extrema between them."""
-        candidates = [-radius, radius]
-        roots = np.roots(self.derivative().coefficients[::-1])
-        candidates += [root.real for root in roots if abs(root.imag) < 1e-12 and abs(root.real) < radius]
-        return float(max(abs(np.polyval(self.coefficients[::-1], candidates))))
-
     def __str__(self) -> str:
         terms = []
         for exponent, c in enumerate(self.coefficients):

@@ -58,5 +58,5 @@ def sigmoid_second(x: ArrayLike) -> Any:
     """
     x = _floating(x)
     z = np.exp(-np.abs(x))
-    # 1 - 2σ = -sign(x)(1-z)/(1+z)
-    return (-np.sign(x) * (1 - z) / (1 + z) * (z / (1 + z) * (1 / (1 + z))))[()]
+    # 1 - 2σ = sign(x)(z-1)/(1+z)
+    return (np.sign(x) * (z - 1) / (1 + z) * (z / (1 + z) * (1 / (1 + z))))[()]

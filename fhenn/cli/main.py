@@ -28,7 +28,7 @@ def cli() -> None:
 @click.option("--seed", type=click.IntRange(min=0), default=2, show_default=True, help="Of the split and the training.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, for machines.")
 def demo(seed: int, as_json: bool) -> None:
-    """Score encrypted medical records without seeing them.
+    r"""Score encrypted medical records without seeing them.
 
     \b
     On the Wisconsin diagnostic breast cancer data, which ships with the package:

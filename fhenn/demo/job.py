@@ -14,9 +14,7 @@ from numpy.typing import NDArray
 from fhenn.approx import sigmoid
 from fhenn.backends.ckks import CipherArray, Context, Parameters, decrypt, encrypt
 from fhenn.demo.data import load_breast_cancer
-from fhenn.errors import RangeReport
 from fhenn.nn import SGD, Linear, Sigmoid
-from fhenn.nn.guard import RangeGuard
 
 Floats = NDArray[np.float64]
 
@@ -115,7 +113,7 @@ def run(seed: int = 2, progress: Callable[[str], None] = lambda phase: None) -> 
     pre = linear(scaled[test])[:, 0]
     twin = activation(pre)
     exact = sigmoid(pre)
-    outside = _outside(activation, pre)
+    outside = Sigmoid(on_violation="ignore").check(pre)
     decided = [scores > 0.5 for scores in (exact, twin, encrypted)]
     parameters = Parameters.for_depth(cost)
     return Report(
@@ -157,11 +155,6 @@ def _fit(x: Floats, labels: Floats, rng: np.random.Generator) -> tuple[Linear, S
             linear.updates()
     linear.disable_cache()
     return linear, Sigmoid()
-
-
-def _outside(activation: Sigmoid, pre: Floats) -> RangeReport | None:
-    """What of the pre-activations lies outside the activation's domain."""
-    return RangeGuard(activation.name, activation.domain, "", "ignore").report(pre)
 
 
 def _accuracy(decided: NDArray[np.bool_], labels: Floats) -> float:

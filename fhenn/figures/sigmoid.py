@@ -61,7 +61,7 @@ def sigmoid_figure(reach: float = 9.0) -> Figure:
         top.set_ylim(-0.25, 1.25)
         top.set_ylabel("value")
         top.text(8.9, 1.04, "σ(x)", color=EXACT, ha="right", va="bottom")
-        top.text(5.1, 0.86, f"{SIGMOID_CUBIC}", color=CUBIC, ha="left", va="top")
+        top.text(-6.8, 0.78, str(SIGMOID_CUBIC).replace("^3", "³"), color=CUBIC, ha="left")
         top.text(0, 1.2, "the band [-4, 4]", ha="center", va="top", color="#7a6420")
         top.annotate(
             f"past ±{FLIP:.2f} the class flips",

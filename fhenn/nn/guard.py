@@ -58,16 +58,19 @@ class RangeGuard:
             consequence=self.consequence,
         )
 
-    def check(self, values: NDArray[np.floating[Any]]) -> RangeReport | None:
-        """The report, after acting on it by the policy. Raises RangeViolation under "raise"."""
-        if self.policy == "ignore":
-            return None
-        report = self.report(values)
-        if report is not None:
-            if self.policy == "raise":
-                raise RangeViolation(report)
+    def act(self, report: RangeReport) -> None:
+        """Do what the policy says. Raises RangeViolation under "raise"."""
+        if self.policy == "raise":
+            raise RangeViolation(report)
+        if self.policy == "warn":
             warnings.warn(RangeWarning(report), stacklevel=_frames_to_caller())
-        return report
+
+    def check(self, values: NDArray[np.floating[Any]]) -> None:
+        """Report and act; under "ignore" the values are not even looked at. Raises RangeViolation under "raise"."""
+        if self.policy != "ignore":
+            report = self.report(values)
+            if report is not None:
+                self.act(report)
 
 
 def _frames_to_caller() -> int:

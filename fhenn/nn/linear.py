@@ -83,6 +83,6 @@ def _parameter(name: str, values: ArrayLike) -> NDArray[np.float64]:
     array = np.array(PLAIN.value(values), dtype=np.float64)
     nonfinite = int(np.count_nonzero(~np.isfinite(array)))
     if nonfinite:
-        raise NonFiniteValue(f"Linear {name}", nonfinite)
+        raise NonFiniteValue(f"Linear {name}", nonfinite, "If training led here, it diverged: lower the learning rate.")
     array.flags.writeable = False
     return array

@@ -76,7 +76,8 @@ class Sigmoid(Node):
 
         x: plaintext or ciphertext; a ciphertext is decrypted, with `secret` (a context with the secret key, or a
         tenseal secret key) or with the secret key in its own context. For debugging: a server cannot do this.
-        Returns the report, None where all is well. Raises RangeViolation by policy, HeadroomExceeded, KeyMissing.
+        Returns the report, None where all is well. Warns or raises RangeViolation by policy; raises HeadroomExceeded
+        and KeyMissing.
         """
         backend = backend_of(x)
         x = backend.value(x)
@@ -85,13 +86,17 @@ class Sigmoid(Node):
         largest = float(np.max(np.abs(values), initial=0.0))
         if largest > headroom:
             raise HeadroomExceeded(largest, headroom, self.name)
-        return self._guard.check(values)
+        report = self._guard.report(values)
+        if report is not None:
+            self._guard.act(report)
+        return report
 
     def headroom(self, x: Any) -> float:
-        """The largest |x| for which scale and modulus hold the whole evaluation; one slot beyond corrupts them all.
+        """The largest |x| for which scale and modulus surely hold the whole evaluation.
 
-        x: a ciphertext, or a `Context` for what it encrypts afresh. Infinite for plaintext.
-        Raises LevelExhausted, ScaleMismatch.
+        Beyond it the modulus can wrap, and then every slot of the ciphertext is garbage. Slots that are all alike wrap
+        just there; a single large slot among small ones wraps later. x: a ciphertext, or a `Context` for what it
+        encrypts afresh. Infinite for plaintext. Raises LevelExhausted, ScaleMismatch.
         """
         return backend_of(x).headroom(SIGMOID_CUBIC, x)
 
@@ -117,8 +122,9 @@ class Sigmoid(Node):
             raise ShapeMismatch("propose_weights", (units, x.shape[1]), "at least one unit")
         nonfinite = int(np.count_nonzero(~np.isfinite(x)))
         if nonfinite:
-            raise NonFiniteValue("propose_weights", nonfinite)
-        half = min(-self.domain[0], self.domain[1])
+            raise NonFiniteValue("propose_weights", nonfinite, "Drop or impute them first.")
+        # a hair inside, so that rounding in the product cannot cross the edge
+        half = min(-self.domain[0], self.domain[1]) * (1 - 2**-40)
         norm = float(np.sqrt(np.mean(np.sum(x * x, axis=1)))) or 1.0
         weight = np.random.default_rng(rng).normal(0.0, half / (4 * norm), (units, x.shape[1]))
         largest = np.abs(x @ weight.T).max(axis=0)

@@ -181,7 +181,7 @@ def encrypt(
         raise ShapeMismatch("encrypt", array.shape, "at least one value")
     nonfinite = int(np.count_nonzero(~np.isfinite(array)))
     if nonfinite:
-        raise NonFiniteValue("encrypt", nonfinite)
+        raise NonFiniteValue("encrypt", nonfinite, "CKKS cannot encode them: drop or impute them first.")
     level = context.levels
     largest = float(np.abs(array).max())
     limit = min(float(prod(context.primes)) / 2 / context.scale, np.inf if headroom is None else headroom)

@@ -76,7 +76,7 @@ class CipherBackend:
             raise ShapeMismatch("backward", factor.shape, f"{x.shape} in layout {x.layout!r}")
         level = min(x.level, factor.level)
         context.require_levels("backward", 2, level)
-        schedule = CubicSchedule.choose(k, x.scale, factor.scale, context.primes[: level + 1])
+        schedule = CubicSchedule.choose(k, (x.scale, factor.scale), context.primes[: level + 1], context.ring_degree)
         results = []
         for pair in zip(x.ciphertexts, factor.ciphertexts, strict=True):
             left, right = (evaluator.at_level(context, ciphertext, level) for ciphertext in pair)
@@ -130,7 +130,7 @@ class CipherBackend:
     def _schedule(polynomial: Polynomial, context: Context, level: int, scale: float) -> CubicSchedule:
         context.require_levels("a polynomial of degree 3", 2, level)
         form = cubic_form(polynomial)
-        return CubicSchedule.choose(form.k, scale, scale, context.primes[: level + 1])
+        return CubicSchedule.choose(form.k, (scale, scale), context.primes[: level + 1], context.ring_degree)
 
     def reveal(self, x: CipherArray, secret: Context | None) -> NDArray[np.floating[Any]]:
         """The plaintext of `x`. Raises KeyMissing, ContextMismatch."""

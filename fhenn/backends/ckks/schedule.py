@@ -19,8 +19,9 @@ from fhenn.errors import ScaleMismatch
 _ROOM = 2.0
 """The result's scale leaves room for values of at least this size: σ's cubic stays below 1.04 on its domain."""
 
-_MINIMUM_MULTIPLIER = 2**10
-"""Below this the integer that stands for the constant k drowns the result in rescaling noise."""
+_LARGEST_NOISE = 2.0**-7
+"""A schedule that expects more noise than this at its result, for inputs of order 4, is refused: a result that is
+silently off by a percent is worse than an error."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +59,14 @@ class CubicSchedule:
     at_result: float
 
     @classmethod
-    def choose(cls, k: float, scale_x: float, scale_w: float, moduli: Sequence[int]) -> CubicSchedule:
-        """The schedule for constant `k` and inputs at the given scales.
+    def choose(cls, k: float, scales: tuple[float, float], moduli: Sequence[int], ring_degree: int) -> CubicSchedule:
+        """The schedule for constant `k` and inputs x and w at the given scales.
 
         moduli: the primes under x, first prime first; the last two are divided by. Raises ScaleMismatch where no
-        choice leaves room for results of size 2.
+        choice leaves room for results of size 2 above the noise. A rescale rounds every coefficient, which moves a
+        slot by N/18^½ standard deviations in units of 1/scale for a ternary secret; N/scale stands for its largest.
         """
+        scale_x, scale_w = scales
         second, first = moduli[-2:]
         at_result = float(prod(moduli[:-2])) / 2
         square = scale_x * scale_x / first
@@ -71,15 +74,14 @@ class CubicSchedule:
         largest_factor = at_result / _ROOM * second / square
         if factor > largest_factor:
             # the free constant would push the scale past the modulus: shrink w by a rescale instead
-            multiplier = floor(largest_factor * abs(k) * first / scale_w)
-            if multiplier < _MINIMUM_MULTIPLIER:
-                raise ScaleMismatch(
-                    scale_x,
-                    first,
-                    "Use a scale close to the primes in the middle of the chain and a larger first prime.",
-                )
+            multiplier = max(floor(largest_factor * abs(k) * first / scale_w), 1)
             factor = scale_w * multiplier / abs(k) / first
-        return cls(k, square, factor, multiplier, square * factor / second, at_result * second * first, at_result)
+        result = square * factor / second
+        noise = ring_degree * (1 / result + 4 * abs(k) / square + (64 / factor if multiplier else 0))
+        if noise > _LARGEST_NOISE or result * _ROOM > at_result * (1 + 1e-9):
+            suggestion = "Use a scale close to the primes in the middle of the chain, and a larger first prime."
+            raise ScaleMismatch(scale_x, first, suggestion)
+        return cls(k, square, factor, multiplier, result, at_result * second * first, at_result)
 
     def headroom(self, polynomial: Polynomial, scale_x: float) -> float:
         """The largest |x| that every rescale on the way to p(x) holds.

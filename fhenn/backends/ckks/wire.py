@@ -155,7 +155,7 @@ def _scratch_path() -> Iterator[str]:
 
     For ciphertexts only: a key must not pass through a file.
     """
-    if hasattr(os, "memfd_create"):
+    if hasattr(os, "memfd_create") and Path("/proc/self/fd").exists():
         descriptor = os.memfd_create("fhenn")
         try:
             yield f"/proc/self/fd/{descriptor}"

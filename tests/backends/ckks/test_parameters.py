@@ -1,0 +1,64 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import fhenn
+from fhenn.backends.ckks.parameters import MAX_MODULUS_BITS, chain_for_levels
+from fhenn.errors import ParameterError
+
+
+@pytest.mark.parametrize(
+    ("degree", "chain", "scale"),
+    [
+        (1000, (40, 40), 2.0**30),
+        (8192, (60, 60, 60, 60), 2.0**40),  # 240 bits: below 128-bit security
+        (8192, (60, 61), 2.0**40),
+        (8192, (60,), 2.0**40),
+        (8192, (), 2.0**40),
+        (8192, (60, 40, 10, 60), 2.0**40),
+        (8192, (60, 40, 60), 2.0**100),
+        (8192, (60, 40, 60), 0.0),
+        (8192, (60, 40, 60), float("nan")),
+        (8192, (60, 40, 60), -1.0),
+    ],
+)
+def test_refuses(degree, chain, scale):
+    with pytest.raises(ParameterError):
+        fhenn.Parameters(degree, chain, scale)
+
+
+@given(st.integers(1, 20), st.integers(15, 50))
+def test_for_depth_is_secure_deep_and_precise_enough_or_says_no(depth, bits):
+    try:
+        parameters = fhenn.Parameters.for_depth(depth, bits)
+    except ParameterError:
+        assert bits > 45 or (depth + 2) * bits + 28 > max(MAX_MODULUS_BITS.values())
+        return
+    assert parameters.levels == depth
+    assert sum(parameters.chain) <= MAX_MODULUS_BITS[parameters.ring_degree]
+    assert parameters.scale >= 2**bits
+    smaller = parameters.ring_degree // 2
+    assert smaller not in MAX_MODULUS_BITS or (depth + 2) * bits + 28 > MAX_MODULUS_BITS[smaller]
+
+
+@pytest.mark.parametrize(("depth", "bits"), [(0, 30), (-1, 30), (2, 3), (40, 40)])
+def test_for_depth_refuses(depth, bits):
+    with pytest.raises(ParameterError):
+        fhenn.Parameters.for_depth(depth, bits)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3, 5])
+def test_seal_accepts_what_for_depth_chooses(depth):
+    context = fhenn.Context.generate(fhenn.Parameters.for_depth(depth))
+    assert context.levels == depth
+
+
+def test_seals_refusal_is_typed():
+    # too few 15-bit primes exist that are 1 mod 2N
+    with pytest.raises(ParameterError, match="SEAL refuses"):
+        fhenn.Context.generate(fhenn.Parameters(8192, (15,) * 8, 2.0**12))
+
+
+def test_a_suggestion_is_a_chain_that_works_or_says_that_none_does():
+    assert "[60, 40, 40, 60] with poly_modulus_degree=8192" in chain_for_levels([60, 40, 60], 2.0**40, 2)
+    assert "No ring" in chain_for_levels([60, 40, 60], 2.0**40, 30)

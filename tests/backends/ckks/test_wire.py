@@ -1,0 +1,156 @@
+"""Strangers' bytes: every one of them ends in WireFormatError, and none reaches SEAL."""
+
+import json
+import struct
+from hashlib import sha256
+
+import pytest
+import tenseal as ts
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import fhenn
+from fhenn.backends.ckks import wire
+from fhenn.errors import ContextMismatch, WireFormatError
+
+
+@pytest.fixture(scope="module")
+def message(client):
+    return fhenn.encrypt(client, [1.0, 2.0]).to_bytes()
+
+
+def test_round_trip(client, message):
+    array = fhenn.CipherArray.from_bytes(client, message)
+    assert array.shape == (2,)
+    assert fhenn.decrypt(client, array) == pytest.approx([1.0, 2.0], abs=1e-6)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_an_altered_message_is_refused(client, message, data):
+    at = data.draw(st.integers(0, len(message) - 1))
+    bit = data.draw(st.integers(0, 7))
+    altered = message[:at] + bytes([message[at] ^ 1 << bit]) + message[at + 1 :]
+    with pytest.raises(WireFormatError):
+        fhenn.CipherArray.from_bytes(client, altered)
+
+
+@given(st.integers(0, 400_000))
+def test_a_truncated_message_is_refused(client, message, length):
+    with pytest.raises(WireFormatError):
+        fhenn.CipherArray.from_bytes(client, message[: min(length, len(message) - 1)])
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_refused(client, data):
+    with pytest.raises(WireFormatError):
+        fhenn.CipherArray.from_bytes(client, data)
+    with pytest.raises(WireFormatError):
+        fhenn.CipherArray.from_bytes(client, b"FHENN\x01" + data)
+
+
+@given(st.binary(max_size=200))
+def test_the_protobuf_reader_takes_any_bytes(data):
+    for read in (wire.TensealMessage.decode, wire.check_context_message):
+        with pytest.raises(WireFormatError):
+            read(data)
+
+
+def _remade(message, **changes):
+    """The message with other meta data and a digest that matches."""
+    meta, body = wire.unframe("ciphertexts", message)
+    meta.update(changes)
+    return wire.frame("ciphertexts", {key: value for key, value in meta.items() if value is not None}, body)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"shape": [5000]},
+        {"shape": [-2]},
+        {"shape": [2.0]},
+        {"shape": [True]},
+        {"shape": 2},
+        {"shape": None},
+        {"shape": [0]},
+        {"shape": [1 << 40]},
+        {"layout": "diagonal"},
+        {"layout": "features"},
+        {"layout": ["packed"]},
+        {"level": 2},
+        {"level": 99},
+        {"level": -1},
+        {"level": "3"},
+        {"scale": (2.0**39).hex()},
+        {"scale": "nan"},
+        {"scale": "inf"},
+        {"scale": "-0x1p40"},
+        {"scale": "0x1p99999"},
+        {"scale": 1.0},
+        {"scale": "1;drop"},
+    ],
+)
+def test_a_header_that_lies_is_refused_though_its_digest_matches(client, message, changes):
+    with pytest.raises(WireFormatError):
+        fhenn.CipherArray.from_bytes(client, _remade(message, **changes))
+
+
+def test_another_clients_message_is_refused(message):
+    other = fhenn.Context.generate(fhenn.Parameters.for_depth(3))
+    with pytest.raises(ContextMismatch):
+        fhenn.CipherArray.from_bytes(other, message)
+
+
+def test_a_body_of_another_length_kind_or_version_is_refused(client, message):
+    with pytest.raises(WireFormatError, match="'evaluation-context'"):
+        fhenn.CipherArray.from_bytes(client, client.to_bytes())
+    with pytest.raises(WireFormatError, match="bytes of"):
+        fhenn.CipherArray.from_bytes(client, message + b"x")
+    with pytest.raises(WireFormatError, match="version 9"):
+        fhenn.CipherArray.from_bytes(client, message[:5] + b"\x09" + message[6:])
+    with pytest.raises(WireFormatError, match="claims"):
+        fhenn.CipherArray.from_bytes(client, message[:6] + b"\xff\xff\xff\xff" + message[10:])
+
+
+@pytest.mark.parametrize(
+    "header",
+    [b"[]", b"null", b"{}", b"[" * 5000, b'{"kind": 1}', b"\xff\xfe",
+     b'{"kind": "ciphertexts", "length": 0, "meta": 5, "sha256": ""}',
+     json.dumps({"kind": "ciphertexts", "length": 0, "meta": "[]", "sha256": sha256(b"[]").hexdigest()}).encode()],
+)  # fmt: skip
+def test_odd_headers_are_refused(client, header):
+    with pytest.raises(WireFormatError):
+        fhenn.CipherArray.from_bytes(client, b"FHENN" + struct.pack(">BI", 1, len(header)) + header)
+
+
+def test_seal_objects_that_lie_about_their_length_are_refused(client, message):
+    _, body = wire.unframe("ciphertexts", message)
+    inner = wire.TensealMessage.decode(body)
+    good = inner.ciphertexts[0]
+    for bad in (good[:-1], good + b"x", b"\x00" + good[1:], good[:3] + b"\x03" + good[4:], good[:10], b""):
+        with pytest.raises(WireFormatError):
+            wire.ciphertext_from_bytes(client.seal_context, bad)
+
+
+def test_a_ciphertext_of_other_parameters_is_refused(client, small):
+    foreign = wire.ciphertext_to_bytes(ts.ckks_vector(small, [1.0]).ciphertext()[0])
+    with pytest.raises(WireFormatError, match="SEAL refuses"):
+        wire.ciphertext_from_bytes(client.seal_context, foreign)
+
+
+def test_the_codec_reads_and_writes_what_tenseal_does(small):
+    for value in (
+        ts.ckks_vector(small, [1.0, 2.0]),
+        ts.ckks_tensor(small, [[1.0, 2.0]]),
+        ts.ckks_tensor(small, [[1.0, 2.0]], batch=True),
+    ):
+        data = value.serialize()
+        assert wire.TensealMessage.decode(data).encode() == data
+
+
+def test_without_memfd_a_temporary_file_does(small, monkeypatch):
+    monkeypatch.delattr("os.memfd_create", raising=False)
+    ciphertext = ts.ckks_vector(small, [1.0]).ciphertext()[0]
+    context = fhenn.Context.from_tenseal(small)
+    again = wire.ciphertext_from_bytes(context.seal_context, wire.ciphertext_to_bytes(ciphertext))
+    assert again.scale == ciphertext.scale

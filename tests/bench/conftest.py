@@ -1,0 +1,19 @@
+"""Prints the tables of the README after the run."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+
+TABLES: list[str] = []
+
+
+def pytest_terminal_summary(terminalreporter):
+    if TABLES:
+        packages = ", ".join(f"{name} {version(name)}" for name in ("tenseal", "numpy"))
+        machine = f"{platform.machine()}, one thread, Python {platform.python_version()}, {packages}"
+        terminalreporter.write_line("")
+        terminalreporter.write_line(machine)
+        for table in TABLES:
+            terminalreporter.write_line("")
+            terminalreporter.write_line(table)

@@ -1,0 +1,95 @@
+"""The encrypted sigmoid beside TenSEAL's polyval: time and error, same ciphertext, same run.
+
+Run with `python -m pytest tests/bench -q --override-ini addopts= --benchmark-disable-gc`. Contestants take turns within
+every round, so that a machine that slows down slows them alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import pytest
+import tenseal as ts
+import tenseal.sealapi as seal
+from conftest import TABLES
+from support import tenseal_context
+
+import fhenn
+from fhenn.approx import SIGMOID_CUBIC
+
+ROUNDS = 41
+
+PARAMETERS = {
+    "N=8192 [60, 40, 40, 60]": (8192, [60, 40, 40, 60], 40),
+    "N=16384 [60, 40, 40, 40, 60]": (16384, [60, 40, 40, 40, 60], 40),
+    "N=4096 [33, 23, 23, 30]": (4096, [33, 23, 23, 30], 23),
+}
+
+POLYVAL = "`CKKSVector.polyval`"
+VECTOR = "`Sigmoid` on `CKKSVector`"
+ARRAY = "`Sigmoid` on `CipherArray`"
+PRIMITIVES = "its 2 products, 2 relinearisations, 2 rescales alone"
+
+
+def primitives(context: fhenn.Context, ciphertext: Any) -> Callable[[], None]:
+    """What the evaluation on `CipherArray` cannot do without, in its order, on operands that are ready."""
+    evaluator, keys = context.evaluator, context.relinearisation_keys("bench")
+    lower, square, product = seal.Ciphertext(), seal.Ciphertext(), seal.Ciphertext()
+    evaluator.mod_switch_to_next(ciphertext, lower)
+
+    def run() -> None:
+        evaluator.square(ciphertext, square)
+        evaluator.relinearize_inplace(square, keys)
+        evaluator.rescale_to_next_inplace(square)
+        evaluator.multiply(square, lower, product)
+        evaluator.relinearize_inplace(product, keys)
+        evaluator.rescale_to_next_inplace(product)
+
+    return run
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_sigmoid(name, benchmark):
+    ring_degree, chain, scale_bits = PARAMETERS[name]
+    tenseal = tenseal_context(ring_degree, chain, scale_bits)
+    context = fhenn.Context.from_tenseal(tenseal)
+    x = np.random.default_rng(0).uniform(-4, 4, ring_degree // 2)
+    vector, node = ts.ckks_vector(tenseal, x.tolist()), fhenn.Sigmoid()
+    array = fhenn.CipherArray.from_tenseal(vector)
+    contestants = {
+        POLYVAL: lambda: vector.polyval(list(SIGMOID_CUBIC.coefficients)),
+        VECTOR: lambda: node(vector),
+        ARRAY: lambda: node(array),
+        PRIMITIVES: primitives(context, vector.ciphertext()[0]),
+    }
+    errors = {
+        POLYVAL: np.abs(contestants[POLYVAL]().decrypt() - node(x)).max(),
+        VECTOR: np.abs(contestants[VECTOR]().decrypt() - node(x)).max(),
+        ARRAY: np.abs(fhenn.decrypt(context, contestants[ARRAY]()) - node(x)).max(),
+    }
+    seconds: dict[str, list[float]] = {contestant: [] for contestant in contestants}
+
+    def one_round() -> None:
+        for contestant, run in contestants.items():
+            start = perf_counter()
+            run()
+            seconds[contestant].append(perf_counter() - start)
+
+    benchmark.pedantic(one_round, rounds=ROUNDS, warmup_rounds=3)
+    times = {contestant: median(values[3:]) for contestant, values in seconds.items()}
+    benchmark.extra_info.update(
+        {contestant: {"median": times[contestant], "error": errors.get(contestant)} for contestant in contestants}
+    )
+    rows = [f"| {name} | time | faster | largest error | smaller |", "| --- | --: | --: | --: | --: |"]
+    for contestant, time in times.items():
+        error = errors.get(contestant)
+        faster = f"{times[POLYVAL] / time:.2f}×"
+        accuracy = ("", "") if error is None else (f"{error:.1e}", f"{errors[POLYVAL] / error:.1f}×")
+        if contestant == PRIMITIVES:
+            faster, accuracy = "", (f"`CipherArray` takes {times[ARRAY] / time:.2f}×", "")
+        rows.append(f"| {contestant} | {time * 1e3:.2f} ms | {faster} | {accuracy[0]} | {accuracy[1]} |")
+    TABLES.append("\n".join(rows))

@@ -1,0 +1,33 @@
+"""Keys are slow to make: one context of each shape serves the whole run."""
+
+from __future__ import annotations
+
+import pytest
+import tenseal as ts
+from support import tenseal_context
+
+import fhenn
+
+
+@pytest.fixture(scope="session")
+def small() -> ts.Context:
+    """Two levels, N=8192."""
+    return tenseal_context(8192, [60, 40, 40, 60], 40)
+
+
+@pytest.fixture(scope="session")
+def deep() -> ts.Context:
+    """Four levels, N=16384, rotation keys."""
+    return tenseal_context(16384, [60, 40, 40, 40, 40, 60], 40, galois=True)
+
+
+@pytest.fixture(scope="session")
+def tiny() -> ts.Context:
+    """Two levels of 23 bits, N=4096: a valid 109-bit chain."""
+    return tenseal_context(4096, [33, 23, 23, 30], 23)
+
+
+@pytest.fixture(scope="session")
+def client() -> fhenn.Context:
+    """A client's own keys for three levels."""
+    return fhenn.Context.generate(fhenn.Parameters.for_depth(3))

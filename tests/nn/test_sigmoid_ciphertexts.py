@@ -1,0 +1,549 @@
+"""The node on every kind of ciphertext."""
+
+import io
+from contextlib import redirect_stdout
+
+import numpy as np
+import pytest
+import tenseal as ts
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+from support import (
+    BATCHED,
+    FEATURES,
+    KINDS,
+    PACKED,
+    TENSEAL_KINDS,
+    TENSOR,
+    VECTOR,
+    compare,
+    parity,
+    shaped,
+    tenseal_context,
+    without_secret,
+)
+
+import fhenn
+from fhenn.approx import SIGMOID_CUBIC
+from fhenn.backends import backend_of
+from fhenn.backends.ckks.wire import TensealMessage, ciphertext_to_bytes
+from fhenn.errors import (
+    CacheEmpty,
+    ContextMismatch,
+    HeadroomExceeded,
+    KeyMissing,
+    LevelExhausted,
+    ScaleMismatch,
+    ShapeMismatch,
+    UnsupportedOperation,
+    UnsupportedValue,
+)
+
+DERIVATIVE = SIGMOID_CUBIC.derivative()
+BOUND = {VECTOR: 3e-7, TENSOR: 3e-7, BATCHED: 3e-7, PACKED: 4e-9, FEATURES: 4e-9}
+"""Largest error at N=8192 and scale 2^40; TenSEAL's polyval has 2e-7, its drift and noise together."""
+
+rng = np.random.default_rng(0)
+every_kind = pytest.mark.parametrize("kind", KINDS, ids=str)
+tenseal_kinds = pytest.mark.parametrize("kind", TENSEAL_KINDS, ids=str)
+
+
+def band(*shape):
+    return rng.uniform(-4, 4, shape)
+
+
+@pytest.fixture(autouse=True)
+def quiet():
+    """TenSEAL prints where a vector takes several chunks."""
+    with redirect_stdout(io.StringIO()):
+        yield
+
+
+class TestForward:
+    @every_kind
+    def test_parity(self, kind, small):
+        parity(fhenn.Sigmoid(), shaped(kind, band(4, 3)), kind, small, BOUND[kind])
+
+    @settings(max_examples=15, deadline=None)
+    @given(arrays(np.float64, array_shapes(min_dims=2, max_dims=3, max_side=3), elements=st.floats(-4, 4)))
+    @pytest.mark.parametrize("kind", [VECTOR, TENSOR, BATCHED, PACKED], ids=str)
+    def test_parity_for_any_shape_and_values(self, kind, small, x):
+        if kind is BATCHED and x.shape[-1] == 1:
+            x = np.repeat(x, 2, axis=-1)  # TenSEAL itself encrypts batches of single values wrongly
+        parity(fhenn.Sigmoid(), shaped(kind, x), kind, small, BOUND[kind])
+
+    @pytest.mark.parametrize("size", [1, 2, 4095, 4096, 4097, 9000])
+    @pytest.mark.parametrize("kind", [VECTOR, PACKED], ids=str)
+    def test_any_number_of_chunks(self, kind, small, size):
+        parity(fhenn.Sigmoid(), band(size), kind, small, BOUND[kind])
+
+    @every_kind
+    def test_cost_is_the_levels_really_consumed(self, kind, deep):
+        node, encrypted = fhenn.Sigmoid(), kind.encrypt(deep, shaped(kind, band(2, 2)))
+        (before,) = kind.levels(encrypted)
+        (after,) = kind.levels(node(encrypted))
+        assert before - after == node.cost == 2
+
+    @every_kind
+    def test_the_operand_is_not_changed(self, kind, small):
+        encrypted = kind.encrypt(small, shaped(kind, band(2, 3)))
+        before = [ciphertext_to_bytes(ciphertext) for ciphertext in kind.ciphertexts(encrypted)]
+        fhenn.Sigmoid()(encrypted)
+        assert before == [ciphertext_to_bytes(ciphertext) for ciphertext in kind.ciphertexts(encrypted)]
+
+    @every_kind
+    def test_no_secret_and_no_public_key_is_needed(self, kind, small):
+        x = shaped(kind, band(2, 2))
+        server = without_secret(small, save_public_key=False, save_galois_keys=False)
+        encrypted = kind.encrypt(small, x)
+        if kind in TENSEAL_KINDS:
+            moved = type(encrypted).load(server, encrypted.serialize())
+        else:
+            ours = fhenn.Context.from_tenseal(small)
+            moved = fhenn.CipherArray.from_bytes(ours.public(), encrypted.to_bytes())
+            assert not moved.context.has_secret_key
+        compare(kind.reveal(fhenn.Sigmoid()(moved), small), fhenn.Sigmoid()(x), BOUND[kind])
+
+    def test_the_circuit_is_two_products_two_relinearisations_two_rescales(self, client):
+        counts = {}
+
+        class Counting:
+            def __init__(self, evaluator):
+                self._evaluator = evaluator
+
+            def __getattr__(self, name):
+                counts[name] = counts.get(name, 0) + 1
+                return getattr(self._evaluator, name)
+
+        context = fhenn.Context(client.tenseal)
+        context.__dict__["evaluator"] = Counting(client.evaluator)
+        fhenn.Sigmoid()(fhenn.encrypt(context, [1.0]))
+        assert counts == {
+            "square": 1,
+            "multiply_inplace": 1,
+            "relinearize_inplace": 2,
+            "rescale_to_next_inplace": 2,
+            "add_plain_inplace": 2,
+            "mod_switch_to_next": 1,
+            "negate_inplace": 1,
+        }
+
+    def test_valid_109_bit_chain(self, tiny):
+        parity(fhenn.Sigmoid(), band(2048), PACKED, tiny, 3e-4)
+
+    def test_every_slot_of_a_full_ciphertext(self, deep):
+        parity(fhenn.Sigmoid(), band(8192), PACKED, deep, 2e-8)
+        parity(fhenn.Sigmoid(), band(8192), VECTOR, deep, 5e-7)
+
+    @pytest.mark.parametrize("kind", [VECTOR, PACKED], ids=str)
+    def test_sigmoid_after_sigmoid(self, kind, deep):
+        node, x = fhenn.Sigmoid(), band(100)
+        encrypted = node(node(kind.encrypt(deep, x)))
+        assert kind.levels(encrypted) == {0}
+        compare(kind.reveal(encrypted, deep), node(node(x)), 3e-7)
+
+    def test_more_levels_than_needed(self, deep):
+        node = fhenn.Sigmoid()
+        for kind in (VECTOR, PACKED):
+            assert kind.levels(parity(node, band(10), kind, deep, 3e-7)) == {2}
+
+    def test_general_cubics(self, small):
+        """The backend evaluates any cubic, not this one alone."""
+        x = PACKED.encrypt(small, values := band(9))
+        for coefficients in ((0.1, 0.2, 0.3, 0.4), (0.0, 1.0, 0.0, 1.0), (1.0, -2.0, 0.5, -0.25)):
+            polynomial = fhenn.Polynomial(coefficients, (-4, 4))
+            compare(PACKED.reveal(backend_of(x).polynomial(polynomial, x), small), polynomial(values), 1e-6)
+
+    def test_polynomials_that_are_not_offered(self, small):
+        square, skewed = (fhenn.Polynomial(c, (-1, 1)) for c in ((0.0, 0.0, 1.0), (0.0, 0.0, 1.0, 1.0)))
+        for kind in (VECTOR, PACKED):
+            x = kind.encrypt(small, np.ones(2))
+            with pytest.raises(UnsupportedOperation, match="degree 2"):
+                backend_of(x).polynomial(square, x)
+            with pytest.raises(UnsupportedOperation, match="x²"):
+                backend_of(x).polynomial_times(skewed.derivative(), x, 1.0)
+        vector = VECTOR.encrypt(small, np.ones(2))
+        with pytest.raises(UnsupportedOperation, match="x²"):
+            backend_of(vector).polynomial(skewed, vector)
+
+
+class TestBackward:
+    """Every mix of plaintext and ciphertext input and gradient."""
+
+    @every_kind
+    @pytest.mark.parametrize("chunks", [1, 2])
+    def test_encrypted_input_and_gradient(self, kind, small, chunks):
+        several = chunks == 2 and kind not in (TENSOR, BATCHED)
+        x, g = (shaped(kind, band(2049 if several else 3, 2)) for _ in range(2))
+        node = self._after(kind.encrypt(small, x))
+        result = node.backward(kind.encrypt(small, g))
+        assert kind.levels(result) == {0}
+        compare(kind.reveal(result, small), DERIVATIVE(x) * g, 3e-7)
+
+    @every_kind
+    def test_encrypted_input_and_plain_gradient(self, kind, small):
+        x, g = shaped(kind, band(3, 4)), shaped(kind, band(3, 4))
+        for gradient in (g, 0.5, 1, np.float32(2), np.full(x.shape, -1.0), g.tolist()):
+            node = self._after(kind.encrypt(small, x))
+            result = node.backward(gradient)
+            assert kind.levels(result) == {2 - node.backward_cost}
+            compare(kind.reveal(result, small), DERIVATIVE(x) * np.asarray(gradient, dtype=float), 3e-7)
+
+    @every_kind
+    def test_plain_input_and_encrypted_gradient(self, kind, small):
+        x, g = shaped(kind, band(3, 4)), shaped(kind, band(3, 4))
+        result = self._after(x).backward(kind.encrypt(small, g))
+        assert kind.levels(result) == {1}
+        compare(kind.reveal(result, small), DERIVATIVE(x) * g, 1e-7)
+
+    @every_kind
+    def test_a_gradient_of_zeros_is_an_encrypted_zero(self, kind, small):
+        x = shaped(kind, band(2, 2))
+        result = self._after(kind.encrypt(small, x)).backward(0.0)
+        compare(kind.reveal(result, small), np.zeros_like(x), 1e-7)
+        if kind in TENSEAL_KINDS:
+            assert kind.scales(result) == {2.0**40}
+
+    def test_a_gradient_of_zeros_without_a_key_to_encrypt_it(self, small):
+        server = without_secret(small, save_public_key=False)
+        vector = ts.ckks_vector_from(server, ts.ckks_vector(small, [1.0]).serialize())
+        node = self._after(vector)
+        with pytest.raises(KeyMissing, match="public"):
+            node.backward(0.0)
+        assert node.backward(1.0).size() == 1
+
+    @pytest.mark.parametrize("kind", [VECTOR, PACKED], ids=str)
+    @pytest.mark.parametrize("lower", ["input", "gradient"])
+    def test_levels_that_differ(self, kind, deep, lower):
+        x, g = band(5), band(5)
+        low, high = (x, g) if lower == "input" else (g, x)
+        brought_down = kind.encrypt(deep, low)
+        if kind is VECTOR:
+            brought_down = brought_down * 1.0
+        else:
+            brought_down = fhenn.CipherArray.from_tenseal(ts.ckks_vector(deep, low.tolist()) * 1.0)
+        pair = {lower: brought_down, "gradient" if lower == "input" else "input": kind.encrypt(deep, high)}
+        result = self._after(pair["input"]).backward(pair["gradient"])
+        assert kind.levels(result) == {1}
+        compare(kind.reveal(result, deep), DERIVATIVE(x) * g, 1e-6)
+
+    @every_kind
+    def test_ciphertexts_are_kept_only_when_asked(self, kind, small):
+        node, encrypted = fhenn.Sigmoid(), kind.encrypt(small, shaped(kind, band(1, 1)))
+        for _ in range(3):
+            node(encrypted)
+        assert len(node._inputs) == 0
+        with pytest.raises(CacheEmpty, match="enable_cache"):
+            node.backward(1.0)
+
+    def test_in_place_changes_of_a_kept_vector_do_not_reach_backward(self, small):
+        vector = ts.ckks_vector(small, [1.0, 2.0])
+        node = self._after(vector)
+        vector += 1.0
+        compare(node.backward(1.0).decrypt(), DERIVATIVE(np.array([1.0, 2.0])), 1e-6)
+
+    def test_batches_pair_each_gradient_with_its_input(self, small):
+        node = fhenn.Sigmoid()
+        node.enable_cache()
+        xs, gs = [band(3) for _ in range(3)], [band(3) for _ in range(3)]
+        node.forwards([VECTOR.encrypt(small, x) for x in xs])
+        for result, x, g in zip(node.backwards(gs), xs, gs, strict=True):
+            compare(result.decrypt(), DERIVATIVE(x) * g, 3e-7)
+
+    def test_refuses_what_does_not_go_together(self, small, deep):
+        other = tenseal_context(8192, [60, 40, 40, 60], 40)
+        for kind in (VECTOR, PACKED, TENSOR):
+            node = self._after(kind.encrypt(small, band(3)))
+            with pytest.raises(ShapeMismatch):
+                node.backward(kind.encrypt(small, band(4)))
+            with pytest.raises(ShapeMismatch):
+                node.backward(band(4))
+            with pytest.raises(ContextMismatch):
+                node.backward(kind.encrypt(other, band(3)))
+            with pytest.raises(ContextMismatch):
+                node.backward(kind.encrypt(deep, band(3)))
+        node = self._after(VECTOR.encrypt(small, band(3)))
+        with pytest.raises(UnsupportedValue, match="one type"):
+            node.backward(TENSOR.encrypt(small, band(3)))
+        with pytest.raises(ScaleMismatch, match="one scale"):
+            node.backward(ts.ckks_vector(small, [1.0, 2.0, 3.0], scale=1.05 * 2.0**40))
+
+    @staticmethod
+    def _after(x):
+        node = fhenn.Sigmoid()
+        node.enable_cache()
+        node(x)
+        return node
+
+
+class TestInTensealPipelines:
+    """The result carries exactly the input's scale, so that every later TenSEAL operation is right."""
+
+    X = band(6)
+    Y = rng.uniform(-1, 1, 6)
+
+    @pytest.fixture
+    def after(self, deep):
+        return fhenn.Sigmoid()(ts.ckks_vector(deep, self.X.tolist()))
+
+    @pytest.mark.parametrize(
+        ("name", "operation", "expected"),
+        [
+            ("+ number", lambda v, c: v + 1.5, lambda p, y: p + 1.5),
+            ("+ plain", lambda v, c: v + TestInTensealPipelines.Y.tolist(), lambda p, y: p + y),
+            ("+ encrypted", lambda v, c: v + ts.ckks_vector(c, TestInTensealPipelines.Y.tolist()), lambda p, y: p + y),
+            ("- number", lambda v, c: v - 1.5, lambda p, y: p - 1.5),
+            ("- encrypted", lambda v, c: v - ts.ckks_vector(c, TestInTensealPipelines.Y.tolist()), lambda p, y: p - y),
+            ("number -", lambda v, c: -v + 1.5, lambda p, y: 1.5 - p),
+            ("* number", lambda v, c: v * 2.5, lambda p, y: p * 2.5),
+            ("* plain", lambda v, c: v * TestInTensealPipelines.Y.tolist(), lambda p, y: p * y),
+            ("* encrypted", lambda v, c: v * ts.ckks_vector(c, TestInTensealPipelines.Y.tolist()), lambda p, y: p * y),
+            ("square", lambda v, c: v.square(), lambda p, y: p**2),
+            ("power", lambda v, c: v.pow(3), lambda p, y: p**3),
+            ("dot plain", lambda v, c: v.dot(TestInTensealPipelines.Y.tolist()), lambda p, y: [p @ y]),
+            ("dot encrypted", lambda v, c: v.dot(ts.ckks_vector(c, TestInTensealPipelines.Y.tolist())),
+             lambda p, y: [p @ y]),
+            ("mm", lambda v, c: v.mm(np.outer(TestInTensealPipelines.Y, [1.0, -2.0]).tolist()),
+             lambda p, y: p @ np.outer(y, [1.0, -2.0])),
+            ("polyval", lambda v, c: v.polyval([1.0, 0.5, -0.25]), lambda p, y: 1 + 0.5 * p - 0.25 * p**2),
+            ("sum", lambda v, c: v.sum(), lambda p, y: [p.sum()]),
+            ("save and load", lambda v, c: ts.ckks_vector_from(c, v.serialize()) * 1.0, lambda p, y: p),
+        ],
+        ids=lambda value: value if isinstance(value, str) else "",
+    )  # fmt: skip
+    def test_every_later_operation_is_right(self, deep, after, name, operation, expected):
+        wanted = np.asarray(expected(fhenn.Sigmoid()(self.X), self.Y))
+        compare(operation(after, deep).decrypt(), wanted, 1e-5)
+
+    @tenseal_kinds
+    def test_scale_is_exactly_the_inputs(self, kind, deep):
+        encrypted = kind.encrypt(deep, shaped(kind, band(2, 2)))
+        assert kind.scales(fhenn.Sigmoid()(encrypted)) == kind.scales(encrypted)
+
+    def test_tensor_operations_afterwards(self, deep):
+        x = band(2, 3)
+        after = fhenn.Sigmoid()(ts.ckks_tensor(deep, x))
+        y = fhenn.Sigmoid()(x)
+        compare((after + after).decrypt().tolist(), y + y, 1e-6)
+        compare((after * 2.0).decrypt().tolist(), y * 2, 1e-5)
+        compare(after.square().decrypt().tolist(), y**2, 1e-5)
+        compare(after.sum().decrypt().tolist(), y.sum(axis=0), 1e-6)
+        weight = band(3, 2)
+        compare(after.mm(ts.plain_tensor(weight)).decrypt().tolist(), y @ weight, 1e-5)
+
+    @pytest.mark.parametrize(("inner", "outer"), [(8, 4), (5, 3), (3, 7)])
+    def test_mm_sigmoid_mm(self, deep, inner, outer):
+        first, last = band(6, inner) / 10, band(inner, outer) / 4
+        encrypted = ts.ckks_vector(deep, self.X.tolist()).mm(first.tolist())
+        node = fhenn.Sigmoid()
+        encrypted = node(encrypted).mm(last.tolist())
+        compare(encrypted.decrypt(), node(self.X @ first) @ last, 1e-5)
+
+    def test_backward_keeps_the_replication_too(self, deep):
+        node = fhenn.Sigmoid()
+        node.enable_cache()
+        g = band(6)
+        weight = band(6, 3) / 4
+        for gradient in (g, ts.ckks_vector(deep, g.tolist())):
+            node(ts.ckks_vector(deep, self.X.tolist()))
+            after = node.backward(gradient).mm(weight.tolist())
+            compare(after.decrypt(), (DERIVATIVE(self.X) * g) @ weight, 1e-5)
+
+    @pytest.mark.parametrize("drift", [1e-3, -1e-3, 0.05])
+    def test_scales_that_have_drifted(self, deep, drift):
+        """A ciphertext whose own scale is not the vector's: the message counts, and the result is back in step."""
+        vector = ts.ckks_vector(deep, self.X.tolist())
+        ciphertext = vector.ciphertext()[0]
+        ciphertext.scale = 2.0**40 * (1 + drift)
+        drifted = TensealMessage((6,), (ciphertext_to_bytes(ciphertext),), 2.0**40).encode()
+        result = fhenn.Sigmoid()(ts.ckks_vector_from(deep, drifted))
+        expected = fhenn.Sigmoid()(self.X / (1 + drift))
+        assert VECTOR.scales(result) == {2.0**40}
+        compare(result.decrypt(), expected, 1e-6)
+        compare((result + 1.0).decrypt(), expected + 1, 1e-6)
+        compare(result.mm(np.eye(6).tolist()).decrypt(), expected, 1e-5)
+
+    def test_drifting_primes_are_compensated(self, tiny):
+        """23-bit primes sit 1.4 % off: TenSEAL's own polyval is off by that, the node is not."""
+        x = np.full(10, 4.0)
+        vector = ts.ckks_vector(tiny, x.tolist())
+        ours = np.abs(np.array(fhenn.Sigmoid()(vector).decrypt()) - fhenn.Sigmoid()(x)).max()
+        theirs = np.abs(np.array(vector.polyval(list(SIGMOID_CUBIC.coefficients)).decrypt()) - fhenn.Sigmoid()(x)).max()
+        assert ours < 0.5 * theirs
+
+    def test_forward_needs_no_encryption_of_a_constant(self, small):
+        server = without_secret(small, save_public_key=False)
+        vector = ts.ckks_vector_from(server, ts.ckks_vector(small, [1.0]).serialize())
+        with pytest.raises(ValueError, match="encryption"):
+            vector.polyval([0.5, 0.197, 0.0, -0.004])
+        assert fhenn.Sigmoid()(vector).decrypt(small.secret_key()) == pytest.approx([0.693], abs=1e-6)
+
+
+class TestHeadroom:
+    @pytest.mark.parametrize("kind", [VECTOR, PACKED], ids=str)
+    @pytest.mark.parametrize("context", ["small", "tiny"])
+    def test_holds_inside_and_wraps_beyond(self, kind, context, request):
+        """For slots all alike the bound is sharp; one percent beyond it every slot is garbage."""
+        context, node = request.getfixturevalue(context), fhenn.Sigmoid(on_violation="ignore")
+        slots = context.seal_context().data.key_context_data().parms().poly_modulus_degree() // 2
+        headroom = node.headroom(kind.encrypt(context, np.ones(1)))
+        for share, holds in ((0.98, True), (-0.98, True), (1.02, False), (-1.02, False)):
+            x = np.full(slots, share * headroom)
+            if abs(share) > 1 and share > 0 and abs(node(x[0])) < abs(node(-x[0])):
+                continue  # the polynomial is larger on the other side
+            error = np.abs(kind.reveal(node(kind.encrypt(context, x)), context) - node(x)) / np.abs(node(x))
+            assert (error.max() < 0.1) == holds, f"{share} of {headroom}: {error.max()}"
+
+    def test_one_slot_beyond_corrupts_every_slot(self, tiny):
+        node, x = fhenn.Sigmoid(on_violation="ignore"), np.zeros(2048)
+        x[7] = 200.0
+        result = PACKED.reveal(node(PACKED.encrypt(tiny, x)), tiny)
+        assert np.abs(np.delete(result, 7) - 0.5).min() > 0 and np.median(np.abs(np.delete(result, 7) - 0.5)) > 0.1
+
+    def test_known_cases(self, tiny, small):
+        node = fhenn.Sigmoid()
+        assert 9 < node.headroom(fhenn.Context.from_tenseal(tiny)) < 11
+        assert node.headroom(fhenn.Context.from_tenseal(small)) == node.headroom(PACKED.encrypt(small, np.ones(1)))
+
+    def test_is_checked_where_plaintext_is_at_hand(self, tiny):
+        node, context = fhenn.Sigmoid(), fhenn.Context.from_tenseal(tiny)
+        headroom = node.headroom(context)
+        fhenn.encrypt(context, [0.99 * headroom], headroom=headroom)
+        with pytest.raises(HeadroomExceeded) as caught:
+            fhenn.encrypt(context, [0.0, -1.01 * headroom], headroom=headroom)
+        assert caught.value.largest == pytest.approx(1.01 * headroom)
+
+    def test_levels_are_checked_first(self, small):
+        node = fhenn.Sigmoid()
+        for kind in (VECTOR, PACKED):
+            with pytest.raises(LevelExhausted):
+                node.headroom(node(kind.encrypt(small, np.ones(1))))
+
+
+class TestDebugging:
+    """With the secret key at hand, ciphertexts can be checked as plaintext is."""
+
+    @every_kind
+    def test_check(self, kind, small):
+        node = fhenn.Sigmoid()
+        x = shaped(kind, np.array([[1.0, 5.0]]))
+        assert node.check(kind.encrypt(small, x / 5)) is None
+        with pytest.warns(fhenn.RangeWarning) as caught:
+            report = node.check(kind.encrypt(small, x))
+        assert report.outside == 1
+        assert report.largest == pytest.approx(5.0, abs=1e-4)
+        assert caught[0].filename == __file__
+
+    def test_with_a_key_from_elsewhere(self, small):
+        node = fhenn.Sigmoid(on_violation="raise")
+        server = without_secret(small)
+        vector = ts.ckks_vector(server, [5.0])
+        ours = fhenn.Context.from_tenseal(small)
+        array = fhenn.encrypt(ours.public(), [5.0])
+        for value, secret in ((vector, small.secret_key()), (vector, ours), (array, ours)):
+            with pytest.raises(fhenn.RangeViolation):
+                node.check(value, secret)
+        for value in (vector, array):
+            with pytest.raises(KeyMissing, match="secret"):
+                node.check(value)
+
+    def test_at_every_forward(self, small):
+        ours = fhenn.Context.from_tenseal(small)
+        node = fhenn.Sigmoid(on_violation="raise", debug_secret=ours)
+        for kind in (VECTOR, PACKED):
+            node(kind.encrypt(small, np.ones(2)))
+            with pytest.raises(fhenn.RangeViolation):
+                node(kind.encrypt(small, np.full(2, 4.5)))
+
+    def test_beyond_the_headroom_raises_whatever_the_policy(self, tiny):
+        node = fhenn.Sigmoid(on_violation="ignore")
+        with pytest.raises(HeadroomExceeded, match="corrupts every slot"):
+            node.check(PACKED.encrypt(tiny, np.array([0.0, 12.0])))
+
+
+class TestRefusals:
+    @every_kind
+    def test_too_few_levels(self, kind, small):
+        node = fhenn.Sigmoid()
+        x = shaped(kind, band(2, 2))
+        spent = node(kind.encrypt(small, x))
+        with pytest.raises(LevelExhausted) as caught:
+            node(spent)
+        assert (caught.value.needed, caught.value.left) == (2, 0)
+        assert "[60, 40, 40, 40, 40, 60] with poly_modulus_degree=16384" in str(caught.value)
+        compare(kind.reveal(spent, small), node(x), BOUND[kind])
+
+    @every_kind
+    def test_one_level_left(self, kind):
+        context = tenseal_context(8192, [60, 40, 60], 40)
+        x = shaped(kind, np.ones((1, 2)))
+        encrypted = kind.encrypt(context, x)
+        with pytest.raises(LevelExhausted, match="needs 2 levels, the ciphertext has 1"):
+            fhenn.Sigmoid()(encrypted)
+        compare(kind.reveal(encrypted, context), x, 1e-6)
+        node = fhenn.Sigmoid()
+        node(x)
+        node.backward(encrypted)
+
+    @every_kind
+    def test_no_relinearisation_keys(self, kind, small):
+        server = without_secret(small, save_relin_keys=False)
+        x = shaped(kind, band(2, 2))
+        if kind in TENSEAL_KINDS:
+            encrypted = type(kind.encrypt(small, x)).load(server, kind.encrypt(small, x).serialize())
+        else:
+            encrypted = kind.encrypt(server, x)
+        with pytest.raises(KeyMissing, match="relinearisation"):
+            fhenn.Sigmoid()(encrypted)
+        compare(kind.reveal(encrypted, small), x, 1e-6)
+
+    @tenseal_kinds
+    @pytest.mark.parametrize("bits", [41, 30, 39, 45])
+    def test_a_scale_that_does_not_fit_the_chain(self, kind, bits):
+        context = tenseal_context(8192, [60, 40, 40, 60], bits)
+        with pytest.raises(ScaleMismatch, match="every product comes out wrong"):
+            fhenn.Sigmoid()(kind.encrypt(context, shaped(kind, np.ones((1, 2)))))
+
+    def test_the_primes_of_tenseals_tutorials_do_not_fit(self):
+        context = tenseal_context(8192, [40, 21, 21, 21, 21, 21, 21, 40], 21)
+        with pytest.raises(ScaleMismatch, match="26-bit primes"):
+            fhenn.Sigmoid()(ts.ckks_vector(context, [1.0]))
+
+    @pytest.mark.parametrize("bits", [41, 36, 38])
+    def test_which_exact_scales_take_in_their_stride(self, bits):
+        context = tenseal_context(8192, [60, 40, 40, 60], bits)
+        parity(fhenn.Sigmoid(), band(10), PACKED, context, 1e-5)
+
+    def test_but_not_one_that_drowns_in_noise(self):
+        context = tenseal_context(8192, [60, 40, 40, 60], 30)
+        with pytest.raises(ScaleMismatch, match="close to the primes"):
+            fhenn.Sigmoid()(PACKED.encrypt(context, np.ones(1)))
+
+    def test_a_scale_beyond_any_room(self):
+        context = tenseal_context(8192, [30, 30, 30, 60], 55)
+        with pytest.raises(ScaleMismatch, match="larger first prime"):
+            fhenn.Sigmoid()(PACKED.encrypt(context, np.ones(1)))
+
+    def test_a_vector_without_a_context(self, small):
+        lazy = ts.lazy_ckks_vector_from(ts.ckks_vector(small, [1.0]).serialize())
+        with pytest.raises(UnsupportedValue, match="link_context"):
+            fhenn.Sigmoid()(lazy)
+
+    def test_an_empty_vector(self, small):
+        with pytest.raises(UnsupportedValue, match="empty"):
+            fhenn.Sigmoid()(ts.ckks_vector_from(small, b""))
+
+    @pytest.mark.parametrize("flag", ["auto_relin", "auto_rescale", "auto_mod_switch"])
+    def test_automatic_steps_that_are_off(self, flag):
+        context = tenseal_context(8192, [60, 40, 40, 60], 40)
+        setattr(context, flag, False)
+        with pytest.raises(UnsupportedValue, match=flag):
+            fhenn.Sigmoid()(ts.ckks_vector(context, [1.0]))
+
+    def test_ciphertexts_of_several_levels(self, deep):
+        fresh, used = (ts.ckks_vector(deep, [1.0]), ts.ckks_vector(deep, [1.0]) * 1.0)
+        bodies = tuple(ciphertext_to_bytes(v.ciphertext()[0]) for v in (fresh, used))
+        mixed = ts.ckks_vector_from(deep, TensealMessage((1, 1), bodies, 2.0**40).encode())
+        with pytest.raises(ContextMismatch):
+            fhenn.Sigmoid()(mixed)

@@ -1,0 +1,96 @@
+"""What the tests share: the kinds of ciphertext, and the one parity helper."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tenseal as ts
+from numpy.typing import NDArray
+
+import fhenn
+
+Floats = NDArray[np.float64]
+
+
+def tenseal_context(ring_degree: int, chain: list[int], scale_bits: float, galois: bool = False) -> ts.Context:
+    context = ts.context(ts.SCHEME_TYPE.CKKS, ring_degree, coeff_mod_bit_sizes=chain, n_threads=1)
+    context.global_scale = 2.0**scale_bits
+    if galois:
+        context.generate_galois_keys()
+    return context
+
+
+def without_secret(context: ts.Context, **keep: bool) -> ts.Context:
+    """The context as a server gets it."""
+    return ts.context_from(context.serialize(save_secret_key=False, **keep), n_threads=1)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of ciphertext: how to make it, read it, and see its level and scale."""
+
+    name: str
+    encrypt: Callable[[ts.Context, Floats], Any]
+    reveal: Callable[[Any, ts.Context], Floats]
+    ciphertexts: Callable[[Any], list[Any]]
+
+    def levels(self, value: Any) -> set[int]:
+        return {ciphertext.coeff_modulus_size() - 1 for ciphertext in self.ciphertexts(value)}
+
+    def scales(self, value: Any) -> set[float]:
+        return {ciphertext.scale for ciphertext in self.ciphertexts(value)}
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def _of_tenseal(value: Any, context: ts.Context) -> Floats:
+    plain = value.decrypt(context.secret_key())
+    return np.array(plain if isinstance(plain, list) else plain.tolist())
+
+
+def _array(layout: str) -> Callable[[ts.Context, Floats], fhenn.CipherArray]:
+    return lambda context, x: fhenn.encrypt(fhenn.Context.from_tenseal(context), x, layout=layout)
+
+
+VECTOR = Kind("CKKSVector", lambda c, x: ts.ckks_vector(c, x.tolist()), _of_tenseal, lambda v: v.ciphertext())
+TENSOR = Kind("CKKSTensor", ts.ckks_tensor, _of_tenseal, lambda v: v.ciphertext())
+BATCHED = Kind("batched CKKSTensor", lambda c, x: ts.ckks_tensor(c, x, batch=True), _of_tenseal, TENSOR.ciphertexts)
+PACKED = Kind(
+    "packed CipherArray",
+    _array("packed"),
+    lambda v, c: fhenn.decrypt(fhenn.Context.from_tenseal(c), v),
+    lambda v: list(v.ciphertexts),
+)
+FEATURES = Kind("features CipherArray", _array("features"), PACKED.reveal, PACKED.ciphertexts)
+
+TENSEAL_KINDS = (VECTOR, TENSOR, BATCHED)
+KINDS = (*TENSEAL_KINDS, PACKED, FEATURES)
+
+
+def shaped(kind: Kind, x: Floats) -> Floats:
+    """`x` in a shape that the kind holds."""
+    return x.reshape(-1) if kind is VECTOR else x
+
+
+def parity(node: fhenn.Node, x: Floats, kind: Kind, context: ts.Context, bound: float) -> Any:
+    """Run `node` on the twin and on a ciphertext of `x`; return the encrypted result.
+
+    bound: largest |decrypted - twin| allowed.
+    """
+    encrypted = kind.encrypt(context, x)
+    result = node.forward(encrypted)
+    assert type(result) is type(encrypted)
+    compare(kind.reveal(result, context), node.forward(x), bound)
+    return result
+
+
+def compare(got: Any, expected: Any, bound: float) -> None:
+    """Equal shapes, and no element further apart than `bound`."""
+    got, expected = np.asarray(got), np.asarray(expected)
+    assert got.shape == expected.shape
+    difference = float(np.abs(got - expected).max())
+    assert difference <= bound, f"largest difference {difference:.3g} exceeds {bound:.3g}"

@@ -1,0 +1,53 @@
+import pickle
+
+import pytest
+
+from fhenn import errors
+
+REPORT = errors.RangeReport("Sigmoid", (-4.0, 4.0), 2, 9, -5.0, 7.5, 1, "It flips.")
+
+EXAMPLES = [
+    (errors.LevelExhausted("forward", 2, 1, "Use more."), "needs 2 levels, the ciphertext has 1"),
+    (errors.ContextMismatch("aa", "bb"), "bb"),
+    (errors.KeyMissing("secret", "decrypt", "Ask."), "secret key"),
+    (errors.ScaleMismatch(2.0**41, 2**40 - 1, "Use 2**40."), "2^41.00"),
+    (errors.HeadroomExceeded(11.0, 9.4, "encrypt"), "11 exceeds the headroom of 9.4"),
+    (errors.ParameterError("It is bad.", "Do better."), "Do better"),
+    (errors.UnsupportedValue("str", "numbers"), "str"),
+    (errors.UnsupportedOperation("Linear", "Do this."), "Do this"),
+    (errors.ShapeMismatch("Linear", (2, 3), "(2, 4)"), "(2, 3)"),
+    (errors.NonFiniteValue("encrypt", 3, "Drop them."), "3 values"),
+    (errors.CacheEmpty("Sigmoid.backward", 1, 0, "Call forward."), "Call forward"),
+    (errors.WireFormatError("ciphertexts", "it is short"), "it is short"),
+    (errors.ExtraMissing("cli", "click"), "pip install 'fhenn[cli]'"),
+    (errors.RangeViolation(REPORT), "2 of 9 values outside [-4, 4], smallest -5, largest 7.5, 1 of them NaN"),
+]
+
+
+def test_every_error_has_an_example():
+    concrete = {
+        value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, errors.FhennError)
+    } - {errors.FhennError}
+    assert concrete == {type(error) for error, _ in EXAMPLES}
+
+
+@pytest.mark.parametrize(("error", "text"), EXAMPLES, ids=lambda value: type(value).__name__)
+def test_says_what_and_travels_between_processes(error, text):
+    assert text in str(error)
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301  (our own bytes)
+    assert type(copy) is type(error)
+    assert str(copy) == str(error)
+    assert vars(copy) == vars(error)
+
+
+def test_keyword_construction_travels_too():
+    error = errors.LevelExhausted(operation="forward", needed=2, left=1, suggestion="Use more.")
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301
+    assert copy.needed == 2
+
+
+def test_range_warning_is_a_user_warning_with_data():
+    warning = errors.RangeWarning(REPORT)
+    assert isinstance(warning, UserWarning)
+    assert warning.report.largest == 7.5
+    assert "It flips." in str(warning)

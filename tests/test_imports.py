@@ -1,0 +1,65 @@
+"""The rooms import one way only."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import fhenn
+
+ROOT = Path(fhenn.__file__).parent
+
+RANK = {"errors": 0, "approx": 1, "backends": 2, "backends.ckks": 3, "nn": 3, "figures": 4, "demo": 4, "cli": 5}
+"""A room may import rooms of lower rank. `demo` stands where `session` will: it drives `backends.ckks` and `nn`."""
+
+FOREIGN = {
+    "tenseal": {"backends.ckks"},
+    "matplotlib": {"figures"},
+    "click": {"cli"},
+    "rich": {"cli"},
+}
+
+
+def _room(module: str) -> str | None:
+    parts = module.split(".")[1:]
+    for length in (2, 1):
+        if ".".join(parts[:length]) in RANK:
+            return ".".join(parts[:length])
+    return None
+
+
+def _imports(path: Path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"relative import in {path}"
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+FILES = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
+
+
+@pytest.mark.parametrize("file", FILES, ids=str)
+def test_imports_point_down(file):
+    room = _room(".".join(["fhenn", *file.with_suffix("").parts]))
+    for module in _imports(ROOT / file):
+        package = module.partition(".")[0]
+        assert room in FOREIGN.get(package, {room}), f"{file} imports {package}"
+        target = _room(module) if package == "fhenn" else None
+        if room is not None and target not in (None, room):
+            assert RANK[target] < RANK[room], f"{file}: {room} imports {target}"
+
+
+def test_every_room_has_a_rank():
+    rooms = {path.name for path in ROOT.iterdir() if path.is_dir() and (path / "__init__.py").exists()}
+    assert rooms <= set(RANK)
+
+
+def test_public_names_exist():
+    for name in fhenn.__all__:
+        assert getattr(fhenn, name) is not None
+    assert set(dir(fhenn)) == set(fhenn.__all__)
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = fhenn.nothing
