@@ -13,9 +13,10 @@ def main() -> None:
         try:
             from fhenn.cli import cli
         except ModuleNotFoundError as error:
-            if error.name not in ("click", "rich"):
+            package = (error.name or "").partition(".")[0]
+            if package not in ("click", "rich"):
                 raise
-            raise ExtraMissing("cli", error.name) from error
+            raise ExtraMissing("cli", package) from error
         cli(prog_name="fhenn")
     except FhennError as error:
         sys.stderr.write(f"fhenn: {error}\n")

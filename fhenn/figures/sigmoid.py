@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 EXACT, CUBIC, BAND, DANGER = "#1f4e79", "#c8501e", "#f3e3b3", "#f2c9c9"
-"""One colour for each thing, in every figure."""
+"""One colour for each thing, in every figure: σ, its polynomial, the domain, where it goes wrong."""
 
-_STYLE = {
+STYLE = {
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -27,6 +27,7 @@ _STYLE = {
     "svg.hashsalt": "fhenn",  # the same picture gives the same file
     "svg.fonttype": "path",
 }
+"""Matplotlib settings of every figure."""
 
 
 def _matplotlib() -> Any:
@@ -42,7 +43,7 @@ def sigmoid_figure(reach: float = 9.0) -> Figure:
 
     Raises ExtraMissing without matplotlib.
     """
-    with _matplotlib().rc_context(_STYLE):
+    with _matplotlib().rc_context(STYLE):
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(7.5, 5.2), layout="constrained")
@@ -86,5 +87,5 @@ def save(figure: Figure, path: Path) -> None:
     if not path.parent.is_dir():
         raise ParameterError(f"the folder {path.parent} does not exist.", "Create it first.")
     metadata = {"Date": None} if path.suffix == ".svg" else None
-    with _matplotlib().rc_context(_STYLE):
+    with _matplotlib().rc_context(STYLE):
         figure.savefig(path, dpi=150, metadata=metadata)

@@ -1,0 +1,87 @@
+import json
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+import fhenn
+from fhenn.cli import cli
+
+runner = CliRunner()
+
+
+def test_demo_prints_a_table():
+    result = runner.invoke(cli, ["demo"])
+    assert result.exit_code == 0, result.output
+    for words in ("accuracy, exact sigmoid", "accuracy, ciphertexts", "outside [-4, 4]", "time to evaluate", "MB"):
+        assert words in result.output
+
+
+def test_demo_prints_json_and_nothing_else():
+    result = runner.invoke(cli, ["demo", "--json"])
+    assert json.loads(result.stdout)["samples"] == 143
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["demo", "-h"], ["plot", "--help"]])
+def test_help_teaches(arguments):
+    result = runner.invoke(cli, arguments)
+    assert result.exit_code == 0
+    assert "Usage" in result.output
+
+
+def test_help_of_the_demo_names_its_steps():
+    text = runner.invoke(cli, ["demo", "--help"]).output
+    assert "without the secret key" in text
+    assert "3. encrypt" in text
+
+
+def test_version():
+    assert fhenn.__version__ in runner.invoke(cli, ["--version"]).output
+
+
+@pytest.mark.parametrize(
+    "arguments", [["demo", "--seed", "-1"], ["demo", "--sed"], ["nothing"], ["plot", "cosine", "-o", "x.svg"], ["plot"]]
+)
+def test_a_users_mistake_is_a_usage_error(arguments):
+    result = runner.invoke(cli, arguments)
+    assert result.exit_code == 2
+    assert "Traceback" not in result.output
+
+
+def test_plot_writes_the_picture(tmp_path):
+    for ending in ("svg", "png"):
+        target = tmp_path / f"node.{ending}"
+        result = runner.invoke(cli, ["plot", "sigmoid", "-o", str(target)])
+        assert result.exit_code == 0, result.output
+        assert target.stat().st_size > 5000
+
+
+def _run(*arguments, code="pass"):
+    return subprocess.run(
+        [sys.executable, "-c", f"import sys; {code}; sys.argv = ['fhenn', *{arguments!r}]; "
+         "from fhenn.__main__ import main; main()"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_module_runs():
+    done = subprocess.run([sys.executable, "-m", "fhenn", "--version"], capture_output=True, text=True, check=True)
+    assert "fhenn, version" in done.stdout
+
+
+@pytest.mark.parametrize("package", ["click", "rich"])
+def test_without_the_extra_it_says_how_to_install_it(package):
+    done = _run("demo", code=f"sys.modules[{package!r}] = None")
+    assert done.returncode == 1
+    assert "pip install 'fhenn[cli]'" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_errors_are_one_line():
+    done = _run("plot", "sigmoid", "-o", "nowhere/node.svg")
+    assert done.returncode == 1
+    assert done.stderr == "fhenn: the folder nowhere does not exist. Create it first.\n"
+    assert "End the name in" in _run("plot", "sigmoid", "-o", "node.txt").stderr
+    assert "fhenn[plot]" in _run("plot", "sigmoid", "-o", "node.svg", code="sys.modules['matplotlib'] = None").stderr
