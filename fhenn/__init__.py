@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOME = {
+    "Adam": "fhenn.nn",
     "CipherArray": "fhenn.backends.ckks",
     "Context": "fhenn.backends.ckks",
     "Linear": "fhenn.nn",
@@ -18,6 +19,7 @@ _HOME = {
     "RangeViolation": "fhenn.errors",
     "RangeWarning": "fhenn.errors",
     "SGD": "fhenn.nn",
+    "Sequential": "fhenn.nn",
     "Sigmoid": "fhenn.nn",
     "decrypt": "fhenn.backends.ckks",
     "encrypt": "fhenn.backends.ckks",
@@ -26,6 +28,7 @@ _HOME = {
 
 __all__ = [
     "SGD",
+    "Adam",
     "CipherArray",
     "Context",
     "Linear",
@@ -35,6 +38,7 @@ __all__ = [
     "RangeReport",
     "RangeViolation",
     "RangeWarning",
+    "Sequential",
     "Sigmoid",
     "__version__",
     "decrypt",
@@ -45,7 +49,7 @@ if TYPE_CHECKING:
     from fhenn.approx import Polynomial
     from fhenn.backends.ckks import CipherArray, Context, Parameters, decrypt, encrypt
     from fhenn.errors import RangeReport, RangeViolation, RangeWarning
-    from fhenn.nn import SGD, Linear, Node, Sigmoid
+    from fhenn.nn import SGD, Adam, Linear, Node, Sequential, Sigmoid
 
 
 def __getattr__(name: str) -> Any:

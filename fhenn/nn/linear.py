@@ -10,11 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 from fhenn.backends import PLAIN, Backend, backend_of
 from fhenn.backends.plain import broadcast
 from fhenn.errors import NonFiniteValue, ShapeMismatch, UnsupportedOperation
-from fhenn.nn.node import Node
-from fhenn.nn.optimiser import SGD
+from fhenn.nn.node import Layer
+from fhenn.nn.optimiser import SGD, Optimiser
 
 
-class Linear(Node):
+class Linear(Layer):
     """y = x Wᵀ + b over the last axis, as in PyTorch.
 
     weight: (out, in). bias: (out,), zero where None. optimiser: how `update` and `updates` move them.
@@ -26,7 +26,7 @@ class Linear(Node):
     array([11.5])
     """
 
-    def __init__(self, weight: ArrayLike, bias: ArrayLike | None = None, optimiser: SGD | None = None) -> None:
+    def __init__(self, weight: ArrayLike, bias: ArrayLike | None = None, optimiser: Optimiser | None = None) -> None:
         super().__init__()
         self._weight = _parameter("weight", weight)
         if self._weight.ndim != 2 or 0 in self._weight.shape:
@@ -36,6 +36,7 @@ class Linear(Node):
         if self._bias.shape != (outputs,):
             raise ShapeMismatch("Linear bias", self._bias.shape, f"({outputs},)")
         self._optimiser = optimiser or SGD()
+        self._states: tuple[Any, Any] = (None, None)
 
     @property
     def weight(self) -> NDArray[np.float64]:
@@ -74,8 +75,10 @@ class Linear(Node):
 
     def _step(self, gradients: list[Any]) -> None:
         of_weight, of_bias = (np.mean(parts, axis=0) for parts in zip(*gradients, strict=True))
-        self._weight = _parameter("weight", self._optimiser.step(self._weight, of_weight))
-        self._bias = _parameter("bias", self._optimiser.step(self._bias, of_bias))
+        weight, state_of_weight = self._optimiser.step(self._weight, of_weight, self._states[0])
+        bias, state_of_bias = self._optimiser.step(self._bias, of_bias, self._states[1])
+        self._weight, self._bias = _parameter("weight", weight), _parameter("bias", bias)
+        self._states = (state_of_weight, state_of_bias)
 
 
 def _parameter(name: str, values: ArrayLike) -> NDArray[np.float64]:

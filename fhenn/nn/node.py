@@ -12,12 +12,90 @@ from fhenn.errors import CacheEmpty
 
 
 class Node(ABC):
-    """A step of a network, on plaintext (the twin) and on ciphertexts.
+    """A step of a network, on plaintext (the twin) and on ciphertexts: the contract.
 
     `forward` keeps its input for `backward`, last in, first out. The cache is on for plaintext and off for ciphertexts
     until `enable_cache()`, so that inference never piles up ciphertexts; `disable_cache()` turns it off for both.
-    Subclasses say what is computed in `_forward` and `_backward`; all bookkeeping is here.
     """
+
+    @abstractmethod
+    def forward(self, x: Any) -> Any:
+        """The node's output for one example `x`, of the same type (and precision) as `x`."""
+
+    @abstractmethod
+    def infer(self, x: Any) -> Any:
+        """`forward` that keeps nothing for `backward`."""
+
+    @abstractmethod
+    def backwards(self, gradients: Iterable[Any]) -> list[Any]:
+        """`backward` of several examples, in the order of `forwards`: each gradient meets its own input.
+
+        n gradients belong to the last n inputs. Raises CacheEmpty, and then changes nothing.
+        """
+
+    @abstractmethod
+    def update(self) -> None:
+        """Step the parameters on the last example's gradients, and forget those. Nothing for a node without parameters.
+
+        Raises CacheEmpty where a node with parameters has kept none.
+        """
+
+    @abstractmethod
+    def updates(self) -> None:
+        """Step the parameters on the mean of all gradients kept, and forget them. Nothing without parameters.
+
+        Raises CacheEmpty where a node with parameters has kept none.
+        """
+
+    @property
+    @abstractmethod
+    def cost(self) -> int:
+        """Levels that `forward` consumes on a ciphertext: the multiplicative depth."""
+
+    @property
+    @abstractmethod
+    def has_parameters(self) -> bool:
+        """Whether `update` and `updates` have something to change."""
+
+    @abstractmethod
+    def enable_cache(self) -> None:
+        """Keep inputs of every kind for `backward`, ciphertexts too."""
+
+    @abstractmethod
+    def disable_cache(self) -> None:
+        """Keep no inputs, and forget those kept, and the gradients too."""
+
+    @property
+    @abstractmethod
+    def is_cache_enabled(self) -> bool:
+        """Whether inputs are kept: of plaintext, that is, until `enable_cache()` is called."""
+
+    @property
+    def name(self) -> str:
+        """The node's name in messages."""
+        return type(self).__name__
+
+    @final
+    def backward(self, gradient: Any) -> Any:
+        """The gradient at the input of the last `forward` that has none yet, given the gradient at its output.
+
+        Raises CacheEmpty where no input is kept.
+        """
+        return self.backwards([gradient])[0]
+
+    @final
+    def forwards(self, xs: Iterable[Any]) -> list[Any]:
+        """`forward` of several examples."""
+        return [self.forward(x) for x in xs]
+
+    @final
+    def __call__(self, x: Any) -> Any:
+        """`forward(x)`."""
+        return self.forward(x)
+
+
+class Layer(Node):
+    """A node that computes something itself. Subclasses say what; all bookkeeping is here."""
 
     def __init__(self) -> None:
         self._caching: bool | None = None
@@ -32,17 +110,17 @@ class Node(ABC):
     def _backward(self, x: Any, gradient: Any) -> tuple[Any, Any]:
         """The gradient at the input, and those of the parameters (None where there are none)."""
 
-    def _step(self, gradients: list[Any]) -> None:  # noqa: B027  (nothing to move without parameters)
+    @abstractmethod
+    def _step(self, gradients: list[Any]) -> None:
         """Move the parameters along the mean of `gradients`, one entry per example."""
 
-    @property
-    @abstractmethod
-    def cost(self) -> int:
-        """Levels that `forward` consumes on a ciphertext: the multiplicative depth."""
+    @final
+    def infer(self, x: Any) -> Any:  # noqa: D102  (the contract says it)
+        backend = backend_of(x)
+        return self._forward(backend, backend.value(x))
 
     @final
-    def forward(self, x: Any) -> Any:
-        """The node's output for one example `x`, of the same type (and precision) as `x`."""
+    def forward(self, x: Any) -> Any:  # noqa: D102
         backend = backend_of(x)
         value = backend.value(x)
         result = self._forward(backend, value)
@@ -51,27 +129,8 @@ class Node(ABC):
         return result
 
     @final
-    def backward(self, gradient: Any) -> Any:
-        """The gradient at the input of the last `forward` that has none yet, given the gradient at its output.
-
-        Raises CacheEmpty where no input is kept.
-        """
-        return self._backwards([gradient])[0]
-
-    @final
-    def forwards(self, xs: Iterable[Any]) -> list[Any]:
-        """`forward` of several examples."""
-        return [self.forward(x) for x in xs]
-
-    @final
-    def backwards(self, gradients: Iterable[Any]) -> list[Any]:
-        """`backward` of several examples, in the order of `forwards`: each gradient meets its own input.
-
-        n gradients belong to the last n inputs. Raises CacheEmpty, and then changes nothing.
-        """
-        return self._backwards(list(gradients))
-
-    def _backwards(self, gradients: list[Any]) -> list[Any]:
+    def backwards(self, gradients: Iterable[Any]) -> list[Any]:  # noqa: D102
+        gradients = list(gradients)
         count = len(gradients)
         if count > len(self._inputs):
             raise CacheEmpty(f"{self.name}.backward", count, len(self._inputs), self._why_empty())
@@ -96,21 +155,13 @@ class Node(ABC):
         return "The cache was turned off with disable_cache(): call enable_cache(), then forward."
 
     @final
-    def update(self) -> None:
-        """Step the parameters on the last example's gradients, and forget those. Nothing for a node without parameters.
-
-        Raises CacheEmpty where a node with parameters has kept none.
-        """
+    def update(self) -> None:  # noqa: D102
         if self.has_parameters:
             self._require_gradients("update")
             self._step([self._gradients.pop()])
 
     @final
-    def updates(self) -> None:
-        """Step the parameters on the mean of all gradients kept, and forget them. Nothing without parameters.
-
-        Raises CacheEmpty where a node with parameters has kept none.
-        """
+    def updates(self) -> None:  # noqa: D102
         if self.has_parameters:
             self._require_gradients("updates")
             self._step(list(self._gradients))
@@ -120,36 +171,18 @@ class Node(ABC):
         if not self._gradients:
             raise CacheEmpty(f"{self.name}.{operation}", 1, 0, "Call forward and backward first.")
 
-    @property
-    def has_parameters(self) -> bool:
-        """Whether `update` and `updates` have something to change."""
-        return False
-
-    @property
-    def name(self) -> str:
-        """The node's name in messages."""
-        return type(self).__name__
-
     @final
-    def __call__(self, x: Any) -> Any:
-        """`forward(x)`."""
-        return self.forward(x)
-
-    @final
-    def enable_cache(self) -> None:
-        """Keep inputs of every kind for `backward`, ciphertexts too."""
+    def enable_cache(self) -> None:  # noqa: D102
         self._caching = True
 
     @final
-    def disable_cache(self) -> None:
-        """Keep no inputs, and forget those kept, and the gradients too."""
+    def disable_cache(self) -> None:  # noqa: D102
         self._caching = False
         self._inputs.clear()
         self._gradients.clear()
 
     @property
-    def is_cache_enabled(self) -> bool:
-        """Whether inputs are kept: of plaintext, that is, until `enable_cache()` is called."""
+    def is_cache_enabled(self) -> bool:  # noqa: D102
         return self._caching is not False
 
     def _keeps(self, backend: Backend) -> bool:

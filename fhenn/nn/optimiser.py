@@ -1,13 +1,26 @@
-"""How parameters move along their gradients."""
+"""How parameters move along their gradients. Optimisers are immutable; what they remember is handed in and out."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fhenn.errors import ParameterError
+
+Floats = NDArray[np.float64]
+
+
+class Optimiser(Protocol):
+    """A rule for one step of one parameter."""
+
+    def step(self, parameter: Floats, gradient: Floats, state: Any) -> tuple[Floats, Any]:
+        """The parameter after one step, and what the next step wants to know; `state` is None at the first.
+
+        No argument is changed.
+        """
 
 
 @dataclass(frozen=True)
@@ -16,7 +29,7 @@ class SGD:
 
     Raises ParameterError for a learning rate that is not positive or a negative weight decay.
 
-    >>> SGD(0.5).step(np.array([1.0]), np.array([2.0]))
+    >>> SGD(0.5).step(np.array([1.0]), np.array([2.0]))[0]
     array([0.])
     """
 
@@ -27,6 +40,49 @@ class SGD:
         if not (self.learning_rate > 0 and self.weight_decay >= 0):
             raise ParameterError(f"{self} does not descend.", "Give learning_rate > 0 and weight_decay >= 0.")
 
-    def step(self, parameter: NDArray[np.float64], gradient: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The parameter after one step; neither argument is changed."""
-        return parameter - self.learning_rate * (gradient + self.weight_decay * parameter)
+    def step(self, parameter: Floats, gradient: Floats, state: None = None) -> tuple[Floats, None]:
+        """The parameter after one step; there is nothing to remember."""
+        return parameter - self.learning_rate * (gradient + self.weight_decay * parameter), None
+
+
+@dataclass(frozen=True)
+class AdamState:
+    """Running means of the gradient and of its square, and the number of steps taken."""
+
+    mean: Floats
+    square: Floats
+    steps: int
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Adam (Kingma & Ba 2015, algorithm 1), with decoupled weight decay (Loshchilov & Hutter 2019).
+
+    p ← p - learning_rate·(m̂/(√v̂ + epsilon) + weight_decay·p). Raises ParameterError for values outside the paper's.
+
+    >>> Adam(0.5).step(np.array([1.0]), np.array([2.0]))[0].round(6)
+    array([0.5])
+    """
+
+    learning_rate: float = 0.001
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        decays = 0 <= self.beta1 < 1 and 0 <= self.beta2 < 1 and self.weight_decay >= 0
+        if not (self.learning_rate > 0 and self.epsilon > 0 and decays):
+            raise ParameterError(
+                f"{self} does not descend.", "Give learning_rate > 0, 0 <= beta < 1, epsilon > 0 and weight_decay >= 0."
+            )
+
+    def step(self, parameter: Floats, gradient: Floats, state: AdamState | None = None) -> tuple[Floats, AdamState]:
+        """The parameter after one step, and the running means with it."""
+        state = state or AdamState(np.zeros_like(parameter), np.zeros_like(parameter), 0)
+        steps = state.steps + 1
+        mean = self.beta1 * state.mean + (1 - self.beta1) * gradient
+        square = self.beta2 * state.square + (1 - self.beta2) * gradient**2
+        direction = mean / (1 - self.beta1**steps) / (np.sqrt(square / (1 - self.beta2**steps)) + self.epsilon)
+        moved = parameter - self.learning_rate * (direction + self.weight_decay * parameter)
+        return moved, AdamState(mean, square, steps)

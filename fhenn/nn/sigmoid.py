@@ -11,7 +11,7 @@ from fhenn.approx import SIGMOID_CUBIC, sigmoid, sigmoid_prime, sigmoid_second
 from fhenn.backends import PLAIN, Backend, backend_of
 from fhenn.errors import HeadroomExceeded, NonFiniteValue, RangeReport, ShapeMismatch
 from fhenn.nn.guard import Policy, RangeGuard
-from fhenn.nn.node import Node
+from fhenn.nn.node import Layer
 
 _DERIVATIVE = SIGMOID_CUBIC.derivative()
 
@@ -24,7 +24,7 @@ _CONSEQUENCE = (
 )
 
 
-class Sigmoid(Node):
+class Sigmoid(Layer):
     """σ as the cubic 0.5 + 0.197x - 0.004x³ on [-4, 4], element by element, on plaintext and on ciphertexts.
 
     `forward` takes numbers, arrays of any shape, `tenseal.CKKSVector`, `tenseal.CKKSTensor` or `CipherArray`, and
@@ -57,6 +57,14 @@ class Sigmoid(Node):
 
     def _backward(self, x: Any, gradient: Any) -> tuple[Any, None]:
         return backend_of(x, gradient).polynomial_times(_DERIVATIVE, x, gradient), None
+
+    def _step(self, gradients: list[Any]) -> None:
+        """Nothing: there are no parameters."""
+
+    @property
+    def has_parameters(self) -> bool:
+        """False."""
+        return False
 
     @property
     def cost(self) -> int:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from support import FEATURES, PACKED, VECTOR, parity
 
 import fhenn
-from fhenn.errors import LevelExhausted, NonFiniteValue, ParameterError, ShapeMismatch, UnsupportedOperation
+from fhenn.errors import LevelExhausted, NonFiniteValue, ShapeMismatch, UnsupportedOperation
 
 rng = np.random.default_rng(0)
 
@@ -94,17 +94,6 @@ def test_divergence_is_said():
         node.backward(node.forward([1e9]) * 1e9)
         with pytest.raises(NonFiniteValue, match="learning rate"):
             node.update()
-
-
-@pytest.mark.parametrize("settings", [{"learning_rate": 0.0}, {"learning_rate": -1}, {"weight_decay": -0.1}])
-def test_optimiser_refuses(settings):
-    with pytest.raises(ParameterError):
-        fhenn.SGD(**settings)
-
-
-def test_weight_decay():
-    moved = fhenn.SGD(0.5, weight_decay=0.1).step(np.array([2.0]), np.array([1.0]))
-    assert moved == pytest.approx([2.0 - 0.5 * 1.2])
 
 
 def test_parameters_are_read_only_copies():

@@ -1,0 +1,158 @@
+"""Nodes one after another, as one node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fhenn.approx import sigmoid
+from fhenn.errors import ParameterError, ShapeMismatch
+from fhenn.nn.linear import Linear
+from fhenn.nn.node import Node
+
+Finish = Literal["sigmoid", "softmax", "argmax"]
+"""What the client applies, exactly, to the scores that it has decrypted."""
+
+
+def _softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Row by row, stable for any float."""
+    powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    shares: NDArray[np.float64] = powers / powers.sum(axis=-1, keepdims=True)
+    return shares
+
+
+_FINISHES: dict[str, Callable[[NDArray[np.float64]], Any]] = {
+    "sigmoid": sigmoid,
+    "softmax": _softmax,
+    "argmax": lambda scores: np.argmax(scores, axis=-1),
+}
+
+
+class Sequential(Node):
+    """Nodes whose output is the next one's input.
+
+    nodes: at least one, each its own object; a `Linear` must fit the one before it. finish: None, or what the client
+    applies to the decrypted output ("sigmoid", "softmax", "argmax"): exact, and two levels cheaper than a `Sigmoid` at
+    the end. It reveals to the client the scores themselves, which a sigmoid on the server would have passed through
+    the cubic; that function can be inverted inside the band, so no secret is lost by it there.
+    Raises ParameterError, ShapeMismatch.
+
+    >>> from fhenn.nn.sigmoid import Sigmoid
+    >>> model = Sequential([Linear([[1.0, 1.0]]), Sigmoid()])
+    >>> model.cost, model.forward([0.25, 0.75]).round(3)
+    (3, array([0.693]))
+    """
+
+    def __init__(self, nodes: Iterable[Node], *, finish: Finish | None = None) -> None:
+        self._nodes = tuple(nodes)
+        if not self._nodes or not all(isinstance(node, Node) for node in self._nodes):
+            raise ParameterError("Sequential got no nodes, or something else among them.", "Give a list of nodes.")
+        if len({id(node) for node in self._nodes}) < len(self._nodes):
+            raise ParameterError("one node stands in the model twice.", "Make a node of its own for each place.")
+        if finish is not None and finish not in _FINISHES:
+            raise ParameterError(f"finish {finish!r} is unknown.", f"Choose None or one of {list(_FINISHES)}.")
+        self._finish = finish
+        self._check_shapes()
+
+    def _check_shapes(self) -> None:
+        width: int | None = None
+        for node in self._nodes:
+            if isinstance(node, Linear):
+                if width is not None and node.weight.shape[1] != width:
+                    raise ShapeMismatch("Sequential", node.weight.shape, f"(out, {width}) after an output of {width}")
+                width = node.weight.shape[0]
+
+    @property
+    def nodes(self) -> Sequence[Node]:
+        """The nodes in order."""
+        return self._nodes
+
+    @property
+    def finish(self) -> Finish | None:
+        """What the client applies to the decrypted output."""
+        return self._finish
+
+    def finished(self, scores: ArrayLike) -> Any:
+        """What the client makes of decrypted scores (..., out): them, σ or softmax of them, or the largest's index."""
+        values = np.asarray(scores, dtype=np.float64)
+        return values if self._finish is None else _FINISHES[self._finish](values)
+
+    def predict(self, x: ArrayLike) -> Any:
+        """The twin's answer for plaintext: `finished(forward(x))`. Nothing is kept for `backward`."""
+        return self.finished(self.infer(x))
+
+    def infer(self, x: Any) -> Any:
+        """The output, keeping nothing for `backward`."""
+        for node in self._nodes:
+            x = node.infer(x)
+        return x
+
+    def forward(self, x: Any) -> Any:
+        """The last node's output, `finish` not applied."""
+        for node in self._nodes:
+            x = node.forward(x)
+        return x
+
+    def backwards(self, gradients: Iterable[Any]) -> list[Any]:
+        """Gradients at the input of each example, through all nodes, last first. Raises CacheEmpty."""
+        gradients = list(gradients)
+        for node in reversed(self._nodes):
+            gradients = node.backwards(gradients)
+        return gradients
+
+    def update(self) -> None:
+        """`update` of every node."""
+        for node in self._nodes:
+            node.update()
+
+    def updates(self) -> None:
+        """`updates` of every node."""
+        for node in self._nodes:
+            node.updates()
+
+    @property
+    def cost(self) -> int:
+        """Levels that `forward` consumes on a ciphertext: the sum over the nodes."""
+        return sum(node.cost for node in self._nodes)
+
+    @property
+    def has_parameters(self) -> bool:
+        """Whether any node has."""
+        return any(node.has_parameters for node in self._nodes)
+
+    def enable_cache(self) -> None:
+        """Keep inputs of every kind in every node."""
+        for node in self._nodes:
+            node.enable_cache()
+
+    def disable_cache(self) -> None:
+        """Keep no inputs in any node, and forget those kept."""
+        for node in self._nodes:
+            node.disable_cache()
+
+    @property
+    def is_cache_enabled(self) -> bool:
+        """Whether every node keeps its inputs."""
+        return all(node.is_cache_enabled for node in self._nodes)
+
+    def summary(self) -> str:
+        """A table: node, shape of its output, cost, level after it (from `cost` down to 0), parameters."""
+        rows = [("node", "output", "cost", "level", "parameters")]
+        level, shape, total = self.cost, "(...)", 0
+        for node in self._nodes:
+            level -= node.cost
+            count = 0
+            if isinstance(node, Linear):
+                shape, count = f"(..., {node.weight.shape[0]})", node.weight.size + node.bias.size
+            total += count
+            rows.append((node.name, shape, str(node.cost), str(level), f"{count:,}"))
+        rows.append(("total", "", str(self.cost), "", f"{total:,}"))
+        if self._finish is not None:
+            rows.insert(-1, (f"{self._finish} (client)", shape, "0", "-", "0"))
+        widths = [max(len(row[column]) for row in rows) for column in range(5)]
+        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+        lines.insert(1, "  ".join("-" * width for width in widths))
+        return "\n".join(lines)
