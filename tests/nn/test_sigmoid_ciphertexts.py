@@ -27,7 +27,7 @@ from support import (
 import fhenn
 from fhenn.approx import SIGMOID_CUBIC
 from fhenn.backends import backend_of
-from fhenn.backends.ckks.wire import TensealMessage, ciphertext_to_bytes
+from fhenn.backends.ckks.wire import TensealMessage, saved
 from fhenn.errors import (
     CacheEmpty,
     ContextMismatch,
@@ -88,9 +88,9 @@ class TestForward:
     @every_kind
     def test_the_operand_is_not_changed(self, kind, small):
         encrypted = kind.encrypt(small, shaped(kind, band(2, 3)))
-        before = [ciphertext_to_bytes(ciphertext) for ciphertext in kind.ciphertexts(encrypted)]
+        before = [saved(ciphertext) for ciphertext in kind.ciphertexts(encrypted)]
         fhenn.Sigmoid()(encrypted)
-        assert before == [ciphertext_to_bytes(ciphertext) for ciphertext in kind.ciphertexts(encrypted)]
+        assert before == [saved(ciphertext) for ciphertext in kind.ciphertexts(encrypted)]
 
     @every_kind
     def test_no_secret_and_no_public_key_is_needed(self, kind, small):
@@ -356,7 +356,7 @@ class TestInTensealPipelines:
         vector = ts.ckks_vector(deep, self.X.tolist())
         ciphertext = vector.ciphertext()[0]
         ciphertext.scale = 2.0**40 * (1 + drift)
-        drifted = TensealMessage((6,), (ciphertext_to_bytes(ciphertext),), 2.0**40).encode()
+        drifted = TensealMessage((6,), (saved(ciphertext),), 2.0**40).encode()
         result = fhenn.Sigmoid()(ts.ckks_vector_from(deep, drifted))
         expected = fhenn.Sigmoid()(self.X / (1 + drift))
         assert VECTOR.scales(result) == {2.0**40}
@@ -543,7 +543,7 @@ class TestRefusals:
 
     def test_ciphertexts_of_several_levels(self, deep):
         fresh, used = (ts.ckks_vector(deep, [1.0]), ts.ckks_vector(deep, [1.0]) * 1.0)
-        bodies = tuple(ciphertext_to_bytes(v.ciphertext()[0]) for v in (fresh, used))
+        bodies = tuple(saved(v.ciphertext()[0]) for v in (fresh, used))
         mixed = ts.ckks_vector_from(deep, TensealMessage((1, 1), bodies, 2.0**40).encode())
         with pytest.raises(ContextMismatch):
             fhenn.Sigmoid()(mixed)

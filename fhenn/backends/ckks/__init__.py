@@ -10,12 +10,12 @@ import tenseal.sealapi
 from fhenn.backends.ckks.array import CipherArray, decrypt, encrypt
 from fhenn.backends.ckks.cipher import CipherBackend
 from fhenn.backends.ckks.context import Context
-from fhenn.backends.ckks.layout import Layout
+from fhenn.backends.ckks.layout import Layout, Vectors
 from fhenn.backends.ckks.parameters import Parameters
 from fhenn.backends.ckks.tenseal_values import TensealBackend
 from fhenn.errors import UnsupportedValue
 
-__all__ = ["CipherArray", "Context", "Layout", "Parameters", "backend_for", "decrypt", "encrypt"]
+__all__ = ["CipherArray", "Context", "Layout", "Parameters", "Vectors", "backend_for", "decrypt", "encrypt"]
 
 _CIPHER = CipherBackend()
 _TENSEAL = TensealBackend()

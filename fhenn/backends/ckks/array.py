@@ -9,15 +9,16 @@ from typing import Any
 
 import numpy as np
 import tenseal as ts
+import tenseal.sealapi as seal
 from numpy.typing import ArrayLike, NDArray
 
 from fhenn.backends.ckks.context import Context
-from fhenn.backends.ckks.layout import LAYOUTS, Layout, ciphertexts_of, pack, unpack
+from fhenn.backends.ckks.layout import PACKED, Layout, Vectors, layout_from_json, layout_of, layout_to_json
 from fhenn.backends.ckks.wire import (
     TensealMessage,
-    ciphertext_from_bytes,
-    ciphertext_to_bytes,
     frame,
+    loaded,
+    saved,
     unframe,
 )
 from fhenn.backends.plain import PLAIN
@@ -63,7 +64,7 @@ class CipherArray:
 
     def __repr__(self) -> str:
         return (
-            f"CipherArray(shape={self.shape}, layout={self.layout!r}, level={self.level}, "
+            f"CipherArray(shape={self.shape}, layout={self.layout.name!r}, level={self.level}, "
             f"scale=2^{log2(self.scale):.2f}, ciphertexts={len(self.ciphertexts)}, context={self.fingerprint})"
         )
 
@@ -82,9 +83,9 @@ class CipherArray:
         context = Context.from_tenseal(vector.context())
         ciphertexts = tuple(vector.ciphertext())
         level, scale = context.level_of(*ciphertexts), common_scale(context, ciphertexts)
-        if ciphertexts_of((vector.size(),), "packed", context.slots) != len(ciphertexts):
+        if PACKED.ciphertexts((vector.size(),), context.slots) != len(ciphertexts):
             raise ShapeMismatch("from_tenseal", (vector.size(),), f"at least {len(ciphertexts) - 1} full chunks")
-        return cls(context, (vector.size(),), "packed", ciphertexts, level, scale)
+        return cls(context, (vector.size(),), PACKED, ciphertexts, level, scale)
 
     def to_tenseal(self) -> ts.CKKSVector:
         """A `tenseal.CKKSVector` of the values in C order, for layout "packed".
@@ -92,8 +93,8 @@ class CipherArray:
         TenSEAL's operators assume the context's scale. Raises ScaleMismatch where this array has another: let a
         `fhenn.Linear` bring it back, or stay with CipherArray.
         """
-        if self.layout != "packed":
-            raise ParameterError(f"layout {self.layout!r} has no counterpart in TenSEAL.", "Use layout 'packed'.")
+        if self.layout != PACKED:
+            raise ParameterError(f"layout {self.layout.name!r} has no counterpart in TenSEAL.", "Use layout 'packed'.")
         if abs(self.scale / self.context.scale - 1) > 1e-12:
             raise ScaleMismatch(
                 self.scale, round(self.context.scale), "Stay with CipherArray, or pass a CKKSVector to the node itself."
@@ -103,7 +104,7 @@ class CipherArray:
         while rest > 0:
             sizes.append(min(slots, rest))
             rest -= slots
-        bodies = tuple(ciphertext_to_bytes(ciphertext) for ciphertext in self.ciphertexts)
+        bodies = tuple(saved(ciphertext) for ciphertext in self.ciphertexts)
         message = TensealMessage(tuple(sizes), bodies, self.context.scale).encode()
         return ts.ckks_vector_from(self.context.tenseal, message)
 
@@ -112,11 +113,11 @@ class CipherArray:
         meta = {
             "fingerprint": self.fingerprint,
             "shape": list(self.shape),
-            "layout": self.layout,
+            "layout": layout_to_json(self.layout),
             "level": self.level,
             "scale": self.scale.hex(),
         }
-        bodies = tuple(ciphertext_to_bytes(ciphertext) for ciphertext in self.ciphertexts)
+        bodies = tuple(saved(ciphertext) for ciphertext in self.ciphertexts)
         return frame(_KIND, meta, TensealMessage((), bodies, self.scale).encode())
 
     @classmethod
@@ -131,9 +132,9 @@ class CipherArray:
             raise ContextMismatch(context.fingerprint, str(meta.get("fingerprint"))[:16])
         shape, layout, level, scale = cls._checked_meta(context, meta)
         bodies = TensealMessage.decode(body).ciphertexts
-        if len(bodies) != ciphertexts_of(shape, layout, context.slots):
+        if len(bodies) != layout.ciphertexts(shape, context.slots):
             raise WireFormatError(_KIND, f"{len(bodies)} ciphertexts cannot hold shape {shape}")
-        ciphertexts = tuple(ciphertext_from_bytes(context.seal_context, body) for body in bodies)
+        ciphertexts = tuple(loaded(seal.Ciphertext(), context.seal_context, body) for body in bodies)
         for ciphertext in ciphertexts:
             found = (ciphertext.parms_id(), ciphertext.scale, ciphertext.size())
             if found != (context.parms_id(level), scale, 2):
@@ -145,13 +146,14 @@ class CipherArray:
         """Shape, layout, level and scale of a header. Raises WireFormatError."""
         try:
             shape = tuple(meta["shape"])
-            layout, level, scale = meta["layout"], meta["level"], float.fromhex(meta["scale"])
+            layout = layout_from_json(meta["layout"])
+            level, scale = meta["level"], float.fromhex(meta["scale"])
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise WireFormatError(_KIND, "its header is not readable") from error
         sane = (
-            layout in LAYOUTS
-            and all(type(size) is int and 0 < size < 1 << 32 for size in shape)
-            and (layout == "packed" or len(shape) == 2)
+            all(type(size) is int and 0 < size < 1 << 32 for size in shape)
+            and (layout == PACKED or len(shape) == 2)
+            and (not isinstance(layout, Vectors) or layout.holds(shape[1], context.slots))
             and type(level) is int
             and 0 <= level <= context.levels
             and isfinite(scale)
@@ -163,12 +165,13 @@ class CipherArray:
 
 
 def encrypt(
-    context: Context, values: ArrayLike, layout: Layout = "packed", headroom: float | None = None
+    context: Context, values: ArrayLike, layout: str | Layout = "packed", headroom: float | None = None
 ) -> CipherArray:
     """Encrypt real numbers at the context's full level and scale.
 
-    values: an array of any shape ("packed") or samples × features ("features"), not empty. headroom: the largest
-    |value| that what follows can hold (`node.headroom(context)`); checked here because the server cannot see it.
+    values: an array of any shape ("packed") or samples × features ("features" and other layouts), not empty.
+    headroom: the largest |value| that what follows can hold (`node.headroom(context)`); checked here because the
+    server cannot see it.
     Raises NonFiniteValue, HeadroomExceeded, ShapeMismatch, UnsupportedValue, KeyMissing.
 
     >>> from fhenn.backends.ckks.parameters import Parameters
@@ -176,6 +179,7 @@ def encrypt(
     >>> encrypt(client, [[1.0, 2.0], [3.0, 4.0]]).shape
     (2, 2)
     """
+    layout = layout_of(layout)
     array = PLAIN.value(values).astype(np.float64, copy=False)
     if array.size == 0:
         raise ShapeMismatch("encrypt", array.shape, "at least one value")
@@ -187,7 +191,7 @@ def encrypt(
     limit = min(float(prod(context.primes)) / 2 / context.scale, np.inf if headroom is None else headroom)
     if largest > limit:
         raise HeadroomExceeded(largest, limit, "encrypt")
-    rows = pack(array, layout, context.slots)
+    rows = layout.pack(array, context.slots)
     ciphertexts = tuple(context.encrypt_slots(row, level, context.scale) for row in rows)
     return CipherArray(context, array.shape, layout, ciphertexts, level, context.scale)
 
@@ -200,7 +204,7 @@ def decrypt(context: Context, array: CipherArray) -> NDArray[np.float64]:
     """
     array.require_same_keys(context)
     rows = [context.decrypt_slots(ciphertext) for ciphertext in array.ciphertexts]
-    return unpack(rows, array.shape, array.layout)
+    return array.layout.unpack(rows, array.shape)
 
 
 def common_scale(context: Context, ciphertexts: Sequence[Any]) -> float:

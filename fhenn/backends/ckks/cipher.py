@@ -12,7 +12,8 @@ from fhenn.approx import Polynomial
 from fhenn.backends.ckks import evaluator
 from fhenn.backends.ckks.array import CipherArray, decrypt
 from fhenn.backends.ckks.context import Context
-from fhenn.backends.ckks.layout import pack
+from fhenn.backends.ckks.layout import FEATURES, Vectors
+from fhenn.backends.ckks.matrix import multiply
 from fhenn.backends.ckks.schedule import CubicForm, CubicSchedule
 from fhenn.backends.plain import PLAIN, broadcast
 from fhenn.errors import ShapeMismatch, UnsupportedOperation, UnsupportedValue
@@ -73,7 +74,7 @@ class CipherBackend:
         context = x.context
         factor.require_same_keys(context)
         if factor.shape != x.shape or factor.layout != x.layout:
-            raise ShapeMismatch("backward", factor.shape, f"{x.shape} in layout {x.layout!r}")
+            raise ShapeMismatch("backward", factor.shape, f"{x.shape} in layout {x.layout.name!r}")
         level = min(x.level, factor.level)
         context.require_levels("backward", 2, level)
         schedule = CubicSchedule.choose(k, (x.scale, factor.scale), context.primes[: level + 1], context.ring_degree)
@@ -87,7 +88,7 @@ class CipherBackend:
         """x·values, slot by slot, back at the context's scale; the last of `levels` levels."""
         context = x.context
         context.require_levels("backward", levels, x.level + levels - 1)
-        rows = pack(values.astype(np.float64), x.layout, context.slots)
+        rows = x.layout.pack(values.astype(np.float64), context.slots)
         results = tuple(
             evaluator.times_plain(context, ciphertext, row, context.scale)
             for ciphertext, row in zip(x.ciphertexts, rows, strict=True)
@@ -95,18 +96,21 @@ class CipherBackend:
         return replace(x, ciphertexts=results, level=x.level - 1, scale=context.scale)
 
     def linear(self, x: CipherArray, weight: NDArray[np.float64], bias: NDArray[np.float64] | None) -> CipherArray:
-        """x Wᵀ + b for samples × features in layout "features": 1 level, no rotation, back at the context's scale.
+        """x Wᵀ + b for samples × features: 1 level, back at the context's scale.
 
-        Raises LevelExhausted, ShapeMismatch, UnsupportedOperation.
+        Layout "features" takes no rotation; `Vectors` takes rotation keys. Raises LevelExhausted, ShapeMismatch,
+        KeyMissing, UnsupportedOperation.
         """
-        if x.layout != "features":
+        if x.layout != FEATURES and not isinstance(x.layout, Vectors):
             raise UnsupportedOperation(
-                f"Linear on layout {x.layout!r}", "Encrypt with layout='features': one feature per ciphertext."
+                f"Linear on layout {x.layout.name!r}", "Encrypt with layout='features': one feature per ciphertext."
             )
         if x.shape[1] != weight.shape[1]:
             raise ShapeMismatch("Linear", x.shape, f"(samples, {weight.shape[1]})")
         context = x.context
         context.require_levels("Linear", 1, x.level)
+        if isinstance(x.layout, Vectors):
+            return multiply(x, x.layout, weight, bias)
         outputs, features = weight.shape
         biases = np.zeros(outputs) if bias is None else bias
         results = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -12,7 +13,7 @@ import tenseal as ts
 import tenseal.sealapi as seal
 
 from fhenn.backends.ckks.parameters import Parameters, chain_for_levels
-from fhenn.backends.ckks.wire import check_context_message, frame, unframe
+from fhenn.backends.ckks.wire import check_context_message, frame, loaded, saved, unframe
 from fhenn.errors import ContextMismatch, KeyMissing, LevelExhausted, ParameterError, WireFormatError
 
 _KIND = "evaluation-context"
@@ -31,10 +32,14 @@ class Context:
     """
 
     tenseal: ts.Context
+    rotation_keys: Any | None = None
 
     @classmethod
-    def generate(cls, parameters: Parameters) -> Context:
-        """New keys for `parameters`: secret, public and relinearisation keys. Raises ParameterError."""
+    def generate(cls, parameters: Parameters, rotations: Collection[int] = ()) -> Context:
+        """New keys for `parameters`: secret, public and relinearisation keys, and one for each rotation (in slots).
+
+        Raises ParameterError.
+        """
         try:
             context = ts.context(
                 ts.SCHEME_TYPE.CKKS,
@@ -45,7 +50,13 @@ class Context:
         except (ValueError, RuntimeError) as error:
             raise ParameterError(f"SEAL refuses {parameters}: {error}.", "Change the chain.") from error
         context.global_scale = parameters.scale
-        return cls(context)
+        if not rotations:
+            return cls(context)
+        seal_context = context.seal_context().data
+        keys = seal.GaloisKeys()
+        elements = [pow(3, steps, 2 * parameters.ring_degree) for steps in sorted(rotations)]
+        seal.KeyGenerator(seal_context, context.secret_key().data).create_galois_keys(elements, keys)
+        return cls(context, keys)
 
     @classmethod
     def from_tenseal(cls, context: ts.Context) -> Context:
@@ -177,6 +188,28 @@ class Context:
         return self.tenseal.secret_key().data
 
     @cached_property
+    def encoded(self) -> dict[Any, Any]:
+        """Weights encoded once (`matrix.encode`)."""
+        return {}
+
+    @cached_property
+    def _galois_keys(self) -> Any | None:
+        if self.rotation_keys is not None:
+            return self.rotation_keys
+        return self.tenseal.galois_keys().data if self.tenseal.has_galois_keys() else None
+
+    def rotate(self, ciphertext: Any, steps: int) -> Any:
+        """A new SEAL ciphertext whose slot i holds what slot i + steps held. Raises KeyMissing."""
+        element = pow(3, steps, 2 * self.ring_degree)
+        keys = self._galois_keys
+        if keys is None or not keys.has_key(element):
+            suggestion = "Let the client make keys for the rotations that the plan names."
+            raise KeyMissing(f"rotation (by {steps})", "a matrix product", suggestion)
+        rotated = seal.Ciphertext()
+        self.evaluator.apply_galois(ciphertext, element, keys, rotated)
+        return rotated
+
+    @cached_property
     def _encrypt(self) -> Any:
         """SEAL's encryption of a plaintext: under the secret key where it is at hand, at a sixth of the noise."""
         if self.has_secret_key:
@@ -221,7 +254,9 @@ class Context:
     def to_bytes(self) -> bytes:
         """Parameters, public, relinearisation and Galois keys as a message. Never the secret key."""
         body = self.tenseal.serialize(save_public_key=self.has_public_key, save_secret_key=False)
-        return frame(_KIND, {"fingerprint": self.fingerprint}, body)
+        rotations = b"" if self.rotation_keys is None else saved(self.rotation_keys)
+        meta = {"fingerprint": self.fingerprint, "rotation_keys": len(rotations)}
+        return frame(_KIND, meta, body + rotations)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Context:
@@ -230,11 +265,19 @@ class Context:
         Raises WireFormatError where the message is malformed, altered, or carries a secret key.
         """
         meta, body = unframe(_KIND, data)
+        size = meta.get("rotation_keys")
+        if type(size) is not int or not 0 <= size <= len(body):
+            raise WireFormatError(_KIND, "its header is not readable")
+        body, rotations = body[: len(body) - size], body[len(body) - size :]
         check_context_message(body)
         try:
-            context = cls(ts.Context.load(body, n_threads=1))
+            tenseal = ts.Context.load(body, n_threads=1)
         except (ValueError, RuntimeError) as error:
             raise WireFormatError(_KIND, f"SEAL refuses it ({error})") from error
+        keys = None
+        if rotations:
+            keys = loaded(seal.GaloisKeys(), tenseal.seal_context().data, rotations)
+        context = cls(tenseal, keys)
         context._require_ckks()
         if context.fingerprint != meta.get("fingerprint"):
             raise WireFormatError(_KIND, "its keys are not those that its header names")

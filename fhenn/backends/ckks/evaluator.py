@@ -78,6 +78,14 @@ def times_plain(context: Context, ciphertext: Any, values: float | list[float], 
     return product
 
 
+def sum_of(context: Context, left: Any | None, right: Any | None) -> Any | None:
+    """left + right, where None stands for nothing; `left`, one of our own, takes the sum."""
+    if left is None or right is None:
+        return right if left is None else left
+    context.evaluator.add_inplace(left, right)
+    return left
+
+
 def weighted_sum(context: Context, ciphertexts: list[Any], weights: list[float], bias: float, scale: float) -> Any:
     """Σ wᵢ·cᵢ + bias in every slot, one level down, exactly at `scale`; ciphertexts at one level and scale."""
     level = context.level_of(ciphertexts[0])

@@ -2,56 +2,189 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass
 from math import ceil, prod
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fhenn.errors import ParameterError, ShapeMismatch
 
-Layout = Literal["packed", "features"]
-"""packed: values of any shape in C order, as many as fit in each ciphertext.
-features: samples × features, one feature of as many samples as fit in each ciphertext, all features of a block of
-samples side by side; what a linear layer computes on without a rotation."""
-
-LAYOUTS: tuple[Layout, ...] = ("packed", "features")
+Slots = list[list[float]]
 
 
-def pack(values: NDArray[np.float64], layout: Layout, slots: int) -> list[list[float]]:
-    """The slot values of every ciphertext, `slots` each, spare slots 0. Raises ParameterError, ShapeMismatch."""
-    if layout == "packed":
-        rows = _blocks(values.reshape(1, -1), slots)
-    elif layout == "features":
-        if values.ndim != 2:
-            raise ShapeMismatch("layout 'features'", values.shape, "(samples, features)")
-        rows = _blocks(values.T, slots)
-    else:
-        raise ParameterError(f"layout {layout!r} is unknown.", f"Choose one of {list(LAYOUTS)}.")
-    return [row.tolist() for row in rows]
+class Layout(ABC):
+    """Where each value sits. Immutable."""
+
+    @abstractmethod
+    def pack(self, values: NDArray[np.float64], slots: int) -> Slots:
+        """The slot values of every ciphertext, `slots` each, spare slots 0. Raises ShapeMismatch."""
+
+    @abstractmethod
+    def unpack(self, rows: Slots, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        """The array of `shape` whose slot values `pack` made `rows` of."""
+
+    @abstractmethod
+    def ciphertexts(self, shape: tuple[int, ...], slots: int) -> int:
+        """How many ciphertexts an array of `shape` takes. Raises ShapeMismatch."""
+
+    @property
+    def name(self) -> str:
+        """Its name in messages."""
+        return type(self).__name__.lower()
 
 
-def _blocks(rows: NDArray[np.float64], slots: int) -> NDArray[np.float64]:
-    """Rows of any length as rows of `slots`, block by block: (blocks · rows, slots), padded with zeros."""
+@dataclass(frozen=True)
+class Packed(Layout):
+    """Values of any shape in C order, as many as fit in each ciphertext."""
+
+    def pack(self, values: NDArray[np.float64], slots: int) -> Slots:  # noqa: D102  (the base says it)
+        return _blocks(values.reshape(1, -1), slots)
+
+    def unpack(self, rows: Slots, shape: tuple[int, ...]) -> NDArray[np.float64]:  # noqa: D102
+        return np.array(rows).reshape(-1)[: prod(shape)].reshape(shape)
+
+    def ciphertexts(self, shape: tuple[int, ...], slots: int) -> int:  # noqa: D102
+        return ceil(prod(shape) / slots)
+
+
+@dataclass(frozen=True)
+class Features(Layout):
+    """Samples × features: one feature of as many samples as fit in each ciphertext.
+
+    All features of a block of samples stand side by side: a linear layer needs no rotation.
+    """
+
+    def pack(self, values: NDArray[np.float64], slots: int) -> Slots:  # noqa: D102
+        _require_matrix(self, values.shape)
+        return _blocks(values.T, slots)
+
+    def unpack(self, rows: Slots, shape: tuple[int, ...]) -> NDArray[np.float64]:  # noqa: D102
+        samples, features = shape
+        blocks = np.array(rows).reshape(-1, features, len(rows[0]))
+        return blocks.swapaxes(0, 1).reshape(features, -1)[:, :samples].T.copy()
+
+    def ciphertexts(self, shape: tuple[int, ...], slots: int) -> int:  # noqa: D102
+        _require_matrix(self, shape)
+        return ceil(shape[0] / slots) * shape[1]
+
+
+Form = Literal["replicated", "blocks", "tiles"]
+
+
+@dataclass(frozen=True)
+class Vectors(Layout):
+    """Samples × features: whole samples in a ciphertext, so that one sample takes few.
+
+    samples: how many samples are interleaved in a ciphertext (a power of two): value p of sample s sits in slot
+    p·samples + s, so that a rotation by k·samples moves every sample by k positions round a ring of slots/samples.
+    form: what a position of that ring holds, of which `period` (a power of two) says the size:
+    - "replicated": position p holds feature p mod period.
+    - "blocks": the ring is blocks of `period` positions (or of as many as the matrix has outputs, if that is more);
+      block i holds the features rotated by i·step, so that each block serves other diagonals of the first matrix.
+    - "tiles": several ciphertexts a sample; ciphertext t holds features t·period … in runs of `step` equal values,
+      position p holding feature t·period + (p // step) mod period. `tiles` counts the ciphertexts.
+    """
+
+    form: Form
+    period: int
+    samples: int = 1
+    step: int = 1
+    tiles: int = 1
+
+    def content(self, width: int, slots: int) -> NDArray[np.int64]:
+        """The feature that each position holds, -1 for none: (tiles, slots/samples)."""
+        positions = np.arange(slots // self.samples)
+        if self.form == "replicated":
+            held = positions[None, :] % self.period
+        elif self.form == "blocks":
+            outputs = self.step * len(positions) // self.period
+            block = positions // max(self.period, outputs)
+            held = ((positions + block * self.step) % self.period)[None, :]
+        else:
+            within = positions // self.step % self.period
+            held = within[None, :] + self.period * np.arange(self.tiles)[:, None]
+        return np.where(held < width, held, -1)
+
+    def holds(self, width: int, slots: int) -> bool:
+        """Whether every one of `width` features has a position."""
+        sizes = (self.period, self.samples, self.step)
+        whole = all(size & (size - 1) == 0 for size in sizes) and self.period * self.samples <= slots
+        return whole and set(range(width)) <= set(self.content(width, slots).flat)
+
+    def pack(self, values: NDArray[np.float64], slots: int) -> Slots:  # noqa: D102
+        _require_matrix(self, values.shape)
+        samples, width = values.shape
+        groups = ceil(samples / self.samples)
+        padded = np.zeros((groups * self.samples, width + 1))  # the last column stands for "none"
+        padded[:samples, :width] = values
+        held = self.content(width, slots)
+        rows = padded.reshape(groups, self.samples, width + 1)[:, :, held]  # group, sample, tile, position
+        stacked: Slots = rows.transpose(0, 2, 3, 1).reshape(groups * self.tiles, -1).tolist()
+        return stacked
+
+    def unpack(self, rows: Slots, shape: tuple[int, ...]) -> NDArray[np.float64]:  # noqa: D102
+        samples, width = shape
+        slots = len(rows[0])
+        held = self.content(width, slots)
+        where = [np.argwhere(held == feature)[0] for feature in range(width)]
+        tiles, positions = np.array(where).T
+        values = np.array(rows).reshape(-1, self.tiles, slots // self.samples, self.samples)
+        return values[:, tiles, positions, :].swapaxes(1, 2).reshape(-1, width)[:samples]
+
+    def ciphertexts(self, shape: tuple[int, ...], slots: int) -> int:  # noqa: D102
+        _require_matrix(self, shape)
+        return ceil(shape[0] / self.samples) * self.tiles
+
+
+PACKED, FEATURES = Packed(), Features()
+
+_NAMED: dict[str, Layout] = {"packed": PACKED, "features": FEATURES}
+
+
+def layout_of(name: str | Layout) -> Layout:
+    """The layout of a name. Raises ParameterError."""
+    if isinstance(name, Layout):
+        return name
+    if name not in _NAMED:
+        raise ParameterError(f"layout {name!r} is unknown.", f"Choose one of {list(_NAMED)}.")
+    return _NAMED[name]
+
+
+def layout_to_json(layout: Layout) -> dict[str, Any]:
+    """The layout as plain data."""
+    return {"name": layout.name, **asdict(layout)}  # type: ignore[call-overload]
+
+
+def layout_from_json(data: Any) -> Layout:
+    """The layout of `layout_to_json`. Raises ValueError, TypeError or KeyError where it is not one."""
+    fields = dict(data)
+    name = fields.pop("name")
+    if name == "vectors":
+        layout = Vectors(**fields)
+        counts = (layout.period, layout.samples, layout.step, layout.tiles)
+        if layout.form not in ("replicated", "blocks", "tiles") or not all(
+            type(count) is int and 0 < count <= 1 << 16 for count in counts
+        ):
+            raise ValueError(name)
+        return layout
+    if fields:
+        raise ValueError(name)
+    return _NAMED[name]
+
+
+def _require_matrix(layout: Layout, shape: tuple[int, ...]) -> None:
+    if len(shape) != 2:
+        raise ShapeMismatch(f"layout {layout.name!r}", shape, "(samples, features)")
+
+
+def _blocks(rows: NDArray[np.float64], slots: int) -> Slots:
+    """Rows of any length as rows of `slots`, block by block, padded with zeros."""
     count, length = rows.shape
     blocks = ceil(length / slots)
     padded = np.zeros((count, blocks * slots))
     padded[:, :length] = rows
-    return padded.reshape(count, blocks, slots).swapaxes(0, 1).reshape(blocks * count, slots)
-
-
-def ciphertexts_of(shape: tuple[int, ...], layout: Layout, slots: int) -> int:
-    """How many ciphertexts an array of `shape` takes."""
-    if layout == "features":
-        return ceil(shape[0] / slots) * shape[1]
-    return ceil(prod(shape) / slots)
-
-
-def unpack(rows: list[list[float]], shape: tuple[int, ...], layout: Layout) -> NDArray[np.float64]:
-    """The array of `shape` whose slot values `pack` made `rows` of."""
-    slots = np.array(rows)
-    if layout == "packed":
-        return slots.reshape(-1)[: prod(shape)].reshape(shape)
-    samples, features = shape
-    blocks = slots.reshape(-1, features, slots.shape[1])
-    return blocks.swapaxes(0, 1).reshape(features, -1)[:, :samples].T.copy()
+    stacked: Slots = padded.reshape(count, blocks, slots).swapaxes(0, 1).reshape(blocks * count, slots).tolist()
+    return stacked

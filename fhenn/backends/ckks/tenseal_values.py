@@ -21,7 +21,7 @@ from fhenn.backends.ckks.array import common_scale
 from fhenn.backends.ckks.cipher import cubic_form, quadratic_form
 from fhenn.backends.ckks.context import Context
 from fhenn.backends.ckks.schedule import radius_within
-from fhenn.backends.ckks.wire import TensealMessage, ciphertext_to_bytes
+from fhenn.backends.ckks.wire import TensealMessage, saved
 from fhenn.backends.plain import PLAIN, broadcast
 from fhenn.errors import (
     ContextMismatch,
@@ -162,7 +162,7 @@ class TensealBackend:
         self._require_fit(state, message.scale, levels=1)
         rows = self._rows(x, values.astype(np.float64), message, state.context.slots)
         products = tuple(
-            ciphertext_to_bytes(evaluator.times_plain(state.context, ciphertext, row, message.scale))
+            saved(evaluator.times_plain(state.context, ciphertext, row, message.scale))
             for ciphertext, row in zip(state.ciphertexts, rows, strict=True)
         )
         result = TensealMessage(message.sizes, products, message.scale, message.batch).encode()

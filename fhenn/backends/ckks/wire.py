@@ -20,8 +20,6 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-import tenseal.sealapi as seal
-
 from fhenn.errors import WireFormatError
 
 _MAGIC = b"FHENN"
@@ -153,7 +151,7 @@ def check_seal_header(what: str, value: int | bytes) -> None:
 def _scratch_path() -> Iterator[str]:
     """A path that SEAL can write to and read from: in memory on Linux, a private temporary file elsewhere.
 
-    For ciphertexts only: a key must not pass through a file.
+    For ciphertexts and evaluation keys only: a secret key must not pass through a file.
     """
     if hasattr(os, "memfd_create") and Path("/proc/self/fd").exists():
         descriptor = os.memfd_create("fhenn")
@@ -166,26 +164,25 @@ def _scratch_path() -> Iterator[str]:
             yield str(Path(folder, "ciphertext"))
 
 
-def ciphertext_to_bytes(ciphertext: Any) -> bytes:
-    """A SEAL ciphertext as SEAL saves it."""
+def saved(seal_object: Any) -> bytes:
+    """A SEAL ciphertext or evaluation key as SEAL saves it. Never a secret key."""
     with _scratch_path() as path:
-        ciphertext.save(path)
+        seal_object.save(path)
         with Path(path).open("rb") as file:
             return file.read()
 
 
-def ciphertext_from_bytes(seal_context: Any, data: bytes) -> Any:
-    """The SEAL ciphertext in `data`. Raises WireFormatError."""
-    check_seal_header("ciphertext", data)
-    ciphertext = seal.Ciphertext()
+def loaded(empty: Any, seal_context: Any, data: bytes) -> Any:
+    """The SEAL object in `data`, read into an empty one of its type. Raises WireFormatError."""
+    check_seal_header(type(empty).__name__, data)
     with _scratch_path() as path:
         with Path(path).open("wb") as file:
             file.write(data)
         try:
-            ciphertext.load(seal_context, path)
+            empty.load(seal_context, path)
         except (ValueError, RuntimeError) as error:
-            raise WireFormatError("ciphertext", f"SEAL refuses it ({error})") from error
-    return ciphertext
+            raise WireFormatError(type(empty).__name__, f"SEAL refuses it ({error})") from error
+    return empty
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from support import compare, tenseal_context
 
 import fhenn
-from fhenn.backends.ckks.layout import ciphertexts_of, pack, unpack
+from fhenn.backends.ckks.layout import FEATURES, PACKED
 from fhenn.backends.ckks.wire import TensealMessage
 from fhenn.errors import (
     ContextMismatch,
@@ -22,16 +22,16 @@ from fhenn.errors import (
 
 @given(arrays(np.float64, array_shapes(max_dims=3), elements=st.floats(-9, 9)), st.integers(1, 7))
 def test_packed_is_a_bijection(values, slots):
-    rows = pack(values, "packed", slots)
-    assert len(rows) == ciphertexts_of(values.shape, "packed", slots)
-    np.testing.assert_array_equal(unpack(rows, values.shape, "packed"), values)
+    rows = PACKED.pack(values, slots)
+    assert len(rows) == PACKED.ciphertexts(values.shape, slots)
+    np.testing.assert_array_equal(PACKED.unpack(rows, values.shape), values)
 
 
 @given(arrays(np.float64, array_shapes(min_dims=2, max_dims=2), elements=st.floats(-9, 9)), st.integers(1, 7))
 def test_features_is_a_bijection_of_columns(values, slots):
-    rows = pack(values, "features", slots)
-    assert len(rows) == ciphertexts_of(values.shape, "features", slots)
-    np.testing.assert_array_equal(unpack(rows, values.shape, "features"), values)
+    rows = FEATURES.pack(values, slots)
+    assert len(rows) == FEATURES.ciphertexts(values.shape, slots)
+    np.testing.assert_array_equal(FEATURES.unpack(rows, values.shape), values)
     np.testing.assert_array_equal(rows[0][: min(slots, len(values))], values[:slots, 0])
 
 

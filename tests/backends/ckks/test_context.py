@@ -89,14 +89,14 @@ def test_repr_tells_parameters_and_no_keys(client):
 class TestWire:
     def test_a_secret_key_is_refused(self, client):
         body = client.tenseal.serialize(save_secret_key=True)
-        message = frame("evaluation-context", {"fingerprint": client.fingerprint}, body)
+        message = frame("evaluation-context", {"fingerprint": client.fingerprint, "rotation_keys": 0}, body)
         with pytest.raises(WireFormatError, match="secret key"):
             fhenn.Context.from_bytes(message)
 
     def test_other_keys_under_the_same_name_are_refused(self, client):
         body = client.tenseal.serialize(save_secret_key=False)
         with pytest.raises(WireFormatError, match="header names"):
-            fhenn.Context.from_bytes(frame("evaluation-context", {"fingerprint": "0" * 16}, body))
+            fhenn.Context.from_bytes(frame("evaluation-context", {"fingerprint": "0" * 16, "rotation_keys": 0}, body))
 
     @pytest.mark.parametrize("data", [b"", b"FHENN", b"x" * 100, b"FHENN\x02\x00\x00\x00\x02{}", "text", None])
     def test_other_bytes_are_refused(self, data):

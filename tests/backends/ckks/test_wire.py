@@ -6,6 +6,7 @@ from hashlib import sha256
 
 import pytest
 import tenseal as ts
+import tenseal.sealapi as seal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -76,6 +77,10 @@ def _remade(message, **changes):
         {"shape": [1 << 40]},
         {"layout": "diagonal"},
         {"layout": "features"},
+        {"layout": {"name": "features"}},
+        {"layout": {"name": "diagonal"}},
+        {"layout": {"name": "vectors", "form": "replicated", "period": 3, "samples": 1, "step": 1, "tiles": 1}},
+        {"layout": None},
         {"layout": ["packed"]},
         {"level": 2},
         {"level": 99},
@@ -129,13 +134,13 @@ def test_seal_objects_that_lie_about_their_length_are_refused(client, message):
     good = inner.ciphertexts[0]
     for bad in (good[:-1], good + b"x", b"\x00" + good[1:], good[:3] + b"\x03" + good[4:], good[:10], b""):
         with pytest.raises(WireFormatError):
-            wire.ciphertext_from_bytes(client.seal_context, bad)
+            wire.loaded(seal.Ciphertext(), client.seal_context, bad)
 
 
 def test_a_ciphertext_of_other_parameters_is_refused(client, small):
-    foreign = wire.ciphertext_to_bytes(ts.ckks_vector(small, [1.0]).ciphertext()[0])
+    foreign = wire.saved(ts.ckks_vector(small, [1.0]).ciphertext()[0])
     with pytest.raises(WireFormatError, match="SEAL refuses"):
-        wire.ciphertext_from_bytes(client.seal_context, foreign)
+        wire.loaded(seal.Ciphertext(), client.seal_context, foreign)
 
 
 def test_the_codec_reads_and_writes_what_tenseal_does(small):
@@ -152,5 +157,5 @@ def test_without_memfd_a_temporary_file_does(small, monkeypatch):
     monkeypatch.delattr("os.memfd_create", raising=False)
     ciphertext = ts.ckks_vector(small, [1.0]).ciphertext()[0]
     context = fhenn.Context.from_tenseal(small)
-    again = wire.ciphertext_from_bytes(context.seal_context, wire.ciphertext_to_bytes(ciphertext))
+    again = wire.loaded(seal.Ciphertext(), context.seal_context, wire.saved(ciphertext))
     assert again.scale == ciphertext.scale

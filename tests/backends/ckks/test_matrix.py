@@ -1,0 +1,151 @@
+"""Matrix products on whole samples: every shape, every form of packing."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support import compare
+
+import fhenn
+from fhenn.backends.ckks.layout import Vectors, layout_from_json, layout_to_json
+from fhenn.backends.ckks.matrix import Schedule, power_of_two, weights_of
+from fhenn.errors import KeyMissing, ShapeMismatch
+
+rng = np.random.default_rng(0)
+
+
+def packing(width, outputs, samples, slots, upload=1):
+    """The layout that a client packs for a first matrix."""
+    ring, period, m = slots // samples, power_of_two(width), power_of_two(outputs)
+    if upload > 1 or period * m <= ring:
+        features = power_of_two(-(-width // upload))
+        return Vectors("tiles", features, samples, m, -(-width // features))
+    return Vectors("blocks", period, samples, m * period // ring)
+
+
+def simulate(layout, weight, x, slots):
+    """What the ciphertexts hold after the product, in plain NumPy, and the schedule."""
+    schedule = Schedule.of(layout, weight.shape[0], slots)
+    rows = np.array(layout.pack(x, slots)).reshape(-1, layout.tiles, slots)
+    values = weights_of(schedule, layout, weight, slots)
+    total = np.zeros((len(rows), slots))
+    for shift in range(schedule.shifts):
+        baby, giant = shift % schedule.baby, shift - shift % schedule.baby
+        turned = np.roll(rows, -baby * layout.samples, axis=2)
+        part = (turned * values[None, :, shift]).sum(axis=1)
+        total += np.roll(part, -giant * layout.samples, axis=1)
+    for fold in schedule.folds:
+        total = total + np.roll(total, -fold * layout.samples, axis=1)
+    return total, schedule
+
+
+def replicated(x, period, samples, slots):
+    return Vectors("replicated", period, samples).pack(x, slots)
+
+
+@settings(max_examples=150)
+@given(st.integers(1, 20), st.integers(1, 20), st.sampled_from([1, 2, 4]), st.integers(1, 5), st.integers(1, 5))
+def test_every_slot_holds_the_product_and_nothing_else(width, outputs, samples, upload, count):
+    slots = 128
+    x, weight = rng.normal(size=(count, width)), rng.normal(size=(outputs, width))
+    ring, m = slots // samples, power_of_two(outputs)
+    natural = Vectors("replicated", power_of_two(width), samples)
+    layouts = [natural]
+    if power_of_two(-(-width // upload)) * m <= ring or (upload == 1 and ring >= max(power_of_two(width), m)):
+        layouts.append(packing(width, outputs, samples, slots, upload))
+    for layout in layouts:
+        total, schedule = simulate(layout, weight, x, slots)
+        expected = replicated(x @ weight.T, schedule.outputs, samples, slots)
+        np.testing.assert_allclose(total, expected, atol=1e-9)
+
+
+@given(st.integers(1, 20), st.sampled_from([1, 2, 4]), st.integers(1, 9))
+def test_vectors_is_a_bijection(width, samples, count):
+    x = rng.normal(size=(count, width))
+    for layout in (
+        Vectors("replicated", power_of_two(width), samples),
+        Vectors("blocks", power_of_two(width), samples, 2),
+        Vectors("tiles", 4, samples, 2, -(-width // 4)),
+    ):
+        if layout.holds(width, 128):
+            rows = layout.pack(x, 128)
+            assert len(rows) == layout.ciphertexts(x.shape, 128)
+            np.testing.assert_array_equal(layout.unpack(rows, x.shape), x)
+            assert layout_from_json(layout_to_json(layout)) == layout
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"name": "vectors", "form": "sideways", "period": 4, "samples": 1, "step": 1, "tiles": 1},
+        {"name": "vectors", "form": "tiles", "period": -4, "samples": 1, "step": 1, "tiles": 1},
+        {"name": "vectors", "form": "tiles", "period": 4.0, "samples": 1, "step": 1, "tiles": 1},
+        {"name": "vectors", "form": "tiles", "period": True, "samples": 1, "step": 1, "tiles": 1},
+        {"name": "vectors", "form": "tiles", "period": 1 << 40, "samples": 1, "step": 1, "tiles": 1},
+        {"name": "vectors", "period": 4},
+        {"name": "packed", "period": 4},
+        {"name": "other"},
+        {},
+        5,
+        "packed",
+    ],
+)
+def test_odd_layouts_are_refused(data):
+    with pytest.raises((ValueError, TypeError, KeyError)):
+        layout_from_json(data)
+
+
+@pytest.mark.parametrize(
+    ("width", "outputs", "samples", "upload"),
+    [(30, 1, 1, 1), (30, 1, 4, 4), (64, 32, 2, 1), (200, 100, 1, 1), (3, 7, 1, 1), (784, 16, 1, 4), (5, 5, 512, 1)],
+)
+def test_parity(width, outputs, samples, upload):
+    layout = packing(width, outputs, samples, 4096, upload)
+    parameters = fhenn.Parameters(8192, (60, 40, 40, 60), 2.0**40)
+    steps = Schedule.of(layout, outputs, 4096).rotations
+    client = fhenn.Context.generate(parameters, steps)
+    server = client.public()
+    node = fhenn.Linear(rng.normal(size=(outputs, width)) / width, rng.normal(size=outputs))
+    x = rng.normal(size=(samples + 1, width))
+    encrypted = fhenn.CipherArray.from_bytes(server, fhenn.encrypt(client, x, layout=layout).to_bytes())
+    for _ in range(2):  # the second time from the encoded weights
+        result = node(encrypted)
+        answer = fhenn.CipherArray.from_bytes(client, result.to_bytes())
+        compare(fhenn.decrypt(client, answer), node(x), 1e-5)
+    assert result.level == encrypted.level - node.cost
+    assert len(server.encoded) == 1
+
+
+def test_encoded_weights_are_forgotten_with_the_weights(client):
+    layout = packing(2, 1, 1, client.slots)
+    context = fhenn.Context.generate(fhenn.Parameters.for_depth(1), Schedule.of(layout, 1, 4096).rotations)
+    layout = packing(2, 1, 1, context.slots)
+    node = fhenn.Linear([[1.0, 2.0]])
+    x = fhenn.encrypt(context, [[1.0, 2.0]], layout=layout)
+    node(x)
+    assert len(context.encoded) == 1
+    node.backward(node.forward([1.0, 2.0]))
+    node.updates()
+    assert len(context.encoded) == 0
+    compare(fhenn.decrypt(context, node(x)), node([[1.0, 2.0]]), 1e-5)
+
+
+def test_zero_weights(client):
+    layout = packing(2, 1, 1, client.slots)
+    node = fhenn.Linear([[0.0, 0.0]], [0.5])
+    compare(fhenn.decrypt(client, node(fhenn.encrypt(client, [[1.0, 2.0]], layout=layout))), [[0.5]], 1e-6)
+
+
+def test_refuses(client):
+    layout = packing(4, 2, 1, client.slots)
+    node = fhenn.Linear(np.ones((2, 4)))
+    x = fhenn.encrypt(client, np.ones((1, 4)), layout=layout)
+    with pytest.raises(KeyMissing, match="rotation"):
+        node(x)
+    with pytest.raises(ShapeMismatch, match="as packed"):
+        fhenn.Linear(np.ones((5, 4)))(x)
+    with pytest.raises(ShapeMismatch):
+        fhenn.Linear(np.ones((2, 5)))(x)
+    wide = fhenn.encrypt(client, np.ones((1, 4)), layout=Vectors("replicated", 4, 1024))
+    with pytest.raises(ShapeMismatch, match="positions"):
+        fhenn.Linear(np.ones((5, 4)))(wide)
