@@ -100,6 +100,34 @@ class ParameterError(FhennError, ValueError):
 
 
 @dataclass(eq=False)
+class PlanError(FhennError, ValueError):
+    """No parameters do what was asked for, or a plan is for something else."""
+
+    reason: str
+    suggestion: str
+
+    def __str__(self) -> str:
+        return f"{self.reason} {self.suggestion}"
+
+
+@dataclass(eq=False)
+class BoundsExceeded(FhennError, ValueError):
+    """Values beyond the bounds that were declared to the plan."""
+
+    features: tuple[int, ...]
+    largest: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        places = ", ".join(map(str, self.features[:5])) + (", …" if len(self.features) > 5 else "")
+        return (
+            f"features {places} leave their declared bounds; the furthest value is {self.largest:.6g}, outside "
+            f"[{self.low:g}, {self.high:g}]. Clip the data, or plan again with wider inputs."
+        )
+
+
+@dataclass(eq=False)
 class UnsupportedValue(FhennError, TypeError):
     """A value of a type or dtype that no backend computes on."""
 

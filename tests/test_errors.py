@@ -13,6 +13,11 @@ EXAMPLES = [
     (errors.ScaleMismatch(2.0**41, 2**40 - 1, "Use 2**40."), "2^41.00"),
     (errors.HeadroomExceeded(11.0, 9.4, "encrypt"), "11 exceeds the headroom of 9.4"),
     (errors.ParameterError("It is bad.", "Do better."), "Do better"),
+    (errors.PlanError("None fits.", "Use less."), "Use less"),
+    (
+        errors.BoundsExceeded((1, 2), 9.0, -1.0, 1.0),
+        "features 1, 2 leave their declared bounds; the furthest value is 9",
+    ),
     (errors.UnsupportedValue("str", "numbers"), "str"),
     (errors.UnsupportedOperation("Linear", "Do this."), "Do this"),
     (errors.ShapeMismatch("Linear", (2, 3), "(2, 4)"), "(2, 3)"),

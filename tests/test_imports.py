@@ -9,8 +9,19 @@ import fhenn
 
 ROOT = Path(fhenn.__file__).parent
 
-RANK = {"errors": 0, "approx": 1, "backends": 2, "backends.ckks": 3, "nn": 3, "figures": 4, "demo": 4, "cli": 5}
-"""A room may import rooms of lower rank. `demo` stands where `session` will: it drives `backends.ckks` and `nn`."""
+RANK = {
+    "errors": 0,
+    "approx": 1,
+    "backends": 2,
+    "backends.ckks": 3,
+    "nn": 3,
+    "figures": 4,
+    "planner": 4,
+    "session": 5,
+    "demo": 6,
+    "cli": 7,
+}
+"""A room may import rooms of lower rank."""
 
 FOREIGN = {
     "tenseal": {"backends.ckks"},

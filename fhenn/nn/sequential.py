@@ -2,33 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Literal
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from fhenn.approx import sigmoid
 from fhenn.errors import ParameterError, ShapeMismatch
+from fhenn.nn.finish import FINISHES, Finish, finished
 from fhenn.nn.linear import Linear
 from fhenn.nn.node import Node
-
-Finish = Literal["sigmoid", "softmax", "argmax"]
-"""What the client applies, exactly, to the scores that it has decrypted."""
-
-
-def _softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Row by row, stable for any float."""
-    powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    shares: NDArray[np.float64] = powers / powers.sum(axis=-1, keepdims=True)
-    return shares
-
-
-_FINISHES: dict[str, Callable[[NDArray[np.float64]], Any]] = {
-    "sigmoid": sigmoid,
-    "softmax": _softmax,
-    "argmax": lambda scores: np.argmax(scores, axis=-1),
-}
 
 
 class Sequential(Node):
@@ -52,8 +34,8 @@ class Sequential(Node):
             raise ParameterError("Sequential got no nodes, or something else among them.", "Give a list of nodes.")
         if len({id(node) for node in self._nodes}) < len(self._nodes):
             raise ParameterError("one node stands in the model twice.", "Make a node of its own for each place.")
-        if finish is not None and finish not in _FINISHES:
-            raise ParameterError(f"finish {finish!r} is unknown.", f"Choose None or one of {list(_FINISHES)}.")
+        if finish is not None and finish not in FINISHES:
+            raise ParameterError(f"finish {finish!r} is unknown.", f"Choose None or one of {list(FINISHES)}.")
         self._finish = finish
         self._check_shapes()
 
@@ -77,8 +59,7 @@ class Sequential(Node):
 
     def finished(self, scores: ArrayLike) -> Any:
         """What the client makes of decrypted scores (..., out): them, σ or softmax of them, or the largest's index."""
-        values = np.asarray(scores, dtype=np.float64)
-        return values if self._finish is None else _FINISHES[self._finish](values)
+        return finished(self._finish, scores)
 
     def predict(self, x: ArrayLike) -> Any:
         """The twin's answer for plaintext: `finished(forward(x))`. Nothing is kept for `backward`."""

@@ -198,15 +198,24 @@ class Context:
             return self.rotation_keys
         return self.tenseal.galois_keys().data if self.tenseal.has_galois_keys() else None
 
+    @property
+    def parameters(self) -> tuple[int, tuple[int, ...], float]:
+        """Ring degree, bits of every prime with the special one last, scale."""
+        return self.ring_degree, tuple(prime.bit_length() for prime in self._all_primes), self.scale
+
+    def can_rotate(self, steps: int) -> bool:
+        """Whether there is a key for a rotation by that many slots."""
+        element = pow(3, steps, 2 * self.ring_degree)
+        return self._galois_keys is not None and bool(self._galois_keys.has_key(element))
+
     def rotate(self, ciphertext: Any, steps: int) -> Any:
         """A new SEAL ciphertext whose slot i holds what slot i + steps held. Raises KeyMissing."""
-        element = pow(3, steps, 2 * self.ring_degree)
-        keys = self._galois_keys
-        if keys is None or not keys.has_key(element):
+        if not self.can_rotate(steps):
             suggestion = "Let the client make keys for the rotations that the plan names."
             raise KeyMissing(f"rotation (by {steps})", "a matrix product", suggestion)
         rotated = seal.Ciphertext()
-        self.evaluator.apply_galois(ciphertext, element, keys, rotated)
+        element = pow(3, steps, 2 * self.ring_degree)
+        self.evaluator.apply_galois(ciphertext, element, self._galois_keys, rotated)
         return rotated
 
     @cached_property

@@ -1,0 +1,66 @@
+"""What CKKS adds to a result: a model of the noise, in slots, with a bound that holds but for 2⁻⁴⁰.
+
+The errors of encryption, rounding and key switching are polynomials whose coefficients are independent and centred, so
+a slot is a sum of N of them and close to normal. With σ = 3.2 the width of SEAL's errors and h = 2N/3 that of a uniform
+ternary secret, a slot's variance is, in units of 1/scale²:
+
+- fresh, under the secret key: N/2 · σ²
+- a rescale (rounding both halves of the ciphertext): N/2 · (1 + h)/12
+- a key switch with special prime p: the same rounding, and N/2 · Σ N·q²/12 · σ²/p² over the primes q in use.
+  SEAL's digits are not centred; their mean adds a spike near slot 0 of up to Σ q/p · N/π · √(N/2)·σ.
+- a plaintext's rounding, times the values that it multiplies: N/2 · 1/12 in units of 1/(its scale)²
+
+(Costache, Curtis, Hales, Murphy, Ogilvie & Player, "On the precision loss in approximate homomorphic encryption", 2023,
+for the average-case analysis; the formulas above agree with SEAL 4 to within 5 % where the tests measure them.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import log, pi, sqrt
+
+SIGMA = 3.2
+"""Standard deviation of SEAL's error distribution."""
+
+_FAILURE_BITS = 40
+
+
+@dataclass(frozen=True)
+class NoiseModel:
+    """Standard deviations of a slot's error, in units of 1/scale, for a ring degree and a chain.
+
+    primes: first prime first, without the special one. special: the special prime.
+    """
+
+    ring_degree: int
+    primes: Sequence[float]
+    special: float
+
+    @property
+    def fresh(self) -> float:
+        """Of a ciphertext encrypted under the secret key."""
+        return sqrt(self.ring_degree / 2) * SIGMA
+
+    @property
+    def rounding(self) -> float:
+        """Of a rescale."""
+        return sqrt(self.ring_degree / 2 * (1 + 2 * self.ring_degree / 3) / 12)
+
+    @property
+    def encoding(self) -> float:
+        """Of a plaintext."""
+        return sqrt(self.ring_degree / 24)
+
+    def key_switch(self, level: int) -> float:
+        """Of a rotation or relinearisation at a level, in the worst slot."""
+        n = self.ring_degree
+        ratios = [prime / self.special for prime in self.primes[: level + 1]]
+        spread = n / 2 * sum(n * ratio**2 / 12 for ratio in ratios) * SIGMA**2
+        spike = sum(ratios) * n / pi * sqrt(n / 2) * SIGMA
+        return sqrt(self.rounding**2 + spread + spike**2)
+
+    @staticmethod
+    def bound(deviation: float, values: int) -> float:
+        """What none of `values` errors of a standard deviation exceeds, but for a probability of 2⁻⁴⁰."""
+        return deviation * sqrt(2 * (log(2 * values) + _FAILURE_BITS * log(2)))

@@ -1,0 +1,6 @@
+"""The two sides of encrypted inference."""
+
+from fhenn.session.client import Client
+from fhenn.session.server import Server
+
+__all__ = ["Client", "Server"]

@@ -1,0 +1,145 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+import fhenn
+from fhenn.backends.ckks.layout import FEATURES
+from fhenn.backends.ckks.parameters import MAX_MODULUS_BITS
+from fhenn.errors import NonFiniteValue, ParameterError, PlanError, ShapeMismatch
+
+rng = np.random.default_rng(0)
+
+
+def network(*sizes, finish=None, last=False):
+    nodes = []
+    for width, outputs in pairwise(sizes):
+        weight = rng.uniform(-1, 1, (outputs, width))
+        weight *= 3 / np.abs(weight).sum(axis=1, keepdims=True)
+        nodes += [fhenn.Linear(weight, rng.uniform(-0.5, 0.5, outputs)), fhenn.Sigmoid()]
+    return fhenn.Sequential(nodes if last else nodes[:-1], finish=finish)
+
+
+MODELS = {
+    "logistic regression": network(30, 1, last=True),
+    "left to the client": network(30, 1, finish="sigmoid"),
+    "multilayer": network(16, 8, 4),
+    "tall": network(3, 20, 2, last=True),
+}
+
+
+@pytest.mark.parametrize("layout", ["latency", "throughput"])
+@pytest.mark.parametrize("name", MODELS)
+def test_measured_error_stays_below_the_bound(name, layout):
+    model = MODELS[name]
+    plan = fhenn.plan(model, inputs=[-1, 1], accuracy=1e-3, layout=layout)
+    assert plan.error <= 1e-3
+    assert sum(plan.parameters.chain) <= MAX_MODULUS_BITS[plan.parameters.ring_degree]
+    # every sample at a corner of the box: data that fills the bounds
+    x = rng.choice([-1.0, 1.0], (3, plan.features))
+    largest = 0.0
+    for _ in range(2):
+        client = fhenn.Client(plan)
+        server = fhenn.Server(model, plan, client.evaluation_keys())
+        scores = client.decrypt_scores(server.predict(client.encrypt(x)))
+        largest = max(largest, float(np.abs(scores - model.infer(x)).max()))
+    assert largest <= plan.error
+
+
+def test_takes_the_smallest_ring():
+    assert fhenn.plan(MODELS["left to the client"], inputs=[-1, 1]).parameters.ring_degree == 4096
+    assert fhenn.plan(MODELS["logistic regression"], inputs=[-1, 1]).parameters.ring_degree == 8192
+    precise = fhenn.plan(MODELS["logistic regression"], inputs=[-1, 1], accuracy=1e-7)
+    assert precise.parameters.ring_degree == 16384
+
+
+def test_headroom_covers_the_declared_inputs():
+    for bounds in ([-1, 1], [-20, 20]):
+        plan = fhenn.plan(MODELS["multilayer"], inputs=bounds)
+        assert all(stage.largest <= stage.headroom for stage in plan.stages)
+    # three per unit of input, and half of bias
+    assert plan.stages[1].largest == pytest.approx(60, abs=0.5)
+
+
+def test_levels_run_down_to_zero():
+    plan = fhenn.plan(MODELS["multilayer"], inputs=[-1, 1])
+    assert [stage.level for stage in plan.stages] == [3, 1, 0]
+    assert plan.parameters.levels == MODELS["multilayer"].cost
+
+
+def test_prints_a_table():
+    text = str(fhenn.plan(MODELS["multilayer"], inputs=[-1, 1]))
+    for words in (
+        "128-bit security",
+        "error of encryption",
+        "error of activations",
+        "headroom",
+        "Sigmoid",
+        "rotations",
+    ):
+        assert words in text
+
+
+def test_inputs_are_bounds_or_data():
+    model = MODELS["multilayer"]
+    data = rng.uniform(-0.5, 0.5, (50, 16))
+    low, high = data.min(axis=0), data.max(axis=0)
+    by_data, by_box = fhenn.plan(model, inputs=data), fhenn.plan(model, inputs=[low, high])
+    assert by_data == by_box
+    assert fhenn.plan(model, inputs=[-1, 1]).low == (-1.0,) * 16
+
+
+def test_sizes_are_close_to_the_truth():
+    plan = fhenn.plan(MODELS["multilayer"], inputs=[-1, 1])
+    client = fhenn.Client(plan)
+    assert len(client.evaluation_keys()) == pytest.approx(plan.bytes_of_keys, rel=0.3)
+    assert len(client.encrypt(np.zeros(16))) == pytest.approx(plan.bytes_per_ciphertext, rel=0.3)
+
+
+def test_upload_trades_ciphertexts_for_rotations():
+    one, several = (fhenn.plan(MODELS["logistic regression"], inputs=[-1, 1], upload=n) for n in (1, 8))
+    assert (one.ciphertexts_per_sample, several.ciphertexts_per_sample) == (1, 8)
+    assert len(one.rotations) == 5
+    assert len(several.rotations) == 2
+
+
+def test_samples_share_a_ciphertext_as_far_as_the_layers_allow():
+    assert fhenn.plan(MODELS["logistic regression"], inputs=[-1, 1], samples=100).samples_per_ciphertext == 128
+    assert fhenn.plan(MODELS["logistic regression"], inputs=[-1, 1], samples=10_000).samples_per_ciphertext == 128
+    assert fhenn.plan(MODELS["multilayer"], inputs=[-1, 1], layout="throughput").layout == FEATURES
+
+
+def test_no_ring_says_what_would_do():
+    deep = network(4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4)
+    with pytest.raises(PlanError, match=r"fewer layers.*finish="):
+        fhenn.plan(deep, inputs=[-1, 1])
+    with pytest.raises(PlanError, match="the best reaches"):
+        fhenn.plan(MODELS["logistic regression"], inputs=[-1, 1], accuracy=1e-15)
+
+
+def test_refuses():
+    model = MODELS["logistic regression"]
+    with pytest.raises(PlanError, match="start with a Linear"):
+        fhenn.plan(fhenn.Sigmoid(), inputs=[-1, 1])
+    for inputs in ([1.0], [[1.0, 2.0]], np.zeros((2, 3)), 5.0):
+        with pytest.raises(ShapeMismatch):
+            fhenn.plan(model, inputs=inputs)
+    with pytest.raises(NonFiniteValue):
+        fhenn.plan(model, inputs=[-np.inf, 1])
+    with pytest.raises(ParameterError, match="lower bound"):
+        fhenn.plan(model, inputs=[1, -1])
+    for settings in ({"layout": "sideways"}, {"accuracy": 0.0}, {"upload": 0}, {"samples": 0}):
+        with pytest.raises(ParameterError):
+            fhenn.plan(model, inputs=[-1, 1], **settings)
+
+
+def test_other_nodes_are_refused():
+    class Other(fhenn.Sigmoid):
+        pass
+
+    class Strange(fhenn.Node):
+        forward = infer = backwards = update = updates = cost = has_parameters = None
+        enable_cache = disable_cache = is_cache_enabled = None
+
+    with pytest.raises(PlanError, match="cannot be planned"):
+        fhenn.plan(fhenn.Sequential([fhenn.Linear([[1.0]]), Strange()]), inputs=[-1, 1])

@@ -1,0 +1,150 @@
+import numpy as np
+import pytest
+
+import fhenn
+from fhenn.approx import sigmoid
+from fhenn.backends.ckks.wire import frame
+from fhenn.errors import (
+    BoundsExceeded,
+    ContextMismatch,
+    NonFiniteValue,
+    PlanError,
+    ShapeMismatch,
+    UnsupportedValue,
+    WireFormatError,
+)
+
+rng = np.random.default_rng(0)
+
+
+def logistic(finish=None):
+    nodes = [fhenn.Linear(rng.normal(size=(1, 6)) / 6, [0.1])]
+    return fhenn.Sequential(nodes if finish else [*nodes, fhenn.Sigmoid()], finish=finish)
+
+
+@pytest.fixture(scope="module")
+def pair():
+    model = logistic()
+    plan = fhenn.plan(model, inputs=[-2, 2])
+    client = fhenn.Client(plan)
+    return model, plan, client, fhenn.Server(model, plan, client.evaluation_keys())
+
+
+@pytest.mark.parametrize("samples", [1, 3, 200])
+def test_any_number_of_samples(pair, samples):
+    model, plan, client, server = pair
+    x = rng.uniform(-2, 2, (samples, 6))
+    answer = client.decrypt(server.predict(client.encrypt(x)))
+    assert np.abs(answer - model.predict(x)).max() <= plan.error
+
+
+@pytest.mark.parametrize(("layout", "samples"), [("throughput", 5000), ("latency", 700)])
+def test_more_samples_than_slots_are_chunked(layout, samples):
+    model = logistic()
+    plan = fhenn.plan(model, inputs=[-1, 1], layout=layout, samples=512)
+    client = fhenn.Client(plan)
+    server = fhenn.Server(model, plan, client.evaluation_keys())
+    x = rng.uniform(-1, 1, (samples, 6))
+    assert np.abs(client.decrypt(server.predict(client.encrypt(x))) - model.predict(x)).max() <= plan.error
+
+
+def test_one_sample_without_a_batch_axis(pair):
+    _, _, client, server = pair
+    assert client.decrypt(server.predict(client.encrypt(np.zeros(6)))).shape == (1, 1)
+
+
+@pytest.mark.parametrize("finish", ["sigmoid", "softmax", "argmax"])
+def test_finish_is_the_clients(finish):
+    model = fhenn.Sequential([fhenn.Linear(rng.normal(size=(3, 6)) / 6)], finish=finish)
+    plan = fhenn.plan(model, inputs=[-1, 1])
+    client = fhenn.Client(plan)
+    server = fhenn.Server(model, plan, client.evaluation_keys())
+    x = rng.uniform(-1, 1, (4, 6))
+    answer = server.predict(client.encrypt(x))
+    np.testing.assert_allclose(client.decrypt(answer), model.predict(x), atol=1e-3)
+    if finish == "sigmoid":
+        np.testing.assert_allclose(client.decrypt(answer), sigmoid(client.decrypt_scores(answer)))
+
+
+def test_every_slot_that_leaves_the_server_is_an_output():
+    """Intermediates of the model must not travel: a multilayer model's answer repeats its outputs, and nothing else."""
+    model = fhenn.Sequential(
+        [fhenn.Linear(rng.normal(size=(8, 6)) / 6), fhenn.Sigmoid(), fhenn.Linear(rng.normal(size=(3, 8)) / 8)]
+    )
+    plan = fhenn.plan(model, inputs=[-1, 1])
+    client = fhenn.Client(plan)
+    server = fhenn.Server(model, plan, client.evaluation_keys())
+    x = rng.uniform(-1, 1, (1, 6))
+    answer = fhenn.CipherArray.from_bytes(client._context, server.predict(client.encrypt(x)))
+    slots = np.array(client._context.decrypt_slots(answer.ciphertexts[0]))
+    padded = np.append(model.predict(x)[0], 0.0)
+    np.testing.assert_allclose(slots, np.resize(padded, len(slots)), atol=plan.error)
+
+
+def test_the_server_never_holds_a_secret_key(pair):
+    _, plan, client, server = pair
+    assert not server.context.has_secret_key
+    secret = client._context.tenseal.serialize(save_secret_key=True)
+    message = frame("evaluation-context", {"fingerprint": client.fingerprint, "rotation_keys": 0}, secret)
+    with pytest.raises(WireFormatError, match="secret key"):
+        fhenn.Server(pair[0], plan, message)
+
+
+def test_nothing_in_the_clear_depends_on_the_weights(pair):
+    _, plan, client, _ = pair
+    x = client.encrypt(np.ones(6))
+    seen = set()
+    for weight in (np.zeros((1, 6)), np.full((1, 6), 0.1), np.eye(1, 6)):
+        model = fhenn.Sequential([fhenn.Linear(weight, [0.0]), fhenn.Sigmoid()])
+        server = fhenn.Server(model, plan, client.evaluation_keys())
+        answer = server.evaluate(fhenn.CipherArray.from_bytes(server.context, x))
+        seen.add((answer.level, answer.scale, answer.layout, len(answer.ciphertexts)))
+    assert len(seen) == 1
+
+
+def test_encrypt_refuses(pair):
+    _, _, client, _ = pair
+    for bad in (np.zeros(5), np.zeros((2, 7)), np.zeros((0, 6)), np.zeros((1, 1, 6)), 1.0, []):
+        with pytest.raises(ShapeMismatch, match="6"):
+            client.encrypt(bad)
+    for bad in (np.nan, np.inf):
+        with pytest.raises(NonFiniteValue):
+            client.encrypt([0, 0, 0, 0, 0, bad])
+    with pytest.raises(UnsupportedValue):
+        client.encrypt(["a"] * 6)
+    with pytest.raises(BoundsExceeded, match=r"features 1, 4 leave.*-3\.5") as caught:
+        client.encrypt([[0, 2.5, 0, 0, 0, 0], [0, 0, 0, 0, -3.5, 0]])
+    assert caught.value.features == (1, 4)
+    client.encrypt(np.full(6, 2.0))
+
+
+def test_another_clients_messages_are_refused(pair):
+    _, plan, client, server = pair
+    other = fhenn.Client(plan)
+    with pytest.raises(ContextMismatch):
+        server.predict(other.encrypt(np.zeros(6)))
+    with pytest.raises(ContextMismatch):
+        other.decrypt(server.predict(client.encrypt(np.zeros(6))))
+
+
+def test_what_does_not_belong_together_is_refused(pair):
+    model, plan, client, server = pair
+    with pytest.raises(PlanError, match="Plan again"):
+        fhenn.Server(logistic("sigmoid"), plan, client.evaluation_keys())
+    elsewhere = fhenn.plan(model, inputs=[-2, 2], layout="throughput")
+    with pytest.raises(PlanError, match="another plan"):
+        fhenn.Server(model, plan, fhenn.Client(elsewhere).evaluation_keys())
+    with pytest.raises(ShapeMismatch, match="of this plan"):
+        server.predict(fhenn.encrypt(client._context, np.zeros((1, 6)), layout="features").to_bytes())
+    with pytest.raises(WireFormatError):
+        server.predict(b"")
+    with pytest.raises(WireFormatError):
+        fhenn.Server(model, plan, b"FHENN")
+
+
+def test_progress_is_told():
+    told = []
+    model = logistic()
+    client = fhenn.Client(fhenn.plan(model, inputs=[-1, 1]), lambda *what: told.append(what))
+    client.encrypt(np.zeros((2, 6)))
+    assert told == [("keys", 0, 1), ("keys", 1, 1), ("encrypt", 0, 2), ("encrypt", 2, 2)]
