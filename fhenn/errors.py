@@ -28,7 +28,8 @@ class LevelExhausted(FhennError, ValueError):
     suggestion: str
 
     def __str__(self) -> str:
-        return f"{self.operation} needs {self.needed} levels, the ciphertext has {self.left} left. {self.suggestion}"
+        levels = "level" if self.needed == 1 else "levels"
+        return f"{self.operation} needs {self.needed} {levels}, the ciphertext has {self.left} left. {self.suggestion}"
 
 
 @dataclass(eq=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,8 @@ import tenseal as ts
 from numpy.typing import NDArray
 
 import fhenn
+from fhenn.backends.ckks.evaluator import at_level
+from fhenn.backends.ckks.wire import TensealMessage, saved
 
 Floats = NDArray[np.float64]
 
@@ -36,6 +38,16 @@ class Kind:
     encrypt: Callable[[ts.Context, Floats], Any]
     reveal: Callable[[Any, ts.Context], Floats]
     ciphertexts: Callable[[Any], list[Any]]
+
+    def at_level(self, value: Any, level: int) -> Any:
+        """A copy brought down to `level` by dropping primes; the message stays what it is."""
+        if isinstance(value, fhenn.CipherArray):
+            lower = tuple(at_level(value.context, ciphertext, level) for ciphertext in value.ciphertexts)
+            return replace(value, ciphertexts=lower, level=level)
+        context = fhenn.Context.from_tenseal(value.context())
+        message = TensealMessage.decode(value.serialize())
+        lower = tuple(saved(at_level(context, ciphertext, level)) for ciphertext in value.ciphertext())
+        return type(value).load(value.context(), replace(message, ciphertexts=lower).encode())
 
     def levels(self, value: Any) -> set[int]:
         return {ciphertext.coeff_modulus_size() - 1 for ciphertext in self.ciphertexts(value)}
@@ -86,6 +98,12 @@ def parity(node: fhenn.Node, x: Floats, kind: Kind, context: ts.Context, bound: 
     assert type(result) is type(encrypted)
     compare(kind.reveal(result, context), node.forward(x), bound)
     return result
+
+
+def gain(got: Any, expected: Any) -> float:
+    """By how much `got` is `expected` scaled up, all slots together: noise averages out, a wrong constant does not."""
+    got, expected = np.asarray(got), np.asarray(expected)
+    return float((got * expected).sum() / (expected * expected).sum()) - 1
 
 
 def compare(got: Any, expected: Any, bound: float) -> None:

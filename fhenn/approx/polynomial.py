@@ -7,8 +7,9 @@ from math import ceil, isfinite, log2
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from fhenn.approx.numbers import floating
 from fhenn.errors import ParameterError
 
 
@@ -61,12 +62,13 @@ class Polynomial:
         slopes = tuple(exponent * c for exponent, c in enumerate(self.coefficients))[1:]
         return Polynomial(slopes or (0.0,), self.domain)
 
-    def __call__(self, x: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
-        """Value at every element of `x` (any shape) by Horner's rule, in the precision of `x`.
+    def __call__(self, x: ArrayLike) -> NDArray[np.floating[Any]]:
+        """Value at every element of `x` (any shape) by Horner's rule, float32 for float32 and float64 otherwise.
 
         Values too large for that precision become infinite without a warning: the range guard reports such inputs.
+        Raises UnsupportedValue for anything but real numbers.
         """
-        x = np.asarray(x)
+        x = floating(x)
         dtype = x.dtype.type
         with np.errstate(over="ignore", invalid="ignore"):
             value = np.full_like(x, self.coefficients[-1])

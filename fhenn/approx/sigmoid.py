@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from fhenn.approx.numbers import floating
 from fhenn.approx.polynomial import Polynomial
 
 SIGMOID_CUBIC = Polynomial((0.5, 0.197, 0.0, -0.004), domain=(-4.0, 4.0))
@@ -19,22 +20,16 @@ Huang, Jalali, Laine & Lauter, "Logistic regression over encrypted data from ful
 Genomics 11:81, 2018). fhenn uses it on [-4, 4], where it is off by at most 0.051."""
 
 
-def _floating(x: ArrayLike) -> NDArray[np.floating[Any]]:
-    """`x` as an array of float32 if that is what it is, of float64 otherwise."""
-    array = np.asarray(x)
-    return array if array.dtype == np.float32 else array.astype(np.float64, copy=False)
-
-
 def sigmoid(x: ArrayLike) -> Any:
     """The exact sigmoid σ(x) = 1/(1 + exp(-x)), for any float.
 
     x: numbers of any shape. Returns an array of that shape (a scalar for a scalar), float32 for float32 and float64
-    otherwise; NaN stays NaN.
+    otherwise; NaN stays NaN. Raises UnsupportedValue.
 
     >>> float(sigmoid(0.0)), float(sigmoid(1000.0)), float(sigmoid(-1000.0))
     (0.5, 1.0, 0.0)
     """
-    x = _floating(x)
+    x = floating(x)
     z = np.exp(-np.abs(x))
     return (np.where(x >= 0, x.dtype.type(1), z) / (1 + z))[()]
 
@@ -45,7 +40,7 @@ def sigmoid_prime(x: ArrayLike) -> Any:
     >>> float(sigmoid_prime(0.0))
     0.25
     """
-    z = np.exp(-np.abs(_floating(x)))
+    z = np.exp(-np.abs(floating(x)))
     # σ(-|x|)·σ(|x|): symmetric in x, and free of the cancellation in 1-σ for large x
     return (z / (1 + z) * (1 / (1 + z)))[()]
 
@@ -56,7 +51,7 @@ def sigmoid_second(x: ArrayLike) -> Any:
     >>> float(sigmoid_second(0.0))
     0.0
     """
-    x = _floating(x)
+    x = floating(x)
     z = np.exp(-np.abs(x))
     # 1 - 2σ = sign(x)(z-1)/(1+z)
     return (np.sign(x) * (z - 1) / (1 + z) * (z / (1 + z) * (1 / (1 + z))))[()]

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fhenn.approx import Polynomial
-from fhenn.errors import ShapeMismatch, UnsupportedValue
+from fhenn.approx.numbers import floating
+from fhenn.errors import ShapeMismatch
 
 Floats = NDArray[np.floating[Any]]
 
@@ -21,14 +22,7 @@ class PlainBackend:
 
     def value(self, x: ArrayLike) -> Floats:
         """`x` as a float32 array if it is one, as float64 otherwise; any shape. Raises UnsupportedValue."""
-        expected = "real numbers, an array of them, a TenSEAL CKKS value or a CipherArray"
-        try:
-            array = np.asarray(x)
-        except ValueError as error:  # ragged nested sequences
-            raise UnsupportedValue(f"{type(x).__name__} ({error})", expected) from error
-        if array.dtype.kind not in "biuf":
-            raise UnsupportedValue(f"{type(x).__name__} of dtype {array.dtype}", expected)
-        return array if array.dtype == np.float32 else array.astype(np.float64, copy=False)
+        return floating(x)
 
     def keep(self, x: Floats) -> Floats:
         """A read-only copy."""
@@ -59,6 +53,13 @@ class PlainBackend:
     def reveal(self, x: Floats, secret: Any) -> Floats:
         """`x` itself."""
         return x
+
+
+def same_shape(operation: str, value: Floats, shape: tuple[int, ...]) -> Floats:
+    """`value`, which must have `shape`. Raises ShapeMismatch."""
+    if value.shape != shape:
+        raise ShapeMismatch(operation, shape, str(value.shape))
+    return value
 
 
 def broadcast(operation: str, value: Floats, shape: tuple[int, ...]) -> Floats:

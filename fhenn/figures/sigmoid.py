@@ -82,10 +82,13 @@ def sigmoid_figure(reach: float = 9.0) -> Figure:
 
 def save(figure: Figure, path: Path) -> None:
     """Write a figure to a file: .svg, .png or .pdf. Raises ParameterError for another ending or a missing folder."""
-    if path.suffix not in (".svg", ".png", ".pdf"):
+    if path.suffix.lower() not in (".svg", ".png", ".pdf"):
         raise ParameterError(f"{path} is not a picture.", "End the name in .svg, .png or .pdf.")
     if not path.parent.is_dir():
         raise ParameterError(f"the folder {path.parent} does not exist.", "Create it first.")
-    metadata = {"Date": None} if path.suffix == ".svg" else None
+    metadata = {"Date": None} if path.suffix.lower() == ".svg" else None
     with _matplotlib().rc_context(STYLE):
-        figure.savefig(path, dpi=150, metadata=metadata)
+        try:
+            figure.savefig(path, dpi=150, metadata=metadata)
+        except OSError as error:
+            raise ParameterError(f"{path} cannot be written: {error.strerror}.", "Choose another place.") from error

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from dataclasses import dataclass
 from math import nan
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -17,7 +17,7 @@ from fhenn.errors import ParameterError, RangeReport, RangeViolation, RangeWarni
 Policy = Literal["warn", "raise", "ignore"]
 """What happens on a violation: a RangeWarning, a RangeViolation, or nothing."""
 
-_PACKAGE = str(Path(__file__).resolve().parent.parent)
+_PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep  # noqa: PTH120  (as code objects spell it)
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,6 @@ class RangeGuard:
 def _frames_to_caller() -> int:
     """The stack level, for `warnings.warn` in the calling function, of the first frame outside fhenn."""
     level, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and _PACKAGE in frame.f_code.co_filename:
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         level, frame = level + 1, frame.f_back
     return level

@@ -99,7 +99,7 @@ class Layer(Node):
 
     def __init__(self) -> None:
         self._caching: bool | None = None
-        self._inputs: deque[tuple[Backend, Any]] = deque()
+        self._inputs: deque[Any] = deque()
         self._gradients: deque[Any] = deque()
 
     @abstractmethod
@@ -125,7 +125,7 @@ class Layer(Node):
         value = backend.value(x)
         result = self._forward(backend, value)
         if self._keeps(backend):
-            self._inputs.append((backend, backend.keep(value)))
+            self._inputs.append(backend.keep(value))
         return result
 
     @final
@@ -137,7 +137,7 @@ class Layer(Node):
         inputs = list(self._inputs)[len(self._inputs) - count :]
         results = [
             self._backward(x, backend_of(gradient).value(gradient))
-            for (_, x), gradient in zip(inputs, gradients, strict=True)
+            for x, gradient in zip(inputs, gradients, strict=True)
         ]
         for _ in results:
             self._inputs.pop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Protocol
 
 import numpy as np
@@ -37,7 +38,7 @@ class SGD:
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
-        if not (self.learning_rate > 0 and self.weight_decay >= 0):
+        if not (0 < self.learning_rate < inf and 0 <= self.weight_decay < inf):
             raise ParameterError(f"{self} does not descend.", "Give learning_rate > 0 and weight_decay >= 0.")
 
     def step(self, parameter: Floats, gradient: Floats, state: None = None) -> tuple[Floats, None]:

@@ -104,7 +104,8 @@ class Sigmoid(Layer):
 
         Beyond it the modulus can wrap, and then every slot of the ciphertext is garbage. Slots that are all alike wrap
         just there; a single large slot among small ones wraps later. x: a ciphertext, or a `Context` for what it
-        encrypts afresh. Infinite for plaintext. Raises LevelExhausted, ScaleMismatch.
+        encrypts afresh and gives to this node first; after other nodes less may fit. Infinite for plaintext.
+        Raises LevelExhausted, ScaleMismatch.
         """
         return backend_of(x).headroom(SIGMOID_CUBIC, x)
 

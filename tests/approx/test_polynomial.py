@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fhenn.approx import SIGMOID_CUBIC, Polynomial
-from fhenn.errors import ParameterError
+from fhenn.approx import SIGMOID_CUBIC, Polynomial, sigmoid, sigmoid_prime, sigmoid_second
+from fhenn.errors import ParameterError, UnsupportedValue
 
 coefficients = st.lists(st.floats(-10, 10), min_size=1, max_size=6)
 
@@ -20,6 +20,19 @@ def test_derivative_is_numpys(coefficients):
     derivative = Polynomial(tuple(coefficients), (-1, 1)).derivative()
     expected = np.polynomial.Polynomial(coefficients).deriv()(np.linspace(-1, 1, 7))
     np.testing.assert_allclose(derivative(np.linspace(-1, 1, 7)), expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("x", [[1, 2], [True, True], np.array([1, 2], np.int8), (1.0, 2.0)])
+def test_integers_are_not_truncated(x):
+    expected = SIGMOID_CUBIC(np.array(x, dtype=np.float64))
+    np.testing.assert_array_equal(SIGMOID_CUBIC(x), expected)
+
+
+@pytest.mark.parametrize("x", ["a", None, [1j], [[1], [1, 2]]])
+def test_other_things_are_refused(x):
+    for function in (SIGMOID_CUBIC, sigmoid, sigmoid_prime, sigmoid_second):
+        with pytest.raises(UnsupportedValue):
+            function(x)
 
 
 def test_float32_stays_float32():

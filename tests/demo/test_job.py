@@ -1,4 +1,5 @@
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -40,6 +41,16 @@ def test_parameters_follow_from_the_cost(report):
     assert report.model_cost == 3
     assert len(report.chain) - 2 == 3
     assert report.ring_degree == 8192
+
+
+def test_the_server_works_without_the_secret_key(report):
+    assert report.server_has_secret_key is False
+
+
+def test_leaving_the_band_is_reported_and_nothing_else():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert run(seed=3).outside_band > 0
 
 
 def test_report_is_json(report):

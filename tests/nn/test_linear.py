@@ -116,7 +116,7 @@ def test_other_layouts_and_types_are_refused(small):
 def test_no_level_left(small):
     node = fhenn.Linear([[1.0]])
     x = node(node(FEATURES.encrypt(small, np.ones((2, 1)))))
-    with pytest.raises(LevelExhausted, match="needs 1 levels"):
+    with pytest.raises(LevelExhausted, match="needs 1 level,"):
         node(x)
 
 

@@ -12,7 +12,7 @@ import tenseal as ts
 import tenseal.sealapi as seal
 from numpy.typing import ArrayLike, NDArray
 
-from fhenn.backends.ckks.context import Context
+from fhenn.backends.ckks.context import Context, require_context
 from fhenn.backends.ckks.layout import PACKED, Layout, Vectors, layout_from_json, layout_of, layout_to_json
 from fhenn.backends.ckks.wire import (
     TensealMessage,
@@ -24,15 +24,20 @@ from fhenn.backends.ckks.wire import (
 from fhenn.backends.plain import PLAIN
 from fhenn.errors import (
     ContextMismatch,
+    FhennError,
     HeadroomExceeded,
     NonFiniteValue,
     ParameterError,
     ScaleMismatch,
     ShapeMismatch,
+    UnsupportedValue,
     WireFormatError,
 )
 
 _KIND = "ciphertexts"
+
+_MOST_DIMENSIONS = 32
+"""As many as every NumPy has."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -80,9 +85,10 @@ class CipherArray:
         From here on scales are exact. Vectors of several chunks must fill all but the last. Raises ContextMismatch
         where its ciphertexts have other parameters than its context.
         """
-        context = Context.from_tenseal(vector.context())
-        ciphertexts = tuple(vector.ciphertext())
-        level, scale = context.level_of(*ciphertexts), common_scale(context, ciphertexts)
+        if not isinstance(vector, ts.CKKSVector):
+            raise UnsupportedValue(f"a {type(vector).__name__}", "a tenseal.CKKSVector")
+        context, ciphertexts = opened(vector)
+        level, scale = context.level_of(*ciphertexts), common_scale(ciphertexts)
         if PACKED.ciphertexts((vector.size(),), context.slots) != len(ciphertexts):
             raise ShapeMismatch("from_tenseal", (vector.size(),), f"at least {len(ciphertexts) - 1} full chunks")
         return cls(context, (vector.size(),), PACKED, ciphertexts, level, scale)
@@ -128,7 +134,7 @@ class CipherArray:
         where its ciphertexts are not what its header says.
         """
         meta, body = unframe(_KIND, data)
-        if meta.get("fingerprint") != context.fingerprint:
+        if meta.get("fingerprint") != require_context(context).fingerprint:
             raise ContextMismatch(context.fingerprint, str(meta.get("fingerprint"))[:16])
         shape, layout, level, scale = cls._checked_meta(context, meta)
         bodies = TensealMessage.decode(body).ciphertexts
@@ -151,7 +157,8 @@ class CipherArray:
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise WireFormatError(_KIND, "its header is not readable") from error
         sane = (
-            all(type(size) is int and 0 < size < 1 << 32 for size in shape)
+            len(shape) <= _MOST_DIMENSIONS
+            and all(type(size) is int and 0 < size < 1 << 32 for size in shape)
             and (layout == PACKED or len(shape) == 2)
             and (not isinstance(layout, Vectors) or layout.holds(shape[1], context.slots))
             and type(level) is int
@@ -179,6 +186,7 @@ def encrypt(
     >>> encrypt(client, [[1.0, 2.0], [3.0, 4.0]]).shape
     (2, 2)
     """
+    require_context(context)
     layout = layout_of(layout)
     array = PLAIN.value(values).astype(np.float64, copy=False)
     if array.size == 0:
@@ -188,7 +196,12 @@ def encrypt(
         raise NonFiniteValue("encrypt", nonfinite, "CKKS cannot encode them: drop or impute them first.")
     level = context.levels
     largest = float(np.abs(array).max())
-    limit = min(float(prod(context.primes)) / 2 / context.scale, np.inf if headroom is None else headroom)
+    # SEAL wants a bit of room below half the modulus
+    limit = context.modulus(level) / 4 / context.scale
+    if headroom is not None:
+        if not headroom > 0:
+            raise ParameterError(f"a headroom of {headroom} is no use.", "Pass node.headroom(context).")
+        limit = min(limit, headroom)
     if largest > limit:
         raise HeadroomExceeded(largest, limit, "encrypt")
     rows = layout.pack(array, context.slots)
@@ -202,14 +215,37 @@ def decrypt(context: Context, array: CipherArray) -> NDArray[np.float64]:
     The result carries traces of the secret key in its noise: keep it with the key holder. Raises ContextMismatch,
     KeyMissing.
     """
-    array.require_same_keys(context)
+    require_array(array).require_same_keys(require_context(context))
     rows = [context.decrypt_slots(ciphertext) for ciphertext in array.ciphertexts]
     return array.layout.unpack(rows, array.shape)
 
 
-def common_scale(context: Context, ciphertexts: Sequence[Any]) -> float:
-    """The one scale of SEAL ciphertexts. Raises ContextMismatch where they have several."""
+def common_scale(ciphertexts: Sequence[Any]) -> float:
+    """The one scale of SEAL ciphertexts. Raises UnsupportedValue where they have several."""
     scales = {float(ciphertext.scale) for ciphertext in ciphertexts}
     if len(scales) != 1:
-        raise ContextMismatch(context.fingerprint, "ciphertexts of several scales")
+        raise UnsupportedValue("ciphertexts of several scales", "ciphertexts of one scale")
     return scales.pop()
+
+
+def require_array(value: Any) -> CipherArray:
+    """`value`, which must be a `CipherArray`. Raises UnsupportedValue."""
+    if not isinstance(value, CipherArray):
+        raise UnsupportedValue(f"a {type(value).__name__}", "a CipherArray: encrypt values with it first")
+    return value
+
+
+def opened(value: Any) -> tuple[Context, tuple[Any, ...]]:
+    """The context of a TenSEAL value and copies of its ciphertexts. Raises UnsupportedValue, ParameterError."""
+    try:
+        context = Context.from_tenseal(value.context())
+    except ValueError as error:
+        if isinstance(error, FhennError):
+            raise
+        raise UnsupportedValue(
+            f"a {type(value).__name__} without a context", "one that is linked: call link_context(context) first"
+        ) from error
+    ciphertexts = tuple(value.ciphertext())
+    if not ciphertexts:
+        raise UnsupportedValue(f"an empty {type(value).__name__}", "one that holds values")
+    return context, ciphertexts

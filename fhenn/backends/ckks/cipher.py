@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from fhenn.approx import Polynomial
 from fhenn.backends.ckks import evaluator
-from fhenn.backends.ckks.array import CipherArray, decrypt
-from fhenn.backends.ckks.context import Context
+from fhenn.backends.ckks.array import CipherArray, require_array
+from fhenn.backends.ckks.context import Context, secret_key_of
 from fhenn.backends.ckks.layout import FEATURES, Vectors
 from fhenn.backends.ckks.matrix import multiply
 from fhenn.backends.ckks.schedule import CubicForm, CubicSchedule
-from fhenn.backends.plain import PLAIN, broadcast
-from fhenn.errors import ShapeMismatch, UnsupportedOperation, UnsupportedValue
+from fhenn.backends.plain import PLAIN, broadcast, same_shape
+from fhenn.errors import ShapeMismatch, UnsupportedOperation
 
 
 class CipherBackend:
@@ -26,9 +26,7 @@ class CipherBackend:
 
     def value(self, x: Any) -> CipherArray:
         """`x` itself. Raises UnsupportedValue."""
-        if not isinstance(x, CipherArray):
-            raise UnsupportedValue(f"a {type(x).__name__}", "a CipherArray: encrypt values with it first")
-        return x
+        return require_array(x)
 
     def keep(self, x: CipherArray) -> CipherArray:
         """`x` itself: it is immutable."""
@@ -59,7 +57,7 @@ class CipherBackend:
         Raises LevelExhausted, KeyMissing, ScaleMismatch, ContextMismatch, ShapeMismatch, UnsupportedOperation.
         """
         if not isinstance(x, CipherArray):
-            return self._times(factor, polynomial(broadcast("backward", PLAIN.value(x), factor.shape)), 1)
+            return self._times(factor, polynomial(same_shape("backward", PLAIN.value(x), factor.shape)), 1)
         k, b = quadratic_form(polynomial)
         x.context.require_levels("backward", 2, x.level)
         if isinstance(factor, CipherArray):
@@ -67,14 +65,15 @@ class CipherBackend:
         keys = x.context.relinearisation_keys("backward")
         squares = tuple(evaluator.square_plus(x.context, c, keys, b) for c in x.ciphertexts)
         inner = replace(x, ciphertexts=squares, level=x.level - 1, scale=squares[0].scale)
-        return self._times(inner, k * broadcast("backward", PLAIN.value(factor), x.shape), 2)
+        return self._times(inner, k * broadcast("backward", PLAIN.value(factor), x.shape), 2, abs(b))
 
     def _product(self, x: CipherArray, factor: CipherArray, k: float, b: float) -> CipherArray:
         """k·factor·(x² + b), both encrypted."""
         context = x.context
         factor.require_same_keys(context)
         if factor.shape != x.shape or factor.layout != x.layout:
-            raise ShapeMismatch("backward", factor.shape, f"{x.shape} in layout {x.layout.name!r}")
+            got = f"{x.shape} in layout {x.layout.name!r}, not {factor.layout.name!r}"
+            raise ShapeMismatch("backward", factor.shape, got)
         level = min(x.level, factor.level)
         context.require_levels("backward", 2, level)
         schedule = CubicSchedule.choose(k, (x.scale, factor.scale), context.primes[: level + 1], context.ring_degree)
@@ -84,10 +83,14 @@ class CipherBackend:
             results.append(evaluator.cubic_product(context, left, right, b, schedule))
         return replace(x, ciphertexts=tuple(results), level=level - 2, scale=results[0].scale)
 
-    def _times(self, x: CipherArray, values: NDArray[np.floating[Any]], levels: int) -> CipherArray:
-        """x·values, slot by slot, back at the context's scale; the last of `levels` levels."""
+    def _times(self, x: CipherArray, values: NDArray[np.floating[Any]], levels: int, size: float = 1.0) -> CipherArray:
+        """x·values, slot by slot, back at the context's scale; the last of `levels` levels.
+
+        size: what |x| may reach.
+        """
         context = x.context
         context.require_levels("backward", levels, x.level + levels - 1)
+        evaluator.require_room(context, x.level - 1, context.scale, float(np.abs(values).max(initial=0.0)) * size)
         rows = x.layout.pack(values.astype(np.float64), context.slots)
         results = tuple(
             evaluator.times_plain(context, ciphertext, row, context.scale)
@@ -132,13 +135,18 @@ class CipherBackend:
 
     @staticmethod
     def _schedule(polynomial: Polynomial, context: Context, level: int, scale: float) -> CubicSchedule:
-        context.require_levels("a polynomial of degree 3", 2, level)
+        context.require_levels("the cubic", 2, level)
         form = cubic_form(polynomial)
         return CubicSchedule.choose(form.k, (scale, scale), context.primes[: level + 1], context.ring_degree)
 
-    def reveal(self, x: CipherArray, secret: Context | None) -> NDArray[np.floating[Any]]:
-        """The plaintext of `x`. Raises KeyMissing, ContextMismatch."""
-        return decrypt(secret or x.context, x)
+    def reveal(self, x: CipherArray, secret: Any) -> NDArray[np.floating[Any]]:
+        """The plaintext of `x`, with a `Context`, a TenSEAL context or secret key, or the key in its own context.
+
+        Raises KeyMissing, ContextMismatch, UnsupportedValue.
+        """
+        key = secret_key_of(secret, x.context, "decrypt")
+        rows = [x.context.decrypt_slots(ciphertext, key) for ciphertext in x.ciphertexts]
+        return x.layout.unpack(rows, x.shape)
 
 
 def cubic_form(polynomial: Polynomial) -> CubicForm:

@@ -6,15 +6,24 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
+from math import isfinite, prod
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import tenseal as ts
 import tenseal.sealapi as seal
 
 from fhenn.backends.ckks.parameters import Parameters, chain_for_levels
 from fhenn.backends.ckks.wire import check_context_message, frame, loaded, saved, unframe
-from fhenn.errors import ContextMismatch, KeyMissing, LevelExhausted, ParameterError, WireFormatError
+from fhenn.errors import (
+    ContextMismatch,
+    HeadroomExceeded,
+    KeyMissing,
+    LevelExhausted,
+    NonFiniteValue,
+    ParameterError,
+    UnsupportedValue,
+    WireFormatError,
+)
 
 _KIND = "evaluation-context"
 
@@ -60,16 +69,15 @@ class Context:
 
     @classmethod
     def from_tenseal(cls, context: ts.Context) -> Context:
-        """The keys of a `tenseal.Context` of the CKKS scheme with a global scale. Raises ParameterError."""
-        known = _CONTEXTS.get(context.data)
-        if known is None:
-            known = cls(context)
-            known._require_ckks()
-            _CONTEXTS[context.data] = known
-        return known
+        """The keys of a `tenseal.Context` of the CKKS scheme. Raises ParameterError, UnsupportedValue."""
+        if not isinstance(context, ts.Context):
+            raise UnsupportedValue(f"a {type(context).__name__}", "a tenseal.Context")
+        ours = cls(context)
+        ours._require_ckks()
+        return ours
 
     def _require_ckks(self) -> None:
-        if int(self._key_parameters.scheme()) != int(seal.SCHEME_TYPE.CKKS):  # TenSEAL's and SEAL's enums differ
+        if int(self._key_parameters.scheme()) != int(seal.SCHEME_TYPE.CKKS):
             raise ParameterError("the context is not a CKKS one.", "Create it with tenseal.SCHEME_TYPE.CKKS.")
 
     @cached_property
@@ -105,7 +113,7 @@ class Context:
         """Rescales that a fresh ciphertext has."""
         return len(self.primes) - 1
 
-    @cached_property
+    @property
     def scale(self) -> float:
         """The scale of fresh ciphertexts. Raises ParameterError where TenSEAL's context has none."""
         try:
@@ -139,22 +147,25 @@ class Context:
         return self._parms_ids[level]
 
     def level_of(self, *ciphertexts: Any) -> int:
-        """The one level of SEAL ciphertexts. Raises ContextMismatch where they have several or other parameters."""
-        ids = {tuple(ciphertext.parms_id()) for ciphertext in ciphertexts}
-        if len(ids) != 1 or (level := self._levels_by_id.get(ids.pop())) is None:
+        """The one level of SEAL ciphertexts. Raises ContextMismatch, UnsupportedValue where they have several."""
+        levels = {self._levels_by_id.get(tuple(ciphertext.parms_id())) for ciphertext in ciphertexts}
+        level = levels.pop()
+        if level is None or None in levels:
             raise ContextMismatch(self.fingerprint, "one with other parameters")
+        if levels:
+            raise UnsupportedValue("ciphertexts of several levels", "ciphertexts of one level")
         return level
 
     @cached_property
     def _levels_by_id(self) -> dict[tuple[int, ...], int]:
         return {tuple(parms_id): level for level, parms_id in enumerate(self._parms_ids)}
 
-    @cached_property
+    @property
     def has_secret_key(self) -> bool:
         """Whether this context can decrypt."""
         return bool(self.tenseal.has_secret_key())
 
-    @cached_property
+    @property
     def has_public_key(self) -> bool:
         """Whether this context can encrypt with a public key (symmetric contexts of TenSEAL have none)."""
         try:
@@ -162,7 +173,7 @@ class Context:
         except ValueError:
             return False
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
         """16 hexadecimal digits that tell one key generation from another; it guards against mix-ups, not malice."""
         digest = sha256(repr((self.ring_degree, self._all_primes)).encode())
@@ -219,19 +230,41 @@ class Context:
         return rotated
 
     @cached_property
-    def _encrypt(self) -> Any:
-        """SEAL's encryption of a plaintext: under the secret key where it is at hand, at a sixth of the noise."""
+    def _by_secret_key(self) -> Any:
+        return seal.Encryptor(self.seal_context, self.secret_key("encrypt")).encrypt_symmetric
+
+    @cached_property
+    def _by_public_key(self) -> Any:
+        return seal.Encryptor(self.seal_context, self.tenseal.public_key().data).encrypt
+
+    def _encrypt(self, plaintext: Any, ciphertext: Any) -> None:
+        """SEAL's encryption: under the secret key where it is at hand, at a sixth of the noise. Raises KeyMissing."""
         if self.has_secret_key:
-            return seal.Encryptor(self.seal_context, self.secret_key("encrypt")).encrypt_symmetric
-        if self.has_public_key:
-            return seal.Encryptor(self.seal_context, self.tenseal.public_key().data).encrypt
-        raise KeyMissing("public", "encrypt", "Encrypt with the client's context.")
+            self._by_secret_key(plaintext, ciphertext)
+        elif self.has_public_key:
+            self._by_public_key(plaintext, ciphertext)
+        else:
+            raise KeyMissing("public", "encrypt", "Encrypt with the client's context.")
 
     def encode(self, values: float | list[float], level: int, scale: float) -> Any:
-        """A SEAL plaintext of one number in every slot, or of a list of slot values, at a level and scale."""
+        """A SEAL plaintext of one number in every slot, or of a list of slot values, at a level and scale.
+
+        Raises NonFiniteValue, HeadroomExceeded.
+        """
         plaintext = seal.Plaintext()
-        self.encoder.encode(values, self.parms_id(level), scale, plaintext)
+        try:
+            self.encoder.encode(values, self.parms_id(level), scale, plaintext)
+        except ValueError as error:
+            sizes = [abs(value) for value in (values if isinstance(values, list) else [values])]
+            nonfinite = sum(not isfinite(size) for size in sizes)
+            if nonfinite:
+                raise NonFiniteValue("encode", nonfinite, "CKKS cannot encode them.") from error
+            raise HeadroomExceeded(max(sizes), self.modulus(level) / 4 / scale, "encode") from error
         return plaintext
+
+    def modulus(self, level: int) -> float:
+        """The product of the primes under a ciphertext at a level."""
+        return float(prod(self.primes[: level + 1]))
 
     def encrypt_slots(self, values: float | list[float], level: int, scale: float) -> Any:
         """A SEAL ciphertext of slot values at a level and scale. Raises KeyMissing."""
@@ -239,21 +272,18 @@ class Context:
         self._encrypt(self.encode(values, level, scale), ciphertext)
         return ciphertext
 
-    @cached_property
-    def _decryptor(self) -> Any:
-        return seal.Decryptor(self.seal_context, self.secret_key("decrypt"))
-
-    def decrypt_slots(self, ciphertext: Any) -> list[float]:
-        """All slot values of a SEAL ciphertext. Raises KeyMissing."""
+    def decrypt_slots(self, ciphertext: Any, secret_key: Any | None = None) -> list[float]:
+        """All slot values of a SEAL ciphertext, with SEAL's secret key or this context's own. Raises KeyMissing."""
         plaintext = seal.Plaintext()
-        self._decryptor.decrypt(ciphertext, plaintext)
+        key = secret_key or self.secret_key("decrypt")
+        seal.Decryptor(self.seal_context, key).decrypt(ciphertext, plaintext)
         return list(self.encoder.decode_double(plaintext))
 
     def require_levels(self, operation: str, needed: int, left: int) -> None:
         """Raise LevelExhausted, with parameters that would do, where `left` is less than `needed`."""
         if left < needed:
             bits = [prime.bit_length() for prime in self._all_primes]
-            suggestion = chain_for_levels(bits, self.scale, self.levels + needed - left)
+            suggestion = chain_for_levels(bits, self.levels + needed - left)
             raise LevelExhausted(operation, needed, left, suggestion)
 
     def public(self) -> Context:
@@ -298,5 +328,25 @@ class Context:
         return f"Context(N={self.ring_degree}, chain={bits}, {secret} secret key, {self.fingerprint})"
 
 
-_CONTEXTS: WeakKeyDictionary[Any, Context] = WeakKeyDictionary()
-"""One Context per TenSEAL context, so that its evaluator and encoder are made once."""
+def require_context(value: Any) -> Context:
+    """`value`, which must be a `Context`. Raises UnsupportedValue."""
+    if not isinstance(value, Context):
+        hint = ": wrap it with Context.from_tenseal" if isinstance(value, ts.Context) else ""
+        raise UnsupportedValue(f"a {type(value).__name__}", f"a fhenn.Context{hint}")
+    return value
+
+
+def secret_key_of(secret: Any, own: Context, operation: str) -> Any:
+    """SEAL's secret key from a `Context`, a TenSEAL context or secret key, or None for the own context's.
+
+    Raises KeyMissing, ContextMismatch, UnsupportedValue.
+    """
+    if isinstance(secret, ts.enc_context.SecretKey):
+        return secret.data
+    if isinstance(secret, ts.Context):
+        secret = Context.from_tenseal(secret)
+    holder = own if secret is None else require_context(secret)
+    key = holder.secret_key(operation)
+    if holder.fingerprint != own.fingerprint:
+        raise ContextMismatch(holder.fingerprint, own.fingerprint)
+    return key

@@ -7,7 +7,21 @@ from typing import Any
 import tenseal.sealapi as seal
 
 from fhenn.backends.ckks.context import Context
-from fhenn.backends.ckks.schedule import CubicSchedule
+from fhenn.backends.ckks.schedule import LARGEST_NOISE, CubicSchedule
+from fhenn.errors import HeadroomExceeded, ScaleMismatch
+
+
+def require_room(context: Context, level: int, scale: float, largest: float) -> None:
+    """Raise where a result of that size does not fit at a level and scale: ScaleMismatch, HeadroomExceeded.
+
+    As for the cubic, a scale is refused that leaves no room for values of size 2, or drowns them in noise.
+    """
+    modulus = context.modulus(level)
+    if 4 * scale > modulus or context.ring_degree / scale > LARGEST_NOISE:
+        suggestion = "Use a scale close to the primes in the middle of the chain, and a larger first prime."
+        raise ScaleMismatch(scale, context.primes[level], suggestion)
+    if largest > modulus / 2 / scale:
+        raise HeadroomExceeded(largest, modulus / 2 / scale, "backward")
 
 
 def at_level(context: Context, ciphertext: Any, level: int) -> Any:

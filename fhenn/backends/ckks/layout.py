@@ -20,7 +20,7 @@ class Layout(ABC):
 
     @abstractmethod
     def pack(self, values: NDArray[np.float64], slots: int) -> Slots:
-        """The slot values of every ciphertext, `slots` each, spare slots 0. Raises ShapeMismatch."""
+        """The slot values of every ciphertext, `slots` each. Raises ShapeMismatch."""
 
     @abstractmethod
     def unpack(self, rows: Slots, shape: tuple[int, ...]) -> NDArray[np.float64]:
@@ -38,16 +38,20 @@ class Layout(ABC):
 
 @dataclass(frozen=True)
 class Packed(Layout):
-    """Values of any shape in C order, as many as fit in each ciphertext."""
+    """Values of any shape in C order, as many as fit in each ciphertext, repeated over its spare slots.
+
+    That is how TenSEAL fills a vector, and what its matrix product relies on.
+    """
 
     def pack(self, values: NDArray[np.float64], slots: int) -> Slots:  # noqa: D102  (the base says it)
-        return _blocks(values.reshape(1, -1), slots)
+        flat = values.reshape(-1)
+        return [np.resize(flat[start : start + slots], slots).tolist() for start in range(0, len(flat), slots)]
 
     def unpack(self, rows: Slots, shape: tuple[int, ...]) -> NDArray[np.float64]:  # noqa: D102
         return np.array(rows).reshape(-1)[: prod(shape)].reshape(shape)
 
     def ciphertexts(self, shape: tuple[int, ...], slots: int) -> int:  # noqa: D102
-        return ceil(prod(shape) / slots)
+        return -(-prod(shape) // slots)
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ class Features(Layout):
 
     def ciphertexts(self, shape: tuple[int, ...], slots: int) -> int:  # noqa: D102
         _require_matrix(self, shape)
-        return ceil(shape[0] / slots) * shape[1]
+        return -(-shape[0] // slots) * shape[1]
 
 
 Form = Literal["replicated", "blocks", "tiles"]
@@ -136,7 +140,7 @@ class Vectors(Layout):
 
     def ciphertexts(self, shape: tuple[int, ...], slots: int) -> int:  # noqa: D102
         _require_matrix(self, shape)
-        return ceil(shape[0] / self.samples) * self.tiles
+        return -(-shape[0] // self.samples) * self.tiles
 
 
 PACKED, FEATURES = Packed(), Features()

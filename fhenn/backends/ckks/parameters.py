@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import floor, log2
+from math import floor
 
 from fhenn.errors import ParameterError
 
@@ -87,7 +87,8 @@ class Parameters:
         """
         if depth < 1 or scale_bits < 15:
             raise ParameterError(
-                f"depth {depth} with a scale of {scale_bits} bits is no use.", "Ask for 1 level or more."
+                f"depth {depth} with a scale of {scale_bits} bits is no use.",
+                "Ask for 1 level or more, and for 15 bits or more.",
             )
         above = _GROWTH_BITS + _INTEGER_BITS
         for ring_degree, limit in MAX_MODULUS_BITS.items():
@@ -101,14 +102,14 @@ class Parameters:
         )
 
 
-def chain_for_levels(chain_bits: list[int], scale: float, levels: int) -> str:
+def chain_for_levels(chain_bits: list[int], levels: int) -> str:
     """A sentence with parameters like the given ones that have `levels` levels.
 
-    chain_bits: bits of the primes, special prime last.
+    chain_bits: bits of the primes, special prime last. First and special prime are the largest there are: the first
+    holds what the sigmoid's free constants add to the scale, the special one keeps key-switching noise small.
     """
-    middle = round(log2(scale))
-    first, special = chain_bits[0], chain_bits[-1]
-    chain = [first, *[middle] * levels, special]
+    middle = max(chain_bits[1:-1], default=min(chain_bits[0], _LARGEST_SCALE_BITS))
+    chain = [_LARGEST_PRIME_BITS, *[middle] * levels, _LARGEST_PRIME_BITS]
     for ring_degree, limit in MAX_MODULUS_BITS.items():
         if sum(chain) <= limit:
             return f"coeff_mod_bit_sizes={chain} with poly_modulus_degree={ring_degree} has {levels} levels."

@@ -19,7 +19,7 @@ from fhenn.errors import ScaleMismatch
 _ROOM = 2.0
 """The result's scale leaves room for values of at least this size: σ's cubic stays below 1.04 on its domain."""
 
-_LARGEST_NOISE = 2.0**-7
+LARGEST_NOISE = 2.0**-7
 """A schedule that expects more noise than this at its result, for inputs of order 4, is refused: a result that is
 silently off by a percent is worse than an error."""
 
@@ -78,7 +78,7 @@ class CubicSchedule:
             factor = scale_w * multiplier / abs(k) / first
         result = square * factor / second
         noise = ring_degree * (1 / result + 4 * abs(k) / square + (64 / factor if multiplier else 0))
-        if noise > _LARGEST_NOISE or result * _ROOM > at_result * (1 + 1e-9):
+        if noise > LARGEST_NOISE or result * _ROOM > at_result * (1 + 1e-9):
             suggestion = "Use a scale close to the primes in the middle of the chain, and a larger first prime."
             raise ScaleMismatch(scale_x, first, suggestion)
         return cls(k, square, factor, multiplier, result, at_result * second * first, at_result)

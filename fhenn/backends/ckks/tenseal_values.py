@@ -17,15 +17,14 @@ from numpy.typing import NDArray
 
 from fhenn.approx import Polynomial
 from fhenn.backends.ckks import evaluator
-from fhenn.backends.ckks.array import common_scale
+from fhenn.backends.ckks.array import common_scale, opened
 from fhenn.backends.ckks.cipher import cubic_form, quadratic_form
-from fhenn.backends.ckks.context import Context
+from fhenn.backends.ckks.context import Context, secret_key_of
 from fhenn.backends.ckks.schedule import radius_within
 from fhenn.backends.ckks.wire import TensealMessage, saved
-from fhenn.backends.plain import PLAIN, broadcast
+from fhenn.backends.plain import PLAIN, broadcast, same_shape
 from fhenn.errors import (
     ContextMismatch,
-    KeyMissing,
     ScaleMismatch,
     ShapeMismatch,
     UnsupportedOperation,
@@ -49,7 +48,7 @@ class _State:
     """
 
     context: Context
-    ciphertexts: list[Any]
+    ciphertexts: tuple[Any, ...]
     level: int
     scale: float
 
@@ -67,13 +66,8 @@ class TensealBackend:
         """`x` itself. Raises UnsupportedValue where it has no context or TenSEAL's automatic steps are off."""
         if not isinstance(x, ts.CKKSVector | ts.CKKSTensor):
             raise UnsupportedValue(type(x).__name__, "tenseal.CKKSVector, tenseal.CKKSTensor or plaintext")
-        try:
-            context = x.data.context()
-        except ValueError as error:
-            raise UnsupportedValue(
-                f"a {type(x).__name__} without a context", "one that is linked: call link_context(context) first"
-            ) from error
-        off = [name for name in ("auto_relin", "auto_rescale", "auto_mod_switch") if not getattr(context, name)]
+        context, _ = opened(x)
+        off = [name for name in ("auto_relin", "auto_rescale", "auto_mod_switch") if not getattr(context.tenseal, name)]
         if off:
             raise UnsupportedValue(
                 f"a {type(x).__name__} whose context has {', '.join(off)} off", "TenSEAL's automatic steps left on"
@@ -107,7 +101,7 @@ class TensealBackend:
         """
         at_x, at_w = self._state(x), self._state(w)
         context = at_x.context
-        operation = "a polynomial of degree 3"
+        operation = "the cubic"
         for state in (at_x, at_w):
             context.require_levels(operation, 2, state.level)
             self._require_fit(state, state.scale)
@@ -137,7 +131,7 @@ class TensealBackend:
             state = self._state(factor)
             state.context.require_levels("backward", 1, state.level)
             shape = shape_of(factor)
-            return self._times_plain(factor, state, polynomial(broadcast("backward", PLAIN.value(x), shape)))
+            return self._times_plain(factor, state, polynomial(same_shape("backward", PLAIN.value(x), shape)))
         k, b = quadratic_form(polynomial)
         if isinstance(factor, ts.CKKSVector | ts.CKKSTensor):
             self._require_alike(x, factor)
@@ -151,15 +145,20 @@ class TensealBackend:
         self._require_fit(state, scale_of(square))
         of_square = state.scale**2 / state.prime() / scale_of(square)
         square.add_(b * of_square)
-        return self._times_plain(square, self._state(square), values / of_square)
+        return self._times_plain(square, self._state(square), values / of_square, abs(b))
 
-    def _times_plain(self, x: TensealValue, state: _State, values: NDArray[np.floating[Any]]) -> TensealValue:
+    def _times_plain(
+        self, x: TensealValue, state: _State, values: NDArray[np.floating[Any]], size: float = 1.0
+    ) -> TensealValue:
         """x·values where `values` has the shape of x; every copy of x across the slots is multiplied alike.
 
+        size: what |x| may reach.
         TenSEAL's own product with a plain vector touches the first slots only and leaves zeros in the others.
         """
         message = TensealMessage.decode(x.serialize())
         self._require_fit(state, message.scale, levels=1)
+        largest = float(np.abs(values).max(initial=0.0)) * size
+        evaluator.require_room(state.context, state.level - 1, message.scale, largest)
         rows = self._rows(x, values.astype(np.float64), message, state.context.slots)
         products = tuple(
             saved(evaluator.times_plain(state.context, ciphertext, row, message.scale))
@@ -191,7 +190,7 @@ class TensealBackend:
     def headroom(self, polynomial: Polynomial, x: TensealValue) -> float:
         """The largest |x| that the evaluation of `polynomial` on `x` holds. Raises LevelExhausted, ScaleMismatch."""
         state = self._state(x)
-        state.context.require_levels("a polynomial of degree 3", 2, state.level)
+        state.context.require_levels("the cubic", 2, state.level)
         nominal = TensealMessage.decode(x.serialize()).scale
         self._require_fit(state, nominal)
         at_result = float(prod(state.context.primes[: state.level - 1])) / 2
@@ -210,24 +209,17 @@ class TensealBackend:
     def reveal(self, x: TensealValue, secret: Any) -> NDArray[np.floating[Any]]:
         """The plaintext of `x`, with a `tenseal` secret key, a `Context`, or the key in its own context.
 
-        Raises KeyMissing where none of them holds the secret key.
+        Raises KeyMissing where none of them holds the secret key, ContextMismatch, UnsupportedValue.
         """
-        if isinstance(secret, Context):
-            secret.secret_key("decrypt")
-            secret = secret.tenseal.secret_key()
-        if secret is None and not x.context().has_secret_key():
-            raise KeyMissing("secret", "decrypt", "Pass the client's context.")
-        plain = x.decrypt(secret)
+        key = secret_key_of(secret, opened(x)[0], "decrypt")
+        plain = x.decrypt(ts.enc_context.SecretKey(key))
         return np.array(plain if isinstance(plain, list) else plain.tolist(), dtype=np.float64)
 
     @staticmethod
     def _state(x: TensealValue) -> _State:
         """Level and scales of `x`, the same for all its ciphertexts. Raises ContextMismatch."""
-        context = Context.from_tenseal(x.context())
-        ciphertexts = x.ciphertext()
-        if not ciphertexts:
-            raise UnsupportedValue(f"an empty {type(x).__name__}", "one that holds values")
-        return _State(context, ciphertexts, context.level_of(*ciphertexts), common_scale(context, ciphertexts))
+        context, ciphertexts = opened(x)
+        return _State(context, ciphertexts, context.level_of(*ciphertexts), common_scale(ciphertexts))
 
     @staticmethod
     def _require_fit(state: _State, scale: float, levels: int = 2) -> None:
@@ -248,7 +240,7 @@ class TensealBackend:
         """Raise unless both are of one type, shape and context."""
         if type(x) is not type(factor):
             raise UnsupportedValue(f"{type(x).__name__} with {type(factor).__name__}", "two values of one type")
-        if shape_of(x) != shape_of(factor):
+        if shape_of(x) != shape_of(factor) or tuple(x.shape) != tuple(factor.shape):
             raise ShapeMismatch("backward", shape_of(factor), str(shape_of(x)))
         mine, other = (Context.from_tenseal(value.context()) for value in (x, factor))
         if mine.fingerprint != other.fingerprint:

@@ -40,6 +40,7 @@ def frame(kind: str, meta: dict[str, Any], body: bytes) -> bytes:
 def unframe(kind: str, data: bytes) -> tuple[dict[str, Any], bytes]:
     """The meta data and body of a message of `frame`. Raises WireFormatError where anything does not add up."""
     start = len(_MAGIC) + 5
+    data = bytes(data) if isinstance(data, bytearray | memoryview) else data
     if not isinstance(data, bytes) or len(data) < start or not data.startswith(_MAGIC):
         raise WireFormatError(kind, "it does not start as a fhenn message does")
     version, size = struct.unpack(">BI", data[len(_MAGIC) : start])

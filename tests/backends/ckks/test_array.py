@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tenseal as ts
@@ -65,10 +67,18 @@ def test_encrypt_refuses(client):
         fhenn.encrypt(client, [1.0], layout="sideways")
     with pytest.raises(UnsupportedValue):
         fhenn.encrypt(client, ["a"])
-    with pytest.raises(HeadroomExceeded):
-        fhenn.encrypt(client, [1e40])
+    half = float(np.prod([float(prime) for prime in client.primes])) / 2 / client.scale
+    for value in (1e40, half * 1.01):
+        with pytest.raises(HeadroomExceeded):
+            fhenn.encrypt(client, [value])
     with pytest.raises(HeadroomExceeded, match="headroom of 5"):
         fhenn.encrypt(client, [5.5], headroom=5.0)
+    with pytest.raises(ParameterError, match="headroom"):
+        fhenn.encrypt(client, [5.5], headroom=np.nan)
+    with pytest.raises(UnsupportedValue, match="masked"):
+        fhenn.encrypt(client, np.ma.array([1.0, 99.0], mask=[0, 1]))
+    # everything below the limit does encode
+    fhenn.encrypt(client, np.full(client.slots, half / 2 * 0.99))
 
 
 def test_encrypt_leaves_its_input_alone(client):
@@ -100,6 +110,20 @@ def test_immutable_and_printable(client):
     assert array.size == 2
 
 
+def test_what_goes_to_tenseal_repeats_across_the_slots(deep):
+    """TenSEAL's matrix product relies on it."""
+    context = fhenn.Context.from_tenseal(deep)
+    matrix = [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]
+    vector = fhenn.encrypt(context, [1.0, 2.0, 3.0]).to_tenseal()
+    compare(vector.mm(matrix).decrypt(), [22.0, 28.0], 1e-3)
+    node = fhenn.Sigmoid()
+    node.enable_cache()
+    node(fhenn.encrypt(context, [1.0, 2.0, 3.0]))
+    gradient = node.backward([1.0, 1.0, 1.0])
+    expected = (0.197 - 0.012 * np.array([1.0, 4.0, 9.0])) @ np.array(matrix)
+    compare(gradient.to_tenseal().mm(matrix).decrypt(), expected, 1e-3)
+
+
 @pytest.mark.parametrize("size", [1, 3, 4096, 4097, 9000])
 def test_from_and_to_tenseal(small, size):
     values = np.random.default_rng(size).uniform(-4, 4, size)
@@ -114,6 +138,8 @@ def test_to_tenseal_refuses_a_scale_that_tenseal_would_misread(client):
     grown = fhenn.Sigmoid()(fhenn.encrypt(client, [1.0]))
     with pytest.raises(ScaleMismatch, match="Stay with CipherArray"):
         grown.to_tenseal()
+    with pytest.raises(ScaleMismatch):
+        replace(fhenn.encrypt(client, [1.0]), scale=client.scale * (1 + 1e-6)).to_tenseal()
     with pytest.raises(ParameterError, match="packed"):
         fhenn.encrypt(client, [[1.0]], layout="features").to_tenseal()
 

@@ -1,10 +1,13 @@
+import gc
+import weakref
+
 import pytest
 import tenseal as ts
 from support import tenseal_context, without_secret
 
 import fhenn
 from fhenn.backends.ckks.wire import frame
-from fhenn.errors import ContextMismatch, KeyMissing, ParameterError, WireFormatError
+from fhenn.errors import ContextMismatch, KeyMissing, ParameterError, UnsupportedValue, WireFormatError
 
 
 def test_public_has_no_secret_key(client):
@@ -61,8 +64,45 @@ def test_symmetric_contexts_work():
     assert not ours.public().has_secret_key
 
 
-def test_from_tenseal_is_made_once(small):
-    assert fhenn.Context.from_tenseal(small) is fhenn.Context.from_tenseal(small)
+def test_nothing_keeps_a_context_alive():
+    """A secret key must not outlive its owner's last reference."""
+    context = tenseal_context(8192, [60, 40, 40, 60], 40)
+    fhenn.Sigmoid()(ts.ckks_vector(context, [1.0]))
+    fhenn.CipherArray.from_tenseal(ts.ckks_vector(context, [1.0]))
+    alive = weakref.ref(context.data)
+    del context
+    gc.collect()
+    assert alive() is None
+
+
+def test_changes_of_a_tenseal_context_are_seen():
+    context = tenseal_context(8192, [60, 40, 40, 60], 40)
+    ours = fhenn.Context.from_tenseal(context)
+    array = fhenn.encrypt(ours, [1.0])
+    fhenn.decrypt(ours, array)
+    context.global_scale = 2.0**39
+    assert ours.scale == 2.0**39
+    context.make_context_public()
+    assert not ours.has_secret_key
+    with pytest.raises(KeyMissing, match="secret"):
+        fhenn.decrypt(ours, array)
+
+
+@pytest.mark.parametrize("wrong", [None, "context", 5])
+def test_other_things_are_not_contexts(client, wrong):
+    array = fhenn.encrypt(client, [1.0])
+    for call in (
+        lambda: fhenn.Context.from_tenseal(wrong),
+        lambda: fhenn.encrypt(wrong, [1.0]),
+        lambda: fhenn.decrypt(wrong, array),
+        lambda: fhenn.decrypt(client, wrong),
+        lambda: fhenn.CipherArray.from_bytes(wrong, array.to_bytes()),
+        lambda: fhenn.CipherArray.from_tenseal(wrong),
+    ):
+        with pytest.raises(UnsupportedValue):
+            call()
+    with pytest.raises(UnsupportedValue, match="from_tenseal"):
+        fhenn.encrypt(client.tenseal, [1.0])
 
 
 def test_refuses_other_schemes_and_missing_scales():

@@ -60,5 +60,6 @@ def test_seals_refusal_is_typed():
 
 
 def test_a_suggestion_is_a_chain_that_works_or_says_that_none_does():
-    assert "[60, 40, 40, 60] with poly_modulus_degree=8192" in chain_for_levels([60, 40, 60], 2.0**40, 2)
-    assert "No ring" in chain_for_levels([60, 40, 60], 2.0**40, 30)
+    assert "[60, 40, 40, 60] with poly_modulus_degree=8192" in chain_for_levels([60, 40, 60], 2)
+    assert "[60, 23, 23, 23, 23, 60] with poly_modulus_degree=8192" in chain_for_levels([33, 23, 23, 30], 4)
+    assert "No ring" in chain_for_levels([60, 40, 60], 30)

@@ -51,6 +51,20 @@ def test_headroom_of_the_known_case():
     assert SIGMOID_CUBIC(np.array(-headroom)) == pytest.approx(2.0**32 / (250 * 2.0**23), rel=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("at_input", "at_result", "multiplier", "expected"),
+    [
+        (2.0**84, 2.0**59, None, 4.0),  # x² at its rescale
+        (2.0**120, 2.0**41, None, None),  # the result
+        (2.0**91, 2.0**59, 2**48, 8.0),  # w times its multiplier
+    ],
+)
+def test_headroom_is_the_tightest_stage(at_input, at_result, multiplier, expected):
+    schedule = CubicSchedule(-0.004, 2.0**40, 2.0**40, multiplier, 2.0**40, at_input, at_result)
+    expected = expected or radius_within(SIGMOID_CUBIC, 2.0)
+    assert schedule.headroom(SIGMOID_CUBIC, 2.0**40) == pytest.approx(expected)
+
+
 @given(number, number, number, number, st.floats(0.1, 100))
 def test_radius_within(a0, a1, a2, a3, limit):
     polynomial = Polynomial((a0, a1, a2, a3), (-1, 1))

@@ -1,0 +1,33 @@
+"""Which numbers fhenn computes on, and in which precision."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fhenn.errors import UnsupportedValue
+
+
+def floating(x: ArrayLike) -> NDArray[np.floating[Any]]:
+    """`x` as a float32 array if it is one, as float64 otherwise; any shape.
+
+    Raises UnsupportedValue for anything but real numbers, and for masked arrays, whose mask would be lost.
+
+    >>> floating([1, 2]).dtype
+    dtype('float64')
+    """
+    expected = "real numbers, an array of them, a TenSEAL CKKS value or a CipherArray"
+    if isinstance(x, np.ma.MaskedArray):
+        raise UnsupportedValue("a masked array", "plain numbers: fill or drop what is masked")
+    try:
+        array = np.asarray(x)
+    except ValueError as error:  # ragged nested sequences
+        raise UnsupportedValue(f"{type(x).__name__} ({error})", expected) from error
+    if array.dtype.kind not in "biuf":
+        raise UnsupportedValue(f"{type(x).__name__} of dtype {array.dtype}", expected)
+    if array.dtype == np.float32:
+        return array
+    with np.errstate(over="ignore"):  # what is too large becomes infinite, which the range guard reports
+        return array.astype(np.float64, copy=False)
