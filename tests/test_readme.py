@@ -9,13 +9,13 @@ README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"<!-- example -->\n```python\n(.*?)```", README, re.DOTALL)
 
 
-def test_both_examples_are_found_and_short():
-    assert len(EXAMPLES) == 2
+def test_all_examples_are_found_and_short():
+    assert len(EXAMPLES) == 3
     for example in EXAMPLES:
-        assert len([line for line in example.splitlines() if line.strip()]) <= 10
+        assert len([line for line in example.splitlines() if line.strip()]) <= 11
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=["pipeline", "own"])
+@pytest.mark.parametrize("example", EXAMPLES, ids=["pipeline", "own", "network"])
 def test_example_runs(example, capsys):
     exec(compile(example, "README.md", "exec"), {})  # noqa: S102  (our own text)
     assert capsys.readouterr().out

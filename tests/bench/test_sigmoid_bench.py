@@ -1,7 +1,7 @@
 """The encrypted sigmoid beside TenSEAL's polyval: time and error, same ciphertext, same run.
 
-Run with `python -m pytest tests/bench -q --override-ini addopts= --benchmark-disable-gc`. Contestants take turns within
-every round, so that a machine that slows down slows them alike.
+Run with `python -m pytest tests/bench -q -o addopts=`. Contestants take turns within every round, so that a machine
+that slows down slows them alike.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ PARAMETERS = {
 
 POLYVAL = "`CKKSVector.polyval`"
 VECTOR = "`Sigmoid` on `CKKSVector`"
+TENSOR = "`Sigmoid` on a batched `CKKSTensor`"
 ARRAY = "`Sigmoid` on `CipherArray`"
 PRIMITIVES = "its 2 products, 2 relinearisations, 2 rescales alone"
 
@@ -60,15 +61,18 @@ def test_sigmoid(name, benchmark):
     x = np.random.default_rng(0).uniform(-4, 4, ring_degree // 2)
     vector, node = ts.ckks_vector(tenseal, x.tolist()), fhenn.Sigmoid()
     array = fhenn.CipherArray.from_tenseal(vector)
+    tensor = ts.ckks_tensor(tenseal, x, batch=True)  # one ciphertext, as the vector
     contestants = {
         POLYVAL: lambda: vector.polyval(list(SIGMOID_CUBIC.coefficients)),
         VECTOR: lambda: node(vector),
+        TENSOR: lambda: node(tensor),
         ARRAY: lambda: node(array),
         PRIMITIVES: primitives(context, vector.ciphertext()[0]),
     }
     errors = {
         POLYVAL: np.abs(contestants[POLYVAL]().decrypt() - node(x)).max(),
         VECTOR: np.abs(contestants[VECTOR]().decrypt() - node(x)).max(),
+        TENSOR: np.abs(np.array(contestants[TENSOR]().decrypt().tolist()) - node(x)).max(),
         ARRAY: np.abs(fhenn.decrypt(context, contestants[ARRAY]()) - node(x)).max(),
     }
     seconds: dict[str, list[float]] = {contestant: [] for contestant in contestants}
