@@ -7,6 +7,7 @@ import sys
 import warnings
 from dataclasses import dataclass
 from math import nan
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -17,7 +18,7 @@ from fhenn.errors import ParameterError, RangeReport, RangeViolation, RangeWarni
 Policy = Literal["warn", "raise", "ignore"]
 """What happens on a violation: a RangeWarning, a RangeViolation, or nothing."""
 
-_PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep  # noqa: PTH120  (as code objects spell it)
+_PACKAGE = str(Path(__file__).parent.parent) + os.sep  # not resolved: as code objects spell it
 
 
 @dataclass(frozen=True)

@@ -115,12 +115,12 @@ class Layer(Node):
         """Move the parameters along the mean of `gradients`, one entry per example."""
 
     @final
-    def infer(self, x: Any) -> Any:  # noqa: D102  (the contract says it)
+    def infer(self, x: Any) -> Any:
         backend = backend_of(x)
         return self._forward(backend, backend.value(x))
 
     @final
-    def forward(self, x: Any) -> Any:  # noqa: D102
+    def forward(self, x: Any) -> Any:
         backend = backend_of(x)
         value = backend.value(x)
         result = self._forward(backend, value)
@@ -129,7 +129,7 @@ class Layer(Node):
         return result
 
     @final
-    def backwards(self, gradients: Iterable[Any]) -> list[Any]:  # noqa: D102
+    def backwards(self, gradients: Iterable[Any]) -> list[Any]:
         gradients = list(gradients)
         count = len(gradients)
         if count > len(self._inputs):
@@ -155,13 +155,13 @@ class Layer(Node):
         return "The cache was turned off with disable_cache(): call enable_cache(), then forward."
 
     @final
-    def update(self) -> None:  # noqa: D102
+    def update(self) -> None:
         if self.has_parameters:
             self._require_gradients("update")
             self._step([self._gradients.pop()])
 
     @final
-    def updates(self) -> None:  # noqa: D102
+    def updates(self) -> None:
         if self.has_parameters:
             self._require_gradients("updates")
             self._step(list(self._gradients))
@@ -172,17 +172,17 @@ class Layer(Node):
             raise CacheEmpty(f"{self.name}.{operation}", 1, 0, "Call forward and backward first.")
 
     @final
-    def enable_cache(self) -> None:  # noqa: D102
+    def enable_cache(self) -> None:
         self._caching = True
 
     @final
-    def disable_cache(self) -> None:  # noqa: D102
+    def disable_cache(self) -> None:
         self._caching = False
         self._inputs.clear()
         self._gradients.clear()
 
     @property
-    def is_cache_enabled(self) -> bool:  # noqa: D102
+    def is_cache_enabled(self) -> bool:
         return self._caching is not False
 
     def _keeps(self, backend: Backend) -> bool:

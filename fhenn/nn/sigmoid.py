@@ -68,7 +68,10 @@ class Sigmoid(Layer):
 
     @property
     def cost(self) -> int:
-        """Levels that `forward` consumes on a ciphertext: 2."""
+        """Levels that `forward` consumes on a ciphertext: 2.
+
+        `fhenn.plan` may put one wide prime in the place of two, which the evaluation then divides by at once.
+        """
         return SIGMOID_CUBIC.depth
 
     @property

@@ -16,7 +16,7 @@ from fhenn.backends.ckks.context import Context
 from fhenn.backends.ckks.layout import FEATURES, Layout, Vectors
 from fhenn.backends.ckks.matrix import Schedule, power_of_two
 from fhenn.backends.ckks.parameters import MAX_MODULUS_BITS, Parameters
-from fhenn.backends.ckks.schedule import CubicForm, CubicSchedule
+from fhenn.backends.ckks.schedule import WIDE, CubicForm, CubicSchedule
 from fhenn.errors import NonFiniteValue, ParameterError, PlanError, ScaleMismatch, ShapeMismatch
 from fhenn.nn import Linear, Node, Sequential, Sigmoid
 from fhenn.nn.finish import Finish
@@ -26,9 +26,6 @@ Floats = NDArray[np.float64]
 LayoutName = Literal["latency", "throughput"]
 
 _SCALE_BITS = range(45, 17, -1)
-_SPECIAL_MARGIN = 8
-"""The special prime is at least this many bits above the others: then key-switch noise stays below rounding noise."""
-
 _LARGEST_PRIME_BITS = 60
 
 
@@ -160,8 +157,14 @@ def plan(
         packing = _packing(nodes, layout, ring_degree // 2, upload, samples)
         if packing is None:
             continue
-        candidates = _candidates(nodes, packing, ring_degree, (low, high))
-        chosen = min(candidates, key=lambda candidate: candidate[0], default=None)
+        candidates = list(_candidates(nodes, packing, ring_degree, (low, high)))
+        # of those that reach the accuracy the one with the fewest primes, which is the fastest, then the most accurate
+        enough = [candidate for candidate in candidates if candidate[0] <= accuracy]
+        chosen = min(
+            enough or candidates,
+            key=lambda candidate: (len(candidate[1].chain) if enough else 0, candidate[0]),
+            default=None,
+        )
         if chosen is None:
             continue
         best = min(best, chosen[0])
@@ -255,22 +258,32 @@ def _candidates(
     nodes: list[Linear | Sigmoid], packing: Layout, ring_degree: int, bounds: tuple[Floats, Floats]
 ) -> Iterator[Candidate]:
     """Chains for a ring: for every scale, first and special prime as the values and the budget want them."""
-    levels = sum(node.cost for node in nodes)
     limit = MAX_MODULUS_BITS[ring_degree]
     for bits in _SCALE_BITS:
-        for above in range(4, 30, 2):
-            first = bits + above
-            special = min(limit - first - levels * bits, _LARGEST_PRIME_BITS)
-            if first > _LARGEST_PRIME_BITS or special < max(first, bits) + _SPECIAL_MARGIN - 6:
+        for wide in (True, False):
+            if wide and min(2 * bits, _LARGEST_PRIME_BITS) < WIDE * bits:
                 continue
-            parameters = Parameters(ring_degree, (first, *[bits] * levels, special), 2.0**bits)
-            try:
-                stages, error, rotations = _stages(nodes, packing, parameters, bounds)
-            except ScaleMismatch:
-                continue
-            if all(stage.largest <= stage.headroom for stage in stages):
-                yield error, parameters, stages, rotations
-                break
+            # the first node divides by the last prime
+            used = [prime for node in reversed(nodes) for prime in _primes_of(node, bits, wide)]
+            for first in range(bits + 4, _LARGEST_PRIME_BITS + 1, 2):
+                special = min(limit - first - sum(used), _LARGEST_PRIME_BITS)
+                if special <= bits:
+                    break
+                parameters = Parameters(ring_degree, (first, *used, special), 2.0**bits)
+                try:
+                    stages, error, rotations = _stages(nodes, packing, parameters, bounds)
+                except ScaleMismatch:
+                    continue
+                if all(stage.largest <= stage.headroom for stage in stages):
+                    yield error, parameters, stages, rotations
+                    break
+
+
+def _primes_of(node: Linear | Sigmoid, bits: int, wide: bool) -> list[int]:
+    """Bits of the primes that a node divides by; an activation takes two, or a wide one."""
+    if isinstance(node, Linear):
+        return [bits]
+    return [min(2 * bits, _LARGEST_PRIME_BITS)] if wide else [bits] * node.cost
 
 
 def _stages(
@@ -306,9 +319,9 @@ def _stages(
             moduli = [int(prime) for prime in primes[: level + 1]]
             cubic = CubicSchedule.choose(form.k, (scale, scale), moduli, parameters.ring_degree)
             headroom = cubic.headroom(node.polynomial, scale)
-            noise = _noise_of_cubic(model, node.polynomial, cubic, noise=noise, largest=largest)
+            noise = _noise_of_cubic(model, node.polynomial, cubic, level, noise=noise, largest=largest)
             low, high = _interval_of_polynomial(node.polynomial, low, high)
-            scale, level = cubic.result, level - 2
+            scale, level = cubic.result, level - cubic.levels
             width = len(low)
         stages.append(Stage(node.name, width, level, largest, headroom, noise))
     final = float(np.maximum(np.abs(low), np.abs(high)).max()) * scale
@@ -348,13 +361,14 @@ def _noise_of_linear(
 
 
 def _noise_of_cubic(
-    model: NoiseModel, polynomial: Polynomial, cubic: CubicSchedule, *, noise: float, largest: float
+    model: NoiseModel, polynomial: Polynomial, cubic: CubicSchedule, level: int, *, noise: float, largest: float
 ) -> float:
     """Standard deviation after the cubic, at the input where it has the most."""
     form = CubicForm.of(polynomial)
     points = np.linspace(-largest, largest, 201)
     slope = float(np.abs(polynomial.derivative()(points)).max())
-    squared = model.rounding / cubic.square * abs(form.k) * largest
+    of_square = model.rounding / cubic.square if cubic.levels == 2 else model.key_switch(level) / cubic.square
+    squared = of_square * abs(form.k) * largest
     final = model.rounding / cubic.result
     shrunk = 0.0
     if cubic.multiplier is not None:

@@ -121,7 +121,7 @@ def test_logistic_regression_4096_samples(regression):
         return (total + bias).polyval(CUBIC)
 
     error = float(np.abs(np.array(theirs().decrypt()) - whole.infer(x)[:, 0]).max())
-    contestants = [ours("throughput", whole, x, accuracy=1e-3, layout="throughput")]
+    contestants = [ours("throughput", whole, x, accuracy=1e-5, layout="throughput")]
     times = interleaved({"TenSEAL": theirs, **{label: run for label, run, _ in contestants}}, 11)
     upload = sum(len(column.serialize()) for column in columns) / 1e6
     rows = [Row("TenSEAL, N=8192", times["TenSEAL"], error, keys_of(context), upload)]

@@ -689,3 +689,53 @@ class TestFoundByReview:
         node = fhenn.Sigmoid(on_violation="ignore", debug_secret=tiny)
         with pytest.raises(HeadroomExceeded):
             node(PACKED.encrypt(tiny, np.array([12.0])))
+
+
+class TestWidePrime:
+    """One wide prime takes the place of two: a prime less under every key switch, and x² is not rounded."""
+
+    @pytest.fixture
+    def wide(self):
+        context = tenseal_context(8192, [60, 60, 36, 60], 36)
+        return context, fhenn.Context.from_tenseal(context)
+
+    def test_parity_and_levels(self, wide):
+        context, _ = wide
+        node, x = fhenn.Sigmoid(), band(4096, 1)
+        linear = fhenn.Linear([[1.0]])
+        before = linear(FEATURES.encrypt(context, x))
+        after = node(before)
+        assert before.level - after.level == 1
+        assert FEATURES.levels(after) == {0}
+        compare(FEATURES.reveal(after, context), node(x), 1e-8)
+
+    def test_backward_too(self, wide):
+        context, _ = wide
+        x, g = band(9), band(9)
+        node = fhenn.Sigmoid()
+        node.enable_cache()
+        # a level down, the wide prime comes next
+        low, gradient = (PACKED.at_level(PACKED.encrypt(context, values), 1) for values in (x, g))
+        node(low)
+        compare(PACKED.reveal(node.backward(gradient), context), DERIVATIVE(x) * g, 1e-7)
+
+    @pytest.mark.parametrize("share", [0.98, -0.98, -1.02])
+    def test_headroom_is_sharp(self, wide, share):
+        context, _ = wide
+        node = fhenn.Sigmoid(on_violation="ignore")
+        array = PACKED.at_level(PACKED.encrypt(context, np.ones(1)), 1)
+        x = np.full(4096, share * node.headroom(array))
+        result = node(PACKED.at_level(PACKED.encrypt(context, x), 1))
+        error = np.abs(PACKED.reveal(result, context) / node(x) - 1).max()
+        assert (error < 0.1) == (abs(share) < 1)
+
+    def test_no_room_is_said(self):
+        context = tenseal_context(8192, [40, 60, 40, 60], 36)
+        array = PACKED.at_level(PACKED.encrypt(context, np.ones(1)), 1)
+        with pytest.raises(ScaleMismatch, match="wide prime"):
+            fhenn.Sigmoid()(array)
+
+    def test_no_level_left(self, wide):
+        context, _ = wide
+        with pytest.raises(LevelExhausted, match="the ciphertext has 0"):
+            fhenn.Sigmoid()(PACKED.at_level(PACKED.encrypt(context, np.ones(1)), 0))

@@ -63,8 +63,19 @@ def test_headroom_covers_the_declared_inputs():
 
 def test_levels_run_down_to_zero():
     plan = fhenn.plan(MODELS["multilayer"], inputs=[-1, 1])
-    assert [stage.level for stage in plan.stages] == [3, 1, 0]
-    assert plan.parameters.levels == MODELS["multilayer"].cost
+    assert [stage.level for stage in plan.stages] == [2, 1, 0]  # a wide prime for the sigmoid
+    precise = fhenn.plan(MODELS["multilayer"], inputs=[-1, 1], accuracy=1e-5)
+    assert [stage.level for stage in precise.stages] == [3, 1, 0]
+    assert precise.parameters.levels == MODELS["multilayer"].cost
+
+
+def test_takes_a_wide_prime_where_the_accuracy_allows():
+    model = MODELS["logistic regression"]
+    quick = fhenn.plan(model, inputs=[-1, 1], accuracy=1e-3)
+    precise = fhenn.plan(model, inputs=[-1, 1], accuracy=1e-6)
+    assert len(quick.parameters.chain) == 4
+    assert max(quick.parameters.chain[1:-1]) > 1.45 * np.log2(quick.parameters.scale)
+    assert len(precise.parameters.chain) == 5
 
 
 def test_prints_a_table():

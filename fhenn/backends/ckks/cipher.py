@@ -14,7 +14,7 @@ from fhenn.backends.ckks.array import CipherArray, require_array
 from fhenn.backends.ckks.context import Context, secret_key_of
 from fhenn.backends.ckks.layout import FEATURES, Vectors
 from fhenn.backends.ckks.matrix import multiply
-from fhenn.backends.ckks.schedule import CubicForm, CubicSchedule
+from fhenn.backends.ckks.schedule import CubicForm, CubicSchedule, needed_levels
 from fhenn.backends.plain import PLAIN, broadcast, same_shape
 from fhenn.errors import ShapeMismatch, UnsupportedOperation
 
@@ -33,7 +33,7 @@ class CipherBackend:
         return x
 
     def polynomial(self, polynomial: Polynomial, x: CipherArray) -> CipherArray:
-        """p(x) for a cubic p: 2 levels, 2 products, 2 relinearisations, 2 rescales.
+        """p(x) for a cubic p: 2 levels (1 on a wide prime), 2 products, 2 relinearisations, a rescale for each level.
 
         Raises LevelExhausted, KeyMissing, ScaleMismatch, UnsupportedOperation.
         """
@@ -49,7 +49,7 @@ class CipherBackend:
             result = evaluator.cubic_product(context, ciphertext, shifted, form.b, schedule)
             evaluator.add_constant(context, result, form.c)
             results.append(result)
-        return replace(x, ciphertexts=tuple(results), level=x.level - 2, scale=results[0].scale)
+        return replace(x, ciphertexts=tuple(results), level=x.level - schedule.levels, scale=results[0].scale)
 
     def polynomial_times(self, polynomial: Polynomial, x: Any, factor: Any) -> CipherArray:
         """p(x)·factor for p = a₂x² + a₀: 2 levels of `x`; 1 level of `factor` where `x` is plaintext.
@@ -59,9 +59,9 @@ class CipherBackend:
         if not isinstance(x, CipherArray):
             return self._times(factor, polynomial(same_shape("backward", PLAIN.value(x), factor.shape)), 1)
         k, b = quadratic_form(polynomial)
-        x.context.require_levels("backward", 2, x.level)
         if isinstance(factor, CipherArray):
             return self._product(x, factor, k, b)
+        x.context.require_levels("backward", 2, x.level)
         keys = x.context.relinearisation_keys("backward")
         squares = tuple(evaluator.square_plus(x.context, c, keys, b) for c in x.ciphertexts)
         inner = replace(x, ciphertexts=squares, level=x.level - 1, scale=squares[0].scale)
@@ -75,13 +75,14 @@ class CipherBackend:
             got = f"{x.shape} in layout {x.layout.name!r}, not {factor.layout.name!r}"
             raise ShapeMismatch("backward", factor.shape, got)
         level = min(x.level, factor.level)
-        context.require_levels("backward", 2, level)
-        schedule = CubicSchedule.choose(k, (x.scale, factor.scale), context.primes[: level + 1], context.ring_degree)
+        moduli = context.primes[: level + 1]
+        context.require_levels("backward", needed_levels(x.scale, moduli), level)
+        schedule = CubicSchedule.choose(k, (x.scale, factor.scale), moduli, context.ring_degree)
         results = []
         for pair in zip(x.ciphertexts, factor.ciphertexts, strict=True):
             left, right = (evaluator.at_level(context, ciphertext, level) for ciphertext in pair)
             results.append(evaluator.cubic_product(context, left, right, b, schedule))
-        return replace(x, ciphertexts=tuple(results), level=level - 2, scale=results[0].scale)
+        return replace(x, ciphertexts=tuple(results), level=level - schedule.levels, scale=results[0].scale)
 
     def _times(self, x: CipherArray, values: NDArray[np.floating[Any]], levels: int, size: float = 1.0) -> CipherArray:
         """x·values, slot by slot, back at the context's scale; the last of `levels` levels.
@@ -135,9 +136,10 @@ class CipherBackend:
 
     @staticmethod
     def _schedule(polynomial: Polynomial, context: Context, level: int, scale: float) -> CubicSchedule:
-        context.require_levels("the cubic", 2, level)
+        moduli = context.primes[: level + 1]
+        context.require_levels("the cubic", needed_levels(scale, moduli), level)
         form = cubic_form(polynomial)
-        return CubicSchedule.choose(form.k, (scale, scale), context.primes[: level + 1], context.ring_degree)
+        return CubicSchedule.choose(form.k, (scale, scale), moduli, context.ring_degree)
 
     def reveal(self, x: CipherArray, secret: Any) -> NDArray[np.floating[Any]]:
         """The plaintext of `x`, with a `Context`, a TenSEAL context or secret key, or the key in its own context.

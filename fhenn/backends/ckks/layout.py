@@ -43,14 +43,14 @@ class Packed(Layout):
     That is how TenSEAL fills a vector, and what its matrix product relies on.
     """
 
-    def pack(self, values: NDArray[np.float64], slots: int) -> Slots:  # noqa: D102  (the base says it)
+    def pack(self, values: NDArray[np.float64], slots: int) -> Slots:
         flat = values.reshape(-1)
         return [np.resize(flat[start : start + slots], slots).tolist() for start in range(0, len(flat), slots)]
 
-    def unpack(self, rows: Slots, shape: tuple[int, ...]) -> NDArray[np.float64]:  # noqa: D102
+    def unpack(self, rows: Slots, shape: tuple[int, ...]) -> NDArray[np.float64]:
         return np.array(rows).reshape(-1)[: prod(shape)].reshape(shape)
 
-    def ciphertexts(self, shape: tuple[int, ...], slots: int) -> int:  # noqa: D102
+    def ciphertexts(self, shape: tuple[int, ...], slots: int) -> int:
         return -(-prod(shape) // slots)
 
 
@@ -61,16 +61,16 @@ class Features(Layout):
     All features of a block of samples stand side by side: a linear layer needs no rotation.
     """
 
-    def pack(self, values: NDArray[np.float64], slots: int) -> Slots:  # noqa: D102
+    def pack(self, values: NDArray[np.float64], slots: int) -> Slots:
         _require_matrix(self, values.shape)
         return _blocks(values.T, slots)
 
-    def unpack(self, rows: Slots, shape: tuple[int, ...]) -> NDArray[np.float64]:  # noqa: D102
+    def unpack(self, rows: Slots, shape: tuple[int, ...]) -> NDArray[np.float64]:
         samples, features = shape
         blocks = np.array(rows).reshape(-1, features, len(rows[0]))
         return blocks.swapaxes(0, 1).reshape(features, -1)[:, :samples].T.copy()
 
-    def ciphertexts(self, shape: tuple[int, ...], slots: int) -> int:  # noqa: D102
+    def ciphertexts(self, shape: tuple[int, ...], slots: int) -> int:
         _require_matrix(self, shape)
         return -(-shape[0] // slots) * shape[1]
 
@@ -118,7 +118,7 @@ class Vectors(Layout):
         whole = all(size & (size - 1) == 0 for size in sizes) and self.period * self.samples <= slots
         return whole and set(range(width)) <= set(self.content(width, slots).flat)
 
-    def pack(self, values: NDArray[np.float64], slots: int) -> Slots:  # noqa: D102
+    def pack(self, values: NDArray[np.float64], slots: int) -> Slots:
         _require_matrix(self, values.shape)
         samples, width = values.shape
         groups = ceil(samples / self.samples)
@@ -129,7 +129,7 @@ class Vectors(Layout):
         stacked: Slots = rows.transpose(0, 2, 3, 1).reshape(groups * self.tiles, -1).tolist()
         return stacked
 
-    def unpack(self, rows: Slots, shape: tuple[int, ...]) -> NDArray[np.float64]:  # noqa: D102
+    def unpack(self, rows: Slots, shape: tuple[int, ...]) -> NDArray[np.float64]:
         samples, width = shape
         slots = len(rows[0])
         held = self.content(width, slots)
@@ -138,7 +138,7 @@ class Vectors(Layout):
         values = np.array(rows).reshape(-1, self.tiles, slots // self.samples, self.samples)
         return values[:, tiles, positions, :].swapaxes(1, 2).reshape(-1, width)[:samples]
 
-    def ciphertexts(self, shape: tuple[int, ...], slots: int) -> int:  # noqa: D102
+    def ciphertexts(self, shape: tuple[int, ...], slots: int) -> int:
         _require_matrix(self, shape)
         return -(-shape[0] // self.samples) * self.tiles
 

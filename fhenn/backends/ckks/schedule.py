@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import floor, inf, prod, sqrt
+from math import floor, inf, log2, prod, sqrt
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from fhenn.errors import ScaleMismatch
 
 _ROOM = 2.0
 """The result's scale leaves room for values of at least this size: σ's cubic stays below 1.04 on its domain."""
+
+WIDE = 1.45
+"""A prime of that many times the bits of the scale takes the place of two."""
 
 LARGEST_NOISE = 2.0**-7
 """A schedule that expects more noise than this at its result, for inputs of order 4, is refused: a result that is
@@ -44,13 +47,18 @@ class CubicForm:
 class CubicSchedule:
     """Exact scales of k·w·(x² + b) + c, with x and w at one level.
 
-    k: the constant. square: scale of x² after its rescale. factor: scale at which w is read, k included.
-    multiplier: None where k is free (read off the scale); otherwise the integer that w is multiplied by, before a
-    rescale of its own, so that the result's scale stays under the modulus. result: scale of the result. at_input,
-    at_result: half the modulus at the level of x and at that of the result, which no value times its scale may exceed.
+    Two primes are divided by, after x² and after the product. Where the next prime is wide, it alone is, after the
+    product: with a prime less in the chain every key switch is cheaper, and x² is not rounded.
+
+    k: the constant. levels: primes divided by, 1 or 2. square: scale of x² where b is added. factor: scale at which w
+    is read, k included. multiplier: None where k is free (read off the scale); otherwise the integer that w is
+    multiplied by, before a rescale of its own, so that the result's scale stays under the modulus. result: scale of the
+    result. at_input, at_result: half the modulus at the level of x and at that of the result, which no value times its
+    scale may exceed.
     """
 
     k: float
+    levels: int
     square: float
     factor: float
     multiplier: int | None
@@ -62,11 +70,13 @@ class CubicSchedule:
     def choose(cls, k: float, scales: tuple[float, float], moduli: Sequence[int], ring_degree: int) -> CubicSchedule:
         """The schedule for constant `k` and inputs x and w at the given scales.
 
-        moduli: the primes under x, first prime first; the last two are divided by. Raises ScaleMismatch where no
+        moduli: the primes under x, first prime first. Raises ScaleMismatch where no
         choice leaves room for results of size 2 above the noise. A rescale rounds every coefficient, which moves a
         slot by N/18^½ standard deviations in units of 1/scale for a ternary secret; N/scale stands for its largest.
         """
         scale_x, scale_w = scales
+        if needed_levels(scale_x, moduli) == 1:
+            return cls._merged(k, scales, moduli, ring_degree)
         second, first = moduli[-2:]
         at_result = float(prod(moduli[:-2])) / 2
         square = scale_x * scale_x / first
@@ -81,7 +91,18 @@ class CubicSchedule:
         if noise > LARGEST_NOISE or result * _ROOM > at_result * (1 + 1e-9):
             suggestion = "Use a scale close to the primes in the middle of the chain, and a larger first prime."
             raise ScaleMismatch(scale_x, first, suggestion)
-        return cls(k, square, factor, multiplier, result, at_result * second * first, at_result)
+        return cls(k, 2, square, factor, multiplier, result, at_result * second * first, at_result)
+
+    @classmethod
+    def _merged(cls, k: float, scales: tuple[float, float], moduli: Sequence[int], ring_degree: int) -> CubicSchedule:
+        """The schedule on one wide prime. Raises ScaleMismatch."""
+        square, factor, wide = scales[0] ** 2, scales[1] / abs(k), moduli[-1]
+        result, at_result = square * factor / wide, float(prod(moduli[:-1])) / 2
+        if result * _ROOM > at_result or ring_degree / result > LARGEST_NOISE:
+            raise ScaleMismatch(
+                scales[0], wide, "Use a wide prime of twice the scale's bits, and a larger first prime."
+            )
+        return cls(k, 1, square, factor, None, result, at_result * wide, at_result)
 
     def headroom(self, polynomial: Polynomial, scale_x: float) -> float:
         """The largest |x| that every rescale on the way to p(x) holds.
@@ -97,6 +118,11 @@ class CubicSchedule:
         if self.multiplier is not None:
             limits.append(self.at_input / scale_x / self.multiplier)
         return min(limits)
+
+
+def needed_levels(scale: float, moduli: Sequence[int]) -> int:
+    """Primes that a cubic divides by: 1 where the next one is wide for the scale, 2 otherwise."""
+    return 1 if len(moduli) >= 2 and log2(moduli[-1]) >= WIDE * log2(scale) else 2
 
 
 def radius_within(polynomial: Polynomial, limit: float) -> float:

@@ -60,7 +60,7 @@ def test_headroom_of_the_known_case():
     ],
 )
 def test_headroom_is_the_tightest_stage(at_input, at_result, multiplier, expected):
-    schedule = CubicSchedule(-0.004, 2.0**40, 2.0**40, multiplier, 2.0**40, at_input, at_result)
+    schedule = CubicSchedule(-0.004, 2, 2.0**40, 2.0**40, multiplier, 2.0**40, at_input, at_result)
     expected = expected or radius_within(SIGMOID_CUBIC, 2.0)
     assert schedule.headroom(SIGMOID_CUBIC, 2.0**40) == pytest.approx(expected)
 
