@@ -1,8 +1,10 @@
 """What CKKS adds to a result: a model of the noise, in slots, with a bound that holds but for 2⁻⁴⁰.
 
-The errors of encryption, rounding and key switching are polynomials whose coefficients are independent and centred, so
-a slot is a sum of N of them and close to normal. With σ = 3.2 the width of SEAL's errors and h = 2N/3 that of a uniform
-ternary secret, a slot's variance is, in units of 1/scale²:
+The errors of encryption, rounding and key switching are polynomials whose coefficients are independent and centred.
+A plaintext's rounding, and a fresh encryption's error, are normal in a slot, as a sum of N of them. A ciphertext's
+rounding is not: its second half is multiplied by the secret, and a slot of that product, of two normal numbers, is
+Laplace: six deviations are common among thousands of slots. With σ = 3.2 the width of SEAL's errors and h = 2N/3 that
+of a uniform ternary secret, a slot's variance is, in units of 1/scale²:
 
 - fresh, under the secret key: N/2 · σ²
 - a rescale (rounding both halves of the ciphertext): N/2 · (1 + h)/12
@@ -18,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import log, pi, sqrt
+from math import hypot, log, pi, sqrt
 
 SIGMA = 3.2
 """Standard deviation of SEAL's error distribution."""
@@ -60,7 +62,30 @@ class NoiseModel:
         spike = sum(ratios) * n / pi * sqrt(n / 2) * SIGMA
         return sqrt(self.rounding**2 + spread + spike**2)
 
-    @staticmethod
-    def bound(deviation: float, values: int) -> float:
-        """What none of `values` errors of a standard deviation exceeds, but for a probability of 2⁻⁴⁰."""
-        return deviation * sqrt(2 * (log(2 * values) + _FAILURE_BITS * log(2)))
+
+@dataclass(frozen=True)
+class Noise:
+    """Standard deviations of the two kinds of error in a value: `laplace` (multiplied by the secret) and `normal`."""
+
+    laplace: float
+    normal: float
+
+    @property
+    def deviation(self) -> float:
+        """Of both together."""
+        return hypot(self.laplace, self.normal)
+
+    def __mul__(self, factor: float) -> Noise:
+        return Noise(self.laplace * factor, self.normal * factor)
+
+    def __add__(self, other: Noise) -> Noise:
+        return Noise(hypot(self.laplace, other.laplace), hypot(self.normal, other.normal))
+
+    def bound(self, values: int) -> float:
+        """What none of `values` such errors exceeds, but for a probability of 2⁻⁴⁰.
+
+        From P(|x| > t) = exp(-√2·t/σ) for a Laplace error and at most 2·exp(-t²/2σ²) for a normal one; a sum of
+        several errors of a kind has lighter tails.
+        """
+        exponent = log(2 * values) + (_FAILURE_BITS + 1) * log(2)
+        return self.laplace * exponent / sqrt(2) + self.normal * sqrt(2 * exponent)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import ceil, inf, log2, sqrt
+from math import ceil, hypot, inf, log2, sqrt
 from typing import Literal
 
 import numpy as np
@@ -20,7 +20,7 @@ from fhenn.backends.ckks.schedule import WIDE, CubicForm, CubicSchedule
 from fhenn.errors import NonFiniteValue, ParameterError, PlanError, ScaleMismatch, ShapeMismatch
 from fhenn.nn import Linear, Node, Sequential, Sigmoid
 from fhenn.nn.finish import Finish
-from fhenn.planner.noise import NoiseModel
+from fhenn.planner.noise import Noise, NoiseModel
 
 Floats = NDArray[np.float64]
 LayoutName = Literal["latency", "throughput"]
@@ -294,7 +294,7 @@ def _stages(
     model = NoiseModel(parameters.ring_degree, primes, 2.0 ** parameters.chain[-1])
     level, scale, nominal = parameters.levels, parameters.scale, parameters.scale
     low, high = bounds
-    noise = model.fresh / scale
+    noise = Noise(laplace=0.0, normal=model.fresh / scale)
     layout = packing
     stages = []
     rotations: set[int] = set()
@@ -323,11 +323,11 @@ def _stages(
             low, high = _interval_of_polynomial(node.polynomial, low, high)
             scale, level = cubic.result, level - cubic.levels
             width = len(low)
-        stages.append(Stage(node.name, width, level, largest, headroom, noise))
+        stages.append(Stage(node.name, width, level, largest, headroom, noise.deviation))
     final = float(np.maximum(np.abs(low), np.abs(high)).max()) * scale
     if final > primes[0] / 2:
         raise ScaleMismatch(scale, int(primes[0]), "")
-    return tuple(stages), NoiseModel.bound(noise, parameters.slots), rotations
+    return tuple(stages), noise.bound(parameters.slots), rotations
 
 
 def _noise_of_linear(
@@ -335,10 +335,10 @@ def _noise_of_linear(
     node: Linear,
     layout: Layout,
     *,
-    noise: float,
+    noise: Noise,
     at: tuple[int, float, float],
     bounds: tuple[Floats, Floats],
-) -> float:
+) -> Noise:
     """Standard deviation after x Wᵀ + b, of the row that has the most."""
     level, scale, nominal = at
     weight = node.weight
@@ -357,12 +357,12 @@ def _noise_of_linear(
     else:
         # a scalar's rounding is one number, not a slot's worth of them
         encoding /= sqrt(model.ring_degree / 2)
-    return sqrt((row * noise) ** 2 + encoding**2 + rounded**2 + turned**2)
+    return noise * row + Noise(hypot(rounded, turned), encoding)
 
 
 def _noise_of_cubic(
-    model: NoiseModel, polynomial: Polynomial, cubic: CubicSchedule, level: int, *, noise: float, largest: float
-) -> float:
+    model: NoiseModel, polynomial: Polynomial, cubic: CubicSchedule, level: int, *, noise: Noise, largest: float
+) -> Noise:
     """Standard deviation after the cubic, at the input where it has the most."""
     form = CubicForm.of(polynomial)
     points = np.linspace(-largest, largest, 201)
@@ -373,7 +373,7 @@ def _noise_of_cubic(
     shrunk = 0.0
     if cubic.multiplier is not None:
         shrunk = model.rounding / cubic.factor * float(np.abs(points**2 + form.b).max())
-    return sqrt((slope * noise) ** 2 + squared**2 + final**2 + shrunk**2)
+    return noise * slope + Noise(hypot(squared, final, shrunk), 0.0)
 
 
 def _interval_of_linear(node: Linear, low: Floats, high: Floats) -> tuple[Floats, Floats]:
