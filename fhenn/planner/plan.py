@@ -33,7 +33,7 @@ _LARGEST_PRIME_BITS = 60
 class Stage:
     """One node of the plan.
 
-    node: its name. shape: features after it. level: rescales left after it. largest: bound on |value| at its input.
+    node: its name. features: how many after it. level: rescales left after it. largest: bound on |value| at its input.
     headroom: the largest |value| at its input that the modulus surely holds. noise: standard deviation of the error
     after it.
     """
@@ -202,6 +202,26 @@ def signature_of(model: Node) -> tuple[str, ...]:
     ]
     finish = model.finish if isinstance(model, Sequential) else None
     return (*nodes, f"finish={finish}")
+
+
+def verify(plan_: Plan, model: Node) -> None:
+    """Raise PlanError where a plan does not hold for a model: other nodes, or weights that have grown since.
+
+    A plan's headroom and error are for the weights that it was made with; past the headroom every slot is garbage.
+    """
+    found = signature_of(model)
+    if found != plan_.signature:
+        raise PlanError(
+            f"the plan is for {', '.join(plan_.signature)}, the model is {', '.join(found)}.",
+            "Plan again for this model.",
+        )
+    bounds = np.array(plan_.low), np.array(plan_.high)
+    try:
+        stages, error, _ = _stages(list(_flatten(model)), plan_.layout, plan_.parameters, bounds)
+    except ScaleMismatch as cause:
+        raise PlanError("the model's values no longer fit the plan's parameters.", "Plan again.") from cause
+    if error > plan_.accuracy or any(stage.largest > stage.headroom for stage in stages):
+        raise PlanError("the model's weights have changed, and the plan no longer holds for them.", "Plan again.")
 
 
 def _flatten(model: Node) -> Iterator[Linear | Sigmoid]:

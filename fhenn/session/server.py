@@ -6,7 +6,7 @@ from fhenn.backends.ckks import CipherArray, Context
 from fhenn.errors import PlanError, ShapeMismatch
 from fhenn.nn import Node
 from fhenn.planner import Plan
-from fhenn.planner.plan import signature_of
+from fhenn.planner.plan import verify
 
 
 class Server:
@@ -17,11 +17,7 @@ class Server:
     """
 
     def __init__(self, model: Node, plan: Plan, evaluation_keys: bytes) -> None:
-        if signature_of(model) != plan.signature:
-            raise PlanError(
-                f"the plan is for {', '.join(plan.signature)}, the model is {', '.join(signature_of(model))}.",
-                "Plan again for this model.",
-            )
+        verify(plan, model)
         context = Context.from_bytes(evaluation_keys)
         if not plan.fits(context):
             raise PlanError("the keys were made for another plan.", "Make client and server from one plan.")

@@ -142,6 +142,17 @@ def test_what_does_not_belong_together_is_refused(pair):
         fhenn.Server(model, plan, b"FHENN")
 
 
+@pytest.mark.parametrize("factor", [30.0, 1e6])
+def test_weights_that_have_grown_since_the_plan_are_refused(pair, factor):
+    model, plan, client, _ = pair
+    linear = model.nodes[0]
+    grown = fhenn.Sequential([fhenn.Linear(linear.weight * factor, linear.bias), fhenn.Sigmoid()])
+    with pytest.raises(PlanError, match="Plan again"):
+        fhenn.Server(grown, plan, client.evaluation_keys())
+    shrunk = fhenn.Sequential([fhenn.Linear(linear.weight / 2, linear.bias), fhenn.Sigmoid()])
+    fhenn.Server(shrunk, plan, client.evaluation_keys())
+
+
 def test_progress_is_told():
     told = []
     model = logistic()
