@@ -254,19 +254,19 @@ def _packing(nodes: list[Linear | Sigmoid], layout: LayoutName, slots: int, uplo
     """How the client packs its samples, None where they do not fit the ring."""
     if layout == "throughput":
         return FEATURES
-    first = nodes[0]
-    assert isinstance(first, Linear)  # noqa: S101  (checked by `plan`)
-    outputs, width = first.weight.shape
-    widest = max(power_of_two(size) for node in nodes if isinstance(node, Linear) for size in node.weight.shape)
+    layers = [node.weight.shape for node in nodes if isinstance(node, Linear)]
+    (outputs, width), widest = layers[0], max(power_of_two(size) for shape in layers for size in shape)
     together = power_of_two(samples)
     while together > 1 and slots // together < widest:
         together //= 2
     ring, m = slots // together, power_of_two(outputs)
+    if max(power_of_two(shape[0]) for shape in layers) > ring:
+        return None
     period = power_of_two(ceil(width / upload))
     if period * m <= ring:
         return Vectors("tiles", period, together, m, ceil(width / period))
     period = power_of_two(width)
-    if max(period, m) > ring:
+    if period > ring:
         return None
     return Vectors("blocks", period, together, m * period // ring)
 
@@ -338,7 +338,7 @@ def _stages(
             form = CubicForm.of(node.polynomial)
             moduli = [int(prime) for prime in primes[: level + 1]]
             cubic = CubicSchedule.choose(form.k, (scale, scale), moduli, parameters.ring_degree)
-            headroom = cubic.headroom(node.polynomial, scale)
+            headroom = cubic.headroom(node.polynomial)
             noise = _noise_of_cubic(model, node.polynomial, cubic, level, noise=noise, largest=largest)
             low, high = _interval_of_polynomial(node.polynomial, low, high)
             scale, level = cubic.result, level - cubic.levels

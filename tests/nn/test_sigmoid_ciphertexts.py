@@ -651,6 +651,12 @@ class TestFoundByReview:
         with pytest.raises(ScaleMismatch, match="larger first prime"):
             backend.polynomial_times(DERIVATIVE, array, 1.0)
 
+    def test_a_plain_gradient_where_the_square_would_drown_in_noise(self):
+        context = tenseal_context(8192, [60, 36, 60, 60], 36)
+        array = PACKED.encrypt(context, np.ones(2))
+        with pytest.raises(ScaleMismatch):
+            backend_of(array).polynomial_times(DERIVATIVE, array, 1.0)
+
     def test_plain_input_and_encrypted_gradient_of_another_shape(self, small):
         node = fhenn.Sigmoid()
         node([1.0, 2.0, 3.0])

@@ -120,6 +120,14 @@ def test_samples_share_a_ciphertext_as_far_as_the_layers_allow():
     assert fhenn.plan(MODELS["multilayer"], inputs=[-1, 1], layout="throughput").layout == FEATURES
 
 
+def test_a_wide_layer_anywhere_takes_a_ring_that_holds_it():
+    model = fhenn.Sequential([fhenn.Linear(np.ones((2, 4)) / 8), fhenn.Linear(np.ones((3000, 2)) / 8)])
+    plan = fhenn.plan(model, inputs=[-1, 1], accuracy=0.1)
+    assert plan.parameters.slots >= 4096
+    with pytest.raises(PlanError):
+        fhenn.plan(fhenn.Sequential([fhenn.Linear(np.ones((20_000, 1)))]), inputs=[-1, 1])
+
+
 def test_no_ring_says_what_would_do():
     deep = network(4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4)
     with pytest.raises(PlanError, match=r"fewer layers.*finish="):

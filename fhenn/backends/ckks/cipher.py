@@ -62,6 +62,7 @@ class CipherBackend:
         if isinstance(factor, CipherArray):
             return self._product(x, factor, k, b)
         x.context.require_levels("backward", 2, x.level)
+        evaluator.require_room(x.context, x.level - 1, x.scale**2 / x.context.primes[x.level], abs(b))
         keys = x.context.relinearisation_keys("backward")
         squares = tuple(evaluator.square_plus(x.context, c, keys, b) for c in x.ciphertexts)
         inner = replace(x, ciphertexts=squares, level=x.level - 1, scale=squares[0].scale)
@@ -131,8 +132,8 @@ class CipherBackend:
         Raises LevelExhausted, ScaleMismatch.
         """
         if isinstance(x, Context):
-            return self._schedule(polynomial, x, x.levels, x.scale).headroom(polynomial, x.scale)
-        return self._schedule(polynomial, x.context, x.level, x.scale).headroom(polynomial, x.scale)
+            return self._schedule(polynomial, x, x.levels, x.scale).headroom(polynomial)
+        return self._schedule(polynomial, x.context, x.level, x.scale).headroom(polynomial)
 
     @staticmethod
     def _schedule(polynomial: Polynomial, context: Context, level: int, scale: float) -> CubicSchedule:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import floor, inf, log2, prod, sqrt
+from math import floor, inf, log2, prod
 
 import numpy as np
 
@@ -53,8 +53,7 @@ class CubicSchedule:
     k: the constant. levels: primes divided by, 1 or 2. square: scale of x² where b is added. factor: scale at which w
     is read, k included. multiplier: None where k is free (read off the scale); otherwise the integer that w is
     multiplied by, before a rescale of its own, so that the result's scale stays under the modulus. result: scale of the
-    result. at_input, at_result: half the modulus at the level of x and at that of the result, which no value times its
-    scale may exceed.
+    result. at_result: half the modulus at the result's level, which no value times its scale may exceed.
     """
 
     k: float
@@ -63,16 +62,15 @@ class CubicSchedule:
     factor: float
     multiplier: int | None
     result: float
-    at_input: float
     at_result: float
 
     @classmethod
     def choose(cls, k: float, scales: tuple[float, float], moduli: Sequence[int], ring_degree: int) -> CubicSchedule:
         """The schedule for constant `k` and inputs x and w at the given scales.
 
-        moduli: the primes under x, first prime first. Raises ScaleMismatch where no
-        choice leaves room for results of size 2 above the noise. A rescale rounds every coefficient, which moves a
-        slot by N/18^½ standard deviations in units of 1/scale for a ternary secret; N/scale stands for its largest.
+        moduli: the primes under x, first prime first. Raises ScaleMismatch where no choice leaves room for results of
+        size 2 above the noise. A rescale rounds every coefficient, which moves a slot by a standard deviation of N/6
+        in units of 1/scale for a ternary secret; N/scale, six of them, stands for the largest.
         """
         scale_x, scale_w = scales
         if needed_levels(scale_x, moduli) == 1:
@@ -91,7 +89,7 @@ class CubicSchedule:
         if noise > LARGEST_NOISE or result * _ROOM > at_result * (1 + 1e-9):
             suggestion = "Use a scale close to the primes in the middle of the chain, and a larger first prime."
             raise ScaleMismatch(scale_x, first, suggestion)
-        return cls(k, 2, square, factor, multiplier, result, at_result * second * first, at_result)
+        return cls(k, 2, square, factor, multiplier, result, at_result)
 
     @classmethod
     def _merged(cls, k: float, scales: tuple[float, float], moduli: Sequence[int], ring_degree: int) -> CubicSchedule:
@@ -102,22 +100,16 @@ class CubicSchedule:
             raise ScaleMismatch(
                 scales[0], wide, "Use a wide prime of twice the scale's bits, and a larger first prime."
             )
-        return cls(k, 1, square, factor, None, result, at_result * wide, at_result)
+        return cls(k, 1, square, factor, None, result, at_result)
 
-    def headroom(self, polynomial: Polynomial, scale_x: float) -> float:
-        """The largest |x| that every rescale on the way to p(x) holds.
+    def headroom(self, polynomial: Polynomial) -> float:
+        """The largest |x| for which p(x) lies within the modulus that is left.
 
-        Sums and products are exact modulo the modulus; only at a rescale must the value lie within it. A vector of
-        slots of largest magnitude v has coefficients of at most v, so the bound is safe for every vector, and sharp
-        for one whose slots are all alike.
+        Sums, products and rescales are exact modulo the modulus (a rescale turns a multiple of Q into one of Q/q), so
+        only the result must lie within it. A vector of slots of largest magnitude v has coefficients of at most v: the
+        bound is safe for every vector, and sharp for one whose slots are all alike.
         """
-        limits = [
-            sqrt(self.at_input) / scale_x,
-            radius_within(polynomial, self.at_result / self.result),
-        ]
-        if self.multiplier is not None:
-            limits.append(self.at_input / scale_x / self.multiplier)
-        return min(limits)
+        return radius_within(polynomial, self.at_result / self.result)
 
 
 def needed_levels(scale: float, moduli: Sequence[int]) -> int:

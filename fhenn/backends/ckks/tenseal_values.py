@@ -8,7 +8,7 @@ operators, without a detour over bytes, for any number of chunks and any shape, 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import log2, prod, sqrt
+from math import log2, prod
 from typing import Any
 
 import numpy as np
@@ -99,7 +99,8 @@ class TensealBackend:
         The first factor of the product carries the noise of a rescale, which the second multiplies: m in the middle
         of x² makes that |x² - m| <= m instead of |x² + b|, a sixth for the sigmoid.
         """
-        at_x, at_w = self._state(x), self._state(w)
+        at_x = self._state(x)
+        at_w = at_x if w is x else self._state(w)
         context = at_x.context
         operation = "the cubic"
         for state in (at_x, at_w):
@@ -188,23 +189,16 @@ class TensealBackend:
         )
 
     def headroom(self, polynomial: Polynomial, x: TensealValue) -> float:
-        """The largest |x| that the evaluation of `polynomial` on `x` holds. Raises LevelExhausted, ScaleMismatch."""
+        """The largest |x| for which p(x) lies within the modulus that is left (see `CubicSchedule.headroom`).
+
+        Raises LevelExhausted, ScaleMismatch.
+        """
         state = self._state(x)
         state.context.require_levels("the cubic", 2, state.level)
         nominal = TensealMessage.decode(x.serialize()).scale
         self._require_fit(state, nominal)
         at_result = float(prod(state.context.primes[: state.level - 1])) / 2
-        at_input = at_result * state.prime() * state.prime(1)
-        form = cubic_form(polynomial)
-        m = max(abs(bound) for bound in polynomial.domain) ** 2 / 2
-        product = Polynomial((0.0, -form.k * m, 0.0, form.k), polynomial.domain)
-        slope = max(abs(form.k), abs(form.k * (form.b + m)))
-        return min(
-            sqrt(at_input) / state.scale,
-            at_input / (state.scale * nominal * slope),
-            radius_within(product, at_result / nominal),
-            radius_within(polynomial, at_result / nominal),
-        )
+        return radius_within(polynomial, at_result / nominal)
 
     def reveal(self, x: TensealValue, secret: Any) -> NDArray[np.floating[Any]]:
         """The plaintext of `x`, with a `tenseal` secret key, a `Context`, or the key in its own context.

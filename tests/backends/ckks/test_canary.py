@@ -101,6 +101,27 @@ def test_batches_of_single_values_are_encrypted_wrongly(small):
     assert tensor.decrypt().tolist()[1][0] == pytest.approx(1.0, abs=1e-3)
 
 
+def test_a_rescale_is_exact_modulo_the_modulus(client):
+    """What wraps before a rescale and not after it comes out right: headroom relies on it."""
+    level = 2
+    ciphertext = client.encrypt_slots([1.0] * client.slots, level, client.scale)
+    room = client.modulus(level) / client.scale  # a message of 1 times this is the whole modulus
+    product = seal.Ciphertext()
+    factor = client.encode(1.0, level, room / 8)
+    client.evaluator.multiply_plain(ciphertext, factor, product)
+    fits, wraps = seal.Ciphertext(), seal.Ciphertext()
+    client.evaluator.rescale_to_next(product, fits)
+    eightfold = product
+    for _ in range(3):
+        client.evaluator.add_inplace(eightfold, eightfold)
+    client.evaluator.rescale_to_next(eightfold, wraps)
+    for _ in range(3):
+        client.evaluator.add_inplace(fits, fits)
+    client.evaluator.sub_inplace(wraps, fits)
+    # in units of rounding: hundreds of thousands at most, where a wrap would be the modulus
+    assert max(map(abs, client.decrypt_slots(wraps))) * wraps.scale < 1e6 < client.modulus(level - 1) / 1e6
+
+
 def test_symmetric_contexts_have_no_public_key():
     context = ts.context(
         ts.SCHEME_TYPE.CKKS, 4096, coeff_mod_bit_sizes=[40, 40], n_threads=1,
