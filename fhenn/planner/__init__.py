@@ -1,6 +1,8 @@
 """From a model and a wanted accuracy to CKKS parameters."""
 
 from fhenn.planner.noise import NoiseModel
-from fhenn.planner.plan import Plan, plan
+from fhenn.planner.plan import Plan
+from fhenn.planner.search import plan, verify
+from fhenn.planner.walk import flatten
 
-__all__ = ["NoiseModel", "Plan", "plan"]
+__all__ = ["NoiseModel", "Plan", "flatten", "plan", "verify"]

@@ -9,7 +9,9 @@ of a uniform ternary secret, a slot's variance is, in units of 1/scale²:
 - fresh, under the secret key: N/2 · σ²
 - a rescale (rounding both halves of the ciphertext): N/2 · (1 + h)/12
 - a key switch with special prime p: the same rounding, and N/2 · Σ N·q²/12 · σ²/p² over the primes q in use.
-  SEAL's digits are not centred; their mean adds a spike near slot 0 of up to Σ q/p · N/π · √(N/2)·σ.
+  SEAL's digits are not centred: their mean q/2 times Σ Xⁱ, which is 2N/π at the root next to 1 and 1/k of that at the
+  k-th (k odd), adds a spike of variance Σ q²/p² · (N/π)² · N/2 · σ² in slot 0, normal as the key's own error is. The
+  squares of all slots sum to π²/8 of that: what a sum over any slots sees.
 - a plaintext's rounding, times the values that it multiplies: N/2 · 1/12 in units of 1/(its scale)²
 
 (Costache, Curtis, Hales, Murphy, Ogilvie & Player, "On the precision loss in approximate homomorphic encryption", 2023,
@@ -54,13 +56,12 @@ class NoiseModel:
         """Of a plaintext."""
         return sqrt(self.ring_degree / 24)
 
-    def key_switch(self, level: int) -> float:
-        """Of a rotation or relinearisation at a level, in the worst slot."""
+    def key_switch(self, level: int) -> Noise:
+        """Of a rotation or relinearisation at a level, in the worst slot; the normal part is a spike in few slots."""
         n = self.ring_degree
-        ratios = [prime / self.special for prime in self.primes[: level + 1]]
-        spread = n / 2 * sum(n * ratio**2 / 12 for ratio in ratios) * SIGMA**2
-        spike = sum(ratios) * n / pi * sqrt(n / 2) * SIGMA
-        return sqrt(self.rounding**2 + spread + spike**2)
+        ratios = sqrt(sum((prime / self.special) ** 2 for prime in self.primes[: level + 1]))
+        key_error = ratios * sqrt(n / 2) * SIGMA
+        return Noise(hypot(self.rounding, key_error * sqrt(n / 12)), key_error * n / pi * sqrt(pi**2 / 8))
 
 
 @dataclass(frozen=True)

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from fhenn.backends.ckks import CipherArray, Context
 from fhenn.errors import PlanError, ShapeMismatch
 from fhenn.nn import Node
-from fhenn.planner import Plan
-from fhenn.planner.plan import verify
+from fhenn.planner import Plan, flatten, verify
 
 
 class Server:
     """Runs a model on ciphertexts for the client whose keys it was given.
 
     model: what the plan was made for. evaluation_keys: bytes of `Client.evaluation_keys`; bytes that carry a secret
-    key are refused. Raises PlanError where model, plan and keys do not belong together, WireFormatError.
+    key are refused. progress: called with (node, done, total) as the model runs. Raises PlanError where model, plan and
+    keys do not belong together, WireFormatError.
     """
 
-    def __init__(self, model: Node, plan: Plan, evaluation_keys: bytes) -> None:
+    def __init__(
+        self,
+        model: Node,
+        plan: Plan,
+        evaluation_keys: bytes,
+        progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+    ) -> None:
         verify(plan, model)
         context = Context.from_bytes(evaluation_keys)
         if not plan.fits(context):
             raise PlanError("the keys were made for another plan.", "Make client and server from one plan.")
-        self._model, self._plan, self._context = model, plan, context
+        self._nodes, self._plan, self._context = tuple(flatten(model)), plan, context
+        self._progress = progress
 
     @property
     def plan(self) -> Plan:
@@ -46,5 +55,8 @@ class Server:
         x.require_same_keys(self._context)
         if x.layout != self._plan.layout or x.level != self._plan.parameters.levels or x.scale != self._context.scale:
             raise ShapeMismatch("predict", x.shape, "samples as the client of this plan encrypts them")
-        answer: CipherArray = self._model.infer(x)
-        return answer
+        for done, node in enumerate(self._nodes):
+            self._progress(node.name, done, len(self._nodes))
+            x = node.infer(x)
+        self._progress("done", len(self._nodes), len(self._nodes))
+        return x

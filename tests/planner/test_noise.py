@@ -49,8 +49,8 @@ def test_rotation(case):
     ciphertext = context.encrypt_slots(x.tolist(), context.levels, context.scale)
     before = np.array(context.decrypt_slots(ciphertext))
     error = _error(context, context.rotate(ciphertext, 1), np.roll(before, -1))
-    assert 0.5 * model.rounding < error.std() < 1.2 * model.key_switch(context.levels)
-    assert np.abs(error).max() < Noise(model.key_switch(context.levels), 0.0).bound(context.slots)
+    assert 0.5 * model.rounding < error.std() < 1.2 * model.key_switch(context.levels).deviation
+    assert np.abs(error).max() < model.key_switch(context.levels).bound(context.slots)
 
 
 def test_relinearisation(case):
@@ -63,7 +63,7 @@ def test_relinearisation(case):
     keys = context.relinearisation_keys("test")
     context.evaluator.relinearize_inplace(square, keys)
     error = _error(context, square, before)
-    assert np.abs(error).max() < Noise(model.key_switch(context.levels), 0.0).bound(context.slots)
+    assert np.abs(error).max() < model.key_switch(context.levels).bound(context.slots)
 
 
 def test_a_rescale_has_the_tails_of_laplace(case):

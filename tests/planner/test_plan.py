@@ -1,3 +1,4 @@
+import json
 from itertools import pairwise
 
 import numpy as np
@@ -6,7 +7,7 @@ import pytest
 import fhenn
 from fhenn.backends.ckks.layout import FEATURES
 from fhenn.backends.ckks.parameters import MAX_MODULUS_BITS
-from fhenn.errors import NonFiniteValue, ParameterError, PlanError, ShapeMismatch
+from fhenn.errors import NonFiniteValue, ParameterError, PlanError, ShapeMismatch, WireFormatError
 
 rng = np.random.default_rng(0)
 
@@ -162,3 +163,60 @@ def test_other_nodes_are_refused():
 
     with pytest.raises(PlanError, match="cannot be planned"):
         fhenn.plan(fhenn.Sequential([fhenn.Linear([[1.0]]), Strange()]), inputs=[-1, 1])
+
+
+@pytest.mark.parametrize("wish", [{}, {"layout": "throughput"}, {"upload": 3}, {"samples": 8}], ids=str)
+def test_survives_json(wish):
+    plan = fhenn.plan(MODELS["multilayer"], inputs=[-1, 1], **wish)
+    assert fhenn.Plan.from_json(plan.to_json()) == plan
+    assert fhenn.Plan.from_json(plan.public().to_json().encode()) == plan.public()
+
+
+def test_public_plan_tells_no_ranges_and_serves_both_sides():
+    model = MODELS["left to the client"]
+    plan = fhenn.plan(model, inputs=[-1, 1])
+    public = fhenn.Plan.from_json(plan.public().to_json())
+    assert public.stages == ()
+    assert "headroom" not in str(public)
+    assert str(plan).startswith(str(public))
+    client = fhenn.Client(public)
+    answer = fhenn.Server(model, plan, client.evaluation_keys()).predict(client.encrypt([[0.5] * 30]))
+    assert client.decrypt_scores(answer) == pytest.approx(model.infer([[0.5] * 30]), abs=plan.error)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        {"kind": "fhenn-model"},
+        {"version": 2},
+        {"parameters": {"ring_degree": 4096, "chain": [60, 60, 60], "scale": 2.0**30}},
+        {"parameters": [1]},
+        {"layout": {"name": "sideways"}},
+        {"layout": {"name": "vectors", "form": "tiles", "period": 2, "samples": 1, "step": 1, "tiles": 1}},
+        {"layout_name": "both"},
+        {"rotations": [0]},
+        {"rotations": [4096]},
+        {"rotations": ["1"]},
+        {"stages": [{"node": "Linear"}]},
+        {"low": [2.0] * 16},
+        {"low": [-1.0]},
+        {"low": [], "high": []},
+        {"low": [float("nan")] * 16},
+        {"error": float("inf")},
+        {"accuracy": "small"},
+        {"finish": "round"},
+        {"signature": [1]},
+        {"surplus": 1},
+    ],
+    ids=str,
+)
+def test_json_of_something_else_is_refused(spoil):
+    text = fhenn.plan(MODELS["multilayer"], inputs=[-1, 1]).to_json()
+    with pytest.raises(WireFormatError, match="plan"):
+        fhenn.Plan.from_json(json.dumps(json.loads(text) | spoil))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "1", "{", b"\xff", '{"kind": "fhenn-plan"}', "[" * 100_000])
+def test_other_bytes_are_refused(text):
+    with pytest.raises(WireFormatError, match="plan"):
+        fhenn.Plan.from_json(text)

@@ -159,3 +159,15 @@ def test_progress_is_told():
     client = fhenn.Client(fhenn.plan(model, inputs=[-1, 1]), lambda *what: told.append(what))
     client.encrypt(np.zeros((2, 6)))
     assert told == [("keys", 0, 1), ("keys", 1, 1), ("encrypt", 0, 2), ("encrypt", 2, 2)]
+
+
+def test_progress_of_the_server_is_told():
+    told = []
+    model = logistic()
+    plan = fhenn.plan(model, inputs=[-1, 1])
+    client = fhenn.Client(plan)
+    server = fhenn.Server(model, plan, client.evaluation_keys(), lambda *what: told.append(what))
+    server.predict(client.encrypt(np.zeros((2, 6))))
+    names = [node.name for node in model.nodes]
+    total = len(names)
+    assert told == [*((name, done, total) for done, name in enumerate(names)), ("done", total, total)]

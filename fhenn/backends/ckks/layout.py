@@ -130,13 +130,16 @@ class Vectors(Layout):
         return stacked
 
     def unpack(self, rows: Slots, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        """The array of `shape`; each value the mean of its copies, whose errors are nearly independent."""
         samples, width = shape
         slots = len(rows[0])
-        held = self.content(width, slots)
-        where = [np.argwhere(held == feature)[0] for feature in range(width)]
-        tiles, positions = np.array(where).T
-        values = np.array(rows).reshape(-1, self.tiles, slots // self.samples, self.samples)
-        return values[:, tiles, positions, :].swapaxes(1, 2).reshape(-1, width)[:samples]
+        held = self.content(width, slots).reshape(-1)
+        groups = np.array(rows).reshape(-1, self.tiles, slots // self.samples, self.samples)
+        values = groups.transpose(0, 3, 1, 2).reshape(-1, len(held))
+        by_feature = np.argsort(held, kind="stable")
+        starts = np.searchsorted(held[by_feature], np.arange(width))
+        copies = np.diff(starts, append=len(held))
+        return (np.add.reduceat(values[:, by_feature], starts, axis=1) / copies)[:samples]
 
     def ciphertexts(self, shape: tuple[int, ...], slots: int) -> int:
         _require_matrix(self, shape)

@@ -1,0 +1,88 @@
+"""The plan's bound against SEAL itself: keys of many generations, every slot, data that fills the declared bounds."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+import fhenn
+from fhenn.backends.ckks.layout import Vectors
+
+rng = np.random.default_rng(0)
+
+
+def network(*sizes, finish=None, last=False):
+    nodes = []
+    for width, outputs in pairwise(sizes):
+        weight = rng.uniform(-1, 1, (outputs, width))
+        weight *= 3 / np.abs(weight).sum(axis=1, keepdims=True)
+        nodes += [fhenn.Linear(weight, rng.uniform(-0.5, 0.5, outputs)), fhenn.Sigmoid(on_violation="ignore")]
+    return fhenn.Sequential(nodes if last else nodes[:-1], finish=finish)
+
+
+REGRESSION, LEFT = network(30, 1, last=True), network(30, 1, finish="sigmoid")
+PERCEPTRON, WIDER, TALL = network(16, 8, 4), network(64, 32, 10), network(3, 20, 2, last=True)
+WIDE, DEEP = network(300, 2), network(8, 8, 8, 2)
+
+CASES = {
+    "regression, wide prime": (REGRESSION, {"accuracy": 1e-3}),
+    "regression, five primes": (REGRESSION, {"accuracy": 1e-6}),
+    "regression, two ciphertexts": (REGRESSION, {"upload": 2}),
+    "regression, sixteen samples": (REGRESSION, {"samples": 16}),
+    "regression, throughput": (REGRESSION, {"layout": "throughput"}),
+    "regression, throughput, small ring": (REGRESSION, {"layout": "throughput", "accuracy": 1e-2}),
+    "left to the client": (LEFT, {}),
+    "left to the client, large scale": (LEFT, {"accuracy": 1e-6}),
+    "left to the client, throughput": (LEFT, {"layout": "throughput"}),
+    "perceptron, wide prime": (PERCEPTRON, {"accuracy": 1e-2}),
+    "perceptron": (PERCEPTRON, {}),
+    "perceptron, throughput": (PERCEPTRON, {"layout": "throughput"}),
+    "wider perceptron": (WIDER, {}),
+    "wider perceptron, wide prime": (WIDER, {"accuracy": 1e-2}),
+    "tall": (TALL, {"accuracy": 1e-2}),
+    "tall, throughput": (TALL, {"layout": "throughput", "accuracy": 1e-2}),
+    "wide": (WIDE, {}),
+    "wide, large scale": (WIDE, {"accuracy": 1e-6}),
+    "three layers": (DEEP, {"accuracy": 1e-2}),
+    "three layers, throughput": (DEEP, {"accuracy": 1e-2, "layout": "throughput"}),
+}
+QUICK = ("regression, wide prime", "perceptron, wide prime", "left to the client, throughput")
+
+
+def largest_error(model, plan, keys):
+    """Over `keys` key generations and every slot that holds an output."""
+    count = plan.parameters.slots if plan.layout_name == "throughput" else 4 * plan.samples_per_ciphertext
+    x = rng.choice([-1.0, 1.0], (count, plan.features))
+    weight = model.nodes[0].weight[:count]
+    x[: len(weight)] = np.where(weight < 0, -1.0, 1.0)  # the corners at which the first layer is largest
+    expected = model.infer(x)
+    largest = 0.0
+    for _ in range(keys):
+        client = fhenn.Context.generate(plan.parameters, plan.rotations)
+        server = fhenn.Server(model, plan, client.to_bytes())
+        answer = server.evaluate(fhenn.encrypt(client, x, layout=plan.layout))
+        held = np.ones(client.slots, bool)
+        if isinstance(answer.layout, Vectors):
+            positions = answer.layout.content(answer.shape[1], client.slots)[0]
+            held = np.repeat(positions >= 0, answer.layout.samples)
+        for ciphertext, row in zip(answer.ciphertexts, answer.layout.pack(expected, client.slots), strict=True):
+            error = np.abs(np.array(client.decrypt_slots(ciphertext)) - row)
+            largest = max(largest, float(error[held].max()))
+    return largest
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_bound_holds(name):
+    model, wish = CASES[name]
+    plan = fhenn.plan(model, inputs=[-1, 1], **wish)
+    assert largest_error(model, plan, keys=2) <= plan.error
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("name", CASES)
+def test_bound_holds_and_is_close(name):
+    model, wish = CASES[name]
+    plan = fhenn.plan(model, inputs=[-1, 1], **wish)
+    largest = largest_error(model, plan, keys=20)
+    print(f"{name}: N={plan.parameters.ring_degree} {plan.parameters.chain}, bound/largest {plan.error / largest:.1f}")
+    assert largest <= plan.error <= 30 * largest
