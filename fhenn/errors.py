@@ -91,7 +91,7 @@ class HeadroomExceeded(FhennError, ValueError):
 
 @dataclass(eq=False)
 class ParameterError(FhennError, ValueError):
-    """CKKS parameters that are malformed, insecure or do not reach what was asked for."""
+    """Parameters, of CKKS or of a polynomial, that are malformed, insecure or do not reach what was asked for."""
 
     reason: str
     suggestion: str
@@ -109,6 +109,22 @@ class PlanError(FhennError, ValueError):
 
     def __str__(self) -> str:
         return f"{self.reason} {self.suggestion}"
+
+
+@dataclass(eq=False)
+class AccuracyUnreached(FhennError, ValueError):
+    """No polynomial that may be tried is as accurate as was asked; `best` is the error that `degree` reaches."""
+
+    accuracy: float
+    best: float
+    degree: int
+    suggestion: str
+
+    def __str__(self) -> str:
+        return (
+            f"an accuracy of {self.accuracy:.3g} is not reached: degree {self.degree} comes to {self.best:.3g}. "
+            f"{self.suggestion}"
+        )
 
 
 @dataclass(eq=False)

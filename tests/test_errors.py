@@ -14,6 +14,7 @@ EXAMPLES = [
     (errors.HeadroomExceeded(11.0, 9.4, "encrypt"), "11 exceeds the headroom of 9.4"),
     (errors.ParameterError("It is bad.", "Do better."), "Do better"),
     (errors.PlanError("None fits.", "Use less."), "Use less"),
+    (errors.AccuracyUnreached(1e-9, 2e-5, 63, "Narrow it."), "1e-09 is not reached: degree 63 comes to 2e-05. Narrow"),
     (
         errors.BoundsExceeded((1, 2), 9.0, -1.0, 1.0),
         "features 1, 2 leave their declared bounds; the furthest value is 9",

@@ -25,6 +25,7 @@ RANK = {
 
 FOREIGN = {
     "tenseal": {"backends.ckks"},
+    "scipy": {"approx"},
     "matplotlib": {"figures"},
     "click": {"cli"},
     "rich": {"cli"},

@@ -11,13 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fhenn.approx.function import Function
 from fhenn.approx.numbers import floating
 from fhenn.approx.polynomial import Polynomial
-
-SIGMOID_CUBIC = Polynomial((0.5, 0.197, 0.0, -0.004), domain=(-4.0, 4.0))
-"""0.5 + 0.197x - 0.004x³: the minimax cubic of σ on [-5, 5], truncated to three decimals (Chen, Gilad-Bachrach, Han,
-Huang, Jalali, Laine & Lauter, "Logistic regression over encrypted data from fully homomorphic encryption", BMC Medical
-Genomics 11:81, 2018). fhenn uses it on [-4, 4], where it is off by at most 0.051."""
 
 
 def sigmoid(x: ArrayLike) -> Any:
@@ -55,3 +51,12 @@ def sigmoid_second(x: ArrayLike) -> Any:
     z = np.exp(-np.abs(x))
     # 1 - 2σ = sign(x)(z-1)/(1+z)
     return (np.sign(x) * (z - 1) / (1 + z) * (z / (1 + z) * (1 / (1 + z))))[()]
+
+
+SIGMOID = Function("sigmoid", sigmoid, sigmoid_prime, symmetry="odd")
+"""σ, which is 1/2 plus an odd function."""
+
+SIGMOID_CUBIC = Polynomial((0.5, 0.197, 0.0, -0.004), domain=(-4.0, 4.0), function=SIGMOID)
+"""0.5 + 0.197x - 0.004x³: the minimax cubic of σ on [-5, 5], truncated to three decimals (Chen, Gilad-Bachrach, Han,
+Huang, Jalali, Laine & Lauter, "Logistic regression over encrypted data from fully homomorphic encryption", BMC Medical
+Genomics 11:81, 2018). fhenn uses it on [-4, 4], where it is off by at most 0.051."""

@@ -1,0 +1,243 @@
+"""Polynomials fitted to a function: minimax, least squares, interpolation at Chebyshev points.
+
+All results are in the Chebyshev basis of their domain. On a domain that is symmetric about 0 the symmetry of the
+function is used: the coefficients that it rules out are exactly 0, so that an odd function's fit
+of even degree is that of a degree less.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable
+from functools import cache
+from math import inf
+from operator import index
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.polynomial import legendre
+from numpy.typing import NDArray
+
+from fhenn.approx.basis import interpolate
+from fhenn.approx.extrema import Array, points
+from fhenn.approx.function import Function
+from fhenn.approx.polynomial import Polynomial, checked_domain
+from fhenn.approx.remez import exchange
+from fhenn.errors import AccuracyUnreached, ParameterError
+
+Domain = tuple[float, float]
+Indices = NDArray[np.integer[Any]]
+Method = Literal["minimax", "least_squares", "chebyshev"]
+
+MAX_DEGREE = 63
+"""The largest degree: six levels."""
+
+
+def checked_degree(degree: int) -> int:
+    """`degree` as an int. Raises ParameterError unless it is a whole number from 1 to MAX_DEGREE."""
+    try:
+        whole = index(degree)
+    except TypeError:
+        whole = 0
+    if not 1 <= whole <= MAX_DEGREE:
+        raise ParameterError(f"degree {degree!r} is out of range.", f"Give a whole number from 1 to {MAX_DEGREE}.")
+    return whole
+
+
+def symmetric(function: Function, domain: Domain) -> bool:
+    """Whether the symmetry of `function` is one on `domain`."""
+    return function.symmetry != "none" and domain[0] == -domain[1]
+
+
+def exponents(function: Function, degree: int, domain: Domain) -> Indices:
+    """The k of the T_k that a fit of the part without tilt takes; without the constant where that is known."""
+    if not symmetric(function, domain):
+        return np.arange(degree + 1)
+    return np.arange(1 if function.symmetry == "odd" else 0, degree + 1, 2)
+
+
+def assemble(function: Function, domain: Domain, ks: Indices, values: Array, degree: int) -> Polynomial:
+    """The polynomial with coefficients `values` of the T_k, and with the constant and the tilt that `ks` leave out."""
+    coefficients = np.zeros(degree + 1)
+    coefficients[ks] = values
+    if symmetric(function, domain):
+        coefficients[1] += function.tilt * domain[1]
+        if function.symmetry == "odd":
+            coefficients[0] = function.centre
+    return Polynomial(tuple(coefficients), domain, "chebyshev", function)
+
+
+def reduced(function: Function, domain: Domain) -> Callable[[Array], Array]:
+    """The part of `function` that remains to be fitted: without tilt and centre where symmetry gives them."""
+    if not symmetric(function, domain):
+        return function.value
+    centre, tilt = function.centre if function.symmetry == "odd" else 0.0, function.tilt
+    return lambda x: function.value(x) - tilt * x - centre
+
+
+def chebyshev_matrix(ks: Indices, domain: Domain) -> Callable[[Array], Array]:
+    """x, of shape (n,), to T_k(t(x)), of shape (n, number of ks), for x in the domain."""
+    middle, half = domain[0] / 2 + domain[1] / 2, domain[1] / 2 - domain[0] / 2
+    return lambda x: np.cos(np.arccos(np.clip((x - middle) / half, -1, 1))[:, None] * ks)
+
+
+def refuse_jumps(function: Function, domain: Domain) -> None:
+    """Raises ParameterError where `function` jumps inside `domain`, so that no polynomial is close."""
+    for kink in function.kinks:
+        left, right = np.nextafter(kink, -inf), np.nextafter(kink, inf)
+        if domain[0] < kink < domain[1] and abs(float(function.value(right)) - float(function.value(left))) > 1e-9:
+            raise ParameterError(
+                f"{function.name} jumps at {kink:g}, where no polynomial is close.",
+                "Keep the jump out of the domain; for the sign use composite_sign.",
+            )
+
+
+def minimax(function: Function, degree: int, domain: Domain) -> Polynomial:
+    """The polynomial of `degree` whose largest error on `domain` is the smallest, by the Remez exchange.
+
+    Levelled to 1e-10 of the error, or to what float64 resolves. Raises ParameterError for a degree beyond 1 to 63, an
+    empty domain, or a function that jumps inside, as the sign at 0.
+
+    >>> from fhenn.approx import SIGMOID
+    >>> print(minimax(SIGMOID, 3, (-5, 5)).to_monomial())
+    0.5 + 0.197513x - 0.00426518x^3
+    """
+    degree, domain = checked_degree(degree), checked_domain(domain)
+    refuse_jumps(function, domain)
+    ks = exponents(function, degree, domain)
+    if symmetric(function, domain):
+        # on the right half: the extrema of the T_k just past the last, which start at 0 only for even ones
+        last = 2 * ks.size + (1 if function.symmetry == "odd" else 0)
+        reference, low = domain[1] * np.cos(np.pi * np.arange(ks.size + 1) / last)[::-1], 0.0
+        reference = np.maximum(reference, 0.0)
+    else:
+        unit, low = np.cos(np.pi * np.arange(ks.size + 1) / ks.size)[::-1], domain[0]
+        reference = domain[0] / 2 + domain[1] / 2 + (domain[1] / 2 - domain[0] / 2) * unit
+    at = points(low, domain[1], degree, function.kinks)
+    values = exchange(reduced(function, domain), chebyshev_matrix(ks, domain), at, reference)
+    return assemble(function, domain, ks, values, degree)
+
+
+def least_squares(function: Function, degree: int, domain: Domain) -> Polynomial:
+    """The polynomial of `degree` with the smallest integral of the squared error over `domain`.
+
+    By projection onto the Legendre polynomials, integrals by Gauss's rule of 16 points between close breaks.
+    Raises ParameterError for a degree beyond 1 to 63 or an empty domain.
+
+    >>> from fhenn.approx import SIGMOID
+    >>> print(least_squares(SIGMOID, 3, (-8, 8)).to_monomial())
+    0.5 + 0.15012x - 0.00159302x^3
+    """
+    degree, domain = checked_degree(degree), checked_domain(domain)
+    middle, half = domain[0] / 2 + domain[1] / 2, domain[1] / 2 - domain[0] / 2
+    inside = [kink for kink in function.kinks if domain[0] < kink < domain[1]]
+    breaks = np.union1d(points(*domain, degree)[::16], [*domain, *inside])
+    nodes, weights = legendre.leggauss(16)
+    width = np.diff(breaks) / 2
+    x = (breaks[:-1, None] + width[:, None] * (1 + nodes)).ravel()
+    weighted = (width[:, None] * weights).ravel() / half * reduced(function, domain)(x)
+    ks = exponents(function, degree, domain)
+    projections = (ks + 0.5) * (weighted @ legendre.legvander((x - middle) / half, degree)[:, ks])
+    series = np.zeros(degree + 1)
+    series[ks] = projections
+    values = interpolate(lambda t: legendre.legval(t, series), degree, (-1.0, 1.0))[ks]
+    return assemble(function, domain, ks, values, degree)
+
+
+def chebyshev(function: Function, degree: int, domain: Domain) -> Polynomial:
+    """The polynomial of `degree` through the function at the degree + 1 zeros of T_(degree + 1) on `domain`.
+
+    Within a factor of 2 + (2/π)·log(degree + 1) of the smallest largest error (Trefethen 2013, "Approximation Theory
+    and Approximation Practice", theorem 15.2). Raises ParameterError for a degree beyond 1 to 63 or an empty domain.
+
+    >>> from fhenn.approx import SIGMOID
+    >>> print(chebyshev(SIGMOID, 3, (-8, 8)))
+    0.5 + 0.635597 T1(x/8) - 0.229513 T3(x/8)
+    """
+    degree, domain = checked_degree(degree), checked_domain(domain)
+    ks = exponents(function, degree, domain)
+    values = interpolate(reduced(function, domain), degree, domain)[ks]
+    return assemble(function, domain, ks, values, degree)
+
+
+_METHODS: dict[str, Callable[[Function, int, Domain], Polynomial]] = {
+    "minimax": minimax,
+    "least_squares": least_squares,
+    "chebyshev": chebyshev,
+}
+
+
+def fit(
+    function: Function,
+    *,
+    domain: Domain,
+    degree: int | None = None,
+    accuracy: float | None = None,
+    method: Method = "minimax",
+) -> Polynomial:
+    """The polynomial of `degree`, or of the smallest degree to 63 whose largest error is at most `accuracy`.
+
+    Raises ParameterError for both or neither of the two, an accuracy that is not positive, an unknown method and what
+    the method refuses; AccuracyUnreached where no degree is enough.
+
+    >>> from fhenn.approx import SIGMOID
+    >>> fit(SIGMOID, domain=(-8, 8), accuracy=0.02).degree
+    7
+    """
+    domain, make = checked_domain(domain), _METHODS.get(method)
+    if make is None:
+        raise ParameterError(f"method {method!r} is unknown.", f"Use one of {', '.join(_METHODS)}; or tail_safe.")
+    if (degree is None) == (accuracy is None):
+        raise ParameterError("degree and accuracy are two ways to say how good.", "Give one of them.")
+    if degree is not None:
+        return make(function, degree, domain)
+    if accuracy is None or not 0 < accuracy < inf:
+        raise ParameterError(f"accuracy {accuracy!r} is out of range.", "Give a positive number.")
+
+    @cache
+    def attempt(candidate: int) -> tuple[float, Polynomial]:
+        polynomial = make(function, candidate, domain)
+        return polynomial.sup_error(), polynomial
+
+    degrees = _degrees(function, domain)
+    if method == "minimax":  # more degree is never worse, so bisect
+        place = bisect_left(degrees, True, key=lambda candidate: attempt(candidate)[0] <= accuracy)
+    else:
+        place = next((i for i, candidate in enumerate(degrees) if attempt(candidate)[0] <= accuracy), len(degrees))
+    if place < len(degrees):
+        return attempt(degrees[place])[1]
+    tried = degrees[-1:] if method == "minimax" else degrees
+    best, largest = min((attempt(candidate)[0], candidate) for candidate in tried)
+    raise AccuracyUnreached(
+        accuracy,
+        best,
+        largest,
+        f"Ask for {best * 1.01:.2g} or more, or for a domain narrower than ({domain[0]:g}, {domain[1]:g}).",
+    )
+
+
+def _degrees(function: Function, domain: Domain) -> list[int]:
+    """1 to MAX_DEGREE, without those that symmetry makes no better than the one before."""
+    if not symmetric(function, domain):
+        return list(range(1, MAX_DEGREE + 1))
+    return list(range(1, MAX_DEGREE + 1, 2)) if function.symmetry == "odd" else [1, *range(2, MAX_DEGREE + 1, 2)]
+
+
+class Row(NamedTuple):
+    """One degree of an error table: its depth in levels, the largest error on the domain, the polynomial."""
+
+    degree: int
+    depth: int
+    error: float
+    polynomial: Polynomial
+
+
+def error_table(function: Function, domain: Domain, degrees: Iterable[int], method: Method = "minimax") -> list[Row]:
+    """A row for each of `degrees`; raises what `fit` does.
+
+    >>> from fhenn.approx import SIGMOID
+    >>> [(row.degree, row.depth, round(row.error, 3)) for row in error_table(SIGMOID, (-8, 8), (3, 7))]
+    [(3, 2, 0.089), (7, 3, 0.019)]
+    """
+    fits = (fit(function, domain=domain, degree=degree, method=method) for degree in degrees)
+    return [Row(p.degree, p.depth, p.sup_error(), p) for p in fits]
