@@ -33,7 +33,7 @@ def _tanh(x: ArrayLike) -> Any:
 
 
 def _tanh_prime(x: ArrayLike) -> Any:
-    z = np.exp(-2 * np.abs(floating(x)))
+    z = np.exp(-2 * np.abs(_clipped(x, _FAR)))
     # 1 - tanh² = 4z/(1+z)²: free of the cancellation for large x
     return (4 * z / (1 + z) / (1 + z))[()]
 

@@ -172,8 +172,10 @@ class Polynomial:
         value = dtype(self.coefficients[0]) + t * value - after
         # past an overflow the recurrence meets inf - inf; so far out the leading term has the say
         lost = np.isnan(value) & ~np.isnan(x)
-        lead = np.copysign(dtype(inf), dtype(self.coefficients[-1]) * (np.sign(t) if self.degree % 2 else dtype(1)))
-        return np.where(lost, lead, value)
+        if lost.any():
+            lead = np.copysign(dtype(inf), self.coefficients[-1] * np.sign(t) ** self.degree).astype(dtype)
+            value = np.where(lost, lead, value)[()]
+        return value
 
     def sup_error(self) -> float:
         """The largest |p - f| on the domain, f the function that it stands for; true to 1e-9·max(1, value).

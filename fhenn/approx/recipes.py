@@ -84,11 +84,12 @@ def _least_squares(degree: int) -> Recipe:
 
 
 def _tail_safe(function: Function, width: int, reach: int, degree: int) -> Recipe:
-    # a little stricter than what is promised, 0.05 and 2, for the rounding
+    # a little stricter than the 0.05 and 2 that are promised, for the rounding; ReLU's margin binds on the left
+    margin = 0.0502 if function.symmetry == "odd" else 0.0498
     return Recipe(
         f"{function.name}-tail-safe-{width}-{reach}-{degree}",
-        lambda: _rounded(tail_safe(function, degree, (-width, width), (-reach, reach), margin=0.0502, slope=1.999)),
-        f"linear program, fhenn.approx.tail_safe with margin 0.0502 (and slope 1.999); {DECIMALS} decimals",
+        lambda: _rounded(tail_safe(function, degree, (-width, width), (-reach, reach), margin, slope=1.999)),
+        f"linear program, fhenn.approx.tail_safe with margin {margin:g} and slope 1.999; {DECIMALS} decimals",
     )
 
 
