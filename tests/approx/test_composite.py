@@ -6,7 +6,7 @@ from fhenn.errors import AccuracyUnreached, ParameterError
 
 
 def on_union(epsilon):
-    x = np.concatenate([np.linspace(epsilon, 1, 100_001), np.geomspace(epsilon, 1, 100_001)])
+    x = np.concatenate([np.linspace(epsilon, 1, 10_001), np.geomspace(epsilon, 1, 10_001)])
     return np.concatenate([-x, x])
 
 
@@ -20,18 +20,18 @@ def test_error_is_located(degrees, epsilon):
     x = on_union(epsilon)
     sampled = np.abs(composite(x) - np.sign(x)).max()
     assert sampled <= composite.sup_error() + 1e-15 * 50
-    assert composite.sup_error() <= sampled * (1 + 1e-4) + 1e-14
+    assert composite.sup_error() <= sampled * (1 + 1e-3) + 1e-14
 
 
 @pytest.mark.parametrize(("degrees", "epsilon"), CASES)
 def test_stages(degrees, epsilon):
     composite = composite_sign(-1, epsilon, degrees)
-    x = np.concatenate([np.linspace(-1, 1, 10_001), on_union(epsilon)])
+    x = np.concatenate([np.linspace(-1, 1, 2001), on_union(epsilon)])
     for stage, degree in zip(composite.stages, degrees, strict=True):
         assert (stage.degree, stage.symmetry, stage.basis, stage.function) == (degree, "odd", "chebyshev", SIGN)
         assert stage.coefficients[0] == 0
         # the domain is what the inputs fill
-        assert np.abs(x).max() == pytest.approx(stage.domain[1], rel=1e-6)
+        assert np.abs(x).max() == pytest.approx(stage.domain[1], rel=1e-4)
         assert np.abs(x).max() <= stage.domain[1] * (1 + 1e-14)
         x = stage(x)
     assert composite.depth == sum(int(np.ceil(np.log2(degree + 1))) for degree in degrees)

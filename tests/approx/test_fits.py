@@ -74,7 +74,7 @@ def test_minimax_of_relu_is_half_that_of_the_modulus():
 @pytest.mark.parametrize("function", CONTINUOUS, ids=lambda function: function.name)
 @pytest.mark.parametrize("domain", [(-0.01, 0.01), (-8, 8), (-3, 8), (-1e4, 1e4), (100, 200)])
 def test_every_degree_settles_and_more_degree_is_not_worse(function, domain):
-    errors = [minimax(function, degree, domain).sup_error() for degree in (1, 2, 3, 15, 30, 63)]
+    errors = [minimax(function, degree, domain).sup_error() for degree in (1, 4, 31, 63)]
     scale = max(1.0, *np.abs(domain)) if function.tilt else 1.0
     assert all(after <= before * (1 + 1e-9) + 1e-13 * scale for before, after in pairwise(errors))
 
