@@ -44,7 +44,7 @@ def alternations(polynomial):
     return np.array([np.abs(run).max() for run in runs])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.sampled_from(CONTINUOUS), st.integers(1, 20), domains)
 def test_minimax_equioscillates(function, degree, domain):
     """Chebyshev's theorem: degree + 2 errors of the same size and alternating sign make a polynomial the best."""
@@ -72,7 +72,7 @@ def test_minimax_of_relu_is_half_that_of_the_modulus():
 
 
 @pytest.mark.parametrize("function", CONTINUOUS, ids=lambda function: function.name)
-@pytest.mark.parametrize("domain", [(-0.01, 0.01), (-8, 8), (-3, 8), (-1e4, 1e4), (100, 200)])
+@pytest.mark.parametrize("domain", [(-0.01, 0.01), (-3, 8), (-1e4, 1e4), (100, 200)])
 def test_every_degree_settles_and_more_degree_is_not_worse(function, domain):
     errors = [minimax(function, degree, domain).sup_error() for degree in (1, 4, 31, 63)]
     scale = max(1.0, *np.abs(domain)) if function.tilt else 1.0
@@ -114,7 +114,7 @@ def test_use_of_symmetry_changes_nothing(fitting, function, degree):
     np.testing.assert_allclose(padded, unused_padded, atol=1e-8)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.sampled_from(list(FUNCTIONS.values())), st.integers(1, 63), domains)
 def test_least_squares_leaves_an_orthogonal_residual(function, degree, domain):
     polynomial = least_squares(function, degree, domain)

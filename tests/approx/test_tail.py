@@ -52,7 +52,7 @@ def test_keeps_its_side_on_the_tails(function, degree, domain, reach, margin):
 
 
 @pytest.mark.parametrize("function", [RELU, SILU, GELU, SOFTPLUS], ids=lambda function: function.name)
-@pytest.mark.parametrize(("degree", "domain", "reach"), [(6, (-4, 4), (-8, 8)), (7, (-3, 5), (-6, 9))])
+@pytest.mark.parametrize(("degree", "domain", "reach"), [(6, (-4, 4), (-8, 8)), (5, (-3, 5), (-6, 9))])
 def test_keeps_sign_and_slope_on_the_tails(function, degree, domain, reach):
     polynomial = tail_safe(function, degree, domain, reach, 0.05, slope=1.5)
     right, left = np.linspace(domain[1], reach[1], 5001), np.linspace(reach[0], domain[0], 5001)
