@@ -5,12 +5,16 @@ from __future__ import annotations
 import platform
 from importlib.metadata import version
 
+from openfhe_peer import installed
+
 TABLES: list[str] = []
 
 
 def pytest_terminal_summary(terminalreporter):
     if TABLES:
         packages = ", ".join(f"{name} {version(name)}" for name in ("tenseal", "numpy"))
+        if found := installed():
+            packages += f", openfhe {found[1]}"
         machine = f"{platform.machine()}, one thread, Python {platform.python_version()}, {packages}"
         terminalreporter.write_line("")
         terminalreporter.write_line(machine)

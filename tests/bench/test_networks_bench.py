@@ -1,22 +1,28 @@
-"""Encrypted networks beside TenSEAL's own operators: time of the server, error, keys, same run, one thread.
+"""Encrypted networks beside TenSEAL's own operators and OpenFHE: time of the server, error, keys, same run, one thread.
 
 Run with `python -m pytest tests/bench -q -o addopts=`. TenSEAL is used in its best circuit at the same security:
-`mm`/`dot`, a bias in all slots, `polyval`.
+`mm`/`dot`, a bias in all slots, `polyval`. OpenFHE runs the circuits of `openfhe_circuits`, where a Python has it: this
+one, or the one that OPENFHE_PYTHON names (on Linux and x86-64 OpenFHE has wheels for Python 3.10 and 3.12).
+Peak memory is that of a process with the server alone, its Python and libraries included.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from math import isnan, nan
 from statistics import median
 from time import perf_counter
 from typing import Any
 
 import numpy as np
+import openfhe_peer
+import peak_memory
 import pytest
 import tenseal as ts
 from conftest import TABLES
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from support import tenseal_context
 
 import fhenn
@@ -34,23 +40,25 @@ class Row:
     error: float
     keys: float
     upload: float
+    peak: float = nan
 
 
 def interleaved(contestants: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
-    """Median seconds of each, taking turns within every round."""
+    """Median seconds of each, taking turns within every round; one may return the seconds that it took elsewhere."""
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(rounds + 1):
         for name, run in contestants.items():
             start = perf_counter()
-            run()
-            seconds[name].append(perf_counter() - start)
+            spent = run()
+            seconds[name].append(spent if isinstance(spent, float) else perf_counter() - start)
     return {name: median(values[1:]) for name, values in seconds.items()}
 
 
-def ours(
-    name: str, model: fhenn.Sequential, x: NDArray[np.float64], **wish: Any
-) -> tuple[str, Callable[[], Any], Callable[[float], Row]]:
-    """A contestant: its name, what to time, and its row for a time."""
+Contestant = tuple[str, Callable[[], Any], Callable[[float], Row]]
+"""Its name, what to time, and its row for a time."""
+
+
+def ours(name: str, model: fhenn.Sequential, x: NDArray[np.float64], **wish: Any) -> Contestant:
     plan = fhenn.plan(model, inputs=np.stack([x.min(axis=0) - 1e-9, x.max(axis=0) + 1e-9]), **wish)
     client = fhenn.Client(plan)
     keys = client.evaluation_keys()
@@ -59,18 +67,45 @@ def ours(
     upload = fhenn.CipherArray.from_bytes(server.context, message)
     scores = client.decrypt_scores(server.predict(message))
     error = float(np.abs(scores - model.infer(x)).max())
+    peak = peak_memory.of_server(model, plan, keys, message)
     label = f"fhenn, {name}, N={plan.parameters.ring_degree}"
-    return label, lambda: server.evaluate(upload), lambda t: Row(label, t, error, len(keys) / 1e6, len(message) / 1e6)
+    row = Row(label, nan, error, len(keys) / 1e6, len(message) / 1e6, peak)
+    return label, lambda: server.evaluate(upload), lambda seconds: replace(row, seconds=seconds)
+
+
+@pytest.fixture
+def openfhe():
+    """What makes OpenFHE's contestants: none where it is not installed."""
+    with ExitStack() as stack:
+
+        def contestants(name: str, expected: NDArray[np.float64], *circuit: Any, x: ArrayLike) -> list[Contestant]:
+            found = openfhe_peer.installed()
+            if found is None:
+                return []
+            peer = stack.enter_context(closing(openfhe_peer.Contestant(*circuit, x=x)))
+            peer.run()
+            error = float(np.abs(peer.scores() - expected.reshape(-1)).max())
+            label = f"OpenFHE {found[1]}, {name}, N=8192"
+            row = Row(label, nan, error, peer.key_bytes / 1e6, peer.upload_bytes / 1e6, peer.peak())
+            return [(label, peer.run, lambda seconds: replace(row, seconds=seconds))]
+
+        yield contestants
 
 
 def table(title: str, rows: list[Row]) -> None:
-    lines = [f"| {title} | time | × TenSEAL | largest error | keys | upload |", "| --- | --: | --: | --: | --: | --: |"]
+    """Ratios are to the first row of TenSEAL and of OpenFHE."""
+    bases = {}
+    for library in ("TenSEAL", "OpenFHE"):
+        times = [row.seconds for row in rows if row.name.startswith(library)]
+        if times:
+            bases[library] = times[0]
+    columns = [title, "time", *(f"× {library}" for library in bases), "largest error", "keys", "upload", "peak memory"]
+    lines = ["| " + " | ".join(columns) + " |", "| --- |" + " --: |" * (len(columns) - 1)]
     for row in rows:
-        ratio = row.seconds / rows[0].seconds
-        lines.append(
-            f"| {row.name} | {row.seconds * 1e3:,.1f} ms | {ratio:.4f} | {row.error:.1e} | {row.keys:.0f} MB "
-            f"| {row.upload:.1f} MB |"
-        )
+        ratios = [f"{row.seconds / base:.{4 if library == 'TenSEAL' else 2}f}" for library, base in bases.items()]
+        memory = "" if isnan(row.peak) else f"{row.peak:.2f} GB"
+        cells = [row.name, f"{row.seconds * 1e3:,.1f} ms", *ratios, f"{row.error:.1e}", f"{row.keys:.0f} MB"]
+        lines.append("| " + " | ".join([*cells, f"{row.upload:.1f} MB", memory]) + " |")
     TABLES.append("\n".join(lines))
 
 
@@ -86,7 +121,7 @@ def regression():
     return linear, fhenn.Sequential([linear, activation]), fhenn.Sequential([linear], finish="sigmoid")
 
 
-def test_logistic_regression_one_sample(regression):
+def test_logistic_regression_one_sample(regression, openfhe):
     linear, whole, left = regression
     x = np.random.default_rng(1).normal(size=(1, 30))
     context = tenseal_context(8192, [49, 40, 40, 40, 49], 40, galois=True)
@@ -101,13 +136,14 @@ def test_logistic_regression_one_sample(regression):
         ours("sigmoid encrypted", whole, x, accuracy=1e-3),
         ours("sigmoid encrypted, 8 ciphertexts", whole, x, accuracy=1e-3, upload=8),
         ours("finish on the client", left, x, accuracy=1e-3),
+        *openfhe("sigmoid encrypted", whole.infer(x), "LogisticRegression", linear.weight, bias, True, x=x),
     ]
     times = interleaved({"TenSEAL": theirs, **{label: run for label, run, _ in contestants}}, 31)
     rows = [Row("TenSEAL, N=8192", times["TenSEAL"], error, keys_of(context), len(vector.serialize()) / 1e6)]
     table("logistic regression, 30 features, one sample", rows + [row(times[label]) for label, _, row in contestants])
 
 
-def test_logistic_regression_4096_samples(regression):
+def test_logistic_regression_4096_samples(regression, openfhe):
     linear, whole, _ = regression
     x = np.random.default_rng(1).normal(size=(4096, 30))
     context = tenseal_context(8192, [49, 40, 40, 40, 49], 40)
@@ -121,19 +157,23 @@ def test_logistic_regression_4096_samples(regression):
         return (total + bias).polyval(CUBIC)
 
     error = float(np.abs(np.array(theirs().decrypt()) - whole.infer(x)[:, 0]).max())
-    contestants = [ours("throughput", whole, x, accuracy=1e-5, layout="throughput")]
+    contestants = [
+        ours("throughput", whole, x, accuracy=1e-5, layout="throughput"),
+        *openfhe("throughput", whole.infer(x), "LogisticRegression", linear.weight, bias, False, x=x),
+    ]
     times = interleaved({"TenSEAL": theirs, **{label: run for label, run, _ in contestants}}, 11)
     upload = sum(len(column.serialize()) for column in columns) / 1e6
     rows = [Row("TenSEAL, N=8192", times["TenSEAL"], error, keys_of(context), upload)]
     table("logistic regression, 4,096 samples at once", rows + [row(times[label]) for label, _, row in contestants])
 
 
-def test_multilayer_perceptron():
+def test_multilayer_perceptron(openfhe):
     rng = np.random.default_rng(0)
     first = fhenn.Linear(rng.normal(size=(128, 784)) / 28, rng.normal(size=128) / 5)
     last = fhenn.Linear(rng.normal(size=(10, 128)) / 6, rng.normal(size=10))
     model = fhenn.Sequential([first, fhenn.Sigmoid(on_violation="ignore"), last])
     x = rng.uniform(0, 1, (1, 784))
+    weights = first.weight, first.bias, last.weight, last.bias
     context = tenseal_context(8192, [39, 35, 35, 35, 35, 39], 35, galois=True)
     vector = ts.ckks_vector(context, x[0].tolist())
 
@@ -148,6 +188,8 @@ def test_multilayer_perceptron():
     contestants = [
         ours("one ciphertext", model, x, accuracy=1e-3),
         ours("25 ciphertexts", model, x, accuracy=1e-3, upload=25),
+        *openfhe("one ciphertext", model.infer(x), "Perceptron", *weights, 1, x=x),
+        *openfhe("25 ciphertexts", model.infer(x), "Perceptron", *weights, 25, x=x),
     ]
     times = interleaved({label: run for label, run, _ in contestants}, 11)
     rows = [Row("TenSEAL, N=8192", slow, float("nan"), keys_of(context), len(vector.serialize()) / 1e6)]
