@@ -8,22 +8,31 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOME = {
+    "Activation": "fhenn.nn",
     "Adam": "fhenn.nn",
     "CipherArray": "fhenn.backends.ckks",
     "Client": "fhenn.session",
     "Context": "fhenn.backends.ckks",
+    "GELU": "fhenn.nn",
     "Linear": "fhenn.nn",
     "Node": "fhenn.nn",
     "Parameters": "fhenn.backends.ckks",
     "Plan": "fhenn.planner",
     "Polynomial": "fhenn.approx",
+    "PolynomialActivation": "fhenn.nn",
     "RangeReport": "fhenn.errors",
     "RangeViolation": "fhenn.errors",
     "RangeWarning": "fhenn.errors",
+    "ReLU": "fhenn.nn",
     "SGD": "fhenn.nn",
     "Sequential": "fhenn.nn",
     "Server": "fhenn.session",
+    "SiLU": "fhenn.nn",
     "Sigmoid": "fhenn.nn",
+    "SignReLU": "fhenn.nn",
+    "Softplus": "fhenn.nn",
+    "Square": "fhenn.nn",
+    "Tanh": "fhenn.nn",
     "decrypt": "fhenn.backends.ckks",
     "encrypt": "fhenn.backends.ckks",
     "plan": "fhenn.planner",
@@ -31,7 +40,9 @@ _HOME = {
 """Where each public name lives; it is imported when it is first used, TenSEAL with the first that needs it."""
 
 __all__ = [
+    "GELU",
     "SGD",
+    "Activation",
     "Adam",
     "CipherArray",
     "Client",
@@ -41,12 +52,19 @@ __all__ = [
     "Parameters",
     "Plan",
     "Polynomial",
+    "PolynomialActivation",
     "RangeReport",
     "RangeViolation",
     "RangeWarning",
+    "ReLU",
     "Sequential",
     "Server",
+    "SiLU",
     "Sigmoid",
+    "SignReLU",
+    "Softplus",
+    "Square",
+    "Tanh",
     "__version__",
     "decrypt",
     "encrypt",
@@ -57,7 +75,23 @@ if TYPE_CHECKING:
     from fhenn.approx import Polynomial
     from fhenn.backends.ckks import CipherArray, Context, Parameters, decrypt, encrypt
     from fhenn.errors import RangeReport, RangeViolation, RangeWarning
-    from fhenn.nn import SGD, Adam, Linear, Node, Sequential, Sigmoid
+    from fhenn.nn import (
+        GELU,
+        SGD,
+        Activation,
+        Adam,
+        Linear,
+        Node,
+        PolynomialActivation,
+        ReLU,
+        Sequential,
+        Sigmoid,
+        SignReLU,
+        SiLU,
+        Softplus,
+        Square,
+        Tanh,
+    )
     from fhenn.planner import Plan, plan
     from fhenn.session import Client, Server
 

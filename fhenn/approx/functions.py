@@ -103,6 +103,9 @@ GELU = Function("gelu", _gelu, _gelu_prime, symmetry="even", tilt=0.5)
 SOFTPLUS = Function("softplus", _softplus, sigmoid, symmetry="even", tilt=0.5)
 """log(1 + exp(x)), with derivative σ."""
 
+SQUARE = Function("square", lambda x: floating(x) ** 2, lambda x: 2 * floating(x), symmetry="even")
+"""x², a polynomial itself: nothing to fit, so not among FUNCTIONS."""
+
 SIGN = Function("sign", _sign, _sign_prime, symmetry="odd", kinks=(0.0,))
 """-1, 0 or 1; its derivative is stated as 0 everywhere, at the jump too."""
 

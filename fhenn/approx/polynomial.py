@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import ceil, inf, isfinite, log2
+from math import inf, isfinite
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fhenn.approx.basis import chebyshev_to_monomial, compose, interpolate, monomial_to_chebyshev
 from fhenn.approx.extrema import Array, local_maxima, points
+from fhenn.approx.forms import form_of
 from fhenn.approx.function import Function, Symmetry
 from fhenn.approx.numbers import floating
 from fhenn.errors import ParameterError, UnsupportedValue
@@ -86,8 +87,11 @@ class Polynomial:
 
     @property
     def depth(self) -> int:
-        """Levels that an evaluation consumes: ceil(log2(degree + 1)) (Paterson & Stockmeyer 1973)."""
-        return ceil(log2(self.degree + 1))
+        """Levels that an evaluation consumes: ceil(log2(degree + 1)) (Paterson & Stockmeyer 1973), or fewer.
+
+        An affine map takes none and x^(2ⁿ) takes n, since a constant factor is free (`fhenn.approx.forms`).
+        """
+        return form_of(self).depth
 
     @property
     def symmetry(self) -> Symmetry:

@@ -9,10 +9,13 @@ import numpy as np
 
 from fhenn.approx import SIGMOID_CUBIC, sigmoid
 from fhenn.errors import ExtraMissing, ParameterError
-from fhenn.nn.sigmoid import FLIP
+from fhenn.nn.activation import flip_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+FLIP = flip_of(SIGMOID_CUBIC) or 0.0
+"""Where the cubic crosses 0.5 again."""
 
 EXACT, CUBIC, BAND, DANGER = "#1f4e79", "#c8501e", "#f3e3b3", "#f2c9c9"
 """One colour for each thing, in every figure: σ, its polynomial, the domain, where it goes wrong."""

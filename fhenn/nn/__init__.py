@@ -1,10 +1,30 @@
 """Neural-network nodes that compute on plaintext and on ciphertexts alike."""
 
+from fhenn.nn.activation import Activation
+from fhenn.nn.activations import GELU, PolynomialActivation, ReLU, SiLU, Softplus, Square, Tanh
 from fhenn.nn.guard import RangeGuard
 from fhenn.nn.linear import Linear
 from fhenn.nn.node import Node
 from fhenn.nn.optimiser import SGD, Adam
 from fhenn.nn.sequential import Sequential
 from fhenn.nn.sigmoid import Sigmoid
+from fhenn.nn.sign_relu import SignReLU
 
-__all__ = ["SGD", "Adam", "Linear", "Node", "RangeGuard", "Sequential", "Sigmoid"]
+__all__ = [
+    "GELU",
+    "SGD",
+    "Activation",
+    "Adam",
+    "Linear",
+    "Node",
+    "PolynomialActivation",
+    "RangeGuard",
+    "ReLU",
+    "Sequential",
+    "SiLU",
+    "Sigmoid",
+    "SignReLU",
+    "Softplus",
+    "Square",
+    "Tanh",
+]

@@ -1,6 +1,6 @@
 """From a model and a wanted accuracy to CKKS parameters."""
 
-from fhenn.planner.noise import NoiseModel
+from fhenn.backends.ckks.noise import NoiseModel
 from fhenn.planner.plan import Plan
 from fhenn.planner.search import plan, verify
 from fhenn.planner.walk import flatten

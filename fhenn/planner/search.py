@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from math import ceil, inf
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from math import ceil, inf, log2
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fhenn.backends import PLAIN
+from fhenn.backends.ckks.circuits import natural_scale
 from fhenn.backends.ckks.layout import FEATURES, Layout, Vectors
 from fhenn.backends.ckks.matrix import power_of_two
 from fhenn.backends.ckks.parameters import MAX_MODULUS_BITS, Parameters
-from fhenn.backends.ckks.schedule import WIDE
-from fhenn.errors import NonFiniteValue, ParameterError, PlanError, ScaleMismatch, ShapeMismatch
-from fhenn.nn import Linear, Node, Sequential, Sigmoid
-from fhenn.planner.plan import LayoutName, Plan, Stage
-from fhenn.planner.walk import flatten, signature_of, stages_of, sup_error
+from fhenn.backends.ckks.schedule import WIDE, CubicForm
+from fhenn.errors import LevelExhausted, NonFiniteValue, ParameterError, PlanError, ScaleMismatch, ShapeMismatch
+from fhenn.nn import Activation, Linear, Node, Sequential, SignReLU
+from fhenn.planner.plan import LayoutName, Plan
+from fhenn.planner.walk import Reach, Walk, flatten, reaches, signature_of, walk
 
 Floats = NDArray[np.float64]
 
 _SCALE_BITS = range(45, 17, -1)
-_LARGEST_PRIME_BITS = 60
+_SMALLEST_PRIME_BITS, _LARGEST_PRIME_BITS = 20, 60
 
 
 def plan(
@@ -35,11 +38,11 @@ def plan(
 ) -> Plan:
     """The smallest ring at 128-bit security on which `model` reaches an accuracy, and how to use it.
 
-    model: a `Sequential` (or a node) of `Linear` and `Sigmoid`, a `Linear` first. inputs: bounds, (2, features) of low
-    and high, or (2,) for all features; or sample data (samples >= 3, features), whose box is taken. accuracy: largest
-    |decrypted - twin| at the output. layout: "latency", whole samples in a ciphertext, or "throughput", a feature per
-    ciphertext and slots samples at once. upload: ciphertexts that the client may send per sample ("latency").
-    samples: samples that share ciphertexts ("latency"), if they fit.
+    model: a `Sequential` (or a node) of `Linear` and activations, a `Linear` first. inputs: bounds, (2, features) of
+    low and high, or (2,) for all features; or sample data (samples >= 3, features), whose box is taken. accuracy:
+    largest |decrypted - twin| at the output. layout: "latency", whole samples in a ciphertext, or "throughput", a
+    feature per ciphertext and slots samples at once. upload: ciphertexts that the client may send per sample
+    ("latency"). samples: samples that share ciphertexts ("latency"), if they fit.
     Raises PlanError, which says what would do, ShapeMismatch, NonFiniteValue, ParameterError.
 
     >>> print(plan(Linear([[1.0, 2.0]]), inputs=[-1, 1]).parameters.ring_degree)
@@ -53,46 +56,57 @@ def plan(
     if not accuracy > 0 or upload < 1 or samples < 1:
         raise ParameterError("accuracy, upload or samples are not positive.", "Give numbers above 0.")
     low, high = _bounds(inputs, nodes[0].weight.shape[1])
+    reach = reaches(nodes, low, high)
     best = inf
     for ring_degree in MAX_MODULUS_BITS:
         packing = _packing(nodes, layout, ring_degree // 2, upload, samples)
         if packing is None:
             continue
-        candidates = list(_candidates(nodes, packing, ring_degree, (low, high)))
+        candidates = list(_candidates(nodes, reach, packing, ring_degree))
         # of those that reach the accuracy the one with the fewest primes, which is the fastest, then the most accurate
-        enough = [candidate for candidate in candidates if candidate[0] <= accuracy]
-        chosen = min(
-            enough or candidates,
-            key=lambda candidate: (len(candidate[1].chain) if enough else 0, candidate[0]),
-            default=None,
-        )
-        if chosen is None:
-            continue
-        best = min(best, chosen[0])
-        if chosen[0] <= accuracy:
-            error, parameters, stages, rotations = chosen
+        enough = [candidate for candidate in candidates if candidate.error <= accuracy]
+        if enough:
+            chosen = min(enough, key=lambda candidate: (len(candidate.parameters.chain), candidate.error))
             return Plan(
-                parameters=parameters,
+                parameters=chosen.parameters,
                 layout=packing,
                 layout_name=layout,
-                rotations=tuple(sorted(rotations)),
-                stages=stages,
+                rotations=tuple(sorted(chosen.walk.rotations)),
+                stages=chosen.walk.stages,
                 low=tuple(low.tolist()),
                 high=tuple(high.tolist()),
                 accuracy=accuracy,
-                error=error,
-                deviation=stages[-1].noise,
-                approximation=max((sup_error(node) for node in nodes if isinstance(node, Sigmoid)), default=0.0),
+                error=chosen.error,
+                deviation=chosen.walk.stages[-1].noise,
+                approximation=max((sup_error(node) for node in nodes if isinstance(node, Activation)), default=0.0),
                 signature=signature_of(model),
                 finish=model.finish if isinstance(model, Sequential) else None,
             )
+        best = min([best, *(candidate.error for candidate in candidates)])
     depth = sum(node.cost for node in nodes)
     found = f"the best reaches {best:.1e}" if best < inf else "none holds the depth and the values"
+    strays = _strays(nodes, reach)
     raise PlanError(
-        f"no ring at 128-bit security reaches {accuracy:.1e} for {depth} levels: {found}.",
-        "Use fewer layers, a lower accuracy, tighter bounds of the inputs, or leave the last sigmoid to the client "
-        "(finish='sigmoid').",
+        f"no ring at 128-bit security reaches {accuracy:.1e} for {depth} levels: {found}.{strays}",
+        "Use fewer layers, activations of a lower degree or a wider domain, a lower accuracy, tighter bounds of the "
+        "inputs, or leave the last sigmoid to the client (finish='sigmoid').",
     )
+
+
+def _strays(nodes: Sequence[Linear | Activation], reach: Sequence[Reach]) -> str:
+    """A sentence on the first activation whose inputs may leave its domain, where its polynomial grows fast."""
+    for node, x in zip(nodes, reach, strict=False):
+        if isinstance(node, Activation) and not (node.domain[0] <= x.interval[0] and x.interval[1] <= node.domain[1]):
+            low, high = x.interval
+            return f" The inputs of {node.name} may reach [{low:.3g}, {high:.3g}], beyond its domain."
+    return ""
+
+
+def sup_error(node: Activation) -> float:
+    """The largest |polynomial - exact| of an activation on its domain; 0 where it stands for no function."""
+    if isinstance(node, SignReLU):
+        return node.sup_error()
+    return 0.0 if node.function is None else node.polynomial.sup_error()
 
 
 def verify(plan_: Plan, model: Node) -> None:
@@ -106,12 +120,13 @@ def verify(plan_: Plan, model: Node) -> None:
             f"the plan is for {', '.join(plan_.signature)}, the model is {', '.join(found)}.",
             "Plan again for this model.",
         )
-    bounds = np.array(plan_.low), np.array(plan_.high)
+    nodes = list(flatten(model))
+    reach = reaches(nodes, np.array(plan_.low), np.array(plan_.high))
     try:
-        stages, error, _ = stages_of(list(flatten(model)), plan_.layout, plan_.parameters, bounds)
-    except ScaleMismatch as cause:
+        now = walk(nodes, reach, plan_.layout, plan_.parameters)
+    except (ScaleMismatch, LevelExhausted) as cause:
         raise PlanError("the model's values no longer fit the plan's parameters.", "Plan again.") from cause
-    if error > plan_.accuracy or any(stage.largest > stage.headroom for stage in stages):
+    if now.bound > plan_.accuracy or not now.holds:
         raise PlanError("the model's weights have changed, and the plan no longer holds for them.", "Plan again.")
 
 
@@ -131,7 +146,9 @@ def _bounds(inputs: ArrayLike, width: int) -> tuple[Floats, Floats]:
     return low, high
 
 
-def _packing(nodes: list[Linear | Sigmoid], layout: LayoutName, slots: int, upload: int, samples: int) -> Layout | None:
+def _packing(
+    nodes: list[Linear | Activation], layout: LayoutName, slots: int, upload: int, samples: int
+) -> Layout | None:
     """How the client packs its samples, None where they do not fit the ring."""
     if layout == "throughput":
         return FEATURES
@@ -152,36 +169,65 @@ def _packing(nodes: list[Linear | Sigmoid], layout: LayoutName, slots: int, uplo
     return Vectors("blocks", period, together, m * period // ring)
 
 
-Candidate = tuple[float, Parameters, tuple[Stage, ...], set[int]]
+@dataclass(frozen=True)
+class _Candidate:
+    parameters: Parameters
+    walk: Walk
+
+    @property
+    def error(self) -> float:
+        return self.walk.bound
 
 
 def _candidates(
-    nodes: list[Linear | Sigmoid], packing: Layout, ring_degree: int, bounds: tuple[Floats, Floats]
-) -> Iterator[Candidate]:
+    nodes: Sequence[Linear | Activation], reach: Sequence[Reach], packing: Layout, ring_degree: int
+) -> Iterator[_Candidate]:
     """Chains for a ring: for every scale, first and special prime as the values and the budget want them."""
     limit = MAX_MODULUS_BITS[ring_degree]
-    for bits in _SCALE_BITS:
-        for wide in (True, False):
-            if wide and min(2 * bits, _LARGEST_PRIME_BITS) < WIDE * bits:
+    for bits, wide in product(_SCALE_BITS, (True, False)):
+        if wide and min(2 * bits, _LARGEST_PRIME_BITS) < WIDE * bits:
+            continue
+        # the first node divides by the last prime
+        used = _primes_of(nodes, bits, wide)[::-1]
+        for first in range(bits + 4, _LARGEST_PRIME_BITS + 1, 2):
+            special = min(limit - first - sum(used), _LARGEST_PRIME_BITS)
+            if special <= bits:
+                break
+            parameters = Parameters(ring_degree, (first, *used, special), 2.0**bits)
+            try:
+                found = walk(nodes, reach, packing, parameters)
+            except (ScaleMismatch, LevelExhausted):
                 continue
-            # the first node divides by the last prime
-            used = [prime for node in reversed(nodes) for prime in _primes_of(node, bits, wide)]
-            for first in range(bits + 4, _LARGEST_PRIME_BITS + 1, 2):
-                special = min(limit - first - sum(used), _LARGEST_PRIME_BITS)
-                if special <= bits:
-                    break
-                parameters = Parameters(ring_degree, (first, *used, special), 2.0**bits)
-                try:
-                    stages, error, rotations = stages_of(nodes, packing, parameters, bounds)
-                except ScaleMismatch:
-                    continue
-                if all(stage.largest <= stage.headroom for stage in stages):
-                    yield error, parameters, stages, rotations
-                    break
+            if found.holds:
+                yield _Candidate(parameters, found)
+                break
 
 
-def _primes_of(node: Linear | Sigmoid, bits: int, wide: bool) -> list[int]:
-    """Bits of the primes that a node divides by; an activation takes two, or a wide one."""
-    if isinstance(node, Linear):
-        return [bits]
-    return [min(2 * bits, _LARGEST_PRIME_BITS)] if wide else [bits] * node.cost
+def _primes_of(nodes: Sequence[Linear | Activation], bits: int, wide: bool) -> list[int]:
+    """Bits of the primes that the nodes divide by, one after another, as the scales on the way want them.
+
+    wide: whether an odd cubic takes one wide prime in place of two.
+    """
+    used: list[int] = []
+    scale = float(bits)  # in bits
+    for node in nodes:
+        if isinstance(node, Linear):
+            used.append(bits)
+            scale = float(bits)
+            continue
+        start = scale
+        for stage in node.stages:
+            cubic = CubicForm.of(stage)
+            if cubic is not None:
+                primes = [min(2 * bits, _LARGEST_PRIME_BITS)] if wide else [bits, bits]
+                scale = 3 * scale - log2(abs(cubic.k)) - sum(primes)
+            else:
+                low, high = stage.domain
+                wanted = round(scale + log2((high - low) / 4))
+                primes = [min(max(wanted, _SMALLEST_PRIME_BITS), _LARGEST_PRIME_BITS)] * stage.depth
+                scale = log2(natural_scale(stage, 2.0**scale, tuple(2.0**prime for prime in primes)))
+            used += primes
+        if len(node.stages) > 1:
+            used.append(bits)
+            scale += start - bits
+    return used

@@ -2,109 +2,183 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import hypot, inf, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fhenn.approx import Polynomial, sigmoid
+from fhenn.approx import Polynomial
+from fhenn.backends.ckks.circuits import outlook
 from fhenn.backends.ckks.layout import Layout, Vectors
 from fhenn.backends.ckks.matrix import Schedule
+from fhenn.backends.ckks.noise import Noise, NoiseModel
 from fhenn.backends.ckks.parameters import Parameters
-from fhenn.backends.ckks.schedule import CubicForm, CubicSchedule
-from fhenn.errors import PlanError, ScaleMismatch
-from fhenn.nn import Linear, Node, Sequential, Sigmoid
-from fhenn.planner.noise import Noise, NoiseModel
+from fhenn.backends.ckks.schedule import CubicForm, CubicSchedule, radius_within
+from fhenn.errors import LevelExhausted, PlanError, ScaleMismatch
+from fhenn.nn import Activation, Linear, Node, Sequential
 from fhenn.planner.plan import Stage
 
 Floats = NDArray[np.float64]
+Interval = tuple[float, float]
 
 
-def flatten(model: Node) -> Iterator[Linear | Sigmoid]:
+def flatten(model: Node) -> Iterator[Linear | Activation]:
     """The nodes of a model in order, those of a Sequential in its place. Raises PlanError."""
     if isinstance(model, Sequential):
         for node in model.nodes:
             yield from flatten(node)
-    elif isinstance(model, Linear | Sigmoid):
+    elif isinstance(model, Linear | Activation):
         yield model
     else:
-        raise PlanError(f"a {model.name} cannot be planned.", "Use Linear and Sigmoid nodes.")
+        raise PlanError(f"a {model.name} cannot be planned.", "Use Linear nodes and activations.")
 
 
 def signature_of(model: Node) -> tuple[str, ...]:
     """The names and shapes of a model's nodes, and its finish."""
-    nodes = [
-        f"Linear{node.weight.shape[1]}x{node.weight.shape[0]}" if isinstance(node, Linear) else node.name
-        for node in flatten(model)
-    ]
     finish = model.finish if isinstance(model, Sequential) else None
-    return (*nodes, f"finish={finish}")
+    return (*map(_described, flatten(model)), f"finish={finish}")
 
 
-def stages_of(
-    nodes: list[Linear | Sigmoid], packing: Layout, parameters: Parameters, bounds: tuple[Floats, Floats]
-) -> tuple[tuple[Stage, ...], float, set[int]]:
-    """Every node with its level, range, headroom and noise; the bound at the output; the rotations."""
-    primes = [2.0**bits for bits in parameters.chain[:-1]]
-    model = NoiseModel(parameters.ring_degree, primes, 2.0 ** parameters.chain[-1])
-    level, scale, nominal = parameters.levels, parameters.scale, parameters.scale
-    low, high = bounds
-    noise = Noise(laplace=0.0, normal=model.fresh / scale)
-    layout = packing
-    stages = []
-    rotations: set[int] = set()
+def _described(node: Linear | Activation) -> str:
+    if isinstance(node, Linear):
+        return f"Linear{node.weight.shape[1]}x{node.weight.shape[0]}"
+    stages = ",".join(str(stage.degree) for stage in node.stages)
+    return f"{node.name}{stages}[{node.domain[0]:g},{node.domain[1]:g}]"
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What comes to a node for inputs in the declared bounds: an interval for every feature."""
+
+    low: Floats
+    high: Floats
+
+    @property
+    def largest(self) -> float:
+        """The largest magnitude."""
+        return float(np.maximum(np.abs(self.low), np.abs(self.high)).max())
+
+    @property
+    def interval(self) -> Interval:
+        """What holds all features."""
+        return float(self.low.min()), float(self.high.max())
+
+
+def reaches(nodes: Sequence[Linear | Activation], low: Floats, high: Floats) -> list[Reach]:
+    """What comes to each node, and out of the last one, by interval arithmetic; whatever the parameters are."""
+    found = [Reach(low, high)]
     for node in nodes:
-        largest = float(np.maximum(np.abs(low), np.abs(high)).max())
-        modulus = float(np.prod(primes[: level + 1])) / 2
+        found.append(_through_linear(node, found[-1]) if isinstance(node, Linear) else _activated(node, found[-1]))
+    return found
+
+
+def _through_linear(node: Linear, x: Reach) -> Reach:
+    middle, half = (x.low + x.high) / 2, (x.high - x.low) / 2
+    centre, reach = node.weight @ middle + node.bias, np.abs(node.weight) @ half
+    return Reach(centre - reach, centre + reach)
+
+
+def _activated(node: Activation, x: Reach) -> Reach:
+    y = x
+    for stage in node.stages:
+        y = _image(stage, y)
+    if len(node.stages) == 1:
+        return y
+    corners = np.stack([a * b for a in (x.low, x.high) for b in (y.low, y.high)])
+    return Reach(corners.min(axis=0), corners.max(axis=0))
+
+
+def _image(polynomial: Polynomial, x: Reach) -> Reach:
+    """What a polynomial makes of intervals: its values at their ends, and where it turns between them."""
+    values = np.stack([polynomial(np.clip(turn, x.low, x.high)) for turn in (-inf, *_turns(polynomial), inf)])
+    return Reach(values.min(axis=0), values.max(axis=0))
+
+
+@lru_cache(maxsize=256)
+def _turns(polynomial: Polynomial) -> tuple[float, ...]:
+    roots = map(complex, polynomial.derivative().to_numpy().roots())
+    return tuple(root.real for root in roots if abs(root.imag) <= 1e-6 * max(1.0, abs(root)))
+
+
+@lru_cache(maxsize=256)
+def _derivative(polynomial: Polynomial) -> Polynomial:
+    return polynomial.derivative()
+
+
+@lru_cache(maxsize=1024)
+def _largest(polynomial: Polynomial, interval: Interval) -> float:
+    """The largest |p(x)| on an interval."""
+    return _image(polynomial, Reach(np.array([interval[0]]), np.array([interval[1]]))).largest
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a value stands on its way: its level, scale, noise and packing."""
+
+    level: int
+    scale: float
+    noise: Noise
+    layout: Layout
+    rotations: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class Walk:
+    """What a model needs and does under given parameters.
+
+    stages: one for each node. bound: on the error at the output. rotations: steps that need a key.
+    """
+
+    stages: tuple[Stage, ...]
+    bound: float
+    rotations: frozenset[int]
+
+    @property
+    def holds(self) -> bool:
+        """Whether every stage has the headroom for what comes to it."""
+        return all(stage.largest <= stage.headroom for stage in self.stages)
+
+
+def walk(nodes: Sequence[Linear | Activation], reach: Sequence[Reach], packing: Layout, parameters: Parameters) -> Walk:
+    """The model under the parameters. Raises ScaleMismatch or LevelExhausted where they do not suit it."""
+    primes = tuple(2.0**bits for bits in parameters.chain[:-1])
+    model = NoiseModel(parameters.ring_degree, primes, 2.0 ** parameters.chain[-1])
+    place = _Place(parameters.levels, parameters.scale, Noise(0.0, model.fresh / parameters.scale), packing)
+    stages = []
+    for node, x, y in zip(nodes, reach, reach[1:], strict=False):
         if isinstance(node, Linear):
-            after = _interval_of_linear(node, low, high)
-            noise = _noise_of_linear(model, node, layout, noise=noise, at=(level, scale, nominal), bounds=(low, high))
-            reach = float(np.maximum(np.abs(after[0]), np.abs(after[1])).max())
-            fits = float(np.prod(primes[:level])) / 2 / nominal
-            headroom = min(modulus / scale, largest * fits / reach if reach else inf)
-            if isinstance(layout, Vectors):
-                schedule = Schedule.of(layout, node.weight.shape[0], parameters.slots)
-                rotations |= schedule.rotations
-                layout = Vectors("replicated", schedule.outputs, layout.samples)
-            low, high = after
-            scale, level = nominal, level - 1
+            place, headroom = _linear(model, node, place, parameters.scale, (x, y))
             width = node.weight.shape[0]
         else:
-            form = CubicForm.of(node.polynomial)
-            moduli = [int(prime) for prime in primes[: level + 1]]
-            cubic = CubicSchedule.choose(form.k, (scale, scale), moduli, parameters.ring_degree)
-            headroom = cubic.headroom(node.polynomial)
-            noise = _noise_of_cubic(model, node.polynomial, cubic, level, noise=noise, largest=largest)
-            low, high = _interval_of_polynomial(node.polynomial, low, high)
-            scale, level = cubic.result, level - cubic.levels
-            width = len(low)
-        stages.append(Stage(node.name, width, level, largest, headroom, noise.deviation))
-    final = float(np.maximum(np.abs(low), np.abs(high)).max()) * scale
-    if final > primes[0] / 2:
-        raise ScaleMismatch(scale, int(primes[0]), "")
-    return tuple(stages), noise.bound(parameters.slots), rotations
+            place, headroom = _activation(model, node, place, x.interval)
+            width = len(x.low)
+        stages.append(Stage(node.name, width, place.level, x.largest, headroom, place.noise.deviation))
+    if reach[-1].largest * place.scale > primes[0] / 2:
+        raise ScaleMismatch(place.scale, int(primes[0]), "")
+    return Walk(tuple(stages), place.noise.bound(parameters.slots), place.rotations)
 
 
-def _noise_of_linear(
-    model: NoiseModel,
-    node: Linear,
-    layout: Layout,
-    *,
-    noise: Noise,
-    at: tuple[int, float, float],
-    bounds: tuple[Floats, Floats],
-) -> Noise:
-    """Standard deviation after x Wᵀ + b, of the row that has the most."""
-    level, scale, nominal = at
+def _linear(
+    model: NoiseModel, node: Linear, place: _Place, nominal: float, reach: tuple[Reach, Reach]
+) -> tuple[_Place, float]:
+    """Where x Wᵀ + b stands, and the headroom at x; the noise is that of the row that has the most."""
+    level, scale, layout, rotations = place.level, place.scale, place.layout, place.rotations
+    if level < 1:
+        raise LevelExhausted(node.name, 1, level, "")
+    x, y = reach
     weight = node.weight
-    values = np.maximum(np.abs(bounds[0]), np.abs(bounds[1]))
+    values = np.maximum(np.abs(x.low), np.abs(x.high))
     plain_scale = nominal * model.primes[level] / scale
     row = float(np.sqrt((weight**2).sum(axis=1)).max())
     encoding = float(np.sqrt((values**2).sum())) * model.encoding / plain_scale
     rounded, turned = Noise(model.rounding / nominal, 0.0), Noise(0.0, 0.0)
     if isinstance(layout, Vectors):
         schedule = Schedule.of(layout, weight.shape[0], model.ring_degree // 2)
+        rotations |= schedule.rotations
+        layout = Vectors("replicated", schedule.outputs, layout.samples)
         terms, folds = 2 ** len(schedule.folds), len(schedule.folds)
         rounded = rounded * sqrt(terms)
         # a spike sits in few slots: a fold's meets a sum once, where its rounding is in every term
@@ -115,40 +189,62 @@ def _noise_of_linear(
     else:
         # a scalar's rounding is one number, not a slot's worth of them
         encoding /= sqrt(model.ring_degree / 2)
-    return noise * row + rounded + turned + Noise(0.0, encoding)
+    fits = float(np.prod(model.primes[:level])) / 2 / nominal
+    whole = float(np.prod(model.primes[: level + 1])) / 2 / scale
+    headroom = min(whole, x.largest * fits / y.largest if y.largest else inf)
+    noise = place.noise * row + rounded + turned + Noise(0.0, encoding)
+    return _Place(level - 1, nominal, noise, layout, rotations), headroom
+
+
+def _activation(model: NoiseModel, node: Activation, place: _Place, interval: Interval) -> tuple[_Place, float]:
+    """Where the activation of inputs in an interval stands, and the headroom at its input."""
+    start, x = place, Reach(np.array(interval[:1]), np.array(interval[1:]))
+    first, *others = node.stages
+    place, headroom = _polynomial(model, first, place, x.interval)
+    y = _image(first, x)
+    for stage in others:
+        place, _ = _polynomial(model, stage, place, y.interval)
+        y = _image(stage, y)
+    if not others:
+        return place, headroom
+    # the last value times the input of the first
+    level = min(place.level, start.level)
+    if level < 1:
+        raise LevelExhausted(node.name, node.cost, start.level, "")
+    scale = place.scale * start.scale / model.primes[level]
+    noise = start.noise * y.largest + place.noise * x.largest + Noise(model.rounding / scale, 0.0)
+    after = replace(place, level=level - 1, scale=scale, noise=noise)
+    return after, min(headroom, float(np.prod(model.primes[:level])) / 2 / scale / max(y.largest, 1.0))
+
+
+def _polynomial(model: NoiseModel, polynomial: Polynomial, place: _Place, interval: Interval) -> tuple[_Place, float]:
+    """Where p(x) stands for x in an interval, and the headroom at x."""
+    level, scale = place.level, place.scale
+    cubic = CubicForm.of(polynomial)
+    slope = _largest(_derivative(polynomial), interval)
+    if cubic is not None:
+        moduli = [int(prime) for prime in model.primes[: level + 1]]
+        schedule = CubicSchedule.choose(cubic.k, (scale, scale), moduli, model.ring_degree)
+        noise = _noise_of_cubic(model, cubic, schedule, level, interval)
+        after, result, headroom = level - schedule.levels, schedule.result, schedule.headroom(polynomial)
+    else:
+        after = level - polynomial.depth
+        if after < 0:
+            raise LevelExhausted(f"a polynomial of degree {polynomial.degree}", polynomial.depth, level, "")
+        ahead = outlook(polynomial, scale, model, level, interval)
+        noise, result = ahead.noise, ahead.scale
+        headroom = radius_within(polynomial, float(np.prod(model.primes[: after + 1])) / 2 / result)
+    return replace(place, level=after, scale=result, noise=place.noise * slope + noise), headroom
 
 
 def _noise_of_cubic(
-    model: NoiseModel, polynomial: Polynomial, cubic: CubicSchedule, level: int, *, noise: Noise, largest: float
+    model: NoiseModel, cubic: CubicForm, schedule: CubicSchedule, level: int, interval: Interval
 ) -> Noise:
-    """Standard deviation after the cubic, at the input where it has the most."""
-    form = CubicForm.of(polynomial)
-    points = np.linspace(-largest, largest, 201)
-    slope = float(np.abs(polynomial.derivative()(points)).max())
-    of_square = Noise(model.rounding, 0.0) if cubic.levels == 2 else model.key_switch(level)
-    rounded = model.rounding / cubic.result
-    if cubic.multiplier is not None:
-        rounded = hypot(rounded, model.rounding / cubic.factor * float(np.abs(points**2 + form.b).max()))
-    return noise * slope + of_square * (abs(form.k) * largest / cubic.square) + Noise(rounded, 0.0)
-
-
-def _interval_of_linear(node: Linear, low: Floats, high: Floats) -> tuple[Floats, Floats]:
-    """Interval of every output for inputs in a box."""
-    middle, half = (low + high) / 2, (high - low) / 2
-    centre, reach = node.weight @ middle + node.bias, np.abs(node.weight) @ half
-    return centre - reach, centre + reach
-
-
-def _interval_of_polynomial(polynomial: Polynomial, low: Floats, high: Floats) -> tuple[Floats, Floats]:
-    """Interval of every value for inputs in intervals: end points and the turning points between them."""
-    turns = np.roots(polynomial.derivative().coefficients[::-1])
-    points = [low, high]
-    points += [np.clip(turn.real, low, high) for turn in turns if abs(turn.imag) < 1e-12]
-    values = np.stack([polynomial(point) for point in points])
-    return values.min(axis=0), values.max(axis=0)
-
-
-def sup_error(node: Sigmoid) -> float:
-    """The largest |polynomial - σ| on the domain, from a grid fine enough for the two digits that are printed."""
-    x = np.linspace(*node.domain, 4001)
-    return float(np.abs(node.polynomial(x) - sigmoid(x)).max())
+    """What the cubic adds, at the input where it adds most."""
+    largest = max(map(abs, interval))
+    of_square = Noise(model.rounding, 0.0) if schedule.levels == 2 else model.key_switch(level)
+    rounded = model.rounding / schedule.result
+    if schedule.multiplier is not None:
+        inner = max(abs(cubic.b), abs(largest**2 + cubic.b))
+        rounded = hypot(rounded, model.rounding / schedule.factor * inner)
+    return of_square * (abs(cubic.k) * largest / schedule.square) + Noise(rounded, 0.0)

@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from fhenn.approx import Polynomial
 from fhenn.backends.ckks import evaluator
+from fhenn.backends.ckks.arithmetic import Ciphertexts
 from fhenn.backends.ckks.array import CipherArray, require_array
+from fhenn.backends.ckks.circuits import evaluate, require_clear
 from fhenn.backends.ckks.context import Context, secret_key_of
 from fhenn.backends.ckks.layout import FEATURES, Vectors
 from fhenn.backends.ckks.matrix import multiply
-from fhenn.backends.ckks.schedule import CubicForm, CubicSchedule, needed_levels
+from fhenn.backends.ckks.schedule import CubicForm, CubicSchedule, needed_levels, radius_within
 from fhenn.backends.plain import PLAIN, broadcast, same_shape
 from fhenn.errors import ShapeMismatch, UnsupportedOperation
 
@@ -33,32 +35,42 @@ class CipherBackend:
         return x
 
     def polynomial(self, polynomial: Polynomial, x: CipherArray) -> CipherArray:
-        """p(x) for a cubic p: 2 levels (1 on a wide prime), 2 products, 2 relinearisations, a rescale for each level.
+        """p(x), `polynomial.depth` levels down (an odd cubic one level on a wide prime).
 
         Raises LevelExhausted, KeyMissing, ScaleMismatch, UnsupportedOperation.
         """
-        form = cubic_form(polynomial)
+        cubic = CubicForm.of(polynomial)
+        return self._circuit(polynomial, x) if cubic is None else self._cubic(cubic, x)
+
+    def _cubic(self, form: CubicForm, x: CipherArray) -> CipherArray:
+        """2 products, 2 relinearisations, a rescale for each level, no plaintext product."""
         context = x.context
-        schedule = self._schedule(polynomial, context, x.level, x.scale)
+        schedule = self._schedule(form, context, x.level, x.scale)
         results = []
         for ciphertext in x.ciphertexts:
-            shifted = ciphertext
-            if form.shift:
-                shifted = evaluator.at_level(context, ciphertext, x.level)
-                evaluator.add_constant(context, shifted, form.shift)
-            result = evaluator.cubic_product(context, ciphertext, shifted, form.b, schedule)
+            result = evaluator.cubic_product(context, ciphertext, ciphertext, form.b, schedule)
             evaluator.add_constant(context, result, form.c)
             results.append(result)
         return replace(x, ciphertexts=tuple(results), level=x.level - schedule.levels, scale=results[0].scale)
 
+    def _circuit(self, polynomial: Polynomial, x: CipherArray) -> CipherArray:
+        require_clear(polynomial, x.context, x.level, x.scale)
+        on = Ciphertexts(x.context)
+        results = [evaluate(polynomial, on.handle(ciphertext), on) for ciphertext in x.ciphertexts]
+        ciphertexts = tuple(on.ciphertext(result) for result in results)
+        return replace(x, ciphertexts=ciphertexts, level=results[0].level, scale=results[0].scale)
+
     def polynomial_times(self, polynomial: Polynomial, x: Any, factor: Any) -> CipherArray:
-        """p(x)·factor for p = a₂x² + a₀: 2 levels of `x`; 1 level of `factor` where `x` is plaintext.
+        """p(x)·factor, a level below p(x); 1 level of `factor` where `x` is plaintext.
 
         Raises LevelExhausted, KeyMissing, ScaleMismatch, ContextMismatch, ShapeMismatch, UnsupportedOperation.
         """
         if not isinstance(x, CipherArray):
             return self._times(factor, polynomial(same_shape("backward", PLAIN.value(x), factor.shape)), 1)
-        k, b = quadratic_form(polynomial)
+        quadratic = quadratic_form(polynomial)
+        if quadratic is None:
+            return self._general_times(polynomial, x, factor)
+        k, b = quadratic
         if isinstance(factor, CipherArray):
             return self._product(x, factor, k, b)
         x.context.require_levels("backward", 2, x.level)
@@ -68,13 +80,41 @@ class CipherBackend:
         inner = replace(x, ciphertexts=squares, level=x.level - 1, scale=squares[0].scale)
         return self._times(inner, k * broadcast("backward", PLAIN.value(factor), x.shape), 2, abs(b))
 
+    def _general_times(self, polynomial: Polynomial, x: CipherArray, factor: Any) -> CipherArray:
+        """p(x)·factor by a circuit for p, then a product."""
+        x.context.require_levels("backward", polynomial.depth + 1, x.level)
+        if not isinstance(factor, CipherArray):
+            values = broadcast("backward", PLAIN.value(factor), x.shape)
+            if polynomial.degree == 0:
+                raise UnsupportedOperation(
+                    "a plaintext gradient on an affine node", "Multiply it by the slope yourself."
+                )
+            return self._times(self.polynomial(polynomial, x), values, 1, max(map(abs, polynomial.range())))
+        factor.require_same_keys(x.context)
+        require_alike(x, factor)
+        if polynomial.degree == 0:
+            return self._times(factor, np.full(x.shape, polynomial.coefficient(0)), 1)
+        return self._ciphertext_product(self.polynomial(polynomial, x), factor)
+
+    @staticmethod
+    def _ciphertext_product(x: CipherArray, y: CipherArray) -> CipherArray:
+        """x·y, slot by slot, one level below the lower one."""
+        context, level = x.context, min(x.level, y.level)
+        context.require_levels("backward", 1, level)
+        on = Ciphertexts(context)
+        results = []
+        for pair in zip(x.ciphertexts, y.ciphertexts, strict=True):
+            left, right = (on.drop(on.handle(ciphertext), level) for ciphertext in pair)
+            results.append(on.rescale(on.relinearise(on.multiply(left, right))))
+        evaluator.require_room(context, level - 1, results[0].scale, 1.0)
+        ciphertexts = tuple(on.ciphertext(result) for result in results)
+        return replace(x, ciphertexts=ciphertexts, level=level - 1, scale=results[0].scale)
+
     def _product(self, x: CipherArray, factor: CipherArray, k: float, b: float) -> CipherArray:
         """k·factor·(x² + b), both encrypted."""
         context = x.context
         factor.require_same_keys(context)
-        if factor.shape != x.shape or factor.layout != x.layout:
-            got = f"{x.shape} in layout {x.layout.name!r}, not {factor.layout.name!r}"
-            raise ShapeMismatch("backward", factor.shape, got)
+        require_alike(x, factor)
         level = min(x.level, factor.level)
         moduli = context.primes[: level + 1]
         context.require_levels("backward", needed_levels(x.scale, moduli), level)
@@ -131,15 +171,17 @@ class CipherBackend:
 
         Raises LevelExhausted, ScaleMismatch.
         """
-        if isinstance(x, Context):
-            return self._schedule(polynomial, x, x.levels, x.scale).headroom(polynomial)
-        return self._schedule(polynomial, x.context, x.level, x.scale).headroom(polynomial)
+        context, level = (x, x.levels) if isinstance(x, Context) else (x.context, x.level)
+        cubic = CubicForm.of(polynomial)
+        if cubic is not None:
+            return self._schedule(cubic, context, level, x.scale).headroom(polynomial)
+        scale = require_clear(polynomial, context, level, x.scale)
+        return radius_within(polynomial, context.modulus(level - polynomial.depth) / 2 / scale)
 
     @staticmethod
-    def _schedule(polynomial: Polynomial, context: Context, level: int, scale: float) -> CubicSchedule:
+    def _schedule(form: CubicForm, context: Context, level: int, scale: float) -> CubicSchedule:
         moduli = context.primes[: level + 1]
         context.require_levels("the cubic", needed_levels(scale, moduli), level)
-        form = cubic_form(polynomial)
         return CubicSchedule.choose(form.k, (scale, scale), moduli, context.ring_degree)
 
     def reveal(self, x: CipherArray, secret: Any) -> NDArray[np.floating[Any]]:
@@ -152,15 +194,18 @@ class CipherBackend:
         return x.layout.unpack(rows, x.shape)
 
 
-def cubic_form(polynomial: Polynomial) -> CubicForm:
-    """The polynomial as k·(x + shift)·(x² + b) + c. Raises UnsupportedOperation for another degree than 3."""
-    if polynomial.degree != 3:
-        raise UnsupportedOperation(f"a polynomial of degree {polynomial.degree} on ciphertexts", "Use degree 3.")
-    return CubicForm.of(polynomial)
+def require_alike(x: CipherArray, factor: CipherArray) -> None:
+    """Raise ShapeMismatch where two arrays differ in shape or layout."""
+    if factor.shape != x.shape or factor.layout != x.layout:
+        got = f"{x.shape} in layout {x.layout.name!r}, not {factor.layout.name!r}"
+        raise ShapeMismatch("backward", factor.shape, got)
 
 
-def quadratic_form(polynomial: Polynomial) -> tuple[float, float]:
-    """(k, b) with p(x) = k·(x² + b). Raises UnsupportedOperation for another form."""
-    if polynomial.degree != 2 or polynomial.coefficient(1):
-        raise UnsupportedOperation(f"the derivative {polynomial} on ciphertexts", "Use a cubic without a term in x².")
-    return polynomial.coefficient(2), polynomial.coefficient(0) / polynomial.coefficient(2)
+def quadratic_form(polynomial: Polynomial) -> tuple[float, float] | None:
+    """(k, b) with p(x) = k·(x² + b), None for another form."""
+    if polynomial.degree != 2:
+        return None
+    powers = polynomial.to_monomial()
+    if powers.coefficient(1):
+        return None
+    return powers.coefficient(2), powers.coefficient(0) / powers.coefficient(2)

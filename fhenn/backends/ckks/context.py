@@ -12,6 +12,7 @@ from typing import Any
 import tenseal as ts
 import tenseal.sealapi as seal
 
+from fhenn.backends.ckks.noise import NoiseModel
 from fhenn.backends.ckks.parameters import Parameters, chain_for_levels
 from fhenn.backends.ckks.wire import check_context_message, frame, loaded, saved, unframe
 from fhenn.errors import (
@@ -197,6 +198,11 @@ class Context:
         if not self.has_secret_key:
             raise KeyMissing("secret", operation, "Only the client's context, which made the keys, can do this.")
         return self.tenseal.secret_key().data
+
+    @cached_property
+    def noise(self) -> NoiseModel:
+        """The model of the noise under these parameters."""
+        return NoiseModel(self.ring_degree, tuple(map(float, self.primes)), float(self._all_primes[-1]))
 
     @cached_property
     def encoded(self) -> dict[Any, Any]:

@@ -1,7 +1,7 @@
 """The scales on the way through k·w·(x² + b) + c, and what fits under the modulus meanwhile. Arithmetic only.
 
-Every cubic a₃x³ + a₂x² + a₁x + a₀ is of that form with w = x + a₂/a₃, k = a₃, b = a₁/a₃, c = a₀ - a₁a₂/a₃, and so is
-its derivative times a gradient g where a₂ = 0 (w = g, k = 3a₃, b = a₁/3a₃, c = 0). It takes one square, one product
+Every cubic a₃x³ + a₁x + a₀ is of that form with w = x, k = a₃, b = a₁/a₃, c = a₀, and so is its derivative times a
+gradient g (w = g, k = 3a₃, b = a₁/3a₃, c = 0). It takes one square, one product
 and no plaintext product: reading w at scale s/|k| *is* |k|·w, and rescaling noise only ever meets the small k·w.
 """
 
@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import floor, inf, log2, prod
-
-import numpy as np
 
 from fhenn.approx import Polynomial
 from fhenn.errors import ScaleMismatch
@@ -29,18 +27,20 @@ silently off by a percent is worse than an error."""
 
 @dataclass(frozen=True)
 class CubicForm:
-    """A cubic as k·(x + shift)·(x² + b) + c."""
+    """A cubic as k·x·(x² + b) + c."""
 
     k: float
-    shift: float
     b: float
     c: float
 
     @classmethod
-    def of(cls, polynomial: Polynomial) -> CubicForm:
-        """The form of a polynomial of degree 3."""
-        a0, a1, a2, a3 = (polynomial.coefficient(exponent) for exponent in range(4))
-        return cls(k=a3, shift=a2 / a3, b=a1 / a3, c=a0 - a1 * a2 / a3)
+    def of(cls, polynomial: Polynomial) -> CubicForm | None:
+        """The form of an odd polynomial of degree 3 and a constant, None for another one."""
+        if polynomial.degree != 3:
+            return None
+        powers = polynomial.to_monomial()
+        a0, a1, a2, a3 = (powers.coefficient(exponent) for exponent in range(4))
+        return None if a2 else cls(k=a3, b=a1 / a3, c=a0)
 
 
 @dataclass(frozen=True)
@@ -123,11 +123,11 @@ def radius_within(polynomial: Polynomial, limit: float) -> float:
     >>> radius_within(Polynomial((0.0, 0.0, 1.0), domain=(-1, 1)), 9.0)
     3.0
     """
-    if abs(polynomial.coefficient(0)) > limit:
+    if abs(float(polynomial(0.0))) > limit:
         return 0.0
+    series = polynomial.to_numpy()
     crossings = []
     for target in (limit, -limit):
-        shifted = np.array(polynomial.coefficients[::-1])
-        shifted[-1] -= target
-        crossings += [abs(root.real) for root in np.roots(shifted) if abs(root.imag) <= 1e-9 * max(1.0, abs(root))]
+        roots = (series - target).roots() if polynomial.degree else ()
+        crossings += [abs(root.real) for root in map(complex, roots) if abs(root.imag) <= 1e-7 * max(1.0, abs(root))]
     return float(min(crossings, default=inf))

@@ -7,8 +7,8 @@ operators, without a detour over bytes, for any number of chunks and any shape, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import log2, prod
+from dataclasses import dataclass, replace
+from math import log2
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 
 from fhenn.approx import Polynomial
 from fhenn.backends.ckks import evaluator
+from fhenn.backends.ckks.arithmetic import Ciphertexts, Handle
 from fhenn.backends.ckks.array import common_scale, opened
-from fhenn.backends.ckks.cipher import cubic_form, quadratic_form
+from fhenn.backends.ckks.cipher import quadratic_form
+from fhenn.backends.ckks.circuits import brought_to, evaluate, largest_of, require_clear
 from fhenn.backends.ckks.context import Context, secret_key_of
-from fhenn.backends.ckks.schedule import radius_within
+from fhenn.backends.ckks.schedule import CubicForm, radius_within
 from fhenn.backends.ckks.wire import TensealMessage, saved
 from fhenn.backends.plain import PLAIN, broadcast, same_shape
 from fhenn.errors import (
@@ -79,19 +81,32 @@ class TensealBackend:
         return x.pow(1)
 
     def polynomial(self, polynomial: Polynomial, x: TensealValue) -> TensealValue:
-        """p(x) for a cubic p: 2 levels, 2 products, 2 relinearisations, 4 rescales; no key but the relinearisation one.
+        """p(x), at the scale of `x`.
 
+        An odd cubic goes through TenSEAL's own operators: 2 levels, 2 products, 2 relinearisations, 4 rescales. Others
+        go through SEAL's: `polynomial.depth` levels, and one more to land on the scale.
         Raises LevelExhausted, KeyMissing, ScaleMismatch, UnsupportedOperation, ContextMismatch.
         """
-        form = cubic_form(polynomial)
-        if form.shift:
-            raise UnsupportedOperation(
-                f"the cubic {polynomial} on TenSEAL's values", "Use a cubic without a term in x²."
-            )
+        form = CubicForm.of(polynomial)
+        if form is None:
+            return self._circuit(polynomial, x, TensealMessage.decode(x.serialize()).scale)
         result = self._cubic(polynomial.domain, x, x, form.k, form.b)
         if form.c:
             result.add_(form.c)
         return result
+
+    def _circuit(self, polynomial: Polynomial, x: TensealValue, target: float) -> TensealValue:
+        """p(x) at the scale `target` by the circuit that `CipherArray` takes."""
+        on = Ciphertexts(self._state(x).context)
+        return _of_handles(x, on, self._handles(polynomial, x, on, target))
+
+    def _handles(self, polynomial: Polynomial, x: TensealValue, on: Ciphertexts, target: float) -> list[Handle]:
+        state = self._state(x)
+        operation = f"a polynomial of degree {polynomial.degree} that keeps TenSEAL's scale"
+        state.context.require_levels(operation, polynomial.depth + 1, state.level)
+        require_clear(polynomial, state.context, state.level, state.scale)
+        results = [evaluate(polynomial, on.handle(ciphertext), on) for ciphertext in state.ciphertexts]
+        return [on.read(brought_to(on, result, target), target) for result in results]
 
     def _cubic(self, domain: tuple[float, float], x: TensealValue, w: TensealValue, k: float, b: float) -> TensealValue:
         """k·w·(x² + b) as k·w·(x² - m) + k(b + m)·w.
@@ -124,7 +139,7 @@ class TensealBackend:
         return result
 
     def polynomial_times(self, polynomial: Polynomial, x: Any, factor: Any) -> TensealValue:
-        """p(x)·factor for p = a₂x² + a₀: 2 levels of `x`; 1 level of `factor` where `x` is plaintext.
+        """p(x)·factor, a level below p(x); 1 level of `factor` where `x` is plaintext.
 
         Raises LevelExhausted, KeyMissing, ScaleMismatch, ContextMismatch, ShapeMismatch, UnsupportedOperation.
         """
@@ -133,7 +148,10 @@ class TensealBackend:
             state.context.require_levels("backward", 1, state.level)
             shape = shape_of(factor)
             return self._times_plain(factor, state, polynomial(same_shape("backward", PLAIN.value(x), shape)))
-        k, b = quadratic_form(polynomial)
+        quadratic = quadratic_form(polynomial)
+        if quadratic is None:
+            return self._general_times(polynomial, x, factor)
+        k, b = quadratic
         if isinstance(factor, ts.CKKSVector | ts.CKKSTensor):
             self._require_alike(x, factor)
             return self._cubic(polynomial.domain, x, factor, k, b)
@@ -147,6 +165,29 @@ class TensealBackend:
         of_square = state.scale**2 / state.prime() / scale_of(square)
         square.add_(b * of_square)
         return self._times_plain(square, self._state(square), values / of_square, abs(b))
+
+    def _general_times(self, polynomial: Polynomial, x: TensealValue, factor: Any) -> TensealValue:
+        """p(x)·factor by a circuit for p, at a scale from which the product lands on that of `x`."""
+        if polynomial.degree == 0:
+            raise UnsupportedOperation("backward of an affine node on ciphertexts", "Multiply the gradient yourself.")
+        state, scale = self._state(x), TensealMessage.decode(x.serialize()).scale
+        below = polynomial.depth + 1
+        state.context.require_levels("backward", below + 1, state.level)
+        if not isinstance(factor, ts.CKKSVector | ts.CKKSTensor):
+            values = broadcast("backward", PLAIN.value(factor), shape_of(x))
+            inner = self._circuit(polynomial, x, scale)
+            return self._times_plain(inner, self._state(inner), values, largest_of(polynomial))
+        self._require_alike(x, factor)
+        level = min(state.level - below, self._state(factor).level)
+        state.context.require_levels("backward", 1, level)
+        on, other = Ciphertexts(state.context), self._state(factor)
+        inner = self._handles(polynomial, x, on, scale * state.context.primes[level] / other.scale)
+        products = []
+        for left, ciphertext in zip(inner, other.ciphertexts, strict=True):
+            right = on.drop(on.handle(ciphertext), level)
+            product = on.rescale(on.relinearise(on.multiply(on.drop(left, level), right)))
+            products.append(on.read(product, scale))
+        return _of_handles(x, on, products)
 
     def _times_plain(
         self, x: TensealValue, state: _State, values: NDArray[np.floating[Any]], size: float = 1.0
@@ -194,10 +235,12 @@ class TensealBackend:
         Raises LevelExhausted, ScaleMismatch.
         """
         state = self._state(x)
-        state.context.require_levels("the cubic", 2, state.level)
         nominal = TensealMessage.decode(x.serialize()).scale
-        self._require_fit(state, nominal)
-        at_result = float(prod(state.context.primes[: state.level - 1])) / 2
+        levels = 2 if CubicForm.of(polynomial) is not None else polynomial.depth + 1
+        state.context.require_levels("the polynomial", levels, state.level)
+        if CubicForm.of(polynomial) is not None:
+            self._require_fit(state, nominal)
+        at_result = state.context.modulus(state.level - levels) / 2
         return radius_within(polynomial, at_result / nominal)
 
     def reveal(self, x: TensealValue, secret: Any) -> NDArray[np.floating[Any]]:
@@ -239,6 +282,13 @@ class TensealBackend:
         mine, other = (Context.from_tenseal(value.context()) for value in (x, factor))
         if mine.fingerprint != other.fingerprint:
             raise ContextMismatch(mine.fingerprint, other.fingerprint)
+
+
+def _of_handles(x: TensealValue, on: Ciphertexts, handles: list[Handle]) -> TensealValue:
+    """A value like `x` of other ciphertexts."""
+    bodies = tuple(saved(on.ciphertext(handle)) for handle in handles)
+    message = replace(TensealMessage.decode(x.serialize()), ciphertexts=bodies, scale=handles[0].scale)
+    return type(x).load(x.context(), message.encode())
 
 
 def scale_of(x: TensealValue) -> float:

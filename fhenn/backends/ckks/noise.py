@@ -20,7 +20,6 @@ for the average-case analysis; the formulas above agree with SEAL 4 to within 5 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import hypot, log, pi, sqrt
 
@@ -38,7 +37,7 @@ class NoiseModel:
     """
 
     ring_degree: int
-    primes: Sequence[float]
+    primes: tuple[float, ...]
     special: float
 
     @property

@@ -1,0 +1,279 @@
+"""How a polynomial is put together on ciphertexts: the least depth first, then the fewest products. Arithmetic only.
+
+All in t, the affine map of the domain to [-1, 1], which a ciphertext is read as for free. Three forms:
+
+- `Affine`: at + b, no level at all: reading x at scale s/a *is* ax.
+- `Factored`: k·[t]·[(y - r)]·Π (y² + bᵢy + cᵢ) [+ at] + o, y = t or t². The leading coefficient k is free, so that a
+  degree of 2ⁿ takes n levels and not n + 1; a quadratic factor costs no product of ciphertexts beyond the y² that all
+  share. Every polynomial is of this form by its roots (for odd and even ones those of p(√y)); it is used up to degree
+  16, where no factor is so small beside the others that rounding is magnified.
+- `Blocks`: Paterson & Stockmeyer (1973) in the Chebyshev basis, p = q·T_g + r with g a power of 2, again and again,
+  until what is left is a sum of the Tⱼ that are there; the quotient's depth is one less than the remainder's, so the
+  leading block is split further (Bossuat, Mouchet, Troncoso-Pastoriza & Hubaux, "Efficient bootstrapping for
+  approximate homomorphic encryption with non-sparse keys", 2021, algorithm 1). A remainder joins its product before
+  the relinearisation and the rescale that it shares. Odd polynomials need odd Tⱼ only, even ones are of T₂.
+
+Depth is at most ceil(log2(degree + 1)). Products of ciphertexts, squares included, and relinearisations (in brackets),
+by degree, beside those of Paterson & Stockmeyer's method at that depth (`Blocks` without symmetry):
+
+| degree | depth | Paterson-Stockmeyer | odd or even | neither |
+| -----: | ----: | ------------------: | ----------: | ------: |
+TABLE
+
+Where factors would magnify rounding, a polynomial takes the third column and ceil(log2(degree + 1)) levels, or the
+count of odd blocks: 5 at degree 7, 8 at 15. The table is for polynomials that are well conditioned, as those for σ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import permutations
+from math import ceil, inf, log2, prod
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fhenn.approx.basis import chebyshev_to_monomial
+
+if TYPE_CHECKING:
+    from fhenn.approx.polynomial import Polynomial
+
+Floats = NDArray[np.float64]
+
+_LARGEST_FACTORED = 16
+_MOST_MAGNIFIED = 16.0
+"""By how much a unit of rounding in every factor may move the result; the cubic's own is 1 to 3."""
+
+
+@dataclass(frozen=True)
+class Affine:
+    """slope·x + offset. No product, no level."""
+
+    slope: float
+    offset: float
+
+    depth = 0
+
+
+@dataclass(frozen=True)
+class Factored:
+    """k·[t]·[(y - line)]·Π (y² + by + c) + tilt·t + offset, for t = (x - middle)/half.
+
+    odd: whether t itself is a factor. squared: whether y is t², else t. quads: the pairs (b, c), in the order in which
+    they are multiplied.
+    """
+
+    middle: float
+    half: float
+    k: float
+    odd: bool
+    squared: bool
+    line: float | None
+    quads: tuple[tuple[float, float], ...]
+    tilt: float
+    offset: float
+
+    @property
+    def depth(self) -> int:
+        """Levels consumed."""
+        return max(depth for depth, _ in merged(list(self.depths)))
+
+    @property
+    def depths(self) -> Iterator[int]:
+        """Levels that each factor takes: the leading one first, then the quadratic ones."""
+        of_y = int(self.squared)
+        if self.odd:
+            yield 0 if self.line is None else 2
+        elif self.line is not None:
+            yield of_y
+        yield from (of_y + 1 for _ in self.quads)
+
+    @property
+    def adjustable(self) -> bool:
+        """Whether t is a factor with a level to spare, so that the result may land on any scale."""
+        return self.odd or (self.line is not None and not self.squared and bool(self.quads))
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Σ cⱼTⱼ(y) + tilt·t, for t = (x - middle)/half and y = t, or T₂(t) if `squared`.
+
+    coefficients: the cⱼ. baby: the largest j of the Tⱼ in a sum. depth: levels consumed.
+    """
+
+    middle: float
+    half: float
+    coefficients: tuple[float, ...]
+    squared: bool
+    baby: int
+    depth: int
+    tilt: float
+
+    def split(self, degree: int, budget: int) -> int:
+        """The g by which a polynomial of a degree in y is divided within a budget of levels; 0: it is a plain sum."""
+        return _split(degree, budget, self.baby)
+
+
+Form = Affine | Factored | Blocks
+
+
+@lru_cache(maxsize=256)
+def form_of(polynomial: Polynomial) -> Form:
+    """The form in which a polynomial is evaluated on ciphertexts."""
+    series = polynomial.to_chebyshev().coefficients
+    low, high = polynomial.domain
+    middle, half = low / 2 + high / 2, high / 2 - low / 2
+    if len(series) <= 2:
+        slope = series[1] / half if len(series) == 2 else 0.0
+        return Affine(slope, series[0] - slope * middle)
+    factored = _factored(series, middle, half) if len(series) <= _LARGEST_FACTORED + 1 else None
+    blocks = _blocks(series, middle, half)
+    return blocks if factored is None or factored.depth > blocks.depth else factored
+
+
+def _parts(series: Sequence[float]) -> tuple[bool, bool, float]:
+    """Whether a series without its constant is odd, or even but for a tilt·t, and that tilt."""
+    size = max(abs(c) for c in series)
+    small = [abs(c) <= 1e-15 * size for c in series]
+    odd = all(small[2::2])
+    even = all(small[3::2])
+    return odd, even and not odd, series[1] if even and not odd else 0.0
+
+
+def merged(depths: list[int]) -> list[tuple[int, tuple[int, int]]]:
+    """The order in which factors are multiplied, the two shallowest first: (depth of the product, places in the list).
+
+    A product joins the end of the list. One factor alone is (its depth, (0, 0)).
+    """
+    if len(depths) == 1:
+        return [(depths[0], (0, 0))]
+    depths, alive, steps = list(depths), list(range(len(depths))), []
+    while len(alive) > 1:
+        left, right = sorted(alive, key=lambda place: (depths[place], place))[:2]
+        depths.append(max(depths[left], depths[right]) + 1)
+        alive = [place for place in alive if place not in (left, right)] + [len(depths) - 1]
+        steps.append((depths[-1], (left, right)))
+    return steps
+
+
+def _factored(series: Sequence[float], middle: float, half: float) -> Factored | None:
+    """The polynomial by its roots, None where that would magnify rounding."""
+    odd, squared, tilt = _parts(series)
+    powers = np.array(chebyshev_to_monomial(series, (-1.0, 1.0)))
+    if odd:
+        inner, offsets = powers[1::2], [powers[0]]
+    else:
+        inner = powers[::2] if squared else powers
+        reach = float(np.abs(series).sum())
+        offsets = [0.0, float(powers[0]), -reach, reach]
+    best, least = None, _MOST_MAGNIFIED
+    for offset in offsets:
+        shifted = inner.copy()
+        if not odd:
+            shifted[0] -= offset
+        line, quads = _roots(shifted)
+        for order in permutations(quads) if len(quads) <= 4 else (quads,):
+            k = float(inner[-1])
+            form = Factored(middle, half, k, odd, squared or odd, line, tuple(order), tilt, float(offset))
+            if len(form.quads) == 0 and line is None and odd:
+                return None
+            magnified = _magnified(form, series)
+            if magnified < least * (1 - 1e-9):
+                best, least = form, magnified
+    return best
+
+
+def _roots(powers: Floats) -> tuple[float | None, list[tuple[float, float]]]:
+    """The real root that is left over, if any, and the quadratic factors (b, c) of a polynomial in y."""
+    roots = np.roots(powers[::-1])
+    # np.roots drops zeros at the end: they are roots at 0
+    roots = np.concatenate([roots, np.zeros(len(powers) - 1 - len(roots))])
+    upper = [root for root in roots if root.imag > 0]
+    real = sorted((root.real for root in roots if root.imag == 0), key=abs)
+    quads = [(-2 * root.real, abs(root) ** 2) for root in upper]
+    line = real.pop(0) if len(real) % 2 else None
+    quads += [(-(a + b), a * b) for a, b in zip(real[::2], real[1::2], strict=True)]
+    return (None if line is None else float(line)), [(float(b), float(c)) for b, c in quads]
+
+
+def _magnified(form: Factored, series: Sequence[float]) -> float:
+    """Σ |∂p/∂factor| at worst, over the factors and their products; inf where p itself is lost."""
+    t = np.linspace(-1, 1, 402)
+    y = t * t if form.squared else t
+    factors = [np.ones_like(t)] * 0
+    if form.odd:
+        factors.append(t if form.line is None else t * (y - form.line))
+    elif form.line is not None:
+        factors.append(y - form.line)
+    factors += [y * y + b * y + c for b, c in form.quads]
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        whole = form.k * prod(factors)
+        nodes = list(factors)
+        for _, (left, right) in merged(list(form.depths)):
+            nodes.append(nodes[left] * nodes[right] if left != right else nodes[left])
+        moved = sum(np.where(node == 0, 0.0, np.abs(whole / node)) for node in nodes[:-1])
+        exact = np.polynomial.chebyshev.chebval(t, series)
+        lost = np.abs(whole + form.tilt * t + form.offset - exact).max()
+    size = float(np.abs(series).sum())
+    worst = float(np.max(moved, initial=0.0)) / max(size, 1.0)
+    return worst if np.isfinite(worst) and lost <= 1e-12 * size else inf
+
+
+def _blocks(series: Sequence[float], middle: float, half: float) -> Blocks:
+    """The split with the fewest products at the least depth."""
+    odd, squared, tilt = _parts(series)
+    inner = tuple(series[::2]) if squared else tuple(series)
+    degree = len(inner) - 1
+    budget = ceil(log2(degree + 1))
+    sizes = [2**n - 1 for n in range(1, budget + 1)]
+    baby = min(sizes, key=lambda baby: blocks_products(degree, budget, baby, odd))
+    return Blocks(middle, half, inner, squared, baby, budget + int(squared), tilt)
+
+
+@lru_cache(maxsize=4096)
+def _split(degree: int, budget: int, baby: int) -> int:
+    """0 where a sum of Tⱼ with j <= baby will do, the largest power of 2 not above the degree otherwise."""
+    if degree <= 0 or (degree <= baby and ceil(log2(degree)) + 1 <= budget):
+        return 0
+    return 1 << (degree.bit_length() - 1)
+
+
+def blocks_products(degree: int, budget: int, baby: int, odd: bool) -> float:
+    """Products of ciphertexts that `Blocks` takes, inf where the budget does not do."""
+    used: set[int] = set()
+
+    def visit(degree: int, budget: int) -> float:
+        g = _split(degree, budget, baby)
+        if not g:
+            used.update(range(1, degree + 1, 2 if odd else 1))
+            return 0
+        if ceil(log2(g)) + 1 > budget:
+            return inf
+        used.add(g)
+        product = 1 if degree > g else 0
+        return product + visit(degree - g, budget - 1) + visit(g - 1, budget)
+
+    return visit(degree, budget) + len(needed_powers(used) - {1})
+
+
+def needed_powers(used: set[int]) -> set[int]:
+    """The Tⱼ that must be there to make those in use: T_(g+i) = 2·T_g·Tᵢ - T_(g-i), g a power of 2."""
+    needed, todo = set(), set(used) | {1}
+    while todo:
+        j = todo.pop()
+        needed.add(j)
+        todo |= {part for part in parts_of(j) if part} - needed
+    return needed
+
+
+def parts_of(j: int) -> tuple[int, int, int]:
+    """(a, b, c) with Tⱼ = 2·T_a·T_b - T_c; zeros for j = 1."""
+    if j == 1:
+        return (0, 0, 0)
+    if j & (j - 1) == 0:
+        return (j // 2, j // 2, 0)
+    g = 1 << (j.bit_length() - 1)
+    return (g, j - g, 2 * g - j)

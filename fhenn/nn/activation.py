@@ -1,0 +1,219 @@
+"""What activations share: a polynomial in the place of a function, on plaintext and on ciphertexts, and its guard."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fhenn.approx import Function, Polynomial
+from fhenn.approx.presets import choose
+from fhenn.backends import PLAIN, Backend, backend_of
+from fhenn.errors import HeadroomExceeded, NonFiniteValue, ParameterError, RangeReport, ShapeMismatch
+from fhenn.nn.guard import Policy, RangeGuard
+from fhenn.nn.node import Layer
+
+Domain = tuple[float, float]
+
+
+class Activation(Layer):
+    """A polynomial, element by element, on plaintext and on ciphertexts.
+
+    `forward` takes numbers, arrays of any shape, `tenseal.CKKSVector`, `tenseal.CKKSTensor` or `CipherArray`, and
+    returns the same. On plaintext it is the twin of the encrypted computation, and says by `on_violation` ("warn",
+    "raise", "ignore") when inputs leave the polynomial's domain. debug_secret: a context with the secret key (or a
+    tenseal secret key); when given, ciphertext inputs are decrypted with it and checked too. For debugging only.
+
+    On ciphertexts `forward` raises LevelExhausted, KeyMissing, ScaleMismatch and ContextMismatch; its operand is as it
+    was. TenSEAL's values come out at the scale that they went in, which takes one level more than `cost` for every
+    polynomial but an odd cubic.
+    """
+
+    def __init__(self, polynomial: Polynomial, *, on_violation: Policy = "warn", debug_secret: Any = None) -> None:
+        super().__init__()
+        self._polynomial = polynomial
+        self._derivative = polynomial.derivative()
+        self._guard = RangeGuard(self.name, polynomial.domain, self._consequence(polynomial), on_violation)
+        self._debug_secret = debug_secret
+
+    @staticmethod
+    def _consequence(polynomial: Polynomial) -> str:
+        """What can go wrong outside the domain, in a sentence."""
+        what = f"the {polynomial.function.name}" if polynomial.function else "its function"
+        flip = flip_of(polynomial)
+        outside = (
+            f"past |x| = {flip:.2f} it crosses {polynomial.coefficients[0]:g}, and a confident prediction silently "
+            "flips class"
+            if flip is not None
+            else "outside, its values grow with the highest power and mean nothing"
+        )
+        return (
+            f"The polynomial is a stand-in for {what} inside only: {outside}. Scale the inputs or weights, add weight "
+            "decay, or take a wider domain."
+        )
+
+    @property
+    def polynomial(self) -> Polynomial:
+        """What stands in for the function."""
+        return self._polynomial
+
+    @property
+    def domain(self) -> Domain:
+        """The interval on which it is a good one."""
+        return self._polynomial.domain
+
+    @property
+    def function(self) -> Function | None:
+        """The exact function, if the polynomial stands for one."""
+        return self._polynomial.function
+
+    @property
+    def stages(self) -> tuple[Polynomial, ...]:
+        """The polynomials that the input goes through, one after another."""
+        return (self._polynomial,)
+
+    def _watch(self, backend: Backend, x: Any) -> None:
+        """Let the guard see a plaintext, or a ciphertext where a secret was given for it."""
+        if not backend.encrypted:
+            self._guard.check(x)
+        elif self._debug_secret is not None:
+            self.check(x, self._debug_secret)
+
+    def _forward(self, backend: Backend, x: Any) -> Any:
+        self._watch(backend, x)
+        return backend.polynomial(self._polynomial, x)
+
+    def _backward(self, x: Any, gradient: Any) -> tuple[Any, None]:
+        return backend_of(x, gradient).polynomial_times(self._derivative, x, gradient), None
+
+    def _step(self, gradients: list[Any]) -> None:
+        """Nothing: there are no parameters."""
+
+    @property
+    def has_parameters(self) -> bool:
+        """False."""
+        return False
+
+    @property
+    def cost(self) -> int:
+        """Levels that `forward` consumes on a ciphertext.
+
+        `fhenn.plan` may put one wide prime in the place of the two of an odd cubic, which is then divided by at once.
+        """
+        return self._polynomial.depth
+
+    @property
+    def backward_cost(self) -> int:
+        """Levels of a ciphertext input that `backward` consumes; of a ciphertext gradient at a plaintext input, 1.
+
+        The derivative is that of the polynomial that runs.
+        """
+        return self._derivative.depth + 1
+
+    def exact(self, x: ArrayLike) -> Any:
+        """The exact function at every element of `x`. Raises ParameterError where the polynomial stands for none."""
+        if self.function is None:
+            raise ParameterError(f"{self._polynomial!r} stands for no function.", "Give the polynomial a function.")
+        return self.function.value(x)
+
+    def check(self, x: Any, secret: Any = None) -> RangeReport | None:
+        """Check `x` against the domain as `forward` does on plaintext, and against the headroom.
+
+        x: plaintext or ciphertext; a ciphertext is decrypted, with `secret` (a context with the secret key, or a
+        tenseal secret key) or with the secret key in its own context. For debugging: a server cannot do this.
+        Returns the report, None where all is well. Warns or raises RangeViolation by policy; raises HeadroomExceeded
+        and KeyMissing.
+        """
+        backend = backend_of(x)
+        x = backend.value(x)
+        values = backend.reveal(x, secret)
+        headroom = backend.headroom(self._polynomial, x)
+        largest = float(np.max(np.abs(values), initial=0.0))
+        if largest > headroom:
+            raise HeadroomExceeded(largest, headroom, self.name)
+        report = self._guard.report(values)
+        if report is not None:
+            self._guard.act(report)
+        return report
+
+    def headroom(self, x: Any) -> float:
+        """The largest |x| for which scale and modulus surely hold the whole evaluation.
+
+        Beyond it the modulus can wrap, and then every slot of the ciphertext is garbage. Slots that are all alike wrap
+        just there; a single large slot among small ones wraps later. x: a ciphertext, or a `Context` for what it
+        encrypts afresh and gives to this node first; after other nodes less may fit. Infinite for plaintext.
+        Raises LevelExhausted, ScaleMismatch.
+        """
+        return backend_of(x).headroom(self._polynomial, x)
+
+    def propose_weights(
+        self, data: ArrayLike, units: int = 1, rng: np.random.Generator | int | None = None
+    ) -> NDArray[np.float64]:
+        """Initial weights for the layer before this node that keep its pre-activations in the domain.
+
+        data: (samples, features) of typical inputs; units: outputs of the layer; rng: generator or seed.
+        Returns (units, features), normal, with a standard deviation at which a pre-activation's own is a quarter of
+        the domain's half width (4 sigma reach its edge): half/(4·rms‖x‖), where rms‖x‖ is the fan-in's root times the
+        data's scale (after Glorot & Bengio 2010, who assume unit scale). A row that leaves the domain on `data` all
+        the same is shrunk to fit. With a zero bias, every pre-activation on `data` lies in the domain.
+        Raises ParameterError where 0 is not inside the domain, ShapeMismatch, UnsupportedValue, and NonFiniteValue for
+        NaN or infinite data.
+
+        >>> from fhenn.nn import Sigmoid
+        >>> Sigmoid().propose_weights([[1.0, 2.0], [3.0, 4.0]], units=3, rng=0).shape
+        (3, 2)
+        """
+        x = PLAIN.value(data).astype(np.float64)
+        if x.ndim != 2 or 0 in x.shape:
+            raise ShapeMismatch("propose_weights", x.shape, "(samples, features), not empty")
+        if units < 1:
+            raise ShapeMismatch("propose_weights", (units, x.shape[1]), "at least one unit")
+        nonfinite = int(np.count_nonzero(~np.isfinite(x)))
+        if nonfinite:
+            raise NonFiniteValue("propose_weights", nonfinite, "Drop or impute them first.")
+        # a hair inside, so that rounding in the product cannot cross the edge
+        half = min(-self.domain[0], self.domain[1]) * (1 - 2**-40)
+        if half <= 0:
+            raise ParameterError(f"0 is not inside the domain {self.domain}.", "Take a domain round 0.")
+        norm = float(np.sqrt(np.mean(np.sum(x * x, axis=1)))) or 1.0
+        weight = np.random.default_rng(rng).normal(0.0, half / (4 * norm), (units, x.shape[1]))
+        largest = np.abs(x @ weight.T).max(axis=0)
+        weight *= np.minimum(1.0, half / np.maximum(largest, half))[:, None]
+        return weight
+
+
+def chosen(
+    function: Function,
+    domain: Domain | None,
+    degree: int | None,
+    accuracy: float | None,
+    polynomial: Polynomial | None,
+    *,
+    default: tuple[Domain, int],
+) -> Polynomial:
+    """The polynomial that an activation's arguments ask for.
+
+    default: the domain, and the degree where neither degree nor accuracy is given. Raises ParameterError for arguments
+    that contradict one another, and what `fhenn.approx.fit` raises.
+    """
+    if polynomial is not None:
+        if (domain, degree, accuracy) != (None, None, None):
+            raise ParameterError(
+                "a polynomial is given, and a domain, degree or accuracy too.",
+                "Give one or the others.",
+            )
+        return polynomial
+    if degree is None and accuracy is None:
+        degree = default[1]
+    return choose(function, default[0] if domain is None else domain, degree, accuracy)
+
+
+def flip_of(polynomial: Polynomial) -> float | None:
+    """The least |x| beyond the domain where an odd polynomial crosses its middle value again, None if nowhere."""
+    if polynomial.symmetry != "odd" or polynomial.degree < 3:
+        return None
+    roots = (polynomial.to_numpy() - polynomial.coefficients[0]).roots()
+    edge = polynomial.domain[1]
+    beyond = [abs(root.real) for root in map(complex, roots) if abs(root.imag) <= 1e-7 * abs(root) > 0]
+    return min((at for at in beyond if at > edge), default=None)

@@ -1,0 +1,110 @@
+"""ReLU by a composite sign: x·(1 + sign(x))/2, the sign as odd polynomials one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from fhenn.approx import RELU, Composite, Polynomial, composite_sign
+from fhenn.backends import PLAIN, Backend, backend_of
+from fhenn.errors import ParameterError, UnsupportedOperation
+from fhenn.nn.activation import Activation, Domain
+from fhenn.nn.guard import Policy
+
+
+class SignReLU(Activation):
+    """max(0, x) as x·(1 + sign(x))/2, the sign a composition of minimax polynomials (`fhenn.approx.composite_sign`).
+
+    domain: symmetric round 0. degrees: of the sign's stages; (7, 7) is off by 0.11 at most on [-4, 4] with 7 levels,
+    (15, 15) by 0.035 with 9, (7, 7, 13) by 0.018 with 11. The sign is sought down to the |x| that its own error equals.
+    `backward`, on plaintext only, is the derivative of what runs: 0.5 at 0.
+    Raises ParameterError; on ciphertexts `backward` raises UnsupportedOperation.
+
+    >>> node = SignReLU(domain=(-4, 4), degrees=(7, 7))
+    >>> node.cost, float(round(node.forward(3.0), 1))
+    (7, 3.0)
+    """
+
+    def __init__(
+        self,
+        domain: Domain = (-4.0, 4.0),
+        degrees: Sequence[int] = (7, 7),
+        *,
+        on_violation: Policy = "warn",
+        debug_secret: Any = None,
+    ) -> None:
+        if domain[0] != -domain[1]:
+            raise ParameterError(f"domain {domain} is not symmetric.", "Give (-b, b).")
+        self._sign = balanced_sign(tuple(degrees))
+        first, *others = self._sign.stages
+        # the sign is sought on [-1, 1]: read through a domain `half` as wide, which is free
+        reach = domain[1] * first.domain[1]
+        stages = [replace(first.to_chebyshev(), domain=(-reach, reach), function=None), *others]
+        last = stages[-1].to_chebyshev()
+        halved = tuple(c / 2 for c in last.coefficients)
+        stages[-1] = replace(last, coefficients=(0.5 + halved[0], *halved[1:]), function=None)
+        self._stages = tuple(stages)
+        whole = Polynomial((0.0, 1.0), domain, function=RELU)
+        super().__init__(whole, on_violation=on_violation, debug_secret=debug_secret)
+
+    @property
+    def stages(self) -> tuple[Polynomial, ...]:
+        """The polynomials that x goes through; x times the last one's value is the result."""
+        return self._stages
+
+    def _forward(self, backend: Backend, x: Any) -> Any:
+        self._watch(backend, x)
+        value = x
+        for stage in self._stages[:-1]:
+            value = backend.polynomial(stage, value)
+        return backend.polynomial_times(self._stages[-1], value, x)
+
+    def _backward(self, x: Any, gradient: Any) -> tuple[Any, None]:
+        if backend_of(x, gradient).encrypted:
+            raise UnsupportedOperation("backward of SignReLU on ciphertexts", "Train on plaintext, or with ReLU.")
+        value = PLAIN.value(x)
+        slope = np.ones_like(value)
+        for stage in self._stages:
+            value, slope = stage(value), slope * stage.derivative()(value)
+        return gradient * (value + x * slope), None
+
+    @property
+    def cost(self) -> int:
+        """Levels that `forward` consumes on a ciphertext: those of the sign, and one for the product with x."""
+        return sum(stage.depth for stage in self._stages) + 1
+
+    @property
+    def backward_cost(self) -> int:
+        """0: `backward` is for plaintext."""
+        return 0
+
+    def headroom(self, x: Any) -> float:
+        """The edge of the domain, beyond which the sign's polynomials grow without bound; infinite for plaintext."""
+        return super().headroom(x) if not backend_of(x).encrypted else self.domain[1]
+
+    def sup_error(self) -> float:
+        """The largest |forward - ReLU| on the domain.
+
+        Beyond epsilon at most |x|/2 times the sign's error; below it, where the sign is between 0 and itself, |x|/2.
+        """
+        return self.domain[1] / 2 * max(self._sign.sup_error(), self._sign.epsilon)
+
+
+@lru_cache(maxsize=32)
+def balanced_sign(degrees: tuple[int, ...]) -> Composite:
+    """The sign of those degrees for the epsilon that its error equals: ReLU's least error.
+
+    A wider epsilon makes the sign closer beyond it, and leaves more of ReLU out below it.
+    """
+    low, high = 2.0**-24, 0.5
+    for _ in range(12):
+        middle = (low * high) ** 0.5
+        if composite_sign(0.0, middle, degrees).sup_error() > middle:
+            low = middle
+        else:
+            high = middle
+    return composite_sign(0.0, high, degrees)
