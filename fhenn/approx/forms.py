@@ -6,7 +6,7 @@ All in t, the affine map of the domain to [-1, 1], which a ciphertext is read as
 - `Factored`: k·[t]·[(y - r)]·Π (y² + bᵢy + cᵢ) [+ at] + o, y = t or t². The leading coefficient k is free, so that a
   degree of 2ⁿ takes n levels and not n + 1; a quadratic factor costs no product of ciphertexts beyond the y² that all
   share. Every polynomial is of this form by its roots (for odd and even ones those of p(√y)); it is used up to degree
-  16, where no factor is so small beside the others that rounding is magnified.
+  20, where no factor is so small beside the others that rounding is magnified.
 - `Blocks`: Paterson & Stockmeyer (1973) in the Chebyshev basis, p = q·T_g + r with g a power of 2, again and again,
   until what is left is a sum of the Tⱼ that are there; the quotient's depth is one less than the remainder's, so the
   leading block is split further (Bossuat, Mouchet, Troncoso-Pastoriza & Hubaux, "Efficient bootstrapping for
@@ -14,14 +14,35 @@ All in t, the affine map of the domain to [-1, 1], which a ciphertext is read as
   the relinearisation and the rescale that it shares. Odd polynomials need odd Tⱼ only, even ones are of T₂.
 
 Depth is at most ceil(log2(degree + 1)). Products of ciphertexts, squares included, and relinearisations (in brackets),
-by degree, beside those of Paterson & Stockmeyer's method at that depth (`Blocks` without symmetry):
+for polynomials that stand for σ or softplus on [-6, 6] (odd, and even but for x/2) and for σ on [-2, 6], beside the
+products of Paterson & Stockmeyer's method at depth ceil(log2(degree + 1)) (`Blocks` without symmetry):
 
-| degree | depth | Paterson-Stockmeyer | odd or even | neither |
-| -----: | ----: | ------------------: | ----------: | ------: |
-TABLE
+| degree | depth | Paterson-Stockmeyer | odd or even | depth | neither |
+| -----: | ----: | ------------------: | ----------: | ----: | ------: |
+|      1 |     0 |                   0 |       0 (0) |     0 |   0 (0) |
+|      2 |     1 |                   1 |       1 (1) |     1 |   1 (1) |
+|      3 |     2 |                   2 |       2 (2) |     2 |   2 (2) |
+|      4 |     2 |                   3 |       2 (2) |     2 |   2 (2) |
+|      5 |     3 |                   4 |       3 (3) |     3 |   3 (3) |
+|      6 |     3 |                   4 |       3 (3) |     3 |   3 (3) |
+|      7 |     3 |                   5 |       4 (4) |     3 |   4 (4) |
+|      8 |     3 |                   5 |       3 (3) |     3 |   4 (4) |
+|      9 |     4 |                   6 |       4 (4) |     4 |   5 (5) |
+|     11 |     4 |                   6 |       5 (5) |     4 |   6 (5) |
+|     13 |     4 |                   7 |       5 (5) |     4 |   7 (6) |
+|     15 |     4 |                   8 |       6 (6) |     4 |   8 (7) |
+|     16 |     4 |                   8 |       5 (5) |     4 |   8 (8) |
+|     17 |     5 |                   9 |       6 (6) |     5 |   9 (7) |
+|     19 |     5 |                   9 |       7 (7) |     5 |   9 (7) |
+|     23 |     5 |                  10 |       9 (8) |     5 |  10 (8) |
+|     27 |     5 |                  11 |      10 (9) |     5 |  11 (8) |
+|     31 |     5 |                  13 |     12 (11) |     5 | 13 (10) |
+|     32 |     6 |                  12 |       9 (8) |     6 | 12 (11) |
+|     47 |     6 |                  14 |     13 (11) |     6 | 14 (12) |
+|     63 |     6 |                  18 |     17 (14) |     6 | 18 (15) |
 
-Where factors would magnify rounding, a polynomial takes the third column and ceil(log2(degree + 1)) levels, or the
-count of odd blocks: 5 at degree 7, 8 at 15. The table is for polynomials that are well conditioned, as those for σ.
+A test holds the table against the circuits. Where factors would magnify rounding, as on wider domains, a polynomial
+takes blocks instead: on [-16, 16] from degree 11 on, with as many products as Paterson & Stockmeyer's to degree 19.
 """
 
 from __future__ import annotations
@@ -43,8 +64,11 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-_LARGEST_FACTORED = 16
-_MOST_MAGNIFIED = 16.0
+_LARGEST_FACTORED = 20
+_LARGEST_FACTOR = 64.0
+"""What a factor may be in size: the bits above 1 are lost to the modulus."""
+
+_MOST_MAGNIFIED = 24.0
 """By how much a unit of rounding in every factor may move the result; the cubic's own is 1 to 3."""
 
 
@@ -92,6 +116,12 @@ class Factored:
         yield from (of_y + 1 for _ in self.quads)
 
     @property
+    def products(self) -> int:
+        """Products of ciphertexts."""
+        factors = len(list(self.depths))
+        return int(self.squared) + int(bool(self.quads)) + int(self.odd and self.line is not None) + factors - 1
+
+    @property
     def adjustable(self) -> bool:
         """Whether t is a factor with a level to spare, so that the result may land on any scale."""
         return self.odd or (self.line is not None and not self.squared and bool(self.quads))
@@ -112,6 +142,13 @@ class Blocks:
     depth: int
     tilt: float
 
+    @property
+    def products(self) -> int:
+        """Products of ciphertexts."""
+        odd = not any(self.coefficients[2::2])
+        budget = self.depth - int(self.squared)
+        return int(blocks_products(len(self.coefficients) - 1, budget, self.baby, odd)) + int(self.squared)
+
     def split(self, degree: int, budget: int) -> int:
         """The g by which a polynomial of a degree in y is divided within a budget of levels; 0: it is a plain sum."""
         return _split(degree, budget, self.baby)
@@ -131,7 +168,11 @@ def form_of(polynomial: Polynomial) -> Form:
         return Affine(slope, series[0] - slope * middle)
     factored = _factored(series, middle, half) if len(series) <= _LARGEST_FACTORED + 1 else None
     blocks = _blocks(series, middle, half)
-    return blocks if factored is None or factored.depth > blocks.depth else factored
+    if factored is None or (factored.depth, factored.products) > (blocks.depth, blocks.products):
+        return blocks
+    # a tie: sums share relinearisations, which pays where there are several
+    tied = (factored.depth, factored.products) == (blocks.depth, blocks.products)
+    return blocks if tied and factored.products > 4 else factored
 
 
 def _parts(series: Sequence[float]) -> tuple[bool, bool, float]:
@@ -175,7 +216,7 @@ def _factored(series: Sequence[float], middle: float, half: float) -> Factored |
         if not odd:
             shifted[0] -= offset
         line, quads = _roots(shifted)
-        for order in permutations(quads) if len(quads) <= 4 else (quads,):
+        for order in permutations(quads) if len(quads) <= 5 else (quads,):
             k = float(inner[-1])
             form = Factored(middle, half, k, odd, squared or odd, line, tuple(order), tilt, float(offset))
             if len(form.quads) == 0 and line is None and odd:
@@ -203,12 +244,15 @@ def _magnified(form: Factored, series: Sequence[float]) -> float:
     """Σ |∂p/∂factor| at worst, over the factors and their products; inf where p itself is lost."""
     t = np.linspace(-1, 1, 402)
     y = t * t if form.squared else t
-    factors = [np.ones_like(t)] * 0
+    factors = []
     if form.odd:
         factors.append(t if form.line is None else t * (y - form.line))
     elif form.line is not None:
         factors.append(y - form.line)
     factors += [y * y + b * y + c for b, c in form.quads]
+    sizes = [float(np.abs(factor).max()) for factor in factors]
+    if max(*sizes, abs(form.tilt / form.k)) > _LARGEST_FACTOR:
+        return inf
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         whole = form.k * prod(factors)
         nodes = list(factors)

@@ -40,7 +40,6 @@ from fhenn.errors import (
     NonFiniteValue,
     ScaleMismatch,
     ShapeMismatch,
-    UnsupportedOperation,
     UnsupportedValue,
 )
 
@@ -162,18 +161,6 @@ class TestForward:
         for coefficients in ((0.1, 0.2, 0.3, 0.4), (0.0, 1.0, 0.0, 1.0), (1.0, -2.0, 0.5, -0.25)):
             polynomial = fhenn.Polynomial(coefficients, (-4, 4))
             compare(PACKED.reveal(backend_of(x).polynomial(polynomial, x), small), polynomial(values), 1e-6)
-
-    def test_polynomials_that_are_not_offered(self, small):
-        square, skewed = (fhenn.Polynomial(c, (-1, 1)) for c in ((0.0, 0.0, 1.0), (0.0, 0.0, 1.0, 1.0)))
-        for kind in (VECTOR, PACKED):
-            x = kind.encrypt(small, np.ones(2))
-            with pytest.raises(UnsupportedOperation, match="degree 2"):
-                backend_of(x).polynomial(square, x)
-            with pytest.raises(UnsupportedOperation, match="x²"):
-                backend_of(x).polynomial_times(skewed.derivative(), x, 1.0)
-        vector = VECTOR.encrypt(small, np.ones(2))
-        with pytest.raises(UnsupportedOperation, match="x²"):
-            backend_of(vector).polynomial(skewed, vector)
 
 
 class TestBackward:

@@ -220,3 +220,43 @@ def test_json_of_something_else_is_refused(spoil):
 def test_other_bytes_are_refused(text):
     with pytest.raises(WireFormatError, match="plan"):
         fhenn.Plan.from_json(text)
+
+
+ACTIVATIONS = {
+    "sigmoid": lambda: fhenn.Sigmoid(domain=(-8, 8), degree=7),
+    "gelu": lambda: fhenn.GELU(domain=(-8, 8), degree=8),
+    "square": fhenn.Square,
+    "lopsided": lambda: fhenn.Sigmoid(domain=(-4, 6), degree=5),
+    "sign relu": lambda: fhenn.SignReLU(degrees=(5, 5)),
+}
+
+
+@pytest.mark.parametrize("layout", ["latency", "throughput"])
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activations_are_planned(name, layout):
+    first, last = network(6, 4).nodes[0], network(4, 2).nodes[0]
+    model = fhenn.Sequential([first, ACTIVATIONS[name](), last])
+    plan = fhenn.plan(model, inputs=[-1, 1], accuracy=1e-3, layout=layout)
+    assert plan.parameters.levels == model.cost == 2 + model.nodes[1].cost
+    exact = model.nodes[1].sup_error() if name == "sign relu" else model.nodes[1].polynomial.sup_error()
+    assert plan.approximation == pytest.approx(exact)
+    x = rng.choice([-1.0, 1.0], (16, 6))
+    client = fhenn.Client(plan)
+    scores = client.decrypt_scores(fhenn.Server(model, plan, client.evaluation_keys()).predict(client.encrypt(x)))
+    assert np.abs(scores - model.infer(x)).max() <= plan.error <= 1e-3
+
+
+def test_another_activation_is_another_model():
+    first = network(6, 4).nodes[0]
+    plan = fhenn.plan(fhenn.Sequential([first, fhenn.Sigmoid()]), inputs=[-1, 1])
+    keys = fhenn.Client(plan).evaluation_keys()
+    for other in (fhenn.Sigmoid(domain=(-8, 8), degree=3), fhenn.Sigmoid(degree=7), fhenn.Tanh(degree=3)):
+        with pytest.raises(PlanError, match="the plan is for"):
+            fhenn.Server(fhenn.Sequential([first, other]), plan, keys)
+
+
+def test_inputs_beyond_a_domain_are_named():
+    first = fhenn.Linear(np.full((1, 4), 20.0))
+    model = fhenn.Sequential([first, fhenn.Sigmoid(domain=(-8, 8), degree=15), fhenn.Linear([[1.0]])])
+    with pytest.raises(PlanError, match=r"Sigmoid may reach \[-80, 80\], beyond its domain"):
+        fhenn.plan(model, inputs=[-1, 1])

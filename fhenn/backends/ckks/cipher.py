@@ -12,7 +12,7 @@ from fhenn.approx import Polynomial
 from fhenn.backends.ckks import evaluator
 from fhenn.backends.ckks.arithmetic import Ciphertexts
 from fhenn.backends.ckks.array import CipherArray, require_array
-from fhenn.backends.ckks.circuits import evaluate, require_clear
+from fhenn.backends.ckks.circuits import evaluate, multiplied, require_clear
 from fhenn.backends.ckks.context import Context, secret_key_of
 from fhenn.backends.ckks.layout import FEATURES, Vectors
 from fhenn.backends.ckks.matrix import multiply
@@ -105,7 +105,7 @@ class CipherBackend:
         results = []
         for pair in zip(x.ciphertexts, y.ciphertexts, strict=True):
             left, right = (on.drop(on.handle(ciphertext), level) for ciphertext in pair)
-            results.append(on.rescale(on.relinearise(on.multiply(left, right))))
+            results.append(on.rescale(on.relinearise(multiplied(on, left, right))))
         evaluator.require_room(context, level - 1, results[0].scale, 1.0)
         ciphertexts = tuple(on.ciphertext(result) for result in results)
         return replace(x, ciphertexts=ciphertexts, level=level - 1, scale=results[0].scale)

@@ -79,21 +79,23 @@ def evaluate(polynomial: Polynomial, x: V, on: Arithmetic[V]) -> V:
     """
     form = form_of(polynomial)
     largest = largest_of(polynomial)
-    if isinstance(form, Affine):
-        result = _affine(form, x, on)
-    elif isinstance(form, Factored):
-        result = _factored_to_fit(form, x, on, largest)
-    else:
-        result = _blocks(form, x, on, largest)
-    if 2 * on.scale(result) * largest > modulus(on, on.level(result)):
-        raise mismatch(polynomial, on.scale(x), on.primes[on.level(x)])
+    try:
+        if isinstance(form, Affine):
+            result = _affine(form, x, on)
+        elif isinstance(form, Factored):
+            result = _factored_to_fit(form, x, on, largest)
+        else:
+            result = _blocks(form, x, on, largest)
+        _require_scale(on, result, on.scale(result) * largest)
+    except ScaleMismatch as inside:
+        raise mismatch(polynomial, on.scale(x), on.primes[on.level(x)]) from inside
     return result
 
 
 def brought_to(on: Arithmetic[V], x: V, scale: float) -> V:
     """x at a scale, a level down: times 1, encoded as an integer."""
     multiplier = max(round(on.primes[on.level(x)] * scale / on.scale(x)), 1)
-    return on.rescale(on.times(x, 1.0, float(multiplier)))
+    return on.rescale(_times(on, x, 1.0, float(multiplier)))
 
 
 @lru_cache(maxsize=256)
@@ -175,6 +177,28 @@ def modulus(on: Arithmetic[V], level: int) -> float:
     return float(np.prod([float(prime) for prime in on.primes[: level + 1]]))
 
 
+def multiplied(on: Arithmetic[V], x: V, y: V) -> V:
+    """x · y at one level, neither relinearised nor rescaled. Raises ScaleMismatch where the modulus is too small."""
+    _require_scale(on, x, on.scale(x) * on.scale(y))
+    return on.multiply(x, y)
+
+
+def _times(on: Arithmetic[V], x: V, constant: float, scale: float) -> V:
+    """x · constant, the constant at a scale. Raises ScaleMismatch where the modulus is too small."""
+    _require_scale(on, x, on.scale(x) * scale)
+    return on.times(x, constant, scale)
+
+
+def _require_scale(on: Arithmetic[V], x: V, scale: float) -> None:
+    if 2 * scale > modulus(on, on.level(x)):
+        raise ScaleMismatch(
+            on.scale(x),
+            int(on.primes[on.level(x)]),
+            "The product's scale outgrows the modulus: use a smaller scale or a larger first prime; fhenn.plan chooses "
+            "such.",
+        )
+
+
 def mismatch(polynomial: Polynomial, scale: float, prime: float) -> ScaleMismatch:
     """The error for an input whose scale does not suit its primes."""
     low, high = polynomial.domain
@@ -232,7 +256,7 @@ def _factored(form: Factored, x: V, on: Arithmetic[V], adjust: float | None) -> 
             ready[0] = lead = _lead(form, t, on, adjust)
             if form.odd and form.line is not None:
                 factor = on.plus(y, -form.line)
-                raw[0] = on.relinearise(on.multiply(on.drop(lead, on.level(factor)), factor))
+                raw[0] = on.relinearise(multiplied(on, on.drop(lead, on.level(factor)), factor))
                 ready.clear()
         else:
             raw[0] = on.plus(square, -cast(float, form.line))
@@ -242,7 +266,7 @@ def _factored(form: Factored, x: V, on: Arithmetic[V], adjust: float | None) -> 
         for b, c in form.quads:
             quad = y_square
             if b:
-                quad = on.add(quad, on.times(on.drop(y, on.level(quad)), b, on.scale(quad) / on.scale(y)))
+                quad = on.add(quad, _times(on, on.drop(y, on.level(quad)), b, on.scale(quad) / on.scale(y)))
             raw[place] = on.plus(quad, c) if c else quad
             place += 1
     result = 0
@@ -250,11 +274,11 @@ def _factored(form: Factored, x: V, on: Arithmetic[V], adjust: float | None) -> 
         if pair[0] != pair[1]:
             left, right = (ready[at] if at in ready else on.rescale(raw[at]) for at in pair)
             lowest = min(on.level(left), on.level(right))
-            raw[place] = on.relinearise(on.multiply(on.drop(left, lowest), on.drop(right, lowest)))
+            raw[place] = on.relinearise(multiplied(on, on.drop(left, lowest), on.drop(right, lowest)))
             result, place = place, place + 1
     last = raw[result]
     if form.tilt:
-        last = on.add(last, on.times(on.drop(t, on.level(last)), form.tilt / form.k, on.scale(last) / on.scale(t)))
+        last = on.add(last, _times(on, on.drop(t, on.level(last)), form.tilt / form.k, on.scale(last) / on.scale(t)))
     whole = _scaled(on, on.rescale(last), form.k)
     return on.plus(whole, form.offset) if form.offset else whole
 
@@ -267,7 +291,7 @@ def _lead(form: Factored, t: V, on: Arithmetic[V], adjust: float | None) -> V:
 
 def _square(on: Arithmetic[V], x: V) -> V:
     """x², relinearised, not rescaled."""
-    return on.relinearise(on.multiply(x, x))
+    return on.relinearise(multiplied(on, x, x))
 
 
 def _blocks(form: Blocks, x: V, on: Arithmetic[V], largest: float) -> V:
@@ -284,7 +308,7 @@ def _blocks(form: Blocks, x: V, on: Arithmetic[V], largest: float) -> V:
     product_scale = scale * on.primes[result_level + 1]
     raw = _sum(form, powers, np.array(form.coefficients), budget, (result_level, product_scale))
     if form.tilt:
-        raw = on.add(raw, on.times(on.drop(t, result_level + 1), form.tilt, product_scale / on.scale(t)))
+        raw = on.add(raw, _times(on, on.drop(t, result_level + 1), form.tilt, product_scale / on.scale(t)))
     return on.read(on.rescale(on.relinearise(raw)), scale)
 
 
@@ -315,12 +339,12 @@ class _Powers(Generic[V]):
             on, (a, b, c) = self.on, parts_of(j)
             left, right = self[a], self[b]
             lowest = min(on.level(left), on.level(right))
-            product = on.multiply(on.drop(left, lowest), on.drop(right, lowest))
+            product = multiplied(on, on.drop(left, lowest), on.drop(right, lowest))
             doubled = _doubled(on, on.relinearise(product))
             if c:
                 less = self[c]
                 ratio = on.scale(doubled) / on.scale(less)
-                doubled = on.add(doubled, on.times(on.drop(less, lowest), -1.0, ratio))
+                doubled = on.add(doubled, _times(on, on.drop(less, lowest), -1.0, ratio))
             made = on.rescale(doubled)
             self._made[j] = made if c else on.plus(made, -1.0)
         return self._made[j]
@@ -336,12 +360,12 @@ def _sum(form: Blocks, powers: _Powers[V], c: Floats, budget: int, at: tuple[int
     quotient, remainder = _divided(c, g)
     power = on.drop(powers[g], level + 1)
     if len(quotient) == 1:
-        product = on.times(power, float(quotient[0]), scale / on.scale(power))
+        product = _times(on, power, float(quotient[0]), scale / on.scale(power))
     else:
         inner_scale = scale / on.scale(power)
         inner = _sum(form, powers, quotient, budget - 1, (level + 1, inner_scale * on.primes[level + 2]))
         inner = on.read(on.rescale(on.relinearise(inner)), inner_scale)
-        product = on.multiply(inner, power)
+        product = multiplied(on, inner, power)
     if not np.any(remainder):
         return product
     if not np.any(remainder[1:]):
@@ -354,7 +378,7 @@ def _plain_sum(powers: _Powers[V], c: Floats, level: int, scale: float) -> V:
     for j in range(len(c) - 1, 0, -1):
         if c[j]:
             power = on.drop(powers[j], level)
-            term = on.times(power, float(c[j]), scale / on.scale(power))
+            term = _times(on, power, float(c[j]), scale / on.scale(power))
             total = term if total is None else on.add(total, term)
     if total is None:
         raise UnsupportedOperation("a constant polynomial on ciphertexts", "Add the constant to what follows.")

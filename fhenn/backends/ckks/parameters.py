@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import floor
+from math import floor, inf
 
 from fhenn.errors import ParameterError
 
@@ -74,28 +74,30 @@ class Parameters:
         return self.ring_degree // 2
 
     @classmethod
-    def for_depth(cls, depth: int, scale_bits: int = 30) -> Parameters:
+    def for_depth(cls, depth: int, scale_bits: int = 30, half_width: float = 2.0) -> Parameters:
         """The smallest ring for `depth` levels with a scale of at least `scale_bits` bits, used to the full.
 
         depth: levels, for instance the `cost` of a node or the sum of the costs of several. scale_bits: least bits of
         the scale; error at the output is of the order of N/2^bits. The first prime leaves 14 bits above the scale: 8
         for the free constant of the sigmoid, 6 for values to ±32. The special prime is as large as the first, so that
-        key-switching noise stays below rescaling noise. Raises ParameterError where no ring holds that.
+        key-switching noise stays below rescaling noise. half_width: half the width of the domain of a polynomial of
+        high degree; the scale is that much below the primes, so that powers stay where they are.
+        Raises ParameterError where no ring holds that.
 
         >>> Parameters.for_depth(2)
         Parameters(ring_degree=8192, chain=(59, 45, 45, 59), scale=35184372088832.0)
         """
-        if depth < 1 or scale_bits < 15:
+        if depth < 1 or scale_bits < 15 or not 0 < half_width < inf:
             raise ParameterError(
-                f"depth {depth} with a scale of {scale_bits} bits is no use.",
-                "Ask for 1 level or more, and for 15 bits or more.",
+                f"depth {depth} with a scale of {scale_bits} bits and a half width of {half_width:g} is no use.",
+                "Ask for 1 level or more, for 15 bits or more, and for a width above 0.",
             )
         above = _GROWTH_BITS + _INTEGER_BITS
         for ring_degree, limit in MAX_MODULUS_BITS.items():
             bits = min(floor((limit - 2 * above) / (depth + 2)), _LARGEST_SCALE_BITS)
             if bits >= scale_bits:
                 chain = (bits + above, *[bits] * depth, bits + above)
-                return cls(ring_degree, chain, 2.0**bits)
+                return cls(ring_degree, chain, 2.0 ** (bits + 1) / half_width)
         raise ParameterError(
             f"no ring holds {depth} levels of {scale_bits} bits at 128-bit security.",
             "Ask for fewer levels or a smaller scale.",

@@ -20,7 +20,7 @@ from fhenn.backends.ckks import evaluator
 from fhenn.backends.ckks.arithmetic import Ciphertexts, Handle
 from fhenn.backends.ckks.array import common_scale, opened
 from fhenn.backends.ckks.cipher import quadratic_form
-from fhenn.backends.ckks.circuits import brought_to, evaluate, largest_of, require_clear
+from fhenn.backends.ckks.circuits import brought_to, evaluate, largest_of, multiplied, require_clear
 from fhenn.backends.ckks.context import Context, secret_key_of
 from fhenn.backends.ckks.schedule import CubicForm, radius_within
 from fhenn.backends.ckks.wire import TensealMessage, saved
@@ -185,7 +185,7 @@ class TensealBackend:
         products = []
         for left, ciphertext in zip(inner, other.ciphertexts, strict=True):
             right = on.drop(on.handle(ciphertext), level)
-            product = on.rescale(on.relinearise(on.multiply(on.drop(left, level), right)))
+            product = on.rescale(on.relinearise(multiplied(on, on.drop(left, level), right)))
             products.append(on.read(product, scale))
         return _of_handles(x, on, products)
 

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,3 +64,14 @@ def test_a_suggestion_is_a_chain_that_works_or_says_that_none_does():
     assert "[60, 40, 40, 60] with poly_modulus_degree=8192" in chain_for_levels([60, 40, 60], 2)
     assert "[60, 23, 23, 23, 23, 60] with poly_modulus_degree=8192" in chain_for_levels([33, 23, 23, 30], 4)
     assert "No ring" in chain_for_levels([60, 40, 60], 30)
+
+
+def test_for_depth_leaves_room_for_powers_on_a_wide_domain():
+    node = fhenn.Sigmoid(domain=(-8, 8), degree=15)
+    parameters = fhenn.Parameters.for_depth(node.cost, half_width=8)
+    assert parameters.scale == 2.0 ** (parameters.chain[1] - 2)
+    context = fhenn.Context.generate(parameters)
+    x = np.linspace(-8, 8, 33)
+    assert np.abs(fhenn.decrypt(context, node(fhenn.encrypt(context, x))) - node(x)).max() < 1e-6
+    with pytest.raises(ParameterError, match="width"):
+        fhenn.Parameters.for_depth(2, half_width=0.0)

@@ -1,0 +1,238 @@
+"""Polynomials on ciphertexts: levels, scales, errors and room, as promised."""
+
+from math import log2
+
+import numpy as np
+import pytest
+from support import BATCHED, FEATURES, PACKED, TENSOR, VECTOR, compare, shaped, tenseal_context, without_secret
+
+import fhenn
+from fhenn.approx import GELU, RELU, SIGMOID, SIGMOID_CUBIC, SILU, Polynomial, minimax
+from fhenn.approx.forms import Blocks, form_of
+from fhenn.backends import backend_of
+from fhenn.backends.ckks.arithmetic import Ciphertexts
+from fhenn.backends.ckks.circuits import evaluate, outlook
+from fhenn.errors import KeyMissing, LevelExhausted, ScaleMismatch, ShapeMismatch, UnsupportedOperation
+
+rng = np.random.default_rng(0)
+
+CASES = {
+    "cubic": SIGMOID_CUBIC,
+    "degree 5": minimax(SIGMOID, 5, (-8, 8)),
+    "degree 7": minimax(SIGMOID, 7, (-8, 8)),
+    "degree 9": minimax(SIGMOID, 9, (-8, 8)),
+    "degree 15": minimax(SIGMOID, 15, (-8, 8)),
+    "degree 15, blocks": minimax(SIGMOID, 15, (-16, 16)),
+    "degree 31": minimax(SIGMOID, 31, (-8, 8)),
+    "even and tilted, 8": minimax(SILU, 8, (-8, 8)),
+    "even and tilted, 24": minimax(GELU, 24, (-8, 8)),
+    "lopsided, 6": minimax(SIGMOID, 6, (-2, 6)),
+    "lopsided, 14": minimax(SIGMOID, 14, (-2, 6)),
+    "affine": Polynomial((1.0, -2.0), (-4, 4)),
+    "square": Polynomial((0.0, 0.0, 1.0), (-4, 4)),
+    "quadratic": Polynomial((1.0, 2.0, 3.0), (-1, 4)),
+    "fourth power": Polynomial((0, 0, 0, 0, 0.001), (-4, 4)),
+    "skewed cubic": Polynomial((0.0, 0.5, 0.25, 0.125), (-2, 2)),
+}
+
+
+def suited(polynomial, bits=40, spare=0):
+    """A context whose primes suit the domain: scale·width/4."""
+    low, high = polynomial.domain
+    prime = min(round(bits + log2((high - low) / 4)), 60)
+    chain = (60, *[prime] * (polynomial.depth + spare), 60)
+    return fhenn.Context.generate(fhenn.Parameters(16384, chain, 2.0**bits))
+
+
+def measured(polynomial, context):
+    x = rng.uniform(*polynomial.domain, context.slots)
+    result = backend_of(a := fhenn.encrypt(context, x)).polynomial(polynomial, a)
+    return result, float(np.abs(fhenn.decrypt(context, result) - polynomial(x)).max())
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_parity_levels_and_noise(name):
+    polynomial = CASES[name]
+    context = suited(polynomial)
+    result, error = measured(polynomial, context)
+    assert context.levels - result.level == polynomial.depth
+    assert {ciphertext.coeff_modulus_size() - 1 for ciphertext in result.ciphertexts} == {result.level}
+    assert {ciphertext.scale for ciphertext in result.ciphertexts} == {result.scale}
+    if name != "cubic":
+        ahead = outlook(polynomial, context.scale, context.noise, context.levels)
+        assert ahead.scale == pytest.approx(result.scale, rel=1e-9)
+        slope = max(map(abs, polynomial.derivative().range()))
+        fresh = 1.5 * context.noise.fresh / context.scale * slope
+        assert error <= ahead.noise.bound(context.slots) + 9 * fresh
+        assert error >= ahead.noise.deviation / 2  # it is no loose bound either
+
+
+def test_error_of_high_degrees_is_close_to_the_cubics():
+    _, cubic = measured(minimax(SIGMOID, 3, (-8, 8)), suited(minimax(SIGMOID, 3, (-8, 8))))
+    for degree in (7, 15, 31):
+        polynomial = minimax(SIGMOID, degree, (-8, 8))
+        assert measured(polynomial, suited(polynomial))[1] <= 10 * cubic
+
+
+class Counted(Ciphertexts):
+    """Counts what is really done."""
+
+    def __init__(self, context):
+        super().__init__(context)
+        self.products = self.relinearised = 0
+
+    def multiply(self, x, y):
+        self.products += 1
+        return super().multiply(x, y)
+
+    def relinearise(self, x):
+        self.relinearised += x.ciphertext.size() == 3
+        return super().relinearise(x)
+
+
+@pytest.mark.parametrize(("degree", "products", "relinearised"), [(3, 2, 2), (7, 4, 4), (15, 6, 6), (31, 12, 11)])
+def test_products_on_ciphertexts(degree, products, relinearised):
+    polynomial = minimax(SIGMOID, degree, (-8, 8))
+    context = suited(polynomial)
+    on = Counted(context)
+    evaluate(polynomial, on.handle(context.encrypt_slots(1.0, context.levels, context.scale)), on)
+    assert (on.products, on.relinearised) == (products, relinearised)
+
+
+@pytest.mark.parametrize("kind", [VECTOR, TENSOR, BATCHED, PACKED, FEATURES], ids=str)
+@pytest.mark.parametrize("name", ["degree 5", "lopsided, 6", "square", "affine"])
+def test_every_kind_of_ciphertext(kind, name, deep):
+    polynomial = CASES[name]
+    x = shaped(kind, rng.uniform(*polynomial.domain, (2, 2)))
+    encrypted = kind.encrypt(deep, x)
+    before = kind.reveal(encrypted, deep)
+    result = backend_of(encrypted).polynomial(polynomial, encrypted)
+    compare(kind.reveal(result, deep), polynomial(x), 2e-5)
+    np.testing.assert_array_equal(kind.reveal(encrypted, deep), before)  # the operand is as it was
+    extra = 0 if kind in (PACKED, FEATURES) else 1
+    assert kind.levels(result) == {4 - polynomial.depth - extra}
+    if extra:
+        assert kind.scales(result) == {2.0**40}
+        compare(kind.reveal(result + result, deep), 2 * polynomial(x), 4e-5)  # TenSEAL's operators go on
+
+
+def test_several_chunks(small):
+    x = rng.uniform(-4, 4, 10_000)
+    for kind in (VECTOR, PACKED):
+        result = backend_of(a := kind.encrypt(small, x)).polynomial(CASES["square"], a)
+        compare(kind.reveal(result, small), x**2, 1e-6)
+
+
+@pytest.mark.parametrize("kind", [VECTOR, BATCHED, PACKED], ids=str)
+@pytest.mark.parametrize("name", ["degree 5", "quadratic"])
+def test_derivative_times_gradient(kind, name, deep):
+    polynomial = CASES[name].derivative()
+    x = shaped(kind, rng.uniform(*polynomial.domain, (2, 4)))
+    gradient = shaped(kind, rng.uniform(-1, 1, (2, 4)))
+    encrypted, g = kind.encrypt(deep, x), kind.encrypt(deep, gradient)
+    expected = polynomial(x) * gradient
+    backend = backend_of(encrypted)
+    both = backend.polynomial_times(polynomial, encrypted, g)
+    for result in (both, backend.polynomial_times(polynomial, encrypted, gradient)):
+        compare(kind.reveal(result, deep), expected, 2e-5)
+        extra = 0 if kind is PACKED else 1
+        assert kind.levels(result) == {4 - polynomial.depth - 1 - extra}
+    compare(kind.reveal(backend.polynomial_times(polynomial, x, g), deep), expected, 1e-6)
+
+
+def test_gradient_of_another_shape_or_layout(client):
+    x, y = fhenn.encrypt(client, np.ones((2, 3))), fhenn.encrypt(client, np.ones((3, 2)))
+    other = fhenn.encrypt(client, np.ones((2, 3)), layout="features")
+    for factor in (y, other):
+        with pytest.raises(ShapeMismatch):
+            backend_of(x).polynomial_times(CASES["quadratic"].derivative(), x, factor)
+
+
+def test_a_constant_derivative(client, small):
+    x = fhenn.encrypt(client, np.ones(3))
+    constant = CASES["affine"].derivative()
+    compare(fhenn.decrypt(client, backend_of(x).polynomial_times(constant, x, x)), [-2.0] * 3, 1e-6)
+    with pytest.raises(UnsupportedOperation, match="affine"):
+        backend_of(x).polynomial_times(constant, x, np.ones(3))
+    vector = VECTOR.encrypt(small, np.ones(3))
+    with pytest.raises(UnsupportedOperation, match="affine"):
+        backend_of(vector).polynomial_times(constant, vector, vector)
+
+
+def test_a_constant_is_refused(client):
+    x = fhenn.encrypt(client, np.ones(3))
+    with pytest.raises(UnsupportedOperation, match="constant"):
+        backend_of(x).polynomial(Polynomial((2.0,), (-1, 1)), x)
+
+
+@pytest.mark.parametrize("name", ["degree 7", "degree 15, blocks", "even and tilted, 8"])
+def test_too_few_levels(name, client, small):
+    polynomial = CASES[name]
+    x = fhenn.encrypt(client, np.ones(3))
+    needed, left = polynomial.depth, client.levels
+    if needed > left:
+        with pytest.raises(LevelExhausted) as caught:
+            backend_of(x).polynomial(polynomial, x)
+        assert (caught.value.needed, caught.value.left) == (needed, left)
+    vector = VECTOR.encrypt(small, np.ones(3))
+    with pytest.raises(LevelExhausted) as caught:
+        backend_of(vector).polynomial(polynomial, vector)
+    assert caught.value.needed == polynomial.depth + 1
+    assert "coeff_mod_bit_sizes" in caught.value.suggestion
+
+
+def test_scale_that_does_not_suit_the_domain():
+    """The powers outgrow the modulus: an error that names a scale that suits, not a wrong result."""
+    polynomial = CASES["degree 15"]
+    context = fhenn.Context.generate(fhenn.Parameters(16384, (60, *[40] * 4, 60), 2.0**40))
+    x = fhenn.encrypt(context, np.linspace(-8, 8, 9))
+    with pytest.raises(ScaleMismatch, match=r"about 2\^38 suits"):
+        backend_of(x).polynomial(polynomial, x)
+    with pytest.raises(ScaleMismatch):
+        backend_of(x).headroom(polynomial, x)
+    better = fhenn.Context.generate(fhenn.Parameters(16384, (60, *[40] * 4, 60), 2.0**38))
+    y = fhenn.encrypt(better, np.linspace(-8, 8, 9))
+    compare(fhenn.decrypt(better, backend_of(y).polynomial(polynomial, y)), polynomial(np.linspace(-8, 8, 9)), 1e-7)
+
+
+def test_no_room_for_the_result():
+    polynomial = Polynomial((0.0, 0.0, 1000.0), (-4, 4))
+    context = fhenn.Context.generate(fhenn.Parameters(8192, (34, 30, 40), 2.0**30))
+    x = fhenn.encrypt(context, np.ones(3))
+    with pytest.raises(ScaleMismatch):
+        backend_of(x).polynomial(polynomial, x)
+
+
+@pytest.mark.parametrize("name", ["degree 7", "even and tilted, 8", "degree 15, blocks"])
+@pytest.mark.parametrize("share", [0.97, 1.03])
+def test_headroom_is_sharp(name, share):
+    """Slots that are all alike wrap just past it."""
+    polynomial = CASES[name]
+    context = suited(polynomial)
+    headroom = backend_of(x := fhenn.encrypt(context, [0.0])).headroom(polynomial, x)
+    assert headroom > polynomial.domain[1]
+    at = headroom * share
+    for sign in (1.0, -1.0):
+        x = fhenn.encrypt(context, np.full(context.slots, sign * at))
+        result = fhenn.decrypt(context, backend_of(x).polynomial(polynomial, x))
+        close = np.abs(result - polynomial(sign * at)).max() <= 1e-3 * abs(polynomial(sign * at))
+        if share < 1:
+            assert close
+        elif not close:
+            return
+    assert share < 1, "it held values beyond its headroom"
+
+
+def test_relinearisation_keys_are_asked_for():
+    bare = tenseal_context(8192, [60, 40, 40, 60], 40)
+    server = fhenn.Context.from_tenseal(without_secret(bare, save_relin_keys=False))
+    x = fhenn.encrypt(server, np.ones(3))
+    with pytest.raises(KeyMissing, match="relinearisation"):
+        backend_of(x).polynomial(CASES["square"], x)
+    # an affine map needs none
+    assert backend_of(x).polynomial(CASES["affine"], x).level == x.level
+
+
+def test_wide_domains_go_by_blocks():
+    assert isinstance(form_of(CASES["degree 15, blocks"]), Blocks)
+    assert form_of(minimax(RELU, 24, (-8, 8))).squared
