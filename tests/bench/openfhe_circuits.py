@@ -13,7 +13,6 @@ import os
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
-import pickle
 import re
 import sys
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import openfhe
+from messages import receive, send
 from numpy.typing import ArrayLike, NDArray
 from peak_memory import peak
 
@@ -335,17 +335,17 @@ CIRCUITS = {each.__name__: each for each in (LogisticRegression, Perceptron, Che
 
 
 def main() -> None:
-    """Answer pickled requests (what, arguments) on standard input until it closes."""
+    """Answer requests (what, arguments) on standard input until it closes."""
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # so that nothing else gets between the replies
     circuit: Any = None
     client: Any = None
     answer: Any = None
     while True:
-        try:
-            what, arguments = pickle.load(sys.stdin.buffer)  # noqa: S301  (from the process that started this one)
-        except EOFError:
+        request = receive(sys.stdin.buffer)
+        if request is None:
             return
+        what, arguments = request
         reply: Any = None
         if what == "circuit":
             circuit = CIRCUITS[arguments[0]](*arguments[1:])
@@ -367,8 +367,7 @@ def main() -> None:
             reply = circuit.unpack(client.decrypt(*arguments))
         elif what == "peak":
             reply = peak()
-        pickle.dump(reply, replies)
-        replies.flush()
+        send(replies, reply)
 
 
 if __name__ == "__main__":

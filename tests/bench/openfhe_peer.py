@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 import subprocess
 import sys
 from functools import cache
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from messages import receive, send
 from numpy.typing import ArrayLike, NDArray
 
 CIRCUITS = Path(__file__).with_name("openfhe_circuits.py")
@@ -38,9 +38,8 @@ class Process:
         """The reply to a request."""
         assert self._child.stdin is not None
         assert self._child.stdout is not None
-        pickle.dump((what, arguments), self._child.stdin)
-        self._child.stdin.flush()
-        return pickle.load(self._child.stdout)  # noqa: S301  (from the process that was started here)
+        send(self._child.stdin, [what, arguments])
+        return receive(self._child.stdout)
 
     def close(self) -> None:
         self._child.communicate()

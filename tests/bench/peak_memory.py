@@ -1,14 +1,16 @@
-"""Peak resident memory of a server alone. Run as a script, it is a fhenn server; what it needs comes in pickled."""
+"""Peak resident memory of a server alone. Run as a script, it is one of fhenn, told what it needs on its input."""
 
 from __future__ import annotations
 
-import pickle
+import io
 import re
 import subprocess
 import sys
 from math import nan
 from pathlib import Path
 from typing import Any
+
+from messages import receive, send
 
 
 def peak() -> float:
@@ -23,15 +25,19 @@ def peak() -> float:
 
 def of_server(model: Any, plan: Any, keys: bytes, message: bytes) -> float:
     """The peak of a process that holds a `fhenn.Server` and answers one message."""
-    needed = pickle.dumps((model, plan, keys, message))
-    return float(subprocess.run([sys.executable, __file__], input=needed, capture_output=True, check=True).stdout)
+    layers = [[node.weight, node.bias] if hasattr(node, "weight") else [] for node in model.nodes]
+    needed = io.BytesIO()
+    send(needed, [layers, model.finish, plan.to_json(), keys, message])
+    command = [sys.executable, __file__]
+    return float(subprocess.run(command, input=needed.getvalue(), capture_output=True, check=True).stdout)
 
 
 def main() -> None:
     import fhenn  # noqa: PLC0415  (OpenFHE's Python imports this file and has no fhenn)
 
-    model, plan, keys, message = pickle.load(sys.stdin.buffer)  # noqa: S301  (from the process that started this one)
-    fhenn.Server(model, plan, keys).predict(message)
+    layers, finish, plan, keys, message = receive(sys.stdin.buffer)
+    nodes = [fhenn.Linear(*layer) if layer else fhenn.Sigmoid() for layer in layers]
+    fhenn.Server(fhenn.Sequential(nodes, finish=finish), fhenn.Plan.from_json(plan), keys).predict(message)
     print(peak())  # noqa: T201
 
 

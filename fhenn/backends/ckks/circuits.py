@@ -231,8 +231,9 @@ def _centred(on: Arithmetic[V], x: V, middle: float, half: float) -> V:
 def _factored_to_fit(form: Factored, x: V, on: Arithmetic[V], largest: float) -> V:
     """The product at its natural scale, or, where that does not fit, at one that does."""
     level, scale = on.level(x), on.scale(x)
-    natural = _natural_scale(form, tuple(on.primes[: level + 1]), scale)
-    room = modulus(on, level - form.depth) / (2 * largest)
+    natural = _natural_scale(form, (_BOUNDLESS, *on.primes[1 : level + 1]), scale)
+    # before the constant k is read off, the scale is k times as large
+    room = modulus(on, level - form.depth) / (2 * max(largest, abs(form.k)))
     fits = natural <= room / 2 or not form.adjustable
     return _factored(form, x, on, None if fits else room / _ROOM / natural)
 
