@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from fhenn.approx.basis import interpolate
 from fhenn.approx.extrema import Array, points
 from fhenn.approx.function import Function
+from fhenn.approx.numbers import rounded_up
 from fhenn.approx.polynomial import Polynomial, checked_domain
 from fhenn.approx.remez import exchange
 from fhenn.errors import AccuracyUnreached, ParameterError
@@ -223,7 +224,7 @@ def fit(
         accuracy,
         best,
         largest,
-        f"Ask for {best * 1.01:.2g} or more, or for a domain narrower than ({domain[0]:g}, {domain[1]:g}).",
+        f"Ask for {rounded_up(best)} or more, or for a domain narrower than ({domain[0]:g}, {domain[1]:g}).",
     )
 
 

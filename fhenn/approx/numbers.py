@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import floor, log10
 from typing import Any
 
 import numpy as np
@@ -31,3 +32,15 @@ def floating(x: ArrayLike) -> NDArray[np.floating[Any]]:
         return array
     with np.errstate(over="ignore"):  # what is too large becomes infinite, which the range guard reports
         return array.astype(np.float64, copy=False)
+
+
+def rounded_up(value: float) -> str:
+    """A positive number in two digits, for a message: never below the number itself.
+
+    >>> rounded_up(0.0231), rounded_up(0.02), rounded_up(9.99e-8)
+    ('0.024', '0.02', '1e-07')
+    """
+    text = f"{value:.2g}"
+    if float(text) < value:
+        text = f"{float(text) + 10.0 ** (floor(log10(value)) - 1):.2g}"
+    return text

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import click
 from rich.console import Console
@@ -11,6 +10,8 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from fhenn import __version__
+from fhenn.cli.approx import approx
+from fhenn.cli.plot import plot
 from fhenn.demo import Report, run
 from fhenn.demo.job import PHASES
 
@@ -22,6 +23,10 @@ def cli() -> None:
 
     Start with `fhenn demo`.
     """
+
+
+cli.add_command(approx)
+cli.add_command(plot)
 
 
 @cli.command()
@@ -95,24 +100,3 @@ def _milliseconds(seconds: float) -> str:
 
 def _megabytes(size: int) -> str:
     return f"{size / 1e6:.2f} MB"
-
-
-@cli.command()
-@click.argument("figure", type=click.Choice(["sigmoid"]))
-@click.option(
-    "--output",
-    "-o",
-    type=click.Path(dir_okay=False, path_type=Path),
-    required=True,
-    help="File to write; its ending says how: .svg, .png or .pdf.",
-)
-def plot(figure: str, output: Path) -> None:
-    """Draw a FIGURE to a file.
-
-    sigmoid: σ, its cubic, the band [-4, 4], and where the class flips. Needs the extra `plot`.
-    """
-    from fhenn.figures import save, sigmoid_figure
-
-    makers = {"sigmoid": sigmoid_figure}
-    save(makers[figure](), output)
-    click.echo(f"wrote {output}")

@@ -1,5 +1,6 @@
 """Figures. Need the extra `plot`."""
 
-from fhenn.figures.sigmoid import BAND, CUBIC, DANGER, EXACT, STYLE, save, sigmoid_figure
+from fhenn.figures.activation import activation_figure
+from fhenn.figures.style import BAND, DANGER, EXACT, POLYNOMIAL, STYLE, save, show
 
-__all__ = ["BAND", "CUBIC", "DANGER", "EXACT", "STYLE", "save", "sigmoid_figure"]
+__all__ = ["BAND", "DANGER", "EXACT", "POLYNOMIAL", "STYLE", "activation_figure", "save", "show"]

@@ -1,0 +1,223 @@
+"""`fhenn approx`: the polynomial for a range, and what other degrees would give."""
+
+from __future__ import annotations
+
+import json
+import re
+import textwrap
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import groupby
+from math import ceil, inf, log2
+from typing import Any, cast
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from fhenn.approx import FUNCTIONS, PRESETS, Function, Polynomial, choose, fit, preset, tail_safe
+from fhenn.approx.fits import MAX_DEGREE, Domain, Method, symmetric
+from fhenn.approx.numbers import rounded_up
+from fhenn.approx.polynomial import checked_domain
+from fhenn.cli.nodes import FITTED
+from fhenn.errors import AccuracyUnreached, ExtraMissing, ParameterError
+
+METHODS = ("minimax", "least-squares", "chebyshev")
+
+_MOST_ROWS = 12
+_LAST_ROWS = 5
+_REFUSALS = 4
+"""Degrees in a row without a tail-safe polynomial after which higher ones, slower still, are not tried."""
+
+_LARGEST_MONOMIAL = 9
+"""Past it, powers of x need coefficients of ever more digits."""
+
+
+@click.command()
+@click.argument("name", type=click.Choice(tuple(FITTED)), metavar="NAME")
+@click.option("--domain", type=float, nargs=2, required=True, metavar="LOW HIGH", help="Where it is to be good.")
+@click.option("--degree", type=int, help=f"Of the polynomial, 1 to {MAX_DEGREE}.")
+@click.option("--accuracy", type=float, help="Largest error on the domain; the smallest degree that reaches it.")
+@click.option("--method", type=click.Choice(METHODS), default=None, help="How it is fitted.  [default: minimax]")
+@click.option(
+    "--tail-safe",
+    "reach",
+    type=float,
+    nargs=2,
+    metavar="LOW HIGH",
+    help="Keep the class out to here, by a margin of 0.05. Needs the extra `fit`, but for presets.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
+def approx(
+    *,
+    name: str,
+    domain: Domain,
+    degree: int | None,
+    accuracy: float | None,
+    method: str | None,
+    reach: Domain | None,
+    as_json: bool,
+) -> None:
+    r"""Choose the polynomial for an activation and a range.
+
+    NAME is sigmoid, tanh, relu, silu, gelu or softplus. Give --accuracy or --degree. Prints what every degree costs in
+    levels and gives in accuracy, the polynomial, and the line of Python that makes its node. Errors are the largest on
+    the domain.
+
+    \b
+      fhenn approx sigmoid --domain -8 8 --accuracy 1e-3
+      fhenn approx sigmoid --domain -8 8 --degree 9 --tail-safe -16 16
+    """
+    if reach is not None and method is not None:
+        raise ParameterError("--tail-safe is a method of its own.", "Leave --method out.")
+    fits = _Fits(FUNCTIONS[name], checked_domain(domain), method or "minimax", reach)
+    if degree is not None and accuracy is None:
+        chosen = fits.of_degree(degree)
+    elif accuracy is not None and degree is None:
+        chosen = fits.of_accuracy(accuracy)
+    else:
+        raise ParameterError("degree and accuracy are two ways to say how good.", "Give --degree or --accuracy.")
+    rows = [(each, chosen if each == chosen.degree else _attempt(fits, each)) for each in _shown(fits, chosen.degree)]
+    line = fits.python(chosen)
+    formula = chosen.to_monomial() if chosen.degree <= _LARGEST_MONOMIAL else chosen.to_chebyshev()
+    if as_json:
+        report = {
+            "function": name,
+            "domain": chosen.domain,
+            "method": "tail-safe" if reach else method or "minimax",
+            "tail_safe": reach,
+            "table": [_entry(polynomial) for _, polynomial in rows if polynomial is not None],
+            "chosen": _entry(chosen) | {"basis": formula.basis, "coefficients": formula.coefficients},
+            "python": line,
+        }
+        click.echo(json.dumps(report, indent=2))
+        return
+    low, high = chosen.domain
+    kind = f"tail-safe to [{reach[0]:g}, {reach[1]:g}]" if reach else method or "minimax"
+    click.echo(f"{name} on [{low:g}, {high:g}], {kind}")
+    Console().print(_table(rows, chosen))
+    click.echo(f"\n{_formula(formula)}\n\n{line}")
+
+
+class _Fits:
+    """The polynomials for a function and a domain, by one method."""
+
+    def __init__(self, function: Function, domain: Domain, method: str, reach: Domain | None) -> None:
+        self._function, self._domain, self._reach = function, domain, reach
+        self._method = cast("Method", method.replace("-", "_"))
+
+    def of_degree(self, degree: int) -> Polynomial:
+        """Raises what `fit` or `tail_safe` does."""
+        if self._reach is not None:
+            name = self._preset(degree)
+            return preset(name) if name else tail_safe(self._function, degree, self._domain, self._reach)
+        if self._method == "minimax":
+            return choose(self._function, self._domain, degree)
+        return fit(self._function, domain=self._domain, degree=degree, method=self._method)
+
+    def of_accuracy(self, accuracy: float) -> Polynomial:
+        """The smallest degree that reaches it. Raises AccuracyUnreached, and what `fit` and `tail_safe` do."""
+        if self._reach is None:
+            if self._method == "minimax":
+                return choose(self._function, self._domain, accuracy=accuracy)
+            return fit(self._function, domain=self._domain, accuracy=accuracy, method=self._method)
+        if not 0 < accuracy < inf:
+            raise ParameterError(f"accuracy {accuracy!r} is out of range.", "Give a positive number.")
+        best, at, refused = inf, 0, 0
+        for degree in self.degrees():
+            try:
+                polynomial = self.of_degree(degree)
+            except ParameterError:  # of this degree none is found
+                refused += 1
+                if refused < _REFUSALS:
+                    continue
+                if at == 0:
+                    raise
+                break
+            refused, reached = 0, polynomial.sup_error()
+            if reached <= accuracy:
+                return polynomial
+            best, at = min((best, at), (reached, degree))
+        raise AccuracyUnreached(
+            accuracy, best, at, f"Ask for {rounded_up(best)} or more, or for tails that reach less far."
+        )
+
+    def degrees(self) -> Iterator[int]:
+        """Those that are worth a look, in ascending order: symmetry makes every other one no better."""
+        step = 2 if symmetric(self._function, self._domain) else 1
+        return iter(range(3 if step == 2 and self._function.symmetry == "odd" else 2, MAX_DEGREE + 1, step))
+
+    def python(self, polynomial: Polynomial) -> str:
+        """The line that makes the node."""
+        low, high = (f"{bound!r}".removesuffix(".0") for bound in self._domain)
+        degree, node = polynomial.degree, FITTED[self._function.name].__name__
+        function = f"fhenn.approx.{self._function.name.upper()}"
+        if self._reach is None and self._method == "minimax":
+            return f"fhenn.{node}(domain=({low}, {high}), degree={degree})"
+        if self._reach is None:
+            made = f"fhenn.approx.{self._method}({function}, {degree}, ({low}, {high}))"
+        elif name := self._preset(degree):
+            made = f'fhenn.approx.preset("{name}")'
+        else:
+            left, right = (f"{float(bound)!r}".removesuffix(".0") for bound in self._reach)
+            made = f"fhenn.approx.tail_safe({function}, {degree}, ({low}, {high}), ({left}, {right}))"
+        return f"fhenn.{node}(polynomial={made})"
+
+    def _preset(self, degree: int) -> str | None:
+        """The name of the tail-safe preset of that degree, if there is one for this domain and reach."""
+        if self._reach is None or any(low != -high for low, high in (self._domain, self._reach)):
+            return None
+        name = f"{self._function.name}-tail-safe-{self._domain[1]:g}-{self._reach[1]:g}-{degree}"
+        return name if name in PRESETS and PRESETS[name].polynomial.domain == self._domain else None
+
+
+def _attempt(fits: _Fits, degree: int) -> Polynomial | None:
+    """The polynomial of that degree, None where none is found that keeps the tails, or no SciPy to find it."""
+    try:
+        return fits.of_degree(degree)
+    except (ParameterError, ExtraMissing):
+        return None
+
+
+def _shown(fits: _Fits, degree: int) -> list[int]:
+    """The degrees to compare with: up to the chosen one, and one more.
+
+    Where they are many, the nearest ones, and of those below them the largest for each number of levels.
+    """
+    every = list(fits.degrees())
+    below = [each for each in every if each < degree]
+    after = [each for each in every if each > degree][:1]
+    if len(below) > _MOST_ROWS - 2:
+        distant, below = below[:-_LAST_ROWS], below[-_LAST_ROWS:]
+        groups = groupby(distant, key=lambda each: ceil(log2(each + 1)))
+        below = [max(group) for _, group in groups] + below
+    return [*below, degree, *after]
+
+
+def _entry(polynomial: Polynomial) -> dict[str, Any]:
+    return {"degree": polynomial.degree, "levels": polynomial.depth, "error": polynomial.sup_error()}
+
+
+def _formula(polynomial: Polynomial) -> str:
+    """The polynomial in lines that break between terms, in t where it is a Chebyshev series."""
+    text, ending = str(polynomial), ""
+    if polynomial.basis == "chebyshev":
+        low, high = polynomial.domain
+        middle, half = low / 2 + high / 2, high / 2 - low / 2
+        shifted = f"(x {'-' if middle > 0 else '+'} {abs(middle):g})" if middle else "x"
+        text = str(replace(polynomial, domain=(-1.0, 1.0))).replace("(x)", "(t)")
+        ending = f"\nwith t = {shifted}/{half:g} and Tk the Chebyshev polynomials"
+    terms = (term.replace(" ", "\xa0") for term in re.split(r" (?=[+-] )", text))  # textwrap breaks at no \xa0
+    return textwrap.fill(" ".join(terms), 100).replace("\xa0", " ") + ending
+
+
+def _table(rows: list[tuple[int, Polynomial | None]], chosen: Polynomial) -> Table:
+    table = Table()
+    table.add_column("")
+    for heading in ("degree", "levels", "largest error"):
+        table.add_column(heading, justify="right")
+    for degree, polynomial in rows:
+        here = polynomial is chosen
+        cells = ("–", "–") if polynomial is None else (str(polynomial.depth), f"{polynomial.sup_error():.2e}")
+        table.add_row("→" if here else "", str(degree), *cells, style="bold" if here else None)
+    return table
