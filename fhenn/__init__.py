@@ -39,6 +39,9 @@ _HOME = {
 }
 """Where each public name lives; it is imported when it is first used, TenSEAL with the first that needs it."""
 
+_ROOMS = ("approx", "errors")
+"""Rooms that are public as a whole."""
+
 __all__ = [
     "GELU",
     "SGD",
@@ -72,6 +75,8 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from fhenn import approx as approx
+    from fhenn import errors as errors
     from fhenn.approx import Polynomial
     from fhenn.backends.ckks import CipherArray, Context, Parameters, decrypt, encrypt
     from fhenn.errors import RangeReport, RangeViolation, RangeWarning
@@ -101,6 +106,8 @@ def __getattr__(name: str) -> Any:
         value = getattr(import_module(_HOME[name]), name)
         globals()[name] = value
         return value
+    if name in _ROOMS:
+        return import_module(f"fhenn.{name}")
     raise AttributeError(f"module 'fhenn' has no attribute {name!r}")
 
 

@@ -1,0 +1,101 @@
+"""Polynomials of a sigmoid on [-8, 8] by degree: levels, time, error, beside TenSEAL's polyval and OpenFHE's series.
+
+Run with `python -m pytest tests/bench -q -o addopts=`. All at N=16384, one full ciphertext, one thread, a scale of 2⁴⁰,
+each with the chain that it needs; contestants take turns within every round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import ceil, log2
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import openfhe_peer
+import tenseal as ts
+from conftest import TABLES
+from numpy.typing import NDArray
+from support import tenseal_context
+
+import fhenn
+from fhenn.approx import SIGMOID, Polynomial, minimax
+
+N, ROUNDS, BITS = 16384, 9, 40
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """What to time, seconds for one run; the levels that it took and its largest error."""
+
+    name: str
+    run: Callable[[], float]
+    levels: int
+    error: float
+    close: Callable[[], None] = lambda: None
+
+
+def timed(run: Callable[[], Any]) -> Callable[[], float]:
+    def seconds() -> float:
+        start = perf_counter()
+        run()
+        return perf_counter() - start
+
+    return seconds
+
+
+def tenseal_polyval(polynomial: Polynomial, x: NDArray[np.float64]) -> Contestant:
+    levels = ceil(log2(polynomial.degree + 1)) + 1
+    context = tenseal_context(N, [60, *[BITS] * levels, 60], BITS)
+    vector = ts.ckks_vector(context, x.tolist())
+    powers = list(polynomial.to_monomial().coefficients)
+    result = vector.polyval(powers)
+    used = vector.ciphertext()[0].coeff_modulus_size() - result.ciphertext()[0].coeff_modulus_size()
+    error = float(np.abs(np.array(result.decrypt()) - polynomial(x)).max())
+    return Contestant("`CKKSVector.polyval`", timed(lambda: vector.polyval(powers)), used, error)
+
+
+def ours(polynomial: Polynomial, x: NDArray[np.float64]) -> Contestant:
+    node = fhenn.PolynomialActivation(polynomial, on_violation="ignore")
+    chain = (60, *[BITS + 2] * node.cost, 60)  # scale·width/4
+    context = fhenn.Context.generate(fhenn.Parameters(N, chain, 2.0**BITS))
+    array = fhenn.encrypt(context, x)
+    result = node(array)
+    error = float(np.abs(fhenn.decrypt(context, result) - polynomial(x)).max())
+    return Contestant("fhenn", timed(lambda: node(array)), context.levels - result.level, error)
+
+
+def openfhe_series(polynomial: Polynomial, x: NDArray[np.float64]) -> Contestant:
+    peer = openfhe_peer.chebyshev(list(polynomial.coefficients), x, ring_degree=N, scale_bits=BITS)
+    peer.run()
+    error = float(np.abs(peer.scores() - polynomial(x)).max())
+    return Contestant("OpenFHE, `EvalChebyshevSeries`", peer.run, peer.levels(), error, peer.close)
+
+
+def test_degrees():
+    rows = [
+        "| sigmoid on [-8, 8], N=16384 | degree | levels | time | × polyval | largest error |",
+        "| --- | --: | --: | --: | --: | --: |",
+    ]
+    x = np.random.default_rng(0).uniform(-8, 8, N // 2)
+    for degree in (3, 7, 15, 31):
+        polynomial = minimax(SIGMOID, degree, (-8, 8))
+        contestants = [tenseal_polyval(polynomial, x), ours(polynomial, x)]
+        if openfhe_peer.installed():
+            contestants.append(openfhe_series(polynomial, x))
+        seconds: dict[str, list[float]] = {contestant.name: [] for contestant in contestants}
+        for _ in range(ROUNDS + 1):
+            for contestant in contestants:
+                seconds[contestant.name].append(contestant.run())
+        for contestant in contestants:
+            contestant.close()
+        times = {name: median(values[1:]) for name, values in seconds.items()}
+        first = times[contestants[0].name]
+        rows += [
+            f"| {each.name} | {degree} | {each.levels} | {times[each.name] * 1e3:,.0f} ms "
+            f"| {times[each.name] / first:.2f} | {each.error:.1e} |"
+            for each in contestants
+        ]
+    TABLES.append("\n".join(rows))
