@@ -51,7 +51,7 @@ class ReLU(_Fitted):
     the polynomial, 0.5 at 0 (the exact slope is stated as 0 there). Arguments and errors as for `Sigmoid`.
 
     >>> float(round(ReLU().forward(3.0), 1))
-    3.0
+    2.9
     """
 
     _function = functions.RELU

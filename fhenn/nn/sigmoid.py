@@ -25,7 +25,7 @@ class Sigmoid(Activation):
     >>> float(round(node.forward(1.0), 3)), node.cost
     (0.693, 2)
     >>> Sigmoid(domain=(-8, 8), accuracy=0.01).polynomial.degree
-    11
+    9
     """
 
     def __init__(

@@ -53,7 +53,7 @@ def test_float32_stays_float32():
 
 
 @pytest.mark.parametrize(
-    ("degree", "depth"), [(0, 0), (1, 1), (2, 2), (3, 2), (4, 3), (7, 3), (8, 4), (15, 4), (31, 5)]
+    ("degree", "depth"), [(0, 0), (1, 0), (2, 1), (3, 2), (4, 2), (5, 3), (7, 3), (9, 4), (15, 4), (31, 5), (63, 6)]
 )
 def test_depth(degree, depth):
     assert Polynomial((1.0,) * (degree + 1), (-1, 1)).depth == depth

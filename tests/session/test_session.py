@@ -30,7 +30,7 @@ def pair():
     return model, plan, client, fhenn.Server(model, plan, client.evaluation_keys())
 
 
-@pytest.mark.parametrize("samples", [1, 3, 200])
+@pytest.mark.parametrize("samples", [1, 3, 40])
 def test_any_number_of_samples(pair, samples):
     model, plan, client, server = pair
     x = rng.uniform(-2, 2, (samples, 6))
