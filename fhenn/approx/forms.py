@@ -14,7 +14,7 @@ All in t, the affine map of the domain to [-1, 1], which a ciphertext is read as
   the relinearisation and the rescale that it shares. Odd polynomials need odd Tⱼ only, even ones are of T₂.
 
 Depth is at most ceil(log2(degree + 1)). Products of ciphertexts, squares included, and relinearisations (in brackets),
-for polynomials that stand for σ or softplus on [-6, 6] (odd, and even but for x/2) and for σ on [-2, 6], beside the
+for polynomials that stand for σ or softplus on [-6, 6] (odd, and even but for x/2) and for σ on [-3, 9], beside the
 products of Paterson & Stockmeyer's method at depth ceil(log2(degree + 1)) (`Blocks` without symmetry):
 
 | degree | depth | Paterson-Stockmeyer | odd or even | depth | neither |
@@ -31,7 +31,7 @@ products of Paterson & Stockmeyer's method at depth ceil(log2(degree + 1)) (`Blo
 |     11 |     4 |                   6 |       5 (5) |     4 |   6 (5) |
 |     13 |     4 |                   7 |       5 (5) |     4 |   7 (6) |
 |     15 |     4 |                   8 |       6 (6) |     4 |   8 (7) |
-|     16 |     4 |                   8 |       5 (5) |     4 |   8 (8) |
+|     16 |     4 |                   8 |       5 (5) |     5 |   8 (7) |
 |     17 |     5 |                   9 |       6 (6) |     5 |   9 (7) |
 |     19 |     5 |                   9 |       7 (7) |     5 |   9 (7) |
 |     23 |     5 |                  10 |       9 (8) |     5 |  10 (8) |
@@ -160,7 +160,7 @@ Form = Affine | Factored | Blocks
 @lru_cache(maxsize=256)
 def form_of(polynomial: Polynomial) -> Form:
     """The form in which a polynomial is evaluated on ciphertexts."""
-    series = polynomial.to_chebyshev().coefficients
+    series = _without_dust(polynomial.to_chebyshev().coefficients)
     low, high = polynomial.domain
     middle, half = low / 2 + high / 2, high / 2 - low / 2
     if len(series) <= 2:
@@ -175,12 +175,18 @@ def form_of(polynomial: Polynomial) -> Form:
     return blocks if tied and factored.products > 4 else factored
 
 
+def _without_dust(series: Sequence[float]) -> tuple[float, ...]:
+    """Coefficients of which float64 would not see what is set to 0: |Tⱼ| <= 1."""
+    dust = 2.0**-53 * max(abs(c) for c in series)
+    kept = [0.0 if abs(c) <= dust else c for c in series]
+    while len(kept) > 1 and kept[-1] == 0.0:
+        kept.pop()
+    return tuple(kept)
+
+
 def _parts(series: Sequence[float]) -> tuple[bool, bool, float]:
-    """Whether a series without its constant is odd, or even but for a tilt·t, and that tilt."""
-    size = max(abs(c) for c in series)
-    small = [abs(c) <= 1e-15 * size for c in series]
-    odd = all(small[2::2])
-    even = all(small[3::2])
+    """Whether a series but for its constant is odd, or even but for a tilt·t, and that tilt."""
+    odd, even = not any(series[2::2]), not any(series[3::2])
     return odd, even and not odd, series[1] if even and not odd else 0.0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import copysign
 from typing import Any
 
 import tenseal.sealapi as seal
@@ -64,8 +65,11 @@ class Ciphertexts:
         return replace(x, ciphertext=own)
 
     def times(self, x: Handle, constant: float, scale: float) -> Handle:
+        plaintext = self._context.encode(constant, x.level, scale)
+        if plaintext.is_zero():  # SEAL refuses a product that anybody could read: the least constant there is instead
+            plaintext = self._context.encode(copysign(1 / scale, constant), x.level, scale)
         result = seal.Ciphertext()
-        self._evaluator.multiply_plain(x.ciphertext, self._context.encode(constant, x.level, scale), result)
+        self._evaluator.multiply_plain(x.ciphertext, plaintext, result)
         return Handle(result, x.level, x.scale * scale)
 
     def add(self, x: Handle, y: Handle) -> Handle:

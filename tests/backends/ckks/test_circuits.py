@@ -99,6 +99,13 @@ def test_products_on_ciphertexts(degree, products, relinearised):
     assert (on.products, on.relinearised) == (products, relinearised)
 
 
+def test_coefficients_below_the_scale():
+    """A constant that rounds to nothing makes no product that anybody could read."""
+    polynomial = Polynomial((0.5, 1.0, 0, 0, 0, 1e-14, 0, 1e-14), (-1, 1), "chebyshev")
+    assert measured(polynomial, suited(polynomial))[1] < 1e-6
+    assert measured(polynomial, suited(polynomial, bits=30))[1] < 1e-3
+
+
 @pytest.mark.parametrize("kind", [VECTOR, TENSOR, BATCHED, PACKED, FEATURES], ids=str)
 @pytest.mark.parametrize("name", ["degree 5", "lopsided, 6", "square", "affine"])
 def test_every_kind_of_ciphertext(kind, name, deep):
