@@ -19,12 +19,13 @@ from fhenn.backends.ckks.schedule import WIDE, CubicForm
 from fhenn.errors import LevelExhausted, NonFiniteValue, ParameterError, PlanError, ScaleMismatch, ShapeMismatch
 from fhenn.nn import Activation, Linear, Node, Sequential, SignReLU
 from fhenn.planner.plan import LayoutName, Plan
-from fhenn.planner.walk import Reach, Walk, flatten, reaches, signature_of, walk
+from fhenn.planner.walk import Path, Walk, flatten, signature_of, walk
 
 Floats = NDArray[np.float64]
 
 _SCALE_BITS = range(45, 17, -1)
-_SMALLEST_PRIME_BITS, _LARGEST_PRIME_BITS = 20, 60
+_SMALLEST_PRIME_BITS, _LARGEST_PRIME_BITS = 18, 60
+_LIFTS = (0.0, 0.6, 1.0)
 
 
 def plan(
@@ -56,13 +57,13 @@ def plan(
     if not accuracy > 0 or upload < 1 or samples < 1:
         raise ParameterError("accuracy, upload or samples are not positive.", "Give numbers above 0.")
     low, high = _bounds(inputs, nodes[0].weight.shape[1])
-    reach = reaches(nodes, low, high)
+    path = Path(nodes, low, high)
     best = inf
     for ring_degree in MAX_MODULUS_BITS:
         packing = _packing(nodes, layout, ring_degree // 2, upload, samples)
         if packing is None:
             continue
-        candidates = list(_candidates(nodes, reach, packing, ring_degree))
+        candidates = list(_candidates(path, packing, ring_degree))
         # of those that reach the accuracy the one with the fewest primes, which is the fastest, then the most accurate
         enough = [candidate for candidate in candidates if candidate.error <= accuracy]
         if enough:
@@ -85,7 +86,7 @@ def plan(
         best = min([best, *(candidate.error for candidate in candidates)])
     depth = sum(node.cost for node in nodes)
     found = f"the best reaches {best:.1e}" if best < inf else "none holds the depth and the values"
-    strays = _strays(nodes, reach)
+    strays = _strays(path)
     raise PlanError(
         f"no ring at 128-bit security reaches {accuracy:.1e} for {depth} levels: {found}.{strays}",
         "Use fewer layers, activations of a lower degree or a wider domain, a lower accuracy, tighter bounds of the "
@@ -93,9 +94,9 @@ def plan(
     )
 
 
-def _strays(nodes: Sequence[Linear | Activation], reach: Sequence[Reach]) -> str:
+def _strays(path: Path) -> str:
     """A sentence on the first activation whose inputs may leave its domain, where its polynomial grows fast."""
-    for node, x in zip(nodes, reach, strict=False):
+    for node, x in zip(path.nodes, path.reach, strict=False):
         if isinstance(node, Activation) and not (node.domain[0] <= x.interval[0] and x.interval[1] <= node.domain[1]):
             low, high = x.interval
             return f" The inputs of {node.name} may reach [{low:.3g}, {high:.3g}], beyond its domain."
@@ -120,10 +121,9 @@ def verify(plan_: Plan, model: Node) -> None:
             f"the plan is for {', '.join(plan_.signature)}, the model is {', '.join(found)}.",
             "Plan again for this model.",
         )
-    nodes = list(flatten(model))
-    reach = reaches(nodes, np.array(plan_.low), np.array(plan_.high))
+    path = Path(list(flatten(model)), np.array(plan_.low), np.array(plan_.high))
     try:
-        now = walk(nodes, reach, plan_.layout, plan_.parameters)
+        now = walk(path, plan_.layout, plan_.parameters)
     except (ScaleMismatch, LevelExhausted) as cause:
         raise PlanError("the model's values no longer fit the plan's parameters.", "Plan again.") from cause
     if now.bound > plan_.accuracy or not now.holds:
@@ -179,55 +179,69 @@ class _Candidate:
         return self.walk.bound
 
 
-def _candidates(
-    nodes: Sequence[Linear | Activation], reach: Sequence[Reach], packing: Layout, ring_degree: int
-) -> Iterator[_Candidate]:
+def _candidates(path: Path, packing: Layout, ring_degree: int) -> Iterator[_Candidate]:
     """Chains for a ring: for every scale, first and special prime as the values and the budget want them."""
     limit = MAX_MODULUS_BITS[ring_degree]
-    for bits, wide in product(_SCALE_BITS, (True, False)):
-        if wide and min(2 * bits, _LARGEST_PRIME_BITS) < WIDE * bits:
-            continue
-        # the first node divides by the last prime
-        used = _primes_of(nodes, bits, wide)[::-1]
-        for first in range(bits + 4, _LARGEST_PRIME_BITS + 1, 2):
-            special = min(limit - first - sum(used), _LARGEST_PRIME_BITS)
-            if special <= bits:
-                break
-            parameters = Parameters(ring_degree, (first, *used, special), 2.0**bits)
-            try:
-                found = walk(nodes, reach, packing, parameters)
-            except (ScaleMismatch, LevelExhausted):
+    for bits in _SCALE_BITS:
+        tried = set()
+        for wide, lift in product(_wide_primes(path, bits), _LIFTS):
+            # the first node divides by the last prime
+            used = tuple(_primes_of(path.nodes, bits, wide, lift)[::-1])
+            if used in tried:
                 continue
-            if found.holds:
-                yield _Candidate(parameters, found)
-                break
+            tried.add(used)
+            for first in range(bits + 4, _LARGEST_PRIME_BITS + 1, 2):
+                special = min(limit - first - sum(used), _LARGEST_PRIME_BITS)
+                if special <= bits:
+                    break
+                parameters = Parameters(ring_degree, (first, *used, special), 2.0**bits)
+                try:
+                    found = walk(path, packing, parameters)
+                except (ScaleMismatch, LevelExhausted):
+                    continue
+                if found.holds:
+                    yield _Candidate(parameters, found)
+                    break
 
 
-def _primes_of(nodes: Sequence[Linear | Activation], bits: int, wide: bool) -> list[int]:
+def _wide_primes(path: Path, bits: int) -> list[int | None]:
+    """Bits of a prime that may take the place of two for an odd cubic; None for two."""
+    stages = [stage for node in path.nodes if isinstance(node, Activation) for stage in node.stages]
+    if not any(CubicForm.of(stage) for stage in stages):
+        return [None]
+    most = min(2 * bits, _LARGEST_PRIME_BITS)
+    return [None, *(wide for wide in (most, most - 3, most - 6, most - 9) if wide >= WIDE * bits)]
+
+
+def _primes_of(nodes: Sequence[Linear | Activation], bits: int, wide: int | None, lift: float) -> list[int]:
     """Bits of the primes that the nodes divide by, one after another, as the scales on the way want them.
 
-    wide: whether an odd cubic takes one wide prime in place of two.
+    wide: of the prime that an odd cubic takes in place of two, if so. lift: by how much of what an activation adds to
+    the scale the prime of the Linear after it is larger; without it the weights lose that many bits.
     """
     used: list[int] = []
     scale = float(bits)  # in bits
     for node in nodes:
         if isinstance(node, Linear):
-            used.append(bits)
+            used.append(_prime(bits + lift * max(scale - bits, 0.0)))
             scale = float(bits)
             continue
         start = scale
         for stage in node.stages:
             cubic = CubicForm.of(stage)
             if cubic is not None:
-                primes = [min(2 * bits, _LARGEST_PRIME_BITS)] if wide else [bits, bits]
+                primes = [bits, bits] if wide is None else [wide]
                 scale = 3 * scale - log2(abs(cubic.k)) - sum(primes)
             else:
                 low, high = stage.domain
-                wanted = round(scale + log2((high - low) / 4))
-                primes = [min(max(wanted, _SMALLEST_PRIME_BITS), _LARGEST_PRIME_BITS)] * stage.depth
+                primes = [_prime(scale + log2((high - low) / 4))] * stage.depth
                 scale = log2(natural_scale(stage, 2.0**scale, tuple(2.0**prime for prime in primes)))
             used += primes
         if len(node.stages) > 1:
             used.append(bits)
             scale += start - bits
     return used
+
+
+def _prime(bits: float) -> int:
+    return min(max(round(bits), _SMALLEST_PRIME_BITS), _LARGEST_PRIME_BITS)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from math import hypot, inf, sqrt
+from math import ceil, hypot, inf, sqrt
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from fhenn.approx import Polynomial
 from fhenn.backends.ckks.circuits import outlook
 from fhenn.backends.ckks.layout import Layout, Vectors
-from fhenn.backends.ckks.matrix import Schedule
+from fhenn.backends.ckks.matrix import Schedule, baby_steps
 from fhenn.backends.ckks.noise import Noise, NoiseModel
 from fhenn.backends.ckks.parameters import Parameters
 from fhenn.backends.ckks.schedule import CubicForm, CubicSchedule, radius_within
@@ -67,12 +68,59 @@ class Reach:
         return float(self.low.min()), float(self.high.max())
 
 
-def reaches(nodes: Sequence[Linear | Activation], low: Floats, high: Floats) -> list[Reach]:
-    """What comes to each node, and out of the last one, by interval arithmetic; whatever the parameters are."""
-    found = [Reach(low, high)]
-    for node in nodes:
-        found.append(_through_linear(node, found[-1]) if isinstance(node, Linear) else _activated(node, found[-1]))
-    return found
+@dataclass(frozen=True)
+class _Weights:
+    """How errors come through the rows of a matrix, the worst one each.
+
+    row: norm of a row. values: norm of the largest inputs. turned: of the rounding of the rotations before; spiked: of
+    their spikes.
+
+    A baby step is turned again for the next one, so an input carries the rounding of all steps before it. A spike
+    stays where the step put it: an output meets those of one giant step, all alike, or of several where outputs are
+    fewer than baby steps.
+    """
+
+    row: float
+    values: float
+    turned: float = 0.0
+    spiked: float = 0.0
+
+    @classmethod
+    def of(cls, node: Linear, x: Reach, layout: Layout, slots: int) -> _Weights:
+        weight = node.weight
+        row = float(np.sqrt((weight**2).sum(axis=1)).max())
+        values = float(np.sqrt((np.maximum(np.abs(x.low), np.abs(x.high)) ** 2).sum()))
+        if not isinstance(layout, Vectors):
+            return cls(row, values)
+        schedule = Schedule.of(layout, weight.shape[0], slots)
+        outputs, width = weight.shape
+        steps = baby_steps(schedule, layout, width, slots)[:outputs]
+        turned = float(np.sqrt((weight**2 * steps).sum(axis=1)).max())
+        met = min((schedule.baby - 1) * ceil(schedule.baby / schedule.outputs), width)
+        largest = np.partition(np.abs(weight), width - met, axis=1)[:, width - met :] if met else np.zeros((1, 1))
+        return cls(row, values, turned, float(largest.sum(axis=1).max()))
+
+
+class Path:
+    """A model's nodes, and what there is to know of them whatever the parameters are.
+
+    reach: what comes to each node, and out of the last one, by interval arithmetic.
+    """
+
+    def __init__(self, nodes: Sequence[Linear | Activation], low: Floats, high: Floats) -> None:
+        self.nodes = tuple(nodes)
+        found = [Reach(low, high)]
+        for node in nodes:
+            found.append(_through_linear(node, found[-1]) if isinstance(node, Linear) else _activated(node, found[-1]))
+        self.reach = tuple(found)
+        self._weights: dict[tuple[int, Layout, int], _Weights] = {}
+
+    def weights(self, place: int, layout: Layout, slots: int) -> _Weights:
+        """Of the Linear at a place, on inputs in a layout."""
+        key = (place, layout, slots)
+        if key not in self._weights:
+            self._weights[key] = _Weights.of(cast(Linear, self.nodes[place]), self.reach[place], layout, slots)
+        return self._weights[key]
 
 
 def _through_linear(node: Linear, x: Reach) -> Reach:
@@ -142,41 +190,42 @@ class Walk:
         return all(stage.largest <= stage.headroom for stage in self.stages)
 
 
-def walk(nodes: Sequence[Linear | Activation], reach: Sequence[Reach], packing: Layout, parameters: Parameters) -> Walk:
+def walk(path: Path, packing: Layout, parameters: Parameters) -> Walk:
     """The model under the parameters. Raises ScaleMismatch or LevelExhausted where they do not suit it."""
     primes = tuple(2.0**bits for bits in parameters.chain[:-1])
     model = NoiseModel(parameters.ring_degree, primes, 2.0 ** parameters.chain[-1])
     place = _Place(parameters.levels, parameters.scale, Noise(0.0, model.fresh / parameters.scale), packing)
     stages = []
-    for node, x, y in zip(nodes, reach, reach[1:], strict=False):
+    for number, (node, x) in enumerate(zip(path.nodes, path.reach, strict=False)):
         if isinstance(node, Linear):
-            place, headroom = _linear(model, node, place, parameters.scale, (x, y))
+            weights = path.weights(number, place.layout, parameters.slots)
+            largest = x.largest, path.reach[number + 1].largest
+            place, headroom = _linear(model, node, place, parameters.scale, weights, largest)
             width = node.weight.shape[0]
         else:
             place, headroom = _activation(model, node, place, x.interval)
             width = len(x.low)
         stages.append(Stage(node.name, width, place.level, x.largest, headroom, place.noise.deviation))
-    if reach[-1].largest * place.scale > primes[0] / 2:
+    if path.reach[-1].largest * place.scale > primes[0] / 2:
         raise ScaleMismatch(place.scale, int(primes[0]), "")
     return Walk(tuple(stages), place.noise.bound(parameters.slots), place.rotations)
 
 
 def _linear(
-    model: NoiseModel, node: Linear, place: _Place, nominal: float, reach: tuple[Reach, Reach]
+    model: NoiseModel, node: Linear, place: _Place, nominal: float, weights: _Weights, largest: tuple[float, float]
 ) -> tuple[_Place, float]:
-    """Where x Wᵀ + b stands, and the headroom at x; the noise is that of the row that has the most."""
+    """Where x Wᵀ + b stands, and the headroom at x; the noise is that of the row that has the most.
+
+    nominal: the scale of the result. largest: of |x| and of |x Wᵀ + b|.
+    """
     level, scale, layout, rotations = place.level, place.scale, place.layout, place.rotations
     if level < 1:
         raise LevelExhausted(node.name, 1, level, "")
-    x, y = reach
-    weight = node.weight
-    values = np.maximum(np.abs(x.low), np.abs(x.high))
     plain_scale = nominal * model.primes[level] / scale
-    row = float(np.sqrt((weight**2).sum(axis=1)).max())
-    encoding = float(np.sqrt((values**2).sum())) * model.encoding / plain_scale
+    encoding = weights.values * model.encoding / plain_scale
     rounded, turned = Noise(model.rounding / nominal, 0.0), Noise(0.0, 0.0)
     if isinstance(layout, Vectors):
-        schedule = Schedule.of(layout, weight.shape[0], model.ring_degree // 2)
+        schedule = Schedule.of(layout, node.weight.shape[0], model.ring_degree // 2)
         rotations |= schedule.rotations
         layout = Vectors("replicated", schedule.outputs, layout.samples)
         terms, folds = 2 ** len(schedule.folds), len(schedule.folds)
@@ -184,15 +233,15 @@ def _linear(
         # a spike sits in few slots: a fold's meets a sum once, where its rounding is in every term
         turn = model.key_switch(level - 1) * (1 / nominal)
         turned = Noise(turn.laplace * sqrt(terms - 1), turn.normal * sqrt(folds))
-        # a baby step is turned again for the next one: each slot may see the same spike in every step
-        turned += model.key_switch(level) * (row / scale * sqrt(schedule.baby - 1))
+        baby = model.key_switch(level) * (1 / scale)
+        turned += Noise(baby.laplace * weights.turned, baby.normal * weights.spiked)
     else:
         # a scalar's rounding is one number, not a slot's worth of them
         encoding /= sqrt(model.ring_degree / 2)
     fits = float(np.prod(model.primes[:level])) / 2 / nominal
     whole = float(np.prod(model.primes[: level + 1])) / 2 / scale
-    headroom = min(whole, x.largest * fits / y.largest if y.largest else inf)
-    noise = place.noise * row + rounded + turned + Noise(0.0, encoding)
+    headroom = min(whole, largest[0] * fits / largest[1] if largest[1] else inf)
+    noise = place.noise * weights.row + rounded + turned + Noise(0.0, encoding)
     return _Place(level - 1, nominal, noise, layout, rotations), headroom
 
 

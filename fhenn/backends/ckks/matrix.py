@@ -12,6 +12,7 @@ K = in·m/slots for "blocks", whose copies each serve other diagonals; 1 for "ti
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import ceil
 from typing import TYPE_CHECKING, Any
 from weakref import ref
@@ -86,6 +87,18 @@ class Schedule:
         if self.giants > 1:
             steps.add(self.baby)
         return {step * self.samples for step in steps}
+
+
+@lru_cache(maxsize=256)
+def baby_steps(schedule: Schedule, layout: Vectors, width: int, slots: int) -> NDArray[np.int64]:
+    """How many times the input that each weight multiplies has been rotated before, (outputs padded, width)."""
+    held = layout.content(width, slots)
+    rows = np.arange(held.shape[1]) % schedule.outputs
+    steps = np.zeros((schedule.outputs, width + 1), np.int64)
+    for shift in range(schedule.shifts):
+        for tile in held:
+            steps[rows, np.roll(tile, -shift)] = shift % schedule.baby
+    return steps[:, :width]
 
 
 def weights_of(schedule: Schedule, layout: Vectors, weight: NDArray[np.float64], slots: int) -> NDArray[np.float64]:

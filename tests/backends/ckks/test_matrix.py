@@ -8,7 +8,7 @@ from support import compare
 
 import fhenn
 from fhenn.backends.ckks.layout import Vectors, layout_from_json, layout_to_json
-from fhenn.backends.ckks.matrix import Schedule, power_of_two, weights_of
+from fhenn.backends.ckks.matrix import Schedule, baby_steps, power_of_two, weights_of
 from fhenn.errors import KeyMissing, ShapeMismatch
 
 rng = np.random.default_rng(0)
@@ -149,3 +149,24 @@ def test_refuses(client):
     wide = fhenn.encrypt(client, np.ones((1, 4)), layout=Vectors("replicated", 4, 1024))
     with pytest.raises(ShapeMismatch, match="positions"):
         fhenn.Linear(np.ones((5, 4)))(wide)
+
+
+@pytest.mark.parametrize(
+    ("layout", "shape"),
+    [
+        (Vectors("replicated", 16), (8, 16)),
+        (Vectors("blocks", 64, 1, 8), (16, 50)),
+        (Vectors("tiles", 8, 1, 8, 3), (8, 20)),
+    ],
+    ids=str,
+)
+def test_baby_steps_count_the_rotations_before_each_weight(layout, shape):
+    slots = 128
+    schedule = Schedule.of(layout, shape[0], slots)
+    steps = baby_steps(schedule, layout, shape[1], slots)
+    assert steps.max() == schedule.baby - 1
+    for row, feature in np.ndindex(shape):
+        weight = np.zeros(shape)
+        weight[row, feature] = 1.0
+        used = np.flatnonzero(np.abs(weights_of(schedule, layout, weight, slots)).sum(axis=(0, 2)))
+        assert {shift % schedule.baby for shift in used} == {steps[row, feature]}
