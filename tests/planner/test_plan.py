@@ -65,7 +65,7 @@ def test_headroom_covers_the_declared_inputs():
 def test_levels_run_down_to_zero():
     plan = fhenn.plan(MODELS["multilayer"], inputs=[-1, 1], accuracy=1e-2)
     assert [stage.level for stage in plan.stages] == [2, 1, 0]  # a wide prime for the sigmoid
-    precise = fhenn.plan(MODELS["multilayer"], inputs=[-1, 1], accuracy=1e-5)
+    precise = fhenn.plan(MODELS["multilayer"], inputs=[-1, 1], accuracy=1e-8)
     assert [stage.level for stage in precise.stages] == [3, 1, 0]
     assert precise.parameters.levels == MODELS["multilayer"].cost
 
