@@ -104,7 +104,8 @@ def table(title: str, rows: list[Row]) -> None:
     for row in rows:
         ratios = [f"{row.seconds / base:.{4 if library == 'TenSEAL' else 2}f}" for library, base in bases.items()]
         memory = "" if isnan(row.peak) else f"{row.peak:.2f} GB"
-        cells = [row.name, f"{row.seconds * 1e3:,.1f} ms", *ratios, f"{row.error:.1e}", f"{row.keys:.0f} MB"]
+        error = "(bias misplaced)" if isnan(row.error) else f"{row.error:.1e}"
+        cells = [row.name, f"{row.seconds * 1e3:,.1f} ms", *ratios, error, f"{row.keys:.0f} MB"]
         lines.append("| " + " | ".join([*cells, f"{row.upload:.1f} MB", memory]) + " |")
     TABLES.append("\n".join(lines))
 
