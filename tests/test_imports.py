@@ -15,11 +15,13 @@ RANK = {
     "backends": 2,
     "backends.ckks": 3,
     "nn": 3,
-    "figures": 4,
-    "planner": 4,
-    "session": 5,
-    "demo": 6,
-    "cli": 7,
+    "ranges": 4,
+    "figures": 5,
+    "planner": 5,
+    "safety": 6,
+    "session": 7,
+    "demo": 8,
+    "cli": 9,
 }
 """A room may import rooms of lower rank."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from math import ceil, hypot, inf, sqrt
 from typing import cast
 
@@ -21,9 +20,9 @@ from fhenn.backends.ckks.schedule import CubicForm, CubicSchedule, radius_within
 from fhenn.errors import LevelExhausted, PlanError, ScaleMismatch
 from fhenn.nn import Activation, Linear, Node, Sequential
 from fhenn.planner.plan import Stage
+from fhenn.ranges.reach import Interval, Reach, derivative_of, image_of, largest_on, reaches
 
 Floats = NDArray[np.float64]
-Interval = tuple[float, float]
 
 
 def flatten(model: Node) -> Iterator[Linear | Activation]:
@@ -48,24 +47,6 @@ def _described(node: Linear | Activation) -> str:
         return f"Linear{node.weight.shape[1]}x{node.weight.shape[0]}"
     stages = ",".join(str(stage.degree) for stage in node.stages)
     return f"{node.name}{stages}[{node.domain[0]:g},{node.domain[1]:g}]"
-
-
-@dataclass(frozen=True)
-class Reach:
-    """What comes to a node for inputs in the declared bounds: an interval for every feature."""
-
-    low: Floats
-    high: Floats
-
-    @property
-    def largest(self) -> float:
-        """The largest magnitude."""
-        return float(np.maximum(np.abs(self.low), np.abs(self.high)).max())
-
-    @property
-    def interval(self) -> Interval:
-        """What holds all features."""
-        return float(self.low.min()), float(self.high.max())
 
 
 @dataclass(frozen=True)
@@ -104,15 +85,12 @@ class _Weights:
 class Path:
     """A model's nodes, and what there is to know of them whatever the parameters are.
 
-    reach: what comes to each node, and out of the last one, by interval arithmetic.
+    reach: what comes to each node, and out of the last one (`fhenn.ranges.reaches`).
     """
 
     def __init__(self, nodes: Sequence[Linear | Activation], low: Floats, high: Floats) -> None:
         self.nodes = tuple(nodes)
-        found = [Reach(low, high)]
-        for node in nodes:
-            found.append(_through_linear(node, found[-1]) if isinstance(node, Linear) else _activated(node, found[-1]))
-        self.reach = tuple(found)
+        self.reach = reaches(self.nodes, low, high)
         self._weights: dict[tuple[int, Layout, int], _Weights] = {}
 
     def weights(self, place: int, layout: Layout, slots: int) -> _Weights:
@@ -121,45 +99,6 @@ class Path:
         if key not in self._weights:
             self._weights[key] = _Weights.of(cast(Linear, self.nodes[place]), self.reach[place], layout, slots)
         return self._weights[key]
-
-
-def _through_linear(node: Linear, x: Reach) -> Reach:
-    middle, half = (x.low + x.high) / 2, (x.high - x.low) / 2
-    centre, reach = node.weight @ middle + node.bias, np.abs(node.weight) @ half
-    return Reach(centre - reach, centre + reach)
-
-
-def _activated(node: Activation, x: Reach) -> Reach:
-    y = x
-    for stage in node.stages:
-        y = _image(stage, y)
-    if len(node.stages) == 1:
-        return y
-    corners = np.stack([a * b for a in (x.low, x.high) for b in (y.low, y.high)])
-    return Reach(corners.min(axis=0), corners.max(axis=0))
-
-
-def _image(polynomial: Polynomial, x: Reach) -> Reach:
-    """What a polynomial makes of intervals: its values at their ends, and where it turns between them."""
-    values = np.stack([polynomial(np.clip(turn, x.low, x.high)) for turn in (-inf, *_turns(polynomial), inf)])
-    return Reach(values.min(axis=0), values.max(axis=0))
-
-
-@lru_cache(maxsize=256)
-def _turns(polynomial: Polynomial) -> tuple[float, ...]:
-    roots = map(complex, polynomial.derivative().to_numpy().roots())
-    return tuple(root.real for root in roots if abs(root.imag) <= 1e-6 * max(1.0, abs(root)))
-
-
-@lru_cache(maxsize=256)
-def _derivative(polynomial: Polynomial) -> Polynomial:
-    return polynomial.derivative()
-
-
-@lru_cache(maxsize=1024)
-def _largest(polynomial: Polynomial, interval: Interval) -> float:
-    """The largest |p(x)| on an interval."""
-    return _image(polynomial, Reach(np.array([interval[0]]), np.array([interval[1]]))).largest
 
 
 @dataclass(frozen=True)
@@ -177,12 +116,17 @@ class _Place:
 class Walk:
     """What a model needs and does under given parameters.
 
-    stages: one for each node. bound: on the error at the output. rotations: steps that need a key.
+    stages: one for each node. bounds: on the error after each node. rotations: steps that need a key.
     """
 
     stages: tuple[Stage, ...]
-    bound: float
+    bounds: tuple[float, ...]
     rotations: frozenset[int]
+
+    @property
+    def bound(self) -> float:
+        """On the error at the output."""
+        return self.bounds[-1]
 
     @property
     def holds(self) -> bool:
@@ -195,7 +139,7 @@ def walk(path: Path, packing: Layout, parameters: Parameters) -> Walk:
     primes = tuple(2.0**bits for bits in parameters.chain[:-1])
     model = NoiseModel(parameters.ring_degree, primes, 2.0 ** parameters.chain[-1])
     place = _Place(parameters.levels, parameters.scale, Noise(0.0, model.fresh / parameters.scale), packing)
-    stages = []
+    stages, bounds = [], []
     for number, (node, x) in enumerate(zip(path.nodes, path.reach, strict=False)):
         if isinstance(node, Linear):
             weights = path.weights(number, place.layout, parameters.slots)
@@ -206,9 +150,10 @@ def walk(path: Path, packing: Layout, parameters: Parameters) -> Walk:
             place, headroom = _activation(model, node, place, x.interval)
             width = len(x.low)
         stages.append(Stage(node.name, width, place.level, x.largest, headroom, place.noise.deviation))
+        bounds.append(place.noise.bound(parameters.slots))
     if path.reach[-1].largest * place.scale > primes[0] / 2:
         raise ScaleMismatch(place.scale, int(primes[0]), "")
-    return Walk(tuple(stages), place.noise.bound(parameters.slots), place.rotations)
+    return Walk(tuple(stages), tuple(bounds), place.rotations)
 
 
 def _linear(
@@ -250,10 +195,10 @@ def _activation(model: NoiseModel, node: Activation, place: _Place, interval: In
     start, x = place, Reach(np.array(interval[:1]), np.array(interval[1:]))
     first, *others = node.stages
     place, headroom = _polynomial(model, first, place, x.interval)
-    y = _image(first, x)
+    y = image_of(first, x)
     for stage in others:
         place, _ = _polynomial(model, stage, place, y.interval)
-        y = _image(stage, y)
+        y = image_of(stage, y)
     if not others:
         return place, headroom
     # the last value times the input of the first
@@ -270,7 +215,7 @@ def _polynomial(model: NoiseModel, polynomial: Polynomial, place: _Place, interv
     """Where p(x) stands for x in an interval, and the headroom at x."""
     level, scale = place.level, place.scale
     cubic = CubicForm.of(polynomial)
-    slope = _largest(_derivative(polynomial), interval)
+    slope = largest_on(derivative_of(polynomial), interval)
     if cubic is not None:
         moduli = [int(prime) for prime in model.primes[: level + 1]]
         schedule = CubicSchedule.choose(cubic.k, (scale, scale), moduli, model.ring_degree)

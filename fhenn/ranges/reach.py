@@ -1,0 +1,174 @@
+"""What can come to each node of a model for inputs in a box: sound intervals, tightened by linear relaxation.
+
+Every value is enclosed twice, and the narrower end counts: by an interval (Moore 1966), and by a zonotope, centre +
+generators · ε + radius with ε in [-1, 1], which remembers which inputs a value came from (Singh, Gehr, Mirman, Püschel
+& Vechev 2018, "Fast and effective robustness certification"). An activation is a·x + m ± δ on its interval, a the
+slope of its chord; δ is its largest distance from that line, from a grid and the second derivative between its points.
+
+Rounding is outward: a dot product of n terms is off by less than γ = (n + 2)·u/(1 - (n + 2)·u) times the product of the
+magnitudes, u = 2⁻⁵³ (Higham 2002, chapter 3), and values of a polynomial by less than 10⁻¹² of their size there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from math import inf
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fhenn.approx import Polynomial
+from fhenn.nn import Activation, Linear
+
+Floats = NDArray[np.float64]
+Interval = tuple[float, float]
+
+_UNIT = 2.0**-53
+_OF_A_VALUE = 1e-12
+_GRID = 65
+
+
+@dataclass(frozen=True)
+class Reach:
+    """An interval for every feature: low and high, (features,)."""
+
+    low: Floats
+    high: Floats
+
+    @property
+    def largest(self) -> float:
+        """The largest magnitude."""
+        return float(np.maximum(np.abs(self.low), np.abs(self.high)).max())
+
+    @property
+    def interval(self) -> Interval:
+        """What holds all features."""
+        return float(self.low.min()), float(self.high.max())
+
+    def widened(self, by: float | Floats) -> Reach:
+        """The intervals, larger by that much at both ends."""
+        return Reach(self.low - by, self.high + by)
+
+
+def reaches(nodes: Sequence[Linear | Activation], low: Floats, high: Floats) -> tuple[Reach, ...]:
+    """What comes to each node, and out of the last one, for inputs with low <= x <= high.
+
+    In real numbers, and for the floats of the twin too. low, high: (features,).
+
+    >>> import fhenn
+    >>> nodes = [fhenn.Linear([[1.0, 1.0]]), fhenn.Square(), fhenn.Linear([[2.0]], [1.0])]
+    >>> [np.round(reach.interval, 9).tolist() for reach in reaches(nodes, np.zeros(2), np.ones(2))]
+    [[0.0, 1.0], [-0.0, 2.0], [-0.0, 4.0], [1.0, 9.0]]
+    """
+    found = [Reach(low, high)]
+    shape = _Zonotope.of(found[0])
+    for node in nodes:
+        if isinstance(node, Linear):
+            image, shape = _through_linear(node, found[-1]), shape.through_linear(node)
+        elif len(node.stages) == 1:
+            image, shape = image_of(node.stages[0], found[-1]), shape.through_polynomial(node.stages[0], found[-1])
+        else:
+            image = _through_stages(node, found[-1])
+            shape = _Zonotope.of(image)
+        narrow = shape.reach
+        found.append(Reach(np.maximum(image.low, narrow.low), np.minimum(image.high, narrow.high)))
+    return tuple(found)
+
+
+def image_of(polynomial: Polynomial, x: Reach) -> Reach:
+    """What a polynomial makes of intervals: its values at their ends, and where it turns between them."""
+    points = (-inf, *_turns(polynomial), inf)
+    values = np.stack([polynomial(np.clip(turn, x.low, x.high)) for turn in points])
+    slack = _OF_A_VALUE * (1 + np.abs(values).max(axis=0))
+    return Reach(values.min(axis=0) - slack, values.max(axis=0) + slack)
+
+
+@lru_cache(maxsize=1024)
+def largest_on(polynomial: Polynomial, interval: Interval) -> float:
+    """The largest |p(x)| on an interval."""
+    return image_of(polynomial, Reach(np.array(interval[:1]), np.array(interval[1:]))).largest
+
+
+@lru_cache(maxsize=256)
+def derivative_of(polynomial: Polynomial) -> Polynomial:
+    """The derivative, kept."""
+    return polynomial.derivative()
+
+
+@lru_cache(maxsize=256)
+def _turns(polynomial: Polynomial) -> tuple[float, ...]:
+    roots = map(complex, derivative_of(polynomial).to_numpy().roots())
+    return tuple(root.real for root in roots if abs(root.imag) <= 1e-6 * max(1.0, abs(root)))
+
+
+def _slack(node: Linear, largest: Floats) -> Floats:
+    """How far rounding can put a sum of products off, for inputs of those magnitudes."""
+    terms = (node.weight.shape[1] + 2) * _UNIT
+    slack: Floats = 2 * terms / (1 - terms) * (np.abs(node.weight) @ largest + np.abs(node.bias))
+    return slack
+
+
+def _through_linear(node: Linear, x: Reach) -> Reach:
+    middle, half = (x.low + x.high) / 2, (x.high - x.low) / 2
+    centre, radius = node.weight @ middle + node.bias, np.abs(node.weight) @ half
+    slack = _slack(node, np.abs(middle) + half)
+    return Reach(centre - radius - slack, centre + radius + slack)
+
+
+def _through_stages(node: Activation, x: Reach) -> Reach:
+    """Stages one after another, and the product with x."""
+    y = x
+    for stage in node.stages:
+        y = image_of(stage, y)
+    corners = np.stack([a * b for a in (x.low, x.high) for b in (y.low, y.high)])
+    slack = _OF_A_VALUE * np.abs(corners).max(axis=0)
+    return Reach(corners.min(axis=0) - slack, corners.max(axis=0) + slack)
+
+
+@dataclass(frozen=True)
+class _Zonotope:
+    """centre + generators · ε ± radius: (features,), (features, symbols), (features,)."""
+
+    centre: Floats
+    generators: Floats
+    radius: Floats
+
+    @classmethod
+    def of(cls, x: Reach) -> _Zonotope:
+        middle, half = (x.low + x.high) / 2, (x.high - x.low) / 2
+        return cls(middle, np.diag(half), 4 * _UNIT * (np.abs(middle) + half))
+
+    @property
+    def reach(self) -> Reach:
+        spread = np.abs(self.generators).sum(axis=1)
+        spread += self.radius + 2 * _UNIT * self.generators.shape[1] * (spread + np.abs(self.centre))
+        return Reach(self.centre - spread, self.centre + spread)
+
+    def through_linear(self, node: Linear) -> _Zonotope:
+        magnitudes = np.abs(self.centre) + np.abs(self.generators).sum(axis=1) + self.radius
+        radius = np.abs(node.weight) @ self.radius + _slack(node, magnitudes)
+        return _Zonotope(node.weight @ self.centre + node.bias, node.weight @ self.generators, radius)
+
+    def through_polynomial(self, polynomial: Polynomial, x: Reach) -> _Zonotope:
+        slope, middle, far = _line(polynomial, x)
+        magnitudes = np.abs(self.centre) + np.abs(self.generators).sum(axis=1) + self.radius
+        radius = np.abs(slope) * self.radius + 4 * _UNIT * (np.abs(slope) * magnitudes + np.abs(middle))
+        generators = np.hstack([slope[:, None] * self.generators, np.diag(far)])
+        return _Zonotope(slope * self.centre + middle, generators, radius)
+
+
+def _line(polynomial: Polynomial, x: Reach) -> tuple[Floats, Floats, Floats]:
+    """a, m and δ with |p(x) - a·x - m| <= δ on each interval, (features,) each."""
+    width = x.high - x.low
+    ends = polynomial(x.high) - polynomial(x.low)
+    slope = np.divide(ends, width, out=np.zeros_like(width), where=width > 0)
+    points = x.low + np.linspace(0, 1, _GRID)[:, None] * width
+    values = polynomial(points)
+    distance = values - slope * points
+    bend = largest_on(derivative_of(derivative_of(polynomial)), x.interval)
+    between = bend * (width / (_GRID - 1)) ** 2 / 8
+    between += _OF_A_VALUE * (1 + np.abs(values).max(axis=0) + np.abs(slope * points).max(axis=0))
+    low, high = distance.min(axis=0) - between, distance.max(axis=0) + between
+    return slope, (low + high) / 2, (high - low) / 2
