@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 _HOME = {
     "Activation": "fhenn.nn",
     "Adam": "fhenn.nn",
+    "Certificate": "fhenn.safety",
     "CipherArray": "fhenn.backends.ckks",
     "Client": "fhenn.session",
     "Context": "fhenn.backends.ckks",
@@ -33,6 +34,7 @@ _HOME = {
     "Softplus": "fhenn.nn",
     "Square": "fhenn.nn",
     "Tanh": "fhenn.nn",
+    "certify": "fhenn.safety",
     "decrypt": "fhenn.backends.ckks",
     "encrypt": "fhenn.backends.ckks",
     "plan": "fhenn.planner",
@@ -47,6 +49,7 @@ __all__ = [
     "SGD",
     "Activation",
     "Adam",
+    "Certificate",
     "CipherArray",
     "Client",
     "Context",
@@ -69,6 +72,7 @@ __all__ = [
     "Square",
     "Tanh",
     "__version__",
+    "certify",
     "decrypt",
     "encrypt",
     "plan",
@@ -98,6 +102,7 @@ if TYPE_CHECKING:
         Tanh,
     )
     from fhenn.planner import Plan, plan
+    from fhenn.safety import Certificate, certify
     from fhenn.session import Client, Server
 
 

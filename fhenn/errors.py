@@ -204,6 +204,17 @@ class CacheEmpty(FhennError, RuntimeError):
 
 
 @dataclass(eq=False)
+class CertificateInvalid(FhennError, ValueError):
+    """A certificate does not hold for what it is shown for."""
+
+    reason: str
+    suggestion: str
+
+    def __str__(self) -> str:
+        return f"the certificate does not hold: {self.reason} {self.suggestion}"
+
+
+@dataclass(eq=False)
 class WireFormatError(FhennError, ValueError):
     """Bytes that are not a well-formed fhenn or TenSEAL message."""
 

@@ -25,6 +25,7 @@ EXAMPLES = [
     (errors.NonFiniteValue("encrypt", 3, "Drop them."), "3 values"),
     (errors.CacheEmpty("Sigmoid.backward", 1, 0, "Call forward."), "Call forward"),
     (errors.WireFormatError("ciphertexts", "it is short"), "it is short"),
+    (errors.CertificateInvalid("it is for another model.", "Certify this one."), "another model. Certify"),
     (errors.ExtraMissing("cli", "click"), "pip install 'fhenn[cli]'"),
     (errors.RangeViolation(REPORT), "2 of 9 values outside [-4, 4], smallest -5, largest 7.5, 1 of them NaN"),
 ]

@@ -181,11 +181,12 @@ class Polynomial:
             value = np.where(lost, lead, value)[()]
         return value
 
-    def sup_error(self) -> float:
+    def sup_error(self, interval: tuple[float, float] | None = None) -> float:
         """The largest |p - f| on the domain, f the function that it stands for; true to 1e-9·max(1, value).
 
-        Extrema are located, not sampled; features of f narrower than a thousandth of the domain must be at its kinks,
-        or, as those of all FUNCTIONS, about 0. Raises ParameterError where it stands for no function.
+        interval: (low, high) in the place of the domain. Extrema are located, not sampled; features of f narrower than
+        a thousandth of it must be at its kinks, or, as those of all FUNCTIONS, about 0. Raises ParameterError where it
+        stands for no function.
 
         >>> from fhenn.approx import SIGMOID
         >>> round(Polynomial((0.5, 0.25), (-1, 1), function=SIGMOID).sup_error(), 4)
@@ -196,7 +197,7 @@ class Polynomial:
                 f"{self!r} stands for no function.", "Give function=, as in Polynomial(..., function=f)."
             )
         exact = self.function.value
-        at = points(*self.domain, self.degree, self.function.kinks)
+        at = points(*(interval or self.domain), self.degree, self.function.kinks)
         return float(local_maxima(lambda x: np.abs(self(x) - exact(x)), at, near=0.9)[1].max())
 
     def range(self) -> tuple[float, float]:

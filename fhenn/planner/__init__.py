@@ -1,8 +1,7 @@
 """From a model and a wanted accuracy to CKKS parameters."""
 
-from fhenn.backends.ckks.noise import NoiseModel
 from fhenn.planner.plan import Plan
-from fhenn.planner.search import plan, verify
-from fhenn.planner.walk import flatten
+from fhenn.planner.search import bounds_of, plan, verify
+from fhenn.planner.walk import flatten, signature_of
 
-__all__ = ["NoiseModel", "Plan", "flatten", "plan", "verify"]
+__all__ = ["Plan", "bounds_of", "flatten", "plan", "signature_of", "verify"]

@@ -50,13 +50,11 @@ def plan(
     4096
     """
     nodes = list(flatten(model))
-    if not nodes or not isinstance(nodes[0], Linear):
-        raise PlanError("the model does not start with a Linear node.", "Put one first; the identity will do.")
+    low, high = bounds_of(inputs, nodes)
     if layout not in ("latency", "throughput"):
         raise ParameterError(f"layout {layout!r} is unknown.", "Choose 'latency' or 'throughput'.")
     if not accuracy > 0 or upload < 1 or samples < 1:
         raise ParameterError("accuracy, upload or samples are not positive.", "Give numbers above 0.")
-    low, high = _bounds(inputs, nodes[0].weight.shape[1])
     path = Path(nodes, low, high)
     best = inf
     for ring_degree in MAX_MODULUS_BITS:
@@ -130,16 +128,22 @@ def verify(plan_: Plan, model: Node) -> None:
         raise PlanError("the model's weights have changed, and the plan no longer holds for them.", "Plan again.")
 
 
-def _bounds(inputs: ArrayLike, width: int) -> tuple[Floats, Floats]:
-    """Low and high of every feature."""
+def bounds_of(inputs: ArrayLike, nodes: Sequence[Linear | Activation]) -> tuple[Floats, Floats]:
+    """Low and high of every feature, from bounds or data, for a model that starts with a Linear.
+
+    Raises PlanError, NonFiniteValue, ShapeMismatch, ParameterError.
+    """
+    if not nodes or not isinstance(nodes[0], Linear):
+        raise PlanError("the model does not start with a Linear node.", "Put one first; the identity will do.")
+    width = nodes[0].weight.shape[1]
     values = PLAIN.value(inputs).astype(np.float64)
     nonfinite = int(np.count_nonzero(~np.isfinite(values)))
     if nonfinite:
-        raise NonFiniteValue("plan", nonfinite, "Declare finite bounds.")
+        raise NonFiniteValue("bounds", nonfinite, "Declare finite bounds.")
     if values.shape == (2,):
         values = np.repeat(values[:, None], width, axis=1)
     if values.ndim != 2 or values.shape[1] != width or len(values) < 2:
-        raise ShapeMismatch("plan inputs", values.shape, f"(2,), (2, {width}) or (samples, {width})")
+        raise ShapeMismatch("bounds", values.shape, f"(2,), (2, {width}) or (samples, {width})")
     low, high = (values[0], values[1]) if len(values) == 2 else (values.min(axis=0), values.max(axis=0))
     if np.any(low > high):
         raise ParameterError("a lower bound exceeds the upper one.", "Give (low, high).")

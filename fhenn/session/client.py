@@ -13,14 +13,15 @@ from fhenn.backends.ckks import CipherArray, Context, decrypt, encrypt
 from fhenn.errors import BoundsExceeded, NonFiniteValue, ShapeMismatch
 from fhenn.nn.finish import finished
 from fhenn.planner import Plan
+from fhenn.safety import Certificate
 
 
 class Client:
     """Makes keys for a plan, encrypts samples, decrypts answers.
 
     plan: from `fhenn.plan`, for the model that the server runs. progress: called with (what, done, total) while keys
-    are made and samples encrypted.
-    Raises ParameterError.
+    are made and samples encrypted. certificate: from `fhenn.certify`; when given, it must hold for the plan.
+    Raises ParameterError, CertificateInvalid.
 
     >>> import fhenn
     >>> model = fhenn.Sequential([fhenn.Linear([[1.0, -1.0]])])
@@ -31,7 +32,14 @@ class Client:
     array([[0.25]])
     """
 
-    def __init__(self, plan: Plan, progress: Callable[[str, int, int], None] = lambda what, done, total: None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+        certificate: Certificate | None = None,
+    ) -> None:
+        if certificate is not None:
+            certificate.require(plan)
         self._plan = plan
         self._progress = progress
         progress("keys", 0, 1)

@@ -8,14 +8,16 @@ from fhenn.backends.ckks import CipherArray, Context
 from fhenn.errors import PlanError, ShapeMismatch
 from fhenn.nn import Node
 from fhenn.planner import Plan, flatten, verify
+from fhenn.safety import Certificate
 
 
 class Server:
     """Runs a model on ciphertexts for the client whose keys it was given.
 
     model: what the plan was made for. evaluation_keys: bytes of `Client.evaluation_keys`; bytes that carry a secret
-    key are refused. progress: called with (node, done, total) as the model runs. Raises PlanError where model, plan and
-    keys do not belong together, WireFormatError.
+    key are refused. progress: called with (node, done, total) as the model runs. certificate: from `fhenn.certify`;
+    when given, it must hold for model and plan. Raises PlanError where model, plan and keys do not belong together,
+    CertificateInvalid, WireFormatError.
     """
 
     def __init__(
@@ -24,8 +26,11 @@ class Server:
         plan: Plan,
         evaluation_keys: bytes,
         progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+        certificate: Certificate | None = None,
     ) -> None:
         verify(plan, model)
+        if certificate is not None:
+            certificate.require(plan, model)
         context = Context.from_bytes(evaluation_keys)
         if not plan.fits(context):
             raise PlanError("the keys were made for another plan.", "Make client and server from one plan.")

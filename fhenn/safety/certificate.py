@@ -1,0 +1,273 @@
+"""`certify`: before anything is encrypted, what a model's values can reach, and how far its answers can be off."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from hashlib import sha256
+from math import inf, isfinite, isnan
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fhenn.approx import Function
+from fhenn.approx.extrema import local_maxima, points
+from fhenn.backends.ckks.parameters import Parameters
+from fhenn.errors import CertificateInvalid, WireFormatError
+from fhenn.nn import Activation, Linear, Node, Sequential, SignReLU
+from fhenn.planner import Plan, bounds_of, flatten, signature_of, verify
+from fhenn.planner.walk import Path, walk
+from fhenn.ranges import Reach, reaches
+from fhenn.ranges.reach import derivative_of, largest_on
+
+Floats = NDArray[np.float64]
+Interval = tuple[float, float]
+
+_KIND, _VERSION = "certificate", 1
+_WIDEST = 1e6
+"""An interval wider than that has long left every domain."""
+
+
+@dataclass(frozen=True)
+class CertifiedActivation:
+    """One activation: what its inputs can reach, encrypted or not, and how far its polynomial is off there.
+
+    sup_error: the largest |polynomial - exact| on [low, high]; infinite where that is beyond all measure. gain: by how
+    much an error of this activation can be larger at the output.
+    """
+
+    node: str
+    low: float
+    high: float
+    domain: Interval
+    sup_error: float
+    gain: float
+
+    @property
+    def inside(self) -> bool:
+        """Whether every input lies in the domain."""
+        return self.domain[0] <= self.low and self.high <= self.domain[1]
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What holds for every input within bounds. Make one with `fhenn.certify`.
+
+    model: fingerprint of nodes and weights. low, high: bounds of every feature. activations: in order. output: what
+    the scores of the twin can reach. approximation: bound on |twin - exact model| at the output. noise: bound on
+    |decrypted - twin|, but for a probability of 2⁻⁴⁰ under the noise model of `fhenn.backends.ckks.noise`; 0 without
+    a plan. parameters: of the plan, if any. from_data: whether the bounds are the box of sample data, and nothing more
+    is certified.
+    """
+
+    model: str
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    activations: tuple[CertifiedActivation, ...]
+    output: Interval
+    approximation: float
+    noise: float
+    finish: str | None
+    parameters: Parameters | None
+    from_data: bool
+
+    @property
+    def valid(self) -> bool:
+        """Whether every activation stays in its domain."""
+        return all(activation.inside for activation in self.activations)
+
+    @property
+    def total(self) -> float:
+        """Bound on |encrypted result - exact model|, score by score."""
+        return self.approximation + self.noise
+
+    @property
+    def margin(self) -> float:
+        """How far a score must be from its threshold, or from the next best score, for its decision to be certain."""
+        return 2 * self.total if self.finish in ("argmax", "softmax") else self.total
+
+    def require(self, plan: Plan, model: Node | None = None) -> None:
+        """Raise CertificateInvalid unless this holds for a plan, and for a model if one is given."""
+        outside = [activation.node for activation in self.activations if not activation.inside]
+        if outside:
+            raise CertificateInvalid(
+                f"inputs of {', '.join(outside)} may leave the domain.",
+                "Take tighter bounds or wider domains, or train with a range penalty, and certify again.",
+            )
+        if model is not None and fingerprint_of(model) != self.model:
+            raise CertificateInvalid("it is for another model, or other weights.", "Certify this one.")
+        if self.parameters != plan.parameters:
+            raise CertificateInvalid("it is for other parameters.", "Certify with this plan.")
+        if len(self.low) != len(plan.low) or any(
+            mine > theirs for mine, theirs in zip((*self.low, *plan.high), (*plan.low, *self.high), strict=True)
+        ):
+            raise CertificateInvalid("the plan's bounds are wider than its own.", "Certify for the plan's bounds.")
+
+    def __str__(self) -> str:
+        held = "its bounds" if not self.from_data else "the box of the data, and nothing beyond it"
+        lines = [
+            f"certificate for {held}: {'every activation stays in its domain' if self.valid else 'NOT VALID'}",
+            f"  scores reach       [{self.output[0]:.4g}, {self.output[1]:.4g}]",
+            f"  approximation      <= {self.approximation:.1e}",
+            f"  encryption         <= {self.noise:.1e}" + ("" if self.parameters else "  (no plan given)"),
+            f"  total              <= {self.total:.1e}, decisions certain from a margin of {self.margin:.1e}",
+            "",
+            f"  {'activation':<12} {'reaches':>22} {'domain':>16} {'off by':>9} {'gain':>7}",
+        ]
+        for each in self.activations:
+            reached, domain = (f"[{a:.4g}, {b:.4g}]" for a, b in ((each.low, each.high), each.domain))
+            note = "" if each.inside else "  leaves its domain"
+            lines.append(f"  {each.node:<12} {reached:>22} {domain:>16} {each.sup_error:>9.1e} {each.gain:>7.2g}{note}")
+        return "\n".join(lines)
+
+    def to_json(self) -> str:
+        """The certificate as JSON; `from_json` reads it."""
+        data = {field.name: getattr(self, field.name) for field in fields(self)}
+        data |= {
+            "kind": f"fhenn-{_KIND}",
+            "version": _VERSION,
+            "activations": [asdict(activation) for activation in self.activations],
+            "parameters": None if self.parameters is None else asdict(self.parameters),
+        }
+        return json.dumps(data, indent=1)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Certificate:
+        """The certificate of `to_json`. Raises WireFormatError where it is not one."""
+        try:
+            data = json.loads(text)
+            if (data.pop("kind"), data.pop("version")) != (f"fhenn-{_KIND}", _VERSION):
+                raise ValueError("another kind or version")
+            data["activations"] = tuple(
+                CertifiedActivation(**each | {"domain": tuple(each["domain"])}) for each in data["activations"]
+            )
+            data["parameters"] = None if data["parameters"] is None else Parameters(**data["parameters"])
+            for name in ("low", "high", "output"):
+                data[name] = tuple(map(float, data[name]))
+            certificate = cls(**data)
+            numbers = [certificate.approximation, certificate.noise, *certificate.output]
+            numbers += [n for each in certificate.activations for n in (each.low, each.high, each.sup_error, each.gain)]
+            if any(isnan(number) or number is True for number in numbers) or not isinstance(certificate.model, str):
+                raise ValueError("a number is none")
+            if not all(map(isfinite, (*certificate.low, *certificate.high))):
+                raise ValueError("a bound is not finite")
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise WireFormatError(_KIND, f"it is not readable ({error})") from error
+        return certificate
+
+
+def certify(model: Node, bounds: ArrayLike, plan: Plan | None = None) -> Certificate:
+    """What holds for every input of a model within bounds: ranges, errors, and the margin of a certain decision.
+
+    model: a `Sequential` (or a node) of `Linear` and activations, a `Linear` first. bounds: (2, features) of low and
+    high, or (2,) for all features; or sample data (samples >= 3, features), whose box is taken, and nothing beyond it
+    is certified. plan: for encrypted inference; ranges are then widened by its noise, and its bound on that counts.
+    An activation that stands for no function is taken for exact. The ranges are sound (`fhenn.ranges.reaches`), and the
+    errors follow from them: a polynomial's largest error where its inputs reach, carried on by the weights' magnitudes
+    and the largest slopes of the exact functions there.
+    Raises PlanError where a plan does not hold for the model, ShapeMismatch, NonFiniteValue, ParameterError.
+
+    >>> import fhenn
+    >>> model = fhenn.Sequential([fhenn.Linear([[1.0, -1.0]]), fhenn.Sigmoid()])
+    >>> certificate = certify(model, [-1, 1])
+    >>> certificate.valid, round(certificate.total, 3)
+    (True, 0.039)
+    """
+    nodes = list(flatten(model))
+    low, high = bounds_of(bounds, nodes)
+    found = reaches(nodes, low, high)
+    added = [0.0] * len(nodes)
+    if plan is not None:
+        verify(plan, model)
+        added = [0.0, *walk(Path(nodes, low, high), plan.layout, plan.parameters).bounds[:-1]]
+    # what reaches a node under encryption: its values, and the error that came with them
+    held = [reach.widened(by) for reach, by in zip(found, added, strict=False)]
+    places = [place for place, node in enumerate(nodes) if isinstance(node, Activation)]
+    errors = {place: _sup_error(nodes[place], held[place]) for place in places}
+    gains = {place: _gain(nodes, held, place, errors) for place in places}
+    approximation = _divergence(nodes, held, errors)
+    return Certificate(
+        model=fingerprint_of(model),
+        low=tuple(low.tolist()),
+        high=tuple(high.tolist()),
+        activations=tuple(
+            CertifiedActivation(
+                nodes[place].name, *held[place].interval, _domain(nodes[place]), errors[place], gains[place]
+            )
+            for place in places
+        ),
+        output=found[-1].interval,
+        approximation=approximation,
+        noise=0.0 if plan is None else plan.error,
+        finish=model.finish if isinstance(model, Sequential) else None,
+        parameters=None if plan is None else plan.parameters,
+        from_data=np.ndim(bounds) == 2 and len(np.asarray(bounds)) > 2,
+    )
+
+
+def fingerprint_of(model: Node) -> str:
+    """16 hexadecimal digits that tell a model, its weights included, from another."""
+    digest = sha256(repr(signature_of(model)).encode())
+    for node in flatten(model):
+        if isinstance(node, Linear):
+            digest.update(node.weight.tobytes() + node.bias.tobytes())
+        else:
+            digest.update(repr([(stage.coefficients, stage.domain, stage.basis) for stage in node.stages]).encode())
+    return digest.hexdigest()[:16]
+
+
+def _domain(node: Linear | Activation) -> Interval:
+    return node.domain if isinstance(node, Activation) else (-inf, inf)
+
+
+def _sup_error(node: Linear | Activation, x: Reach) -> float:
+    """The largest |polynomial - exact| where the inputs reach; 0 where it stands for no function."""
+    if not isinstance(node, Activation) or node.function is None:
+        return 0.0
+    low, high = x.interval
+    if isinstance(node, SignReLU):
+        return node.sup_error() if node.domain[0] <= low and high <= node.domain[1] else inf
+    if not high - low <= _WIDEST:
+        return inf
+    # a point is an interval too, for the search of extrema
+    error = node.polynomial.sup_error((low - 1e-9, high + 1e-9))
+    return error * (1 + 1e-9) + 1e-9  # it is located to that
+
+
+def _slope(node: Activation, x: Reach, error: float) -> float:
+    """The largest slope of the exact function where the twin and the exact model reach."""
+    low, high = x.interval
+    interval = (low - error - 1e-9, high + error + 1e-9)
+    if node.function is None:
+        return largest_on(derivative_of(node.polynomial), interval)
+    if not interval[1] - interval[0] <= _WIDEST:
+        return inf
+    return _steepest(node.function, interval)
+
+
+def _steepest(function: Function, interval: Interval) -> float:
+    at = points(*interval, 8, function.kinks)
+    steepest = float(local_maxima(lambda x: np.abs(function.derivative(x)), at)[1].max())
+    return steepest * (1 + 1e-9) + 1e-9
+
+
+def _divergence(nodes: Sequence[Linear | Activation], held: Sequence[Reach], errors: dict[int, float]) -> float:
+    """Bound on |twin - exact model| at the output, where activation `place` is off by errors[place]."""
+    apart = np.zeros(held[0].low.shape)
+    for place, node in enumerate(nodes):
+        if isinstance(node, Linear):
+            apart = np.abs(node.weight) @ apart * (1 + 1e-12)
+        else:
+            largest = float(apart.max())
+            carried = _slope(node, held[place], largest) * apart if largest else apart
+            apart = carried + errors[place]
+    return float(apart.max())
+
+
+def _gain(nodes: Sequence[Linear | Activation], held: Sequence[Reach], place: int, errors: dict[int, float]) -> float:
+    """By how much an error of one activation can be larger at the output."""
+    unit = errors[place] or 1e-6
+    if not isfinite(unit):
+        return inf
+    return _divergence(nodes, held, {other: unit if other == place else 0.0 for other in errors}) / unit

@@ -1,0 +1,224 @@
+"""Certificates, and attacks on them: nothing that is computed ever exceeds what they state."""
+
+import json
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+import fhenn
+from fhenn.errors import CertificateInvalid, NonFiniteValue, ParameterError, PlanError, ShapeMismatch, WireFormatError
+from fhenn.safety import fingerprint_of
+
+rng = np.random.default_rng(0)
+
+
+def network(*sizes, activation=None, reach=3.0, finish=None):
+    nodes = []
+    for width, outputs in pairwise(sizes):
+        weight = rng.normal(size=(outputs, width))
+        weight *= reach / np.abs(weight).sum(axis=1, keepdims=True)
+        node = activation() if activation else fhenn.Sigmoid(on_violation="raise")
+        nodes += [fhenn.Linear(weight, rng.normal(size=outputs) / 10), node]
+    return fhenn.Sequential(nodes[:-1], finish=finish)
+
+
+def exact(model, x):
+    for node in model.nodes:
+        x = node.exact(x) if isinstance(node, fhenn.Activation) else node.infer(x)
+    return x
+
+
+MODELS = {
+    "cubic": network(6, 5, 3),
+    "deep": network(6, 6, 6, 2),
+    "degree 7": network(8, 4, 2, activation=lambda: fhenn.Sigmoid(domain=(-8, 8), degree=7, on_violation="raise")),
+    "gelu": network(5, 4, 3, activation=lambda: fhenn.GELU(on_violation="raise"), finish="argmax"),
+    "sign relu": network(4, 3, 2, activation=lambda: fhenn.SignReLU(degrees=(5, 5), on_violation="raise")),
+    "square": network(5, 4, 1, activation=lambda: fhenn.Square(on_violation="raise")),
+}
+
+
+def attacks(model, count=4000):
+    """Random inputs, corners, and corners that climb towards large differences and values."""
+    width = model.nodes[0].weight.shape[1]
+    x = np.concatenate([rng.uniform(-1, 1, (count, width)), rng.choice([-1.0, 1.0], (count, width))])
+    for objective in (lambda v: np.abs(model.infer(v) - exact(model, v)).max(axis=1), lambda v: model.infer(v)[:, 0]):
+        best = x[objective(x).argsort()[-20:]]
+        for _ in range(10):
+            tries = np.clip(best[:, None] + rng.normal(size=(20, 30, width)) / 4, -1, 1).reshape(-1, width)
+            best = tries[objective(tries).argsort()[-20:]]
+            x = np.concatenate([x, best])
+    return x
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_no_attack_exceeds_what_it_states(name):
+    model = MODELS[name]
+    certificate = fhenn.certify(model, [-1, 1])
+    assert certificate.valid
+    x = y = attacks(model)
+    stated = iter(certificate.activations)
+    for node in model.nodes:
+        if isinstance(node, fhenn.Activation):
+            bound = next(stated)
+            assert bound.low <= y.min()
+            assert y.max() <= bound.high
+            assert np.abs(node.infer(y) - node.exact(y)).max() <= bound.sup_error
+        y = node.infer(y)
+    assert certificate.output[0] <= y.min()
+    assert y.max() <= certificate.output[1]
+    apart = np.abs(y - exact(model, x)).max()
+    assert apart <= certificate.approximation == certificate.total
+    if name != "square":
+        assert certificate.approximation <= 20 * apart  # no bound to be proud of would be infinite
+
+
+@pytest.mark.parametrize("name", ["cubic", "gelu"])
+def test_encrypted_answers_stay_within_the_total(name):
+    model = MODELS[name]
+    plan = fhenn.plan(model, inputs=[-1, 1], accuracy=1e-3)
+    certificate = fhenn.certify(model, [-1, 1], plan)
+    assert certificate.noise == plan.error
+    x = attacks(model, 50)[-8:]
+    client = fhenn.Client(plan, certificate=certificate)
+    server = fhenn.Server(model, plan, client.evaluation_keys(), certificate=certificate)
+    scores = client.decrypt_scores(server.predict(client.encrypt(x)))
+    assert np.abs(scores - exact(model, x)).max() <= certificate.total
+    assert certificate.margin == (2 if name == "gelu" else 1) * certificate.total
+    plain = fhenn.certify(model, [-1, 1])
+    assert all(wide.low < narrow.low for wide, narrow in zip(certificate.activations, plain.activations, strict=True))
+
+
+def test_decisions_beyond_the_margin_are_the_exact_models():
+    model = MODELS["gelu"]
+    certificate = fhenn.certify(model, [-1, 1])
+    x = attacks(model)
+    scores = model.infer(x)
+    ranked = np.sort(scores, axis=1)
+    sure = ranked[:, -1] - ranked[:, -2] > certificate.margin
+    assert sure.any()
+    assert (scores.argmax(axis=1) == exact(model, x).argmax(axis=1))[sure].all()
+
+
+def test_a_model_that_strays_is_not_valid():
+    model = network(6, 4, 2, reach=9.0)
+    certificate = fhenn.certify(model, [-1, 1])
+    assert not certificate.valid
+    assert "NOT VALID" in str(certificate)
+    assert "leaves its domain" in str(certificate)
+    plan = fhenn.plan(model, inputs=[-1, 1], accuracy=1e-2)
+    with pytest.raises(CertificateInvalid, match="Sigmoid may leave the domain"):
+        fhenn.Client(plan, certificate=fhenn.certify(model, [-1, 1], plan))
+    assert fhenn.certify(model, [-0.2, 0.2]).valid
+
+
+def test_far_beyond_a_domain_nothing_is_promised():
+    model = fhenn.Sequential([fhenn.Linear([[1e7]]), fhenn.Sigmoid(domain=(-8, 8), degree=9), fhenn.Linear([[1.0]])])
+    assert fhenn.certify(model, [-1, 1]).total == np.inf
+    sign = fhenn.Sequential([fhenn.Linear([[9.0]]), fhenn.SignReLU(degrees=(3, 3)), fhenn.Linear([[1.0]])])
+    assert fhenn.certify(sign, [-1, 1]).total == np.inf
+
+
+def test_refused_where_it_does_not_hold():
+    model, other = MODELS["cubic"], network(6, 5, 3)
+    plan = fhenn.plan(model, inputs=[-1, 1])
+    keys = fhenn.Client(plan).evaluation_keys()
+    good = fhenn.certify(model, [-1, 1], plan)
+    fhenn.Server(model, plan, keys, certificate=good)
+    for certificate, reason in (
+        (fhenn.certify(model, [-1, 1]), "other parameters"),
+        (fhenn.certify(model, [-0.5, 0.5], plan), "bounds are wider"),
+        (fhenn.certify(other, [-1, 1], fhenn.plan(other, inputs=[-1, 1])), "another model"),
+    ):
+        with pytest.raises(CertificateInvalid, match=reason):
+            fhenn.Server(model, plan, keys, certificate=certificate)
+    with pytest.raises(PlanError):
+        fhenn.certify(MODELS["deep"], [-1, 1], plan)
+
+
+def test_fingerprint_tells_weights_and_activations_apart():
+    first = fhenn.Linear([[1.0, 2.0]])
+    seen = {
+        fingerprint_of(fhenn.Sequential(nodes, finish=finish))
+        for finish in (None, "sigmoid")
+        for nodes in (
+            [first],
+            [fhenn.Linear([[1.0, 2.0 + 2**-50]])],
+            [fhenn.Linear([[1.0, 2.0]], [1e-9])],
+            [first, fhenn.Sigmoid()],
+            [first, fhenn.Sigmoid(degree=3)],
+            [first, fhenn.Sigmoid(domain=(-5, 5), degree=3)],
+            [first, fhenn.Tanh(degree=3)],
+        )
+    }
+    assert len(seen) == 14
+    assert fingerprint_of(fhenn.Sequential([fhenn.Linear([[1.0, 2.0]])])) in seen
+
+
+def test_data_certify_their_box_only():
+    model = MODELS["cubic"]
+    data = rng.uniform(-0.5, 0.5, (40, 6))
+    certificate = fhenn.certify(model, data)
+    assert certificate.from_data
+    assert "nothing beyond" in str(certificate)
+    assert certificate.low == tuple(data.min(axis=0))
+    assert not fhenn.certify(model, [-1, 1]).from_data
+
+
+@pytest.mark.parametrize(
+    ("bounds", "error"),
+    [
+        ([1, -1], ParameterError),
+        ([-np.inf, 1], NonFiniteValue),
+        ([[-1] * 5, [1] * 5], ShapeMismatch),
+        ([0.0], ShapeMismatch),
+        (np.full((10, 6), np.nan), NonFiniteValue),
+    ],
+    ids=str,
+)
+def test_bounds_that_are_none(bounds, error):
+    with pytest.raises(error):
+        fhenn.certify(MODELS["cubic"], bounds)
+
+
+def test_a_model_that_starts_with_an_activation():
+    with pytest.raises(PlanError, match="Linear"):
+        fhenn.certify(fhenn.Sigmoid(), [-1, 1])
+
+
+@pytest.mark.parametrize("with_plan", [False, True])
+def test_survives_json(with_plan):
+    model = MODELS["cubic"]
+    plan = fhenn.plan(model, inputs=[-1, 1]) if with_plan else None
+    certificate = fhenn.certify(model, [-1, 1], plan)
+    assert fhenn.Certificate.from_json(certificate.to_json()) == certificate
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        {"kind": "fhenn-plan"},
+        {"version": 0},
+        {"activations": [{"node": "Sigmoid"}]},
+        {"activations": 1},
+        {"noise": float("nan")},
+        {"noise": "none"},
+        {"low": [float("inf")] * 6},
+        {"low": ["a"]},
+        {"parameters": {"ring_degree": 1}},
+        {"model": 3},
+        {"surplus": 1},
+    ],
+    ids=str,
+)
+def test_json_of_something_else_is_refused(spoil):
+    text = fhenn.certify(MODELS["cubic"], [-1, 1]).to_json()
+    with pytest.raises(WireFormatError, match="certificate"):
+        fhenn.Certificate.from_json(json.dumps(json.loads(text) | spoil))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", b"\xff", "[" * 100_000])
+def test_other_bytes_are_refused(text):
+    with pytest.raises(WireFormatError, match="certificate"):
+        fhenn.Certificate.from_json(text)
