@@ -50,7 +50,10 @@ class Linear(Layer):
 
     @property
     def cost(self) -> int:
-        """Levels that `forward` consumes on a ciphertext: 1."""
+        """Levels that `forward` consumes on a ciphertext: 1.
+
+        A ciphertext that has none left is multiplied all the same where the first prime holds the product unrescaled.
+        """
         return 1
 
     @property

@@ -187,14 +187,14 @@ def _candidates(path: Path, packing: Layout, ring_degree: int) -> Iterator[_Cand
     """Chains for a ring: for every scale, first and special prime as the values and the budget want them."""
     limit = MAX_MODULUS_BITS[ring_degree]
     for bits in _SCALE_BITS:
-        tried = set()
-        for wide, lift in product(_wide_primes(path, bits), _LIFTS):
-            # the first node divides by the last prime
-            used = tuple(_primes_of(path.nodes, bits, wide, lift)[::-1])
-            if used in tried:
-                continue
-            tried.add(used)
-            for first in range(bits + 4, _LARGEST_PRIME_BITS + 1, 2):
+        choices = product(_wide_primes(path, bits), _LIFTS)
+        # the first node divides by the last prime
+        chains = {tuple(_primes_of(path.nodes, bits, wide, lift)[::-1]): bits + 4 for wide, lift in choices}
+        if isinstance(path.nodes[-1], Linear):
+            # the last product need not be rescaled where the first prime holds it
+            chains |= {used[1:]: 2 * bits + 3 for used in chains}
+        for used, least in chains.items():
+            for first in range(least, _LARGEST_PRIME_BITS + 1, 2):
                 special = min(limit - first - sum(used), _LARGEST_PRIME_BITS)
                 if special <= bits:
                     break

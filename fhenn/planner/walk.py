@@ -164,11 +164,15 @@ def _linear(
     nominal: the scale of the result. largest: of |x| and of |x Wᵀ + b|.
     """
     level, scale, layout, rotations = place.level, place.scale, place.layout, place.rotations
-    if level < 1:
+    # with no level left the product is not rescaled (`evaluator.Landing`)
+    rescaled = level > 0
+    below = max(level - 1, 0)
+    result = nominal if rescaled else scale * nominal
+    plain_scale = result * (model.primes[level] if rescaled else 1) / scale
+    if not rescaled and 4 * result > model.primes[0]:
         raise LevelExhausted(node.name, 1, level, "")
-    plain_scale = nominal * model.primes[level] / scale
     encoding = weights.values * model.encoding / plain_scale
-    rounded, turned = Noise(model.rounding / nominal, 0.0), Noise(0.0, 0.0)
+    rounded, turned = Noise(model.rounding / result if rescaled else 0.0, 0.0), Noise(0.0, 0.0)
     if isinstance(layout, Vectors):
         schedule = Schedule.of(layout, node.weight.shape[0], model.ring_degree // 2)
         rotations |= schedule.rotations
@@ -176,18 +180,18 @@ def _linear(
         terms, folds = 2 ** len(schedule.folds), len(schedule.folds)
         rounded = rounded * sqrt(terms)
         # a spike sits in few slots: a fold's meets a sum once, where its rounding is in every term
-        turn = model.key_switch(level - 1) * (1 / nominal)
+        turn = model.key_switch(below) * (1 / result)
         turned = Noise(turn.laplace * sqrt(terms - 1), turn.normal * sqrt(folds))
         baby = model.key_switch(level) * (1 / scale)
         turned += Noise(baby.laplace * weights.turned, baby.normal * weights.spiked)
     else:
         # a scalar's rounding is one number, not a slot's worth of them
         encoding /= sqrt(model.ring_degree / 2)
-    fits = float(np.prod(model.primes[:level])) / 2 / nominal
+    fits = float(np.prod(model.primes[: below + 1])) / 2 / result
     whole = float(np.prod(model.primes[: level + 1])) / 2 / scale
     headroom = min(whole, largest[0] * fits / largest[1] if largest[1] else inf)
     noise = place.noise * weights.row + rounded + turned + Noise(0.0, encoding)
-    return _Place(level - 1, nominal, noise, layout, rotations), headroom
+    return _Place(below, result, noise, layout, rotations), headroom
 
 
 def _activation(model: NoiseModel, node: Activation, place: _Place, interval: Interval) -> tuple[_Place, float]:

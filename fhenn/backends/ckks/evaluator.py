@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import tenseal.sealapi as seal
@@ -103,11 +104,35 @@ def sum_of(context: Context, left: Any | None, right: Any | None) -> Any | None:
     return left
 
 
-def weighted_sum(context: Context, ciphertexts: list[Any], weights: list[float], bias: float, scale: float) -> Any:
-    """Σ wᵢ·cᵢ + bias in every slot, one level down, exactly at `scale`; ciphertexts at one level and scale."""
-    level = context.level_of(ciphertexts[0])
-    product_scale = scale * context.primes[level]
-    plain_scale = product_scale / ciphertexts[0].scale
+@dataclass(frozen=True)
+class Landing:
+    """Where the product of a ciphertext with plaintext weights comes out: their scale, its level and its scale.
+
+    A level down at the context's scale; or, where no level is left, not rescaled, if the first prime holds it.
+    """
+
+    plain_scale: float
+    level: int
+    scale: float
+
+    @classmethod
+    def of(cls, context: Context, level: int, scale: float) -> Landing:
+        """For a ciphertext at a level and scale. Raises LevelExhausted."""
+        if level == 0 and 4 * scale * context.scale <= context.modulus(0):
+            return cls(context.scale, 0, scale * context.scale)
+        context.require_levels("Linear", 1, level)
+        return cls(context.scale * context.primes[level] / scale, level - 1, context.scale)
+
+    def rescale(self, context: Context, product: Any) -> None:
+        """Bring a product of our own there."""
+        if context.level_of(product) > self.level:
+            context.evaluator.rescale_to_next_inplace(product)
+        product.scale = self.scale
+
+
+def weighted_sum(context: Context, ciphertexts: list[Any], weights: list[float], bias: float, landing: Landing) -> Any:
+    """Σ wᵢ·cᵢ + bias in every slot, as the landing says; ciphertexts at one level and scale."""
+    level, plain_scale = context.level_of(ciphertexts[0]), landing.plain_scale
     total, term = None, seal.Ciphertext()
     for ciphertext, weight in zip(ciphertexts, weights, strict=True):
         plaintext = context.encode(weight, level, plain_scale)
@@ -120,9 +145,8 @@ def weighted_sum(context: Context, ciphertexts: list[Any], weights: list[float],
             context.evaluator.multiply_plain(ciphertext, plaintext, term)
             context.evaluator.add_inplace(total, term)
     if total is None:
-        total = context.encrypt_slots(0.0, level - 1, scale)
+        total = context.encrypt_slots(0.0, landing.level, landing.scale)
     else:
-        context.evaluator.rescale_to_next_inplace(total)
-        total.scale = scale
+        landing.rescale(context, total)
     add_constant(context, total, bias)
     return total

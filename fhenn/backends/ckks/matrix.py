@@ -22,6 +22,7 @@ import tenseal.sealapi as seal
 from numpy.typing import NDArray
 
 from fhenn.backends.ckks import evaluator
+from fhenn.backends.ckks.evaluator import Landing
 from fhenn.backends.ckks.layout import Vectors
 from fhenn.errors import ShapeMismatch
 
@@ -133,6 +134,7 @@ def encode(
     weight: NDArray[np.float64],
     bias: NDArray[np.float64] | None,
     at: tuple[int, float],
+    landing: Landing,
 ) -> Encoded:
     """The matrix for inputs at level and scale `at`; kept with the context while the weight lives."""
     key = (id(weight), id(bias), layout, at)
@@ -140,17 +142,15 @@ def encode(
     if known is not None and known[0]() is weight:
         found: Encoded = known[1]
         return found
-    level, scale = at
     schedule = Schedule.of(layout, weight.shape[0], context.slots)
     values = weights_of(schedule, layout, weight, context.slots)
-    plain_scale = context.scale * context.primes[level] / scale
-    plaintexts = tuple(tuple(_encoded(context, row, level, plain_scale) for row in tile) for tile in values)
+    plaintexts = tuple(tuple(_encoded(context, row, at[0], landing.plain_scale) for row in tile) for tile in values)
     constant = None
     if bias is not None and np.any(bias):
         padded = np.zeros(schedule.outputs)
         padded[: len(bias)] = bias
         rows = np.repeat(np.resize(padded, context.slots // layout.samples), layout.samples)
-        constant = context.encode(rows.tolist(), level - 1, context.scale)
+        constant = context.encode(rows.tolist(), landing.level, landing.scale)
     encoded = Encoded(schedule, plaintexts, constant)
     context.encoded[key] = (ref(weight, lambda _: context.encoded.pop(key, None)), encoded)
     return encoded
@@ -164,28 +164,28 @@ def _encoded(context: Context, values: NDArray[np.float64], level: int, scale: f
 
 
 def multiply(
-    x: CipherArray, layout: Vectors, weight: NDArray[np.float64], bias: NDArray[np.float64] | None
+    x: CipherArray, layout: Vectors, weight: NDArray[np.float64], bias: NDArray[np.float64] | None, landing: Landing
 ) -> CipherArray:
-    """x Wᵀ + b, one level down, at the context's scale, in layout "replicated" with period m.
+    """x Wᵀ + b, as the landing says, in layout "replicated" with period m.
 
     Raises KeyMissing where a rotation key is missing, ShapeMismatch where the packing is for another matrix.
     """
     context = x.context
-    encoded = encode(context, layout, weight, bias, (x.level, x.scale))
+    encoded = encode(context, layout, weight, bias, (x.level, x.scale), landing)
     results = []
     for start in range(0, len(x.ciphertexts), layout.tiles):
-        product = _product(context, x.ciphertexts[start : start + layout.tiles], encoded)
+        product = _product(context, x.ciphertexts[start : start + layout.tiles], encoded, landing)
         if product is None:
-            product = context.encrypt_slots(0.0, x.level - 1, context.scale)
+            product = context.encrypt_slots(0.0, landing.level, landing.scale)
         if encoded.bias is not None:
             context.evaluator.add_plain_inplace(product, encoded.bias)
         results.append(product)
     outcome = Vectors("replicated", encoded.schedule.outputs, layout.samples)
     shape = (x.shape[0], weight.shape[0])
-    return replace(x, shape=shape, layout=outcome, ciphertexts=tuple(results), level=x.level - 1, scale=context.scale)
+    return replace(x, shape=shape, layout=outcome, ciphertexts=tuple(results), level=landing.level, scale=landing.scale)
 
 
-def _product(context: Context, tiles: tuple[Any, ...], encoded: Encoded) -> Any | None:
+def _product(context: Context, tiles: tuple[Any, ...], encoded: Encoded, landing: Landing) -> Any | None:
     """The matrix product of one group of samples, None where every weight is zero."""
     schedule = encoded.schedule
     inner: list[Any | None] = [None] * schedule.giants
@@ -215,8 +215,7 @@ def _product(context: Context, tiles: tuple[Any, ...], encoded: Encoded) -> Any 
     if outer is None:
         return None
     # folding after the rescale: a level fewer makes every key switch cheaper
-    context.evaluator.rescale_to_next_inplace(outer)
-    outer.scale = context.scale
+    landing.rescale(context, outer)
     for fold in schedule.folds:
         context.evaluator.add_inplace(outer, context.rotate(outer, fold * schedule.samples))
     return outer

@@ -9,7 +9,7 @@ from support import compare
 import fhenn
 from fhenn.backends.ckks.layout import Vectors, layout_from_json, layout_to_json
 from fhenn.backends.ckks.matrix import Schedule, baby_steps, power_of_two, weights_of
-from fhenn.errors import KeyMissing, ShapeMismatch
+from fhenn.errors import KeyMissing, LevelExhausted, ShapeMismatch
 
 rng = np.random.default_rng(0)
 
@@ -170,3 +170,34 @@ def test_baby_steps_count_the_rotations_before_each_weight(layout, shape):
         weight[row, feature] = 1.0
         used = np.flatnonzero(np.abs(weights_of(schedule, layout, weight, slots)).sum(axis=(0, 2)))
         assert {shift % schedule.baby for shift in used} == {steps[row, feature]}
+
+
+@pytest.fixture(scope="module")
+def bottom():
+    """No level at all, and a first prime of twice the scale's bits."""
+    return fhenn.Context.generate(fhenn.Parameters(4096, (58, 50), 2.0**26), [1, 2, 4, 8, 16, 32])
+
+
+@pytest.mark.parametrize("layout", ["features", Vectors("tiles", 8, 1, 4)], ids=str)
+def test_the_last_product_is_not_rescaled(bottom, layout):
+    node = fhenn.Linear(rng.uniform(-1, 1, (4, 8)), [1.0, 0.0, -1.0, 0.5])
+    x = rng.uniform(-1, 1, (3, 8))
+    result = node(fhenn.encrypt(bottom, x, layout=layout))
+    assert (result.level, result.scale) == (0, 2.0**52)
+    np.testing.assert_allclose(fhenn.decrypt(bottom, result), node(x), atol=2e-5)
+    with pytest.raises(LevelExhausted):  # a second time the prime does not hold it
+        fhenn.Linear(rng.uniform(-1, 1, (2, 4)))(result)
+    nothing = fhenn.Linear(np.zeros((4, 8)), [1.0, 0.0, -1.0, 0.5])
+    answer = nothing(fhenn.encrypt(bottom, x, layout=layout))
+    np.testing.assert_allclose(fhenn.decrypt(bottom, answer), nothing(x), atol=2e-5)
+
+
+def test_a_plan_leaves_out_the_last_prime_where_it_can():
+    model = fhenn.Sequential([fhenn.Linear(rng.uniform(-1, 1, (1, 30)) / 8)], finish="sigmoid")
+    plan = fhenn.plan(model, inputs=[-1, 1], accuracy=1e-3)
+    assert plan.parameters.levels == 0
+    assert fhenn.plan(model, inputs=[-1, 1], accuracy=1e-7).parameters.levels == 1
+    client = fhenn.Client(plan)
+    x = rng.uniform(-1, 1, (4, 30))
+    answer = fhenn.Server(model, plan, client.evaluation_keys()).predict(client.encrypt(x))
+    np.testing.assert_allclose(client.decrypt_scores(answer), model.infer(x), atol=plan.error)
