@@ -103,7 +103,16 @@ GELU = Function("gelu", _gelu, _gelu_prime, symmetry="even", tilt=0.5)
 SOFTPLUS = Function("softplus", _softplus, sigmoid, symmetry="even", tilt=0.5)
 """log(1 + exp(x)), with derivative σ."""
 
-SQUARE = Function("square", lambda x: floating(x) ** 2, lambda x: 2 * floating(x), symmetry="even")
+
+def _square(x: ArrayLike) -> Any:
+    return (floating(x) ** 2)[()]
+
+
+def _square_prime(x: ArrayLike) -> Any:
+    return (2 * floating(x))[()]
+
+
+SQUARE = Function("square", _square, _square_prime, symmetry="even")
 """x², a polynomial itself: nothing to fit, so not among FUNCTIONS."""
 
 SIGN = Function("sign", _sign, _sign_prime, symmetry="odd", kinks=(0.0,))

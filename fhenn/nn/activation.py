@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fhenn.approx import Function, Polynomial
+from fhenn.approx.fits import checked_degree
+from fhenn.approx.polynomial import checked_domain
 from fhenn.approx.presets import choose
 from fhenn.backends import PLAIN, Backend, backend_of
 from fhenn.errors import HeadroomExceeded, NonFiniteValue, ParameterError, RangeReport, ShapeMismatch
@@ -15,6 +18,9 @@ from fhenn.nn.guard import Policy, RangeGuard
 from fhenn.nn.node import Layer
 
 Domain = tuple[float, float]
+
+_NARROWEST = 1e-9
+"""A domain that is narrower, relative to where it lies, has no digits to fit with."""
 
 
 class Activation(Layer):
@@ -72,6 +78,11 @@ class Activation(Layer):
     def stages(self) -> tuple[Polynomial, ...]:
         """The polynomials that the input goes through, one after another."""
         return (self._polynomial,)
+
+    @property
+    def times_input(self) -> bool:
+        """Whether the last of them is multiplied by the input."""
+        return False
 
     def _watch(self, backend: Backend, x: Any) -> None:
         """Let the guard see a plaintext, or a ciphertext where a secret was given for it."""
@@ -198,7 +209,12 @@ def chosen(
     that contradict one another, and what `fhenn.approx.fit` raises.
     """
     if polynomial is not None:
-        if (domain, degree, accuracy) != (None, None, None):
+        if not isinstance(polynomial, Polynomial):
+            raise ParameterError(
+                f"a {type(polynomial).__name__} is no polynomial.",
+                "Give a fhenn.Polynomial, or Polynomial.from_numpy(p).",
+            )
+        if not (domain is None and degree is None and accuracy is None):
             raise ParameterError(
                 "a polynomial is given, and a domain, degree or accuracy too.",
                 "Give one or the others.",
@@ -206,7 +222,14 @@ def chosen(
         return polynomial
     if degree is None and accuracy is None:
         degree = default[1]
-    return choose(function, default[0] if domain is None else domain, degree, accuracy)
+    low, high = default[0] if domain is None else checked_domain(domain)
+    if not high - low > max(_NARROWEST * max(abs(low), abs(high)), 1e-100):
+        raise ParameterError(f"domain ({low:g}, {high:g}) is too narrow for a fit.", "Give a wider one.")
+    if degree is not None:
+        degree = checked_degree(degree)
+    if accuracy is not None and not isinstance(accuracy, Real):
+        raise ParameterError(f"an accuracy of {accuracy!r} is none.", "Give a number above 0, for instance 1e-3.")
+    return choose(function, (low, high), degree, None if accuracy is None else float(accuracy))
 
 
 def flip_of(polynomial: Polynomial) -> float | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from fhenn.approx import Function, Polynomial, functions
+from fhenn.approx.numbers import floating
 from fhenn.errors import ParameterError
 from fhenn.nn.activation import Activation, Domain, chosen
 from fhenn.nn.guard import Policy
@@ -115,7 +116,10 @@ class PolynomialActivation(Activation):
         debug_secret: Any = None,
     ) -> None:
         if not isinstance(polynomial, Polynomial):
-            polynomial = Polynomial(tuple(polynomial), (-4.0, 4.0) if domain is None else domain)
+            coefficients = floating(polynomial)  # type: ignore[arg-type]
+            if coefficients.ndim != 1:
+                raise ParameterError(f"coefficients of shape {coefficients.shape} are none.", "Give a list of numbers.")
+            polynomial = Polynomial(tuple(coefficients.tolist()), (-4.0, 4.0) if domain is None else domain)
         elif domain is not None:
             raise ParameterError("a Polynomial is given, and a domain too.", "Leave the domain out: it has its own.")
         super().__init__(polynomial, on_violation=on_violation, debug_secret=debug_secret)

@@ -38,7 +38,7 @@ class Sigmoid(Activation):
         on_violation: Policy = "warn",
         debug_secret: Any = None,
     ) -> None:
-        if (domain, degree, accuracy, polynomial) == (None, None, None, None):
+        if domain is None and degree is None and accuracy is None and polynomial is None:
             polynomial = SIGMOID_CUBIC
         polynomial = chosen(SIGMOID, domain, degree, accuracy, polynomial, default=_DEFAULT)
         super().__init__(polynomial, on_violation=on_violation, debug_secret=debug_secret)

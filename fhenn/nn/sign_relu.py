@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fhenn.approx import RELU, Composite, Polynomial, composite_sign
+from fhenn.approx.polynomial import checked_domain
 from fhenn.backends import PLAIN, Backend, backend_of
 from fhenn.errors import ParameterError, UnsupportedOperation
 from fhenn.nn.activation import Activation, Domain
@@ -37,8 +38,11 @@ class SignReLU(Activation):
         on_violation: Policy = "warn",
         debug_secret: Any = None,
     ) -> None:
-        if domain[0] != -domain[1]:
-            raise ParameterError(f"domain {domain} is not symmetric.", "Give (-b, b).")
+        domain = checked_domain(domain)
+        if domain[0] != -domain[1] or domain[1] > 1e100:
+            raise ParameterError(f"domain {domain} is not symmetric, or beyond measure.", "Give (-b, b).")
+        if not isinstance(degrees, Sequence) or isinstance(degrees, str):
+            raise ParameterError(f"degrees {degrees!r} are no stages.", "Give a tuple, for instance (7, 7).")
         self._sign = balanced_sign(tuple(degrees))
         first, *others = self._sign.stages
         # the sign is sought on [-1, 1]: read through a domain `half` as wide, which is free
@@ -55,6 +59,11 @@ class SignReLU(Activation):
     def stages(self) -> tuple[Polynomial, ...]:
         """The polynomials that x goes through; x times the last one's value is the result."""
         return self._stages
+
+    @property
+    def times_input(self) -> bool:
+        """True."""
+        return True
 
     def _forward(self, backend: Backend, x: Any) -> Any:
         self._watch(backend, x)

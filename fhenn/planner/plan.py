@@ -136,8 +136,10 @@ class Plan:
         """The plan of `to_json`. Raises WireFormatError where it is not one, or states what cannot be."""
         try:
             data = json.loads(text)
-            if (data.pop("kind"), data.pop("version")) != (f"fhenn-{_KIND}", _VERSION):
+            if (data.pop("kind"), repr(data.pop("version"))) != (f"fhenn-{_KIND}", repr(_VERSION)):
                 raise ValueError("another kind or version")
+            if not all(type(bits) is int for bits in data["parameters"]["chain"]):
+                raise ValueError("a chain is whole numbers")
             data["parameters"] = Parameters(**data["parameters"])
             data["layout"] = layout_from_json(data["layout"])
             data["stages"] = tuple(Stage(**stage) for stage in data["stages"])
@@ -153,10 +155,19 @@ class Plan:
         """Raise ValueError where fields read from outside contradict one another."""
         numbers = (*self.low, *self.high, self.accuracy, self.error, self.deviation, self.approximation)
         sane = (
-            all(isinstance(number, float | int) and isfinite(number) for number in numbers)
+            all(type(number) in (float, int) and isfinite(number) for number in numbers)
             and len(self.low) == len(self.high) > 0
             and all(low <= high for low, high in zip(self.low, self.high, strict=True))
             and all(type(steps) is int and 0 < steps < self.parameters.slots for steps in self.rotations)
+            and self.accuracy > 0
+            and min(self.error, self.deviation, self.approximation) >= 0
+            and all(
+                isinstance(stage.node, str)
+                and type(stage.features) is int
+                and type(stage.level) is int
+                and all(type(value) is float for value in (stage.largest, stage.headroom, stage.noise))
+                for stage in self.stages
+            )
             and all(isinstance(name, str) for name in self.signature)
             and self.layout_name in get_args(LayoutName)
             and (self.finish is None or self.finish in get_args(Finish))

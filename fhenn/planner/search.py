@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import ceil, inf, log2
+from numbers import Integral, Real
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -51,10 +52,15 @@ def plan(
     """
     nodes = list(flatten(model))
     low, high = bounds_of(inputs, nodes)
+    stages = [stage for node in nodes if isinstance(node, Activation) for stage in node.stages]
+    if any(stage.degree == 0 for stage in stages):
+        raise PlanError("an activation is constant.", "Leave it out, and add its value to what follows.")
     if layout not in ("latency", "throughput"):
         raise ParameterError(f"layout {layout!r} is unknown.", "Choose 'latency' or 'throughput'.")
-    if not accuracy > 0 or upload < 1 or samples < 1:
-        raise ParameterError("accuracy, upload or samples are not positive.", "Give numbers above 0.")
+    if not isinstance(accuracy, Real) or not 0 < accuracy < inf:
+        raise ParameterError(f"an accuracy of {accuracy!r} is none.", "Give a number above 0, for instance 1e-3.")
+    if not all(isinstance(count, Integral) and count > 0 for count in (upload, samples)):
+        raise ParameterError(f"upload {upload!r} or samples {samples!r} is none.", "Give whole numbers above 0.")
     path = Path(nodes, low, high)
     best = inf
     for ring_degree in MAX_MODULUS_BITS:
@@ -241,7 +247,7 @@ def _primes_of(nodes: Sequence[Linear | Activation], bits: int, wide: int | None
                 primes = [_prime(scale + log2((high - low) / 4))] * stage.depth
                 scale = log2(natural_scale(stage, 2.0**scale, tuple(2.0**prime for prime in primes)))
             used += primes
-        if len(node.stages) > 1:
+        if node.times_input:
             used.append(bits)
             scale += start - bits
     return used

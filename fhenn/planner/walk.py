@@ -12,17 +12,22 @@ from numpy.typing import NDArray
 
 from fhenn.approx import Polynomial
 from fhenn.backends.ckks.circuits import outlook
+from fhenn.backends.ckks.evaluator import LEAST_PLAIN_SCALE
 from fhenn.backends.ckks.layout import Layout, Vectors
 from fhenn.backends.ckks.matrix import Schedule, baby_steps
 from fhenn.backends.ckks.noise import Noise, NoiseModel
 from fhenn.backends.ckks.parameters import Parameters
-from fhenn.backends.ckks.schedule import CubicForm, CubicSchedule, radius_within
+from fhenn.backends.ckks.schedule import LARGEST_NOISE, CubicForm, CubicSchedule, radius_within
 from fhenn.errors import LevelExhausted, PlanError, ScaleMismatch
 from fhenn.nn import Activation, Linear, Node, Sequential
 from fhenn.planner.plan import Stage
 from fhenn.ranges.reach import Interval, Reach, derivative_of, image_of, largest_on, reaches
 
 Floats = NDArray[np.float64]
+
+
+_CANDIDATES = 128
+"""Multiples of 2N among which a chain's primes of a size are found."""
 
 
 def flatten(model: Node) -> Iterator[Linear | Activation]:
@@ -136,7 +141,7 @@ class Walk:
 
 def walk(path: Path, packing: Layout, parameters: Parameters) -> Walk:
     """The model under the parameters. Raises ScaleMismatch or LevelExhausted where they do not suit it."""
-    primes = tuple(2.0**bits for bits in parameters.chain[:-1])
+    primes = tuple(_least_prime(bits, parameters.ring_degree) for bits in parameters.chain[:-1])
     model = NoiseModel(parameters.ring_degree, primes, 2.0 ** parameters.chain[-1])
     place = _Place(parameters.levels, parameters.scale, Noise(0.0, model.fresh / parameters.scale), packing)
     stages, bounds = [], []
@@ -156,6 +161,11 @@ def walk(path: Path, packing: Layout, parameters: Parameters) -> Walk:
     return Walk(tuple(stages), tuple(bounds), place.rotations)
 
 
+def _least_prime(bits: int, ring_degree: int) -> float:
+    """What a prime of that many bits is at least: SEAL takes the largest that are 1 modulo 2N, one in about ten."""
+    return max(2.0**bits - _CANDIDATES * 2 * ring_degree, 0.75 * 2.0**bits)
+
+
 def _linear(
     model: NoiseModel, node: Linear, place: _Place, nominal: float, weights: _Weights, largest: tuple[float, float]
 ) -> tuple[_Place, float]:
@@ -171,6 +181,8 @@ def _linear(
     plain_scale = result * (model.primes[level] if rescaled else 1) / scale
     if not rescaled and 4 * result > model.primes[0]:
         raise LevelExhausted(node.name, 1, level, "")
+    if rescaled and plain_scale < LEAST_PLAIN_SCALE:
+        raise ScaleMismatch(scale, int(model.primes[level]), "")
     encoding = weights.values * model.encoding / plain_scale
     rounded, turned = Noise(model.rounding / result if rescaled else 0.0, 0.0), Noise(0.0, 0.0)
     if isinstance(layout, Vectors):
@@ -203,14 +215,22 @@ def _activation(model: NoiseModel, node: Activation, place: _Place, interval: In
     for stage in others:
         place, _ = _polynomial(model, stage, place, y.interval)
         y = image_of(stage, y)
-    if not others:
+    if not node.times_input:
         return place, headroom
     # the last value times the input of the first
     level = min(place.level, start.level)
     if level < 1:
         raise LevelExhausted(node.name, node.cost, start.level, "")
     scale = place.scale * start.scale / model.primes[level]
-    noise = start.noise * y.largest + place.noise * x.largest + Noise(model.rounding / scale, 0.0)
+    if 4 * scale > float(np.prod(model.primes[:level])) or model.ring_degree / scale > LARGEST_NOISE:
+        raise ScaleMismatch(scale, int(model.primes[level]), "")
+    # the last value and the input err together
+    both = Noise(
+        start.noise.laplace * y.largest + place.noise.laplace * x.largest,
+        start.noise.normal * y.largest + place.noise.normal * x.largest,
+    )
+    switched = model.key_switch(level) * (1 / place.scale / start.scale)
+    noise = both + switched + Noise(model.rounding / scale, 0.0)
     after = replace(place, level=level - 1, scale=scale, noise=noise)
     return after, min(headroom, float(np.prod(model.primes[:level])) / 2 / scale / max(y.largest, 1.0))
 

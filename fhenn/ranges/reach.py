@@ -67,7 +67,7 @@ def reaches(nodes: Sequence[Linear | Activation], low: Floats, high: Floats) -> 
     for node in nodes:
         if isinstance(node, Linear):
             image, shape = _through_linear(node, found[-1]), shape.through_linear(node)
-        elif len(node.stages) == 1:
+        elif not node.times_input:
             image, shape = image_of(node.stages[0], found[-1]), shape.through_polynomial(node.stages[0], found[-1])
         else:
             image = _through_stages(node, found[-1])

@@ -137,7 +137,7 @@ class Certificate:
         """The certificate of `to_json`. Raises WireFormatError where it is not one."""
         try:
             data = json.loads(text)
-            if (data.pop("kind"), data.pop("version")) != (f"fhenn-{_KIND}", _VERSION):
+            if (data.pop("kind"), repr(data.pop("version"))) != (f"fhenn-{_KIND}", repr(_VERSION)):
                 raise ValueError("another kind or version")
             data["activations"] = tuple(
                 CertifiedActivation(**each | {"domain": tuple(each["domain"])}) for each in data["activations"]

@@ -1,5 +1,7 @@
 """The sigmoid's sisters: what they compute, on plaintext and on ciphertexts, and what they refuse."""
 
+import copy
+import pickle
 import warnings
 
 import numpy as np
@@ -16,6 +18,7 @@ from fhenn.errors import (
     RangeWarning,
     ScaleMismatch,
     UnsupportedOperation,
+    UnsupportedValue,
 )
 from fhenn.nn.activation import flip_of
 
@@ -184,6 +187,17 @@ def test_own_polynomials():
         (lambda: fhenn.SignReLU(degrees=(4, 4)), ParameterError),
         (lambda: fhenn.SignReLU(degrees=()), ParameterError),
         (lambda: fhenn.Sigmoid(on_violation="shout"), ParameterError),
+        (lambda: fhenn.Sigmoid(domain=(0, 5e-324), degree=7), ParameterError),
+        (lambda: fhenn.Sigmoid(degree=[3]), ParameterError),
+        (lambda: fhenn.Sigmoid(accuracy="x"), ParameterError),
+        (lambda: fhenn.Sigmoid(polynomial=3), ParameterError),
+        (lambda: fhenn.PolynomialActivation("abc"), UnsupportedValue),
+        (lambda: fhenn.PolynomialActivation(None), UnsupportedValue),
+        (lambda: fhenn.PolynomialActivation([1, 2j]), UnsupportedValue),
+        (lambda: fhenn.PolynomialActivation([[1, 2], [3, 4]]), ParameterError),
+        (lambda: fhenn.SignReLU(domain=None), ParameterError),
+        (lambda: fhenn.SignReLU(domain=(-1e308, 1e308)), ParameterError),
+        (lambda: fhenn.SignReLU(degrees=7), ParameterError),
     ],
 )
 def test_refused(make, error):
@@ -234,3 +248,16 @@ def test_trains_with_the_polynomial_that_runs():
         model.backward(2 * error / len(x))
         model.updates()
     assert losses[-1] < losses[0] / 50
+
+
+def test_arguments_of_numpy_types():
+    node = fhenn.Sigmoid(domain=np.array([-8, 8]), degree=np.int64(7), accuracy=None)
+    assert node.polynomial == preset("sigmoid-minimax-8-7")
+
+
+@pytest.mark.parametrize("name", SISTERS)
+def test_nodes_can_be_copied(name):
+    node = SISTERS[name]()
+    twin = copy.deepcopy(node)
+    assert twin(0.5) == node(0.5)
+    assert pickle.loads(pickle.dumps(node.polynomial)) == node.polynomial  # noqa: S301  (our own bytes)

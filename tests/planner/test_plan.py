@@ -207,6 +207,11 @@ def test_public_plan_tells_no_ranges_and_serves_both_sides():
         {"finish": "round"},
         {"signature": [1]},
         {"surplus": 1},
+        {"version": True},
+        {"error": -1.0},
+        {"accuracy": True},
+        {"parameters": {"ring_degree": 4096, "chain": [36.5, 32, 41], "scale": 2.0**32}},
+        {"stages": [dict.fromkeys(("node", "features", "level", "largest", "headroom", "noise"))]},
     ],
     ids=str,
 )
@@ -268,3 +273,31 @@ def test_inputs_beyond_a_domain_are_named():
     model = fhenn.Sequential([first, fhenn.Sigmoid(domain=(-8, 8), degree=5), fhenn.Linear([[1.0]])])
     with pytest.raises(PlanError, match=r"Sigmoid may reach \[-80, 80\], beyond its domain"):
         fhenn.plan(model, inputs=[-1, 1])
+
+
+@pytest.mark.parametrize("layout", ["latency", "throughput"])
+@pytest.mark.parametrize(
+    "activation", [fhenn.Square, lambda: fhenn.SignReLU(degrees=(3,)), lambda: fhenn.Sigmoid(domain=(-2, 2), degree=3)]
+)
+def test_a_model_that_ends_in_an_activation_runs_as_planned(activation, layout):
+    """SEAL's primes are smaller than their bits say, and a plan must hold all the same."""
+    model = fhenn.Sequential([fhenn.Linear(np.eye(3)), activation()])
+    for accuracy in (0.5, 1e-2, 1e-4):
+        plan = fhenn.plan(model, inputs=[-0.9, 0.9], accuracy=accuracy, layout=layout)
+        client = fhenn.Client(plan)
+        x = rng.choice([-0.9, 0.9], (4, 3))
+        answer = fhenn.Server(model, plan, client.evaluation_keys()).predict(client.encrypt(x))
+        assert np.abs(client.decrypt_scores(answer) - model.infer(x)).max() <= plan.error
+
+
+def test_a_constant_is_no_activation():
+    with pytest.raises(PlanError, match="constant"):
+        fhenn.plan(fhenn.Sequential([fhenn.Linear([[1.0]]), fhenn.PolynomialActivation([0.5])]), inputs=[-1, 1])
+
+
+@pytest.mark.parametrize(
+    "wish", [{"accuracy": "x"}, {"accuracy": np.inf}, {"samples": 2.5}, {"upload": 1.5}, {"upload": "2"}], ids=str
+)
+def test_wishes_that_are_none(wish):
+    with pytest.raises(ParameterError, match="none"):
+        fhenn.plan(MODELS["multilayer"], inputs=[-1, 1], **wish)

@@ -82,7 +82,10 @@ class CipherBackend:
 
     def _general_times(self, polynomial: Polynomial, x: CipherArray, factor: Any) -> CipherArray:
         """p(x)·factor by a circuit for p, then a product."""
-        x.context.require_levels("backward", polynomial.depth + 1, x.level)
+        depth = polynomial.depth
+        if CubicForm.of(polynomial) is not None:
+            depth = needed_levels(x.scale, x.context.primes[: x.level + 1])
+        x.context.require_levels("a polynomial times a value", depth + 1, x.level)
         if not isinstance(factor, CipherArray):
             values = broadcast("backward", PLAIN.value(factor), x.shape)
             if polynomial.degree == 0:
@@ -100,7 +103,7 @@ class CipherBackend:
     def _ciphertext_product(x: CipherArray, y: CipherArray) -> CipherArray:
         """x·y, slot by slot, one level below the lower one."""
         context, level = x.context, min(x.level, y.level)
-        context.require_levels("backward", 1, level)
+        context.require_levels("a product of ciphertexts", 1, level)
         on = Ciphertexts(context)
         results = []
         for pair in zip(x.ciphertexts, y.ciphertexts, strict=True):

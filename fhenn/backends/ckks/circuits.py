@@ -32,6 +32,12 @@ _BOUNDLESS = 2.0**400
 _ROOM = 16.0
 """Where a scale must be chosen, it leaves room for results that much larger than the polynomial is on its domain."""
 
+_LARGEST_GROWTH = 2.0**14
+"""By how much a result's scale may exceed the input's, where that can be chosen: what follows needs primes for it."""
+
+_LEAST_MULTIPLIER = 2**20
+"""An integer of fewer bits would put a result off by 10⁻⁶."""
+
 
 class Arithmetic(Protocol[V]):
     """What a circuit needs. No operation changes its operands."""
@@ -93,8 +99,14 @@ def evaluate(polynomial: Polynomial, x: V, on: Arithmetic[V]) -> V:
 
 
 def brought_to(on: Arithmetic[V], x: V, scale: float) -> V:
-    """x at a scale, a level down: times 1, encoded as an integer."""
-    multiplier = max(round(on.primes[on.level(x)] * scale / on.scale(x)), 1)
+    """x at a scale, a level down: times 1, encoded as an integer. Raises ScaleMismatch where that has few digits."""
+    multiplier = round(on.primes[on.level(x)] * scale / on.scale(x))
+    if multiplier < _LEAST_MULTIPLIER:
+        raise ScaleMismatch(
+            on.scale(x),
+            int(on.primes[on.level(x)]),
+            f"It cannot be brought to 2^{log2(scale):.0f} with one prime: use a smaller scale, or larger primes.",
+        )
     return on.rescale(_times(on, x, 1.0, float(multiplier)))
 
 
@@ -234,8 +246,9 @@ def _factored_to_fit(form: Factored, x: V, on: Arithmetic[V], largest: float) ->
     natural = _natural_scale(form, (_BOUNDLESS, *on.primes[1 : level + 1]), scale)
     # before the constant k is read off, the scale is k times as large
     room = modulus(on, level - form.depth) / (2 * max(largest, abs(form.k)))
-    fits = natural <= room / 2 or not form.adjustable
-    return _factored(form, x, on, None if fits else room / _ROOM / natural)
+    most = min(room / _ROOM, scale * _LARGEST_GROWTH)
+    fits = natural <= min(room / 2, scale * _LARGEST_GROWTH) or not form.adjustable
+    return _factored(form, x, on, None if fits else most / natural)
 
 
 @lru_cache(maxsize=1024)
@@ -305,7 +318,7 @@ def _blocks(form: Blocks, x: V, on: Arithmetic[V], largest: float) -> V:
     result_level = level - form.depth
     budget = form.depth - int(form.squared)
     room = modulus(on, result_level) / (2 * largest * _ROOM)
-    scale = min(_leading_scale(form, powers, budget, result_level), room)
+    scale = min(_leading_scale(form, powers, budget, result_level), room, on.scale(x) * _LARGEST_GROWTH)
     product_scale = scale * on.primes[result_level + 1]
     raw = _sum(form, powers, np.array(form.coefficients), budget, (result_level, product_scale))
     if form.tilt:

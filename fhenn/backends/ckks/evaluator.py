@@ -11,6 +11,9 @@ from fhenn.backends.ckks.context import Context
 from fhenn.backends.ckks.schedule import LARGEST_NOISE, CubicSchedule
 from fhenn.errors import HeadroomExceeded, ScaleMismatch
 
+LEAST_PLAIN_SCALE = 2.0**14
+"""A vector of slots is rounded by 18 units in a slot at N=8192: at this scale by a thousandth."""
+
 
 def require_room(context: Context, level: int, scale: float, largest: float) -> None:
     """Raise where a result of that size does not fit at a level and scale: ScaleMismatch, HeadroomExceeded.
@@ -23,6 +26,17 @@ def require_room(context: Context, level: int, scale: float, largest: float) -> 
         raise ScaleMismatch(scale, context.primes[level], suggestion)
     if largest > modulus / 2 / scale:
         raise HeadroomExceeded(largest, modulus / 2 / scale, "backward")
+
+
+def require_digits(context: Context, level: int, scale: float, plain_scale: float) -> None:
+    """Raise ScaleMismatch where plaintexts of that scale would be rounded to few digits, or to nothing."""
+    if plain_scale < LEAST_PLAIN_SCALE:
+        raise ScaleMismatch(
+            scale,
+            context.primes[level],
+            "It has grown so far above the context's scale that weights would lose their digits: use larger primes "
+            "there, or a smaller scale; fhenn.plan does.",
+        )
 
 
 def at_level(context: Context, ciphertext: Any, level: int) -> Any:
@@ -86,6 +100,7 @@ def times_plain(context: Context, ciphertext: Any, values: float | list[float], 
     """
     level = context.level_of(ciphertext)
     plain_scale = scale * context.primes[level] / ciphertext.scale
+    require_digits(context, level, ciphertext.scale, plain_scale)
     plaintext = context.encode(values, level, plain_scale)
     if plaintext.is_zero():
         return context.encrypt_slots(0.0, level - 1, scale)
@@ -121,7 +136,9 @@ class Landing:
         if level == 0 and 4 * scale * context.scale <= context.modulus(0):
             return cls(context.scale, 0, scale * context.scale)
         context.require_levels("Linear", 1, level)
-        return cls(context.scale * context.primes[level] / scale, level - 1, context.scale)
+        plain_scale = context.scale * context.primes[level] / scale
+        require_digits(context, level, scale, plain_scale)
+        return cls(plain_scale, level - 1, context.scale)
 
     def rescale(self, context: Context, product: Any) -> None:
         """Bring a product of our own there."""

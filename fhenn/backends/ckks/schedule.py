@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from math import floor, inf, log2, prod
 
 from fhenn.approx import Polynomial
+from fhenn.approx.forms import Factored, form_of
 from fhenn.errors import ScaleMismatch
 
 _ROOM = 2.0
@@ -36,11 +37,10 @@ class CubicForm:
     @classmethod
     def of(cls, polynomial: Polynomial) -> CubicForm | None:
         """The form of an odd polynomial of degree 3 and a constant, None for another one."""
-        if polynomial.degree != 3:
+        form = form_of(polynomial)
+        if not isinstance(form, Factored) or form.line is None or form.quads or not form.odd or form.middle:
             return None
-        powers = polynomial.to_monomial()
-        a0, a1, a2, a3 = (powers.coefficient(exponent) for exponent in range(4))
-        return None if a2 else cls(k=a3, b=a1 / a3, c=a0)
+        return cls(k=form.k / form.half**3, b=-form.line * form.half**2, c=form.offset)
 
 
 @dataclass(frozen=True)
@@ -120,14 +120,19 @@ def needed_levels(scale: float, moduli: Sequence[int]) -> int:
 def radius_within(polynomial: Polynomial, limit: float) -> float:
     """The largest r such that |p(x)| <= limit for all |x| <= r; 0 where p(0) is beyond already.
 
+    For a domain that does not hold 0: for all x from the domain outwards, away from 0, to |x| = r.
+
     >>> radius_within(Polynomial((0.0, 0.0, 1.0), domain=(-1, 1)), 9.0)
     3.0
     """
-    if abs(float(polynomial(0.0))) > limit:
+    low, high = polynomial.domain
+    start = 0.0 if low <= 0 <= high else min(low, high, key=abs)
+    if abs(float(polynomial(start))) > limit:
         return 0.0
     series = polynomial.to_numpy()
     crossings = []
     for target in (limit, -limit):
         roots = (series - target).roots() if polynomial.degree else ()
-        crossings += [abs(root.real) for root in map(complex, roots) if abs(root.imag) <= 1e-7 * max(1.0, abs(root))]
+        real = [root.real for root in map(complex, roots) if abs(root.imag) <= 1e-7 * max(1.0, abs(root))]
+        crossings += [abs(root) for root in real if start == 0 or root / start >= 1]
     return float(min(crossings, default=inf))

@@ -243,3 +243,57 @@ def test_relinearisation_keys_are_asked_for():
 def test_wide_domains_go_by_blocks():
     assert isinstance(form_of(CASES["degree 15, blocks"]), Blocks)
     assert form_of(minimax(RELU, 24, (-8, 8))).squared
+
+
+OUTGROWN = [(31, (-8, 8)), (15, (-8, 8)), (15, (-32, 32)), (7, (-1000, 1000)), (7, (-64, 64))]
+
+
+@pytest.fixture(scope="module")
+def many():
+    """Seven levels of 40 bits: room for a scale that nothing after it can bring back."""
+    return tenseal_context(16384, [60, *[40] * 7, 60], 40)
+
+
+@pytest.mark.parametrize(("degree", "domain"), OUTGROWN, ids=str)
+def test_a_scale_that_outgrows_its_primes_is_refused(degree, domain, many):
+    """Nothing silently wrong: not on TenSEAL's values, not in the Linear after it, not backwards."""
+    node = fhenn.Sigmoid(domain=domain, degree=degree, on_violation="ignore")
+    x = 0.9 * np.linspace(*domain, 20)
+    with pytest.raises(ScaleMismatch, match=r"suits|brought"):
+        node(VECTOR.encrypt(many, x))
+    encrypted = FEATURES.encrypt(many, x[:, None])
+    with pytest.raises(ScaleMismatch, match=r"suits|digits"):
+        fhenn.Linear([[0.37]])(node(encrypted))
+    node.enable_cache()
+    with pytest.raises(ScaleMismatch):
+        node.backward(np.ones((20, 1)) + 0 * node.forward(encrypted).shape[1])
+
+
+@pytest.mark.parametrize("node", [fhenn.Sigmoid(domain=(-16, 16), degree=7), fhenn.Sigmoid(domain=(-8, 8), degree=9)])
+def test_what_follows_keeps_its_digits(node, many):
+    x = 0.9 * np.linspace(*node.domain, 20)[:, None]
+    linear = fhenn.Linear([[0.37], [-1.21]])
+    result = linear(node(FEATURES.encrypt(many, x)))
+    compare(FEATURES.reveal(result, many), linear(node(x)), 1e-4)
+
+
+def test_tiny_coefficients(many):
+    x = np.linspace(-4, 4, 20)
+    for coefficients in ([1, 1e-15], [1, 0, 1e-8]):
+        node = fhenn.PolynomialActivation(coefficients)
+        compare(PACKED.reveal(node(PACKED.encrypt(many, x)), many), node(x), 1e-9)
+        with pytest.raises(ScaleMismatch):
+            node(VECTOR.encrypt(many, x))
+    dusty = fhenn.PolynomialActivation([0.5, 1, 0, 1e-17])
+    result = dusty(PACKED.encrypt(many, x))
+    assert 7 - result.level == dusty.cost == 0
+
+
+def test_a_domain_far_from_zero(many):
+    context = fhenn.Context.from_tenseal(many)
+    polynomial = Polynomial((0.5, 0.3, 0.1, 0.05, 0.02, 0.01), (1000, 1004), "chebyshev")
+    node = fhenn.Sigmoid(polynomial=polynomial)
+    x = fhenn.encrypt(context, np.linspace(1000.1, 1003.9, 50))
+    assert 1003.9 < node.headroom(x) < np.inf
+    assert node.check(x, context) is None
+    compare(fhenn.decrypt(context, node(x)), polynomial(np.linspace(1000.1, 1003.9, 50)), 1e-7)
