@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 _HOME = {
     "Activation": "fhenn.nn",
     "Adam": "fhenn.nn",
+    "Calibration": "fhenn.ranges",
     "Certificate": "fhenn.safety",
     "CipherArray": "fhenn.backends.ckks",
     "Client": "fhenn.session",
@@ -34,14 +35,16 @@ _HOME = {
     "Softplus": "fhenn.nn",
     "Square": "fhenn.nn",
     "Tanh": "fhenn.nn",
+    "calibrate": "fhenn.ranges",
     "certify": "fhenn.safety",
     "decrypt": "fhenn.backends.ckks",
     "encrypt": "fhenn.backends.ckks",
     "plan": "fhenn.planner",
+    "range_penalty": "fhenn.ranges",
 }
 """Where each public name lives; it is imported when it is first used, TenSEAL with the first that needs it."""
 
-_ROOMS = ("approx", "errors")
+_ROOMS = ("approx", "errors", "ranges")
 """Rooms that are public as a whole."""
 
 __all__ = [
@@ -49,6 +52,7 @@ __all__ = [
     "SGD",
     "Activation",
     "Adam",
+    "Calibration",
     "Certificate",
     "CipherArray",
     "Client",
@@ -72,15 +76,18 @@ __all__ = [
     "Square",
     "Tanh",
     "__version__",
+    "calibrate",
     "certify",
     "decrypt",
     "encrypt",
     "plan",
+    "range_penalty",
 ]
 
 if TYPE_CHECKING:
     from fhenn import approx as approx
     from fhenn import errors as errors
+    from fhenn import ranges as ranges
     from fhenn.approx import Polynomial
     from fhenn.backends.ckks import CipherArray, Context, Parameters, decrypt, encrypt
     from fhenn.errors import RangeReport, RangeViolation, RangeWarning
@@ -102,6 +109,7 @@ if TYPE_CHECKING:
         Tanh,
     )
     from fhenn.planner import Plan, plan
+    from fhenn.ranges import Calibration, calibrate, range_penalty
     from fhenn.safety import Certificate, certify
     from fhenn.session import Client, Server
 

@@ -34,13 +34,13 @@ def floating(x: ArrayLike) -> NDArray[np.floating[Any]]:
         return array.astype(np.float64, copy=False)
 
 
-def rounded_up(value: float) -> str:
-    """A positive number in two digits, for a message: never below the number itself.
+def rounded_up(value: float, digits: int = 2) -> str:
+    """A positive number in so many significant digits: never below the number itself.
 
     >>> rounded_up(0.0231), rounded_up(0.02), rounded_up(9.99e-8)
     ('0.024', '0.02', '1e-07')
     """
-    text = f"{value:.2g}"
+    text = f"{value:.{digits}g}"
     if float(text) < value:
-        text = f"{float(text) + 10.0 ** (floor(log10(value)) - 1):.2g}"
+        text = f"{float(text) + 10.0 ** (floor(log10(value)) + 1 - digits):.{digits}g}"
     return text

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from fhenn.approx import Function
 from fhenn.errors import ParameterError
 from fhenn.figures.style import BAND, DANGER, EXACT, POLYNOMIAL, STYLE, matplotlib
-from fhenn.nn import Activation, Sigmoid, SignReLU
+from fhenn.nn import Activation, Sigmoid
 from fhenn.nn.activation import Domain, flip_of
 
 if TYPE_CHECKING:
@@ -124,8 +123,7 @@ def _panels(node: Activation) -> list[_Panel]:
 
 def _curves(node: Activation) -> tuple[Curve, Curve, Curve]:
     """What the node computes on plaintext and its two derivatives, without a word from the guard."""
-    silent = copy(node)
-    silent._guard = replace(node._guard, policy="ignore")
+    silent = node.with_policy("ignore")
 
     def slope(x: Array) -> Array:
         return np.asarray(silent._backward(x, np.ones_like(x))[0])
@@ -215,7 +213,7 @@ def _annotate(axes: Axes, middle: Any, flip: float, right: float) -> None:
 def _state_error(axes: Axes, node: Activation) -> None:
     """Lines at the largest error on the domain, limits round them, and the number."""
     low, high = node.domain
-    largest = node.sup_error() if isinstance(node, SignReLU) else node.polynomial.sup_error()
+    largest = node.sup_error()
     edge = 2.4 * largest or 1.0
     axes.set_ylim(-edge, edge)
     for level in (-largest, largest) if largest else ():

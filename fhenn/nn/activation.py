@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from numbers import Real
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -73,6 +74,34 @@ class Activation(Layer):
     def function(self) -> Function | None:
         """The exact function, if the polynomial stands for one."""
         return self._polynomial.function
+
+    @property
+    def on_violation(self) -> Policy:
+        """What happens when inputs leave the domain."""
+        return self._guard.policy
+
+    def with_policy(self, on_violation: Policy) -> Self:
+        """A node of the same kind under another policy, with nothing kept. Raises ParameterError."""
+        node = self.fresh()
+        node._guard = replace(self._guard, policy=on_violation)
+        return node
+
+    def with_polynomial(self, polynomial: Polynomial) -> Self:
+        """A node of the same kind and policy with another polynomial, with nothing kept.
+
+        >>> from fhenn.approx import preset
+        >>> from fhenn.nn import Sigmoid
+        >>> Sigmoid().with_polynomial(preset("sigmoid-minimax-8-7")).domain
+        (-8.0, 8.0)
+        """
+        node = self.fresh()
+        Activation.__init__(node, polynomial, on_violation=self.on_violation, debug_secret=self._debug_secret)
+        node._caching = self._caching
+        return node
+
+    def sup_error(self) -> float:
+        """The largest |forward - exact| on the domain. Raises ParameterError where it stands for no function."""
+        return self._polynomial.sup_error()
 
     @property
     def stages(self) -> tuple[Polynomial, ...]:

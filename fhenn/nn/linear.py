@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -47,6 +47,13 @@ class Linear(Layer):
     def bias(self) -> NDArray[np.float64]:
         """The bias (out,), read-only."""
         return self._bias
+
+    def scaled(self, factor: float) -> Self:
+        """A node with weight and bias times `factor`; nothing kept, and its optimiser starts anew. NonFiniteValue."""
+        node = self.fresh()
+        node._weight, node._bias = _parameter("weight", factor * self._weight), _parameter("bias", factor * self._bias)
+        node._states = (None, None)
+        return node
 
     @property
     def cost(self) -> int:

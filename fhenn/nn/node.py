@@ -5,7 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable
-from typing import Any, final
+from copy import copy
+from typing import Any, Self, final
 
 from fhenn.backends import Backend, backend_of
 from fhenn.errors import CacheEmpty
@@ -184,6 +185,18 @@ class Layer(Node):
     @property
     def is_cache_enabled(self) -> bool:
         return self._caching is not False
+
+    @property
+    def inputs(self) -> tuple[Any, ...]:
+        """What is kept for `backward`, which takes the last first."""
+        return tuple(self._inputs)
+
+    @final
+    def fresh(self) -> Self:
+        """A node of its own with the same settings and the very same parameters, which are immutable; nothing kept."""
+        node = copy(self)
+        node._inputs, node._gradients = deque(), deque()
+        return node
 
     def _keeps(self, backend: Backend) -> bool:
         return not backend.encrypted if self._caching is None else self._caching

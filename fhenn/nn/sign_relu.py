@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -64,6 +64,17 @@ class SignReLU(Activation):
     def times_input(self) -> bool:
         """True."""
         return True
+
+    def with_polynomial(self, polynomial: Polynomial) -> Self:
+        """Raises UnsupportedOperation: what runs is several polynomials; `with_sign` changes those."""
+        raise UnsupportedOperation("with_polynomial of SignReLU", "Use with_sign.")
+
+    def with_sign(self, domain: Domain, degrees: Sequence[int]) -> Self:
+        """A node of the same policy with another domain or degrees, with nothing kept. Raises ParameterError."""
+        node = self.fresh()
+        SignReLU.__init__(node, domain, degrees, on_violation=self.on_violation, debug_secret=self._debug_secret)
+        node._caching = self._caching
+        return node
 
     def _forward(self, backend: Backend, x: Any) -> Any:
         self._watch(backend, x)

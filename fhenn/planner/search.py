@@ -18,7 +18,7 @@ from fhenn.backends.ckks.matrix import power_of_two
 from fhenn.backends.ckks.parameters import MAX_MODULUS_BITS, Parameters
 from fhenn.backends.ckks.schedule import WIDE, CubicForm
 from fhenn.errors import LevelExhausted, NonFiniteValue, ParameterError, PlanError, ScaleMismatch, ShapeMismatch
-from fhenn.nn import Activation, Linear, Node, Sequential, SignReLU
+from fhenn.nn import Activation, Linear, Node, Sequential
 from fhenn.planner.plan import LayoutName, Plan
 from fhenn.planner.walk import Path, Walk, flatten, signature_of, walk
 
@@ -109,9 +109,7 @@ def _strays(path: Path) -> str:
 
 def sup_error(node: Activation) -> float:
     """The largest |polynomial - exact| of an activation on its domain; 0 where it stands for no function."""
-    if isinstance(node, SignReLU):
-        return node.sup_error()
-    return 0.0 if node.function is None else node.polynomial.sup_error()
+    return 0.0 if node.function is None else node.sup_error()
 
 
 def verify(plan_: Plan, model: Node) -> None:

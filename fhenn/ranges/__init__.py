@@ -1,5 +1,21 @@
-"""Which values a model's nodes meet: what can come to them, and what does on data."""
+"""Ranges: which values reach a model's activations, and how to keep them where the polynomials are good."""
 
+from fhenn.ranges.calibration import calibrate
+from fhenn.ranges.penalty import penalised_backward, range_penalty
+from fhenn.ranges.proposal import Proposal
 from fhenn.ranges.reach import Reach, reaches
+from fhenn.ranges.report import QUANTILES, ActivationReport, Calibration, Drift, OutputReport
 
-__all__ = ["Reach", "reaches"]
+__all__ = [
+    "QUANTILES",
+    "ActivationReport",
+    "Calibration",
+    "Drift",
+    "OutputReport",
+    "Proposal",
+    "Reach",
+    "calibrate",
+    "penalised_backward",
+    "range_penalty",
+    "reaches",
+]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fhenn
-from fhenn.errors import CacheEmpty
+from fhenn.errors import CacheEmpty, NonFiniteValue, ParameterError, UnsupportedOperation
 
 
 def _linear():
@@ -137,3 +137,32 @@ class TestParameters:
             node.updates()
         with pytest.raises(CacheEmpty):
             node.update()
+
+
+def test_fresh_nodes_share_parameters_and_keep_nothing():
+    node = fhenn.Linear([[1.0, -2.0]], [0.5])
+    node.forward([1.0, 2.0])
+    other = node.fresh()
+    assert other.weight is node.weight
+    assert (len(node.inputs), len(other.inputs)) == (1, 0)
+    half = node.scaled(0.5)
+    np.testing.assert_array_equal(half.forward([1.0, 2.0]), node.infer([1.0, 2.0]) / 2)
+    with pytest.raises(NonFiniteValue):
+        node.scaled(float("inf"))
+
+
+def test_activations_with_another_policy_or_polynomial():
+    node = fhenn.Sigmoid(on_violation="raise")
+    node.disable_cache()
+    assert node.with_policy("ignore")(9.0) == node.polynomial(9.0)
+    wide = node.with_polynomial(fhenn.approx.preset("sigmoid-minimax-8-7"))
+    assert (type(wide), wide.on_violation, wide.cost) == (fhenn.Sigmoid, "raise", 3)
+    assert not wide.is_cache_enabled
+    with pytest.raises(fhenn.RangeViolation):
+        wide(9.0)
+    with pytest.raises(ParameterError):
+        node.with_policy("shout")
+    composite = fhenn.SignReLU(on_violation="ignore")
+    assert composite.with_sign((-8, 8), (7, 7)).on_violation == "ignore"
+    with pytest.raises(UnsupportedOperation):
+        composite.with_polynomial(node.polynomial)

@@ -1,0 +1,150 @@
+"""`calibrate`: data through the twin, node by node, beside the exact model."""
+
+from __future__ import annotations
+
+from math import inf, nan
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fhenn.backends import PLAIN
+from fhenn.errors import NonFiniteValue, ParameterError, ShapeMismatch
+from fhenn.nn import Activation, Linear, Node, Sequential
+from fhenn.nn.activation import flip_of
+from fhenn.nn.node import Layer
+from fhenn.ranges.layers import layers, rebuilt
+from fhenn.ranges.proposal import error_of, propose, shrink_for
+from fhenn.ranges.report import QUANTILES, ActivationReport, Calibration, Drift, OutputReport
+
+Floats = NDArray[np.float64]
+
+
+def calibrate(model: Node, X: ArrayLike, *, margin: float = 1.25, accuracy: float | None = None) -> Calibration:  # noqa: N803  (scikit-learn's name for samples × features)
+    """What `X` does to the activations of `model`, how far its twin is from the exact model, and what would help.
+
+    model: a node or a `Sequential`, of Linear nodes and activations. X: (samples, features), representative of what
+    will be encrypted: nothing is said of other data. It goes through the polynomials that will run, not through the
+    exact activations, from which they drift apart layer by layer; the model is not changed, and its guards are silent.
+
+    For each activation it proposes a domain that is `margin` times the largest value seen (the interval of the values
+    stretched about its middle, for a function without symmetry), and the least degree that is as accurate there as the
+    present one is on its own domain, or as `accuracy`. The present node is proposed where it will do and no other is
+    cheaper; all others are minimax fits, so that what was tail-safe no longer is. Or, instead, it proposes smaller
+    weights before the activation. Both are found one activation after another, on the values that the improved ones
+    before it hand on. Print the result; `apply()` makes the improved model.
+    Raises ShapeMismatch, NonFiniteValue, UnsupportedValue for bad data; ParameterError for a margin below 1, an
+    accuracy that is not positive, or other nodes.
+
+    >>> from fhenn.nn import Sigmoid
+    >>> model = Sequential([Linear([[2.0]]), Sigmoid(), Linear([[1.0]], [-0.5])])
+    >>> found = calibrate(model, [[-4.0], [-1.0], [1.0], [3.0]])
+    >>> found.activations[0].share_outside, found.output.differ
+    (0.5, 0.25)
+    >>> better = found.apply()
+    >>> better.nodes[1].domain, calibrate(better, [[-4.0], [-1.0], [1.0], [3.0]]).output.differ
+    ((-10.0, 10.0), 0.0)
+    """
+    x = _checked(X)
+    if not 1 <= margin < inf:
+        raise ParameterError(f"margin {margin!r} is out of range.", "Give a number from 1, as 1.25.")
+    if accuracy is not None and not 0 < accuracy < inf:
+        raise ParameterError(f"accuracy {accuracy!r} is out of range.", "Give a positive number.")
+    snapshot = rebuilt(model, {})
+    with np.errstate(all="ignore"):  # what overflows is reported
+        return _run(snapshot, x, margin, accuracy)
+
+
+def _checked(data: ArrayLike) -> Floats:
+    x = PLAIN.value(data).astype(np.float64)
+    if x.ndim != 2 or 0 in x.shape:
+        raise ShapeMismatch("calibrate", x.shape, "(samples, features), not empty")
+    nonfinite = int(np.count_nonzero(~np.isfinite(x)))
+    if nonfinite:
+        raise NonFiniteValue("calibrate", nonfinite, "Drop or impute them first.")
+    return x
+
+
+def _run(model: Node, x: Floats, margin: float, accuracy: float | None) -> Calibration:
+    """Four models abreast: the twin as it is, the exact one, and the twin improved in either way."""
+    twin, widened, rescaled = x, x, x
+    exact: Floats | None = x
+    before: Layer | None = None
+    reports: list[ActivationReport] = []
+    for layer in layers(model):
+        if isinstance(layer, Activation):
+            silent = layer.with_policy("ignore")
+            proposal, no_proposal = propose(layer, widened, margin, accuracy)
+            shrink, no_shrink = _shrink(layer, before, rescaled, margin)
+            after = np.asarray(silent.infer(twin))
+            exact = None if exact is None or layer.function is None else np.asarray(layer.function.value(exact))
+            outside, nonfinite, quantiles = _spread(layer, twin)
+            report = ActivationReport(
+                place=len(reports) + 1,
+                node=layer.name,
+                function=layer.function.name if layer.function else None,
+                domain=layer.domain,
+                flip=flip_of(layer.polynomial),
+                total=twin.size,
+                outside=outside,
+                nonfinite=nonfinite,
+                quantiles=quantiles,
+                sup_error=error_of(layer),
+                drift=None if exact is None else Drift.between(after, exact),
+                proposal=proposal,
+                no_proposal=no_proposal,
+                shrink=shrink,
+                no_shrink=no_shrink,
+            )
+            reports.append(report)
+            improved = silent if proposal is None else proposal.activation.with_policy("ignore")
+            widened = np.asarray(improved.infer(widened))
+            rescaled = np.asarray(silent.infer(rescaled * (1.0 if shrink is None else shrink)))
+            twin = after
+        else:
+            twin, widened, rescaled = (np.asarray(layer.infer(values)) for values in (twin, widened, rescaled))
+            exact = None if exact is None else np.asarray(layer.infer(exact))
+        before = layer
+    return Calibration(len(x), margin, tuple(reports), _output(model, before, twin, exact), model)
+
+
+def _shrink(node: Activation, before: Layer | None, values: Floats, margin: float) -> tuple[float | None, str]:
+    """The factor for the layer before, or None and the reason why there is none."""
+    shrink = shrink_for(node.domain, values, margin)
+    if shrink is None:
+        if np.isfinite(values).all():
+            return None, "its domain does not reach to both sides of 0"
+        return None, "values that reach it are NaN or infinite"
+    if shrink < 1 and not isinstance(before, Linear):
+        return None, "there is no Linear before it"
+    return shrink, ""
+
+
+def _spread(node: Activation, values: Floats) -> tuple[int, int, tuple[float, ...]]:
+    """How many values lie outside the domain and how many are not finite; the quantiles of the others."""
+    low, high = node.domain
+    finite = values[np.isfinite(values)]
+    inside = np.count_nonzero((values >= low) & (values <= high))
+    quantiles = tuple(np.percentile(finite, QUANTILES).tolist()) if finite.size else (nan,) * len(QUANTILES)
+    return int(values.size - inside), int(values.size - finite.size), quantiles
+
+
+def _output(model: Node, last: Layer | None, twin: Floats, exact: Floats | None) -> OutputReport:
+    threshold = None
+    if twin.shape[-1] == 1:
+        probability = isinstance(last, Activation) and last.function is not None and last.function.name == "sigmoid"
+        on_client = isinstance(model, Sequential) and model.finish is not None
+        threshold = 0.5 if probability and not on_client else 0.0
+    nonfinite = int(np.count_nonzero(~np.isfinite(twin)))
+    if exact is None:
+        return OutputReport(None, None, threshold, nonfinite)
+    decided, expected = _decisions(twin, threshold), _decisions(exact, threshold)
+    differ = (decided != expected) | ~np.isfinite(twin).all(axis=-1)
+    return OutputReport(Drift.between(twin, exact), float(differ.mean()), threshold, nonfinite)
+
+
+def _decisions(scores: Floats, threshold: float | None) -> NDArray[np.integer[Any]]:
+    """The class of each sample."""
+    if threshold is None:
+        return np.asarray(np.argmax(scores, axis=-1))
+    return np.asarray(scores[..., 0] > threshold, dtype=np.intp)

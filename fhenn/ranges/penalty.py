@@ -1,0 +1,88 @@
+"""Training for the band: a loss on pre-activations beyond the domain, for models that train in NumPy."""
+
+from __future__ import annotations
+
+from math import inf, prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fhenn.approx.polynomial import checked_domain
+from fhenn.backends import PLAIN
+from fhenn.errors import CacheEmpty, NonFiniteValue, ParameterError
+from fhenn.nn import Activation, Node
+from fhenn.nn.activation import Domain
+from fhenn.ranges.layers import layers
+
+Floats = NDArray[np.float64]
+
+
+def range_penalty(
+    pre_activations: ArrayLike, domain: Domain, strength: float = 1.0, *, margin: float = 1.0
+) -> tuple[float, Floats]:
+    """strength · the mean over samples of the sum of squared excess beyond the domain, and its gradient.
+
+    pre_activations: (..., units), what goes into an activation; all axes but the last are samples. domain: the
+    activation's. margin: the penalty starts at the domain shrunk by this factor about its middle, which leaves room
+    for data that were not seen. The gradient, of the shape of `pre_activations`, is to be added to what goes back into
+    the layer before. The boundary loss of Al Hossain & Rahman 2025, "A Training Framework for Optimal and Stable
+    Training of Polynomial Neural Networks" (arXiv:2505.11589), with a square in the place of their exponential.
+    Raises ParameterError for a negative strength, a margin below 1 or an empty domain; NonFiniteValue,
+    UnsupportedValue.
+
+    >>> loss, gradient = range_penalty([[5.0, -1.0], [0.0, -6.0]], (-4, 4))
+    >>> loss, gradient.tolist()
+    (2.5, [[1.0, 0.0], [0.0, -2.0]])
+    """
+    low, high = checked_domain(domain)
+    if not 0 <= strength < inf:
+        raise ParameterError(f"strength {strength!r} is out of range.", "Give a number from 0.")
+    if not 1 <= margin < inf:
+        raise ParameterError(f"margin {margin!r} is out of range.", "Give a number from 1, as 1.25.")
+    x = PLAIN.value(pre_activations).astype(np.float64)
+    nonfinite = int(np.count_nonzero(~np.isfinite(x)))
+    if nonfinite:
+        raise NonFiniteValue("range_penalty", nonfinite, "If training led here, it diverged: lower the learning rate.")
+    middle, half = low / 2 + high / 2, (high / 2 - low / 2) / margin
+    excess = x - np.clip(x, middle - half, middle + half)
+    samples = max(1, prod(x.shape[:-1]))
+    return strength * float(np.sum(excess * excess)) / samples, 2 * strength / samples * excess
+
+
+def penalised_backward(
+    model: Node, gradient: ArrayLike, strength: float = 1.0, *, margin: float = 1.0
+) -> tuple[float, Any]:
+    """`model.backward(gradient)` with the `range_penalty` of every activation added on the way.
+
+    gradient: that of a loss which is a mean over the samples, at the output of the last `forward` on plaintext.
+    Returns the sum of the penalties and the gradient at the model's input; `update` and `updates` then follow both.
+    Raises CacheEmpty where a node kept no input, ParameterError for nodes that cannot be looked into, and what
+    `range_penalty` does; nothing is changed then.
+
+    >>> from fhenn.nn import SGD, Linear, Sequential, Sigmoid
+    >>> model = Sequential([Linear([[9.0]], optimiser=SGD(0.5)), Sigmoid(on_violation="ignore")])
+    >>> for _ in range(20):
+    ...     error = model.forward([[1.0], [-1.0]]) - [[0.9], [0.1]]
+    ...     loss, _ = penalised_backward(model, 2 * error / len(error))
+    ...     model.updates()
+    >>> loss < 1e-3, abs(float(model.nodes[0].weight[0, 0])) < 4.01
+    (True, True)
+    """
+    nodes = list(layers(model))
+    for node in nodes:
+        if not node.inputs:
+            raise CacheEmpty(
+                "penalised_backward", len(nodes), sum(bool(n.inputs) for n in nodes), "Call forward first."
+            )
+    penalties = {
+        id(node): range_penalty(node.inputs[-1], node.domain, strength, margin=margin)
+        for node in nodes
+        if isinstance(node, Activation)
+    }
+    at: Any = gradient
+    for node in reversed(nodes):
+        at = node.backward(at)
+        if id(node) in penalties:
+            at = at + penalties[id(node)][1].astype(at.dtype)
+    return sum(loss for loss, _ in penalties.values()), at

@@ -1,0 +1,259 @@
+"""What a calibration found, as data: to print, to keep, and to improve the model with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields
+from math import isfinite
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fhenn.errors import ParameterError
+from fhenn.nn import Activation, Linear, Node
+from fhenn.nn.activation import Domain
+from fhenn.nn.node import Layer
+from fhenn.ranges.layers import layers, rebuilt
+from fhenn.ranges.proposal import Proposal
+
+Floats = NDArray[np.float64]
+How = Literal["domain", "rescale"]
+
+QUANTILES = (0.0, 0.1, 1.0, 50.0, 99.0, 99.9, 100.0)
+"""Per cent of an activation's inputs that are no larger than the quantiles in its report."""
+
+
+@dataclass(frozen=True)
+class Drift:
+    """|twin - exact|: the largest and the mean; infinite where the twin is NaN or infinite."""
+
+    largest: float
+    mean: float
+
+    @classmethod
+    def between(cls, twin: Floats, exact: Floats) -> Drift:
+        """That of two arrays of one shape."""
+        distance = np.abs(twin - exact)
+        distance[np.isnan(distance)] = np.inf
+        return cls(float(distance.max()), float(distance.mean()))
+
+
+@dataclass(frozen=True)
+class ActivationReport:
+    """What reached one activation of the twin.
+
+    place: from 1 among the model's activations; node: its name; function: what it stands for, None for nothing.
+    domain: where its polynomial is good; flip: the |x| from which an odd polynomial is on the wrong side, None if
+    nowhere. total: values seen; outside: those outside the domain, NaN and infinity among them; nonfinite: NaN and
+    infinite ones. quantiles: of the finite values, at QUANTILES per cent; NaN where there is none. sup_error: the
+    largest |polynomial - function| on the domain. drift: of the values after it from those of the model with exact
+    activations; None where that model is not known. proposal: what would hold the values; shrink: the factor for
+    weights and bias of the Linear before it which would bring them in; None, and then a reason, where there is none.
+    """
+
+    place: int
+    node: str
+    function: str | None
+    domain: Domain
+    flip: float | None
+    total: int
+    outside: int
+    nonfinite: int
+    quantiles: tuple[float, ...]
+    sup_error: float | None
+    drift: Drift | None
+    proposal: Proposal | None
+    no_proposal: str
+    shrink: float | None
+    no_shrink: str
+
+    @property
+    def smallest(self) -> float:
+        """The smallest finite value, NaN where there is none."""
+        return self.quantiles[0]
+
+    @property
+    def largest(self) -> float:
+        """The largest finite value, NaN where there is none."""
+        return self.quantiles[-1]
+
+    @property
+    def share_outside(self) -> float:
+        """The share of values outside the domain, from 0 to 1."""
+        return self.outside / self.total
+
+    @property
+    def title(self) -> str:
+        """Place and name."""
+        return f"{self.place} {self.node}"
+
+
+@dataclass(frozen=True)
+class OutputReport:
+    """What came out of the twin, beside the model with exact activations.
+
+    drift: of the scores. differ: the share of samples, from 0 to 1, that are decided differently: by the largest
+    score, or for one score by the side of `threshold` (None for several); a twin's NaN or infinity counts.
+    nonfinite: NaN and infinite scores. drift and differ are None where the exact model is not known.
+    """
+
+    drift: Drift | None
+    differ: float | None
+    threshold: float | None
+    nonfinite: int
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What `fhenn.calibrate` found. Data, but for the model that `apply` improves, which is as it was then.
+
+    samples: how many were run. margin: between the values seen and the edge of a proposed domain, as a factor.
+    activations: in the order of the model. output: beside the exact model's.
+    """
+
+    samples: int
+    margin: float
+    activations: tuple[ActivationReport, ...]
+    output: OutputReport
+    model: Node = field(repr=False, compare=False)
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether no value left a domain."""
+        return not any(report.outside for report in self.activations)
+
+    def apply(self, *, how: How = "domain") -> Node:
+        """The improved model, of new nodes of the same kinds, policies and finish; nothing is changed in place.
+
+        how: "domain" puts every activation's proposal in its place, with the weights as they are; "rescale" multiplies
+        weights and biases by the proposed factors. Rescaling changes the function that the model computes: train it
+        again afterwards. Raises ParameterError where the data leave a domain and there is no proposal of that kind.
+        """
+        if how not in ("domain", "rescale"):
+            raise ParameterError(f"how={how!r} is unknown.", "Choose 'domain' or 'rescale'.")
+        replacements: dict[int, Layer] = {}
+        reports, before = iter(self.activations), None
+        for layer in layers(self.model):
+            if isinstance(layer, Activation):
+                report = next(reports)
+                if how == "domain":
+                    replacements[id(layer)] = self._proposed(report)
+                elif self._factor(report) < 1 and isinstance(before, Linear):
+                    replacements[id(before)] = before.scaled(self._factor(report))
+            before = layer
+        return rebuilt(self.model, replacements)
+
+    def _proposed(self, report: ActivationReport) -> Layer:
+        if report.proposal is None:
+            raise ParameterError(
+                f"activation {report.title}: no domain can be proposed: {report.no_proposal}.",
+                "Scale its inputs with how='rescale', or train with fhenn.range_penalty.",
+            )
+        return report.proposal.activation
+
+    def _factor(self, report: ActivationReport) -> float:
+        if report.shrink is None:
+            raise ParameterError(
+                f"activation {report.title}: no rescaling can be proposed: {report.no_shrink}.",
+                "Take other domains with how='domain', or scale the data.",
+            )
+        return report.shrink
+
+    def to_json(self) -> str:
+        """The findings as JSON; NaN and infinity are null. The model is left out."""
+        data = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "model"}
+        data["activations"] = [_plain_report(report) for report in self.activations]
+        data["output"] = asdict(self.output)
+        return json.dumps({"kind": "fhenn-calibration", "version": 1, **_finite(data)}, indent=1, allow_nan=False)
+
+    def __str__(self) -> str:
+        names = [
+            "activation",
+            "domain",
+            *(f"{percent:g} %" for percent in QUANTILES),
+            "outside",
+            "sup error",
+            "drift",
+            "mean drift",
+        ]
+        found = [
+            [
+                report.title,
+                _interval(report.domain),
+                *(f"{value:.4g}" for value in report.quantiles),
+                f"{report.share_outside:.2%}",
+                _number(report.sup_error),
+                *_drifts(report.drift),
+            ]
+            for report in self.activations
+        ]
+        lines = [f"calibration on {self.samples} samples", *_table([names, *found]), self._about_output()]
+        nonfinite = sum(report.nonfinite for report in self.activations) + self.output.nonfinite
+        if nonfinite:
+            lines.append(f"  {nonfinite} values are NaN or infinite: the twin overflows outside its domains")
+        names = ["activation", "domain", "degree", "sup error", "levels", "or weights"]
+        lines += ["", f"proposals, with a margin of {self.margin:g}; each counts on those before it"]
+        lines += _table([names, *map(_proposal_row, self.activations)])
+        for report in self.activations:
+            lines += [f"  {report.title}: {why}" for why in (report.no_proposal, report.no_shrink) if why]
+        lines.append("  Other weights change what the model computes: train it again after rescaling.")
+        return "\n".join(lines)
+
+    def _about_output(self) -> str:
+        if self.output.drift is None or self.output.differ is None:
+            return "  output: the exact model is not known, as an activation stands for no function"
+        largest, mean = _drifts(self.output.drift)
+        return (
+            f"  output: drift {largest}, mean {mean}; {self.output.differ:.2%} of the decisions differ from those of "
+            "the exact model"
+        )
+
+
+def _plain_report(report: ActivationReport) -> dict[str, Any]:
+    data = {item.name: getattr(report, item.name) for item in fields(report)}
+    proposal = report.proposal
+    if proposal is not None:
+        data["proposal"] = {item.name: getattr(proposal, item.name) for item in fields(proposal) if item.compare}
+    data["drift"] = None if report.drift is None else asdict(report.drift)
+    return data | {"share_outside": report.share_outside}
+
+
+def _finite(data: Any) -> Any:
+    """`data` with null in the place of what JSON has no word for."""
+    if isinstance(data, dict):
+        return {key: _finite(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_finite(value) for value in data]
+    return None if isinstance(data, float) and not isfinite(data) else data
+
+
+def _proposal_row(report: ActivationReport) -> list[str]:
+    proposal = report.proposal
+    cells = ["–"] * 4
+    if proposal is not None:
+        degrees = ", ".join(map(str, proposal.degrees))
+        cells = [_interval(proposal.domain), degrees, _number(proposal.sup_error), str(proposal.cost)]
+    return [report.title, *cells, "–" if report.shrink is None else f"× {report.shrink:.4g}"]
+
+
+def _interval(domain: Domain) -> str:
+    return f"[{domain[0]:g}, {domain[1]:g}]"
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2g}"
+
+
+def _drifts(drift: Drift | None) -> tuple[str, str]:
+    return ("–", "–") if drift is None else (_number(drift.largest), _number(drift.mean))
+
+
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of the rows, the first column to the left and the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  " + "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])
+        for row in rows
+    ]
