@@ -11,10 +11,9 @@ magnitudes, u = 2⁻⁵³ (Higham 2002, chapter 3), and values of a polynomial b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +26,7 @@ Interval = tuple[float, float]
 
 _UNIT = 2.0**-53
 _OF_A_VALUE = 1e-12
-_GRID = 65
+_GRID = 129
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ def reaches(nodes: Sequence[Linear | Activation], low: Floats, high: Floats) -> 
 
     >>> import fhenn
     >>> nodes = [fhenn.Linear([[1.0, 1.0]]), fhenn.Square(), fhenn.Linear([[2.0]], [1.0])]
-    >>> [np.round(reach.interval, 9).tolist() for reach in reaches(nodes, np.zeros(2), np.ones(2))]
+    >>> [np.round(reach.interval, 3).tolist() for reach in reaches(nodes, np.zeros(2), np.ones(2))]
     [[0.0, 1.0], [-0.0, 2.0], [-0.0, 4.0], [1.0, 9.0]]
     """
     found = [Reach(low, high)]
@@ -78,11 +77,40 @@ def reaches(nodes: Sequence[Linear | Activation], low: Floats, high: Floats) -> 
 
 
 def image_of(polynomial: Polynomial, x: Reach) -> Reach:
-    """What a polynomial makes of intervals: its values at their ends, and where it turns between them."""
-    points = (-inf, *_turns(polynomial), inf)
-    values = np.stack([polynomial(np.clip(turn, x.low, x.high)) for turn in points])
-    slack = _OF_A_VALUE * (1 + np.abs(values).max(axis=0))
-    return Reach(values.min(axis=0) - slack, values.max(axis=0) + slack)
+    """What a polynomial makes of intervals: its values on a grid, and what its bend allows between the points.
+
+    No roots are sought: with a leading coefficient next to nothing they can get lost, and a turning point with them.
+    """
+    values, between = _on_grid(polynomial, x, lambda points, values: values)
+    return Reach(values.min(axis=0) - between, values.max(axis=0) + between)
+
+
+def _on_grid(polynomial: Polynomial, x: Reach, part: Callable[[Floats, Floats], Floats]) -> tuple[Floats, Floats]:
+    """p but for a line, as `part` makes it, on a grid of each interval, and how far it may stray between.
+
+    Between two points h apart a function strays from its chord by h²/8 of its second derivative at most.
+    """
+    width = x.high - x.low
+    points = np.minimum(x.low + np.linspace(0, 1, _GRID)[:, None] * width, x.high)
+    values = polynomial(points).astype(np.float64)
+    parts = part(points, values)
+    bend = _magnitude(derivative_of(derivative_of(polynomial)), x)
+    with np.errstate(over="ignore"):
+        between = bend * (width / (_GRID - 1)) ** 2 / 8 * (1 + 1e-9)
+    # a hair for rounding, and for points that are not quite at their places
+    between += _OF_A_VALUE * (1 + np.abs(values).max(axis=0) + np.abs(parts).max(axis=0))
+    return parts, between
+
+
+def _magnitude(polynomial: Polynomial, x: Reach) -> Floats:
+    """A bound on |p| on each interval: |Tₖ| is 1 at most on the domain, and cosh(k·arcosh|t|) beyond."""
+    low, high = polynomial.domain
+    far = np.maximum(np.abs(2 * x.low - low - high), np.abs(2 * x.high - low - high)) / (high - low)
+    angle = np.arccosh(np.maximum(far * (1 + 1e-12), 1.0))
+    series = np.abs(polynomial.to_chebyshev().coefficients)
+    with np.errstate(over="ignore"):
+        total: Floats = np.cosh(angle[:, None] * np.arange(len(series))) @ series
+    return total
 
 
 @lru_cache(maxsize=1024)
@@ -95,12 +123,6 @@ def largest_on(polynomial: Polynomial, interval: Interval) -> float:
 def derivative_of(polynomial: Polynomial) -> Polynomial:
     """The derivative, kept."""
     return polynomial.derivative()
-
-
-@lru_cache(maxsize=256)
-def _turns(polynomial: Polynomial) -> tuple[float, ...]:
-    roots = map(complex, derivative_of(polynomial).to_numpy().roots())
-    return tuple(root.real for root in roots if abs(root.imag) <= 1e-6 * max(1.0, abs(root)))
 
 
 def _slack(node: Linear, largest: Floats) -> Floats:
@@ -164,11 +186,7 @@ def _line(polynomial: Polynomial, x: Reach) -> tuple[Floats, Floats, Floats]:
     width = x.high - x.low
     ends = polynomial(x.high) - polynomial(x.low)
     slope = np.divide(ends, width, out=np.zeros_like(width), where=width > 0)
-    points = x.low + np.linspace(0, 1, _GRID)[:, None] * width
-    values = polynomial(points)
-    distance = values - slope * points
-    bend = largest_on(derivative_of(derivative_of(polynomial)), x.interval)
-    between = bend * (width / (_GRID - 1)) ** 2 / 8
-    between += _OF_A_VALUE * (1 + np.abs(values).max(axis=0) + np.abs(slope * points).max(axis=0))
+    distance, between = _on_grid(polynomial, x, lambda points, values: values - slope * points)
+    between += _OF_A_VALUE * np.abs(slope) * np.maximum(np.abs(x.low), np.abs(x.high))
     low, high = distance.min(axis=0) - between, distance.max(axis=0) + between
     return slope, (low + high) / 2, (high - low) / 2
