@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from numbers import Real
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -221,6 +221,29 @@ class Activation(Layer):
         largest = np.abs(x @ weight.T).max(axis=0)
         weight *= np.minimum(1.0, half / np.maximum(largest, half))[:, None]
         return weight
+
+
+class Fitted(Activation):
+    """An activation whose polynomial is chosen by domain and degree or accuracy; without any, the standard one."""
+
+    _function: ClassVar[Function]
+    _default: ClassVar[tuple[Domain, int]]
+    _standard: ClassVar[Polynomial | None] = None
+
+    def __init__(
+        self,
+        domain: Domain | None = None,
+        degree: int | None = None,
+        accuracy: float | None = None,
+        *,
+        polynomial: Polynomial | None = None,
+        on_violation: Policy = "warn",
+        debug_secret: Any = None,
+    ) -> None:
+        if domain is None and degree is None and accuracy is None and polynomial is None:
+            polynomial = self._standard
+        polynomial = chosen(self._function, domain, degree, accuracy, polynomial, default=self._default)
+        super().__init__(polynomial, on_violation=on_violation, debug_secret=debug_secret)
 
 
 def chosen(

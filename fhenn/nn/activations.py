@@ -3,36 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any
 
-from fhenn.approx import Function, Polynomial, functions
+from fhenn.approx import Polynomial, functions
 from fhenn.approx.numbers import floating
 from fhenn.errors import ParameterError
-from fhenn.nn.activation import Activation, Domain, chosen
+from fhenn.nn.activation import Activation, Domain, Fitted
 from fhenn.nn.guard import Policy
 
 
-class _Fitted(Activation):
-    """An activation whose polynomial is chosen by domain and degree or accuracy."""
-
-    _function: ClassVar[Function]
-    _default: ClassVar[tuple[Domain, int]]
-
-    def __init__(
-        self,
-        domain: Domain | None = None,
-        degree: int | None = None,
-        accuracy: float | None = None,
-        *,
-        polynomial: Polynomial | None = None,
-        on_violation: Policy = "warn",
-        debug_secret: Any = None,
-    ) -> None:
-        polynomial = chosen(self._function, domain, degree, accuracy, polynomial, default=self._default)
-        super().__init__(polynomial, on_violation=on_violation, debug_secret=debug_secret)
-
-
-class Tanh(_Fitted):
+class Tanh(Fitted):
     """tanh as a minimax polynomial: by default of degree 7 on [-2, 2], 3 levels, off by 0.0026 at most.
 
     Arguments and errors as for `Sigmoid`.
@@ -45,7 +25,7 @@ class Tanh(_Fitted):
     _default = ((-2.0, 2.0), 7)
 
 
-class ReLU(_Fitted):
+class ReLU(Fitted):
     """max(0, x) as a minimax polynomial: by default of degree 8 on [-4, 4], 3 levels, off by 0.07 at most.
 
     A polynomial is smooth, and stays off at the kink; `SignReLU` is closer, at more levels. `backward` is the slope of
@@ -59,7 +39,7 @@ class ReLU(_Fitted):
     _default = ((-4.0, 4.0), 8)
 
 
-class SiLU(_Fitted):
+class SiLU(Fitted):
     """x·σ(x) as a minimax polynomial: by default of degree 8 on [-4, 4], 3 levels, off by 0.002 at most.
 
     Arguments and errors as for `Sigmoid`.
@@ -72,7 +52,7 @@ class SiLU(_Fitted):
     _default = ((-4.0, 4.0), 8)
 
 
-class GELU(_Fitted):
+class GELU(Fitted):
     """x·Φ(x), Φ the normal distribution, as a minimax polynomial: by default of degree 8 on [-4, 4], 3 levels.
 
     Off by 0.0098 at most. Arguments and errors as for `Sigmoid`.
@@ -85,7 +65,7 @@ class GELU(_Fitted):
     _default = ((-4.0, 4.0), 8)
 
 
-class Softplus(_Fitted):
+class Softplus(Fitted):
     """log(1 + eˣ) as a minimax polynomial: by default of degree 4 on [-4, 4], 2 levels, off by 0.0092 at most.
 
     Arguments and errors as for `Sigmoid`.

@@ -6,14 +6,11 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from fhenn.approx import SIGMOID, SIGMOID_CUBIC, Polynomial, sigmoid, sigmoid_prime, sigmoid_second
-from fhenn.nn.activation import Activation, Domain, chosen
-from fhenn.nn.guard import Policy
-
-_DEFAULT = ((-4.0, 4.0), 3)
+from fhenn.approx import SIGMOID, SIGMOID_CUBIC, sigmoid, sigmoid_prime, sigmoid_second
+from fhenn.nn.activation import Fitted
 
 
-class Sigmoid(Activation):
+class Sigmoid(Fitted):
     """σ, as the cubic 0.5 + 0.197x - 0.004x³ on [-4, 4] or as the minimax polynomial that the arguments ask for.
 
     domain: (low, high), [-4, 4] if not given. degree: of the polynomial, or accuracy: its largest error on the domain,
@@ -28,20 +25,9 @@ class Sigmoid(Activation):
     9
     """
 
-    def __init__(
-        self,
-        domain: Domain | None = None,
-        degree: int | None = None,
-        accuracy: float | None = None,
-        *,
-        polynomial: Polynomial | None = None,
-        on_violation: Policy = "warn",
-        debug_secret: Any = None,
-    ) -> None:
-        if domain is None and degree is None and accuracy is None and polynomial is None:
-            polynomial = SIGMOID_CUBIC
-        polynomial = chosen(SIGMOID, domain, degree, accuracy, polynomial, default=_DEFAULT)
-        super().__init__(polynomial, on_violation=on_violation, debug_secret=debug_secret)
+    _function = SIGMOID
+    _default = ((-4.0, 4.0), 3)
+    _standard = SIGMOID_CUBIC
 
     @staticmethod
     def sigmoid(x: ArrayLike) -> Any:
