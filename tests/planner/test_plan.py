@@ -1,4 +1,5 @@
 import json
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -186,6 +187,11 @@ def test_public_plan_tells_no_ranges_and_serves_both_sides():
     assert client.decrypt_scores(answer) == pytest.approx(model.infer([[0.5] * 30]), abs=plan.error)
 
 
+@cache
+def plan_text():
+    return fhenn.plan(MODELS["multilayer"], inputs=[-1, 1]).to_json()
+
+
 @pytest.mark.parametrize(
     "spoil",
     [
@@ -218,9 +224,8 @@ def test_public_plan_tells_no_ranges_and_serves_both_sides():
     ids=str,
 )
 def test_json_of_something_else_is_refused(spoil):
-    text = fhenn.plan(MODELS["multilayer"], inputs=[-1, 1]).to_json()
     with pytest.raises(WireFormatError, match="plan"):
-        fhenn.Plan.from_json(json.dumps(json.loads(text) | spoil))
+        fhenn.Plan.from_json(json.dumps(json.loads(plan_text()) | spoil))
 
 
 @pytest.mark.parametrize("text", ["", "[]", "1", "{", b"\xff", '{"kind": "fhenn-plan"}', "[" * 100_000])

@@ -15,6 +15,9 @@ def test_cubic_form_is_the_cubic(a0, a1, a3, x):
     polynomial = Polynomial((a0, a1, 0.0, a3), (-1, 1))
     for same in (polynomial, polynomial.to_chebyshev()):
         form = CubicForm.of(same)
+        if form is None:  # a root so far out that the factors would be as large
+            assert abs(a1 / a3) > 60
+            continue
         assert form.k * x * (x * x + form.b) + form.c == pytest.approx(polynomial(np.array(x)), rel=1e-6, abs=1e-6)
 
 
