@@ -211,6 +211,8 @@ def _activation(model: NoiseModel, node: Activation, place: _Place, interval: In
     start, x = place, Reach(np.array(interval[:1]), np.array(interval[1:]))
     first, *others = node.stages
     place, headroom = _polynomial(model, first, place, x.interval)
+    if not others and not node.times_input:
+        return place, headroom
     y = image_of(first, x)
     for stage in others:
         place, _ = _polynomial(model, stage, place, y.interval)

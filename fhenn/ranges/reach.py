@@ -107,7 +107,7 @@ def _magnitude(polynomial: Polynomial, x: Reach) -> Floats:
     low, high = polynomial.domain
     far = np.maximum(np.abs(2 * x.low - low - high), np.abs(2 * x.high - low - high)) / (high - low)
     angle = np.arccosh(np.maximum(far * (1 + 1e-12), 1.0))
-    series = np.abs(polynomial.to_chebyshev().coefficients)
+    series = _sizes(polynomial)
     with np.errstate(over="ignore"):
         total: Floats = np.cosh(angle[:, None] * np.arange(len(series))) @ series
     return total
@@ -123,6 +123,12 @@ def largest_on(polynomial: Polynomial, interval: Interval) -> float:
 def derivative_of(polynomial: Polynomial) -> Polynomial:
     """The derivative, kept."""
     return polynomial.derivative()
+
+
+@lru_cache(maxsize=256)
+def _sizes(polynomial: Polynomial) -> Floats:
+    """Magnitudes of its Chebyshev coefficients."""
+    return np.abs(polynomial.to_chebyshev().coefficients)
 
 
 def _slack(node: Linear, largest: Floats) -> Floats:
