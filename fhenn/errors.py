@@ -112,6 +112,17 @@ class PlanError(FhennError, ValueError):
 
 
 @dataclass(eq=False)
+class SharingRefused(FhennError, ValueError):
+    """A decrypted result cannot be made safe to share."""
+
+    reason: str
+    suggestion: str
+
+    def __str__(self) -> str:
+        return f"{self.reason} {self.suggestion}"
+
+
+@dataclass(eq=False)
 class AccuracyUnreached(FhennError, ValueError):
     """No polynomial that may be tried is as accurate as was asked; `best` is the error that `degree` reaches."""
 
@@ -240,6 +251,9 @@ class ExtraMissing(FhennError, ImportError):
         return f"{self.package} is not installed. Install it with: pip install 'fhenn[{self.extra}]'"
 
 
+_MOST_NAMED = 8
+
+
 @dataclass(frozen=True)
 class RangeReport:
     """What left the domain of an activation.
@@ -270,19 +284,41 @@ class RangeReport:
         return f"{text}. {self.consequence}"
 
 
+@dataclass(frozen=True)
+class ViolationReport:
+    """Which samples of an encrypted prediction had values that left a domain, by what the client decrypted.
+
+    samples: their places, total: of how many. found: for each source ("witness of Sigmoid", "outputs") the places that
+    it names.
+    """
+
+    samples: tuple[int, ...]
+    total: int
+    found: dict[str, tuple[int, ...]]
+
+    def __str__(self) -> str:
+        places = ", ".join(map(str, self.samples[:_MOST_NAMED])) + ", …" * (len(self.samples) > _MOST_NAMED)
+        sources = ", ".join(f"{source} ({len(places)})" for source, places in self.found.items())
+        return (
+            f"{len(self.samples)} of {self.total} samples have, or may have, values outside an activation's domain: "
+            f"samples {places}; found by {sources}. Their results mean nothing: drop them (on_violation='mask'), or "
+            "calibrate the model on data like these."
+        )
+
+
 class RangeWarning(UserWarning):
     """An activation's input left the domain of its polynomial; `report` holds the numbers."""
 
-    def __init__(self, report: RangeReport) -> None:
+    def __init__(self, report: RangeReport | ViolationReport) -> None:
         super().__init__(report)
         self.report = report
 
 
 @dataclass(eq=False)
 class RangeViolation(FhennError, ValueError):
-    """An activation's input left the domain of its polynomial, and the node was told to raise."""
+    """An activation's input left the domain of its polynomial, and the node or client was told to raise."""
 
-    report: RangeReport
+    report: RangeReport | ViolationReport
 
     def __str__(self) -> str:
         return str(self.report)

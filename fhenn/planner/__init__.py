@@ -3,5 +3,6 @@
 from fhenn.planner.plan import Plan
 from fhenn.planner.search import bounds_of, plan, verify
 from fhenn.planner.walk import flatten, signature_of
+from fhenn.planner.witness import Witness
 
-__all__ = ["Plan", "bounds_of", "flatten", "plan", "signature_of", "verify"]
+__all__ = ["Plan", "Witness", "bounds_of", "flatten", "plan", "signature_of", "verify"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, fields, replace
-from math import isfinite, log2
+from math import inf, isfinite, isnan, log2
 from typing import Literal, get_args
 
 from fhenn.backends.ckks.context import Context
@@ -12,6 +12,7 @@ from fhenn.backends.ckks.layout import Layout, Vectors, layout_from_json, layout
 from fhenn.backends.ckks.parameters import Parameters
 from fhenn.errors import WireFormatError
 from fhenn.nn.finish import Finish
+from fhenn.planner.witness import Witness
 
 LayoutName = Literal["latency", "throughput"]
 
@@ -43,7 +44,11 @@ class Plan:
     declared bounds of every feature. error: bound on |decrypted - twin| at the output, but for a probability of 2⁻⁴⁰;
     deviation: its standard deviation. approximation: the largest |polynomial - exact| of an activation on its domain,
     another matter. signature: names and shapes of the nodes that it is for. finish: what its client applies to
-    decrypted scores. Sizes in bytes are estimates, a third too small at worst: SEAL's compression is not perfect.
+    decrypted scores. worst: bound on the same error where all of its parts go one way, but for a probability of 2⁻¹²⁸;
+    queries: how many samples' results may be shared (`Client.decrypt`), 0 where that was not asked for. witnesses: what
+    the server can return beside the result, one for each activation, if asked for. outputs: what an activation at the
+    end makes of inputs in its domain, None where the end is another node. Sizes in bytes are estimates, a
+    third too small at worst: SEAL's compression is not perfect.
 
     The chain was chosen for the weights' ranges, and the stages name them: hand `public()` to clients.
     """
@@ -61,6 +66,10 @@ class Plan:
     approximation: float
     signature: tuple[str, ...]
     finish: Finish | None
+    worst: float = inf
+    queries: int = 0
+    witnesses: tuple[Witness, ...] = ()
+    outputs: tuple[float, float] | None = None
 
     def fits(self, context: Context) -> bool:
         """Whether keys were made for these parameters and rotations."""
@@ -106,6 +115,9 @@ class Plan:
             "",
             f"  {'node':<10} {'features':>8} {'level':>5} {'largest |x|':>12} {'headroom':>10} {'deviation':>10}",
         ]
+        if self.queries:
+            lines.insert(-2, f"  results to share      of {self.queries} samples, within the accuracy asked")
+        lines[-2:-2] = [f"  {witness}" for witness in self.witnesses]
         if not self.stages:
             return "\n".join(lines[:-2])
         lines += [
@@ -128,6 +140,7 @@ class Plan:
             "parameters": asdict(self.parameters),
             "layout": layout_to_json(self.layout),
             "stages": [asdict(stage) for stage in self.stages],
+            "witnesses": [asdict(witness) for witness in self.witnesses],
         }
         return json.dumps(data, indent=1)
 
@@ -143,6 +156,10 @@ class Plan:
             data["parameters"] = Parameters(**data["parameters"])
             data["layout"] = layout_from_json(data["layout"])
             data["stages"] = tuple(Stage(**stage) for stage in data["stages"])
+            data["witnesses"] = tuple(
+                Witness(**witness | {"domain": tuple(witness["domain"])}) for witness in data["witnesses"]
+            )
+            data["outputs"] = data["outputs"] and tuple(map(float, data["outputs"]))
             for name in ("rotations", "low", "high", "signature"):
                 data[name] = tuple(data[name])
             plan = cls(**data)
@@ -160,6 +177,10 @@ class Plan:
             and all(low <= high for low, high in zip(self.low, self.high, strict=True))
             and all(type(steps) is int and 0 < steps < self.parameters.slots for steps in self.rotations)
             and self.accuracy > 0
+            and not isnan(self.worst)
+            and type(self.queries) is int
+            and self.queries >= 0
+            and (self.outputs is None or (len(self.outputs) == 2 and all(map(isfinite, self.outputs))))
             and min(self.error, self.deviation, self.approximation) >= 0
             and all(
                 isinstance(stage.node, str)
@@ -173,5 +194,7 @@ class Plan:
             and (self.finish is None or self.finish in get_args(Finish))
             and (not isinstance(self.layout, Vectors) or self.layout.holds(len(self.low), self.parameters.slots))
         )
+        for witness in self.witnesses:
+            witness.require_sane(self.parameters.levels)
         if not sane:
             raise ValueError("its fields contradict one another")

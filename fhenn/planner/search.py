@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import product
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import groupby, islice, product
 from math import ceil, inf, log2
 from numbers import Integral, Real
 
@@ -19,14 +20,22 @@ from fhenn.backends.ckks.parameters import MAX_MODULUS_BITS, Parameters
 from fhenn.backends.ckks.schedule import WIDE, CubicForm
 from fhenn.errors import LevelExhausted, NonFiniteValue, ParameterError, PlanError, ScaleMismatch, ShapeMismatch
 from fhenn.nn import Activation, Linear, Node, Sequential
+from fhenn.planner.flooding import flood, flood_bound
 from fhenn.planner.plan import LayoutName, Plan
 from fhenn.planner.walk import Path, Walk, flatten, signature_of, walk
+from fhenn.planner.witness import DEGREES, Witness
+from fhenn.planner.witnesses import witnesses_of
+from fhenn.ranges import reaches
 
 Floats = NDArray[np.float64]
 
 _SCALE_BITS = range(45, 17, -1)
+_SCALE_BITS_TO_SHARE = range(56, 17, -1)
 _SMALLEST_PRIME_BITS, _LARGEST_PRIME_BITS = 18, 60
 _LIFTS = (0.0, 0.6, 1.0)
+_SECURITY_BITS = 128
+_ROOMIER = 8
+"""Bits between the first primes that are tried for a witness."""
 
 
 def plan(
@@ -37,6 +46,8 @@ def plan(
     layout: LayoutName = "latency",
     upload: int = 1,
     samples: int = 1,
+    witness: bool | int = False,
+    queries: int = 0,
 ) -> Plan:
     """The smallest ring at 128-bit security on which `model` reaches an accuracy, and how to use it.
 
@@ -44,7 +55,10 @@ def plan(
     low and high, or (2,) for all features; or sample data (samples >= 3, features), whose box is taken. accuracy:
     largest |decrypted - twin| at the output. layout: "latency", whole samples in a ciphertext, or "throughput", a
     feature per ciphertext and slots samples at once. upload: ciphertexts that the client may send per sample
-    ("latency"). samples: samples that share ciphertexts ("latency"), if they fit.
+    ("latency"). samples: samples that share ciphertexts ("latency"), if they fit. witness: room for what shows that an
+    activation's inputs have left its domain (`Server.predict`), for a hidden layer of degree 8 where the ring has room
+    for that, else 4 or 2; a number is a degree that it must have. queries: samples whose results may be shared
+    (`Client.decrypt`), with the accuracy after that.
     Raises PlanError, which says what would do, ShapeMismatch, NonFiniteValue, ParameterError.
 
     >>> print(plan(Linear([[1.0, 2.0]]), inputs=[-1, 1]).parameters.ring_degree)
@@ -61,17 +75,30 @@ def plan(
         raise ParameterError(f"an accuracy of {accuracy!r} is none.", "Give a number above 0, for instance 1e-3.")
     if not all(isinstance(count, Integral) and count > 0 for count in (upload, samples)):
         raise ParameterError(f"upload {upload!r} or samples {samples!r} is none.", "Give whole numbers above 0.")
+    if not isinstance(witness, bool) and witness not in DEGREES:
+        raise ParameterError(f"a witness of degree {witness!r} is none.", f"Choose True or one of {DEGREES}.")
+    if not isinstance(queries, Integral) or queries < 0:
+        raise ParameterError(f"queries {queries!r} is none.", "Give a whole number, 0 for results that are kept.")
     path = Path(nodes, low, high)
+    degrees = DEGREES if witness is True else (int(witness),) if witness else ()
     best = inf
     for ring_degree in MAX_MODULUS_BITS:
         packing = _packing(nodes, layout, ring_degree // 2, upload, samples)
         if packing is None:
             continue
-        candidates = list(_candidates(path, packing, ring_degree))
-        # of those that reach the accuracy the one with the fewest primes, which is the fastest, then the most accurate
-        enough = [candidate for candidate in candidates if candidate.error <= accuracy]
+        enough: list[_Candidate] = []
+        # fewer primes are faster; then the accuracy
+        for _, alike in groupby(_candidates(path, packing, ring_degree, int(queries)), key=_primes):
+            candidates = sorted(alike, key=lambda candidate: candidate.error)
+            best = min([best, *(candidate.error for candidate in candidates[:1])])
+            enough += [candidate for candidate in candidates if candidate.error <= accuracy]
+            if enough and not degrees:
+                break
+        if degrees:
+            roomy = _with_witnesses(path, packing, enough, degrees, int(queries))
+            enough = list(islice((candidate for candidate in roomy if candidate.error <= accuracy), 1))
         if enough:
-            chosen = min(enough, key=lambda candidate: (len(candidate.parameters.chain), candidate.error))
+            chosen = enough[0]
             return Plan(
                 parameters=chosen.parameters,
                 layout=packing,
@@ -81,13 +108,16 @@ def plan(
                 low=tuple(low.tolist()),
                 high=tuple(high.tolist()),
                 accuracy=accuracy,
-                error=chosen.error,
+                error=chosen.walk.bound,
                 deviation=chosen.walk.stages[-1].noise,
                 approximation=max((sup_error(node) for node in nodes if isinstance(node, Activation)), default=0.0),
                 signature=signature_of(model),
                 finish=model.finish if isinstance(model, Sequential) else None,
+                worst=_worst(path, packing, chosen.parameters),
+                queries=int(queries),
+                witnesses=chosen.witnesses,
+                outputs=_outputs(nodes[-1]),
             )
-        best = min([best, *(candidate.error for candidate in candidates)])
     depth = sum(node.cost for node in nodes)
     found = f"the best reaches {best:.1e}" if best < inf else "none holds the depth and the values"
     strays = _strays(path)
@@ -126,9 +156,12 @@ def verify(plan_: Plan, model: Node) -> None:
     path = Path(list(flatten(model)), np.array(plan_.low), np.array(plan_.high))
     try:
         now = walk(path, plan_.layout, plan_.parameters)
+        degrees = {witness.place: witness.degree for witness in plan_.witnesses}
+        witnesses = witnesses_of(path, now, plan_.parameters, degrees) if degrees else ()
     except (ScaleMismatch, LevelExhausted) as cause:
         raise PlanError("the model's values no longer fit the plan's parameters.", "Plan again.") from cause
-    if now.bound > plan_.accuracy or not now.holds:
+    grown = any(new.error > old.error * (1 + 1e-9) for new, old in zip(witnesses, plan_.witnesses, strict=True))
+    if now.bound > plan_.accuracy or not now.holds or grown:
         raise PlanError("the model's weights have changed, and the plan no longer holds for them.", "Plan again.")
 
 
@@ -177,39 +210,93 @@ def _packing(
     return Vectors("blocks", period, together, m * period // ring)
 
 
+def _outputs(node: Linear | Activation) -> tuple[float, float] | None:
+    """What an activation makes of inputs in its domain; None for another node."""
+    if not isinstance(node, Activation):
+        return None
+    low, high = (np.array([edge]) for edge in node.domain)
+    return reaches([node], low, high)[-1].interval
+
+
 @dataclass(frozen=True)
 class _Candidate:
+    """error: bound of what the client reads, shared or not."""
+
     parameters: Parameters
     walk: Walk
-
-    @property
-    def error(self) -> float:
-        return self.walk.bound
+    error: float
+    witnesses: tuple[Witness, ...] = ()
 
 
-def _candidates(path: Path, packing: Layout, ring_degree: int) -> Iterator[_Candidate]:
-    """Chains for a ring: for every scale, first and special prime as the values and the budget want them."""
-    limit = MAX_MODULUS_BITS[ring_degree]
-    for bits in _SCALE_BITS:
+def _worst(path: Path, packing: Layout, parameters: Parameters) -> float:
+    """Bound on the error at the output where all of its parts go one way, but for a probability of 2⁻¹²⁸."""
+    return walk(path, packing, parameters, norm=1).noise.bound(parameters.slots, _SECURITY_BITS)
+
+
+def _tried(path: Path, packing: Layout, parameters: Parameters, queries: int) -> _Candidate | None:
+    """The parameters as a candidate, None where they do not hold the model."""
+    try:
+        found = walk(path, packing, parameters)
+    except (ScaleMismatch, LevelExhausted):
+        return None
+    if not found.holds:
+        return None
+    error = found.bound
+    if queries:
+        outputs = path.reach[-1].low.size
+        error += flood_bound(flood(_worst(path, packing, parameters), outputs, queries), outputs)
+    return _Candidate(parameters, found, error)
+
+
+def _with_witnesses(
+    path: Path, packing: Layout, candidates: Sequence[_Candidate], degrees: Sequence[int], queries: int
+) -> Iterator[_Candidate]:
+    """Candidates with room for witnesses, with them: by degree, then in order, the first prime larger if it must."""
+    for degree, candidate in product(degrees, candidates):
+        first, *used, _ = candidate.parameters.chain
+        for larger in range(first, _LARGEST_PRIME_BITS + 1, _ROOMIER):
+            special = _special(candidate.parameters.ring_degree, (larger, *used))
+            if special <= log2(candidate.parameters.scale):
+                break
+            found: _Candidate | None = candidate
+            if larger > first:
+                parameters = replace(candidate.parameters, chain=(larger, *used, special))
+                found = _tried(path, packing, parameters, queries)
+            if found is None:
+                continue
+            with suppress(ScaleMismatch):
+                yield replace(found, witnesses=witnesses_of(path, found.walk, found.parameters, degree))
+
+
+def _primes(candidate: _Candidate) -> int:
+    return len(candidate.parameters.chain)
+
+
+def _special(ring_degree: int, primes: Sequence[int]) -> int:
+    """Bits of the largest special prime that the budget leaves."""
+    return min(MAX_MODULUS_BITS[ring_degree] - sum(primes), _LARGEST_PRIME_BITS)
+
+
+def _candidates(path: Path, packing: Layout, ring_degree: int, queries: int) -> Iterator[_Candidate]:
+    """Chains for a ring, those of fewer primes first: for every scale, and as the values and the budget want them."""
+    least_first: dict[tuple[int, tuple[int, ...]], int] = {}
+    for bits in _SCALE_BITS_TO_SHARE if queries else _SCALE_BITS:
         choices = product(_wide_primes(path, bits), _LIFTS)
         # the first node divides by the last prime
         chains = {tuple(_primes_of(path.nodes, bits, wide, lift)[::-1]): bits + 4 for wide, lift in choices}
         if isinstance(path.nodes[-1], Linear):
             # the last product need not be rescaled where the first prime holds it
             chains |= {used[1:]: 2 * bits + 3 for used in chains}
-        for used, least in chains.items():
-            for first in range(least, _LARGEST_PRIME_BITS + 1, 2):
-                special = min(limit - first - sum(used), _LARGEST_PRIME_BITS)
-                if special <= bits:
-                    break
-                parameters = Parameters(ring_degree, (first, *used, special), 2.0**bits)
-                try:
-                    found = walk(path, packing, parameters)
-                except (ScaleMismatch, LevelExhausted):
-                    continue
-                if found.holds:
-                    yield _Candidate(parameters, found)
-                    break
+        least_first |= {(bits, used): least for used, least in chains.items()}
+    for (bits, used), least in sorted(least_first.items(), key=lambda item: len(item[0][1])):
+        for first in range(least, _LARGEST_PRIME_BITS + 1, 2):
+            special = _special(ring_degree, (first, *used))
+            if special <= bits:
+                break
+            found = _tried(path, packing, Parameters(ring_degree, (first, *used, special), 2.0**bits), queries)
+            if found is not None:
+                yield found
+                break
 
 
 def _wide_primes(path: Path, bits: int) -> list[int | None]:

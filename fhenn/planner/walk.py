@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import ceil, hypot, inf, sqrt
+from math import ceil, inf, sqrt
 from typing import cast
 
 import numpy as np
@@ -59,7 +59,7 @@ class _Weights:
     """How errors come through the rows of a matrix, the worst one each.
 
     row: norm of a row. values: norm of the largest inputs. turned: of the rounding of the rotations before; spiked: of
-    their spikes.
+    their spikes. All by the norm by which errors add up (`Noise`).
 
     A baby step is turned again for the next one, so an input carries the rounding of all steps before it. A spike
     stays where the step put it: an output meets those of one giant step, all alike, or of several where outputs are
@@ -72,18 +72,18 @@ class _Weights:
     spiked: float = 0.0
 
     @classmethod
-    def of(cls, node: Linear, x: Reach, layout: Layout, slots: int) -> _Weights:
-        weight = node.weight
-        row = float(np.sqrt((weight**2).sum(axis=1)).max())
-        values = float(np.sqrt((np.maximum(np.abs(x.low), np.abs(x.high)) ** 2).sum()))
+    def of(cls, node: Linear, x: Reach, layout: Layout, slots: int, norm: int) -> _Weights:
+        weight = np.abs(node.weight)
+        row = float(((weight**norm).sum(axis=1) ** (1 / norm)).max())
+        values = float((np.maximum(np.abs(x.low), np.abs(x.high)) ** norm).sum() ** (1 / norm))
         if not isinstance(layout, Vectors):
             return cls(row, values)
         schedule = Schedule.of(layout, weight.shape[0], slots)
         outputs, width = weight.shape
         steps = baby_steps(schedule, layout, width, slots)[:outputs]
-        turned = float(np.sqrt((weight**2 * steps).sum(axis=1)).max())
+        turned = float(((weight**norm * steps).sum(axis=1) ** (1 / norm)).max())
         met = min((schedule.baby - 1) * ceil(schedule.baby / schedule.outputs), width)
-        largest = np.partition(np.abs(weight), width - met, axis=1)[:, width - met :] if met else np.zeros((1, 1))
+        largest = np.partition(weight, width - met, axis=1)[:, width - met :] if met else np.zeros((1, 1))
         return cls(row, values, turned, float(largest.sum(axis=1).max()))
 
 
@@ -96,18 +96,18 @@ class Path:
     def __init__(self, nodes: Sequence[Linear | Activation], low: Floats, high: Floats) -> None:
         self.nodes = tuple(nodes)
         self.reach = reaches(self.nodes, low, high)
-        self._weights: dict[tuple[int, Layout, int], _Weights] = {}
+        self._weights: dict[tuple[int, Layout, int, int], _Weights] = {}
 
-    def weights(self, place: int, layout: Layout, slots: int) -> _Weights:
-        """Of the Linear at a place, on inputs in a layout."""
-        key = (place, layout, slots)
+    def weights(self, place: int, layout: Layout, slots: int, norm: int) -> _Weights:
+        """Of the Linear at a place, on inputs in a layout, for errors that add up by a norm."""
+        key = (place, layout, slots, norm)
         if key not in self._weights:
-            self._weights[key] = _Weights.of(cast(Linear, self.nodes[place]), self.reach[place], layout, slots)
+            self._weights[key] = _Weights.of(cast(Linear, self.nodes[place]), self.reach[place], layout, slots, norm)
         return self._weights[key]
 
 
 @dataclass(frozen=True)
-class _Place:
+class Place:
     """Where a value stands on its way: its level, scale, noise and packing."""
 
     level: int
@@ -121,12 +121,15 @@ class _Place:
 class Walk:
     """What a model needs and does under given parameters.
 
-    stages: one for each node. bounds: on the error after each node. rotations: steps that need a key.
+    stages: one for each node. starts: where the input of each node stands. bounds: on the error after each node.
+    rotations: steps that need a key. noise: at the output.
     """
 
     stages: tuple[Stage, ...]
+    starts: tuple[Place, ...]
     bounds: tuple[float, ...]
     rotations: frozenset[int]
+    noise: Noise
 
     @property
     def bound(self) -> float:
@@ -139,15 +142,18 @@ class Walk:
         return all(stage.largest <= stage.headroom for stage in self.stages)
 
 
-def walk(path: Path, packing: Layout, parameters: Parameters) -> Walk:
-    """The model under the parameters. Raises ScaleMismatch or LevelExhausted where they do not suit it."""
-    primes = tuple(_least_prime(bits, parameters.ring_degree) for bits in parameters.chain[:-1])
-    model = NoiseModel(parameters.ring_degree, primes, 2.0 ** parameters.chain[-1])
-    place = _Place(parameters.levels, parameters.scale, Noise(0.0, model.fresh / parameters.scale), packing)
-    stages, bounds = [], []
+def walk(path: Path, packing: Layout, parameters: Parameters, norm: int = 2) -> Walk:
+    """The model under the parameters; norm: how errors add up (`Noise`).
+
+    Raises ScaleMismatch or LevelExhausted where they do not suit it.
+    """
+    model = noise_model(parameters)
+    place = Place(parameters.levels, parameters.scale, Noise(0.0, model.fresh / parameters.scale, norm), packing)
+    stages, bounds, starts = [], [], []
     for number, (node, x) in enumerate(zip(path.nodes, path.reach, strict=False)):
+        starts.append(place)
         if isinstance(node, Linear):
-            weights = path.weights(number, place.layout, parameters.slots)
+            weights = path.weights(number, place.layout, parameters.slots, norm)
             largest = x.largest, path.reach[number + 1].largest
             place, headroom = _linear(model, node, place, parameters.scale, weights, largest)
             width = node.weight.shape[0]
@@ -156,9 +162,15 @@ def walk(path: Path, packing: Layout, parameters: Parameters) -> Walk:
             width = len(x.low)
         stages.append(Stage(node.name, width, place.level, x.largest, headroom, place.noise.deviation))
         bounds.append(place.noise.bound(parameters.slots))
-    if path.reach[-1].largest * place.scale > primes[0] / 2:
-        raise ScaleMismatch(place.scale, int(primes[0]), "")
-    return Walk(tuple(stages), tuple(bounds), place.rotations)
+    if path.reach[-1].largest * place.scale > model.primes[0] / 2:
+        raise ScaleMismatch(place.scale, int(model.primes[0]), "")
+    return Walk(tuple(stages), tuple(starts), tuple(bounds), place.rotations, place.noise)
+
+
+def noise_model(parameters: Parameters) -> NoiseModel:
+    """The noise under parameters, with primes as small as they may be."""
+    primes = tuple(_least_prime(bits, parameters.ring_degree) for bits in parameters.chain[:-1])
+    return NoiseModel(parameters.ring_degree, primes, 2.0 ** parameters.chain[-1])
 
 
 def _least_prime(bits: int, ring_degree: int) -> float:
@@ -167,13 +179,13 @@ def _least_prime(bits: int, ring_degree: int) -> float:
 
 
 def _linear(
-    model: NoiseModel, node: Linear, place: _Place, nominal: float, weights: _Weights, largest: tuple[float, float]
-) -> tuple[_Place, float]:
+    model: NoiseModel, node: Linear, place: Place, nominal: float, weights: _Weights, largest: tuple[float, float]
+) -> tuple[Place, float]:
     """Where x Wᵀ + b stands, and the headroom at x; the noise is that of the row that has the most.
 
     nominal: the scale of the result. largest: of |x| and of |x Wᵀ + b|.
     """
-    level, scale, layout, rotations = place.level, place.scale, place.layout, place.rotations
+    level, scale, layout, rotations, norm = place.level, place.scale, place.layout, place.rotations, place.noise.norm
     # with no level left the product is not rescaled (`evaluator.Landing`)
     rescaled = level > 0
     below = max(level - 1, 0)
@@ -190,10 +202,10 @@ def _linear(
         rotations |= schedule.rotations
         layout = Vectors("replicated", schedule.outputs, layout.samples)
         terms, folds = 2 ** len(schedule.folds), len(schedule.folds)
-        rounded = rounded * sqrt(terms)
+        rounded = rounded * terms ** (1 / norm)
         # a spike sits in few slots: a fold's meets a sum once, where its rounding is in every term
         turn = model.key_switch(below) * (1 / result)
-        turned = Noise(turn.laplace * sqrt(terms - 1), turn.normal * sqrt(folds))
+        turned = Noise(turn.laplace * (terms - 1) ** (1 / norm), turn.normal * folds ** (1 / norm))
         baby = model.key_switch(level) * (1 / scale)
         turned += Noise(baby.laplace * weights.turned, baby.normal * weights.spiked)
     else:
@@ -203,10 +215,10 @@ def _linear(
     whole = float(np.prod(model.primes[: level + 1])) / 2 / scale
     headroom = min(whole, largest[0] * fits / largest[1] if largest[1] else inf)
     noise = place.noise * weights.row + rounded + turned + Noise(0.0, encoding)
-    return _Place(below, result, noise, layout, rotations), headroom
+    return Place(below, result, noise, layout, rotations), headroom
 
 
-def _activation(model: NoiseModel, node: Activation, place: _Place, interval: Interval) -> tuple[_Place, float]:
+def _activation(model: NoiseModel, node: Activation, place: Place, interval: Interval) -> tuple[Place, float]:
     """Where the activation of inputs in an interval stands, and the headroom at its input."""
     start, x = place, Reach(np.array(interval[:1]), np.array(interval[1:]))
     first, *others = node.stages
@@ -230,6 +242,7 @@ def _activation(model: NoiseModel, node: Activation, place: _Place, interval: In
     both = Noise(
         start.noise.laplace * y.largest + place.noise.laplace * x.largest,
         start.noise.normal * y.largest + place.noise.normal * x.largest,
+        place.noise.norm,
     )
     switched = model.key_switch(level) * (1 / place.scale / start.scale)
     noise = both + switched + Noise(model.rounding / scale, 0.0)
@@ -237,7 +250,7 @@ def _activation(model: NoiseModel, node: Activation, place: _Place, interval: In
     return after, min(headroom, float(np.prod(model.primes[:level])) / 2 / scale / max(y.largest, 1.0))
 
 
-def _polynomial(model: NoiseModel, polynomial: Polynomial, place: _Place, interval: Interval) -> tuple[_Place, float]:
+def _polynomial(model: NoiseModel, polynomial: Polynomial, place: Place, interval: Interval) -> tuple[Place, float]:
     """Where p(x) stands for x in an interval, and the headroom at x."""
     level, scale = place.level, place.scale
     cubic = CubicForm.of(polynomial)
@@ -245,26 +258,27 @@ def _polynomial(model: NoiseModel, polynomial: Polynomial, place: _Place, interv
     if cubic is not None:
         moduli = [int(prime) for prime in model.primes[: level + 1]]
         schedule = CubicSchedule.choose(cubic.k, (scale, scale), moduli, model.ring_degree)
-        noise = _noise_of_cubic(model, cubic, schedule, level, interval)
+        noise = _noise_of_cubic(model, cubic, schedule, level, interval, place.noise.norm)
         after, result, headroom = level - schedule.levels, schedule.result, schedule.headroom(polynomial)
     else:
         after = level - polynomial.depth
         if after < 0:
             raise LevelExhausted(f"a polynomial of degree {polynomial.degree}", polynomial.depth, level, "")
-        ahead = outlook(polynomial, scale, model, level, interval)
+        ahead = outlook(polynomial, scale, model, level, interval, place.noise.norm)
         noise, result = ahead.noise, ahead.scale
         headroom = radius_within(polynomial, float(np.prod(model.primes[: after + 1])) / 2 / result)
     return replace(place, level=after, scale=result, noise=place.noise * slope + noise), headroom
 
 
 def _noise_of_cubic(
-    model: NoiseModel, cubic: CubicForm, schedule: CubicSchedule, level: int, interval: Interval
+    model: NoiseModel, cubic: CubicForm, schedule: CubicSchedule, level: int, interval: Interval, norm: int
 ) -> Noise:
     """What the cubic adds, at the input where it adds most."""
     largest = max(map(abs, interval))
     of_square = Noise(model.rounding, 0.0) if schedule.levels == 2 else model.key_switch(level)
-    rounded = model.rounding / schedule.result
+    noise = of_square * (abs(cubic.k) * largest / schedule.square)
+    noise = Noise(noise.laplace, noise.normal, norm) + Noise(model.rounding / schedule.result, 0.0)
     if schedule.multiplier is not None:
         inner = max(abs(cubic.b), abs(largest**2 + cubic.b))
-        rounded = hypot(rounded, model.rounding / schedule.factor * inner)
-    return of_square * (abs(cubic.k) * largest / schedule.square) + Noise(rounded, 0.0)
+        noise += Noise(model.rounding / schedule.factor * inner, 0.0)
+    return noise

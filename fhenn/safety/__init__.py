@@ -1,5 +1,18 @@
-"""Deploying a model without surprises: certificates."""
+"""Deploying a model without surprises: certificates, witnesses, the guard of outputs, results that can be shared."""
 
 from fhenn.safety.certificate import Certificate, CertifiedActivation, certify, fingerprint_of
+from fhenn.safety.outputs import OutputGuard, output_guard
+from fhenn.safety.sharing import Budget, flooded
+from fhenn.safety.witness import observe
 
-__all__ = ["Certificate", "CertifiedActivation", "certify", "fingerprint_of"]
+__all__ = [
+    "Budget",
+    "Certificate",
+    "CertifiedActivation",
+    "OutputGuard",
+    "certify",
+    "fingerprint_of",
+    "flooded",
+    "observe",
+    "output_guard",
+]

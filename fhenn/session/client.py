@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import warnings
+from collections.abc import Callable, Sequence
+from numbers import Integral
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fhenn.backends import PLAIN
 from fhenn.backends.ckks import CipherArray, Context, decrypt, encrypt
-from fhenn.errors import BoundsExceeded, NonFiniteValue, ShapeMismatch
+from fhenn.errors import (
+    BoundsExceeded,
+    NonFiniteValue,
+    ParameterError,
+    RangeViolation,
+    RangeWarning,
+    ShapeMismatch,
+    ViolationReport,
+    WireFormatError,
+)
 from fhenn.nn.finish import finished
 from fhenn.planner import Plan
-from fhenn.safety import Certificate
+from fhenn.planner.flooding import STATISTICAL_BITS
+from fhenn.safety import Budget, Certificate, flooded
+from fhenn.session.answer import Answer
+
+OnViolation = Literal["raise", "mask", "warn"]
+"""What happens to samples whose values left a domain."""
 
 
 class Client:
@@ -40,7 +56,7 @@ class Client:
     ) -> None:
         if certificate is not None:
             certificate.require(plan)
-        self._plan = plan
+        self._plan, self._certificate, self._budget = plan, certificate, Budget()
         self._progress = progress
         progress("keys", 0, 1)
         self._context = Context.generate(plan.parameters, plan.rotations)
@@ -87,13 +103,97 @@ class Client:
             row, feature = np.unravel_index(int(beyond.argmax()), beyond.shape)
             raise BoundsExceeded(features, float(values[row, feature]), float(low[feature]), float(high[feature]))
 
-    def decrypt(self, answer: bytes) -> Any:
+    def decrypt(
+        self,
+        answer: bytes,
+        *,
+        on_violation: OnViolation = "raise",
+        share: bool = False,
+        queries: int | None = None,
+        bits: int = STATISTICAL_BITS,
+    ) -> Any:
         """The model's answer, finished: scores (samples, outputs), or what the plan's finish makes of them.
 
-        Keep it here: a CKKS decryption carries traces of the secret key. Raises WireFormatError, ContextMismatch.
+        on_violation: what to do about samples whose values left an activation's domain, as far as the answer's
+        witnesses, or outputs that no values inside can produce, tell: "raise" RangeViolation, which names them, "mask"
+        them in a masked array, or "warn". A server that sees a sample again after that learns that it was one of them.
+
+        share: False for results that stay with the holder of the secret key, since a CKKS decryption carries traces of
+        it (Li & Micciancio 2021). True for results that others may see: noise is added that hides those traces from
+        whoever sees the results of `queries` samples in all (the plan's own number if None), to `bits` bits of
+        statistical security. It is sized by a worst case, not the average (Guo et al. 2024). What remains heuristic is
+        said in `fhenn.planner.flooding`. Samples shared count against the budget of this client's key.
+        Raises WireFormatError, ContextMismatch, RangeViolation, SharingRefused, ParameterError.
         """
-        return finished(self._plan.finish, self.decrypt_scores(answer))
+        if on_violation not in get_args(OnViolation):
+            raise ParameterError(
+                f"on_violation {on_violation!r} is unknown.", f"Choose one of {get_args(OnViolation)}."
+            )
+        parts = Answer.from_bytes(answer)
+        scores = self._opened(parts.result)
+        report = self._violations(scores, parts.witnesses)
+        if report is not None and on_violation == "raise":
+            raise RangeViolation(report)
+        if report is not None and on_violation == "warn":
+            warnings.warn(RangeWarning(report), stacklevel=2)
+        if share:
+            scores = self._shared(scores, queries, bits)
+        result = finished(self._plan.finish, scores)
+        if on_violation != "mask":
+            return result
+        masked = np.ma.masked_array(result, mask=False)
+        if report is not None:
+            masked[list(report.samples)] = np.ma.masked
+        return masked
 
     def decrypt_scores(self, answer: bytes) -> NDArray[np.float64]:
-        """The scores (samples, outputs) as the server computed them. Raises WireFormatError, ContextMismatch."""
-        return decrypt(self._context, CipherArray.from_bytes(self._context, answer))
+        """The scores (samples, outputs) as the server computed them, unchecked; keep them here.
+
+        Raises WireFormatError, ContextMismatch.
+        """
+        return self._opened(Answer.from_bytes(answer).result)
+
+    def violations(self, answer: bytes) -> ViolationReport | None:
+        """Which samples' values left a domain, as `decrypt` finds them; None where none did, as far as can be told.
+
+        Raises WireFormatError, ContextMismatch.
+        """
+        parts = Answer.from_bytes(answer)
+        return self._violations(self._opened(parts.result), parts.witnesses)
+
+    def _opened(self, message: bytes) -> NDArray[np.float64]:
+        return decrypt(self._context, CipherArray.from_bytes(self._context, message))
+
+    def _violations(self, scores: NDArray[np.float64], witnesses: Sequence[bytes]) -> ViolationReport | None:
+        plan = self._plan
+        if witnesses and len(witnesses) != len(plan.witnesses):
+            raise WireFormatError("answer", f"it holds {len(witnesses)} witnesses, the plan {len(plan.witnesses)}")
+        alarms = {}
+        for witness, message in zip(plan.witnesses, witnesses, strict=False):
+            numbers = self._opened(message)
+            expected = (len(scores), scores.shape[1] if witness.neurons == 1 else 1)
+            if numbers.shape[0] != len(scores) or (witness.neurons > 1 and numbers.shape != expected):
+                raise WireFormatError("answer", f"a witness has shape {numbers.shape}, not {expected}")
+            alarms[f"witness of {witness.node} (node {witness.place})"] = witness.alarms(numbers)
+        bounds = [(plan.outputs, "outputs that no input in the domain gives")]
+        if self._certificate is not None:
+            bounds.append((self._certificate.output, "outputs that the certificate excludes"))
+        for allowed, source in bounds:
+            if allowed is not None:
+                inside = (scores >= allowed[0] - plan.error) & (scores <= allowed[1] + plan.error)
+                alarms[source] = np.any(~inside, axis=1)
+        found = {source: tuple(map(int, np.flatnonzero(each))) for source, each in alarms.items() if each.any()}
+        if not found:
+            return None
+        return ViolationReport(tuple(sorted(set().union(*found.values()))), len(scores), found)
+
+    def _shared(self, scores: NDArray[np.float64], queries: int | None, bits: int) -> NDArray[np.float64]:
+        queries = self._plan.queries if queries is None else queries
+        if not isinstance(queries, Integral) or queries < 1 or not isinstance(bits, Integral) or bits < 1:
+            raise ParameterError(
+                f"a budget of {queries!r} queries at {bits!r} bits is none.",
+                "Say how many samples' results will be shared under this key: plan(…, queries=…), or queries=….",
+            )
+        noisy = flooded(scores, self._plan, int(queries), int(bits))
+        self._budget.take(len(scores), int(queries))
+        return noisy

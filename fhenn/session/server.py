@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from fhenn.backends.ckks import CipherArray, Context
 from fhenn.errors import PlanError, ShapeMismatch
-from fhenn.nn import Node
-from fhenn.planner import Plan, flatten, verify
-from fhenn.safety import Certificate
+from fhenn.nn import Activation, Node
+from fhenn.planner import Plan, Witness, flatten, verify
+from fhenn.safety import Certificate, observe
+from fhenn.session.answer import Answer
 
 
 class Server:
@@ -47,21 +48,41 @@ class Server:
         """The evaluation keys."""
         return self._context
 
-    def predict(self, ciphertexts: bytes) -> bytes:
+    def predict(self, ciphertexts: bytes, witness: bool = False) -> bytes:
         """The model's answer to a message of `Client.encrypt`, as a message for `Client.decrypt`.
 
         Every slot of the answer holds an output of the model, or an output for the sample 0, and nothing else.
-        Raises WireFormatError, ContextMismatch, ShapeMismatch.
+        witness: with it comes, for each activation, a number for each sample that says whether its inputs left the
+        domain (`fhenn.safety.witness` for what it reveals); the plan must have room for it (`plan(…, witness=True)`).
+        Raises WireFormatError, ContextMismatch, ShapeMismatch, PlanError.
         """
-        return self.evaluate(CipherArray.from_bytes(self._context, ciphertexts)).to_bytes()
+        x = CipherArray.from_bytes(self._context, ciphertexts)
+        if not witness:
+            return self.evaluate(x).to_bytes()
+        result, witnesses = self.witnessed(x)
+        return Answer(result.to_bytes(), tuple(number.to_bytes() for number in witnesses)).to_bytes()
 
     def evaluate(self, x: CipherArray) -> CipherArray:
         """The same for ciphertexts that are loaded already. Raises ShapeMismatch, ContextMismatch."""
+        return self._run(x, {})[0]
+
+    def witnessed(self, x: CipherArray) -> tuple[CipherArray, tuple[CipherArray, ...]]:
+        """The same with the witnesses, in the plan's order. Raises ShapeMismatch, ContextMismatch, PlanError."""
+        if not self._plan.witnesses:
+            raise PlanError("the plan has no witnesses.", "Make it with plan(…, witness=True).")
+        return self._run(x, {witness.place: witness for witness in self._plan.witnesses})
+
+    def _run(self, x: CipherArray, wanted: dict[int, Witness]) -> tuple[CipherArray, tuple[CipherArray, ...]]:
         x.require_same_keys(self._context)
         if x.layout != self._plan.layout or x.level != self._plan.parameters.levels or x.scale != self._context.scale:
             raise ShapeMismatch("predict", x.shape, "samples as the client of this plan encrypts them")
+        witnesses = []
         for done, node in enumerate(self._nodes):
             self._progress(node.name, done, len(self._nodes))
-            x = node.infer(x)
+            if isinstance(node, Activation) and done in wanted:
+                x, number = observe(node, x, wanted[done])
+                witnesses.append(number)
+            else:
+                x = node.infer(x)
         self._progress("done", len(self._nodes), len(self._nodes))
-        return x
+        return x, tuple(witnesses)

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from fhenn.approx import Polynomial
 from fhenn.backends.ckks import evaluator
-from fhenn.backends.ckks.arithmetic import Ciphertexts
+from fhenn.backends.ckks.arithmetic import Ciphertexts, Watched
 from fhenn.backends.ckks.array import CipherArray, require_array
-from fhenn.backends.ckks.circuits import evaluate, multiplied, require_clear
+from fhenn.backends.ckks.circuits import doublings, evaluate, multiplied, require_clear, squared
 from fhenn.backends.ckks.context import Context, secret_key_of
 from fhenn.backends.ckks.layout import FEATURES, Vectors
 from fhenn.backends.ckks.matrix import multiply
@@ -42,21 +42,64 @@ class CipherBackend:
         cubic = CubicForm.of(polynomial)
         return self._circuit(polynomial, x) if cubic is None else self._cubic(cubic, x)
 
-    def _cubic(self, form: CubicForm, x: CipherArray) -> CipherArray:
+    def polynomial_and_square(self, polynomial: Polynomial, x: CipherArray) -> tuple[CipherArray, CipherArray]:
+        """p(x), and the t² that its circuit makes: t = (x - middle)/half of p's domain, ±1 at its edges.
+
+        For polynomials of which `shares_square` holds. No product is added. The square is at the level of `x`, or one
+        below, at a scale of its own. Raises as `polynomial` does.
+        """
+        squares: list[Any] = []
+        cubic = CubicForm.of(polynomial)
+        if cubic is not None:
+            result = self._cubic(cubic, x, squares)
+            # x² read at a larger scale is x²/half²
+            half_square = polynomial.domain[1] ** 2
+            for square in squares:
+                square.scale = square.scale * half_square
+        else:
+            result = self._circuit(polynomial, x, squares)
+        level = x.context.level_of(*squares)
+        return result, replace(x, ciphertexts=tuple(squares), level=level, scale=squares[0].scale)
+
+    def square(self, domain: tuple[float, float], x: CipherArray) -> CipherArray:
+        """t² for t = (x - middle)/half of a domain, not rescaled: at the level of `x`.
+
+        Raises KeyMissing, ScaleMismatch.
+        """
+        on = Ciphertexts(x.context)
+        results = [squared(on, on.handle(ciphertext), domain) for ciphertext in x.ciphertexts]
+        return replace(x, ciphertexts=tuple(map(on.ciphertext, results)), scale=results[0].scale)
+
+    def doubled(self, domain: tuple[float, float], times: int, x: CipherArray) -> CipherArray:
+        """Tₙ(t), n = 2 to the power of `times`, that many levels down: t = (x - middle)/half of a domain.
+
+        By T₂ₖ = 2Tₖ² - 1, at whatever scales that gives. Raises LevelExhausted, KeyMissing, ScaleMismatch.
+        """
+        x.context.require_levels("a Chebyshev polynomial", times, x.level)
+        on = Ciphertexts(x.context)
+        results = [doublings(on, on.handle(ciphertext), domain, times) for ciphertext in x.ciphertexts]
+        ciphertexts = tuple(map(on.ciphertext, results))
+        return replace(x, ciphertexts=ciphertexts, level=results[0].level, scale=results[0].scale)
+
+    def _cubic(self, form: CubicForm, x: CipherArray, squares: list[Any] | None = None) -> CipherArray:
         """2 products, 2 relinearisations, a rescale for each level, no plaintext product."""
         context = x.context
         schedule = self._schedule(form, context, x.level, x.scale)
         results = []
         for ciphertext in x.ciphertexts:
-            result = evaluator.cubic_product(context, ciphertext, ciphertext, form.b, schedule)
+            result = evaluator.cubic_product(context, ciphertext, ciphertext, form.b, schedule, squares)
             evaluator.add_constant(context, result, form.c)
             results.append(result)
         return replace(x, ciphertexts=tuple(results), level=x.level - schedule.levels, scale=results[0].scale)
 
-    def _circuit(self, polynomial: Polynomial, x: CipherArray) -> CipherArray:
+    def _circuit(self, polynomial: Polynomial, x: CipherArray, squares: list[Any] | None = None) -> CipherArray:
         require_clear(polynomial, x.context, x.level, x.scale)
-        on = Ciphertexts(x.context)
-        results = [evaluate(polynomial, on.handle(ciphertext), on) for ciphertext in x.ciphertexts]
+        results = []
+        for ciphertext in x.ciphertexts:
+            on = Watched(x.context)
+            results.append(evaluate(polynomial, on.handle(ciphertext), on))
+            if squares is not None and on.square is not None:
+                squares.append(on.ciphertext(on.square))
         ciphertexts = tuple(on.ciphertext(result) for result in results)
         return replace(x, ciphertexts=ciphertexts, level=results[0].level, scale=results[0].scale)
 
@@ -203,6 +246,13 @@ def require_alike(x: CipherArray, factor: CipherArray) -> None:
     if factor.shape != x.shape or factor.layout != x.layout:
         got = f"{x.shape} in layout {x.layout.name!r}, not {factor.layout.name!r}"
         raise ShapeMismatch("backward", factor.shape, got)
+
+
+def shares_square(domain: tuple[float, float], polynomial: Polynomial) -> bool:
+    """Whether the circuit of a polynomial makes t², for t = (x - middle)/half of a domain, on its way."""
+    if polynomial.domain != domain:
+        return False
+    return polynomial.depth > 0 and (CubicForm.of(polynomial) is None or domain[0] == -domain[1])
 
 
 def quadratic_form(polynomial: Polynomial) -> tuple[float, float] | None:

@@ -98,6 +98,21 @@ def evaluate(polynomial: Polynomial, x: V, on: Arithmetic[V]) -> V:
     return result
 
 
+def squared(on: Arithmetic[V], x: V, domain: tuple[float, float]) -> V:
+    """t² for t = (x - middle)/half of a domain, not rescaled. Raises ScaleMismatch."""
+    low, high = domain
+    return _square(on, _centred(on, x, low / 2 + high / 2, high / 2 - low / 2))
+
+
+def doublings(on: Arithmetic[V], x: V, domain: tuple[float, float], times: int) -> V:
+    """Tₙ(t), n = 2 to the power of `times`, for t = (x - middle)/half of a domain. Raises ScaleMismatch."""
+    low, high = domain
+    t = _centred(on, x, low / 2 + high / 2, high / 2 - low / 2)
+    for _ in range(times):
+        t = on.plus(on.rescale(_doubled(on, _square(on, t))), -1.0)
+    return t
+
+
 def brought_to(on: Arithmetic[V], x: V, scale: float) -> V:
     """x at a scale, a level down: times 1, encoded as an integer. Raises ScaleMismatch where that has few digits."""
     multiplier = round(on.primes[on.level(x)] * scale / on.scale(x))
@@ -142,11 +157,16 @@ class Outlook:
 
 @lru_cache(maxsize=4096)
 def outlook(
-    polynomial: Polynomial, scale: float, model: NoiseModel, level: int, interval: tuple[float, float] | None = None
+    polynomial: Polynomial,
+    scale: float,
+    model: NoiseModel,
+    level: int,
+    interval: tuple[float, float] | None = None,
+    norm: int = 2,
 ) -> Outlook:
     """What evaluating p on an input at a level and scale will be like, at the input where it errs most.
 
-    interval: where the inputs lie, the domain if not given.
+    interval: where the inputs lie, the domain if not given. norm: how errors add up (`Noise`).
 
     Raises ScaleMismatch as `evaluate` does.
     """
@@ -157,10 +177,11 @@ def outlook(
     laplace, normal = np.zeros(moved.shape[1]), np.zeros(moved.shape[1])
     for event, by in zip(trace.events, moved, strict=True):
         noise = Noise(model.rounding, 0.0) if event.kind == "rescale" else model.key_switch(event.level)
-        laplace += (noise.laplace / event.scale * by) ** 2
-        normal += (noise.normal / event.scale * by) ** 2
+        laplace += (noise.laplace / event.scale * by) ** norm
+        normal += (noise.normal / event.scale * by) ** norm
     worst = int((laplace + normal).argmax())
-    return Outlook(result.scale, Noise(float(laplace[worst]) ** 0.5, float(normal[worst]) ** 0.5))
+    added = Noise(float(laplace[worst]) ** (1 / norm), float(normal[worst]) ** (1 / norm), norm)
+    return Outlook(result.scale, added)
 
 
 @lru_cache(maxsize=256)

@@ -60,11 +60,19 @@ def square_plus(context: Context, x: Any, relinearisation_keys: Any, b: float, r
     return square
 
 
-def cubic_product(context: Context, x: Any, w: Any, b: float, schedule: CubicSchedule) -> Any:
-    """k·w·(x² + b) for the schedule's k, its levels down; x and w at one level."""
+def cubic_product(
+    context: Context, x: Any, w: Any, b: float, schedule: CubicSchedule, squares: list[Any] | None = None
+) -> Any:
+    """k·w·(x² + b) for the schedule's k, its levels down; x and w at one level.
+
+    squares: takes x² (a copy) as it is met on the way, if given.
+    """
     evaluator = context.evaluator
     keys = context.relinearisation_keys("a product of ciphertexts")
-    product = square_plus(context, x, keys, b, rescale=schedule.levels == 2)
+    product = square_plus(context, x, keys, 0.0, rescale=schedule.levels == 2)
+    if squares is not None:
+        squares.append(at_level(context, product, context.level_of(product)))
+    add_constant(context, product, b)
     factor = seal.Ciphertext()
     if schedule.levels == 1:
         factor = at_level(context, w, context.level_of(w))

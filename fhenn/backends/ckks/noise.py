@@ -65,10 +65,14 @@ class NoiseModel:
 
 @dataclass(frozen=True)
 class Noise:
-    """Standard deviations of the two kinds of error in a value: `laplace` (multiplied by the secret) and `normal`."""
+    """Standard deviations of the two kinds of error in a value: `laplace` (multiplied by the secret) and `normal`.
+
+    norm: how errors add up: 2, as independent ones do; 1, as the worst ones do that all go one way.
+    """
 
     laplace: float
     normal: float
+    norm: int = 2
 
     @property
     def deviation(self) -> float:
@@ -76,16 +80,18 @@ class Noise:
         return hypot(self.laplace, self.normal)
 
     def __mul__(self, factor: float) -> Noise:
-        return Noise(self.laplace * factor, self.normal * factor)
+        return Noise(self.laplace * factor, self.normal * factor, self.norm)
 
     def __add__(self, other: Noise) -> Noise:
+        if min(self.norm, other.norm) == 1:
+            return Noise(self.laplace + other.laplace, self.normal + other.normal, 1)
         return Noise(hypot(self.laplace, other.laplace), hypot(self.normal, other.normal))
 
-    def bound(self, values: int) -> float:
-        """What none of `values` such errors exceeds, but for a probability of 2⁻⁴⁰.
+    def bound(self, values: int, failure_bits: int = _FAILURE_BITS) -> float:
+        """What none of `values` such errors exceeds, but for a probability of 2 to the minus `failure_bits`, 40.
 
         From P(|x| > t) = exp(-√2·t/σ) for a Laplace error and at most 2·exp(-t²/2σ²) for a normal one; a sum of
         several errors of a kind has lighter tails.
         """
-        exponent = log(2 * values) + (_FAILURE_BITS + 1) * log(2)
+        exponent = log(2 * values) + (failure_bits + 1) * log(2)
         return self.laplace * exponent / sqrt(2) + self.normal * sqrt(2 * exponent)

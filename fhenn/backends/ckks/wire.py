@@ -37,6 +37,19 @@ def frame(kind: str, meta: dict[str, Any], body: bytes) -> bytes:
     return _MAGIC + struct.pack(">BI", _VERSION, len(encoded)) + encoded + body
 
 
+def kind_of(data: bytes) -> str | None:
+    """The kind that a message's header names, None where it is not readable. Nothing else is checked."""
+    start = len(_MAGIC) + 5
+    if len(data) < start or not data.startswith(_MAGIC):
+        return None
+    size = struct.unpack(">I", data[start - 4 : start])[0]
+    try:
+        kind = json.loads(data[start : start + size])["kind"] if size <= _LARGEST_HEADER else None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return kind if isinstance(kind, str) else None
+
+
 def unframe(kind: str, data: bytes) -> tuple[dict[str, Any], bytes]:
     """The meta data and body of a message of `frame`. Raises WireFormatError where anything does not add up."""
     start = len(_MAGIC) + 5

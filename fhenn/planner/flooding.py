@@ -1,0 +1,39 @@
+"""How much noise hides what a decryption tells of the secret key.
+
+A CKKS result is the twin's value v plus an error e that depends on the secret key, and whoever sees v + e and knows v
+can work back to the key (Li & Micciancio, "On the security of homomorphic encryption on approximate numbers", 2021).
+A normal error of deviation σ on top hides e: with ‖e‖₂ <= E, the Kullback-Leibler divergence of what is seen from what
+no key is in is at most E²/2σ². Li, Micciancio, Schultz & Sorrell, "Securing approximate homomorphic encryption using
+differential privacy", 2022, ask for 2⁻⁽ˢ⁺⁷⁾ in all for s bits of statistical security: σ = 8·√queries·2^(s/2)·E.
+
+E must be a worst case. Guo, Nabokov, Suvanto & Johansson, "Key recovery attacks on approximate homomorphic encryption
+with non-worst-case noise flooding countermeasures", 2024, break flooding sized by the average: errors of ciphertexts
+that hang together add up, where an average takes them to cancel. So E is from a bound on every error of the circuit,
+each but for a probability of 2⁻¹²⁸, all added in magnitude, for the worst inputs within the declared bounds.
+"""
+
+from __future__ import annotations
+
+from math import log, sqrt
+
+STATISTICAL_BITS = 30
+"""s: what OpenFHE takes too; the key itself keeps 128 bits against whoever does not see results."""
+
+_FAILURE_BITS = 40
+
+
+def flood(worst: float, outputs: int, queries: int, bits: int = STATISTICAL_BITS) -> float:
+    """The deviation σ of the noise for each shared number.
+
+    worst: bound on the error of each. outputs: numbers that one sample's result has. queries: samples whose results are
+    ever shared under one key. bits: s.
+
+    >>> flood(1e-9, 1, 1) * 2**0.5 == flood(1e-9, 1, 2)
+    True
+    """
+    return 8 * sqrt(queries) * 2 ** (bits / 2) * worst * sqrt(outputs)
+
+
+def flood_bound(sigma: float, outputs: int) -> float:
+    """What none of a sample's numbers is moved by more than, but for a probability of 2⁻⁴⁰."""
+    return sigma * sqrt(2 * (log(2 * outputs) + _FAILURE_BITS * log(2)))

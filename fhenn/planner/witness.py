@@ -1,0 +1,114 @@
+"""Witnesses in a plan: which number the server returns beside the result, and what it says of an activation's inputs.
+
+For an activation whose domain has the middle c and the half width B, t = (x - c)/B leaves [-1, 1] where x leaves the
+domain. An output's witness is t² itself. A hidden layer's is one number for all of its n neurons, so that less is
+revealed: the sum of T(t/r), T a Chebyshev polynomial of degree d. While all |t| <= r every term is 1 at most and the
+sum n; one t beyond ±1 makes its term T(1/r) = 4n, and the others, -1 at least, cannot bring the sum below 3n. The
+threshold is 2n. So with the inner edge r = 1/cosh(arcosh(4n)/d) no input beyond the domain is missed, samples whose
+inputs all keep within r of its half width are not accused, and what lies between may be. With d = 2 it is the sum of
+t², and r = 1/√n.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import acosh, cosh, isfinite
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fhenn.approx import Polynomial
+
+Interval = tuple[float, float]
+
+DEGREES = (8, 4, 2)
+"""Of a hidden layer's witness, best first."""
+
+
+@dataclass(frozen=True)
+class Witness:
+    """What is returned for one activation, and how to read it. Part of a `fhenn.Plan`.
+
+    node: the activation's name, place: its place among the model's nodes. domain: of its inputs. neurons: how many
+    inputs one number speaks of; 1 where each has its own. degree: of the polynomial in x: 2 for t² or its sum. inner:
+    r; while no |x - c| exceeds r·B there is no alarm. threshold: a decrypted number above it is an alarm. error: bound
+    on its error, but for a probability of 2⁻⁴⁰. headroom: the largest |x - c| for which the number is sure to fit the
+    modulus: up to there no violation is missed. start: level of x from which a polynomial of degree > 2 is computed.
+    level: of what is returned.
+    """
+
+    node: str
+    place: int
+    domain: Interval
+    neurons: int
+    degree: int
+    inner: float
+    threshold: float
+    error: float
+    headroom: float
+    start: int
+    level: int
+
+    @property
+    def zone(self) -> tuple[float, float]:
+        """The |x - c| between which there may be an alarm although no input left the domain."""
+        half = (self.domain[1] - self.domain[0]) / 2
+        return self.inner * half, half
+
+    @property
+    def polynomial(self) -> Polynomial:
+        """T(t/r), for a degree above 2."""
+        return chebyshev_witness(self.domain, self.inner, self.degree)
+
+    def alarms(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which samples raise an alarm, (samples,), from decrypted values (samples, numbers); NaN does."""
+        raised: NDArray[np.bool_] = np.any(~(values <= self.threshold), axis=1)
+        return raised
+
+    def require_sane(self, levels: int) -> None:
+        """Raise ValueError where fields read from outside cannot be: numbers that are none, or beyond the chain."""
+        counts = (self.place, self.neurons, self.degree, self.start, self.level)
+        numbers = (*self.domain, self.inner, self.threshold, self.error, self.headroom)
+        sane = (
+            all(type(count) is int and count >= 0 for count in counts)
+            and all(type(number) in (float, int) and isfinite(number) for number in numbers)
+            and isinstance(self.node, str)
+            and len(self.domain) == 2
+            and self.domain[0] < self.domain[1]
+            and self.degree in DEGREES
+            and self.neurons > 0
+            and 0 <= self.level <= self.start <= levels
+            and 0 < self.inner <= 1
+        )
+        if not sane:
+            raise ValueError("a witness's fields contradict one another")
+
+    def __str__(self) -> str:
+        low, high = self.domain
+        inner, outer = self.zone
+        each = "each input" if self.neurons == 1 else f"{self.neurons} neurons together"
+        return (
+            f"witness of {self.node} ({each}, degree {self.degree}): misses nothing outside [{low:g}, {high:g}] up to "
+            f"{self.headroom:.3g} from its middle; may accuse inputs from {inner:.4g} to {outer:g} from it"
+        )
+
+
+def inner_edge(neurons: int, degree: int) -> float:
+    """r, in units of the half width, for a hidden layer's polynomial of a degree above 2.
+
+    >>> round(inner_edge(32, 8), 2)
+    0.82
+    """
+    return 1 / cosh(acosh(4 * neurons) / degree)
+
+
+def doublings(degree: int) -> int:
+    """Levels that a hidden layer's polynomial takes: T₂ₖ = 2Tₖ² - 1."""
+    return degree.bit_length() - 1
+
+
+def chebyshev_witness(domain: Interval, inner: float, degree: int) -> Polynomial:
+    """T(t/r) as a polynomial in x: 1 at most while x keeps within r of its half width."""
+    low, high = domain
+    middle, half = low / 2 + high / 2, (high / 2 - low / 2) * inner
+    return Polynomial((*[0.0] * degree, 1.0), domain=(middle - half, middle + half), basis="chebyshev")

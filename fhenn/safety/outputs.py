@@ -1,0 +1,82 @@
+"""The guard after decryption: outputs that no input in the domain can produce, and the inputs that it cannot see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fhenn.approx import Polynomial
+from fhenn.nn.activation import flip_of
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class OutputGuard:
+    """What can be told from the outputs of an activation alone.
+
+    outputs: what inputs in the domain can produce. blind: intervals outside of the domain whose outputs look as if the
+    input were inside. flips: the least |x| beyond the domain from which an odd polynomial is on the wrong side of its
+    middle value, None where it is nowhere.
+    """
+
+    domain: Interval
+    outputs: Interval
+    blind: tuple[Interval, ...]
+    flips: float | None
+
+    def alarms(self, values: NDArray[np.float64], error: float = 0.0) -> NDArray[np.bool_]:
+        """Which samples have an output that no input in the domain produces, (samples,); NaN is one.
+
+        values: (samples, outputs). error: bound on that of the encryption.
+        """
+        low, high = self.outputs
+        raised: NDArray[np.bool_] = np.any(~((values >= low - error) & (values <= high + error)), axis=1)
+        return raised
+
+    def __str__(self) -> str:
+        low, high = self.outputs
+        inside = f"inputs in [{self.domain[0]:g}, {self.domain[1]:g}] give outputs in [{low:.4g}, {high:.4g}]"
+        if not self.blind:
+            return f"{inside}, and no others do."
+        blind = " and ".join(f"({a:.4g}, {b:.4g})" for a, b in self.blind)
+        text = f"{inside}; so do inputs in {blind}, which outputs alone cannot tell"
+        return text + (f"; past |x| = {self.flips:.4g} they are on the wrong side." if self.flips else ".")
+
+
+def output_guard(polynomial: Polynomial) -> OutputGuard:
+    """The guard for the outputs of one polynomial.
+
+    >>> from fhenn.approx import SIGMOID_CUBIC
+    >>> print(output_guard(SIGMOID_CUBIC))  # doctest: +ELLIPSIS
+    inputs in [-4, 4] give outputs in [-0.032, 1.032]; so do inputs in (-8.10..., -4.10...) and (4.10..., 8.10...), ...
+    """
+    low, high = polynomial.range()
+    series = polynomial.to_numpy()
+    edges = polynomial.domain
+    roots = [complex(root) for level in (low, high) for root in (series - level).roots()] if polynomial.degree else []
+    real = sorted(root.real for root in roots if abs(root.imag) <= 1e-7 * max(1.0, abs(root)))
+    blind = []
+    for beyond in (
+        [x for x in real if x < edges[0]] + [edges[0]],
+        [edges[1]] + [x for x in real if x > edges[1]],
+    ):
+        for a, b in pairwise(beyond):
+            middle = float(polynomial((a + b) / 2))
+            if b - a > 1e-6 * (edges[1] - edges[0]) and low <= middle <= high:
+                blind.append((a, b))
+    return OutputGuard(edges, (low, high), tuple(_joined(blind)), flip_of(polynomial))
+
+
+def _joined(intervals: list[Interval]) -> list[Interval]:
+    """Neighbours that touch as one."""
+    joined: list[Interval] = []
+    for a, b in intervals:
+        if joined and a - joined[-1][1] < 1e-9:
+            joined[-1] = (joined[-1][0], b)
+        else:
+            joined.append((a, b))
+    return joined

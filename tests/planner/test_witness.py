@@ -1,0 +1,118 @@
+"""Witnesses in a plan: where they raise an alarm, and where they must not."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import fhenn
+from fhenn.errors import ParameterError, PlanError, WireFormatError
+from fhenn.planner.witness import DEGREES, Witness, chebyshev_witness, inner_edge
+
+rng = np.random.default_rng(0)
+HIDDEN = fhenn.Sequential(
+    [fhenn.Linear(rng.normal(size=(6, 4))), fhenn.Sigmoid(), fhenn.Linear(rng.normal(size=(2, 6)))]
+)
+
+
+@pytest.fixture(scope="module")
+def plan():
+    return fhenn.plan(HIDDEN, inputs=[-1, 1], witness=True, layout="throughput")
+
+
+@given(
+    neurons=st.integers(2, 200),
+    degree=st.sampled_from([4, 8]),
+    outlier=st.floats(1.0, 50.0),
+    others=st.floats(-1.0, 1.0),
+    sign=st.sampled_from([-1, 1]),
+)
+def test_a_value_beyond_the_edge_is_above_the_threshold_whatever_the_others_are(neurons, degree, outlier, others, sign):
+    polynomial = chebyshev_witness((-4.0, 4.0), inner_edge(neurons, degree), degree)
+    values = np.full(neurons, 4 * others)
+    values[0] = 4 * outlier * sign
+    assert polynomial(values).sum() >= 3 * neurons - 1e-6
+
+
+@given(neurons=st.integers(2, 200), degree=st.sampled_from([4, 8]), seed=st.integers(0, 1000))
+def test_values_within_the_inner_edge_are_below_it(neurons, degree, seed):
+    inner = inner_edge(neurons, degree)
+    values = 4 * inner * np.random.default_rng(seed).uniform(-1, 1, neurons)
+    assert chebyshev_witness((-4.0, 4.0), inner, degree)(values).sum() <= neurons + 1e-9
+
+
+def test_it_is_part_of_a_plan(plan):
+    (witness,) = plan.witnesses
+    assert (witness.node, witness.place, witness.neurons) == ("Sigmoid", 1, 6)
+    assert witness.degree in (4, 8)
+    assert 0 < witness.zone[0] < witness.zone[1] == 4
+    assert str(witness) in str(plan)
+    assert "6 neurons together" in str(witness)
+    assert plan.public().witnesses == plan.witnesses
+    assert fhenn.Plan.from_json(plan.to_json()) == plan
+    assert witness.headroom >= plan.stages[1].largest
+
+
+def test_nothing_is_planned_unasked():
+    assert fhenn.plan(HIDDEN, inputs=[-1, 1]).witnesses == ()
+
+
+@pytest.mark.parametrize("degree", DEGREES)
+def test_a_degree_may_be_asked_for(degree):
+    (witness,) = fhenn.plan(HIDDEN, inputs=[-1, 1], witness=degree, layout="throughput").witnesses
+    assert witness.degree == degree
+
+
+def test_the_plan_of_an_activation_at_the_end_names_its_outputs():
+    model = fhenn.Sequential([fhenn.Linear([[1.0, 1.0]]), fhenn.Sigmoid()])
+    plan = fhenn.plan(model, inputs=[-3, 3], witness=True)
+    (witness,) = plan.witnesses
+    assert (witness.neurons, witness.degree) == (1, 2)
+    assert witness.inner > 0.999
+    assert plan.outputs == pytest.approx((-0.032, 1.032), abs=2e-4)
+
+
+@pytest.mark.parametrize("witness", [1, 3, 16, -2, "8", None, 2.5])
+def test_other_degrees_are_refused(witness):
+    with pytest.raises(ParameterError, match="witness"):
+        fhenn.plan(HIDDEN, inputs=[-1, 1], witness=witness)
+
+
+@pytest.mark.parametrize("queries", [-1, 1.5, "many", None])
+def test_other_budgets_are_refused(queries):
+    with pytest.raises(ParameterError, match="queries"):
+        fhenn.plan(HIDDEN, inputs=[-1, 1], queries=queries)
+
+
+def test_weights_that_have_grown_are_found(plan):
+    grown = fhenn.Sequential([HIDDEN.nodes[0].scaled(200.0), fhenn.Sigmoid(), HIDDEN.nodes[2].scaled(1e-12)])
+    with pytest.raises(PlanError):
+        fhenn.planner.verify(plan, grown)
+
+
+@settings(max_examples=30)
+@given(
+    field=st.sampled_from(["place", "neurons", "degree", "inner", "threshold", "error", "start", "level", "node"]),
+    value=st.one_of(st.none(), st.text(max_size=3), st.just(float("nan")), st.just(-1), st.just(10**6), st.just([])),
+)
+def test_plans_with_other_witnesses_are_refused(plan, field, value):
+    data = json.loads(plan.to_json())
+    if (field in ("neurons", "place") and value == 10**6) or (field in ("threshold", "error") and value in (-1, 10**6)):
+        return
+    if field == "node" and isinstance(value, str):
+        return
+    data["witnesses"][0][field] = value
+    with pytest.raises(WireFormatError):
+        fhenn.Plan.from_json(json.dumps(data))
+
+
+def test_alarms_are_for_whole_samples_and_for_nan():
+    witness = Witness("Sigmoid", 1, (-4.0, 4.0), 1, 2, 1.0, 1.0, 0.0, 9.0, 1, 0)
+    assert witness.alarms(np.array([[0.5, 0.9], [1.1, 0.2], [np.nan, 0.0], [1.0, -1.0]])).tolist() == [
+        False,
+        True,
+        True,
+        False,
+    ]

@@ -1,0 +1,94 @@
+"""Results that others may see: the noise on them, its budget, and refusals."""
+
+import numpy as np
+import pytest
+
+import fhenn
+from fhenn.errors import ParameterError, SharingRefused
+from fhenn.planner.flooding import flood, flood_bound
+from fhenn.safety import Budget, flooded
+from fhenn.safety.sharing import _normal
+
+MODEL = fhenn.Sequential([fhenn.Linear([[1.0, -0.5, 0.25]])])
+
+
+@pytest.fixture(scope="module")
+def pair():
+    plan = fhenn.plan(MODEL, inputs=[-1, 1], accuracy=1e-3, layout="throughput", queries=2000)
+    client = fhenn.Client(plan)
+    return plan, client, fhenn.Server(MODEL, plan, client.evaluation_keys())
+
+
+def test_shared_results_keep_the_accuracy_and_carry_the_noise(pair):
+    plan, client, server = pair
+    x = np.random.default_rng(0).uniform(-1, 1, (1500, 3))
+    answer = server.predict(client.encrypt(x))
+    kept, shared = client.decrypt(answer), client.decrypt(answer, share=True)
+    error = shared - MODEL.infer(x)
+    sigma = flood(plan.worst, 1, 2000)
+    assert np.abs(error).max() <= plan.accuracy
+    assert error.std() == pytest.approx(sigma, rel=0.1)
+    assert np.abs(kept - MODEL.infer(x)).max() <= plan.error < sigma
+    assert np.abs(error.mean()) < 5 * sigma / np.sqrt(1500)
+    # the budget: 1500 of 2000 are spent
+    with pytest.raises(SharingRefused, match="exceed"):
+        client.decrypt(answer, share=True)
+    client.decrypt(server.predict(client.encrypt(x[:500])), share=True)
+    with pytest.raises(SharingRefused, match="keys"):
+        client.decrypt(server.predict(client.encrypt(x[:1])), share=True)
+    assert client.decrypt(answer).shape == (1500, 1)  # keeping results costs nothing
+
+
+def test_the_worst_case_is_far_above_the_bound_and_every_error(pair):
+    plan, _, _ = pair
+    assert plan.worst > plan.error
+    assert flood(plan.worst, 1, 1) >= 2**17 * plan.worst
+    assert flood(1.0, 4, 9) == 6 * flood(1.0, 1, 1)
+    assert flood(1.0, 1, 1, bits=32) == 2 * flood(1.0, 1, 1, bits=30)
+
+
+def test_a_plan_that_cannot_carry_it_refuses():
+    plan = fhenn.plan(MODEL, inputs=[-1, 1])
+    client = fhenn.Client(plan)
+    answer = fhenn.Server(MODEL, plan, client.evaluation_keys()).predict(client.encrypt([[0.1, 0.2, 0.3]]))
+    with pytest.raises(SharingRefused, match="queries=1") as caught:
+        client.decrypt(answer, share=True, queries=1)
+    assert "accuracy" in str(caught.value)
+    for queries in (None, 0, -1, 1.5):
+        with pytest.raises(ParameterError, match="budget"):
+            client.decrypt(answer, share=True, queries=queries)
+    with pytest.raises(ParameterError, match="budget"):
+        client.decrypt(answer, share=True, queries=1, bits=0)
+
+
+def test_shared_numbers_lie_on_a_grid(pair):
+    plan, _, _ = pair
+    scores = np.random.default_rng(0).normal(size=(50, 1))
+    noisy = flooded(scores, plan, 2000)
+    step = 2.0 ** np.floor(np.log2(flood(plan.worst, 1, 2000) / 64))
+    assert np.array_equal(noisy / step, np.round(noisy / step))
+    assert not np.array_equal(noisy, flooded(scores, plan, 2000))
+
+
+def test_the_noise_is_normal():
+    sample = _normal((100_000, 2)).ravel()
+    assert abs(sample.mean()) < 0.02
+    assert sample.std() == pytest.approx(1, abs=0.01)
+    assert (np.abs(sample) > 2).mean() == pytest.approx(0.0455, abs=0.004)
+    assert np.abs(sample).max() < flood_bound(1.0, 200_000)
+
+
+def test_a_budget_counts_by_the_noise_of_each_share():
+    budget = Budget()
+    budget.take(1, 2)
+    budget.take(10, 40)
+    with pytest.raises(SharingRefused):
+        budget.take(2, 4)
+    budget.take(1, 4)
+    assert budget.spent == pytest.approx(1)
+
+
+def test_a_plan_says_that_no_ring_carries_so_many():
+    deep = fhenn.Sequential([fhenn.Linear([[1.0]]), fhenn.Sigmoid(domain=(-8, 8), degree=15), fhenn.Linear([[1.0]])])
+    with pytest.raises(fhenn.errors.PlanError):
+        fhenn.plan(deep, inputs=[-1, 1], accuracy=1e-6, queries=10**9)
