@@ -41,6 +41,7 @@ _HOME = {
     "encrypt": "fhenn.backends.ckks",
     "plan": "fhenn.planner",
     "range_penalty": "fhenn.ranges",
+    "safety_report": "fhenn.safety",
 }
 """Where each public name lives; it is imported when it is first used, TenSEAL with the first that needs it."""
 
@@ -82,6 +83,7 @@ __all__ = [
     "encrypt",
     "plan",
     "range_penalty",
+    "safety_report",
 ]
 
 if TYPE_CHECKING:
@@ -110,7 +112,7 @@ if TYPE_CHECKING:
     )
     from fhenn.planner import Plan, plan
     from fhenn.ranges import Calibration, calibrate, range_penalty
-    from fhenn.safety import Certificate, certify
+    from fhenn.safety import Certificate, certify, safety_report
     from fhenn.session import Client, Server
 
 

@@ -2,6 +2,7 @@
 
 from fhenn.safety.certificate import Certificate, CertifiedActivation, certify, fingerprint_of
 from fhenn.safety.outputs import OutputGuard, output_guard
+from fhenn.safety.report import SafetyReport, safety_report
 from fhenn.safety.sharing import Budget, flooded
 from fhenn.safety.witness import observe
 
@@ -10,9 +11,11 @@ __all__ = [
     "Certificate",
     "CertifiedActivation",
     "OutputGuard",
+    "SafetyReport",
     "certify",
     "fingerprint_of",
     "flooded",
     "observe",
     "output_guard",
+    "safety_report",
 ]

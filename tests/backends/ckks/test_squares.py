@@ -51,7 +51,8 @@ def test_the_square_is_met_on_the_way(name):
     values = rng.uniform(1.2 * low, 1.2 * high, 64)
     x = fhenn.encrypt(context, values)
     counts = []
-    for run in (lambda: (BACKEND.polynomial(polynomial, x), None), lambda: BACKEND.polynomial_and_square(polynomial, x)):
+    alone = lambda: (BACKEND.polynomial(polynomial, x), None)  # noqa: E731
+    for run in (alone, lambda: BACKEND.polynomial_and_square(polynomial, x)):
         context.__dict__["evaluator"] = Counting(context.evaluator)
         result, square = run()
         counts.append(context.evaluator.products())

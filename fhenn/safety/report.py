@@ -1,0 +1,71 @@
+"""The four layers of range safety for one model, on one page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from numpy.typing import ArrayLike
+
+from fhenn.nn import Activation, Node
+from fhenn.planner import Plan, Witness, flatten
+from fhenn.ranges import Calibration, calibrate
+from fhenn.safety.certificate import Certificate, certify
+from fhenn.safety.outputs import OutputGuard, output_guard
+
+
+@dataclass(frozen=True)
+class SafetyReport:
+    """What each layer says of a model. Make one with `fhenn.safety_report`.
+
+    certificate: what can be, for every input within bounds. calibration: what was, on sample data; None without data.
+    witnesses: what encrypted answers will tell, none where the plan has no room for them. guard: what outputs alone
+    tell, None where the model does not end in an activation of one polynomial.
+    """
+
+    certificate: Certificate
+    calibration: Calibration | None
+    witnesses: tuple[Witness, ...]
+    guard: OutputGuard | None
+
+    def __str__(self) -> str:
+        calibration = "  no data given: pass some to see what they do" if self.calibration is None else self.calibration
+        witnesses = "\n".join(f"  {witness}" for witness in self.witnesses)
+        guard = f"  {self.guard}" if self.guard else "  the model ends in scores, of which no output is impossible"
+        return "\n".join(
+            (
+                "1. before: certificate, for every input within bounds",
+                str(self.certificate),
+                "",
+                "2. before: calibration, on data",
+                str(calibration),
+                "",
+                "3. during: witness, beside each encrypted answer",
+                witnesses or "  the plan has no room for one: fhenn.plan(..., witness=True)",
+                "",
+                "4. after: guard of the outputs",
+                guard,
+            )
+        )
+
+
+def safety_report(
+    model: Node, bounds: ArrayLike, data: ArrayLike | None = None, plan: Plan | None = None
+) -> SafetyReport:
+    """What the four layers of range safety say of a model.
+
+    bounds, plan: as for `fhenn.certify`. data: (samples, features), as for `fhenn.calibrate`. Raises what these raise.
+
+    >>> import fhenn
+    >>> model = fhenn.Sequential([fhenn.Linear([[1.0, -1.0]]), fhenn.Sigmoid()])
+    >>> report = safety_report(model, [-1, 1])
+    >>> report.certificate.valid, len(report.guard.blind)
+    (True, 2)
+    """
+    last = list(flatten(model))[-1]
+    single = isinstance(last, Activation) and len(last.stages) == 1 and not last.times_input
+    return SafetyReport(
+        certificate=certify(model, bounds, plan),
+        calibration=None if data is None else calibrate(model, data),
+        witnesses=plan.witnesses if plan is not None else (),
+        guard=output_guard(last.stages[0]) if isinstance(last, Activation) and single else None,
+    )

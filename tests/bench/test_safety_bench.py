@@ -1,0 +1,58 @@
+"""What range safety costs: the guard on plaintext, the witness on ciphertexts, contestants taking turns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from statistics import median
+from time import perf_counter
+
+import numpy as np
+from conftest import TABLES
+
+import fhenn
+from fhenn.safety import observe
+
+VALUES = 1_000_000
+
+
+def medians(contestants: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """Median seconds of each, of interleaved rounds."""
+    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    for _ in range(rounds + 2):
+        for name, run in contestants.items():
+            start = perf_counter()
+            run()
+            seconds[name].append(perf_counter() - start)
+    return {name: median(values[2:]) for name, values in seconds.items()}
+
+
+def test_safety():
+    x = np.random.default_rng(0).uniform(-4, 4, VALUES)
+    ignoring, warning = fhenn.Sigmoid(on_violation="ignore"), fhenn.Sigmoid()
+    plain = medians({"without": lambda: ignoring.infer(x), "with": lambda: warning.infer(x)}, 41)
+    rows = [
+        "| range safety | without | with | costs |",
+        "| --- | --: | --: | --: |",
+        _row("guard, twin's forward on 1,000,000 values", plain),
+    ]
+    for layout, features in (("throughput", 1), ("latency", 30)):
+        weight = np.random.default_rng(0).normal(size=(1, features)) / features
+        model = fhenn.Sequential([fhenn.Linear(weight), fhenn.Sigmoid()])
+        plan = fhenn.plan(model, inputs=[-4, 4], layout=layout, witness=True)
+        client = fhenn.Client(plan)
+        server = fhenn.Server(model, plan, client.evaluation_keys())
+        upload = client.encrypt(np.random.default_rng(1).uniform(-4, 4, (1, features)))
+        hidden = model.nodes[0].infer(fhenn.CipherArray.from_bytes(server.context, upload))
+        node, witness = model.nodes[1], plan.witnesses[0]
+        both = medians(
+            {"without": lambda: node.infer(hidden), "with": lambda: observe(node, hidden, witness)},  # noqa: B023
+            41,
+        )
+        chain = ", ".join(map(str, plan.parameters.chain))
+        rows.append(_row(f"witness, encrypted sigmoid, N={plan.parameters.ring_degree} [{chain}]", both))
+    TABLES.append("\n".join(rows))
+
+
+def _row(name: str, times: dict[str, float]) -> str:
+    share = times["with"] / times["without"] - 1
+    return f"| {name} | {times['without'] * 1e3:.2f} ms | {times['with'] * 1e3:.2f} ms | {share:.1%} |"
