@@ -97,7 +97,7 @@ def inner_edge(neurons: int, degree: int) -> float:
     """r, in units of the half width, for a hidden layer's polynomial of a degree above 2.
 
     >>> round(inner_edge(32, 8), 2)
-    0.82
+    0.8
     """
     return 1 / cosh(acosh(4 * neurons) / degree)
 
