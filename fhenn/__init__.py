@@ -15,6 +15,7 @@ _HOME = {
     "CipherArray": "fhenn.backends.ckks",
     "Client": "fhenn.session",
     "Context": "fhenn.backends.ckks",
+    "EncryptedLinear": "fhenn.training",
     "GELU": "fhenn.nn",
     "Linear": "fhenn.nn",
     "Node": "fhenn.nn",
@@ -58,6 +59,7 @@ __all__ = [
     "CipherArray",
     "Client",
     "Context",
+    "EncryptedLinear",
     "Linear",
     "Node",
     "Parameters",
@@ -114,6 +116,7 @@ if TYPE_CHECKING:
     from fhenn.ranges import Calibration, calibrate, range_penalty
     from fhenn.safety import Certificate, certify, safety_report
     from fhenn.session import Client, Server
+    from fhenn.training import EncryptedLinear
 
 
 def __getattr__(name: str) -> Any:

@@ -19,6 +19,7 @@ RANK = {
     "figures": 5,
     "planner": 5,
     "safety": 6,
+    "training": 5,
     "session": 7,
     "demo": 8,
     "cli": 9,

@@ -75,7 +75,7 @@ class Linear(Layer):
         if backend_of(x, gradient).encrypted:
             raise UnsupportedOperation(
                 "Linear.backward on ciphertexts",
-                "Train on plaintext, then evaluate the trained model under encryption.",
+                "Train on plaintext, or with fhenn.EncryptedLinear, whose weights are encrypted too.",
             )
         gradient = broadcast("Linear.backward", gradient, (*x.shape[:-1], self._weight.shape[0]))
         rows, of_rows = x.reshape(-1, x.shape[-1]), gradient.reshape(-1, self._weight.shape[0])

@@ -1,0 +1,123 @@
+"""A linear node whose weights are encrypted."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fhenn.backends import PLAIN, Backend
+from fhenn.backends.ckks import CipherArray, Context, Parameters, decrypt, encrypt
+from fhenn.backends.ckks.encrypted_weights import WEIGHTS, at_input, moved, of_weight, rotations, weighted
+from fhenn.errors import ParameterError, ShapeMismatch, UnsupportedValue
+from fhenn.nn.node import Layer
+
+
+class EncryptedLinear(Layer):
+    """y = x Wᵀ on samples × features in layout "features", x and W encrypted: a level each time it is used.
+
+    weight: (out, in), encrypted here with the key holder's context, or plaintext for the public key of a server's.
+    learning_rate: of gradient descent on the mean over `samples` of each step. There is no bias: let the key holder
+    append a column of ones to x, so that spare slots, where it is 0, count for nothing. input_gradient: whether
+    `backward` computes that at its input too (False for a first layer: it returns None then).
+
+    `forward` keeps its input once `enable_cache()` was called; `backward` takes the encrypted gradient at the output;
+    `update` moves the weights, which leaves them at the gradient's level: when their levels run out, the key holder
+    gives them new ones (`refreshed`), the one step that a server cannot do, short of bootstrapping. The context needs
+    keys as `keys_for_training` makes them, and a first prime some 8 bits and log2(samples/learning_rate) above the
+    scale (the sigmoid's constants and the rate are read off the scale, which takes no level), and a special prime as
+    large as the first.
+    Raises ShapeMismatch, ParameterError, UnsupportedValue, LevelExhausted, KeyMissing, ContextMismatch.
+
+    >>> import numpy as np, fhenn
+    >>> holder = keys_for_training(fhenn.Parameters.for_depth(3))
+    >>> x = fhenn.encrypt(holder, np.array([[1.0, 2.0], [3.0, 4.0]]), layout="features")
+    >>> node = EncryptedLinear(holder, [[0.5, 0.25]], learning_rate=0.1)
+    >>> node.enable_cache()
+    >>> fhenn.decrypt(holder, node(x)).round(3).tolist()
+    [[1.0], [2.5]]
+    >>> node.backward(fhenn.encrypt(holder, np.array([[1.0], [1.0]]), layout="features"))
+    >>> node.update()  # 0.5 - 0.1·(1 + 3)/2, 0.25 - 0.1·(2 + 4)/2
+    >>> node.reveal(holder).round(3).tolist()
+    [[0.3, -0.05]]
+    """
+
+    def __init__(
+        self, context: Context, weight: ArrayLike, learning_rate: float = 0.1, *, input_gradient: bool = False
+    ) -> None:
+        super().__init__()
+        values = PLAIN.value(weight).astype(np.float64)
+        if values.ndim != 2 or 0 in values.shape:
+            raise ShapeMismatch("EncryptedLinear weight", values.shape, "(out, in), not empty")
+        if not 0 < learning_rate < np.inf:
+            raise ParameterError(f"a learning rate of {learning_rate!r} does not descend.", "Give a number above 0.")
+        self._shape = (int(values.shape[0]), int(values.shape[1]))
+        self._weight = encrypt(context, values.reshape(-1, 1), layout=WEIGHTS)
+        self._rate, self._input_gradient = float(learning_rate), input_gradient
+
+    @property
+    def weight(self) -> CipherArray:
+        """The encrypted weight, (out · in, 1), row by row."""
+        return self._weight
+
+    @property
+    def level(self) -> int:
+        """Levels that the weights have left."""
+        return self._weight.level
+
+    @property
+    def cost(self) -> int:
+        """Levels that `forward` consumes: 1."""
+        return 1
+
+    @property
+    def has_parameters(self) -> bool:
+        """True."""
+        return True
+
+    def reveal(self, holder: Context) -> NDArray[np.float64]:
+        """The weight (out, in), for the holder of the secret key. Raises KeyMissing, ContextMismatch."""
+        return decrypt(holder, self._weight).reshape(self._shape)
+
+    def refreshed(self, holder: Context) -> Self:
+        """A node with the same weights at full level and the keys' scale, by decrypting and encrypting them.
+
+        For the holder of the secret key; nothing kept. Raises KeyMissing, ContextMismatch.
+        """
+        node = self.fresh()
+        values = decrypt(holder, self._weight)
+        weight = encrypt(holder, values, layout=WEIGHTS)
+        node._weight = CipherArray(
+            self._weight.context, weight.shape, weight.layout, weight.ciphertexts, weight.level, weight.scale
+        )
+        return node
+
+    def _forward(self, backend: Backend, x: Any) -> CipherArray:
+        return weighted(_array(x), self._weight, self._shape[0])
+
+    def _backward(self, x: Any, gradient: Any) -> tuple[CipherArray | None, tuple[CipherArray, int]]:
+        gradient = _array(gradient)
+        below = at_input(gradient, self._weight, self._shape[1]) if self._input_gradient else None
+        return below, (of_weight(gradient, x), x.shape[0])
+
+    def _step(self, gradients: list[Any]) -> None:
+        samples = sum(count for _, count in gradients)
+        weight = self._weight
+        for gradient, _ in gradients:
+            weight = moved(weight, gradient, self._rate / samples)
+        self._weight = weight
+
+
+def keys_for_training(parameters: Parameters) -> Context:
+    """A key holder's context with the rotation keys for sums over all slots; `public()` of it is the server's.
+
+    Raises ParameterError.
+    """
+    return Context.generate(parameters, rotations(parameters.slots))
+
+
+def _array(value: Any) -> CipherArray:
+    if not isinstance(value, CipherArray):
+        raise UnsupportedValue(f"a {type(value).__name__}", "a CipherArray in layout 'features'")
+    return value
