@@ -16,7 +16,9 @@ _HOME = {
     "Client": "fhenn.session",
     "Context": "fhenn.backends.ckks",
     "EncryptedLinear": "fhenn.training",
+    "EncryptedModel": "fhenn.interop",
     "GELU": "fhenn.nn",
+    "ImportedModel": "fhenn.interop",
     "Linear": "fhenn.nn",
     "Node": "fhenn.nn",
     "Parameters": "fhenn.backends.ckks",
@@ -27,6 +29,7 @@ _HOME = {
     "RangeViolation": "fhenn.errors",
     "RangeWarning": "fhenn.errors",
     "ReLU": "fhenn.nn",
+    "Reading": "fhenn.interop",
     "SGD": "fhenn.nn",
     "Sequential": "fhenn.nn",
     "Server": "fhenn.session",
@@ -40,6 +43,7 @@ _HOME = {
     "certify": "fhenn.safety",
     "decrypt": "fhenn.backends.ckks",
     "encrypt": "fhenn.backends.ckks",
+    "encrypted": "fhenn.interop",
     "plan": "fhenn.planner",
     "range_penalty": "fhenn.ranges",
     "safety_report": "fhenn.safety",
@@ -60,6 +64,8 @@ __all__ = [
     "Client",
     "Context",
     "EncryptedLinear",
+    "EncryptedModel",
+    "ImportedModel",
     "Linear",
     "Node",
     "Parameters",
@@ -70,6 +76,7 @@ __all__ = [
     "RangeViolation",
     "RangeWarning",
     "ReLU",
+    "Reading",
     "Sequential",
     "Server",
     "SiLU",
@@ -83,6 +90,7 @@ __all__ = [
     "certify",
     "decrypt",
     "encrypt",
+    "encrypted",
     "plan",
     "range_penalty",
     "safety_report",
@@ -95,6 +103,7 @@ if TYPE_CHECKING:
     from fhenn.approx import Polynomial
     from fhenn.backends.ckks import CipherArray, Context, Parameters, decrypt, encrypt
     from fhenn.errors import RangeReport, RangeViolation, RangeWarning
+    from fhenn.interop import EncryptedModel, ImportedModel, Reading, encrypted
     from fhenn.nn import (
         GELU,
         SGD,

@@ -178,6 +178,43 @@ class UnsupportedOperation(FhennError, TypeError):
 
 
 @dataclass(eq=False)
+class UnsupportedModel(FhennError, ValueError):
+    """A part of a model from elsewhere that cannot run encrypted, or not as it stands.
+
+    layer: what it is; where: its place in the model; reason: why not; supported: what is.
+    """
+
+    layer: str
+    where: str
+    reason: str
+    supported: str
+
+    def __str__(self) -> str:
+        return f"{self.layer} ({self.where}) is not supported: {self.reason}. Supported: {self.supported}."
+
+
+@dataclass(eq=False)
+class FeatureMismatch(FhennError, ValueError):
+    """Samples whose features are not named, or not ordered, as those that the model was fitted on."""
+
+    got: tuple[str, ...]
+    expected: tuple[str, ...]
+
+    def __str__(self) -> str:
+        missing = [name for name in self.expected if name not in self.got]
+        unknown = [name for name in self.got if name not in self.expected]
+        parts = [
+            f"{what}: {', '.join(names[:5])}" + (", …" if len(names) > 5 else "")
+            for what, names in (("missing", missing), ("unknown", unknown))
+            if names
+        ]
+        return (
+            f"the features are not those that the model was fitted on ({'; '.join(parts) or 'their order differs'}). "
+            "Select them by name and in order, as in X[list(model.reading.features)]."
+        )
+
+
+@dataclass(eq=False)
 class ShapeMismatch(FhennError, ValueError):
     """Shapes that do not go together."""
 

@@ -21,6 +21,11 @@ EXAMPLES = [
     ),
     (errors.UnsupportedValue("str", "numbers"), "str"),
     (errors.UnsupportedOperation("Linear", "Do this."), "Do this"),
+    (
+        errors.UnsupportedModel("MinMaxScaler", "step 'scale'", "clip=True is not affine", "clip=False"),
+        "MinMaxScaler (step 'scale') is not supported: clip=True is not affine. Supported: clip=False.",
+    ),
+    (errors.FeatureMismatch(("a", "c"), ("a", "b")), "(missing: b; unknown: c)"),
     (errors.ShapeMismatch("Linear", (2, 3), "(2, 4)"), "(2, 3)"),
     (errors.NonFiniteValue("encrypt", 3, "Drop them."), "3 values"),
     (errors.CacheEmpty("Sigmoid.backward", 1, 0, "Call forward."), "Call forward"),

@@ -22,7 +22,9 @@ RANK = {
     "training": 5,
     "session": 7,
     "demo": 8,
+    "interop": 8,
     "cli": 9,
+    "sklearn": 9,
 }
 """A room may import rooms of lower rank."""
 
@@ -32,6 +34,7 @@ FOREIGN = {
     "matplotlib": {"figures"},
     "click": {"cli"},
     "rich": {"cli"},
+    "sklearn": {"interop", "sklearn"},
 }
 
 

@@ -52,6 +52,10 @@ class Sequential(Node):
         """The nodes in order."""
         return self._nodes
 
+    def with_nodes(self, nodes: Iterable[Node]) -> Sequential:
+        """A model of its own with other nodes and the same finish. Raises ParameterError, ShapeMismatch."""
+        return Sequential(nodes, finish=self._finish)
+
     @property
     def finish(self) -> Finish | None:
         """What the client applies to the decrypted output."""

@@ -26,5 +26,5 @@ def rebuilt(model: Node, replacements: Mapping[int, Layer]) -> Node:
     replacements: by `id` of a layer, what stands in its place.
     """
     if isinstance(model, Sequential):
-        return Sequential([rebuilt(node, replacements) for node in model.nodes], finish=model.finish)
+        return model.with_nodes([rebuilt(node, replacements) for node in model.nodes])
     return next(replacements.get(id(layer), layer).fresh() for layer in layers(model))

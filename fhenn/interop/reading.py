@@ -1,0 +1,242 @@
+"""`Reading`: what a model's scores mean to those who know the model from elsewhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fhenn.approx import sigmoid
+from fhenn.backends import PLAIN
+from fhenn.errors import (
+    FeatureMismatch,
+    NonFiniteValue,
+    ParameterError,
+    ShapeMismatch,
+    UnsupportedOperation,
+    UnsupportedValue,
+    WireFormatError,
+)
+from fhenn.nn.finish import Finish, finished
+
+Floats = NDArray[np.float64]
+Task = Literal["regression", "classification"]
+Probability = Literal["sigmoid", "softmax", "one-vs-rest", "modified-huber"]
+
+_KIND, _VERSION = "reading", 1
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What scores mean, and what a client makes of them, exactly. Data, with nothing of the weights in it.
+
+    task: "regression" or "classification". classes: the labels, in the order of the scores; dtype: NumPy's name of the
+    type in which `predict` returns them. features: names, where the model was fitted on named ones. probability: how
+    scores become probabilities, None where the model has none: "sigmoid" of one score, that of the second of two
+    classes; "softmax", of one score s as of (-s, s); "one-vs-rest", σ of each score, normalised; "modified-huber",
+    (clip(s, -1, 1) + 1)/2, normalised. flat: whether one output of a regression is predicted as (samples,).
+    Make one with `classification` or `regression`. Raises ParameterError.
+
+    >>> reading = Reading.classification(["ham", "spam"], "sigmoid")
+    >>> reading.predict([[-0.3], [2.0]]).tolist(), reading.predict_proba([[0.0]]).tolist()
+    (['ham', 'spam'], [[0.5, 0.5]])
+    """
+
+    task: Task
+    classes: tuple[Any, ...] = ()
+    dtype: str = "float64"
+    features: tuple[str, ...] | None = None
+    probability: Probability | None = None
+    flat: bool = True
+
+    def __post_init__(self) -> None:
+        labelled = all(isinstance(label, bool | int | float | str) for label in self.classes)
+        if self.task not in get_args(Task) or (self.task == "classification") != (len(self.classes) >= 2):
+            raise ParameterError(
+                f"{self.task!r} with {len(self.classes)} classes is no reading.",
+                "Give 'classification' with two classes or more, or 'regression' with none.",
+            )
+        if not labelled or len(set(self.classes)) < len(self.classes):
+            raise ParameterError("a class is no label, or there twice.", "Use distinct numbers, strings or bools.")
+        if self.probability not in (None, *get_args(Probability)) or (self.probability and not self.classes):
+            raise ParameterError(
+                f"probability {self.probability!r} is none of a {self.task}.",
+                f"Choose None or, for classes, one of {list(get_args(Probability))}.",
+            )
+
+    @classmethod
+    def classification(
+        cls, classes: ArrayLike, probability: Probability | None = None, features: Iterable[str] | None = None
+    ) -> Reading:
+        """Of labels (classes,), which `predict` returns in the type that they have here. Raises ParameterError."""
+        labels = np.asarray(classes)
+        dtype = "object" if labels.dtype == object else labels.dtype.str
+        return cls("classification", tuple(labels.tolist()), dtype, _names(features), probability)
+
+    @classmethod
+    def regression(cls, features: Iterable[str] | None = None, *, flat: bool = True) -> Reading:
+        """Of scores that are the answer itself."""
+        return cls("regression", features=_names(features), flat=flat)
+
+    @property
+    def finish(self) -> Finish | None:
+        """What comes nearest among the finishes of `fhenn.Sequential`: for certificates, and for `Client.decrypt`."""
+        if len(self.classes) > 2:
+            return "softmax" if self.probability == "softmax" else "argmax"
+        return "sigmoid" if self.probability == "sigmoid" else None
+
+    def samples(self, X: Any) -> Floats:
+        """Samples × features as numbers; a DataFrame must have the features that the model was fitted on, in order.
+
+        Raises FeatureMismatch, ShapeMismatch, NonFiniteValue, UnsupportedValue.
+        """
+        if hasattr(X, "tocsr"):
+            raise UnsupportedValue("a sparse matrix", "a dense array, as of X.toarray()")
+        if hasattr(X, "columns") and hasattr(X, "to_numpy"):
+            self._require_features(X.columns)
+            X = X.to_numpy()  # noqa: N806
+        values = _numbers(X)
+        if values.ndim != 2 or len(values) == 0 or (self.features and values.shape[1] != len(self.features)):
+            width = "features" if self.features is None else len(self.features)
+            raise ShapeMismatch("samples", values.shape, f"(samples, {width}), at least one sample")
+        nonfinite = int(np.count_nonzero(~np.isfinite(values)))
+        if nonfinite:
+            raise NonFiniteValue("samples", nonfinite, "Drop or impute them first.")
+        return values
+
+    def require_widths(self, inputs: int, outputs: int) -> None:
+        """Raise ShapeMismatch where a model of so many features and scores cannot be read like this."""
+        if self.features is not None and len(self.features) != inputs:
+            raise ShapeMismatch("features", (len(self.features),), f"({inputs},), as the model has")
+        self._checked(np.zeros((1, outputs)))
+
+    def _require_features(self, columns: Iterable[Any]) -> None:
+        names = list(columns)
+        # names that are not all strings are none, to scikit-learn too
+        if self.features is not None and all(isinstance(name, str) for name in names):
+            got = tuple(map(str, names))
+            if got != self.features:
+                raise FeatureMismatch(got, self.features)
+
+    def predict(self, scores: ArrayLike) -> Any:
+        """Labels (samples,), or values (samples,) or (samples, outputs), of scores (samples, outputs). ShapeMismatch.
+
+        One score stands for the second class where it is above 0; of several the largest wins.
+        """
+        values = self._checked(scores)
+        if self.task == "regression":
+            return values[:, 0] if self.flat and values.shape[1] == 1 else values
+        labels = np.array(self.classes, dtype=self.dtype)
+        return labels[(values[:, 0] > 0).astype(np.intp) if values.shape[1] == 1 else np.argmax(values, axis=1)]
+
+    def decision_function(self, scores: ArrayLike) -> Floats:
+        """The scores themselves: (samples,) for one, else (samples, classes). Raises UnsupportedOperation."""
+        self._require_classes("decision_function")
+        values = self._checked(scores)
+        return values[:, 0] if values.shape[1] == 1 else values
+
+    def predict_proba(self, scores: ArrayLike) -> Floats:
+        """Probabilities (samples, classes), every row of sum 1, exactly as the model would finish its scores.
+
+        Raises UnsupportedOperation where the model has none, ShapeMismatch.
+        """
+        self._require_classes("predict_proba")
+        if self.probability is None:
+            raise UnsupportedOperation(
+                "predict_proba", "The model was not fitted for probabilities: use decision_function or predict."
+            )
+        values = self._checked(scores)
+        single = values.shape[1] == 1
+        if self.probability == "softmax":
+            return np.asarray(finished("softmax", np.hstack([-values, values]) if single else values))
+        if self.probability == "modified-huber":
+            return _modified_huber(values)
+        if single:
+            return np.hstack([sigmoid(-values), sigmoid(values)])
+        # σ of each over the sum of all, as the softmax of log σ, which holds for any float
+        return np.asarray(finished("softmax", -np.logaddexp(0.0, -values)))
+
+    def score(self, scores: ArrayLike, y: ArrayLike) -> float:
+        """Accuracy of a classification, R² of a regression (the mean over outputs), for true values `y`. ShapeMismatch.
+
+        A constant `y` gives an R² of 1 where it is met exactly, else 0.
+        """
+        got, wanted = self.predict(scores), np.asarray(y)
+        if wanted.shape != got.shape:
+            raise ShapeMismatch("score", wanted.shape, str(got.shape))
+        if self.task == "classification":
+            return float(np.mean(got == wanted))
+        residual = ((wanted - got) ** 2).sum(axis=0)
+        spread = ((wanted - wanted.mean(axis=0)) ** 2).sum(axis=0)
+        shares = np.where(spread == 0, np.where(residual == 0, 0.0, 1.0), residual / np.where(spread == 0, 1.0, spread))
+        return float(np.mean(1 - shares))
+
+    def _checked(self, scores: ArrayLike) -> Floats:
+        values = np.asarray(scores, dtype=np.float64)
+        outputs = {1, len(self.classes)} if len(self.classes) == 2 else {len(self.classes)}
+        if values.ndim != 2 or (self.classes and values.shape[1] not in outputs):
+            expected = " or ".join(map(str, sorted(outputs))) if self.classes else "outputs"
+            raise ShapeMismatch("scores", values.shape, f"(samples, {expected})")
+        return values
+
+    def _require_classes(self, operation: str) -> None:
+        if self.task != "classification":
+            raise UnsupportedOperation(operation, "The model is a regression: use predict.")
+
+    def to_json(self) -> str:
+        """The reading as JSON, to send to a client; `from_json` reads it."""
+        return json.dumps({"kind": f"fhenn-{_KIND}", "version": _VERSION, **asdict(self)}, indent=1)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Reading:
+        """The reading of `to_json`. Raises WireFormatError where it is not one."""
+        try:
+            data = json.loads(text)
+            if (data.pop("kind"), repr(data.pop("version"))) != (f"fhenn-{_KIND}", repr(_VERSION)):
+                raise ValueError("another kind or version")
+            data["classes"] = tuple(data["classes"])
+            data["features"] = _names(data["features"])
+            reading = cls(**data)
+            dtype, longest = np.dtype(reading.dtype), max((len(str(label)) for label in reading.classes), default=0)
+            # a stranger's type must not make large arrays
+            if (
+                dtype.kind not in "biufUO"
+                or dtype.itemsize > max(16, 4 * longest)
+                or not isinstance(reading.dtype, str)
+            ):
+                raise ValueError("labels of another type")
+            if type(reading.flat) is not bool:
+                raise ValueError("flat is neither true nor false")
+            labels = np.array(reading.classes, dtype=reading.dtype).tolist()
+            if labels != list(reading.classes):
+                raise ValueError("labels that are not of their type")
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
+            raise WireFormatError(_KIND, f"it is not readable ({error})") from error
+        return reading
+
+
+def _names(features: Iterable[str] | None) -> tuple[str, ...] | None:
+    return None if features is None else tuple(map(str, features))
+
+
+def _numbers(x: ArrayLike) -> Floats:
+    values = np.asarray(x)
+    if values.dtype == object:  # a DataFrame of mixed columns, a list of Python numbers
+        try:
+            return values.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise UnsupportedValue(f"objects ({error})", "numbers") from error
+    return PLAIN.value(values).astype(np.float64)
+
+
+def _modified_huber(scores: Floats) -> Floats:
+    """Zhang 2002: (clip(s, -1, 1) + 1)/2; over several classes normalised, and alike where all are 0."""
+    shares = (np.clip(scores, -1.0, 1.0) + 1.0) / 2.0
+    if scores.shape[1] == 1:
+        return np.hstack([1.0 - shares, shares])
+    shares[shares.sum(axis=1) == 0] = 1.0
+    return np.asarray(shares / shares.sum(axis=1, keepdims=True))
