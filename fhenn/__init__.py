@@ -44,6 +44,7 @@ _HOME = {
     "decrypt": "fhenn.backends.ckks",
     "encrypt": "fhenn.backends.ckks",
     "encrypted": "fhenn.interop",
+    "from_sklearn": "fhenn.interop.sklearn",
     "plan": "fhenn.planner",
     "range_penalty": "fhenn.ranges",
     "safety_report": "fhenn.safety",
@@ -91,6 +92,7 @@ __all__ = [
     "decrypt",
     "encrypt",
     "encrypted",
+    "from_sklearn",
     "plan",
     "range_penalty",
     "safety_report",
@@ -104,6 +106,7 @@ if TYPE_CHECKING:
     from fhenn.backends.ckks import CipherArray, Context, Parameters, decrypt, encrypt
     from fhenn.errors import RangeReport, RangeViolation, RangeWarning
     from fhenn.interop import EncryptedModel, ImportedModel, Reading, encrypted
+    from fhenn.interop.sklearn import from_sklearn
     from fhenn.nn import (
         GELU,
         SGD,

@@ -351,6 +351,40 @@ class RangeWarning(UserWarning):
         self.report = report
 
 
+class ApproximationWarning(UserWarning):
+    """No polynomial that may be tried is as accurate as was asked, and the best stands in.
+
+    node: its name; domain: where its inputs can lie; wanted, reached: largest |polynomial - exact| there; degree: its.
+    """
+
+    def __init__(self, node: str, domain: tuple[float, float], wanted: float, reached: float, degree: int) -> None:
+        super().__init__(node, domain, wanted, reached, degree)
+        self.node, self.domain, self.wanted, self.reached, self.degree = node, domain, wanted, reached, degree
+
+    def __str__(self) -> str:
+        low, high = self.domain
+        return (
+            f"{self.node}: its inputs can lie anywhere in [{low:g}, {high:g}], where degree {self.degree} is off by "
+            f"{self.reached:.2g}; {self.wanted:.2g} was asked. Labels near a decision can differ. Scale the features "
+            "to one range (MinMaxScaler), declare tighter bounds, train with more regularisation, or accept it with a "
+            "larger accuracy."
+        )
+
+
+class BoundsWarning(UserWarning):
+    """Values beyond the plan's bounds were clipped: samples, how many of total."""
+
+    def __init__(self, samples: int, total: int) -> None:
+        super().__init__(samples, total)
+        self.samples, self.total = samples, total
+
+    def __str__(self) -> str:
+        return (
+            f"{self.samples} of {self.total} samples leave the bounds of the plan and were clipped to them: theirs are "
+            "the answers for the nearest values inside. Plan with a wider margin to serve them as they are."
+        )
+
+
 @dataclass(eq=False)
 class RangeViolation(FhennError, ValueError):
     """An activation's input left the domain of its polynomial, and the node or client was told to raise."""

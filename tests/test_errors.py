@@ -58,6 +58,23 @@ def test_keyword_construction_travels_too():
     assert copy.needed == 2
 
 
+@pytest.mark.parametrize(
+    ("warning", "text"),
+    [
+        (
+            errors.ApproximationWarning("Tanh", (-9.0, 9.0), 1e-3, 0.02, 63),
+            "in [-9, 9], where degree 63 is off by 0.02",
+        ),
+        (errors.BoundsWarning(2, 9), "2 of 9 samples leave the bounds"),
+    ],
+)
+def test_warnings_say_what_and_travel_too(warning, text):
+    assert text in str(warning)
+    copy = pickle.loads(pickle.dumps(warning))  # noqa: S301
+    assert vars(copy) == vars(warning)
+    assert str(copy) == str(warning)
+
+
 def test_range_warning_is_a_user_warning_with_data():
     warning = errors.RangeWarning(REPORT)
     assert isinstance(warning, UserWarning)

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, Literal, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fhenn.errors import ParameterError, UnsupportedOperation
+from fhenn.errors import BoundsWarning, ParameterError, UnsupportedOperation, UnsupportedValue
 from fhenn.interop.model import ImportedModel
 from fhenn.interop.reading import Reading
-from fhenn.planner import Plan, plan
+from fhenn.nn import Activation
+from fhenn.planner import Plan, flatten, plan
 from fhenn.planner.plan import LayoutName
 from fhenn.session import Client, Server
 
 Floats = NDArray[np.float64]
 OnBounds = Literal["raise", "clip"]
 
+_TOGETHER = 64
+"""Samples that share ciphertexts in the layout "latency", where they fit."""
+
 
 class EncryptedModel:
     """Predicts under encryption: encrypts as a client, computes as a server, decrypts and reads the scores.
 
     model: the twin. plan: made for it. on_bounds: what happens to values beyond the plan's bounds, which the server
-    could not see: "raise" refuses them, "clip" takes the nearest bound. Make one with `fhenn.encrypted`.
+    could not see: "raise" refuses them, "clip" takes the nearest bound with a BoundsWarning. Make one with `fhenn.encrypted`.
 
     All of it is in one process, to try and to measure. Apart, `client` and `server` exchange `evaluation_keys`,
     messages and answers as bytes, and `reading.predict(client.decrypt_scores(answer))` is what the client reads.
@@ -69,9 +74,16 @@ class EncryptedModel:
         """
         values = self._model.reading.samples(X)
         if self._on_bounds == "clip" and values.shape[1] == self._plan.features:
-            values = np.clip(values, self._plan.low, self._plan.high)
+            values = self._clipped(values)
         answer = self._server.predict(self._client.encrypt(values))
         return self._client.decrypt_scores(answer)
+
+    def _clipped(self, values: Floats) -> Floats:
+        inside = np.clip(values, self._plan.low, self._plan.high)
+        strays = int(np.count_nonzero((inside != values).any(axis=1)))
+        if strays:
+            warnings.warn(BoundsWarning(strays, len(values)), stacklevel=4)
+        return inside
 
     def predict(self, X: Any) -> Any:
         """Labels (samples,), or values."""
@@ -100,7 +112,7 @@ def encrypted(
     inputs: Any,
     *,
     accuracy: float = 1e-3,
-    layout: LayoutName = "throughput",
+    layout: LayoutName | None = None,
     margin: float = 0.5,
     on_bounds: OnBounds = "raise",
 ) -> EncryptedModel:
@@ -108,9 +120,11 @@ def encrypted(
 
     inputs: bounds of the features, (2, features) of low and high or (2,) for all; or data (samples >= 3, features),
     for instance those of the training, whose box is widened on either side by `margin` times its width. Values beyond
-    are refused, or clipped (`on_bounds`). accuracy: largest |decrypted - twin| of a score. layout: "throughput"
-    serves thousands of samples as fast as one, "latency" single ones.
-    Raises what `fhenn.plan` does, FeatureMismatch.
+    are refused, or clipped (`on_bounds`). accuracy: largest |decrypted - twin| of a score, and largest error of every
+    stand-in, which are made good for these inputs first (`ImportedModel.for_inputs`). layout: "throughput" serves
+    thousands of samples as fast as one, "latency" single ones or a few together; None chooses "throughput" for a model
+    without activations, and "latency" for others.
+    Raises what `fhenn.plan` and `for_inputs` do.
 
     >>> from fhenn.nn import Linear
     >>> model = ImportedModel([Linear([[1.0, -1.0]])], Reading.classification(["no", "yes"], "sigmoid"))
@@ -118,18 +132,15 @@ def encrypted(
     >>> private.predict([[2.0, 1.0], [1.0, 2.0]]).tolist()
     ['yes', 'no']
     """
-    bounds = bounds_of(model.reading, inputs, margin)
-    return EncryptedModel(model, plan(model, inputs=bounds, accuracy=accuracy, layout=layout), on_bounds=on_bounds)
+    if not isinstance(model, ImportedModel):
+        raise UnsupportedValue(type(model).__name__, "an ImportedModel, as of from_sklearn or of nodes and a Reading")
+    bounds = model.bounds(inputs, margin)
+    model = model.for_inputs(np.stack(bounds), accuracy=accuracy)
+    return EncryptedModel(model, planned(model, bounds, accuracy, layout), on_bounds=on_bounds)
 
 
-def bounds_of(reading: Reading, inputs: Any, margin: float) -> Floats:
-    """Bounds (2, features) or (2,): those given, or the box of data, widened. Raises ParameterError, ShapeMismatch."""
-    if not 0 <= margin < np.inf:
-        raise ParameterError(f"margin {margin!r} is out of range.", "Give a number from 0.")
-    if np.shape(inputs) == (2,):
-        return np.asarray(inputs, dtype=np.float64)
-    values = reading.samples(inputs)
-    if len(values) <= 2:
-        return values
-    low, high = values.min(axis=0), values.max(axis=0)
-    return np.stack([low - margin * (high - low), high + margin * (high - low)])
+def planned(model: ImportedModel, bounds: tuple[Floats, Floats], accuracy: float, layout: LayoutName | None) -> Plan:
+    """The plan of `encrypted`."""
+    if layout is None:
+        layout = "latency" if any(isinstance(node, Activation) for node in flatten(model)) else "throughput"
+    return plan(model, inputs=np.stack(bounds), accuracy=accuracy, layout=layout, samples=_TOGETHER)

@@ -2,35 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import warnings
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fhenn.errors import ShapeMismatch
+from fhenn.approx.numbers import rounded_up
+from fhenn.approx.presets import choose
+from fhenn.errors import AccuracyUnreached, ApproximationWarning, ParameterError, ShapeMismatch
 from fhenn.interop.reading import Reading
-from fhenn.nn import Linear, Node, Sequential
+from fhenn.nn import Activation, Linear, Node, Sequential
+from fhenn.planner import flatten
+from fhenn.ranges import reaches
 
 Floats = NDArray[np.float64]
+
+_DEGREE = 63
+"""The highest degree that is tried."""
+
+_SLACK = 1.01
+"""Between what inputs can bring and the edge of a domain: room for the noise of the encryption."""
 
 
 class ImportedModel(Sequential):
     """A `Sequential` that predicts as its users know it: what `fhenn.encrypted`, `fhenn.plan` and all others take.
 
     nodes: as of a Sequential; neighbouring Linear nodes are best made one by `merged`. reading: what the scores mean.
-    `predict` and its sisters take samples × features, an array or a DataFrame, and raise FeatureMismatch,
-    ShapeMismatch, NonFiniteValue and UnsupportedValue. Raises ParameterError, ShapeMismatch.
+    stand_ins: those activations among the nodes whose polynomial is no part of the model but a choice, which
+    `for_inputs` may make anew. `predict` and its sisters take samples × features, an array or a DataFrame, and raise
+    FeatureMismatch, ShapeMismatch, NonFiniteValue and UnsupportedValue. Raises ParameterError, ShapeMismatch.
 
     >>> model = ImportedModel([Linear([[1.0, -1.0]])], Reading.classification(["no", "yes"], "sigmoid"))
     >>> model.predict([[2.0, 1.0], [1.0, 2.0]]).tolist()
     ['yes', 'no']
     """
 
-    def __init__(self, nodes: Iterable[Node], reading: Reading) -> None:
+    def __init__(self, nodes: Iterable[Node], reading: Reading, stand_ins: Collection[Node] = ()) -> None:
         super().__init__(nodes, finish=reading.finish)
         self._reading = reading
-        widths = [node.weight.shape for node in self.nodes if isinstance(node, Linear)]
+        self._chosen = frozenset(
+            place for place, node in enumerate(self.nodes) if any(node is stand_in for stand_in in stand_ins)
+        )
+        if any(not isinstance(self.nodes[place], Activation) for place in self._chosen):
+            raise ParameterError("a stand-in is no activation.", "Name activations.")
+        widths = [node.weight.shape for node in flatten(self) if isinstance(node, Linear)]
         if widths:
             reading.require_widths(widths[0][1], widths[-1][0])
 
@@ -39,9 +56,66 @@ class ImportedModel(Sequential):
         """What the scores mean."""
         return self._reading
 
+    @property
+    def stand_ins(self) -> tuple[Node, ...]:
+        """The activations whose polynomial may be chosen anew."""
+        return tuple(self.nodes[place] for place in sorted(self._chosen))
+
     def with_nodes(self, nodes: Iterable[Node]) -> ImportedModel:
-        """The same reading of other nodes. Raises ParameterError, ShapeMismatch."""
-        return ImportedModel(nodes, self._reading)
+        """The same reading of other nodes; what stands where a stand-in stood is one. ParameterError, ShapeMismatch."""
+        nodes = list(nodes)
+        stand_ins = [nodes[place] for place in self._chosen] if len(nodes) == len(self.nodes) else []
+        return ImportedModel(nodes, self._reading, stand_ins)
+
+    def for_inputs(self, inputs: Any, *, margin: float = 0.5, accuracy: float = 1e-3) -> ImportedModel:
+        """The model with stand-ins that are good wherever inputs within bounds can bring their values, soundly.
+
+        inputs, margin: as for `fhenn.encrypted`. accuracy: the largest |polynomial - exact| of each stand-in there,
+        by the least degree that reaches it. Where degree 63 does not, it stands in all the same, with an
+        ApproximationWarning. A stand-in that is good enough stays as it is.
+        Raises ParameterError, ShapeMismatch, FeatureMismatch, NonFiniteValue.
+
+        >>> from fhenn.nn import Sigmoid
+        >>> nodes = [Linear([[2.0, 2.0]]), Sigmoid(), Linear([[1.0]])]
+        >>> model = ImportedModel(nodes, Reading.regression(), stand_ins=[nodes[1]])
+        >>> model.for_inputs([-3, 3]).nodes[1].domain
+        (-12.2, 12.2)
+        """
+        if not 0 < accuracy < np.inf:
+            raise ParameterError(f"accuracy {accuracy!r} is out of range.", "Give a positive number.")
+        bounds = self.bounds(inputs, margin)
+        if not self._chosen:
+            return self
+        nodes: list[Node] = []
+        for place, node in enumerate(self.nodes):
+            if place in self._chosen and isinstance(node, Activation):
+                interval = reaches([*flatten(Sequential(nodes))], *bounds)[-1].interval
+                node = _good_on(node, interval, accuracy)  # noqa: PLW2901
+            nodes.append(node)
+        return self.with_nodes(node.fresh() if isinstance(node, Activation | Linear) else node for node in nodes)
+
+    def bounds(self, inputs: Any, margin: float = 0.5) -> tuple[Floats, Floats]:
+        """Low and high of every feature: the bounds given, or the box of data, widened. As `fhenn.encrypted` says.
+
+        Raises ParameterError, ShapeMismatch, FeatureMismatch, NonFiniteValue, UnsupportedValue.
+        """
+        first = next(flatten(self))
+        if not isinstance(first, Linear):
+            raise ParameterError("the model does not start with a Linear node.", "Put one first; the identity will do.")
+        if not 0 <= margin < np.inf:
+            raise ParameterError(f"margin {margin!r} is out of range.", "Give a number from 0.")
+        width = first.weight.shape[1]
+        data = np.shape(inputs) != (2,)
+        values = self._reading.samples(inputs if data else np.repeat(np.asarray(inputs)[:, None], width, axis=1))
+        if values.shape[1] != width or len(values) < 2:
+            raise ShapeMismatch("inputs", values.shape, f"(2,), (2, {width}) or (samples, {width})")
+        if len(values) == 2:
+            low, high = values
+            if np.any(low > high):
+                raise ParameterError("a lower bound exceeds the upper one.", "Give (low, high).")
+            return low, high
+        low, high = values.min(axis=0), values.max(axis=0)
+        return low - margin * (high - low), high + margin * (high - low)
 
     def scores(self, X: Any) -> Floats:
         """What the nodes compute: (samples, outputs). On ciphertexts it is what `Client.decrypt_scores` gives."""
@@ -66,3 +140,26 @@ class ImportedModel(Sequential):
     def score(self, X: Any, y: ArrayLike) -> float:
         """Accuracy, or R²."""
         return self._reading.score(self.scores(X), y)
+
+
+def _good_on(node: Activation, interval: tuple[float, float], accuracy: float) -> Activation:
+    """`node`, or one of its kind, that is off by `accuracy` at most on an interval; or as little as can be."""
+    low, high = interval
+    function = node.function
+    if function is None:
+        return node
+    if node.domain[0] <= low and high <= node.domain[1] and node.sup_error() <= accuracy:
+        return node
+    if function.symmetry == "none":
+        spare = max((_SLACK - 1) * (high - low), 0.01)
+        domain = (low - spare, high + spare)
+    else:
+        edge = float(rounded_up(max(_SLACK * -low, _SLACK * high, 1.0), 3))
+        domain = (-edge, edge)
+    try:
+        return node.with_polynomial(choose(function, domain, accuracy=accuracy))
+    except AccuracyUnreached:
+        best = node.with_polynomial(choose(function, domain, degree=_DEGREE))
+        reached = best.sup_error()
+        warnings.warn(ApproximationWarning(node.name, domain, accuracy, reached, _DEGREE), stacklevel=3)
+        return best

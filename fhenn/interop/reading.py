@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -81,6 +81,10 @@ class Reading:
     def regression(cls, features: Iterable[str] | None = None, *, flat: bool = True) -> Reading:
         """Of scores that are the answer itself."""
         return cls("regression", features=_names(features), flat=flat)
+
+    def named(self, features: Iterable[str] | None) -> Reading:
+        """The same, with names of the features."""
+        return replace(self, features=_names(features))
 
     @property
     def finish(self) -> Finish | None:

@@ -283,7 +283,7 @@ def _candidates(path: Path, packing: Layout, ring_degree: int, queries: int) -> 
     for bits in _SCALE_BITS_TO_SHARE if queries else _SCALE_BITS:
         choices = product(_wide_primes(path, bits), _LIFTS)
         # the first node divides by the last prime
-        chains = {tuple(_primes_of(path.nodes, bits, wide, lift)[::-1]): bits + 4 for wide, lift in choices}
+        chains = {used: bits + 4 for wide, lift in choices if (used := _chain(path.nodes, bits, wide, lift))}
         if isinstance(path.nodes[-1], Linear):
             # the last product need not be rescaled where the first prime holds it
             chains |= {used[1:]: 2 * bits + 3 for used in chains}
@@ -306,6 +306,14 @@ def _wide_primes(path: Path, bits: int) -> list[int | None]:
         return [None]
     most = min(2 * bits, _LARGEST_PRIME_BITS)
     return [None, *(wide for wide in (most, most - 3, most - 6, most - 9) if wide >= WIDE * bits)]
+
+
+def _chain(nodes: Sequence[Linear | Activation], bits: int, wide: int | None, lift: float) -> tuple[int, ...] | None:
+    """The primes of `_primes_of` as a chain has them, None where a polynomial does not fit their scales."""
+    try:
+        return tuple(_primes_of(nodes, bits, wide, lift)[::-1])
+    except ScaleMismatch:
+        return None
 
 
 def _primes_of(nodes: Sequence[Linear | Activation], bits: int, wide: int | None, lift: float) -> list[int]:

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 import fhenn
-from fhenn.errors import BoundsExceeded, FeatureMismatch, ParameterError, ShapeMismatch, UnsupportedOperation
+from fhenn.errors import (
+    BoundsExceeded,
+    BoundsWarning,
+    FeatureMismatch,
+    ParameterError,
+    ShapeMismatch,
+    UnsupportedOperation,
+)
 from fhenn.interop import ImportedModel, Reading
 
 rng = np.random.default_rng(0)
@@ -60,9 +67,11 @@ def test_bounds_are_those_of_the_data_and_a_margin(private):
 def test_values_beyond_are_clipped_where_asked():
     model = ImportedModel([fhenn.Linear([[1.0, -2.0]])], Reading.regression())
     private = fhenn.encrypted(model, inputs=[-1, 1], on_bounds="clip")
-    np.testing.assert_allclose(private.predict([[5.0, -5.0], [0.5, 0.0]]), [3.0, 0.5], atol=1e-3)
+    with pytest.warns(BoundsWarning, match="1 of 2 samples"):
+        np.testing.assert_allclose(private.predict([[5.0, -5.0], [0.5, 0.0]]), [3.0, 0.5], atol=1e-3)
     x = np.array([[9.0, 0.0]])
-    private.predict(x)
+    with pytest.warns(BoundsWarning):
+        private.predict(x)
     assert x[0, 0] == 9.0
     with pytest.raises(ShapeMismatch):
         private.predict([[1.0]])
