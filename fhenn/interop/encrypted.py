@@ -27,7 +27,8 @@ class EncryptedModel:
     """Predicts under encryption: encrypts as a client, computes as a server, decrypts and reads the scores.
 
     model: the twin. plan: made for it. on_bounds: what happens to values beyond the plan's bounds, which the server
-    could not see: "raise" refuses them, "clip" takes the nearest bound with a BoundsWarning. Make one with `fhenn.encrypted`.
+    could not see: "raise" refuses them, "clip" takes the nearest bound with a BoundsWarning. Made by
+    `fhenn.encrypted`.
 
     All of it is in one process, to try and to measure. Apart, `client` and `server` exchange `evaluation_keys`,
     messages and answers as bytes, and `reading.predict(client.decrypt_scores(answer))` is what the client reads.

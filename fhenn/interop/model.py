@@ -72,7 +72,7 @@ class ImportedModel(Sequential):
 
         inputs, margin: as for `fhenn.encrypted`. accuracy: the largest |polynomial - exact| of each stand-in there,
         by the least degree that reaches it. Where degree 63 does not, it stands in all the same, with an
-        ApproximationWarning. A stand-in that is good enough stays as it is.
+        ApproximationWarning. A stand-in that is good enough, and costs no more levels, stays as it is.
         Raises ParameterError, ShapeMismatch, FeatureMismatch, NonFiniteValue.
 
         >>> from fhenn.nn import Sigmoid
@@ -114,8 +114,7 @@ class ImportedModel(Sequential):
             if np.any(low > high):
                 raise ParameterError("a lower bound exceeds the upper one.", "Give (low, high).")
             return low, high
-        low, high = values.min(axis=0), values.max(axis=0)
-        return low - margin * (high - low), high + margin * (high - low)
+        return box(values, margin)
 
     def scores(self, X: Any) -> Floats:
         """What the nodes compute: (samples, outputs). On ciphertexts it is what `Client.decrypt_scores` gives."""
@@ -142,13 +141,17 @@ class ImportedModel(Sequential):
         return self._reading.score(self.scores(X), y)
 
 
+def box(values: Floats, margin: float) -> tuple[Floats, Floats]:
+    """Low and high of the features of data (samples, features), `margin` times their distance wider on either side."""
+    low, high = values.min(axis=0), values.max(axis=0)
+    return low - margin * (high - low), high + margin * (high - low)
+
+
 def _good_on(node: Activation, interval: tuple[float, float], accuracy: float) -> Activation:
     """`node`, or one of its kind, that is off by `accuracy` at most on an interval; or as little as can be."""
     low, high = interval
     function = node.function
     if function is None:
-        return node
-    if node.domain[0] <= low and high <= node.domain[1] and node.sup_error() <= accuracy:
         return node
     if function.symmetry == "none":
         spare = max((_SLACK - 1) * (high - low), 0.01)
@@ -157,9 +160,10 @@ def _good_on(node: Activation, interval: tuple[float, float], accuracy: float) -
         edge = float(rounded_up(max(_SLACK * -low, _SLACK * high, 1.0), 3))
         domain = (-edge, edge)
     try:
-        return node.with_polynomial(choose(function, domain, accuracy=accuracy))
+        fitted = node.with_polynomial(choose(function, domain, accuracy=accuracy))
     except AccuracyUnreached:
-        best = node.with_polynomial(choose(function, domain, degree=_DEGREE))
-        reached = best.sup_error()
-        warnings.warn(ApproximationWarning(node.name, domain, accuracy, reached, _DEGREE), stacklevel=3)
-        return best
+        fitted = node.with_polynomial(choose(function, domain, degree=_DEGREE))
+        warning = ApproximationWarning(node.name, domain, accuracy, fitted.sup_error(), _DEGREE)
+        warnings.warn(warning, stacklevel=3)
+    good = node.domain[0] <= low and high <= node.domain[1] and node.sup_error() <= accuracy
+    return node if good and node.cost <= fitted.cost else fitted

@@ -249,9 +249,9 @@ def _one_vs_rest(step: Any, where: str) -> _Imported:
     rows = [_weights(one) for one in step.estimators_]
     weights = Affine.of(np.concatenate([row.weight for row in rows]), np.concatenate([row.bias for row in rows]))
     probability = _probability(step.estimators_[0])
-    if probability == "softmax":  # of two classes: σ of twice the score
-        weights, probability = Affine(2 * weights.weight, 2 * weights.bias), "sigmoid"
-    if probability == "sigmoid" and len(rows) > 1:
+    if len(rows) > 1 and probability == "softmax":
+        raise _refuse(step.estimators_[0], f"{where}, estimators_", "it is multinomial, of two classes", "others")
+    if len(rows) > 1 and probability == "sigmoid":
         probability = "one-vs-rest"
     return _Imported([weights], Reading.classification(step.classes_, probability))
 

@@ -195,6 +195,10 @@ def _linear(
         raise LevelExhausted(node.name, 1, level, "")
     if rescaled and plain_scale < LEAST_PLAIN_SCALE:
         raise ScaleMismatch(scale, int(model.primes[level]), "")
+    # weights and bias must fit as plaintexts too: a bias can be far larger than the sum that it completes
+    room, room_below = (float(np.prod(model.primes[: at + 1])) for at in (level, below))
+    if 4 * plain_scale * np.abs(node.weight).max() > room or 4 * result * np.abs(node.bias).max() > room_below:
+        raise ScaleMismatch(result, int(model.primes[0]), "")
     encoding = weights.values * model.encoding / plain_scale
     rounded, turned = Noise(model.rounding / result if rescaled else 0.0, 0.0), Noise(0.0, 0.0)
     if isinstance(layout, Vectors):
@@ -211,8 +215,7 @@ def _linear(
     else:
         # a scalar's rounding is one number, not a slot's worth of them
         encoding /= sqrt(model.ring_degree / 2)
-    fits = float(np.prod(model.primes[: below + 1])) / 2 / result
-    whole = float(np.prod(model.primes[: level + 1])) / 2 / scale
+    fits, whole = room_below / 2 / result, room / 2 / scale
     headroom = min(whole, largest[0] * fits / largest[1] if largest[1] else inf)
     noise = place.noise * weights.row + rounded + turned + Noise(0.0, encoding)
     return Place(below, result, noise, layout, rotations), headroom

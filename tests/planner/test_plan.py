@@ -313,3 +313,30 @@ def test_a_constant_is_no_activation():
 def test_wishes_that_are_none(wish):
     with pytest.raises(ParameterError, match="none"):
         fhenn.plan(MODELS["multilayer"], inputs=[-1, 1], **wish)
+
+
+def test_a_bias_that_is_larger_than_the_sums_fits_as_a_plaintext():
+    """Features far from 0, as of data that were not centred: the bias brings the sums back, and is encoded itself."""
+    model = fhenn.Sequential([fhenn.Linear([[1.0, 1.0]], [-200.0])])
+    for layout in ("throughput", "latency"):
+        plan = fhenn.plan(model, inputs=[99, 101], accuracy=1e-8, layout=layout)
+        client = fhenn.Client(plan)
+        server = fhenn.Server(model, plan, client.evaluation_keys())
+        x = np.array([[99.5, 100.25], [101.0, 99.0]])
+        assert np.abs(client.decrypt(server.predict(client.encrypt(x))) - model.predict(x)).max() <= plan.error
+
+
+def test_a_large_weight_fits_as_a_plaintext():
+    model = fhenn.Sequential([fhenn.Linear([[1e7, -1e7]])])
+    plan = fhenn.plan(model, inputs=[-1e-6, 1e-6], accuracy=1e-2)
+    client = fhenn.Client(plan)
+    server = fhenn.Server(model, plan, client.evaluation_keys())
+    x = np.array([[1e-6, -5e-7]])
+    assert np.abs(client.decrypt(server.predict(client.encrypt(x))) - model.predict(x)).max() <= plan.error
+
+
+def test_a_chain_that_does_not_suit_a_polynomial_is_no_candidate():
+    """Of every chain that is tried the scales are followed first; where they do not fit it is passed over."""
+    node = fhenn.Sigmoid((-8.4, 8.4), degree=17)
+    model = fhenn.Sequential([fhenn.Linear(np.full((4, 4), 0.1)), node, fhenn.Linear(np.ones((1, 4)))])
+    assert fhenn.plan(model, inputs=[-1, 1], accuracy=1e-2, layout="throughput").error <= 1e-2

@@ -1,0 +1,175 @@
+"""Estimators for scikit-learn that are fitted on plaintext and predict under encryption."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fhenn.errors import ExtraMissing
+from fhenn.interop import EncryptedModel, ImportedModel
+from fhenn.interop.encrypted import OnBounds, planned
+from fhenn.interop.model import box
+from fhenn.interop.sklearn import from_sklearn
+from fhenn.planner import Plan
+from fhenn.planner.plan import LayoutName
+
+try:
+    from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, RegressorMixin, clone
+    from sklearn.linear_model import LogisticRegression, Ridge
+    from sklearn.utils import Tags, get_tags
+    from sklearn.utils.metaestimators import available_if
+    from sklearn.utils.validation import check_is_fitted, validate_data
+except ImportError as error:
+    raise ExtraMissing("sklearn", "scikit-learn>=1.6") from error
+
+Floats = NDArray[np.float64]
+
+_UNSEEN = 1e-8
+"""An accuracy at which scikit-learn's own checks see no noise."""
+
+
+class _Encrypted(MetaEstimatorMixin, BaseEstimator):
+    """What both have in common."""
+
+    def __init__(
+        self,
+        estimator: Any = None,
+        *,
+        accuracy: float = 1e-3,
+        layout: LayoutName | None = None,
+        margin: float = 0.5,
+        on_bounds: OnBounds = "clip",
+    ) -> None:
+        self.estimator = estimator
+        self.accuracy = accuracy
+        self.layout = layout
+        self.margin = margin
+        self.on_bounds = on_bounds
+
+    def _inner(self) -> Any:
+        """The estimator, or the one that stands for None."""
+        raise NotImplementedError
+
+    def _fit(self, X: Any, y: ArrayLike, fit_params: dict[str, Any], **checks: Any) -> Self:
+        X, y = validate_data(self, X, y, dtype=np.float64, **checks)  # noqa: N806
+        self.estimator_ = clone(self._inner()).fit(X, y, **fit_params)
+        self.bounds_ = np.stack(box(X, self.margin))
+        self.encrypted_ = self._made()
+        return self
+
+    def _made(self) -> EncryptedModel:
+        """Twin, plan and keys, from what was fitted."""
+        model = from_sklearn(self.estimator_, inputs=self.bounds_, accuracy=self.accuracy)
+        plan = planned(model, (self.bounds_[0], self.bounds_[1]), self.accuracy, self.layout)
+        return EncryptedModel(model, plan, on_bounds=self.on_bounds)
+
+    def _scores(self, X: Any) -> Floats:
+        check_is_fitted(self)
+        values = validate_data(self, X, dtype=np.float64, reset=False)
+        return self._private.scores(values)
+
+    @property
+    def _private(self) -> EncryptedModel:
+        if "encrypted_" not in vars(self):  # a copy has no keys yet
+            self.encrypted_ = self._made()
+        return self.encrypted_
+
+    @property
+    def model_(self) -> ImportedModel:
+        """The twin."""
+        check_is_fitted(self)
+        return self._private.model
+
+    @property
+    def plan_(self) -> Plan:
+        """The parameters, and the error to expect."""
+        check_is_fitted(self)
+        return self._private.plan
+
+    def predict(self, X: Any) -> Any:
+        """Labels or values, computed on ciphertexts. BoundsExceeded where on_bounds is "raise", or a BoundsWarning."""
+        scores = self._scores(X)
+        return self._private.reading.predict(scores)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "estimator_")
+
+    def __getstate__(self) -> dict[str, Any]:
+        # keys do not travel: a copy, in this process or another, makes its own
+        return {name: value for name, value in super().__getstate__().items() if name != "encrypted_"}
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        inner = get_tags(self._inner())
+        tags.input_tags.sparse = False
+        # every encryption has noise of its own, which shows where it is not far below what counts as equal
+        tags.non_deterministic = self.accuracy > _UNSEEN
+        tags.target_tags.multi_output = inner.target_tags.multi_output and inner.estimator_type == "regressor"
+        tags.target_tags.single_output = True
+        return tags
+
+
+def _has_probabilities(each: EncryptedClassifier) -> bool:
+    if "estimator_" in vars(each):
+        return each._private.reading.probability is not None
+    return hasattr(each._inner(), "predict_proba")
+
+
+class EncryptedClassifier(ClassifierMixin, _Encrypted):
+    """A classifier that is fitted on plaintext and predicts under encryption.
+
+    estimator: a classifier or Pipeline that `fhenn.from_sklearn` takes; LogisticRegression() where None. accuracy,
+    layout, margin: as for `fhenn.encrypted`, with the training data for inputs. on_bounds: "clip", values beyond the
+    bounds are clipped with a BoundsWarning, or "raise". Fitting makes keys, in the same process; they do not pickle,
+    and a copy makes its own. Attributes: `estimator_`, `model_` (the twin), `plan_`, `encrypted_`, `classes_`.
+    `fit` raises what the estimator does, UnsupportedModel and PlanError.
+
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.model_selection import cross_val_score
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sklearn.pipeline import make_pipeline
+    >>> estimator = EncryptedClassifier(make_pipeline(StandardScaler(), LogisticRegression()))
+    >>> bool(cross_val_score(estimator, *load_iris(return_X_y=True), cv=3).mean() > 0.9)
+    True
+    """
+
+    def _inner(self) -> Any:
+        return LogisticRegression() if self.estimator is None else self.estimator
+
+    def fit(self, X: Any, y: ArrayLike, **fit_params: Any) -> Self:
+        """Fit the estimator on (samples, features) and labels (samples,), and plan and make keys for what it became."""
+        self._fit(X, y, fit_params)
+        self.classes_ = self.estimator_.classes_
+        return self
+
+    @available_if(_has_probabilities)
+    def predict_proba(self, X: Any) -> Floats:
+        """Probabilities (samples, classes), finished exactly after the decryption."""
+        scores = self._scores(X)
+        return self._private.reading.predict_proba(scores)
+
+    def decision_function(self, X: Any) -> Floats:
+        """Scores (samples,) of two classes, or (samples, classes)."""
+        scores = self._scores(X)
+        return self._private.reading.decision_function(scores)
+
+
+class EncryptedRegressor(RegressorMixin, _Encrypted):
+    """A regressor that is fitted on plaintext and predicts under encryption.
+
+    estimator: a regressor or Pipeline that `fhenn.from_sklearn` takes; Ridge() where None. The rest is as for
+    `EncryptedClassifier`.
+
+    >>> estimator = EncryptedRegressor().fit([[0.0], [1.0], [2.0]], [0.0, 2.0, 4.0])
+    >>> bool(abs(estimator.predict([[1.0]])[0] - estimator.estimator_.predict([[1.0]])[0]) < 1e-3)
+    True
+    """
+
+    def _inner(self) -> Any:
+        return Ridge() if self.estimator is None else self.estimator
+
+    def fit(self, X: Any, y: ArrayLike, **fit_params: Any) -> Self:
+        """Fit the estimator on (samples, features) and values (samples,) or (samples, outputs), plan and make keys."""
+        return self._fit(X, y, fit_params, y_numeric=True, multi_output=True)
