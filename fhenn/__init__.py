@@ -51,7 +51,7 @@ _HOME = {
 }
 """Where each public name lives; it is imported when it is first used, TenSEAL with the first that needs it."""
 
-_ROOMS = ("approx", "errors", "ranges")
+_ROOMS = ("approx", "errors", "interop", "ranges", "sklearn")
 """Rooms that are public as a whole."""
 
 __all__ = [
@@ -101,7 +101,9 @@ __all__ = [
 if TYPE_CHECKING:
     from fhenn import approx as approx
     from fhenn import errors as errors
+    from fhenn import interop as interop
     from fhenn import ranges as ranges
+    from fhenn import sklearn as sklearn
     from fhenn.approx import Polynomial
     from fhenn.backends.ckks import CipherArray, Context, Parameters, decrypt, encrypt
     from fhenn.errors import RangeReport, RangeViolation, RangeWarning

@@ -262,13 +262,8 @@ def _perceptron(step: Any, where: str, accuracy: float) -> _Imported:
         "logistic": lambda: [Sigmoid(_WIDE, accuracy=accuracy)],
         "tanh": lambda: [Tanh((_WIDE[0] / 2, _WIDE[1] / 2), accuracy=accuracy)],
     }
-    if step.activation not in makers:
-        raise _refuse(
-            step,
-            where,
-            f"activation={step.activation!r} of its {len(step.coefs_) - 1} hidden layers",
-            ", ".join(makers),
-        )
+    if len(step.coefs_) > 1 and step.activation not in makers:
+        raise _refuse(step, where, f"activation={step.activation!r} of its hidden layers", tuple(makers))
     parts: list[Affine | Node] = []
     for weight, bias in zip(step.coefs_, step.intercepts_, strict=True):
         parts += makers[step.activation]() if parts else []

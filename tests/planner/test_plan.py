@@ -337,6 +337,6 @@ def test_a_large_weight_fits_as_a_plaintext():
 
 def test_a_chain_that_does_not_suit_a_polynomial_is_no_candidate():
     """Of every chain that is tried the scales are followed first; where they do not fit it is passed over."""
-    node = fhenn.Sigmoid((-8.4, 8.4), degree=17)
+    node = fhenn.Sigmoid((-11.1, 11.1), degree=13)
     model = fhenn.Sequential([fhenn.Linear(np.full((4, 4), 0.1)), node, fhenn.Linear(np.ones((1, 4)))])
     assert fhenn.plan(model, inputs=[-1, 1], accuracy=1e-2, layout="throughput").error <= 1e-2
