@@ -10,12 +10,12 @@ EXAMPLES = re.findall(r"<!-- example -->\n```python\n(.*?)```", README, re.DOTAL
 
 
 def test_all_examples_are_found_and_short():
-    assert len(EXAMPLES) == 4
+    assert len(EXAMPLES) == 5
     for example in EXAMPLES:
         assert len([line for line in example.splitlines() if line.strip()]) <= 11
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=["pipeline", "own", "network", "ranges"])
+@pytest.mark.parametrize("example", EXAMPLES, ids=["pipeline", "own", "network", "scikit-learn", "ranges"])
 def test_example_runs(example, capsys):
     exec(compile(example, "README.md", "exec"), {})  # noqa: S102  (our own text)
     assert capsys.readouterr().out

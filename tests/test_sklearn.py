@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("sklearn")
+pytest.importorskip("pandas")
 
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
@@ -82,8 +83,8 @@ def test_cloning_and_fitting_leave_the_estimator_given_as_it_was(fitted):
     copy = clone(estimator)
     assert not hasattr(copy, "estimator_")
     assert copy.get_params()["accuracy"] == estimator.accuracy
+    assert not hasattr(LOGISTIC[-1], "coef_")
     with pytest.raises(NotFittedError):
-        LOGISTIC[-1].coef_  # noqa: B018
         copy.predict([[0.0] * 4])
 
 
@@ -118,7 +119,7 @@ def test_what_cannot_be_is_said_when_fitting(fitted):
         EncryptedClassifier(RandomForestClassifier(2)).fit(X, y)
     with pytest.raises(PlanError):
         EncryptedClassifier(LOGISTIC, accuracy=1e-12).fit(X, y)
-    for wrong in ({"margin": -1.0}, {"on_bounds": "ignore"}, {"accuracy": 0.0}, {"layout": "wide"}):
+    for wrong in ({"margin": -0.1}, {"on_bounds": "ignore"}, {"accuracy": 0.0}, {"layout": "wide"}):
         with pytest.raises(ParameterError):
             EncryptedClassifier(LOGISTIC, **wrong).fit(X, y)
     with pytest.raises(NotFittedError):

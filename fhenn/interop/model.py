@@ -102,8 +102,6 @@ class ImportedModel(Sequential):
         first = next(flatten(self))
         if not isinstance(first, Linear):
             raise ParameterError("the model does not start with a Linear node.", "Put one first; the identity will do.")
-        if not 0 <= margin < np.inf:
-            raise ParameterError(f"margin {margin!r} is out of range.", "Give a number from 0.")
         width = first.weight.shape[1]
         data = np.shape(inputs) != (2,)
         values = self._reading.samples(inputs if data else np.repeat(np.asarray(inputs)[:, None], width, axis=1))
@@ -142,7 +140,12 @@ class ImportedModel(Sequential):
 
 
 def box(values: Floats, margin: float) -> tuple[Floats, Floats]:
-    """Low and high of the features of data (samples, features), `margin` times their distance wider on either side."""
+    """Low and high of the features of data (samples, features), `margin` times their distance wider on either side.
+
+    Raises ParameterError.
+    """
+    if not 0 <= margin < np.inf:
+        raise ParameterError(f"margin {margin!r} is out of range.", "Give a number from 0.")
     low, high = values.min(axis=0), values.max(axis=0)
     return low - margin * (high - low), high + margin * (high - low)
 

@@ -250,7 +250,7 @@ def _one_vs_rest(step: Any, where: str) -> _Imported:
     weights = Affine.of(np.concatenate([row.weight for row in rows]), np.concatenate([row.bias for row in rows]))
     probability = _probability(step.estimators_[0])
     if len(rows) > 1 and probability == "softmax":
-        raise _refuse(step.estimators_[0], f"{where}, estimators_", "it is multinomial, of two classes", "others")
+        raise _refuse(step.estimators_[0], f"{where}, estimators_", "it is multinomial", "multi_class='ovr'")
     if len(rows) > 1 and probability == "sigmoid":
         probability = "one-vs-rest"
     return _Imported([weights], Reading.classification(step.classes_, probability))

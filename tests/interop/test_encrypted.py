@@ -81,7 +81,7 @@ def test_what_is_asked_wrongly_is_refused(private):
     model = three_classes(["p", "q", "r", "s"])
     for arguments in ({"margin": -1}, {"margin": np.nan}, {"on_bounds": "ignore"}):
         with pytest.raises(ParameterError):
-            fhenn.encrypted(model, inputs=[-1, 1], **arguments)
+            fhenn.encrypted(model, inputs=X, **arguments)
 
     class Frame:
         columns = ("p", "q", "s", "r")

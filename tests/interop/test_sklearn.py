@@ -370,13 +370,12 @@ def test_without_inputs_a_perceptron_warns_where_it_cannot_be_trusted():
         model.predict(SPLITS["breast_cancer"][1])
 
 
-def decided(estimator, model, private, X):
+def decided(estimator, private, X, scores):
     """How the labels under encryption compare to the estimator's; prints it.
 
     Where scores are further from a decision than they differ, by the certificate, the labels must be equal.
     """
-    got, wanted = private.predict(X), estimator.predict(X)
-    scores = private.scores(X)
+    got, wanted = private.reading.predict(scores), estimator.predict(X)
     exact = X
     for node in private.model.nodes:
         exact = node.exact(exact) if isinstance(node, fhenn.Activation) else node.infer(exact)
@@ -405,10 +404,11 @@ def under_encryption(estimator, data, **options):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         twin = private.model.scores(X_test)
-    assert np.abs(private.scores(X_test) - twin).max() <= private.plan.error <= options.get("accuracy", 1e-3)
+    scores = private.scores(X_test)
+    assert np.abs(scores - twin).max() <= private.plan.error <= options.get("accuracy", 1e-3)
     if model.reading.classes:
-        return decided(estimator, model, private, X_test), len(X_test)
-    error = np.abs(private.predict(X_test) - estimator.predict(X_test)).max()
+        return decided(estimator, private, X_test, scores), len(X_test)
+    error = np.abs(private.reading.predict(scores) - estimator.predict(X_test)).max()
     print(f"{type(estimator[-1]).__name__}: values are off by {error:.1e} at most")
     return error, len(X_test)
 
