@@ -121,7 +121,8 @@ def encrypted(
 
     inputs: bounds of the features, (2, features) of low and high or (2,) for all; or data (samples >= 3, features),
     for instance those of the training, whose box is widened on either side by `margin` times its width. Values beyond
-    are refused, or clipped (`on_bounds`). accuracy: largest |decrypted - twin| of a score, and largest error of every
+    are refused, or clipped (`on_bounds`). Whoever gets the plan sees the bounds: declare round ones where the extremes
+    of the data are not to be known. accuracy: largest |decrypted - twin| of a score, and largest error of every
     stand-in, which are made good for these inputs first (`ImportedModel.for_inputs`). layout: "throughput" serves
     thousands of samples as fast as one, "latency" single ones or a few together; None chooses "throughput" for a model
     without activations, and "latency" for others.

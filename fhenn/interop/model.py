@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Collection, Iterable
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -81,7 +82,7 @@ class ImportedModel(Sequential):
         >>> model.for_inputs([-3, 3]).nodes[1].domain
         (-12.2, 12.2)
         """
-        if not 0 < accuracy < np.inf:
+        if not isinstance(accuracy, Real) or not 0 < accuracy < np.inf:
             raise ParameterError(f"accuracy {accuracy!r} is out of range.", "Give a positive number.")
         bounds = self.bounds(inputs, margin)
         if not self._chosen:
@@ -144,7 +145,7 @@ def box(values: Floats, margin: float) -> tuple[Floats, Floats]:
 
     Raises ParameterError.
     """
-    if not 0 <= margin < np.inf:
+    if not isinstance(margin, Real) or not 0 <= margin < np.inf:
         raise ParameterError(f"margin {margin!r} is out of range.", "Give a number from 0.")
     low, high = values.min(axis=0), values.max(axis=0)
     return low - margin * (high - low), high + margin * (high - low)

@@ -79,7 +79,13 @@ def test_values_beyond_are_clipped_where_asked():
 
 def test_what_is_asked_wrongly_is_refused(private):
     model = three_classes(["p", "q", "r", "s"])
-    for arguments in ({"margin": -1}, {"margin": np.nan}, {"on_bounds": "ignore"}):
+    for arguments in (
+        {"margin": -1},
+        {"margin": np.nan},
+        {"margin": None},
+        {"accuracy": "high"},
+        {"on_bounds": "ignore"},
+    ):
         with pytest.raises(ParameterError):
             fhenn.encrypted(model, inputs=X, **arguments)
 

@@ -385,6 +385,7 @@ def decided(estimator, private, X, scores):
     certificate = fhenn.certify(private.model, np.stack([private.plan.low, private.plan.high]), private.plan)
     certain = margin > factor * certificate.total
     measured = margin > factor * np.abs(scores - exact).max(axis=1)
+    assert certificate.valid
     differ = got != wanted
     print(
         f"{differ.sum()} of {len(X)} labels differ; {(~measured).sum()} have a measured error, {(~certain).sum()} a "
