@@ -111,15 +111,21 @@ def same(model, estimator, X, *, tolerance=1e-9):
             model.predict_proba(X)
 
 
-def linear_cases():
+LONGER = pytest.mark.thorough
+
+
+def linear_cases(*longer):
+    """Every estimator on every data set; those on `longer` are left to the thorough tests."""
     sets = ("breast_cancer", "wine", "iris", "digits")
+    pairs = [(name, make, data) for name, make in CLASSIFIERS.items() for data in sets]
+    pairs += [(name, make, "diabetes") for name, make in REGRESSORS.items()]
     return [
-        *(pytest.param(make, data, id=f"{name}-{data}") for name, make in CLASSIFIERS.items() for data in sets),
-        *(pytest.param(make, "diabetes", id=f"{name}-diabetes") for name, make in REGRESSORS.items()),
+        pytest.param(make, data, id=f"{name}-{data}", marks=[LONGER] if data in longer else [])
+        for name, make, data in pairs
     ]
 
 
-@pytest.mark.parametrize(("make", "data"), linear_cases())
+@pytest.mark.parametrize(("make", "data"), linear_cases("iris", "digits"))
 def test_the_twin_of_a_linear_model_is_the_model(make, data):
     pipeline = fitted(make_pipeline(StandardScaler(), make()), data)
     model = fhenn.from_sklearn(pipeline)
@@ -167,7 +173,9 @@ def test_a_perceptron_without_activations_is_one_layer(estimator, data):
 
 
 @pytest.mark.parametrize("activation", ["logistic", "tanh"])
-@pytest.mark.parametrize("data", ["breast_cancer", "wine", "iris", "digits", "diabetes"])
+@pytest.mark.parametrize(
+    "data", ["wine", "diabetes", *(pytest.param(data, marks=LONGER) for data in ("breast_cancer", "iris", "digits"))]
+)
 def test_the_twin_of_a_perceptron_differs_by_its_stand_ins_alone(activation, data):
     """With exact functions in the place of the polynomials it is the perceptron; with them, nearly."""
     kind = MLPRegressor if data == "diabetes" else MLPClassifier
@@ -443,14 +451,14 @@ def test_values_beyond_the_training_data_and_a_margin_are_refused():
         private.predict([[50.0, 1.0, 1.0, 1.0]])
 
 
-@pytest.mark.thorough
+@LONGER
 @pytest.mark.parametrize(("make", "data"), linear_cases())
 def test_every_linear_model_on_every_data_under_encryption(make, data):
     differ, samples = under_encryption(make_pipeline(StandardScaler(), make()), data)
     assert differ <= (1e-3 if data == "diabetes" else 0.01 * samples)
 
 
-@pytest.mark.thorough
+@LONGER
 @pytest.mark.parametrize("activation", ["logistic", "tanh"])
 @pytest.mark.parametrize("data", ["breast_cancer", "wine", "iris", "digits", "diabetes"])
 def test_every_perceptron_on_every_data_under_encryption(activation, data):
