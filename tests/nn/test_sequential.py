@@ -153,3 +153,10 @@ def test_refuses():
         fhenn.Sequential([node], finish="relu")
     with pytest.raises(ShapeMismatch, match="after an output of 4"):
         fhenn.Sequential([fhenn.Linear(np.ones((4, 3))), fhenn.Sigmoid(), fhenn.Linear(np.ones((2, 5)))])
+
+
+def test_other_nodes_under_the_same_finish():
+    model = fhenn.Sequential([fhenn.Linear([[1.0, 2.0]])], finish="sigmoid")
+    other = model.with_nodes([fhenn.Linear([[3.0]])])
+    assert (other.finish, other.nodes[0].weight.tolist()) == ("sigmoid", [[3.0]])
+    assert model.nodes[0].weight.shape == (1, 2)
