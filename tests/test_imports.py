@@ -35,6 +35,8 @@ FOREIGN = {
     "click": {"cli"},
     "rich": {"cli"},
     "sklearn": {"interop", "sklearn"},
+    "torch": {"interop"},
+    "onnx": {"interop"},
 }
 
 

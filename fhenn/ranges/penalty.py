@@ -35,19 +35,29 @@ def range_penalty(
     >>> loss, gradient.tolist()
     (2.5, [[1.0, 0.0], [0.0, -2.0]])
     """
+    low, high = band(domain, strength, margin)
+    x = PLAIN.value(pre_activations).astype(np.float64)
+    nonfinite = int(np.count_nonzero(~np.isfinite(x)))
+    if nonfinite:
+        raise NonFiniteValue("range_penalty", nonfinite, "If training led here, it diverged: lower the learning rate.")
+    excess = x - np.clip(x, low, high)
+    samples = max(1, prod(x.shape[:-1]))
+    return strength * float(np.sum(excess * excess)) / samples, 2 * strength / samples * excess
+
+
+def band(domain: Domain, strength: float, margin: float) -> Domain:
+    """Where nothing is penalised: the domain shrunk by `margin` about its middle. Raises ParameterError.
+
+    >>> band((-4, 4), 1.0, 2.0)
+    (-2.0, 2.0)
+    """
     low, high = checked_domain(domain)
     if not 0 <= strength < inf:
         raise ParameterError(f"strength {strength!r} is out of range.", "Give a number from 0.")
     if not 1 <= margin < inf:
         raise ParameterError(f"margin {margin!r} is out of range.", "Give a number from 1, as 1.25.")
-    x = PLAIN.value(pre_activations).astype(np.float64)
-    nonfinite = int(np.count_nonzero(~np.isfinite(x)))
-    if nonfinite:
-        raise NonFiniteValue("range_penalty", nonfinite, "If training led here, it diverged: lower the learning rate.")
     middle, half = low / 2 + high / 2, (high / 2 - low / 2) / margin
-    excess = x - np.clip(x, middle - half, middle + half)
-    samples = max(1, prod(x.shape[:-1]))
-    return strength * float(np.sum(excess * excess)) / samples, 2 * strength / samples * excess
+    return middle - half, middle + half
 
 
 def penalised_backward(
