@@ -44,7 +44,9 @@ _HOME = {
     "decrypt": "fhenn.backends.ckks",
     "encrypt": "fhenn.backends.ckks",
     "encrypted": "fhenn.interop",
+    "from_onnx": "fhenn.interop",
     "from_sklearn": "fhenn.interop.sklearn",
+    "from_torch": "fhenn.interop",
     "plan": "fhenn.planner",
     "range_penalty": "fhenn.ranges",
     "safety_report": "fhenn.safety",
@@ -92,7 +94,9 @@ __all__ = [
     "decrypt",
     "encrypt",
     "encrypted",
+    "from_onnx",
     "from_sklearn",
+    "from_torch",
     "plan",
     "range_penalty",
     "safety_report",
@@ -107,7 +111,8 @@ if TYPE_CHECKING:
     from fhenn.approx import Polynomial
     from fhenn.backends.ckks import CipherArray, Context, Parameters, decrypt, encrypt
     from fhenn.errors import RangeReport, RangeViolation, RangeWarning
-    from fhenn.interop import EncryptedModel, ImportedModel, Reading, encrypted
+    from fhenn.interop import ImportedModel, Reading, from_onnx, from_torch
+    from fhenn.interop.encrypted import EncryptedModel, encrypted
     from fhenn.interop.sklearn import from_sklearn
     from fhenn.nn import (
         GELU,

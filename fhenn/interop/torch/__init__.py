@@ -21,6 +21,7 @@ from fhenn.interop.torch.activations import (
     Square,
     Tanh,
 )
+from fhenn.interop.torch.importer import read
 from fhenn.interop.torch.penalty import range_penalty
 
 __all__ = [
@@ -35,4 +36,5 @@ __all__ = [
     "Square",
     "Tanh",
     "range_penalty",
+    "read",
 ]

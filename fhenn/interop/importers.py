@@ -1,0 +1,79 @@
+"""`from_torch` and `from_onnx`: neither library is imported before its importer is called."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import ArrayLike
+
+from fhenn.interop.model import ImportedModel
+from fhenn.nn.activation import Domain
+
+if TYPE_CHECKING:
+    import onnx
+    import torch
+
+
+def from_torch(
+    module: torch.nn.Module,
+    example_input: Any,
+    *,
+    inputs: Any = None,
+    margin: float = 0.5,
+    accuracy: float = 1e-3,
+    domain: Domain | Sequence[Domain] | None = None,
+    classes: ArrayLike | None = None,
+) -> ImportedModel:
+    """What a PyTorch module computes in evaluation mode, its Sigmoid and Tanh as polynomials.
+
+    module: an object, never a file of pickles; it stays as it is. example_input: a tensor or an array (samples, ...) as
+    the module takes it, on which the two are compared; features are all axes but the first, in C order.
+
+    All is exact but for torch's own Sigmoid and Tanh. inputs, margin, accuracy: where their polynomials shall be good,
+    as `ImportedModel.for_inputs` takes them; without inputs they are, to an accuracy, on [-16, 16] for the sigmoid and
+    on [-8, 8] for tanh, until `fhenn.encrypted` gets to know the inputs. domain: (low, high) for all of them, or a list
+    with one for each in order, which then stay. Activations of `fhenn.interop.torch` bring their polynomials along.
+
+    A Softmax, a LogSoftmax, or the Sigmoid of a single output at the end is finished exactly on the client, as the
+    probabilities of `classes`, 0, 1, … if not given. classes: labels in the order of the outputs, which without such an
+    end are taken for logits. Without both `predict` gives the outputs.
+    Raises UnsupportedModel for everything else, ParameterError, AccuracyUnreached, ExtraMissing; for the example
+    ShapeMismatch and UnsupportedValue, for inputs what `for_inputs` does.
+    """
+    from fhenn.interop.torch import read
+
+    return read(module, example_input, classes).model(inputs, margin, accuracy, domain)
+
+
+def from_onnx(
+    path_or_model: str | PathLike[str] | onnx.ModelProto,
+    *,
+    inputs: Any = None,
+    margin: float = 0.5,
+    accuracy: float = 1e-3,
+    domain: Domain | Sequence[Domain] | None = None,
+    classes: ArrayLike | None = None,
+) -> ImportedModel:
+    """The model of an ONNX file or message, its Sigmoid and Tanh as polynomials; a file is data, and runs no code.
+
+    path_or_model: one file, weights included; samples are the first axis of its one input, and features are the others
+    in C order. All else, and how the end is finished, is as for `from_torch`; classes are for graphs that name none.
+    Raises UnsupportedModel for everything that is not supported, WireFormatError for what is no ONNX model, OSError,
+    ParameterError, AccuracyUnreached, ExtraMissing, for inputs what `for_inputs` does.
+
+    >>> from onnx import TensorProto, helper
+    >>> graph = helper.make_graph(
+    ...     [helper.make_node("Mul", ["x", "twice"], ["y"])],
+    ...     "example",
+    ...     [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["samples", 2])],
+    ...     [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["samples", 2])],
+    ...     [helper.make_tensor("twice", TensorProto.FLOAT, [], [2.0])],
+    ... )
+    >>> from_onnx(helper.make_model(graph)).predict([[1.0, 3.0]])
+    array([[2., 6.]])
+    """
+    from fhenn.interop.onnx import read
+
+    return read(path_or_model, classes).model(inputs, margin, accuracy, domain)

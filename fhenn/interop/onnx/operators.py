@@ -1,0 +1,336 @@
+"""What each operator of ONNX does to the values of a graph that is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from fhenn.approx import SIGMOID
+from fhenn.approx.functions import TANH
+from fhenn.interop.chain import SAMPLES, Chain, Unsuitable, finite
+from fhenn.interop.onnx.heads import Index, Labels, Named, Table, columns_of, complement_table, linear_table, normalised
+from fhenn.interop.onnx.load import FLOATS, array_of
+
+Constant = NDArray[Any]
+Value = Constant | Chain | Table | Index | Labels | Named
+"""What stands on an edge of the graph."""
+
+_ML = "ai.onnx.ml"
+
+
+@dataclass(frozen=True)
+class Call:
+    """An operator with what it is given.
+
+    inputs: None where an optional one is left out. batch: the number of samples that the graph is fixed to, 0 for any.
+    """
+
+    inputs: tuple[Value | None, ...]
+    attributes: Mapping[str, Any]
+    outputs: int
+    operator_set: int
+    batch: int
+
+    def given(self, place: int) -> Value | None:
+        """An input, None where it is left out."""
+        return self.inputs[place] if place < len(self.inputs) else None
+
+    def chain(self, place: int = 0) -> Chain:
+        """An input that must be numbers of the samples."""
+        value = self.given(place)
+        if not isinstance(value, Chain):
+            raise Unsuitable(f"input {place + 1} is {_named(value)}, where numbers of the samples are needed")
+        return value
+
+    def constant(self, place: int) -> Constant:
+        """An input that must be constant."""
+        value = self.given(place)
+        if not isinstance(value, np.ndarray):
+            raise Unsuitable(f"input {place + 1} is {_named(value)}, where a constant is needed")
+        return value
+
+    def integers(self, place: int) -> list[int]:
+        """A constant list of integers."""
+        values = self.constant(place)
+        if values.dtype.kind != "i" or values.ndim != 1:
+            raise Unsuitable(f"input {place + 1} is no list of integers")
+        return [int(value) for value in values]
+
+    def weights(self, place: int) -> NDArray[np.float64]:
+        """A constant of finite floats."""
+        values = self.constant(place)
+        if values.dtype.kind != "f":
+            raise Unsuitable(f"input {place + 1} is of dtype {values.dtype}, where floats are needed")
+        return finite(values)
+
+    def get(self, name: str, default: Any) -> Any:
+        """An attribute."""
+        return self.attributes.get(name, default)
+
+
+def _named(value: Value | None) -> str:
+    if value is None:
+        return "left out"
+    if isinstance(value, np.ndarray):
+        return "constant"
+    return {
+        Chain: "what the samples come to",
+        Table: "probabilities or scores of classes",
+        Index: "a class's number",
+    }.get(type(value), "labels")
+
+
+def _gemm(call: Call) -> Chain:
+    weight = call.weights(1)
+    if call.get("transA", 0):
+        raise Unsuitable("transA would mix the samples")
+    matrix = weight if call.get("transB", 0) else weight.T
+    alpha, beta = call.get("alpha", 1.0), call.get("beta", 1.0)
+    bias = None if call.given(2) is None else beta * call.weights(2)
+    return call.chain().linear(matrix if alpha == 1.0 else alpha * matrix, bias)
+
+
+def _matmul(call: Call) -> Chain:
+    weight = call.weights(1)
+    chain = call.chain()
+    if weight.ndim == 1:
+        return chain.linear(weight[None, :]).reshaped(())
+    return chain.linear(weight.T)
+
+
+def _sides(call: Call) -> tuple[Chain, NDArray[np.float64], bool]:
+    """Samples, the constant beside them, and whether the constant stands first."""
+    first = isinstance(call.given(0), np.ndarray)
+    return call.chain(1 if first else 0), call.weights(0 if first else 1), first
+
+
+def _add(call: Call) -> Chain:
+    chain, constant, _ = _sides(call)
+    return chain.scaled(1.0, constant)
+
+
+def _sub(call: Call) -> Chain:
+    chain, constant, first = _sides(call)
+    return chain.scaled(-1.0, constant) if first else chain.scaled(1.0, -constant)
+
+
+def _mul(call: Call) -> Chain:
+    chain, constant, _ = _sides(call)
+    return chain.scaled(constant)
+
+
+def _div(call: Call) -> Chain:
+    chain, constant, first = _sides(call)
+    if first:
+        raise Unsuitable("it divides by what the samples come to")
+    with np.errstate(divide="ignore", over="ignore"):
+        return chain.scaled(1.0 / constant)
+
+
+def _batch_normalization(call: Call) -> Chain:
+    if call.get("training_mode", 0) or call.outputs > 1 or not call.get("spatial", 1):
+        raise Unsuitable("it is in training mode, or not one channel at a time")
+    chain = call.chain()
+    scale, shift, mean, variance = (call.weights(place) for place in (1, 2, 3, 4))
+    return chain.normalised(mean, variance, call.get("epsilon", 1e-5), scale, shift)
+
+
+def _flatten(call: Call) -> Chain:
+    chain = call.chain()
+    axis, rank = call.get("axis", 1), len(chain.shape) + 1
+    if axis not in (1, 1 - rank) or rank == 1:
+        raise Unsuitable(f"axis {axis} would mix the samples")
+    return chain.reshaped((chain.features,))
+
+
+def _reshape(call: Call) -> Value:
+    first, target = call.given(0), call.integers(1)
+    if isinstance(first, np.ndarray):
+        raise Unsuitable("its input is constant")
+    if isinstance(first, Labels | Index):
+        if target not in ([-1], [-1, 1]):
+            raise Unsuitable("labels are not in one column after it")
+        return first
+    chain, keep = call.chain(), call.get("allowzero", 0)
+    sizes = [
+        chain.shape[place - 1] if size == 0 and not keep and 0 < place <= len(chain.shape) else size
+        for place, size in enumerate(target)
+    ]
+    same = bool(sizes) and ((sizes[0] == 0 and not keep) or sizes[0] == call.batch > 0)
+    return chain.viewed([SAMPLES if same else sizes[0], *sizes[1:]] if sizes else [])
+
+
+def _squeeze(call: Call) -> Chain:
+    chain = call.chain()
+    axes = call.integers(1) if call.given(1) is not None else call.get("axes", None)
+    if axes is None:
+        raise Unsuitable("without axes, it would take a single sample's axis away")
+    return chain.squeezed(axes)
+
+
+def _identity(call: Call) -> Value:
+    value = call.given(0)
+    if value is None:
+        raise Unsuitable("it has no input")
+    return value
+
+
+def _cast(call: Call) -> Value:
+    value, to = call.given(0), call.get("to", 0)
+    if isinstance(value, Chain | Table) and to in FLOATS:
+        return value
+    if isinstance(value, Index) and to in (onnx.TensorProto.INT32, onnx.TensorProto.INT64):
+        return value
+    if isinstance(value, Labels) and to in (*FLOATS, onnx.TensorProto.INT32, onnx.TensorProto.INT64):
+        dtype = onnx.helper.tensor_dtype_to_np_dtype(to)
+        if value.classes.dtype.kind in "if":
+            with np.errstate(invalid="ignore"):
+                classes = value.classes.astype(dtype)
+            if np.array_equal(classes, value.classes):
+                return Labels(value.of, classes)
+    raise Unsuitable("it changes more than the precision")
+
+
+def _sigmoid(call: Call) -> Chain:
+    return call.chain().activated(SIGMOID)
+
+
+def _tanh(call: Call) -> Chain:
+    return call.chain().activated(TANH)
+
+
+def _softmax(call: Call) -> Table:
+    chain = call.chain()
+    axis = call.get("axis", 1 if call.operator_set < 13 else -1)
+    if len(chain.shape) != 1 or axis not in (1, -1) or chain.features < 2:
+        raise Unsuitable(f"axis {axis} of samples of shape {chain.shape} is not that of two classes or more")
+    return Table(chain, chain.features, "softmax")
+
+
+def _concat(call: Call) -> Table:
+    first, second = (call.chain(0), call.chain(1)) if len(call.inputs) == 2 else (None, None)
+    if first is None or second is None or call.get("axis", 1) not in (1, -1) or len(first.shape) != 1:
+        raise Unsuitable("it joins values that are not 1 - p and p of a sigmoid's p")
+    return complement_table(first, second)
+
+
+def _arg_max(call: Call) -> Index:
+    value, axis = call.given(0), call.get("axis", 0)
+    if not isinstance(value, Chain | Table) or axis not in (1, -1) or call.get("select_last_index", 0):
+        raise Unsuitable("it is not the first largest of each sample")
+    if isinstance(value, Chain) and (len(value.shape) != 1 or value.features < 2):
+        raise Unsuitable(f"samples of shape {value.shape} have no two classes")
+    return Index(value)
+
+
+def _array_feature_extractor(call: Call) -> Value:
+    first, second = call.given(0), call.given(1)
+    if (
+        isinstance(first, np.ndarray)
+        and isinstance(second, Index)
+        and first.ndim == 1
+        and len(first) == columns_of(second.of)
+    ):
+        return Labels(second.of, first)
+    if isinstance(first, Table) and isinstance(second, np.ndarray):
+        taken = second.ravel().tolist() == [1]
+        if taken and first.probability is None and first.scores.features == 1:
+            return first.scores
+    raise Unsuitable("it takes neither the label of a class's number nor the second class's score")
+
+
+def _scaler(call: Call) -> Chain:
+    offset, scale = (
+        finite(np.array(call.get(name, [default]), dtype=float)) for name, default in (("offset", 0.0), ("scale", 1.0))
+    )
+    return call.chain().scaled(1.0, -offset).scaled(scale)
+
+
+def _linear(call: Call, rows: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    coefficients = finite(np.array(call.get("coefficients", []), dtype=float))
+    intercepts = finite(np.array(call.get("intercepts", [0.0] * rows), dtype=float))
+    chain = call.chain()
+    if rows < 1 or len(chain.shape) != 1 or coefficients.size != rows * chain.features or intercepts.size != rows:
+        raise Unsuitable(
+            f"{coefficients.size} coefficients and {intercepts.size} intercepts are not those of {rows} outputs for "
+            f"samples of shape {chain.shape}"
+        )
+    return coefficients.reshape(rows, -1), intercepts
+
+
+def _linear_regressor(call: Call) -> Chain:
+    if call.get("post_transform", b"NONE") != b"NONE":
+        raise Unsuitable("it has a post_transform")
+    return call.chain().linear(*_linear(call, call.get("targets", 1)))
+
+
+def _linear_classifier(call: Call) -> tuple[Labels, Table]:
+    strings = [each.decode("utf-8", "strict") for each in call.get("classlabels_strings", [])]
+    labels = strings or list(call.get("classlabels_ints", []))
+    table = linear_table(
+        call.chain(), *_linear(call, len(labels)), call.get("post_transform", b"NONE").decode("ascii", "replace")
+    )
+    return Labels(table, np.array(labels)), table
+
+
+def _normalizer(call: Call) -> Table:
+    value = call.given(0)
+    if not isinstance(value, Table) or call.get("norm", b"MAX") != b"L1":
+        raise Unsuitable("it is no L1 norm of a classifier's probabilities")
+    return normalised(value)
+
+
+def _zip_map(call: Call) -> Named:
+    value = call.given(0)
+    strings = [each.decode("utf-8", "strict") for each in call.get("classlabels_strings", [])]
+    classes = strings or list(call.get("classlabels_int64s", []))
+    if not isinstance(value, Chain | Table):
+        raise Unsuitable("it names no scores or probabilities")
+    if len(classes) != columns_of(value):
+        raise Unsuitable(f"it has {len(classes)} names for {columns_of(value)} columns")
+    return Named(value, np.array(classes))
+
+
+def _constant(call: Call) -> Constant:
+    for name in ("value", "value_float", "value_floats", "value_int", "value_ints"):
+        if name in call.attributes:
+            value = call.attributes[name]
+            dtype = np.int64 if "int" in name else np.float32
+            return array_of(value) if name == "value" else np.array(value, dtype=dtype)
+    raise Unsuitable("it holds no plain numbers")
+
+
+Operator = Callable[[Call], Value | tuple[Value, ...]]
+
+OPERATORS: dict[tuple[str, str], Operator] = {
+    ("", "Gemm"): _gemm,
+    ("", "MatMul"): _matmul,
+    ("", "Add"): _add,
+    ("", "Sub"): _sub,
+    ("", "Mul"): _mul,
+    ("", "Div"): _div,
+    ("", "Sigmoid"): _sigmoid,
+    ("", "Tanh"): _tanh,
+    ("", "Flatten"): _flatten,
+    ("", "Reshape"): _reshape,
+    ("", "Squeeze"): _squeeze,
+    ("", "BatchNormalization"): _batch_normalization,
+    ("", "Identity"): _identity,
+    ("", "Cast"): _cast,
+    ("", "Constant"): _constant,
+    ("", "Softmax"): _softmax,
+    ("", "Concat"): _concat,
+    ("", "ArgMax"): _arg_max,
+    (_ML, "ArrayFeatureExtractor"): _array_feature_extractor,
+    (_ML, "LinearClassifier"): _linear_classifier,
+    (_ML, "LinearRegressor"): _linear_regressor,
+    (_ML, "Normalizer"): _normalizer,
+    (_ML, "Scaler"): _scaler,
+    (_ML, "ZipMap"): _zip_map,
+}
+"""By domain and name."""
