@@ -6,17 +6,22 @@ from pathlib import Path
 import pytest
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-EXAMPLES = re.findall(r"<!-- example -->\n```python\n(.*?)```", README, re.DOTALL)
+EXAMPLES = re.findall(r"<!-- example(?:: (\w+))? -->\n```python\n(.*?)```", README, re.DOTALL)
+"""What an example needs beyond the test extra, and the example."""
 
 
 def test_all_examples_are_found_and_short():
-    assert len(EXAMPLES) == 5
-    for example in EXAMPLES:
+    assert len(EXAMPLES) == 7
+    for _, example in EXAMPLES:
         assert len([line for line in example.splitlines() if line.strip()]) <= 11
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=["pipeline", "own", "network", "scikit-learn", "ranges"])
-def test_example_runs(example, capsys):
+@pytest.mark.parametrize(
+    ("needs", "example"), EXAMPLES, ids=["pipeline", "own", "network", "scikit-learn", "torch", "onnx", "ranges"]
+)
+def test_example_runs(needs, example, capsys):
+    if needs:
+        pytest.importorskip(needs)
     exec(compile(example, "README.md", "exec"), {})  # noqa: S102  (our own text)
     assert capsys.readouterr().out
 
