@@ -40,7 +40,7 @@ def from_torch(
     probabilities of `classes`, 0, 1, … if not given. classes: labels in the order of the outputs, which without such an
     end are taken for logits. Without both `predict` gives the outputs.
     Raises UnsupportedModel for everything else, ParameterError, AccuracyUnreached, ExtraMissing; for the example
-    ShapeMismatch and UnsupportedValue, for inputs what `for_inputs` does.
+    ShapeMismatch, NonFiniteValue and UnsupportedValue, for inputs what `for_inputs` does.
     """
     from fhenn.interop.torch import read
 

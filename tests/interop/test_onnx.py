@@ -27,6 +27,7 @@ from support import compare
 import fhenn
 from fhenn.approx import sigmoid
 from fhenn.errors import ExtraMissing, ParameterError, UnsupportedModel, UnsupportedValue, WireFormatError
+from fhenn.interop.onnx.load import array_of
 
 rng = np.random.default_rng(0)
 W, B, V = rng.normal(size=(6, 3)), rng.normal(size=3), rng.normal(size=6)
@@ -517,6 +518,7 @@ CRAFTED = {
     "twice": (lambda proto: proto.graph.node.append(proto.graph.node[0]), WireFormatError, "SSA"),
     "unknown-operator": (lambda proto: setattr(proto.graph.node[0], "op_type", "Nothing"), WireFormatError, "Nothing"),
     "no-graph": (lambda proto: proto.ClearField("graph"), WireFormatError, "graph"),
+    "no-output": (lambda proto: proto.graph.ClearField("output"), UnsupportedModel, "no output"),
     "old": (lambda proto: setattr(proto.opset_import[0], "version", 6), UnsupportedModel, "operator set 6"),
     "new": (lambda proto: setattr(proto.opset_import[0], "version", 999), Exception, "999"),
     "function": (
@@ -550,6 +552,13 @@ def test_crafted_files(name, tmp_path):
         with pytest.raises(error, match=reason) as caught:
             fhenn.from_onnx(given_)
         assert isinstance(caught.value, UnsupportedModel | WireFormatError)
+
+
+@pytest.mark.parametrize("sizes", [(6, 2**40), (0, 2**40), (2**62, 2**62), (-6, -3), (3, 5), ()])
+def test_sizes_are_checked_without_the_checker_too(sizes):
+    proto = crafted(dims(*sizes))
+    with pytest.raises(WireFormatError, match="holds 18 numbers"):
+        array_of(proto.graph.initializer[0])
 
 
 def test_small_files_that_ask_for_large_matrices():

@@ -1,6 +1,7 @@
 """PyTorch modules in: what they compute, what is refused, and what runs encrypted."""
 
 import copy
+import warnings
 
 import numpy as np
 import pytest
@@ -262,6 +263,20 @@ def nan_weights():
     return module
 
 
+def scripted():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it is deprecated
+        return torch.jit.script(nn.Linear(64, 3))
+
+
+class Compiled(nn.Linear):
+    """As what torch.compile makes, which takes long to load."""
+
+    def __init__(self):
+        super().__init__(64, 3)
+        self._orig_mod = nn.Linear(64, 3)
+
+
 class OwnSigmoid(interop.Sigmoid):
     def forward(self, x):
         return super().forward(x) + 1
@@ -279,7 +294,7 @@ class InPlace(nn.Module):
 
 
 REFUSED = {
-    "relu": (lambda: nn.Sequential(nn.Linear(64, 3), nn.ReLU()), "ReLU", "1", "none of the layers"),
+    "relu": (lambda: nn.Sequential(nn.Linear(64, 3), nn.ReLU()), "ReLU", "1", "put fhenn.interop.torch.ReLU or"),
     "nested-conv": (lambda: nn.Sequential(nn.Sequential(nn.Conv1d(1, 1, 1))), "Conv1d", "0.0", "none of the layers"),
     "batch-norm-2d": (lambda: nn.Sequential(nn.BatchNorm2d(1)), "BatchNorm2d", "0", "none of the layers"),
     "no-statistics": (
@@ -299,6 +314,14 @@ REFUSED = {
     "patched": (patched, "Linear", "0", "replaced on the object"),
     "nan": (nan_weights, "Linear", "the module itself", "NaN"),
     "complex": (lambda: nn.Linear(64, 3, dtype=torch.complex64), "Linear", "", "real"),
+    "scripted": (scripted, "RecursiveScriptModule", "the module itself", "compiled"),
+    "compiled": (Compiled, "Compiled", "the module itself", "compiled"),
+    "namesake": (
+        type("Linear", (nn.Identity,), {"__module__": "torch.nn.other"}),
+        "torch.nn.other.Linear",
+        "",
+        "none of",
+    ),
     "meta": (lambda: nn.Linear(64, 3, device="meta"), "a tensor", "weight", "meta"),
     "lazy": (lambda: nn.LazyLinear(3), "LazyLinear", "", "run the module once"),
     "own-activation": (lambda: nn.Sequential(OwnSigmoid()), "OwnSigmoid", "0", "its forward is not"),
@@ -339,8 +362,16 @@ def test_what_escapes_the_reading_is_seen_on_the_example():
         one=nn.Linear(64, 3),
         other=nn.Linear(64, 3),
     )
+    for example in (X[:2], torch.zeros(1, 64)):
+        with pytest.raises(UnsupportedModel, match="differs by"):
+            fhenn.from_torch(module, example)
+    unbiased = Functional(
+        lambda self, x: self.one(x) if isinstance(x, torch.Tensor) else self.other(x),
+        one=nn.Linear(64, 3, bias=False),
+        other=nn.Linear(64, 3, bias=False),
+    )
     with pytest.raises(UnsupportedModel, match="differs by"):
-        fhenn.from_torch(module, X[:2])
+        fhenn.from_torch(unbiased, torch.zeros(1, 64))
     handle = nn.modules.module.register_module_forward_hook(lambda module, args, output: output * 1.001)
     try:
         with pytest.raises(UnsupportedModel, match="mul"):
@@ -361,6 +392,8 @@ def test_bad_arguments():
     for wrong in (X[0], X[:0], np.zeros((1, 0)), 3.0):
         with pytest.raises(ShapeMismatch, match="example_input"):
             fhenn.from_torch(module, wrong)
+    with pytest.raises(NonFiniteValue, match="example_input"):
+        fhenn.from_torch(module, np.full((1, 64), np.inf))
     for wrong in (["a", "b"], torch.zeros(2, 64, dtype=torch.complex64)):
         with pytest.raises(UnsupportedValue, match="example"):
             fhenn.from_torch(module, wrong)
@@ -439,7 +472,7 @@ REAL = {
 def test_encrypted_on_real_data(name):
     data, make, accuracy = REAL[name]
     x, labels, held_out, expected = split(data)
-    module = trained(make(), x, labels, 250 if name == "breast-cancer" else 100, decay=1e-3)
+    module = trained(make(), x, labels, 250 if name in ("breast-cancer", "iris") else 100, decay=1e-3)
     model = fhenn.from_torch(module, held_out[:2], classes=data.target_names)
     private = fhenn.encrypted(model, inputs=[0, 1], accuracy=accuracy)
     scores, twin = private.scores(held_out), private.model.scores(held_out)

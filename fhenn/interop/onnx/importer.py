@@ -46,6 +46,8 @@ def _evaluated(model: onnx.ModelProto) -> list[Value]:
                 values[each] = array_of(tensors[each])
         results = _run(node, place, values, version, batch)
         values |= dict(zip(node.output, results, strict=False))
+    if not graph.output:
+        raise _refusal("the graph", graph.name, "it has no output")
     for each in graph.output:
         if each.name not in values:
             raise _refusal("an output", each.name, "no node makes it")
@@ -86,7 +88,7 @@ def _input(graph: onnx.GraphProto, initialised: set[str]) -> tuple[str, Chain, i
 def _run(node: onnx.NodeProto, place: int, values: dict[str, Value], version: int, batch: int) -> tuple[Value, ...]:
     domain = "" if node.domain == "ai.onnx" else node.domain
     operator = OPERATORS.get((domain, node.op_type))
-    where = f"node {place + 1}, {node.name or node.output[0]!r}"
+    where = f"node {place + 1}, {node.name or next(iter(node.output), '')!r}"
     layer = f"{domain}.{node.op_type}" if domain else node.op_type
     if operator is None:
         raise _refusal(layer, where, "it is none of the operators that can be folded or approximated")

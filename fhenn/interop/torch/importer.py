@@ -18,7 +18,7 @@ from torch.nn.modules.lazy import LazyModuleMixin
 
 from fhenn.approx import SIGMOID
 from fhenn.approx.functions import TANH
-from fhenn.errors import ShapeMismatch, UnsupportedModel, UnsupportedValue
+from fhenn.errors import NonFiniteValue, ShapeMismatch, UnsupportedModel, UnsupportedValue
 from fhenn.interop.assembly import Outcome
 from fhenn.interop.chain import SAMPLES, Chain, Unsuitable
 from fhenn.interop.torch.activations import Activation
@@ -50,7 +50,7 @@ def read(module: torch.nn.Module, example_input: Any, classes: ArrayLike | None 
     """What a module computes in evaluation mode, and means; the module stays as it is.
 
     example_input: a tensor or an array (samples, ...) as the module takes it; its result on it is compared.
-    Raises UnsupportedModel, and for the example ShapeMismatch and UnsupportedValue.
+    Raises UnsupportedModel, and for the example ShapeMismatch, NonFiniteValue and UnsupportedValue.
 
     >>> module = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Tanh(), torch.nn.Linear(2, 1))
     >>> read(module, torch.zeros(1, 3)).chain.steps[1]
@@ -81,6 +81,9 @@ def _example(example_input: Any) -> torch.Tensor:
     example = torch.as_tensor(values).detach().to("cpu", torch.float64)
     if example.ndim < 2 or len(example) == 0:
         raise ShapeMismatch("example_input", tuple(example.shape), "(samples, ...), at least one sample")
+    nonfinite = int(torch.count_nonzero(~torch.isfinite(example)))
+    if nonfinite:
+        raise NonFiniteValue("example_input", nonfinite, "Give real samples, or zeros.")
     return example
 
 
@@ -101,7 +104,7 @@ def _copied(module: torch.nn.Module) -> torch.nn.Module:
 
 def _not_to_be_read(module: torch.nn.Module) -> str:
     """Why a module does more than its forward says; empty where it does not."""
-    if isinstance(module, torch.jit.ScriptModule):
+    if isinstance(module, torch.jit.ScriptModule) or hasattr(module, "_orig_mod"):
         return "it is compiled: give the module that it was made of"
     if isinstance(module, LazyModuleMixin) and module.has_uninitialized_params():
         return "its weights are not made yet: run the module once"
@@ -155,7 +158,10 @@ class _Reader:
 
     def _described(self, node: fx.Node) -> tuple[str, str]:
         if node.op == "call_module":
-            return type(self._submodule(node)).__name__, str(node.target)[len("0.") :] or _ITSELF
+            kind = type(self._submodule(node))
+            namesake = kind not in MODULES and any(kind.__name__ == each.__name__ for each in MODULES)
+            name = f"{kind.__module__}.{kind.__name__}" if namesake else kind.__name__
+            return name, str(node.target)[len("0.") :] or _ITSELF
         name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target))
         return str(name), f"forward, {node.name}"
 
@@ -171,6 +177,7 @@ class _Reader:
             return args[0]
         if node.op == "get_attr":
             return operator.attrgetter(str(node.target))(self._root)
+        module = None
         if node.op == "call_module":
             module = self._submodule(node)
             step = MODULES.get(Activation if isinstance(module, Activation) else type(module))
@@ -179,7 +186,12 @@ class _Reader:
             step = (FUNCTIONS if node.op == "call_function" else METHODS).get(node.target)
             bound = args
         if step is None or bound is None:
-            raise Unsuitable("it is none of the layers that can be folded or approximated")
+            sister = SISTERS.get(type(module)) if module is not None else None
+            raise Unsuitable(
+                f"put fhenn.interop.torch.{sister} in its place, and train on"
+                if sister
+                else "it is none of the layers that can be folded or approximated"
+            )
         try:
             return step(*bound, **kwargs)
         except TypeError as error:  # arguments that the step does not know
@@ -311,6 +323,14 @@ MODULES: dict[type[torch.nn.Module], Step] = {
 }
 """What a module in evaluation mode does, by its exact type."""
 
+SISTERS: dict[type[torch.nn.Module], str] = {
+    torch.nn.ReLU: "ReLU or SignReLU",
+    torch.nn.SiLU: "SiLU",
+    torch.nn.GELU: "GELU",
+    torch.nn.Softplus: "Softplus",
+}
+"""What can be trained in the place of a layer that is not approximated behind anybody's back."""
+
 FUNCTIONS: dict[Any, Step] = {
     F.linear: _linear,
     torch.sigmoid: _sigmoid,
@@ -344,25 +364,29 @@ METHODS: dict[Any, Step] = {
 
 
 def _compare(module: torch.nn.Module, example: torch.Tensor, result: Chain | _Shares) -> None:
-    """Raises UnsupportedModel where the module's own result is another: something escaped the reading."""
-    rows = example.reshape(len(example), -1).numpy().copy()
-    with torch.no_grad():
-        try:
-            wanted = module(example).reshape(len(example), -1).numpy()
-        except Exception as error:  # whatever forward raises
-            reason = str(error).strip().partition("\n")[0]
-            raise _refusal(type(module).__name__, "forward", f"it fails on example_input ({reason})") from error
-    got = (result.scores if isinstance(result, _Shares) else result).exact(rows)
-    if isinstance(result, _Shares):
-        got = finished("softmax", got)
-        wanted = np.exp(wanted) if result.logarithm else wanted
-    off = float(np.max(np.abs(got - wanted), initial=0.0)) if got.shape == wanted.shape else np.inf
-    if not off <= _CLOSE * max(1.0, float(np.abs(wanted).max())):
-        raise _refusal(
-            type(module).__name__,
-            "forward",
-            f"its result on example_input differs by {off:.2g} from what its layers come to",
-        )
+    """Raises UnsupportedModel where the module's own result is another: something escaped the reading.
+
+    On the example, and on as many random samples and one more: an example of zeros says little.
+    """
+    drawn = np.random.default_rng(0).uniform(-1, 1, (len(example) + 1, *example.shape[1:]))
+    for samples, given in ((example.clone(), True), (torch.tensor(drawn), False)):
+        rows = samples.reshape(len(samples), -1).numpy().copy()
+        with torch.no_grad():
+            try:
+                wanted = module(samples).reshape(len(samples), -1).numpy()
+            except Exception as error:  # whatever forward raises
+                reason = str(error).strip().partition("\n")[0]
+                raise _refusal(type(module).__name__, "forward", f"it fails on an example ({reason})") from error
+        got = (result.scores if isinstance(result, _Shares) else result).exact(rows)
+        if isinstance(result, _Shares):
+            got = finished("softmax", got)
+            wanted = np.exp(wanted) if result.logarithm else wanted
+        if not given and not np.isfinite(wanted).all():  # polynomials far outside their domain
+            continue
+        off = float(np.max(np.abs(got - wanted), initial=0.0)) if got.shape == wanted.shape else np.inf
+        if not off <= _CLOSE * max(1.0, float(np.abs(wanted).max())):
+            reason = f"its result on an example differs by {off:.2g} from what its layers come to"
+            raise _refusal(type(module).__name__, "forward", reason)
 
 
 def _refusal(layer: str, where: str, reason: str) -> UnsupportedModel:
