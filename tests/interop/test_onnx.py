@@ -175,6 +175,7 @@ def test_functions_become_polynomials(kind):
     for options in ({}, {"inputs": [-2, 2]}, {"inputs": x}, {"domain": (-8, 8)}, {"domain": [(-8, 8)]}):
         model = fhenn.from_onnx(proto, **options)
         assert [node.name for node in model.nodes] == ["Linear", kind, "Linear"]
+        assert len(model.stand_ins) == (0 if "domain" in options else 1)
         assert model.nodes[1].sup_error() <= 1e-3
         compare(model.predict(x), expected, 1e-3 * np.abs(W[:3, :3]).sum(axis=0).max())
 
@@ -582,9 +583,10 @@ def test_small_files_that_ask_for_large_matrices():
         out=(None, 1000),
         w=np.ones((1000, 1000)),
     )
-    for proto in (outer, diagonal, reused):
-        with pytest.raises(UnsupportedModel, match=r"more than 67,108,864 weights"):
+    for proto, layer in ((outer, "MatMul"), (reused, "MatMul"), (diagonal, "the model")):
+        with pytest.raises(UnsupportedModel, match=r"more than 67,108,864 weights") as caught:
             fhenn.from_onnx(proto)
+        assert caught.value.layer == layer  # before it is made
 
 
 def test_no_models(tmp_path):

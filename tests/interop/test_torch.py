@@ -332,6 +332,7 @@ REFUSED = {
     "softmax-of-samples": (lambda: nn.Softmax(0), "Softmax", "", "dim 0"),
     "softmax-of-one": (lambda: nn.Sequential(nn.Linear(64, 1), nn.Softmax(1)), "Softmax", "1", "two classes"),
     "fixed-batch": (lambda: Functional(lambda self, x: x.view(2, -1)), "view", "", "apart"),
+    "fixed-rows": (lambda: Functional(lambda self, x: x.view(2, 64)), "view", "", "apart"),
     "one-sample": (lambda: Functional(lambda self, x: x.view(1, -1)), "view", "", "apart"),
     "all-in-one": (lambda: Functional(lambda self, x: x.flatten()), "flatten", "", "apart"),
     "squeeze-all": (lambda: Functional(lambda self, x: x.squeeze()), "squeeze", "", "without dim"),
