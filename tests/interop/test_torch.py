@@ -1,6 +1,7 @@
 """PyTorch modules in: what they compute, what is refused, and what runs encrypted."""
 
 import copy
+import io
 import warnings
 
 import numpy as np
@@ -233,6 +234,21 @@ def test_ends_become_probabilities():
     several = fhenn.from_torch(nn.Sequential(linear, nn.Sigmoid()), X[:2], domain=(-4, 4))  # not one class of many
     assert [node.name for node in several.nodes] == ["Linear", "Sigmoid"]
     assert several.predict(X).shape == (len(X), 10)
+
+
+def test_its_onnx_export_is_the_same():
+    module = nn.Sequential(
+        nn.Flatten(), nn.Linear(64, 5), used_batch_norm(5), nn.Tanh(), nn.Linear(5, 3), nn.Softmax(1)
+    )
+    file, image = io.BytesIO(), torch.zeros(2, 8, 8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter that needs no other package is deprecated
+        torch.onnx.export(
+            module.eval(), (image,), file, dynamo=False, input_names=["x"], dynamic_axes={"x": {0: "samples"}}
+        )
+    exported = pytest.importorskip("onnx").ModelProto.FromString(file.getvalue())
+    expected = fhenn.from_torch(module, image, domain=(-8, 8))
+    compare(fhenn.from_onnx(exported, domain=(-8, 8)).predict_proba(X), expected.predict_proba(X), 1e-9)
 
 
 class Residual(nn.Module):
