@@ -14,6 +14,11 @@ EXAMPLES = [
     (errors.HeadroomExceeded(11.0, 9.4, "encrypt"), "11 exceeds the headroom of 9.4"),
     (errors.ParameterError("It is bad.", "Do better."), "Do better"),
     (errors.PlanError("None fits.", "Use less."), "Use less"),
+    (errors.SharingRefused("It is too loud.", "Share fewer."), "Share fewer"),
+    (
+        errors.RangeViolation(errors.ViolationReport(tuple(range(9)), 12, {"outputs": tuple(range(9))})),
+        "9 of 12 samples have, or may have, values outside an activation's domain: samples 0, 1, 2, 3, 4, 5, 6, 7, …;",
+    ),
     (errors.AccuracyUnreached(1e-9, 2e-5, 63, "Narrow it."), "1e-09 is not reached: degree 63 comes to 2e-05. Narrow"),
     (
         errors.BoundsExceeded((1, 2), 9.0, -1.0, 1.0),
