@@ -299,6 +299,10 @@ class RangeReport:
     outside: how many values lie outside, NaN and infinity included; total: how many there were.
     smallest, largest: extremes of the finite values (NaN where there is none); nonfinite: NaN and infinite values.
     consequence: what can go wrong, in a sentence.
+
+    >>> report = RangeReport("Sigmoid", (-4.0, 4.0), 1, 9, -2.0, 5.0, 0, "It flips.")
+    >>> str(report)
+    'Sigmoid: 1 of 9 values outside [-4, 4], smallest -2, largest 5. It flips.'
     """
 
     node: str
@@ -344,7 +348,15 @@ class ViolationReport:
 
 
 class RangeWarning(UserWarning):
-    """An activation's input left the domain of its polynomial; `report` holds the numbers."""
+    """An activation's input left the domain of its polynomial; `report` holds the numbers.
+
+    >>> import warnings, fhenn
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     y = fhenn.Sigmoid().forward([1.0, 5.0])
+    >>> caught[0].message.report.outside
+    1
+    """
 
     def __init__(self, report: RangeReport | ViolationReport) -> None:
         super().__init__(report)
@@ -387,7 +399,15 @@ class BoundsWarning(UserWarning):
 
 @dataclass(eq=False)
 class RangeViolation(FhennError, ValueError):
-    """An activation's input left the domain of its polynomial, and the node or client was told to raise."""
+    """An activation's input left the domain of its polynomial, and the node or client was told to raise.
+
+    >>> import fhenn
+    >>> try:
+    ...     fhenn.Sigmoid(on_violation="raise").forward([1.0, 5.0])
+    ... except RangeViolation as violation:
+    ...     violation.report.largest
+    5.0
+    """
 
     report: RangeReport | ViolationReport
 

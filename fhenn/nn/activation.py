@@ -35,6 +35,11 @@ class Activation(Layer):
     On ciphertexts `forward` raises LevelExhausted, KeyMissing, ScaleMismatch and ContextMismatch; its operand is as it
     was. TenSEAL's values come out at the scale that they went in, which takes one level more than `cost` for every
     polynomial but an odd cubic.
+
+    >>> from fhenn.approx import preset
+    >>> node = Activation(preset("tanh-minimax-4-7"), on_violation="raise")
+    >>> node.cost, node.domain, float(round(node.forward(1.0), 2))
+    (3, (-4.0, 4.0), 0.76)
     """
 
     def __init__(self, polynomial: Polynomial, *, on_violation: Policy = "warn", debug_secret: Any = None) -> None:

@@ -27,6 +27,10 @@ class RangeGuard:
 
     node: whose input it is. consequence: what can go wrong outside, in a sentence. policy: "warn", "raise", "ignore".
     Raises ParameterError for another policy.
+
+    >>> guard = RangeGuard("Sigmoid", (-4.0, 4.0), "It flips.")
+    >>> guard.report(np.array([0.0, 5.0])).outside
+    1
     """
 
     node: str

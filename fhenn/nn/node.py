@@ -17,6 +17,11 @@ class Node(ABC):
 
     `forward` keeps its input for `backward`, last in, first out. The cache is on for plaintext and off for ciphertexts
     until `enable_cache()`, so that inference never piles up ciphertexts; `disable_cache()` turns it off for both.
+
+    >>> import fhenn
+    >>> node: Node = fhenn.Sequential([fhenn.Linear([[2.0]]), fhenn.Square()])
+    >>> float(node.forward([1.5])[0]), float(node.backward([1.0])[0])
+    (9.0, 12.0)
     """
 
     @abstractmethod

@@ -51,6 +51,11 @@ class Plan:
     third too small at worst: SEAL's compression is not perfect.
 
     The chain was chosen for the weights' ranges, and the stages name them: hand `public()` to clients.
+
+    >>> import fhenn
+    >>> plan = fhenn.plan(fhenn.Linear([[1.0, 2.0]]), inputs=[-1, 1])
+    >>> plan.error <= plan.accuracy, plan.public().stages, Plan.from_json(plan.to_json()) == plan
+    (True, (), True)
     """
 
     parameters: Parameters

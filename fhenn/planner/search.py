@@ -146,6 +146,9 @@ def verify(plan_: Plan, model: Node) -> None:
     """Raise PlanError where a plan does not hold for a model: other nodes, or weights that have grown since.
 
     A plan's headroom and error are for the weights that it was made with; past the headroom every slot is garbage.
+
+    >>> model = Sequential([Linear([[1.0]])])
+    >>> verify(plan(model, inputs=[-1, 1]), model)
     """
     found = signature_of(model)
     if found != plan_.signature:
@@ -169,6 +172,9 @@ def bounds_of(inputs: ArrayLike, nodes: Sequence[Linear | Activation]) -> tuple[
     """Low and high of every feature, from bounds or data, for a model that starts with a Linear.
 
     Raises PlanError, NonFiniteValue, ShapeMismatch, ParameterError.
+
+    >>> bounds_of([-1, 1], [Linear([[1.0, 2.0]])])
+    (array([-1., -1.]), array([1., 1.]))
     """
     if not nodes or not isinstance(nodes[0], Linear):
         raise PlanError("the model does not start with a Linear node.", "Put one first; the identity will do.")

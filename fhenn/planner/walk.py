@@ -31,7 +31,11 @@ _CANDIDATES = 128
 
 
 def flatten(model: Node) -> Iterator[Linear | Activation]:
-    """The nodes of a model in order, those of a Sequential in its place. Raises PlanError."""
+    """The nodes of a model in order, those of a Sequential in its place. Raises PlanError.
+
+    >>> [node.name for node in flatten(Sequential([Sequential([Linear([[1.0]])]), Linear([[1.0]])]))]
+    ['Linear', 'Linear']
+    """
     if isinstance(model, Sequential):
         for node in model.nodes:
             yield from flatten(node)
@@ -42,7 +46,11 @@ def flatten(model: Node) -> Iterator[Linear | Activation]:
 
 
 def signature_of(model: Node) -> tuple[str, ...]:
-    """The names and shapes of a model's nodes, and its finish."""
+    """The names and shapes of a model's nodes, and its finish.
+
+    >>> signature_of(Linear([[1.0, 2.0]]))
+    ('Linear2x1', 'finish=None')
+    """
     finish = model.finish if isinstance(model, Sequential) else None
     return (*map(_described, flatten(model)), f"finish={finish}")
 

@@ -31,7 +31,11 @@ _GRID = 129
 
 @dataclass(frozen=True)
 class Reach:
-    """An interval for every feature: low and high, (features,)."""
+    """An interval for every feature: low and high, (features,).
+
+    >>> Reach(np.array([-1.0, 0.0]), np.array([0.5, 2.0])).interval
+    (-1.0, 2.0)
+    """
 
     low: Floats
     high: Floats

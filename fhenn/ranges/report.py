@@ -111,6 +111,12 @@ class Calibration:
 
     samples: how many were run. margin: between the values seen and the edge of a proposed domain, as a factor.
     activations: in the order of the model. output: beside the exact model's.
+
+    >>> import fhenn, numpy as np
+    >>> model = fhenn.Sequential([fhenn.Linear([[1.0]]), fhenn.Sigmoid(on_violation="ignore")])
+    >>> calibration = fhenn.calibrate(model, np.linspace(-6, 6, 100)[:, None])
+    >>> calibration.is_inside, calibration.apply().nodes[1].domain[1] > 6
+    (False, True)
     """
 
     samples: int

@@ -59,6 +59,11 @@ class Certificate:
     |decrypted - twin|, but for a probability of 2⁻⁴⁰ under the noise model of `fhenn.backends.ckks.noise`; 0 without
     a plan. parameters: of the plan, if any. from_data: whether the bounds are the box of sample data, and nothing more
     is certified.
+
+    >>> import fhenn
+    >>> certificate = fhenn.certify(fhenn.Sequential([fhenn.Linear([[9.0]]), fhenn.Sigmoid()]), [-1, 1])
+    >>> certificate.valid, Certificate.from_json(certificate.to_json()) == certificate
+    (False, True)
     """
 
     model: str
@@ -207,7 +212,12 @@ def certify(model: Node, bounds: ArrayLike, plan: Plan | None = None) -> Certifi
 
 
 def fingerprint_of(model: Node) -> str:
-    """16 hexadecimal digits that tell a model, its weights included, from another."""
+    """16 hexadecimal digits that tell a model, its weights included, from another.
+
+    >>> import fhenn
+    >>> fingerprint_of(fhenn.Linear([[1.0]])) == fingerprint_of(fhenn.Linear([[1.5]]))
+    False
+    """
     digest = sha256(repr(signature_of(model)).encode())
     for node in flatten(model):
         if isinstance(node, Linear):

@@ -19,6 +19,11 @@ class Budget:
     """How much of what may be told under one key has been: a sample shared for q queries takes 1/q of it.
 
     For the life of this object: whoever restores a key starts anew, and keeps count of it.
+
+    >>> budget = Budget()
+    >>> budget.take(3, 4)
+    >>> budget.spent
+    0.75
     """
 
     spent: float = 0.0
@@ -40,6 +45,11 @@ def flooded(scores: NDArray[np.float64], plan: Plan, queries: int, bits: int = S
     On a grid of a 64th of the noise's deviation, since a float's last digits would tell where it came from (Mironov
     2012, "On significance of the least significant bits for differential privacy"). Raises SharingRefused where the
     plan's accuracy would not hold.
+
+    >>> import fhenn
+    >>> plan = fhenn.plan(fhenn.Linear([[1.0]]), inputs=[-1, 1], layout="throughput", queries=10)
+    >>> bool(abs(flooded(np.array([[0.5]]), plan, 10)[0, 0] - 0.5) < plan.accuracy)
+    True
     """
     outputs = scores.shape[1]
     sigma = flood(plan.worst, outputs, queries, bits)

@@ -19,6 +19,14 @@ class Server:
     key are refused. progress: called with (node, done, total) as the model runs. certificate: from `fhenn.certify`;
     when given, it must hold for model and plan. Raises PlanError where model, plan and keys do not belong together,
     CertificateInvalid, WireFormatError.
+
+    >>> import fhenn
+    >>> model = fhenn.Sequential([fhenn.Linear([[1.0, -1.0]])])
+    >>> plan = fhenn.plan(model, inputs=[-1, 1])
+    >>> client = fhenn.Client(plan.public())
+    >>> server = Server(model, plan, client.evaluation_keys())
+    >>> client.decrypt(server.predict(client.encrypt([[0.75, 0.5]]))).round(3)
+    array([[0.25]])
     """
 
     def __init__(

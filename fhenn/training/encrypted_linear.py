@@ -113,6 +113,9 @@ def keys_for_training(parameters: Parameters) -> Context:
     """A key holder's context with the rotation keys for sums over all slots; `public()` of it is the server's.
 
     Raises ParameterError.
+
+    >>> keys_for_training(Parameters.for_depth(1)).can_rotate(64)
+    True
     """
     return Context.generate(parameters, rotations(parameters.slots))
 

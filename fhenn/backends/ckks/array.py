@@ -46,6 +46,12 @@ class CipherArray:
 
     context: whose keys it is computed on with. shape: of the array. layout: how values sit in slots.
     ciphertexts: SEAL's. level: rescales left. scale: exact, never rounded to the context's.
+
+    >>> from fhenn.backends.ckks.parameters import Parameters
+    >>> client = Context.generate(Parameters.for_depth(2))
+    >>> x = encrypt(client, [1.0, 2.0])
+    >>> x.shape, x.level, CipherArray.from_bytes(client, x.to_bytes()).shape
+    ((2,), 2, (2,))
     """
 
     context: Context
@@ -214,6 +220,11 @@ def decrypt(context: Context, array: CipherArray) -> NDArray[np.float64]:
 
     The result carries traces of the secret key in its noise: keep it with the key holder. Raises ContextMismatch,
     KeyMissing.
+
+    >>> from fhenn.backends.ckks.parameters import Parameters
+    >>> client = Context.generate(Parameters.for_depth(1))
+    >>> decrypt(client, encrypt(client, [1.0, 2.0])).round(3).tolist()
+    [1.0, 2.0]
     """
     require_array(array).require_same_keys(require_context(context))
     rows = [context.decrypt_slots(ciphertext) for ciphertext in array.ciphertexts]

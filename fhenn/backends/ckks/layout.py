@@ -90,6 +90,9 @@ class Vectors(Layout):
       block i holds the features rotated by i·step, so that each block serves other diagonals of the first matrix.
     - "tiles": several ciphertexts a sample; ciphertext t holds features t·period … in runs of `step` equal values,
       position p holding feature t·period + (p // step) mod period. `tiles` counts the ciphertexts.
+
+    >>> Vectors("replicated", 2).pack(np.array([[1.0, 2.0]]), 4)
+    [[1.0, 2.0, 1.0, 2.0]]
     """
 
     form: Form
