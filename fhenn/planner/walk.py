@@ -203,9 +203,9 @@ def _linear(
         raise LevelExhausted(node.name, 1, level, "")
     if rescaled and plain_scale < LEAST_PLAIN_SCALE:
         raise ScaleMismatch(scale, int(model.primes[level]), "")
-    # weights and bias must fit as plaintexts too: a bias can be far larger than the sum that it completes
     room, room_below = (float(np.prod(model.primes[: at + 1])) for at in (level, below))
-    if 4 * plain_scale * np.abs(node.weight).max() > room or 4 * result * np.abs(node.bias).max() > room_below:
+    # the bias must fit as a plaintext: it can be far larger than the sum that it completes
+    if 4 * result * np.abs(node.bias).max() > room_below:
         raise ScaleMismatch(result, int(model.primes[0]), "")
     encoding = weights.values * model.encoding / plain_scale
     rounded, turned = Noise(model.rounding / result if rescaled else 0.0, 0.0), Noise(0.0, 0.0)

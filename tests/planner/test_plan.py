@@ -326,15 +326,6 @@ def test_a_bias_that_is_larger_than_the_sums_fits_as_a_plaintext():
         assert np.abs(client.decrypt(server.predict(client.encrypt(x))) - model.predict(x)).max() <= plan.error
 
 
-def test_a_large_weight_fits_as_a_plaintext():
-    model = fhenn.Sequential([fhenn.Linear([[1e7, -1e7]])])
-    plan = fhenn.plan(model, inputs=[-1e-6, 1e-6], accuracy=1e-2)
-    client = fhenn.Client(plan)
-    server = fhenn.Server(model, plan, client.evaluation_keys())
-    x = np.array([[1e-6, -5e-7]])
-    assert np.abs(client.decrypt(server.predict(client.encrypt(x))) - model.predict(x)).max() <= plan.error
-
-
 def test_a_chain_that_does_not_suit_a_polynomial_is_no_candidate():
     """Of every chain that is tried the scales are followed first; where they do not fit it is passed over."""
     node = fhenn.Sigmoid((-11.1, 11.1), degree=13)
