@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import cache
 from math import inf
 from operator import index
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 from numpy.polynomial import legendre
@@ -235,7 +236,8 @@ def _degrees(function: Function, domain: Domain) -> list[int]:
     return list(range(1, MAX_DEGREE + 1, 2)) if function.symmetry == "odd" else [1, *range(2, MAX_DEGREE + 1, 2)]
 
 
-class Row(NamedTuple):
+@dataclass(frozen=True)
+class Row:
     """One degree of an error table: its depth in levels, the largest error on the domain, the polynomial."""
 
     degree: int

@@ -33,6 +33,12 @@ class EncryptedModel:
     All of it is in one process, to try and to measure. Apart, `client` and `server` exchange `evaluation_keys`,
     messages and answers as bytes, and `reading.predict(client.decrypt_scores(answer))` is what the client reads.
     It holds a secret key, so it does not pickle. Raises ParameterError, PlanError.
+
+    >>> from fhenn.nn import Linear
+    >>> model = ImportedModel([Linear([[1.0, -1.0]])], Reading.regression())
+    >>> private = EncryptedModel(model, plan(model, inputs=[0, 2]))
+    >>> private.predict([[2.0, 0.5]]).round(2).tolist()
+    [1.5]
     """
 
     def __init__(self, model: ImportedModel, plan: Plan, *, on_bounds: OnBounds = "raise") -> None:

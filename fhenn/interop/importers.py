@@ -41,6 +41,11 @@ def from_torch(
     end are taken for logits. Without both `predict` gives the outputs.
     Raises UnsupportedModel for everything else, ParameterError, AccuracyUnreached, ExtraMissing; for the example
     ShapeMismatch, NonFiniteValue and UnsupportedValue, for inputs what `for_inputs` does.
+
+    >>> import torch  # doctest: +SKIP
+    >>> module = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Softmax(dim=1))  # doctest: +SKIP
+    >>> from_torch(module, torch.zeros(1, 4), classes=["a", "b", "c"]).predict(torch.zeros(2, 4))  # doctest: +SKIP
+    array(['a', 'a'], dtype='<U1')
     """
     from fhenn.interop.torch import read
 
