@@ -53,7 +53,7 @@ _HOME = {
 }
 """Where each public name lives; it is imported when it is first used, TenSEAL with the first that needs it."""
 
-_ROOMS = ("approx", "errors", "interop", "ranges", "sklearn")
+_ROOMS = ("approx", "artifacts", "errors", "interop", "ranges", "sklearn", "tabular")
 """Rooms that are public as a whole."""
 
 __all__ = [
@@ -104,10 +104,12 @@ __all__ = [
 
 if TYPE_CHECKING:
     from fhenn import approx as approx
+    from fhenn import artifacts as artifacts
     from fhenn import errors as errors
     from fhenn import interop as interop
     from fhenn import ranges as ranges
     from fhenn import sklearn as sklearn
+    from fhenn import tabular as tabular
     from fhenn.approx import Polynomial
     from fhenn.backends.ckks import CipherArray, Context, Parameters, decrypt, encrypt
     from fhenn.errors import RangeReport, RangeViolation, RangeWarning

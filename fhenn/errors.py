@@ -274,6 +274,27 @@ class WireFormatError(FhennError, ValueError):
 
 
 @dataclass(eq=False)
+class FileExists(FhennError, FileExistsError):
+    """A file is there already, and was not to be overwritten."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.path} exists already. Choose another name, or ask for it to be overwritten."
+
+
+@dataclass(eq=False)
+class SecretLocked(FhennError, ValueError):
+    """A secret key is encrypted, and the passphrase missing or wrong."""
+
+    reason: str
+    suggestion: str
+
+    def __str__(self) -> str:
+        return f"the secret key stays locked: {self.reason} {self.suggestion}"
+
+
+@dataclass(eq=False)
 class ExtraMissing(FhennError, ImportError):
     """An optional dependency is not installed."""
 

@@ -36,6 +36,9 @@ EXAMPLES = [
     (errors.CacheEmpty("Sigmoid.backward", 1, 0, "Call forward."), "Call forward"),
     (errors.WireFormatError("ciphertexts", "it is short"), "it is short"),
     (errors.CertificateInvalid("it is for another model.", "Certify this one."), "another model. Certify"),
+    (errors.SharingRefused("Too many.", "Make new keys."), "Too many. Make new keys."),
+    (errors.FileExists("key.fhenn"), "key.fhenn exists already"),
+    (errors.SecretLocked("it needs its passphrase.", "Give it."), "stays locked: it needs"),
     (errors.ExtraMissing("cli", "click"), "pip install 'fhenn[cli]'"),
     (errors.RangeViolation(REPORT), "2 of 9 values outside [-4, 4], smallest -5, largest 7.5, 1 of them NaN"),
 ]

@@ -11,6 +11,7 @@ ROOT = Path(fhenn.__file__).parent
 
 RANK = {
     "errors": 0,
+    "wire": 1,
     "approx": 1,
     "backends": 2,
     "backends.ckks": 3,
@@ -23,7 +24,9 @@ RANK = {
     "session": 7,
     "demo": 8,
     "interop": 8,
-    "cli": 9,
+    "artifacts": 9,
+    "tabular": 9,
+    "cli": 10,
     "sklearn": 9,
 }
 """A room may import rooms of lower rank."""
@@ -37,6 +40,9 @@ FOREIGN = {
     "sklearn": {"interop", "sklearn"},
     "torch": {"interop"},
     "onnx": {"interop"},
+    "safetensors": {"artifacts"},
+    "cryptography": {"session"},
+    "pyarrow": {"cli"},
 }
 
 

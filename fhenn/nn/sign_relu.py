@@ -38,13 +38,23 @@ class SignReLU(Activation):
         on_violation: Policy = "warn",
         debug_secret: Any = None,
     ) -> None:
+        if not isinstance(degrees, Sequence) or isinstance(degrees, str):
+            raise ParameterError(f"degrees {degrees!r} are no stages.", "Give a tuple, for instance (7, 7).")
+        self._arrange(balanced_sign(tuple(degrees)), domain, on_violation, debug_secret)
+
+    @classmethod
+    def of(cls, sign: Composite, domain: Domain = (-4.0, 4.0), *, on_violation: Policy = "warn") -> Self:
+        """A node with a sign of your own, as one that was kept. Raises ParameterError."""
+        node = cls.__new__(cls)
+        node._arrange(sign, domain, on_violation, None)
+        return node
+
+    def _arrange(self, sign: Composite, domain: Domain, on_violation: Policy, debug_secret: Any) -> None:
         domain = checked_domain(domain)
         if domain[0] != -domain[1] or domain[1] > 1e100:
             raise ParameterError(f"domain {domain} is not symmetric, or beyond measure.", "Give (-b, b).")
-        if not isinstance(degrees, Sequence) or isinstance(degrees, str):
-            raise ParameterError(f"degrees {degrees!r} are no stages.", "Give a tuple, for instance (7, 7).")
-        self._sign = balanced_sign(tuple(degrees))
-        first, *others = self._sign.stages
+        self._sign = sign
+        first, *others = sign.stages
         # the sign is sought on [-1, 1]: read through a domain `half` as wide, which is free
         reach = domain[1] * first.domain[1]
         stages = [replace(first.to_chebyshev(), domain=(-reach, reach), function=None), *others]
@@ -54,6 +64,11 @@ class SignReLU(Activation):
         self._stages = tuple(stages)
         whole = Polynomial((0.0, 1.0), domain, function=RELU)
         super().__init__(whole, on_violation=on_violation, debug_secret=debug_secret)
+
+    @property
+    def sign(self) -> Composite:
+        """What stands for the sign, on [-1, 1]."""
+        return self._sign
 
     @property
     def stages(self) -> tuple[Polynomial, ...]:

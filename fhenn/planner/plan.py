@@ -98,14 +98,14 @@ class Plan:
 
     @property
     def bytes_per_ciphertext(self) -> int:
-        """Of a fresh ciphertext."""
-        return 2 * self.parameters.ring_degree * sum(self.parameters.chain[:-1]) // 8
+        """Of a fresh ciphertext, whose random half travels as a seed."""
+        return self.parameters.ring_degree * sum(self.parameters.chain[:-1]) // 8
 
     @property
     def bytes_of_keys(self) -> int:
-        """Of the evaluation keys: public, relinearisation, rotations."""
-        one = 2 * self.parameters.ring_degree * sum(self.parameters.chain) // 8
-        return one * (1 + (len(self.parameters.chain) - 1) * (1 + len(self.rotations)))
+        """Of the evaluation keys: public, relinearisation and rotations; the last two with seeds for random halves."""
+        half = self.parameters.ring_degree * sum(self.parameters.chain) // 8
+        return half * (2 + (len(self.parameters.chain) - 1) * (1 + len(self.rotations)))
 
     def __str__(self) -> str:
         chain = ", ".join(map(str, self.parameters.chain))

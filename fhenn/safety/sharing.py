@@ -18,7 +18,7 @@ from fhenn.planner.flooding import STATISTICAL_BITS, flood, flood_bound
 class Budget:
     """How much of what may be told under one key has been: a sample shared for q queries takes 1/q of it.
 
-    For the life of this object: whoever restores a key starts anew, and keeps count of it.
+    It is kept with the secret key (`Client.secret_bytes`), as it stood then.
 
     >>> budget = Budget()
     >>> budget.take(3, 4)

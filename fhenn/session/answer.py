@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fhenn.backends.ckks.wire import frame, kind_of, unframe
 from fhenn.errors import WireFormatError
+from fhenn.wire import frame, kind_of, unframe
 
 _KIND = "answer"
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from numbers import Integral
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fhenn.backends import PLAIN
-from fhenn.backends.ckks import CipherArray, Context, decrypt, encrypt
+from fhenn.backends.ckks import CipherArray, Context, decrypt, encrypt_to_bytes
 from fhenn.errors import (
     BoundsExceeded,
     NonFiniteValue,
     ParameterError,
+    PlanError,
     RangeViolation,
     RangeWarning,
     ShapeMismatch,
@@ -27,6 +28,7 @@ from fhenn.planner import Plan
 from fhenn.planner.flooding import STATISTICAL_BITS
 from fhenn.safety import Budget, Certificate, flooded
 from fhenn.session.answer import Answer
+from fhenn.session.secret import restored, secret_bytes_of
 
 OnViolation = Literal["raise", "mask", "warn"]
 """What happens to samples whose values left a domain."""
@@ -59,8 +61,46 @@ class Client:
         self._plan, self._certificate, self._budget = plan, certificate, Budget()
         self._progress = progress
         progress("keys", 0, 1)
-        self._context = Context.generate(plan.parameters, plan.rotations)
+        self._context = Context.generate(plan.parameters)
+        self._evaluation_keys: bytes | None = self._context.evaluation_bytes(plan.rotations)
         progress("keys", 1, 1)
+
+    @classmethod
+    def from_secret_bytes(
+        cls,
+        plan: Plan,
+        data: bytes,
+        passphrase: str | None = None,
+        progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+        certificate: Certificate | None = None,
+    ) -> Self:
+        """The client whose `secret_bytes` were kept, for the plan that it was made for.
+
+        progress, certificate: as for a new one. Raises PlanError where the keys were made for other parameters,
+        SecretLocked for a passphrase that is missing or wrong, CertificateInvalid, WireFormatError.
+        """
+        if certificate is not None:
+            certificate.require(plan)
+        context, spent = restored(data, passphrase)
+        if context.parameters != (plan.parameters.ring_degree, plan.parameters.chain, plan.parameters.scale):
+            raise PlanError("the secret key was made for other parameters.", "Take the plan that it was made for.")
+        client = cls.__new__(cls)
+        client._plan, client._certificate, client._budget = plan, certificate, Budget(spent)
+        client._progress, client._context, client._evaluation_keys = progress, context, None
+        return client
+
+    def secret_bytes(self, passphrase: str | None = None) -> bytes:
+        """The secret key as a message for `from_secret_bytes`: for the client's own disk, and nobody else.
+
+        passphrase: encrypts it (scrypt, AES-256-GCM). Made in memory. What was shared of results so far goes with it:
+        keep the key anew after sharing more. Raises ExtraMissing where there is a passphrase and no `cryptography`.
+
+        >>> import fhenn
+        >>> client = Client(fhenn.plan(fhenn.Linear([[1.0]]), inputs=[-1, 1]))
+        >>> Client.from_secret_bytes(client.plan, client.secret_bytes()).fingerprint == client.fingerprint
+        True
+        """
+        return secret_bytes_of(self._context, self._budget.spent, passphrase)
 
     @property
     def plan(self) -> Plan:
@@ -73,8 +113,13 @@ class Client:
         return self._context.fingerprint
 
     def evaluation_keys(self) -> bytes:
-        """What the server needs to compute: public, relinearisation and rotation keys. Never the secret key."""
-        return self._context.to_bytes()
+        """What the server needs to compute: public, relinearisation and rotation keys. Never the secret key.
+
+        A client that was restored makes them anew; a server can go on with those of before.
+        """
+        if self._evaluation_keys is None:
+            self._evaluation_keys = self._context.evaluation_bytes(self._plan.rotations)
+        return self._evaluation_keys
 
     def encrypt(self, x: ArrayLike) -> bytes:
         """Samples × features as a message for the server; any number of samples, one sample may be (features,).
@@ -91,7 +136,7 @@ class Client:
             raise NonFiniteValue("encrypt", nonfinite, "CKKS cannot encode them: drop or impute them first.")
         self._require_bounds(values)
         self._progress("encrypt", 0, len(values))
-        message = encrypt(self._context, values, layout=self._plan.layout).to_bytes()
+        message = encrypt_to_bytes(self._context, values, layout=self._plan.layout)
         self._progress("encrypt", len(values), len(values))
         return message
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import fhenn
-from fhenn.backends.ckks.wire import frame
 from fhenn.errors import ParameterError, PlanError, RangeViolation, RangeWarning, WireFormatError
 from fhenn.session.answer import Answer
+from fhenn.wire import frame
 
 rng = np.random.default_rng(1)
 

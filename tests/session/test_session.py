@@ -3,7 +3,6 @@ import pytest
 
 import fhenn
 from fhenn.approx import sigmoid
-from fhenn.backends.ckks.wire import frame
 from fhenn.errors import (
     BoundsExceeded,
     ContextMismatch,
@@ -13,6 +12,7 @@ from fhenn.errors import (
     UnsupportedValue,
     WireFormatError,
 )
+from fhenn.wire import frame
 
 rng = np.random.default_rng(0)
 
@@ -171,3 +171,22 @@ def test_progress_of_the_server_is_told():
     names = [node.name for node in model.nodes]
     total = len(names)
     assert told == [*((name, done, total) for done, name in enumerate(names)), ("done", total, total)]
+
+
+def test_an_upload_takes_half_the_bytes(pair):
+    _, plan, client, server = pair
+    x = rng.uniform(-2, 2, (3, 6))
+    whole = fhenn.encrypt(client._context, x, layout=plan.layout).to_bytes()
+    seeded = client.encrypt(x)
+    assert len(seeded) < 0.56 * len(whole)
+    scores = [client.decrypt_scores(server.predict(message)) for message in (whole, seeded)]
+    assert np.abs(scores[0] - scores[1]).max() <= 2 * plan.error
+
+
+def test_keys_are_seeded_too_and_serve_as_well():
+    plan = fhenn.plan(logistic(), inputs=[-2, 2])
+    client = fhenn.Client(plan)
+    whole = fhenn.Context.generate(plan.parameters, plan.rotations).to_bytes()
+    assert len(client.evaluation_keys()) < 0.6 * len(whole)
+    assert client.evaluation_keys() is client.evaluation_keys()
+    assert plan.fits(fhenn.Context.from_bytes(client.evaluation_keys()))

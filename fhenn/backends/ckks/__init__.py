@@ -7,7 +7,7 @@ from typing import Any
 import tenseal as ts
 import tenseal.sealapi
 
-from fhenn.backends.ckks.array import CipherArray, decrypt, encrypt
+from fhenn.backends.ckks.array import CipherArray, decrypt, encrypt, encrypt_to_bytes
 from fhenn.backends.ckks.cipher import CipherBackend
 from fhenn.backends.ckks.context import Context
 from fhenn.backends.ckks.layout import Layout, Vectors
@@ -15,7 +15,17 @@ from fhenn.backends.ckks.parameters import Parameters
 from fhenn.backends.ckks.tenseal_values import TensealBackend
 from fhenn.errors import UnsupportedValue
 
-__all__ = ["CipherArray", "Context", "Layout", "Parameters", "Vectors", "backend_for", "decrypt", "encrypt"]
+__all__ = [
+    "CipherArray",
+    "Context",
+    "Layout",
+    "Parameters",
+    "Vectors",
+    "backend_for",
+    "decrypt",
+    "encrypt",
+    "encrypt_to_bytes",
+]
 
 _CIPHER = CipherBackend()
 _TENSEAL = TensealBackend()

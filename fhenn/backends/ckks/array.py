@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import isfinite, log2, prod
 from typing import Any
@@ -13,14 +13,8 @@ import tenseal.sealapi as seal
 from numpy.typing import ArrayLike, NDArray
 
 from fhenn.backends.ckks.context import Context, require_context
-from fhenn.backends.ckks.layout import PACKED, Layout, Vectors, layout_from_json, layout_of, layout_to_json
-from fhenn.backends.ckks.wire import (
-    TensealMessage,
-    frame,
-    loaded,
-    saved,
-    unframe,
-)
+from fhenn.backends.ckks.layout import PACKED, Layout, Slots, Vectors, layout_from_json, layout_of, layout_to_json
+from fhenn.backends.ckks.wire import TensealMessage, loaded, saved
 from fhenn.backends.plain import PLAIN
 from fhenn.errors import (
     ContextMismatch,
@@ -33,6 +27,7 @@ from fhenn.errors import (
     UnsupportedValue,
     WireFormatError,
 )
+from fhenn.wire import frame, unframe
 
 _KIND = "ciphertexts"
 
@@ -122,15 +117,8 @@ class CipherArray:
 
     def to_bytes(self) -> bytes:
         """This array as a message, without keys."""
-        meta = {
-            "fingerprint": self.fingerprint,
-            "shape": list(self.shape),
-            "layout": layout_to_json(self.layout),
-            "level": self.level,
-            "scale": self.scale.hex(),
-        }
-        bodies = tuple(saved(ciphertext) for ciphertext in self.ciphertexts)
-        return frame(_KIND, meta, TensealMessage((), bodies, self.scale).encode())
+        bodies = (saved(ciphertext) for ciphertext in self.ciphertexts)
+        return _message(self.context, self.shape, self.layout, self.level, self.scale, bodies)
 
     @classmethod
     def from_bytes(cls, context: Context, data: bytes) -> CipherArray:
@@ -144,8 +132,11 @@ class CipherArray:
             raise ContextMismatch(context.fingerprint, str(meta.get("fingerprint"))[:16])
         shape, layout, level, scale = cls._checked_meta(context, meta)
         bodies = TensealMessage.decode(body).ciphertexts
+        # first the count: what follows takes memory in proportion to it
         if len(bodies) != layout.ciphertexts(shape, context.slots):
             raise WireFormatError(_KIND, f"{len(bodies)} ciphertexts cannot hold shape {shape}")
+        if isinstance(layout, Vectors) and not layout.holds(shape[1], context.slots):
+            raise WireFormatError(_KIND, f"its layout does not hold {shape[1]} features")
         ciphertexts = tuple(loaded(seal.Ciphertext(), context.seal_context, body) for body in bodies)
         for ciphertext in ciphertexts:
             found = (ciphertext.parms_id(), ciphertext.scale, ciphertext.size())
@@ -166,7 +157,6 @@ class CipherArray:
             len(shape) <= _MOST_DIMENSIONS
             and all(type(size) is int and 0 < size < 1 << 32 for size in shape)
             and (layout == PACKED or len(shape) == 2)
-            and (not isinstance(layout, Vectors) or layout.holds(shape[1], context.slots))
             and type(level) is int
             and 0 <= level <= context.levels
             and isfinite(scale)
@@ -192,6 +182,28 @@ def encrypt(
     >>> encrypt(client, [[1.0, 2.0], [3.0, 4.0]]).shape
     (2, 2)
     """
+    rows, shape, layout = _rows(context, values, layout, headroom)
+    level = context.levels
+    ciphertexts = tuple(context.encrypt_slots(row, level, context.scale) for row in rows)
+    return CipherArray(context, shape, layout, ciphertexts, level, context.scale)
+
+
+def encrypt_to_bytes(
+    context: Context, values: ArrayLike, layout: str | Layout = "packed", headroom: float | None = None
+) -> bytes:
+    """`encrypt(…).to_bytes()` under the secret key, at half the bytes: the random halves travel as their seeds.
+
+    Raises KeyMissing without the secret key, and what `encrypt` does.
+    """
+    rows, shape, layout = _rows(context, values, layout, headroom)
+    level, scale = context.levels, context.scale
+    return _message(context, shape, layout, level, scale, (context.seeded(row, level, scale) for row in rows))
+
+
+def _rows(
+    context: Context, values: ArrayLike, layout: str | Layout, headroom: float | None
+) -> tuple[Slots, tuple[int, ...], Layout]:
+    """Slot values of every ciphertext, the shape and the layout. Raises what `encrypt` does."""
     require_context(context)
     layout = layout_of(layout)
     array = PLAIN.value(values).astype(np.float64, copy=False)
@@ -200,19 +212,30 @@ def encrypt(
     nonfinite = int(np.count_nonzero(~np.isfinite(array)))
     if nonfinite:
         raise NonFiniteValue("encrypt", nonfinite, "CKKS cannot encode them: drop or impute them first.")
-    level = context.levels
     largest = float(np.abs(array).max())
     # SEAL wants a bit of room below half the modulus
-    limit = context.modulus(level) / 4 / context.scale
+    limit = context.modulus(context.levels) / 4 / context.scale
     if headroom is not None:
         if not headroom > 0:
             raise ParameterError(f"a headroom of {headroom} is no use.", "Pass node.headroom(context).")
         limit = min(limit, headroom)
     if largest > limit:
         raise HeadroomExceeded(largest, limit, "encrypt")
-    rows = layout.pack(array, context.slots)
-    ciphertexts = tuple(context.encrypt_slots(row, level, context.scale) for row in rows)
-    return CipherArray(context, array.shape, layout, ciphertexts, level, context.scale)
+    return layout.pack(array, context.slots), array.shape, layout
+
+
+def _message(
+    context: Context, shape: tuple[int, ...], layout: Layout, level: int, scale: float, bodies: Iterable[bytes]
+) -> bytes:
+    meta = {
+        "fingerprint": context.fingerprint,
+        "parameters": context.parameters_fingerprint,
+        "shape": list(shape),
+        "layout": layout_to_json(layout),
+        "level": level,
+        "scale": scale.hex(),
+    }
+    return frame(_KIND, meta, TensealMessage((), tuple(bodies), scale).encode())
 
 
 def decrypt(context: Context, array: CipherArray) -> NDArray[np.float64]:

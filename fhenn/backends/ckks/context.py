@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 from math import isfinite, prod
@@ -13,8 +13,14 @@ import tenseal as ts
 import tenseal.sealapi as seal
 
 from fhenn.backends.ckks.noise import NoiseModel
-from fhenn.backends.ckks.parameters import Parameters, chain_for_levels
-from fhenn.backends.ckks.wire import check_context_message, frame, loaded, saved, unframe
+from fhenn.backends.ckks.parameters import Parameters, chain_for_levels, fingerprint_of_parameters
+from fhenn.backends.ckks.wire import (
+    SEAL_REFUSALS,
+    check_context_message,
+    loaded,
+    saved,
+    with_relinearisation_keys,
+)
 from fhenn.errors import (
     ContextMismatch,
     HeadroomExceeded,
@@ -25,6 +31,7 @@ from fhenn.errors import (
     UnsupportedValue,
     WireFormatError,
 )
+from fhenn.wire import frame, unframe
 
 _KIND = "evaluation-context"
 
@@ -278,6 +285,14 @@ class Context:
         self._encrypt(self.encode(values, level, scale), ciphertext)
         return ciphertext
 
+    def seeded(self, values: float | list[float], level: int, scale: float) -> bytes:
+        """A SEAL ciphertext as `encrypt_slots` makes it, as SEAL saves it with the seed of its random half.
+
+        Raises KeyMissing without the secret key.
+        """
+        encryptor = self._by_secret_key  # given no ciphertext to write to, it returns one that knows its seed
+        return saved(encryptor(self.encode(values, level, scale)))
+
     def decrypt_slots(self, ciphertext: Any, secret_key: Any | None = None) -> list[float]:
         """All slot values of a SEAL ciphertext, with SEAL's secret key or this context's own. Raises KeyMissing."""
         plaintext = seal.Plaintext()
@@ -299,9 +314,65 @@ class Context:
     def to_bytes(self) -> bytes:
         """Parameters, public, relinearisation and Galois keys as a message. Never the secret key."""
         body = self.tenseal.serialize(save_public_key=self.has_public_key, save_secret_key=False)
-        rotations = b"" if self.rotation_keys is None else saved(self.rotation_keys)
-        meta = {"fingerprint": self.fingerprint, "rotation_keys": len(rotations)}
+        return self._framed(body, b"" if self.rotation_keys is None else saved(self.rotation_keys))
+
+    def evaluation_bytes(self, rotations: Collection[int] = ()) -> bytes:
+        """The same with new relinearisation keys, and new ones for rotations (in slots): the key holder's.
+
+        Their random halves travel as the seeds that they were made of, at half the bytes of `to_bytes`. Keys of another
+        call fit the same ciphertexts. Raises KeyMissing without the secret key.
+        """
+        generator = seal.KeyGenerator(self.seal_context, self.secret_key("keys for a server"))
+        body = self.tenseal.serialize(save_relin_keys=False, save_galois_keys=False, save_secret_key=False)
+        body = with_relinearisation_keys(body, saved(generator.create_relin_keys()))
+        elements = [pow(3, steps, 2 * self.ring_degree) for steps in sorted(rotations)]
+        return self._framed(body, saved(generator.create_galois_keys(elements)) if elements else b"")
+
+    def _framed(self, body: bytes, rotations: bytes) -> bytes:
+        meta = {
+            "fingerprint": self.fingerprint,
+            "parameters": self.parameters_fingerprint,
+            "rotation_keys": len(rotations),
+        }
         return frame(_KIND, meta, body + rotations)
+
+    @property
+    def parameters_fingerprint(self) -> str:
+        """16 hexadecimal digits that tell its parameters from others."""
+        chain = tuple(prime.bit_length() for prime in self._all_primes)
+        try:
+            return fingerprint_of_parameters(self.ring_degree, chain, self.scale)
+        except ParameterError:  # TenSEAL's contexts may have no scale
+            return fingerprint_of_parameters(self.ring_degree, chain, 0.0)
+
+    def secret_message(self) -> bytes:
+        """TenSEAL's message of parameters, secret and public key, made in memory. Raises KeyMissing."""
+        self.secret_key("save")
+        data: bytes = self.tenseal.serialize(save_secret_key=True, save_relin_keys=False, save_galois_keys=False)
+        return data
+
+    @classmethod
+    def from_secret_message(cls, body: bytes) -> Context:
+        """The context in bytes of `secret_message`, which decrypts and encrypts. Raises WireFormatError."""
+        what = "secret-key"
+        check_context_message(body, secret=True)
+        context = cls._loaded(what, body)
+        if not context.has_secret_key:
+            raise WireFormatError(what, "there is no secret key in it")
+        return context
+
+    @classmethod
+    def _loaded(cls, what: str, body: bytes) -> Context:
+        try:
+            tenseal = ts.Context.load(body, n_threads=1)
+        except SEAL_REFUSALS as error:
+            raise WireFormatError(what, f"SEAL refuses it ({error})") from error
+        context = cls(tenseal)
+        try:
+            context._require_ckks()
+        except ParameterError as error:
+            raise WireFormatError(what, str(error)) from error
+        return context
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Context:
@@ -315,15 +386,9 @@ class Context:
             raise WireFormatError(_KIND, "its header is not readable")
         body, rotations = body[: len(body) - size], body[len(body) - size :]
         check_context_message(body)
-        try:
-            tenseal = ts.Context.load(body, n_threads=1)
-        except (ValueError, RuntimeError) as error:
-            raise WireFormatError(_KIND, f"SEAL refuses it ({error})") from error
-        keys = None
+        context = cls._loaded(_KIND, body)
         if rotations:
-            keys = loaded(seal.GaloisKeys(), tenseal.seal_context().data, rotations)
-        context = cls(tenseal, keys)
-        context._require_ckks()
+            context = replace(context, rotation_keys=loaded(seal.GaloisKeys(), context.seal_context, rotations))
         if context.fingerprint != meta.get("fingerprint"):
             raise WireFormatError(_KIND, "its keys are not those that its header names")
         return context

@@ -119,7 +119,13 @@ class Vectors(Layout):
         """Whether every one of `width` features has a position."""
         sizes = (self.period, self.samples, self.step)
         whole = all(size & (size - 1) == 0 for size in sizes) and self.period * self.samples <= slots
-        return whole and set(range(width)) <= set(self.content(width, slots).flat)
+        if not whole:
+            return False
+        if self.form == "tiles":  # counted, not laid out: the count may be a stranger's
+            runs = -(-(slots // self.samples) // self.step)
+            return self.tiles == -(-width // self.period) and runs >= min(width, self.period)
+        found = np.unique(self.content(width, slots))
+        return self.tiles == 1 and int(np.count_nonzero(found >= 0)) == width
 
     def pack(self, values: NDArray[np.float64], slots: int) -> Slots:
         _require_matrix(self, values.shape)

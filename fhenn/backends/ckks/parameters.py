@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 from math import floor, inf
 
 from fhenn.errors import ParameterError
@@ -64,6 +65,11 @@ class Parameters:
             )
 
     @property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that tell parameters from others."""
+        return fingerprint_of_parameters(self.ring_degree, self.chain, self.scale)
+
+    @property
     def levels(self) -> int:
         """Rescales that a fresh ciphertext has."""
         return len(self.chain) - 2
@@ -102,6 +108,11 @@ class Parameters:
             f"no ring holds {depth} levels of {scale_bits} bits at 128-bit security.",
             "Ask for fewer levels or a smaller scale.",
         )
+
+
+def fingerprint_of_parameters(ring_degree: int, chain: tuple[int, ...], scale: float) -> str:
+    """16 hexadecimal digits that tell parameters, good or not, from others."""
+    return sha256(repr((ring_degree, chain, float(scale))).encode()).hexdigest()[:16]
 
 
 def chain_for_levels(chain_bits: list[int], levels: int) -> str:

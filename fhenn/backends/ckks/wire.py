@@ -1,83 +1,27 @@
-"""Messages: fhenn's frame around bytes that travel, and a codec for TenSEAL's protobuf messages.
+"""A codec for TenSEAL's protobuf messages and SEAL's objects inside fhenn's frame (`fhenn.wire`).
 
-TenSEAL crashes, or hands back foreign memory, on messages that lie about their structure. So length, digest and
-structure are checked here, in Python, before a byte reaches it. The digest finds accidents; bytes from strangers who
-mean harm must besides be loaded in a process that may die.
+TenSEAL crashes, or hands back foreign memory, on messages that lie about their structure. So structure is checked
+here, in Python, before a byte reaches it. Bytes from strangers who mean harm must besides be loaded in a process that
+may die.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import struct
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from hashlib import sha256
-from hmac import compare_digest
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from fhenn.backends.ckks.structure import Chain, chain_of, check_header
 from fhenn.errors import WireFormatError
 
-_MAGIC = b"FHENN"
-_VERSION = 1
-_LARGEST_HEADER = 1 << 16
-_SEAL_MAGIC = 0xA15E
-_SEAL_HEADER = struct.Struct("<HBBBBHQ")  # magic, header size, version major, minor, compression, reserved, size
-
-
-def frame(kind: str, meta: dict[str, Any], body: bytes) -> bytes:
-    """`body` behind a header that names its kind, its length, `meta` (JSON) and a digest of both."""
-    text = json.dumps(meta, sort_keys=True)
-    header = {"kind": kind, "length": len(body), "meta": text, "sha256": sha256(text.encode() + body).hexdigest()}
-    encoded = json.dumps(header).encode()
-    return _MAGIC + struct.pack(">BI", _VERSION, len(encoded)) + encoded + body
-
-
-def kind_of(data: bytes) -> str | None:
-    """The kind that a message's header names, None where it is not readable. Nothing else is checked."""
-    start = len(_MAGIC) + 5
-    if len(data) < start or not data.startswith(_MAGIC):
-        return None
-    size = struct.unpack(">I", data[start - 4 : start])[0]
-    try:
-        kind = json.loads(data[start : start + size])["kind"] if size <= _LARGEST_HEADER else None
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None
-    return kind if isinstance(kind, str) else None
-
-
-def unframe(kind: str, data: bytes) -> tuple[dict[str, Any], bytes]:
-    """The meta data and body of a message of `frame`. Raises WireFormatError where anything does not add up."""
-    start = len(_MAGIC) + 5
-    data = bytes(data) if isinstance(data, bytearray | memoryview) else data
-    if not isinstance(data, bytes) or len(data) < start or not data.startswith(_MAGIC):
-        raise WireFormatError(kind, "it does not start as a fhenn message does")
-    version, size = struct.unpack(">BI", data[len(_MAGIC) : start])
-    if version != _VERSION:
-        raise WireFormatError(kind, f"it has format version {version}, this fhenn reads {_VERSION}")
-    if size > _LARGEST_HEADER:
-        raise WireFormatError(kind, f"its header claims {size} bytes")
-    body = data[start + size :]
-    try:
-        header = json.loads(data[start : start + size])
-        found, length, text, digest = (header[key] for key in ("kind", "length", "meta", "sha256"))
-        meta = json.loads(text)
-        expected = sha256(text.encode() + body).hexdigest()
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise WireFormatError(kind, "its header is not readable") from error
-    if found != kind:
-        raise WireFormatError(kind, f"it is a {str(found)[:40]!r}")
-    if length != len(body):
-        raise WireFormatError(kind, f"it holds {len(body)} bytes of {length}")
-    if not compare_digest(expected.encode(), str(digest).encode()):
-        raise WireFormatError(kind, "its digest does not match: it was altered on the way")
-    if not isinstance(meta, dict):
-        raise WireFormatError(kind, "its header is not readable")
-    return meta, body
+SEAL_REFUSALS = (ValueError, RuntimeError, IndexError, OverflowError, MemoryError)
+"""What SEAL's exceptions become in Python when it does not want some bytes."""
 
 
 def _read_varint(data: bytes, at: int) -> tuple[int, int]:
@@ -130,35 +74,70 @@ def fields_of(what: str, data: bytes) -> Iterator[tuple[int, int | bytes]]:
         raise WireFormatError(what, "it ends in the middle of a field") from error
 
 
-def check_context_message(body: bytes) -> None:
-    """Raise WireFormatError where a TenSEAL context message is malformed or carries a secret key."""
+def check_context_message(body: bytes, secret: bool = False) -> None:
+    """Raise WireFormatError where a TenSEAL context message, or an object in it, is malformed or carries a secret key.
+
+    secret: whether it may: on the client's side alone.
+    """
     what = "TenSEAL context"
-    seen = set()
-    for number, value in fields_of(what, body):
-        seen.add(number)
-        if number == 3:
-            raise WireFormatError(what, "it carries a secret key, which must never leave the client")
-        if number == 1:
-            check_seal_header(what, value)
-        elif number == 2 and isinstance(value, bytes):
-            for inner, key in fields_of(what, value):
-                if inner in (1, 4, 5) and key:
-                    check_seal_header(what, key)
-        elif number != 4:
-            raise WireFormatError(what, f"unknown field {number}")
-    if not {1, 2} <= seen:
+    parts = _once(what, fields_of(what, body))
+    if 3 in parts and not secret:
+        raise WireFormatError(what, "it carries a secret key, which must never leave the client")
+    public, private = parts.pop(2, None), parts.pop(3, b"")
+    parameters, _ = parts.pop(1, None), parts.pop(4, None)
+    if parts:
+        raise WireFormatError(what, f"unknown field {next(iter(parts))}")
+    if not isinstance(parameters, bytes) or not isinstance(public, bytes) or not isinstance(private, bytes):
         raise WireFormatError(what, "parameters or public part are missing")
+    chain = chain_of(what, parameters)
+    for number, value in _once(what, fields_of(what, public)).items():
+        if number in (1, 4, 5):
+            if value:
+                _check_key(what, chain, number, value)
+        elif number not in (2, 3):
+            raise WireFormatError(what, f"unknown field {number}")
+    for number, value in _once(what, fields_of(what, private)).items():
+        if number == 1:
+            check_header(what, value)
+            if chain and isinstance(value, bytes):
+                chain.check_secret_key(what, value)
+        elif number != 2:
+            raise WireFormatError(what, f"unknown field {number}")
 
 
-def check_seal_header(what: str, value: int | bytes) -> None:
-    """Raise WireFormatError where the bytes do not start with a SEAL header that states their length."""
-    if not isinstance(value, bytes) or len(value) < _SEAL_HEADER.size:
-        raise WireFormatError(what, "an object is too short for a SEAL header")
-    magic, header, major, _, compression, _, size = _SEAL_HEADER.unpack_from(value)
-    if magic != _SEAL_MAGIC or header != _SEAL_HEADER.size or major != 4 or compression > 2:
-        raise WireFormatError(what, "an object does not start with a SEAL 4 header")
-    if size != len(value):
-        raise WireFormatError(what, f"a SEAL object states {size} bytes and has {len(value)}")
+def _once(what: str, fields: Iterator[tuple[int, int | bytes]]) -> dict[int, int | bytes]:
+    """Fields by number. Raises WireFormatError where one comes twice: parsers differ about which of them counts."""
+    found: dict[int, int | bytes] = {}
+    for number, value in fields:
+        if number in found:
+            raise WireFormatError(what, f"field {number} comes twice")
+        found[number] = value
+    return found
+
+
+def _check_key(what: str, chain: Chain | None, number: int, value: int | bytes) -> None:
+    """Public (1), relinearisation (4) or Galois keys (5)."""
+    check_header(what, value)
+    if chain is not None and isinstance(value, bytes):
+        (chain.check_public_key if number == 1 else chain.check_switching_keys)(what, value)
+
+
+def with_relinearisation_keys(body: bytes, keys: bytes) -> bytes:
+    """A TenSEAL context message without any, with these (as SEAL saves them) in its public part."""
+    parts = []
+    for number, value in fields_of("TenSEAL context", body):
+        if number == 2 and isinstance(value, bytes):
+            parts.append(_field(number, value + _field(4, keys)))
+        else:
+            parts.append(_field(number, value))
+    return b"".join(parts)
+
+
+def _field(number: int, value: int | bytes) -> bytes:
+    """A field of a protobuf message: a varint, or bytes with their length."""
+    if isinstance(value, int):
+        return _varint(number << 3) + _varint(value)
+    return _varint(number << 3 | 2) + _varint(len(value)) + value
 
 
 @contextmanager
@@ -187,16 +166,23 @@ def saved(seal_object: Any) -> bytes:
 
 
 def loaded(empty: Any, seal_context: Any, data: bytes) -> Any:
-    """The SEAL object in `data`, read into an empty one of its type. Raises WireFormatError."""
-    check_seal_header(type(empty).__name__, data)
+    """The SEAL ciphertext or Galois keys in `data`, read into an empty one of the type. Raises WireFormatError."""
+    what = type(empty).__name__
+    chain = _chain_in(seal_context)
+    (chain.check_ciphertext if what == "Ciphertext" else chain.check_switching_keys)(what, data)
     with _scratch_path() as path:
         with Path(path).open("wb") as file:
             file.write(data)
         try:
             empty.load(seal_context, path)
-        except (ValueError, RuntimeError) as error:
-            raise WireFormatError(type(empty).__name__, f"SEAL refuses it ({error})") from error
+        except SEAL_REFUSALS as error:
+            raise WireFormatError(what, f"SEAL refuses it ({error})") from error
     return empty
+
+
+def _chain_in(seal_context: Any) -> Chain:
+    parameters = seal_context.key_context_data().parms()
+    return Chain(int(parameters.poly_modulus_degree()), tuple(int(p.value()) for p in parameters.coeff_modulus()))
 
 
 @dataclass(frozen=True)
@@ -233,7 +219,7 @@ class TensealMessage:
             if number == 1 and isinstance(value, bytes):
                 sizes = _unpack_varints(what, value)
             elif number == 2 and isinstance(value, bytes):
-                check_seal_header(what, value)
+                check_header(what, value)
                 ciphertexts.append(value)
             elif number == 3 and isinstance(value, bytes) and len(value) == 8:
                 scale = struct.unpack("<d", value)[0]

@@ -6,8 +6,8 @@ import tenseal as ts
 from support import tenseal_context, without_secret
 
 import fhenn
-from fhenn.backends.ckks.wire import frame
 from fhenn.errors import ContextMismatch, KeyMissing, ParameterError, UnsupportedValue, WireFormatError
+from fhenn.wire import frame
 
 
 def test_public_has_no_secret_key(client):

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 import fhenn
 from fhenn.backends.ckks import wire
-from fhenn.errors import ContextMismatch, ParameterError, WireFormatError
+from fhenn.errors import ContextMismatch, WireFormatError
+from fhenn.wire import frame, unframe
 
 
 @pytest.fixture(scope="module")
@@ -64,9 +65,9 @@ def test_the_protobuf_reader_takes_any_bytes(data):
 
 def _remade(message, **changes):
     """The message with other meta data and a digest that matches."""
-    meta, body = wire.unframe("ciphertexts", message)
+    meta, body = unframe("ciphertexts", message)
     meta.update(changes)
-    return wire.frame("ciphertexts", {key: value for key, value in meta.items() if value is not None}, body)
+    return frame("ciphertexts", {key: value for key, value in meta.items() if value is not None}, body)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +137,7 @@ def test_odd_headers_are_refused(client, header):
 
 
 def test_seal_objects_that_lie_about_their_length_are_refused(client, message):
-    _, body = wire.unframe("ciphertexts", message)
+    _, body = unframe("ciphertexts", message)
     inner = wire.TensealMessage.decode(body)
     good = inner.ciphertexts[0]
     for bad in (good[:-1], good + b"x", b"\x00" + good[1:], good[:3] + b"\x03" + good[4:], good[:10], b""):
@@ -165,26 +166,26 @@ def test_a_ciphertext_of_three_parts_is_refused(client):
     square = seal.Ciphertext()
     client.evaluator.square(array.ciphertexts[0], square)
     odd = replace(array, ciphertexts=(square,), scale=square.scale)
-    with pytest.raises(WireFormatError, match="level and scale"):
+    with pytest.raises(WireFormatError, match="3 polynomials"):
         fhenn.CipherArray.from_bytes(client, odd.to_bytes())
 
 
 def test_objects_inside_a_context_are_checked(client):
-    meta, body = wire.unframe("evaluation-context", client.to_bytes())
+    meta, body = unframe("evaluation-context", client.to_bytes())
     outer = dict(wire.fields_of("context", body))
     objects = [outer[1], *(value for number, value in wire.fields_of("context", outer[2]) if number in (1, 4))]
     assert len(objects) == 3
     for value in objects:
         altered = body.replace(value, value[:8] + bytes([value[8] ^ 1]) + value[9:])
         with pytest.raises(WireFormatError, match="SEAL object states"):
-            fhenn.Context.from_bytes(wire.frame("evaluation-context", meta, altered))
+            fhenn.Context.from_bytes(frame("evaluation-context", meta, altered))
 
 
 def test_a_context_of_another_scheme_is_refused():
     bfv = ts.context(ts.SCHEME_TYPE.BFV, 4096, plain_modulus=1032193, n_threads=1)
     body = bfv.serialize(save_secret_key=False)
-    with pytest.raises(ParameterError, match="CKKS"):
-        fhenn.Context.from_bytes(wire.frame("evaluation-context", {"rotation_keys": 0, "fingerprint": ""}, body))
+    with pytest.raises(WireFormatError, match="CKKS"):
+        fhenn.Context.from_bytes(frame("evaluation-context", {"rotation_keys": 0, "fingerprint": ""}, body))
 
 
 def test_without_memfd_a_temporary_file_does(small, monkeypatch):

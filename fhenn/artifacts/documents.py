@@ -1,0 +1,65 @@
+"""Plans and certificates, which are JSON, in fhenn's frame."""
+
+from __future__ import annotations
+
+import json
+
+from fhenn.errors import WireFormatError
+from fhenn.interop import ImportedModel, Reading
+from fhenn.nn import Node
+from fhenn.planner import Plan
+from fhenn.safety import Certificate
+from fhenn.safety.certificate import fingerprint_of
+from fhenn.wire import frame, unframe
+
+
+def plan_to_bytes(plan: Plan, model: Node | None = None) -> bytes:
+    """A plan as a message. model: what it is for, whose fingerprint the message then names, and its reading, if any.
+
+    >>> import fhenn
+    >>> plan = fhenn.plan(fhenn.Linear([[1.0]]), inputs=[-1, 1])
+    >>> plan_from_bytes(plan_to_bytes(plan)) == plan
+    True
+    """
+    reading = model.reading.to_json() if isinstance(model, ImportedModel) else None
+    meta = {"parameters": plan.parameters.fingerprint, "features": plan.features, "layout": plan.layout_name}
+    if model is not None:
+        meta["model"] = fingerprint_of(model)
+    return frame("plan", meta, json.dumps({"plan": plan.to_json(), "reading": reading}).encode())
+
+
+def plan_from_bytes(data: bytes) -> Plan:
+    """The plan in a message of `plan_to_bytes`. Raises WireFormatError."""
+    return Plan.from_json(_parts(data)[0])
+
+
+def reading_from_bytes(data: bytes) -> Reading | None:
+    """How a client reads the scores, from a message of `plan_to_bytes`; None where nothing is said. WireFormatError."""
+    text = _parts(data)[1]
+    return None if text is None else Reading.from_json(text)
+
+
+def _parts(data: bytes) -> tuple[str, str | None]:
+    """The JSON of the plan and of the reading. Raises WireFormatError."""
+    try:
+        parts = json.loads(unframe("plan", data)[1])
+        plan, reading = parts.pop("plan"), parts.pop("reading")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        if isinstance(error, WireFormatError):
+            raise
+        raise WireFormatError("plan", "it is not readable") from error
+    if parts or not isinstance(plan, str) or not isinstance(reading, str | None):
+        raise WireFormatError("plan", "it is not readable")
+    return plan, reading
+
+
+def certificate_to_bytes(certificate: Certificate) -> bytes:
+    """A certificate as a message, which names the fingerprints of model and parameters."""
+    parameters = certificate.parameters
+    meta = {"model": certificate.model, "parameters": parameters.fingerprint if parameters else None}
+    return frame("certificate", meta, certificate.to_json().encode())
+
+
+def certificate_from_bytes(data: bytes) -> Certificate:
+    """The certificate in a message of `certificate_to_bytes`. Raises WireFormatError."""
+    return Certificate.from_json(unframe("certificate", data)[1])

@@ -1,0 +1,240 @@
+"""Models as messages: weights as safetensors, everything else as JSON. Reading one runs no code of it."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fhenn.approx import FUNCTIONS, Composite, Polynomial
+from fhenn.approx.functions import SQUARE
+from fhenn.errors import ExtraMissing, FhennError, ParameterError, UnsupportedValue, WireFormatError
+from fhenn.interop import ImportedModel, Reading
+from fhenn.nn import (
+    GELU,
+    Activation,
+    Linear,
+    Node,
+    PolynomialActivation,
+    ReLU,
+    Sequential,
+    Sigmoid,
+    SignReLU,
+    SiLU,
+    Softplus,
+    Square,
+    Tanh,
+)
+from fhenn.nn.guard import Policy
+from fhenn.safety.certificate import fingerprint_of
+from fhenn.wire import frame, unframe
+
+Floats = NDArray[np.float64]
+
+_KIND = "model"
+_DEEPEST = 32
+"""Sequentials within one another that are read."""
+
+_MOST_COEFFICIENTS, _MOST_STAGES = 256, 16
+"""Of a polynomial, and of a sign: what a node does at its making takes time that grows with them."""
+
+_FUNCTIONS = {**FUNCTIONS, SQUARE.name: SQUARE}
+_FITTED: Mapping[str, type[Sigmoid | Tanh | ReLU | SiLU | GELU | Softplus]] = {
+    kind.__name__: kind for kind in (Sigmoid, Tanh, ReLU, SiLU, GELU, Softplus)
+}
+
+
+def model_to_bytes(model: Node) -> bytes:
+    """A model of `fhenn.nn` as a message: nodes, weights, polynomials, finish, reading; floats survive to the last bit.
+
+    Optimisers, caches and `debug_secret` are left out. The body is a safetensors file whose metadata hold the nodes.
+    Raises UnsupportedValue for nodes and functions of your own, ExtraMissing without safetensors.
+
+    >>> import fhenn
+    >>> model = fhenn.Sequential([fhenn.Linear([[1.0, -1.0]]), fhenn.Sigmoid()], finish="argmax")
+    >>> again = model_from_bytes(model_to_bytes(model))
+    >>> [node.name for node in again.nodes], again.finish
+    (['Linear', 'Sigmoid'], 'argmax')
+    """
+    root = model if isinstance(model, Sequential) else Sequential([model])
+    tensors: dict[str, Floats] = {}
+    structure = json.dumps(_written(root, tensors))
+    meta = {"fingerprint": fingerprint_of(root), "finish": root.finish, "cost": root.cost}
+    return frame(_KIND, meta, _safetensors().save(tensors, metadata={"fhenn": structure}))
+
+
+def model_from_bytes(data: bytes) -> Sequential:
+    """The model in a message of `model_to_bytes`, `ImportedModel` if it was. Raises WireFormatError, ExtraMissing."""
+    meta, body = unframe(_KIND, data)
+    module = _safetensors()
+    try:
+        (size,) = struct.unpack_from("<Q", body)
+        structure = json.loads(json.loads(body[8 : 8 + size])["__metadata__"]["fhenn"])
+        tensors = module.load(body)
+        model = _Reader(tensors).node(structure, 0)
+    except (FhennError, ValueError, KeyError, TypeError, AttributeError, RecursionError, struct.error) as error:
+        raise WireFormatError(_KIND, f"it is not readable ({error})") from error
+    except module.SafetensorError as error:
+        raise WireFormatError(_KIND, f"its weights are not readable ({error})") from error
+    if not isinstance(model, Sequential):
+        raise WireFormatError(_KIND, "it is not a sequence of nodes")
+    if fingerprint_of(model) != meta.get("fingerprint"):
+        raise WireFormatError(_KIND, "its weights are not those that its header names")
+    return model
+
+
+def _safetensors() -> Any:
+    """What of safetensors is used. Raises ExtraMissing."""
+    try:
+        import safetensors
+        import safetensors.numpy as module
+    except ModuleNotFoundError as error:
+        raise ExtraMissing("files", "safetensors") from error
+    return _Safetensors(module.save, module.load, safetensors.SafetensorError)
+
+
+@dataclass(frozen=True)
+class _Safetensors:
+    save: Any
+    load: Any
+    SafetensorError: type[Exception]
+
+
+def _written(node: Node, tensors: dict[str, Floats]) -> dict[str, Any]:
+    """A node as plain data; its weights go into `tensors`. Raises UnsupportedValue."""
+    if type(node) is ImportedModel:
+        nodes = [_written(each, tensors) for each in node.nodes]
+        return {"node": "ImportedModel", "reading": node.reading.to_json(), "nodes": nodes}
+    if type(node) is Sequential:
+        return {"node": "Sequential", "finish": node.finish, "nodes": [_written(each, tensors) for each in node.nodes]}
+    if type(node) is Linear:
+        name = str(len(tensors) // 2)
+        tensors |= {f"{name}.weight": node.weight, f"{name}.bias": node.bias}
+        return {"node": "Linear", "tensors": name}
+    if type(node) is SignReLU:
+        sign = node.sign
+        if len(sign.stages) > _MOST_STAGES:
+            raise UnsupportedValue(f"a sign of {len(sign.stages)} stages in a file", f"{_MOST_STAGES} at most")
+        return {
+            "node": "SignReLU",
+            "domain": node.domain,
+            "policy": node.on_violation,
+            "epsilon": sign.epsilon,
+            "stages": [_polynomial_written(stage) for stage in sign.stages],
+        }
+    kind = type(node).__name__
+    if isinstance(node, Activation) and type(node) in (*_FITTED.values(), PolynomialActivation, Square):
+        return {"node": kind, "policy": node.on_violation, "polynomial": _polynomial_written(node.polynomial)}
+    raise UnsupportedValue(f"a {kind} in a file", "nodes of fhenn.nn")
+
+
+def _polynomial_written(polynomial: Polynomial) -> dict[str, Any]:
+    function = polynomial.function
+    if len(polynomial.coefficients) > _MOST_COEFFICIENTS:
+        raise UnsupportedValue(
+            f"a polynomial of degree {polynomial.degree} in a file", f"{_MOST_COEFFICIENTS - 1} at most"
+        )
+    if function is not None and _FUNCTIONS.get(function.name) is not function:
+        raise UnsupportedValue(
+            f"{function!r} in a file", f"one of {sorted(_FUNCTIONS)}, or a polynomial that stands for no function"
+        )
+    return {
+        "coefficients": polynomial.coefficients,
+        "domain": polynomial.domain,
+        "basis": polynomial.basis,
+        "function": None if function is None else function.name,
+    }
+
+
+@dataclass
+class _Reader:
+    """Makes nodes of plain data. Every tensor is used once."""
+
+    tensors: dict[str, NDArray[Any]]
+    _used: set[str] = field(default_factory=set)
+
+    def node(self, data: Any, depth: int) -> Node:
+        """Raises ValueError, TypeError, KeyError or a FhennError where it is none."""
+        data = dict(data)
+        kind = data.pop("node")
+        if kind in ("Sequential", "ImportedModel"):
+            if depth > _DEEPEST:
+                raise ValueError("too deep")
+            nodes = [self.node(each, depth + 1) for each in data.pop("nodes")]
+            node: Node = (
+                Sequential(nodes, finish=data.pop("finish"))
+                if kind == "Sequential"
+                else ImportedModel(nodes, Reading.from_json(data.pop("reading")))
+            )
+        elif kind == "Linear":
+            name = data.pop("tensors")
+            node = Linear(self._tensor(f"{name}.weight"), self._tensor(f"{name}.bias"))
+        elif kind == "SignReLU":
+            found = data.pop("stages")
+            if len(found) > _MOST_STAGES:
+                raise ValueError("too many stages")
+            stages = tuple(map(_polynomial, found))
+            sign = Composite(stages, _number(data.pop("epsilon")))
+            node = SignReLU.of(sign, _domain(data.pop("domain")), on_violation=_policy(data))
+        else:
+            node = _activation(kind, _polynomial(data.pop("polynomial")), _policy(data))
+        if data:
+            raise ValueError(f"unknown field {next(iter(data))[:40]!r}")
+        if depth == 0 and self._used != set(self.tensors):
+            raise ValueError("weights that no node uses")
+        return node
+
+    def _tensor(self, name: str) -> NDArray[Any]:
+        if name in self._used:
+            raise ValueError("weights that two nodes use")
+        tensor = self.tensors[name]
+        if tensor.dtype != np.float64:
+            raise ValueError(f"weights of {tensor.dtype}")
+        self._used.add(name)
+        return tensor
+
+
+def _activation(kind: Any, polynomial: Polynomial, policy: Policy) -> Activation:
+    if kind in _FITTED:
+        return _FITTED[kind](polynomial=polynomial, on_violation=policy)
+    if kind == "PolynomialActivation":
+        return PolynomialActivation(polynomial, on_violation=policy)
+    if kind == "Square":
+        node = Square(polynomial.domain, on_violation=policy)
+        if node.polynomial != polynomial:
+            raise ValueError("another polynomial than the square")
+        return node
+    raise ValueError(f"unknown node {str(kind)[:40]!r}")
+
+
+def _polynomial(data: Any) -> Polynomial:
+    fields = dict(data)
+    function = fields.pop("function")
+    if len(fields["coefficients"]) > _MOST_COEFFICIENTS:
+        raise ValueError("too many coefficients")
+    fields["coefficients"] = tuple(map(_number, fields["coefficients"]))
+    fields["domain"] = _domain(fields["domain"])
+    return Polynomial(**fields, function=None if function is None else _FUNCTIONS[function])
+
+
+def _domain(data: Any) -> tuple[float, float]:
+    low, high = map(_number, data)
+    return low, high
+
+
+def _number(value: Any) -> float:
+    if type(value) is not float:
+        raise ValueError("a number is none")
+    return value
+
+
+def _policy(data: dict[str, Any]) -> Policy:
+    policy = data.pop("policy")
+    if policy not in get_args(Policy):
+        raise ParameterError(f"policy {str(policy)[:40]!r} is unknown.", "")
+    return policy  # type: ignore[no-any-return]

@@ -1,0 +1,133 @@
+"""What is inside a compressed SEAL object, and how much: looked at piece by piece, so that no bomb goes off.
+
+SEAL compresses with Zstandard (RFC 8878). A frame says of itself how it is cut into blocks of at most 128 KiB each,
+which bounds what comes out of it without a decoder. With one (Python 3.14's own, or `backports.zstd` from the extra
+`files`) the content itself can be read.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+from fhenn.errors import WireFormatError
+
+_MAGIC = b"\x28\xb5\x2f\xfd"
+_BLOCK = 1 << 17
+_LARGEST_WINDOW_BITS = 27
+_PIECE = 1 << 20
+
+
+def largest_content(what: str, frame: bytes) -> int:
+    """A bound on the bytes in a Zstandard frame, from the sizes of its blocks. Raises WireFormatError where it is none.
+
+    RFC 8878, section 3.1.1: a block yields 128 KiB or the window at most.
+    """
+    try:
+        return _walk(what, frame)
+    except IndexError as error:
+        raise WireFormatError(what, "a compressed object ends in the middle") from error
+
+
+def _walk(what: str, frame: bytes) -> int:
+    if not frame.startswith(_MAGIC):
+        raise WireFormatError(what, "an object is not compressed as SEAL does")
+    descriptor, at = frame[4], 5
+    single, checksum, dictionary = descriptor >> 5 & 1, descriptor >> 2 & 1, descriptor & 3
+    if dictionary or descriptor >> 3 & 1:
+        raise WireFormatError(what, "a compressed object wants a dictionary, or is of another format")
+    if not single:
+        exponent = frame[at] >> 3
+        if exponent + 10 >= _LARGEST_WINDOW_BITS:
+            raise WireFormatError(what, f"a compressed object wants a window of 2^{exponent + 10} bytes")
+        at += 1
+    field = (single, 2, 4, 8)[descriptor >> 6]
+    if len(frame) < at + field:
+        raise IndexError
+    stated = int.from_bytes(frame[at : at + field], "little") + (256 if field == 2 else 0)
+    at += field
+    total, last = 0, False
+    while not last:
+        head = frame[at] | frame[at + 1] << 8 | frame[at + 2] << 16
+        last, kind, size = bool(head & 1), head >> 1 & 3, head >> 3
+        if kind == 3 or size > _BLOCK:
+            raise WireFormatError(what, "a compressed object has a block that cannot be")
+        total += _BLOCK if kind == 2 else size
+        at += 3 + (1 if kind == 1 else size)
+    if at + 4 * checksum != len(frame):
+        raise WireFormatError(what, "a compressed object does not end where its frame does")
+    if stated > total:
+        raise WireFormatError(what, "a compressed object states more than its blocks can hold")
+    return total
+
+
+class Content:
+    """The bytes of a SEAL object after its header, front to back.
+
+    decoder: of the Zstandard frame that they are, None where they are not compressed. limit: more are refused.
+    """
+
+    def __init__(self, what: str, data: bytes, decoder: Any | None, limit: int) -> None:
+        self._what, self._left, self._decoder = what, limit, decoder
+        self._source, self._piece, self._at = data, b"", 0
+        if decoder is None:
+            self._piece, self._source = data, b""
+
+    def take(self, size: int) -> bytes:
+        """The next `size` bytes. Raises WireFormatError where there are not so many, or more than the limit."""
+        self._left -= size
+        if self._left < 0:
+            raise WireFormatError(self._what, "an object holds more than it can need")
+        pieces = []
+        while size:
+            self._fill()
+            piece = self._piece[self._at : self._at + size]
+            if not piece:
+                raise WireFormatError(self._what, "an object ends in the middle")
+            pieces.append(piece)
+            self._at += len(piece)
+            size -= len(piece)
+        return b"".join(pieces)
+
+    def skip(self, size: int) -> None:
+        """Pass over the next `size` bytes. Raises WireFormatError as `take` does."""
+        while size:
+            size -= len(self.take(min(size, _PIECE)))
+
+    def end(self) -> None:
+        """Raise WireFormatError where anything is left."""
+        self._fill()
+        decoder = self._decoder
+        if self._at < len(self._piece) or (decoder is not None and (not decoder.eof or decoder.unused_data)):
+            raise WireFormatError(self._what, "an object goes on after its end")
+
+    def _fill(self) -> None:
+        """Have a byte at hand, if there is one."""
+        decoder = self._decoder
+        while self._at == len(self._piece) and decoder is not None and not decoder.eof:
+            source, self._source = self._source, b""
+            if decoder.needs_input and not source:
+                break
+            try:
+                self._piece, self._at = decoder.decompress(source, max_length=_PIECE), 0
+            except decoder_error() as error:
+                raise WireFormatError(self._what, f"a compressed object is damaged ({error})") from error
+
+
+@cache
+def zstandard() -> Any | None:
+    """A module with the interface of Python's own `compression.zstd`, None where there is none."""
+    for name in ("compression.zstd", "backports.zstd"):
+        try:
+            return import_module(name)
+        except ModuleNotFoundError:
+            continue
+    return None
+
+
+def decoder_error() -> type[Exception]:
+    """What the decoder raises."""
+    module = zstandard()
+    error: type[Exception] = RuntimeError if module is None else module.ZstdError
+    return error

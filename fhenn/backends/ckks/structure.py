@@ -1,0 +1,194 @@
+"""The structure of SEAL's objects, checked before SEAL sees them.
+
+After Microsoft SEAL 4.3, whose objects start with a header of 16 bytes and hold: EncryptionParameters: scheme, N, the
+primes. Ciphertext: id of its parameters, NTT form, polynomials, N, primes, scale, correction factor, an array of
+coefficients; of a seeded one the array holds the first polynomial, and the seed of the second follows. Plaintext (the
+secret key): id, coefficients, scale, array. PublicKey: as a ciphertext. Relinearisation and Galois keys: id, then lists
+of public keys. What SEAL itself checks, that coefficients lie below their primes and the id is known, is left to it.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+from fhenn.backends.ckks.inflate import Content, largest_content, zstandard
+from fhenn.backends.ckks.parameters import MAX_MODULUS_BITS
+from fhenn.errors import WireFormatError
+
+_MAGIC, _MAJOR = 0xA15E, 4
+_HEADER = struct.Struct("<HBBBBHQ")  # magic, header size, version major, minor, compression, reserved, size
+_PLAIN, _ZSTANDARD = 0, 2
+_CKKS = 2
+_IDENTITY = 32
+_CIPHERTEXT = struct.Struct("<BQQQdQ")  # NTT form, polynomials, N, primes, scale, correction factor
+_PLAINTEXT = struct.Struct("<Qd")  # coefficients, scale
+_COUNT = struct.Struct("<Q")
+_SEED = 1 + 64
+_OVERHEAD = 512
+"""More than the bytes of an object that are no coefficients."""
+
+_MOST_PRIMES = 64
+_LEAST_DENSITY = 8
+"""An honest object of random coefficients is compressed to more than an eighth of its size."""
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Ring degree and primes, special one last, of SEAL's parameters."""
+
+    ring_degree: int
+    primes: tuple[int, ...]
+
+    @property
+    def _largest_ciphertext(self) -> int:
+        return 16 * self.ring_degree * len(self.primes) + _OVERHEAD
+
+    def check_ciphertext(self, what: str, data: bytes) -> None:
+        """Raise WireFormatError where `data` is no ciphertext of two polynomials under these parameters."""
+
+        def check(content: Content) -> None:
+            _ciphertext(what, content, self, None)
+
+        _check(what, data, self._largest_ciphertext, check)
+
+    def check_public_key(self, what: str, data: bytes) -> None:
+        """Raise WireFormatError where `data` is no public key under these parameters."""
+
+        def check(content: Content) -> None:
+            _ciphertext(what, content, self, len(self.primes))
+
+        _check(what, data, self._largest_ciphertext, check)
+
+    def check_switching_keys(self, what: str, data: bytes) -> None:
+        """Raise WireFormatError where `data` are no relinearisation or Galois keys under these parameters."""
+
+        def check(content: Content) -> None:
+            content.skip(_IDENTITY)
+            (lists,) = _COUNT.unpack(content.take(_COUNT.size))
+            _require(what, lists <= self.ring_degree, f"keys come in {lists} lists")
+            for _ in range(lists):
+                (count,) = _COUNT.unpack(content.take(_COUNT.size))
+                _require(what, count in (0, len(self.primes) - 1), f"a key has {count} parts")
+                for _ in range(count):
+                    size = _inner_header(what, content)
+                    found = _HEADER.size + _ciphertext(what, content, self, len(self.primes))
+                    _require(what, found == size, "a part of a key lies about its size")
+
+        limit = _LEAST_DENSITY * len(data) + 16 * self.ring_degree
+        _check(what, data, limit, check)
+
+    def check_secret_key(self, what: str, data: bytes) -> None:
+        """Raise WireFormatError where `data` is no secret key under these parameters."""
+        expected = self.ring_degree * len(self.primes)
+
+        def check(content: Content) -> None:
+            content.skip(_IDENTITY)
+            count, scale = _PLAINTEXT.unpack(content.take(_PLAINTEXT.size))
+            _require(what, count == expected and isfinite(scale), "a secret key is of other parameters")
+            _array(what, content, (expected,))
+
+        _check(what, data, 8 * expected + _OVERHEAD, check)
+
+
+def chain_of(what: str, data: bytes) -> Chain | None:
+    """The parameters in `data`, None where there is no decoder to see them. Raises WireFormatError."""
+    found: list[Chain] = []
+
+    def check(content: Content) -> None:
+        scheme, ring_degree, count = struct.unpack("<BQQ", content.take(17))
+        _require(what, scheme == _CKKS, "its parameters are not those of CKKS")
+        _require(what, ring_degree in MAX_MODULUS_BITS, f"a ring degree of {ring_degree} is not supported")
+        _require(what, 1 <= count <= _MOST_PRIMES, f"parameters have {count} primes")
+        primes = tuple(_modulus(what, content) for _ in range(count))
+        bits = sum(prime.bit_length() for prime in primes)
+        _require(what, bits <= MAX_MODULUS_BITS[ring_degree], f"{bits} bits at N={ring_degree} are not secure")
+        _require(what, all(prime % (2 * ring_degree) == 1 for prime in primes), "a prime does not fit the ring")
+        _modulus(what, content)  # of the plaintext, which CKKS has none of
+        found.append(Chain(ring_degree, primes))
+
+    _check(what, data, 32 * (_MOST_PRIMES + 2), check)
+    return found[0] if found else None
+
+
+def check_header(what: str, data: Any) -> bool:
+    """Whether a SEAL object is compressed. Raises WireFormatError where `data` has no header that states its length."""
+    if not isinstance(data, bytes) or len(data) < _HEADER.size:
+        raise WireFormatError(what, "an object is too short for a SEAL header")
+    magic, header, major, _, compression, _, size = _HEADER.unpack_from(data)
+    if magic != _MAGIC or header != _HEADER.size or major != _MAJOR or compression not in (_PLAIN, _ZSTANDARD):
+        raise WireFormatError(what, "an object does not start with a SEAL 4 header")
+    if size != len(data):
+        raise WireFormatError(what, f"a SEAL object states {size} bytes and has {len(data)}")
+    return bool(compression == _ZSTANDARD)
+
+
+def _check(what: str, data: bytes, limit: int, check: Callable[[Content], None]) -> None:
+    """Let `check` see the content of an object, of `limit` bytes at most.
+
+    Without a decoder what is compressed can only be bounded: blocks are not all full.
+    """
+    compressed = check_header(what, data)
+    body = data[_HEADER.size :]
+    decoder = None
+    if compressed:
+        if largest_content(what, body) > 4 * limit + (1 << 20):
+            raise WireFormatError(what, "an object holds more than it can need")
+        module = zstandard()
+        if module is None:
+            return
+        decoder = module.ZstdDecompressor()
+    content = Content(what, body, decoder, limit)
+    check(content)
+    content.end()
+
+
+def _require(what: str, holds: bool, reason: str) -> None:
+    if not holds:
+        raise WireFormatError(what, reason)
+
+
+def _ciphertext(what: str, content: Content, chain: Chain, primes: int | None) -> int:
+    """How many bytes the ciphertext was. primes: how many it must have, None for any level."""
+    content.skip(_IDENTITY)
+    ntt, size, ring_degree, count, scale, correction = _CIPHERTEXT.unpack(content.take(_CIPHERTEXT.size))
+    _require(what, size == 2, f"a ciphertext of {size} polynomials")
+    _require(what, ntt == 1 and correction == 1 and isfinite(scale) and scale > 0, "a ciphertext is not one of CKKS")
+    most = len(chain.primes)
+    _require(what, ring_degree == chain.ring_degree and 1 <= count <= most, "a ciphertext is of other parameters")
+    _require(what, primes is None or count == primes, "a key is not at the first level")
+    half = ring_degree * count
+    found = _array(what, content, (half, 2 * half))
+    total = _IDENTITY + _CIPHERTEXT.size + found
+    if found < 8 * 2 * half:
+        size = _inner_header(what, content)
+        _require(what, size == _HEADER.size + _SEED, "a seed is none")
+        content.skip(_SEED)
+        total += size
+    return total
+
+
+def _array(what: str, content: Content, counts: tuple[int, ...]) -> int:
+    """Bytes of an array of coefficients, of one of `counts`."""
+    size = _inner_header(what, content)
+    (count,) = _COUNT.unpack(content.take(_COUNT.size))
+    _require(what, count in counts, f"an object has {count} coefficients")
+    _require(what, size == _HEADER.size + _COUNT.size + 8 * count, "an array lies about its size")
+    content.skip(8 * count)
+    return int(size)
+
+
+def _modulus(what: str, content: Content) -> int:
+    _require(what, _inner_header(what, content) == _HEADER.size + _COUNT.size, "a prime is none")
+    (value,) = _COUNT.unpack(content.take(_COUNT.size))
+    return int(value)
+
+
+def _inner_header(what: str, content: Content) -> int:
+    """The size that an object in another one states. Raises WireFormatError where it is compressed again."""
+    magic, header, major, _, compression, _, size = _HEADER.unpack(content.take(_HEADER.size))
+    _require(what, (magic, header, major, compression) == (_MAGIC, _HEADER.size, _MAJOR, _PLAIN), "an inner object")
+    return int(size)

@@ -1,0 +1,68 @@
+"""Writes the golden files of the current format version: `python tests/artifacts/make_golden.py`, once per version.
+
+They stay as they are: what an older fhenn wrote must be read by every later one.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+import fhenn
+from fhenn import artifacts
+from fhenn.backends.ckks import encrypt
+from fhenn.interop import ImportedModel, Reading
+from fhenn.session.answer import Answer
+from fhenn.wire import VERSION
+
+FOLDER = Path(__file__).parent / "golden"
+PASSPHRASE = "correct horse battery staple"  # noqa: S105  (of a key that guards nothing)
+X = [[0.5, -1.0, 0.25], [-0.75, 0.5, 1.0]]
+
+
+def every_node() -> fhenn.Sequential:
+    """A model with one of each node, polynomials in both bases."""
+    nodes = [
+        fhenn.Linear([[0.1, -0.2, 1 / 3], [0.5, 0.25, -0.125]], [1e-300, -0.1]),
+        fhenn.Sigmoid(),
+        fhenn.Tanh(),
+        fhenn.ReLU(on_violation="ignore"),
+        fhenn.Sequential([fhenn.SiLU((-3, 3), 5), fhenn.GELU(), fhenn.Softplus((-2, 6), 4)]),
+        fhenn.Square((-8.0, 8.0)),
+        fhenn.PolynomialActivation(fhenn.Polynomial((0.25, 0.5, 0.125), (-9, 9), "chebyshev"), on_violation="raise"),
+        fhenn.SignReLU((-4.0, 4.0)),
+        fhenn.Linear([[1.0, -1.0], [0.3, 0.7]]),
+    ]
+    return fhenn.Sequential(nodes, finish="softmax")
+
+
+def make() -> dict[str, bytes]:
+    """Every kind of message, by file name."""
+    reading = Reading.classification(["benign", "malignant"], "sigmoid", ["a", "b", "c"])
+    model = ImportedModel([fhenn.Linear([[1.0, -0.5, 0.25]], [0.125])], reading)
+    plan = fhenn.plan(model, inputs=[-1, 1], accuracy=1e-2)
+    client = fhenn.Client(plan)
+    upload = client.encrypt(X)
+    server = fhenn.Server(model, plan, client.evaluation_keys())
+    whole = fhenn.Context.from_bytes(client.evaluation_keys())
+    return {
+        "model": artifacts.model_to_bytes(model),
+        "every-node": artifacts.model_to_bytes(every_node()),
+        "plan": artifacts.plan_to_bytes(plan, model),
+        "certificate": artifacts.certificate_to_bytes(fhenn.certify(model, [-1, 1], plan)),
+        "secret-key": client.secret_bytes(),
+        "secret-key-locked": client.secret_bytes(PASSPHRASE),
+        "evaluation-context": client.evaluation_keys(),
+        "evaluation-context-whole": whole.to_bytes(),
+        "ciphertexts": upload,
+        "ciphertexts-whole": encrypt(whole, X, layout=plan.layout).to_bytes(),
+        "ciphertexts-answer": server.predict(upload),
+        "answer": Answer(server.predict(upload), (upload,)).to_bytes(),
+    }
+
+
+if __name__ == "__main__":
+    for name, data in make().items():
+        (FOLDER / f"{name}.v{VERSION}.fhenn").write_bytes(data)
+    outputs = np.asarray(every_node().predict(X)).tolist()
+    (FOLDER / f"expected.v{VERSION}.json").write_text(json.dumps({"x": X, "every_node": outputs}, indent=1) + "\n")

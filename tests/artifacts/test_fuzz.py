@@ -1,0 +1,112 @@
+"""No bytes take a reader down: they are refused with a reason, or are garbage for whoever sent them."""
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from make_golden import FOLDER
+
+import fhenn
+from fhenn import artifacts
+from fhenn.errors import ContextMismatch, FhennError, WireFormatError
+from fhenn.wire import frame, header_of, unframe
+
+GOLDEN = {path.name.partition(".")[0]: path.read_bytes() for path in FOLDER.glob("*.v1.fhenn")}
+NAMES = sorted(GOLDEN)
+
+
+@pytest.fixture(scope="module")
+def readers():
+    plan = artifacts.plan_from_bytes(GOLDEN["plan"])
+    model = artifacts.model_from_bytes(GOLDEN["model"])
+    server = fhenn.Server(model, plan, GOLDEN["evaluation-context"])
+    return {
+        "model": artifacts.model_from_bytes,
+        "plan": artifacts.plan_from_bytes,
+        "certificate": artifacts.certificate_from_bytes,
+        "secret-key": lambda data: fhenn.Client.from_secret_bytes(plan, data),
+        "evaluation-context": lambda data: fhenn.Server(model, plan, data),
+        "ciphertexts": server.predict,
+        "answer": fhenn.Client.from_secret_bytes(plan, GOLDEN["secret-key"]).decrypt_scores,
+    }
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_what_was_altered_on_the_way_is_refused(readers, data):
+    """Bit flips, cuts, insertions, other versions, lying sizes: the digest or the header says no, before anything."""
+    name = data.draw(st.sampled_from(NAMES))
+    message = GOLDEN[name]
+    at = data.draw(st.one_of(st.integers(0, min(400, len(message) - 1)), st.integers(0, len(message) - 1)))
+    kind = data.draw(st.sampled_from(["flip", "cut", "insert", "version", "claim", "more"]))
+    altered = {
+        "flip": lambda: message[:at] + bytes([message[at] ^ data.draw(st.integers(1, 255))]) + message[at + 1 :],
+        "cut": lambda: message[:at],
+        "insert": lambda: message[:at] + b"\x00" + message[at:],
+        "version": lambda: message[:5] + bytes([data.draw(st.sampled_from([0, 2, 255]))]) + message[6:],
+        "claim": lambda: message[:6] + data.draw(st.binary(min_size=4, max_size=4)) + message[10:],
+        "more": lambda: message + data.draw(st.binary(min_size=1, max_size=64)),
+    }[kind]()
+    if altered == message:
+        return
+    try:
+        readers[header_of(message).kind](altered)
+    except WireFormatError as error:
+        assert str(error)
+    else:
+        pytest.fail("taken")
+
+
+@pytest.mark.parametrize("kind", ["model", "plan", "certificate", "secret-key", "evaluation-context", "ciphertexts"])
+def test_no_kind_is_taken_for_another(readers, kind):
+    for name in NAMES:
+        if header_of(GOLDEN[name]).kind != kind:
+            with pytest.raises(WireFormatError, match="it is a"):
+                readers[kind](GOLDEN[name])
+
+
+def test_another_clients_messages_are_refused(readers):
+    other = fhenn.Client(artifacts.plan_from_bytes(GOLDEN["plan"]))
+    with pytest.raises(ContextMismatch):
+        readers["ciphertexts"](other.encrypt([0.0, 0.0, 0.0]))
+    meta, body = unframe("ciphertexts", other.encrypt([0.0, 0.0, 0.0]))
+    own = header_of(GOLDEN["ciphertexts"]).meta["fingerprint"]
+    answer = readers["ciphertexts"](frame("ciphertexts", meta | {"fingerprint": own}, body))
+    assert isinstance(answer, bytes)  # a lie about whose it is: garbage for the sender
+
+
+@pytest.mark.parametrize("meta", [{}, {"fingerprint": None}, {"fingerprint": []}, {"rotation_keys": -1}])
+def test_meta_data_that_are_missing_or_odd(readers, meta):
+    for name in NAMES:
+        kind = header_of(GOLDEN[name]).kind
+        if kind not in ("plan", "certificate", "answer"):
+            with pytest.raises(FhennError):
+                readers[kind](frame(kind, meta, unframe(kind, GOLDEN[name])[1]))
+
+
+def fuzz(seed, count, folder):
+    """Outcomes of mutated bodies whose digests match, read by another process. Fails where that dies."""
+    script, last = Path(__file__).parent / "fuzzing.py", folder / f"last-{seed}.bin"
+    run = subprocess.run(
+        [sys.executable, script, str(seed), str(count), last], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, f"{last}: {run.returncode}\n{run.stderr[-3000:]}"
+    return Counter(json.loads(run.stdout))
+
+
+def test_structure_is_checked_behind_a_digest_that_matches(tmp_path):
+    outcomes = fuzz(7, 200, tmp_path)
+    assert sum(outcomes.values()) == 200
+    refused = sum(count for outcome, count in outcomes.items() if outcome.endswith("refused"))
+    assert refused > 140
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("seed", range(2))
+def test_structure_at_length(tmp_path, seed):
+    assert sum(fuzz(seed, 5000, tmp_path).values()) == 5000

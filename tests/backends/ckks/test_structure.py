@@ -1,0 +1,244 @@
+"""What lies inside SEAL's compressed objects is refused in Python, before SEAL sees it, though every digest matches."""
+
+import struct
+from contextlib import suppress
+
+import pytest
+import tenseal.sealapi as seal
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import fhenn
+from fhenn.backends.ckks import inflate, wire
+from fhenn.backends.ckks.structure import Chain, chain_of, check_header
+from fhenn.errors import WireFormatError
+from fhenn.wire import frame, unframe
+
+N, PRIMES = 4096, 3
+zstd = inflate.zstandard()
+
+
+@pytest.fixture(scope="module")
+def holder():
+    return fhenn.Context.generate(fhenn.Parameters(N, (36, 36, 37), 2.0**20), [1, 2])
+
+
+@pytest.fixture(scope="module")
+def chain(holder):
+    return wire._chain_in(holder.seal_context)
+
+
+@pytest.fixture(scope="module")
+def objects(holder):
+    """Contents of one SEAL object of each kind, inflated, and what checks them."""
+    outer = dict(wire.fields_of("context", holder.secret_message()))
+    secret = dict(wire.fields_of("context", outer[3]))[1]
+    public = dict(wire.fields_of("context", outer[2]))[1]
+    generator = seal.KeyGenerator(holder.seal_context, holder.secret_key("test"))
+    found = {
+        "parameters": outer[1],
+        "public": public,
+        "secret": secret,
+        "ciphertext": wire.saved(holder.encrypt_slots([1.0], 1, holder.scale)),
+        "seeded": holder.seeded([1.0], 1, holder.scale),
+        "galois": wire.saved(holder.rotation_keys),
+        "seeded galois": wire.saved(generator.create_galois_keys([3, 9])),
+        "relinearisation": wire.saved(generator.create_relin_keys()),
+    }
+    return {name: zstd.decompress(data[16:]) for name, data in found.items()}
+
+
+def checker(name, chain):
+    checks = {
+        "parameters": chain_of,
+        "public": chain.check_public_key,
+        "secret": chain.check_secret_key,
+        "ciphertext": chain.check_ciphertext,
+        "seeded": chain.check_ciphertext,
+    }
+    return checks.get(name, chain.check_switching_keys)
+
+
+def packed(content, compression=2):
+    body = zstd.compress(content) if compression == 2 else content
+    return struct.pack("<HBBBBHQ", 0xA15E, 16, 4, 3, compression, 0, 16 + len(body)) + body
+
+
+NAMES = ["parameters", "public", "secret", "ciphertext", "seeded", "galois", "seeded galois", "relinearisation"]
+
+
+@pytest.mark.parametrize("compression", [0, 2])
+@pytest.mark.parametrize("name", NAMES)
+def test_honest_objects_pass(objects, chain, name, compression):
+    checker(name, chain)("it", packed(objects[name], compression))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_objects_that_end_early_or_go_on_are_refused(objects, chain, name):
+    content = objects[name]
+    for bad in (content[:-1], content[: len(content) // 2], content[:20], b"", content + b"\x00", content + content):
+        for compression in (0, 2):
+            with pytest.raises(WireFormatError):
+                checker(name, chain)("it", packed(bad, compression))
+
+
+def at(name, offset, form, value):
+    return pytest.param(name, offset, struct.pack(form, value), id=f"{name} at {offset}: {value}")
+
+
+CIPHERTEXT = [
+    at("ciphertext", 32, "<B", 0),  # not in NTT form
+    at("ciphertext", 33, "<Q", 3),  # polynomials
+    at("ciphertext", 33, "<Q", 0),
+    at("ciphertext", 33, "<Q", 2**63),
+    at("ciphertext", 41, "<Q", 8192),  # N
+    at("ciphertext", 49, "<Q", 1),  # primes
+    at("ciphertext", 49, "<Q", 2**62),
+    at("ciphertext", 57, "<d", float("nan")),  # scale
+    at("ciphertext", 57, "<d", -1.0),
+    at("ciphertext", 57, "<d", float("inf")),
+    at("ciphertext", 65, "<Q", 7),  # correction factor
+    at("ciphertext", 73, "<H", 0xA15F),  # header of the array
+    at("ciphertext", 78, "<B", 2),  # compressed again
+    at("ciphertext", 81, "<Q", 24),  # its size
+    at("ciphertext", 89, "<Q", 2**60),  # its count
+    at("ciphertext", 89, "<Q", N * 2),  # a seed's worth, and no seed
+    at("seeded", 89, "<Q", N),
+    at("seeded", -73, "<Q", 2**40),  # size of the seed
+]
+
+
+@pytest.mark.parametrize(("name", "offset", "value"), [
+    *CIPHERTEXT,
+    at("public", 49, "<Q", 2),
+    at("secret", 32, "<Q", 2**60),
+    at("secret", 40, "<d", float("nan")),
+    at("secret", 64, "<Q", 2**60),
+    at("galois", 32, "<Q", N + 1),  # lists of keys
+    at("galois", 32, "<Q", 2**63),
+    at("galois", 40, "<Q", 2**63),  # parts of a key
+    at("relinearisation", 32, "<Q", 2),
+    at("relinearisation", 40, "<Q", 1),
+    at("relinearisation", 56, "<Q", 16),  # size of the first part
+    at("parameters", 0, "<B", 1),  # BFV
+    at("parameters", 0, "<B", 255),
+    at("parameters", 1, "<Q", 2**63),  # N
+    at("parameters", 1, "<Q", 65536),
+    at("parameters", 1, "<Q", 2048),  # no longer secure
+    at("parameters", 9, "<Q", 0),  # primes
+    at("parameters", 9, "<Q", 2**63),
+    at("parameters", 33, "<Q", 2**61),  # a prime
+    at("parameters", 33, "<Q", 12345),
+])  # fmt: skip
+def test_objects_that_lie_are_refused(objects, chain, name, offset, value):
+    content = bytearray(objects[name])
+    offset %= len(content)
+    assert content[offset : offset + len(value)] != value
+    content[offset : offset + len(value)] = value
+    for compression in (0, 2):
+        with pytest.raises(WireFormatError):
+            checker(name, chain)("it", packed(bytes(content), compression))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_bomb_does_not_go_off(objects, chain, name, monkeypatch):
+    """Gigabytes of zeros in kilobytes: refused by the sizes of the blocks alone, nothing inflated."""
+    body = zstd.compress(bytes(1 << 28))
+    assert len(body) < 1 << 15
+    bomb = struct.pack("<HBBBBHQ", 0xA15E, 16, 4, 3, 2, 0, 16 + len(body)) + body
+    monkeypatch.setattr(inflate.Content, "take", lambda *_: pytest.fail("inflated"))
+    with pytest.raises(WireFormatError, match="more than it can need"):
+        checker(name, chain)("it", bomb)
+
+
+def test_a_small_bomb_behind_an_honest_start_is_refused(objects, chain):
+    content = objects["ciphertext"]
+    with pytest.raises(WireFormatError):
+        chain.check_ciphertext("it", packed(content + bytes(200_000)))
+
+
+def test_without_a_decoder_sizes_are_bounded_all_the_same(objects, chain, monkeypatch):
+    monkeypatch.setattr("fhenn.backends.ckks.structure.zstandard", lambda: None)
+    for name in NAMES:
+        checker(name, chain)("it", packed(objects[name]))
+    with pytest.raises(WireFormatError, match="more than it can need"):
+        chain.check_ciphertext("it", packed(bytes(1 << 28)))
+    assert chain_of("it", packed(objects["parameters"])) is None
+    assert chain_of("it", packed(objects["parameters"], 0)).ring_degree == N
+
+
+def test_no_more_is_inflated_than_the_limit():
+    content = inflate.Content("it", zstd.compress(bytes(1000)), zstd.ZstdDecompressor(), 900)
+    content.skip(800)
+    with pytest.raises(WireFormatError, match="more than it can need"):
+        content.take(200)
+
+
+def test_the_decoder_is_found():
+    assert inflate.zstandard() is not None
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=60))
+def test_the_walk_over_blocks_takes_any_bytes(data):
+    for body in (data, b"\x28\xb5\x2f\xfd" + data):
+        try:
+            bound = inflate.largest_content("it", body)
+        except WireFormatError:
+            continue
+        with suppress(zstd.ZstdError):
+            assert len(zstd.decompress(body)) <= bound
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 1 << 19), st.integers(0, 255), st.integers(1, 19))
+def test_the_bound_holds(size, value, level):
+    content = bytes([value]) * size + bytes(range(256)) * (size // 1024)
+    body = zstd.compress(content, level=level)
+    assert len(content) <= inflate.largest_content("it", body)
+    streamed = zstd.ZstdCompressor(level)
+    body = streamed.compress(content) + streamed.flush()  # does not state the size
+    assert len(content) <= inflate.largest_content("it", body)
+
+
+@pytest.mark.parametrize("compression", [1, 3, 255])
+def test_other_compressions_are_refused(objects, compression):
+    with pytest.raises(WireFormatError, match="SEAL 4"):
+        check_header("it", packed(objects["parameters"], compression))
+
+
+def test_damaged_compression_is_refused(objects, chain):
+    whole = packed(objects["ciphertext"])
+    for place in range(20, len(whole), 4999):
+        bad = whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :]
+        try:
+            chain.check_ciphertext("it", bad)
+        except WireFormatError:
+            continue
+    two = packed(b"")[:16] + zstd.compress(objects["ciphertext"]) + zstd.compress(b"more")
+    two = two[:8] + struct.pack("<Q", len(two)) + two[16:]
+    with pytest.raises(WireFormatError, match="where its frame does"):
+        chain.check_ciphertext("it", two)
+
+
+def test_a_message_with_a_field_twice_is_refused(holder):
+    meta, body = unframe("evaluation-context", holder.evaluation_bytes())
+    outer = dict(wire.fields_of("context", body))
+    for twice in (body + wire._field(1, outer[1]), body + wire._field(2, outer[2])):
+        with pytest.raises(WireFormatError, match="twice"):
+            fhenn.Context.from_bytes(frame("evaluation-context", meta, twice))
+
+
+@pytest.mark.parametrize("tiles", [65536, 3])
+def test_a_layout_that_claims_memory_is_refused(holder, tiles):
+    """2¹⁶ tiles of 2¹¹ positions would be a gigabyte to lay out."""
+    message = fhenn.encrypt(holder, [[1.0, 2.0]], layout="features").to_bytes()
+    meta, body = unframe("ciphertexts", message)
+    layout = {"name": "vectors", "form": "tiles", "period": 1, "samples": 1, "step": 1, "tiles": tiles}
+    for shape in ([1, tiles], [1, (1 << 32) - 1], [1, 5]):
+        with pytest.raises(WireFormatError):
+            fhenn.CipherArray.from_bytes(holder, frame("ciphertexts", meta | {"layout": layout, "shape": shape}, body))
+
+
+def test_parameters_make_a_chain(objects, holder):
+    assert chain_of("it", packed(objects["parameters"])) == Chain(N, holder._all_primes)

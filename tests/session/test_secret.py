@@ -1,0 +1,176 @@
+"""The secret key as bytes: the same client again, and only for whom it is."""
+
+import builtins
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import fhenn
+from fhenn.errors import CertificateInvalid, ExtraMissing, PlanError, SecretLocked, SharingRefused, WireFormatError
+from fhenn.session import secret
+from fhenn.wire import frame, header_of, unframe
+
+X = np.random.default_rng(1).uniform(-1, 1, (3, 4))
+MODEL = fhenn.Sequential([fhenn.Linear([[0.5, -0.25, 0.125, 0.25]], [0.1])])
+
+
+@pytest.fixture(scope="module")
+def client():
+    return fhenn.Client(fhenn.plan(MODEL, inputs=[-1, 1]))
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+    monkeypatch.setattr(secret, "_COST", 1 << 14)
+
+
+@pytest.mark.parametrize("passphrase", [None, "correct horse", "пароль"])
+def test_a_restored_client_reads_what_the_first_one_asked(client, passphrase):
+    again = fhenn.Client.from_secret_bytes(client.plan, client.secret_bytes(passphrase), passphrase)
+    server = fhenn.Server(MODEL, client.plan, client.evaluation_keys())
+    assert again.fingerprint == client.fingerprint
+    for asks, reads in [(client, again), (again, client)]:
+        answer = reads.decrypt(server.predict(asks.encrypt(X)))
+        assert np.abs(answer - MODEL.predict(X)).max() <= client.plan.error
+
+
+def test_keys_made_anew_fit_the_same_ciphertexts(client):
+    again = fhenn.Client.from_secret_bytes(client.plan, client.secret_bytes())
+    server = fhenn.Server(MODEL, client.plan, again.evaluation_keys())
+    assert np.abs(client.decrypt(server.predict(client.encrypt(X))) - MODEL.predict(X)).max() <= client.plan.error
+
+
+def test_a_locked_key_opens_with_its_passphrase_only(client):
+    locked = client.secret_bytes("right")
+    assert locked != client.secret_bytes("right")
+    for passphrase, reason in [("wrong", "wrong"), (None, "needs"), ("", "needs")]:
+        with pytest.raises(SecretLocked, match=reason):
+            fhenn.Client.from_secret_bytes(client.plan, locked, passphrase)
+    with pytest.raises(SecretLocked, match="empty"):
+        client.secret_bytes("")
+
+
+def test_a_locked_key_holds_nothing_in_the_clear(client):
+    plain = unframe("secret-key", client.secret_bytes())[1]
+    locked = unframe("secret-key", client.secret_bytes("right"))[1]
+    assert len(locked) == len(plain) + 16
+    assert not any(plain[at : at + 16] in locked for at in range(0, len(plain) - 16, 4096))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"fingerprint": "0" * 16},
+        {"parameters": "0" * 16},
+        {"lock": {"cipher": "none"}},
+        {"lock": []},
+        {"lock": 5},
+        {"cost": 1 << 40},
+        {"cost": 3},
+        {"cost": True},
+        {"cost": 1 << 15},
+        {"block": 1 << 30},
+        {"salt": "00"},
+        {"salt": "zz" * 16},
+        {"nonce": "00" * 12},
+        {"derivation": "md5"},
+    ],
+    ids=str,
+)
+def test_what_the_header_says_is_authenticated_and_bounded(client, change):
+    meta, body = unframe("secret-key", client.secret_bytes("right"))
+    meta = meta | change if set(change) <= set(meta) else meta | {"lock": meta["lock"] | change}
+    with pytest.raises((SecretLocked, WireFormatError)):
+        fhenn.Client.from_secret_bytes(client.plan, frame("secret-key", meta, body), "right")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_an_altered_key_is_refused(client, data):
+    message = client.secret_bytes()
+    at, bit = data.draw(st.integers(0, len(message) - 1)), data.draw(st.integers(0, 7))
+    with pytest.raises(WireFormatError):
+        fhenn.Client.from_secret_bytes(client.plan, message[:at] + bytes([message[at] ^ 1 << bit]) + message[at + 1 :])
+
+
+def test_other_messages_and_plans_are_refused(client):
+    with pytest.raises(WireFormatError, match="evaluation-context"):
+        fhenn.Client.from_secret_bytes(client.plan, client.evaluation_keys())
+    _, body = unframe("evaluation-context", client.evaluation_keys())
+    size = header_of(client.evaluation_keys()).meta["rotation_keys"]
+    without = frame("secret-key", {"fingerprint": client.fingerprint, "lock": None}, body[: len(body) - size])
+    with pytest.raises(WireFormatError, match="no secret key"):
+        fhenn.Client.from_secret_bytes(client.plan, without)
+    other = fhenn.plan(fhenn.Sequential([fhenn.Linear(np.eye(4)), fhenn.Sigmoid()]), inputs=[-1, 1])
+    with pytest.raises(PlanError, match="other parameters"):
+        fhenn.Client.from_secret_bytes(other, client.secret_bytes())
+    meta, body = unframe("secret-key", client.secret_bytes())
+    with pytest.raises(WireFormatError, match="header names"):
+        fhenn.Client.from_secret_bytes(client.plan, frame("secret-key", meta | {"fingerprint": "0" * 16}, body))
+
+
+def test_what_was_shared_is_kept_with_the_key():
+    plan = fhenn.plan(MODEL, inputs=[-1, 1], accuracy=0.1, queries=10)
+    client = fhenn.Client(plan)
+    server = fhenn.Server(MODEL, plan, client.evaluation_keys())
+    answer = server.predict(client.encrypt(np.tile(X, (2, 1))))
+    client.decrypt(answer, share=True)
+    again = fhenn.Client.from_secret_bytes(plan, client.secret_bytes())
+    with pytest.raises(SharingRefused, match="exceed"):
+        again.decrypt(answer, share=True)
+
+
+@pytest.mark.parametrize("spent", [None, "0", -1.0, float("inf"), float("nan"), True])
+def test_a_budget_that_cannot_be_is_refused(client, spent):
+    meta, body = unframe("secret-key", client.secret_bytes())
+    with pytest.raises(WireFormatError, match="header"):
+        fhenn.Client.from_secret_bytes(client.plan, frame("secret-key", meta | {"spent": spent}, body))
+
+
+def test_a_certificate_goes_with_a_restored_client(client):
+    fhenn.Client.from_secret_bytes(
+        client.plan, client.secret_bytes(), certificate=fhenn.certify(MODEL, [-1, 1], client.plan)
+    )
+    with pytest.raises(CertificateInvalid):
+        fhenn.Client.from_secret_bytes(
+            client.plan, client.secret_bytes(), certificate=fhenn.certify(MODEL, [0, 1], client.plan)
+        )
+
+
+def test_a_server_refuses_it(client):
+    with pytest.raises(WireFormatError, match="secret-key"):
+        fhenn.Server(MODEL, client.plan, client.secret_bytes())
+
+
+def test_no_file_is_touched(client, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise AssertionError("a secret key went through a file")
+
+    for place in ("builtins.open", "io.open", "os.open", "os.memfd_create", "tempfile.mkstemp", "pathlib.Path.open"):
+        monkeypatch.setattr(place, refuse)
+    data = client.secret_bytes()
+    fhenn.Client.from_secret_bytes(client.plan, data)
+
+
+def test_without_the_extra_a_passphrase_is_refused(client, monkeypatch):
+    real = builtins.__import__
+
+    def missing(name, *args, **kwargs):
+        if name.startswith("cryptography"):
+            raise ModuleNotFoundError(name)
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", missing)
+    with pytest.raises(ExtraMissing, match=r"fhenn\[crypto\]"):
+        client.secret_bytes("right")
+    client.secret_bytes()
+
+
+def test_the_plan_may_be_the_public_one(client):
+    public = replace(client.plan.public())
+    assert json.loads(public.to_json())["stages"] == []
+    fhenn.Client.from_secret_bytes(public, client.secret_bytes())
