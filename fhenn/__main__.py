@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+import warnings
+from typing import NoReturn, TextIO
 
 from fhenn.errors import ExtraMissing, FhennError
 
 
 def main() -> None:
-    """Run the command line; a mistake of the user's ends in one line and exit code 1."""
+    """Run the command line. Exit codes: 1 where a result says no, 2 for a mistake of the user's, told in one line."""
+    warnings.showwarning = _in_one_line
     try:
         try:
             from fhenn.cli import cli
@@ -19,8 +22,25 @@ def main() -> None:
             raise ExtraMissing("cli", package) from error
         cli(prog_name="fhenn")
     except FhennError as error:
-        sys.stderr.write(f"fhenn: {error}\n")
-        sys.exit(1)
+        _stop(str(error))
+    except OSError as error:
+        _stop(f"{error.filename}: {error.strerror}." if error.filename else str(error))
+
+
+def _stop(message: str) -> NoReturn:
+    sys.stderr.write(f"fhenn: {' '.join(message.splitlines())}\n")
+    sys.exit(2)
+
+
+def _in_one_line(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    (file or sys.stderr).write(f"fhenn: warning: {message}\n")
 
 
 if __name__ == "__main__":

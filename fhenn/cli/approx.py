@@ -20,6 +20,7 @@ from fhenn.approx.fits import MAX_DEGREE, Domain, Method, symmetric
 from fhenn.approx.numbers import rounded_up
 from fhenn.approx.polynomial import checked_domain
 from fhenn.cli.nodes import FITTED
+from fhenn.cli.show import as_json_option
 from fhenn.errors import AccuracyUnreached, ExtraMissing, ParameterError
 
 METHODS = ("minimax", "least-squares", "chebyshev")
@@ -47,7 +48,7 @@ _LARGEST_MONOMIAL = 9
     metavar="LOW HIGH",
     help="Keep the class out to here, by a margin of 0.05. Needs the extra `fit`, but for presets.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
+@as_json_option
 def approx(
     *,
     name: str,
@@ -58,7 +59,7 @@ def approx(
     reach: Domain | None,
     as_json: bool,
 ) -> None:
-    r"""Choose the polynomial for an activation and a range.
+    """Choose the polynomial for an activation and a range.
 
     NAME is sigmoid, tanh, relu, silu, gelu or softplus. Give --accuracy or --degree. Prints what every degree costs in
     levels and gives in accuracy, the polynomial, and the line of Python that makes its node. Errors are the largest on

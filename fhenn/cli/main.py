@@ -6,12 +6,16 @@ import json
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from fhenn import __version__
 from fhenn.cli.approx import approx
+from fhenn.cli.build import import_, plan, train
+from fhenn.cli.completion import completion
+from fhenn.cli.examine import certify, inspect
+from fhenn.cli.infer import decrypt, encrypt, evaluate, keygen
 from fhenn.cli.plot import plot
+from fhenn.cli.show import as_json_option, progress
 from fhenn.demo import Report, run
 from fhenn.demo.job import PHASES
 
@@ -21,19 +25,40 @@ from fhenn.demo.job import PHASES
 def cli() -> None:
     """Neural-network layers, the sigmoid first, under homomorphic encryption.
 
-    Start with `fhenn demo`.
+    Start with `fhenn demo`. On files of your own, the client's steps marked with *:
+
+    \b
+      fhenn train records.csv --label benign    model.fhenn
+      fhenn plan --bounds-from records.csv      plan.fhenn
+    * fhenn keygen                              secret.fhenn, keys.fhenn
+    * fhenn encrypt records.csv                 upload.fhenn
+      fhenn evaluate                            answer.fhenn
+    * fhenn decrypt -o predictions.csv
     """
 
 
-cli.add_command(approx)
-cli.add_command(plot)
+for command in (
+    approx,
+    plot,
+    train,
+    import_,
+    plan,
+    certify,
+    keygen,
+    encrypt,
+    evaluate,
+    decrypt,
+    inspect,
+    completion,
+):
+    cli.add_command(command)
 
 
 @cli.command()
 @click.option("--seed", type=click.IntRange(min=0), default=2, show_default=True, help="Of the split and the training.")
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, for machines.")
+@as_json_option
 def demo(seed: int, as_json: bool) -> None:
-    r"""Score encrypted medical records without seeing them.
+    """Score encrypted medical records without seeing them.
 
     \b
     On the Wisconsin diagnostic breast cancer data, which ships with the package:
@@ -46,15 +71,8 @@ def demo(seed: int, as_json: bool) -> None:
     Then compare: the exact sigmoid, the twin (the same cubic on plaintext) and what the ciphertexts hold.
     Takes a few seconds and needs no network.
     """
-    console = Console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=as_json or not console.is_terminal) as bar:
-        task = bar.add_task("start", total=len(PHASES))
-
-        def show(phase: str) -> None:
-            bar.update(task, description=f"{phase:>9}", completed=PHASES.index(phase))
-
-        report = run(seed, show)
+    with progress(as_json) as show:
+        report = run(seed, lambda phase: show(phase, PHASES.index(phase), len(PHASES)))
     if as_json:
         click.echo(json.dumps(report.to_dict(), indent=2))
     else:

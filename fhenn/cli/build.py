@@ -1,0 +1,192 @@
+"""`fhenn train`, `fhenn import`, `fhenn plan`: from data, or a model from elsewhere, to a model and its plan."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+import numpy as np
+
+import fhenn
+from fhenn import artifacts
+from fhenn.cli.bounds import bounds_options, chosen_bounds, features_of
+from fhenn.cli.nodes import FITTED
+from fhenn.cli.show import FILE, as_json_option, output_option, progress, tell
+from fhenn.cli.tables import read_table
+from fhenn.errors import ParameterError
+from fhenn.nn import Activation, Square
+from fhenn.planner.plan import LayoutName
+from fhenn.safety.certificate import fingerprint_of
+from fhenn.tabular import train as trained
+
+
+@click.command()
+@click.argument("data", type=FILE)
+@click.option("--label", required=True, help="Column with the class of every sample.")
+@click.option("--hidden", multiple=True, type=click.IntRange(1), help="Units of a hidden layer; may be repeated.")
+@click.option("--activation", type=click.Choice(("square", *FITTED)), default="square", show_default=True)
+@click.option("--epochs", type=click.IntRange(1), default=100, show_default=True)
+@click.option(
+    "--held-out",
+    type=click.FloatRange(0, 0.9),
+    default=0.25,
+    show_default=True,
+    help="Share of the samples that it is tested on, and not trained on.",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of split, weights and order.")
+@output_option("model.fhenn", "the model")
+@as_json_option
+def train(
+    *,
+    data: Path,
+    label: str,
+    hidden: tuple[int, ...],
+    activation: str,
+    epochs: int,
+    held_out: float,
+    seed: int,
+    output: Path,
+    as_json: bool,
+) -> None:
+    """Train a classifier on the table DATA, in the clear.
+
+    A logistic regression, or with --hidden a small network. DATA is CSV or Parquet with a column of labels. The
+    features are standardised, which is folded into the weights, so that the model takes them as they are; a penalty
+    keeps what reaches an activation in its domain.
+
+    \b
+      fhenn train records.csv --label benign
+      fhenn train records.csv --label benign --hidden 8 -o network.fhenn
+    """
+    table = read_table(data)
+    labels, features = table.column(label), table.without(label)
+    x = features.numbers()
+    order = np.random.default_rng(seed).permutation(len(x))
+    count = round(held_out * len(x))
+    test, rest = order[:count], order[count:]
+    node: Activation = Square() if activation == "square" else FITTED[activation]()
+    with progress(as_json) as show:
+        model = trained(
+            x[rest],
+            labels[rest],
+            hidden,
+            node,
+            names=features.names,
+            epochs=epochs,
+            seed=seed,
+            progress=lambda done, total: show("train", done, total),
+        )
+    artifacts.write(output, artifacts.model_to_bytes(model))
+    result = {
+        "model": str(output),
+        "fingerprint": fingerprint_of(model),
+        "samples": len(rest),
+        "held_out": count,
+        "features": x.shape[1],
+        "classes": list(model.reading.classes),
+        "levels": model.cost,
+        "accuracy": model.score(x[rest], labels[rest]),
+        "accuracy_held_out": model.score(x[test], labels[test]) if count else None,
+    }
+    tested = f", {result['accuracy_held_out']:.1%} on {count} held out" if count else ""
+    text = (
+        f"{model.summary()}\n\naccuracy {result['accuracy']:.1%} on {len(rest)} samples{tested}\n"
+        f"wrote {output} ({result['fingerprint']})"
+    )
+    tell(as_json, result, text)
+
+
+@click.command(name="import")
+@click.argument("source", type=FILE)
+@click.option("--inputs", type=FILE, help="Sample data (CSV, NPY, Parquet), to choose polynomials by.")
+@click.option("--accuracy", type=float, default=1e-3, show_default=True, help="Largest error of each polynomial.")
+@output_option("model.fhenn", "the model")
+@as_json_option
+def import_(*, source: Path, inputs: Path | None, accuracy: float, output: Path, as_json: bool) -> None:
+    """Import the ONNX file SOURCE, whose activations become polynomials. Needs the extra `onnx`.
+
+    \b
+      fhenn import network.onnx --inputs records.csv
+    """
+    if source.suffix.lower() != ".onnx":
+        raise ParameterError(f"{source} is no ONNX file.", "Export the model to one that ends in .onnx.")
+    sample = None if inputs is None else read_table(inputs).numbers()
+    model = fhenn.from_onnx(source, inputs=sample, accuracy=accuracy)
+    artifacts.write(output, artifacts.model_to_bytes(model))
+    result = {
+        "model": str(output),
+        "fingerprint": fingerprint_of(model),
+        "levels": model.cost,
+        "reading": asdict(model.reading),
+    }
+    tell(as_json, result, f"{model.summary()}\n\nwrote {output} ({result['fingerprint']})")
+
+
+@click.command()
+@click.argument("model", type=FILE, default=Path("model.fhenn"))
+@bounds_options
+@click.option(
+    "--margin",
+    type=click.FloatRange(0),
+    default=0.5,
+    show_default=True,
+    help="Widens the box of --bounds-from on either side, by this share of its width.",
+)
+@click.option("--accuracy", type=float, default=1e-3, show_default=True, help="Largest |decrypted - twin| of a score.")
+@click.option("--layout", type=click.Choice(("latency", "throughput")), default="latency", show_default=True)
+@click.option("--samples", type=click.IntRange(1), default=1, show_default=True, help="That share ciphertexts.")
+@click.option("--upload", type=click.IntRange(1), default=1, show_default=True, help="Ciphertexts per sample, at most.")
+@click.option("--witness", is_flag=True, help="Room for witnesses, which show values that leave a domain.")
+@output_option("plan.fhenn", "the plan")
+@as_json_option
+def plan(
+    *,
+    model: Path,
+    declared: Path | None,
+    data: Path | None,
+    margin: float,
+    accuracy: float,
+    layout: LayoutName,
+    samples: int,
+    upload: int,
+    witness: bool,
+    output: Path,
+    as_json: bool,
+) -> None:
+    """Choose parameters for MODEL, at 128-bit security.
+
+    The bounds are what the client will be held to: values beyond them are not encrypted, since nobody would see what
+    they do. The plan tells nothing of the weights; give it to server and clients alike.
+
+    \b
+      fhenn plan model.fhenn --bounds-from records.csv
+      fhenn plan model.fhenn --bounds bounds.csv --layout throughput
+    """
+    network = artifacts.model_from_bytes(artifacts.read(model))
+    bounds = chosen_bounds(network, declared, data, margin)
+    found = fhenn.plan(
+        network,
+        inputs=bounds,
+        accuracy=accuracy,
+        layout=layout,
+        upload=upload,
+        samples=samples,
+        witness=witness,
+    )
+    artifacts.write(output, artifacts.plan_to_bytes(found.public(), network))
+    result = {
+        "plan": str(output),
+        "model": fingerprint_of(network),
+        "parameters": asdict(found.parameters),
+        "layout": found.layout_name,
+        "rotations": len(found.rotations),
+        "witnesses": len(found.witnesses),
+        "error": found.error,
+        "features": features_of(network),
+        "bytes_of_keys": found.bytes_of_keys,
+        "bytes_per_ciphertext": found.bytes_per_ciphertext,
+        "ciphertexts_per_sample": found.ciphertexts_per_sample,
+        "samples_per_ciphertext": found.samples_per_ciphertext,
+    }
+    tell(as_json, result, f"{found}\n\nwrote {output}")

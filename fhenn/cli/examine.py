@@ -1,0 +1,127 @@
+"""`fhenn certify` and `fhenn inspect`: what holds for a model, and what a file is."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table as Grid
+
+import fhenn
+from fhenn import artifacts
+from fhenn.cli.bounds import bounds_options, chosen_bounds, features_of
+from fhenn.cli.show import FILE, as_json_option, megabytes, tell
+from fhenn.cli.tables import read_table
+from fhenn.errors import NonFiniteValue, WireFormatError
+from fhenn.nn import Node
+from fhenn.wire import unframe
+
+
+@click.command()
+@click.argument("model", type=FILE, default=Path("model.fhenn"))
+@bounds_options
+@click.option("--plan", "plan_file", type=FILE, help="For encrypted inference with this plan; also gives its bounds.")
+@click.option("--output", "-o", type=FILE, help="File for the certificate: .json as text, else as a fhenn file.")
+@as_json_option
+def certify(
+    *,
+    model: Path,
+    declared: Path | None,
+    data: Path | None,
+    plan_file: Path | None,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Certify what holds for every input of MODEL within bounds.
+
+    What every activation can reach, how far an answer can be off the exact model, and from which margin a decision is
+    certain. Ends with 1 where an activation may leave its domain. With --bounds-from it certifies no more than the box
+    of those data.
+
+    \b
+      fhenn certify model.fhenn --bounds bounds.csv -o certificate.json
+      fhenn certify model.fhenn --plan plan.fhenn
+    """
+    network = artifacts.model_from_bytes(artifacts.read(model))
+    plan = None if plan_file is None else artifacts.plan_from_bytes(artifacts.read(plan_file))
+    if plan is not None and declared is None and data is None:
+        bounds: Any = np.array([plan.low, plan.high])
+    elif data is not None and declared is None:
+        bounds = _sample(network, data)
+    else:
+        bounds = chosen_bounds(network, declared, data)
+    certificate = fhenn.certify(network, bounds, plan)
+    if output is not None:
+        as_text = output.suffix.lower() == ".json"
+        artifacts.write(
+            output, certificate.to_json().encode() if as_text else artifacts.certificate_to_bytes(certificate)
+        )
+    result = json.loads(certificate.to_json()) | {
+        "valid": certificate.valid,
+        "total": certificate.total,
+        "margin": certificate.margin,
+    }
+    tell(as_json, result, str(certificate) + (f"\n\nwrote {output}" if output else ""))
+    if not certificate.valid:
+        sys.exit(1)
+
+
+def _sample(model: Node, path: Path) -> Any:
+    """Sample data, three rows at least: so that the certificate knows that its bounds are theirs."""
+    values = read_table(path).numbers(features_of(model))
+    nonfinite = int(np.count_nonzero(~np.isfinite(values)))
+    if nonfinite:
+        raise NonFiniteValue(str(path), nonfinite, "Drop or impute them first.")
+    return np.vstack([values, values, values]) if len(values) < 3 else values
+
+
+@click.command()
+@click.argument("file", type=FILE)
+@as_json_option
+def inspect(*, file: Path, as_json: bool) -> None:
+    """Show what FILE is: its kind, format version, size, and what its header says. Nothing secret is shown.
+
+    Ends with 1 where its body is not what its header says.
+
+    \b
+      fhenn inspect upload.fhenn
+    """
+    header = artifacts.header_of(file)
+    fault = _fault(header.kind, file)
+    if as_json:
+        click.echo(json.dumps({"file": str(file), **asdict(header), "fault": fault}, indent=2))
+    else:
+        _print(header, fault)
+    if fault is not None:
+        sys.exit(1)
+
+
+def _fault(kind: str, file: Path) -> str | None:
+    """What is wrong with the length or digest of a file, None where nothing is."""
+    try:
+        unframe(kind, artifacts.read(file))
+    except WireFormatError as error:
+        return error.reason
+    return None
+
+
+def _print(header: artifacts.Header, fault: str | None) -> None:
+    grid = Grid(show_header=False)
+    rows = [("kind", _said(header.kind)), ("format version", str(header.version)), ("body", megabytes(header.size))]
+    rows += [(name, _said(value)) for name, value in header.meta.items()]
+    for row in [*rows, ("SHA-256", _said(header.sha256)), ("whole", "yes" if fault is None else f"no: {fault}")]:
+        grid.add_row(*row)
+    Console().print(grid)
+
+
+def _said(value: Any) -> str:
+    """A value of a header, as a stranger wrote it: no control characters, and not without end."""
+    text = value if isinstance(value, str) else json.dumps(value)
+    return escape("".join(each if each.isprintable() else "�" for each in text[:200]))

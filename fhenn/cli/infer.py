@@ -1,0 +1,263 @@
+"""`fhenn keygen`, `encrypt`, `evaluate`, `decrypt`: encrypted inference on files, client and server apart."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+import fhenn
+from fhenn import artifacts
+from fhenn.cli.passphrase import new_passphrase, passphrase_file_option, passphrase_of
+from fhenn.cli.show import FILE, as_json_option, megabytes, output_option, progress, tell
+from fhenn.cli.tables import Table, as_csv, check_ending, read_table, write_table
+from fhenn.errors import FileExists
+from fhenn.interop import Reading
+from fhenn.nn.finish import finished
+from fhenn.session.client import OnViolation
+
+
+def plan_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--plan."""
+    return click.option("--plan", "plan_file", type=FILE, default=Path("plan.fhenn"), show_default=True)(command)
+
+
+def secret_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--secret."""
+    return click.option("--secret", type=FILE, default=Path("secret.fhenn"), show_default=True)(command)
+
+
+@click.command()
+@click.argument("plan_file", metavar="PLAN", type=FILE, default=Path("plan.fhenn"))
+@click.option("--secret", type=FILE, default=Path("secret.fhenn"), show_default=True, help="File for the secret key.")
+@click.option("--keys", type=FILE, default=Path("keys.fhenn"), show_default=True, help="File for what the server gets.")
+@click.option("--passphrase", "ask", is_flag=True, help="Lock the secret key with a passphrase, which is asked for.")
+@passphrase_file_option
+@click.option("--overwrite", is_flag=True, help="Replace a secret key that is there: its ciphertexts are lost.")
+@as_json_option
+def keygen(
+    *,
+    plan_file: Path,
+    secret: Path,
+    keys: Path,
+    ask: bool,
+    passphrase_file: Path | None,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Make keys for PLAN, on the client's side.
+
+    The secret key stays with you, in a file that only you can read. The evaluation keys go to the server, which can
+    compute with them and read nothing.
+
+    \b
+      fhenn keygen plan.fhenn --passphrase
+    """
+    plan = artifacts.plan_from_bytes(artifacts.read(plan_file))
+    if secret.exists() and not overwrite:
+        raise FileExists(str(secret))
+    passphrase = new_passphrase(ask, passphrase_file)
+    with progress(as_json) as show:
+        client = fhenn.Client(plan, show)
+        artifacts.write(secret, client.secret_bytes(passphrase), private=True, overwrite=overwrite)
+        artifacts.write(keys, client.evaluation_keys())
+    size = len(client.evaluation_keys())
+    result = {
+        "secret": str(secret),
+        "locked": passphrase is not None,
+        "keys": str(keys),
+        "bytes_of_keys": size,
+        "fingerprint": client.fingerprint,
+    }
+    text = (
+        f"wrote {secret}: the secret key, {'locked' if passphrase else 'not locked'}; keep it here\n"
+        f"wrote {keys}: evaluation keys {client.fingerprint}, {megabytes(size)}; for the server"
+    )
+    tell(as_json, result, text)
+
+
+@click.command()
+@click.argument("data", type=FILE)
+@plan_option
+@secret_option
+@passphrase_file_option
+@click.option("--clip", is_flag=True, help="Take the nearest bound for values beyond the plan's, and do not refuse.")
+@output_option("upload.fhenn", "the ciphertexts")
+@as_json_option
+def encrypt(
+    *,
+    data: Path,
+    plan_file: Path,
+    secret: Path,
+    passphrase_file: Path | None,
+    clip: bool,
+    output: Path,
+    as_json: bool,
+) -> None:
+    """Encrypt the samples in the table DATA, on the client's side.
+
+    DATA is CSV, NPY or Parquet. Columns are taken by name where the model has names of features, and others, such as a
+    label, are left out; by position where it has none.
+
+    \b
+      fhenn encrypt records.csv -o upload.fhenn
+    """
+    message = artifacts.read(plan_file)
+    reading = artifacts.reading_from_bytes(message)
+    with progress(as_json) as show:
+        client = _client(message, secret, passphrase_file, show)
+        values = read_table(data).numbers(None if reading is None else reading.features)
+        clipped = 0
+        if clip and values.shape[1] == client.plan.features:
+            inside = np.clip(values, client.plan.low, client.plan.high)
+            clipped = int(np.count_nonzero(inside != values))
+            values = inside
+        upload = client.encrypt(values)
+    artifacts.write(output, upload)
+    result = {"ciphertexts": str(output), "samples": len(values), "bytes": len(upload), "clipped": clipped}
+    noted = f", {clipped} values clipped" if clipped else ""
+    tell(as_json, result, f"wrote {output}: {len(values)} samples, {megabytes(len(upload))}{noted}; for the server")
+
+
+@click.command()
+@click.argument("upload", type=FILE, default=Path("upload.fhenn"))
+@click.option("--model", "model_file", type=FILE, default=Path("model.fhenn"), show_default=True)
+@plan_option
+@click.option("--keys", type=FILE, default=Path("keys.fhenn"), show_default=True, help="The client's evaluation keys.")
+@click.option("--certificate", type=FILE, help="Refuse unless this certificate holds for model and plan.")
+@output_option("answer.fhenn", "the encrypted answer")
+@as_json_option
+def evaluate(
+    *,
+    upload: Path,
+    model_file: Path,
+    plan_file: Path,
+    keys: Path,
+    certificate: Path | None,
+    output: Path,
+    as_json: bool,
+) -> None:
+    """Run the model on the ciphertexts in UPLOAD, on the server's side, without the secret key.
+
+    Where the plan has witnesses, they go with the answer.
+
+    \b
+      fhenn evaluate upload.fhenn -o answer.fhenn
+    """
+    network = artifacts.model_from_bytes(artifacts.read(model_file))
+    plan = artifacts.plan_from_bytes(artifacts.read(plan_file))
+    held = None if certificate is None else _certificate(certificate)
+    with progress(as_json) as show:
+        server = fhenn.Server(network, plan, artifacts.read(keys), show, held)
+        answer = server.predict(artifacts.read(upload), witness=bool(plan.witnesses))
+    artifacts.write(output, answer)
+    result = {"answer": str(output), "bytes": len(answer), "fingerprint": server.context.fingerprint}
+    tell(as_json, result, f"wrote {output}: {megabytes(len(answer))}; for the client {server.context.fingerprint}")
+
+
+@click.command()
+@click.argument("answer", type=FILE, default=Path("answer.fhenn"))
+@plan_option
+@secret_option
+@passphrase_file_option
+@click.option(
+    "--on-violation",
+    type=click.Choice(("raise", "mask", "warn")),
+    default="raise",
+    show_default=True,
+    help="About samples whose values left an activation's domain: stop, leave their cells empty, or say so.",
+)
+@click.option("--output", "-o", type=FILE, help="Table to write: .csv, .npy or .parquet.  [default: CSV, printed]")
+@as_json_option
+def decrypt(
+    *,
+    answer: Path,
+    plan_file: Path,
+    secret: Path,
+    passphrase_file: Path | None,
+    on_violation: OnViolation,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Decrypt the ANSWER of a server, on the client's side.
+
+    A row per sample: the prediction, probabilities where the model has them, scores. Keep them to yourself as they are:
+    the last digits of a decryption carry traces of the secret key. NPY holds numbers only: the scores. Ends with 1,
+    and writes nothing, where samples had values outside an activation's domain, unless --on-violation says otherwise.
+
+    \b
+      fhenn decrypt answer.fhenn -o predictions.csv
+    """
+    if output is not None:
+        check_ending(output)
+    message = artifacts.read(plan_file)
+    reading = artifacts.reading_from_bytes(message)
+    client = _client(message, secret, passphrase_file)
+    data = artifacts.read(answer)
+    report = client.violations(data)
+    if report is not None and on_violation != "mask":
+        click.echo(f"fhenn: {'' if on_violation == 'raise' else 'warning: '}{report}", err=True)
+        if on_violation == "raise":
+            sys.exit(1)
+    scores = client.decrypt_scores(data)
+    table = predictions(scores, reading, client.plan.finish)
+    if report is not None and on_violation == "mask":
+        table = table.masked(report.samples)
+        scores[list(report.samples)] = np.nan
+    if output is not None:
+        numeric = output.suffix.lower() == ".npy"
+        write_table(output, Table(None, tuple(scores.T)) if numeric else table)
+        tell(as_json, {"predictions": str(output), "samples": table.rows}, f"wrote {output}: {table.rows} samples")
+        return
+    names = table.names or ()
+    rows = list(zip(*(column.tolist() for column in table.columns), strict=True))
+    tell(as_json, {"predictions": [dict(zip(names, row, strict=True)) for row in rows]}, as_csv(table).rstrip("\n"))
+
+
+def _certificate(path: Path) -> fhenn.Certificate:
+    """The certificate in a file of `fhenn certify`, JSON or not. Raises WireFormatError, OSError."""
+    data = artifacts.read(path)
+    as_text = path.suffix.lower() == ".json"
+    return fhenn.Certificate.from_json(data) if as_text else artifacts.certificate_from_bytes(data)
+
+
+def predictions(scores: NDArray[np.float64], reading: Reading | None, finish: Any) -> Table:
+    """What a client reads from scores (samples, outputs), with the scores beside it."""
+    columns: dict[str, NDArray[Any]] = {}
+    if reading is not None:
+        predicted = np.asarray(reading.predict(scores))
+        if predicted.ndim == 1:
+            columns["prediction"] = predicted
+        if reading.probability is not None:
+            shares = reading.predict_proba(scores)
+            columns |= {f"p({label})": shares[:, place] for place, label in enumerate(reading.classes)}
+    elif finish is not None:
+        outcome = np.asarray(finished(finish, scores))
+        shares = outcome[:, None] if outcome.ndim == 1 else outcome
+        columns |= {_numbered(finish, place, shares.shape[1]): shares[:, place] for place in range(shares.shape[1])}
+    columns |= {_numbered("score", place, scores.shape[1]): scores[:, place] for place in range(scores.shape[1])}
+    return Table(tuple(columns), tuple(columns.values()))
+
+
+def _numbered(name: str, place: int, count: int) -> str:
+    return name if count == 1 else f"{name}_{place}"
+
+
+def _client(
+    plan: bytes,
+    secret: Path,
+    passphrase_file: Path | None,
+    show: Callable[[str, int, int], None] = lambda what, done, total: None,
+) -> fhenn.Client:
+    data = artifacts.read(secret)
+    passphrase = passphrase_of(data, passphrase_file)
+    if os.name == "posix" and secret.stat().st_mode & 0o077:
+        warnings.warn(f"others can read {secret}: chmod 600 it.", stacklevel=2)
+    return fhenn.Client.from_secret_bytes(artifacts.plan_from_bytes(plan), data, passphrase, show)
