@@ -45,13 +45,13 @@ def test_a_step_is_numpys(holder, server):
     node = EncryptedLinear(server, weight, 0.2, input_gradient=True)
     node.enable_cache()
     y = node(features(holder, x))
-    np.testing.assert_allclose(fhenn.decrypt(holder, y), x @ weight.T, atol=1e-4)
+    np.testing.assert_allclose(fhenn.decrypt(holder, y), x @ weight.T, atol=1e-3)
     below = node.backward(features(holder, gradient))
-    np.testing.assert_allclose(fhenn.decrypt(holder, below), gradient @ weight, atol=1e-4)
+    np.testing.assert_allclose(fhenn.decrypt(holder, below), gradient @ weight, atol=1e-3)
     assert (y.level, below.level, node.level, node.cost) == (3, 3, 4, 1)
     node.update()
     expected = weight - 0.2 * gradient.T @ x / 50
-    np.testing.assert_allclose(node.reveal(holder), expected, atol=1e-4)
+    np.testing.assert_allclose(node.reveal(holder), expected, atol=1e-3)
     assert node.level == 3
     np.testing.assert_allclose(fhenn.decrypt(holder, node(features(holder, x))), x @ expected.T, atol=1e-3)
 
@@ -67,7 +67,7 @@ def test_more_samples_than_slots_and_spare_slots_that_hold_something(holder, ser
     node.backward(pushed)
     node.update()
     slopes = fhenn.Sigmoid(on_violation="ignore")(fhenn.decrypt(holder, gradient))
-    np.testing.assert_allclose(node.reveal(holder), weight - slopes.T @ x / 5000, atol=1e-4)
+    np.testing.assert_allclose(node.reveal(holder), weight - slopes.T @ x / 5000, atol=1e-3)
 
 
 def test_updates_take_the_mean_over_all_samples(holder, server):
@@ -79,7 +79,7 @@ def test_updates_take_the_mean_over_all_samples(holder, server):
     assert node.backwards([features(holder, g) for _, g in batches]) == [None, None]
     node.updates()
     expected = weight - 0.5 * sum(g.T @ x for x, g in batches) / 10
-    np.testing.assert_allclose(node.reveal(holder), expected, atol=1e-4)
+    np.testing.assert_allclose(node.reveal(holder), expected, atol=1e-3)
 
 
 def test_a_logistic_regression_learns_on_ciphertexts_as_on_plaintext(holder, server):
@@ -118,17 +118,17 @@ def test_backward_through_the_sigmoid_too():
     node.update()
     z = x @ weight.T
     gradient = (0.197 - 0.012 * z**2) * (0.5 + 0.197 * z - 0.004 * z**3 - y)
-    np.testing.assert_allclose(node.reveal(holder), weight - gradient.T @ x / 20, atol=1e-4)
+    np.testing.assert_allclose(node.reveal(holder), weight - gradient.T @ x / 20, atol=1e-3)
 
 
 def test_differences(holder):
     x, y = rng.normal(size=(2, 4, 2))
     a, b = features(holder, x), features(holder, y)
     low = fhenn.Sigmoid()(b)
-    np.testing.assert_allclose(fhenn.decrypt(holder, weights.difference(a, b)), x - y, atol=1e-4)
+    np.testing.assert_allclose(fhenn.decrypt(holder, weights.difference(a, b)), x - y, atol=1e-3)
     np.testing.assert_allclose(fhenn.decrypt(holder, weights.difference(a, low)), x - fhenn.Sigmoid()(y), atol=1e-3)
     np.testing.assert_allclose(fhenn.decrypt(holder, weights.difference(low, a)), fhenn.Sigmoid()(y) - x, atol=1e-3)
-    np.testing.assert_allclose(fhenn.decrypt(holder, a), x, atol=1e-4)
+    np.testing.assert_allclose(fhenn.decrypt(holder, a), x, atol=1e-3)
     with pytest.raises(ShapeMismatch):
         weights.difference(a, features(holder, x[:, :1]))
     with pytest.raises(ShapeMismatch):
