@@ -10,6 +10,11 @@ E must be a worst case. Guo, Nabokov, Suvanto & Johansson, "Key recovery attacks
 with non-worst-case noise flooding countermeasures", 2024, break flooding sized by the average: errors of ciphertexts
 that hang together add up, where an average takes them to cancel. So E is from a bound on every error of the circuit,
 each but for a probability of 2⁻¹²⁸, all added in magnitude, for the worst inputs within the declared bounds.
+
+What remains heuristic: E is from the noise model of `fhenn.backends.ckks.noise`, which takes the errors of each step to
+be spread as those of independent coefficients; the plan is trusted, and the server to compute what it says (one that
+returns other ciphertexts can make larger errors); and 2⁻ˢ bounds an adversary's advantage over all queries together,
+which is less than the key's own 128 bits.
 """
 
 from __future__ import annotations
@@ -18,6 +23,12 @@ from math import log, sqrt
 
 STATISTICAL_BITS = 30
 """s: what OpenFHE takes too; the key itself keeps 128 bits against whoever does not see results."""
+
+MOST_QUERIES = 2**64
+"""A budget beyond that is none."""
+
+MOST_BITS = 128
+"""The same for s: what the key itself keeps."""
 
 _FAILURE_BITS = 40
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
-from math import acosh, cosh, prod, sqrt
+from math import acosh, cosh, isclose, prod, sqrt
 
 from fhenn.backends.ckks.cipher import shares_square
 from fhenn.backends.ckks.layout import Vectors
 from fhenn.backends.ckks.noise import Noise, NoiseModel
 from fhenn.backends.ckks.parameters import Parameters
 from fhenn.backends.ckks.schedule import CubicForm, CubicSchedule
-from fhenn.errors import ScaleMismatch
+from fhenn.errors import PlanError, ScaleMismatch
 from fhenn.nn import Activation, Linear
 from fhenn.planner.walk import Path, Place, Walk, noise_model
 from fhenn.planner.witness import Witness, chebyshev_witness, doublings, inner_edge
@@ -23,32 +24,90 @@ _DOUBTFUL_SQUARE = 0.45
 """The threshold of a square gives way by its error: what that may be."""
 
 
-def witnesses_of(
-    path: Path, walked: Walk, parameters: Parameters, degrees: int | Mapping[int, int]
-) -> tuple[Witness, ...]:
+def witnesses_of(path: Path, walked: Walk, parameters: Parameters, degree: int) -> tuple[Witness, ...]:
     """The witness of every activation, for a walk under the parameters.
 
-    degrees: of hidden layers' polynomials, one for all or one for each place. Raises ScaleMismatch
-    where the chain has no room for one that holds what may reach.
+    degree: of hidden layers' polynomials. Raises ScaleMismatch where the chain has no room for one that holds what may
+    reach.
     """
     found = []
-    model = noise_model(parameters)
+    for observed in _observed(path, walked, parameters):
+        chosen = next((choice for choice in _choices(observed, degree) if choice.headroom >= observed.reach), None)
+        if chosen is None:
+            scale, prime = observed.start.scale, int(observed.model.primes[observed.start.level])
+            raise ScaleMismatch(scale, prime, "No witness fits below these primes.")
+        found.append(chosen)
+    return tuple(found)
+
+
+def require_witnesses(witnesses: Sequence[Witness], path: Path, walked: Walk, parameters: Parameters) -> None:
+    """Raise PlanError unless these, from a plan, are witnesses of the nodes, and hold for what may reach them now."""
+    observed = list(_observed(path, walked, parameters))
+    if [witness.place for witness in witnesses] != [each.place for each in observed]:
+        raise PlanError("its witnesses are not of the model's activations.", "Plan again.")
+    for witness, each in zip(witnesses, observed, strict=True):
+        choices = _choices(each, witness.degree)
+        now = next((new for new in choices if (new.start, new.level) == (witness.start, witness.level)), None)
+        if now is None or not _covers(witness, now) or min(witness.headroom, now.headroom) < each.reach:
+            raise PlanError(f"the witness of {witness.node} no longer holds for the model's weights.", "Plan again.")
+
+
+def _covers(old: Witness, new: Witness) -> bool:
+    """Whether a witness promises no more than one that is computed anew for the same levels."""
+    same = (old.node, old.neurons, old.degree, old.domain) == (new.node, new.neurons, new.degree, new.domain)
+    # the edges of a square give way by its error
+    middles = [each.threshold + (each.error if each.degree == 2 else 0.0) for each in (old, new)]
+    narrower = old.degree == 2 and old.inner < new.inner
+    return (
+        same
+        and new.error <= old.error * (1 + 1e-9)
+        and isclose(*middles, rel_tol=1e-9)
+        and (narrower or isclose(old.inner, new.inner, rel_tol=1e-9))
+    )
+
+
+@dataclass(frozen=True)
+class _Observed:
+    """An activation in a walk. reach: the largest |x - middle| that may come. hidden: whether a Linear follows.
+
+    width: inputs that one number is for. spare: positions besides them that a sum adds up; rest: the x that those hold.
+    """
+
+    model: NoiseModel
+    node: Activation
+    place: int
+    start: Place
+    reach: float
+    hidden: bool
+    width: int
+    spare: int
+    rest: float
+
+
+def _observed(path: Path, walked: Walk, parameters: Parameters) -> Iterator[_Observed]:
+    """Every activation."""
+    model, rest = noise_model(parameters), 0.0
     last = max((place for place, node in enumerate(path.nodes) if isinstance(node, Linear)), default=-1)
     for place, (node, start) in enumerate(zip(path.nodes, walked.starts, strict=True)):
         if not isinstance(node, Activation):
+            rest = 0.0
             continue
-        low, high = node.domain
-        reach = max(path.reach[place].interval[1] - (low + high) / 2, (low + high) / 2 - path.reach[place].interval[0])
-        width = len(path.reach[place].low)
-        degree = degrees[place] if isinstance(degrees, Mapping) else degrees
-        if place > last:
-            degree, width = 2, 1
-        choices = _choices(model, node, place, start, width, degree)
-        chosen = next((choice for choice in choices if choice.headroom >= reach), None)
-        if chosen is None:
-            raise ScaleMismatch(start.scale, int(model.primes[start.level]), "No witness fits below these primes.")
-        found.append(chosen)
-    return tuple(found)
+        low, high = path.reach[place].interval
+        middle = node.domain[0] / 2 + node.domain[1] / 2
+        reach, hidden = max(high - middle, middle - low), place < last
+        width = len(path.reach[place].low) if hidden else 1
+        # a sum adds up all that a layout holds
+        spare = start.layout.period - width if width > 1 and isinstance(start.layout, Vectors) else 0
+        yield _Observed(model, node, place, start, reach, hidden, width, spare, rest)
+        rest = _image(node, rest)
+
+
+def _image(node: Activation, x: float) -> float:
+    """What the activation's polynomials make of one value."""
+    y = x
+    for stage in node.stages:
+        y = float(stage(y))
+    return y * x if node.times_input else y
 
 
 def meets_square(node: Activation) -> bool:
@@ -56,66 +115,77 @@ def meets_square(node: Activation) -> bool:
     return len(node.stages) == 1 and not node.times_input and shares_square(node.domain, node.stages[0])
 
 
-def _choices(
-    model: NoiseModel, node: Activation, place: int, start: Place, width: int, degree: int
-) -> Iterator[Witness]:
-    """Witnesses of a degree, the cheapest first."""
-    low, high = node.domain
-    # all that a sum adds up: in layout "replicated" spare positions too, where x is 0
-    terms = start.layout.period if width > 1 and isinstance(start.layout, Vectors) else width
-    of_node = partial(Witness, node=node.name, place=place, domain=node.domain, neurons=width, degree=degree)
-    if degree == 2:
-        yield from _squares(model, node, start, terms, of_node)
-        return
+def _choices(observed: _Observed, degree: int) -> Iterator[Witness]:
+    """Witnesses of a degree, the cheapest first; t² where each input has one of its own."""
+    node, width = observed.node, observed.width
+    degree = degree if observed.hidden else 2
+    of_node = partial(Witness, node=node.name, place=observed.place, domain=node.domain, neurons=width, degree=degree)
+    yield from _squares(observed, of_node) if degree == 2 else _chebyshevs(observed, degree, of_node)
+
+
+def _chebyshevs(observed: _Observed, degree: int, of_node: partial[Witness]) -> Iterator[Witness]:
+    """Witnesses of a degree above 2."""
+    model, start, width, spare = observed.model, observed.start, observed.width, observed.spare
+    low, high = observed.node.domain
     half, inner = (high - low) / 2, inner_edge(width, degree)
-    polynomial = chebyshev_witness(node.domain, inner, degree)
-    threshold = 2 * width + (terms - width) * float(polynomial(0.0))
+    polynomial = chebyshev_witness(observed.node.domain, inner, degree)
+    at_rest = float(polynomial(observed.rest))
+    values = 1.0, 1 / inner, abs(observed.rest - (low + high) / 2) / half / inner
     depth = doublings(degree)
     for top in range(depth, start.level + 1):
-        scale, within, beyond = _doublings(model, start, (top, depth), half * inner, 1 / inner)
+        scale, noises = _doublings(model, start, (top, depth), half * inner, values)
+        within, beyond, spared = (noise.bound(model.ring_degree // 2) for noise in noises)
         for level in range(top - depth + 1):
-            error = terms * (within.bound(model.ring_degree // 2) + _turn(model, level, scale))
-            error += beyond.bound(model.ring_degree // 2)
-            room = prod(model.primes[: level + 1]) / 2 / scale / terms
+            error = width * within + beyond + spare * spared + (width + spare) * _turn(model, level, scale)
+            room = (prod(model.primes[: level + 1]) / 2 / scale - spare * abs(at_rest)) / width
             if error <= _DOUBTFUL * width and room >= 4 * width:
-                headroom = half * inner * cosh(acosh(room) / degree)
-                yield of_node(inner=inner, threshold=threshold, error=error, headroom=headroom, start=top, level=level)
+                yield of_node(
+                    inner=inner,
+                    threshold=2 * width + spare * at_rest,
+                    error=error,
+                    headroom=half * inner * cosh(acosh(room) / degree),
+                    start=top,
+                    level=level,
+                )
 
 
 def _doublings(
-    model: NoiseModel, start: Place, levels: tuple[int, int], half: float, edge: float
-) -> tuple[float, Noise, Noise]:
-    """Scale of T(t) made by doublings, and its noise for |t| <= 1 and for t = edge.
+    model: NoiseModel, start: Place, levels: tuple[int, int], half: float, values: Sequence[float]
+) -> tuple[float, list[Noise]]:
+    """Scale of T(t) made by doublings, and its noise: for |t| <= 1 where a value is 1, for |t| = the value above.
 
     levels: the first one, and how many. half: of the domain of t, in x.
     """
     scale = start.scale * half
-    within = beyond = start.noise * (1 / half)
-    values = [1.0, edge]
+    values = [max(1.0, value) for value in values]
+    noises = [start.noise * (1 / half)] * len(values)
     for level in range(levels[0], levels[0] - levels[1], -1):
         square = scale**2 / 2
         scale = square / model.primes[level]
         added = model.key_switch(level) * (1 / square) + Noise(model.rounding / scale, 0.0)
-        within, beyond = (noise * (4 * t) + added for noise, t in zip((within, beyond), values, strict=True))
+        noises = [noise * (4 * t) + added for noise, t in zip(noises, values, strict=True)]
         values = [2 * t * t - 1 for t in values]
-    return scale, within, beyond
+    return scale, noises
 
 
-def _squares(
-    model: NoiseModel, node: Activation, start: Place, terms: int, of_node: partial[Witness]
-) -> Iterator[Witness]:
+def _squares(observed: _Observed, of_node: partial[Witness]) -> Iterator[Witness]:
     """Witnesses of t² or its sum."""
+    model, node, start = observed.model, observed.node, observed.start
     low, high = node.domain
-    half, width = (high - low) / 2, of_node.keywords["neurons"]
+    half, width, spare = (high - low) / 2, observed.width, observed.spare
+    at_rest = (observed.rest - (low + high) / 2) / half
     taken, scale, noise = _square(model, node, start)
-    each = (noise + start.noise * (2 / half)).bound(model.ring_degree // 2)
+    each, spared = (
+        (noise + start.noise * (2 * t / half)).bound(model.ring_degree // 2) for t in (1.0, max(1.0, abs(at_rest)))
+    )
     for level in range(taken + 1):
-        error = terms * (each + (_turn(model, level, scale) if terms > 1 else 0.0))
-        room = prod(model.primes[: level + 1]) / 2 / scale / terms
+        turned = (width + spare) * _turn(model, level, scale) if width > 1 else 0.0
+        error = width * each + spare * spared + turned
+        room = (prod(model.primes[: level + 1]) / 2 / scale - spare * at_rest**2) / width
         if error <= _DOUBTFUL_SQUARE and room >= 1:
             yield of_node(
                 inner=sqrt((1 - 2 * error) / width),
-                threshold=1 - error + (terms - width) * ((low + high) / (high - low)) ** 2,
+                threshold=1 - error + spare * at_rest**2,
                 error=error,
                 headroom=half * sqrt(room),
                 start=start.level,

@@ -1,6 +1,7 @@
 """Witnesses in a plan: where they raise an alarm, and where they must not."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -116,3 +117,47 @@ def test_alarms_are_for_whole_samples_and_for_nan():
         True,
         False,
     ]
+
+
+def test_weights_that_pass_the_headroom_of_a_witness_are_found(plan):
+    (witness,) = plan.witnesses
+    reach = max(map(abs, (plan.stages[1].largest, witness.domain[1])))
+    short = replace(plan, witnesses=(replace(witness, headroom=0.9 * plan.stages[1].largest),))
+    assert reach < witness.headroom
+    with pytest.raises(PlanError, match="witness of Sigmoid"):
+        fhenn.planner.verify(short, HIDDEN)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"threshold": 1e9}, {"domain": (-400.0, 400.0)}, {"neurons": 7}, {"level": 1, "start": 1}, {"inner": 0.1}],
+)
+def test_a_witness_that_says_something_else_is_found(plan, changes):
+    (witness,) = plan.witnesses
+    with pytest.raises(PlanError):
+        fhenn.planner.verify(replace(plan, witnesses=(replace(witness, **changes),)), HIDDEN)
+
+
+def test_witnesses_of_other_places_are_found(plan):
+    (witness,) = plan.witnesses
+    for others in ((witness, witness), (replace(witness, place=0),), (replace(witness, place=9),)):
+        with pytest.raises(PlanError):
+            fhenn.planner.verify(replace(plan, witnesses=others), HIDDEN)
+
+
+def test_the_threshold_counts_what_spare_positions_hold():
+    # σ's cubic at 0, 0.5, is in the spare positions of the second activation, the middle of its domain
+    nodes = [fhenn.Linear(np.ones((5, 2))), fhenn.Sigmoid(), fhenn.Sigmoid(degree=3, domain=(0, 1))]
+    plan = fhenn.plan(fhenn.Sequential([*nodes, fhenn.Linear(np.ones((1, 5)))]), inputs=[-1, 1], witness=8)
+    first, second = plan.witnesses
+    assert first.threshold == pytest.approx(2 * 5 + 3)
+    assert second.threshold == pytest.approx(2 * 5 + 3)
+
+
+def test_the_error_counts_spare_positions_far_from_the_domain():
+    errors = []
+    for shift in (0.0, 11.0):
+        nodes = [fhenn.Linear(np.eye(5), np.full(5, shift)), fhenn.Square(domain=(shift - 1, shift + 1))]
+        plan = fhenn.plan(fhenn.Sequential([*nodes, fhenn.Linear(np.ones((1, 5)))]), inputs=[-1, 1], witness=2)
+        errors.append(plan.witnesses[0].error / plan.stages[0].noise)
+    assert errors[1] > 4 * errors[0]
