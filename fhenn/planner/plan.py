@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, fields, replace
-from math import inf, isfinite, isnan, log2
+from math import inf, isfinite, log2
 from typing import Literal, get_args
 
 from fhenn.backends.ckks.context import Context
@@ -12,6 +12,7 @@ from fhenn.backends.ckks.layout import Layout, Vectors, layout_from_json, layout
 from fhenn.backends.ckks.parameters import Parameters
 from fhenn.errors import WireFormatError
 from fhenn.nn.finish import Finish
+from fhenn.planner.flooding import MOST_QUERIES
 from fhenn.planner.witness import Witness
 
 LayoutName = Literal["latency", "throughput"]
@@ -169,7 +170,7 @@ class Plan:
                 data[name] = tuple(data[name])
             plan = cls(**data)
             plan._require_sane()
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
             raise WireFormatError(_KIND, f"it is not readable ({error})") from error
         return plan
 
@@ -182,10 +183,11 @@ class Plan:
             and all(low <= high for low, high in zip(self.low, self.high, strict=True))
             and all(type(steps) is int and 0 < steps < self.parameters.slots for steps in self.rotations)
             and self.accuracy > 0
-            and not isnan(self.worst)
+            and type(self.worst) in (float, int)
+            and float(self.worst) > 0
             and type(self.queries) is int
-            and self.queries >= 0
-            and (self.outputs is None or (len(self.outputs) == 2 and all(map(isfinite, self.outputs))))
+            and 0 <= self.queries <= MOST_QUERIES
+            and (self.outputs is None or (len(self.outputs) == 2 and -inf < self.outputs[0] <= self.outputs[1] < inf))
             and min(self.error, self.deviation, self.approximation) >= 0
             and all(
                 isinstance(stage.node, str)

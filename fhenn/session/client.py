@@ -25,7 +25,7 @@ from fhenn.errors import (
 )
 from fhenn.nn.finish import finished
 from fhenn.planner import Plan
-from fhenn.planner.flooding import STATISTICAL_BITS
+from fhenn.planner.flooding import MOST_BITS, MOST_QUERIES, STATISTICAL_BITS
 from fhenn.safety import Budget, Certificate, flooded
 from fhenn.session.answer import Answer
 from fhenn.session.secret import restored, secret_bytes_of
@@ -136,9 +136,19 @@ class Client:
             raise NonFiniteValue("encrypt", nonfinite, "CKKS cannot encode them: drop or impute them first.")
         self._require_bounds(values)
         self._progress("encrypt", 0, len(values))
-        message = encrypt_to_bytes(self._context, values, layout=self._plan.layout)
+        filled = self._filled(values)
+        message = encrypt_to_bytes(self._context, filled, layout=self._plan.layout, samples=len(values))
         self._progress("encrypt", len(values), len(values))
         return message
+
+    def _filled(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """With spare samples, at the middle of the bounds, so that the last ciphertexts hold nothing outside them.
+
+        Where the bounds do not hold 0, a sample of zeros can be past the headroom, and spoil those beside it.
+        """
+        spare = -len(values) % self._plan.samples_per_ciphertext
+        low, high = np.array(self._plan.low), np.array(self._plan.high)
+        return np.concatenate([values, np.tile(low / 2 + high / 2, (spare, 1))])
 
     def _require_bounds(self, values: NDArray[np.float64]) -> None:
         low, high = np.array(self._plan.low), np.array(self._plan.high)
@@ -167,7 +177,8 @@ class Client:
         it (Li & Micciancio 2021). True for results that others may see: noise is added that hides those traces from
         whoever sees the results of `queries` samples in all (the plan's own number if None), to `bits` bits of
         statistical security. It is sized by a worst case, not the average (Guo et al. 2024). What remains heuristic is
-        said in `fhenn.planner.flooding`. Samples shared count against the budget of this client's key.
+        said in `fhenn.planner.flooding`. Samples shared count against the budget of this client's key. Witnesses are
+        read without that noise: which samples they name, and so which are masked, is for the holder of the key.
         Raises WireFormatError, ContextMismatch, RangeViolation, SharingRefused, ParameterError.
         """
         if on_violation not in get_args(OnViolation):
@@ -176,13 +187,17 @@ class Client:
             )
         parts = Answer.from_bytes(answer)
         scores = self._opened(parts.result)
-        report = self._violations(scores, parts.witnesses)
+        queries = self._plan.queries if queries is None else queries
+        if share:
+            # the guard sees what others will: which samples it names says nothing more of the key
+            scores = self._flooded(scores, queries, bits)
+        report = self._violations(scores, parts.witnesses, self._plan.accuracy if share else self._plan.error)
         if report is not None and on_violation == "raise":
             raise RangeViolation(report)
         if report is not None and on_violation == "warn":
             warnings.warn(RangeWarning(report), stacklevel=2)
         if share:
-            scores = self._shared(scores, queries, bits)
+            self._budget.take(len(scores), int(queries))
         result = finished(self._plan.finish, scores)
         if on_violation != "mask":
             return result
@@ -204,12 +219,18 @@ class Client:
         Raises WireFormatError, ContextMismatch.
         """
         parts = Answer.from_bytes(answer)
-        return self._violations(self._opened(parts.result), parts.witnesses)
+        return self._violations(self._opened(parts.result), parts.witnesses, self._plan.error)
 
     def _opened(self, message: bytes) -> NDArray[np.float64]:
-        return decrypt(self._context, CipherArray.from_bytes(self._context, message))
+        array = CipherArray.from_bytes(self._context, message)
+        if len(array.shape) != 2:
+            raise WireFormatError("answer", f"it holds an array of shape {array.shape}, not (samples, outputs)")
+        return decrypt(self._context, array)
 
-    def _violations(self, scores: NDArray[np.float64], witnesses: Sequence[bytes]) -> ViolationReport | None:
+    def _violations(
+        self, scores: NDArray[np.float64], witnesses: Sequence[bytes], error: float
+    ) -> ViolationReport | None:
+        """error: bound on that of the scores."""
         plan = self._plan
         if witnesses and len(witnesses) != len(plan.witnesses):
             raise WireFormatError("answer", f"it holds {len(witnesses)} witnesses, the plan {len(plan.witnesses)}")
@@ -225,20 +246,18 @@ class Client:
             bounds.append((self._certificate.output, "outputs that the certificate excludes"))
         for allowed, source in bounds:
             if allowed is not None:
-                inside = (scores >= allowed[0] - plan.error) & (scores <= allowed[1] + plan.error)
+                inside = (scores >= allowed[0] - error) & (scores <= allowed[1] + error)
                 alarms[source] = np.any(~inside, axis=1)
         found = {source: tuple(map(int, np.flatnonzero(each))) for source, each in alarms.items() if each.any()}
         if not found:
             return None
         return ViolationReport(tuple(sorted(set().union(*found.values()))), len(scores), found)
 
-    def _shared(self, scores: NDArray[np.float64], queries: int | None, bits: int) -> NDArray[np.float64]:
-        queries = self._plan.queries if queries is None else queries
-        if not isinstance(queries, Integral) or queries < 1 or not isinstance(bits, Integral) or bits < 1:
+    def _flooded(self, scores: NDArray[np.float64], queries: int, bits: int) -> NDArray[np.float64]:
+        counts = (queries, MOST_QUERIES), (bits, MOST_BITS)
+        if not all(isinstance(count, Integral) and 0 < count <= most for count, most in counts):
             raise ParameterError(
                 f"a budget of {queries!r} queries at {bits!r} bits is none.",
                 "Say how many samples' results will be shared under this key: plan(…, queries=…), or queries=….",
             )
-        noisy = flooded(scores, self._plan, int(queries), int(bits))
-        self._budget.take(len(scores), int(queries))
-        return noisy
+        return flooded(scores, self._plan, int(queries), int(bits))

@@ -59,7 +59,8 @@ class Server:
     def predict(self, ciphertexts: bytes, witness: bool = False) -> bytes:
         """The model's answer to a message of `Client.encrypt`, as a message for `Client.decrypt`.
 
-        Every slot of the answer holds an output of the model, or an output for the sample 0, and nothing else.
+        Every slot of the answer holds an output of the model, for a sample or for what the client put in spare places,
+        and nothing else.
         witness: with it comes, for each activation, a number for each sample that says whether its inputs left the
         domain (`fhenn.safety.witness` for what it reveals); the plan must have room for it (`plan(…, witness=True)`).
         Raises WireFormatError, ContextMismatch, ShapeMismatch, PlanError.

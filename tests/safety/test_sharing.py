@@ -1,10 +1,12 @@
 """Results that others may see: the noise on them, its budget, and refusals."""
 
+import json
+
 import numpy as np
 import pytest
 
 import fhenn
-from fhenn.errors import ParameterError, SharingRefused
+from fhenn.errors import ParameterError, RangeViolation, SharingRefused, WireFormatError
 from fhenn.planner.flooding import flood, flood_bound
 from fhenn.safety import Budget, flooded
 from fhenn.safety.sharing import _normal
@@ -92,3 +94,42 @@ def test_a_plan_says_that_no_ring_carries_so_many():
     deep = fhenn.Sequential([fhenn.Linear([[1.0]]), fhenn.Sigmoid(domain=(-8, 8), degree=15), fhenn.Linear([[1.0]])])
     with pytest.raises(fhenn.errors.PlanError):
         fhenn.plan(deep, inputs=[-1, 1], accuracy=1e-6, queries=10**9)
+
+
+@pytest.mark.parametrize("how", [{"queries": 10**400}, {"bits": 5000}])
+def test_budgets_beyond_measure_are_refused(pair, how):
+    _, client, server = pair
+    answer = server.predict(client.encrypt([[0.0, 0.0, 0.0]]))
+    with pytest.raises(ParameterError):
+        client.decrypt(answer, share=True, **how)
+    with pytest.raises(ParameterError):
+        fhenn.plan(MODEL, inputs=[-1, 1], queries=10**400)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"worst": -1.0},
+        {"worst": 0},
+        {"worst": 10**400},
+        {"queries": 10**400},
+        {"outputs": [2, 1]},
+        {"low": [-(10**400)] * 3},
+    ],
+)
+def test_plans_that_cannot_be_are_refused(pair, changes):
+    with pytest.raises(WireFormatError):
+        fhenn.Plan.from_json(json.dumps(json.loads(pair[0].to_json()) | changes))
+
+
+def test_the_guard_of_shared_results_sees_what_others_see(monkeypatch):
+    model = fhenn.Sequential([fhenn.Linear([[1.0]]), fhenn.Square(domain=(-1, 1))])
+    plan = fhenn.plan(model, inputs=[-1, 1], accuracy=1e-2, queries=100)
+    client = fhenn.Client(plan)
+    answer = fhenn.Server(model, plan, client.evaluation_keys()).predict(client.encrypt([[0.0]] * 4))
+    # noise takes them below 0, the least output, and not below what noise may
+    monkeypatch.setattr("fhenn.session.client.flooded", lambda scores, *_: scores - 0.99 * plan.accuracy)
+    assert np.all(client.decrypt(answer, share=True) < -0.9 * plan.accuracy)
+    monkeypatch.setattr("fhenn.session.client.flooded", lambda scores, *_: scores - 1.1 * plan.accuracy)
+    with pytest.raises(RangeViolation):
+        client.decrypt(answer, share=True)

@@ -190,3 +190,24 @@ def test_keys_are_seeded_too_and_serve_as_well():
     assert len(client.evaluation_keys()) < 0.6 * len(whole)
     assert client.evaluation_keys() is client.evaluation_keys()
     assert plan.fits(fhenn.Context.from_bytes(client.evaluation_keys()))
+
+
+@pytest.mark.parametrize("how", [{"layout": "throughput"}, {"samples": 4}])
+def test_spare_samples_keep_within_bounds_that_do_not_hold_zero(how):
+    # at 0 the cubic of -5500 would be far past the headroom
+    model = fhenn.Sequential([fhenn.Linear([[1000.0]], [-5500.0]), fhenn.Sigmoid()])
+    plan = fhenn.plan(model, inputs=[5.497, 5.503], **how)
+    client = fhenn.Client(plan)
+    x = np.array([[5.5], [5.502], [5.498]])
+    answer = fhenn.Server(model, plan, client.evaluation_keys()).predict(client.encrypt(x))
+    assert np.abs(client.decrypt(answer) - model.infer(x)).max() <= plan.error
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (2, 1, 1)])
+def test_answers_of_another_shape_are_refused(shape):
+    model = logistic()
+    client = fhenn.Client(fhenn.plan(model, inputs=[-1, 1]))
+    message = fhenn.encrypt(client._context, np.ones(shape)).to_bytes()
+    for read in (client.decrypt, client.decrypt_scores, client.violations):
+        with pytest.raises(WireFormatError, match="shape"):
+            read(message)

@@ -189,13 +189,19 @@ def encrypt(
 
 
 def encrypt_to_bytes(
-    context: Context, values: ArrayLike, layout: str | Layout = "packed", headroom: float | None = None
+    context: Context,
+    values: ArrayLike,
+    layout: str | Layout = "packed",
+    headroom: float | None = None,
+    samples: int | None = None,
 ) -> bytes:
     """`encrypt(…).to_bytes()` under the secret key, at half the bytes: the random halves travel as their seeds.
 
+    samples: how many of them count, all if None; those after fill spare places of the last ciphertexts.
     Raises KeyMissing without the secret key, and what `encrypt` does.
     """
     rows, shape, layout = _rows(context, values, layout, headroom)
+    shape = shape if samples is None else (samples, *shape[1:])
     level, scale = context.levels, context.scale
     return _message(context, shape, layout, level, scale, (context.seeded(row, level, scale) for row in rows))
 
