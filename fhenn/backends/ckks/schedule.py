@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import floor, inf, log2, prod
+from math import copysign, exp, floor, inf, log, log2, prod
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,11 @@ WIDE = 1.45
 LARGEST_NOISE = 2.0**-7
 """A schedule that expects more noise than this at its result, for inputs of order 4, is refused: a result that is
 silently off by a percent is worse than an error."""
+
+_WEIGHTLESS = 1e-17
+"""A term that small beside the others is none in float64."""
+
+_LARGEST_EXPONENT = 700.0
 
 
 @dataclass(frozen=True)
@@ -122,12 +127,28 @@ def needed_levels(scale: float, moduli: Sequence[int]) -> int:
 
 
 def _roots(polynomial: Polynomial, target: float) -> NDArray[Any]:
-    """Where p(x) = target. Powers do up to degree 3, and are ten times as fast: a plan asks a thousand times."""
-    if polynomial.degree > 3:
+    """Where p(x) = target, the nearest to 0 at least.
+
+    On a domain around 0, powers do up to degree 3, and are ten times as fast: a plan asks a thousand times. In units of
+    about the nearest root, so that terms without weight there cannot spoil the others.
+    """
+    if polynomial.degree > 3 or polynomial.domain[0] != -polynomial.domain[1]:
         found: NDArray[Any] = (polynomial.to_numpy() - target).roots()
         return found
     constant, *others = polynomial.to_monomial().coefficients
-    few: NDArray[Any] = np.roots([*others[::-1], constant - target])
+    rest = constant - target
+    if rest == 0 or not any(others):
+        return np.zeros(int(rest == 0))
+    # in logarithms: a coefficient next to nothing would be divided by
+    sizes = [(log(abs(rest)) - log(abs(each))) / power for power, each in enumerate(others, 1) if each]
+    nearest = min(sizes)
+    scaled = [
+        copysign(exp(log(abs(each)) + power * nearest - log(abs(rest))), each) if each else 0.0
+        for power, each in enumerate(others, 1)
+    ]
+    while abs(scaled[-1]) < _WEIGHTLESS:
+        scaled.pop()
+    few: NDArray[Any] = np.roots([*scaled[::-1], copysign(1.0, rest)]) * exp(min(nearest, _LARGEST_EXPONENT))
     return few
 
 

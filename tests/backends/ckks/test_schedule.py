@@ -72,3 +72,13 @@ def test_radius_within(a0, a1, a2, a3, limit):
         assert np.abs(polynomial(np.concatenate([beyond, [radius, -radius]]))).max() >= limit * (1 - 1e-6)
     else:
         assert polynomial.degree == 0
+
+
+@pytest.mark.parametrize("last", [0.0, 5e-324, 1e-300, 1e-30])
+@pytest.mark.parametrize("limit", [2.0, 2.0**20, 2.0**300])
+def test_a_leading_coefficient_next_to_nothing_moves_no_radius(last, limit):
+    line = Polynomial((0.5, 0.25, 0.0, last), domain=(-4, 4), basis="monomial")
+    if last * (4 * limit) ** 3 < 1e-9 * limit:
+        assert radius_within(line, limit) == pytest.approx(4 * (limit - 0.5), rel=1e-9)
+    else:
+        assert abs(float(line(radius_within(line, limit)))) == pytest.approx(limit, rel=1e-6)
