@@ -19,15 +19,17 @@ class EncryptedLinear(Layer):
 
     weight: (out, in), encrypted here with the key holder's context, or plaintext for the public key of a server's.
     learning_rate: of gradient descent on the mean over `samples` of each step. There is no bias: let the key holder
-    append a column of ones to x, so that spare slots, where it is 0, count for nothing. input_gradient: whether
-    `backward` computes that at its input too (False for a first layer: it returns None then).
+    append a column of ones to x. Spare slots count for nothing: a fresh x holds 0 there, and what a layer before made
+    is cleared. input_gradient: whether `backward` computes that at its input too (False for a first layer: it returns
+    None then).
 
     `forward` keeps its input once `enable_cache()` was called; `backward` takes the encrypted gradient at the output;
     `update` moves the weights, which leaves them at the gradient's level: when their levels run out, the key holder
     gives them new ones (`refreshed`), the one step that a server cannot do, short of bootstrapping. The context needs
     keys as `keys_for_training` makes them, and a first prime some 8 bits and log2(samples/learning_rate) above the
     scale (the sigmoid's constants and the rate are read off the scale, which takes no level), and a special prime as
-    large as the first.
+    large as the first. Weights and mean gradients far above 1 need that many bits more: what passes the first prime
+    wraps round, and no server sees it.
     Raises ShapeMismatch, ParameterError, UnsupportedValue, LevelExhausted, KeyMissing, ContextMismatch.
 
     >>> import numpy as np, fhenn

@@ -176,3 +176,20 @@ def test_a_plain_linear_names_it(holder):
     node(features(holder, [[1.0, 2.0]]))
     with pytest.raises(UnsupportedOperation, match="EncryptedLinear"):
         node.backward(features(holder, [[1.0]]))
+
+
+def test_spare_slots_of_a_hidden_layer_count_for_nothing():
+    # σ's cubic leaves 0.5 in the spare slots of what the second layer takes
+    holder = keys_for_training(fhenn.Parameters(16384, (50, *[36] * 6, 50), 2.0**36))
+    x, y = rng.normal(size=(4, 2)), rng.normal(size=(4, 2))
+    first, second = rng.normal(size=(3, 2)), rng.normal(size=(2, 3))
+    nodes = EncryptedLinear(holder.public(), first), fhenn.Sigmoid(), EncryptedLinear(holder.public(), second, 0.5)
+    values = features(holder, x)
+    for node in nodes:
+        node.enable_cache()
+        values = node(values)
+    nodes[2].backward(weights.difference(values, features(holder, y)))
+    nodes[2].update()
+    hidden = fhenn.Sigmoid().infer(x @ first.T)
+    expected = second - 0.5 * (hidden @ second.T - y).T @ hidden / 4
+    np.testing.assert_allclose(nodes[2].reveal(holder), expected, atol=1e-4)

@@ -13,7 +13,7 @@ from typing import Any
 from fhenn.backends.ckks.arithmetic import Ciphertexts, Handle
 from fhenn.backends.ckks.array import CipherArray
 from fhenn.backends.ckks.circuits import brought_to, multiplied
-from fhenn.backends.ckks.evaluator import require_room
+from fhenn.backends.ckks.evaluator import at_level, require_room, times_plain
 from fhenn.backends.ckks.layout import FEATURES, Vectors
 from fhenn.backends.ckks.total import summed
 from fhenn.errors import ShapeMismatch
@@ -59,13 +59,16 @@ def at_input(gradient: CipherArray, weight: CipherArray, features: int) -> Ciphe
 def of_weight(gradient: CipherArray, x: CipherArray) -> CipherArray:
     """gradientᵀ x over all samples, as `weighted` takes weights, a level below the lower of both.
 
-    Spare slots hold 0 in x, whatever they hold in the gradient, and so count for nothing. Raises ShapeMismatch,
-    LevelExhausted, ContextMismatch, KeyMissing.
+    Spare slots count for nothing: a freshly encrypted x holds 0 there, whatever the gradient does, and what came out of
+    a computation is cleared first, which takes a level of the side that has more. Raises ShapeMismatch, LevelExhausted,
+    ContextMismatch, KeyMissing, ScaleMismatch.
     """
     outputs, features = gradient.shape[1], x.shape[1]
     if gradient.shape[0] != x.shape[0] or gradient.layout != FEATURES or x.layout != FEATURES:
         raise ShapeMismatch("a gradient of weights", gradient.shape, f"({x.shape[0]}, outputs) in layout 'features'")
     gradient.require_same_keys(x.context)
+    if x.level < x.context.levels:
+        gradient, x = (gradient, _cleared(x)) if x.level > gradient.level else (_cleared(gradient), x)
     level = _level(gradient, x, "a gradient of weights")
     results = []
     for row in range(outputs):
@@ -74,6 +77,19 @@ def of_weight(gradient: CipherArray, x: CipherArray) -> CipherArray:
             results.append(_dot(x, level, *pair))
     products = _array(x, results, (outputs * features, x.context.slots), Vectors("replicated", x.context.slots))
     return replace(summed(products), shape=(outputs * features, 1), layout=WEIGHTS)
+
+
+def _cleared(x: CipherArray) -> CipherArray:
+    """x with 0 in its spare slots, a level down; x itself where there are none."""
+    context, (samples, features) = x.context, x.shape
+    used = samples % context.slots
+    if not used:
+        return x
+    context.require_levels("a gradient of weights", 1, x.level)
+    mask = [1.0] * used + [0.0] * (context.slots - used)
+    last = tuple(times_plain(context, ciphertext, mask, x.scale) for ciphertext in x.ciphertexts[-features:])
+    full = tuple(at_level(context, ciphertext, x.level - 1) for ciphertext in x.ciphertexts[:-features])
+    return replace(x, ciphertexts=full + last, level=x.level - 1)
 
 
 def moved(weight: CipherArray, gradient: CipherArray, rate: float) -> CipherArray:
