@@ -33,9 +33,7 @@ class OutputGuard:
 
         values: (samples, outputs). error: bound on that of the encryption.
         """
-        low, high = self.outputs
-        raised: NDArray[np.bool_] = np.any(~((values >= low - error) & (values <= high + error)), axis=1)
-        return raised
+        return beyond(values, self.outputs, error)
 
     def __str__(self) -> str:
         low, high = self.outputs
@@ -45,6 +43,12 @@ class OutputGuard:
         blind = " and ".join(f"({a:.4g}, {b:.4g})" for a, b in self.blind)
         text = f"{inside}; so do inputs in {blind}, which outputs alone cannot tell"
         return text + (f"; past |x| = {self.flips:.4g} they are on the wrong side." if self.flips else ".")
+
+
+def beyond(values: NDArray[np.float64], allowed: Interval, error: float) -> NDArray[np.bool_]:
+    """Which samples have a value outside an interval by more than an error, (samples,); NaN is outside."""
+    raised: NDArray[np.bool_] = np.any(~((values >= allowed[0] - error) & (values <= allowed[1] + error)), axis=1)
+    return raised
 
 
 def output_guard(polynomial: Polynomial) -> OutputGuard:

@@ -27,6 +27,7 @@ from fhenn.nn.finish import finished
 from fhenn.planner import Plan
 from fhenn.planner.flooding import MOST_BITS, MOST_QUERIES, STATISTICAL_BITS
 from fhenn.safety import Budget, Certificate, flooded
+from fhenn.safety.outputs import beyond
 from fhenn.session.answer import Answer
 from fhenn.session.secret import restored, secret_bytes_of
 
@@ -163,6 +164,7 @@ class Client:
         answer: bytes,
         *,
         on_violation: OnViolation = "raise",
+        witness: bool = False,
         share: bool = False,
         queries: int | None = None,
         bits: int = STATISTICAL_BITS,
@@ -172,6 +174,9 @@ class Client:
         on_violation: what to do about samples whose values left an activation's domain, as far as the answer's
         witnesses, or outputs that no values inside can produce, tell: "raise" RangeViolation, which names them, "mask"
         them in a masked array, or "warn". A server that sees a sample again after that learns that it was one of them.
+
+        witness: True where the server was asked for witnesses: an answer without them is refused then, since they may
+        have been taken out on the way.
 
         share: False for results that stay with the holder of the secret key, since a CKKS decryption carries traces of
         it (Li & Micciancio 2021). True for results that others may see: noise is added that hides those traces from
@@ -186,6 +191,8 @@ class Client:
                 f"on_violation {on_violation!r} is unknown.", f"Choose one of {get_args(OnViolation)}."
             )
         parts = Answer.from_bytes(answer)
+        if witness and not parts.witnesses:
+            raise WireFormatError("answer", "it holds no witness, and one was asked for")
         scores = self._opened(parts.result)
         queries = self._plan.queries if queries is None else queries
         if share:
@@ -246,8 +253,7 @@ class Client:
             bounds.append((self._certificate.output, "outputs that the certificate excludes"))
         for allowed, source in bounds:
             if allowed is not None:
-                inside = (scores >= allowed[0] - error) & (scores <= allowed[1] + error)
-                alarms[source] = np.any(~inside, axis=1)
+                alarms[source] = beyond(scores, allowed, error)
         found = {source: tuple(map(int, np.flatnonzero(each))) for source, each in alarms.items() if each.any()}
         if not found:
             return None

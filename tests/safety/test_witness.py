@@ -135,6 +135,13 @@ def test_nothing_is_said_where_all_is_well(pair):
     assert client.decrypt(answer).shape == (2, 1)
 
 
+def test_an_answer_without_the_witness_that_was_asked_for_is_refused(pair):
+    client, server, x, answer = pair
+    with pytest.raises(WireFormatError, match="no witness"):
+        client.decrypt(server.predict(client.encrypt(x[:2])), witness=True)
+    assert client.decrypt(answer, witness=True, on_violation="mask").shape == (4, 1)
+
+
 def test_a_plan_without_witnesses_gives_none():
     plan = fhenn.plan(ONE, inputs=[-1, 1])
     client = fhenn.Client(plan)

@@ -178,6 +178,7 @@ def test_a_plain_linear_names_it(holder):
         node.backward(features(holder, [[1.0]]))
 
 
+@pytest.mark.thorough
 def test_spare_slots_of_a_hidden_layer_count_for_nothing():
     # σ's cubic leaves 0.5 in the spare slots of what the second layer takes
     holder = keys_for_training(fhenn.Parameters(16384, (50, *[36] * 6, 50), 2.0**36))

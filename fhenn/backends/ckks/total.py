@@ -18,11 +18,6 @@ def at(x: CipherArray, level: int) -> CipherArray:
     return replace(x, ciphertexts=lower, level=level)
 
 
-def positions(x: CipherArray) -> int:
-    """How many values `summed` adds up for each sample: its features, and in layout "replicated" the spare ones."""
-    return x.layout.period if isinstance(x.layout, Vectors) else x.shape[1]
-
-
 def summed(x: CipherArray) -> CipherArray:
     """The sum over all features of each sample, (samples, 1).
 
@@ -55,12 +50,12 @@ def _added(context: Context, ciphertexts: tuple[Any, ...]) -> Any:
     return total
 
 
-def _turned(context: Context, ciphertext: Any, positions_: int, samples: int) -> Any:
+def _turned(context: Context, ciphertext: Any, steps: int, samples: int) -> Any:
     """Rotated by that many positions, in the fewest powers of two that have keys."""
-    while positions_:
-        step = 1 << positions_.bit_length() - 1
+    while steps:
+        step = 1 << steps.bit_length() - 1
         while step > 1 and not context.can_rotate(step * samples):
             step //= 2
         ciphertext = context.rotate(ciphertext, step * samples)
-        positions_ -= step
+        steps -= step
     return ciphertext

@@ -6,7 +6,7 @@ import pytest
 import fhenn
 from fhenn.approx import preset
 from fhenn.backends.ckks.cipher import CipherBackend, shares_square
-from fhenn.backends.ckks.total import at, positions, summed
+from fhenn.backends.ckks.total import at, summed
 from fhenn.errors import KeyMissing, UnsupportedOperation
 
 rng = np.random.default_rng(0)
@@ -82,7 +82,7 @@ def test_a_sum_over_features_takes_no_key(client):
     values = rng.normal(size=(5, 7))
     x = fhenn.encrypt(client, values, layout="features")
     total = summed(at(x, 1))
-    assert (total.shape, total.level, positions(x)) == ((5, 1), 1, 7)
+    assert (total.shape, total.level) == ((5, 1), 1)
     np.testing.assert_allclose(fhenn.decrypt(client, total), values.sum(axis=1, keepdims=True), atol=1e-6)
 
 
@@ -94,7 +94,6 @@ def test_a_sum_over_slots_makes_do_with_the_keys_there_are(rotations, samples):
     layout = fhenn.backends.ckks.Vectors("replicated", 16, samples)
     x = fhenn.encrypt(context, values, layout=layout)
     total = summed(x)
-    assert positions(x) == 16
     np.testing.assert_allclose(fhenn.decrypt(context, total), values.sum(axis=1, keepdims=True), atol=1e-5)
 
 
