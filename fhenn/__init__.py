@@ -30,6 +30,7 @@ _HOME = {
     "RangeWarning": "fhenn.errors",
     "ReLU": "fhenn.nn",
     "Reading": "fhenn.interop",
+    "RemoteServer": "fhenn.service",
     "SGD": "fhenn.nn",
     "Sequential": "fhenn.nn",
     "Server": "fhenn.session",
@@ -80,6 +81,7 @@ __all__ = [
     "RangeWarning",
     "ReLU",
     "Reading",
+    "RemoteServer",
     "Sequential",
     "Server",
     "SiLU",
@@ -136,6 +138,7 @@ if TYPE_CHECKING:
     from fhenn.planner import Plan, plan
     from fhenn.ranges import Calibration, calibrate, range_penalty
     from fhenn.safety import Certificate, certify, safety_report
+    from fhenn.service import RemoteServer
     from fhenn.session import Client, Server
     from fhenn.training import EncryptedLinear
 

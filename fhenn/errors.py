@@ -295,6 +295,45 @@ class SecretLocked(FhennError, ValueError):
 
 
 @dataclass(eq=False)
+class ServiceRefused(FhennError, RuntimeError):
+    """The service does not start as it was told to."""
+
+    reason: str
+    suggestion: str
+
+    def __str__(self) -> str:
+        return f"{self.reason} {self.suggestion}"
+
+
+@dataclass(eq=False)
+class ServiceError(FhennError, RuntimeError):
+    """The service answered with a problem (RFC 9457). kind: which one, for programs; request_id: as in its log."""
+
+    status: int
+    kind: str
+    detail: str
+    request_id: str
+
+    def __str__(self) -> str:
+        return f"the service answers {self.status}, {self.kind}: {self.detail} (request {self.request_id})"
+
+
+@dataclass(eq=False)
+class ServiceUnreachable(FhennError, ConnectionError):
+    """No answer of the service came, however often it was asked."""
+
+    url: str
+    attempts: int
+    reason: str
+
+    def __str__(self) -> str:
+        return (
+            f"no answer from {self.url} in {self.attempts} attempts ({self.reason}). "
+            "Check the address, and that the service runs."
+        )
+
+
+@dataclass(eq=False)
 class ExtraMissing(FhennError, ImportError):
     """An optional dependency is not installed."""
 

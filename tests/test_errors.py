@@ -41,6 +41,9 @@ EXAMPLES = [
     (errors.SecretLocked("it needs its passphrase.", "Give it."), "stays locked: it needs"),
     (errors.ExtraMissing("cli", "click"), "pip install 'fhenn[cli]'"),
     (errors.RangeViolation(REPORT), "2 of 9 values outside [-4, 4], smallest -5, largest 7.5, 1 of them NaN"),
+    (errors.ServiceRefused("port 80 is taken.", "Choose another."), "Choose another"),
+    (errors.ServiceError(422, "malformed", "it is cut. Send it again.", "a1"), "422, malformed: it is cut"),
+    (errors.ServiceUnreachable("https://host", 3, "refused"), "in 3 attempts"),
 ]
 
 

@@ -26,7 +26,8 @@ RANK = {
     "interop": 8,
     "artifacts": 9,
     "tabular": 9,
-    "cli": 10,
+    "service": 10,
+    "cli": 11,
     "sklearn": 9,
 }
 """A room may import rooms of lower rank."""
@@ -35,6 +36,13 @@ FOREIGN = {
     "tenseal": {"backends.ckks"},
     "scipy": {"approx"},
     "matplotlib": {"figures"},
+    "httpx": {"service"},
+    "fastapi": {"service"},
+    "starlette": {"service"},
+    "uvicorn": {"service"},
+    "h11": {"service"},
+    "pydantic": {"service"},
+    "prometheus_client": {"service"},
     "click": {"cli"},
     "rich": {"cli"},
     "sklearn": {"interop", "sklearn"},

@@ -15,6 +15,8 @@ from fhenn.cli.completion import completion
 from fhenn.cli.examine import certify, inspect
 from fhenn.cli.infer import decrypt, encrypt, evaluate, keygen
 from fhenn.cli.plot import plot
+from fhenn.cli.predict import fetch, predict
+from fhenn.cli.serve import serve, token
 from fhenn.cli.show import as_json_option, progress
 from fhenn.demo import Report, run
 from fhenn.demo.job import PHASES
@@ -49,6 +51,10 @@ for command in (
     evaluate,
     decrypt,
     inspect,
+    serve,
+    token,
+    fetch,
+    predict,
     completion,
 ):
     cli.add_command(command)

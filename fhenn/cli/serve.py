@@ -1,0 +1,166 @@
+"""`fhenn serve` and `fhenn token`: the service and who may ask it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from fhenn.errors import ExtraMissing
+from fhenn.service.tokens import Tokens
+
+_STORE = click.option(
+    "--store",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("fhenn-store"),
+    show_default=True,
+    envvar="FHENN_STORE",
+    help="Folder for models, keys and tokens; made where it is missing.",
+)
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command()
+@_STORE
+@click.option(
+    "--add",
+    nargs=3,
+    multiple=True,
+    metavar="NAME MODEL PLAN",
+    help="Keep a model under a name, with the files of its model and its plan. May be repeated; stays for later runs.",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, envvar="FHENN_HOST", help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8600, show_default=True, help="0 for a free one.")
+@click.option("--ssl-certfile", type=_FILE, help="TLS: the certificate chain, PEM.")
+@click.option("--ssl-keyfile", type=_FILE, help="TLS: the certificate's key, PEM.")
+@click.option(
+    "--tls-elsewhere", is_flag=True, help="Something in front ends TLS: plain HTTP on other addresses than loopback."
+)
+@click.option("--workers", type=click.IntRange(min=1), help="Processes that evaluate.  [default: one per processor]")
+@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="Bound on one evaluation.  [default: 60]")
+@click.option("--queue", type=click.IntRange(min=1), help="Requests that may wait for a worker.  [default: 64]")
+@click.option("--memory-mb", type=click.IntRange(min=256), help="Address space of each worker.  [default: 4096]")
+@click.option("--body-mb", type=click.IntRange(min=1), help="Bound on one prediction's request.  [default: 64]")
+@click.option("--keys-mb", type=click.IntRange(min=1), help="Bound on one client's evaluation keys.  [default: 512]")
+@click.option("--keys-per-owner", type=click.IntRange(min=1), help="Kept; the least recently used go.  [default: 4]")
+@click.option("--ciphertexts", type=click.IntRange(min=1), help="Bound on one prediction's.  [default: 4096]")
+def serve(
+    store: Path,
+    add: tuple[tuple[str, str, str], ...],
+    host: str,
+    port: int,
+    ssl_certfile: Path | None,
+    ssl_keyfile: Path | None,
+    tls_elsewhere: bool,
+    workers: int | None,
+    seconds: float | None,
+    queue: int | None,
+    memory_mb: int | None,
+    body_mb: int | None,
+    keys_mb: int | None,
+    keys_per_owner: int | None,
+    ciphertexts: int | None,
+) -> None:
+    r"""Serve models on ciphertexts, over HTTP.
+
+    \b
+      fhenn serve --add cancer model.fhenn plan.fhenn
+      fhenn token create hospital
+      fhenn predict --url http://127.0.0.1:8600      the client, elsewhere
+
+    The secret keys stay with the clients, the models stay here. Logs are JSON on standard error; /docs describes the
+    interface, /metrics counts. SIGTERM finishes what runs.
+    """
+    try:
+        from fhenn.service.limits import Limits
+        from fhenn.service.serving import serve as run
+        from fhenn.service.store import Store
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in ("fastapi", "starlette", "uvicorn", "h11", "pydantic", "prometheus_client"):
+            raise ExtraMissing("serve", package) from error
+        raise
+    given = {
+        "workers": workers,
+        "seconds": seconds,
+        "queue": queue,
+        "memory": memory_mb and memory_mb << 20,
+        "body": body_mb and body_mb << 20,
+        "keys": keys_mb and keys_mb << 20,
+        "keys_per_owner": keys_per_owner,
+        "ciphertexts": ciphertexts,
+    }
+    limits = Limits(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    if add:
+        kept = Store(store, limits.keys_per_owner)
+        for name, model, plan in add:
+            kept.add_model(name, _bytes(model), _bytes(plan))
+        kept.close()
+    run(
+        store,
+        host,
+        port,
+        limits,
+        ssl_certfile,
+        ssl_keyfile,
+        tls_elsewhere,
+        lambda url: click.echo(f"fhenn serves {url}"),
+    )
+
+
+def _bytes(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise click.UsageError(f"{path} cannot be read ({error.strerror}).") from error
+
+
+@click.group()
+def token() -> None:
+    """Who may ask the service: create, list and revoke tokens.
+
+    A token belongs to an owner, reaches that owner's evaluation keys and no others, and expires.
+    """
+
+
+@token.command()
+@click.argument("owner")
+@_STORE
+@click.option("--days", type=float, default=90.0, show_default=True, help="Until it expires.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
+def create(owner: str, store: Path, days: float, as_json: bool) -> None:
+    """Create a token for OWNER and print it, this once: only its SHA-256 is kept."""
+    text, kept = Tokens(store / "tokens").create(owner, days)
+    if as_json:
+        click.echo(json.dumps({"token": text, "id": kept.id, "owner": kept.owner, "expires": kept.expires}))
+    else:
+        click.echo(text)
+        click.echo(f"for {kept.owner}, until {kept.expires}; it is not shown again", err=True)
+
+
+@token.command(name="list")
+@_STORE
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
+def list_tokens(store: Path, as_json: bool) -> None:
+    """List ids, owners and expiry; the tokens themselves are not kept."""
+    kept = Tokens(store / "tokens").all()
+    rows = [{"id": one.id, "owner": one.owner, "created": one.created, "expires": one.expires} for one in kept]
+    if as_json:
+        click.echo(json.dumps(rows))
+        return
+    table = Table("id", "owner", "created", "expires")
+    for one in kept:
+        table.add_row(one.id, one.owner, one.created, one.expires + (" (expired)" if one.expired else ""))
+    Console().print(table)
+
+
+@token.command()
+@click.argument("identity", metavar="ID")
+@_STORE
+def revoke(identity: str, store: Path) -> None:
+    """Revoke the token with ID, from the next request on."""
+    Tokens(store / "tokens").revoke(identity)
+    click.echo(f"revoked {identity}")

@@ -1,0 +1,277 @@
+"""`RemoteServer`: a `fhenn.Server` at the other end of a connection."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import quote, urlsplit
+
+from fhenn.artifacts import plan_from_bytes
+from fhenn.backends.ckks import CipherArray
+from fhenn.errors import (
+    ExtraMissing,
+    KeyMissing,
+    ParameterError,
+    ServiceError,
+    ServiceUnreachable,
+    WireFormatError,
+)
+from fhenn.planner import Plan
+from fhenn.service.loopback import is_loopback
+
+if TYPE_CHECKING:
+    import httpx
+
+_PROBLEM = "urn:fhenn:problem:"
+_AGAIN = frozenset({408, 425, 429, 502, 503})
+"""Statuses after which the same request may do better."""
+_LONGEST_PAUSE = 20.0
+_PIECE = 1 << 20
+
+
+class RemoteServer:
+    """What `fhenn.Server` is in this process, at the other end of a connection.
+
+    url: of the service, for instance "https://inference.example.org". token: of `fhenn token create`.
+    evaluation_keys: bytes of `Client.evaluation_keys`, sent when they are first needed, and again should the service
+    have lost them; without them `plan` says what to make a client for, and `upload` takes them then. model: its name;
+    where the service has one only, that one. attempts: of each request, with pauses between them: all of them can be
+    repeated safely. timeout: seconds to wait for a connection, and for the next bytes of an answer. verify: a file of
+    certificates to trust in the place of the system's, or an `ssl.SSLContext`.
+
+    Raises ServiceError where the service says no, ServiceUnreachable where none answers, ParameterError for an address
+    that would send the token in the clear, ExtraMissing without httpx.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        evaluation_keys: bytes | None = None,
+        model: str | None = None,
+        attempts: int = 6,
+        timeout: float = 90.0,
+        verify: Any = True,
+        progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+    ) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ParameterError(
+                f"{url[:80]!r} is no address of a service.", "Give https://host or http://127.0.0.1:port."
+            )
+        if parts.scheme == "http" and not is_loopback(parts.hostname):
+            raise ParameterError(f"{url[:80]} would send the token in the clear.", "Use https.")
+        if not token.isascii() or not token or token != token.strip():
+            raise ParameterError("the token is empty or not ASCII.", "`fhenn token create` prints one.")
+        if attempts < 1:
+            raise ParameterError(f"{attempts} attempts ask nothing.", "Allow at least one.")
+        try:
+            import httpx
+        except ModuleNotFoundError as error:
+            raise ExtraMissing("client", "httpx") from error
+        self._httpx, self._url, self._attempts, self._progress = httpx, url.rstrip("/"), attempts, progress
+        self._http = httpx.Client(
+            base_url=self._url,
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=timeout,
+            verify=verify,
+            follow_redirects=False,  # a redirect could take the token elsewhere
+        )
+        try:
+            self._model = model if model is not None else self._only_model()
+            self._message = bytes(self._ask("GET", f"/v1/models/{quote(self._model, safe='')}/plan").content)
+            self._plan = plan_from_bytes(self._message)
+        except BaseException:
+            self._http.close()
+            raise
+        self._keys, self._digest, self._sent = b"", "", False
+        if evaluation_keys is not None:
+            self._take(evaluation_keys)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def plan(self) -> Plan:
+        """The public plan: what to make a `fhenn.Client` for."""
+        return self._plan
+
+    @property
+    def plan_message(self) -> bytes:
+        """The plan as a file, for `fhenn keygen` and its sisters."""
+        return self._message
+
+    @property
+    def model(self) -> str:
+        """The name of the model at the service."""
+        return self._model
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the evaluation keys, which is their name at the service; empty before there are any."""
+        return self._digest
+
+    def upload(self, evaluation_keys: bytes | None = None) -> None:
+        """Send evaluation keys now, or what is missing of them. Raises ServiceError, ServiceUnreachable, KeyMissing."""
+        if evaluation_keys is not None:
+            self._take(evaluation_keys)
+        if not self._keys:
+            raise KeyMissing("evaluation", "a remote prediction", "Hand over Client.evaluation_keys().")
+        path, size = f"/v1/keys/{self._digest}", len(self._keys)
+        left = self._attempts
+        while True:
+            try:
+                arrived = self._arrived(path)
+                if arrived < 0:
+                    break
+                self._send_from(path, arrived, size)
+                break
+            except (_Broken, ServiceError) as error:
+                left -= 1
+                # 409: another upload of the same keys took over, or less has arrived than we thought
+                again = isinstance(error, _Broken) or error.status in _AGAIN or error.status == 409
+                if not again or left <= 0:
+                    if isinstance(error, _Broken):
+                        raise ServiceUnreachable(self._url, self._attempts, error.reason) from error
+                    raise
+                self._pause(self._attempts - left, None)
+        self._progress("upload", size, size)
+        self._sent = True
+
+    def predict(self, ciphertexts: bytes, witness: bool = False) -> bytes:
+        """The model's answer to a message of `Client.encrypt`, as a message for `Client.decrypt`.
+
+        witness: add the encrypted witness. Raises ServiceError, ServiceUnreachable, KeyMissing.
+        """
+        if not self._sent:
+            self.upload()
+        path = f"/v1/models/{quote(self._model, safe='')}/predictions"
+        query = {"keys": self._digest} | ({"witness": "true"} if witness else {})
+        for _ in range(3):
+            try:
+                return bytes(self._ask("POST", path, params=query, content=ciphertexts).content)
+            except ServiceError as error:
+                if error.kind != "keys-unknown":
+                    raise
+                lost = error
+                self._sent = False  # made room for others, or the service lost them: the same bytes go there again
+                self.upload()
+        raise lost
+
+    def evaluate(self, x: CipherArray) -> CipherArray:
+        """The same for ciphertexts that are loaded already."""
+        return CipherArray.from_bytes(x.context, self.predict(x.to_bytes()))
+
+    def forget_keys(self) -> None:
+        """Delete the evaluation keys at the service. Raises ServiceError, ServiceUnreachable."""
+        self._sent = False
+        try:
+            self._ask("DELETE", f"/v1/keys/{self._digest}")
+        except ServiceError as error:
+            if error.kind != "keys-unknown":
+                raise
+
+    def _take(self, evaluation_keys: bytes) -> None:
+        self._keys, self._digest, self._sent = evaluation_keys, sha256(evaluation_keys).hexdigest(), False
+
+    def _only_model(self) -> str:
+        try:
+            names = [str(model["name"]) for model in self._ask("GET", "/v1/models").json()["models"]]
+        except (ValueError, KeyError, TypeError) as error:
+            raise WireFormatError("answer of a service", "it names no models") from error
+        if len(names) != 1:
+            raise ParameterError(
+                f"the service has {len(names)} models{': ' if names else ''}{', '.join(names)[:500]}.",
+                "Say which: model=…" if names else "Ask its operator for one.",
+            )
+        return names[0]
+
+    def _arrived(self, path: str) -> int:
+        """Bytes of the keys at the service, -1 where they are stored."""
+        response = self._once("HEAD", path)
+        if response.status_code == 404:
+            return 0
+        self._require_good(response)
+        if response.headers.get("Upload-Complete") == "?1":
+            return -1
+        return int(response.headers.get("Upload-Offset", "0"))
+
+    def _send_from(self, path: str, offset: int, size: int) -> None:
+        def pieces() -> Iterator[bytes]:
+            for start in range(offset, size, _PIECE):
+                self._progress("upload", start, size)
+                yield self._keys[start : start + _PIECE]
+
+        headers = {"Content-Length": str(size - offset)}
+        if 0 < offset <= size:
+            headers |= {"Upload-Offset": str(offset), "Upload-Length": str(size)}
+            self._require_good(self._once("PATCH", path, content=pieces(), headers=headers))
+        else:
+            headers["Content-Length"], offset = str(size), 0
+            self._require_good(self._once("PUT", path, content=pieces(), headers=headers))
+
+    def _ask(self, method: str, path: str, **request: Any) -> httpx.Response:
+        """The answer to a request that can be repeated. Raises ServiceError, ServiceUnreachable."""
+        reason = ""
+        for attempt in range(1, self._attempts + 1):
+            wait = None
+            try:
+                response = self._once(method, path, **request)
+                self._require_good(response)
+            except _Broken as error:
+                reason = error.reason
+            except ServiceError as error:
+                if error.status not in _AGAIN or attempt == self._attempts:
+                    raise
+                wait = response.headers.get("Retry-After")
+            else:
+                return response
+            if attempt < self._attempts:
+                self._pause(attempt, wait)
+        raise ServiceUnreachable(self._url, self._attempts, reason)
+
+    def _once(self, method: str, path: str, **request: Any) -> httpx.Response:
+        try:
+            return self._http.request(method, path, **request)
+        except self._httpx.TransportError as error:
+            raise _Broken(str(error) or type(error).__name__) from error
+
+    def _require_good(self, response: httpx.Response) -> None:
+        """Raise the ServiceError that an answer states."""
+        if response.is_success:
+            return
+        try:
+            document = response.json()
+            kind, detail = str(document["type"]).removeprefix(_PROBLEM), str(document["detail"])
+        except (ValueError, KeyError, TypeError):  # of something between us and the service
+            kind, detail = "http", response.reason_phrase or "no detail."
+        raise ServiceError(response.status_code, kind, detail[:1000], response.headers.get("X-Request-ID", "-")[:80])
+
+    @staticmethod
+    def _pause(attempt: int, wait: str | None) -> None:
+        """Longer each time, at least what the service asks for, and never in step with other clients."""
+        seconds = min(0.1 * 2**attempt, _LONGEST_PAUSE) * (0.5 + random.random() / 2)  # noqa: S311  (no secret)
+        if wait is not None and wait.isdigit():
+            seconds = min(max(seconds, float(wait) * (1 + random.random() / 4)), _LONGEST_PAUSE)  # noqa: S311
+        time.sleep(seconds)
+
+
+class _Broken(Exception):
+    """A connection that was refused, or broke."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason

@@ -1,0 +1,128 @@
+"""Look at evaluation keys while they arrive: a secret key among them is refused before it is written anywhere."""
+
+from __future__ import annotations
+
+import struct
+from hashlib import sha256
+
+from fhenn.errors import WireFormatError
+from fhenn.wire import header_of
+
+_MAGIC = b"FHENN"
+_START = len(_MAGIC) + 5
+_LARGEST_HEADER = 1 << 16
+_SECRET = 3
+"""The field of TenSEAL's context message that holds a secret key."""
+
+
+class SecretKeyFound(Exception):
+    """The bytes carry a secret key."""
+
+
+class KeyScanner:
+    """Fed with the bytes of an upload in order, it digests them and refuses what cannot be evaluation keys.
+
+    It reads the frame's header and the outermost fields of TenSEAL's context message, and no more: a worker checks the
+    rest. size: how many bytes the whole upload has.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._seen = 0
+        self._digest = sha256()
+        self._pending = b""
+        self._skip = 0
+        self._left: int | None = None  # bytes of the context message to come; None before the header is complete
+
+    @property
+    def seen(self) -> int:
+        """Bytes so far."""
+        return self._seen
+
+    @property
+    def hexdigest(self) -> str:
+        """SHA-256 of the bytes so far."""
+        return self._digest.hexdigest()
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next bytes. Raises WireFormatError, SecretKeyFound; after that none of them may be kept."""
+        self._seen += len(chunk)
+        self._digest.update(chunk)
+        if self._left is None:
+            self._pending += chunk
+            self._read_header()
+        else:
+            self._walk(chunk)
+
+    def _read_header(self) -> None:
+        what, data = "evaluation keys", self._pending
+        if not data.startswith(_MAGIC[: len(data)]):
+            raise WireFormatError(what, "they do not start as a fhenn message does")
+        if len(data) < _START:
+            return
+        size = struct.unpack(">I", data[len(_MAGIC) + 1 : _START])[0]
+        if size > _LARGEST_HEADER:
+            raise WireFormatError(what, f"their header claims {size} bytes")
+        if len(data) < _START + size:
+            return
+        header = header_of(data)
+        if header.kind == "secret-key":
+            raise SecretKeyFound
+        if header.kind != "evaluation-context":
+            raise WireFormatError(what, f"they are a {header.kind[:40]!r}")
+        length, rotations = header.size, header.meta.get("rotation_keys")
+        if type(rotations) is not int or not 0 <= rotations <= length:
+            raise WireFormatError(what, "their header is not readable")
+        if _START + size + length != self.size:
+            raise WireFormatError(what, f"{self.size} bytes are sent, their header makes it {_START + size + length}")
+        self._left, self._pending = length - rotations, b""
+        self._walk(data[_START + size :])
+
+    def _walk(self, chunk: bytes) -> None:
+        """Follow the fields of the context message through the next bytes."""
+        assert self._left is not None  # noqa: S101  (the header is complete)
+        chunk = chunk[: self._left]
+        self._left -= len(chunk)
+        data, at = self._pending + chunk, 0
+        self._pending = b""
+        while at < len(data):
+            step = min(self._skip, len(data) - at)
+            self._skip, at = self._skip - step, at + step
+            if at == len(data):
+                return
+            field = _field(data, at)
+            if field is None:  # its head is not complete yet
+                self._pending = data[at:]
+                return
+            number, self._skip, at = field
+            if number == _SECRET:
+                raise SecretKeyFound
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int] | None:
+    value = shift = 0
+    while at < len(data):
+        byte = data[at]
+        value |= (byte & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 0x80:
+            return value, at
+        if shift > 63:
+            raise WireFormatError("evaluation keys", "a number in them is too long")
+    return None
+
+
+def _field(data: bytes, at: int) -> tuple[int, int, int] | None:
+    """Number, bytes to skip and where they start, of the field at `at`; None where `data` ends too early."""
+    key = _varint(data, at)
+    if key is None:
+        return None
+    number, kind = key[0] >> 3, key[0] & 7
+    if kind in (0, 2):
+        value = _varint(data, key[1])
+        if value is None:
+            return None
+        return number, value[0] if kind == 2 else 0, value[1]
+    if kind in (1, 5):
+        return number, 8 if kind == 1 else 4, key[1]
+    raise WireFormatError("evaluation keys", f"unknown wire type {kind}")

@@ -1,0 +1,106 @@
+"""API tokens: who may ask, until when.
+
+A token is 256 random bits. Its SHA-256 is kept, no slow hash: nobody can search 2^256 tokens, however fast a guess is,
+and a slow hash would make every request an easy way to keep the server busy.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from hmac import compare_digest
+from pathlib import Path
+
+from fhenn.errors import ParameterError
+
+_TOKEN = re.compile(r"fhenn_([0-9a-f]{16})_([A-Za-z0-9_-]{43})", re.ASCII)
+_OWNER = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Token:
+    """What is kept of a token. owner: whose keys it reaches. created, expires: ISO 8601, UTC."""
+
+    id: str
+    owner: str
+    sha256: str
+    created: str
+    expires: str
+
+    @property
+    def expired(self) -> bool:
+        """Whether its time is over."""
+        return datetime.now(UTC) >= datetime.fromisoformat(self.expires)
+
+
+def require_owner(owner: str) -> str:
+    """`owner`, where it can be one. Raises ParameterError."""
+    if not _OWNER.fullmatch(owner):
+        raise ParameterError(
+            f"{owner[:80]!r} cannot be an owner.", "Use up to 64 lower-case letters, digits and inner hyphens."
+        )
+    return owner
+
+
+class Tokens:
+    """The tokens under a folder, a file each: what is created or revoked counts from the next request on."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def create(self, owner: str, days: float = 90.0) -> tuple[str, Token]:
+        """A new token, to be shown once, and what is kept of it. Raises ParameterError."""
+        require_owner(owner)
+        if not 0 < days <= 3660:
+            raise ParameterError(f"a token cannot last {days:g} days.", "Choose more than 0, and at most 3660.")
+        identity, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
+        now = datetime.now(UTC).replace(microsecond=0)
+        expires = (now + timedelta(days=days)).isoformat()
+        token = Token(identity, owner, _digest(secret), now.isoformat(), expires)
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(self._path(identity), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(asdict(token), file)
+        return f"fhenn_{identity}_{secret}", token
+
+    def all(self) -> list[Token]:
+        """What is kept of every token, oldest first."""
+        found = (self._read(path.stem) for path in self._folder.glob("*.json"))
+        return sorted((token for token in found if token), key=lambda token: (token.created, token.id))
+
+    def revoke(self, identity: str) -> None:
+        """Forget a token by its id. Raises ParameterError where there is none."""
+        if self._read(identity) is None:
+            raise ParameterError(f"there is no token {identity[:80]!r}.", "`fhenn token list` names them.")
+        self._path(identity).unlink()
+
+    def holder(self, text: str) -> Token | None:
+        """What is kept of the token that `text` is; None where it is none, a wrong one or expired."""
+        match = _TOKEN.fullmatch(text)
+        if match is None:
+            return None
+        token = self._read(match[1])
+        # an unknown id takes the same comparison as a wrong secret
+        expected = token.sha256 if token else "0" * 64
+        same = compare_digest(_digest(match[2]).encode(), expected.encode())
+        return token if token and same and not token.expired else None
+
+    def _path(self, identity: str) -> Path:
+        return self._folder / f"{identity}.json"
+
+    def _read(self, identity: str) -> Token | None:
+        if not re.fullmatch(r"[0-9a-f]{16}", identity, re.ASCII):
+            return None
+        try:
+            return Token(**json.loads(self._path(identity).read_text(encoding="utf-8")))
+        except (FileNotFoundError, ValueError, TypeError):  # revoked meanwhile, or not a file of ours
+            return None
+
+
+def _digest(secret: str) -> str:
+    return sha256(secret.encode()).hexdigest()

@@ -1,0 +1,142 @@
+"""What a worker process does: check evaluation keys, run a model on ciphertexts."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import traceback
+from collections import OrderedDict
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from fhenn.errors import FhennError, WireFormatError
+
+MEMORY, REFUSED, GONE, NO_WITNESS, UNEXPECTED = "memory", "refused", "gone", "no-witness", "unexpected"
+"""Names of errors in answers, beside those of fhenn's typed errors: the last is a mistake of ours."""
+
+_SEALS = (ValueError, RuntimeError, IndexError, OverflowError)
+"""What SEAL raises in the middle of an evaluation, on a crafted ciphertext: a transparent one, for instance."""
+
+
+def work(pipe: Connection, memory: int, contexts: int) -> None:
+    """Answer tasks until the parent is gone. memory: bytes of address space; contexts: keys to keep loaded."""
+    _confine(memory)
+    worker = Worker(contexts)
+    try:
+        pipe.send_bytes(b"ready")
+        while True:
+            task, payload = json.loads(pipe.recv_bytes()), pipe.recv_bytes()
+            answer, body = worker.answer(task, payload)
+            pipe.send_bytes(json.dumps(answer).encode())
+            pipe.send_bytes(body)
+    except (EOFError, BrokenPipeError, ConnectionResetError):  # the parent has ended
+        return
+
+
+def _confine(memory: int) -> None:
+    """Bound the memory, write no core files (they would hold ciphertexts and weights), leave signals to the parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.umask(0o077)
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    bound = memory if hard == resource.RLIM_INFINITY else min(memory, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (bound, bound))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+class Worker:
+    """The state of a worker process: models, and the evaluation keys used last. contexts: how many keys to keep."""
+
+    def __init__(self, contexts: int) -> None:
+        from fhenn.artifacts import model_from_bytes, plan_from_bytes
+        from fhenn.session import Server
+
+        self._model_from_bytes, self._plan_from_bytes, self._server_of = model_from_bytes, plan_from_bytes, Server
+        self._contexts = contexts
+        self._models: dict[str, tuple[Any, Any]] = {}
+        self._servers: OrderedDict[tuple[str, str], Any] = OrderedDict()
+
+    def answer(self, task: dict[str, Any], payload: bytes) -> tuple[dict[str, Any], bytes]:
+        """The answer to a task, or {"error": name, "detail": text}."""
+        try:
+            try:
+                return self._do(task, payload)
+            except MemoryError:  # perhaps for what others left here
+                self._servers.clear()
+                return self._do(task, payload)
+        except Exception as error:
+            return _described(error), b""
+
+    def _do(self, task: dict[str, Any], payload: bytes) -> tuple[dict[str, Any], bytes]:
+        if task["task"] == "check":
+            return self._check(task), b""
+        return {}, self._predict(task, payload)
+
+    def _check(self, task: dict[str, Any]) -> dict[str, Any]:
+        """Whether a file holds evaluation keys, and for which models they were made."""
+        from fhenn.backends.ckks import Context
+
+        context = Context.from_bytes(Path(task["keys"]).read_bytes())
+        fits = [name for name, folder in task["models"].items() if self._model(folder)[1].fits(context)]
+        return {"fingerprint": context.fingerprint, "fits": fits}
+
+    def _predict(self, task: dict[str, Any], payload: bytes) -> bytes:
+        count = ciphertexts_in(payload)
+        if count > task["ciphertexts"]:
+            raise WireFormatError("request", f"it has {count} ciphertexts, {task['ciphertexts']} are allowed")
+        server = self._server(task["model"], task["keys"])
+        if not task["witness"]:
+            return bytes(server.predict(payload))
+        if not getattr(server.plan, "witnesses", ()):
+            raise _NoWitness
+        return bytes(server.predict(payload, witness=True))
+
+    def _server(self, folder: str, keys: str) -> Any:
+        server = self._servers.get((folder, keys))
+        if server is None:
+            model, plan = self._model(folder)
+            data = Path(keys).read_bytes()
+            server = self._server_of(model, plan, data)
+            self._servers[folder, keys] = server
+        self._servers.move_to_end((folder, keys))
+        while len(self._servers) > self._contexts:
+            self._servers.popitem(last=False)
+        return server
+
+    def _model(self, folder: str) -> tuple[Any, Any]:
+        if folder not in self._models:
+            model = self._model_from_bytes(Path(folder, "model.fhenn").read_bytes())
+            plan = self._plan_from_bytes(Path(folder, "plan.fhenn").read_bytes())
+            self._models[folder] = model, plan
+        return self._models[folder]
+
+
+def _described(error: Exception) -> dict[str, Any]:
+    """The answer that an error becomes; fhenn's own carry a text for the sender, the others might quote anything."""
+    if isinstance(error, FhennError):
+        return {"error": type(error).__name__, "detail": str(error)}
+    names = {MemoryError: MEMORY, _NoWitness: NO_WITNESS, FileNotFoundError: GONE}
+    if type(error) in names:
+        return {"error": names[type(error)]}
+    frames = traceback.extract_tb(error.__traceback__)
+    where = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames][-3:]
+    name = REFUSED if isinstance(error, _SEALS) else UNEXPECTED
+    return {"error": name, "cause": type(error).__name__, "where": where}
+
+
+class _NoWitness(Exception):
+    """A witness was asked for, and the plan has none."""
+
+
+def ciphertexts_in(data: bytes) -> int:
+    """How many ciphertexts a message claims to hold. Raises WireFormatError where its structure breaks."""
+    from fhenn.backends.ckks.wire import fields_of
+    from fhenn.wire import unframe
+
+    _, body = unframe("ciphertexts", data)
+    return sum(number == 2 for number, _ in fields_of("TenSEAL message", body))

@@ -1,0 +1,172 @@
+import os
+import signal
+import socket
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pytest
+from service_harness import MODEL, PLAN, right, samples, stored
+
+import fhenn
+from fhenn.artifacts import model_to_bytes, plan_to_bytes
+from fhenn.errors import ParameterError, ServiceRefused
+from fhenn.service.limits import Limits
+from fhenn.service.loopback import is_loopback
+from fhenn.service.serving import serve
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])  # noqa: S104
+def test_plain_http_is_for_loopback(tmp_path, host):
+    with pytest.raises(ServiceRefused, match="--tls-elsewhere"):
+        serve(tmp_path, host, 0)
+
+
+def test_a_certificate_needs_its_key(tmp_path):
+    with pytest.raises(ServiceRefused, match="--ssl-keyfile"):
+        serve(tmp_path, certificate=tmp_path / "x.pem")
+
+
+def test_a_port_that_is_taken(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(ServiceRefused, match="--port 0"):
+            serve(stored(tmp_path / "store"), port=taken.getsockname()[1])
+
+
+def test_loopback():
+    assert all(map(is_loopback, ["localhost", "127.0.0.1", "127.9.9.9", "::1"]))
+    assert not any(map(is_loopback, ["", "0.0.0.0", "::", "10.0.0.1", "localhost.example.org"]))  # noqa: S104
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(Limits)])
+def test_limits_are_positive(name):
+    for bad in (0, -1, float("nan")):
+        with pytest.raises(ParameterError, match=name):
+            Limits(**{name: bad})
+
+
+def fhenn_command(*arguments, **options):
+    return [sys.executable, "-m", "fhenn", *map(str, arguments)]
+
+
+def run(*arguments, **environment):
+    return subprocess.run(
+        fhenn_command(*arguments), capture_output=True, text=True, check=False, env=os.environ | environment, timeout=60
+    )
+
+
+def certificate(folder: Path) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 and its key."""
+    from datetime import UTC, datetime, timedelta  # noqa: PLC0415
+    from ipaddress import ip_address  # noqa: PLC0415
+
+    from cryptography import x509  # noqa: PLC0415
+    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "fhenn test")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    paths = folder / "cert.pem", folder / "key.pem"
+    paths[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    paths[1].write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return paths
+
+
+@pytest.mark.thorough
+def test_the_command_line_over_tls(tmp_path):
+    """Serve, create a token, fetch the plan, predict: as a user would, over TLS."""
+    cert, key = certificate(tmp_path)
+    model, plan, store = tmp_path / "model.fhenn", tmp_path / "plan.fhenn", tmp_path / "store"
+    model.write_bytes(model_to_bytes(MODEL))
+    plan.write_bytes(plan_to_bytes(PLAN))
+    command = fhenn_command(
+        "serve", "--store", store, "--add", "cancer", model, plan, "--port", 0, "--workers", 1,
+        "--ssl-certfile", cert, "--ssl-keyfile", key,
+    )  # fmt: skip
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+        try:
+            url = server.stdout.readline().split()[-1]
+            assert url.startswith("https://127.0.0.1:")
+            created = run("token", "create", "hospital", "--store", store)
+            token = created.stdout.strip()
+            assert "not shown again" in created.stderr
+            fetched = tmp_path / "fetched.fhenn"
+            access = {"FHENN_TOKEN": token, "FHENN_URL": url}
+            assert run("fetch", "--cafile", cert, "-o", fetched, **access).returncode == 0
+            client = fhenn.Client(fhenn.artifacts.plan_from_bytes(fetched.read_bytes()))
+            x = samples(np.random.default_rng(1), 2)
+            (tmp_path / "keys.fhenn").write_bytes(client.evaluation_keys())
+            (tmp_path / "samples.fhenn").write_bytes(client.encrypt(x))
+            arguments = ["predict", tmp_path / "samples.fhenn", "--keys", tmp_path / "keys.fhenn", "--cafile", cert]
+            answer = tmp_path / "answer.fhenn"
+            done = run(*arguments, "-o", answer, "--json", **access)
+            assert done.returncode == 0, done.stderr
+            assert '"model": "cancer"' in done.stdout
+            assert right(client, answer.read_bytes(), x)
+            for wrong, message in [
+                ({"FHENN_TOKEN": ""}, "there is no token. Set FHENN_TOKEN"),
+                ({"FHENN_TOKEN": "x"}, "401, token-invalid"),
+                ({"FHENN_URL": "http://example.org"}, "Use https"),
+            ]:
+                failed = run(*arguments, "-o", answer, **access | wrong)
+                assert failed.returncode > 0
+                assert message in failed.stderr and failed.stderr.count("\n") == 1
+        finally:
+            server.send_signal(signal.SIGTERM)
+        assert server.wait(30) == 0
+
+
+def test_tokens_on_the_command_line(tmp_path):
+    from click.testing import CliRunner  # noqa: PLC0415
+
+    from fhenn.cli import cli  # noqa: PLC0415
+
+    runner, store = CliRunner(), str(tmp_path / "store")
+    made = runner.invoke(cli, ["token", "create", "hospital", "--store", store, "--json"])
+    assert '"owner": "hospital"' in made.stdout
+    listed = runner.invoke(cli, ["token", "list", "--store", store])
+    assert "hospital" in listed.stdout
+    (path,) = (tmp_path / "store" / "tokens").iterdir()
+    assert runner.invoke(cli, ["token", "revoke", path.stem, "--store", store]).exit_code == 0
+    assert runner.invoke(cli, ["token", "list", "--store", store, "--json"]).stdout == "[]\n"
+    with pytest.raises(ParameterError):
+        runner.invoke(cli, ["token", "create", "Not an owner", "--store", store], catch_exceptions=False)
+    for arguments in (["serve", "-h"], ["token", "-h"], ["predict", "-h"], ["fetch", "-h"], ["token", "create", "-h"]):
+        assert "Usage" in runner.invoke(cli, arguments).output
+    missing = runner.invoke(cli, ["serve", "--store", store, "--add", "x", "nowhere", "nowhere"])
+    assert missing.exit_code == 2 and "cannot be read" in missing.output
+
+
+@pytest.mark.parametrize("package", ["fastapi", "uvicorn", "prometheus_client"])
+def test_without_the_extra_serve_says_how_to_install_it(package, tmp_path):
+    code = (
+        f"import sys; sys.modules[{package!r}] = None; sys.argv = ['fhenn', 'serve', '--store', {str(tmp_path)!r}]; "
+        "from fhenn.__main__ import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode > 0, done.stderr.count("\n")) == (True, 1)
+    assert "pip install 'fhenn[serve]'" in done.stderr
+
+
+def test_without_httpx_the_remote_server_says_how_to_install_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "httpx", None)
+    with pytest.raises(fhenn.errors.ExtraMissing, match=r"fhenn\[client\]"):
+        fhenn.RemoteServer("http://127.0.0.1:1", "token")

@@ -1,0 +1,137 @@
+"""The pool, with real worker processes."""
+
+import asyncio
+import os
+import signal
+
+import numpy as np
+import pytest
+from service_harness import PLAN, right, samples, stored, wait_for
+
+import fhenn
+from fhenn.service.limits import Limits
+from fhenn.service.problems import Problem
+from fhenn.service.store import Store
+from fhenn.service.workers import Pool, WorkerDied
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    """A client, and the task to predict for it."""
+    folder = stored(tmp_path_factory.mktemp("pool") / "store")
+    client = fhenn.Client(PLAN)
+    keys = folder / "keys.fhenn"
+    keys.write_bytes(client.evaluation_keys())
+    model = str(folder / "models" / "cancer")
+    return client, {"task": "predict", "model": model, "keys": str(keys), "witness": False, "ciphertexts": 700}
+
+
+def test_tasks_errors_deaths_and_refusals(pair):
+    """One pool through all of it: it takes a second to start."""
+    client, task = pair
+    rng = np.random.default_rng(0)
+    x, deaths = samples(rng), []
+    message = client.encrypt(x)
+    long = client.encrypt(np.tile(x, (600, 1)))
+
+    async def story():
+        pool = Pool(Limits(workers=1, queue=1), deaths.append)
+        pool.start()
+        answer, body = await pool.run(task, message, "a")
+        assert answer == {} and right(client, body, x)
+
+        answer, _ = await pool.run(task, b"nonsense", "a")
+        assert answer["error"] == "WireFormatError" and answer["detail"]
+        answer, _ = await pool.run(task | {"ciphertexts": 1}, client.encrypt(np.tile(x, (2, 1))), "a")
+        assert "1 are allowed" in answer["detail"]
+        answer, _ = await pool.run(task | {"witness": True}, message, "a")
+        assert answer["error"] == "no-witness"
+        answer, _ = await pool.run(task | {"keys": "nowhere"}, message, "a")
+        assert answer["error"] == "gone"
+        answer, _ = await pool.run({"task": "predict"}, message, "a")
+        assert answer["error"] == "unexpected" and answer["cause"] == "KeyError"
+
+        (worker,) = pool._all
+        for number, crashed in ((signal.SIGSEGV, True), (signal.SIGKILL, False)):
+            running = asyncio.ensure_future(pool.run(task, long, "a"))
+            while not pool.busy:
+                await asyncio.sleep(0.01)
+            (worker,) = pool._all
+            await asyncio.sleep(0.2)
+            os.kill(worker.pid, number)
+            with pytest.raises(WorkerDied) as caught:
+                await running
+            assert caught.value.crashed is crashed
+            answer, body = await pool.run(task, message, "a")
+            assert right(client, body, x)
+        assert deaths == [-signal.SIGSEGV, -signal.SIGKILL]
+
+        running = asyncio.ensure_future(pool.run(task, long, "a"))
+        await asyncio.sleep(0.1)
+        running.cancel()  # its answer must not meet the next task
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        answer, body = await pool.run(task, message, "a")
+        assert right(client, body, x)
+        pid = next(iter(pool._all)).pid
+        await pool.close()
+        assert pool.alive == 0
+        return pid
+
+    pid = asyncio.run(story())
+    wait_for(lambda: not os.path.exists(f"/proc/{pid}"), 5)  # noqa: PTH110
+
+
+def test_memory_is_bounded(pair):
+    """A worker with no more address space than it needs to start refuses what takes more, and lives."""
+    client, task = pair
+    x = samples(np.random.default_rng(0))
+
+    async def story():
+        pool = Pool(Limits(workers=1, memory=900 << 20))
+        pool.start()
+        try:
+            answer, body = await pool.run(task, client.encrypt(x), "a")
+            assert answer == {} and right(client, body, x)
+            try:
+                answer, _ = await pool.run(task, b"FHENN" + bytes(700 << 20), "a")
+            except WorkerDied:
+                return
+            assert answer["error"] in ("memory", "WireFormatError")
+            answer, body = await pool.run(task, client.encrypt(x), "a")
+            assert right(client, body, x)
+        finally:
+            await pool.close()
+
+    asyncio.run(story())
+
+
+def test_crashes_and_losses_become_problems(tmp_path, monkeypatch):
+    """A payload that crashes a worker is its sender's fault; a worker that is lost is asked for once more."""
+    from fhenn.service.app import Service  # noqa: PLC0415
+
+    store = Store(stored(tmp_path / "store"))
+    service = Service(store, Limits(workers=1))
+    calls = []
+
+    def dying(code, times):
+        async def run(task, payload, affinity):
+            calls.append(code)
+            if len(calls) <= times:
+                raise WorkerDied(code)
+            return {}, b"answer"
+
+        calls.clear()
+        monkeypatch.setattr(service.pool, "run", run)
+
+    dying(-signal.SIGSEGV, 9)
+    with pytest.raises(Problem) as caught:
+        asyncio.run(service.ask({}, b"", ""))
+    assert (caught.value.status, caught.value.kind, len(calls)) == (422, "crashed", 1)
+    dying(-signal.SIGKILL, 1)
+    assert asyncio.run(service.ask({}, b"", "")) == ({}, b"answer")
+    dying(-signal.SIGKILL, 9)
+    with pytest.raises(Problem) as caught:
+        asyncio.run(service.ask({}, b"", ""))
+    assert (caught.value.status, caught.value.kind, len(calls)) == (503, "worker-lost", 2)
+    store.close()

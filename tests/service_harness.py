@@ -1,0 +1,222 @@
+"""A real service in a process of its own, on loopback, and what tests need around it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+
+import fhenn
+from fhenn.artifacts import model_to_bytes, plan_to_bytes
+from fhenn.service.store import Store
+from fhenn.service.tokens import Tokens
+
+FEATURES = 8
+_MAIN = """
+if __name__ == "__main__":  # the workers import this file, and need nothing of what follows
+    import sys
+    from pathlib import Path
+    from fhenn.service.limits import Limits
+    from fhenn.service.serving import serve
+    limits = Limits(**eval(sys.argv[3]))
+    serve(Path(sys.argv[1]), port=int(sys.argv[2]), limits=limits, started=lambda url: print(url, flush=True))
+"""
+
+
+def model() -> fhenn.Sequential:
+    """A logistic regression that the client finishes: the smallest ring, a few milliseconds."""
+    weight = np.random.default_rng(3).normal(size=(1, FEATURES)) / FEATURES
+    return fhenn.Sequential([fhenn.Linear(weight, [0.1])], finish="sigmoid")
+
+
+MODEL = model()
+PLAN = fhenn.plan(MODEL, inputs=[-1, 1])
+
+
+def samples(rng: np.random.Generator, count: int = 1) -> np.ndarray:
+    return rng.uniform(-1, 1, (count, FEATURES))
+
+
+def right(client: fhenn.Client, answer: bytes, x: np.ndarray) -> bool:
+    """Whether an answer is the twin's, within the plan's error."""
+    return bool(np.abs(client.decrypt(answer) - MODEL.predict(x)).max() <= PLAN.error)
+
+
+def stored(folder: Path) -> Path:
+    """A store with the model."""
+    store = Store(folder)
+    store.add_model("cancer", model_to_bytes(MODEL), plan_to_bytes(PLAN))
+    store.close()
+    return folder
+
+
+@dataclass
+class Running:
+    """A service that runs: start it with `with`."""
+
+    folder: Path
+    limits: dict[str, Any] = field(default_factory=dict)
+    port: int = 0
+    before: list[str] = field(default_factory=list)
+    process: subprocess.Popen[str] | None = None
+    url: str = ""
+
+    @property
+    def log(self) -> Path:
+        return self.folder.with_name(self.folder.name + ".log")
+
+    def __enter__(self) -> Running:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        main = self.folder.with_name("serve_for_tests.py")
+        main.write_text(_MAIN)
+        with self.log.open("a") as log:
+            self.process = subprocess.Popen(
+                [*self.before, sys.executable, str(main), str(self.folder), str(self.port), repr(self.limits)],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        self.url = self.process.stdout.readline().strip()
+        assert self.url.startswith("http://127.0.0.1:"), self.log.read_text()[-2000:]
+        self.port = int(self.url.rpartition(":")[2])  # the same after a restart
+        self.await_ready()
+
+    def await_ready(self, seconds: float = 60.0) -> None:
+        def ready() -> bool:
+            try:
+                return httpx.get(f"{self.url}/health/ready").status_code == 200
+            except httpx.TransportError:
+                return False
+
+        wait_for(ready, seconds)
+
+    def stop(self) -> int:
+        """SIGTERM, and the exit code."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        try:
+            code = self.process.wait(30)
+        finally:
+            self.process.kill()
+            self.process.stdout.close()
+        return code
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def pid(self) -> int:
+        """Of the server itself, below what it was started by."""
+        pid = self.process.pid
+        while self.before and (children := children_of(pid)) and "serve_for_tests" not in command_of(pid):
+            pid = children[0]
+        return pid
+
+    def workers(self) -> list[int]:
+        return [pid for pid in children_of(self.pid()) if "spawn_main" in command_of(pid)]
+
+    def metric(self, name: str) -> float:
+        for line in httpx.get(f"{self.url}/metrics").text.splitlines():
+            if line.startswith(name):
+                return float(line.rpartition(" ")[2])
+        return 0.0
+
+    def token(self, owner: str, days: float = 1.0) -> str:
+        return Tokens(self.folder / "tokens").create(owner, days)[0]
+
+    def remote(self, owner: str = "hospital", keys: bytes | None = None, **options: Any) -> fhenn.RemoteServer:
+        return fhenn.RemoteServer(self.url, self.token(owner), keys, **options)
+
+    def http(self, owner: str = "hospital", token: str | None = None) -> httpx.Client:
+        headers = {"Authorization": f"Bearer {token or self.token(owner)}"}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=60)
+
+
+def children_of(pid: int) -> list[int]:
+    tasks = Path(f"/proc/{pid}/task")
+    try:
+        texts = [(task / "children").read_text() for task in tasks.iterdir()]
+    except OSError:
+        return []
+    return [int(child) for text in texts for child in text.split()]
+
+
+def command_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    except OSError:
+        return ""
+
+
+def resident(pid: int) -> int:
+    """Resident bytes of a process."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS"):
+            return int(line.split()[1]) << 10
+    return 0
+
+
+def kill(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+
+
+def wait_for(condition: Any, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come to that"
+        time.sleep(0.05)
+
+
+class Bystander:
+    """Somebody else, who predicts all the while, and whose answers must be right."""
+
+    def __init__(self, running: Running, pause: float = 0.05) -> None:
+        self._client = fhenn.Client(PLAN)
+        self._remote = running.remote("bystander", self._client.evaluation_keys())
+        self._pause, self._stop, self._thread = pause, threading.Event(), threading.Thread(target=self._run)
+        self.answers, self.wrong, self.errors, self.slowest = 0, 0, [], 0.0
+
+    def _run(self) -> None:
+        rng = np.random.default_rng(11)
+        while not self._stop.is_set():
+            x = samples(rng)
+            try:
+                start = time.perf_counter()
+                answer = self._remote.predict(self._client.encrypt(x))
+                self.slowest = max(self.slowest, time.perf_counter() - start)
+                self.wrong += not right(self._client, answer, x)
+                self.answers += 1
+            except Exception as error:
+                self.errors.append(error)
+            self._stop.wait(self._pause)
+
+    def __enter__(self) -> Bystander:
+        self._remote.upload()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._remote.close()
+
+    def require_well(self, answers: int = 1) -> None:
+        assert not self.errors, self.errors[:3]
+        assert self.wrong == 0
+        assert self.answers >= answers
