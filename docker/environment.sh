@@ -7,7 +7,8 @@ extras=$1; shift
 python -m venv --without-pip /opt/fhenn
 # --only-binary: there is no compiler here; a platform without a TenSEAL wheel shall say so at once.
 python -m pip --python /opt/fhenn install --no-cache-dir --no-compile --only-binary=:all: ".[$extras]" "$@"
-# the tests of packages, and what only compilers read
+# the tests of packages, and what is for compilers
+rm -rf /opt/fhenn/lib/python3*/site-packages/numpy/f2py /opt/fhenn/lib/python3*/site-packages/numpy/distutils
 find /opt/fhenn/lib -depth -type d \( -name tests -o -name test -o -name include \) -exec rm -r {} +
 find /opt/fhenn/lib \( -name '*.pyi' -o -name '*.c' -o -name '*.h' -o -name '*.hpp' -o -name '*.pxd' -o -name '*.a' \) -delete
 # unchecked-hash: bytecode that stays valid whatever time stamps a copy of the files gets.

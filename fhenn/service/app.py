@@ -6,7 +6,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path as FilePath
 from typing import Annotated, Any
 
@@ -16,7 +16,7 @@ from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fhenn import __version__
 from fhenn.service.bodies import Admission, chunks, declared_length, too_large
@@ -31,9 +31,11 @@ from fhenn.service.store import Store, StoredModel, no_space
 from fhenn.service.tokens import Token
 from fhenn.service.uploads import Uploads
 from fhenn.service.work import GONE, MEMORY, NO_WITNESS, REFUSED, UNEXPECTED
-from fhenn.service.workers import Pool, QueueFull, WorkerDied, WorkerLate
+from fhenn.service.workers import Buffer, Pool, QueueFull, WorkerDied, WorkerLate
 
 BINARY = "application/octet-stream"
+_PIECE = 1 << 16
+"""Bytes of an answer that are sent at once: a client that takes none of them for `Limits.idle` is gone."""
 _bearer = HTTPBearer(
     auto_error=False, bearerFormat="fhenn token", description="A token of `fhenn token create`, for /v1."
 )
@@ -151,7 +153,7 @@ class Service:
             )
         return answer
 
-    async def ask(self, task: dict[str, Any], payload: bytes, affinity: str) -> tuple[dict[str, Any], bytes]:
+    async def ask(self, task: dict[str, Any], payload: Buffer, affinity: str) -> tuple[dict[str, Any], bytes]:
         """The answer of a worker; another is asked where one died of something else than the task. Raises Problem."""
         try:
             try:
@@ -175,7 +177,7 @@ class Service:
             return answer, body
         raise _problem_of(error_name, answer)
 
-    async def predict(self, owner: str, model: StoredModel, digest: str, witness: bool, data: bytes) -> bytes:
+    async def predict(self, owner: str, model: StoredModel, digest: str, witness: bool, data: bytearray) -> bytes:
         """The encrypted answer to encrypted samples. Raises Problem."""
         path = str(self.store.keys_path(owner, digest))
         task = {
@@ -455,7 +457,9 @@ async def predict(
     length = declared_length(request, limits.body, "A prediction")
     if service.pool.full:  # before a byte of the body is held
         raise Problem(503, "busy", "Too many requests wait. Send it again later.", retry_after=1)
-    with service.admission.request(holder.owner), service.admission.body() as buffer:
+    with ExitStack() as stack:
+        stack.enter_context(service.admission.request(holder.owner))
+        buffer = stack.enter_context(service.admission.body())
         async for chunk in chunks(request, limits):
             if len(buffer) + len(chunk) > limits.body:
                 raise too_large("A prediction", limits.body)
@@ -464,12 +468,28 @@ async def predict(
             raise Problem(
                 422, "malformed", "There are no ciphertexts in the request. Send the bytes of Client.encrypt."
             )
-        answer = await service.predict(holder.owner, found, keys, witness, bytes(buffer))
-    try:
-        service.store.touch(holder.owner, keys)
-    except sqlite3.OperationalError as error:  # the answer counts for more than when the keys were used last
-        log(logging.WARNING, "use of keys not noted", **described(error))
-    return Response(answer, media_type=BINARY)
+        answer = await service.predict(holder.owner, found, keys, witness, buffer)
+        try:
+            service.store.touch(holder.owner, keys)
+        except sqlite3.OperationalError as error:  # the answer counts for more than when the keys were used last
+            log(logging.WARNING, "use of keys not noted", **described(error))
+        return _HeldResponse(answer, stack.pop_all())
+
+
+class _HeldResponse(Response):
+    """An answer that its owner's request, and memory, counts for until it is taken; it is sent in pieces."""
+
+    def __init__(self, answer: bytes, held: ExitStack) -> None:
+        super().__init__(answer, media_type=BINARY)
+        self._held = held
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._held:
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            for start in range(0, len(self.body), _PIECE):
+                piece = self.body[start : start + _PIECE]
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def _answer(request: Request, problem: Problem) -> JSONResponse:
@@ -553,4 +573,4 @@ def create_app(store: Store, limits: Limits) -> tuple[ASGIApp, Service]:
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(Exception, _on_exception)
-    return Envelope(app, limits, service.metrics), service
+    return Envelope(app, service.metrics), service

@@ -38,7 +38,7 @@ class Admission:
     @contextmanager
     def body(self) -> Iterator[bytearray]:
         """A buffer for a body; what `hold` put there counts until it is done with."""
-        buffer = bytearray()
+        buffer = bytearray()  # what is in it counts until its answer is out: that is about as large
         try:
             yield buffer
         finally:

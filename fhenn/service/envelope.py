@@ -13,7 +13,6 @@ from secrets import token_hex
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from fhenn.service.limits import Limits
 from fhenn.service.logs import log
 from fhenn.service.metrics import Metrics
 
@@ -25,8 +24,8 @@ _LONGEST_DRAIN = 2.0
 class Envelope:
     """ASGI middleware, the outermost."""
 
-    def __init__(self, app: ASGIApp, limits: Limits, metrics: Metrics) -> None:
-        self._app, self._limits, self._metrics = app, limits, metrics
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app, self._metrics = app, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""
@@ -67,15 +66,12 @@ class Envelope:
                     (b"cache-control", b"no-store"),
                 ]
             sent += len(message.get("body", b""))
-            async with asyncio.timeout(self._limits.transfer):
-                await send(message)
+            await send(message)
 
         try:
             await self._app(scope, counted_receive, guarded_send)
         except ClientDisconnect:
             status = status or 499
-        except TimeoutError:  # it does not take its answer
-            log(logging.WARNING, "answer not taken", request_id=request_id)
         except Exception as error:
             log(logging.ERROR, "unexpected error", request_id=request_id, **described(error))
         finally:

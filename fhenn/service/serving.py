@@ -24,10 +24,11 @@ from fhenn.service.store import Store
 
 
 def protocol_of(limits: Limits) -> type[H11Protocol]:
-    """uvicorn's HTTP protocol, with bounds on open connections and on the time that a request's head may take."""
+    """uvicorn's HTTP protocol, with bounds on connections, on a head's time and on clients that take no answer."""
 
     class Bounded(H11Protocol):
         _deadline: asyncio.TimerHandle | None = None
+        _stalled: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
@@ -44,8 +45,17 @@ def protocol_of(limits: Limits) -> type[H11Protocol]:
             elif self._deadline is None and (self.cycle is None or self.cycle.response_complete):
                 self._await_head()
 
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            self._stalled = self.loop.call_later(limits.idle, self.transport.abort)  # close() would wait for the client
+
+        def resume_writing(self) -> None:
+            self._go_on()
+            super().resume_writing()
+
         def connection_lost(self, exc: Exception | None) -> None:
             self._stop_waiting()
+            self._go_on()
             super().connection_lost(exc)
 
         def send_400_response(self, msg: str) -> None:
@@ -55,6 +65,11 @@ def protocol_of(limits: Limits) -> type[H11Protocol]:
 
         def _await_head(self) -> None:
             self._deadline = self.loop.call_later(limits.header, self.transport.close)
+
+        def _go_on(self) -> None:
+            if self._stalled is not None:
+                self._stalled.cancel()
+                self._stalled = None
 
         def _stop_waiting(self) -> None:
             if self._deadline is not None:

@@ -25,6 +25,8 @@ from fhenn.service.work import work
 _CRASHES = {-number for number in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)}
 _LARGEST_ANSWER = 1 << 30
 
+Buffer = bytes | bytearray
+
 
 @dataclass(eq=False)
 class WorkerDied(Exception):
@@ -67,7 +69,7 @@ class _Worker:
         """Wait until it has imported what it needs. Raises EOFError where it dies."""
         self._pipe.recv_bytes(16)
 
-    def call(self, task: dict[str, Any], payload: bytes) -> tuple[dict[str, Any], bytes]:
+    def call(self, task: dict[str, Any], payload: Buffer) -> tuple[dict[str, Any], bytes]:
         """Do a task. Raises EOFError, OSError where the worker dies."""
         self._pipe.send_bytes(json.dumps(task).encode())
         self._pipe.send_bytes(payload)
@@ -129,7 +131,7 @@ class Pool:
         for _ in range(self._limits.workers):
             self._begin()
 
-    async def run(self, task: dict[str, Any], payload: bytes, affinity: str) -> tuple[dict[str, Any], bytes]:
+    async def run(self, task: dict[str, Any], payload: Buffer, affinity: str) -> tuple[dict[str, Any], bytes]:
         """The answer of a worker, preferably of one that did a task of the same affinity lately.
 
         Raises QueueFull, WorkerLate, WorkerDied.

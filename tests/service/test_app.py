@@ -4,7 +4,7 @@ from hashlib import sha256
 import httpx
 import numpy as np
 import pytest
-from service_harness import FEATURES, MODEL, PLAN, right, samples
+from service_harness import FEATURES, MODEL, PLAN, right, samples, wait_for
 
 import fhenn
 from fhenn.errors import KeyMissing, ParameterError, ServiceError, ServiceUnreachable
@@ -265,6 +265,7 @@ def test_health_metrics_and_description(service, hospital):
 def test_logs_are_json_with_ids_and_without_payloads(service, hospital):
     message = hospital.client.encrypt(samples(rng))
     hospital.http.post(f"{PREDICT}?keys={hospital.remote.digest}", content=message, headers={"X-Request-ID": "seen-1"})
+    wait_for(lambda: '"seen-1"' in service.log.read_text(), 5)  # it is logged once the answer is out
     lines = [json.loads(line) for line in service.log.read_text().splitlines()]
     mine = [line for line in lines if line.get("request_id") == "seen-1"]
     assert [(line["route"], line["status"], line["owner"]) for line in mine] == [

@@ -345,6 +345,34 @@ def test_slow_and_half_open_connections_are_closed_and_hurt_nobody(service):
 
 
 @pytest.mark.thorough
+def test_clients_that_do_not_take_their_answers_are_cut_off(tmp_path):
+    client, rng = fhenn.Client(PLAN), np.random.default_rng(3)
+    message = client.encrypt(samples(rng, 60))  # an answer of 4 MB: more than the sockets hold
+    limits = {"workers": 1, "idle": 2.0, "per_owner": 4}
+    with Running(stored(tmp_path / "store"), limits) as running, Bystander(running, 0.2) as bystander:
+        token = running.token("silent")
+        with fhenn.RemoteServer(running.url, token, client.evaluation_keys()) as remote:
+            remote.upload()
+            head = (
+                f"POST {PREDICT}?keys={remote.digest} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
+                f"Content-Length: {len(message)}\r\n\r\n"
+            )
+            open_ones = []
+            for _ in range(4):
+                connection = socket.socket()
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                connection.connect(("127.0.0.1", running.port))
+                connection.sendall(head.encode() + message)
+                open_ones.append(connection)
+            wait_for(lambda: running.metric("fhenn_held_bytes") > 3 * len(message), 20)
+            wait_for(lambda: running.metric("fhenn_held_bytes") < len(message), 20)
+            remote.predict(message)  # the owner's requests are free again
+            for connection in open_ones:
+                connection.close()
+    bystander.require_well(5)
+
+
+@pytest.mark.thorough
 def test_ten_thousand_small_requests_and_dead_connections_take_bounded_memory(tmp_path):
     limits = {"workers": 2, "header": 3.0, "idle": 5.0, "connections": 300}
     with Running(stored(tmp_path / "store"), limits) as running, Bystander(running, 0.1) as bystander:
