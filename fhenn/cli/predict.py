@@ -35,7 +35,7 @@ def _service_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def fetch(
     *, url: str, model: str | None, token_file: Path | None, cafile: Path | None, output: Path, as_json: bool
 ) -> None:
-    r"""Fetch the public plan of a model that a service has, for keygen, encrypt and decrypt.
+    """Fetch the public plan of a service's model, for keygen, encrypt, decrypt.
 
     \b
       export FHENN_URL=https://host FHENN_TOKEN=fhenn_…
@@ -65,7 +65,7 @@ def predict(
     output: Path,
     as_json: bool,
 ) -> None:
-    r"""Let a service run its model on the ciphertexts in UPLOAD.
+    """Let a service run its model on the ciphertexts in UPLOAD.
 
     What `fhenn evaluate` does where the model is at hand. Ciphertexts and evaluation keys leave this machine; the
     secret key has no part in it.

@@ -64,7 +64,7 @@ def serve(
     keys_per_owner: int | None,
     ciphertexts: int | None,
 ) -> None:
-    r"""Serve models on ciphertexts, over HTTP.
+    """Serve models on ciphertexts, over HTTP.
 
     \b
       fhenn serve --add cancer model.fhenn plan.fhenn
@@ -123,6 +123,9 @@ def token() -> None:
     """Who may ask the service: create, list and revoke tokens.
 
     A token belongs to an owner, reaches that owner's evaluation keys and no others, and expires.
+
+    \b
+      fhenn token create hospital --days 30
     """
 
 
