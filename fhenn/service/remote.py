@@ -53,7 +53,7 @@ class RemoteServer:
         token: str,
         evaluation_keys: bytes | None = None,
         model: str | None = None,
-        attempts: int = 6,
+        attempts: int = 8,
         timeout: float = 90.0,
         verify: Any = True,
         progress: Callable[[str, int, int], None] = lambda what, done, total: None,

@@ -391,7 +391,8 @@ class TestBounds:
 
 class TestMistakes:
     @pytest.mark.parametrize("command", ["train", "plan", "certify", "keygen", "encrypt", "evaluate", "decrypt",
-                                         "inspect", "import", "completion", "serve", "fetch", "predict", "token"])  # fmt: skip
+                                         "inspect", "import", "completion", "serve", "token", "fetch",
+                                         "predict"])  # fmt: skip
     def test_help(self, command):
         text = run(command, "--help")
         assert "Usage" in text

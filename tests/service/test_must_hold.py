@@ -266,7 +266,7 @@ def test_a_restart_in_mid_upload_and_before_the_prediction(tmp_path):
     running = Running(stored(tmp_path / "store"), {"workers": 1})
     with running:
         token = running.token("hospital")
-        remote = fhenn.RemoteServer(running.url, token, keys)
+        remote = fhenn.RemoteServer(running.url, token, keys, attempts=12)
         with half_sent(running, token, path, keys):
             part = running.folder / "uploads" / "hospital" / f"{sha256(keys).hexdigest()}.part"
             time.sleep(0.3)
@@ -292,7 +292,7 @@ def test_the_index_is_rebuilt_when_it_is_missing_or_broken(tmp_path):
     client, x = fhenn.Client(PLAN), samples(np.random.default_rng(4))
     running = Running(stored(tmp_path / "store"), {"workers": 1})
     with running:
-        remote = running.remote("hospital", client.evaluation_keys())
+        remote = running.remote("hospital", client.evaluation_keys(), attempts=12)
         remote.upload()
         running.kill()
         for path in running.folder.glob("index.sqlite*"):
