@@ -80,7 +80,7 @@ class Envelope:
             self._metrics.requests.labels(_method(scope), route, str(status)).inc()
             self._metrics.seconds.labels(route).observe(seconds)
             log(
-                logging.DEBUG if route.startswith("/health") else logging.INFO,
+                logging.DEBUG if route.startswith(("/health", "/metrics")) else logging.INFO,
                 "request",
                 request_id=request_id,
                 method=_method(scope),
