@@ -9,9 +9,11 @@ import pytest
 from service_harness import PLAN, right, samples, stored, wait_for
 
 import fhenn
+from fhenn.artifacts import model_to_bytes, plan_to_bytes
 from fhenn.service.limits import Limits
 from fhenn.service.problems import Problem
 from fhenn.service.store import Store
+from fhenn.service.work import Worker
 from fhenn.service.workers import Pool, WorkerDied
 
 
@@ -134,4 +136,27 @@ def test_crashes_and_losses_become_problems(tmp_path, monkeypatch):
     with pytest.raises(Problem) as caught:
         asyncio.run(service.ask({}, b"", ""))
     assert (caught.value.status, caught.value.kind, len(calls)) == (503, "worker-lost", 2)
+    store.close()
+
+
+def test_a_witness_is_passed_through(tmp_path):
+    """Where the plan has one, the answer carries it, and the client acts on it."""
+    rng = np.random.default_rng(4)
+    model = fhenn.Sequential([fhenn.Linear(rng.normal(size=(1, 4))), fhenn.Square()])
+    plan = fhenn.plan(model, inputs=[-1, 1], witness=True)
+    store = Store(tmp_path / "store")
+    store.add_model("watched", model_to_bytes(model), plan_to_bytes(plan))
+    client = fhenn.Client(store.models()["watched"].plan)  # the public plan, as clients get it
+    keys = tmp_path / "keys.fhenn"
+    keys.write_bytes(client.evaluation_keys())
+    task = {"task": "predict", "model": str(tmp_path / "store" / "models" / "watched"), "keys": str(keys)}
+    x = rng.uniform(-0.3, 0.3, (2, 4))
+    worker = Worker(contexts=1)
+    plain, with_witness = (
+        worker.answer(task | {"witness": witness, "ciphertexts": 99}, client.encrypt(x)) for witness in (False, True)
+    )
+    assert plain[0] == with_witness[0] == {}
+    assert len(with_witness[1]) > len(plain[1])
+    for _, body in (plain, with_witness):
+        np.testing.assert_allclose(client.decrypt(body), model.predict(x), atol=plan.error)
     store.close()
