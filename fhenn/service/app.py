@@ -143,17 +143,19 @@ class Service:
             raise Problem(404, "model-unknown", "There is no such model here. GET /v1/models names those there are.")
         return self.models[name]
 
-    async def _check_keys(self, path: FilePath) -> dict[str, Any]:
+    async def _check_keys(self, owner: str, path: FilePath) -> dict[str, Any]:
         folders = {name: str(model.folder) for name, model in self.models.items()}
         task = {"task": "check", "keys": str(path.resolve()), "models": folders}
-        answer, _ = await self.ask(task, b"", affinity="")
+        answer, _ = await self.ask(owner, task, b"", affinity="")
         if not answer["fits"]:
             raise Problem(
                 422, "keys-unfit", "The keys were made for none of the models here. Make them for a model's plan."
             )
         return answer
 
-    async def ask(self, task: dict[str, Any], payload: Buffer, affinity: str) -> tuple[dict[str, Any], bytes]:
+    async def ask(
+        self, owner: str, task: dict[str, Any], payload: Buffer, affinity: str
+    ) -> tuple[dict[str, Any], bytes]:
         """The answer of a worker; another is asked where one died of something else than the task. Raises Problem."""
         try:
             try:
@@ -165,10 +167,12 @@ class Service:
         except QueueFull as error:
             raise Problem(503, "busy", "Too many requests wait. Send it again later.", retry_after=1) from error
         except WorkerLate as error:
+            self.admission.blame(owner)
             detail = f"It took longer than the {self.limits.seconds:g} s that it may. Send fewer samples at once."
             raise Problem(504, "too-long", detail) from error
         except WorkerDied as death:
             if death.crashed:
+                self.admission.blame(owner)
                 detail = "The process that evaluated these bytes crashed on them. Make them again with a sound client."
                 raise Problem(422, "crashed", detail) from death
             raise Problem(503, "worker-lost", "The worker was lost, twice. Send it again.", retry_after=1) from death
@@ -188,7 +192,7 @@ class Service:
             "ciphertexts": self.limits.ciphertexts,
         }
         start = time.perf_counter()
-        _, body = await self.ask(task, data, affinity=path)
+        _, body = await self.ask(owner, task, data, affinity=path)
         self.metrics.evaluation.observe(time.perf_counter() - start)
         return body
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from math import ceil
+from time import monotonic
 
 from starlette.requests import Request
 
 from fhenn.service.limits import Limits
 from fhenn.service.problems import Problem
+
+_MINUTE = 60.0
 
 
 class Admission:
@@ -19,6 +23,7 @@ class Admission:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._owners: Counter[str] = Counter()
+        self._crashes: dict[str, deque[float]] = {}
         self.held = 0
 
     @contextmanager
@@ -27,6 +32,11 @@ class Admission:
         if self._owners[owner] >= self._limits.per_owner:
             detail = f"{self._limits.per_owner} requests of this token's owner are being handled. Wait for an answer."
             raise Problem(429, "too-many-requests", detail, retry_after=1)
+        crashes = self._crashes.get(owner, ())
+        if len(crashes) >= self._limits.crashes and monotonic() - crashes[0] < _MINUTE:
+            wait = ceil(_MINUTE - (monotonic() - crashes[0]))
+            detail = f"{len(crashes)} requests of this token's owner ended a worker lately. Mend them before the next."
+            raise Problem(429, "too-many-crashes", detail, retry_after=wait)
         self._owners[owner] += 1
         try:
             yield
@@ -34,6 +44,10 @@ class Admission:
             self._owners[owner] -= 1
             if not self._owners[owner]:
                 del self._owners[owner]
+
+    def blame(self, owner: str) -> None:
+        """A request of an owner has ended a worker: others wait until it is replaced."""
+        self._crashes.setdefault(owner, deque(maxlen=self._limits.crashes)).append(monotonic())
 
     @contextmanager
     def body(self) -> Iterator[bytearray]:

@@ -17,8 +17,10 @@ from fhenn.service.logs import log
 from fhenn.service.metrics import Metrics
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-_MOST_DRAINED = 4 << 20
-_LONGEST_DRAIN = 2.0
+_MOST_DRAINED = 64 << 20
+_LONGEST_DRAIN = 5.0
+_NOT_DRAINED = frozenset({408, 413})
+"""Answers to clients that would send for too long."""
 
 
 class Envelope:
@@ -44,7 +46,7 @@ class Envelope:
             return message
 
         async def drain() -> None:
-            """Take what a client still sends: it reads a refusal only after that."""
+            """Take what a client still sends: many read an answer only after that."""
             bound = received + _MOST_DRAINED
             try:
                 async with asyncio.timeout(_LONGEST_DRAIN):
@@ -57,7 +59,7 @@ class Envelope:
             nonlocal status, sent
             if message["type"] == "http.response.start":
                 status = message["status"]
-                if status >= 400 and not ended and status != 408 and _has_body(scope):
+                if not ended and status not in _NOT_DRAINED and _has_body(scope):
                     await drain()
                 message["headers"] = [
                     *message.get("headers", []),
@@ -112,7 +114,9 @@ def _request_id(scope: Scope) -> str:
 
 
 def _has_body(scope: Scope) -> bool:
-    return any(name in (b"content-length", b"transfer-encoding") for name, _ in scope["headers"])
+    """Whether a client is sending a body; one that asks first, with Expect, is not."""
+    names = {name for name, _ in scope["headers"]}
+    return not names.isdisjoint({b"content-length", b"transfer-encoding"}) and b"expect" not in names
 
 
 def _method(scope: Scope) -> str:

@@ -19,9 +19,10 @@ class Limits:
     workers: processes that evaluate. memory: address space of each. contexts: evaluation keys that each keeps loaded.
     body: of a prediction's request. keys: of one client's evaluation keys. keys_per_owner: kept; the least recently
     used go first. ciphertexts: in one prediction. seconds: of one evaluation. queue: requests that wait for a worker.
-    per_owner: requests of one owner at once. held: bytes of request bodies in memory, all together. idle: longest
-    silence of a client that owes bytes, or takes none. transfer: longest time for a request's body, and for an answer.
-    header: longest time for a request's head. connections: open at once. drain: for running requests at shutdown.
+    per_owner: requests of one owner at once. crashes: workers that one owner's requests may end in a minute, by
+    crashing them or taking too long. held: bytes of request bodies in memory, all together. idle: longest silence of a
+    client that owes bytes, or takes none. transfer: longest time for a request's body. header: longest time for a
+    request's head. connections: open at once. drain: for running requests at shutdown.
     Raises ParameterError where one is not positive.
     """
 
@@ -35,6 +36,7 @@ class Limits:
     seconds: float = 60.0
     queue: int = 64
     per_owner: int = 16
+    crashes: int = 5
     held: int = 512 << 20
     idle: float = 20.0
     transfer: float = 600.0

@@ -20,8 +20,8 @@ from fhenn.service.store import Store, no_space
 
 _BUFFER = 1 << 20
 
-Check = Callable[[Path], Awaitable[dict[str, Any]]]
-"""Checks a complete file of keys in a worker. Raises Problem where they are no good."""
+Check = Callable[[str, Path], Awaitable[dict[str, Any]]]
+"""Checks an owner's complete file of keys in a worker. Raises Problem where they are no good."""
 
 
 @dataclass(eq=False)
@@ -37,7 +37,7 @@ class _Turn:
 
 
 class Uploads:
-    """Uploads into a store. check: called with the path of a complete upload, before it becomes an owner's keys."""
+    """Uploads into a store. check: called with owner and path of a complete upload, before it becomes an owner's keys."""
 
     def __init__(self, store: Store, check: Check) -> None:
         self._store, self._check = store, check
@@ -64,7 +64,7 @@ class Uploads:
                 return scanner.seen
             if scanner.hexdigest != digest:
                 raise Problem(422, "digest", "The bytes do not have the digest that the address names. Send them anew.")
-            await self._check(part)
+            await self._check(owner, part)
             turn.require()
             self._store.keep_upload(owner, digest)
             return size

@@ -23,7 +23,7 @@ _SEALS = (ValueError, RuntimeError, IndexError, OverflowError)
 def work(pipe: Connection, memory: int, contexts: int) -> None:
     """Answer tasks until the parent is gone. memory: bytes of address space; contexts: keys to keep loaded."""
     _confine(memory)
-    worker = Worker(contexts)
+    worker = Worker(contexts, memory // 8)
     try:
         pipe.send_bytes(b"ready")
         while True:
@@ -50,16 +50,19 @@ def _confine(memory: int) -> None:
 
 
 class Worker:
-    """The state of a worker process: models, and the evaluation keys used last. contexts: how many keys to keep."""
+    """The state of a worker process: models, and the evaluation keys used last.
 
-    def __init__(self, contexts: int) -> None:
+    contexts: how many keys to keep; size: bytes of the messages that they came in. One is kept however large it is.
+    """
+
+    def __init__(self, contexts: int, size: int) -> None:
         from fhenn.artifacts import model_from_bytes, plan_from_bytes
         from fhenn.session import Server
 
         self._model_from_bytes, self._plan_from_bytes, self._server_of = model_from_bytes, plan_from_bytes, Server
-        self._contexts = contexts
+        self._contexts, self._size = contexts, size
         self._models: dict[str, tuple[Any, Any]] = {}
-        self._servers: OrderedDict[tuple[str, str], Any] = OrderedDict()
+        self._servers: OrderedDict[tuple[str, str], tuple[Any, int]] = OrderedDict()
 
     def answer(self, task: dict[str, Any], payload: bytes) -> tuple[dict[str, Any], bytes]:
         """The answer to a task, or {"error": name, "detail": text}."""
@@ -97,16 +100,17 @@ class Worker:
         return bytes(server.predict(payload, witness=True))
 
     def _server(self, folder: str, keys: str) -> Any:
-        server = self._servers.get((folder, keys))
-        if server is None:
+        if (folder, keys) not in self._servers:
             model, plan = self._model(folder)
             data = Path(keys).read_bytes()
-            server = self._server_of(model, plan, data)
-            self._servers[folder, keys] = server
+            while self._servers and (
+                len(self._servers) >= self._contexts
+                or sum(size for _, size in self._servers.values()) + len(data) > self._size
+            ):
+                self._servers.popitem(last=False)
+            self._servers[folder, keys] = self._server_of(model, plan, data), len(data)
         self._servers.move_to_end((folder, keys))
-        while len(self._servers) > self._contexts:
-            self._servers.popitem(last=False)
-        return server
+        return self._servers[folder, keys][0]
 
     def _model(self, folder: str) -> tuple[Any, Any]:
         if folder not in self._models:

@@ -99,7 +99,7 @@ class Pool:
 
     def __init__(self, limits: Limits, on_death: Callable[[int | None], None] = lambda code: None) -> None:
         self._limits, self._on_death = limits, on_death
-        self._threads = ThreadPoolExecutor(2 * limits.workers + 2, "fhenn-worker")
+        self._threads = ThreadPoolExecutor(4 * limits.workers, "fhenn-worker")
         self._all: set[_Worker] = set()
         self._free: list[_Worker] = []
         self._waiting: deque[asyncio.Future[_Worker]] = deque()
@@ -176,14 +176,14 @@ class Pool:
         loop = asyncio.get_running_loop()
         pause = 0.1
         while not self._closed:
-            worker = await loop.run_in_executor(None, _Worker, self._limits)
+            worker = await loop.run_in_executor(self._threads, _Worker, self._limits)
             try:
-                await loop.run_in_executor(None, worker.await_ready)
+                await loop.run_in_executor(self._threads, worker.await_ready)
             except asyncio.CancelledError:
                 worker.kill()
                 raise
             except (EOFError, OSError):  # it died before it was ready: no memory, perhaps
-                self._on_death(await loop.run_in_executor(None, worker.end))
+                self._on_death(await loop.run_in_executor(self._threads, worker.end))
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, 10.0)
                 continue
@@ -204,7 +204,7 @@ class Pool:
         asyncio.get_running_loop().remove_reader(worker.sentinel)
         if worker in self._free:
             self._free.remove(worker)
-        ended = asyncio.get_running_loop().run_in_executor(None, worker.end)
+        ended = asyncio.get_running_loop().run_in_executor(self._threads, worker.end)
         if not self._closed:
             self._begin()
         return ended

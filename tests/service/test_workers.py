@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import time
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from service_harness import PLAN, right, samples, stored, wait_for
 
 import fhenn
 from fhenn.artifacts import model_to_bytes, plan_to_bytes
+from fhenn.service.bodies import Admission
 from fhenn.service.limits import Limits
 from fhenn.service.problems import Problem
 from fhenn.service.store import Store
@@ -128,15 +130,44 @@ def test_crashes_and_losses_become_problems(tmp_path, monkeypatch):
 
     dying(-signal.SIGSEGV, 9)
     with pytest.raises(Problem) as caught:
-        asyncio.run(service.ask({}, b"", ""))
+        asyncio.run(service.ask("hospital", {}, b"", ""))
     assert (caught.value.status, caught.value.kind, len(calls)) == (422, "crashed", 1)
     dying(-signal.SIGKILL, 1)
-    assert asyncio.run(service.ask({}, b"", "")) == ({}, b"answer")
+    assert asyncio.run(service.ask("hospital", {}, b"", "")) == ({}, b"answer")
     dying(-signal.SIGKILL, 9)
     with pytest.raises(Problem) as caught:
-        asyncio.run(service.ask({}, b"", ""))
+        asyncio.run(service.ask("hospital", {}, b"", ""))
     assert (caught.value.status, caught.value.kind, len(calls)) == (503, "worker-lost", 2)
     store.close()
+
+
+def test_loaded_keys_are_bounded_in_number_and_size(pair, tmp_path):
+    client, task = pair
+    message, size = client.encrypt(samples(np.random.default_rng(0))), len(client.evaluation_keys())
+    for worker, kept in ((Worker(2, 1 << 30), 2), (Worker(9, size * 3 // 2), 1), (Worker(9, 1), 1)):
+        for place in range(3):
+            keys = tmp_path / str(place)
+            keys.write_bytes(client.evaluation_keys())
+            answer, _ = worker.answer(task | {"keys": str(keys)}, message)
+            assert answer == {}
+        assert len(worker._servers) == kept
+
+
+def test_owners_whose_requests_end_workers_wait(monkeypatch):
+    admission = Admission(Limits(crashes=2))
+    for _ in range(2):
+        with admission.request("clumsy"):
+            admission.blame("clumsy")
+    with pytest.raises(Problem) as caught, admission.request("clumsy"):
+        pass
+    assert (caught.value.status, caught.value.kind) == (429, "too-many-crashes")
+    assert 0 < caught.value.retry_after <= 60
+    with admission.request("other"):
+        pass
+    now = time.monotonic()
+    monkeypatch.setattr("fhenn.service.bodies.monotonic", lambda: now + 61)
+    with admission.request("clumsy"):
+        pass
 
 
 def test_a_witness_is_passed_through(tmp_path):
@@ -151,7 +182,7 @@ def test_a_witness_is_passed_through(tmp_path):
     keys.write_bytes(client.evaluation_keys())
     task = {"task": "predict", "model": str(tmp_path / "store" / "models" / "watched"), "keys": str(keys)}
     x = rng.uniform(-0.3, 0.3, (2, 4))
-    worker = Worker(contexts=1)
+    worker = Worker(contexts=1, size=1 << 30)
     plain, with_witness = (
         worker.answer(task | {"witness": witness, "ciphertexts": 99}, client.encrypt(x)) for witness in (False, True)
     )
