@@ -32,7 +32,7 @@ class Admission:
         if self._owners[owner] >= self._limits.per_owner:
             detail = f"{self._limits.per_owner} requests of this token's owner are being handled. Wait for an answer."
             raise Problem(429, "too-many-requests", detail, retry_after=1)
-        crashes = self._crashes.get(owner, ())
+        crashes = self._crashes.get(owner, deque[float]())
         if len(crashes) >= self._limits.crashes and monotonic() - crashes[0] < _MINUTE:
             wait = ceil(_MINUTE - (monotonic() - crashes[0]))
             detail = f"{len(crashes)} requests of this token's owner ended a worker lately. Mend them before the next."

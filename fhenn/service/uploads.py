@@ -37,7 +37,7 @@ class _Turn:
 
 
 class Uploads:
-    """Uploads into a store. check: called with owner and path of a complete upload, before it becomes an owner's keys."""
+    """Uploads into a store. check: called with owner and path of a complete one, before it becomes an owner's keys."""
 
     def __init__(self, store: Store, check: Check) -> None:
         self._store, self._check = store, check
