@@ -91,8 +91,8 @@ def attack_with_crafted(service, count):
 
 def test_altered_and_crafted_payloads(service):
     with Bystander(service) as bystander:
-        attack_with_altered(service, 60)
-        attack_with_crafted(service, 60)
+        attack_with_altered(service, 30)
+        attack_with_crafted(service, 30)
     bystander.require_well()
 
 
@@ -319,7 +319,7 @@ def test_a_connection_that_breaks_is_resumed(service):
 
 
 def test_slow_and_half_open_connections_are_closed_and_hurt_nobody(service):
-    """idle is 5 s and header 2 s for this service."""
+    """idle is 3 s and header 1.5 s for this service."""
     token = service.token("slow")
     with Bystander(service, 0.2) as bystander:
         silent = [socket.create_connection(("127.0.0.1", service.port), timeout=20) for _ in range(50)]

@@ -71,7 +71,7 @@ def test_what_is_no_keys_is_refused(client, with_secret):
         fed(keys, 1 << 30, len(keys) + 1)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(body=st.binary(max_size=60), rotations=st.integers(-2, 70), step=st.integers(1, 30))
 def test_whatever_comes_is_passed_or_refused_however_it_is_cut(body, rotations, step):
     data = frame("evaluation-context", {"rotation_keys": rotations}, body)
@@ -85,7 +85,7 @@ def test_whatever_comes_is_passed_or_refused_however_it_is_cut(body, rotations, 
     assert outcome(step) == outcome(1 << 30)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     header=st.binary(max_size=40)
     | st.builds(

@@ -86,6 +86,7 @@ def test_tasks_errors_deaths_and_refusals(pair):
     wait_for(lambda: not os.path.exists(f"/proc/{pid}"), 5)  # noqa: PTH110
 
 
+@pytest.mark.thorough
 def test_memory_is_bounded(pair):
     """A worker with no more address space than it needs to start refuses what takes more, and lives."""
     client, task = pair
