@@ -30,7 +30,7 @@ from fhenn.service.problems import Problem
 from fhenn.service.store import Store, StoredModel, no_space
 from fhenn.service.tokens import Token
 from fhenn.service.uploads import Uploads
-from fhenn.service.work import GONE, MEMORY, NO_WITNESS, REFUSED, UNEXPECTED
+from fhenn.service.work import GONE, MEMORY, NO_MEMORY, NO_WITNESS, REFUSED, UNEXPECTED
 from fhenn.service.workers import Buffer, Pool, QueueFull, WorkerDied, WorkerLate
 
 BINARY = "application/octet-stream"
@@ -161,7 +161,7 @@ class Service:
             try:
                 answer, body = await self.pool.run(task, payload, affinity)
             except WorkerDied as death:
-                if death.crashed:
+                if death.crashed or death.exit_code == NO_MEMORY:
                     raise
                 answer, body = await self.pool.run(task, payload, affinity)
         except QueueFull as error:
@@ -171,6 +171,8 @@ class Service:
             detail = f"It took longer than the {self.limits.seconds:g} s that it may. Send fewer samples at once."
             raise Problem(504, "too-long", detail) from error
         except WorkerDied as death:
+            if death.exit_code == NO_MEMORY:
+                raise _problem_of(MEMORY, {}) from death
             if death.crashed:
                 self.admission.blame(owner)
                 detail = "The process that evaluated these bytes crashed on them. Make them again with a sound client."

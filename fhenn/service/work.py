@@ -16,6 +16,9 @@ from fhenn.errors import FhennError, WireFormatError
 MEMORY, REFUSED, GONE, NO_WITNESS, UNEXPECTED = "memory", "refused", "gone", "no-witness", "unexpected"
 """Names of errors in answers, beside those of fhenn's typed errors: the last is a mistake of ours."""
 
+NO_MEMORY = 77
+"""Exit code of a worker that cannot hold what it is sent."""
+
 _SEALS = (ValueError, RuntimeError, IndexError, OverflowError)
 """What SEAL raises in the middle of an evaluation, on a crafted ciphertext: a transparent one, for instance."""
 
@@ -33,6 +36,8 @@ def work(pipe: Connection, memory: int, contexts: int) -> None:
             pipe.send_bytes(body)
     except (EOFError, BrokenPipeError, ConnectionResetError):  # the parent has ended
         return
+    except MemoryError:  # in the middle of a message, whose rest cannot be told from the next
+        os._exit(NO_MEMORY)
 
 
 def _confine(memory: int) -> None:

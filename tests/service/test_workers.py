@@ -15,7 +15,7 @@ from fhenn.service.bodies import Admission
 from fhenn.service.limits import Limits
 from fhenn.service.problems import Problem
 from fhenn.service.store import Store
-from fhenn.service.work import Worker
+from fhenn.service.work import NO_MEMORY, Worker
 from fhenn.service.workers import Pool, WorkerDied
 
 
@@ -88,7 +88,7 @@ def test_tasks_errors_deaths_and_refusals(pair):
 
 @pytest.mark.thorough
 def test_memory_is_bounded(pair):
-    """A worker with no more address space than it needs to start refuses what takes more, and lives."""
+    """A worker with little address space says so where a message takes more, and another takes its place."""
     client, task = pair
     x = samples(np.random.default_rng(0))
 
@@ -98,11 +98,9 @@ def test_memory_is_bounded(pair):
         try:
             answer, body = await pool.run(task, client.encrypt(x), "a")
             assert answer == {} and right(client, body, x)
-            try:
-                answer, _ = await pool.run(task, b"FHENN" + bytes(700 << 20), "a")
-            except WorkerDied:
-                return
-            assert answer["error"] in ("memory", "WireFormatError")
+            with pytest.raises(WorkerDied) as caught:
+                await pool.run(task, b"FHENN" + bytes(700 << 20), "a")
+            assert caught.value.exit_code == NO_MEMORY
             answer, body = await pool.run(task, client.encrypt(x), "a")
             assert right(client, body, x)
         finally:
@@ -133,6 +131,10 @@ def test_crashes_and_losses_become_problems(tmp_path, monkeypatch):
     with pytest.raises(Problem) as caught:
         asyncio.run(service.ask("hospital", {}, b"", ""))
     assert (caught.value.status, caught.value.kind, len(calls)) == (422, "crashed", 1)
+    dying(NO_MEMORY, 9)
+    with pytest.raises(Problem) as caught:
+        asyncio.run(service.ask("hospital", {}, b"", ""))
+    assert (caught.value.status, caught.value.kind, len(calls)) == (422, "too-much-memory", 1)
     dying(-signal.SIGKILL, 1)
     assert asyncio.run(service.ask("hospital", {}, b"", "")) == ({}, b"answer")
     dying(-signal.SIGKILL, 9)
