@@ -156,7 +156,7 @@ def list_tokens(store: Path, as_json: bool) -> None:
         return
     table = Table("id", "owner", "created", "expires")
     for one in kept:
-        table.add_row(one.id, one.owner, one.created, one.expires + (" (expired)" if one.expired else ""))
+        table.add_row(one.id, one.owner, one.created[:10], one.expires[:10] + (" (expired)" if one.expired else ""))
     Console().print(table)
 
 

@@ -288,9 +288,7 @@ async def live() -> State:
 
 @health.get("/health/ready", summary="Whether it can predict", responses=_problems(503))
 async def ready(service: ServiceHere) -> State:
-    """200 where a model is there and a worker is alive, 503 otherwise."""
-    if not service.models:
-        raise Problem(503, "not-ready", "There is no model. Add one with `fhenn serve --add NAME MODEL PLAN`.")
+    """200 where a worker is alive, 503 otherwise."""
     if not service.pool.alive:
         raise Problem(503, "not-ready", "The workers are starting. Try again.", retry_after=1)
     return State(status="ready")

@@ -113,7 +113,10 @@ def serve(
             "Give --ssl-certfile and --ssl-keyfile, or --tls-elsewhere where something in front of it ends TLS.",
         )
     store = Store(folder, limits.keys_per_owner)
-    app, _ = create_app(store, limits)
+    app, service = create_app(store, limits)
+    if not service.models:
+        store.close()
+        raise ServiceRefused(f"there is no model in {folder}.", "Add one: fhenn serve --add NAME MODEL PLAN.")
     config = uvicorn.Config(
         app,
         http=protocol_of(limits),

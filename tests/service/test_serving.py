@@ -29,6 +29,11 @@ def test_a_certificate_needs_its_key(tmp_path):
         serve(tmp_path, certificate=tmp_path / "x.pem")
 
 
+def test_without_a_model_there_is_nothing_to_serve(tmp_path):
+    with pytest.raises(ServiceRefused, match="--add NAME"):
+        serve(tmp_path / "store", port=0)
+
+
 def test_a_port_that_is_taken(tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
