@@ -34,9 +34,9 @@ from fhenn.wire import frame, unframe
 PREDICT = "/v1/models/cancer/predictions"
 
 
-@pytest.fixture
-def running(tmp_path):
-    with Running(stored(tmp_path / "store"), {"workers": 2}) as running:
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    with Running(stored(tmp_path_factory.mktemp("running") / "store"), {"workers": 2}) as running:
         yield running
 
 
@@ -226,7 +226,7 @@ def killed_under_load(running, kills, clients, each):
 def test_workers_killed_under_load(running):
     killed, seconds, errors, wrong = [], [], [], []
     while len(killed) < 20:
-        more = killed_under_load(running, 20 - len(killed), 4, 150)
+        more = killed_under_load(running, 20 - len(killed), 4, 80)
         for whole, part in zip((killed, seconds, errors, wrong), more, strict=True):
             whole.extend(part)
     assert not wrong
