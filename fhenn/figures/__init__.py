@@ -2,6 +2,27 @@
 
 from fhenn.figures.activation import activation_figure
 from fhenn.figures.calibration import calibration_figure
-from fhenn.figures.style import BAND, DANGER, EXACT, POLYNOMIAL, STYLE, save, show
+from fhenn.figures.gallery import gallery_figure
+from fhenn.figures.roc import Roc, roc, roc_figure
+from fhenn.figures.steps import Step, steps_figure
+from fhenn.figures.style import BAND, DANGER, EXACT, MEASURED, OTHER, POLYNOMIAL, STYLE, save, show
 
-__all__ = ["BAND", "DANGER", "EXACT", "POLYNOMIAL", "STYLE", "activation_figure", "calibration_figure", "save", "show"]
+__all__ = [
+    "BAND",
+    "DANGER",
+    "EXACT",
+    "MEASURED",
+    "OTHER",
+    "POLYNOMIAL",
+    "STYLE",
+    "Roc",
+    "Step",
+    "activation_figure",
+    "calibration_figure",
+    "gallery_figure",
+    "roc",
+    "roc_figure",
+    "save",
+    "show",
+    "steps_figure",
+]

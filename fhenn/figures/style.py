@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 EXACT, POLYNOMIAL, BAND, DANGER = "#1f4e79", "#c8501e", "#f3e3b3", "#f2c9c9"
 """One colour for each thing, in every figure: the function, its polynomial, the domain, where it goes wrong."""
 
+MEASURED, OTHER = "#333333", "#9a9a9a"
+"""What was decrypted, and what it is compared with."""
+
 STYLE = {
     "font.size": 10,
     "axes.spines.top": False,

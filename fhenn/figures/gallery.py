@@ -1,0 +1,51 @@
+"""Small images with a caption each."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fhenn.errors import ParameterError, ShapeMismatch
+from fhenn.figures.style import DANGER, STYLE, matplotlib
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_WRONG_TEXT = "#8c2f2f"
+
+
+def gallery_figure(
+    images: ArrayLike, captions: Sequence[str], marked: Collection[int] = (), columns: int = 12
+) -> Figure:
+    """Images in rows, dark for large values, each under its caption; the places in `marked` are framed in red.
+
+    images: (count, height, width). captions: one each. Raises ShapeMismatch, ParameterError for no columns,
+    ExtraMissing without matplotlib.
+    """
+    pictures = np.asarray(images, dtype=np.float64)
+    if pictures.ndim != 3 or 0 in pictures.shape or len(captions) != len(pictures):
+        raise ShapeMismatch("gallery_figure", pictures.shape, f"({len(captions)} captions, height, width), not empty")
+    if columns < 1:
+        raise ParameterError(f"{columns} columns hold nothing.", "Give at least 1.")
+    rows = -(-len(pictures) // columns)
+    with matplotlib().rc_context(STYLE):
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(7.5, 7.5 / columns * 1.32 * rows), layout="constrained")
+        low, high = float(pictures.min()), float(pictures.max())
+        for place, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
+            axes.set_xticks([])
+            axes.set_yticks([])
+            axes.grid(visible=False)
+            axes.spines[:].set_visible(place in marked)
+            if place >= len(pictures):
+                continue
+            axes.imshow(pictures[place], cmap="Greys", vmin=low, vmax=high)
+            axes.set_title(captions[place], fontsize=9, pad=3, color=_WRONG_TEXT if place in marked else "black")
+            if place in marked:
+                axes.spines[:].set(color=_WRONG_TEXT, linewidth=2)
+                axes.set_facecolor(DANGER)
+        return figure

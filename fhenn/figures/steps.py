@@ -1,0 +1,79 @@
+"""Levels, scale and error of an encrypted computation in a picture, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fhenn.errors import ParameterError
+from fhenn.figures.style import BAND, EXACT, MEASURED, POLYNOMIAL, STYLE, matplotlib
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Step:
+    """A ciphertext after one operation.
+
+    name: of the operation. level: rescales left. scale_bits: log₂ of its scale. modulus_bits: log₂ of its modulus, the
+    product of the primes that it has left. error: largest |decrypted - expected|, above 0.
+    """
+
+    name: str
+    level: int
+    scale_bits: float
+    modulus_bits: float
+    error: float
+
+    @property
+    def room_bits(self) -> float:
+        """log₂ of the largest |value| that modulus and scale leave room for: modulus/(2·scale)."""
+        return self.modulus_bits - self.scale_bits - 1
+
+
+def steps_figure(steps: Sequence[Step]) -> Figure:
+    """For each step its modulus, how much of it is scale and how much is room for the value, and the error after it.
+
+    A bar is the modulus, in bits: the dark part is the scale, the yellow part the room for sign and whole digits. A
+    rescale takes a prime from both. Raises ParameterError where there is no step, ExtraMissing without matplotlib.
+    """
+    if not steps:
+        raise ParameterError("there are no steps.", "Give a Step for each operation.")
+    with matplotlib().rc_context(STYLE):
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(7.5, 5.6), layout="constrained")
+        bits, errors = figure.subplots(2, 1, sharex=True, height_ratios=(1.7, 1))
+        _draw_bits(bits, steps)
+        places = range(len(steps))
+        errors.plot(places, [step.error for step in steps], "o-", color=MEASURED, linewidth=1.2)
+        for place, step in zip(places, steps, strict=True):
+            offset = (0, 8)
+            errors.annotate(
+                f"{step.error:.0e}", (place, step.error), offset, textcoords="offset points", ha="center", fontsize=8
+            )
+        errors.set_yscale("log")
+        errors.margins(y=0.35)
+        errors.set_ylabel("largest error")
+        errors.set_xticks(list(places), [step.name for step in steps], rotation=35, ha="right")
+        figure.align_ylabels()
+        return figure
+
+
+def _draw_bits(axes: Axes, steps: Sequence[Step]) -> None:
+    places = list(range(len(steps)))
+    scales = [step.scale_bits for step in steps]
+    axes.bar(places, scales, 0.72, color=EXACT, label="scale")
+    axes.bar(places, [step.modulus_bits - step.scale_bits for step in steps], 0.72, scales, color=BAND, label="room")
+    for place, step in zip(places, steps, strict=True):
+        axes.text(place, step.scale_bits / 2, f"2^{step.scale_bits:.1f}", color="white", ha="center", fontsize=8)
+        axes.text(
+            place, step.modulus_bits + 3, f"level {step.level}", color=POLYNOMIAL, ha="center", va="bottom", fontsize=9
+        )
+    axes.set_ylim(0, 1.22 * max(step.modulus_bits for step in steps))
+    axes.set_ylabel("bits of the modulus")
+    axes.grid(visible=False, axis="x")
+    axes.legend(loc="upper right", ncols=2, frameon=False)

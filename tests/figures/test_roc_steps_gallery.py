@@ -1,0 +1,93 @@
+"""ROC curves, steps of a computation, galleries."""
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgba
+
+from fhenn.errors import NonFiniteValue, ParameterError, ShapeMismatch
+from fhenn.figures import BAND, EXACT, Step, gallery_figure, roc, roc_figure, save, steps_figure
+
+STEPS = [Step("encrypt", 2, 40.0, 140.0, 1e-9), Step("square", 2, 80.0, 140.0, 2e-9), Step("rescale", 1, 40, 100, 3e-9)]
+
+
+def chance(labels, scores):
+    """That a positive scores above a negative, ties counted half."""
+    positive, negative = scores[labels == 1][:, None], scores[labels == 0][None, :]
+    return np.mean((positive > negative) + 0.5 * (positive == negative))
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_the_area_is_the_chance_that_a_positive_scores_higher(ties):
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 200)
+    scores = rng.normal(size=200) + labels
+    scores = scores.round(0 if ties else 9)
+    curve = roc(labels, scores)
+    assert curve.area == pytest.approx(chance(labels, scores), abs=1e-12)
+    for rate in (curve.false_positive_rate, curve.true_positive_rate):
+        assert (rate[0], rate[-1]) == (0, 1)
+        assert np.all(np.diff(rate) >= 0)
+
+
+def test_perfect_and_reversed_scores():
+    assert roc([0, 0, 1, 1], [1, 2, 3, 4]).area == 1
+    assert roc([1, 1, 0, 0], [1, 2, 3, 4]).area == 0
+    assert roc([1, 0], [3, 3]).area == 0.5
+
+
+@pytest.mark.parametrize(
+    ("labels", "scores", "error"),
+    [
+        ([0, 1], [1.0], ShapeMismatch),
+        ([[0, 1]], [[1.0, 2.0]], ShapeMismatch),
+        ([0, 1], [1.0, np.nan], NonFiniteValue),
+        ([1, 1], [1.0, 2.0], ParameterError),
+        ([], [], ParameterError),
+    ],
+)
+def test_roc_refuses(labels, scores, error):
+    with pytest.raises(error):
+        roc(labels, scores)
+
+
+def test_roc_figure_draws_every_curve_in_both_panels(tmp_path):
+    figure = roc_figure([0, 1, 0, 1], {"exact": [0.1, 0.9, 0.2, 0.8], "encrypted": [0.1, 0.4, 0.4, 0.9]})
+    whole, corner = figure.axes
+    assert len(corner.lines) == 2
+    assert len(whole.lines) == 3
+    assert [text.get_text() for text in figure.legends[0].texts] == ["exact, area 1.0000", "encrypted, area 0.8750"]
+    save(figure, tmp_path / "roc.png")
+    for count in (0, 4):
+        with pytest.raises(ParameterError, match="do not fit"):
+            roc_figure([0, 1], {str(place): [0.0, 1.0] for place in range(count)})
+
+
+def test_steps_figure_shows_scale_room_level_and_error(tmp_path):
+    figure = steps_figure(STEPS)
+    bits, errors = figure.axes
+    scale, room = ([patch.get_height() for patch in bars] for bars in bits.containers)
+    assert scale == [step.scale_bits for step in STEPS]
+    assert np.add(scale, room).tolist() == [step.modulus_bits for step in STEPS]
+    assert [bars[0].get_facecolor() for bars in bits.containers] == [to_rgba(EXACT), to_rgba(BAND)]
+    assert [text.get_text() for text in bits.texts if "level" in text.get_text()] == ["level 2", "level 2", "level 1"]
+    assert errors.lines[0].get_ydata().tolist() == [step.error for step in STEPS]
+    assert STEPS[0].room_bits == 99
+    save(figure, tmp_path / "steps.png")
+    with pytest.raises(ParameterError, match="no steps"):
+        steps_figure([])
+
+
+def test_gallery_frames_what_is_marked(tmp_path):
+    figure = gallery_figure(np.random.default_rng(0).random((5, 8, 8)), list("abcde"), marked={2}, columns=3)
+    assert len(figure.axes) == 6
+    assert [axes.get_title() for axes in figure.axes] == [*"abcde", ""]
+    assert [axes.spines["top"].get_visible() for axes in figure.axes] == [place == 2 for place in range(6)]
+    save(figure, tmp_path / "gallery.png")
+
+
+@pytest.mark.parametrize("shape", [(2, 8), (1, 8, 8), (0, 8, 8), (2, 0, 8)])
+def test_gallery_refuses(shape):
+    with pytest.raises(ShapeMismatch):
+        gallery_figure(np.zeros(shape), ["a", "b"])
+    with pytest.raises(ParameterError):
+        gallery_figure(np.zeros((1, 8, 8)), ["a"], columns=0)
