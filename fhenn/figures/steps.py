@@ -51,10 +51,10 @@ def steps_figure(steps: Sequence[Step]) -> Figure:
         places = range(len(steps))
         errors.plot(places, [step.error for step in steps], "o-", color=MEASURED, linewidth=1.2)
         for place, step in zip(places, steps, strict=True):
-            offset = (0, 8)
-            errors.annotate(
-                f"{step.error:.0e}", (place, step.error), offset, textcoords="offset points", ha="center", fontsize=8
-            )
+            beside = [steps[other].error for other in (place - 1, place + 1) if 0 <= other < len(steps)]
+            offset = -14 if beside and step.error < min(beside) else 8  # below where the line comes from above
+            text, at = f"{step.error:.0e}", (place, step.error)
+            errors.annotate(text, at, (0, offset), textcoords="offset points", ha="center", fontsize=8)
         errors.set_yscale("log")
         errors.margins(y=0.35)
         errors.set_ylabel("largest error")

@@ -18,6 +18,7 @@ MEASURED, OTHER = "#333333", "#9a9a9a"
 
 STYLE = {
     "font.size": 10,
+    "axes.titlesize": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,

@@ -2,7 +2,9 @@
 
 import json
 import re
+from base64 import b64decode
 from pathlib import Path
+from time import perf_counter
 
 import nbformat
 import pytest
@@ -11,6 +13,9 @@ from nbclient import NotebookClient
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 MACHINE_PATH = re.compile(r"(?<![\w.])/(?:home|root|tmp|usr|work|Users|opt|var)/|site-packages|[A-Z]:\\\\")
+TIME_STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d|\d\d:\d\d:\d\d")
+LINK = re.compile(r"\]\(([^)#:]+)\)")
+MOST_SECONDS = 60
 
 each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -23,6 +28,7 @@ def outputs(notebook):
 @each
 def test_saved_outputs_are_clean(path):
     notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1)), "run all cells, then save"
     for output in outputs(notebook):
@@ -30,7 +36,55 @@ def test_saved_outputs_are_clean(path):
         assert output.get("name") != "stderr"
         text = json.dumps({key: value for key, value in output.get("data", output).items() if key != "image/png"})
         assert not MACHINE_PATH.search(text), text
+        assert not TIME_STAMP.search(text), text
     assert any("image/png" in output.get("data", {}) for output in outputs(notebook)), "no figure is saved"
+
+
+@each
+def test_nothing_tells_of_the_machine_it_was_saved_on(path):
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    assert set(notebook["metadata"]) == {"kernelspec", "language_info"}
+    assert notebook["metadata"]["language_info"] == {"name": "python"}
+    for cell in notebook["cells"]:
+        assert set(cell["metadata"]) <= {"tags"}, "save it with `python notebooks/save.py`"
+        for output in cell.get("outputs", []):
+            assert not output.get("metadata")
+            picture = b64decode(output.get("data", {}).get("image/png", ""))
+            assert b"/home/" not in picture
+
+
+@each
+def test_cells_are_short_and_figures_are_introduced(path):
+    cells = nbformat.read(path, as_version=4).cells
+    assert cells[0].cell_type == "markdown"
+    for before, cell in zip(cells, cells[1:], strict=False):
+        if cell.cell_type == "code":
+            assert len(cell.source.splitlines()) <= 60, cell.source
+            if any("image/png" in output.get("data", {}) for output in cell.outputs):
+                told = before.source if before.cell_type == "markdown" else ""
+                near = "\n".join(c.source for c in cells[: cells.index(cell)][-3:] if c.cell_type == "markdown")
+                assert told or "What to look for" in near, f"nothing says what to look for before:\n{cell.source}"
+
+
+@pytest.mark.parametrize("path", [*NOTEBOOKS, FOLDER / "README.md"], ids=lambda path: path.stem)
+def test_links_lead_somewhere(path):
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".ipynb":
+        text = "\n".join(cell.source for cell in nbformat.reads(text, as_version=4).cells if cell.cell_type == "markdown")
+    missing = [target for target in LINK.findall(text) if not (FOLDER / target).exists()]
+    assert not missing
+
+
+def test_the_index_shows_every_notebook_in_order():
+    assert [path.name[:2] for path in NOTEBOOKS] == [f"{number:02}" for number in range(1, len(NOTEBOOKS) + 1)]
+    index = (FOLDER / "README.md").read_text(encoding="utf-8")
+    places = [index.find(f"]({path.name})") for path in NOTEBOOKS]
+    assert -1 not in places
+    assert places == sorted(places)
+    for path in NOTEBOOKS:
+        assert f"](images/{path.stem}.png)" in index
+        tags = [cell.metadata.get("tags") for cell in nbformat.read(path, as_version=4).cells]
+        assert tags.count(["index"]) == 1, "the cell whose figure stands for the notebook"
 
 
 @pytest.mark.notebook
@@ -38,8 +92,12 @@ def test_saved_outputs_are_clean(path):
 def test_runs(path, tmp_path):
     notebook = nbformat.read(path, as_version=4)
     resources = {"metadata": {"path": str(tmp_path)}}
-    NotebookClient(notebook, timeout=60, kernel_name="python3", resources=resources).execute()
-    assert not [output for output in outputs(notebook) if output.get("name") == "stderr"]
+    start = perf_counter()
+    NotebookClient(notebook, timeout=MOST_SECONDS, kernel_name="python3", resources=resources).execute()
+    assert perf_counter() - start < MOST_SECONDS
+    for output in outputs(notebook):
+        assert output.get("name") != "stderr", output.text
+        assert not MACHINE_PATH.search(output.get("text", "")), output.text
 
 
 def test_there_are_notebooks():
