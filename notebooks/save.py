@@ -1,4 +1,4 @@
-"""Run notebooks from start to end and save them with clean outputs: `python notebooks/save.py [01 05 ...]`, all if none.
+"""Run notebooks from start to end and save them clean: `python notebooks/save.py [01 05 ...]`, all if none is named.
 
 The picture of a cell with the tag "index" becomes images/<name>.png, which the index in README.md shows.
 """
