@@ -48,7 +48,7 @@ def picture(cell: nbformat.NotebookNode, target: Path) -> None:
     (data,) = (output["data"]["image/png"] for output in cell.outputs if "image/png" in output.get("data", {}))
     image = Image.open(BytesIO(b64decode(data))).convert("RGB")
     image = image.resize((WIDTH, round(image.height * WIDTH / image.width)), Image.Resampling.LANCZOS)
-    image.quantize(64).save(target, optimize=True)
+    image.save(target, optimize=True)
 
 
 def main() -> None:

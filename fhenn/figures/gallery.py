@@ -24,6 +24,10 @@ def gallery_figure(
 
     images: (count, height, width). captions: one each. Raises ShapeMismatch, ParameterError for no columns,
     ExtraMissing without matplotlib.
+
+    >>> figure = gallery_figure(np.eye(4)[None].repeat(3, axis=0), ["1", "2 (7)", "3"], marked={1}, columns=3)
+    >>> [axes.get_title() for axes in figure.axes]
+    ['1', '2 (7)', '3']
     """
     pictures = np.asarray(images, dtype=np.float64)
     if pictures.ndim != 3 or 0 in pictures.shape or len(captions) != len(pictures):

@@ -39,6 +39,11 @@ def steps_figure(steps: Sequence[Step]) -> Figure:
 
     A bar is the modulus, in bits: the dark part is the scale, the yellow part the room for sign and whole digits. A
     rescale takes a prime from both. Raises ParameterError where there is no step, ExtraMissing without matplotlib.
+
+    >>> square = Step("x²", level=2, scale_bits=80.0, modulus_bits=140.0, error=1e-8)
+    >>> rescaled = Step("rescale", level=1, scale_bits=40.0, modulus_bits=100.0, error=2e-8)
+    >>> len(steps_figure([square, rescaled]).axes), rescaled.room_bits
+    (2, 59.0)
     """
     if not steps:
         raise ParameterError("there are no steps.", "Give a Step for each operation.")
