@@ -6,7 +6,12 @@ import pytest
 import tenseal as ts
 from support import tenseal_context
 
+from hypothesis import settings
+
 import fhenn
+
+settings.register_profile("fhenn", deadline=None)  # machines are shared: a slow example is no failure
+settings.load_profile("fhenn")
 
 
 @pytest.fixture(scope="session")

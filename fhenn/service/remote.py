@@ -45,6 +45,13 @@ class RemoteServer:
 
     Raises ServiceError where the service says no, ServiceUnreachable where none answers, ParameterError for an address
     that would send the token in the clear, ExtraMissing without httpx.
+
+    >>> RemoteServer("http://inference.example.org", "token")
+    Traceback (most recent call last):
+    ...
+    fhenn.errors.ParameterError: http://inference.example.org would send the token in the clear. Use https.
+    >>> server = RemoteServer(url, token, client.evaluation_keys())  # doctest: +SKIP
+    >>> client.decrypt(server.predict(client.encrypt(samples)))  # doctest: +SKIP
     """
 
     def __init__(

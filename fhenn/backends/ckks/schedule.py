@@ -157,7 +157,7 @@ def radius_within(polynomial: Polynomial, limit: float) -> float:
 
     For a domain that does not hold 0: for all x from the domain outwards, away from 0, to |x| = r.
 
-    >>> radius_within(Polynomial((0.0, 0.0, 1.0), domain=(-1, 1)), 9.0)
+    >>> round(radius_within(Polynomial((0.0, 0.0, 1.0), domain=(-1, 1)), 9.0), 9)
     3.0
     """
     low, high = polynomial.domain
