@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 import tenseal as ts
-from support import tenseal_context
-
 from hypothesis import settings
+from support import tenseal_context
 
 import fhenn
 

@@ -59,7 +59,12 @@ def reference(model, witness, x):
     return (t**2 if witness.degree == 2 else witness.polynomial(x)).sum(axis=1, keepdims=True), t
 
 
-@pytest.mark.parametrize("name", MODELS)
+QUICK = ("one activation, throughput", "hidden, throughput", "hidden, samples together")
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.thorough) for name in MODELS]
+)
 def test_it_is_what_the_twin_says_and_misses_nothing(name):
     model, how = MODELS[name]
     how = {"witness": True} | how

@@ -56,6 +56,7 @@ def test_a_step_is_numpys(holder, server):
     np.testing.assert_allclose(fhenn.decrypt(holder, node(features(holder, x))), x @ expected.T, atol=1e-3)
 
 
+@pytest.mark.thorough
 def test_more_samples_than_slots_and_spare_slots_that_hold_something(holder, server):
     x, weight = rng.normal(size=(5000, 2)), rng.normal(size=(1, 2))
     gradient = features(holder, rng.normal(size=(5000, 1)))
@@ -70,6 +71,7 @@ def test_more_samples_than_slots_and_spare_slots_that_hold_something(holder, ser
     np.testing.assert_allclose(node.reveal(holder), weight - slopes.T @ x / 5000, atol=1e-3)
 
 
+@pytest.mark.thorough
 def test_updates_take_the_mean_over_all_samples(holder, server):
     weight = rng.normal(size=(1, 2))
     node = EncryptedLinear(server, weight, 0.5)
@@ -121,6 +123,7 @@ def test_backward_through_the_sigmoid_too():
     np.testing.assert_allclose(node.reveal(holder), weight - gradient.T @ x / 20, atol=1e-3)
 
 
+@pytest.mark.thorough
 def test_differences(holder):
     x, y = rng.normal(size=(2, 4, 2))
     a, b = features(holder, x), features(holder, y)
