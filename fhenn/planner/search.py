@@ -163,6 +163,8 @@ def verify(plan_: Plan, model: Node) -> None:
         raise PlanError("the model's values no longer fit the plan's parameters.", "Plan again.") from cause
     if now.bound > plan_.accuracy or not now.holds:
         raise PlanError("the model's weights have changed, and the plan no longer holds for them.", "Plan again.")
+    if plan_.outputs is not None and plan_.outputs != _outputs(path.nodes[-1]):
+        raise PlanError("its outputs are those of another activation.", "Plan again for this model.")
     if plan_.witnesses:
         require_witnesses(plan_.witnesses, path, now, plan_.parameters)
 

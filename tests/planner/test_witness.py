@@ -75,6 +75,15 @@ def test_the_plan_of_an_activation_at_the_end_names_its_outputs():
     assert plan.outputs == pytest.approx((-0.032, 1.032), abs=2e-4)
 
 
+def test_another_polynomial_of_the_same_degree_and_domain_is_found():
+    layer = fhenn.Linear([[1.0, 1.0]])
+    plan = fhenn.plan(fhenn.Sequential([layer, fhenn.Sigmoid()]), inputs=[-1, 1])
+    other = fhenn.Sigmoid(polynomial=fhenn.Polynomial((0.5, 0.19, 0.0, -0.004), domain=(-4, 4)))
+    with pytest.raises(PlanError, match="outputs"):
+        fhenn.planner.verify(plan, fhenn.Sequential([layer, other]))
+    fhenn.planner.verify(fhenn.Plan.from_json(plan.to_json()), fhenn.Sequential([layer, fhenn.Sigmoid()]))
+
+
 @pytest.mark.parametrize("witness", [1, 3, 16, -2, "8", None, 2.5])
 def test_other_degrees_are_refused(witness):
     with pytest.raises(ParameterError, match="witness"):
