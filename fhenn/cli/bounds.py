@@ -42,11 +42,10 @@ def chosen_bounds(model: Node, declared: Path | None, data: Path | None, margin:
 
     Raises ParameterError where neither or both are given, or a file is no such thing; FeatureMismatch, OSError.
     """
-    if (declared is None) == (data is None):
-        raise ParameterError("the bounds of the features are needed.", "Give --bounds FILE or --bounds-from DATA.")
-    if declared is not None:
+    if declared is not None and data is None:
         return _declared(declared, features_of(model))
-    assert data is not None  # noqa: S101  (one of them is)
+    if data is None or declared is not None:
+        raise ParameterError("the bounds of the features are needed.", "Give --bounds FILE or --bounds-from DATA.")
     values = read_table(data).numbers(features_of(model))
     nonfinite = int(np.count_nonzero(~np.isfinite(values)))
     if nonfinite:
