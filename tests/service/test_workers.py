@@ -111,7 +111,7 @@ def test_memory_is_bounded(pair):
 
 def test_crashes_and_losses_become_problems(tmp_path, monkeypatch):
     """A payload that crashes a worker is its sender's fault; a worker that is lost is asked for once more."""
-    from fhenn.service.app import Service  # noqa: PLC0415
+    from fhenn.service.service import Service  # noqa: PLC0415
 
     store = Store(stored(tmp_path / "store"))
     service = Service(store, Limits(workers=1))

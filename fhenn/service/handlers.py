@@ -1,0 +1,56 @@
+"""What goes wrong in a request, as an answer."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from fhenn.service.problems import MEDIA_TYPE as PROBLEM_TYPE
+from fhenn.service.problems import Problem
+from fhenn.service.store import no_space
+
+
+def _answer(request: Request, problem: Problem) -> JSONResponse:
+    state = request.scope["state"]
+    state["problem"] = problem.kind
+    document = problem.document(state.get("request_id", "-"))
+    return JSONResponse(document, problem.status, problem.all_headers(), PROBLEM_TYPE)
+
+
+async def _on_problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)  # noqa: S101  (registered for it)
+    return _answer(request, error)
+
+
+async def _on_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    texts = {
+        404: ("not-found", "There is nothing at this address. /docs describes what there is."),
+        405: ("method", "This address does not take that method. /docs describes what it takes."),
+    }
+    kind, detail = texts.get(error.status_code, ("http", "The request cannot be handled. /docs describes what can."))
+    return _answer(request, Problem(error.status_code, kind, detail, headers=dict(error.headers or {})))
+
+
+async def _on_invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    places = [f"{' '.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
+    return _answer(request, Problem(422, "parameters", f"{'; '.join(places)[:500]}. /docs describes the parameters."))
+
+
+async def _on_exception(request: Request, error: Exception) -> Response:
+    if isinstance(error, OSError | sqlite3.Error) and no_space(error):
+        return _answer(request, Problem(507, "no-space", "There is no room to store it. Try again later."))
+    return _answer(request, Problem(500, "unexpected", "An error of the service. Tell its operator the request's id."))
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Let every error of a request become a problem document."""
+    app.add_exception_handler(Problem, _on_problem)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(Exception, _on_exception)

@@ -1,0 +1,98 @@
+"""Predictions: ciphertexts in, ciphertexts out."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from contextlib import ExitStack
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from starlette.types import Receive, Scope, Send
+
+from fhenn.service.bodies import chunks, declared_length, too_large
+from fhenn.service.envelope import described
+from fhenn.service.logs import log
+from fhenn.service.problems import Problem
+from fhenn.service.routes.dependencies import (
+    BINARY,
+    BINARY_BODY,
+    BINARY_CONTENT,
+    Holder,
+    ModelName,
+    ServiceHere,
+    problems,
+)
+
+_PIECE = 1 << 16
+"""Bytes of an answer that are sent at once: a client that takes none of them for `Limits.idle` is gone."""
+
+
+router = APIRouter(prefix="/v1", tags=["predictions"], responses=problems(401))
+
+
+@router.post(
+    "/models/{model}/predictions",
+    summary="Predict on encrypted samples",
+    openapi_extra=BINARY_BODY,
+    response_class=Response,
+    responses={
+        **problems(404, 408, 413, 422, 429, 503, 504),
+        200: {
+            "description": "the encrypted answer, for `Client.decrypt`",
+            "content": {BINARY: BINARY_CONTENT},
+        },
+    },
+)
+async def predict(
+    service: ServiceHere,
+    holder: Holder,
+    request: Request,
+    model: ModelName,
+    keys: Annotated[str, Query(description="digest of your evaluation keys", pattern="^[0-9a-f]{64}$")],
+    witness: Annotated[bool, Query(description="add the encrypted witness, where the plan has one")] = False,
+) -> Response:
+    """The bytes of `Client.encrypt(samples)` in, bytes for `Client.decrypt` out.
+
+    `keys-unknown` (404) says that the keys have to be sent again: they were deleted, or made room for later ones.
+    """
+    found = service.model(model)
+    if not service.store.has_keys(holder.owner, keys):
+        raise Problem(404, "keys-unknown", "These keys are not here (any more). Send them with PUT /v1/keys/{digest}.")
+    limits = service.limits
+    length = declared_length(request, limits.body, "A prediction")
+    if service.pool.full:  # before a byte of the body is held
+        raise Problem(503, "busy", "Too many requests wait. Send it again later.", retry_after=1)
+    with ExitStack() as stack:
+        stack.enter_context(service.admission.request(holder.owner))
+        buffer = stack.enter_context(service.admission.body())
+        async for chunk in chunks(request, limits):
+            if len(buffer) + len(chunk) > limits.body:
+                raise too_large("A prediction", limits.body)
+            service.admission.hold(buffer, chunk)
+        if not buffer or (length is not None and len(buffer) != length):
+            raise Problem(
+                422, "malformed", "There are no ciphertexts in the request. Send the bytes of Client.encrypt."
+            )
+        answer = await service.predict(holder.owner, found, keys, witness, buffer)
+        try:
+            service.store.touch(holder.owner, keys)
+        except sqlite3.OperationalError as error:  # the answer counts for more than when the keys were used last
+            log(logging.WARNING, "use of keys not noted", **described(error))
+        return _HeldResponse(answer, stack.pop_all())
+
+
+class _HeldResponse(Response):
+    """An answer that its owner's request, and memory, counts for until it is taken; it is sent in pieces."""
+
+    def __init__(self, answer: bytes, held: ExitStack) -> None:
+        super().__init__(answer, media_type=BINARY)
+        self._held = held
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._held:
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            for start in range(0, len(self.body), _PIECE):
+                piece = self.body[start : start + _PIECE]
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -1,0 +1,63 @@
+"""The JSON documents of the interface."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+from fhenn import __version__
+
+
+class ProblemDocument(BaseModel):
+    """What went wrong (RFC 9457)."""
+
+    type: str = Field(description="urn:fhenn:problem:… : the kind of problem, for programs")
+    title: str
+    status: int
+    detail: str = Field(description="what happened, and the way out")
+    instance: str = Field(description="urn:fhenn:request:… : the id of the request, as in the log")
+
+
+class ModelSummary(BaseModel):
+    """A model in brief. Bytes are estimates of the plan."""
+
+    name: str
+    features: int
+    samples_per_ciphertext: int
+    bytes_of_keys: int
+
+
+class Models(BaseModel):
+    """The models that are served."""
+
+    models: list[ModelSummary]
+
+
+class KeysDocument(BaseModel):
+    """Evaluation keys. digest: SHA-256 of their bytes. stored, used: seconds since the epoch."""
+
+    digest: str
+    size: int
+    stored: float
+    used: float
+
+
+class KeysList(BaseModel):
+    """The evaluation keys of the token's owner, the latest used first."""
+
+    keys: list[KeysDocument]
+
+
+class UploadState(BaseModel):
+    """How far an upload is."""
+
+    digest: str
+    size: int
+    arrived: int
+    complete: bool
+
+
+class State(BaseModel):
+    """Whether the service works, and what it is."""
+
+    status: str
+    version: str = __version__
