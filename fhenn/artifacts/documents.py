@@ -7,9 +7,8 @@ import json
 from fhenn.errors import WireFormatError
 from fhenn.interop import ImportedModel, Reading
 from fhenn.nn import Node
-from fhenn.planner import Plan
+from fhenn.planner import Plan, fingerprint_of
 from fhenn.safety import Certificate
-from fhenn.safety.certificate import fingerprint_of
 from fhenn.wire import frame, unframe
 
 

@@ -31,7 +31,7 @@ from fhenn.nn import (
     Tanh,
 )
 from fhenn.nn.guard import Policy
-from fhenn.safety.certificate import fingerprint_of
+from fhenn.planner import fingerprint_of
 from fhenn.wire import frame, unframe
 
 Floats = NDArray[np.float64]

@@ -16,8 +16,8 @@ from fhenn.cli.show import FILE, as_json_option, output_option, progress, tell
 from fhenn.cli.tables import read_table
 from fhenn.errors import ParameterError
 from fhenn.nn import Activation, Square
+from fhenn.planner import fingerprint_of
 from fhenn.planner.plan import LayoutName
-from fhenn.safety.certificate import fingerprint_of
 from fhenn.tabular import train as trained
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass, fields, replace
+from hashlib import sha256
 from math import inf, isfinite, log2
 from typing import Literal, get_args
 
@@ -18,6 +20,7 @@ from fhenn.planner.witness import Witness
 LayoutName = Literal["latency", "throughput"]
 
 _KIND, _VERSION = "plan", 1
+_FINGERPRINT = re.compile("[0-9a-f]{16}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,8 @@ class Plan:
     deviation: its standard deviation. approximation: the largest |polynomial - exact| of an activation on its domain,
     another matter. signature: names and shapes of the nodes that it is for. finish: what its client applies to
     decrypted scores. worst: bound on the same error where all of its parts go one way, but for a probability of 2⁻¹²⁸;
-    queries: how many samples' results may be shared (`Client.decrypt`), 0 where that was not asked for. witnesses: what
+    queries: how many samples' results may be shared (`Client.decrypt`), 0 where that was not asked for. model: the
+    fingerprint of the model that it is for (`fingerprint_of`), None in files of before there was one. witnesses: what
     the server can return beside the result, one for each activation, if asked for. outputs: what an activation at the
     end makes of inputs in its domain, None where the end is another node. Sizes in bytes are estimates, a
     third too small at worst: SEAL's compression is not perfect.
@@ -76,6 +80,24 @@ class Plan:
     queries: int = 0
     witnesses: tuple[Witness, ...] = ()
     outputs: tuple[float, float] | None = None
+    model: str | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """32 hexadecimal digits that tell this plan, and so this version of its model, from every other.
+
+        The same for `public()`, which leaves out the stages. Fields at their defaults do not count, so that a later
+        fhenn, whose plans say more, gives an older plan the fingerprint that it had.
+
+        >>> import fhenn
+        >>> plan = fhenn.plan(fhenn.Linear([[1.0]]), inputs=[-1, 1])
+        >>> plan.fingerprint == Plan.from_json(plan.public().to_json()).fingerprint
+        True
+        """
+        data = json.loads(self.public().to_json())
+        given = {each.name for each in fields(self) if getattr(self, each.name) != each.default}
+        kept = {name: value for name, value in data.items() if name in given - {"stages"}}
+        return sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:32]
 
     def fits(self, context: Context) -> bool:
         """Whether keys were made for these parameters and rotations."""
@@ -186,6 +208,7 @@ class Plan:
             and type(self.worst) in (float, int)
             and float(self.worst) > 0
             and type(self.queries) is int
+            and (self.model is None or _FINGERPRINT.fullmatch(self.model) is not None)
             and 0 <= self.queries <= MOST_QUERIES
             and (self.outputs is None or (len(self.outputs) == 2 and -inf < self.outputs[0] <= self.outputs[1] < inf))
             and min(self.error, self.deviation, self.approximation) >= 0

@@ -21,8 +21,9 @@ from fhenn.backends.ckks.schedule import WIDE, CubicForm
 from fhenn.errors import LevelExhausted, NonFiniteValue, ParameterError, PlanError, ScaleMismatch, ShapeMismatch
 from fhenn.nn import Activation, Linear, Node, Sequential
 from fhenn.planner.flooding import MOST_QUERIES, flood, flood_bound
+from fhenn.planner.identity import fingerprint_of, signature_of
 from fhenn.planner.plan import LayoutName, Plan
-from fhenn.planner.walk import Path, Walk, flatten, signature_of, walk
+from fhenn.planner.walk import Path, Walk, flatten, walk
 from fhenn.planner.witness import DEGREES, Witness
 from fhenn.planner.witnesses import require_witnesses, witnesses_of
 from fhenn.ranges import reaches
@@ -117,6 +118,7 @@ def plan(
                 queries=int(queries),
                 witnesses=chosen.witnesses,
                 outputs=_outputs(nodes[-1]),
+                model=fingerprint_of(model),
             )
     depth = sum(node.cost for node in nodes)
     found = f"the best reaches {best:.1e}" if best < inf else "none holds the depth and the values"
@@ -143,9 +145,11 @@ def sup_error(node: Activation) -> float:
 
 
 def verify(plan_: Plan, model: Node) -> None:
-    """Raise PlanError where a plan does not hold for a model: other nodes, or weights that have grown since.
+    """Raise PlanError where a plan is not for a model: other nodes, or other weights.
 
-    A plan's headroom and error are for the weights that it was made with; past the headroom every slot is garbage.
+    A plan's headroom and error are for the weights that it was made with; past the headroom every slot is garbage, and
+    clients that hold the plan expect the answers of its model. A plan of before there were fingerprints (`Plan.model`)
+    is walked for the model instead. What it says of outputs and witnesses is checked either way.
 
     >>> model = Sequential([Linear([[1.0]])])
     >>> verify(plan(model, inputs=[-1, 1]), model)
@@ -156,13 +160,15 @@ def verify(plan_: Plan, model: Node) -> None:
             f"the plan is for {', '.join(plan_.signature)}, the model is {', '.join(found)}.",
             "Plan again for this model.",
         )
+    if plan_.model is not None and plan_.model != fingerprint_of(model):
+        raise PlanError("the model's weights are not those that the plan was made for.", "Plan again for this model.")
     path = Path(list(flatten(model)), np.array(plan_.low), np.array(plan_.high))
     try:
         now = walk(path, plan_.layout, plan_.parameters)
     except (ScaleMismatch, LevelExhausted) as cause:
         raise PlanError("the model's values no longer fit the plan's parameters.", "Plan again.") from cause
     if now.bound > plan_.accuracy or not now.holds:
-        raise PlanError("the model's weights have changed, and the plan no longer holds for them.", "Plan again.")
+        raise PlanError("the plan does not hold for the model's weights.", "Plan again.")
     if plan_.outputs is not None and plan_.outputs != _outputs(path.nodes[-1]):
         raise PlanError("its outputs are those of another activation.", "Plan again for this model.")
     if plan_.witnesses:

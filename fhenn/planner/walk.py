@@ -45,23 +45,6 @@ def flatten(model: Node) -> Iterator[Linear | Activation]:
         raise PlanError(f"a {model.name} cannot be planned.", "Use Linear nodes and activations.")
 
 
-def signature_of(model: Node) -> tuple[str, ...]:
-    """The names and shapes of a model's nodes, and its finish.
-
-    >>> signature_of(Linear([[1.0, 2.0]]))
-    ('Linear2x1', 'finish=None')
-    """
-    finish = model.finish if isinstance(model, Sequential) else None
-    return (*map(_described, flatten(model)), f"finish={finish}")
-
-
-def _described(node: Linear | Activation) -> str:
-    if isinstance(node, Linear):
-        return f"Linear{node.weight.shape[1]}x{node.weight.shape[0]}"
-    stages = ",".join(str(stage.degree) for stage in node.stages)
-    return f"{node.name}{stages}[{node.domain[0]:g},{node.domain[1]:g}]"
-
-
 @dataclass(frozen=True)
 class _Weights:
     """How errors come through the rows of a matrix, the worst one each.

@@ -1,6 +1,6 @@
 """Deploying a model without surprises: certificates, witnesses, the guard of outputs, results that can be shared."""
 
-from fhenn.safety.certificate import Certificate, CertifiedActivation, certify, fingerprint_of
+from fhenn.safety.certificate import Certificate, CertifiedActivation, certify
 from fhenn.safety.outputs import OutputGuard, output_guard
 from fhenn.safety.report import SafetyReport, safety_report
 from fhenn.safety.sharing import Budget, flooded
@@ -13,7 +13,6 @@ __all__ = [
     "OutputGuard",
     "SafetyReport",
     "certify",
-    "fingerprint_of",
     "flooded",
     "observe",
     "output_guard",

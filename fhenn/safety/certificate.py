@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from hashlib import sha256
 from math import inf, isfinite, isnan
 
 import numpy as np
@@ -16,7 +15,7 @@ from fhenn.approx.extrema import local_maxima, points
 from fhenn.backends.ckks.parameters import Parameters
 from fhenn.errors import CertificateInvalid, WireFormatError
 from fhenn.nn import Activation, Linear, Node, Sequential, SignReLU
-from fhenn.planner import Plan, bounds_of, flatten, signature_of, verify
+from fhenn.planner import Plan, bounds_of, fingerprint_of, flatten, verify
 from fhenn.planner.walk import Path, walk
 from fhenn.ranges import Reach, reaches
 from fhenn.ranges.reach import derivative_of, largest_on
@@ -209,22 +208,6 @@ def certify(model: Node, bounds: ArrayLike, plan: Plan | None = None) -> Certifi
         parameters=None if plan is None else plan.parameters,
         from_data=np.ndim(bounds) == 2 and len(np.asarray(bounds)) > 2,
     )
-
-
-def fingerprint_of(model: Node) -> str:
-    """16 hexadecimal digits that tell a model, its weights included, from another.
-
-    >>> import fhenn
-    >>> fingerprint_of(fhenn.Linear([[1.0]])) == fingerprint_of(fhenn.Linear([[1.5]]))
-    False
-    """
-    digest = sha256(repr(signature_of(model)).encode())
-    for node in flatten(model):
-        if isinstance(node, Linear):
-            digest.update(node.weight.tobytes() + node.bias.tobytes())
-        else:
-            digest.update(repr([(stage.coefficients, stage.domain, stage.basis) for stage in node.stages]).encode())
-    return digest.hexdigest()[:16]
 
 
 def _domain(node: Linear | Activation) -> Interval:

@@ -8,7 +8,7 @@ import fhenn
 from fhenn import artifacts
 from fhenn.errors import WireFormatError
 from fhenn.interop import ImportedModel, Reading
-from fhenn.safety.certificate import fingerprint_of
+from fhenn.planner import fingerprint_of
 from fhenn.wire import frame, header_of, unframe
 
 

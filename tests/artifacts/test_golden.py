@@ -9,7 +9,7 @@ from make_golden import PASSPHRASE, every_node, make
 
 import fhenn
 from fhenn import artifacts
-from fhenn.safety.certificate import fingerprint_of
+from fhenn.planner import fingerprint_of
 
 FOLDER = Path(__file__).parent / "golden"
 VERSIONS = sorted({path.suffixes[-2] for path in FOLDER.glob("*.fhenn")})

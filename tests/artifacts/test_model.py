@@ -15,7 +15,7 @@ from fhenn import artifacts
 from fhenn.approx import Function
 from fhenn.errors import ExtraMissing, UnsupportedValue, WireFormatError
 from fhenn.interop import ImportedModel, Reading
-from fhenn.safety.certificate import fingerprint_of
+from fhenn.planner import fingerprint_of
 from fhenn.wire import frame, unframe
 
 rng = np.random.default_rng(0)

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 
@@ -232,6 +233,17 @@ def test_json_of_something_else_is_refused(spoil):
 def test_other_bytes_are_refused(text):
     with pytest.raises(WireFormatError, match="plan"):
         fhenn.Plan.from_json(text)
+
+
+def test_fingerprints_tell_plans_apart():
+    model = MODELS["multilayer"]
+    plan = fhenn.plan(model, inputs=[-1, 1])
+    other = fhenn.Sequential([fhenn.Linear(model.nodes[0].weight, model.nodes[0].bias + 1e-9), *model.nodes[1:]])
+    of_other = fhenn.plan(other, inputs=[-1, 1])
+    assert plan.fingerprint == fhenn.plan(model, inputs=[-1, 1]).fingerprint == plan.public().fingerprint
+    assert plan.model == fhenn.planner.fingerprint_of(model) != of_other.model
+    seen = {each.fingerprint for each in (plan, of_other, replace(plan, model=None), replace(plan, queries=1))}
+    assert len(seen) == 4
 
 
 ACTIVATIONS = {

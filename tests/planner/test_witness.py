@@ -79,8 +79,10 @@ def test_another_polynomial_of_the_same_degree_and_domain_is_found():
     layer = fhenn.Linear([[1.0, 1.0]])
     plan = fhenn.plan(fhenn.Sequential([layer, fhenn.Sigmoid()]), inputs=[-1, 1])
     other = fhenn.Sigmoid(polynomial=fhenn.Polynomial((0.5, 0.19, 0.0, -0.004), domain=(-4, 4)))
-    with pytest.raises(PlanError, match="outputs"):
+    with pytest.raises(PlanError, match="weights are not those"):
         fhenn.planner.verify(plan, fhenn.Sequential([layer, other]))
+    with pytest.raises(PlanError, match="outputs"):  # a file of before plans named their model
+        fhenn.planner.verify(replace(plan, model=None), fhenn.Sequential([layer, other]))
     fhenn.planner.verify(fhenn.Plan.from_json(plan.to_json()), fhenn.Sequential([layer, fhenn.Sigmoid()]))
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import fhenn
 from fhenn.errors import CertificateInvalid, NonFiniteValue, ParameterError, PlanError, ShapeMismatch, WireFormatError
-from fhenn.safety import fingerprint_of
+from fhenn.planner import fingerprint_of
 
 rng = np.random.default_rng(0)
 
