@@ -295,6 +295,30 @@ class SecretLocked(FhennError, ValueError):
 
 
 @dataclass(eq=False)
+class StoreLocked(FhennError, RuntimeError):
+    """Another process writes to a service's store; `path` is the lock that `holder` has."""
+
+    path: str
+    holder: str
+    suggestion: str
+
+    def __str__(self) -> str:
+        return f"{self.path} is held by {self.holder}. {self.suggestion}"
+
+
+@dataclass(eq=False)
+class StoreUnsafe(FhennError, RuntimeError):
+    """A folder that is to be private is not: what is in it cannot be believed."""
+
+    path: str
+    reason: str
+    suggestion: str
+
+    def __str__(self) -> str:
+        return f"{self.path} is not safe as a store: {self.reason}. {self.suggestion}"
+
+
+@dataclass(eq=False)
 class ServiceRefused(FhennError, RuntimeError):
     """The service does not start as it was told to."""
 

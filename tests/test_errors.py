@@ -41,6 +41,14 @@ EXAMPLES = [
     (errors.SecretLocked("it needs its passphrase.", "Give it."), "stays locked: it needs"),
     (errors.ExtraMissing("cli", "click"), "pip install 'fhenn[cli]'"),
     (errors.RangeViolation(REPORT), "2 of 9 values outside [-4, 4], smallest -5, largest 7.5, 1 of them NaN"),
+    (
+        errors.StoreLocked("store/lock", "process 7 on host", "Stop it."),
+        "held by process 7 on host. Stop",
+    ),
+    (
+        errors.StoreUnsafe("store", "others can write to it", "Run chmod 700 store."),
+        "can write to it. Run chmod",
+    ),
     (errors.ServiceRefused("port 80 is taken.", "Choose another."), "Choose another"),
     (errors.ServiceError(422, "malformed", "it is cut. Send it again.", "a1"), "422, malformed: it is cut"),
     (errors.ServiceUnreachable("https://host", 3, "refused"), "in 3 attempts"),

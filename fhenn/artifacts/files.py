@@ -1,8 +1,13 @@
-"""Files that are whole or absent, and private where they hold a secret."""
+"""Files and folders that are whole or absent, and private where they hold a secret.
+
+A name is given to what is complete and on the disk: write, synchronise, rename, synchronise the folder. What a process
+that was killed leaves half done has a hidden name, which `sweep` removes.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
@@ -10,6 +15,7 @@ from secrets import token_hex
 from fhenn.errors import FileExists
 
 _PRIVATE, _PUBLIC = 0o600, 0o666
+_UNFINISHED = (".part", ".gone")
 
 
 def read(path: str | Path) -> bytes:
@@ -27,13 +33,9 @@ def write(path: str | Path, data: bytes, private: bool = False, overwrite: bool 
     overwrite = not private if overwrite is None else overwrite
     if not overwrite:
         _reserve(path)
-    mode = _PRIVATE if private else _PUBLIC
-    temporary = path.with_name(f".{path.name}.{token_hex(8)}.part")
+    temporary = _hidden(path, ".part")
     try:
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        _write_new(temporary, data, _PRIVATE if private else _PUBLIC)
         temporary.replace(path)
     except BaseException as error:
         for leftover in (temporary, *(() if overwrite else (path,))):
@@ -42,7 +44,109 @@ def write(path: str | Path, data: bytes, private: bool = False, overwrite: bool 
         if isinstance(error, OSError):  # of the file that was asked for, not of the temporary one
             raise type(error)(error.errno, error.strerror, str(path)) from error
         raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
+
+
+def write_folder(path: Path, contents: Mapping[str, bytes]) -> None:
+    """Write a private folder of files that is there whole or not at all. Raises FileExists, OSError.
+
+    contents: bytes by the name of their file.
+    """
+    if path.exists():
+        raise FileExists(str(path))
+    staged = _hidden(path, ".part")
+    try:
+        staged.mkdir(0o700)
+        for name, data in contents.items():
+            _write_new(staged / name, data, _PRIVATE)
+        sync_folder(staged)
+        staged.rename(path)
+    except BaseException:
+        with suppress(OSError):
+            _empty_and_remove(staged)
+        raise
+    sync_folder(path.parent)
+
+
+def make_folder(path: Path) -> None:
+    """Make a private folder where it is missing, its parents too. Raises OSError."""
+    missing = [each for each in (path, *path.parents) if not each.exists()]
+    for each in reversed(missing):
+        each.mkdir(0o700, exist_ok=True)
+        sync_folder(each.parent)
+
+
+def remove(path: Path) -> bool:
+    """Remove a file, for good once this returns; whether there was one. Raises OSError."""
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return False
+    sync_folder(path.parent)
+    return True
+
+
+def remove_folder(path: Path) -> None:
+    """Remove a folder and what is in it: all of it or nothing goes by its name. Raises OSError."""
+    gone = _hidden(path, ".gone")
+    path.rename(gone)
+    sync_folder(path.parent)
+    _empty_and_remove(gone)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a killed process left unfinished in a folder, where nobody writes now. Raises OSError."""
+    for path in folder.iterdir():
+        if path.name.startswith(".") and path.suffix in _UNFINISHED:
+            if path.is_dir() and not path.is_symlink():
+                _empty_and_remove(path)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Let names in a folder survive a power cut, where folders can be synchronised at all. Raises OSError."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_all(descriptor: int, data: bytes, at: int = 0) -> None:
+    """Write all bytes at a place in an open file, however many the system takes at once. Raises OSError."""
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(descriptor, view, at)
+        view, at = view[written:], at + written
+
+
+def _write_new(path: Path, data: bytes, mode: int) -> None:
+    """Write a new file, and let its bytes reach the disk."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(descriptor, view) :]
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _empty_and_remove(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            _empty_and_remove(path)
+        else:
+            path.unlink()
+    folder.rmdir()
+
+
+def _hidden(path: Path, suffix: str) -> Path:
+    """A name beside `path` that nothing else has."""
+    return path.with_name(f".{path.name}.{token_hex(8)}{suffix}")
 
 
 def _reserve(path: Path) -> None:
@@ -51,14 +155,3 @@ def _reserve(path: Path) -> None:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE))
     except FileExistsError as error:
         raise FileExists(str(path)) from error
-
-
-def _sync_folder(folder: Path) -> None:
-    """Let the new name survive a power cut, where folders can be synchronised at all."""
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

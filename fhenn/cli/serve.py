@@ -149,14 +149,17 @@ def create(owner: str, store: Path, days: float, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
 def list_tokens(store: Path, as_json: bool) -> None:
     """List ids, owners and expiry; the tokens themselves are not kept."""
-    kept = Tokens(store / "tokens").all()
+    tokens = Tokens(store / "tokens")
+    kept = tokens.all()
     rows = [{"id": one.id, "owner": one.owner, "created": one.created, "expires": one.expires} for one in kept]
     if as_json:
         click.echo(json.dumps(rows))
         return
     table = Table("id", "owner", "created", "expires")
     for one in kept:
-        table.add_row(one.id, one.owner, one.created[:10], one.expires[:10] + (" (expired)" if one.expired else ""))
+        table.add_row(
+            one.id, one.owner, one.created[:10], one.expires[:10] + (" (expired)" if tokens.expired(one) else "")
+        )
     Console().print(table)
 
 

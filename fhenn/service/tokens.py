@@ -7,19 +7,26 @@ and a slow hash would make every request an easy way to keep the server busy.
 from __future__ import annotations
 
 import json
-import os
+import logging
 import re
 import secrets
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from hmac import compare_digest
 from pathlib import Path
 
+from fhenn.artifacts.files import remove, sweep, write
 from fhenn.errors import ParameterError
+from fhenn.service.clock import Clock
+from fhenn.service.folder import require_private, require_private_inside
+from fhenn.service.lock import Lock
+from fhenn.service.logs import log
 
 _TOKEN = re.compile(r"fhenn_([0-9a-f]{16})_([A-Za-z0-9_-]{43})", re.ASCII)
 _OWNER = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?", re.ASCII)
+_WAIT = 10.0
+"""Seconds to wait for another process that creates or revokes a token."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +39,9 @@ class Token:
     created: str
     expires: str
 
-    @property
-    def expired(self) -> bool:
+    def expired(self, now: datetime) -> bool:
         """Whether its time is over."""
-        return datetime.now(UTC) >= datetime.fromisoformat(self.expires)
+        return now >= datetime.fromisoformat(self.expires)
 
 
 def require_owner(owner: str) -> str:
@@ -48,24 +54,26 @@ def require_owner(owner: str) -> str:
 
 
 class Tokens:
-    """The tokens under a folder, a file each: what is created or revoked counts from the next request on."""
+    """The tokens under a folder, a file each: what is created or revoked counts from the next request on.
 
-    def __init__(self, folder: Path) -> None:
+    clock: says when a token's time is over; by default that of the store around the folder.
+    """
+
+    def __init__(self, folder: Path, clock: Clock | None = None) -> None:
         self._folder = folder
+        self._clock = clock or Clock(folder.with_name("clock"))
 
     def create(self, owner: str, days: float = 90.0) -> tuple[str, Token]:
-        """A new token, to be shown once, and what is kept of it. Raises ParameterError."""
+        """A new token, to be shown once, and what is kept of it. Raises ParameterError, StoreUnsafe, StoreLocked."""
         require_owner(owner)
         if not 0 < days <= 3660:
             raise ParameterError(f"a token cannot last {days:g} days.", "Choose more than 0, and at most 3660.")
         identity, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
-        now = datetime.now(UTC).replace(microsecond=0)
+        now = self._clock.date().replace(microsecond=0)
         expires = (now + timedelta(days=days)).isoformat()
         token = Token(identity, owner, _digest(secret), now.isoformat(), expires)
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(self._path(identity), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(asdict(token), file)
+        with self._writing():
+            write(self._path(identity), json.dumps(asdict(token)).encode(), private=True, overwrite=True)
         return f"fhenn_{identity}_{secret}", token
 
     def all(self) -> list[Token]:
@@ -73,11 +81,16 @@ class Tokens:
         found = (self._read(path.stem) for path in self._folder.glob("*.json"))
         return sorted((token for token in found if token), key=lambda token: (token.created, token.id))
 
+    def expired(self, token: Token) -> bool:
+        """Whether a token's time is over."""
+        return token.expired(self._clock.date())
+
     def revoke(self, identity: str) -> None:
-        """Forget a token by its id. Raises ParameterError where there is none."""
+        """Forget a token by its id. Raises ParameterError where there is none, StoreUnsafe, StoreLocked."""
         if self._read(identity) is None:
             raise ParameterError(f"there is no token {identity[:80]!r}.", "`fhenn token list` names them.")
-        self._path(identity).unlink()
+        with self._writing():
+            remove(self._path(identity))
 
     def holder(self, text: str) -> Token | None:
         """What is kept of the token that `text` is; None where it is none, a wrong one or expired."""
@@ -88,7 +101,23 @@ class Tokens:
         # an unknown id takes the same comparison as a wrong secret
         expected = token.sha256 if token else "0" * 64
         same = compare_digest(_digest(match[2]).encode(), expected.encode())
-        return token if token and same and not token.expired else None
+        if token is None or not same:
+            return None
+        if not self.expired(token):
+            return token
+        try:  # once refused, always refused: also after a restart under a clock that was set back
+            self._clock.keep_past(datetime.fromisoformat(token.expires))
+        except OSError as error:
+            log(logging.WARNING, "latest time not kept", exception=type(error).__name__)
+        return None
+
+    def _writing(self) -> Lock:
+        """The right to write here, in a folder that is private and swept. Raises StoreUnsafe, StoreLocked, OSError."""
+        require_private(self._folder.parent)
+        require_private_inside(self._folder)
+        lock = Lock(self._folder.with_name("tokens.lock"), "Try again when it is done.", wait=_WAIT)
+        sweep(self._folder)
+        return lock
 
     def _path(self, identity: str) -> Path:
         return self._folder / f"{identity}.json"

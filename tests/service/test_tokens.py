@@ -45,7 +45,7 @@ def test_expired_tokens_are_unknown(tokens, tmp_path):
     old = replace(kept, expires="2001-01-01T00:00:00+00:00")
     (tmp_path / "tokens" / f"{kept.id}.json").write_text(json.dumps(vars(old)))
     assert tokens.holder(text) is None
-    assert tokens.all()[0].expired
+    assert tokens.expired(tokens.all()[0])
 
 
 def test_files_that_are_not_tokens_are_passed_over(tokens, tmp_path):

@@ -1,0 +1,65 @@
+"""A clock that does not run backwards, whatever happens to the system's."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from fhenn.artifacts.files import write
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Clock:
+    """The system's time, or where that was set back, the latest that was seen and what has passed since.
+
+    What had expired stays so when the system's clock is set back, also over a restart: `keep` writes down the latest
+    time. A clock that once ran far ahead is forgotten by deleting that file while nothing uses the store.
+
+    path: the file. wall: nanoseconds since the epoch, by the system. steady: nanoseconds of a clock that nobody sets.
+
+    >>> import tempfile
+    >>> wall, steady = [2 * 10**9], [0]
+    >>> clock = Clock(Path(tempfile.mkdtemp(), "clock"), lambda: wall[0], lambda: steady[0])
+    >>> before, wall[0], steady[0] = clock.now(), 0, 5
+    >>> clock.now() - before
+    5
+    """
+
+    def __init__(
+        self, path: Path, wall: Callable[[], int] = time.time_ns, steady: Callable[[], int] = time.monotonic_ns
+    ) -> None:
+        self._path, self._wall, self._steady = path, wall, steady
+        self._lock = threading.Lock()
+        self._latest, self._mark = self._kept(), steady()
+
+    def now(self) -> int:
+        """Nanoseconds since the epoch, never fewer than before."""
+        with self._lock:
+            mark = self._steady()
+            self._latest = max(self._wall(), self._latest + mark - self._mark)
+            self._mark = mark
+            return self._latest
+
+    def date(self) -> datetime:
+        """The same as a date, UTC."""
+        return _EPOCH + timedelta(microseconds=self.now() // 1000)
+
+    def keep(self) -> None:
+        """Write the latest time down, for the next start. Raises OSError."""
+        latest = max(self.now(), self._kept())
+        write(self._path, str(latest).encode(), private=True, overwrite=True)
+
+    def keep_past(self, date: datetime) -> None:
+        """Write the latest time down, where the one written down is not past `date`. Raises OSError."""
+        if _EPOCH + timedelta(microseconds=self._kept() // 1000) < date:
+            self.keep()
+
+    def _kept(self) -> int:
+        with suppress(FileNotFoundError, ValueError):
+            return int(self._path.read_text("ascii"))
+        return 0

@@ -1,0 +1,59 @@
+"""Folders that nobody but their owner reaches: what is in them is believed."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from fhenn.artifacts.files import make_folder
+from fhenn.errors import StoreUnsafe
+
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+def require_private(path: Path) -> None:
+    """Make a folder where it is missing, and shut it to everybody else. Raises StoreUnsafe, OSError.
+
+    Refused is one that others could have written to, or could exchange: its owner is somebody else, its group or
+    everybody may write, it is behind somebody else's link, or in a folder where everybody may rename.
+    """
+    if os.path.lexists(path) and not path.exists():
+        raise StoreUnsafe(str(path), "it is a link that leads nowhere", "Name the folder itself.")
+    make_folder(path)
+    if os.name != "posix":
+        return
+    user = os.geteuid()
+    if path.is_symlink() and path.lstat().st_uid not in (user, 0):
+        raise StoreUnsafe(str(path), "it is another user's link", "Name the folder itself.")
+    _require_own(path, path.resolve().stat(), user)
+    for parent in path.resolve().parents:
+        mode = parent.stat().st_mode
+        if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+            reason = f"everybody may exchange what is in {parent}"
+            raise StoreUnsafe(str(path), reason, f"Put the store elsewhere, or run chmod o-w {parent}.")
+    if path.stat().st_mode & _OTHERS:
+        path.chmod(stat.S_IRWXU)
+
+
+def require_private_inside(path: Path) -> None:
+    """The same for a folder inside a private one, which may be no link. Raises StoreUnsafe, OSError."""
+    if path.is_symlink():
+        raise StoreUnsafe(str(path), "it is a link", "Put the folder that it leads to in its place.")
+    make_folder(path)
+    if os.name == "posix":
+        _require_own(path, path.stat(), os.geteuid())
+        if path.stat().st_mode & _OTHERS:
+            path.chmod(stat.S_IRWXU)
+
+
+def _require_own(path: Path, found: os.stat_result, user: int) -> None:
+    if not stat.S_ISDIR(found.st_mode):
+        raise StoreUnsafe(str(path), "it is no folder", "Name another.")
+    if found.st_uid != user:
+        way_out = f"Run as that user, or hand it over, with all that is in it: chown -R {user} {path}."
+        raise StoreUnsafe(str(path), f"it belongs to user {found.st_uid}, this process to {user}", way_out)
+    if found.st_mode & _OTHERS_WRITE:
+        way_out = f"See that nothing strange is in it, then run chmod 700 {path}."
+        raise StoreUnsafe(str(path), "others can write to it", way_out)

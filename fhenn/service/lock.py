@@ -1,0 +1,78 @@
+"""A lock on a file, which ends with the process that holds it, however that ends."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from fhenn.errors import StoreLocked
+
+_PAUSE = 0.02
+
+
+class Lock:
+    """An exclusive lock; give it back with `release`, or use it in a `with`.
+
+    path: the file, made where it is missing; it names the holder. suggestion: the way out for whoever is refused.
+    wait: seconds to wait for another holder. Raises StoreLocked, OSError.
+    """
+
+    def __init__(self, path: Path, suggestion: str, wait: float = 0.0) -> None:
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+        self._descriptor = os.open(path, flags, 0o600)
+        deadline = time.monotonic() + wait
+        try:
+            while not _locked(self._descriptor):
+                if time.monotonic() >= deadline:
+                    raise StoreLocked(str(path), _holder(self._descriptor), suggestion)
+                time.sleep(_PAUSE)
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+
+    def release(self) -> None:
+        """Let others have it."""
+        os.close(self._descriptor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+
+def _holder(descriptor: int) -> str:
+    return os.pread(descriptor, 200, 0).decode(errors="replace") or "another process"
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _locked(descriptor: int) -> bool:
+        """Whether the lock could be had; on a byte far behind the text, which others may read."""
+        os.lseek(descriptor, 1 << 20, os.SEEK_SET)
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+else:
+    import fcntl
+
+    def _locked(descriptor: int) -> bool:
+        """Whether the lock could be had."""
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
