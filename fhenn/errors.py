@@ -274,6 +274,24 @@ class WireFormatError(FhennError, ValueError):
 
 
 @dataclass(eq=False)
+class WrongKind(WireFormatError):
+    """A file, or bytes, of another kind than is needed; said before anything is done with it.
+
+    what: the kind that is needed, source: the file or argument, got: what it is, both in words. destination: the
+    address that it would have been sent to, empty where it was to stay on this machine.
+    """
+
+    source: str
+    got: str
+    destination: str
+    suggestion: str
+
+    def __str__(self) -> str:
+        kept = f" It has not left this machine; it would have gone to {self.destination}." if self.destination else ""
+        return f"{self.source} is {self.got}, where {self.what} is needed.{kept} {self.suggestion}"
+
+
+@dataclass(eq=False)
 class FileExists(FhennError, FileExistsError):
     """A file is there already, and was not to be overwritten."""
 

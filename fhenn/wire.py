@@ -14,7 +14,7 @@ from hmac import compare_digest
 from pathlib import Path
 from typing import Any
 
-from fhenn.errors import WireFormatError
+from fhenn.errors import UnsupportedValue, WireFormatError, WrongKind
 
 VERSION = 1
 """The format that `frame` writes."""
@@ -22,6 +22,20 @@ VERSION = 1
 _MAGIC = b"FHENN"
 _PREFIX = struct.Struct(f">{len(_MAGIC)}sBI")  # magic, version, size of the header
 _LARGEST_HEADER = 1 << 16
+MOST_OF_HEADER = _PREFIX.size + _LARGEST_HEADER
+"""Bytes at the start of a file that hold its header."""
+
+
+_KINDS = {
+    "model": ("a model", "`fhenn train` and `fhenn import` write models."),
+    "plan": ("a plan", "`fhenn plan` and `fhenn fetch` write plans."),
+    "certificate": ("a certificate", "`fhenn certify` writes certificates."),
+    "secret-key": ("a secret key", "`fhenn keygen` writes one, which stays on the client's side."),
+    "evaluation-context": ("a set of evaluation keys", "`fhenn keygen` writes them beside the secret key."),
+    "ciphertexts": ("an upload of ciphertexts", "`fhenn encrypt` writes uploads."),
+    "answer": ("an answer", "`fhenn evaluate` and `fhenn predict` write answers."),
+}
+"""Each kind in words, and where a file of it comes from."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +49,15 @@ class Header:
     sha256: str
 
 
-def frame(kind: str, meta: dict[str, Any], body: bytes) -> bytes:
-    """`body` behind a header that names its kind, its length, `meta` (JSON) and a digest of both."""
+def frame(kind: str, meta: dict[str, Any], *body: bytes) -> bytes:
+    """A body, in one piece or several, behind a header: its kind, its length, `meta` (JSON) and a digest of both."""
     text = json.dumps(meta, sort_keys=True)
-    header = {"kind": kind, "length": len(body), "meta": text, "sha256": sha256(text.encode() + body).hexdigest()}
+    digest = sha256(text.encode())
+    for piece in body:
+        digest.update(piece)
+    header = {"kind": kind, "length": sum(map(len, body)), "meta": text, "sha256": digest.hexdigest()}
     encoded = json.dumps(header).encode()
-    return _PREFIX.pack(_MAGIC, VERSION, len(encoded)) + encoded + body
+    return b"".join([_PREFIX.pack(_MAGIC, VERSION, len(encoded)), encoded, *body])
 
 
 def unframe(kind: str, data: bytes) -> tuple[dict[str, Any], bytes]:
@@ -49,15 +66,58 @@ def unframe(kind: str, data: bytes) -> tuple[dict[str, Any], bytes]:
     if not isinstance(data, bytes):
         raise WireFormatError(kind, "it does not start as a fhenn message does")
     header, text, start = _parsed(kind, data)
-    if header.kind != kind:
-        raise WireFormatError(kind, f"it is a {header.kind[:40]!r}")
-    body = data[start:]
-    if header.size != len(body):
-        raise WireFormatError(kind, f"it holds {len(body)} bytes of {header.size}")
-    expected = sha256(text.encode() + body).hexdigest()
-    if not compare_digest(expected.encode(), header.sha256.encode()):
+    require_kind(kind, data)
+    size = len(data) - start
+    if header.size != size:
+        raise WireFormatError(kind, f"it holds {size} bytes of {header.size}")
+    digest = sha256(text.encode())
+    digest.update(memoryview(data)[start:])
+    if not compare_digest(digest.hexdigest().encode(), header.sha256.encode()):
         raise WireFormatError(kind, "its digest does not match: it was altered on the way")
-    return header.meta, body
+    return header.meta, data[start:]
+
+
+def as_bytes(what: str, data: Any) -> bytes:
+    """The bytes of anything that holds some: bytes, a bytearray, a memoryview, a buffer. Raises UnsupportedValue."""
+    if isinstance(data, bytes):
+        return data
+    try:
+        return bytes(memoryview(data))
+    except TypeError as error:
+        raise UnsupportedValue(f"a {type(data).__name__} as {what}", "bytes") from error
+
+
+def require_kind(kind: str, data: bytes, source: str = "", destination: str = "") -> None:
+    """Raise WrongKind unless `data` is a message of a kind, by its header; the body is not looked at.
+
+    kind: "model", "plan", "certificate", "secret-key", "evaluation-context", "ciphertexts" or "answer".
+    source: what to call it in the error: the file, or the argument. destination: the address that it is for, if any.
+
+    >>> require_kind("evaluation-context", frame("secret-key", {}, b""), "secret.fhenn", "https://host")
+    Traceback (most recent call last):
+    ...
+    fhenn.errors.WrongKind: secret.fhenn is a secret key, where a set of evaluation keys is needed. It has not left \
+this machine; it would have gone to https://host. `fhenn keygen` writes them beside the secret key.
+    """
+    found = kind_of(data)
+    if found == kind:
+        return
+    if found is None and data.startswith(_MAGIC):
+        _parsed(kind, data)  # says what is wrong with the header
+    suggestion = _KINDS[kind][1] if kind in _KINDS else "Give one."
+    got = in_words(found)
+    raise WrongKind(in_words(kind), f"it is {got}", source or "it", got, destination, suggestion)
+
+
+def in_words(kind: str | None) -> str:
+    """A kind in words, None for that of something else.
+
+    >>> in_words("secret-key"), in_words(None)
+    ('a secret key', 'no fhenn file')
+    """
+    if kind is None:
+        return "no fhenn file"
+    return _KINDS[kind][0] if kind in _KINDS else f"a {kind[:40]!r}"
 
 
 def header_of(source: bytes | Path) -> Header:
@@ -69,7 +129,7 @@ def header_of(source: bytes | Path) -> Header:
     """
     if isinstance(source, Path):
         with source.open("rb") as file:
-            source = file.read(_PREFIX.size + _LARGEST_HEADER)
+            source = file.read(MOST_OF_HEADER)
     return _parsed("fhenn file", source)[0]
 
 

@@ -35,6 +35,10 @@ EXAMPLES = [
     (errors.NonFiniteValue("encrypt", 3, "Drop them."), "3 values"),
     (errors.CacheEmpty("Sigmoid.backward", 1, 0, "Call forward."), "Call forward"),
     (errors.WireFormatError("ciphertexts", "it is short"), "it is short"),
+    (
+        errors.WrongKind("a plan", "it is a secret key", "s.fhenn", "a secret key", "https://host", "Give one."),
+        "s.fhenn is a secret key, where a plan is needed. It has not left this machine; it would have gone to https://",
+    ),
     (errors.CertificateInvalid("it is for another model.", "Certify this one."), "another model. Certify"),
     (errors.SharingRefused("Too many.", "Make new keys."), "Too many. Make new keys."),
     (errors.FileExists("key.fhenn"), "key.fhenn exists already"),

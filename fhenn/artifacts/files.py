@@ -12,10 +12,14 @@ from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
 
-from fhenn.errors import FileExists
+from fhenn.errors import FileExists, ParameterError
+from fhenn.wire import MOST_OF_HEADER, in_words, kind_of, require_kind
 
 _PRIVATE, _PUBLIC = 0o600, 0o666
 _UNFINISHED = (".part", ".gone")
+
+_OF_SERVERS = {"ciphertexts", "answer"}
+"""An answer of an older fhenn is the one, of a newer the other."""
 
 
 def read(path: str | Path) -> bytes:
@@ -23,13 +27,26 @@ def read(path: str | Path) -> bytes:
     return Path(path).read_bytes()
 
 
+def read_kind(path: str | Path, kind: str, destination: str = "") -> bytes:
+    """The bytes of a file that must be of a kind (`fhenn.wire.require_kind`).
+
+    destination: the address that they are for, if any. Raises WrongKind, WireFormatError, OSError.
+    """
+    data = read(path)
+    require_kind(kind, data, str(path), destination)
+    return data
+
+
 def write(path: str | Path, data: bytes, private: bool = False, overwrite: bool | None = None) -> None:
     """Write a file that is there whole or not at all, also when the machine stops half-way.
 
     private: readable by its owner alone from its first byte on (POSIX). overwrite: whether a file of that name may be
-    replaced; by default only where the file is not private. Raises FileExists, OSError.
+    replaced; by default only where the file is not private. A fhenn file takes the place of one of its own kind only:
+    an upload written over a secret key, or over the records, would be their end.
+    Raises FileExists, ParameterError, OSError.
     """
     path = Path(path)
+    _require_own_kind(path, data)
     overwrite = not private if overwrite is None else overwrite
     if not overwrite:
         _reserve(path)
@@ -147,6 +164,17 @@ def _empty_and_remove(folder: Path) -> None:
 def _hidden(path: Path, suffix: str) -> Path:
     """A name beside `path` that nothing else has."""
     return path.with_name(f".{path.name}.{token_hex(8)}{suffix}")
+
+
+def _require_own_kind(path: Path, data: bytes) -> None:
+    """Raise ParameterError where a file that is there is of another kind than what is to be written."""
+    if not path.is_file():
+        return
+    with path.open("rb") as file:
+        there = file.read(MOST_OF_HEADER)
+    new, old = kind_of(data), kind_of(there)
+    if there and old != new and not {old, new} <= _OF_SERVERS:
+        raise ParameterError(f"{path} is {in_words(old)}, and would be lost.", "Choose another name, or remove it.")
 
 
 def _reserve(path: Path) -> None:

@@ -163,7 +163,7 @@ def plan(
       fhenn plan model.fhenn --bounds-from records.csv
       fhenn plan model.fhenn --bounds bounds.csv --layout throughput
     """
-    network = artifacts.model_from_bytes(artifacts.read(model))
+    network = artifacts.model_from_bytes(artifacts.read_kind(model, "model"))
     bounds = chosen_bounds(network, declared, data, margin)
     found = fhenn.plan(
         network,

@@ -49,8 +49,8 @@ def certify(
       fhenn certify model.fhenn --bounds bounds.csv -o certificate.json
       fhenn certify model.fhenn --plan plan.fhenn
     """
-    network = artifacts.model_from_bytes(artifacts.read(model))
-    plan = None if plan_file is None else artifacts.plan_from_bytes(artifacts.read(plan_file))
+    network = artifacts.model_from_bytes(artifacts.read_kind(model, "model"))
+    plan = None if plan_file is None else artifacts.plan_from_bytes(artifacts.read_kind(plan_file, "plan"))
     if plan is not None and declared is None and data is None:
         bounds: Any = np.array([plan.low, plan.high])
     elif data is not None and declared is None:

@@ -18,7 +18,7 @@ from fhenn import artifacts
 from fhenn.cli.passphrase import new_passphrase, passphrase_file_option, passphrase_of
 from fhenn.cli.show import FILE, as_json_option, megabytes, output_option, progress, tell
 from fhenn.cli.tables import Table, as_csv, check_ending, read_table, write_table
-from fhenn.errors import FileExists
+from fhenn.errors import FileExists, ParameterError
 from fhenn.interop import Reading
 from fhenn.nn.finish import finished
 from fhenn.session.client import OnViolation
@@ -60,7 +60,9 @@ def keygen(
     \b
       fhenn keygen plan.fhenn --passphrase
     """
-    plan = artifacts.plan_from_bytes(artifacts.read(plan_file))
+    plan = artifacts.plan_from_bytes(artifacts.read_kind(plan_file, "plan"))
+    if secret.resolve() == keys.resolve():
+        raise ParameterError(f"{secret} is given for the secret key and for the keys that leave.", "Give two names.")
     if secret.exists() and not overwrite:
         raise FileExists(str(secret))
     passphrase = new_passphrase(ask, passphrase_file)
@@ -109,7 +111,7 @@ def encrypt(
     \b
       fhenn encrypt records.csv -o upload.fhenn
     """
-    message = artifacts.read(plan_file)
+    message = artifacts.read_kind(plan_file, "plan")
     reading = artifacts.reading_from_bytes(message)
     with progress(as_json) as show:
         client = _client(message, secret, passphrase_file, show)
@@ -151,12 +153,14 @@ def evaluate(
     \b
       fhenn evaluate upload.fhenn -o answer.fhenn
     """
-    network = artifacts.model_from_bytes(artifacts.read(model_file))
-    plan = artifacts.plan_from_bytes(artifacts.read(plan_file))
+    network = artifacts.model_from_bytes(artifacts.read_kind(model_file, "model"))
+    plan = artifacts.plan_from_bytes(artifacts.read_kind(plan_file, "plan"))
     held = None if certificate is None else _certificate(certificate)
+    evaluation_keys = artifacts.read_kind(keys, "evaluation-context")
+    ciphertexts = artifacts.read_kind(upload, "ciphertexts")
     with progress(as_json) as show:
-        server = fhenn.Server(network, plan, artifacts.read(keys), show, held)
-        answer = server.predict(artifacts.read(upload), witness=bool(plan.witnesses))
+        server = fhenn.Server(network, plan, evaluation_keys, show, held)
+        answer = server.predict(ciphertexts, witness=bool(plan.witnesses))
     artifacts.write(output, answer)
     result = {"answer": str(output), "bytes": len(answer), "fingerprint": server.context.fingerprint}
     tell(as_json, result, f"wrote {output}: {megabytes(len(answer))}; for the client {server.context.fingerprint}")
@@ -197,7 +201,7 @@ def decrypt(
     """
     if output is not None:
         check_ending(output)
-    message = artifacts.read(plan_file)
+    message = artifacts.read_kind(plan_file, "plan")
     reading = artifacts.reading_from_bytes(message)
     client = _client(message, secret, passphrase_file)
     data = artifacts.read(answer)
@@ -223,9 +227,9 @@ def decrypt(
 
 def _certificate(path: Path) -> fhenn.Certificate:
     """The certificate in a file of `fhenn certify`, JSON or not. Raises WireFormatError, OSError."""
-    data = artifacts.read(path)
-    as_text = path.suffix.lower() == ".json"
-    return fhenn.Certificate.from_json(data) if as_text else artifacts.certificate_from_bytes(data)
+    if path.suffix.lower() == ".json":
+        return fhenn.Certificate.from_json(artifacts.read(path))
+    return artifacts.certificate_from_bytes(artifacts.read_kind(path, "certificate"))
 
 
 def predictions(scores: NDArray[np.float64], reading: Reading | None, finish: Any) -> Table:
@@ -256,7 +260,7 @@ def _client(
     passphrase_file: Path | None,
     show: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> fhenn.Client:
-    data = artifacts.read(secret)
+    data = artifacts.read_kind(secret, "secret-key")
     passphrase = passphrase_of(data, passphrase_file)
     if os.name == "posix" and secret.stat().st_mode & 0o077:
         warnings.warn(f"others can read {secret}: chmod 600 it.", stacklevel=2)

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from fhenn.cli.show import FILE
+from fhenn.cli.show import FILE, first_line
 from fhenn.errors import SecretLocked
 from fhenn.wire import header_of
 
@@ -52,5 +52,5 @@ def at_a_terminal() -> bool:
 
 def _known(path: Path | None) -> str | None:
     if path is not None:
-        return path.read_text(encoding="utf-8").partition("\n")[0].rstrip("\r")
+        return first_line(path, "passphrase")
     return os.environ.get(_VARIABLE)

@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
-from fhenn.artifacts import read, write
-from fhenn.cli.show import FILE, as_json_option, megabytes, output_option, progress, tell
+from fhenn.artifacts import read_kind, write
+from fhenn.cli.show import FILE, as_json_option, first_line, megabytes, output_option, progress, tell
 from fhenn.errors import ParameterError
 from fhenn.service import RemoteServer
 
@@ -73,7 +73,7 @@ def predict(
     \b
       fhenn predict --url https://host upload.fhenn -o answer.fhenn
     """
-    ciphertexts, evaluation_keys = read(upload), read(keys)
+    ciphertexts, evaluation_keys = read_kind(upload, "ciphertexts", url), read_kind(keys, "evaluation-context", url)
     token, trust = _token(token_file), _trust(cafile)
     with (
         progress(as_json) as show,
@@ -87,7 +87,7 @@ def predict(
 
 def _token(file: Path | None) -> str:
     """The token, which has no place among arguments: every user of a machine sees those."""
-    text = environ.get("FHENN_TOKEN", "") if file is None else read(file).decode(errors="replace")
+    text = environ.get("FHENN_TOKEN", "") if file is None else first_line(file, "token")
     if not text.strip():
         raise ParameterError("there is no token.", "Set FHENN_TOKEN, or give --token-file.")
     return text.strip()

@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from fhenn.artifacts import read_kind
 from fhenn.errors import ExtraMissing
 from fhenn.service.tokens import Tokens
 
@@ -94,10 +95,11 @@ def serve(
         "ciphertexts": ciphertexts,
     }
     limits = Limits(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
-    if add:
+    models = [(name, _bytes(model, "model"), _bytes(plan, "plan")) for name, model, plan in add]
+    if models:
         kept = Store(store, limits.keys_per_owner)
-        for name, model, plan in add:
-            kept.add_model(name, _bytes(model), _bytes(plan))
+        for name, model, plan in models:
+            kept.add_model(name, model, plan)
         kept.close()
     run(
         store,
@@ -111,9 +113,9 @@ def serve(
     )
 
 
-def _bytes(path: str) -> bytes:
+def _bytes(path: str, kind: str) -> bytes:
     try:
-        return Path(path).read_bytes()
+        return read_kind(path, kind)
     except OSError as error:
         raise click.UsageError(f"{path} cannot be read ({error.strerror}).") from error
 

@@ -12,10 +12,15 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from fhenn.errors import ParameterError
+
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 """A file to read or write; what is wrong with it is said by whoever opens it."""
+
+
+_LONGEST_LINE = 1 << 12
 
 
 def output_option(default: str, what: str) -> Callable[[Any], Any]:
@@ -28,6 +33,20 @@ def output_option(default: str, what: str) -> Callable[[Any], Any]:
 def tell(as_json: bool, result: dict[str, Any], text: str) -> None:
     """Print a result: as JSON, or as text for people."""
     click.echo(json.dumps(result, indent=2, default=str) if as_json else text)
+
+
+def first_line(path: Path, what: str) -> str:
+    """The first line of a short file of text. Raises ParameterError where it is another file, OSError."""
+    with path.open("rb") as file:
+        data = file.read(_LONGEST_LINE)
+    line, newline, _ = data.partition(b"\n")
+    remedy = f"Give a file of text with the {what} on its first line."
+    if b"\0" in data or (not newline and len(data) == _LONGEST_LINE):
+        raise ParameterError(f"{path} holds no {what}.", remedy)
+    try:
+        return line.decode().rstrip("\r")
+    except UnicodeDecodeError as error:
+        raise ParameterError(f"{path} holds no {what}.", remedy) from error
 
 
 @contextmanager

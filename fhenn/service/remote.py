@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator
-from hashlib import sha256
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, urlsplit
@@ -18,10 +17,13 @@ from fhenn.errors import (
     ParameterError,
     ServiceError,
     ServiceUnreachable,
+    UnsupportedValue,
     WireFormatError,
 )
 from fhenn.planner import Plan
 from fhenn.service.loopback import is_loopback
+from fhenn.service.scan import digest_of_keys
+from fhenn.wire import as_bytes, require_kind
 
 if TYPE_CHECKING:
     import httpx
@@ -42,6 +44,9 @@ class RemoteServer:
     where the service has one only, that one. attempts: of each request, with pauses between them: all of them can be
     repeated safely. timeout: seconds to wait for a connection, and for the next bytes of an answer. verify: a file of
     certificates to trust in the place of the system's, or an `ssl.SSLContext`.
+
+    Whatever is handed over is looked at before a connection is opened, so that a secret key, or any other file that was
+    taken for evaluation keys or an upload, does not leave: that raises WrongKind.
 
     Raises ServiceError where the service says no, ServiceUnreachable where none answers, ParameterError for an address
     that would send the token in the clear, ExtraMissing without httpx.
@@ -76,11 +81,14 @@ class RemoteServer:
             raise ParameterError("the token is empty or not ASCII.", "`fhenn token create` prints one.")
         if attempts < 1:
             raise ParameterError(f"{attempts} attempts ask nothing.", "Allow at least one.")
+        self._url, self._keys, self._digest, self._sent = url.rstrip("/"), b"", "", False
+        if evaluation_keys is not None:  # before a connection is opened: what is handed over may be a secret key
+            self._take(evaluation_keys)
         try:
             import httpx
         except ModuleNotFoundError as error:
             raise ExtraMissing("client", "httpx") from error
-        self._httpx, self._url, self._attempts, self._progress = httpx, url.rstrip("/"), attempts, progress
+        self._httpx, self._attempts, self._progress = httpx, attempts, progress
         self._http = httpx.Client(
             base_url=self._url,
             headers={"Authorization": f"Bearer {token}"},
@@ -95,9 +103,6 @@ class RemoteServer:
         except BaseException:
             self._http.close()
             raise
-        self._keys, self._digest, self._sent = b"", "", False
-        if evaluation_keys is not None:
-            self._take(evaluation_keys)
 
     def close(self) -> None:
         """Close the connections."""
@@ -135,8 +140,7 @@ class RemoteServer:
         """Send evaluation keys now, or what is missing of them. Raises ServiceError, ServiceUnreachable, KeyMissing."""
         if evaluation_keys is not None:
             self._take(evaluation_keys)
-        if not self._keys:
-            raise KeyMissing("evaluation", "a remote prediction", "Hand over Client.evaluation_keys().")
+        self._require_keys()
         path, size = f"/v1/keys/{self._digest}", len(self._keys)
         left = self._attempts
         while True:
@@ -163,6 +167,8 @@ class RemoteServer:
 
         witness: add the encrypted witness. Raises ServiceError, ServiceUnreachable, KeyMissing.
         """
+        self._require_keys()
+        require_kind("ciphertexts", as_bytes("upload", ciphertexts), "the upload", self._url)
         if not self._sent:
             self.upload()
         path = f"/v1/models/{quote(self._model, safe='')}/predictions"
@@ -179,11 +185,15 @@ class RemoteServer:
         raise lost
 
     def evaluate(self, x: CipherArray) -> CipherArray:
-        """The same for ciphertexts that are loaded already."""
+        """The same for ciphertexts that are loaded already. Raises UnsupportedValue for anything else."""
+        if not isinstance(x, CipherArray):
+            raise UnsupportedValue(f"a {type(x).__name__}", "a CipherArray; bytes are for `predict`")
         return CipherArray.from_bytes(x.context, self.predict(x.to_bytes()))
 
     def forget_keys(self) -> None:
         """Delete the evaluation keys at the service. Raises ServiceError, ServiceUnreachable."""
+        if not self._keys:
+            return
         self._sent = False
         try:
             self._ask("DELETE", f"/v1/keys/{self._digest}")
@@ -191,8 +201,13 @@ class RemoteServer:
             if error.kind != "keys-unknown":
                 raise
 
+    def _require_keys(self) -> None:
+        if not self._keys:
+            raise KeyMissing("evaluation", "a remote prediction", "Hand over Client.evaluation_keys().")
+
     def _take(self, evaluation_keys: bytes) -> None:
-        self._keys, self._digest, self._sent = evaluation_keys, sha256(evaluation_keys).hexdigest(), False
+        self._keys = as_bytes("evaluation keys", evaluation_keys)
+        self._digest, self._sent = digest_of_keys(self._keys, "the evaluation keys", self._url), False
 
     def _only_model(self) -> str:
         try:

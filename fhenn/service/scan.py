@@ -5,12 +5,13 @@ from __future__ import annotations
 import struct
 from hashlib import sha256
 
-from fhenn.errors import WireFormatError
-from fhenn.wire import header_of
+from fhenn.errors import WireFormatError, WrongKind
+from fhenn.wire import header_of, require_kind
 
 _MAGIC = b"FHENN"
 _START = len(_MAGIC) + 5
 _LARGEST_HEADER = 1 << 16
+_PIECE = 1 << 20
 _SECRET = 3
 """The field of TenSEAL's context message that holds a secret key."""
 
@@ -97,6 +98,24 @@ class KeyScanner:
             number, self._skip, at = field
             if number == _SECRET:
                 raise SecretKeyFound
+
+
+def digest_of_keys(data: bytes, source: str, destination: str) -> str:
+    """The SHA-256 of evaluation keys, which are looked at first, on the client's side.
+
+    source, destination: what to call them in the error, and the address that they are for.
+    Raises WrongKind where they are something else or carry a secret key, WireFormatError.
+    """
+    require_kind("evaluation-context", data, source, destination)
+    scanner = KeyScanner(len(data))
+    try:
+        for start in range(0, len(data), _PIECE):
+            scanner.feed(data[start : start + _PIECE])
+    except SecretKeyFound as error:
+        got = "a set of keys with the secret key among them"
+        remedy = "Send the bytes of Client.evaluation_keys() or Context.to_bytes(), which never hold it."
+        raise WrongKind("a set of evaluation keys", f"it is {got}", source, got, destination, remedy) from error
+    return scanner.hexdigest
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int] | None:

@@ -101,6 +101,7 @@ class Service:
 
 _KINDS = {
     "WireFormatError": "malformed",
+    "WrongKind": "malformed",
     "ContextMismatch": "keys-differ",
     "ShapeMismatch": "shape",
     "PlanError": "keys-unfit",

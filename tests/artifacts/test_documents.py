@@ -69,11 +69,11 @@ def test_an_odd_reading_is_refused(plan, model):
 
 
 def test_one_kind_is_not_another(plan, model):
-    with pytest.raises(WireFormatError, match="'plan'"):
+    with pytest.raises(WireFormatError, match="is a plan, where"):
         artifacts.model_from_bytes(artifacts.plan_to_bytes(plan, model))
-    with pytest.raises(WireFormatError, match="'model'"):
+    with pytest.raises(WireFormatError, match="is a model, where"):
         artifacts.plan_from_bytes(artifacts.model_to_bytes(model))
-    with pytest.raises(WireFormatError, match="'model'"):
+    with pytest.raises(WireFormatError, match="is a model, where"):
         artifacts.certificate_from_bytes(artifacts.model_to_bytes(model))
 
 

@@ -137,14 +137,13 @@ def test_other_tables(ending, model, tmp_path):
 
 
 def test_json_everywhere(tmp_path):
-    there = tmp_path / "x"
     lines = [
-        ["train", "records.csv", "--label", "benign", "--epochs", "2", "-o", there],
-        ["plan", "--bounds-from", "records.csv", "-o", there],
+        ["train", "records.csv", "--label", "benign", "--epochs", "2", "-o", tmp_path / "m"],
+        ["plan", "--bounds-from", "records.csv", "-o", tmp_path / "p"],
         ["certify", "--bounds-from", "records.csv"],
-        ["keygen", "--secret", tmp_path / "s", "--keys", there],
-        ["encrypt", "some.csv", "-o", there],
-        ["evaluate", "-o", there],
+        ["keygen", "--secret", tmp_path / "s", "--keys", tmp_path / "k"],
+        ["encrypt", "some.csv", "-o", tmp_path / "u"],
+        ["evaluate", "-o", tmp_path / "a"],
         ["decrypt"],
         ["decrypt", "-o", tmp_path / "x.csv"],
         ["inspect", "keys.fhenn"],
@@ -466,7 +465,7 @@ class TestMistakes:
         assert not (tmp_path / "v").exists()
 
     def test_files_of_another_kind_or_of_others(self, tmp_path):
-        with pytest.raises(WireFormatError, match="'model'"):
+        with pytest.raises(WireFormatError, match="is a model, where a plan is needed"):
             run("keygen", "model.fhenn", "--secret", tmp_path / "s")
         with pytest.raises(WireFormatError, match="fhenn"):
             run("evaluate", "some.csv", "-o", tmp_path / "a")
@@ -501,7 +500,7 @@ class TestMistakes:
         for line, words in (
             (["plan", "none.fhenn", "--bounds-from", "some.csv"], "none.fhenn: No such file or directory."),
             (["keygen"], "secret.fhenn exists already"),
-            (["decrypt", "keys.fhenn"], "it is a 'evaluation-context'"),
+            (["decrypt", "keys.fhenn"], "is a set of evaluation keys, where"),
             (["train", "some.csv", "--label", "b", "-o", str(tmp_path / "m")], "no column 'b'"),
             (["encrypt", "some.csv", "-o", str(tmp_path / "no" / "u")], "no/u: No such file"),
         ):

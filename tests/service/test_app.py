@@ -292,4 +292,4 @@ def test_the_remote_server_says_what_is_wrong(service, hospital):
     with fhenn.RemoteServer(service.url, hospital.token) as remote, pytest.raises(KeyMissing, match="evaluation_keys"):
         remote.predict(b"x")
     with pytest.raises(ServiceError, match="422, malformed"):
-        hospital.remote.predict(b"x")
+        hospital.remote.predict(hospital.client.encrypt(samples(rng))[:-1])

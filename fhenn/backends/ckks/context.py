@@ -334,7 +334,7 @@ class Context:
             "parameters": self.parameters_fingerprint,
             "rotation_keys": len(rotations),
         }
-        return frame(_KIND, meta, body + rotations)
+        return frame(_KIND, meta, body, rotations)
 
     @property
     def parameters_fingerprint(self) -> str:
