@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from fhenn.errors import UnsupportedValue, WireFormatError, WrongKind
+from fhenn.strict import read_json
 
 VERSION = 1
 """The format that `frame` writes."""
@@ -152,9 +153,9 @@ def _parsed(what: str, data: bytes) -> tuple[Header, str, int]:
         raise WireFormatError(what, f"its header claims {size} bytes")
     start = _PREFIX.size + size
     try:
-        fields = json.loads(data[_PREFIX.size : start])
+        fields = read_json(data[_PREFIX.size : start])
         kind, length, text, digest = (fields[key] for key in ("kind", "length", "meta", "sha256"))
-        meta = json.loads(text)
+        meta = read_json(text)
         # other types than these are not what `frame` writes
         if [type(each) for each in (kind, length, text, digest, meta)] != [str, int, str, str, dict]:
             raise TypeError

@@ -11,6 +11,7 @@ ROOT = Path(fhenn.__file__).parent
 
 RANK = {
     "errors": 0,
+    "strict": 0,
     "wire": 1,
     "approx": 1,
     "backends": 2,

@@ -9,6 +9,7 @@ from fhenn.interop import ImportedModel, Reading
 from fhenn.nn import Node
 from fhenn.planner import Plan, fingerprint_of
 from fhenn.safety import Certificate
+from fhenn.strict import read_json
 from fhenn.wire import frame, unframe
 
 
@@ -41,7 +42,7 @@ def reading_from_bytes(data: bytes) -> Reading | None:
 def _parts(data: bytes) -> tuple[str, str | None]:
     """The JSON of the plan and of the reading. Raises WireFormatError."""
     try:
-        parts = json.loads(unframe("plan", data)[1])
+        parts = read_json(unframe("plan", data)[1])
         plan, reading = parts.pop("plan"), parts.pop("reading")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         if isinstance(error, WireFormatError):

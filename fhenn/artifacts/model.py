@@ -32,6 +32,7 @@ from fhenn.nn import (
 )
 from fhenn.nn.guard import Policy
 from fhenn.planner import fingerprint_of
+from fhenn.strict import read_json
 from fhenn.wire import frame, unframe
 
 Floats = NDArray[np.float64]
@@ -74,7 +75,7 @@ def model_from_bytes(data: bytes) -> Sequential:
     module = _safetensors()
     try:
         (size,) = struct.unpack_from("<Q", body)
-        structure = json.loads(json.loads(body[8 : 8 + size])["__metadata__"]["fhenn"])
+        structure = read_json(read_json(body[8 : 8 + size])["__metadata__"]["fhenn"])
         tensors = module.load(body)
         model = _Reader(tensors).node(structure, 0)
     except (FhennError, ValueError, KeyError, TypeError, AttributeError, RecursionError, struct.error) as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from fhenn.cli.tables import read_table
 from fhenn.errors import NonFiniteValue, ParameterError
 from fhenn.interop import ImportedModel
 from fhenn.nn import Node
+from fhenn.strict import read_json
 
 Floats = NDArray[np.float64]
 
@@ -57,7 +57,7 @@ def chosen_bounds(model: Node, declared: Path | None, data: Path | None, margin:
 def _declared(path: Path, features: Sequence[str] | None) -> Floats:
     if path.suffix.lower() == ".json":
         try:
-            found = json.loads(path.read_bytes())
+            found = read_json(path.read_text(encoding="utf-8-sig"))
         except (ValueError, RecursionError) as error:
             raise ParameterError(f"{path} is not readable as JSON ({error}).", _FORM) from error
     else:

@@ -22,6 +22,7 @@ from fhenn.errors import (
     WireFormatError,
 )
 from fhenn.nn.finish import Finish, finished
+from fhenn.strict import built, read_json
 
 Floats = NDArray[np.float64]
 Task = Literal["regression", "classification"]
@@ -199,24 +200,16 @@ class Reading:
     def from_json(cls, text: str | bytes) -> Reading:
         """The reading of `to_json`. Raises WireFormatError where it is not one."""
         try:
-            data = json.loads(text)
+            data = read_json(text)
             if (data.pop("kind"), repr(data.pop("version"))) != (f"fhenn-{_KIND}", repr(_VERSION)):
                 raise ValueError("another kind or version")
-            data["classes"] = tuple(data["classes"])
-            data["features"] = _names(data["features"])
-            reading = cls(**data)
+            reading: Reading = built(cls, data)
             dtype, longest = np.dtype(reading.dtype), max((len(str(label)) for label in reading.classes), default=0)
             # a stranger's type must not make large arrays
-            if (
-                dtype.kind not in "biufUO"
-                or dtype.itemsize > max(16, 4 * longest)
-                or not isinstance(reading.dtype, str)
-            ):
+            if dtype.kind not in "biufUO" or dtype.itemsize > max(16, 4 * longest):
                 raise ValueError("labels of another type")
-            if type(reading.flat) is not bool:
-                raise ValueError("flat is neither true nor false")
             labels = np.array(reading.classes, dtype=reading.dtype).tolist()
-            if labels != list(reading.classes):
+            if list(map(repr, labels)) != list(map(repr, reading.classes)):
                 raise ValueError("labels that are not of their type")
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
             raise WireFormatError(_KIND, f"it is not readable ({error})") from error

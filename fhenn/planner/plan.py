@@ -7,7 +7,7 @@ import re
 from dataclasses import asdict, dataclass, fields, replace
 from hashlib import sha256
 from math import inf, isfinite, log2
-from typing import Literal, get_args
+from typing import Literal
 
 from fhenn.backends.ckks.context import Context
 from fhenn.backends.ckks.layout import Layout, Vectors, layout_from_json, layout_to_json
@@ -16,6 +16,7 @@ from fhenn.errors import WireFormatError
 from fhenn.nn.finish import Finish
 from fhenn.planner.flooding import MOST_QUERIES
 from fhenn.planner.witness import Witness
+from fhenn.strict import built, read_json
 
 LayoutName = Literal["latency", "throughput"]
 
@@ -176,21 +177,11 @@ class Plan:
     def from_json(cls, text: str | bytes) -> Plan:
         """The plan of `to_json`. Raises WireFormatError where it is not one, or states what cannot be."""
         try:
-            data = json.loads(text)
+            data = read_json(text, infinite=True)
             if (data.pop("kind"), repr(data.pop("version"))) != (f"fhenn-{_KIND}", repr(_VERSION)):
                 raise ValueError("another kind or version")
-            if not all(type(bits) is int for bits in data["parameters"]["chain"]):
-                raise ValueError("a chain is whole numbers")
-            data["parameters"] = Parameters(**data["parameters"])
             data["layout"] = layout_from_json(data["layout"])
-            data["stages"] = tuple(Stage(**stage) for stage in data["stages"])
-            data["witnesses"] = tuple(
-                Witness(**witness | {"domain": tuple(witness["domain"])}) for witness in data["witnesses"]
-            )
-            data["outputs"] = data["outputs"] and tuple(map(float, data["outputs"]))
-            for name in ("rotations", "low", "high", "signature"):
-                data[name] = tuple(data[name])
-            plan = cls(**data)
+            plan: Plan = built(cls, data)
             plan._require_sane()
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
             raise WireFormatError(_KIND, f"it is not readable ({error})") from error
@@ -200,28 +191,16 @@ class Plan:
         """Raise ValueError where fields read from outside contradict one another."""
         numbers = (*self.low, *self.high, self.accuracy, self.error, self.deviation, self.approximation)
         sane = (
-            all(type(number) in (float, int) and isfinite(number) for number in numbers)
+            all(map(isfinite, numbers))
             and len(self.low) == len(self.high) > 0
             and all(low <= high for low, high in zip(self.low, self.high, strict=True))
-            and all(type(steps) is int and 0 < steps < self.parameters.slots for steps in self.rotations)
+            and all(0 < steps < self.parameters.slots for steps in self.rotations)
             and self.accuracy > 0
-            and type(self.worst) in (float, int)
-            and float(self.worst) > 0
-            and type(self.queries) is int
+            and self.worst > 0
             and (self.model is None or _FINGERPRINT.fullmatch(self.model) is not None)
             and 0 <= self.queries <= MOST_QUERIES
             and (self.outputs is None or (len(self.outputs) == 2 and -inf < self.outputs[0] <= self.outputs[1] < inf))
             and min(self.error, self.deviation, self.approximation) >= 0
-            and all(
-                isinstance(stage.node, str)
-                and type(stage.features) is int
-                and type(stage.level) is int
-                and all(type(value) is float for value in (stage.largest, stage.headroom, stage.noise))
-                for stage in self.stages
-            )
-            and all(isinstance(name, str) for name in self.signature)
-            and self.layout_name in get_args(LayoutName)
-            and (self.finish is None or self.finish in get_args(Finish))
             and (not isinstance(self.layout, Vectors) or self.layout.holds(len(self.low), self.parameters.slots))
         )
         for witness in self.witnesses:

@@ -19,6 +19,7 @@ from fhenn.planner import Plan, bounds_of, fingerprint_of, flatten, verify
 from fhenn.planner.walk import Path, walk
 from fhenn.ranges import Reach, reaches
 from fhenn.ranges.reach import derivative_of, largest_on
+from fhenn.strict import built, read_json
 
 Floats = NDArray[np.float64]
 Interval = tuple[float, float]
@@ -140,19 +141,13 @@ class Certificate:
     def from_json(cls, text: str | bytes) -> Certificate:
         """The certificate of `to_json`. Raises WireFormatError where it is not one."""
         try:
-            data = json.loads(text)
+            data = read_json(text, infinite=True)
             if (data.pop("kind"), repr(data.pop("version"))) != (f"fhenn-{_KIND}", repr(_VERSION)):
                 raise ValueError("another kind or version")
-            data["activations"] = tuple(
-                CertifiedActivation(**each | {"domain": tuple(each["domain"])}) for each in data["activations"]
-            )
-            data["parameters"] = None if data["parameters"] is None else Parameters(**data["parameters"])
-            for name in ("low", "high", "output"):
-                data[name] = tuple(map(float, data[name]))
-            certificate = cls(**data)
+            certificate: Certificate = built(cls, data)
             numbers = [certificate.approximation, certificate.noise, *certificate.output]
             numbers += [n for each in certificate.activations for n in (each.low, each.high, each.sup_error, each.gain)]
-            if any(isnan(number) or number is True for number in numbers) or not isinstance(certificate.model, str):
+            if any(map(isnan, numbers)):
                 raise ValueError("a number is none")
             if not all(map(isfinite, (*certificate.low, *certificate.high))):
                 raise ValueError("a bound is not finite")

@@ -22,6 +22,7 @@ from fhenn.service.clock import Clock
 from fhenn.service.folder import require_private, require_private_inside
 from fhenn.service.lock import Lock
 from fhenn.service.logs import log
+from fhenn.strict import built, read_json
 
 _TOKEN = re.compile(r"fhenn_([0-9a-f]{16})_([A-Za-z0-9_-]{43})", re.ASCII)
 _OWNER = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?", re.ASCII)
@@ -126,9 +127,11 @@ class Tokens:
         if not re.fullmatch(r"[0-9a-f]{16}", identity, re.ASCII):
             return None
         try:
-            return Token(**json.loads(self._path(identity).read_text(encoding="utf-8")))
-        except (FileNotFoundError, ValueError, TypeError):  # revoked meanwhile, or not a file of ours
+            token: Token = built(Token, read_json(self._path(identity).read_bytes()))
+            datetime.fromisoformat(token.expires)
+        except (FileNotFoundError, ValueError):  # revoked meanwhile, or not a file of ours
             return None
+        return token
 
 
 def _digest(secret: str) -> str:

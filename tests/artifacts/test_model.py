@@ -155,7 +155,7 @@ REASONS = {
     "weights used twice": "two nodes use",
     "weights not used": "no node uses",
     "dtype": "weights of int64",
-    "deep": "too deep",
+    "deep": "deep",
     "many coefficients": "too many",
     "many stages": "too many",
     "other weights": "header names",

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fhenn.errors import ParameterError, ShapeMismatch
+from fhenn.strict import built
 
 Slots = list[list[float]]
 
@@ -179,11 +180,9 @@ def layout_from_json(data: Any) -> Layout:
     fields = dict(data)
     name = fields.pop("name")
     if name == "vectors":
-        layout = Vectors(**fields)
+        layout: Vectors = built(Vectors, fields)
         counts = (layout.period, layout.samples, layout.step, layout.tiles)
-        if layout.form not in ("replicated", "blocks", "tiles") or not all(
-            type(count) is int and 0 < count <= 1 << 16 for count in counts
-        ):
+        if not all(0 < count <= 1 << 16 for count in counts):
             raise ValueError(name)
         return layout
     if fields:
