@@ -6,8 +6,24 @@ All derive from `FhennError`, and from the built-in exception that a caller woul
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from math import log2
+
+from fhenn.text import printable
+
+_LONGEST_MESSAGE = 4000
+_MOST_NAMED = 5
+
+
+def listed(things: Sequence[object], noun: str = "") -> str:
+    """The first of some things in words, behind their noun, if any, in its number; the rest is an ellipsis.
+
+    >>> listed((1, 2), "sample"), listed(("a", "b", "c", "d", "e", "f"))
+    ('samples 1, 2', 'a, b, c, d, e, …')
+    """
+    names = ", ".join(printable(each) for each in things[:_MOST_NAMED]) + ", …" * (len(things) > _MOST_NAMED)
+    return f"{noun}{'s' * (len(things) != 1)} {names}" if noun else names
 
 
 class FhennError(Exception):
@@ -16,6 +32,13 @@ class FhennError(Exception):
     def __post_init__(self) -> None:
         # Exceptions travel between processes by their `args`; dataclass construction by keyword leaves those empty.
         self.args = tuple(getattr(self, field.name) for field in fields(self))  # type: ignore[arg-type]
+
+    def __str__(self) -> str:
+        """What is wrong and what to do: in one line, and whatever strangers' words are in it, safe on a terminal."""
+        return printable(self._message(), _LONGEST_MESSAGE)
+
+    def _message(self) -> str:
+        return super().__str__()
 
 
 @dataclass(eq=False)
@@ -27,7 +50,7 @@ class LevelExhausted(FhennError, ValueError):
     left: int
     suggestion: str
 
-    def __str__(self) -> str:
+    def _message(self) -> str:
         levels = "level" if self.needed == 1 else "levels"
         return f"{self.operation} needs {self.needed} {levels}, the ciphertext has {self.left} left. {self.suggestion}"
 
@@ -39,7 +62,7 @@ class ContextMismatch(FhennError, ValueError):
     expected: str
     got: str
 
-    def __str__(self) -> str:
+    def _message(self) -> str:
         return (
             f"the ciphertext belongs to context {self.got}, not to {self.expected}. "
             "Use values, keys and evaluation context of one key generation."
@@ -54,7 +77,7 @@ class KeyMissing(FhennError, ValueError):
     operation: str
     suggestion: str
 
-    def __str__(self) -> str:
+    def _message(self) -> str:
         return f"{self.operation} needs the {self.key} key, which this context does not hold. {self.suggestion}"
 
 
@@ -66,7 +89,7 @@ class ScaleMismatch(FhennError, ValueError):
     prime: int
     suggestion: str
 
-    def __str__(self) -> str:
+    def _message(self) -> str:
         return (
             f"scale 2^{log2(self.scale):.2f} does not fit 2^{log2(self.prime):.2f}, the prime or scale that it meets. "
             f"{self.suggestion}"
@@ -81,7 +104,7 @@ class HeadroomExceeded(FhennError, ValueError):
     headroom: float
     operation: str
 
-    def __str__(self) -> str:
+    def _message(self) -> str:
         return (
             f"{self.operation}: |x| = {self.largest:.6g} exceeds the headroom of {self.headroom:.6g}; past it the "
             "modulus can wrap, which corrupts every slot of the ciphertext. Clip or rescale the data, or choose a "
@@ -96,7 +119,7 @@ class ParameterError(FhennError, ValueError):
     reason: str
     suggestion: str
 
-    def __str__(self) -> str:
+    def _message(self) -> str:
         return f"{self.reason} {self.suggestion}"
 
 
@@ -107,7 +130,7 @@ class PlanError(FhennError, ValueError):
     reason: str
     suggestion: str
 
-    def __str__(self) -> str:
+    def _message(self) -> str:
         return f"{self.reason} {self.suggestion}"
 
 
@@ -118,7 +141,7 @@ class SharingRefused(FhennError, ValueError):
     reason: str
     suggestion: str
 
-    def __str__(self) -> str:
+    def _message(self) -> str:
         return f"{self.reason} {self.suggestion}"
 
 
@@ -131,7 +154,7 @@ class AccuracyUnreached(FhennError, ValueError):
     degree: int
     suggestion: str
 
-    def __str__(self) -> str:
+    def _message(self) -> str:
         return (
             f"an accuracy of {self.accuracy:.3g} is not reached: degree {self.degree} comes to {self.best:.3g}. "
             f"{self.suggestion}"
@@ -140,18 +163,28 @@ class AccuracyUnreached(FhennError, ValueError):
 
 @dataclass(eq=False)
 class BoundsExceeded(FhennError, ValueError):
-    """Values beyond the bounds that were declared to the plan."""
+    """Values beyond the bounds that were declared to the plan.
+
+    features, samples: the places of those that have such values. largest: the value that is furthest outside; low,
+    high: the bounds of its feature. furthest: the places of its sample and its feature, None where they are not known.
+    names: of the features above, as far as they are known.
+    """
 
     features: tuple[int, ...]
     largest: float
     low: float
     high: float
+    samples: tuple[int, ...] = ()
+    furthest: tuple[int, int] | None = None
+    names: tuple[str, ...] = ()
 
-    def __str__(self) -> str:
-        places = ", ".join(map(str, self.features[:5])) + (", …" if len(self.features) > 5 else "")
+    def _message(self) -> str:
+        rows = f" in {listed(self.samples, 'sample')}" if self.samples else ""
+        verb = "leaves its" if len(self.features) == 1 else "leave their"
         return (
-            f"features {places} leave their declared bounds; the furthest value is {self.largest:.6g}, outside "
-            f"[{self.low:g}, {self.high:g}]. Clip the data, or plan again with wider inputs."
+            f"{listed(self.names or self.features, 'feature')} {verb} declared bounds{rows}; the furthest value is "
+            f"{self.largest:.6g}, outside [{self.low:g}, {self.high:g}]. "
+            "Clip the data, or plan again with wider inputs."
         )
 
 
@@ -162,7 +195,7 @@ class UnsupportedValue(FhennError, TypeError):
     got: str
     expected: str
 
-    def __str__(self) -> str:
+    def _message(self) -> str:
         return f"cannot compute on {self.got}; expected {self.expected}."
 
 
@@ -173,7 +206,7 @@ class UnsupportedOperation(FhennError, TypeError):
     operation: str
     suggestion: str
 
-    def __str__(self) -> str:
+    def _message(self) -> str:
         return f"{self.operation} is not supported here. {self.suggestion}"
 
 
@@ -189,7 +222,7 @@ class UnsupportedModel(FhennError, ValueError):
     reason: str
     supported: str
 
-    def __str__(self) -> str:
+    def _message(self) -> str:
         return f"{self.layer} ({self.where}) is not supported: {self.reason}. Supported: {self.supported}."
 
 
@@ -200,14 +233,10 @@ class FeatureMismatch(FhennError, ValueError):
     got: tuple[str, ...]
     expected: tuple[str, ...]
 
-    def __str__(self) -> str:
+    def _message(self) -> str:
         missing = [name for name in self.expected if name not in self.got]
         unknown = [name for name in self.got if name not in self.expected]
-        parts = [
-            f"{what}: {', '.join(names[:5])}" + (", …" if len(names) > 5 else "")
-            for what, names in (("missing", missing), ("unknown", unknown))
-            if names
-        ]
+        parts = [f"{what}: {listed(names)}" for what, names in (("missing", missing), ("unknown", unknown)) if names]
         return (
             f"the features are not those that the model was fitted on ({'; '.join(parts) or 'their order differs'}). "
             "Select them by name and in order, as in X[list(model.reading.features)]."
@@ -222,7 +251,7 @@ class ShapeMismatch(FhennError, ValueError):
     got: tuple[int, ...]
     expected: str
 
-    def __str__(self) -> str:
+    def _message(self) -> str:
         return f"{self.operation}: got shape {tuple(self.got)}, expected {self.expected}."
 
 
@@ -234,7 +263,7 @@ class NonFiniteValue(FhennError, ValueError):
     count: int
     suggestion: str
 
-    def __str__(self) -> str:
+    def _message(self) -> str:
         return f"{self.operation}: {self.count} values are NaN or infinite. {self.suggestion}"
 
 
@@ -247,7 +276,7 @@ class CacheEmpty(FhennError, RuntimeError):
     kept: int
     reason: str
 
-    def __str__(self) -> str:
+    def _message(self) -> str:
         return f"{self.node}: needs {self.needed} kept, has {self.kept}. {self.reason}"
 
 
@@ -258,7 +287,7 @@ class CertificateInvalid(FhennError, ValueError):
     reason: str
     suggestion: str
 
-    def __str__(self) -> str:
+    def _message(self) -> str:
         return f"the certificate does not hold: {self.reason} {self.suggestion}"
 
 
@@ -269,7 +298,7 @@ class WireFormatError(FhennError, ValueError):
     what: str
     reason: str
 
-    def __str__(self) -> str:
+    def _message(self) -> str:
         return f"not a valid {self.what}: {self.reason}. Ask the sender for it again."
 
 
@@ -286,9 +315,21 @@ class WrongKind(WireFormatError):
     destination: str
     suggestion: str
 
-    def __str__(self) -> str:
+    def _message(self) -> str:
         kept = f" It has not left this machine; it would have gone to {self.destination}." if self.destination else ""
         return f"{self.source} is {self.got}, where {self.what} is needed.{kept} {self.suggestion}"
+
+
+@dataclass(eq=False)
+class FileMissing(FhennError, FileNotFoundError):
+    """A file that a step needs is not there. what: what it would hold, as "a plan"."""
+
+    path: str
+    what: str
+    suggestion: str
+
+    def _message(self) -> str:
+        return f"there is no file {self.path}, which would hold {self.what}. {self.suggestion}"
 
 
 @dataclass(eq=False)
@@ -297,7 +338,7 @@ class FileExists(FhennError, FileExistsError):
 
     path: str
 
-    def __str__(self) -> str:
+    def _message(self) -> str:
         return f"{self.path} exists already. Choose another name, or ask for it to be overwritten."
 
 
@@ -308,7 +349,7 @@ class SecretLocked(FhennError, ValueError):
     reason: str
     suggestion: str
 
-    def __str__(self) -> str:
+    def _message(self) -> str:
         return f"the secret key stays locked: {self.reason} {self.suggestion}"
 
 
@@ -320,7 +361,7 @@ class StoreLocked(FhennError, RuntimeError):
     holder: str
     suggestion: str
 
-    def __str__(self) -> str:
+    def _message(self) -> str:
         return f"{self.path} is held by {self.holder}. {self.suggestion}"
 
 
@@ -332,7 +373,7 @@ class StoreUnsafe(FhennError, RuntimeError):
     reason: str
     suggestion: str
 
-    def __str__(self) -> str:
+    def _message(self) -> str:
         return f"{self.path} is not safe as a store: {self.reason}. {self.suggestion}"
 
 
@@ -343,7 +384,7 @@ class ServiceRefused(FhennError, RuntimeError):
     reason: str
     suggestion: str
 
-    def __str__(self) -> str:
+    def _message(self) -> str:
         return f"{self.reason} {self.suggestion}"
 
 
@@ -356,7 +397,7 @@ class ServiceError(FhennError, RuntimeError):
     detail: str
     request_id: str
 
-    def __str__(self) -> str:
+    def _message(self) -> str:
         return f"the service answers {self.status}, {self.kind}: {self.detail} (request {self.request_id})"
 
 
@@ -368,7 +409,7 @@ class ServiceUnreachable(FhennError, ConnectionError):
     attempts: int
     reason: str
 
-    def __str__(self) -> str:
+    def _message(self) -> str:
         return (
             f"no answer from {self.url} in {self.attempts} attempts ({self.reason}). "
             "Check the address, and that the service runs."
@@ -386,11 +427,8 @@ class ExtraMissing(FhennError, ImportError):
         super().__post_init__()
         self.name = self.package
 
-    def __str__(self) -> str:
+    def _message(self) -> str:
         return f"{self.package} is not installed. Install it with: pip install 'fhenn[{self.extra}]'"
-
-
-_MOST_NAMED = 8
 
 
 @dataclass(frozen=True)
@@ -419,7 +457,7 @@ class RangeReport:
     def __str__(self) -> str:
         low, high = self.domain
         text = (
-            f"{self.node}: {self.outside} of {self.total} values outside [{low:g}, {high:g}], "
+            f"{printable(self.node)}: {self.outside} of {self.total} values outside [{low:g}, {high:g}], "
             f"smallest {self.smallest:.6g}, largest {self.largest:.6g}"
         )
         if self.nonfinite:
@@ -440,12 +478,11 @@ class ViolationReport:
     found: dict[str, tuple[int, ...]]
 
     def __str__(self) -> str:
-        places = ", ".join(map(str, self.samples[:_MOST_NAMED])) + ", …" * (len(self.samples) > _MOST_NAMED)
-        sources = ", ".join(f"{source} ({len(places)})" for source, places in self.found.items())
+        sources = ", ".join(f"{printable(source)} ({len(places)})" for source, places in self.found.items())
         return (
             f"{len(self.samples)} of {self.total} samples have, or may have, values outside an activation's domain: "
-            f"samples {places}; found by {sources}. Their results mean nothing: drop them (on_violation='mask'), or "
-            "calibrate the model on data like these."
+            f"{listed(self.samples, 'sample')}; found by {sources}. Their results mean nothing: drop them "
+            "(on_violation='mask'), or calibrate the model on data like these."
         )
 
 
@@ -478,10 +515,10 @@ class ApproximationWarning(UserWarning):
     def __str__(self) -> str:
         low, high = self.domain
         return (
-            f"{self.node}: its inputs can lie anywhere in [{low:g}, {high:g}], where degree {self.degree} is off by "
-            f"{self.reached:.2g}; {self.wanted:.2g} was asked. Labels near a decision can differ. Scale the features "
-            "to one range (MinMaxScaler), declare tighter bounds, train with more regularisation, or accept it with a "
-            "larger accuracy."
+            f"{printable(self.node)}: its inputs can lie anywhere in [{low:g}, {high:g}], where degree {self.degree} "
+            f"is off by {self.reached:.2g}; {self.wanted:.2g} was asked. Labels near a decision can differ. Scale the "
+            "features to one range (MinMaxScaler), declare tighter bounds, train with more regularisation, or accept "
+            "it with a larger accuracy."
         )
 
 
@@ -513,5 +550,5 @@ class RangeViolation(FhennError, ValueError):
 
     report: RangeReport | ViolationReport
 
-    def __str__(self) -> str:
+    def _message(self) -> str:
         return str(self.report)

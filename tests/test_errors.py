@@ -1,3 +1,4 @@
+import dataclasses
 import pickle
 
 import pytest
@@ -17,7 +18,7 @@ EXAMPLES = [
     (errors.SharingRefused("It is too loud.", "Share fewer."), "Share fewer"),
     (
         errors.RangeViolation(errors.ViolationReport(tuple(range(9)), 12, {"outputs": tuple(range(9))})),
-        "9 of 12 samples have, or may have, values outside an activation's domain: samples 0, 1, 2, 3, 4, 5, 6, 7, …;",
+        "9 of 12 samples have, or may have, values outside an activation's domain: samples 0, 1, 2, 3, 4, …;",
     ),
     (errors.AccuracyUnreached(1e-9, 2e-5, 63, "Narrow it."), "1e-09 is not reached: degree 63 comes to 2e-05. Narrow"),
     (
@@ -41,6 +42,7 @@ EXAMPLES = [
     ),
     (errors.CertificateInvalid("it is for another model.", "Certify this one."), "another model. Certify"),
     (errors.SharingRefused("Too many.", "Make new keys."), "Too many. Make new keys."),
+    (errors.FileMissing("p.fhenn", "a plan", "Make it."), "no file p.fhenn, which would hold a plan. Make"),
     (errors.FileExists("key.fhenn"), "key.fhenn exists already"),
     (errors.SecretLocked("it needs its passphrase.", "Give it."), "stays locked: it needs"),
     (errors.ExtraMissing("cli", "click"), "pip install 'fhenn[cli]'"),
@@ -73,6 +75,21 @@ def test_says_what_and_travels_between_processes(error, text):
     assert type(copy) is type(error)
     assert str(copy) == str(error)
     assert vars(copy) == vars(error)
+
+
+@pytest.mark.parametrize("kind", sorted({type(error) for error, _ in EXAMPLES}, key=lambda kind: kind.__name__))
+def test_a_strangers_words_do_nothing_to_a_terminal(kind):
+    """Whatever field they are in, and whichever error: the base class prints them."""
+    assert "__str__" not in vars(kind), "say it in _message: the base class cleans it"
+    hostile = "a\x1b]0;owned\x07\x9b31m\u202e\u2066\u200b\u2028\x7f\r\nfhenn: all is well"
+    example = next(error for error, _ in EXAMPLES if type(error) is kind)
+    fields = {
+        name: hostile if isinstance(value, str) else (hostile,) if value and isinstance(value, tuple) else value
+        for name, value in vars(example).items()
+        if name in kind.__dataclass_fields__ and name not in ("low", "high", "got", "features", "furthest", "samples")
+    }
+    text = str(dataclasses.replace(example, **fields))
+    assert all(each.isprintable() for each in text)
 
 
 def test_keyword_construction_travels_too():

@@ -10,6 +10,7 @@ import fhenn
 ROOT = Path(fhenn.__file__).parent
 
 RANK = {
+    "text": -1,
     "errors": 0,
     "strict": 0,
     "wire": 1,

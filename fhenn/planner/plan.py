@@ -17,6 +17,7 @@ from fhenn.nn.finish import Finish
 from fhenn.planner.flooding import MOST_QUERIES
 from fhenn.planner.witness import Witness
 from fhenn.strict import built, read_json
+from fhenn.text import printable
 
 LayoutName = Literal["latency", "throughput"]
 
@@ -150,7 +151,7 @@ class Plan:
         if not self.stages:
             return "\n".join(lines[:-2])
         lines += [
-            f"  {stage.node:<10} {stage.features:>8} {stage.level:>5} {stage.largest:>12.4g} "
+            f"  {printable(stage.node):<10} {stage.features:>8} {stage.level:>5} {stage.largest:>12.4g} "
             f"{stage.headroom:>10.3g} {stage.noise:>10.1e}"
             for stage in self.stages
         ]

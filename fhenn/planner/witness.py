@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fhenn.approx import Polynomial
+from fhenn.text import printable
 
 Interval = tuple[float, float]
 
@@ -88,8 +89,9 @@ class Witness:
         inner, outer = self.zone
         each = "each input" if self.neurons == 1 else f"{self.neurons} neurons together"
         return (
-            f"witness of {self.node} ({each}, degree {self.degree}): misses nothing outside [{low:g}, {high:g}] up to "
-            f"{self.headroom:.3g} from its middle; may accuse inputs from {inner:.4g} to {outer:g} from it"
+            f"witness of {printable(self.node)} ({each}, degree {self.degree}): misses nothing outside "
+            f"[{low:g}, {high:g}] up to {self.headroom:.3g} from its middle; may accuse inputs from "
+            f"{inner:.4g} to {outer:g} from it"
         )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
-from math import isfinite
 from typing import Any, Literal
 
 import numpy as np
@@ -17,6 +16,7 @@ from fhenn.nn.activation import Domain
 from fhenn.nn.node import Layer
 from fhenn.ranges.layers import layers, rebuilt
 from fhenn.ranges.proposal import Proposal
+from fhenn.text import finite
 
 Floats = NDArray[np.float64]
 How = Literal["domain", "rescale"]
@@ -172,7 +172,7 @@ class Calibration:
         data = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "model"}
         data["activations"] = [_plain_report(report) for report in self.activations]
         data["output"] = asdict(self.output)
-        return json.dumps({"kind": "fhenn-calibration", "version": 1, **_finite(data)}, indent=1, allow_nan=False)
+        return json.dumps({"kind": "fhenn-calibration", "version": 1, **finite(data)}, indent=1, allow_nan=False)
 
     def __str__(self) -> str:
         names = [
@@ -224,15 +224,6 @@ def _plain_report(report: ActivationReport) -> dict[str, Any]:
         data["proposal"] = {item.name: getattr(proposal, item.name) for item in fields(proposal) if item.compare}
     data["drift"] = None if report.drift is None else asdict(report.drift)
     return data | {"share_outside": report.share_outside}
-
-
-def _finite(data: Any) -> Any:
-    """`data` with null in the place of what JSON has no word for."""
-    if isinstance(data, dict):
-        return {key: _finite(value) for key, value in data.items()}
-    if isinstance(data, list | tuple):
-        return [_finite(value) for value in data]
-    return None if isinstance(data, float) and not isfinite(data) else data
 
 
 def _proposal_row(report: ActivationReport) -> list[str]:

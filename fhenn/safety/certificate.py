@@ -20,6 +20,7 @@ from fhenn.planner.walk import Path, walk
 from fhenn.ranges import Reach, reaches
 from fhenn.ranges.reach import derivative_of, largest_on
 from fhenn.strict import built, read_json
+from fhenn.text import printable
 
 Floats = NDArray[np.float64]
 Interval = tuple[float, float]
@@ -123,7 +124,8 @@ class Certificate:
         for each in self.activations:
             reached, domain = (f"[{a:.4g}, {b:.4g}]" for a, b in ((each.low, each.high), each.domain))
             note = "" if each.inside else "  leaves its domain"
-            lines.append(f"  {each.node:<12} {reached:>22} {domain:>16} {each.sup_error:>9.1e} {each.gain:>7.2g}{note}")
+            row = f"{reached:>22} {domain:>16} {each.sup_error:>9.1e} {each.gain:>7.2g}{note}"
+            lines.append(f"  {printable(each.node):<12} {row}")
         return "\n".join(lines)
 
     def to_json(self) -> str:

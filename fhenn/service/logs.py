@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 from datetime import UTC, datetime
 from typing import Any
+
+from fhenn.text import json_text
 
 LOG = logging.getLogger("fhenn.service")
 
@@ -24,7 +25,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info and record.exc_info[0]:
             line["exception"] = record.exc_info[0].__name__  # its text may quote what was sent
-        return json.dumps(line, default=str)
+        return json_text(line, indent=None)
 
 
 def log(level: int, event: str, **fields: Any) -> None:

@@ -231,7 +231,7 @@ class TestViolations:
     def test_stops(self, here, tmp_path):
         result = self.decrypt(here, "-o", tmp_path / "out.csv", code=1)
         assert "1 of 3 samples" in result.stderr
-        assert "samples 1;" in result.stderr
+        assert "sample 1;" in result.stderr
         assert not (tmp_path / "out.csv").exists()
 
     def test_warns(self, here):

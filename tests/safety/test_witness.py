@@ -114,7 +114,7 @@ def pair():
 
 def test_a_violation_is_raised_with_the_samples(pair):
     client, _, _, answer = pair
-    with pytest.raises(RangeViolation, match="samples 2;") as caught:
+    with pytest.raises(RangeViolation, match="sample 2;") as caught:
         client.decrypt(answer)
     assert caught.value.report.samples == (2,)
     assert caught.value.report.total == 4

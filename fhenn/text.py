@@ -1,0 +1,83 @@
+"""Text that strangers wrote, fit to be printed: what a terminal would obey, hide or reorder is shown instead.
+
+A plan, a server or a file's name can hold escape sequences that move the cursor or set the title, overrides of the
+direction of writing that turn a line round, and characters without a width, by which two names look the same.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from math import isfinite
+from typing import Any
+
+LONGEST = 200
+"""Characters of a name, or of what a stranger says, that are printed."""
+
+_LONGEST_LINE = 10_000
+
+_INVISIBLE = (
+    "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8\U000e0000-\U000e0fff"
+)
+"""Without a width, beside those that `str.isprintable` excludes (Unicode: Default_Ignorable_Code_Point)."""
+
+_SUSPECT = re.compile(f"[^ -~\xa1-\xac\xae-\u02ff]|[{_INVISIBLE}]")
+_HIDDEN = re.compile(f"[{_INVISIBLE}]")
+_SPACES = frozenset("\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000")
+"""Wide and narrow spaces (Unicode: Zs), which `str.isprintable` excludes, and which do nothing."""
+
+_NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def printable(text: object, longest: int = LONGEST) -> str:
+    r"""A text in one line that does nothing to a terminal.
+
+    text: printed as `str` does. longest: characters that are kept; an ellipsis stands for the rest.
+    Control characters (C0, DEL, C1), escape sequences, overrides and isolates of direction, characters without a
+    width, separators of lines and lone surrogates are shown by their codes.
+
+    >>> printable("mali\x1b[31mgn\u202e"), printable("two\nlines")
+    ('mali\\x1b[31mgn\\u202e', 'two\\nlines')
+    """
+    whole = str(text)
+    kept = _SUSPECT.sub(_shown, whole[:longest])
+    return kept if len(whole) <= longest else kept + "…"
+
+
+def printable_lines(text: object) -> str:
+    r"""The same for a text of several lines, which stay lines. For a whole text of our own with others' in it.
+
+    >>> printable_lines("a table\nof \x07two lines")
+    'a table\nof \\x07two lines'
+    """
+    return "\n".join(printable(line, _LONGEST_LINE) for line in str(text).split("\n"))
+
+
+def json_text(data: Any, indent: int | None = 2) -> str:
+    r"""Data as JSON that is fit for a terminal and for every reader: in ASCII, DEL escaped, NaN and infinity as null.
+
+    indent: as for `json.dumps`; None for one line.
+
+    >>> print(json_text({"name": "\x1b\x7f", "bound": float("inf")}, indent=None))
+    {"name": "\u001b\u007f", "bound": null}
+    """
+    return json.dumps(finite(data), indent=indent, default=str, allow_nan=False).replace("\x7f", "\\u007f")
+
+
+def finite(data: Any) -> Any:
+    """Data with None in the place of numbers that JSON has no word for."""
+    if isinstance(data, dict):
+        return {key: finite(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [finite(value) for value in data]
+    return None if isinstance(data, float) and not isfinite(data) else data
+
+
+def _shown(match: re.Match[str]) -> str:
+    character = match.group()
+    if (character.isprintable() or character in _SPACES) and not _HIDDEN.match(character):
+        return character
+    code = ord(character)
+    if character in _NAMED:
+        return _NAMED[character]
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
