@@ -112,13 +112,17 @@ def remove_folder(path: Path) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what a killed process left unfinished in a folder, where nobody writes now. Raises OSError."""
+    """Remove what a killed process left unfinished in a folder, where nobody writes now, and synchronise the rest.
+
+    Names that it gave and did not synchronise count for those who come later. Raises OSError.
+    """
     for path in folder.iterdir():
         if path.name.startswith(".") and path.suffix in _UNFINISHED:
             if path.is_dir() and not path.is_symlink():
                 _empty_and_remove(path)
             else:
                 path.unlink(missing_ok=True)
+    sync_folder(folder)
 
 
 def sync_folder(folder: Path) -> None:

@@ -16,7 +16,7 @@ from fhenn.cli.examine import certify, inspect
 from fhenn.cli.infer import decrypt, encrypt, evaluate, keygen
 from fhenn.cli.plot import plot
 from fhenn.cli.predict import fetch, predict
-from fhenn.cli.serve import serve, token
+from fhenn.cli.serve import model, serve, token
 from fhenn.cli.show import as_json_option, progress
 from fhenn.demo import Report, run
 from fhenn.demo.job import PHASES
@@ -52,6 +52,7 @@ for command in (
     decrypt,
     inspect,
     serve,
+    model,
     token,
     fetch,
     predict,

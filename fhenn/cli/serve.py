@@ -1,9 +1,10 @@
-"""`fhenn serve` and `fhenn token`: the service and who may ask it."""
+"""`fhenn serve`, `fhenn model` and `fhenn token`: the service, what it serves and who may ask it."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -12,6 +13,9 @@ from rich.table import Table
 from fhenn.artifacts import read_kind
 from fhenn.errors import ExtraMissing
 from fhenn.service.tokens import Tokens
+
+if TYPE_CHECKING:
+    from fhenn.service.model_store import ModelStore
 
 _STORE = click.option(
     "--store",
@@ -31,7 +35,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     nargs=3,
     multiple=True,
     metavar="NAME MODEL PLAN",
-    help="Keep a model under a name, with the files of its model and its plan. May be repeated; stays for later runs.",
+    help="`fhenn model add` first, of the files of a model and its plan. May be repeated; stays for later runs.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, envvar="FHENN_HOST", help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8600, show_default=True, help="0 for a free one.")
@@ -46,7 +50,8 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--memory-mb", type=click.IntRange(min=256), help="Address space of each worker.  [default: 4096]")
 @click.option("--body-mb", type=click.IntRange(min=1), help="Bound on one prediction's request.  [default: 64]")
 @click.option("--keys-mb", type=click.IntRange(min=1), help="Bound on one client's evaluation keys.  [default: 512]")
-@click.option("--keys-per-owner", type=click.IntRange(min=1), help="Kept; the least recently used go.  [default: 4]")
+@click.option("--keys-per-owner", type=click.IntRange(min=1), help="Kept; the least recently used go.  [default: 64]")
+@click.option("--owner-mb", type=click.IntRange(min=1), help="Bound on one owner's keys in all.  [default: 2048]")
 @click.option("--ciphertexts", type=click.IntRange(min=1), help="Bound on one prediction's.  [default: 4096]")
 def serve(
     store: Path,
@@ -63,6 +68,7 @@ def serve(
     body_mb: int | None,
     keys_mb: int | None,
     keys_per_owner: int | None,
+    owner_mb: int | None,
     ciphertexts: int | None,
 ) -> None:
     """Serve models on ciphertexts, over HTTP.
@@ -78,7 +84,6 @@ def serve(
     try:
         from fhenn.service.limits import Limits
         from fhenn.service.serving import serve as run
-        from fhenn.service.store import Store
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         if package in ("fastapi", "starlette", "uvicorn", "h11", "pydantic", "prometheus_client"):
@@ -92,15 +97,11 @@ def serve(
         "body": body_mb and body_mb << 20,
         "keys": keys_mb and keys_mb << 20,
         "keys_per_owner": keys_per_owner,
+        "bytes_per_owner": owner_mb and owner_mb << 20,
         "ciphertexts": ciphertexts,
     }
     limits = Limits(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
     models = [(name, _bytes(model, "model"), _bytes(plan, "plan")) for name, model, plan in add]
-    if models:
-        kept = Store(store, limits.keys_per_owner)
-        for name, model, plan in models:
-            kept.add_model(name, model, plan)
-        kept.close()
     run(
         store,
         host,
@@ -109,15 +110,86 @@ def serve(
         ssl_certfile,
         ssl_keyfile,
         tls_elsewhere,
+        models,
         lambda url: click.echo(f"fhenn serves {url}"),
     )
 
 
-def _bytes(path: str, kind: str) -> bytes:
+def _bytes(path: str | Path, kind: str) -> bytes:
     try:
         return read_kind(path, kind)
     except OSError as error:
         raise click.UsageError(f"{path} cannot be read ({error.strerror}).") from error
+
+
+@click.group()
+def model() -> None:
+    """What the service serves: add, list and remove models.
+
+    A model that is added under a name that is taken becomes its current version; those before stay for the clients
+    that hold their plans, until they are removed. A service that runs on the store follows within seconds.
+
+    \b
+      fhenn model add cancer model.fhenn plan.fhenn
+    """
+
+
+@model.command()
+@click.argument("name")
+@click.argument("model_file", metavar="MODEL", type=_FILE)
+@click.argument("plan_file", metavar="PLAN", type=_FILE)
+@_STORE
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
+def add(name: str, model_file: Path, plan_file: Path, store: Path, as_json: bool) -> None:
+    """Add a model as the current version of NAME, from the files of the model and its plan.
+
+    Adding an earlier version again makes it the current one again.
+    """
+    version = _models(store).add(name, _bytes(model_file, "model"), _bytes(plan_file, "plan"))
+    if as_json:
+        click.echo(json.dumps({"name": name, "version": version}))
+    else:
+        click.echo(f"{name} {version} is current")
+
+
+@model.command(name="list")
+@_STORE
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
+def list_models(store: Path, as_json: bool) -> None:
+    """List names and versions, and which version is current."""
+    models = _models(store)
+    found = models.outline() if (store / "models").is_dir() else ()
+    rows = [
+        {"name": name, "version": version, "current": version == current}
+        for name, current, versions in found
+        for version in versions
+    ]
+    if as_json:
+        click.echo(json.dumps(rows))
+        return
+    table = Table("name", "version", "")
+    for row in rows:
+        table.add_row(str(row["name"]), str(row["version"]), "current" if row["current"] else "")
+    Console().print(table)
+
+
+@model.command()
+@click.argument("name")
+@click.argument("version", required=False)
+@_STORE
+def remove(name: str, version: str | None, store: Path) -> None:
+    """Remove VERSION of the model NAME, or the whole model where no version is given.
+
+    Clients that hold the plan of what was removed are told to fetch the current one.
+    """
+    _models(store).remove(name, version)
+    click.echo(f"removed {name}{' ' + version if version else ''}")
+
+
+def _models(store: Path) -> ModelStore:
+    from fhenn.service.model_store import ModelStore
+
+    return ModelStore(store / "models")
 
 
 @click.group()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -56,8 +57,11 @@ def create_app(store: Store, limits: Limits) -> tuple[ASGIApp, Service]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         service.pool.start()
+        watch = asyncio.get_running_loop().create_task(service.watch())
         yield
+        watch.cancel()
         await service.pool.close()
+        service.disk.close()
 
     app = FastAPI(
         title="fhenn",

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sqlite3
-
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from fhenn.service.key_store import no_space
 from fhenn.service.problems import MEDIA_TYPE as PROBLEM_TYPE
 from fhenn.service.problems import Problem
-from fhenn.service.store import no_space
 
 
 def _answer(request: Request, problem: Problem) -> JSONResponse:
@@ -43,8 +41,11 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
 
 
 async def _on_exception(request: Request, error: Exception) -> Response:
-    if isinstance(error, OSError | sqlite3.Error) and no_space(error):
+    if isinstance(error, OSError) and no_space(error):
         return _answer(request, Problem(507, "no-space", "There is no room to store it. Try again later."))
+    if isinstance(error, OSError):
+        detail = "The service's storage failed. Ask what is there, and send it again later."
+        return _answer(request, Problem(503, "storage", detail, retry_after=2))
     return _answer(request, Problem(500, "unexpected", "An error of the service. Tell its operator the request's id."))
 
 

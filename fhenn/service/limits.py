@@ -16,13 +16,14 @@ def _processors() -> int:
 class Limits:
     """Bounds on requests. Sizes in bytes, times in seconds.
 
-    workers: processes that evaluate. memory: address space of each. contexts: evaluation keys that each keeps loaded.
-    body: of a prediction's request. keys: of one client's evaluation keys. keys_per_owner: kept; the least recently
-    used go first. ciphertexts: in one prediction. seconds: of one evaluation. queue: requests that wait for a worker.
-    per_owner: requests of one owner at once. crashes: workers that one owner's requests may end in a minute, by
-    crashing them or taking too long. held: bytes of request bodies in memory, all together. idle: longest silence of a
-    client that owes bytes, or takes none. transfer: longest time for a request's body. header: longest time for a
-    request's head. connections: open at once. drain: for running requests at shutdown.
+    workers: processes that evaluate. memory: address space of each. contexts: evaluation keys that each keeps
+    loaded. body: of a prediction's request. keys: of one client's evaluation keys. keys_per_owner, bytes_per_owner:
+    evaluation keys that are kept, and their bytes; the least recently used go first. ciphertexts: in one
+    prediction. seconds: of one evaluation. queue: requests that wait for a worker. per_owner: requests of one owner
+    at once. crashes: workers that one owner's requests may end in a minute, by crashing them or taking too long.
+    held: bytes of request bodies in memory, all together. idle: longest silence of a client that owes bytes, or
+    takes none. transfer: longest time for a request's body. header: longest time for a request's head. connections:
+    open at once. drain: for running requests at shutdown.
     Raises ParameterError where one is not positive.
     """
 
@@ -31,7 +32,8 @@ class Limits:
     contexts: int = 8
     body: int = 64 << 20
     keys: int = 512 << 20
-    keys_per_owner: int = 4
+    keys_per_owner: int = 64
+    bytes_per_owner: int = 2 << 30
     ciphertexts: int = 4096
     seconds: float = 60.0
     queue: int = 64

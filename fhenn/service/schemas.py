@@ -18,9 +18,11 @@ class ProblemDocument(BaseModel):
 
 
 class ModelSummary(BaseModel):
-    """A model in brief. Bytes are estimates of the plan."""
+    """A model in brief, in its current version. Bytes are estimates of the plan."""
 
     name: str
+    version: str = Field(description="fingerprint of the current version's plan")
+    versions: list[str] = Field(description="all versions that are served, the current one among them")
     features: int
     samples_per_ciphertext: int
     bytes_of_keys: int

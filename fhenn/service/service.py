@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from pathlib import Path
 from typing import Any
 
+from fhenn.errors import FhennError
 from fhenn.service.bodies import Admission
+from fhenn.service.disk import Disk
+from fhenn.service.envelope import described
 from fhenn.service.limits import Limits
 from fhenn.service.logs import log
 from fhenn.service.metrics import Metrics
+from fhenn.service.model_store import StoredModel
 from fhenn.service.problems import Problem
-from fhenn.service.store import Store, StoredModel
+from fhenn.service.store import Store
 from fhenn.service.uploads import Uploads
-from fhenn.service.work import GONE, MEMORY, NO_MEMORY, NO_WITNESS, REFUSED, UNEXPECTED
+from fhenn.service.work import GONE, MEMORY, NO_MEMORY, NO_MODEL, NO_WITNESS, REFUSED, UNEXPECTED
 from fhenn.service.workers import Buffer, Pool, QueueFull, WorkerDied, WorkerLate
+
+_WATCH = 1.0
+"""Seconds between two looks at the store's models."""
+_KEEP_TIME = 60.0
+"""Seconds after which the time is written down again."""
 
 
 class Service:
@@ -23,10 +33,11 @@ class Service:
 
     def __init__(self, store: Store, limits: Limits) -> None:
         self.store, self.limits, self.metrics = store, limits, Metrics()
-        self.models: dict[str, StoredModel] = store.models()
+        self.disk = Disk()
+        self.catalogue = store.models.catalogue()
         self.admission = Admission(limits)
         self.pool = Pool(limits, self._died)
-        self.uploads = Uploads(store, self._check_keys)
+        self.uploads = Uploads(store.keys, self.disk, self._check_keys)
         metrics = self.metrics
         metrics.workers.labels("alive").set_function(lambda: self.pool.alive)
         metrics.workers.labels("busy").set_function(lambda: self.pool.busy)
@@ -37,14 +48,46 @@ class Service:
         self.metrics.deaths.labels(str(code)).inc()
         log(logging.WARNING, "worker died", exit_code=code)
 
-    def model(self, name: str) -> StoredModel:
-        """The model of a name. Raises Problem."""
-        if name not in self.models:
+    def model(self, name: str, version: str | None = None) -> StoredModel:
+        """A version of a model, by default the current one. Raises Problem."""
+        versions = self.catalogue.versions.get(name)
+        if versions is None:
             raise Problem(404, "model-unknown", "There is no such model here. GET /v1/models names those there are.")
-        return self.models[name]
+        current = self.catalogue.current[name]
+        if version is not None and version not in versions:
+            detail = (
+                f"This version of the model is not here (any more); the current one is {current}. Take the plan of "
+                f"that one from GET /v1/models/{name}/plan, and make keys and ciphertexts for it."
+            )
+            raise Problem(410, "version-gone", detail)
+        return versions[version or current]
+
+    async def watch(self) -> None:
+        """Follow the store as long as the service runs: models that come and go, and the time."""
+        kept, failed = time.monotonic(), None
+        while True:
+            await asyncio.sleep(_WATCH)
+            try:
+                outline = await self.disk(self.store.models.outline)
+                if outline != self.catalogue.outline:
+                    self.catalogue = await self.disk(self.store.models.catalogue, self.catalogue)
+                    log(logging.INFO, "models changed", current=dict(self.catalogue.current))
+                if time.monotonic() - kept > _KEEP_TIME:
+                    kept = time.monotonic()
+                    await self.disk(self.store.clock.keep)
+            except (FhennError, OSError) as error:  # what is served stays; it is looked at again, and said once
+                if type(error) is not failed:
+                    log(logging.ERROR, "store not followed", **described(error))
+                failed = type(error)
+            else:
+                failed = None
 
     async def _check_keys(self, owner: str, path: Path) -> dict[str, Any]:
-        folders = {name: str(model.folder) for name, model in self.models.items()}
+        folders = {
+            f"{model.name} {model.version}": str(model.folder)
+            for versions in self.catalogue.versions.values()
+            for model in versions.values()
+        }
         task = {"task": "check", "keys": str(path.resolve()), "models": folders}
         answer, _ = await self.ask(owner, task, b"", affinity="")
         if not answer["fits"]:
@@ -83,46 +126,54 @@ class Service:
             return answer, body
         raise _problem_of(error_name, answer)
 
-    async def predict(self, owner: str, model: StoredModel, digest: str, witness: bool, data: bytearray) -> bytes:
-        """The encrypted answer to encrypted samples. Raises Problem."""
-        path = str(self.store.keys_path(owner, digest))
+    async def predict(
+        self, owner: str, model: StoredModel, digest: str, witness: bool, data: bytearray
+    ) -> tuple[str, bytes]:
+        """The version of the model that a worker ran on encrypted samples, and the encrypted answer. Raises Problem."""
+        path = str(self.store.keys.path(owner, digest))
         task = {
             "task": "predict",
             "model": str(model.folder),
+            "version": model.version,
             "keys": path,
             "witness": witness,
             "ciphertexts": self.limits.ciphertexts,
         }
         start = time.perf_counter()
-        _, body = await self.ask(owner, task, data, affinity=path)
+        answer, body = await self.ask(owner, task, data, affinity=path)
         self.metrics.evaluation.observe(time.perf_counter() - start)
-        return body
+        return str(answer["version"]), body
 
+
+_PROBLEMS = {
+    MEMORY: (422, "too-much-memory", "It takes more memory than a request may have. Send fewer samples at once."),
+    NO_WITNESS: (422, "no-witness", "The plan of this model has no witness. Ask without witness=true."),
+    GONE: (404, "keys-unknown", "These keys were deleted meanwhile. Send them with PUT /v1/keys/{digest}."),
+    NO_MODEL: (410, "version-gone", "This version of the model was removed meanwhile. Fetch the plan anew."),
+    UNEXPECTED: (500, "unexpected", "An error of the service. Tell its operator the request's id."),
+    REFUSED: (
+        422,
+        "not-evaluable",
+        "These bytes cannot be evaluated. Make them with `fhenn.Client` for the plan of this model.",
+    ),
+}
+"""Status, kind and detail of the problem for what a worker answers with, beside fhenn's typed errors."""
 
 _KINDS = {
     "WireFormatError": "malformed",
-    "WrongKind": "malformed",
     "ContextMismatch": "keys-differ",
     "ShapeMismatch": "shape",
     "PlanError": "keys-unfit",
 }
+"""The kind of problem for those."""
 
 
 def _problem_of(name: str, answer: dict[str, Any]) -> Problem:
     """The problem for an error that a worker answered with."""
-    if name == MEMORY:
-        return Problem(
-            422, "too-much-memory", "It takes more memory than a request may have. Send fewer samples at once."
-        )
-    if name == NO_WITNESS:
-        return Problem(422, "no-witness", "The plan of this model has no witness. Ask without witness=true.")
-    if name == GONE:
-        return Problem(404, "keys-unknown", "These keys were deleted meanwhile. Send them with PUT /v1/keys/{digest}.")
     if name == UNEXPECTED:
         log(logging.ERROR, "unexpected error", exception=answer.get("cause"), where=answer.get("where"))
-        return Problem(500, "unexpected", "An error of the service. Tell its operator the request's id.")
-    if name == REFUSED:
+    elif name == REFUSED:
         log(logging.WARNING, "evaluation refused", exception=answer.get("cause"), where=answer.get("where"))
-        detail = "These bytes cannot be evaluated. Make them with `fhenn.Client` for the plan of this model."
-        return Problem(422, "not-evaluable", detail)
+    if name in _PROBLEMS:
+        return Problem(*_PROBLEMS[name])
     return Problem(422, _KINDS.get(name, "refused"), str(answer["detail"])[:500])

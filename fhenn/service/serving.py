@@ -6,7 +6,7 @@ import asyncio
 import json
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -96,13 +96,15 @@ def serve(
     certificate: Path | None = None,
     key: Path | None = None,
     tls_elsewhere: bool = False,
+    add: Sequence[tuple[str, bytes, bytes]] = (),
     started: Callable[[str], None] = lambda url: None,
 ) -> None:
     """Serve the models in a folder until a SIGTERM or SIGINT; requests that run are finished then.
 
     certificate, key: PEM files for TLS. tls_elsewhere: something in front of the service ends TLS; otherwise plain HTTP
-    is for loopback alone. port: 0 for a free one. started: called with the address once it takes requests.
-    Raises ServiceRefused, FhennError.
+    is for loopback alone. add: names, models and plans to keep in the folder first, once nothing else is in the way of
+    serving them. port: 0 for a free one. started: called with the address once it takes requests.
+    Raises ServiceRefused, StoreLocked where another service runs on the folder, StoreUnsafe, FhennError.
     """
     limits = limits or Limits()
     if (certificate is None) != (key is None):
@@ -112,27 +114,8 @@ def serve(
             f"on {host}, plain HTTP would show tokens to whoever listens.",
             "Give --ssl-certfile and --ssl-keyfile, or --tls-elsewhere where something in front of it ends TLS.",
         )
-    store = Store(folder, limits.keys_per_owner)
-    app, service = create_app(store, limits)
-    if not service.models:
-        store.close()
-        raise ServiceRefused(f"there is no model in {folder}.", "Add one: fhenn serve --add NAME MODEL PLAN.")
-    config = uvicorn.Config(
-        app,
-        http=protocol_of(limits),
-        ws="none",
-        lifespan="on",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        timeout_keep_alive=int(max(1, limits.idle)),
-        timeout_graceful_shutdown=int(max(1, limits.drain)),
-        h11_max_incomplete_event_size=16 << 10,
-        backlog=min(1024, max(64, limits.connections)),
-        ssl_certfile=certificate and str(certificate),
-        ssl_keyfile=key and str(key),
-    )
     log_as_json()
+    store = Store(folder, limits.keys_per_owner, limits.bytes_per_owner)
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         # the protocol is named for asyncio to see it: only then does it switch Nagle's algorithm off (40 ms an answer)
@@ -145,6 +128,26 @@ def serve(
                 raise ServiceRefused(
                     text, "Choose another with --host and --port; --port 0 finds a free one."
                 ) from error
+            for name, model, plan in add:
+                store.models.add(name, model, plan)
+            app, service = create_app(store, limits)
+            if not service.catalogue:
+                raise ServiceRefused(f"there is no model in {folder}.", "Add one: fhenn model add NAME MODEL PLAN.")
+            config = uvicorn.Config(
+                app,
+                http=protocol_of(limits),
+                ws="none",
+                lifespan="on",
+                access_log=False,
+                log_config=None,
+                server_header=False,
+                timeout_keep_alive=int(max(1, limits.idle)),
+                timeout_graceful_shutdown=int(max(1, limits.drain)),
+                h11_max_incomplete_event_size=16 << 10,
+                backlog=min(1024, max(64, limits.connections)),
+                ssl_certfile=certificate and str(certificate),
+                ssl_keyfile=key and str(key),
+            )
             scheme = "http" if certificate is None else "https"
             shown = f"[{host}]" if ":" in host else host
             server = _Server(config, lambda: started(f"{scheme}://{shown}:{listener.getsockname()[1]}"))

@@ -1,129 +1,227 @@
-"""Evaluation keys on their way in: written as they arrive, resumed where they broke off, kept once checked."""
+"""Evaluation keys on their way in: written as they arrive, resumed where they broke off, kept once checked.
+
+What happens to the same keys of an owner happens one after the other, whoever asks: each step takes the keys' lock, and
+writes only where its upload is still the latest.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from starlette.requests import ClientDisconnect
 
+from fhenn.artifacts.files import write_all
 from fhenn.errors import WireFormatError
+from fhenn.service.disk import Disk
+from fhenn.service.key_store import KeyStore, no_space
 from fhenn.service.problems import Problem
 from fhenn.service.scan import KeyScanner, SecretKeyFound
-from fhenn.service.store import Store, no_space
 
 _BUFFER = 1 << 20
+_PATIENCE = 20.0
+"""Seconds that an upload which was superseded, but is complete, waits for what becomes of the other."""
+_CLOSE = {"Connection": "close"}
 
 Check = Callable[[str, Path], Awaitable[dict[str, Any]]]
 """Checks an owner's complete file of keys in a worker. Raises Problem where they are no good."""
+
+
+@dataclass(frozen=True)
+class Received:
+    """What has come of a request. arrived: bytes that are here. complete: they are stored as keys; new: by this one."""
+
+    arrived: int
+    complete: bool
+    new: bool
 
 
 @dataclass(eq=False)
 class _Turn:
     """One request's right to write to an upload, until a later request takes over: the earlier may hang half open."""
 
-    taken_over: bool = False
+    descriptor: int
+    scanner: KeyScanner
+    at: int
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def require(self) -> None:
-        """Raises Problem where another request has taken over."""
-        if self.taken_over:
-            raise Problem(409, "superseded", "A later upload of the same keys took over. Ask with HEAD how far it is.")
+
+@dataclass(eq=False)
+class _Entry:
+    """The same keys of one owner, as long as a request is about them. turn: the latest upload that has not ended."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    turn: _Turn | None = None
+    requests: int = 0
 
 
 class Uploads:
     """Uploads into a store. check: called with owner and path of a complete one, before it becomes an owner's keys."""
 
-    def __init__(self, store: Store, check: Check) -> None:
-        self._store, self._check = store, check
-        self._turns: dict[tuple[str, str], _Turn] = {}
+    def __init__(self, keys: KeyStore, disk: Disk, check: Check) -> None:
+        self._keys, self._disk, self._check = keys, disk, check
+        self._entries: dict[tuple[str, str], _Entry] = {}
 
-    async def receive(self, owner: str, digest: str, offset: int, size: int, body: AsyncIterator[bytes]) -> int:
-        """Take bytes of an upload from `offset` on; how many of its `size` have arrived, all of them: it is stored.
+    async def receive(self, owner: str, digest: str, offset: int, size: int, body: AsyncIterator[bytes]) -> Received:
+        """Take bytes of an upload from `offset` on; when all of its `size` have arrived it is stored.
 
         A connection that breaks leaves what has arrived, to be resumed; what is refused leaves nothing. Raises Problem.
         """
-        with self._turn(owner, digest) as turn, self._clean(owner, digest, turn):
-            self._store.make_room_for_upload(owner, digest)
-            if offset == 0:
-                self._store.drop_upload(owner, digest)
-            arrived = self._store.arrived(owner, digest)
-            if arrived != offset:
-                detail = f"{arrived} bytes have arrived. Go on from there, or start again with PUT."
-                raise Problem(409, "offset", detail, headers={"Upload-Offset": str(arrived)})
-            scanner, part = KeyScanner(size), self._store.part_path(owner, digest)
-            if arrived:
-                await asyncio.to_thread(_replay, part, scanner)
-            await _write(part, scanner, body, turn)
-            if scanner.seen < size:
-                return scanner.seen
-            if scanner.hexdigest != digest:
-                raise Problem(422, "digest", "The bytes do not have the digest that the address names. Send them anew.")
-            await self._check(owner, part)
-            turn.require()
-            self._store.keep_upload(owner, digest)
-            return size
-
-    @contextmanager
-    def _turn(self, owner: str, digest: str) -> Iterator[_Turn]:
-        if (owner, digest) in self._turns:
-            self._turns[owner, digest].taken_over = True
-        turn = self._turns[owner, digest] = _Turn()
-        try:
-            yield turn
-        finally:
-            if not turn.taken_over:
-                del self._turns[owner, digest]
-
-    @contextmanager
-    def _clean(self, owner: str, digest: str, turn: _Turn) -> Iterator[None]:
-        """Leave nothing of an upload that is refused or cannot be written. Raises Problem for all that goes wrong."""
-        try:
+        with self._entry(owner, digest) as entry:
+            async with entry.lock:
+                stored = await self._disk(self._keys.size, owner, digest)
+                turn = None if stored is not None else await self._begin(entry, owner, digest, offset, size)
+            if turn is None:
+                return await self._compare(owner, digest, offset, size, stored or 0, body)
             try:
-                yield
-            except SecretKeyFound as error:
-                detail = (
-                    "This is a secret key, or holds one. It was not stored. Send the evaluation keys; make new keys "
-                    "where others could read this connection."
-                )
-                raise Problem(422, "secret-key", detail, headers={"Connection": "close"}) from error
-            except WireFormatError as error:
-                raise Problem(422, "malformed", str(error), headers={"Connection": "close"}) from error
-            except (OSError, sqlite3.Error) as error:
-                if not no_space(error):
-                    raise
-                detail = "There is no room to store the keys. Nothing of them was kept. Try again later."
-                raise Problem(507, "no-space", detail, headers={"Connection": "close"}) from error
-        except (Problem, OSError, sqlite3.Error) as error:
-            if not turn.taken_over and not (isinstance(error, Problem) and error.status not in (422, 507)):
-                self._store.drop_upload(owner, digest)
+                return await self._take(entry, turn, owner, digest, body)
+            finally:
+                turn.ended.set()
+                async with entry.lock:  # no write is under way
+                    os.close(turn.descriptor)
+                    if entry.turn is turn:
+                        entry.turn = None
+
+    async def delete(self, owner: str, digest: str) -> bool:
+        """Delete keys, or what has arrived of them; whether there was anything. An upload that runs stores nothing."""
+        with self._entry(owner, digest) as entry:
+            async with entry.lock:
+                entry.turn = None
+                return await self._disk(self._keys.delete, owner, digest)
+
+    @contextmanager
+    def _entry(self, owner: str, digest: str) -> Iterator[_Entry]:
+        entry = self._entries.setdefault((owner, digest), _Entry())
+        entry.requests += 1
+        try:
+            yield entry
+        finally:
+            entry.requests -= 1
+            if not entry.requests:
+                del self._entries[owner, digest]
+
+    async def _begin(self, entry: _Entry, owner: str, digest: str, offset: int, size: int) -> _Turn:
+        """Take over what has arrived. Raises Problem."""
+        arrived = await self._disk(self._keys.arrived, owner, digest)
+        if offset and arrived != offset:
+            raise _elsewhere(arrived)
+        busy = {other for who, other in self._entries if who == owner}
+        try:
+            descriptor = await self._disk(self._keys.open_part, owner, digest, busy, anew=not offset)
+        except OSError as error:
+            raise _storage(error) from error
+        turn = _Turn(descriptor, KeyScanner(size), offset)
+        try:
+            await self._disk(_replay, descriptor, offset, turn.scanner)
+        except (SecretKeyFound, WireFormatError) as error:  # what the disk kept is not what was sent
+            os.close(descriptor)
+            await self._disk(self._keys.drop_part, owner, digest)
+            raise _elsewhere(0) from error
+        except BaseException:
+            os.close(descriptor)
             raise
+        entry.turn = turn
+        return turn
 
+    async def _compare(
+        self, owner: str, digest: str, offset: int, size: int, stored: int, body: AsyncIterator[bytes]
+    ) -> Received:
+        """Keys are stored already: see that the same are sent. Raises Problem."""
+        if offset:
+            if offset != stored:
+                raise _elsewhere(stored)
+            async for _ in body:
+                raise Problem(422, "malformed", f"The keys are complete, with {stored} bytes. More came.")
+            return Received(stored, complete=True, new=False)
+        seen, found = 0, sha256()
+        async for chunk in body:
+            seen += len(chunk)
+            found.update(chunk)
+        if (seen, size, found.hexdigest()) != (stored, stored, digest):
+            raise _other_bytes()
+        await self._disk(self._keys.confirm, owner, digest)
+        return Received(stored, complete=True, new=False)
 
-async def _write(part: Path, scanner: KeyScanner, body: AsyncIterator[bytes], turn: _Turn) -> None:
-    """Write a body after what the scanner has seen, as it arrives, also where it breaks off.
+    async def _take(self, entry: _Entry, turn: _Turn, owner: str, digest: str, body: AsyncIterator[bytes]) -> Received:
+        """Write a body as it arrives, also where it breaks off, and keep it once it is complete. Raises Problem."""
+        scanner, resumed = turn.scanner, turn.at > 0
+        try:
+            await self._write(entry, turn, owner, digest, body)
+            if scanner.seen < scanner.size:
+                return Received(scanner.seen, complete=False, new=False)
+            if scanner.hexdigest != digest:
+                raise _other_bytes()
+            async with entry.lock:
+                if entry.turn is turn:
+                    await self._disk(os.fsync, turn.descriptor)
+                    await self._check(owner, self._keys.part(owner, digest))
+                    await self._disk(self._keys.keep, owner, digest)
+                    return Received(scanner.size, complete=True, new=True)
+        except SecretKeyFound as error:
+            detail = (
+                "This is a secret key, or holds one. It was not stored. Send the evaluation keys; make new keys "
+                "where others could read this connection."
+            )
+            await self._refuse(entry, turn, owner, digest, Problem(422, "secret-key", detail, headers=_CLOSE), error)
+        except WireFormatError as error:
+            problem = Problem(422, "malformed", str(error), headers=_CLOSE)
+            await self._refuse(entry, turn, owner, digest, problem, error)
+        except OSError as error:
+            await self._refuse(entry, turn, owner, digest, _storage(error), error)
+        except Problem as problem:
+            if problem.kind == "digest" and resumed:  # what had arrived before may be what is wrong
+                problem = _elsewhere(0)
+            elif problem.status != 422:
+                raise
+            await self._refuse(entry, turn, owner, digest, problem, problem)
+        return await self._follow(entry, owner, digest, scanner.size)
 
-    Raises Problem, and what scanner and disk raise.
-    """
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT, 0o600)
-    # at its own place: a write that is still under way when another request takes over writes the same bytes there
-    at, buffer = scanner.seen, bytearray()
+    async def _follow(self, entry: _Entry, owner: str, digest: str, size: int) -> Received:
+        """An upload is complete and right, and another of the same keys took over: its outcome counts for both."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _PATIENCE
+        while (other := entry.turn) is not None and not other.ended.is_set() and loop.time() < deadline:
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await other.ended.wait()
+            except TimeoutError:
+                break
+        async with entry.lock:
+            if await self._disk(self._keys.size, owner, digest) is not None:
+                return Received(size, complete=True, new=False)
+        raise Problem(409, "superseded", "A later request for the same keys took over. Ask with HEAD how far it is.")
 
-    async def flush() -> None:
-        nonlocal at, buffer
-        whole, buffer = bytes(buffer), bytearray()
-        await asyncio.to_thread(_write_all, descriptor, whole, at)
-        at += len(whole)
+    async def _refuse(
+        self, entry: _Entry, turn: _Turn, owner: str, digest: str, problem: Problem, cause: Exception
+    ) -> NoReturn:
+        """Leave nothing of an upload. Raises the problem."""
+        async with entry.lock:
+            if entry.turn is turn:
+                entry.turn = None
+                await self._disk(self._keys.drop_part, owner, digest)
+        raise problem from cause
 
-    try:
+    async def _write(self, entry: _Entry, turn: _Turn, owner: str, digest: str, body: AsyncIterator[bytes]) -> None:
+        """Write a body after what has arrived. Raises Problem, ClientDisconnect, and what scanner and disk raise."""
+        scanner, part, buffer = turn.scanner, self._keys.part(owner, digest), bytearray()
+
+        async def flush() -> None:
+            nonlocal buffer
+            whole, buffer = bytes(buffer), bytearray()
+            async with entry.lock:
+                if whole and entry.turn is turn:
+                    await self._disk(write_all, turn.descriptor, whole, turn.at)
+                    await self._disk(self._keys.mark, part)
+                    turn.at += len(whole)
+
         try:
             async for chunk in body:
-                turn.require()
                 if scanner.seen + len(chunk) > scanner.size:
                     raise Problem(422, "malformed", f"More than the {scanner.size} bytes that were announced came.")
                 scanner.feed(chunk)
@@ -131,24 +229,33 @@ async def _write(part: Path, scanner: KeyScanner, body: AsyncIterator[bytes], tu
                 if len(buffer) >= _BUFFER:
                     await flush()
         except (ClientDisconnect, Problem) as error:
-            if not turn.taken_over and not (isinstance(error, Problem) and error.status == 422):
+            if not (isinstance(error, Problem) and error.status == 422):
                 await flush()
             raise
-        turn.require()
         await flush()
-        await asyncio.to_thread(os.fsync, descriptor)
-    finally:
-        os.close(descriptor)
 
 
-def _write_all(descriptor: int, data: bytes, at: int) -> None:
-    view = memoryview(data)
-    while view:
-        written = os.pwrite(descriptor, view, at)
-        view, at = view[written:], at + written
+def _elsewhere(arrived: int) -> Problem:
+    detail = f"{arrived} bytes have arrived. Go on from there, or start again with PUT."
+    return Problem(409, "offset", detail, headers={"Upload-Offset": str(arrived)})
 
 
-def _replay(part: Path, scanner: KeyScanner) -> None:
-    with part.open("rb") as file:
-        while chunk := file.read(_BUFFER):
-            scanner.feed(chunk)
+def _other_bytes() -> Problem:
+    return Problem(422, "digest", "The bytes do not have the digest that the address names. Send them anew.")
+
+
+def _storage(error: OSError) -> Problem:
+    """The problem of an upload that could not be written."""
+    if no_space(error):
+        detail = "There is no room to store the keys. Nothing of them was kept. Try again later."
+        return Problem(507, "no-space", detail, headers=_CLOSE)
+    detail = "The keys could not be stored. Ask with HEAD what is here, and send them again."
+    return Problem(503, "storage", detail, retry_after=2, headers=_CLOSE)
+
+
+def _replay(descriptor: int, size: int, scanner: KeyScanner) -> None:
+    """Feed a scanner with what has arrived."""
+    at = 0
+    while at < size and (chunk := os.pread(descriptor, min(_BUFFER, size - at), at)):
+        scanner.feed(chunk)
+        at += len(chunk)

@@ -13,7 +13,8 @@ from typing import Any
 
 from fhenn.errors import FhennError, WireFormatError
 
-MEMORY, REFUSED, GONE, NO_WITNESS, UNEXPECTED = "memory", "refused", "gone", "no-witness", "unexpected"
+MEMORY, REFUSED, GONE, NO_MODEL = "memory", "refused", "gone", "no-model"
+NO_WITNESS, UNEXPECTED = "no-witness", "unexpected"
 """Names of errors in answers, beside those of fhenn's typed errors: the last is a mistake of ours."""
 
 NO_MEMORY = 77
@@ -83,7 +84,7 @@ class Worker:
     def _do(self, task: dict[str, Any], payload: bytes) -> tuple[dict[str, Any], bytes]:
         if task["task"] == "check":
             return self._check(task), b""
-        return {}, self._predict(task, payload)
+        return self._predict(task, payload)
 
     def _check(self, task: dict[str, Any]) -> dict[str, Any]:
         """Whether a file holds evaluation keys, and for which models they were made."""
@@ -93,16 +94,17 @@ class Worker:
         fits = [name for name, folder in task["models"].items() if self._model(folder)[1].fits(context)]
         return {"fingerprint": context.fingerprint, "fits": fits}
 
-    def _predict(self, task: dict[str, Any], payload: bytes) -> bytes:
+    def _predict(self, task: dict[str, Any], payload: bytes) -> tuple[dict[str, Any], bytes]:
         count = ciphertexts_in(payload)
         if count > task["ciphertexts"]:
             raise WireFormatError("request", f"it has {count} ciphertexts, {task['ciphertexts']} are allowed")
         server = self._server(task["model"], task["keys"])
-        if not task["witness"]:
-            return bytes(server.predict(payload))
-        if not getattr(server.plan, "witnesses", ()):
+        version = server.plan.fingerprint
+        if version != task["version"]:
+            raise _NoModel
+        if task["witness"] and not server.plan.witnesses:
             raise _NoWitness
-        return bytes(server.predict(payload, witness=True))
+        return {"version": version}, bytes(server.predict(payload, witness=task["witness"]))
 
     def _server(self, folder: str, keys: str) -> Any:
         if (folder, keys) not in self._servers:
@@ -119,8 +121,11 @@ class Worker:
 
     def _model(self, folder: str) -> tuple[Any, Any]:
         if folder not in self._models:
-            model = self._model_from_bytes(Path(folder, "model.fhenn").read_bytes())
-            plan = self._plan_from_bytes(Path(folder, "plan.fhenn").read_bytes())
+            try:
+                model = self._model_from_bytes(Path(folder, "model.fhenn").read_bytes())
+                plan = self._plan_from_bytes(Path(folder, "plan.fhenn").read_bytes())
+            except FileNotFoundError as error:
+                raise _NoModel from error
             self._models[folder] = model, plan
         return self._models[folder]
 
@@ -129,13 +134,17 @@ def _described(error: Exception) -> dict[str, Any]:
     """The answer that an error becomes; fhenn's own carry a text for the sender, the others might quote anything."""
     if isinstance(error, FhennError):
         return {"error": type(error).__name__, "detail": str(error)}
-    names = {MemoryError: MEMORY, _NoWitness: NO_WITNESS, FileNotFoundError: GONE}
+    names = {MemoryError: MEMORY, _NoWitness: NO_WITNESS, _NoModel: NO_MODEL, FileNotFoundError: GONE}
     if type(error) in names:
         return {"error": names[type(error)]}
     frames = traceback.extract_tb(error.__traceback__)
     where = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames][-3:]
     name = REFUSED if isinstance(error, _SEALS) else UNEXPECTED
     return {"error": name, "cause": type(error).__name__, "where": where}
+
+
+class _NoModel(Exception):
+    """The version of a model that was asked for is not there."""
 
 
 class _NoWitness(Exception):

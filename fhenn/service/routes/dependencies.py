@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import Depends, Path, Request, Security
+from fastapi import Depends, Path, Query, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from fhenn.service.problems import MEDIA_TYPE as PROBLEM_TYPE
@@ -29,7 +29,8 @@ async def _holder(
     challenge = {"WWW-Authenticate": 'Bearer realm="fhenn"'}
     if credentials is None:
         raise Problem(401, "token-missing", "Send a token: `Authorization: Bearer fhenn_…`.", headers=challenge)
-    token = _service(request).store.tokens.holder(credentials.credentials)
+    service = _service(request)
+    token = await service.disk(service.store.tokens.holder, credentials.credentials)
     if token is None:
         challenge["WWW-Authenticate"] += ', error="invalid_token"'
         raise Problem(401, "token-invalid", "This token is unknown or expired. Ask for another.", headers=challenge)
@@ -44,6 +45,12 @@ Digest = Annotated[
     Path(description="SHA-256 of the keys' bytes, 64 lower-case hexadecimal digits", pattern="^[0-9a-f]{64}$"),
 ]
 ModelName = Annotated[str, Path(description="a name of `GET /v1/models`", max_length=64)]
+Version = Annotated[
+    str | None,
+    Query(description="a version of the model, of `GET /v1/models`; by default the current one", max_length=64),
+]
+VERSION_HEADER = "Fhenn-Model-Version"
+"""Of answers: the version of the model that they are of."""
 BINARY = "application/octet-stream"
 BINARY_CONTENT: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 BINARY_BODY: dict[str, Any] = {"requestBody": {"required": True, "content": {BINARY: BINARY_CONTENT}}}
@@ -57,6 +64,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
         404: "no such model, keys or upload",
         408: "the client is too slow",
         409: "another offset is expected, or another upload took over",
+        410: "this version of the model is no longer here",
         411: "a length is needed",
         413: "too large",
         422: "not what it should be: the detail says what",

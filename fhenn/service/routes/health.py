@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from fastapi import APIRouter, Response
 
 from fhenn.service.metrics import MEDIA_TYPE as METRICS_TYPE
@@ -10,6 +12,8 @@ from fhenn.service.routes.dependencies import ServiceHere, problems
 from fhenn.service.schemas import State
 
 router = APIRouter(tags=["health"])
+_PATIENCE = 2.0
+"""Seconds that the disk may take to show the store."""
 
 
 @router.get("/health/live", summary="Whether the process answers")
@@ -20,7 +24,14 @@ async def live() -> State:
 
 @router.get("/health/ready", summary="Whether it can predict", responses=problems(503))
 async def ready(service: ServiceHere) -> State:
-    """200 where a worker is alive, 503 otherwise."""
+    """200 where a worker is alive and the store is there, 503 otherwise."""
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            present = await service.disk(lambda: service.store.present)
+    except TimeoutError:
+        present = False
+    if not present:
+        raise Problem(503, "store-gone", "The service does not reach its store. Its operator can tell.", retry_after=5)
     if not service.pool.alive:
         raise Problem(503, "not-ready", "The workers are starting. Try again.", retry_after=1)
     return State(status="ready")

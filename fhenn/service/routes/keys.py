@@ -20,31 +20,32 @@ router = APIRouter(prefix="/v1", tags=["evaluation keys"], responses=problems(40
 @router.get("/keys", summary="The evaluation keys that you have stored")
 async def list_keys(service: ServiceHere, holder: Holder) -> KeysList:
     """The latest used first; the least recently used go first when you store too many."""
-    keys = [KeysDocument(**vars(keys)) for keys in service.store.keys_of(holder.owner)]
+    found = await service.disk(service.store.keys.all, holder.owner)
+    keys = [KeysDocument(**vars(keys)) for keys in found]
     return KeysList(keys=keys)
 
 
 @router.head("/keys/{digest}", summary="How far an upload is", responses=problems(404))
 async def upload_state(service: ServiceHere, holder: Holder, digest: Digest) -> Response:
     """`Upload-Offset`: bytes that have arrived; `Upload-Complete`: `?1` once the keys are stored, else `?0`."""
-    complete = service.store.has_keys(holder.owner, digest)
-    arrived = service.store.arrived(holder.owner, digest)
-    if complete:
-        arrived = service.store.keys_path(holder.owner, digest).stat().st_size
-    elif not arrived:
+    keys = service.store.keys
+    arrived = await service.disk(keys.arrived, holder.owner, digest)  # first: it may become keys in between
+    size = await service.disk(keys.size, holder.owner, digest)
+    if size is None and not arrived:
         raise Problem(404, "keys-unknown", "Nothing of these keys is here. Send them with PUT.")
-    return Response(headers={"Upload-Offset": str(arrived), "Upload-Complete": "?1" if complete else "?0"})
+    state = (arrived, "?0") if size is None else (size, "?1")
+    return Response(headers={"Upload-Offset": str(state[0]), "Upload-Complete": state[1]})
 
 
 @router.put(
     "/keys/{digest}",
     summary="Store evaluation keys",
     openapi_extra=BINARY_BODY,
-    responses=problems(408, 411, 413, 422, 429, 503, 507),
+    responses=problems(408, 409, 411, 413, 422, 429, 503, 507),
     status_code=201,
 )
 async def store_keys(service: ServiceHere, holder: Holder, digest: Digest, request: Request) -> Response:
-    """The bytes of `Client.evaluation_keys()`. 201 when they are checked and stored, 200 where they are there already.
+    """The bytes of `Client.evaluation_keys()`. 201 when they are checked and stored, 200 where the same are there.
 
     They are yours alone: other owners' tokens do not reach them. A secret key among them is refused while it arrives.
     """
@@ -80,15 +81,16 @@ async def _receive(
     service: Service, holder: Token, digest: str, offset: int, size: int, request: Request
 ) -> JSONResponse:
     with service.admission.request(holder.owner):
-        arrived, status = size, 201
-        if service.store.has_keys(holder.owner, digest):
-            status = 200
-        else:
-            body = chunks(request, service.limits)
-            arrived = await service.uploads.receive(holder.owner, digest, offset, size, body)
-            status = 201 if arrived == size else 202
-    state = UploadState(digest=digest, size=size, arrived=arrived, complete=arrived == size)
-    return JSONResponse(state.model_dump(), status, {"Upload-Offset": str(arrived)})
+        body = chunks(request, service.limits)
+        received = await service.uploads.receive(holder.owner, digest, offset, size, body)
+    status = 202 if not received.complete else 201 if received.new else 200
+    state = UploadState(
+        digest=digest,
+        size=received.arrived if received.complete else size,
+        arrived=received.arrived,
+        complete=received.complete,
+    )
+    return JSONResponse(state.model_dump(), status, {"Upload-Offset": str(received.arrived)})
 
 
 @router.delete(
@@ -98,9 +100,7 @@ async def _receive(
     status_code=204,
 )
 async def delete_keys(service: ServiceHere, holder: Holder, digest: Digest) -> Response:
-    """Delete them, or what has arrived of them."""
-    arrived = service.store.arrived(holder.owner, digest)
-    service.store.drop_upload(holder.owner, digest)
-    if not service.store.delete_keys(holder.owner, digest) and not arrived:
+    """Delete them, or what has arrived of them; an upload of them that runs stores nothing."""
+    if not await service.uploads.delete(holder.owner, digest):
         raise Problem(404, "keys-unknown", "There are no such keys of yours. GET /v1/keys lists them.")
     return Response(status_code=204)

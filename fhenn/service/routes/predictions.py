@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sqlite3
 from contextlib import ExitStack
 from typing import Annotated
 
@@ -18,9 +17,11 @@ from fhenn.service.routes.dependencies import (
     BINARY,
     BINARY_BODY,
     BINARY_CONTENT,
+    VERSION_HEADER,
     Holder,
     ModelName,
     ServiceHere,
+    Version,
     problems,
 )
 
@@ -37,10 +38,11 @@ router = APIRouter(prefix="/v1", tags=["predictions"], responses=problems(401))
     openapi_extra=BINARY_BODY,
     response_class=Response,
     responses={
-        **problems(404, 408, 413, 422, 429, 503, 504),
+        **problems(404, 408, 410, 413, 422, 429, 503, 504),
         200: {
             "description": "the encrypted answer, for `Client.decrypt`",
             "content": {BINARY: BINARY_CONTENT},
+            "headers": {VERSION_HEADER: {"description": "the version of the model", "schema": {"type": "string"}}},
         },
     },
 )
@@ -51,19 +53,24 @@ async def predict(
     model: ModelName,
     keys: Annotated[str, Query(description="digest of your evaluation keys", pattern="^[0-9a-f]{64}$")],
     witness: Annotated[bool, Query(description="add the encrypted witness, where the plan has one")] = False,
+    version: Version = None,
 ) -> Response:
     """The bytes of `Client.encrypt(samples)` in, bytes for `Client.decrypt` out.
 
-    `keys-unknown` (404) says that the keys have to be sent again: they were deleted, or made room for later ones.
+    `version` pins the version of the model; `version-gone` (410) says that it is no longer here. The header
+    `Fhenn-Model-Version` names the one that answered. `keys-unknown` (404) says that the keys have to be sent again:
+    they were deleted, or made room for later ones.
     """
-    found = service.model(model)
-    if not service.store.has_keys(holder.owner, keys):
-        raise Problem(404, "keys-unknown", "These keys are not here (any more). Send them with PUT /v1/keys/{digest}.")
+    found = service.model(model, version)
     limits = service.limits
-    length = declared_length(request, limits.body, "A prediction")
-    if service.pool.full:  # before a byte of the body is held
-        raise Problem(503, "busy", "Too many requests wait. Send it again later.", retry_after=1)
     with ExitStack() as stack:
+        stack.enter_context(service.store.keys.running(holder.owner, keys))
+        if await service.disk(service.store.keys.size, holder.owner, keys) is None:
+            detail = "These keys are not here (any more). Send them with PUT /v1/keys/{digest}."
+            raise Problem(404, "keys-unknown", detail)
+        length = declared_length(request, limits.body, "A prediction")
+        if service.pool.full:  # before a byte of the body is held
+            raise Problem(503, "busy", "Too many requests wait. Send it again later.", retry_after=1)
         stack.enter_context(service.admission.request(holder.owner))
         buffer = stack.enter_context(service.admission.body())
         async for chunk in chunks(request, limits):
@@ -74,19 +81,19 @@ async def predict(
             raise Problem(
                 422, "malformed", "There are no ciphertexts in the request. Send the bytes of Client.encrypt."
             )
-        answer = await service.predict(holder.owner, found, keys, witness, buffer)
+        answered, answer = await service.predict(holder.owner, found, keys, witness, buffer)
         try:
-            service.store.touch(holder.owner, keys)
-        except sqlite3.OperationalError as error:  # the answer counts for more than when the keys were used last
+            await service.disk(service.store.keys.touch, holder.owner, keys)
+        except OSError as error:  # the answer counts for more than when the keys were used last
             log(logging.WARNING, "use of keys not noted", **described(error))
-        return _HeldResponse(answer, stack.pop_all())
+        return _HeldResponse(answer, answered, stack.pop_all())
 
 
 class _HeldResponse(Response):
     """An answer that its owner's request, and memory, counts for until it is taken; it is sent in pieces."""
 
-    def __init__(self, answer: bytes, held: ExitStack) -> None:
-        super().__init__(answer, media_type=BINARY)
+    def __init__(self, answer: bytes, version: str, held: ExitStack) -> None:
+        super().__init__(answer, media_type=BINARY, headers={VERSION_HEADER: version})
         self._held = held
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

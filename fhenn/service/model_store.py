@@ -1,0 +1,220 @@
+"""The models of a store: versions that never change, and for each name the one that is current.
+
+    NAME/VERSION/model.fhenn, plan.fhenn     VERSION is `Plan.fingerprint`, which covers the model's
+    NAME/current                             the VERSION for whoever asks for none
+
+A version gets its name when it is complete and on the disk, and becomes the current one by one rename: whoever looks,
+at whatever moment, finds the models of before or those of after.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fhenn.artifacts import model_from_bytes, plan_from_bytes, plan_to_bytes, reading_from_bytes
+from fhenn.artifacts.files import make_folder, remove, remove_folder, sweep, write, write_folder
+from fhenn.errors import ParameterError, WireFormatError
+from fhenn.planner import Plan, fingerprint_of, verify
+from fhenn.service.folder import require_private, require_private_inside
+from fhenn.service.lock import Lock
+
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?", re.ASCII)
+_VERSION = re.compile(r"[0-9a-f]{32}", re.ASCII)
+_MODEL, _PLAN, _CURRENT = "model.fhenn", "plan.fhenn", "current"
+_WAIT = 10.0
+"""Seconds to wait for another process that adds or removes a model."""
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """A version of a model. folder: where its files are. plan: the public one; message: as a file for clients."""
+
+    name: str
+    version: str
+    folder: Path
+    plan: Plan
+    message: bytes
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The models of a store at one moment. versions: by name, then by version. current: a version by name."""
+
+    versions: Mapping[str, Mapping[str, StoredModel]] = field(default_factory=dict)
+    current: Mapping[str, str] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[StoredModel]:
+        """The current version of each model."""
+        return (self.versions[name][version] for name, version in self.current.items())
+
+    def __len__(self) -> int:
+        return len(self.current)
+
+    @property
+    def outline(self) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
+        """Names, current versions and all versions: what `ModelStore.outline` says of the files."""
+        return tuple((name, version, tuple(self.versions[name])) for name, version in self.current.items())
+
+
+class ModelStore:
+    """The models under a folder, for one process that writes at a time and any number that read."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def add(self, name: str, model: bytes, plan: bytes) -> str:
+        """Keep a model and its plan under a name, as the current version from now on; which version that is.
+
+        The versions of before stay. One that is there already becomes the current one again.
+        Raises FhennError where model and plan do not belong together, StoreLocked, StoreUnsafe, OSError.
+        """
+        if not _NAME.fullmatch(name):
+            raise ParameterError(
+                f"{name[:80]!r} cannot name a model.", "Use lower-case letters, digits and inner dots, hyphens, lines."
+            )
+        with self._writing():
+            return self._put(name, model, plan)
+
+    def remove(self, name: str, version: str | None = None) -> None:
+        """Remove a version of a model, or the whole model.
+
+        Raises ParameterError where there is none or it is the current one, StoreLocked, StoreUnsafe, OSError.
+        """
+        with self._writing():
+            found = {entry[0]: entry for entry in self.outline()}
+            if name not in found:
+                known = ", ".join(found) or "none"
+                raise ParameterError(f"there is no model {name[:80]!r}.", f"There are: {known}.")
+            _, current, versions = found[name]
+            if version is None:
+                remove_folder(self._folder / name)
+            elif version not in versions:
+                raise ParameterError(
+                    f"{name} has no version {version[:80]!r}.", "`fhenn model list` names the versions."
+                )
+            elif version == current:
+                raise ParameterError(
+                    f"{version} is the current version of {name}.",
+                    "Add another first, or leave the version out to remove the whole model.",
+                )
+            else:
+                remove_folder(self._folder / name / version)
+
+    def outline(self) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
+        """Name, current version and all versions of each model, from names of files alone. Raises OSError."""
+        found = []
+        for home in sorted(path for path in self._folder.iterdir() if _NAME.fullmatch(path.name)):
+            current = self._current(home)
+            if current is not None:
+                versions = sorted(path.name for path in home.iterdir() if _VERSION.fullmatch(path.name))
+                found.append((home.name, current, tuple(versions)))
+        return tuple(found)
+
+    def catalogue(self, known: Catalogue | None = None) -> Catalogue:
+        """All models, verified. known: what was read before, which is not read again.
+
+        Raises FhennError where a file is not what it should be, OSError.
+        """
+        outline, known = self.outline(), known or Catalogue()
+        return Catalogue(
+            {
+                name: {
+                    version: known.versions.get(name, {}).get(version) or self._load(name, version)
+                    for version in versions
+                }
+                for name, current, versions in outline
+                if _known(name, current, versions)
+            },
+            {name: current for name, current, _ in outline},
+        )
+
+    def tidy(self) -> None:
+        """Remove what killed processes left, and move over what an older fhenn stored. Raises as `add` does."""
+        with self._writing():
+            pass
+
+    def _writing(self) -> Lock:
+        """The right to write here, in folders that are private and tidy. Raises StoreUnsafe, StoreLocked, OSError."""
+        require_private(self._folder.parent)
+        require_private_inside(self._folder)
+        lock = Lock(self._folder.with_name("models.lock"), "Try again when it is done.", wait=_WAIT)
+        try:
+            sweep(self._folder)
+            for path in sorted(self._folder.iterdir()):
+                self._recover(path)
+            for home in self._folder.iterdir():
+                if _NAME.fullmatch(home.name):
+                    sweep(home)
+                    self._move_over(home)
+        except BaseException:
+            lock.release()
+            raise
+        return lock
+
+    def _put(self, name: str, model: bytes, plan: bytes) -> str:
+        network, found = model_from_bytes(model), plan_from_bytes(plan).public()
+        verify(found, network)
+        message, version = plan_to_bytes(found, network), found.fingerprint
+        home = self._folder / name
+        if (home / version).exists():
+            there = model_from_bytes((home / version / _MODEL).read_bytes())
+            reading = reading_from_bytes((home / version / _PLAN).read_bytes())
+            if fingerprint_of(there) != fingerprint_of(network) or reading != reading_from_bytes(message):
+                raise ParameterError(
+                    f"{name} has a version {version} with other weights, or other names of features or classes.",
+                    "Plan anew with another accuracy, or remove the whole model first: fhenn model remove.",
+                )
+        else:
+            make_folder(home)
+            write_folder(home / version, {_MODEL: model, _PLAN: message})
+        write(home / _CURRENT, version.encode(), private=True, overwrite=True)
+        return version
+
+    def _load(self, name: str, version: str) -> StoredModel:
+        folder = self._folder / name / version
+        model, message = model_from_bytes((folder / _MODEL).read_bytes()), (folder / _PLAN).read_bytes()
+        plan = plan_from_bytes(message).public()
+        verify(plan, model)
+        if plan.fingerprint != version:
+            raise WireFormatError("store", f"what is stored as version {version} of {name} is another one")
+        return StoredModel(name, version, folder.resolve(), plan, message)
+
+    @staticmethod
+    def _current(home: Path) -> str | None:
+        """The version that is current, None where there is none yet."""
+        try:
+            return (home / _CURRENT).read_text("ascii").strip()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except UnicodeDecodeError as error:
+            raise WireFormatError("store", f"{home.name}/{_CURRENT} names no version") from error
+
+    def _move_over(self, home: Path) -> None:
+        """Bring NAME/model.fhenn and plan.fhenn, as an older fhenn stored them, to where versions are."""
+        model, plan = home / _MODEL, home / _PLAN
+        if model.exists() and plan.exists() and self._current(home) is None:
+            self._put(home.name, model.read_bytes(), plan.read_bytes())
+        if self._current(home) is not None:
+            remove(model)
+            remove(plan)
+
+    def _recover(self, path: Path) -> None:
+        """Put back what an older fhenn had moved aside when it was killed, and drop what it had half added."""
+        if path.name.startswith(".old-"):
+            home = self._folder / path.name.removeprefix(".old-")
+            if home.exists():
+                remove_folder(path)
+            else:
+                path.rename(home)
+        elif path.name.startswith(".new-"):
+            remove_folder(path)
+
+
+def _known(name: str, current: str, versions: tuple[str, ...]) -> bool:
+    """True; raises WireFormatError where the current version of a model is none of its versions."""
+    if current not in versions:
+        raise WireFormatError("store", f"the current version of {name}, {current[:80]!r}, is not there")
+    return True
