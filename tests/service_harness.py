@@ -54,7 +54,7 @@ def right(client: fhenn.Client, answer: bytes, x: np.ndarray) -> bool:
 def stored(folder: Path) -> Path:
     """A store with the model."""
     store = Store(folder)
-    store.add_model("cancer", model_to_bytes(MODEL), plan_to_bytes(PLAN))
+    store.models.add("cancer", model_to_bytes(MODEL), plan_to_bytes(PLAN))
     store.close()
     return folder
 

@@ -218,14 +218,12 @@ class KeyStore:
 
     def _evict(self, owner: str, newest: str) -> None:
         """Delete the keys of an owner that are too many, or too large in all."""
+        with self._guard:
+            held = {path.name for path in self._running if path.parent == self.path(owner, newest).parent} | {newest}
         count = size = 0
-        for keys in self.all(owner):
+        for keys in sorted(self.all(owner), key=lambda keys: keys.digest not in held):  # those first, then by last use
             count, size = count + 1, size + keys.size
-            if (count > self._most or size > self._size) and keys.digest != newest:
-                path = self.path(owner, keys.digest)
-                with self._guard:
-                    running = path in self._running
-                if not running:
-                    remove(path)
-                    (self._used / owner / keys.digest).unlink(missing_ok=True)
-                    count, size = count - 1, size - keys.size
+            if (count > self._most or size > self._size) and keys.digest not in held:
+                remove(self.path(owner, keys.digest))
+                (self._used / owner / keys.digest).unlink(missing_ok=True)
+                count, size = count - 1, size - keys.size

@@ -20,9 +20,9 @@ from fhenn.errors import ParameterError, WireFormatError
 from fhenn.planner import Plan, fingerprint_of, verify
 from fhenn.service.folder import require_private, require_private_inside
 from fhenn.service.lock import Lock
+from fhenn.service.version import is_version
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?", re.ASCII)
-_VERSION = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _MODEL, _PLAN, _CURRENT = "model.fhenn", "plan.fhenn", "current"
 _WAIT = 10.0
 """Seconds to wait for another process that adds or removes a model."""
@@ -109,7 +109,7 @@ class ModelStore:
         for home in sorted(path for path in self._folder.iterdir() if _NAME.fullmatch(path.name)):
             current = self._current(home)
             if current is not None:
-                versions = sorted(path.name for path in home.iterdir() if _VERSION.fullmatch(path.name))
+                versions = sorted(path.name for path in home.iterdir() if is_version(path.name))
                 found.append((home.name, current, tuple(versions)))
         return tuple(found)
 

@@ -23,6 +23,8 @@ from fhenn.errors import (
 from fhenn.planner import Plan
 from fhenn.service.loopback import is_loopback
 from fhenn.service.scan import digest_of_keys
+from fhenn.service.version import HEADER as VERSION_HEADER
+from fhenn.service.version import version_of
 from fhenn.wire import as_bytes, require_kind
 
 if TYPE_CHECKING:
@@ -41,7 +43,9 @@ class RemoteServer:
     url: of the service, for instance "https://inference.example.org". token: of `fhenn token create`.
     evaluation_keys: bytes of `Client.evaluation_keys`, sent when they are first needed, and again should the service
     have lost them; without them `plan` says what to make a client for, and `upload` takes them then. model: its name;
-    where the service has one only, that one. attempts: of each request, with pauses between them: all of them can be
+    where the service has one only, that one. version: of the model, as `Plan.fingerprint` names it; by default the one
+    that is current now. Predictions are asked of the version whose plan the ciphertexts name, or else of this one: a
+    model that is exchanged meanwhile does not answer in its place. attempts: of each request, with pauses between them: all of them can be
     repeated safely. timeout: seconds to wait for a connection, and for the next bytes of an answer. verify: a file of
     certificates to trust in the place of the system's, or an `ssl.SSLContext`.
 
@@ -69,6 +73,7 @@ class RemoteServer:
         timeout: float = 90.0,
         verify: Any = True,
         progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+        version: str | None = None,
     ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -98,8 +103,12 @@ class RemoteServer:
         )
         try:
             self._model = model if model is not None else self._only_model()
-            self._message = bytes(self._ask("GET", f"/v1/models/{quote(self._model, safe='')}/plan").content)
+            query = {} if version is None else {"version": version}
+            path = f"/v1/models/{quote(self._model, safe='')}/plan"
+            self._message = bytes(self._ask("GET", path, params=query).content)
             self._plan = plan_from_bytes(self._message)
+            if version not in (None, self._plan.fingerprint):
+                raise WireFormatError("answer of a service", "it is the plan of another version than was asked for")
         except BaseException:
             self._http.close()
             raise
@@ -130,6 +139,11 @@ class RemoteServer:
     def model(self) -> str:
         """The name of the model at the service."""
         return self._model
+
+    @property
+    def version(self) -> str:
+        """The version of the model: `plan.fingerprint`."""
+        return self._plan.fingerprint
 
     @property
     def digest(self) -> str:
@@ -172,16 +186,21 @@ class RemoteServer:
         if not self._sent:
             self.upload()
         path = f"/v1/models/{quote(self._model, safe='')}/predictions"
-        query = {"keys": self._digest} | ({"witness": "true"} if witness else {})
+        version = version_of(ciphertexts) or self.version
+        query = {"keys": self._digest, "version": version} | ({"witness": "true"} if witness else {})
         for _ in range(3):
             try:
-                return bytes(self._ask("POST", path, params=query, content=ciphertexts).content)
+                response = self._ask("POST", path, params=query, content=ciphertexts)
             except ServiceError as error:
                 if error.kind != "keys-unknown":
                     raise
                 lost = error
                 self._sent = False  # made room for others, or the service lost them: the same bytes go there again
                 self.upload()
+            else:
+                if response.headers.get(VERSION_HEADER) != version:
+                    raise WireFormatError("answer of a service", "it is not of the version of the model that was asked")
+                return bytes(response.content)
         raise lost
 
     def evaluate(self, x: CipherArray) -> CipherArray:

@@ -161,6 +161,7 @@ _PROBLEMS = {
 
 _KINDS = {
     "WireFormatError": "malformed",
+    "WrongKind": "malformed",
     "ContextMismatch": "keys-differ",
     "ShapeMismatch": "shape",
     "PlanError": "keys-unfit",

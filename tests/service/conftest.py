@@ -13,7 +13,9 @@ import fhenn
 @pytest.fixture(scope="session")
 def service(tmp_path_factory):
     folder = stored(tmp_path_factory.mktemp("service") / "store")
-    with Running(folder, {"workers": 2, "body": 4 << 20, "keys": 8 << 20, "idle": 3.0, "header": 1.5}) as running:
+    with Running(
+        folder, {"workers": 2, "body": 4 << 20, "keys": 8 << 20, "idle": 3.0, "header": 1.5, "keys_per_owner": 4}
+    ) as running:
         yield running
         assert running.stop() == 0
 

@@ -287,24 +287,6 @@ def test_a_restart_in_mid_upload_and_before_the_prediction(tmp_path):
         assert [path.name for path in (running.folder / "keys" / "hospital").iterdir()] == [remote.digest]
 
 
-@pytest.mark.thorough
-def test_the_index_is_rebuilt_when_it_is_missing_or_broken(tmp_path):
-    client, x = fhenn.Client(PLAN), samples(np.random.default_rng(4))
-    running = Running(stored(tmp_path / "store"), {"workers": 1})
-    with running:
-        remote = running.remote("hospital", client.evaluation_keys(), attempts=12)
-        remote.upload()
-        running.kill()
-        for path in running.folder.glob("index.sqlite*"):
-            path.unlink()
-        (running.folder / "index.sqlite").write_bytes(b"this is no database, but long enough to look at" * 99)
-        running.start()
-        assert right(client, remote.predict(client.encrypt(x)), x)
-        with running.http() as http:
-            assert len(http.get("/v1/keys").json()["keys"]) == 1
-        remote.close()
-
-
 def test_a_connection_that_breaks_is_resumed(service):
     keys = fhenn.Client(PLAN).evaluation_keys()
     path, token = f"/v1/keys/{sha256(keys).hexdigest()}", service.token("breaker")

@@ -30,7 +30,7 @@ def test_a_certificate_needs_its_key(tmp_path):
 
 
 def test_without_a_model_there_is_nothing_to_serve(tmp_path):
-    with pytest.raises(ServiceRefused, match="--add NAME"):
+    with pytest.raises(ServiceRefused, match="fhenn model add NAME"):
         serve(tmp_path / "store", port=0)
 
 
@@ -154,7 +154,15 @@ def test_tokens_on_the_command_line(tmp_path):
     assert runner.invoke(cli, ["token", "list", "--store", store, "--json"]).stdout == "[]\n"
     with pytest.raises(ParameterError):
         runner.invoke(cli, ["token", "create", "Not an owner", "--store", store], catch_exceptions=False)
-    for arguments in (["serve", "-h"], ["token", "-h"], ["predict", "-h"], ["fetch", "-h"], ["token", "create", "-h"]):
+    for arguments in (
+        ["serve", "-h"],
+        ["model", "-h"],
+        ["model", "add", "-h"],
+        ["token", "-h"],
+        ["predict", "-h"],
+        ["fetch", "-h"],
+        ["token", "create", "-h"],
+    ):
         assert "Usage" in runner.invoke(cli, arguments).output
     missing = runner.invoke(cli, ["serve", "--store", store, "--add", "x", "nowhere", "nowhere"])
     assert missing.exit_code == 2 and "cannot be read" in missing.output

@@ -1,15 +1,16 @@
 import errno
 import os
-import sqlite3
+import stat
+import subprocess
+import sys
 import time
 
 import pytest
-from service_harness import MODEL, PLAN, stored
+from service_harness import stored
 
-import fhenn
-from fhenn.artifacts import model_to_bytes, plan_to_bytes
-from fhenn.errors import FhennError, ParameterError, WireFormatError
-from fhenn.service.store import Store, is_digest, no_space
+from fhenn.errors import StoreLocked, StoreUnsafe
+from fhenn.service.key_store import is_digest, no_space
+from fhenn.service.store import Store
 
 DIGESTS = [f"{place:064x}" for place in range(9)]
 
@@ -21,111 +22,184 @@ def store(tmp_path):
     store.close()
 
 
+def begin(store, owner, digest, data=b"keys"):
+    descriptor = store.keys.open_part(owner, digest, busy=(), anew=True)
+    os.write(descriptor, data)
+    os.close(descriptor)
+    store.keys.mark(store.keys.part(owner, digest))
+
+
 def keep(store, owner, digest, data=b"keys"):
-    store.part_path(owner, digest).write_bytes(data)
-    store.keep_upload(owner, digest)
+    begin(store, owner, digest, data)
+    store.keys.keep(owner, digest)
 
 
-def test_models_are_kept_and_replaced(store):
-    assert store.models() == {}
-    for _ in range(2):
-        store.add_model("cancer", model_to_bytes(MODEL), plan_to_bytes(PLAN))
-    (found,) = store.models().values()
-    assert (found.name, found.plan) == ("cancer", PLAN.public())
-    assert sorted(path.name for path in found.folder.parent.iterdir()) == ["cancer"]
-
-
-@pytest.mark.parametrize("name", ["", "..", "a/b", ".new", "A", "x" * 65, "a\n"])
-def test_names_of_models_are_names(store, name):
-    with pytest.raises(ParameterError, match="name a model"):
-        store.add_model(name, model_to_bytes(MODEL), plan_to_bytes(PLAN))
-
-
-def test_what_does_not_belong_together_is_not_kept(store):
-    other = fhenn.Sequential([fhenn.Linear([[1.0, 2.0]])])
-    with pytest.raises(FhennError):
-        store.add_model("cancer", model_to_bytes(other), plan_to_bytes(PLAN))
-    with pytest.raises(WireFormatError):
-        store.add_model("cancer", plan_to_bytes(PLAN), model_to_bytes(MODEL))
-    assert store.models() == {}
-
-
-def test_a_broken_model_is_said(tmp_path):
-    folder = stored(tmp_path / "store")
-    (folder / "models" / "cancer" / "model.fhenn").write_bytes(b"x")
-    store = Store(folder)
-    with pytest.raises(WireFormatError):
-        store.models()
-    store.close()
+def kept(store, owner):
+    return [keys.digest for keys in store.keys.all(owner)]
 
 
 def test_the_least_recently_used_go_and_only_the_owners(store):
     keep(store, "clinic", DIGESTS[0])
     for digest in DIGESTS[:3]:
         keep(store, "hospital", digest)
-    store.touch("hospital", DIGESTS[0])
+    store.keys.touch("hospital", DIGESTS[0])
     keep(store, "hospital", DIGESTS[3])
-    assert [keys.digest for keys in store.keys_of("hospital")] == [DIGESTS[3], DIGESTS[0], DIGESTS[2]]
-    assert not store.has_keys("hospital", DIGESTS[1])
-    assert store.has_keys("clinic", DIGESTS[0])
+    assert kept(store, "hospital") == [DIGESTS[3], DIGESTS[0], DIGESTS[2]]
+    assert kept(store, "clinic") == [DIGESTS[0]]
+
+
+def test_an_owners_keys_are_bounded_in_bytes_too(tmp_path):
+    store = Store(tmp_path / "store", bytes_per_owner=100)
+    for digest in DIGESTS[:4]:
+        keep(store, "hospital", digest, bytes(40))
+    assert kept(store, "hospital") == [DIGESTS[3], DIGESTS[2]]
+    keep(
+        store, "hospital", DIGESTS[4], bytes(400)
+    )  # one is kept however large it is: requests have bounds of their own
+    assert kept(store, "hospital") == [DIGESTS[4]]
+    store.close()
+
+
+def test_keys_that_a_prediction_uses_stay(store):
+    for digest in DIGESTS[:3]:
+        keep(store, "hospital", digest)
+    with store.keys.running("hospital", DIGESTS[0]), store.keys.running("hospital", DIGESTS[0]):
+        keep(store, "hospital", DIGESTS[3])
+        assert kept(store, "hospital") == [DIGESTS[3], DIGESTS[2], DIGESTS[0]]
+    keep(store, "hospital", DIGESTS[4])
+    assert kept(store, "hospital") == [DIGESTS[4], DIGESTS[3], DIGESTS[2]]
+
+
+def test_the_order_of_use_survives_a_restart(tmp_path):
+    store = Store(tmp_path / "store")
+    for digest in DIGESTS[:3]:
+        keep(store, "hospital", digest)
+    store.keys.touch("hospital", DIGESTS[1])
+    store.keys.touch("hospital", DIGESTS[0])
+    store.close()
+    store = Store(tmp_path / "store")
+    assert kept(store, "hospital") == [DIGESTS[0], DIGESTS[1], DIGESTS[2]]
+    (first, *_) = store.keys.all("hospital")
+    assert first.used > first.stored and abs(first.used - time.time()) < 60 and first.size == 4
+    store.close()
 
 
 def test_deleting(store):
     keep(store, "hospital", DIGESTS[0])
-    assert not store.delete_keys("clinic", DIGESTS[0])
-    assert store.delete_keys("hospital", DIGESTS[0])
-    assert not store.delete_keys("hospital", DIGESTS[0])
-    assert store.keys_of("hospital") == []
+    store.keys.touch("hospital", DIGESTS[0])
+    assert not store.keys.delete("clinic", DIGESTS[0])
+    assert store.keys.delete("hospital", DIGESTS[0])
+    assert not store.keys.delete("hospital", DIGESTS[0])
+    assert store.keys.all("hospital") == []
+    store.keys.touch("hospital", DIGESTS[0])  # by a prediction that ran meanwhile
+    assert not list((store._folder / "used" / "hospital").iterdir())
+    begin(store, "hospital", DIGESTS[1])
+    assert store.keys.delete("hospital", DIGESTS[1])
+    assert store.keys.arrived("hospital", DIGESTS[1]) == 0
 
 
-@pytest.mark.parametrize("damage", ["missing", "broken", "of another time"])
-def test_the_index_follows_the_files(tmp_path, damage):
+def test_what_is_restored_from_a_copy_is_there(tmp_path):
     store = Store(tmp_path / "store")
-    for digest in DIGESTS[:2]:
-        keep(store, "hospital", digest)
+    keep(store, "hospital", DIGESTS[0])
     store.close()
-    index = tmp_path / "store" / "index.sqlite"
-    if damage == "missing":
-        index.unlink()
-    elif damage == "broken":
-        index.write_bytes(b"no database " * 100)
-    else:
-        (tmp_path / "store" / "keys" / "hospital" / DIGESTS[0]).unlink()
-        (tmp_path / "store" / "keys" / "hospital" / DIGESTS[2]).write_bytes(b"restored")
+    (tmp_path / "store" / "keys" / "hospital" / DIGESTS[2]).write_bytes(b"restored")
+    (tmp_path / "store" / "keys" / "hospital" / "notes.txt").write_bytes(b"an operator's")
+    (tmp_path / "store" / "index.sqlite").write_bytes(b"of an older fhenn")
     store = Store(tmp_path / "store")
-    expected = {DIGESTS[1], DIGESTS[2]} if damage == "of another time" else set(DIGESTS[:2])
-    assert {keys.digest for keys in store.keys_of("hospital")} == expected
+    assert set(kept(store, "hospital")) == {DIGESTS[0], DIGESTS[2]}
+    assert not (tmp_path / "store" / "index.sqlite").exists()
     store.close()
 
 
 def test_unfinished_uploads_are_bounded_and_go_stale(tmp_path):
     store = Store(tmp_path / "store", keys_per_owner=3)
-    for place, digest in enumerate(DIGESTS[:5]):
-        store.make_room_for_upload("hospital", digest)
-        store.part_path("hospital", digest).write_bytes(b"part")
-        os.utime(store.part_path("hospital", digest), (time.time() + place, time.time() + place))
-    assert [store.arrived("hospital", digest) for digest in DIGESTS[:5]] == [0, 0, 4, 4, 4]
+    for digest in DIGESTS[:5]:
+        begin(store, "hospital", digest)
+    assert [store.keys.arrived("hospital", digest) for digest in DIGESTS[:5]] == [0, 0, 4, 4, 4]
+    os.close(store.keys.open_part("hospital", DIGESTS[5], busy=DIGESTS[:3], anew=True))
+    assert [store.keys.arrived("hospital", digest) for digest in DIGESTS[2:5]] == [4, 4, 4]
     old = time.time() - 2 * 24 * 3600
-    os.utime(store.part_path("hospital", DIGESTS[2]), (old, old))
+    os.utime(store.keys.part("hospital", DIGESTS[2]), (old, old))
     store.close()
     store = Store(tmp_path / "store", keys_per_owner=3)
-    assert [store.arrived("hospital", digest) for digest in DIGESTS[2:5]] == [0, 4, 4]
+    assert [store.keys.arrived("hospital", digest) for digest in DIGESTS[2:5]] == [0, 4, 4]
     store.close()
 
 
-def test_nobody_else_on_the_machine_reads_it(store, tmp_path):
-    keep(store, "hospital", DIGESTS[0])
-    for path in (tmp_path / "store").rglob("*"):
-        if path.is_dir():
-            assert path.stat().st_mode & 0o077 == 0, path
-    assert (tmp_path / "store" / "index.sqlite").stat().st_mode & 0o077 == 0
+def test_an_upload_does_not_follow_a_link(store, tmp_path):
+    begin(store, "hospital", DIGESTS[0])
+    store.keys.part("hospital", DIGESTS[1]).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match=DIGESTS[1]):
+        store.keys.open_part("hospital", DIGESTS[1], busy=(), anew=False)
+    assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of POSIX")
+def test_nobody_else_on_the_machine_reads_it(tmp_path):
+    before = os.umask(0)
+    try:
+        store = Store(stored(tmp_path / "store"))
+        keep(store, "hospital", DIGESTS[0])
+        store.keys.touch("hospital", DIGESTS[0])
+        begin(store, "hospital", DIGESTS[1])
+        store.tokens.create("hospital")
+        store.clock.keep()
+        store.close()
+    finally:
+        os.umask(before)
+    paths = [tmp_path / "store", *(tmp_path / "store").rglob("*")]
+    assert len(paths) > 15
+    for path in paths:
+        assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of POSIX")
+@pytest.mark.parametrize("inside", ["", "models", "keys", "uploads", "used"])
+def test_a_store_that_others_can_write_is_refused_until_the_way_out_is_taken(tmp_path, inside):
+    folder = stored(tmp_path / "store")
+    (folder / inside).chmod(0o777)
+    with pytest.raises(StoreUnsafe, match="others can write") as caught:
+        Store(folder)
+    command = str(caught.value).rpartition("run ")[2].rstrip(".")
+    subprocess.run(command.split(), check=True)
+    Store(folder).close()
+
+
+def test_a_store_has_one_writer(tmp_path):
+    store = Store(stored(tmp_path / "store"))
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "store").rglob("*")}
+    refused = pytest.raises(StoreLocked, match=rf"store/lock is held by process {os.getpid()} on .*fhenn model add")
+    with refused:
+        Store(tmp_path / "store")
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "store").rglob("*")} == before
+    store.close()
+    Store(tmp_path / "store").close()
+
+
+def test_another_process_is_refused_too(tmp_path):
+    code = "import sys; from pathlib import Path; from fhenn.service.store import Store; Store(Path(sys.argv[1]))"
+    store = Store(tmp_path / "store")
+    done = subprocess.run([sys.executable, "-c", code, tmp_path / "store"], capture_output=True, text=True, check=False)
+    assert f"StoreLocked: {tmp_path}/store/lock is held by process {os.getpid()}" in done.stderr
+    store.close()
+
+
+def test_it_says_when_it_is_gone(store, tmp_path):
+    assert store.present
+    (tmp_path / "store").rename(tmp_path / "away")
+    assert not store.present
+    (tmp_path / "store").mkdir()
+    assert not store.present
+    (tmp_path / "store").rmdir()
+    (tmp_path / "away").rename(tmp_path / "store")
+    assert store.present
+    (tmp_path / "store" / "keys").rename(tmp_path / "keys")
+    assert not store.present
 
 
 def test_what_says_that_a_disk_is_full():
     assert no_space(OSError(errno.ENOSPC, "x")) and no_space(OSError(errno.EDQUOT, "x"))
-    assert no_space(sqlite3.OperationalError("database or disk is full"))
-    assert not no_space(OSError(errno.EACCES, "x")) and not no_space(sqlite3.OperationalError("locked"))
-    assert not no_space(ValueError())
+    assert not no_space(OSError(errno.EACCES, "x")) and not no_space(ValueError())
 
 
 def test_digests():

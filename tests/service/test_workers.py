@@ -26,8 +26,9 @@ def pair(tmp_path_factory):
     client = fhenn.Client(PLAN)
     keys = folder / "keys.fhenn"
     keys.write_bytes(client.evaluation_keys())
-    model = str(folder / "models" / "cancer")
-    return client, {"task": "predict", "model": model, "keys": str(keys), "witness": False, "ciphertexts": 700}
+    model = folder / "models" / "cancer" / PLAN.fingerprint
+    task = {"task": "predict", "model": str(model), "version": PLAN.fingerprint, "keys": str(keys)}
+    return client, task | {"witness": False, "ciphertexts": 700}
 
 
 def test_tasks_errors_deaths_and_refusals(pair):
@@ -42,7 +43,7 @@ def test_tasks_errors_deaths_and_refusals(pair):
         pool = Pool(Limits(workers=1, queue=1), deaths.append)
         pool.start()
         answer, body = await pool.run(task, message, "a")
-        assert answer == {} and right(client, body, x)
+        assert answer == {"version": PLAN.fingerprint} and right(client, body, x)
 
         answer, _ = await pool.run(task, b"nonsense", "a")
         assert answer["error"] == "WireFormatError" and answer["detail"]
@@ -97,7 +98,7 @@ def test_memory_is_bounded(pair):
         pool.start()
         try:
             answer, body = await pool.run(task, client.encrypt(x), "a")
-            assert answer == {} and right(client, body, x)
+            assert answer == {"version": PLAN.fingerprint} and right(client, body, x)
             with pytest.raises(WorkerDied) as caught:
                 await pool.run(task, b"FHENN" + bytes(700 << 20), "a")
             assert caught.value.exit_code == NO_MEMORY
@@ -152,7 +153,7 @@ def test_loaded_keys_are_bounded_in_number_and_size(pair, tmp_path):
             keys = tmp_path / str(place)
             keys.write_bytes(client.evaluation_keys())
             answer, _ = worker.answer(task | {"keys": str(keys)}, message)
-            assert answer == {}
+            assert answer == {"version": PLAN.fingerprint}
         assert len(worker._servers) == kept
 
 
@@ -179,17 +180,18 @@ def test_a_witness_is_passed_through(tmp_path):
     model = fhenn.Sequential([fhenn.Linear(rng.normal(size=(1, 4))), fhenn.Square()])
     plan = fhenn.plan(model, inputs=[-1, 1], witness=True)
     store = Store(tmp_path / "store")
-    store.add_model("watched", model_to_bytes(model), plan_to_bytes(plan))
-    client = fhenn.Client(store.models()["watched"].plan)  # the public plan, as clients get it
+    store.models.add("watched", model_to_bytes(model), plan_to_bytes(plan))
+    (found,) = store.models.catalogue()
+    client = fhenn.Client(found.plan)  # the public plan, as clients get it
     keys = tmp_path / "keys.fhenn"
     keys.write_bytes(client.evaluation_keys())
-    task = {"task": "predict", "model": str(tmp_path / "store" / "models" / "watched"), "keys": str(keys)}
+    task = {"task": "predict", "model": str(found.folder), "version": found.version, "keys": str(keys)}
     x = rng.uniform(-0.3, 0.3, (2, 4))
     worker = Worker(contexts=1, size=1 << 30)
     plain, with_witness = (
         worker.answer(task | {"witness": witness, "ciphertexts": 99}, client.encrypt(x)) for witness in (False, True)
     )
-    assert plain[0] == with_witness[0] == {}
+    assert plain[0] == with_witness[0] == {"version": plan.fingerprint}
     assert len(with_witness[1]) > len(plain[1])
     for _, body in (plain, with_witness):
         np.testing.assert_allclose(client.decrypt(body), model.predict(x), atol=plan.error)

@@ -49,8 +49,6 @@ Version = Annotated[
     str | None,
     Query(description="a version of the model, of `GET /v1/models`; by default the current one", max_length=64),
 ]
-VERSION_HEADER = "Fhenn-Model-Version"
-"""Of answers: the version of the model that they are of."""
 BINARY = "application/octet-stream"
 BINARY_CONTENT: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 BINARY_BODY: dict[str, Any] = {"requestBody": {"required": True, "content": {BINARY: BINARY_CONTENT}}}

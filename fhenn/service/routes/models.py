@@ -9,7 +9,6 @@ from fastapi import APIRouter, Response
 from fhenn.service.routes.dependencies import (
     BINARY,
     BINARY_CONTENT,
-    VERSION_HEADER,
     Holder,
     ModelName,
     ServiceHere,
@@ -17,6 +16,7 @@ from fhenn.service.routes.dependencies import (
     problems,
 )
 from fhenn.service.schemas import Models, ModelSummary
+from fhenn.service.version import HEADER as VERSION_HEADER
 
 router = APIRouter(prefix="/v1", tags=["models"], responses=problems(401))
 

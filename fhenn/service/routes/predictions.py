@@ -17,13 +17,14 @@ from fhenn.service.routes.dependencies import (
     BINARY,
     BINARY_BODY,
     BINARY_CONTENT,
-    VERSION_HEADER,
     Holder,
     ModelName,
     ServiceHere,
     Version,
     problems,
 )
+from fhenn.service.version import HEADER as VERSION_HEADER
+from fhenn.service.version import version_of
 
 _PIECE = 1 << 16
 """Bytes of an answer that are sent at once: a client that takes none of them for `Limits.idle` is gone."""
@@ -57,7 +58,8 @@ async def predict(
 ) -> Response:
     """The bytes of `Client.encrypt(samples)` in, bytes for `Client.decrypt` out.
 
-    `version` pins the version of the model; `version-gone` (410) says that it is no longer here. The header
+    `version` pins the version of the model, by default the one whose plan the ciphertexts name, or the current one;
+    `version-gone` (410) says that it is no longer here. The header
     `Fhenn-Model-Version` names the one that answered. `keys-unknown` (404) says that the keys have to be sent again:
     they were deleted, or made room for later ones.
     """
@@ -81,6 +83,8 @@ async def predict(
             raise Problem(
                 422, "malformed", "There are no ciphertexts in the request. Send the bytes of Client.encrypt."
             )
+        if version is None:  # the upload may name the plan that it was made for
+            found = service.model(model, version_of(buffer))
         answered, answer = await service.predict(holder.owner, found, keys, witness, buffer)
         try:
             await service.disk(service.store.keys.touch, holder.owner, keys)

@@ -1,0 +1,31 @@
+"""The version of a model that ciphertexts were made for."""
+
+from __future__ import annotations
+
+import re
+
+from fhenn.errors import WireFormatError
+from fhenn.wire import MOST_OF_HEADER, header_of
+
+HEADER = "Fhenn-Model-Version"
+"""Of answers over HTTP: the version of the model that they are of."""
+
+_VERSION = re.compile(r"[0-9a-f]{32}", re.ASCII)
+
+
+def is_version(text: str) -> bool:
+    """Whether `text` is the fingerprint of a plan, which names a version of its model."""
+    return _VERSION.fullmatch(text) is not None
+
+
+def version_of(upload: bytes | bytearray) -> str | None:
+    """The version whose plan an upload names, None where it names none; the rest of it is not looked at.
+
+    >>> version_of(b"no upload")
+    """
+    try:
+        named = header_of(bytes(upload[:MOST_OF_HEADER])).meta.get("upload")
+    except WireFormatError:
+        return None
+    version = named.get("plan") if isinstance(named, dict) else None
+    return version if isinstance(version, str) and is_version(version) else None
