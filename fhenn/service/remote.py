@@ -43,11 +43,11 @@ class RemoteServer:
     url: of the service, for instance "https://inference.example.org". token: of `fhenn token create`.
     evaluation_keys: bytes of `Client.evaluation_keys`, sent when they are first needed, and again should the service
     have lost them; without them `plan` says what to make a client for, and `upload` takes them then. model: its name;
-    where the service has one only, that one. version: of the model, as `Plan.fingerprint` names it; by default the one
-    that is current now. Predictions are asked of the version whose plan the ciphertexts name, or else of this one: a
-    model that is exchanged meanwhile does not answer in its place. attempts: of each request, with pauses between them: all of them can be
-    repeated safely. timeout: seconds to wait for a connection, and for the next bytes of an answer. verify: a file of
-    certificates to trust in the place of the system's, or an `ssl.SSLContext`.
+    where the service has one only, that one. version: of the model, as `Plan.fingerprint` names it; by default the
+    one that is current now. Predictions are asked of the version whose plan the ciphertexts name, or else of this
+    one: a model that is exchanged meanwhile does not answer in its place. attempts: of each request, with pauses
+    between them: all of them can be repeated safely. timeout: seconds to wait for a connection, and for the next
+    bytes of an answer. verify: a file of certificates to trust in the place of the system's, or an `ssl.SSLContext`.
 
     Whatever is handed over is looked at before a connection is opened, so that a secret key, or any other file that was
     taken for evaluation keys or an upload, does not leave: that raises WrongKind.

@@ -53,9 +53,7 @@ def test_an_owners_keys_are_bounded_in_bytes_too(tmp_path):
     for digest in DIGESTS[:4]:
         keep(store, "hospital", digest, bytes(40))
     assert kept(store, "hospital") == [DIGESTS[3], DIGESTS[2]]
-    keep(
-        store, "hospital", DIGESTS[4], bytes(400)
-    )  # one is kept however large it is: requests have bounds of their own
+    keep(store, "hospital", DIGESTS[4], bytes(400))  # the newest stays: a request has a bound of its own
     assert kept(store, "hospital") == [DIGESTS[4]]
     store.close()
 
