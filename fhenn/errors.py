@@ -146,6 +146,14 @@ class SharingRefused(FhennError, ValueError):
 
 
 @dataclass(eq=False)
+class BudgetUnknown(SharingRefused):
+    """Nobody knows how much was shared under a key, so no more is."""
+
+    def _message(self) -> str:
+        return f"budget unknown: {self.reason} {self.suggestion}"
+
+
+@dataclass(eq=False)
 class AccuracyUnreached(FhennError, ValueError):
     """No polynomial that may be tried is as accurate as was asked; `best` is the error that `degree` reaches."""
 

@@ -43,6 +43,10 @@ EXAMPLES = [
     (errors.CertificateInvalid("it is for another model.", "Certify this one."), "another model. Certify"),
     (errors.SharingRefused("Too many.", "Make new keys."), "Too many. Make new keys."),
     (errors.FileMissing("p.fhenn", "a plan", "Make it."), "no file p.fhenn, which would hold a plan. Make"),
+    (
+        errors.BudgetUnknown("its file is missing.", "Make new keys."),
+        "budget unknown: its file is missing. Make new keys",
+    ),
     (errors.FileExists("key.fhenn"), "key.fhenn exists already"),
     (errors.SecretLocked("it needs its passphrase.", "Give it."), "stays locked: it needs"),
     (errors.ExtraMissing("cli", "click"), "pip install 'fhenn[cli]'"),

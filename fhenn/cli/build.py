@@ -17,6 +17,7 @@ from fhenn.cli.tables import read_table
 from fhenn.errors import ParameterError
 from fhenn.nn import Activation, Square
 from fhenn.planner import fingerprint_of
+from fhenn.planner.flooding import MOST_QUERIES
 from fhenn.planner.plan import LayoutName
 from fhenn.tabular import train as trained
 
@@ -138,6 +139,13 @@ def import_(*, source: Path, inputs: Path | None, accuracy: float, output: Path,
 @click.option("--samples", type=click.IntRange(1), default=1, show_default=True, help="That share ciphertexts.")
 @click.option("--upload", type=click.IntRange(1), default=1, show_default=True, help="Ciphertexts per sample, at most.")
 @click.option("--witness", is_flag=True, help="Room for witnesses, which show values that leave a domain.")
+@click.option(
+    "--queries",
+    type=click.IntRange(0, MOST_QUERIES),
+    default=0,
+    show_default=True,
+    help="Samples whose results may be shared under a key (`fhenn decrypt --share`), with the accuracy after that.",
+)
 @output_option("plan.fhenn", "the plan")
 @as_json_option
 def plan(
@@ -151,6 +159,7 @@ def plan(
     samples: int,
     upload: int,
     witness: bool,
+    queries: int,
     output: Path,
     as_json: bool,
 ) -> None:
@@ -173,6 +182,7 @@ def plan(
         upload=upload,
         samples=samples,
         witness=witness,
+        queries=queries,
     )
     artifacts.write(output, artifacts.plan_to_bytes(found.public(), network))
     result = {
@@ -182,6 +192,7 @@ def plan(
         "layout": found.layout_name,
         "rotations": len(found.rotations),
         "witnesses": len(found.witnesses),
+        "queries": found.queries,
         "error": found.error,
         "features": features_of(network),
         "bytes_of_keys": found.bytes_of_keys,

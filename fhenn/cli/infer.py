@@ -18,9 +18,10 @@ from fhenn import artifacts
 from fhenn.cli.passphrase import new_passphrase, passphrase_file_option, passphrase_of
 from fhenn.cli.show import FILE, as_json_option, megabytes, output_option, progress, tell
 from fhenn.cli.tables import Table, as_csv, check_ending, read_table, write_table
-from fhenn.errors import FileExists, ParameterError
+from fhenn.errors import FileExists, ParameterError, RangeViolation
 from fhenn.interop import Reading
 from fhenn.nn.finish import finished
+from fhenn.planner.flooding import MOST_BITS, MOST_QUERIES, STATISTICAL_BITS
 from fhenn.session.client import OnViolation
 
 
@@ -54,7 +55,8 @@ def keygen(
 ) -> None:
     """Make keys for PLAN, on the client's side.
 
-    The secret key stays with you, in a file that only you can read. The evaluation keys go to the server, which can
+    The secret key stays with you, in a file that only you can read, and beside it one that counts the results that you
+    share (`fhenn decrypt --share`): copy neither. The evaluation keys go to the server, which can
     compute with them and read nothing.
 
     \b
@@ -69,6 +71,7 @@ def keygen(
     with progress(as_json) as show:
         client = fhenn.Client(plan, show)
         artifacts.write(secret, client.secret_bytes(passphrase), private=True, overwrite=overwrite)
+        client.keep_budget(_budget_of(secret), overwrite=True)
         artifacts.write(keys, client.evaluation_keys())
     size = len(client.evaluation_keys())
     result = {
@@ -178,6 +181,24 @@ def evaluate(
     show_default=True,
     help="About samples whose values left an activation's domain: stop, leave their cells empty, or say so.",
 )
+@click.option("--share", is_flag=True, help="Add noise that hides the key from those who see the results; counted.")
+@click.option(
+    "--queries",
+    type=click.IntRange(1, MOST_QUERIES),
+    help="Samples that are ever shared under this key.  [default: the plan's]",
+)
+@click.option(
+    "--bits",
+    type=click.IntRange(1, MOST_BITS),
+    default=STATISTICAL_BITS,
+    show_default=True,
+    help="How well --share hides the key, statistically.",
+)
+@click.option(
+    "--shared-so-far",
+    type=click.FloatRange(0, 1),
+    help="Where the count of what was shared is lost: the part of the key's budget that is spent.",
+)
 @click.option("--output", "-o", type=FILE, help="Table to write: .csv, .npy or .parquet.  [default: CSV, printed]")
 @as_json_option
 def decrypt(
@@ -187,13 +208,18 @@ def decrypt(
     secret: Path,
     passphrase_file: Path | None,
     on_violation: OnViolation,
+    share: bool,
+    queries: int | None,
+    bits: int,
+    shared_so_far: float | None,
     output: Path | None,
     as_json: bool,
 ) -> None:
     """Decrypt the ANSWER of a server, on the client's side.
 
     A row per sample: the prediction, probabilities where the model has them, scores. Keep them to yourself as they are:
-    the last digits of a decryption carry traces of the secret key. NPY holds numbers only: the scores. Ends with 1,
+    the last digits of a decryption carry traces of the secret key. For results that others may see, plan with --queries
+    and give --share. NPY holds numbers only: the scores. Ends with 1,
     and writes nothing, where samples had values outside an activation's domain, unless --on-violation says otherwise.
 
     \b
@@ -204,17 +230,26 @@ def decrypt(
     message = artifacts.read_kind(plan_file, "plan")
     reading = artifacts.reading_from_bytes(message)
     client = _client(message, secret, passphrase_file)
+    if shared_so_far is not None:
+        client.keep_budget(_budget_of(secret), shared_so_far, overwrite=True)
     data = artifacts.read(answer)
-    report = client.violations(data)
-    if report is not None and on_violation != "mask":
-        click.echo(f"fhenn: {'' if on_violation == 'raise' else 'warning: '}{report}", err=True)
-        if on_violation == "raise":
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        try:
+            found = client.decrypt(
+                data, on_violation=on_violation, share=share, queries=queries, bits=bits, finish=False
+            )
+        except RangeViolation as violation:
+            click.echo(f"fhenn: {violation}", err=True)
             sys.exit(1)
-    scores = client.decrypt_scores(data)
+    for warning in warned:
+        click.echo(f"fhenn: warning: {warning.message}", err=True)
+    scores = np.ma.getdata(found)
     table = predictions(scores, reading, client.plan.finish)
-    if report is not None and on_violation == "mask":
-        table = table.masked(report.samples)
-        scores[list(report.samples)] = np.nan
+    masked = np.flatnonzero(np.ma.getmaskarray(found).any(axis=1))
+    if masked.size:
+        table = table.masked(tuple(map(int, masked)))
+        scores[masked] = np.nan
     if output is not None:
         numeric = output.suffix.lower() == ".npy"
         write_table(output, Table(None, tuple(scores.T)) if numeric else table)
@@ -264,4 +299,11 @@ def _client(
     passphrase = passphrase_of(data, passphrase_file)
     if os.name == "posix" and secret.stat().st_mode & 0o077:
         warnings.warn(f"others can read {secret}: chmod 600 it.", stacklevel=2)
-    return fhenn.Client.from_secret_bytes(artifacts.plan_from_bytes(plan), data, passphrase, show)
+    return fhenn.Client.from_secret_bytes(
+        artifacts.plan_from_bytes(plan), data, passphrase, show, budget=_budget_of(secret)
+    )
+
+
+def _budget_of(secret: Path) -> Path:
+    """The file beside a secret key that counts what is shared under it."""
+    return secret.with_name(secret.name + ".budget")

@@ -11,10 +11,16 @@ with non-worst-case noise flooding countermeasures", 2024, break flooding sized 
 that hang together add up, where an average takes them to cancel. So E is from a bound on every error of the circuit,
 each but for a probability of 2⁻¹²⁸, all added in magnitude, for the worst inputs within the declared bounds.
 
+E comes with the plan, from the server that must not read the key. So a client does not take its word alone: a plan
+that states less than any model of its shape makes is refused (`fhenn.planner.floor`), the noise is sized by what the
+answer's own scale says where that is more, and an answer whose imaginary parts, which are errors and nothing else, are
+larger than the plan's worst case is not shared (`fhenn.backends.ckks.decrypt_with_error`).
+
 What remains heuristic: E is from the noise model of `fhenn.backends.ckks.noise`, which takes the errors of each step to
-be spread as those of independent coefficients; the plan is trusted, and the server to compute what it says (one that
-returns other ciphertexts can make larger errors); and 2⁻ˢ bounds an adversary's advantage over all queries together,
-which is less than the key's own 128 bits.
+be spread as those of independent coefficients; between that floor and what is seen in an answer, which is an average
+case, the plan is trusted, and the server to compute what it says (one that returns other ciphertexts can make errors
+that hang together); and 2⁻ˢ bounds an adversary's advantage over all queries together, which is less than the key's own
+128 bits.
 """
 
 from __future__ import annotations

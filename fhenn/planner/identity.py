@@ -15,10 +15,11 @@ def signature_of(model: Node) -> tuple[str, ...]:
     ('Linear2x1', 'finish=None')
     """
     finish = model.finish if isinstance(model, Sequential) else None
-    return (*map(_described, flatten(model)), f"finish={finish}")
+    return (*map(described, flatten(model)), f"finish={finish}")
 
 
-def _described(node: Linear | Activation) -> str:
+def described(node: Linear | Activation) -> str:
+    """Name and shape of a node, or its polynomials' degrees and domain."""
     if isinstance(node, Linear):
         return f"Linear{node.weight.shape[1]}x{node.weight.shape[0]}"
     stages = ",".join(str(stage.degree) for stage in node.stages)

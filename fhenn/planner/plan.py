@@ -12,9 +12,10 @@ from typing import Literal
 from fhenn.backends.ckks.context import Context
 from fhenn.backends.ckks.layout import Layout, Vectors, layout_from_json, layout_to_json
 from fhenn.backends.ckks.parameters import Parameters
-from fhenn.errors import WireFormatError
+from fhenn.errors import PlanError, WireFormatError
 from fhenn.nn.finish import Finish
 from fhenn.planner.flooding import MOST_QUERIES
+from fhenn.planner.floor import least_errors
 from fhenn.planner.witness import Witness
 from fhenn.strict import built, read_json
 from fhenn.text import printable
@@ -106,6 +107,31 @@ class Plan:
         wanted = (self.parameters.ring_degree, self.parameters.chain, self.parameters.scale)
         return wanted == context.parameters and all(context.can_rotate(steps) for steps in self.rotations)
 
+    def least_worst(self, scale: float | None = None) -> float:
+        """What `worst` is at least, whatever the weights are (`fhenn.planner.floor`).
+
+        scale: of an answer's ciphertexts, where there is one.
+        """
+        return self._least_errors(scale)[1]
+
+    def _least_errors(self, scale: float | None = None) -> tuple[float, float]:
+        largest = [max(abs(low), abs(high)) for low, high in zip(self.low, self.high, strict=True)]
+        return least_errors(self.parameters, self.layout, self.signature[:-1], largest, scale)
+
+    def require_errors(self) -> None:
+        """Raise PlanError where the plan states less error than any model of its shape makes.
+
+        Shared results would be hidden by too little noise then. Every plan of `fhenn.plan` passes.
+        """
+        least_error, least_worst = self._least_errors()
+        stated = self.deviation, self.error, self.worst
+        if not (least_error <= self.error and least_worst <= self.worst and list(stated) == sorted(stated)):
+            raise PlanError(
+                f"it states an error of {self.error:.1e}, at worst {self.worst:.1e}, and no model of its shape and "
+                f"parameters errs by less than {least_error:.1e} and {least_worst:.1e}.",
+                "Ask whoever sent it to plan again with fhenn.plan: shared results would tell of the secret key.",
+            )
+
     @property
     def features(self) -> int:
         """Features of a sample."""
@@ -176,7 +202,10 @@ class Plan:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Plan:
-        """The plan of `to_json`. Raises WireFormatError where it is not one, or states what cannot be."""
+        """The plan of `to_json`. Raises WireFormatError where it is not one, or states what cannot be.
+
+        An error below what every model of its shape makes is such a statement (`require_errors`).
+        """
         try:
             data = read_json(text, infinite=True)
             if (data.pop("kind"), repr(data.pop("version"))) != (f"fhenn-{_KIND}", repr(_VERSION)):
@@ -184,6 +213,7 @@ class Plan:
             data["layout"] = layout_from_json(data["layout"])
             plan: Plan = built(cls, data)
             plan._require_sane()
+            plan.require_errors()
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
             raise WireFormatError(_KIND, f"it is not readable ({error})") from error
         return plan

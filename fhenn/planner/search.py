@@ -21,7 +21,8 @@ from fhenn.backends.ckks.schedule import WIDE, CubicForm
 from fhenn.errors import LevelExhausted, NonFiniteValue, ParameterError, PlanError, ScaleMismatch, ShapeMismatch
 from fhenn.nn import Activation, Linear, Node, Sequential
 from fhenn.planner.flooding import MOST_QUERIES, flood, flood_bound
-from fhenn.planner.identity import fingerprint_of, signature_of
+from fhenn.planner.floor import SECURITY_BITS, least_errors
+from fhenn.planner.identity import described, fingerprint_of, signature_of
 from fhenn.planner.plan import LayoutName, Plan
 from fhenn.planner.walk import Path, Walk, flatten, walk
 from fhenn.planner.witness import DEGREES, Witness
@@ -34,7 +35,6 @@ _SCALE_BITS = range(45, 17, -1)
 _SCALE_BITS_TO_SHARE = range(56, 17, -1)
 _SMALLEST_PRIME_BITS, _LARGEST_PRIME_BITS = 18, 60
 _LIFTS = (0.0, 0.6, 1.0)
-_SECURITY_BITS = 128
 _ROOMIER = 8
 """Bits between the first primes that are tried for a witness."""
 
@@ -109,7 +109,7 @@ def plan(
                 low=tuple(low.tolist()),
                 high=tuple(high.tolist()),
                 accuracy=accuracy,
-                error=chosen.walk.bound,
+                error=max(chosen.walk.bound, _least_errors(path, packing, chosen.parameters)[0]),
                 deviation=chosen.walk.stages[-1].noise,
                 approximation=max((sup_error(node) for node in nodes if isinstance(node, Activation)), default=0.0),
                 signature=signature_of(model),
@@ -243,7 +243,14 @@ class _Candidate:
 
 def _worst(path: Path, packing: Layout, parameters: Parameters) -> float:
     """Bound on the error at the output where all of its parts go one way, but for a probability of 2⁻¹²⁸."""
-    return walk(path, packing, parameters, norm=1).noise.bound(parameters.slots, _SECURITY_BITS)
+    found = walk(path, packing, parameters, norm=1).noise.bound(parameters.slots, SECURITY_BITS)
+    return max(found, _least_errors(path, packing, parameters)[1])
+
+
+def _least_errors(path: Path, packing: Layout, parameters: Parameters) -> tuple[float, float]:
+    """What a client asks a plan to state at least: more than weights that all but vanish make."""
+    largest = np.maximum(np.abs(path.reach[0].low), np.abs(path.reach[0].high)).tolist()
+    return least_errors(parameters, packing, [described(node) for node in path.nodes], largest)
 
 
 def _tried(path: Path, packing: Layout, parameters: Parameters, queries: int) -> _Candidate | None:

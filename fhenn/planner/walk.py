@@ -15,7 +15,7 @@ from fhenn.backends.ckks.circuits import outlook
 from fhenn.backends.ckks.evaluator import LEAST_PLAIN_SCALE
 from fhenn.backends.ckks.layout import Layout, Vectors
 from fhenn.backends.ckks.matrix import Schedule, baby_steps
-from fhenn.backends.ckks.noise import Noise, NoiseModel
+from fhenn.backends.ckks.noise import Noise, NoiseModel, noise_model
 from fhenn.backends.ckks.parameters import Parameters
 from fhenn.backends.ckks.schedule import LARGEST_NOISE, CubicForm, CubicSchedule, radius_within
 from fhenn.errors import LevelExhausted, PlanError, ScaleMismatch
@@ -24,10 +24,6 @@ from fhenn.planner.plan import Stage
 from fhenn.ranges.reach import Interval, Reach, derivative_of, image_of, largest_on, reaches
 
 Floats = NDArray[np.float64]
-
-
-_CANDIDATES = 128
-"""Multiples of 2N among which a chain's primes of a size are found."""
 
 
 def flatten(model: Node) -> Iterator[Linear | Activation]:
@@ -156,17 +152,6 @@ def walk(path: Path, packing: Layout, parameters: Parameters, norm: int = 2) -> 
     if path.reach[-1].largest * place.scale > model.primes[0] / 2:
         raise ScaleMismatch(place.scale, int(model.primes[0]), "")
     return Walk(tuple(stages), tuple(starts), tuple(bounds), place.rotations, place.noise)
-
-
-def noise_model(parameters: Parameters) -> NoiseModel:
-    """The noise under parameters, with primes as small as they may be."""
-    primes = tuple(_least_prime(bits, parameters.ring_degree) for bits in parameters.chain[:-1])
-    return NoiseModel(parameters.ring_degree, primes, 2.0 ** parameters.chain[-1])
-
-
-def _least_prime(bits: int, ring_degree: int) -> float:
-    """What a prime of that many bits is at least: SEAL takes the largest that are 1 modulo 2N, one in about ten."""
-    return max(2.0**bits - _CANDIDATES * 2 * ring_degree, 0.75 * 2.0**bits)
 
 
 def _linear(

@@ -9,12 +9,12 @@ from math import acosh, cosh, isclose, prod, sqrt
 
 from fhenn.backends.ckks.cipher import shares_square
 from fhenn.backends.ckks.layout import Vectors
-from fhenn.backends.ckks.noise import Noise, NoiseModel
+from fhenn.backends.ckks.noise import Noise, NoiseModel, noise_model
 from fhenn.backends.ckks.parameters import Parameters
 from fhenn.backends.ckks.schedule import CubicForm, CubicSchedule
 from fhenn.errors import PlanError, ScaleMismatch
 from fhenn.nn import Activation, Linear
-from fhenn.planner.walk import Path, Place, Walk, noise_model
+from fhenn.planner.walk import Path, Place, Walk
 from fhenn.planner.witness import Witness, chebyshev_witness, doublings, inner_edge
 
 _DOUBTFUL = 0.9

@@ -5,15 +5,17 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from numbers import Integral
+from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fhenn.backends import PLAIN
-from fhenn.backends.ckks import CipherArray, Context, decrypt, encrypt_to_bytes
+from fhenn.backends.ckks import CipherArray, Context, decrypt, decrypt_with_error, encrypt_to_bytes
 from fhenn.errors import (
     BoundsExceeded,
+    BudgetUnknown,
     NonFiniteValue,
     ParameterError,
     PlanError,
@@ -26,7 +28,7 @@ from fhenn.errors import (
 from fhenn.nn.finish import finished
 from fhenn.planner import Plan
 from fhenn.planner.flooding import MOST_BITS, MOST_QUERIES, STATISTICAL_BITS
-from fhenn.safety import Budget, Certificate, flooded
+from fhenn.safety import Budget, BudgetFile, Certificate, SharingBudget, UnknownBudget, flooded
 from fhenn.safety.outputs import beyond
 from fhenn.session.answer import Answer
 from fhenn.session.secret import restored, secret_bytes_of
@@ -40,7 +42,8 @@ class Client:
 
     plan: from `fhenn.plan`, for the model that the server runs. progress: called with (what, done, total) while keys
     are made and samples encrypted. certificate: from `fhenn.certify`; when given, it must hold for the plan.
-    Raises ParameterError, CertificateInvalid.
+    Raises ParameterError, CertificateInvalid, and PlanError where the plan states less error than any model of its
+    shape makes: results would be shared with too little noise (`fhenn.planner.floor`).
 
     >>> import fhenn
     >>> model = fhenn.Sequential([fhenn.Linear([[1.0, -1.0]])])
@@ -59,7 +62,9 @@ class Client:
     ) -> None:
         if certificate is not None:
             certificate.require(plan)
-        self._plan, self._certificate, self._budget = plan, certificate, Budget()
+        plan.require_errors()
+        self._plan, self._certificate = plan, certificate
+        self._budget: SharingBudget = Budget()
         self._progress = progress
         progress("keys", 0, 1)
         self._context = Context.generate(plan.parameters)
@@ -74,27 +79,32 @@ class Client:
         passphrase: str | None = None,
         progress: Callable[[str, int, int], None] = lambda what, done, total: None,
         certificate: Certificate | None = None,
+        budget: str | Path | None = None,
     ) -> Self:
         """The client whose `secret_bytes` were kept, for the plan that it was made for.
 
-        progress, certificate: as for a new one. Raises PlanError where the keys were made for other parameters,
+        progress, certificate: as for a new one. budget: the file of `keep_budget` that counts what is shared; without
+        it the client shares nothing, since other copies of the bytes may have shared all that is allowed.
+        Raises PlanError where the keys were made for other parameters, or the plan states too little error,
         SecretLocked for a passphrase that is missing or wrong, CertificateInvalid, WireFormatError.
         """
         if certificate is not None:
             certificate.require(plan)
+        plan.require_errors()
         context, spent = restored(data, passphrase)
         if context.parameters != (plan.parameters.ring_degree, plan.parameters.chain, plan.parameters.scale):
             raise PlanError("the secret key was made for other parameters.", "Take the plan that it was made for.")
         client = cls.__new__(cls)
-        client._plan, client._certificate, client._budget = plan, certificate, Budget(spent)
+        client._plan, client._certificate = plan, certificate
+        client._budget = UnknownBudget(spent) if budget is None else BudgetFile(budget, context.fingerprint, spent)
         client._progress, client._context, client._evaluation_keys = progress, context, None
         return client
 
     def secret_bytes(self, passphrase: str | None = None) -> bytes:
         """The secret key as a message for `from_secret_bytes`: for the client's own disk, and nobody else.
 
-        passphrase: encrypts it (scrypt, AES-256-GCM). Made in memory. What was shared of results so far goes with it:
-        keep the key anew after sharing more. Raises ExtraMissing where there is a passphrase and no `cryptography`.
+        passphrase: encrypts it (scrypt, AES-256-GCM). Made in memory. Whoever restores it shares results only by the
+        file of `keep_budget`. Raises ExtraMissing where there is a passphrase and no `cryptography`.
 
         >>> import fhenn
         >>> client = Client(fhenn.plan(fhenn.Linear([[1.0]]), inputs=[-1, 1]))
@@ -102,6 +112,31 @@ class Client:
         True
         """
         return secret_bytes_of(self._context, self._budget.spent, passphrase)
+
+    def keep_budget(self, path: str | Path, spent: float | None = None, *, overwrite: bool = False) -> None:
+        """Count in a new file from now on what is shared under this key: keep it beside the key, and copy neither.
+
+        path: for `from_secret_bytes(…, budget=path)`; every process that shares results of this key names the same.
+        spent: the fraction that is spent already, a sample shared for q queries being 1/q; by default what this client
+        knows. overwrite: whether a file that is there may be replaced.
+        Raises BudgetUnknown where the client was restored and no fraction is given, ParameterError where that is less
+        than what the client knows, FileExists, OSError.
+
+        >>> import fhenn, tempfile
+        >>> plan = fhenn.plan(fhenn.Linear([[1.0]]), inputs=[-1, 1], layout="throughput", queries=10)
+        >>> client, folder = Client(plan), tempfile.TemporaryDirectory()
+        >>> client.keep_budget(f"{folder.name}/secret.budget")
+        >>> again = Client.from_secret_bytes(plan, client.secret_bytes(), budget=f"{folder.name}/secret.budget")
+        """
+        known = self._budget.spent
+        if spent is None and not isinstance(self._budget, Budget):
+            raise BudgetUnknown("the key was restored.", "Say how much of its budget is spent: spent=….")
+        if spent is not None and spent < known:
+            raise ParameterError(
+                f"{known:g} of the budget is spent, more than {spent:g}.", "Say that, or more, or make new keys."
+            )
+        spent = known if spent is None else spent
+        self._budget = BudgetFile.create(path, self.fingerprint, spent, overwrite=overwrite)
 
     @property
     def plan(self) -> Plan:
@@ -168,8 +203,11 @@ class Client:
         share: bool = False,
         queries: int | None = None,
         bits: int = STATISTICAL_BITS,
+        finish: bool = True,
     ) -> Any:
         """The model's answer, finished: scores (samples, outputs), or what the plan's finish makes of them.
+
+        finish: False for the scores themselves, whatever the plan's finish is.
 
         on_violation: what to do about samples whose values left an activation's domain, as far as the answer's
         witnesses, or outputs that no values inside can produce, tell: "raise" RangeViolation, which names them, "mask"
@@ -182,7 +220,8 @@ class Client:
         it (Li & Micciancio 2021). True for results that others may see: noise is added that hides those traces from
         whoever sees the results of `queries` samples in all (the plan's own number if None), to `bits` bits of
         statistical security. It is sized by a worst case, not the average (Guo et al. 2024). What remains heuristic is
-        said in `fhenn.planner.flooding`. Samples shared count against the budget of this client's key. Witnesses are
+        said in `fhenn.planner.flooding`. Samples shared count against the budget of this client's key, which a restored
+        client takes from its file (`keep_budget`). Witnesses are
         read without that noise: which samples they name, and so which are masked, is for the holder of the key.
         Raises WireFormatError, ContextMismatch, RangeViolation, SharingRefused, ParameterError.
         """
@@ -193,11 +232,9 @@ class Client:
         parts = Answer.from_bytes(answer)
         if witness and not parts.witnesses:
             raise WireFormatError("answer", "it holds no witness, and one was asked for")
-        scores = self._opened(parts.result)
         queries = self._plan.queries if queries is None else queries
-        if share:
-            # the guard sees what others will: which samples it names says nothing more of the key
-            scores = self._flooded(scores, queries, bits)
+        # the guard sees what others will: which samples it names says nothing more of the key
+        scores = self._flooded(parts.result, queries, bits) if share else self._opened(parts.result)
         report = self._violations(scores, parts.witnesses, self._plan.accuracy if share else self._plan.error)
         if report is not None and on_violation == "raise":
             raise RangeViolation(report)
@@ -205,7 +242,7 @@ class Client:
             warnings.warn(RangeWarning(report), stacklevel=2)
         if share:
             self._budget.take(len(scores), int(queries))
-        result = finished(self._plan.finish, scores)
+        result = finished(self._plan.finish if finish else None, scores)
         if on_violation != "mask":
             return result
         masked = np.ma.masked_array(result, mask=False)
@@ -229,10 +266,13 @@ class Client:
         return self._violations(self._opened(parts.result), parts.witnesses, self._plan.error)
 
     def _opened(self, message: bytes) -> NDArray[np.float64]:
+        return decrypt(self._context, self._loaded(message))
+
+    def _loaded(self, message: bytes) -> CipherArray:
         array = CipherArray.from_bytes(self._context, message)
         if len(array.shape) != 2:
             raise WireFormatError("answer", f"it holds an array of shape {array.shape}, not (samples, outputs)")
-        return decrypt(self._context, array)
+        return array
 
     def _violations(
         self, scores: NDArray[np.float64], witnesses: Sequence[bytes], error: float
@@ -259,11 +299,13 @@ class Client:
             return None
         return ViolationReport(tuple(sorted(set().union(*found.values()))), len(scores), found)
 
-    def _flooded(self, scores: NDArray[np.float64], queries: int, bits: int) -> NDArray[np.float64]:
+    def _flooded(self, message: bytes, queries: int, bits: int) -> NDArray[np.float64]:
         counts = (queries, MOST_QUERIES), (bits, MOST_BITS)
         if not all(isinstance(count, Integral) and 0 < count <= most for count, most in counts):
             raise ParameterError(
                 f"a budget of {queries!r} queries at {bits!r} bits is none.",
                 "Say how many samples' results will be shared under this key: plan(…, queries=…), or queries=….",
             )
-        return flooded(scores, self._plan, int(queries), int(bits))
+        array = self._loaded(message)
+        scores, seen = decrypt_with_error(self._context, array)
+        return flooded(scores, self._plan, int(queries), int(bits), scale=array.scale, seen=seen)

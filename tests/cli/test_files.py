@@ -253,6 +253,56 @@ class TestViolations:
         assert "answer" in run("inspect", here / "a")
 
 
+class TestSharing:
+    @pytest.fixture
+    def at(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        model = fhenn.Sequential([fhenn.Linear([[1.0, 0.5]])])
+        artifacts.write("model.fhenn", artifacts.model_to_bytes(model))
+        (tmp_path / "b.json").write_text("[-1, 1]")
+        (tmp_path / "d.csv").write_text("0.5,0\n0.25,1\n")
+        run("plan", "model.fhenn", "--bounds", "b.json", "--queries", 4, "--accuracy", 0.01)
+        run("keygen")
+        run("encrypt", "d.csv")
+        run("evaluate")
+        return tmp_path
+
+    def scores(self, *more):
+        return [row["score"] for row in json.loads(run("decrypt", "--json", *more))["predictions"]]
+
+    def test_shared_results_carry_noise_and_are_counted_over_restarts(self, at):
+        assert (at / "secret.fhenn.budget").exists()
+        kept, shared, again = self.scores(), self.scores("--share"), self.scores("--share")
+        assert kept == self.scores()
+        assert shared != kept
+        assert shared != again
+        assert np.abs(np.subtract(shared, [0.5, 0.75])).max() < 0.01
+        result = runner.invoke(cli, ["decrypt", "--share"])
+        assert isinstance(result.exception, fhenn.errors.SharingRefused)
+        assert "exceed the 4 queries" in str(result.exception)
+
+    def test_a_copied_key_is_told_that_its_budget_is_unknown(self, at):
+        (at / "secret.fhenn").rename(at / "old.fhenn")
+        result = runner.invoke(cli, ["decrypt", "--share", "--secret", "old.fhenn"])
+        assert isinstance(result.exception, fhenn.errors.BudgetUnknown)
+        assert "--shared-so-far" in str(result.exception)
+        assert len(self.scores("--secret", "old.fhenn")) == 2
+        assert len(self.scores("--secret", "old.fhenn", "--share", "--shared-so-far", 0.5)) == 2
+        result = runner.invoke(cli, ["decrypt", "--share", "--secret", "old.fhenn"])
+        assert "exceed" in str(result.exception)
+
+    def test_new_keys_have_a_budget_of_their_own(self, at):
+        self.scores("--share")
+        run("keygen", "--overwrite")
+        run("encrypt", "d.csv")
+        run("evaluate")
+        assert len(self.scores("--share") + self.scores("--share")) == 4
+
+    def test_asks_for_what_the_noise_needs(self, at):
+        result = runner.invoke(cli, ["decrypt", "--share", "--queries", "1000000", "--bits", "128"])
+        assert "the plan's accuracy" in str(result.exception)
+
+
 class TestPassphrases:
     def keygen(self, tmp_path, *more, **options):
         return run("keygen", "--secret", tmp_path / "s", "--keys", tmp_path / "k", *more, **options)

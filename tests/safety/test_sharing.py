@@ -1,14 +1,16 @@
 """Results that others may see: the noise on them, its budget, and refusals."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import fhenn
-from fhenn.errors import ParameterError, RangeViolation, SharingRefused, WireFormatError
+from fhenn.backends.ckks import CipherArray, Context
+from fhenn.errors import ParameterError, PlanError, RangeViolation, SharingRefused, WireFormatError
 from fhenn.planner.flooding import flood, flood_bound
-from fhenn.safety import Budget, flooded
+from fhenn.safety import flooded
 from fhenn.safety.sharing import _normal
 
 MODEL = fhenn.Sequential([fhenn.Linear([[1.0, -0.5, 0.25]])])
@@ -63,6 +65,53 @@ def test_a_plan_that_cannot_carry_it_refuses():
         client.decrypt(answer, share=True, queries=1, bits=0)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [{"worst": 1e-300}, {"worst": 1e-300, "error": 1e-301, "deviation": 1e-302}, {"error": 0.0, "deviation": 0.0}],
+)
+def test_a_plan_that_states_less_error_than_its_shape_makes_is_refused_everywhere(pair, changes):
+    plan, client, _ = pair
+    false = replace(plan, **changes)
+    with pytest.raises(PlanError, match=r"plan again with fhenn.plan"):
+        fhenn.Client(false)
+    with pytest.raises(PlanError):
+        fhenn.Client.from_secret_bytes(false, client.secret_bytes())
+    with pytest.raises(PlanError):
+        flooded(np.zeros((1, 1)), false, 2000)
+    with pytest.raises(WireFormatError, match="no model of its shape"):
+        fhenn.Plan.from_json(false.to_json())
+
+
+def test_an_answer_that_errs_by_more_than_the_plan_says_is_not_shared():
+    model = fhenn.Sequential([fhenn.Linear([[2_000.0]])])
+    plan = fhenn.plan(model, inputs=[-1, 1], accuracy=10.0, layout="throughput", queries=10)
+    # the least that passes, below what this weight makes of a fresh encryption
+    false = replace(plan, worst=plan.least_worst(), error=plan.least_worst(), deviation=0.0)
+    assert false.worst < plan.worst / 20
+    client = fhenn.Client(fhenn.Plan.from_json(false.to_json()))
+    answer = fhenn.Server(model, plan, client.evaluation_keys()).predict(client.encrypt([[0.5]]))
+    with pytest.raises(SharingRefused, match=r"the answer errs by .* share nothing"):
+        client.decrypt(answer, share=True)
+    assert client.decrypt(answer).shape == (1, 1)  # results that stay are not touched
+
+
+def test_the_noise_is_sized_by_the_answer_where_the_plan_says_less():
+    model = fhenn.Sequential([fhenn.Linear([[1e-3]]), fhenn.Sigmoid()])
+    plan = fhenn.plan(model, inputs=[-1, 1], accuracy=1e-3, layout="throughput", queries=10)
+    client = fhenn.Client(plan)
+    array = CipherArray.from_bytes(
+        Context.from_bytes(client.evaluation_keys()),
+        fhenn.Server(model, plan, client.evaluation_keys()).predict(client.encrypt([[0.5]])),
+    )
+    least = plan.least_worst(array.scale)
+    assert plan.least_worst() < least <= plan.worst
+    rounding = np.sqrt(plan.parameters.slots * (1 + 2 * plan.parameters.ring_degree / 3) / 12)  # one rescale's
+    assert least > 50 * rounding / array.scale
+    false = replace(plan, worst=plan.least_worst(), error=plan.least_worst(), deviation=0.0)
+    shared = flooded(np.zeros((4000, 1)), false, 10, scale=array.scale)
+    assert shared.std() == pytest.approx(flood(least, 1, 10), rel=0.1)
+
+
 def test_shared_numbers_lie_on_a_grid(pair):
     plan, _, _ = pair
     scores = np.random.default_rng(0).normal(size=(50, 1))
@@ -78,16 +127,6 @@ def test_the_noise_is_normal():
     assert sample.std() == pytest.approx(1, abs=0.01)
     assert (np.abs(sample) > 2).mean() == pytest.approx(0.0455, abs=0.004)
     assert np.abs(sample).max() < flood_bound(1.0, 200_000)
-
-
-def test_a_budget_counts_by_the_noise_of_each_share():
-    budget = Budget()
-    budget.take(1, 2)
-    budget.take(10, 40)
-    with pytest.raises(SharingRefused):
-        budget.take(2, 4)
-    budget.take(1, 4)
-    assert budget.spent == pytest.approx(1)
 
 
 def test_a_plan_says_that_no_ring_carries_so_many():
@@ -128,8 +167,8 @@ def test_the_guard_of_shared_results_sees_what_others_see(monkeypatch):
     client = fhenn.Client(plan)
     answer = fhenn.Server(model, plan, client.evaluation_keys()).predict(client.encrypt([[0.0]] * 4))
     # noise takes them below 0, the least output, and not below what noise may
-    monkeypatch.setattr("fhenn.session.client.flooded", lambda scores, *_: scores - 0.99 * plan.accuracy)
+    monkeypatch.setattr("fhenn.session.client.flooded", lambda scores, *_, **__: scores - 0.99 * plan.accuracy)
     assert np.all(client.decrypt(answer, share=True) < -0.9 * plan.accuracy)
-    monkeypatch.setattr("fhenn.session.client.flooded", lambda scores, *_: scores - 1.1 * plan.accuracy)
+    monkeypatch.setattr("fhenn.session.client.flooded", lambda scores, *_, **__: scores - 1.1 * plan.accuracy)
     with pytest.raises(RangeViolation):
         client.decrypt(answer, share=True)

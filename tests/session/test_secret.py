@@ -10,7 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fhenn
-from fhenn.errors import CertificateInvalid, ExtraMissing, PlanError, SecretLocked, SharingRefused, WireFormatError
+from fhenn.errors import (
+    BudgetUnknown,
+    CertificateInvalid,
+    ExtraMissing,
+    FileExists,
+    ParameterError,
+    PlanError,
+    SecretLocked,
+    SharingRefused,
+    WireFormatError,
+)
 from fhenn.session import secret
 from fhenn.wire import frame, header_of, unframe
 
@@ -113,15 +123,52 @@ def test_other_messages_and_plans_are_refused(client):
         fhenn.Client.from_secret_bytes(client.plan, frame("secret-key", meta | {"fingerprint": "0" * 16}, body))
 
 
-def test_what_was_shared_is_kept_with_the_key():
+@pytest.fixture
+def sharing():
+    """A plan for 10 shared samples, a client, and a server's answer to 4 samples."""
     plan = fhenn.plan(MODEL, inputs=[-1, 1], accuracy=0.1, queries=10)
     client = fhenn.Client(plan)
     server = fhenn.Server(MODEL, plan, client.evaluation_keys())
-    answer = server.predict(client.encrypt(np.tile(X, (2, 1))))
+    return plan, client, server.predict(client.encrypt(np.tile(X[:1], (4, 1))))
+
+
+def test_a_budget_in_a_file_survives_restarts(sharing, tmp_path):
+    plan, client, answer = sharing
+    client.keep_budget(tmp_path / "budget")
+    secret = client.secret_bytes()
     client.decrypt(answer, share=True)
-    again = fhenn.Client.from_secret_bytes(plan, client.secret_bytes())
+    fhenn.Client.from_secret_bytes(plan, secret, budget=tmp_path / "budget").decrypt(answer, share=True)
+    for each in (client, fhenn.Client.from_secret_bytes(plan, secret, budget=tmp_path / "budget")):
+        with pytest.raises(SharingRefused, match="exceed"):
+            each.decrypt(answer, share=True)
+        assert each.decrypt(answer).shape == (4, 1)  # keeping results costs nothing
+
+
+def test_a_key_without_its_budget_shares_nothing_and_says_the_way_out(sharing, tmp_path):
+    plan, client, answer = sharing
+    secret = client.secret_bytes()
+    for budget, reason in ((None, "restored without the file"), (tmp_path / "missing", "is missing")):
+        again = fhenn.Client.from_secret_bytes(plan, secret, budget=budget)
+        with pytest.raises(BudgetUnknown, match=f"budget unknown: .*{reason}.*new keys"):
+            again.decrypt(answer, share=True)
+        with pytest.raises(BudgetUnknown, match="spent="):
+            again.keep_budget(tmp_path / "new")
+    again.keep_budget(tmp_path / "new", spent=0.5)
+    again.decrypt(answer, share=True)
     with pytest.raises(SharingRefused, match="exceed"):
         again.decrypt(answer, share=True)
+    with pytest.raises(FileExists):
+        again.keep_budget(tmp_path / "new", spent=1)
+    with pytest.raises(ParameterError, match=r"0\.9 of the budget is spent, more than 0\.5"):
+        again.keep_budget(tmp_path / "new", spent=0.5, overwrite=True)
+
+
+def test_what_the_key_itself_says_is_spent_counts(sharing, tmp_path):
+    plan, client, answer = sharing
+    client.decrypt(answer, share=True)
+    again = fhenn.Client.from_secret_bytes(plan, client.secret_bytes())
+    with pytest.raises(ParameterError, match=r"0\.4 of the budget is spent"):
+        again.keep_budget(tmp_path / "budget", spent=0.1)
 
 
 @pytest.mark.parametrize("spent", [None, "0", -1.0, float("inf"), float("nan"), True])

@@ -7,7 +7,7 @@ from typing import Any
 import tenseal as ts
 import tenseal.sealapi
 
-from fhenn.backends.ckks.array import CipherArray, decrypt, encrypt, encrypt_to_bytes
+from fhenn.backends.ckks.array import CipherArray, decrypt, decrypt_with_error, encrypt, encrypt_to_bytes
 from fhenn.backends.ckks.cipher import CipherBackend
 from fhenn.backends.ckks.context import Context
 from fhenn.backends.ckks.layout import Layout, Vectors
@@ -23,6 +23,7 @@ __all__ = [
     "Vectors",
     "backend_for",
     "decrypt",
+    "decrypt_with_error",
     "encrypt",
     "encrypt_to_bytes",
 ]

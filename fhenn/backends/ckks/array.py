@@ -260,6 +260,24 @@ def decrypt(context: Context, array: CipherArray) -> NDArray[np.float64]:
     return array.layout.unpack(rows, array.shape)
 
 
+def decrypt_with_error(context: Context, array: CipherArray) -> tuple[NDArray[np.float64], float]:
+    """The numbers as `decrypt` gives them, and the largest error that the answer is seen to have.
+
+    Slots are complex numbers, and what is computed on them is real: what is imaginary in a slot is an error, spread as
+    that of its value is. Raises ContextMismatch, KeyMissing.
+
+    >>> from fhenn.backends.ckks.parameters import Parameters
+    >>> client = Context.generate(Parameters.for_depth(1))
+    >>> values, error = decrypt_with_error(client, encrypt(client, [1.0, 2.0]))
+    >>> bool(np.abs(values - [1.0, 2.0]).max() < 10 * error < 1e-6)
+    True
+    """
+    require_array(array).require_same_keys(require_context(context))
+    slots = [np.array(context.decrypt_complex(ciphertext)) for ciphertext in array.ciphertexts]
+    error = max(float(np.abs(values.imag).max()) for values in slots)
+    return array.layout.unpack([values.real.tolist() for values in slots], array.shape), error
+
+
 def common_scale(ciphertexts: Sequence[Any]) -> float:
     """The one scale of SEAL ciphertexts. Raises UnsupportedValue where they have several."""
     scales = {float(ciphertext.scale) for ciphertext in ciphertexts}

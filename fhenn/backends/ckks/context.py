@@ -295,10 +295,20 @@ class Context:
 
     def decrypt_slots(self, ciphertext: Any, secret_key: Any | None = None) -> list[float]:
         """All slot values of a SEAL ciphertext, with SEAL's secret key or this context's own. Raises KeyMissing."""
+        return list(self.encoder.decode_double(self._decrypted(ciphertext, secret_key)))
+
+    def decrypt_complex(self, ciphertext: Any) -> list[complex]:
+        """The same as complex numbers. Circuits are real: imaginary parts are errors, as large as those of the values.
+
+        Raises KeyMissing.
+        """
+        return list(self.encoder.decode_complex(self._decrypted(ciphertext, None)))
+
+    def _decrypted(self, ciphertext: Any, secret_key: Any | None) -> Any:
         plaintext = seal.Plaintext()
         key = secret_key or self.secret_key("decrypt")
         seal.Decryptor(self.seal_context, key).decrypt(ciphertext, plaintext)
-        return list(self.encoder.decode_double(plaintext))
+        return plaintext
 
     def require_levels(self, operation: str, needed: int, left: int) -> None:
         """Raise LevelExhausted, with parameters that would do, where `left` is less than `needed`."""

@@ -23,10 +23,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import hypot, log, pi, sqrt
 
+from fhenn.backends.ckks.parameters import Parameters
+
 SIGMA = 3.2
 """Standard deviation of SEAL's error distribution."""
 
 _FAILURE_BITS = 40
+
+_CANDIDATES = 128
+"""Multiples of 2N among which a chain's primes of a size are found."""
 
 
 @dataclass(frozen=True)
@@ -95,3 +100,14 @@ class Noise:
         """
         exponent = log(2 * values) + (failure_bits + 1) * log(2)
         return self.laplace * exponent / sqrt(2) + self.normal * sqrt(2 * exponent)
+
+
+def noise_model(parameters: Parameters) -> NoiseModel:
+    """The noise under parameters, with primes as small as they may be."""
+    primes = tuple(_least_prime(bits, parameters.ring_degree) for bits in parameters.chain[:-1])
+    return NoiseModel(parameters.ring_degree, primes, 2.0 ** parameters.chain[-1])
+
+
+def _least_prime(bits: int, ring_degree: int) -> float:
+    """What a prime of that many bits is at least: SEAL takes the largest that are 1 modulo 2N, one in about ten."""
+    return max(2.0**bits - _CANDIDATES * 2 * ring_degree, 0.75 * 2.0**bits)

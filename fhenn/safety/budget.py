@@ -1,0 +1,254 @@
+"""How much of what may be told under one key has been: in memory while the key is, in a file beside it after that.
+
+A result shared for q queries takes 1/q of its key's budget (`fhenn.planner.flooding`). A client that has just made its
+key counts in memory. One that was restored from bytes cannot know what other copies of them have shared, so it shares
+only by a file that counts for all of them: a line is added to it, under a lock and synchronised, before a result is
+handed out, and none is ever taken away. The file names the key and its own inode: a copy of it would count apart from
+the first one, so it is refused, as a missing one is.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Lock
+from typing import BinaryIO, NoReturn, Protocol
+
+from fhenn.errors import BudgetUnknown, FileExists, ParameterError, SharingRefused, UnsupportedOperation
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+_HEADER = re.compile(rb"fhenn-budget 1 key=([0-9a-f]{16}) file=(\d{1,20}) spent=([0-9.e+-]{1,25})\n")
+_SHARE = re.compile(rb"(\d{1,20}) (\d{1,20})")
+_LARGEST_FILE = 1 << 24
+_SLACK = 1e-9
+
+
+class SharingBudget(Protocol):
+    """What counts results that were shared."""
+
+    @property
+    def spent(self) -> float:
+        """The fraction that is known to be spent."""
+
+    def take(self, samples: int, queries: int) -> None:
+        """Spend samples/queries. Raises SharingRefused, and spends nothing, where not that much is left."""
+
+
+class Budget:
+    """A budget in memory, of the process that made it.
+
+    spent: the fraction that is spent already. Raises ParameterError where it is no fraction.
+
+    >>> budget = Budget()
+    >>> budget.take(3, 4)
+    >>> budget.spent
+    0.75
+    """
+
+    def __init__(self, spent: float = 0.0) -> None:
+        self._spent, self._process, self._lock = _fraction(spent), os.getpid(), Lock()
+
+    @property
+    def spent(self) -> float:
+        """The fraction that is spent."""
+        return self._spent
+
+    def take(self, samples: int, queries: int) -> None:
+        """Spend samples/queries; threads may.
+
+        Raises SharingRefused, and spends nothing, where not that much is left; BudgetUnknown in a forked process, which
+        would spend what its parent spends too.
+        """
+        if os.getpid() != self._process:
+            raise BudgetUnknown(
+                "the key was made in another process.",
+                "Share results in that one, or keep a file for all of them: client.keep_budget(path), before the fork.",
+            )
+        with self._lock:
+            self._spent = _after(self._spent, samples, queries)
+
+    def __reduce__(self) -> NoReturn:
+        raise UnsupportedOperation(
+            "pickling or copying a Budget", "A copy would be spent apart: keep a file with client.keep_budget(path)."
+        )
+
+
+class UnknownBudget:
+    """The budget of a key that was restored without the file that counts: nothing is left of it.
+
+    spent: what the key's own bytes say.
+    """
+
+    def __init__(self, spent: float) -> None:
+        self.spent = spent
+
+    def take(self, samples: int, queries: int) -> NoReturn:
+        """Raises BudgetUnknown."""
+        raise BudgetUnknown(
+            "the key was restored without the file that counts what was shared.",
+            "Name it (Client.from_secret_bytes(…, budget=…); keygen and keep_budget make it), or make new keys.",
+        )
+
+
+class BudgetFile:
+    """A budget in a file, for all processes that share results under one key.
+
+    path: made by `create`. key: the fingerprint of the key generation. spent: what the key's own bytes say, at least.
+
+    >>> import tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> budget = BudgetFile.create(Path(folder.name) / "secret.budget", "0123456789abcdef")
+    >>> budget.take(3, 4)
+    >>> BudgetFile(budget.path, "0123456789abcdef").spent
+    0.75
+    """
+
+    def __init__(self, path: str | Path, key: str, spent: float = 0.0) -> None:
+        self.path, self._key, self._least = Path(path), key, spent
+
+    @classmethod
+    def create(cls, path: str | Path, key: str, spent: float = 0.0, *, overwrite: bool = False) -> BudgetFile:
+        """A new file, readable by its owner alone, that says how much is spent already.
+
+        Raises ParameterError where that is no fraction, FileExists, OSError.
+        """
+        path, spent = Path(path), _fraction(spent)
+        if overwrite:
+            path.unlink(missing_ok=True)
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError as error:
+            raise FileExists(str(path)) from error
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(f"fhenn-budget 1 key={key} file={_inode(file)} spent={spent!r}\n".encode())
+            file.flush()
+            os.fsync(file.fileno())
+        if os.name == "posix":  # the name must survive a power cut too
+            folder = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        return cls(path, key, spent)
+
+    @property
+    def spent(self) -> float:
+        """The fraction that is spent; what the key's own bytes say where the file does not tell. Raises OSError."""
+        with suppress(BudgetUnknown), self._locked() as file:
+            return self._read(file)[0]
+        return self._least
+
+    def take(self, samples: int, queries: int) -> None:
+        """Spend samples/queries; it is on the disk when this returns.
+
+        Raises SharingRefused, and spends nothing, where not that much is left; BudgetUnknown where the file is missing,
+        a copy, another key's, or damaged; OSError.
+        """
+        with self._locked() as file:
+            spent, end = self._read(file)
+            _after(spent, samples, queries)
+            file.truncate(end)  # a line that a crash has cut was never answered
+            file.seek(end)
+            file.write(f"{samples} {queries}\n".encode())
+            file.flush()
+            os.fsync(file.fileno())
+
+    @contextmanager
+    def _locked(self) -> Iterator[BinaryIO]:
+        """The file, for this process and thread alone. Raises BudgetUnknown where it is missing, OSError."""
+        while True:
+            try:
+                file = self.path.open("r+b")
+            except FileNotFoundError:
+                self._refuse(f"{self.path} is missing")
+            with file, _exclusive(file):
+                try:
+                    current = self.path.stat().st_ino == os.fstat(file.fileno()).st_ino
+                except FileNotFoundError:
+                    current = False
+                if current:
+                    yield file
+                    return
+
+    def _read(self, file: BinaryIO) -> tuple[float, int]:
+        """What is spent, and where the last whole line ends. Raises BudgetUnknown."""
+        data = file.read(_LARGEST_FILE + 1)
+        header = _HEADER.match(data)
+        if header is None or len(data) > _LARGEST_FILE:
+            self._refuse(f"{self.path} is damaged")
+        if header[1].decode() != self._key:
+            self._refuse(f"{self.path} counts for another key")
+        if int(header[2]) != _inode(file):
+            self._refuse(f"{self.path} is a copy, and does not know what was shared by the other")
+        end = data.rfind(b"\n") + 1
+        try:
+            spent = max(_fraction(float(header[3])), self._least)
+        except ValueError:  # no number, or no fraction (ParameterError)
+            self._refuse(f"{self.path} is damaged")
+        for line in data[header.end() : end].splitlines():
+            share = _SHARE.fullmatch(line)
+            if share is None or int(share[2]) == 0:
+                self._refuse(f"{self.path} is damaged")
+            spent += int(share[1]) / int(share[2])
+        return spent, end
+
+    def _refuse(self, reason: str) -> NoReturn:
+        raise BudgetUnknown(
+            f"{reason}.",
+            "Share where that file is, or make new keys; if you know how much was shared, say so: "
+            "client.keep_budget(path, spent=…, overwrite=True), decrypt --shared-so-far.",
+        )
+
+    def __reduce__(self) -> NoReturn:
+        raise UnsupportedOperation("pickling or copying a BudgetFile", "Open it anew by its path and key.")
+
+
+def _after(spent: float, samples: int, queries: int) -> float:
+    """What is spent after a share. Raises SharingRefused where that is more than all."""
+    after = spent + samples / queries
+    if not after <= 1 + _SLACK:
+        raise SharingRefused(
+            f"{samples} more samples exceed the {queries} queries that the noise is for.",
+            "Make new keys, or a plan for more queries.",
+        )
+    return after
+
+
+def _fraction(spent: float) -> float:
+    if not isinstance(spent, float | int) or not 0 <= spent <= 1 + _SLACK:
+        raise ParameterError(
+            f"a budget is spent from 0 to 1, not {spent!r}.", "A sample shared for q queries is 1/q of it."
+        )
+    return float(spent)
+
+
+def _inode(file: BinaryIO) -> int:
+    return os.fstat(file.fileno()).st_ino
+
+
+@contextmanager
+def _exclusive(file: BinaryIO) -> Iterator[None]:
+    """A lock on an open file that every process respects, released by the system where one dies."""
+    if sys.platform == "win32":
+        file.seek(_LARGEST_FILE)
+        msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
+        file.seek(0)
+        try:
+            yield
+        finally:
+            file.seek(_LARGEST_FILE)
+            msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
+    else:
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(file.fileno(), fcntl.LOCK_UN)

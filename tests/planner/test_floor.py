@@ -1,0 +1,112 @@
+"""The least error that a plan may state: below every honest plan, above what a false one states."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import fhenn
+from fhenn.backends.ckks.layout import FEATURES
+from fhenn.backends.ckks.parameters import Parameters
+from fhenn.errors import PlanError, WireFormatError
+from fhenn.planner import flatten
+from fhenn.planner.floor import least_errors
+from fhenn.planner.walk import Path, walk
+
+ACTIVATIONS = {
+    "none": None,
+    "sigmoid": lambda: fhenn.Sigmoid(on_violation="ignore"),
+    "degree 7": lambda: fhenn.Sigmoid(domain=(-8, 8), degree=7, on_violation="ignore"),
+    "square": lambda: fhenn.Square(domain=(-4, 4)),
+    "even": lambda: fhenn.ReLU(domain=(-4, 4), degree=4, on_violation="ignore"),
+    "affine": lambda: fhenn.PolynomialActivation(fhenn.Polynomial((0.1, 0.7), (-2.0, 2.0)), on_violation="ignore"),
+    "power": lambda: fhenn.PolynomialActivation(
+        fhenn.Polynomial((0.0, 0, 0, 0, 1), (-1.0, 1.0)), on_violation="ignore"
+    ),
+}
+
+
+@st.composite
+def planned(draw):
+    """An honest plan with its model: of any widths, weights from 1e-9 to 10, layouts, activations."""
+    sizes = draw(st.lists(st.integers(1, 40), min_size=2, max_size=3))
+    rng = np.random.default_rng(draw(st.integers(0, 99)))
+    nodes = []
+    for width, outputs in pairwise(sizes):
+        weight = rng.uniform(-1, 1, (outputs, width))
+        weight *= 10.0 ** draw(st.integers(-9, 1)) / np.abs(weight).sum(axis=1, keepdims=True)
+        nodes.append(fhenn.Linear(weight, rng.uniform(-0.5, 0.5, outputs)))
+        activation = ACTIVATIONS[draw(st.sampled_from(sorted(ACTIVATIONS)))]
+        nodes += [activation()] if activation else []
+    model = fhenn.Sequential(nodes)
+    edge = 10.0 ** draw(st.integers(-4, 1))
+    how = {
+        "accuracy": 10.0 ** -draw(st.integers(0, 6)),
+        "layout": draw(st.sampled_from(("latency", "throughput"))),
+        "upload": draw(st.integers(1, 2)),
+        "samples": draw(st.integers(1, 8)),
+        "queries": draw(st.sampled_from((0, 0, 100))),
+    }
+    try:
+        return model, fhenn.plan(model, inputs=[-edge, edge], **how)
+    except PlanError:
+        return model, None
+
+
+def check(case):
+    model, plan = case
+    if plan is None:
+        return
+    path = Path(list(flatten(model)), np.array(plan.low), np.array(plan.high))
+    of_error, of_worst = (walk(path, plan.layout, plan.parameters, norm) for norm in (2, 1))
+    largest = np.maximum(np.abs(plan.low), np.abs(plan.high)).tolist()
+    error, worst = least_errors(plan.parameters, plan.layout, plan.signature[:-1], largest)
+    assert 0 < error <= of_error.bound * (1 + 1e-6)
+    assert 0 < worst <= of_worst.noise.bound(plan.parameters.slots, 128) * (1 + 1e-6)
+    assert plan.error <= plan.worst
+    assert fhenn.Plan.from_json(plan.to_json()) == plan
+    assert fhenn.Plan.from_json(plan.public().to_json()) == plan.public()
+
+
+@settings(max_examples=7, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(planned())
+def test_every_plan_that_is_made_passes(case):
+    check(case)
+
+
+@pytest.mark.thorough
+@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+@given(planned())
+def test_every_plan_that_is_made_passes_many(case):
+    check(case)
+
+
+def test_what_a_product_and_a_rescale_must_add():
+    parameters = Parameters(8192, (60, 40, 60), 2.0**40)
+    error, worst = least_errors(parameters, FEATURES, ["Linear1x1"], [0.0])
+    # a rescale rounds two halves, one of them times a ternary secret: N/2 · (1 + 2N/3)/12, Laplace, bounded at 2^-128
+    rounding = np.sqrt(4096 * (1 + 2 * 8192 / 3) / 12) / 2**40
+    exponent = np.log(2 * 4096) + np.log(2.0**129)
+    assert worst == pytest.approx(rounding * exponent / np.sqrt(2))
+    assert error == pytest.approx(rounding * (np.log(2 * 4096) + np.log(2.0**41)) / np.sqrt(2))
+    # the weights of a sample's bounds are rounded too, and a sum by rotations makes more of all that
+    assert least_errors(parameters, FEATURES, ["Linear1x1"], [1000.0])[1] > worst
+
+
+def test_weights_that_vanish_leave_an_honest_plan():
+    model = fhenn.Sequential([fhenn.Linear([[1e-300]])])
+    plan = fhenn.plan(model, inputs=[0, 0], layout="throughput")
+    assert plan.worst > 0
+    fhenn.Client(fhenn.Plan.from_json(plan.to_json()))
+
+
+@pytest.mark.parametrize("signature", [[], ["finish=None"], ["?"], ["Linear9999999999x1", "finish=None"]])
+def test_names_that_say_nothing_do_not_crash(signature):
+    plan = fhenn.plan(fhenn.Linear([[1.0]]), inputs=[-1, 1])
+    data = plan.to_json().replace('"worst": ' + repr(plan.worst), '"worst": 1e-300')
+    text = data.replace('"Linear1x1"', '"?"') if signature else data
+    with pytest.raises(WireFormatError):
+        fhenn.Plan.from_json(text)
+    assert least_errors(plan.parameters, plan.layout, signature[:-1], [1.0])[1] > 0

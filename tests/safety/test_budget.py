@@ -1,0 +1,172 @@
+"""The budget of shared results: in memory, in a file, after crashes, copies and forks."""
+
+import multiprocessing
+import os
+import shutil
+import threading
+
+import pytest
+
+from fhenn.errors import BudgetUnknown, FileExists, ParameterError, SharingRefused
+from fhenn.safety import Budget, BudgetFile, UnknownBudget
+
+KEY = "0123456789abcdef"
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "secret.budget"
+
+
+@pytest.fixture(params=["memory", "file"])
+def budget(request, path):
+    return Budget() if request.param == "memory" else BudgetFile.create(path, KEY)
+
+
+def test_counts_by_the_noise_of_each_share(budget):
+    budget.take(1, 2)
+    budget.take(10, 40)
+    with pytest.raises(SharingRefused, match="2 more samples exceed the 4 queries"):
+        budget.take(2, 4)
+    assert budget.spent == 0.75  # what was refused is not spent
+    budget.take(1, 4)
+    assert budget.spent == 1
+    with pytest.raises(SharingRefused):
+        budget.take(1, 10**6)
+
+
+@pytest.mark.parametrize("spent", [-0.1, 1.1, float("nan"), float("inf"), "0"])
+def test_refuses_fractions_that_are_none(spent, path):
+    for make in (Budget, lambda spent: BudgetFile.create(path, KEY, spent)):
+        with pytest.raises(ParameterError, match="from 0 to 1"):
+            make(spent)
+    assert not path.exists()
+
+
+def test_a_file_is_private_and_goes_on_where_it_was(path):
+    BudgetFile.create(path, KEY, 0.25).take(1, 4)
+    assert path.stat().st_mode & 0o077 == 0 or os.name != "posix"
+    assert BudgetFile(path, KEY).spent == 0.5
+    assert BudgetFile(path, KEY, 0.75).spent == 1  # the key itself knows of more
+    with pytest.raises(FileExists):
+        BudgetFile.create(path, KEY)
+    assert BudgetFile.create(path, KEY, overwrite=True).spent == 0
+
+
+def test_a_share_is_on_the_disk_before_it_is_granted(path, monkeypatch):
+    budget, seen = BudgetFile.create(path, KEY), []
+    synchronise = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda descriptor: (seen.append(path.read_bytes()), synchronise(descriptor)))
+    budget.take(3, 100)
+    assert [data.endswith(b"\n3 100\n") for data in seen] == [True]
+
+    def fails(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fails)
+    with pytest.raises(OSError, match="No space"):
+        budget.take(3, 100)
+
+
+REFUSED = {
+    "missing": (lambda path: path.unlink(), "is missing"),
+    "a copy": (lambda path: shutil.copy(path, path.with_name("copy")).replace(path), "is a copy"),
+    "empty": (lambda path: os.truncate(path, 0), "is damaged"),
+    "cut in its header": (lambda path: os.truncate(path, 20), "is damaged"),
+    "a line of something else": (lambda path: path.write_bytes(path.read_bytes() + b"-1 2\n"), "is damaged"),
+    "queries of 0": (lambda path: path.write_bytes(path.read_bytes() + b"1 0\n"), "is damaged"),
+    "endless": (lambda path: path.write_bytes(path.read_bytes() + b"1 9999999\n" * 1_700_000), "is damaged"),
+    "less than nothing": (
+        lambda path: path.write_bytes(path.read_bytes().replace(b"spent=0.0", b"spent=-9.")),
+        "is damaged",
+    ),
+    "no number": (lambda path: path.write_bytes(path.read_bytes().replace(b"spent=0.0", b"spent=e-+")), "is damaged"),
+    "another key's": (lambda path: path.write_bytes(path.read_bytes().replace(b"0123", b"3210")), "another key"),
+}
+
+
+@pytest.mark.parametrize(("change", "reason"), REFUSED.values(), ids=REFUSED)
+def test_a_file_that_cannot_know_grants_nothing(path, change, reason):
+    budget = BudgetFile.create(path, KEY)
+    budget.take(1, 4)
+    change(path)
+    with pytest.raises(BudgetUnknown, match=f"budget unknown: .*{reason}.*new keys"):
+        budget.take(1, 4)
+    with pytest.raises(BudgetUnknown):
+        UnknownBudget(0.5).take(1, 4)
+
+
+def test_a_line_that_a_crash_has_cut_was_never_granted(path):
+    budget = BudgetFile.create(path, KEY)
+    budget.take(1, 4)
+    for cut in (b"1", b"1 ", b"1 4"):
+        path.write_bytes(path.read_bytes() + cut)
+        assert budget.spent == 0.25
+    budget.take(1, 4)
+    assert path.read_bytes().splitlines()[1:] == [b"1 4", b"1 4"]
+
+
+def test_threads_and_processes_spend_one_budget(path):
+    BudgetFile.create(path, KEY)
+    start = multiprocessing.get_context("fork")
+    granted, barrier = start.Queue(), start.Barrier(3)
+
+    def spend():
+        barrier.wait()
+        count = 0
+        for _ in range(40):
+            try:
+                BudgetFile(path, KEY).take(1, 50)
+                count += 1
+            except SharingRefused:
+                pass
+        granted.put(count)
+
+    processes = [start.Process(target=spend) for _ in range(2)]
+    for process in processes:
+        process.start()
+    thread = threading.Thread(target=spend)
+    thread.start()
+    counts = [granted.get(timeout=60) for _ in range(3)]
+    for each in (*processes, thread):
+        each.join()
+    assert sum(counts) == 50
+    assert BudgetFile(path, KEY).spent == pytest.approx(1)
+
+
+def test_threads_spend_one_budget_in_memory():
+    budget, granted, barrier = Budget(), [], threading.Barrier(4)
+
+    def spend():
+        barrier.wait()
+        for _ in range(500):
+            try:
+                budget.take(1, 1000)
+                granted.append(1)
+            except SharingRefused:
+                pass
+
+    threads = [threading.Thread(target=spend) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(granted) == 1000
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_budget_in_memory_stays_in_its_process():
+    budget, start = Budget(), multiprocessing.get_context("fork")
+    said = start.Queue()
+
+    def spend():
+        try:
+            budget.take(1, 2)
+        except BudgetUnknown as error:
+            said.put(str(error))
+
+    process = start.Process(target=spend)
+    process.start()
+    assert "another process" in said.get(timeout=60)
+    process.join()
+    budget.take(1, 2)
