@@ -8,6 +8,7 @@ from fhenn.errors import WireFormatError
 from fhenn.interop import ImportedModel, Reading
 from fhenn.nn import Node
 from fhenn.planner import Plan, fingerprint_of
+from fhenn.planner.demands import LARGEST_PLAN
 from fhenn.safety import Certificate
 from fhenn.strict import read_json
 from fhenn.wire import frame, unframe
@@ -42,7 +43,10 @@ def reading_from_bytes(data: bytes) -> Reading | None:
 def _parts(data: bytes) -> tuple[str, str | None]:
     """The JSON of the plan and of the reading. Raises WireFormatError."""
     try:
-        parts = read_json(unframe("plan", data)[1])
+        body = unframe("plan", data)[1]
+        if len(body) > LARGEST_PLAN:
+            raise WireFormatError("plan", f"its {len(body):,} bytes are more than {LARGEST_PLAN:,}")
+        parts = read_json(body)
         plan, reading = parts.pop("plan"), parts.pop("reading")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         if isinstance(error, WireFormatError):

@@ -21,6 +21,7 @@ from fhenn.cli.tables import Table, as_csv, check_ending, read_table, write_tabl
 from fhenn.errors import FileExists, ParameterError, RangeViolation
 from fhenn.interop import Reading
 from fhenn.nn.finish import finished
+from fhenn.planner.demands import MEMORY
 from fhenn.planner.flooding import MOST_BITS, MOST_QUERIES, STATISTICAL_BITS
 from fhenn.session.client import OnViolation
 
@@ -35,6 +36,13 @@ def secret_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--secret", type=FILE, default=Path("secret.fhenn"), show_default=True)(command)
 
 
+memory_option = click.option(
+    "--memory-mb",
+    type=click.IntRange(1),
+    help=f"Memory that the plan may take for keys, or for one sample's ciphertexts.  [default: {MEMORY / 1e6:.0f}]",
+)
+
+
 @click.command()
 @click.argument("plan_file", metavar="PLAN", type=FILE, default=Path("plan.fhenn"))
 @click.option("--secret", type=FILE, default=Path("secret.fhenn"), show_default=True, help="File for the secret key.")
@@ -42,6 +50,7 @@ def secret_option(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--passphrase", "ask", is_flag=True, help="Lock the secret key with a passphrase, which is asked for.")
 @passphrase_file_option
 @click.option("--overwrite", is_flag=True, help="Replace a secret key that is there: its ciphertexts are lost.")
+@memory_option
 @as_json_option
 def keygen(
     *,
@@ -51,6 +60,7 @@ def keygen(
     ask: bool,
     passphrase_file: Path | None,
     overwrite: bool,
+    memory_mb: int | None,
     as_json: bool,
 ) -> None:
     """Make keys for PLAN, on the client's side.
@@ -69,7 +79,7 @@ def keygen(
         raise FileExists(str(secret))
     passphrase = new_passphrase(ask, passphrase_file)
     with progress(as_json) as show:
-        client = fhenn.Client(plan, show)
+        client = fhenn.Client(plan, show, memory=_allowed(memory_mb))
         artifacts.write(secret, client.secret_bytes(passphrase), private=True, overwrite=overwrite)
         client.keep_budget(_budget_of(secret), overwrite=True)
         artifacts.write(keys, client.evaluation_keys())
@@ -95,6 +105,7 @@ def keygen(
 @passphrase_file_option
 @click.option("--clip", is_flag=True, help="Take the nearest bound for values beyond the plan's, and do not refuse.")
 @output_option("upload.fhenn", "the ciphertexts")
+@memory_option
 @as_json_option
 def encrypt(
     *,
@@ -104,6 +115,7 @@ def encrypt(
     passphrase_file: Path | None,
     clip: bool,
     output: Path,
+    memory_mb: int | None,
     as_json: bool,
 ) -> None:
     """Encrypt the samples in the table DATA, on the client's side.
@@ -117,7 +129,7 @@ def encrypt(
     message = artifacts.read_kind(plan_file, "plan")
     reading = artifacts.reading_from_bytes(message)
     with progress(as_json) as show:
-        client = _client(message, secret, passphrase_file, show)
+        client = _client(message, secret, passphrase_file, show, _allowed(memory_mb))
         values = read_table(data).numbers(None if reading is None else reading.features)
         clipped = 0
         if clip and values.shape[1] == client.plan.features:
@@ -260,6 +272,10 @@ def decrypt(
     tell(as_json, {"predictions": [dict(zip(names, row, strict=True)) for row in rows]}, as_csv(table).rstrip("\n"))
 
 
+def _allowed(memory_mb: int | None) -> float:
+    return MEMORY if memory_mb is None else memory_mb * 1e6
+
+
 def _certificate(path: Path) -> fhenn.Certificate:
     """The certificate in a file of `fhenn certify`, JSON or not. Raises WireFormatError, OSError."""
     if path.suffix.lower() == ".json":
@@ -294,13 +310,14 @@ def _client(
     secret: Path,
     passphrase_file: Path | None,
     show: Callable[[str, int, int], None] = lambda what, done, total: None,
+    memory: float = MEMORY,
 ) -> fhenn.Client:
     data = artifacts.read_kind(secret, "secret-key")
     passphrase = passphrase_of(data, passphrase_file)
     if os.name == "posix" and secret.stat().st_mode & 0o077:
         warnings.warn(f"others can read {secret}: chmod 600 it.", stacklevel=2)
     return fhenn.Client.from_secret_bytes(
-        artifacts.plan_from_bytes(plan), data, passphrase, show, budget=_budget_of(secret)
+        artifacts.plan_from_bytes(plan), data, passphrase, show, budget=_budget_of(secret), memory=memory
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from math import inf
 from typing import Any, Literal, NoReturn
 
 import numpy as np
@@ -45,7 +46,7 @@ class EncryptedModel:
         if on_bounds not in ("raise", "clip"):
             raise ParameterError(f"on_bounds {on_bounds!r} is unknown.", "Choose 'raise' or 'clip'.")
         self._model, self._plan, self._on_bounds = model, plan, on_bounds
-        self._client = Client(plan)
+        self._client = Client(plan, memory=inf)  # the plan is our own
         self._server = Server(model, plan, self._client.evaluation_keys())
 
     @property

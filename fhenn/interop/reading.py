@@ -30,6 +30,10 @@ Probability = Literal["sigmoid", "softmax", "one-vs-rest", "modified-huber"]
 
 _KIND, _VERSION = "reading", 1
 
+_MOST_NAMES, _LONGEST_NAME = 1 << 16, 512
+_LARGEST_LABELS = 16 << 20
+"""Of what a stranger's reading may hold: features, characters of a name, bytes of labels."""
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -208,6 +212,11 @@ class Reading:
             # a stranger's type must not make large arrays
             if dtype.kind not in "biufUO" or dtype.itemsize > max(16, 4 * longest):
                 raise ValueError("labels of another type")
+            names = reading.features or ()
+            if len(names) > _MOST_NAMES or any(len(name) > _LONGEST_NAME for name in names):
+                raise ValueError("too many features, or a name without end")
+            if dtype.itemsize * len(reading.classes) > _LARGEST_LABELS:
+                raise ValueError("too many labels, or one without end")
             labels = np.array(reading.classes, dtype=reading.dtype).tolist()
             if list(map(repr, labels)) != list(map(repr, reading.classes)):
                 raise ValueError("labels that are not of their type")

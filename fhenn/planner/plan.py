@@ -14,6 +14,7 @@ from fhenn.backends.ckks.layout import Layout, Vectors, layout_from_json, layout
 from fhenn.backends.ckks.parameters import Parameters
 from fhenn.errors import PlanError, WireFormatError
 from fhenn.nn.finish import Finish
+from fhenn.planner.demands import LARGEST_PLAN, require_modest
 from fhenn.planner.flooding import MOST_QUERIES
 from fhenn.planner.floor import least_errors
 from fhenn.planner.witness import Witness
@@ -207,12 +208,15 @@ class Plan:
         An error below what every model of its shape makes is such a statement (`require_errors`).
         """
         try:
+            if len(text) > LARGEST_PLAN:
+                raise ValueError(f"{len(text):,} characters are more than {LARGEST_PLAN:,}")
             data = read_json(text, infinite=True)
             if (data.pop("kind"), repr(data.pop("version"))) != (f"fhenn-{_KIND}", repr(_VERSION)):
                 raise ValueError("another kind or version")
             data["layout"] = layout_from_json(data["layout"])
             plan: Plan = built(cls, data)
             plan._require_sane()
+            require_modest(plan)
             plan.require_errors()
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
             raise WireFormatError(_KIND, f"it is not readable ({error})") from error

@@ -27,6 +27,7 @@ from fhenn.errors import (
 )
 from fhenn.nn.finish import finished
 from fhenn.planner import Plan
+from fhenn.planner.demands import MEMORY, memory_of_keys, memory_of_upload, require_memory
 from fhenn.planner.flooding import MOST_BITS, MOST_QUERIES, STATISTICAL_BITS
 from fhenn.safety import Budget, BudgetFile, Certificate, SharingBudget, UnknownBudget, flooded
 from fhenn.safety.outputs import beyond
@@ -41,8 +42,10 @@ class Client:
     """Makes keys for a plan, encrypts samples, decrypts answers.
 
     plan: from `fhenn.plan`, for the model that the server runs. progress: called with (what, done, total) while keys
-    are made and samples encrypted. certificate: from `fhenn.certify`; when given, it must hold for the plan.
-    Raises ParameterError, CertificateInvalid, and PlanError where the plan states less error than any model of its
+    are made and samples encrypted. certificate: from `fhenn.certify`; when given, it must hold for the plan. memory:
+    bytes that keys, or the ciphertexts of one sample, may take: a plan that wants more, which a stranger may have
+    written, raises PlanError before any is made.
+    Raises ParameterError, CertificateInvalid, and PlanError also where the plan states less error than any model of its
     shape makes: results would be shared with too little noise (`fhenn.planner.floor`).
 
     >>> import fhenn
@@ -59,6 +62,7 @@ class Client:
         plan: Plan,
         progress: Callable[[str, int, int], None] = lambda what, done, total: None,
         certificate: Certificate | None = None,
+        memory: float = MEMORY,
     ) -> None:
         if certificate is not None:
             certificate.require(plan)
@@ -66,6 +70,8 @@ class Client:
         self._plan, self._certificate = plan, certificate
         self._budget: SharingBudget = Budget()
         self._progress = progress
+        self._memory = memory
+        require_memory("the keys", memory_of_keys(plan), memory)
         progress("keys", 0, 1)
         self._context = Context.generate(plan.parameters)
         self._evaluation_keys: bytes | None = self._context.evaluation_bytes(plan.rotations)
@@ -80,11 +86,12 @@ class Client:
         progress: Callable[[str, int, int], None] = lambda what, done, total: None,
         certificate: Certificate | None = None,
         budget: str | Path | None = None,
+        memory: float = MEMORY,
     ) -> Self:
         """The client whose `secret_bytes` were kept, for the plan that it was made for.
 
-        progress, certificate: as for a new one. budget: the file of `keep_budget` that counts what is shared; without
-        it the client shares nothing, since other copies of the bytes may have shared all that is allowed.
+        progress, certificate, memory: as for a new one. budget: the file of `keep_budget` that counts what is shared;
+        without it the client shares nothing, since other copies of the bytes may have shared all that is allowed.
         Raises PlanError where the keys were made for other parameters, or the plan states too little error,
         SecretLocked for a passphrase that is missing or wrong, CertificateInvalid, WireFormatError.
         """
@@ -98,6 +105,7 @@ class Client:
         client._plan, client._certificate = plan, certificate
         client._budget = UnknownBudget(spent) if budget is None else BudgetFile(budget, context.fingerprint, spent)
         client._progress, client._context, client._evaluation_keys = progress, context, None
+        client._memory = memory
         return client
 
     def secret_bytes(self, passphrase: str | None = None) -> bytes:
@@ -154,6 +162,7 @@ class Client:
         A client that was restored makes them anew; a server can go on with those of before.
         """
         if self._evaluation_keys is None:
+            require_memory("the keys", memory_of_keys(self._plan), self._memory)
             self._evaluation_keys = self._context.evaluation_bytes(self._plan.rotations)
         return self._evaluation_keys
 
@@ -171,6 +180,7 @@ class Client:
         if nonfinite:
             raise NonFiniteValue("encrypt", nonfinite, "CKKS cannot encode them: drop or impute them first.")
         self._require_bounds(values)
+        require_memory("the ciphertexts of one sample", memory_of_upload(self._plan), self._memory)
         self._progress("encrypt", 0, len(values))
         filled = self._filled(values)
         message = encrypt_to_bytes(self._context, filled, layout=self._plan.layout, samples=len(values))

@@ -13,7 +13,7 @@ import tenseal.sealapi as seal
 from numpy.typing import ArrayLike, NDArray
 
 from fhenn.backends.ckks.context import Context, require_context
-from fhenn.backends.ckks.layout import PACKED, Layout, Slots, Vectors, layout_from_json, layout_of, layout_to_json
+from fhenn.backends.ckks.layout import PACKED, Layout, Vectors, layout_from_json, layout_of, layout_to_json
 from fhenn.backends.ckks.wire import TensealMessage, loaded, saved
 from fhenn.backends.plain import PLAIN
 from fhenn.errors import (
@@ -184,7 +184,7 @@ def encrypt(
     """
     rows, shape, layout = _rows(context, values, layout, headroom)
     level = context.levels
-    ciphertexts = tuple(context.encrypt_slots(row, level, context.scale) for row in rows)
+    ciphertexts = tuple(context.encrypt_slots(row.tolist(), level, context.scale) for row in rows)
     return CipherArray(context, shape, layout, ciphertexts, level, context.scale)
 
 
@@ -203,12 +203,12 @@ def encrypt_to_bytes(
     rows, shape, layout = _rows(context, values, layout, headroom)
     shape = shape if samples is None else (samples, *shape[1:])
     level, scale = context.levels, context.scale
-    return _message(context, shape, layout, level, scale, (context.seeded(row, level, scale) for row in rows))
+    return _message(context, shape, layout, level, scale, (context.seeded(row.tolist(), level, scale) for row in rows))
 
 
 def _rows(
     context: Context, values: ArrayLike, layout: str | Layout, headroom: float | None
-) -> tuple[Slots, tuple[int, ...], Layout]:
+) -> tuple[NDArray[np.float64], tuple[int, ...], Layout]:
     """Slot values of every ciphertext, the shape and the layout. Raises what `encrypt` does."""
     require_context(context)
     layout = layout_of(layout)
@@ -241,7 +241,7 @@ def _message(
         "level": level,
         "scale": scale.hex(),
     }
-    return frame(_KIND, meta, TensealMessage((), tuple(bodies), scale).encode())
+    return frame(_KIND, meta, *TensealMessage((), tuple(bodies), scale).pieces())
 
 
 def decrypt(context: Context, array: CipherArray) -> NDArray[np.float64]:

@@ -181,7 +181,7 @@ class CipherBackend:
         evaluator.require_room(context, x.level - 1, context.scale, float(np.abs(values).max(initial=0.0)) * size)
         rows = x.layout.pack(values.astype(np.float64), context.slots)
         results = tuple(
-            evaluator.times_plain(context, ciphertext, row, context.scale)
+            evaluator.times_plain(context, ciphertext, row.tolist(), context.scale)
             for ciphertext, row in zip(x.ciphertexts, rows, strict=True)
         )
         return replace(x, ciphertexts=results, level=x.level - 1, scale=context.scale)

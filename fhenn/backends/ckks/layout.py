@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from math import ceil, prod
 from typing import Any, Literal
@@ -13,18 +14,18 @@ from numpy.typing import NDArray
 from fhenn.errors import ParameterError, ShapeMismatch
 from fhenn.strict import built
 
-Slots = list[list[float]]
+Floats = NDArray[np.float64]
 
 
 class Layout(ABC):
     """Where each value sits. Immutable."""
 
     @abstractmethod
-    def pack(self, values: NDArray[np.float64], slots: int) -> Slots:
-        """The slot values of every ciphertext, `slots` each. Raises ShapeMismatch."""
+    def pack(self, values: NDArray[np.float64], slots: int) -> Floats:
+        """The slot values of every ciphertext: (ciphertexts, slots). Raises ShapeMismatch."""
 
     @abstractmethod
-    def unpack(self, rows: Slots, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    def unpack(self, rows: Sequence[Sequence[float]] | Floats, shape: tuple[int, ...]) -> NDArray[np.float64]:
         """The array of `shape` whose slot values `pack` made `rows` of."""
 
     @abstractmethod
@@ -44,11 +45,12 @@ class Packed(Layout):
     That is how TenSEAL fills a vector, and what its matrix product relies on.
     """
 
-    def pack(self, values: NDArray[np.float64], slots: int) -> Slots:
+    def pack(self, values: NDArray[np.float64], slots: int) -> Floats:
         flat = values.reshape(-1)
-        return [np.resize(flat[start : start + slots], slots).tolist() for start in range(0, len(flat), slots)]
+        rows = [np.resize(flat[start : start + slots], slots) for start in range(0, len(flat), slots)]
+        return np.array(rows).reshape(-1, slots)
 
-    def unpack(self, rows: Slots, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    def unpack(self, rows: Sequence[Sequence[float]] | Floats, shape: tuple[int, ...]) -> NDArray[np.float64]:
         return np.array(rows).reshape(-1)[: prod(shape)].reshape(shape)
 
     def ciphertexts(self, shape: tuple[int, ...], slots: int) -> int:
@@ -62,11 +64,11 @@ class Features(Layout):
     All features of a block of samples stand side by side: a linear layer needs no rotation.
     """
 
-    def pack(self, values: NDArray[np.float64], slots: int) -> Slots:
+    def pack(self, values: NDArray[np.float64], slots: int) -> Floats:
         _require_matrix(self, values.shape)
         return _blocks(values.T, slots)
 
-    def unpack(self, rows: Slots, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    def unpack(self, rows: Sequence[Sequence[float]] | Floats, shape: tuple[int, ...]) -> NDArray[np.float64]:
         samples, features = shape
         blocks = np.array(rows).reshape(-1, features, len(rows[0]))
         return blocks.swapaxes(0, 1).reshape(features, -1)[:, :samples].T.copy()
@@ -92,7 +94,7 @@ class Vectors(Layout):
     - "tiles": several ciphertexts a sample; ciphertext t holds features t·period … in runs of `step` equal values,
       position p holding feature t·period + (p // step) mod period. `tiles` counts the ciphertexts.
 
-    >>> Vectors("replicated", 2).pack(np.array([[1.0, 2.0]]), 4)
+    >>> Vectors("replicated", 2).pack(np.array([[1.0, 2.0]]), 4).tolist()
     [[1.0, 2.0, 1.0, 2.0]]
     """
 
@@ -128,7 +130,7 @@ class Vectors(Layout):
         found = np.unique(self.content(width, slots))
         return self.tiles == 1 and int(np.count_nonzero(found >= 0)) == width
 
-    def pack(self, values: NDArray[np.float64], slots: int) -> Slots:
+    def pack(self, values: NDArray[np.float64], slots: int) -> Floats:
         _require_matrix(self, values.shape)
         samples, width = values.shape
         groups = ceil(samples / self.samples)
@@ -136,10 +138,9 @@ class Vectors(Layout):
         padded[:samples, :width] = values
         held = self.content(width, slots)
         rows = padded.reshape(groups, self.samples, width + 1)[:, :, held]  # group, sample, tile, position
-        stacked: Slots = rows.transpose(0, 2, 3, 1).reshape(groups * self.tiles, -1).tolist()
-        return stacked
+        return rows.transpose(0, 2, 3, 1).reshape(groups * self.tiles, -1)
 
-    def unpack(self, rows: Slots, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    def unpack(self, rows: Sequence[Sequence[float]] | Floats, shape: tuple[int, ...]) -> NDArray[np.float64]:
         """The array of `shape`; each value the mean of its copies, whose errors are nearly independent."""
         samples, width = shape
         slots = len(rows[0])
@@ -195,11 +196,10 @@ def _require_matrix(layout: Layout, shape: tuple[int, ...]) -> None:
         raise ShapeMismatch(f"layout {layout.name!r}", shape, "(samples, features)")
 
 
-def _blocks(rows: NDArray[np.float64], slots: int) -> Slots:
+def _blocks(rows: Floats, slots: int) -> Floats:
     """Rows of any length as rows of `slots`, block by block, padded with zeros."""
     count, length = rows.shape
     blocks = ceil(length / slots)
     padded = np.zeros((count, blocks * slots))
     padded[:, :length] = rows
-    stacked: Slots = padded.reshape(count, blocks, slots).swapaxes(0, 1).reshape(blocks * count, slots).tolist()
-    return stacked
+    return padded.reshape(count, blocks, slots).swapaxes(0, 1).reshape(blocks * count, slots)

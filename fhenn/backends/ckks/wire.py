@@ -198,7 +198,14 @@ class TensealMessage:
     batch: int | None = None
 
     def encode(self) -> bytes:
-        """The protobuf message (TenSEAL's tensors.proto: sizes or shape 1, ciphertexts 2, scale 3, batch_size 4)."""
+        """The protobuf message."""
+        return b"".join(self.pieces())
+
+    def pieces(self) -> list[bytes]:
+        """The protobuf message in pieces, where ciphertexts are not copied.
+
+        TenSEAL's tensors.proto: sizes or shape 1, ciphertexts 2, scale 3, batch_size 4.
+        """
         sizes = b"".join(map(_varint, self.sizes))
         parts = [_varint(1 << 3 | 2), _varint(len(sizes)), sizes]
         for ciphertext in self.ciphertexts:
@@ -206,7 +213,7 @@ class TensealMessage:
         parts += [_varint(3 << 3 | 1), struct.pack("<d", self.scale)]
         if self.batch is not None:
             parts += [_varint(4 << 3), _varint(self.batch)]
-        return b"".join(parts)
+        return parts
 
     @classmethod
     def decode(cls, data: bytes) -> TensealMessage:

@@ -1,0 +1,88 @@
+"""What a plan may demand of the client that takes it: a stranger may have written it.
+
+Its fields are held to what any plan of `fhenn.plan` states. What remains, and costs memory, is estimated before the
+work is done, and held to what the client allows.
+"""
+
+from __future__ import annotations
+
+from math import ceil, log2
+from typing import TYPE_CHECKING
+
+from fhenn.backends.ckks.layout import FEATURES, Vectors
+from fhenn.errors import PlanError
+
+if TYPE_CHECKING:
+    from fhenn.planner.plan import Plan
+
+LARGEST_PLAN = 8 << 20
+"""Bytes of a plan as JSON: one of as many features as there may be takes about 6 MB."""
+
+MEMORY = 400e6
+"""Bytes that a client takes for keys, or for the ciphertexts that one sample needs, unless it is told otherwise."""
+
+_MOST_FEATURES = 1 << 16
+_MOST_NODES = 256
+"""Far more than any chain has levels for."""
+
+_LONGEST_NAME = 512
+
+_CONTEXT_KEYS = 6.5
+"""Making a context, and the relinearisation keys, takes as much memory as that many keys for a rotation (measured)."""
+
+_COPIES_OF_KEYS, _COPIES_OF_CIPHERTEXTS = 2.5, 2.4
+"""Times that their bytes are in memory while they are made (measured)."""
+
+_BYTES_PER_SLOT = 20
+"""Of values on their way into slots (measured)."""
+
+
+def require_modest(plan: Plan) -> None:
+    """Raise ValueError where a plan asks for more than any plan of `fhenn.plan`.
+
+    The schedules of `fhenn.backends.ckks.matrix` rotate by powers of two of positions, samples apart; layout "features"
+    needs no rotation.
+    """
+    if plan.features > _MOST_FEATURES:
+        raise ValueError(f"{plan.features} features are more than {_MOST_FEATURES}")
+    nodes = max(len(plan.signature), len(plan.stages), len(plan.witnesses))
+    if nodes > _MOST_NODES:
+        raise ValueError(f"{nodes} nodes or witnesses are more than {_MOST_NODES}")
+    names = [*plan.signature, *(stage.node for stage in plan.stages), *(witness.node for witness in plan.witnesses)]
+    if any(len(name) > _LONGEST_NAME for name in names):
+        raise ValueError(f"a name is longer than {_LONGEST_NAME} characters")
+    places = [witness.place for witness in plan.witnesses]
+    if places != sorted(set(places)) or any(witness.neurons > _MOST_FEATURES for witness in plan.witnesses):
+        raise ValueError("its witnesses are none of a model's")
+    vectors = isinstance(plan.layout, Vectors)
+    if not (vectors if plan.layout_name == "latency" else plan.layout == FEATURES):
+        raise ValueError(f"a layout {plan.layout.name!r} is none of {plan.layout_name!r}")
+    possible = set()
+    if isinstance(plan.layout, Vectors):
+        together = plan.layout.samples
+        possible = {together << power for power in range(int(log2(plan.parameters.slots / together)))}
+    if not possible.issuperset(plan.rotations) or len(set(plan.rotations)) < len(plan.rotations):
+        raise ValueError(f"it asks for {len(plan.rotations)} rotations, which no matrix product of its layout makes")
+
+
+def memory_of_keys(plan: Plan) -> float:
+    """About how many bytes of memory it takes to make a plan's keys: two numbers of N words for each prime of each."""
+    primes = len(plan.parameters.chain)
+    key = 16 * plan.parameters.ring_degree * primes * (primes - 1)
+    return key * (_CONTEXT_KEYS + len(plan.rotations)) + _COPIES_OF_KEYS * plan.bytes_of_keys
+
+
+def memory_of_upload(plan: Plan) -> float:
+    """About how many bytes of memory it takes to encrypt the samples that share ciphertexts."""
+    each = _BYTES_PER_SLOT * plan.parameters.slots + _COPIES_OF_CIPHERTEXTS * plan.bytes_per_ciphertext
+    return plan.ciphertexts_per_sample * each
+
+
+def require_memory(what: str, needed: float, allowed: float) -> None:
+    """Raise PlanError where a plan's keys, or the ciphertexts of a sample, take more memory than is allowed."""
+    if needed > allowed:
+        enough = ceil(needed / 1e8) * 100
+        raise PlanError(
+            f"{what} of this plan take about {needed / 1e6:,.0f} MB of memory; allowed are {allowed / 1e6:,.0f} MB.",
+            f"If you trust whoever made the plan, allow more: memory={enough}e6, or --memory-mb {enough}.",
+        )
