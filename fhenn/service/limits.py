@@ -16,14 +16,17 @@ def _processors() -> int:
 class Limits:
     """Bounds on requests. Sizes in bytes, times in seconds.
 
-    workers: processes that evaluate. memory: address space of each. contexts: evaluation keys that each keeps
-    loaded. body: of a prediction's request. keys: of one client's evaluation keys. keys_per_owner, bytes_per_owner:
-    evaluation keys that are kept, and their bytes; the least recently used go first. ciphertexts: in one
-    prediction. seconds: of one evaluation. queue: requests that wait for a worker. per_owner: requests of one owner
-    at once. crashes: workers that one owner's requests may end in a minute, by crashing them or taking too long.
-    held: bytes of request bodies in memory, all together. idle: longest silence of a client that owes bytes, or
-    takes none. transfer: longest time for a request's body. header: longest time for a request's head. connections:
-    open at once. drain: for running requests at shutdown.
+    workers: processes that evaluate. memory: address space of each. contexts: evaluation keys that each keeps loaded.
+    body: of a prediction's request. keys: of one client's evaluation keys. keys_per_owner,
+    bytes_per_owner: evaluation keys that are kept, and their bytes; the least recently used go first. ciphertexts: in one prediction. seconds: of one evaluation. queue: requests that wait for a worker.
+    per_owner: requests of one owner at once. crashes: workers that one owner's requests may end in a minute, by
+    crashing them or taking too long. held: bytes of request bodies in memory, all together. idle: longest silence of a
+    client that owes bytes, or takes none. transfer: longest time for a request's body, and for its answer. header:
+    longest time for a request's head. request: longest time for a request as a whole. connections: open at once.
+    strangers: of those, that have shown no token; per_address: of those, from one address. drain: for running requests
+    at shutdown. start: of one worker. resident: memory of a worker between two requests, above which it is replaced.
+    answer: bytes of one answer. spooled: bytes of answers on their way, all together. rate: bytes a second that a
+    client must take of an answer, on average.
     Raises ParameterError where one is not positive.
     """
 
@@ -43,8 +46,16 @@ class Limits:
     idle: float = 20.0
     transfer: float = 600.0
     header: float = 10.0
+    request: float = 900.0
     connections: int = 1000
+    strangers: int = 256
+    per_address: int = 64
     drain: float = 60.0
+    start: float = 60.0
+    resident: int = 1 << 30
+    answer: int = 512 << 20
+    spooled: int = 4 << 30
+    rate: int = 64 << 10
 
     def __post_init__(self) -> None:
         for each in fields(self):
