@@ -38,7 +38,8 @@ def serve(
     is for loopback alone. trusted_proxies: addresses or networks of what is in front, whose headers say where a request
     comes from. add: names, models and plans to keep in the folder first, once nothing else is in the way of
     serving them. port: 0 for a free one. started: called with the address once it takes requests.
-    Raises ServiceRefused, StoreLocked where another service runs on the folder, StoreUnsafe, ParameterError, FhennError.
+    Raises ServiceRefused, StoreLocked where another service runs on the folder, StoreUnsafe, ParameterError,
+    FhennError.
     """
     proxies = networks_of(trusted_proxies)
     limits = with_descriptors(limits or Limits())
