@@ -105,9 +105,13 @@ this machine; it would have gone to https://host. `fhenn keygen` writes them bes
         return
     if found is None and data.startswith(_MAGIC):
         _parsed(kind, data)  # says what is wrong with the header
-    suggestion = _KINDS[kind][1] if kind in _KINDS else "Give one."
     got = in_words(found)
-    raise WrongKind(in_words(kind), f"it is {got}", source or "it", got, destination, suggestion)
+    raise WrongKind(in_words(kind), f"it is {got}", source or "it", got, destination, source_of(kind))
+
+
+def source_of(kind: str) -> str:
+    """A sentence on where a file of a kind comes from."""
+    return _KINDS[kind][1] if kind in _KINDS else "Give one."
 
 
 def in_words(kind: str | None) -> str:

@@ -12,8 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
 
-from fhenn.errors import FileExists, ParameterError
-from fhenn.wire import MOST_OF_HEADER, in_words, kind_of, require_kind
+from fhenn.errors import FileExists, FileMissing, ParameterError
+from fhenn.wire import MOST_OF_HEADER, in_words, kind_of, require_kind, source_of
 
 _PRIVATE, _PUBLIC = 0o600, 0o666
 _UNFINISHED = (".part", ".gone")
@@ -22,17 +22,22 @@ _OF_SERVERS = {"ciphertexts", "answer"}
 """An answer of an older fhenn is the one, of a newer the other."""
 
 
-def read(path: str | Path) -> bytes:
-    """The bytes of a file. Raises OSError."""
-    return Path(path).read_bytes()
+def read(path: str | Path, kind: str = "") -> bytes:
+    """The bytes of a file. kind: what it is to hold, for the error where it is missing. Raises FileMissing, OSError."""
+    try:
+        return Path(path).read_bytes()
+    except FileNotFoundError as error:
+        if not kind:
+            raise
+        raise FileMissing(str(path), in_words(kind), source_of(kind)) from error
 
 
 def read_kind(path: str | Path, kind: str, destination: str = "") -> bytes:
     """The bytes of a file that must be of a kind (`fhenn.wire.require_kind`).
 
-    destination: the address that they are for, if any. Raises WrongKind, WireFormatError, OSError.
+    destination: the address that they are for, if any. Raises FileMissing, WrongKind, WireFormatError, OSError.
     """
-    data = read(path)
+    data = read(path, kind)
     require_kind(kind, data, str(path), destination)
     return data
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import textwrap
 from collections.abc import Iterator
@@ -12,15 +11,13 @@ from math import ceil, inf, log2
 from typing import Any, cast
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from fhenn.approx import FUNCTIONS, PRESETS, Function, Polynomial, choose, fit, preset, tail_safe
 from fhenn.approx.fits import MAX_DEGREE, Domain, Method, symmetric
 from fhenn.approx.numbers import rounded_up
 from fhenn.approx.polynomial import checked_domain
 from fhenn.cli.nodes import FITTED
-from fhenn.cli.show import as_json_option
+from fhenn.cli.show import Grid, as_json_option, tell
 from fhenn.errors import AccuracyUnreached, ExtraMissing, ParameterError
 
 METHODS = ("minimax", "least-squares", "chebyshev")
@@ -81,23 +78,19 @@ def approx(
     rows = [(each, chosen if each == chosen.degree else _attempt(fits, each)) for each in _shown(fits, chosen.degree)]
     line = fits.python(chosen)
     formula = chosen.to_monomial() if chosen.degree <= _LARGEST_MONOMIAL else chosen.to_chebyshev()
-    if as_json:
-        report = {
-            "function": name,
-            "domain": chosen.domain,
-            "method": "tail-safe" if reach else method or "minimax",
-            "tail_safe": reach,
-            "table": [_entry(polynomial) for _, polynomial in rows if polynomial is not None],
-            "chosen": _entry(chosen) | {"basis": formula.basis, "coefficients": formula.coefficients},
-            "python": line,
-        }
-        click.echo(json.dumps(report, indent=2))
-        return
+    report = {
+        "function": name,
+        "domain": chosen.domain,
+        "method": "tail-safe" if reach else method or "minimax",
+        "tail_safe": reach,
+        "table": [_entry(polynomial) for _, polynomial in rows if polynomial is not None],
+        "chosen": _entry(chosen) | {"basis": formula.basis, "coefficients": formula.coefficients},
+        "python": line,
+    }
     low, high = chosen.domain
     kind = f"tail-safe to [{reach[0]:g}, {reach[1]:g}]" if reach else method or "minimax"
-    click.echo(f"{name} on [{low:g}, {high:g}], {kind}")
-    Console().print(_table(rows, chosen))
-    click.echo(f"\n{_formula(formula)}\n\n{line}")
+    heading = f"{name} on [{low:g}, {high:g}], {kind}"
+    tell(as_json, report, heading, _table(rows, chosen), f"\n{_formula(formula)}\n\n{line}")
 
 
 class _Fits:
@@ -212,8 +205,8 @@ def _formula(polynomial: Polynomial) -> str:
     return textwrap.fill(" ".join(terms), 100).replace("\xa0", " ") + ending
 
 
-def _table(rows: list[tuple[int, Polynomial | None]], chosen: Polynomial) -> Table:
-    table = Table()
+def _table(rows: list[tuple[int, Polynomial | None]], chosen: Polynomial) -> Grid:
+    table = Grid()
     table.add_column("")
     for heading in ("degree", "levels", "largest error"):
         table.add_column(heading, justify="right")

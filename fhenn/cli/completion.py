@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
+from fhenn.cli.show import say
+
 
 @click.command()
 @click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
@@ -20,4 +22,4 @@ def completion(context: click.Context, shell: str) -> None:
     kind = get_completion_class(shell)
     if kind is None:
         raise click.UsageError(f"this version of click knows no {shell}.")
-    click.echo(kind(context.find_root().command, {}, "fhenn", "_FHENN_COMPLETE").source())
+    say(kind(context.find_root().command, {}, "fhenn", "_FHENN_COMPLETE").source())

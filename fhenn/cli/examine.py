@@ -1,27 +1,22 @@
-"""`fhenn certify` and `fhenn inspect`: what holds for a model, and what a file is."""
+"""`fhenn certify`: what holds for a model."""
 
 from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table as Grid
 
 import fhenn
 from fhenn import artifacts
 from fhenn.cli.bounds import bounds_options, chosen_bounds, features_of
-from fhenn.cli.show import FILE, as_json_option, megabytes, tell
+from fhenn.cli.show import FILE, as_json_option, tell
 from fhenn.cli.tables import read_table
-from fhenn.errors import NonFiniteValue, WireFormatError
+from fhenn.errors import NonFiniteValue
 from fhenn.nn import Node
-from fhenn.wire import unframe
 
 
 @click.command()
@@ -80,48 +75,3 @@ def _sample(model: Node, path: Path) -> Any:
     if nonfinite:
         raise NonFiniteValue(str(path), nonfinite, "Drop or impute them first.")
     return np.vstack([values, values, values]) if len(values) < 3 else values
-
-
-@click.command()
-@click.argument("file", type=FILE)
-@as_json_option
-def inspect(*, file: Path, as_json: bool) -> None:
-    """Show what FILE is: its kind, format version, size, and what its header says. Nothing secret is shown.
-
-    Ends with 1 where its body is not what its header says.
-
-    \b
-      fhenn inspect upload.fhenn
-    """
-    header = artifacts.header_of(file)
-    fault = _fault(header.kind, file)
-    if as_json:
-        click.echo(json.dumps({"file": str(file), **asdict(header), "fault": fault}, indent=2))
-    else:
-        _print(header, fault)
-    if fault is not None:
-        sys.exit(1)
-
-
-def _fault(kind: str, file: Path) -> str | None:
-    """What is wrong with the length or digest of a file, None where nothing is."""
-    try:
-        unframe(kind, artifacts.read(file))
-    except WireFormatError as error:
-        return error.reason
-    return None
-
-
-def _print(header: artifacts.Header, fault: str | None) -> None:
-    grid = Grid(show_header=False)
-    rows = [("kind", _said(header.kind)), ("format version", str(header.version)), ("body", megabytes(header.size))]
-    rows += [(name, _said(value)) for name, value in header.meta.items()]
-    for row in [*rows, ("SHA-256", _said(header.sha256)), ("whole", "yes" if fault is None else f"no: {fault}")]:
-        grid.add_row(*row)
-    Console().print(grid)
-
-
-def _said(value: Any) -> str:
-    """A value of a header, as a stranger wrote it: no control characters, and not without end."""
-    text = value if isinstance(value, str) else json.dumps(value)
-    return escape("".join(each if each.isprintable() else "�" for each in text[:200]))

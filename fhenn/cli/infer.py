@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import sys
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,15 @@ from numpy.typing import NDArray
 import fhenn
 from fhenn import artifacts
 from fhenn.cli.passphrase import new_passphrase, passphrase_file_option, passphrase_of
-from fhenn.cli.show import FILE, as_json_option, megabytes, output_option, progress, tell
+from fhenn.cli.show import FILE, as_json_option, megabytes, output_option, progress, tell, warn
 from fhenn.cli.tables import Table, as_csv, check_ending, read_table, write_table
-from fhenn.errors import FileExists, ParameterError, RangeViolation
+from fhenn.errors import BoundsExceeded, FileExists, ParameterError
 from fhenn.interop import Reading
 from fhenn.nn.finish import finished
 from fhenn.planner.demands import MEMORY
 from fhenn.planner.flooding import MOST_BITS, MOST_QUERIES, STATISTICAL_BITS
 from fhenn.session.client import OnViolation
+from fhenn.text import printable
 
 
 def plan_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -136,7 +137,11 @@ def encrypt(
             inside = np.clip(values, client.plan.low, client.plan.high)
             clipped = int(np.count_nonzero(inside != values))
             values = inside
-        upload = client.encrypt(values)
+        try:
+            upload = client.encrypt(values)
+        except BoundsExceeded as error:
+            names = () if reading is None or reading.features is None else reading.features
+            raise replace(error, names=tuple(names[place] for place in error.features if names)) from None
     artifacts.write(output, upload)
     result = {"ciphertexts": str(output), "samples": len(values), "bytes": len(upload), "clipped": clipped}
     noted = f", {clipped} values clipped" if clipped else ""
@@ -244,18 +249,12 @@ def decrypt(
     client = _client(message, secret, passphrase_file)
     if shared_so_far is not None:
         client.keep_budget(_budget_of(secret), shared_so_far, overwrite=True)
-    data = artifacts.read(answer)
+    data = artifacts.read(answer, "answer")
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
-        try:
-            found = client.decrypt(
-                data, on_violation=on_violation, share=share, queries=queries, bits=bits, finish=False
-            )
-        except RangeViolation as violation:
-            click.echo(f"fhenn: {violation}", err=True)
-            sys.exit(1)
+        found = client.decrypt(data, on_violation=on_violation, share=share, queries=queries, bits=bits, finish=False)
     for warning in warned:
-        click.echo(f"fhenn: warning: {warning.message}", err=True)
+        warn(warning.message)
     scores = np.ma.getdata(found)
     table = predictions(scores, reading, client.plan.finish)
     masked = np.flatnonzero(np.ma.getmaskarray(found).any(axis=1))
@@ -269,7 +268,22 @@ def decrypt(
         return
     names = table.names or ()
     rows = list(zip(*(column.tolist() for column in table.columns), strict=True))
-    tell(as_json, {"predictions": [dict(zip(names, row, strict=True)) for row in rows]}, as_csv(table).rstrip("\n"))
+    lines = as_csv(_shown(table)).rstrip("\n")
+    tell(as_json, {"predictions": [dict(zip(names, row, strict=True)) for row in rows]}, lines)
+
+
+def _shown(table: Table) -> Table:
+    """A table for the terminal: a plan that a stranger made names its classes, and a line of text is a row."""
+    names = None if table.names is None else tuple(map(printable, table.names))
+    columns = (
+        column if column.dtype.kind in "biuf" else np.array([_cell(each) for each in column.tolist()], dtype=object)
+        for column in table.columns
+    )
+    return Table(names, tuple(columns))
+
+
+def _cell(value: Any) -> Any:
+    return printable(value) if isinstance(value, str) else value
 
 
 def _allowed(memory_mb: int | None) -> float:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
-
 import click
-from rich.console import Console
-from rich.table import Table
 
 from fhenn import __version__
 from fhenn.cli.approx import approx
 from fhenn.cli.build import import_, plan, train
 from fhenn.cli.completion import completion
-from fhenn.cli.examine import certify, inspect
+from fhenn.cli.examine import certify
 from fhenn.cli.infer import decrypt, encrypt, evaluate, keygen
+from fhenn.cli.inspection import inspect
 from fhenn.cli.plot import plot
 from fhenn.cli.predict import fetch, predict
 from fhenn.cli.serve import model, serve, token
-from fhenn.cli.show import as_json_option, progress
+from fhenn.cli.show import Grid, as_json_option, progress, tell
 from fhenn.demo import Report, run
 from fhenn.demo.job import PHASES
 
@@ -80,15 +77,12 @@ def demo(seed: int, as_json: bool) -> None:
     """
     with progress(as_json) as show:
         report = run(seed, lambda phase: show(phase, PHASES.index(phase), len(PHASES)))
-    if as_json:
-        click.echo(json.dumps(report.to_dict(), indent=2))
-    else:
-        Console().print(_table(report))
+    tell(as_json, report.to_dict(), _table(report))
 
 
-def _table(report: Report) -> Table:
+def _table(report: Report) -> Grid:
     """The report as a table that a person can read."""
-    table = Table(title="Encrypted logistic regression, Wisconsin diagnostic breast cancer", title_justify="left")
+    table = Grid(title="Encrypted logistic regression, Wisconsin diagnostic breast cancer", title_justify="left")
     table.add_column("what")
     table.add_column("value", justify="right")
     chain = ", ".join(map(str, report.chain))

@@ -8,6 +8,7 @@ import click
 
 from fhenn.approx.fits import Domain
 from fhenn.cli.nodes import FITTED
+from fhenn.cli.show import say
 from fhenn.errors import ParameterError
 from fhenn.nn import Activation, SignReLU, Square
 
@@ -55,7 +56,7 @@ def plot(
         show(figure)
     else:
         save(figure, output)
-        click.echo(f"wrote {output}")
+        say(f"wrote {output}")
 
 
 def node(name: str, domain: Domain | None, degree: int | None, accuracy: float | None) -> Activation:

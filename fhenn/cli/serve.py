@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from fhenn.artifacts import read_kind
+from fhenn.cli.show import Grid, as_json_option, say, tell
 from fhenn.errors import ExtraMissing
 from fhenn.service.tokens import Tokens
 
@@ -44,12 +42,6 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--tls-elsewhere", is_flag=True, help="Something in front ends TLS: plain HTTP on other addresses than loopback."
 )
-@click.option(
-    "--trusted-proxy",
-    multiple=True,
-    metavar="ADDRESS",
-    help="Address or network in front of it, whose X-Forwarded-For or Forwarded is believed. May be repeated.",
-)
 @click.option("--workers", type=click.IntRange(min=1), help="Processes that evaluate.  [default: one per processor]")
 @click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="Bound on one evaluation.  [default: 60]")
 @click.option("--queue", type=click.IntRange(min=1), help="Requests that may wait for a worker.  [default: 64]")
@@ -67,7 +59,6 @@ def serve(
     ssl_certfile: Path | None,
     ssl_keyfile: Path | None,
     tls_elsewhere: bool,
-    trusted_proxy: tuple[str, ...],
     workers: int | None,
     seconds: float | None,
     queue: int | None,
@@ -108,7 +99,7 @@ def serve(
         "ciphertexts": ciphertexts,
     }
     limits = Limits(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
-    models = [(name, _bytes(model, "model"), _bytes(plan, "plan")) for name, model, plan in add]
+    models = [(name, read_kind(model, "model"), read_kind(plan, "plan")) for name, model, plan in add]
     run(
         store,
         host,
@@ -117,17 +108,9 @@ def serve(
         ssl_certfile,
         ssl_keyfile,
         tls_elsewhere,
-        trusted_proxy,
         models,
-        lambda url: click.echo(f"fhenn serves {url}"),
+        lambda url: say(f"fhenn serves {url}"),
     )
-
-
-def _bytes(path: str | Path, kind: str) -> bytes:
-    try:
-        return read_kind(path, kind)
-    except OSError as error:
-        raise click.UsageError(f"{path} cannot be read ({error.strerror}).") from error
 
 
 @click.group()
@@ -147,22 +130,19 @@ def model() -> None:
 @click.argument("model_file", metavar="MODEL", type=_FILE)
 @click.argument("plan_file", metavar="PLAN", type=_FILE)
 @_STORE
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
+@as_json_option
 def add(name: str, model_file: Path, plan_file: Path, store: Path, as_json: bool) -> None:
     """Add a model as the current version of NAME, from the files of the model and its plan.
 
     Adding an earlier version again makes it the current one again.
     """
-    version = _models(store).add(name, _bytes(model_file, "model"), _bytes(plan_file, "plan"))
-    if as_json:
-        click.echo(json.dumps({"name": name, "version": version}))
-    else:
-        click.echo(f"{name} {version} is current")
+    version = _models(store).add(name, read_kind(model_file, "model"), read_kind(plan_file, "plan"))
+    tell(as_json, {"name": name, "version": version}, f"{name} {version} is current")
 
 
 @model.command(name="list")
 @_STORE
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
+@as_json_option
 def list_models(store: Path, as_json: bool) -> None:
     """List names and versions, and which version is current."""
     models = _models(store)
@@ -172,26 +152,24 @@ def list_models(store: Path, as_json: bool) -> None:
         for name, current, versions in found
         for version in versions
     ]
-    if as_json:
-        click.echo(json.dumps(rows))
-        return
-    table = Table("name", "version", "")
+    table = Grid("name", "version", "")
     for row in rows:
-        table.add_row(str(row["name"]), str(row["version"]), "current" if row["current"] else "")
-    Console().print(table)
+        table.add_row(row["name"], row["version"], "current" if row["current"] else "")
+    tell(as_json, rows, table)
 
 
 @model.command()
 @click.argument("name")
 @click.argument("version", required=False)
 @_STORE
-def remove(name: str, version: str | None, store: Path) -> None:
+@as_json_option
+def remove(name: str, version: str | None, store: Path, as_json: bool) -> None:
     """Remove VERSION of the model NAME, or the whole model where no version is given.
 
     Clients that hold the plan of what was removed are told to fetch the current one.
     """
     _models(store).remove(name, version)
-    click.echo(f"removed {name}{' ' + version if version else ''}")
+    tell(as_json, {"removed": name, "version": version}, f"removed {name}{' ' + version if version else ''}")
 
 
 def _models(store: Path) -> ModelStore:
@@ -215,40 +193,36 @@ def token() -> None:
 @click.argument("owner")
 @_STORE
 @click.option("--days", type=float, default=90.0, show_default=True, help="Until it expires.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
+@as_json_option
 def create(owner: str, store: Path, days: float, as_json: bool) -> None:
     """Create a token for OWNER and print it, this once: only its SHA-256 is kept."""
     text, kept = Tokens(store / "tokens").create(owner, days)
-    if as_json:
-        click.echo(json.dumps({"token": text, "id": kept.id, "owner": kept.owner, "expires": kept.expires}))
-    else:
-        click.echo(text)
-        click.echo(f"for {kept.owner}, until {kept.expires}; it is not shown again", err=True)
+    tell(as_json, {"token": text, "id": kept.id, "owner": kept.owner, "expires": kept.expires}, text)
+    if not as_json:
+        say(f"for {kept.owner}, until {kept.expires}; it is not shown again", err=True)
 
 
 @token.command(name="list")
 @_STORE
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
+@as_json_option
 def list_tokens(store: Path, as_json: bool) -> None:
     """List ids, owners and expiry; the tokens themselves are not kept."""
     tokens = Tokens(store / "tokens")
     kept = tokens.all()
     rows = [{"id": one.id, "owner": one.owner, "created": one.created, "expires": one.expires} for one in kept]
-    if as_json:
-        click.echo(json.dumps(rows))
-        return
-    table = Table("id", "owner", "created", "expires")
+    table = Grid("id", "owner", "created", "expires")
     for one in kept:
         table.add_row(
             one.id, one.owner, one.created[:10], one.expires[:10] + (" (expired)" if tokens.expired(one) else "")
         )
-    Console().print(table)
+    tell(as_json, rows, table)
 
 
 @token.command()
 @click.argument("identity", metavar="ID")
 @_STORE
-def revoke(identity: str, store: Path) -> None:
+@as_json_option
+def revoke(identity: str, store: Path, as_json: bool) -> None:
     """Revoke the token with ID, from the next request on."""
     Tokens(store / "tokens").revoke(identity)
-    click.echo(f"revoked {identity}")
+    tell(as_json, {"revoked": identity}, f"revoked {identity}")

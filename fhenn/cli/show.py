@@ -1,8 +1,11 @@
-"""What all commands share: how results and progress are shown, and which files they take."""
+"""What all commands share: how results and progress are shown, and which files they take.
+
+Everything that a command prints goes through here, and through `fhenn.text`: what strangers wrote does nothing to the
+terminal.
+"""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,16 +14,23 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
 
+from fhenn.cli.words import words
 from fhenn.errors import ParameterError
+from fhenn.text import json_text, printable, printable_lines
 
-as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
+as_json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON, for machines; an error too, as {error, message, data}."
+)
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 """A file to read or write; what is wrong with it is said by whoever opens it."""
 
 
 _LONGEST_LINE = 1 << 12
+_LONGEST_MESSAGE = 4000
 
 
 def output_option(default: str, what: str) -> Callable[[Any], Any]:
@@ -30,9 +40,39 @@ def output_option(default: str, what: str) -> Callable[[Any], Any]:
     )
 
 
-def tell(as_json: bool, result: dict[str, Any], text: str) -> None:
-    """Print a result: as JSON, or as text for people."""
-    click.echo(json.dumps(result, indent=2, default=str) if as_json else text)
+class Grid(Table):
+    """A table on the terminal, whose cells are text and nothing else: no markup, and nothing that a terminal obeys."""
+
+    def add_row(self, *cells: object, **options: Any) -> None:
+        """A row of cells, each printed as `str` does."""
+        super().add_row(*(Text(printable(cell), overflow="fold") for cell in cells), **options)
+
+
+def say(text: object, err: bool = False) -> None:
+    """Print lines of text. err: to standard error."""
+    click.echo(printable_lines(text), err=err)
+
+
+def tell(as_json: bool, result: Any, *parts: str | Grid) -> None:
+    """Print a result: as JSON, or as texts and tables for people."""
+    if as_json:
+        click.echo(json_text(result))
+        return
+    for part in parts:
+        if isinstance(part, Grid):
+            Console(markup=False, emoji=False, highlight=False).print(part)
+        else:
+            say(part)
+
+
+def warn(warning: object) -> None:
+    """Print a warning, in one line, on standard error."""
+    say(f"fhenn: warning: {sentence(words(warning))}", err=True)
+
+
+def sentence(text: str) -> str:
+    """A text in one line, for the terminal."""
+    return printable(" ".join(text.splitlines()), _LONGEST_MESSAGE)
 
 
 def first_line(path: Path, what: str) -> str:
@@ -53,12 +93,12 @@ def first_line(path: Path, what: str) -> str:
 def progress(as_json: bool = False) -> Iterator[Callable[[str, int, int], None]]:
     """A bar on standard error, on a terminal only; what is yielded is called with (what, done, total)."""
     console = Console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=as_json or not console.is_terminal) as bar:
         task = bar.add_task("start", total=None)
 
         def show(what: str, done: int, total: int) -> None:
-            bar.update(task, description=f"{what:>9}", completed=done, total=total)
+            bar.update(task, description=f"{printable(what, 40):>9}", completed=done, total=total)
 
         yield show
 

@@ -200,9 +200,10 @@ class Client:
         low, high = np.array(self._plan.low), np.array(self._plan.high)
         beyond = np.maximum(low - values, values - high)
         if beyond.max() > 0:
-            features = tuple(int(feature) for feature in np.flatnonzero(beyond.max(axis=0) > 0))
-            row, feature = np.unravel_index(int(beyond.argmax()), beyond.shape)
-            raise BoundsExceeded(features, float(values[row, feature]), float(low[feature]), float(high[feature]))
+            features, samples = (tuple(map(int, np.flatnonzero(beyond.max(axis=axis) > 0))) for axis in (0, 1))
+            row, feature = map(int, np.unravel_index(int(beyond.argmax()), beyond.shape))
+            largest, bounds = float(values[row, feature]), (float(low[feature]), float(high[feature]))
+            raise BoundsExceeded(features, largest, *bounds, samples, (row, feature))
 
     def decrypt(
         self,

@@ -16,6 +16,7 @@ from click.testing import CliRunner
 import fhenn
 from fhenn import artifacts
 from fhenn.cli import cli
+from fhenn.cli import run as process
 from fhenn.errors import (
     BoundsExceeded,
     CertificateInvalid,
@@ -27,6 +28,7 @@ from fhenn.errors import (
     NonFiniteValue,
     ParameterError,
     PlanError,
+    RangeViolation,
     SecretLocked,
     ShapeMismatch,
     WireFormatError,
@@ -225,14 +227,21 @@ class TestViolations:
     def decrypt(self, here, *more, code=0):
         line = ["decrypt", here / "a", "--plan", here / "p", "--secret", here / "s", *more]
         result = runner.invoke(cli, list(map(str, line)))
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
         assert result.exit_code == code, result.output
         return result
 
-    def test_stops(self, here, tmp_path):
-        result = self.decrypt(here, "-o", tmp_path / "out.csv", code=1)
-        assert "1 of 3 samples" in result.stderr
-        assert "sample 1;" in result.stderr
+    def test_stops(self, here, tmp_path, capsys):
+        with pytest.raises(RangeViolation, match="1 of 3 samples.*: sample 1;"):
+            self.decrypt(here, "-o", tmp_path / "out.csv")
         assert not (tmp_path / "out.csv").exists()
+        line = ["decrypt", str(here / "a"), "--plan", str(here / "p"), "--secret", str(here / "s")]
+        assert process(line) == 1
+        assert "sample 2; found by" in capsys.readouterr().err  # the second: people count from one
+        assert process([*line, "--json"]) == 1
+        error = json.loads(capsys.readouterr().out)
+        assert (error["error"], error["data"]["report"]["samples"]) == ("range-violation", [1])
 
     def test_warns(self, here):
         result = self.decrypt(here, "--on-violation", "warn")
@@ -548,7 +557,10 @@ class TestMistakes:
 
     def test_one_line_and_exit_code_two(self, tmp_path):
         for line, words in (
-            (["plan", "none.fhenn", "--bounds-from", "some.csv"], "none.fhenn: No such file or directory."),
+            (
+                ["plan", "none.fhenn", "--bounds-from", "some.csv"],
+                "no file none.fhenn, which would hold a model. `fhenn train` and",
+            ),
             (["keygen"], "secret.fhenn exists already"),
             (["decrypt", "keys.fhenn"], "is a set of evaluation keys, where"),
             (["train", "some.csv", "--label", "b", "-o", str(tmp_path / "m")], "no column 'b'"),

@@ -75,7 +75,7 @@ def test_without_the_extra_it_says_how_to_install_it(package):
     ("arguments", "message"),
     [
         ("plot sigmoid -o nowhere/node.svg", "the folder nowhere does not exist. Create it first."),
-        ("approx sigmoid --domain 8 -8 --degree 3", "domain (8, -8) is empty. Give (low, high) with low < high."),
+        ("approx sigmoid --domain 8 -8 --degree 3", "domain 8 -8 is empty. Give LOW HIGH with LOW < HIGH."),
     ],
 )
 def test_errors_are_one_line(arguments, message):

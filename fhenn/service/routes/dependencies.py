@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, Any
 
 from fastapi import Depends, Path, Query, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from fhenn.service.addresses import caller_of
 from fhenn.service.problems import MEDIA_TYPE as PROBLEM_TYPE
 from fhenn.service.problems import Problem
 from fhenn.service.service import Service
@@ -31,16 +29,12 @@ async def _holder(
     challenge = {"WWW-Authenticate": 'Bearer realm="fhenn"'}
     if credentials is None:
         raise Problem(401, "token-missing", "Send a token: `Authorization: Bearer fhenn_…`.", headers=challenge)
-    service, state = _service(request), request.scope["state"]
+    service = _service(request)
     token = await service.disk(service.store.tokens.holder, credentials.credentials)
     if token is None:
-        count = service.attempts.failed(caller_of(state["source"]))
-        await asyncio.sleep(service.attempts.delay(count))
         challenge["WWW-Authenticate"] += ', error="invalid_token"'
         raise Problem(401, "token-invalid", "This token is unknown or expired. Ask for another.", headers=challenge)
-    state["owner"] = token.owner
-    if (connection := state.get("connection")) is not None:
-        connection.recognise(token.owner)
+    request.scope["state"]["owner"] = token.owner
     return token
 
 

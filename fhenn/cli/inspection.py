@@ -1,0 +1,255 @@
+"""`fhenn inspect`: what a file is, in words and units."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from math import log2
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from fhenn import artifacts
+from fhenn.cli.show import FILE, Grid, as_json_option, megabytes, tell
+from fhenn.errors import FhennError, WireFormatError
+from fhenn.interop import ImportedModel, Reading
+from fhenn.nn import Activation, Linear
+from fhenn.planner import flatten
+from fhenn.wire import Header, in_words, unframe
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A line on a file: its name, as "levels"; its value, plain data; its unit, empty where it has none."""
+
+    name: str
+    value: Any
+    unit: str = ""
+
+    def __str__(self) -> str:
+        if self.unit == "bytes" and isinstance(self.value, int):
+            return megabytes(self.value)
+        if isinstance(self.value, bool):
+            return "yes" if self.value else "no"
+        if isinstance(self.value, list):
+            text = ", ".join(map(_plain, self.value)) or "none"
+        else:
+            text = "none" if self.value is None else _plain(self.value)
+        return f"{text} {self.unit}".rstrip()
+
+
+@dataclass(frozen=True)
+class Details:
+    """What a file of a kind says beyond its header: lines, and a table of features with their bounds."""
+
+    facts: tuple[Fact, ...]
+    features: tuple[dict[str, Any], ...] = ()
+
+
+@click.command()
+@click.argument("file", type=FILE)
+@as_json_option
+def inspect(*, file: Path, as_json: bool) -> None:
+    """Show what FILE is and what it says.
+
+    Its kind, format version, size and digest, and by its kind: parameters, levels, classes, the bounds of every
+    feature, whether a secret key is locked. Nothing secret is shown, and no passphrase is needed. Ends with 1 where its
+    body is not what its header says.
+
+    \b
+      fhenn inspect plan.fhenn
+    """
+    header = artifacts.header_of(file)
+    data = artifacts.read(file)
+    fault, details = None, Details(_header_facts(header))
+    try:
+        unframe(header.kind, data)
+        details = _READERS.get(header.kind, _of_header)(header, data)
+    except FhennError as error:
+        fault = error.reason if isinstance(error, WireFormatError) else str(error)
+    known = (
+        Fact("kind", in_words(header.kind)),
+        Fact("format version", header.version),
+        Fact("size", len(data), "bytes"),
+        *details.facts,
+        Fact("SHA-256", header.sha256),
+    )
+    grid = Grid(show_header=False)
+    for fact in known:
+        grid.add_row(fact.name, fact)
+    grid.add_row("whole", "yes" if fault is None else f"no: {fault}")
+    result = {
+        "file": str(file),
+        "kind": header.kind,
+        "version": header.version,
+        "size": header.size,
+        "meta": header.meta,
+        "sha256": header.sha256,
+        "fault": fault,
+        "details": {fact.name: fact.value for fact in details.facts},
+        "units": {fact.name: fact.unit for fact in known if fact.unit},
+        "features": list(details.features),
+    }
+    tell(as_json, result, grid, *([_features_table(details.features)] if details.features else []))
+    if fault is not None:
+        sys.exit(1)
+
+
+def _features_table(features: tuple[dict[str, Any], ...]) -> Grid:
+    bounded = "low" in features[0]
+    table = Grid("", "feature", *(("lowest", "highest") if bounded else ()))
+    for place, feature in enumerate(features, 1):
+        bounds = (f"{feature['low']:.6g}", f"{feature['high']:.6g}") if bounded else ()
+        table.add_row(place, feature["name"] or "(no name)", *bounds)
+    return table
+
+
+def _of_model(header: Header, data: bytes) -> Details:
+    model = artifacts.model_from_bytes(data)
+    nodes = list(flatten(model))
+    layers = [node for node in nodes if isinstance(node, Linear)]
+    reading = model.reading if isinstance(model, ImportedModel) else None
+    names = reading.features if reading is not None else None
+    inputs = layers[0].weight.shape[1] if layers else 0
+    return Details(
+        (
+            Fact("fingerprint", header.meta.get("fingerprint")),
+            Fact("nodes", [node.name for node in nodes]),
+            Fact("domains", [list(node.domain) for node in nodes if isinstance(node, Activation)]),
+            Fact("levels", model.cost),
+            Fact("inputs", inputs),
+            Fact("outputs", layers[-1].weight.shape[0] if layers else 0),
+            Fact("weights", sum(layer.weight.size + layer.bias.size for layer in layers)),
+            Fact("finish", model.finish),
+            *_reading_facts(reading),
+        ),
+        tuple({"name": name} for name in names or ()),
+    )
+
+
+def _of_plan(header: Header, data: bytes) -> Details:
+    plan, reading = artifacts.plan_from_bytes(data), artifacts.reading_from_bytes(data)
+    parameters = plan.parameters
+    names = (reading.features if reading is not None else None) or (None,) * plan.features
+    bounds = zip(names, plan.low, plan.high, strict=False)
+    return Details(
+        (
+            Fact("fingerprint", plan.fingerprint),
+            Fact("model", plan.model),
+            Fact("security", 128, "bits"),
+            Fact("ring degree", parameters.ring_degree),
+            Fact("chain", list(parameters.chain), "bits"),
+            Fact("scale", round(log2(parameters.scale), 2), "bits"),
+            Fact("levels", parameters.levels),
+            Fact("layout", plan.layout_name),
+            Fact("samples that share ciphertexts", plan.samples_per_ciphertext),
+            Fact("ciphertexts for a sample", plan.ciphertexts_per_sample),
+            Fact("ciphertext, about", plan.bytes_per_ciphertext, "bytes"),
+            Fact("evaluation keys, about", plan.bytes_of_keys, "bytes"),
+            Fact("rotation keys", len(plan.rotations)),
+            Fact("error of encryption, at most", plan.error),
+            Fact("error of an activation, at most", plan.approximation),
+            Fact("witnesses, one an activation", len(plan.witnesses)),
+            Fact("results to share", plan.queries),
+            Fact("finish", plan.finish),
+            *_reading_facts(reading),
+        ),
+        tuple({"name": name, "low": low, "high": high} for name, low, high in bounds),
+    )
+
+
+def _reading_facts(reading: Reading | None) -> Iterator[Fact]:
+    if reading is not None:
+        yield Fact("task", reading.task)
+        if reading.classes:
+            yield Fact("classes", list(reading.classes))
+            yield Fact("probabilities", reading.probability)
+
+
+def _of_certificate(header: Header, data: bytes) -> Details:
+    certificate = artifacts.certificate_from_bytes(data)
+    pairs = zip(certificate.low, certificate.high, strict=True)
+    return Details(
+        (
+            Fact("model", certificate.model),
+            Fact("parameters", header.meta.get("parameters")),
+            Fact("valid", certificate.valid),
+            Fact("holds for", "the box of data" if certificate.from_data else "declared bounds"),
+            Fact("scores", list(certificate.output)),
+            Fact("error, at most", certificate.total),
+            Fact("certain from a margin of", certificate.margin),
+        ),
+        tuple({"name": None, "low": low, "high": high} for low, high in pairs),
+    )
+
+
+def _of_secret(header: Header, data: bytes) -> Details:
+    """From the header alone: the key itself is not looked at."""
+    lock = header.meta.get("lock")
+    facts = [Fact("key", header.meta.get("fingerprint")), Fact("parameters", header.meta.get("parameters"))]
+    facts.append(Fact("locked", lock is not None))
+    if isinstance(lock, dict):
+        facts += [Fact(name, lock.get(name)) for name in ("cipher", "derivation")]
+        cost, block = lock.get("cost"), lock.get("block")
+        if type(cost) is int and type(block) is int:
+            facts.append(Fact("memory to unlock", 128 * cost * block, "bytes"))
+    known = {"fingerprint", "parameters", "lock"}
+    return Details((*facts, *(Fact(name, value) for name, value in header.meta.items() if name not in known)))
+
+
+def _of_keys(header: Header, data: bytes) -> Details:
+    rotations = header.meta.get("rotation_keys")
+    return Details(
+        (
+            Fact("key", header.meta.get("fingerprint")),
+            Fact("parameters", header.meta.get("parameters")),
+            Fact("rotation keys", rotations, "bytes"),
+        )
+    )
+
+
+def _of_ciphertexts(header: Header, data: bytes) -> Details:
+    meta = header.meta
+    shape, layout = meta.get("shape"), meta.get("layout")
+    facts = [Fact("key", meta.get("fingerprint")), Fact("parameters", meta.get("parameters"))]
+    if isinstance(shape, list) and len(shape) == 2:
+        facts += [Fact("samples", shape[0]), Fact("numbers a sample", shape[1])]
+    else:
+        facts.append(Fact("shape", shape))
+    facts.append(Fact("layout", layout.get("name") if isinstance(layout, dict) else layout))
+    facts.append(Fact("levels left", meta.get("level")))
+    try:
+        facts.append(Fact("scale", round(log2(float.fromhex(str(meta.get("scale")))), 2), "bits"))
+    except (ValueError, OverflowError):
+        facts.append(Fact("scale", meta.get("scale")))
+    known = {"fingerprint", "parameters", "shape", "layout", "level", "scale"}
+    return Details((*facts, *(Fact(name, value) for name, value in meta.items() if name not in known)))
+
+
+def _of_header(header: Header, data: bytes) -> Details:
+    return Details(_header_facts(header))
+
+
+def _header_facts(header: Header) -> tuple[Fact, ...]:
+    return tuple(Fact(name, value) for name, value in header.meta.items())
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, float | np.floating):
+        return f"{value:.6g}"
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+_READERS: Mapping[str, Callable[[Header, bytes], Details]] = {
+    "model": _of_model,
+    "plan": _of_plan,
+    "certificate": _of_certificate,
+    "secret-key": _of_secret,
+    "evaluation-context": _of_keys,
+    "ciphertexts": _of_ciphertexts,
+}
+"""By kind; of others the header is shown as it is."""

@@ -1,0 +1,107 @@
+"""Errors and warnings in the words of the command line: options and columns, where the library speaks of arguments."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import singledispatch
+
+from fhenn.errors import (
+    BoundsExceeded,
+    ContextMismatch,
+    FeatureMismatch,
+    RangeViolation,
+    RangeWarning,
+    ShapeMismatch,
+    ViolationReport,
+    listed,
+)
+from fhenn.text import printable
+
+PHRASES: Mapping[str, str] = {
+    " (finish='sigmoid')": "",
+    "(on_violation='mask')": "with --on-violation mask",
+    "plan(…, witness=True)": "`fhenn plan --witness`",
+    "plan(…, queries=…), or queries=…": "`fhenn plan`",
+    "Say which: model=…": "Say which: --model NAME.",
+    "Give (low, high) with low < high.": "Give LOW HIGH with LOW < HIGH.",
+    "Give (low, high).": "Give the lower one first.",
+    "Hand over Client.evaluation_keys().": "Give --keys.",
+    "accept it with a larger accuracy": "accept it with a larger --accuracy",
+    "or ask for it to be overwritten": "or give --overwrite",
+    "fhenn.plan chooses such": "`fhenn plan` chooses such",
+    "fhenn.plan does": "`fhenn plan` does",
+}
+"""What the library says, and what the command line says in its place."""
+
+_DOMAIN = re.compile(r"domain \(([^(),]+), ([^(),]+)\)")
+_SHAPE = re.compile(r"\((\w+(?:, \w+)*),?\)")
+
+
+@singledispatch
+def words(error: object) -> str:
+    """What an error, a warning or a report says, for somebody at a terminal who never saw the library.
+
+    Places of samples and columns count from 1 in it.
+    """
+    text = _DOMAIN.sub(r"domain \1 \2", str(error))
+    for python, spoken in PHRASES.items():
+        text = text.replace(python, spoken)
+    return text
+
+
+@words.register
+def _(error: BoundsExceeded) -> str:
+    columns = error.names or tuple(f"column {place + 1}" for place in error.features)
+    verb = "leaves" if len(columns) == 1 else "leave"
+    rows = f" in {listed(_from_one(error.samples), 'sample')}" if error.samples else ""
+    furthest = f"{error.largest:.6g}"
+    if error.furthest is not None:
+        sample, feature = error.furthest
+        column = dict(zip(error.features, columns, strict=False)).get(feature, f"column {feature + 1}")
+        furthest = f"{printable(column)} = {furthest} in sample {sample + 1}"
+    return (
+        f"{listed(columns)} {verb} the bounds of the plan{rows}; the furthest value is {furthest}, where the plan "
+        f"allows {error.low:g} to {error.high:g}. Give --clip to take the nearest bound, or plan again with wider "
+        "bounds (`fhenn plan --bounds`, or a larger --margin)."
+    )
+
+
+@words.register
+def _(error: FeatureMismatch) -> str:
+    found = str(error).rpartition(" Select them")[0]
+    return f"{found} Name the table's columns as the model does: `fhenn inspect` on the plan lists them."
+
+
+@words.register
+def _(error: ShapeMismatch) -> str:
+    return _SHAPE.sub(lambda match: match.group(1).replace(", ", " × "), str(error)).replace("got shape", "got")
+
+
+@words.register
+def _(error: ContextMismatch) -> str:
+    return (
+        f"this belongs to other keys ({printable(error.got)}) than those given ({printable(error.expected)}). "
+        "Use the secret key, the evaluation keys and the ciphertexts of one `fhenn keygen`."
+    )
+
+
+@words.register
+def _(report: ViolationReport) -> str:
+    text = str(replace(report, samples=_from_one(report.samples)))
+    return words.dispatch(object)(text).replace("calibrate the model on", "train a model on")
+
+
+@words.register
+def _(error: RangeViolation) -> str:
+    return words(error.report)
+
+
+@words.register
+def _(warning: RangeWarning) -> str:
+    return words(warning.report)
+
+
+def _from_one(places: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(place + 1 for place in places)
