@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from fhenn.artifacts.files import sweep
 from fhenn.service.clock import Clock
 from fhenn.service.folder import require_private
 from fhenn.service.key_store import KeyStore
@@ -41,6 +42,7 @@ class Store:
         self._folder = folder
         self._lock = Lock(folder / "lock", _WAY_OUT)
         try:
+            sweep(folder)
             self._identity = folder.stat().st_ino
             self.clock = clock or Clock(folder / "clock")
             self.tokens = Tokens(folder / "tokens", self.clock)

@@ -1,9 +1,8 @@
 import json
 
-import numpy as np
 import pytest
 from click.testing import CliRunner
-from service_harness import FEATURES, MODEL, PLAN, stored
+from service_harness import MODEL, NEXT_PLAN, ONE, PLAN, TWO, stored
 
 import fhenn
 from fhenn.artifacts import model_to_bytes, plan_from_bytes, plan_to_bytes
@@ -11,11 +10,6 @@ from fhenn.cli import cli
 from fhenn.errors import FhennError, ParameterError, PlanError, WireFormatError
 from fhenn.service.model_store import ModelStore
 from fhenn.service.store import Store
-
-OTHER = fhenn.Sequential([fhenn.Linear(np.ones((1, FEATURES)) / FEATURES, [-0.1])], finish="sigmoid")
-OTHER_PLAN = fhenn.plan(OTHER, inputs=[-1, 1])
-ONE = model_to_bytes(MODEL), plan_to_bytes(PLAN)
-TWO = model_to_bytes(OTHER), plan_to_bytes(OTHER_PLAN)
 
 
 @pytest.fixture
@@ -32,12 +26,12 @@ def current(models):
 def test_versions_stay_and_the_latest_is_current(models):
     assert len(models.catalogue()) == 0
     assert models.add("cancer", *ONE) == PLAN.fingerprint
-    assert models.add("cancer", *TWO) == OTHER_PLAN.fingerprint != PLAN.fingerprint
+    assert models.add("cancer", *TWO) == NEXT_PLAN.fingerprint != PLAN.fingerprint
     catalogue = models.catalogue()
-    assert current(models) == {"cancer": OTHER_PLAN.fingerprint}
+    assert current(models) == {"cancer": NEXT_PLAN.fingerprint}
     assert {version: model.plan for version, model in catalogue.versions["cancer"].items()} == {
         PLAN.fingerprint: PLAN.public(),
-        OTHER_PLAN.fingerprint: OTHER_PLAN.public(),
+        NEXT_PLAN.fingerprint: NEXT_PLAN.public(),
     }
     assert catalogue.outline == models.outline()
     assert models.add("cancer", *ONE) == PLAN.fingerprint
@@ -53,7 +47,7 @@ def test_a_version_that_was_read_is_not_read_again(models, monkeypatch):
     load = ModelStore._load
     monkeypatch.setattr(ModelStore, "_load", lambda self, *which: loads.append(which) or load(self, *which))
     assert models.catalogue(known).versions["cancer"][PLAN.fingerprint] is known.versions["cancer"][PLAN.fingerprint]
-    assert loads == [("cancer", OTHER_PLAN.fingerprint)]
+    assert loads == [("cancer", NEXT_PLAN.fingerprint)]
 
 
 def test_clients_get_no_ranges(models):
@@ -98,14 +92,14 @@ def test_versions_and_models_are_removed(models, tmp_path):
     for name, version, message in [
         ("nothing", None, "There are: cancer"),
         ("cancer", "0" * 32, "fhenn model list"),
-        ("cancer", OTHER_PLAN.fingerprint, "is the current version"),
+        ("cancer", NEXT_PLAN.fingerprint, "is the current version"),
         ("../keys", None, "no model"),
         ("cancer", "../cancer", "no version"),
     ]:
         with pytest.raises(ParameterError, match=message):
             models.remove(name, version)
     models.remove("cancer", PLAN.fingerprint)
-    assert models.outline() == (("cancer", OTHER_PLAN.fingerprint, (OTHER_PLAN.fingerprint,)),)
+    assert models.outline() == (("cancer", NEXT_PLAN.fingerprint, (NEXT_PLAN.fingerprint,)),)
     models.remove("cancer")
     assert list((tmp_path / "store" / "models").iterdir()) == []
 
@@ -182,9 +176,9 @@ def test_on_the_command_line(tmp_path):
     for number in "12":
         files = [str(tmp_path / f"m{number}"), str(tmp_path / f"p{number}")]
         added = runner.invoke(cli, ["model", "add", "cancer", *files, *where, "--json"], catch_exceptions=False)
-    assert json.loads(added.output) == {"name": "cancer", "version": OTHER_PLAN.fingerprint}
+    assert json.loads(added.output) == {"name": "cancer", "version": NEXT_PLAN.fingerprint}
     rows = json.loads(runner.invoke(cli, ["model", "list", *where, "--json"]).output)
-    assert {row["version"]: row["current"] for row in rows} == {PLAN.fingerprint: False, OTHER_PLAN.fingerprint: True}
+    assert {row["version"]: row["current"] for row in rows} == {PLAN.fingerprint: False, NEXT_PLAN.fingerprint: True}
     assert "current" in runner.invoke(cli, ["model", "list", *where]).output
     removed = runner.invoke(cli, ["model", "remove", "cancer", PLAN.fingerprint, *where])
     assert removed.output == f"removed cancer {PLAN.fingerprint}\n"
