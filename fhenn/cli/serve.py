@@ -42,6 +42,12 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--tls-elsewhere", is_flag=True, help="Something in front ends TLS: plain HTTP on other addresses than loopback."
 )
+@click.option(
+    "--trusted-proxy",
+    multiple=True,
+    metavar="ADDRESS",
+    help="Address or network in front of it, whose X-Forwarded-For or Forwarded is believed. May be repeated.",
+)
 @click.option("--workers", type=click.IntRange(min=1), help="Processes that evaluate.  [default: one per processor]")
 @click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="Bound on one evaluation.  [default: 60]")
 @click.option("--queue", type=click.IntRange(min=1), help="Requests that may wait for a worker.  [default: 64]")
@@ -59,6 +65,7 @@ def serve(
     ssl_certfile: Path | None,
     ssl_keyfile: Path | None,
     tls_elsewhere: bool,
+    trusted_proxy: tuple[str, ...],
     workers: int | None,
     seconds: float | None,
     queue: int | None,
@@ -108,6 +115,7 @@ def serve(
         ssl_certfile,
         ssl_keyfile,
         tls_elsewhere,
+        trusted_proxy,
         models,
         lambda url: say(f"fhenn serves {url}"),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from fhenn import __version__
+from fhenn.service.addresses import Network
 from fhenn.service.envelope import Envelope
 from fhenn.service.handlers import add_handlers
 from fhenn.service.limits import Limits
@@ -50,9 +51,12 @@ def _described(app: FastAPI) -> dict[str, Any]:
     return app.openapi_schema or {}
 
 
-def create_app(store: Store, limits: Limits) -> tuple[ASGIApp, Service]:
-    """The ASGI application of a service, and the service itself. Raises FhennError where a stored model is broken."""
-    service = Service(store, limits)
+def create_app(store: Store, limits: Limits, proxies: Sequence[Network] = ()) -> tuple[ASGIApp, Service]:
+    """The ASGI application of a service, and the service itself. Raises FhennError where a stored model is broken.
+
+    proxies: whose word on where a request comes from counts.
+    """
+    service = Service(store, limits, proxies)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -83,4 +87,4 @@ def create_app(store: Store, limits: Limits) -> tuple[ASGIApp, Service]:
     for each in (models, keys, predictions):
         app.include_router(each.router)
     add_handlers(app)
-    return Envelope(app, service.metrics), service
+    return Envelope(app, service.metrics, proxies), service

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
 import time
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from secrets import token_hex
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from fhenn.service.addresses import Network, source_of
 from fhenn.service.logs import log
 from fhenn.service.metrics import Metrics
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-_MOST_DRAINED = 64 << 20
-_LONGEST_DRAIN = 5.0
-_NOT_DRAINED = frozenset({408, 413})
-"""Answers to clients that would send for too long."""
 
 
 class Envelope:
-    """ASGI middleware, the outermost."""
+    """ASGI middleware, the outermost. proxies: whose word on where a request comes from counts."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self._app, self._metrics = app, metrics
+    def __init__(self, app: ASGIApp, metrics: Metrics, proxies: Sequence[Network] = ()) -> None:
+        self._app, self._metrics, self._proxies = app, metrics, proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""
@@ -36,31 +33,19 @@ class Envelope:
             return
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
-        start, status, received, sent, ended = time.perf_counter(), 0, 0, 0, False
+        scope["state"]["source"] = source = source_of(_peer(scope), _values(scope), self._proxies)
+        start, status, received, sent = time.perf_counter(), 0, 0, 0
 
         async def counted_receive() -> Message:
-            nonlocal received, ended
+            nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            ended = ended or not message.get("more_body", False)
             return message
-
-        async def drain() -> None:
-            """Take what a client still sends: many read an answer only after that."""
-            bound = received + _MOST_DRAINED
-            try:
-                async with asyncio.timeout(_LONGEST_DRAIN):
-                    while not ended and received < bound:
-                        await counted_receive()
-            except TimeoutError:
-                return
 
         async def guarded_send(message: Message) -> None:
             nonlocal status, sent
             if message["type"] == "http.response.start":
                 status = message["status"]
-                if not ended and status not in _NOT_DRAINED and _has_body(scope):
-                    await drain()
                 message["headers"] = [
                     *message.get("headers", []),
                     (b"x-request-id", request_id.encode()),
@@ -90,6 +75,7 @@ class Envelope:
                 status=status,
                 problem=scope["state"].get("problem"),
                 owner=scope["state"].get("owner"),
+                source=source,
                 seconds=round(seconds, 4),
                 bytes_in=received,
                 bytes_out=sent,
@@ -113,10 +99,17 @@ def _request_id(scope: Scope) -> str:
     return token_hex(8)
 
 
-def _has_body(scope: Scope) -> bool:
-    """Whether a client is sending a body; one that asks first, with Expect, is not."""
-    names = {name for name, _ in scope["headers"]}
-    return not names.isdisjoint({b"content-length", b"transfer-encoding"}) and b"expect" not in names
+def _peer(scope: Scope) -> str:
+    client = scope.get("client")
+    return str(client[0]) if client else "unknown"
+
+
+def _values(scope: Scope) -> dict[bytes, list[bytes]]:
+    """The values of each header, by its name."""
+    found: dict[bytes, list[bytes]] = {}
+    for name, value in scope["headers"]:
+        found.setdefault(name, []).append(value)
+    return found
 
 
 def _method(scope: Scope) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -43,6 +45,8 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
 async def _on_exception(request: Request, error: Exception) -> Response:
     if isinstance(error, OSError) and no_space(error):
         return _answer(request, Problem(507, "no-space", "There is no room to store it. Try again later."))
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        return _answer(request, Problem(503, "busy", "Too many files are open. Send it again.", retry_after=1))
     if isinstance(error, OSError):
         detail = "The service's storage failed. Ask what is there, and send it again later."
         return _answer(request, Problem(503, "storage", detail, retry_after=2))

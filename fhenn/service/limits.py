@@ -16,14 +16,28 @@ def _processors() -> int:
 class Limits:
     """Bounds on requests. Sizes in bytes, times in seconds.
 
-    workers: processes that evaluate. memory: address space of each. contexts: evaluation keys that each keeps
-    loaded. body: of a prediction's request. keys: of one client's evaluation keys. keys_per_owner, bytes_per_owner:
-    evaluation keys that are kept, and their bytes; the least recently used go first. ciphertexts: in one
-    prediction. seconds: of one evaluation. queue: requests that wait for a worker. per_owner: requests of one owner
-    at once. crashes: workers that one owner's requests may end in a minute, by crashing them or taking too long.
-    held: bytes of request bodies in memory, all together. idle: longest silence of a client that owes bytes, or
-    takes none. transfer: longest time for a request's body. header: longest time for a request's head. connections:
-    open at once. drain: for running requests at shutdown.
+    workers: processes that evaluate.
+    memory: address space of each.
+    resident: memory of each between two requests; one that holds more is replaced.
+    contexts: evaluation keys that each keeps loaded.
+    body: of a prediction's request.
+    answer: of a prediction.
+    spooled: answers on their way, all together.
+    held: request bodies in memory, all together.
+    keys: one client's evaluation keys.
+    keys_per_owner, bytes_per_owner: evaluation keys that are kept; the least recently used go first.
+    ciphertexts: in one prediction.
+    seconds: of one evaluation.
+    start: of a worker's start.
+    queue: requests that wait for a worker.
+    per_owner: requests of one owner at once.
+    crashes: workers that one owner's requests may end in a minute, by crashing them or taking too long.
+    idle: longest silence of a client that owes bytes, or takes none.
+    header, transfer, request: longest time for a request's head, for its body, and for all of it, answer included.
+    rate: bytes a second that a client must take of an answer, on average.
+    connections: open at once.
+    strangers, per_address: of those, that have shown no token; of those, from one address.
+    drain: time for running requests at shutdown.
     Raises ParameterError where one is not positive.
     """
 
@@ -43,8 +57,16 @@ class Limits:
     idle: float = 20.0
     transfer: float = 600.0
     header: float = 10.0
+    request: float = 900.0
     connections: int = 1000
+    strangers: int = 256
+    per_address: int = 64
     drain: float = 60.0
+    start: float = 60.0
+    resident: int = 1 << 30
+    answer: int = 512 << 20
+    spooled: int = 4 << 30
+    rate: int = 64 << 10
 
     def __post_init__(self) -> None:
         for each in fields(self):

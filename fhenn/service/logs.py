@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from datetime import UTC, datetime
+from math import inf
 from typing import Any
 
 from fhenn.text import json_text
 
 LOG = logging.getLogger("fhenn.service")
+_MOST_KINDS = 200
 
 
 class JsonFormatter(logging.Formatter):
@@ -33,10 +36,42 @@ def log(level: int, event: str, **fields: Any) -> None:
     LOG.log(level, event, extra={"fields": fields})
 
 
+def log_seldom(level: int, event: str, **fields: Any) -> None:
+    """The same for what strangers can bring about as often as they like: at most a line of an event each second."""
+    LOG.log(level, event, extra={"fields": fields, "seldom": True})
+
+
+class Seldom(logging.Filter):
+    """Lets through a record a second of each event of `log_seldom` and of the libraries below; counts the others."""
+
+    def __init__(self, seconds: float = 1.0) -> None:
+        super().__init__()
+        self._seconds = seconds
+        self._last: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether to write a record; it is given how many of its kind were left out before."""
+        if record.name == LOG.name and not getattr(record, "seldom", False):
+            return True
+        key = (record.name, str(record.msg)[:80])
+        now = time.monotonic()
+        last, left_out = self._last.get(key, (-inf, 0))
+        if now - last < self._seconds:
+            self._last[key] = last, left_out + 1
+            return False
+        if len(self._last) >= _MOST_KINDS:
+            self._last.clear()
+        self._last[key] = now, 0
+        if left_out:
+            record.fields = {**getattr(record, "fields", {}), "left_out": left_out}
+        return True
+
+
 def log_as_json() -> None:
     """Let the service, and uvicorn under it, log as JSON on standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
+    handler.addFilter(Seldom())
     for name in ("fhenn.service", "uvicorn", "asyncio"):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False

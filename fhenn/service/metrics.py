@@ -29,6 +29,7 @@ class Metrics:
         self.deaths = Counter("fhenn_worker_deaths", "Workers that died.", ("exit_code",), registry=self.registry)
         self.workers = Gauge("fhenn_workers", "Worker processes.", ("state",), registry=self.registry)
         self.waiting = Gauge("fhenn_waiting", "Predictions that wait for a worker.", registry=self.registry)
+        self.connections = Gauge("fhenn_connections", "Open connections.", ("kind",), registry=self.registry)
         self.held = Gauge("fhenn_held_bytes", "Bytes of request bodies in memory.", registry=self.registry)
 
     def text(self) -> bytes:

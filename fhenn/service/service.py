@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from fhenn.errors import FhennError
+from fhenn.service.addresses import Network
+from fhenn.service.attempts import Attempts
 from fhenn.service.bodies import Admission
+from fhenn.service.connections import Connections
 from fhenn.service.disk import Disk
 from fhenn.service.envelope import described
 from fhenn.service.limits import Limits
@@ -31,17 +35,20 @@ _KEEP_TIME = 60.0
 class Service:
     """What the handlers of one service share. Raises FhennError where a stored model is not what it should be."""
 
-    def __init__(self, store: Store, limits: Limits) -> None:
+    def __init__(self, store: Store, limits: Limits, proxies: Sequence[Network] = ()) -> None:
         self.store, self.limits, self.metrics = store, limits, Metrics()
         self.disk = Disk()
         self.catalogue = store.models.catalogue()
-        self.admission = Admission(limits)
+        self.admission, self.attempts = Admission(limits), Attempts()
+        self.connections = Connections(limits, proxies)
         self.pool = Pool(limits, self._died)
         self.uploads = Uploads(store.keys, self.disk, self._check_keys)
         metrics = self.metrics
         metrics.workers.labels("alive").set_function(lambda: self.pool.alive)
         metrics.workers.labels("busy").set_function(lambda: self.pool.busy)
         metrics.waiting.set_function(lambda: self.pool.waiting)
+        metrics.connections.labels("without a token").set_function(lambda: self.connections.strangers)
+        metrics.connections.labels("all").set_function(lambda: len(self.connections))
         metrics.held.set_function(lambda: self.admission.held)
 
     def _died(self, code: int | None) -> None:

@@ -233,7 +233,7 @@ class TestViolations:
         return result
 
     def test_stops(self, here, tmp_path, capsys):
-        with pytest.raises(RangeViolation, match="1 of 3 samples.*: sample 1;"):
+        with pytest.raises(RangeViolation, match=r"1 of 3 samples.*: sample 1;"):
             self.decrypt(here, "-o", tmp_path / "out.csv")
         assert not (tmp_path / "out.csv").exists()
         line = ["decrypt", str(here / "a"), "--plan", str(here / "p"), "--secret", str(here / "s")]
@@ -559,7 +559,7 @@ class TestMistakes:
         for line, words in (
             (
                 ["plan", "none.fhenn", "--bounds-from", "some.csv"],
-                "no file none.fhenn, which would hold a model. `fhenn train` and",
+                "no file none.fhenn, which would hold a model. `fhenn train`",
             ),
             (["keygen"], "secret.fhenn exists already"),
             (["decrypt", "keys.fhenn"], "is a set of evaluation keys, where"),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any
 
 from fastapi import Depends, Path, Query, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from fhenn.service.addresses import caller_of
 from fhenn.service.problems import MEDIA_TYPE as PROBLEM_TYPE
 from fhenn.service.problems import Problem
 from fhenn.service.service import Service
@@ -29,12 +31,16 @@ async def _holder(
     challenge = {"WWW-Authenticate": 'Bearer realm="fhenn"'}
     if credentials is None:
         raise Problem(401, "token-missing", "Send a token: `Authorization: Bearer fhenn_…`.", headers=challenge)
-    service = _service(request)
+    service, state = _service(request), request.scope["state"]
     token = await service.disk(service.store.tokens.holder, credentials.credentials)
     if token is None:
+        count = service.attempts.failed(caller_of(state["source"]))
+        await asyncio.sleep(service.attempts.delay(count))
         challenge["WWW-Authenticate"] += ', error="invalid_token"'
         raise Problem(401, "token-invalid", "This token is unknown or expired. Ask for another.", headers=challenge)
-    request.scope["state"]["owner"] = token.owner
+    state["owner"] = token.owner
+    if (connection := state.get("connection")) is not None:
+        connection.recognise(token.owner)
     return token
 
 

@@ -1,0 +1,101 @@
+"""Where requests come from, behind proxies too, and which addresses count as one caller."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from fhenn.errors import ParameterError
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_FOR = re.compile(r'for="?\[?([0-9a-fA-F.:]+?)\]?(?::[0-9]+)?"?', re.ASCII | re.IGNORECASE)
+_MOST_HOPS = 32
+
+
+def networks_of(texts: Iterable[str]) -> tuple[Network, ...]:
+    """The networks that addresses and networks in CIDR form name. Raises ParameterError.
+
+    >>> networks_of(["10.0.0.1", "10.1.0.0/16"])
+    (IPv4Network('10.0.0.1/32'), IPv4Network('10.1.0.0/16'))
+    """
+    found = []
+    for text in texts:
+        try:
+            found.append(ipaddress.ip_network(text, strict=False))
+        except ValueError as error:
+            raise ParameterError(
+                f"{text[:80]!r} is no address of a proxy.", "Give an IP address, or a network like 10.1.0.0/16."
+            ) from error
+    return tuple(found)
+
+
+def is_in(address: str, networks: Sequence[Network]) -> bool:
+    """Whether an address, as text, lies in one of the networks."""
+    found = _parsed(address)
+    return found is not None and any(found in network for network in networks)
+
+
+def caller_of(address: str) -> str:
+    """What counts as one caller: an IPv4 address, or the 64 bits of an IPv6 address that a site is given.
+
+    >>> caller_of("::ffff:192.0.2.7"), caller_of("2001:db8::1:2")
+    ('192.0.2.7', '2001:db8::/64')
+    """
+    found = _parsed(address)
+    if found is None or isinstance(found, ipaddress.IPv4Address):
+        return address[:64] if found is None else str(found)
+    return str(ipaddress.ip_network((found, 64), strict=False))
+
+
+def source_of(peer: str, headers: Mapping[bytes, Sequence[bytes]], proxies: Sequence[Network]) -> str:
+    """The address that a request comes from.
+
+    peer: at the other end of the connection; where it is none of `proxies`, it is the answer. Otherwise headers say
+    (Forwarded of RFC 7239, or X-Forwarded-For): the last address that is no proxy's, since what stands before it was
+    written by whoever asked. Where both headers are there and differ, one was passed on from outside unseen: then, and
+    where an address is none, the peer is the answer.
+
+    >>> proxies = networks_of(["10.0.0.1"])
+    >>> source_of("10.0.0.1", {b"x-forwarded-for": [b"1.2.3.4, 192.0.2.7"]}, proxies)
+    '192.0.2.7'
+    """
+    if not is_in(peer, proxies):
+        return peer
+    lists = [
+        [each.strip() for value in headers.get(b"x-forwarded-for", ()) for each in _text(value).split(",")],
+        [_forwarded(each) for value in headers.get(b"forwarded", ()) for each in _text(value).split(",")],
+    ]
+    found = {_last_outside(peer, hops, proxies) for hops in lists if hops}
+    return found.pop() if len(found) == 1 else peer
+
+
+def _last_outside(peer: str, hops: Sequence[str], proxies: Sequence[Network]) -> str:
+    for hop in hops[: -_MOST_HOPS - 1 : -1]:
+        address = _parsed(hop)
+        if address is None:
+            return peer
+        if not is_in(str(address), proxies):
+            return str(address)
+    return peer
+
+
+def _forwarded(element: str) -> str:
+    """The address in an element of a Forwarded header; empty where it hides it or is none."""
+    for pair in element.split(";"):
+        if match := _FOR.fullmatch(pair.strip()):
+            return match[1]
+    return ""
+
+
+def _text(value: bytes) -> str:
+    return value.decode("latin-1")
+
+
+def _parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address

@@ -1,0 +1,40 @@
+"""Tokens that are guessed: slower and slower for the address that guesses, and for nobody else."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from time import monotonic
+
+_FREE = 5
+"""Wrong tokens of an address in a minute that cost no time: a client with an old one asks a few times."""
+
+_FIRST, _LONGEST = 0.1, 3.0
+_WINDOW = 60.0
+_MOST = 10_000
+"""Addresses to remember; those that failed least lately are forgotten first."""
+
+
+class Attempts:
+    """Counts wrong tokens by caller, for as long as they go on and a minute more."""
+
+    def __init__(self) -> None:
+        self._failed: OrderedDict[str, tuple[int, float]] = OrderedDict()
+
+    def failed(self, caller: str) -> int:
+        """A caller has shown a wrong token; how many it has shown lately."""
+        count, last = self._failed.pop(caller, (0, 0.0))
+        now = monotonic()
+        count = 1 if now - last > _WINDOW else count + 1
+        self._failed[caller] = count, now
+        if len(self._failed) > _MOST:
+            self._failed.popitem(last=False)
+        return count
+
+    @staticmethod
+    def delay(count: int) -> float:
+        """Seconds to wait before the answer to a caller's wrong token of that number.
+
+        >>> [Attempts.delay(count) for count in (5, 6, 7, 99)]
+        [0.0, 0.1, 0.2, 3.0]
+        """
+        return 0.0 if count <= _FREE else min(_FIRST * 2 ** min(count - _FREE - 1, 16), _LONGEST)

@@ -1,0 +1,371 @@
+"""Connections: how many, of whom, for how long.
+
+Whoever has shown no token yet is a stranger. Strangers have a part of the connections only, and each address a part of
+that: where it is full, the strangers that came first go, since an honest client shows its token at once. Those with a
+token do not count against their address: a hospital's clients share one. So a flood of strangers costs strangers their
+connections, and nobody else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+import logging
+import os
+import socket
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+import h11
+from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from fhenn.service.addresses import Network, caller_of, is_in
+from fhenn.service.limits import Limits
+from fhenn.service.logs import log_seldom
+from fhenn.service.problems import MEDIA_TYPE, Problem
+
+_ANSWER = 10.0
+"""Seconds that the answer to a stranger may take: it is short, and nothing is computed for it."""
+
+_LINGER, _LINGER_STRANGER = 5.0, 2.0
+"""Seconds for the rest of a body that is not read: many clients read an answer only after they have sent it."""
+
+_FULL = Problem(503, "busy", "Too many connections are open.", retry_after=1)
+_NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+
+class Guest:
+    """One accepted connection. caller: its address, or network, as `caller_of` has it."""
+
+    def __init__(self, caller: str, accepted: socket.socket | None, trusted: bool) -> None:
+        self.caller, self.trusted = caller, trusted
+        self.owner = "" if not trusted else f"proxy {caller}"
+        self.connection: Connection | None = None
+        self.idle_since: float | None = None
+        self._accepted = accepted
+
+    @property
+    def gone(self) -> bool:
+        """Whether the socket was closed before there was a connection, as when TLS was never agreed on."""
+        return self.connection is None and (self._accepted is None or self._accepted.fileno() < 0)
+
+    def cut(self) -> None:
+        """End it, whatever the other side does."""
+        if self.connection is not None:
+            self.connection.transport.abort()
+        elif self._accepted is not None and self._accepted.fileno() >= 0:
+            with suppress(OSError):  # the other side was faster
+                self._accepted.shutdown(socket.SHUT_RDWR)  # asyncio owns the socket, and sees its end
+
+
+class Connections:
+    """All connections of a service. proxies: those in front of it, which may open as many as there are."""
+
+    def __init__(self, limits: Limits, proxies: Sequence[Network] = ()) -> None:
+        self._limits, self._proxies = limits, proxies
+        self._all: dict[Any, Guest] = {}
+        self._strangers: dict[str, dict[Any, Guest]] = {}
+        self._owners: Counter[str] = Counter()
+        self._admits_early = False
+        self.cut = 0
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    @property
+    def strangers(self) -> int:
+        """Connections that have shown no token."""
+        return sum(map(len, self._strangers.values()))
+
+    def admit(self, peer: Any, accepted: socket.socket | None = None) -> Guest | None:
+        """Take in a connection, at the cost of others where there are too many; None where it cannot be.
+
+        peer: the address and port of the other side. accepted: its socket.
+        """
+        self._admits_early = accepted is not None
+        address = str(peer[0]) if peer else "unknown"
+        guest = Guest(caller_of(address), accepted, is_in(address, self._proxies))
+        if not guest.trusted:
+            others = self._strangers.get(guest.caller, {})
+            if len(others) >= self._limits.per_address:
+                self._evict(others)
+            if self.strangers >= min(self._limits.strangers, self._limits.connections // 2 + 1):
+                self.evict_stranger()
+        if len(self) >= self._limits.connections and not (self.evict_stranger() or self._evict_idle()):
+            return None
+        self._all[peer] = guest
+        if guest.trusted:
+            self._owners[guest.owner] += 1
+        else:
+            self._strangers.setdefault(guest.caller, {})[peer] = guest
+        return guest
+
+    def claim(self, peer: Any, connection: Connection) -> Guest | None:
+        """The guest that a connection is; None where it cannot be."""
+        guest = self._all.get(peer)
+        if guest is None and not self._admits_early:  # otherwise it was evicted before it got here
+            guest = self.admit(peer)
+        if guest is not None:
+            guest.connection = connection
+        return guest
+
+    def recognise(self, peer: Any, owner: str) -> None:
+        """A connection has shown a token of an owner."""
+        guest = self._all.get(peer)
+        if guest is None or guest.owner == owner or guest.trusted:
+            return
+        self._forget(peer, guest)
+        guest.owner = owner
+        self._owners[owner] += 1
+
+    def leave(self, peer: Any, guest: Guest) -> None:
+        """A connection has ended; it may have been evicted before, and its port be another's now."""
+        if self._all.get(peer) is guest:
+            del self._all[peer]
+            self._forget(peer, guest)
+
+    def evict_stranger(self) -> bool:
+        """End the oldest stranger of the address that has the most; whether there was one."""
+        return self._evict(max(self._strangers.values(), key=len, default={}))
+
+    def _evict(self, guests: dict[Any, Guest]) -> bool:
+        if not guests:
+            return False
+        peer = next((peer for peer, guest in guests.items() if guest.gone), next(iter(guests)))
+        guest = guests[peer]
+        if not guest.gone:
+            self.cut += 1
+            log_seldom(logging.WARNING, "connection without a token cut", address=guest.caller)
+        self.leave(peer, guest)
+        guest.cut()
+        return True
+
+    def _evict_idle(self) -> bool:
+        """End the connection that is idle for longest of the owner that has the most; whether there was one."""
+        idle = [(peer, guest) for peer, guest in self._all.items() if guest.idle_since is not None]
+        if not idle:
+            return False
+        peer, guest = min(idle, key=lambda each: (-self._owners[each[1].owner], each[1].idle_since))
+        self.leave(peer, guest)
+        guest.cut()
+        return True
+
+    def _forget(self, peer: Any, guest: Guest) -> None:
+        if guest.owner:
+            self._owners[guest.owner] -= 1
+            if not self._owners[guest.owner]:
+                del self._owners[guest.owner]
+            return
+        strangers = self._strangers.get(guest.caller, {})
+        strangers.pop(peer, None)
+        if not strangers:
+            self._strangers.pop(guest.caller, None)
+
+
+class Listener(socket.socket):
+    """A listening socket that goes on when descriptors run out.
+
+    A descriptor is held in reserve: let go to take a connection in and close it, so that nobody waits in vain.
+    connections, plain: set before it listens. Strangers go first; without TLS whoever is turned away is told why.
+    """
+
+    connections: Connections | None = None
+    plain = True
+    _reserve: int | None = None
+    _stuck = 0.0
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        """A new connection. Raises BlockingIOError where there is none, or none can be taken."""
+        if self._reserve is None:
+            self._reserve = _spare()
+        try:
+            accepted, peer = super().accept()
+        except OSError as error:
+            if error.errno not in _NO_DESCRIPTOR:
+                raise
+            self._make_room(error)
+            raise BlockingIOError from error
+        if self.connections is None or self.connections.admit(peer, accepted) is not None:
+            return accepted, peer
+        _turn_away(accepted, self.plain)
+        raise BlockingIOError
+
+    def close(self) -> None:
+        """Close it, and let go of the reserve."""
+        super().close()
+        if self._reserve is not None:
+            os.close(self._reserve)
+            self._reserve = None
+
+    def _make_room(self, error: OSError) -> None:
+        """Let a stranger go, or use the reserve. Raises OSError, once a second, where neither helps."""
+        log_seldom(logging.ERROR, "no descriptor for a connection", error=os.strerror(error.errno or 0))
+        if self.connections is not None and self.connections.evict_stranger():
+            return  # its descriptor is free a moment later
+        if self._reserve is not None:
+            os.close(self._reserve)
+            self._reserve = None
+            try:
+                super().accept()[0].close()
+            except OSError:
+                pass
+            else:
+                return
+            finally:
+                self._reserve = _spare()
+        if time.monotonic() - self._stuck >= 0.5:
+            self._stuck = time.monotonic()
+            raise error  # asyncio waits for a second, and tries again
+
+
+def _spare() -> int | None:
+    try:
+        return os.open(os.devnull, os.O_RDONLY)
+    except OSError:
+        return None
+
+
+def _turn_away(accepted: socket.socket, plain: bool) -> None:
+    with accepted:
+        accepted.setblocking(False)
+        if plain:
+            with suppress(OSError):  # it does not take even that
+                accepted.send(plain_answer(_FULL))
+
+
+class Connection(H11Protocol):
+    """uvicorn's HTTP protocol with bounds: on the time of a head, of a request as a whole, of who takes no answer.
+
+    limits, registry: set in a subclass of each service (`protocol_of`).
+    """
+
+    limits: Limits
+    registry: Connections
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._deadline: asyncio.TimerHandle | None = None
+        self._stalled: asyncio.TimerHandle | None = None
+        self._peer: Any = None
+        self._guest: Guest | None = None
+        inner = self.app
+
+        async def introduced(scope: Scope, receive: Receive, send: Send) -> None:
+            scope["state"]["connection"] = self
+            await inner(scope, receive, send)
+
+        self.app = introduced
+
+    def connection_made(self, transport: Any) -> None:
+        """A connection is open."""
+        super().connection_made(transport)
+        self._peer = transport.get_extra_info("peername")
+        self._guest = self.registry.claim(self._peer, self)
+        if self._guest is None:
+            transport.write(plain_answer(_FULL))
+            self._close()
+        else:
+            self._end_after(self.limits.header)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes have come."""
+        before = self.cycle
+        super().data_received(data)
+        if self.cycle is not before:
+            self._began()
+        elif self._deadline is None and not self._running:
+            self._end_after(self.limits.header)
+
+    def on_response_complete(self) -> None:
+        """An answer is written."""
+        before = self.cycle
+        self._stop(deadline=True)
+        unread = self.conn.their_state is h11.SEND_BODY
+        if self._guest is not None and self._guest.owner:
+            self._guest.idle_since = self.loop.time()
+        super().on_response_complete()
+        if self.cycle is not before:  # the next request was there already
+            self._began()
+        elif unread:
+            self._end_after(_LINGER if self._guest is not None and self._guest.owner else _LINGER_STRANGER)
+        elif self.transport.is_closing():
+            self._close()
+
+    def recognise(self, owner: str) -> None:
+        """The request that runs has shown a token of an owner: it may take its time."""
+        self.registry.recognise(self._peer, owner)
+        self._end_after(self.limits.request)
+
+    def give_up(self) -> None:
+        """End the connection, whatever the other side does."""
+        self.transport.abort()
+
+    def pause_writing(self) -> None:
+        """The other side takes no more for now."""
+        super().pause_writing()
+        if self._stalled is None:
+            self._stalled = self.loop.call_later(self.limits.idle, self.transport.abort)  # close() would wait
+
+    def resume_writing(self) -> None:
+        """It does again."""
+        self._stop(stalled=True)
+        super().resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection has ended."""
+        self._stop(deadline=True, stalled=True)
+        if self._guest is not None:
+            self.registry.leave(self._peer, self._guest)
+        super().connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer to what is no HTTP."""
+        self.transport.write(plain_answer(Problem(400, "http", "This is not HTTP as the service understands it.")))
+        self._close()
+
+    @property
+    def _running(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _began(self) -> None:
+        """A head is complete: the rest of a stranger's request may take as long as its answer, no longer."""
+        if self._guest is not None:
+            self._guest.idle_since = None
+        if self._running:
+            self._end_after(_ANSWER)
+
+    def _close(self) -> None:
+        """Close once what was written is taken, or at a deadline."""
+        self.transport.close()
+        self._end_after(min(self.limits.idle, _ANSWER))
+
+    def _end_after(self, seconds: float) -> None:
+        self._stop(deadline=True)
+        self._deadline = self.loop.call_later(seconds, self.transport.abort)
+
+    def _stop(self, deadline: bool = False, stalled: bool = False) -> None:
+        if deadline and self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+        if stalled and self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
+
+
+def protocol_of(limits: Limits, registry: Connections) -> type[Connection]:
+    """The protocol of a service."""
+    return type("Connection", (Connection,), {"limits": limits, "registry": registry})
+
+
+def plain_answer(problem: Problem) -> bytes:
+    """An answer for where there is no request to answer."""
+    body = json.dumps(problem.document("-")).encode()
+    lines = [f"HTTP/1.1 {problem.status} {problem.document('-')['title']}"]
+    lines += [f"{name}: {value}" for name, value in problem.all_headers().items()]
+    lines += [f"Content-Type: {MEDIA_TYPE}", f"Content-Length: {len(body)}", "Connection: close", "", ""]
+    return "\r\n".join(lines).encode() + body
