@@ -13,6 +13,7 @@ RANK = {
     "text": -1,
     "errors": 0,
     "strict": 0,
+    "uncopied": 1,
     "wire": 1,
     "approx": 1,
     "backends": 2,

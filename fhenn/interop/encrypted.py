@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import warnings
 from math import inf
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fhenn.errors import BoundsWarning, ParameterError, UnsupportedOperation, UnsupportedValue
+from fhenn.errors import BoundsWarning, ParameterError, UnsupportedValue
 from fhenn.interop.model import ImportedModel
 from fhenn.interop.reading import Reading
 from fhenn.nn import Activation
 from fhenn.planner import Plan, flatten, plan
 from fhenn.planner.plan import LayoutName
 from fhenn.session import Client, Server
+from fhenn.uncopied import Uncopied
 
 Floats = NDArray[np.float64]
 OnBounds = Literal["raise", "clip"]
@@ -24,7 +25,7 @@ _TOGETHER = 64
 """Samples that share ciphertexts in the layout "latency", where they fit."""
 
 
-class EncryptedModel:
+class EncryptedModel(Uncopied):
     """Predicts under encryption: encrypts as a client, computes as a server, decrypts and reads the scores.
 
     model: the twin. plan: made for it. on_bounds: what happens to values beyond the plan's bounds, which the server
@@ -41,6 +42,8 @@ class EncryptedModel:
     >>> private.predict([[2.0, 0.5]]).round(2).tolist()
     [1.5]
     """
+
+    _instead = "It holds a secret key. Keep the plan (to_json), and its client's secret_bytes(), or make keys anew."
 
     def __init__(self, model: ImportedModel, plan: Plan, *, on_bounds: OnBounds = "raise") -> None:
         if on_bounds not in ("raise", "clip"):
@@ -108,11 +111,6 @@ class EncryptedModel:
     def score(self, X: Any, y: ArrayLike) -> float:
         """Accuracy, or R²."""
         return self.reading.score(self.scores(X), y)
-
-    def __reduce__(self) -> NoReturn:
-        raise UnsupportedOperation(
-            "pickling an EncryptedModel", "It holds a secret key. Keep the plan (`to_json`), and make keys anew."
-        )
 
 
 def encrypted(

@@ -18,7 +18,8 @@ from pathlib import Path
 from threading import Lock
 from typing import BinaryIO, NoReturn, Protocol
 
-from fhenn.errors import BudgetUnknown, FileExists, ParameterError, SharingRefused, UnsupportedOperation
+from fhenn.errors import BudgetUnknown, FileExists, ParameterError, SharingRefused
+from fhenn.uncopied import Uncopied
 
 if sys.platform == "win32":
     import msvcrt
@@ -42,7 +43,7 @@ class SharingBudget(Protocol):
         """Spend samples/queries. Raises SharingRefused, and spends nothing, where not that much is left."""
 
 
-class Budget:
+class Budget(Uncopied):
     """A budget in memory, of the process that made it.
 
     spent: the fraction that is spent already. Raises ParameterError where it is no fraction.
@@ -52,6 +53,8 @@ class Budget:
     >>> budget.spent
     0.75
     """
+
+    _instead = "A copy would be spent apart: keep a file with client.keep_budget(path)."
 
     def __init__(self, spent: float = 0.0) -> None:
         self._spent, self._process, self._lock = _fraction(spent), os.getpid(), Lock()
@@ -75,11 +78,6 @@ class Budget:
         with self._lock:
             self._spent = _after(self._spent, samples, queries)
 
-    def __reduce__(self) -> NoReturn:
-        raise UnsupportedOperation(
-            "pickling or copying a Budget", "A copy would be spent apart: keep a file with client.keep_budget(path)."
-        )
-
 
 class UnknownBudget:
     """The budget of a key that was restored without the file that counts: nothing is left of it.
@@ -98,7 +96,7 @@ class UnknownBudget:
         )
 
 
-class BudgetFile:
+class BudgetFile(Uncopied):
     """A budget in a file, for all processes that share results under one key.
 
     path: made by `create`. key: the fingerprint of the key generation. spent: what the key's own bytes say, at least.
@@ -110,6 +108,8 @@ class BudgetFile:
     >>> BudgetFile(budget.path, "0123456789abcdef").spent
     0.75
     """
+
+    _instead = "Open it anew by its path and key."
 
     def __init__(self, path: str | Path, key: str, spent: float = 0.0) -> None:
         self.path, self._key, self._least = Path(path), key, spent
@@ -206,9 +206,6 @@ class BudgetFile:
             "Share where that file is, or make new keys; if you know how much was shared, say so: "
             "client.keep_budget(path, spent=…, overwrite=True), decrypt --shared-so-far.",
         )
-
-    def __reduce__(self) -> NoReturn:
-        raise UnsupportedOperation("pickling or copying a BudgetFile", "Open it anew by its path and key.")
 
 
 def _after(spent: float, samples: int, queries: int) -> float:

@@ -25,6 +25,7 @@ from fhenn.service.loopback import is_loopback
 from fhenn.service.scan import digest_of_keys
 from fhenn.service.version import HEADER as VERSION_HEADER
 from fhenn.service.version import version_of
+from fhenn.uncopied import Uncopied
 from fhenn.wire import as_bytes, require_kind
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ _LONGEST_PAUSE = 20.0
 _PIECE = 1 << 20
 
 
-class RemoteServer:
+class RemoteServer(Uncopied):
     """What `fhenn.Server` is in this process, at the other end of a connection.
 
     url: of the service, for instance "https://inference.example.org". token: of `fhenn token create`.
@@ -62,6 +63,10 @@ class RemoteServer:
     >>> server = RemoteServer(url, token, client.evaluation_keys())  # doctest: +SKIP
     >>> client.decrypt(server.predict(client.encrypt(samples)))  # doctest: +SKIP
     """
+
+    _instead = (
+        "It holds a token and a connection: make one where it is needed, of the same address and evaluation keys."
+    )
 
     def __init__(
         self,

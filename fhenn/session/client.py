@@ -33,12 +33,13 @@ from fhenn.safety import Budget, BudgetFile, Certificate, SharingBudget, Unknown
 from fhenn.safety.outputs import beyond
 from fhenn.session.answer import Answer
 from fhenn.session.secret import restored, secret_bytes_of
+from fhenn.uncopied import Uncopied
 
 OnViolation = Literal["raise", "mask", "warn"]
 """What happens to samples whose values left a domain."""
 
 
-class Client:
+class Client(Uncopied):
     """Makes keys for a plan, encrypts samples, decrypts answers.
 
     plan: from `fhenn.plan`, for the model that the server runs. progress: called with (what, done, total) while keys
@@ -56,6 +57,10 @@ class Client:
     >>> client.decrypt(server.predict(client.encrypt([[0.75, 0.5]]))).round(3)
     array([[0.25]])
     """
+
+    _instead = (
+        "It holds the secret key: keep secret_bytes(passphrase), and restore with Client.from_secret_bytes(plan, …)."
+    )
 
     def __init__(
         self,

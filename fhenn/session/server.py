@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from fhenn.backends.ckks import CipherArray, Context
 from fhenn.errors import PlanError, ShapeMismatch
@@ -43,8 +44,13 @@ class Server:
         context = Context.from_bytes(evaluation_keys)
         if not plan.fits(context):
             raise PlanError("the keys were made for another plan.", "Make client and server from one plan.")
-        self._nodes, self._plan, self._context = tuple(flatten(model)), plan, context
+        self._model, self._nodes, self._plan, self._context = model, tuple(flatten(model)), plan, context
+        self._certificate = certificate
         self._progress = progress
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy, in this process or another, is made of the same model, plan and evaluation keys; `progress` stays."""
+        return _again, (type(self), self._model, self._plan, self._context.to_bytes(), self._certificate)
 
     @property
     def plan(self) -> Plan:
@@ -95,3 +101,8 @@ class Server:
                 x = node.infer(x)
         self._progress("done", len(self._nodes), len(self._nodes))
         return x, tuple(witnesses)
+
+
+def _again(kind: type[Server], model: Node, plan: Plan, keys: bytes, certificate: Certificate | None) -> Server:
+    """What a copied or pickled server is made of."""
+    return kind(model, plan, keys, certificate=certificate)

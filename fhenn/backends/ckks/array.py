@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import isfinite, log2, prod
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import tenseal as ts
@@ -27,6 +27,7 @@ from fhenn.errors import (
     UnsupportedValue,
     WireFormatError,
 )
+from fhenn.uncopied import Uncopied
 from fhenn.wire import frame, unframe
 
 _KIND = "ciphertexts"
@@ -36,7 +37,7 @@ _MOST_DIMENSIONS = 32
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class CipherArray:
+class CipherArray(Uncopied):
     """An array of encrypted numbers. Immutable: every operation on it makes a new one.
 
     context: whose keys it is computed on with. shape: of the array. layout: how values sit in slots.
@@ -55,6 +56,8 @@ class CipherArray:
     ciphertexts: tuple[Any, ...]
     level: int
     scale: float
+
+    _instead: ClassVar[str] = "Send to_bytes(), and load it with CipherArray.from_bytes(context, …); it never changes."
 
     __array_ufunc__ = None  # ndarray + CipherArray is a TypeError, not an array of objects
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 from math import isfinite, prod
-from typing import Any
+from typing import Any, ClassVar
 
 import tenseal as ts
 import tenseal.sealapi as seal
 
+from fhenn.backends.ckks.forks import kept_by_forks
 from fhenn.backends.ckks.noise import NoiseModel
 from fhenn.backends.ckks.parameters import Parameters, chain_for_levels, fingerprint_of_parameters
 from fhenn.backends.ckks.wire import (
@@ -31,13 +32,14 @@ from fhenn.errors import (
     UnsupportedValue,
     WireFormatError,
 )
+from fhenn.uncopied import Uncopied
 from fhenn.wire import frame, unframe
 
 _KIND = "evaluation-context"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Context:
+class Context(Uncopied):
     """The keys of one key generation.
 
     Make one with `Context.generate` (holds the secret key: the client's) and hand `context.public()` or
@@ -50,6 +52,13 @@ class Context:
 
     tenseal: ts.Context
     rotation_keys: Any | None = None
+
+    _instead: ClassVar[str] = (
+        "Send to_bytes() (Context.from_bytes), which never holds the secret key; a Client keeps that by secret_bytes()."
+    )
+
+    def __post_init__(self) -> None:
+        kept_by_forks(self.tenseal.data)
 
     @classmethod
     def generate(cls, parameters: Parameters, rotations: Collection[int] = ()) -> Context:

@@ -1,0 +1,24 @@
+"""What neither pickles nor is copied: it holds keys, a connection, or a count that must not split."""
+
+from __future__ import annotations
+
+from typing import ClassVar, NoReturn
+
+from fhenn.errors import UnsupportedOperation
+
+
+class Uncopied:
+    """Base of classes whose `pickle`, `copy` and `deepcopy` raise UnsupportedOperation, which says what to do instead.
+
+    >>> import copy
+    >>> class Key(Uncopied):
+    ...     _instead = "Use to_bytes()."
+    >>> copy.copy(Key())
+    Traceback (most recent call last):
+    fhenn.errors.UnsupportedOperation: pickling or copying a Key is not supported here. Use to_bytes().
+    """
+
+    _instead: ClassVar[str]
+
+    def __reduce__(self) -> NoReturn:
+        raise UnsupportedOperation(f"pickling or copying a {type(self).__name__}", self._instead)
