@@ -170,12 +170,13 @@ class Uploads:
             )
             await self._refuse(entry, turn, owner, digest, Problem(422, "secret-key", detail, headers=_CLOSE), error)
         except WireFormatError as error:
-            problem = Problem(422, "malformed", str(error), headers=_CLOSE)
+            # what had arrived before may be what is wrong: a power cut, for one
+            problem = _elsewhere(0) if resumed else Problem(422, "malformed", str(error), headers=_CLOSE)
             await self._refuse(entry, turn, owner, digest, problem, error)
         except OSError as error:
             await self._refuse(entry, turn, owner, digest, _storage(error), error)
         except Problem as problem:
-            if problem.kind == "digest" and resumed:  # what had arrived before may be what is wrong
+            if problem.kind == "digest" and resumed:
                 problem = _elsewhere(0)
             elif problem.status != 422:
                 raise
