@@ -14,6 +14,7 @@ from fhenn.text import printable
 
 _LONGEST_MESSAGE = 4000
 _MOST_NAMED = 5
+_MOST_COLUMNS = 50
 
 
 def listed(things: Sequence[object], noun: str = "") -> str:
@@ -276,6 +277,22 @@ class NonFiniteValue(FhennError, ValueError):
 
 
 @dataclass(eq=False)
+class MissingValues(NonFiniteValue):
+    """Cells of a table with nothing in them, or with no finite number.
+
+    operation: the file, or what was to be done. count: of all such cells. columns: for each that has some, what it is
+    called, how many, and where.
+    """
+
+    columns: tuple[tuple[str, int, str], ...]
+
+    def _message(self) -> str:
+        shown = ", ".join(f"{name} ({count}: {where})" for name, count, where in self.columns[:_MOST_COLUMNS])
+        more = f", and {len(self.columns) - _MOST_COLUMNS} columns more" * (len(self.columns) > _MOST_COLUMNS)
+        return f"{self.operation}: values are missing or infinite in {shown}{more}. {self.suggestion}"
+
+
+@dataclass(eq=False)
 class CacheEmpty(FhennError, RuntimeError):
     """`backward` or `update` found nothing kept to work on."""
 
@@ -528,6 +545,10 @@ class ApproximationWarning(UserWarning):
             "features to one range (MinMaxScaler), declare tighter bounds, train with more regularisation, or accept "
             "it with a larger accuracy."
         )
+
+
+class DataWarning(UserWarning):
+    """Something about a table that a model should not be trained on unseen; its text says what."""
 
 
 class BoundsWarning(UserWarning):

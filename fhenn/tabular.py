@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Callable, Sequence
 from math import ceil
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fhenn.errors import NonFiniteValue, ParameterError, ShapeMismatch
+from fhenn.errors import DataWarning, MissingValues, NonFiniteValue, ParameterError, ShapeMismatch
 from fhenn.interop import Affine, ImportedModel, Reading
 from fhenn.interop.affine import merged
+from fhenn.missing import missing_places
 from fhenn.nn import Activation, Adam, Linear, Node, Sequential, Square
 from fhenn.nn.finish import Finish, finished
 from fhenn.ranges import penalised_backward
@@ -21,6 +25,10 @@ _BATCH = 32
 _RATE, _DECAY = 0.01, 3e-2
 _STRENGTH, _MARGIN = 1.0, 2.0
 """Of the range penalty: pre-activations are kept within half of the domain, which leaves room for other data."""
+
+_FEW = 5
+_MOST_NAMED = 5
+_NUMBER = re.compile(r"[+-]?(0|[1-9]\d*)([.,]\d+)?", re.ASCII)
 
 
 def train(
@@ -36,23 +44,23 @@ def train(
 ) -> ImportedModel:
     """A classifier: logistic or softmax regression, or a multilayer perceptron with `hidden` units a layer.
 
-    features: (samples, features). labels: (samples,), two classes or more. activation: between layers, by default a
-    `Square`, which is exact and takes one level; the range penalty keeps pre-activations in its domain. Inputs are
-    standardised, which is then folded into the first weights: the model takes the features as they are. The scores are
-    finished exactly on the client. names: of the features. progress: called with (done, total) epochs. Adam on the
-    cross-entropy, in batches of 32.
-    Raises ShapeMismatch, NonFiniteValue, ParameterError.
+    features: (samples, features). labels: (samples,), as `require_classes` takes them. activation: between layers, by
+    default a `Square`, which is exact and takes one level; the range penalty keeps pre-activations in its domain.
+    Inputs are standardised, which is then folded into the first weights: the model takes the features as they are. The
+    scores are finished exactly on the client. names: of the features. progress: called with (done, total) epochs. Adam
+    on the cross-entropy, in batches of 32.
+    Warns as `require_classes` and `warn_of_identifiers` do.
+    Raises ShapeMismatch, NonFiniteValue, MissingValues, ParameterError.
 
-    >>> x = np.array([[0.0, 5.0], [1.0, 5.0], [9.0, 5.0], [10.0, 5.0]])
-    >>> train(x, ["low", "low", "high", "high"], epochs=20).predict(x).tolist()
-    ['low', 'low', 'high', 'high']
+    >>> x = np.array([[0.0], [1.0], [2.0], [3.0], [4.0], [16.0], [17.0], [18.0], [19.0], [20.0]])
+    >>> train(x, ["low"] * 5 + ["high"] * 5, epochs=20).predict([[3.5], [17.5]]).tolist()
+    ['low', 'high']
     """
     x, y = _checked(features, labels)
-    classes, targets = np.unique(y, return_inverse=True)
-    if len(classes) < 2:
-        raise ParameterError(f"the labels are all {classes[0]!r}.", "Give data of two classes or more.")
+    classes, targets = np.unique(require_classes(y), return_inverse=True)
     if any(units < 1 for units in hidden) or epochs < 1:
         raise ParameterError("a layer of no units, or no epochs.", "Give numbers from 1.")
+    warn_of_identifiers(x, names)
     mean, deviation = x.mean(axis=0), x.std(axis=0)
     deviation[deviation == 0] = 1.0  # a constant feature says nothing
     scaled = (x - mean) / deviation
@@ -69,13 +77,95 @@ def train(
     return ImportedModel(final, reading)
 
 
-def _checked(features: ArrayLike, labels: ArrayLike) -> tuple[Floats, NDArray[np.generic]]:
-    x, y = np.asarray(features, dtype=np.float64), np.asarray(labels)
+def require_classes(labels: ArrayLike) -> NDArray[Any]:
+    """The labels (samples,) of a classification, where they are one.
+
+    Warns (DataWarning) of classes with fewer than 5 samples.
+    Raises MissingValues where a label is not there (a word of `fhenn.missing.MISSING`, None, NaN, NaT, `pandas.NA`, a
+    masked value); ParameterError where all are alike, where they are numbers with more values than classes have (a
+    target of regression), or where most samples have a label of their own.
+
+    >>> require_classes(["a", "N/A", "b"])
+    Traceback (most recent call last):
+    ...
+    fhenn.errors.MissingValues: train: values are missing or infinite in labels (1: sample 1). Label or drop these \
+samples.
+    """
+    y = np.asarray(labels)
+    absent = {*missing_places(y)}
+    if isinstance(labels, np.ma.MaskedArray):
+        absent |= {*np.flatnonzero(np.ma.getmaskarray(labels)).tolist()}
+    if y.dtype.kind == "f":
+        absent |= {*np.flatnonzero(~np.isfinite(y)).tolist()}
+    missing = sorted(absent)
+    if missing:
+        places = ", ".join(map(str, missing[:_MOST_NAMED])) + ", …" * (len(missing) > _MOST_NAMED)
+        where = f"sample{'s' * (len(missing) > 1)} {places}"
+        raise MissingValues("train", len(missing), "Label or drop these samples.", (("labels", len(missing), where),))
+    try:
+        classes, counts = np.unique(y, return_counts=True)
+    except TypeError as error:
+        raise ParameterError("the labels are of several types.", "Make all of them text, or all numbers.") from error
+    _require_few(y, classes)
+    few = [f"{classes[place]!s:.40} ({counts[place]})" for place in np.flatnonzero(counts < _FEW)]
+    if few:
+        named = ", ".join(few[:_MOST_NAMED]) + ", …" * (len(few) > _MOST_NAMED)
+        message = f"{len(few)} of {len(classes)} classes have fewer than {_FEW} samples: {named}. Are they misspelt?"
+        warnings.warn(DataWarning(message), stacklevel=2)
+    return y
+
+
+def _require_few(y: NDArray[Any], classes: NDArray[Any]) -> None:
+    """Raise ParameterError where labels are alike, or values of a continuous target, or one a sample."""
+    samples, count = len(y), len(classes)
+    if count < 2:
+        raise ParameterError(f"the labels are all {classes.tolist()[0]!r}.", "Give data of two classes or more.")
+    values = [float(str(each).replace(",", ".")) for each in classes.tolist() if _is_number(each)]
+    if len(values) >= 0.9 * count and y.dtype.kind != "b":
+        whole = all(value.is_integer() for value in values)
+        most = max(20, min(100, samples // 20)) if whole else 10
+        if count > most or 2 * count > samples > 2 * _FEW:
+            raise ParameterError(
+                f"the labels are numbers with {count} values in {samples} samples: a target of regression, no classes.",
+                "`train` fits classes only: cut the numbers into a few classes, as 'low' and 'high', or fit a "
+                "regression with scikit-learn and convert it with fhenn.from_sklearn. Codes of classes may be text, as "
+                "'c17'.",
+            )
+    elif 2 * count > samples > 2 * _FEW:
+        raise ParameterError(
+            f"the labels have {count} values in {samples} samples: too many for classes.",
+            "Choose the column that holds the class of each sample.",
+        )
+
+
+def _is_number(label: Any) -> bool:
+    return isinstance(label, int | float) or bool(_NUMBER.fullmatch(str(label)))
+
+
+def warn_of_identifiers(x: Floats, names: Sequence[str] | None = None) -> None:
+    """Warn (DataWarning) of columns that number or identify the samples, which a model learns by heart.
+
+    x: (samples, features). names: of the features. Named are whole numbers without a gap, each there once, in any order
+    (of 5 samples and more), and whole numbers of which 95 in 100 are there once (of 20 samples and more).
+    """
+    for place, column in enumerate(x.T):
+        if len(column) < _FEW or np.any(column != np.round(column)):
+            continue
+        values = np.unique(column)
+        numbered = len(values) == len(column) == values[-1] - values[0] + 1
+        if numbered or (len(column) >= 4 * _FEW and len(values) >= 0.95 * len(column)):
+            what = "numbers the samples" if numbered else f"has {len(values)} whole values in {len(column)} samples"
+            name = repr(names[place]) if names is not None else str(place)
+            message = f"feature {name} {what}: is it an identifier? Leave it out, unless it measures something."
+            warnings.warn(DataWarning(message), stacklevel=2)
+
+
+def _checked(features: ArrayLike, labels: ArrayLike) -> tuple[Floats, NDArray[Any]]:
+    y = labels if isinstance(labels, np.ma.MaskedArray) else np.asarray(labels)
+    x = np.asarray(features, dtype=np.float64)
     if x.ndim != 2 or 0 in x.shape or y.shape != (len(x),):
         raise ShapeMismatch("train", x.shape, f"(samples, features), with a label each; got labels {y.shape}")
     nonfinite = int(np.count_nonzero(~np.isfinite(x)))
-    if y.dtype.kind == "f":
-        nonfinite += int(np.count_nonzero(~np.isfinite(y)))
     if nonfinite:
         raise NonFiniteValue("train", nonfinite, "Drop or impute them first.")
     return x, y

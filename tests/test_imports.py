@@ -14,6 +14,7 @@ RANK = {
     "errors": 0,
     "strict": 0,
     "uncopied": 1,
+    "missing": 0,
     "wire": 1,
     "approx": 1,
     "backends": 2,

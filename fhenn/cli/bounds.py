@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import click
 import numpy as np
 from numpy.typing import NDArray
 
-from fhenn.cli.show import FILE
-from fhenn.cli.tables import read_table
-from fhenn.errors import NonFiniteValue, ParameterError
+from fhenn.cli.show import FILE, note
+from fhenn.cli.tables import CsvFormat, read_table
+from fhenn.errors import ParameterError
 from fhenn.interop import ImportedModel
 from fhenn.nn import Node
 from fhenn.strict import read_json
 
 Floats = NDArray[np.float64]
 
+_COLUMNS = ("feature", "low", "high")
 _FORM = "Give CSV of feature,low,high with a first line of names, or JSON: {feature: [low, high]} or [low, high]."
 
 
@@ -37,36 +39,39 @@ def features_of(model: Node) -> tuple[str, ...] | None:
     return model.reading.features if isinstance(model, ImportedModel) else None
 
 
-def chosen_bounds(model: Node, declared: Path | None, data: Path | None, margin: float = 0.0) -> Floats:
+def samples_of(data: Path, features: Sequence[str] | None, form: CsvFormat, as_json: bool) -> Floats:
+    """Samples × features of a table, finite; says how many there are. Raises as `read_table`, `Table.numbers`."""
+    table = read_table(data, form, features)
+    values = table.numbers(features)
+    names = "" if table.names else ", no names of columns"
+    note(as_json, f"read {data}: {len(values)} samples of {values.shape[1]} features{names}")
+    return values
+
+
+def chosen_bounds(
+    model: Node, declared: Path | None, data: Path | None, form: CsvFormat, as_json: bool, margin: float = 0.0
+) -> Floats:
     """Bounds (2, features) or (2,) of one of the files; the box of data is widened on either side by margin widths.
 
     Raises ParameterError where neither or both are given, or a file is no such thing; FeatureMismatch, OSError.
     """
     if declared is not None and data is None:
-        return _declared(declared, features_of(model))
+        return _declared(declared, features_of(model), form)
     if data is None or declared is not None:
         raise ParameterError("the bounds of the features are needed.", "Give --bounds FILE or --bounds-from DATA.")
-    values = read_table(data).numbers(features_of(model))
-    nonfinite = int(np.count_nonzero(~np.isfinite(values)))
-    if nonfinite:
-        raise NonFiniteValue(str(data), nonfinite, "Drop or impute them first.")
+    values = samples_of(data, features_of(model), form, as_json)
     low, high = values.min(axis=0), values.max(axis=0)
     return np.stack([low - margin * (high - low), high + margin * (high - low)])
 
 
-def _declared(path: Path, features: Sequence[str] | None) -> Floats:
+def _declared(path: Path, features: Sequence[str] | None, form: CsvFormat) -> Floats:
     if path.suffix.lower() == ".json":
         try:
             found = read_json(path.read_text(encoding="utf-8-sig"))
         except (ValueError, RecursionError) as error:
             raise ParameterError(f"{path} is not readable as JSON ({error}).", _FORM) from error
     else:
-        table = read_table(path)
-        if table.names != ("feature", "low", "high"):
-            raise ParameterError(f"{path} has other columns than feature,low,high.", _FORM)
-        low, high = (table.column(name).tolist() for name in ("low", "high"))
-        names = map(str, table.column("feature").tolist())
-        found = {name: [a, b] for name, a, b in zip(names, low, high, strict=True)}
+        found = _by_name(path, form)
     if isinstance(found, dict):
         found = _in_order(path, found, features)
     try:
@@ -80,10 +85,25 @@ def _declared(path: Path, features: Sequence[str] | None) -> Floats:
     return np.ascontiguousarray(bounds.T)
 
 
+def _by_name(path: Path, form: CsvFormat) -> dict[str, list[float]]:
+    """The low and high of every feature in a table of them."""
+    table = read_table(path, form, _COLUMNS)
+    if table.names is None or not set(_COLUMNS) <= set(table.names):
+        raise ParameterError(f"{path} has no columns feature,low,high.", _FORM)
+    features = [normalize("NFC", str(name)) for name in table.column("feature")]
+    for row, name in enumerate(features):
+        if name in features[:row]:
+            both = table.where([features.index(name), row])
+            raise ParameterError(f"{path} names the feature {name!r} twice ({both}).", "Keep one of them.")
+    return dict(zip(features, table.numbers(("low", "high")).tolist(), strict=True))
+
+
 def _in_order(path: Path, found: dict[str, Any], features: Sequence[str] | None) -> list[Any]:
     """Bounds by name in the model's order; in their own where the model has no names."""
     if features is None:
         return list(found.values())
+    found = {normalize("NFC", name): bounds for name, bounds in found.items()}
+    features = [normalize("NFC", name) for name in features]
     missing = [name for name in features if name not in found]
     if missing:
         raise ParameterError(

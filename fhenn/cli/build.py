@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,15 +11,16 @@ import numpy as np
 
 import fhenn
 from fhenn import artifacts
-from fhenn.cli.bounds import bounds_options, chosen_bounds, features_of
+from fhenn.cli.bounds import bounds_options, chosen_bounds, features_of, samples_of
 from fhenn.cli.nodes import FITTED
-from fhenn.cli.show import FILE, as_json_option, output_option, progress, tell
-from fhenn.cli.tables import read_table
-from fhenn.errors import ParameterError
+from fhenn.cli.show import FILE, as_json_option, note, output_option, progress, tell
+from fhenn.cli.tables import CsvFormat, csv_options, read_table
+from fhenn.errors import DataWarning, ParameterError
 from fhenn.nn import Activation, Square
 from fhenn.planner import fingerprint_of
 from fhenn.planner.flooding import MOST_QUERIES
 from fhenn.planner.plan import LayoutName
+from fhenn.tabular import require_classes, warn_of_identifiers
 from fhenn.tabular import train as trained
 
 
@@ -36,6 +38,7 @@ from fhenn.tabular import train as trained
     help="Share of the samples that it is tested on, and not trained on.",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of split, weights and order.")
+@csv_options
 @output_option("model.fhenn", "the model")
 @as_json_option
 def train(
@@ -47,27 +50,32 @@ def train(
     epochs: int,
     held_out: float,
     seed: int,
+    csv_format: CsvFormat,
     output: Path,
     as_json: bool,
 ) -> None:
     """Train a classifier on the table DATA, in the clear.
 
-    A logistic regression, or with --hidden a small network. DATA is CSV or Parquet with a column of labels. The
-    features are standardised, which is folded into the weights, so that the model takes them as they are; a penalty
-    keeps what reaches an activation in its domain.
+    A logistic regression, or with --hidden a small network. DATA is CSV or Parquet with a column of labels, which stay
+    text unless each is a number that prints back as it is written. All other columns are features, but for an index
+    and columns without a name. The features are standardised, which is folded into the weights, so that the model takes
+    them as they are; a penalty keeps what reaches an activation in its domain.
 
     \b
       fhenn train records.csv --label benign
       fhenn train records.csv --label benign --hidden 8 -o network.fhenn
     """
-    table = read_table(data)
-    labels, features = table.column(label), table.without(label)
-    x = features.numbers()
+    table = read_table(data, csv_format, (label,))
+    features = table.without(label).data()
+    x, labels = features.numbers(), require_classes(table.labels(label))
+    warn_of_identifiers(x, features.names)
+    note(as_json, f"read {data}: {len(x)} samples of {x.shape[1]} features, {len(set(labels.tolist()))} classes")
     order = np.random.default_rng(seed).permutation(len(x))
     count = round(held_out * len(x))
     test, rest = order[:count], order[count:]
     node: Activation = Square() if activation == "square" else FITTED[activation]()
-    with progress(as_json) as show:
+    with progress(as_json) as show, warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)  # said above, of all samples
         model = trained(
             x[rest],
             labels[rest],
@@ -101,10 +109,13 @@ def train(
 @click.command(name="import")
 @click.argument("source", type=FILE)
 @click.option("--inputs", type=FILE, help="Sample data (CSV, NPY, Parquet), to choose polynomials by.")
+@csv_options
 @click.option("--accuracy", type=float, default=1e-3, show_default=True, help="Largest error of each polynomial.")
 @output_option("model.fhenn", "the model")
 @as_json_option
-def import_(*, source: Path, inputs: Path | None, accuracy: float, output: Path, as_json: bool) -> None:
+def import_(
+    *, source: Path, inputs: Path | None, accuracy: float, csv_format: CsvFormat, output: Path, as_json: bool
+) -> None:
     """Import the ONNX file SOURCE, whose activations become polynomials. Needs the extra `onnx`.
 
     \b
@@ -112,7 +123,7 @@ def import_(*, source: Path, inputs: Path | None, accuracy: float, output: Path,
     """
     if source.suffix.lower() != ".onnx":
         raise ParameterError(f"{source} is no ONNX file.", "Export the model to one that ends in .onnx.")
-    sample = None if inputs is None else read_table(inputs).numbers()
+    sample = None if inputs is None else samples_of(inputs, None, csv_format, as_json)
     model = fhenn.from_onnx(source, inputs=sample, accuracy=accuracy)
     artifacts.write(output, artifacts.model_to_bytes(model))
     result = {
@@ -127,6 +138,7 @@ def import_(*, source: Path, inputs: Path | None, accuracy: float, output: Path,
 @click.command()
 @click.argument("model", type=FILE, default=Path("model.fhenn"))
 @bounds_options
+@csv_options
 @click.option(
     "--margin",
     type=click.FloatRange(0),
@@ -160,6 +172,7 @@ def plan(
     upload: int,
     witness: bool,
     queries: int,
+    csv_format: CsvFormat,
     output: Path,
     as_json: bool,
 ) -> None:
@@ -173,7 +186,7 @@ def plan(
       fhenn plan model.fhenn --bounds bounds.csv --layout throughput
     """
     network = artifacts.model_from_bytes(artifacts.read_kind(model, "model"))
-    bounds = chosen_bounds(network, declared, data, margin)
+    bounds = chosen_bounds(network, declared, data, csv_format, as_json, margin)
     found = fhenn.plan(
         network,
         inputs=bounds,

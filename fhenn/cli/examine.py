@@ -12,16 +12,15 @@ import numpy as np
 
 import fhenn
 from fhenn import artifacts
-from fhenn.cli.bounds import bounds_options, chosen_bounds, features_of
+from fhenn.cli.bounds import bounds_options, chosen_bounds, features_of, samples_of
 from fhenn.cli.show import FILE, as_json_option, tell
-from fhenn.cli.tables import read_table
-from fhenn.errors import NonFiniteValue
-from fhenn.nn import Node
+from fhenn.cli.tables import CsvFormat, csv_options
 
 
 @click.command()
 @click.argument("model", type=FILE, default=Path("model.fhenn"))
 @bounds_options
+@csv_options
 @click.option("--plan", "plan_file", type=FILE, help="For encrypted inference with this plan; also gives its bounds.")
 @click.option("--output", "-o", type=FILE, help="File for the certificate: .json as text, else as a fhenn file.")
 @as_json_option
@@ -31,6 +30,7 @@ def certify(
     declared: Path | None,
     data: Path | None,
     plan_file: Path | None,
+    csv_format: CsvFormat,
     output: Path | None,
     as_json: bool,
 ) -> None:
@@ -49,9 +49,11 @@ def certify(
     if plan is not None and declared is None and data is None:
         bounds: Any = np.array([plan.low, plan.high])
     elif data is not None and declared is None:
-        bounds = _sample(network, data)
+        values = samples_of(data, features_of(network), csv_format, as_json)
+        # three rows at least: so that the certificate knows that its bounds are those of data
+        bounds = np.vstack([values, values, values]) if len(values) < 3 else values
     else:
-        bounds = chosen_bounds(network, declared, data)
+        bounds = chosen_bounds(network, declared, data, csv_format, as_json)
     certificate = fhenn.certify(network, bounds, plan)
     if output is not None:
         as_text = output.suffix.lower() == ".json"
@@ -66,12 +68,3 @@ def certify(
     tell(as_json, result, str(certificate) + (f"\n\nwrote {output}" if output else ""))
     if not certificate.valid:
         sys.exit(1)
-
-
-def _sample(model: Node, path: Path) -> Any:
-    """Sample data, three rows at least: so that the certificate knows that its bounds are theirs."""
-    values = read_table(path).numbers(features_of(model))
-    nonfinite = int(np.count_nonzero(~np.isfinite(values)))
-    if nonfinite:
-        raise NonFiniteValue(str(path), nonfinite, "Drop or impute them first.")
-    return np.vstack([values, values, values]) if len(values) < 3 else values

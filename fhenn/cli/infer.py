@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 import fhenn
 from fhenn import artifacts
+from fhenn.cli.bounds import samples_of
 from fhenn.cli.passphrase import new_passphrase, passphrase_file_option, passphrase_of
 from fhenn.cli.show import FILE, as_json_option, megabytes, output_option, progress, tell, warn
-from fhenn.cli.tables import Table, as_csv, check_ending, read_table, write_table
+from fhenn.cli.tables import CsvFormat, Table, as_csv, check_ending, csv_options, write_table
 from fhenn.errors import BoundsExceeded, FileExists, ParameterError
 from fhenn.interop import Reading
 from fhenn.nn.finish import finished
@@ -105,6 +106,7 @@ def keygen(
 @secret_option
 @passphrase_file_option
 @click.option("--clip", is_flag=True, help="Take the nearest bound for values beyond the plan's, and do not refuse.")
+@csv_options
 @output_option("upload.fhenn", "the ciphertexts")
 @memory_option
 @as_json_option
@@ -115,6 +117,7 @@ def encrypt(
     secret: Path,
     passphrase_file: Path | None,
     clip: bool,
+    csv_format: CsvFormat,
     output: Path,
     memory_mb: int | None,
     as_json: bool,
@@ -129,9 +132,9 @@ def encrypt(
     """
     message = artifacts.read_kind(plan_file, "plan")
     reading = artifacts.reading_from_bytes(message)
+    values = samples_of(data, None if reading is None else reading.features, csv_format, as_json)
     with progress(as_json) as show:
         client = _client(message, secret, passphrase_file, show, _allowed(memory_mb))
-        values = read_table(data).numbers(None if reading is None else reading.features)
         clipped = 0
         if clip and values.shape[1] == client.plan.features:
             inside = np.clip(values, client.plan.low, client.plan.high)
@@ -267,23 +270,15 @@ def decrypt(
         tell(as_json, {"predictions": str(output), "samples": table.rows}, f"wrote {output}: {table.rows} samples")
         return
     names = table.names or ()
-    rows = list(zip(*(column.tolist() for column in table.columns), strict=True))
-    lines = as_csv(_shown(table)).rstrip("\n")
-    tell(as_json, {"predictions": [dict(zip(names, row, strict=True)) for row in rows]}, lines)
+    rows = [dict(zip(names, row, strict=True)) for row in table.records()]
+    tell(as_json, {"predictions": rows}, as_csv(_shown(table)).rstrip("\n"))
 
 
 def _shown(table: Table) -> Table:
     """A table for the terminal: a plan that a stranger made names its classes, and a line of text is a row."""
     names = None if table.names is None else tuple(map(printable, table.names))
-    columns = (
-        column if column.dtype.kind in "biuf" else np.array([_cell(each) for each in column.tolist()], dtype=object)
-        for column in table.columns
-    )
-    return Table(names, tuple(columns))
-
-
-def _cell(value: Any) -> Any:
-    return printable(value) if isinstance(value, str) else value
+    rows = [[printable(each) if isinstance(each, str) else each for each in row] for row in table.records()]
+    return Table(names, tuple(zip(*rows, strict=True)))
 
 
 def _allowed(memory_mb: int | None) -> float:

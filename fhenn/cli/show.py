@@ -75,6 +75,12 @@ def sentence(text: str) -> str:
     return printable(" ".join(text.splitlines()), _LONGEST_MESSAGE)
 
 
+def note(as_json: bool, text: str) -> None:
+    """Tell people, on standard error, what is about to be done; nothing to machines."""
+    if not as_json:
+        say(f"fhenn: {text}", err=True)
+
+
 def first_line(path: Path, what: str) -> str:
     """The first line of a short file of text. Raises ParameterError where it is another file, OSError."""
     with path.open("rb") as file:

@@ -472,9 +472,10 @@ class TestMistakes:
             ("a,b\n", "no rows"),
             ("a,b\n1,2\n3\n", "line 3"),
             ("a,a\n1,2\n", "one name"),
-            ("1,2\n3,4\n", "no names"),
+            ("1,2\n3,4\n", r"line 1 \(1, 2\) names the columns is not clear. Give --header"),
+            ("1,2.5\n3,4\n", "no names"),
             ("a,b\n1,2\n", "no column 'benign'"),
-            ("a,benign\nred,0\nblue,1\n", "holds text, as 'red'"),
+            ("a,benign\nred,0\nblue,1\n", "column 'a' holds 'red' on line 2 and 1 more"),
             ("a,benign\n1,0\n2,0\n", "all"),
         ],
     )
@@ -518,7 +519,7 @@ class TestMistakes:
         (tmp_path / "t.csv").write_text("mean_radius\n1\n")
         with pytest.raises(FeatureMismatch):
             run("encrypt", tmp_path / "t.csv", "-o", tmp_path / "u")
-        (tmp_path / "t.csv").write_text("1,2\n")
+        (tmp_path / "t.csv").write_text("1,2.5\n")
         with pytest.raises(ShapeMismatch):
             run("encrypt", tmp_path / "t.csv", "-o", tmp_path / "v")
         assert not (tmp_path / "v").exists()
@@ -568,9 +569,10 @@ class TestMistakes:
         ):
             done = subprocess.run([sys.executable, "-m", "fhenn", *line], capture_output=True, text=True, check=False)
             assert done.returncode == 2
-            assert done.stderr.startswith("fhenn: ")
-            assert words in done.stderr
-            assert done.stderr.count("\n") == 1
+            *notes, last = done.stderr.splitlines()
+            assert last.startswith("fhenn: ")
+            assert words in last
+            assert all(note.startswith("fhenn: read some.csv: 40 samples") for note in notes)
             assert done.stdout == ""
 
     def test_without_safetensors(self, monkeypatch):

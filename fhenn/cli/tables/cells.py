@@ -1,0 +1,93 @@
+"""What single cells are: numbers, labels, or neither."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, Literal
+from unicodedata import normalize
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fhenn.missing import is_missing
+
+Cells = NDArray[Any] | Sequence[Any]
+"""A column: an array of numbers, or cells of any kind: text of a CSV file, None where Parquet has nothing."""
+
+Kind = Literal["number", "missing", "unfit", "text"]
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_INFINITE = re.compile(r"[+-]?inf(inity)?", re.ASCII | re.IGNORECASE)
+_ONLY_DIGITS = re.compile(r"[0-9+\-.eE\n]*")
+_PLAIN = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?", re.ASCII)
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?", re.ASCII)
+_CENSORED = re.compile(r"[<>≤≥~±]=?\s*[+-]?[\d.,]+", re.ASCII)
+
+
+def as_number(cell: str, decimal: str = ".") -> float | None:
+    """The number that a cell writes in ASCII digits; None where it is none. Underscores are no digits.
+
+    decimal: what stands before the fraction, a point or a comma.
+    """
+    if decimal == ",":
+        cell = "?" if "." in cell else cell.replace(",", ".")
+    return float(cell) if _NUMBER.fullmatch(cell) or _INFINITE.fullmatch(cell) else None
+
+
+def has_decimal_comma(cell: object) -> bool:
+    """Whether a cell is a number with a comma before its fraction."""
+    return isinstance(cell, str) and bool(_DECIMAL_COMMA.fullmatch(cell))
+
+
+def kind_of(cell: str, decimal: str = ".") -> Kind:
+    """What a cell of a first line looks like; "unfit" is a value that is no number as it stands: `<0.5`, `7,61`."""
+    if is_missing(cell):
+        return "missing"
+    if as_number(cell, decimal) is not None:
+        return "number"
+    return "unfit" if _CENSORED.fullmatch(cell) or has_decimal_comma(cell) else "text"
+
+
+def numbers(cells: Cells, decimal: str = ".") -> tuple[NDArray[np.float64], list[int]]:
+    """Cells as numbers, NaN where there is nothing, and the places of those that are neither."""
+    if isinstance(cells, np.ndarray) and cells.dtype.kind in "biuf":
+        return cells.astype(np.float64), []
+    if decimal == "." and all(isinstance(cell, str) for cell in cells) and _ONLY_DIGITS.fullmatch("\n".join(cells)):
+        try:
+            return np.array([float(cell) for cell in cells], dtype=np.float64), []
+        except ValueError:
+            pass  # an empty cell, or a date
+    found = [_number(cell, decimal) for cell in cells]
+    wrong = [place for place, value in enumerate(found) if value is None]
+    return np.array([np.nan if value is None else value for value in found], dtype=np.float64), wrong
+
+
+def _number(cell: Any, decimal: str) -> float | None:
+    if is_missing(cell):
+        return np.nan
+    if isinstance(cell, str):
+        return as_number(cell, decimal)
+    return float(cell) if isinstance(cell, bool | int | float | Decimal | np.generic) else None
+
+
+def labels(cells: Cells) -> NDArray[Any]:
+    """Cells as classes: numbers where every cell is one that prints back as it is written, else text (NFC).
+
+    So `007`, `1E30`, `2E1` and `2023_01` are text.
+    """
+    if isinstance(cells, np.ndarray) and cells.dtype.kind in "biuf":
+        return cells
+    if all(isinstance(cell, bool) for cell in cells) or all(type(cell) is int for cell in cells):
+        return np.array(cells)
+    texts = [normalize("NFC", str(cell)) for cell in cells]
+    if all(isinstance(cell, str) and _PLAIN.fullmatch(cell) for cell in cells):
+        for kind, dtype in ((int, np.int64), (float, np.float64)):
+            try:
+                values = np.array([kind(text) for text in texts], dtype=dtype)
+            except (ValueError, OverflowError):
+                continue
+            if [str(value) for value in values.tolist()] == texts:
+                return values
+    return np.array(texts)

@@ -1,0 +1,174 @@
+"""Tables in CSV: how its text is cut into lines, names and cells."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from unicodedata import normalize
+
+from fhenn.cli.tables.cells import has_decimal_comma
+from fhenn.cli.tables.formulas import unquoted
+from fhenn.cli.tables.header import is_header
+from fhenn.cli.tables.table import Table
+from fhenn.errors import ParameterError
+
+Line = tuple[int, list[str]]
+"""Where a row starts, counted from 1 as an editor does, and its cells."""
+
+_SEPARATOR_LINE = re.compile(r'"?sep=([^\r\n])"?[,;\t]*(?:\r\n|\r|\n)', re.IGNORECASE)
+_OTHER_DELIMITERS = {";": "';'", "\t": "tab", "|": "'|'"}
+_SAMPLE = 20
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_UNNAMED = re.compile(r"|Unnamed: \d+")
+"""Names of columns that have none; the second is how pandas calls them."""
+
+
+@dataclass(frozen=True)
+class CsvFormat:
+    """How a CSV file is written.
+
+    delimiter: between cells; None for a comma, or what a first line `sep=…` says.
+    decimal: before the fraction of a number, "." or ",".
+    header: whether the first line names the columns; None to see from the line itself.
+    """
+
+    delimiter: str | None = None
+    decimal: str = "."
+    header: bool | None = None
+
+
+def read_csv(path: Path, form: CsvFormat, expected: Sequence[str]) -> Table:
+    """The table in a CSV file; cells stay text. Raises ParameterError, OSError.
+
+    expected: names that it is looked up by, by which a first line of numbers is known for names.
+    """
+    text = _decoded(path)
+    separator = _SEPARATOR_LINE.match(text)
+    delimiter = form.delimiter or (separator[1] if separator else ",")
+    start = text[: separator.end()] if separator else ""
+    if form.delimiter is None and not separator:
+        _require_commas(path, text)
+    lines = _trimmed(_lines(path, text[len(start) :], delimiter, 1 if separator else 0))
+    if not lines:
+        raise ParameterError(f"{path} has no rows.", "Give at least one sample.")
+    (number, first), rest = lines[0], lines[1:]
+    header = form.header
+    if header is None:
+        header = is_header(first, [cells for _, cells in rest], expected, form.decimal)
+    if header is None:
+        shown = ", ".join(first[:5]) + (", …" if len(first) > 5 else "")
+        raise ParameterError(
+            f"{path}: whether line {number} ({shown}) names the columns is not clear.",
+            "Give --header where it does, --no-header where it is a sample.",
+        )
+    if not header:
+        rest = lines
+    if not rest:
+        raise ParameterError(f"{path} has no rows.", "Give at least one sample.")
+    rows = _rectangle(path, first if header else None, rest)
+    columns = tuple(zip(*rows, strict=True))
+    places = tuple(line for line, _ in rest)
+    if not header:
+        return Table(None, columns, str(path), places, form.decimal)
+    names = [normalize("NFC", name) for name in first] + [""] * (len(columns) - len(first))
+    unnamed = frozenset(place for place, name in enumerate(names[: len(columns)]) if _UNNAMED.fullmatch(name))
+    kept = [place for place, column in enumerate(columns) if place not in unnamed or any(column)]
+    return Table(
+        tuple(names[place] for place in kept),
+        tuple(columns[place] for place in kept),
+        str(path),
+        places,
+        form.decimal,
+        frozenset(at for at, place in enumerate(kept) if place in unnamed),
+    )
+
+
+def _decoded(path: Path) -> str:
+    data = path.read_bytes()
+    remedy = "Save it as UTF-8 (in Excel: CSV UTF-8)."
+    if data.startswith(_UTF16) or b"\0" in data[:1000]:
+        raise ParameterError(f"{path} is text in UTF-16, or no text.", remedy)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ParameterError(
+            f"{path} is not in UTF-8: byte 0x{data[error.start]:02x} on line {line}.", remedy
+        ) from error
+
+
+def _lines(path: Path, text: str, delimiter: str, before: int) -> list[Line]:
+    """Rows with the lines that they start on; `before` lines come before the text."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    lines: list[Line] = []
+    at = 1
+    try:
+        for cells in reader:
+            lines.append((at + before, [_cleaned(cell) for cell in cells]))
+            at = reader.line_num + 1
+    except csv.Error as error:
+        raise ParameterError(
+            f"{path} is not readable as CSV: {error}, in the row that starts on line {at + before}.",
+            "Look for a quotation mark that is not closed.",
+        ) from error
+    return lines
+
+
+def _cleaned(cell: str) -> str:
+    return unquoted(cell.strip(" \t\r\n\v\f\xa0\ufeff"))
+
+
+def _trimmed(lines: list[Line]) -> list[Line]:
+    """Without wholly empty rows at either end, and without blank lines, unless they are the cells of one column."""
+    full = [place for place, (_, cells) in enumerate(lines) if any(cells)]
+    if not full:
+        return []
+    inner = lines[full[0] : full[-1] + 1]
+    single = all(len(cells) <= 1 for _, cells in inner)
+    return [(line, cells or [""]) for line, cells in inner if cells or single]
+
+
+def _rectangle(path: Path, header: Sequence[str] | None, rows: Sequence[Line]) -> list[list[str]]:
+    """Cells of equal number in every row; empty columns at the end are dropped."""
+    width = max(_used(cells) for _, cells in [*rows, (0, header or ())])
+    named = len(header) if header is not None else width
+    for line, cells in rows:
+        if len(cells) < width or _used(cells) > named:
+            raise ParameterError(
+                f"line {line} of {path} has {len(cells)} cells, where {min(named, width)} are needed.",
+                "Mend the line: a cell is missing, or too many, or holds a delimiter outside of quotation marks.",
+            )
+    return [cells[:width] for _, cells in rows]
+
+
+def _used(cells: Sequence[str]) -> int:
+    return next((place for place in range(len(cells), 0, -1) if cells[place - 1]), 0)
+
+
+def _require_commas(path: Path, text: str) -> None:
+    """Raise ParameterError where another delimiter than the comma cuts the first rows evenly."""
+    by_comma = _cut(text, ",")
+    uneven = len({len(cells) for cells in by_comma}) > 1 or any(len(cells) == 1 for cells in by_comma)
+    for delimiter, shown in _OTHER_DELIMITERS.items():
+        rows = _cut(text, delimiter)
+        widths = {len(cells) for cells in rows}
+        if len(widths) != 1 or widths == {1} or not (uneven or any(delimiter in cell for cell in by_comma[0])):
+            continue
+        commas = any(has_decimal_comma(cell.strip()) for cells in rows for cell in cells)
+        raise ParameterError(
+            f"the cells of {path} are separated by {shown}{', and its numbers have decimal commas' if commas else ''}.",
+            f"Give --delimiter {shown}{' --decimal ,' if commas else ''}.",
+        )
+
+
+def _cut(text: str, delimiter: str) -> list[list[str]]:
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    try:
+        return list(islice((cells for cells in reader if cells), _SAMPLE))
+    except csv.Error:
+        return []

@@ -1,0 +1,72 @@
+"""Tables in Parquet, with the extra `parquet`."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from unicodedata import normalize
+
+import numpy as np
+
+from fhenn.cli.tables.cells import Cells
+from fhenn.cli.tables.table import Table
+from fhenn.errors import ExtraMissing, ParameterError
+from fhenn.strict import read_json
+
+_INDEX = re.compile(r"__index_level_\d+__|Unnamed: \d+|")
+"""Columns that hold no data: how pandas calls an index without a name, and a column of CSV without one."""
+
+
+def read_parquet(path: Path) -> Table:
+    """The table in a Parquet file; an index of pandas is put aside. Raises ParameterError, ExtraMissing, OSError."""
+    pyarrow, parquet = _pyarrow()
+    try:
+        with path.open("rb") as file:
+            table = parquet.read_table(pyarrow.BufferReader(file.read()))
+    except pyarrow.ArrowException as error:
+        reason = str(error).splitlines()[0][:200]
+        raise ParameterError(f"{path} is not readable as Parquet ({reason}).", "Save it again.") from error
+    if not table.num_rows or not table.num_columns:
+        raise ParameterError(f"{path} has no rows.", "Give at least one sample.")
+    index = _index_columns(table.schema.metadata)
+    aside = [place for place, name in enumerate(table.column_names) if name in index or _INDEX.fullmatch(name)]
+    names = tuple(normalize("NFC", name) for name in table.column_names)
+    return Table(names, tuple(map(_cells, table.columns)), str(path), aside=frozenset(aside))
+
+
+def write_parquet(names: Sequence[str], columns: Sequence[Cells]) -> bytes:
+    """A Parquet file of columns. Raises ExtraMissing."""
+    pyarrow, parquet = _pyarrow()
+    sink = io.BytesIO()
+    arrays = [pyarrow.array(np.asarray(column).tolist()) for column in columns]
+    parquet.write_table(pyarrow.table(arrays, names=list(names)), sink)
+    return sink.getvalue()
+
+
+def _index_columns(metadata: dict[bytes, bytes] | None) -> set[str]:
+    """The columns that were a DataFrame's index, by the metadata of pandas in the schema."""
+    try:
+        found = read_json((metadata or {}).get(b"pandas", b"{}"))["index_columns"]
+        return {name for name in found if isinstance(name, str)}
+    except (ValueError, KeyError, TypeError):
+        return set()
+
+
+def _cells(column: Any) -> Cells:
+    """An array of numbers where nothing is missing, else Python's values with None for what is."""
+    kind = str(column.type)
+    if not column.null_count and re.fullmatch(r"u?int\d+|halffloat|float|double|bool", kind):
+        return np.asarray(column.to_numpy())
+    return list(column.to_pylist())
+
+
+def _pyarrow() -> tuple[Any, Any]:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ModuleNotFoundError as error:
+        raise ExtraMissing("parquet", "pyarrow") from error
+    return pyarrow, pyarrow.parquet

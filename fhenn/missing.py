@@ -1,0 +1,41 @@
+"""What stands for a value that is not there: in text, and in Python."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+MISSING = frozenset(
+    {
+        "",
+        *("NA", "na", "N/A", "n/a", "<NA>", "#N/A", "#NA", "#N/A N/A"),
+        *("NaN", "nan", "NAN", "Nan", "-NaN", "-nan", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN", "NaT"),
+        *("NULL", "Null", "null", "None"),
+        *("?", "."),
+    }
+)
+"""Words for it: those of pandas (`pandas.read_csv`), other cases of some, and those of UCI's files and of SAS.
+
+`none` is not among them, which is a class as often, nor `Na`, which is sodium.
+"""
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a value stands for one that is not there: a word of `MISSING`, None, NaN, NaT, `pandas.NA`.
+
+    >>> [is_missing(value) for value in (" n/a ", None, float("nan"), "none", 0)]
+    [True, True, True, False, False]
+    """
+    if value is None or isinstance(value, str):
+        return value is None or value.strip() in MISSING
+    try:
+        return bool(value != value)  # NaN and NaT differ from themselves  # noqa: PLR0124
+    except TypeError:  # pandas.NA, whose comparisons are neither true nor false
+        return True
+    except ValueError:  # an array
+        return False
+
+
+def missing_places(values: Iterable[Any]) -> list[int]:
+    """The places, from 0, of those that are not there."""
+    return [place for place, value in enumerate(values) if is_missing(value)]
