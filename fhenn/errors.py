@@ -280,14 +280,17 @@ class NonFiniteValue(FhennError, ValueError):
 class MissingValues(NonFiniteValue):
     """Cells of a table with nothing in them, or with no finite number.
 
-    operation: the file, or what was to be done. count: of all such cells. columns: for each that has some, what it is
-    called, how many, and where.
+    operation: the file, or what was to be done. count: of all such cells. columns: that have some, as they are called;
+    counts: how many each has; places: where, in words.
     """
 
-    columns: tuple[tuple[str, int, str], ...]
+    columns: tuple[str, ...]
+    counts: tuple[int, ...]
+    places: tuple[str, ...]
 
     def _message(self) -> str:
-        shown = ", ".join(f"{name} ({count}: {where})" for name, count, where in self.columns[:_MOST_COLUMNS])
+        each = list(zip(self.columns, self.counts, self.places, strict=True))
+        shown = ", ".join(f"{name} ({count}: {where})" for name, count, where in each[:_MOST_COLUMNS])
         more = f", and {len(self.columns) - _MOST_COLUMNS} columns more" * (len(self.columns) > _MOST_COLUMNS)
         return f"{self.operation}: values are missing or infinite in {shown}{more}. {self.suggestion}"
 

@@ -101,7 +101,9 @@ samples.
     if missing:
         places = ", ".join(map(str, missing[:_MOST_NAMED])) + ", …" * (len(missing) > _MOST_NAMED)
         where = f"sample{'s' * (len(missing) > 1)} {places}"
-        raise MissingValues("train", len(missing), "Label or drop these samples.", (("labels", len(missing), where),))
+        raise MissingValues(
+            "train", len(missing), "Label or drop these samples.", ("labels",), (len(missing),), (where,)
+        )
     try:
         classes, counts = np.unique(y, return_counts=True)
     except TypeError as error:

@@ -35,7 +35,7 @@ EXAMPLES = [
     (errors.ShapeMismatch("Linear", (2, 3), "(2, 4)"), "(2, 3)"),
     (errors.NonFiniteValue("encrypt", 3, "Drop them."), "3 values"),
     (
-        errors.MissingValues("t.csv", 3, "Drop them.", (("column 'a'", 2, "lines 2, 3"), ("column 'b'", 1, "line 2"))),
+        errors.MissingValues("t.csv", 3, "Drop them.", ("column 'a'", "column 'b'"), (2, 1), ("lines 2, 3", "line 2")),
         "t.csv: values are missing or infinite in column 'a' (2: lines 2, 3), column 'b' (1: line 2). Drop them.",
     ),
     (errors.CacheEmpty("Sigmoid.backward", 1, 0, "Call forward."), "Call forward"),

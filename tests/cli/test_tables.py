@@ -227,7 +227,7 @@ def test_missing_labels_are_refused_with_their_lines(tmp_path, monkeypatch, word
     assert str(caught.value) == (
         "t.csv: values are missing or infinite in column 'y' (2: lines 3, 5). Label or drop these rows."
     )
-    assert caught.value.columns == (("column 'y'", 2, "lines 3, 5"),)
+    assert (caught.value.columns, caught.value.counts, caught.value.places) == (("column 'y'",), (2,), ("lines 3, 5",))
 
 
 def test_columns_without_a_name_are_left_out_and_said(tmp_path, monkeypatch):

@@ -149,8 +149,14 @@ class Table:
         return ParameterError(f"{self.source}: no number: {'; '.join(shown[:_MOST])}{rest}.", remedy)
 
     def _missing(self, places: dict[int, list[int]], suggestion: str) -> MissingValues:
-        columns = tuple((self._called(place), len(rows), self.where(rows)) for place, rows in places.items())
-        return MissingValues(self.source, sum(map(len, places.values())), suggestion, columns)
+        return MissingValues(
+            self.source,
+            sum(map(len, places.values())),
+            suggestion,
+            columns=tuple(map(self._called, places)),
+            counts=tuple(map(len, places.values())),
+            places=tuple(map(self.where, places.values())),
+        )
 
     def where(self, rows: Sequence[int]) -> str:
         """Rows as a reader of the file finds them: by line of text, else by row, from 1."""
