@@ -11,6 +11,7 @@ ROOT = Path(fhenn.__file__).parent
 
 RANK = {
     "text": -1,
+    "steps": -1,
     "errors": 0,
     "strict": 0,
     "uncopied": 1,

@@ -249,12 +249,12 @@ def decrypt(
         check_ending(output)
     message = artifacts.read_kind(plan_file, "plan")
     reading = artifacts.reading_from_bytes(message)
-    client = _client(message, secret, passphrase_file)
-    if shared_so_far is not None:
-        client.keep_budget(_budget_of(secret), shared_so_far, overwrite=True)
     data = artifacts.read(answer, "answer")
-    with warnings.catch_warnings(record=True) as warned:
+    with progress(as_json) as show, warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
+        client = _client(message, secret, passphrase_file, show)
+        if shared_so_far is not None:
+            client.keep_budget(_budget_of(secret), shared_so_far, overwrite=True)
         found = client.decrypt(data, on_violation=on_violation, share=share, queries=queries, bits=bits, finish=False)
     for warning in warned:
         warn(warning.message)
@@ -318,7 +318,7 @@ def _client(
     plan: bytes,
     secret: Path,
     passphrase_file: Path | None,
-    show: Callable[[str, int, int], None] = lambda what, done, total: None,
+    show: Callable[[str, int, int], None],
     memory: float = MEMORY,
 ) -> fhenn.Client:
     data = artifacts.read_kind(secret, "secret-key")

@@ -97,16 +97,24 @@ def first_line(path: Path, what: str) -> str:
 
 @contextmanager
 def progress(as_json: bool = False) -> Iterator[Callable[[str, int, int], None]]:
-    """A bar on standard error, on a terminal only; what is yielded is called with (what, done, total)."""
+    """A bar on standard error, on a terminal only; what is yielded is called with (what, done, total).
+
+    It shows from the first call on, so that a passphrase can be asked for before.
+    """
     console = Console(stderr=True)
     columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=as_json or not console.is_terminal) as bar:
-        task = bar.add_task("start", total=None)
+    bar = Progress(*columns, console=console, transient=True, disable=as_json or not console.is_terminal)
+    task = bar.add_task("", total=None)
 
-        def show(what: str, done: int, total: int) -> None:
-            bar.update(task, description=f"{printable(what, 40):>9}", completed=done, total=total)
+    def show(what: str, done: int, total: int) -> None:
+        bar.start()
+        bar.update(task, description=f"{printable(what, 40):>9}", completed=done, total=total)
 
+    try:
         yield show
+    finally:
+        if bar.live.is_started:
+            bar.stop()
 
 
 def megabytes(size: int) -> str:

@@ -33,6 +33,7 @@ from fhenn.safety import Budget, BudgetFile, Certificate, SharingBudget, Unknown
 from fhenn.safety.outputs import beyond
 from fhenn.session.answer import Answer
 from fhenn.session.secret import restored, secret_bytes_of
+from fhenn.steps import told
 from fhenn.uncopied import Uncopied
 
 OnViolation = Literal["raise", "mask", "warn"]
@@ -43,9 +44,9 @@ class Client(Uncopied):
     """Makes keys for a plan, encrypts samples, decrypts answers.
 
     plan: from `fhenn.plan`, for the model that the server runs. progress: called with (what, done, total) while keys
-    are made and samples encrypted. certificate: from `fhenn.certify`; when given, it must hold for the plan. memory:
-    bytes that keys, or the ciphertexts of one sample, may take: a plan that wants more, which a stranger may have
-    written, raises PlanError before any is made.
+    are made, samples encrypted and answers decrypted. certificate: from `fhenn.certify`; when given, it must hold for
+    the plan. memory: bytes that keys, or the ciphertexts of one sample, may take: a plan that wants more, which a
+    stranger may have written, raises PlanError before any is made.
     Raises ParameterError, CertificateInvalid, and PlanError also where the plan states less error than any model of its
     shape makes: results would be shared with too little noise (`fhenn.planner.floor`).
 
@@ -186,11 +187,8 @@ class Client(Uncopied):
             raise NonFiniteValue("encrypt", nonfinite, "CKKS cannot encode them: drop or impute them first.")
         self._require_bounds(values)
         require_memory("the ciphertexts of one sample", memory_of_upload(self._plan), self._memory)
-        self._progress("encrypt", 0, len(values))
-        filled = self._filled(values)
-        message = encrypt_to_bytes(self._context, filled, layout=self._plan.layout, samples=len(values))
-        self._progress("encrypt", len(values), len(values))
-        return message
+        with told(self._progress, "encrypt"):
+            return encrypt_to_bytes(self._context, self._filled(values), layout=self._plan.layout, samples=len(values))
 
     def _filled(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """With spare samples, at the middle of the bounds, so that the last ciphertexts hold nothing outside them.
@@ -282,7 +280,8 @@ class Client(Uncopied):
         return self._violations(self._opened(parts.result), parts.witnesses, self._plan.error)
 
     def _opened(self, message: bytes) -> NDArray[np.float64]:
-        return decrypt(self._context, self._loaded(message))
+        with told(self._progress, "decrypt"):
+            return decrypt(self._context, self._loaded(message))
 
     def _loaded(self, message: bytes) -> CipherArray:
         array = CipherArray.from_bytes(self._context, message)
@@ -322,6 +321,7 @@ class Client(Uncopied):
                 f"a budget of {queries!r} queries at {bits!r} bits is none.",
                 "Say how many samples' results will be shared under this key: plan(…, queries=…), or queries=….",
             )
-        array = self._loaded(message)
-        scores, seen = decrypt_with_error(self._context, array)
+        with told(self._progress, "decrypt"):
+            array = self._loaded(message)
+            scores, seen = decrypt_with_error(self._context, array)
         return flooded(scores, self._plan, int(queries), int(bits), scale=array.scale, seen=seen)

@@ -11,13 +11,15 @@ from fhenn.nn import Activation, Node
 from fhenn.planner import Plan, Witness, flatten, verify
 from fhenn.safety import Certificate, observe
 from fhenn.session.answer import Answer
+from fhenn.steps import told
 
 
 class Server:
     """Runs a model on ciphertexts for the client whose keys it was given.
 
     model: what the plan was made for. evaluation_keys: bytes of `Client.evaluation_keys`; bytes that carry a secret
-    key are refused. progress: called with (node, done, total) as the model runs. certificate: from `fhenn.certify`;
+    key are refused. progress: called with (what, done, total) as ciphertexts are
+    read and each node runs, also within a node. certificate: from `fhenn.certify`;
     when given, it must hold for model and plan. Raises PlanError where model, plan and keys do not belong together,
     CertificateInvalid, WireFormatError.
 
@@ -71,7 +73,8 @@ class Server:
         domain (`fhenn.safety.witness` for what it reveals); the plan must have room for it (`plan(…, witness=True)`).
         Raises WireFormatError, ContextMismatch, ShapeMismatch, PlanError.
         """
-        x = CipherArray.from_bytes(self._context, ciphertexts)
+        with told(self._progress, "read"):
+            x = CipherArray.from_bytes(self._context, ciphertexts)
         if not witness:
             return self.evaluate(x).to_bytes()
         result, witnesses = self.witnessed(x)
@@ -93,13 +96,12 @@ class Server:
             raise ShapeMismatch("predict", x.shape, "samples as the client of this plan encrypts them")
         witnesses = []
         for done, node in enumerate(self._nodes):
-            self._progress(node.name, done, len(self._nodes))
-            if isinstance(node, Activation) and done in wanted:
-                x, number = observe(node, x, wanted[done])
-                witnesses.append(number)
-            else:
-                x = node.infer(x)
-        self._progress("done", len(self._nodes), len(self._nodes))
+            with told(self._progress, node.name, done, len(self._nodes)):
+                if isinstance(node, Activation) and done in wanted:
+                    x, number = observe(node, x, wanted[done])
+                    witnesses.append(number)
+                else:
+                    x = node.infer(x)
         return x, tuple(witnesses)
 
 

@@ -164,7 +164,8 @@ def test_progress_is_told():
     model = logistic()
     client = fhenn.Client(fhenn.plan(model, inputs=[-1, 1]), lambda *what: told.append(what))
     client.encrypt(np.zeros((2, 6)))
-    assert told == [("keys", 0, 1), ("keys", 1, 1), ("encrypt", 0, 2), ("encrypt", 2, 2)]
+    assert told[:2] == [("keys", 0, 1), ("keys", 1, 1)]
+    assert told[2:] == [("encrypt", done, 1000) for done in (0, 500, 1000)]  # two ciphertexts
 
 
 def test_progress_of_the_server_is_told():
@@ -174,9 +175,35 @@ def test_progress_of_the_server_is_told():
     client = fhenn.Client(plan)
     server = fhenn.Server(model, plan, client.evaluation_keys(), lambda *what: told.append(what))
     server.predict(client.encrypt(np.zeros((2, 6))))
-    names = [node.name for node in model.nodes]
-    total = len(names)
-    assert told == [*((name, done, total) for done, name in enumerate(names)), ("done", total, total)]
+    reads = [done for what, done, total in told if what == "read"]
+    assert (reads[0], reads[-1]) == (0, 1000)
+    for place, node in enumerate(model.nodes):
+        of_node = [done for what, done, total in told if what == node.name and total == 1000 * len(model.nodes)]
+        assert of_node == sorted(of_node)
+        assert (of_node[0], of_node[-1]) == (1000 * place, 1000 * (place + 1))
+
+
+@pytest.mark.parametrize("layout", ["latency", "throughput"])
+def test_a_bar_moves_inside_a_layer_and_for_every_ciphertext(layout):
+    told = []
+    model = fhenn.Sequential([fhenn.Linear(rng.uniform(-1, 1, (8, 32))), fhenn.Sigmoid(), fhenn.Linear(np.eye(8))])
+    plan = fhenn.plan(model, inputs=[-0.1, 0.1], layout=layout)
+    client = fhenn.Client(plan, lambda *what: told.append(what))
+    server = fhenn.Server(model, plan, client.evaluation_keys(), lambda *what: told.append(what))
+    upload = client.encrypt(np.zeros((4, 32)))
+    answer = server.predict(upload)
+    first = [done for what, done, total in told if what == "Linear" and done < 1000]
+    assert len(first) >= 8  # the matrix takes eight rows, or rotations, at least
+    assert max(np.diff([*first, 1000])) <= 500
+    for node in ("Sigmoid",) if layout == "throughput" else ():
+        assert sum(what == node for what, *_ in told) >= 8  # a ciphertext for each neuron
+    told.clear()
+    client.decrypt(answer)
+    assert all(what == "decrypt" for what, *_ in told)
+    assert len(told) >= (8 if layout == "throughput" else 2)
+    assert told[-1][1:] == (1000, 1000)
+    untold = fhenn.Server(model, plan, client.evaluation_keys())
+    assert client.decrypt(untold.predict(upload)) == pytest.approx(client.decrypt(answer), abs=1e-3)
 
 
 def test_an_upload_takes_half_the_bytes(pair):

@@ -27,6 +27,7 @@ from fhenn.errors import (
     UnsupportedValue,
     WireFormatError,
 )
+from fhenn.steps import counted
 from fhenn.uncopied import Uncopied
 from fhenn.wire import frame, unframe
 
@@ -120,7 +121,7 @@ class CipherArray(Uncopied):
 
     def to_bytes(self) -> bytes:
         """This array as a message, without keys."""
-        bodies = (saved(ciphertext) for ciphertext in self.ciphertexts)
+        bodies = (saved(ciphertext) for ciphertext in counted(self.ciphertexts))
         return _message(self.context, self.shape, self.layout, self.level, self.scale, bodies)
 
     @classmethod
@@ -140,7 +141,8 @@ class CipherArray(Uncopied):
             raise WireFormatError(_KIND, f"{len(bodies)} ciphertexts cannot hold shape {shape}")
         if isinstance(layout, Vectors) and not layout.holds(shape[1], context.slots):
             raise WireFormatError(_KIND, f"its layout does not hold {shape[1]} features")
-        ciphertexts = tuple(loaded(seal.Ciphertext(), context.seal_context, body) for body in bodies)
+        loading = counted(bodies, share=1 / 2)  # what is done with them comes after
+        ciphertexts = tuple(loaded(seal.Ciphertext(), context.seal_context, body) for body in loading)
         for ciphertext in ciphertexts:
             found = (ciphertext.parms_id(), ciphertext.scale, ciphertext.size())
             if found != (context.parms_id(level), scale, 2):
@@ -206,7 +208,8 @@ def encrypt_to_bytes(
     rows, shape, layout = _rows(context, values, layout, headroom)
     shape = shape if samples is None else (samples, *shape[1:])
     level, scale = context.levels, context.scale
-    return _message(context, shape, layout, level, scale, (context.seeded(row.tolist(), level, scale) for row in rows))
+    bodies = (context.seeded(row.tolist(), level, scale) for row in counted(rows))
+    return _message(context, shape, layout, level, scale, bodies)
 
 
 def _rows(
@@ -259,7 +262,7 @@ def decrypt(context: Context, array: CipherArray) -> NDArray[np.float64]:
     [1.0, 2.0]
     """
     require_array(array).require_same_keys(require_context(context))
-    rows = [context.decrypt_slots(ciphertext) for ciphertext in array.ciphertexts]
+    rows = [context.decrypt_slots(ciphertext) for ciphertext in counted(array.ciphertexts)]
     return array.layout.unpack(rows, array.shape)
 
 
@@ -276,7 +279,7 @@ def decrypt_with_error(context: Context, array: CipherArray) -> tuple[NDArray[np
     True
     """
     require_array(array).require_same_keys(require_context(context))
-    slots = [np.array(context.decrypt_complex(ciphertext)) for ciphertext in array.ciphertexts]
+    slots = [np.array(context.decrypt_complex(ciphertext)) for ciphertext in counted(array.ciphertexts)]
     error = max(float(np.abs(values.imag).max()) for values in slots)
     return array.layout.unpack([values.real.tolist() for values in slots], array.shape), error
 

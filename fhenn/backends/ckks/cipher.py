@@ -19,6 +19,7 @@ from fhenn.backends.ckks.matrix import multiply
 from fhenn.backends.ckks.schedule import CubicForm, CubicSchedule, needed_levels, radius_within
 from fhenn.backends.plain import PLAIN, broadcast, same_shape
 from fhenn.errors import ShapeMismatch, UnsupportedOperation
+from fhenn.steps import counted
 
 
 class CipherBackend:
@@ -67,7 +68,7 @@ class CipherBackend:
         Raises KeyMissing, ScaleMismatch.
         """
         on = Ciphertexts(x.context)
-        results = [squared(on, on.handle(ciphertext), domain) for ciphertext in x.ciphertexts]
+        results = [squared(on, on.handle(ciphertext), domain) for ciphertext in counted(x.ciphertexts)]
         return replace(x, ciphertexts=tuple(map(on.ciphertext, results)), scale=results[0].scale)
 
     def doubled(self, domain: tuple[float, float], times: int, x: CipherArray) -> CipherArray:
@@ -77,7 +78,7 @@ class CipherBackend:
         """
         x.context.require_levels("a Chebyshev polynomial", times, x.level)
         on = Ciphertexts(x.context)
-        results = [doublings(on, on.handle(ciphertext), domain, times) for ciphertext in x.ciphertexts]
+        results = [doublings(on, on.handle(ciphertext), domain, times) for ciphertext in counted(x.ciphertexts)]
         ciphertexts = tuple(map(on.ciphertext, results))
         return replace(x, ciphertexts=ciphertexts, level=results[0].level, scale=results[0].scale)
 
@@ -86,7 +87,7 @@ class CipherBackend:
         context = x.context
         schedule = self._schedule(form, context, x.level, x.scale)
         results = []
-        for ciphertext in x.ciphertexts:
+        for ciphertext in counted(x.ciphertexts):
             result = evaluator.cubic_product(context, ciphertext, ciphertext, form.b, schedule, squares)
             evaluator.add_constant(context, result, form.c)
             results.append(result)
@@ -95,7 +96,7 @@ class CipherBackend:
     def _circuit(self, polynomial: Polynomial, x: CipherArray, squares: list[Any] | None = None) -> CipherArray:
         require_clear(polynomial, x.context, x.level, x.scale)
         results = []
-        for ciphertext in x.ciphertexts:
+        for ciphertext in counted(x.ciphertexts):
             on = Watched(x.context)
             results.append(evaluate(polynomial, on.handle(ciphertext), on))
             if squares is not None and on.square is not None:
@@ -206,9 +207,9 @@ class CipherBackend:
         outputs, features = weight.shape
         biases = np.zeros(outputs) if bias is None else bias
         results = []
-        for start in range(0, len(x.ciphertexts), features):
+        for start in counted(range(0, len(x.ciphertexts), features)):
             block = list(x.ciphertexts[start : start + features])
-            for row, constant in zip(weight.tolist(), biases.tolist(), strict=True):
+            for row, constant in counted(list(zip(weight.tolist(), biases.tolist(), strict=True))):
                 results.append(evaluator.weighted_sum(context, block, row, constant, landing))
         shape = (x.shape[0], outputs)
         return CipherArray(context, shape, x.layout, tuple(results), landing.level, landing.scale)

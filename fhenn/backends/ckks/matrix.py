@@ -25,6 +25,7 @@ from fhenn.backends.ckks import evaluator
 from fhenn.backends.ckks.evaluator import Landing
 from fhenn.backends.ckks.layout import Vectors
 from fhenn.errors import ShapeMismatch
+from fhenn.steps import counted
 
 if TYPE_CHECKING:
     from fhenn.backends.ckks.array import CipherArray
@@ -144,7 +145,10 @@ def encode(
         return found
     schedule = Schedule.of(layout, weight.shape[0], context.slots)
     values = weights_of(schedule, layout, weight, context.slots)
-    plaintexts = tuple(tuple(_encoded(context, row, at[0], landing.plain_scale) for row in tile) for tile in values)
+    plaintexts = tuple(
+        tuple(_encoded(context, row, at[0], landing.plain_scale) for row in counted(tile))
+        for tile in counted(values, share=1 / 2)  # the products come after
+    )
     constant = None
     if bias is not None and np.any(bias):
         padded = np.zeros(schedule.outputs)
@@ -173,7 +177,7 @@ def multiply(
     context = x.context
     encoded = encode(context, layout, weight, bias, (x.level, x.scale), landing)
     results = []
-    for start in range(0, len(x.ciphertexts), layout.tiles):
+    for start in counted(range(0, len(x.ciphertexts), layout.tiles)):
         product = _product(context, x.ciphertexts[start : start + layout.tiles], encoded, landing)
         if product is None:
             product = context.encrypt_slots(0.0, landing.level, landing.scale)
@@ -190,9 +194,9 @@ def _product(context: Context, tiles: tuple[Any, ...], encoded: Encoded, landing
     schedule = encoded.schedule
     inner: list[Any | None] = [None] * schedule.giants
     term = seal.Ciphertext()
-    for ciphertext, plaintexts in zip(tiles, encoded.plaintexts, strict=True):
+    for ciphertext, plaintexts in counted(list(zip(tiles, encoded.plaintexts, strict=True)), share=3 / 4):
         turned = ciphertext
-        for baby in range(schedule.baby):
+        for baby in counted(range(schedule.baby)):
             if baby:
                 turned = context.rotate(turned, schedule.samples)
             for giant in range(schedule.giants):
@@ -208,7 +212,7 @@ def _product(context: Context, tiles: tuple[Any, ...], encoded: Encoded, landing
                     context.evaluator.add_inplace(total, term)
     # Horner: one key serves every giant step
     outer: Any | None = None
-    for total in reversed(inner):
+    for total in counted(inner[::-1]):
         if outer is not None:
             outer = context.rotate(outer, schedule.baby * schedule.samples)
         outer = evaluator.sum_of(context, outer, total)
