@@ -107,8 +107,8 @@ def progress(as_json: bool = False) -> Iterator[Callable[[str, int, int], None]]
     task = bar.add_task("", total=None)
 
     def show(what: str, done: int, total: int) -> None:
-        bar.start()
         bar.update(task, description=f"{printable(what, 40):>9}", completed=done, total=total)
+        bar.start()
 
     try:
         yield show
