@@ -361,6 +361,19 @@ class FileMissing(FhennError, FileNotFoundError):
 
 
 @dataclass(eq=False)
+class AnswerMismatch(FhennError, ValueError):
+    """Bytes that are no answer to what was asked. what: the part that differs; expected, got: as far as they tell."""
+
+    what: str
+    expected: str
+    got: str
+    suggestion: str
+
+    def _message(self) -> str:
+        return f"not the answer asked for: its {self.what} is {self.got}, expected {self.expected}. {self.suggestion}"
+
+
+@dataclass(eq=False)
 class FileExists(FhennError, FileExistsError):
     """A file is there already, and was not to be overwritten."""
 

@@ -1,7 +1,7 @@
 """fhenn's frame: what is common to everything that travels or is kept, models, plans, keys, ciphertexts.
 
-Magic, format version, a JSON header (kind, length of the body, meta data, SHA-256 of meta data and body), body. The
-digest finds accidents, not malice: whoever reads a body checks its structure as well.
+Magic, format version, a JSON header (kind, length of the body, meta data, SHA-256 of version, meta data, body), body.
+The digest finds accidents, not malice: whoever reads a body checks its structure as well.
 """
 
 from __future__ import annotations
@@ -17,8 +17,11 @@ from typing import Any
 from fhenn.errors import UnsupportedValue, WireFormatError, WrongKind
 from fhenn.strict import read_json
 
-VERSION = 1
-"""The format that `frame` writes."""
+VERSION = 2
+"""The format that `frame` writes. In version 2 an answer names the upload that it answers (`fhenn.session`)."""
+
+READABLE = (1, 2)
+"""The formats that are read."""
 
 _MAGIC = b"FHENN"
 _PREFIX = struct.Struct(f">{len(_MAGIC)}sBI")  # magic, version, size of the header
@@ -35,6 +38,7 @@ _KINDS = {
     "evaluation-context": ("a set of evaluation keys", "`fhenn keygen` writes them beside the secret key."),
     "ciphertexts": ("an upload of ciphertexts", "`fhenn encrypt` writes uploads."),
     "answer": ("an answer", "`fhenn evaluate` and `fhenn predict` write answers."),
+    "receipt": ("a receipt", "`fhenn encrypt` writes one beside the upload."),
 }
 """Each kind in words, and where a file of it comes from."""
 
@@ -53,10 +57,8 @@ class Header:
 def frame(kind: str, meta: dict[str, Any], *body: bytes) -> bytes:
     """A body, in one piece or several, behind a header: its kind, its length, `meta` (JSON) and a digest of both."""
     text = json.dumps(meta, sort_keys=True)
-    digest = sha256(text.encode())
-    for piece in body:
-        digest.update(piece)
-    header = {"kind": kind, "length": sum(map(len, body)), "meta": text, "sha256": digest.hexdigest()}
+    digest = _digest(VERSION, text, *body)
+    header = {"kind": kind, "length": sum(map(len, body)), "meta": text, "sha256": digest}
     encoded = json.dumps(header).encode()
     return b"".join([_PREFIX.pack(_MAGIC, VERSION, len(encoded)), encoded, *body])
 
@@ -71,9 +73,8 @@ def unframe(kind: str, data: bytes) -> tuple[dict[str, Any], bytes]:
     size = len(data) - start
     if header.size != size:
         raise WireFormatError(kind, f"it holds {size} bytes of {header.size}")
-    digest = sha256(text.encode())
-    digest.update(memoryview(data)[start:])
-    if not compare_digest(digest.hexdigest().encode(), header.sha256.encode()):
+    digest = _digest(header.version, text, memoryview(data)[start:])
+    if not compare_digest(digest.encode(), header.sha256.encode()):
         raise WireFormatError(kind, "its digest does not match: it was altered on the way")
     return header.meta, data[start:]
 
@@ -125,6 +126,14 @@ def in_words(kind: str | None) -> str:
     return _KINDS[kind][0] if kind in _KINDS else f"a {kind[:40]!r}"
 
 
+def _digest(version: int, text: str, *body: bytes | memoryview) -> str:
+    """Of meta data and body; from version 2 on, of the version before them."""
+    digest = sha256(b"" if version == 1 else bytes([version]))
+    for piece in (text.encode(), *body):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
 def header_of(source: bytes | Path) -> Header:
     """The header of a message or of a file, whose body is not looked at. Raises WireFormatError, OSError.
 
@@ -151,8 +160,8 @@ def _parsed(what: str, data: bytes) -> tuple[Header, str, int]:
     if len(data) < _PREFIX.size or not data.startswith(_MAGIC):
         raise WireFormatError(what, "it does not start as a fhenn message does")
     _, version, size = _PREFIX.unpack_from(data)
-    if version != VERSION:
-        raise WireFormatError(what, f"it has format version {version}, this fhenn reads {VERSION}")
+    if version not in READABLE:
+        raise WireFormatError(what, f"it has format version {version}, this fhenn reads {READABLE[0]} to {VERSION}")
     if size > _LARGEST_HEADER:
         raise WireFormatError(what, f"its header claims {size} bytes")
     start = _PREFIX.size + size

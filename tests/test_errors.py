@@ -46,6 +46,10 @@ EXAMPLES = [
     ),
     (errors.CertificateInvalid("it is for another model.", "Certify this one."), "another model. Certify"),
     (errors.SharingRefused("Too many.", "Make new keys."), "Too many. Make new keys."),
+    (
+        errors.AnswerMismatch("level", "0", "1", "Ask the server again."),
+        "its level is 1, expected 0. Ask the server again.",
+    ),
     (errors.FileMissing("p.fhenn", "a plan", "Make it."), "no file p.fhenn, which would hold a plan. Make"),
     (
         errors.BudgetUnknown("its file is missing.", "Make new keys."),

@@ -24,8 +24,15 @@ from fhenn.interop import Reading
 from fhenn.nn.finish import finished
 from fhenn.planner.demands import MEMORY
 from fhenn.planner.flooding import MOST_BITS, MOST_QUERIES, STATISTICAL_BITS
+from fhenn.session import Receipt
 from fhenn.session.client import OnViolation
 from fhenn.text import printable
+from fhenn.wire import kind_of
+
+
+def receipt_beside(upload: Path) -> Path:
+    """The file for the receipt of an upload: `upload.receipt.fhenn` for `upload.fhenn`."""
+    return upload.with_name(f"{upload.stem}.receipt{upload.suffix}")
 
 
 def plan_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -125,7 +132,8 @@ def encrypt(
     """Encrypt the samples in the table DATA, on the client's side.
 
     DATA is CSV, NPY or Parquet. Columns are taken by name where the model has names of features, and others, such as a
-    label, are left out; by position where it has none.
+    label, are left out; by position where it has none. Beside the ciphertexts comes a receipt, by which `fhenn decrypt`
+    knows the answer to them from any other.
 
     \b
       fhenn encrypt records.csv -o upload.fhenn
@@ -145,10 +153,22 @@ def encrypt(
         except BoundsExceeded as error:
             names = () if reading is None or reading.features is None else reading.features
             raise replace(error, names=tuple(names[place] for place in error.features if names)) from None
+    receipt = receipt_beside(output)
     artifacts.write(output, upload)
-    result = {"ciphertexts": str(output), "samples": len(values), "bytes": len(upload), "clipped": clipped}
+    artifacts.write(receipt, Receipt.of(upload).to_bytes())
+    result = {
+        "ciphertexts": str(output),
+        "receipt": str(receipt),
+        "samples": len(values),
+        "bytes": len(upload),
+        "clipped": clipped,
+    }
     noted = f", {clipped} values clipped" if clipped else ""
-    tell(as_json, result, f"wrote {output}: {len(values)} samples, {megabytes(len(upload))}{noted}; for the server")
+    text = (
+        f"wrote {output}: {len(values)} samples, {megabytes(len(upload))}{noted}; for the server\n"
+        f"wrote {receipt}: its receipt, which `fhenn decrypt` holds the answer to; it stays here"
+    )
+    tell(as_json, result, text)
 
 
 @click.command()
@@ -183,7 +203,7 @@ def evaluate(
     ciphertexts = artifacts.read_kind(upload, "ciphertexts")
     with progress(as_json) as show:
         server = fhenn.Server(network, plan, evaluation_keys, show, held)
-        answer = server.predict(ciphertexts, witness=bool(plan.witnesses))
+        answer = server.predict(ciphertexts)
     artifacts.write(output, answer)
     result = {"answer": str(output), "bytes": len(answer), "fingerprint": server.context.fingerprint}
     tell(as_json, result, f"wrote {output}: {megabytes(len(answer))}; for the client {server.context.fingerprint}")
@@ -219,6 +239,16 @@ def evaluate(
     type=click.FloatRange(0, 1),
     help="Where the count of what was shared is lost: the part of the key's budget that is spent.",
 )
+@click.option(
+    "--receipt",
+    "receipt_file",
+    type=FILE,
+    default=Path("upload.receipt.fhenn"),
+    show_default=True,
+    help="Of the upload that it must answer, as `fhenn encrypt` wrote it; or the upload itself.",
+)
+@click.option("--no-range-check", is_flag=True, help="Take it without the witnesses that show values out of range.")
+@click.option("--unbound", is_flag=True, help="Take one of version 1, which may be the answer to other samples.")
 @click.option("--output", "-o", type=FILE, help="Table to write: .csv, .npy or .parquet.  [default: CSV, printed]")
 @as_json_option
 def decrypt(
@@ -232,6 +262,9 @@ def decrypt(
     queries: int | None,
     bits: int,
     shared_so_far: float | None,
+    receipt_file: Path,
+    no_range_check: bool,
+    unbound: bool,
     output: Path | None,
     as_json: bool,
 ) -> None:
@@ -250,12 +283,22 @@ def decrypt(
     message = artifacts.read_kind(plan_file, "plan")
     reading = artifacts.reading_from_bytes(message)
     data = artifacts.read(answer, "answer")
+    receipt = None if unbound else _receipt(receipt_file)
     with progress(as_json) as show, warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         client = _client(message, secret, passphrase_file, show)
         if shared_so_far is not None:
             client.keep_budget(_budget_of(secret), shared_so_far, overwrite=True)
-        found = client.decrypt(data, on_violation=on_violation, share=share, queries=queries, bits=bits, finish=False)
+        found = client.decrypt_scores(
+            data,
+            receipt=receipt,
+            on_violation=on_violation,
+            range_check=not no_range_check,
+            unbound=unbound,
+            share=share,
+            queries=queries,
+            bits=bits,
+        )
     for warning in warned:
         warn(warning.message)
     scores = np.ma.getdata(found)
@@ -283,6 +326,12 @@ def _shown(table: Table) -> Table:
 
 def _allowed(memory_mb: int | None) -> float:
     return MEMORY if memory_mb is None else memory_mb * 1e6
+
+
+def _receipt(path: Path) -> Receipt:
+    """The receipt in a file, or of the upload in it. Raises WireFormatError, OSError."""
+    data = artifacts.read(path, "receipt")
+    return Receipt.of(data) if kind_of(data) == "ciphertexts" else Receipt.from_bytes(data)
 
 
 def _certificate(path: Path) -> fhenn.Certificate:

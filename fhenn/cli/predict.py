@@ -50,7 +50,7 @@ def fetch(
 @click.argument("upload", type=FILE, default=Path("upload.fhenn"))
 @click.option("--keys", type=FILE, default=Path("keys.fhenn"), show_default=True, help="Evaluation keys; sent once.")
 @_service_options
-@click.option("--witness", is_flag=True, help="Ask for the encrypted witness, where the plan has one.")
+@click.option("--no-range-check", is_flag=True, help="Leave out the witnesses that show values out of range.")
 @output_option("answer.fhenn", "the encrypted answer")
 @as_json_option
 def predict(
@@ -61,7 +61,7 @@ def predict(
     model: str | None,
     token_file: Path | None,
     cafile: Path | None,
-    witness: bool,
+    no_range_check: bool,
     output: Path,
     as_json: bool,
 ) -> None:
@@ -79,7 +79,7 @@ def predict(
         progress(as_json) as show,
         RemoteServer(url, token, evaluation_keys, model, verify=trust, progress=show) as remote,
     ):
-        answer = remote.predict(ciphertexts, witness=witness)
+        answer = remote.predict(ciphertexts, range_check=not no_range_check)
     write(output, answer)
     result = {"answer": str(output), "bytes": len(answer), "model": remote.model, "keys": remote.digest}
     tell(as_json, result, f"wrote {output}: {megabytes(len(answer))} of {remote.model!r}; for `fhenn decrypt`")

@@ -15,7 +15,7 @@ from fhenn.interop.reading import Reading
 from fhenn.nn import Activation
 from fhenn.planner import Plan, flatten, plan
 from fhenn.planner.plan import LayoutName
-from fhenn.session import Client, Server
+from fhenn.session import Client, Receipt, Server
 from fhenn.uncopied import Uncopied
 
 Floats = NDArray[np.float64]
@@ -80,14 +80,14 @@ class EncryptedModel(Uncopied):
     def scores(self, X: Any) -> Floats:
         """Decrypted scores (samples, outputs), within `plan.error` of the twin's.
 
-        Raises BoundsExceeded where values leave the plan's bounds and on_bounds is "raise", and what `ImportedModel`
-        raises.
+        Raises BoundsExceeded where values leave the plan's bounds and on_bounds is "raise", RangeViolation where a
+        plan has witnesses and they tell of values that left a domain, and what `ImportedModel` raises.
         """
         values = self._model.reading.samples(X)
         if self._on_bounds == "clip" and values.shape[1] == self._plan.features:
             values = self._clipped(values)
-        answer = self._server.predict(self._client.encrypt(values))
-        return self._client.decrypt_scores(answer)
+        upload = self._client.encrypt(values)
+        return self._client.decrypt_scores(self._server.predict(upload), receipt=Receipt.of(upload))
 
     def _clipped(self, values: Floats) -> Floats:
         inside = np.clip(values, self._plan.low, self._plan.high)
@@ -121,6 +121,7 @@ def encrypted(
     layout: LayoutName | None = None,
     margin: float = 0.5,
     on_bounds: OnBounds = "raise",
+    witness: bool = False,
 ) -> EncryptedModel:
     """An imported model with keys of its own, ready to predict under encryption.
 
@@ -130,7 +131,8 @@ def encrypted(
     of the data are not to be known. accuracy: largest |decrypted - twin| of a score, and largest error of every
     stand-in, which are made good for these inputs first (`ImportedModel.for_inputs`). layout: "throughput" serves
     thousands of samples as fast as one, "latency" single ones or a few together; None chooses "throughput" for a model
-    without activations, and "latency" for others.
+    without activations, and "latency" for others. witness: whether the server returns what shows that values left a
+    domain, which is then raised.
     Raises what `fhenn.plan` and `for_inputs` do.
 
     >>> from fhenn.nn import Linear
@@ -143,11 +145,17 @@ def encrypted(
         raise UnsupportedValue(type(model).__name__, "an ImportedModel, as of from_sklearn or of nodes and a Reading")
     bounds = model.bounds(inputs, margin)
     model = model.for_inputs(np.stack(bounds), accuracy=accuracy)
-    return EncryptedModel(model, planned(model, bounds, accuracy, layout), on_bounds=on_bounds)
+    return EncryptedModel(model, planned(model, bounds, accuracy, layout, witness), on_bounds=on_bounds)
 
 
-def planned(model: ImportedModel, bounds: tuple[Floats, Floats], accuracy: float, layout: LayoutName | None) -> Plan:
+def planned(
+    model: ImportedModel,
+    bounds: tuple[Floats, Floats],
+    accuracy: float,
+    layout: LayoutName | None,
+    witness: bool = False,
+) -> Plan:
     """The plan of `encrypted`."""
     if layout is None:
         layout = "latency" if any(isinstance(node, Activation) for node in flatten(model)) else "throughput"
-    return plan(model, inputs=np.stack(bounds), accuracy=accuracy, layout=layout, samples=_TOGETHER)
+    return plan(model, inputs=np.stack(bounds), accuracy=accuracy, layout=layout, samples=_TOGETHER, witness=witness)

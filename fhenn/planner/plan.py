@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
 from hashlib import sha256
 from math import inf, isfinite, log2
 from typing import Literal
@@ -45,6 +46,15 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class Result:
+    """What an answer is: how many outputs a sample has, its level, and how outputs sit in slots."""
+
+    outputs: int
+    level: int
+    layout: Layout
+
+
+@dataclass(frozen=True)
 class Plan:
     """CKKS parameters for a model, and what they cost. Make one with `fhenn.plan`.
 
@@ -54,7 +64,8 @@ class Plan:
     another matter. signature: names and shapes of the nodes that it is for. finish: what its client applies to
     decrypted scores. worst: bound on the same error where all of its parts go one way, but for a probability of 2⁻¹²⁸;
     queries: how many samples' results may be shared (`Client.decrypt`), 0 where that was not asked for. model: the
-    fingerprint of the model that it is for (`fingerprint_of`), None in files of before there was one. witnesses: what
+    fingerprint of the model that it is for (`fingerprint_of`), result: what its answers are; both None in files of
+    before plans had them. witnesses: what
     the server can return beside the result, one for each activation, if asked for. outputs: what an activation at the
     end makes of inputs in its domain, None where the end is another node. Sizes in bytes are estimates, a
     third too small at worst: SEAL's compression is not perfect.
@@ -85,8 +96,9 @@ class Plan:
     witnesses: tuple[Witness, ...] = ()
     outputs: tuple[float, float] | None = None
     model: str | None = None
+    result: Result | None = None
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """32 hexadecimal digits that tell this plan, and so this version of its model, from every other.
 
@@ -198,6 +210,7 @@ class Plan:
             "layout": layout_to_json(self.layout),
             "stages": [asdict(stage) for stage in self.stages],
             "witnesses": [asdict(witness) for witness in self.witnesses],
+            "result": self.result and vars(self.result) | {"layout": layout_to_json(self.result.layout)},
         }
         return json.dumps(data, indent=1)
 
@@ -214,6 +227,8 @@ class Plan:
             if (data.pop("kind"), repr(data.pop("version"))) != (f"fhenn-{_KIND}", repr(_VERSION)):
                 raise ValueError("another kind or version")
             data["layout"] = layout_from_json(data["layout"])
+            if data.get("result") is not None:
+                data["result"]["layout"] = layout_from_json(data["result"]["layout"])
             plan: Plan = built(cls, data)
             plan._require_sane()
             require_modest(plan)
@@ -238,6 +253,13 @@ class Plan:
             and min(self.error, self.deviation, self.approximation) >= 0
             and (not isinstance(self.layout, Vectors) or self.layout.holds(len(self.low), self.parameters.slots))
         )
+        if self.result is not None:
+            sane = (
+                sane
+                and 0 < self.result.outputs < 1 << 32
+                and 0 <= self.result.level <= self.parameters.levels
+                and type(self.result.layout) is type(self.layout)
+            )
         for witness in self.witnesses:
             witness.require_sane(self.parameters.levels)
         if not sane:

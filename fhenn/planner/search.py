@@ -23,7 +23,7 @@ from fhenn.nn import Activation, Linear, Node, Sequential
 from fhenn.planner.flooding import MOST_QUERIES, flood, flood_bound
 from fhenn.planner.floor import SECURITY_BITS, least_errors
 from fhenn.planner.identity import described, fingerprint_of, signature_of
-from fhenn.planner.plan import LayoutName, Plan
+from fhenn.planner.plan import LayoutName, Plan, Result
 from fhenn.planner.walk import Path, Walk, flatten, walk
 from fhenn.planner.witness import DEGREES, Witness
 from fhenn.planner.witnesses import require_witnesses, witnesses_of
@@ -119,6 +119,7 @@ def plan(
                 witnesses=chosen.witnesses,
                 outputs=_outputs(nodes[-1]),
                 model=fingerprint_of(model),
+                result=result_of(chosen.walk),
             )
     depth = sum(node.cost for node in nodes)
     found = f"the best reaches {best:.1e}" if best < inf else "none holds the depth and the values"
@@ -169,10 +170,17 @@ def verify(plan_: Plan, model: Node) -> None:
         raise PlanError("the model's values no longer fit the plan's parameters.", "Plan again.") from cause
     if now.bound > plan_.accuracy or not now.holds:
         raise PlanError("the plan does not hold for the model's weights.", "Plan again.")
+    if plan_.result is not None and plan_.result != result_of(now):
+        raise PlanError("its result is that of another model.", "Plan again for this model.")
     if plan_.outputs is not None and plan_.outputs != _outputs(path.nodes[-1]):
         raise PlanError("its outputs are those of another activation.", "Plan again for this model.")
     if plan_.witnesses:
         require_witnesses(plan_.witnesses, path, now, plan_.parameters)
+
+
+def result_of(walk_: Walk) -> Result:
+    """What comes out at the end of a walk."""
+    return Result(walk_.stages[-1].features, walk_.end.level, walk_.end.layout)
 
 
 def bounds_of(inputs: ArrayLike, nodes: Sequence[Linear | Activation]) -> tuple[Floats, Floats]:

@@ -109,14 +109,23 @@ class Walk:
     """What a model needs and does under given parameters.
 
     stages: one for each node. starts: where the input of each node stands. bounds: on the error after each node.
-    rotations: steps that need a key. noise: at the output.
+    end: where the output stands.
     """
 
     stages: tuple[Stage, ...]
     starts: tuple[Place, ...]
     bounds: tuple[float, ...]
-    rotations: frozenset[int]
-    noise: Noise
+    end: Place
+
+    @property
+    def rotations(self) -> frozenset[int]:
+        """Steps that need a key."""
+        return self.end.rotations
+
+    @property
+    def noise(self) -> Noise:
+        """At the output."""
+        return self.end.noise
 
     @property
     def bound(self) -> float:
@@ -151,7 +160,7 @@ def walk(path: Path, packing: Layout, parameters: Parameters, norm: int = 2) -> 
         bounds.append(place.noise.bound(parameters.slots))
     if path.reach[-1].largest * place.scale > model.primes[0] / 2:
         raise ScaleMismatch(place.scale, int(model.primes[0]), "")
-    return Walk(tuple(stages), tuple(starts), tuple(bounds), place.rotations, place.noise)
+    return Walk(tuple(stages), tuple(starts), tuple(bounds), place)
 
 
 def _linear(

@@ -25,6 +25,7 @@ from fhenn.service.loopback import is_loopback
 from fhenn.service.scan import digest_of_keys
 from fhenn.service.version import HEADER as VERSION_HEADER
 from fhenn.service.version import version_of
+from fhenn.session.answer import Answer
 from fhenn.uncopied import Uncopied
 from fhenn.wire import as_bytes, require_kind
 
@@ -181,10 +182,11 @@ class RemoteServer(Uncopied):
         self._progress("upload", size, size)
         self._sent = True
 
-    def predict(self, ciphertexts: bytes, witness: bool = False) -> bytes:
+    def predict(self, ciphertexts: bytes, range_check: bool = True) -> bytes:
         """The model's answer to a message of `Client.encrypt`, as a message for `Client.decrypt`.
 
-        witness: add the encrypted witness. Raises ServiceError, ServiceUnreachable, KeyMissing.
+        range_check: False leaves out the witnesses that the plan has: nobody sees then that a value left its range.
+        Raises ServiceError, ServiceUnreachable, KeyMissing.
         """
         self._require_keys()
         require_kind("ciphertexts", as_bytes("upload", ciphertexts), "the upload", self._url)
@@ -192,7 +194,7 @@ class RemoteServer(Uncopied):
             self.upload()
         path = f"/v1/models/{quote(self._model, safe='')}/predictions"
         version = version_of(ciphertexts) or self.version
-        query = {"keys": self._digest, "version": version} | ({"witness": "true"} if witness else {})
+        query = {"keys": self._digest, "version": version} | ({} if range_check else {"witness": "false"})
         for _ in range(3):
             try:
                 response = self._ask("POST", path, params=query, content=ciphertexts)
@@ -212,7 +214,7 @@ class RemoteServer(Uncopied):
         """The same for ciphertexts that are loaded already. Raises UnsupportedValue for anything else."""
         if not isinstance(x, CipherArray):
             raise UnsupportedValue(f"a {type(x).__name__}", "a CipherArray; bytes are for `predict`")
-        return CipherArray.from_bytes(x.context, self.predict(x.to_bytes()))
+        return CipherArray.from_bytes(x.context, Answer.from_bytes(self.predict(x.to_bytes())).result)
 
     def forget_keys(self) -> None:
         """Delete the evaluation keys at the service. Raises ServiceError, ServiceUnreachable."""

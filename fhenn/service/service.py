@@ -134,7 +134,7 @@ class Service:
         raise _problem_of(error_name, answer)
 
     async def predict(
-        self, owner: str, model: StoredModel, digest: str, witness: bool, data: bytearray
+        self, owner: str, model: StoredModel, digest: str, witness: bool | None, data: bytearray
     ) -> tuple[str, bytes]:
         """The version of the model that a worker ran on encrypted samples, and the encrypted answer. Raises Problem."""
         path = str(self.store.keys.path(owner, digest))

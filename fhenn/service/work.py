@@ -104,7 +104,7 @@ class Worker:
             raise _NoModel
         if task["witness"] and not server.plan.witnesses:
             raise _NoWitness
-        return {"version": version}, bytes(server.predict(payload, witness=task["witness"]))
+        return {"version": version}, bytes(server.predict(payload, range_check=task["witness"] is not False))
 
     def _server(self, folder: str, keys: str) -> Any:
         if (folder, keys) not in self._servers:

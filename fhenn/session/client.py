@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from fhenn.backends import PLAIN
 from fhenn.backends.ckks import CipherArray, Context, decrypt, decrypt_with_error, encrypt_to_bytes
 from fhenn.errors import (
+    AnswerMismatch,
     BoundsExceeded,
     BudgetUnknown,
     NonFiniteValue,
@@ -32,12 +33,17 @@ from fhenn.planner.flooding import MOST_BITS, MOST_QUERIES, STATISTICAL_BITS
 from fhenn.safety import Budget, BudgetFile, Certificate, SharingBudget, UnknownBudget, flooded
 from fhenn.safety.outputs import beyond
 from fhenn.session.answer import Answer
+from fhenn.session.matching import require_keys, require_named, require_result
+from fhenn.session.receipt import Receipt, digest_of
 from fhenn.session.secret import restored, secret_bytes_of
 from fhenn.steps import told
 from fhenn.uncopied import Uncopied
 
 OnViolation = Literal["raise", "mask", "warn"]
 """What happens to samples whose values left a domain."""
+
+_MOST_SENT = 1 << 16
+"""Uploads whose answers a client knows without a receipt: some 10 MB."""
 
 
 class Client(Uncopied):
@@ -78,6 +84,7 @@ class Client(Uncopied):
         self._progress = progress
         self._memory = memory
         require_memory("the keys", memory_of_keys(plan), memory)
+        self._sent = dict[str, tuple[int, int]]()
         progress("keys", 0, 1)
         self._context = Context.generate(plan.parameters)
         self._evaluation_keys: bytes | None = self._context.evaluation_bytes(plan.rotations)
@@ -112,6 +119,7 @@ class Client(Uncopied):
         client._budget = UnknownBudget(spent) if budget is None else BudgetFile(budget, context.fingerprint, spent)
         client._progress, client._context, client._evaluation_keys = progress, context, None
         client._memory = memory
+        client._sent = {}
         return client
 
     def secret_bytes(self, passphrase: str | None = None) -> bytes:
@@ -141,6 +149,7 @@ class Client(Uncopied):
         >>> client, folder = Client(plan), tempfile.TemporaryDirectory()
         >>> client.keep_budget(f"{folder.name}/secret.budget")
         >>> again = Client.from_secret_bytes(plan, client.secret_bytes(), budget=f"{folder.name}/secret.budget")
+        >>> folder.cleanup()
         """
         known = self._budget.spent
         if spent is None and not isinstance(self._budget, Budget):
@@ -187,8 +196,20 @@ class Client(Uncopied):
             raise NonFiniteValue("encrypt", nonfinite, "CKKS cannot encode them: drop or impute them first.")
         self._require_bounds(values)
         require_memory("the ciphertexts of one sample", memory_of_upload(self._plan), self._memory)
+        named = {"part": 0, "plan": self._plan.fingerprint}
         with told(self._progress, "encrypt"):
-            return encrypt_to_bytes(self._context, self._filled(values), layout=self._plan.layout, samples=len(values))
+            filled = self._filled(values)
+            message = encrypt_to_bytes(
+                self._context, filled, layout=self._plan.layout, samples=len(values), upload=named
+            )
+        self._remember(message, len(values))
+        return message
+
+    def _remember(self, message: bytes, samples: int) -> None:
+        """Keep what tells an answer to an upload from others, of the latest uploads."""
+        self._sent[digest_of(message)] = (0, samples)
+        while len(self._sent) > _MOST_SENT:
+            del self._sent[next(iter(self._sent))]
 
     def _filled(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """With spare samples, at the middle of the bounds, so that the last ciphertexts hold nothing outside them.
@@ -212,82 +233,120 @@ class Client(Uncopied):
         self,
         answer: bytes,
         *,
+        receipt: Receipt | None = None,
         on_violation: OnViolation = "raise",
-        witness: bool = False,
+        range_check: bool = True,
+        unbound: bool = False,
         share: bool = False,
         queries: int | None = None,
         bits: int = STATISTICAL_BITS,
-        finish: bool = True,
     ) -> Any:
         """The model's answer, finished: scores (samples, outputs), or what the plan's finish makes of them.
 
-        finish: False for the scores themselves, whatever the plan's finish is.
+        receipt: of the upload that it must be the answer to (`fhenn.session.Receipt.of(upload)`); None for any upload
+        that this client has made.
 
         on_violation: what to do about samples whose values left an activation's domain, as far as the answer's
         witnesses, or outputs that no values inside can produce, tell: "raise" RangeViolation, which names them, "mask"
         them in a masked array, or "warn". A server that sees a sample again after that learns that it was one of them.
 
-        witness: True where the server was asked for witnesses: an answer without them is refused then, since they may
-        have been taken out on the way.
+        range_check: False takes an answer without the witnesses that the plan has: nobody sees then that a value left
+        its range.
+
+        unbound: True takes an answer that does not say what it answers, as servers of format version 1 make them: it
+        may be that to other samples.
 
         share: False for results that stay with the holder of the secret key, since a CKKS decryption carries traces of
         it (Li & Micciancio 2021). True for results that others may see: noise is added that hides those traces from
         whoever sees the results of `queries` samples in all (the plan's own number if None), to `bits` bits of
         statistical security. It is sized by a worst case, not the average (Guo et al. 2024). What remains heuristic is
         said in `fhenn.planner.flooding`. Samples shared count against the budget of this client's key, which a restored
-        client takes from its file (`keep_budget`). Witnesses are
-        read without that noise: which samples they name, and so which are masked, is for the holder of the key.
-        Raises WireFormatError, ContextMismatch, RangeViolation, SharingRefused, ParameterError.
+        client takes from its file (`keep_budget`). Witnesses are read without that noise: which samples they name, and
+        so which are masked, is for the holder of the key.
+        Raises WireFormatError, ContextMismatch, AnswerMismatch, RangeViolation, SharingRefused, ParameterError.
         """
+        noise = (self._plan.queries if queries is None else queries, bits) if share else None
+        scores, report = self._checked(answer, receipt, on_violation, range_check, unbound, noise)
+        return _masked(finished(self._plan.finish, scores), report, on_violation)
+
+    def decrypt_scores(
+        self,
+        answer: bytes,
+        *,
+        receipt: Receipt | None = None,
+        on_violation: OnViolation = "raise",
+        range_check: bool = True,
+        unbound: bool = False,
+        share: bool = False,
+        queries: int | None = None,
+        bits: int = STATISTICAL_BITS,
+    ) -> NDArray[np.float64]:
+        """The scores (samples, outputs), without the plan's finish.
+
+        The arguments are those of `decrypt`, and so is what it raises.
+        """
+        noise = (self._plan.queries if queries is None else queries, bits) if share else None
+        scores, report = self._checked(answer, receipt, on_violation, range_check, unbound, noise)
+        masked: NDArray[np.float64] = _masked(scores, report, on_violation)
+        return masked
+
+    def violations(
+        self, answer: bytes, *, receipt: Receipt | None = None, range_check: bool = True, unbound: bool = False
+    ) -> ViolationReport | None:
+        """Which samples' values left a domain, as `decrypt` finds them; None where none did, as far as can be told.
+
+        The arguments are those of `decrypt`. Raises WireFormatError, ContextMismatch, AnswerMismatch.
+        """
+        return self._read(answer, receipt, range_check, unbound, None)[1]
+
+    def _checked(
+        self,
+        answer: bytes,
+        receipt: Receipt | None,
+        on_violation: OnViolation,
+        range_check: bool,
+        unbound: bool,
+        noise: tuple[int, int] | None,
+    ) -> tuple[NDArray[np.float64], ViolationReport | None]:
+        """Scores and report, where `on_violation` has been done. Raises what `decrypt` does."""
         if on_violation not in get_args(OnViolation):
             raise ParameterError(
                 f"on_violation {on_violation!r} is unknown.", f"Choose one of {get_args(OnViolation)}."
             )
-        parts = Answer.from_bytes(answer)
-        if witness and not parts.witnesses:
-            raise WireFormatError("answer", "it holds no witness, and one was asked for")
-        queries = self._plan.queries if queries is None else queries
-        # the guard sees what others will: which samples it names says nothing more of the key
-        scores = self._flooded(parts.result, queries, bits) if share else self._opened(parts.result)
-        report = self._violations(scores, parts.witnesses, self._plan.accuracy if share else self._plan.error)
+        scores, report = self._read(answer, receipt, range_check, unbound, noise)
         if report is not None and on_violation == "raise":
             raise RangeViolation(report)
         if report is not None and on_violation == "warn":
-            warnings.warn(RangeWarning(report), stacklevel=2)
-        if share:
-            self._budget.take(len(scores), int(queries))
-        result = finished(self._plan.finish if finish else None, scores)
-        if on_violation != "mask":
-            return result
-        masked = np.ma.masked_array(result, mask=False)
-        if report is not None:
-            masked[list(report.samples)] = np.ma.masked
-        return masked
+            warnings.warn(RangeWarning(report), stacklevel=3)
+        if noise is not None:
+            self._budget.take(len(scores), int(noise[0]))
+        return scores, report
 
-    def decrypt_scores(self, answer: bytes) -> NDArray[np.float64]:
-        """The scores (samples, outputs) as the server computed them, unchecked; keep them here.
-
-        Raises WireFormatError, ContextMismatch.
-        """
-        return self._opened(Answer.from_bytes(answer).result)
-
-    def violations(self, answer: bytes) -> ViolationReport | None:
-        """Which samples' values left a domain, as `decrypt` finds them; None where none did, as far as can be told.
-
-        Raises WireFormatError, ContextMismatch.
-        """
+    def _read(
+        self,
+        answer: bytes,
+        receipt: Receipt | None,
+        range_check: bool,
+        unbound: bool,
+        noise: tuple[int, int] | None,
+    ) -> tuple[NDArray[np.float64], ViolationReport | None]:
+        """Scores, flooded for so many queries at so many bits where `noise` says so, and what left a domain."""
         parts = Answer.from_bytes(answer)
-        return self._violations(self._opened(parts.result), parts.witnesses, self._plan.error)
-
-    def _opened(self, message: bytes) -> NDArray[np.float64]:
+        require_keys(self._context, parts)
+        samples = require_named(parts, self._plan, receipt, self._sent, unbound)
+        if range_check and self._plan.witnesses and not parts.witnesses:
+            raise AnswerMismatch(
+                "number of witnesses",
+                str(len(self._plan.witnesses)),
+                "0",
+                "Ask the server again, for the range check too: without it nobody sees that a value left its range.",
+            )
         with told(self._progress, "decrypt"):
-            return decrypt(self._context, self._loaded(message))
-
-    def _loaded(self, message: bytes) -> CipherArray:
-        array = CipherArray.from_bytes(self._context, message)
-        if len(array.shape) != 2:
-            raise WireFormatError("answer", f"it holds an array of shape {array.shape}, not (samples, outputs)")
-        return array
+            array = require_result(self._context, self._plan, parts.result, samples)
+            # the guard sees what others will: which samples it names says nothing more of the key
+            scores = decrypt(self._context, array) if noise is None else self._flooded(array, *noise)
+        error = self._plan.error if noise is None else self._plan.accuracy
+        return scores, self._violations(scores, parts.witnesses, error)
 
     def _violations(
         self, scores: NDArray[np.float64], witnesses: Sequence[bytes], error: float
@@ -298,7 +357,10 @@ class Client(Uncopied):
             raise WireFormatError("answer", f"it holds {len(witnesses)} witnesses, the plan {len(plan.witnesses)}")
         alarms = {}
         for witness, message in zip(plan.witnesses, witnesses, strict=False):
-            numbers = self._opened(message)
+            array = CipherArray.from_bytes(self._context, message)
+            if array.level != witness.level or len(array.shape) != 2:
+                raise WireFormatError("answer", f"a witness is at level {array.level}, not {witness.level}")
+            numbers = decrypt(self._context, array)
             expected = (len(scores), scores.shape[1] if witness.neurons == 1 else 1)
             if numbers.shape[0] != len(scores) or (witness.neurons > 1 and numbers.shape != expected):
                 raise WireFormatError("answer", f"a witness has shape {numbers.shape}, not {expected}")
@@ -314,14 +376,22 @@ class Client(Uncopied):
             return None
         return ViolationReport(tuple(sorted(set().union(*found.values()))), len(scores), found)
 
-    def _flooded(self, message: bytes, queries: int, bits: int) -> NDArray[np.float64]:
+    def _flooded(self, array: CipherArray, queries: int, bits: int) -> NDArray[np.float64]:
         counts = (queries, MOST_QUERIES), (bits, MOST_BITS)
         if not all(isinstance(count, Integral) and 0 < count <= most for count, most in counts):
             raise ParameterError(
                 f"a budget of {queries!r} queries at {bits!r} bits is none.",
                 "Say how many samples' results will be shared under this key: plan(…, queries=…), or queries=….",
             )
-        with told(self._progress, "decrypt"):
-            array = self._loaded(message)
-            scores, seen = decrypt_with_error(self._context, array)
+        scores, seen = decrypt_with_error(self._context, array)
         return flooded(scores, self._plan, int(queries), int(bits), scale=array.scale, seen=seen)
+
+
+def _masked(values: Any, report: ViolationReport | None, on_violation: OnViolation) -> Any:
+    """A masked array where that was asked for, without the samples of the report."""
+    if on_violation != "mask":
+        return values
+    masked = np.ma.masked_array(values, mask=False)
+    if report is not None:
+        masked[list(report.samples)] = np.ma.masked
+    return masked

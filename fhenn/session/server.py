@@ -8,9 +8,10 @@ from typing import Any
 from fhenn.backends.ckks import CipherArray, Context
 from fhenn.errors import PlanError, ShapeMismatch
 from fhenn.nn import Activation, Node
-from fhenn.planner import Plan, Witness, flatten, verify
+from fhenn.planner import Plan, Witness, fingerprint_of, flatten, verify
 from fhenn.safety import Certificate, observe
-from fhenn.session.answer import Answer
+from fhenn.session.answer import Answer, Binding
+from fhenn.session.receipt import UploadHeader, digest_of
 from fhenn.steps import told
 
 
@@ -47,7 +48,7 @@ class Server:
         if not plan.fits(context):
             raise PlanError("the keys were made for another plan.", "Make client and server from one plan.")
         self._model, self._nodes, self._plan, self._context = model, tuple(flatten(model)), plan, context
-        self._certificate = certificate
+        self._certificate, self._fingerprint = certificate, fingerprint_of(model)
         self._progress = progress
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -64,21 +65,31 @@ class Server:
         """The evaluation keys."""
         return self._context
 
-    def predict(self, ciphertexts: bytes, witness: bool = False) -> bytes:
+    def predict(self, upload: bytes, range_check: bool = True) -> bytes:
         """The model's answer to a message of `Client.encrypt`, as a message for `Client.decrypt`.
 
-        Every slot of the answer holds an output of the model, for a sample or for what the client put in spare places,
-        and nothing else.
-        witness: with it comes, for each activation, a number for each sample that says whether its inputs left the
-        domain (`fhenn.safety.witness` for what it reveals); the plan must have room for it (`plan(…, witness=True)`).
+        The answer names the upload, the model and the plan, so that the client takes it for no other. Every slot of it
+        holds an output of the model, for a sample or for what the client put in spare places, and nothing else.
+        range_check: where the plan has witnesses (`plan(…, witness=True)`), return them: for each activation, a number
+        for each sample that says whether its inputs left the domain (`fhenn.safety.witness` for what it reveals).
+        False leaves them out: nobody sees then that a value left its range.
         Raises WireFormatError, ContextMismatch, ShapeMismatch, PlanError.
         """
+        header = UploadHeader.of(upload)
         with told(self._progress, "read"):
-            x = CipherArray.from_bytes(self._context, ciphertexts)
-        if not witness:
-            return self.evaluate(x).to_bytes()
-        result, witnesses = self.witnessed(x)
-        return Answer(result.to_bytes(), tuple(number.to_bytes() for number in witnesses)).to_bytes()
+            x = CipherArray.from_bytes(self._context, upload)  # whose digest covers the header
+        if header.plan not in (None, self._plan.fingerprint):
+            raise PlanError(
+                f"the upload is for plan {header.plan}, this server runs {self._plan.fingerprint}.",
+                "Encrypt again with this server's plan.",
+            )
+        witnesses: tuple[CipherArray, ...] = ()
+        if range_check and self._plan.witnesses:
+            result, witnesses = self.witnessed(x)
+        else:
+            result = self.evaluate(x)
+        binding = Binding(header.part, digest_of(upload), self._fingerprint, self._plan.fingerprint)
+        return Answer(result.to_bytes(), tuple(number.to_bytes() for number in witnesses), binding).to_bytes()
 
     def evaluate(self, x: CipherArray) -> CipherArray:
         """The same for ciphertexts that are loaded already. Raises ShapeMismatch, ContextMismatch."""

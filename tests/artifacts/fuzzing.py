@@ -11,6 +11,7 @@ import struct
 import sys
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from make_golden import FOLDER
@@ -19,7 +20,8 @@ import fhenn
 from fhenn import artifacts
 from fhenn.backends.ckks import inflate, wire
 from fhenn.errors import FhennError
-from fhenn.wire import frame, header_of, unframe
+from fhenn.session import Receipt
+from fhenn.wire import VERSION, frame, header_of, unframe
 
 Mutation = Callable[[random.Random, bytes], bytes]
 INTERESTING = (0, 1, 2, 3, 7, 24, 255, 1 << 12, 1 << 31, 1 << 32, (1 << 63) - 1, 1 << 63, (1 << 64) - 1)
@@ -113,7 +115,7 @@ def _resized(data: bytes, start: int, size: int, sealed: bytes) -> bytes:
 def main(seed: int, count: int) -> Counter[str]:
     """Outcomes by kind."""
     rng = random.Random(seed)
-    golden = {path.name.partition(".")[0]: path.read_bytes() for path in FOLDER.glob("*.v1.fhenn")}
+    golden = {path.name.partition(".")[0]: path.read_bytes() for path in FOLDER.glob(f"*.v{VERSION}.fhenn")}
     plan = artifacts.plan_from_bytes(golden["plan"])
     context = fhenn.Context.from_bytes(golden["evaluation-context"])
     client = fhenn.Client.from_secret_bytes(plan, golden["secret-key"])
@@ -129,8 +131,9 @@ def main(seed: int, count: int) -> Counter[str]:
         "evaluation-context-whole": lambda data: fhenn.Server(model, plan, data),
         "ciphertexts": server.predict,
         "ciphertexts-whole": lambda data: fhenn.CipherArray.from_bytes(context, data),
-        "ciphertexts-answer": client.decrypt,
-        "answer": client.decrypt_scores,
+        "ciphertexts-answer": partial(client.decrypt, unbound=True),
+        "answer": partial(client.decrypt_scores, receipt=Receipt.from_bytes(golden["receipt"])),
+        "receipt": Receipt.from_bytes,
     }
     outcomes: Counter[str] = Counter()
     for turn in range(count):

@@ -12,6 +12,7 @@ import fhenn
 from fhenn import artifacts
 from fhenn.backends.ckks import encrypt
 from fhenn.interop import ImportedModel, Reading
+from fhenn.session import Receipt
 from fhenn.session.answer import Answer
 from fhenn.wire import VERSION
 
@@ -56,8 +57,9 @@ def make() -> dict[str, bytes]:
         "evaluation-context-whole": whole.to_bytes(),
         "ciphertexts": upload,
         "ciphertexts-whole": encrypt(whole, X, layout=plan.layout).to_bytes(),
-        "ciphertexts-answer": server.predict(upload),
-        "answer": Answer(server.predict(upload), (upload,)).to_bytes(),
+        "ciphertexts-answer": Answer.from_bytes(server.predict(upload)).result,
+        "answer": server.predict(upload),
+        "receipt": Receipt.of(upload).to_bytes(),
     }
 
 

@@ -9,6 +9,7 @@ from fhenn import artifacts
 from fhenn.errors import WireFormatError
 from fhenn.interop import ImportedModel, Reading
 from fhenn.planner import fingerprint_of
+from fhenn.session.answer import Answer
 from fhenn.wire import frame, header_of, unframe
 
 
@@ -37,7 +38,10 @@ def test_fingerprints_agree_over_the_kinds(model, plan):
     certificate = artifacts.certificate_to_bytes(fhenn.certify(model, [-1, 1], plan))
     upload = client.encrypt([[0.5, 0.5]])
     answer = fhenn.Server(model, plan, client.evaluation_keys()).predict(upload)
-    sent = [client.secret_bytes(), client.evaluation_keys(), upload, answer, certificate]
+    named = header_of(answer).meta["binding"]
+    assert (named["model"], named["plan"]) == (fingerprint_of(model), plan.fingerprint)
+    result = Answer.from_bytes(answer).result
+    sent = [client.secret_bytes(), client.evaluation_keys(), upload, result, certificate]
     assert {header_of(data).meta["parameters"] for data in sent} == {plan.parameters.fingerprint}
     assert {header_of(data).meta["fingerprint"] for data in sent[:-1]} == {client.fingerprint}
     assert header_of(certificate).meta["model"] == fingerprint_of(model)

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,10 @@ from make_golden import FOLDER
 import fhenn
 from fhenn import artifacts
 from fhenn.errors import ContextMismatch, FhennError, WireFormatError
-from fhenn.wire import frame, header_of, unframe
+from fhenn.session import Receipt
+from fhenn.wire import VERSION, frame, header_of, unframe
 
-GOLDEN = {path.name.partition(".")[0]: path.read_bytes() for path in FOLDER.glob("*.v1.fhenn")}
+GOLDEN = {path.name.partition(".")[0]: path.read_bytes() for path in FOLDER.glob(f"*.v{VERSION}.fhenn")}
 NAMES = sorted(GOLDEN)
 
 
@@ -32,7 +34,8 @@ def readers():
         "secret-key": lambda data: fhenn.Client.from_secret_bytes(plan, data),
         "evaluation-context": lambda data: fhenn.Server(model, plan, data),
         "ciphertexts": server.predict,
-        "answer": fhenn.Client.from_secret_bytes(plan, GOLDEN["secret-key"]).decrypt_scores,
+        "answer": partial(fhenn.Client.from_secret_bytes(plan, GOLDEN["secret-key"]).decrypt_scores, unbound=True),
+        "receipt": Receipt.from_bytes,
     }
 
 
@@ -48,7 +51,7 @@ def test_what_was_altered_on_the_way_is_refused(readers, data):
         "flip": lambda: message[:at] + bytes([message[at] ^ data.draw(st.integers(1, 255))]) + message[at + 1 :],
         "cut": lambda: message[:at],
         "insert": lambda: message[:at] + b"\x00" + message[at:],
-        "version": lambda: message[:5] + bytes([data.draw(st.sampled_from([0, 2, 255]))]) + message[6:],
+        "version": lambda: message[:5] + bytes([data.draw(st.sampled_from([0, 1, 255]))]) + message[6:],
         "claim": lambda: message[:6] + data.draw(st.binary(min_size=4, max_size=4)) + message[10:],
         "more": lambda: message + data.draw(st.binary(min_size=1, max_size=64)),
     }[kind]()
@@ -84,7 +87,7 @@ def test_another_clients_messages_are_refused(readers):
 def test_meta_data_that_are_missing_or_odd(readers, meta):
     for name in NAMES:
         kind = header_of(GOLDEN[name]).kind
-        if kind not in ("plan", "certificate", "answer"):
+        if kind not in ("plan", "certificate", "answer", "receipt"):
             with pytest.raises(FhennError):
                 readers[kind](frame(kind, meta, unframe(kind, GOLDEN[name])[1]))
 

@@ -1,6 +1,7 @@
 """Files that any version of fhenn wrote are read by this one, and say the same."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,11 @@ from make_golden import PASSPHRASE, every_node, make
 
 import fhenn
 from fhenn import artifacts
+from fhenn.errors import AnswerMismatch
 from fhenn.planner import fingerprint_of
+from fhenn.session import Receipt
+from fhenn.session.answer import Answer
+from fhenn.wire import READABLE, VERSION
 
 FOLDER = Path(__file__).parent / "golden"
 VERSIONS = sorted({path.suffixes[-2] for path in FOLDER.glob("*.fhenn")})
@@ -20,7 +25,7 @@ def data(name, version):
 
 
 def test_there_are_some():
-    assert ".v1" in VERSIONS
+    assert {f".v{version}" for version in READABLE} == set(VERSIONS)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -38,14 +43,24 @@ def test_the_whole_round_is_readable(version):
     for keys in ("evaluation-context", "evaluation-context-whole"):
         server = fhenn.Server(model, plan, data(keys, version), certificate=certificate)
         for upload in ("ciphertexts", "ciphertexts-whole"):
-            answer = server.predict(data(upload, version))
-            assert np.abs(clients[0].decrypt_scores(answer) - twin).max() <= plan.error
+            message = data(upload, version)
+            scores = clients[0].decrypt_scores(server.predict(message), receipt=Receipt.of(message))
+            assert np.abs(scores - twin).max() <= plan.error
     for name in ("ciphertexts-answer", "answer"):
-        answer = data(name, version)
-        assert np.abs(clients[1].decrypt_scores(answer) - twin).max() <= plan.error
+        with pytest.raises(AnswerMismatch):
+            clients[1].decrypt_scores(data(name, version))
+    # version 1's has a witness that its plan does not name
+    answer = replace(Answer.from_bytes(data("answer", version)), binding=None, witnesses=()).to_bytes()
+    for each in (answer, data("ciphertexts-answer", version)):
+        scores = clients[1].decrypt_scores(each, unbound=True)
+        assert np.abs(scores - twin).max() <= plan.error
+    if version != ".v1":
+        receipt = Receipt.from_bytes(data("receipt", version))
+        assert receipt == Receipt.of(data("ciphertexts", version))
+        assert np.array_equal(clients[1].decrypt_scores(data("answer", version), receipt=receipt), scores)
     reading = artifacts.reading_from_bytes(data("plan", version))
     assert reading == model.reading
-    assert reading.predict(clients[1].decrypt_scores(answer)).tolist() == model.predict(x).tolist()
+    assert reading.predict(scores).tolist() == model.predict(x).tolist()
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -60,5 +75,7 @@ def test_every_node_computes_what_it_did(version):
 
 def test_there_is_a_golden_file_of_every_kind():
     kinds = {artifacts.header_of(path).kind for path in FOLDER.glob("*.fhenn")}
-    assert kinds == {"model", "plan", "certificate", "secret-key", "evaluation-context", "ciphertexts", "answer"}
-    assert {path.name.partition(".")[0] for path in FOLDER.glob("*.fhenn")} == set(make())
+    assert kinds == {
+        "model", "plan", "certificate", "secret-key", "evaluation-context", "ciphertexts", "answer", "receipt"
+    }  # fmt: skip
+    assert {path.name.partition(".")[0] for path in FOLDER.glob(f"*.v{VERSION}.fhenn")} == set(make())

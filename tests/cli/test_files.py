@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from fhenn import artifacts
 from fhenn.cli import cli
 from fhenn.cli import run as process
 from fhenn.errors import (
+    AnswerMismatch,
     BoundsExceeded,
     CertificateInvalid,
     ContextMismatch,
@@ -35,6 +37,7 @@ from fhenn.errors import (
 )
 from fhenn.interop import ImportedModel
 from fhenn.session import secret as secrets
+from fhenn.session.answer import Answer
 
 RECORDS = files("fhenn.demo").joinpath("breast_cancer.csv")
 runner = CliRunner()
@@ -129,7 +132,7 @@ def test_other_tables(ending, model, tmp_path):
     upload, answer, out = (tmp_path / name for name in ("up", "down", f"out.{ending}"))
     run("encrypt", tmp_path / f"data.{ending}", "-o", upload)
     run("evaluate", upload, "-o", answer)
-    run("decrypt", answer, "-o", out)
+    run("decrypt", answer, "--receipt", tmp_path / "up.receipt", "-o", out)
     if ending == "npy":
         assert np.load(out) == pytest.approx(model.scores(some()), abs=1e-3)
     else:
@@ -165,7 +168,7 @@ def test_columns_are_taken_by_name(tmp_path, model):
         csv.writer(file).writerows(rows)
     run("encrypt", tmp_path / "mixed.csv", "-o", tmp_path / "up")
     run("evaluate", tmp_path / "up", "-o", tmp_path / "down")
-    found = json.loads(run("decrypt", tmp_path / "down", "--json"))["predictions"]
+    found = json.loads(run("decrypt", tmp_path / "down", "--receipt", tmp_path / "up.receipt", "--json"))["predictions"]
     assert [each["prediction"] for each in found] == model.predict(some()).tolist()
 
 
@@ -175,7 +178,7 @@ def test_a_network_of_several_classes_and_text_labels(tmp_path):
     names = np.array(["red, or so", "green", "blue"])[np.argmax(x, axis=1)]
     with (tmp_path / "data.csv").open("w", newline="") as file:
         csv.writer(file).writerows([["a", "b", "c", "colour"], *[[*row, name] for row, name in zip(x, names)]])  # noqa: B905
-    at = {name: tmp_path / f"{name}.fhenn" for name in ("model", "plan", "secret", "keys", "up", "down")}
+    at = {name: tmp_path / f"{name}.fhenn" for name in ("model", "plan", "secret", "keys", "up", "up.receipt", "down")}
     train = ["train", tmp_path / "data.csv", "--label", "colour", "--hidden", 6, "--epochs", 30, "-o", at["model"]]
     report = json.loads(run(*train, "--json"))
     assert report["accuracy_held_out"] > 0.8
@@ -185,7 +188,8 @@ def test_a_network_of_several_classes_and_text_labels(tmp_path):
     sides = ["--plan", at["plan"]]
     run("encrypt", tmp_path / "data.csv", *sides, "--secret", at["secret"], "-o", at["up"])
     run("evaluate", at["up"], "--model", at["model"], *sides, "--keys", at["keys"], "-o", at["down"])
-    run("decrypt", at["down"], *sides, "--secret", at["secret"], "-o", tmp_path / "out.csv")
+    mine = ["--secret", at["secret"], "--receipt", at["up.receipt"]]
+    run("decrypt", at["down"], *sides, *mine, "-o", tmp_path / "out.csv")
     model = artifacts.model_from_bytes(artifacts.read(at["model"]))
     with (tmp_path / "out.csv").open() as file:
         assert [row["prediction"] for row in csv.DictReader(file)] == model.predict(x).tolist()
@@ -193,7 +197,7 @@ def test_a_network_of_several_classes_and_text_labels(tmp_path):
 
 def test_a_model_without_a_reading(tmp_path):
     model = fhenn.Sequential([fhenn.Linear([[1.0, 0.0], [0.0, 1.0]])], finish="argmax")
-    at = {name: tmp_path / f"{name}.fhenn" for name in ("model", "plan", "secret", "keys", "up", "down")}
+    at = {name: tmp_path / f"{name}.fhenn" for name in ("model", "plan", "secret", "keys", "up", "up.receipt", "down")}
     artifacts.write(at["model"], artifacts.model_to_bytes(model))
     (tmp_path / "bounds.json").write_text("[-1, 1]")
     run("plan", at["model"], "--bounds", tmp_path / "bounds.json", "-o", at["plan"])
@@ -201,7 +205,8 @@ def test_a_model_without_a_reading(tmp_path):
     (tmp_path / "data.csv").write_text("0.5,0.25\n-1,1\n")
     run("encrypt", tmp_path / "data.csv", "--plan", at["plan"], "--secret", at["secret"], "-o", at["up"])
     run("evaluate", at["up"], "--model", at["model"], "--plan", at["plan"], "--keys", at["keys"], "-o", at["down"])
-    text = run("decrypt", at["down"], "--plan", at["plan"], "--secret", at["secret"])
+    mine = ["--secret", at["secret"], "--receipt", at["up.receipt"]]
+    text = run("decrypt", at["down"], "--plan", at["plan"], *mine)
     assert text.splitlines()[0] == "argmax,score_0,score_1"
     assert [line.split(",")[0] for line in text.splitlines()[1:]] == ["0", "1"]
 
@@ -225,8 +230,8 @@ def here(tmp_path_factory):
 
 class TestViolations:
     def decrypt(self, here, *more, code=0):
-        line = ["decrypt", here / "a", "--plan", here / "p", "--secret", here / "s", *more]
-        result = runner.invoke(cli, list(map(str, line)))
+        line = ["decrypt", here / "a", "--plan", here / "p", "--secret", here / "s", "--receipt", here / "u.receipt"]
+        result = runner.invoke(cli, list(map(str, [*line, *more])))
         if result.exception and not isinstance(result.exception, SystemExit):
             raise result.exception
         assert result.exit_code == code, result.output
@@ -237,6 +242,7 @@ class TestViolations:
             self.decrypt(here, "-o", tmp_path / "out.csv")
         assert not (tmp_path / "out.csv").exists()
         line = ["decrypt", str(here / "a"), "--plan", str(here / "p"), "--secret", str(here / "s")]
+        line += ["--receipt", str(here / "u.receipt")]
         assert process(line) == 1
         assert "sample 2; found by" in capsys.readouterr().err  # the second: people count from one
         assert process([*line, "--json"]) == 1
@@ -257,6 +263,25 @@ class TestViolations:
         assert [row["score"] is None for row in rows] == [False, True, False]
         self.decrypt(here, "--on-violation", "mask", "-o", tmp_path / "out.npy")
         assert np.isnan(np.load(tmp_path / "out.npy"))[:, 0].tolist() == [False, True, False]
+
+    def test_the_range_check_is_demanded(self, here, tmp_path):
+        whole = Answer.from_bytes(artifacts.read(here / "a"))
+        artifacts.write(tmp_path / "a", replace(whole, witnesses=()).to_bytes())
+        line = [
+            "decrypt",
+            tmp_path / "a",
+            "--plan",
+            here / "p",
+            "--secret",
+            here / "s",
+            "--receipt",
+            here / "u.receipt",
+        ]
+        with pytest.raises(AnswerMismatch, match="number of witnesses is 0, expected 1"):
+            run(*line)
+        # what is lost without it: at 5.75 the cubic says 0.87 and the sigmoid 0.997
+        found = json.loads(run(*line, "--no-range-check", "--json"))["predictions"]
+        assert found[1]["score"] == pytest.approx(0.872, abs=0.01)
 
     def test_inspect_knows_the_answer(self, here):
         assert "answer" in run("inspect", here / "a")
@@ -310,6 +335,36 @@ class TestSharing:
     def test_asks_for_what_the_noise_needs(self, at):
         result = runner.invoke(cli, ["decrypt", "--share", "--queries", "1000000", "--bits", "128"])
         assert "the plan's accuracy" in str(result.exception)
+
+
+class TestReceipts:
+    def test_an_upload_is_not_written_as_predictions(self, tmp_path):
+        with pytest.raises(AnswerMismatch, match="kind is an upload"):
+            run("decrypt", "upload.fhenn", "-o", tmp_path / "out.csv")
+        assert not (tmp_path / "out.csv").exists()
+
+    def test_the_answer_to_another_upload(self, tmp_path):
+        run("encrypt", "some.csv", "-o", tmp_path / "other.fhenn")
+        run("evaluate", tmp_path / "other.fhenn", "-o", tmp_path / "other-answer.fhenn")
+        with pytest.raises(AnswerMismatch, match="upload"):
+            run("decrypt", tmp_path / "other-answer.fhenn", "-o", tmp_path / "out.csv")
+        receipt = tmp_path / "other.receipt.fhenn"
+        run("decrypt", tmp_path / "other-answer.fhenn", "--receipt", receipt, "-o", tmp_path / "out.csv")
+        with pytest.raises(AnswerMismatch, match="upload"):
+            run("decrypt", "--receipt", receipt)
+        with pytest.raises(FileNotFoundError):
+            run("decrypt", "--receipt", tmp_path / "none.fhenn")
+        with pytest.raises(WireFormatError, match="receipt"):
+            run("decrypt", "--receipt", "keys.fhenn")
+        assert run("decrypt", "--receipt", "upload.fhenn") == run("decrypt"), "the upload is its own receipt"
+        assert json.loads(run("inspect", receipt, "--json"))["kind"] == "receipt"
+
+    def test_answers_of_version_1(self, tmp_path):
+        whole = Answer.from_bytes(artifacts.read("answer.fhenn"))
+        artifacts.write(tmp_path / "old", whole.result)
+        with pytest.raises(AnswerMismatch, match="upload is not named"):
+            run("decrypt", tmp_path / "old")
+        assert run("decrypt", tmp_path / "old", "--unbound") == run("decrypt")
 
 
 class TestPassphrases:

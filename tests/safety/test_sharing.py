@@ -12,6 +12,7 @@ from fhenn.errors import ParameterError, PlanError, RangeViolation, SharingRefus
 from fhenn.planner.flooding import flood, flood_bound
 from fhenn.safety import flooded
 from fhenn.safety.sharing import _normal
+from fhenn.session.answer import Answer
 
 MODEL = fhenn.Sequential([fhenn.Linear([[1.0, -0.5, 0.25]])])
 
@@ -89,7 +90,7 @@ def test_an_answer_that_errs_by_more_than_the_plan_says_is_not_shared():
     false = replace(plan, worst=plan.least_worst(), error=plan.least_worst(), deviation=0.0)
     assert false.worst < plan.worst / 20
     client = fhenn.Client(fhenn.Plan.from_json(false.to_json()))
-    answer = fhenn.Server(model, plan, client.evaluation_keys()).predict(client.encrypt([[0.5]]))
+    answer = fhenn.Server(model, false, client.evaluation_keys()).predict(client.encrypt([[0.5]]))
     with pytest.raises(SharingRefused, match=r"the answer errs by .* share nothing"):
         client.decrypt(answer, share=True)
     assert client.decrypt(answer).shape == (1, 1)  # results that stay are not touched
@@ -99,10 +100,8 @@ def test_the_noise_is_sized_by_the_answer_where_the_plan_says_less():
     model = fhenn.Sequential([fhenn.Linear([[1e-3]]), fhenn.Sigmoid()])
     plan = fhenn.plan(model, inputs=[-1, 1], accuracy=1e-3, layout="throughput", queries=10)
     client = fhenn.Client(plan)
-    array = CipherArray.from_bytes(
-        Context.from_bytes(client.evaluation_keys()),
-        fhenn.Server(model, plan, client.evaluation_keys()).predict(client.encrypt([[0.5]])),
-    )
+    answer = fhenn.Server(model, plan, client.evaluation_keys()).predict(client.encrypt([[0.5]]))
+    array = CipherArray.from_bytes(Context.from_bytes(client.evaluation_keys()), Answer.from_bytes(answer).result)
     least = plan.least_worst(array.scale)
     assert plan.least_worst() < least <= plan.worst
     rounding = np.sqrt(plan.parameters.slots * (1 + 2 * plan.parameters.ring_degree / 3) / 12)  # one rescale's

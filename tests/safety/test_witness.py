@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 import fhenn
-from fhenn.errors import ParameterError, PlanError, RangeViolation, RangeWarning, WireFormatError
-from fhenn.session.answer import Answer
+from fhenn.errors import AnswerMismatch, ParameterError, PlanError, RangeViolation, RangeWarning, WireFormatError
+from fhenn.session.answer import Answer, Binding
+from fhenn.session.receipt import digest_of
 from fhenn.wire import frame
 
 rng = np.random.default_rng(1)
@@ -72,15 +73,17 @@ def test_it_is_what_the_twin_says_and_misses_nothing(name):
     client = fhenn.Client(plan.public())
     server = fhenn.Server(model, plan, client.evaluation_keys())
     x = np.concatenate([rng.uniform(-1, 1, (3, 6)), np.sign(model.nodes[0].weight[:1]), rng.uniform(-0.1, 0.1, (2, 6))])
-    answer = server.predict(client.encrypt(x), witness=True)
+    answer = server.predict(client.encrypt(x))
     twin = model.finished(model.infer(x))
-    plain = client.decrypt_scores(server.predict(client.encrypt(x)))
+    plain = server.predict(client.encrypt(x), range_check=False)
     parts = Answer.from_bytes(answer)
-    assert np.abs(client.decrypt_scores(answer) - model.infer(x)).max() <= plan.error
-    assert np.abs(plain - model.infer(x)).max() <= plan.error
+    assert not Answer.from_bytes(plain).witnesses
+    for each in (answer, plain):
+        scores = client.decrypt_scores(each, on_violation="mask", range_check=each is answer)
+        assert np.abs(np.ma.getdata(scores) - model.infer(x)).max() <= plan.error
     expected = set()
     for witness, message in zip(plan.witnesses, parts.witnesses, strict=True):
-        numbers = client._opened(message)
+        numbers = fhenn.decrypt(client._context, fhenn.CipherArray.from_bytes(client._context, message))
         values, t = reference(model, witness, x)
         spare = witness.threshold - (2 * witness.neurons if witness.degree > 2 else 1 - witness.error)
         # beyond the domain the error grows with the polynomial
@@ -109,7 +112,7 @@ def pair():
     x = np.zeros((4, 6))
     x[2] = np.sign(ONE.nodes[0].weight[0])
     server = fhenn.Server(ONE, plan, client.evaluation_keys())
-    return client, server, x, server.predict(client.encrypt(x), witness=True)
+    return client, server, x, server.predict(client.encrypt(x))
 
 
 def test_a_violation_is_raised_with_the_samples(pair):
@@ -134,7 +137,7 @@ def test_or_masked_or_told(pair):
 
 def test_nothing_is_said_where_all_is_well(pair):
     client, server, x, _ = pair
-    answer = server.predict(client.encrypt(x[:2]), witness=True)
+    answer = server.predict(client.encrypt(x[:2]))
     assert client.violations(answer) is None
     assert client.decrypt(answer, on_violation="mask").mask.sum() == 0
     assert client.decrypt(answer).shape == (2, 1)
@@ -142,17 +145,22 @@ def test_nothing_is_said_where_all_is_well(pair):
 
 def test_an_answer_without_the_witness_that_was_asked_for_is_refused(pair):
     client, server, x, answer = pair
-    with pytest.raises(WireFormatError, match="no witness"):
-        client.decrypt(server.predict(client.encrypt(x[:2])), witness=True)
-    assert client.decrypt(answer, witness=True, on_violation="mask").shape == (4, 1)
+    without = server.predict(client.encrypt(x[:2]), range_check=False)
+    for read in (client.decrypt, client.decrypt_scores, client.violations):
+        with pytest.raises(AnswerMismatch, match="number of witnesses is 0, expected 1"):
+            read(without)
+    assert client.decrypt(without, range_check=False).shape == (2, 1)
+    assert client.decrypt(answer, on_violation="mask").shape == (4, 1)
 
 
 def test_a_plan_without_witnesses_gives_none():
     plan = fhenn.plan(ONE, inputs=[-1, 1])
     client = fhenn.Client(plan)
     server = fhenn.Server(ONE, plan, client.evaluation_keys())
+    upload = client.encrypt(np.zeros(6))
+    assert not Answer.from_bytes(server.predict(upload)).witnesses
     with pytest.raises(PlanError, match="witness=True"):
-        server.predict(client.encrypt(np.zeros(6)), witness=True)
+        server.witnessed(fhenn.CipherArray.from_bytes(server.context, upload))
 
 
 def test_altered_answers_are_refused(pair):
@@ -162,15 +170,15 @@ def test_altered_answers_are_refused(pair):
     bad = [
         answer[:-1],
         answer + b"x",
-        Answer(parts.result, parts.witnesses * 2).to_bytes(),
+        Answer(parts.result, parts.witnesses * 2, parts.binding).to_bytes(),
         frame("answer", {}, parts.result),
         frame("answer", {"sizes": []}, b""),
         frame("answer", {"sizes": [len(parts.result), True]}, parts.result + b"x"),
         frame("answer", {"sizes": [len(parts.result) + 1]}, parts.result),
         frame("answer", {"sizes": [-1, len(parts.result) + 1]}, parts.result),
-        Answer(parts.result, (parts.witnesses[0][:-1],)).to_bytes(),
-        Answer(parts.witnesses[0][:40], parts.witnesses).to_bytes(),
-        Answer(parts.result, (other,)).to_bytes(),
+        Answer(parts.result, (parts.witnesses[0][:-1],), parts.binding).to_bytes(),
+        Answer(parts.witnesses[0][:40], parts.witnesses, parts.binding).to_bytes(),
+        Answer(parts.result, (other,), parts.binding).to_bytes(),
         b"",
         b"FHENN",
     ]
@@ -185,9 +193,10 @@ def test_a_certificate_excludes_outputs_too():
     certificate = fhenn.certify(model, [-1, 1], plan)
     client = fhenn.Client(plan, certificate=certificate)
     lying = fhenn.Sequential([fhenn.Linear([[1.0, 1.0]], [1.2])])
-    answer = fhenn.Server(lying, fhenn.plan(lying, inputs=[-1, 1]), client.evaluation_keys()).predict(
-        client.encrypt([[1.0, 1.0], [0.0, 0.0]])
-    )
+    server = fhenn.Server(lying, fhenn.plan(lying, inputs=[-1, 1]), client.evaluation_keys())
+    upload = client.encrypt([[1.0, 1.0], [0.0, 0.0]])
+    result = server.evaluate(fhenn.CipherArray.from_bytes(server.context, upload)).to_bytes()
+    answer = Answer(result, (), Binding(0, digest_of(upload), plan.model, plan.fingerprint)).to_bytes()  # a forgery
     with pytest.raises(RangeViolation, match="certificate") as caught:
         client.decrypt(answer)
     assert caught.value.report.samples == (0,)

@@ -58,7 +58,7 @@ def test_what_is_no_keys_is_refused(client, with_secret):
         (client.encrypt(samples(np.random.default_rng(0))), "'ciphertexts'"),
         (b"\x08\x01" + keys, "start"),
         (b"FHENN\x01\xff\xff\xff\xff" + keys, "claims"),
-        (b"FHENN\x02" + keys[6:], "version"),
+        (b"FHENN\x09" + keys[6:], "version"),
         (frame("evaluation-context", {}, b""), "not readable"),
         (frame("evaluation-context", {"rotation_keys": 7}, b"abc"), "not readable"),
         (frame("evaluation-context", {"rotation_keys": 0}, b"\x0b"), "wire type"),

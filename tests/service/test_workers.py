@@ -11,6 +11,7 @@ from service_harness import PLAN, right, samples, stored, wait_for
 
 import fhenn
 from fhenn.artifacts import model_to_bytes, plan_to_bytes
+from fhenn.errors import AnswerMismatch
 from fhenn.service.bodies import Admission
 from fhenn.service.limits import Limits
 from fhenn.service.problems import Problem
@@ -193,6 +194,8 @@ def test_a_witness_is_passed_through(tmp_path):
     )
     assert plain[0] == with_witness[0] == {"version": plan.fingerprint}
     assert len(with_witness[1]) > len(plain[1])
-    for _, body in (plain, with_witness):
-        np.testing.assert_allclose(client.decrypt(body), model.predict(x), atol=plan.error)
+    with pytest.raises(AnswerMismatch, match="number of witnesses"):
+        client.decrypt(plain[1])
+    for checked, (_, body) in enumerate((plain, with_witness)):
+        np.testing.assert_allclose(client.decrypt(body, range_check=bool(checked)), model.predict(x), atol=plan.error)
     store.close()

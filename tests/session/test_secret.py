@@ -21,7 +21,7 @@ from fhenn.errors import (
     SharingRefused,
     WireFormatError,
 )
-from fhenn.session import secret
+from fhenn.session import Receipt, secret
 from fhenn.wire import frame, header_of, unframe
 
 X = np.random.default_rng(1).uniform(-1, 1, (3, 4))
@@ -44,7 +44,8 @@ def test_a_restored_client_reads_what_the_first_one_asked(client, passphrase):
     server = fhenn.Server(MODEL, client.plan, client.evaluation_keys())
     assert again.fingerprint == client.fingerprint
     for asks, reads in [(client, again), (again, client)]:
-        answer = reads.decrypt(server.predict(asks.encrypt(X)))
+        upload = asks.encrypt(X)
+        answer = reads.decrypt(server.predict(upload), receipt=Receipt.of(upload))
         assert np.abs(answer - MODEL.predict(X)).max() <= client.plan.error
 
 
@@ -129,34 +130,36 @@ def sharing():
     plan = fhenn.plan(MODEL, inputs=[-1, 1], accuracy=0.1, queries=10)
     client = fhenn.Client(plan)
     server = fhenn.Server(MODEL, plan, client.evaluation_keys())
-    return plan, client, server.predict(client.encrypt(np.tile(X[:1], (4, 1))))
+    upload = client.encrypt(np.tile(X[:1], (4, 1)))
+    return plan, client, server.predict(upload), Receipt.of(upload)
 
 
 def test_a_budget_in_a_file_survives_restarts(sharing, tmp_path):
-    plan, client, answer = sharing
+    plan, client, answer, receipt = sharing
     client.keep_budget(tmp_path / "budget")
     secret = client.secret_bytes()
-    client.decrypt(answer, share=True)
-    fhenn.Client.from_secret_bytes(plan, secret, budget=tmp_path / "budget").decrypt(answer, share=True)
+    client.decrypt(answer, share=True, receipt=receipt)
+    restored = fhenn.Client.from_secret_bytes(plan, secret, budget=tmp_path / "budget")
+    restored.decrypt(answer, share=True, receipt=receipt)
     for each in (client, fhenn.Client.from_secret_bytes(plan, secret, budget=tmp_path / "budget")):
         with pytest.raises(SharingRefused, match="exceed"):
-            each.decrypt(answer, share=True)
-        assert each.decrypt(answer).shape == (4, 1)  # keeping results costs nothing
+            each.decrypt(answer, share=True, receipt=receipt)
+        assert each.decrypt(answer, receipt=receipt).shape == (4, 1)  # keeping results costs nothing
 
 
 def test_a_key_without_its_budget_shares_nothing_and_says_the_way_out(sharing, tmp_path):
-    plan, client, answer = sharing
+    plan, client, answer, receipt = sharing
     secret = client.secret_bytes()
     for budget, reason in ((None, "restored without the file"), (tmp_path / "missing", "is missing")):
         again = fhenn.Client.from_secret_bytes(plan, secret, budget=budget)
         with pytest.raises(BudgetUnknown, match=f"budget unknown: .*{reason}.*new keys"):
-            again.decrypt(answer, share=True)
+            again.decrypt(answer, share=True, receipt=receipt)
         with pytest.raises(BudgetUnknown, match="spent="):
             again.keep_budget(tmp_path / "new")
     again.keep_budget(tmp_path / "new", spent=0.5)
-    again.decrypt(answer, share=True)
+    again.decrypt(answer, share=True, receipt=receipt)
     with pytest.raises(SharingRefused, match="exceed"):
-        again.decrypt(answer, share=True)
+        again.decrypt(answer, share=True, receipt=receipt)
     with pytest.raises(FileExists):
         again.keep_budget(tmp_path / "new", spent=1)
     with pytest.raises(ParameterError, match=r"0\.9 of the budget is spent, more than 0\.5"):
@@ -164,8 +167,8 @@ def test_a_key_without_its_budget_shares_nothing_and_says_the_way_out(sharing, t
 
 
 def test_what_the_key_itself_says_is_spent_counts(sharing, tmp_path):
-    plan, client, answer = sharing
-    client.decrypt(answer, share=True)
+    plan, client, answer, receipt = sharing
+    client.decrypt(answer, share=True, receipt=receipt)
     again = fhenn.Client.from_secret_bytes(plan, client.secret_bytes())
     with pytest.raises(ParameterError, match=r"0\.4 of the budget is spent"):
         again.keep_budget(tmp_path / "budget", spent=0.1)

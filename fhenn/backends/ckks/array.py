@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite, log2, prod
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -199,17 +200,19 @@ def encrypt_to_bytes(
     layout: str | Layout = "packed",
     headroom: float | None = None,
     samples: int | None = None,
+    upload: dict[str, Any] | None = None,
 ) -> bytes:
     """`encrypt(…).to_bytes()` under the secret key, at half the bytes: the random halves travel as their seeds.
 
-    samples: how many of them count, all if None; those after fill spare places of the last ciphertexts.
+    samples: how many of them count, all if None; those after fill spare places of the last ciphertexts. upload: what
+    the message says of itself besides.
     Raises KeyMissing without the secret key, and what `encrypt` does.
     """
     rows, shape, layout = _rows(context, values, layout, headroom)
     shape = shape if samples is None else (samples, *shape[1:])
     level, scale = context.levels, context.scale
     bodies = (context.seeded(row.tolist(), level, scale) for row in counted(rows))
-    return _message(context, shape, layout, level, scale, bodies)
+    return _message(context, shape, layout, level, scale, bodies, {} if upload is None else {"upload": upload})
 
 
 def _rows(
@@ -237,7 +240,13 @@ def _rows(
 
 
 def _message(
-    context: Context, shape: tuple[int, ...], layout: Layout, level: int, scale: float, bodies: Iterable[bytes]
+    context: Context,
+    shape: tuple[int, ...],
+    layout: Layout,
+    level: int,
+    scale: float,
+    bodies: Iterable[bytes],
+    besides: Mapping[str, Any] = MappingProxyType({}),
 ) -> bytes:
     meta = {
         "fingerprint": context.fingerprint,
@@ -246,6 +255,7 @@ def _message(
         "layout": layout_to_json(layout),
         "level": level,
         "scale": scale.hex(),
+        **besides,
     }
     return frame(_KIND, meta, *TensealMessage((), tuple(bodies), scale).pieces())
 

@@ -53,7 +53,13 @@ async def predict(
     request: Request,
     model: ModelName,
     keys: Annotated[str, Query(description="digest of your evaluation keys", pattern="^[0-9a-f]{64}$")],
-    witness: Annotated[bool, Query(description="add the encrypted witness, where the plan has one")] = False,
+    witness: Annotated[
+        bool | None,
+        Query(
+            description="the encrypted witnesses, by which the client sees values that leave a domain: as the plan has "
+            "them unless said otherwise; `false` leaves them out, `true` refuses where there are none"
+        ),
+    ] = None,
     version: Version = None,
 ) -> Response:
     """The bytes of `Client.encrypt(samples)` in, bytes for `Client.decrypt` out.

@@ -1,0 +1,141 @@
+"""What tells one upload from another, and which answer is whose.
+
+An upload comes in parts, each a message of its own that names its place; today's have one. A server names the part
+that it answers, by place and SHA-256, and the model and plan that it ran. The client keeps a receipt of what it sent,
+and takes no other answer. That is against mix-ups: whoever holds ciphertexts can make an answer that names any upload.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from typing import Any, Self
+
+from fhenn.errors import AnswerMismatch, WireFormatError
+from fhenn.strict import built, read_json
+from fhenn.wire import frame, header_of, require_kind, unframe
+
+_KIND = "receipt"
+_DIGEST = re.compile("[0-9a-f]{64}", re.ASCII)
+_FINGERPRINT = re.compile("[0-9a-f]{16,64}", re.ASCII)
+_SHOWN = 12
+"""Digits of a digest that messages show."""
+
+
+@dataclass(frozen=True)
+class UploadHeader:
+    """What a part of an upload says of itself.
+
+    part: its place. samples: how many count. plan: fingerprint of the plan that it was made for; None in messages of
+    before uploads named it.
+    """
+
+    part: int
+    samples: int
+    plan: str | None
+
+    @classmethod
+    def of(cls, data: bytes) -> UploadHeader:
+        """The header of a message of `Client.encrypt`; its body is not looked at. Raises WireFormatError."""
+        require_kind("ciphertexts", data)
+        meta = header_of(data).meta
+        shape, named = meta.get("shape"), meta.get("upload")
+        if not isinstance(shape, list) or len(shape) != 2 or not all(_is_count(size, 1) for size in shape):
+            raise WireFormatError("upload", "it holds no samples × features")
+        if named is None:
+            return cls(0, shape[0], None)
+        try:
+            header: Self = built(cls, {"samples": shape[0]} | named)
+        except (ValueError, TypeError) as error:
+            raise WireFormatError("upload", "its header is not readable") from error
+        if not _is_count(header.part, 0) or not is_fingerprint(header.plan):
+            raise WireFormatError("upload", "its header is not readable")
+        return header
+
+
+@dataclass(frozen=True)
+class SentPart:
+    """A part of an upload as it was sent: SHA-256 of its bytes, and its samples."""
+
+    sha256: str
+    samples: int
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What a client sent: what `Client.decrypt` holds an answer to.
+
+    plan: fingerprint of the plan, None for uploads of before they named it. parts: in their order.
+
+    >>> import fhenn
+    >>> client = fhenn.Client(fhenn.plan(fhenn.Linear([[1.0]]), inputs=[-1, 1]))
+    >>> receipt = Receipt.of(client.encrypt([[0.5], [0.25]]))
+    >>> receipt.samples, Receipt.from_bytes(receipt.to_bytes()) == receipt
+    (2, True)
+    """
+
+    plan: str | None
+    parts: tuple[SentPart, ...]
+
+    @property
+    def samples(self) -> int:
+        """In all parts."""
+        return sum(part.samples for part in self.parts)
+
+    @classmethod
+    def of(cls, *uploads: bytes) -> Receipt:
+        """The receipt of the parts of one upload, in their order. Raises WireFormatError where they are not."""
+        headers = [UploadHeader.of(data) for data in uploads]
+        plans = {header.plan for header in headers}
+        if len(plans) != 1 or [header.part for header in headers] != list(range(len(headers))):
+            raise WireFormatError("upload", "its parts do not belong together, or are not in their order")
+        sent = (SentPart(digest_of(data), header.samples) for data, header in zip(uploads, headers, strict=True))
+        return cls(plans.pop(), tuple(sent))
+
+    def to_bytes(self) -> bytes:
+        """The receipt as a message, to keep beside the upload."""
+        return frame(_KIND, {"plan": self.plan}, json.dumps([asdict(part) for part in self.parts]).encode())
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Receipt:
+        """The receipt in a message of `to_bytes`. Raises WireFormatError."""
+        meta, body = unframe(_KIND, data)
+        try:
+            parts: tuple[SentPart, ...] = built(tuple[SentPart, ...], read_json(body))
+        except ValueError as error:
+            raise WireFormatError(_KIND, "it is not readable") from error
+        sane = parts and all(is_digest(part.sha256) and _is_count(part.samples, 1) for part in parts)
+        plan = meta.get("plan")
+        if not sane or not (plan is None or is_fingerprint(plan)):
+            raise WireFormatError(_KIND, "it is not readable")
+        return cls(plan, parts)
+
+    def require(self, part: int, upload: str) -> SentPart:
+        """The part at a place, where it is the one of that digest. Raises AnswerMismatch."""
+        if part >= len(self.parts) or self.parts[part].sha256 != upload:
+            expected = self.parts[part].sha256[:_SHOWN] if part < len(self.parts) else f"{len(self.parts)} parts"
+            raise AnswerMismatch(
+                "upload", expected, f"part {part}, {upload[:_SHOWN]}", "Take the answer to this upload, or its receipt."
+            )
+        return self.parts[part]
+
+
+def digest_of(data: bytes) -> str:
+    """SHA-256 of a message, in hexadecimal digits."""
+    return sha256(data).hexdigest()
+
+
+def is_digest(value: Any) -> bool:
+    """Whether a value is a SHA-256 in lower-case hexadecimal digits."""
+    return isinstance(value, str) and _DIGEST.fullmatch(value) is not None
+
+
+def is_fingerprint(value: Any) -> bool:
+    """Whether a value can be the fingerprint of a plan or a model."""
+    return isinstance(value, str) and _FINGERPRINT.fullmatch(value) is not None
+
+
+def _is_count(value: Any, least: int) -> bool:
+    return type(value) is int and least <= value < 1 << 32
