@@ -49,6 +49,10 @@ class Clock:
         """The same as a date, UTC."""
         return _EPOCH + timedelta(microseconds=self.now() // 1000)
 
+    def behind(self) -> float:
+        """Seconds by which the system's clock is behind the latest time that was seen."""
+        return max(0, self.now() - self._wall()) / 1e9
+
     def keep(self) -> None:
         """Write the latest time down, for the next start. Raises OSError."""
         latest = max(self.now(), self._kept())

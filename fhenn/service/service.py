@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fhenn.errors import FhennError
 from fhenn.service.addresses import Network
 from fhenn.service.attempts import Attempts
 from fhenn.service.bodies import Admission
@@ -30,6 +29,8 @@ _WATCH = 1.0
 """Seconds between two looks at the store's models."""
 _KEEP_TIME = 60.0
 """Seconds after which the time is written down again."""
+_BEHIND = 60.0
+"""Seconds by which the system's clock may be behind the latest time that was seen, before that is said."""
 
 
 class Service:
@@ -71,7 +72,8 @@ class Service:
 
     async def watch(self) -> None:
         """Follow the store as long as the service runs: models that come and go, and the time."""
-        kept, failed = time.monotonic(), None
+        kept: float | None = None
+        failed: type[Exception] | None = None
         while True:
             await asyncio.sleep(_WATCH)
             try:
@@ -79,10 +81,12 @@ class Service:
                 if outline != self.catalogue.outline:
                     self.catalogue = await self.disk(self.store.models.catalogue, self.catalogue)
                     log(logging.INFO, "models changed", current=dict(self.catalogue.current))
-                if time.monotonic() - kept > _KEEP_TIME:
+                if kept is None or time.monotonic() - kept > _KEEP_TIME:
                     kept = time.monotonic()
                     await self.disk(self.store.clock.keep)
-            except (FhennError, OSError) as error:  # what is served stays; it is looked at again, and said once
+                    if (behind := self.store.clock.behind()) > _BEHIND:
+                        log(logging.WARNING, "the system's clock is behind the store's", seconds=round(behind))
+            except Exception as error:  # what is served stays; it is looked at again, and said once
                 if type(error) is not failed:
                     log(logging.ERROR, "store not followed", **described(error))
                 failed = type(error)

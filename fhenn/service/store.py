@@ -11,6 +11,7 @@ Files are the truth: a file or folder gets its name when it is complete, checked
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from fhenn.artifacts.files import sweep
@@ -57,7 +58,9 @@ class Store:
             raise
 
     def close(self) -> None:
-        """Let another process have the folder."""
+        """Note the time, and let another process have the folder."""
+        with suppress(OSError):  # it is noted while the service runs, too
+            self.clock.keep()
         self._lock.release()
 
     @property

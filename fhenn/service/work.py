@@ -7,6 +7,7 @@ import os
 import signal
 import traceback
 from collections import OrderedDict
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,11 @@ class Worker:
         from fhenn.backends.ckks import Context
 
         context = Context.from_bytes(Path(task["keys"]).read_bytes())
-        fits = [name for name, folder in task["models"].items() if self._model(folder)[1].fits(context)]
+        fits = []
+        for name, folder in task["models"].items():
+            with suppress(_NoModel):  # it was removed meanwhile
+                if self._model(folder)[1].fits(context):
+                    fits.append(name)
         return {"fingerprint": context.fingerprint, "fits": fits}
 
     def _predict(self, task: dict[str, Any], payload: bytes) -> tuple[dict[str, Any], bytes]:

@@ -154,6 +154,9 @@ def test_a_worker_answers_for_no_other_version(tmp_path):
     assert (answer["error"], body) == ("no-model", b"")
     answer, body = Worker(1, 1 << 30).answer(task | {"model": str(tmp_path / "nowhere")}, message)
     assert (answer["error"], body) == ("no-model", b"")
+    models = {"there": str(folder), "removed meanwhile": str(tmp_path / "nowhere")}
+    answer, _ = Worker(1, 1 << 30).answer({"task": "check", "keys": task["keys"], "models": models}, b"")
+    assert answer["fits"] == ["there"]
 
 
 def test_a_client_refuses_an_answer_of_another_version(running, monkeypatch):
