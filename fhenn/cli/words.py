@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import singledispatch
 
@@ -19,23 +18,38 @@ from fhenn.errors import (
 )
 from fhenn.text import printable
 
-PHRASES: Mapping[str, str] = {
-    " (finish='sigmoid')": "",
-    "(on_violation='mask')": "with --on-violation mask",
-    "plan(…, witness=True)": "`fhenn plan --witness`",
-    "plan(…, queries=…), or queries=…": "`fhenn plan`",
-    "Say which: model=…": "Say which: --model NAME.",
-    "Give (low, high) with low < high.": "Give LOW HIGH with LOW < HIGH.",
-    "Give (low, high).": "Give the lower one first.",
-    "Hand over Client.evaluation_keys().": "Give --keys.",
-    "accept it with a larger accuracy": "accept it with a larger --accuracy",
-    "or ask for it to be overwritten": "or give --overwrite",
-    "fhenn.plan chooses such": "`fhenn plan` chooses such",
-    "fhenn.plan does": "`fhenn plan` does",
-}
+_PHRASES = tuple(
+    (re.compile(python), spoken)
+    for python, spoken in (
+        (r"domain \(([^(),]+), ([^(),]+)\)", r"domain \1 \2"),
+        (r"Give \(low, high\) with low < high\.", "Give LOW HIGH with LOW < HIGH."),
+        (r"Give \(low, high\)\.", "Give the lower one first."),
+        (r" \(finish='sigmoid'\)", ""),
+        (r"\(on_violation='mask'\)", "with --on-violation mask"),
+        (r"plan\(…, witness=True\)", "`fhenn plan --witness`"),
+        (r"plan\(…, queries=…\), or queries=…", "--queries"),
+        (r"Plan with queries=(\d+),", r"Plan with --queries \1,"),
+        (r"memory=\S+, or --memory-mb", "--memory-mb"),
+        (r"spent: spent=…", "spent, with --shared-so-far"),
+        (r"say so: client\.keep_budget\([^()]*\), decrypt --shared-so-far", "say so with --shared-so-far"),
+        (r"Name it \(Client\.from_secret_bytes\([^()]*\)[^()]*\)", "Put it beside the secret key"),
+        (r"Say which: model=…", "Say which: --model NAME."),
+        (r"Hand over Client\.evaluation_keys\(\)", "Give --keys"),
+        (r"with a larger accuracy", "with a larger --accuracy"),
+        (r"or ask for it to be overwritten", "or give --overwrite"),
+        (r"convert it with fhenn\.from_sklearn", "convert it in Python"),
+        (r"models saved by onnx\.save_model\([^()]*\)", "models that hold their weights"),
+        (r", as onnx\.load\(path\)", ", loaded in Python"),
+        (
+            r"onnx\.inliner\.inline_local_functions\(model\) puts them in the place of functions",
+            "ONNX's inliner puts them in the place of functions",
+        ),
+        (r"onnx\.version_converter\.convert_version\([^()]*\) makes it", "ONNX's version converter makes it"),
+        (r"\bfhenn\.plan\b", "`fhenn plan`"),
+    )
+)
 """What the library says, and what the command line says in its place."""
 
-_DOMAIN = re.compile(r"domain \(([^(),]+), ([^(),]+)\)")
 _SHAPE = re.compile(r"\((\w+(?:, \w+)*),?\)")
 
 
@@ -45,9 +59,9 @@ def words(error: object) -> str:
 
     Places of samples and columns count from 1 in it.
     """
-    text = _DOMAIN.sub(r"domain \1 \2", str(error))
-    for python, spoken in PHRASES.items():
-        text = text.replace(python, spoken)
+    text = str(error)
+    for python, spoken in _PHRASES:
+        text = python.sub(spoken, text)
     return text
 
 
