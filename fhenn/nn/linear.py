@@ -28,30 +28,32 @@ class Linear(Layer):
 
     def __init__(self, weight: ArrayLike, bias: ArrayLike | None = None, optimiser: Optimiser | None = None) -> None:
         super().__init__()
-        self._weight = _parameter("weight", weight)
-        if self._weight.ndim != 2 or 0 in self._weight.shape:
-            raise ShapeMismatch("Linear weight", self._weight.shape, "(out, in), not empty")
-        outputs = self._weight.shape[0]
-        self._bias = _parameter("bias", np.zeros(outputs) if bias is None else bias)
-        if self._bias.shape != (outputs,):
-            raise ShapeMismatch("Linear bias", self._bias.shape, f"({outputs},)")
+        matrix = _parameter("weight", weight)
+        if matrix.ndim != 2 or 0 in matrix.shape:
+            raise ShapeMismatch("Linear weight", matrix.shape, "(out, in), not empty")
+        outputs = matrix.shape[0]
+        vector = _parameter("bias", np.zeros(outputs) if bias is None else bias)
+        if vector.shape != (outputs,):
+            raise ShapeMismatch("Linear bias", vector.shape, f"({outputs},)")
+        self._parameters = (matrix, vector)  # one value: a thread that computes meets both of one step
         self._optimiser = optimiser or SGD()
         self._states: tuple[Any, Any] = (None, None)
 
     @property
     def weight(self) -> NDArray[np.float64]:
         """The weight (out, in), read-only."""
-        return self._weight
+        return self._parameters[0]
 
     @property
     def bias(self) -> NDArray[np.float64]:
         """The bias (out,), read-only."""
-        return self._bias
+        return self._parameters[1]
 
     def scaled(self, factor: float) -> Self:
         """A node with weight and bias times `factor`; nothing kept, and its optimiser starts anew. NonFiniteValue."""
         node = self.fresh()
-        node._weight, node._bias = _parameter("weight", factor * self._weight), _parameter("bias", factor * self._bias)
+        weight, bias = self._parameters
+        node._parameters = (_parameter("weight", factor * weight), _parameter("bias", factor * bias))
         node._states = (None, None)
         return node
 
@@ -69,7 +71,7 @@ class Linear(Layer):
         return True
 
     def _forward(self, backend: Backend, x: Any) -> Any:
-        return backend.linear(x, self._weight, self._bias)
+        return backend.linear(x, *self._parameters)
 
     def _backward(self, x: Any, gradient: Any) -> tuple[Any, Any]:
         if backend_of(x, gradient).encrypted:
@@ -77,17 +79,19 @@ class Linear(Layer):
                 "Linear.backward on ciphertexts",
                 "Train on plaintext, or with fhenn.EncryptedLinear, whose weights are encrypted too.",
             )
-        gradient = broadcast("Linear.backward", gradient, (*x.shape[:-1], self._weight.shape[0]))
-        rows, of_rows = x.reshape(-1, x.shape[-1]), gradient.reshape(-1, self._weight.shape[0])
+        weight, _ = self._parameters
+        gradient = broadcast("Linear.backward", gradient, (*x.shape[:-1], weight.shape[0]))
+        rows, of_rows = x.reshape(-1, x.shape[-1]), gradient.reshape(-1, weight.shape[0])
         of_weight = (of_rows.T @ rows).astype(np.float64)
-        at_input = PLAIN.linear(gradient.astype(x.dtype), self._weight.T, None)
+        at_input = PLAIN.linear(gradient.astype(x.dtype), weight.T, None)
         return at_input, (of_weight, of_rows.sum(axis=0, dtype=np.float64))
 
     def _step(self, gradients: list[Any]) -> None:
         of_weight, of_bias = (np.mean(parts, axis=0) for parts in zip(*gradients, strict=True))
-        weight, state_of_weight = self._optimiser.step(self._weight, of_weight, self._states[0])
-        bias, state_of_bias = self._optimiser.step(self._bias, of_bias, self._states[1])
-        self._weight, self._bias = _parameter("weight", weight), _parameter("bias", bias)
+        weight, bias = self._parameters
+        weight, state_of_weight = self._optimiser.step(weight, of_weight, self._states[0])
+        bias, state_of_bias = self._optimiser.step(bias, of_bias, self._states[1])
+        self._parameters = (_parameter("weight", weight), _parameter("bias", bias))
         self._states = (state_of_weight, state_of_bias)
 
 

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable
 from copy import copy
+from threading import Lock, local
 from typing import Any, Self, final
 
 from fhenn.backends import Backend, backend_of
@@ -17,6 +18,11 @@ class Node(ABC):
 
     `forward` keeps its input for `backward`, last in, first out. The cache is on for plaintext and off for ciphertexts
     until `enable_cache()`, so that inference never piles up ciphertexts; `disable_cache()` turns it off for both.
+
+    Threads may share a node. What is kept, inputs and gradients, belongs to the thread whose `forward` kept it, so
+    `backward` and `update` work on the calling thread's own; a thread that ends takes its own with it. Parameters are
+    shared: a step is whole when another thread sees it, steps follow one another, and a `backward` goes through the
+    parameters of its moment. Optimisers, guards, polynomials and ciphertexts never change.
 
     >>> import fhenn
     >>> node: Node = fhenn.Sequential([fhenn.Linear([[2.0]]), fhenn.Square()])
@@ -100,13 +106,21 @@ class Node(ABC):
         return self.forward(x)
 
 
+class _Kept(local):
+    """What one thread keeps: its inputs for `backward`, and the gradients of parameters for `update`."""
+
+    def __init__(self) -> None:
+        self.inputs: deque[Any] = deque()
+        self.gradients: deque[Any] = deque()
+
+
 class Layer(Node):
     """A node that computes something itself. Subclasses say what; all bookkeeping is here."""
 
     def __init__(self) -> None:
         self._caching: bool | None = None
-        self._inputs: deque[Any] = deque()
-        self._gradients: deque[Any] = deque()
+        self._kept = _Kept()
+        self._stepping = Lock()
 
     @abstractmethod
     def _forward(self, backend: Backend, x: Any) -> Any:
@@ -131,51 +145,56 @@ class Layer(Node):
         value = backend.value(x)
         result = self._forward(backend, value)
         if self._keeps(backend):
-            self._inputs.append(backend.keep(value))
+            self._kept.inputs.append(backend.keep(value))
         return result
 
     @final
     def backwards(self, gradients: Iterable[Any]) -> list[Any]:
         gradients = list(gradients)
-        count = len(gradients)
-        if count > len(self._inputs):
-            raise CacheEmpty(f"{self.name}.backward", count, len(self._inputs), self._why_empty())
-        inputs = list(self._inputs)[len(self._inputs) - count :]
+        count, kept = len(gradients), self._kept.inputs
+        if count > len(kept):
+            raise CacheEmpty(f"{self.name}.backward", count, len(kept), self._why_empty())
+        inputs = list(kept)[len(kept) - count :]
         results = [
             self._backward(x, backend_of(gradient).value(gradient))
             for x, gradient in zip(inputs, gradients, strict=True)
         ]
         for _ in results:
-            self._inputs.pop()
-        self._gradients.extend(of_parameters for _, of_parameters in results if of_parameters is not None)
+            kept.pop()
+        self._kept.gradients.extend(of_parameters for _, of_parameters in results if of_parameters is not None)
         return [at_input for at_input, _ in results]
 
     def _why_empty(self) -> str:
         if self._caching is None:
             return (
-                "Call forward first; on ciphertexts also enable_cache() before it, because ciphertext inputs are not "
-                "kept unless asked for."
+                "Call forward first, in this thread: each keeps its own; on ciphertexts also enable_cache() before it, "
+                "because ciphertext inputs are not kept unless asked for."
             )
         if self._caching:
-            return "Call forward first."
+            return "Call forward first, in this thread: each keeps its own."
         return "The cache was turned off with disable_cache(): call enable_cache(), then forward."
 
     @final
     def update(self) -> None:
         if self.has_parameters:
-            self._require_gradients("update")
-            self._step([self._gradients.pop()])
+            gradients = self._gradients("update")
+            with self._stepping:
+                self._step([gradients.pop()])
 
     @final
     def updates(self) -> None:
         if self.has_parameters:
-            self._require_gradients("updates")
-            self._step(list(self._gradients))
-            self._gradients.clear()
+            gradients = self._gradients("updates")
+            with self._stepping:
+                self._step(list(gradients))
+            gradients.clear()
 
-    def _require_gradients(self, operation: str) -> None:
-        if not self._gradients:
-            raise CacheEmpty(f"{self.name}.{operation}", 1, 0, "Call forward and backward first.")
+    def _gradients(self, operation: str) -> deque[Any]:
+        """Those of this thread. Raises CacheEmpty where there are none."""
+        if not self._kept.gradients:
+            reason = "Call forward and backward first, in this thread: each keeps its own."
+            raise CacheEmpty(f"{self.name}.{operation}", 1, 0, reason)
+        return self._kept.gradients
 
     @final
     def enable_cache(self) -> None:
@@ -184,8 +203,7 @@ class Layer(Node):
     @final
     def disable_cache(self) -> None:
         self._caching = False
-        self._inputs.clear()
-        self._gradients.clear()
+        self._kept = _Kept()  # of every thread
 
     @property
     def is_cache_enabled(self) -> bool:
@@ -193,15 +211,20 @@ class Layer(Node):
 
     @property
     def inputs(self) -> tuple[Any, ...]:
-        """What is kept for `backward`, which takes the last first."""
-        return tuple(self._inputs)
+        """What this thread keeps for `backward`, which takes the last first."""
+        return tuple(self._kept.inputs)
 
     @final
     def fresh(self) -> Self:
         """A node of its own with the same settings and the very same parameters, which are immutable; nothing kept."""
-        node = copy(self)
-        node._inputs, node._gradients = deque(), deque()
-        return node
+        return copy(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # a copy starts with nothing kept: inputs may be anybody's data, and threads do not travel
+        return {name: value for name, value in vars(self).items() if name not in ("_kept", "_stepping")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _kept=_Kept(), _stepping=Lock())
 
     def _keeps(self, backend: Backend) -> bool:
         return not backend.encrypted if self._caching is None else self._caching

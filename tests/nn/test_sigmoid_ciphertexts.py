@@ -228,7 +228,7 @@ class TestBackward:
         node, encrypted = fhenn.Sigmoid(), kind.encrypt(small, shaped(kind, band(1, 1)))
         for _ in range(3):
             node(encrypted)
-        assert len(node._inputs) == 0
+        assert node.inputs == ()
         with pytest.raises(CacheEmpty, match="enable_cache"):
             node.backward(1.0)
 
