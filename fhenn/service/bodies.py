@@ -52,11 +52,16 @@ class Admission:
     @contextmanager
     def body(self) -> Iterator[bytearray]:
         """A buffer for a body; what `hold` put there counts until it is done with."""
-        buffer = bytearray()  # what is in it counts until its answer is out: that is about as large
+        buffer = bytearray()
         try:
             yield buffer
         finally:
             self.held -= len(buffer)
+
+    def let_go(self, buffer: bytearray) -> None:
+        """What is in a buffer is needed no more."""
+        self.held -= len(buffer)
+        buffer.clear()
 
     def hold(self, buffer: bytearray, chunk: bytes) -> None:
         """Append a chunk to a buffer. Raises Problem where all bodies together would be too much."""

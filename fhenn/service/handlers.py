@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from fhenn.service.key_store import no_space
 from fhenn.service.problems import MEDIA_TYPE as PROBLEM_TYPE
@@ -53,9 +54,14 @@ async def _on_exception(request: Request, error: Exception) -> Response:
     return _answer(request, Problem(500, "unexpected", "An error of the service. Tell its operator the request's id."))
 
 
+async def _on_disconnect(request: Request, error: Exception) -> Response:
+    return Response(status_code=499)  # nobody reads it; the log says so
+
+
 def add_handlers(app: FastAPI) -> None:
     """Let every error of a request become a problem document."""
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(ClientDisconnect, _on_disconnect)
     app.add_exception_handler(Exception, _on_exception)

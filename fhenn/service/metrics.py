@@ -30,7 +30,17 @@ class Metrics:
         self.workers = Gauge("fhenn_workers", "Worker processes.", ("state",), registry=self.registry)
         self.waiting = Gauge("fhenn_waiting", "Predictions that wait for a worker.", registry=self.registry)
         self.connections = Gauge("fhenn_connections", "Open connections.", ("kind",), registry=self.registry)
-        self.held = Gauge("fhenn_held_bytes", "Bytes of request bodies in memory.", registry=self.registry)
+        self.resident = Gauge(
+            "fhenn_worker_resident_bytes", "Memory that the largest worker holds.", registry=self.registry
+        )
+        self.recycled = Counter(
+            "fhenn_workers_recycled", "Workers replaced because they held too much memory.", registry=self.registry
+        )
+        self.held = Gauge(
+            "fhenn_held_bytes",
+            "Bytes of bodies in memory and of answers on their way.",
+            registry=self.registry,
+        )
 
     def text(self) -> bytes:
         """All of them, in Prometheus's text format."""

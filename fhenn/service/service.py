@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from starlette.requests import ClientDisconnect
+
 from fhenn.service.addresses import Network
 from fhenn.service.attempts import Attempts
 from fhenn.service.bodies import Admission
@@ -20,10 +22,11 @@ from fhenn.service.logs import log
 from fhenn.service.metrics import Metrics
 from fhenn.service.model_store import StoredModel
 from fhenn.service.problems import Problem
+from fhenn.service.spool import Spool, SpoolFull, Spools
 from fhenn.service.store import Store
 from fhenn.service.uploads import Uploads
-from fhenn.service.work import GONE, MEMORY, NO_MEMORY, NO_MODEL, NO_WITNESS, REFUSED, UNEXPECTED
-from fhenn.service.workers import Buffer, Pool, QueueFull, WorkerDied, WorkerLate
+from fhenn.service.work import GONE, MEMORY, NO_MEMORY, NO_MODEL, NO_WITNESS, REFUSED, TOO_LARGE, UNEXPECTED
+from fhenn.service.workers import Buffer, ClientGone, Pool, QueueFull, WorkerDied, WorkerLate
 
 _WATCH = 1.0
 """Seconds between two looks at the store's models."""
@@ -42,7 +45,8 @@ class Service:
         self.catalogue = store.models.catalogue()
         self.admission, self.attempts = Admission(limits), Attempts()
         self.connections = Connections(limits, proxies)
-        self.pool = Pool(limits, self._died)
+        self.spools = Spools(store.folder, limits.answer, limits.spooled)
+        self.pool = Pool(limits, self.spools, self._died, self._recycled)
         self.uploads = Uploads(store.keys, self.disk, self._check_keys)
         metrics = self.metrics
         metrics.workers.labels("alive").set_function(lambda: self.pool.alive)
@@ -50,11 +54,16 @@ class Service:
         metrics.waiting.set_function(lambda: self.pool.waiting)
         metrics.connections.labels("without a token").set_function(lambda: self.connections.strangers)
         metrics.connections.labels("all").set_function(lambda: len(self.connections))
-        metrics.held.set_function(lambda: self.admission.held)
+        metrics.resident.set_function(lambda: self.pool.resident)
+        metrics.held.set_function(lambda: self.admission.held + self.spools.held)
 
     def _died(self, code: int | None) -> None:
         self.metrics.deaths.labels(str(code)).inc()
         log(logging.WARNING, "worker died", exit_code=code)
+
+    def _recycled(self, size: int) -> None:
+        self.metrics.recycled.inc()
+        log(logging.INFO, "worker replaced for its memory", bytes=size)
 
     def model(self, name: str, version: str | None = None) -> StoredModel:
         """A version of a model, by default the current one. Raises Problem."""
@@ -100,7 +109,8 @@ class Service:
             for model in versions.values()
         }
         task = {"task": "check", "keys": str(path.resolve()), "models": folders}
-        answer, _ = await self.ask(owner, task, b"", affinity="")
+        answer, nothing = await self.ask(owner, task, b"", affinity="")
+        nothing.close()
         if not answer["fits"]:
             raise Problem(
                 422, "keys-unfit", "The keys were made for none of the models here. Make them for a model's plan."
@@ -108,16 +118,25 @@ class Service:
         return answer
 
     async def ask(
-        self, owner: str, task: dict[str, Any], payload: Buffer, affinity: str
-    ) -> tuple[dict[str, Any], bytes]:
-        """The answer of a worker; another is asked where one died of something else than the task. Raises Problem."""
+        self, owner: str, task: dict[str, Any], payload: Buffer, affinity: str, gone: asyncio.Event | None = None
+    ) -> tuple[dict[str, Any], Spool]:
+        """The answer of a worker; another is asked where one died of something else than the task.
+
+        gone: set when the client is. Raises Problem, ClientDisconnect.
+        """
         try:
             try:
-                answer, body = await self.pool.run(task, payload, affinity)
+                answer, body = await self.pool.run(task, payload, affinity, owner, gone)
             except WorkerDied as death:
                 if death.crashed or death.exit_code == NO_MEMORY:
                     raise
-                answer, body = await self.pool.run(task, payload, affinity)
+                answer, body = await self.pool.run(task, payload, affinity, owner, gone)
+        except ClientGone as error:
+            raise ClientDisconnect from error
+        except SpoolFull as error:
+            if error.retry:
+                raise Problem(503, "busy", f"Now {error.reason}. Send it again later.", retry_after=2) from error
+            raise _answer_too_large(self.limits.answer) from error
         except QueueFull as error:
             raise Problem(503, "busy", "Too many requests wait. Send it again later.", retry_after=1) from error
         except WorkerLate as error:
@@ -135,11 +154,14 @@ class Service:
         error_name = answer.get("error")
         if error_name is None:
             return answer, body
+        body.close()
+        if error_name == TOO_LARGE:
+            raise _answer_too_large(self.limits.answer)
         raise _problem_of(error_name, answer)
 
     async def predict(
-        self, owner: str, model: StoredModel, digest: str, witness: bool | None, data: bytearray
-    ) -> tuple[str, bytes]:
+        self, owner: str, model: StoredModel, digest: str, witness: bool | None, data: bytearray, gone: asyncio.Event
+    ) -> tuple[str, Spool]:
         """The version of the model that a worker ran on encrypted samples, and the encrypted answer. Raises Problem."""
         path = str(self.store.keys.path(owner, digest))
         task = {
@@ -149,11 +171,17 @@ class Service:
             "keys": path,
             "witness": witness,
             "ciphertexts": self.limits.ciphertexts,
+            "answer": self.limits.answer,
         }
         start = time.perf_counter()
-        answer, body = await self.ask(owner, task, data, affinity=path)
+        answer, body = await self.ask(owner, task, data, path, gone)
         self.metrics.evaluation.observe(time.perf_counter() - start)
         return str(answer["version"]), body
+
+
+def _answer_too_large(most: int) -> Problem:
+    detail = f"The answer would be larger than the {most} bytes that it may have. Send fewer samples at once."
+    return Problem(413, "answer-too-large", detail)
 
 
 _PROBLEMS = {

@@ -64,6 +64,11 @@ class Store:
         self._lock.release()
 
     @property
+    def folder(self) -> Path:
+        """Where all of it is: private, and on a disk."""
+        return self._folder
+
+    @property
     def present(self) -> bool:
         """Whether the folder is still there, the same as before."""
         try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import json
 import os
 import signal
@@ -15,11 +17,14 @@ from typing import Any
 from fhenn.errors import FhennError, WireFormatError
 
 MEMORY, REFUSED, GONE, NO_MODEL = "memory", "refused", "gone", "no-model"
-NO_WITNESS, UNEXPECTED = "no-witness", "unexpected"
+NO_WITNESS, TOO_LARGE, UNEXPECTED = "no-witness", "too-large", "unexpected"
 """Names of errors in answers, beside those of fhenn's typed errors: the last is a mistake of ours."""
 
 NO_MEMORY = 77
 """Exit code of a worker that cannot hold what it is sent."""
+
+PIECE = 1 << 20
+"""Bytes of an answer that are sent at once; an empty piece ends it."""
 
 _SEALS = (ValueError, RuntimeError, IndexError, OverflowError)
 """What SEAL raises in the middle of an evaluation, on a crafted ciphertext: a transparent one, for instance."""
@@ -34,8 +39,12 @@ def work(pipe: Connection, memory: int, contexts: int) -> None:
         while True:
             task, payload = json.loads(pipe.recv_bytes()), pipe.recv_bytes()
             answer, body = worker.answer(task, payload)
+            payload = b""
             pipe.send_bytes(json.dumps(answer).encode())
-            pipe.send_bytes(body)
+            for start in range(0, len(body), PIECE):
+                pipe.send_bytes(memoryview(body)[start : start + PIECE])
+            pipe.send_bytes(b"")
+            body = b""
     except (EOFError, BrokenPipeError, ConnectionResetError):  # the parent has ended
         return
     except MemoryError:  # in the middle of a message, whose rest cannot be told from the next
@@ -83,6 +92,9 @@ class Worker:
             return _described(error), b""
 
     def _do(self, task: dict[str, Any], payload: bytes) -> tuple[dict[str, Any], bytes]:
+        dropped = self._forget_deleted()
+        if task["task"] == "tidy":
+            return {"dropped": dropped}, b""
         if task["task"] == "check":
             return self._check(task), b""
         return self._predict(task, payload)
@@ -109,7 +121,20 @@ class Worker:
             raise _NoModel
         if task["witness"] and not server.plan.witnesses:
             raise _NoWitness
+        range_check = task["witness"] is not False and bool(server.plan.witnesses)
+        size = bytes_of_answer(self._model(task["model"])[0], server.plan, count, range_check)
+        if size > task["answer"]:
+            raise _TooLarge(size)
         return {"version": version}, bytes(server.predict(payload, range_check=task["witness"] is not False))
+
+    def _forget_deleted(self) -> int:
+        """Let go of keys whose file was deleted, and give memory back to the system; how many keys went."""
+        gone = [each for each in self._servers if not Path(each[1]).exists()]
+        for each in gone:
+            del self._servers[each]
+        if gone:
+            _trim()
+        return len(gone)
 
     def _server(self, folder: str, keys: str) -> Any:
         if (folder, keys) not in self._servers:
@@ -120,6 +145,7 @@ class Worker:
                 or sum(size for _, size in self._servers.values()) + len(data) > self._size
             ):
                 self._servers.popitem(last=False)
+            _trim()
             self._servers[folder, keys] = self._server_of(model, plan, data), len(data)
         self._servers.move_to_end((folder, keys))
         return self._servers[folder, keys][0]
@@ -142,6 +168,8 @@ def _described(error: Exception) -> dict[str, Any]:
     names = {MemoryError: MEMORY, _NoWitness: NO_WITNESS, _NoModel: NO_MODEL, FileNotFoundError: GONE}
     if type(error) in names:
         return {"error": names[type(error)]}
+    if isinstance(error, _TooLarge):
+        return {"error": TOO_LARGE, "size": error.size}
     frames = traceback.extract_tb(error.__traceback__)
     where = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames][-3:]
     name = REFUSED if isinstance(error, _SEALS) else UNEXPECTED
@@ -150,6 +178,14 @@ def _described(error: Exception) -> dict[str, Any]:
 
 class _NoModel(Exception):
     """The version of a model that was asked for is not there."""
+
+
+class _TooLarge(Exception):
+    """The answer would be larger than it may be."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self.size = size
 
 
 class _NoWitness(Exception):
@@ -163,3 +199,39 @@ def ciphertexts_in(data: bytes) -> int:
 
     _, body = unframe("ciphertexts", data)
     return sum(number == 2 for number, _ in fields_of("TenSEAL message", body))
+
+
+def bytes_of_answer(model: Any, plan: Any, ciphertexts: int, witness: bool) -> int:
+    """About how many bytes the answer to so many ciphertexts has, before anything is computed.
+
+    A group of samples that share ciphertexts has as many of them in the answer as the layout needs for the outputs;
+    each holds two polynomials with the primes that are left, in as many bytes as their bits.
+    """
+    from fhenn.nn import Linear
+    from fhenn.planner import flatten
+
+    nodes = list(flatten(model))
+    wide = [len(node.weight) for node in nodes if isinstance(node, Linear)]
+    groups = -(-ciphertexts // plan.ciphertexts_per_sample)
+    slots = plan.parameters.slots
+    together = plan.samples_per_ciphertext
+
+    def size(outputs: int, level: int) -> int:
+        count = plan.layout.ciphertexts((together, outputs), slots) if together == slots else 1
+        return int(groups * count * plan.parameters.ring_degree * sum(plan.parameters.chain[: level + 1]) // 4)
+
+    level = plan.parameters.levels - sum(node.cost for node in nodes)
+    outputs = wide[-1] if wide else plan.features
+    total = size(outputs, max(level, 0))
+    if witness:
+        total += sum(size(1 if each.neurons > 1 else outputs, each.level) for each in plan.witnesses)
+    return total
+
+
+def _trim() -> None:
+    """Give memory that is free back to the system, where the C library can (glibc)."""
+    gc.collect()
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (AttributeError, OSError, TypeError):  # another C library, another system
+        return

@@ -5,25 +5,44 @@ die. Each worker has a pipe of its own, and the parent holds one end of it only:
 and of whatever cause, ends its own pipe and touches no other. (In pebble's and the standard library's pools all workers
 share one pipe and one lock; an idle worker of pebble that gets killed takes the pool with it.) What travels is JSON and
 bytes, so that a worker which was taken over cannot make the parent run anything.
+
+SEAL keeps the memory that it once had: a worker that holds more than it may between two tasks is replaced.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import logging
+import os
 import signal
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
+from fhenn.service.fair import FairQueue, QueueFull, Waiter
 from fhenn.service.limits import Limits
-from fhenn.service.work import work
+from fhenn.service.logs import log_seldom
+from fhenn.service.spool import Spool, SpoolFull, Spools
+from fhenn.service.work import PIECE, work
+from fhenn.strict import read_json
+
+__all__ = ["Buffer", "ClientGone", "Pool", "QueueFull", "WorkerDied", "WorkerLate"]
 
 _CRASHES = {-number for number in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)}
-_LARGEST_ANSWER = 1 << 30
+_LONG = 0.5
+"""Seconds that a task may be expected to take without leaving a worker to other owners."""
+_ACTIVE = 60.0
+"""Seconds after its last task for which an owner counts as one of several."""
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
+"""Seconds between two attempts to start a worker."""
+_TIDY = 5.0
+"""Seconds between two looks at idle workers for what they need no more."""
 
 Buffer = bytes | bytearray
 
@@ -44,12 +63,12 @@ class WorkerLate(Exception):
     """A task took longer than it may."""
 
 
-class QueueFull(Exception):
-    """As many tasks wait as may."""
+class ClientGone(Exception):
+    """Nobody waits for the answer any more; the task was not begun."""
 
 
 class _Worker:
-    """One process and its pipe."""
+    """One process and its pipe. Raises OSError where there is no process or no descriptor to be had."""
 
     def __init__(self, limits: Limits) -> None:
         context = get_context("spawn")  # a fork would copy the parent's threads' locks
@@ -57,8 +76,13 @@ class _Worker:
         self._process = context.Process(
             target=work, args=(theirs, limits.memory, limits.contexts), name="fhenn-worker", daemon=True
         )
-        self._process.start()
-        theirs.close()  # so that the worker's death ends the pipe
+        try:
+            self._process.start()
+        except BaseException:
+            self._pipe.close()
+            raise
+        finally:
+            theirs.close()  # so that the worker's death ends the pipe
         self.recent: deque[str] = deque(maxlen=limits.contexts)
 
     @property
@@ -69,11 +93,26 @@ class _Worker:
         """Wait until it has imported what it needs. Raises EOFError where it dies."""
         self._pipe.recv_bytes(16)
 
-    def call(self, task: dict[str, Any], payload: Buffer) -> tuple[dict[str, Any], bytes]:
-        """Do a task. Raises EOFError, OSError where the worker dies."""
+    def call(self, task: dict[str, Any], payload: Buffer, answer: Spool) -> dict[str, Any]:
+        """Do a task; the bytes of its answer go to `answer`.
+
+        Raises EOFError, OSError, ValueError where the worker dies or is out of its mind, SpoolFull.
+        """
         self._pipe.send_bytes(json.dumps(task).encode())
         self._pipe.send_bytes(payload)
-        return json.loads(self._pipe.recv_bytes(1 << 20)), self._pipe.recv_bytes(_LARGEST_ANSWER)
+        document = read_json(self._pipe.recv_bytes(1 << 20))
+        if not isinstance(document, dict):
+            raise ValueError("a worker's answer is no object")  # noqa: TRY004
+        refusal = None
+        while piece := self._pipe.recv_bytes(PIECE):
+            try:
+                if refusal is None:
+                    answer.append(piece)
+            except SpoolFull as error:  # the rest is taken, so that the next task finds the pipe empty
+                refusal = error
+        if refusal is not None:
+            raise refusal
+        return document
 
     def end(self) -> int | None:
         """End the process, which may have ended already; its exit code, negative for a signal."""
@@ -90,21 +129,40 @@ class _Worker:
     def kill(self) -> None:
         self._process.kill()
 
+    @property
+    def resident(self) -> int:
+        """Bytes of memory that it holds, by the system's count; 0 where the system does not say."""
+        try:
+            return int(Path(f"/proc/{self.pid}/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        except (OSError, ValueError, IndexError, AttributeError):
+            return 0
+
 
 class Pool:
-    """As many workers as `limits` says; those that die are replaced.
+    """As many workers as `limits` says; those that die are replaced, and those that hold too much memory.
 
-    on_death: called with the exit code of each worker that died.
+    spools: for answers. on_death: called with the exit code of each worker that died. on_recycle: called for each that
+    was replaced for its memory, with the bytes that it held.
     """
 
-    def __init__(self, limits: Limits, on_death: Callable[[int | None], None] = lambda code: None) -> None:
-        self._limits, self._on_death = limits, on_death
+    def __init__(
+        self,
+        limits: Limits,
+        spools: Spools,
+        on_death: Callable[[int | None], None] = lambda code: None,
+        on_recycle: Callable[[int], None] = lambda size: None,
+    ) -> None:
+        self._limits, self._spools, self._on_death, self._on_recycle = limits, spools, on_death, on_recycle
         self._threads = ThreadPoolExecutor(4 * limits.workers, "fhenn-worker")
         self._all: set[_Worker] = set()
         self._free: list[_Worker] = []
-        self._waiting: deque[asyncio.Future[_Worker]] = deque()
+        self._retiring: set[_Worker] = set()
+        self._waiting: FairQueue[_Worker] = FairQueue(limits.queue)
         self._starting: set[asyncio.Task[None]] = set()
+        self._paces: dict[str, float] = {}
+        self._seen: dict[str, float] = {}
         self._closed = False
+        self._tidying: asyncio.Task[None] | None = None
 
     @property
     def alive(self) -> int:
@@ -119,29 +177,49 @@ class Pool:
     @property
     def waiting(self) -> int:
         """Tasks that wait for a worker."""
-        return sum(not future.done() for future in self._waiting)
+        return len(self._waiting)
 
     @property
-    def full(self) -> bool:
-        """Whether the next task would be refused."""
-        return not self._free and self.waiting >= self._limits.queue
+    def resident(self) -> int:
+        """Bytes of memory that the largest worker holds."""
+        return max((worker.resident for worker in self._all), default=0)
+
+    def full_for(self, owner: str) -> bool:
+        """Whether the next task of an owner would be refused."""
+        return not self._free and self._waiting.full_for(owner)
 
     def start(self) -> None:
         """Start the workers; tasks wait until they are ready."""
-        for _ in range(self._limits.workers):
-            self._begin()
+        self._fill()
+        self._tidying = asyncio.get_running_loop().create_task(self._tidy())
 
-    async def run(self, task: dict[str, Any], payload: Buffer, affinity: str) -> tuple[dict[str, Any], bytes]:
+    async def run(
+        self,
+        task: dict[str, Any],
+        payload: Buffer,
+        affinity: str,
+        owner: str = "",
+        gone: asyncio.Event | None = None,
+    ) -> tuple[dict[str, Any], Spool]:
         """The answer of a worker, preferably of one that did a task of the same affinity lately.
 
-        Raises QueueFull, WorkerLate, WorkerDied.
+        owner: who takes turns with others. gone: set when nobody waits for the answer any more.
+        Raises QueueFull, ClientGone, WorkerLate, WorkerDied, SpoolFull.
         """
-        worker = await self._take(affinity)
+        kind = f"{task.get('task')} {task.get('model', '')}"
+        expected = self._paces.get(kind, 1.0) * (len(payload) + 1)
+        worker = await self._take(owner, affinity, kind not in self._paces or expected > _LONG, gone)
         loop = asyncio.get_running_loop()
+        start, spool = time.perf_counter(), self._spools.open()
         try:
             async with asyncio.timeout(self._limits.seconds):
-                answer = await loop.run_in_executor(self._threads, worker.call, task, payload)
+                answer = await loop.run_in_executor(self._threads, worker.call, task, payload, spool)
+        except SpoolFull:
+            spool.close()
+            self._done(worker, affinity)
+            raise
         except (EOFError, OSError, ValueError) as error:
+            spool.close()
             if isinstance(error, TimeoutError):
                 worker.kill()
                 self._drop(worker)
@@ -150,45 +228,62 @@ class Pool:
             self._on_death(code)
             raise WorkerDied(code) from error
         except BaseException:  # cancelled: its answer must not meet the next task
+            spool.close()
             worker.kill()
             self._drop(worker)
             raise
-        if affinity not in worker.recent:
-            worker.recent.append(affinity)
-        self._give(worker)
-        return answer
+        if "error" not in answer:  # what was refused at once says nothing of how long others take
+            pace = (time.perf_counter() - start) / (len(payload) + 1)
+            self._paces[kind] = max(pace, 0.9 * self._paces.get(kind, 0.0) + 0.1 * pace)
+        self._done(worker, affinity)
+        return answer, spool
 
     async def close(self) -> None:
         """End all workers, at once."""
         self._closed = True
+        if self._tidying is not None:
+            self._tidying.cancel()
         for task in self._starting:
             task.cancel()
         for worker in tuple(self._all):
             await self._drop(worker)
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _begin(self) -> None:
-        task = asyncio.get_running_loop().create_task(self._start_one())
-        self._starting.add(task)
-        task.add_done_callback(self._starting.discard)
+    # starting and ending
+
+    def _fill(self) -> None:
+        """Start as many workers as are missing; one that retires counts as missing."""
+        while not self._closed and self.alive - len(self._retiring) + len(self._starting) < self._limits.workers:
+            task = asyncio.get_running_loop().create_task(self._start_one())
+            self._starting.add(task)
+            task.add_done_callback(self._starting.discard)
 
     async def _start_one(self) -> None:
+        """Start a worker, however often it takes: a slot that is given up would be lost for good."""
         loop = asyncio.get_running_loop()
-        pause = 0.1
+        pause = _FIRST_PAUSE
         while not self._closed:
-            worker = await loop.run_in_executor(self._threads, _Worker, self._limits)
+            worker = None
             try:
-                await loop.run_in_executor(self._threads, worker.await_ready)
+                worker = await loop.run_in_executor(self._threads, _Worker, self._limits)
+                async with asyncio.timeout(self._limits.start):
+                    await loop.run_in_executor(self._threads, worker.await_ready)
+                loop.add_reader(worker.sentinel, self._ended, worker)
             except asyncio.CancelledError:
-                worker.kill()
+                if worker is not None:
+                    worker.kill()
                 raise
-            except (EOFError, OSError):  # it died before it was ready: no memory, perhaps
-                self._on_death(await loop.run_in_executor(self._threads, worker.end))
+            except Exception as error:  # no memory, no descriptor, no thread, or it was stopped
+                log_seldom(logging.ERROR, "worker not started", exception=type(error).__name__)
+                if worker is not None:
+                    worker.kill()
+                    self._on_death(await loop.run_in_executor(self._threads, worker.end))
                 await asyncio.sleep(pause)
-                pause = min(2 * pause, 10.0)
+                pause = min(2 * pause, _LONGEST_PAUSE)
                 continue
             self._all.add(worker)
-            loop.add_reader(worker.sentinel, self._ended, worker)
+            self._starting.discard(asyncio.current_task())
+            self._retire_idle()
             self._give(worker)
             return
 
@@ -201,36 +296,127 @@ class Pool:
     def _drop(self, worker: _Worker) -> asyncio.Future[int | None]:
         """Take a worker out of the pool, end it and start another; the future holds its exit code."""
         self._all.discard(worker)
+        self._retiring.discard(worker)
         asyncio.get_running_loop().remove_reader(worker.sentinel)
         if worker in self._free:
             self._free.remove(worker)
         ended = asyncio.get_running_loop().run_in_executor(self._threads, worker.end)
-        if not self._closed:
-            self._begin()
+        self._fill()
         return ended
 
-    def _give(self, worker: _Worker) -> None:
-        while self._waiting:
-            future = self._waiting.popleft()
-            if not future.done():
-                future.set_result(worker)
-                return
-        self._free.append(worker)
+    def _done(self, worker: _Worker, affinity: str) -> None:
+        """A worker has done a task: it takes the next, or is replaced where it holds too much memory."""
+        if affinity not in worker.recent:
+            worker.recent.append(affinity)
+        self._weigh(worker, self._limits.resident)
+        if worker in self._all:
+            self._give(worker)
+            self._retire_idle()
 
-    async def _take(self, affinity: str) -> _Worker:
-        for worker in self._free:
-            if affinity in worker.recent:
-                self._free.remove(worker)
-                return worker
-        if self._free:
-            return self._free.pop(0)
-        if self.waiting >= self._limits.queue:
-            raise QueueFull
-        future: asyncio.Future[_Worker] = asyncio.get_running_loop().create_future()
-        self._waiting.append(future)
+    def _weigh(self, worker: _Worker, limit: int) -> None:
+        """Replace a worker that holds more than `limit`: at once where it is far more, else once another is ready."""
+        size = worker.resident
+        if size <= limit or worker in self._retiring:
+            if worker in self._retiring and size > 3 * limit // 2:
+                self._end(worker)
+            return
+        self._on_recycle(size)
+        self._retiring.add(worker)
+        self._fill()
+        if size > 3 * limit // 2:
+            self._end(worker)
+
+    def _end(self, worker: _Worker) -> None:
+        worker.kill()
+        self._drop(worker)
+
+    def _retire_idle(self) -> None:
+        """End workers that retire and are idle, as many as there are others for."""
+        for worker in tuple(self._retiring):
+            if worker in self._free and self.alive > self._limits.workers:
+                self._end(worker)
+
+    async def _tidy(self) -> None:
+        """Let idle workers forget keys that were deleted, now and then, and give their memory back."""
+        while True:
+            await asyncio.sleep(_TIDY)
+            for worker in [each for each in self._free if each.recent]:
+                if worker in self._free:
+                    self._free.remove(worker)
+                    await self._tidy_one(worker)
+
+    async def _tidy_one(self, worker: _Worker) -> None:
+        loop = asyncio.get_running_loop()
         try:
-            return await future
-        except asyncio.CancelledError:
-            if future.done() and not future.cancelled():
-                self._give(future.result())
+            with self._spools.open() as nothing:
+                async with asyncio.timeout(self._limits.seconds):
+                    answer = await loop.run_in_executor(self._threads, worker.call, {"task": "tidy"}, b"", nothing)
+        except (EOFError, OSError, ValueError, SpoolFull):
+            worker.kill()
+            self._on_death(await self._drop(worker))
+            return
+        if answer.get("dropped"):
+            worker.recent.clear()
+            self._weigh(worker, self._limits.resident // 2)
+        if worker in self._all:
+            self._give(worker)
+            self._retire_idle()
+
+    # who is next
+
+    def _give(self, worker: _Worker) -> None:
+        self._free.append(worker)
+        self._dispatch()
+
+    def _dispatch(self) -> None:
+        """Hand idle workers to tasks that wait."""
+        while self._free:
+            waiter = self._waiting.next(self._may)
+            if waiter is None:
+                return
+            if not waiter.future.done():
+                waiter.future.set_result(self._chosen(waiter.affinity))
+
+    def _may(self, waiter: Waiter[_Worker]) -> bool:
+        """Whether a task may run now: a long one leaves the last worker to other owners, where there are some."""
+        return not waiter.long or len(self._free) > 1 or self.alive == 1 or not self._others(waiter.owner)
+
+    def _others(self, owner: str) -> bool:
+        """Whether other owners than this had tasks lately."""
+        now = time.monotonic()
+        self._seen = {name: last for name, last in self._seen.items() if now - last < _ACTIVE}
+        return any(name != owner for name in self._seen)
+
+    def _chosen(self, affinity: str) -> _Worker:
+        """The idle worker for a task, which is idle no more."""
+        recent = [worker for worker in self._free if affinity in worker.recent]
+        fresh = [worker for worker in self._free if worker not in self._retiring]
+        worker = (recent or fresh or self._free)[0]
+        self._free.remove(worker)
+        return worker
+
+    async def _take(self, owner: str, affinity: str, long: bool, gone: asyncio.Event | None) -> _Worker:
+        loop = asyncio.get_running_loop()
+        if owner:
+            self._seen[owner] = time.monotonic()
+        waiter = Waiter[_Worker](owner, affinity, long, loop.create_future())
+        if self._free and self._may(waiter):  # nobody waits who could have had it
+            return self._chosen(affinity)
+        self._waiting.add(waiter)
+        leaving = None if gone is None or waiter.future.done() else loop.create_task(gone.wait())
+        try:
+            if leaving is not None:
+                either: set[asyncio.Future[Any]] = {waiter.future, leaving}
+                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+                if not waiter.future.done():
+                    raise ClientGone
+            return await waiter.future
+        except BaseException as error:
+            self._waiting.remove(waiter)
+            taken = waiter.future.done() and not waiter.future.cancelled() and waiter.future.exception() is None
+            if taken and not isinstance(error, QueueFull):
+                self._give(waiter.future.result())
             raise
+        finally:
+            if leaving is not None:
+                leaving.cancel()

@@ -15,6 +15,7 @@ from fhenn.errors import AnswerMismatch
 from fhenn.service.bodies import Admission
 from fhenn.service.limits import Limits
 from fhenn.service.problems import Problem
+from fhenn.service.spool import Spools
 from fhenn.service.store import Store
 from fhenn.service.work import NO_MEMORY, Worker
 from fhenn.service.workers import Pool, WorkerDied
@@ -29,10 +30,21 @@ def pair(tmp_path_factory):
     keys.write_bytes(client.evaluation_keys())
     model = folder / "models" / "cancer" / PLAN.fingerprint
     task = {"task": "predict", "model": str(model), "version": PLAN.fingerprint, "keys": str(keys)}
-    return client, task | {"witness": False, "ciphertexts": 700}
+    return client, task | {"witness": False, "ciphertexts": 700, "answer": 1 << 30}
 
 
-def test_tasks_errors_deaths_and_refusals(pair):
+def spools(folder):
+    return Spools(folder, 1 << 30, 4 << 30)
+
+
+async def run(pool, *arguments, **options):
+    """The answer of a worker, with its bytes."""
+    answer, spool = await pool.run(*arguments, **options)
+    with spool:
+        return answer, spool.read(0, spool.size)
+
+
+def test_tasks_errors_deaths_and_refusals(pair, tmp_path):
     """One pool through all of it: it takes a second to start."""
     client, task = pair
     rng = np.random.default_rng(0)
@@ -41,25 +53,25 @@ def test_tasks_errors_deaths_and_refusals(pair):
     long = client.encrypt(np.tile(x, (600, 1)))
 
     async def story():
-        pool = Pool(Limits(workers=1, queue=1), deaths.append)
+        pool = Pool(Limits(workers=1, queue=1), spools(tmp_path), deaths.append)
         pool.start()
-        answer, body = await pool.run(task, message, "a")
+        answer, body = await run(pool, task, message, "a")
         assert answer == {"version": PLAN.fingerprint} and right(client, body, x)
 
-        answer, _ = await pool.run(task, b"nonsense", "a")
+        answer, _ = await run(pool, task, b"nonsense", "a")
         assert answer["error"] == "WireFormatError" and answer["detail"]
-        answer, _ = await pool.run(task | {"ciphertexts": 1}, client.encrypt(np.tile(x, (2, 1))), "a")
+        answer, _ = await run(pool, task | {"ciphertexts": 1}, client.encrypt(np.tile(x, (2, 1))), "a")
         assert "1 are allowed" in answer["detail"]
-        answer, _ = await pool.run(task | {"witness": True}, message, "a")
+        answer, _ = await run(pool, task | {"witness": True}, message, "a")
         assert answer["error"] == "no-witness"
-        answer, _ = await pool.run(task | {"keys": "nowhere"}, message, "a")
+        answer, _ = await run(pool, task | {"keys": "nowhere"}, message, "a")
         assert answer["error"] == "gone"
-        answer, _ = await pool.run({"task": "predict"}, message, "a")
+        answer, _ = await run(pool, {"task": "predict"}, message, "a")
         assert answer["error"] == "unexpected" and answer["cause"] == "KeyError"
 
         (worker,) = pool._all
         for number, crashed in ((signal.SIGSEGV, True), (signal.SIGKILL, False)):
-            running = asyncio.ensure_future(pool.run(task, long, "a"))
+            running = asyncio.ensure_future(run(pool, task, long, "a"))
             while not pool.busy:
                 await asyncio.sleep(0.01)
             (worker,) = pool._all
@@ -68,16 +80,16 @@ def test_tasks_errors_deaths_and_refusals(pair):
             with pytest.raises(WorkerDied) as caught:
                 await running
             assert caught.value.crashed is crashed
-            answer, body = await pool.run(task, message, "a")
+            answer, body = await run(pool, task, message, "a")
             assert right(client, body, x)
         assert deaths == [-signal.SIGSEGV, -signal.SIGKILL]
 
-        running = asyncio.ensure_future(pool.run(task, long, "a"))
+        running = asyncio.ensure_future(run(pool, task, long, "a"))
         await asyncio.sleep(0.1)
         running.cancel()  # its answer must not meet the next task
         with pytest.raises(asyncio.CancelledError):
             await running
-        answer, body = await pool.run(task, message, "a")
+        answer, body = await run(pool, task, message, "a")
         assert right(client, body, x)
         pid = next(iter(pool._all)).pid
         await pool.close()
@@ -89,21 +101,21 @@ def test_tasks_errors_deaths_and_refusals(pair):
 
 
 @pytest.mark.thorough
-def test_memory_is_bounded(pair):
+def test_memory_is_bounded(pair, tmp_path):
     """A worker with little address space says so where a message takes more, and another takes its place."""
     client, task = pair
     x = samples(np.random.default_rng(0))
 
     async def story():
-        pool = Pool(Limits(workers=1, memory=900 << 20))
+        pool = Pool(Limits(workers=1, memory=900 << 20), spools(tmp_path))
         pool.start()
         try:
-            answer, body = await pool.run(task, client.encrypt(x), "a")
+            answer, body = await run(pool, task, client.encrypt(x), "a")
             assert answer == {"version": PLAN.fingerprint} and right(client, body, x)
             with pytest.raises(WorkerDied) as caught:
-                await pool.run(task, b"FHENN" + bytes(700 << 20), "a")
+                await run(pool, task, b"FHENN" + bytes(700 << 20), "a")
             assert caught.value.exit_code == NO_MEMORY
-            answer, body = await pool.run(task, client.encrypt(x), "a")
+            answer, body = await run(pool, task, client.encrypt(x), "a")
             assert right(client, body, x)
         finally:
             await pool.close()
@@ -120,7 +132,7 @@ def test_crashes_and_losses_become_problems(tmp_path, monkeypatch):
     calls = []
 
     def dying(code, times):
-        async def run(task, payload, affinity):
+        async def run(task, payload, affinity, owner, gone):
             calls.append(code)
             if len(calls) <= times:
                 raise WorkerDied(code)
@@ -189,8 +201,9 @@ def test_a_witness_is_passed_through(tmp_path):
     task = {"task": "predict", "model": str(found.folder), "version": found.version, "keys": str(keys)}
     x = rng.uniform(-0.3, 0.3, (2, 4))
     worker = Worker(contexts=1, size=1 << 30)
+    bounds = {"ciphertexts": 99, "answer": 1 << 30}
     plain, with_witness = (
-        worker.answer(task | {"witness": witness, "ciphertexts": 99}, client.encrypt(x)) for witness in (False, True)
+        worker.answer(task | {"witness": witness, **bounds}, client.encrypt(x)) for witness in (False, True)
     )
     assert plain[0] == with_witness[0] == {"version": plan.fingerprint}
     assert len(with_witness[1]) > len(plain[1])

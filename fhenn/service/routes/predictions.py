@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from contextlib import ExitStack
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -23,6 +25,8 @@ from fhenn.service.routes.dependencies import (
     Version,
     problems,
 )
+from fhenn.service.service import Service
+from fhenn.service.spool import Spool
 from fhenn.service.version import HEADER as VERSION_HEADER
 from fhenn.service.version import version_of
 
@@ -77,7 +81,7 @@ async def predict(
             detail = "These keys are not here (any more). Send them with PUT /v1/keys/{digest}."
             raise Problem(404, "keys-unknown", detail)
         length = declared_length(request, limits.body, "A prediction")
-        if service.pool.full:  # before a byte of the body is held
+        if service.pool.full_for(holder.owner):  # before a byte of the body is held
             raise Problem(503, "busy", "Too many requests wait. Send it again later.", retry_after=1)
         stack.enter_context(service.admission.request(holder.owner))
         buffer = stack.enter_context(service.admission.body())
@@ -91,25 +95,58 @@ async def predict(
             )
         if version is None:  # the upload may name the plan that it was made for
             found = service.model(model, version_of(buffer))
-        answered, answer = await service.predict(holder.owner, found, keys, witness, buffer)
+        async with _watched(request) as gone:
+            answered, answer = await service.predict(holder.owner, found, keys, witness, buffer, gone)
+        stack.enter_context(answer)
+        service.admission.let_go(buffer)
         try:
             await service.disk(service.store.keys.touch, holder.owner, keys)
         except OSError as error:  # the answer counts for more than when the keys were used last
             log(logging.WARNING, "use of keys not noted", **described(error))
-        return _HeldResponse(answer, answered, stack.pop_all())
+        return _Answer(service, answer, answered, stack.pop_all())
 
 
-class _HeldResponse(Response):
-    """An answer that its owner's request, and memory, counts for until it is taken; it is sent in pieces."""
+@asynccontextmanager
+async def _watched(request: Request) -> AsyncIterator[asyncio.Event]:
+    """An event that is set when the client of a request whose body is here goes away."""
+    gone = asyncio.Event()
 
-    def __init__(self, answer: bytes, version: str, held: ExitStack) -> None:
-        super().__init__(answer, media_type=BINARY, headers={VERSION_HEADER: version})
-        self._held = held
+    async def watch() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        gone.set()
+
+    task = asyncio.get_running_loop().create_task(watch())
+    try:
+        yield gone
+    finally:
+        task.cancel()
+
+
+class _Answer(Response):
+    """An answer that its owner's request counts for until it is taken; it is sent in pieces, and not for ever."""
+
+    def __init__(self, service: Service, answer: Spool, version: str, held: ExitStack) -> None:
+        super().__init__(media_type=BINARY, headers={VERSION_HEADER: version})
+        self.headers["Content-Length"] = str(answer.size)
+        self._service, self._answer, self._held = service, answer, held
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        limits, answer = self._service.limits, self._answer
         with self._held:
-            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            for start in range(0, len(self.body), _PIECE):
-                piece = self.body[start : start + _PIECE]
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            try:
+                async with asyncio.timeout(min(limits.transfer, limits.idle + answer.size / limits.rate)):
+                    await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+                    for start in range(0, answer.size, _PIECE):
+                        piece = await self._read(start)
+                        await send({"type": "http.response.body", "body": piece, "more_body": True})
+                    await send({"type": "http.response.body", "body": b"", "more_body": False})
+            except TimeoutError:
+                log(logging.WARNING, "client takes its answer too slowly", owner=scope["state"].get("owner"))
+                if (connection := scope["state"].get("connection")) is not None:
+                    connection.give_up()
+
+    async def _read(self, start: int) -> bytes:
+        if self._answer.on_disk:
+            return await self._service.disk(self._answer.read, start, _PIECE)
+        return self._answer.read(start, _PIECE)

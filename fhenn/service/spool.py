@@ -1,0 +1,123 @@
+"""Answers on their way to their clients: in memory while they are small, in a file without a name beyond."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+_IN_MEMORY = 1 << 20
+"""Bytes of an answer above which it goes to the disk."""
+
+
+class SpoolFull(Exception):
+    """An answer is larger than it may be, or all together are, or there is no room on the disk."""
+
+    def __init__(self, reason: str, retry: bool) -> None:
+        super().__init__(reason)
+        self.reason, self.retry = reason, retry
+
+
+class Spools:
+    """All answers on their way; its methods may be called from any thread.
+
+    folder: of the files. largest: bytes of one answer; most: of all together.
+    """
+
+    def __init__(self, folder: Path, largest: int, most: int) -> None:
+        self.folder, self.largest = folder, largest
+        self._most, self._held, self._lock = most, 0, threading.Lock()
+
+    @property
+    def held(self) -> int:
+        """Bytes of all answers on their way, in memory and on the disk."""
+        return self._held
+
+    def open(self) -> Spool:
+        """An empty answer."""
+        return Spool(self)
+
+    def take(self, size: int) -> None:
+        """Count bytes that come. Raises SpoolFull where they are too many."""
+        with self._lock:
+            if self._held + size > self._most:
+                raise SpoolFull("answers on their way are as large as they may be", retry=True)
+            self._held += size
+
+    def give(self, size: int) -> None:
+        """Count bytes that went."""
+        with self._lock:
+            self._held -= size
+
+
+class Spool:
+    """One answer, written by one thread and then read by another; close it in any case."""
+
+    def __init__(self, spools: Spools) -> None:
+        self._spools = spools
+        self._memory = bytearray()
+        self._file: IO[bytes] | None = None
+        self._closed = False
+        self.size = 0
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether reading it touches the disk."""
+        return self._file is not None
+
+    def append(self, piece: bytes) -> None:
+        """Add bytes. Raises SpoolFull where it becomes too large, or cannot be written."""
+        if self.size + len(piece) > self._spools.largest:
+            raise SpoolFull(f"an answer may have {self._spools.largest} bytes", retry=False)
+        self._spools.take(len(piece))
+        self.size += len(piece)
+        try:
+            if self._file is None and self.size <= _IN_MEMORY:
+                self._memory += piece
+                return
+            if self._file is None:
+                self._file = tempfile.TemporaryFile(dir=self._spools.folder, buffering=0)  # noqa: SIM115
+                _write_all(self._file, bytes(self._memory))
+                self._memory = bytearray()
+            _write_all(self._file, piece)
+        except OSError as error:
+            raise SpoolFull("there is no room for an answer", retry=True) from error
+
+    def read(self, start: int, size: int) -> bytes:
+        """Bytes from a place on. Raises OSError."""
+        if self._file is None:
+            return bytes(self._memory[start : start + size])
+        self._file.seek(start)
+        found = b""
+        while len(found) < min(size, self.size - start):
+            piece = self._file.read(min(size, self.size - start) - len(found))
+            if not piece:
+                raise OSError("an answer was cut short on the disk")
+            found += piece
+        return found
+
+    def close(self) -> None:
+        """Forget it; what is closed stays so."""
+        if self._closed:
+            return
+        self._closed = True
+        self._spools.give(self.size)
+        self._memory = bytearray()
+        if self._file is not None:
+            self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _write_all(file: IO[bytes], data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[file.write(view) :]

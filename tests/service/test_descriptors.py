@@ -1,0 +1,99 @@
+"""Descriptors that run out, and workers that do not start: nothing is lost for good."""
+
+import asyncio
+import os
+import resource
+import signal
+import socket
+import time
+
+import httpx
+import numpy as np
+import pytest
+from service_harness import PLAN, Running, kill, right, samples, stored, wait_for
+
+import fhenn
+from fhenn.service.limits import Limits
+from fhenn.service.spool import Spools
+from fhenn.service.workers import Pool, _Worker
+
+
+def exhausted(pid):
+    """Let a process open no more files; the limits that it had."""
+    return resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]))
+
+
+def exhaust_and_free(running, workers, seconds):
+    """Take all descriptors from a service whose workers die, and give them back; seconds until all work again."""
+    client, x = fhenn.Client(PLAN), samples(np.random.default_rng(2))
+    with running.remote("steady", client.evaluation_keys()) as remote:
+        remote.upload()
+        pid = running.pid()
+        before = exhausted(pid)
+        for worker in running.workers():
+            kill(worker)
+        attempts = [socket.create_connection(("127.0.0.1", running.port), timeout=5) for _ in range(50)]
+        time.sleep(seconds)
+        assert running.workers() == []
+        for attempt in attempts:
+            attempt.close()
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+        start = time.monotonic()
+
+        def back():
+            try:
+                return running.metric('fhenn_workers{state="alive"}') == workers
+            except httpx.TransportError:
+                return False
+
+        wait_for(back, 30)
+        taken = time.monotonic() - start
+        assert right(client, remote.predict(client.encrypt(x)), x)
+    lines = running.log.read_text().splitlines()
+    for event in ("worker not started", "no descriptor for a connection", "socket.accept()"):
+        assert sum(event in line for line in lines) <= 2 * (seconds + 3), event
+    return taken
+
+
+def test_workers_come_back_once_there_are_descriptors(tmp_path):
+    with Running(stored(tmp_path / "store"), {"workers": 1}) as running:
+        exhaust_and_free(running, 1, 1.0)
+
+
+@pytest.mark.thorough
+def test_descriptors_exhausted_for_long_then_freed(tmp_path):
+    with Running(stored(tmp_path / "store"), {"workers": 2}) as running:
+        taken = exhaust_and_free(running, 2, 20.0)
+        print(f"\ndescriptors exhausted for 20 s, then freed: all workers back after {taken:.1f} s; asked: 10 s")
+        assert taken < 10
+
+
+def test_a_start_that_fails_is_tried_again_and_one_that_hangs_is_ended(tmp_path, monkeypatch):
+    failures = [OSError(24, "Too many open files"), RuntimeError("can't start new thread"), MemoryError()]
+    stopped, deaths = [], []
+
+    class Failing(_Worker):
+        def __init__(self, limits):
+            if failures:
+                raise failures.pop()
+            super().__init__(limits)
+            if not stopped:
+                stopped.append(self.pid)
+                os.kill(self.pid, signal.SIGSTOP)
+
+    monkeypatch.setattr("fhenn.service.workers._Worker", Failing)
+
+    async def story():
+        pool = Pool(Limits(workers=1, start=4.0), Spools(tmp_path, 1 << 20, 1 << 20), deaths.append)
+        pool.start()
+        async with asyncio.timeout(60):
+            while not pool.alive:
+                await asyncio.sleep(0.05)
+        answer, spool = await pool.run({"task": "tidy"}, b"", "")
+        spool.close()
+        assert answer == {"dropped": 0}
+        await pool.close()
+
+    asyncio.run(story())
+    assert not failures
+    assert deaths == [-signal.SIGKILL]
