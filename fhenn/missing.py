@@ -11,10 +11,11 @@ MISSING = frozenset(
         *("NA", "na", "N/A", "n/a", "<NA>", "#N/A", "#NA", "#N/A N/A"),
         *("NaN", "nan", "NAN", "Nan", "-NaN", "-nan", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN", "NaT"),
         *("NULL", "Null", "null", "None"),
+        *("#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!"),
         *("?", "."),
     }
 )
-"""Words for it: those of pandas (`pandas.read_csv`), other cases of some, and those of UCI's files and of SAS.
+"""Words for it: those of pandas (`pandas.read_csv`), other cases of some, errors of Excel, and those of UCI and SAS.
 
 `none` is not among them, which is a class as often, nor `Na`, which is sodium.
 """

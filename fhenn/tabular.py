@@ -44,12 +44,18 @@ def train(
 ) -> ImportedModel:
     """A classifier: logistic or softmax regression, or a multilayer perceptron with `hidden` units a layer.
 
-    features: (samples, features). labels: (samples,), as `require_classes` takes them. activation: between layers, by
-    default a `Square`, which is exact and takes one level; the range penalty keeps pre-activations in its domain.
+    features: (samples, features).
+    labels: (samples,), as `require_classes` takes them.
+    hidden: units of each layer between.
+    activation: between layers; by default a `Square`, which is exact and takes one level. The range penalty keeps
+    pre-activations in its domain.
+    names: of the features.
+    epochs: passes over the samples, of Adam on the cross-entropy, in batches of 32.
+    seed: of the weights and of the order of the samples.
+    progress: called with (done, total) epochs.
+
     Inputs are standardised, which is then folded into the first weights: the model takes the features as they are. The
-    scores are finished exactly on the client. names: of the features. progress: called with (done, total) epochs. Adam
-    on the cross-entropy, in batches of 32.
-    Warns as `require_classes` and `warn_of_identifiers` do.
+    scores are finished exactly on the client. Warns as `require_classes` and `warn_of_identifiers` do.
     Raises ShapeMismatch, NonFiniteValue, MissingValues, ParameterError.
 
     >>> x = np.array([[0.0], [1.0], [2.0], [3.0], [4.0], [16.0], [17.0], [18.0], [19.0], [20.0]])

@@ -102,6 +102,8 @@ def _in_order(path: Path, found: dict[str, Any], features: Sequence[str] | None)
     """Bounds by name in the model's order; in their own where the model has no names."""
     if features is None:
         return list(found.values())
+    if len({normalize("NFC", name) for name in found}) < len(found):
+        raise ParameterError(f"{path} names a feature twice, in two ways of writing an accent.", "Keep one of them.")
     found = {normalize("NFC", name): bounds for name, bounds in found.items()}
     features = [normalize("NFC", name) for name in features]
     missing = [name for name in features if name not in found]

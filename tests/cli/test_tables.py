@@ -41,7 +41,8 @@ REFUSED = [
     (
         'a,b\n1,"3,5"\n',
         {},
-        "t.csv: no number: column 'b' holds '3,5' on line 2. Give --decimal , where a comma stands before fractions.",
+        "t.csv: no number: column 'b' holds '3,5' on line 2. "
+        "Give --decimal , if that comma stands before a fraction, else leave it out.",
     ),
     ('a,b\n1,"1.234,5"\n', {"decimal": ","}, f"t.csv: no number: column 'b' holds '1.234,5' on line 2. {TEXT}"),
     ("<0.5,1,7\n5,6,8\n", {}, f"t.csv: no number: column 1 holds '<0.5' on line 1. {NUMBER}"),
@@ -93,6 +94,7 @@ REFUSED = [
         COMMAS,
     ),
     ("a\tb\n1\t2\n", {}, "the cells of t.csv are separated by tab. Give --delimiter tab."),
+    ("a b\n1 2\n", {}, "the cells of t.csv are separated by space. Give --delimiter space."),
     (b"\xff\xfea\x00,\x00b\x00\n\x001\x00,\x002\x00\n\x00", {}, f"t.csv is text in UTF-16, or no text. {UTF8}"),
     (b"\x00a\x00,\x00b\x00\n\x001\x00,\x002\x00\n", {}, f"t.csv is text in UTF-16, or no text. {UTF8}"),
     (b"a,gr\xf6\xdfe\n1,2\n", {}, f"t.csv is not in UTF-8: byte 0xf6 on line 1. {UTF8}"),
@@ -127,6 +129,9 @@ TAKEN = [
     ("a,,b\n1,,2\n", {}, [[1, 2]]),
     ("a,b\n 1 ,+2\n-.5,5.\n007,1E2\n", {}, [[1, 2], [-0.5, 5], [7, 100]]),
     ("Na,K\n140,4\n", {}, [[140, 4]]),
+    ("mean radius,b c\n1,2\n", {}, [[1, 2]]),
+    ('"a;b",c\n1,2\n', {}, [[1, 2]]),
+    ("a,b\r1,2\r", {}, [[1, 2]]),
 ]
 
 
@@ -176,13 +181,13 @@ def test_the_first_line_against_the_features_of_a_model(tmp_path, monkeypatch, c
         ("a,2019\n1,2\n", ["a", "c"], FeatureMismatch),
         ("1.5,2\n", ["a", "b", "c"], ShapeMismatch),
         ("2019,2020\n1,2\n", ["2019", "2020", "2021"], ParameterError),
-        ("0,1,5\n1,0,5\n", ["1", "0"], ParameterError),
+        # what is no header has columns by position
+        ("0,1,5\n1,0,5\n", ["1", "0"], ShapeMismatch),
+        ("0,1,2,1\n5,6,7,8\n", ["0", "1", "2"], ShapeMismatch),
     ],
 )
 def test_other_features_are_refused(tmp_path, monkeypatch, content, features, error):
     path = file(tmp_path, monkeypatch, content)
-    if error is ParameterError and content.startswith("0,1,5"):  # what is no header has columns by position
-        error = ShapeMismatch
     with pytest.raises(error):
         read_table(path, expected=features).numbers(features)
 
@@ -216,7 +221,26 @@ def test_labels_stay_text_unless_they_print_back_as_they_are(tmp_path, monkeypat
     assert [type(each) for each in found.tolist()] == [type(each) for each in labels]
 
 
-MISSING = ["", "NA", "N/A", "n/a", "na", "NaN", "nan", "NULL", "null", "None", "<NA>", "NaT", "#N/A", "?", ".", " NA "]
+MISSING = [
+    "",
+    "NA",
+    "N/A",
+    "n/a",
+    "na",
+    "NaN",
+    "nan",
+    "NULL",
+    "null",
+    "None",
+    "<NA>",
+    "NaT",
+    "#N/A",
+    "#REF!",
+    "#DIV/0!",
+    "?",
+    ".",
+    " NA ",
+]
 
 
 @pytest.mark.parametrize("word", MISSING)
@@ -418,6 +442,9 @@ class TestCommands:
         self.run("plan", "--bounds", "b.csv")
         (here / "b.json").write_text('{"e\\u0301": [0, 20]}')
         self.run("plan", "--bounds", "b.json")
+        (here / "b.json").write_text('{"e\\u0301": [0, 20], "\\u00e9": [0, 1]}')
+        with pytest.raises(ParameterError, match="names a feature twice"):
+            self.run("plan", "--bounds", "b.json")
 
     @pytest.mark.parametrize("value", ["", "ab", "5", "a", '"', "\n", "."])
     def test_delimiters_that_are_none(self, here, value):

@@ -54,11 +54,12 @@ def numbers(cells: Cells, decimal: str = ".") -> tuple[NDArray[np.float64], list
     """Cells as numbers, NaN where there is nothing, and the places of those that are neither."""
     if isinstance(cells, np.ndarray) and cells.dtype.kind in "biuf":
         return cells.astype(np.float64), []
-    if decimal == "." and all(isinstance(cell, str) for cell in cells) and _ONLY_DIGITS.fullmatch("\n".join(cells)):
+    if decimal == ".":
         try:
-            return np.array([float(cell) for cell in cells], dtype=np.float64), []
-        except ValueError:
-            pass  # an empty cell, or a date
+            if _ONLY_DIGITS.fullmatch("\n".join(cells)):
+                return np.array([*map(float, cells)], dtype=np.float64), []
+        except (TypeError, ValueError):
+            pass  # cells of other types; an empty cell, or a date
     found = [_number(cell, decimal) for cell in cells]
     wrong = [place for place, value in enumerate(found) if value is None]
     return np.array([np.nan if value is None else value for value in found], dtype=np.float64), wrong

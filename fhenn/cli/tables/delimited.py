@@ -21,8 +21,11 @@ Line = tuple[int, list[str]]
 """Where a row starts, counted from 1 as an editor does, and its cells."""
 
 _SEPARATOR_LINE = re.compile(r'"?sep=([^\r\n])"?[,;\t]*(?:\r\n|\r|\n)', re.IGNORECASE)
-_OTHER_DELIMITERS = {";": "';'", "\t": "tab", "|": "'|'"}
+_OTHER_DELIMITERS = {";": "';'", "\t": "tab", "|": "'|'", " ": "space"}
 _SAMPLE = 20
+_START = 1 << 18
+_ROWS_LOOKED_AT = 100
+_BLANK = " \t\r\n\v\f\xa0\ufeff"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _UNNAMED = re.compile(r"|Unnamed: \d+")
 """Names of columns that have none; the second is how pandas calls them."""
@@ -59,7 +62,7 @@ def read_csv(path: Path, form: CsvFormat, expected: Sequence[str]) -> Table:
     (number, first), rest = lines[0], lines[1:]
     header = form.header
     if header is None:
-        header = is_header(first, [cells for _, cells in rest], expected, form.decimal)
+        header = is_header(first, [cells for _, cells in rest[:_ROWS_LOOKED_AT]], expected, form.decimal)
     if header is None:
         shown = ", ".join(first[:5]) + (", …" if len(first) > 5 else "")
         raise ParameterError(
@@ -109,7 +112,9 @@ def _lines(path: Path, text: str, delimiter: str, before: int) -> list[Line]:
     at = 1
     try:
         for cells in reader:
-            lines.append((at + before, [_cleaned(cell) for cell in cells]))
+            # text is looked at as text only where an apostrophe says so: most cells are numbers
+            stripped = [cell.strip(_BLANK) for cell in cells]
+            lines.append((at + before, [unquoted(cell) if cell[:1] == "'" else cell for cell in stripped]))
             at = reader.line_num + 1
     except csv.Error as error:
         raise ParameterError(
@@ -117,10 +122,6 @@ def _lines(path: Path, text: str, delimiter: str, before: int) -> list[Line]:
             "Look for a quotation mark that is not closed.",
         ) from error
     return lines
-
-
-def _cleaned(cell: str) -> str:
-    return unquoted(cell.strip(" \t\r\n\v\f\xa0\ufeff"))
 
 
 def _trimmed(lines: list[Line]) -> list[Line]:
@@ -152,12 +153,17 @@ def _used(cells: Sequence[str]) -> int:
 
 def _require_commas(path: Path, text: str) -> None:
     """Raise ParameterError where another delimiter than the comma cuts the first rows evenly."""
+    if len(text) > _START:
+        text = text[: text.rfind("\n", 0, _START) + 1]
     by_comma = _cut(text, ",")
+    if not by_comma:
+        return
     uneven = len({len(cells) for cells in by_comma}) > 1 or any(len(cells) == 1 for cells in by_comma)
     for delimiter, shown in _OTHER_DELIMITERS.items():
         rows = _cut(text, delimiter)
         widths = {len(cells) for cells in rows}
-        if len(widths) != 1 or widths == {1} or not (uneven or any(delimiter in cell for cell in by_comma[0])):
+        within = delimiter != " " and any(delimiter in cell for cell in by_comma[0])  # of a cell, as "1;2" in 0,1;2,3
+        if len(widths) != 1 or widths == {1} or not (uneven or within):
             continue
         commas = any(has_decimal_comma(cell.strip()) for cells in rows for cell in cells)
         raise ParameterError(

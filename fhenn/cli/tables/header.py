@@ -9,7 +9,6 @@ from unicodedata import normalize
 from fhenn.cli.tables.cells import as_number, kind_of
 
 _YEARS = range(1900, 2101)
-_ENOUGH = 100
 
 
 def is_header(
@@ -17,7 +16,7 @@ def is_header(
 ) -> bool | None:
     """Whether the first line holds names; None where that is not clear.
 
-    first: its cells. rest: those of the lines below. expected: names that the table is looked up by: the features of a
+    first: its cells. rest: those of lines below. expected: names that the table is looked up by: the features of a
     model, a label. decimal: as for `CsvFormat`.
 
     >>> is_header(["0", "1", "2"], [["0.5", "1", "7"]], ["0", "1", "2"], ".")
@@ -54,7 +53,7 @@ def _may_be_names(first: Sequence[str], rest: Sequence[Sequence[str]], decimal: 
     if not named or any(cell and place not in places for place, cell in enumerate(first)):
         return False
     if len(values) == 1:
-        return not first[0] and bool(rest) and all(row[0] for row in rest[:_ENOUGH] if row)
+        return not first[0] and bool(rest) and all(row[0] for row in rest if row)
     steps = [after - before for before, after in pairwise(values)]
     return (
         all(step == 1 for step in steps)
@@ -64,5 +63,5 @@ def _may_be_names(first: Sequence[str], rest: Sequence[Sequence[str]], decimal: 
 
 
 def _fractions(rest: Sequence[Sequence[str]], place: int, decimal: str) -> bool:
-    cells = [row[place] for row in rest[:_ENOUGH] if place < len(row)]
+    cells = [row[place] for row in rest if place < len(row)]
     return any(cells) and all(as_number(cell, decimal) is not None and not cell.isdigit() for cell in cells if cell)

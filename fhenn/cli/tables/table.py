@@ -140,7 +140,7 @@ class Table:
             shown.append(f"{self._called(place)} holds {cell!r} on {self.where(rows[:1])}{more}")
         cells = [self.columns[place][row] for place, rows in places.items() for row in rows]
         if all(map(has_decimal_comma, cells)):
-            remedy = "Give --decimal , where a comma stands before fractions."
+            remedy = "Give --decimal , if that comma stands before a fraction, else leave it out."
         elif any(len(rows) == self.rows for rows in places.values()):
             remedy = "Drop a column of text, or encode it in numbers."
         else:
