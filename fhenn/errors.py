@@ -458,6 +458,22 @@ class ServiceUnreachable(FhennError, ConnectionError):
 
 
 @dataclass(eq=False)
+class AnswerRefused(FhennError, RuntimeError):
+    """What a service sends is not taken: it is larger than it can have to be, or of another form than was asked.
+
+    what: was asked for ("plan", "answer", …).
+    """
+
+    url: str
+    what: str
+    reason: str
+    suggestion: str
+
+    def _message(self) -> str:
+        return f"the {self.what} from {self.url} is not taken: {self.reason}. {self.suggestion}"
+
+
+@dataclass(eq=False)
 class ExtraMissing(FhennError, ImportError):
     """An optional dependency is not installed."""
 

@@ -69,6 +69,10 @@ EXAMPLES = [
     ),
     (errors.ServiceRefused("port 80 is taken.", "Choose another."), "Choose another"),
     (errors.ServiceError(422, "malformed", "it is cut. Send it again.", "a1"), "422, malformed: it is cut"),
+    (
+        errors.AnswerRefused("https://host", "plan", "it is compressed (gzip)", "Ask."),
+        "the plan from https://host is not taken: it is compressed (gzip). Ask.",
+    ),
     (errors.ServiceUnreachable("https://host", 3, "refused"), "in 3 attempts"),
 ]
 

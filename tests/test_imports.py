@@ -42,6 +42,7 @@ FOREIGN = {
     "scipy": {"approx"},
     "matplotlib": {"figures"},
     "httpx": {"service"},
+    "httpcore": {"service"},
     "fastapi": {"service"},
     "starlette": {"service"},
     "uvicorn": {"service"},

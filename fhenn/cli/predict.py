@@ -51,6 +51,7 @@ def fetch(
 @click.option("--keys", type=FILE, default=Path("keys.fhenn"), show_default=True, help="Evaluation keys; sent once.")
 @_service_options
 @click.option("--no-range-check", is_flag=True, help="Leave out the witnesses that show values out of range.")
+@click.option("--answer-mb", type=click.IntRange(1), help="Bound on the answer that is taken.  [default: 64]")
 @output_option("answer.fhenn", "the encrypted answer")
 @as_json_option
 def predict(
@@ -62,6 +63,7 @@ def predict(
     token_file: Path | None,
     cafile: Path | None,
     no_range_check: bool,
+    answer_mb: int | None,
     output: Path,
     as_json: bool,
 ) -> None:
@@ -77,7 +79,9 @@ def predict(
     token, trust = _token(token_file), _trust(cafile)
     with (
         progress(as_json) as show,
-        RemoteServer(url, token, evaluation_keys, model, verify=trust, progress=show) as remote,
+        RemoteServer(
+            url, token, evaluation_keys, model, verify=trust, progress=show, largest_answer=(answer_mb or 64) << 20
+        ) as remote,
     ):
         answer = remote.predict(ciphertexts, range_check=not no_range_check)
     write(output, answer)

@@ -6,6 +6,7 @@ work is done, and held to what the client allows.
 
 from __future__ import annotations
 
+import re
 from math import ceil, log2
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,11 @@ _COPIES_OF_KEYS, _COPIES_OF_CIPHERTEXTS = 2.5, 2.4
 
 _BYTES_PER_SLOT = 20
 """Of values on their way into slots (measured)."""
+
+
+_LINEAR = re.compile(r"Linear[0-9]{1,9}x([0-9]{1,9})", re.ASCII)
+_LARGEST_HEADER, _LARGEST_FRAME = 512, 1 << 17
+"""Of a ciphertext, and of a message of several."""
 
 
 def require_modest(plan: Plan) -> None:
@@ -70,6 +76,24 @@ def memory_of_keys(plan: Plan) -> float:
     primes = len(plan.parameters.chain)
     key = 16 * plan.parameters.ring_degree * primes * (primes - 1)
     return key * (_CONTEXT_KEYS + len(plan.rotations)) + _COPIES_OF_KEYS * plan.bytes_of_keys
+
+
+def bytes_of_answer(plan: Plan, samples: int) -> int:
+    """Bytes that an answer for so many samples has at most, with every witness of the plan.
+
+    As SEAL keeps two polynomials of a ciphertext before it compresses them, at the first level.
+    """
+    groups = ceil(samples / plan.samples_per_ciphertext)
+    if not isinstance(plan.layout, Vectors):
+        groups *= outputs_of(plan)
+    each = 16 * plan.parameters.ring_degree * (plan.parameters.levels + 1) * 1.02 + _LARGEST_HEADER
+    return ceil((1 + len(plan.witnesses)) * (groups * each + _LARGEST_FRAME))
+
+
+def outputs_of(plan: Plan) -> int:
+    """Numbers that the model has for a sample, by the shape of its last Linear; the most there may be if none says."""
+    widths = [int(match[1]) for match in map(_LINEAR.fullmatch, plan.signature) if match]
+    return min(widths[-1], _MOST_FEATURES) if widths else _MOST_FEATURES
 
 
 def memory_of_upload(plan: Plan) -> float:

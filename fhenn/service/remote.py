@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable, Iterator
+from math import inf
+from time import monotonic, sleep
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import quote, urlsplit
+from typing import Any, Self, TypeVar
+from urllib.parse import SplitResult, quote, urlsplit
 
 from fhenn.artifacts import plan_from_bytes
 from fhenn.backends.ckks import CipherArray
@@ -21,22 +22,44 @@ from fhenn.errors import (
     WireFormatError,
 )
 from fhenn.planner import Plan
+from fhenn.planner.demands import LARGEST_PLAN, bytes_of_answer
 from fhenn.service.loopback import is_loopback
+from fhenn.service.received import Broken, Received
 from fhenn.service.scan import digest_of_keys
 from fhenn.service.version import HEADER as VERSION_HEADER
 from fhenn.service.version import version_of
 from fhenn.session.answer import Answer
+from fhenn.strict import read_count, read_json
+from fhenn.text import printable
 from fhenn.uncopied import Uncopied
-from fhenn.wire import as_bytes, require_kind
-
-if TYPE_CHECKING:
-    import httpx
+from fhenn.wire import as_bytes, header_of, require_kind
 
 _PROBLEM = "urn:fhenn:problem:"
 _AGAIN = frozenset({408, 425, 429, 502, 503})
 """Statuses after which the same request may do better."""
 _LONGEST_PAUSE = 20.0
 _PIECE = 1 << 20
+
+_FIRST_CONNECT, _CONNECT = 2.5, 10.0
+"""Seconds until there is a connection: before the service has ever answered, and after."""
+
+_QUICK = 0.3
+"""A failure to connect that came within so many seconds is tried once more; a slow one is not."""
+
+_DOCUMENT_SECONDS, _DOCUMENT_PATIENCE = 25.0, 30.0
+"""For what a service has at hand: for one exchange, and to the start of the last one. Below a minute in all."""
+
+_LEAST_RATE = 1 << 14
+"""Bytes in a second below which a transfer is given up."""
+
+_LARGEST_DOCUMENT, _LARGEST_LIST = 1 << 16, 1 << 20
+_LARGEST_MESSAGE = LARGEST_PLAN + (1 << 17)
+"""Of a plan in its frame."""
+
+_LONGEST_NAME = 64
+"""Of a model, as the service allows."""
+
+_T = TypeVar("_T")
 
 
 class RemoteServer(Uncopied):
@@ -48,13 +71,21 @@ class RemoteServer(Uncopied):
     where the service has one only, that one. version: of the model, as `Plan.fingerprint` names it; by default the
     one that is current now. Predictions are asked of the version whose plan the ciphertexts name, or else of this
     one: a model that is exchanged meanwhile does not answer in its place. attempts: of each request, with pauses
-    between them: all of them can be repeated safely. timeout: seconds to wait for a connection, and for the next
-    bytes of an answer. verify: a file of certificates to trust in the place of the system's, or an `ssl.SSLContext`.
+    between them: all of them can be repeated safely. timeout: longest silence of the service, in seconds. patience:
+    seconds after which a call starts no further attempt. verify: a file of certificates to trust in the place of the
+    system's, or an `ssl.SSLContext`. largest_answer: bytes of an answer that are taken at most.
+
+    The service may be hostile. An answer is taken up to the size that the plan implies for the samples that were sent,
+    everything else up to a constant; nothing that is compressed; and every exchange ends at a deadline: 25 seconds for
+    plans and other documents, for keys and predictions the time-out and a second for every 16 kB. Where the service
+    has never answered, and there is no connection, it is tried twice and given up within 3 seconds: the address is
+    wrong, or nothing runs there. Once it has answered, it may be restarting, and the attempts go on for `patience`.
 
     Whatever is handed over is looked at before a connection is opened, so that a secret key, or any other file that was
     taken for evaluation keys or an upload, does not leave: that raises WrongKind.
 
-    Raises ServiceError where the service says no, ServiceUnreachable where none answers, ParameterError for an address
+    Raises ServiceError where the service says no, ServiceUnreachable where none answers, AnswerRefused for an answer
+    that is too large or compressed, WireFormatError for one that is not what was asked, ParameterError for an address
     that would send the token in the clear, ExtraMissing without httpx.
 
     >>> RemoteServer("http://inference.example.org", "token")
@@ -80,9 +111,11 @@ class RemoteServer(Uncopied):
         verify: Any = True,
         progress: Callable[[str, int, int], None] = lambda what, done, total: None,
         version: str | None = None,
+        patience: float = 120.0,
+        largest_answer: int = 64 << 20,
     ) -> None:
         parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if parts.scheme not in ("http", "https") or not parts.hostname or not _has_port(parts):
             raise ParameterError(
                 f"{url[:80]!r} is no address of a service.", "Give https://host or http://127.0.0.1:port."
             )
@@ -92,26 +125,25 @@ class RemoteServer(Uncopied):
             raise ParameterError("the token is empty or not ASCII.", "`fhenn token create` prints one.")
         if attempts < 1:
             raise ParameterError(f"{attempts} attempts ask nothing.", "Allow at least one.")
+        if not (0 < timeout < inf and 0 <= patience < inf and largest_answer > 0):
+            raise ParameterError("a time-out, patience or largest answer is none.", "Leave it out for its default.")
         self._url, self._keys, self._digest, self._sent = url.rstrip("/"), b"", "", False
         if evaluation_keys is not None:  # before a connection is opened: what is handed over may be a secret key
             self._take(evaluation_keys)
         try:
-            import httpx
+            from fhenn.service.connection import Connection
         except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] not in ("httpx", "httpcore"):
+                raise
             raise ExtraMissing("client", "httpx") from error
-        self._httpx, self._attempts, self._progress = httpx, attempts, progress
-        self._http = httpx.Client(
-            base_url=self._url,
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=timeout,
-            verify=verify,
-            follow_redirects=False,  # a redirect could take the token elsewhere
-        )
+        self._attempts, self._timeout, self._patience, self._progress = attempts, timeout, patience, progress
+        self._largest, self._answered = largest_answer, False
+        self._http = Connection(self._url, token, timeout, verify)
         try:
             self._model = model if model is not None else self._only_model()
             query = {} if version is None else {"version": version}
             path = f"/v1/models/{quote(self._model, safe='')}/plan"
-            self._message = bytes(self._ask("GET", path, params=query).content)
+            self._message = self._ask("GET", path, "plan", _LARGEST_MESSAGE, params=query).body
             self._plan = plan_from_bytes(self._message)
             if version not in (None, self._plan.fingerprint):
                 raise WireFormatError("answer of a service", "it is the plan of another version than was asked for")
@@ -162,23 +194,14 @@ class RemoteServer(Uncopied):
             self._take(evaluation_keys)
         self._require_keys()
         path, size = f"/v1/keys/{self._digest}", len(self._keys)
-        left = self._attempts
-        while True:
-            try:
-                arrived = self._arrived(path)
-                if arrived < 0:
-                    break
-                self._send_from(path, arrived, size)
-                break
-            except (_Broken, ServiceError) as error:
-                left -= 1
-                # 409: another upload of the same keys took over, or less has arrived than we thought
-                again = isinstance(error, _Broken) or error.status in _AGAIN or error.status == 409
-                if not again or left <= 0:
-                    if isinstance(error, _Broken):
-                        raise ServiceUnreachable(self._url, self._attempts, error.reason) from error
-                    raise
-                self._pause(self._attempts - left, None)
+
+        def send(seconds: float) -> None:
+            arrived = self._arrived(path, seconds)
+            if arrived >= 0:
+                self._send_from(path, arrived, size, seconds)
+
+        # 409: another upload of the same keys took over, or less has arrived than we thought
+        self._patiently(send, _AGAIN | {409}, self._timeout + size / _LEAST_RATE)
         self._progress("upload", size, size)
         self._sent = True
 
@@ -189,15 +212,22 @@ class RemoteServer(Uncopied):
         Raises ServiceError, ServiceUnreachable, KeyMissing.
         """
         self._require_keys()
-        require_kind("ciphertexts", as_bytes("upload", ciphertexts), "the upload", self._url)
+        ciphertexts = as_bytes("upload", ciphertexts)
+        require_kind("ciphertexts", ciphertexts, "the upload", self._url)
         if not self._sent:
             self.upload()
         path = f"/v1/models/{quote(self._model, safe='')}/predictions"
         version = version_of(ciphertexts) or self.version
         query = {"keys": self._digest, "version": version} | ({} if range_check else {"witness": "false"})
+        implied = self._most_of_answer(ciphertexts)
+        most = min(implied, self._largest)
+        seconds = self._timeout + (len(ciphertexts) + most) / _LEAST_RATE
+        request: dict[str, Any] = {"params": query, "content": ciphertexts}
+        if most < implied:
+            request["way_out"] = "Send fewer samples at once, or allow more: largest_answer=…, or --answer-mb."
         for _ in range(3):
             try:
-                response = self._ask("POST", path, params=query, content=ciphertexts)
+                response = self._ask("POST", path, "answer", most, seconds, **request)
             except ServiceError as error:
                 if error.kind != "keys-unknown":
                     raise
@@ -207,7 +237,7 @@ class RemoteServer(Uncopied):
             else:
                 if response.headers.get(VERSION_HEADER) != version:
                     raise WireFormatError("answer of a service", "it is not of the version of the model that was asked")
-                return bytes(response.content)
+                return response.body
         raise lost
 
     def evaluate(self, x: CipherArray) -> CipherArray:
@@ -222,7 +252,7 @@ class RemoteServer(Uncopied):
             return
         self._sent = False
         try:
-            self._ask("DELETE", f"/v1/keys/{self._digest}")
+            self._ask("DELETE", f"/v1/keys/{self._digest}", "document", _LARGEST_DOCUMENT)
         except ServiceError as error:
             if error.kind != "keys-unknown":
                 raise
@@ -235,91 +265,144 @@ class RemoteServer(Uncopied):
         self._keys = as_bytes("evaluation keys", evaluation_keys)
         self._digest, self._sent = digest_of_keys(self._keys, "the evaluation keys", self._url), False
 
+    def _most_of_answer(self, upload: bytes) -> int:
+        """Bytes that the answer to an upload can have. Raises WireFormatError."""
+        shape = header_of(upload).meta.get("shape")
+        samples = shape[0] if isinstance(shape, list) and shape else None
+        if type(samples) is not int or not 0 < samples < 1 << 32:
+            raise WireFormatError("upload", "its header states no samples")
+        return bytes_of_answer(self._plan, samples)
+
     def _only_model(self) -> str:
+        body = self._ask("GET", "/v1/models", "list of models", _LARGEST_LIST).body
         try:
-            names = [str(model["name"]) for model in self._ask("GET", "/v1/models").json()["models"]]
+            names = [model["name"] for model in read_json(body)["models"]]
+            if not all(isinstance(name, str) and 0 < len(name) <= _LONGEST_NAME for name in names):
+                raise ValueError("a name is none")
         except (ValueError, KeyError, TypeError) as error:
             raise WireFormatError("answer of a service", "it names no models") from error
         if len(names) != 1:
             raise ParameterError(
-                f"the service has {len(names)} models{': ' if names else ''}{', '.join(names)[:500]}.",
+                f"the service has {len(names)} models{': ' if names else ''}{printable(', '.join(names[:100]), 500)}.",
                 "Say which: model=…" if names else "Ask its operator for one.",
             )
-        return names[0]
+        return str(names[0])
 
-    def _arrived(self, path: str) -> int:
+    def _arrived(self, path: str, seconds: float) -> int:
         """Bytes of the keys at the service, -1 where they are stored."""
-        response = self._once("HEAD", path)
-        if response.status_code == 404:
+        response = self._once("HEAD", path, "document", _LARGEST_DOCUMENT, min(seconds, _DOCUMENT_SECONDS))
+        if response.status == 404:
             return 0
         self._require_good(response)
         if response.headers.get("Upload-Complete") == "?1":
             return -1
-        return int(response.headers.get("Upload-Offset", "0"))
+        try:
+            return read_count(response.headers.get("Upload-Offset", "0"), 1 << 48)
+        except ValueError as error:
+            raise WireFormatError("answer of a service", "it states no count of bytes that arrived") from error
 
-    def _send_from(self, path: str, offset: int, size: int) -> None:
+    def _send_from(self, path: str, offset: int, size: int, seconds: float) -> None:
         def pieces() -> Iterator[bytes]:
             for start in range(offset, size, _PIECE):
                 self._progress("upload", start, size)
                 yield self._keys[start : start + _PIECE]
 
-        headers = {"Content-Length": str(size - offset)}
+        headers, method = {"Content-Length": str(size - offset)}, "PATCH"
         if 0 < offset <= size:
             headers |= {"Upload-Offset": str(offset), "Upload-Length": str(size)}
-            self._require_good(self._once("PATCH", path, content=pieces(), headers=headers))
         else:
-            headers["Content-Length"], offset = str(size), 0
-            self._require_good(self._once("PUT", path, content=pieces(), headers=headers))
+            headers["Content-Length"], offset, method = str(size), 0, "PUT"
+        sent = self._once(method, path, "document", _LARGEST_DOCUMENT, seconds, content=pieces(), headers=headers)
+        self._require_good(sent)
 
-    def _ask(self, method: str, path: str, **request: Any) -> httpx.Response:
-        """The answer to a request that can be repeated. Raises ServiceError, ServiceUnreachable."""
-        reason = ""
-        for attempt in range(1, self._attempts + 1):
+    def _ask(
+        self, method: str, path: str, what: str, most: int, seconds: float | None = None, **request: Any
+    ) -> Received:
+        """The answer to a request that can be repeated; seconds: for a document, unless they are given.
+
+        Raises ServiceError, ServiceUnreachable, AnswerRefused.
+        """
+
+        def ask(left: float) -> Received:
+            response = self._once(method, path, what, most, left, **request)
+            self._require_good(response)
+            return response
+
+        if seconds is None:
+            return self._patiently(ask, _AGAIN, _DOCUMENT_SECONDS, min(self._patience, _DOCUMENT_PATIENCE))
+        return self._patiently(ask, _AGAIN, seconds)
+
+    def _patiently(
+        self, act: Callable[[float], _T], again: frozenset[int], seconds: float, patience: float | None = None
+    ) -> _T:
+        """What `act` returns, repeated as the class says. It is handed the seconds that it has, `seconds` at most.
+
+        again: statuses after which it may do better. Raises ServiceError, ServiceUnreachable, AnswerRefused.
+        """
+        start = monotonic()
+        until = start + (self._patience if patience is None else patience)
+        attempt = 0
+        while True:
+            attempt += 1
             wait = None
+            first = not self._answered
             try:
-                response = self._once(method, path, **request)
-                self._require_good(response)
-            except _Broken as error:
-                reason = error.reason
-            except ServiceError as error:
-                if error.status not in _AGAIN or attempt == self._attempts:
-                    raise
-                wait = response.headers.get("Retry-After")
-            else:
-                return response
-            if attempt < self._attempts:
-                self._pause(attempt, wait)
-        raise ServiceUnreachable(self._url, self._attempts, reason)
+                return act(seconds)
+            except Broken as error:
+                quick = monotonic() - start < _QUICK
+                last = error.late or (first and error.connecting and not (attempt == 1 and quick))
+                failure: Exception = ServiceUnreachable(self._url, attempt, error.reason)
+                failure.__cause__ = error
+            except _Answered as error:
+                failure, last, wait = error.error, error.error.status not in again, error.wait
+            pause = self._pause(attempt, wait)
+            if last or attempt >= self._attempts or monotonic() + pause >= until:
+                raise failure
+            sleep(pause)
 
-    def _once(self, method: str, path: str, **request: Any) -> httpx.Response:
-        try:
-            return self._http.request(method, path, **request)
-        except self._httpx.TransportError as error:
-            raise _Broken(str(error) or type(error).__name__) from error
+    def _once(self, method: str, path: str, what: str, most: int, seconds: float, **request: Any) -> Received:
+        connect = _CONNECT if self._answered else _FIRST_CONNECT
+        response = self._http.exchange(method, path, what, most, seconds, connect, **request)
+        self._answered = True
+        return response
 
-    def _require_good(self, response: httpx.Response) -> None:
+    def _require_good(self, response: Received) -> None:
         """Raise the ServiceError that an answer states."""
-        if response.is_success:
+        if 200 <= response.status < 300:
             return
         try:
-            document = response.json()
+            document = read_json(response.body)
             kind, detail = str(document["type"]).removeprefix(_PROBLEM), str(document["detail"])
         except (ValueError, KeyError, TypeError):  # of something between us and the service
-            kind, detail = "http", response.reason_phrase or "no detail."
-        raise ServiceError(response.status_code, kind, detail[:1000], response.headers.get("X-Request-ID", "-")[:80])
+            moved = 300 <= response.status < 400
+            kind, detail = "http", "it sends elsewhere, where the token does not go." if moved else response.reason
+        request_id = response.headers.get("X-Request-ID", "-")
+        error = ServiceError(
+            response.status, printable(kind, 80), printable(detail or "no detail.", 1000), printable(request_id, 80)
+        )
+        raise _Answered(error, response.headers.get("Retry-After"))
 
     @staticmethod
-    def _pause(attempt: int, wait: str | None) -> None:
-        """Longer each time, at least what the service asks for, and never in step with other clients."""
-        seconds = min(0.1 * 2**attempt, _LONGEST_PAUSE) * (0.5 + random.random() / 2)  # noqa: S311  (no secret)
-        if wait is not None and wait.isdigit():
-            seconds = min(max(seconds, float(wait) * (1 + random.random() / 4)), _LONGEST_PAUSE)  # noqa: S311
-        time.sleep(seconds)
+    def _pause(attempt: int, wait: str | None) -> float:
+        """Seconds: more each time, at least what the service asks for, and never in step with other clients."""
+        seconds = min(0.1 * 2.0 ** min(attempt, 10), _LONGEST_PAUSE) * (0.5 + random.random() / 2)  # noqa: S311
+        try:
+            asked = float(read_count(wait or "", 1 << 32))
+        except ValueError:  # nothing, or no number of seconds
+            return seconds
+        return min(max(seconds, asked * (1 + random.random() / 4)), _LONGEST_PAUSE)  # noqa: S311
 
 
-class _Broken(Exception):
-    """A connection that was refused, or broke."""
+class _Answered(Exception):
+    """The service says no; wait: what it says of when to ask again."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    def __init__(self, error: ServiceError, wait: str | None) -> None:
+        super().__init__(error)
+        self.error, self.wait = error, wait
+
+
+def _has_port(parts: SplitResult) -> bool:
+    try:
+        return parts.port != 0
+    except ValueError:  # beyond 65535, or no number
+        return False

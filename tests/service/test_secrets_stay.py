@@ -131,7 +131,7 @@ COMMANDS = {
     "certify --plan": ["certify", "model", "--plan", "{}"],
     "keygen": ["keygen", "{}", "--secret", "new", "--keys", "new2"],
     "encrypt --plan": ["encrypt", "table.csv", "--plan", "{}", "--secret", "secret"],
-    "encrypt --secret": ["encrypt", "table.csv", "--plan", "plan", "--secret", "{}"],
+    "encrypt --secret": ["encrypt", "data.csv", "--plan", "plan", "--secret", "{}"],
     "evaluate": ["evaluate", "{}", "--model", "model", "--plan", "plan", "--keys", "keys"],
     "evaluate --model": ["evaluate", "upload", "--model", "{}", "--plan", "plan", "--keys", "keys"],
     "evaluate --plan": ["evaluate", "upload", "--model", "model", "--plan", "{}", "--keys", "keys"],
@@ -140,7 +140,7 @@ COMMANDS = {
         "evaluate", "upload", "--model", "model", "--plan", "plan", "--keys", "keys", "--certificate", "{}",
     ],
     "decrypt --plan": ["decrypt", "answer", "--plan", "{}", "--secret", "secret"],
-    "decrypt --secret": ["decrypt", "answer", "--plan", "plan", "--secret", "{}"],
+    "decrypt --secret": ["decrypt", "answer", "--plan", "plan", "--secret", "{}", "--unbound"],
     "serve --add MODEL": ["serve", "--store", "store", "--add", "x", "{}", "plan"],
     "serve --add PLAN": ["serve", "--store", "store", "--add", "x", "model", "{}"],
 }  # fmt: skip
@@ -157,6 +157,7 @@ RIGHT = {
 def test_every_option_names_what_it_got_and_what_it_wants(files, option, monkeypatch):
     monkeypatch.chdir(files)
     (files / "table.csv").write_text("feature,low,high\nx,0,1\n")
+    (files / "data.csv").write_text("a,b,c,d,e,f,g,h\n" + ",".join("0" * 8) + "\n")
     for name in set(FILES) - RIGHT[option]:
         result = CliRunner().invoke(cli, [part.format(name) for part in COMMANDS[option]])
         assert isinstance(result.exception, WrongKind), (name, result.output, result.exception)

@@ -12,7 +12,7 @@ from service_harness import MODEL, PLAN, right, samples, stored
 
 import fhenn
 from fhenn.artifacts import model_to_bytes, plan_to_bytes
-from fhenn.errors import ParameterError, ServiceRefused
+from fhenn.errors import FileMissing, ParameterError, ServiceRefused
 from fhenn.service.limits import Limits
 from fhenn.service.loopback import is_loopback
 from fhenn.service.serving import serve
@@ -165,7 +165,7 @@ def test_tokens_on_the_command_line(tmp_path):
     ):
         assert "Usage" in runner.invoke(cli, arguments).output
     missing = runner.invoke(cli, ["serve", "--store", store, "--add", "x", "nowhere", "nowhere"])
-    assert missing.exit_code == 2 and "cannot be read" in missing.output
+    assert isinstance(missing.exception, FileMissing) and "nowhere" in str(missing.exception)
 
 
 def test_without_the_extra_serve_says_how_to_install_it(tmp_path):
@@ -181,5 +181,6 @@ def test_without_the_extra_serve_says_how_to_install_it(tmp_path):
 
 def test_without_httpx_the_remote_server_says_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "httpx", None)
+    monkeypatch.delitem(sys.modules, "fhenn.service.connection", raising=False)
     with pytest.raises(fhenn.errors.ExtraMissing, match=r"fhenn\[client\]"):
         fhenn.RemoteServer("http://127.0.0.1:1", "token")

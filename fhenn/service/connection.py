@@ -1,0 +1,251 @@
+"""One exchange with a service that may be hostile: a bound on its bytes, and on its time as a whole.
+
+httpx's time-outs count from byte to byte, so that an answer that drips never meets one. Here every read and write ends
+at the deadline of its exchange. What arrives is taken as it is: nothing is decompressed, no redirect is followed, no
+cookie kept.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from io import BytesIO
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import httpcore
+import httpx
+
+from fhenn.errors import AnswerRefused
+from fhenn.service.received import Broken, Received
+from fhenn.text import printable
+
+_DEADLINE: ContextVar[float] = ContextVar("deadline")
+"""Of the exchange that this thread is in, by the monotonic clock."""
+
+_SLICE = 1 << 14
+"""Bytes that are written at once: a peer that takes fewer at a time stalls one slice, not the deadline."""
+
+_ASK_OPERATOR = "Ask the operator of the service; something else may answer in its place."
+
+_DIGITS = 20
+"""Of a length; more are beyond any."""
+
+_FAILURES = (
+    httpx.TransportError,
+    httpcore.TimeoutException,
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    httpcore.ProxyError,
+    httpcore.UnsupportedProtocol,
+    UnicodeError,  # of a host that is no name
+)
+
+
+class Connection:
+    """Exchanges with one service.
+
+    url: of the service. token: sent with every request. silence: longest time without a byte, in seconds.
+    verify: as for httpx.
+    """
+
+    def __init__(self, url: str, token: str, silence: float, verify: Any) -> None:
+        self._url, self._silence = url, silence
+        context = verify if isinstance(verify, ssl.SSLContext) else httpx.create_ssl_context(verify=verify)
+        self._http = httpx.Client(
+            base_url=url,
+            headers={"Authorization": f"Bearer {token}", "Accept-Encoding": "identity"},
+            transport=_Transport(_pool(url, context)),
+            follow_redirects=False,  # a redirect could take the token elsewhere
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def exchange(
+        self,
+        method: str,
+        path: str,
+        what: str,
+        most: int,
+        seconds: float,
+        connect: float,
+        way_out: str = _ASK_OPERATOR,
+        **request: Any,
+    ) -> Received:
+        """Send a request and take its answer.
+
+        what: the answer is, for the error. most: bytes of its body. seconds: until all of it has to be there.
+        connect: until there is a connection. way_out: for the error about one that is larger. request: as for httpx.
+        Raises Broken where no answer comes, AnswerRefused for one that is too large or compressed.
+        """
+        deadline = time.monotonic() + seconds
+        silence = min(self._silence, seconds)
+        timeout = httpx.Timeout(silence, connect=min(connect, seconds))
+        try:
+            with _until(deadline):
+                response = self._http.send(
+                    self._http.build_request(method, path, timeout=timeout, **request), stream=True
+                )
+                try:
+                    body = self._body(response, what, most, way_out)
+                finally:
+                    response.close()
+        except _FAILURES as error:
+            late = time.monotonic() >= deadline
+            connecting = isinstance(error, _NOT_CONNECTED)
+            reason = f"the answer was not there after {seconds:.0f} s" if late else str(error) or type(error).__name__
+            raise Broken(reason[:200], connecting, late) from error
+        return Received(response.status_code, response.reason_phrase, response.headers, body)
+
+    def _body(self, response: httpx.Response, what: str, most: int, way_out: str) -> bytes:
+        encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+        if encoding not in ("", "identity"):
+            reason = f"it is compressed ({printable(encoding, 40)}), which was not asked for"
+            raise AnswerRefused(self._url, what, reason, _ASK_OPERATOR)
+        taken = BytesIO()
+        whole = response.request.method == "HEAD" or _stated_length(response) <= most
+        for piece in response.iter_raw() if whole else ():
+            whole = taken.tell() + len(piece) <= most
+            if not whole:
+                break
+            taken.write(piece)
+        if not whole:
+            raise AnswerRefused(self._url, what, f"it has more than the {most:,} bytes that it may have", way_out)
+        return taken.getvalue()
+
+
+def _stated_length(response: httpx.Response) -> int:
+    text = response.headers.get("Content-Length", "0")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < _DIGITS else 10**_DIGITS
+
+
+_NOT_CONNECTED = (httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.ProxyError, UnicodeError)
+
+
+@contextmanager
+def _until(deadline: float) -> Iterator[None]:
+    before = _DEADLINE.set(deadline)
+    try:
+        yield
+    finally:
+        _DEADLINE.reset(before)
+
+
+def _within(timeout: float | None, error: type[httpcore.TimeoutException]) -> float | None:
+    """A time-out that ends at the deadline. Raises `error` past it."""
+    deadline = _DEADLINE.get(None)
+    if deadline is None:
+        return timeout
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise error("the deadline has passed")
+    return left if timeout is None else min(left, timeout)
+
+
+class _Stream(httpcore.NetworkStream):
+    """A connection whose reads and writes end at the deadline."""
+
+    def __init__(self, inner: httpcore.NetworkStream) -> None:
+        self._inner = inner
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._inner.read(max_bytes, _within(timeout, httpcore.ReadTimeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        view = memoryview(buffer)
+        for start in range(0, len(view), _SLICE):
+            self._inner.write(bytes(view[start : start + _SLICE]), _within(timeout, httpcore.WriteTimeout))
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        within = _within(timeout, httpcore.ConnectTimeout)
+        return _Stream(self._inner.start_tls(ssl_context, server_hostname, within))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
+
+
+class _Network(httpcore.SyncBackend):
+    """Opens such connections."""
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        within = _within(timeout, httpcore.ConnectTimeout)
+        return _Stream(super().connect_tcp(host, port, within, local_address, socket_options))
+
+
+def _pool(url: str, context: ssl.SSLContext) -> httpcore.ConnectionPool:
+    """Connections to a service, by the proxy of the environment where it names one; never by one in the clear."""
+    parts = urlsplit(url)
+    proxies = getproxies() if parts.scheme == "https" and not proxy_bypass(parts.hostname or "") else {}
+    address = proxies.get(parts.scheme) or proxies.get("all")
+    common: dict[str, Any] = {"ssl_context": context, "network_backend": _Network()}
+    if not address:
+        return httpcore.ConnectionPool(**common)
+    proxy = httpx.Proxy(address if "://" in address else f"http://{address}")
+    kind = httpcore.SOCKSProxy if proxy.url.scheme.startswith("socks") else httpcore.HTTPProxy
+    return kind(
+        httpcore.URL(
+            scheme=proxy.url.raw_scheme, host=proxy.url.raw_host, port=proxy.url.port, target=proxy.url.raw_path
+        ),
+        proxy_auth=proxy.raw_auth,
+        **common,
+    )
+
+
+class _Transport(httpx.BaseTransport):
+    """httpx over connections of our own."""
+
+    def __init__(self, pool: httpcore.ConnectionPool) -> None:
+        self._pool = pool
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        url = request.url
+        response = self._pool.handle_request(
+            httpcore.Request(
+                method=request.method,
+                url=httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
+                headers=request.headers.raw,
+                content=request.stream,
+                extensions=request.extensions,
+            )
+        )
+        return httpx.Response(
+            response.status, headers=response.headers, stream=_Body(response), extensions=response.extensions
+        )
+
+    def close(self) -> None:
+        self._pool.close()
+
+
+class _Body(httpx.SyncByteStream):
+    """What arrives after the head of an answer."""
+
+    def __init__(self, response: httpcore.Response) -> None:
+        self._response = response
+
+    def __iter__(self) -> Iterator[bytes]:
+        stream = self._response.stream
+        assert isinstance(stream, Iterable)  # noqa: S101  (for mypy: the pool is not asynchronous)
+        yield from stream
+
+    def close(self) -> None:
+        self._response.close()
