@@ -450,10 +450,30 @@ class TestCommands:
     def test_delimiters_that_are_none(self, here, value):
         assert "separates no cells" in self.run("train", "t.csv", "--label", "y", "--delimiter", value, code=2).stderr
 
-    def test_import_reads_them_too(self, here):
+    def test_every_command_that_reads_a_table_takes_them(self, here):
         for command in ("train", "plan", "certify", "encrypt", "import"):
             text = self.run(command, "--help").stdout
             assert all(option in text for option in ("--delimiter", "--decimal", "--header / --no-header"))
+
+    def test_import_reads_its_sample_data_so(self, here):
+        onnx = pytest.importorskip("onnx")
+        helper, real = onnx.helper, onnx.TensorProto.FLOAT
+        graph = helper.make_graph(
+            [helper.make_node("Gemm", ["x", "w"], ["h"], transB=1), helper.make_node("Sigmoid", ["h"], ["y"])],
+            "logistic",
+            [helper.make_tensor_value_info("x", real, ["n", 3])],
+            [helper.make_tensor_value_info("y", real, ["n", 1])],
+            [helper.make_tensor("w", real, [1, 3], [1.0, -1.0, 0.5])],
+        )
+        onnx.save(helper.make_model(graph), "m.onnx")
+        form = ("--delimiter", ";", "--decimal", ",")
+        with pytest.raises(ParameterError, match=r"line 1 \(0, 1, 2\) names the columns is not clear"):
+            self.run("import", "m.onnx", "--inputs", "x.csv", *form)
+        assert not (here / "model.fhenn").exists()
+        result = self.run("import", "m.onnx", "--inputs", "x.csv", *form, "--header")
+        assert result.stderr == "fhenn: read x.csv: 5 samples of 3 features\n"
+        result = self.run("import", "m.onnx", "--inputs", "x.csv", *form, "--no-header")
+        assert result.stderr == "fhenn: read x.csv: 6 samples of 3 features, no names of columns\n"
 
     def test_what_training_should_not_see(self, here):
         rows = [f"{place},{place * 0.5},{'yes' if place % 2 else 'no'}" for place in range(40)]
