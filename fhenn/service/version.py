@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from fhenn.errors import WireFormatError
-from fhenn.wire import MOST_OF_HEADER, header_of
+from fhenn.errors import FhennError
+from fhenn.session.receipt import UploadHeader
+from fhenn.wire import MOST_OF_HEADER
 
 HEADER = "Fhenn-Model-Version"
 """Of answers over HTTP: the version of the model that they are of."""
@@ -24,8 +25,6 @@ def version_of(upload: bytes | bytearray) -> str | None:
     >>> version_of(b"no upload")
     """
     try:
-        named = header_of(bytes(upload[:MOST_OF_HEADER])).meta.get("upload")
-    except WireFormatError:
+        return UploadHeader.of(bytes(upload[:MOST_OF_HEADER])).plan
+    except FhennError:  # whoever reads all of it says what is wrong
         return None
-    version = named.get("plan") if isinstance(named, dict) else None
-    return version if isinstance(version, str) and is_version(version) else None

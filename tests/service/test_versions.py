@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
-from service_harness import MODEL, NEXT, NEXT_PLAN, ONE, PLAN, TWO, Running, kill, samples, stored, wait_for
+from service_harness import FEATURES, MODEL, NEXT, NEXT_PLAN, ONE, PLAN, TWO, Running, kill, samples, stored, wait_for
 
 import fhenn
 from fhenn.errors import ServiceError, WireFormatError
@@ -120,24 +120,38 @@ def test_ciphertexts_choose_the_version_whose_plan_they_name(running):
             remote.upload()
             message = client.encrypt(x)
             response = http.post(f"{PREDICT}?keys={remote.digest}", content=message)
-            named = version_of(message)
-            assert response.headers["fhenn-model-version"] == (named or PLAN.fingerprint)
-            assert named in (None, NEXT_PLAN.fingerprint)
+            assert response.headers["fhenn-model-version"] == version_of(message) == NEXT_PLAN.fingerprint
+            assert of_version(client, response.content, x, NEXT_PLAN.fingerprint)
 
 
 def test_what_uploads_name():
-    for meta, version in [
-        ({"upload": {"plan": GONE, "part": 0}}, GONE),
-        ({"upload": {"plan": None}}, None),
-        ({"upload": {"plan": GONE.upper().replace("0", "A")}}, None),
-        ({"upload": {"plan": GONE + "\n"}}, None),
-        ({"upload": [GONE]}, None),
-        ({}, None),
+    for named, version in [
+        ({"plan": GONE, "part": 0}, GONE),
+        ({"plan": None, "part": 0}, None),
+        ({"plan": GONE.replace("0", "A"), "part": 0}, None),
+        ({"plan": GONE + "\n", "part": 0}, None),
+        ([GONE], None),
+        (None, None),
     ]:
-        assert version_of(frame("ciphertexts", meta, b"body")) == version
-        assert version_of(bytearray(frame("ciphertexts", meta, b"body"))) == version
-    for other in (b"", b"FHENN", b"FHENN\1\xff\xff\xff\xff", b"\0" * 100):
+        message = frame("ciphertexts", {"shape": [1, FEATURES], "upload": named}, b"body")
+        assert version_of(message) == version_of(bytearray(message)) == version
+    for other in (b"", b"FHENN", b"FHENN\1\xff\xff\xff\xff", b"\0" * 100, frame("answer", {}, b"")):
         assert version_of(other) is None
+    client = fhenn.Client(PLAN)
+    assert version_of(client.encrypt(samples(np.random.default_rng(0)))) == PLAN.fingerprint
+
+
+def test_ciphertexts_for_another_version_than_is_asked_for_are_refused(running):
+    ModelStore(running.folder / "models").add("cancer", *TWO)
+    ModelStore(running.folder / "models").add("cancer", *ONE)
+    client = fhenn.Client(PLAN)
+    message = client.encrypt(samples(np.random.default_rng(0)))
+    with running.http("mixed") as http, running.remote("mixed", client.evaluation_keys()) as remote:
+        remote.upload()
+        wait_for(lambda: len(http.get("/v1/models").json()["models"][0]["versions"]) == 2, 10)
+        query = {"keys": remote.digest, "version": NEXT_PLAN.fingerprint}
+        response = http.post(PREDICT, params=query, content=message)
+    assert response.status_code == 422 and "the upload is for plan" in response.json()["detail"]
 
 
 def test_a_worker_answers_for_no_other_version(tmp_path):
