@@ -28,8 +28,14 @@ from fhenn.tabular import train as trained
 @click.argument("data", type=FILE)
 @click.option("--label", required=True, help="Column with the class of every sample.")
 @click.option("--hidden", multiple=True, type=click.IntRange(1), help="Units of a hidden layer; may be repeated.")
-@click.option("--activation", type=click.Choice(("square", *FITTED)), default="square", show_default=True)
-@click.option("--epochs", type=click.IntRange(1), default=100, show_default=True)
+@click.option(
+    "--activation",
+    type=click.Choice(("square", *FITTED)),
+    default="square",
+    show_default=True,
+    help="Of hidden layers.",
+)
+@click.option("--epochs", type=click.IntRange(1), default=100, show_default=True, help="Passes over the samples.")
 @click.option(
     "--held-out",
     type=click.FloatRange(0, 0.9),
@@ -116,7 +122,9 @@ def train(
 def import_(
     *, source: Path, inputs: Path | None, accuracy: float, csv_format: CsvFormat, output: Path, as_json: bool
 ) -> None:
-    """Import the ONNX file SOURCE, whose activations become polynomials. Needs the extra `onnx`.
+    """Import a model from ONNX, with polynomials for activations.
+
+    SOURCE is a file that ends in .onnx. Needs the extra `onnx`.
 
     \b
       fhenn import network.onnx --inputs records.csv
@@ -147,8 +155,14 @@ def import_(
     help="Widens the box of --bounds-from on either side, by this share of its width.",
 )
 @click.option("--accuracy", type=float, default=1e-3, show_default=True, help="Largest |decrypted - twin| of a score.")
-@click.option("--layout", type=click.Choice(("latency", "throughput")), default="latency", show_default=True)
-@click.option("--samples", type=click.IntRange(1), default=1, show_default=True, help="That share ciphertexts.")
+@click.option(
+    "--layout",
+    type=click.Choice(("latency", "throughput")),
+    default="latency",
+    show_default=True,
+    help="Whole samples in a ciphertext, for few of them; or a feature in each, for thousands.",
+)
+@click.option("--samples", type=click.IntRange(1), default=1, show_default=True, help="How many share ciphertexts.")
 @click.option("--upload", type=click.IntRange(1), default=1, show_default=True, help="Ciphertexts per sample, at most.")
 @click.option("--witness", is_flag=True, help="Room for witnesses, which show values that leave a domain.")
 @click.option(

@@ -12,7 +12,7 @@ from fhenn.cli.show import say
 @click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
-    """Print the script that completes commands and options in SHELL.
+    """Print the script that completes commands in SHELL.
 
     \b
       fhenn completion bash >> ~/.bashrc

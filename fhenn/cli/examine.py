@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -67,4 +66,4 @@ def certify(
     }
     tell(as_json, result, str(certificate) + (f"\n\nwrote {output}" if output else ""))
     if not certificate.valid:
-        sys.exit(1)
+        click.get_current_context().exit(1)

@@ -37,12 +37,16 @@ def receipt_beside(upload: Path) -> Path:
 
 def plan_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """--plan."""
-    return click.option("--plan", "plan_file", type=FILE, default=Path("plan.fhenn"), show_default=True)(command)
+    return click.option(
+        "--plan", "plan_file", type=FILE, default=Path("plan.fhenn"), show_default=True, help="The plan."
+    )(command)
 
 
 def secret_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """--secret."""
-    return click.option("--secret", type=FILE, default=Path("secret.fhenn"), show_default=True)(command)
+    return click.option("--secret", type=FILE, default=Path("secret.fhenn"), show_default=True, help="Your key.")(
+        command
+    )
 
 
 memory_option = click.option(
@@ -129,7 +133,7 @@ def encrypt(
     memory_mb: int | None,
     as_json: bool,
 ) -> None:
-    """Encrypt the samples in the table DATA, on the client's side.
+    """Encrypt the samples of a table, on the client's side.
 
     DATA is CSV, NPY or Parquet. Columns are taken by name where the model has names of features, and others, such as a
     label, are left out; by position where it has none. Beside the ciphertexts comes a receipt, by which `fhenn decrypt`
@@ -173,7 +177,7 @@ def encrypt(
 
 @click.command()
 @click.argument("upload", type=FILE, default=Path("upload.fhenn"))
-@click.option("--model", "model_file", type=FILE, default=Path("model.fhenn"), show_default=True)
+@click.option("--model", "model_file", type=FILE, default=Path("model.fhenn"), show_default=True, help="The model.")
 @plan_option
 @click.option("--keys", type=FILE, default=Path("keys.fhenn"), show_default=True, help="The client's evaluation keys.")
 @click.option("--certificate", type=FILE, help="Refuse unless this certificate holds for model and plan.")
@@ -189,9 +193,9 @@ def evaluate(
     output: Path,
     as_json: bool,
 ) -> None:
-    """Run the model on the ciphertexts in UPLOAD, on the server's side, without the secret key.
+    """Run the model on ciphertexts, on the server's side.
 
-    Where the plan has witnesses, they go with the answer.
+    Those in UPLOAD, without the secret key.     Where the plan has witnesses, they go with the answer.
 
     \b
       fhenn evaluate upload.fhenn -o answer.fhenn

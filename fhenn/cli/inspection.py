@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from math import log2
@@ -19,7 +18,9 @@ from fhenn.errors import FhennError, WireFormatError
 from fhenn.interop import ImportedModel, Reading
 from fhenn.nn import Activation, Linear
 from fhenn.planner import flatten
-from fhenn.wire import Header, in_words, unframe
+from fhenn.session.answer import Answer
+from fhenn.session.receipt import Receipt
+from fhenn.wire import Header, header_of, in_words, unframe
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def inspect(*, file: Path, as_json: bool) -> None:
     }
     tell(as_json, result, grid, *([_features_table(details.features)] if details.features else []))
     if fault is not None:
-        sys.exit(1)
+        click.get_current_context().exit(1)
 
 
 def _features_table(features: tuple[dict[str, Any], ...]) -> Grid:
@@ -230,6 +231,30 @@ def _of_ciphertexts(header: Header, data: bytes) -> Details:
     return Details((*facts, *(Fact(name, value) for name, value in meta.items() if name not in known)))
 
 
+def _of_answer(header: Header, data: bytes) -> Details:
+    answer = Answer.from_bytes(data)
+    result = _of_ciphertexts(header_of(answer.result), answer.result).facts
+    facts = [Fact("witnesses", len(answer.witnesses))]
+    if answer.binding is None:
+        facts.append(Fact("answers", None))
+    else:
+        bound = answer.binding
+        facts += [Fact("answers the upload", bound.upload), Fact("its part", bound.part)]
+        facts += [Fact("model", bound.model), Fact("plan", bound.plan)]
+    return Details((*facts, *result))
+
+
+def _of_receipt(header: Header, data: bytes) -> Details:
+    receipt = Receipt.from_bytes(data)
+    return Details(
+        (
+            Fact("plan", receipt.plan),
+            Fact("samples", receipt.samples),
+            Fact("uploads", [part.sha256 for part in receipt.parts]),
+        )
+    )
+
+
 def _of_header(header: Header, data: bytes) -> Details:
     return Details(_header_facts(header))
 
@@ -251,5 +276,7 @@ _READERS: Mapping[str, Callable[[Header, bytes], Details]] = {
     "secret-key": _of_secret,
     "evaluation-context": _of_keys,
     "ciphertexts": _of_ciphertexts,
+    "answer": _of_answer,
+    "receipt": _of_receipt,
 }
 """By kind; of others the header is shown as it is."""

@@ -19,7 +19,15 @@ from fhenn.demo import Report, run
 from fhenn.demo.job import PHASES
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _InOrder(click.Group):
+    """Commands in the order in which they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Their names, as they were added."""
+        return list(self.commands)
+
+
+@click.group(cls=_InOrder, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="fhenn")
 def cli() -> None:
     """Neural-network layers, the sigmoid first, under homomorphic encryption.
@@ -33,29 +41,20 @@ def cli() -> None:
     * fhenn encrypt records.csv                 upload.fhenn
       fhenn evaluate                            answer.fhenn
     * fhenn decrypt -o predictions.csv
+
+    Where the model is at a service, `fhenn fetch` and `fhenn predict` take the place of plan and evaluate.
+
+    \b
+    Exit codes:
+        0  done
+        1  done, and the answer is no: values left a domain (decrypt), the
+           certificate is not valid (certify), a file is damaged (inspect)
+        2  not done: a mistake, or something is missing; one line says what
+        3  not done: a fault in fhenn
+      130  stopped by Ctrl-C
+    With --json an error is an object on standard output, {"error": its kind,
+    "message": a sentence, "data": what it carries}, with the same exit code.
     """
-
-
-for command in (
-    approx,
-    plot,
-    train,
-    import_,
-    plan,
-    certify,
-    keygen,
-    encrypt,
-    evaluate,
-    decrypt,
-    inspect,
-    serve,
-    model,
-    token,
-    fetch,
-    predict,
-    completion,
-):
-    cli.add_command(command)
 
 
 @cli.command()
@@ -69,7 +68,7 @@ def demo(seed: int, as_json: bool) -> None:
       1. train    a logistic regression (Linear, Sigmoid) on plaintext records
       2. keys     choose CKKS parameters from the model's cost, make keys
       3. encrypt  143 held-out records, on the client's side
-      4. evaluate the model on ciphertexts, on the server's side, without the secret key
+      4. evaluate the model on ciphertexts, without the secret key, on the server
       5. decrypt  the scores, on the client's side
 
     Then compare: the exact sigmoid, the twin (the same cubic on plaintext) and what the ciphertexts hold.
@@ -78,6 +77,28 @@ def demo(seed: int, as_json: bool) -> None:
     with progress(as_json) as show:
         report = run(seed, lambda phase: show(phase, PHASES.index(phase), len(PHASES)))
     tell(as_json, report.to_dict(), _table(report))
+
+
+for command in (
+    train,
+    import_,
+    plan,
+    certify,
+    keygen,
+    encrypt,
+    evaluate,
+    decrypt,
+    fetch,
+    predict,
+    serve,
+    model,
+    token,
+    inspect,
+    approx,
+    plot,
+    completion,
+):
+    cli.add_command(command)
 
 
 def _table(report: Report) -> Grid:

@@ -36,7 +36,7 @@ def plot(
     reach: float | None,
     output: Path | None,
 ) -> None:
-    """Draw an activation, its polynomial, their derivatives and the error.
+    """Draw an activation, its polynomial and the error.
 
     NAME is sigmoid, tanh, relu, silu, gelu, softplus, square or sign-relu. The band is the domain; the red zones are
     where a class flips. Without options it is the node's default, for the sigmoid the cubic on [-4, 4]. Needs the

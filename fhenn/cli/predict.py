@@ -35,7 +35,9 @@ def _service_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def fetch(
     *, url: str, model: str | None, token_file: Path | None, cafile: Path | None, output: Path, as_json: bool
 ) -> None:
-    """Fetch the public plan of a service's model, for keygen, encrypt, decrypt.
+    """Fetch the plan of a service's model.
+
+    The public one, for keygen, encrypt and decrypt.
 
     \b
       export FHENN_URL=https://host FHENN_TOKEN=fhenn_…
@@ -67,7 +69,7 @@ def predict(
     output: Path,
     as_json: bool,
 ) -> None:
-    """Let a service run its model on the ciphertexts in UPLOAD.
+    """Let a service run its model on ciphertexts: those in UPLOAD.
 
     What `fhenn evaluate` does where the model is at hand. Ciphertexts and evaluation keys leave this machine; the
     secret key has no part in it.

@@ -140,9 +140,9 @@ def model() -> None:
 @_STORE
 @as_json_option
 def add(name: str, model_file: Path, plan_file: Path, store: Path, as_json: bool) -> None:
-    """Add a model as the current version of NAME, from the files of the model and its plan.
+    """Add a model as the current version of NAME.
 
-    Adding an earlier version again makes it the current one again.
+    From the files of the model and its plan.     Adding an earlier version again makes it the current one again.
     """
     version = _models(store).add(name, read_kind(model_file, "model"), read_kind(plan_file, "plan"))
     tell(as_json, {"name": name, "version": version}, f"{name} {version} is current")
@@ -172,9 +172,9 @@ def list_models(store: Path, as_json: bool) -> None:
 @_STORE
 @as_json_option
 def remove(name: str, version: str | None, store: Path, as_json: bool) -> None:
-    """Remove VERSION of the model NAME, or the whole model where no version is given.
+    """Remove VERSION of the model NAME, or all of it.
 
-    Clients that hold the plan of what was removed are told to fetch the current one.
+    All where no version is given.     Clients that hold the plan of what was removed are told to fetch the current one.
     """
     _models(store).remove(name, version)
     tell(as_json, {"removed": name, "version": version}, f"removed {name}{' ' + version if version else ''}")
@@ -203,7 +203,10 @@ def token() -> None:
 @click.option("--days", type=float, default=90.0, show_default=True, help="Until it expires.")
 @as_json_option
 def create(owner: str, store: Path, days: float, as_json: bool) -> None:
-    """Create a token for OWNER and print it, this once: only its SHA-256 is kept."""
+    """Create a token for OWNER and print it, this once.
+
+    Only its SHA-256 is kept.
+    """
     text, kept = Tokens(store / "tokens").create(owner, days)
     tell(as_json, {"token": text, "id": kept.id, "owner": kept.owner, "expires": kept.expires}, text)
     if not as_json:
@@ -214,7 +217,7 @@ def create(owner: str, store: Path, days: float, as_json: bool) -> None:
 @_STORE
 @as_json_option
 def list_tokens(store: Path, as_json: bool) -> None:
-    """List ids, owners and expiry; the tokens themselves are not kept."""
+    """List ids, owners and expiry; not the tokens."""
     tokens = Tokens(store / "tokens")
     kept = tokens.all()
     rows = [{"id": one.id, "owner": one.owner, "created": one.created, "expires": one.expires} for one in kept]

@@ -21,9 +21,7 @@ from fhenn.cli.words import words
 from fhenn.errors import ParameterError
 from fhenn.text import json_text, printable, printable_lines
 
-as_json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Print JSON, for machines; an error too, as {error, message, data}."
-)
+as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines; errors too.")
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 """A file to read or write; what is wrong with it is said by whoever opens it."""

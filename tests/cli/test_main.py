@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -29,6 +30,33 @@ def test_help_teaches(arguments):
     result = runner.invoke(cli, arguments)
     assert result.exit_code == 0
     assert "Usage" in result.output
+
+
+def commands():
+    """(names, command) of every command and subcommand."""
+    waiting = [((), cli)]
+    while waiting:
+        names, command = waiting.pop()
+        yield names, command
+        waiting += [((*names, name), each) for name, each in getattr(command, "commands", {}).items()]
+
+
+@pytest.mark.parametrize(("names", "command"), list(commands()), ids=repr)
+def test_every_help_reads_well(names, command):
+    text = runner.invoke(cli, [*names, "--help"]).output
+    assert "..." not in text.replace("[OPTIONS] COMMAND [ARGS]...", "")  # no first line is cut in a list of commands
+    assert max(map(len, text.splitlines())) <= 80
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, f"{parameter.opts[0]} of {names} says nothing"
+
+
+def test_exit_codes_are_documented():
+    text = runner.invoke(cli, ["--help"]).output
+    assert [line.split()[0] for line in text.splitlines() if line[:9].strip().isdigit()] == ["0", "1", "2", "3", "130"]
+    assert "--json" in text
+    for name in ("certify", "decrypt", "inspect"):
+        assert "Ends with 1" in " ".join(runner.invoke(cli, [name, "--help"]).output.split())
 
 
 def test_help_of_the_demo_names_its_steps():

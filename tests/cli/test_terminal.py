@@ -156,7 +156,9 @@ def stranger():
 LINES = {
     "encrypt records.npy -o u.fhenn": 0,
     "evaluate u.fhenn -o a.fhenn": 0,
-    "decrypt a.fhenn": 0,
+    "decrypt a.fhenn --receipt u.receipt.fhenn": 0,
+    "decrypt a.fhenn": 2,
+    "inspect u.receipt.fhenn": 0,
     "inspect model.fhenn": 0,
     "inspect plan.fhenn": 0,
     "inspect certificate.fhenn": None,  # whether a certificate with such names is one is its own affair
@@ -181,7 +183,7 @@ LINES = {
     "decrypt note.fhenn": 2,
     "decrypt up.fhenn": 2,
     "decrypt a.fhenn -o FILE": 2,
-    "decrypt a.fhenn -o FILE.csv": 0,
+    "decrypt a.fhenn --receipt u.receipt.fhenn -o FILE.csv": 0,
     "keygen false.fhenn --secret FILE.s --keys FILE.k": 0,
     "plan --bounds same.json -o FILE.p": 0,
     "plan --bounds-from records.csv": 2,
