@@ -141,12 +141,9 @@ class RemoteServer(Uncopied):
         self._http = Connection(self._url, token, timeout, verify)
         try:
             self._model = model if model is not None else self._only_model()
-            query = {} if version is None else {"version": version}
-            path = f"/v1/models/{quote(self._model, safe='')}/plan"
-            self._message = self._ask("GET", path, "plan", _LARGEST_MESSAGE, params=query).body
+            self._message = self._ask_plan(version)
             self._plan = plan_from_bytes(self._message)
-            if version not in (None, self._plan.fingerprint):
-                raise WireFormatError("answer of a service", "it is the plan of another version than was asked for")
+            self._plans = {self._plan.fingerprint: self._plan}
         except BaseException:
             self._http.close()
             raise
@@ -214,12 +211,14 @@ class RemoteServer(Uncopied):
         self._require_keys()
         ciphertexts = as_bytes("upload", ciphertexts)
         require_kind("ciphertexts", ciphertexts, "the upload", self._url)
+        version = version_of(ciphertexts) or self.version
+        if version not in self._plans:
+            self._plans[version] = plan_from_bytes(self._ask_plan(version))
         if not self._sent:
             self.upload()
         path = f"/v1/models/{quote(self._model, safe='')}/predictions"
-        version = version_of(ciphertexts) or self.version
         query = {"keys": self._digest, "version": version} | ({} if range_check else {"witness": "false"})
-        implied = self._most_of_answer(ciphertexts)
+        implied = _most_of_answer(self._plans[version], ciphertexts)
         most = min(implied, self._largest)
         seconds = self._timeout + (len(ciphertexts) + most) / _LEAST_RATE
         request: dict[str, Any] = {"params": query, "content": ciphertexts}
@@ -265,13 +264,14 @@ class RemoteServer(Uncopied):
         self._keys = as_bytes("evaluation keys", evaluation_keys)
         self._digest, self._sent = digest_of_keys(self._keys, "the evaluation keys", self._url), False
 
-    def _most_of_answer(self, upload: bytes) -> int:
-        """Bytes that the answer to an upload can have. Raises WireFormatError."""
-        shape = header_of(upload).meta.get("shape")
-        samples = shape[0] if isinstance(shape, list) and shape else None
-        if type(samples) is not int or not 0 < samples < 1 << 32:
-            raise WireFormatError("upload", "its header states no samples")
-        return bytes_of_answer(self._plan, samples)
+    def _ask_plan(self, version: str | None) -> bytes:
+        """The plan of a version of the model, by default of the current one, as a file. Raises ServiceError."""
+        query = {} if version is None else {"version": version}
+        path = f"/v1/models/{quote(self._model, safe='')}/plan"
+        message = self._ask("GET", path, "plan", _LARGEST_MESSAGE, params=query).body
+        if version not in (None, plan_from_bytes(message).fingerprint):
+            raise WireFormatError("answer of a service", "it is the plan of another version than was asked for")
+        return message
 
     def _only_model(self) -> str:
         body = self._ask("GET", "/v1/models", "list of models", _LARGEST_LIST).body
@@ -406,3 +406,12 @@ def _has_port(parts: SplitResult) -> bool:
         return parts.port != 0
     except ValueError:  # beyond 65535, or no number
         return False
+
+
+def _most_of_answer(plan: Plan, upload: bytes) -> int:
+    """Bytes that the answer to an upload can have. Raises WireFormatError."""
+    shape = header_of(upload).meta.get("shape")
+    samples = shape[0] if isinstance(shape, list) and shape else None
+    if type(samples) is not int or not 0 < samples < 1 << 32:
+        raise WireFormatError("upload", "its header states no samples")
+    return bytes_of_answer(plan, samples)

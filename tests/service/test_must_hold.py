@@ -502,7 +502,9 @@ def test_a_file_system_that_is_full(tmp_path):
     folder = tmp_path / "store"
     folder.mkdir()
     mounted = subprocess.run(
-        ["/bin/mount", "-t", "tmpfs", "-o", "size=700k,mode=700", "tmpfs", str(folder)], check=False, capture_output=True
+        ["/bin/mount", "-t", "tmpfs", "-o", "size=700k,mode=700", "tmpfs", str(folder)],
+        check=False,
+        capture_output=True,
     )
     if mounted.returncode:
         pytest.skip("mounting is not allowed here")

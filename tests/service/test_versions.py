@@ -122,6 +122,9 @@ def test_ciphertexts_choose_the_version_whose_plan_they_name(running):
             response = http.post(f"{PREDICT}?keys={remote.digest}", content=message)
             assert response.headers["fhenn-model-version"] == version_of(message) == NEXT_PLAN.fingerprint
             assert of_version(client, response.content, x, NEXT_PLAN.fingerprint)
+        with running.remote("plain", client.evaluation_keys()) as remote:  # whose own plan is the current one's
+            assert remote.version == PLAN.fingerprint
+            assert of_version(client, remote.predict(message), x, NEXT_PLAN.fingerprint)
 
 
 def test_what_uploads_name():
@@ -180,8 +183,8 @@ def test_a_client_refuses_an_answer_of_another_version(running, monkeypatch):
         ask = remote._ask
         for header in (None, NEXT_PLAN.fingerprint):
 
-            def stray(method, path, header=header, **request):
-                response = ask(method, path, **request)
+            def stray(*what, header=header, **request):
+                response = ask(*what, **request)
                 response.headers.pop("fhenn-model-version", None)
                 if header:
                     response.headers["fhenn-model-version"] = header
