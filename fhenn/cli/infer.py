@@ -27,7 +27,7 @@ from fhenn.planner.flooding import MOST_BITS, MOST_QUERIES, STATISTICAL_BITS
 from fhenn.session import Receipt
 from fhenn.session.client import OnViolation
 from fhenn.text import printable
-from fhenn.wire import kind_of
+from fhenn.wire import kind_of, require_kind
 
 
 def receipt_beside(upload: Path) -> Path:
@@ -335,7 +335,10 @@ def _allowed(memory_mb: int | None) -> float:
 def _receipt(path: Path) -> Receipt:
     """The receipt in a file, or of the upload in it. Raises WireFormatError, OSError."""
     data = artifacts.read(path, "receipt")
-    return Receipt.of(data) if kind_of(data) == "ciphertexts" else Receipt.from_bytes(data)
+    if kind_of(data) == "ciphertexts":
+        return Receipt.of(data)
+    require_kind("receipt", data, str(path))
+    return Receipt.from_bytes(data)
 
 
 def _certificate(path: Path) -> fhenn.Certificate:

@@ -190,6 +190,7 @@ MISTAKES = [
     ("evaluate --model plan.fhenn", "plan.fhenn is a plan, where a model is needed"),
     ("decrypt", "answer.fhenn, which would hold an answer. `fhenn evaluate` and `fhenn predict` write"),
     ("decrypt --queries 0", "--queries"),
+    ("decrypt keys.fhenn --receipt plan.fhenn", "plan.fhenn is a plan, where a receipt is needed"),
     ("plan", "--bounds FILE or --bounds-from DATA"),
     ("plan --bounds-from good.csv --accuracy -1", "above 0"),
     ("plan --bounds-from good.csv --accuracy 1e-30", "no ring at 128-bit security"),
