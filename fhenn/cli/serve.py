@@ -10,6 +10,7 @@ import click
 from fhenn.artifacts import read_kind
 from fhenn.cli.show import Grid, as_json_option, say, tell
 from fhenn.errors import ExtraMissing
+from fhenn.service.security_log import NAME, append
 from fhenn.service.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -24,6 +25,14 @@ _STORE = click.option(
     help="Folder for models, keys and tokens; made where it is missing.",
 )
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+_SECURITY_LOG = click.option(
+    "--security-log",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="FHENN_SECURITY_LOG",
+    help="File that says who did what, from where, and how it ended; rotated.  [default: security.log in the store]",
+)
 
 
 @click.command()
@@ -48,6 +57,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     metavar="ADDRESS",
     help="Address or network in front of it, whose X-Forwarded-For or Forwarded is believed. May be repeated.",
 )
+@_SECURITY_LOG
 @click.option("--workers", type=click.IntRange(min=1), help="Processes that evaluate.  [default: one per processor]")
 @click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="Bound on one evaluation.  [default: 60]")
 @click.option("--queue", type=click.IntRange(min=1), help="Requests that may wait for a worker.  [default: 64]")
@@ -66,6 +76,7 @@ def serve(
     ssl_keyfile: Path | None,
     tls_elsewhere: bool,
     trusted_proxy: tuple[str, ...],
+    security_log: Path | None,
     workers: int | None,
     seconds: float | None,
     queue: int | None,
@@ -117,6 +128,7 @@ def serve(
         tls_elsewhere,
         trusted_proxy,
         models,
+        security_log,
         lambda url: say(f"fhenn serves {url}"),
     )
 
@@ -138,13 +150,15 @@ def model() -> None:
 @click.argument("model_file", metavar="MODEL", type=_FILE)
 @click.argument("plan_file", metavar="PLAN", type=_FILE)
 @_STORE
+@_SECURITY_LOG
 @as_json_option
-def add(name: str, model_file: Path, plan_file: Path, store: Path, as_json: bool) -> None:
+def add(name: str, model_file: Path, plan_file: Path, store: Path, security_log: Path | None, as_json: bool) -> None:
     """Add a model as the current version of NAME.
 
     From the files of the model and its plan.     Adding an earlier version again makes it the current one again.
     """
     version = _models(store).add(name, read_kind(model_file, "model"), read_kind(plan_file, "plan"))
+    append(security_log or store / NAME, "model", "added", model=name, version=version)
     tell(as_json, {"name": name, "version": version}, f"{name} {version} is current")
 
 
@@ -170,13 +184,15 @@ def list_models(store: Path, as_json: bool) -> None:
 @click.argument("name")
 @click.argument("version", required=False)
 @_STORE
+@_SECURITY_LOG
 @as_json_option
-def remove(name: str, version: str | None, store: Path, as_json: bool) -> None:
+def remove(name: str, version: str | None, store: Path, security_log: Path | None, as_json: bool) -> None:
     """Remove VERSION of the model NAME, or all of it.
 
     All where no version is given.     Clients that hold the plan of what was removed are told to fetch the current one.
     """
     _models(store).remove(name, version)
+    append(security_log or store / NAME, "model", "removed", model=name, version=version)
     tell(as_json, {"removed": name, "version": version}, f"removed {name}{' ' + version if version else ''}")
 
 
@@ -201,14 +217,29 @@ def token() -> None:
 @click.argument("owner")
 @_STORE
 @click.option("--days", type=float, default=90.0, show_default=True, help="Until it expires.")
+@click.option("--model", "models", multiple=True, metavar="NAME", help="A model that it reaches; all if none is named.")
+@click.option("--samples-per-day", type=click.IntRange(1, 1 << 52), help="That it may have predicted.  [default: any]")
+@_SECURITY_LOG
 @as_json_option
-def create(owner: str, store: Path, days: float, as_json: bool) -> None:
+def create(
+    owner: str,
+    store: Path,
+    days: float,
+    models: tuple[str, ...],
+    samples_per_day: int | None,
+    security_log: Path | None,
+    as_json: bool,
+) -> None:
     """Create a token for OWNER and print it, this once.
 
-    Only its SHA-256 is kept.
+    Only its SHA-256 is kept. Whoever asks often enough can rebuild a model from its answers: --samples-per-day bounds that. Every upload counts
+    as what a crafted one could ask at most: the slots of a ciphertext (half its ring degree, 2,048 to 16,384) for each
+    group of samples that share ciphertexts. Allow a multiple of it.
     """
-    text, kept = Tokens(store / "tokens").create(owner, days)
-    tell(as_json, {"token": text, "id": kept.id, "owner": kept.owner, "expires": kept.expires}, text)
+    text, kept = Tokens(store / "tokens").create(owner, days, models, samples_per_day)
+    reach = {"models": kept.models, "samples_per_day": samples_per_day}
+    append(security_log or store / NAME, "token", "created", token=kept.id, owner=owner, expires=kept.expires, **reach)
+    tell(as_json, {"token": text, "id": kept.id, "owner": kept.owner, "expires": kept.expires} | reach, text)
     if not as_json:
         say(f"for {kept.owner}, until {kept.expires}; it is not shown again", err=True)
 
@@ -232,8 +263,10 @@ def list_tokens(store: Path, as_json: bool) -> None:
 @token.command()
 @click.argument("identity", metavar="ID")
 @_STORE
+@_SECURITY_LOG
 @as_json_option
-def revoke(identity: str, store: Path, as_json: bool) -> None:
+def revoke(identity: str, store: Path, security_log: Path | None, as_json: bool) -> None:
     """Revoke the token with ID, from the next request on."""
     Tokens(store / "tokens").revoke(identity)
+    append(security_log or store / NAME, "token", "revoked", token=identity)
     tell(as_json, {"revoked": identity}, f"revoked {identity}")

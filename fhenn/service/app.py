@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
@@ -15,7 +16,7 @@ from fhenn.service.addresses import Network
 from fhenn.service.envelope import Envelope
 from fhenn.service.handlers import add_handlers
 from fhenn.service.limits import Limits
-from fhenn.service.routes import health, keys, models, predictions
+from fhenn.service.routes import health, keys, models, pages, predictions
 from fhenn.service.routes.dependencies import problems
 from fhenn.service.schemas import ProblemDocument
 from fhenn.service.service import Service
@@ -51,12 +52,14 @@ def _described(app: FastAPI) -> dict[str, Any]:
     return app.openapi_schema or {}
 
 
-def create_app(store: Store, limits: Limits, proxies: Sequence[Network] = ()) -> tuple[ASGIApp, Service]:
+def create_app(
+    store: Store, limits: Limits, proxies: Sequence[Network] = (), security_log: Path | None = None
+) -> tuple[ASGIApp, Service]:
     """The ASGI application of a service, and the service itself. Raises FhennError where a stored model is broken.
 
-    proxies: whose word on where a request comes from counts.
+    proxies: whose word on where a request comes from counts. security_log: its file; by default in the store.
     """
-    service = Service(store, limits, proxies)
+    service = Service(store, limits, proxies, security_log)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -66,6 +69,7 @@ def create_app(store: Store, limits: Limits, proxies: Sequence[Network] = ()) ->
         watch.cancel()
         await service.pool.close()
         service.disk.close()
+        service.security.close()
 
     app = FastAPI(
         title="fhenn",
@@ -79,10 +83,12 @@ def create_app(store: Store, limits: Limits, proxies: Sequence[Network] = ()) ->
             {"name": "predictions", "description": "ciphertexts in, ciphertexts out"},
             {"name": "health", "description": "for whoever runs the service; no token needed"},
         ],
+        docs_url=None,  # a page of our own: FastAPI's loads scripts from elsewhere
         redoc_url=None,
     )
     app.state.service = service
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]
+    app.include_router(pages.router)
     app.include_router(health.router)
     for each in (models, keys, predictions):
         app.include_router(each.router)

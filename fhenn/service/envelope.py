@@ -46,8 +46,11 @@ class Envelope:
             nonlocal status, sent
             if message["type"] == "http.response.start":
                 status = message["status"]
+                headers = list(message.get("headers", []))
+                if all(name != b"content-security-policy" for name, _ in headers):
+                    headers.append((b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"))
                 message["headers"] = [
-                    *message.get("headers", []),
+                    *headers,
                     (b"x-request-id", request_id.encode()),
                     (b"x-content-type-options", b"nosniff"),
                     (b"cache-control", b"no-store"),

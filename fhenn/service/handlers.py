@@ -18,6 +18,8 @@ from fhenn.service.problems import Problem
 def _answer(request: Request, problem: Problem) -> JSONResponse:
     state = request.scope["state"]
     state["problem"] = problem.kind
+    if problem.status == 429 and "owner" in state:
+        request.app.state.service.security.write_seldom("limit", state["owner"], state["source"], problem.kind)
     document = problem.document(state.get("request_id", "-"))
     return JSONResponse(document, problem.status, problem.all_headers(), PROBLEM_TYPE)
 

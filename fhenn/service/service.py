@@ -22,8 +22,12 @@ from fhenn.service.logs import log
 from fhenn.service.metrics import Metrics
 from fhenn.service.model_store import StoredModel
 from fhenn.service.problems import Problem
+from fhenn.service.quota import Quotas
+from fhenn.service.security_log import NAME as SECURITY_LOG
+from fhenn.service.security_log import SecurityLog
 from fhenn.service.spool import Spool, SpoolFull, Spools
 from fhenn.service.store import Store
+from fhenn.service.tokens import Token
 from fhenn.service.uploads import Uploads
 from fhenn.service.work import GONE, MEMORY, NO_MEMORY, NO_MODEL, NO_WITNESS, REFUSED, TOO_LARGE, UNEXPECTED
 from fhenn.service.workers import Buffer, ClientGone, Pool, QueueFull, WorkerDied, WorkerLate
@@ -39,12 +43,16 @@ _BEHIND = 60.0
 class Service:
     """What the handlers of one service share. Raises FhennError where a stored model is not what it should be."""
 
-    def __init__(self, store: Store, limits: Limits, proxies: Sequence[Network] = ()) -> None:
+    def __init__(
+        self, store: Store, limits: Limits, proxies: Sequence[Network] = (), security_log: Path | None = None
+    ) -> None:
         self.store, self.limits, self.metrics = store, limits, Metrics()
         self.disk = Disk()
         self.catalogue = store.models.catalogue()
         self.admission, self.attempts = Admission(limits), Attempts()
         self.connections = Connections(limits, proxies)
+        self.quotas = Quotas(store.folder / "quotas", store.clock)
+        self.security = SecurityLog(security_log or store.folder / SECURITY_LOG)
         self.spools = Spools(store.folder, limits.answer, limits.spooled)
         self.pool = Pool(limits, self.spools, self._died, self._recycled)
         self.uploads = Uploads(store.keys, self.disk, self._check_keys)
@@ -65,9 +73,9 @@ class Service:
         self.metrics.recycled.inc()
         log(logging.INFO, "worker replaced for its memory", bytes=size)
 
-    def model(self, name: str, version: str | None = None) -> StoredModel:
-        """A version of a model, by default the current one. Raises Problem."""
-        versions = self.catalogue.versions.get(name)
+    def model(self, holder: Token, name: str, version: str | None = None) -> StoredModel:
+        """A version of a model that a token reaches, by default the current one. Raises Problem."""
+        versions = self.catalogue.versions.get(name) if holder.reaches(name) else None
         if versions is None:
             raise Problem(404, "model-unknown", "There is no such model here. GET /v1/models names those there are.")
         current = self.catalogue.current[name]

@@ -17,6 +17,8 @@ from fhenn.service.descriptors import with_descriptors
 from fhenn.service.limits import Limits
 from fhenn.service.logs import log_as_json
 from fhenn.service.loopback import is_loopback
+from fhenn.service.security_log import NAME as SECURITY_LOG
+from fhenn.service.security_log import append
 from fhenn.service.store import Store
 
 
@@ -30,6 +32,7 @@ def serve(
     tls_elsewhere: bool = False,
     trusted_proxies: Sequence[str] = (),
     add: Sequence[tuple[str, bytes, bytes]] = (),
+    security_log: Path | None = None,
     started: Callable[[str], None] = lambda url: None,
 ) -> None:
     """Serve the models in a folder until a SIGTERM or SIGINT; requests that run are finished then.
@@ -37,7 +40,8 @@ def serve(
     certificate, key: PEM files for TLS. tls_elsewhere: something in front of the service ends TLS; otherwise plain HTTP
     is for loopback alone. trusted_proxies: addresses or networks of what is in front, whose headers say where a request
     comes from. add: names, models and plans to keep in the folder first, once nothing else is in the way of
-    serving them. port: 0 for a free one. started: called with the address once it takes requests.
+    serving them. security_log: its file, `security.log` in the folder by default. port: 0 for a free one. started:
+    called with the address once it takes requests.
     Raises ServiceRefused, StoreLocked where another service runs on the folder, StoreUnsafe, ParameterError,
     FhennError.
     """
@@ -65,8 +69,9 @@ def serve(
                     text, "Choose another with --host and --port; --port 0 finds a free one."
                 ) from error
             for name, model, plan in add:
-                store.models.add(name, model, plan)
-            app, service = create_app(store, limits, proxies)
+                version = store.models.add(name, model, plan)
+                append(security_log or folder / SECURITY_LOG, "model", "added", model=name, version=version)
+            app, service = create_app(store, limits, proxies, security_log)
             if not service.catalogue:
                 raise ServiceRefused(f"there is no model in {folder}.", "Add one: fhenn model add NAME MODEL PLAN.")
             config = uvicorn.Config(

@@ -10,6 +10,7 @@ import json
 import logging
 import re
 import secrets
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -32,13 +33,23 @@ _WAIT = 10.0
 
 @dataclass(frozen=True)
 class Token:
-    """What is kept of a token. owner: whose keys it reaches. created, expires: ISO 8601, UTC."""
+    """What is kept of a token.
+
+    owner: whose keys it reaches. created, expires: ISO 8601, UTC. models: names of those that it reaches, all if None.
+    samples_per_day: that it may have predicted, without bound if None.
+    """
 
     id: str
     owner: str
     sha256: str
     created: str
     expires: str
+    models: tuple[str, ...] | None = None
+    samples_per_day: int | None = None
+
+    def reaches(self, model: str) -> bool:
+        """Whether it may be used for a model."""
+        return self.models is None or model in self.models
 
     def expired(self, now: datetime) -> bool:
         """Whether its time is over."""
@@ -64,15 +75,27 @@ class Tokens:
         self._folder = folder
         self._clock = clock or Clock(folder.with_name("clock"))
 
-    def create(self, owner: str, days: float = 90.0) -> tuple[str, Token]:
-        """A new token, to be shown once, and what is kept of it. Raises ParameterError, StoreUnsafe, StoreLocked."""
+    def create(
+        self, owner: str, days: float = 90.0, models: Sequence[str] = (), samples_per_day: int | None = None
+    ) -> tuple[str, Token]:
+        """A new token, to be shown once, and what is kept of it.
+
+        owner: whose keys it reaches.
+        days: until it expires.
+        models: names of those that it reaches; all where none is named.
+        samples_per_day: that it may have predicted, counted as `fhenn.service.quota` does; without bound where None.
+        Raises ParameterError, StoreUnsafe, StoreLocked.
+        """
         require_owner(owner)
+        if samples_per_day is not None and not 0 < samples_per_day < 1 << 53:
+            raise ParameterError(f"{samples_per_day} samples a day are none.", "Allow at least one.")
         if not 0 < days <= 3660:
             raise ParameterError(f"a token cannot last {days:g} days.", "Choose more than 0, and at most 3660.")
         identity, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
         now = self._clock.date().replace(microsecond=0)
         expires = (now + timedelta(days=days)).isoformat()
-        token = Token(identity, owner, _digest(secret), now.isoformat(), expires)
+        named = tuple(models) or None
+        token = Token(identity, owner, _digest(secret), now.isoformat(), expires, named, samples_per_day)
         with self._writing():
             write(self._path(identity), json.dumps(asdict(token)).encode(), private=True, overwrite=True)
         return f"fhenn_{identity}_{secret}", token

@@ -7,12 +7,14 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Path, Query, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import BeforeValidator
 
 from fhenn.service.addresses import caller_of
 from fhenn.service.problems import MEDIA_TYPE as PROBLEM_TYPE
 from fhenn.service.problems import Problem
 from fhenn.service.service import Service
 from fhenn.service.tokens import Token
+from fhenn.strict import read_count
 
 _bearer = HTTPBearer(
     auto_error=False, bearerFormat="fhenn token", description="A token of `fhenn token create`, for /v1."
@@ -35,6 +37,8 @@ async def _holder(
     token = await service.disk(service.store.tokens.holder, credentials.credentials)
     if token is None:
         count = service.attempts.failed(caller_of(state["source"]))
+        if count & (count - 1) == 0:  # 1, 2, 4, 8 …: a flood must not wash out what else was written
+            service.security.write("token", "unknown", state["source"], "refused", failures=count)
         await asyncio.sleep(service.attempts.delay(count))
         challenge["WWW-Authenticate"] += ', error="invalid_token"'
         raise Problem(401, "token-invalid", "This token is unknown or expired. Ask for another.", headers=challenge)
@@ -55,6 +59,9 @@ Version = Annotated[
     str | None,
     Query(description="a version of the model, of `GET /v1/models`; by default the current one", max_length=64),
 ]
+WHOLE = BeforeValidator(lambda text: read_count(text, 1 << 60))
+"""Of a header: digits alone. Pydantic would take 1.0, +1 and 1_0 for whole numbers."""
+
 BINARY = "application/octet-stream"
 BINARY_CONTENT: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 BINARY_BODY: dict[str, Any] = {"requestBody": {"required": True, "content": {BINARY: BINARY_CONTENT}}}

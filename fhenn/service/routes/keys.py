@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 
 from fhenn.service.bodies import chunks, declared_length, too_large
 from fhenn.service.problems import Problem
-from fhenn.service.routes.dependencies import BINARY_BODY, Digest, Holder, ServiceHere, problems
+from fhenn.service.routes.dependencies import BINARY_BODY, WHOLE, Digest, Holder, ServiceHere, problems
 from fhenn.service.schemas import KeysDocument, KeysList, UploadState
 from fhenn.service.service import Service
 from fhenn.service.tokens import Token
@@ -67,8 +67,10 @@ async def resume_keys(
     holder: Holder,
     digest: Digest,
     request: Request,
-    upload_offset: Annotated[int, Header(ge=0, description="where these bytes start: what HEAD says has arrived")],
-    upload_length: Annotated[int, Header(ge=1, description="how many bytes the whole upload has")],
+    upload_offset: Annotated[
+        int, WHOLE, Header(ge=0, description="where these bytes start: what HEAD says has arrived")
+    ],
+    upload_length: Annotated[int, WHOLE, Header(ge=1, description="how many bytes the whole upload has")],
 ) -> Response:
     """The bytes from `Upload-Offset` on, all or some of them. 201 when all are there and stored, 202 before."""
     declared_length(request, service.limits.keys, "Evaluation keys")
@@ -83,6 +85,9 @@ async def _receive(
     with service.admission.request(holder.owner):
         body = chunks(request, service.limits)
         received = await service.uploads.receive(holder.owner, digest, offset, size, body)
+    if received.complete:
+        outcome = "stored" if received.new else "there already"
+        service.security.write("keys", holder.owner, request.scope["state"]["source"], outcome, digest=digest)
     status = 202 if not received.complete else 201 if received.new else 200
     state = UploadState(
         digest=digest,
@@ -99,8 +104,9 @@ async def _receive(
     responses=problems(404),
     status_code=204,
 )
-async def delete_keys(service: ServiceHere, holder: Holder, digest: Digest) -> Response:
+async def delete_keys(service: ServiceHere, holder: Holder, digest: Digest, request: Request) -> Response:
     """Delete them, or what has arrived of them; an upload of them that runs stores nothing."""
     if not await service.uploads.delete(holder.owner, digest):
         raise Problem(404, "keys-unknown", "There are no such keys of yours. GET /v1/keys lists them.")
+    service.security.write("keys", holder.owner, request.scope["state"]["source"], "deleted", digest=digest)
     return Response(status_code=204)

@@ -35,6 +35,7 @@ async def list_models(service: ServiceHere, holder: Holder) -> Models:
             bytes_of_keys=model.plan.bytes_of_keys,
         )
         for model in catalogue
+        if holder.reaches(model.name)
     ]
     return Models(models=summaries)
 
@@ -42,7 +43,7 @@ async def list_models(service: ServiceHere, holder: Holder) -> Models:
 @router.get("/models/{model}", summary="A model's public plan", responses=problems(404, 410))
 async def show_model(service: ServiceHere, holder: Holder, model: ModelName, version: Version = None) -> Response:
     """Parameters, layout and bounds: what a client needs to make keys and encrypt. It tells nothing of the weights."""
-    found = service.model(model, version)
+    found = service.model(holder, model, version)
     said = json.dumps({"name": found.name, "version": found.version})
     return Response(
         f'{said[:-1]}, "plan": {found.plan.to_json()}}}',  # the plan's own JSON: floats survive to the last bit
@@ -59,5 +60,5 @@ async def show_model(service: ServiceHere, holder: Holder, model: ModelName, ver
 )
 async def plan_file(service: ServiceHere, holder: Holder, model: ModelName, version: Version = None) -> Response:
     """For `fhenn keygen`, `encrypt` and `decrypt`: with the names of features and classes, where they are known."""
-    found = service.model(model, version)
+    found = service.model(holder, model, version)
     return Response(found.message, media_type=BINARY, headers={VERSION_HEADER: found.version})

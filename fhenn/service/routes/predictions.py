@@ -11,10 +11,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from starlette.types import Receive, Scope, Send
 
+from fhenn.errors import WireFormatError
 from fhenn.service.bodies import chunks, declared_length, too_large
 from fhenn.service.envelope import described
 from fhenn.service.logs import log
+from fhenn.service.model_store import StoredModel
 from fhenn.service.problems import Problem
+from fhenn.service.quota import samples_in
 from fhenn.service.routes.dependencies import (
     BINARY,
     BINARY_BODY,
@@ -27,6 +30,7 @@ from fhenn.service.routes.dependencies import (
 )
 from fhenn.service.service import Service
 from fhenn.service.spool import Spool
+from fhenn.service.tokens import Token
 from fhenn.service.version import HEADER as VERSION_HEADER
 from fhenn.service.version import version_of
 
@@ -73,7 +77,7 @@ async def predict(
     `Fhenn-Model-Version` names the one that answered. `keys-unknown` (404) says that the keys have to be sent again:
     they were deleted, or made room for later ones.
     """
-    found = service.model(model, version)
+    found = service.model(holder, model, version)
     limits = service.limits
     with ExitStack() as stack:
         stack.enter_context(service.store.keys.running(holder.owner, keys))
@@ -94,8 +98,8 @@ async def predict(
                 422, "malformed", "There are no ciphertexts in the request. Send the bytes of Client.encrypt."
             )
         if version is None:  # the upload may name the plan that it was made for
-            found = service.model(model, version_of(buffer))
-        async with _watched(request) as gone:
+            found = service.model(holder, model, version_of(buffer))
+        async with _recorded(service, holder, request, found, buffer), _watched(request) as gone:
             answered, answer = await service.predict(holder.owner, found, keys, witness, buffer, gone)
         stack.enter_context(answer)
         service.admission.let_go(buffer)
@@ -104,6 +108,34 @@ async def predict(
         except OSError as error:  # the answer counts for more than when the keys were used last
             log(logging.WARNING, "use of keys not noted", **described(error))
         return _Answer(service, answer, answered, stack.pop_all())
+
+
+@asynccontextmanager
+async def _recorded(
+    service: Service, holder: Token, request: Request, model: StoredModel, upload: bytearray
+) -> AsyncIterator[None]:
+    """Count the samples of an upload for its token, and write down what became of it. Raises Problem."""
+    samples, outcome = 0, "failed"
+    try:
+        samples = await service.disk(samples_in, bytes(upload), model.plan)
+        if holder.samples_per_day is not None:
+            await service.disk(service.quotas.charge, holder.id, holder.samples_per_day, samples)
+        try:
+            yield
+        except BaseException:  # nothing of the model was told
+            if holder.samples_per_day is not None:
+                await service.disk(service.quotas.refund, holder.id, samples)
+            raise
+        outcome = "answered"
+    except Problem as problem:
+        outcome = problem.kind
+        raise
+    except WireFormatError as error:
+        outcome = "malformed"
+        raise Problem(422, "malformed", str(error)[:500]) from error
+    finally:
+        names = {"token": holder.id, "model": model.name, "version": model.version, "samples": samples}
+        service.security.write("prediction", holder.owner, request.scope["state"]["source"], outcome, **names)
 
 
 @asynccontextmanager
