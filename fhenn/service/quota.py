@@ -48,8 +48,8 @@ class Quotas:
             used = self._used(token, day)
             if used + samples > most:
                 detail = (
-                    f"This counts as {samples} samples, one for each slot; {max(most - used, 0)} of the {most} a day of "
-                    "this token are left. Wait until midnight UTC, or ask for a token that may have more."
+                    f"This counts as {samples} samples, one for each slot; {max(most - used, 0)} of the {most} a day "
+                    "of this token are left. Wait until midnight UTC, or ask for a token that may have more."
                 )
                 raise Problem(429, "quota", detail, retry_after=ceil((_DAY - now) / 10**9))
             self._keep(token, day, used + samples)
