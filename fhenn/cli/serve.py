@@ -232,9 +232,9 @@ def create(
 ) -> None:
     """Create a token for OWNER and print it, this once.
 
-    Only its SHA-256 is kept. Whoever asks often enough can rebuild a model from its answers: --samples-per-day bounds that. Every upload counts
-    as what a crafted one could ask at most: the slots of a ciphertext (half its ring degree, 2,048 to 16,384) for each
-    group of samples that share ciphertexts. Allow a multiple of it.
+    Only its SHA-256 is kept. Whoever asks often enough can rebuild a model from its answers: --samples-per-day bounds
+    that. Every upload counts as what a crafted one could ask at most: the slots of a ciphertext (half its ring degree,
+    2,048 to 16,384) for each group of samples that share ciphertexts. Allow a multiple of it.
     """
     text, kept = Tokens(store / "tokens").create(owner, days, models, samples_per_day)
     reach = {"models": kept.models, "samples_per_day": samples_per_day}
