@@ -193,7 +193,7 @@ class Bystander:
 
     def __init__(self, running: Running, pause: float = 0.05) -> None:
         self._client = fhenn.Client(PLAN)
-        self._remote = running.remote("bystander", self._client.evaluation_keys())
+        self._remote = running.remote("bystander", self._client.evaluation_keys(), model="cancer")
         self._pause, self._stop, self._thread = pause, threading.Event(), threading.Thread(target=self._run)
         self.answers, self.wrong, self.errors, self.slowest = 0, 0, [], 0.0
         self.seconds: list[float] = []
