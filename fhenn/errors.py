@@ -237,7 +237,7 @@ class UnsupportedModel(FhennError, ValueError):
 
 @dataclass(eq=False)
 class FeatureMismatch(FhennError, ValueError):
-    """Samples whose features are not named, or not ordered, as those that the model was fitted on."""
+    """A table whose columns are not the features that the model was fitted on: some are missing, or there are more."""
 
     got: tuple[str, ...]
     expected: tuple[str, ...]
@@ -247,8 +247,8 @@ class FeatureMismatch(FhennError, ValueError):
         unknown = [name for name in self.got if name not in self.expected]
         parts = [f"{what}: {listed(names)}" for what, names in (("missing", missing), ("unknown", unknown)) if names]
         return (
-            f"the features are not those that the model was fitted on ({'; '.join(parts) or 'their order differs'}). "
-            "Select them by name and in order, as in X[list(model.reading.features)]."
+            f"the features are not those that the model was fitted on ({'; '.join(parts)}). "
+            "Select them by name, as in X[list(model.reading.features)]; their order does not matter."
         )
 
 

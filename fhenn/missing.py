@@ -31,7 +31,7 @@ def is_missing(value: Any) -> bool:
         return value is None or value.strip() in MISSING
     try:
         return bool(value != value)  # NaN and NaT differ from themselves  # noqa: PLR0124
-    except TypeError:  # pandas.NA, whose comparisons are neither true nor false
+    except (TypeError, ArithmeticError):  # pandas.NA, whose comparisons are neither true nor false; Decimal's sNaN
         return True
     except ValueError:  # an array
         return False

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fhenn.columns import Table, labels_of, samples, table_of
 from fhenn.errors import ExtraMissing
 from fhenn.interop import EncryptedModel, ImportedModel
 from fhenn.interop.encrypted import OnBounds, planned
@@ -53,9 +55,13 @@ class _Encrypted(MetaEstimatorMixin, BaseEstimator):
         raise NotImplementedError
 
     def _fit(self, X: Any, y: ArrayLike, fit_params: dict[str, Any], **checks: Any) -> Self:
-        X, y = validate_data(self, X, y, dtype=np.float64, **checks)  # noqa: N806
-        self.estimator_ = clone(self._inner()).fit(X, y, **fit_params)
-        self.bounds_ = np.stack(box(X, self.margin))
+        table = _table(X)
+        y = labels_of(y) if isinstance(y, np.ma.MaskedArray) else y
+        values, y = validate_data(self, X if table is None else samples(table), y, dtype=np.float64, **checks)
+        if table is not None and table.names is not None:
+            self.feature_names_in_ = np.array(table.names, dtype=object)
+        self.estimator_ = clone(self._inner()).fit(values, y, **fit_params)
+        self.bounds_ = np.stack(box(values, self.margin))
         self.encrypted_ = self._made()
         return self
 
@@ -67,7 +73,15 @@ class _Encrypted(MetaEstimatorMixin, BaseEstimator):
 
     def _scores(self, X: Any) -> Floats:
         check_is_fitted(self)
-        values = validate_data(self, X, dtype=np.float64, reset=False)
+        table = _table(X)
+        if table is None:
+            return self._private.scores(validate_data(self, X, dtype=np.float64, reset=False))
+        if len(getattr(X, "shape", ())) == 2:
+            # tables that scikit-learn knows are held to its own rule: the order counts too
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "X does not have valid feature names")
+                validate_data(self, X, reset=False, skip_check_array=True)
+        values = samples(table, getattr(self, "feature_names_in_", None))
         return self._private.scores(values)
 
     @property
@@ -109,6 +123,13 @@ class _Encrypted(MetaEstimatorMixin, BaseEstimator):
         tags.target_tags.multi_output = inner.target_tags.multi_output and inner.estimator_type == "regressor"
         tags.target_tags.single_output = True
         return tags
+
+
+def _table(X: Any) -> Table | None:
+    """What has columns, or a mask that scikit-learn would drop; other arrays are for scikit-learn's own checks."""
+    if isinstance(X, np.ma.MaskedArray) and X.dtype.names is None and X.ndim == 2:
+        return Table.of(range(X.shape[1]), X.T)
+    return table_of(X)
 
 
 def _has_probabilities(each: EncryptedClassifier) -> bool:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fhenn.errors import DataWarning, MissingValues, NonFiniteValue, ParameterError, ShapeMismatch
+from fhenn.columns import column_of, samples, table_of
+from fhenn.errors import DataWarning, MissingValues, ParameterError, ShapeMismatch
 from fhenn.interop import Affine, ImportedModel, Reading
 from fhenn.interop.affine import merged
 from fhenn.missing import missing_places
@@ -32,7 +33,7 @@ _NUMBER = re.compile(r"[+-]?(0|[1-9]\d*)([.,]\d+)?", re.ASCII)
 
 
 def train(
-    features: ArrayLike,
+    features: Any,
     labels: ArrayLike,
     hidden: Sequence[int] = (),
     activation: Activation | None = None,
@@ -44,25 +45,28 @@ def train(
 ) -> ImportedModel:
     """A classifier: logistic or softmax regression, or a multilayer perceptron with `hidden` units a layer.
 
-    features: (samples, features).
+    features: (samples, features), an array or anything with named columns, as a DataFrame.
     labels: (samples,), as `require_classes` takes them.
     hidden: units of each layer between.
     activation: between layers; by default a `Square`, which is exact and takes one level. The range penalty keeps
     pre-activations in its domain.
-    names: of the features.
+    names: of the features; those of the columns where None.
     epochs: passes over the samples, of Adam on the cross-entropy, in batches of 32.
     seed: of the weights and of the order of the samples.
     progress: called with (done, total) epochs.
 
     Inputs are standardised, which is then folded into the first weights: the model takes the features as they are. The
     scores are finished exactly on the client. Warns as `require_classes` and `warn_of_identifiers` do.
-    Raises ShapeMismatch, NonFiniteValue, MissingValues, ParameterError.
+    Raises ShapeMismatch, FeatureMismatch, NonFiniteValue, MissingValues, UnsupportedValue, ParameterError.
 
     >>> x = np.array([[0.0], [1.0], [2.0], [3.0], [4.0], [16.0], [17.0], [18.0], [19.0], [20.0]])
     >>> train(x, ["low"] * 5 + ["high"] * 5, epochs=20).predict([[3.5], [17.5]]).tolist()
     ['low', 'high']
     """
-    x, y = _checked(features, labels)
+    table = table_of(features)
+    if table is not None and table.names is not None and names is None:
+        names = table.names
+    x, y = _checked(features if table is None else table, labels, names)
     classes, targets = np.unique(require_classes(y), return_inverse=True)
     if any(units < 1 for units in hidden) or epochs < 1:
         raise ParameterError("a layer of no units, or no epochs.", "Give numbers from 1.")
@@ -97,10 +101,9 @@ def require_classes(labels: ArrayLike) -> NDArray[Any]:
     fhenn.errors.MissingValues: train: values are missing or infinite in labels (1: sample 1). Label or drop these \
 samples.
     """
-    y = np.asarray(labels)
-    absent = {*missing_places(y)}
-    if isinstance(labels, np.ma.MaskedArray):
-        absent |= {*np.flatnonzero(np.ma.getmaskarray(labels)).tolist()}
+    cells = column_of(labels)
+    y = np.ma.getdata(cells)
+    absent = {*missing_places(y), *np.flatnonzero(np.ma.getmaskarray(cells)).tolist()}
     if y.dtype.kind == "f":
         absent |= {*np.flatnonzero(~np.isfinite(y)).tolist()}
     missing = sorted(absent)
@@ -168,14 +171,10 @@ def warn_of_identifiers(x: Floats, names: Sequence[str] | None = None) -> None:
             warnings.warn(DataWarning(message), stacklevel=2)
 
 
-def _checked(features: ArrayLike, labels: ArrayLike) -> tuple[Floats, NDArray[Any]]:
-    y = labels if isinstance(labels, np.ma.MaskedArray) else np.asarray(labels)
-    x = np.asarray(features, dtype=np.float64)
+def _checked(features: Any, labels: ArrayLike, names: Sequence[str] | None) -> tuple[Floats, NDArray[Any]]:
+    x, y = samples(features, names, "train"), column_of(labels)
     if x.ndim != 2 or 0 in x.shape or y.shape != (len(x),):
         raise ShapeMismatch("train", x.shape, f"(samples, features), with a label each; got labels {y.shape}")
-    nonfinite = int(np.count_nonzero(~np.isfinite(x)))
-    if nonfinite:
-        raise NonFiniteValue("train", nonfinite, "Drop or impute them first.")
     return x, y
 
 

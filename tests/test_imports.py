@@ -16,6 +16,7 @@ RANK = {
     "strict": 0,
     "uncopied": 1,
     "missing": 0,
+    "columns": 1,
     "wire": 1,
     "approx": 1,
     "backends": 2,
@@ -56,7 +57,7 @@ FOREIGN = {
     "onnx": {"interop"},
     "safetensors": {"artifacts"},
     "cryptography": {"session"},
-    "pyarrow": {"cli"},
+    "pyarrow": {"cli", "columns"},
 }
 
 

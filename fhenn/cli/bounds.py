@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from fhenn.cli.show import FILE, note
 from fhenn.cli.tables import CsvFormat, read_table
+from fhenn.columns import Table
 from fhenn.errors import ParameterError
 from fhenn.interop import ImportedModel
 from fhenn.nn import Node
@@ -41,17 +42,35 @@ def features_of(model: Node) -> tuple[str, ...] | None:
 
 def samples_of(data: Path, features: Sequence[str] | None, form: CsvFormat, as_json: bool) -> Floats:
     """Samples × features of a table, finite; says how many there are. Raises as `read_table`, `Table.numbers`."""
+    return _read(data, features, form, as_json)[0]
+
+
+def named_samples_of(data: Path, form: CsvFormat, as_json: bool) -> Floats | Table:
+    """The same for a model without names, which takes those of the table's header, if it has one."""
+    return _named(*_read(data, None, form, as_json))
+
+
+def _read(
+    data: Path, features: Sequence[str] | None, form: CsvFormat, as_json: bool
+) -> tuple[Floats, Sequence[str] | None]:
+    """Samples × features, and what these are called."""
     table = read_table(data, form, features)
     values = table.numbers(features)
     names = "" if table.names else ", no names of columns"
     note(as_json, f"read {data}: {len(values)} samples of {values.shape[1]} features{names}")
-    return values
+    return values, table.names if features is None or table.names is None else features
+
+
+def _named(values: Floats, names: Sequence[str] | None) -> Floats | Table:
+    return values if names is None or values.ndim != 2 else Table.of(names, values.T)
 
 
 def chosen_bounds(
     model: Node, declared: Path | None, data: Path | None, form: CsvFormat, as_json: bool, margin: float = 0.0
-) -> Floats:
+) -> Floats | Table:
     """Bounds (2, features) or (2,) of one of the files; the box of data is widened on either side by margin widths.
+
+    They have the features' names, those of the file where the model has none, so that a plan has them too.
 
     Raises ParameterError where neither or both are given, or a file is no such thing; FeatureMismatch, OSError.
     """
@@ -59,12 +78,12 @@ def chosen_bounds(
         return _declared(declared, features_of(model), form)
     if data is None or declared is not None:
         raise ParameterError("the bounds of the features are needed.", "Give --bounds FILE or --bounds-from DATA.")
-    values = samples_of(data, features_of(model), form, as_json)
+    values, names = _read(data, features_of(model), form, as_json)
     low, high = values.min(axis=0), values.max(axis=0)
-    return np.stack([low - margin * (high - low), high + margin * (high - low)])
+    return _named(np.stack([low - margin * (high - low), high + margin * (high - low)]), names)
 
 
-def _declared(path: Path, features: Sequence[str] | None, form: CsvFormat) -> Floats:
+def _declared(path: Path, features: Sequence[str] | None, form: CsvFormat) -> Floats | Table:
     if path.suffix.lower() == ".json":
         try:
             found = read_json(path.read_text(encoding="utf-8-sig"))
@@ -72,7 +91,9 @@ def _declared(path: Path, features: Sequence[str] | None, form: CsvFormat) -> Fl
             raise ParameterError(f"{path} is not readable as JSON ({error}).", _FORM) from error
     else:
         found = _by_name(path, form)
+    names = features
     if isinstance(found, dict):
+        names = features or tuple(found)
         found = _in_order(path, found, features)
     try:
         bounds = np.array(found, dtype=np.float64)
@@ -82,7 +103,7 @@ def _declared(path: Path, features: Sequence[str] | None, form: CsvFormat) -> Fl
         return bounds
     if bounds.ndim != 2 or bounds.shape[1] != 2:
         raise ParameterError(f"{path} does not hold a low and a high per feature.", _FORM)
-    return np.ascontiguousarray(bounds.T)
+    return _named(np.ascontiguousarray(bounds.T), names)
 
 
 def _by_name(path: Path, form: CsvFormat) -> dict[str, list[float]]:

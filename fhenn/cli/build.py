@@ -11,7 +11,7 @@ import numpy as np
 
 import fhenn
 from fhenn import artifacts
-from fhenn.cli.bounds import bounds_options, chosen_bounds, features_of, samples_of
+from fhenn.cli.bounds import bounds_options, chosen_bounds, features_of, named_samples_of
 from fhenn.cli.nodes import FITTED
 from fhenn.cli.show import FILE, as_json_option, note, output_option, progress, tell
 from fhenn.cli.tables import CsvFormat, csv_options, read_table
@@ -131,7 +131,7 @@ def import_(
     """
     if source.suffix.lower() != ".onnx":
         raise ParameterError(f"{source} is no ONNX file.", "Export the model to one that ends in .onnx.")
-    sample = None if inputs is None else samples_of(inputs, None, csv_format, as_json)
+    sample = None if inputs is None else named_samples_of(inputs, csv_format, as_json)
     model = fhenn.from_onnx(source, inputs=sample, accuracy=accuracy)
     artifacts.write(output, artifacts.model_to_bytes(model))
     result = {

@@ -144,7 +144,8 @@ def encrypt(
     """
     message = artifacts.read_kind(plan_file, "plan")
     reading = artifacts.reading_from_bytes(message)
-    values = samples_of(data, None if reading is None else reading.features, csv_format, as_json)
+    names = artifacts.plan_from_bytes(message).feature_names or (None if reading is None else reading.features)
+    values = samples_of(data, names, csv_format, as_json)
     with progress(as_json) as show:
         client = _client(message, secret, passphrase_file, show, _allowed(memory_mb))
         clipped = 0
@@ -155,8 +156,7 @@ def encrypt(
         try:
             upload = client.encrypt(values)
         except BoundsExceeded as error:
-            names = () if reading is None or reading.features is None else reading.features
-            raise replace(error, names=tuple(names[place] for place in error.features if names)) from None
+            raise replace(error, names=tuple(names[place] for place in error.features) if names else ()) from None
     receipt = receipt_beside(output)
     artifacts.write(output, upload)
     artifacts.write(receipt, Receipt.of(upload).to_bytes())

@@ -52,10 +52,16 @@ class Outcome:
         return cls(chain, classes, "sigmoid" if chain.features == 1 else "softmax")
 
     def model(
-        self, inputs: Any, margin: float, accuracy: float, domain: Domain | Sequence[Domain] | None
+        self,
+        inputs: Any,
+        margin: float,
+        accuracy: float,
+        domain: Domain | Sequence[Domain] | None,
+        names: Sequence[str] | None = None,
     ) -> ImportedModel:
         """As nodes, a Linear first, neighbouring affine maps as one; arguments as of `fhenn.from_torch`.
 
+        names: of the features.
         Without classes a shape of () is predicted as (samples,), others as (samples, outputs).
         Raises UnsupportedModel, ParameterError, AccuracyUnreached, ShapeMismatch, NonFiniteValue.
         """
@@ -77,9 +83,9 @@ class Outcome:
             reason = f"it comes to more than {MOST_WEIGHTS:,} weights"
             raise UnsupportedModel("the model", "all of it", reason, "smaller ones")
         if self.classes is None:
-            reading = Reading.regression(flat=self.chain.shape == ())
+            reading = Reading.regression(names, flat=self.chain.shape == ())
         else:
-            reading = Reading.classification(self.classes, self.probability)
+            reading = Reading.classification(self.classes, self.probability, names)
         model = ImportedModel(merged(nodes), reading, stand_ins)
         return model if inputs is None else model.for_inputs(inputs, margin=margin, accuracy=accuracy)
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fhenn.columns import table_of
 from fhenn.errors import BoundsWarning, ParameterError, UnsupportedValue
 from fhenn.interop.model import ImportedModel
 from fhenn.interop.reading import Reading
@@ -126,9 +127,10 @@ def encrypted(
     """An imported model with keys of its own, ready to predict under encryption.
 
     inputs: bounds of the features, (2, features) of low and high or (2,) for all; or data (samples >= 3, features),
-    for instance those of the training, whose box is widened on either side by `margin` times its width. Values beyond
-    are refused, or clipped (`on_bounds`). Whoever gets the plan sees the bounds: declare round ones where the extremes
-    of the data are not to be known. accuracy: largest |decrypted - twin| of a score, and largest error of every
+    for instance those of the training, whose box is widened on either side by `margin` times its width; an array, or
+    anything with named columns, which name the features where the model does not. Values beyond are refused, or clipped
+    (`on_bounds`). Whoever gets the plan sees the bounds: declare round ones where the extremes of the data are not to
+    be known. accuracy: largest |decrypted - twin| of a score, and largest error of every
     stand-in, which are made good for these inputs first (`ImportedModel.for_inputs`). layout: "throughput" serves
     thousands of samples as fast as one, "latency" single ones or a few together; None chooses "throughput" for a model
     without activations, and "latency" for others. witness: whether the server returns what shows that values left a
@@ -143,7 +145,9 @@ def encrypted(
     """
     if not isinstance(model, ImportedModel):
         raise UnsupportedValue(type(model).__name__, "an ImportedModel, as of from_sklearn or of nodes and a Reading")
-    bounds = model.bounds(inputs, margin)
+    table = table_of(inputs)
+    model = model.named_by(table)
+    bounds = model.bounds(inputs if table is None else table, margin)
     model = model.for_inputs(np.stack(bounds), accuracy=accuracy)
     return EncryptedModel(model, planned(model, bounds, accuracy, layout, witness), on_bounds=on_bounds)
 

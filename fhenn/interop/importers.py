@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
+from fhenn.columns import samples, table_of
 from fhenn.interop.model import ImportedModel
 from fhenn.nn.activation import Domain
 
@@ -29,7 +30,8 @@ def from_torch(
     """What a PyTorch module computes in evaluation mode, its Sigmoid and Tanh as polynomials.
 
     module: an object, never a file of pickles; it stays as it is. example_input: a tensor or an array (samples, ...) as
-    the module takes it, on which the two are compared; features are all axes but the first, in C order.
+    the module takes it, on which the two are compared; features are all axes but the first, in C order. A table, as a
+    DataFrame, names them, else that of the inputs does, if it is one.
 
     All is exact but for torch's own Sigmoid and Tanh. inputs, margin, accuracy: where their polynomials shall be good,
     as `ImportedModel.for_inputs` takes them; without inputs they are, to an accuracy, on [-16, 16] for the sigmoid and
@@ -49,7 +51,9 @@ def from_torch(
     """
     from fhenn.interop.torch import read
 
-    return read(module, example_input, classes).model(inputs, margin, accuracy, domain)
+    table = table_of(example_input)
+    outcome = read(module, example_input if table is None else samples(table), classes)
+    return outcome.model(inputs, margin, accuracy, domain, None if table is None else table.names)
 
 
 def from_onnx(

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fhenn.approx.numbers import rounded_up
 from fhenn.approx.presets import choose
+from fhenn.columns import Table, samples, table_of
 from fhenn.errors import AccuracyUnreached, ApproximationWarning, ParameterError, ShapeMismatch
 from fhenn.interop.reading import Reading
 from fhenn.nn import Activation, Linear, Node, Sequential
@@ -32,8 +33,9 @@ class ImportedModel(Sequential):
 
     nodes: as of a Sequential; neighbouring Linear nodes are best made one by `merged`. reading: what the scores mean.
     stand_ins: those activations among the nodes whose polynomial is no part of the model but a choice, which
-    `for_inputs` may make anew. `predict` and its sisters take samples × features, an array or a DataFrame, and raise
-    FeatureMismatch, ShapeMismatch, NonFiniteValue and UnsupportedValue. Raises ParameterError, ShapeMismatch.
+    `for_inputs` may make anew. `predict` and its sisters take samples × features, an array or anything with named
+    columns (`Reading.samples`), and raise FeatureMismatch, ShapeMismatch, NonFiniteValue and UnsupportedValue. Raises
+    ParameterError, ShapeMismatch.
 
     >>> model = ImportedModel([Linear([[1.0, -1.0]])], Reading.classification(["no", "yes"], "sigmoid"))
     >>> model.predict([[2.0, 1.0], [1.0, 2.0]]).tolist()
@@ -62,6 +64,31 @@ class ImportedModel(Sequential):
         """The activations whose polynomial may be chosen anew."""
         return tuple(self.nodes[place] for place in sorted(self._chosen))
 
+    @property
+    def feature_names(self) -> tuple[str, ...] | None:
+        """What the features are called, if anything."""
+        return self._reading.features
+
+    def named_by(self, table: Table | None) -> ImportedModel:
+        """The model with a table's names for its features, where it has none of its own; its nodes are fresh then."""
+        if table is None or table.names is None or self._reading.features is not None:
+            return self
+        named = ImportedModel(map(_fresh, self.nodes), self._reading.named(table.names))
+        named._chosen = self._chosen
+        return named
+
+    def infer(self, x: Any) -> Any:
+        """The output, keeping nothing for `backward`; of a table by the names of its columns."""
+        return super().infer(self._by_name(x))
+
+    def forward(self, x: Any) -> Any:
+        """The last node's output; of a table by the names of its columns."""
+        return super().forward(self._by_name(x))
+
+    def _by_name(self, x: Any) -> Any:
+        table = table_of(x)
+        return x if table is None else self._reading.samples(table)
+
     def with_nodes(self, nodes: Iterable[Node]) -> ImportedModel:
         """The same reading of other nodes; what stands where a stand-in stood is one. ParameterError, ShapeMismatch."""
         nodes = list(nodes)
@@ -84,7 +111,10 @@ class ImportedModel(Sequential):
         """
         if not isinstance(accuracy, Real) or not 0 < accuracy < np.inf:
             raise ParameterError(f"accuracy {accuracy!r} is out of range.", "Give a positive number.")
-        bounds = self.bounds(inputs, margin)
+        table = table_of(inputs)
+        if table is not None and table.names is not None and self._reading.features is None:
+            return self.named_by(table).for_inputs(table, margin=margin, accuracy=accuracy)
+        bounds = self.bounds(inputs if table is None else table, margin)
         if not self._chosen:
             return self
         nodes: list[Node] = []
@@ -93,7 +123,7 @@ class ImportedModel(Sequential):
                 interval = reaches([*flatten(Sequential(nodes))], *bounds)[-1].interval
                 node = _good_on(node, interval, accuracy)  # noqa: PLW2901
             nodes.append(node)
-        return self.with_nodes(node.fresh() if isinstance(node, Activation | Linear) else node for node in nodes)
+        return self.with_nodes(map(_fresh, nodes))
 
     def bounds(self, inputs: Any, margin: float = 0.5) -> tuple[Floats, Floats]:
         """Low and high of every feature: the bounds given, or the box of data, widened. As `fhenn.encrypted` says.
@@ -104,9 +134,10 @@ class ImportedModel(Sequential):
         if not isinstance(first, Linear):
             raise ParameterError("the model does not start with a Linear node.", "Put one first; the identity will do.")
         width = first.weight.shape[1]
-        data = np.shape(inputs) != (2,)
-        values = self._reading.samples(inputs if data else np.repeat(np.asarray(inputs)[:, None], width, axis=1))
-        if values.shape[1] != width or len(values) < 2:
+        values = samples(inputs, self._reading.features, "inputs")
+        if values.shape == (2,):
+            values = np.repeat(values[:, None], width, axis=1)
+        if values.ndim != 2 or values.shape[1] != width or len(values) < 2:
             raise ShapeMismatch("inputs", values.shape, f"(2,), (2, {width}) or (samples, {width})")
         if len(values) == 2:
             low, high = values
@@ -138,6 +169,11 @@ class ImportedModel(Sequential):
     def score(self, X: Any, y: ArrayLike) -> float:
         """Accuracy, or R²."""
         return self._reading.score(self.scores(X), y)
+
+
+def _fresh(node: Node) -> Node:
+    """A node of one's own, with nothing kept."""
+    return node.fresh() if isinstance(node, Activation | Linear) else node
 
 
 def box(values: Floats, margin: float) -> tuple[Floats, Floats]:

@@ -11,16 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fhenn.approx import sigmoid
-from fhenn.backends import PLAIN
-from fhenn.errors import (
-    FeatureMismatch,
-    NonFiniteValue,
-    ParameterError,
-    ShapeMismatch,
-    UnsupportedOperation,
-    UnsupportedValue,
-    WireFormatError,
-)
+from fhenn.columns import labels_of, plain, require_distinct, samples
+from fhenn.errors import ParameterError, ShapeMismatch, UnsupportedOperation, WireFormatError
 from fhenn.nn.finish import Finish, finished
 from fhenn.strict import built, read_json
 
@@ -59,6 +51,9 @@ class Reading:
     flat: bool = True
 
     def __post_init__(self) -> None:
+        # as Python has them, so that they print and travel as text and numbers
+        object.__setattr__(self, "classes", tuple(map(plain, self.classes)))
+        require_distinct(self.features or (), "features")
         labelled = all(isinstance(label, bool | int | float | str) for label in self.classes)
         if self.task not in get_args(Task) or (self.task == "classification") != (len(self.classes) >= 2):
             raise ParameterError(
@@ -78,7 +73,7 @@ class Reading:
         cls, classes: ArrayLike, probability: Probability | None = None, features: Iterable[str] | None = None
     ) -> Reading:
         """Of labels (classes,), which `predict` returns in the type that they have here. Raises ParameterError."""
-        labels = np.asarray(classes)
+        labels = labels_of(classes, "classes")
         dtype = "object" if labels.dtype == object else labels.dtype.str
         return cls("classification", tuple(labels.tolist()), dtype, _names(features), probability)
 
@@ -99,22 +94,19 @@ class Reading:
         return "sigmoid" if self.probability == "sigmoid" else None
 
     def samples(self, X: Any) -> Floats:
-        """Samples × features as numbers; a DataFrame must have the features that the model was fitted on, in order.
+        """Samples × features as numbers, of an array or of anything with named columns.
 
-        Raises FeatureMismatch, ShapeMismatch, NonFiniteValue, UnsupportedValue.
+        A table must have the features that the model was fitted on, in any order, and no others; an array has them in
+        order. Raises FeatureMismatch, ShapeMismatch, NonFiniteValue, UnsupportedValue, and ParameterError for a name
+        that occurs twice.
+
+        >>> Reading.regression(["a", "b"]).samples({"b": [2.0], "a": [1.0]}).tolist()
+        [[1.0, 2.0]]
         """
-        if hasattr(X, "tocsr"):
-            raise UnsupportedValue("a sparse matrix", "a dense array, as of X.toarray()")
-        if hasattr(X, "columns") and hasattr(X, "to_numpy"):
-            self._require_features(X.columns)
-            X = X.to_numpy()  # noqa: N806
-        values = _numbers(X)
+        values = samples(X, self.features)
         if values.ndim != 2 or len(values) == 0 or (self.features and values.shape[1] != len(self.features)):
             width = "features" if self.features is None else len(self.features)
             raise ShapeMismatch("samples", values.shape, f"(samples, {width}), at least one sample")
-        nonfinite = int(np.count_nonzero(~np.isfinite(values)))
-        if nonfinite:
-            raise NonFiniteValue("samples", nonfinite, "Drop or impute them first.")
         return values
 
     def require_widths(self, inputs: int, outputs: int) -> None:
@@ -122,14 +114,6 @@ class Reading:
         if self.features is not None and len(self.features) != inputs:
             raise ShapeMismatch("features", (len(self.features),), f"({inputs},), as the model has")
         self._checked(np.zeros((1, outputs)))
-
-    def _require_features(self, columns: Iterable[Any]) -> None:
-        names = list(columns)
-        # names that are not all strings are none, to scikit-learn too
-        if self.features is not None and all(isinstance(name, str) for name in names):
-            got = tuple(map(str, names))
-            if got != self.features:
-                raise FeatureMismatch(got, self.features)
 
     def predict(self, scores: ArrayLike) -> Any:
         """Labels (samples,), or values (samples,) or (samples, outputs), of scores (samples, outputs). ShapeMismatch.
@@ -174,7 +158,7 @@ class Reading:
 
         A constant `y` gives an R² of 1 where it is met exactly, else 0.
         """
-        got, wanted = self.predict(scores), np.asarray(y)
+        got, wanted = self.predict(scores), labels_of(y, "score")
         if wanted.shape != got.shape:
             raise ShapeMismatch("score", wanted.shape, str(got.shape))
         if self.task == "classification":
@@ -227,16 +211,6 @@ class Reading:
 
 def _names(features: Iterable[str] | None) -> tuple[str, ...] | None:
     return None if features is None else tuple(map(str, features))
-
-
-def _numbers(x: ArrayLike) -> Floats:
-    values = np.asarray(x)
-    if values.dtype == object:  # a DataFrame of mixed columns, a list of Python numbers
-        try:
-            return values.astype(np.float64)
-        except (TypeError, ValueError) as error:
-            raise UnsupportedValue(f"objects ({error})", "numbers") from error
-    return PLAIN.value(values).astype(np.float64)
 
 
 def _modified_huber(scores: Floats) -> Floats:

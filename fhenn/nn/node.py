@@ -87,6 +87,11 @@ class Node(ABC):
         """The node's name in messages."""
         return type(self).__name__
 
+    @property
+    def feature_names(self) -> tuple[str, ...] | None:
+        """What the features of its samples are called, in order, by which tables are matched; None without names."""
+        return None
+
     @final
     def backward(self, gradient: Any) -> Any:
         """The gradient at the input of the last `forward` that has none yet, given the gradient at its output.

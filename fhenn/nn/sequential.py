@@ -61,6 +61,11 @@ class Sequential(Node):
         """What the client applies to the decrypted output."""
         return self._finish
 
+    @property
+    def feature_names(self) -> tuple[str, ...] | None:
+        """What the features are called to the first node."""
+        return self._nodes[0].feature_names
+
     def finished(self, scores: ArrayLike) -> Any:
         """What the client makes of decrypted scores (..., out): them, σ or softmax of them, or the largest's index."""
         return finished(self._finish, scores)

@@ -13,6 +13,7 @@ from typing import Literal
 from fhenn.backends.ckks.context import Context
 from fhenn.backends.ckks.layout import Layout, Vectors, layout_from_json, layout_to_json
 from fhenn.backends.ckks.parameters import Parameters
+from fhenn.columns import require_distinct
 from fhenn.errors import PlanError, WireFormatError
 from fhenn.nn.finish import Finish
 from fhenn.planner.demands import LARGEST_PLAN, require_modest
@@ -65,10 +66,10 @@ class Plan:
     decrypted scores. worst: bound on the same error where all of its parts go one way, but for a probability of 2⁻¹²⁸;
     queries: how many samples' results may be shared (`Client.decrypt`), 0 where that was not asked for. model: the
     fingerprint of the model that it is for (`fingerprint_of`), result: what its answers are; both None in files of
-    before plans had them. witnesses: what
-    the server can return beside the result, one for each activation, if asked for. outputs: what an activation at the
-    end makes of inputs in its domain, None where the end is another node. Sizes in bytes are estimates, a
-    third too small at worst: SEAL's compression is not perfect.
+    before plans had them. feature_names: what the features are called, by which `Client.encrypt` matches the columns of
+    a table; None without names. witnesses: what the server can return beside the result, one for each activation, if
+    asked for. outputs: what an activation at the end makes of inputs in its domain, None where the end is another node.
+    Sizes in bytes are estimates, a third too small at worst: SEAL's compression is not perfect.
 
     The chain was chosen for the weights' ranges, and the stages name them: hand `public()` to clients.
 
@@ -97,6 +98,7 @@ class Plan:
     outputs: tuple[float, float] | None = None
     model: str | None = None
     result: Result | None = None
+    feature_names: tuple[str, ...] | None = None
 
     @cached_property
     def fingerprint(self) -> str:
@@ -239,6 +241,7 @@ class Plan:
 
     def _require_sane(self) -> None:
         """Raise ValueError where fields read from outside contradict one another."""
+        require_distinct(self.feature_names or (), "features")
         numbers = (*self.low, *self.high, self.accuracy, self.error, self.deviation, self.approximation)
         sane = (
             all(map(isfinite, numbers))
@@ -246,6 +249,7 @@ class Plan:
             and all(low <= high for low, high in zip(self.low, self.high, strict=True))
             and all(0 < steps < self.parameters.slots for steps in self.rotations)
             and self.accuracy > 0
+            and (self.feature_names is None or len(self.feature_names) == len(self.low))
             and self.worst > 0
             and (self.model is None or _FINGERPRINT.fullmatch(self.model) is not None)
             and 0 <= self.queries <= MOST_QUERIES

@@ -8,17 +8,18 @@ from dataclasses import dataclass, replace
 from itertools import groupby, islice, product
 from math import ceil, inf, log2
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from fhenn.backends import PLAIN
 from fhenn.backends.ckks.circuits import natural_scale
 from fhenn.backends.ckks.layout import FEATURES, Layout, Vectors
 from fhenn.backends.ckks.matrix import power_of_two
 from fhenn.backends.ckks.parameters import MAX_MODULUS_BITS, Parameters
 from fhenn.backends.ckks.schedule import WIDE, CubicForm
-from fhenn.errors import LevelExhausted, NonFiniteValue, ParameterError, PlanError, ScaleMismatch, ShapeMismatch
+from fhenn.columns import samples, table_of
+from fhenn.errors import LevelExhausted, ParameterError, PlanError, ScaleMismatch, ShapeMismatch
 from fhenn.nn import Activation, Linear, Node, Sequential
 from fhenn.planner.flooding import MOST_QUERIES, flood, flood_bound
 from fhenn.planner.floor import SECURITY_BITS, least_errors
@@ -42,7 +43,7 @@ _ROOMIER = 8
 def plan(
     model: Node,
     *,
-    inputs: ArrayLike,
+    inputs: Any,
     accuracy: float = 1e-3,
     layout: LayoutName = "latency",
     upload: int = 1,
@@ -53,20 +54,22 @@ def plan(
     """The smallest ring at 128-bit security on which `model` reaches an accuracy, and how to use it.
 
     model: a `Sequential` (or a node) of `Linear` and activations, a `Linear` first. inputs: bounds, (2, features) of
-    low and high, or (2,) for all features; or sample data (samples >= 3, features), whose box is taken. accuracy:
-    largest |decrypted - twin| at the output. layout: "latency", whole samples in a ciphertext, or "throughput", a
-    feature per ciphertext and slots samples at once. upload: ciphertexts that the client may send per sample
-    ("latency"). samples: samples that share ciphertexts ("latency"), if they fit. witness: room for what shows that an
-    activation's inputs have left its domain (`Server.predict`), for a hidden layer of degree 8 where the ring has room
-    for that, else 4 or 2; a number is a degree that it must have. queries: samples whose results may be shared
-    (`Client.decrypt`), with the accuracy after that.
+    low and high, or (2,) for all features; or sample data (samples >= 3, features), whose box is taken; an
+    array, or anything with named columns, which name the features where the model does not. accuracy: largest
+    |decrypted - twin| at the output. layout: "latency", whole samples in a ciphertext, or "throughput", a feature per
+    ciphertext and slots samples at once. upload: ciphertexts that the client may send per sample ("latency"). samples:
+    samples that share ciphertexts ("latency"), if they fit. witness: room for what shows that an activation's inputs
+    have left its domain (`Server.predict`), for a hidden layer of degree 8 where the ring has room for that, else 4 or
+    2; a number is a degree that it must have. queries: samples whose results may be shared (`Client.decrypt`), with the
+    accuracy after that.
     Raises PlanError, which says what would do, ShapeMismatch, NonFiniteValue, ParameterError.
 
     >>> print(plan(Linear([[1.0, 2.0]]), inputs=[-1, 1]).parameters.ring_degree)
     4096
     """
     nodes = list(flatten(model))
-    low, high = bounds_of(inputs, nodes)
+    table = table_of(inputs)
+    low, high = bounds_of(inputs if table is None else table, nodes, model.feature_names)
     stages = [stage for node in nodes if isinstance(node, Activation) for stage in node.stages]
     if any(stage.degree == 0 for stage in stages):
         raise PlanError("an activation is constant.", "Leave it out, and add its value to what follows.")
@@ -120,6 +123,7 @@ def plan(
                 outputs=_outputs(nodes[-1]),
                 model=fingerprint_of(model),
                 result=result_of(chosen.walk),
+                feature_names=model.feature_names or (None if table is None else table.names),
             )
     depth = sum(node.cost for node in nodes)
     found = f"the best reaches {best:.1e}" if best < inf else "none holds the depth and the values"
@@ -183,10 +187,13 @@ def result_of(walk_: Walk) -> Result:
     return Result(walk_.stages[-1].features, walk_.end.level, walk_.end.layout)
 
 
-def bounds_of(inputs: ArrayLike, nodes: Sequence[Linear | Activation]) -> tuple[Floats, Floats]:
+def bounds_of(
+    inputs: Any, nodes: Sequence[Linear | Activation], features: Sequence[str] | None = None
+) -> tuple[Floats, Floats]:
     """Low and high of every feature, from bounds or data, for a model that starts with a Linear.
 
-    Raises PlanError, NonFiniteValue, ShapeMismatch, ParameterError.
+    features: their names, by which a table's columns are matched. Raises FeatureMismatch, UnsupportedValue, PlanError,
+    NonFiniteValue, ShapeMismatch, ParameterError.
 
     >>> bounds_of([-1, 1], [Linear([[1.0, 2.0]])])
     (array([-1., -1.]), array([1., 1.]))
@@ -194,10 +201,7 @@ def bounds_of(inputs: ArrayLike, nodes: Sequence[Linear | Activation]) -> tuple[
     if not nodes or not isinstance(nodes[0], Linear):
         raise PlanError("the model does not start with a Linear node.", "Put one first; the identity will do.")
     width = nodes[0].weight.shape[1]
-    values = PLAIN.value(inputs).astype(np.float64)
-    nonfinite = int(np.count_nonzero(~np.isfinite(values)))
-    if nonfinite:
-        raise NonFiniteValue("bounds", nonfinite, "Declare finite bounds.")
+    values = samples(inputs, features, "bounds")
     if values.shape == (2,):
         values = np.repeat(values[:, None], width, axis=1)
     if values.ndim != 2 or values.shape[1] != width or len(values) < 2:

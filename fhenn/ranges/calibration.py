@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import inf, nan
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from fhenn.backends import PLAIN
-from fhenn.errors import NonFiniteValue, ParameterError, ShapeMismatch
+from fhenn.columns import samples
+from fhenn.errors import ParameterError, ShapeMismatch
 from fhenn.nn import Activation, Linear, Node, Sequential
 from fhenn.nn.activation import flip_of
 from fhenn.nn.node import Layer
@@ -20,12 +21,13 @@ from fhenn.ranges.report import QUANTILES, ActivationReport, Calibration, Drift,
 Floats = NDArray[np.float64]
 
 
-def calibrate(model: Node, X: ArrayLike, *, margin: float = 1.25, accuracy: float | None = None) -> Calibration:  # noqa: N803  (scikit-learn's name for samples × features)
+def calibrate(model: Node, X: Any, *, margin: float = 1.25, accuracy: float | None = None) -> Calibration:  # noqa: N803  (scikit-learn's name for samples × features)
     """What `X` does to the activations of `model`, how far its twin is from the exact model, and what would help.
 
-    model: a node or a `Sequential`, of Linear nodes and activations. X: (samples, features), representative of what
-    will be encrypted: nothing is said of other data. It goes through the polynomials that will run, not through the
-    exact activations, from which they drift apart layer by layer; the model is not changed, and its guards are silent.
+    model: a node or a `Sequential`, of Linear nodes and activations. X: (samples, features), an array or anything
+    with named columns, representative of what will be encrypted: nothing is said of other data. It goes through the
+    polynomials that will run, not through the exact activations, from which they drift apart layer by layer; the model
+    is not changed, and its guards are silent.
 
     For each activation it proposes a domain that is `margin` times the largest value seen (the interval of the values
     stretched about its middle, for a function without symmetry), and the least degree that is as accurate there as the
@@ -45,23 +47,20 @@ def calibrate(model: Node, X: ArrayLike, *, margin: float = 1.25, accuracy: floa
     >>> better.nodes[1].domain, calibrate(better, [[-4.0], [-1.0], [1.0], [3.0]]).output.differ
     ((-10.0, 10.0), 0.0)
     """
-    x = _checked(X)
+    snapshot = rebuilt(model, {})
+    x = _checked(X, model.feature_names)
     if not 1 <= margin < inf:
         raise ParameterError(f"margin {margin!r} is out of range.", "Give a number from 1, as 1.25.")
     if accuracy is not None and not 0 < accuracy < inf:
         raise ParameterError(f"accuracy {accuracy!r} is out of range.", "Give a positive number.")
-    snapshot = rebuilt(model, {})
     with np.errstate(all="ignore"):  # what overflows is reported
         return _run(snapshot, x, margin, accuracy)
 
 
-def _checked(data: ArrayLike) -> Floats:
-    x = PLAIN.value(data).astype(np.float64)
+def _checked(data: Any, features: Sequence[str] | None) -> Floats:
+    x = samples(data, features, "calibrate")
     if x.ndim != 2 or 0 in x.shape:
         raise ShapeMismatch("calibrate", x.shape, "(samples, features), not empty")
-    nonfinite = int(np.count_nonzero(~np.isfinite(x)))
-    if nonfinite:
-        raise NonFiniteValue("calibrate", nonfinite, "Drop or impute them first.")
     return x
 
 

@@ -6,13 +6,15 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from math import inf, isfinite, isnan
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from fhenn.approx import Function
 from fhenn.approx.extrema import local_maxima, points
 from fhenn.backends.ckks.parameters import Parameters
+from fhenn.columns import samples
 from fhenn.errors import CertificateInvalid, WireFormatError
 from fhenn.nn import Activation, Linear, Node, Sequential, SignReLU
 from fhenn.planner import Plan, bounds_of, fingerprint_of, flatten, verify
@@ -158,15 +160,15 @@ class Certificate:
         return certificate
 
 
-def certify(model: Node, bounds: ArrayLike, plan: Plan | None = None) -> Certificate:
+def certify(model: Node, bounds: Any, plan: Plan | None = None) -> Certificate:
     """What holds for every input of a model within bounds: ranges, errors, and the margin of a certain decision.
 
     model: a `Sequential` (or a node) of `Linear` and activations, a `Linear` first. bounds: (2, features) of low and
     high, or (2,) for all features; or sample data (samples >= 3, features), whose box is taken, and nothing beyond it
-    is certified. plan: for encrypted inference; ranges are then widened by its noise, and its bound on that counts.
-    An activation that stands for no function is taken for exact. The ranges are sound (`fhenn.ranges.reaches`), and the
-    errors follow from them: a polynomial's largest error where its inputs reach, carried on by the weights' magnitudes
-    and the largest slopes of the exact functions there.
+    is certified; an array, or anything with named columns. plan: for encrypted inference; ranges are then widened by
+    its noise, and its bound on that counts. An activation that stands for no function is taken for exact. The ranges
+    are sound (`fhenn.ranges.reaches`), and the errors follow from them: a polynomial's largest error where its inputs
+    reach, carried on by the weights' magnitudes and the largest slopes of the exact functions there.
     Raises PlanError where a plan does not hold for the model, ShapeMismatch, NonFiniteValue, ParameterError.
 
     >>> import fhenn
@@ -176,7 +178,8 @@ def certify(model: Node, bounds: ArrayLike, plan: Plan | None = None) -> Certifi
     (True, 0.039)
     """
     nodes = list(flatten(model))
-    low, high = bounds_of(bounds, nodes)
+    values = samples(bounds, model.feature_names, "bounds")
+    low, high = bounds_of(values, nodes)
     found = reaches(nodes, low, high)
     added = [0.0] * len(nodes)
     if plan is not None:
@@ -203,7 +206,7 @@ def certify(model: Node, bounds: ArrayLike, plan: Plan | None = None) -> Certifi
         noise=0.0 if plan is None else plan.error,
         finish=model.finish if isinstance(model, Sequential) else None,
         parameters=None if plan is None else plan.parameters,
-        from_data=np.ndim(bounds) == 2 and len(np.asarray(bounds)) > 2,
+        from_data=values.ndim == 2 and len(values) > 2,
     )
 
 

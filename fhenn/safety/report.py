@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-from numpy.typing import ArrayLike
+from typing import Any
 
 from fhenn.nn import Activation, Node
 from fhenn.planner import Plan, Witness, flatten
@@ -48,9 +47,7 @@ class SafetyReport:
         )
 
 
-def safety_report(
-    model: Node, bounds: ArrayLike, data: ArrayLike | None = None, plan: Plan | None = None
-) -> SafetyReport:
+def safety_report(model: Node, bounds: Any, data: Any = None, plan: Plan | None = None) -> SafetyReport:
     """What the four layers of range safety say of a model.
 
     bounds, plan: as for `fhenn.certify`. data: (samples, features), as for `fhenn.calibrate`. Raises what these raise.

@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from fhenn.backends import PLAIN
 from fhenn.backends.ckks import CipherArray, Context, decrypt, decrypt_with_error, encrypt_to_bytes
+from fhenn.columns import samples
 from fhenn.errors import (
     AnswerMismatch,
     BoundsExceeded,
     BudgetUnknown,
-    NonFiniteValue,
     ParameterError,
     PlanError,
     RangeViolation,
@@ -181,19 +180,17 @@ class Client(Uncopied):
             self._evaluation_keys = self._context.evaluation_bytes(self._plan.rotations)
         return self._evaluation_keys
 
-    def encrypt(self, x: ArrayLike) -> bytes:
+    def encrypt(self, x: Any) -> bytes:
         """Samples × features as a message for the server; any number of samples, one sample may be (features,).
 
+        x: an array, or anything with named columns, as a DataFrame, which must be the plan's features, in any order.
         Raises ShapeMismatch for another number of features or no samples, NonFiniteValue, UnsupportedValue, and
         BoundsExceeded where values leave the bounds that were declared to the plan: the server could not see it.
         """
-        values = PLAIN.value(x).astype(np.float64, copy=False)
+        values = samples(x, self._plan.feature_names, "encrypt", one=True)
         values = values[None, :] if values.ndim == 1 else values
         if values.ndim != 2 or values.shape[1] != self._plan.features or len(values) == 0:
             raise ShapeMismatch("encrypt", values.shape, f"(samples, {self._plan.features}), at least one sample")
-        nonfinite = int(np.count_nonzero(~np.isfinite(values)))
-        if nonfinite:
-            raise NonFiniteValue("encrypt", nonfinite, "CKKS cannot encode them: drop or impute them first.")
         self._require_bounds(values)
         require_memory("the ciphertexts of one sample", memory_of_upload(self._plan), self._memory)
         named = {"part": 0, "plan": self._plan.fingerprint}
@@ -224,10 +221,12 @@ class Client(Uncopied):
         low, high = np.array(self._plan.low), np.array(self._plan.high)
         beyond = np.maximum(low - values, values - high)
         if beyond.max() > 0:
-            features, samples = (tuple(map(int, np.flatnonzero(beyond.max(axis=axis) > 0))) for axis in (0, 1))
+            features, strays = (tuple(map(int, np.flatnonzero(beyond.max(axis=axis) > 0))) for axis in (0, 1))
             row, feature = map(int, np.unravel_index(int(beyond.argmax()), beyond.shape))
             largest, bounds = float(values[row, feature]), (float(low[feature]), float(high[feature]))
-            raise BoundsExceeded(features, largest, *bounds, samples, (row, feature))
+            names = self._plan.feature_names or ()
+            called = tuple(names[place] for place in features if names)
+            raise BoundsExceeded(features, largest, *bounds, strays, (row, feature), called)
 
     def decrypt(
         self,

@@ -211,6 +211,28 @@ def test_a_model_without_a_reading(tmp_path):
     assert [line.split(",")[0] for line in text.splitlines()[1:]] == ["0", "1"]
 
 
+def test_the_bounds_name_the_features_of_a_model_without_names(tmp_path):
+    """Then the columns of other tables are matched by these names."""
+    model = fhenn.Sequential([fhenn.Linear([[1.0, 0.0], [0.0, 1.0]])], finish="argmax")
+    at = {name: tmp_path / f"{name}.fhenn" for name in ("model", "plan", "secret", "keys", "up", "up.receipt", "down")}
+    artifacts.write(at["model"], artifacts.model_to_bytes(model))
+    (tmp_path / "data.csv").write_text("a,b\n0.5,0.25\n-1,1\n1,-1\n")
+    (tmp_path / "bounds.csv").write_text("feature,low,high\na,-1,1\nb,-2,2\n")
+    (tmp_path / "other.csv").write_text("b,label,a\n0.25,x,0.5\n1,y,-1\n-1,z,1.5\n")
+    for bounds in (["--bounds-from", tmp_path / "data.csv", "--margin", 0], ["--bounds", tmp_path / "bounds.csv"]):
+        run("plan", at["model"], *bounds, "-o", at["plan"])
+        assert artifacts.plan_from_bytes(artifacts.read(at["plan"])).feature_names == ("a", "b")
+    run("keygen", at["plan"], "--secret", at["secret"], "--keys", at["keys"])
+    encrypt = ["encrypt", tmp_path / "other.csv", "--plan", at["plan"], "--secret", at["secret"], "-o", at["up"]]
+    with pytest.raises(BoundsExceeded) as caught:
+        run(*encrypt)
+    assert (caught.value.names, caught.value.samples) == (("a",), (2,))
+    run(*encrypt, "--clip")
+    run("evaluate", at["up"], "--model", at["model"], "--plan", at["plan"], "--keys", at["keys"], "-o", at["down"])
+    mine = ["--secret", at["secret"], "--receipt", at["up.receipt"], "--plan", at["plan"]]
+    assert [line.split(",")[0] for line in run("decrypt", at["down"], *mine).splitlines()[1:]] == ["0", "1", "0"]
+
+
 @pytest.fixture(scope="module")
 def here(tmp_path_factory):
     """Files of a model whose sample 1 leaves the domain of its activation, within the client's bounds."""

@@ -90,7 +90,7 @@ def test_what_is_asked_wrongly_is_refused(private):
             fhenn.encrypted(model, inputs=X, **arguments)
 
     class Frame:
-        columns = ("p", "q", "s", "r")
+        columns = ("p", "q", "s", "t")
 
         def to_numpy(self):
             return X

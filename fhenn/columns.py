@@ -1,0 +1,486 @@
+"""Samples × features out of whatever holds them: columns by name, cells as numbers, and what is missing as missing.
+
+Every door that takes samples reads them here, so that all know the same tables: DataFrames of pandas and polars,
+tables and record batches of Arrow, whatever speaks the protocols `__arrow_c_stream__`, `__arrow_c_array__` or
+`__dataframe__` (these with the extra `parquet`), record arrays of NumPy, dicts of columns, and lists of named rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from numbers import Real
+from typing import Any
+from unicodedata import normalize
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fhenn.errors import (
+    ExtraMissing,
+    FeatureMismatch,
+    MissingValues,
+    NonFiniteValue,
+    ParameterError,
+    ShapeMismatch,
+    UnsupportedValue,
+    listed,
+)
+from fhenn.missing import is_missing
+
+Floats = NDArray[np.float64]
+Cells = NDArray[Any]
+"""Cells of any type; a masked array where some are missing."""
+
+_KNOWN = (
+    "an array of numbers, a DataFrame of pandas or polars, a table of Arrow, a record array, a dict of columns, "
+    "or what speaks __arrow_c_stream__ or __dataframe__"
+)
+_EXACT = 2**53
+"""Up to here every whole number is a float of its own."""
+
+_ARROW_NUMBERS = frozenset(
+    ["bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float", "double"]
+)
+_KINDS = {"U": "text", "S": "bytes", "T": "text", "M": "dates", "m": "durations", "c": "complex numbers"}
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Columns of equal length. names: of the columns, None where they have none. single: whether it is one named row.
+
+    Raises ParameterError for names that occur twice, or are partly text, ShapeMismatch for columns of other lengths.
+    """
+
+    names: tuple[str, ...] | None
+    columns: tuple[Cells, ...]
+    single: bool = False
+
+    @classmethod
+    def of(cls, labels: Iterable[Any], columns: Iterable[Cells], *, single: bool = False) -> Table:
+        """Of labels of any type: they are names where all are text; numbers say no more than the order."""
+        labels, columns = list(labels), tuple(columns)
+        texts = [str(label) for label in labels if isinstance(label, str)]
+        if 0 < len(texts) < len(labels):
+            number = next(label for label in labels if not isinstance(label, str))
+            raise ParameterError(
+                f"the columns are called {texts[0]!r} and {number!r}, text and something else.",
+                "Give all of them text for a name, as X.columns = X.columns.astype(str) does.",
+            )
+        if any(column.ndim != 1 for column in columns) or len({len(column) for column in columns}) > 1:
+            shapes = ", ".join(str(column.shape) for column in columns[:5])
+            raise ShapeMismatch("columns", columns[-1].shape, f"one number a row and equal lengths, not {shapes}")
+        if texts:
+            require_distinct(texts, "columns")
+        return cls(tuple(texts) or None, columns, single)
+
+
+def require_distinct(names: Iterable[str], what: str) -> None:
+    """Raise ParameterError where two names are one; what: the things that they name."""
+    seen: set[str] = set()
+    for name in names:
+        if canonical(name) in seen:
+            raise ParameterError(f"two {what} are called {name!r}.", "Rename one of them, or leave it out.")
+        seen.add(canonical(name))
+
+
+def canonical(name: str) -> str:
+    """A name as it is compared: in Unicode's form NFC, since one letter can be written in several ways.
+
+    >>> canonical("a" + chr(0x308)) == "ä"
+    True
+    """
+    return normalize("NFC", name)
+
+
+def samples(x: Any, features: Sequence[str] | None = None, operation: str = "samples", *, one: bool = False) -> Floats:
+    """Finite numbers, float64, of a table or an array of any shape.
+
+    x: a table (see `table_of`), or an array-like. features: names of the columns that are wanted, in this order: a
+    table with names must have these and no others, in any order; one without, and an array, is taken as it is.
+    operation: what wants them, for the errors. one: whether a single named row may stand for (features,).
+    Raises FeatureMismatch, MissingValues with the columns and rows, UnsupportedValue for cells that
+    are no numbers or whole numbers that no float holds, ParameterError for a name that occurs twice, ShapeMismatch,
+    ExtraMissing.
+
+    >>> samples({"b": [3.0, 4.0], "a": [1, 2]}, ["a", "b"]).tolist()
+    [[1.0, 3.0], [2.0, 4.0]]
+    """
+    table = table_of(x)
+    if table is None:
+        values = _numbers(_array(x), None)
+        _require_finite(values, None, operation)
+        return values
+    names, columns = table.names, table.columns
+    if features is not None and names is not None:
+        places = _places(names, features)
+        names, columns = tuple(features), tuple(columns[place] for place in places)
+    if table.single and not one:
+        raise ShapeMismatch(operation, (len(columns),), "(samples, features)")
+    labels: Sequence[str | int] = range(len(columns)) if names is None else names
+    rows = len(columns[0]) if columns else 0
+    values = np.empty((rows, len(columns)))
+    for place, (label, column) in enumerate(zip(labels, columns, strict=True)):
+        values[:, place] = _numbers(column, label)
+    _require_finite(values, names, operation)
+    return values[0] if table.single else values
+
+
+def table_of(x: Any) -> Table | None:
+    """The columns of what has some, read once; None for an array, or whatever is to be taken for one.
+
+    Raises ParameterError, ShapeMismatch, ExtraMissing, and UnsupportedValue for a table of an unknown kind.
+
+    >>> table_of(np.array([(1, 2.5)], dtype=[("a", int), ("b", float)])).names, table_of([[1, 2.5]])
+    (('a', 'b'), None)
+    """
+    if isinstance(x, Table):
+        return x
+    if isinstance(x, np.ndarray | np.generic):
+        return _of_records(x) if x.dtype.names else None
+    if type(x).__module__.partition(".")[0] in ("tenseal", "fhenn"):  # ciphertexts
+        return None
+    for has, read in _READERS:
+        if all(hasattr(x, name) for name in has):
+            return read(x)
+    found = _of_rows_with_names(x)
+    return _of_protocol(x) if found is None else found
+
+
+def column_of(y: Any) -> Cells:
+    """An array of whatever holds one value a sample, as labels: masked where values are missing.
+
+    Raises UnsupportedValue.
+
+    >>> column_of(["a", "b"]).tolist()
+    ['a', 'b']
+    """
+    return _array(y)
+
+
+def labels_of(y: Any, operation: str = "labels") -> Cells:
+    """The same with none missing. Raises MissingValues, UnsupportedValue.
+
+    >>> labels_of([1, 2]).tolist()
+    [1, 2]
+    """
+    cells = column_of(y)
+    data = np.ma.getdata(cells)
+    missing = np.ma.getmaskarray(cells).copy()
+    if data.dtype == object:
+        texts = np.fromiter((isinstance(each, str) for each in data.ravel()), bool, data.size)
+        missing |= (~texts & np.fromiter(map(_is_missing, data.ravel()), bool, data.size)).reshape(data.shape)
+    elif data.dtype.kind in "fcMm":
+        missing |= ~np.isfinite(data)
+    if missing.any():
+        rows = np.flatnonzero(missing.reshape(len(missing), -1).any(axis=1)).tolist() if missing.ndim else [0]
+        count = int(missing.sum())
+        where = listed(rows, "sample")
+        raise MissingValues(operation, count, "Label or drop these samples.", ("labels",), (count,), (where,))
+    return data
+
+
+def plain(label: Any) -> Any:
+    """A label as Python has it: NumPy's text and numbers as str, int, float and bool.
+
+    >>> plain(np.str_("a")), plain(np.int64(3)), plain("b")
+    ('a', 3, 'b')
+    """
+    if isinstance(label, np.generic):
+        return label.item()
+    return label
+
+
+def _places(names: Sequence[str], features: Sequence[str]) -> list[int]:
+    found = {canonical(name): place for place, name in enumerate(names)}
+    wanted = [canonical(feature) for feature in features]
+    if set(found) != set(wanted):
+        raise FeatureMismatch(tuple(map(canonical, names)), tuple(wanted))
+    return [found[feature] for feature in wanted]
+
+
+def _of_records(x: Any) -> Table:
+    """A record array, a structured array (masked or not), or one record of it."""
+    for name in x.dtype.names:
+        if x.dtype[name].shape or x.dtype[name].names:
+            raise UnsupportedValue(f"column {name!r}, whose cells have parts of their own", _KNOWN)
+    single = x.ndim == 0
+    if x.ndim > 1:
+        raise ShapeMismatch("records", x.shape, "(samples,), each a record of its features")
+    return Table.of(x.dtype.names, (_column(np.atleast_1d(x[name])) for name in x.dtype.names), single=single)
+
+
+def _of_pandas(x: Any) -> Table:
+    return Table.of(x.columns, (_of_series(x.iloc[:, place]) for place in range(len(x.columns))))
+
+
+def _of_polars(x: Any) -> Table:
+    return Table.of(x.columns, (_of_polars_series(x.get_column(name)) for name in x.columns))
+
+
+def _of_arrow(x: Any) -> Table:
+    return Table.of(x.schema.names, (_of_arrow_column(x.column(place)) for place in range(len(x.schema.names))))
+
+
+def _of_array_with_columns(x: Any) -> Table:
+    values = _array(x.to_numpy())
+    if values.ndim != 2 or values.shape[1] != len(x.columns):
+        raise ShapeMismatch("columns", values.shape, f"(samples, {len(x.columns)}), as there are names")
+    return Table.of(x.columns, values.T)
+
+
+def _of_labelled_array(x: Any) -> Table | None:
+    """An array of xarray, whose second axis may name the features."""
+    values = _array(x.values)
+    if values.ndim != 2 or x.dims[1] not in x.coords:
+        return None
+    return Table.of(np.asarray(x.coords[x.dims[1]].values).tolist(), values.T)
+
+
+_READERS: tuple[tuple[tuple[str, ...], Callable[[Any], Table | None]], ...] = (
+    (("columns", "iloc", "to_numpy"), _of_pandas),
+    (("columns", "get_column", "to_numpy"), _of_polars),
+    (("schema", "column", "column_names"), _of_arrow),
+    (("schema", "column", "num_columns"), _of_arrow),
+    (("columns", "to_numpy"), _of_array_with_columns),
+    (("dims", "coords", "values", "to_numpy"), _of_labelled_array),
+)
+"""What tells a kind of table, and how it is read; no library of tables is imported for it."""
+
+
+def _of_protocol(x: Any) -> Table | None:
+    try:
+        if hasattr(x, "__arrow_c_stream__") and not _is_column(x):
+            return _of_arrow(_pyarrow().table(x))
+        if hasattr(x, "__arrow_c_array__") and not _is_column(x):
+            return _of_arrow(_pyarrow().record_batch(x))
+        if hasattr(x, "__dataframe__"):
+            _pyarrow()
+            from pyarrow.interchange import from_dataframe
+
+            return _of_arrow(from_dataframe(x))
+    except (NotImplementedError, RuntimeError, TypeError, ValueError) as error:  # Arrow's own are ValueError
+        reason = str(error).partition("\n")[0]
+        raise UnsupportedValue(f"a {type(x).__name__}, which gives no columns ({reason})", _KNOWN) from error
+    if hasattr(x, "columns"):
+        raise UnsupportedValue(f"a {type(x).__name__}, whose columns cannot be read by name", _KNOWN)
+    return None
+
+
+def _pyarrow() -> Any:
+    try:
+        import pyarrow
+    except ModuleNotFoundError as error:
+        raise ExtraMissing("parquet", "pyarrow") from error
+    return pyarrow
+
+
+def _of_rows_with_names(x: Any) -> Table | None:
+    """A dict of columns, one sample with names, or a list of those."""
+    if isinstance(x, Mapping):
+        columns = [_column(each) for each in x.values()]
+        if columns and all(column.ndim == 0 for column in columns):
+            return Table.of(x, (column.reshape(1) for column in columns), single=True)
+        return Table.of(x, columns)
+    row = _row(x)
+    if row is not None:
+        return _of_rows([row], single=True)
+    if not isinstance(x, list | tuple) or not x or _row(x[0]) is None:
+        return None
+    rows = list(filter(None, map(_row, x)))
+    if len(rows) < len(x):
+        raise UnsupportedValue("rows of which some have names and some have none", _KNOWN)
+    return _of_rows(rows)
+
+
+def _row(x: Any) -> Mapping[Any, Any] | None:
+    """One sample whose numbers have names: a dict, a named tuple, a record, a Series with text for its index."""
+    if isinstance(x, Mapping):
+        return x
+    if isinstance(x, tuple) and hasattr(x, "_fields"):
+        return dict(zip(x._fields, x, strict=True))
+    if isinstance(x, np.void) and x.dtype.names:
+        return {name: x[name] for name in x.dtype.names}
+    if all(hasattr(x, name) for name in ("index", "iloc", "isna")) and not hasattr(x, "columns"):
+        labels = list(x.index)
+        if labels and all(isinstance(label, str) for label in labels):
+            require_distinct(labels, "columns")
+            return dict(zip(labels, x.iloc, strict=True))
+    return None
+
+
+def _of_rows(rows: Sequence[Mapping[Any, Any]], *, single: bool = False) -> Table:
+    labels = list(rows[0])
+    for place, row in enumerate(rows):
+        if set(row) != set(labels):
+            raise ParameterError(
+                f"row {place} has other names than row 0: {', '.join(map(str, list(row)[:5]))}.",
+                "Give every row the same names.",
+            )
+    return Table.of(labels, (_cells(row[label] for row in rows) for label in labels), single=single)
+
+
+def _cells(values: Iterable[Any]) -> Cells:
+    """Values of any type as a column, each in a cell of its own."""
+    values = list(values)
+    return np.fromiter(values, dtype=object, count=len(values))
+
+
+def _array(x: Any) -> Cells:
+    """An array, masked where the values were."""
+    if hasattr(x, "tocsr") or hasattr(x, "tocoo"):
+        raise UnsupportedValue("a sparse matrix", "a dense array, as of X.toarray()")
+    if isinstance(x, list | tuple) and any(map(_holds_masked, x)):
+        x = _with_none(x)
+    return _column(x)
+
+
+def _holds_masked(x: Any) -> bool:
+    return isinstance(x, np.ma.MaskedArray) or (isinstance(x, list | tuple) and any(map(_holds_masked, x)))
+
+
+def _with_none(x: Any) -> Any:
+    """Nested lists with None for what is masked."""
+    if isinstance(x, np.ma.MaskedArray):
+        return x.tolist()
+    return [_with_none(each) for each in x] if isinstance(x, list | tuple) else x
+
+
+def _column(x: Any) -> Cells:
+    """A column, or an array of any shape, of whatever kind."""
+    if isinstance(x, np.ma.MaskedArray):
+        return x
+    for has, read in _COLUMN_READERS:
+        if all(hasattr(x, name) for name in has):
+            return read(x)
+    try:
+        return np.asarray(x)
+    except (ValueError, TypeError, RuntimeError) as error:  # ragged sequences, tensors that are not for NumPy
+        raise UnsupportedValue(f"{type(x).__name__} ({error})", _KNOWN) from error
+
+
+def _of_series(x: Any) -> Cells:
+    """A Series of pandas: NumPy's types, nullable ones, those of Arrow, categories, sparse columns."""
+    if isinstance(x.dtype, np.dtype):
+        return np.asarray(x.to_numpy())
+    inner = getattr(x.dtype, "numpy_dtype", None)
+    if isinstance(inner, np.dtype) and inner.kind in "biuf":
+        missing = x.isna().to_numpy(dtype=bool)
+        cells = x.to_numpy(dtype=inner, na_value=inner.type(0)) if missing.any() else x.to_numpy(dtype=inner)
+        return np.ma.MaskedArray(cells, mask=missing)
+    return np.asarray(x)
+
+
+def _of_arrow_column(x: Any) -> Cells:
+    if str(x.type) in _ARROW_NUMBERS:
+        if not x.null_count:
+            return np.asarray(x)
+        missing = np.asarray(x.is_null())
+        return np.ma.MaskedArray(np.asarray(x.fill_null(False if str(x.type) == "bool" else 0)), mask=missing)
+    return _cells(x.to_pylist())
+
+
+def _of_polars_series(x: Any) -> Cells:
+    if not x.null_count():
+        cells = np.asarray(x.to_numpy())
+        if cells.dtype.kind in "biuf" and "Decimal" not in str(x.dtype):
+            return cells
+    return _cells(x.to_list())
+
+
+_COLUMN_READERS: tuple[tuple[tuple[str, ...], Callable[[Any], Cells]], ...] = (
+    (("iloc", "isna", "dtype"), _of_series),
+    (("null_count", "is_null", "to_pylist"), _of_arrow_column),
+    (("null_count", "is_null", "to_list"), _of_polars_series),
+)
+"""The same for a column alone: a Series, an array of Arrow."""
+
+
+def _is_column(x: Any) -> bool:
+    return any(all(hasattr(x, name) for name in has) for has, _ in _COLUMN_READERS)
+
+
+def _numbers(cells: Cells, label: str | int | None) -> Floats:
+    """Cells as float64, NaN where one is missing. label: of the column that they are; None for an array of its own."""
+    data, missing = np.ma.getdata(cells), np.ma.getmaskarray(cells)
+    kind = data.dtype.kind
+    if kind == "O":
+        values = np.empty(data.shape)
+        flat = values.reshape(-1)
+        for place, cell in enumerate(data.ravel()):
+            flat[place] = _number(cell, label, np.unravel_index(place, data.shape))
+    elif kind in "biuf":
+        with np.errstate(over="ignore"):  # what is too large becomes infinite, which is refused
+            values = data.astype(np.float64)
+        if kind in "iu" and data.dtype.itemsize > 4:
+            for index in zip(*np.nonzero(np.abs(values) >= _EXACT), strict=True):
+                if not missing[index]:
+                    _number(int(data[index]), label, index)
+    else:
+        what = _KINDS.get(kind, f"cells of dtype {data.dtype}")
+        raise UnsupportedValue(_where(f"{what}{_as(data)}", label, None), "numbers")
+    values[missing] = np.nan
+    return values
+
+
+def _as(data: Cells) -> str:
+    return f", as {_short(plain(data.ravel()[0]))}" if data.size and data.dtype.kind in "UST" else ""
+
+
+def _number(cell: Any, label: str | int | None, index: tuple[Any, ...]) -> float:
+    if isinstance(cell, np.generic):
+        cell = cell.item()
+    if _is_missing(cell):
+        return np.nan
+    if isinstance(cell, np.ndarray) and cell.ndim == 0:
+        cell = cell.item()
+    if not isinstance(cell, Real | Decimal):
+        what = "text" if isinstance(cell, str) else f"a {type(cell).__name__}"
+        raise UnsupportedValue(_where(f"{what}, as {_short(cell)}", label, index), "numbers")
+    try:
+        number = float(cell)
+    except (OverflowError, ValueError):
+        number = np.inf
+    if isinstance(cell, int) and abs(cell) > _EXACT and (np.isinf(number) or int(number) != cell):
+        raise UnsupportedValue(
+            _where(f"the whole number {cell}, beyond 2**53, which no float holds", label, index),
+            "numbers that floats hold: leave such a column out, or give floats where the last digits do not matter",
+        )
+    return number
+
+
+def _is_missing(cell: Any) -> bool:
+    return cell is np.ma.masked or is_missing(cell)
+
+
+def _short(cell: Any) -> str:
+    text = repr(cell)
+    return text if len(text) <= 40 else text[:39] + "…"
+
+
+def _where(what: str, label: str | int | None, index: tuple[Any, ...] | None) -> str:
+    """A cell in words: what it holds, in which column and row."""
+    if label is None and index is not None and len(index) == 2:
+        label, index = int(index[1]), (index[0],)
+    row = f" in row {int(index[0])}" if index else ""
+    return f"{what}{row}" if label is None else f"column {label!r}, which holds {what}{row}"
+
+
+def _require_finite(values: Floats, names: Sequence[str] | None, operation: str) -> None:
+    strays = ~np.isfinite(values)
+    count = int(np.count_nonzero(strays))
+    if not count:
+        return
+    suggestion = "Drop or impute them first."
+    if values.ndim != 2:
+        raise NonFiniteValue(operation, count, suggestion)
+    columns = np.flatnonzero(strays.any(axis=0)).tolist()
+    raise MissingValues(
+        operation,
+        count,
+        suggestion,
+        tuple(f"column {place}" if names is None else names[place] for place in columns),
+        tuple(int(strays[:, place].sum()) for place in columns),
+        tuple(listed(np.flatnonzero(strays[:, place]).tolist(), "row") for place in columns),
+    )
