@@ -65,9 +65,7 @@ def frame(kind: str, meta: dict[str, Any], *body: bytes) -> bytes:
 
 def unframe(kind: str, data: bytes) -> tuple[dict[str, Any], bytes]:
     """The meta data and body of a message of `frame`. Raises WireFormatError where anything does not add up."""
-    data = bytes(data) if isinstance(data, bytearray | memoryview) else data
-    if not isinstance(data, bytes):
-        raise WireFormatError(kind, "it does not start as a fhenn message does")
+    data = _message(kind, data)
     header, text, start = _parsed(kind, data)
     require_kind(kind, data)
     size = len(data) - start
@@ -80,13 +78,23 @@ def unframe(kind: str, data: bytes) -> tuple[dict[str, Any], bytes]:
 
 
 def as_bytes(what: str, data: Any) -> bytes:
-    """The bytes of anything that holds some: bytes, a bytearray, a memoryview, a buffer. Raises UnsupportedValue."""
+    """The bytes of anything that holds some: bytes, a bytearray, a memoryview, an array of uint8.
+
+    A buffer may change, so what is checked and used is a copy. Raises UnsupportedValue for text, and for buffers of
+    larger items, whose bytes nobody meant.
+
+    >>> as_bytes("a message", memoryview(b"note")), as_bytes("a message", bytearray(b"note"))
+    (b'note', b'note')
+    """
     if isinstance(data, bytes):
         return data
     try:
-        return bytes(memoryview(data))
-    except TypeError as error:
-        raise UnsupportedValue(f"a {type(data).__name__} as {what}", "bytes") from error
+        view = memoryview(data)
+    except TypeError:
+        view = None
+    if view is None or view.format not in ("B", "b", "c"):
+        raise UnsupportedValue(f"a {type(data).__name__} as {what}", "bytes")
+    return bytes(view)
 
 
 def require_kind(kind: str, data: bytes, source: str = "", destination: str = "") -> None:
@@ -144,7 +152,7 @@ def header_of(source: bytes | Path) -> Header:
     if isinstance(source, Path):
         with source.open("rb") as file:
             source = file.read(MOST_OF_HEADER)
-    return _parsed("fhenn file", source)[0]
+    return _parsed("fhenn file", _message("fhenn file", source))[0]
 
 
 def kind_of(data: bytes) -> str | None:
@@ -153,6 +161,14 @@ def kind_of(data: bytes) -> str | None:
         return header_of(data).kind
     except WireFormatError:
         return None
+
+
+def _message(what: str, data: Any) -> bytes:
+    """The bytes of a message. Raises WireFormatError where it holds none."""
+    try:
+        return as_bytes(what, data)
+    except UnsupportedValue as error:
+        raise WireFormatError(what, "it does not start as a fhenn message does") from error
 
 
 def _parsed(what: str, data: bytes) -> tuple[Header, str, int]:

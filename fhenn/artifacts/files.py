@@ -13,7 +13,7 @@ from pathlib import Path
 from secrets import token_hex
 
 from fhenn.errors import FileExists, FileMissing, ParameterError
-from fhenn.wire import MOST_OF_HEADER, in_words, kind_of, require_kind, source_of
+from fhenn.wire import MOST_OF_HEADER, as_bytes, in_words, kind_of, require_kind, source_of
 
 _PRIVATE, _PUBLIC = 0o600, 0o666
 _UNFINISHED = (".part", ".gone")
@@ -48,9 +48,9 @@ def write(path: str | Path, data: bytes, private: bool = False, overwrite: bool 
     private: readable by its owner alone from its first byte on (POSIX). overwrite: whether a file of that name may be
     replaced; by default only where the file is not private. A fhenn file takes the place of one of its own kind only:
     an upload written over a secret key, or over the records, would be their end.
-    Raises FileExists, ParameterError, OSError.
+    Raises FileExists, ParameterError, UnsupportedValue, OSError.
     """
-    path = Path(path)
+    path, data = Path(path), as_bytes("the content of a file", data)
     _require_own_kind(path, data)
     overwrite = not private if overwrite is None else overwrite
     if not overwrite:

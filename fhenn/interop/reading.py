@@ -15,6 +15,7 @@ from fhenn.columns import labels_of, plain, require_distinct, samples
 from fhenn.errors import ParameterError, ShapeMismatch, UnsupportedOperation, WireFormatError
 from fhenn.nn.finish import Finish, finished
 from fhenn.strict import built, read_json
+from fhenn.wire import as_bytes
 
 Floats = NDArray[np.float64]
 Task = Literal["regression", "classification"]
@@ -188,6 +189,7 @@ class Reading:
     def from_json(cls, text: str | bytes) -> Reading:
         """The reading of `to_json`. Raises WireFormatError where it is not one."""
         try:
+            text = text if isinstance(text, str) else as_bytes(_KIND, text)
             data = read_json(text)
             if (data.pop("kind"), repr(data.pop("version"))) != (f"fhenn-{_KIND}", repr(_VERSION)):
                 raise ValueError("another kind or version")

@@ -22,6 +22,7 @@ from fhenn.planner.floor import least_errors
 from fhenn.planner.witness import Witness
 from fhenn.strict import built, read_json
 from fhenn.text import printable
+from fhenn.wire import as_bytes
 
 LayoutName = Literal["latency", "throughput"]
 
@@ -223,6 +224,7 @@ class Plan:
         An error below what every model of its shape makes is such a statement (`require_errors`).
         """
         try:
+            text = text if isinstance(text, str) else as_bytes(_KIND, text)
             if len(text) > LARGEST_PLAN:
                 raise ValueError(f"{len(text):,} characters are more than {LARGEST_PLAN:,}")
             data = read_json(text, infinite=True)

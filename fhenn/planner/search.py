@@ -36,10 +36,14 @@ _SCALE_BITS = range(45, 17, -1)
 _SCALE_BITS_TO_SHARE = range(56, 17, -1)
 _SMALLEST_PRIME_BITS, _LARGEST_PRIME_BITS = 18, 60
 _LIFTS = (0.0, 0.6, 1.0)
+_LARGEST_VALUE = 2.0 ** max(MAX_MODULUS_BITS.values())
+"""What no modulus holds, at whatever scale."""
+
 _ROOMIER = 8
 """Bits between the first primes that are tried for a witness."""
 
 
+@np.errstate(all="ignore")  # candidates whose numbers overflow are none
 def plan(
     model: Node,
     *,
@@ -84,6 +88,7 @@ def plan(
     if not isinstance(queries, Integral) or not 0 <= queries <= MOST_QUERIES:
         raise ParameterError(f"queries {queries!r} is none.", "Give a whole number, 0 for results that are kept.")
     path = Path(nodes, low, high)
+    _require_room(path)
     degrees = DEGREES if witness is True else (int(witness),) if witness else ()
     best = inf
     for ring_degree in MAX_MODULUS_BITS:
@@ -135,6 +140,17 @@ def plan(
     )
 
 
+def _require_room(path: Path) -> None:
+    """Raise PlanError at once where values may come to a node that no modulus holds."""
+    for node, x in zip((*path.nodes, None), path.reach, strict=True):
+        if not x.largest < _LARGEST_VALUE:
+            where = "the output" if node is None else f"the input of {node.name}"
+            raise PlanError(
+                f"{where} may reach {x.largest:.3g}, which no ring at 128-bit security holds.{_strays(path)}",
+                "Declare tighter bounds of the inputs, or scale them and the weights.",
+            )
+
+
 def _strays(path: Path) -> str:
     """A sentence on the first activation whose inputs may leave its domain, where its polynomial grows fast."""
     for node, x in zip(path.nodes, path.reach, strict=False):
@@ -149,6 +165,7 @@ def sup_error(node: Activation) -> float:
     return 0.0 if node.function is None else node.sup_error()
 
 
+@np.errstate(all="ignore")
 def verify(plan_: Plan, model: Node) -> None:
     """Raise PlanError where a plan is not for a model: other nodes, or other weights.
 
@@ -172,7 +189,7 @@ def verify(plan_: Plan, model: Node) -> None:
         now = walk(path, plan_.layout, plan_.parameters)
     except (ScaleMismatch, LevelExhausted) as cause:
         raise PlanError("the model's values no longer fit the plan's parameters.", "Plan again.") from cause
-    if now.bound > plan_.accuracy or not now.holds:
+    if not (now.bound <= plan_.accuracy and now.holds):
         raise PlanError("the plan does not hold for the model's weights.", "Plan again.")
     if plan_.result is not None and plan_.result != result_of(now):
         raise PlanError("its result is that of another model.", "Plan again for this model.")
@@ -271,9 +288,9 @@ def _tried(path: Path, packing: Layout, parameters: Parameters, queries: int) ->
         found = walk(path, packing, parameters)
     except (ScaleMismatch, LevelExhausted):
         return None
-    if not found.holds:
+    if not (found.holds and found.bound < inf):
         return None
-    error = found.bound
+    error = max(found.bound, _least_errors(path, packing, parameters)[0])
     if queries:
         outputs = path.reach[-1].low.size
         error += flood_bound(flood(_worst(path, packing, parameters), outputs, queries), outputs)

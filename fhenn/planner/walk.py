@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import ceil, inf, sqrt
+from math import ceil, inf, prod, sqrt
 from typing import cast
 
 import numpy as np
@@ -180,7 +180,7 @@ def _linear(
         raise LevelExhausted(node.name, 1, level, "")
     if rescaled and plain_scale < LEAST_PLAIN_SCALE:
         raise ScaleMismatch(scale, int(model.primes[level]), "")
-    room, room_below = (float(np.prod(model.primes[: at + 1])) for at in (level, below))
+    room, room_below = (prod(model.primes[: at + 1]) for at in (level, below))
     # the bias must fit as a plaintext: it can be far larger than the sum that it completes
     if 4 * result * np.abs(node.bias).max() > room_below:
         raise ScaleMismatch(result, int(model.primes[0]), "")
@@ -224,7 +224,7 @@ def _activation(model: NoiseModel, node: Activation, place: Place, interval: Int
     if level < 1:
         raise LevelExhausted(node.name, node.cost, start.level, "")
     scale = place.scale * start.scale / model.primes[level]
-    if 4 * scale > float(np.prod(model.primes[:level])) or model.ring_degree / scale > LARGEST_NOISE:
+    if 4 * scale > prod(model.primes[:level]) or model.ring_degree / scale > LARGEST_NOISE:
         raise ScaleMismatch(scale, int(model.primes[level]), "")
     # the last value and the input err together
     both = Noise(
@@ -235,7 +235,7 @@ def _activation(model: NoiseModel, node: Activation, place: Place, interval: Int
     switched = model.key_switch(level) * (1 / place.scale / start.scale)
     noise = both + switched + Noise(model.rounding / scale, 0.0)
     after = replace(place, level=level - 1, scale=scale, noise=noise)
-    return after, min(headroom, float(np.prod(model.primes[:level])) / 2 / scale / max(y.largest, 1.0))
+    return after, min(headroom, prod(model.primes[:level]) / 2 / scale / max(y.largest, 1.0))
 
 
 def _polynomial(model: NoiseModel, polynomial: Polynomial, place: Place, interval: Interval) -> tuple[Place, float]:
@@ -254,7 +254,7 @@ def _polynomial(model: NoiseModel, polynomial: Polynomial, place: Place, interva
             raise LevelExhausted(f"a polynomial of degree {polynomial.degree}", polynomial.depth, level, "")
         ahead = outlook(polynomial, scale, model, level, interval, place.noise.norm)
         noise, result = ahead.noise, ahead.scale
-        headroom = radius_within(polynomial, float(np.prod(model.primes[: after + 1])) / 2 / result)
+        headroom = radius_within(polynomial, prod(model.primes[: after + 1]) / 2 / result)
     return replace(place, level=after, scale=result, noise=place.noise * slope + noise), headroom
 
 

@@ -55,6 +55,7 @@ class Reach:
         return Reach(self.low - by, self.high + by)
 
 
+@np.errstate(all="ignore")  # what overflows is unbounded, and said so
 def reaches(nodes: Sequence[Linear | Activation], low: Floats, high: Floats) -> tuple[Reach, ...]:
     """What comes to each node, and out of the last one, for inputs with low <= x <= high.
 
@@ -76,7 +77,9 @@ def reaches(nodes: Sequence[Linear | Activation], low: Floats, high: Floats) -> 
             image = _through_stages(node, found[-1])
             shape = _Zonotope.of(image)
         narrow = shape.reach
-        found.append(Reach(np.maximum(image.low, narrow.low), np.minimum(image.high, narrow.high)))
+        low, high = np.maximum(image.low, narrow.low), np.minimum(image.high, narrow.high)
+        # inf - inf says nothing
+        found.append(Reach(np.where(np.isnan(low), -np.inf, low), np.where(np.isnan(high), np.inf, high)))
     return tuple(found)
 
 

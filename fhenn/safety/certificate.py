@@ -23,6 +23,7 @@ from fhenn.ranges import Reach, reaches
 from fhenn.ranges.reach import derivative_of, largest_on
 from fhenn.strict import built, read_json
 from fhenn.text import printable
+from fhenn.wire import as_bytes
 
 Floats = NDArray[np.float64]
 Interval = tuple[float, float]
@@ -145,6 +146,7 @@ class Certificate:
     def from_json(cls, text: str | bytes) -> Certificate:
         """The certificate of `to_json`. Raises WireFormatError where it is not one."""
         try:
+            text = text if isinstance(text, str) else as_bytes(_KIND, text)
             data = read_json(text, infinite=True)
             if (data.pop("kind"), repr(data.pop("version"))) != (f"fhenn-{_KIND}", repr(_VERSION)):
                 raise ValueError("another kind or version")
@@ -160,6 +162,7 @@ class Certificate:
         return certificate
 
 
+@np.errstate(all="ignore")  # what overflows is unbounded, and said so
 def certify(model: Node, bounds: Any, plan: Plan | None = None) -> Certificate:
     """What holds for every input of a model within bounds: ranges, errors, and the margin of a certain decision.
 
@@ -255,6 +258,7 @@ def _divergence(nodes: Sequence[Linear | Activation], held: Sequence[Reach], err
             largest = float(apart.max())
             carried = _slope(node, held[place], largest) * apart if largest else apart
             apart = carried + errors[place]
+        apart = np.where(np.isnan(apart), np.inf, apart)
     return float(apart.max())
 
 

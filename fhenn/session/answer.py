@@ -8,7 +8,7 @@ from typing import Any, Self
 from fhenn.errors import AnswerMismatch, WireFormatError
 from fhenn.session.receipt import is_digest, is_fingerprint
 from fhenn.strict import built
-from fhenn.wire import frame, header_of, kind_of, unframe
+from fhenn.wire import as_bytes, frame, header_of, kind_of, unframe
 
 _KIND = "answer"
 
@@ -64,6 +64,7 @@ class Answer:
 
         Raises WireFormatError, AnswerMismatch for an upload.
         """
+        data = as_bytes("answer", data)
         if kind_of(data) == "ciphertexts":
             if "upload" in header_of(data).meta:
                 raise AnswerMismatch("kind", "an answer", "an upload", "Take what the server made of it.")

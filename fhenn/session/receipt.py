@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from fhenn.errors import AnswerMismatch, WireFormatError
 from fhenn.strict import built, read_json
-from fhenn.wire import frame, header_of, require_kind, unframe
+from fhenn.wire import as_bytes, frame, header_of, require_kind, unframe
 
 _KIND = "receipt"
 _DIGEST = re.compile("[0-9a-f]{64}", re.ASCII)
@@ -87,6 +87,7 @@ class Receipt:
     @classmethod
     def of(cls, *uploads: bytes) -> Receipt:
         """The receipt of the parts of one upload, in their order. Raises WireFormatError where they are not."""
+        uploads = tuple(as_bytes("upload", data) for data in uploads)
         headers = [UploadHeader.of(data) for data in uploads]
         plans = {header.plan for header in headers}
         if len(plans) != 1 or [header.part for header in headers] != list(range(len(headers))):

@@ -13,6 +13,7 @@ from fhenn.safety import Certificate, observe
 from fhenn.session.answer import Answer, Binding
 from fhenn.session.receipt import UploadHeader, digest_of
 from fhenn.steps import told
+from fhenn.wire import as_bytes
 
 
 class Server:
@@ -75,6 +76,7 @@ class Server:
         False leaves them out: nobody sees then that a value left its range.
         Raises WireFormatError, ContextMismatch, ShapeMismatch, PlanError.
         """
+        upload = as_bytes("upload", upload)
         header = UploadHeader.of(upload)
         with told(self._progress, "read"):
             x = CipherArray.from_bytes(self._context, upload)  # whose digest covers the header

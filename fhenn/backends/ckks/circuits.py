@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from math import log2
+from math import log2, prod
 from typing import Generic, Protocol, TypeVar, cast
 
 import numpy as np
@@ -207,7 +207,7 @@ def natural_scale(polynomial: Polynomial, scale: float, primes: tuple[float, ...
 
 def modulus(on: Arithmetic[V], level: int) -> float:
     """The product of the primes under a value at a level."""
-    return float(np.prod([float(prime) for prime in on.primes[: level + 1]]))
+    return prod(float(prime) for prime in on.primes[: level + 1])
 
 
 def multiplied(on: Arithmetic[V], x: V, y: V) -> V:
