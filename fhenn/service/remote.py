@@ -37,6 +37,8 @@ from fhenn.wire import as_bytes, header_of, require_kind
 _PROBLEM = "urn:fhenn:problem:"
 _AGAIN = frozenset({408, 425, 429, 502, 503})
 """Statuses after which the same request may do better."""
+_TOMORROW = "quota"
+"""The kind of problem that is over at midnight: nobody waits for that."""
 _LONGEST_PAUSE = 20.0
 _PIECE = 1 << 20
 
@@ -354,7 +356,8 @@ class RemoteServer(Uncopied):
                 failure: Exception = ServiceUnreachable(self._url, attempt, error.reason)
                 failure.__cause__ = error
             except _Answered as error:
-                failure, last, wait = error.error, error.error.status not in again, error.wait
+                failure, wait = error.error, error.wait
+                last = error.error.status not in again or error.error.kind == _TOMORROW
             pause = self._pause(attempt, wait)
             if last or attempt >= self._attempts or monotonic() + pause >= until:
                 raise failure

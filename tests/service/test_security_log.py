@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import time
 
 import httpx
 import numpy as np
@@ -12,7 +13,7 @@ from service_harness import PLAN, Running, right, samples, stored, wait_for
 
 import fhenn
 from fhenn.cli import cli
-from fhenn.errors import ParameterError
+from fhenn.errors import ParameterError, ServiceError
 from fhenn.service.clock import Clock
 from fhenn.service.problems import Problem
 from fhenn.service.quota import Quotas, samples_in
@@ -132,6 +133,10 @@ def test_samples_a_day_are_counted_over_a_restart(tmp_path):
                 assert (refused.status_code, refused.json()["type"]) == (429, "urn:fhenn:problem:quota")
                 assert "5 of the 4101" in refused.json()["detail"]
                 assert 0 < int(refused.headers["retry-after"]) <= 24 * 3600
+            start = time.monotonic()
+            with pytest.raises(ServiceError, match="429, quota"):
+                remote.predict(message)
+            assert time.monotonic() - start < 5  # tomorrow is not waited for
 
 
 def test_a_count_is_of_a_day_and_no_clock_that_is_set_back_forgets_it(tmp_path):
