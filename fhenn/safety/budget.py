@@ -107,6 +107,7 @@ class BudgetFile(Uncopied):
     >>> budget.take(3, 4)
     >>> BudgetFile(budget.path, "0123456789abcdef").spent
     0.75
+    >>> folder.cleanup()
     """
 
     _instead = "Open it anew by its path and key."
