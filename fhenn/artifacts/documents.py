@@ -8,7 +8,7 @@ from fhenn.errors import WireFormatError
 from fhenn.interop import ImportedModel, Reading
 from fhenn.nn import Node
 from fhenn.planner import Plan, fingerprint_of
-from fhenn.planner.demands import LARGEST_PLAN
+from fhenn.planner.demands import require_short
 from fhenn.safety import Certificate
 from fhenn.strict import read_json
 from fhenn.wire import frame, unframe
@@ -44,14 +44,13 @@ def _parts(data: bytes) -> tuple[str, str | None]:
     """The JSON of the plan and of the reading. Raises WireFormatError."""
     try:
         body = unframe("plan", data)[1]
-        if len(body) > LARGEST_PLAN:
-            raise WireFormatError("plan", f"its {len(body):,} bytes are more than {LARGEST_PLAN:,}")
+        require_short(body)
         parts = read_json(body)
         plan, reading = parts.pop("plan"), parts.pop("reading")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         if isinstance(error, WireFormatError):
             raise
-        raise WireFormatError("plan", "it is not readable") from error
+        raise WireFormatError("plan", f"it is not readable ({error})") from error
     if parts or not isinstance(plan, str) or not isinstance(reading, str | None):
         raise WireFormatError("plan", "it is not readable")
     return plan, reading

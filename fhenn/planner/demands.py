@@ -28,6 +28,9 @@ _MOST_NODES = 256
 
 _LONGEST_NAME = 512
 
+_MOST_CONTAINERS, _MOST_PARTS = 1 << 18, 1 << 20
+"""Brackets and commas, those in names too: what parsing takes in time and memory grows with them."""
+
 _CONTEXT_KEYS = 6.5
 """Making a context, and the relinearisation keys, takes as much memory as that many keys for a rotation (measured)."""
 
@@ -41,6 +44,15 @@ _BYTES_PER_SLOT = 20
 _LINEAR = re.compile(r"Linear[0-9]{1,9}x([0-9]{1,9})", re.ASCII)
 _LARGEST_HEADER, _LARGEST_FRAME = 512, 1 << 17
 """Of a ciphertext, and of a message of several."""
+
+
+def require_short(text: str | bytes) -> None:
+    """Raise ValueError where a plan as JSON is longer, or made of more parts, than any; before it is parsed."""
+    if len(text) > LARGEST_PLAN:
+        raise ValueError(f"its {len(text):,} bytes are more than {LARGEST_PLAN:,}")
+    raw = text.encode(errors="replace") if isinstance(text, str) else text
+    if raw.count(b"[") + raw.count(b"{") > _MOST_CONTAINERS or raw.count(b",") > _MOST_PARTS:
+        raise ValueError("it is made of more parts than any plan")
 
 
 def require_modest(plan: Plan) -> None:

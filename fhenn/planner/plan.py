@@ -16,7 +16,7 @@ from fhenn.backends.ckks.parameters import Parameters
 from fhenn.columns import require_distinct
 from fhenn.errors import PlanError, WireFormatError
 from fhenn.nn.finish import Finish
-from fhenn.planner.demands import LARGEST_PLAN, require_modest
+from fhenn.planner.demands import require_modest, require_short
 from fhenn.planner.flooding import MOST_QUERIES
 from fhenn.planner.floor import least_errors
 from fhenn.planner.witness import Witness
@@ -225,8 +225,7 @@ class Plan:
         """
         try:
             text = text if isinstance(text, str) else as_bytes(_KIND, text)
-            if len(text) > LARGEST_PLAN:
-                raise ValueError(f"{len(text):,} characters are more than {LARGEST_PLAN:,}")
+            require_short(text)
             data = read_json(text, infinite=True)
             if (data.pop("kind"), repr(data.pop("version"))) != (f"fhenn-{_KIND}", repr(_VERSION)):
                 raise ValueError("another kind or version")

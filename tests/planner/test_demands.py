@@ -90,6 +90,17 @@ def test_absurd_plans_are_refused_before_anything_is_made(name):
     assert len(str(caught.value)) < 1000
 
 
+@pytest.mark.parametrize("piece", [b"[],", b"{},", b"1.5,"])
+def test_what_is_slow_to_parse_is_not_parsed(piece, monkeypatch):
+    monkeypatch.setattr("fhenn.artifacts.documents.read_json", None)  # reached, it is called
+    monkeypatch.setattr(sys.modules["fhenn.planner.plan"], "read_json", None)
+    text = b"[" + piece * (6_000_000 // len(piece)) + b"1]"
+    with pytest.raises(WireFormatError, match="more parts"):
+        plan_from_bytes(frame("plan", {}, text))
+    with pytest.raises(WireFormatError, match="more parts"):
+        fhenn.Plan.from_json(text)
+
+
 def test_a_message_larger_than_any_plan_is_not_parsed():
     body = json.dumps({"plan": PLAN.to_json(), "reading": " " * (8 << 20)}).encode()
     for reader in (plan_from_bytes, reading_from_bytes):
