@@ -275,3 +275,18 @@ def test_500_attacks():
     largest = max(outcome.megabytes for outcome in outcomes)
     print(json.dumps({"cases": len(tried), "seconds": slowest, "megabytes": largest, "errors": counts}))  # noqa: T201
     assert bad == []
+
+
+@pytest.mark.parametrize("start", [b"HTTP/1.1 200 OK\r\nX: ", head(1000)], ids=["head", "body"])
+def test_the_deadline_cuts_a_drip_off(monkeypatch, start):
+    """The client hangs up while the service still drips: it did not wait for the end."""
+    monkeypatch.setattr("fhenn.service.remote._DOCUMENT_SECONDS", 0.5)
+    served_out = []
+
+    def act(peer, _):
+        endlessly(start, b"y", 0.05, 4.0)(peer, b"")
+        served_out.append(True)
+
+    with Hostile(Attack("drip", "models", act)) as service, pytest.raises(ServiceUnreachable, match="not there"):
+        fhenn.RemoteServer(service.url, "token")
+    assert served_out == []
