@@ -43,7 +43,6 @@ PLAN = fhenn.plan(MODEL, inputs=[-1, 1], accuracy=0.1, witness=True).public()
         (network(3, 40, 3), {"witness": True}),
         (network(1, 1), {}),
     ],
-    ids=str,
 )
 def test_plans_of_ours_are_modest(model, wishes):
     plan = fhenn.plan(model, inputs=[-1, 1], accuracy=0.1, **wishes)

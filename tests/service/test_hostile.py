@@ -144,7 +144,9 @@ def test_a_proxy_in_the_clear_is_not_taken(monkeypatch):
 def test_a_pause_that_cannot_be_is_none(monkeypatch, asked):
     pauses = []
     monkeypatch.setattr("fhenn.service.remote.sleep", pauses.append)
-    act = say(b"{}", f"Retry-After: {asked}".encode("latin-1").decode("latin-1"), status="503 Busy")
+    act = say(
+        b"{}", f"Retry-After: {asked}".encode("latin-1").decode("latin-1"), "Connection: close", status="503 Busy"
+    )
     with Hostile(Attack("busy", "models", act)) as service, pytest.raises(ServiceError, match="503"):
         fhenn.RemoteServer(service.url, "token", attempts=3)
     assert len(pauses) == 2 and max(pauses) < 1
@@ -154,7 +156,7 @@ def test_a_pause_is_taken_as_asked_up_to_a_bound(monkeypatch):
     pauses = []
     monkeypatch.setattr("fhenn.service.remote.sleep", pauses.append)
     for asked, least, most in ((3, 3.0, 4.0), (86400, 20.0, 20.0)):
-        act = say(b"{}", f"Retry-After: {asked}", status="503 Busy")
+        act = say(b"{}", f"Retry-After: {asked}", "Connection: close", status="503 Busy")
         with Hostile(Attack("busy", "models", act)) as service, pytest.raises(ServiceError, match="503"):
             fhenn.RemoteServer(service.url, "token", attempts=2)
         assert least <= pauses.pop() <= most
