@@ -2,6 +2,7 @@
 
 import csv
 import io
+import struct
 import unicodedata
 from decimal import Decimal
 
@@ -505,3 +506,46 @@ class TestCommands:
 def test_names_are_compared_in_nfc_to_those_of_a_model():
     table = Table(("\u00e9",), (("1",),))
     assert table.numbers([unicodedata.normalize("NFD", "\u00e9")]).tolist() == [[1.0]]
+
+
+def npy(header, body=b""):
+    """An NPY file of format 1.0 with a header of one's own."""
+    text = header.encode("latin-1")
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + body
+
+
+def described(shape, descr="'<f8'"):
+    return f"{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}, }}"
+
+
+ODD_NPY = {
+    "nothing": b"",
+    "an archive": b"PK\x03\x04" + bytes(50),
+    "a version that there is not": b"\x93NUMPY\x09\x00\x10\x00",
+    "a header beyond the end": b"\x93NUMPY\x03\x00\xff\xff\xff\xff",
+    "half a header": npy("{'descr': '<f8', 'shape': (2,"),
+    "deep nesting": npy("(" * 9000),
+    "a null": npy(described("(2, 2)", "'\0'")),
+    "terabytes": npy(described("(1000000000000, 1000)")),
+    "more than there is": npy(described("(2, 2)"), bytes(8)),
+    "an overflow": npy(described("(4294967296, 4294967296)"), bytes(8)),
+    "a negative size": npy(described("(-1, 2)"), bytes(64)),
+    "a truth for a size": npy(described("(True, 2)"), bytes(16)),
+    "a number without end": npy(described(f"({'9' * 5000}, 2)")),
+    "code": npy(described("(2, 2)", "[('a', '<f8')] * 3")),
+    "objects": npy(described("(2, 2)", "'|O'"), bytes(64)),
+    "fields": npy(described("(2, 2)", "[('a', '<f8')]"), bytes(64)),
+}
+
+
+@pytest.mark.parametrize("name", ODD_NPY)
+def test_odd_arrays_are_refused(name, tmp_path):
+    path = tmp_path / "t.npy"
+    path.write_bytes(ODD_NPY[name])
+    with pytest.raises(ParameterError, match=r"NPY|samples × features"):
+        read_table(path)
+
+
+def test_an_array_of_one_axis_is_one_sample(tmp_path):
+    (tmp_path / "t.npy").write_bytes(npy(described("(3,)"), np.arange(3.0).tobytes()))
+    assert read_table(tmp_path / "t.npy").numbers().tolist() == [[0.0, 1.0, 2.0]]

@@ -74,9 +74,9 @@ def test_large_keys_leave_no_large_workers(tmp_path, limit):
             seen.append(max(map(resident, running.workers()), default=0))
             # past the limit, the next worker is on its way: it is there before this one goes
             wait_for(lambda: max(map(resident, running.workers()), default=0) <= limit, 30)
-        size = len(clients[0].evaluation_keys())
+        size = len(clients[0].evaluation_keys()) / 1e6
         print(
-            f"\nkeys of {size / 1e6:.0f} MB, 4 clients: worker {max(seen) / 1e6:.0f} MB at most, limit {limit / 1e6:.0f}, "
+            f"\nkeys of {size:.0f} MB, 4 clients: worker {max(seen) / 1e6:.0f} MB at most, limit {limit / 1e6:.0f}, "
             f"{running.metric('fhenn_workers_recycled_total'):.0f} replaced"
         )
         for remote in remotes:

@@ -6,8 +6,10 @@ import csv
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
+from numpy.lib.format import MAGIC_PREFIX
 
 from fhenn import artifacts
 from fhenn.cli.tables.delimited import CsvFormat, read_csv
@@ -15,6 +17,9 @@ from fhenn.cli.tables.formulas import quoted
 from fhenn.cli.tables.parquet import read_parquet, write_parquet
 from fhenn.cli.tables.table import Table
 from fhenn.errors import ParameterError
+
+_NPY_FAULTS = (ValueError, EOFError, TypeError, SyntaxError, TokenError, MemoryError, OverflowError, RecursionError)
+"""What NumPy's parser of headers raises on crafted ones; it reads them as Python literals."""
 
 _ENDINGS = (".csv", ".npy", ".parquet")
 _AS_IT_LOOKS = CsvFormat()
@@ -81,13 +86,19 @@ def _names(table: Table) -> tuple[str, ...]:
 
 
 def _read_npy(path: Path) -> Table:
+    fault = ParameterError(f"{path} is not readable as NPY.", "Save an array of numbers: numpy.save(path, array).")
+    with path.open("rb") as file:
+        if file.read(len(MAGIC_PREFIX)) != MAGIC_PREFIX:  # np.load would take an archive for one too
+            raise fault
     try:
-        values = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise ParameterError(f"{path} is not readable as NPY ({error}).", "Save an array of numbers.") from error
+        # mapped: a header that claims more than the file holds takes no memory
+        with np.errstate(over="ignore"):
+            values = np.load(path, mmap_mode="r", allow_pickle=False)
+    except _NPY_FAULTS as error:
+        raise fault from error
     if not isinstance(values, np.ndarray) or values.dtype.kind not in "biuf" or values.ndim not in (1, 2):
         raise ParameterError(f"{path} holds no samples × features.", "Save an array of numbers with two axes.")
     values = np.atleast_2d(values)
     if 0 in values.shape:
         raise ParameterError(f"{path} has no rows.", "Give at least one sample.")
-    return Table(None, tuple(values.T), str(path))
+    return Table(None, tuple(np.array(values.T)), str(path))
