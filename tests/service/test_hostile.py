@@ -258,7 +258,7 @@ def cases(count: int) -> list[Attack]:
     return list(islice(chain.from_iterable(rounds), count))
 
 
-@pytest.mark.thorough
+@pytest.mark.soak
 def test_500_attacks():
     """Every one is met by a typed error, below 500 MB and a minute. Twelve at a time: most of them wait."""
     tried = cases(500)
