@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from numbers import Integral
 from pathlib import Path
+from threading import Lock
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
@@ -83,7 +84,7 @@ class Client(Uncopied):
         self._progress = progress
         self._memory = memory
         require_memory("the keys", memory_of_keys(plan), memory)
-        self._sent = dict[str, tuple[int, int]]()
+        self._sent, self._sending = dict[str, tuple[int, int]](), Lock()
         progress("keys", 0, 1)
         self._context = Context.generate(plan.parameters)
         self._evaluation_keys: bytes | None = self._context.evaluation_bytes(plan.rotations)
@@ -118,7 +119,7 @@ class Client(Uncopied):
         client._budget = UnknownBudget(spent) if budget is None else BudgetFile(budget, context.fingerprint, spent)
         client._progress, client._context, client._evaluation_keys = progress, context, None
         client._memory = memory
-        client._sent = {}
+        client._sent, client._sending = {}, Lock()
         return client
 
     def secret_bytes(self, passphrase: str | None = None) -> bytes:
@@ -204,9 +205,10 @@ class Client(Uncopied):
 
     def _remember(self, message: bytes, samples: int) -> None:
         """Keep what tells an answer to an upload from others, of the latest uploads."""
-        self._sent[digest_of(message)] = (0, samples)
-        while len(self._sent) > _MOST_SENT:
-            del self._sent[next(iter(self._sent))]
+        with self._sending:
+            self._sent[digest_of(message)] = (0, samples)
+            while len(self._sent) > _MOST_SENT:
+                del self._sent[next(iter(self._sent))]
 
     def _filled(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """With spare samples, at the middle of the bounds, so that the last ciphertexts hold nothing outside them.

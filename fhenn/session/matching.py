@@ -41,14 +41,15 @@ def require_named(
         if receipt.plan not in (None, plan.fingerprint):
             raise AnswerMismatch("receipt's plan", plan.fingerprint, str(receipt.plan), "Take this upload's receipt.")
         return receipt.require(binding.part, binding.upload).samples
-    if binding.upload not in sent:
+    known = sent.get(binding.upload)
+    if known is None:
         raise AnswerMismatch(
             "upload",
             "one that this client made",
             binding.upload[:12],
             "Hand over the receipt of the upload, or encrypt again.",
         )
-    part, samples = sent[binding.upload]
+    part, samples = known
     if part != binding.part:
         raise AnswerMismatch("part", str(part), str(binding.part), _AGAIN)
     return samples

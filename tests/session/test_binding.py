@@ -1,5 +1,7 @@
 """An answer is taken for what it is the answer to, and for nothing else."""
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -279,3 +281,22 @@ def test_a_client_remembers_a_bounded_number_of_uploads(monkeypatch):
     with pytest.raises(AnswerMismatch, match="receipt"):
         pair.client.decrypt(pair.answer)
     assert len(pair.client.decrypt(pair.answer, receipt=Receipt.of(pair.upload))) == 2
+
+
+def test_threads_that_encrypt_more_than_a_client_remembers(pair, monkeypatch):
+    client = fhenn.Client.from_secret_bytes(pair.plan, pair.client.secret_bytes())
+    monkeypatch.setattr("fhenn.session.client._MOST_SENT", 2)
+    monkeypatch.setattr("fhenn.session.client.digest_of", bytes.hex)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+
+    def remember(thread):
+        for place in range(2000):
+            client._remember(bytes([thread, place // 256, place % 256]), 1)
+
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(remember, range(8)))
+    finally:
+        sys.setswitchinterval(interval)
+    assert len(client._sent) == 2
