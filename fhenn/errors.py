@@ -288,11 +288,16 @@ class MissingValues(NonFiniteValue):
     counts: tuple[int, ...]
     places: tuple[str, ...]
 
-    def _message(self) -> str:
+    @property
+    def listed(self) -> str:
+        """What is missing and where, without the operation and the way out."""
         each = list(zip(self.columns, self.counts, self.places, strict=True))
         shown = ", ".join(f"{name} ({count}: {where})" for name, count, where in each[:_MOST_COLUMNS])
         more = f", and {len(self.columns) - _MOST_COLUMNS} columns more" * (len(self.columns) > _MOST_COLUMNS)
-        return f"{self.operation}: values are missing or infinite in {shown}{more}. {self.suggestion}"
+        return f"values are missing or infinite in {shown}{more}"
+
+    def _message(self) -> str:
+        return f"{self.operation}: {self.listed}. {self.suggestion}"
 
 
 @dataclass(eq=False)

@@ -11,7 +11,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from fhenn.cli.show import FILE, note
+from fhenn.cli.show import FILE, count_of, note
 from fhenn.cli.tables import CsvFormat, read_table
 from fhenn.columns import Table
 from fhenn.errors import ParameterError
@@ -57,7 +57,7 @@ def _read(
     table = read_table(data, form, features)
     values = table.numbers(features)
     names = "" if table.names else ", no names of columns"
-    note(as_json, f"read {data}: {len(values)} samples of {values.shape[1]} features{names}")
+    note(as_json, f"read {data}: {count_of(len(values), 'sample')} of {count_of(values.shape[1], 'feature')}{names}")
     return values, table.names if features is None or table.names is None else features
 
 

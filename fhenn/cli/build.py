@@ -13,7 +13,7 @@ import fhenn
 from fhenn import artifacts
 from fhenn.cli.bounds import bounds_options, chosen_bounds, features_of, named_samples_of
 from fhenn.cli.nodes import FITTED
-from fhenn.cli.show import FILE, as_json_option, note, output_option, progress, tell
+from fhenn.cli.show import FILE, as_json_option, count_of, note, output_option, progress, tell
 from fhenn.cli.tables import CsvFormat, csv_options, read_table
 from fhenn.errors import DataWarning, ParameterError
 from fhenn.nn import Activation, Square
@@ -75,7 +75,8 @@ def train(
     features = table.without(label).data()
     x, labels = features.numbers(), require_classes(table.labels(label))
     warn_of_identifiers(x, features.names)
-    note(as_json, f"read {data}: {len(x)} samples of {x.shape[1]} features, {len(set(labels.tolist()))} classes")
+    shape = f"{count_of(len(x), 'sample')} of {count_of(x.shape[1], 'feature')}"
+    note(as_json, f"read {data}: {shape}, {len(set(labels.tolist()))} classes")
     order = np.random.default_rng(seed).permutation(len(x))
     count = round(held_out * len(x))
     test, rest = order[:count], order[count:]
@@ -106,7 +107,7 @@ def train(
     }
     tested = f", {result['accuracy_held_out']:.1%} on {count} held out" if count else ""
     text = (
-        f"{model.summary()}\n\naccuracy {result['accuracy']:.1%} on {len(rest)} samples{tested}\n"
+        f"{model.summary()}\n\naccuracy {result['accuracy']:.1%} on {count_of(len(rest), 'sample')}{tested}\n"
         f"wrote {output} ({result['fingerprint']})"
     )
     tell(as_json, result, text)

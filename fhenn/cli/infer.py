@@ -17,7 +17,7 @@ import fhenn
 from fhenn import artifacts
 from fhenn.cli.bounds import samples_of
 from fhenn.cli.passphrase import new_passphrase, passphrase_file_option, passphrase_of
-from fhenn.cli.show import FILE, as_json_option, megabytes, output_option, progress, tell, warn
+from fhenn.cli.show import FILE, as_json_option, count_of, megabytes, output_option, progress, tell, warn
 from fhenn.cli.tables import CsvFormat, Table, as_csv, check_ending, csv_options, write_table
 from fhenn.errors import BoundsExceeded, FileExists, ParameterError
 from fhenn.interop import Reading
@@ -169,7 +169,7 @@ def encrypt(
     }
     noted = f", {clipped} values clipped" if clipped else ""
     text = (
-        f"wrote {output}: {len(values)} samples, {megabytes(len(upload))}{noted}; for the server\n"
+        f"wrote {output}: {count_of(len(values), 'sample')}, {megabytes(len(upload))}{noted}; for the server\n"
         f"wrote {receipt}: its receipt, which `fhenn decrypt` holds the answer to; it stays here"
     )
     tell(as_json, result, text)
@@ -195,7 +195,7 @@ def evaluate(
 ) -> None:
     """Run the model on ciphertexts, on the server's side.
 
-    Those in UPLOAD, without the secret key.     Where the plan has witnesses, they go with the answer.
+    Those in UPLOAD, without the secret key. Where the plan has witnesses, they go with the answer.
 
     \b
       fhenn evaluate upload.fhenn -o answer.fhenn
@@ -247,9 +247,8 @@ def evaluate(
     "--receipt",
     "receipt_file",
     type=FILE,
-    default=Path("upload.receipt.fhenn"),
-    show_default=True,
-    help="Of the upload that it must answer, as `fhenn encrypt` wrote it; or the upload itself.",
+    help="Of the upload that it must answer, as `fhenn encrypt` wrote it; or the upload itself.  "
+    "[default: upload.receipt.fhenn]",
 )
 @click.option("--no-range-check", is_flag=True, help="Take it without the witnesses that show values out of range.")
 @click.option("--unbound", is_flag=True, help="Take one of version 1, which may be the answer to other samples.")
@@ -266,7 +265,7 @@ def decrypt(
     queries: int | None,
     bits: int,
     shared_so_far: float | None,
-    receipt_file: Path,
+    receipt_file: Path | None,
     no_range_check: bool,
     unbound: bool,
     output: Path | None,
@@ -287,7 +286,8 @@ def decrypt(
     message = artifacts.read_kind(plan_file, "plan")
     reading = artifacts.reading_from_bytes(message)
     data = artifacts.read(answer, "answer")
-    receipt = None if unbound else _receipt(receipt_file)
+    named = Path("upload.receipt.fhenn") if receipt_file is None else receipt_file
+    receipt = None if unbound and receipt_file is None and not named.exists() else _receipt(named)
     with progress(as_json) as show, warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         client = _client(message, secret, passphrase_file, show)
@@ -314,7 +314,11 @@ def decrypt(
     if output is not None:
         numeric = output.suffix.lower() == ".npy"
         write_table(output, Table(None, tuple(scores.T)) if numeric else table)
-        tell(as_json, {"predictions": str(output), "samples": table.rows}, f"wrote {output}: {table.rows} samples")
+        tell(
+            as_json,
+            {"predictions": str(output), "samples": table.rows},
+            f"wrote {output}: {count_of(table.rows, 'sample')}",
+        )
         return
     names = table.names or ()
     rows = [dict(zip(names, row, strict=True)) for row in table.records()]

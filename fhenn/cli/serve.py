@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fhenn.artifacts import read_kind
-from fhenn.cli.show import Grid, as_json_option, say, tell
+from fhenn.cli.show import FILE, Grid, as_json_option, say, tell
 from fhenn.errors import ExtraMissing
 from fhenn.service.security_log import NAME, append
 from fhenn.service.tokens import Tokens
@@ -147,15 +147,15 @@ def model() -> None:
 
 @model.command()
 @click.argument("name")
-@click.argument("model_file", metavar="MODEL", type=_FILE)
-@click.argument("plan_file", metavar="PLAN", type=_FILE)
+@click.argument("model_file", metavar="MODEL", type=FILE)
+@click.argument("plan_file", metavar="PLAN", type=FILE)
 @_STORE
 @_SECURITY_LOG
 @as_json_option
 def add(name: str, model_file: Path, plan_file: Path, store: Path, security_log: Path | None, as_json: bool) -> None:
     """Add a model as the current version of NAME.
 
-    From the files of the model and its plan.     Adding an earlier version again makes it the current one again.
+    From the files of the model and its plan. Adding an earlier version again makes it the current one again.
     """
     version = _models(store).add(name, read_kind(model_file, "model"), read_kind(plan_file, "plan"))
     append(security_log or store / NAME, "model", "added", model=name, version=version)
@@ -189,7 +189,7 @@ def list_models(store: Path, as_json: bool) -> None:
 def remove(name: str, version: str | None, store: Path, security_log: Path | None, as_json: bool) -> None:
     """Remove VERSION of the model NAME, or all of it.
 
-    All where no version is given.     Clients that hold the plan of what was removed are told to fetch the current one.
+    All where no version is given. Clients that hold the plan of what was removed are told to fetch the current one.
     """
     _models(store).remove(name, version)
     append(security_log or store / NAME, "model", "removed", model=name, version=version)

@@ -79,6 +79,11 @@ def note(as_json: bool, text: str) -> None:
         say(f"fhenn: {text}", err=True)
 
 
+def count_of(count: int, noun: str) -> str:
+    """A number of things: `1 sample`, `2 samples`."""
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
 def first_line(path: Path, what: str) -> str:
     """The first line of a short file of text. Raises ParameterError where it is another file, OSError."""
     with path.open("rb") as file:

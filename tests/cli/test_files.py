@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from fhenn.errors import (
     FeatureMismatch,
     FhennError,
     FileExists,
+    FileMissing,
     NonFiniteValue,
     ParameterError,
     PlanError,
@@ -388,6 +390,18 @@ class TestReceipts:
             run("decrypt", tmp_path / "old")
         assert run("decrypt", tmp_path / "old", "--unbound") == run("decrypt")
 
+    def test_unbound_holds_a_bound_answer_to_the_receipt_that_is_there(self, tmp_path, monkeypatch):
+        assert run("decrypt", "--unbound") == run("decrypt")
+        with pytest.raises(FileMissing):
+            run("decrypt", "--unbound", "--receipt", tmp_path / "none")
+        whole = Answer.from_bytes(artifacts.read("answer.fhenn"))
+        artifacts.write(tmp_path / "old", whole.result)
+        for name in ("secret.fhenn", "plan.fhenn"):
+            shutil.copy(name, tmp_path)
+        expected = run("decrypt")
+        monkeypatch.chdir(tmp_path)
+        assert run("decrypt", "old", "--unbound") == expected, "without a receipt it is taken as it is"
+
 
 class TestPassphrases:
     def keygen(self, tmp_path, *more, **options):
@@ -522,6 +536,15 @@ class TestBounds:
             run("certify", *self.bounds(tmp_path, "b.json", "[1, 0]"))
         with pytest.raises(FhennError):
             run("certify", *self.bounds(tmp_path, "b.json", "[NaN, 0]"))
+
+
+def test_docstrings_of_commands_have_single_spaces():
+    commands = [cli]
+    for command in commands:
+        commands += getattr(command, "commands", {}).values()
+        prose = [part for part in (command.help or "").split("\n\n") if "\b" not in part]
+        assert not any("  " in line.strip() for part in prose for line in part.splitlines()), command.name
+    assert len(commands) > 20
 
 
 class TestMistakes:

@@ -19,6 +19,7 @@ from fhenn.errors import DataWarning, FeatureMismatch, FhennError, MissingValues
 
 UNCLEAR = "Give --header where it does, --no-header where it is a sample."
 SHAPE = "Mend the line: a cell is missing, or too many, or holds a delimiter outside of quotation marks."
+ONE_COLUMN = "If its commas stand before fractions, give --delimiter ';' --decimal ,. Else mend the line."
 UTF8 = "Save it as UTF-8 (in Excel: CSV UTF-8)."
 
 NUMBER = "Write a number there, or drop the row."
@@ -99,7 +100,22 @@ REFUSED = [
     (b"\xff\xfea\x00,\x00b\x00\n\x001\x00,\x002\x00\n\x00", {}, f"t.csv is text in UTF-16, or no text. {UTF8}"),
     (b"\x00a\x00,\x00b\x00\n\x001\x00,\x002\x00\n", {}, f"t.csv is text in UTF-16, or no text. {UTF8}"),
     (b"a,gr\xf6\xdfe\n1,2\n", {}, f"t.csv is not in UTF-8: byte 0xf6 on line 1. {UTF8}"),
-    ("a,b\n1,2\n3\n", {}, f"line 3 of t.csv has 1 cells, where 2 are needed. {SHAPE}"),
+    ("a,b\n1,2\n3\n", {}, f"line 3 of t.csv has 1 cell, where 2 are needed. {SHAPE}"),
+    ("a\n7,61\n", {}, f"line 2 of t.csv has 2 cells, where 1 is needed. {ONE_COLUMN}"),
+    ("a\n7\n-7,61\n", {}, f"line 3 of t.csv has 2 cells, where 1 is needed. {ONE_COLUMN}"),
+    ("a\n7\nx,61\n", {}, f"line 3 of t.csv has 2 cells, where 1 is needed. {SHAPE}"),
+    (
+        "a,b\n7,61,3,5\n",
+        {},
+        "line 2 of t.csv has 4 cells, where 2 are needed. If its commas stand before fractions, save the file with ';' "
+        "between its cells and give --delimiter ';' --decimal ,. Else mend the line.",
+    ),
+    (
+        "a,b\n1,2\n<5,3\n,4\nNA,x\n",
+        {},
+        "t.csv: no number: column 'a' holds '<5' on line 3; column 'b' holds 'x' on line 5. Values are missing or "
+        f"infinite in column 'a' (2: lines 4, 5). {NUMBER} Drop or impute the missing ones.",
+    ),
     ("a,b\n1,2,9\n3,4\n", {}, f"line 2 of t.csv has 3 cells, where 2 are needed. {SHAPE}"),
     (
         'a,b\n1,2\n"3,4\n5,6\n',
@@ -119,6 +135,7 @@ TAKEN = [
     ("0,1,2\n5,6,7\n", {"header": True}, [[5, 6, 7]]),
     ("0,1,2\n5,6,7\n", {"header": False}, [[0, 1, 2], [5, 6, 7]]),
     ("a;b\n1,5;-2,5e3\n3;4\n", {"delimiter": ";", "decimal": ","}, [[1.5, -2500], [3, 4]]),
+    ("a\n7,61\n8\n", {"delimiter": ";", "decimal": ","}, [[7.61], [8]]),
     ("a\tb\n1\t2\n", {"delimiter": "\t"}, [[1, 2]]),
     ("sep=;\na;b\n1;2\n", {}, [[1, 2]]),
     ('"sep=;"\r\na;b\r\n1;2\r\n', {}, [[1, 2]]),
@@ -446,6 +463,17 @@ class TestCommands:
         (here / "b.json").write_text('{"e\\u0301": [0, 20], "\\u00e9": [0, 1]}')
         with pytest.raises(ParameterError, match="names a feature twice"):
             self.run("plan", "--bounds", "b.json")
+
+    def test_one_sample_is_one(self, here):
+        rows = "".join(f"{place % 7},{place % 5},{place % 3},{place % 2}\n" for place in range(20))
+        (here / "many.csv").write_text(f"a,b,c,y\n{rows}")
+        (here / "one.csv").write_text("a,b,c\n1,2,1\n")
+        self.run("train", "many.csv", "--label", "y", "--epochs", 2)
+        self.run("plan", "--bounds-from", "many.csv")
+        self.run("keygen")
+        result = self.run("encrypt", "one.csv")
+        assert result.stderr == "fhenn: read one.csv: 1 sample of 3 features\n"
+        assert "upload.fhenn: 1 sample, " in result.stdout
 
     @pytest.mark.parametrize("value", ["", "ab", "5", "a", '"', "\n", "."])
     def test_delimiters_that_are_none(self, here, value):

@@ -7,7 +7,7 @@ from service_harness import MODEL, NEXT_PLAN, ONE, PLAN, TWO, stored
 import fhenn
 from fhenn.artifacts import model_to_bytes, plan_from_bytes, plan_to_bytes
 from fhenn.cli import cli
-from fhenn.errors import FhennError, ParameterError, PlanError, WireFormatError
+from fhenn.errors import FhennError, FileMissing, ParameterError, PlanError, WireFormatError
 from fhenn.service.model_store import ModelStore
 from fhenn.service.store import Store
 
@@ -186,6 +186,9 @@ def test_on_the_command_line(tmp_path):
         runner.invoke(cli, ["model", "remove", "cancer", PLAN.fingerprint, *where], catch_exceptions=False)
     assert len(store.models.outline()) == 1
     store.close()
+    missing = CliRunner().invoke(cli, ["model", "add", "cancer", str(tmp_path / "m1"), "nope.fhenn", *where])
+    assert isinstance(missing.exception, FileMissing)
+    assert "`fhenn plan` and `fhenn fetch` write" in str(missing.exception)
 
 
 def test_serve_changes_nothing_where_it_is_refused(tmp_path):

@@ -73,7 +73,7 @@ def read_csv(path: Path, form: CsvFormat, expected: Sequence[str]) -> Table:
         rest = lines
     if not rest:
         raise ParameterError(f"{path} has no rows.", "Give at least one sample.")
-    rows = _rectangle(path, first if header else None, rest)
+    rows = _rectangle(path, first if header else None, rest, delimiter)
     columns = tuple(zip(*rows, strict=True))
     places = tuple(line for line, _ in rest)
     if not header:
@@ -134,17 +134,29 @@ def _trimmed(lines: list[Line]) -> list[Line]:
     return [(line, cells or [""]) for line, cells in inner if cells or single]
 
 
-def _rectangle(path: Path, header: Sequence[str] | None, rows: Sequence[Line]) -> list[list[str]]:
+def _rectangle(path: Path, header: Sequence[str] | None, rows: Sequence[Line], delimiter: str) -> list[list[str]]:
     """Cells of equal number in every row; empty columns at the end are dropped."""
     width = max(_used(cells) for _, cells in [*rows, (0, header or ())])
     named = len(header) if header is not None else width
-    for line, cells in rows:
-        if len(cells) < width or _used(cells) > named:
-            raise ParameterError(
-                f"line {line} of {path} has {len(cells)} cells, where {min(named, width)} are needed.",
-                "Mend the line: a cell is missing, or too many, or holds a delimiter outside of quotation marks.",
-            )
+    uneven = [row for row in rows if _used(row[1]) > named] or [row for row in rows if len(row[1]) < width]
+    for line, cells in uneven:
+        count, needed = len(cells), min(named, width)
+        remedy = "Mend the line: a cell is missing, or too many, or holds a delimiter outside of quotation marks."
+        if delimiter == "," and count == 2 * needed and _are_halves(cells):
+            split = "--delimiter ';' --decimal ,"
+            way = f"give {split}" if needed == 1 else f"save the file with ';' between its cells and give {split}"
+            remedy = f"If its commas stand before fractions, {way}. Else mend the line."
+        raise ParameterError(
+            f"line {line} of {path} has {count} cell{'s' * (count != 1)}, where {needed} "
+            f"{'is' if needed == 1 else 'are'} needed.",
+            remedy,
+        )
     return [cells[:width] for _, cells in rows]
+
+
+def _are_halves(cells: Sequence[str]) -> bool:
+    """Whether each two cells together are a number with a decimal comma."""
+    return all(has_decimal_comma(f"{whole},{part}") for whole, part in zip(cells[::2], cells[1::2], strict=True))
 
 
 def _used(cells: Sequence[str]) -> int:

@@ -86,7 +86,7 @@ def _names(table: Table) -> tuple[str, ...]:
 
 
 def _read_npy(path: Path) -> Table:
-    fault = ParameterError(f"{path} is not readable as NPY.", "Save an array of numbers: numpy.save(path, array).")
+    fault = ParameterError(f"{path} is not readable as NPY.", "Save an array of numbers as NPY again.")
     with path.open("rb") as file:
         if file.read(len(MAGIC_PREFIX)) != MAGIC_PREFIX:  # np.load would take an archive for one too
             raise fault

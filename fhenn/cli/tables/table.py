@@ -120,19 +120,19 @@ class Table:
     def _finite(self) -> NDArray[np.float64]:
         found = [numbers(column, self.decimal) for column in self.columns]
         wrong = {place: cells for place, (_, cells) in enumerate(found) if cells}
-        if wrong:
-            raise self._wrong(wrong)
         values = np.column_stack([column for column, _ in found])
-        where = np.argwhere(~np.isfinite(values.T)).tolist()
-        if where:
-            missing: dict[int, list[int]] = {}
-            for place, row in where:
+        missing: dict[int, list[int]] = {}
+        for place, row in np.argwhere(~np.isfinite(values.T)).tolist():
+            if row not in wrong.get(place, ()):
                 missing.setdefault(place, []).append(row)
+        if wrong:
+            raise self._wrong(wrong, missing)
+        if missing:
             raise self._missing(missing, "Drop or impute them first.")
         return values
 
-    def _wrong(self, places: dict[int, list[int]]) -> ParameterError:
-        """The first cell of each column that is no number, and how many more there are."""
+    def _wrong(self, places: dict[int, list[int]], missing: dict[int, list[int]]) -> ParameterError:
+        """The first cell of each column that is no number, and how many more there are; and what is missing."""
         shown = []
         for place, rows in places.items():
             more = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
@@ -146,7 +146,11 @@ class Table:
         else:
             remedy = "Write a number there, or drop the row."
         rest = "; …" if len(shown) > _MOST else ""
-        return ParameterError(f"{self.source}: no number: {'; '.join(shown[:_MOST])}{rest}.", remedy)
+        nothing = ""
+        if missing:
+            said = self._missing(missing, "Drop or impute the missing ones.")
+            nothing, remedy = f" {said.listed[:1].upper()}{said.listed[1:]}.", f"{remedy} {said.suggestion}"
+        return ParameterError(f"{self.source}: no number: {'; '.join(shown[:_MOST])}{rest}.{nothing}", remedy)
 
     def _missing(self, places: dict[int, list[int]], suggestion: str) -> MissingValues:
         return MissingValues(
