@@ -90,11 +90,16 @@ class Connections:
         self._admits_early = accepted is not None
         address = str(peer[0]) if peer else "unknown"
         guest = Guest(caller_of(address), accepted, is_in(address, self._proxies))
+        strangers = min(self._limits.strangers, self._limits.connections // 2 + 1)
+        if (before := self._all.get(peer)) is not None:  # its port is another's now
+            self.leave(peer, before)
+        if self.strangers >= strangers or len(self) >= self._limits.connections:
+            self.sweep()
         if not guest.trusted:
             others = self._strangers.get(guest.caller, {})
             if len(others) >= self._limits.per_address:
                 self._evict(others)
-            if self.strangers >= min(self._limits.strangers, self._limits.connections // 2 + 1):
+            if self.strangers >= strangers:
                 self.evict_stranger()
         if len(self) >= self._limits.connections and not (self.evict_stranger() or self._evict_idle()):
             return None
@@ -128,6 +133,12 @@ class Connections:
         if self._all.get(peer) is guest:
             del self._all[peer]
             self._forget(peer, guest)
+
+    def sweep(self) -> None:
+        """Forget all whose socket was closed before there was a connection: nothing else tells of their end."""
+        for peer, guest in tuple(self._all.items()):
+            if guest.gone:
+                self.leave(peer, guest)
 
     def evict_stranger(self) -> bool:
         """End the oldest stranger of the address that has the most; whether there was one."""
@@ -205,6 +216,8 @@ class Listener(socket.socket):
     def _make_room(self, error: OSError) -> None:
         """Let a stranger go, or use the reserve. Raises OSError, once a second, where neither helps."""
         log_seldom(logging.ERROR, "no descriptor for a connection", error=os.strerror(error.errno or 0))
+        if self.connections is not None:
+            self.connections.sweep()  # those hold no descriptor
         if self.connections is not None and self.connections.evict_stranger():
             return  # its descriptor is free a moment later
         if self._reserve is not None:

@@ -59,6 +59,7 @@ class KeyStore:
     """
 
     def __init__(self, root: Path, clock: Clock, most: int, size: int) -> None:
+        root = root.resolve()  # once: to ask the disk for each path would hold the event loop up
         self._keys, self._used, self._uploads = root / "keys", root / "used", root / "uploads"
         self._clock, self._most, self._size = clock, most, size
         self._owners: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
@@ -87,7 +88,7 @@ class KeyStore:
 
     def path(self, owner: str, digest: str) -> Path:
         """Where an owner's keys are, or would be."""
-        return (self._keys / owner / digest).resolve()
+        return self._keys / owner / digest
 
     def size(self, owner: str, digest: str) -> int | None:
         """Bytes of an owner's keys, None where they are not stored."""

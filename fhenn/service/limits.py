@@ -30,6 +30,7 @@ class Limits:
     seconds: of one evaluation.
     start: of a worker's start.
     queue: requests that wait for a worker.
+    wait: of a request for a worker.
     per_owner: requests of one owner at once.
     crashes: workers that one owner's requests may end in a minute, by crashing them or taking too long.
     idle: longest silence of a client that owes bytes, or takes none.
@@ -51,6 +52,7 @@ class Limits:
     ciphertexts: int = 4096
     seconds: float = 60.0
     queue: int = 64
+    wait: float = 60.0
     per_owner: int = 16
     crashes: int = 5
     held: int = 512 << 20

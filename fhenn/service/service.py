@@ -30,7 +30,7 @@ from fhenn.service.store import Store
 from fhenn.service.tokens import Token
 from fhenn.service.uploads import Uploads
 from fhenn.service.work import GONE, MEMORY, NO_MEMORY, NO_MODEL, NO_WITNESS, REFUSED, TOO_LARGE, UNEXPECTED
-from fhenn.service.workers import Buffer, ClientGone, Pool, QueueFull, WorkerDied, WorkerLate
+from fhenn.service.workers import Buffer, ClientGone, Pool, QueueFull, WaitedTooLong, WorkerDied, WorkerLate
 
 _WATCH = 1.0
 """Seconds between two looks at the store's models."""
@@ -93,6 +93,7 @@ class Service:
         failed: type[Exception] | None = None
         while True:
             await asyncio.sleep(_WATCH)
+            self.connections.sweep()
             try:
                 outline = await self.disk(self.store.models.outline)
                 if outline != self.catalogue.outline:
@@ -116,7 +117,7 @@ class Service:
             for versions in self.catalogue.versions.values()
             for model in versions.values()
         }
-        task = {"task": "check", "keys": str(path.resolve()), "models": folders}
+        task = {"task": "check", "keys": str(path), "models": folders}
         answer, nothing = await self.ask(owner, task, b"", affinity="")
         nothing.close()
         if not answer["fits"]:
@@ -145,7 +146,7 @@ class Service:
             if error.retry:
                 raise Problem(503, "busy", f"Now {error.reason}. Send it again later.", retry_after=2) from error
             raise _answer_too_large(self.limits.answer) from error
-        except QueueFull as error:
+        except (QueueFull, WaitedTooLong) as error:
             raise Problem(503, "busy", "Too many requests wait. Send it again later.", retry_after=1) from error
         except WorkerLate as error:
             self.admission.blame(owner)

@@ -32,7 +32,7 @@ from fhenn.service.spool import Spool, SpoolFull, Spools
 from fhenn.service.work import PIECE, work
 from fhenn.strict import read_json
 
-__all__ = ["Buffer", "ClientGone", "Pool", "QueueFull", "WorkerDied", "WorkerLate"]
+__all__ = ["Buffer", "ClientGone", "Pool", "QueueFull", "WaitedTooLong", "WorkerDied", "WorkerLate"]
 
 _CRASHES = {-number for number in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)}
 _LONG = 0.5
@@ -61,6 +61,10 @@ class WorkerDied(Exception):
 
 class WorkerLate(Exception):
     """A task took longer than it may."""
+
+
+class WaitedTooLong(Exception):
+    """No worker was free for a task within the time that it may wait; it was not begun."""
 
 
 class ClientGone(Exception):
@@ -204,7 +208,7 @@ class Pool:
         """The answer of a worker, preferably of one that did a task of the same affinity lately.
 
         owner: who takes turns with others. gone: set when nobody waits for the answer any more.
-        Raises QueueFull, ClientGone, WorkerLate, WorkerDied, SpoolFull.
+        Raises QueueFull, WaitedTooLong, ClientGone, WorkerLate, WorkerDied, SpoolFull.
         """
         kind = f"{task.get('task')} {task.get('model', '')}"
         expected = self._paces.get(kind, 1.0) * (len(payload) + 1)
@@ -302,6 +306,8 @@ class Pool:
             self._free.remove(worker)
         ended = asyncio.get_running_loop().run_in_executor(self._threads, worker.end)
         self._fill()
+        if not self._closed:
+            self._dispatch()  # who waited for this one to leave another may have the other
         return ended
 
     def _done(self, worker: _Worker, affinity: str) -> None:
@@ -340,6 +346,7 @@ class Pool:
         """Let idle workers forget keys that were deleted, now and then, and give their memory back."""
         while True:
             await asyncio.sleep(_TIDY)
+            self._dispatch()  # owners that were active are not for ever
             for worker in [each for each in self._free if each.recent]:
                 if worker in self._free:
                     self._free.remove(worker)
@@ -403,14 +410,15 @@ class Pool:
         if self._free and self._may(waiter):  # nobody waits who could have had it
             return self._chosen(affinity)
         self._waiting.add(waiter)
+        awaited: set[asyncio.Future[Any]] = {waiter.future}
         leaving = None if gone is None or waiter.future.done() else loop.create_task(gone.wait())
         try:
             if leaving is not None:
-                either: set[asyncio.Future[Any]] = {waiter.future, leaving}
-                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-                if not waiter.future.done():
-                    raise ClientGone
-            return await waiter.future
+                awaited.add(leaving)
+            await asyncio.wait(awaited, timeout=self._limits.wait, return_when=asyncio.FIRST_COMPLETED)
+            if not waiter.future.done():
+                raise ClientGone if leaving is not None and leaving.done() else WaitedTooLong
+            return waiter.future.result()
         except BaseException as error:
             self._waiting.remove(waiter)
             taken = waiter.future.done() and not waiter.future.cancelled() and waiter.future.exception() is None

@@ -14,6 +14,7 @@ from service_harness import PLAN, Bystander, Running, right, samples, stored, wa
 
 import fhenn
 from fhenn.errors import ParameterError
+from fhenn.service.addresses import networks_of
 from fhenn.service.attempts import Attempts
 from fhenn.service.connections import Connections
 from fhenn.service.descriptors import with_descriptors
@@ -290,3 +291,26 @@ def test_a_proxy_is_named_by_its_address(tmp_path):
 
     with pytest.raises(ParameterError, match="proxy"):
         serve(tmp_path, port=0, trusted_proxies=["nginx"])
+
+
+@pytest.mark.parametrize("proxies", [[], ["127.0.0.1"]], ids=["a stranger", "a trusted proxy"])
+def test_connections_that_end_before_they_are_ones_are_forgotten(proxies):
+    """Before TLS is agreed on, nothing but the closed socket says that one has ended: a proxy was locked out."""
+    connections = Connections(Limits(connections=4, strangers=9, per_address=9), networks_of(proxies))
+    for port in range(10):
+        near, far = socket.socketpair()
+        assert connections.admit(("127.0.0.1", port), near) is not None
+        near.close()
+        far.close()
+        assert len(connections) <= 4
+    connections.sweep()
+    assert (len(connections), connections.strangers) == (0, 0)
+
+
+def test_a_port_that_is_used_again_is_counted_once():
+    connections = Connections(Limits(connections=2), networks_of(["127.0.0.1"]))
+    for _ in range(3):
+        guest, _ = opened(connections, "127.0.0.1", 7)
+    assert (len(connections), connections._owners.total()) == (1, 1)
+    connections.leave(("127.0.0.1", 7), guest)
+    assert (len(connections), connections._owners.total()) == (0, 0)

@@ -204,3 +204,18 @@ def test_digests():
     assert (
         is_digest("0" * 64) and not is_digest("0" * 63) and not is_digest("A" * 64) and not is_digest("0" * 64 + "\n")
     )
+
+
+def test_where_keys_are_is_said_without_the_disk(tmp_path, monkeypatch):
+    """It is asked for on the event loop, once for each prediction."""
+    (tmp_path / "real").mkdir(mode=0o700)
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    store = Store(tmp_path / "link")
+    asked = []
+    with monkeypatch.context() as watched:
+        for name in ("stat", "lstat", "readlink"):
+            watched.setattr(os, name, lambda *_, name=name, **__: asked.append(name))
+        path = store.keys.path("hospital", "0" * 64)
+    assert asked == []
+    assert path == (tmp_path / "real").resolve() / "keys" / "hospital" / ("0" * 64)
+    store.close()

@@ -18,7 +18,7 @@ from fhenn.service.problems import Problem
 from fhenn.service.spool import Spools
 from fhenn.service.store import Store
 from fhenn.service.work import NO_MEMORY, Worker
-from fhenn.service.workers import Pool, WorkerDied
+from fhenn.service.workers import Pool, WaitedTooLong, WorkerDied
 
 
 @pytest.fixture(scope="module")
@@ -211,4 +211,69 @@ def test_a_witness_is_passed_through(tmp_path):
         client.decrypt(plain[1])
     for checked, (_, body) in enumerate((plain, with_witness)):
         np.testing.assert_allclose(client.decrypt(body, range_check=bool(checked)), model.predict(x), atol=plan.error)
+    store.close()
+
+
+class StillWorker:
+    """A worker that never does anything."""
+
+    def __init__(self):
+        self.recent, self.resident = [], 0
+        self.near, self.sentinel = os.pipe()
+
+    def end(self):
+        return 0
+
+
+def still_pool(folder, **limits):
+    """A pool of two idle workers that gets no others, as where descriptors have run out."""
+    pool = Pool(Limits(workers=2, **limits), spools(folder))
+    pool._fill = lambda: None
+    pool._free = [StillWorker(), StillWorker()]
+    pool._all = set(pool._free)
+    return pool
+
+
+def test_a_task_that_waits_gets_the_worker_that_is_left_when_another_dies(tmp_path):
+    async def story():
+        pool = still_pool(tmp_path)
+        held = await pool._take("a", "x", True, None)
+        waiting = asyncio.ensure_future(pool._take("b", "x", True, None))
+        await asyncio.sleep(0.05)
+        assert not waiting.done() and len(pool._free) == 1  # the last worker is for other owners' short tasks
+        await pool._drop(held)
+        assert await asyncio.wait_for(waiting, 2) in pool._all
+        await pool.close()
+
+    asyncio.run(story())
+
+
+def test_a_task_waits_for_a_worker_only_so_long(tmp_path):
+    async def story():
+        pool = still_pool(tmp_path, wait=0.05)
+        held = [await pool._take("a", "x", False, None) for _ in range(2)]
+        for gone in (None, asyncio.Event()):
+            with pytest.raises(WaitedTooLong):
+                await asyncio.wait_for(pool._take("b", "x", False, gone), 2)
+        assert pool.waiting == 0
+        pool._give(held[0])
+        assert await pool._take("b", "x", False, None) is held[0]
+        await pool.close()
+
+    asyncio.run(story())
+    assert Limits().wait == 60
+
+
+def test_a_wait_that_was_too_long_is_a_problem(tmp_path, monkeypatch):
+    from fhenn.service.service import Service  # noqa: PLC0415
+
+    async def run(*_):
+        raise WaitedTooLong
+
+    store = Store(stored(tmp_path / "store"))
+    service = Service(store, Limits(workers=1))
+    monkeypatch.setattr(service.pool, "run", run)
+    with pytest.raises(Problem) as caught:
+        asyncio.run(service.ask("hospital", {}, b"", ""))
+    assert (caught.value.status, caught.value.kind, caught.value.retry_after) == (503, "busy", 1)
     store.close()
