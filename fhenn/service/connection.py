@@ -1,7 +1,8 @@
 """One exchange with a service that may be hostile: a bound on its bytes, and on its time as a whole.
 
 httpx's time-outs count from byte to byte, so that an answer that drips never meets one. Here every read and write ends
-at the deadline of its exchange. What arrives is taken as it is: nothing is decompressed, no redirect is followed, no
+at the deadline of its exchange, and an answer that has begun comes at a least rate: only until its first byte may a
+service take its time. What arrives is taken as it is: nothing is decompressed, no redirect is followed, no
 cookie kept.
 """
 
@@ -25,8 +26,8 @@ from fhenn.errors import AnswerRefused
 from fhenn.service.received import Broken, Received
 from fhenn.text import printable
 
-_DEADLINE: ContextVar[float] = ContextVar("deadline")
-"""Of the exchange that this thread is in, by the monotonic clock."""
+_WINDOW, _LEAST_RATE = 30.0, 1 << 14
+"""Seconds, and bytes in a second: an answer that has begun is given up where less of it comes in so many."""
 
 _SLICE = 1 << 14
 """Bytes that are written at once: a peer that takes fewer at a time stalls one slice, not the deadline."""
@@ -35,6 +36,39 @@ _ASK_OPERATOR = "Ask the operator of the service; something else may answer in i
 
 _DIGITS = 20
 """Of a length; more are beyond any."""
+
+
+class _Pace:
+    """How long an exchange may take. deadline: by the monotonic clock. slow: whether its answer came too slowly."""
+
+    def __init__(self, deadline: float) -> None:
+        self.deadline, self.slow = deadline, False
+        self._since: float | None = None
+        self._taken = 0
+
+    def ask(self) -> None:
+        """Something is sent: what comes from now on is the answer to it."""
+        self._since = None
+
+    def took(self, count: int) -> None:
+        """Bytes of an answer have come: the first begin a window, and as many as belong to one begin the next."""
+        self._taken = count if self._since is None else self._taken + count
+        if self._since is None or self._taken >= _WINDOW * _LEAST_RATE:
+            self._since, self._taken = time.monotonic(), 0
+
+    def left(self, reading: bool) -> float:
+        """Seconds until the exchange is given up, none or fewer where it is."""
+        now = time.monotonic()
+        left = self.deadline - now
+        if not reading or self._since is None:
+            return left
+        window = self._since + _WINDOW - now
+        self.slow = window <= 0 < left
+        return min(left, window)
+
+
+_PACE: ContextVar[_Pace] = ContextVar("pace")
+"""Of the exchange that this thread is in."""
 
 _FAILURES = (
     httpx.TransportError,
@@ -86,11 +120,11 @@ class Connection:
         connect: until there is a connection. way_out: for the error about one that is larger. request: as for httpx.
         Raises Broken where no answer comes, AnswerRefused for one that is too large or compressed.
         """
-        deadline = time.monotonic() + seconds
+        pace = _Pace(time.monotonic() + seconds)
         silence = min(self._silence, seconds)
         timeout = httpx.Timeout(silence, connect=min(connect, seconds))
         try:
-            with _until(deadline):
+            with _at(pace):
                 response = self._http.send(
                     self._http.build_request(method, path, timeout=timeout, **request), stream=True
                 )
@@ -99,10 +133,14 @@ class Connection:
                 finally:
                     response.close()
         except _FAILURES as error:
-            late = time.monotonic() >= deadline
+            late = time.monotonic() >= pace.deadline
             connecting = isinstance(error, _NOT_CONNECTED)
-            reason = f"the answer was not there after {seconds:.0f} s" if late else str(error) or type(error).__name__
-            raise Broken(reason[:200], connecting, late) from error
+            reason = str(error) or type(error).__name__
+            if late:
+                reason = f"the answer was not there after {seconds:.0f} s"
+            elif pace.slow:
+                reason = f"less than {_WINDOW * _LEAST_RATE:,.0f} bytes of the answer came in {_WINDOW:.0f} s"
+            raise Broken(reason[:200], connecting, late or pace.slow) from error
         return Received(response.status_code, response.reason_phrase, response.headers, body)
 
     def _body(self, response: httpx.Response, what: str, most: int, way_out: str) -> bytes:
@@ -131,20 +169,20 @@ _NOT_CONNECTED = (httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.Proxy
 
 
 @contextmanager
-def _until(deadline: float) -> Iterator[None]:
-    before = _DEADLINE.set(deadline)
+def _at(pace: _Pace) -> Iterator[None]:
+    before = _PACE.set(pace)
     try:
         yield
     finally:
-        _DEADLINE.reset(before)
+        _PACE.reset(before)
 
 
-def _within(timeout: float | None, error: type[httpcore.TimeoutException]) -> float | None:
-    """A time-out that ends at the deadline. Raises `error` past it."""
-    deadline = _DEADLINE.get(None)
-    if deadline is None:
+def _within(timeout: float | None, error: type[httpcore.TimeoutException], reading: bool = False) -> float | None:
+    """A time-out that ends when the exchange is given up. Raises `error` past that."""
+    pace = _PACE.get(None)
+    if pace is None:
         return timeout
-    left = deadline - time.monotonic()
+    left = pace.left(reading)
     if left <= 0:
         raise error("the deadline has passed")
     return left if timeout is None else min(left, timeout)
@@ -157,9 +195,20 @@ class _Stream(httpcore.NetworkStream):
         self._inner = inner
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._inner.read(max_bytes, _within(timeout, httpcore.ReadTimeout))
+        pace = _PACE.get(None)
+        try:
+            data = self._inner.read(max_bytes, _within(timeout, httpcore.ReadTimeout, reading=True))
+        except httpcore.ReadTimeout:
+            if pace is not None:
+                pace.left(reading=True)  # says whether it was too slow
+            raise
+        if pace is not None:
+            pace.took(len(data))
+        return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        if (pace := _PACE.get(None)) is not None:
+            pace.ask()
         view = memoryview(buffer)
         for start in range(0, len(view), _SLICE):
             self._inner.write(bytes(view[start : start + _SLICE]), _within(timeout, httpcore.WriteTimeout))

@@ -51,8 +51,8 @@ _QUICK = 0.3
 _DOCUMENT_SECONDS, _DOCUMENT_PATIENCE = 25.0, 30.0
 """For what a service has at hand: for one exchange, and to the start of the last one. Below a minute in all."""
 
-_LEAST_RATE = 1 << 14
-"""Bytes in a second below which a transfer is given up."""
+_LEAST_RATE, _LEAST_RATE_OF_ANSWER = 1 << 14, 1 << 16
+"""Bytes in a second below which, on the whole, what is sent is given up, and an answer: as the service does."""
 
 _LARGEST_DOCUMENT, _LARGEST_LIST = 1 << 16, 1 << 20
 _LARGEST_MESSAGE = LARGEST_PLAN + (1 << 17)
@@ -79,9 +79,11 @@ class RemoteServer(Uncopied):
 
     The service may be hostile. An answer is taken up to the size that the plan implies for the samples that were sent,
     everything else up to a constant; nothing that is compressed; and every exchange ends at a deadline: 25 seconds for
-    plans and other documents, for keys and predictions the time-out and a second for every 16 kB. Where the service
-    has never answered, and there is no connection, it is tried twice and given up within 3 seconds: the address is
-    wrong, or nothing runs there. Once it has answered, it may be restarting, and the attempts go on for `patience`.
+    plans and other documents, for keys and predictions the time-out, a second for every 16 kB that is sent, and one for
+    every 64 kB of the answer. Until its first byte an answer may take the time-out; once it has begun, no 30 seconds
+    may bring less than 480 kB of it, or what is left. Where the service has never answered, and there is no connection,
+    it is tried twice and given up within 3 seconds: the address is wrong, or nothing runs there. Once it has answered,
+    it may be restarting, and the attempts go on for `patience`.
 
     Whatever is handed over is looked at before a connection is opened, so that a secret key, or any other file that was
     taken for evaluation keys or an upload, does not leave: that raises WrongKind.
@@ -222,7 +224,7 @@ class RemoteServer(Uncopied):
         query = {"keys": self._digest, "version": version} | ({} if range_check else {"witness": "false"})
         implied = _most_of_answer(self._plans[version], ciphertexts)
         most = min(implied, self._largest)
-        seconds = self._timeout + (len(ciphertexts) + most) / _LEAST_RATE
+        seconds = self._timeout + len(ciphertexts) / _LEAST_RATE + most / _LEAST_RATE_OF_ANSWER
         request: dict[str, Any] = {"params": query, "content": ciphertexts}
         if most < implied:
             request["way_out"] = "Send fewer samples at once, or allow more: largest_answer=…, or --answer-mb."

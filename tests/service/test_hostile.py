@@ -33,6 +33,7 @@ from fhenn import errors
 from fhenn.cli import cli
 from fhenn.errors import AnswerRefused, ParameterError, ServiceError, ServiceUnreachable
 from fhenn.planner.demands import bytes_of_answer
+from fhenn.service import connection
 
 QUICK = [
     ("plan", "a bomb", say(bomb(64), "Content-Encoding: gzip"), "AnswerRefused", "compressed"),
@@ -61,6 +62,7 @@ QUICK = [
 def test_it_is_refused(monkeypatch, place, name, act, error, words):
     monkeypatch.setattr("fhenn.service.remote._DOCUMENT_SECONDS", 0.7)
     monkeypatch.setattr("fhenn.service.remote._LEAST_RATE", 1 << 30)
+    monkeypatch.setattr("fhenn.service.remote._LEAST_RATE_OF_ANSWER", 1 << 30)
     with Hostile(Attack(name, place, act)) as service:
         outcome = client(service.url, timeout=0.7, patience=0.5)
     assert outcome["error"] == error, outcome
@@ -292,3 +294,68 @@ def test_the_deadline_cuts_a_drip_off(monkeypatch, start):
     with Hostile(Attack("drip", "models", act)) as service, pytest.raises(ServiceUnreachable, match="not there"):
         fhenn.RemoteServer(service.url, "token")
     assert served_out == []
+
+
+class Clock:
+    """A clock that a test moves."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def monotonic(self):
+        return self.now
+
+
+def test_an_answer_that_has_begun_comes_at_a_least_rate(monkeypatch):
+    """No 30 s with less than 480 kB (16 kB a second); until its first byte it may take its time."""
+    clock = Clock()
+    monkeypatch.setattr(connection, "time", clock)
+    pace = connection._Pace(clock.now + 500)
+    clock.now += 200
+    assert (pace.left(reading=True), pace.slow) == (300, False)
+    pace.took(1)
+    assert pace.left(reading=True) == 30
+    clock.now += 29
+    pace.took(30 * 16384 - 1)
+    assert (pace.left(reading=True), pace.slow) == (1, False)
+    pace.took(1)
+    assert pace.left(reading=True) == 30
+    clock.now += 30
+    assert (pace.left(reading=False), pace.slow) == (241, False)
+    assert (pace.left(reading=True), pace.slow) == (0, True)
+    pace.ask()
+    assert pace.left(reading=True) == 241
+
+
+@pytest.mark.parametrize(
+    ("place", "start"),
+    [
+        ("predict", head(60_000, f"{VERSION}: {plan().fingerprint}")),
+        ("predict", b"HTTP/1.1 200 OK\r\nX: "),
+        ("put", b"H"),
+    ],
+    ids=["the body of a prediction", "its head", "the answer to keys"],
+)
+def test_what_drips_is_given_up_at_once_and_for_good(monkeypatch, place, start):
+    """With the time-out of the defaults, whose silence it never meets, and whose attempts it is not given."""
+    monkeypatch.setattr(connection, "_WINDOW", 0.6)
+    begin = time.monotonic()
+    with Hostile(Attack("drip", place, endlessly(start, b"y", 0.05, 12.0))) as service:
+        outcome = client(service.url)
+        asked = service.requests.count(place)
+    assert (outcome["error"], asked) == ("ServiceUnreachable", 1), outcome
+    assert "bytes of the answer came" in outcome["text"]
+    assert time.monotonic() - begin < 10
+
+
+def test_an_evaluation_may_take_longer_than_a_drip(monkeypatch):
+    monkeypatch.setattr(connection, "_WINDOW", 0.3)
+
+    def act(peer, body):
+        time.sleep(1.0)
+        peer.sendall(head(len(body), f"{VERSION}: {plan().fingerprint}") + body)
+
+    with Hostile(Attack("slow", "predict", act)) as service, fhenn.RemoteServer(service.url, "token") as remote:
+        holder = fhenn.Client(remote.plan)
+        remote.upload(holder.evaluation_keys())
+        assert remote.predict(holder.encrypt(np.zeros((3, 2)))) == honest("predict")
