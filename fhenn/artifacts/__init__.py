@@ -7,7 +7,7 @@ from fhenn.artifacts.documents import (
     plan_to_bytes,
     reading_from_bytes,
 )
-from fhenn.artifacts.files import read, read_kind, write
+from fhenn.artifacts.files import read, read_kind, require_place, write
 from fhenn.artifacts.model import model_from_bytes, model_to_bytes
 from fhenn.wire import Header, header_of
 
@@ -23,5 +23,6 @@ __all__ = [
     "read",
     "read_kind",
     "reading_from_bytes",
+    "require_place",
     "write",
 ]

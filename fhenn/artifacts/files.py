@@ -6,6 +6,7 @@ that was killed leaves half done has a hidden name, which `sweep` removes.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -51,7 +52,7 @@ def write(path: str | Path, data: bytes, private: bool = False, overwrite: bool 
     Raises FileExists, ParameterError, UnsupportedValue, OSError.
     """
     path, data = Path(path), as_bytes("the content of a file", data)
-    _require_own_kind(path, data)
+    _require_own_kind(path, kind_of(data))
     overwrite = not private if overwrite is None else overwrite
     if not overwrite:
         _reserve(path)
@@ -175,13 +176,26 @@ def _hidden(path: Path, suffix: str) -> Path:
     return path.with_name(f".{path.name}.{token_hex(8)}{suffix}")
 
 
-def _require_own_kind(path: Path, data: bytes) -> None:
+def require_place(path: str | Path, kind: str | None = None) -> None:
+    """Raise OSError or ParameterError where a file of a kind could not be written: said before the work is done.
+
+    kind: of a fhenn file; None for any other.
+    """
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+    if not os.access(path.parent, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+    _require_own_kind(path, kind)
+
+
+def _require_own_kind(path: Path, new: str | None) -> None:
     """Raise ParameterError where a file that is there is of another kind than what is to be written."""
     if not path.is_file():
         return
     with path.open("rb") as file:
         there = file.read(MOST_OF_HEADER)
-    new, old = kind_of(data), kind_of(there)
+    old = kind_of(there)
     if there and old != new and not {old, new} <= _OF_SERVERS:
         raise ParameterError(f"{path} is {in_words(old)}, and would be lost.", "Choose another name, or remove it.")
 

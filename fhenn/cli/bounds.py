@@ -76,7 +76,9 @@ def chosen_bounds(
     """
     if declared is not None and data is None:
         return _declared(declared, features_of(model), form)
-    if data is None or declared is not None:
+    if data is not None and declared is not None:
+        raise ParameterError("the bounds are given twice.", "Give --bounds FILE or --bounds-from DATA, one of them.")
+    if data is None:
         raise ParameterError("the bounds of the features are needed.", "Give --bounds FILE or --bounds-from DATA.")
     values, names = _read(data, features_of(model), form, as_json)
     low, high = values.min(axis=0), values.max(axis=0)

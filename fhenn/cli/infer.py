@@ -62,7 +62,7 @@ memory_option = click.option(
 @click.option("--keys", type=FILE, default=Path("keys.fhenn"), show_default=True, help="File for what the server gets.")
 @click.option("--passphrase", "ask", is_flag=True, help="Lock the secret key with a passphrase, which is asked for.")
 @passphrase_file_option
-@click.option("--overwrite", is_flag=True, help="Replace a secret key that is there: its ciphertexts are lost.")
+@click.option("--overwrite", is_flag=True, help="Replace keys that are there: ciphertexts of theirs are lost.")
 @memory_option
 @as_json_option
 def keygen(
@@ -79,8 +79,8 @@ def keygen(
     """Make keys for PLAN, on the client's side.
 
     The secret key stays with you, in a file that only you can read, and beside it one that counts the results that you
-    share (`fhenn decrypt --share`): copy neither. The evaluation keys go to the server, which can
-    compute with them and read nothing.
+    share (`fhenn decrypt --share`): copy neither. The evaluation keys go to the server, which can compute with them and
+    read nothing.
 
     \b
       fhenn keygen plan.fhenn --passphrase
@@ -88,8 +88,11 @@ def keygen(
     plan = artifacts.plan_from_bytes(artifacts.read_kind(plan_file, "plan"))
     if secret.resolve() == keys.resolve():
         raise ParameterError(f"{secret} is given for the secret key and for the keys that leave.", "Give two names.")
-    if secret.exists() and not overwrite:
-        raise FileExists(str(secret))
+    artifacts.require_place(secret, "secret-key")
+    artifacts.require_place(keys, "evaluation-context")
+    for each in (secret, keys):  # those that are there belong to another key
+        if each.exists() and not overwrite:
+            raise FileExists(str(each))
     passphrase = new_passphrase(ask, passphrase_file)
     with progress(as_json) as show:
         client = fhenn.Client(plan, show, memory=_allowed(memory_mb))
@@ -283,6 +286,7 @@ def decrypt(
     """
     if output is not None:
         check_ending(output)
+        artifacts.require_place(output)  # before a shared result is counted
     message = artifacts.read_kind(plan_file, "plan")
     reading = artifacts.reading_from_bytes(message)
     data = artifacts.read(answer, "answer")

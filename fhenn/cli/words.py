@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import singledispatch
 
 from fhenn.errors import (
+    AnswerMismatch,
     BoundsExceeded,
     ContextMismatch,
     FeatureMismatch,
@@ -99,6 +100,14 @@ def _(error: ContextMismatch) -> str:
         f"this belongs to other keys ({printable(error.got)}) than those given ({printable(error.expected)}). "
         "Use the secret key, the evaluation keys and the ciphertexts of one `fhenn keygen`."
     )
+
+
+@words.register
+def _(error: AnswerMismatch) -> str:
+    found = str(error).removesuffix(error.suggestion).strip()
+    if error.what in ("upload", "part", "number of samples", "receipt's plan"):
+        return f"{found} Give --receipt with the receipt of the upload that it answers, or take that upload's answer."
+    return words.dispatch(object)(str(error))
 
 
 @words.register

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fhenn.approx.numbers import rounded_up
 from fhenn.backends.ckks.circuits import natural_scale
 from fhenn.backends.ckks.layout import FEATURES, Layout, Vectors
 from fhenn.backends.ckks.matrix import power_of_two
@@ -130,10 +131,22 @@ def plan(
                 result=result_of(chosen.walk),
                 feature_names=model.feature_names or (None if table is None else table.names),
             )
-    depth = sum(node.cost for node in nodes)
-    found = f"the best reaches {best:.1e}" if best < inf else "none holds the depth and the values"
+    raise _unreached(path, accuracy, best, int(queries))
+
+
+def _unreached(path: Path, accuracy: float, best: float, queries: int) -> PlanError:
+    """What is wrong where no ring reaches an accuracy; best: the smallest error that one does."""
+    depth = sum(node.cost for node in path.nodes)
+    found = f"the best reaches {rounded_up(best)}" if best < inf else "none holds the depth and the values"
     strays = _strays(path)
-    raise PlanError(
+    if queries and best < inf:
+        return PlanError(
+            f"no ring at 128-bit security reaches {accuracy:.1e} with the noise that hides the key from {queries} "
+            f"queries: {found}.{strays}",
+            f"Ask for an accuracy of {rounded_up(best)} or more, or for fewer queries: a hundredth needs a tenth "
+            "of the noise.",
+        )
+    return PlanError(
         f"no ring at 128-bit security reaches {accuracy:.1e} for {depth} levels: {found}.{strays}",
         "Use fewer layers, activations of a lower degree or a wider domain, a lower accuracy, tighter bounds of the "
         "inputs, or leave the last sigmoid to the client (finish='sigmoid').",

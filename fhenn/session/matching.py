@@ -47,7 +47,7 @@ def require_named(
             "upload",
             "one that this client made",
             binding.upload[:12],
-            "Hand over the receipt of the upload, or encrypt again.",
+            "Hand over the receipt of the upload, which `Receipt.of` makes, or encrypt again.",
         )
     part, samples = known
     if part != binding.part:

@@ -361,6 +361,27 @@ class TestSharing:
         assert "the plan's accuracy" in str(result.exception)
 
 
+class TestPlaces:
+    """What cannot be written is said before a key is made, or a shared result is counted."""
+
+    @pytest.mark.parametrize("keys", ["upload.fhenn", "records.csv", "no/keys.fhenn"])
+    def test_keys_that_cannot_be_written_leave_no_secret(self, tmp_path, keys):
+        with pytest.raises((ParameterError, OSError)):
+            run("keygen", "--secret", tmp_path / "s", "--keys", keys)
+        assert not list(tmp_path.iterdir())
+
+    def test_keys_of_another_secret_are_kept(self, tmp_path):
+        before = Path("keys.fhenn").read_bytes()
+        with pytest.raises(FileExists, match=r"keys\.fhenn"):
+            run("keygen", "--secret", tmp_path / "s")
+        assert Path("keys.fhenn").read_bytes() == before
+        assert not (tmp_path / "s").exists()
+
+    def test_a_result_that_has_no_place_is_not_decrypted(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match="none"):
+            run("decrypt", "-o", tmp_path / "none" / "out.csv")
+
+
 class TestReceipts:
     def test_an_upload_is_not_written_as_predictions(self, tmp_path):
         with pytest.raises(AnswerMismatch, match="kind is an upload"):
@@ -427,7 +448,7 @@ class TestPassphrases:
         with pytest.raises(SecretLocked, match="needs"):
             self.decrypting(tmp_path, "--passphrase-file", tmp_path / "pass")
         with pytest.raises(SecretLocked, match="empty"):
-            run("keygen", "--secret", tmp_path / "t", "--keys", tmp_path / "k", "--passphrase-file", tmp_path / "pass")
+            run("keygen", "--secret", tmp_path / "t", "--keys", tmp_path / "l", "--passphrase-file", tmp_path / "pass")
         assert not (tmp_path / "t").exists()
 
     def test_asked_for_on_a_terminal(self, tmp_path, monkeypatch):
