@@ -7,6 +7,7 @@ tables and record batches of Arrow, whatever speaks the protocols `__arrow_c_str
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -28,6 +29,7 @@ from fhenn.errors import (
     listed,
 )
 from fhenn.missing import is_missing
+from fhenn.strict import read_json
 
 Floats = NDArray[np.float64]
 Cells = NDArray[Any]
@@ -43,23 +45,37 @@ _EXACT = 2**53
 _ARROW_NUMBERS = frozenset(
     ["bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float", "double"]
 )
+_INDEX = re.compile(r"__index_level_\d+__", re.ASCII)
+"""How pandas calls an index without a name in Arrow."""
+
 _KINDS = {"U": "text", "S": "bytes", "T": "text", "M": "dates", "m": "durations", "c": "complex numbers"}
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Columns of equal length. names: of the columns, None where they have none. single: whether it is one named row.
+    """Columns of equal length.
 
+    names: of the columns, None where they have none.
+    columns: their cells.
+    single: whether it is one named row.
+    codes: labels that are no text (numbers, tuples of a MultiIndex), as text; None where the columns have names or no
+    labels. 0, 1, 2, … in this order are places, unless the features are called so; features with names match others.
     Raises ParameterError for names that occur twice, or are partly text, ShapeMismatch for columns of other lengths.
     """
 
     names: tuple[str, ...] | None
     columns: tuple[Cells, ...]
     single: bool = False
+    codes: tuple[str, ...] | None = None
+
+    @property
+    def labels(self) -> tuple[str, ...] | None:
+        """What the columns are called: names, or codes that say more than their places."""
+        return self.names or (self.codes if self.codes and not _are_places(self.codes) else None)
 
     @classmethod
     def of(cls, labels: Iterable[Any], columns: Iterable[Cells], *, single: bool = False) -> Table:
-        """Of labels of any type: they are names where all are text; numbers say no more than the order."""
+        """Of labels of any type: names where all are text, as scikit-learn has it, else codes or places."""
         labels, columns = list(labels), tuple(columns)
         texts = [str(label) for label in labels if isinstance(label, str)]
         if 0 < len(texts) < len(labels):
@@ -71,9 +87,9 @@ class Table:
         if any(column.ndim != 1 for column in columns) or len({len(column) for column in columns}) > 1:
             shapes = ", ".join(str(column.shape) for column in columns[:5])
             raise ShapeMismatch("columns", columns[-1].shape, f"one number a row and equal lengths, not {shapes}")
-        if texts:
-            require_distinct(texts, "columns")
-        return cls(tuple(texts) or None, columns, single)
+        codes = None if texts or not labels else tuple(map(_code, labels))
+        require_distinct(codes or texts, "columns")
+        return cls(tuple(texts) or None, columns, single, codes)
 
 
 def require_distinct(names: Iterable[str], what: str) -> None:
@@ -83,6 +99,15 @@ def require_distinct(names: Iterable[str], what: str) -> None:
         if canonical(name) in seen:
             raise ParameterError(f"two {what} are called {name!r}.", "Rename one of them, or leave it out.")
         seen.add(canonical(name))
+
+
+def _are_places(codes: Sequence[str]) -> bool:
+    """Whether labels, as text, are 0, 1, 2, … in that order."""
+    return [*codes] == [*map(str, range(len(codes)))]
+
+
+def _code(label: Any) -> str:
+    return label.decode("utf-8", "backslashreplace") if isinstance(label, bytes) else str(label)
 
 
 def canonical(name: str) -> str:
@@ -98,11 +123,12 @@ def samples(x: Any, features: Sequence[str] | None = None, operation: str = "sam
     """Finite numbers, float64, of a table or an array of any shape.
 
     x: a table (see `table_of`), or an array-like. features: names of the columns that are wanted, in this order: a
-    table with names must have these and no others, in any order; one without, and an array, is taken as it is.
+    table with names must have these and no others, in any order; one without, and an array, is taken as it is. Labels
+    that are no text are compared as text; 0, 1, 2, … in that order are places, and any others need features to match.
     operation: what wants them, for the errors. one: whether a single named row may stand for (features,).
     Raises FeatureMismatch, MissingValues with the columns and rows, UnsupportedValue for cells that
-    are no numbers or whole numbers that no float holds, ParameterError for a name that occurs twice, ShapeMismatch,
-    ExtraMissing.
+    are no numbers or whole numbers that no float holds, ParameterError for a name that occurs twice and for labels that
+    tell neither name nor place, ShapeMismatch, ExtraMissing.
 
     >>> samples({"b": [3.0, 4.0], "a": [1, 2]}, ["a", "b"]).tolist()
     [[1.0, 3.0], [2.0, 4.0]]
@@ -112,7 +138,15 @@ def samples(x: Any, features: Sequence[str] | None = None, operation: str = "sam
         values = _numbers(_array(x), None)
         _require_finite(values, None, operation)
         return values
-    names, columns = table.names, table.columns
+    names, columns = table.labels, table.columns
+    if features is not None and names is None and {*map(canonical, features)} == {*(table.codes or ())}:
+        names = table.codes
+    if features is None and names is not None and table.names is None:
+        raise ParameterError(
+            f"the columns are called {listed(names)}: no names in text, nor 0, 1, 2, … in this order, and the "
+            "features have no names to match.",
+            "Order the columns as the features, and give the values alone, as X.to_numpy() does.",
+        )
     if features is not None and names is not None:
         places = _places(names, features)
         names, columns = tuple(features), tuple(columns[place] for place in places)
@@ -216,11 +250,33 @@ def _of_pandas(x: Any) -> Table:
 
 
 def _of_polars(x: Any) -> Table:
-    return Table.of(x.columns, (_of_polars_series(x.get_column(name)) for name in x.columns))
+    names = [name for name in x.columns if name not in index_columns(x.columns)]
+    return Table.of(names, (_of_polars_series(x.get_column(name)) for name in names))
 
 
 def _of_arrow(x: Any) -> Table:
-    return Table.of(x.schema.names, (_of_arrow_column(x.column(place)) for place in range(len(x.schema.names))))
+    """Without what was a DataFrame's index, as a DataFrame is read."""
+    index = index_columns(x.schema.names, x.schema.metadata)
+    places = [place for place, name in enumerate(x.schema.names) if name not in index]
+    return Table.of([x.schema.names[place] for place in places], (_of_arrow_column(x.column(at)) for at in places))
+
+
+def index_columns(names: Iterable[str], metadata: Mapping[bytes, bytes] | None = None) -> set[str]:
+    """Which columns of an Arrow schema were a DataFrame's index.
+
+    names: of the columns. metadata: of the schema, where pandas notes its index
+    (https://pandas.pydata.org/docs/development/developer.html); an index without a name is known by how it is called.
+
+    >>> index_columns(["a", "__index_level_0__", "id"], {b"pandas": b'{"index_columns": ["id"]}'}) == {
+    ...     "__index_level_0__", "id"}
+    True
+    """
+    index = {name for name in names if _INDEX.fullmatch(name)}
+    try:
+        noted = read_json((metadata or {}).get(b"pandas", b"{}"))["index_columns"]
+        return index | {name for name in noted if isinstance(name, str)}
+    except (ValueError, KeyError, TypeError):
+        return index
 
 
 def _of_array_with_columns(x: Any) -> Table:
@@ -295,7 +351,7 @@ def _of_rows_with_names(x: Any) -> Table | None:
 
 
 def _row(x: Any) -> Mapping[Any, Any] | None:
-    """One sample whose numbers have names: a dict, a named tuple, a record, a Series with text for its index."""
+    """One sample whose numbers have names: a dict, a named tuple, a record, a Series whose index is no places."""
     if isinstance(x, Mapping):
         return x
     if isinstance(x, tuple) and hasattr(x, "_fields"):
@@ -304,8 +360,9 @@ def _row(x: Any) -> Mapping[Any, Any] | None:
         return {name: x[name] for name in x.dtype.names}
     if all(hasattr(x, name) for name in ("index", "iloc", "isna")) and not hasattr(x, "columns"):
         labels = list(x.index)
-        if labels and all(isinstance(label, str) for label in labels):
-            require_distinct(labels, "columns")
+        codes = [*map(_code, labels)]
+        if not _are_places(codes) or any(isinstance(label, str) for label in labels):
+            require_distinct(codes, "columns")
             return dict(zip(labels, x.iloc, strict=True))
     return None
 

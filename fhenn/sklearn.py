@@ -35,6 +35,9 @@ _UNSEEN = 1e-8
 class _Encrypted(MetaEstimatorMixin, BaseEstimator):
     """What both have in common."""
 
+    _codes: tuple[str, ...] | None = None
+    """Labels of the columns that were fitted, as text, where they are neither names nor places (`Table.codes`)."""
+
     def __init__(
         self,
         estimator: Any = None,
@@ -57,9 +60,11 @@ class _Encrypted(MetaEstimatorMixin, BaseEstimator):
     def _fit(self, X: Any, y: ArrayLike, fit_params: dict[str, Any], **checks: Any) -> Self:
         table = _table(X)
         y = labels_of(y) if isinstance(y, np.ma.MaskedArray) else y
-        values, y = validate_data(self, X if table is None else samples(table), y, dtype=np.float64, **checks)
+        numbers = X if table is None else samples(table, table.labels)
+        values, y = validate_data(self, numbers, y, dtype=np.float64, **checks)
         if table is not None and table.names is not None:
             self.feature_names_in_ = np.array(table.names, dtype=object)
+        self._codes = None if table is None else table.labels
         self.estimator_ = clone(self._inner()).fit(values, y, **fit_params)
         self.bounds_ = np.stack(box(values, self.margin))
         self.encrypted_ = self._made()
@@ -81,7 +86,7 @@ class _Encrypted(MetaEstimatorMixin, BaseEstimator):
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", "X does not have valid feature names")
                 validate_data(self, X, reset=False, skip_check_array=True)
-        values = samples(table, getattr(self, "feature_names_in_", None))
+        values = samples(table, getattr(self, "feature_names_in_", self._codes))
         return self._private.scores(values)
 
     @property

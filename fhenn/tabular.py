@@ -50,7 +50,7 @@ def train(
     hidden: units of each layer between.
     activation: between layers; by default a `Square`, which is exact and takes one level. The range penalty keeps
     pre-activations in its domain.
-    names: of the features; those of the columns where None.
+    names: of the features; those of the columns where None, or their labels as text, unless these are 0, 1, 2, ….
     epochs: passes over the samples, of Adam on the cross-entropy, in batches of 32.
     seed: of the weights and of the order of the samples.
     progress: called with (done, total) epochs.
@@ -64,8 +64,8 @@ def train(
     ['low', 'high']
     """
     table = table_of(features)
-    if table is not None and table.names is not None and names is None:
-        names = table.names
+    if table is not None and names is None:
+        names = table.labels
     x, y = _checked(features if table is None else table, labels, names)
     classes, targets = np.unique(require_classes(y), return_inverse=True)
     if any(units < 1 for units in hidden) or epochs < 1:

@@ -162,3 +162,19 @@ def test_processes_make_keys_of_their_own():
 def test_the_default_regressor_is_ridge():
     X, y = load_diabetes(return_X_y=True)
     assert isinstance(EncryptedRegressor().fit(X, y).estimator_, Ridge)
+
+
+def test_columns_that_are_called_by_numbers_are_matched_and_name_no_features():
+    """As for scikit-learn, only text is a name; but an order that was fitted is kept."""
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    X.columns = range(4)
+    permuted = X[[3, 1, 0, 2]]
+    estimator = EncryptedClassifier(LOGISTIC).fit(permuted, y)
+    assert not hasattr(estimator, "feature_names_in_")
+    expected = estimator.predict(permuted[:20].to_numpy())
+    assert (estimator.predict(permuted[:20]) == expected).all()
+    assert (estimator.predict(X[:20]) == expected).all()
+    by_place = EncryptedClassifier(LOGISTIC).fit(X, y)
+    assert (by_place.predict(X[:20]) == by_place.predict(X[:20].to_numpy())).all()
+    with pytest.raises(ParameterError, match="the columns are called 3, 1, 0, 2"):
+        by_place.predict(permuted[:20])

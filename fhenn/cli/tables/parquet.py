@@ -13,11 +13,11 @@ import numpy as np
 
 from fhenn.cli.tables.cells import Cells
 from fhenn.cli.tables.table import Table
+from fhenn.columns import index_columns
 from fhenn.errors import ExtraMissing, ParameterError
-from fhenn.strict import read_json
 
-_INDEX = re.compile(r"__index_level_\d+__|Unnamed: \d+|")
-"""Columns that hold no data: how pandas calls an index without a name, and a column of CSV without one."""
+_UNNAMED = re.compile(r"Unnamed: \d+|")
+"""How pandas calls a column of CSV without a name; such a one was an index."""
 
 
 def read_parquet(path: Path) -> Table:
@@ -31,8 +31,8 @@ def read_parquet(path: Path) -> Table:
         raise ParameterError(f"{path} is not readable as Parquet ({reason}).", "Save it again.") from error
     if not table.num_rows or not table.num_columns:
         raise ParameterError(f"{path} has no rows.", "Give at least one sample.")
-    index = _index_columns(table.schema.metadata)
-    aside = [place for place, name in enumerate(table.column_names) if name in index or _INDEX.fullmatch(name)]
+    index = index_columns(table.column_names, table.schema.metadata)
+    aside = [place for place, name in enumerate(table.column_names) if name in index or _UNNAMED.fullmatch(name)]
     names = tuple(normalize("NFC", name) for name in table.column_names)
     return Table(names, tuple(map(_cells, table.columns)), str(path), aside=frozenset(aside))
 
@@ -44,15 +44,6 @@ def write_parquet(names: Sequence[str], columns: Sequence[Cells]) -> bytes:
     arrays = [pyarrow.array(np.asarray(column).tolist()) for column in columns]
     parquet.write_table(pyarrow.table(arrays, names=list(names)), sink)
     return sink.getvalue()
-
-
-def _index_columns(metadata: dict[bytes, bytes] | None) -> set[str]:
-    """The columns that were a DataFrame's index, by the metadata of pandas in the schema."""
-    try:
-        found = read_json((metadata or {}).get(b"pandas", b"{}"))["index_columns"]
-        return {name for name in found if isinstance(name, str)}
-    except (ValueError, KeyError, TypeError):
-        return set()
 
 
 def _cells(column: Any) -> Cells:
