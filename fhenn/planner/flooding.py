@@ -12,9 +12,14 @@ that hang together add up, where an average takes them to cancel. So E is from a
 each but for a probability of 2⁻¹²⁸, all added in magnitude, for the worst inputs within the declared bounds.
 
 E comes with the plan, from the server that must not read the key. So a client does not take its word alone: a plan
-that states less than any model of its shape makes is refused (`fhenn.planner.floor`), the noise is sized by what the
-answer's own scale says where that is more, and an answer whose imaginary parts, which are errors and nothing else, are
-larger than the plan's worst case is not shared (`fhenn.backends.ckks.decrypt_with_error`).
+that states less than any model of its shape makes is refused (`fhenn.planner.floor`), as is an answer at a scale that
+its circuit cannot end at; the noise is sized by what the answer's own scale says where that is more, and by what
+double precision leaves uncertain (`precision`); and an answer whose imaginary parts, which are errors and nothing else,
+are larger than all of these is not shared (`fhenn.backends.ckks.decrypt_with_error`). So an adversary who chooses both
+plan and answer gets no less noise than σ = 2¹⁸·√queries·√outputs·E at s = 30, with E the largest of what the answer is
+seen to err by, 2⁻⁴⁵ of its values, and the floor, 7.0e-15 at the least: σ >= 1.8e-9·√queries. He can hardly hide an
+error from the imaginary parts: without a key for conjugation, which no plan asks for, what he computes treats both
+parts alike.
 
 What remains heuristic: E is from the noise model of `fhenn.backends.ckks.noise`, which takes the errors of each step to
 be spread as those of independent coefficients; between that floor and what is seen in an answer, which is an average
@@ -25,7 +30,7 @@ that hang together); and 2⁻ˢ bounds an adversary's advantage over all queries
 
 from __future__ import annotations
 
-from math import log, sqrt
+from math import ceil, inf, log, log2, sqrt
 
 STATISTICAL_BITS = 30
 """s: what OpenFHE takes too; the key itself keeps 128 bits against whoever does not see results."""
@@ -49,6 +54,17 @@ def flood(worst: float, outputs: int, queries: int, bits: int = STATISTICAL_BITS
     True
     """
     return 8 * sqrt(queries) * 2 ** (bits / 2) * worst * sqrt(outputs)
+
+
+def precision(largest: float) -> float:
+    """What double precision leaves uncertain of decrypted values up to `largest`, FFT included.
+
+    2⁻⁴⁵ of the next power of two, so that the noise sized by it says next to nothing of the values.
+
+    >>> precision(0.75) == precision(1.0) == 2.0**-45
+    True
+    """
+    return 2.0 ** (ceil(log2(largest)) - 45) if 0 < largest < inf else largest
 
 
 def flood_bound(sigma: float, outputs: int) -> float:

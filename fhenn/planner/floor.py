@@ -10,29 +10,56 @@ before it can be multiplied by almost nothing:
   `Linear` is the only node;
 - where nothing is rescaled after a product, a weight is an integer, 1 at least, times what a fresh encryption errs by.
 
-These are the terms of `fhenn.planner.walk`, each at the level where it is least, added as there. The result's scale is
-the plan's own after a `Linear` that rescales; else it is bounded by the primes that can be left, and known exactly
-once there is an answer.
+These are the terms of `fhenn.planner.walk`, each at the level where it is least, added as there.
+
+All of them are in units of the result's scale, which the server chooses: a product with 1 at a scale of 2^120 errs by
+next to nothing. So no scale is believed beyond `largest_scale`, where a circuit of `fhenn.plan` can end: it uses its
+chain up, and what is left is the first prime, of 60 bits at most. Whoever chooses plan and answer as he likes gets no
+floor below what a fresh encryption errs by at a scale of 2^58: 7.0e-15 at N = 4096, the smallest ring with such a
+prime, bounded as `Plan.worst` is.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from math import ceil, log2, prod, sqrt
+from math import sqrt
 
 from fhenn.backends.ckks.layout import Layout, Vectors
 from fhenn.backends.ckks.matrix import Schedule, power_of_two
 from fhenn.backends.ckks.noise import Noise, NoiseModel, noise_model
 from fhenn.backends.ckks.parameters import Parameters
-from fhenn.backends.ckks.schedule import WIDE
 from fhenn.errors import ShapeMismatch
 
 SECURITY_BITS = 128
 """`Plan.worst` holds but for a probability of 2 to the minus that."""
 
 _LINEAR = re.compile(r"Linear(\d{1,9})x(\d{1,9})")
-_ACTIVATION = re.compile(r"[A-Za-z_]+(\d{1,4}(?:,\d{1,4})*)\[.*\]")
+_ACTIVATION = re.compile(r".+\d\[[^,]+,[^,]+\]")
+
+
+def known(node: str) -> bool:
+    """Whether a node of a signature is one that `fhenn.plan` names.
+
+    >>> known("Linear3x1"), known("Sigmoid3[-4,4]"), known("Foo")
+    (True, True, False)
+    """
+    return any(names.fullmatch(node) for names in (_LINEAR, _ACTIVATION))
+
+
+def largest_scale(parameters: Parameters, nodes: Sequence[str]) -> float:
+    """The scale that a circuit can end at.
+
+    After the only `Linear`, whose product is rescaled, near the plan's own; a product that is not leaves two bits of
+    the first prime (`fhenn.planner.walk`), and nothing goes beyond that prime.
+
+    >>> largest_scale(Parameters(8192, (60, 40, 60), 2.0**40), ["Linear1x1"]) == 2.0**41
+    True
+    """
+    left = 2.0 ** parameters.chain[0]
+    if not nodes or _LINEAR.fullmatch(nodes[-1]) is None:
+        return left
+    return min(2 * parameters.scale, left) if len(nodes) == 1 and parameters.levels > 0 else left / 4
 
 
 def least_errors(
@@ -71,9 +98,10 @@ def _least_noise(
 ) -> list[Noise]:
     """What the last node adds at least, in each way that it can run; norm: how errors add up (`Noise`)."""
     model = noise_model(parameters)
+    most = largest_scale(parameters, nodes)
     shape = _LINEAR.fullmatch(nodes[-1]) if nodes else None
-    if shape is None:
-        return [_activation(model, parameters, nodes, scale)]
+    if shape is None:  # an activation's last rescale rounds, at any scale that is left
+        return [Noise(model.rounding / (scale or most), 0.0)]
     schedule = _schedule(layout, nodes, int(shape[2]), parameters.slots)
     values = sum(abs(value) ** norm for value in largest) ** (1 / norm) if len(nodes) == 1 else 0.0
     if isinstance(layout, Vectors):
@@ -81,13 +109,14 @@ def _least_noise(
     else:  # a scalar's rounding is one number
         encoding = values * model.encoding / sqrt(parameters.slots)
     ways = []
-    nominal = parameters.scale
+    nominal = min(parameters.scale, most)
     if parameters.levels > 0 and (scale is None or scale < 2 * nominal):
-        rounded = Noise(model.rounding / nominal, 0.0, norm) * _terms(schedule) ** (1 / norm)
+        result = scale or nominal
+        rounded = Noise(model.rounding / result, 0.0, norm) * _terms(schedule) ** (1 / norm)
         encoded = Noise(0.0, encoding / model.primes[-1], norm)
-        ways.append(rounded + _turns(model, schedule, nominal, norm) + encoded)
+        ways.append(rounded + _turns(model, schedule, result, norm) + encoded)
     if (parameters.levels == 0 or len(nodes) > 1) and (scale is None or scale >= 2 * nominal):
-        result = model.primes[0] / 4 if scale is None else scale
+        result = scale or model.primes[0] / 4
         fresh = Noise(0.0, model.fresh / result, norm)
         ways.append(fresh + _turns(model, schedule, result, norm) + Noise(0.0, encoding / nominal, norm))
     return ways or [Noise(0.0, model.fresh / (scale or nominal), norm)]
@@ -118,28 +147,3 @@ def _turns(model: NoiseModel, schedule: Schedule | None, scale: float, norm: int
     turn = model.key_switch(0) * (1 / scale)
     folds, terms = len(schedule.folds), _terms(schedule)
     return Noise(turn.laplace * (terms - 1) ** (1 / norm), turn.normal * folds ** (1 / norm), norm)
-
-
-def _activation(model: NoiseModel, parameters: Parameters, nodes: Sequence[str], scale: float | None) -> Noise:
-    """What an activation at the end adds: its last rescale rounds, unless it is affine."""
-    if scale is None:
-        used = sum(_least_levels(parameters, nodes, place) for place in range(len(nodes)))
-        scale = prod(model.primes[: max(parameters.levels - used, 0) + 1])
-    degrees = _degrees(nodes[-1]) if nodes else (1,)
-    return Noise(model.rounding / scale, 0.0) if max(degrees) > 1 else Noise(0.0, model.fresh / scale)
-
-
-def _least_levels(parameters: Parameters, nodes: Sequence[str], place: int) -> int:
-    """Levels that a node before or at the end consumes at least."""
-    if _LINEAR.fullmatch(nodes[place]):
-        return 1
-    wide = max(parameters.chain[1:-1], default=0) >= WIDE * log2(parameters.scale)
-    merged = wide or place == 0 or _LINEAR.fullmatch(nodes[place - 1]) is None
-    # ceil(log2) multiplies at least; an odd cubic on one wide prime divides once
-    return sum(1 if degree == 3 and merged else ceil(log2(max(degree, 1))) for degree in _degrees(nodes[place]))
-
-
-def _degrees(node: str) -> tuple[int, ...]:
-    """Of an activation's polynomials; affine where the name does not tell."""
-    found = _ACTIVATION.fullmatch(node)
-    return (1,) if found is None else tuple(int(degree) for degree in found[1].split(","))

@@ -18,7 +18,7 @@ from fhenn.errors import PlanError, WireFormatError
 from fhenn.nn.finish import Finish
 from fhenn.planner.demands import require_modest, require_short
 from fhenn.planner.flooding import MOST_QUERIES
-from fhenn.planner.floor import least_errors
+from fhenn.planner.floor import known, largest_scale, least_errors
 from fhenn.planner.witness import Witness
 from fhenn.strict import built, read_json
 from fhenn.text import printable
@@ -130,9 +130,28 @@ class Plan:
         """
         return self._least_errors(scale)[1]
 
+    @property
+    def largest_scale(self) -> float:
+        """The scale that an answer has at most."""
+        return largest_scale(self.parameters, self.signature[:-1])
+
     def _least_errors(self, scale: float | None = None) -> tuple[float, float]:
         largest = [max(abs(low), abs(high)) for low, high in zip(self.low, self.high, strict=True)]
         return least_errors(self.parameters, self.layout, self.signature[:-1], largest, scale)
+
+    def require_shareable(self) -> None:
+        """Raise PlanError where results must not be shared: the plan is not whole, or states too little error.
+
+        The noise that hides the key would be sized by what the server made up (`fhenn.planner.floor`).
+        """
+        self.require_errors()
+        strange = [node for node in self.signature[:-1] if not known(node)]
+        if self.result is None or strange or len(self.signature) < 2:
+            found = "does not say what its answers are" if self.result is None else f"names no nodes: {strange}"
+            raise PlanError(
+                f"the plan {found}, and what errors an answer has is unknown so.",
+                "Ask whoever sent it to plan again with fhenn.plan; results that stay need no noise.",
+            )
 
     def require_errors(self) -> None:
         """Raise PlanError where the plan states less error than any model of its shape makes.

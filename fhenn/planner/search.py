@@ -22,7 +22,7 @@ from fhenn.backends.ckks.schedule import WIDE, CubicForm
 from fhenn.columns import samples, table_of
 from fhenn.errors import LevelExhausted, ParameterError, PlanError, ScaleMismatch, ShapeMismatch
 from fhenn.nn import Activation, Linear, Node, Sequential
-from fhenn.planner.flooding import MOST_QUERIES, flood, flood_bound
+from fhenn.planner.flooding import MOST_QUERIES, flood, flood_bound, precision
 from fhenn.planner.floor import SECURITY_BITS, least_errors
 from fhenn.planner.identity import described, fingerprint_of, signature_of
 from fhenn.planner.plan import LayoutName, Plan, Result
@@ -286,7 +286,8 @@ class _Candidate:
 def _worst(path: Path, packing: Layout, parameters: Parameters) -> float:
     """Bound on the error at the output where all of its parts go one way, but for a probability of 2⁻¹²⁸."""
     found = walk(path, packing, parameters, norm=1).noise.bound(parameters.slots, SECURITY_BITS)
-    return max(found, _least_errors(path, packing, parameters)[1])
+    # decrypted values err a little more than twins do; below that no noise is sized (`safety.flooded`)
+    return max(found, _least_errors(path, packing, parameters)[1], precision(1.01 * path.reach[-1].largest))
 
 
 def _least_errors(path: Path, packing: Layout, parameters: Parameters) -> tuple[float, float]:

@@ -2,18 +2,28 @@
 
 A result shared for q queries takes 1/q of its key's budget (`fhenn.planner.flooding`). A client that has just made its
 key counts in memory. One that was restored from bytes cannot know what other copies of them have shared, so it shares
-only by a file that counts for all of them: a line is added to it, under a lock and synchronised, before a result is
-handed out, and none is ever taken away. The file names the key and its own inode: a copy of it would count apart from
-the first one, so it is refused, as a missing one is.
+only by a file that counts for all of them: a line with the share and the total is added to it, under a lock and
+synchronised, before a result is handed out, and none is ever taken away. The last line is all that is read.
+
+The file names the key and its own inode: a copy of it would count apart from the first one, so it is refused, as a
+missing one is. An older state that is put back over the file keeps the inode, so the total is also an extended
+attribute of the inode, where Linux and the filesystem have them: contents that say less than it are refused, and a new
+inode without it, even where its number was given anew.
+
+What cannot be seen: a state put back with its extended attributes (cp -a over the file, a snapshot of the disk or of
+the virtual machine), and on systems without them any older contents put back over the file. Then results are shared
+twice for one budget. After such a restore, say what was shared (`Client.keep_budget`), or make new keys.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from math import inf, nextafter
 from pathlib import Path
 from threading import Lock
 from typing import BinaryIO, NoReturn, Protocol
@@ -26,9 +36,15 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-_HEADER = re.compile(rb"fhenn-budget 1 key=([0-9a-f]{16}) file=(\d{1,20}) spent=([0-9.e+-]{1,25})\n")
-_SHARE = re.compile(rb"(\d{1,20}) (\d{1,20})")
-_LARGEST_FILE = 1 << 24
+_HEADER = re.compile(rb"fhenn-budget 1 key=([0-9a-f]{16}) file=(\d{1,20}) attribute=(yes|no) spent=([0-9.e+-]{1,25})\n")
+_SHARE = re.compile(rb"\d{1,20} [1-9]\d{0,19} ([0-9.e+-]{1,25})")
+_ATTRIBUTE = "user.fhenn.spent"
+_LONGEST_LINE = 256
+"""More than a header or a share has, in bytes."""
+
+_LOCK_AT = 1 << 40
+"""Beyond the end of every file."""
+
 _SLACK = 1e-9
 
 
@@ -129,7 +145,8 @@ class BudgetFile(Uncopied):
         except FileExistsError as error:
             raise FileExists(str(path)) from error
         with os.fdopen(descriptor, "wb") as file:
-            file.write(f"fhenn-budget 1 key={key} file={_inode(file)} spent={spent!r}\n".encode())
+            known = "yes" if _tell_inode(file, spent) else "no"
+            file.write(f"fhenn-budget 1 key={key} file={_inode(file)} attribute={known} spent={spent!r}\n".encode())
             file.flush()
             os.fsync(file.fileno())
         if os.name == "posix":  # the name must survive a power cut too
@@ -144,23 +161,28 @@ class BudgetFile(Uncopied):
     def spent(self) -> float:
         """The fraction that is spent; what the key's own bytes say where the file does not tell. Raises OSError."""
         with suppress(BudgetUnknown), self._locked() as file:
-            return self._read(file)[0]
+            total, more, _ = self._read(file)
+            return total + more
         return self._least
 
     def take(self, samples: int, queries: int) -> None:
         """Spend samples/queries; it is on the disk when this returns.
 
         Raises SharingRefused, and spends nothing, where not that much is left; BudgetUnknown where the file is missing,
-        a copy, another key's, or damaged; OSError.
+        a copy, another key's, damaged, or known to be older than it was; OSError.
         """
         with self._locked() as file:
-            spent, end = self._read(file)
-            _after(spent, samples, queries)
+            total, more, end = self._read(file)
+            _after(total + more, samples, queries)
+            after = _after(total, samples, queries)
             file.truncate(end)  # a line that a crash has cut was never answered
             file.seek(end)
-            file.write(f"{samples} {queries}\n".encode())
+            file.write(f"{samples} {queries} {after!r}\n".encode())
             file.flush()
             os.fsync(file.fileno())
+            # after the contents: a crash between the two leaves them ahead, which is allowed
+            if _of_inode(file) is not None:
+                _tell_inode(file, after)
 
     @contextmanager
     def _locked(self) -> Iterator[BinaryIO]:
@@ -179,27 +201,31 @@ class BudgetFile(Uncopied):
                     yield file
                     return
 
-    def _read(self, file: BinaryIO) -> tuple[float, int]:
-        """What is spent, and where the last whole line ends. Raises BudgetUnknown."""
-        data = file.read(_LARGEST_FILE + 1)
-        header = _HEADER.match(data)
-        if header is None or len(data) > _LARGEST_FILE:
+    def _read(self, file: BinaryIO) -> tuple[float, float, int]:
+        """The total, what the key knows of beyond it, and where the last whole line ends. Raises BudgetUnknown."""
+        header = _HEADER.match(file.read(_LONGEST_LINE))
+        if header is None:
             self._refuse(f"{self.path} is damaged")
         if header[1].decode() != self._key:
             self._refuse(f"{self.path} counts for another key")
-        if int(header[2]) != _inode(file):
+        told = _of_inode(file)
+        if int(header[2]) != _inode(file) or (header[3] == b"yes" and told is None):
             self._refuse(f"{self.path} is a copy, and does not know what was shared by the other")
-        end = data.rfind(b"\n") + 1
+        start = max(header.end(), file.seek(0, os.SEEK_END) - 2 * _LONGEST_LINE)
+        file.seek(start)
+        data = file.read()
+        size = data.rfind(b"\n") + 1
+        share = _SHARE.fullmatch(data[: max(size - 1, 0)].rpartition(b"\n")[2])
+        if share is None and (size or start > header.end()):
+            self._refuse(f"{self.path} is damaged")
         try:
-            spent = max(_fraction(float(header[3])), self._least)
+            first = _fraction(float(header[4]))
+            total = first if share is None else _fraction(float(share[1]))
         except ValueError:  # no number, or no fraction (ParameterError)
             self._refuse(f"{self.path} is damaged")
-        for line in data[header.end() : end].splitlines():
-            share = _SHARE.fullmatch(line)
-            if share is None or int(share[2]) == 0:
-                self._refuse(f"{self.path} is damaged")
-            spent += int(share[1]) / int(share[2])
-        return spent, end
+        if told is not None and not total >= told:
+            self._refuse(f"{self.path} is an older copy of itself, from before the last results were shared")
+        return total, max(self._least - first, 0.0), start + size
 
     def _refuse(self, reason: str) -> NoReturn:
         raise BudgetUnknown(
@@ -212,6 +238,8 @@ class BudgetFile(Uncopied):
 def _after(spent: float, samples: int, queries: int) -> float:
     """What is spent after a share. Raises SharingRefused where that is more than all."""
     after = spent + samples / queries
+    if after == spent:  # less than a float tells is something all the same
+        after = nextafter(spent, inf)
     if not after <= 1 + _SLACK:
         raise SharingRefused(
             f"{samples} more samples exceed the {queries} queries that the noise is for.",
@@ -228,6 +256,33 @@ def _fraction(spent: float) -> float:
     return float(spent)
 
 
+def _tell_inode(file: BinaryIO, spent: float) -> bool:
+    """Whether the file's inode took the total as an extended attribute; not every system and filesystem has them."""
+    if sys.platform != "linux":
+        return False
+    try:
+        os.setxattr(file.fileno(), _ATTRIBUTE, repr(spent).encode())
+    except OSError as error:
+        if error.errno not in (errno.ENOTSUP, errno.EPERM, errno.EACCES):
+            raise
+        return False
+    return True
+
+
+def _of_inode(file: BinaryIO) -> float | None:
+    """The total of the extended attribute; None where there is none, infinite where it is no number."""
+    if sys.platform != "linux":
+        return None
+    try:
+        return float(os.getxattr(file.fileno(), _ATTRIBUTE))
+    except OSError as error:
+        if error.errno not in (errno.ENOTSUP, errno.ENODATA, errno.EPERM, errno.EACCES):
+            raise
+        return None
+    except ValueError:
+        return inf
+
+
 def _inode(file: BinaryIO) -> int:
     return os.fstat(file.fileno()).st_ino
 
@@ -236,13 +291,13 @@ def _inode(file: BinaryIO) -> int:
 def _exclusive(file: BinaryIO) -> Iterator[None]:
     """A lock on an open file that every process respects, released by the system where one dies."""
     if sys.platform == "win32":
-        file.seek(_LARGEST_FILE)
+        file.seek(_LOCK_AT)
         msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
         file.seek(0)
         try:
             yield
         finally:
-            file.seek(_LARGEST_FILE)
+            file.seek(_LOCK_AT)
             msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
     else:
         fcntl.flock(file.fileno(), fcntl.LOCK_EX)

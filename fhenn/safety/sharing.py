@@ -10,10 +10,7 @@ from numpy.typing import NDArray
 
 from fhenn.errors import SharingRefused
 from fhenn.planner import Plan
-from fhenn.planner.flooding import STATISTICAL_BITS, flood, flood_bound
-
-_PRECISION = 2.0**-45
-"""What double precision leaves uncertain of a decryption, relative to its largest value, FFT included."""
+from fhenn.planner.flooding import STATISTICAL_BITS, flood, flood_bound, precision
 
 
 def flooded(
@@ -32,23 +29,29 @@ def flooded(
 
     On a grid of a 64th of the noise's deviation, since a float's last digits would tell where it came from (Mironov
     2012, "On significance of the least significant bits for differential privacy"). Raises SharingRefused where the
-    plan's accuracy would not hold, and where the answer errs by more than the plan says; PlanError where the plan
-    states less than any model of its shape makes.
+    plan's accuracy would not hold, and where the answer errs by more, or is at a larger scale, than the plan says;
+    PlanError where the plan states less than any model of its shape makes, or does not say what its answers are.
 
     >>> import fhenn
     >>> plan = fhenn.plan(fhenn.Linear([[1.0]]), inputs=[-1, 1], layout="throughput", queries=10)
     >>> bool(abs(flooded(np.array([[0.5]]), plan, 10)[0, 0] - 0.5) < plan.accuracy)
     True
     """
-    plan.require_errors()
+    plan.require_shareable()
+    if scale is not None and not 1 <= scale <= plan.largest_scale:
+        raise SharingRefused(
+            f"the answer has a scale of {scale:.3g}, and the plan's circuit ends at {plan.largest_scale:.3g} at most.",
+            "The server did not follow the plan: share nothing, and ask for an answer of fhenn.Server.",
+        )
     outputs = scores.shape[1]
-    # a decryption is as exact as its floating point
-    if seen > plan.worst + _PRECISION * np.abs(scores).max(initial=0.0):
+    # what is let pass is hidden: an error up to `worst` may be there, wherever the bound comes from
+    worst = max(plan.worst, plan.least_worst(scale), precision(float(np.abs(scores).max(initial=0.0))))
+    if not seen <= worst:
         raise SharingRefused(
             f"the answer errs by {seen:.1e}, where the plan states {plan.worst:.1e} at worst.",
             "The plan is false, or the server did not follow it: share nothing, and ask for a plan of fhenn.plan.",
         )
-    sigma = flood(max(plan.worst, plan.least_worst(scale)), outputs, queries, bits)
+    sigma = flood(worst, outputs, queries, bits)
     error = plan.error + flood_bound(sigma, outputs)
     if not error <= plan.accuracy:
         raise SharingRefused(

@@ -12,7 +12,7 @@ from fhenn.backends.ckks.layout import FEATURES
 from fhenn.backends.ckks.parameters import Parameters
 from fhenn.errors import PlanError, WireFormatError
 from fhenn.planner import flatten
-from fhenn.planner.floor import least_errors
+from fhenn.planner.floor import largest_scale, least_errors
 from fhenn.planner.walk import Path, walk
 
 ACTIVATIONS = {
@@ -66,6 +66,8 @@ def check(case):
     assert 0 < error <= of_error.bound * (1 + 1e-6)
     assert 0 < worst <= of_worst.noise.bound(plan.parameters.slots, 128) * (1 + 1e-6)
     assert plan.error <= plan.worst
+    assert of_error.end.scale <= plan.largest_scale
+    plan.require_shareable()
     assert fhenn.Plan.from_json(plan.to_json()) == plan
     assert fhenn.Plan.from_json(plan.public().to_json()) == plan.public()
 
@@ -100,6 +102,21 @@ def test_weights_that_vanish_leave_an_honest_plan():
     plan = fhenn.plan(model, inputs=[0, 0], layout="throughput")
     assert plan.worst > 0
     fhenn.Client(fhenn.Plan.from_json(plan.to_json()))
+
+
+def test_no_scale_makes_the_floor_vanish():
+    # a fresh encryption at 2^58, N = 4096, normal with σ = 3.2 and bounded at 2^-128: less than a rescale's rounding
+    least = 3.2 * np.sqrt(2048) * np.sqrt(2 * (np.log(2 * 2048) + np.log(2.0**129))) / 2.0**58
+    assert least == pytest.approx(7.0e-15, rel=0.01)
+    shapes = [["Linear1x1"], ["Linear1x1", "Sigmoid3[-4,4]"], ["Linear1x1", "Linear1x1"], ["Sigmoid3,5[-4,4]"], ["?"]]
+    for ring, chain in ((4096, (60, 49)), (16384, (60,) * 7), (16384, (60, 20, 20, 20, 60)), (32768, (60,) * 13)):
+        for scale in (2.0**10, 2.0**40, 2.0 ** (sum(chain[:-1]) - 1)):
+            parameters = Parameters(ring, chain, scale)
+            for nodes in shapes:
+                most = largest_scale(parameters, nodes)
+                assert most <= 2.0**60
+                for at in (None, most, most / 2):
+                    assert least_errors(parameters, FEATURES, nodes, [0.0], at)[1] >= 0.99 * least
 
 
 @pytest.mark.parametrize("signature", [[], ["finish=None"], ["?"], ["Linear9999999999x1", "finish=None"]])

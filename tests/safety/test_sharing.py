@@ -5,14 +5,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import tenseal.sealapi as seal
 
 import fhenn
 from fhenn.backends.ckks import CipherArray, Context
+from fhenn.backends.ckks.parameters import Parameters
 from fhenn.errors import ParameterError, PlanError, RangeViolation, SharingRefused, WireFormatError
 from fhenn.planner.flooding import flood, flood_bound
 from fhenn.safety import flooded
 from fhenn.safety.sharing import _normal
-from fhenn.session.answer import Answer
+from fhenn.session.answer import Answer, Binding
+from fhenn.session.receipt import digest_of
 
 MODEL = fhenn.Sequential([fhenn.Linear([[1.0, -0.5, 0.25]])])
 
@@ -109,6 +112,76 @@ def test_the_noise_is_sized_by_the_answer_where_the_plan_says_less():
     false = replace(plan, worst=plan.least_worst(), error=plan.least_worst(), deviation=0.0)
     shared = flooded(np.zeros((4000, 1)), false, 10, scale=array.scale)
     assert shared.std() == pytest.approx(flood(least, 1, 10), rel=0.1)
+
+
+def with_a_scale(answer, client, upload, factor):
+    """A server's answer, of the upload itself, times 1 at a scale."""
+    context = Context.from_bytes(client.evaluation_keys())
+    x, outputs = CipherArray.from_bytes(context, upload), []
+    for ciphertext in x.ciphertexts:
+        one, product = seal.Plaintext(), seal.Ciphertext()
+        encoder = seal.CKKSEncoder(context.seal_context)
+        encoder.encode([1.0] * context.slots, ciphertext.parms_id(), factor, one)
+        seal.Evaluator(context.seal_context).multiply_plain(ciphertext, one, product)
+        outputs.append(product)
+    y = CipherArray(context, x.shape, x.layout, tuple(outputs), x.level, float(outputs[0].scale))
+    return replace(answer, result=y.to_bytes()).to_bytes()
+
+
+@pytest.mark.parametrize("activation", [False, True])
+def test_a_scale_that_no_circuit_ends_at_is_not_shared(activation):
+    parameters = Parameters(16384, (60, 58, 58, 58, 58, 58, 60), 2.0**58)
+    nodes = ("Linear1x1", "Sigmoid3[-4,4]") if activation else ("Linear1x1",)
+    made = fhenn.plan(fhenn.Linear([[1.0]]), inputs=[-1, 1], layout="throughput", queries=10).public()
+    told = {"parameters": parameters, "signature": (*nodes, "finish=None"), "model": None, "error": 0.9, "worst": 1.0}
+    false = replace(made, **told, result=replace(made.result, level=parameters.levels))
+    least = false._least_errors()
+    false = replace(false, worst=least[1], error=least[0], deviation=0.0)
+    client = fhenn.Client(fhenn.Plan.from_json(false.to_json()))
+    upload = client.encrypt(np.linspace(-1, 1, 5)[:, None])
+    named = Answer(b"", (), Binding(0, digest_of(upload), "0" * 32, false.fingerprint))
+    with pytest.raises(SharingRefused, match=r"a scale of .* ends at .* did not follow the plan"):
+        client.decrypt(with_a_scale(named, client, upload, 2.0**120), share=True)
+    # at a scale that is believed, noise hides what the upload errs by at the least
+    shared = with_a_scale(named, client, upload, 2.0 ** (2 if activation else 1))
+    raw = client.decrypt(shared)
+    for _ in range(3):
+        off = np.abs(client.decrypt(shared, share=True, queries=100) - raw)
+        assert np.all(off > 0)
+        assert off.max() > 0.1 * flood(1e-13, 1, 100)
+
+
+def test_what_is_let_pass_is_hidden(pair):
+    plan, _, _ = pair
+    parameters = Parameters(16384, (60, 58, 58, 60), 2.0**58)
+    fine = replace(plan, parameters=parameters, error=0.0, deviation=0.0, worst=1.0, accuracy=1e9)
+    least = fine._least_errors()
+    fine = replace(fine, error=least[0], worst=least[1])
+    scores = np.full((4000, 1), 1000.0)
+    tolerated = 1024 * 2.0**-45  # what double precision leaves of a thousand, and more than the plan's worst
+    assert 10 * fine.worst < tolerated
+    noise = flooded(scores, fine, 10, seen=0.99 * tolerated) - scores
+    assert noise.std() == pytest.approx(flood(tolerated, 1, 10), rel=0.1)
+    with pytest.raises(SharingRefused, match="errs by"):
+        flooded(scores, fine, 10, seen=1.01 * tolerated)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"result": None}, {"signature": ("Foo", "finish=None")}, {"signature": ("finish=None",)}]
+)
+def test_a_plan_that_does_not_say_what_its_answers_are_shares_nothing(pair, changes):
+    plan, _, _ = pair
+    with pytest.raises(PlanError, match="plan again"):
+        flooded(np.zeros((1, 1)), replace(plan, **changes, error=0.5, worst=1.0, accuracy=1e9), 10)
+
+
+def test_large_results_are_planned_with_the_noise_that_precision_asks_for():
+    model = fhenn.Sequential([fhenn.Linear([[1.0]], [30_000.0])])
+    plan = fhenn.plan(model, inputs=[-1, 1], accuracy=1.0, layout="throughput", queries=100)
+    assert plan.worst >= 30_001 * 2.0**-45
+    client = fhenn.Client(plan)
+    answer = fhenn.Server(model, plan, client.evaluation_keys()).predict(client.encrypt([[0.5]]))
+    assert abs(client.decrypt(answer, share=True)[0, 0] - 30_000.5) <= 1
 
 
 def test_shared_numbers_lie_on_a_grid(pair):
