@@ -77,6 +77,21 @@ def unframe(kind: str, data: bytes) -> tuple[dict[str, Any], bytes]:
     return header.meta, data[start:]
 
 
+def body_of(kind: str, data: bytes | bytearray) -> memoryview:
+    """The body of a message where it is, not a copy; its digest is not looked at. Raises WireFormatError.
+
+    >>> bytes(body_of("note", frame("note", {}, b"body")))
+    b'body'
+    """
+    view = memoryview(data)
+    begin = bytes(view[:MOST_OF_HEADER])
+    header, _, start = _parsed(kind, begin)
+    require_kind(kind, begin)
+    if header.size != len(view) - start:
+        raise WireFormatError(kind, f"it holds {len(view) - start} bytes of {header.size}")
+    return view[start:]
+
+
 def as_bytes(what: str, data: Any) -> bytes:
     """The bytes of anything that holds some: bytes, a bytearray, a memoryview, an array of uint8.
 

@@ -9,7 +9,8 @@ import click
 
 from fhenn.artifacts import read_kind
 from fhenn.cli.show import FILE, Grid, as_json_option, say, tell
-from fhenn.errors import ExtraMissing
+from fhenn.errors import ExtraMissing, ParameterError
+from fhenn.service.addresses import PROXY_HEADERS
 from fhenn.service.security_log import NAME, append
 from fhenn.service.tokens import Tokens
 
@@ -55,7 +56,14 @@ _SECURITY_LOG = click.option(
     "--trusted-proxy",
     multiple=True,
     metavar="ADDRESS",
-    help="Address or network in front of it, whose X-Forwarded-For or Forwarded is believed. May be repeated.",
+    help="Address or network in front of it, which is believed on where a request comes from. May be repeated.",
+)
+@click.option(
+    "--proxy-header",
+    type=click.Choice(PROXY_HEADERS, case_sensitive=False),
+    default=PROXY_HEADERS[0],
+    show_default=True,
+    help="Header in which a trusted proxy says so; the other is not looked at, as a client can send it.",
 )
 @_SECURITY_LOG
 @click.option("--workers", type=click.IntRange(min=1), help="Processes that evaluate.  [default: one per processor]")
@@ -76,6 +84,7 @@ def serve(
     ssl_keyfile: Path | None,
     tls_elsewhere: bool,
     trusted_proxy: tuple[str, ...],
+    proxy_header: str,
     security_log: Path | None,
     workers: int | None,
     seconds: float | None,
@@ -127,6 +136,7 @@ def serve(
         ssl_keyfile,
         tls_elsewhere,
         trusted_proxy,
+        proxy_header,
         models,
         security_log,
         lambda url: say(f"fhenn serves {url}"),
@@ -236,6 +246,8 @@ def create(
     that. Every upload counts as what a crafted one could ask at most: the slots of a ciphertext (half its ring degree,
     2,048 to 16,384) for each group of samples that share ciphertexts. Allow a multiple of it.
     """
+    for name in _unserved(store, models, samples_per_day):
+        say(f"The store has no model {name!r} yet: the token reaches it once it is added.", err=True)
     text, kept = Tokens(store / "tokens").create(owner, days, models, samples_per_day)
     reach = {"models": kept.models, "samples_per_day": samples_per_day}
     append(security_log or store / NAME, "token", "created", token=kept.id, owner=owner, expires=kept.expires, **reach)
@@ -248,16 +260,36 @@ def create(
 @_STORE
 @as_json_option
 def list_tokens(store: Path, as_json: bool) -> None:
-    """List ids, owners and expiry; not the tokens."""
+    """List ids, owners, expiry, models and samples a day; not the tokens."""
     tokens = Tokens(store / "tokens")
     kept = tokens.all()
-    rows = [{"id": one.id, "owner": one.owner, "created": one.created, "expires": one.expires} for one in kept]
-    table = Grid("id", "owner", "created", "expires")
+    rows = [
+        {"id": one.id, "owner": one.owner, "created": one.created, "expires": one.expires}
+        | {"models": one.models, "samples_per_day": one.samples_per_day}
+        for one in kept
+    ]
+    table = Grid("id", "owner", "created", "expires", "models", "samples a day")
     for one in kept:
-        table.add_row(
-            one.id, one.owner, one.created[:10], one.expires[:10] + (" (expired)" if tokens.expired(one) else "")
-        )
+        expires = one.expires[:10] + (" (expired)" if tokens.expired(one) else "")
+        models = "all" if one.models is None else ", ".join(one.models)
+        most = "any" if one.samples_per_day is None else f"{one.samples_per_day:,}"
+        table.add_row(one.id, one.owner, one.created[:10], expires, models, most)
     tell(as_json, rows, table)
+
+
+def _unserved(store: Path, models: tuple[str, ...], samples_per_day: int | None) -> list[str]:
+    """Those of the models that the store has not.
+
+    Raises ParameterError where a day's samples are fewer than one upload to a model counts as, FhennError, OSError.
+    """
+    slots = _models(store).slots() if (store / "models").is_dir() else {}
+    for name in models or slots:
+        if samples_per_day is not None and samples_per_day < slots.get(name, 0):
+            raise ParameterError(
+                f"{samples_per_day} samples a day are too few for {name}: an upload counts as {slots[name]} or more.",
+                f"Allow at least {slots[name]}, or name other models with --model.",
+            )
+    return [name for name in models if name not in slots]
 
 
 @token.command()

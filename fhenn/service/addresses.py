@@ -10,6 +10,9 @@ from fhenn.errors import ParameterError
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+PROXY_HEADERS = ("X-Forwarded-For", "Forwarded")
+"""In which proxies say where a request comes from: nginx, HAProxy, Traefik, Caddy and cloud balancers in the first."""
+
 _FOR = re.compile(r'for="?\[?([0-9a-fA-F.:]+?)\]?(?::[0-9]+)?"?', re.ASCII | re.IGNORECASE)
 _MOST_HOPS = 32
 
@@ -49,13 +52,15 @@ def caller_of(address: str) -> str:
     return str(ipaddress.ip_network((found, 64), strict=False))
 
 
-def source_of(peer: str, headers: Mapping[bytes, Sequence[bytes]], proxies: Sequence[Network]) -> str:
+def source_of(
+    peer: str, headers: Mapping[bytes, Sequence[bytes]], proxies: Sequence[Network], header: str = PROXY_HEADERS[0]
+) -> str:
     """The address that a request comes from.
 
-    peer: at the other end of the connection; where it is none of `proxies`, it is the answer. Otherwise headers say
-    (Forwarded of RFC 7239, or X-Forwarded-For): the last address that is no proxy's, since what stands before it was
-    written by whoever asked. Where both headers are there and differ, one was passed on from outside unseen: then, and
-    where an address is none, the peer is the answer.
+    peer: at the other end of the connection; where it is none of `proxies`, it is the answer. header: the one that the
+    proxies write, of `PROXY_HEADERS` (Forwarded is RFC 7239's); the other comes from whoever asked, and says nothing.
+    It names the last address that is no proxy's, since what stands before it was written by whoever asked. Where an
+    address is none, the peer is the answer.
 
     >>> proxies = networks_of(["10.0.0.1"])
     >>> source_of("10.0.0.1", {b"x-forwarded-for": [b"1.2.3.4, 192.0.2.7"]}, proxies)
@@ -63,12 +68,9 @@ def source_of(peer: str, headers: Mapping[bytes, Sequence[bytes]], proxies: Sequ
     """
     if not is_in(peer, proxies):
         return peer
-    lists = [
-        [each.strip() for value in headers.get(b"x-forwarded-for", ()) for each in _text(value).split(",")],
-        [_forwarded(each) for value in headers.get(b"forwarded", ()) for each in _text(value).split(",")],
-    ]
-    found = {_last_outside(peer, hops, proxies) for hops in lists if hops}
-    return found.pop() if len(found) == 1 else peer
+    name = header.lower()
+    hops = [each.strip() for value in headers.get(name.encode(), ()) for each in value.decode("latin-1").split(",")]
+    return _last_outside(peer, [_forwarded(hop) for hop in hops] if name == "forwarded" else hops, proxies)
 
 
 def _last_outside(peer: str, hops: Sequence[str], proxies: Sequence[Network]) -> str:
@@ -87,10 +89,6 @@ def _forwarded(element: str) -> str:
         if match := _FOR.fullmatch(pair.strip()):
             return match[1]
     return ""
-
-
-def _text(value: bytes) -> str:
-    return value.decode("latin-1")
 
 
 def _parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

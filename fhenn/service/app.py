@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from fhenn import __version__
-from fhenn.service.addresses import Network
+from fhenn.service.addresses import PROXY_HEADERS, Network
 from fhenn.service.envelope import Envelope
 from fhenn.service.handlers import add_handlers
 from fhenn.service.limits import Limits
@@ -53,11 +53,16 @@ def _described(app: FastAPI) -> dict[str, Any]:
 
 
 def create_app(
-    store: Store, limits: Limits, proxies: Sequence[Network] = (), security_log: Path | None = None
+    store: Store,
+    limits: Limits,
+    proxies: Sequence[Network] = (),
+    security_log: Path | None = None,
+    proxy_header: str = PROXY_HEADERS[0],
 ) -> tuple[ASGIApp, Service]:
     """The ASGI application of a service, and the service itself. Raises FhennError where a stored model is broken.
 
     proxies: whose word on where a request comes from counts. security_log: its file; by default in the store.
+    proxy_header: the header in which the proxies give it.
     """
     service = Service(store, limits, proxies, security_log)
 
@@ -93,4 +98,4 @@ def create_app(
     for each in (models, keys, predictions):
         app.include_router(each.router)
     add_handlers(app)
-    return Envelope(app, service.metrics, proxies), service
+    return Envelope(app, service.metrics, proxies, proxy_header), service

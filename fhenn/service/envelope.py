@@ -13,7 +13,7 @@ from secrets import token_hex
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from fhenn.service.addresses import Network, source_of
+from fhenn.service.addresses import PROXY_HEADERS, Network, source_of
 from fhenn.service.logs import log
 from fhenn.service.metrics import Metrics
 
@@ -21,10 +21,19 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
 class Envelope:
-    """ASGI middleware, the outermost. proxies: whose word on where a request comes from counts."""
+    """ASGI middleware, the outermost.
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, proxies: Sequence[Network] = ()) -> None:
-        self._app, self._metrics, self._proxies = app, metrics, proxies
+    proxies: whose word on where a request comes from counts. proxy_header: the header in which they give it.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        metrics: Metrics,
+        proxies: Sequence[Network] = (),
+        proxy_header: str = PROXY_HEADERS[0],
+    ) -> None:
+        self._app, self._metrics, self._proxies, self._proxy_header = app, metrics, proxies, proxy_header
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""
@@ -33,7 +42,7 @@ class Envelope:
             return
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
-        scope["state"]["source"] = source = source_of(_peer(scope), _values(scope), self._proxies)
+        scope["state"]["source"] = source = source_of(_peer(scope), _values(scope), self._proxies, self._proxy_header)
         start, status, received, sent = time.perf_counter(), 0, 0, 0
 
         async def counted_receive() -> Message:

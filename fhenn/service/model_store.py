@@ -113,6 +113,13 @@ class ModelStore:
                 found.append((home.name, current, tuple(versions)))
         return tuple(found)
 
+    def slots(self) -> dict[str, int]:
+        """Slots of a ciphertext by the name of a model, as its current version has them. Raises FhennError, OSError."""
+        return {
+            name: plan_from_bytes((self._folder / name / current / _PLAN).read_bytes()).parameters.slots
+            for name, current, _ in self.outline()
+        }
+
     def catalogue(self, known: Catalogue | None = None) -> Catalogue:
         """All models, verified. known: what was read before, which is not read again.
 
@@ -146,7 +153,7 @@ class ModelStore:
             for path in sorted(self._folder.iterdir()):
                 self._recover(path)
             for home in self._folder.iterdir():
-                if _NAME.fullmatch(home.name):
+                if _NAME.fullmatch(home.name) and home.is_dir():  # a file of somebody's notes is no model
                     sweep(home)
                     self._move_over(home)
         except BaseException:

@@ -13,18 +13,18 @@ from collections import defaultdict
 from math import ceil
 from pathlib import Path
 
-from fhenn.artifacts.files import write
+from fhenn.artifacts.files import sweep, write
 from fhenn.planner import Plan
 from fhenn.service.clock import Clock
 from fhenn.service.folder import require_private_inside
 from fhenn.service.problems import Problem
-from fhenn.service.work import ciphertexts_in
+from fhenn.service.work import Buffer, ciphertexts_in
 from fhenn.strict import built, read_json
 
 _DAY = 24 * 3600 * 10**9
 
 
-def samples_in(upload: bytes, plan: Plan) -> int:
+def samples_in(upload: Buffer, plan: Plan) -> int:
     """The samples that an upload counts as. Raises WireFormatError where its structure breaks."""
     return ceil(ciphertexts_in(upload) / plan.ciphertexts_per_sample) * plan.parameters.slots
 
@@ -41,8 +41,22 @@ class Quotas:
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._guard = threading.Lock()
 
-    def charge(self, token: str, most: int, samples: int) -> None:
-        """Count samples for a token. token: its id. most: a day. Raises Problem where they are too many, OSError."""
+    def tidy(self) -> None:
+        """Remove what a process that was killed left half written. Raises OSError."""
+        if self._folder.is_dir():
+            sweep(self._folder)
+
+    def charge(self, token: str, most: int, samples: int) -> int:
+        """Count samples for a token, and return the day that they count for.
+
+        token: its id. most: a day. Raises Problem where they are too many, OSError.
+        """
+        if samples > most:
+            detail = (
+                f"This counts as {samples} samples, one for each slot; this token may have {most} a day, so that it is "
+                "never answered. Send fewer samples at once, or ask for a token that may have more."
+            )
+            raise Problem(429, "quota", detail)
         with self._lock(token):
             day, now = divmod(self._clock.now(), _DAY)
             used = self._used(token, day)
@@ -53,12 +67,14 @@ class Quotas:
                 )
                 raise Problem(429, "quota", detail, retry_after=ceil((_DAY - now) / 10**9))
             self._keep(token, day, used + samples)
+            return day
 
-    def refund(self, token: str, samples: int) -> None:
-        """What was counted was not answered. Raises OSError."""
+    def refund(self, token: str, day: int, samples: int) -> None:
+        """What was counted for a day was not answered: a day that is over stays as it is. Raises OSError."""
         with self._lock(token):
-            day = self._clock.now() // _DAY
-            self._keep(token, day, max(self._used(token, day) - samples, 0))
+            kept, used = self._read(token)
+            if kept == day:
+                self._keep(token, day, max(used - samples, 0))
 
     def used(self, token: str) -> int:
         """Samples of a token today."""
@@ -69,13 +85,18 @@ class Quotas:
             return self._locks[token]
 
     def _used(self, token: str, day: int) -> int:
+        kept, used = self._read(token)
+        return used if kept >= day else 0
+
+    def _read(self, token: str) -> tuple[int, int]:
+        """The latest day that a token asked on, and the samples that count for it. Raises OSError."""
         try:
             found: tuple[int, int] = built(tuple[int, int], read_json((self._folder / token).read_bytes()))
         except FileNotFoundError:
-            return 0
+            return -1, 0
         except ValueError as error:  # it says nothing: nothing is granted on it
             raise OSError(f"the count of token {token} is not readable") from error
-        return found[1] if found[0] >= day else 0
+        return found
 
     def _keep(self, token: str, day: int, samples: int) -> None:
         require_private_inside(self._folder)

@@ -52,6 +52,7 @@ class Service:
         self.admission, self.attempts = Admission(limits), Attempts()
         self.connections = Connections(limits, proxies)
         self.quotas = Quotas(store.folder / "quotas", store.clock)
+        self.quotas.tidy()
         self.security = SecurityLog(security_log or store.folder / SECURITY_LOG)
         self.spools = Spools(store.folder, limits.answer, limits.spooled)
         self.pool = Pool(limits, self.spools, self._died, self._recycled)

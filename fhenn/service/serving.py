@@ -10,7 +10,7 @@ from pathlib import Path
 import uvicorn
 
 from fhenn.errors import ServiceRefused
-from fhenn.service.addresses import networks_of
+from fhenn.service.addresses import PROXY_HEADERS, networks_of
 from fhenn.service.app import create_app
 from fhenn.service.connections import Listener, protocol_of
 from fhenn.service.descriptors import with_descriptors
@@ -31,6 +31,7 @@ def serve(
     key: Path | None = None,
     tls_elsewhere: bool = False,
     trusted_proxies: Sequence[str] = (),
+    proxy_header: str = PROXY_HEADERS[0],
     add: Sequence[tuple[str, bytes, bytes]] = (),
     security_log: Path | None = None,
     started: Callable[[str], None] = lambda url: None,
@@ -38,10 +39,11 @@ def serve(
     """Serve the models in a folder until a SIGTERM or SIGINT; requests that run are finished then.
 
     certificate, key: PEM files for TLS. tls_elsewhere: something in front of the service ends TLS; otherwise plain HTTP
-    is for loopback alone. trusted_proxies: addresses or networks of what is in front, whose headers say where a request
-    comes from. add: names, models and plans to keep in the folder first, once nothing else is in the way of
-    serving them. security_log: its file, `security.log` in the folder by default. port: 0 for a free one. started:
-    called with the address once it takes requests.
+    is for loopback alone. trusted_proxies: addresses or networks of what is in front, which says where a request comes
+    from. proxy_header: the header in which it does, of `fhenn.service.addresses.PROXY_HEADERS`. add: names, models and
+    plans to keep in the folder first, once nothing else is in the way of serving them. security_log: its file,
+    `security.log` in the folder by default. port: 0 for a free one. started: called with the address once it takes
+    requests.
     Raises ServiceRefused, StoreLocked where another service runs on the folder, StoreUnsafe, ParameterError,
     FhennError.
     """
@@ -71,7 +73,7 @@ def serve(
             for name, model, plan in add:
                 version = store.models.add(name, model, plan)
                 append(security_log or folder / SECURITY_LOG, "model", "added", model=name, version=version)
-            app, service = create_app(store, limits, proxies, security_log)
+            app, service = create_app(store, limits, proxies, security_log, proxy_header)
             if not service.catalogue:
                 raise ServiceRefused(f"there is no model in {folder}.", "Add one: fhenn model add NAME MODEL PLAN.")
             config = uvicorn.Config(

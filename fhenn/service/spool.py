@@ -59,7 +59,7 @@ class Spool:
         self._spools = spools
         self._memory = bytearray()
         self._file: IO[bytes] | None = None
-        self._closed = False
+        self._closed, self._lock = False, threading.Lock()
         self.size = 0
 
     @property
@@ -68,11 +68,14 @@ class Spool:
         return self._file is not None
 
     def append(self, piece: bytes) -> None:
-        """Add bytes. Raises SpoolFull where it becomes too large, or cannot be written."""
-        if self.size + len(piece) > self._spools.largest:
-            raise SpoolFull(f"an answer may have {self._spools.largest} bytes", retry=False)
-        self._spools.take(len(piece))
-        self.size += len(piece)
+        """Add. Raises SpoolFull where it becomes too large, or cannot be written, ValueError once it is closed."""
+        with self._lock:  # whoever waits for it may give up, and close it, while a worker's thread adds to it
+            if self._closed:
+                raise ValueError("the answer is closed")
+            if self.size + len(piece) > self._spools.largest:
+                raise SpoolFull(f"an answer may have {self._spools.largest} bytes", retry=False)
+            self._spools.take(len(piece))
+            self.size += len(piece)
         try:
             if self._file is None and self.size <= _IN_MEMORY:
                 self._memory += piece
@@ -100,10 +103,11 @@ class Spool:
 
     def close(self) -> None:
         """Forget it; what is closed stays so."""
-        if self._closed:
-            return
-        self._closed = True
-        self._spools.give(self.size)
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            self._spools.give(self.size)
         self._memory = bytearray()
         if self._file is not None:
             self._file.close()

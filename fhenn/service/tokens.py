@@ -27,6 +27,8 @@ from fhenn.strict import built, read_json
 
 _TOKEN = re.compile(r"fhenn_([0-9a-f]{16})_([A-Za-z0-9_-]{43})", re.ASCII)
 _OWNER = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?", re.ASCII)
+_FEWEST_SLOTS = 2048
+"""Of the smallest ring that plans have; what an upload counts as is a multiple of its plan's."""
 _WAIT = 10.0
 """Seconds to wait for another process that creates or revokes a token."""
 
@@ -87,8 +89,11 @@ class Tokens:
         Raises ParameterError, StoreUnsafe, StoreLocked.
         """
         require_owner(owner)
-        if samples_per_day is not None and not 0 < samples_per_day < 1 << 53:
-            raise ParameterError(f"{samples_per_day} samples a day are none.", "Allow at least one.")
+        if samples_per_day is not None and not _FEWEST_SLOTS <= samples_per_day < 1 << 53:
+            raise ParameterError(
+                f"{samples_per_day} samples a day are none: an upload counts as {_FEWEST_SLOTS:,} or more.",
+                f"Allow at least {_FEWEST_SLOTS}, better a multiple of the slots of the model's plan.",
+            )
         if not 0 < days <= 3660:
             raise ParameterError(f"a token cannot last {days:g} days.", "Choose more than 0, and at most 3660.")
         identity, secret = secrets.token_hex(8), secrets.token_urlsafe(32)

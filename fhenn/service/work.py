@@ -23,6 +23,8 @@ NO_WITNESS, TOO_LARGE, UNEXPECTED = "no-witness", "too-large", "unexpected"
 NO_MEMORY = 77
 """Exit code of a worker that cannot hold what it is sent."""
 
+Buffer = bytes | bytearray
+
 PIECE = 1 << 20
 """Bytes of an answer that are sent at once; an empty piece ends it."""
 
@@ -192,12 +194,12 @@ class _NoWitness(Exception):
     """A witness was asked for, and the plan has none."""
 
 
-def ciphertexts_in(data: bytes) -> int:
-    """How many ciphertexts a message claims to hold. Raises WireFormatError where its structure breaks."""
+def ciphertexts_in(data: Buffer) -> int:
+    """How many ciphertexts a message claims to hold, without a copy of it. Raises WireFormatError where it breaks."""
     from fhenn.backends.ckks.wire import fields_of
-    from fhenn.wire import unframe
+    from fhenn.wire import body_of
 
-    _, body = unframe("ciphertexts", data)
+    body = body_of("ciphertexts", data)
     return sum(number == 2 for number, _ in fields_of("TenSEAL message", body))
 
 

@@ -29,7 +29,7 @@ from fhenn.service.fair import FairQueue, QueueFull, Waiter
 from fhenn.service.limits import Limits
 from fhenn.service.logs import log_seldom
 from fhenn.service.spool import Spool, SpoolFull, Spools
-from fhenn.service.work import PIECE, work
+from fhenn.service.work import PIECE, Buffer, work
 from fhenn.strict import read_json
 
 __all__ = ["Buffer", "ClientGone", "Pool", "QueueFull", "WaitedTooLong", "WorkerDied", "WorkerLate"]
@@ -43,8 +43,6 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
 """Seconds between two attempts to start a worker."""
 _TIDY = 5.0
 """Seconds between two looks at idle workers for what they need no more."""
-
-Buffer = bytes | bytearray
 
 
 @dataclass(eq=False)

@@ -20,19 +20,30 @@ PROXIES = networks_of(["127.0.0.1", "10.0.0.0/8", "fd00::/64"])
         ("127.0.0.1", {b"x-forwarded-for": [b"203.0.113.9, unknown"]}, "127.0.0.1"),
         ("127.0.0.1", {b"x-forwarded-for": [b"203.0.113.9:80"]}, "127.0.0.1"),
         ("127.0.0.1", {b"x-forwarded-for": [b", ".join([b"6.6.6.6"] * 9000 + [b"203.0.113.9"])]}, "203.0.113.9"),
-        ("127.0.0.1", {b"forwarded": [b"for=203.0.113.9;proto=https"]}, "203.0.113.9"),
-        ("127.0.0.1", {b"forwarded": [b'proto=https; For="[2001:db8::7]:4711"']}, "2001:db8::7"),
-        ("127.0.0.1", {b"forwarded": [b"for=6.6.6.6, for=203.0.113.9:99"]}, "203.0.113.9"),
-        ("127.0.0.1", {b"forwarded": [b"for=_hidden"]}, "127.0.0.1"),
         # a header that the proxy does not write comes from the client
-        ("127.0.0.1", {b"forwarded": [b"for=6.6.6.6"], b"x-forwarded-for": [b"203.0.113.9"]}, "127.0.0.1"),
-        ("127.0.0.1", {b"forwarded": [b"for=203.0.113.9"], b"x-forwarded-for": [b"203.0.113.9"]}, "203.0.113.9"),
+        ("127.0.0.1", {b"forwarded": [b"for=6.6.6.6"], b"x-forwarded-for": [b"203.0.113.9"]}, "203.0.113.9"),
         ("unknown", {b"x-forwarded-for": [b"203.0.113.9"]}, "unknown"),
         ("127.0.0.1", {b"x-forwarded-for": [b"\xff\xfe"]}, "127.0.0.1"),
     ],
 )
 def test_the_source_is_what_a_named_proxy_saw(peer, headers, source):
     assert source_of(peer, headers, PROXIES) == source
+
+
+@pytest.mark.parametrize(
+    ("headers", "source"),
+    [
+        ({b"forwarded": [b"for=203.0.113.9;proto=https"]}, "203.0.113.9"),
+        ({b"forwarded": [b'proto=https; For="[2001:db8::7]:4711"']}, "2001:db8::7"),
+        ({b"forwarded": [b"for=6.6.6.6, for=203.0.113.9:99"]}, "203.0.113.9"),
+        ({b"forwarded": [b"for=_hidden"]}, "127.0.0.1"),
+        ({b"forwarded": [b"for=203.0.113.9"], b"x-forwarded-for": [b"6.6.6.6"]}, "203.0.113.9"),
+        ({b"x-forwarded-for": [b"6.6.6.6"]}, "127.0.0.1"),
+    ],
+)
+def test_the_operator_names_the_header(headers, source):
+    """The other one was sent by a client: it neither counts nor makes the proxy count in the place of its clients."""
+    assert source_of("127.0.0.1", headers, PROXIES, "Forwarded") == source
 
 
 def test_a_site_counts_as_one_caller():

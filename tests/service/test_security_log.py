@@ -12,9 +12,11 @@ from click.testing import CliRunner
 from service_harness import PLAN, Running, right, samples, stored, wait_for
 
 import fhenn
+from fhenn.artifacts import model_to_bytes, plan_to_bytes
 from fhenn.cli import cli
 from fhenn.errors import ParameterError, ServiceError
 from fhenn.service.clock import Clock
+from fhenn.service.model_store import ModelStore
 from fhenn.service.problems import Problem
 from fhenn.service.quota import Quotas, samples_in
 from fhenn.service.security_log import SecurityLog
@@ -104,10 +106,35 @@ def test_tokens_reach_the_models_that_they_name_and_no_others(service):
         assert [model["name"] for model in http.get("/v1/models").json()["models"]] == ["cancer"]
 
 
-@pytest.mark.parametrize("samples_per_day", [0, -1, 1 << 60])
+@pytest.mark.parametrize("samples_per_day", [0, -1, 100, 2047, 1 << 60])
 def test_samples_a_day_are_some(tmp_path, samples_per_day):
     with pytest.raises(ParameterError, match="samples"):
         Tokens(tmp_path / "tokens").create("lab", samples_per_day=samples_per_day)
+
+
+def test_a_token_that_can_never_predict_is_refused(tmp_path):
+    store, runner = str(stored(tmp_path / "store")), CliRunner()
+
+    def token(*arguments):
+        return runner.invoke(cli, ["token", *arguments, "--store", store])
+
+    store_of_more = ModelStore(tmp_path / "store" / "models")
+    wide = fhenn.Sequential([fhenn.Linear(np.ones((1, 8)) / 8), fhenn.Square(), fhenn.Linear([[1.0]]), fhenn.Square()])
+    plan = fhenn.plan(wide, inputs=[-1, 1])
+    slots = plan.parameters.slots
+    assert slots > 2048
+    store_of_more.add("wide", model_to_bytes(wide), plan_to_bytes(plan))
+    refused = token("create", "lab", "--samples-per-day", "2048")
+    assert (type(refused.exception), refused.stdout) == (ParameterError, "")
+    assert f"for wide: an upload counts as {slots} or more. Allow at least {slots}" in str(refused.exception)
+    assert token("create", "lab", "--samples-per-day", "2048", "--model", "cancer").exit_code == 0
+    assert token("create", "any", "--samples-per-day", str(slots)).exit_code == 0
+    unknown = token("create", "other", "--model", "nosuchmodel")
+    assert unknown.exit_code == 0 and "no model 'nosuchmodel'" in unknown.stderr
+    rows = json.loads(token("list", "--json").stdout)
+    found = {row["owner"]: (row["models"], row["samples_per_day"]) for row in rows}
+    assert found == {"lab": (["cancer"], 2048), "any": (None, slots), "other": (["nosuchmodel"], None)}
+    assert "cancer" in token("list").stdout and "2,048" in token("list").stdout
 
 
 def test_samples_a_day_are_counted_over_a_restart(tmp_path):
@@ -144,16 +171,25 @@ def test_a_count_is_of_a_day_and_no_clock_that_is_set_back_forgets_it(tmp_path):
     wall, steady = [100 * day], [0]
     clock = Clock(tmp_path / "clock", lambda: wall[0], lambda: steady[0])
     quotas = Quotas(tmp_path / "quotas", clock)
-    quotas.charge("a", 10, 7)
+    assert quotas.charge("a", 10, 7) == 100
     with pytest.raises(Problem, match="3 of the 10") as caught:
         quotas.charge("a", 10, 4)
     assert caught.value.retry_after == 24 * 3600
-    quotas.refund("a", 2)
+    quotas.refund("a", 100, 2)
     assert (quotas.used("a"), quotas.used("b")) == (5, 0)
     wall[0] -= 3 * day
     assert quotas.used("a") == 5
     wall[0] = 101 * day
     assert quotas.used("a") == 0
+    quotas.charge("a", 10, 4)
+    quotas.refund("a", 100, 3)  # of yesterday's
+    assert quotas.used("a") == 4
+    with pytest.raises(Problem, match=r"11 samples.*never answered.*may have more") as caught:
+        quotas.charge("a", 10, 11)
+    assert (caught.value.status, caught.value.kind, caught.value.retry_after) == (429, "quota", None)
+    (tmp_path / "quotas" / ".a.0.part").touch()
+    quotas.tidy()
+    assert [path.name for path in (tmp_path / "quotas").iterdir()] == ["a"]
     (tmp_path / "quotas" / "a").write_text("[1.0, 0]")
     with pytest.raises(OSError, match="not readable"):
         quotas.charge("a", 10, 1)

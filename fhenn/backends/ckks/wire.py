@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from fhenn.backends.ckks.structure import Chain, chain_of, check_header
 from fhenn.errors import WireFormatError
@@ -24,7 +24,10 @@ SEAL_REFUSALS = (ValueError, RuntimeError, IndexError, OverflowError, MemoryErro
 """What SEAL's exceptions become in Python when it does not want some bytes."""
 
 
-def _read_varint(data: bytes, at: int) -> tuple[int, int]:
+_Buffer = TypeVar("_Buffer", bytes, memoryview)
+
+
+def _read_varint(data: bytes | memoryview, at: int) -> tuple[int, int]:
     """The number at `at` and the position after it; IndexError beyond the end."""
     value = shift = 0
     while True:
@@ -46,8 +49,8 @@ def _varint(value: int) -> bytes:
     return bytes(out)
 
 
-def fields_of(what: str, data: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """The (number, value) pairs of a protobuf message: integers for varints, bytes for everything else.
+def fields_of(what: str, data: _Buffer) -> Iterator[tuple[int, int | _Buffer]]:
+    """The (number, value) pairs of a protobuf message: integers for varints, bytes or views for everything else.
 
     Raises WireFormatError where a length runs past the end or a wire type is unknown.
     """

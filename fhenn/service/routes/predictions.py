@@ -117,14 +117,14 @@ async def _recorded(
     """Count the samples of an upload for its token, and write down what became of it. Raises Problem."""
     samples, outcome = 0, "failed"
     try:
-        samples = await service.disk(samples_in, bytes(upload), model.plan)
+        samples = await service.disk(samples_in, upload, model.plan)
         if holder.samples_per_day is not None:
-            await service.disk(service.quotas.charge, holder.id, holder.samples_per_day, samples)
+            day = await service.disk(service.quotas.charge, holder.id, holder.samples_per_day, samples)
         try:
             yield
         except BaseException:  # nothing of the model was told
             if holder.samples_per_day is not None:
-                await service.disk(service.quotas.refund, holder.id, samples)
+                await service.disk(service.quotas.refund, holder.id, day, samples)
             raise
         outcome = "answered"
     except Problem as problem:

@@ -1,0 +1,47 @@
+"""Answers on their way, and bodies: what is counted is all that is held."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+from service_harness import PLAN, samples, stored
+
+import fhenn
+from fhenn.errors import WireFormatError
+from fhenn.service.model_store import ModelStore
+from fhenn.service.quota import samples_in
+from fhenn.service.spool import Spools
+
+
+def test_a_closed_answer_takes_no_more(tmp_path):
+    """A worker's thread may add to it after whoever waited has given up: what it added counted for good."""
+    spools = Spools(tmp_path, 1 << 20, 1 << 20)
+    spool = spools.open()
+    spool.append(b"x" * 1000)
+    spool.close()
+    with pytest.raises(ValueError, match="closed"):
+        spool.append(b"x" * 1000)
+    spool.close()
+    assert spools.held == 0
+
+
+def test_an_upload_is_counted_without_a_copy():
+    upload = bytearray(fhenn.Client(PLAN).encrypt(samples(np.random.default_rng(0), 40)))
+    samples_in(upload, PLAN)  # loads what it needs
+    tracemalloc.start()
+    try:
+        assert samples_in(upload, PLAN) == 40 * 2048
+        assert tracemalloc.get_traced_memory()[1] < len(upload) / 10
+    finally:
+        tracemalloc.stop()
+    upload.clear()  # no view is left
+    with pytest.raises(WireFormatError):
+        samples_in(upload, PLAN)
+
+
+def test_a_file_among_the_models_is_no_model(tmp_path):
+    models = ModelStore(stored(tmp_path / "store") / "models")
+    (tmp_path / "store" / "models" / "notes.txt").write_text("buy milk")
+    models.tidy()
+    assert [name for name, *_ in models.outline()] == ["cancer"]
+    assert set(models.catalogue().versions) == {"cancer"}
