@@ -29,7 +29,10 @@ _STRENGTH, _MARGIN = 1.0, 2.0
 
 _FEW = 5
 _MOST_NAMED = 5
-_NUMBER = re.compile(r"[+-]?(0|[1-9]\d*)([.,]\d+)?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(0|[1-9]\d*)([.,]\d+([eE][+-]?\d+)?|[eE][+-]\d+)?", re.ASCII)
+"""Text that is a number; `1E30`, as codes are written, is none."""
+_MANY, _MOST, _EACH = 20, 100, 15
+"""Whole numbers that are classes without a question; at the most; and the samples of each, on average, that show it."""
 
 
 def train(
@@ -90,7 +93,9 @@ def train(
 def require_classes(labels: ArrayLike) -> NDArray[Any]:
     """The labels (samples,) of a classification, where they are one.
 
-    Warns (DataWarning) of classes with fewer than 5 samples.
+    Whole numbers are classes up to 20 values, and up to 100 where there are 15 samples or more for each on average;
+    fractions up to 10 values. Text is read as numbers where 9 in 10 classes are such.
+    Warns (DataWarning) of classes with fewer than 5 samples, and of more than 20 whole numbers.
     Raises MissingValues where a label is not there (a word of `fhenn.missing.MISSING`, None, NaN, NaT, `pandas.NA`, a
     masked value); ParameterError where all are alike, where they are numbers with more values than classes have (a
     target of regression), or where most samples have a label of their own.
@@ -134,7 +139,7 @@ def _require_few(y: NDArray[Any], classes: NDArray[Any]) -> None:
     values = [float(str(each).replace(",", ".")) for each in classes.tolist() if _is_number(each)]
     if len(values) >= 0.9 * count and y.dtype.kind != "b":
         whole = all(value.is_integer() for value in values)
-        most = max(20, min(100, samples // 20)) if whole else 10
+        most = max(_MANY, min(_MOST, samples // _EACH)) if whole else 10
         if count > most or 2 * count > samples > 2 * _FEW:
             raise ParameterError(
                 f"the labels are numbers with {count} values in {samples} samples: a target of regression, no classes.",
@@ -142,6 +147,12 @@ def _require_few(y: NDArray[Any], classes: NDArray[Any]) -> None:
                 "regression with scikit-learn and convert it with fhenn.from_sklearn. Codes of classes may be text, as "
                 "'c17'.",
             )
+        if whole and count > _MANY:
+            message = (
+                f"the labels are {count} whole numbers, and each is taken for a class. If they measure something, as "
+                "an age does, cut them into a few classes, as 'low' and 'high'."
+            )
+            warnings.warn(DataWarning(message), stacklevel=3)
     elif 2 * count > samples > 2 * _FEW:
         raise ParameterError(
             f"the labels have {count} values in {samples} samples: too many for classes.",

@@ -135,6 +135,8 @@ def data_of(labels):
         np.arange(12),
         [f"{value:.2f}" for value in np.linspace(0.1, 9.7, 40)],
         [f"{value:.2f}".replace(".", ",") for value in np.linspace(0.1, 9.7, 40)],
+        [f"{value:.1e}" for value in np.linspace(1, 9, 60)],
+        [f"{value:.0e}" for value in 10.0 ** np.arange(-20, 20)],
         [*("<5", ">9"), *(f"{value:.2f}" for value in np.linspace(5.1, 8.9, 40))],
     ],
     ids=lambda labels: f"{labels[1]} {len(labels)}",
@@ -162,7 +164,6 @@ def test_the_ways_out_of_a_continuous_target():
     "labels",
     [
         np.repeat(np.arange(10), 10),
-        np.repeat(np.arange(43), 60),
         np.repeat(np.arange(0.5, 5.5, 0.5), 5),
         np.repeat([0.1, 0.2], 5),
         [f"1E{place}" for place in range(30)] * 5,
@@ -171,6 +172,22 @@ def test_the_ways_out_of_a_continuous_target():
 )
 def test_numbers_that_are_classes_are_taken(labels):
     assert len(train(*data_of(labels), epochs=1).reading.classes) == len(set(np.asarray(labels).tolist()))
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.repeat(np.arange(43), 60),
+        np.repeat(np.arange(26), 16),
+        18 + np.arange(2000) % 73,
+        [str(18 + place % 73) for place in range(2000)],
+    ],
+    ids=lambda labels: f"{labels[0]} {len(labels)}",
+)
+def test_many_whole_numbers_are_taken_with_a_warning(labels):
+    count = len(set(np.asarray(labels).tolist()))
+    with pytest.warns(DataWarning, match=f"^the labels are {count} whole numbers, .* cut them into a few classes"):
+        assert len(train(*data_of(labels), epochs=1).reading.classes) == count
 
 
 def test_text_of_its_own_for_each_sample_is_no_class():

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from fhenn import artifacts
 from fhenn.cli import cli
 from fhenn.cli.tables import CsvFormat, Table, as_csv, read_table, write_table
+from fhenn.cli.tables.header import is_header
 from fhenn.errors import DataWarning, FeatureMismatch, FhennError, MissingValues, ParameterError, ShapeMismatch
 
 UNCLEAR = "Give --header where it does, --no-header where it is a sample."
@@ -164,6 +165,53 @@ def test_mistakes_are_named_with_their_place(tmp_path, monkeypatch, content, for
     with pytest.raises(FhennError) as caught:
         read_table(file(tmp_path, monkeypatch, content), CsvFormat(**form)).numbers()
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "350,352,354\n0.12,0.5,1\n0.2,0.1,0.3\n",
+        "350,353,351\n0.12,0.5,1\n0.2,0.1,0.3\n0.4,0.2,0.7\n",
+        "350.5,352.5,354.5\n0.12,0.5,1\n0.2,0.1,0.3\n",
+        "350.5,353.5,354.5\n0.12,0.5,1\n0.2,0.1,0.3\n0.4,0.2,0.7\n",
+        "2019\n31\n40\n",
+        "2019\n0.5\n0.7\n1\n",
+        "7\n0.5\n0.7\n",
+        "842\n3\n4\n5\n",
+    ],
+)
+def test_numbers_that_may_be_names_are_unclear(tmp_path, monkeypatch, content):
+    path = file(tmp_path, monkeypatch, content)
+    with pytest.raises(ParameterError, match=r"names the columns is not clear\. Give --header where"):
+        read_table(path)
+    rows = content.count("\n")
+    assert [read_table(path, CsvFormat(header=header)).rows for header in (True, False)] == [rows - 1, rows]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "5.1\n4.9\n4.7\n",
+        "5\n4.9\n5.1\n",
+        "30\n31\n40\n45\n",
+        "5,3.5\n4.9,3\n",
+        "7\n7\n7\n7\n",
+        "5\n",
+        "2019\n2018\n2020\n",
+    ],
+)
+def test_first_samples_are_taken_as_such(tmp_path, monkeypatch, content):
+    assert read_table(file(tmp_path, monkeypatch, content)).rows == content.count("\n")
+
+
+@pytest.mark.parametrize("name", ["breast_cancer", "iris", "digits", "wine", "diabetes"])
+def test_no_false_alarm_on_ordinary_data(tmp_path, monkeypatch, name):
+    """Whichever sample comes first."""
+    datasets = pytest.importorskip("sklearn.datasets")
+    x = getattr(datasets, f"load_{name}")().data
+    cells = [[f"{value:g}" for value in row] for row in x[:150]]
+    found = [is_header(cells[place], [*cells[:place], *cells[place + 1 :]][:100], [], ".") for place in range(150)]
+    assert found == [False] * 150
 
 
 @pytest.mark.parametrize(("content", "form", "values"), TAKEN, ids=lambda each: repr(each)[:30])

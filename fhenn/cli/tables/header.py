@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from math import isclose, isfinite
 from unicodedata import normalize
 
 from fhenn.cli.tables.cells import as_number, kind_of
 
 _YEARS = range(1900, 2101)
+_FEWEST, _WIDTHS = 3, 10
+"""Rows that make a box, and how many of its widths beyond it no sample is expected."""
 
 
 def is_header(
@@ -47,21 +50,46 @@ def _holds(names: Sequence[str], kinds: Sequence[str], wanted: Sequence[str]) ->
 
 
 def _may_be_names(first: Sequence[str], rest: Sequence[Sequence[str]], decimal: str) -> bool:
-    """Numbers as names: 0, 1, 2, …, years, whole numbers over fractions, or one beside the empty name of an index."""
-    named = [(place, int(cell)) for place, cell in enumerate(first) if cell.isascii() and cell.isdigit()]
-    places, values = [place for place, _ in named], [value for _, value in named]
-    if not named or any(cell and place not in places for place, cell in enumerate(first)):
+    """Whether a row of numbers is like names: by its own numbers, or by how they differ from those below.
+
+    By its own: 0, 1, 2, … from any start, rising years, three or more numbers that rise by equal steps, or a whole one
+    beside the empty name of an index. By the rows: whole numbers over columns of which most cells are fractions, or
+    each beyond its column's box by more than 10 times the box's width, of 3 rows or more. A column alone has to be
+    beyond its box, and over fractions, a year, or that far.
+    """
+    found = {place: as_number(cell, decimal) for place, cell in enumerate(first) if cell}
+    values = [value for value in found.values() if value is not None and isfinite(value)]
+    if not values or len(values) < len(found):
         return False
+    whole = all(cell.isascii() and cell.isdigit() for cell in first if cell)
+    columns = [_numbers(rest, place, decimal) for place in found]
+    far = all(len(column) >= _FEWEST for column in columns) and _are_beyond(values, columns, _WIDTHS)
+    over_fractions = whole and all(_fractions(rest, place, decimal) for place in found)
+    years = whole and all(value in _YEARS for value in values)
     if len(values) == 1:
-        return not first[0] and bool(rest) and all(row[0] for row in rest if row)
+        if whole and not first[0]:
+            return bool(rest) and all(row[0] for row in rest if row)
+        return far or ((over_fractions or years) and _are_beyond(values, columns, 0))
     steps = [after - before for before, after in pairwise(values)]
-    return (
-        all(step == 1 for step in steps)
-        or (all(step > 0 for step in steps) and all(value in _YEARS for value in values))
-        or (bool(rest) and all(_fractions(rest, place, decimal) for place in places))
-    )
+    rising = all(step > 0 for step in steps)
+    even = rising and all(isclose(step, steps[0], rel_tol=1e-6) for step in steps)
+    return (even and (len(values) > 2 or (whole and steps[0] == 1))) or (rising and years) or over_fractions or far
+
+
+def _numbers(rest: Sequence[Sequence[str]], place: int, decimal: str) -> list[float]:
+    found = [as_number(row[place], decimal) for row in rest if place < len(row)]
+    return [value for value in found if value is not None and isfinite(value)]
+
+
+def _are_beyond(values: Sequence[float], columns: Sequence[Sequence[float]], widths: float) -> bool:
+    """Whether each value is outside of its column's box by more than so many widths; constant columns tell nothing."""
+    boxes = [(value, min(column), max(column)) for value, column in zip(values, columns, strict=True) if column]
+    boxes = [(value, low, high) for value, low, high in boxes if high > low]
+    return bool(boxes) and all(max(low - value, value - high) > widths * (high - low) for value, low, high in boxes)
 
 
 def _fractions(rest: Sequence[Sequence[str]], place: int, decimal: str) -> bool:
-    cells = [row[place] for row in rest if place < len(row)]
-    return any(cells) and all(as_number(cell, decimal) is not None and not cell.isdigit() for cell in cells if cell)
+    """Whether a column holds numbers, most of them with a fraction."""
+    cells = [row[place] for row in rest if place < len(row) and row[place]]
+    fractions = sum(not cell.isdigit() for cell in cells)
+    return all(as_number(cell, decimal) is not None for cell in cells) and 2 * fractions > len(cells)
