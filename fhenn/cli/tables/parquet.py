@@ -25,7 +25,9 @@ def read_parquet(path: Path) -> Table:
     pyarrow, parquet = _pyarrow()
     try:
         with path.open("rb") as file:
-            table = parquet.read_table(pyarrow.BufferReader(file.read()))
+            # no threads: Arrow's, still about at the interpreter's end, can abort it
+            source = pyarrow.BufferReader(file.read())
+            table = parquet.ParquetFile(source, pre_buffer=False).read(use_threads=False)
     except pyarrow.ArrowException as error:
         reason = str(error).splitlines()[0][:200]
         raise ParameterError(f"{path} is not readable as Parquet ({reason}).", "Save it again.") from error
