@@ -97,7 +97,7 @@ def keygen(
     with progress(as_json) as show:
         client = fhenn.Client(plan, show, memory=_allowed(memory_mb))
         artifacts.write(secret, client.secret_bytes(passphrase), private=True, overwrite=overwrite)
-        client.keep_budget(_budget_of(secret), overwrite=True)
+        client.keep_budget(budget_of(secret), overwrite=True)
         artifacts.write(keys, client.evaluation_keys())
     size = len(client.evaluation_keys())
     result = {
@@ -296,7 +296,7 @@ def decrypt(
         warnings.simplefilter("always")
         client = _client(message, secret, passphrase_file, show)
         if shared_so_far is not None:
-            client.keep_budget(_budget_of(secret), shared_so_far, overwrite=True)
+            client.keep_budget(budget_of(secret), shared_so_far, overwrite=True)
         found = client.decrypt_scores(
             data,
             receipt=receipt,
@@ -390,10 +390,10 @@ def _client(
     if os.name == "posix" and secret.stat().st_mode & 0o077:
         warnings.warn(f"others can read {secret}: chmod 600 it.", stacklevel=2)
     return fhenn.Client.from_secret_bytes(
-        artifacts.plan_from_bytes(plan), data, passphrase, show, budget=_budget_of(secret), memory=memory
+        artifacts.plan_from_bytes(plan), data, passphrase, show, budget=budget_of(secret), memory=memory
     )
 
 
-def _budget_of(secret: Path) -> Path:
+def budget_of(secret: Path) -> Path:
     """The file beside a secret key that counts what is shared under it."""
     return secret.with_name(secret.name + ".budget")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log2
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,13 @@ import click
 import numpy as np
 
 from fhenn import artifacts
+from fhenn.cli.infer import budget_of
 from fhenn.cli.show import FILE, Grid, as_json_option, megabytes, tell
-from fhenn.errors import FhennError, WireFormatError
+from fhenn.errors import BudgetUnknown, FhennError, WireFormatError
 from fhenn.interop import ImportedModel, Reading
 from fhenn.nn import Activation, Linear
 from fhenn.planner import flatten
+from fhenn.safety.budget import BudgetFile
 from fhenn.session.answer import Answer
 from fhenn.session.receipt import Receipt
 from fhenn.wire import Header, header_of, in_words, unframe
@@ -70,6 +72,8 @@ def inspect(*, file: Path, as_json: bool) -> None:
     try:
         unframe(header.kind, data)
         details = _READERS.get(header.kind, _of_header)(header, data)
+        if header.kind == "secret-key":
+            details = replace(details, facts=(*details.facts, _shared(file, header)))
     except FhennError as error:
         fault = error.reason if isinstance(error, WireFormatError) else str(error)
     known = (
@@ -198,8 +202,18 @@ def _of_secret(header: Header, data: bytes) -> Details:
         cost, block = lock.get("cost"), lock.get("block")
         if type(cost) is int and type(block) is int:
             facts.append(Fact("memory to unlock", 128 * cost * block, "bytes"))
-    known = {"fingerprint", "parameters", "lock"}
+    known = {"fingerprint", "parameters", "lock", "spent"}
     return Details((*facts, *(Fact(name, value) for name, value in header.meta.items() if name not in known)))
+
+
+def _shared(file: Path, header: Header) -> Fact:
+    """How much of a key's results was shared, by the file beside it."""
+    budget = BudgetFile(budget_of(file), str(header.meta.get("fingerprint")))
+    try:
+        spent = budget.known()
+    except BudgetUnknown:
+        return Fact("shared so far", None, "known: see fhenn decrypt --shared-so-far")
+    return Fact("shared so far", round(100 * spent, 6), "% of its budget")
 
 
 def _of_keys(header: Header, data: bytes) -> Details:

@@ -160,10 +160,15 @@ class BudgetFile(Uncopied):
     @property
     def spent(self) -> float:
         """The fraction that is spent; what the key's own bytes say where the file does not tell. Raises OSError."""
-        with suppress(BudgetUnknown), self._locked() as file:
+        with suppress(BudgetUnknown):
+            return self.known()
+        return self._least
+
+    def known(self) -> float:
+        """The fraction that is spent. Raises BudgetUnknown where the file does not tell, OSError."""
+        with self._locked() as file:
             total, more, _ = self._read(file)
             return total + more
-        return self._least
 
     def take(self, samples: int, queries: int) -> None:
         """Spend samples/queries; it is on the disk when this returns.

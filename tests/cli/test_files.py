@@ -339,6 +339,12 @@ class TestSharing:
         assert isinstance(result.exception, fhenn.errors.SharingRefused)
         assert "exceed the 4 queries" in str(result.exception)
 
+    def test_inspect_says_what_is_left(self, at):
+        self.scores("--share")
+        assert json.loads(run("inspect", "secret.fhenn", "--json"))["details"]["shared so far"] == 50.0
+        (at / "secret.fhenn").rename(at / "old.fhenn")
+        assert json.loads(run("inspect", "old.fhenn", "--json"))["details"]["shared so far"] is None
+
     def test_a_copied_key_is_told_that_its_budget_is_unknown(self, at):
         (at / "secret.fhenn").rename(at / "old.fhenn")
         result = runner.invoke(cli, ["decrypt", "--share", "--secret", "old.fhenn"])
