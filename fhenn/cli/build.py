@@ -5,9 +5,11 @@ from __future__ import annotations
 import warnings
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
+from numpy.typing import NDArray
 
 import fhenn
 from fhenn import artifacts
@@ -77,9 +79,8 @@ def train(
     warn_of_identifiers(x, features.names)
     shape = f"{count_of(len(x), 'sample')} of {count_of(x.shape[1], 'feature')}"
     note(as_json, f"read {data}: {shape}, {len(set(labels.tolist()))} classes")
-    order = np.random.default_rng(seed).permutation(len(x))
-    count = round(held_out * len(x))
-    test, rest = order[:count], order[count:]
+    test, rest = _split(labels, held_out, seed)
+    count = len(test)
     node: Activation = Square() if activation == "square" else FITTED[activation]()
     with progress(as_json) as show, warnings.catch_warnings():
         warnings.simplefilter("ignore", DataWarning)  # said above, of all samples
@@ -111,6 +112,20 @@ def train(
         f"wrote {output} ({result['fingerprint']})"
     )
     tell(as_json, result, text)
+
+
+def _split(labels: NDArray[Any], held_out: float, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Places of the samples that are held out, and of the others, which have one of every class at least."""
+    order = np.random.default_rng(seed).permutation(len(labels))
+    count = round(held_out * len(labels))
+    trained_on = set(labels[order[count:]].tolist())
+    needed = []  # a class that the model has never seen is one that it cannot answer
+    for place in order[:count]:
+        if labels[place] not in trained_on:
+            trained_on.add(labels[place])
+            needed.append(place)
+    test = order[:count][~np.isin(order[:count], needed)]
+    return test, np.concatenate([order[count:], np.array(needed, dtype=np.intp)])
 
 
 @click.command(name="import")

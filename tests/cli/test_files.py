@@ -24,6 +24,7 @@ from fhenn.errors import (
     BoundsExceeded,
     CertificateInvalid,
     ContextMismatch,
+    DataWarning,
     ExtraMissing,
     FeatureMismatch,
     FhennError,
@@ -120,6 +121,18 @@ def test_secrets_and_shapes_of_files():
     assert artifacts.plan_from_bytes(artifacts.read("plan.fhenn")).stages == ()
     with pytest.raises(WireFormatError, match="secret"):
         run("evaluate", "--keys", "secret.fhenn", "-o", "nothing.fhenn")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_class_of_one_sample_is_trained_on(tmp_path, seed):
+    """Left to chance it is held out in one split of four, and the model then cannot answer it."""
+    rows = [f"{place % 7},{place % 3},{('rare' if place == 11 else 'ab'[place % 2])}" for place in range(60)]
+    (tmp_path / "t.csv").write_text("\n".join(["x,y,label", *rows]) + "\n")
+    line = ["train", tmp_path / "t.csv", "--label", "label", "--epochs", 1, "--seed", seed, "--held-out", 0.8, "--json"]
+    with pytest.warns(DataWarning, match="rare"):
+        report = json.loads(run(*line, "-o", tmp_path / "m"))
+    assert report["classes"] == ["a", "b", "rare"]
+    assert report["samples"] + report["held_out"] == 60
 
 
 @pytest.mark.parametrize("ending", ["npy", "parquet"])
