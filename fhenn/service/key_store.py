@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterator
@@ -23,8 +22,8 @@ from pathlib import Path
 from fhenn.artifacts.files import make_folder, remove, sweep, sync_folder
 from fhenn.service.clock import Clock
 from fhenn.service.folder import require_private_inside
+from fhenn.session.receipt import is_digest
 
-_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _STALE = 24 * 3600 * 10**9
 """Nanoseconds after which what has arrived of an upload is dropped."""
 _MOST_UNFINISHED = 4
@@ -39,11 +38,6 @@ class StoredKeys:
     size: int
     stored: float
     used: float
-
-
-def is_digest(text: str) -> bool:
-    """Whether `text` is a SHA-256 in lower-case hexadecimal digits."""
-    return _DIGEST.fullmatch(text) is not None
 
 
 def no_space(error: Exception) -> bool:

@@ -9,8 +9,9 @@ import pytest
 from service_harness import stored
 
 from fhenn.errors import StoreLocked, StoreUnsafe
-from fhenn.service.key_store import is_digest, no_space
+from fhenn.service.key_store import no_space
 from fhenn.service.store import Store
+from fhenn.session.receipt import is_digest
 
 DIGESTS = [f"{place:064x}" for place in range(9)]
 
