@@ -17,7 +17,8 @@ _KIND = "answer"
 class Binding:
     """What an answer says that it answers.
 
-    part: place of the upload's part; upload: SHA-256 of its bytes. model, plan: fingerprints of what ran.
+    part: place of the upload's part. upload: the SHA-256 that it states of itself. model, plan: fingerprints of what
+    ran.
     """
 
     part: int

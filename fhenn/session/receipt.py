@@ -1,8 +1,9 @@
 """What tells one upload from another, and which answer is whose.
 
 An upload comes in parts, each a message of its own that names its place; today's have one. A server names the part
-that it answers, by place and SHA-256, and the model and plan that it ran. The client keeps a receipt of what it sent,
-and takes no other answer. That is against mix-ups: whoever holds ciphertexts can make an answer that names any upload.
+that it answers, by its place and by the SHA-256 that it states of itself, and the model and plan that ran. The client
+keeps a receipt of what it sent, and takes no other answer. That is against mix-ups: whoever holds ciphertexts can make
+an answer that names any upload.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict, dataclass
-from hashlib import sha256
 from typing import Any, Self
 
 from fhenn.errors import AnswerMismatch, WireFormatError
@@ -57,7 +57,7 @@ class UploadHeader:
 
 @dataclass(frozen=True)
 class SentPart:
-    """A part of an upload as it was sent: SHA-256 of its bytes, and its samples."""
+    """A part of an upload as it was sent: the SHA-256 that it states of itself, and its samples."""
 
     sha256: str
     samples: int
@@ -124,8 +124,8 @@ class Receipt:
 
 
 def digest_of(data: bytes) -> str:
-    """SHA-256 of a message, in hexadecimal digits."""
-    return sha256(data).hexdigest()
+    """SHA-256 of what a message holds, as its header states it; whoever reads the body has checked it."""
+    return header_of(data).sha256
 
 
 def is_digest(value: Any) -> bool:

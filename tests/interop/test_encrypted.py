@@ -9,10 +9,12 @@ from fhenn.errors import (
     BoundsWarning,
     FeatureMismatch,
     ParameterError,
+    RangeViolation,
     ShapeMismatch,
     UnsupportedOperation,
 )
 from fhenn.interop import ImportedModel, Reading
+from fhenn.interop.encrypted import EncryptedModel
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(30, 4))
@@ -119,3 +121,17 @@ def test_an_imported_model_goes_wherever_a_sequential_does(private):
     assert better.reading == model.reading
     assert better.nodes[1].domain != model.nodes[1].domain
     assert fhenn.certify(private.model, [-1, 1], fhenn.plan(private.model, inputs=[-1, 1])).finish == "softmax"
+
+
+def test_the_range_check_is_asked_for_and_demanded():
+    """At x = 7.6 the cubic says 0.24 where the sigmoid is 0.9995: nobody may read that for an answer."""
+    reading = Reading.classification(["no", "yes"], None)
+    model = ImportedModel([fhenn.Linear([[1.0]]), fhenn.Sigmoid(on_violation="ignore")], reading)
+    watched = fhenn.plan(model, inputs=[-8, 8], accuracy=1e-2, witness=True, samples=4)
+    private = EncryptedModel(model, watched)
+    assert private.scores([[1.0], [-2.0]]).shape == (2, 1)
+    with pytest.raises(RangeViolation, match="1 of 2 samples"):
+        private.predict([[1.0], [7.6]])
+    inside = fhenn.encrypted(model, inputs=[-1, 1], witness=True)
+    assert inside.plan.witnesses
+    assert inside.predict([[0.5]]).tolist() == model.predict([[0.5]]).tolist()
