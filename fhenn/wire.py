@@ -58,8 +58,7 @@ def frame(kind: str, meta: dict[str, Any], *body: bytes) -> bytes:
     """A body, in one piece or several, behind a header: its kind, its length, `meta` (JSON) and a digest of both."""
     text = json.dumps(meta, sort_keys=True)
     digest = _digest(VERSION, text, *body)
-    header = {"kind": kind, "length": sum(map(len, body)), "meta": text, "sha256": digest}
-    encoded = json.dumps(header).encode()
+    encoded = _encoded(kind, sum(map(len, body)), text, digest)
     return b"".join([_PREFIX.pack(_MAGIC, VERSION, len(encoded)), encoded, *body])
 
 
@@ -149,6 +148,11 @@ def in_words(kind: str | None) -> str:
     return _KINDS[kind][0] if kind in _KINDS else f"a {kind[:40]!r}"
 
 
+def _encoded(kind: str, length: int, meta: str, digest: str) -> bytes:
+    """A header, as it is written."""
+    return json.dumps({"kind": kind, "length": length, "meta": meta, "sha256": digest}).encode()
+
+
 def _digest(version: int, text: str, *body: bytes | memoryview) -> str:
     """Of meta data and body; from version 2 on, of the version before them."""
     digest = sha256(b"" if version == 1 else bytes([version]))
@@ -205,6 +209,9 @@ def _parsed(what: str, data: bytes) -> tuple[Header, str, int]:
             raise TypeError
         text.encode()
         digest.encode()
+        # the digest covers what the header says, not how: it is taken as `frame` writes it, to the byte
+        if _encoded(kind, length, text, digest) != data[_PREFIX.size : start]:
+            raise ValueError
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise WireFormatError(what, "its header is not readable") from error
     return Header(kind, version, length, meta, digest), text, start

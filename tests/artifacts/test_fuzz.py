@@ -65,6 +65,17 @@ def test_what_was_altered_on_the_way_is_refused(readers, data):
         pytest.fail("taken")
 
 
+def test_a_header_is_taken_to_the_byte(readers):
+    """Blanks and further fields of a header are in no digest."""
+    message = GOLDEN["certificate"]
+    size = int.from_bytes(message[6:10], "big")
+    header = message[10 : 10 + size]
+    for other in (header.replace(b": ", b":\t"), header.replace(b"{", b"{ ", 1), header[:-1] + b', "more": 1}'):
+        altered = message[:6] + len(other).to_bytes(4, "big") + other + message[10 + size :]
+        with pytest.raises(WireFormatError, match="header"):
+            readers["certificate"](altered)
+
+
 @pytest.mark.parametrize("kind", ["model", "plan", "certificate", "secret-key", "evaluation-context", "ciphertexts"])
 def test_no_kind_is_taken_for_another(readers, kind):
     for name in NAMES:
