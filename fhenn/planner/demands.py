@@ -7,7 +7,7 @@ work is done, and held to what the client allows.
 from __future__ import annotations
 
 import re
-from math import ceil, log2
+from math import ceil, inf, log2
 from typing import TYPE_CHECKING
 
 from fhenn.backends.ckks.layout import FEATURES, Vectors
@@ -112,6 +112,11 @@ def memory_of_upload(plan: Plan) -> float:
     """About how many bytes of memory it takes to encrypt the samples that share ciphertexts."""
     each = _BYTES_PER_SLOT * plan.parameters.slots + _COPIES_OF_CIPHERTEXTS * plan.bytes_per_ciphertext
     return plan.ciphertexts_per_sample * each
+
+
+def allowance(plan: Plan, memory: float | None) -> float:
+    """Bytes that a plan may take: those that are given, or MEMORY for a plan that came from elsewhere."""
+    return (inf if plan.own else MEMORY) if memory is None else memory
 
 
 def require_memory(what: str, needed: float, allowed: float) -> None:

@@ -118,6 +118,23 @@ class Plan:
         kept = {name: value for name, value in data.items() if name in given - {"stages"}}
         return sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:32]
 
+    @property
+    def own(self) -> bool:
+        """Whether `fhenn.plan` made it in this process: nobody else has chosen what it costs, then.
+
+        >>> import fhenn
+        >>> plan = fhenn.plan(fhenn.Linear([[1.0]]), inputs=[-1, 1])
+        >>> plan.own, plan.public().own, Plan.from_json(plan.to_json()).own
+        (True, True, False)
+        """
+        return "_own" in vars(self)
+
+    def as_own(self) -> Plan:
+        """The same plan, known to be of this process's making."""
+        plan = replace(self)
+        vars(plan)["_own"] = True  # no field: it is not written, and does not tell plans apart
+        return plan
+
     def fits(self, context: Context) -> bool:
         """Whether keys were made for these parameters and rotations."""
         wanted = (self.parameters.ring_degree, self.parameters.chain, self.parameters.scale)
@@ -220,7 +237,8 @@ class Plan:
 
     def public(self) -> Plan:
         """The plan without its stages, whose ranges and headroom tell of the weights: what a client needs."""
-        return replace(self, stages=())
+        plan = replace(self, stages=())
+        return plan.as_own() if self.own else plan
 
     def to_json(self) -> str:
         """The plan as JSON, to keep in a file or send; `from_json` reads it. Floats survive to the last bit."""

@@ -109,7 +109,7 @@ def plan(
             enough = list(islice((candidate for candidate in roomy if candidate.error <= accuracy), 1))
         if enough:
             chosen = enough[0]
-            return Plan(
+            found = Plan(
                 parameters=chosen.parameters,
                 layout=packing,
                 layout_name=layout,
@@ -131,6 +131,7 @@ def plan(
                 result=result_of(chosen.walk),
                 feature_names=model.feature_names or (None if table is None else table.names),
             )
+            return found.as_own()
     raise _unreached(path, accuracy, best, int(queries))
 
 

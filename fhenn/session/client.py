@@ -28,7 +28,7 @@ from fhenn.errors import (
 )
 from fhenn.nn.finish import finished
 from fhenn.planner import Plan
-from fhenn.planner.demands import MEMORY, memory_of_keys, memory_of_upload, require_memory
+from fhenn.planner.demands import allowance, memory_of_keys, memory_of_upload, require_memory
 from fhenn.planner.flooding import MOST_BITS, MOST_QUERIES, STATISTICAL_BITS
 from fhenn.safety import Budget, BudgetFile, Certificate, SharingBudget, UnknownBudget, flooded
 from fhenn.safety.outputs import beyond
@@ -51,8 +51,9 @@ class Client(Uncopied):
 
     plan: from `fhenn.plan`, for the model that the server runs. progress: called with (what, done, total) while keys
     are made, samples encrypted and answers decrypted. certificate: from `fhenn.certify`; when given, it must hold for
-    the plan. memory: bytes that keys, or the ciphertexts of one sample, may take: a plan that wants more, which a
-    stranger may have written, raises PlanError before any is made.
+    the plan. memory: bytes that keys, or the ciphertexts of one sample, may take: a plan that wants more raises
+    PlanError before any is made. By default 400 MB for a plan that was read, which a stranger may have written, and no bound for
+    one that `fhenn.plan` made in this process.
     Raises ParameterError, CertificateInvalid, and PlanError also where the plan states less error than any model of its
     shape makes: results would be shared with too little noise (`fhenn.planner.floor`).
 
@@ -74,7 +75,7 @@ class Client(Uncopied):
         plan: Plan,
         progress: Callable[[str, int, int], None] = lambda what, done, total: None,
         certificate: Certificate | None = None,
-        memory: float = MEMORY,
+        memory: float | None = None,
     ) -> None:
         if certificate is not None:
             certificate.require(plan)
@@ -82,8 +83,8 @@ class Client(Uncopied):
         self._plan, self._certificate = plan, certificate
         self._budget: SharingBudget = Budget()
         self._progress = progress
-        self._memory = memory
-        require_memory("the keys", memory_of_keys(plan), memory)
+        self._memory = allowance(plan, memory)
+        require_memory("the keys", memory_of_keys(plan), self._memory)
         self._sent, self._sending = dict[str, tuple[int, int]](), Lock()
         progress("keys", 0, 1)
         self._context = Context.generate(plan.parameters)
@@ -99,7 +100,7 @@ class Client(Uncopied):
         progress: Callable[[str, int, int], None] = lambda what, done, total: None,
         certificate: Certificate | None = None,
         budget: str | Path | None = None,
-        memory: float = MEMORY,
+        memory: float | None = None,
     ) -> Self:
         """The client whose `secret_bytes` were kept, for the plan that it was made for.
 
@@ -118,7 +119,7 @@ class Client(Uncopied):
         client._plan, client._certificate = plan, certificate
         client._budget = UnknownBudget(spent) if budget is None else BudgetFile(budget, context.fingerprint, spent)
         client._progress, client._context, client._evaluation_keys = progress, context, None
-        client._memory = memory
+        client._memory = allowance(plan, memory)
         client._sent, client._sending = {}, Lock()
         return client
 

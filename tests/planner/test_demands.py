@@ -140,6 +140,17 @@ def test_the_memory_of_an_upload_is_bounded_before_it_is_made():
         client.encrypt(np.zeros(4000))
 
 
+def test_a_plan_of_this_process_has_no_limit(monkeypatch):
+    monkeypatch.setattr("fhenn.planner.demands.MEMORY", 1.0)
+    plan = fhenn.plan(MODEL, inputs=[-1, 1], accuracy=0.1)
+    for own in (plan, plan.public()):
+        assert fhenn.Client(own).encrypt(np.zeros(8))
+    for read in (fhenn.Plan.from_json(plan.to_json()), replace(plan, queries=1)):
+        assert not read.own
+        with pytest.raises(PlanError, match="the keys"):
+            fhenn.Client(read)
+
+
 def test_the_way_out_is_one():
     plan = fhenn.plan(MODEL, inputs=[-1, 1], accuracy=0.1)
     with pytest.raises(PlanError) as caught:
@@ -185,11 +196,11 @@ LARGEST = {
     ),
     "many ciphertexts": replace(
         PLAN, layout=FEATURES, layout_name="throughput", rotations=(), low=(-1.0,) * 700, high=(1.0,) * 700,
-        witnesses=(), parameters=Parameters(8192, (60, 40, 40, 60), 2.0**30),
+        witnesses=(), result=None, parameters=Parameters(8192, (60, 40, 40, 60), 2.0**30),
     ),
     "many tiles": replace(
         PLAN, layout=Vectors("tiles", 1, 1, 1, 700), rotations=(), low=(-1.0,) * 700, high=(1.0,) * 700,
-        witnesses=(), parameters=Parameters(8192, (60, 40, 40, 60), 2.0**30),
+        witnesses=(), result=None, parameters=Parameters(8192, (60, 40, 40, 60), 2.0**30),
     ),
 }  # fmt: skip
 
