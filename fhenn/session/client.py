@@ -52,8 +52,8 @@ class Client(Uncopied):
     plan: from `fhenn.plan`, for the model that the server runs. progress: called with (what, done, total) while keys
     are made, samples encrypted and answers decrypted. certificate: from `fhenn.certify`; when given, it must hold for
     the plan. memory: bytes that keys, or the ciphertexts of one sample, may take: a plan that wants more raises
-    PlanError before any is made. By default 400 MB for a plan that was read, which a stranger may have written, and no bound for
-    one that `fhenn.plan` made in this process.
+    PlanError before any is made. By default 400 MB for a plan that was read, which a stranger may have written, and no
+    bound for one that `fhenn.plan` made in this process.
     Raises ParameterError, CertificateInvalid, and PlanError also where the plan states less error than any model of its
     shape makes: results would be shared with too little noise (`fhenn.planner.floor`).
 
