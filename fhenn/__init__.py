@@ -12,16 +12,16 @@ _HOME = {
     "Adam": "fhenn.nn",
     "Calibration": "fhenn.ranges",
     "Certificate": "fhenn.safety",
-    "CipherArray": "fhenn.backends.ckks",
+    "CipherArray": "fhenn.backends.seal",
     "Client": "fhenn.session",
-    "Context": "fhenn.backends.ckks",
+    "Context": "fhenn.backends.seal",
     "EncryptedLinear": "fhenn.training",
     "EncryptedModel": "fhenn.interop",
     "GELU": "fhenn.nn",
     "ImportedModel": "fhenn.interop",
     "Linear": "fhenn.nn",
     "Node": "fhenn.nn",
-    "Parameters": "fhenn.backends.ckks",
+    "Parameters": "fhenn.ckks",
     "Plan": "fhenn.planner",
     "Polynomial": "fhenn.approx",
     "PolynomialActivation": "fhenn.nn",
@@ -42,8 +42,8 @@ _HOME = {
     "Tanh": "fhenn.nn",
     "calibrate": "fhenn.ranges",
     "certify": "fhenn.safety",
-    "decrypt": "fhenn.backends.ckks",
-    "encrypt": "fhenn.backends.ckks",
+    "decrypt": "fhenn.backends.seal",
+    "encrypt": "fhenn.backends.seal",
     "encrypted": "fhenn.interop",
     "from_onnx": "fhenn.interop",
     "from_sklearn": "fhenn.interop.sklearn",
@@ -113,7 +113,8 @@ if TYPE_CHECKING:
     from fhenn import sklearn as sklearn
     from fhenn import tabular as tabular
     from fhenn.approx import Polynomial
-    from fhenn.backends.ckks import CipherArray, Context, Parameters, decrypt, encrypt
+    from fhenn.backends.seal import CipherArray, Context, decrypt, encrypt
+    from fhenn.ckks import Parameters
     from fhenn.errors import RangeReport, RangeViolation, RangeWarning
     from fhenn.interop import ImportedModel, Reading, from_onnx, from_torch
     from fhenn.interop.encrypted import EncryptedModel, encrypted

@@ -28,7 +28,7 @@ import numpy as np
 
 import fhenn
 from fhenn.artifacts import plan_to_bytes
-from fhenn.backends.ckks.parameters import Parameters
+from fhenn.ckks.parameters import Parameters
 from fhenn.planner import Plan
 from fhenn.wire import frame
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from fhenn.backends.ckks.inflate import zstandard
-from fhenn.backends.ckks.wire import TensealMessage
+from fhenn.ckks.inflate import zstandard
+from fhenn.ckks.messages import TensealMessage
 from fhenn.wire import frame, unframe
 
 _SEAL = struct.Struct("<HBBBBHQ")

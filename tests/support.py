@@ -11,8 +11,9 @@ import tenseal as ts
 from numpy.typing import NDArray
 
 import fhenn
-from fhenn.backends.ckks.evaluator import at_level
-from fhenn.backends.ckks.wire import TensealMessage, saved
+from fhenn.backends.seal.evaluator import at_level
+from fhenn.backends.seal.wire import saved
+from fhenn.ckks.messages import TensealMessage
 
 Floats = NDArray[np.float64]
 

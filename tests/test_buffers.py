@@ -5,7 +5,7 @@ import pytest
 
 import fhenn
 from fhenn import artifacts
-from fhenn.backends.ckks import CipherArray, Context
+from fhenn.backends.seal import CipherArray, Context
 from fhenn.errors import FhennError, UnsupportedValue
 from fhenn.interop import ImportedModel, Reading
 from fhenn.session.answer import Answer

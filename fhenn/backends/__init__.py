@@ -1,7 +1,7 @@
 """What a node computes through: one small protocol, one implementation for NumPy, one for CKKS.
 
 `backend_of` finds the implementation by the type of the values, and imports the encrypted one only when a ciphertext
-is at hand. TenSEAL's types and fhenn's own `CipherArray` live in `fhenn.backends.ckks`.
+is at hand. TenSEAL's types and fhenn's own `CipherArray` live in `fhenn.backends.seal`.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ class Backend(Protocol):
 def _backend_of_one(value: ArrayLike | Any) -> Backend:
     """The backend that serves the type of `value`."""
     module = type(value).__module__
-    if module.partition(".")[0] == "tenseal" or module.startswith("fhenn.backends.ckks"):
-        return cast(Backend, import_module("fhenn.backends.ckks").backend_for(value))
+    if module.partition(".")[0] == "tenseal" or module.startswith("fhenn.backends.seal"):
+        return cast(Backend, import_module("fhenn.backends.seal").backend_for(value))
     return PLAIN
 
 

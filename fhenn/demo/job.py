@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fhenn.approx import sigmoid
-from fhenn.backends.ckks import CipherArray, Context, Parameters, decrypt, encrypt
+from fhenn.backends.seal import CipherArray, Context, decrypt, encrypt
+from fhenn.ckks import Parameters
 from fhenn.demo.data import load_breast_cancer
 from fhenn.nn import SGD, Linear, Sigmoid
 

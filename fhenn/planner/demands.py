@@ -10,7 +10,7 @@ import re
 from math import ceil, inf, log2
 from typing import TYPE_CHECKING
 
-from fhenn.backends.ckks.layout import FEATURES, Vectors
+from fhenn.ckks.layout import FEATURES, Vectors
 from fhenn.errors import PlanError
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def require_short(text: str | bytes) -> None:
 def require_modest(plan: Plan) -> None:
     """Raise ValueError where a plan asks for more than any plan of `fhenn.plan`.
 
-    The schedules of `fhenn.backends.ckks.matrix` rotate by powers of two of positions, samples apart; layout "features"
+    The schedules of `fhenn.backends.seal.matrix` rotate by powers of two of positions, samples apart; layout "features"
     needs no rotation.
     """
     if plan.features > _MOST_FEATURES:

@@ -15,13 +15,13 @@ E comes with the plan, from the server that must not read the key. So a client d
 that states less than any model of its shape makes is refused (`fhenn.planner.floor`), as is an answer at a scale that
 its circuit cannot end at; the noise is sized by what the answer's own scale says where that is more, and by what
 double precision leaves uncertain (`precision`); and an answer whose imaginary parts, which are errors and nothing else,
-are larger than all of these is not shared (`fhenn.backends.ckks.decrypt_with_error`). So an adversary who chooses both
+are larger than all of these is not shared (`fhenn.backends.seal.decrypt_with_error`). So an adversary who chooses both
 plan and answer gets no less noise than σ = 2¹⁸·√queries·√outputs·E at s = 30, with E the largest of what the answer is
 seen to err by, 2⁻⁴⁵ of its values, and the floor, 7.0e-15 at the least: σ >= 1.8e-9·√queries. He can hardly hide an
 error from the imaginary parts: without a key for conjugation, which no plan asks for, what he computes treats both
 parts alike.
 
-What remains heuristic: E is from the noise model of `fhenn.backends.ckks.noise`, which takes the errors of each step to
+What remains heuristic: E is from the noise model of `fhenn.ckks.noise`, which takes the errors of each step to
 be spread as those of independent coefficients; between that floor and what is seen in an answer, which is an average
 case, the plan is trusted, and the server to compute what it says (one that returns other ciphertexts can make errors
 that hang together); and 2⁻ˢ bounds an adversary's advantage over all queries together, which is less than the key's own

@@ -25,10 +25,10 @@ import re
 from collections.abc import Sequence
 from math import sqrt
 
-from fhenn.backends.ckks.layout import Layout, Vectors
-from fhenn.backends.ckks.matrix import Schedule, power_of_two
-from fhenn.backends.ckks.noise import Noise, NoiseModel, noise_model
-from fhenn.backends.ckks.parameters import Parameters
+from fhenn.ckks.layout import Layout, Vectors
+from fhenn.ckks.matrix import Schedule, power_of_two
+from fhenn.ckks.noise import Noise, NoiseModel, noise_model
+from fhenn.ckks.parameters import Parameters
 from fhenn.errors import ShapeMismatch
 
 SECURITY_BITS = 128

@@ -10,9 +10,9 @@ from hashlib import sha256
 from math import inf, isfinite, log2
 from typing import Literal
 
-from fhenn.backends.ckks.context import Context
-from fhenn.backends.ckks.layout import Layout, Vectors, layout_from_json, layout_to_json
-from fhenn.backends.ckks.parameters import Parameters
+from fhenn.backends.seal.context import Context
+from fhenn.ckks.layout import Layout, Vectors, layout_from_json, layout_to_json
+from fhenn.ckks.parameters import Parameters
 from fhenn.columns import require_distinct
 from fhenn.errors import PlanError, WireFormatError
 from fhenn.nn.finish import Finish

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fhenn.approx.numbers import rounded_up
-from fhenn.backends.ckks.circuits import natural_scale
-from fhenn.backends.ckks.layout import FEATURES, Layout, Vectors
-from fhenn.backends.ckks.matrix import power_of_two
-from fhenn.backends.ckks.parameters import MAX_MODULUS_BITS, Parameters
-from fhenn.backends.ckks.schedule import WIDE, CubicForm
+from fhenn.ckks.circuits import natural_scale
+from fhenn.ckks.layout import FEATURES, Layout, Vectors
+from fhenn.ckks.matrix import power_of_two
+from fhenn.ckks.parameters import MAX_MODULUS_BITS, Parameters
+from fhenn.ckks.schedule import WIDE, CubicForm
 from fhenn.columns import samples, table_of
 from fhenn.errors import LevelExhausted, ParameterError, PlanError, ScaleMismatch, ShapeMismatch
 from fhenn.nn import Activation, Linear, Node, Sequential

@@ -11,13 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fhenn.approx import Polynomial
-from fhenn.backends.ckks.circuits import outlook
-from fhenn.backends.ckks.evaluator import LEAST_PLAIN_SCALE
-from fhenn.backends.ckks.layout import Layout, Vectors
-from fhenn.backends.ckks.matrix import Schedule, baby_steps
-from fhenn.backends.ckks.noise import Noise, NoiseModel, noise_model
-from fhenn.backends.ckks.parameters import Parameters
-from fhenn.backends.ckks.schedule import LARGEST_NOISE, CubicForm, CubicSchedule, radius_within
+from fhenn.ckks.circuits import outlook
+from fhenn.ckks.layout import Layout, Vectors
+from fhenn.ckks.matrix import Schedule, baby_steps
+from fhenn.ckks.noise import Noise, NoiseModel, noise_model
+from fhenn.ckks.parameters import Parameters
+from fhenn.ckks.schedule import LARGEST_NOISE, LEAST_PLAIN_SCALE, CubicForm, CubicSchedule, radius_within
 from fhenn.errors import LevelExhausted, PlanError, ScaleMismatch
 from fhenn.nn import Activation, Linear, Node, Sequential
 from fhenn.planner.plan import Stage

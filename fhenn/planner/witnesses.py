@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from math import acosh, cosh, isclose, prod, sqrt
 
-from fhenn.backends.ckks.cipher import shares_square
-from fhenn.backends.ckks.layout import Vectors
-from fhenn.backends.ckks.noise import Noise, NoiseModel, noise_model
-from fhenn.backends.ckks.parameters import Parameters
-from fhenn.backends.ckks.schedule import CubicForm, CubicSchedule
+from fhenn.ckks.layout import Vectors
+from fhenn.ckks.noise import Noise, NoiseModel, noise_model
+from fhenn.ckks.parameters import Parameters
+from fhenn.ckks.schedule import CubicForm, CubicSchedule, shares_square
 from fhenn.errors import PlanError, ScaleMismatch
 from fhenn.nn import Activation, Linear
 from fhenn.planner.walk import Path, Place, Walk

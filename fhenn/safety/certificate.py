@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from fhenn.approx import Function
 from fhenn.approx.extrema import local_maxima, points
-from fhenn.backends.ckks.parameters import Parameters
+from fhenn.ckks.parameters import Parameters
 from fhenn.columns import samples
 from fhenn.errors import CertificateInvalid, WireFormatError
 from fhenn.nn import Activation, Linear, Node, Sequential, SignReLU
@@ -60,7 +60,7 @@ class Certificate:
 
     model: fingerprint of nodes and weights. low, high: bounds of every feature. activations: in order. output: what
     the scores of the twin can reach. approximation: bound on |twin - exact model| at the output. noise: bound on
-    |decrypted - twin|, but for a probability of 2⁻⁴⁰ under the noise model of `fhenn.backends.ckks.noise`; 0 without
+    |decrypted - twin|, but for a probability of 2⁻⁴⁰ under the noise model of `fhenn.ckks.noise`; 0 without
     a plan. parameters: of the plan, if any. from_data: whether the bounds are the box of sample data, and nothing more
     is certified.
 

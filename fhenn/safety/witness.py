@@ -8,9 +8,9 @@ tells that there was one.
 
 from __future__ import annotations
 
-from fhenn.backends.ckks import CipherArray
-from fhenn.backends.ckks.cipher import CipherBackend
-from fhenn.backends.ckks.total import at, summed
+from fhenn.backends.seal import CipherArray
+from fhenn.backends.seal.cipher import CipherBackend
+from fhenn.backends.seal.total import at, summed
 from fhenn.nn import Activation
 from fhenn.planner import Witness
 from fhenn.planner.witness import doublings

@@ -103,7 +103,7 @@ class Worker:
 
     def _check(self, task: dict[str, Any]) -> dict[str, Any]:
         """Whether a file holds evaluation keys, and for which models they were made."""
-        from fhenn.backends.ckks import Context
+        from fhenn.backends.seal import Context
 
         context = Context.from_bytes(Path(task["keys"]).read_bytes())
         fits = []
@@ -196,7 +196,7 @@ class _NoWitness(Exception):
 
 def ciphertexts_in(data: Buffer) -> int:
     """How many ciphertexts a message claims to hold, without a copy of it. Raises WireFormatError where it breaks."""
-    from fhenn.backends.ckks.wire import fields_of
+    from fhenn.ckks.messages import fields_of
     from fhenn.wire import body_of
 
     body = body_of("ciphertexts", data)

@@ -12,7 +12,7 @@ from typing import Any, Literal, Self, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from fhenn.backends.ckks import CipherArray, Context, decrypt, decrypt_with_error, encrypt_to_bytes
+from fhenn.backends.seal import CipherArray, Context, decrypt, decrypt_with_error, encrypt_to_bytes
 from fhenn.columns import samples
 from fhenn.errors import (
     AnswerMismatch,

@@ -7,7 +7,7 @@ from math import inf
 from os import urandom
 from typing import Any
 
-from fhenn.backends.ckks import Context
+from fhenn.backends.seal import Context
 from fhenn.errors import ExtraMissing, SecretLocked, WireFormatError
 from fhenn.wire import frame, unframe
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fhenn.backends.ckks import CipherArray, Context
+from fhenn.backends.seal import CipherArray, Context
 from fhenn.errors import PlanError, ShapeMismatch
 from fhenn.nn import Activation, Node
 from fhenn.planner import Plan, Witness, fingerprint_of, flatten, verify

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fhenn.backends import PLAIN, Backend
-from fhenn.backends.ckks import CipherArray, Context, Parameters, decrypt, encrypt
-from fhenn.backends.ckks.encrypted_weights import WEIGHTS, at_input, moved, of_weight, rotations, weighted
+from fhenn.backends.seal import CipherArray, Context, decrypt, encrypt
+from fhenn.backends.seal.encrypted_weights import WEIGHTS, at_input, moved, of_weight, rotations, weighted
+from fhenn.ckks import Parameters
 from fhenn.errors import ParameterError, ShapeMismatch, UnsupportedValue
 from fhenn.nn.node import Layer
 

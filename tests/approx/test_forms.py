@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from fhenn.approx import GELU, RELU, SIGMOID, SOFTPLUS, TANH, Polynomial, forms, minimax
 from fhenn.approx.forms import Affine, Blocks, Factored, blocks_products, form_of
-from fhenn.backends.ckks.circuits import evaluate
-from fhenn.backends.ckks.trace import Trace
+from fhenn.ckks.circuits import evaluate
+from fhenn.ckks.trace import Trace
 
 BOUNDLESS = 2.0**400
 

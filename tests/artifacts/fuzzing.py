@@ -18,7 +18,7 @@ from make_golden import FOLDER
 
 import fhenn
 from fhenn import artifacts
-from fhenn.backends.ckks import inflate, wire
+from fhenn.ckks import inflate, messages
 from fhenn.errors import FhennError
 from fhenn.session import Receipt
 from fhenn.wire import VERSION, frame, header_of, unframe
@@ -100,15 +100,15 @@ def resized(data: bytes, start: int, size: int, sealed: bytes) -> bytes:
 def _resized(data: bytes, start: int, size: int, sealed: bytes) -> bytes:
     old = data[start : start + size]
     parts = []
-    for field, value in wire.fields_of("message", data):
+    for field, value in messages.fields_of("message", data):
         if isinstance(value, bytes) and value == old:
-            parts.append(wire._field(field, sealed))
+            parts.append(messages._field(field, sealed))
         elif isinstance(value, bytes) and old in value:
-            parts.append(wire._field(field, _resized(value, value.index(old), size, sealed)))
+            parts.append(messages._field(field, _resized(value, value.index(old), size, sealed)))
         elif isinstance(value, bytes) and len(value) == 8 and field == 3:
             parts.append(bytes([3 << 3 | 1]) + value)
         else:
-            parts.append(wire._field(field, value))
+            parts.append(messages._field(field, value))
     return b"".join(parts)
 
 

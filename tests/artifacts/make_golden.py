@@ -10,7 +10,7 @@ import numpy as np
 
 import fhenn
 from fhenn import artifacts
-from fhenn.backends.ckks import encrypt
+from fhenn.backends.seal import encrypt
 from fhenn.interop import ImportedModel, Reading
 from fhenn.session import Receipt
 from fhenn.session.answer import Answer

@@ -30,7 +30,8 @@ from support import (
 import fhenn
 from fhenn.approx import SIGMOID_CUBIC
 from fhenn.backends import backend_of
-from fhenn.backends.ckks.wire import TensealMessage, saved
+from fhenn.backends.seal.wire import saved
+from fhenn.ckks.messages import TensealMessage
 from fhenn.errors import (
     CacheEmpty,
     ContextMismatch,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fhenn
-from fhenn.backends.ckks.layout import Vectors
+from fhenn.ckks.layout import Vectors
 
 rng = np.random.default_rng(0)
 

@@ -11,8 +11,8 @@ import pytest
 
 import fhenn
 from fhenn.artifacts import plan_from_bytes, plan_to_bytes, reading_from_bytes
-from fhenn.backends.ckks.layout import FEATURES, Vectors
-from fhenn.backends.ckks.parameters import Parameters
+from fhenn.ckks.layout import FEATURES, Vectors
+from fhenn.ckks.parameters import Parameters
 from fhenn.errors import PlanError, WireFormatError
 from fhenn.interop import ImportedModel, Reading
 from fhenn.planner.demands import MEMORY, memory_of_keys

@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import fhenn
-from fhenn.backends.ckks.layout import FEATURES
-from fhenn.backends.ckks.parameters import Parameters
+from fhenn.ckks.layout import FEATURES
+from fhenn.ckks.parameters import Parameters
 from fhenn.errors import PlanError, WireFormatError
 from fhenn.planner import flatten
 from fhenn.planner.floor import largest_scale, least_errors

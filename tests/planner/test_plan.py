@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import fhenn
-from fhenn.backends.ckks.layout import FEATURES
-from fhenn.backends.ckks.parameters import MAX_MODULUS_BITS
+from fhenn.ckks.layout import FEATURES
+from fhenn.ckks.parameters import MAX_MODULUS_BITS
 from fhenn.errors import NonFiniteValue, ParameterError, PlanError, ShapeMismatch, WireFormatError
 
 rng = np.random.default_rng(0)

@@ -8,8 +8,8 @@ import pytest
 import tenseal.sealapi as seal
 
 import fhenn
-from fhenn.backends.ckks import CipherArray, Context
-from fhenn.backends.ckks.parameters import Parameters
+from fhenn.backends.seal import CipherArray, Context
+from fhenn.ckks.parameters import Parameters
 from fhenn.errors import ParameterError, PlanError, RangeViolation, SharingRefused, WireFormatError
 from fhenn.planner.flooding import flood, flood_bound
 from fhenn.safety import flooded

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import fhenn
-from fhenn.backends.ckks import Context, Parameters
+from fhenn.backends.seal import Context
+from fhenn.ckks import Parameters
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 

@@ -29,6 +29,9 @@ LARGEST_NOISE = 2.0**-7
 """A schedule that expects more noise than this at its result, for inputs of order 4, is refused: a result that is
 silently off by a percent is worse than an error."""
 
+LEAST_PLAIN_SCALE = 2.0**14
+"""A vector of slots is rounded by 18 units in a slot at N=8192: at this scale by a thousandth."""
+
 _WEIGHTLESS = 1e-17
 """A term that small beside the others is none in float64."""
 
@@ -50,6 +53,23 @@ class CubicForm:
         if not isinstance(form, Factored) or form.line is None or form.quads or not form.odd or form.middle:
             return None
         return cls(k=form.k / form.half**3, b=-form.line * form.half**2, c=form.offset)
+
+
+def shares_square(domain: tuple[float, float], polynomial: Polynomial) -> bool:
+    """Whether the circuit of a polynomial makes t², for t = (x - middle)/half of a domain, on its way."""
+    if polynomial.domain != domain:
+        return False
+    return polynomial.depth > 0 and (CubicForm.of(polynomial) is None or domain[0] == -domain[1])
+
+
+def quadratic_form(polynomial: Polynomial) -> tuple[float, float] | None:
+    """(k, b) with p(x) = k·(x² + b), None for another form."""
+    if polynomial.degree != 2:
+        return None
+    powers = polynomial.to_monomial()
+    if powers.coefficient(1):
+        return None
+    return powers.coefficient(2), powers.coefficient(0) / powers.coefficient(2)
 
 
 @dataclass(frozen=True)

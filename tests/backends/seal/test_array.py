@@ -9,8 +9,8 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from support import compare, tenseal_context
 
 import fhenn
-from fhenn.backends.ckks.layout import FEATURES, PACKED
-from fhenn.backends.ckks.wire import TensealMessage
+from fhenn.ckks.layout import FEATURES, PACKED
+from fhenn.ckks.messages import TensealMessage
 from fhenn.errors import (
     ContextMismatch,
     HeadroomExceeded,

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from fhenn.backends.ckks.arithmetic import Ciphertexts, Handle
-from fhenn.backends.ckks.array import CipherArray
-from fhenn.backends.ckks.circuits import brought_to, multiplied
-from fhenn.backends.ckks.evaluator import at_level, require_room, times_plain
-from fhenn.backends.ckks.layout import FEATURES, Vectors
-from fhenn.backends.ckks.total import summed
+from fhenn.backends.seal.arithmetic import Ciphertexts, Handle
+from fhenn.backends.seal.array import CipherArray
+from fhenn.backends.seal.evaluator import at_level, require_room, times_plain
+from fhenn.backends.seal.total import summed
+from fhenn.ckks.circuits import brought_to, multiplied
+from fhenn.ckks.layout import FEATURES, Vectors
 from fhenn.errors import ShapeMismatch
 
 WEIGHTS = Vectors("replicated", 1)

@@ -17,10 +17,8 @@ from numpy.typing import NDArray
 
 from fhenn.approx import Polynomial
 from fhenn.approx.forms import Affine, Blocks, Factored, form_of, merged, parts_of
-from fhenn.backends.ckks.context import Context
-from fhenn.backends.ckks.noise import Noise, NoiseModel
-from fhenn.backends.ckks.schedule import LARGEST_NOISE
-from fhenn.backends.ckks.trace import Trace
+from fhenn.ckks.noise import Noise, NoiseModel
+from fhenn.ckks.trace import Trace
 from fhenn.errors import ScaleMismatch, UnsupportedOperation
 
 V = TypeVar("V")
@@ -129,22 +127,6 @@ def brought_to(on: Arithmetic[V], x: V, scale: float) -> V:
 def largest_of(polynomial: Polynomial) -> float:
     """The largest |p(x)| on the domain, 1 at least."""
     return max(*map(abs, polynomial.range()), 1.0)
-
-
-def require_clear(polynomial: Polynomial, context: Context, level: int, scale: float) -> float:
-    """The scale of p(x) to come. Raises LevelExhausted, KeyMissing, and ScaleMismatch where noise drowns it.
-
-    Six standard deviations may not exceed 2⁻⁷ of the largest value: what is silently off by a percent is worse than an
-    error.
-    """
-    depth = polynomial.depth
-    context.require_levels(f"a polynomial of degree {polynomial.degree}", depth, level)
-    if depth:
-        context.relinearisation_keys(f"a polynomial of degree {polynomial.degree}")
-    ahead = outlook(polynomial, scale, context.noise, level)
-    if 6 * ahead.noise.deviation > LARGEST_NOISE * largest_of(polynomial):
-        raise mismatch(polynomial, scale, context.primes[level])
-    return ahead.scale
 
 
 @dataclass(frozen=True)

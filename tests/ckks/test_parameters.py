@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fhenn
-from fhenn.backends.ckks.parameters import MAX_MODULUS_BITS, chain_for_levels
+from fhenn.ckks.parameters import MAX_MODULUS_BITS, chain_for_levels
 from fhenn.errors import ParameterError
 
 

@@ -9,15 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fhenn.approx import Polynomial
-from fhenn.backends.ckks import evaluator
-from fhenn.backends.ckks.arithmetic import Ciphertexts, Watched
-from fhenn.backends.ckks.array import CipherArray, require_array
-from fhenn.backends.ckks.circuits import doublings, evaluate, multiplied, require_clear, squared
-from fhenn.backends.ckks.context import Context, secret_key_of
-from fhenn.backends.ckks.layout import FEATURES, Vectors
-from fhenn.backends.ckks.matrix import multiply
-from fhenn.backends.ckks.schedule import CubicForm, CubicSchedule, needed_levels, radius_within
 from fhenn.backends.plain import PLAIN, broadcast, same_shape
+from fhenn.backends.seal import evaluator
+from fhenn.backends.seal.arithmetic import Ciphertexts, Watched
+from fhenn.backends.seal.array import CipherArray, require_array
+from fhenn.backends.seal.context import Context, secret_key_of
+from fhenn.backends.seal.evaluator import require_clear
+from fhenn.backends.seal.matrix import multiply
+from fhenn.ckks.circuits import doublings, evaluate, multiplied, squared
+from fhenn.ckks.layout import FEATURES, Vectors
+from fhenn.ckks.schedule import CubicForm, CubicSchedule, needed_levels, quadratic_form, radius_within
 from fhenn.errors import ShapeMismatch, UnsupportedOperation
 from fhenn.steps import counted
 
@@ -247,20 +248,3 @@ def require_alike(x: CipherArray, factor: CipherArray) -> None:
     if factor.shape != x.shape or factor.layout != x.layout:
         got = f"{x.shape} in layout {x.layout.name!r}, not {factor.layout.name!r}"
         raise ShapeMismatch("backward", factor.shape, got)
-
-
-def shares_square(domain: tuple[float, float], polynomial: Polynomial) -> bool:
-    """Whether the circuit of a polynomial makes t², for t = (x - middle)/half of a domain, on its way."""
-    if polynomial.domain != domain:
-        return False
-    return polynomial.depth > 0 and (CubicForm.of(polynomial) is None or domain[0] == -domain[1])
-
-
-def quadratic_form(polynomial: Polynomial) -> tuple[float, float] | None:
-    """(k, b) with p(x) = k·(x² + b), None for another form."""
-    if polynomial.degree != 2:
-        return None
-    powers = polynomial.to_monomial()
-    if powers.coefficient(1):
-        return None
-    return powers.coefficient(2), powers.coefficient(0) / powers.coefficient(2)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from fhenn.backends.ckks.array import CipherArray
-from fhenn.backends.ckks.context import Context
-from fhenn.backends.ckks.evaluator import at_level
-from fhenn.backends.ckks.layout import FEATURES, Vectors
+from fhenn.backends.seal.array import CipherArray
+from fhenn.backends.seal.context import Context
+from fhenn.backends.seal.evaluator import at_level
+from fhenn.ckks.layout import FEATURES, Vectors
 from fhenn.errors import UnsupportedOperation
 
 

@@ -5,8 +5,9 @@ import pytest
 
 import fhenn
 from fhenn.approx import preset
-from fhenn.backends.ckks.cipher import CipherBackend, shares_square
-from fhenn.backends.ckks.total import at, summed
+from fhenn.backends.seal.cipher import CipherBackend
+from fhenn.backends.seal.total import at, summed
+from fhenn.ckks.schedule import shares_square
 from fhenn.errors import KeyMissing, UnsupportedOperation
 
 rng = np.random.default_rng(0)
@@ -91,7 +92,7 @@ def test_a_sum_over_features_takes_no_key(client):
 def test_a_sum_over_slots_makes_do_with_the_keys_there_are(rotations, samples):
     context = fhenn.Context.generate(TWO_PRIMES, [step * samples for step in rotations])
     values = rng.normal(size=(3, 13))
-    layout = fhenn.backends.ckks.Vectors("replicated", 16, samples)
+    layout = fhenn.ckks.Vectors("replicated", 16, samples)
     x = fhenn.encrypt(context, values, layout=layout)
     total = summed(x)
     np.testing.assert_allclose(fhenn.decrypt(context, total), values.sum(axis=1, keepdims=True), atol=1e-5)
@@ -99,6 +100,6 @@ def test_a_sum_over_slots_makes_do_with_the_keys_there_are(rotations, samples):
 
 def test_a_sum_that_cannot_be(client):
     with pytest.raises(KeyMissing):
-        summed(fhenn.encrypt(client, np.ones((1, 4)), layout=fhenn.backends.ckks.Vectors("replicated", 4)))
+        summed(fhenn.encrypt(client, np.ones((1, 4)), layout=fhenn.ckks.Vectors("replicated", 4)))
     with pytest.raises(UnsupportedOperation):
         summed(fhenn.encrypt(client, [1.0, 2.0]))

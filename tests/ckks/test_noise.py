@@ -5,7 +5,7 @@ import pytest
 import tenseal.sealapi as seal
 
 import fhenn
-from fhenn.backends.ckks.noise import Noise, NoiseModel
+from fhenn.ckks.noise import Noise, NoiseModel
 
 
 @pytest.fixture(scope="module", params=[(8192, (37, 32, 32, 32, 53), 32), (4096, (36, 28, 45), 28)], ids=str)

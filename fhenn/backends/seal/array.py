@@ -13,10 +13,11 @@ import tenseal as ts
 import tenseal.sealapi as seal
 from numpy.typing import ArrayLike, NDArray
 
-from fhenn.backends.ckks.context import Context, require_context
-from fhenn.backends.ckks.layout import PACKED, Layout, Vectors, layout_from_json, layout_of, layout_to_json
-from fhenn.backends.ckks.wire import TensealMessage, loaded, saved
 from fhenn.backends.plain import PLAIN
+from fhenn.backends.seal.context import Context, require_context
+from fhenn.backends.seal.wire import loaded, saved
+from fhenn.ckks.layout import PACKED, Layout, Vectors, layout_from_json, layout_of, layout_to_json
+from fhenn.ckks.messages import TensealMessage
 from fhenn.errors import (
     ContextMismatch,
     FhennError,
@@ -45,7 +46,7 @@ class CipherArray(Uncopied):
     context: whose keys it is computed on with. shape: of the array. layout: how values sit in slots.
     ciphertexts: SEAL's. level: rescales left. scale: exact, never rounded to the context's.
 
-    >>> from fhenn.backends.ckks.parameters import Parameters
+    >>> from fhenn.ckks.parameters import Parameters
     >>> client = Context.generate(Parameters.for_depth(2))
     >>> x = encrypt(client, [1.0, 2.0])
     >>> x.shape, x.level, CipherArray.from_bytes(client, x.to_bytes()).shape
@@ -183,7 +184,7 @@ def encrypt(
     server cannot see it.
     Raises NonFiniteValue, HeadroomExceeded, ShapeMismatch, UnsupportedValue, KeyMissing.
 
-    >>> from fhenn.backends.ckks.parameters import Parameters
+    >>> from fhenn.ckks.parameters import Parameters
     >>> client = Context.generate(Parameters.for_depth(1))
     >>> encrypt(client, [[1.0, 2.0], [3.0, 4.0]]).shape
     (2, 2)
@@ -266,7 +267,7 @@ def decrypt(context: Context, array: CipherArray) -> NDArray[np.float64]:
     The result carries traces of the secret key in its noise: keep it with the key holder. Raises ContextMismatch,
     KeyMissing.
 
-    >>> from fhenn.backends.ckks.parameters import Parameters
+    >>> from fhenn.ckks.parameters import Parameters
     >>> client = Context.generate(Parameters.for_depth(1))
     >>> decrypt(client, encrypt(client, [1.0, 2.0])).round(3).tolist()
     [1.0, 2.0]
@@ -282,7 +283,7 @@ def decrypt_with_error(context: Context, array: CipherArray) -> tuple[NDArray[np
     Slots are complex numbers, and what is computed on them is real: what is imaginary in a slot is an error, spread as
     that of its value is. Raises ContextMismatch, KeyMissing.
 
-    >>> from fhenn.backends.ckks.parameters import Parameters
+    >>> from fhenn.ckks.parameters import Parameters
     >>> client = Context.generate(Parameters.for_depth(1))
     >>> values, error = decrypt_with_error(client, encrypt(client, [1.0, 2.0]))
     >>> bool(np.abs(values - [1.0, 2.0]).max() < 10 * error < 1e-6)

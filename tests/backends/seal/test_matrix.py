@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from support import compare
 
 import fhenn
-from fhenn.backends.ckks.layout import Vectors, layout_from_json, layout_to_json
-from fhenn.backends.ckks.matrix import Schedule, baby_steps, power_of_two, weights_of
+from fhenn.ckks.layout import Vectors, layout_from_json, layout_to_json
+from fhenn.ckks.matrix import Schedule, baby_steps, power_of_two, weights_of
 from fhenn.errors import KeyMissing, LevelExhausted, ShapeMismatch
 
 rng = np.random.default_rng(0)

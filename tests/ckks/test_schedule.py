@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fhenn.approx import SIGMOID_CUBIC, Polynomial
-from fhenn.backends.ckks.schedule import CubicForm, CubicSchedule, radius_within
+from fhenn.ckks.schedule import CubicForm, CubicSchedule, radius_within
 from fhenn.errors import ScaleMismatch
 
 number = st.floats(-10, 10).map(lambda value: round(value, 3))

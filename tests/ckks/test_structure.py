@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fhenn
-from fhenn.backends.ckks import inflate, wire
-from fhenn.backends.ckks.structure import Chain, chain_of, check_header
+from fhenn.backends.seal import wire
+from fhenn.ckks import inflate, messages
+from fhenn.ckks.structure import Chain, chain_of, check_header
 from fhenn.errors import WireFormatError
 from fhenn.wire import frame, unframe
 
@@ -31,9 +32,9 @@ def chain(holder):
 @pytest.fixture(scope="module")
 def objects(holder):
     """Contents of one SEAL object of each kind, inflated, and what checks them."""
-    outer = dict(wire.fields_of("context", holder.secret_message()))
-    secret = dict(wire.fields_of("context", outer[3]))[1]
-    public = dict(wire.fields_of("context", outer[2]))[1]
+    outer = dict(messages.fields_of("context", holder.secret_message()))
+    secret = dict(messages.fields_of("context", outer[3]))[1]
+    public = dict(messages.fields_of("context", outer[2]))[1]
     generator = seal.KeyGenerator(holder.seal_context, holder.secret_key("test"))
     found = {
         "parameters": outer[1],
@@ -158,7 +159,7 @@ def test_a_small_bomb_behind_an_honest_start_is_refused(objects, chain):
 
 
 def test_without_a_decoder_sizes_are_bounded_all_the_same(objects, chain, monkeypatch):
-    monkeypatch.setattr("fhenn.backends.ckks.structure.zstandard", lambda: None)
+    monkeypatch.setattr("fhenn.ckks.structure.zstandard", lambda: None)
     for name in NAMES:
         checker(name, chain)("it", packed(objects[name]))
     with pytest.raises(WireFormatError, match="more than it can need"):
@@ -223,8 +224,8 @@ def test_damaged_compression_is_refused(objects, chain):
 
 def test_a_message_with_a_field_twice_is_refused(holder):
     meta, body = unframe("evaluation-context", holder.evaluation_bytes())
-    outer = dict(wire.fields_of("context", body))
-    for twice in (body + wire._field(1, outer[1]), body + wire._field(2, outer[2])):
+    outer = dict(messages.fields_of("context", body))
+    for twice in (body + messages._field(1, outer[1]), body + messages._field(2, outer[2])):
         with pytest.raises(WireFormatError, match="twice"):
             fhenn.Context.from_bytes(frame("evaluation-context", meta, twice))
 

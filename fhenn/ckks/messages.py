@@ -7,22 +7,14 @@ may die.
 
 from __future__ import annotations
 
-import os
 import struct
-import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from math import isfinite
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from fhenn.backends.ckks.structure import Chain, chain_of, check_header
+from fhenn.ckks.structure import Chain, chain_of, check_header
 from fhenn.errors import WireFormatError
-
-SEAL_REFUSALS = (ValueError, RuntimeError, IndexError, OverflowError, MemoryError)
-"""What SEAL's exceptions become in Python when it does not want some bytes."""
-
 
 _Buffer = TypeVar("_Buffer", bytes, memoryview)
 
@@ -141,51 +133,6 @@ def _field(number: int, value: int | bytes) -> bytes:
     if isinstance(value, int):
         return _varint(number << 3) + _varint(value)
     return _varint(number << 3 | 2) + _varint(len(value)) + value
-
-
-@contextmanager
-def _scratch_path() -> Iterator[str]:
-    """A path that SEAL can write to and read from: in memory on Linux, a private temporary file elsewhere.
-
-    For ciphertexts and evaluation keys only: a secret key must not pass through a file.
-    """
-    if hasattr(os, "memfd_create") and Path("/proc/self/fd").exists():
-        descriptor = os.memfd_create("fhenn")
-        try:
-            yield f"/proc/self/fd/{descriptor}"
-        finally:
-            os.close(descriptor)
-    else:
-        with tempfile.TemporaryDirectory() as folder:
-            yield str(Path(folder, "ciphertext"))
-
-
-def saved(seal_object: Any) -> bytes:
-    """A SEAL ciphertext or evaluation key as SEAL saves it. Never a secret key."""
-    with _scratch_path() as path:
-        seal_object.save(path)
-        with Path(path).open("rb") as file:
-            return file.read()
-
-
-def loaded(empty: Any, seal_context: Any, data: bytes) -> Any:
-    """The SEAL ciphertext or Galois keys in `data`, read into an empty one of the type. Raises WireFormatError."""
-    what = type(empty).__name__
-    chain = _chain_in(seal_context)
-    (chain.check_ciphertext if what == "Ciphertext" else chain.check_switching_keys)(what, data)
-    with _scratch_path() as path:
-        with Path(path).open("wb") as file:
-            file.write(data)
-        try:
-            empty.load(seal_context, path)
-        except SEAL_REFUSALS as error:
-            raise WireFormatError(what, f"SEAL refuses it ({error})") from error
-    return empty
-
-
-def _chain_in(seal_context: Any) -> Chain:
-    parameters = seal_context.key_context_data().parms()
-    return Chain(int(parameters.poly_modulus_degree()), tuple(int(p.value()) for p in parameters.coeff_modulus()))
 
 
 @dataclass(frozen=True)

@@ -16,15 +16,16 @@ import tenseal as ts
 from numpy.typing import NDArray
 
 from fhenn.approx import Polynomial
-from fhenn.backends.ckks import evaluator
-from fhenn.backends.ckks.arithmetic import Ciphertexts, Handle
-from fhenn.backends.ckks.array import common_scale, opened
-from fhenn.backends.ckks.cipher import quadratic_form
-from fhenn.backends.ckks.circuits import brought_to, evaluate, largest_of, multiplied, require_clear
-from fhenn.backends.ckks.context import Context, secret_key_of
-from fhenn.backends.ckks.schedule import CubicForm, radius_within
-from fhenn.backends.ckks.wire import TensealMessage, saved
 from fhenn.backends.plain import PLAIN, broadcast, same_shape
+from fhenn.backends.seal import evaluator
+from fhenn.backends.seal.arithmetic import Ciphertexts, Handle
+from fhenn.backends.seal.array import common_scale, opened
+from fhenn.backends.seal.context import Context, secret_key_of
+from fhenn.backends.seal.evaluator import require_clear
+from fhenn.backends.seal.wire import saved
+from fhenn.ckks.circuits import brought_to, evaluate, largest_of, multiplied
+from fhenn.ckks.messages import TensealMessage
+from fhenn.ckks.schedule import CubicForm, quadratic_form, radius_within
 from fhenn.errors import (
     ContextMismatch,
     ScaleMismatch,

@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fhenn
-from fhenn.backends.ckks import wire
+from fhenn.backends.seal import wire
+from fhenn.ckks import messages
 from fhenn.errors import ContextMismatch, WireFormatError
 from fhenn.wire import frame, unframe
 
@@ -58,7 +59,7 @@ def test_any_bytes_are_refused(client, data):
 
 @given(st.binary(max_size=200))
 def test_the_protobuf_reader_takes_any_bytes(data):
-    for read in (wire.TensealMessage.decode, wire.check_context_message):
+    for read in (messages.TensealMessage.decode, messages.check_context_message):
         with pytest.raises(WireFormatError):
             read(data)
 
@@ -138,7 +139,7 @@ def test_odd_headers_are_refused(client, header):
 
 def test_seal_objects_that_lie_about_their_length_are_refused(client, message):
     _, body = unframe("ciphertexts", message)
-    inner = wire.TensealMessage.decode(body)
+    inner = messages.TensealMessage.decode(body)
     good = inner.ciphertexts[0]
     for bad in (good[:-1], good + b"x", b"\x00" + good[1:], good[:3] + b"\x03" + good[4:], good[:10], b""):
         with pytest.raises(WireFormatError):
@@ -158,7 +159,7 @@ def test_the_codec_reads_and_writes_what_tenseal_does(small):
         ts.ckks_tensor(small, [[1.0, 2.0]], batch=True),
     ):
         data = value.serialize()
-        assert wire.TensealMessage.decode(data).encode() == data
+        assert messages.TensealMessage.decode(data).encode() == data
 
 
 def test_a_ciphertext_of_three_parts_is_refused(client):
@@ -172,8 +173,8 @@ def test_a_ciphertext_of_three_parts_is_refused(client):
 
 def test_objects_inside_a_context_are_checked(client):
     meta, body = unframe("evaluation-context", client.to_bytes())
-    outer = dict(wire.fields_of("context", body))
-    objects = [outer[1], *(value for number, value in wire.fields_of("context", outer[2]) if number in (1, 4))]
+    outer = dict(messages.fields_of("context", body))
+    objects = [outer[1], *(value for number, value in messages.fields_of("context", outer[2]) if number in (1, 4))]
     assert len(objects) == 3
     for value in objects:
         altered = body.replace(value, value[:8] + bytes([value[8] ^ 1]) + value[9:])

@@ -9,8 +9,8 @@ from typing import Any
 
 import tenseal.sealapi as seal
 
-from fhenn.backends.ckks import evaluator
-from fhenn.backends.ckks.context import Context
+from fhenn.backends.seal import evaluator
+from fhenn.backends.seal.context import Context
 
 
 @dataclass(frozen=True)

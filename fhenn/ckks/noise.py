@@ -23,7 +23,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import hypot, log, pi, sqrt
 
-from fhenn.backends.ckks.parameters import Parameters
+from fhenn.ckks.parameters import Parameters
 
 SIGMA = 3.2
 """Standard deviation of SEAL's error distribution."""

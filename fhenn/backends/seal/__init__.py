@@ -7,20 +7,15 @@ from typing import Any
 import tenseal as ts
 import tenseal.sealapi
 
-from fhenn.backends.ckks.array import CipherArray, decrypt, decrypt_with_error, encrypt, encrypt_to_bytes
-from fhenn.backends.ckks.cipher import CipherBackend
-from fhenn.backends.ckks.context import Context
-from fhenn.backends.ckks.layout import Layout, Vectors
-from fhenn.backends.ckks.parameters import Parameters
-from fhenn.backends.ckks.tenseal_values import TensealBackend
+from fhenn.backends.seal.array import CipherArray, decrypt, decrypt_with_error, encrypt, encrypt_to_bytes
+from fhenn.backends.seal.cipher import CipherBackend
+from fhenn.backends.seal.context import Context
+from fhenn.backends.seal.tenseal_values import TensealBackend
 from fhenn.errors import UnsupportedValue
 
 __all__ = [
     "CipherArray",
     "Context",
-    "Layout",
-    "Parameters",
-    "Vectors",
     "backend_for",
     "decrypt",
     "decrypt_with_error",

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
-from fhenn.backends.ckks.inflate import Content, largest_content, zstandard
-from fhenn.backends.ckks.parameters import MAX_MODULUS_BITS
+from fhenn.ckks.inflate import Content, largest_content, zstandard
+from fhenn.ckks.parameters import MAX_MODULUS_BITS
 from fhenn.errors import WireFormatError
 
 _MAGIC, _MAJOR = 0xA15E, 4

@@ -7,12 +7,11 @@ from typing import Any
 
 import tenseal.sealapi as seal
 
-from fhenn.backends.ckks.context import Context
-from fhenn.backends.ckks.schedule import LARGEST_NOISE, CubicSchedule
+from fhenn.approx import Polynomial
+from fhenn.backends.seal.context import Context
+from fhenn.ckks.circuits import largest_of, mismatch, outlook
+from fhenn.ckks.schedule import LARGEST_NOISE, LEAST_PLAIN_SCALE, CubicSchedule
 from fhenn.errors import HeadroomExceeded, ScaleMismatch
-
-LEAST_PLAIN_SCALE = 2.0**14
-"""A vector of slots is rounded by 18 units in a slot at N=8192: at this scale by a thousandth."""
 
 
 def require_room(context: Context, level: int, scale: float, largest: float) -> None:
@@ -175,3 +174,19 @@ def weighted_sum(context: Context, ciphertexts: list[Any], weights: list[float],
         landing.rescale(context, total)
     add_constant(context, total, bias)
     return total
+
+
+def require_clear(polynomial: Polynomial, context: Context, level: int, scale: float) -> float:
+    """The scale of p(x) to come. Raises LevelExhausted, KeyMissing, and ScaleMismatch where noise drowns it.
+
+    Six standard deviations may not exceed 2⁻⁷ of the largest value: what is silently off by a percent is worse than an
+    error.
+    """
+    depth = polynomial.depth
+    context.require_levels(f"a polynomial of degree {polynomial.degree}", depth, level)
+    if depth:
+        context.relinearisation_keys(f"a polynomial of degree {polynomial.degree}")
+    ahead = outlook(polynomial, scale, context.noise, level)
+    if 6 * ahead.noise.deviation > LARGEST_NOISE * largest_of(polynomial):
+        raise mismatch(polynomial, scale, context.primes[level])
+    return ahead.scale

@@ -12,16 +12,11 @@ from typing import Any, ClassVar
 import tenseal as ts
 import tenseal.sealapi as seal
 
-from fhenn.backends.ckks.forks import kept_by_forks
-from fhenn.backends.ckks.noise import NoiseModel
-from fhenn.backends.ckks.parameters import Parameters, chain_for_levels, fingerprint_of_parameters
-from fhenn.backends.ckks.wire import (
-    SEAL_REFUSALS,
-    check_context_message,
-    loaded,
-    saved,
-    with_relinearisation_keys,
-)
+from fhenn.backends.seal.forks import kept_by_forks
+from fhenn.backends.seal.wire import SEAL_REFUSALS, loaded, saved
+from fhenn.ckks.messages import check_context_message, with_relinearisation_keys
+from fhenn.ckks.noise import NoiseModel
+from fhenn.ckks.parameters import Parameters, chain_for_levels, fingerprint_of_parameters
 from fhenn.errors import (
     ContextMismatch,
     HeadroomExceeded,

@@ -10,8 +10,8 @@ import fhenn
 from fhenn.approx import GELU, RELU, SIGMOID, SIGMOID_CUBIC, SILU, Polynomial, minimax
 from fhenn.approx.forms import Blocks, form_of
 from fhenn.backends import backend_of
-from fhenn.backends.ckks.arithmetic import Ciphertexts
-from fhenn.backends.ckks.circuits import evaluate, outlook
+from fhenn.backends.seal.arithmetic import Ciphertexts
+from fhenn.ckks.circuits import evaluate, outlook
 from fhenn.errors import KeyMissing, LevelExhausted, ScaleMismatch, ShapeMismatch, UnsupportedOperation
 
 rng = np.random.default_rng(0)
