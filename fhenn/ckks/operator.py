@@ -1,0 +1,430 @@
+"""Linear maps as objects: what they do, and what planning and schedules ask of them. Pure NumPy.
+
+An affine layer is y = A x + b. The operator A knows its shape, multiplies samples, columns and other operators,
+bounds what it does to errors, and names single entries, which is how a schedule of diagonals reads it. A kind that is
+not dense stores what it needs and no matrix of outputs × inputs.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from functools import cached_property
+from typing import Any, final, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fhenn.approx.numbers import floating
+from fhenn.errors import NonFiniteValue, ShapeMismatch
+
+Floats = NDArray[np.float64]
+Places = NDArray[np.int64]
+Samples = NDArray[np.floating[Any]]
+
+
+class Operator(ABC):
+    """A linear map from `inputs` numbers to `outputs` numbers. Immutable; equal only to itself.
+
+    >>> average = Dense([[0.5, 0.5]])
+    >>> double = Scaling([2.0, 2.0])
+    >>> (average @ double).dense()
+    array([[1., 1.]])
+    """
+
+    __array_ufunc__ = None  # so that NumPy leaves `array @ operator` alone, which means nothing
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, int]:
+        """(outputs, inputs)."""
+
+    @property
+    @final
+    def outputs(self) -> int:
+        """Numbers that come out for a sample."""
+        return self.shape[0]
+
+    @property
+    @final
+    def inputs(self) -> int:
+        """Numbers of a sample that go in."""
+        return self.shape[1]
+
+    @property
+    @abstractmethod
+    def size(self) -> int:
+        """How many numbers are stored."""
+
+    @property
+    def name(self) -> str:
+        """What kind it is."""
+        return type(self).__name__
+
+    @abstractmethod
+    def apply(self, x: Samples) -> Samples:
+        """A x of every sample.
+
+        x: samples, (..., inputs).
+        Returns (..., outputs), in the precision of `x`.
+        Raises ShapeMismatch where the last axis of `x` does not have `inputs` numbers.
+        """
+
+    @property
+    @abstractmethod
+    def transpose(self) -> Operator:
+        """The transpose, of shape (inputs, outputs): what gradients go through."""
+
+    @property
+    @final
+    def T(self) -> Operator:  # noqa: N802  (NumPy's name)
+        """The transpose, by its short name."""
+        return self.transpose
+
+    @abstractmethod
+    def abs(self) -> Operator:
+        """The operator with the magnitude of every entry."""
+
+    @abstractmethod
+    def row_norms(self, norm: int) -> Floats:
+        """(Σⱼ |wᵢⱼ|^norm)^(1/norm) of every row i.
+
+        norm: 1 or 2, as errors add up at worst or like independent ones.
+        Returns (outputs,).
+        """
+
+    @final
+    def abs_row_sums(self, largest: Floats | None = None) -> Floats:
+        """Σⱼ |wᵢⱼ|·largestⱼ of every row i: what inputs of those magnitudes can come to.
+
+        largest: magnitudes of the inputs, (inputs,); 1 each where None.
+        Returns (outputs,).
+        """
+        return self.abs() @ (np.ones(self.inputs) if largest is None else largest)
+
+    @final
+    def entries(self, rows: NDArray[np.integer[Any]], columns: NDArray[np.integer[Any]]) -> Floats:
+        """Entries at places, and 0 where a place lies outside: what a schedule of diagonals reads.
+
+        rows: integers that broadcast with `columns`; -1, or beyond the last output, is outside.
+        columns: integers; -1, or beyond the last input, is outside.
+        Returns an array of the shape that both broadcast to.
+
+        >>> Dense([[1.0, 2.0]]).entries(np.array([0, 0, 1]), np.array([1, -1, 0])).tolist()
+        [2.0, 0.0, 0.0]
+        """
+        inside = (rows >= 0) & (rows < self.outputs) & (columns >= 0) & (columns < self.inputs)
+        return np.where(inside, self._entries(np.where(inside, rows, 0), np.where(inside, columns, 0)), 0.0)
+
+    @abstractmethod
+    def _entries(self, rows: Places, columns: Places) -> Floats:
+        """Entries at places that all lie inside."""
+
+    @abstractmethod
+    def dense(self) -> Floats:
+        """All entries, (outputs, inputs), read-only. A `Dense` hands out the same array each time."""
+
+    @property
+    @abstractmethod
+    def content(self) -> bytes:
+        """What is stored, as bytes: with the kind and the shape, it tells one operator from another."""
+
+    @overload
+    def __matmul__(self, other: Operator) -> Operator: ...
+
+    @overload
+    def __matmul__(self, other: Floats) -> Floats: ...
+
+    def __matmul__(self, other: Operator | Floats) -> Operator | Floats:
+        """The product with another operator, which acts first, or with columns.
+
+        other: an operator with as many outputs as this one has inputs, or an array (inputs, ...).
+        Returns an operator, as sparse as both allow; or an array (outputs, ...).
+        Raises ShapeMismatch where the shapes do not fit.
+        Raises NonFiniteValue where an entry of the product of two operators overflows.
+        """
+        if isinstance(other, Operator):
+            if other.outputs != self.inputs:
+                raise ShapeMismatch("operator", other.shape, f"{self.inputs} outputs, which the next map takes")
+            with np.errstate(over="ignore", invalid="ignore"):  # refused where the product is made
+                return self._after(other)
+        if other.ndim == 0 or other.shape[0] != self.inputs:
+            raise ShapeMismatch("operator", other.shape, f"({self.inputs}, ...)")
+        return self._columns(other)
+
+    def _after(self, first: Operator) -> Operator:
+        """The product self · first, of shapes that fit."""
+        return Dense(_frozen(self._columns(first.dense())))
+
+    def _columns(self, columns: Floats) -> Floats:
+        """A times columns of as many rows as there are inputs."""
+        product = self.apply(np.moveaxis(columns, 0, -1)).astype(np.float64, copy=False)
+        return np.moveaxis(product, -1, 0)
+
+    def _require(self, x: Samples) -> None:
+        """Raise ShapeMismatch where samples do not have as many numbers as there are inputs."""
+        if x.ndim == 0 or x.shape[-1] != self.inputs:
+            raise ShapeMismatch("operator", x.shape, f"(..., {self.inputs})")
+
+    def __repr__(self) -> str:
+        return f"{self.name}(inputs={self.inputs}, outputs={self.outputs})"
+
+
+class Dense(Operator):
+    """A matrix.
+
+    weight: (outputs, inputs), not empty; kept as it is where it is float64 and nobody can write to it.
+    Raises ShapeMismatch where it is no matrix, or empty.
+    Raises NonFiniteValue where it holds NaN or infinity.
+    """
+
+    def __init__(self, weight: ArrayLike) -> None:
+        self._weight = _constants("operator", weight)
+        if self._weight.ndim != 2 or 0 in self._weight.shape:
+            raise ShapeMismatch("operator", self._weight.shape, "(outputs, inputs), not empty")
+
+    @classmethod
+    def _of(cls, weight: Floats) -> Dense:
+        """Of a matrix that is ours, and needs no check."""
+        weight.flags.writeable = False
+        operator = cls.__new__(cls)
+        operator._weight = weight
+        return operator
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        outputs, inputs = self._weight.shape
+        return outputs, inputs
+
+    @property
+    def size(self) -> int:
+        return self._weight.size
+
+    def apply(self, x: Samples) -> Samples:
+        self._require(x)
+        product: Samples = x @ self._weight.T.astype(x.dtype, copy=False)
+        return product
+
+    @property
+    def transpose(self) -> Dense:
+        return Dense._of(self._weight.T)
+
+    def abs(self) -> Dense:
+        return Dense._of(np.abs(self._weight))
+
+    def row_norms(self, norm: int) -> Floats:
+        norms: Floats = (np.abs(self._weight) ** norm).sum(axis=1) ** (1 / norm)
+        return norms
+
+    def _entries(self, rows: Places, columns: Places) -> Floats:
+        return self._weight[rows, columns]
+
+    def dense(self) -> Floats:
+        return self._weight
+
+    @property
+    def content(self) -> bytes:
+        return self._weight.tobytes()
+
+    def _after(self, first: Operator) -> Operator:
+        # through the rows of the matrix, so that what is sparse costs what it stores
+        return Dense(_frozen(first.T.apply(self._weight).astype(np.float64, copy=False)))
+
+    def _columns(self, columns: Floats) -> Floats:
+        product: Floats = self._weight @ columns if columns.ndim <= 2 else np.tensordot(self._weight, columns, 1)
+        return product
+
+
+class Scaling(Operator):
+    """A factor for each feature: a diagonal matrix, as standardisation is.
+
+    factors: (features,), not empty.
+    Raises ShapeMismatch where it is no vector, or empty.
+    Raises NonFiniteValue where it holds NaN or infinity.
+    """
+
+    def __init__(self, factors: ArrayLike) -> None:
+        self._factors = _constants("operator", factors)
+        if self._factors.ndim != 1 or not self._factors.size:
+            raise ShapeMismatch("operator", self._factors.shape, "(features,), not empty")
+
+    @property
+    def factors(self) -> Floats:
+        """The factor of each feature, (features,), read-only."""
+        return self._factors
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self._factors.size, self._factors.size
+
+    @property
+    def size(self) -> int:
+        return self._factors.size
+
+    def apply(self, x: Samples) -> Samples:
+        self._require(x)
+        product: Samples = x * self._factors.astype(x.dtype, copy=False)
+        return product
+
+    @property
+    def transpose(self) -> Scaling:
+        return self
+
+    def abs(self) -> Scaling:
+        return Scaling(np.abs(self._factors))
+
+    def row_norms(self, norm: int) -> Floats:
+        return np.abs(self._factors)
+
+    def _entries(self, rows: Places, columns: Places) -> Floats:
+        return np.where(rows == columns, self._factors[rows], 0.0)
+
+    def dense(self) -> Floats:
+        return _frozen(np.diag(self._factors))
+
+    @property
+    def content(self) -> bytes:
+        return self._factors.tobytes()
+
+    def _after(self, first: Operator) -> Operator:
+        if isinstance(first, Scaling):
+            return Scaling(self._factors * first.factors)
+        if isinstance(first, Sparse):
+            return first.T._after(self).T
+        return super()._after(first)
+
+
+class Sparse(Operator):
+    """The entries that are not zero, as of a pruned layer, a permutation, a selection, a convolution.
+
+    rows: row of each entry, whole numbers (entries,).
+    columns: column of each entry (entries,).
+    values: the entries (entries,); those of one place add up.
+    shape: (outputs, inputs), at least 1 each.
+    Raises ShapeMismatch where the arrays are not of one length, a place lies outside the shape, or the shape is empty.
+    Raises NonFiniteValue where a value is NaN or infinite.
+
+    >>> swap = Sparse([0, 1], [1, 0], [1.0, 1.0], (2, 2))
+    >>> swap.apply(np.array([3.0, 5.0])).tolist(), (swap @ swap).dense().tolist()
+    ([5.0, 3.0], [[1.0, 0.0], [0.0, 1.0]])
+    """
+
+    def __init__(self, rows: ArrayLike, columns: ArrayLike, values: ArrayLike, shape: tuple[int, int]) -> None:
+        across, down, numbers = _places(rows), _places(columns), _constants("operator", values)
+        if not (across.ndim == 1 and across.shape == down.shape == numbers.shape):
+            raise ShapeMismatch("operator", numbers.shape, "(entries,), with a row and a column each")
+        outputs, inputs = map(int, shape)
+        outside = np.any((across < 0) | (across >= outputs) | (down < 0) | (down >= inputs))
+        if outputs < 1 or inputs < 1 or outside:
+            raise ShapeMismatch("operator", (outputs, inputs), "not empty, and one that holds every place")
+        self._shape = (outputs, inputs)
+        self._keys, summed = np.unique(across * inputs + down, return_inverse=True)  # row by row
+        self._values = _constants("operator", _frozen(np.bincount(summed, numbers, len(self._keys))))
+        self._keys.flags.writeable = False
+
+    @property
+    def rows(self) -> Places:
+        """The row of each entry, in order."""
+        rows: Places = self._keys // self.inputs
+        return rows
+
+    @property
+    def columns(self) -> Places:
+        """The column of each entry, in order within its row."""
+        columns: Places = self._keys % self.inputs
+        return columns
+
+    @property
+    def values(self) -> Floats:
+        """The entries, read-only."""
+        return self._values
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self._shape
+
+    @property
+    def size(self) -> int:
+        return self._values.size
+
+    def apply(self, x: Samples) -> Samples:
+        self._require(x)
+        result = np.zeros((*x.shape[:-1], self.outputs), x.dtype)
+        if self.size:
+            products = x[..., self.columns] * self._values.astype(x.dtype, copy=False)
+            rows, starts = np.unique(self.rows, return_index=True)
+            result[..., rows] = np.add.reduceat(products, starts, axis=-1)
+        return result
+
+    @cached_property  # it is sorted anew
+    def transpose(self) -> Sparse:
+        return Sparse(self.columns, self.rows, self._values, (self.inputs, self.outputs))
+
+    def abs(self) -> Sparse:
+        return self._with(np.abs(self._values))
+
+    def row_norms(self, norm: int) -> Floats:
+        sums = np.bincount(self.rows, np.abs(self._values) ** norm, self.outputs).astype(np.float64, copy=False)
+        norms: Floats = sums ** (1 / norm)
+        return norms
+
+    def _entries(self, rows: Places, columns: Places) -> Floats:
+        if not self.size:
+            return np.zeros(rows.shape)
+        wanted = rows * self.inputs + columns
+        found = np.minimum(np.searchsorted(self._keys, wanted), self.size - 1)
+        return np.where(self._keys[found] == wanted, self._values[found], 0.0)
+
+    def dense(self) -> Floats:
+        matrix = np.zeros(self._shape)
+        matrix[self.rows, self.columns] = self._values
+        return _frozen(matrix)
+
+    @property
+    def content(self) -> bytes:
+        keys: bytes = self._keys.tobytes()
+        return keys + self._values.tobytes()
+
+    def _with(self, values: Floats) -> Sparse:
+        return Sparse(self.rows, self.columns, values, self._shape)
+
+    def _after(self, first: Operator) -> Operator:
+        if isinstance(first, Scaling):
+            return self._with(self._values * first.factors[self.columns])
+        if not isinstance(first, Sparse):
+            return super()._after(first)
+        # each entry meets the entries of the row that it takes
+        starts = np.searchsorted(first.rows, np.arange(first.outputs + 1))
+        counts = np.diff(starts)[self.columns]
+        mine = np.repeat(np.arange(self.size), counts)
+        theirs = np.arange(len(mine)) - np.repeat(np.cumsum(counts) - counts, counts) + starts[self.columns][mine]
+        products = self._values[mine] * first.values[theirs]
+        return Sparse(self.rows[mine], first.columns[theirs], products, (self.outputs, first.inputs))
+
+
+def _frozen(array: NDArray[Any]) -> NDArray[Any]:
+    """The array itself, read-only from now on."""
+    array.flags.writeable = False
+    return array
+
+
+def _constants(what: str, values: ArrayLike) -> Floats:
+    """Read-only float64: the array itself where nobody can write to it, else a copy.
+
+    Raises NonFiniteValue, UnsupportedValue.
+    """
+    array = floating(values).astype(np.float64, copy=False)
+    base = array.base
+    if array.flags.writeable or not (base is None or (isinstance(base, np.ndarray) and not base.flags.writeable)):
+        array = array.copy()
+    nonfinite = int(np.count_nonzero(~np.isfinite(array)))
+    if nonfinite:
+        raise NonFiniteValue(what, nonfinite, "Look for a division by zero, or an overflow, where they come from.")
+    return _frozen(array)
+
+
+def _places(values: ArrayLike) -> Places:
+    """Whole numbers as int64. Raises ShapeMismatch for others."""
+    places = np.asarray(values)
+    if places.dtype.kind not in "iu" and places.size:
+        raise ShapeMismatch("operator", places.shape, "whole numbers for rows and columns")
+    return places.astype(np.int64)
