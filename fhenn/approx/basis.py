@@ -38,7 +38,8 @@ def _substitute(coefficients: Sequence[Fraction], shift: Fraction, slope: Fracti
     return result[: len(coefficients)]
 
 
-def _rounded(coefficients: Sequence[Fraction]) -> tuple[float, ...]:
+def _to_floats(coefficients: Sequence[Fraction]) -> tuple[float, ...]:
+    """The nearest floats. Raises ParameterError where one is too large for a float."""
     try:
         return tuple(map(float, coefficients))
     except OverflowError as error:
@@ -48,48 +49,69 @@ def _rounded(coefficients: Sequence[Fraction]) -> tuple[float, ...]:
 
 
 def compose(coefficients: Sequence[float], source: Interval, target: Interval) -> tuple[float, ...]:
-    """Monomial coefficients of p(m(x)) from those of p, m the affine map of the interval `source` to `target`.
+    """Monomial coefficients of p(m(x)), m the affine map that takes the interval `source` to `target`.
+
+    coefficients: of p, from the constant up.
+    source: the interval (low, high) of x.
+    target: the interval that m takes it to.
+
+    Returns as many coefficients as p has.
+    Raises ParameterError where a coefficient is too large for a float.
 
     >>> compose([0, 0, 1], (0, 1), (1, 3))
     (1.0, 4.0, 4.0)
     """
-    return _rounded(_substitute(list(map(Fraction, coefficients)), *_affine(source, target)))
+    return _to_floats(_substitute(list(map(Fraction, coefficients)), *_affine(source, target)))
 
 
 def chebyshev_to_monomial(coefficients: Sequence[float], domain: Interval) -> tuple[float, ...]:
-    """Coefficients in powers of x from those of T_k(t), t the affine map of `domain` to [-1, 1].
+    """Coefficients in powers of x of a polynomial that is given in the Chebyshev basis of `domain`.
 
+    coefficients: those of T_k(t), from the constant up; t is the affine map of `domain` to [-1, 1].
+    domain: the interval (low, high).
+
+    Returns as many coefficients, each rounded once.
     Raises ParameterError where a coefficient is too large for a float.
 
     >>> chebyshev_to_monomial([0, 0, 1], (-2, 2))
     (-1.0, 0.0, 0.5)
     """
-    return _rounded(_substitute(_powers(coefficients), *_affine(domain, (-1.0, 1.0))))
+    return _to_floats(_substitute(_powers(coefficients), *_affine(domain, (-1.0, 1.0))))
 
 
 def monomial_to_chebyshev(coefficients: Sequence[float], domain: Interval) -> tuple[float, ...]:
-    """Coefficients of T_k(t), t the affine map of `domain` to [-1, 1], from those in powers of x.
+    """Coefficients in the Chebyshev basis of `domain` of a polynomial that is given in powers of x.
 
+    coefficients: of the powers of x, from the constant up.
+    domain: the interval (low, high).
+
+    Returns as many coefficients of T_k(t), each rounded once; t is the affine map of `domain` to [-1, 1].
     Raises ParameterError where a coefficient is too large for a float.
 
     >>> monomial_to_chebyshev([-1, 0, 0.5], (-2, 2))
     (0.0, 0.0, 1.0)
     """
-    return _rounded(_series(_substitute(list(map(Fraction, coefficients)), *_affine((-1.0, 1.0), domain))))
+    return _to_floats(_series(_substitute(list(map(Fraction, coefficients)), *_affine((-1.0, 1.0), domain))))
 
 
 def interpolate(value: Callable[[Any], Any], degree: int, domain: Interval) -> NDArray[np.float64]:
-    """Coefficients of T_k(t) of the polynomial that meets `value` at the zeros of T_(degree + 1) on `domain`.
+    """The polynomial that equals `value` at the zeros of T_(degree + 1) on `domain`.
+
+    value: a function of an array of points, which returns an array of the same shape.
+    degree: of the polynomial, 0 or more.
+    domain: the interval (low, high).
+
+    Returns the degree + 1 coefficients of T_k(t); t is the affine map of `domain` to [-1, 1].
 
     >>> interpolate(lambda x: x * x + x, 2, (-2, 2)).round(12).tolist()
     [2.0, 2.0, 2.0]
     """
     middle, half = domain[0] / 2 + domain[1] / 2, domain[1] / 2 - domain[0] / 2
 
-    def moved(t: Any) -> Any:
+    def value_of_t(t: Any) -> Any:
         return value(middle + half * t)
 
-    return np.asarray(chebyshev.chebinterpolate(moved, degree), np.float64)
+    return np.asarray(chebyshev.chebinterpolate(value_of_t, degree), np.float64)
 
 
 def _powers(coefficients: Sequence[float]) -> list[Fraction]:

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fhenn.approx.basis import interpolate
 from fhenn.approx.extrema import Array, points
-from fhenn.approx.fits import checked_degree
+from fhenn.approx.fits import MAX_DEGREE, require_degree
 from fhenn.approx.functions import SIGN
 from fhenn.approx.numbers import floating
 from fhenn.approx.polynomial import Polynomial, interval_image
@@ -32,8 +32,10 @@ from fhenn.errors import AccuracyUnreached, ParameterError
 class Composite:
     """Odd polynomials one after another, which stand for the sign on [-1, -epsilon] and [epsilon, 1].
 
-    stages: the first is applied first; the domain of each is the interval that its inputs fill.
-    Raises ParameterError for no stages, stages that are not odd, or an epsilon that is not between 0 and 1.
+    stages: odd polynomials, the first of which is applied first; the domain of each is the interval of its inputs.
+    epsilon: the smallest |x| at which the composition stands for the sign, between 0 and 1.
+
+    Raises ParameterError where there is no stage, where a stage is not odd, or for an epsilon not between 0 and 1.
     """
 
     stages: tuple[Polynomial, ...]
@@ -42,12 +44,13 @@ class Composite:
     def __post_init__(self) -> None:
         if not self.stages or any(stage.symmetry != "odd" or stage.coefficients[0] for stage in self.stages):
             raise ParameterError(
-                "the stages of a sign are odd polynomials.", "Give one at least, on symmetric domains."
+                "the stages of a sign must be odd polynomials, and one at least.",
+                "Give polynomials without even powers, on domains (-a, a).",
             )
         _check_epsilon(self.epsilon)
 
     def __call__(self, x: ArrayLike) -> NDArray[np.floating[Any]]:
-        """Value at every element of `x` (any shape), as of a Polynomial."""
+        """Value at every element of `x` (any shape): float32 for float32, float64 otherwise."""
         value = floating(x)
         for stage in self.stages:
             value = stage(value)
@@ -69,9 +72,10 @@ class Composite:
         return sum(stage.depth for stage in self.stages)
 
     def sup_error(self) -> float:
-        """The largest |p - sign| on [-1, -epsilon] and [epsilon, 1]; extrema are located, not sampled.
+        """The largest |p - sign| on [-1, -epsilon] and [epsilon, 1].
 
-        The image of an interval is one, so stage after stage takes [epsilon, 1] to where the values are.
+        Each stage maps an interval to an interval. Its ends are the extrema of the stage, which are located, not
+        sampled.
         """
         low, high = self.epsilon, 1.0
         for stage in self.stages:
@@ -80,18 +84,28 @@ class Composite:
 
 
 def composite_sign(alpha: float, epsilon: float, degrees: Sequence[int]) -> Composite:
-    """The sign to 2^-alpha on [-1, -epsilon] and [epsilon, 1] by minimax stages of the odd `degrees`.
+    """The sign, to within 2^-alpha, on [-1, -epsilon] and [epsilon, 1], as a composition of minimax polynomials.
 
+    alpha: bits of accuracy: the largest error is at most 2^-alpha.
+    epsilon: the smallest |x| at which this holds, between 0 and 1.
+    degrees: of the stages, the first applied first; odd numbers from 3 to 63.
+
+    Returns the composition.
     Raises ParameterError for degrees that are not odd numbers from 3 to 63, or an epsilon that is not between 0 and 1;
-    AccuracyUnreached where these degrees do not come to 2^-alpha.
+    AccuracyUnreached where these degrees do not reach 2^-alpha.
+
+    Source: Lee, Lee, No & Kim 2021, as at the top of this module.
 
     >>> sign = composite_sign(4, 2**-4, (7, 7))
     >>> sign.depth, round(sign.sup_error(), 4)
     (6, 0.0381)
     """
     _check_epsilon(epsilon)
-    if not degrees or any(checked_degree(degree) % 2 == 0 or degree < 3 for degree in degrees):
-        raise ParameterError(f"degrees {tuple(degrees)!r} are no stages.", "Give odd numbers from 3 to 63.")
+    if not degrees or any(require_degree(degree) % 2 == 0 or degree < 3 for degree in degrees):
+        raise ParameterError(
+            f"degrees must be odd numbers from 3 to {MAX_DEGREE}, one at least, not {tuple(degrees)!r}.",
+            "Give for instance (7, 7).",
+        )
     stages: list[Polynomial] = []
     low, high = epsilon, 1.0
     for degree in degrees:
@@ -108,7 +122,7 @@ def composite_sign(alpha: float, epsilon: float, degrees: Sequence[int]) -> Comp
 
 def _check_epsilon(epsilon: float) -> None:
     if not 0 < epsilon < 1:
-        raise ParameterError(f"epsilon {epsilon!r} is out of range.", "Give a number between 0 and 1.")
+        raise ParameterError(f"epsilon must be between 0 and 1, not {epsilon!r}.", "Give for instance 2**-4.")
 
 
 def _stage(degree: int, low: float, high: float) -> Polynomial:
@@ -147,5 +161,6 @@ def _flat(order: int, high: float) -> Polynomial:
 
 
 def _odd(coefficients: Array, high: float) -> Polynomial:
+    """The Chebyshev series on [-high, high] with its even coefficients, which are rounding, set to 0."""
     coefficients[::2] = 0.0
     return Polynomial(tuple(coefficients), (-high, high), "chebyshev", SIGN)

@@ -18,10 +18,15 @@ _STEPS = 28
 
 
 def points(low: float, high: float, degree: int, kinks: Iterable[float] = ()) -> Array:
-    """Ascending points of [low, high] that bracket every extremum of a polynomial of `degree` minus a function.
+    """A grid on [low, high] that brackets every extremum of a polynomial minus a function.
 
-    Chebyshev-spaced between the kinks, at least 32 to an oscillation of T_degree; with both neighbours of every kink,
-    where a function may jump. On wide intervals also spaced geometrically about 0, where activations bend.
+    low, high: ends of the interval.
+    degree: of the polynomial.
+    kinks: where the function or a derivative of it jumps.
+
+    Returns the points in ascending order, of shape (points,). They are Chebyshev-spaced between the kinks, at least 32
+    to an oscillation of T_degree, with both neighbours of every kink. On wide intervals there are points spaced
+    geometrically about 0 too, where activations bend.
     """
     inside = sorted(kink for kink in kinks if low < kink < high)
     count = max(1024, 32 * (degree + 1))
@@ -36,19 +41,24 @@ def points(low: float, high: float, degree: int, kinks: Iterable[float] = ()) ->
     return merged[(merged >= low) & (merged <= high)]
 
 
-def local_maxima(f: Callable[[Array], Array], at: Array, near: float = 0.0) -> tuple[Array, Array]:
-    """Places and values of the local maxima of `f` between the first and the last of the ascending points `at`.
+def local_maxima(f: Callable[[Array], Array], grid: Array, near: float = 0.0) -> tuple[Array, Array]:
+    """Places and values of the local maxima of `f` between the first and the last point of a grid.
 
-    Every maximum must be bracketed by neighbouring points; it is then refined by golden-section search (Kiefer 1953),
-    all brackets at once. near: leave out those whose value on the points is below this part of the largest.
+    f: a function of an array of points, which returns an array of the same shape.
+    grid: ascending points, of shape (points,), whose neighbours bracket every maximum.
+    near: leaves out the maxima whose value on the grid is below this fraction of the largest.
+
+    Returns (places, values), each of shape (maxima,).
+
+    Source: golden-section search (Kiefer 1953, "Sequential minimax search for a maximum"), for all brackets at once.
     """
-    sampled = f(at)
+    sampled = f(grid)
     padded = np.concatenate([[-inf], sampled, [-inf]])
     peak = (sampled >= padded[:-2]) & (sampled > padded[2:])
     if near:
         peak &= sampled >= near * sampled.max()
     index = np.flatnonzero(peak)
-    low, high = at[np.maximum(index - 1, 0)], at[np.minimum(index + 1, at.size - 1)]
+    low, high = grid[np.maximum(index - 1, 0)], grid[np.minimum(index + 1, grid.size - 1)]
     left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
     at_left, at_right = f(left), f(right)
     for _ in range(_STEPS):
@@ -60,4 +70,4 @@ def local_maxima(f: Callable[[Array], Array], at: Array, near: float = 0.0) -> t
         at_left, at_right = np.where(keep_left, value, at_right), np.where(keep_left, at_left, value)
     place, value = np.where(at_left > at_right, left, right), np.maximum(at_left, at_right)
     better = value > sampled[index]
-    return np.where(better, place, at[index]), np.where(better, value, sampled[index])
+    return np.where(better, place, grid[index]), np.where(better, value, sampled[index])

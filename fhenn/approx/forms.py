@@ -68,7 +68,7 @@ _LARGEST_FACTORED = 20
 _LARGEST_FACTOR = 64.0
 """What a factor may be in size: the bits above 1 are lost to the modulus."""
 
-_MOST_MAGNIFIED = 24.0
+_MOST_AMPLIFIED = 24.0
 """By how much a unit of rounding in every factor may move the result; the cubic's own is 1 to 3."""
 
 
@@ -86,8 +86,13 @@ class Affine:
 class Factored:
     """k·[t]·[(y - line)]·Π (y² + by + c) + tilt·t + offset, for t = (x - middle)/half.
 
-    odd: whether t itself is a factor. squared: whether y is t², else t. quads: the pairs (b, c), in the order in which
-    they are multiplied.
+    middle, half: centre and half width of the domain.
+    k: the leading coefficient.
+    odd: whether t itself is a factor.
+    squared: whether y is t², else t.
+    line: the root of the factor y - line, None where there is no such factor.
+    quads: the pairs (b, c), in the order in which they are multiplied.
+    tilt, offset: of the part that is added to the product.
     """
 
     middle: float
@@ -103,7 +108,7 @@ class Factored:
     @property
     def depth(self) -> int:
         """Levels consumed."""
-        return max(depth for depth, _ in merged(list(self.depths)))
+        return max(depth for depth, _ in product_order(list(self.depths)))
 
     @property
     def depths(self) -> Iterator[int]:
@@ -131,7 +136,12 @@ class Factored:
 class Blocks:
     """Σ cⱼTⱼ(y) + tilt·t, for t = (x - middle)/half and y = t, or T₂(t) if `squared`.
 
-    coefficients: the cⱼ. baby: the largest j of the Tⱼ in a sum. depth: levels consumed.
+    middle, half: centre and half width of the domain.
+    coefficients: the cⱼ, from the constant up.
+    squared: whether y is T₂(t), else t.
+    baby: the largest j of the Tⱼ in a sum.
+    depth: levels consumed.
+    tilt: of the part that is added to the sum.
     """
 
     middle: float
@@ -150,7 +160,11 @@ class Blocks:
         return int(blocks_products(len(self.coefficients) - 1, budget, self.baby, odd)) + int(self.squared)
 
     def split(self, degree: int, budget: int) -> int:
-        """The g by which a polynomial of a degree in y is divided within a budget of levels; 0: it is a plain sum."""
+        """The g of the T_g by which a polynomial in y is divided, or 0 where it is a plain sum.
+
+        degree: of the polynomial, in y.
+        budget: levels that it may consume.
+        """
         return _split(degree, budget, self.baby)
 
 
@@ -190,10 +204,13 @@ def _parts(series: Sequence[float]) -> tuple[bool, bool, float]:
     return odd, even and not odd, series[1] if even and not odd else 0.0
 
 
-def merged(depths: list[int]) -> list[tuple[int, tuple[int, int]]]:
-    """The order in which factors are multiplied, the two shallowest first: (depth of the product, places in the list).
+def product_order(depths: list[int]) -> list[tuple[int, tuple[int, int]]]:
+    """The order in which factors are multiplied: the two shallowest first.
 
-    A product joins the end of the list. One factor alone is (its depth, (0, 0)).
+    depths: levels that each factor takes, of shape (factors,).
+
+    Returns a pair for each product: its depth, and the places of its two factors. A product joins the end of the list
+    of factors. One factor alone is (its depth, (0, 0)).
     """
     if len(depths) == 1:
         return [(depths[0], (0, 0))]
@@ -216,7 +233,7 @@ def _factored(series: Sequence[float], middle: float, half: float) -> Factored |
         inner = powers[::2] if squared else powers
         reach = float(np.abs(series).sum())
         offsets = [0.0, float(powers[0]), -reach, reach]
-    best, least = None, _MOST_MAGNIFIED
+    best, least = None, _MOST_AMPLIFIED
     for offset in offsets:
         shifted = inner.copy()
         if not odd:
@@ -227,9 +244,9 @@ def _factored(series: Sequence[float], middle: float, half: float) -> Factored |
             form = Factored(middle, half, k, odd, squared or odd, line, tuple(order), tilt, float(offset))
             if len(form.quads) == 0 and line is None and odd:
                 return None
-            magnified = _magnified(form, series)
-            if magnified < least * (1 - 1e-9):
-                best, least = form, magnified
+            amplification = _amplification(form, series)
+            if amplification < least * (1 - 1e-9):
+                best, least = form, amplification
     return best
 
 
@@ -246,8 +263,11 @@ def _roots(powers: Floats) -> tuple[float | None, list[tuple[float, float]]]:
     return (None if line is None else float(line)), [(float(b), float(c)) for b, c in quads]
 
 
-def _magnified(form: Factored, series: Sequence[float]) -> float:
-    """Σ |∂p/∂factor| at worst, over the factors and their products; inf where p itself is lost."""
+def _amplification(form: Factored, series: Sequence[float]) -> float:
+    """By how much rounding in the factors and their products moves the result at worst: Σ |∂p/∂factor|.
+
+    inf where a factor is too large, or where the form does not evaluate to the polynomial at all.
+    """
     t = np.linspace(-1, 1, 402)
     y = t * t if form.squared else t
     factors = []
@@ -262,13 +282,13 @@ def _magnified(form: Factored, series: Sequence[float]) -> float:
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         whole = form.k * prod(factors)
         nodes = list(factors)
-        for _, (left, right) in merged(list(form.depths)):
+        for _, (left, right) in product_order(list(form.depths)):
             nodes.append(nodes[left] * nodes[right] if left != right else nodes[left])
-        moved = sum(np.where(node == 0, 0.0, np.abs(whole / node)) for node in nodes[:-1])
+        sensitivity = sum(np.where(node == 0, 0.0, np.abs(whole / node)) for node in nodes[:-1])
         exact = np.polynomial.chebyshev.chebval(t, series)
         lost = np.abs(whole + form.tilt * t + form.offset - exact).max()
     size = float(np.abs(series).sum())
-    worst = float(np.max(moved, initial=0.0)) / max(size, 1.0)
+    worst = float(np.max(sensitivity, initial=0.0)) / max(size, 1.0)
     return worst if np.isfinite(worst) and lost <= 1e-12 * size else inf
 
 
@@ -292,7 +312,13 @@ def _split(degree: int, budget: int, baby: int) -> int:
 
 
 def blocks_products(degree: int, budget: int, baby: int, odd: bool) -> float:
-    """Products of ciphertexts that `Blocks` takes, inf where the budget does not do."""
+    """Products of ciphertexts that `Blocks` takes; inf where the budget is too small.
+
+    degree: of the polynomial, in y.
+    budget: levels that it may consume.
+    baby: the largest j of the Tⱼ in a sum.
+    odd: whether the polynomial is odd in y.
+    """
     used: set[int] = set()
 
     def visit(degree: int, budget: int) -> float:
@@ -310,7 +336,7 @@ def blocks_products(degree: int, budget: int, baby: int, odd: bool) -> float:
 
 
 def needed_powers(used: set[int]) -> set[int]:
-    """The Tⱼ that must be there to make those in use: T_(g+i) = 2·T_g·Tᵢ - T_(g-i), g a power of 2."""
+    """The j of all Tⱼ that must be computed to have those in `used`: T_(g+i) = 2·T_g·Tᵢ - T_(g-i), g a power of 2."""
     needed, todo = set(), set(used) | {1}
     while todo:
         j = todo.pop()

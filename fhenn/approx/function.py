@@ -13,9 +13,12 @@ Symmetry = Literal["odd", "even", "none"]
 class Function:
     """A real function with its exact derivative and what a fit may use of it.
 
-    value, derivative: take numbers or an array of any shape and return the same, float32 for float32 and float64
-    otherwise, for any float. symmetry: of f(x) - f(0) - tilt·x; so ReLU, x/2 + |x|/2, is "even" with a tilt of 0.5.
-    kinks: where f or a derivative of it jumps, in ascending order. Two functions are equal if their names are.
+    name: as it is shown, and by which two functions are compared: equal names are equal functions.
+    value: takes a number or an array of any shape and returns the same shape: float32 for float32, float64 otherwise.
+    derivative: the same for the first derivative.
+    symmetry: "odd", "even" or "none": of f(x) - f(0) - tilt·x. So ReLU, x/2 + |x|/2, is "even" with a tilt of 0.5.
+    kinks: where f or a derivative of it jumps, in ascending order.
+    tilt: the slope of the linear part that is left out where the symmetry is stated.
 
     >>> Function("square", lambda x: x * x, lambda x: 2 * x, symmetry="even")
     Function('square')

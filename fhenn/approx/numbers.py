@@ -12,8 +12,11 @@ from fhenn.errors import UnsupportedValue
 
 
 def floating(x: ArrayLike) -> NDArray[np.floating[Any]]:
-    """`x` as a float32 array if it is one, as float64 otherwise; any shape.
+    """Real numbers as an array of floats.
 
+    x: real numbers of any shape.
+
+    Returns an array of that shape: `x` itself where it is float32 or float64, else a float64 copy.
     Raises UnsupportedValue for anything but real numbers, and for masked arrays, whose mask would be lost.
 
     >>> floating([1, 2]).dtype
@@ -21,7 +24,7 @@ def floating(x: ArrayLike) -> NDArray[np.floating[Any]]:
     """
     expected = "real numbers, an array of them, a TenSEAL CKKS value or a CipherArray"
     if isinstance(x, np.ma.MaskedArray):
-        raise UnsupportedValue("a masked array", "plain numbers: fill or drop what is masked")
+        raise UnsupportedValue("a masked array", "numbers without a mask: fill or drop the masked ones")
     try:
         array = np.asarray(x)
     except ValueError as error:  # ragged nested sequences
@@ -34,10 +37,13 @@ def floating(x: ArrayLike) -> NDArray[np.floating[Any]]:
         return array.astype(np.float64, copy=False)
 
 
-def rounded_up(value: float, digits: int = 2) -> str:
-    """A positive number in so many significant digits: never below the number itself.
+def round_up(value: float, digits: int = 2) -> str:
+    """A positive number in a few significant digits, never below the number itself.
 
-    >>> rounded_up(0.0231), rounded_up(0.02), rounded_up(9.99e-8)
+    value: above 0.
+    digits: significant digits that are kept.
+
+    >>> round_up(0.0231), round_up(0.02), round_up(9.99e-8)
     ('0.024', '0.02', '1e-07')
     """
     text = f"{value:.{digits}g}"

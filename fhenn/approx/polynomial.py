@@ -24,10 +24,13 @@ Basis = Literal["monomial", "chebyshev"]
 class Polynomial:
     """c₀ + c₁x + … + cₙxⁿ, or c₀ + c₁T₁(t) + … + cₙTₙ(t), good on a domain.
 
-    coefficients: from the constant up; trailing zeros are dropped. domain: the closed interval (low, high).
+    coefficients: from the constant up; trailing zeros are dropped.
+    domain: the closed interval (low, high).
     basis: "monomial", or "chebyshev" for the Chebyshev polynomials Tₖ of t = (2x - low - high)/(high - low).
-    function: what it stands for, if anything.
-    Raises ParameterError on an empty or non-finite list, an unknown basis, or a domain that is empty or reversed.
+    function: the function that it approximates, if any.
+
+    Raises ParameterError for coefficients that are empty or not finite, an unknown basis, or a domain that is empty or
+    reversed.
 
     >>> Polynomial((0.5, 0.197, 0.0, -0.004), domain=(-4, 4))
     Polynomial(0.5 + 0.197x - 0.004x^3 on [-4, 4])
@@ -45,18 +48,28 @@ class Polynomial:
         while len(coefficients) > 1 and coefficients[-1] == 0.0:
             coefficients.pop()
         if not coefficients or not all(map(isfinite, coefficients)):
-            raise ParameterError(f"coefficients {self.coefficients!r} are not a polynomial.", "Give finite numbers.")
+            raise ParameterError(
+                f"coefficients must be finite numbers, one at least, not {self.coefficients!r}.",
+                "Give for instance (0.5, 0.25) for 0.5 + 0.25x.",
+            )
         if self.basis not in {"monomial", "chebyshev"}:
-            raise ParameterError(f"basis {self.basis!r} is unknown.", "Use 'monomial' or 'chebyshev'.")
+            raise ParameterError(
+                f"basis must be 'monomial' or 'chebyshev', not {self.basis!r}.",
+                "Give 'monomial' for coefficients of the powers of x.",
+            )
         object.__setattr__(self, "coefficients", tuple(coefficients))
-        object.__setattr__(self, "domain", checked_domain(self.domain))
+        object.__setattr__(self, "domain", require_domain(self.domain))
 
     @classmethod
     def from_numpy(
         cls, p: np.polynomial.Polynomial | np.polynomial.Chebyshev, function: Function | None = None
     ) -> Polynomial:
-        """The same polynomial as `p`, whose domain and window are respected, in the basis of `p`.
+        """A polynomial of NumPy as one of fhenn, in the same basis.
 
+        p: a numpy.polynomial.Polynomial or Chebyshev; its domain and window are respected.
+        function: the function that it approximates, if any.
+
+        Returns the same polynomial on the domain of `p`.
         Raises UnsupportedValue for other series and complex coefficients, ParameterError as the constructor does.
 
         >>> Polynomial.from_numpy(np.polynomial.Polynomial([0, 1], domain=[0, 4], window=[-1, 1]))
@@ -65,8 +78,8 @@ class Polynomial:
         if not isinstance(p, np.polynomial.Polynomial | np.polynomial.Chebyshev) or np.iscomplexobj(p.coef):
             raise UnsupportedValue(f"{type(p).__name__} {p!r}", "a real numpy.polynomial.Polynomial or Chebyshev")
         monomial = isinstance(p, np.polynomial.Polynomial)
-        domain = checked_domain((p.domain[0], p.domain[1]))
-        window = checked_domain((p.window[0], p.window[1]))
+        domain = require_domain((p.domain[0], p.domain[1]))
+        window = require_domain((p.window[0], p.window[1]))
         coefficients = tuple(map(float, p.coef))
         if monomial and window != domain:
             coefficients = compose(coefficients, domain, window)
@@ -75,7 +88,7 @@ class Polynomial:
         return cls(coefficients, domain, "monomial" if monomial else "chebyshev", function)
 
     def to_numpy(self) -> np.polynomial.Polynomial | np.polynomial.Chebyshev:
-        """The same as a numpy.polynomial.Polynomial (window equal to domain) or Chebyshev, by its basis."""
+        """The same polynomial as a numpy.polynomial.Polynomial, whose window is its domain, or as a Chebyshev."""
         if self.basis == "monomial":
             return np.polynomial.Polynomial(self.coefficients, domain=self.domain, window=self.domain)
         return np.polynomial.Chebyshev(self.coefficients, domain=self.domain)
@@ -87,17 +100,20 @@ class Polynomial:
 
     @property
     def depth(self) -> int:
-        """Levels that an evaluation consumes: ceil(log2(degree + 1)) (Paterson & Stockmeyer 1973), or fewer.
+        """Levels that an evaluation on ciphertexts consumes: at most ceil(log2(degree + 1)).
 
-        An affine map takes none and x^(2ⁿ) takes n, since a constant factor is free (`fhenn.approx.forms`).
+        A polynomial of degree 1 takes none and x^(2ⁿ) takes n, since a constant factor is free.
+
+        Source: Paterson & Stockmeyer 1973, and `fhenn.approx.forms`.
         """
         return form_of(self).depth
 
     @property
     def symmetry(self) -> Symmetry:
-        """What p minus its constant coefficient is about 0: "odd" or "even" by coefficients that are exactly zero.
+        """The symmetry about 0 of p minus its constant coefficient: "odd", "even" or "none".
 
-        "even" for a constant, and "none" on a domain that is not symmetric about 0.
+        Coefficients count as zero only where they are exactly zero. A constant is "even"; on a domain that is not
+        symmetric about 0, the answer is "none".
         """
         if self.domain[0] == -self.domain[1]:
             if not any(self.coefficients[1::2]):
@@ -107,11 +123,11 @@ class Polynomial:
         return "none"
 
     def coefficient(self, exponent: int) -> float:
-        """The coefficient of x^exponent, or of T_exponent in the Chebyshev basis; 0 beyond the degree."""
+        """The coefficient of x^exponent, or of T_exponent in the Chebyshev basis; 0 above the degree."""
         return self.coefficients[exponent] if exponent <= self.degree else 0.0
 
     def derivative(self) -> Polynomial:
-        """The derivative, on the same domain and in the same basis; it stands for no function.
+        """The derivative, on the same domain and in the same basis; its `function` is None.
 
         >>> Polynomial((0.5, 0.197, 0.0, -0.004), domain=(-4, 4)).derivative()
         Polynomial(0.197 - 0.012x^2 on [-4, 4])
@@ -135,7 +151,8 @@ class Polynomial:
     def to_monomial(self) -> Polynomial:
         """The same polynomial in powers of x; every coefficient is rounded once.
 
-        Past degree 20 or so those roundings, which the powers magnify, show in the value near the ends of the domain.
+        From about degree 20 on, powers of x magnify that rounding, so that values near the ends of the domain differ.
+
         Raises ParameterError where a coefficient is too large for a float.
 
         >>> Polynomial((0.0, 0.0, 1.0), (-2, 2), "chebyshev").to_monomial()
@@ -146,11 +163,15 @@ class Polynomial:
         return replace(self, coefficients=chebyshev_to_monomial(self.coefficients, self.domain), basis="monomial")
 
     def __call__(self, x: ArrayLike) -> NDArray[np.floating[Any]]:
-        """Value at every element of `x` (any shape), float32 for float32 and float64 otherwise.
+        """The value at every element of `x`.
 
-        By Horner's rule, or Clenshaw's (1955) in the Chebyshev basis, which is well conditioned on the domain.
-        Values too large for that precision become infinite without a warning: the range guard reports such inputs.
+        x: real numbers of any shape.
+
+        Returns an array of that shape: float32 for float32, float64 otherwise. Values too large for that precision
+        become infinite without a warning: the range guard reports such inputs.
         Raises UnsupportedValue for anything but real numbers.
+
+        Source: Horner's rule; in the Chebyshev basis Clenshaw's (1955), which is well conditioned on the domain.
         """
         x = floating(x)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -182,11 +203,13 @@ class Polynomial:
         return value
 
     def sup_error(self, interval: tuple[float, float] | None = None) -> float:
-        """The largest |p - f| on the domain, f the function that it stands for; true to 1e-9·max(1, value).
+        """The largest |p - f| on the domain, f the function that the polynomial approximates.
 
-        interval: (low, high) in the place of the domain. Extrema are located, not sampled; features of f narrower than
-        a thousandth of it must be at its kinks, or, as those of all FUNCTIONS, about 0. Raises ParameterError where it
-        stands for no function.
+        interval: (low, high), in the place of the domain.
+
+        Returns the error, true to 1e-9·max(1, error). Extrema are located, not sampled. Features of f narrower than a
+        thousandth of the interval must be at its kinks or about 0, as those of all FUNCTIONS are.
+        Raises ParameterError where the polynomial has no `function`.
 
         >>> from fhenn.approx import SIGMOID
         >>> round(Polynomial((0.5, 0.25), (-1, 1), function=SIGMOID).sup_error(), 4)
@@ -194,11 +217,12 @@ class Polynomial:
         """
         if self.function is None:
             raise ParameterError(
-                f"{self!r} stands for no function.", "Give function=, as in Polynomial(..., function=f)."
+                f"{self!r} has no function to compare it with.",
+                "Give it one: Polynomial(..., function=fhenn.approx.SIGMOID).",
             )
         exact = self.function.value
-        at = points(*(interval or self.domain), self.degree, self.function.kinks)
-        return float(local_maxima(lambda x: np.abs(self(x) - exact(x)), at, near=0.9)[1].max())
+        grid = points(*(interval or self.domain), self.degree, self.function.kinks)
+        return float(local_maxima(lambda x: np.abs(self(x) - exact(x)), grid, near=0.9)[1].max())
 
     def range(self) -> tuple[float, float]:
         """The smallest and the largest value on the domain; extrema are located, not sampled.
@@ -233,20 +257,24 @@ class Polynomial:
         return f"Polynomial({self} on [{self.domain[0]:g}, {self.domain[1]:g}])"
 
 
-def checked_domain(domain: tuple[float, float]) -> tuple[float, float]:
-    """`domain` as two floats. Raises ParameterError where it is not a closed interval with something in it."""
+def require_domain(domain: tuple[float, float]) -> tuple[float, float]:
+    """`domain` as two floats. Raises ParameterError unless it is (low, high), both finite, with low < high."""
     try:
         low, high = (float(bound) for bound in domain)
     except (TypeError, ValueError) as error:
-        raise ParameterError(f"domain {domain!r} is not an interval.", "Give (low, high) with low < high.") from error
-    if not (isfinite(low) and isfinite(high) and low < high):
+        raise ParameterError(
+            f"domain must be two numbers, not {domain!r}.", "Give (low, high) with low < high."
+        ) from error
+    if not (isfinite(low) and isfinite(high)):
+        raise ParameterError(f"domain ({low:g}, {high:g}) is not finite.", "Give (low, high) with low < high.")
+    if not low < high:
         raise ParameterError(f"domain ({low:g}, {high:g}) is empty.", "Give (low, high) with low < high.")
     return low, high
 
 
 def interval_image(polynomial: Polynomial, low: float, high: float) -> tuple[float, float]:
     """The smallest and the largest value of `polynomial` on [low, high]; extrema are located, not sampled."""
-    at = points(low, high, polynomial.degree)
-    largest = local_maxima(polynomial, at)[1].max()
-    smallest = -local_maxima(lambda x: -polynomial(x), at)[1].max()
+    grid = points(low, high, polynomial.degree)
+    largest = local_maxima(polynomial, grid)[1].max()
+    smallest = -local_maxima(lambda x: -polynomial(x), grid)[1].max()
     return float(smallest), float(largest)

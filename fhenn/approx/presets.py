@@ -17,13 +17,18 @@ from typing import Any
 from fhenn.approx.fits import Domain, fit
 from fhenn.approx.function import Function
 from fhenn.approx.functions import FUNCTIONS
-from fhenn.approx.polynomial import Polynomial, checked_domain
+from fhenn.approx.polynomial import Polynomial, require_domain
 from fhenn.errors import ParameterError
 
 
 @dataclass(frozen=True)
 class Preset:
-    """A polynomial by name; source: where its coefficients come from, and to which digits they are given."""
+    """A polynomial with a name and a source.
+
+    name: as in PRESETS.
+    polynomial: the polynomial itself.
+    source: where its coefficients come from, and to which digits they are given.
+    """
 
     name: str
     polynomial: Polynomial
@@ -66,7 +71,11 @@ PRESETS: Mapping[str, Preset] = _Presets()
 
 
 def preset(name: str) -> Polynomial:
-    """The polynomial of that name in PRESETS. Raises ParameterError, with the nearest names, where there is none.
+    """The polynomial of that name in PRESETS.
+
+    name: for instance "sigmoid-kim-3".
+
+    Raises ParameterError, with the nearest names, where there is none of that name.
 
     >>> preset("sigmoid-kim-3")
     Polynomial(0.5 + 0.15012x - 0.00159301x^3 on [-8, 8])
@@ -78,16 +87,22 @@ def preset(name: str) -> Polynomial:
 
 
 def choose(function: Function, domain: Domain, degree: int | None = None, accuracy: float | None = None) -> Polynomial:
-    """The minimax polynomial of `degree`, or of the smallest degree that reaches `accuracy`, on `domain`.
+    """The minimax polynomial of a given degree, or of the smallest degree that reaches a given accuracy.
 
-    A preset if there is one for this very function, domain and degree; else a fit, which is kept for the next call.
+    function: the function to approximate.
+    domain: the interval (low, high).
+    degree: of the polynomial, 1 to 63.
+    accuracy: the largest error allowed on the domain, in the place of `degree`.
+
+    Returns a preset if there is one for this very function, domain and degree; else a fit, which is kept for the next
+    call.
     Raises what `fit` does.
 
     >>> choose(FUNCTIONS["sigmoid"], (-8, 8), degree=7) is preset("sigmoid-minimax-8-7")
     True
     """
     # functions are equal by name; one's own of a known name must not meet the other's polynomial
-    return _choose(function, function.value, checked_domain(domain), degree, accuracy)
+    return _choose(function, function.value, require_domain(domain), degree, accuracy)
 
 
 @lru_cache(maxsize=256)

@@ -44,7 +44,12 @@ KIM = {
 
 @dataclass(frozen=True)
 class Recipe:
-    """A preset's name, how to make its polynomial with all digits in use, and its source."""
+    """How a preset is made.
+
+    name: of the preset.
+    make: makes its polynomial, with the digits that the preset has.
+    source: where the coefficients come from.
+    """
 
     name: str
     make: Callable[[], Polynomial]

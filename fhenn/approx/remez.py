@@ -23,14 +23,18 @@ _FLOOR = 2e-15
 """... or by this much for values about 1, which is what evaluation in float64 errs by."""
 
 
-def exchange(target: Callable[[Array], Array], basis: Callable[[Array], Array], at: Array, reference: Array) -> Array:
-    """Coefficients of the combination of `basis` that is closest to `target` between the first and last of `at`.
+def exchange(target: Callable[[Array], Array], basis: Callable[[Array], Array], grid: Array, reference: Array) -> Array:
+    """The combination of basis functions that is closest to `target`, in the sense of the largest error.
 
-    basis: (n,) points to an (n, m) matrix of a Haar space. at: ascending points that bracket every extremum of the
-    error. reference: m + 1 ascending points to start from. Returns (m,).
-    Raises ParameterError where the exchange does not settle.
+    target: the function to approximate; takes points of shape (n,) to values of shape (n,).
+    basis: takes points of shape (n,) to the values (n, m) of m functions that span a Haar space.
+    grid: ascending points that bracket every extremum of the error; its ends are those of the interval.
+    reference: m + 1 ascending points to start from.
+
+    Returns the coefficients, of shape (m,).
+    Raises ParameterError where the exchange does not converge.
     """
-    scale = max(1.0, float(np.abs(target(at)).max()))
+    scale = max(1.0, float(np.abs(target(grid)).max()))
     best, smallest, gap, since = np.zeros(reference.size - 1), np.inf, np.inf, 0
     for _ in range(_ROUNDS):
         system = np.column_stack([basis(reference), (-1.0) ** np.arange(reference.size)])
@@ -43,7 +47,7 @@ def exchange(target: Callable[[Array], Array], basis: Callable[[Array], Array], 
         def error(x: Array, coefficients: Array = coefficients) -> Array:
             return target(x) - basis(x) @ coefficients
 
-        places, sizes = local_maxima(lambda x: np.abs(error(x)), at)
+        places, sizes = local_maxima(lambda x: np.abs(error(x)), grid)
         largest, since = float(sizes.max()), since + 1
         if largest < smallest:
             best, smallest, gap, since = coefficients, largest, largest - abs(level), 0
@@ -55,7 +59,8 @@ def exchange(target: Callable[[Array], Array], basis: Callable[[Array], Array], 
         reference = alternating
     if not gap <= 1e-6 * smallest + 10 * _FLOOR * scale and smallest > 50 * _FLOOR * scale:
         raise ParameterError(
-            f"the exchange does not settle: largest error {smallest:.3g}, {gap:.2g} of it unlevelled.",
+            f"the Remez exchange does not converge: the largest error is {smallest:.3g}, up to {gap:.2g} above the "
+            "smallest possible.",
             "Use another degree, a narrower domain, or method 'chebyshev'.",
         )
     return best

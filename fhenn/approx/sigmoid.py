@@ -19,8 +19,10 @@ from fhenn.approx.polynomial import Polynomial
 def sigmoid(x: ArrayLike) -> Any:
     """The exact sigmoid σ(x) = 1/(1 + exp(-x)), for any float.
 
-    x: numbers of any shape. Returns an array of that shape (a scalar for a scalar), float32 for float32 and float64
-    otherwise; NaN stays NaN. Raises UnsupportedValue.
+    x: real numbers of any shape.
+
+    Returns an array of that shape (a scalar for a scalar): float32 for float32, float64 otherwise. NaN stays NaN.
+    Raises UnsupportedValue for anything but real numbers.
 
     >>> float(sigmoid(0.0)), float(sigmoid(1000.0)), float(sigmoid(-1000.0))
     (0.5, 1.0, 0.0)
@@ -31,7 +33,11 @@ def sigmoid(x: ArrayLike) -> Any:
 
 
 def sigmoid_prime(x: ArrayLike) -> Any:
-    """The exact first derivative σ′ = σ(1 - σ), for any float; shapes and types as for `sigmoid`.
+    """The exact first derivative σ′ = σ(1 - σ), for any float.
+
+    x: real numbers of any shape.
+
+    Returns and raises as `sigmoid` does.
 
     >>> float(sigmoid_prime(0.0))
     0.25
@@ -42,7 +48,11 @@ def sigmoid_prime(x: ArrayLike) -> Any:
 
 
 def sigmoid_second(x: ArrayLike) -> Any:
-    """The exact second derivative σ″ = σ′(1 - 2σ), for any float; shapes and types as for `sigmoid`.
+    """The exact second derivative σ″ = σ′(1 - 2σ), for any float.
+
+    x: real numbers of any shape.
+
+    Returns and raises as `sigmoid` does.
 
     >>> float(sigmoid_second(0.0))
     0.0

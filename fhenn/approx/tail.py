@@ -17,9 +17,9 @@ import numpy as np
 from numpy.polynomial import chebyshev as cheb
 
 from fhenn.approx.extrema import Array, local_maxima, points
-from fhenn.approx.fits import Domain, Indices, assemble, checked_degree, exponents, reduced, refuse_jumps, symmetric
+from fhenn.approx.fits import Domain, Indices, assemble, exponents, fit_target, refuse_jumps, require_degree, symmetric
 from fhenn.approx.function import Function
-from fhenn.approx.polynomial import Polynomial, checked_domain, interval_image
+from fhenn.approx.polynomial import Polynomial, interval_image, require_domain
 from fhenn.errors import ExtraMissing, ParameterError
 
 _ROUNDS = 40
@@ -29,7 +29,7 @@ _VIOLATION = 1e-9
 _SPARE = (1e-8, 1e-7, 1e-6, 1e-5)
 """By how much it is given stricter tails than asked, for that violation and the rounding of coefficients; in turn."""
 
-_EASIER = "Use another degree, or a reach closer to the domain."
+_EASIER = "Use another degree, or a reach that goes less far beyond the domain."
 
 
 @dataclass(frozen=True)
@@ -55,42 +55,60 @@ def tail_safe(
 ) -> Polynomial:
     """The polynomial closest to `function` on `domain` that stays on the right side out to `reach`.
 
-    domain, reach: closed intervals, reach around domain around 0; the tails are what lies between them.
-    For an odd function plus a constant, as the sigmoid (0.5) and tanh (0): on the tails the value keeps to the side of
-    that constant that the function is on, by `margin` at least. For ReLU, SiLU, GELU and softplus: it is at least
-    `margin` on the right tail and at least -`margin` on the left, with a derivative within ±`slope` on both.
-    Verified at located extrema. The side says nothing of the size: high degrees grow large on the tails.
-    Needs the extra "fit" (SciPy). Raises ExtraMissing; ParameterError for what `minimax` refuses, for intervals that do
-    not nest, a margin that the function itself does not keep, a slope below 1.2 or another kind of function, and where
-    the tails magnify rounding so much that nothing can be promised.
+    function: the sigmoid, tanh, ReLU, SiLU, GELU, softplus, or another with their kind of symmetry.
+    degree: of the polynomial, 1 to 63.
+    domain: the interval (low, high) on which the error is the smallest; 0 lies inside.
+    reach: the wider interval; the tails are the parts of it outside `domain`.
+    margin: for an odd function plus a constant, as the sigmoid (0.5) and tanh (0): on the tails the value keeps to the
+    side of that constant that the function is on, by `margin` at least. For ReLU, SiLU, GELU and softplus: the value is
+    at least `margin` on the right tail and at least -`margin` on the left one.
+    slope: for ReLU, SiLU, GELU and softplus: the largest |derivative| on the tails, 1.2 or more.
+
+    Returns the polynomial, for which this was checked at located extrema. Being on the right side does not bound the
+    size: high degrees grow large on the tails. Needs the extra "fit" (SciPy).
+    Raises ExtraMissing without SciPy; ParameterError as `minimax` does, for a reach that does not go around the domain,
+    a margin that the function itself does not keep, a slope below 1.2, a function of another symmetry, and where the
+    tails magnify rounding so much that nothing can be promised.
 
     >>> from fhenn.approx import SIGMOID
     >>> p = tail_safe(SIGMOID, 7, (-4, 4), (-8, 8))
     >>> round(p.sup_error(), 4), float(p(7.9)) > 0.55
     (0.0041, True)
     """
-    degree, domain, reach = checked_degree(degree), checked_domain(domain), checked_domain(reach)
+    degree, domain, reach = require_degree(degree), require_domain(domain), require_domain(reach)
     refuse_jumps(function, domain)
     _check(function, domain, reach, margin, slope)
     program = _linear_program()
     for spare in _SPARE:
         ks, constraints = _constraints(function, degree, domain, reach, margin=margin, slope=slope, spare=spare)
         solution = _solve(program, constraints, ks, degree)
-        if _halved(function, domain, reach):
+        if _is_symmetric(function, domain, reach):
             fitted = assemble(function, domain, ks, solution[:-1], degree)
         else:
             fitted = Polynomial(tuple(solution[:-1]), domain, "chebyshev", function)
         if is_tail_safe(fitted, reach, margin, slope=slope):
             return fitted
-    raise ParameterError("the tails magnify the rounding of coefficients too much.", _EASIER)
+    raise ParameterError("no tail-safe polynomial is found: the tails magnify rounding too much.", _EASIER)
 
 
 def is_tail_safe(polynomial: Polynomial, reach: Domain, margin: float = 0.05, *, slope: float = 2.0) -> bool:
-    """Whether `polynomial` keeps what `tail_safe` promises between its domain and `reach`; extrema are located."""
+    """Whether a polynomial keeps what `tail_safe` promises, between its domain and `reach`.
+
+    polynomial: with the function that it stands for.
+    reach: the interval (low, high) around its domain.
+    margin, slope: as for `tail_safe`.
+
+    Raises ParameterError where the polynomial has no `function`.
+
+    >>> from fhenn.approx import SIGMOID_CUBIC
+    >>> is_tail_safe(SIGMOID_CUBIC, (-6, 6)), is_tail_safe(SIGMOID_CUBIC, (-8, 8))
+    (True, False)
+    """
     function = polynomial.function
     if function is None:
         raise ParameterError(
-            f"{polynomial!r} stands for no function.", "Give function=, as in Polynomial(..., function=f)."
+            f"{polynomial!r} has no function to compare it with.",
+            "Give it one: Polynomial(..., function=fhenn.approx.SIGMOID).",
         )
     (low, high), (left, right) = polynomial.domain, reach
     if function.symmetry == "odd":
@@ -122,7 +140,8 @@ def _rising(function: Function) -> float:
     return float(np.sign(function.value(1.0) - function.centre))
 
 
-def _halved(function: Function, domain: Domain, reach: Domain) -> bool:
+def _is_symmetric(function: Function, domain: Domain, reach: Domain) -> bool:
+    """Whether the right half says all: the symmetry of the function holds on both intervals."""
     return symmetric(function, domain) and symmetric(function, reach)
 
 
@@ -130,21 +149,29 @@ def _check(function: Function, domain: Domain, reach: Domain, margin: float, slo
     (low, high), (left, right) = domain, reach
     if not (left <= low < 0 < high <= right) or domain == reach:
         raise ParameterError(
-            f"reach ({left:g}, {right:g}) does not go around the domain ({low:g}, {high:g}), and that around 0.",
-            "Give (-a, a) and (-b, b) with b > a > 0.",
+            f"reach ({left:g}, {right:g}) must go around the domain ({low:g}, {high:g}), and the domain around 0.",
+            "Give a domain (-a, a) and a reach (-b, b) with b > a > 0.",
         )
     if not (function.symmetry == "odd" or (function.symmetry == "even" and function.tilt)):
-        raise ParameterError(f"{function.name} has no side to keep.", "Use minimax, on a domain as wide as the reach.")
+        raise ParameterError(
+            f"tail_safe does not know which side {function.name} keeps on its tails: it is neither odd, but for a "
+            "constant, nor x/2 plus an even function.",
+            "Use minimax, on a domain as wide as the reach.",
+        )
     ends = np.array([low, high])
     most = float(
         np.abs(function.value(ends) - function.centre).min() if function.symmetry == "odd" else function.value(high)
     )
     if not 0 <= margin <= most:
         raise ParameterError(
-            f"margin {margin!r} is out of range.", f"Give one from 0 to {most:.4g}, what {function.name} itself keeps."
+            f"margin must be from 0 to {most:.4g}, which {function.name} itself keeps on the tails, not {margin!r}.",
+            "Give a smaller margin, for instance 0.05." if margin > 0.05 <= most else "Give for instance 0.",
         )
     if not (isfinite(slope) and slope >= 1.2):
-        raise ParameterError(f"slope {slope!r} is out of range.", "Give at least 1.2: GELU itself reaches 1.13.")
+        raise ParameterError(
+            f"slope must be a finite number from 1.2 on, not {slope!r}.",
+            "Give for instance 2; GELU itself reaches 1.13.",
+        )
 
 
 def _constraints(
@@ -153,19 +180,19 @@ def _constraints(
     """The k of the T_k on `domain` that the fit combines, and what binds their coefficients."""
     (low, high), (left, right) = domain, reach
     middle, half = low / 2 + high / 2, high / 2 - low / 2
-    halved, odd = _halved(function, domain, reach), function.symmetry == "odd"
-    ks = exponents(function, degree, domain) if halved else np.arange(degree + 1)
-    tilt = function.tilt if halved else 0.0
-    offset = function.centre if halved and odd else 0.0
-    target = reduced(function, domain) if halved else function.value
+    half_says_all, odd = _is_symmetric(function, domain, reach), function.symmetry == "odd"
+    ks = exponents(function, degree, domain) if half_says_all else np.arange(degree + 1)
+    tilt = function.tilt if half_says_all else 0.0
+    offset = function.centre if half_says_all and odd else 0.0
+    target = fit_target(function, domain) if half_says_all else function.value
     unit = np.eye(degree + 1)[:, ks]
-    derived = cheb.chebder(unit, axis=0) / half
+    derivative = cheb.chebder(unit, axis=0) / half
 
     def value(x: Array) -> Array:
         return np.asarray(cheb.chebvander((x - middle) / half, degree) @ unit)
 
-    def steep(x: Array) -> Array:
-        return np.asarray(cheb.chebvander((x - middle) / half, degree - 1) @ derived)
+    def steepness(x: Array) -> Array:
+        return np.asarray(cheb.chebvander((x - middle) / half, degree - 1) @ derivative)
 
     def at_least(a: float, b: float, floor: float) -> _Constraint:
         return _Constraint(a, b, lambda x: -value(x), lambda x: tilt * x + offset - floor)
@@ -173,58 +200,61 @@ def _constraints(
     def at_most(a: float, b: float, ceiling: float) -> _Constraint:
         return _Constraint(a, b, value, lambda x: ceiling - tilt * x - offset)
 
-    start = 0.0 if halved else low
-    found = [
+    start = 0.0 if half_says_all else low
+    constraints = [
         _Constraint(start, high, value, target, slack=1.0),
         _Constraint(start, high, lambda x: -value(x), lambda x: -target(x), slack=1.0),
     ]
     if odd:
         level, keep = function.centre, margin + spare
         upper, lower = ((high, right), (left, low))[:: int(_rising(function))]
-        found += [at_least(*upper, level + keep), at_most(*lower, level - keep)]
-        if halved:  # by symmetry each of the two says the same
-            found.pop()
+        constraints += [at_least(*upper, level + keep), at_most(*lower, level - keep)]
+        if half_says_all:  # by symmetry each of the two says the same
+            constraints.pop()
     else:
-        found += [at_least(high, right, margin + spare), at_least(left, low, spare - margin)]
+        constraints += [at_least(high, right, margin + spare), at_least(left, low, spare - margin)]
         for a, b in ((left, low), (high, right)):
-            found.append(_Constraint(a, b, steep, lambda x: np.full_like(x, slope - spare - tilt)))
-            found.append(_Constraint(a, b, lambda x: -steep(x), lambda x: np.full_like(x, slope - spare + tilt)))
-    return ks, [constraint for constraint in found if constraint.low < constraint.high]
+            constraints += [
+                _Constraint(a, b, steepness, lambda x: np.full_like(x, slope - spare - tilt)),
+                _Constraint(a, b, lambda x: -steepness(x), lambda x: np.full_like(x, slope - spare + tilt)),
+            ]
+    return ks, [constraint for constraint in constraints if constraint.low < constraint.high]
 
 
 def _solve(program: Any, constraints: list[_Constraint], ks: Indices, degree: int) -> Array:
     """Coefficients and error, the smallest that violates no constraint by more than 1e-9 and rounding."""
-    fine = [points(c.low, c.high, degree) for c in constraints]
-    taken = [at[:: max(1, at.size // (8 * (degree + 2)))] for at in fine]
+    grids = [points(c.low, c.high, degree) for c in constraints]
+    samples = [grid[:: max(1, grid.size // (8 * (degree + 2)))] for grid in grids]
     aim = np.zeros(ks.size + 1)
     aim[-1] = 1.0
     options = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
     for _ in range(_ROUNDS):
         rows = [
-            np.column_stack([c.matrix(x), np.full(x.size, -c.slack)]) for c, x in zip(constraints, taken, strict=True)
+            np.column_stack([c.matrix(x), np.full(x.size, -c.slack)]) for c, x in zip(constraints, samples, strict=True)
         ]
-        bounds = [c.bound(x) for c, x in zip(constraints, taken, strict=True)]
+        bounds = [c.bound(x) for c, x in zip(constraints, samples, strict=True)]
         system, right = np.concatenate(rows), np.concatenate(bounds)
         size = np.abs(system).max(axis=1)  # T_k grows fast beyond the domain
         result = program(
             aim, system / size[:, None], right / size, bounds=(None, None), method="highs", options=options
         )
         if result.x is None:
-            raise ParameterError(f"the linear program fails: {result.message}", _EASIER)
+            raise ParameterError(f"no polynomial of degree {degree} is found by SciPy: {result.message}", _EASIER)
         binding = np.split(result.ineqlin.marginals < 0, np.cumsum([b.size for b in bounds])[:-1])
-        solution = _polish(constraints, fine, [x[tight] for x, tight in zip(taken, binding, strict=True)], result.x)
-        extrema = [local_maxima(c.violation(solution), at) for c, at in zip(constraints, fine, strict=True)]
+        active = [x[tight] for x, tight in zip(samples, binding, strict=True)]
+        solution = _polish(constraints, grids, active, result.x)
+        extrema = [local_maxima(c.violation(solution), grid) for c, grid in zip(constraints, grids, strict=True)]
         # the program on points bounds the error from below
         optimal = solution[-1] <= result.x[-1] * (1 + 1e-3) + _VIOLATION
         if optimal and all(
             sizes.max() <= _VIOLATION + c.rounding(solution) for c, (_, sizes) in zip(constraints, extrema, strict=True)
         ):
             return solution
-        taken = [np.union1d(x, places[sizes > -1e-6]) for x, (places, sizes) in zip(taken, extrema, strict=True)]
-    raise ParameterError("the linear program does not settle.", _EASIER)
+        samples = [np.union1d(x, places[sizes > -1e-6]) for x, (places, sizes) in zip(samples, extrema, strict=True)]
+    raise ParameterError(f"the linear program does not converge in {_ROUNDS} rounds.", _EASIER)
 
 
-def _polish(constraints: list[_Constraint], fine: list[Array], active: list[Array], solution: Array) -> Array:
+def _polish(constraints: list[_Constraint], grids: list[Array], active: list[Array], solution: Array) -> Array:
     """`solution` to the precision of float64: what binds there, solved as equations at located extrema.
 
     A linear program's solver stops at 1e-10 or so, by a path that differs between versions; this makes the digits
@@ -233,10 +263,10 @@ def _polish(constraints: list[_Constraint], fine: list[Array], active: list[Arra
     current = solution
     for _ in range(6):
         rows, bounds = [], []
-        for constraint, at, tight in zip(constraints, fine, active, strict=True):
+        for constraint, grid, tight in zip(constraints, grids, active, strict=True):
             if not tight.size:
                 continue
-            places, _ = local_maxima(constraint.violation(current), at)
+            places, _ = local_maxima(constraint.violation(current), grid)
             nearest = np.unique([np.abs(places - x).argmin() for x in tight])
             x = places[nearest]
             rows.append(np.column_stack([constraint.matrix(x), np.full(x.size, -constraint.slack)]))

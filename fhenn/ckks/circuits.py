@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fhenn.approx import Polynomial
-from fhenn.approx.forms import Affine, Blocks, Factored, form_of, merged, parts_of
+from fhenn.approx.forms import Affine, Blocks, Factored, form_of, parts_of, product_order
 from fhenn.ckks.noise import Noise, NoiseModel
 from fhenn.ckks.trace import Trace
 from fhenn.errors import ScaleMismatch, UnsupportedOperation
@@ -287,7 +287,7 @@ def _factored(form: Factored, x: V, on: Arithmetic[V], adjust: float | None) -> 
             raw[place] = on.plus(quad, c) if c else quad
             place += 1
     result = 0
-    for _, pair in merged(list(form.depths)):
+    for _, pair in product_order(list(form.depths)):
         if pair[0] != pair[1]:
             left, right = (ready[at] if at in ready else on.rescale(raw[at]) for at in pair)
             lowest = min(on.level(left), on.level(right))

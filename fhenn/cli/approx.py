@@ -14,8 +14,8 @@ import click
 
 from fhenn.approx import FUNCTIONS, PRESETS, Function, Polynomial, choose, fit, preset, tail_safe
 from fhenn.approx.fits import MAX_DEGREE, Domain, Method, symmetric
-from fhenn.approx.numbers import rounded_up
-from fhenn.approx.polynomial import checked_domain
+from fhenn.approx.numbers import round_up
+from fhenn.approx.polynomial import require_domain
 from fhenn.cli.nodes import FITTED
 from fhenn.cli.show import Grid, as_json_option, tell
 from fhenn.errors import AccuracyUnreached, ExtraMissing, ParameterError
@@ -68,7 +68,7 @@ def approx(
     """
     if reach is not None and method is not None:
         raise ParameterError("--tail-safe is a method of its own.", "Leave --method out.")
-    fits = _Fits(FUNCTIONS[name], checked_domain(domain), method or "minimax", reach)
+    fits = _Fits(FUNCTIONS[name], require_domain(domain), method or "minimax", reach)
     if degree is not None and accuracy is None:
         chosen = fits.of_degree(degree)
     elif accuracy is not None and degree is None:
@@ -133,7 +133,7 @@ class _Fits:
                 return polynomial
             best, at = min((best, at), (reached, degree))
         raise AccuracyUnreached(
-            accuracy, best, at, f"Ask for {rounded_up(best)} or more, or for tails that reach less far."
+            accuracy, best, at, f"Ask for {round_up(best)} or more, or for tails that reach less far."
         )
 
     def degrees(self) -> Iterator[int]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fhenn.approx.numbers import rounded_up
+from fhenn.approx.numbers import round_up
 from fhenn.approx.presets import choose
 from fhenn.columns import Table, samples, table_of
 from fhenn.errors import AccuracyUnreached, ApproximationWarning, ParameterError, ShapeMismatch
@@ -197,7 +197,7 @@ def _good_on(node: Activation, interval: tuple[float, float], accuracy: float) -
         spare = max((_SLACK - 1) * (high - low), 0.01)
         domain = (low - spare, high + spare)
     else:
-        edge = float(rounded_up(max(_SLACK * -low, _SLACK * high, 1.0), 3))
+        edge = float(round_up(max(_SLACK * -low, _SLACK * high, 1.0), 3))
         domain = (-edge, edge)
     try:
         fitted = node.with_polynomial(choose(function, domain, accuracy=accuracy))

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fhenn.approx import Function, Polynomial
-from fhenn.approx.fits import checked_degree
-from fhenn.approx.polynomial import checked_domain
+from fhenn.approx.fits import require_degree
+from fhenn.approx.polynomial import require_domain
 from fhenn.approx.presets import choose
 from fhenn.backends import PLAIN, Backend, backend_of
 from fhenn.errors import HeadroomExceeded, NonFiniteValue, ParameterError, RangeReport, ShapeMismatch
@@ -279,11 +279,11 @@ def chosen(
         return polynomial
     if degree is None and accuracy is None:
         degree = default[1]
-    low, high = default[0] if domain is None else checked_domain(domain)
+    low, high = default[0] if domain is None else require_domain(domain)
     if not high - low > max(_NARROWEST * max(abs(low), abs(high)), 1e-100):
         raise ParameterError(f"domain ({low:g}, {high:g}) is too narrow for a fit.", "Give a wider one.")
     if degree is not None:
-        degree = checked_degree(degree)
+        degree = require_degree(degree)
     if accuracy is not None and not isinstance(accuracy, Real):
         raise ParameterError(f"an accuracy of {accuracy!r} is none.", "Give a number above 0, for instance 1e-3.")
     return choose(function, (low, high), degree, None if accuracy is None else float(accuracy))

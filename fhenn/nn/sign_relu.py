@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from fhenn.approx import RELU, Composite, Polynomial, composite_sign
-from fhenn.approx.polynomial import checked_domain
+from fhenn.approx.polynomial import require_domain
 from fhenn.backends import PLAIN, Backend, backend_of
 from fhenn.errors import ParameterError, UnsupportedOperation
 from fhenn.nn.activation import Activation, Domain
@@ -50,7 +50,7 @@ class SignReLU(Activation):
         return node
 
     def _arrange(self, sign: Composite, domain: Domain, on_violation: Policy, debug_secret: Any) -> None:
-        domain = checked_domain(domain)
+        domain = require_domain(domain)
         if domain[0] != -domain[1] or domain[1] > 1e100:
             raise ParameterError(f"domain {domain} is not symmetric, or beyond measure.", "Give (-b, b).")
         self._sign = sign

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fhenn.approx.numbers import rounded_up
+from fhenn.approx.numbers import round_up
 from fhenn.ckks.circuits import natural_scale
 from fhenn.ckks.layout import FEATURES, Layout, Vectors
 from fhenn.ckks.matrix import power_of_two
@@ -138,13 +138,13 @@ def plan(
 def _unreached(path: Path, accuracy: float, best: float, queries: int) -> PlanError:
     """What is wrong where no ring reaches an accuracy; best: the smallest error that one does."""
     depth = sum(node.cost for node in path.nodes)
-    found = f"the best reaches {rounded_up(best)}" if best < inf else "none holds the depth and the values"
+    found = f"the best reaches {round_up(best)}" if best < inf else "none holds the depth and the values"
     strays = _strays(path)
     if queries and best < inf:
         return PlanError(
             f"no ring at 128-bit security reaches {accuracy:.1e} with the noise that hides the key from {queries} "
             f"queries: {found}.{strays}",
-            f"Ask for an accuracy of {rounded_up(best)} or more, or for fewer queries: a hundredth needs a tenth "
+            f"Ask for an accuracy of {round_up(best)} or more, or for fewer queries: a hundredth needs a tenth "
             "of the noise.",
         )
     return PlanError(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fhenn.approx.polynomial import checked_domain
+from fhenn.approx.polynomial import require_domain
 from fhenn.backends import PLAIN
 from fhenn.errors import CacheEmpty, NonFiniteValue, ParameterError
 from fhenn.nn import Activation, Node
@@ -51,7 +51,7 @@ def band(domain: Domain, strength: float, margin: float) -> Domain:
     >>> band((-4, 4), 1.0, 2.0)
     (-2.0, 2.0)
     """
-    low, high = checked_domain(domain)
+    low, high = require_domain(domain)
     if not 0 <= strength < inf:
         raise ParameterError(f"strength {strength!r} is out of range.", "Give a number from 0.")
     if not 1 <= margin < inf:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fhenn.approx import Polynomial
 from fhenn.approx.function import Function
-from fhenn.approx.numbers import rounded_up
+from fhenn.approx.numbers import round_up
 from fhenn.approx.presets import choose
 from fhenn.errors import AccuracyUnreached, ParameterError
 from fhenn.nn import Activation, SignReLU
@@ -94,7 +94,7 @@ def _outward(value: float) -> float:
     if value == 0 or not isfinite(value):
         return value
     if value > 0:
-        return float(rounded_up(value, _DIGITS))
+        return float(round_up(value, _DIGITS))
     down = float(f"{value:.{_DIGITS}g}")
     return down if down >= value else value
 
@@ -122,7 +122,7 @@ def _signed(node: SignReLU, domain: Domain, accuracy: float) -> SignReLU:
     place = bisect_left(_SIGNS, True, key=lambda degrees: node.with_sign(domain, degrees).sup_error() <= accuracy)
     if place == len(_SIGNS):
         best = node.with_sign(domain, _SIGNS[-1]).sup_error()
-        raise AccuracyUnreached(accuracy, best, max(_SIGNS[-1]), f"Ask for {rounded_up(best)} or more.")
+        raise AccuracyUnreached(accuracy, best, max(_SIGNS[-1]), f"Ask for {round_up(best)} or more.")
     return node.with_sign(domain, _SIGNS[place])
 
 

@@ -118,7 +118,7 @@ def test_is_tail_safe(polynomial, safe):
 
 
 def test_is_tail_safe_needs_a_function():
-    with pytest.raises(ParameterError, match="stands for no function"):
+    with pytest.raises(ParameterError, match="has no function to compare"):
         is_tail_safe(Polynomial((1.0,), (-1, 1)), (-2, 2))
 
 
@@ -136,8 +136,8 @@ def test_is_tail_safe_needs_a_function():
         ((SIGMOID, 3, (-4, 4), (-8, 8), np.nan), "margin"),
         ((RELU, 3, (-4, 4), (-8, 8), 4.1), "from 0 to 4"),
         ((SIGN, 3, (-4, 4), (-8, 8)), "jumps"),
-        ((Function("exp", np.exp, np.exp), 3, (-4, 4), (-8, 8)), "no side"),
-        ((Function("square", np.square, lambda x: 2 * x, symmetry="even"), 3, (-4, 4), (-8, 8)), "no side"),
+        ((Function("exp", np.exp, np.exp), 3, (-4, 4), (-8, 8)), "which side"),
+        ((Function("square", np.square, lambda x: 2 * x, symmetry="even"), 3, (-4, 4), (-8, 8)), "which side"),
     ],
 )
 def test_refuses(arguments, says):
@@ -152,7 +152,7 @@ def test_refuses_slopes(slope):
 
 
 def test_hopeless_tails_end_in_an_error_not_in_a_promise():
-    with pytest.raises(ParameterError, match="reach closer"):
+    with pytest.raises(ParameterError, match="goes less far"):
         tail_safe(RELU, 30, (-1, 1), (-1000, 1000))
 
 
