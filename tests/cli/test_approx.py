@@ -139,8 +139,8 @@ def test_tail_safe_gives_up_on_degrees_that_have_none(monkeypatch):
         ("sigmoid --domain -8 8 --accuracy 0", ParameterError, "positive"),
         ("sigmoid --domain -8 8 --accuracy nan --tail-safe -16 16", ParameterError, "positive"),
         ("relu --domain -8 8 --accuracy 1e-6", AccuracyUnreached, "narrower than"),
-        ("sigmoid --domain -8 8 --degree 7 --tail-safe -4 4", ParameterError, "does not go around"),
-        ("sigmoid --domain -8 8 --accuracy 0.1 --tail-safe -4 4", ParameterError, "does not go around"),
+        ("sigmoid --domain -8 8 --degree 7 --tail-safe -4 4", ParameterError, "must go around"),
+        ("sigmoid --domain -8 8 --accuracy 0.1 --tail-safe -4 4", ParameterError, "must go around"),
         ("sigmoid --domain -8 8 --degree 7 --tail-safe -16 16 --method minimax", ParameterError, "--method out"),
     ],
 )
