@@ -19,6 +19,9 @@ _LONGEST_NUMBER = 400
 _INTEGERS = range(-(1 << 63), 1 << 64)
 _COUNT = re.compile(r"[0-9]{1,19}", re.ASCII)
 
+MALFORMED = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
+"""What is raised where a stranger's JSON value is not what its reader takes it for."""
+
 
 def read_json(text: str | bytes, infinite: bool = False) -> Any:
     """The value of a JSON document that means one thing to every reader.

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from fhenn.errors import UnsupportedValue, WireFormatError, WrongKind
-from fhenn.strict import read_json
+from fhenn.strict import MALFORMED, read_json
 
 VERSION = 2
 """The format that `frame` writes. In version 2 an answer names the upload that it answers (`fhenn.session`)."""
@@ -212,6 +212,6 @@ def _parsed(what: str, data: bytes) -> tuple[Header, str, int]:
         # the digest covers what the header says, not how: it is taken as `frame` writes it, to the byte
         if _encoded(kind, length, text, digest) != data[_PREFIX.size : start]:
             raise ValueError
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except MALFORMED as error:
         raise WireFormatError(what, "its header is not readable") from error
     return Header(kind, version, length, meta, digest), text, start

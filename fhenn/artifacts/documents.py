@@ -10,7 +10,7 @@ from fhenn.nn import Node
 from fhenn.planner import Plan, fingerprint_of
 from fhenn.planner.demands import require_short
 from fhenn.safety import Certificate
-from fhenn.strict import read_json
+from fhenn.strict import MALFORMED, read_json
 from fhenn.wire import frame, unframe
 
 
@@ -42,14 +42,12 @@ def reading_from_bytes(data: bytes) -> Reading | None:
 
 def _parts(data: bytes) -> tuple[str, str | None]:
     """The JSON of the plan and of the reading. Raises WireFormatError."""
+    body = unframe("plan", data)[1]
     try:
-        body = unframe("plan", data)[1]
         require_short(body)
         parts = read_json(body)
         plan, reading = parts.pop("plan"), parts.pop("reading")
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        if isinstance(error, WireFormatError):
-            raise
+    except MALFORMED as error:
         raise WireFormatError("plan", f"it is not readable ({error})") from error
     if parts or not isinstance(plan, str) or not isinstance(reading, str | None):
         raise WireFormatError("plan", "it is not readable")

@@ -32,7 +32,7 @@ from fhenn.nn import (
 )
 from fhenn.nn.guard import Policy
 from fhenn.planner import fingerprint_of
-from fhenn.strict import read_json
+from fhenn.strict import MALFORMED, read_json
 from fhenn.wire import frame, unframe
 
 Floats = NDArray[np.float64]
@@ -78,7 +78,7 @@ def model_from_bytes(data: bytes) -> Sequential:
         structure = read_json(read_json(body[8 : 8 + size])["__metadata__"]["fhenn"])
         tensors = module.load(body)
         model = _Reader(tensors).node(structure, 0)
-    except (FhennError, ValueError, KeyError, TypeError, AttributeError, RecursionError, struct.error) as error:
+    except (*MALFORMED, FhennError, struct.error) as error:
         raise WireFormatError(_KIND, f"it is not readable ({error})") from error
     except module.SafetensorError as error:
         raise WireFormatError(_KIND, f"its weights are not readable ({error})") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
@@ -12,16 +11,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from fhenn.approx import sigmoid
 from fhenn.columns import labels_of, plain, require_distinct, samples
-from fhenn.errors import ParameterError, ShapeMismatch, UnsupportedOperation, WireFormatError
+from fhenn.errors import ParameterError, ShapeMismatch, UnsupportedOperation
 from fhenn.nn.finish import Finish, finished
-from fhenn.strict import built, read_json
-from fhenn.wire import as_bytes
+from fhenn.strict import built
+from fhenn.versioned import VersionedJson
 
 Floats = NDArray[np.float64]
 Task = Literal["regression", "classification"]
 Probability = Literal["sigmoid", "softmax", "one-vs-rest", "modified-huber"]
 
-_KIND, _VERSION = "reading", 1
+_DOCUMENT = VersionedJson("reading", 1)
 
 _MOST_NAMES, _LONGEST_NAME = 1 << 16, 512
 _LARGEST_LABELS = 16 << 20
@@ -183,31 +182,28 @@ class Reading:
 
     def to_json(self) -> str:
         """The reading as JSON, to send to a client; `from_json` reads it."""
-        return json.dumps({"kind": f"fhenn-{_KIND}", "version": _VERSION, **asdict(self)}, indent=1)
+        return _DOCUMENT.write(asdict(self))
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Reading:
         """The reading of `to_json`. Raises WireFormatError where it is not one."""
-        try:
-            text = text if isinstance(text, str) else as_bytes(_KIND, text)
-            data = read_json(text)
-            if (data.pop("kind"), repr(data.pop("version"))) != (f"fhenn-{_KIND}", repr(_VERSION)):
-                raise ValueError("another kind or version")
-            reading: Reading = built(cls, data)
-            dtype, longest = np.dtype(reading.dtype), max((len(str(label)) for label in reading.classes), default=0)
-            # a stranger's type must not make large arrays
-            if dtype.kind not in "biufUO" or dtype.itemsize > max(16, 4 * longest):
-                raise ValueError("labels of another type")
-            names = reading.features or ()
-            if len(names) > _MOST_NAMES or any(len(name) > _LONGEST_NAME for name in names):
-                raise ValueError("too many features, or a name without end")
-            if dtype.itemsize * len(reading.classes) > _LARGEST_LABELS:
-                raise ValueError("too many labels, or one without end")
-            labels = np.array(reading.classes, dtype=reading.dtype).tolist()
-            if list(map(repr, labels)) != list(map(repr, reading.classes)):
-                raise ValueError("labels that are not of their type")
-        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
-            raise WireFormatError(_KIND, f"it is not readable ({error})") from error
+        return _DOCUMENT.read(text, cls._from_fields)
+
+    @classmethod
+    def _from_fields(cls, fields: dict[str, Any]) -> Reading:
+        reading: Reading = built(cls, fields)
+        dtype, longest = np.dtype(reading.dtype), max((len(str(label)) for label in reading.classes), default=0)
+        # a stranger's type must not make large arrays
+        if dtype.kind not in "biufUO" or dtype.itemsize > max(16, 4 * longest):
+            raise ValueError("labels of another type")
+        names = reading.features or ()
+        if len(names) > _MOST_NAMES or any(len(name) > _LONGEST_NAME for name in names):
+            raise ValueError("too many features, or a name without end")
+        if dtype.itemsize * len(reading.classes) > _LARGEST_LABELS:
+            raise ValueError("too many labels, or one without end")
+        labels = np.array(reading.classes, dtype=reading.dtype).tolist()
+        if list(map(repr, labels)) != list(map(repr, reading.classes)):
+            raise ValueError("labels that are not of their type")
         return reading
 
 

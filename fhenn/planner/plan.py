@@ -8,25 +8,25 @@ from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from hashlib import sha256
 from math import inf, isfinite, log2
-from typing import Literal
+from typing import Any, Literal
 
 from fhenn.backends.seal.context import Context
 from fhenn.ckks.layout import Layout, Vectors, layout_from_json, layout_to_json
 from fhenn.ckks.parameters import Parameters
 from fhenn.columns import require_distinct
-from fhenn.errors import PlanError, WireFormatError
+from fhenn.errors import PlanError
 from fhenn.nn.finish import Finish
 from fhenn.planner.demands import require_modest, require_short
 from fhenn.planner.flooding import MOST_QUERIES
 from fhenn.planner.floor import known, largest_scale, least_errors
 from fhenn.planner.witness import Witness
-from fhenn.strict import built, read_json
+from fhenn.strict import built
 from fhenn.text import printable
-from fhenn.wire import as_bytes
+from fhenn.versioned import VersionedJson
 
 LayoutName = Literal["latency", "throughput"]
 
-_KIND, _VERSION = "plan", 1
+_DOCUMENT = VersionedJson("plan", 1, infinite=True, kind_last=True)
 _FINGERPRINT = re.compile("[0-9a-f]{16}", re.ASCII)
 
 
@@ -244,15 +244,13 @@ class Plan:
         """The plan as JSON, to keep in a file or send; `from_json` reads it. Floats survive to the last bit."""
         data = {field.name: getattr(self, field.name) for field in fields(self)}
         data |= {
-            "kind": f"fhenn-{_KIND}",
-            "version": _VERSION,
             "parameters": asdict(self.parameters),
             "layout": layout_to_json(self.layout),
             "stages": [asdict(stage) for stage in self.stages],
             "witnesses": [asdict(witness) for witness in self.witnesses],
             "result": self.result and vars(self.result) | {"layout": layout_to_json(self.result.layout)},
         }
-        return json.dumps(data, indent=1)
+        return _DOCUMENT.write(data)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Plan:
@@ -260,21 +258,17 @@ class Plan:
 
         An error below what every model of its shape makes is such a statement (`require_errors`).
         """
-        try:
-            text = text if isinstance(text, str) else as_bytes(_KIND, text)
-            require_short(text)
-            data = read_json(text, infinite=True)
-            if (data.pop("kind"), repr(data.pop("version"))) != (f"fhenn-{_KIND}", repr(_VERSION)):
-                raise ValueError("another kind or version")
-            data["layout"] = layout_from_json(data["layout"])
-            if data.get("result") is not None:
-                data["result"]["layout"] = layout_from_json(data["result"]["layout"])
-            plan: Plan = built(cls, data)
-            plan._require_sane()
-            require_modest(plan)
-            plan.require_errors()
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
-            raise WireFormatError(_KIND, f"it is not readable ({error})") from error
+        return _DOCUMENT.read(text, cls._from_fields, require_short)
+
+    @classmethod
+    def _from_fields(cls, fields: dict[str, Any]) -> Plan:
+        fields["layout"] = layout_from_json(fields["layout"])
+        if fields.get("result") is not None:
+            fields["result"]["layout"] = layout_from_json(fields["result"]["layout"])
+        plan: Plan = built(cls, fields)
+        plan._require_sane()
+        require_modest(plan)
+        plan.require_errors()
         return plan
 
     def _require_sane(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
@@ -17,6 +16,7 @@ from fhenn.nn.node import Layer
 from fhenn.ranges.layers import layers, rebuilt
 from fhenn.ranges.proposal import Proposal
 from fhenn.text import finite
+from fhenn.versioned import VersionedJson
 
 Floats = NDArray[np.float64]
 How = Literal["domain", "rescale"]
@@ -172,7 +172,7 @@ class Calibration:
         data = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "model"}
         data["activations"] = [_plain_report(report) for report in self.activations]
         data["output"] = asdict(self.output)
-        return json.dumps({"kind": "fhenn-calibration", "version": 1, **finite(data)}, indent=1, allow_nan=False)
+        return VersionedJson("calibration", 1).write(finite(data))
 
     def __str__(self) -> str:
         names = [

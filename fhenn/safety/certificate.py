@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from math import inf, isfinite, isnan
@@ -15,20 +14,20 @@ from fhenn.approx import Function
 from fhenn.approx.extrema import local_maxima, points
 from fhenn.ckks.parameters import Parameters
 from fhenn.columns import samples
-from fhenn.errors import CertificateInvalid, WireFormatError
+from fhenn.errors import CertificateInvalid
 from fhenn.nn import Activation, Linear, Node, Sequential, SignReLU
 from fhenn.planner import Plan, bounds_of, fingerprint_of, flatten, verify
 from fhenn.planner.walk import Path, walk
 from fhenn.ranges import Reach, reaches
 from fhenn.ranges.reach import derivative_of, largest_on
-from fhenn.strict import built, read_json
+from fhenn.strict import built
 from fhenn.text import printable
-from fhenn.wire import as_bytes
+from fhenn.versioned import VersionedJson
 
 Floats = NDArray[np.float64]
 Interval = tuple[float, float]
 
-_KIND, _VERSION = "certificate", 1
+_DOCUMENT = VersionedJson("certificate", 1, infinite=True, kind_last=True)
 _WIDEST = 1e6
 """An interval wider than that has long left every domain."""
 
@@ -135,30 +134,25 @@ class Certificate:
         """The certificate as JSON; `from_json` reads it."""
         data = {field.name: getattr(self, field.name) for field in fields(self)}
         data |= {
-            "kind": f"fhenn-{_KIND}",
-            "version": _VERSION,
             "activations": [asdict(activation) for activation in self.activations],
             "parameters": None if self.parameters is None else asdict(self.parameters),
         }
-        return json.dumps(data, indent=1)
+        return _DOCUMENT.write(data)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Certificate:
         """The certificate of `to_json`. Raises WireFormatError where it is not one."""
-        try:
-            text = text if isinstance(text, str) else as_bytes(_KIND, text)
-            data = read_json(text, infinite=True)
-            if (data.pop("kind"), repr(data.pop("version"))) != (f"fhenn-{_KIND}", repr(_VERSION)):
-                raise ValueError("another kind or version")
-            certificate: Certificate = built(cls, data)
-            numbers = [certificate.approximation, certificate.noise, *certificate.output]
-            numbers += [n for each in certificate.activations for n in (each.low, each.high, each.sup_error, each.gain)]
-            if any(map(isnan, numbers)):
-                raise ValueError("a number is none")
-            if not all(map(isfinite, (*certificate.low, *certificate.high))):
-                raise ValueError("a bound is not finite")
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            raise WireFormatError(_KIND, f"it is not readable ({error})") from error
+        return _DOCUMENT.read(text, cls._from_fields)
+
+    @classmethod
+    def _from_fields(cls, fields: dict[str, Any]) -> Certificate:
+        certificate: Certificate = built(cls, fields)
+        numbers = [certificate.approximation, certificate.noise, *certificate.output]
+        numbers += [n for each in certificate.activations for n in (each.low, each.high, each.sup_error, each.gain)]
+        if any(map(isnan, numbers)):
+            raise ValueError("a number is none")
+        if not all(map(isfinite, (*certificate.low, *certificate.high))):
+            raise ValueError("a bound is not finite")
         return certificate
 
 
