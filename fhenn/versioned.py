@@ -29,8 +29,8 @@ class VersionedJson:
     >>> note.read('{"kind": "fhenn-note", "version": 2, "text": "hello"}', dict)
     Traceback (most recent call last):
     ...
-    fhenn.errors.WireFormatError: not a valid note: it is not readable (another kind or version). Ask the sender for it \
-again.
+    fhenn.errors.WireFormatError: not a valid note: it is not readable (another kind or version). Ask the sender \
+for it again.
     """
 
     kind: str

@@ -174,6 +174,30 @@ def header_of(source: bytes | Path) -> Header:
     return _parsed("fhenn file", _message("fhenn file", source))[0]
 
 
+def start_of_body(what: str, data: bytes) -> int | None:
+    """Where the body of a message starts.
+
+    what: the message, as errors call it.
+    data: the message, or as much of its start as is there.
+    Returns the place in bytes, None where `data` is too short to say.
+    Raises WireFormatError where it does not start as a message does, in a format that is read.
+
+    >>> message = frame("note", {}, b"body")
+    >>> message[start_of_body("note", message) :]
+    b'body'
+    """
+    if not data.startswith(_MAGIC[: len(data)]):
+        raise WireFormatError(what, "it does not start as a fhenn message does")
+    if len(data) < _PREFIX.size:
+        return None
+    _, version, size = _PREFIX.unpack_from(data)
+    if version not in READABLE:
+        raise WireFormatError(what, f"it has format version {version}, this fhenn reads {READABLE[0]} to {VERSION}")
+    if size > _LARGEST_HEADER:
+        raise WireFormatError(what, f"its header claims {size} bytes")
+    return int(_PREFIX.size + size)
+
+
 def kind_of(data: bytes) -> str | None:
     """The kind that a message's header names, None where it is not readable. The body is not looked at."""
     try:
@@ -192,14 +216,9 @@ def _message(what: str, data: Any) -> bytes:
 
 def _parsed(what: str, data: bytes) -> tuple[Header, str, int]:
     """The header of `data`, its meta data as they are written, and where the body starts. Raises WireFormatError."""
-    if len(data) < _PREFIX.size or not data.startswith(_MAGIC):
+    start = start_of_body(what, data)
+    if start is None:
         raise WireFormatError(what, "it does not start as a fhenn message does")
-    _, version, size = _PREFIX.unpack_from(data)
-    if version not in READABLE:
-        raise WireFormatError(what, f"it has format version {version}, this fhenn reads {READABLE[0]} to {VERSION}")
-    if size > _LARGEST_HEADER:
-        raise WireFormatError(what, f"its header claims {size} bytes")
-    start = _PREFIX.size + size
     try:
         fields = read_json(data[_PREFIX.size : start])
         kind, length, text, digest = (fields[key] for key in ("kind", "length", "meta", "sha256"))
@@ -214,4 +233,4 @@ def _parsed(what: str, data: bytes) -> tuple[Header, str, int]:
             raise ValueError
     except MALFORMED as error:
         raise WireFormatError(what, "its header is not readable") from error
-    return Header(kind, version, length, meta, digest), text, start
+    return Header(kind, data[len(_MAGIC)], length, meta, digest), text, start

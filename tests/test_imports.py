@@ -18,6 +18,7 @@ RANK = {
     "missing": 0,
     "columns": 1,
     "wire": 1,
+    "protobuf": 1,
     "versioned": 2,
     "approx": 1,
     "ckks": 2,

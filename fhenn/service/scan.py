@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import struct
 from hashlib import sha256
 
 from fhenn.errors import WireFormatError, WrongKind
-from fhenn.wire import header_of, require_kind
+from fhenn.protobuf import read_head
+from fhenn.wire import header_of, require_kind, start_of_body
 
-_MAGIC = b"FHENN"
-_START = len(_MAGIC) + 5
-_LARGEST_HEADER = 1 << 16
 _PIECE = 1 << 20
 _SECRET = 3
 """The field of TenSEAL's context message that holds a secret key."""
@@ -57,14 +54,8 @@ class KeyScanner:
 
     def _read_header(self) -> None:
         what, data = "evaluation keys", self._pending
-        if not data.startswith(_MAGIC[: len(data)]):
-            raise WireFormatError(what, "they do not start as a fhenn message does")
-        if len(data) < _START:
-            return
-        size = struct.unpack(">I", data[len(_MAGIC) + 1 : _START])[0]
-        if size > _LARGEST_HEADER:
-            raise WireFormatError(what, f"their header claims {size} bytes")
-        if len(data) < _START + size:
+        start = start_of_body(what, data)
+        if start is None or len(data) < start:  # the header is not complete yet
             return
         header = header_of(data)
         if header.kind == "secret-key":
@@ -74,10 +65,10 @@ class KeyScanner:
         length, rotations = header.size, header.meta.get("rotation_keys")
         if type(rotations) is not int or not 0 <= rotations <= length:
             raise WireFormatError(what, "their header is not readable")
-        if _START + size + length != self.size:
-            raise WireFormatError(what, f"{self.size} bytes are sent, their header makes it {_START + size + length}")
+        if start + length != self.size:
+            raise WireFormatError(what, f"{self.size} bytes are sent, their header makes it {start + length}")
         self._left, self._pending = length - rotations, b""
-        self._walk(data[_START + size :])
+        self._walk(data[start:])
 
     def _walk(self, chunk: bytes) -> None:
         """Follow the fields of the context message through the next bytes."""
@@ -91,12 +82,12 @@ class KeyScanner:
             self._skip, at = self._skip - step, at + step
             if at == len(data):
                 return
-            field = _field(data, at)
-            if field is None:  # its head is not complete yet
+            head = read_head("evaluation keys", data, at)
+            if head is None:  # it is not complete yet
                 self._pending = data[at:]
                 return
-            number, self._skip, at = field
-            if number == _SECRET:
+            self._skip, at = head.size, head.start
+            if head.number == _SECRET:
                 raise SecretKeyFound
 
 
@@ -116,32 +107,3 @@ def digest_of_keys(data: bytes, source: str, destination: str) -> str:
         remedy = "Send the bytes of Client.evaluation_keys() or Context.to_bytes(), which never hold it."
         raise WrongKind("a set of evaluation keys", f"it is {got}", source, got, destination, remedy) from error
     return scanner.hexdigest
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int] | None:
-    value = shift = 0
-    while at < len(data):
-        byte = data[at]
-        value |= (byte & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-        if byte < 0x80:
-            return value, at
-        if shift > 63:
-            raise WireFormatError("evaluation keys", "a number in them is too long")
-    return None
-
-
-def _field(data: bytes, at: int) -> tuple[int, int, int] | None:
-    """Number, bytes to skip and where they start, of the field at `at`; None where `data` ends too early."""
-    key = _varint(data, at)
-    if key is None:
-        return None
-    number, kind = key[0] >> 3, key[0] & 7
-    if kind in (0, 2):
-        value = _varint(data, key[1])
-        if value is None:
-            return None
-        return number, value[0] if kind == 2 else 0, value[1]
-    if kind in (1, 5):
-        return number, 8 if kind == 1 else 4, key[1]
-    raise WireFormatError("evaluation keys", f"unknown wire type {kind}")

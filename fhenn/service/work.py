@@ -196,11 +196,11 @@ class _NoWitness(Exception):
 
 def ciphertexts_in(data: Buffer) -> int:
     """How many ciphertexts a message claims to hold, without a copy of it. Raises WireFormatError where it breaks."""
-    from fhenn.ckks.messages import fields_of
+    from fhenn.protobuf import read_fields
     from fhenn.wire import body_of
 
     body = body_of("ciphertexts", data)
-    return sum(number == 2 for number, _ in fields_of("TenSEAL message", body))
+    return sum(number == 2 for number, _ in read_fields("TenSEAL message", body))
 
 
 def bytes_of_answer(model: Any, plan: Any, ciphertexts: int, witness: bool) -> int:

@@ -17,8 +17,8 @@ from pathlib import Path
 from make_golden import FOLDER
 
 import fhenn
-from fhenn import artifacts
-from fhenn.ckks import inflate, messages
+from fhenn import artifacts, protobuf
+from fhenn.ckks import inflate
 from fhenn.errors import FhennError
 from fhenn.session import Receipt
 from fhenn.wire import VERSION, frame, header_of, unframe
@@ -93,22 +93,22 @@ def resized(data: bytes, start: int, size: int, sealed: bytes) -> bytes:
     """`data` with another object at `start`, and the lengths of the protobuf fields around it made to fit."""
     try:
         return _resized(data, start, size, sealed)
-    except (FhennError, IndexError):
+    except FhennError:
         return data[:start] + sealed + data[start + size :]
 
 
 def _resized(data: bytes, start: int, size: int, sealed: bytes) -> bytes:
     old = data[start : start + size]
     parts = []
-    for field, value in messages.fields_of("message", data):
+    for field, value in protobuf.read_fields("message", data):
         if isinstance(value, bytes) and value == old:
-            parts.append(messages._field(field, sealed))
+            parts.append(protobuf.encode_field(field, sealed))
         elif isinstance(value, bytes) and old in value:
-            parts.append(messages._field(field, _resized(value, value.index(old), size, sealed)))
+            parts.append(protobuf.encode_field(field, _resized(value, value.index(old), size, sealed)))
         elif isinstance(value, bytes) and len(value) == 8 and field == 3:
-            parts.append(bytes([3 << 3 | 1]) + value)
+            parts.append(protobuf.encode_double(field, *struct.unpack("<d", value)))
         else:
-            parts.append(messages._field(field, value))
+            parts.append(protobuf.encode_field(field, value))
     return b"".join(parts)
 
 

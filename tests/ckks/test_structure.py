@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fhenn
+from fhenn import protobuf
 from fhenn.backends.seal import wire
-from fhenn.ckks import inflate, messages
+from fhenn.ckks import inflate
 from fhenn.ckks.structure import Chain, chain_of, check_header
 from fhenn.errors import WireFormatError
 from fhenn.wire import frame, unframe
@@ -32,9 +33,9 @@ def chain(holder):
 @pytest.fixture(scope="module")
 def objects(holder):
     """Contents of one SEAL object of each kind, inflated, and what checks them."""
-    outer = dict(messages.fields_of("context", holder.secret_message()))
-    secret = dict(messages.fields_of("context", outer[3]))[1]
-    public = dict(messages.fields_of("context", outer[2]))[1]
+    outer = dict(protobuf.read_fields("context", holder.secret_message()))
+    secret = dict(protobuf.read_fields("context", outer[3]))[1]
+    public = dict(protobuf.read_fields("context", outer[2]))[1]
     generator = seal.KeyGenerator(holder.seal_context, holder.secret_key("test"))
     found = {
         "parameters": outer[1],
@@ -224,8 +225,8 @@ def test_damaged_compression_is_refused(objects, chain):
 
 def test_a_message_with_a_field_twice_is_refused(holder):
     meta, body = unframe("evaluation-context", holder.evaluation_bytes())
-    outer = dict(messages.fields_of("context", body))
-    for twice in (body + messages._field(1, outer[1]), body + messages._field(2, outer[2])):
+    outer = dict(protobuf.read_fields("context", body))
+    for twice in (body + protobuf.encode_field(1, outer[1]), body + protobuf.encode_field(2, outer[2])):
         with pytest.raises(WireFormatError, match="twice"):
             fhenn.Context.from_bytes(frame("evaluation-context", meta, twice))
 

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fhenn
+from fhenn import protobuf
 from fhenn.backends.seal import wire
 from fhenn.ckks import messages
 from fhenn.errors import ContextMismatch, WireFormatError
@@ -173,8 +174,8 @@ def test_a_ciphertext_of_three_parts_is_refused(client):
 
 def test_objects_inside_a_context_are_checked(client):
     meta, body = unframe("evaluation-context", client.to_bytes())
-    outer = dict(messages.fields_of("context", body))
-    objects = [outer[1], *(value for number, value in messages.fields_of("context", outer[2]) if number in (1, 4))]
+    outer = dict(protobuf.read_fields("context", body))
+    objects = [outer[1], *(value for number, value in protobuf.read_fields("context", outer[2]) if number in (1, 4))]
     assert len(objects) == 3
     for value in objects:
         altered = body.replace(value, value[:8] + bytes([value[8] ^ 1]) + value[9:])
