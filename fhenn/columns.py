@@ -22,12 +22,12 @@ from fhenn.errors import (
     ExtraMissing,
     FeatureMismatch,
     MissingValues,
-    NonFiniteValue,
     ParameterError,
     ShapeMismatch,
     UnsupportedValue,
     listed,
 )
+from fhenn.finite import require_finite
 from fhenn.missing import is_missing
 from fhenn.strict import read_json
 
@@ -525,13 +525,14 @@ def _where(what: str, label: str | int | None, index: tuple[Any, ...] | None) ->
 
 
 def _require_finite(values: Floats, names: Sequence[str] | None, operation: str) -> None:
+    suggestion = "Drop or impute them first."
+    if values.ndim != 2:
+        require_finite(operation, values, suggestion)
+        return
     strays = ~np.isfinite(values)
     count = int(np.count_nonzero(strays))
     if not count:
         return
-    suggestion = "Drop or impute them first."
-    if values.ndim != 2:
-        raise NonFiniteValue(operation, count, suggestion)
     columns = np.flatnonzero(strays.any(axis=0)).tolist()
     raise MissingValues(
         operation,

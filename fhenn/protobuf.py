@@ -1,6 +1,6 @@
 """Protobuf's wire format: its numbers (varints) and the heads of its fields.
 
-Written for bytes from strangers: every number has 64 bits at most, every field's key 32, and nothing is looked up beyond
+Written for bytes from strangers: numbers have 64 bits at most, keys of fields 32, and nothing is looked up beyond
 the end. After https://protobuf.dev/programming-guides/encoding.
 """
 

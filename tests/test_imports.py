@@ -14,6 +14,7 @@ RANK = {
     "steps": -1,
     "errors": 0,
     "strict": 0,
+    "finite": 0.5,
     "uncopied": 1,
     "missing": 0,
     "columns": 1,

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fhenn.errors import NonFiniteValue, ParameterError, ShapeMismatch
+from fhenn.errors import ParameterError, ShapeMismatch
 from fhenn.figures.style import EXACT, MEASURED, POLYNOMIAL, STYLE, matplotlib
+from fhenn.finite import require_finite
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,9 +44,7 @@ def roc(labels: ArrayLike, scores: ArrayLike) -> Roc:
     positive, values = np.asarray(labels, dtype=np.float64) > 0.5, np.asarray(scores, dtype=np.float64)
     if positive.ndim != 1 or values.shape != positive.shape:
         raise ShapeMismatch("roc", values.shape, f"the labels' shape, (samples,); it is {positive.shape}")
-    nonfinite = int(np.count_nonzero(~np.isfinite(values)))
-    if nonfinite:
-        raise NonFiniteValue("roc", nonfinite, "Leave such samples out.")
+    require_finite("roc", values, "Leave such samples out.")
     if positive.all() or not positive.any():
         raise ParameterError("one of the classes has no sample.", "Give labels of both classes.")
     order = np.argsort(-values, kind="stable")

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fhenn.approx import Function
+from fhenn.finite import count_nonfinite
 from fhenn.interop.affine import Affine
 from fhenn.nn import Activation
 
@@ -164,7 +165,7 @@ def finite(values: ArrayLike) -> Floats:
         raise Unsuitable(f"its constants are of dtype {array.dtype}")
     with np.errstate(over="ignore"):
         numbers = array.astype(np.float64, copy=False)
-    nonfinite = int(np.count_nonzero(~np.isfinite(numbers)))
+    nonfinite = count_nonfinite(numbers)
     if nonfinite:
         raise Unsuitable(f"{nonfinite} of its constants are NaN or infinite, or become so with the maps before it")
     return numbers

@@ -14,7 +14,8 @@ from fhenn.approx.fits import require_degree
 from fhenn.approx.polynomial import require_domain
 from fhenn.approx.presets import choose
 from fhenn.backends import PLAIN, Backend, backend_of
-from fhenn.errors import HeadroomExceeded, NonFiniteValue, ParameterError, RangeReport, ShapeMismatch
+from fhenn.errors import HeadroomExceeded, ParameterError, RangeReport, ShapeMismatch
+from fhenn.finite import require_finite
 from fhenn.nn.guard import Policy, RangeGuard
 from fhenn.nn.node import Layer
 
@@ -214,9 +215,7 @@ class Activation(Layer):
             raise ShapeMismatch("propose_weights", x.shape, "(samples, features), not empty")
         if units < 1:
             raise ShapeMismatch("propose_weights", (units, x.shape[1]), "at least one unit")
-        nonfinite = int(np.count_nonzero(~np.isfinite(x)))
-        if nonfinite:
-            raise NonFiniteValue("propose_weights", nonfinite, "Drop or impute them first.")
+        require_finite("propose_weights", x, "Drop or impute them first.")
         # a hair inside, so that rounding in the product cannot cross the edge
         half = min(-self.domain[0], self.domain[1]) * (1 - 2**-40)
         if half <= 0:

@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from fhenn.backends import PLAIN, Backend, backend_of
 from fhenn.backends.plain import broadcast
-from fhenn.errors import NonFiniteValue, ShapeMismatch, UnsupportedOperation
+from fhenn.errors import ShapeMismatch, UnsupportedOperation
+from fhenn.finite import require_finite
 from fhenn.nn.node import Layer
 from fhenn.nn.optimiser import SGD, Optimiser
 
@@ -98,8 +99,6 @@ class Linear(Layer):
 def _parameter(name: str, values: ArrayLike) -> NDArray[np.float64]:
     """A read-only float64 copy. Raises NonFiniteValue, UnsupportedValue."""
     array = np.array(PLAIN.value(values), dtype=np.float64)
-    nonfinite = int(np.count_nonzero(~np.isfinite(array)))
-    if nonfinite:
-        raise NonFiniteValue(f"Linear {name}", nonfinite, "If training led here, it diverged: lower the learning rate.")
+    require_finite(f"Linear {name}", array, "If training led here, it diverged: lower the learning rate.")
     array.flags.writeable = False
     return array

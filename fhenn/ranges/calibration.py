@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fhenn.columns import samples
 from fhenn.errors import ParameterError, ShapeMismatch
+from fhenn.finite import count_nonfinite
 from fhenn.nn import Activation, Linear, Node, Sequential
 from fhenn.nn.activation import flip_of
 from fhenn.nn.node import Layer
@@ -134,7 +135,7 @@ def _output(model: Node, last: Layer | None, twin: Floats, exact: Floats | None)
         probability = isinstance(last, Activation) and last.function is not None and last.function.name == "sigmoid"
         on_client = isinstance(model, Sequential) and model.finish is not None
         threshold = 0.5 if probability and not on_client else 0.0
-    nonfinite = int(np.count_nonzero(~np.isfinite(twin)))
+    nonfinite = count_nonfinite(twin)
     if exact is None:
         return OutputReport(None, None, threshold, nonfinite)
     decided, expected = _decisions(twin, threshold), _decisions(exact, threshold)

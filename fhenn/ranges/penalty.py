@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from fhenn.approx.polynomial import require_domain
 from fhenn.backends import PLAIN
-from fhenn.errors import CacheEmpty, NonFiniteValue, ParameterError
+from fhenn.errors import CacheEmpty, ParameterError
+from fhenn.finite import require_finite
 from fhenn.nn import Activation, Node
 from fhenn.nn.activation import Domain
 from fhenn.ranges.layers import layers
@@ -37,9 +38,7 @@ def range_penalty(
     """
     low, high = band(domain, strength, margin)
     x = PLAIN.value(pre_activations).astype(np.float64)
-    nonfinite = int(np.count_nonzero(~np.isfinite(x)))
-    if nonfinite:
-        raise NonFiniteValue("range_penalty", nonfinite, "If training led here, it diverged: lower the learning rate.")
+    require_finite("range_penalty", x, "If training led here, it diverged: lower the learning rate.")
     excess = x - np.clip(x, low, high)
     samples = max(1, prod(x.shape[:-1]))
     return strength * float(np.sum(excess * excess)) / samples, 2 * strength / samples * excess

@@ -22,13 +22,13 @@ from fhenn.errors import (
     ContextMismatch,
     FhennError,
     HeadroomExceeded,
-    NonFiniteValue,
     ParameterError,
     ScaleMismatch,
     ShapeMismatch,
     UnsupportedValue,
     WireFormatError,
 )
+from fhenn.finite import require_finite
 from fhenn.steps import counted
 from fhenn.uncopied import Uncopied
 from fhenn.wire import frame, unframe
@@ -225,9 +225,7 @@ def _rows(
     array = PLAIN.value(values).astype(np.float64, copy=False)
     if array.size == 0:
         raise ShapeMismatch("encrypt", array.shape, "at least one value")
-    nonfinite = int(np.count_nonzero(~np.isfinite(array)))
-    if nonfinite:
-        raise NonFiniteValue("encrypt", nonfinite, "CKKS cannot encode them: drop or impute them first.")
+    require_finite("encrypt", array, "CKKS cannot encode them: drop or impute them first.")
     largest = float(np.abs(array).max())
     # SEAL wants a bit of room below half the modulus
     limit = context.modulus(context.levels) / 4 / context.scale

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
-from math import isfinite, prod
+from math import prod
 from typing import Any, ClassVar
 
 import tenseal as ts
@@ -22,11 +22,11 @@ from fhenn.errors import (
     HeadroomExceeded,
     KeyMissing,
     LevelExhausted,
-    NonFiniteValue,
     ParameterError,
     UnsupportedValue,
     WireFormatError,
 )
+from fhenn.finite import require_finite
 from fhenn.uncopied import Uncopied
 from fhenn.wire import frame, unframe
 
@@ -273,9 +273,7 @@ class Context(Uncopied):
             self.encoder.encode(values, self.parms_id(level), scale, plaintext)
         except ValueError as error:
             sizes = [abs(value) for value in (values if isinstance(values, list) else [values])]
-            nonfinite = sum(not isfinite(size) for size in sizes)
-            if nonfinite:
-                raise NonFiniteValue("encode", nonfinite, "CKKS cannot encode them.") from error
+            require_finite("encode", sizes, "CKKS cannot encode them.")
             raise HeadroomExceeded(max(sizes), self.modulus(level) / 4 / scale, "encode") from error
         return plaintext
 

@@ -18,10 +18,11 @@ from torch.nn.modules.lazy import LazyModuleMixin
 
 from fhenn.approx import SIGMOID
 from fhenn.approx.functions import TANH
-from fhenn.errors import NonFiniteValue, ShapeMismatch, UnsupportedModel, UnsupportedValue
+from fhenn.errors import ShapeMismatch, UnsupportedModel, UnsupportedValue
 from fhenn.interop.assembly import Outcome
 from fhenn.interop.chain import SAMPLES, Chain, Unsuitable
 from fhenn.interop.torch.activations import Activation
+from fhenn.interop.torch.finite import require_finite
 from fhenn.nn.finish import finished
 
 Floats = NDArray[np.float64]
@@ -81,9 +82,7 @@ def _example(example_input: Any) -> torch.Tensor:
     example = torch.as_tensor(values).detach().to("cpu", torch.float64)
     if example.ndim < 2 or len(example) == 0:
         raise ShapeMismatch("example_input", tuple(example.shape), "(samples, ...), at least one sample")
-    nonfinite = int(torch.count_nonzero(~torch.isfinite(example)))
-    if nonfinite:
-        raise NonFiniteValue("example_input", nonfinite, "Give real samples, or zeros.")
+    require_finite("example_input", example, "Give real samples, or zeros.")
     return example
 
 

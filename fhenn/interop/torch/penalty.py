@@ -6,8 +6,9 @@ from math import prod
 
 import torch
 
-from fhenn.errors import CacheEmpty, NonFiniteValue, ParameterError
+from fhenn.errors import CacheEmpty, ParameterError
 from fhenn.interop.torch.activations import Activation
+from fhenn.interop.torch.finite import require_finite
 from fhenn.ranges.penalty import band
 
 
@@ -47,9 +48,7 @@ def range_penalty(module: torch.nn.Module, strength: float = 1.0, *, margin: flo
 
 
 def _of(x: torch.Tensor, held: tuple[float, float], strength: float) -> torch.Tensor:
-    nonfinite = x.numel() - int(torch.count_nonzero(torch.isfinite(x)))
-    if nonfinite:
-        raise NonFiniteValue("range_penalty", nonfinite, "If training led here, it diverged: lower the learning rate.")
+    require_finite("range_penalty", x, "If training led here, it diverged: lower the learning rate.")
     x = x if x.dtype == torch.float64 else x.float()
     excess = x - x.clamp(*held)
     return strength * (excess * excess).sum() / max(1, prod(x.shape[:-1]))
