@@ -25,7 +25,7 @@ from fhenn.errors import (
     ParameterError,
     ShapeMismatch,
     UnsupportedValue,
-    listed,
+    join_first,
 )
 from fhenn.finite import require_finite
 from fhenn.missing import is_missing
@@ -143,7 +143,7 @@ def samples(x: Any, features: Sequence[str] | None = None, operation: str = "sam
         names = table.codes
     if features is None and names is not None and table.names is None:
         raise ParameterError(
-            f"the columns are called {listed(names)}: no names in text, nor 0, 1, 2, … in this order, and the "
+            f"the columns are called {join_first(names)}: no names in text, nor 0, 1, 2, … in this order, and the "
             "features have no names to match.",
             "Order the columns as the features, and give the values alone, as X.to_numpy() does.",
         )
@@ -210,7 +210,7 @@ def labels_of(y: Any, operation: str = "labels") -> Cells:
     if missing.any():
         rows = np.flatnonzero(missing.reshape(len(missing), -1).any(axis=1)).tolist() if missing.ndim else [0]
         count = int(missing.sum())
-        where = listed(rows, "sample")
+        where = join_first(rows, "sample")
         raise MissingValues(operation, count, "Label or drop these samples.", ("labels",), (count,), (where,))
     return data
 
@@ -540,5 +540,5 @@ def _require_finite(values: Floats, names: Sequence[str] | None, operation: str)
         suggestion,
         tuple(f"column {place}" if names is None else names[place] for place in columns),
         tuple(int(strays[:, place].sum()) for place in columns),
-        tuple(listed(np.flatnonzero(strays[:, place]).tolist(), "row") for place in columns),
+        tuple(join_first(np.flatnonzero(strays[:, place]).tolist(), "row") for place in columns),
     )

@@ -1,7 +1,8 @@
 """The typed errors and warnings of fhenn.
 
-Every error carries its data as attributes, says in one sentence what is wrong and in the next what to do about it.
-All derive from `FhennError`, and from the built-in exception that a caller would expect.
+Every error carries its data as attributes. Its text says in one sentence what is wrong and in the next what to do.
+All errors derive from `FhennError`, and from the built-in exception that a caller would expect. In most of them
+`reason` and `suggestion` are those two sentences.
 """
 
 from __future__ import annotations
@@ -17,10 +18,13 @@ _MOST_NAMED = 5
 _MOST_COLUMNS = 50
 
 
-def listed(things: Sequence[object], noun: str = "") -> str:
-    """The first of some things in words, behind their noun, if any, in its number; the rest is an ellipsis.
+def join_first(things: Sequence[object], noun: str = "") -> str:
+    """The first five of some things, separated by commas; an ellipsis stands for the others.
 
-    >>> listed((1, 2), "sample"), listed(("a", "b", "c", "d", "e", "f"))
+    things: each printed as `str` does.
+    noun: stands before them, in the plural where there are several; none where it is empty.
+
+    >>> join_first((1, 2), "sample"), join_first(("a", "b", "c", "d", "e", "f"))
     ('samples 1, 2', 'a, b, c, d, e, …')
     """
     names = ", ".join(printable(each) for each in things[:_MOST_NAMED]) + ", …" * (len(things) > _MOST_NAMED)
@@ -35,7 +39,7 @@ class FhennError(Exception):
         self.args = tuple(getattr(self, field.name) for field in fields(self))  # type: ignore[arg-type]
 
     def __str__(self) -> str:
-        """What is wrong and what to do: in one line, and whatever strangers' words are in it, safe on a terminal."""
+        """What is wrong and what to do, in one line that does nothing to a terminal, whoever wrote the words in it."""
         return printable(self._message(), _LONGEST_MESSAGE)
 
     def _message(self) -> str:
@@ -44,7 +48,13 @@ class FhennError(Exception):
 
 @dataclass(eq=False)
 class LevelExhausted(FhennError, ValueError):
-    """A computation needs more levels than the ciphertext has left."""
+    """A computation needs more levels than the ciphertext has left.
+
+    operation: what was to be computed.
+    needed: levels that it consumes.
+    left: levels that the ciphertext has.
+    suggestion: what to do.
+    """
 
     operation: str
     needed: int
@@ -58,7 +68,11 @@ class LevelExhausted(FhennError, ValueError):
 
 @dataclass(eq=False)
 class ContextMismatch(FhennError, ValueError):
-    """A value belongs to another context (other parameters or other keys)."""
+    """A value belongs to another context: other parameters or other keys.
+
+    expected: fingerprint of the context that was to be used.
+    got: fingerprint of the context that the value belongs to.
+    """
 
     expected: str
     got: str
@@ -66,13 +80,18 @@ class ContextMismatch(FhennError, ValueError):
     def _message(self) -> str:
         return (
             f"the ciphertext belongs to context {self.got}, not to {self.expected}. "
-            "Use values, keys and evaluation context of one key generation."
+            "Use ciphertexts and keys that come from one key generation."
         )
 
 
 @dataclass(eq=False)
 class KeyMissing(FhennError, ValueError):
-    """A key that the operation needs is not in the context."""
+    """A key that the operation needs is not in the context.
+
+    key: which one, for instance "secret".
+    operation: what needs it.
+    suggestion: what to do.
+    """
 
     key: str
     operation: str
@@ -84,7 +103,12 @@ class KeyMissing(FhennError, ValueError):
 
 @dataclass(eq=False)
 class ScaleMismatch(FhennError, ValueError):
-    """A scale and the primes of the modulus chain do not fit each other."""
+    """A scale does not match a prime of the modulus chain, or another scale.
+
+    scale: the scale.
+    prime: the prime or scale that it should match.
+    suggestion: what to do.
+    """
 
     scale: float
     prime: int
@@ -92,14 +116,19 @@ class ScaleMismatch(FhennError, ValueError):
 
     def _message(self) -> str:
         return (
-            f"scale 2^{log2(self.scale):.2f} does not fit 2^{log2(self.prime):.2f}, the prime or scale that it meets. "
-            f"{self.suggestion}"
+            f"scale 2^{log2(self.scale):.2f} does not match 2^{log2(self.prime):.2f}, the prime or scale that it is "
+            f"combined with. {self.suggestion}"
         )
 
 
 @dataclass(eq=False)
 class HeadroomExceeded(FhennError, ValueError):
-    """A value is larger than what surely fits the modulus: wrapping would corrupt every slot of its ciphertext."""
+    """A value is larger than what surely fits the modulus: wrapping would corrupt every slot of its ciphertext.
+
+    largest: the largest |value|.
+    headroom: the largest |value| that surely fits.
+    operation: what was to be computed.
+    """
 
     largest: float
     headroom: float
@@ -107,15 +136,15 @@ class HeadroomExceeded(FhennError, ValueError):
 
     def _message(self) -> str:
         return (
-            f"{self.operation}: |x| = {self.largest:.6g} exceeds the headroom of {self.headroom:.6g}; past it the "
-            "modulus can wrap, which corrupts every slot of the ciphertext. Clip or rescale the data, or choose a "
-            "larger first prime."
+            f"{self.operation}: |x| = {self.largest:.6g} exceeds the headroom of {self.headroom:.6g}; a larger value "
+            "can wrap around the modulus, which corrupts every slot of the ciphertext. Clip or rescale the data, or "
+            "choose a larger first prime."
         )
 
 
 @dataclass(eq=False)
 class ParameterError(FhennError, ValueError):
-    """Parameters, of CKKS or of a polynomial, that are malformed, insecure or do not reach what was asked for."""
+    """An argument, or parameters of CKKS, that are malformed, insecure or do not reach what was asked for."""
 
     reason: str
     suggestion: str
@@ -126,7 +155,7 @@ class ParameterError(FhennError, ValueError):
 
 @dataclass(eq=False)
 class PlanError(FhennError, ValueError):
-    """No parameters do what was asked for, or a plan is for something else."""
+    """No parameters do what was asked for, or a plan belongs to something else."""
 
     reason: str
     suggestion: str
@@ -148,7 +177,7 @@ class SharingRefused(FhennError, ValueError):
 
 @dataclass(eq=False)
 class BudgetUnknown(SharingRefused):
-    """Nobody knows how much was shared under a key, so no more is."""
+    """Nobody knows how many results were shared under a key, so no more are shared."""
 
     def _message(self) -> str:
         return f"budget unknown: {self.reason} {self.suggestion}"
@@ -156,7 +185,13 @@ class BudgetUnknown(SharingRefused):
 
 @dataclass(eq=False)
 class AccuracyUnreached(FhennError, ValueError):
-    """No polynomial that may be tried is as accurate as was asked; `best` is the error that `degree` reaches."""
+    """No polynomial that may be tried is as accurate as was asked for.
+
+    accuracy: the largest error that was allowed.
+    best: the smallest error that was found.
+    degree: of the polynomial that has it.
+    suggestion: what to do.
+    """
 
     accuracy: float
     best: float
@@ -165,8 +200,8 @@ class AccuracyUnreached(FhennError, ValueError):
 
     def _message(self) -> str:
         return (
-            f"an accuracy of {self.accuracy:.3g} is not reached: degree {self.degree} comes to {self.best:.3g}. "
-            f"{self.suggestion}"
+            f"an accuracy of {self.accuracy:.3g} is not reached: the best polynomial, of degree {self.degree}, has an "
+            f"error of {self.best:.3g}. {self.suggestion}"
         )
 
 
@@ -174,9 +209,12 @@ class AccuracyUnreached(FhennError, ValueError):
 class BoundsExceeded(FhennError, ValueError):
     """Values beyond the bounds that were declared to the plan.
 
-    features, samples: the places of those that have such values. largest: the value that is furthest outside; low,
-    high: the bounds of its feature. furthest: the places of its sample and its feature, None where they are not known.
-    names: of the features above, as far as they are known.
+    features: places of the features that have such values, from 0.
+    largest: the value that is furthest outside.
+    low, high: the bounds of its feature.
+    samples: places of the samples that have such values, from 0.
+    furthest: places of the sample and the feature of `largest`, None where they are not known.
+    names: of `features`, empty where they are not known.
     """
 
     features: tuple[int, ...]
@@ -188,18 +226,22 @@ class BoundsExceeded(FhennError, ValueError):
     names: tuple[str, ...] = ()
 
     def _message(self) -> str:
-        rows = f" in {listed(self.samples, 'sample')}" if self.samples else ""
+        rows = f" in {join_first(self.samples, 'sample')}" if self.samples else ""
         verb = "leaves its" if len(self.features) == 1 else "leave their"
         return (
-            f"{listed(self.names or self.features, 'feature')} {verb} declared bounds{rows}; the furthest value is "
+            f"{join_first(self.names or self.features, 'feature')} {verb} declared bounds{rows}; the furthest value is "
             f"{self.largest:.6g}, outside [{self.low:g}, {self.high:g}]. "
-            "Clip the data, or plan again with wider inputs."
+            "Clip the data, or plan again with wider bounds."
         )
 
 
 @dataclass(eq=False)
 class UnsupportedValue(FhennError, TypeError):
-    """A value of a type or dtype that no backend computes on."""
+    """A value of a type or dtype that no backend computes on.
+
+    got: what it is.
+    expected: what is computed on.
+    """
 
     got: str
     expected: str
@@ -210,7 +252,11 @@ class UnsupportedValue(FhennError, TypeError):
 
 @dataclass(eq=False)
 class UnsupportedOperation(FhennError, TypeError):
-    """An operation that the backend of this value does not offer."""
+    """An operation that the backend of this value does not offer.
+
+    operation: what was to be done.
+    suggestion: what to do instead.
+    """
 
     operation: str
     suggestion: str
@@ -223,7 +269,10 @@ class UnsupportedOperation(FhennError, TypeError):
 class UnsupportedModel(FhennError, ValueError):
     """A part of a model from elsewhere that cannot run encrypted, or not as it stands.
 
-    layer: what it is; where: its place in the model; reason: why not; supported: what is.
+    layer: what it is.
+    where: its place in the model.
+    reason: why it is not supported.
+    supported: what is supported in its place.
     """
 
     layer: str
@@ -237,7 +286,11 @@ class UnsupportedModel(FhennError, ValueError):
 
 @dataclass(eq=False)
 class FeatureMismatch(FhennError, ValueError):
-    """A table whose columns are not the features that the model was fitted on: some are missing, or there are more."""
+    """A table whose columns are not the features that the model was fitted on: some are missing, or there are more.
+
+    got: names of the columns.
+    expected: names of the features.
+    """
 
     got: tuple[str, ...]
     expected: tuple[str, ...]
@@ -245,7 +298,8 @@ class FeatureMismatch(FhennError, ValueError):
     def _message(self) -> str:
         missing = [name for name in self.expected if name not in self.got]
         unknown = [name for name in self.got if name not in self.expected]
-        parts = [f"{what}: {listed(names)}" for what, names in (("missing", missing), ("unknown", unknown)) if names]
+        kinds = (("missing", missing), ("unknown", unknown))
+        parts = [f"{kind}: {join_first(names)}" for kind, names in kinds if names]
         return (
             f"the features are not those that the model was fitted on ({'; '.join(parts)}). "
             "Select them by name, as in X[list(model.reading.features)]; their order does not matter."
@@ -254,7 +308,12 @@ class FeatureMismatch(FhennError, ValueError):
 
 @dataclass(eq=False)
 class ShapeMismatch(FhennError, ValueError):
-    """Shapes that do not go together."""
+    """Shapes that do not match.
+
+    operation: what was to be done.
+    got: the shape that was given.
+    expected: the shape that is needed, in words.
+    """
 
     operation: str
     got: tuple[int, ...]
@@ -266,22 +325,32 @@ class ShapeMismatch(FhennError, ValueError):
 
 @dataclass(eq=False)
 class NonFiniteValue(FhennError, ValueError):
-    """NaN or infinity where finite numbers are needed."""
+    """NaN or infinity where finite numbers are needed.
+
+    operation: what was to be done.
+    count: how many values are not finite.
+    suggestion: what to do.
+    """
 
     operation: str
     count: int
     suggestion: str
 
     def _message(self) -> str:
-        return f"{self.operation}: {self.count} values are NaN or infinite. {self.suggestion}"
+        values = "value is" if self.count == 1 else "values are"
+        return f"{self.operation}: {self.count} {values} NaN or infinite. {self.suggestion}"
 
 
 @dataclass(eq=False)
 class MissingValues(NonFiniteValue):
-    """Cells of a table with nothing in them, or with no finite number.
+    """Cells of a table that are empty or hold no finite number.
 
-    operation: the file, or what was to be done. count: of all such cells. columns: that have some, as they are called;
-    counts: how many each has; places: where, in words.
+    operation: the file, or what was to be done.
+    count: of all such cells.
+    suggestion: what to do.
+    columns: names of the columns that have such cells.
+    counts: how many each column has.
+    places: where they are in each column, in words.
     """
 
     columns: tuple[str, ...]
@@ -289,20 +358,26 @@ class MissingValues(NonFiniteValue):
     places: tuple[str, ...]
 
     @property
-    def listed(self) -> str:
-        """What is missing and where, without the operation and the way out."""
+    def missing(self) -> str:
+        """What is missing and where, without the operation and the suggestion."""
         each = list(zip(self.columns, self.counts, self.places, strict=True))
         shown = ", ".join(f"{name} ({count}: {where})" for name, count, where in each[:_MOST_COLUMNS])
-        more = f", and {len(self.columns) - _MOST_COLUMNS} columns more" * (len(self.columns) > _MOST_COLUMNS)
+        more = f", and {len(self.columns) - _MOST_COLUMNS} more columns" * (len(self.columns) > _MOST_COLUMNS)
         return f"values are missing or infinite in {shown}{more}"
 
     def _message(self) -> str:
-        return f"{self.operation}: {self.listed}. {self.suggestion}"
+        return f"{self.operation}: {self.missing}. {self.suggestion}"
 
 
 @dataclass(eq=False)
 class CacheEmpty(FhennError, RuntimeError):
-    """`backward` or `update` found nothing kept to work on."""
+    """`backward` or `update` was called without the `forward` or `backward` that it continues.
+
+    node: the node and its method.
+    needed: cached inputs or gradients that it needs.
+    kept: how many there are.
+    reason: why they are not there, and what to do.
+    """
 
     node: str
     needed: int
@@ -310,12 +385,12 @@ class CacheEmpty(FhennError, RuntimeError):
     reason: str
 
     def _message(self) -> str:
-        return f"{self.node}: needs {self.needed} kept, has {self.kept}. {self.reason}"
+        return f"{self.node} needs {self.needed} cached, but there are {self.kept}. {self.reason}"
 
 
 @dataclass(eq=False)
 class CertificateInvalid(FhennError, ValueError):
-    """A certificate does not hold for what it is shown for."""
+    """A certificate does not hold for the model, bounds or plan that it was given with."""
 
     reason: str
     suggestion: str
@@ -326,7 +401,11 @@ class CertificateInvalid(FhennError, ValueError):
 
 @dataclass(eq=False)
 class WireFormatError(FhennError, ValueError):
-    """Bytes that are not a well-formed fhenn or TenSEAL message."""
+    """Bytes that are not a well-formed fhenn or TenSEAL message.
+
+    what: the kind of message that they should be.
+    reason: what is wrong with them.
+    """
 
     what: str
     reason: str
@@ -337,10 +416,14 @@ class WireFormatError(FhennError, ValueError):
 
 @dataclass(eq=False)
 class WrongKind(WireFormatError):
-    """A file, or bytes, of another kind than is needed; said before anything is done with it.
+    """A file, or bytes, of another kind than is needed. It is raised before anything is done with them.
 
-    what: the kind that is needed, source: the file or argument, got: what it is, both in words. destination: the
-    address that it would have been sent to, empty where it was to stay on this machine.
+    what: the kind that is needed, in words.
+    reason: what is wrong.
+    source: the file or argument.
+    got: the kind that it is, in words.
+    destination: the address that it would have been sent to, empty where it was to stay on this machine.
+    suggestion: what to do.
     """
 
     source: str
@@ -355,19 +438,29 @@ class WrongKind(WireFormatError):
 
 @dataclass(eq=False)
 class FileMissing(FhennError, FileNotFoundError):
-    """A file that a step needs is not there. what: what it would hold, as "a plan"."""
+    """A file that is needed does not exist.
+
+    path: of the file.
+    what: what it should hold, for instance "a plan".
+    suggestion: what to do.
+    """
 
     path: str
     what: str
     suggestion: str
 
     def _message(self) -> str:
-        return f"there is no file {self.path}, which would hold {self.what}. {self.suggestion}"
+        return f"there is no file {self.path}, which should hold {self.what}. {self.suggestion}"
 
 
 @dataclass(eq=False)
 class AnswerMismatch(FhennError, ValueError):
-    """Bytes that are no answer to what was asked. what: the part that differs; expected, got: as far as they tell."""
+    """An answer that does not belong to the upload that was sent.
+
+    what: the part of it that differs.
+    expected, got: what that part should be and what it is.
+    suggestion: what to do.
+    """
 
     what: str
     expected: str
@@ -375,22 +468,25 @@ class AnswerMismatch(FhennError, ValueError):
     suggestion: str
 
     def _message(self) -> str:
-        return f"not the answer asked for: its {self.what} is {self.got}, expected {self.expected}. {self.suggestion}"
+        return (
+            f"this is not the answer that was asked for: its {self.what} is {self.got}, expected {self.expected}. "
+            f"{self.suggestion}"
+        )
 
 
 @dataclass(eq=False)
 class FileExists(FhennError, FileExistsError):
-    """A file is there already, and was not to be overwritten."""
+    """A file exists already and is not overwritten unless that is asked for."""
 
     path: str
 
     def _message(self) -> str:
-        return f"{self.path} exists already. Choose another name, or ask for it to be overwritten."
+        return f"{self.path} exists already. Choose another name, or give overwrite=True."
 
 
 @dataclass(eq=False)
 class SecretLocked(FhennError, ValueError):
-    """A secret key is encrypted, and the passphrase missing or wrong."""
+    """A secret key is encrypted, and the passphrase is missing or wrong."""
 
     reason: str
     suggestion: str
@@ -401,7 +497,12 @@ class SecretLocked(FhennError, ValueError):
 
 @dataclass(eq=False)
 class StoreLocked(FhennError, RuntimeError):
-    """Another process writes to a service's store; `path` is the lock that `holder` has."""
+    """Another process writes to a service's store.
+
+    path: of the lock.
+    holder: the process that holds it, in words.
+    suggestion: what to do.
+    """
 
     path: str
     holder: str
@@ -413,7 +514,7 @@ class StoreLocked(FhennError, RuntimeError):
 
 @dataclass(eq=False)
 class StoreUnsafe(FhennError, RuntimeError):
-    """A folder that is to be private is not: what is in it cannot be believed."""
+    """A folder that must be private is open to others, so that its contents cannot be trusted."""
 
     path: str
     reason: str
@@ -425,7 +526,7 @@ class StoreUnsafe(FhennError, RuntimeError):
 
 @dataclass(eq=False)
 class ServiceRefused(FhennError, RuntimeError):
-    """The service does not start as it was told to."""
+    """The service cannot start with the options that were given."""
 
     reason: str
     suggestion: str
@@ -436,7 +537,13 @@ class ServiceRefused(FhennError, RuntimeError):
 
 @dataclass(eq=False)
 class ServiceError(FhennError, RuntimeError):
-    """The service answered with a problem (RFC 9457). kind: which one, for programs; request_id: as in its log."""
+    """The service answered with a problem (RFC 9457).
+
+    status: of HTTP.
+    kind: which problem, for programs.
+    detail: what is wrong and what to do, in words.
+    request_id: as in the service's log.
+    """
 
     status: int
     kind: str
@@ -449,7 +556,12 @@ class ServiceError(FhennError, RuntimeError):
 
 @dataclass(eq=False)
 class ServiceUnreachable(FhennError, ConnectionError):
-    """No answer of the service came, however often it was asked."""
+    """The service did not answer in any attempt.
+
+    url: of the request.
+    attempts: how many were made.
+    reason: of the last failure.
+    """
 
     url: str
     attempts: int
@@ -458,15 +570,18 @@ class ServiceUnreachable(FhennError, ConnectionError):
     def _message(self) -> str:
         return (
             f"no answer from {self.url} in {self.attempts} attempts ({self.reason}). "
-            "Check the address, and that the service runs."
+            "Check the address, and that the service is running."
         )
 
 
 @dataclass(eq=False)
 class AnswerRefused(FhennError, RuntimeError):
-    """What a service sends is not taken: it is larger than it can have to be, or of another form than was asked.
+    """What a service sent is refused: it is larger than it can need to be, or of another form than was asked for.
 
+    url: of the service.
     what: was asked for ("plan", "answer", …).
+    reason: why it is refused.
+    suggestion: what to do.
     """
 
     url: str
@@ -475,12 +590,16 @@ class AnswerRefused(FhennError, RuntimeError):
     suggestion: str
 
     def _message(self) -> str:
-        return f"the {self.what} from {self.url} is not taken: {self.reason}. {self.suggestion}"
+        return f"the {self.what} from {self.url} is refused: {self.reason}. {self.suggestion}"
 
 
 @dataclass(eq=False)
 class ExtraMissing(FhennError, ImportError):
-    """An optional dependency is not installed."""
+    """An optional dependency is not installed.
+
+    extra: of fhenn that brings it.
+    package: that is missing.
+    """
 
     extra: str
     package: str
@@ -495,11 +614,14 @@ class ExtraMissing(FhennError, ImportError):
 
 @dataclass(frozen=True)
 class RangeReport:
-    """What left the domain of an activation.
+    """The values that left the domain of an activation.
 
-    node: name of the node; domain: the interval (low, high) on which its polynomial is good.
-    outside: how many values lie outside, NaN and infinity included; total: how many there were.
-    smallest, largest: extremes of the finite values (NaN where there is none); nonfinite: NaN and infinite values.
+    node: name of the activation.
+    domain: the interval (low, high) on which its polynomial is good.
+    outside: how many values lie outside, NaN and infinity included.
+    total: how many values there were.
+    smallest, largest: of the finite values; NaN where there is none.
+    nonfinite: how many values are NaN or infinite.
     consequence: what can go wrong, in a sentence.
 
     >>> report = RangeReport("Sigmoid", (-4.0, 4.0), 1, 9, -2.0, 5.0, 0, "It flips.")
@@ -529,10 +651,11 @@ class RangeReport:
 
 @dataclass(frozen=True)
 class ViolationReport:
-    """Which samples of an encrypted prediction had values that left a domain, by what the client decrypted.
+    """Which samples of an encrypted prediction had values outside a domain, as the client sees from what it decrypts.
 
-    samples: their places, total: of how many. found: for each source ("witness of Sigmoid", "outputs") the places that
-    it names.
+    samples: their places, from 0.
+    total: how many samples there are.
+    found: for each source ("witness of Sigmoid", "outputs"), the places of the samples that it shows.
     """
 
     samples: tuple[int, ...]
@@ -543,7 +666,7 @@ class ViolationReport:
         sources = ", ".join(f"{printable(source)} ({len(places)})" for source, places in self.found.items())
         return (
             f"{len(self.samples)} of {self.total} samples have, or may have, values outside an activation's domain: "
-            f"{listed(self.samples, 'sample')}; found by {sources}. Their results mean nothing: drop them "
+            f"{join_first(self.samples, 'sample')}; found by {sources}. Their results mean nothing: drop them "
             "(on_violation='mask'), or calibrate the model on data like these."
         )
 
@@ -565,9 +688,13 @@ class RangeWarning(UserWarning):
 
 
 class ApproximationWarning(UserWarning):
-    """No polynomial that may be tried is as accurate as was asked, and the best stands in.
+    """No polynomial that may be tried is as accurate as was asked for; the best one is used.
 
-    node: its name; domain: where its inputs can lie; wanted, reached: largest |polynomial - exact| there; degree: its.
+    node: name of the activation.
+    domain: the interval (low, high) in which its inputs can lie.
+    wanted: the largest |polynomial - exact| that was allowed there.
+    reached: the largest |polynomial - exact| of the polynomial that is used.
+    degree: of that polynomial.
     """
 
     def __init__(self, node: str, domain: tuple[float, float], wanted: float, reached: float, degree: int) -> None:
@@ -578,18 +705,22 @@ class ApproximationWarning(UserWarning):
         low, high = self.domain
         return (
             f"{printable(self.node)}: its inputs can lie anywhere in [{low:g}, {high:g}], where degree {self.degree} "
-            f"is off by {self.reached:.2g}; {self.wanted:.2g} was asked. Labels near a decision can differ. Scale the "
-            "features to one range (MinMaxScaler), declare tighter bounds, train with more regularisation, or accept "
-            "it with a larger accuracy."
+            f"is off by {self.reached:.2g}, where {self.wanted:.2g} was asked for. Labels near a decision can differ. "
+            "Scale the features to one range (MinMaxScaler), declare tighter bounds, train with more regularisation, "
+            "or accept it with a larger accuracy."
         )
 
 
 class DataWarning(UserWarning):
-    """Something about a table that a model should not be trained on unseen; its text says what."""
+    """Something in a table that should be looked at before a model is trained on it; the text says what."""
 
 
 class BoundsWarning(UserWarning):
-    """Values beyond the plan's bounds were clipped: samples, how many of total."""
+    """Values beyond the bounds of the plan were clipped to them.
+
+    samples: how many samples had such values.
+    total: how many samples there were.
+    """
 
     def __init__(self, samples: int, total: int) -> None:
         super().__init__(samples, total)
@@ -597,14 +728,16 @@ class BoundsWarning(UserWarning):
 
     def __str__(self) -> str:
         return (
-            f"{self.samples} of {self.total} samples leave the bounds of the plan and were clipped to them: theirs are "
-            "the answers for the nearest values inside. Plan with a wider margin to serve them as they are."
+            f"{self.samples} of {self.total} samples leave the bounds of the plan and were clipped to them: their "
+            "results are those of the nearest values inside. To serve them as they are, plan with a wider margin."
         )
 
 
 @dataclass(eq=False)
 class RangeViolation(FhennError, ValueError):
-    """An activation's input left the domain of its polynomial, and the node or client was told to raise.
+    """An activation's input left the domain of its polynomial, and `on_violation` is "raise".
+
+    report: the numbers.
 
     >>> import fhenn
     >>> try:

@@ -1,4 +1,4 @@
-"""What stands for a value that is not there: in text, and in Python."""
+"""What stands for a missing value, in text and in Python."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ MISSING = frozenset(
         *("?", "."),
     }
 )
-"""Words for it: those of pandas (`pandas.read_csv`), other cases of some, errors of Excel, and those of UCI and SAS.
+"""Words for a missing value: those of `pandas.read_csv`, some of them in other cases, Excel's errors, UCI's and SAS's.
 
-`none` is not among them, which is a class as often, nor `Na`, which is sodium.
+`none` is not among them, as it is often the name of a class, nor `Na`, which is sodium.
 """
 
 
 def is_missing(value: Any) -> bool:
-    """Whether a value stands for one that is not there: a word of `MISSING`, None, NaN, NaT, `pandas.NA`.
+    """Whether a value stands for a missing one: a word of `MISSING`, None, NaN, NaT, `pandas.NA`.
+
+    value: one cell, of any type.
 
     >>> [is_missing(value) for value in (" n/a ", None, float("nan"), "none", 0)]
     [True, True, True, False, False]
@@ -38,5 +40,5 @@ def is_missing(value: Any) -> bool:
 
 
 def missing_places(values: Iterable[Any]) -> list[int]:
-    """The places, from 0, of those that are not there."""
+    """The places of the missing values, from 0."""
     return [place for place, value in enumerate(values) if is_missing(value)]

@@ -1,4 +1,4 @@
-"""How far a long computation is: loops deep inside tell a listener outside, which no call has to hand through."""
+"""Progress of a long computation: loops deep inside report to a listener outside, which no call passes down."""
 
 from __future__ import annotations
 
@@ -43,12 +43,17 @@ _current: ContextVar[_Steps | None] = ContextVar("steps", default=None)
 
 
 @contextmanager
-def told(progress: Callable[[str, int, int], None], what: str, place: int = 0, places: int = 1) -> Iterator[None]:
-    """While it is open, `progress` is called with (what, done, total) as the loops of `counted` go on.
+def report_progress(
+    progress: Callable[[str, int, int], None], what: str, place: int = 0, places: int = 1
+) -> Iterator[None]:
+    """A block in which `progress` hears how far the loops over `counted` are.
 
-    place: of this piece of work among `places` pieces of equal length, which all count in the total.
+    progress: called with (what, done, total).
+    what: name of this piece of work.
+    place: of this piece among all, from 0.
+    places: how many pieces of equal length there are; all count in the total.
 
-    >>> with told(lambda what, done, total: print(what, done, total), "sum"):
+    >>> with report_progress(lambda what, done, total: print(what, done, total), "sum"):
     ...     for _ in counted(range(2)):
     ...         for _ in counted(range(2)):
     ...             pass
@@ -69,9 +74,10 @@ def told(progress: Callable[[str, int, int], None], what: str, place: int = 0, p
 
 
 def counted(items: _Items[T], share: float = 1.0) -> Iterator[T]:
-    """The items, one by one, each a step of equal length. Loops may be inside loops, or after one another.
+    """The items, one by one, each a step of equal length. Loops may be inside loops, or follow one another.
 
-    share: of what is left of the step around it; the rest is for loops after this one.
+    items: a sequence, or an array along its first axis.
+    share: how much of the step around it this loop takes, 0 to 1; the rest is left for the loops after it.
     """
     steps = _current.get()
     if steps is None:
@@ -80,6 +86,6 @@ def counted(items: _Items[T], share: float = 1.0) -> Iterator[T]:
     low, high = steps.window
     end = low + share * (high - low)
     for place, item in enumerate(items):
-        steps.reach(*(low + (end - low) * at / len(items) for at in (place, place + 1)))
+        steps.reach(*(low + (end - low) * position / len(items) for position in (place, place + 1)))
         yield item
     steps.reach(end, high)

@@ -1,7 +1,7 @@
-"""Text that strangers wrote, fit to be printed: what a terminal would obey, hide or reorder is shown instead.
+"""Text that strangers wrote, made safe to print: what a terminal would obey, hide or reorder is shown as codes.
 
-A plan, a server or a file's name can hold escape sequences that move the cursor or set the title, overrides of the
-direction of writing that turn a line round, and characters without a width, by which two names look the same.
+A plan, a server or a file name can hold escape sequences that move the cursor or set the title, characters that reverse
+the direction of writing, and characters without a width, which make two names look the same.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from math import isfinite
 from typing import Any
 
 LONGEST = 200
-"""Characters of a name, or of what a stranger says, that are printed."""
+"""Characters of a stranger's text that are printed."""
 
 _LONGEST_LINE = 10_000
 
@@ -32,20 +32,24 @@ _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 def printable(text: object, longest: int = LONGEST) -> str:
     r"""A text in one line that does nothing to a terminal.
 
-    text: printed as `str` does. longest: characters that are kept; an ellipsis stands for the rest.
-    Control characters (C0, DEL, C1), escape sequences, overrides and isolates of direction, characters without a
-    width, separators of lines and lone surrogates are shown by their codes.
+    text: anything; printed as `str` does.
+    longest: characters that are kept; an ellipsis stands for the rest.
+
+    Returns the text, in which codes stand for control characters (C0, DEL, C1), escape sequences, characters that
+    change the direction of writing or have no width, line separators and lone surrogates.
 
     >>> printable("mali\x1b[31mgn\u202e"), printable("two\nlines")
     ('mali\\x1b[31mgn\\u202e', 'two\\nlines')
     """
     whole = str(text)
-    kept = _SUSPECT.sub(_shown, whole[:longest])
+    kept = _SUSPECT.sub(_escape, whole[:longest])
     return kept if len(whole) <= longest else kept + "…"
 
 
 def printable_lines(text: object) -> str:
-    r"""The same for a text of several lines, which stay lines. For a whole text of our own with others' in it.
+    r"""A text of several lines that does nothing to a terminal: each line as by `printable`, and as many lines.
+
+    text: anything; printed as `str` does.
 
     >>> printable_lines("a table\nof \x07two lines")
     'a table\nof \\x07two lines'
@@ -54,9 +58,12 @@ def printable_lines(text: object) -> str:
 
 
 def json_text(data: Any, indent: int | None = 2) -> str:
-    r"""Data as JSON that is fit for a terminal and for every reader: in ASCII, DEL escaped, NaN and infinity as null.
+    r"""Data as JSON that is safe on a terminal and valid for every reader.
 
-    indent: as for `json.dumps`; None for one line.
+    data: dicts, lists, strings and numbers; anything else is printed as `str` does.
+    indent: spaces for each level, None for one line.
+
+    Returns ASCII text, DEL escaped, with null for NaN and infinity.
 
     >>> print(json_text({"name": "\x1b\x7f", "bound": float("inf")}, indent=None))
     {"name": "\u001b\u007f", "bound": null}
@@ -65,7 +72,7 @@ def json_text(data: Any, indent: int | None = 2) -> str:
 
 
 def finite(data: Any) -> Any:
-    """Data with None in the place of numbers that JSON has no word for."""
+    """The same data with None in the place of NaN and infinity, which JSON does not know."""
     if isinstance(data, dict):
         return {key: finite(value) for key, value in data.items()}
     if isinstance(data, list | tuple):
@@ -73,7 +80,8 @@ def finite(data: Any) -> Any:
     return None if isinstance(data, float) and not isfinite(data) else data
 
 
-def _shown(match: re.Match[str]) -> str:
+def _escape(match: re.Match[str]) -> str:
+    """A suspect character by its code, or as it is where it does nothing."""
     character = match.group()
     if (character.isprintable() or character in _SPACES) and not _HIDDEN.match(character):
         return character

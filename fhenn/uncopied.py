@@ -1,4 +1,4 @@
-"""What neither pickles nor is copied: it holds keys, a connection, or a count that must not split."""
+"""Objects that cannot be pickled or copied: they hold keys, a connection, or a count that must not exist twice."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from fhenn.errors import UnsupportedOperation
 
 
 class Uncopied:
-    """Base of classes whose `pickle`, `copy` and `deepcopy` raise UnsupportedOperation, which says what to do instead.
+    """Base of classes whose `pickle`, `copy` and `deepcopy` raise UnsupportedOperation.
+
+    A class says in `_instead` what to do in the place of that.
 
     >>> import copy
     >>> class Key(Uncopied):

@@ -20,7 +20,10 @@ EXAMPLES = [
         errors.RangeViolation(errors.ViolationReport(tuple(range(9)), 12, {"outputs": tuple(range(9))})),
         "9 of 12 samples have, or may have, values outside an activation's domain: samples 0, 1, 2, 3, 4, …;",
     ),
-    (errors.AccuracyUnreached(1e-9, 2e-5, 63, "Narrow it."), "1e-09 is not reached: degree 63 comes to 2e-05. Narrow"),
+    (
+        errors.AccuracyUnreached(1e-9, 2e-5, 63, "Narrow it."),
+        "1e-09 is not reached: the best polynomial, of degree 63, has an error of 2e-05. Narrow",
+    ),
     (
         errors.BoundsExceeded((1, 2), 9.0, -1.0, 1.0),
         "features 1, 2 leave their declared bounds; the furthest value is 9",
@@ -50,7 +53,7 @@ EXAMPLES = [
         errors.AnswerMismatch("level", "0", "1", "Ask the server again."),
         "its level is 1, expected 0. Ask the server again.",
     ),
-    (errors.FileMissing("p.fhenn", "a plan", "Make it."), "no file p.fhenn, which would hold a plan. Make"),
+    (errors.FileMissing("p.fhenn", "a plan", "Make it."), "no file p.fhenn, which should hold a plan. Make"),
     (
         errors.BudgetUnknown("its file is missing.", "Make new keys."),
         "budget unknown: its file is missing. Make new keys",
@@ -71,7 +74,7 @@ EXAMPLES = [
     (errors.ServiceError(422, "malformed", "it is cut. Send it again.", "a1"), "422, malformed: it is cut"),
     (
         errors.AnswerRefused("https://host", "plan", "it is compressed (gzip)", "Ask."),
-        "the plan from https://host is not taken: it is compressed (gzip). Ask.",
+        "the plan from https://host is refused: it is compressed (gzip). Ask.",
     ),
     (errors.ServiceUnreachable("https://host", 3, "refused"), "in 3 attempts"),
 ]

@@ -15,7 +15,7 @@ from fhenn.errors import (
     RangeWarning,
     ShapeMismatch,
     ViolationReport,
-    listed,
+    join_first,
 )
 from fhenn.text import printable
 
@@ -37,7 +37,7 @@ _PHRASES = tuple(
         (r"Say which: model=…", "Say which: --model NAME."),
         (r"Hand over Client\.evaluation_keys\(\)", "Give --keys"),
         (r"with a larger accuracy", "with a larger --accuracy"),
-        (r"or ask for it to be overwritten", "or give --overwrite"),
+        (r"or give overwrite=True", "or give --overwrite"),
         (r"convert it with fhenn\.from_sklearn", "convert it in Python"),
         (r"models saved by onnx\.save_model\([^()]*\)", "models that hold their weights"),
         (r", as onnx\.load\(path\)", ", loaded in Python"),
@@ -70,14 +70,14 @@ def words(error: object) -> str:
 def _(error: BoundsExceeded) -> str:
     columns = error.names or tuple(f"column {place + 1}" for place in error.features)
     verb = "leaves" if len(columns) == 1 else "leave"
-    rows = f" in {listed(_from_one(error.samples), 'sample')}" if error.samples else ""
+    rows = f" in {join_first(_from_one(error.samples), 'sample')}" if error.samples else ""
     furthest = f"{error.largest:.6g}"
     if error.furthest is not None:
         sample, feature = error.furthest
         column = dict(zip(error.features, columns, strict=False)).get(feature, f"column {feature + 1}")
         furthest = f"{printable(column)} = {furthest} in sample {sample + 1}"
     return (
-        f"{listed(columns)} {verb} the bounds of the plan{rows}; the furthest value is {furthest}, where the plan "
+        f"{join_first(columns)} {verb} the bounds of the plan{rows}; the furthest value is {furthest}, where the plan "
         f"allows {error.low:g} to {error.high:g}. Give --clip to take the nearest bound, or plan again with wider "
         "bounds (`fhenn plan --bounds`, or a larger --margin)."
     )

@@ -36,7 +36,7 @@ from fhenn.session.answer import Answer
 from fhenn.session.matching import require_keys, require_named, require_result
 from fhenn.session.receipt import Receipt, digest_of
 from fhenn.session.secret import restored, secret_bytes_of
-from fhenn.steps import told
+from fhenn.steps import report_progress
 from fhenn.uncopied import Uncopied
 
 OnViolation = Literal["raise", "mask", "warn"]
@@ -196,7 +196,7 @@ class Client(Uncopied):
         self._require_bounds(values)
         require_memory("the ciphertexts of one sample", memory_of_upload(self._plan), self._memory)
         named = {"part": 0, "plan": self._plan.fingerprint}
-        with told(self._progress, "encrypt"):
+        with report_progress(self._progress, "encrypt"):
             filled = self._filled(values)
             message = encrypt_to_bytes(
                 self._context, filled, layout=self._plan.layout, samples=len(values), upload=named
@@ -343,7 +343,7 @@ class Client(Uncopied):
                 "0",
                 "Ask the server again, for the range check too: without it nobody sees that a value left its range.",
             )
-        with told(self._progress, "decrypt"):
+        with report_progress(self._progress, "decrypt"):
             array = require_result(self._context, self._plan, parts.result, samples)
             # the guard sees what others will: which samples it names says nothing more of the key
             scores = decrypt(self._context, array) if noise is None else self._flooded(array, *noise)

@@ -12,7 +12,7 @@ from fhenn.planner import Plan, Witness, fingerprint_of, flatten, verify
 from fhenn.safety import Certificate, observe
 from fhenn.session.answer import Answer, Binding
 from fhenn.session.receipt import UploadHeader, digest_of
-from fhenn.steps import told
+from fhenn.steps import report_progress
 from fhenn.wire import as_bytes
 
 
@@ -78,7 +78,7 @@ class Server:
         """
         upload = as_bytes("upload", upload)
         header = UploadHeader.of(upload)
-        with told(self._progress, "read"):
+        with report_progress(self._progress, "read"):
             x = CipherArray.from_bytes(self._context, upload)  # whose digest covers the header
         if header.plan not in (None, self._plan.fingerprint):
             raise PlanError(
@@ -109,7 +109,7 @@ class Server:
             raise ShapeMismatch("predict", x.shape, "samples as the client of this plan encrypts them")
         witnesses = []
         for done, node in enumerate(self._nodes):
-            with told(self._progress, node.name, done, len(self._nodes)):
+            with report_progress(self._progress, node.name, done, len(self._nodes)):
                 if isinstance(node, Activation) and done in wanted:
                     x, number = observe(node, x, wanted[done])
                     witnesses.append(number)

@@ -700,7 +700,7 @@ class TestMistakes:
         for line, words in (
             (
                 ["plan", "none.fhenn", "--bounds-from", "some.csv"],
-                "no file none.fhenn, which would hold a model. `fhenn train`",
+                "no file none.fhenn, which should hold a model. `fhenn train`",
             ),
             (["keygen"], "secret.fhenn exists already"),
             (["decrypt", "keys.fhenn"], "is a set of evaluation keys, where"),

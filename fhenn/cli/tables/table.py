@@ -149,7 +149,7 @@ class Table:
         nothing = ""
         if missing:
             said = self._missing(missing, "Drop or impute the missing ones.")
-            nothing, remedy = f" {said.listed[:1].upper()}{said.listed[1:]}.", f"{remedy} {said.suggestion}"
+            nothing, remedy = f" {said.missing[:1].upper()}{said.missing[1:]}.", f"{remedy} {said.suggestion}"
         return ParameterError(f"{self.source}: no number: {'; '.join(shown[:_MOST])}{rest}.{nothing}", remedy)
 
     def _missing(self, places: dict[int, list[int]], suggestion: str) -> MissingValues:
