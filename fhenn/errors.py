@@ -165,6 +165,13 @@ class PlanError(FhennError, ValueError):
 
 
 @dataclass(eq=False)
+class UnsupportedNode(PlanError, ParameterError):
+    """A node of a model that is neither an affine layer nor an activation, so that its ranges and noise are unknown."""
+
+    node: str
+
+
+@dataclass(eq=False)
 class SharingRefused(FhennError, ValueError):
     """A decrypted result cannot be made safe to share."""
 

@@ -48,6 +48,10 @@ EXAMPLES = [
         "s.fhenn is a secret key, where a plan is needed. It has not left this machine; it would have gone to https://",
     ),
     (errors.CertificateInvalid("it is for another model.", "Certify this one."), "another model. Certify"),
+    (
+        errors.UnsupportedNode("a Foo is neither.", "Use Linear nodes.", "Foo"),
+        "a Foo is neither. Use Linear nodes.",
+    ),
     (errors.SharingRefused("Too many.", "Make new keys."), "Too many. Make new keys."),
     (
         errors.AnswerMismatch("level", "0", "1", "Ask the server again."),

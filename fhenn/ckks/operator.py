@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fhenn.approx.numbers import floating
-from fhenn.errors import NonFiniteValue, ShapeMismatch
+from fhenn.errors import ShapeMismatch
+from fhenn.finite import require_finite
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.int64]
@@ -285,9 +286,13 @@ class Scaling(Operator):
     def content(self) -> bytes:
         return self._factors.tobytes()
 
+    def _columns(self, columns: Floats) -> Floats:
+        product: Floats = self._factors.reshape(-1, *[1] * (columns.ndim - 1)) * columns
+        return product
+
     def _after(self, first: Operator) -> Operator:
         if isinstance(first, Scaling):
-            return Scaling(self._factors * first.factors)
+            return Scaling(_frozen(self._factors * first.factors))
         if isinstance(first, Sparse):
             return first.T._after(self).T
         return super()._after(first)
@@ -416,9 +421,7 @@ def _constants(what: str, values: ArrayLike) -> Floats:
     base = array.base
     if array.flags.writeable or not (base is None or (isinstance(base, np.ndarray) and not base.flags.writeable)):
         array = array.copy()
-    nonfinite = int(np.count_nonzero(~np.isfinite(array)))
-    if nonfinite:
-        raise NonFiniteValue(what, nonfinite, "Look for a division by zero, or an overflow, where they come from.")
+    require_finite(what, array, "Look for a division by zero, or an overflow, where they come from.")
     return _frozen(array)
 
 

@@ -1,8 +1,11 @@
 """Neural-network nodes that compute on plaintext and on ciphertexts alike."""
 
+from fhenn.ckks.operator import Dense, Operator, Scaling, Sparse
 from fhenn.nn.activation import Activation
 from fhenn.nn.activations import GELU, PolynomialActivation, ReLU, SiLU, Softplus, Square, Tanh
+from fhenn.nn.affine import Affine
 from fhenn.nn.guard import RangeGuard
+from fhenn.nn.layers import layers
 from fhenn.nn.linear import Linear
 from fhenn.nn.node import Node
 from fhenn.nn.optimiser import SGD, Adam
@@ -15,16 +18,22 @@ __all__ = [
     "SGD",
     "Activation",
     "Adam",
+    "Affine",
+    "Dense",
     "Linear",
     "Node",
+    "Operator",
     "PolynomialActivation",
     "RangeGuard",
     "ReLU",
+    "Scaling",
     "Sequential",
     "SiLU",
     "Sigmoid",
     "SignReLU",
     "Softplus",
+    "Sparse",
     "Square",
     "Tanh",
+    "layers",
 ]

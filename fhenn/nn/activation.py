@@ -149,6 +149,12 @@ class Activation(Layer):
         """
         return self._polynomial.depth
 
+    def __repr__(self) -> str:
+        low, high = self.domain
+        degrees = tuple(stage.degree for stage in self.stages)
+        degree = f"degree={degrees[0]}" if len(degrees) == 1 else f"degrees={degrees}"
+        return f"{self.name}(domain=({low:g}, {high:g}), {degree}, cost={self.cost})"
+
     @property
     def backward_cost(self) -> int:
         """Levels of a ciphertext input that `backward` consumes; of a ciphertext gradient at a plaintext input, 1.

@@ -110,6 +110,10 @@ class Node(ABC):
         """`forward(x)`."""
         return self.forward(x)
 
+    def __repr__(self) -> str:
+        # what it is, and never what it holds: weights and secrets stay out of logs
+        return f"{self.name}(cost={self.cost})"
+
 
 class _Kept(local):
     """What one thread keeps: its inputs for `backward`, and the gradients of parameters for `update`."""
@@ -215,7 +219,7 @@ class Layer(Node):
         return self._caching is not False
 
     @property
-    def inputs(self) -> tuple[Any, ...]:
+    def kept_inputs(self) -> tuple[Any, ...]:
         """What this thread keeps for `backward`, which takes the last first."""
         return tuple(self._kept.inputs)
 

@@ -8,21 +8,21 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from fhenn.errors import ParameterError, ShapeMismatch
+from fhenn.nn.affine import Affine
 from fhenn.nn.finish import FINISHES, Finish, finished
-from fhenn.nn.linear import Linear
 from fhenn.nn.node import Node
 
 
 class Sequential(Node):
     """Nodes whose output is the next one's input.
 
-    nodes: at least one, each its own object; a `Linear` must fit the one before it. finish: None, or what the client
+    nodes: at least one, each its own object; an `Affine` must fit the one before it. finish: None, or what the client
     applies to the decrypted output ("sigmoid", "softmax", "argmax"): exact, and two levels cheaper than a `Sigmoid` at
     the end. It reveals to the client the scores themselves, which a sigmoid on the server would have passed through
     the cubic; that function can be inverted inside the band, so no secret is lost by it there.
     Raises ParameterError, ShapeMismatch.
 
-    >>> from fhenn.nn.sigmoid import Sigmoid
+    >>> from fhenn.nn import Linear, Sigmoid
     >>> model = Sequential([Linear([[1.0, 1.0]]), Sigmoid()])
     >>> model.cost, model.forward([0.25, 0.75]).round(3)
     (3, array([0.693]))
@@ -42,10 +42,10 @@ class Sequential(Node):
     def _check_shapes(self) -> None:
         width: int | None = None
         for node in self._nodes:
-            if isinstance(node, Linear):
-                if width is not None and node.weight.shape[1] != width:
-                    raise ShapeMismatch("Sequential", node.weight.shape, f"(out, {width}) after an output of {width}")
-                width = node.weight.shape[0]
+            if isinstance(node, Affine):
+                if width is not None and node.inputs != width:
+                    raise ShapeMismatch("Sequential", node.operator.shape, f"(out, {width}) after an output of {width}")
+                width = node.outputs
 
     @property
     def nodes(self) -> Sequence[Node]:
@@ -128,6 +128,10 @@ class Sequential(Node):
         """Whether every node keeps its inputs."""
         return all(node.is_cache_enabled for node in self._nodes)
 
+    def __repr__(self) -> str:
+        finish = "" if self._finish is None else f", finish={self._finish!r}"
+        return f"{self.name}([{', '.join(map(repr, self._nodes))}]{finish})"
+
     def summary(self) -> str:
         """A table: node, shape of its output, cost, level after it (from `cost` down to 0), parameters."""
         rows = [("node", "output", "cost", "level", "parameters")]
@@ -135,8 +139,8 @@ class Sequential(Node):
         for node in self._nodes:
             level -= node.cost
             count = 0
-            if isinstance(node, Linear):
-                shape, count = f"(..., {node.weight.shape[0]})", node.weight.size + node.bias.size
+            if isinstance(node, Affine):
+                shape, count = f"(..., {node.outputs})", node.operator.size + node.bias.size
             total += count
             rows.append((node.name, shape, str(node.cost), str(level), f"{count:,}"))
         rows.append(("total", "", str(self.cost), "", f"{total:,}"))

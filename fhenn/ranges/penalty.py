@@ -80,12 +80,12 @@ def penalised_backward(
     """
     nodes = list(layers(model))
     for node in nodes:
-        if not node.inputs:
+        if not node.kept_inputs:
             raise CacheEmpty(
-                "penalised_backward", len(nodes), sum(bool(n.inputs) for n in nodes), "Call forward first."
+                "penalised_backward", len(nodes), sum(bool(n.kept_inputs) for n in nodes), "Call forward first."
             )
     penalties = {
-        id(node): range_penalty(node.inputs[-1], node.domain, strength, margin=margin)
+        id(node): range_penalty(node.kept_inputs[-1], node.domain, strength, margin=margin)
         for node in nodes
         if isinstance(node, Activation)
     }

@@ -166,7 +166,7 @@ def test_the_node_is_a_node_of_its_own():
     layer = interop.Sigmoid(domain=(-8, 8), degree=7)
     layer.node.forward(0.0)
     assert layer.node is not layer.node
-    assert not layer.node.inputs
+    assert not layer.node.kept_inputs
     assert layer.node.polynomial == layer.polynomial == fhenn.Sigmoid(domain=(-8, 8), degree=7).polynomial
 
 

@@ -144,7 +144,7 @@ def test_fresh_nodes_share_parameters_and_keep_nothing():
     node.forward([1.0, 2.0])
     other = node.fresh()
     assert other.weight is node.weight
-    assert (len(node.inputs), len(other.inputs)) == (1, 0)
+    assert (len(node.kept_inputs), len(other.kept_inputs)) == (1, 0)
     half = node.scaled(0.5)
     np.testing.assert_array_equal(half.forward([1.0, 2.0]), node.infer([1.0, 2.0]) / 2)
     with pytest.raises(NonFiniteValue):

@@ -229,7 +229,7 @@ class TestBackward:
         node, encrypted = fhenn.Sigmoid(), kind.encrypt(small, shaped(kind, band(1, 1)))
         for _ in range(3):
             node(encrypted)
-        assert node.inputs == ()
+        assert node.kept_inputs == ()
         with pytest.raises(CacheEmpty, match="enable_cache"):
             node.backward(1.0)
 

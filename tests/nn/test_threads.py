@@ -125,7 +125,7 @@ def test_what_another_thread_kept_is_not_there():
         for act in (lambda: node.backward([1.0]), node.update, node.updates):
             with pytest.raises(CacheEmpty, match="in this thread"):
                 pool.submit(act).result()
-        assert pool.submit(lambda: node.nodes[0].inputs).result() == ()
+        assert pool.submit(lambda: node.nodes[0].kept_inputs).result() == ()
     assert float(node.backward([1.0])[0]) == 2.0  # and this one's still is
 
 
@@ -139,7 +139,7 @@ def test_turning_the_cache_off_forgets_what_every_thread_kept():
             node.disable_cache()
             node.enable_cache()
         wait()
-        return node.inputs
+        return node.kept_inputs
 
     assert in_turns(2, work) == [(), ()]
 
@@ -163,9 +163,9 @@ def test_a_copy_keeps_nothing_and_works(again):
     node = fhenn.Linear([[2.0]])
     node.forward([1.0])
     other = again(node)
-    assert other.inputs == ()
+    assert other.kept_inputs == ()
     other.forward([3.0])
-    assert len(node.inputs) == 1
+    assert len(node.kept_inputs) == 1
     assert other.backward([1.0]).tolist() == [2.0]
     other.update()
     assert node.weight.tolist() == [[2.0]]
@@ -184,7 +184,7 @@ def test_encrypted_weights_too():
             node.backward(fhenn.encrypt(holder, [[0.125]], layout="features"))
             node.update()
         wait()
-        return len(node.inputs)
+        return len(node.kept_inputs)
 
     assert in_turns(2, work) == [0, 1]
     assert np.abs(node.reveal(holder) - [[0.375, 0.25]]).max() < 1e-3

@@ -90,13 +90,13 @@ def test_the_guard_is_silent_and_the_model_as_it_was(policy):
     model = network(policy)
     model.nodes[0].forward(X[0])
     found = fhenn.calibrate(model, X)  # warnings are errors here
-    assert len(model.nodes[0].inputs) == 1
-    assert not model.nodes[1].inputs
+    assert len(model.nodes[0].kept_inputs) == 1
+    assert not model.nodes[1].kept_inputs
     assert model.nodes[1].on_violation == policy
     for how in ("domain", "rescale"):
         better = found.apply(how=how)
         assert better.nodes[1].on_violation == better.nodes[2].nodes[1].on_violation == policy
-        assert not better.nodes[0].inputs
+        assert not better.nodes[0].kept_inputs
 
 
 @pytest.mark.parametrize("how", ["domain", "rescale"])

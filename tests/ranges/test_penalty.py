@@ -62,7 +62,7 @@ def test_backward_of_loss_and_penalties_together():
         back[index] -= h
         slope = (loss(moved)[1] - loss(back)[1]) / (2 * h)
         assert at[index] == pytest.approx(slope, rel=1e-4, abs=1e-4)
-    assert not model.nodes[0].inputs
+    assert not model.nodes[0].kept_inputs
     model.updates()
 
 
@@ -98,7 +98,7 @@ def test_refusals_change_nothing():
     model.forward(rng.normal(size=(5, 3)))
     with pytest.raises(ParameterError):
         penalised_backward(model, np.ones((5, 2)), -1.0)
-    assert all(len(node.inputs) == 1 for node in (model.nodes[0], model.nodes[2]))
+    assert all(len(node.kept_inputs) == 1 for node in (model.nodes[0], model.nodes[2]))
     model.backward(np.ones((5, 2)))
 
 

@@ -1,0 +1,141 @@
+"""The affine map y = A x + b as a node, whatever kind of linear map A is."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fhenn.backends import PLAIN, Backend, backend_of
+from fhenn.backends.plain import broadcast
+from fhenn.ckks.operator import Operator, Scaling
+from fhenn.errors import ShapeMismatch, UnsupportedOperation
+from fhenn.finite import require_finite
+from fhenn.nn.node import Layer
+
+Floats = NDArray[np.float64]
+
+
+class Affine(Layer):
+    """y = A x + b over the last axis, with an operator A and a bias b that stand still; `Linear` is one that trains.
+
+    operator: A, of shape (outputs, inputs): dense, a factor for each feature, sparse (`fhenn.nn.Dense`, `Scaling`,
+    `Sparse`). On ciphertexts it costs what its non-zero diagonals cost.
+    bias: b, (outputs,), or a number for all; zero where None.
+    Raises ShapeMismatch where the bias does not fit.
+    Raises NonFiniteValue where the bias holds NaN or infinity.
+
+    >>> standardise = Affine(Scaling([0.5, 2.0]), [1.0, 0.0])
+    >>> standardise.forward([2.0, 3.0])
+    array([2., 6.])
+    """
+
+    def __init__(self, operator: Operator, bias: ArrayLike | None = None) -> None:
+        super().__init__()
+        shift = constants(f"{self.name} bias", 0.0 if bias is None else bias)
+        if shift.shape not in ((), (operator.outputs,)):
+            raise ShapeMismatch(f"{self.name} bias", shift.shape, f"({operator.outputs},)")
+        # one value: a thread that computes meets both of one step
+        self._map = operator, constants(f"{self.name} bias", np.broadcast_to(shift, (operator.outputs,)))
+
+    @property
+    def operator(self) -> Operator:
+        """A."""
+        return self._map[0]
+
+    @property
+    def bias(self) -> Floats:
+        """b, (outputs,), read-only."""
+        return self._map[1]
+
+    @property
+    def inputs(self) -> int:
+        """Numbers of a sample that go in."""
+        return self.operator.inputs
+
+    @property
+    def outputs(self) -> int:
+        """Numbers that come out for a sample."""
+        return self.operator.outputs
+
+    @property
+    def cost(self) -> int:
+        """Levels that `forward` consumes on a ciphertext: 1.
+
+        A ciphertext that has none left is multiplied all the same where the first prime holds the product unrescaled.
+        """
+        return 1
+
+    @property
+    def has_parameters(self) -> bool:
+        """Whether `update` changes it: False, but for `Linear`."""
+        return False
+
+    def then(self, after: Affine) -> Affine:
+        """This map and another one after it, as one, with the product of their operators.
+
+        after: a map of as many inputs as this one has outputs.
+        Raises ShapeMismatch where they do not fit.
+        Raises NonFiniteValue where the product overflows.
+
+        >>> both = Affine(Scaling([0.5, 2.0]), [1.0, 0.0]).then(Affine(Scaling([2.0, 2.0])))
+        >>> both.operator, both.bias
+        (Scaling(inputs=2, outputs=2), array([2., 0.]))
+        """
+        if after.inputs != self.outputs:
+            shape = after.operator.shape
+            raise ShapeMismatch(f"{after.name} after {self.name}", shape, f"(outputs, {self.outputs})")
+        with np.errstate(over="ignore", invalid="ignore"):  # refused where the map is made
+            bias = after.operator.apply(self.bias) + after.bias
+        return Affine(after.operator @ self.operator, bias)
+
+    def scaled(self, factor: float) -> Self:
+        """A node with operator and bias times a factor, nothing kept. Raises NonFiniteValue."""
+        node = self.fresh()
+        operator, bias = self._map
+        scaling = Scaling(np.full(operator.outputs, float(factor)))
+        node._map = scaling @ operator, constants(f"{self.name} bias", scaling.apply(bias))
+        return node
+
+    def _forward(self, backend: Backend, x: Any) -> Any:
+        """The one place where an affine map meets a backend."""
+        operator, bias = self._map
+        if backend.encrypted:
+            return backend.linear(x, operator.dense(), bias)
+        if x.ndim == 0 or x.shape[-1] != operator.inputs:
+            raise ShapeMismatch(self.name, x.shape, f"(..., {operator.inputs})")
+        return operator.apply(x) + bias.astype(x.dtype, copy=False)
+
+    def _backward(self, x: Any, gradient: Any) -> tuple[Any, Any]:
+        if backend_of(x, gradient).encrypted:
+            raise UnsupportedOperation(
+                f"{self.name}.backward on ciphertexts",
+                "Train on plaintext, or with fhenn.EncryptedLinear, whose weights are encrypted too.",
+            )
+        operator = self.operator
+        gradient = broadcast(f"{self.name}.backward", gradient, (*x.shape[:-1], operator.outputs))
+        return operator.T.apply(gradient.astype(x.dtype)), self._of_parameters(x, gradient)
+
+    def _of_parameters(self, x: Any, gradient: Any) -> Any:
+        """The gradients of the parameters for an input and the gradient at the output; None where there are none."""
+        return None
+
+    def _step(self, gradients: list[Any]) -> None:
+        """Nothing: there are no parameters."""
+
+    def __repr__(self) -> str:
+        return f"{self.name}(operator={self.operator!r}, cost={self.cost})"
+
+
+def constants(name: str, values: ArrayLike) -> Floats:
+    """A read-only float64 copy of the numbers of a layer.
+
+    name: what they are, in messages.
+    Raises NonFiniteValue where they hold NaN or infinity.
+    Raises UnsupportedValue where they are no real numbers.
+    """
+    array = np.array(PLAIN.value(values), dtype=np.float64)
+    require_finite(name, array, "If training led here, it diverged: lower the learning rate.")
+    array.flags.writeable = False
+    return array
