@@ -1,8 +1,8 @@
-"""Samples × features out of whatever holds them: columns by name, cells as numbers, and what is missing as missing.
+"""Samples × features from tables of any library: columns by name, cells as numbers, missing values as missing.
 
-Every door that takes samples reads them here, so that all know the same tables: DataFrames of pandas and polars,
-tables and record batches of Arrow, whatever speaks the protocols `__arrow_c_stream__`, `__arrow_c_array__` or
-`__dataframe__` (these with the extra `parquet`), record arrays of NumPy, dicts of columns, and lists of named rows.
+Every function that takes samples reads them here, so that all accept the same tables: DataFrames of pandas and polars,
+tables and record batches of Arrow, objects with `__arrow_c_stream__`, `__arrow_c_array__` or `__dataframe__` (these
+need the extra `parquet`), record arrays of NumPy, dicts of columns, and lists of named rows.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Cells = NDArray[Any]
 
 _KNOWN = (
     "an array of numbers, a DataFrame of pandas or polars, a table of Arrow, a record array, a dict of columns, "
-    "or what speaks __arrow_c_stream__ or __dataframe__"
+    "or an object with __arrow_c_stream__ or __dataframe__"
 )
 _EXACT = 2**53
 """Up to here every whole number is a float of its own."""
@@ -56,11 +56,10 @@ class Table:
     """Columns of equal length.
 
     names: of the columns, None where they have none.
-    columns: their cells.
-    single: whether it is one named row.
-    codes: labels that are no text (numbers, tuples of a MultiIndex), as text; None where the columns have names or no
-    labels. 0, 1, 2, … in this order are places, unless the features are called so; features with names match others.
-    Raises ParameterError for names that occur twice, or are partly text, ShapeMismatch for columns of other lengths.
+    columns: the cells of each, of shape (rows,).
+    single: whether the table is one named row.
+    codes: labels that are not text (numbers, tuples of a MultiIndex), printed as text; None where the columns have
+    names, or no labels. Codes 0, 1, 2, … in this order are places, unless the features are called so.
     """
 
     names: tuple[str, ...] | None
@@ -70,19 +69,27 @@ class Table:
 
     @property
     def labels(self) -> tuple[str, ...] | None:
-        """What the columns are called: names, or codes that say more than their places."""
+        """What the columns are called: their names, or codes that are not just their places; else None."""
         return self.names or (self.codes if self.codes and not _are_places(self.codes) else None)
 
     @classmethod
     def of(cls, labels: Iterable[Any], columns: Iterable[Cells], *, single: bool = False) -> Table:
-        """Of labels of any type: names where all are text, as scikit-learn has it, else codes or places."""
+        """A table from labels of any type: names where all are text, as scikit-learn has it, else codes or places.
+
+        labels: one for each column.
+        columns: the cells of each, of shape (rows,).
+        single: whether the table is one named row.
+
+        Raises ParameterError for labels that occur twice or are text only in part, ShapeMismatch for columns of
+        different lengths.
+        """
         labels, columns = list(labels), tuple(columns)
         texts = [str(label) for label in labels if isinstance(label, str)]
         if 0 < len(texts) < len(labels):
             number = next(label for label in labels if not isinstance(label, str))
             raise ParameterError(
-                f"the columns are called {texts[0]!r} and {number!r}, text and something else.",
-                "Give all of them text for a name, as X.columns = X.columns.astype(str) does.",
+                f"the columns are called {texts[0]!r} and {number!r}: some names are text and some are not.",
+                "Make all names text, as X.columns = X.columns.astype(str) does.",
             )
         if any(column.ndim != 1 for column in columns) or len({len(column) for column in columns}) > 1:
             shapes = ", ".join(str(column.shape) for column in columns[:5])
@@ -93,12 +100,16 @@ class Table:
 
 
 def require_distinct(names: Iterable[str], what: str) -> None:
-    """Raise ParameterError where two names are one; what: the things that they name."""
+    """Raise ParameterError where two names are the same.
+
+    names: compared in Unicode's form NFC.
+    what: the things that they name, for the error.
+    """
     seen: set[str] = set()
     for name in names:
-        if canonical(name) in seen:
+        if normalise(name) in seen:
             raise ParameterError(f"two {what} are called {name!r}.", "Rename one of them, or leave it out.")
-        seen.add(canonical(name))
+        seen.add(normalise(name))
 
 
 def _are_places(codes: Sequence[str]) -> bool:
@@ -110,25 +121,29 @@ def _code(label: Any) -> str:
     return label.decode("utf-8", "backslashreplace") if isinstance(label, bytes) else str(label)
 
 
-def canonical(name: str) -> str:
-    """A name as it is compared: in Unicode's form NFC, since one letter can be written in several ways.
+def normalise(name: str) -> str:
+    """A name in Unicode's form NFC, in which it is compared: one letter can be written in several ways.
 
-    >>> canonical("a" + chr(0x308)) == "ä"
+    >>> normalise("a" + chr(0x308)) == "ä"
     True
     """
     return normalize("NFC", name)
 
 
 def samples(x: Any, features: Sequence[str] | None = None, operation: str = "samples", *, one: bool = False) -> Floats:
-    """Finite numbers, float64, of a table or an array of any shape.
+    """The finite numbers in a table, or in an array of any shape.
 
-    x: a table (see `table_of`), or an array-like. features: names of the columns that are wanted, in this order: a
-    table with names must have these and no others, in any order; one without, and an array, is taken as it is. Labels
-    that are no text are compared as text; 0, 1, 2, … in that order are places, and any others need features to match.
-    operation: what wants them, for the errors. one: whether a single named row may stand for (features,).
-    Raises FeatureMismatch, MissingValues with the columns and rows, UnsupportedValue for cells that
-    are no numbers or whole numbers that no float holds, ParameterError for a name that occurs twice and for labels that
-    tell neither name nor place, ShapeMismatch, ExtraMissing.
+    x: a table (see `table_of`), or an array-like.
+    features: names of the columns, in the order in which they are wanted. A table with names must have these and no
+    others, in any order; a table without names, and an array, is read in the order that it has. Labels that are not
+    text are compared as text: 0, 1, 2, … in this order are places, any others must match `features`.
+    operation: what the numbers are for, in the errors.
+    one: whether a single named row is allowed, and gives an array of shape (features,).
+
+    Returns a float64 array: (samples, features) for a table, the shape of `x` for an array.
+    Raises FeatureMismatch; MissingValues with the columns and rows; UnsupportedValue for cells that are not numbers,
+    and for whole numbers that no float holds; ParameterError for a name that occurs twice, and for labels that are
+    neither names nor places; ShapeMismatch; ExtraMissing.
 
     >>> samples({"b": [3.0, 4.0], "a": [1, 2]}, ["a", "b"]).tolist()
     [[1.0, 3.0], [2.0, 4.0]]
@@ -139,13 +154,13 @@ def samples(x: Any, features: Sequence[str] | None = None, operation: str = "sam
         _require_finite(values, None, operation)
         return values
     names, columns = table.labels, table.columns
-    if features is not None and names is None and {*map(canonical, features)} == {*(table.codes or ())}:
+    if features is not None and names is None and {*map(normalise, features)} == {*(table.codes or ())}:
         names = table.codes
     if features is None and names is not None and table.names is None:
         raise ParameterError(
-            f"the columns are called {join_first(names)}: no names in text, nor 0, 1, 2, … in this order, and the "
+            f"the columns are called {join_first(names)}: these are neither text nor the places 0, 1, 2, …, and the "
             "features have no names to match.",
-            "Order the columns as the features, and give the values alone, as X.to_numpy() does.",
+            "Put the columns in the order of the features, and give the values alone, as X.to_numpy() does.",
         )
     if features is not None and names is not None:
         places = _places(names, features)
@@ -162,8 +177,11 @@ def samples(x: Any, features: Sequence[str] | None = None, operation: str = "sam
 
 
 def table_of(x: Any) -> Table | None:
-    """The columns of what has some, read once; None for an array, or whatever is to be taken for one.
+    """The columns of a table, read once.
 
+    x: a table of any kind that this module reads, or an array-like.
+
+    Returns None for an array-like.
     Raises ParameterError, ShapeMismatch, ExtraMissing, and UnsupportedValue for a table of an unknown kind.
 
     >>> table_of(np.array([(1, 2.5)], dtype=[("a", int), ("b", float)])).names, table_of([[1, 2.5]])
@@ -178,14 +196,17 @@ def table_of(x: Any) -> Table | None:
     for has, read in _READERS:
         if all(hasattr(x, name) for name in has):
             return read(x)
-    found = _of_rows_with_names(x)
-    return _of_protocol(x) if found is None else found
+    table = _of_rows_with_names(x)
+    return _of_protocol(x) if table is None else table
 
 
 def column_of(y: Any) -> Cells:
-    """An array of whatever holds one value a sample, as labels: masked where values are missing.
+    """One value for each sample, as an array.
 
-    Raises UnsupportedValue.
+    y: a Series, a column of Arrow, a list or an array.
+
+    Returns an array, masked where values are missing.
+    Raises UnsupportedValue for what cannot be read as an array.
 
     >>> column_of(["a", "b"]).tolist()
     ['a', 'b']
@@ -194,7 +215,12 @@ def column_of(y: Any) -> Cells:
 
 
 def labels_of(y: Any, operation: str = "labels") -> Cells:
-    """The same with none missing. Raises MissingValues, UnsupportedValue.
+    """One label for each sample, as an array without missing ones.
+
+    y: as for `column_of`.
+    operation: what the labels are for, in the errors.
+
+    Raises MissingValues where a label is missing, UnsupportedValue.
 
     >>> labels_of([1, 2]).tolist()
     [1, 2]
@@ -215,10 +241,10 @@ def labels_of(y: Any, operation: str = "labels") -> Cells:
     return data
 
 
-def plain(label: Any) -> Any:
-    """A label as Python has it: NumPy's text and numbers as str, int, float and bool.
+def to_python(label: Any) -> Any:
+    """A label as a value of Python: text and numbers of NumPy become str, int, float and bool.
 
-    >>> plain(np.str_("a")), plain(np.int64(3)), plain("b")
+    >>> to_python(np.str_("a")), to_python(np.int64(3)), to_python("b")
     ('a', 3, 'b')
     """
     if isinstance(label, np.generic):
@@ -227,21 +253,22 @@ def plain(label: Any) -> Any:
 
 
 def _places(names: Sequence[str], features: Sequence[str]) -> list[int]:
-    found = {canonical(name): place for place, name in enumerate(names)}
-    wanted = [canonical(feature) for feature in features]
-    if set(found) != set(wanted):
-        raise FeatureMismatch(tuple(map(canonical, names)), tuple(wanted))
-    return [found[feature] for feature in wanted]
+    """The place of each feature among the names. Raises FeatureMismatch."""
+    places = {normalise(name): place for place, name in enumerate(names)}
+    wanted = [normalise(feature) for feature in features]
+    if set(places) != set(wanted):
+        raise FeatureMismatch(tuple(map(normalise, names)), tuple(wanted))
+    return [places[feature] for feature in wanted]
 
 
 def _of_records(x: Any) -> Table:
     """A record array, a structured array (masked or not), or one record of it."""
     for name in x.dtype.names:
         if x.dtype[name].shape or x.dtype[name].names:
-            raise UnsupportedValue(f"column {name!r}, whose cells have parts of their own", _KNOWN)
+            raise UnsupportedValue(f"column {name!r}, whose cells are arrays or records", "one value in each cell")
     single = x.ndim == 0
     if x.ndim > 1:
-        raise ShapeMismatch("records", x.shape, "(samples,), each a record of its features")
+        raise ShapeMismatch("records", x.shape, "(samples,), one record for each sample")
     return Table.of(x.dtype.names, (_column(np.atleast_1d(x[name])) for name in x.dtype.names), single=single)
 
 
@@ -258,14 +285,19 @@ def _of_arrow(x: Any) -> Table:
     """Without what was a DataFrame's index, as a DataFrame is read."""
     index = index_columns(x.schema.names, x.schema.metadata)
     places = [place for place, name in enumerate(x.schema.names) if name not in index]
-    return Table.of([x.schema.names[place] for place in places], (_of_arrow_column(x.column(at)) for at in places))
+    names = [x.schema.names[place] for place in places]
+    return Table.of(names, (_of_arrow_column(x.column(place)) for place in places))
 
 
 def index_columns(names: Iterable[str], metadata: Mapping[bytes, bytes] | None = None) -> set[str]:
-    """Which columns of an Arrow schema were a DataFrame's index.
+    """Which columns of an Arrow schema were the index of a DataFrame.
 
-    names: of the columns. metadata: of the schema, where pandas notes its index
-    (https://pandas.pydata.org/docs/development/developer.html); an index without a name is known by how it is called.
+    names: of the columns.
+    metadata: of the schema, in which pandas notes its index.
+
+    Returns their names. An index without a name is known by what pandas calls it.
+
+    Source: https://pandas.pydata.org/docs/development/developer.html
 
     >>> index_columns(["a", "__index_level_0__", "id"], {b"pandas": b'{"index_columns": ["id"]}'}) == {
     ...     "__index_level_0__", "id"}
@@ -282,7 +314,7 @@ def index_columns(names: Iterable[str], metadata: Mapping[bytes, bytes] | None =
 def _of_array_with_columns(x: Any) -> Table:
     values = _array(x.to_numpy())
     if values.ndim != 2 or values.shape[1] != len(x.columns):
-        raise ShapeMismatch("columns", values.shape, f"(samples, {len(x.columns)}), as there are names")
+        raise ShapeMismatch("columns", values.shape, f"(samples, {len(x.columns)}), one column for each name")
     return Table.of(x.columns, values.T)
 
 
@@ -302,7 +334,7 @@ _READERS: tuple[tuple[tuple[str, ...], Callable[[Any], Table | None]], ...] = (
     (("columns", "to_numpy"), _of_array_with_columns),
     (("dims", "coords", "values", "to_numpy"), _of_labelled_array),
 )
-"""What tells a kind of table, and how it is read; no library of tables is imported for it."""
+"""The attributes that tell each kind of table, and how it is read; no library of tables is imported for it."""
 
 
 def _of_protocol(x: Any) -> Table | None:
@@ -318,7 +350,7 @@ def _of_protocol(x: Any) -> Table | None:
             return _of_arrow(from_dataframe(x))
     except (NotImplementedError, RuntimeError, TypeError, ValueError) as error:  # Arrow's own are ValueError
         reason = str(error).partition("\n")[0]
-        raise UnsupportedValue(f"a {type(x).__name__}, which gives no columns ({reason})", _KNOWN) from error
+        raise UnsupportedValue(f"a {type(x).__name__}, whose columns cannot be read ({reason})", _KNOWN) from error
     if hasattr(x, "columns"):
         raise UnsupportedValue(f"a {type(x).__name__}, whose columns cannot be read by name", _KNOWN)
     return None
@@ -346,12 +378,12 @@ def _of_rows_with_names(x: Any) -> Table | None:
         return None
     rows = list(filter(None, map(_row, x)))
     if len(rows) < len(x):
-        raise UnsupportedValue("rows of which some have names and some have none", _KNOWN)
+        raise UnsupportedValue("rows of which only some have names", "names in all rows, or in none")
     return _of_rows(rows)
 
 
 def _row(x: Any) -> Mapping[Any, Any] | None:
-    """One sample whose numbers have names: a dict, a named tuple, a record, a Series whose index is no places."""
+    """One sample whose numbers have names: a dict, a named tuple, a record, a Series whose index has names."""
     if isinstance(x, Mapping):
         return x
     if isinstance(x, tuple) and hasattr(x, "_fields"):
@@ -387,7 +419,7 @@ def _cells(values: Iterable[Any]) -> Cells:
 def _array(x: Any) -> Cells:
     """An array, masked where the values were."""
     if hasattr(x, "tocsr") or hasattr(x, "tocoo"):
-        raise UnsupportedValue("a sparse matrix", "a dense array, as of X.toarray()")
+        raise UnsupportedValue("a sparse matrix", "a dense array, for instance X.toarray()")
     if isinstance(x, list | tuple) and any(map(_holds_masked, x)):
         x = _with_none(x)
     return _column(x)
@@ -451,7 +483,7 @@ _COLUMN_READERS: tuple[tuple[tuple[str, ...], Callable[[Any], Cells]], ...] = (
     (("null_count", "is_null", "to_pylist"), _of_arrow_column),
     (("null_count", "is_null", "to_list"), _of_polars_series),
 )
-"""The same for a column alone: a Series, an array of Arrow."""
+"""The same for a single column: a Series, an array of Arrow."""
 
 
 def _is_column(x: Any) -> bool:
@@ -459,7 +491,7 @@ def _is_column(x: Any) -> bool:
 
 
 def _numbers(cells: Cells, label: str | int | None) -> Floats:
-    """Cells as float64, NaN where one is missing. label: of the column that they are; None for an array of its own."""
+    """Cells as float64, NaN where one is missing. label: of their column; None for an array that is not in a table."""
     data, missing = np.ma.getdata(cells), np.ma.getmaskarray(cells)
     kind = data.dtype.kind
     if kind == "O":
@@ -476,13 +508,14 @@ def _numbers(cells: Cells, label: str | int | None) -> Floats:
                     _number(int(data[index]), label, index)
     else:
         what = _KINDS.get(kind, f"cells of dtype {data.dtype}")
-        raise UnsupportedValue(_where(f"{what}{_as(data)}", label, None), "numbers")
+        raise UnsupportedValue(_where(f"{what}{_example(data)}", label, None), "numbers")
     values[missing] = np.nan
     return values
 
 
-def _as(data: Cells) -> str:
-    return f", as {_short(plain(data.ravel()[0]))}" if data.size and data.dtype.kind in "UST" else ""
+def _example(data: Cells) -> str:
+    """The first of some cells of text, in brackets."""
+    return f" ({_short(to_python(data.ravel()[0]))})" if data.size and data.dtype.kind in "UST" else ""
 
 
 def _number(cell: Any, label: str | int | None, index: tuple[Any, ...]) -> float:
@@ -494,15 +527,16 @@ def _number(cell: Any, label: str | int | None, index: tuple[Any, ...]) -> float
         cell = cell.item()
     if not isinstance(cell, Real | Decimal):
         what = "text" if isinstance(cell, str) else f"a {type(cell).__name__}"
-        raise UnsupportedValue(_where(f"{what}, as {_short(cell)}", label, index), "numbers")
+        raise UnsupportedValue(_where(f"{what} ({_short(cell)})", label, index), "numbers")
     try:
         number = float(cell)
     except (OverflowError, ValueError):
         number = np.inf
     if isinstance(cell, int) and abs(cell) > _EXACT and (np.isinf(number) or int(number) != cell):
         raise UnsupportedValue(
-            _where(f"the whole number {cell}, beyond 2**53, which no float holds", label, index),
-            "numbers that floats hold: leave such a column out, or give floats where the last digits do not matter",
+            _where(f"the whole number {cell} (beyond 2**53, and no float holds it exactly)", label, index),
+            "numbers that a float holds exactly: leave such a column out, or give floats where the last digits do not "
+            "matter",
         )
     return number
 

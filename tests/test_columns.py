@@ -421,11 +421,14 @@ def _pandas_column(values, dtype):
 
 
 NOT_NUMBERS = {
-    "text": (lambda: {"a": ["x", "y"]}, "column 'a', which holds text, as 'x'"),
-    "numbers as text": (lambda: {"a": ["1_0", "2"]}, "column 'a', which holds text, as '1_0'"),
-    "text among numbers": (lambda: {"a": np.array([1, "2"], dtype=object)}, "text, as '2' in row 1"),
-    "text in an array": (lambda: np.array([[1, 2], [3, "x"]], dtype=object), "column 1, which holds text, as 'x' in r"),
-    "string": (_pandas_column(["x", None], "string"), "column 'a', which holds text, as 'x' in row 0"),
+    "text": (lambda: {"a": ["x", "y"]}, "column 'a', which holds text \\('x'\\)"),
+    "numbers as text": (lambda: {"a": ["1_0", "2"]}, "column 'a', which holds text \\('1_0'\\)"),
+    "text among numbers": (lambda: {"a": np.array([1, "2"], dtype=object)}, "text \\('2'\\) in row 1"),
+    "text in an array": (
+        lambda: np.array([[1, 2], [3, "x"]], dtype=object),
+        "column 1, which holds text \\('x'\\)",
+    ),
+    "string": (_pandas_column(["x", None], "string"), "column 'a', which holds text \\('x'\\) in row 0"),
     "category": (_pandas_column(["x", "y"], "category"), "column 'a', which holds text"),
     "dates": (_pandas_column(["2020-01-01", None], "datetime64[ns]"), "column 'a', which holds dates"),
     "dates of a zone": (_pandas_column(["2020-01-01"], "datetime64[ns, UTC]"), "column 'a', which holds"),
@@ -438,18 +441,18 @@ NOT_NUMBERS = {
         lambda: pytest.importorskip("pyarrow").table({"a": [date(2020, 1, 1)]}),
         "column 'a', which holds a date",
     ),
-    "Arrow text": (lambda: pytest.importorskip("pyarrow").table({"a": ["1", "2"]}), "holds text, as '1' in row 0"),
+    "Arrow text": (lambda: pytest.importorskip("pyarrow").table({"a": ["1", "2"]}), "holds text \\('1'\\) in row 0"),
     "Arrow lists": (lambda: pytest.importorskip("pyarrow").table({"a": [[1], [2]]}), "holds a list"),
-    "past 2**53": (lambda: {"a": np.array([1, 2**53 + 1])}, "9007199254740993, beyond 2\\*\\*53.* in row 1"),
+    "past 2**53": (lambda: {"a": np.array([1, 2**53 + 1])}, "9007199254740993 \\(beyond 2\\*\\*53.* in row 1"),
     "unsigned past 2**53": (lambda: np.array([[2**64 - 1]], dtype=np.uint64), "beyond 2\\*\\*53"),
     "Int64 past 2**53": (_pandas_column([1, 2**53 + 1, None], "Int64"), "beyond 2\\*\\*53"),
     "int past 2**53": (lambda: {"a": [2**90 + 1]}, "beyond 2\\*\\*53"),
-    "nested records": (lambda: np.zeros(2, dtype=[("a", float, 3)]), "column 'a', whose cells have parts"),
+    "nested records": (lambda: np.zeros(2, dtype=[("a", float, 3)]), "column 'a', whose cells are arrays"),
     "ragged": (lambda: [[1.0], [2.0, 3.0]], "list"),
     "sparse matrix": (lambda: pytest.importorskip("scipy.sparse").csr_array(np.eye(2)), "toarray"),
     "COO matrix": (lambda: pytest.importorskip("scipy.sparse").coo_matrix(np.eye(2)), "toarray"),
     "unknown table": (type("Lazy", (), {"columns": ["a"]}), "Lazy, whose columns cannot be read"),
-    "rows with and without names": (lambda: [{"a": 1}, [2]], "some have none"),
+    "rows with and without names": (lambda: [{"a": 1}, [2]], "only some have names"),
 }
 
 

@@ -122,7 +122,7 @@ def composite_sign(alpha: float, epsilon: float, degrees: Sequence[int]) -> Comp
 
 def _check_epsilon(epsilon: float) -> None:
     if not 0 < epsilon < 1:
-        raise ParameterError(f"epsilon must be between 0 and 1, not {epsilon!r}.", "Give for instance 2**-4.")
+        raise ParameterError(f"epsilon must be between 0 and 1, not {epsilon!r}.", "Give for instance 0.05.")
 
 
 def _stage(degree: int, low: float, high: float) -> Polynomial:

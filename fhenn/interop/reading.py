@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fhenn.approx import sigmoid
-from fhenn.columns import labels_of, plain, require_distinct, samples
+from fhenn.columns import labels_of, require_distinct, samples, to_python
 from fhenn.errors import ParameterError, ShapeMismatch, UnsupportedOperation
 from fhenn.nn.finish import Finish, finished
 from fhenn.strict import built
@@ -52,7 +52,7 @@ class Reading:
 
     def __post_init__(self) -> None:
         # as Python has them, so that they print and travel as text and numbers
-        object.__setattr__(self, "classes", tuple(map(plain, self.classes)))
+        object.__setattr__(self, "classes", tuple(map(to_python, self.classes)))
         require_distinct(self.features or (), "features")
         labelled = all(isinstance(label, bool | int | float | str) for label in self.classes)
         if self.task not in get_args(Task) or (self.task == "classification") != (len(self.classes) >= 2):
