@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -44,7 +45,7 @@ _HOME = {
     "certify": "fhenn.safety",
     "decrypt": "fhenn.backends.seal",
     "encrypt": "fhenn.backends.seal",
-    "encrypted": "fhenn.interop",
+    "encrypted_model": "fhenn.interop",
     "from_onnx": "fhenn.interop",
     "from_sklearn": "fhenn.interop.sklearn",
     "from_torch": "fhenn.interop",
@@ -54,8 +55,33 @@ _HOME = {
 }
 """Where each public name lives; it is imported when it is first used, TenSEAL with the first that needs it."""
 
-_ROOMS = ("approx", "artifacts", "errors", "interop", "ranges", "sklearn", "tabular")
-"""Rooms that are public as a whole."""
+_RETIRED = {"encrypted": "fhenn.interop"}
+"""Names of before: they warn where they are used, for one version."""
+
+_ROOMS = (
+    "approx",
+    "artifacts",
+    "backends",
+    "ckks",
+    "demo",
+    "errors",
+    "figures",
+    "interop",
+    "nn",
+    "planner",
+    "ranges",
+    "safety",
+    "service",
+    "session",
+    "sklearn",
+    "tabular",
+    "training",
+    "wire",
+)
+"""Rooms that are public as a whole; each is imported when it is first used."""
+
+_NEEDS = {"sklearn": "sklearn"}
+"""The library without which a room cannot be imported at all."""
 
 __all__ = [
     "GELU",
@@ -95,7 +121,7 @@ __all__ = [
     "certify",
     "decrypt",
     "encrypt",
-    "encrypted",
+    "encrypted_model",
     "from_onnx",
     "from_sklearn",
     "from_torch",
@@ -107,17 +133,29 @@ __all__ = [
 if TYPE_CHECKING:
     from fhenn import approx as approx
     from fhenn import artifacts as artifacts
+    from fhenn import backends as backends
+    from fhenn import ckks as ckks
+    from fhenn import demo as demo
     from fhenn import errors as errors
+    from fhenn import figures as figures
     from fhenn import interop as interop
+    from fhenn import nn as nn
+    from fhenn import planner as planner
     from fhenn import ranges as ranges
+    from fhenn import safety as safety
+    from fhenn import service as service
+    from fhenn import session as session
     from fhenn import sklearn as sklearn
     from fhenn import tabular as tabular
+    from fhenn import training as training
+    from fhenn import wire as wire
     from fhenn.approx import Polynomial
     from fhenn.backends.seal import CipherArray, Context, decrypt, encrypt
     from fhenn.ckks import Parameters
     from fhenn.errors import RangeReport, RangeViolation, RangeWarning
     from fhenn.interop import ImportedModel, Reading, from_onnx, from_torch
-    from fhenn.interop.encrypted import EncryptedModel, encrypted
+    from fhenn.interop.encrypted import EncryptedModel, encrypted_model
+    from fhenn.interop.encrypted import encrypted as encrypted
     from fhenn.interop.sklearn import from_sklearn
     from fhenn.nn import (
         GELU,
@@ -145,14 +183,17 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        value = getattr(import_module(_HOME[name]), name)
-        globals()[name] = value
-        return value
     if name in _ROOMS:
         return import_module(f"fhenn.{name}")
-    raise AttributeError(f"module 'fhenn' has no attribute {name!r}")
+    home = _HOME.get(name) or _RETIRED.get(name)
+    if home is None:
+        raise AttributeError(f"module 'fhenn' has no attribute {name!r}")
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:
-    return __all__
+    # what looks at everything (`help`, a debugger) must not stumble over an extra that is not there
+    missing = {room for room, library in _NEEDS.items() if find_spec(library) is None}
+    return sorted({*__all__, *_ROOMS} - missing)

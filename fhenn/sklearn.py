@@ -147,9 +147,9 @@ class EncryptedClassifier(ClassifierMixin, _Encrypted):
     """A classifier that is fitted on plaintext and predicts under encryption.
 
     estimator: a classifier or Pipeline that `fhenn.from_sklearn` takes; LogisticRegression() where None. accuracy,
-    layout, margin: as for `fhenn.encrypted`, with the training data for inputs. on_bounds: "clip", values beyond the
-    bounds are clipped with a BoundsWarning, or "raise". Fitting makes keys, in the same process; they do not pickle,
-    and a copy makes its own. Attributes: `estimator_`, `model_` (the twin), `plan_`, `encrypted_`, `classes_`.
+    layout, margin: as for `fhenn.encrypted_model`, with the training data for inputs. on_bounds: "clip", values beyond
+    the bounds are clipped with a BoundsWarning, or "raise". Fitting makes keys, in the same process; they do not
+    pickle, and a copy makes its own. Attributes: `estimator_`, `model_` (the twin), `plan_`, `encrypted_`, `classes_`.
     `fit` raises what the estimator does, UnsupportedModel and PlanError.
 
     >>> from sklearn.datasets import load_iris

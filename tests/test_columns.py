@@ -150,7 +150,7 @@ EDGES = np.stack([VALUES.min(axis=0) - 1, VALUES.max(axis=0) + 1])
 
 @pytest.fixture(scope="module")
 def private():
-    return fhenn.encrypted(model(), inputs=EDGES)
+    return fhenn.encrypted_model(model(), inputs=EDGES)
 
 
 @pytest.fixture(params=list(CARRIERS))
@@ -210,7 +210,7 @@ def test_the_first_table_names_the_features_of_a_model_without_names(carrier):
 
 
 def test_the_inputs_of_encrypted_name_the_features_too(private):
-    named = fhenn.encrypted(model(None), inputs=_records(NAMES), margin=0)
+    named = fhenn.encrypted_model(model(None), inputs=_records(NAMES), margin=0)
     assert (named.predict(_columns(SHUFFLED)) == LABELS).all()
     np.testing.assert_allclose(named.predict_proba(_records(SHUFFLED)), model().predict_proba(VALUES), atol=1e-3)
     assert private.score(_columns(SHUFFLED), LABELS) == 1.0
@@ -717,6 +717,6 @@ def test_a_model_without_names_refuses_them_everywhere():
     nameless = model(None)
     frame = labelled("dict", (1, 2, 0, 3))
     for use in (nameless.predict, nameless.infer, nameless.forward, lambda x: fhenn.plan(nameless, inputs=x),
-                lambda x: fhenn.encrypted(nameless, inputs=x), nameless.for_inputs):  # fmt: skip
+                lambda x: fhenn.encrypted_model(nameless, inputs=x), nameless.for_inputs):  # fmt: skip
         with pytest.raises(ParameterError, match="the columns are called 1, 2, 0, 3"):
             use(frame)

@@ -100,11 +100,3 @@ def test_imports_point_down(file):
 def test_every_room_has_a_rank():
     rooms = {path.name for path in ROOT.iterdir() if path.is_dir() and (path / "__init__.py").exists()}
     assert rooms <= set(RANK)
-
-
-def test_public_names_exist():
-    for name in fhenn.__all__:
-        assert getattr(fhenn, name) is not None
-    assert set(dir(fhenn)) == set(fhenn.__all__)
-    with pytest.raises(AttributeError, match="nothing"):
-        _ = fhenn.nothing

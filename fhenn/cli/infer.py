@@ -95,7 +95,7 @@ def keygen(
             raise FileExists(str(each))
     passphrase = new_passphrase(ask, passphrase_file)
     with progress(as_json) as show:
-        client = fhenn.Client(plan, show, memory=_allowed(memory_mb))
+        client = fhenn.Client(plan, progress=show, memory=_allowed(memory_mb))
         artifacts.write(secret, client.secret_bytes(passphrase), private=True, overwrite=overwrite)
         client.keep_budget(budget_of(secret), overwrite=True)
         artifacts.write(keys, client.evaluation_keys())
@@ -209,7 +209,7 @@ def evaluate(
     evaluation_keys = artifacts.read_kind(keys, "evaluation-context")
     ciphertexts = artifacts.read_kind(upload, "ciphertexts")
     with progress(as_json) as show:
-        server = fhenn.Server(network, plan, evaluation_keys, show, held)
+        server = fhenn.Server(network, plan, evaluation_keys, progress=show, certificate=held)
         answer = server.predict(ciphertexts)
     artifacts.write(output, answer)
     result = {"answer": str(output), "bytes": len(answer), "fingerprint": server.context.fingerprint}
@@ -390,7 +390,7 @@ def _client(
     if os.name == "posix" and secret.stat().st_mode & 0o077:
         warnings.warn(f"others can read {secret}: chmod 600 it.", stacklevel=2)
     return fhenn.Client.from_secret_bytes(
-        artifacts.plan_from_bytes(plan), data, passphrase, show, budget=budget_of(secret), memory=memory
+        artifacts.plan_from_bytes(plan), data, passphrase, progress=show, budget=budget_of(secret), memory=memory
     )
 
 

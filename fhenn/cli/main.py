@@ -75,7 +75,7 @@ def demo(seed: int, as_json: bool) -> None:
     Takes a few seconds and needs no network.
     """
     with progress(as_json) as show:
-        report = run(seed, lambda phase: show(phase, PHASES.index(phase), len(PHASES)))
+        report = run(seed, progress=lambda phase: show(phase, PHASES.index(phase), len(PHASES)))
     tell(as_json, report.to_dict(), _table(report))
 
 

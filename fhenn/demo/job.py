@@ -78,7 +78,7 @@ PHASES = ("train", "make keys", "encrypt", "evaluate", "decrypt")
 """The phases of the job, in order."""
 
 
-def run(seed: int = 2, progress: Callable[[str], None] = lambda phase: None) -> Report:
+def run(seed: int = 2, *, progress: Callable[[str], None] = lambda phase: None) -> Report:
     """The main job: encrypted logistic regression on the Wisconsin diagnostic breast cancer data.
 
     seed: of the split, the initial weights and the order of training. progress: called with the name of each phase of

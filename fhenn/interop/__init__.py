@@ -3,10 +3,36 @@
 The importers are modules of their own (`fhenn.interop.sklearn`, …), each behind an extra, loaded when called.
 """
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from fhenn.interop.affine import Affine, merged
-from fhenn.interop.encrypted import EncryptedModel, encrypted
+from fhenn.interop.encrypted import EncryptedModel, encrypted_model
+from fhenn.interop.encrypted import encrypted as encrypted
 from fhenn.interop.importers import from_onnx, from_torch
 from fhenn.interop.model import ImportedModel
 from fhenn.interop.reading import Reading
 
-__all__ = ["Affine", "EncryptedModel", "ImportedModel", "Reading", "encrypted", "from_onnx", "from_torch", "merged"]
+__all__ = [
+    "Affine",
+    "EncryptedModel",
+    "ImportedModel",
+    "Reading",
+    "encrypted_model",
+    "from_onnx",
+    "from_torch",
+    "merged",
+]
+
+if TYPE_CHECKING:
+    from fhenn.interop import onnx as onnx
+    from fhenn.interop import sklearn as sklearn
+    from fhenn.interop import torch as torch
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("onnx", "sklearn", "torch"):
+        return import_module(f"fhenn.interop.{name}")
+    raise AttributeError(f"module 'fhenn.interop' has no attribute {name!r}")

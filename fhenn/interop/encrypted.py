@@ -1,4 +1,4 @@
-"""`encrypted`: a model's two sides in one process, with the methods that its users know."""
+"""`encrypted_model`: a model's two sides in one process, with the methods that its users know."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class EncryptedModel(Uncopied):
 
     model: the twin. plan: made for it. on_bounds: what happens to values beyond the plan's bounds, which the server
     could not see: "raise" refuses them, "clip" takes the nearest bound with a BoundsWarning. Made by
-    `fhenn.encrypted`.
+    `fhenn.encrypted_model`.
 
     All of it is in one process, to try and to measure. Apart, `client` and `server` exchange `evaluation_keys`,
     messages and answers as bytes, and `reading.predict(client.decrypt_scores(answer))` is what the client reads.
@@ -114,7 +114,7 @@ class EncryptedModel(Uncopied):
         return self.reading.score(self.scores(X), y)
 
 
-def encrypted(
+def encrypted_model(
     model: ImportedModel,
     inputs: Any,
     *,
@@ -139,7 +139,7 @@ def encrypted(
 
     >>> from fhenn.nn import Linear
     >>> model = ImportedModel([Linear([[1.0, -1.0]])], Reading.classification(["no", "yes"], "sigmoid"))
-    >>> private = encrypted(model, inputs=[0, 2])
+    >>> private = encrypted_model(model, inputs=[0, 2])
     >>> private.predict([[2.0, 1.0], [1.0, 2.0]]).tolist()
     ['yes', 'no']
     """
@@ -152,6 +152,16 @@ def encrypted(
     return EncryptedModel(model, planned(model, bounds, accuracy, layout, witness), on_bounds=on_bounds)
 
 
+def encrypted(*args: Any, **options: Any) -> EncryptedModel:
+    """The name that `encrypted_model` had: it was taken for `encrypt`."""
+    warnings.warn(
+        "fhenn.encrypted is called fhenn.encrypted_model now; the old name goes after version 0.1.",
+        DeprecationWarning,
+        stacklevel=2,
+    )
+    return encrypted_model(*args, **options)
+
+
 def planned(
     model: ImportedModel,
     bounds: tuple[Floats, Floats],
@@ -159,7 +169,7 @@ def planned(
     layout: LayoutName | None,
     witness: bool = False,
 ) -> Plan:
-    """The plan of `encrypted`."""
+    """The plan of `encrypted_model`."""
     if layout is None:
         layout = "latency" if any(isinstance(node, Activation) for node in flatten(model)) else "throughput"
     return plan(model, inputs=np.stack(bounds), accuracy=accuracy, layout=layout, samples=_TOGETHER, witness=witness)

@@ -35,8 +35,8 @@ def from_torch(
 
     All is exact but for torch's own Sigmoid and Tanh. inputs, margin, accuracy: where their polynomials shall be good,
     as `ImportedModel.for_inputs` takes them; without inputs they are, to an accuracy, on [-16, 16] for the sigmoid and
-    on [-8, 8] for tanh, until `fhenn.encrypted` gets to know the inputs. domain: (low, high) for all of them, or a list
-    with one for each in order, which then stay. Activations of `fhenn.interop.torch` bring their polynomials along.
+    on [-8, 8] for tanh, until `fhenn.encrypted_model` gets to know the inputs. domain: (low, high) for all of them, or
+    a list with one for each in order, which then stay. Activations of `fhenn.interop.torch` bring their polynomials.
 
     A Softmax, a LogSoftmax, or the Sigmoid of a single output at the end is finished exactly on the client, as the
     probabilities of `classes`, 0, 1, … if not given. classes: labels in the order of the outputs, which without such an

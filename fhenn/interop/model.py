@@ -29,7 +29,7 @@ _SLACK = 1.01
 
 
 class ImportedModel(Sequential):
-    """A `Sequential` that predicts as its users know it: what `fhenn.encrypted`, `fhenn.plan` and all others take.
+    """A `Sequential` that predicts as its users know it: what `fhenn.encrypted_model`, `fhenn.plan` and others take.
 
     nodes: as of a Sequential; neighbouring Linear nodes are best made one by `merged`. reading: what the scores mean.
     stand_ins: those activations among the nodes whose polynomial is no part of the model but a choice, which
@@ -98,8 +98,8 @@ class ImportedModel(Sequential):
     def for_inputs(self, inputs: Any, *, margin: float = 0.5, accuracy: float = 1e-3) -> ImportedModel:
         """The model with stand-ins that are good wherever inputs within bounds can bring their values, soundly.
 
-        inputs, margin: as for `fhenn.encrypted`. accuracy: the largest |polynomial - exact| of each stand-in there,
-        by the least degree that reaches it. Where degree 63 does not, it stands in all the same, with an
+        inputs, margin: as for `fhenn.encrypted_model`. accuracy: the largest |polynomial - exact| of each stand-in
+        there, by the least degree that reaches it. Where degree 63 does not, it stands in all the same, with an
         ApproximationWarning. A stand-in that is good enough, and costs no more levels, stays as it is.
         Raises ParameterError, ShapeMismatch, FeatureMismatch, NonFiniteValue.
 
@@ -126,7 +126,7 @@ class ImportedModel(Sequential):
         return self.with_nodes(map(_fresh, nodes))
 
     def bounds(self, inputs: Any, margin: float = 0.5) -> tuple[Floats, Floats]:
-        """Low and high of every feature: the bounds given, or the box of data, widened. As `fhenn.encrypted` says.
+        """Low and high of every feature: those given, or the box of data, widened. As `fhenn.encrypted_model` says.
 
         Raises ParameterError, ShapeMismatch, FeatureMismatch, NonFiniteValue, UnsupportedValue.
         """

@@ -51,7 +51,7 @@ def from_sklearn(
     nothing. All of it is exact but for the hidden activations of perceptrons, which become polynomials. inputs,
     margin, accuracy: where those shall be good, as `ImportedModel.for_inputs` takes them; without inputs they are, to
     an accuracy, on [-16, 16] for the logistic function and on [-8, 8] for tanh, with a RangeWarning for what leaves
-    that, until `fhenn.encrypted` gets to know the inputs.
+    that, until `fhenn.encrypted_model` gets to know the inputs.
     Raises UnsupportedModel for anything else, sklearn.exceptions.NotFittedError, ExtraMissing.
 
     >>> from sklearn.linear_model import LogisticRegression
@@ -139,7 +139,9 @@ def _affine_of(step: Any, where: str) -> Affine:
         raise _refuse(step, where, _why_not(step, makers), TRANSFORMERS)
     _fitted(step)
     if getattr(step, "clip", False):
-        raise _refuse(step, where, "clip=True is not affine", "clip=False; fhenn.encrypted clips with on_bounds='clip'")
+        raise _refuse(
+            step, where, "clip=True is not affine", "clip=False; fhenn.encrypted_model clips with on_bounds='clip'"
+        )
     return maker(step)
 
 

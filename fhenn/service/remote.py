@@ -110,6 +110,7 @@ class RemoteServer(Uncopied):
         token: str,
         evaluation_keys: bytes | None = None,
         model: str | None = None,
+        *,
         attempts: int = 8,
         timeout: float = 90.0,
         verify: Any = True,

@@ -73,6 +73,7 @@ class Client(Uncopied):
     def __init__(
         self,
         plan: Plan,
+        *,
         progress: Callable[[str, int, int], None] = lambda what, done, total: None,
         certificate: Certificate | None = None,
         memory: float | None = None,
@@ -97,6 +98,7 @@ class Client(Uncopied):
         plan: Plan,
         data: bytes,
         passphrase: str | None = None,
+        *,
         progress: Callable[[str, int, int], None] = lambda what, done, total: None,
         certificate: Certificate | None = None,
         budget: str | Path | None = None,

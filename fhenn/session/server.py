@@ -39,6 +39,7 @@ class Server:
         model: Node,
         plan: Plan,
         evaluation_keys: bytes,
+        *,
         progress: Callable[[str, int, int], None] = lambda what, done, total: None,
         certificate: Certificate | None = None,
     ) -> None:

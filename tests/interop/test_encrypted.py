@@ -31,7 +31,7 @@ def three_classes(features=None):
 
 @pytest.fixture(scope="module")
 def private():
-    return fhenn.encrypted(three_classes(), inputs=X, margin=0.25)
+    return fhenn.encrypted_model(three_classes(), inputs=X, margin=0.25)
 
 
 def test_encrypted_answers_are_the_twins(private):
@@ -68,7 +68,7 @@ def test_bounds_are_those_of_the_data_and_a_margin(private):
 
 def test_values_beyond_are_clipped_where_asked():
     model = ImportedModel([fhenn.Linear([[1.0, -2.0]])], Reading.regression())
-    private = fhenn.encrypted(model, inputs=[-1, 1], on_bounds="clip")
+    private = fhenn.encrypted_model(model, inputs=[-1, 1], on_bounds="clip")
     with pytest.warns(BoundsWarning, match="1 of 2 samples"):
         np.testing.assert_allclose(private.predict([[5.0, -5.0], [0.5, 0.0]]), [3.0, 0.5], atol=1e-3)
     x = np.array([[9.0, 0.0]])
@@ -89,7 +89,7 @@ def test_what_is_asked_wrongly_is_refused(private):
         {"on_bounds": "ignore"},
     ):
         with pytest.raises(ParameterError):
-            fhenn.encrypted(model, inputs=X, **arguments)
+            fhenn.encrypted_model(model, inputs=X, **arguments)
 
     class Frame:
         columns = ("p", "q", "s", "t")
@@ -98,7 +98,7 @@ def test_what_is_asked_wrongly_is_refused(private):
             return X
 
     with pytest.raises(FeatureMismatch):
-        fhenn.encrypted(model, inputs=Frame())
+        fhenn.encrypted_model(model, inputs=Frame())
     with pytest.raises(FeatureMismatch):
         model.predict(Frame())
     with pytest.raises(UnsupportedOperation, match="secret key"):
@@ -132,6 +132,6 @@ def test_the_range_check_is_asked_for_and_demanded():
     assert private.scores([[1.0], [-2.0]]).shape == (2, 1)
     with pytest.raises(RangeViolation, match="1 of 2 samples"):
         private.predict([[1.0], [7.6]])
-    inside = fhenn.encrypted(model, inputs=[-1, 1], witness=True)
+    inside = fhenn.encrypted_model(model, inputs=[-1, 1], witness=True)
     assert inside.plan.witnesses
     assert inside.predict([[0.5]]).tolist() == model.predict([[0.5]]).tolist()

@@ -310,7 +310,7 @@ def test_encrypted_from_a_file(tmp_path):
     path.write_bytes(to_onnx(estimator, data.data[:1].astype(np.float32)).SerializeToString())
     for place in (path, str(path)):
         model = fhenn.from_onnx(place)
-    private = fhenn.encrypted(model, inputs=data.data, accuracy=1e-4)
+    private = fhenn.encrypted_model(model, inputs=data.data, accuracy=1e-4)
     scores = private.scores(data.data)
     compare(scores, model.scores(data.data), 1e-4)
     expected = of_runtime(onnx.load(path), data.data)[0]

@@ -262,7 +262,7 @@ def test_feature_names_are_checked():
         model.predict(X[X.columns[:3]])
     with pytest.raises(FeatureMismatch, match="unknown: more"):
         model.predict(pandas.concat([X, X[X.columns[0]].rename("more")], axis=1))
-    private = fhenn.encrypted(model, inputs=X)
+    private = fhenn.encrypted_model(model, inputs=X)
     assert (private.predict(X) == pipeline.predict(X)).all()
 
 
@@ -407,7 +407,7 @@ def under_encryption(estimator, data, **options):
     X, X_test, _, _ = SPLITS[data]
     fitted(estimator, data)
     model = fhenn.from_sklearn(estimator)
-    private = fhenn.encrypted(model, inputs=X, **options)
+    private = fhenn.encrypted_model(model, inputs=X, **options)
     X_test = X_test[((private.plan.low <= X_test) & (private.plan.high >= X_test)).all(axis=1)]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -445,7 +445,7 @@ def test_an_encrypted_perceptron_answers_as_the_original():
 
 def test_values_beyond_the_training_data_and_a_margin_are_refused():
     model = fhenn.from_sklearn(fitted(make_pipeline(MinMaxScaler(), LogisticRegression()), "iris"))
-    private = fhenn.encrypted(model, inputs=SPLITS["iris"][0], margin=0)
+    private = fhenn.encrypted_model(model, inputs=SPLITS["iris"][0], margin=0)
     with pytest.raises(BoundsExceeded):
         private.predict([[50.0, 1.0, 1.0, 1.0]])
 

@@ -491,7 +491,7 @@ def test_encrypted_on_real_data(name):
     x, labels, held_out, expected = split(data)
     module = trained(make(), x, labels, 250 if name in ("breast-cancer", "iris") else 100, decay=1e-3)
     model = fhenn.from_torch(module, held_out[:2], classes=data.target_names)
-    private = fhenn.encrypted(model, inputs=[0, 1], accuracy=accuracy)
+    private = fhenn.encrypted_model(model, inputs=[0, 1], accuracy=accuracy)
     scores, twin = private.scores(held_out), private.model.scores(held_out)
     compare(scores, twin, accuracy)
     outputs = in_float64(module, held_out)

@@ -166,7 +166,7 @@ def test_the_way_out_is_one():
 def test_a_model_of_ones_own_has_no_limit(monkeypatch):
     monkeypatch.setattr("fhenn.planner.demands.MEMORY", 1.0)
     model = ImportedModel([fhenn.Linear(np.ones((1, 2)))], Reading.regression())
-    assert fhenn.encrypted(model, inputs=[-1, 1]).predict([[0.5, 0.25]]) == pytest.approx([0.75], abs=1e-3)
+    assert fhenn.encrypted_model(model, inputs=[-1, 1]).predict([[0.5, 0.25]]) == pytest.approx([0.75], abs=1e-3)
 
 
 MEASURED = """

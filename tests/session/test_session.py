@@ -165,7 +165,7 @@ def test_weights_that_have_grown_since_the_plan_are_refused(pair, factor):
 def test_progress_is_told():
     told = []
     model = logistic()
-    client = fhenn.Client(fhenn.plan(model, inputs=[-1, 1]), lambda *what: told.append(what))
+    client = fhenn.Client(fhenn.plan(model, inputs=[-1, 1]), progress=lambda *what: told.append(what))
     client.encrypt(np.zeros((2, 6)))
     assert told[:2] == [("keys", 0, 1), ("keys", 1, 1)]
     assert told[2:] == [("encrypt", done, 1000) for done in (0, 500, 1000)]  # two ciphertexts
@@ -176,7 +176,7 @@ def test_progress_of_the_server_is_told():
     model = logistic()
     plan = fhenn.plan(model, inputs=[-1, 1])
     client = fhenn.Client(plan)
-    server = fhenn.Server(model, plan, client.evaluation_keys(), lambda *what: told.append(what))
+    server = fhenn.Server(model, plan, client.evaluation_keys(), progress=lambda *what: told.append(what))
     server.predict(client.encrypt(np.zeros((2, 6))))
     reads = [done for what, done, total in told if what == "read"]
     assert (reads[0], reads[-1]) == (0, 1000)
@@ -191,8 +191,8 @@ def test_a_bar_moves_inside_a_layer_and_for_every_ciphertext(layout):
     told = []
     model = fhenn.Sequential([fhenn.Linear(rng.uniform(-1, 1, (8, 32))), fhenn.Sigmoid(), fhenn.Linear(np.eye(8))])
     plan = fhenn.plan(model, inputs=[-0.1, 0.1], layout=layout)
-    client = fhenn.Client(plan, lambda *what: told.append(what))
-    server = fhenn.Server(model, plan, client.evaluation_keys(), lambda *what: told.append(what))
+    client = fhenn.Client(plan, progress=lambda *what: told.append(what))
+    server = fhenn.Server(model, plan, client.evaluation_keys(), progress=lambda *what: told.append(what))
     upload = client.encrypt(np.zeros((4, 32)))
     answer = server.predict(upload)
     first = [done for what, done, total in told if what == "Linear" and done < 1000]
