@@ -13,10 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from fhenn.columns import column_of, samples, table_of
 from fhenn.errors import DataWarning, MissingValues, ParameterError, ShapeMismatch
-from fhenn.interop import Affine, ImportedModel, Reading
-from fhenn.interop.affine import merged
+from fhenn.interop import ImportedModel, Reading, fold
 from fhenn.missing import missing_places
-from fhenn.nn import Activation, Adam, Linear, Node, Sequential, Square
+from fhenn.nn import Activation, Adam, Affine, Linear, Node, Scaling, Sequential, Square
 from fhenn.nn.finish import Finish, finished
 from fhenn.ranges import penalised_backward
 
@@ -84,7 +83,7 @@ def train(
     model.disable_cache()
     final = [
         node.with_policy("warn") if isinstance(node, Activation) else _plain(node)
-        for node in merged([Affine.of(1 / deviation, -mean / deviation), model])
+        for node in fold([Affine(Scaling(1 / deviation), -mean / deviation), model])
     ]
     reading = Reading.classification(classes, "sigmoid" if outputs == 1 else "softmax", names)
     return ImportedModel(final, reading)
@@ -229,4 +228,4 @@ def _descend(
 
 def _plain(node: Node) -> Node:
     """A Linear without its optimiser's memory."""
-    return Linear(node.weight, node.bias) if isinstance(node, Linear) else node
+    return Linear(node.weight, node.bias) if isinstance(node, Linear) else node  # Linear: what trains has an optimiser

@@ -420,7 +420,7 @@ def _constants(what: str, values: ArrayLike) -> Floats:
     array = floating(values).astype(np.float64, copy=False)
     base = array.base
     if array.flags.writeable or not (base is None or (isinstance(base, np.ndarray) and not base.flags.writeable)):
-        array = array.copy()
+        array = array.copy(order="K")  # as it lies, so that products are the same to the last bit
     require_finite(what, array, "Look for a division by zero, or an overflow, where they come from.")
     return _frozen(array)
 

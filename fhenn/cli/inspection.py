@@ -17,8 +17,7 @@ from fhenn.cli.infer import budget_of
 from fhenn.cli.show import FILE, Grid, as_json_option, megabytes, tell
 from fhenn.errors import BudgetUnknown, FhennError, WireFormatError
 from fhenn.interop import ImportedModel, Reading
-from fhenn.nn import Activation, Linear
-from fhenn.planner import flatten
+from fhenn.nn import Activation, Affine, layers
 from fhenn.safety.budget import BudgetFile
 from fhenn.session.answer import Answer
 from fhenn.session.receipt import Receipt
@@ -115,20 +114,19 @@ def _features_table(features: tuple[dict[str, Any], ...]) -> Grid:
 
 def _of_model(header: Header, data: bytes) -> Details:
     model = artifacts.model_from_bytes(data)
-    nodes = list(flatten(model))
-    layers = [node for node in nodes if isinstance(node, Linear)]
+    nodes = list(layers(model))
+    affine = [node for node in nodes if isinstance(node, Affine)]
     reading = model.reading if isinstance(model, ImportedModel) else None
     names = reading.features if reading is not None else None
-    inputs = layers[0].weight.shape[1] if layers else 0
     return Details(
         (
             Fact("fingerprint", header.meta.get("fingerprint")),
             Fact("nodes", [node.name for node in nodes]),
             Fact("domains", [list(node.domain) for node in nodes if isinstance(node, Activation)]),
             Fact("levels", model.cost),
-            Fact("inputs", inputs),
-            Fact("outputs", layers[-1].weight.shape[0] if layers else 0),
-            Fact("weights", sum(layer.weight.size + layer.bias.size for layer in layers)),
+            Fact("inputs", affine[0].inputs if affine else 0),
+            Fact("outputs", affine[-1].outputs if affine else 0),
+            Fact("weights", sum(layer.operator.size + layer.bias.size for layer in affine)),
             Fact("finish", model.finish),
             *_reading_facts(reading),
         ),

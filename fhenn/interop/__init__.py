@@ -8,22 +8,21 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from fhenn.interop.affine import Affine, merged
 from fhenn.interop.encrypted import EncryptedModel, encrypted_model
 from fhenn.interop.encrypted import encrypted as encrypted
+from fhenn.interop.fold import fold
 from fhenn.interop.importers import from_onnx, from_torch
 from fhenn.interop.model import ImportedModel
 from fhenn.interop.reading import Reading
 
 __all__ = [
-    "Affine",
     "EncryptedModel",
     "ImportedModel",
     "Reading",
     "encrypted_model",
+    "fold",
     "from_onnx",
     "from_torch",
-    "merged",
 ]
 
 if TYPE_CHECKING:

@@ -12,11 +12,11 @@ from numpy.typing import ArrayLike
 from fhenn.approx import SIGMOID, Function
 from fhenn.approx.functions import TANH
 from fhenn.errors import ParameterError, UnsupportedModel
-from fhenn.interop.affine import Affine, merged
 from fhenn.interop.chain import MOST_WEIGHTS, Chain
+from fhenn.interop.fold import fold
 from fhenn.interop.model import ImportedModel
 from fhenn.interop.reading import Probability, Reading
-from fhenn.nn import Activation, Node, Sigmoid, Tanh
+from fhenn.nn import Activation, Affine, Node, Scaling, Sigmoid, Tanh
 from fhenn.nn.activation import Domain, Fitted
 
 _KINDS: dict[Function, tuple[type[Fitted], Domain]] = {
@@ -66,7 +66,7 @@ class Outcome:
         Raises UnsupportedModel, ParameterError, AccuracyUnreached, ShapeMismatch, NonFiniteValue.
         """
         domains = self._domains(inputs, domain)
-        nodes: list[Affine | Node] = []
+        nodes: list[Node] = []
         stand_ins: list[Node] = []
         for step in self.chain.steps:
             if isinstance(step, Function):
@@ -77,7 +77,7 @@ class Outcome:
             else:
                 nodes.append(step.fresh() if isinstance(step, Activation) else step)
         if not nodes or not isinstance(nodes[0], Affine):
-            nodes.insert(0, Affine(np.ones(self.chain.inputs), np.zeros(self.chain.inputs)))
+            nodes.insert(0, Affine(Scaling(np.ones(self.chain.inputs))))
         weights = sum(node.outputs * node.inputs for node in nodes if isinstance(node, Affine))
         if weights > MOST_WEIGHTS:
             reason = f"it comes to more than {MOST_WEIGHTS:,} weights"
@@ -86,7 +86,7 @@ class Outcome:
             reading = Reading.regression(names, flat=self.chain.shape == ())
         else:
             reading = Reading.classification(self.classes, self.probability, names)
-        model = ImportedModel(merged(nodes), reading, stand_ins)
+        model = ImportedModel(fold(nodes), reading, stand_ins)
         return model if inputs is None else model.for_inputs(inputs, margin=margin, accuracy=accuracy)
 
     def _domains(self, inputs: Any, domain: Any) -> list[Domain]:

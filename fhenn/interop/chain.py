@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fhenn.approx import Function
+from fhenn.errors import NonFiniteValue
 from fhenn.finite import count_nonfinite
-from fhenn.interop.affine import Affine
-from fhenn.nn import Activation
+from fhenn.nn import Activation, Affine, Dense, Scaling
 
 Floats = NDArray[np.float64]
 Shape = tuple[int, ...]
@@ -44,7 +44,7 @@ class Chain:
     and raises Unsuitable.
 
     >>> chain = Chain.start((2, 2)).scaled([0.5, 2.0]).reshaped((4,)).linear([[1.0, 1.0, 1.0, 1.0]])
-    >>> chain.shape, len(chain.steps), chain.steps[0].weight
+    >>> chain.shape, len(chain.steps), chain.steps[0].operator.dense()
     ((1,), 1, array([[0.5, 2. , 0.5, 2. ]]))
     """
 
@@ -66,7 +66,7 @@ class Chain:
 
     def scaled(self, factor: ArrayLike = 1.0, shift: ArrayLike = 0.0) -> Chain:
         """x·factor + shift, constants that spread over a sample as in NumPy, (1, ...) for all samples alike."""
-        return self._then(Affine(_spread(factor, self.shape), _spread(shift, self.shape)), self.shape)
+        return self._then(Affine(Scaling(_spread(factor, self.shape)), _spread(shift, self.shape)), self.shape)
 
     def linear(self, weight: ArrayLike, bias: ArrayLike | None = None) -> Chain:
         """X Wᵀ + b of samples (features,): weight (out, in); bias: anything that spreads over (out,)."""
@@ -75,7 +75,7 @@ class Chain:
             raise Unsuitable(f"its weights of shape {matrix.shape} meet samples of shape {self.shape}, not a row each")
         shape = matrix.shape[:1]
         shift = np.zeros(shape) if bias is None else _spread(bias, shape)
-        return self._then(Affine(matrix, shift), shape)
+        return self._then(Affine(Dense(matrix), shift), shape)
 
     def activated(self, step: Activation | Function) -> Chain:
         """A function element by element."""
@@ -141,20 +141,21 @@ class Chain:
     def exact(self, x: Floats) -> Floats:
         """Samples (samples, features) through the steps, with exact functions."""
         for step in self.steps:
-            x = taken(step, x)
+            x = apply_step(step, x)
         return x
 
     def _then(self, step: Affine, shape: Shape) -> Chain:
         joined = self.steps[-1] if self.steps and isinstance(self.steps[-1], Affine) else None
         inputs = step.inputs if joined is None else joined.inputs
         matrices = [each for each in self.steps if isinstance(each, Affine) and each is not joined]
-        if sum(each.weight.size for each in matrices) + _size(joined, step, inputs) > MOST_WEIGHTS:
+        if sum(each.operator.size for each in matrices) + _size(joined, step, inputs) > MOST_WEIGHTS:
             raise Unsuitable(f"the model comes to more than {MOST_WEIGHTS:,} weights with it")
         if joined is None:
             return replace(self, shape=shape, steps=(*self.steps, step))
-        with np.errstate(over="ignore", invalid="ignore"):  # seen at once
+        try:
             both = joined.then(step)
-        finite(both.weight), finite(both.bias)
+        except NonFiniteValue as error:
+            raise _not_finite(error.count) from error
         return replace(self, shape=shape, steps=(*self.steps[:-1], both))
 
 
@@ -167,8 +168,12 @@ def finite(values: ArrayLike) -> Floats:
         numbers = array.astype(np.float64, copy=False)
     nonfinite = count_nonfinite(numbers)
     if nonfinite:
-        raise Unsuitable(f"{nonfinite} of its constants are NaN or infinite, or become so with the maps before it")
+        raise _not_finite(nonfinite)
     return numbers
+
+
+def _not_finite(count: int) -> Unsuitable:
+    return Unsuitable(f"{count} of its constants are NaN or infinite, or become so with the maps before it")
 
 
 def _spread(values: ArrayLike, shape: Shape) -> Floats:
@@ -182,15 +187,16 @@ def _spread(values: ArrayLike, shape: Shape) -> Floats:
 
 
 def _size(joined: Affine | None, step: Affine, inputs: int) -> int:
-    elementwise = step.weight.ndim == 1 and (joined is None or joined.weight.ndim == 1)
+    """Numbers of a step, or of its product with the affine map before it, before that is computed."""
+    elementwise = all(isinstance(each.operator, Scaling) for each in (joined, step) if each is not None)
     return step.outputs if elementwise else step.outputs * inputs
 
 
-def taken(step: Step, x: Floats) -> Floats:
+def apply_step(step: Step, x: Floats) -> Floats:
     """A step of samples (samples, features); no guard warns."""
-    if isinstance(step, Affine):
-        return step(x)
-    return np.asarray(step.value(x) if isinstance(step, Function) else step.with_policy("ignore").infer(x))
+    if isinstance(step, Function):
+        return np.asarray(step.value(x))
+    return np.asarray((step if isinstance(step, Affine) else step.with_policy("ignore")).infer(x))
 
 
 def _is(mine: Step, theirs: Step) -> bool:

@@ -13,8 +13,8 @@ from fhenn.columns import table_of
 from fhenn.errors import BoundsWarning, ParameterError, UnsupportedValue
 from fhenn.interop.model import ImportedModel
 from fhenn.interop.reading import Reading
-from fhenn.nn import Activation
-from fhenn.planner import Plan, flatten, plan
+from fhenn.nn import Activation, layers
+from fhenn.planner import Plan, plan
 from fhenn.planner.plan import LayoutName
 from fhenn.session import Client, Receipt, Server
 from fhenn.uncopied import Uncopied
@@ -171,5 +171,5 @@ def planned(
 ) -> Plan:
     """The plan of `encrypted_model`."""
     if layout is None:
-        layout = "latency" if any(isinstance(node, Activation) for node in flatten(model)) else "throughput"
+        layout = "latency" if any(isinstance(node, Activation) for node in layers(model)) else "throughput"
     return plan(model, inputs=np.stack(bounds), accuracy=accuracy, layout=layout, samples=_TOGETHER, witness=witness)

@@ -15,8 +15,7 @@ from fhenn.approx.presets import choose
 from fhenn.columns import Table, samples, table_of
 from fhenn.errors import AccuracyUnreached, ApproximationWarning, ParameterError, ShapeMismatch
 from fhenn.interop.reading import Reading
-from fhenn.nn import Activation, Linear, Node, Sequential
-from fhenn.planner import flatten
+from fhenn.nn import Activation, Affine, Node, Sequential, layers
 from fhenn.ranges import reaches
 
 Floats = NDArray[np.float64]
@@ -31,12 +30,17 @@ _SLACK = 1.01
 class ImportedModel(Sequential):
     """A `Sequential` that predicts as its users know it: what `fhenn.encrypted_model`, `fhenn.plan` and others take.
 
-    nodes: as of a Sequential; neighbouring Linear nodes are best made one by `merged`. reading: what the scores mean.
-    stand_ins: those activations among the nodes whose polynomial is no part of the model but a choice, which
-    `for_inputs` may make anew. `predict` and its sisters take samples × features, an array or anything with named
-    columns (`Reading.samples`), and raise FeatureMismatch, ShapeMismatch, NonFiniteValue and UnsupportedValue. Raises
-    ParameterError, ShapeMismatch.
+    nodes: as of a Sequential; neighbouring affine layers are best made one by `fhenn.interop.fold`.
+    reading: what the scores mean.
+    stand_ins: activations among the nodes whose polynomial is a choice, not part of the model: `for_inputs` may choose
+    it anew.
+    Raises ParameterError where a stand-in is no activation.
+    Raises ShapeMismatch where nodes or reading do not fit one another.
 
+    `predict` and its sisters take samples × features, an array or anything with named columns (`Reading.samples`), and
+    raise FeatureMismatch, ShapeMismatch, NonFiniteValue and UnsupportedValue.
+
+    >>> from fhenn.nn import Linear
     >>> model = ImportedModel([Linear([[1.0, -1.0]])], Reading.classification(["no", "yes"], "sigmoid"))
     >>> model.predict([[2.0, 1.0], [1.0, 2.0]]).tolist()
     ['yes', 'no']
@@ -50,9 +54,9 @@ class ImportedModel(Sequential):
         )
         if any(not isinstance(self.nodes[place], Activation) for place in self._chosen):
             raise ParameterError("a stand-in is no activation.", "Name activations.")
-        widths = [node.weight.shape for node in flatten(self) if isinstance(node, Linear)]
-        if widths:
-            reading.require_widths(widths[0][1], widths[-1][0])
+        affine = [layer for layer in layers(self) if isinstance(layer, Affine)]
+        if affine:
+            reading.require_widths(affine[0].inputs, affine[-1].outputs)
 
     @property
     def reading(self) -> Reading:
@@ -103,7 +107,7 @@ class ImportedModel(Sequential):
         ApproximationWarning. A stand-in that is good enough, and costs no more levels, stays as it is.
         Raises ParameterError, ShapeMismatch, FeatureMismatch, NonFiniteValue.
 
-        >>> from fhenn.nn import Sigmoid
+        >>> from fhenn.nn import Linear, Sigmoid
         >>> nodes = [Linear([[2.0, 2.0]]), Sigmoid(), Linear([[1.0]])]
         >>> model = ImportedModel(nodes, Reading.regression(), stand_ins=[nodes[1]])
         >>> model.for_inputs([-3, 3]).nodes[1].domain
@@ -120,7 +124,7 @@ class ImportedModel(Sequential):
         nodes: list[Node] = []
         for place, node in enumerate(self.nodes):
             if place in self._chosen and isinstance(node, Activation):
-                interval = reaches([*flatten(Sequential(nodes))], *bounds)[-1].interval
+                interval = reaches([*layers(Sequential(nodes))], *bounds)[-1].interval
                 node = _good_on(node, interval, accuracy)  # noqa: PLW2901
             nodes.append(node)
         return self.with_nodes(map(_fresh, nodes))
@@ -130,10 +134,10 @@ class ImportedModel(Sequential):
 
         Raises ParameterError, ShapeMismatch, FeatureMismatch, NonFiniteValue, UnsupportedValue.
         """
-        first = next(flatten(self))
-        if not isinstance(first, Linear):
+        first = next(layers(self))
+        if not isinstance(first, Affine):
             raise ParameterError("the model does not start with a Linear node.", "Put one first; the identity will do.")
-        width = first.weight.shape[1]
+        width = first.inputs
         values = samples(inputs, self._reading.features, "inputs")
         if values.shape == (2,):
             values = np.repeat(values[:, None], width, axis=1)
@@ -150,8 +154,8 @@ class ImportedModel(Sequential):
         """What the nodes compute: (samples, outputs). On ciphertexts it is what `Client.decrypt_scores` gives."""
         values = self._reading.samples(X)
         first = self.nodes[0]
-        if isinstance(first, Linear) and values.shape[1] != first.weight.shape[1]:
-            raise ShapeMismatch("samples", values.shape, f"(samples, {first.weight.shape[1]})")
+        if isinstance(first, Affine) and values.shape[1] != first.inputs:
+            raise ShapeMismatch("samples", values.shape, f"(samples, {first.inputs})")
         return np.asarray(self.infer(values), dtype=np.float64)
 
     def predict(self, X: Any) -> Any:
@@ -173,7 +177,7 @@ class ImportedModel(Sequential):
 
 def _fresh(node: Node) -> Node:
     """A node of one's own, with nothing kept."""
-    return node.fresh() if isinstance(node, Activation | Linear) else node
+    return node.fresh() if isinstance(node, Activation | Affine) else node
 
 
 def box(values: Floats, margin: float) -> tuple[Floats, Floats]:

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fhenn.errors import ExtraMissing, UnsupportedModel
-from fhenn.interop.affine import Affine, merged
+from fhenn.interop.fold import fold
 from fhenn.interop.model import ImportedModel
 from fhenn.interop.reading import Probability, Reading
-from fhenn.nn import Node, Sigmoid, Tanh
+from fhenn.nn import Affine, Dense, Node, Scaling, Sigmoid, Tanh
 from fhenn.nn.activation import Domain
 
 Floats = NDArray[np.float64]
@@ -61,11 +61,11 @@ def from_sklearn(
     """
     _require_sklearn()
     steps, final = _steps(estimator, "the estimator")
-    parts: list[Affine | Node] = [_affine_of(step, where) for step, where in steps]
+    parts: list[Node] = [_affine_of(step, where) for step, where in steps]
     last, where = final
     imported = _imported(last, where, accuracy)
     reading = imported.reading.named(_names_of([step for step, _ in steps] + [last]))
-    model = ImportedModel(merged([*parts, *imported.parts]), reading, imported.stand_ins)
+    model = ImportedModel(fold([*parts, *imported.parts]), reading, imported.stand_ins)
     return model if inputs is None else model.for_inputs(inputs, margin=margin, accuracy=accuracy)
 
 
@@ -73,7 +73,7 @@ def from_sklearn(
 class _Imported:
     """Parts of a final estimator, and what its scores mean."""
 
-    parts: list[Affine | Node]
+    parts: list[Node]
     reading: Reading
 
     @property
@@ -132,7 +132,7 @@ def _affine_of(step: Any, where: str) -> Affine:
         preprocessing.MaxAbsScaler: _max_abs,
         preprocessing.RobustScaler: _robust,
         decomposition.PCA: _pca,
-        decomposition.TruncatedSVD: lambda step: Affine.of(step.components_),
+        decomposition.TruncatedSVD: lambda step: Affine(Dense(step.components_)),
     }
     maker = makers.get(type(step))
     if maker is None:
@@ -153,20 +153,20 @@ def _why_not(step: Any, known: Any) -> str:
 
 def _standard(step: Any) -> Affine:
     factor = 1 / step.scale_ if step.with_std else np.ones(step.n_features_in_)
-    return Affine.of(factor, -step.mean_ * factor if step.with_mean else None)
+    return Affine(Scaling(factor), -step.mean_ * factor if step.with_mean else None)
 
 
 def _min_max(step: Any) -> Affine:
-    return Affine.of(step.scale_, step.min_)
+    return Affine(Scaling(step.scale_), step.min_)
 
 
 def _max_abs(step: Any) -> Affine:
-    return Affine.of(1 / step.scale_)
+    return Affine(Scaling(1 / step.scale_))
 
 
 def _robust(step: Any) -> Affine:
     factor = 1 / step.scale_ if step.with_scaling else np.ones(step.n_features_in_)
-    return Affine.of(factor, -step.center_ * factor if step.with_centering else None)
+    return Affine(Scaling(factor), -step.center_ * factor if step.with_centering else None)
 
 
 def _pca(step: Any) -> Affine:
@@ -175,7 +175,7 @@ def _pca(step: Any) -> Affine:
     if step.whiten:
         deviation = np.sqrt(step.explained_variance_)
         components = components / np.maximum(deviation, np.finfo(deviation.dtype).eps)[:, None]
-    return Affine.of(components, -components @ step.mean_)
+    return Affine(Dense(components), -components @ step.mean_)
 
 
 def _imported(step: Any, where: str, accuracy: float) -> _Imported:
@@ -210,7 +210,7 @@ def _imported(step: Any, where: str, accuracy: float) -> _Imported:
 def _weights(step: Any) -> Affine:
     coefficients = step.coef_.toarray() if hasattr(step.coef_, "toarray") else np.asarray(step.coef_)
     rows = np.atleast_2d(coefficients)
-    return Affine.of(rows, np.broadcast_to(np.ravel(step.intercept_), (len(rows),)))
+    return Affine(Dense(rows), np.broadcast_to(np.ravel(step.intercept_), (len(rows),)))
 
 
 def _linear_regressor(step: Any, where: str) -> _Imported:
@@ -249,7 +249,9 @@ def _one_vs_rest(step: Any, where: str) -> _Imported:
                 one, f"{where}, estimators_", _why_not(one, inner), "LogisticRegression, SGDClassifier, LinearSVC"
             )
     rows = [_weights(one) for one in step.estimators_]
-    weights = Affine.of(np.concatenate([row.weight for row in rows]), np.concatenate([row.bias for row in rows]))
+    weights = Affine(
+        Dense(np.concatenate([row.operator.dense() for row in rows])), np.concatenate([row.bias for row in rows])
+    )
     probability = _probability(step.estimators_[0])
     if len(rows) > 1 and probability == "softmax":
         raise _refuse(step.estimators_[0], f"{where}, estimators_", "it is multinomial", "multi_class='ovr'")
@@ -259,17 +261,17 @@ def _one_vs_rest(step: Any, where: str) -> _Imported:
 
 
 def _perceptron(step: Any, where: str, accuracy: float) -> _Imported:
-    makers: dict[str, Callable[[], list[Affine | Node]]] = {
+    makers: dict[str, Callable[[], list[Node]]] = {
         "identity": list,
         "logistic": lambda: [Sigmoid(_WIDE, accuracy=accuracy)],
         "tanh": lambda: [Tanh((_WIDE[0] / 2, _WIDE[1] / 2), accuracy=accuracy)],
     }
     if len(step.coefs_) > 1 and step.activation not in makers:
         raise _refuse(step, where, f"activation={step.activation!r} of its hidden layers", tuple(makers))
-    parts: list[Affine | Node] = []
+    parts: list[Node] = []
     for weight, bias in zip(step.coefs_, step.intercepts_, strict=True):
         parts += makers[step.activation]() if parts else []
-        parts.append(Affine.of(np.transpose(weight), bias))
+        parts.append(Affine(Dense(np.transpose(weight)), bias))
     return _Imported(parts, _reading_of(step, where))
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-from fhenn.nn import Activation, Linear, Node, Sequential
-from fhenn.planner.walk import flatten
+from fhenn.nn import Activation, Affine, Dense, Linear, Node, Sequential, layers
 
 
 def signature_of(model: Node) -> tuple[str, ...]:
@@ -15,13 +14,14 @@ def signature_of(model: Node) -> tuple[str, ...]:
     ('Linear2x1', 'finish=None')
     """
     finish = model.finish if isinstance(model, Sequential) else None
-    return (*map(described, flatten(model)), f"finish={finish}")
+    return (*map(described, layers(model)), f"finish={finish}")
 
 
-def described(node: Linear | Activation) -> str:
+def described(node: Affine | Activation) -> str:
     """Name and shape of a node, or its polynomials' degrees and domain."""
-    if isinstance(node, Linear):
-        return f"Linear{node.weight.shape[1]}x{node.weight.shape[0]}"
+    if isinstance(node, Affine):
+        # a Linear is named so whatever its class is called: clients read shapes by that name
+        return f"{'Linear' if isinstance(node, Linear) else node.name}{node.inputs}x{node.outputs}"
     stages = ",".join(str(stage.degree) for stage in node.stages)
     return f"{node.name}{stages}[{node.domain[0]:g},{node.domain[1]:g}]"
 
@@ -34,9 +34,11 @@ def fingerprint_of(model: Node) -> str:
     False
     """
     digest = sha256(repr(signature_of(model)).encode())
-    for node in flatten(model):
-        if isinstance(node, Linear):
-            digest.update(node.weight.tobytes() + node.bias.tobytes())
+    for node in layers(model):
+        if isinstance(node, Affine):
+            # a dense operator goes without its name: so it was before there were others
+            kind = b"" if isinstance(node.operator, Dense) else node.operator.name.encode()
+            digest.update(kind + node.operator.content + node.bias.tobytes())
         else:
             digest.update(repr([(stage.coefficients, stage.domain, stage.basis) for stage in node.stages]).encode())
     return digest.hexdigest()[:16]

@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 from fhenn.columns import samples
 from fhenn.errors import ParameterError, ShapeMismatch
 from fhenn.finite import count_nonfinite
-from fhenn.nn import Activation, Linear, Node, Sequential
+from fhenn.nn import Activation, Affine, Node, Sequential, layers
 from fhenn.nn.activation import flip_of
-from fhenn.nn.node import Layer
-from fhenn.ranges.layers import layers, rebuilt
 from fhenn.ranges.proposal import error_of, propose, shrink_for
+from fhenn.ranges.rebuild import rebuild
 from fhenn.ranges.report import QUANTILES, ActivationReport, Calibration, Drift, OutputReport
 
 Floats = NDArray[np.float64]
@@ -39,7 +38,7 @@ def calibrate(model: Node, X: Any, *, margin: float = 1.25, accuracy: float | No
     Raises ShapeMismatch, NonFiniteValue, UnsupportedValue for bad data; ParameterError for a margin below 1, an
     accuracy that is not positive, or other nodes.
 
-    >>> from fhenn.nn import Sigmoid
+    >>> from fhenn.nn import Linear, Sigmoid
     >>> model = Sequential([Linear([[2.0]]), Sigmoid(), Linear([[1.0]], [-0.5])])
     >>> found = calibrate(model, [[-4.0], [-1.0], [1.0], [3.0]])
     >>> found.activations[0].share_outside, found.output.differ
@@ -48,7 +47,7 @@ def calibrate(model: Node, X: Any, *, margin: float = 1.25, accuracy: float | No
     >>> better.nodes[1].domain, calibrate(better, [[-4.0], [-1.0], [1.0], [3.0]]).output.differ
     ((-10.0, 10.0), 0.0)
     """
-    snapshot = rebuilt(model, {})
+    snapshot = rebuild(model, {})
     x = _checked(X, model.feature_names)
     if not 1 <= margin < inf:
         raise ParameterError(f"margin {margin!r} is out of range.", "Give a number from 1, as 1.25.")
@@ -69,7 +68,7 @@ def _run(model: Node, x: Floats, margin: float, accuracy: float | None) -> Calib
     """Four models abreast: the twin as it is, the exact one, and the twin improved in either way."""
     twin, widened, rescaled = x, x, x
     exact: Floats | None = x
-    before: Layer | None = None
+    before: Affine | Activation | None = None
     reports: list[ActivationReport] = []
     for layer in layers(model):
         if isinstance(layer, Activation):
@@ -108,14 +107,16 @@ def _run(model: Node, x: Floats, margin: float, accuracy: float | None) -> Calib
     return Calibration(len(x), margin, tuple(reports), _output(model, before, twin, exact), model)
 
 
-def _shrink(node: Activation, before: Layer | None, values: Floats, margin: float) -> tuple[float | None, str]:
+def _shrink(
+    node: Activation, before: Affine | Activation | None, values: Floats, margin: float
+) -> tuple[float | None, str]:
     """The factor for the layer before, or None and the reason why there is none."""
     shrink = shrink_for(node.domain, values, margin)
     if shrink is None:
         if np.isfinite(values).all():
             return None, "its domain does not reach to both sides of 0"
         return None, "values that reach it are NaN or infinite"
-    if shrink < 1 and not isinstance(before, Linear):
+    if shrink < 1 and not isinstance(before, Affine):
         return None, "there is no Linear before it"
     return shrink, ""
 
@@ -129,7 +130,7 @@ def _spread(node: Activation, values: Floats) -> tuple[int, int, tuple[float, ..
     return int(values.size - inside), int(values.size - finite.size), quantiles
 
 
-def _output(model: Node, last: Layer | None, twin: Floats, exact: Floats | None) -> OutputReport:
+def _output(model: Node, last: Affine | Activation | None, twin: Floats, exact: Floats | None) -> OutputReport:
     threshold = None
     if twin.shape[-1] == 1:
         probability = isinstance(last, Activation) and last.function is not None and last.function.name == "sigmoid"

@@ -12,9 +12,8 @@ from fhenn.approx.polynomial import require_domain
 from fhenn.backends import PLAIN
 from fhenn.errors import CacheEmpty, ParameterError
 from fhenn.finite import require_finite
-from fhenn.nn import Activation, Node
+from fhenn.nn import Activation, Node, layers
 from fhenn.nn.activation import Domain
-from fhenn.ranges.layers import layers
 
 Floats = NDArray[np.float64]
 
@@ -64,10 +63,13 @@ def penalised_backward(
 ) -> tuple[float, Any]:
     """`model.backward(gradient)` with the `range_penalty` of every activation added on the way.
 
+    model: a node or a `Sequential`, of affine layers and activations.
     gradient: that of a loss which is a mean over the samples, at the output of the last `forward` on plaintext.
+    strength, margin: as of `range_penalty`.
     Returns the sum of the penalties and the gradient at the model's input; `update` and `updates` then follow both.
-    Raises CacheEmpty where a node kept no input, ParameterError for nodes that cannot be looked into, and what
-    `range_penalty` does; nothing is changed then.
+    Raises CacheEmpty where a node kept no input.
+    Raises UnsupportedNode where a node is neither affine nor an activation.
+    Raises what `range_penalty` does. Nothing is changed then.
 
     >>> from fhenn.nn import SGD, Linear, Sequential, Sigmoid
     >>> model = Sequential([Linear([[9.0]], optimiser=SGD(0.5)), Sigmoid(on_violation="ignore")])

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fhenn.approx import Polynomial
-from fhenn.nn import Activation, Linear
+from fhenn.nn import Activation, Affine
 
 Floats = NDArray[np.float64]
 Interval = tuple[float, float]
@@ -56,7 +56,7 @@ class Reach:
 
 
 @np.errstate(all="ignore")  # what overflows is unbounded, and said so
-def reaches(nodes: Sequence[Linear | Activation], low: Floats, high: Floats) -> tuple[Reach, ...]:
+def reaches(nodes: Sequence[Affine | Activation], low: Floats, high: Floats) -> tuple[Reach, ...]:
     """What comes to each node, and out of the last one, for inputs with low <= x <= high.
 
     In real numbers, and for the floats of the twin too. low, high: (features,).
@@ -69,8 +69,8 @@ def reaches(nodes: Sequence[Linear | Activation], low: Floats, high: Floats) -> 
     found = [Reach(low, high)]
     shape = _Zonotope.of(found[0])
     for node in nodes:
-        if isinstance(node, Linear):
-            image, shape = _through_linear(node, found[-1]), shape.through_linear(node)
+        if isinstance(node, Affine):
+            image, shape = _through_affine(node, found[-1]), shape.through_affine(node)
         elif not node.times_input:
             image, shape = image_of(node.stages[0], found[-1]), shape.through_polynomial(node.stages[0], found[-1])
         else:
@@ -138,16 +138,16 @@ def _sizes(polynomial: Polynomial) -> Floats:
     return np.abs(polynomial.to_chebyshev().coefficients)
 
 
-def _slack(node: Linear, largest: Floats) -> Floats:
+def _slack(node: Affine, largest: Floats) -> Floats:
     """How far rounding can put a sum of products off, for inputs of those magnitudes."""
-    terms = (node.weight.shape[1] + 2) * _UNIT
-    slack: Floats = 2 * terms / (1 - terms) * (np.abs(node.weight) @ largest + np.abs(node.bias))
+    terms = (node.inputs + 2) * _UNIT
+    slack: Floats = 2 * terms / (1 - terms) * (node.operator.abs_row_sums(largest) + np.abs(node.bias))
     return slack
 
 
-def _through_linear(node: Linear, x: Reach) -> Reach:
+def _through_affine(node: Affine, x: Reach) -> Reach:
     middle, half = (x.low + x.high) / 2, (x.high - x.low) / 2
-    centre, radius = node.weight @ middle + node.bias, np.abs(node.weight) @ half
+    centre, radius = node.operator @ middle + node.bias, node.operator.abs_row_sums(half)
     slack = _slack(node, np.abs(middle) + half)
     return Reach(centre - radius - slack, centre + radius + slack)
 
@@ -181,10 +181,10 @@ class _Zonotope:
         spread += self.radius + 2 * _UNIT * self.generators.shape[1] * (spread + np.abs(self.centre))
         return Reach(self.centre - spread, self.centre + spread)
 
-    def through_linear(self, node: Linear) -> _Zonotope:
+    def through_affine(self, node: Affine) -> _Zonotope:
         magnitudes = np.abs(self.centre) + np.abs(self.generators).sum(axis=1) + self.radius
-        radius = np.abs(node.weight) @ self.radius + _slack(node, magnitudes)
-        return _Zonotope(node.weight @ self.centre + node.bias, node.weight @ self.generators, radius)
+        radius = node.operator.abs_row_sums(self.radius) + _slack(node, magnitudes)
+        return _Zonotope(node.operator @ self.centre + node.bias, node.operator @ self.generators, radius)
 
     def through_polynomial(self, polynomial: Polynomial, x: Reach) -> _Zonotope:
         slope, middle, far = _line(polynomial, x)

@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fhenn.errors import ParameterError
-from fhenn.nn import Activation, Linear, Node
+from fhenn.nn import Activation, Affine, Node, layers
 from fhenn.nn.activation import Domain
-from fhenn.nn.node import Layer
-from fhenn.ranges.layers import layers, rebuilt
 from fhenn.ranges.proposal import Proposal
+from fhenn.ranges.rebuild import rebuild
 from fhenn.text import finite
 from fhenn.versioned import VersionedJson
 
@@ -44,13 +43,22 @@ class Drift:
 class ActivationReport:
     """What reached one activation of the twin.
 
-    place: from 1 among the model's activations; node: its name; function: what it stands for, None for nothing.
-    domain: where its polynomial is good; flip: the |x| from which an odd polynomial is on the wrong side, None if
-    nowhere. total: values seen; outside: those outside the domain, NaN and infinity among them; nonfinite: NaN and
-    infinite ones. quantiles: of the finite values, at QUANTILES per cent; NaN where there is none. sup_error: the
-    largest |polynomial - function| on the domain. drift: of the values after it from those of the model with exact
-    activations; None where that model is not known. proposal: what would hold the values; shrink: the factor for
-    weights and bias of the Linear before it which would bring them in; None, and then a reason, where there is none.
+    place: from 1 among the model's activations.
+    node: its name.
+    function: what it stands for, None for nothing.
+    domain: where its polynomial is good.
+    flip: the |x| from which an odd polynomial is on the wrong side, None if nowhere.
+    total: how many values were seen.
+    outside: how many lie outside the domain, NaN and infinity among them.
+    nonfinite: how many are NaN or infinite.
+    quantiles: of the finite values, at QUANTILES per cent; NaN where there is none.
+    sup_error: the largest |polynomial - function| on the domain; None without a function.
+    drift: of the values after it from those of the model with exact activations; None where that model is not known.
+    proposal: an activation that would hold the values; None where there is none.
+    no_proposal: why there is none.
+    shrink: the factor for weights and bias of the affine layer before it that would bring the values in; None where
+    there is none.
+    no_shrink: why there is none.
     """
 
     place: int
@@ -139,19 +147,19 @@ class Calibration:
         """
         if how not in ("domain", "rescale"):
             raise ParameterError(f"how={how!r} is unknown.", "Choose 'domain' or 'rescale'.")
-        replacements: dict[int, Layer] = {}
+        replacements: dict[int, Affine | Activation] = {}
         reports, before = iter(self.activations), None
         for layer in layers(self.model):
             if isinstance(layer, Activation):
                 report = next(reports)
                 if how == "domain":
                     replacements[id(layer)] = self._proposed(report)
-                elif self._factor(report) < 1 and isinstance(before, Linear):
+                elif self._factor(report) < 1 and isinstance(before, Affine):
                     replacements[id(before)] = before.scaled(self._factor(report))
             before = layer
-        return rebuilt(self.model, replacements)
+        return rebuild(self.model, replacements)
 
-    def _proposed(self, report: ActivationReport) -> Layer:
+    def _proposed(self, report: ActivationReport) -> Activation:
         if report.proposal is None:
             raise ParameterError(
                 f"activation {report.title}: no domain can be proposed: {report.no_proposal}.",

@@ -15,7 +15,7 @@ from fhenn.approx.extrema import local_maxima, points
 from fhenn.ckks.parameters import Parameters
 from fhenn.columns import samples
 from fhenn.errors import CertificateInvalid
-from fhenn.nn import Activation, Linear, Node, Sequential, SignReLU
+from fhenn.nn import Activation, Affine, Node, Sequential, SignReLU
 from fhenn.planner import Plan, bounds_of, fingerprint_of, flatten, verify
 from fhenn.planner.walk import Path, walk
 from fhenn.ranges import Reach, reaches
@@ -207,11 +207,11 @@ def certify(model: Node, bounds: Any, plan: Plan | None = None) -> Certificate:
     )
 
 
-def _domain(node: Linear | Activation) -> Interval:
+def _domain(node: Affine | Activation) -> Interval:
     return node.domain if isinstance(node, Activation) else (-inf, inf)
 
 
-def _sup_error(node: Linear | Activation, x: Reach) -> float:
+def _sup_error(node: Affine | Activation, x: Reach) -> float:
     """The largest |polynomial - exact| where the inputs reach; 0 where it stands for no function."""
     if not isinstance(node, Activation) or node.function is None:
         return 0.0
@@ -242,12 +242,12 @@ def _steepest(function: Function, interval: Interval) -> float:
     return steepest * (1 + 1e-9) + 1e-9
 
 
-def _divergence(nodes: Sequence[Linear | Activation], held: Sequence[Reach], errors: dict[int, float]) -> float:
+def _divergence(nodes: Sequence[Affine | Activation], held: Sequence[Reach], errors: dict[int, float]) -> float:
     """Bound on |twin - exact model| at the output, where activation `place` is off by errors[place]."""
     apart = np.zeros(held[0].low.shape)
     for place, node in enumerate(nodes):
-        if isinstance(node, Linear):
-            apart = np.abs(node.weight) @ apart * (1 + 1e-12)
+        if isinstance(node, Affine):
+            apart = node.operator.abs_row_sums(apart) * (1 + 1e-12)
         else:
             largest = float(apart.max())
             carried = _slope(node, held[place], largest) * apart if largest else apart
@@ -256,7 +256,7 @@ def _divergence(nodes: Sequence[Linear | Activation], held: Sequence[Reach], err
     return float(apart.max())
 
 
-def _gain(nodes: Sequence[Linear | Activation], held: Sequence[Reach], place: int, errors: dict[int, float]) -> float:
+def _gain(nodes: Sequence[Affine | Activation], held: Sequence[Reach], place: int, errors: dict[int, float]) -> float:
     """By how much an error of one activation can be larger at the output."""
     unit = errors[place] or 1e-6
     if not isfinite(unit):

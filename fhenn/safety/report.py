@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from fhenn.nn import Activation, Node
-from fhenn.planner import Plan, Witness, flatten
+from fhenn.nn import Activation, Node, layers
+from fhenn.planner import Plan, Witness
 from fhenn.ranges import Calibration, calibrate
 from fhenn.safety.certificate import Certificate, certify
 from fhenn.safety.outputs import OutputGuard, output_guard
@@ -58,7 +58,7 @@ def safety_report(model: Node, bounds: Any, data: Any = None, plan: Plan | None 
     >>> report.certificate.valid, len(report.guard.blind)
     (True, 2)
     """
-    last = list(flatten(model))[-1]
+    last = list(layers(model))[-1]
     single = isinstance(last, Activation) and len(last.stages) == 1 and not last.times_input
     return SafetyReport(
         certificate=certify(model, bounds, plan),

@@ -209,11 +209,10 @@ def bytes_of_answer(model: Any, plan: Any, ciphertexts: int, witness: bool) -> i
     A group of samples that share ciphertexts has as many of them in the answer as the layout needs for the outputs;
     each holds two polynomials with the primes that are left, in as many bytes as their bits.
     """
-    from fhenn.nn import Linear
-    from fhenn.planner import flatten
+    from fhenn.nn import Affine, layers
 
-    nodes = list(flatten(model))
-    wide = [len(node.weight) for node in nodes if isinstance(node, Linear)]
+    nodes = list(layers(model))
+    wide = [node.outputs for node in nodes if isinstance(node, Affine)]
     groups = -(-ciphertexts // plan.ciphertexts_per_sample)
     slots = plan.parameters.slots
     together = plan.samples_per_ciphertext

@@ -7,8 +7,8 @@ from typing import Any
 
 from fhenn.backends.seal import CipherArray, Context
 from fhenn.errors import PlanError, ShapeMismatch
-from fhenn.nn import Activation, Node
-from fhenn.planner import Plan, Witness, fingerprint_of, flatten, verify
+from fhenn.nn import Activation, Node, layers
+from fhenn.planner import Plan, Witness, fingerprint_of, verify
 from fhenn.safety import Certificate, observe
 from fhenn.session.answer import Answer, Binding
 from fhenn.session.receipt import UploadHeader, digest_of
@@ -49,7 +49,7 @@ class Server:
         context = Context.from_bytes(evaluation_keys)
         if not plan.fits(context):
             raise PlanError("the keys were made for another plan.", "Make client and server from one plan.")
-        self._model, self._nodes, self._plan, self._context = model, tuple(flatten(model)), plan, context
+        self._model, self._nodes, self._plan, self._context = model, tuple(layers(model)), plan, context
         self._certificate, self._fingerprint = certificate, fingerprint_of(model)
         self._progress = progress
 

@@ -340,7 +340,7 @@ def test_bad_settings_are_refused():
             fhenn.calibrate(network(), X, accuracy=accuracy)
     with pytest.raises(ParameterError, match="how"):
         fhenn.calibrate(network(), X).apply(how="both")
-    with pytest.raises(ParameterError, match="looked into"):
+    with pytest.raises(ParameterError, match="neither an affine layer nor an activation"):
         fhenn.calibrate(object(), X)
 
 

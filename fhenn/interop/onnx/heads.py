@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fhenn.approx import SIGMOID
-from fhenn.interop.affine import Affine
 from fhenn.interop.chain import Chain, Unsuitable
 from fhenn.interop.reading import Probability
+from fhenn.nn import Affine, Scaling
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +83,8 @@ def complement_table(first: Chain, second: Chain) -> Table:
         turned = first.steps[-1] if first.steps else None
         if (
             isinstance(turned, Affine)
-            and turned.weight.tolist() == [-1.0]
+            and isinstance(turned.operator, Scaling)
+            and turned.operator.factors.tolist() == [-1.0]
             and turned.bias.tolist() == [1.0]
             and second.same(first.without_last())
         ):
