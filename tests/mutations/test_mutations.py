@@ -1,0 +1,127 @@
+"""One change at a time to a copy of the code: its tests must go red.
+
+    pytest tests/mutations -m mutation            all of them, some minutes
+    pytest tests/mutations -m mutation -k NAME    those of a name
+    pytest tests/mutations -m mutation --go-on    after a run that was broken off
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from mutations.mutants import MUTANTS, Mutant
+
+ROOT = Path(__file__).parents[2]
+COPIED = ("fhenn", "tests", "notebooks", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "pyproject.toml")
+LONGEST = 600
+"""Seconds for the tests of one mutant."""
+
+
+
+def test_every_mutant_is_of_text_that_is_there_once():
+    wrong = [
+        f"{mutant.name}: {found} times in {mutant.file}"
+        for mutant in MUTANTS
+        if (found := (ROOT / mutant.file).read_text("utf-8").count(mutant.old)) != 1
+    ]
+    assert not wrong, "mend these in tests/mutations/mutants.py:\n" + "\n".join(wrong)
+
+
+def test_every_mutant_has_a_name_tests_and_code_that_compiles():
+    assert not [name for name, count in Counter(mutant.name for mutant in MUTANTS).items() if count > 1]
+    for mutant in MUTANTS:
+        source = (ROOT / mutant.file).read_text("utf-8")
+        assert mutant.old != mutant.new
+        compile(source.replace(mutant.old, mutant.new), mutant.name, "exec")
+        assert mutant.tests
+        assert all((ROOT / test.partition("::")[0]).exists() for test in mutant.tests), mutant.name
+
+
+@pytest.fixture(scope="session")
+def copy(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("mutants") / "tree"
+    folder.mkdir()
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns(".*", "fhenn/service/store"))
+        else:
+            shutil.copy2(source, folder / name)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tree():
+    """A digest of all that an outcome hangs on."""
+    digest = sha256()
+    for path in sorted(path for name in ("fhenn", "tests") for path in (ROOT / name).rglob("*.py")):
+        digest.update(str(path.relative_to(ROOT)).encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def run(folder: Path, tests: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+    """The tests in a copy of the tree."""
+    # what Python has compiled of the file before must not be taken for it: no mutant leaves anything
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    environment |= {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-n", "0", "-p", "no:cacheprovider", "--no-header", *tests]
+    return subprocess.run(
+        command, cwd=folder, env=environment, text=True, capture_output=True, timeout=LONGEST, check=False
+    )
+
+
+@pytest.mark.mutation
+def test_without_a_mutant_all_pass(copy):
+    """Red without a change says nothing about one."""
+    where = subprocess.run(
+        [sys.executable, "-c", "import fhenn; print(fhenn.__file__)"],
+        cwd=copy,
+        env=os.environ | {"PYTHONPATH": str(copy)},
+        text=True,
+        capture_output=True,
+        check=True,
+    )
+    assert Path(where.stdout.strip()) == copy / "fhenn" / "__init__.py"
+    tests = dict.fromkeys(test for mutant in MUTANTS for test in mutant.tests)
+    done = run(copy, tuple(tests))
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
+
+
+@pytest.mark.mutation
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_mutant_is_killed(mutant: Mutant, copy, tree, request, record_property):
+    kept = f"mutants/{sha256(mutant.name.encode()).hexdigest()[:16]}"
+    known = request.config.cache.get(kept, None)
+    if request.config.getoption("--go-on") and known is not None and known[0] == tree:
+        outcome, seconds, said = "killed", known[1], ""
+    else:
+        outcome, seconds, said = tried(mutant, copy)
+    for name, value in (("mutant", mutant.name), ("outcome", outcome), ("seconds", seconds)):
+        record_property(name, value)
+    assert outcome == "killed", f"{outcome}\n{said}"
+    request.config.cache.set(kept, [tree, seconds])
+
+
+def tried(mutant: Mutant, copy: Path) -> tuple[str, float, str]:
+    """What becomes of a mutant, after how many seconds, and what its tests said."""
+    file, start = copy / mutant.file, time.perf_counter()
+    before, source = file.stat(), file.read_bytes()
+    text = source.decode()
+    assert text.count(mutant.old) == 1, "the list is out of date"
+    file.write_text(text.replace(mutant.old, mutant.new), "utf-8")
+    try:
+        done = run(copy, mutant.tests)
+    finally:
+        file.write_bytes(source)
+        os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    # another code says that the tests did not run: nothing was tested
+    outcome = {0: "SURVIVED", 1: "killed"}.get(done.returncode, "BROKEN")
+    return outcome, time.perf_counter() - start, done.stdout[-3000:] + done.stderr[-1000:]
