@@ -9,7 +9,9 @@ import pytest
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--go-on", action="store_true", help="leave out mutants that were killed before, while the tree is the same"
+        "--go-on",
+        action="store_true",
+        help="leave out mutants that were killed before, where their file and tests are the same",
     )
 
 

@@ -23,7 +23,6 @@ def mutants(file: str, tests: str, *changes: tuple[str, str, str]) -> list[Mutan
     return [Mutant(name, file, old, new, tuple(tests.split())) for name, old, new in changes]
 
 
-
 FLOODING = mutants(
     "fhenn/planner/flooding.py",
     "tests/planner/test_flooding.py",
@@ -46,14 +45,26 @@ FLOOR = mutants(
     ("floor believes any scale", "left = 2.0 ** parameters.chain[0]", "left = 2.0**120"),
     ("floor forgets the rotations", "rounded + _turns(model, schedule, result, norm) + encoded", "rounded + encoded"),
     ("floor forgets the folds", "return 1 if schedule is None else 2 ** len(schedule.folds)", "return 1"),
-    ("floor forgets the encoding", "encoded = Noise(0.0, encoding / model.primes[-1], norm)", "encoded = rounded * 0.0"),
-    ("floor knows any node", "return any(names.fullmatch(node) for names in", "return node is not None or any(n for n in"),
+    (
+        "floor forgets the encoding",
+        "encoded = Noise(0.0, encoding / model.primes[-1], norm)",
+        "encoded = rounded * 0.0",
+    ),
+    (
+        "floor knows any node",
+        "return any(names.fullmatch(node) for names in",
+        "return node is not None or any(n for n in",
+    ),
 )
 
 NOISE = mutants(
     "fhenn/ckks/noise.py",
     "tests/ckks/test_noise.py",
-    ("noise loses the worst case when mixed", "if min(self.norm, other.norm) == 1", "if max(self.norm, other.norm) == 1"),
+    (
+        "noise loses the worst case when mixed",
+        "if min(self.norm, other.norm) == 1",
+        "if max(self.norm, other.norm) == 1",
+    ),
     ("noise loses the worst case when scaled", "self.normal * factor, self.norm)", "self.normal * factor)"),
     ("noise bounds at 2^-10", "_FAILURE_BITS = 40", "_FAILURE_BITS = 10"),
     ("noise bounds one value", "exponent = log(2 * values)", "exponent = log(2)"),
@@ -69,11 +80,27 @@ CERTIFICATE = mutants(
     "tests/safety/test_certificate.py",
     ("certificate ignores upper ranges", " and self.high <= self.domain[1]", ""),
     ("certificate ignores lower ranges", "self.domain[0] <= self.low and ", ""),
-    ("certificate ignores upper bounds", "zip((*self.low, *plan.high), (*plan.low, *self.high), strict", "zip(self.low, plan.low, strict"),
-    ("certificate ignores lower bounds", "zip((*self.low, *plan.high), (*plan.low, *self.high), strict", "zip(plan.high, self.high, strict"),
+    (
+        "certificate ignores upper bounds",
+        "zip((*self.low, *plan.high), (*plan.low, *self.high), strict",
+        "zip(self.low, plan.low, strict",
+    ),
+    (
+        "certificate ignores lower bounds",
+        "zip((*self.low, *plan.high), (*plan.low, *self.high), strict",
+        "zip(plan.high, self.high, strict",
+    ),
     ("certificate takes slopes where the twin is", "(low - error - 1e-9, high + error + 1e-9)", "(low, high)"),
-    ("certificate takes half the slope interval", "(low - error - 1e-9, high + error + 1e-9)", "(low - error - 1e-9, high)"),
-    ("certificate takes the slope at the middle", "steepest = float(local_maxima(lambda x: np.abs(function.derivative(x)), at)[1].max())", "steepest = float(np.abs(function.derivative(np.array([sum(interval) / 2])))[0])"),
+    (
+        "certificate takes half the slope interval",
+        "(low - error - 1e-9, high + error + 1e-9)",
+        "(low - error - 1e-9, high)",
+    ),
+    (
+        "certificate takes the slope at the middle",
+        "steepest = float(local_maxima(lambda x: np.abs(function.derivative(x)), at)[1].max())",
+        "steepest = float(np.abs(function.derivative(np.array([sum(interval) / 2])))[0])",
+    ),
     ("certificate ignores the noise on ranges", "reach.widened(by) for", "reach.widened(0.0 * by) for"),
     ("certificate halves the margin of a class", "return 2 * self.total if", "return self.total if"),
     ("certificate forgets the encryption", "return self.approximation + self.noise", "return self.approximation"),
@@ -90,7 +117,11 @@ SHARING = mutants(
     ("sharing takes any error that is seen", "if not seen <= worst:", "if seen != seen:"),
     ("sharing takes any scale", "not 1 <= scale <= plan.largest_scale", "not 1 <= scale"),
     ("sharing takes any accuracy", "if not error <= plan.accuracy:", "if error != error:"),
-    ("sharing believes the plan's worst", "max(plan.worst, plan.least_worst(scale), precision(float(np.abs(scores).max(initial=0.0))))", "plan.worst"),
+    (
+        "sharing believes the plan's worst",
+        "max(plan.worst, plan.least_worst(scale), precision(float(np.abs(scores).max(initial=0.0))))",
+        "plan.worst",
+    ),
     ("sharing forgets the floor", "plan.least_worst(scale), ", ""),
     ("sharing forgets the precision", ", precision(float(np.abs(scores).max(initial=0.0))))", ")"),
     ("sharing takes any plan", "    plan.require_shareable()\n", ""),
@@ -104,11 +135,23 @@ BUDGET = mutants(
     ("budget may be overdrawn", "if not after <= 1 + _SLACK:", "if not after <= 2 + _SLACK:"),
     ("budget takes any key's file", "if header[1].decode() != self._key:", "if not header[1]:"),
     ("budget takes a copy", "if int(header[2]) != _inode(file) or (", "if ("),
-    ("budget takes an older state", "if told is not None and not total >= told:", "if told is not None and not total >= 0:"),
+    (
+        "budget takes an older state",
+        "if told is not None and not total >= told:",
+        "if told is not None and not total >= 0:",
+    ),
     ("budget of a child process", "if os.getpid() != self._process:", "if os.getpid() < 0:"),
-    ("budget forgets what the key says", "return total, max(self._least - first, 0.0), start + size", "return total, 0.0, start + size"),
+    (
+        "budget forgets what the key says",
+        "return total, max(self._least - first, 0.0), start + size",
+        "return total, 0.0, start + size",
+    ),
     ("budget ignores small shares", "after = nextafter(spent, inf)", "after = spent"),
-    ("budget is not on the disk", "            file.flush()\n            os.fsync(file.fileno())\n            # after", "            file.flush()\n            # after"),
+    (
+        "budget is not on the disk",
+        "            file.flush()\n            os.fsync(file.fileno())\n            # after",
+        "            file.flush()\n            # after",
+    ),
 )
 
 STRUCTURE = mutants(
@@ -116,18 +159,26 @@ STRUCTURE = mutants(
     "tests/ckks/test_structure.py",
     ("structure: any number of lists", "lists <= self.ring_degree", "True"),
     ("structure: any number of parts", "count in (0, len(self.primes) - 1)", "True"),
-    ("structure: parts of any size", "found == size, \"a part", "True, \"a part"),
+    ("structure: parts of any size", 'found == size, "a part', 'True, "a part'),
     ("structure: keys of any length", "limit = _LEAST_DENSITY * len(data)", "limit = 10**6 * len(data)"),
     ("structure: secret keys of any count", "count == expected and isfinite(scale)", "isfinite(scale)"),
     ("structure: secret keys of any scale", "count == expected and isfinite(scale)", "count == expected"),
-    ("structure: secret keys of any array", "_array(what, content, (expected,))", "_array(what, content, range(1 << 64))"),
+    (
+        "structure: secret keys of any array",
+        "_array(what, content, (expected,))",
+        "_array(what, content, range(1 << 64))",
+    ),
     ("structure: any scheme", "scheme == _CKKS", "True"),
     ("structure: any ring", "ring_degree in MAX_MODULUS_BITS, f", "True, f"),
     ("structure: no prime", "1 <= count <= _MOST_PRIMES", "count <= _MOST_PRIMES"),
     ("structure: any number of primes", "1 <= count <= _MOST_PRIMES", "1 <= count"),
     ("structure: any security", "bits <= MAX_MODULUS_BITS[ring_degree]", "True"),
     ("structure: any prime", "all(prime % (2 * ring_degree) == 1 for prime in primes)", "True"),
-    ("structure: a short header", "not isinstance(data, bytes) or len(data) < _HEADER.size", "not isinstance(data, bytes)"),
+    (
+        "structure: a short header",
+        "not isinstance(data, bytes) or len(data) < _HEADER.size",
+        "not isinstance(data, bytes)",
+    ),
     ("structure: any magic", "magic != _MAGIC or header", "header"),
     ("structure: any header size", "header != _HEADER.size or major", "major"),
     ("structure: any version", " or major != _MAJOR or compression", " or compression"),
@@ -148,12 +199,36 @@ STRUCTURE = mutants(
     ("structure: a seed of any size", "size == _HEADER.size + _SEED, ", "True, "),
     ("structure: any number of coefficients", "count in counts", "True"),
     ("structure: arrays of any size", "size == _HEADER.size + _COUNT.size + 8 * count", "True"),
-    ("structure: primes of any size", "_inner_header(what, content) == _HEADER.size + _COUNT.size, ", "_inner_header(what, content) > 0, "),
-    ("structure: any inner object", "(magic, header, major, compression) == (_MAGIC, _HEADER.size, _MAJOR, _PLAIN)", "True"),
-    ("structure: inner objects of any magic", "(magic, header, major, compression) == (_MAGIC, _HEADER.size, _MAJOR, _PLAIN)", "(header, major, compression) == (_HEADER.size, _MAJOR, _PLAIN)"),
-    ("structure: inner objects of any header", "(magic, header, major, compression) == (_MAGIC, _HEADER.size, _MAJOR, _PLAIN)", "(magic, major, compression) == (_MAGIC, _MAJOR, _PLAIN)"),
-    ("structure: inner objects of any version", "(magic, header, major, compression) == (_MAGIC, _HEADER.size, _MAJOR, _PLAIN)", "(magic, header, compression) == (_MAGIC, _HEADER.size, _PLAIN)"),
-    ("structure: inner objects compressed", "(magic, header, major, compression) == (_MAGIC, _HEADER.size, _MAJOR, _PLAIN)", "(magic, header, major) == (_MAGIC, _HEADER.size, _MAJOR)"),
+    (
+        "structure: primes of any size",
+        "_inner_header(what, content) == _HEADER.size + _COUNT.size, ",
+        "_inner_header(what, content) > 0, ",
+    ),
+    (
+        "structure: any inner object",
+        "(magic, header, major, compression) == (_MAGIC, _HEADER.size, _MAJOR, _PLAIN)",
+        "True",
+    ),
+    (
+        "structure: inner objects of any magic",
+        "(magic, header, major, compression) == (_MAGIC, _HEADER.size, _MAJOR, _PLAIN)",
+        "(header, major, compression) == (_HEADER.size, _MAJOR, _PLAIN)",
+    ),
+    (
+        "structure: inner objects of any header",
+        "(magic, header, major, compression) == (_MAGIC, _HEADER.size, _MAJOR, _PLAIN)",
+        "(magic, major, compression) == (_MAGIC, _MAJOR, _PLAIN)",
+    ),
+    (
+        "structure: inner objects of any version",
+        "(magic, header, major, compression) == (_MAGIC, _HEADER.size, _MAJOR, _PLAIN)",
+        "(magic, header, compression) == (_MAGIC, _HEADER.size, _PLAIN)",
+    ),
+    (
+        "structure: inner objects compressed",
+        "(magic, header, major, compression) == (_MAGIC, _HEADER.size, _MAJOR, _PLAIN)",
+        "(magic, header, major) == (_MAGIC, _HEADER.size, _MAJOR)",
+    ),
 )
 
 INFLATE = mutants(
@@ -180,7 +255,11 @@ MESSAGES = mutants(
     "fhenn/ckks/messages.py",
     "tests/backends/seal/test_wire.py tests/backends/seal/test_context.py tests/ckks/test_structure.py",
     ("messages: numbers of any length", "        if shift > 63:\n            raise IndexError\n", ""),
-    ("messages: fields beyond the end", "            if at + size > len(data):\n                raise IndexError\n", ""),
+    (
+        "messages: fields beyond the end",
+        "            if at + size > len(data):\n                raise IndexError\n",
+        "",
+    ),
     ("messages: a secret key among public ones", "if 3 in parts and not secret:", "if 3 in parts and secret:"),
     ("messages: unknown parts", "    if parts:\n", "    if parts and secret:\n"),
     ("messages: no parameters", "not isinstance(parameters, bytes) or not isinstance(public", "not isinstance(public"),
@@ -189,12 +268,24 @@ MESSAGES = mutants(
     ("messages: keys unchecked", "                _check_key(what, chain, number, value)\n", "                pass\n"),
     ("messages: public keys unchecked", "chain.check_public_key if number == 1", "(lambda *_: None) if number == 1"),
     ("messages: unknown public fields", "elif number not in (2, 3):", "elif number < 0:"),
-    ("messages: secret keys of any header", "            check_header(what, value)\n            if chain and", "            if chain and"),
-    ("messages: secret keys unchecked", "                chain.check_secret_key(what, value)\n", "                pass\n"),
+    (
+        "messages: secret keys of any header",
+        "            check_header(what, value)\n            if chain and",
+        "            if chain and",
+    ),
+    (
+        "messages: secret keys unchecked",
+        "                chain.check_secret_key(what, value)\n",
+        "                pass\n",
+    ),
     ("messages: unknown private fields", "elif number != 2:", "elif number < 0:"),
     ("messages: fields twice", "        if number in found:\n", "        if number < 0:\n"),
     ("messages: keys of any header", "    check_header(what, value)\n    if chain is not", "    if chain is not"),
-    ("messages: ciphertexts of any header", "                check_header(what, value)\n                ciphertexts", "                ciphertexts"),
+    (
+        "messages: ciphertexts of any header",
+        "                check_header(what, value)\n                ciphertexts",
+        "                ciphertexts",
+    ),
     ("messages: scales of any size", "isinstance(value, bytes) and len(value) == 8", "isinstance(value, bytes)"),
     ("messages: no ciphertexts", "if not ciphertexts or not isfinite(scale)", "if not isfinite(scale)"),
     ("messages: infinite scales", "or not isfinite(scale) or scale <= 0", "or scale <= 0"),
@@ -229,7 +320,11 @@ SCAN = mutants(
     ("scan: headers of any size", "if size > _LARGEST_HEADER:", "if size < 0:"),
     ("scan: any number of rotations", "not 0 <= rotations <= length", "rotations < 0"),
     ("scan: any length", "if _START + size + length != self.size:", "if size < 0:"),
-    ("scan: numbers of any length", "        if shift > 63:\n            raise WireFormatError", "        if shift < 0:\n            raise WireFormatError"),
+    (
+        "scan: numbers of any length",
+        "        if shift > 63:\n            raise WireFormatError",
+        "        if shift < 0:\n            raise WireFormatError",
+    ),
 )
 MUTANTS: tuple[Mutant, ...] = tuple(
     mutant
