@@ -326,8 +326,561 @@ SCAN = mutants(
         "        if shift < 0:\n            raise WireFormatError",
     ),
 )
+
+MATCHING = mutants(
+    "fhenn/session/matching.py",
+    "tests/session/test_binding.py",
+    ("answers for any plan", "if binding.plan != plan.fingerprint:", "if not binding.plan:"),
+    ("answers of any model", "if plan.model not in (None, binding.model):", "if not binding.model:"),
+    ("answers that name nothing", "        if unbound:\n", "        if not unbound or unbound:\n"),
+    ("receipts of any plan", "if receipt.plan not in (None, plan.fingerprint):", "if not plan.fingerprint:"),
+    (
+        "answers to unknown uploads",
+        "known = sent.get(binding.upload)",
+        "known = sent.get(binding.upload, next(iter(sent.values()), None))",
+    ),
+    ("answers to any part", "if part != binding.part:", "if part < 0:"),
+    (
+        "answers of any number of samples",
+        '{"number of samples": (samples, array.shape[0])}',
+        '{"number of samples": (None, array.shape[0])}',
+    ),
+    ("answers of any number of outputs", '"number of outputs": (plan.result.outputs, array.shape[1]),', ""),
+    ("answers at any level", '"level": (plan.result.level, array.level),', ""),
+    ("answers in any layout", '"layout": (plan.result.layout, array.layout),', ""),
+    (
+        "answers that are uploads",
+        "if (array.level, array.scale) == (plan.parameters.levels, context.scale):",
+        "if array.level < 0:",
+    ),
+    ("answers of any shape", "if len(array.shape) != 2:", "if len(array.shape) < 0:"),
+)
+
+RECEIPT = mutants(
+    "fhenn/session/receipt.py",
+    "tests/session/test_binding.py",
+    ("receipts of any digest", " or self.parts[part].sha256 != upload:", ":"),
+    (
+        "receipts of parts in any order",
+        "len(plans) != 1 or [header.part for header in headers] != list(range(len(headers)))",
+        "len(plans) != 1",
+    ),
+    ("receipts of several plans", "len(plans) != 1 or [header.part", "[header.part"),
+    ("receipts with digests of any form", "all(is_digest(part.sha256) and _is_count", "all(_is_count"),
+    (
+        "receipts with counts of any form",
+        "is_digest(part.sha256) and _is_count(part.samples, 1)",
+        "is_digest(part.sha256)",
+    ),
+    ("uploads of any part", "if not _is_count(header.part, 0) or not", "if not"),
+    (
+        "uploads of a plan of any form",
+        "_is_count(header.part, 0) or not is_fingerprint(header.plan):",
+        "_is_count(header.part, 0):",
+    ),
+)
+
+ANSWER = mutants(
+    "fhenn/session/answer.py",
+    "tests/session/test_binding.py",
+    ("bindings of any part", "0 <= binding.part < 1 << 32 and is_digest", "is_digest"),
+    (
+        "bindings of any digest",
+        "0 <= binding.part < 1 << 32 and is_digest(binding.upload)",
+        "0 <= binding.part < 1 << 32",
+    ),
+    ("bindings of any names", "if not sane or not all(map(is_fingerprint, names)):", "if not sane:"),
+    (
+        "answers that are uploads of before",
+        'if "upload" in header_of(data).meta:',
+        'if "answer" in header_of(data).meta:',
+    ),
+    ("answers whose parts do not add up", "if not sizes or sum(sizes) != len(body):", "if not sizes:"),
+    (
+        "answers of parts of any size",
+        "not all(type(size) is int and size > 0 for size in sizes)",
+        "not all(type(size) is int for size in sizes)",
+    ),
+)
+
+CLIENT = mutants(
+    "fhenn/session/client.py",
+    "tests/session/test_session.py tests/session/test_secret.py tests/safety/test_sharing.py",
+    (
+        "client takes plans of too little error",
+        "        plan.require_errors()\n        self._plan",
+        "        self._plan",
+    ),
+    (
+        "restored client takes plans of too little error",
+        "        plan.require_errors()\n        context, spent",
+        "        context, spent",
+    ),
+    ("restored client takes any parameters", "if context.parameters != (plan", "if (0,) == (plan"),
+    ("client encrypts beyond the bounds", "        self._require_bounds(values)\n", ""),
+    ("client forgets upper bounds", "np.maximum(low - values, values - high)", "low - values"),
+    (
+        "client does not count what it shares",
+        "            self._budget.take(len(scores), int(noise[0]))\n",
+        "            pass\n",
+    ),
+    (
+        "client shares without noise",
+        "decrypt(self._context, array) if noise is None else self._flooded(array, *noise)",
+        "decrypt(self._context, array)",
+    ),
+    ("client shares what no budget is", "0 < count <= most for count", "count <= most for count"),
+)
+
+CLIENT_GUARD = mutants(
+    "fhenn/session/client.py",
+    "tests/safety/test_witness.py",
+    (
+        "client takes answers without their witnesses",
+        "if range_check and self._plan.witnesses and not parts.witnesses:",
+        "if not range_check and self._plan.witnesses and not parts.witnesses:",
+    ),
+    (
+        "client takes any number of witnesses",
+        "if witnesses and len(witnesses) != len(plan.witnesses):",
+        "if len(witnesses) < 0:",
+    ),
+    ("client takes witnesses at any level", "if array.level != witness.level or len", "if len"),
+    ("client takes witnesses of any samples", "if numbers.shape[0] != len(scores) or (", "if ("),
+    (
+        "client takes violations",
+        'if report is not None and on_violation == "raise":',
+        'if report is not None and on_violation == "":',
+    ),
+    (
+        "client forgets the certificate's outputs",
+        "        if self._certificate is not None:\n            bounds",
+        "        if self._certificate is None:\n            bounds",
+    ),
+)
+
+SERVER = mutants(
+    "fhenn/session/server.py",
+    "tests/session/test_session.py tests/session/test_binding.py",
+    ("server takes any plan", "        verify(plan, model)\n", ""),
+    ("server takes any keys", "if not plan.fits(context):", "if context is None:"),
+    (
+        "server takes uploads for any plan",
+        "if header.plan not in (None, self._plan.fingerprint):",
+        "if not self._plan.fingerprint:",
+    ),
+    ("server takes arrays of any keys", "        x.require_same_keys(self._context)\n", ""),
+    ("server takes any layout", "x.layout != self._plan.layout or ", ""),
+    ("server takes any level", " or x.level != self._plan.parameters.levels", ""),
+    ("server takes any scale", " or x.scale != self._context.scale:", ":"),
+)
+
+SECRET = mutants(
+    "fhenn/session/secret.py",
+    "tests/session/test_secret.py",
+    ("a secret key of any name", 'if context.fingerprint != meta.get("fingerprint"):', "if not context.fingerprint:"),
+    ("a secret key of any budget", "if not isinstance(spent, float) or not 0 <= spent < inf:", "if spent is None:"),
+    ("a lock of any kind", 'known != ("aes-256-gcm", "scrypt", _BLOCK, _LANES) or sizes', "sizes"),
+    (
+        "a lock of any cost",
+        "if type(cost) is not int or not 1 << 14 <= cost <= _LARGEST_COST or cost & (cost - 1):",
+        "if type(cost) is not int:",
+    ),
+    (
+        "a lock whose header is not authenticated",
+        "return json.dumps([_KIND, meta], sort_keys=True).encode()",
+        'return b""',
+    ),
+    ("a lock of a lower cost", "1 << 17, 8, 1", "1 << 14, 8, 1"),
+)
+
+TOKENS = mutants(
+    "fhenn/service/tokens.py",
+    "tests/service/test_tokens.py",
+    ("tokens of any secret", "if token is None or not same:", "if token is None:"),
+    (
+        "tokens for ever",
+        "return now >= datetime.fromisoformat(self.expires)",
+        "return now < datetime.fromisoformat(self.created)",
+    ),
+    ("tokens for any model", "return self.models is None or model in self.models", "return True"),
+    (
+        "tokens that others may read",
+        "json.dumps(asdict(token)).encode(), private=True",
+        "json.dumps(asdict(token)).encode(), private=False",
+    ),
+)
+
+QUOTA = mutants(
+    "fhenn/service/quota.py",
+    "tests/service/test_quota.py",
+    ("quotas may be exceeded by one upload", "if used + samples > most:", "if used > most:"),
+    ("quotas count ciphertexts", " * plan.parameters.slots", ""),
+    ("quotas count no ciphertexts", "ceil(ciphertexts_in(upload) / plan.ciphertexts_per_sample)", "1"),
+    ("quotas of yesterday", "return used if kept >= day else 0", "return used"),
+    (
+        "quotas forget",
+        "self._keep(token, day, used + samples)\n            return day",
+        "self._keep(token, day, samples)\n            return day",
+    ),
+    ("quotas refund another day", "            if kept == day:\n", "            if kept:\n"),
+    ("quotas that are not readable are none", 'raise OSError(f"the count', 'return -1, 0  # OSError(f"the count'),
+)
+
+BODIES = mutants(
+    "fhenn/service/bodies.py",
+    "tests/service/test_bodies.py",
+    (
+        "any number of requests of an owner",
+        "if self._owners[owner] >= self._limits.per_owner:",
+        "if self._owners[owner] < 0:",
+    ),
+    ("requests of an owner are never over", "            self._owners[owner] -= 1\n", ""),
+    ("any number of crashes of an owner", "len(crashes) >= self._limits.crashes and", "len(crashes) < 0 and"),
+    ("crashes count for ever", " and monotonic() - crashes[0] < _MINUTE", ""),
+    ("crashes count for all owners", "self._crashes.setdefault(owner, ", 'self._crashes.setdefault("", '),
+    ("any number of bytes is held", "if self.held + len(chunk) > self._limits.held:", "if self.held < 0:"),
+    (
+        "bodies are held for ever",
+        "        finally:\n            self.held -= len(buffer)",
+        "        finally:\n            pass",
+    ),
+    ("compressed bodies", 'if request.headers.get("content-encoding", "identity") != "identity":', "if False:"),
+    ("bodies of any length", "    if length > most:\n", "    if length < 0:\n"),
+)
+
+BLAME = mutants(
+    "fhenn/service/service.py",
+    "tests/service/test_workers.py",
+    (
+        "nobody is blamed for a crash",
+        "            if death.crashed:\n                self.admission.blame(owner)\n",
+        "            if death.crashed:\n",
+    ),
+    (
+        "nobody is blamed for a task that takes too long",
+        "        except WorkerLate as error:\n            self.admission.blame(owner)\n",
+        "        except WorkerLate as error:\n",
+    ),
+    ("a crash is tried again", "if death.crashed or death.exit_code == NO_MEMORY:", "if death.exit_code == NO_MEMORY:"),
+    ("keys for no model are kept", '        if not answer["fits"]:\n', '        if answer["fits"] is None:\n'),
+)
+
+WORK = mutants(
+    "fhenn/service/work.py",
+    "tests/service/test_work.py",
+    ("any number of ciphertexts", 'if count > task["ciphertexts"]:', "if count < 0:"),
+    ("another version of the model", 'if version != task["version"]:', "if not version:"),
+    ("answers of any size", 'if size > task["answer"]:', "if size < 0:"),
+    ("any number of keys is loaded", "len(self._servers) >= self._contexts\n                or ", ""),
+    (
+        "keys of any size are loaded",
+        "or sum(size for _, size in self._servers.values()) + len(data) > self._size\n",
+        "\n",
+    ),
+    ("deleted keys stay loaded", "            del self._servers[each]\n", "            pass\n"),
+)
+
+SPOOL = mutants(
+    "fhenn/service/spool.py",
+    "tests/service/test_fair.py",
+    ("answers of any size are spooled", "if self.size + len(piece) > self._spools.largest:", "if self.size < 0:"),
+    ("any number of answers is spooled", "if self._held + size > self._most:", "if self._held < 0:"),
+    ("answers stay in memory", "if self._file is None and self.size <= _IN_MEMORY:", "if self._file is None:"),
+)
+
+KEYS = mutants(
+    "fhenn/service/key_store.py",
+    "tests/service/test_store.py",
+    ("any number of keys of an owner", "(count > self._most or size > self._size)", "(size > self._size)"),
+    ("keys of an owner of any size", "(count > self._most or size > self._size)", "(count > self._most)"),
+    ("keys that are in use go", "and keys.digest not in held:", "and keys.digest != newest:"),
+    ("any number of unfinished uploads", "place >= min(self._most, _MOST_UNFINISHED) - 1 or ages", "ages"),
+    ("uploads follow a link", ' | getattr(os, "O_NOFOLLOW", 0)', ""),
+)
+
+UPLOADS = mutants(
+    "fhenn/service/uploads.py",
+    "tests/service/test_uploads.py",
+    (
+        "uploads of any digest",
+        "            if scanner.hexdigest != digest:\n",
+        "            if scanner.hexdigest is None:\n",
+    ),
+    ("uploads longer than they say", "if scanner.seen + len(chunk) > scanner.size:", "if scanner.seen < 0:"),
+    (
+        "keys are not looked at as they arrive",
+        "                scanner.feed(chunk)\n",
+        "                scanner._seen += len(chunk)\n                scanner._digest.update(chunk)\n",
+    ),
+    ("keys are kept unchecked", "                    await self._check(owner, self._keys.part(owner, digest))\n", ""),
+    (
+        "keys are kept before they are on the disk",
+        "                    await self._disk(os.fsync, turn.descriptor)\n",
+        "",
+    ),
+    (
+        "other bytes under a stored digest",
+        "if (seen, size, found.hexdigest()) != (stored, stored, digest):",
+        "if seen < 0:",
+    ),
+)
+
+FILES = mutants(
+    "fhenn/artifacts/files.py",
+    "tests/artifacts/test_files.py",
+    (
+        "folders are written where they are",
+        '    staged = _hidden(path, ".part")\n    try:\n        staged.mkdir(0o700)',
+        "    staged = path\n    try:\n        staged.mkdir(0o700)",
+    ),
+    (
+        "files are written where they are",
+        '    temporary = _hidden(path, ".part")\n',
+        "    temporary = path.with_name(path.name)\n    path.unlink(missing_ok=True)\n",
+    ),
+    (
+        "files are named before they are on the disk",
+        "        os.fsync(descriptor)\n    finally:\n        os.close(descriptor)\n\n\ndef _empty",
+        "    finally:\n        os.close(descriptor)\n\n\ndef _empty",
+    ),
+    ("private files that others may read", "_PRIVATE if private else _PUBLIC", "_PUBLIC"),
+    (
+        "private files are replaced",
+        "overwrite = not private if overwrite is None else overwrite",
+        "overwrite = True if overwrite is None else overwrite",
+    ),
+    (
+        "files of another kind are replaced",
+        "if there and old != new and not {old, new} <= _OF_SERVERS:",
+        "if there is None:",
+    ),
+)
+
+_ANYONE = (
+    '__import__("fastapi").Depends(lambda: __import__("types").SimpleNamespace(owner="all", reaches=lambda name: True))'
+)
+ROUTES = [
+    *mutants(
+        "fhenn/service/routes/models.py",
+        "tests/service/test_routes.py",
+        (
+            "the plan's file without a token",
+            "async def plan_file(service: ServiceHere, holder: Holder, ",
+            f"async def plan_file(service: ServiceHere, *, holder: object = {_ANYONE}, ",
+        ),
+        (
+            "the plan without a token",
+            "async def show_model(service: ServiceHere, holder: Holder, ",
+            f"async def show_model(service: ServiceHere, *, holder: object = {_ANYONE}, ",
+        ),
+        (
+            "the models without a token",
+            "async def list_models(service: ServiceHere, holder: Holder)",
+            f"async def list_models(service: ServiceHere, *, holder: object = {_ANYONE})",
+        ),
+        ("the models of all tokens", "        if holder.reaches(model.name)\n", ""),
+    ),
+    *mutants(
+        "fhenn/service/routes/keys.py",
+        "tests/service/test_routes.py",
+        (
+            "keys are deleted without a token",
+            "async def delete_keys(service: ServiceHere, holder: Holder, ",
+            f"async def delete_keys(service: ServiceHere, *, holder: object = {_ANYONE}, ",
+        ),
+        (
+            "keys are stored without a token",
+            "async def store_keys(service: ServiceHere, holder: Holder, ",
+            f"async def store_keys(service: ServiceHere, *, holder: object = {_ANYONE}, ",
+        ),
+    ),
+    *mutants(
+        "fhenn/service/routes/dependencies.py",
+        "tests/service/test_routes.py",
+        ("any token", "    if token is None:\n", "    if token is None and service is None:\n"),
+        (
+            "routes without a token",
+            "    if credentials is None:\n",
+            "    if credentials is None and request is None:\n",
+        ),
+    ),
+    *mutants(
+        "fhenn/service/service.py",
+        "tests/service/test_routes.py",
+        ("any token for any model", " if holder.reaches(name) else None", ""),
+    ),
+]
+
+GUARD = mutants(
+    "fhenn/nn/guard.py",
+    "tests/nn/test_guard.py",
+    ("guard forgets the lower edge", "if smallest >= low and largest <= high:", "if largest <= high:"),
+    ("guard forgets the upper edge", "if smallest >= low and largest <= high:", "if smallest >= low:"),
+    (
+        "guard forgets what is no number",
+        "smallest, largest = values.min(), values.max()",
+        "smallest, largest = np.fmin.reduce(values, None), np.fmax.reduce(values, None)",
+    ),
+    ("guard does not raise", '        if self.policy == "raise":\n', '        if self.policy == "":\n'),
+)
+
+OUTPUTS = mutants(
+    "fhenn/safety/outputs.py",
+    "tests/safety/test_outputs.py",
+    ("outputs of any size below", "(values >= allowed[0] - error) & ", ""),
+    ("outputs of any size above", " & (values <= allowed[1] + error)", ""),
+    (
+        "outputs that are no numbers",
+        "np.any(~((values >= allowed[0] - error) & (values <= allowed[1] + error)), axis=1)",
+        "np.any((values < allowed[0] - error) | (values > allowed[1] + error), axis=1)",
+    ),
+    ("outputs err by nothing", "allowed[1] + error", "allowed[1]"),
+)
+
+WITNESS = mutants(
+    "fhenn/planner/witness.py",
+    "tests/planner/test_witness.py",
+    (
+        "witness forgets what is no number",
+        "np.any(~(values <= self.threshold), axis=1)",
+        "np.any(values > self.threshold, axis=1)",
+    ),
+    ("witness: a witness of one number", "axis=1)\n        return raised", "axis=1)[:1]\n        return raised"),
+    ("witness: counts of any kind", "all(type(count) is int and count >= 0 for count in counts)", "True"),
+    (
+        "witness: numbers of any kind",
+        "and all(type(number) in (float, int) and isfinite(number) for number in numbers)",
+        "",
+    ),
+    ("witness: any domain", "            and self.domain[0] < self.domain[1]\n", ""),
+    ("witness: any degree", "            and self.degree in DEGREES\n", ""),
+    ("witness: of no neuron", "            and self.neurons > 0\n", ""),
+    ("witness: any level", "            and 0 <= self.level <= self.start <= levels\n", ""),
+    ("witness: any inner edge", "            and 0 < self.inner <= 1\n", ""),
+)
+
+DEMANDS = mutants(
+    "fhenn/planner/demands.py",
+    "tests/planner/test_demands.py",
+    ("plans of any length", "if len(text) > LARGEST_PLAN:", "if len(text) < 0:"),
+    ("plans of any number of brackets", 'if raw.count(b"[") + raw.count(b"{") > _MOST_CONTAINERS or ', "if "),
+    ("plans of any number of commas", ' or raw.count(b",") > _MOST_PARTS:', ":"),
+    ("plans of any number of features", "if plan.features > _MOST_FEATURES:", "if plan.features < 0:"),
+    ("plans of any number of nodes", "if nodes > _MOST_NODES:", "if nodes < 0:"),
+    ("plans of any names", "if any(len(name) > _LONGEST_NAME for name in names):", "if not names:"),
+    ("plans of a witness twice", "if places != sorted(set(places)) or any", "if any"),
+    (
+        "plans of witnesses of any neurons",
+        " or any(witness.neurons > _MOST_FEATURES for witness in plan.witnesses):",
+        ":",
+    ),
+    (
+        "plans of any layout",
+        'if not (vectors if plan.layout_name == "latency" else plan.layout == FEATURES):',
+        "if plan.layout is None:",
+    ),
+    ("plans of any rotations", "if not possible.issuperset(plan.rotations) or len", "if len"),
+    ("plans of a rotation twice", " or len(set(plan.rotations)) < len(plan.rotations):", ":"),
+    ("plans of any memory", "    if needed > allowed:\n", "    if needed < 0:\n"),
+    (
+        "plans from elsewhere of any memory",
+        "return (inf if plan.own else MEMORY) if memory is None else memory",
+        "return inf if memory is None else memory",
+    ),
+)
+
+PLAN = mutants(
+    "fhenn/planner/plan.py",
+    "tests/planner/test_plan.py tests/safety/test_sharing.py",
+    ("plan: numbers that are none", "            all(map(isfinite, numbers))\n            and ", "            "),
+    ("plan: bounds of several lengths", "len(self.low) == len(self.high) > 0", "len(self.low) > 0"),
+    (
+        "plan: bounds the wrong way round",
+        "            and all(low <= high for low, high in zip(self.low, self.high, strict=True))\n",
+        "",
+    ),
+    ("plan: any rotations", "            and all(0 < steps < self.parameters.slots for steps in self.rotations)\n", ""),
+    ("plan: no accuracy", "            and self.accuracy > 0\n", ""),
+    ("plan: no worst", "            and self.worst > 0\n", ""),
+    ("plan: any model", "            and (self.model is None or _FINGERPRINT.fullmatch(self.model) is not None)\n", ""),
+    ("plan: any queries", "            and 0 <= self.queries <= MOST_QUERIES\n", ""),
+    ("plan: errors below 0", "            and min(self.error, self.deviation, self.approximation) >= 0\n", ""),
+    ("plan: results at any level", "                and 0 <= self.result.level <= self.parameters.levels\n", ""),
+    ("plan: results of any layout", "                and type(self.result.layout) is type(self.layout)\n", ""),
+    ("plan: any witness", "            witness.require_sane(self.parameters.levels)\n", "            pass\n"),
+    ("plan: too little error", "if not (least_error <= self.error and least_worst", "if not (least_worst"),
+    ("plan: too little at worst", " and least_worst <= self.worst and", " and"),
+    ("plan: less at worst than on average", " and list(stated) == sorted(stated)):", "):"),
+    ("plan: results of unknown shape are shared", "if self.result is None or strange or", "if strange or"),
+    (
+        "plan: results of unknown nodes are shared",
+        "if self.result is None or strange or len",
+        "if self.result is None or len",
+    ),
+    ("plan: keys of any parameters", "return wanted == context.parameters and all(", "return all("),
+    ("plan: keys without rotations", " and all(context.can_rotate(steps) for steps in self.rotations)", ""),
+    ("plan: the public one has stages", "plan = replace(self, stages=())", "plan = replace(self)"),
+)
+
+LAYOUT = mutants(
+    "fhenn/ckks/layout.py",
+    "tests/ckks/test_layout.py",
+    (
+        "the first copy in the place of the mean",
+        "return (np.add.reduceat(values[:, by_feature], starts, axis=1) / copies)[:samples]",
+        "return values[:, by_feature][:, starts][:samples]",
+    ),
+    ("layouts that are no powers of two", "all(size & (size - 1) == 0 for size in sizes) and ", ""),
+    ("layouts that are larger than the ring", " and self.period * self.samples <= slots", ""),
+    ("layouts of any tiles", "return self.tiles == -(-width // self.period) and ", "return "),
+    (
+        "layouts that hold some features",
+        "return self.tiles == 1 and int(np.count_nonzero(found >= 0)) == width",
+        "return self.tiles == 1",
+    ),
+    (
+        "layouts of any memory",
+        "if not all(0 < count <= 1 << 16 for count in counts):",
+        "if not all(0 < count for count in counts):",
+    ),
+)
+
+ARRAY = mutants(
+    "fhenn/backends/seal/array.py",
+    "tests/backends/seal/test_wire.py tests/ckks/test_structure.py tests/backends/seal/test_array.py",
+    (
+        "arrays of any keys",
+        'if meta.get("fingerprint") != require_context(context).fingerprint:',
+        "if require_context(context) is None:",
+    ),
+    (
+        "arrays of any number of ciphertexts",
+        "if len(bodies) != layout.ciphertexts(shape, context.slots):",
+        "if not bodies:",
+    ),
+    (
+        "arrays of any layout",
+        "if isinstance(layout, Vectors) and not layout.holds(shape[1], context.slots):",
+        "if layout is None:",
+    ),
+    ("arrays at any level", "if found != (context.parms_id(level), scale, 2):", "if found[1:] != (scale, 2):"),
+    (
+        "arrays at any scale",
+        "if found != (context.parms_id(level), scale, 2):",
+        "if (found[0], found[2]) != (context.parms_id(level), 2):",
+    ),
+    ("arrays of too many dimensions", "            len(shape) <= _MOST_DIMENSIONS\n            and ", "            "),
+    ("arrays of any sizes", "            and all(type(size) is int and 0 < size < 1 << 32 for size in shape)\n", ""),
+    ("arrays encrypted beyond the headroom", "    if largest > limit:\n", "    if largest < 0:\n"),
+)
+
 MUTANTS: tuple[Mutant, ...] = tuple(
     mutant
-    for part in (FLOODING, FLOOR, NOISE, CERTIFICATE, SHARING, BUDGET, STRUCTURE, INFLATE, MESSAGES, WIRE, SCAN)
+    for part in (
+        FLOODING, FLOOR, NOISE, CERTIFICATE, SHARING, BUDGET, STRUCTURE, INFLATE, MESSAGES, WIRE, SCAN, MATCHING, RECEIPT,
+        ANSWER, CLIENT, CLIENT_GUARD, SERVER, SECRET, TOKENS, QUOTA, BODIES, BLAME, WORK, SPOOL, KEYS, UPLOADS, FILES,
+        ROUTES, GUARD, OUTPUTS, WITNESS, DEMANDS, PLAN, LAYOUT, ARRAY,
+    )
     for mutant in part
-)
+)  # fmt: skip

@@ -1,11 +1,12 @@
 """Who may use which route: every one that the application has, so that a new one is not forgotten."""
 
+import asyncio
 import json
 from dataclasses import replace
 
+import httpx
 import pytest
 from service_harness import stored
-from starlette.testclient import TestClient
 
 from fhenn.service.app import create_app
 from fhenn.service.attempts import Attempts
@@ -52,14 +53,22 @@ def routes(service):
 def answers(service, routes, **headers):
     """The answer of every route to a request that has all it asks for."""
     envelope, inside = service
-    client = TestClient(envelope, raise_server_exceptions=False)
-    for method, path in routes:
-        inside.attempts = Attempts()  # wrong tokens wait longer and longer
-        url = path
-        for name, example in EXAMPLES.items():
-            url = url.replace(name, example)
-        assert "{" not in url, "give an example for it"
-        yield method, path, client.request(method, url, params=QUERY, headers=HEADERS | headers, content=b"x")
+
+    async def ask():
+        found = []
+        transport = httpx.ASGITransport(envelope, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+            for method, path in routes:
+                inside.attempts = Attempts()  # wrong tokens wait longer and longer
+                url = path
+                for name, example in EXAMPLES.items():
+                    url = url.replace(name, example)
+                assert "{" not in url, "give an example for it"
+                answer = await client.request(method, url, params=QUERY, headers=HEADERS | headers, content=b"x")
+                found.append((method, path, answer))
+        return found
+
+    return asyncio.run(ask())
 
 
 def wrong_headers(service):
