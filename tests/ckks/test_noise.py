@@ -90,3 +90,39 @@ def test_errors_add_and_scale():
     total = Noise(3.0, 0.0) + Noise(4.0, 12.0)
     assert (total.laplace, total.normal, total.deviation) == (5.0, 12.0, 13.0)
     assert (total * 2.0).laplace == 10.0
+
+
+def test_what_adds_up_in_the_worst_case_stays_so():
+    """As does what it is mixed with, scaled by, and added to, on whatever side it stands."""
+    worst, average = Noise(3.0, 5.0, 1), Noise(4.0, 12.0)
+    for total in (
+        worst + average,
+        average + worst,
+        worst * 1.0 + average,
+        average * 1.0 + worst,
+        worst + Noise(4.0, 12.0, 1),
+    ):
+        assert (total.laplace, total.normal, total.norm) == (7.0, 17.0, 1)
+    assert worst * 2.0 == Noise(6.0, 10.0, 1)
+    assert (average + average).norm == 2
+
+
+def test_bounds_are_those_of_the_distributions():
+    """From P(|x| > t) = exp(-√2·t) of Laplace and 2·exp(-t²/2) of normal: 2⁻⁴⁰ together, half for each kind."""
+    assert Noise(0.0, 1.0).bound(1) == pytest.approx(7.630, abs=1e-3)  # √(2·42·ln 2)
+    assert Noise(1.0, 0.0).bound(1) == pytest.approx(20.585, abs=1e-3)  # 42·ln 2/√2
+    assert Noise(0.0, 1.0).bound(4096) == pytest.approx(8.652, abs=1e-3)  # ln 2 + ln 4096 + 41·ln 2
+    assert Noise(0.0, 1.0).bound(1, 128) == pytest.approx(13.425, abs=1e-3)
+    assert Noise(1.0, 0.0).bound(1, 128) == pytest.approx(63.717, abs=1e-3)
+    assert Noise(2.0, 3.0).bound(1) == pytest.approx(2 * 20.585 + 3 * 7.630, abs=1e-2)
+
+
+def test_a_key_switch_sums_its_primes_and_has_a_spike():
+    """Key error 3.2·√(N/2)·√Σ(q/p)², times √(N/12) where it is spread, N/π·√(π²/8) where digits' means gather."""
+    model = NoiseModel(4096, (2.0**40, 2.0**39, 2.0**39), 2.0**40)
+    for level, ratio in ((0, 1.0), (1, 1.25**0.5), (2, 1.5**0.5)):
+        switch = model.key_switch(level)
+        key_error = ratio * 3.2 * 2048**0.5
+        rounding = (2048 * (1 + 2 * 4096 / 3) / 12) ** 0.5
+        assert switch.normal == pytest.approx(key_error * 4096 / 8**0.5)
+        assert switch.laplace == pytest.approx((rounding**2 + key_error**2 * 4096 / 12) ** 0.5)

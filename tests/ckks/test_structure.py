@@ -3,6 +3,7 @@
 import struct
 from contextlib import suppress
 
+import by_hand as hand
 import pytest
 import tenseal.sealapi as seal
 from hypothesis import given, settings
@@ -244,3 +245,116 @@ def test_a_layout_that_claims_memory_is_refused(holder, tiles):
 
 def test_parameters_make_a_chain(objects, holder):
     assert chain_of("it", packed(objects["parameters"])) == Chain(N, holder._all_primes)
+
+
+# objects made by hand: each is right but for one thing, which nothing but the check of that thing can see
+
+SMALL = Chain(8, (97, 193, 257))
+PART = hand.whole(hand.ciphertext(primes=3))
+HALF, WHOLE = 8 * 2, 2 * 8 * 2
+
+RIGHT = {
+    "ciphertext": (SMALL.check_ciphertext, hand.ciphertext()),
+    "at the first level": (SMALL.check_ciphertext, hand.ciphertext(primes=3)),
+    "with a seed": (SMALL.check_ciphertext, hand.ciphertext(coefficients=hand.array(HALF) + hand.seed())),
+    "public key": (SMALL.check_public_key, hand.ciphertext(primes=3)),
+    "keys": (SMALL.check_switching_keys, hand.switching_keys([PART, PART], [], [PART, PART])),
+    "as many lists as may be": (SMALL.check_switching_keys, hand.switching_keys(*[[]] * 8)),
+    "secret key": (SMALL.check_secret_key, hand.secret_key(24)),
+    "parameters": (chain_of, hand.parameters(4096, [40_961, 65_537])),
+    "as many primes as may be": (chain_of, hand.parameters(32_768, [1] * 64)),
+    "as many bits as may be": (chain_of, hand.parameters(4096, [(1 << 54) + 1, (1 << 53) + 1])),
+}
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_what_is_right_passes(name):
+    check, content = RIGHT[name]
+    check("it", hand.whole(content))
+    with pytest.raises(WireFormatError, match="goes on after its end"):
+        check("it", hand.whole(content + b"\0"))
+    with pytest.raises(WireFormatError):
+        check("it", hand.whole(content[:-1]))
+
+
+def lying(part, by):
+    """The part, with a size that it has not."""
+    return hand.whole(part[16:], size=len(part) + by)
+
+
+of_keys = SMALL.check_switching_keys
+OTHERS = {
+    "size": hand.array(WHOLE, 24 + 8 * WHOLE + 8),
+    "magic": hand.array(WHOLE, magic=0xA15F),
+    "header": hand.array(WHOLE, head=17),
+    "version": hand.array(WHOLE, major=3),
+    "compression": hand.array(WHOLE, compression=2),
+}
+WRONG = {
+    **{
+        f"an array of another {name}": (SMALL.check_ciphertext, hand.ciphertext(coefficients=wrong))
+        for name, wrong in OTHERS.items()
+    },
+    "three polynomials": (SMALL.check_ciphertext, hand.ciphertext(polynomials=3)),
+    "not in NTT form": (SMALL.check_ciphertext, hand.ciphertext(ntt=0)),
+    "a correction factor": (SMALL.check_ciphertext, hand.ciphertext(correction=2)),
+    "a scale that is none": (SMALL.check_ciphertext, hand.ciphertext(scale=float("nan"))),
+    "an infinite scale": (SMALL.check_ciphertext, hand.ciphertext(scale=float("inf"))),
+    "no scale": (SMALL.check_ciphertext, hand.ciphertext(scale=0.0)),
+    "a scale below 0": (SMALL.check_ciphertext, hand.ciphertext(scale=-1.0)),
+    "another ring": (SMALL.check_ciphertext, hand.ciphertext(n=4)),
+    "no prime": (SMALL.check_ciphertext, hand.ciphertext(primes=0)),
+    "more primes than there are": (SMALL.check_ciphertext, hand.ciphertext(primes=4, n=8)),
+    "too many coefficients": (SMALL.check_ciphertext, hand.ciphertext(coefficients=hand.array(WHOLE + 1))),
+    "too few": (SMALL.check_ciphertext, hand.ciphertext(coefficients=hand.array(HALF - 1) + hand.seed())),
+    "a seed of another size": (SMALL.check_ciphertext, hand.ciphertext(coefficients=hand.array(HALF) + hand.seed(80))),
+    "a public key at a lower level": (SMALL.check_public_key, hand.ciphertext(primes=2)),
+    "more lists than may be": (of_keys, hand.switching_keys(*[[]] * 9)),
+    "a key of one part": (of_keys, hand.switching_keys([PART])),
+    "a key of three parts": (of_keys, hand.switching_keys([PART, PART, PART])),
+    "a part larger than it is": (of_keys, hand.switching_keys([PART, lying(PART, 1)])),
+    "a part smaller than it is": (of_keys, hand.switching_keys([PART, lying(PART, -1)])),
+    "a part at a lower level": (of_keys, hand.switching_keys([PART, hand.whole(hand.ciphertext(primes=2))])),
+    "a secret key of another count": (SMALL.check_secret_key, hand.secret_key(23, coefficients=24)),
+    "a secret key of an infinite scale": (SMALL.check_secret_key, hand.secret_key(24, float("inf"))),
+    "a secret key of another array": (SMALL.check_secret_key, hand.secret_key(24, coefficients=23)),
+    "BFV": (chain_of, hand.parameters(4096, [40_961], scheme=1)),
+    "a ring of no security": (chain_of, hand.parameters(512, [12_289])),
+    "a ring beyond those that are known": (chain_of, hand.parameters(65_536, [786_433])),
+    "parameters of no prime": (chain_of, hand.parameters(4096, [])),
+    "65 primes": (chain_of, hand.parameters(32_768, [1] * 65)),
+    "110 bits at N = 4096": (chain_of, hand.parameters(4096, [(1 << 54) + 1, (1 << 54) + 1])),
+    "a prime that does not fit the ring": (chain_of, hand.parameters(4096, [40_961, 12_289])),
+    "a prime of another size": (chain_of, hand.parameters(4096, [40_961], size=25)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_one_thing_that_is_wrong_is_refused(name):
+    check, content = WRONG[name]
+    with pytest.raises(WireFormatError):
+        check("it", hand.whole(content))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"magic": 0xA15F}, {"head": 17}, {"major": 3}, {"compression": 1}, {"size": 1}, {"size": 1 << 40}, {"size": 0}],
+    ids=str,
+)
+def test_an_object_whose_header_is_wrong_is_refused(changes):
+    content = hand.ciphertext()
+    with pytest.raises(WireFormatError):
+        SMALL.check_ciphertext("it", hand.whole(content, **changes))
+    with pytest.raises(WireFormatError):
+        check_header("it", hand.whole(content, **changes))
+    for short in (b"", hand.header(16)[:15], None, 7):
+        with pytest.raises(WireFormatError):
+            check_header("it", short)
+
+
+def test_keys_are_no_larger_than_random_numbers_are_compressed():
+    """Zeros are compressed to next to nothing, and so are no keys: an honest one keeps more than an eighth."""
+    content = hand.switching_keys(*[[PART, PART]] * 8)
+    SMALL.check_switching_keys("it", hand.whole(content))
+    with pytest.raises(WireFormatError, match="more than it can need"):
+        SMALL.check_switching_keys("it", packed(content))

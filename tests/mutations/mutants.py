@@ -18,6 +18,11 @@ class Mutant:
     tests: tuple[str, ...]
 
 
+def tests_in(file: str, *names: str) -> str:
+    """Tests of one file; names: any number in each."""
+    return " ".join(f"{file}::{name}" for name in " ".join(names).split())
+
+
 def mutants(file: str, tests: str, *changes: tuple[str, str, str]) -> list[Mutant]:
     """Mutants of one file that the same tests kill; changes: name, text, and what takes its place."""
     return [Mutant(name, file, old, new, tuple(tests.split())) for name, old, new in changes]
@@ -38,7 +43,12 @@ FLOODING = mutants(
 
 FLOOR = mutants(
     "fhenn/planner/floor.py",
-    "tests/planner/test_floor.py tests/safety/test_sharing.py",
+    tests_in(
+        "tests/planner/test_floor.py",
+        "test_names_that_say_nothing_do_not_crash test_what_a_product_and_a_rescale_must_add",
+        "test_errors_of_a_sum_go_one_way_at_worst test_a_sum_by_rotations_adds_its_key_switches_and_folds",
+        "test_no_scale_makes_the_floor_vanish test_what_no_plan_names_is_not_known",
+    ),
     ("floor at 40 bits", "SECURITY_BITS = 128", "SECURITY_BITS = 40"),
     ("floor of the average", "for norm in (2, 1))", "for norm in (2, 2))"),
     ("floor bounds at 2^-40", "noise.bound(slots, SECURITY_BITS)", "noise.bound(slots)"),
@@ -59,7 +69,11 @@ FLOOR = mutants(
 
 NOISE = mutants(
     "fhenn/ckks/noise.py",
-    "tests/ckks/test_noise.py",
+    tests_in(
+        "tests/ckks/test_noise.py",
+        "test_what_adds_up_in_the_worst_case_stays_so test_bounds_are_those_of_the_distributions",
+        "test_a_key_switch_sums_its_primes_and_has_a_spike",
+    ),
     (
         "noise loses the worst case when mixed",
         "if min(self.norm, other.norm) == 1",
@@ -77,7 +91,12 @@ NOISE = mutants(
 
 CERTIFICATE = mutants(
     "fhenn/safety/certificate.py",
-    "tests/safety/test_certificate.py",
+    tests_in(
+        "tests/safety/test_certificate.py",
+        "test_inside_is_above_the_lower_edge_and_below_the_upper_one test_the_numbers_that_it_states",
+        "test_bounds_of_a_certificate_reach_as_far_as_the_plans_on_both_sides test_refused_where_it_does_not_hold",
+        "test_errors_are_carried_on_by_the_slope_where_twin_and_exact_model_reach test_data_certify_their_box_only",
+    ),
     ("certificate ignores upper ranges", " and self.high <= self.domain[1]", ""),
     ("certificate ignores lower ranges", "self.domain[0] <= self.low and ", ""),
     (
@@ -154,9 +173,15 @@ BUDGET = mutants(
     ),
 )
 
+BY_HAND = tests_in(
+    "tests/ckks/test_structure.py",
+    "test_one_thing_that_is_wrong_is_refused test_an_object_whose_header_is_wrong_is_refused",
+    "test_keys_are_no_larger_than_random_numbers_are_compressed test_what_is_right_passes",
+    "test_a_bomb_does_not_go_off",
+)
 STRUCTURE = mutants(
     "fhenn/ckks/structure.py",
-    "tests/ckks/test_structure.py",
+    BY_HAND,
     ("structure: any number of lists", "lists <= self.ring_degree", "True"),
     ("structure: any number of parts", "count in (0, len(self.primes) - 1)", "True"),
     ("structure: parts of any size", 'found == size, "a part', 'True, "a part'),
@@ -233,12 +258,11 @@ STRUCTURE = mutants(
 
 INFLATE = mutants(
     "fhenn/ckks/inflate.py",
-    "tests/ckks/test_structure.py",
+    "tests/ckks/test_inflate.py",
     ("inflate: any magic", "if not frame.startswith(_MAGIC):", "if not frame:"),
     ("inflate: a dictionary", "if dictionary or descriptor >> 3 & 1:", "if descriptor >> 3 & 1:"),
     ("inflate: reserved bits", "if dictionary or descriptor >> 3 & 1:", "if dictionary:"),
     ("inflate: any window", "if exponent + 10 >= _LARGEST_WINDOW_BITS:", "if exponent < 0:"),
-    ("inflate: a frame cut in its header", "if len(frame) < at + field:", "if len(frame) < 0:"),
     ("inflate: any kind of block", "if kind == 3 or size > _BLOCK:", "if size > _BLOCK:"),
     ("inflate: blocks of any size", "if kind == 3 or size > _BLOCK:", "if kind == 3:"),
     ("inflate: blocks count as they are packed", "total += _BLOCK if kind == 2 else size", "total += size"),
@@ -253,7 +277,7 @@ INFLATE = mutants(
 
 MESSAGES = mutants(
     "fhenn/ckks/messages.py",
-    "tests/backends/seal/test_wire.py tests/backends/seal/test_context.py tests/ckks/test_structure.py",
+    "tests/ckks/test_messages.py",
     ("messages: numbers of any length", "        if shift > 63:\n            raise IndexError\n", ""),
     (
         "messages: fields beyond the end",
@@ -262,7 +286,6 @@ MESSAGES = mutants(
     ),
     ("messages: a secret key among public ones", "if 3 in parts and not secret:", "if 3 in parts and secret:"),
     ("messages: unknown parts", "    if parts:\n", "    if parts and secret:\n"),
-    ("messages: no parameters", "not isinstance(parameters, bytes) or not isinstance(public", "not isinstance(public"),
     ("messages: no public part", " or not isinstance(public, bytes) or", " or"),
     ("messages: a number for a private part", " or not isinstance(private, bytes):", ":"),
     ("messages: keys unchecked", "                _check_key(what, chain, number, value)\n", "                pass\n"),
@@ -294,7 +317,7 @@ MESSAGES = mutants(
 
 WIRE = mutants(
     "fhenn/wire.py",
-    "tests/backends/seal/test_wire.py tests/artifacts/test_fuzz.py tests/test_strict.py",
+    "tests/test_wire.py",
     ("wire: any kind", "    require_kind(kind, data)\n    size = len(data) - start", "    size = len(data) - start"),
     ("wire: any length", "if header.size != size:", "if header.size < 0:"),
     ("wire: any digest", "if not compare_digest(digest.encode(), header.sha256.encode()):", "if not digest:"),

@@ -8,11 +8,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import fhenn
-from fhenn.ckks.layout import FEATURES
+from fhenn.ckks.layout import FEATURES, Vectors
 from fhenn.ckks.parameters import Parameters
 from fhenn.errors import PlanError, WireFormatError
 from fhenn.planner import flatten
-from fhenn.planner.floor import largest_scale, least_errors
+from fhenn.planner.floor import known, largest_scale, least_errors
 from fhenn.planner.walk import Path, walk
 
 ACTIVATIONS = {
@@ -127,3 +127,40 @@ def test_names_that_say_nothing_do_not_crash(signature):
     with pytest.raises(WireFormatError):
         fhenn.Plan.from_json(text)
     assert least_errors(plan.parameters, plan.layout, signature[:-1], [1.0])[1] > 0
+
+
+def _rounding(n):
+    """A rescale's two halves, one times a ternary secret: Laplace."""
+    return (n / 2 * (1 + 2 * n / 3) / 12) ** 0.5
+
+
+def test_errors_of_a_sum_go_one_way_at_worst():
+    """A hundred inputs of a million: what their rounded weights err by, all of one sign, and no root of a hundred."""
+    n, slots = 8192, 4096
+    parameters = Parameters(n, (60, 40, 60), 2.0**40)
+    error, worst = least_errors(parameters, FEATURES, ["Linear100x1"], [1e6] * 100)
+    encoding = (1 / 12) ** 0.5 / 2**40  # of a number, at the scale of the prime
+    for stated, values, bits in ((worst, 100e6, 129), (error, 10e6, 41)):
+        exponent = np.log(2 * slots) + bits * np.log(2)
+        expected = _rounding(n) / 2**40 * exponent / 2**0.5 + values * encoding * (2 * exponent) ** 0.5
+        assert stated == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_sum_by_rotations_adds_its_key_switches_and_folds():
+    """Eight features, three folds: eight rounded products, seven spread key errors, three spikes."""
+    n, slots = 8192, 4096
+    parameters = Parameters(n, (60, 40, 60), 2.0**40)
+    worst = least_errors(parameters, Vectors("tiles", 8, 1, 1), ["Linear8x1"], [0.0] * 8)[1]
+    exponent = np.log(2 * slots) + 129 * np.log(2)
+    key_error = 3.2 * (n / 2) ** 0.5  # one prime, as large as the special one
+    spread = (_rounding(n) ** 2 + key_error**2 * n / 12) ** 0.5
+    laplace = (8 * _rounding(n) + 7 * spread) / 2**40
+    normal = 3 * key_error * n / 8**0.5 / 2**40
+    assert worst == pytest.approx(laplace * exponent / 2**0.5 + normal * (2 * exponent) ** 0.5, rel=1e-3)
+
+
+def test_what_no_plan_names_is_not_known():
+    assert all(map(known, ("Linear3x1", "Linear784x32", "Sigmoid3[-4,4]", "SignReLU5,5[-1,1]")))
+    assert not any(
+        map(known, ("", "?", "Linear", "Linear3", "Linear3x", "Sigmoid", "Sigmoid3", "finish=None", "Linear3x1 "))
+    )

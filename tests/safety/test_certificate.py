@@ -1,6 +1,7 @@
 """Certificates, and attacks on them: nothing that is computed ever exceeds what they state."""
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import fhenn
 from fhenn.errors import CertificateInvalid, NonFiniteValue, ParameterError, PlanError, ShapeMismatch, WireFormatError
 from fhenn.planner import fingerprint_of
+from fhenn.safety.certificate import CertifiedActivation
 
 rng = np.random.default_rng(0)
 
@@ -222,3 +224,74 @@ def test_json_of_something_else_is_refused(spoil):
 def test_other_bytes_are_refused(text):
     with pytest.raises(WireFormatError, match="certificate"):
         fhenn.Certificate.from_json(text)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "inside"),
+    [
+        (-4.0, 4.0, True),
+        (-4.1, 0.0, False),
+        (0.0, 4.1, False),
+        (4.5, 5.0, False),
+        (-5.0, -4.5, False),
+        (-9.0, 9.0, False),
+    ],
+)
+def test_inside_is_above_the_lower_edge_and_below_the_upper_one(low, high, inside):
+    assert CertifiedActivation("Sigmoid", low, high, (-4.0, 4.0), 0.1, 1.0).inside is inside
+    model = fhenn.Sequential([fhenn.Linear([[(high - low) / 2]], [(high + low) / 2]), fhenn.Sigmoid(domain=(-4, 4))])
+    certificate = fhenn.certify(model, [-0.999, 0.999])
+    assert certificate.valid is inside
+    if not inside:
+        with pytest.raises(CertificateInvalid, match="may leave"):
+            certificate.require(fhenn.plan(model, inputs=[-1, 1], accuracy=0.1))
+
+
+def test_bounds_of_a_certificate_reach_as_far_as_the_plans_on_both_sides():
+    model = fhenn.Sequential([fhenn.Linear([[1.0, 1.0]])])
+    plan = fhenn.plan(model, inputs=[[-1, -2], [1, 2]])
+    for low, high, fits in (
+        ([-1, -2], [1, 2], True),
+        ([-3, -3], [3, 3], True),
+        ([-1, -2], [1, 1.5], False),
+        ([-1, -2], [0.5, 2], False),
+        ([-1, -1.5], [1, 2], False),
+        ([-0.5, -2], [1, 2], False),
+    ):
+        certificate = replace(fhenn.certify(model, [low, high]), parameters=plan.parameters)
+        if fits:
+            certificate.require(plan, model)
+            continue
+        with pytest.raises(CertificateInvalid, match="bounds are wider"):
+            certificate.require(plan, model)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_errors_are_carried_on_by_the_slope_where_twin_and_exact_model_reach(sign):
+    """σ is steepest towards 0: the exact model may come closer to it than the twin, by the error so far."""
+    nodes = [
+        fhenn.Linear([[1.0]], [3.0]),
+        fhenn.Sigmoid(domain=(-4, 4), degree=3),
+        fhenn.Linear([[sign * 20.0]], [sign * -13.0]),
+        fhenn.Sigmoid(domain=(-8, 8), degree=7),
+    ]
+    certificate = fhenn.certify(fhenn.Sequential(nodes), [-1, 1])
+    first, second = certificate.activations
+    apart = 20 * first.sup_error
+    nearest = min(abs(second.low), abs(second.high)) - apart
+    assert apart > 0.3
+    assert nearest > 0
+    slope = np.exp(-nearest) / (1 + np.exp(-nearest)) ** 2
+    assert certificate.approximation == pytest.approx(slope * apart + second.sup_error, rel=1e-5)
+
+
+def test_the_numbers_that_it_states():
+    model = MODELS["gelu"]
+    plan = fhenn.plan(model, inputs=[-1, 1], accuracy=1e-2)
+    certificate, plain = fhenn.certify(model, [-1, 1], plan), fhenn.certify(model, [-1, 1])
+    assert certificate.noise == plan.error > plan.deviation
+    assert certificate.total == certificate.approximation + plan.error
+    assert certificate.margin == 2 * certificate.total  # of two classes, each may move
+    for wide, narrow in zip(certificate.activations, plain.activations, strict=True):
+        assert wide.low < narrow.low
+        assert narrow.high < wide.high

@@ -1,0 +1,104 @@
+"""Frames of Zstandard made by hand (RFC 8878), each right but for one thing."""
+
+import pytest
+
+from fhenn.ckks.inflate import Content, largest_content, zstandard
+from fhenn.errors import WireFormatError
+
+MAGIC = b"\x28\xb5\x2f\xfd"
+WINDOW = bytes([7 << 3])  # 2^17 bytes
+
+
+def block(kind, size, content, last=True):
+    """A block: 0 raw, 1 a byte that repeats, 2 compressed; 3 is none."""
+    return (size << 3 | kind << 1 | last).to_bytes(3, "little") + content
+
+
+RAW = block(0, 3, b"abc")
+
+
+def frame(blocks=RAW, descriptor=0, window=WINDOW, stated=b"", magic=MAGIC, end=b""):
+    return magic + bytes([descriptor]) + window + stated + blocks + end
+
+
+RIGHT = {
+    "raw": (frame(), 3),
+    "two blocks": (frame(block(0, 2, b"ab", last=False) + RAW), 5),
+    "a byte that repeats": (frame(block(1, 1 << 17, b"a")), 1 << 17),
+    "compressed, whatever is in it": (frame(block(2, 3, b"abc")), 1 << 17),
+    "a checksum": (frame(descriptor=0x04, end=b"1234"), 3),
+    "the largest window": (frame(window=bytes([16 << 3])), 3),
+    "one that states its size": (frame(descriptor=0x80, stated=(3).to_bytes(4, "little")), 3),
+    "a single segment": (frame(descriptor=0x20, window=b"", stated=b"\x03"), 3),
+}
+WRONG = {
+    "another magic": frame(magic=b"\x27\xb5\x2f\xfd"),
+    "a dictionary": frame(descriptor=0x01),
+    "a reserved bit": frame(descriptor=0x08),
+    "a window of 2^27": frame(window=bytes([17 << 3])),
+    "a block of no kind": frame(block(3, 3, b"abc")),
+    "a block of more than 128 KiB": frame(block(1, (1 << 17) + 1, b"a")),
+    "bytes after the last block": frame(end=b"1"),
+    "no checksum where one is stated": frame(descriptor=0x04),
+    "more than its blocks hold": frame(descriptor=0x80, stated=(4).to_bytes(4, "little")),
+    "no last block": frame(block(0, 3, b"abc", last=False)),
+    "a block that ends early": frame(block(0, 4, b"abc")),
+    "nothing": b"",
+    "a magic alone": MAGIC,
+}
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_what_is_right_is_bounded(name):
+    data, bound = RIGHT[name]
+    assert largest_content("it", data) == bound
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_one_thing_that_is_wrong_is_refused(name):
+    with pytest.raises(WireFormatError):
+        largest_content("it", WRONG[name])
+
+
+def contents(data, limit):
+    """Content that is plain, and the same compressed."""
+    yield Content("it", data, None, limit)
+    module = zstandard()
+    if module is not None:
+        yield Content("it", module.compress(data), module.ZstdDecompressor(), limit)
+
+
+def test_no_more_comes_out_than_may_and_than_there_is():
+    for content in contents(bytes(100), 60):
+        content.skip(60)
+        with pytest.raises(WireFormatError, match="more than it can need"):
+            content.take(1)
+    for content in contents(bytes(100), 1000):
+        content.skip(100)
+        with pytest.raises(WireFormatError, match="ends in the middle"):
+            content.take(1)
+
+
+def test_nothing_may_be_left():
+    for content in contents(bytes(100), 1000):
+        content.skip(99)
+        with pytest.raises(WireFormatError, match="goes on"):
+            content.end()
+    for content in contents(bytes(100), 1000):
+        content.skip(100)
+        content.end()
+
+
+def test_a_frame_ends_where_it_is_and_nothing_is_behind_it():
+    module = zstandard()
+    whole = module.compress(bytes(100))
+    behind = Content("it", whole + whole, module.ZstdDecompressor(), 1000)
+    behind.skip(100)
+    with pytest.raises(WireFormatError, match="goes on"):
+        behind.end()
+    stream = module.ZstdCompressor()
+    begun = stream.compress(bytes(100)) + stream.flush(module.ZstdCompressor.FLUSH_BLOCK)  # no last block
+    open_ended = Content("it", begun, module.ZstdDecompressor(), 1000)
+    open_ended.skip(100)
+    with pytest.raises(WireFormatError, match="goes on"):
+        open_ended.end()
