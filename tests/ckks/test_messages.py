@@ -5,8 +5,9 @@ import struct
 import by_hand as hand
 import pytest
 
-from fhenn.ckks.messages import TensealMessage, check_context_message, fields_of
+from fhenn.ckks.messages import TensealMessage, check_context_message
 from fhenn.errors import WireFormatError
+from fhenn.protobuf import read_fields
 
 N, PRIMES = 4096, [40_961, 65_537, 114_689]
 PARAMETERS = hand.whole(hand.parameters(N, PRIMES))
@@ -77,14 +78,14 @@ def test_a_secret_part_is_looked_at_too(name):
 
 
 def test_fields_are_bounded():
-    assert list(fields_of("it", b"\x08\x96\x01\x12\x03abc\x19" + bytes(8) + b"\x25" + bytes(4))) == [
+    assert list(read_fields("it", b"\x08\x96\x01\x12\x03abc\x19" + bytes(8) + b"\x25" + bytes(4))) == [
         (1, 150),
         (2, b"abc"),
         (3, bytes(8)),
         (4, bytes(4)),
     ]
     longest = b"\x08" + b"\xff" * 9 + b"\x01"
-    assert list(fields_of("it", longest)) == [(1, (1 << 64) - 1)]
+    assert list(read_fields("it", longest)) == [(1, (1 << 64) - 1)]
     for wrong in (
         b"\x08" + b"\x80" * 10 + b"\x01",  # more than 64 bits
         b"\x08" + b"\x80" * 1000 + b"\x01",
@@ -100,7 +101,7 @@ def test_fields_are_bounded():
         b"\x80",
     ):
         with pytest.raises(WireFormatError):
-            list(fields_of("it", wrong))
+            list(read_fields("it", wrong))
 
 
 OBJECT = hand.whole(b"x")
