@@ -1,0 +1,54 @@
+"""Where values sit in slots, in numbers that can be followed by hand."""
+
+import numpy as np
+import pytest
+
+from fhenn.ckks.layout import Vectors, layout_from_json
+
+
+def test_a_value_is_the_mean_of_its_copies():
+    """Their errors are nearly independent: the first copy alone would err by more."""
+    slots = [[1.0, 10.0, 3.0, 10.0, 5.0, 10.0, 7.0, 14.0]]
+    assert Vectors("replicated", 2).unpack(slots, (1, 2)).tolist() == [[4.0, 11.0]]
+    assert Vectors("replicated", 4).unpack(slots, (1, 4)).tolist() == [[3.0, 10.0, 5.0, 12.0]]
+    # three features of four places: what is in the fourth is no copy of any
+    assert Vectors("replicated", 4).unpack(slots, (1, 3)).tolist() == [[3.0, 10.0, 5.0]]
+    # two samples, slot by slot in turn
+    assert Vectors("replicated", 2, 2).unpack(slots, (2, 2)).tolist() == [[3.0, 5.0], [10.0, 12.0]]
+    # runs of two, in two ciphertexts
+    tiles = Vectors("tiles", 2, 1, 2, 2)
+    assert tiles.unpack([*slots, np.arange(8.0)], (1, 4)).tolist() == [[6.5, 8.5, 2.5, 4.5]]
+
+
+@pytest.mark.parametrize(
+    ("layout", "width", "slots", "held"),
+    [
+        (Vectors("replicated", 4), 4, 8, True),
+        (Vectors("replicated", 4), 3, 8, True),
+        (Vectors("replicated", 4), 5, 8, False),  # a feature has no place
+        (Vectors("replicated", 3), 3, 8, False),  # no power of two
+        (Vectors("replicated", 4, 3), 4, 16, False),
+        (Vectors("blocks", 4, 1, 3), 4, 8, False),
+        (Vectors("replicated", 4, 4), 4, 8, False),  # more than there are slots
+        (Vectors("replicated", 16), 4, 8, False),
+        (Vectors("replicated", 4, 1, 1, 2), 4, 8, False),  # two ciphertexts of what is in one
+        (Vectors("tiles", 4, 1, 2, 2), 8, 8, True),
+        (Vectors("tiles", 4, 1, 2, 2), 7, 8, True),
+        (Vectors("tiles", 4, 1, 2, 3), 8, 8, False),
+        (Vectors("tiles", 4, 1, 2, 1), 8, 8, False),
+        (Vectors("tiles", 4, 1, 4, 2), 8, 8, False),  # two runs of four in eight slots, for four features
+        (Vectors("blocks", 4, 1, 2), 4, 8, True),
+    ],
+    ids=str,
+)
+def test_what_a_layout_holds(layout, width, slots, held):
+    assert layout.holds(width, slots) is held
+
+
+@pytest.mark.parametrize("field", ["period", "samples", "step", "tiles"])
+@pytest.mark.parametrize("count", [0, -1, (1 << 16) + 1, 1 << 40])
+def test_layouts_of_strangers_are_bounded(field, count):
+    data = {"name": "vectors", "form": "tiles", "period": 1, "samples": 1, "step": 1, "tiles": 1}
+    layout_from_json(data | {field: 1 << 16})
+    with pytest.raises(ValueError):
+        layout_from_json(data | {field: count})

@@ -22,6 +22,6 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     if rows:
         terminalreporter.section("mutants")
         for row in rows:
-            terminalreporter.write_line(f"{row['outcome']:<8} {row['seconds']:6.1f} s  {row['mutant']}")
+            terminalreporter.write_line(f"{row['outcome']:<8} {row['seconds']:6.1f} s  {row['mutant']:<60} {row['by']}")
         killed = sum(row["outcome"] == "killed" for row in rows)
         terminalreporter.write_line(f"killed {killed} of {len(rows)}, {sum(row['seconds'] for row in rows):.0f} s")

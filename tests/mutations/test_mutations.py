@@ -8,6 +8,7 @@ pytest tests/mutations -m mutation --go-on    after a run that was broken off
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -99,13 +100,14 @@ def test_a_mutant_is_killed(mutant: Mutant, copy, request, record_property):
     kept, state = f"mutants/{sha256(mutant.name.encode()).hexdigest()[:16]}", state_of(mutant)
     known = request.config.cache.get(kept, None)
     if request.config.getoption("--go-on") and known is not None and known[0] == state:
-        outcome, seconds, said = "killed", known[1], ""
+        outcome, seconds, by, said = "killed", *known[1:], ""
     else:
         outcome, seconds, said = tried(mutant, copy)
-    for name, value in (("mutant", mutant.name), ("outcome", outcome), ("seconds", seconds)):
+        by = red.group(1) if (red := re.search(r"^(?:FAILED|ERROR) (\S+)", said, re.M)) else ""
+    for name, value in (("mutant", mutant.name), ("outcome", outcome), ("seconds", seconds), ("by", by)):
         record_property(name, value)
     assert outcome == "killed", f"{outcome}\n{said}"
-    request.config.cache.set(kept, [state, seconds])
+    request.config.cache.set(kept, [state, seconds, by])
 
 
 def tried(mutant: Mutant, copy: Path) -> tuple[str, float, str]:
