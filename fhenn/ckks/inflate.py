@@ -1,8 +1,7 @@
 """What is inside a compressed SEAL object, and how much: looked at piece by piece, so that no bomb goes off.
 
 SEAL compresses with Zstandard (RFC 8878). A frame says of itself how it is cut into blocks of at most 128 KiB each,
-which bounds what comes out of it without a decoder. With one (Python 3.14's own, or `backports.zstd` from the extra
-`files`) the content itself can be read.
+which bounds what comes out of it before a decoder (Python 3.14's own, or `backports.zstd`) reads the content.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-from fhenn.errors import WireFormatError
+from fhenn.errors import UnsupportedOperation, WireFormatError
 
 _MAGIC = b"\x28\xb5\x2f\xfd"
 _BLOCK = 1 << 17
@@ -111,23 +110,22 @@ class Content:
                 break
             try:
                 self._piece, self._at = decoder.decompress(source, max_length=_PIECE), 0
-            except decoder_error() as error:
+            except zstandard().ZstdError as error:
                 raise WireFormatError(self._what, f"a compressed object is damaged ({error})") from error
 
 
 @cache
-def zstandard() -> Any | None:
-    """A module with the interface of Python's own `compression.zstd`, None where there is none."""
+def zstandard() -> Any:
+    """Python's own `compression.zstd`, from 3.14 on, or `backports.zstd`, which has the same interface.
+
+    Raises UnsupportedOperation where both are missing: nothing that is compressed may be taken unread.
+    """
     for name in ("compression.zstd", "backports.zstd"):
         try:
             return import_module(name)
         except ModuleNotFoundError:
             continue
-    return None
-
-
-def decoder_error() -> type[Exception]:
-    """What the decoder raises."""
-    module = zstandard()
-    error: type[Exception] = RuntimeError if module is None else module.ZstdError
-    return error
+    raise UnsupportedOperation(
+        "reading what SEAL has compressed",
+        "No Zstandard is installed: pip install backports.zstd, or take a Python 3.14 that was built with it.",
+    )

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite
 
-from fhenn.ckks.structure import Chain, chain_of, check_header
+from fhenn.ckks.structure import chain_of, check_header
 from fhenn.errors import WireFormatError
 from fhenn.protobuf import encode_double, encode_field, encode_head, encode_varints, read_fields, read_varints
 
@@ -35,15 +35,13 @@ def check_context_message(body: bytes, secret: bool = False) -> None:
     chain = chain_of(what, parameters)
     for number, value in _once(what, read_fields(what, public)).items():
         if number in (1, 4, 5):
-            if value:
-                _check_key(what, chain, number, value)
+            if value != b"":
+                (chain.check_public_key if number == 1 else chain.check_switching_keys)(what, _object(what, value))
         elif number not in (2, 3):
             raise WireFormatError(what, f"unknown field {number}")
     for number, value in _once(what, read_fields(what, private)).items():
         if number == 1:
-            check_header(what, value)
-            if chain and isinstance(value, bytes):
-                chain.check_secret_key(what, value)
+            chain.check_secret_key(what, _object(what, value))
         elif number != 2:
             raise WireFormatError(what, f"unknown field {number}")
 
@@ -58,11 +56,11 @@ def _once(what: str, fields: Iterator[tuple[int, int | bytes]]) -> dict[int, int
     return found
 
 
-def _check_key(what: str, chain: Chain | None, number: int, value: int | bytes) -> None:
-    """Public (1), relinearisation (4) or Galois keys (5)."""
-    check_header(what, value)
-    if chain is not None and isinstance(value, bytes):
-        (chain.check_public_key if number == 1 else chain.check_switching_keys)(what, value)
+def _object(what: str, value: int | bytes) -> bytes:
+    """The bytes of a SEAL object. Raises WireFormatError where a number stands in its place."""
+    if isinstance(value, int):
+        raise WireFormatError(what, "a number stands in the place of an object")
+    return value
 
 
 def with_relinearisation_keys(body: bytes, keys: bytes) -> bytes:

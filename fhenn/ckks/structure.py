@@ -13,7 +13,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any
+from typing import Any, TypeVar
 
 from fhenn.ckks.inflate import Content, largest_content, zstandard
 from fhenn.ckks.parameters import MAX_MODULUS_BITS
@@ -34,6 +34,8 @@ _OVERHEAD = 512
 _MOST_PRIMES = 64
 _LEAST_DENSITY = 8
 """An honest object of random coefficients is compressed to more than an eighth of its size."""
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -94,11 +96,10 @@ class Chain:
         _check(what, data, 8 * expected + _OVERHEAD, check)
 
 
-def chain_of(what: str, data: bytes) -> Chain | None:
-    """The parameters in `data`, None where there is no decoder to see them. Raises WireFormatError."""
-    found: list[Chain] = []
+def chain_of(what: str, data: bytes) -> Chain:
+    """The parameters in `data`. Raises WireFormatError."""
 
-    def check(content: Content) -> None:
+    def check(content: Content) -> Chain:
         scheme, ring_degree, count = struct.unpack("<BQQ", content.take(17))
         _require(what, scheme == _CKKS, "its parameters are not those of CKKS")
         _require(what, ring_degree in MAX_MODULUS_BITS, f"a ring degree of {ring_degree} is not supported")
@@ -108,10 +109,9 @@ def chain_of(what: str, data: bytes) -> Chain | None:
         _require(what, bits <= MAX_MODULUS_BITS[ring_degree], f"{bits} bits at N={ring_degree} are not secure")
         _require(what, all(prime % (2 * ring_degree) == 1 for prime in primes), "a prime does not fit the ring")
         _modulus(what, content)  # of the plaintext, which CKKS has none of
-        found.append(Chain(ring_degree, primes))
+        return Chain(ring_degree, primes)
 
-    _check(what, data, 32 * (_MOST_PRIMES + 2), check)
-    return found[0] if found else None
+    return _check(what, data, 32 * (_MOST_PRIMES + 2), check)
 
 
 def check_header(what: str, data: Any) -> bool:
@@ -126,24 +126,19 @@ def check_header(what: str, data: Any) -> bool:
     return bool(compression == _ZSTANDARD)
 
 
-def _check(what: str, data: bytes, limit: int, check: Callable[[Content], None]) -> None:
-    """Let `check` see the content of an object, of `limit` bytes at most.
-
-    Without a decoder what is compressed can only be bounded: blocks are not all full.
-    """
+def _check(what: str, data: bytes, limit: int, check: Callable[[Content], Found]) -> Found:
+    """What `check` makes of the content of an object, of `limit` bytes at most."""
     compressed = check_header(what, data)
     body = data[_HEADER.size :]
     decoder = None
     if compressed:
         if largest_content(what, body) > 4 * limit + (1 << 20):
             raise WireFormatError(what, "an object holds more than it can need")
-        module = zstandard()
-        if module is None:
-            return
-        decoder = module.ZstdDecompressor()
+        decoder = zstandard().ZstdDecompressor()
     content = Content(what, body, decoder, limit)
-    check(content)
+    found = check(content)
     content.end()
+    return found
 
 
 def _require(what: str, holds: bool, reason: str) -> None:
