@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 
 from fhenn.approx import FUNCTIONS, Composite, Polynomial
 from fhenn.approx.functions import SQUARE
+from fhenn.artifacts.operators import Tensor, operator_from_data, operator_to_data
 from fhenn.errors import ExtraMissing, FhennError, ParameterError, UnsupportedValue, WireFormatError
 from fhenn.interop import ImportedModel, Reading
 from fhenn.nn import (
     GELU,
     Activation,
+    Affine,
     Linear,
     Node,
     PolynomialActivation,
@@ -63,7 +65,7 @@ def model_to_bytes(model: Node) -> bytes:
     (['Linear', 'Sigmoid'], 'argmax')
     """
     root = model if isinstance(model, Sequential) else Sequential([model])
-    tensors: dict[str, Floats] = {}
+    tensors: dict[str, Tensor] = {}
     structure = json.dumps(_written(root, tensors))
     meta = {"fingerprint": fingerprint_of(root), "finish": root.finish, "cost": root.cost}
     return frame(_KIND, meta, _safetensors().save(tensors, metadata={"fhenn": structure}))
@@ -106,17 +108,19 @@ class _Safetensors:
     SafetensorError: type[Exception]
 
 
-def _written(node: Node, tensors: dict[str, Floats]) -> dict[str, Any]:
+def _written(node: Node, tensors: dict[str, Tensor]) -> dict[str, Any]:
     """A node as plain data; its weights go into `tensors`. Raises UnsupportedValue."""
     if type(node) is ImportedModel:
         nodes = [_written(each, tensors) for each in node.nodes]
         return {"node": "ImportedModel", "reading": node.reading.to_json(), "nodes": nodes}
     if type(node) is Sequential:
         return {"node": "Sequential", "finish": node.finish, "nodes": [_written(each, tensors) for each in node.nodes]}
-    if type(node) is Linear:
-        name = str(len(tensors) // 2)
-        tensors |= {f"{name}.weight": node.weight, f"{name}.bias": node.bias}
-        return {"node": "Linear", "tensors": name}
+    if type(node) is Linear or type(node) is Affine:
+        name = str(sum(each.endswith(".bias") for each in tensors))
+        operator, arrays = operator_to_data(node.operator)
+        tensors |= {f"{name}.{part}": array for part, array in {**arrays, "bias": node.bias}.items()}
+        beside = {} if type(node) is Linear else {"operator": operator}
+        return {"node": node.name, **beside, "tensors": name}
     if type(node) is SignReLU:
         sign = node.sign
         if len(sign.stages) > _MOST_STAGES:
@@ -156,7 +160,7 @@ def _polynomial_written(polynomial: Polynomial) -> dict[str, Any]:
 class _Reader:
     """Makes nodes of plain data. Every tensor is used once."""
 
-    tensors: dict[str, NDArray[Any]]
+    tensors: dict[str, Tensor]
     _used: set[str] = field(default_factory=set)
 
     def node(self, data: Any, depth: int) -> Node:
@@ -175,6 +179,8 @@ class _Reader:
         elif kind == "Linear":
             name = data.pop("tensors")
             node = Linear(self._tensor(f"{name}.weight"), self._tensor(f"{name}.bias"))
+        elif kind == "Affine":
+            node = self._affine(data.pop("operator"), data.pop("tensors"))
         elif kind == "SignReLU":
             found = data.pop("stages")
             if len(found) > _MOST_STAGES:
@@ -190,11 +196,18 @@ class _Reader:
             raise ValueError("weights that no node uses")
         return node
 
-    def _tensor(self, name: str) -> NDArray[Any]:
+    def _affine(self, operator: Any, name: Any) -> Affine:
+        found = operator_from_data(operator, lambda part, dtype: self._tensor(f"{name}.{part}", dtype))
+        bias = self._tensor(f"{name}.bias")
+        if bias.shape != (found.outputs,):  # else a single number would do for any count of outputs
+            raise ValueError("a bias of another shape")
+        return Affine(found, bias)
+
+    def _tensor(self, name: str, dtype: type[np.number[Any]] = np.float64) -> Tensor:
         if name in self._used:
             raise ValueError("weights that two nodes use")
         tensor = self.tensors[name]
-        if tensor.dtype != np.float64:
+        if tensor.dtype != dtype:
             raise ValueError(f"weights of {tensor.dtype}")
         self._used.add(name)
         return tensor

@@ -15,6 +15,7 @@ from fhenn import artifacts
 from fhenn.approx import Function
 from fhenn.errors import ExtraMissing, UnsupportedValue, WireFormatError
 from fhenn.interop import ImportedModel, Reading
+from fhenn.nn import Affine, Dense, Scaling, Sparse
 from fhenn.planner import fingerprint_of
 from fhenn.wire import frame, unframe
 
@@ -51,6 +52,61 @@ def test_a_trained_model_and_one_node(model):
     node = fhenn.Sigmoid(debug_secret=object())
     text = artifacts.model_to_bytes(fhenn.Sequential([one, node]))
     assert b"debug" not in text
+
+
+def sparse_model():
+    return fhenn.Sequential(
+        [
+            Affine(Scaling(rng.normal(size=3)), rng.normal(size=3)),
+            fhenn.Sigmoid(),
+            Affine(Sparse([0, 3, 3], [2, 0, 1], rng.normal(size=3), (4, 3)), 0.5),
+            fhenn.Sigmoid(),
+            Affine(Dense(rng.normal(size=(2, 4)))),
+            fhenn.Linear(rng.normal(size=(1, 2))),
+        ]
+    )
+
+
+def test_operators_survive_to_the_last_bit():
+    model = sparse_model()
+    data = artifacts.model_to_bytes(model)
+    again = artifacts.model_from_bytes(data)
+    assert np.array_equal(again.predict(X), model.predict(X))
+    assert (fingerprint_of(again), artifacts.model_to_bytes(again)) == (fingerprint_of(model), data)
+    for one, other in zip(model.nodes, again.nodes, strict=True):
+        assert type(one) is type(other)
+        if isinstance(one, Affine):
+            assert type(one.operator) is type(other.operator)
+            assert one.operator.shape == other.operator.shape
+
+
+OPERATORS_THAT_LIE = {
+    "kind": (lambda s, h: s["nodes"][0]["operator"].update(kind="eval"), "unknown operator 'eval'"),
+    "field": (lambda s, h: s["nodes"][0]["operator"].update(code="1"), "unknown field 'code'"),
+    "none": (lambda s, h: s["nodes"][0].pop("operator"), "'operator'"),
+    "of a Linear": (lambda s, h: s["nodes"][5].update(operator={"kind": "Dense"}), "unknown field 'operator'"),
+    "another kind": (lambda s, h: s["nodes"][0]["operator"].update(kind="Dense"), "weight"),
+    "huge": (lambda s, h: s["nodes"][2]["operator"].update(inputs=1 << 60), "a size is not from 1"),
+    "no whole number": (lambda s, h: s["nodes"][2]["operator"].update(inputs=3.0), "a size is not from 1"),
+    "too narrow": (lambda s, h: s["nodes"][2]["operator"].update(inputs=2), "holds every place"),
+    "bias": (lambda s, h: s["nodes"][2]["operator"].update(outputs=5), "bias of another shape"),
+    "places": (lambda s, h: h["1.rows"].update(dtype="F64"), "weights of float64"),
+}
+
+
+@pytest.mark.parametrize("name", OPERATORS_THAT_LIE)
+def test_an_operator_that_lies_is_refused(name):
+    change, reason = OPERATORS_THAT_LIE[name]
+    with pytest.raises(WireFormatError, match=reason):
+        artifacts.model_from_bytes(rewritten(artifacts.model_to_bytes(sparse_model()), change))
+
+
+def test_an_operator_of_ones_own_is_refused():
+    class Mine(Scaling):
+        pass
+
+    with pytest.raises(UnsupportedValue, match="Mine operator in a file"):
+        artifacts.model_to_bytes(Affine(Mine([1.0])))
 
 
 def test_an_imported_model_keeps_its_reading():
