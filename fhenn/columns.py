@@ -67,6 +67,11 @@ class Table:
     single: bool = False
     codes: tuple[str, ...] | None = None
 
+    def __repr__(self) -> str:
+        # the cells may be of patients
+        rows = len(self.columns[0]) if self.columns else 0
+        return f"Table({rows} rows, {len(self.columns)} columns)"
+
     @property
     def labels(self) -> tuple[str, ...] | None:
         """What the columns are called: their names, or codes that are not just their places; else None."""

@@ -8,9 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import fhenn
+from fhenn.ckks.messages import TensealMessage
+from fhenn.columns import Table
+from fhenn.session.answer import Answer
+from fhenn.wire import unframe
 
 ROOT = Path(__file__).parents[1]
 ROOMS = set(fhenn._ROOMS)
@@ -74,6 +79,10 @@ def test_nothing_public_needs_an_extra_but_those_that_name_it():
     code = """
 import json, pydoc
 import fhenn
+from fhenn.ckks.messages import TensealMessage
+from fhenn.columns import Table
+from fhenn.session.answer import Answer
+from fhenn.wire import unframe
 listed, missing = dir(fhenn), {}
 for name in (*fhenn.__all__, *fhenn._ROOMS):
     try:
@@ -178,3 +187,59 @@ def test_the_old_name_of_encrypted_model_warns_and_works():
         assert private.predict([[2.0, 0.5]]) == pytest.approx([1.5], abs=1e-2)
         assert private.plan.accuracy == 1e-2
     assert not {"encrypted"} & {*dir(fhenn), *fhenn.__all__, *fhenn.interop.__all__}
+
+
+@pytest.fixture(scope="module")
+def values():
+    """One of everything that a user prints, of a model with many features and a label that is long."""
+    features = 10
+    rng = np.random.default_rng(0)
+    nodes = [fhenn.Linear(rng.normal(size=(4, features)) / features), fhenn.Sigmoid(), fhenn.Linear(np.eye(2, 4))]
+    reading = fhenn.Reading.classification(["a", "b" * 5000], "softmax", ["x" * 500 + str(n) for n in range(features)])
+    model = fhenn.ImportedModel(nodes, reading)
+    plan = fhenn.plan(model, inputs=[-1, 1], accuracy=1e-2, layout="throughput", witness=True)
+    client = fhenn.Client(plan)
+    server = fhenn.Server(model, plan, client.evaluation_keys())
+    upload = client.encrypt(np.zeros((1, features)))
+    certificate = fhenn.certify(model, [-1, 1], plan)
+    data = rng.uniform(-1, 1, (3, features))
+    return [
+        plan,
+        client,
+        server,
+        model,
+        reading,
+        certificate,
+        server.context,
+        plan.parameters,
+        fhenn.CipherArray.from_bytes(server.context, upload),
+        fhenn.calibrate(model, data),
+        fhenn.safety_report(model, [-1, 1], data, plan),
+        fhenn.session.Receipt.of(upload),
+        Answer.from_bytes(server.predict(upload)),
+        TensealMessage.decode(unframe("ciphertexts", upload)[1]),
+        fhenn.encrypted_model(model, inputs=[-1, 1], accuracy=1e-2, layout="throughput"),
+        Table.of(["name"], [np.array(["Ada Lovelace"] * 1000)]),
+    ]
+
+
+def test_a_repr_is_one_short_line_that_says_what_it_is(values):
+    assert len({type(value) for value in values}) == len(values) == 16
+    for value in values:
+        text = repr(value)
+        assert text.startswith(f"{type(value).__name__}("), text
+        assert len(text) <= 260, text
+        assert text.isprintable(), text
+        assert "Ada" not in text
+        assert not re.search(r"=b['\"]|array\(|object at", text), text  # neither bytes nor numbers by the thousand
+
+
+def test_a_repr_tells_what_distinguishes(values):
+    plan, client, server, model, *_ = values
+    assert f"N={plan.parameters.ring_degree}" in repr(plan)
+    assert "features=10" in repr(plan)
+    assert plan.model in repr(plan)
+    for side in (client, server):
+        assert plan.fingerprint in repr(side)
+        assert client.fingerprint in repr(side)
+    assert "Sigmoid" in repr(model)

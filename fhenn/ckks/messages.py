@@ -86,6 +86,10 @@ class TensealMessage:
     scale: float
     batch: int | None = None
 
+    def __repr__(self) -> str:
+        size = sum(map(len, self.ciphertexts))
+        return f"TensealMessage({len(self.ciphertexts)} ciphertexts, {size:,} bytes, sizes={self.sizes[:8]})"
+
     def encode(self) -> bytes:
         """The protobuf message."""
         return b"".join(self.pieces())

@@ -53,6 +53,13 @@ class EncryptedModel(Uncopied):
         self._client = Client(plan, memory=inf)  # the plan is our own
         self._server = Server(model, plan, self._client.evaluation_keys())
 
+    def __repr__(self) -> str:
+        return (
+            f"EncryptedModel(task={self.reading.task!r}, features={self._plan.features}, "
+            f"N={self._plan.parameters.ring_degree}, layout={self._plan.layout_name!r}, "
+            f"error<={self._plan.error:.1e}, on_bounds={self._on_bounds!r})"
+        )
+
     @property
     def model(self) -> ImportedModel:
         """The twin."""

@@ -68,6 +68,13 @@ class Reading:
                 f"Choose None or, for classes, one of {list(get_args(Probability))}.",
             )
 
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{label!r:.40}" for label in self.classes[:5]) + ", …" * (len(self.classes) > 5)
+        names = None if self.features is None else len(self.features)
+        if not self.classes:
+            return f"Reading('regression', features={names}, flat={self.flat})"
+        return f"Reading({self.task!r}, [{shown}], features={names}, probability={self.probability!r})"
+
     @classmethod
     def classification(
         cls, classes: ArrayLike, probability: Probability | None = None, features: Iterable[str] | None = None

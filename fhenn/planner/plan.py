@@ -210,6 +210,14 @@ class Plan:
         half = self.parameters.ring_degree * sum(self.parameters.chain) // 8
         return half * (2 + (len(self.parameters.chain) - 1) * (1 + len(self.rotations)))
 
+    def __repr__(self) -> str:
+        fields = [
+            f"layout={self.layout_name!r}, N={self.parameters.ring_degree}, chain={list(self.parameters.chain)}",
+            f"features={self.features}, accuracy={self.accuracy:g}, error<={self.error:.1e}",
+            f"witnesses={len(self.witnesses)}, queries={self.queries}, model={self.model}",
+        ]
+        return f"Plan({', '.join(fields)})"
+
     def __str__(self) -> str:
         chain = ", ".join(map(str, self.parameters.chain))
         lines = [

@@ -182,6 +182,10 @@ class Calibration:
         data["output"] = asdict(self.output)
         return VersionedJson("calibration", 1).write(finite(data))
 
+    def __repr__(self) -> str:
+        outside = sum(report.outside > 0 for report in self.activations)
+        return f"Calibration(samples={self.samples}, activations={len(self.activations)}, left_their_domain={outside})"
+
     def __str__(self) -> str:
         names = [
             "activation",

@@ -112,6 +112,12 @@ class Certificate:
         ):
             raise CertificateInvalid("the plan's bounds are wider than its own.", "Certify for the plan's bounds.")
 
+    def __repr__(self) -> str:
+        return (
+            f"Certificate(valid={self.valid}, features={len(self.low)}, activations={len(self.activations)}, "
+            f"total<={self.total:.1e}, from_data={self.from_data}, model={self.model})"
+        )
+
     def __str__(self) -> str:
         held = "its bounds" if not self.from_data else "the box of the data, and nothing beyond it"
         lines = [

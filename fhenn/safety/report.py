@@ -26,6 +26,12 @@ class SafetyReport:
     witnesses: tuple[Witness, ...]
     guard: OutputGuard | None
 
+    def __repr__(self) -> str:
+        data = None if self.calibration is None else self.calibration.samples
+        return (
+            f"SafetyReport({self.certificate!r}, samples={data}, witnesses={len(self.witnesses)}, guard={self.guard})"
+        )
+
     def __str__(self) -> str:
         calibration = "  no data given: pass some to see what they do" if self.calibration is None else self.calibration
         witnesses = "\n".join(f"  {witness}" for witness in self.witnesses)

@@ -124,6 +124,8 @@ class RemoteServer(Uncopied):
             raise ParameterError(
                 f"{url[:80]!r} is no address of a service.", "Give https://host or http://127.0.0.1:port."
             )
+        if "@" in parts.netloc:  # it would be sent in the place of the token
+            raise ParameterError("the address holds a user name.", "Leave it out: the token says who asks.")
         if parts.scheme == "http" and not is_loopback(parts.hostname):
             raise ParameterError(f"{url[:80]} would send the token in the clear.", "Use https.")
         if not token.isascii() or not token or token != token.strip():
@@ -152,6 +154,9 @@ class RemoteServer(Uncopied):
         except BaseException:
             self._http.close()
             raise
+
+    def __repr__(self) -> str:
+        return f"RemoteServer({self._url!r:.80}, model={self._model[:40]!r}, plan={self._plan.fingerprint})"
 
     def close(self) -> None:
         """Close the connections."""

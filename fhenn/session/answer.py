@@ -51,6 +51,10 @@ class Answer:
     witnesses: tuple[bytes, ...] = ()
     binding: Binding | None = None
 
+    def __repr__(self) -> str:
+        size = len(self.result) + sum(map(len, self.witnesses))
+        return f"Answer({size:,} bytes, witnesses={len(self.witnesses)}, {self.binding})"
+
     def to_bytes(self) -> bytes:
         """One message."""
         parts = (self.result, *self.witnesses)

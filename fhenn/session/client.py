@@ -125,6 +125,14 @@ class Client(Uncopied):
         client._sent, client._sending = {}, Lock()
         return client
 
+    def __repr__(self) -> str:
+        # the fingerprint is of the key's public side
+        plan = self._plan
+        return (
+            f"Client(N={plan.parameters.ring_degree}, layout={plan.layout_name!r}, features={plan.features}, "
+            f"keys={self.fingerprint}, plan={plan.fingerprint})"
+        )
+
     def secret_bytes(self, passphrase: str | None = None) -> bytes:
         """The secret key as a message for `from_secret_bytes`: for the client's own disk, and nobody else.
 

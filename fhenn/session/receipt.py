@@ -79,6 +79,9 @@ class Receipt:
     plan: str | None
     parts: tuple[SentPart, ...]
 
+    def __repr__(self) -> str:
+        return f"Receipt(parts={len(self.parts)}, samples={self.samples}, plan={self.plan})"
+
     @property
     def samples(self) -> int:
         """In all parts."""

@@ -57,6 +57,13 @@ class Server:
         """A copy, in this process or another, is made of the same model, plan and evaluation keys; `progress` stays."""
         return _again, (type(self), self._model, self._plan, self._context.to_bytes(), self._certificate)
 
+    def __repr__(self) -> str:
+        plan = self._plan
+        return (
+            f"Server(nodes={len(self._nodes)}, N={plan.parameters.ring_degree}, layout={plan.layout_name!r}, "
+            f"features={plan.features}, keys={self._context.fingerprint}, plan={plan.fingerprint})"
+        )
+
     @property
     def plan(self) -> Plan:
         """What model and keys were made for."""

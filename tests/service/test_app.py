@@ -52,6 +52,15 @@ def test_remote_and_local_are_exchanged_in_one_line(service, hospital):
     remote.close()
 
 
+def test_what_a_remote_server_prints_holds_no_token(service, hospital):
+    said = repr(hospital.remote)
+    assert said == f"RemoteServer({service.url!r}, model='cancer', plan={PLAN.fingerprint})"
+    assert hospital.token not in said
+    with pytest.raises(ParameterError, match="user name") as caught:
+        fhenn.RemoteServer(service.url.replace("://", "://me:word@"), hospital.token)
+    assert "word" not in str(caught.value)
+
+
 def test_the_plan_that_is_told_is_the_public_one(hospital):
     assert hospital.remote.plan == PLAN.public()
     assert hospital.remote.model == "cancer"
