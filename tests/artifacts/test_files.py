@@ -101,3 +101,69 @@ def test_other_files_are_none(tmp_path, data):
     path.write_bytes(data)
     with pytest.raises(WireFormatError):
         artifacts.header_of(path)
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_a_folder_is_there_whole_or_not_at_all(tmp_path, monkeypatch, at):
+    """Whoever looks while it is written, or after the machine has stopped half-way, sees no part of it."""
+    seen, calls, real = [], [], os.fsync
+
+    def stop(descriptor):
+        calls.append(1)
+        seen.append((tmp_path / "model").exists())
+        if len(calls) == at:
+            raise OSError(5, "the machine has stopped")
+        real(descriptor)
+
+    monkeypatch.setattr(files.os, "fsync", stop)
+    with pytest.raises(OSError, match="stopped"):
+        files.write_folder(tmp_path / "model", {"a": b"one", "b": b"two"})
+    assert not any(seen)
+    assert not list(tmp_path.iterdir())
+    monkeypatch.undo()
+    files.write_folder(tmp_path / "model", {"a": b"one", "b": b"two"})
+    assert {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()} == {"a": b"one", "b": b"two"}
+    with pytest.raises(FileExists):
+        files.write_folder(tmp_path / "model", {"a": b"three"})
+
+
+@pytest.mark.skipif(os.name != "posix", reason="renames of POSIX")
+def test_bytes_reach_the_disk_before_their_name_is_given(tmp_path, monkeypatch):
+    """In the order in which a power cut would take them."""
+    story, fsync, replace, rename = [], os.fsync, Path.replace, Path.rename
+
+    def synchronise(descriptor):
+        story.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "bytes")
+        fsync(descriptor)
+
+    def named(real):
+        def give(self, target):
+            story.append("name")
+            return real(self, target)
+
+        return give
+
+    monkeypatch.setattr(files.os, "fsync", synchronise)
+    monkeypatch.setattr(Path, "replace", named(replace))
+    monkeypatch.setattr(Path, "rename", named(rename))
+    for overwrite in (False, True):
+        story.clear()
+        artifacts.write(tmp_path / "file", b"content", overwrite=overwrite)
+        assert story == ["bytes", "name", "folder"]
+    story.clear()
+    files.write_folder(tmp_path / "model", {"a": b"one", "b": b"two"})
+    assert story == ["bytes", "bytes", "folder", "name", "folder"]
+
+
+def test_who_reads_a_file_that_is_replaced_sees_the_old_or_the_new(tmp_path, monkeypatch):
+    path, real = tmp_path / "file", os.fsync
+    artifacts.write(path, b"old")
+    seen = []
+
+    def look(descriptor):
+        seen.append(path.read_bytes() if path.exists() else None)
+        real(descriptor)
+
+    monkeypatch.setattr(files.os, "fsync", look)
+    artifacts.write(path, b"new")
+    assert seen == [b"old", b"new"]  # of the bytes, and of the folder

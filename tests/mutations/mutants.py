@@ -482,7 +482,12 @@ CLIENT_GUARD = mutants(
 
 SERVER = mutants(
     "fhenn/session/server.py",
-    "tests/session/test_session.py tests/session/test_binding.py",
+    tests_in(
+        "tests/session/test_session.py",
+        "test_what_does_not_belong_together_is_refused test_an_upload_for_another_plan_is_refused",
+        "test_a_server_takes_arrays_as_its_plans_client_encrypts_them_alone",
+        "test_another_clients_messages_are_refused",
+    ),
     ("server takes any plan", "        verify(plan, model)\n", ""),
     ("server takes any keys", "if not plan.fits(context):", "if context is None:"),
     (
@@ -572,7 +577,7 @@ BODIES = mutants(
 
 BLAME = mutants(
     "fhenn/service/service.py",
-    "tests/service/test_workers.py",
+    "tests/service/test_service.py",
     (
         "nobody is blamed for a crash",
         "            if death.crashed:\n                self.admission.blame(owner)\n",
@@ -589,7 +594,7 @@ BLAME = mutants(
 
 WORK = mutants(
     "fhenn/service/work.py",
-    "tests/service/test_work.py",
+    "tests/service/test_work.py tests/service/test_workers.py::test_loaded_keys_are_bounded_in_number_and_size",
     ("any number of ciphertexts", 'if count > task["ciphertexts"]:', "if count < 0:"),
     ("another version of the model", 'if version != task["version"]:', "if not version:"),
     ("answers of any size", 'if size > task["answer"]:', "if size < 0:"),
@@ -761,7 +766,10 @@ OUTPUTS = mutants(
 
 WITNESS = mutants(
     "fhenn/planner/witness.py",
-    "tests/planner/test_witness.py",
+    tests_in(
+        "tests/planner/test_witness.py",
+        "test_its_own_inputs_are_its_business_alone test_fields_that_cannot_be_are_refused_one_by_one",
+    ),
     (
         "witness forgets what is no number",
         "np.any(~(values <= self.threshold), axis=1)",

@@ -172,3 +172,60 @@ def test_the_error_counts_spare_positions_far_from_the_domain():
         plan = fhenn.plan(fhenn.Sequential([*nodes, fhenn.Linear(np.ones((1, 5)))]), inputs=[-1, 1], witness=2)
         errors.append(plan.witnesses[0].error / plan.stages[0].noise)
     assert errors[1] > 4 * errors[0]
+
+
+@pytest.mark.parametrize("degree", [2, 8])
+def test_a_witness_that_states_less_error_than_it_has_is_found(degree):
+    plan = fhenn.plan(HIDDEN, inputs=[-1, 1], witness=degree, layout="throughput")
+    (witness,) = plan.witnesses
+    for part in (0.0, 0.5, 0.99):
+        # the threshold of a square gives way by its error: both are changed so that they agree
+        moved = witness.threshold + ((1 - part) * witness.error if degree == 2 else 0.0)
+        false = replace(witness, error=part * witness.error, threshold=moved)
+        with pytest.raises(PlanError, match="witness of Sigmoid"):
+            fhenn.planner.verify(replace(plan, witnesses=(false,)), HIDDEN)
+
+
+def test_a_headroom_is_held_to_what_may_come_now_whatever_is_stated(plan):
+    """Between what the witness holds and what the activation does: its number would wrap round, and say nothing."""
+    (witness,), stage = plan.witnesses, plan.stages[1]
+    assert witness.headroom < 0.9 * stage.headroom
+    model = fhenn.Sequential([HIDDEN.nodes[0].scaled(1.05 * witness.headroom / stage.largest), *HIDDEN.nodes[1:]])
+    tolerant = replace(plan, model=None, accuracy=1e30)
+    fhenn.planner.verify(replace(tolerant, witnesses=()), model)
+    for stated in (witness.headroom, 1e6 * witness.headroom):
+        with pytest.raises(PlanError, match="witness of Sigmoid"):
+            fhenn.planner.verify(replace(tolerant, witnesses=(replace(witness, headroom=stated),)), model)
+
+
+def test_its_own_inputs_are_its_business_alone():
+    """Alarms are for the sample whose number is above, for every such sample, and for no other."""
+    witness = Witness("Sigmoid", 1, (-4.0, 4.0), 6, 8, 0.7, 12.0, 0.1, 9.0, 1, 0)
+    assert witness.alarms(np.array([[12.0], [12.1], [-99.0], [np.nan], [np.inf]])).tolist() == [
+        False,
+        True,
+        False,
+        True,
+        True,
+    ]
+    assert witness.alarms(np.zeros((3, 1))).shape == (3,)
+    assert witness.zone == pytest.approx((2.8, 4.0))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"place": -1}, {"place": 1.0}, {"place": True}, {"neurons": 0}, {"neurons": -1}, {"neurons": 2.0},
+        {"degree": 0}, {"degree": 3}, {"degree": 16}, {"degree": 8.0}, {"start": -1}, {"start": 4},
+        {"level": -1}, {"level": 2},
+        {"inner": 0.0}, {"inner": -0.5}, {"inner": 1.1}, {"inner": float("nan")}, {"threshold": float("inf")},
+        {"threshold": "1"}, {"error": float("nan")}, {"headroom": float("inf")}, {"domain": (4.0, -4.0)},
+        {"domain": (4.0, 4.0)}, {"domain": (-4.0, float("inf"))}, {"domain": (1.0, 2.0, 3.0)}, {"node": 7},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_fields_that_cannot_be_are_refused_one_by_one(changes):
+    good = Witness("Sigmoid", 1, (-4.0, 4.0), 6, 8, 0.7, 12.0, 0.1, 9.0, 1, 0)
+    good.require_sane(3)
+    with pytest.raises(ValueError, match="contradict"):
+        replace(good, **changes).require_sane(3)

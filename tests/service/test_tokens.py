@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -72,3 +73,29 @@ def test_what_is_not_there_cannot_be_revoked(tokens):
     for identity in ("0" * 16, "../x", ""):
         with pytest.raises(ParameterError, match="no token"):
             tokens.revoke(identity)
+
+
+def test_a_token_reaches_the_models_that_it_names_and_lasts_as_long_as_it_says(tokens):
+    _, every = tokens.create("hospital", days=2)
+    _, some = tokens.create("hospital", models=["cancer", "heart"])
+    assert [every.reaches(model) for model in ("cancer", "heart", "lung")] == [True, True, True]
+    assert [some.reaches(model) for model in ("cancer", "heart", "lung", "", "canc")] == [
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
+    begin = datetime.fromisoformat(every.created)
+    assert not every.expired(begin)
+    assert not every.expired(begin + timedelta(days=2, seconds=-1))
+    assert every.expired(begin + timedelta(days=2))
+    assert every.expired(begin + timedelta(days=9999))
+
+
+def test_a_secret_is_compared_to_its_last_character(tokens):
+    text, kept = tokens.create("hospital")
+    for place in (22, 40, len(text) - 1):
+        other = text[:place] + ("A" if text[place] != "A" else "B") + text[place + 1 :]
+        assert tokens.holder(other) is None
+    assert tokens.holder(text) == kept

@@ -1,5 +1,6 @@
 """An answer is taken for what it is the answer to, and for nothing else."""
 
+import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -12,7 +13,7 @@ from fhenn import artifacts
 from fhenn.errors import AnswerMismatch, PlanError, WireFormatError
 from fhenn.session import Receipt
 from fhenn.session.answer import Answer, Binding
-from fhenn.session.receipt import UploadHeader
+from fhenn.session.receipt import SentPart, UploadHeader
 from fhenn.wire import frame, header_of, unframe
 
 MODEL = fhenn.Sequential([fhenn.Linear([[2.0]], [1.0])], finish="sigmoid")
@@ -300,3 +301,35 @@ def test_threads_that_encrypt_more_than_a_client_remembers(pair, monkeypatch):
     finally:
         sys.setswitchinterval(interval)
     assert len(client._sent) == 2
+
+
+@pytest.mark.parametrize("samples", [0, -1, 1.0, True, 1 << 32, "1", None])
+def test_a_receipt_counts_its_samples(samples):
+    digest = "0" * 64
+    good = json.dumps([{"sha256": digest, "samples": 1}]).encode()
+    assert Receipt.from_bytes(frame("receipt", {"plan": None}, good)).samples == 1
+    bad = json.dumps([{"sha256": digest, "samples": samples}]).encode()
+    with pytest.raises(WireFormatError):
+        Receipt.from_bytes(frame("receipt", {"plan": None}, bad))
+
+
+@pytest.mark.parametrize("digest", ["0" * 63, "0" * 65, "A" * 64, "", "g" * 64, "0" * 63 + "\n"])
+def test_a_receipt_names_digests(digest):
+    with pytest.raises(WireFormatError):
+        Receipt.from_bytes(frame("receipt", {"plan": None}, json.dumps([{"sha256": digest, "samples": 1}]).encode()))
+
+
+def test_a_receipt_is_for_the_part_that_it_names():
+    receipt = Receipt("0" * 32, (SentPart("1" * 64, 2), SentPart("2" * 64, 3)))
+    assert receipt.samples == 5
+    assert receipt.require(1, "2" * 64).samples == 3
+    for part, digest in ((0, "2" * 64), (1, "1" * 64), (2, "2" * 64), (0, "0" * 64)):
+        with pytest.raises(AnswerMismatch):
+            receipt.require(part, digest)
+
+
+@pytest.mark.parametrize("sizes", [None, [], [0], [5, -1], [2, 0, 2], [3], [5], [4.0], [True, 3], "4", [2, 3]], ids=str)
+def test_an_answers_parts_add_up(sizes):
+    assert Answer.from_bytes(frame("answer", {"sizes": [1, 3]}, b"abcd")).witnesses == (b"bcd",)
+    with pytest.raises(WireFormatError):
+        Answer.from_bytes(frame("answer", {"sizes": sizes}, b"abcd"))

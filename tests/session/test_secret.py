@@ -24,6 +24,7 @@ from fhenn.errors import (
 from fhenn.session import Receipt, secret
 from fhenn.wire import frame, header_of, unframe
 
+COST = secret._COST  # as it is; the tests take less
 X = np.random.default_rng(1).uniform(-1, 1, (3, 4))
 MODEL = fhenn.Sequential([fhenn.Linear([[0.5, -0.25, 0.125, 0.25]], [0.1])])
 
@@ -224,3 +225,16 @@ def test_the_plan_may_be_the_public_one(client):
     public = replace(client.plan.public())
     assert json.loads(public.to_json())["stages"] == []
     fhenn.Client.from_secret_bytes(public, client.secret_bytes())
+
+
+def test_a_passphrase_costs_whoever_guesses_it(client, monkeypatch):
+    """scrypt with n = 2¹⁷, r = 8, p = 1 (OWASP), AES-256-GCM with a nonce of 96 bits, as the message says."""
+    monkeypatch.setattr(secret, "_COST", COST)
+    locks = [unframe("secret-key", client.secret_bytes("right"))[0]["lock"] for _ in range(2)]
+    for lock in locks:
+        assert (lock["cipher"], lock["derivation"]) == ("aes-256-gcm", "scrypt")
+        assert (lock["cost"], lock["block"], lock["lanes"]) == (131_072, 8, 1)
+        assert len(lock["salt"]) == 32
+        assert len(lock["nonce"]) == 24
+    assert locks[0]["salt"] != locks[1]["salt"]
+    assert locks[0]["nonce"] != locks[1]["nonce"]

@@ -5,6 +5,7 @@ import pytest
 
 import fhenn
 from fhenn.approx import sigmoid
+from fhenn.backends.seal.evaluator import at_level
 from fhenn.errors import (
     BoundsExceeded,
     ContextMismatch,
@@ -16,7 +17,7 @@ from fhenn.errors import (
 )
 from fhenn.session import Receipt
 from fhenn.session.answer import Answer
-from fhenn.wire import frame
+from fhenn.wire import frame, unframe
 
 rng = np.random.default_rng(0)
 
@@ -249,3 +250,42 @@ def test_answers_of_another_shape_are_refused(shape):
     for read in (client.decrypt, client.decrypt_scores, client.violations):
         with pytest.raises(WireFormatError, match="shape"):
             read(message, unbound=True)
+
+
+def test_a_server_takes_arrays_as_its_plans_client_encrypts_them_alone(pair):
+    """Another level, scale, layout or key makes garbage, or an answer that nobody can read."""
+    _, plan, client, server = pair
+    array = fhenn.CipherArray.from_bytes(server.context, client.encrypt(np.zeros((1, 6))))
+    assert server.evaluate(array).shape == (1, 1)
+    lower = tuple(at_level(server.context, ciphertext, array.level - 1) for ciphertext in array.ciphertexts)
+    for other in (
+        replace(array, ciphertexts=lower, level=array.level - 1),
+        replace(array, scale=2 * array.scale),
+        replace(array, scale=np.nextafter(array.scale, 0)),
+        replace(array, layout=replace(array.layout, samples=2)),
+        replace(array, layout=fhenn.ckks.FEATURES),
+    ):
+        with pytest.raises(ShapeMismatch, match="of this plan"):
+            server.evaluate(other)
+    foreign = fhenn.Context.generate(plan.parameters)
+    with pytest.raises(ContextMismatch):
+        server.evaluate(replace(array, context=foreign))
+
+
+def test_an_upload_says_its_own_level_and_is_refused_where_that_is_another(pair):
+    _, plan, client, server = pair
+    message = client.encrypt(np.zeros((1, 6)))
+    for level in (plan.parameters.levels - 1, plan.parameters.levels + 1, 0):
+        meta, body = unframe("ciphertexts", message)
+        with pytest.raises(WireFormatError):
+            server.predict(frame("ciphertexts", meta | {"level": level}, body))
+
+
+def test_an_upload_for_another_plan_is_refused(pair):
+    _, _, client, server = pair
+    meta, body = unframe("ciphertexts", client.encrypt(np.zeros((1, 6))))
+    other = frame("ciphertexts", meta | {"upload": {"part": 0, "plan": "0" * 32}}, body)
+    with pytest.raises(PlanError, match="the upload is for plan"):
+        server.predict(other)
+    of_before = frame("ciphertexts", {name: value for name, value in meta.items() if name != "upload"}, body)
+    server.predict(of_before)
