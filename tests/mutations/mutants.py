@@ -269,7 +269,11 @@ INFLATE = mutants(
     ("inflate: bytes after the frame", "if at + 4 * checksum != len(frame):", "if at < 0:"),
     ("inflate: frames that state more than they hold", "if stated > total:", "if stated < 0:"),
     ("inflate: no limit", "if self._left < 0:", "if size < 0:"),
-    ("inflate: objects that end early", "            if not piece:\n", "            if not piece and size < 0:\n"),
+    (
+        "inflate: objects that end early",
+        "            if not piece:\n",
+        "            if not piece:\n                break\n            if not piece:\n",
+    ),
     ("inflate: bytes left of a plain object", "if self._at < len(self._piece) or (", "if ("),
     ("inflate: a frame that is not at its end", "not decoder.eof or decoder.unused_data", "decoder.unused_data"),
     ("inflate: bytes behind a frame", "(not decoder.eof or decoder.unused_data)", "not decoder.eof"),
@@ -282,22 +286,29 @@ MESSAGES = mutants(
     ("messages: unknown parts", "    if parts:\n", "    if parts and secret:\n"),
     ("messages: no public part", " or not isinstance(public, bytes) or", " or"),
     ("messages: a number for a private part", " or not isinstance(private, bytes):", ":"),
-    ("messages: keys unchecked", "                _check_key(what, chain, number, value)\n", "                pass\n"),
-    ("messages: public keys unchecked", "chain.check_public_key if number == 1", "(lambda *_: None) if number == 1"),
     ("messages: unknown public fields", "elif number not in (2, 3):", "elif number < 0:"),
     (
-        "messages: secret keys of any header",
-        "            check_header(what, value)\n            if chain and",
-        "            if chain and",
+        "messages: public keys unchecked",
+        "(chain.check_public_key if number == 1 else",
+        "((lambda *_: None) if number == 1 else",
+    ),
+    (
+        "messages: switching keys unchecked",
+        "if number == 1 else chain.check_switching_keys)",
+        "if number == 1 else (lambda *_: None))",
+    ),
+    (
+        "messages: numbers in the place of objects",
+        '    if isinstance(value, int):\n        raise WireFormatError(what, "a number',
+        '    if value is None:\n        raise WireFormatError(what, "a number',
     ),
     (
         "messages: secret keys unchecked",
-        "                chain.check_secret_key(what, value)\n",
-        "                pass\n",
+        "            chain.check_secret_key(what, _object(what, value))\n",
+        "            _object(what, value)\n",
     ),
     ("messages: unknown private fields", "elif number != 2:", "elif number < 0:"),
     ("messages: fields twice", "        if number in found:\n", "        if number < 0:\n"),
-    ("messages: keys of any header", "    check_header(what, value)\n    if chain is not", "    if chain is not"),
     (
         "messages: ciphertexts of any header",
         "                check_header(what, value)\n                ciphertexts",
@@ -904,12 +915,107 @@ ARRAY = mutants(
     ("arrays encrypted beyond the headroom", "    if largest > limit:\n", "    if largest < 0:\n"),
 )
 
+SEARCH = mutants(
+    "fhenn/planner/search.py",
+    "tests/planner/test_verify.py",
+    ("verify takes 100 times the accuracy", "now.bound <= plan_.accuracy", "now.bound <= 100 * plan_.accuracy"),
+    ("verify takes any headroom", "now.bound <= plan_.accuracy and now.holds", "now.bound <= plan_.accuracy"),
+    ("verify takes any nodes", "    if found != plan_.signature:", "    if not found:"),
+    (
+        "verify takes any weights",
+        "plan_.model is not None and plan_.model != fingerprint_of(model)",
+        'plan_.model == ""',
+    ),
+    ("verify takes any result", "plan_.result is not None and plan_.result != result_of(now)", "plan_.accuracy < 0"),
+    (
+        "verify takes any outputs",
+        "plan_.outputs is not None and plan_.outputs != _outputs(path.nodes[-1])",
+        "plan_.accuracy < 0",
+    ),
+)
+
+WORST = mutants(
+    "fhenn/planner/search.py",
+    "tests/planner/test_flooding.py::test_the_worst_case_is_no_average",
+    (
+        "the worst case is the average",
+        "norm=1).noise.bound(parameters.slots, SECURITY_BITS)",
+        "norm=2).noise.bound(parameters.slots, SECURITY_BITS)",
+    ),
+    (
+        "the worst case fails at 2^-40",
+        "norm=1).noise.bound(parameters.slots, SECURITY_BITS)",
+        "norm=1).noise.bound(parameters.slots)",
+    ),
+)
+
+VERIFIED_WITNESSES = [
+    *mutants(
+        "fhenn/planner/search.py",
+        "tests/planner/test_witness.py::test_a_witness_that_says_something_else_is_found",
+        (
+            "verify takes any witnesses",
+            "    if plan_.witnesses:\n        require_witnesses",
+            "    if not plan_.witnesses:\n        require_witnesses",
+        ),
+    ),
+    *mutants(
+        "fhenn/planner/witnesses.py",
+        tests_in(
+            "tests/planner/test_witness.py",
+            "test_witnesses_of_other_places_are_found test_a_witness_that_says_something_else_is_found",
+            "test_a_witness_that_states_less_error_than_it_has_is_found",
+            "test_weights_that_pass_the_headroom_of_a_witness_are_found",
+            "test_a_headroom_is_held_to_what_may_come_now_whatever_is_stated",
+        ),
+        ("witnesses of any error", "        and new.error <= old.error * (1 + 1e-9)\n", ""),
+        ("witnesses of any threshold", "        and isclose(*middles, rel_tol=1e-9)\n", ""),
+        (
+            "witnesses of any headroom as stated",
+            "min(witness.headroom, now.headroom) < each.reach",
+            "now.headroom < each.reach",
+        ),
+        (
+            "witnesses of any headroom as it is",
+            "min(witness.headroom, now.headroom) < each.reach",
+            "witness.headroom < each.reach",
+        ),
+        (
+            "witnesses of any place",
+            "if [witness.place for witness in witnesses] != [each.place for each in observed]:",
+            "if len(witnesses) != len(observed):",
+        ),
+        ("witnesses of any inner edge", "        and (narrower or isclose(old.inner, new.inner, rel_tol=1e-9))\n", ""),
+    ),
+]
+
+CACHE = mutants(
+    "fhenn/backends/seal/matrix.py",
+    "tests/backends/seal/test_matrix.py::test_weights_are_encoded_for_each_level_scale_and_bias",
+    (
+        "encoded weights of any level and scale",
+        "key = (id(weight), id(bias), layout, at)",
+        "key = (id(weight), id(bias), layout)",
+    ),
+    (
+        "encoded weights of any scale",
+        "key = (id(weight), id(bias), layout, at)",
+        "key = (id(weight), id(bias), layout, at[0])",
+    ),
+    (
+        "encoded weights of any level",
+        "key = (id(weight), id(bias), layout, at)",
+        "key = (id(weight), id(bias), layout, at[1])",
+    ),
+    ("encoded weights of any bias", "key = (id(weight), id(bias), layout, at)", "key = (id(weight), layout, at)"),
+)
+
 MUTANTS: tuple[Mutant, ...] = tuple(
     mutant
     for part in (
         FLOODING, FLOOR, NOISE, CERTIFICATE, SHARING, BUDGET, STRUCTURE, INFLATE, MESSAGES, PROTOBUF, WIRE, SCAN, MATCHING, RECEIPT,
         ANSWER, CLIENT, CLIENT_GUARD, SERVER, SECRET, TOKENS, QUOTA, BODIES, BLAME, WORK, SPOOL, KEYS, UPLOADS, FILES,
-        ROUTES, GUARD, OUTPUTS, WITNESS, DEMANDS, PLAN, LAYOUT, ARRAY,
+        ROUTES, GUARD, OUTPUTS, WITNESS, DEMANDS, PLAN, LAYOUT, ARRAY, SEARCH, WORST, VERIFIED_WITNESSES, CACHE,
     )
     for mutant in part
 )  # fmt: skip

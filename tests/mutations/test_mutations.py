@@ -23,7 +23,7 @@ from mutations.mutants import MUTANTS, Mutant
 ROOT = Path(__file__).parents[2]
 COPIED = ("fhenn", "tests", "README.md", "pyproject.toml")
 QUICK = "not (notebook or thorough or soak or mutation)"
-LONGEST = 600
+LONGEST = 300
 """Seconds for the tests of one mutant."""
 
 

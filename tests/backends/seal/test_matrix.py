@@ -1,5 +1,7 @@
 """Matrix products on whole samples: every shape, every form of packing."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,8 +9,10 @@ from hypothesis import strategies as st
 from support import compare
 
 import fhenn
+from fhenn.backends.seal.evaluator import at_level
 from fhenn.ckks.layout import Vectors, layout_from_json, layout_to_json
 from fhenn.ckks.matrix import Schedule, baby_steps, power_of_two, weights_of
+from fhenn.ckks.parameters import Parameters
 from fhenn.errors import KeyMissing, LevelExhausted, ShapeMismatch
 
 rng = np.random.default_rng(0)
@@ -201,3 +205,26 @@ def test_a_plan_leaves_out_the_last_prime_where_it_can():
     x = rng.uniform(-1, 1, (4, 30))
     answer = fhenn.Server(model, plan, client.evaluation_keys()).predict(client.encrypt(x))
     np.testing.assert_allclose(client.decrypt_scores(answer), model.infer(x), atol=plan.error)
+
+
+@pytest.mark.parametrize("layout", [Vectors("replicated", 1), "features"], ids=str)
+def test_weights_are_encoded_for_each_level_scale_and_bias(layout):
+    """What was encoded for one must not be taken for another: SEAL refuses another level, nobody another scale."""
+    context = fhenn.Context.generate(Parameters(8192, (40, 30, 30, 40), 2.0**30))
+    weight = np.array([[0.75]])
+    x = fhenn.encrypt(context, [[0.5]], layout=layout)
+
+    def lower(scale):
+        """A copy a level down; read at half the scale it holds twice as much."""
+        ciphertexts = [at_level(context, each, 1) for each in x.ciphertexts]
+        for each in ciphertexts:
+            each.scale = scale
+        return replace(x, ciphertexts=tuple(ciphertexts), level=1, scale=scale)
+
+    inputs = (x, 0.5), (lower(x.scale), 0.5), (lower(x.scale / 2), 1.0)
+    for bias in ([0.0], [0.25], [-0.5]):
+        linear = fhenn.Linear(weight, bias)
+        for each, value in (*inputs, *inputs):  # the second time from what was kept
+            result = linear.infer(each)
+            assert result.level == each.level - 1
+            assert fhenn.decrypt(context, result)[0, 0] == pytest.approx(0.75 * value + bias[0], abs=1e-3)
