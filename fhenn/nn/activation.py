@@ -29,12 +29,16 @@ class Activation(Layer):
     """A polynomial, element by element, on plaintext and on ciphertexts.
 
     `forward` takes numbers, arrays of any shape, `tenseal.CKKSVector`, `tenseal.CKKSTensor` or `CipherArray`, and
-    returns the same. On plaintext it is the twin of the encrypted computation, and says by `on_violation` ("warn",
-    "raise", "ignore") when inputs leave the polynomial's domain. debug_secret: a context with the secret key (or a
-    tenseal secret key); when given, ciphertext inputs are decrypted with it and checked too. For debugging only.
+    returns the same. On plaintext it is the twin of the encrypted computation.
 
-    On ciphertexts `forward` raises LevelExhausted, KeyMissing, ScaleMismatch and ContextMismatch; its operand is as it
-    was. TenSEAL's values come out at the scale that they went in, which takes one level more than `cost` for every
+    polynomial: what is computed, good on its domain.
+    on_violation: what happens when plaintext inputs leave the domain: "warn", "raise" or "ignore".
+    debug_secret: a context with the secret key, or a tenseal secret key; ciphertext inputs are decrypted with it and
+    checked too. For debugging only.
+    Raises ParameterError where on_violation is another word.
+
+    On ciphertexts `forward` raises LevelExhausted, KeyMissing, ScaleMismatch and ContextMismatch; its operand stays as
+    it was. TenSEAL's values come out at the scale that they went in, which takes one level more than `cost` for every
     polynomial but an odd cubic.
 
     >>> from fhenn.approx import preset
@@ -172,10 +176,14 @@ class Activation(Layer):
     def check(self, x: Any, secret: Any = None) -> RangeReport | None:
         """Check `x` against the domain as `forward` does on plaintext, and against the headroom.
 
-        x: plaintext or ciphertext; a ciphertext is decrypted, with `secret` (a context with the secret key, or a
-        tenseal secret key) or with the secret key in its own context. For debugging: a server cannot do this.
-        Returns the report, None where all is well. Warns or raises RangeViolation by policy; raises HeadroomExceeded
-        and KeyMissing.
+        For debugging: a server cannot do this.
+        x: plaintext or ciphertext.
+        secret: a context with the secret key, or a tenseal secret key, that decrypts a ciphertext; by default the one
+        in the ciphertext's own context.
+        Returns the report; None where all is well. Warns where the policy is "warn".
+        Raises RangeViolation where the policy is "raise" and values leave the domain.
+        Raises HeadroomExceeded where values are larger than scale and modulus hold.
+        Raises KeyMissing where nothing can decrypt `x`.
         """
         backend = backend_of(x)
         x = backend.value(x)
@@ -193,8 +201,10 @@ class Activation(Layer):
         """The largest |x| for which scale and modulus surely hold the whole evaluation.
 
         Beyond it the modulus can wrap, and then every slot of the ciphertext is garbage. Slots that are all alike wrap
-        just there; a single large slot among small ones wraps later. x: a ciphertext, or a `Context` for what it
-        encrypts afresh and gives to this node first; after other nodes less may fit. Infinite for plaintext.
+        just there; a single large slot among small ones wraps later.
+        x: a ciphertext, or a `Context` for what it encrypts afresh and gives to this node first; after other nodes less
+        may fit.
+        Returns the largest |x|; infinity for plaintext.
         Raises LevelExhausted, ScaleMismatch.
         """
         return backend_of(x).headroom(self._polynomial, x)
@@ -204,13 +214,16 @@ class Activation(Layer):
     ) -> NDArray[np.float64]:
         """Initial weights for the layer before this node that keep its pre-activations in the domain.
 
-        data: (samples, features) of typical inputs; units: outputs of the layer; rng: generator or seed.
-        Returns (units, features), normal, with a standard deviation at which a pre-activation's own is a quarter of
-        the domain's half width (4 sigma reach its edge): half/(4·rms‖x‖), where rms‖x‖ is the fan-in's root times the
-        data's scale (after Glorot & Bengio 2010, who assume unit scale). A row that leaves the domain on `data` all
-        the same is shrunk to fit. With a zero bias, every pre-activation on `data` lies in the domain.
-        Raises ParameterError where 0 is not inside the domain, ShapeMismatch, UnsupportedValue, and NonFiniteValue for
-        NaN or infinite data.
+        data: typical inputs, (samples, features).
+        units: outputs of the layer.
+        rng: generator or seed.
+        Returns (units, features). With a zero bias, every pre-activation on `data` lies in the domain.
+        Raises ParameterError where 0 is not inside the domain.
+        Raises ShapeMismatch, UnsupportedValue, NonFiniteValue where the data are no finite samples × features.
+
+        Weights are normal, with the standard deviation half/(4·rms‖x‖), which makes that of a pre-activation a quarter
+        of the domain's half width, so that 4 sigma reach its edge; rms‖x‖ is the fan-in's root times the data's scale
+        (after Glorot & Bengio 2010, who assume unit scale). A row that leaves the domain all the same is shrunk to fit.
 
         >>> from fhenn.nn import Sigmoid
         >>> Sigmoid().propose_weights([[1.0, 2.0], [3.0, 4.0]], units=3, rng=0).shape
@@ -225,7 +238,7 @@ class Activation(Layer):
         # a hair inside, so that rounding in the product cannot cross the edge
         half = min(-self.domain[0], self.domain[1]) * (1 - 2**-40)
         if half <= 0:
-            raise ParameterError(f"0 is not inside the domain {self.domain}.", "Take a domain round 0.")
+            raise ParameterError(f"0 must lie inside the domain, which is {self.domain}.", "Take a domain round 0.")
         norm = float(np.sqrt(np.mean(np.sum(x * x, axis=1)))) or 1.0
         weight = np.random.default_rng(rng).normal(0.0, half / (4 * norm), (units, x.shape[1]))
         largest = np.abs(x @ weight.T).max(axis=0)
@@ -252,11 +265,11 @@ class Fitted(Activation):
     ) -> None:
         if domain is None and degree is None and accuracy is None and polynomial is None:
             polynomial = self._standard
-        polynomial = chosen(self._function, domain, degree, accuracy, polynomial, default=self._default)
+        polynomial = polynomial_for(self._function, domain, degree, accuracy, polynomial, default=self._default)
         super().__init__(polynomial, on_violation=on_violation, debug_secret=debug_secret)
 
 
-def chosen(
+def polynomial_for(
     function: Function,
     domain: Domain | None,
     degree: int | None,
@@ -267,30 +280,33 @@ def chosen(
 ) -> Polynomial:
     """The polynomial that an activation's arguments ask for.
 
-    default: the domain, and the degree where neither degree nor accuracy is given. Raises ParameterError for arguments
-    that contradict one another, and what `fhenn.approx.fit` raises.
+    function: what it stands for.
+    domain, degree, accuracy, polynomial: as the activation takes them.
+    default: the domain, and the degree where neither degree nor accuracy is given.
+    Raises ParameterError where arguments contradict one another.
+    Raises what `fhenn.approx.fit` does.
     """
     if polynomial is not None:
         if not isinstance(polynomial, Polynomial):
             raise ParameterError(
-                f"a {type(polynomial).__name__} is no polynomial.",
-                "Give a fhenn.Polynomial, or Polynomial.from_numpy(p).",
+                f"polynomial must be a fhenn.Polynomial, not a {type(polynomial).__name__}.",
+                "Polynomial.from_numpy(p) makes one of NumPy's.",
             )
         if not (domain is None and degree is None and accuracy is None):
             raise ParameterError(
-                "a polynomial is given, and a domain, degree or accuracy too.",
-                "Give one or the others.",
+                "a polynomial was given together with a domain, degree or accuracy.",
+                "Give the polynomial alone, or the others without it.",
             )
         return polynomial
     if degree is None and accuracy is None:
         degree = default[1]
     low, high = default[0] if domain is None else require_domain(domain)
     if not high - low > max(_NARROWEST * max(abs(low), abs(high)), 1e-100):
-        raise ParameterError(f"domain ({low:g}, {high:g}) is too narrow for a fit.", "Give a wider one.")
+        raise ParameterError(f"domain ({low:g}, {high:g}) is too narrow to fit a polynomial on.", "Give a wider one.")
     if degree is not None:
         degree = require_degree(degree)
     if accuracy is not None and not isinstance(accuracy, Real):
-        raise ParameterError(f"an accuracy of {accuracy!r} is none.", "Give a number above 0, for instance 1e-3.")
+        raise ParameterError(f"accuracy must be a positive finite number, not {accuracy!r}.", "Give for instance 1e-3.")
     return choose(function, (low, high), degree, None if accuracy is None else float(accuracy))
 
 

@@ -81,7 +81,10 @@ class Softplus(Fitted):
 class PolynomialActivation(Activation):
     """A polynomial of your own, element by element: c₀ + c₁x + … + cₙxⁿ, on a domain.
 
-    polynomial: a `Polynomial`, or its coefficients from the constant up, with their domain. Raises ParameterError.
+    polynomial: a `Polynomial`, or its coefficients from the constant up.
+    domain: of coefficients, [-4, 4] by default; a `Polynomial` has its own.
+    on_violation, debug_secret: as for every `Activation`.
+    Raises ParameterError where the coefficients are no list of numbers, or a `Polynomial` comes with a domain.
 
     >>> float(PolynomialActivation([0.0, 0.5, 0.25], domain=(-2, 2)).forward(2.0))
     2.0
@@ -98,10 +101,15 @@ class PolynomialActivation(Activation):
         if not isinstance(polynomial, Polynomial):
             coefficients = floating(polynomial)  # type: ignore[arg-type]
             if coefficients.ndim != 1:
-                raise ParameterError(f"coefficients of shape {coefficients.shape} are none.", "Give a list of numbers.")
+                raise ParameterError(
+                    f"coefficients must be a list of numbers, not of shape {coefficients.shape}.",
+                    "Give c₀, c₁, …, cₙ.",
+                )
             polynomial = Polynomial(tuple(coefficients.tolist()), (-4.0, 4.0) if domain is None else domain)
         elif domain is not None:
-            raise ParameterError("a Polynomial is given, and a domain too.", "Leave the domain out: it has its own.")
+            raise ParameterError(
+                "a Polynomial was given together with a domain.", "Leave the domain out: it has its own."
+            )
         super().__init__(polynomial, on_violation=on_violation, debug_secret=debug_secret)
 
 

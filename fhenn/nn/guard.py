@@ -25,8 +25,11 @@ _PACKAGE = str(Path(__file__).parent.parent) + os.sep  # not resolved: as code o
 class RangeGuard:
     """Checks values against a domain (low, high) and acts on a violation.
 
-    node: whose input it is. consequence: what can go wrong outside, in a sentence. policy: "warn", "raise", "ignore".
-    Raises ParameterError for another policy.
+    node: the name of the node whose input it is.
+    domain: (low, high).
+    consequence: what can go wrong outside, in a sentence.
+    policy: what happens on a violation, "warn", "raise" or "ignore".
+    Raises ParameterError where the policy is another.
 
     >>> guard = RangeGuard("Sigmoid", (-4.0, 4.0), "It flips.")
     >>> guard.report(np.array([0.0, 5.0])).outside
@@ -40,7 +43,9 @@ class RangeGuard:
 
     def __post_init__(self) -> None:
         if self.policy not in ("warn", "raise", "ignore"):
-            raise ParameterError(f"policy {self.policy!r} is unknown.", "Choose 'warn', 'raise' or 'ignore'.")
+            raise ParameterError(
+                f"on_violation is the unknown policy {self.policy!r}.", "Choose 'warn', 'raise' or 'ignore'."
+            )
 
     def report(self, values: NDArray[np.floating[Any]]) -> RangeReport | None:
         """What left the domain, None where nothing did; NaN and infinity are outside. Any shape."""

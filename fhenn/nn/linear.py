@@ -19,9 +19,11 @@ class Linear(Affine):
     weight: (out, in).
     bias: (out,); zero where None.
     optimiser: how `update` and `updates` move them.
-    Plaintext x: (..., in). Ciphertexts: `CipherArray` of samples × features in layout "features"; the result is back
-    at the context's scale. An example may be a batch: its rows' parameter gradients are summed, as in PyTorch.
-    Raises ShapeMismatch, NonFiniteValue.
+    Raises ShapeMismatch where weight or bias have another shape.
+    Raises NonFiniteValue where they hold NaN or infinity.
+
+    Plaintext x: (..., in). Ciphertexts: `CipherArray` of samples × features; the result is back at the context's scale.
+    An example may be a batch: its rows' parameter gradients are summed, as in PyTorch.
 
     >>> Linear([[1.0, 2.0]], [0.5]).forward([3.0, 4.0])
     array([11.5])

@@ -42,7 +42,9 @@ class Node(ABC):
     def backwards(self, gradients: Iterable[Any]) -> list[Any]:
         """`backward` of several examples, in the order of `forwards`: each gradient meets its own input.
 
-        n gradients belong to the last n inputs. Raises CacheEmpty, and then changes nothing.
+        gradients: n of them, which belong to the last n inputs.
+        Returns the gradient at each of those inputs.
+        Raises CacheEmpty where fewer inputs are kept; nothing is changed then.
         """
 
     @abstractmethod

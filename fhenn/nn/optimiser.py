@@ -28,7 +28,9 @@ class Optimiser(Protocol):
 class SGD:
     """Gradient descent: p ← p - learning_rate·(gradient + weight_decay·p).
 
-    Raises ParameterError for a learning rate that is not positive or a negative weight decay.
+    learning_rate: above 0, finite.
+    weight_decay: 0 or more, finite.
+    Raises ParameterError where one of them is not.
 
     >>> SGD(0.5).step(np.array([1.0]), np.array([2.0]))[0]
     array([0.])
@@ -39,7 +41,10 @@ class SGD:
 
     def __post_init__(self) -> None:
         if not (0 < self.learning_rate < inf and 0 <= self.weight_decay < inf):
-            raise ParameterError(f"{self} does not descend.", "Give learning_rate > 0 and weight_decay >= 0.")
+            raise ParameterError(
+                f"learning_rate must be positive, weight_decay 0 or more, and both finite: {self} is not.",
+                "Give for instance SGD(0.1).",
+            )
 
     def step(self, parameter: Floats, gradient: Floats, state: None = None) -> tuple[Floats, None]:
         """The parameter after one step; there is nothing to remember."""
@@ -59,7 +64,13 @@ class AdamState:
 class Adam:
     """Adam (Kingma & Ba 2015, algorithm 1), with decoupled weight decay (Loshchilov & Hutter 2019).
 
-    p ← p - learning_rate·(m̂/(√v̂ + epsilon) + weight_decay·p). Raises ParameterError for values outside the paper's.
+    p ← p - learning_rate·(m̂/(√v̂ + epsilon) + weight_decay·p).
+
+    learning_rate: above 0.
+    beta1, beta2: of the running means of the gradient and of its square, from 0 to below 1.
+    epsilon: above 0; keeps the division finite.
+    weight_decay: 0 or more.
+    Raises ParameterError where one of them is out of range.
 
     >>> Adam(0.5).step(np.array([1.0]), np.array([2.0]))[0].round(6)
     array([0.5])
@@ -75,7 +86,8 @@ class Adam:
         decays = 0 <= self.beta1 < 1 and 0 <= self.beta2 < 1 and self.weight_decay >= 0
         if not (self.learning_rate > 0 and self.epsilon > 0 and decays):
             raise ParameterError(
-                f"{self} does not descend.", "Give learning_rate > 0, 0 <= beta < 1, epsilon > 0 and weight_decay >= 0."
+                f"a number of {self} is out of range.",
+                "Give learning_rate > 0, 0 <= beta < 1, epsilon > 0 and weight_decay >= 0.",
             )
 
     def step(self, parameter: Floats, gradient: Floats, state: AdamState | None = None) -> tuple[Floats, AdamState]:

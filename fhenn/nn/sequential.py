@@ -16,11 +16,12 @@ from fhenn.nn.node import Node
 class Sequential(Node):
     """Nodes whose output is the next one's input.
 
-    nodes: at least one, each its own object; an `Affine` must fit the one before it. finish: None, or what the client
-    applies to the decrypted output ("sigmoid", "softmax", "argmax"): exact, and two levels cheaper than a `Sigmoid` at
-    the end. It reveals to the client the scores themselves, which a sigmoid on the server would have passed through
-    the cubic; that function can be inverted inside the band, so no secret is lost by it there.
-    Raises ParameterError, ShapeMismatch.
+    nodes: at least one, each its own object; an `Affine` must fit the one before it.
+    finish: what the client applies to the decrypted output: "sigmoid", "softmax", "argmax", or None. It is exact, and
+    two levels cheaper than a `Sigmoid` at the end. It reveals the scores themselves to the client, which a sigmoid on
+    the server would have passed through the cubic; that function can be inverted inside the band, so no secret is lost.
+    Raises ParameterError where nodes are none, or one is there twice, or the finish is unknown.
+    Raises ShapeMismatch where an affine node does not fit the one before it.
 
     >>> from fhenn.nn import Linear, Sigmoid
     >>> model = Sequential([Linear([[1.0, 1.0]]), Sigmoid()])
@@ -31,9 +32,11 @@ class Sequential(Node):
     def __init__(self, nodes: Iterable[Node], *, finish: Finish | None = None) -> None:
         self._nodes = tuple(nodes)
         if not self._nodes or not all(isinstance(node, Node) for node in self._nodes):
-            raise ParameterError("Sequential got no nodes, or something else among them.", "Give a list of nodes.")
+            raise ParameterError(
+                "nodes must be a list of fhenn nodes, at least one.", "Give for instance [Linear(weight), Sigmoid()]."
+            )
         if len({id(node) for node in self._nodes}) < len(self._nodes):
-            raise ParameterError("one node stands in the model twice.", "Make a node of its own for each place.")
+            raise ParameterError("a node is in the model twice.", "Make a node of its own for each place.")
         if finish is not None and finish not in FINISHES:
             raise ParameterError(f"finish {finish!r} is unknown.", f"Choose None or one of {list(FINISHES)}.")
         self._finish = finish

@@ -13,10 +13,15 @@ from fhenn.nn.activation import Fitted
 class Sigmoid(Fitted):
     """σ, as the cubic 0.5 + 0.197x - 0.004x³ on [-4, 4] or as the minimax polynomial that the arguments ask for.
 
-    domain: (low, high), [-4, 4] if not given. degree: of the polynomial, or accuracy: its largest error on the domain,
-    for the smallest degree that reaches it. polynomial: one of your own, for instance a tail-safe
-    `fhenn.approx.preset`. Without any of them it is the cubic. The rest is as for every `Activation`.
-    Raises ParameterError, AccuracyUnreached.
+    Without a domain, degree, accuracy or polynomial it is the cubic.
+
+    domain: (low, high); [-4, 4] where only the others are given.
+    degree: of the polynomial.
+    accuracy: its largest error on the domain, for the smallest degree that reaches it; in the place of degree.
+    polynomial: one of your own, for instance a tail-safe `fhenn.approx.preset`; in the place of the other three.
+    on_violation, debug_secret: as for every `Activation`.
+    Raises ParameterError where the arguments contradict one another.
+    Raises AccuracyUnreached where no degree reaches the accuracy.
 
     >>> node = Sigmoid()
     >>> float(round(node.forward(1.0), 3)), node.cost

@@ -20,10 +20,14 @@ from fhenn.nn.guard import Policy
 class SignReLU(Activation):
     """max(0, x) as x·(1 + sign(x))/2, the sign a composition of minimax polynomials (`fhenn.approx.composite_sign`).
 
-    domain: symmetric round 0. degrees: of the sign's stages; (7, 7) is off by 0.11 at most on [-4, 4] with 7 levels,
-    (15, 15) by 0.035 with 9, (7, 7, 13) by 0.018 with 11. The sign is sought down to the |x| that its own error equals.
-    `backward`, on plaintext only, is the derivative of what runs: 0.5 at 0.
-    Raises ParameterError; on ciphertexts `backward` raises UnsupportedOperation.
+    domain: symmetric round 0.
+    degrees: of the sign's stages; (7, 7) is off by 0.11 at most on [-4, 4] with 7 levels, (15, 15) by 0.035 with 9,
+    (7, 7, 13) by 0.018 with 11.
+    on_violation, debug_secret: as for every `Activation`.
+    Raises ParameterError where the domain is not symmetric, or the degrees are no odd numbers.
+
+    The sign is sought down to the |x| that its own error equals. `backward` is the derivative of what runs, 0.5 at 0,
+    on plaintext; on ciphertexts it raises UnsupportedOperation.
 
     >>> node = SignReLU(domain=(-4, 4), degrees=(7, 7))
     >>> node.cost, float(round(node.forward(2.0), 1))
@@ -39,7 +43,9 @@ class SignReLU(Activation):
         debug_secret: Any = None,
     ) -> None:
         if not isinstance(degrees, Sequence) or isinstance(degrees, str):
-            raise ParameterError(f"degrees {degrees!r} are no stages.", "Give a tuple, for instance (7, 7).")
+            raise ParameterError(
+                f"degrees must be a tuple of odd numbers, not {degrees!r}.", "Give for instance (7, 7)."
+            )
         self._arrange(balanced_sign(tuple(degrees)), domain, on_violation, debug_secret)
 
     @classmethod
@@ -52,7 +58,7 @@ class SignReLU(Activation):
     def _arrange(self, sign: Composite, domain: Domain, on_violation: Policy, debug_secret: Any) -> None:
         domain = require_domain(domain)
         if domain[0] != -domain[1] or domain[1] > 1e100:
-            raise ParameterError(f"domain {domain} is not symmetric, or beyond measure.", "Give (-b, b).")
+            raise ParameterError(f"domain must be symmetric round 0, within ±1e100, not {domain}.", "Give (-b, b).")
         self._sign = sign
         first, *others = sign.stages
         # the sign is sought on [-1, 1]: read through a domain `half` as wide, which is free

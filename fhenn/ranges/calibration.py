@@ -24,19 +24,22 @@ Floats = NDArray[np.float64]
 def calibrate(model: Node, X: Any, *, margin: float = 1.25, accuracy: float | None = None) -> Calibration:  # noqa: N803  (scikit-learn's name for samples × features)
     """What `X` does to the activations of `model`, how far its twin is from the exact model, and what would help.
 
-    model: a node or a `Sequential`, of Linear nodes and activations. X: (samples, features), an array or anything
-    with named columns, representative of what will be encrypted: nothing is said of other data. It goes through the
-    polynomials that will run, not through the exact activations, from which they drift apart layer by layer; the model
-    is not changed, and its guards are silent.
+    model: a node or a `Sequential`, of affine layers and activations; it is not changed, and its guards are silent.
+    X: (samples, features), an array or anything with named columns, representative of what will be encrypted: nothing
+    is said of other data.
+    margin: between the values seen and the edge of a proposed domain, as a factor from 1.
+    accuracy: the largest error of a proposed polynomial; None for that of the present one on its own domain.
+    Returns the findings: print them; `apply()` makes the improved model.
+    Raises ShapeMismatch, NonFiniteValue, UnsupportedValue where the data are no finite samples × features.
+    Raises ParameterError where margin or accuracy are out of range.
+    Raises UnsupportedNode where a node is neither affine nor an activation.
 
-    For each activation it proposes a domain that is `margin` times the largest value seen (the interval of the values
-    stretched about its middle, for a function without symmetry), and the least degree that is as accurate there as the
-    present one is on its own domain, or as `accuracy`. The present node is proposed where it will do and no other is
-    cheaper; all others are minimax fits, so that what was tail-safe no longer is. Or, instead, it proposes smaller
-    weights before the activation. Both are found one activation after another, on the values that the improved ones
-    before it hand on. Print the result; `apply()` makes the improved model.
-    Raises ShapeMismatch, NonFiniteValue, UnsupportedValue for bad data; ParameterError for a margin below 1, an
-    accuracy that is not positive, or other nodes.
+    The data go through the polynomials that will run, not through the exact activations, from which they drift apart
+    layer by layer. For each activation a domain is proposed that is `margin` times the largest value seen (the interval
+    of the values stretched about its middle, for a function without symmetry), with the least degree that is accurate
+    enough there. The present node is proposed where it will do and no other is cheaper; all others are minimax fits, so
+    that what was tail-safe no longer is. Or, instead, smaller weights before the activation are proposed. Both are
+    found one activation after another, on the values that the improved ones before it hand on.
 
     >>> from fhenn.nn import Linear, Sigmoid
     >>> model = Sequential([Linear([[2.0]]), Sigmoid(), Linear([[1.0]], [-0.5])])
@@ -50,9 +53,9 @@ def calibrate(model: Node, X: Any, *, margin: float = 1.25, accuracy: float | No
     snapshot = rebuild(model, {})
     x = _checked(X, model.feature_names)
     if not 1 <= margin < inf:
-        raise ParameterError(f"margin {margin!r} is out of range.", "Give a number from 1, as 1.25.")
+        raise ParameterError(f"margin must be a finite number from 1, not {margin!r}.", "Give for instance 1.25.")
     if accuracy is not None and not 0 < accuracy < inf:
-        raise ParameterError(f"accuracy {accuracy!r} is out of range.", "Give a positive number.")
+        raise ParameterError(f"accuracy must be a positive finite number, not {accuracy!r}.", "Give for instance 1e-3.")
     with np.errstate(all="ignore"):  # what overflows is reported
         return _run(snapshot, x, margin, accuracy)
 
@@ -117,7 +120,7 @@ def _shrink(
             return None, "its domain does not reach to both sides of 0"
         return None, "values that reach it are NaN or infinite"
     if shrink < 1 and not isinstance(before, Affine):
-        return None, "there is no Linear before it"
+        return None, "there is no affine layer before it"
     return shrink, ""
 
 

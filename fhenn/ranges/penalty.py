@@ -23,13 +23,18 @@ def range_penalty(
 ) -> tuple[float, Floats]:
     """strength · the mean over samples of the sum of squared excess beyond the domain, and its gradient.
 
-    pre_activations: (..., units), what goes into an activation; all axes but the last are samples. domain: the
-    activation's. margin: the penalty starts at the domain shrunk by this factor about its middle, which leaves room
-    for data that were not seen. The gradient, of the shape of `pre_activations`, is to be added to what goes back into
-    the layer before. The boundary loss of Al Hossain & Rahman 2025, "A Training Framework for Optimal and Stable
-    Training of Polynomial Neural Networks" (arXiv:2505.11589), with a square in the place of their exponential.
-    Raises ParameterError for a negative strength, a margin below 1 or an empty domain; NonFiniteValue,
-    UnsupportedValue.
+    The boundary loss of Al Hossain & Rahman 2025, "A Training Framework for Optimal and Stable Training of Polynomial
+    Neural Networks" (arXiv:2505.11589), with a square in the place of their exponential.
+
+    pre_activations: what goes into an activation, (..., units); all axes but the last are samples.
+    domain: the activation's.
+    strength: a factor from 0.
+    margin: a factor from 1 by which the domain is shrunk about its middle before the penalty starts, which leaves room
+    for data that were not seen.
+    Returns the loss and its gradient, of the shape of `pre_activations`, to be added to what goes back into the layer
+    before.
+    Raises ParameterError where strength or margin are out of range, or the domain is empty.
+    Raises NonFiniteValue, UnsupportedValue where the values are no finite numbers.
 
     >>> loss, gradient = range_penalty([[5.0, -1.0], [0.0, -6.0]], (-4, 4))
     >>> loss, gradient.tolist()
@@ -51,9 +56,9 @@ def band(domain: Domain, strength: float, margin: float) -> Domain:
     """
     low, high = require_domain(domain)
     if not 0 <= strength < inf:
-        raise ParameterError(f"strength {strength!r} is out of range.", "Give a number from 0.")
+        raise ParameterError(f"strength must be a finite number from 0, not {strength!r}.", "Give for instance 1.")
     if not 1 <= margin < inf:
-        raise ParameterError(f"margin {margin!r} is out of range.", "Give a number from 1, as 1.25.")
+        raise ParameterError(f"margin must be a finite number from 1, not {margin!r}.", "Give for instance 1.25.")
     middle, half = low / 2 + high / 2, (high / 2 - low / 2) / margin
     return middle - half, middle + half
 

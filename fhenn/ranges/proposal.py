@@ -33,8 +33,11 @@ _EXACT = 1e-12
 class Proposal:
     """An activation for the values that were seen.
 
-    domain: where its polynomial is good. degrees: of its stages, one for all but SignReLU. sup_error: the largest
-    |polynomial - function| on the domain, None without a function. cost: levels. activation: the node itself.
+    domain: where its polynomial is good.
+    degrees: of its stages, one for all but SignReLU.
+    sup_error: the largest |polynomial - function| on the domain; None without a function.
+    cost: levels.
+    activation: the node itself.
     """
 
     domain: Domain
@@ -56,9 +59,13 @@ def error_of(node: Activation) -> float | None:
 
 
 def propose(node: Activation, values: Floats, margin: float, accuracy: float | None) -> tuple[Proposal | None, str]:
-    """The cheapest node for `values`, or None and the reason why there is none.
+    """The cheapest node for values, or None and the reason why there is none.
 
-    The present node where it holds the values with their margin, is as accurate as asked, and no other is cheaper.
+    node: the present one, which is proposed where it holds the values with their margin, is as accurate as asked, and
+    no other is cheaper.
+    values: what reaches it, of any shape.
+    margin: between the values and the edge of the domain, as a factor.
+    accuracy: the largest error; None for that of `node`.
     """
     if not np.isfinite(values).all():
         return None, "values that reach it are NaN or infinite"

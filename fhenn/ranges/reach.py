@@ -31,7 +31,9 @@ _GRID = 129
 
 @dataclass(frozen=True)
 class Reach:
-    """An interval for every feature: low and high, (features,).
+    """An interval for every feature.
+
+    low, high: its ends, (features,).
 
     >>> Reach(np.array([-1.0, 0.0]), np.array([0.5, 2.0])).interval
     (-1.0, 2.0)
@@ -59,7 +61,11 @@ class Reach:
 def reaches(nodes: Sequence[Affine | Activation], low: Floats, high: Floats) -> tuple[Reach, ...]:
     """What comes to each node, and out of the last one, for inputs with low <= x <= high.
 
-    In real numbers, and for the floats of the twin too. low, high: (features,).
+    It holds in real numbers, and for the floats of the twin too.
+
+    nodes: affine layers and activations in order.
+    low, high: bounds of the inputs, (features,).
+    Returns one reach before each node, and one after the last.
 
     >>> import fhenn
     >>> nodes = [fhenn.Linear([[1.0, 1.0]]), fhenn.Square(), fhenn.Linear([[2.0]], [1.0])]

@@ -102,9 +102,11 @@ class ActivationReport:
 class OutputReport:
     """What came out of the twin, beside the model with exact activations.
 
-    drift: of the scores. differ: the share of samples, from 0 to 1, that are decided differently: by the largest
-    score, or for one score by the side of `threshold` (None for several); a twin's NaN or infinity counts.
-    nonfinite: NaN and infinite scores. drift and differ are None where the exact model is not known.
+    drift: of the scores; None where the exact model is not known.
+    differ: the share of samples, from 0 to 1, that are decided differently, by the largest score, or for one score by
+    the side of `threshold`; a twin's NaN or infinity counts. None where the exact model is not known.
+    threshold: of a single score; None for several.
+    nonfinite: how many scores are NaN or infinite.
     """
 
     drift: Drift | None
@@ -117,8 +119,11 @@ class OutputReport:
 class Calibration:
     """What `fhenn.calibrate` found. Data, but for the model that `apply` improves, which is as it was then.
 
-    samples: how many were run. margin: between the values seen and the edge of a proposed domain, as a factor.
-    activations: in the order of the model. output: beside the exact model's.
+    samples: how many were run.
+    margin: between the values seen and the edge of a proposed domain, as a factor.
+    activations: in the order of the model.
+    output: beside the exact model's.
+    model: as it was; it stays out of `to_json`.
 
     >>> import fhenn, numpy as np
     >>> model = fhenn.Sequential([fhenn.Linear([[1.0]]), fhenn.Sigmoid(on_violation="ignore")])
@@ -142,11 +147,11 @@ class Calibration:
         """The improved model, of new nodes of the same kinds, policies and finish; nothing is changed in place.
 
         how: "domain" puts every activation's proposal in its place, with the weights as they are; "rescale" multiplies
-        weights and biases by the proposed factors. Rescaling changes the function that the model computes: train it
-        again afterwards. Raises ParameterError where the data leave a domain and there is no proposal of that kind.
+        weights and biases by the proposed factors, which changes the function that the model computes: train it again.
+        Raises ParameterError where the data leave a domain and there is no proposal of that kind.
         """
         if how not in ("domain", "rescale"):
-            raise ParameterError(f"how={how!r} is unknown.", "Choose 'domain' or 'rescale'.")
+            raise ParameterError(f"how must be 'domain' or 'rescale', not {how!r}.", "Choose one of them.")
         replacements: dict[int, Affine | Activation] = {}
         reports, before = iter(self.activations), None
         for layer in layers(self.model):

@@ -227,7 +227,7 @@ class TestOtherActivations:
 
     def test_no_linear_before(self):
         found = fhenn.calibrate(fhenn.Sigmoid(), 3 * X)
-        assert "no Linear" in found.activations[0].no_shrink
+        assert "no affine layer" in found.activations[0].no_shrink
         with pytest.raises(ParameterError, match="no Linear"):
             found.apply(how="rescale")
 
