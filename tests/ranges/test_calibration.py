@@ -228,7 +228,7 @@ class TestOtherActivations:
     def test_no_linear_before(self):
         found = fhenn.calibrate(fhenn.Sigmoid(), 3 * X)
         assert "no affine layer" in found.activations[0].no_shrink
-        with pytest.raises(ParameterError, match="no Linear"):
+        with pytest.raises(ParameterError, match="no affine layer"):
             found.apply(how="rescale")
 
     def test_no_activation(self):
