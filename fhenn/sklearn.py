@@ -33,7 +33,7 @@ _UNSEEN = 1e-8
 
 
 class _Encrypted(MetaEstimatorMixin, BaseEstimator):
-    """What both have in common."""
+    """What the classifier and the regressor have in common."""
 
     _codes: tuple[str, ...] | None = None
     """Labels of the columns that were fitted, as text, where they are neither names nor places (`Table.codes`)."""
@@ -54,7 +54,7 @@ class _Encrypted(MetaEstimatorMixin, BaseEstimator):
         self.on_bounds = on_bounds
 
     def _inner(self) -> Any:
-        """The estimator, or the one that stands for None."""
+        """The estimator that was given, or the default one where it is None."""
         raise NotImplementedError
 
     def _fit(self, X: Any, y: ArrayLike, fit_params: dict[str, Any], **checks: Any) -> Self:
@@ -67,11 +67,11 @@ class _Encrypted(MetaEstimatorMixin, BaseEstimator):
         self._codes = None if table is None else table.labels
         self.estimator_ = clone(self._inner()).fit(values, y, **fit_params)
         self.bounds_ = np.stack(box(values, self.margin))
-        self.encrypted_ = self._made()
+        self.encrypted_ = self._build()
         return self
 
-    def _made(self) -> EncryptedModel:
-        """Twin, plan and keys, from what was fitted."""
+    def _build(self) -> EncryptedModel:
+        """Twin, plan and keys for the fitted estimator."""
         model = from_sklearn(self.estimator_, inputs=self.bounds_, accuracy=self.accuracy)
         plan = planned(model, (self.bounds_[0], self.bounds_[1]), self.accuracy, self.layout)
         return EncryptedModel(model, plan, on_bounds=self.on_bounds)
@@ -92,23 +92,29 @@ class _Encrypted(MetaEstimatorMixin, BaseEstimator):
     @property
     def _private(self) -> EncryptedModel:
         if "encrypted_" not in vars(self):  # a copy has no keys yet
-            self.encrypted_ = self._made()
+            self.encrypted_ = self._build()
         return self.encrypted_
 
     @property
     def model_(self) -> ImportedModel:
-        """The twin."""
+        """The twin: the fitted model on plaintext, with polynomials for activations."""
         check_is_fitted(self)
         return self._private.model
 
     @property
     def plan_(self) -> Plan:
-        """The parameters, and the error to expect."""
+        """The plan: CKKS parameters, and the error to expect."""
         check_is_fitted(self)
         return self._private.plan
 
     def predict(self, X: Any) -> Any:
-        """Labels or values, computed on ciphertexts. BoundsExceeded where on_bounds is "raise", or a BoundsWarning."""
+        """Labels or values, computed on ciphertexts.
+
+        X: (samples, features), as for the estimator.
+
+        Returns labels or values, one for each sample.
+        Raises BoundsExceeded for values beyond the bounds where on_bounds is "raise"; else warns (BoundsWarning).
+        """
         scores = self._scores(X)
         return self._private.reading.predict(scores)
 
@@ -131,7 +137,7 @@ class _Encrypted(MetaEstimatorMixin, BaseEstimator):
 
 
 def _table(X: Any) -> Table | None:
-    """What has columns, or a mask that scikit-learn would drop; other arrays are for scikit-learn's own checks."""
+    """A table, or a masked array, whose mask scikit-learn would drop; None for what scikit-learn checks itself."""
     if isinstance(X, np.ma.MaskedArray) and X.dtype.names is None and X.ndim == 2:
         return Table.of(range(X.shape[1]), X.T)
     return table_of(X)
@@ -146,11 +152,15 @@ def _has_probabilities(each: EncryptedClassifier) -> bool:
 class EncryptedClassifier(ClassifierMixin, _Encrypted):
     """A classifier that is fitted on plaintext and predicts under encryption.
 
-    estimator: a classifier or Pipeline that `fhenn.from_sklearn` takes; LogisticRegression() where None. accuracy,
-    layout, margin: as for `fhenn.encrypted_model`, with the training data for inputs. on_bounds: "clip", values beyond
-    the bounds are clipped with a BoundsWarning, or "raise". Fitting makes keys, in the same process; they do not
-    pickle, and a copy makes its own. Attributes: `estimator_`, `model_` (the twin), `plan_`, `encrypted_`, `classes_`.
-    `fit` raises what the estimator does, UnsupportedModel and PlanError.
+    estimator: a classifier or Pipeline that `fhenn.from_sklearn` takes; LogisticRegression() where None.
+    accuracy: the largest |decrypted - twin| of a score.
+    layout: "latency" or "throughput"; None for "latency" where the model has activations, else "throughput".
+    margin: widens the bounds of the training data on either side, by this share of their width.
+    on_bounds: "clip" clips values beyond the bounds and warns (BoundsWarning), "raise" raises BoundsExceeded.
+
+    Fitting makes keys, in this process. They are not pickled; a copy makes its own.
+    Attributes after `fit`: `estimator_`, `model_` (the twin), `plan_`, `encrypted_`, `classes_`.
+    `fit` raises what the estimator raises, UnsupportedModel and PlanError.
 
     >>> from sklearn.datasets import load_iris
     >>> from sklearn.model_selection import cross_val_score
@@ -165,19 +175,30 @@ class EncryptedClassifier(ClassifierMixin, _Encrypted):
         return LogisticRegression() if self.estimator is None else self.estimator
 
     def fit(self, X: Any, y: ArrayLike, **fit_params: Any) -> Self:
-        """Fit the estimator on (samples, features) and labels (samples,), and plan and make keys for what it became."""
+        """Fit the estimator, then plan and make keys for it.
+
+        X: (samples, features).
+        y: labels (samples,).
+        fit_params: handed to the estimator's `fit`.
+        """
         self._fit(X, y, fit_params)
         self.classes_ = self.estimator_.classes_
         return self
 
     @available_if(_has_probabilities)
     def predict_proba(self, X: Any) -> Floats:
-        """Probabilities (samples, classes), finished exactly after the decryption."""
+        """Probabilities (samples, classes); the client computes them exactly from the decrypted scores.
+
+        X: (samples, features), as for the estimator.
+        """
         scores = self._scores(X)
         return self._private.reading.predict_proba(scores)
 
     def decision_function(self, X: Any) -> Floats:
-        """Scores (samples,) of two classes, or (samples, classes)."""
+        """Scores: (samples,) for two classes, else (samples, classes).
+
+        X: (samples, features), as for the estimator.
+        """
         scores = self._scores(X)
         return self._private.reading.decision_function(scores)
 
@@ -185,8 +206,8 @@ class EncryptedClassifier(ClassifierMixin, _Encrypted):
 class EncryptedRegressor(RegressorMixin, _Encrypted):
     """A regressor that is fitted on plaintext and predicts under encryption.
 
-    estimator: a regressor or Pipeline that `fhenn.from_sklearn` takes; Ridge() where None. The rest is as for
-    `EncryptedClassifier`.
+    estimator: a regressor or Pipeline that `fhenn.from_sklearn` takes; Ridge() where None.
+    accuracy, layout, margin, on_bounds: as for `EncryptedClassifier`.
 
     >>> estimator = EncryptedRegressor().fit([[0.0], [1.0], [2.0]], [0.0, 2.0, 4.0])
     >>> bool(abs(estimator.predict([[1.0]])[0] - estimator.estimator_.predict([[1.0]])[0]) < 1e-3)
@@ -197,5 +218,10 @@ class EncryptedRegressor(RegressorMixin, _Encrypted):
         return Ridge() if self.estimator is None else self.estimator
 
     def fit(self, X: Any, y: ArrayLike, **fit_params: Any) -> Self:
-        """Fit the estimator on (samples, features) and values (samples,) or (samples, outputs), plan and make keys."""
+        """Fit the estimator, then plan and make keys for it.
+
+        X: (samples, features).
+        y: values (samples,) or (samples, outputs).
+        fit_params: handed to the estimator's `fit`.
+        """
         return self._fit(X, y, fit_params, y_numeric=True, multi_output=True)

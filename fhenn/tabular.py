@@ -1,4 +1,7 @@
-"""`train`: a small model of table data, ready to run encrypted: standardised, kept in band, folded into its weights."""
+"""`train`: a small classifier for tables that is ready to run encrypted.
+
+The features are standardised, which is folded into the first weights; a penalty keeps pre-activations in the domain.
+"""
 
 from __future__ import annotations
 
@@ -29,9 +32,9 @@ _STRENGTH, _MARGIN = 1.0, 2.0
 _FEW = 5
 _MOST_NAMED = 5
 _NUMBER = re.compile(r"[+-]?(0|[1-9]\d*)([.,]\d+([eE][+-]?\d+)?|[eE][+-]\d+)?", re.ASCII)
-"""Text that is a number; `1E30`, as codes are written, is none."""
+"""Text that is a number. `1E30` is not taken for one, since codes are written so."""
 _MANY, _MOST, _EACH = 20, 100, 15
-"""Whole numbers that are classes without a question; at the most; and the samples of each, on average, that show it."""
+"""How many whole numbers may be classes: without a question; at most; and samples of each, on average, beyond _MANY."""
 
 
 def train(
@@ -45,21 +48,21 @@ def train(
     seed: int = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> ImportedModel:
-    """A classifier: logistic or softmax regression, or a multilayer perceptron with `hidden` units a layer.
+    """Train a classifier: logistic or softmax regression, or a multilayer perceptron.
 
-    features: (samples, features), an array or anything with named columns, as a DataFrame.
-    labels: (samples,), as `require_classes` takes them.
-    hidden: units of each layer between.
-    activation: between layers; by default a `Square`, which is exact and takes one level. The range penalty keeps
-    pre-activations in its domain.
-    names: of the features; those of the columns where None, or their labels as text, unless these are 0, 1, 2, ….
-    epochs: passes over the samples, of Adam on the cross-entropy, in batches of 32.
-    seed: of the weights and of the order of the samples.
+    features: (samples, features), an array or anything with named columns, for instance a DataFrame.
+    labels: (samples,), as `require_classes` accepts them.
+    hidden: units of each hidden layer; none for a regression.
+    activation: of the hidden layers; by default a `Square`, which is exact and consumes one level.
+    names: of the features. None for those of the columns, or their labels as text, unless these are 0, 1, 2, ….
+    epochs: passes over the samples, by Adam on the cross-entropy in batches of 32.
+    seed: of the initial weights and of the order of the samples.
     progress: called with (done, total) epochs.
 
-    Inputs are standardised, which is then folded into the first weights: the model takes the features as they are. The
-    scores are finished exactly on the client. Warns as `require_classes` and `warn_of_identifiers` do.
+    Returns a model that takes the features as they are: they are standardised for training, which is then folded into
+    the first weights. The client applies the sigmoid or softmax to the scores, exactly.
     Raises ShapeMismatch, FeatureMismatch, NonFiniteValue, MissingValues, UnsupportedValue, ParameterError.
+    Warns as `require_classes` and `warn_of_identifiers` do.
 
     >>> x = np.array([[0.0], [1.0], [2.0], [3.0], [4.0], [16.0], [17.0], [18.0], [19.0], [20.0]])
     >>> train(x, ["low"] * 5 + ["high"] * 5, epochs=20).predict([[3.5], [17.5]]).tolist()
@@ -71,7 +74,10 @@ def train(
     x, y = _checked(features if table is None else table, labels, names)
     classes, targets = np.unique(require_classes(y), return_inverse=True)
     if any(units < 1 for units in hidden) or epochs < 1:
-        raise ParameterError("a layer of no units, or no epochs.", "Give numbers from 1.")
+        raise ParameterError(
+            f"hidden units and epochs must be 1 or more, not hidden {tuple(hidden)} and epochs {epochs}.",
+            "Give for instance hidden units (8,) and 100 epochs.",
+        )
     warn_of_identifiers(x, names)
     mean, deviation = x.mean(axis=0), x.std(axis=0)
     deviation[deviation == 0] = 1.0  # a constant feature says nothing
@@ -90,14 +96,17 @@ def train(
 
 
 def require_classes(labels: ArrayLike) -> NDArray[Any]:
-    """The labels (samples,) of a classification, where they are one.
+    """The labels of a classification, after a check that they are classes.
 
-    Whole numbers are classes up to 20 values, and up to 100 where there are 15 samples or more for each on average;
-    fractions up to 10 values. Text is read as numbers where 9 in 10 classes are such.
+    labels: (samples,), text or numbers. Whole numbers are classes up to 20 values, and up to 100 where there are 15
+    samples or more for each value on average; fractions are classes up to 10 values. Text counts as numbers where 9 in
+    10 of its values are numbers.
+
+    Returns them as an array (samples,).
+    Raises MissingValues where a label is missing (a word of `fhenn.missing.MISSING`, None, NaN, NaT, `pandas.NA`, a
+    masked value); ParameterError where all labels are alike, where they are numbers with too many values for classes (a
+    regression target), or where most samples have a label of their own.
     Warns (DataWarning) of classes with fewer than 5 samples, and of more than 20 whole numbers.
-    Raises MissingValues where a label is not there (a word of `fhenn.missing.MISSING`, None, NaN, NaT, `pandas.NA`, a
-    masked value); ParameterError where all are alike, where they are numbers with more values than classes have (a
-    target of regression), or where most samples have a label of their own.
 
     >>> require_classes(["a", "N/A", "b"])
     Traceback (most recent call last):
@@ -120,7 +129,9 @@ samples.
     try:
         classes, counts = np.unique(y, return_counts=True)
     except TypeError as error:
-        raise ParameterError("the labels are of several types.", "Make all of them text, or all numbers.") from error
+        raise ParameterError(
+            "the labels are of several types, which cannot be compared.", "Make all of them text, or all numbers."
+        ) from error
     _require_few(y, classes)
     few = [f"{classes[place]!s:.40} ({counts[place]})" for place in np.flatnonzero(counts < _FEW)]
     if few:
@@ -134,22 +145,22 @@ def _require_few(y: NDArray[Any], classes: NDArray[Any]) -> None:
     """Raise ParameterError where labels are alike, or values of a continuous target, or one a sample."""
     samples, count = len(y), len(classes)
     if count < 2:
-        raise ParameterError(f"the labels are all {classes.tolist()[0]!r}.", "Give data of two classes or more.")
+        raise ParameterError(f"the labels are all {classes.tolist()[0]!r}.", "Give samples of two classes or more.")
     values = [float(str(each).replace(",", ".")) for each in classes.tolist() if _is_number(each)]
     if len(values) >= 0.9 * count and y.dtype.kind != "b":
         whole = all(value.is_integer() for value in values)
         most = max(_MANY, min(_MOST, samples // _EACH)) if whole else 10
         if count > most or 2 * count > samples > 2 * _FEW:
             raise ParameterError(
-                f"the labels are numbers with {count} values in {samples} samples: a target of regression, no classes.",
+                f"the labels are numbers with {count} values in {samples} samples: a regression target, not classes.",
                 "`train` fits classes only: cut the numbers into a few classes, as 'low' and 'high', or fit a "
-                "regression with scikit-learn and convert it with fhenn.from_sklearn. Codes of classes may be text, as "
-                "'c17'.",
+                "regression with scikit-learn and convert it with fhenn.from_sklearn. If the numbers are codes of "
+                "classes, write them as text, as 'c17'.",
             )
         if whole and count > _MANY:
             message = (
-                f"the labels are {count} whole numbers, and each is taken for a class. If they measure something, as "
-                "an age does, cut them into a few classes, as 'low' and 'high'."
+                f"the labels have {count} different whole numbers, and each is treated as a class. If they measure "
+                "something, as an age does, cut them into a few classes, as 'low' and 'high'."
             )
             warnings.warn(DataWarning(message), stacklevel=3)
     elif 2 * count > samples > 2 * _FEW:
@@ -166,8 +177,11 @@ def _is_number(label: Any) -> bool:
 def warn_of_identifiers(x: Floats, names: Sequence[str] | None = None) -> None:
     """Warn (DataWarning) of columns that number or identify the samples, which a model learns by heart.
 
-    x: (samples, features). names: of the features. Named are whole numbers without a gap, each there once, in any order
-    (of 5 samples and more), and whole numbers of which 95 in 100 are there once (of 20 samples and more).
+    x: (samples, features).
+    names: of the features, None for their places.
+
+    Such columns hold whole numbers without a gap, each once and in any order (from 5 samples on), or whole numbers of
+    which 95 in 100 are different (from 20 samples on).
     """
     for place, column in enumerate(x.T):
         if len(column) < _FEW or np.any(column != np.round(column)):
@@ -175,7 +189,7 @@ def warn_of_identifiers(x: Floats, names: Sequence[str] | None = None) -> None:
         values = np.unique(column)
         numbered = len(values) == len(column) == values[-1] - values[0] + 1
         if numbered or (len(column) >= 4 * _FEW and len(values) >= 0.95 * len(column)):
-            what = "numbers the samples" if numbered else f"has {len(values)} whole values in {len(column)} samples"
+            what = "numbers the samples" if numbered else f"has {len(values)} whole numbers in {len(column)} samples"
             name = repr(names[place]) if names is not None else str(place)
             message = f"feature {name} {what}: is it an identifier? Leave it out, unless it measures something."
             warnings.warn(DataWarning(message), stacklevel=2)
@@ -184,7 +198,9 @@ def warn_of_identifiers(x: Floats, names: Sequence[str] | None = None) -> None:
 def _checked(features: Any, labels: ArrayLike, names: Sequence[str] | None) -> tuple[Floats, NDArray[Any]]:
     x, y = samples(features, names, "train"), column_of(labels)
     if x.ndim != 2 or 0 in x.shape or y.shape != (len(x),):
-        raise ShapeMismatch("train", x.shape, f"(samples, features), with a label each; got labels {y.shape}")
+        raise ShapeMismatch(
+            "train", x.shape, f"(samples, features) with one label for each sample; the labels have shape {y.shape}"
+        )
     return x, y
 
 

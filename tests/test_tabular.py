@@ -80,7 +80,7 @@ def test_what_is_refused(x, y, hidden, error):
 
 
 def test_no_epochs():
-    with pytest.raises(ParameterError, match="no epochs"):
+    with pytest.raises(ParameterError, match="must be 1 or more"):
         train(X, Y, epochs=0)
 
 
@@ -142,7 +142,7 @@ def data_of(labels):
     ids=lambda labels: f"{labels[1]} {len(labels)}",
 )
 def test_a_continuous_target_is_refused(labels):
-    with pytest.raises(ParameterError, match="a target of regression, no classes") as caught:
+    with pytest.raises(ParameterError, match="a regression target, not classes") as caught:
         train(*data_of(labels))
     assert "fhenn.from_sklearn" in str(caught.value)
     assert "'low' and 'high'" in str(caught.value)
@@ -186,7 +186,9 @@ def test_numbers_that_are_classes_are_taken(labels):
 )
 def test_many_whole_numbers_are_taken_with_a_warning(labels):
     count = len(set(np.asarray(labels).tolist()))
-    with pytest.warns(DataWarning, match=f"^the labels are {count} whole numbers, .* cut them into a few classes"):
+    with pytest.warns(
+        DataWarning, match=f"^the labels have {count} different whole numbers, .* cut them into a few classes"
+    ):
         assert len(train(*data_of(labels), epochs=1).reading.classes) == count
 
 
@@ -222,7 +224,7 @@ class TestIdentifiers:
     def test_whole_numbers_that_are_nearly_unique_are_named(self):
         column = np.random.default_rng(1).integers(0, 10**9, 100)
         column[:2] = 7
-        with pytest.warns(DataWarning, match="has 99 whole values in 100 samples"):
+        with pytest.warns(DataWarning, match="has 99 whole numbers in 100 samples"):
             self.train(column)
 
     def test_measurements_are_not(self):

@@ -9,7 +9,10 @@ from numpy.typing import NDArray
 
 
 def load_breast_cancer() -> tuple[NDArray[np.float64], NDArray[np.float64], list[str]]:
-    """569 tumours: features (569, 30), labels (569,) with 1 for malignant, and the names of the features.
+    """Measurements of 569 tumours, and which of them are malignant.
+
+    Returns (features, labels, names): features of shape (569, 30), labels of shape (569,) with 1 for malignant and 0
+    for benign, and the names of the 30 features.
 
     Source: Wolberg, Mangasarian, Street & Street, "Breast Cancer Wisconsin (Diagnostic)", UCI Machine Learning
     Repository, 1993, doi:10.24432/C5DW2B, licensed CC BY 4.0. The rows are UCI's, in the order of scikit-learn's copy;

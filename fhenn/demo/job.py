@@ -23,14 +23,37 @@ _HELD_OUT = 143
 _EPOCHS = 100
 _BATCHES = 14
 _TARGETS = (0.15, 0.85)
-"""What the output is trained towards: reachable inside the domain, where 0 and 1 are not."""
+"""The values that the output is trained towards: the cubic reaches them inside its domain, where it misses 0 and 1."""
 _EDGE, _PULL = 2.5, 0.25
 """A pre-activation past ±_EDGE is pulled back with strength _PULL, so that it stays in the domain [-4, 4]."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """What the main job measured. Times in seconds, sizes in bytes, accuracies as fractions."""
+    """What the main job measured.
+
+    samples: held-out samples that were scored.
+    features: of each sample.
+    ring_degree: N.
+    chain: bits of the primes of the modulus chain.
+    scale_bits: log₂ of the scale.
+    model_cost: levels that the model consumes.
+    accuracy_exact: share of right decisions with the exact sigmoid.
+    accuracy_twin: the same with the cubic on plaintext.
+    accuracy_encrypted: the same with the decrypted scores.
+    largest_difference: largest |decrypted - twin|.
+    decisions_changed: decisions in which the decrypted scores and the exact sigmoid differ.
+    outside_band: pre-activations outside the domain of the cubic.
+    largest_pre_activation: largest |pre-activation|.
+    headroom: the largest |pre-activation| that surely fits the modulus.
+    seconds: by phase.
+    seconds_per_sample: of the phase "evaluate".
+    bytes_keys: size of the evaluation keys.
+    bytes_upload: size of the encrypted samples.
+    bytes_result: size of the encrypted scores.
+    ciphertexts: how many the upload holds.
+    server_has_secret_key: whether the server's context could decrypt; it must not.
+    """
 
     samples: int
     features: int
@@ -60,7 +83,7 @@ class Report:
 
 
 class _Clock:
-    """Seconds of every phase, told to a progress callback as each starts."""
+    """Measures the seconds of every phase, and reports each to a progress callback as it starts."""
 
     def __init__(self, progress: Callable[[str], None]) -> None:
         self.seconds: dict[str, float] = {}
@@ -79,10 +102,13 @@ PHASES = ("train", "make keys", "encrypt", "evaluate", "decrypt")
 
 
 def run(seed: int = 2, *, progress: Callable[[str], None] = lambda phase: None) -> Report:
-    """The main job: encrypted logistic regression on the Wisconsin diagnostic breast cancer data.
+    """Run the main job: encrypted logistic regression on the Wisconsin diagnostic breast cancer data.
 
-    seed: of the split, the initial weights and the order of training. progress: called with the name of each phase of
-    `PHASES` as it starts. Client and server are kept apart: the server's side works from bytes, without the secret key.
+    seed: of the split, the initial weights and the order of training.
+    progress: called with the name of each phase of `PHASES` as it starts.
+
+    Returns what was measured. Client and server are kept apart: the server's side works from bytes, without the secret
+    key.
     """
     clock = _Clock(progress)
     rng = np.random.default_rng(seed)
