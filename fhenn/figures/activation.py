@@ -33,7 +33,7 @@ SYMBOLS = {
     "softplus": "log(1 + eˣ)",
     "square": "x²",
 }
-"""Functions as a formula shows them, by name."""
+"""The formula of each function, by name."""
 
 _BAND_TEXT, _DANGER_TEXT, _RULE = "#7a6420", "#8c2f2f", "#888888"
 _POINTS = 1201
@@ -63,18 +63,22 @@ class _Panel:
 
 
 def activation_figure(node: Activation | None = None, reach: float | None = None) -> Figure:
-    """A function and the polynomial in its place, their first and second derivatives, and the error.
+    """Draw an activation and its polynomial: values, first and second derivatives, and the error.
 
-    node: any activation, the cubic `Sigmoid()` if none is given. Where its polynomial stands for no function, it is
-    drawn alone. reach: x goes from -reach to reach; if not given, so far that the domain and, if it is near, the place
-    where the class flips can be seen. The domain is the yellow band; the red zones are where an odd polynomial has
-    crossed its middle value again, so that a class flips. Limits of y are those of the curves about the domain: far
-    outside a polynomial may leave the picture.
+    node: any activation; the cubic `Sigmoid()` where None. A polynomial without a function is drawn alone.
+    reach: x goes from -reach to reach. None for as far as needed to show the domain and, if it is near, the place
+    where the class flips.
+
+    The yellow band is the domain. The red zones are where an odd polynomial has crossed its middle value again, so that
+    a class flips. The limits of y are those of the curves near the domain: far outside, a polynomial may leave the
+    picture.
+
+    Returns the figure.
     Raises ParameterError for a reach that is not positive and finite, ExtraMissing without matplotlib.
     """
     node = Sigmoid() if node is None else node
     if reach is not None and not (isfinite(reach) and reach > 0):
-        raise ParameterError(f"reach {reach!r} is out of range.", "Give a positive number.")
+        raise ParameterError(f"reach must be a positive finite number, not {reach!r}.", "Give for instance 8.")
     with matplotlib().rc_context(STYLE):
         from matplotlib.figure import Figure
 
@@ -112,8 +116,8 @@ def _panels(node: Activation) -> list[_Panel]:
     function = node.function
     panels = [
         _Panel("value", function.value if function else None, value, 2.2),
-        _Panel("first derivative", _broken(function, function.derivative) if function else None, slope, 1.2, 0.01),
-        _Panel("second derivative", _broken(function, _difference(function)) if function else None, bend, 1.2, 0.05),
+        _Panel("first derivative", _with_gaps(function, function.derivative) if function else None, slope, 1.2, 0.01),
+        _Panel("second derivative", _with_gaps(function, _difference(function)) if function else None, bend, 1.2, 0.05),
     ]
     if function:
         exact = function.value
@@ -122,7 +126,7 @@ def _panels(node: Activation) -> list[_Panel]:
 
 
 def _curves(node: Activation) -> tuple[Curve, Curve, Curve]:
-    """What the node computes on plaintext and its two derivatives, without a word from the guard."""
+    """What the node computes on plaintext and its two derivatives, without warnings of the range guard."""
     silent = node.with_policy("ignore")
 
     def slope(x: Array) -> Array:
@@ -138,7 +142,7 @@ def _difference(function: Function) -> Curve:
     return lambda x: (function.derivative(x + _STEP) - function.derivative(x - _STEP)) / (2 * _STEP)
 
 
-def _broken(function: Function, curve: Curve) -> Curve:
+def _with_gaps(function: Function, curve: Curve) -> Curve:
     """`curve` with a gap at the kinks, where the function has no derivative."""
 
     def value(x: Array) -> Array:
@@ -181,7 +185,7 @@ def _limits(x: Array, y: Array, exact: Array | None, domain: Domain, trim: float
     inside = (x >= domain[0]) & (x <= domain[1])
     near = (x >= domain[0] - _NEAR * width) & (x <= domain[1] + _NEAR * width)
     # where no point is near the domain, what is there has to do
-    inside, near = (chosen if chosen.any() else np.isfinite(y) for chosen in (inside, near))
+    inside, near = (mask if mask.any() else np.isfinite(y) for mask in (inside, near))
     seen = np.quantile(y[inside], (trim, 1 - trim))
     if exact is not None:
         seen = np.append(seen, exact[np.isfinite(exact)])

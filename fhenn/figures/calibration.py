@@ -24,17 +24,23 @@ _BARS = ((0, 6, 0.06), (1, 5, 0.22), (2, 4, 0.42))
 
 
 def calibration_figure(calibration: Calibration) -> Figure:
-    """For every activation, what reaches it: quantiles as bars, against the domain.
+    """Draw what reaches every activation: quantiles as bars, against the domain.
+
+    calibration: of a model with at least one activation (`fhenn.calibrate`).
 
     The thinnest bar goes from the smallest to the largest value, the next from 0.1 to 99.9 %, the thickest from 1 to
-    99 %; the tick is the median. The domain is the yellow band; the red zones are where an odd polynomial is on the
-    wrong side of its middle value, so that a class flips; the dashed lines are the proposed domain. Values further
-    than one and a half widths outside the domain leave the picture, and the panel's title says how far they go.
+    99 %; the tick is the median. The yellow band is the domain. The red zones are where an odd polynomial is on the
+    wrong side of its middle value, so that a class flips. The dashed lines are the proposed domain. Values further
+    than one and a half widths outside the domain leave the picture; the title of the panel says how far they go.
+
+    Returns the figure.
     Raises ParameterError where the model has no activation, ExtraMissing without matplotlib.
     """
     reports = calibration.activations
     if not reports:
-        raise ParameterError("the model has no activations.", "There is nothing to draw.")
+        raise ParameterError(
+            "the model has no activations, so there is nothing to draw.", "Calibrate one that has some."
+        )
     with matplotlib().rc_context(STYLE):
         from matplotlib.figure import Figure
 

@@ -20,10 +20,16 @@ _WRONG_TEXT = "#8c2f2f"
 def gallery_figure(
     images: ArrayLike, captions: Sequence[str], marked: Collection[int] = (), columns: int = 12
 ) -> Figure:
-    """Images in rows, dark for large values, each under its caption; the places in `marked` are framed in red.
+    """Draw images in rows, each under its caption.
 
-    images: (count, height, width). captions: one each. Raises ShapeMismatch, ParameterError for no columns,
-    ExtraMissing without matplotlib.
+    images: (images, height, width); large values are dark.
+    captions: one for each image.
+    marked: places, from 0, of the images that get a red frame.
+    columns: images in a row, 1 or more.
+
+    Returns the figure.
+    Raises ShapeMismatch where images and captions do not match, ParameterError for columns below 1, ExtraMissing
+    without matplotlib.
 
     >>> figure = gallery_figure(np.eye(4)[None].repeat(3, axis=0), ["1", "2 (7)", "3"], marked={1}, columns=3)
     >>> [axes.get_title() for axes in figure.axes]
@@ -31,9 +37,11 @@ def gallery_figure(
     """
     pictures = np.asarray(images, dtype=np.float64)
     if pictures.ndim != 3 or 0 in pictures.shape or len(captions) != len(pictures):
-        raise ShapeMismatch("gallery_figure", pictures.shape, f"({len(captions)} captions, height, width), not empty")
+        raise ShapeMismatch(
+            "gallery_figure", pictures.shape, f"({len(captions)}, height, width), an image for each caption, not empty"
+        )
     if columns < 1:
-        raise ParameterError(f"{columns} columns hold nothing.", "Give at least 1.")
+        raise ParameterError(f"columns must be 1 or more, not {columns}.", "Give for instance 12.")
     rows = -(-len(pictures) // columns)
     with matplotlib().rc_context(STYLE):
         from matplotlib.figure import Figure

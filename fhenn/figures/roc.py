@@ -24,7 +24,12 @@ _LINES = ((EXACT, 6.0, "-"), (POLYNOMIAL, 3.0, "-"), (MEASURED, 1.2, "--"))
 
 @dataclass(frozen=True, eq=False)
 class Roc:
-    """Rates (points,) of false and of true positives, from (0, 0) to (1, 1), and the area under them."""
+    """A receiver operating characteristic.
+
+    false_positive_rate: (points,), from 0 to 1.
+    true_positive_rate: (points,), from 0 to 1.
+    area: under the curve, 0 to 1.
+    """
 
     false_positive_rate: Floats
     true_positive_rate: Floats
@@ -32,21 +37,25 @@ class Roc:
 
 
 def roc(labels: ArrayLike, scores: ArrayLike) -> Roc:
-    """What every threshold on `scores` makes of `labels`: a point for each distinct score (Fawcett 2006, algorithm 2).
+    """The receiver operating characteristic of scores: a point for each distinct score.
 
-    labels: (samples,), above 0.5 for positive. scores: (samples,), larger for more likely positive; equal scores share
-    a point, so that the area is the chance that a positive scores above a negative, ties counted half.
+    labels: (samples,), above 0.5 for positive.
+    scores: (samples,), larger for more likely positive. Equal scores share a point.
+
+    Returns the curve. Its area is the probability that a positive scores above a negative, where ties count half.
     Raises ShapeMismatch, NonFiniteValue, and ParameterError where one of the classes is missing.
+
+    Source: Fawcett 2006, "An introduction to ROC analysis", algorithm 2.
 
     >>> roc([0, 1, 0, 1], [0.1, 0.4, 0.4, 0.9]).area
     0.875
     """
     positive, values = np.asarray(labels, dtype=np.float64) > 0.5, np.asarray(scores, dtype=np.float64)
     if positive.ndim != 1 or values.shape != positive.shape:
-        raise ShapeMismatch("roc", values.shape, f"the labels' shape, (samples,); it is {positive.shape}")
+        raise ShapeMismatch("roc", values.shape, f"(samples,), the shape of the labels; theirs is {positive.shape}")
     require_finite("roc", values, "Leave such samples out.")
     if positive.all() or not positive.any():
-        raise ParameterError("one of the classes has no sample.", "Give labels of both classes.")
+        raise ParameterError("all labels are of one class.", "Give samples of both classes.")
     order = np.argsort(-values, kind="stable")
     last = np.append(np.flatnonzero(np.diff(values[order])), len(values) - 1)
     true = np.append(0, np.cumsum(positive[order])[last]) / np.count_nonzero(positive)
@@ -56,17 +65,23 @@ def roc(labels: ArrayLike, scores: ArrayLike) -> Roc:
 
 
 def roc_figure(labels: ArrayLike, scores: Mapping[str, ArrayLike]) -> Figure:
-    """The curves of up to three sets of scores for the same samples, by name, and beside them their upper left corner.
+    """Draw the curves of up to three sets of scores for the same samples, and beside them their upper left corner.
 
-    labels: (samples,), above 0.5 for positive. scores: (samples,) each. Raises as `roc`, ParameterError for none or
-    more than three sets, ExtraMissing without matplotlib.
+    labels: (samples,), above 0.5 for positive.
+    scores: one to three sets of shape (samples,), by name.
+
+    Returns the figure.
+    Raises what `roc` does, ParameterError for no sets or more than three, ExtraMissing without matplotlib.
 
     >>> figure = roc_figure([0, 1, 0, 1], {"exact": [0.1, 0.4, 0.4, 0.9]})
     >>> figure.legends[0].texts[0].get_text()
     'exact, area 0.8750'
     """
     if not 1 <= len(scores) <= len(_LINES):
-        raise ParameterError(f"{len(scores)} sets of scores do not fit.", f"Give 1 to {len(_LINES)}.")
+        raise ParameterError(
+            f"roc_figure draws 1 to {len(_LINES)} sets of scores, not {len(scores)}.",
+            "Draw more than that in another figure.",
+        )
     curves = {name: roc(labels, values) for name, values in scores.items()}
     with matplotlib().rc_context(STYLE):
         from matplotlib.figure import Figure

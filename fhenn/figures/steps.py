@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 class Step:
     """A ciphertext after one operation.
 
-    name: of the operation. level: rescales left. scale_bits: log₂ of its scale. modulus_bits: log₂ of its modulus, the
-    product of the primes that it has left. error: largest |decrypted - expected|, above 0.
+    name: of the operation.
+    level: rescales that the ciphertext has left.
+    scale_bits: log₂ of its scale.
+    modulus_bits: log₂ of its modulus, the product of the primes that it has left.
+    error: largest |decrypted - expected|, above 0.
     """
 
     name: str
@@ -35,10 +38,15 @@ class Step:
 
 
 def steps_figure(steps: Sequence[Step]) -> Figure:
-    """For each step its modulus, how much of it is scale and how much is room for the value, and the error after it.
+    """Draw for each step its modulus, which part of it the scale takes and which the value, and the error after it.
+
+    steps: in the order of the computation, one at least.
 
     A bar is the modulus, in bits: the dark part is the scale, the yellow part the room for sign and whole digits. A
-    rescale takes a prime from both. Raises ParameterError where there is no step, ExtraMissing without matplotlib.
+    rescale takes a prime from both.
+
+    Returns the figure.
+    Raises ParameterError where there is no step, ExtraMissing without matplotlib.
 
     >>> square = Step("x²", level=2, scale_bits=80.0, modulus_bits=140.0, error=1e-8)
     >>> rescaled = Step("rescale", level=1, scale_bits=40.0, modulus_bits=100.0, error=2e-8)
@@ -46,7 +54,7 @@ def steps_figure(steps: Sequence[Step]) -> Figure:
     (2, 59.0)
     """
     if not steps:
-        raise ParameterError("there are no steps.", "Give a Step for each operation.")
+        raise ParameterError("there are no steps to draw.", "Give a Step for each operation.")
     with matplotlib().rc_context(STYLE):
         from matplotlib.figure import Figure
 
@@ -58,8 +66,10 @@ def steps_figure(steps: Sequence[Step]) -> Figure:
         for place, step in zip(places, steps, strict=True):
             beside = [steps[other].error for other in (place - 1, place + 1) if 0 <= other < len(steps)]
             offset = -14 if beside and step.error < min(beside) else 8  # below where the line comes from above
-            text, at = f"{step.error:.0e}", (place, step.error)
-            errors.annotate(text, at, (0, offset), textcoords="offset points", ha="center", fontsize=8)
+            point = (place, step.error)
+            errors.annotate(
+                f"{step.error:.0e}", point, (0, offset), textcoords="offset points", ha="center", fontsize=8
+            )
         errors.set_yscale("log")
         errors.margins(y=0.35)
         errors.set_ylabel("largest error")

@@ -1,4 +1,4 @@
-"""What all figures share: colours, settings, and the way to a file or a window."""
+"""What all figures share: colours, settings, and how they are saved or shown."""
 
 from __future__ import annotations
 
@@ -34,26 +34,34 @@ ENDINGS = (".svg", ".png", ".pdf")
 
 
 def matplotlib() -> Any:
-    """The package. Raises ExtraMissing without it, ParameterError where MPLBACKEND makes it refuse to start."""
+    """The package matplotlib. Raises ExtraMissing without it, ParameterError where it rejects MPLBACKEND."""
     try:
         import matplotlib
     except ModuleNotFoundError as error:
         raise ExtraMissing("plot", "matplotlib") from error
     except ValueError as error:
-        raise ParameterError(f"matplotlib: {error}.", "Unset MPLBACKEND, or set it to one of those.") from error
+        raise ParameterError(
+            f"matplotlib does not start: {error}.", "Unset MPLBACKEND, or set it to one of those."
+        ) from error
     return matplotlib
 
 
 def check_target(path: Path) -> None:
-    """Raises ParameterError for a name that does not end in .svg, .png or .pdf, or a missing folder."""
+    """Raise ParameterError for a name that does not end in .svg, .png or .pdf, or for a missing folder."""
     if path.suffix.lower() not in ENDINGS:
-        raise ParameterError(f"{path} is not a picture.", "End the name in .svg, .png or .pdf.")
+        raise ParameterError(f"{path} is not a name of a picture.", "End the name in .svg, .png or .pdf.")
     if not path.parent.is_dir():
         raise ParameterError(f"the folder {path.parent} does not exist.", "Create it first.")
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure to a file: .svg, .png or .pdf. Raises ParameterError for another ending or a missing folder."""
+    """Write a figure to a file.
+
+    figure: of matplotlib.
+    path: ends in .svg, .png or .pdf.
+
+    Raises ParameterError for another ending, a missing folder, or a file that cannot be written.
+    """
     check_target(path)
     metadata = {"Date": None} if path.suffix.lower() == ".svg" else None
     with matplotlib().rc_context(STYLE):
@@ -64,7 +72,12 @@ def save(figure: Figure, path: Path) -> None:
 
 
 def show(figure: Figure) -> None:
-    """Open a figure in a window and wait until it is closed. Raises ParameterError where there is no display."""
+    """Open a figure in a window and wait until the window is closed.
+
+    figure: of matplotlib.
+
+    Raises ParameterError where there is no display.
+    """
     with matplotlib().rc_context(STYLE):
         from matplotlib import pyplot
 
