@@ -33,17 +33,17 @@ _LARGEST_MONOMIAL = 9
 
 @click.command()
 @click.argument("name", type=click.Choice(tuple(FITTED)), metavar="NAME")
-@click.option("--domain", type=float, nargs=2, required=True, metavar="LOW HIGH", help="Where it is to be good.")
-@click.option("--degree", type=int, help=f"Of the polynomial, 1 to {MAX_DEGREE}.")
-@click.option("--accuracy", type=float, help="Largest error on the domain; the smallest degree that reaches it.")
-@click.option("--method", type=click.Choice(METHODS), default=None, help="How it is fitted.  [default: minimax]")
+@click.option("--domain", type=float, nargs=2, required=True, metavar="LOW HIGH", help="Interval of the inputs.")
+@click.option("--degree", type=int, help=f"Degree of the polynomial, 1 to {MAX_DEGREE}.")
+@click.option("--accuracy", type=float, help="Largest error on the domain; takes the smallest degree that reaches it.")
+@click.option("--method", type=click.Choice(METHODS), default=None, help="How to fit it.  [default: minimax]")
 @click.option(
     "--tail-safe",
     "reach",
     type=float,
     nargs=2,
     metavar="LOW HIGH",
-    help="Keep the class out to here, by a margin of 0.05. Needs the extra `fit`, but for presets.",
+    help="Keep the class out to here, by a margin of 0.05. Needs the extra `fit`, except for presets.",
 )
 @as_json_option
 def approx(
@@ -58,24 +58,25 @@ def approx(
 ) -> None:
     """Choose the polynomial for an activation and a range.
 
-    NAME is sigmoid, tanh, relu, silu, gelu or softplus. Give --accuracy or --degree. Prints what every degree costs in
-    levels and gives in accuracy, the polynomial, and the line of Python that makes its node. Errors are the largest on
-    the domain.
+    NAME is sigmoid, tanh, relu, silu, gelu or softplus. Give --accuracy or --degree. Prints the levels and the largest
+    error on the domain of every degree, the polynomial, and the line of Python that makes its node.
 
     \b
       fhenn approx sigmoid --domain -8 8 --accuracy 1e-3
       fhenn approx sigmoid --domain -8 8 --degree 9 --tail-safe -16 16
     """
     if reach is not None and method is not None:
-        raise ParameterError("--tail-safe is a method of its own.", "Leave --method out.")
+        raise ParameterError("--tail-safe and --method exclude each other.", "Leave one of them out.")
     fits = _Fits(FUNCTIONS[name], require_domain(domain), method or "minimax", reach)
     if degree is not None and accuracy is None:
         chosen = fits.of_degree(degree)
     elif accuracy is not None and degree is None:
         chosen = fits.of_accuracy(accuracy)
     else:
-        raise ParameterError("degree and accuracy are two ways to say how good.", "Give --degree or --accuracy.")
-    rows = [(each, chosen if each == chosen.degree else _attempt(fits, each)) for each in _shown(fits, chosen.degree)]
+        given = "neither --degree nor --accuracy is" if degree is None else "--degree and --accuracy are both"
+        raise ParameterError(f"{given} given.", "Give one of them: each alone decides how close the polynomial is.")
+    degrees = _degrees_to_show(fits, chosen.degree)
+    rows = [(each, chosen if each == chosen.degree else _attempt(fits, each)) for each in degrees]
     line = fits.python(chosen)
     formula = chosen.to_monomial() if chosen.degree <= _LARGEST_MONOMIAL else chosen.to_chebyshev()
     report = {
@@ -101,7 +102,7 @@ class _Fits:
         self._method = cast("Method", method.replace("-", "_"))
 
     def of_degree(self, degree: int) -> Polynomial:
-        """Raises what `fit` or `tail_safe` does."""
+        """The polynomial of a degree. Raises what `fit` or `tail_safe` does."""
         if self._reach is not None:
             name = self._preset(degree)
             return preset(name) if name else tail_safe(self._function, degree, self._domain, self._reach)
@@ -110,34 +111,42 @@ class _Fits:
         return fit(self._function, domain=self._domain, degree=degree, method=self._method)
 
     def of_accuracy(self, accuracy: float) -> Polynomial:
-        """The smallest degree that reaches it. Raises AccuracyUnreached, and what `fit` and `tail_safe` do."""
+        """The polynomial of the smallest degree that reaches an accuracy.
+
+        Raises AccuracyUnreached, and what `fit` and `tail_safe` do.
+        """
         if self._reach is None:
             if self._method == "minimax":
                 return choose(self._function, self._domain, accuracy=accuracy)
             return fit(self._function, domain=self._domain, accuracy=accuracy, method=self._method)
         if not 0 < accuracy < inf:
-            raise ParameterError(f"accuracy {accuracy!r} is out of range.", "Give a positive number.")
-        best, at, refused = inf, 0, 0
+            raise ParameterError(
+                f"accuracy must be a positive finite number, not {accuracy!r}.", "Give for instance 1e-3."
+            )
+        best, best_degree, refusals = inf, 0, 0
         for degree in self.degrees():
             try:
                 polynomial = self.of_degree(degree)
             except ParameterError:  # of this degree none is found
-                refused += 1
-                if refused < _REFUSALS:
+                refusals += 1
+                if refusals < _REFUSALS:
                     continue
-                if at == 0:
+                if best_degree == 0:
                     raise
                 break
-            refused, reached = 0, polynomial.sup_error()
-            if reached <= accuracy:
+            refusals, error = 0, polynomial.sup_error()
+            if error <= accuracy:
                 return polynomial
-            best, at = min((best, at), (reached, degree))
+            best, best_degree = min((best, best_degree), (error, degree))
         raise AccuracyUnreached(
-            accuracy, best, at, f"Ask for {round_up(best)} or more, or for tails that reach less far."
+            accuracy,
+            best,
+            best_degree,
+            f"Ask for an accuracy of {round_up(best)} or more, or for tails that reach less far.",
         )
 
     def degrees(self) -> Iterator[int]:
-        """Those that are worth a look, in ascending order: symmetry makes every other one no better."""
+        """The degrees to try, in ascending order: symmetry makes every other one no better."""
         step = 2 if symmetric(self._function, self._domain) else 1
         return iter(range(3 if step == 2 and self._function.symmetry == "odd" else 2, MAX_DEGREE + 1, step))
 
@@ -149,13 +158,13 @@ class _Fits:
         if self._reach is None and self._method == "minimax":
             return f"fhenn.{node}(domain=({low}, {high}), degree={degree})"
         if self._reach is None:
-            made = f"fhenn.approx.{self._method}({function}, {degree}, ({low}, {high}))"
+            call = f"fhenn.approx.{self._method}({function}, {degree}, ({low}, {high}))"
         elif name := self._preset(degree):
-            made = f'fhenn.approx.preset("{name}")'
+            call = f'fhenn.approx.preset("{name}")'
         else:
             left, right = (f"{float(bound)!r}".removesuffix(".0") for bound in self._reach)
-            made = f"fhenn.approx.tail_safe({function}, {degree}, ({low}, {high}), ({left}, {right}))"
-        return f"fhenn.{node}(polynomial={made})"
+            call = f"fhenn.approx.tail_safe({function}, {degree}, ({low}, {high}), ({left}, {right}))"
+        return f"fhenn.{node}(polynomial={call})"
 
     def _preset(self, degree: int) -> str | None:
         """The name of the tail-safe preset of that degree, if there is one for this domain and reach."""
@@ -166,17 +175,17 @@ class _Fits:
 
 
 def _attempt(fits: _Fits, degree: int) -> Polynomial | None:
-    """The polynomial of that degree, None where none is found that keeps the tails, or no SciPy to find it."""
+    """The polynomial of that degree; None where none keeps the tails, or without the SciPy that would find it."""
     try:
         return fits.of_degree(degree)
     except (ParameterError, ExtraMissing):
         return None
 
 
-def _shown(fits: _Fits, degree: int) -> list[int]:
+def _degrees_to_show(fits: _Fits, degree: int) -> list[int]:
     """The degrees to compare with: up to the chosen one, and one more.
 
-    Where they are many, the nearest ones, and of those below them the largest for each number of levels.
+    Where there are many, these are the nearest ones, and below those the largest for each number of levels.
     """
     every = list(fits.degrees())
     below = [each for each in every if each < degree]

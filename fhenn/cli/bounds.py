@@ -28,26 +28,34 @@ _FORM = "Give CSV of feature,low,high with a first line of names, or JSON: {feat
 def bounds_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """--bounds and --bounds-from."""
     command = click.option(
-        "--bounds-from", "data", type=FILE, help="Take the box of these data (CSV, NPY, Parquet), and no more."
+        "--bounds-from", "data", type=FILE, help="Take the least and the largest of each feature in a table."
     )(command)
     return click.option(
-        "--bounds", "declared", type=FILE, help="Bounds per feature: CSV of feature,low,high, or JSON."
+        "--bounds", "declared", type=FILE, help="Bounds of each feature: CSV of feature,low,high, or JSON."
     )(command)
 
 
-def features_of(model: Node) -> tuple[str, ...] | None:
+def feature_names(model: Node) -> tuple[str, ...] | None:
     """The names that a model was fitted on, None where it has none."""
     return model.reading.features if isinstance(model, ImportedModel) else None
 
 
-def samples_of(data: Path, features: Sequence[str] | None, form: CsvFormat, as_json: bool) -> Floats:
-    """Samples × features of a table, finite; says how many there are. Raises as `read_table`, `Table.numbers`."""
+def read_samples(data: Path, features: Sequence[str] | None, form: CsvFormat, as_json: bool) -> Floats:
+    """The samples of a table, (samples, features), finite; a note on the terminal says how many there are.
+
+    data: the file.
+    features: names of the columns, None for all of them.
+    form: how the file is written, where it is CSV.
+    as_json: whether the note is left out.
+
+    Raises what `read_table` and `Table.numbers` do.
+    """
     return _read(data, features, form, as_json)[0]
 
 
-def named_samples_of(data: Path, form: CsvFormat, as_json: bool) -> Floats | Table:
-    """The same for a model without names, which takes those of the table's header, if it has one."""
-    return _named(*_read(data, None, form, as_json))
+def read_named_samples(data: Path, form: CsvFormat, as_json: bool) -> Floats | Table:
+    """The same for a model without names, with the names of the table's columns, if it has any."""
+    return _with_names(*_read(data, None, form, as_json))
 
 
 def _read(
@@ -61,54 +69,63 @@ def _read(
     return values, table.names if features is None or table.names is None else features
 
 
-def _named(values: Floats, names: Sequence[str] | None) -> Floats | Table:
+def _with_names(values: Floats, names: Sequence[str] | None) -> Floats | Table:
+    """A table, or the values alone where they are not two-dimensional or have no names."""
     return values if names is None or values.ndim != 2 else Table.of(names, values.T)
 
 
-def chosen_bounds(
+def read_bounds(
     model: Node, declared: Path | None, data: Path | None, form: CsvFormat, as_json: bool, margin: float = 0.0
 ) -> Floats | Table:
-    """Bounds (2, features) or (2,) of one of the files; the box of data is widened on either side by margin widths.
+    """The bounds of the features, from a file of bounds or from data.
 
-    They have the features' names, those of the file where the model has none, so that a plan has them too.
+    model: its features name the bounds; the names of the file are used where it has none, so that a plan has them too.
+    declared: file of bounds, None where `data` is given.
+    data: table whose least and largest values are the bounds, None where `declared` is given.
+    form: how the file is written, where it is CSV.
+    as_json: whether the note on what was read is left out.
+    margin: widens the bounds of data on either side, by this share of their width.
 
-    Raises ParameterError where neither or both are given, or a file is no such thing; FeatureMismatch, OSError.
+    Returns lower and upper bounds of shape (2, features), or (2,) for one pair for all features.
+    Raises ParameterError where neither file or both are given, and for a file that does not hold bounds;
+    FeatureMismatch, OSError.
     """
     if declared is not None and data is None:
-        return _declared(declared, features_of(model), form)
+        return _read_declared(declared, feature_names(model), form)
     if data is not None and declared is not None:
-        raise ParameterError("the bounds are given twice.", "Give --bounds FILE or --bounds-from DATA, one of them.")
+        raise ParameterError("--bounds and --bounds-from are both given.", "Give one of them.")
     if data is None:
         raise ParameterError("the bounds of the features are needed.", "Give --bounds FILE or --bounds-from DATA.")
-    values, names = _read(data, features_of(model), form, as_json)
+    values, names = _read(data, feature_names(model), form, as_json)
     low, high = values.min(axis=0), values.max(axis=0)
-    return _named(np.stack([low - margin * (high - low), high + margin * (high - low)]), names)
+    return _with_names(np.stack([low - margin * (high - low), high + margin * (high - low)]), names)
 
 
-def _declared(path: Path, features: Sequence[str] | None, form: CsvFormat) -> Floats | Table:
+def _read_declared(path: Path, features: Sequence[str] | None, form: CsvFormat) -> Floats | Table:
+    """The bounds in a file of bounds, in the order of the features."""
     if path.suffix.lower() == ".json":
         try:
-            found = read_json(path.read_text(encoding="utf-8-sig"))
+            content = read_json(path.read_text(encoding="utf-8-sig"))
         except (ValueError, RecursionError) as error:
             raise ParameterError(f"{path} is not readable as JSON ({error}).", _FORM) from error
     else:
-        found = _by_name(path, form)
+        content = _read_by_name(path, form)
     names = features
-    if isinstance(found, dict):
-        names = features or tuple(found)
-        found = _in_order(path, found, features)
+    if isinstance(content, dict):
+        names = features or tuple(content)
+        content = _in_order(path, content, features)
     try:
-        bounds = np.array(found, dtype=np.float64)
+        bounds = np.array(content, dtype=np.float64)
     except (ValueError, TypeError) as error:
-        raise ParameterError(f"{path} holds something else than numbers.", _FORM) from error
+        raise ParameterError(f"{path} holds bounds that are not numbers.", _FORM) from error
     if bounds.shape == (2,):
         return bounds
     if bounds.ndim != 2 or bounds.shape[1] != 2:
-        raise ParameterError(f"{path} does not hold a low and a high per feature.", _FORM)
-    return _named(np.ascontiguousarray(bounds.T), names)
+        raise ParameterError(f"{path} does not hold a low and a high for each feature.", _FORM)
+    return _with_names(np.ascontiguousarray(bounds.T), names)
 
 
-def _by_name(path: Path, form: CsvFormat) -> dict[str, list[float]]:
+def _read_by_name(path: Path, form: CsvFormat) -> dict[str, list[float]]:
     """The low and high of every feature in a table of them."""
     table = read_table(path, form, _COLUMNS)
     if table.names is None or not set(_COLUMNS) <= set(table.names):
@@ -121,18 +138,18 @@ def _by_name(path: Path, form: CsvFormat) -> dict[str, list[float]]:
     return dict(zip(features, table.numbers(("low", "high")).tolist(), strict=True))
 
 
-def _in_order(path: Path, found: dict[str, Any], features: Sequence[str] | None) -> list[Any]:
-    """Bounds by name in the model's order; in their own where the model has no names."""
+def _in_order(path: Path, bounds: dict[str, Any], features: Sequence[str] | None) -> list[Any]:
+    """Bounds by name in the order of the features; in their own order where the model has no names."""
     if features is None:
-        return list(found.values())
-    if len({normalize("NFC", name) for name in found}) < len(found):
-        raise ParameterError(f"{path} names a feature twice, in two ways of writing an accent.", "Keep one of them.")
-    found = {normalize("NFC", name): bounds for name, bounds in found.items()}
+        return list(bounds.values())
+    if len({normalize("NFC", name) for name in bounds}) < len(bounds):
+        raise ParameterError(f"{path} names a feature twice, with an accent written in two ways.", "Keep one of them.")
+    bounds = {normalize("NFC", name): pair for name, pair in bounds.items()}
     features = [normalize("NFC", name) for name in features]
-    missing = [name for name in features if name not in found]
+    missing = [name for name in features if name not in bounds]
     if missing:
         raise ParameterError(
-            f"{path} says nothing of {', '.join(missing[:5])}{', …' if len(missing) > 5 else ''}.",
+            f"{path} has no bounds for {', '.join(missing[:5])}{', …' if len(missing) > 5 else ''}.",
             "Add the low and the high of every feature.",
         )
-    return [found[name] for name in features]
+    return [bounds[name] for name in features]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 import fhenn
 from fhenn import artifacts
-from fhenn.cli.bounds import bounds_options, chosen_bounds, features_of, named_samples_of
+from fhenn.cli.bounds import bounds_options, feature_names, read_bounds, read_named_samples
 from fhenn.cli.nodes import FITTED
 from fhenn.cli.show import FILE, as_json_option, count_of, note, output_option, progress, tell
 from fhenn.cli.tables import CsvFormat, csv_options, read_table
@@ -23,19 +23,19 @@ from fhenn.planner import fingerprint_of
 from fhenn.planner.flooding import MOST_QUERIES
 from fhenn.planner.plan import LayoutName
 from fhenn.tabular import require_classes, warn_of_identifiers
-from fhenn.tabular import train as trained
+from fhenn.tabular import train as train_model
 
 
 @click.command()
 @click.argument("data", type=FILE)
 @click.option("--label", required=True, help="Column with the class of every sample.")
-@click.option("--hidden", multiple=True, type=click.IntRange(1), help="Units of a hidden layer; may be repeated.")
+@click.option("--hidden", multiple=True, type=click.IntRange(1), help="Units of a hidden layer; repeat it for more.")
 @click.option(
     "--activation",
     type=click.Choice(("square", *FITTED)),
     default="square",
     show_default=True,
-    help="Of hidden layers.",
+    help="Activation of the hidden layers.",
 )
 @click.option("--epochs", type=click.IntRange(1), default=100, show_default=True, help="Passes over the samples.")
 @click.option(
@@ -43,9 +43,11 @@ from fhenn.tabular import train as trained
     type=click.FloatRange(0, 0.9),
     default=0.25,
     show_default=True,
-    help="Share of the samples that it is tested on, and not trained on.",
+    help="Share of the samples that the model is tested on and not trained on.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of split, weights and order.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the split, the weights and the order."
+)
 @csv_options
 @output_option("model.fhenn", "the model")
 @as_json_option
@@ -84,7 +86,7 @@ def train(
     node: Activation = Square() if activation == "square" else FITTED[activation]()
     with progress(as_json) as show, warnings.catch_warnings():
         warnings.simplefilter("ignore", DataWarning)  # said above, of all samples
-        model = trained(
+        model = train_model(
             x[rest],
             labels[rest],
             hidden,
@@ -130,7 +132,7 @@ def _split(labels: NDArray[Any], held_out: float, seed: int) -> tuple[NDArray[np
 
 @click.command(name="import")
 @click.argument("source", type=FILE)
-@click.option("--inputs", type=FILE, help="Sample data (CSV, NPY, Parquet), to choose polynomials by.")
+@click.option("--inputs", type=FILE, help="Sample data (CSV, NPY, Parquet) by which polynomials are chosen.")
 @csv_options
 @click.option("--accuracy", type=float, default=1e-3, show_default=True, help="Largest error of each polynomial.")
 @output_option("model.fhenn", "the model")
@@ -146,8 +148,10 @@ def import_(
       fhenn import network.onnx --inputs records.csv
     """
     if source.suffix.lower() != ".onnx":
-        raise ParameterError(f"{source} is no ONNX file.", "Export the model to one that ends in .onnx.")
-    sample = None if inputs is None else named_samples_of(inputs, csv_format, as_json)
+        raise ParameterError(
+            f"{source} does not have the ending of an ONNX file.", "Export the model to one that ends in .onnx."
+        )
+    sample = None if inputs is None else read_named_samples(inputs, csv_format, as_json)
     model = fhenn.from_onnx(source, inputs=sample, accuracy=accuracy)
     artifacts.write(output, artifacts.model_to_bytes(model))
     result = {
@@ -168,7 +172,7 @@ def import_(
     type=click.FloatRange(0),
     default=0.5,
     show_default=True,
-    help="Widens the box of --bounds-from on either side, by this share of its width.",
+    help="Widens the bounds of --bounds-from on either side, by this share of their width.",
 )
 @click.option("--accuracy", type=float, default=1e-3, show_default=True, help="Largest |decrypted - twin| of a score.")
 @click.option(
@@ -178,9 +182,9 @@ def import_(
     show_default=True,
     help="Whole samples in a ciphertext, for few of them; or a feature in each, for thousands.",
 )
-@click.option("--samples", type=click.IntRange(1), default=1, show_default=True, help="How many share ciphertexts.")
+@click.option("--samples", type=click.IntRange(1), default=1, show_default=True, help="Samples that share ciphertexts.")
 @click.option("--upload", type=click.IntRange(1), default=1, show_default=True, help="Ciphertexts per sample, at most.")
-@click.option("--witness", is_flag=True, help="Room for witnesses, which show values that leave a domain.")
+@click.option("--witness", is_flag=True, help="Plan for witnesses, which show values that leave a domain.")
 @click.option(
     "--queries",
     type=click.IntRange(0, MOST_QUERIES),
@@ -208,16 +212,16 @@ def plan(
 ) -> None:
     """Choose parameters for MODEL, at 128-bit security.
 
-    The bounds are what the client will be held to: values beyond them are not encrypted, since nobody would see what
-    they do. The plan tells nothing of the weights; give it to server and clients alike.
+    The client encrypts no values beyond the bounds, since nobody could see what goes wrong with them. The plan tells
+    nothing of the weights; give it to server and clients alike.
 
     \b
       fhenn plan model.fhenn --bounds-from records.csv
       fhenn plan model.fhenn --bounds bounds.csv --layout throughput
     """
     network = artifacts.model_from_bytes(artifacts.read_kind(model, "model"))
-    bounds = chosen_bounds(network, declared, data, csv_format, as_json, margin)
-    found = fhenn.plan(
+    bounds = read_bounds(network, declared, data, csv_format, as_json, margin)
+    full_plan = fhenn.plan(
         network,
         inputs=bounds,
         accuracy=accuracy,
@@ -227,20 +231,20 @@ def plan(
         witness=witness,
         queries=queries,
     )
-    artifacts.write(output, artifacts.plan_to_bytes(found.public(), network))
+    artifacts.write(output, artifacts.plan_to_bytes(full_plan.public(), network))
     result = {
         "plan": str(output),
         "model": fingerprint_of(network),
-        "parameters": asdict(found.parameters),
-        "layout": found.layout_name,
-        "rotations": len(found.rotations),
-        "witnesses": len(found.witnesses),
-        "queries": found.queries,
-        "error": found.error,
-        "features": features_of(network),
-        "bytes_of_keys": found.bytes_of_keys,
-        "bytes_per_ciphertext": found.bytes_per_ciphertext,
-        "ciphertexts_per_sample": found.ciphertexts_per_sample,
-        "samples_per_ciphertext": found.samples_per_ciphertext,
+        "parameters": asdict(full_plan.parameters),
+        "layout": full_plan.layout_name,
+        "rotations": len(full_plan.rotations),
+        "witnesses": len(full_plan.witnesses),
+        "queries": full_plan.queries,
+        "error": full_plan.error,
+        "features": feature_names(network),
+        "bytes_of_keys": full_plan.bytes_of_keys,
+        "bytes_per_ciphertext": full_plan.bytes_per_ciphertext,
+        "ciphertexts_per_sample": full_plan.ciphertexts_per_sample,
+        "samples_per_ciphertext": full_plan.samples_per_ciphertext,
     }
-    tell(as_json, result, f"{found}\n\nwrote {output}")
+    tell(as_json, result, f"{full_plan}\n\nwrote {output}")

@@ -21,5 +21,5 @@ def completion(context: click.Context, shell: str) -> None:
     """
     kind = get_completion_class(shell)
     if kind is None:
-        raise click.UsageError(f"this version of click knows no {shell}.")
+        raise click.UsageError(f"the installed version of click cannot complete commands in {shell}.")
     say(kind(context.find_root().command, {}, "fhenn", "_FHENN_COMPLETE").source())

@@ -11,7 +11,7 @@ import numpy as np
 
 import fhenn
 from fhenn import artifacts
-from fhenn.cli.bounds import bounds_options, chosen_bounds, features_of, samples_of
+from fhenn.cli.bounds import bounds_options, feature_names, read_bounds, read_samples
 from fhenn.cli.show import FILE, as_json_option, tell
 from fhenn.cli.tables import CsvFormat, csv_options
 
@@ -35,9 +35,9 @@ def certify(
 ) -> None:
     """Certify what holds for every input of MODEL within bounds.
 
-    What every activation can reach, how far an answer can be off the exact model, and from which margin a decision is
-    certain. Ends with 1 where an activation may leave its domain. With --bounds-from it certifies no more than the box
-    of those data.
+    Prints what every activation can reach, how far an answer can be off the exact model, and from which margin a
+    decision is certain. Ends with 1 where an activation may leave its domain. With --bounds-from it holds for inputs
+    between the least and the largest values of the data only.
 
     \b
       fhenn certify model.fhenn --bounds bounds.csv -o certificate.json
@@ -48,11 +48,11 @@ def certify(
     if plan is not None and declared is None and data is None:
         bounds: Any = np.array([plan.low, plan.high])
     elif data is not None and declared is None:
-        values = samples_of(data, features_of(network), csv_format, as_json)
+        values = read_samples(data, feature_names(network), csv_format, as_json)
         # three rows at least: so that the certificate knows that its bounds are those of data
         bounds = np.vstack([values, values, values]) if len(values) < 3 else values
     else:
-        bounds = chosen_bounds(network, declared, data, csv_format, as_json)
+        bounds = read_bounds(network, declared, data, csv_format, as_json)
     certificate = fhenn.certify(network, bounds, plan)
     if output is not None:
         as_text = output.suffix.lower() == ".json"

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 import fhenn
 from fhenn import artifacts
-from fhenn.cli.bounds import samples_of
-from fhenn.cli.passphrase import new_passphrase, passphrase_file_option, passphrase_of
+from fhenn.cli.bounds import read_samples
+from fhenn.cli.passphrase import choose_passphrase, passphrase_file_option, read_passphrase
 from fhenn.cli.show import FILE, as_json_option, count_of, megabytes, output_option, progress, tell, warn
 from fhenn.cli.tables import CsvFormat, Table, as_csv, check_ending, csv_options, write_table
 from fhenn.errors import BoundsExceeded, FileExists, ParameterError
@@ -44,15 +44,15 @@ def plan_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def secret_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """--secret."""
-    return click.option("--secret", type=FILE, default=Path("secret.fhenn"), show_default=True, help="Your key.")(
-        command
-    )
+    return click.option(
+        "--secret", type=FILE, default=Path("secret.fhenn"), show_default=True, help="Your secret key."
+    )(command)
 
 
 memory_option = click.option(
     "--memory-mb",
     type=click.IntRange(1),
-    help=f"Memory that the plan may take for keys, or for one sample's ciphertexts.  [default: {MEMORY / 1e6:.0f}]",
+    help=f"Refuse plans whose keys, or ciphertexts of one sample, need more memory.  [default: {MEMORY / 1e6:.0f}]",
 )
 
 
@@ -62,7 +62,7 @@ memory_option = click.option(
 @click.option("--keys", type=FILE, default=Path("keys.fhenn"), show_default=True, help="File for what the server gets.")
 @click.option("--passphrase", "ask", is_flag=True, help="Lock the secret key with a passphrase, which is asked for.")
 @passphrase_file_option
-@click.option("--overwrite", is_flag=True, help="Replace keys that are there: ciphertexts of theirs are lost.")
+@click.option("--overwrite", is_flag=True, help="Replace existing keys: nobody can read their ciphertexts any more.")
 @memory_option
 @as_json_option
 def keygen(
@@ -87,15 +87,17 @@ def keygen(
     """
     plan = artifacts.plan_from_bytes(artifacts.read_kind(plan_file, "plan"))
     if secret.resolve() == keys.resolve():
-        raise ParameterError(f"{secret} is given for the secret key and for the keys that leave.", "Give two names.")
+        raise ParameterError(
+            f"{secret} is given for the secret key and for the evaluation keys.", "Give two different names."
+        )
     artifacts.require_place(secret, "secret-key")
     artifacts.require_place(keys, "evaluation-context")
     for each in (secret, keys):  # those that are there belong to another key
         if each.exists() and not overwrite:
             raise FileExists(str(each))
-    passphrase = new_passphrase(ask, passphrase_file)
+    passphrase = choose_passphrase(ask, passphrase_file)
     with progress(as_json) as show:
-        client = fhenn.Client(plan, progress=show, memory=_allowed(memory_mb))
+        client = fhenn.Client(plan, progress=show, memory=_memory_bound(memory_mb))
         artifacts.write(secret, client.secret_bytes(passphrase), private=True, overwrite=overwrite)
         client.keep_budget(budget_of(secret), overwrite=True)
         artifacts.write(keys, client.evaluation_keys())
@@ -119,7 +121,7 @@ def keygen(
 @plan_option
 @secret_option
 @passphrase_file_option
-@click.option("--clip", is_flag=True, help="Take the nearest bound for values beyond the plan's, and do not refuse.")
+@click.option("--clip", is_flag=True, help="Replace values beyond the plan's bounds by the nearest bound.")
 @csv_options
 @output_option("upload.fhenn", "the ciphertexts")
 @memory_option
@@ -138,9 +140,9 @@ def encrypt(
 ) -> None:
     """Encrypt the samples of a table, on the client's side.
 
-    DATA is CSV, NPY or Parquet. Columns are taken by name where the model has names of features, and others, such as a
-    label, are left out; by position where it has none. Beside the ciphertexts comes a receipt, by which `fhenn decrypt`
-    knows the answer to them from any other.
+    DATA is CSV, NPY or Parquet. Where the model has names of features, columns are taken by name, and others, such as a
+    label, are left out; else by position. A receipt is written beside the ciphertexts: with it `fhenn decrypt`
+    recognises the answer to them.
 
     \b
       fhenn encrypt records.csv -o upload.fhenn
@@ -148,9 +150,9 @@ def encrypt(
     message = artifacts.read_kind(plan_file, "plan")
     reading = artifacts.reading_from_bytes(message)
     names = artifacts.plan_from_bytes(message).feature_names or (None if reading is None else reading.features)
-    values = samples_of(data, names, csv_format, as_json)
+    values = read_samples(data, names, csv_format, as_json)
     with progress(as_json) as show:
-        client = _client(message, secret, passphrase_file, show, _allowed(memory_mb))
+        client = _client(message, secret, passphrase_file, show, _memory_bound(memory_mb))
         clipped = 0
         if clip and values.shape[1] == client.plan.features:
             inside = np.clip(values, client.plan.low, client.plan.high)
@@ -170,10 +172,10 @@ def encrypt(
         "bytes": len(upload),
         "clipped": clipped,
     }
-    noted = f", {clipped} values clipped" if clipped else ""
+    clip_note = f", {clipped} values clipped" if clipped else ""
     text = (
-        f"wrote {output}: {count_of(len(values), 'sample')}, {megabytes(len(upload))}{noted}; for the server\n"
-        f"wrote {receipt}: its receipt, which `fhenn decrypt` holds the answer to; it stays here"
+        f"wrote {output}: {count_of(len(values), 'sample')}, {megabytes(len(upload))}{clip_note}; for the server\n"
+        f"wrote {receipt}: its receipt, which `fhenn decrypt` compares the answer with; it stays here"
     )
     tell(as_json, result, text)
 
@@ -198,18 +200,18 @@ def evaluate(
 ) -> None:
     """Run the model on ciphertexts, on the server's side.
 
-    Those in UPLOAD, without the secret key. Where the plan has witnesses, they go with the answer.
+    They are read from UPLOAD; no secret key is needed. Where the plan has witnesses, they are part of the answer.
 
     \b
       fhenn evaluate upload.fhenn -o answer.fhenn
     """
     network = artifacts.model_from_bytes(artifacts.read_kind(model_file, "model"))
     plan = artifacts.plan_from_bytes(artifacts.read_kind(plan_file, "plan"))
-    held = None if certificate is None else _certificate(certificate)
+    required = None if certificate is None else _certificate(certificate)
     evaluation_keys = artifacts.read_kind(keys, "evaluation-context")
     ciphertexts = artifacts.read_kind(upload, "ciphertexts")
     with progress(as_json) as show:
-        server = fhenn.Server(network, plan, evaluation_keys, progress=show, certificate=held)
+        server = fhenn.Server(network, plan, evaluation_keys, progress=show, certificate=required)
         answer = server.predict(ciphertexts)
     artifacts.write(output, answer)
     result = {"answer": str(output), "bytes": len(answer), "fingerprint": server.context.fingerprint}
@@ -226,35 +228,35 @@ def evaluate(
     type=click.Choice(("raise", "mask", "warn")),
     default="raise",
     show_default=True,
-    help="About samples whose values left an activation's domain: stop, leave their cells empty, or say so.",
+    help="For samples whose values left an activation's domain: stop, leave their cells empty, or only warn.",
 )
 @click.option("--share", is_flag=True, help="Add noise that hides the key from those who see the results; counted.")
 @click.option(
     "--queries",
     type=click.IntRange(1, MOST_QUERIES),
-    help="Samples that are ever shared under this key.  [default: the plan's]",
+    help="Samples that may ever be shared under this key.  [default: the plan's]",
 )
 @click.option(
     "--bits",
     type=click.IntRange(1, MOST_BITS),
     default=STATISTICAL_BITS,
     show_default=True,
-    help="How well --share hides the key, statistically.",
+    help="Statistical security of --share, in bits.",
 )
 @click.option(
     "--shared-so-far",
     type=click.FloatRange(0, 1),
-    help="Where the count of what was shared is lost: the part of the key's budget that is spent.",
+    help="If the file that counts what was shared is lost: the share of the key's budget that is spent, 0 to 1.",
 )
 @click.option(
     "--receipt",
     "receipt_file",
     type=FILE,
-    help="Of the upload that it must answer, as `fhenn encrypt` wrote it; or the upload itself.  "
+    help="Receipt of the upload that was sent, as `fhenn encrypt` wrote it; or the upload itself.  "
     "[default: upload.receipt.fhenn]",
 )
-@click.option("--no-range-check", is_flag=True, help="Take it without the witnesses that show values out of range.")
-@click.option("--unbound", is_flag=True, help="Take one of version 1, which may be the answer to other samples.")
+@click.option("--no-range-check", is_flag=True, help="Accept an answer without the witnesses of values out of range.")
+@click.option("--unbound", is_flag=True, help="Accept an answer of version 1, which may belong to other samples.")
 @click.option("--output", "-o", type=FILE, help="Table to write: .csv, .npy or .parquet.  [default: CSV, printed]")
 @as_json_option
 def decrypt(
@@ -276,10 +278,10 @@ def decrypt(
 ) -> None:
     """Decrypt the ANSWER of a server, on the client's side.
 
-    A row per sample: the prediction, probabilities where the model has them, scores. Keep them to yourself as they are:
-    the last digits of a decryption carry traces of the secret key. For results that others may see, plan with --queries
-    and give --share. NPY holds numbers only: the scores. Ends with 1,
-    and writes nothing, where samples had values outside an activation's domain, unless --on-violation says otherwise.
+    Writes a row per sample: the prediction, probabilities where the model has them, scores. Keep them to yourself: the
+    last digits of a decryption carry traces of the secret key. For results that others may see, plan with --queries and
+    give --share. NPY holds numbers only: the scores. Ends with 1 and writes nothing where samples had values outside an
+    activation's domain, unless --on-violation says otherwise.
 
     \b
       fhenn decrypt answer.fhenn -o predictions.csv
@@ -290,14 +292,14 @@ def decrypt(
     message = artifacts.read_kind(plan_file, "plan")
     reading = artifacts.reading_from_bytes(message)
     data = artifacts.read(answer, "answer")
-    named = Path("upload.receipt.fhenn") if receipt_file is None else receipt_file
-    receipt = None if unbound and receipt_file is None and not named.exists() else _receipt(named)
-    with progress(as_json) as show, warnings.catch_warnings(record=True) as warned:
+    receipt_path = Path("upload.receipt.fhenn") if receipt_file is None else receipt_file
+    receipt = None if unbound and receipt_file is None and not receipt_path.exists() else _receipt(receipt_path)
+    with progress(as_json) as show, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         client = _client(message, secret, passphrase_file, show)
         if shared_so_far is not None:
             client.keep_budget(budget_of(secret), shared_so_far, overwrite=True)
-        found = client.decrypt_scores(
+        decrypted = client.decrypt_scores(
             data,
             receipt=receipt,
             on_violation=on_violation,
@@ -307,14 +309,14 @@ def decrypt(
             queries=queries,
             bits=bits,
         )
-    for warning in warned:
+    for warning in caught:
         warn(warning.message)
-    scores = np.ma.getdata(found)
+    scores = np.ma.getdata(decrypted)
     table = predictions(scores, reading, client.plan.finish)
-    masked = np.flatnonzero(np.ma.getmaskarray(found).any(axis=1))
-    if masked.size:
-        table = table.masked(tuple(map(int, masked)))
-        scores[masked] = np.nan
+    violations = np.flatnonzero(np.ma.getmaskarray(decrypted).any(axis=1))
+    if violations.size:
+        table = table.mask(tuple(map(int, violations)))
+        scores[violations] = np.nan
     if output is not None:
         numeric = output.suffix.lower() == ".npy"
         write_table(output, Table(None, tuple(scores.T)) if numeric else table)
@@ -326,22 +328,23 @@ def decrypt(
         return
     names = table.names or ()
     rows = [dict(zip(names, row, strict=True)) for row in table.records()]
-    tell(as_json, {"predictions": rows}, as_csv(_shown(table)).rstrip("\n"))
+    tell(as_json, {"predictions": rows}, as_csv(_printable(table)).rstrip("\n"))
 
 
-def _shown(table: Table) -> Table:
-    """A table for the terminal: a plan that a stranger made names its classes, and a line of text is a row."""
+def _printable(table: Table) -> Table:
+    """A table that is safe on the terminal: a plan that a stranger made names its classes."""
     names = None if table.names is None else tuple(map(printable, table.names))
     rows = [[printable(each) if isinstance(each, str) else each for each in row] for row in table.records()]
     return Table(names, tuple(zip(*rows, strict=True)))
 
 
-def _allowed(memory_mb: int | None) -> float:
+def _memory_bound(memory_mb: int | None) -> float:
+    """The bound on memory in bytes."""
     return MEMORY if memory_mb is None else memory_mb * 1e6
 
 
 def _receipt(path: Path) -> Receipt:
-    """The receipt in a file, or of the upload in it. Raises WireFormatError, OSError."""
+    """The receipt in a file, or that of the upload in it. Raises WireFormatError, OSError."""
     data = artifacts.read(path, "receipt")
     if kind_of(data) == "ciphertexts":
         return Receipt.of(data)
@@ -357,7 +360,12 @@ def _certificate(path: Path) -> fhenn.Certificate:
 
 
 def predictions(scores: NDArray[np.float64], reading: Reading | None, finish: Any) -> Table:
-    """What a client reads from scores (samples, outputs), with the scores beside it."""
+    """The columns that a client reads from scores, and the scores.
+
+    scores: (samples, outputs), decrypted.
+    reading: what they mean, None where the model does not say.
+    finish: what the client applies to the scores, None for nothing.
+    """
     columns: dict[str, NDArray[Any]] = {}
     if reading is not None:
         predicted = np.asarray(reading.predict(scores))
@@ -369,12 +377,12 @@ def predictions(scores: NDArray[np.float64], reading: Reading | None, finish: An
     elif finish is not None:
         outcome = np.asarray(finished(finish, scores))
         shares = outcome[:, None] if outcome.ndim == 1 else outcome
-        columns |= {_numbered(finish, place, shares.shape[1]): shares[:, place] for place in range(shares.shape[1])}
-    columns |= {_numbered("score", place, scores.shape[1]): scores[:, place] for place in range(scores.shape[1])}
+        columns |= {_column_name(finish, place, shares.shape[1]): shares[:, place] for place in range(shares.shape[1])}
+    columns |= {_column_name("score", place, scores.shape[1]): scores[:, place] for place in range(scores.shape[1])}
     return Table(tuple(columns), tuple(columns.values()))
 
 
-def _numbered(name: str, place: int, count: int) -> str:
+def _column_name(name: str, place: int, count: int) -> str:
     return name if count == 1 else f"{name}_{place}"
 
 
@@ -386,9 +394,9 @@ def _client(
     memory: float = MEMORY,
 ) -> fhenn.Client:
     data = artifacts.read_kind(secret, "secret-key")
-    passphrase = passphrase_of(data, passphrase_file)
+    passphrase = read_passphrase(data, passphrase_file)
     if os.name == "posix" and secret.stat().st_mode & 0o077:
-        warnings.warn(f"others can read {secret}: chmod 600 it.", stacklevel=2)
+        warnings.warn(f"others can read {secret}. Run chmod 600 {secret}.", stacklevel=2)
     return fhenn.Client.from_secret_bytes(
         artifacts.plan_from_bytes(plan), data, passphrase, progress=show, budget=budget_of(secret), memory=memory
     )

@@ -26,7 +26,12 @@ from fhenn.wire import Header, header_of, in_words, unframe
 
 @dataclass(frozen=True)
 class Fact:
-    """A line on a file: its name, as "levels"; its value, plain data; its unit, empty where it has none."""
+    """One line about a file.
+
+    name: what it says, for instance "levels".
+    value: plain data.
+    unit: of the value, empty where it has none.
+    """
 
     name: str
     value: Any
@@ -46,7 +51,11 @@ class Fact:
 
 @dataclass(frozen=True)
 class Details:
-    """What a file of a kind says beyond its header: lines, and a table of features with their bounds."""
+    """What a file says beyond its header.
+
+    facts: its lines.
+    features: a row for each feature: its name, and "low" and "high" where the file has bounds.
+    """
 
     facts: tuple[Fact, ...]
     features: tuple[dict[str, Any], ...] = ()
@@ -58,9 +67,9 @@ class Details:
 def inspect(*, file: Path, as_json: bool) -> None:
     """Show what FILE is and what it says.
 
-    Its kind, format version, size and digest, and by its kind: parameters, levels, classes, the bounds of every
-    feature, whether a secret key is locked. Nothing secret is shown, and no passphrase is needed. Ends with 1 where its
-    body is not what its header says.
+    Prints its kind, format version, size and digest, and for each kind what belongs to it: parameters, levels, classes,
+    the bounds of every feature, whether a secret key is locked. Nothing secret is shown, and no passphrase is needed.
+    Ends with 1 where the body of the file is not what its header says.
 
     \b
       fhenn inspect plan.fhenn
@@ -72,7 +81,7 @@ def inspect(*, file: Path, as_json: bool) -> None:
         unframe(header.kind, data)
         details = _READERS.get(header.kind, _of_header)(header, data)
         if header.kind == "secret-key":
-            details = replace(details, facts=(*details.facts, _shared(file, header)))
+            details = replace(details, facts=(*details.facts, _budget(file, header)))
     except FhennError as error:
         fault = error.reason if isinstance(error, WireFormatError) else str(error)
     known = (
@@ -191,7 +200,7 @@ def _of_certificate(header: Header, data: bytes) -> Details:
 
 
 def _of_secret(header: Header, data: bytes) -> Details:
-    """From the header alone: the key itself is not looked at."""
+    """What the header says: the key itself is not read."""
     lock = header.meta.get("lock")
     facts = [Fact("key", header.meta.get("fingerprint")), Fact("parameters", header.meta.get("parameters"))]
     facts.append(Fact("locked", lock is not None))
@@ -204,8 +213,8 @@ def _of_secret(header: Header, data: bytes) -> Details:
     return Details((*facts, *(Fact(name, value) for name, value in header.meta.items() if name not in known)))
 
 
-def _shared(file: Path, header: Header) -> Fact:
-    """How much of a key's results was shared, by the file beside it."""
+def _budget(file: Path, header: Header) -> Fact:
+    """How much of a key's budget is spent, as the file beside the key says."""
     budget = BudgetFile(budget_of(file), str(header.meta.get("fingerprint")))
     try:
         spent = budget.known()
@@ -250,9 +259,9 @@ def _of_answer(header: Header, data: bytes) -> Details:
     if answer.binding is None:
         facts.append(Fact("answers", None))
     else:
-        bound = answer.binding
-        facts += [Fact("answers the upload", bound.upload), Fact("its part", bound.part)]
-        facts += [Fact("model", bound.model), Fact("plan", bound.plan)]
+        binding = answer.binding
+        facts += [Fact("answers the upload", binding.upload), Fact("its part", binding.part)]
+        facts += [Fact("model", binding.model), Fact("plan", binding.plan)]
     return Details((*facts, *result))
 
 
@@ -291,4 +300,4 @@ _READERS: Mapping[str, Callable[[Header, bytes], Details]] = {
     "answer": _of_answer,
     "receipt": _of_receipt,
 }
-"""By kind; of others the header is shown as it is."""
+"""How to read each kind; of others the header is shown as it is."""

@@ -42,7 +42,7 @@ def cli() -> None:
       fhenn evaluate                            answer.fhenn
     * fhenn decrypt -o predictions.csv
 
-    Where the model is at a service, `fhenn fetch` and `fhenn predict` take the place of plan and evaluate.
+    With a model at a service, `fhenn fetch` and `fhenn predict` take the place of plan and evaluate.
 
     \b
     Exit codes:
@@ -53,12 +53,12 @@ def cli() -> None:
         3  not done: a fault in fhenn
       130  stopped by Ctrl-C
     With --json an error is an object on standard output, {"error": its kind,
-    "message": a sentence, "data": what it carries}, with the same exit code.
+    "message": a sentence, "data": its details}, with the same exit code.
     """
 
 
 @cli.command()
-@click.option("--seed", type=click.IntRange(min=0), default=2, show_default=True, help="Of the split and the training.")
+@click.option("--seed", type=click.IntRange(min=0), default=2, show_default=True, help="Seed of split and training.")
 @as_json_option
 def demo(seed: int, as_json: bool) -> None:
     """Score encrypted medical records without seeing them.

@@ -17,15 +17,15 @@ NAMES = (*FITTED, "square", "sign-relu")
 
 @click.command()
 @click.argument("name", type=click.Choice(NAMES), metavar="NAME")
-@click.option("--domain", type=float, nargs=2, metavar="LOW HIGH", help="Where the polynomial is to be good.")
-@click.option("--degree", type=int, help="Of the polynomial.")
-@click.option("--accuracy", type=float, help="Largest error on the domain; the smallest degree that reaches it.")
+@click.option("--domain", type=float, nargs=2, metavar="LOW HIGH", help="Interval of the inputs.")
+@click.option("--degree", type=int, help="Degree of the polynomial.")
+@click.option("--accuracy", type=float, help="Largest error on the domain; takes the smallest degree that reaches it.")
 @click.option("--reach", type=float, help="Draw from -REACH to REACH.")
 @click.option(
     "--output",
     "-o",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="File to write; its ending says how: .svg, .png or .pdf. Without it a window opens.",
+    help="File to write, which ends in .svg, .png or .pdf. Without it a window opens.",
 )
 def plot(
     *,
@@ -60,7 +60,15 @@ def plot(
 
 
 def node(name: str, domain: Domain | None, degree: int | None, accuracy: float | None) -> Activation:
-    """The activation of that name. Raises ParameterError for options that it does not have, and what it raises."""
+    """The activation of a name.
+
+    name: one of NAMES.
+    domain: the interval (low, high), None for the default of the activation.
+    degree: of its polynomial, None for the default.
+    accuracy: the largest error on the domain, in the place of the degree.
+
+    Raises ParameterError for options that the activation does not have, and what its constructor raises.
+    """
     if name in FITTED:
         return FITTED[name](domain, degree, accuracy)
     if (degree, accuracy) != (None, None):

@@ -19,10 +19,10 @@ from fhenn.service import RemoteServer
 def _service_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """--url, --model, --token-file, --cafile."""
     for option in (
-        click.option("--cafile", type=FILE, help="Certificates to trust in the place of the system's, PEM."),
+        click.option("--cafile", type=FILE, help="Certificates to trust instead of the system's, PEM."),
         click.option("--token-file", type=FILE, help="File with the token.  [default: the variable FHENN_TOKEN]"),
-        click.option("--model", help="Its name at the service; needed where that has several."),
-        click.option("--url", required=True, envvar="FHENN_URL", help="Of the service, https://…  [or FHENN_URL]"),
+        click.option("--model", help="Name of the model; needed where the service has several."),
+        click.option("--url", required=True, envvar="FHENN_URL", help="Address of the service.  [or FHENN_URL]"),
     ):
         command = option(command)
     return command
@@ -37,7 +37,7 @@ def fetch(
 ) -> None:
     """Fetch the plan of a service's model.
 
-    The public one, for keygen, encrypt and decrypt.
+    It is the public plan, for keygen, encrypt and decrypt.
 
     \b
       export FHENN_URL=https://host FHENN_TOKEN=fhenn_…
@@ -53,7 +53,7 @@ def fetch(
 @click.option("--keys", type=FILE, default=Path("keys.fhenn"), show_default=True, help="Evaluation keys; sent once.")
 @_service_options
 @click.option("--no-range-check", is_flag=True, help="Leave out the witnesses that show values out of range.")
-@click.option("--answer-mb", type=click.IntRange(1), help="Bound on the answer that is taken.  [default: 64]")
+@click.option("--answer-mb", type=click.IntRange(1), help="Refuse a larger answer.  [default: 64]")
 @output_option("answer.fhenn", "the encrypted answer")
 @as_json_option
 def predict(
@@ -69,10 +69,10 @@ def predict(
     output: Path,
     as_json: bool,
 ) -> None:
-    """Let a service run its model on ciphertexts: those in UPLOAD.
+    """Let a service run its model on the ciphertexts in UPLOAD.
 
-    What `fhenn evaluate` does where the model is at hand. Ciphertexts and evaluation keys leave this machine; the
-    secret key has no part in it.
+    It does what `fhenn evaluate` does with a model on this machine. Ciphertexts and evaluation keys leave this machine;
+    the secret key does not.
 
     \b
       fhenn predict --url https://host upload.fhenn -o answer.fhenn
@@ -92,10 +92,10 @@ def predict(
 
 
 def _token(file: Path | None) -> str:
-    """The token, which has no place among arguments: every user of a machine sees those."""
+    """The token; it is not an argument, since every user of a machine sees those."""
     text = environ.get("FHENN_TOKEN", "") if file is None else first_line(file, "token")
     if not text.strip():
-        raise ParameterError("there is no token.", "Set FHENN_TOKEN, or give --token-file.")
+        raise ParameterError("a token is needed.", "Set FHENN_TOKEN, or give --token-file.")
     return text.strip()
 
 
@@ -105,4 +105,4 @@ def _trust(cafile: Path | None) -> object:
     try:
         return ssl.create_default_context(cafile=str(cafile))
     except ssl.SSLError as error:
-        raise ParameterError(f"{cafile} holds no certificates.", "Give a PEM file.") from error
+        raise ParameterError(f"{cafile} does not hold certificates.", "Give a file of certificates in PEM.") from error

@@ -19,14 +19,17 @@ from fhenn.cli.words import words
 from fhenn.errors import FhennError, RangeViolation
 
 NO, MISTAKE, FAULT, STOPPED = 1, 2, 3, 130
-"""Exit codes: a result says no; a mistake of the user's, or something missing; a fault of fhenn's own; Ctrl-C."""
+"""Exit codes: the result is no; a mistake of the user or something missing; a fault in fhenn; stopped by Ctrl-C."""
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code. arguments: as after `fhenn`; those of this process where None.
+    """Run a command.
 
-    With --json among them an error is a JSON object on standard output: {"error": its kind, "message": in a sentence,
-    "data": what the error carries; places in it count from 0}. Else it is a line on standard error.
+    arguments: the words after `fhenn`; None for those of this process. With --json among them, an error is a JSON
+    object on standard output: {"error": its kind, "message": a sentence, "data": its details, in which places count
+    from 0}. Without it, an error is a line on standard error.
+
+    Returns the exit code.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     as_json = "--json" in given[: given.index("--") if "--" in given else None]
@@ -36,7 +39,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         return _usage(error, as_json)
     except Exception as error:  # the last place: nothing above would say it
-        return _failure(error).told(as_json)
+        return _failure(error).show(as_json)
     finally:
         warnings.showwarning = before
     return int(code or 0)
@@ -44,15 +47,21 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 @dataclass(frozen=True)
 class _Failure:
-    """Why a command ended: the kind of error, for programs; a sentence; what it carries; the exit code."""
+    """Why a command failed.
+
+    kind: of the error, for programs.
+    message: a sentence.
+    data: what the error carries.
+    code: the exit code.
+    """
 
     kind: str
     message: str
     data: dict[str, Any]
     code: int
 
-    def told(self, as_json: bool) -> int:
-        """Print it, and return the exit code."""
+    def show(self, as_json: bool) -> int:
+        """Print the message and return the exit code."""
         line = sentence(self.message)
         if as_json:
             tell(True, {"error": self.kind, "message": line, "data": self.data})
@@ -74,7 +83,7 @@ def _failure(error: Exception) -> _Failure:
             "file", f"{path}: {error.strerror}." if path else message, {"path": path, "reason": error.strerror}, MISTAKE
         )
     if isinstance(error, MemoryError):
-        return _Failure("memory", "there is not enough memory. Take fewer samples at once.", {}, MISTAKE)
+        return _Failure("memory", "there is not enough memory. Give fewer samples at once.", {}, MISTAKE)
     say(traceback.format_exc().rstrip("\n"), err=True)
     return _Failure("fault", f"a fault in fhenn, please report it: {type(error).__name__}: {error}", {}, FAULT)
 
@@ -88,7 +97,7 @@ def _usage(error: click.ClickException, as_json: bool) -> int:
         return error.exit_code
     message = " ".join(error.format_message().split())
     if as_json:
-        return _Failure("usage", message, {"command": command}, error.exit_code).told(as_json)
+        return _Failure("usage", message, {"command": command}, error.exit_code).show(as_json)
     usage = f"{context.get_usage()}\n" if context else ""
     say(f"{usage}Try '{command} --help' for help.\n\nError: {sentence(message)}", err=True)
     return error.exit_code

@@ -1,4 +1,4 @@
-"""`fhenn serve`, `fhenn model` and `fhenn token`: the service, what it serves and who may ask it."""
+"""`fhenn serve`, `fhenn model` and `fhenn token`: the service, what it serves and who may use it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _STORE = click.option(
     default=Path("fhenn-store"),
     show_default=True,
     envvar="FHENN_STORE",
-    help="Folder for models, keys and tokens; made where it is missing.",
+    help="Folder for models, keys and tokens; created where it is missing.",
 )
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -32,7 +32,7 @@ _SECURITY_LOG = click.option(
     "--security-log",
     type=click.Path(dir_okay=False, path_type=Path),
     envvar="FHENN_SECURITY_LOG",
-    help="File that says who did what, from where, and how it ended; rotated.  [default: security.log in the store]",
+    help="Log of who did what, from where, with which result; rotated.  [default: security.log in the store]",
 )
 
 
@@ -43,27 +43,27 @@ _SECURITY_LOG = click.option(
     nargs=3,
     multiple=True,
     metavar="NAME MODEL PLAN",
-    help="`fhenn model add` first, of the files of a model and its plan. May be repeated; stays for later runs.",
+    help="Add a model and its plan first, as `fhenn model add` does, for later runs too. May be repeated.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, envvar="FHENN_HOST", help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8600, show_default=True, help="0 for a free one.")
 @click.option("--ssl-certfile", type=_FILE, help="TLS: the certificate chain, PEM.")
 @click.option("--ssl-keyfile", type=_FILE, help="TLS: the certificate's key, PEM.")
 @click.option(
-    "--tls-elsewhere", is_flag=True, help="Something in front ends TLS: plain HTTP on other addresses than loopback."
+    "--tls-elsewhere", is_flag=True, help="A proxy ends TLS: allow plain HTTP on other addresses than loopback."
 )
 @click.option(
     "--trusted-proxy",
     multiple=True,
     metavar="ADDRESS",
-    help="Address or network in front of it, which is believed on where a request comes from. May be repeated.",
+    help="Address or network of a proxy that is trusted to say where a request comes from. May be repeated.",
 )
 @click.option(
     "--proxy-header",
     type=click.Choice(PROXY_HEADERS, case_sensitive=False),
     default=PROXY_HEADERS[0],
     show_default=True,
-    help="Header in which a trusted proxy says so; the other is not looked at, as a client can send it.",
+    help="Header in which a trusted proxy says so; the other one is ignored, as a client can send it.",
 )
 @_SECURITY_LOG
 @click.option("--workers", type=click.IntRange(min=1), help="Processes that evaluate.  [default: one per processor]")
@@ -72,9 +72,9 @@ _SECURITY_LOG = click.option(
 @click.option("--memory-mb", type=click.IntRange(min=256), help="Address space of each worker.  [default: 4096]")
 @click.option("--body-mb", type=click.IntRange(min=1), help="Bound on one prediction's request.  [default: 64]")
 @click.option("--keys-mb", type=click.IntRange(min=1), help="Bound on one client's evaluation keys.  [default: 512]")
-@click.option("--keys-per-owner", type=click.IntRange(min=1), help="Kept; the least recently used go.  [default: 64]")
+@click.option("--keys-per-owner", type=click.IntRange(min=1), help="Least recently used keys go first.  [default: 64]")
 @click.option("--owner-mb", type=click.IntRange(min=1), help="Bound on one owner's keys in all.  [default: 2048]")
-@click.option("--ciphertexts", type=click.IntRange(min=1), help="Bound on one prediction's.  [default: 4096]")
+@click.option("--ciphertexts", type=click.IntRange(min=1), help="Bound on those of one request.  [default: 4096]")
 def serve(
     store: Path,
     add: tuple[tuple[str, str, str], ...],
@@ -147,8 +147,8 @@ def serve(
 def model() -> None:
     """What the service serves: add, list and remove models.
 
-    A model that is added under a name that is taken becomes its current version; those before stay for the clients
-    that hold their plans, until they are removed. A service that runs on the store follows within seconds.
+    A model that is added under an existing name becomes its current version. Earlier versions stay for the clients that
+    hold their plans, until they are removed. A service that runs on the store follows within seconds.
 
     \b
       fhenn model add cancer model.fhenn plan.fhenn
@@ -199,7 +199,8 @@ def list_models(store: Path, as_json: bool) -> None:
 def remove(name: str, version: str | None, store: Path, security_log: Path | None, as_json: bool) -> None:
     """Remove VERSION of the model NAME, or all of it.
 
-    All where no version is given. Clients that hold the plan of what was removed are told to fetch the current one.
+    Without VERSION, all versions are removed. Clients that hold the plan of a removed version are told to fetch the
+    current one.
     """
     _models(store).remove(name, version)
     append(security_log or store / NAME, "model", "removed", model=name, version=version)
@@ -214,7 +215,7 @@ def _models(store: Path) -> ModelStore:
 
 @click.group()
 def token() -> None:
-    """Who may ask the service: create, list and revoke tokens.
+    """Who may use the service: create, list and revoke tokens.
 
     A token belongs to an owner, reaches that owner's evaluation keys and no others, and expires.
 
@@ -226,9 +227,9 @@ def token() -> None:
 @token.command()
 @click.argument("owner")
 @_STORE
-@click.option("--days", type=float, default=90.0, show_default=True, help="Until it expires.")
-@click.option("--model", "models", multiple=True, metavar="NAME", help="A model that it reaches; all if none is named.")
-@click.option("--samples-per-day", type=click.IntRange(1, 1 << 52), help="That it may have predicted.  [default: any]")
+@click.option("--days", type=float, default=90.0, show_default=True, help="Days until it expires.")
+@click.option("--model", "models", multiple=True, metavar="NAME", help="Model that it reaches; all if none is named.")
+@click.option("--samples-per-day", type=click.IntRange(1, 1 << 52), help="Bound on predictions.  [default: any number]")
 @_SECURITY_LOG
 @as_json_option
 def create(
@@ -243,11 +244,11 @@ def create(
     """Create a token for OWNER and print it, this once.
 
     Only its SHA-256 is kept. Whoever asks often enough can rebuild a model from its answers: --samples-per-day bounds
-    that. Every upload counts as what a crafted one could ask at most: the slots of a ciphertext (half its ring degree,
-    2,048 to 16,384) for each group of samples that share ciphertexts. Allow a multiple of it.
+    that. An upload counts as the most samples that a crafted one could hold: the slots of a ciphertext (half the ring
+    degree, 2,048 to 16,384) for each group of samples that share ciphertexts. Allow a multiple of it.
     """
-    for name in _unserved(store, models, samples_per_day):
-        say(f"The store has no model {name!r} yet: the token reaches it once it is added.", err=True)
+    for name in _missing_models(store, models, samples_per_day):
+        say(f"The store has no model {name!r} yet: the token will reach it when it is added.", err=True)
     text, kept = Tokens(store / "tokens").create(owner, days, models, samples_per_day)
     reach = {"models": kept.models, "samples_per_day": samples_per_day}
     append(security_log or store / NAME, "token", "created", token=kept.id, owner=owner, expires=kept.expires, **reach)
@@ -277,8 +278,8 @@ def list_tokens(store: Path, as_json: bool) -> None:
     tell(as_json, rows, table)
 
 
-def _unserved(store: Path, models: tuple[str, ...], samples_per_day: int | None) -> list[str]:
-    """Those of the models that the store has not.
+def _missing_models(store: Path, models: tuple[str, ...], samples_per_day: int | None) -> list[str]:
+    """Those of the models that are not in the store.
 
     Raises ParameterError where a day's samples are fewer than one upload to a model counts as, FhennError, OSError.
     """

@@ -1,7 +1,7 @@
-"""What all commands share: how results and progress are shown, and which files they take.
+"""What all commands share: how results and progress are shown, and how files are named.
 
-Everything that a command prints goes through here, and through `fhenn.text`: what strangers wrote does nothing to the
-terminal.
+Everything that a command prints goes through here, and through `fhenn.text`, so that a stranger's text does nothing to
+the terminal.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from fhenn.cli.words import words
 from fhenn.errors import ParameterError
 from fhenn.text import json_text, printable, printable_lines
 
-as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines; errors too.")
+as_json_option = click.option("--json", "as_json", is_flag=True, help="Print the result, or an error, as JSON.")
 
 FILE = click.Path(dir_okay=False, path_type=Path)
-"""A file to read or write; what is wrong with it is said by whoever opens it."""
+"""A file to read or write; whoever opens it says what is wrong with it."""
 
 
 _LONGEST_LINE = 1 << 12
@@ -39,7 +39,7 @@ def output_option(default: str, what: str) -> Callable[[Any], Any]:
 
 
 class Grid(Table):
-    """A table on the terminal, whose cells are text and nothing else: no markup, and nothing that a terminal obeys."""
+    """A table on the terminal whose cells are plain text: no markup, and nothing that a terminal obeys."""
 
     def add_row(self, *cells: object, **options: Any) -> None:
         """A row of cells, each printed as `str` does."""
@@ -47,12 +47,21 @@ class Grid(Table):
 
 
 def say(text: object, err: bool = False) -> None:
-    """Print lines of text. err: to standard error."""
+    """Print lines of text.
+
+    text: printed as `str` does.
+    err: whether to print to standard error.
+    """
     click.echo(printable_lines(text), err=err)
 
 
 def tell(as_json: bool, result: Any, *parts: str | Grid) -> None:
-    """Print a result: as JSON, or as texts and tables for people."""
+    """Print a result.
+
+    as_json: whether to print `result` as JSON, else `parts`.
+    result: plain data.
+    parts: texts and tables for people.
+    """
     if as_json:
         click.echo(json_text(result))
         return
@@ -64,17 +73,17 @@ def tell(as_json: bool, result: Any, *parts: str | Grid) -> None:
 
 
 def warn(warning: object) -> None:
-    """Print a warning, in one line, on standard error."""
+    """Print a warning in one line on standard error."""
     say(f"fhenn: warning: {sentence(words(warning))}", err=True)
 
 
 def sentence(text: str) -> str:
-    """A text in one line, for the terminal."""
+    """A text in one line that is safe on the terminal."""
     return printable(" ".join(text.splitlines()), _LONGEST_MESSAGE)
 
 
 def note(as_json: bool, text: str) -> None:
-    """Tell people, on standard error, what is about to be done; nothing to machines."""
+    """Print on standard error what is about to be done; nothing where the result is JSON."""
     if not as_json:
         say(f"fhenn: {text}", err=True)
 
@@ -85,24 +94,33 @@ def count_of(count: int, noun: str) -> str:
 
 
 def first_line(path: Path, what: str) -> str:
-    """The first line of a short file of text. Raises ParameterError where it is another file, OSError."""
+    """The first line of a short text file.
+
+    path: of the file.
+    what: the line holds, for the error.
+
+    Raises ParameterError where the file is not text, or its first line too long; OSError.
+    """
     with path.open("rb") as file:
         data = file.read(_LONGEST_LINE)
     line, newline, _ = data.partition(b"\n")
-    remedy = f"Give a file of text with the {what} on its first line."
+    wrong = ParameterError(f"{path} does not hold a {what}.", f"Give a text file with the {what} on its first line.")
     if b"\0" in data or (not newline and len(data) == _LONGEST_LINE):
-        raise ParameterError(f"{path} holds no {what}.", remedy)
+        raise wrong
     try:
         return line.decode().rstrip("\r")
     except UnicodeDecodeError as error:
-        raise ParameterError(f"{path} holds no {what}.", remedy) from error
+        raise wrong from error
 
 
 @contextmanager
 def progress(as_json: bool = False) -> Iterator[Callable[[str, int, int], None]]:
-    """A bar on standard error, on a terminal only; what is yielded is called with (what, done, total).
+    """A progress bar on standard error, on a terminal only.
 
-    It shows from the first call on, so that a passphrase can be asked for before.
+    as_json: whether there is no bar.
+
+    Yields a function to call with (what, done, total). The bar appears with its first call, so that a passphrase can be
+    asked for before.
     """
     console = Console(stderr=True)
     columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
@@ -121,5 +139,5 @@ def progress(as_json: bool = False) -> Iterator[Callable[[str, int, int], None]]
 
 
 def megabytes(size: int) -> str:
-    """A size for people."""
+    """A size in bytes as people read it."""
     return f"{size / 1e6:.2f} MB" if size >= 10_000 else f"{size} bytes"

@@ -56,9 +56,11 @@ _SHAPE = re.compile(r"\((\w+(?:, \w+)*),?\)")
 
 @singledispatch
 def words(error: object) -> str:
-    """What an error, a warning or a report says, for somebody at a terminal who never saw the library.
+    """The text of an error, a warning or a report in the words of the command line.
 
-    Places of samples and columns count from 1 in it.
+    error: as it was raised or warned.
+
+    Returns a text in which options stand for arguments, and places of samples and columns count from 1.
     """
     text = str(error)
     for python, spoken in _PHRASES:
@@ -85,8 +87,8 @@ def _(error: BoundsExceeded) -> str:
 
 @words.register
 def _(error: FeatureMismatch) -> str:
-    found = str(error).rpartition(" Select them")[0]
-    return f"{found} Name the table's columns as the model does: `fhenn inspect` on the plan lists them."
+    mismatch = str(error).rpartition(" Select them")[0]
+    return f"{mismatch} Name the table's columns as the model does: `fhenn inspect` on the plan lists them."
 
 
 @words.register
@@ -104,9 +106,11 @@ def _(error: ContextMismatch) -> str:
 
 @words.register
 def _(error: AnswerMismatch) -> str:
-    found = str(error).removesuffix(error.suggestion).strip()
+    mismatch = str(error).removesuffix(error.suggestion).strip()
     if error.what in ("upload", "part", "number of samples", "receipt's plan"):
-        return f"{found} Give --receipt with the receipt of the upload that it answers, or take that upload's answer."
+        return (
+            f"{mismatch} Give --receipt with the receipt of the upload that it answers, or take that upload's answer."
+        )
     return words.dispatch(object)(str(error))
 
 

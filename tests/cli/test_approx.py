@@ -129,8 +129,8 @@ def test_tail_safe_gives_up_on_degrees_that_have_none(monkeypatch):
 @pytest.mark.parametrize(
     ("line", "error", "words"),
     [
-        ("sigmoid --domain -8 8", ParameterError, "Give --degree or --accuracy"),
-        ("sigmoid --domain -8 8 --degree 3 --accuracy 0.1", ParameterError, "Give --degree or --accuracy"),
+        ("sigmoid --domain -8 8", ParameterError, "neither --degree nor --accuracy is given"),
+        ("sigmoid --domain -8 8 --degree 3 --accuracy 0.1", ParameterError, "--degree and --accuracy are both given"),
         ("sigmoid --domain 8 -8 --degree 3", ParameterError, "low < high"),
         ("sigmoid --domain 4 4 --degree 3", ParameterError, "low < high"),
         ("sigmoid --domain -inf 4 --degree 3", ParameterError, "low < high"),
@@ -141,7 +141,7 @@ def test_tail_safe_gives_up_on_degrees_that_have_none(monkeypatch):
         ("relu --domain -8 8 --accuracy 1e-6", AccuracyUnreached, "narrower than"),
         ("sigmoid --domain -8 8 --degree 7 --tail-safe -4 4", ParameterError, "must go around"),
         ("sigmoid --domain -8 8 --accuracy 0.1 --tail-safe -4 4", ParameterError, "must go around"),
-        ("sigmoid --domain -8 8 --degree 7 --tail-safe -16 16 --method minimax", ParameterError, "--method out"),
+        ("sigmoid --domain -8 8 --degree 7 --tail-safe -16 16 --method minimax", ParameterError, "exclude each other"),
     ],
 )
 def test_mistakes_are_typed(line, error, words):

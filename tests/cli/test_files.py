@@ -570,7 +570,7 @@ class TestBounds:
     def test_neither_both_and_reversed(self, tmp_path):
         with pytest.raises(ParameterError, match="--bounds FILE or"):
             run("certify")
-        with pytest.raises(ParameterError, match="--bounds FILE or"):
+        with pytest.raises(ParameterError, match="--bounds-from are both given"):
             run("plan", "--bounds-from", "some.csv", *self.bounds(tmp_path, "b.json", "[0, 1]"))
         with pytest.raises(FhennError):
             run("certify", *self.bounds(tmp_path, "b.json", "[1, 0]"))
@@ -611,8 +611,8 @@ class TestMistakes:
             ("", "no rows"),
             ("a,b\n", "no rows"),
             ("a,b\n1,2\n3\n", "line 3"),
-            ("a,a\n1,2\n", "one name"),
-            ("1,2\n3,4\n", r"line 1 \(1, 2\) names the columns is not clear. Give --header"),
+            ("a,a\n1,2\n", "are called"),
+            ("1,2\n3,4\n", r"line 1 \(1, 2\) names the columns or is a sample. Give --header"),
             ("1,2.5\n3,4\n", "no names"),
             ("a,b\n1,2\n", "no column 'benign'"),
             ("a,benign\nred,0\nblue,1\n", "column 'a' holds 'red' on line 2 and 1 more"),
@@ -635,7 +635,7 @@ class TestMistakes:
         for name in ("t.xlsx", "t.npy", "latin.csv", "text.npy", "objects.npy", "cube.npy"):
             with pytest.raises(ParameterError):
                 run("encrypt", tmp_path / name, "-o", tmp_path / "u")
-        with pytest.raises(ParameterError, match="end in"):
+        with pytest.raises(ParameterError, match="ends in"):
             run("decrypt", "-o", tmp_path / "out.xlsx")
 
     def test_parquet_that_is_none_or_without_the_extra(self, tmp_path, monkeypatch):

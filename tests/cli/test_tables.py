@@ -18,11 +18,13 @@ from fhenn.cli.tables import CsvFormat, Table, as_csv, read_table, write_table
 from fhenn.cli.tables.header import is_header
 from fhenn.errors import DataWarning, FeatureMismatch, FhennError, MissingValues, ParameterError, ShapeMismatch
 
-UNCLEAR = "Give --header where it does, --no-header where it is a sample."
-SHAPE = "Mend the line: a cell is missing, or too many, or holds a delimiter outside of quotation marks."
-ONE_COLUMN = "If its commas stand before fractions, give --delimiter ';' --decimal ,. Else mend the line."
+UNCLEAR = "names the columns or is a sample. Give --header if it names them, --no-header if it is a sample."
+SHAPE = "Correct the line: a cell is missing, or there is one too many, or a delimiter stands outside of quotes."
+ONE_COLUMN = "If its commas are decimal commas, give --delimiter ';' --decimal ,. Else correct the line."
+NOT_UTF8 = "t.csv is not in UTF-8: it is UTF-16, or not a text file."
 UTF8 = "Save it as UTF-8 (in Excel: CSV UTF-8)."
 
+WRONG = "t.csv has cells that are not numbers"
 NUMBER = "Write a number there, or drop the row."
 TEXT = "Drop a column of text, or encode it in numbers."
 COMMAS = (
@@ -31,24 +33,31 @@ COMMAS = (
 DROP = "Drop or impute them first."
 
 REFUSED = [
-    ("crp,age\n7.61,1\n<5,2\n", {}, f"t.csv: no number: column 'crp' holds '<5' on line 3. {NUMBER}"),
-    ("a,b\n1,2\n1_000,3\n", {}, f"t.csv: no number: column 'a' holds '1_000' on line 3. {NUMBER}"),
-    ("a,b\n1,2\n١٢,3\n", {}, f"t.csv: no number: column 'a' holds '١٢' on line 3. {NUMBER}"),
-    ("a,b\n1,2\n0x1F,3\n", {}, f"t.csv: no number: column 'a' holds '0x1F' on line 3. {NUMBER}"),
-    ("a,b\n2,2\n1-2,3\n", {}, f"t.csv: no number: column 'a' holds '1-2' on line 3. {NUMBER}"),
+    (
+        "crp,age\n7.61,1\n<5,2\n",
+        {},
+        f"{WRONG}: column 'crp' holds '<5' on line 3. {NUMBER}",
+    ),
+    ("a,b\n1,2\n1_000,3\n", {}, f"{WRONG}: column 'a' holds '1_000' on line 3. {NUMBER}"),
+    ("a,b\n1,2\n١٢,3\n", {}, f"{WRONG}: column 'a' holds '١٢' on line 3. {NUMBER}"),
+    ("a,b\n1,2\n0x1F,3\n", {}, f"{WRONG}: column 'a' holds '0x1F' on line 3. {NUMBER}"),
+    ("a,b\n2,2\n1-2,3\n", {}, f"{WRONG}: column 'a' holds '1-2' on line 3. {NUMBER}"),
     (
         "a,b\nx,>2\ny,3\n",
         {},
-        f"t.csv: no number: column 'a' holds 'x' on line 2 and 1 more; column 'b' holds '>2' on line 2. {TEXT}",
+        f"{WRONG}: column 'a' holds 'x' on line 2 and 1 more; column 'b' holds '>2' on line 2. {TEXT}",
     ),
     (
         'a,b\n1,"3,5"\n',
         {},
-        "t.csv: no number: column 'b' holds '3,5' on line 2. "
-        "Give --decimal , if that comma stands before a fraction, else leave it out.",
+        f"{WRONG}: column 'b' holds '3,5' on line 2. Give --decimal , if it is a decimal comma, else remove the comma.",
     ),
-    ('a,b\n1,"1.234,5"\n', {"decimal": ","}, f"t.csv: no number: column 'b' holds '1.234,5' on line 2. {TEXT}"),
-    ("<0.5,1,7\n5,6,8\n", {}, f"t.csv: no number: column 1 holds '<0.5' on line 1. {NUMBER}"),
+    (
+        'a,b\n1,"1.234,5"\n',
+        {"decimal": ","},
+        f"{WRONG}: column 'b' holds '1.234,5' on line 2. {TEXT}",
+    ),
+    ("<0.5,1,7\n5,6,8\n", {}, f"{WRONG}: column 1 holds '<0.5' on line 1. {NUMBER}"),
     (
         "a,b,c\n1,,3\nNA,n/a,3\n1,2,3\n",
         {},
@@ -67,24 +76,44 @@ REFUSED = [
         {},
         f"t.csv: values are missing or infinite in column 'a' (1: line 3), column 'b' (1: line 3). {DROP}",
     ),
-    ('a,b\n\n"1\n",2\n\nx,4\n', {}, f"t.csv: no number: column 'a' holds 'x' on line 6. {NUMBER}"),
-    ("a,b\r\n\r\n1,2\r\nx,4\r\n", {}, f"t.csv: no number: column 'a' holds 'x' on line 4. {NUMBER}"),
-    ("sep=,\na,b\n1,2\nx,4\n", {}, f"t.csv: no number: column 'a' holds 'x' on line 4. {NUMBER}"),
-    ("0,1,2\n5,6,7\n", {}, f"t.csv: whether line 1 (0, 1, 2) names the columns is not clear. {UNCLEAR}"),
-    (",0,1\n0,6,7\n", {}, f"t.csv: whether line 1 (, 0, 1) names the columns is not clear. {UNCLEAR}"),
-    (",0\n0,6\n1,7\n", {}, f"t.csv: whether line 1 (, 0) names the columns is not clear. {UNCLEAR}"),
+    ('a,b\n\n"1\n",2\n\nx,4\n', {}, f"{WRONG}: column 'a' holds 'x' on line 6. {NUMBER}"),
+    (
+        "a,b\r\n\r\n1,2\r\nx,4\r\n",
+        {},
+        f"{WRONG}: column 'a' holds 'x' on line 4. {NUMBER}",
+    ),
+    ("sep=,\na,b\n1,2\nx,4\n", {}, f"{WRONG}: column 'a' holds 'x' on line 4. {NUMBER}"),
+    (
+        "0,1,2\n5,6,7\n",
+        {},
+        f"t.csv: it is not clear whether line 1 (0, 1, 2) {UNCLEAR}",
+    ),
+    (
+        ",0,1\n0,6,7\n",
+        {},
+        f"t.csv: it is not clear whether line 1 (, 0, 1) {UNCLEAR}",
+    ),
+    (",0\n0,6\n1,7\n", {}, f"t.csv: it is not clear whether line 1 (, 0) {UNCLEAR}"),
     (
         "2019,2020,2022\n5,6,7\n",
         {},
-        f"t.csv: whether line 1 (2019, 2020, 2022) names the columns is not clear. {UNCLEAR}",
+        f"t.csv: it is not clear whether line 1 (2019, 2020, 2022) {UNCLEAR}",
     ),
-    ("40,17,5\n.5,.6,.7\n", {}, f"t.csv: whether line 1 (40, 17, 5) names the columns is not clear. {UNCLEAR}"),
+    (
+        "40,17,5\n.5,.6,.7\n",
+        {},
+        f"t.csv: it is not clear whether line 1 (40, 17, 5) {UNCLEAR}",
+    ),
     (
         "842302,M,17.99\n1,B,2.5\n",
         {},
-        f"t.csv: whether line 1 (842302, M, 17.99) names the columns is not clear. {UNCLEAR}",
+        f"t.csv: it is not clear whether line 1 (842302, M, 17.99) {UNCLEAR}",
     ),
-    ("5.1,trace,7\n1,2,3\n", {}, f"t.csv: whether line 1 (5.1, trace, 7) names the columns is not clear. {UNCLEAR}"),
+    (
+        "5.1,trace,7\n1,2,3\n",
+        {},
+        f"t.csv: it is not clear whether line 1 (5.1, trace, 7) {UNCLEAR}",
+    ),
     ("a;b\n1;2\n3;4\n", {}, "the cells of t.csv are separated by ';'. Give --delimiter ';'."),
     (
         "a;b\n1,5;2,5\n3;4\n",
@@ -98,8 +127,16 @@ REFUSED = [
     ),
     ("a\tb\n1\t2\n", {}, "the cells of t.csv are separated by tab. Give --delimiter tab."),
     ("a b\n1 2\n", {}, "the cells of t.csv are separated by space. Give --delimiter space."),
-    (b"\xff\xfea\x00,\x00b\x00\n\x001\x00,\x002\x00\n\x00", {}, f"t.csv is text in UTF-16, or no text. {UTF8}"),
-    (b"\x00a\x00,\x00b\x00\n\x001\x00,\x002\x00\n", {}, f"t.csv is text in UTF-16, or no text. {UTF8}"),
+    (
+        b"\xff\xfea\x00,\x00b\x00\n\x001\x00,\x002\x00\n\x00",
+        {},
+        f"{NOT_UTF8} {UTF8}",
+    ),
+    (
+        b"\x00a\x00,\x00b\x00\n\x001\x00,\x002\x00\n",
+        {},
+        f"{NOT_UTF8} {UTF8}",
+    ),
     (b"a,gr\xf6\xdfe\n1,2\n", {}, f"t.csv is not in UTF-8: byte 0xf6 on line 1. {UTF8}"),
     ("a,b\n1,2\n3\n", {}, f"line 3 of t.csv has 1 cell, where 2 are needed. {SHAPE}"),
     ("a\n7,61\n", {}, f"line 2 of t.csv has 2 cells, where 1 is needed. {ONE_COLUMN}"),
@@ -108,13 +145,13 @@ REFUSED = [
     (
         "a,b\n7,61,3,5\n",
         {},
-        "line 2 of t.csv has 4 cells, where 2 are needed. If its commas stand before fractions, save the file with ';' "
-        "between its cells and give --delimiter ';' --decimal ,. Else mend the line.",
+        "line 2 of t.csv has 4 cells, where 2 are needed. If its commas are decimal commas, save the file with ';' "
+        "between its cells and give --delimiter ';' --decimal ,. Else correct the line.",
     ),
     (
         "a,b\n1,2\n<5,3\n,4\nNA,x\n",
         {},
-        "t.csv: no number: column 'a' holds '<5' on line 3; column 'b' holds 'x' on line 5. Values are missing or "
+        f"{WRONG}: column 'a' holds '<5' on line 3; column 'b' holds 'x' on line 5. Values are missing or "
         f"infinite in column 'a' (2: lines 4, 5). {NUMBER} Drop or impute the missing ones.",
     ),
     ("a,b\n1,2,9\n3,4\n", {}, f"line 2 of t.csv has 3 cells, where 2 are needed. {SHAPE}"),
@@ -124,8 +161,8 @@ REFUSED = [
         "t.csv is not readable as CSV: unexpected end of data, in the row that starts on line 3. "
         "Look for a quotation mark that is not closed.",
     ),
-    ("a,b,a\n1,2,3\n", {}, "two columns of t.csv have one name, 'a'. Name them apart."),
-    ("é,é\n1,2\n", {}, "two columns of t.csv have one name, 'é'. Name them apart."),
+    ("a,b,a\n1,2,3\n", {}, "two columns of t.csv are called 'a'. Rename one of them."),
+    ("é,é\n1,2\n", {}, "two columns of t.csv are called 'é'. Rename one of them."),
     ("a,b\n,\n\n", {}, "t.csv has no rows. Give at least one sample."),
     (",,\n\n", {}, "t.csv has no rows. Give at least one sample."),
 ]
@@ -182,7 +219,7 @@ def test_mistakes_are_named_with_their_place(tmp_path, monkeypatch, content, for
 )
 def test_numbers_that_may_be_names_are_unclear(tmp_path, monkeypatch, content):
     path = file(tmp_path, monkeypatch, content)
-    with pytest.raises(ParameterError, match=r"names the columns is not clear\. Give --header where"):
+    with pytest.raises(ParameterError, match=r"names the columns or is a sample\. Give --header if"):
         read_table(path)
     rows = content.count("\n")
     assert [read_table(path, CsvFormat(header=header)).rows for header in (True, False)] == [rows - 1, rows]
@@ -323,7 +360,7 @@ def test_missing_labels_are_refused_with_their_lines(tmp_path, monkeypatch, word
 def test_columns_without_a_name_are_left_out_and_said(tmp_path, monkeypatch):
     path = file(tmp_path, monkeypatch, ",a,b,Unnamed: 3\n0,1,2,3\n1,3,4,9\n")
     with pytest.warns(
-        DataWarning, match=r"^t.csv: column 1, column 'Unnamed: 3' left out: indices, or without names\.$"
+        DataWarning, match=r"^t.csv: column 1, column 'Unnamed: 3' are left out: they are indices or have no names\.$"
     ):
         data = read_table(path).data()
     assert data.names == ("a", "b")
@@ -491,7 +528,7 @@ class TestCommands:
             ("feature,low,high\n0,-1,1\n1,-1,1\n0,2,3\n", r"b.csv names the feature '0' twice \(lines 2, 4\)"),
             ("feature,low,high\n0,-1,\n1,-1,1\n", r"column 'high' \(1: line 2\)"),
             ("feature,low,high\n0,-1,<2\n1,-1,1\n", "column 'high' holds '<2' on line 2"),
-            ("feature,low,high\n00,-1,2\n1,-1,1\n", "b.csv says nothing of 0"),
+            ("feature,low,high\n00,-1,2\n1,-1,1\n", "b.csv has no bounds for 0"),
             ("0,-1,2\n1,-1,1\n", "b.csv has no columns feature,low,high"),
         ],
     )
@@ -525,7 +562,9 @@ class TestCommands:
 
     @pytest.mark.parametrize("value", ["", "ab", "5", "a", '"', "\n", "."])
     def test_delimiters_that_are_none(self, here, value):
-        assert "separates no cells" in self.run("train", "t.csv", "--label", "y", "--delimiter", value, code=2).stderr
+        assert (
+            "must be one character" in self.run("train", "t.csv", "--label", "y", "--delimiter", value, code=2).stderr
+        )
 
     def test_every_command_that_reads_a_table_takes_them(self, here):
         for command in ("train", "plan", "certify", "encrypt", "import"):
@@ -544,7 +583,7 @@ class TestCommands:
         )
         onnx.save(helper.make_model(graph), "m.onnx")
         form = ("--delimiter", ";", "--decimal", ",")
-        with pytest.raises(ParameterError, match=r"line 1 \(0, 1, 2\) names the columns is not clear"):
+        with pytest.raises(ParameterError, match=r"not clear whether line 1 \(0, 1, 2\) names"):
             self.run("import", "m.onnx", "--inputs", "x.csv", *form)
         assert not (here / "model.fhenn").exists()
         result = self.run("import", "m.onnx", "--inputs", "x.csv", *form, "--header")
@@ -563,7 +602,7 @@ class TestCommands:
         with pytest.warns(DataWarning) as caught:
             self.run("train", "n.csv", "--label", "y", "--epochs", 1)
         assert [str(each.message) for each in caught] == [
-            "n.csv: column 1 left out: an index, or without a name.",
+            "n.csv: column 1 is left out: it is an index or has no name.",
             "1 of 3 classes have fewer than 5 samples: yess (1). Are they misspelt?",
         ]
 

@@ -203,7 +203,7 @@ MISTAKES = [
     ("inspect good.csv", "fhenn"),
     ("inspect no.fhenn", "no.fhenn"),
     ("approx sigmoid --domain 8 -8 --degree 3", "domain 8 -8 is empty. Give LOW HIGH"),
-    ("approx sigmoid --domain -8 8", "--degree or --accuracy"),
+    ("approx sigmoid --domain -8 8", "neither --degree nor --accuracy is given. Give one"),
     ("plot square --degree 3 -o x.svg", "--degree"),
     ("predict --url http://127.0.0.1:9 --token-file token --keys no.fhenn", "upload.fhenn, which should hold"),
     ("fetch --url http://example.org --token-file token", "https"),

@@ -127,7 +127,7 @@ def test_the_command_line_over_tls(tmp_path):
             assert '"model": "cancer"' in done.stdout
             assert right(client, answer.read_bytes(), x)
             for wrong, message in [
-                ({"FHENN_TOKEN": ""}, "there is no token. Set FHENN_TOKEN"),
+                ({"FHENN_TOKEN": ""}, "a token is needed. Set FHENN_TOKEN"),
                 ({"FHENN_TOKEN": "x"}, "401, token-invalid"),
                 ({"FHENN_URL": "http://example.org"}, "Use https"),
             ]:

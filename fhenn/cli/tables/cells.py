@@ -1,4 +1,4 @@
-"""What single cells are: numbers, labels, or neither."""
+"""What a cell holds: a number, a label, or neither."""
 
 from __future__ import annotations
 
@@ -27,8 +27,9 @@ _CENSORED = re.compile(r"[<>≤≥~±]=?\s*[+-]?[\d.,]+", re.ASCII)
 
 
 def as_number(cell: str, decimal: str = ".") -> float | None:
-    """The number that a cell writes in ASCII digits; None where it is none. Underscores are no digits.
+    """The number that a cell holds, None where it is not a number.
 
+    cell: text. ASCII digits count; underscores, and digits of other scripts, do not.
     decimal: what stands before the fraction, a point or a comma.
     """
     if decimal == ",":
@@ -42,7 +43,13 @@ def has_decimal_comma(cell: object) -> bool:
 
 
 def kind_of(cell: str, decimal: str = ".") -> Kind:
-    """What a cell of a first line looks like; "unfit" is a value that is no number as it stands: `<0.5`, `7,61`."""
+    """What a cell of a first line looks like.
+
+    cell: text.
+    decimal: what stands before the fraction of a number, a point or a comma.
+
+    Returns "number", "missing", "text", or "unfit" for a value that is not written as a number: `<0.5`, `7,61`.
+    """
     if is_missing(cell):
         return "missing"
     if as_number(cell, decimal) is not None:
@@ -51,7 +58,14 @@ def kind_of(cell: str, decimal: str = ".") -> Kind:
 
 
 def numbers(cells: Cells, decimal: str = ".") -> tuple[NDArray[np.float64], list[int]]:
-    """Cells as numbers, NaN where there is nothing, and the places of those that are neither."""
+    """The cells of a column as numbers.
+
+    cells: of any kind.
+    decimal: what stands before the fraction, a point or a comma.
+
+    Returns (values, places): float64 values, NaN where a cell is missing or not a number, and the places of the cells
+    that are not numbers.
+    """
     if isinstance(cells, np.ndarray) and cells.dtype.kind in "biuf":
         return cells.astype(np.float64), []
     if decimal == ".":
@@ -60,9 +74,9 @@ def numbers(cells: Cells, decimal: str = ".") -> tuple[NDArray[np.float64], list
                 return np.array([*map(float, cells)], dtype=np.float64), []
         except (TypeError, ValueError):
             pass  # cells of other types; an empty cell, or a date
-    found = [_number(cell, decimal) for cell in cells]
-    wrong = [place for place, value in enumerate(found) if value is None]
-    return np.array([np.nan if value is None else value for value in found], dtype=np.float64), wrong
+    values = [_number(cell, decimal) for cell in cells]
+    wrong = [place for place, value in enumerate(values) if value is None]
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64), wrong
 
 
 def _number(cell: Any, decimal: str) -> float | None:
@@ -74,9 +88,12 @@ def _number(cell: Any, decimal: str) -> float | None:
 
 
 def labels(cells: Cells) -> NDArray[Any]:
-    """Cells as classes: numbers where every cell is one that prints back as it is written, else text (NFC).
+    """The cells of a column as classes.
 
-    So `007`, `1E30`, `2E1` and `2023_01` are text.
+    cells: of any kind, none of them missing.
+
+    Returns numbers where every cell is a number that prints as it is written, else text (NFC). So `007`, `1E30`, `2E1`
+    and `2023_01` are text.
     """
     if isinstance(cells, np.ndarray) and cells.dtype.kind in "biuf":
         return cells

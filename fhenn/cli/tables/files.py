@@ -1,4 +1,4 @@
-"""Tables read and written, by the ending of their file."""
+"""Tables in files, whose kind is told by their ending."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.lib.format import MAGIC_PREFIX
 
 from fhenn import artifacts
 from fhenn.cli.tables.delimited import CsvFormat, read_csv
-from fhenn.cli.tables.formulas import quoted
+from fhenn.cli.tables.formulas import quote
 from fhenn.cli.tables.parquet import read_parquet, write_parquet
 from fhenn.cli.tables.table import Table
 from fhenn.errors import ParameterError
@@ -28,9 +28,11 @@ _AS_IT_LOOKS = CsvFormat()
 def read_table(path: Path, form: CsvFormat = _AS_IT_LOOKS, expected: Sequence[str] | None = ()) -> Table:
     """The table in a file.
 
-    form: how it is written, where it is CSV. expected: names that it is looked up by, if any, by which a first line of
-    numbers is known for names.
-    Raises ParameterError where it is none, ExtraMissing, OSError.
+    path: ends in .csv, .npy or .parquet.
+    form: how the file is written, where it is CSV.
+    expected: names of columns that are wanted, if any; a first line of numbers is recognised as names by them.
+
+    Raises ParameterError for another ending, and where the file does not hold a table; ExtraMissing, OSError.
     """
     check_ending(path)
     ending = path.suffix.lower()
@@ -40,7 +42,13 @@ def read_table(path: Path, form: CsvFormat = _AS_IT_LOOKS, expected: Sequence[st
 
 
 def write_table(path: Path, table: Table) -> None:
-    """Write a table as its ending says. Raises ParameterError, ExtraMissing, OSError."""
+    """Write a table.
+
+    path: ends in .csv, .npy or .parquet.
+    table: of numbers only, where it is NPY.
+
+    Raises ParameterError for another ending; ExtraMissing, OSError.
+    """
     check_ending(path)
     ending = path.suffix.lower()
     if ending == ".csv":
@@ -56,18 +64,20 @@ def write_table(path: Path, table: Table) -> None:
 
 
 def as_csv(table: Table) -> str:
-    """The table in lines, names first; text that a spreadsheet would run is quoted, and `read_table` reads it back."""
+    """The table as CSV, names first. Text that a spreadsheet would run is quoted; `read_table` reads it back."""
     text = _Lines()
     writer = csv.writer(text, lineterminator="\r\n")  # a cell with either character of it is in quotation marks
-    writer.writerow(map(quoted, _names(table)))
-    writer.writerows(map(quoted, row) for row in table.records())
+    writer.writerow(map(quote, _names(table)))
+    writer.writerows(map(quote, row) for row in table.records())
     return "".join(text.lines)
 
 
 def check_ending(path: Path) -> None:
-    """Raise ParameterError where no table has such a name: before the work is done."""
+    """Raise ParameterError where a file name does not end as a table's does; to be called before any work is done."""
     if path.suffix.lower() not in _ENDINGS:
-        raise ParameterError(f"{path} is no table.", f"Tables end in {', '.join(_ENDINGS)}.")
+        raise ParameterError(
+            f"{path} does not have the ending of a table.", f"Give a name that ends in {', '.join(_ENDINGS)}."
+        )
 
 
 class _Lines:
@@ -97,7 +107,9 @@ def _read_npy(path: Path) -> Table:
     except _NPY_FAULTS as error:
         raise fault from error
     if not isinstance(values, np.ndarray) or values.dtype.kind not in "biuf" or values.ndim not in (1, 2):
-        raise ParameterError(f"{path} holds no samples × features.", "Save an array of numbers with two axes.")
+        raise ParameterError(
+            f"{path} does not hold an array of samples × features.", "Save an array of numbers with two axes."
+        )
     values = np.atleast_2d(values)
     if 0 in values.shape:
         raise ParameterError(f"{path} has no rows.", "Give at least one sample.")

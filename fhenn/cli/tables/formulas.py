@@ -15,10 +15,12 @@ _QUOTED = re.compile(f"''*(?:{_DANGEROUS})")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 
 
-def quoted(cell: Any) -> Any:
-    """A cell as it is safe in CSV: text that could be a formula starts with an apostrophe; all else stays.
+def quote(cell: Any) -> Any:
+    """A cell that is safe in CSV: text that could be a formula gets an apostrophe in front; all else stays.
 
-    >>> [quoted(cell) for cell in ("=1+1", "-", "-1.5", -1.5, "it's")]
+    cell: of any type.
+
+    >>> [quote(cell) for cell in ("=1+1", "-", "-1.5", -1.5, "it's")]
     ["'=1+1", "'-", '-1.5', -1.5, "it's"]
     """
     if isinstance(cell, str) and _UNSAFE.match(cell) and not _NUMBER.fullmatch(cell):
@@ -26,10 +28,12 @@ def quoted(cell: Any) -> Any:
     return cell
 
 
-def unquoted(cell: str) -> str:
-    """What `quoted` was given.
+def unquote(cell: str) -> str:
+    """The text that `quote` was called with.
 
-    >>> unquoted("'=1+1"), unquoted("it's")
+    cell: as `quote` returned it.
+
+    >>> unquote("'=1+1"), unquote("it's")
     ('=1+1', "it's")
     """
     return cell[1:] if _QUOTED.match(cell) else cell

@@ -17,10 +17,12 @@ _FEWEST, _WIDTHS = 3, 10
 def is_header(
     first: Sequence[str], rest: Sequence[Sequence[str]], expected: Sequence[str], decimal: str
 ) -> bool | None:
-    """Whether the first line holds names; None where that is not clear.
+    """Whether the first line of a CSV file names the columns; None where that is not clear.
 
-    first: its cells. rest: those of lines below. expected: names that the table is looked up by: the features of a
-    model, a label. decimal: as for `CsvFormat`.
+    first: the cells of the first line.
+    rest: the cells of lines below it.
+    expected: names of columns that are wanted: the features of a model, a label.
+    decimal: as for `CsvFormat`.
 
     >>> is_header(["0", "1", "2"], [["0.5", "1", "7"]], ["0", "1", "2"], ".")
     True
@@ -39,14 +41,14 @@ def is_header(
 
 
 def _holds(names: Sequence[str], kinds: Sequence[str], wanted: Sequence[str]) -> bool:
-    """Whether names that were expected are there: one that is no number, or those that are, in their order."""
+    """Whether the names that are wanted are there: one that is text, or all those that are numbers, in their order."""
     if any(name in names and kind_of(name) == "text" for name in wanted):
         return True
     if not wanted or len({*names}) < len(names):
         return False
-    found = [name for name in names if name in wanted]
+    present = [name for name in names if name in wanted]
     others = [kind for name, kind in zip(names, kinds, strict=True) if name not in wanted]
-    return {*found} == {*wanted} and (not others or (found == [*wanted] and ("text" in others or len(found) > 2)))
+    return {*present} == {*wanted} and (not others or (present == [*wanted] and ("text" in others or len(present) > 2)))
 
 
 def _may_be_names(first: Sequence[str], rest: Sequence[Sequence[str]], decimal: str) -> bool:

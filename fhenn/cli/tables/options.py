@@ -1,4 +1,4 @@
-"""What every command that reads a table takes: how its CSV is written."""
+"""The options of every command that reads a table: how its CSV is written."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def _delimiter(_context: click.Context, _parameter: click.Parameter, value: str 
         return None
     character = _NAMED.get(value, value)
     if len(character) != 1 or character.isalnum() or character in "\"'\r\n\0.+-":
-        raise click.BadParameter(f"{value!r} separates no cells; give one character, as ';' or tab.")
+        raise click.BadParameter(f"the delimiter must be one character, for instance ';' or tab, not {value!r}.")
     return character
 
 
 def csv_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """--delimiter, --decimal, --header and --no-header, which the command gets as one `csv_format`."""
+    """--delimiter, --decimal, --header and --no-header; the command gets them as one `csv_format`."""
 
     @wraps(command)
     def with_format(*, delimiter: str | None, decimal: str, header: bool | None, **rest: Any) -> Any:
@@ -33,10 +33,14 @@ def csv_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--header/--no-header",
             default=None,
-            help="The first line of a CSV names its columns, or is a sample.  [default: as it looks]",
+            help="Whether the first line of a CSV names its columns.  [default: by how it looks]",
         ),
         click.option(
-            "--decimal", type=click.Choice((".", ",")), default=".", show_default=True, help="In numbers of a CSV."
+            "--decimal",
+            type=click.Choice((".", ",")),
+            default=".",
+            show_default=True,
+            help="Decimal point of a CSV.",
         ),
         click.option("--delimiter", callback=_delimiter, help="Between cells of a CSV, as ';' or tab.  [default: ,]"),
     ):

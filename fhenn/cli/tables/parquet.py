@@ -17,11 +17,16 @@ from fhenn.columns import index_columns
 from fhenn.errors import ExtraMissing, ParameterError
 
 _UNNAMED = re.compile(r"Unnamed: \d+|")
-"""How pandas calls a column of CSV without a name; such a one was an index."""
+"""The name that pandas gives a column of CSV without a name; it was an index."""
 
 
 def read_parquet(path: Path) -> Table:
-    """The table in a Parquet file; an index of pandas is put aside. Raises ParameterError, ExtraMissing, OSError."""
+    """The table in a Parquet file; an index of pandas does not count as data.
+
+    path: of the file.
+
+    Raises ParameterError where the file does not hold a table; ExtraMissing, OSError.
+    """
     pyarrow, parquet = _pyarrow()
     try:
         with path.open("rb") as file:
@@ -40,7 +45,13 @@ def read_parquet(path: Path) -> Table:
 
 
 def write_parquet(names: Sequence[str], columns: Sequence[Cells]) -> bytes:
-    """A Parquet file of columns. Raises ExtraMissing."""
+    """The bytes of a Parquet file.
+
+    names: of the columns.
+    columns: the cells of each.
+
+    Raises ExtraMissing.
+    """
     pyarrow, parquet = _pyarrow()
     sink = io.BytesIO()
     arrays = [pyarrow.array(np.asarray(column).tolist()) for column in columns]

@@ -22,9 +22,14 @@ _MOST = 5
 class Table:
     """Columns of equal length.
 
-    names: of the columns, None where the file has none. columns: their cells.
-    source: the file, for errors. lines: where each row starts in a file of text. decimal: as for `CsvFormat`.
-    aside: places of columns that hold no data: an index, and columns without a name.
+    names: of the columns, None where the file has none.
+    columns: the cells of each, of length (rows,).
+    source: the file, for errors.
+    lines: the line on which each row starts in a text file, from 1; None for other files.
+    decimal: as for `CsvFormat`.
+    aside: places of columns that do not count as data: an index, and columns without a name.
+
+    Raises ParameterError where two columns have the same name.
     """
 
     names: tuple[str, ...] | None
@@ -38,16 +43,16 @@ class Table:
         named = [name for place, name in enumerate(self.names or ()) if place not in self.aside or name]
         twice = [name for place, name in enumerate(named) if name in named[:place]]
         if twice:
-            raise ParameterError(f"two columns of {self.source} have one name, {twice[0]!r}.", "Name them apart.")
+            raise ParameterError(f"two columns of {self.source} are called {twice[0]!r}.", "Rename one of them.")
 
     @property
     def rows(self) -> int:
-        """How many."""
+        """How many rows there are."""
         return len(self.columns[0])
 
     def _place(self, name: str) -> int:
         if self.names is None:
-            raise ParameterError(f"{self.source} has no names of columns.", "Give it a first line of names.")
+            raise ParameterError(f"the columns of {self.source} have no names.", "Give it a first line of names.")
         name = normalize("NFC", name)
         if name not in self.names:
             shown = ", ".join(self.names[:8]) + (", …" if len(self.names) > 8 else "")
@@ -55,11 +60,11 @@ class Table:
         return self.names.index(name)
 
     def column(self, name: str) -> Cells:
-        """The cells under a name. Raises ParameterError."""
+        """The cells of the column of that name. Raises ParameterError where there is none."""
         return self.columns[self._place(name)]
 
     def labels(self, name: str) -> NDArray[Any]:
-        """The column of a name as classes. Raises ParameterError, MissingValues."""
+        """The column of that name as classes. Raises ParameterError where there is none, MissingValues."""
         cells = self.column(name)
         missing = missing_places(cells)
         if missing:
@@ -67,16 +72,19 @@ class Table:
         return labels(cells)
 
     def without(self, name: str) -> Table:
-        """All columns but one. Raises ParameterError."""
+        """The table without the column of that name. Raises ParameterError where there is none, or no other."""
         return self._select([place for place in range(len(self.columns)) if place != self._place(name)])
 
     def data(self) -> Table:
-        """The columns that hold data: without an index, and without those that have no name, which a warning says."""
+        """The table without an index and without columns that have no name. A DataWarning says what is left out."""
         if not self.aside:
             return self
-        left = ", ".join(self._called(place) for place in sorted(self.aside)[:_MOST])
-        reason = "an index, or without a name" if len(self.aside) == 1 else "indices, or without names"
-        warnings.warn(DataWarning(f"{self.source}: {left} left out: {reason}."), stacklevel=2)
+        columns = ", ".join(self._label(place) for place in sorted(self.aside)[:_MOST])
+        one = len(self.aside) == 1
+        reason = (
+            "is left out: it is an index or has no name" if one else "are left out: they are indices or have no names"
+        )
+        warnings.warn(DataWarning(f"{self.source}: {columns} {reason}."), stacklevel=2)
         return self._select([place for place in range(len(self.columns)) if place not in self.aside])
 
     def _select(self, places: Sequence[int]) -> Table:
@@ -86,25 +94,28 @@ class Table:
             self,
             names=None if self.names is None else tuple(self.names[place] for place in places),
             columns=tuple(self.columns[place] for place in places),
-            aside=frozenset(at for at, place in enumerate(places) if place in self.aside),
+            aside=frozenset(position for position, place in enumerate(places) if place in self.aside),
         )
 
     def records(self) -> list[tuple[Any, ...]]:
-        """The rows, in values of Python."""
+        """The rows, as values of Python."""
         return list(zip(*map(_values, self.columns), strict=True))
 
-    def masked(self, rows: Sequence[int]) -> Table:
-        """The same with nothing in some rows."""
+    def mask(self, rows: Sequence[int]) -> Table:
+        """The table with empty cells in some rows."""
         columns = [np.array(column, dtype=object) for column in self.columns]
         for column in columns:
             column[list(rows)] = None
         return replace(self, columns=tuple(columns))
 
     def numbers(self, features: Sequence[str] | None = None) -> NDArray[np.float64]:
-        """Samples × features, finite. features: by name and in that order, other columns left out; all data where None.
+        """The columns as finite numbers.
 
-        Without names in the table, columns are taken in order.
-        Raises FeatureMismatch, ShapeMismatch, MissingValues; ParameterError for cells that are no numbers.
+        features: names of the columns that are wanted, in this order; None for all columns that hold data. Where the
+        table has no names, its columns are taken in their order.
+
+        Returns (samples, features), float64.
+        Raises FeatureMismatch, ShapeMismatch, MissingValues; ParameterError for cells that are not numbers.
         """
         if features is None:
             return self.data()._finite()
@@ -118,9 +129,9 @@ class Table:
         return self._select([self._place(name) for name in wanted])._finite()
 
     def _finite(self) -> NDArray[np.float64]:
-        found = [numbers(column, self.decimal) for column in self.columns]
-        wrong = {place: cells for place, (_, cells) in enumerate(found) if cells}
-        values = np.column_stack([column for column, _ in found])
+        parsed = [numbers(column, self.decimal) for column in self.columns]
+        wrong = {place: rows for place, (_, rows) in enumerate(parsed) if rows}
+        values = np.column_stack([column for column, _ in parsed])
         missing: dict[int, list[int]] = {}
         for place, row in np.argwhere(~np.isfinite(values.T)).tolist():
             if row not in wrong.get(place, ()):
@@ -132,15 +143,15 @@ class Table:
         return values
 
     def _wrong(self, places: dict[int, list[int]], missing: dict[int, list[int]]) -> ParameterError:
-        """The first cell of each column that is no number, and how many more there are; and what is missing."""
+        """The error for cells that are not numbers: the first of each column, how many more, and what is missing."""
         shown = []
         for place, rows in places.items():
             more = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
             cell = str(self.columns[place][rows[0]])[:40]
-            shown.append(f"{self._called(place)} holds {cell!r} on {self.where(rows[:1])}{more}")
+            shown.append(f"{self._label(place)} holds {cell!r} on {self.where(rows[:1])}{more}")
         cells = [self.columns[place][row] for place, rows in places.items() for row in rows]
         if all(map(has_decimal_comma, cells)):
-            remedy = "Give --decimal , if that comma stands before a fraction, else leave it out."
+            remedy = "Give --decimal , if it is a decimal comma, else remove the comma."
         elif any(len(rows) == self.rows for rows in places.values()):
             remedy = "Drop a column of text, or encode it in numbers."
         else:
@@ -148,28 +159,30 @@ class Table:
         rest = "; …" if len(shown) > _MOST else ""
         nothing = ""
         if missing:
-            said = self._missing(missing, "Drop or impute the missing ones.")
-            nothing, remedy = f" {said.missing[:1].upper()}{said.missing[1:]}.", f"{remedy} {said.suggestion}"
-        return ParameterError(f"{self.source}: no number: {'; '.join(shown[:_MOST])}{rest}.{nothing}", remedy)
+            other = self._missing(missing, "Drop or impute the missing ones.")
+            nothing, remedy = f" {other.missing[:1].upper()}{other.missing[1:]}.", f"{remedy} {other.suggestion}"
+        return ParameterError(
+            f"{self.source} has cells that are not numbers: {'; '.join(shown[:_MOST])}{rest}.{nothing}", remedy
+        )
 
     def _missing(self, places: dict[int, list[int]], suggestion: str) -> MissingValues:
         return MissingValues(
             self.source,
             sum(map(len, places.values())),
             suggestion,
-            columns=tuple(map(self._called, places)),
+            columns=tuple(map(self._label, places)),
             counts=tuple(map(len, places.values())),
             places=tuple(map(self.where, places.values())),
         )
 
     def where(self, rows: Sequence[int]) -> str:
-        """Rows as a reader of the file finds them: by line of text, else by row, from 1."""
+        """Rows as a reader of the file counts them, from 1: lines in a text file, else rows."""
         numbers = [row + 1 if self.lines is None else self.lines[row] for row in rows[:_MOST]]
         noun = "row" if self.lines is None else "line"
         more = ", …" if len(rows) > _MOST else ""
         return f"{noun}{'s' if len(rows) > 1 else ''} {', '.join(map(str, numbers))}{more}"
 
-    def _called(self, place: int) -> str:
+    def _label(self, place: int) -> str:
         name = self.names[place] if self.names else ""
         return f"column {name!r}" if name else f"column {place + 1}"
 
