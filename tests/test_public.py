@@ -187,6 +187,8 @@ def test_the_old_name_of_encrypted_model_warns_and_works():
         assert private.predict([[2.0, 0.5]]) == pytest.approx([1.5], abs=1e-2)
         assert private.plan.accuracy == 1e-2
     assert not {"encrypted"} & {*dir(fhenn), *fhenn.__all__, *fhenn.interop.__all__}
+    assert set(fhenn._RETIRED) == {"encrypted"}
+    assert fhenn.__version__.startswith("0.1."), "its time is over: delete it"
 
 
 @pytest.fixture(scope="module")
