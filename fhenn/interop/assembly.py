@@ -30,8 +30,9 @@ _KINDS: dict[Function, tuple[type[Fitted], Domain]] = {
 class Outcome:
     """What was read of a model: the chain to its scores, and what they mean.
 
-    classes: labels in the order of the scores, None where the scores are the answer. probability: how scores become
-    probabilities.
+    chain: from a sample to its scores.
+    classes: labels in the order of the scores; None where the scores are the answer.
+    probability: how scores become probabilities.
     """
 
     chain: Chain
@@ -59,10 +60,11 @@ class Outcome:
         domain: Domain | Sequence[Domain] | None,
         names: Sequence[str] | None = None,
     ) -> ImportedModel:
-        """As nodes, a Linear first, neighbouring affine maps as one; arguments as of `fhenn.from_torch`.
+        """As nodes, a Linear first, neighbouring affine maps as one.
 
+        inputs, margin, accuracy, domain: as of `fhenn.from_torch`.
         names: of the features.
-        Without classes a shape of () is predicted as (samples,), others as (samples, outputs).
+        Returns the model. Without classes a shape of () is predicted as (samples,), others as (samples, outputs).
         Raises UnsupportedModel, ParameterError, AccuracyUnreached, ShapeMismatch, NonFiniteValue.
         """
         domains = self._domains(inputs, domain)
@@ -95,11 +97,11 @@ class Outcome:
         if domain is None:
             return []
         if inputs is not None:
-            raise ParameterError("inputs are given, and a domain too.", "Give one of them.")
+            raise ParameterError("inputs and a domain were given together.", "Give one of them.")
         domains = [domain] * functions if np.ndim(domain) == 1 else domain
         if np.shape(domains) != (functions, 2):
             raise ParameterError(
-                f"domain {domain!r} does not suit {functions} exact functions.",
-                "Give (low, high) for all, or a list with one for each.",
+                f"domain must be (low, high), or a list of {functions} of them, not {domain!r}.",
+                "Give one for each Sigmoid and Tanh, or one for all.",
             )
         return list(reversed(domains))

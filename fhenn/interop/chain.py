@@ -39,9 +39,11 @@ class Unsuitable(Exception):
 class Chain:
     """The steps so far, and the shape that a sample has after them.
 
-    inputs: features that come in. shape: of a sample now, without the axis of samples; () for a number each. steps: on
-    the features in C order; neighbouring affine maps are one. Make one with `start`; every method returns a new chain,
-    and raises Unsuitable.
+    Make one with `start`; every method returns a new chain, and raises Unsuitable.
+
+    inputs: features that come in.
+    shape: of a sample now, without the axis of samples; () for a number each.
+    steps: on the features in C order; neighbouring affine maps are one.
 
     >>> chain = Chain.start((2, 2)).scaled([0.5, 2.0]).reshaped((4,)).linear([[1.0, 1.0, 1.0, 1.0]])
     >>> chain.shape, len(chain.steps), chain.steps[0].operator.dense()

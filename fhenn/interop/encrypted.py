@@ -29,13 +29,16 @@ _TOGETHER = 64
 class EncryptedModel(Uncopied):
     """Predicts under encryption: encrypts as a client, computes as a server, decrypts and reads the scores.
 
-    model: the twin. plan: made for it. on_bounds: what happens to values beyond the plan's bounds, which the server
-    could not see: "raise" refuses them, "clip" takes the nearest bound with a BoundsWarning. Made by
-    `fhenn.encrypted_model`.
+    `fhenn.encrypted_model` makes one. All of it is in one process, to try and to measure. Apart, `client` and `server`
+    exchange `evaluation_keys`, messages and answers as bytes, and `reading.predict(client.decrypt_scores(answer))` is
+    what the client reads. It holds a secret key, so it does not pickle.
 
-    All of it is in one process, to try and to measure. Apart, `client` and `server` exchange `evaluation_keys`,
-    messages and answers as bytes, and `reading.predict(client.decrypt_scores(answer))` is what the client reads.
-    It holds a secret key, so it does not pickle. Raises ParameterError, PlanError.
+    model: the twin.
+    plan: made for it.
+    on_bounds: what happens to values beyond the plan's bounds, which the server could not see: "raise" refuses them,
+    "clip" takes the nearest bound with a BoundsWarning.
+    Raises ParameterError where on_bounds is another word.
+    Raises PlanError where the plan is for another model.
 
     >>> from fhenn.nn import Linear
     >>> model = ImportedModel([Linear([[1.0, -1.0]])], Reading.regression())
@@ -48,7 +51,7 @@ class EncryptedModel(Uncopied):
 
     def __init__(self, model: ImportedModel, plan: Plan, *, on_bounds: OnBounds = "raise") -> None:
         if on_bounds not in ("raise", "clip"):
-            raise ParameterError(f"on_bounds {on_bounds!r} is unknown.", "Choose 'raise' or 'clip'.")
+            raise ParameterError(f"on_bounds must be 'raise' or 'clip', not {on_bounds!r}.", "Choose one of them.")
         self._model, self._plan, self._on_bounds = model, plan, on_bounds
         self._client = Client(plan, memory=inf)  # the plan is our own
         self._server = Server(model, plan, self._client.evaluation_keys())
@@ -133,16 +136,20 @@ def encrypted_model(
 ) -> EncryptedModel:
     """An imported model with keys of its own, ready to predict under encryption.
 
-    inputs: bounds of the features, (2, features) of low and high or (2,) for all; or data (samples >= 3, features),
-    for instance those of the training, whose box is widened on either side by `margin` times its width; an array, or
-    anything with named columns, which name the features where the model does not. Values beyond are refused, or clipped
-    (`on_bounds`). Whoever gets the plan sees the bounds: declare round ones where the extremes of the data are not to
-    be known. accuracy: largest |decrypted - twin| of a score, and largest error of every
-    stand-in, which are made good for these inputs first (`ImportedModel.for_inputs`). layout: "throughput" serves
-    thousands of samples as fast as one, "latency" single ones or a few together; None chooses "throughput" for a model
-    without activations, and "latency" for others. witness: whether the server returns what shows that values left a
-    domain, which is then raised.
-    Raises what `fhenn.plan` and `for_inputs` do.
+    model: of an importer, or of nodes and a `Reading`.
+    inputs: bounds of the features, (2, features) of low and high or (2,) for all; or data (samples >= 3, features), as
+    those of the training, whose box is widened by `margin`; an array, or anything with named columns, which name the
+    features where the model does not. Whoever gets the plan sees the bounds: declare round ones where the extremes of
+    the data are not to be known.
+    accuracy: largest |decrypted - twin| of a score, and largest error of every stand-in, which are made good for these
+    inputs first (`ImportedModel.for_inputs`).
+    layout: "throughput" serves thousands of samples as fast as one, "latency" single ones or a few together; None
+    chooses "throughput" for a model without activations, and "latency" for others.
+    margin: how much wider than the data the bounds are on either side, in units of their width.
+    on_bounds: whether values beyond the bounds are refused ("raise") or clipped ("clip").
+    witness: whether the server returns what shows that values left a domain, which is then raised.
+    Raises UnsupportedValue where the model is another object.
+    Raises what `fhenn.plan` and `ImportedModel.for_inputs` do.
 
     >>> from fhenn.nn import Linear
     >>> model = ImportedModel([Linear([[1.0, -1.0]])], Reading.classification(["no", "yes"], "sigmoid"))

@@ -29,20 +29,25 @@ def from_torch(
 ) -> ImportedModel:
     """What a PyTorch module computes in evaluation mode, its Sigmoid and Tanh as polynomials.
 
-    module: an object, never a file of pickles; it stays as it is. example_input: a tensor or an array (samples, ...) as
-    the module takes it, on which the two are compared; features are all axes but the first, in C order. A table, as a
-    DataFrame, names them, else that of the inputs does, if it is one.
+    All is exact but for torch's own Sigmoid and Tanh. Activations of `fhenn.interop.torch` bring their polynomials. A
+    Softmax, a LogSoftmax, or the Sigmoid of a single output at the end is finished exactly on the client.
 
-    All is exact but for torch's own Sigmoid and Tanh. inputs, margin, accuracy: where their polynomials shall be good,
-    as `ImportedModel.for_inputs` takes them; without inputs they are, to an accuracy, on [-16, 16] for the sigmoid and
-    on [-8, 8] for tanh, until `fhenn.encrypted_model` gets to know the inputs. domain: (low, high) for all of them, or
-    a list with one for each in order, which then stay. Activations of `fhenn.interop.torch` bring their polynomials.
-
-    A Softmax, a LogSoftmax, or the Sigmoid of a single output at the end is finished exactly on the client, as the
-    probabilities of `classes`, 0, 1, … if not given. classes: labels in the order of the outputs, which without such an
-    end are taken for logits. Without both `predict` gives the outputs.
-    Raises UnsupportedModel for everything else, ParameterError, AccuracyUnreached, ExtraMissing; for the example
-    ShapeMismatch, NonFiniteValue and UnsupportedValue, for inputs what `for_inputs` does.
+    module: an object, never a file of pickles; it stays as it is.
+    example_input: a tensor or an array (samples, ...) as the module takes it, on which the two are compared; features
+    are all axes but the first, in C order. A table, as a DataFrame, names them; else that of the inputs does, if it is
+    one.
+    inputs, margin, accuracy: where the polynomials of Sigmoid and Tanh shall be good, as `ImportedModel.for_inputs`
+    takes them; without inputs they are, to the accuracy, on [-16, 16] for the sigmoid and on [-8, 8] for tanh, until
+    `fhenn.encrypted_model` gets to know the inputs.
+    domain: in the place of inputs, (low, high) for all of them, or a list with one for each in order; it stays.
+    classes: labels in the order of the outputs; 0, 1, … where None and the end is a softmax or a sigmoid. Outputs
+    without such an end are taken for logits; without classes too, `predict` gives the outputs.
+    Returns the model.
+    Raises UnsupportedModel where a part of the module cannot run encrypted.
+    Raises ShapeMismatch, NonFiniteValue, UnsupportedValue where the example is no finite batch that the module takes.
+    Raises ParameterError, AccuracyUnreached where domain, margin or accuracy cannot be met.
+    Raises ExtraMissing without PyTorch.
+    Raises what `ImportedModel.for_inputs` does for inputs.
 
     >>> import torch  # doctest: +SKIP
     >>> module = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Softmax(dim=1))  # doctest: +SKIP
@@ -67,10 +72,17 @@ def from_onnx(
 ) -> ImportedModel:
     """The model of an ONNX file or message, its Sigmoid and Tanh as polynomials; a file is data, and runs no code.
 
-    path_or_model: one file, weights included; samples are the first axis of its one input, and features are the others
-    in C order. All else, and how the end is finished, is as for `from_torch`; classes are for graphs that name none.
-    Raises UnsupportedModel for everything that is not supported, WireFormatError for what is no ONNX model, OSError,
-    ParameterError, AccuracyUnreached, ExtraMissing, for inputs what `for_inputs` does.
+    How the end is finished is as for `from_torch`.
+
+    path_or_model: one file, weights included, or what it holds; samples are the first axis of its one input, and
+    features are the others in C order.
+    inputs, margin, accuracy, domain: as for `from_torch`.
+    classes: labels, for graphs that name none.
+    Returns the model.
+    Raises UnsupportedModel where a part of the graph cannot run encrypted.
+    Raises WireFormatError where the file is no ONNX model, OSError where it cannot be read.
+    Raises ParameterError, AccuracyUnreached, ExtraMissing as `from_torch` does.
+    Raises what `ImportedModel.for_inputs` does for inputs.
 
     >>> from onnx import TensorProto, helper
     >>> graph = helper.make_graph(

@@ -49,11 +49,11 @@ class ImportedModel(Sequential):
     def __init__(self, nodes: Iterable[Node], reading: Reading, stand_ins: Collection[Node] = ()) -> None:
         super().__init__(nodes, finish=reading.finish)
         self._reading = reading
-        self._chosen = frozenset(
+        self._replaceable = frozenset(
             place for place, node in enumerate(self.nodes) if any(node is stand_in for stand_in in stand_ins)
         )
-        if any(not isinstance(self.nodes[place], Activation) for place in self._chosen):
-            raise ParameterError("a stand-in is no activation.", "Name activations.")
+        if any(not isinstance(self.nodes[place], Activation) for place in self._replaceable):
+            raise ParameterError("a stand-in must be an activation.", "Name activations among the nodes.")
         affine = [layer for layer in layers(self) if isinstance(layer, Affine)]
         if affine:
             reading.require_widths(affine[0].inputs, affine[-1].outputs)
@@ -66,7 +66,7 @@ class ImportedModel(Sequential):
     @property
     def stand_ins(self) -> tuple[Node, ...]:
         """The activations whose polynomial may be chosen anew."""
-        return tuple(self.nodes[place] for place in sorted(self._chosen))
+        return tuple(self.nodes[place] for place in sorted(self._replaceable))
 
     @property
     def feature_names(self) -> tuple[str, ...] | None:
@@ -78,7 +78,7 @@ class ImportedModel(Sequential):
         if table is None or table.names is None or self._reading.features is not None:
             return self
         named = ImportedModel(map(_fresh, self.nodes), self._reading.named(table.names))
-        named._chosen = self._chosen
+        named._replaceable = self._replaceable
         return named
 
     def infer(self, x: Any) -> Any:
@@ -96,16 +96,18 @@ class ImportedModel(Sequential):
     def with_nodes(self, nodes: Iterable[Node]) -> ImportedModel:
         """The same reading of other nodes; what stands where a stand-in stood is one. ParameterError, ShapeMismatch."""
         nodes = list(nodes)
-        stand_ins = [nodes[place] for place in self._chosen] if len(nodes) == len(self.nodes) else []
+        stand_ins = [nodes[place] for place in self._replaceable] if len(nodes) == len(self.nodes) else []
         return ImportedModel(nodes, self._reading, stand_ins)
 
     def for_inputs(self, inputs: Any, *, margin: float = 0.5, accuracy: float = 1e-3) -> ImportedModel:
         """The model with stand-ins that are good wherever inputs within bounds can bring their values, soundly.
 
-        inputs, margin: as for `fhenn.encrypted_model`. accuracy: the largest |polynomial - exact| of each stand-in
-        there, by the least degree that reaches it. Where degree 63 does not, it stands in all the same, with an
-        ApproximationWarning. A stand-in that is good enough, and costs no more levels, stays as it is.
-        Raises ParameterError, ShapeMismatch, FeatureMismatch, NonFiniteValue.
+        inputs, margin: as for `fhenn.encrypted_model`.
+        accuracy: the largest |polynomial - exact| of each stand-in there, by the least degree that reaches it. Where
+        degree 63 does not, it stands in all the same, with an ApproximationWarning.
+        Returns the model; a stand-in that is good enough, and costs no more levels, stays as it is.
+        Raises ParameterError where accuracy or margin are out of range, or the model starts with an activation.
+        Raises ShapeMismatch, FeatureMismatch, NonFiniteValue, UnsupportedValue where the inputs are no bounds or data.
 
         >>> from fhenn.nn import Linear, Sigmoid
         >>> nodes = [Linear([[2.0, 2.0]]), Sigmoid(), Linear([[1.0]])]
@@ -114,16 +116,18 @@ class ImportedModel(Sequential):
         (-12.2, 12.2)
         """
         if not isinstance(accuracy, Real) or not 0 < accuracy < np.inf:
-            raise ParameterError(f"accuracy {accuracy!r} is out of range.", "Give a positive number.")
+            raise ParameterError(
+                f"accuracy must be a positive finite number, not {accuracy!r}.", "Give for instance 1e-3."
+            )
         table = table_of(inputs)
         if table is not None and table.names is not None and self._reading.features is None:
             return self.named_by(table).for_inputs(table, margin=margin, accuracy=accuracy)
         bounds = self.bounds(inputs if table is None else table, margin)
-        if not self._chosen:
+        if not self._replaceable:
             return self
         nodes: list[Node] = []
         for place, node in enumerate(self.nodes):
-            if place in self._chosen and isinstance(node, Activation):
+            if place in self._replaceable and isinstance(node, Activation):
                 interval = reaches([*layers(Sequential(nodes))], *bounds)[-1].interval
                 node = _good_on(node, interval, accuracy)  # noqa: PLW2901
             nodes.append(node)
@@ -136,7 +140,9 @@ class ImportedModel(Sequential):
         """
         first = next(layers(self))
         if not isinstance(first, Affine):
-            raise ParameterError("the model does not start with a Linear node.", "Put one first; the identity will do.")
+            raise ParameterError(
+                "the model must start with an affine layer.", "Put a Linear first; the identity will do."
+            )
         width = first.inputs
         values = samples(inputs, self._reading.features, "inputs")
         if values.shape == (2,):
@@ -181,12 +187,15 @@ def _fresh(node: Node) -> Node:
 
 
 def box(values: Floats, margin: float) -> tuple[Floats, Floats]:
-    """Low and high of the features of data (samples, features), `margin` times their distance wider on either side.
+    """Low and high of every feature of data, widened.
 
-    Raises ParameterError.
+    values: the data, (samples, features).
+    margin: how much wider on either side, in units of the distance from low to high.
+    Returns low and high, (features,) each.
+    Raises ParameterError where the margin is out of range.
     """
     if not isinstance(margin, Real) or not 0 <= margin < np.inf:
-        raise ParameterError(f"margin {margin!r} is out of range.", "Give a number from 0.")
+        raise ParameterError(f"margin must be a finite number from 0, not {margin!r}.", "Give for instance 0.5.")
     low, high = values.min(axis=0), values.max(axis=0)
     return low - margin * (high - low), high + margin * (high - low)
 

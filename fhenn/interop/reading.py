@@ -31,12 +31,17 @@ _LARGEST_LABELS = 16 << 20
 class Reading:
     """What scores mean, and what a client makes of them, exactly. Data, with nothing of the weights in it.
 
-    task: "regression" or "classification". classes: the labels, in the order of the scores; dtype: NumPy's name of the
-    type in which `predict` returns them. features: names, where the model was fitted on named ones. probability: how
-    scores become probabilities, None where the model has none: "sigmoid" of one score, that of the second of two
-    classes; "softmax", of one score s as of (-s, s); "one-vs-rest", σ of each score, normalised; "modified-huber",
-    (clip(s, -1, 1) + 1)/2, normalised. flat: whether one output of a regression is predicted as (samples,).
-    Make one with `classification` or `regression`. Raises ParameterError.
+    Make one with `classification` or `regression`.
+
+    task: "regression" or "classification".
+    classes: the labels, in the order of the scores; none for a regression.
+    dtype: NumPy's name of the type in which `predict` returns labels.
+    features: names, where the model was fitted on named ones.
+    probability: how scores become probabilities; None where the model has none. "sigmoid" of one score, that of the
+    second of two classes; "softmax", of one score s as of (-s, s); "one-vs-rest", σ of each score, normalised;
+    "modified-huber", (clip(s, -1, 1) + 1)/2, normalised.
+    flat: whether one output of a regression is predicted as (samples,).
+    Raises ParameterError where the fields contradict one another.
 
     >>> reading = Reading.classification(["ham", "spam"], "sigmoid")
     >>> reading.predict([[-0.3], [2.0]]).tolist(), reading.predict_proba([[0.0]]).tolist()
@@ -57,14 +62,16 @@ class Reading:
         labelled = all(isinstance(label, bool | int | float | str) for label in self.classes)
         if self.task not in get_args(Task) or (self.task == "classification") != (len(self.classes) >= 2):
             raise ParameterError(
-                f"{self.task!r} with {len(self.classes)} classes is no reading.",
+                f"task {self.task!r} does not go with {len(self.classes)} classes.",
                 "Give 'classification' with two classes or more, or 'regression' with none.",
             )
         if not labelled or len(set(self.classes)) < len(self.classes):
-            raise ParameterError("a class is no label, or there twice.", "Use distinct numbers, strings or bools.")
+            raise ParameterError(
+                "classes must be distinct numbers, strings or bools.", "Leave out what is there twice."
+            )
         if self.probability not in (None, *get_args(Probability)) or (self.probability and not self.classes):
             raise ParameterError(
-                f"probability {self.probability!r} is none of a {self.task}.",
+                f"probability {self.probability!r} does not go with a {self.task}.",
                 f"Choose None or, for classes, one of {list(get_args(Probability))}.",
             )
 

@@ -47,12 +47,18 @@ def from_sklearn(
 ) -> ImportedModel:
     """The twin of a fitted estimator or Pipeline, which predicts what the estimator does.
 
-    estimator: one of `ESTIMATORS`, after any of `TRANSFORMERS`; those are folded into the first linear layer, and cost
-    nothing. All of it is exact but for the hidden activations of perceptrons, which become polynomials. inputs,
-    margin, accuracy: where those shall be good, as `ImportedModel.for_inputs` takes them; without inputs they are, to
-    an accuracy, on [-16, 16] for the logistic function and on [-8, 8] for tanh, with a RangeWarning for what leaves
-    that, until `fhenn.encrypted_model` gets to know the inputs.
-    Raises UnsupportedModel for anything else, sklearn.exceptions.NotFittedError, ExtraMissing.
+    All of it is exact but for the hidden activations of perceptrons, which become polynomials.
+
+    estimator: one of `ESTIMATORS`, after any of `TRANSFORMERS`, which are folded into the first linear layer and cost
+    nothing.
+    inputs, margin, accuracy: where the polynomials shall be good, as `ImportedModel.for_inputs` takes them; without
+    inputs they are, to the accuracy, on [-16, 16] for the logistic function and on [-8, 8] for tanh, with a
+    RangeWarning for what leaves that, until `fhenn.encrypted_model` gets to know the inputs.
+    Returns the model.
+    Raises UnsupportedModel where the estimator, or a step of it, is another.
+    Raises sklearn.exceptions.NotFittedError where it is not fitted.
+    Raises ExtraMissing without scikit-learn.
+    Raises what `ImportedModel.for_inputs` does for inputs.
 
     >>> from sklearn.linear_model import LogisticRegression
     >>> model = from_sklearn(LogisticRegression().fit([[0.0], [1.0], [2.0], [3.0]], ["low", "low", "high", "high"]))

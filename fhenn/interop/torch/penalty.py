@@ -15,11 +15,14 @@ from fhenn.ranges.penalty import band
 def range_penalty(module: torch.nn.Module, strength: float = 1.0, *, margin: float = 1.0) -> torch.Tensor:
     """The sum over a module's activations of `fhenn.range_penalty` of what came to each in the last forward pass.
 
-    To be added to a loss that is a mean over the samples. module: with activations of `fhenn.interop.torch` in it; one
-    that stands in several places counts where it was last. strength and margin: as for `fhenn.range_penalty`; all axes
-    but the last are samples. Returns a scalar with its graph.
-    Raises ParameterError where there is no such activation, CacheEmpty where one has seen no forward pass with
-    gradients, NonFiniteValue, and ParameterError for a strength or margin out of range.
+    To be added to a loss that is a mean over the samples.
+
+    module: with activations of `fhenn.interop.torch` in it; one that is in several places counts where it was last.
+    strength, margin: as for `fhenn.range_penalty`; all axes but the last are samples.
+    Returns a scalar with its graph.
+    Raises ParameterError where there is no such activation, or strength or margin are out of range.
+    Raises CacheEmpty where one has seen no forward pass with gradients.
+    Raises NonFiniteValue where what came to one is NaN or infinite.
 
     >>> from fhenn.interop.torch import Sigmoid
     >>> module = torch.nn.Sequential(torch.nn.Linear(1, 2), Sigmoid())
@@ -32,7 +35,7 @@ def range_penalty(module: torch.nn.Module, strength: float = 1.0, *, margin: flo
     found = [each for each in module.modules() if isinstance(each, Activation)]
     if not found:
         raise ParameterError(
-            "there is no activation of fhenn.interop.torch in the module.",
+            "the module has no activation of fhenn.interop.torch.",
             "Put its Sigmoid in the place of torch.nn.Sigmoid.",
         )
     inputs = [each.last_input for each in found]
