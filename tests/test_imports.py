@@ -15,6 +15,7 @@ RANK = {
     "errors": 0,
     "strict": 0,
     "finite": 0.5,
+    "filelock": 0,
     "uncopied": 1,
     "missing": 0,
     "columns": 1,

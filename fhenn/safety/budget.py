@@ -29,21 +29,14 @@ from threading import Lock
 from typing import BinaryIO, NoReturn, Protocol
 
 from fhenn.errors import BudgetUnknown, FileExists, ParameterError, SharingRefused
+from fhenn.filelock import lock, unlock
 from fhenn.uncopied import Uncopied
-
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
 
 _HEADER = re.compile(rb"fhenn-budget 1 key=([0-9a-f]{16}) file=(\d{1,20}) attribute=(yes|no) spent=([0-9.e+-]{1,25})\n")
 _SHARE = re.compile(rb"\d{1,20} [1-9]\d{0,19} ([0-9.e+-]{1,25})")
 _ATTRIBUTE = "user.fhenn.spent"
 _LONGEST_LINE = 256
 """More than a header or a share has, in bytes."""
-
-_LOCK_AT = 1 << 40
-"""Beyond the end of every file."""
 
 _SLACK = 1e-9
 
@@ -294,19 +287,9 @@ def _inode(file: BinaryIO) -> int:
 
 @contextmanager
 def _exclusive(file: BinaryIO) -> Iterator[None]:
-    """A lock on an open file that every process respects, released by the system where one dies."""
-    if sys.platform == "win32":
-        file.seek(_LOCK_AT)
-        msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
-        file.seek(0)
-        try:
-            yield
-        finally:
-            file.seek(_LOCK_AT)
-            msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
-    else:
-        fcntl.flock(file.fileno(), fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            fcntl.flock(file.fileno(), fcntl.LOCK_UN)
+    """An open file that other processes and threads, which lock it too, leave alone."""
+    lock(file.fileno())
+    try:
+        yield
+    finally:
+        unlock(file.fileno())

@@ -1,25 +1,28 @@
-"""A lock on a file, which ends with the process that holds it, however that ends."""
+"""A lock that names its holder, and ends with the process that holds it, however that ends."""
 
 from __future__ import annotations
 
 import os
 import socket
-import sys
 import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from fhenn.errors import StoreLocked
+from fhenn.filelock import try_lock
 
 _PAUSE = 0.02
+"""Seconds between two attempts."""
 
 
 class Lock:
-    """An exclusive lock; give it back with `release`, or use it in a `with`.
+    """An exclusive lock on a file; give it back with `release`, or use it in a `with`.
 
-    path: the file, made where it is missing; it names the holder. suggestion: the way out for whoever is refused.
-    wait: seconds to wait for another holder. Raises StoreLocked, OSError.
+    path: the file, made where it is missing; its text names the holder.
+    suggestion: the way out for whoever is refused.
+    wait: how long to wait for another holder, in seconds.
+    Raises StoreLocked where another holder keeps it, OSError.
     """
 
     def __init__(self, path: Path, suggestion: str, wait: float = 0.0) -> None:
@@ -27,7 +30,7 @@ class Lock:
         self._descriptor = os.open(path, flags, 0o600)
         deadline = time.monotonic() + wait
         try:
-            while not _locked(self._descriptor):
+            while not try_lock(self._descriptor):
                 if time.monotonic() >= deadline:
                     raise StoreLocked(str(path), _holder(self._descriptor), suggestion)
                 time.sleep(_PAUSE)
@@ -52,27 +55,3 @@ class Lock:
 
 def _holder(descriptor: int) -> str:
     return os.pread(descriptor, 200, 0).decode(errors="replace") or "another process"
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _locked(descriptor: int) -> bool:
-        """Whether the lock could be had; on a byte far behind the text, which others may read."""
-        os.lseek(descriptor, 1 << 20, os.SEEK_SET)
-        try:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-
-else:
-    import fcntl
-
-    def _locked(descriptor: int) -> bool:
-        """Whether the lock could be had."""
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
