@@ -28,7 +28,7 @@ if __name__ == "__main__":  # the workers import this file, and need nothing of 
     from fhenn.service.limits import Limits
     from fhenn.service.serving import serve
     limits = Limits(**eval(sys.argv[3]))
-    serve(Path(sys.argv[1]), port=int(sys.argv[2]), limits=limits, started=lambda url: print(url, flush=True))
+    serve(Path(sys.argv[1]), port=int(sys.argv[2]), limits=limits, on_start=lambda url: print(url, flush=True))
 """
 
 

@@ -160,7 +160,7 @@ def check(folder: Path, expected: Expected) -> None:
             elif kind == "current":
                 found = catalogue.current.get(name)
             else:
-                found = store.tokens.holder(name) is not None
+                found = store.tokens.authenticate(name) is not None
             assert found in values, f"{kind} {name}: {found}, not one of {values}"
         for path in folder.glob("keys/*/*"):
             assert sha256(path.read_bytes()).hexdigest() == path.name, f"{path} is half there"
@@ -170,7 +170,7 @@ def check(folder: Path, expected: Expected) -> None:
             assert path.name in ("model.fhenn", "plan.fhenn") and path.stat().st_size, path
         store.models.add("cancer", *TWO)
         text, _ = store.tokens.create(OWNER)
-        assert store.tokens.holder(text)
+        assert store.tokens.authenticate(text)
         assert not list(folder.rglob(".*"))
     finally:
         store.close()

@@ -271,7 +271,7 @@ def list_tokens(store: Path, as_json: bool) -> None:
     ]
     table = Grid("id", "owner", "created", "expires", "models", "samples a day")
     for one in kept:
-        expires = one.expires[:10] + (" (expired)" if tokens.expired(one) else "")
+        expires = one.expires[:10] + (" (expired)" if tokens.has_expired(one) else "")
         models = "all" if one.models is None else ", ".join(one.models)
         most = "any" if one.samples_per_day is None else f"{one.samples_per_day:,}"
         table.add_row(one.id, one.owner, one.created[:10], expires, models, most)

@@ -36,7 +36,7 @@ def networks_of(texts: Iterable[str]) -> tuple[Network, ...]:
 
 def is_in(address: str, networks: Sequence[Network]) -> bool:
     """Whether an address, as text, lies in one of the networks."""
-    found = _parsed(address)
+    found = _parse(address)
     return found is not None and any(found in network for network in networks)
 
 
@@ -46,7 +46,7 @@ def caller_of(address: str) -> str:
     >>> caller_of("::ffff:192.0.2.7"), caller_of("2001:db8::1:2")
     ('192.0.2.7', '2001:db8::/64')
     """
-    found = _parsed(address)
+    found = _parse(address)
     if found is None or isinstance(found, ipaddress.IPv4Address):
         return address[:64] if found is None else str(found)
     return str(ipaddress.ip_network((found, 64), strict=False))
@@ -70,12 +70,12 @@ def source_of(
         return peer
     name = header.lower()
     hops = [each.strip() for value in headers.get(name.encode(), ()) for each in value.decode("latin-1").split(",")]
-    return _last_outside(peer, [_forwarded(hop) for hop in hops] if name == "forwarded" else hops, proxies)
+    return _last_outside(peer, [_forwarded_address(hop) for hop in hops] if name == "forwarded" else hops, proxies)
 
 
 def _last_outside(peer: str, hops: Sequence[str], proxies: Sequence[Network]) -> str:
     for hop in hops[: -_MOST_HOPS - 1 : -1]:
-        address = _parsed(hop)
+        address = _parse(hop)
         if address is None:
             return peer
         if not is_in(str(address), proxies):
@@ -83,7 +83,7 @@ def _last_outside(peer: str, hops: Sequence[str], proxies: Sequence[Network]) ->
     return peer
 
 
-def _forwarded(element: str) -> str:
+def _forwarded_address(element: str) -> str:
     """The address in an element of a Forwarded header; empty where it hides it or is none."""
     for pair in element.split(";"):
         if match := _FOR.fullmatch(pair.strip()):
@@ -91,7 +91,7 @@ def _forwarded(element: str) -> str:
     return ""
 
 
-def _parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def _parse(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         address = ipaddress.ip_address(text)
     except ValueError:

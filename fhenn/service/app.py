@@ -37,7 +37,7 @@ Whatever goes wrong is a problem document (RFC 9457). Its `type` is for programs
 """
 
 
-def _described(app: FastAPI) -> dict[str, Any]:
+def _describe(app: FastAPI) -> dict[str, Any]:
     """FastAPI's description, with problem documents in the place of its own errors."""
     if app.openapi_schema is None:
         description = FastAPI.openapi(app)
@@ -92,7 +92,7 @@ def create_app(
         redoc_url=None,
     )
     app.state.service = service
-    app.openapi = lambda: _described(app)  # type: ignore[method-assign]
+    app.openapi = lambda: _describe(app)  # type: ignore[method-assign]
     app.include_router(pages.router)
     app.include_router(health.router)
     for each in (models, keys, predictions):

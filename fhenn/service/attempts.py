@@ -18,16 +18,16 @@ class Attempts:
     """Counts wrong tokens by caller, for as long as they go on and a minute more."""
 
     def __init__(self) -> None:
-        self._failed: OrderedDict[str, tuple[int, float]] = OrderedDict()
+        self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()
 
-    def failed(self, caller: str) -> int:
+    def record_failure(self, caller: str) -> int:
         """A caller has shown a wrong token; how many it has shown lately."""
-        count, last = self._failed.pop(caller, (0, 0.0))
+        count, last = self._failures.pop(caller, (0, 0.0))
         now = monotonic()
         count = 1 if now - last > _WINDOW else count + 1
-        self._failed[caller] = count, now
-        if len(self._failed) > _MOST:
-            self._failed.popitem(last=False)
+        self._failures[caller] = count, now
+        if len(self._failures) > _MOST:
+            self._failures.popitem(last=False)
         return count
 
     @staticmethod

@@ -24,7 +24,7 @@ class Admission:
         self._limits = limits
         self._owners: Counter[str] = Counter()
         self._crashes: dict[str, deque[float]] = {}
-        self.held = 0
+        self.held_bytes = 0
 
     @contextmanager
     def request(self, owner: str) -> Iterator[None]:
@@ -56,18 +56,18 @@ class Admission:
         try:
             yield buffer
         finally:
-            self.held -= len(buffer)
+            self.held_bytes -= len(buffer)
 
-    def let_go(self, buffer: bytearray) -> None:
+    def release(self, buffer: bytearray) -> None:
         """What is in a buffer is needed no more."""
-        self.held -= len(buffer)
+        self.held_bytes -= len(buffer)
         buffer.clear()
 
     def hold(self, buffer: bytearray, chunk: bytes) -> None:
         """Append a chunk to a buffer. Raises Problem where all bodies together would be too much."""
-        if self.held + len(chunk) > self._limits.held:
+        if self.held_bytes + len(chunk) > self._limits.held:
             raise Problem(503, "busy", "The service holds as much as it may. Send it again later.", retry_after=2)
-        self.held += len(chunk)
+        self.held_bytes += len(chunk)
         buffer += chunk
 
 

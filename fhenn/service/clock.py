@@ -35,7 +35,7 @@ class Clock:
     ) -> None:
         self._path, self._wall, self._steady = path, wall, steady
         self._lock = threading.Lock()
-        self._latest, self._mark = self._kept(), steady()
+        self._latest, self._mark = self._read(), steady()
 
     def now(self) -> int:
         """Nanoseconds since the epoch, never fewer than before."""
@@ -49,21 +49,21 @@ class Clock:
         """The same as a date, UTC."""
         return _EPOCH + timedelta(microseconds=self.now() // 1000)
 
-    def behind(self) -> float:
+    def lag(self) -> float:
         """Seconds by which the system's clock is behind the latest time that was seen."""
         return max(0, self.now() - self._wall()) / 1e9
 
     def keep(self) -> None:
         """Write the latest time down, for the next start. Raises OSError."""
-        latest = max(self.now(), self._kept())
+        latest = max(self.now(), self._read())
         write(self._path, str(latest).encode(), private=True, overwrite=True)
 
     def keep_past(self, date: datetime) -> None:
         """Write the latest time down, where the one written down is not past `date`. Raises OSError."""
-        if _EPOCH + timedelta(microseconds=self._kept() // 1000) < date:
+        if _EPOCH + timedelta(microseconds=self._read() // 1000) < date:
             self.keep()
 
-    def _kept(self) -> int:
+    def _read(self) -> int:
         with suppress(FileNotFoundError, ValueError):
             return int(self._path.read_text("ascii"))
         return 0

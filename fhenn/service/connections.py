@@ -45,12 +45,12 @@ class Guest:
     def __init__(self, caller: str, accepted: socket.socket | None, trusted: bool) -> None:
         self.caller, self.trusted = caller, trusted
         self.owner = "" if not trusted else f"proxy {caller}"
-        self.connection: Connection | None = None
+        self.connection: BoundedProtocol | None = None
         self.idle_since: float | None = None
         self._accepted = accepted
 
     @property
-    def gone(self) -> bool:
+    def closed(self) -> bool:
         """Whether the socket was closed before there was a connection, as when TLS was never agreed on."""
         return self.connection is None and (self._accepted is None or self._accepted.fileno() < 0)
 
@@ -72,7 +72,7 @@ class Connections:
         self._strangers: dict[str, dict[Any, Guest]] = {}
         self._owners: Counter[str] = Counter()
         self._admits_early = False
-        self.cut = 0
+        self.cuts = 0
 
     def __len__(self) -> int:
         return len(self._all)
@@ -110,7 +110,7 @@ class Connections:
             self._strangers.setdefault(guest.caller, {})[peer] = guest
         return guest
 
-    def claim(self, peer: Any, connection: Connection) -> Guest | None:
+    def claim(self, peer: Any, connection: BoundedProtocol) -> Guest | None:
         """The guest that a connection is; None where it cannot be."""
         guest = self._all.get(peer)
         if guest is None and not self._admits_early:  # otherwise it was evicted before it got here
@@ -137,7 +137,7 @@ class Connections:
     def sweep(self) -> None:
         """Forget all whose socket was closed before there was a connection: nothing else tells of their end."""
         for peer, guest in tuple(self._all.items()):
-            if guest.gone:
+            if guest.closed:
                 self.leave(peer, guest)
 
     def evict_stranger(self) -> bool:
@@ -147,10 +147,10 @@ class Connections:
     def _evict(self, guests: dict[Any, Guest]) -> bool:
         if not guests:
             return False
-        peer = next((peer for peer, guest in guests.items() if guest.gone), next(iter(guests)))
+        peer = next((peer for peer, guest in guests.items() if guest.closed), next(iter(guests)))
         guest = guests[peer]
-        if not guest.gone:
-            self.cut += 1
+        if not guest.closed:
+            self.cuts += 1
             log_seldom(logging.WARNING, "connection without a token cut", address=guest.caller)
         self.leave(peer, guest)
         guest.cut()
@@ -188,7 +188,7 @@ class Listener(socket.socket):
     connections: Connections | None = None
     plain = True
     _reserve: int | None = None
-    _stuck = 0.0
+    _last_error = 0.0
 
     def accept(self) -> tuple[socket.socket, Any]:
         """A new connection. Raises BlockingIOError where there is none, or none can be taken."""
@@ -231,8 +231,8 @@ class Listener(socket.socket):
                 return
             finally:
                 self._reserve = _spare()
-        if time.monotonic() - self._stuck >= 0.5:
-            self._stuck = time.monotonic()
+        if time.monotonic() - self._last_error >= 0.5:
+            self._last_error = time.monotonic()
             raise error  # asyncio waits for a second, and tries again
 
 
@@ -251,7 +251,7 @@ def _turn_away(accepted: socket.socket, plain: bool) -> None:
                 accepted.send(plain_answer(_FULL))
 
 
-class Connection(H11Protocol):
+class BoundedProtocol(H11Protocol):
     """uvicorn's HTTP protocol with bounds: on the time of a head, of a request as a whole, of who takes no answer.
 
     limits, registry: set in a subclass of each service (`protocol_of`).
@@ -290,7 +290,7 @@ class Connection(H11Protocol):
         before = self.cycle
         super().data_received(data)
         if self.cycle is not before:
-            self._began()
+            self._start_request()
         elif self._deadline is None and not self._running:
             self._end_after(self.limits.header)
 
@@ -303,7 +303,7 @@ class Connection(H11Protocol):
             self._guest.idle_since = self.loop.time()
         super().on_response_complete()
         if self.cycle is not before:  # the next request was there already
-            self._began()
+            self._start_request()
         elif unread:
             self._end_after(_LINGER if self._guest is not None and self._guest.owner else _LINGER_STRANGER)
         elif self.transport.is_closing():
@@ -345,7 +345,7 @@ class Connection(H11Protocol):
     def _running(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
 
-    def _began(self) -> None:
+    def _start_request(self) -> None:
         """A head is complete: the rest of a stranger's request may take as long as its answer, no longer."""
         if self._guest is not None:
             self._guest.idle_since = None
@@ -370,9 +370,9 @@ class Connection(H11Protocol):
             self._stalled = None
 
 
-def protocol_of(limits: Limits, registry: Connections) -> type[Connection]:
+def protocol_of(limits: Limits, registry: Connections) -> type[BoundedProtocol]:
     """The protocol of a service."""
-    return type("Connection", (Connection,), {"limits": limits, "registry": registry})
+    return type("BoundedProtocol", (BoundedProtocol,), {"limits": limits, "registry": registry})
 
 
 def plain_answer(problem: Problem) -> bytes:

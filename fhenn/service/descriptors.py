@@ -15,7 +15,7 @@ _OF_A_WORKER = 16
 """A pipe and a sentinel, and as many again while a replacement starts."""
 
 
-def with_descriptors(limits: Limits) -> Limits:
+def fit_descriptors(limits: Limits) -> Limits:
     """`limits`, where the process may open enough files for them; fewer connections where it may not.
 
     Connections are what strangers can open; workers, uploads and answers must find descriptors whatever those do.

@@ -72,7 +72,7 @@ class Envelope:
         except ClientDisconnect:
             status = status or 499
         except Exception as error:
-            log(logging.ERROR, "unexpected error", request_id=request_id, **described(error))
+            log(logging.ERROR, "unexpected error", request_id=request_id, **error_fields(error))
         finally:
             seconds = time.perf_counter() - start
             route = getattr(scope.get("route"), "path", "other")
@@ -94,7 +94,7 @@ class Envelope:
             )
 
 
-def described(error: BaseException) -> dict[str, object]:
+def error_fields(error: BaseException) -> dict[str, object]:
     """Type and place of an error; not its text, which may quote what was sent."""
     frames = traceback.extract_tb(error.__traceback__)
     return {

@@ -54,11 +54,11 @@ class FairQueue(Generic[T]):
                 last.future.set_exception(QueueFull())
         self._owners.setdefault(waiter.owner, deque()).append(waiter)
 
-    def next(self, may: Callable[[Waiter[T]], bool]) -> Waiter[T] | None:
+    def next(self, may_run: Callable[[Waiter[T]], bool]) -> Waiter[T] | None:
         """Take out the first task that may run, of the owner whose turn it is; None where there is none."""
         for owner, waiters in self._owners.items():
             for waiter in waiters:
-                if may(waiter):
+                if may_run(waiter):
                     self.remove(waiter)
                     if owner in self._owners:
                         self._owners.move_to_end(owner)

@@ -57,7 +57,7 @@ class KeyStore:
         self._keys, self._used, self._uploads = root / "keys", root / "used", root / "uploads"
         self._clock, self._most, self._size = clock, most, size
         self._owners: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
-        self._running: Counter[Path] = Counter()
+        self._pinned: Counter[Path] = Counter()
         self._latest, self._guard = 0, threading.Lock()
 
     def tidy(self) -> None:
@@ -99,7 +99,7 @@ class KeyStore:
             if is_digest(path.name):
                 with suppress(FileNotFoundError):  # deleted meanwhile
                     stored = path.stat()
-                    used = max(stored.st_mtime_ns, self._used_at(owner, path.name))
+                    used = max(stored.st_mtime_ns, self._last_use(owner, path.name))
                     found.append((used, StoredKeys(path.name, stored.st_size, stored.st_mtime, used / 1e9)))
         return [keys for _, keys in sorted(found, key=lambda pair: (-pair[0], pair[1].digest))]
 
@@ -109,18 +109,18 @@ class KeyStore:
         self.touch(owner, digest)
 
     @contextmanager
-    def running(self, owner: str, digest: str) -> Iterator[None]:
+    def pin(self, owner: str, digest: str) -> Iterator[None]:
         """Let keys stay while a prediction uses them; only their owner deletes them."""
         path = self.path(owner, digest)
         with self._guard:
-            self._running[path] += 1
+            self._pinned[path] += 1
         try:
             yield
         finally:
             with self._guard:
-                self._running[path] -= 1
-                if not self._running[path]:
-                    del self._running[path]
+                self._pinned[path] -= 1
+                if not self._pinned[path]:
+                    del self._pinned[path]
 
     def touch(self, owner: str, digest: str) -> None:
         """Keys are used now. Raises OSError where that cannot be noted."""
@@ -141,7 +141,7 @@ class KeyStore:
         Raises OSError.
         """
         part, path = self.part(owner, digest), self.path(owner, digest)
-        with self._owner(owner):
+        with self._owner_lock(owner):
             make_folder(path.parent)
             self.mark(part)
             part.rename(path)
@@ -150,7 +150,7 @@ class KeyStore:
 
     def delete(self, owner: str, digest: str) -> bool:
         """Delete an owner's keys, and what has arrived of them; whether there was anything. Raises OSError."""
-        with self._owner(owner):
+        with self._owner_lock(owner):
             arrived = self.drop_part(owner, digest)
             existed = remove(self.path(owner, digest))
             (self._used / owner / digest).unlink(missing_ok=True)
@@ -162,7 +162,7 @@ class KeyStore:
         """Where what has arrived of an upload is, or would be."""
         return self._uploads / owner / f"{digest}.part"
 
-    def arrived(self, owner: str, digest: str) -> int:
+    def count_arrived(self, owner: str, digest: str) -> int:
         """Bytes of an upload that have arrived."""
         try:
             return self.part(owner, digest).stat().st_size
@@ -195,7 +195,7 @@ class KeyStore:
         """Forget what has arrived of an upload; whether there was anything. Raises OSError."""
         return remove(self.part(owner, digest))
 
-    def _owner(self, owner: str) -> threading.Lock:
+    def _owner_lock(self, owner: str) -> threading.Lock:
         with self._guard:
             return self._owners[owner]
 
@@ -205,7 +205,7 @@ class KeyStore:
             self._latest = max(self._clock.now(), self._latest + 1)
             return self._latest
 
-    def _used_at(self, owner: str, digest: str) -> int:
+    def _last_use(self, owner: str, digest: str) -> int:
         try:
             return (self._used / owner / digest).stat().st_mtime_ns
         except FileNotFoundError:
@@ -214,7 +214,7 @@ class KeyStore:
     def _evict(self, owner: str, newest: str) -> None:
         """Delete the keys of an owner that are too many, or too large in all."""
         with self._guard:
-            held = {path.name for path in self._running if path.parent == self.path(owner, newest).parent} | {newest}
+            held = {path.name for path in self._pinned if path.parent == self.path(owner, newest).parent} | {newest}
         count = size = 0
         for keys in sorted(self.all(owner), key=lambda keys: keys.digest not in held):  # those first, then by last use
             count, size = count + 1, size + keys.size

@@ -33,10 +33,10 @@ class Metrics:
         self.resident = Gauge(
             "fhenn_worker_resident_bytes", "Memory that the largest worker holds.", registry=self.registry
         )
-        self.recycled = Counter(
+        self.replacements = Counter(
             "fhenn_workers_recycled", "Workers replaced because they held too much memory.", registry=self.registry
         )
-        self.held = Gauge(
+        self.held_bytes = Gauge(
             "fhenn_held_bytes",
             "Bytes of bodies in memory and of answers on their way.",
             registry=self.registry,

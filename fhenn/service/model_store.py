@@ -75,7 +75,7 @@ class ModelStore:
             raise ParameterError(
                 f"{name[:80]!r} cannot name a model.", "Use lower-case letters, digits and inner dots, hyphens, lines."
             )
-        with self._writing():
+        with self._lock_for_writing():
             return self._put(name, model, plan)
 
     def remove(self, name: str, version: str | None = None) -> None:
@@ -83,7 +83,7 @@ class ModelStore:
 
         Raises ParameterError where there is none or it is the current one, StoreLocked, StoreUnsafe, OSError.
         """
-        with self._writing():
+        with self._lock_for_writing():
             found = {entry[0]: entry for entry in self.outline()}
             if name not in found:
                 known = ", ".join(found) or "none"
@@ -133,17 +133,17 @@ class ModelStore:
                     for version in versions
                 }
                 for name, current, versions in outline
-                if _known(name, current, versions)
+                if _require_current(name, current, versions)
             },
             {name: current for name, current, _ in outline},
         )
 
     def tidy(self) -> None:
         """Remove what killed processes left, and move over what an older fhenn stored. Raises as `add` does."""
-        with self._writing():
+        with self._lock_for_writing():
             pass
 
-    def _writing(self) -> Lock:
+    def _lock_for_writing(self) -> Lock:
         """The right to write here, in folders that are private and tidy. Raises StoreUnsafe, StoreLocked, OSError."""
         require_private(self._folder.parent)
         require_private_inside(self._folder)
@@ -155,7 +155,7 @@ class ModelStore:
             for home in self._folder.iterdir():
                 if _NAME.fullmatch(home.name) and home.is_dir():  # a file of somebody's notes is no model
                     sweep(home)
-                    self._move_over(home)
+                    self._migrate(home)
         except BaseException:
             lock.release()
             raise
@@ -199,7 +199,7 @@ class ModelStore:
         except UnicodeDecodeError as error:
             raise WireFormatError("store", f"{home.name}/{_CURRENT} names no version") from error
 
-    def _move_over(self, home: Path) -> None:
+    def _migrate(self, home: Path) -> None:
         """Bring NAME/model.fhenn and plan.fhenn, as an older fhenn stored them, to where versions are."""
         model, plan = home / _MODEL, home / _PLAN
         if model.exists() and plan.exists() and self._current(home) is None:
@@ -220,7 +220,7 @@ class ModelStore:
             remove_folder(path)
 
 
-def _known(name: str, current: str, versions: tuple[str, ...]) -> bool:
+def _require_current(name: str, current: str, versions: tuple[str, ...]) -> bool:
     """True; raises WireFormatError where the current version of a model is none of its versions."""
     if current not in versions:
         raise WireFormatError("store", f"the current version of {name}, {current[:80]!r}, is not there")

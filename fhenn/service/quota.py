@@ -66,7 +66,7 @@ class Quotas:
                     "of this token are left. Wait until midnight UTC, or ask for a token that may have more."
                 )
                 raise Problem(429, "quota", detail, retry_after=ceil((_DAY - now) / 10**9))
-            self._keep(token, day, used + samples)
+            self._write(token, day, used + samples)
             return day
 
     def refund(self, token: str, day: int, samples: int) -> None:
@@ -74,9 +74,9 @@ class Quotas:
         with self._lock(token):
             kept, used = self._read(token)
             if kept == day:
-                self._keep(token, day, max(used - samples, 0))
+                self._write(token, day, max(used - samples, 0))
 
-    def used(self, token: str) -> int:
+    def used_today(self, token: str) -> int:
         """Samples of a token today."""
         return self._used(token, self._clock.now() // _DAY)
 
@@ -98,6 +98,6 @@ class Quotas:
             raise OSError(f"the count of token {token} is not readable") from error
         return found
 
-    def _keep(self, token: str, day: int, samples: int) -> None:
+    def _write(self, token: str, day: int, samples: int) -> None:
         require_private_inside(self._folder)
         write(self._folder / token, json.dumps([day, samples]).encode(), private=True, overwrite=True)

@@ -23,8 +23,8 @@ from fhenn.errors import (
 )
 from fhenn.planner import Plan
 from fhenn.planner.demands import LARGEST_PLAN, bytes_of_answer
+from fhenn.service.http_response import HttpResponse, NoResponse
 from fhenn.service.loopback import is_loopback
-from fhenn.service.received import Broken, Received
 from fhenn.service.scan import digest_of_keys
 from fhenn.service.version import HEADER as VERSION_HEADER
 from fhenn.service.version import version_of
@@ -134,18 +134,18 @@ class RemoteServer(Uncopied):
             raise ParameterError(f"{attempts} attempts ask nothing.", "Allow at least one.")
         if not (0 < timeout < inf and 0 <= patience < inf and largest_answer > 0):
             raise ParameterError("a time-out, patience or largest answer is none.", "Leave it out for its default.")
-        self._url, self._keys, self._digest, self._sent = url.rstrip("/"), b"", "", False
+        self._url, self._keys, self._digest, self._keys_sent = url.rstrip("/"), b"", "", False
         if evaluation_keys is not None:  # before a connection is opened: what is handed over may be a secret key
-            self._take(evaluation_keys)
+            self._set_keys(evaluation_keys)
         try:
-            from fhenn.service.connection import Connection
+            from fhenn.service.http_client import HttpClient
         except ModuleNotFoundError as error:
             if (error.name or "").partition(".")[0] not in ("httpx", "httpcore"):
                 raise
             raise ExtraMissing("client", "httpx") from error
         self._attempts, self._timeout, self._patience, self._progress = attempts, timeout, patience, progress
-        self._largest, self._answered = largest_answer, False
-        self._http = Connection(self._url, token, timeout, verify)
+        self._largest_answer, self._has_answered = largest_answer, False
+        self._http = HttpClient(self._url, token, timeout, verify)
         try:
             self._model = model if model is not None else self._only_model()
             self._message = self._ask_plan(version)
@@ -198,19 +198,19 @@ class RemoteServer(Uncopied):
     def upload(self, evaluation_keys: bytes | None = None) -> None:
         """Send evaluation keys now, or what is missing of them. Raises ServiceError, ServiceUnreachable, KeyMissing."""
         if evaluation_keys is not None:
-            self._take(evaluation_keys)
+            self._set_keys(evaluation_keys)
         self._require_keys()
         path, size = f"/v1/keys/{self._digest}", len(self._keys)
 
         def send(seconds: float) -> None:
-            arrived = self._arrived(path, seconds)
+            arrived = self._count_arrived(path, seconds)
             if arrived >= 0:
                 self._send_from(path, arrived, size, seconds)
 
         # 409: another upload of the same keys took over, or less has arrived than we thought
-        self._patiently(send, _AGAIN | {409}, self._timeout + size / _LEAST_RATE)
+        self._retry(send, _AGAIN | {409}, self._timeout + size / _LEAST_RATE)
         self._progress("upload", size, size)
-        self._sent = True
+        self._keys_sent = True
 
     def predict(self, ciphertexts: bytes, range_check: bool = True) -> bytes:
         """The model's answer to a message of `Client.encrypt`, as a message for `Client.decrypt`.
@@ -224,12 +224,12 @@ class RemoteServer(Uncopied):
         version = version_of(ciphertexts) or self.version
         if version not in self._plans:
             self._plans[version] = plan_from_bytes(self._ask_plan(version))
-        if not self._sent:
+        if not self._keys_sent:
             self.upload()
         path = f"/v1/models/{quote(self._model, safe='')}/predictions"
         query = {"keys": self._digest, "version": version} | ({} if range_check else {"witness": "false"})
         implied = _most_of_answer(self._plans[version], ciphertexts)
-        most = min(implied, self._largest)
+        most = min(implied, self._largest_answer)
         seconds = self._timeout + len(ciphertexts) / _LEAST_RATE + most / _LEAST_RATE_OF_ANSWER
         request: dict[str, Any] = {"params": query, "content": ciphertexts}
         if most < implied:
@@ -241,7 +241,7 @@ class RemoteServer(Uncopied):
                 if error.kind != "keys-unknown":
                     raise
                 lost = error
-                self._sent = False  # made room for others, or the service lost them: the same bytes go there again
+                self._keys_sent = False  # made room for others, or the service lost them: the same bytes go there again
                 self.upload()
             else:
                 if response.headers.get(VERSION_HEADER) != version:
@@ -259,7 +259,7 @@ class RemoteServer(Uncopied):
         """Delete the evaluation keys at the service. Raises ServiceError, ServiceUnreachable."""
         if not self._keys:
             return
-        self._sent = False
+        self._keys_sent = False
         try:
             self._ask("DELETE", f"/v1/keys/{self._digest}", "document", _LARGEST_DOCUMENT)
         except ServiceError as error:
@@ -270,9 +270,9 @@ class RemoteServer(Uncopied):
         if not self._keys:
             raise KeyMissing("evaluation", "a remote prediction", "Hand over Client.evaluation_keys().")
 
-    def _take(self, evaluation_keys: bytes) -> None:
+    def _set_keys(self, evaluation_keys: bytes) -> None:
         self._keys = as_bytes("evaluation keys", evaluation_keys)
-        self._digest, self._sent = digest_of_keys(self._keys, "the evaluation keys", self._url), False
+        self._digest, self._keys_sent = digest_of_keys(self._keys, "the evaluation keys", self._url), False
 
     def _ask_plan(self, version: str | None) -> bytes:
         """The plan of a version of the model, by default of the current one, as a file. Raises ServiceError."""
@@ -298,12 +298,12 @@ class RemoteServer(Uncopied):
             )
         return str(names[0])
 
-    def _arrived(self, path: str, seconds: float) -> int:
+    def _count_arrived(self, path: str, seconds: float) -> int:
         """Bytes of the keys at the service, -1 where they are stored."""
-        response = self._once("HEAD", path, "document", _LARGEST_DOCUMENT, min(seconds, _DOCUMENT_SECONDS))
+        response = self._exchange("HEAD", path, "document", _LARGEST_DOCUMENT, min(seconds, _DOCUMENT_SECONDS))
         if response.status == 404:
             return 0
-        self._require_good(response)
+        self._require_success(response)
         if response.headers.get("Upload-Complete") == "?1":
             return -1
         try:
@@ -322,27 +322,27 @@ class RemoteServer(Uncopied):
             headers |= {"Upload-Offset": str(offset), "Upload-Length": str(size)}
         else:
             headers["Content-Length"], offset, method = str(size), 0, "PUT"
-        sent = self._once(method, path, "document", _LARGEST_DOCUMENT, seconds, content=pieces(), headers=headers)
-        self._require_good(sent)
+        sent = self._exchange(method, path, "document", _LARGEST_DOCUMENT, seconds, content=pieces(), headers=headers)
+        self._require_success(sent)
 
     def _ask(
         self, method: str, path: str, what: str, most: int, seconds: float | None = None, **request: Any
-    ) -> Received:
+    ) -> HttpResponse:
         """The answer to a request that can be repeated; seconds: for a document, unless they are given.
 
         Raises ServiceError, ServiceUnreachable, AnswerRefused.
         """
 
-        def ask(left: float) -> Received:
-            response = self._once(method, path, what, most, left, **request)
-            self._require_good(response)
+        def ask(left: float) -> HttpResponse:
+            response = self._exchange(method, path, what, most, left, **request)
+            self._require_success(response)
             return response
 
         if seconds is None:
-            return self._patiently(ask, _AGAIN, _DOCUMENT_SECONDS, min(self._patience, _DOCUMENT_PATIENCE))
-        return self._patiently(ask, _AGAIN, seconds)
+            return self._retry(ask, _AGAIN, _DOCUMENT_SECONDS, min(self._patience, _DOCUMENT_PATIENCE))
+        return self._retry(ask, _AGAIN, seconds)
 
-    def _patiently(
+    def _retry(
         self, act: Callable[[float], _T], again: frozenset[int], seconds: float, patience: float | None = None
     ) -> _T:
         """What `act` returns, repeated as the class says. It is handed the seconds that it has, `seconds` at most.
@@ -355,15 +355,15 @@ class RemoteServer(Uncopied):
         while True:
             attempt += 1
             wait = None
-            first = not self._answered
+            first = not self._has_answered
             try:
                 return act(seconds)
-            except Broken as error:
+            except NoResponse as error:
                 quick = monotonic() - start < _QUICK
                 last = error.late or (first and error.connecting and not (attempt == 1 and quick))
                 failure: Exception = ServiceUnreachable(self._url, attempt, error.reason)
                 failure.__cause__ = error
-            except _Answered as error:
+            except _ErrorResponse as error:
                 failure, wait = error.error, error.wait
                 last = error.error.status not in again or error.error.kind == _TOMORROW
             pause = self._pause(attempt, wait)
@@ -371,13 +371,13 @@ class RemoteServer(Uncopied):
                 raise failure
             sleep(pause)
 
-    def _once(self, method: str, path: str, what: str, most: int, seconds: float, **request: Any) -> Received:
-        connect = _CONNECT if self._answered else _FIRST_CONNECT
+    def _exchange(self, method: str, path: str, what: str, most: int, seconds: float, **request: Any) -> HttpResponse:
+        connect = _CONNECT if self._has_answered else _FIRST_CONNECT
         response = self._http.exchange(method, path, what, most, seconds, connect, **request)
-        self._answered = True
+        self._has_answered = True
         return response
 
-    def _require_good(self, response: Received) -> None:
+    def _require_success(self, response: HttpResponse) -> None:
         """Raise the ServiceError that an answer states."""
         if 200 <= response.status < 300:
             return
@@ -391,7 +391,7 @@ class RemoteServer(Uncopied):
         error = ServiceError(
             response.status, printable(kind, 80), printable(detail or "no detail.", 1000), printable(request_id, 80)
         )
-        raise _Answered(error, response.headers.get("Retry-After"))
+        raise _ErrorResponse(error, response.headers.get("Retry-After"))
 
     @staticmethod
     def _pause(attempt: int, wait: str | None) -> float:
@@ -404,7 +404,7 @@ class RemoteServer(Uncopied):
         return min(max(seconds, asked * (1 + random.random() / 4)), _LONGEST_PAUSE)  # noqa: S311
 
 
-class _Answered(Exception):
+class _ErrorResponse(Exception):
     """The service says no; wait: what it says of when to ask again."""
 
     def __init__(self, error: ServiceError, wait: str | None) -> None:

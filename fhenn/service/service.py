@@ -16,7 +16,7 @@ from fhenn.service.attempts import Attempts
 from fhenn.service.bodies import Admission
 from fhenn.service.connections import Connections
 from fhenn.service.disk import Disk
-from fhenn.service.envelope import described
+from fhenn.service.envelope import error_fields
 from fhenn.service.limits import Limits
 from fhenn.service.logs import log
 from fhenn.service.metrics import Metrics
@@ -55,7 +55,7 @@ class Service:
         self.quotas.tidy()
         self.security = SecurityLog(security_log or store.folder / SECURITY_LOG)
         self.spools = Spools(store.folder, limits.answer, limits.spooled)
-        self.pool = Pool(limits, self.spools, self._died, self._recycled)
+        self.pool = Pool(limits, self.spools, self._on_worker_death, self._on_worker_recycle)
         self.uploads = Uploads(store.keys, self.disk, self._check_keys)
         metrics = self.metrics
         metrics.workers.labels("alive").set_function(lambda: self.pool.alive)
@@ -64,14 +64,14 @@ class Service:
         metrics.connections.labels("without a token").set_function(lambda: self.connections.strangers)
         metrics.connections.labels("all").set_function(lambda: len(self.connections))
         metrics.resident.set_function(lambda: self.pool.resident)
-        metrics.held.set_function(lambda: self.admission.held + self.spools.held)
+        metrics.held_bytes.set_function(lambda: self.admission.held_bytes + self.spools.held_bytes)
 
-    def _died(self, code: int | None) -> None:
+    def _on_worker_death(self, code: int | None) -> None:
         self.metrics.deaths.labels(str(code)).inc()
         log(logging.WARNING, "worker died", exit_code=code)
 
-    def _recycled(self, size: int) -> None:
-        self.metrics.recycled.inc()
+    def _on_worker_recycle(self, size: int) -> None:
+        self.metrics.replacements.inc()
         log(logging.INFO, "worker replaced for its memory", bytes=size)
 
     def model(self, holder: Token, name: str, version: str | None = None) -> StoredModel:
@@ -103,11 +103,11 @@ class Service:
                 if kept is None or time.monotonic() - kept > _KEEP_TIME:
                     kept = time.monotonic()
                     await self.disk(self.store.clock.keep)
-                    if (behind := self.store.clock.behind()) > _BEHIND:
-                        log(logging.WARNING, "the system's clock is behind the store's", seconds=round(behind))
+                    if (lag := self.store.clock.lag()) > _BEHIND:
+                        log(logging.WARNING, "the system's clock is behind the store's", seconds=round(lag))
             except Exception as error:  # what is served stays; it is looked at again, and said once
                 if type(error) is not failed:
-                    log(logging.ERROR, "store not followed", **described(error))
+                    log(logging.ERROR, "store not followed", **error_fields(error))
                 failed = type(error)
             else:
                 failed = None

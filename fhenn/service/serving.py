@@ -13,7 +13,7 @@ from fhenn.errors import ServiceRefused
 from fhenn.service.addresses import PROXY_HEADERS, networks_of
 from fhenn.service.app import create_app
 from fhenn.service.connections import Listener, protocol_of
-from fhenn.service.descriptors import with_descriptors
+from fhenn.service.descriptors import fit_descriptors
 from fhenn.service.limits import Limits
 from fhenn.service.logs import log_as_json
 from fhenn.service.loopback import is_loopback
@@ -34,7 +34,7 @@ def serve(
     proxy_header: str = PROXY_HEADERS[0],
     add: Sequence[tuple[str, bytes, bytes]] = (),
     security_log: Path | None = None,
-    started: Callable[[str], None] = lambda url: None,
+    on_start: Callable[[str], None] = lambda url: None,
 ) -> None:
     """Serve the models in a folder until a SIGTERM or SIGINT; requests that run are finished then.
 
@@ -42,13 +42,13 @@ def serve(
     is for loopback alone. trusted_proxies: addresses or networks of what is in front, which says where a request comes
     from. proxy_header: the header in which it does, of `fhenn.service.addresses.PROXY_HEADERS`. add: names, models and
     plans to keep in the folder first, once nothing else is in the way of serving them. security_log: its file,
-    `security.log` in the folder by default. port: 0 for a free one. started: called with the address once it takes
+    `security.log` in the folder by default. port: 0 for a free one. on_start: called with the address once it takes
     requests.
     Raises ServiceRefused, StoreLocked where another service runs on the folder, StoreUnsafe, ParameterError,
     FhennError.
     """
     proxies = networks_of(trusted_proxies)
-    limits = with_descriptors(limits or Limits())
+    limits = fit_descriptors(limits or Limits())
     if (certificate is None) != (key is None):
         raise ServiceRefused("TLS needs a certificate and its key.", "Give --ssl-certfile and --ssl-keyfile.")
     if certificate is None and not tls_elsewhere and not is_loopback(host):
@@ -96,7 +96,7 @@ def serve(
             listener.connections, listener.plain = service.connections, certificate is None
             scheme = "http" if certificate is None else "https"
             shown = f"[{host}]" if ":" in host else host
-            server = _Server(config, lambda: started(f"{scheme}://{shown}:{listener.getsockname()[1]}"))
+            server = _Server(config, lambda: on_start(f"{scheme}://{shown}:{listener.getsockname()[1]}"))
             for number in (signal.SIGINT, signal.SIGTERM):
                 # uvicorn raises the signal that stopped it again, for the handler of before: a stop is no failure
                 signal.signal(number, lambda number, frame: None)
@@ -108,11 +108,11 @@ def serve(
 class _Server(uvicorn.Server):
     """uvicorn's server, which says when it takes requests."""
 
-    def __init__(self, config: uvicorn.Config, started_at: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, on_start: Callable[[], None]) -> None:
         super().__init__(config)
-        self._started_at = started_at
+        self._on_start = on_start
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            self._started_at()
+            self._on_start()

@@ -28,28 +28,28 @@ class Spools:
 
     def __init__(self, folder: Path, largest: int, most: int) -> None:
         self.folder, self.largest = folder, largest
-        self._most, self._held, self._lock = most, 0, threading.Lock()
+        self._most, self._held_bytes, self._lock = most, 0, threading.Lock()
 
     @property
-    def held(self) -> int:
+    def held_bytes(self) -> int:
         """Bytes of all answers on their way, in memory and on the disk."""
-        return self._held
+        return self._held_bytes
 
     def open(self) -> Spool:
         """An empty answer."""
         return Spool(self)
 
-    def take(self, size: int) -> None:
+    def reserve(self, size: int) -> None:
         """Count bytes that come. Raises SpoolFull where they are too many."""
         with self._lock:
-            if self._held + size > self._most:
+            if self._held_bytes + size > self._most:
                 raise SpoolFull("answers on their way are as large as they may be", retry=True)
-            self._held += size
+            self._held_bytes += size
 
-    def give(self, size: int) -> None:
+    def release(self, size: int) -> None:
         """Count bytes that went."""
         with self._lock:
-            self._held -= size
+            self._held_bytes -= size
 
 
 class Spool:
@@ -74,7 +74,7 @@ class Spool:
                 raise ValueError("the answer is closed")
             if self.size + len(piece) > self._spools.largest:
                 raise SpoolFull(f"an answer may have {self._spools.largest} bytes", retry=False)
-            self._spools.take(len(piece))
+            self._spools.reserve(len(piece))
             self.size += len(piece)
         try:
             if self._file is None and self.size <= _IN_MEMORY:
@@ -93,13 +93,13 @@ class Spool:
         if self._file is None:
             return bytes(self._memory[start : start + size])
         self._file.seek(start)
-        found = b""
-        while len(found) < min(size, self.size - start):
-            piece = self._file.read(min(size, self.size - start) - len(found))
+        data = b""
+        while len(data) < min(size, self.size - start):
+            piece = self._file.read(min(size, self.size - start) - len(data))
             if not piece:
                 raise OSError("an answer was cut short on the disk")
-            found += piece
-        return found
+            data += piece
+        return data
 
     def close(self) -> None:
         """Forget it; what is closed stays so."""
@@ -107,7 +107,7 @@ class Spool:
             if self._closed:
                 return
             self._closed = True
-            self._spools.give(self.size)
+            self._spools.release(self.size)
         self._memory = bytearray()
         if self._file is not None:
             self._file.close()

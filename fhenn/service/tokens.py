@@ -53,7 +53,7 @@ class Token:
         """Whether it may be used for a model."""
         return self.models is None or model in self.models
 
-    def expired(self, now: datetime) -> bool:
+    def has_expired(self, now: datetime) -> bool:
         """Whether its time is over."""
         return now >= datetime.fromisoformat(self.expires)
 
@@ -101,7 +101,7 @@ class Tokens:
         expires = (now + timedelta(days=days)).isoformat()
         named = tuple(models) or None
         token = Token(identity, owner, _digest(secret), now.isoformat(), expires, named, samples_per_day)
-        with self._writing():
+        with self._lock_for_writing():
             write(self._path(identity), json.dumps(asdict(token)).encode(), private=True, overwrite=True)
         return f"fhenn_{identity}_{secret}", token
 
@@ -110,18 +110,18 @@ class Tokens:
         found = (self._read(path.stem) for path in self._folder.glob("*.json"))
         return sorted((token for token in found if token), key=lambda token: (token.created, token.id))
 
-    def expired(self, token: Token) -> bool:
+    def has_expired(self, token: Token) -> bool:
         """Whether a token's time is over."""
-        return token.expired(self._clock.date())
+        return token.has_expired(self._clock.date())
 
     def revoke(self, identity: str) -> None:
         """Forget a token by its id. Raises ParameterError where there is none, StoreUnsafe, StoreLocked."""
         if self._read(identity) is None:
             raise ParameterError(f"there is no token {identity[:80]!r}.", "`fhenn token list` names them.")
-        with self._writing():
+        with self._lock_for_writing():
             remove(self._path(identity))
 
-    def holder(self, text: str) -> Token | None:
+    def authenticate(self, text: str) -> Token | None:
         """What is kept of the token that `text` is; None where it is none, a wrong one or expired."""
         match = _TOKEN.fullmatch(text)
         if match is None:
@@ -132,7 +132,7 @@ class Tokens:
         same = compare_digest(_digest(match[2]).encode(), expected.encode())
         if token is None or not same:
             return None
-        if not self.expired(token):
+        if not self.has_expired(token):
             return token
         try:  # once refused, always refused: also after a restart under a clock that was set back
             self._clock.keep_past(datetime.fromisoformat(token.expires))
@@ -140,7 +140,7 @@ class Tokens:
             log(logging.WARNING, "latest time not kept", exception=type(error).__name__)
         return None
 
-    def _writing(self) -> Lock:
+    def _lock_for_writing(self) -> Lock:
         """The right to write here, in a folder that is private and swept. Raises StoreUnsafe, StoreLocked, OSError."""
         require_private(self._folder.parent)
         require_private_inside(self._folder)

@@ -34,7 +34,7 @@ Check = Callable[[str, Path], Awaitable[dict[str, Any]]]
 
 
 @dataclass(frozen=True)
-class Received:
+class UploadProgress:
     """What has come of a request. arrived: bytes that are here. complete: they are stored as keys; new: by this one."""
 
     arrived: int
@@ -48,7 +48,7 @@ class _Turn:
 
     descriptor: int
     scanner: KeyScanner
-    at: int
+    offset: int
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -68,7 +68,9 @@ class Uploads:
         self._keys, self._disk, self._check = keys, disk, check
         self._entries: dict[tuple[str, str], _Entry] = {}
 
-    async def receive(self, owner: str, digest: str, offset: int, size: int, body: AsyncIterator[bytes]) -> Received:
+    async def receive(
+        self, owner: str, digest: str, offset: int, size: int, body: AsyncIterator[bytes]
+    ) -> UploadProgress:
         """Take bytes of an upload from `offset` on; when all of its `size` have arrived it is stored.
 
         A connection that breaks leaves what has arrived, to be resumed; what is refused leaves nothing. Raises Problem.
@@ -80,7 +82,7 @@ class Uploads:
             if turn is None:
                 return await self._compare(owner, digest, offset, size, stored or 0, body)
             try:
-                return await self._take(entry, turn, owner, digest, body)
+                return await self._receive_body(entry, turn, owner, digest, body)
             finally:
                 turn.ended.set()
                 async with entry.lock:  # no write is under way
@@ -108,21 +110,21 @@ class Uploads:
 
     async def _begin(self, entry: _Entry, owner: str, digest: str, offset: int, size: int) -> _Turn:
         """Take over what has arrived. Raises Problem."""
-        arrived = await self._disk(self._keys.arrived, owner, digest)
+        arrived = await self._disk(self._keys.count_arrived, owner, digest)
         if offset and arrived != offset:
-            raise _elsewhere(arrived)
+            raise _offset_problem(arrived)
         busy = {other for who, other in self._entries if who == owner}
         try:
             descriptor = await self._disk(self._keys.open_part, owner, digest, busy, anew=not offset)
         except OSError as error:
-            raise _storage(error) from error
+            raise _storage_problem(error) from error
         turn = _Turn(descriptor, KeyScanner(size), offset)
         try:
             await self._disk(_replay, descriptor, offset, turn.scanner)
         except (SecretKeyFound, WireFormatError) as error:  # what the disk kept is not what was sent
             os.close(descriptor)
             await self._disk(self._keys.drop_part, owner, digest)
-            raise _elsewhere(0) from error
+            raise _offset_problem(0) from error
         except BaseException:
             os.close(descriptor)
             raise
@@ -131,38 +133,40 @@ class Uploads:
 
     async def _compare(
         self, owner: str, digest: str, offset: int, size: int, stored: int, body: AsyncIterator[bytes]
-    ) -> Received:
+    ) -> UploadProgress:
         """Keys are stored already: see that the same are sent. Raises Problem."""
         if offset:
             if offset != stored:
-                raise _elsewhere(stored)
+                raise _offset_problem(stored)
             async for _ in body:
                 raise Problem(422, "malformed", f"The keys are complete, with {stored} bytes. More came.")
-            return Received(stored, complete=True, new=False)
+            return UploadProgress(stored, complete=True, new=False)
         seen, found = 0, sha256()
         async for chunk in body:
             seen += len(chunk)
             found.update(chunk)
         if (seen, size, found.hexdigest()) != (stored, stored, digest):
-            raise _other_bytes()
+            raise _digest_problem()
         await self._disk(self._keys.confirm, owner, digest)
-        return Received(stored, complete=True, new=False)
+        return UploadProgress(stored, complete=True, new=False)
 
-    async def _take(self, entry: _Entry, turn: _Turn, owner: str, digest: str, body: AsyncIterator[bytes]) -> Received:
+    async def _receive_body(
+        self, entry: _Entry, turn: _Turn, owner: str, digest: str, body: AsyncIterator[bytes]
+    ) -> UploadProgress:
         """Write a body as it arrives, also where it breaks off, and keep it once it is complete. Raises Problem."""
-        scanner, resumed = turn.scanner, turn.at > 0
+        scanner, resumed = turn.scanner, turn.offset > 0
         try:
             await self._write(entry, turn, owner, digest, body)
             if scanner.seen < scanner.size:
-                return Received(scanner.seen, complete=False, new=False)
+                return UploadProgress(scanner.seen, complete=False, new=False)
             if scanner.hexdigest != digest:
-                raise _other_bytes()
+                raise _digest_problem()
             async with entry.lock:
                 if entry.turn is turn:
                     await self._disk(os.fsync, turn.descriptor)
                     await self._check(owner, self._keys.part(owner, digest))
                     await self._disk(self._keys.keep, owner, digest)
-                    return Received(scanner.size, complete=True, new=True)
+                    return UploadProgress(scanner.size, complete=True, new=True)
         except SecretKeyFound as error:
             detail = (
                 "This is a secret key, or holds one. It was not stored. Send the evaluation keys; make new keys "
@@ -171,19 +175,19 @@ class Uploads:
             await self._refuse(entry, turn, owner, digest, Problem(422, "secret-key", detail, headers=_CLOSE), error)
         except WireFormatError as error:
             # what had arrived before may be what is wrong: a power cut, for one
-            problem = _elsewhere(0) if resumed else Problem(422, "malformed", str(error), headers=_CLOSE)
+            problem = _offset_problem(0) if resumed else Problem(422, "malformed", str(error), headers=_CLOSE)
             await self._refuse(entry, turn, owner, digest, problem, error)
         except OSError as error:
-            await self._refuse(entry, turn, owner, digest, _storage(error), error)
+            await self._refuse(entry, turn, owner, digest, _storage_problem(error), error)
         except Problem as problem:
             if problem.kind == "digest" and resumed:
-                problem = _elsewhere(0)
+                problem = _offset_problem(0)
             elif problem.status != 422:
                 raise
             await self._refuse(entry, turn, owner, digest, problem, problem)
         return await self._follow(entry, owner, digest, scanner.size)
 
-    async def _follow(self, entry: _Entry, owner: str, digest: str, size: int) -> Received:
+    async def _follow(self, entry: _Entry, owner: str, digest: str, size: int) -> UploadProgress:
         """An upload is complete and right, and another of the same keys took over: its outcome counts for both."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _PATIENCE
@@ -195,7 +199,7 @@ class Uploads:
                 break
         async with entry.lock:
             if await self._disk(self._keys.size, owner, digest) is not None:
-                return Received(size, complete=True, new=False)
+                return UploadProgress(size, complete=True, new=False)
         raise Problem(409, "superseded", "A later request for the same keys took over. Ask with HEAD how far it is.")
 
     async def _refuse(
@@ -217,9 +221,9 @@ class Uploads:
             whole, buffer = bytes(buffer), bytearray()
             async with entry.lock:
                 if whole and entry.turn is turn:
-                    await self._disk(write_all, turn.descriptor, whole, turn.at)
+                    await self._disk(write_all, turn.descriptor, whole, turn.offset)
                     await self._disk(self._keys.mark, part)
-                    turn.at += len(whole)
+                    turn.offset += len(whole)
 
         try:
             async for chunk in body:
@@ -236,16 +240,16 @@ class Uploads:
         await flush()
 
 
-def _elsewhere(arrived: int) -> Problem:
+def _offset_problem(arrived: int) -> Problem:
     detail = f"{arrived} bytes have arrived. Go on from there, or start again with PUT."
     return Problem(409, "offset", detail, headers={"Upload-Offset": str(arrived)})
 
 
-def _other_bytes() -> Problem:
+def _digest_problem() -> Problem:
     return Problem(422, "digest", "The bytes do not have the digest that the address names. Send them anew.")
 
 
-def _storage(error: OSError) -> Problem:
+def _storage_problem(error: OSError) -> Problem:
     """The problem of an upload that could not be written."""
     if no_space(error):
         detail = "There is no room to store the keys. Nothing of them was kept. Try again later."

@@ -91,7 +91,7 @@ class Worker:
                 self._servers.clear()
                 return self._do(task, payload)
         except Exception as error:
-            return _described(error), b""
+            return _error_answer(error), b""
 
     def _do(self, task: dict[str, Any], payload: bytes) -> tuple[dict[str, Any], bytes]:
         dropped = self._forget_deleted()
@@ -163,7 +163,7 @@ class Worker:
         return self._models[folder]
 
 
-def _described(error: Exception) -> dict[str, Any]:
+def _error_answer(error: Exception) -> dict[str, Any]:
     """The answer that an error becomes; fhenn's own carry a text for the sender, the others might quote anything."""
     if isinstance(error, FhennError):
         return {"error": type(error).__name__, "detail": str(error)}

@@ -162,7 +162,7 @@ class Pool:
         self._waiting: FairQueue[_Worker] = FairQueue(limits.queue)
         self._starting: set[asyncio.Task[None]] = set()
         self._paces: dict[str, float] = {}
-        self._seen: dict[str, float] = {}
+        self._last_tasks: dict[str, float] = {}
         self._closed = False
         self._tidying: asyncio.Task[None] | None = None
 
@@ -210,7 +210,7 @@ class Pool:
         """
         kind = f"{task.get('task')} {task.get('model', '')}"
         expected = self._paces.get(kind, 1.0) * (len(payload) + 1)
-        worker = await self._take(owner, affinity, kind not in self._paces or expected > _LONG, gone)
+        worker = await self._acquire(owner, affinity, kind not in self._paces or expected > _LONG, gone)
         loop = asyncio.get_running_loop()
         start, spool = time.perf_counter(), self._spools.open()
         try:
@@ -218,7 +218,7 @@ class Pool:
                 answer = await loop.run_in_executor(self._threads, worker.call, task, payload, spool)
         except SpoolFull:
             spool.close()
-            self._done(worker, affinity)
+            self._finish(worker, affinity)
             raise
         except (EOFError, OSError, ValueError) as error:
             spool.close()
@@ -237,7 +237,7 @@ class Pool:
         if "error" not in answer:  # what was refused at once says nothing of how long others take
             pace = (time.perf_counter() - start) / (len(payload) + 1)
             self._paces[kind] = max(pace, 0.9 * self._paces.get(kind, 0.0) + 0.1 * pace)
-        self._done(worker, affinity)
+        self._finish(worker, affinity)
         return answer, spool
 
     async def close(self) -> None:
@@ -270,7 +270,7 @@ class Pool:
                 worker = await loop.run_in_executor(self._threads, _Worker, self._limits)
                 async with asyncio.timeout(self._limits.start):
                     await loop.run_in_executor(self._threads, worker.await_ready)
-                loop.add_reader(worker.sentinel, self._ended, worker)
+                loop.add_reader(worker.sentinel, self._on_exit, worker)
             except asyncio.CancelledError:
                 if worker is not None:
                     worker.kill()
@@ -286,10 +286,10 @@ class Pool:
             self._all.add(worker)
             self._starting.discard(asyncio.current_task())
             self._retire_idle()
-            self._give(worker)
+            self._release(worker)
             return
 
-    def _ended(self, worker: _Worker) -> None:
+    def _on_exit(self, worker: _Worker) -> None:
         """A process has ended: replace it where it was idle; where it was busy, whoever waits for it does."""
         asyncio.get_running_loop().remove_reader(worker.sentinel)
         if worker in self._free:
@@ -308,29 +308,29 @@ class Pool:
             self._dispatch()  # who waited for this one to leave another may have the other
         return ended
 
-    def _done(self, worker: _Worker, affinity: str) -> None:
+    def _finish(self, worker: _Worker, affinity: str) -> None:
         """A worker has done a task: it takes the next, or is replaced where it holds too much memory."""
         if affinity not in worker.recent:
             worker.recent.append(affinity)
-        self._weigh(worker, self._limits.resident)
+        self._check_memory(worker, self._limits.resident)
         if worker in self._all:
-            self._give(worker)
+            self._release(worker)
             self._retire_idle()
 
-    def _weigh(self, worker: _Worker, limit: int) -> None:
+    def _check_memory(self, worker: _Worker, limit: int) -> None:
         """Replace a worker that holds more than `limit`: at once where it is far more, else once another is ready."""
         size = worker.resident
         if size <= limit or worker in self._retiring:
             if worker in self._retiring and size > 3 * limit // 2:
-                self._end(worker)
+                self._kill(worker)
             return
         self._on_recycle(size)
         self._retiring.add(worker)
         self._fill()
         if size > 3 * limit // 2:
-            self._end(worker)
+            self._kill(worker)
 
-    def _end(self, worker: _Worker) -> None:
+    def _kill(self, worker: _Worker) -> None:
         worker.kill()
         self._drop(worker)
 
@@ -338,7 +338,7 @@ class Pool:
         """End workers that retire and are idle, as many as there are others for."""
         for worker in tuple(self._retiring):
             if worker in self._free and self.alive > self._limits.workers:
-                self._end(worker)
+                self._kill(worker)
 
     async def _tidy(self) -> None:
         """Let idle workers forget keys that were deleted, now and then, and give their memory back."""
@@ -362,37 +362,37 @@ class Pool:
             return
         if answer.get("dropped"):
             worker.recent.clear()
-            self._weigh(worker, self._limits.resident // 2)
+            self._check_memory(worker, self._limits.resident // 2)
         if worker in self._all:
-            self._give(worker)
+            self._release(worker)
             self._retire_idle()
 
     # who is next
 
-    def _give(self, worker: _Worker) -> None:
+    def _release(self, worker: _Worker) -> None:
         self._free.append(worker)
         self._dispatch()
 
     def _dispatch(self) -> None:
         """Hand idle workers to tasks that wait."""
         while self._free:
-            waiter = self._waiting.next(self._may)
+            waiter = self._waiting.next(self._may_run)
             if waiter is None:
                 return
             if not waiter.future.done():
-                waiter.future.set_result(self._chosen(waiter.affinity))
+                waiter.future.set_result(self._pick(waiter.affinity))
 
-    def _may(self, waiter: Waiter[_Worker]) -> bool:
+    def _may_run(self, waiter: Waiter[_Worker]) -> bool:
         """Whether a task may run now: a long one leaves the last worker to other owners, where there are some."""
         return not waiter.long or len(self._free) > 1 or self.alive == 1 or not self._others(waiter.owner)
 
     def _others(self, owner: str) -> bool:
         """Whether other owners than this had tasks lately."""
         now = time.monotonic()
-        self._seen = {name: last for name, last in self._seen.items() if now - last < _ACTIVE}
-        return any(name != owner for name in self._seen)
+        self._last_tasks = {name: last for name, last in self._last_tasks.items() if now - last < _ACTIVE}
+        return any(name != owner for name in self._last_tasks)
 
-    def _chosen(self, affinity: str) -> _Worker:
+    def _pick(self, affinity: str) -> _Worker:
         """The idle worker for a task, which is idle no more."""
         recent = [worker for worker in self._free if affinity in worker.recent]
         fresh = [worker for worker in self._free if worker not in self._retiring]
@@ -400,13 +400,13 @@ class Pool:
         self._free.remove(worker)
         return worker
 
-    async def _take(self, owner: str, affinity: str, long: bool, gone: asyncio.Event | None) -> _Worker:
+    async def _acquire(self, owner: str, affinity: str, long: bool, gone: asyncio.Event | None) -> _Worker:
         loop = asyncio.get_running_loop()
         if owner:
-            self._seen[owner] = time.monotonic()
+            self._last_tasks[owner] = time.monotonic()
         waiter = Waiter[_Worker](owner, affinity, long, loop.create_future())
-        if self._free and self._may(waiter):  # nobody waits who could have had it
-            return self._chosen(affinity)
+        if self._free and self._may_run(waiter):  # nobody waits who could have had it
+            return self._pick(affinity)
         self._waiting.add(waiter)
         awaited: set[asyncio.Future[Any]] = {waiter.future}
         leaving = None if gone is None or waiter.future.done() else loop.create_task(gone.wait())
@@ -419,9 +419,9 @@ class Pool:
             return waiter.future.result()
         except BaseException as error:
             self._waiting.remove(waiter)
-            taken = waiter.future.done() and not waiter.future.cancelled() and waiter.future.exception() is None
-            if taken and not isinstance(error, QueueFull):
-                self._give(waiter.future.result())
+            assigned = waiter.future.done() and not waiter.future.cancelled() and waiter.future.exception() is None
+            if assigned and not isinstance(error, QueueFull):
+                self._release(waiter.future.result())
             raise
         finally:
             if leaving is not None:

@@ -17,7 +17,7 @@ from fhenn.errors import ParameterError
 from fhenn.service.addresses import networks_of
 from fhenn.service.attempts import Attempts
 from fhenn.service.connections import Connections
-from fhenn.service.descriptors import with_descriptors
+from fhenn.service.descriptors import fit_descriptors
 from fhenn.service.limits import Limits
 
 ATTACKERS = [f"127.0.0.{last}" for last in range(2, 10)]
@@ -216,13 +216,13 @@ def test_wrong_tokens_are_slowed_down_and_right_ones_are_not(service):
 def test_wrong_tokens_are_forgotten_after_a_minute_and_in_number(monkeypatch):
     attempts, now = Attempts(), [0.0]
     monkeypatch.setattr("fhenn.service.attempts.monotonic", lambda: now[0])
-    assert [attempts.failed("a") for _ in range(7)] == [1, 2, 3, 4, 5, 6, 7]
-    assert attempts.failed("b") == 1
+    assert [attempts.record_failure("a") for _ in range(7)] == [1, 2, 3, 4, 5, 6, 7]
+    assert attempts.record_failure("b") == 1
     now[0] = 61.0
-    assert attempts.failed("a") == 1
+    assert attempts.record_failure("a") == 1
     for place in range(10_001):
-        attempts.failed(str(place))
-    assert attempts.failed("a") == 1
+        attempts.record_failure(str(place))
+    assert attempts.record_failure("a") == 1
 
 
 class FakeTransport:
@@ -276,14 +276,14 @@ def test_when_all_have_tokens_the_one_that_is_idle_goes_or_nobody():
 def test_connections_leave_room_for_descriptors():
     code = (
         "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (300, 300));"
-        "from fhenn.service.descriptors import with_descriptors; from fhenn.service.limits import Limits;"
-        "print(with_descriptors(Limits(workers=2)).connections)"
+        "from fhenn.service.descriptors import fit_descriptors; from fhenn.service.limits import Limits;"
+        "print(fit_descriptors(Limits(workers=2)).connections)"
     )
     import sys  # noqa: PLC0415
 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert int(done.stdout) + 192 + 2 * 16 == 300
-    assert with_descriptors(Limits(connections=10, workers=1)).connections == 10
+    assert fit_descriptors(Limits(connections=10, workers=1)).connections == 10
 
 
 def test_a_proxy_is_named_by_its_address(tmp_path):

@@ -83,17 +83,17 @@ class FakePool(Pool):
 def test_a_long_task_leaves_a_worker_to_other_owners_where_there_are_some(tmp_path):
     async def story():
         pool = FakePool(tmp_path, 2)
-        alone = [await pool._take("a", "", True, None) for _ in range(2)]  # nobody else is there: it has both
+        alone = [await pool._acquire("a", "", True, None) for _ in range(2)]  # nobody else is there: it has both
         for worker in alone:
-            pool._give(worker)
-        await pool._take("b", "", False, None)  # b runs, and so a counts as one of several
-        waiting = asyncio.ensure_future(pool._take("a", "", True, None))
+            pool._release(worker)
+        await pool._acquire("b", "", False, None)  # b runs, and so a counts as one of several
+        waiting = asyncio.ensure_future(pool._acquire("a", "", True, None))
         await asyncio.sleep(0.05)
         assert not waiting.done()
-        short = await pool._take("a", "", False, None)  # a short one may have the last
-        pool._give(short)
+        short = await pool._acquire("a", "", False, None)  # a short one may have the last
+        pool._release(short)
         assert not waiting.done()
-        pool._give(alone[0])
+        pool._release(alone[0])
         assert await waiting is not None
 
     asyncio.run(story())
@@ -102,16 +102,16 @@ def test_a_long_task_leaves_a_worker_to_other_owners_where_there_are_some(tmp_pa
 def test_a_task_whose_client_has_gone_is_not_begun(tmp_path):
     async def story():
         pool, gone = FakePool(tmp_path, 1), asyncio.Event()
-        worker = await pool._take("a", "", False, None)
-        waiting = asyncio.ensure_future(pool._take("b", "", False, gone))
+        worker = await pool._acquire("a", "", False, None)
+        waiting = asyncio.ensure_future(pool._acquire("b", "", False, gone))
         await asyncio.sleep(0.01)
         assert pool.waiting == 1
         gone.set()
         with pytest.raises(ClientGone):
             await waiting
         assert pool.waiting == 0
-        pool._give(worker)
-        assert await pool._take("c", "", False, None) is worker
+        pool._release(worker)
+        assert await pool._acquire("c", "", False, None) is worker
 
     asyncio.run(story())
 
@@ -124,7 +124,7 @@ def test_answers_are_bounded_counted_and_on_the_disk_beyond_a_size(tmp_path):
         for start in range(0, len(data), 100_000):
             large.append(data[start : start + 100_000])
         assert (small.on_disk, large.on_disk) == (False, True)
-        assert spools.held == 3 + len(data)
+        assert spools.held_bytes == 3 + len(data)
         assert b"".join(large.read(start, 70_000) for start in range(0, large.size, 70_000)) == data
         assert small.read(0, 99) == b"few"
         assert not list(tmp_path.iterdir())  # it has no name
@@ -134,7 +134,7 @@ def test_answers_are_bounded_counted_and_on_the_disk_beyond_a_size(tmp_path):
         with spools.open() as another, pytest.raises(SpoolFull) as caught:
             another.append(bytes(3 << 20))
         assert caught.value.retry
-    assert spools.held == 0
+    assert spools.held_bytes == 0
 
 
 def test_a_disk_that_is_full_is_said(tmp_path):

@@ -33,7 +33,7 @@ from fhenn import errors
 from fhenn.cli import cli
 from fhenn.errors import AnswerRefused, ParameterError, ServiceError, ServiceUnreachable
 from fhenn.planner.demands import bytes_of_answer
-from fhenn.service import connection
+from fhenn.service import http_client
 
 QUICK = [
     ("plan", "a bomb", say(bomb(64), "Content-Encoding: gzip"), "AnswerRefused", "compressed"),
@@ -182,13 +182,13 @@ def test_where_nothing_listens_it_is_tried_twice(monkeypatch):
 
 
 def test_a_connection_that_fails_slowly_is_not_tried_again(monkeypatch):
-    from fhenn.service import connection  # noqa: PLC0415
+    from fhenn.service import http_client  # noqa: PLC0415
 
     def slow(*_, **__):
         time.sleep(0.4)
-        raise connection.httpcore.ConnectTimeout("timed out")
+        raise http_client.httpcore.ConnectTimeout("timed out")
 
-    monkeypatch.setattr(connection._Network, "connect_tcp", slow)
+    monkeypatch.setattr(http_client._Network, "connect_tcp", slow)
     with pytest.raises(ServiceUnreachable, match="in 1 attempt"):
         fhenn.RemoteServer("http://127.0.0.1:9", "token")
 
@@ -236,12 +236,12 @@ def test_addresses_that_are_none(url):
 
 
 def test_hosts_that_are_no_names(monkeypatch):
-    from fhenn.service import connection  # noqa: PLC0415
+    from fhenn.service import http_client  # noqa: PLC0415
 
     def idna(*_, **__):
         return "\udcff".encode("idna")
 
-    monkeypatch.setattr(connection._Network, "connect_tcp", idna)
+    monkeypatch.setattr(http_client._Network, "connect_tcp", idna)
     with pytest.raises(ServiceUnreachable):
         fhenn.RemoteServer("https://host", "token")
 
@@ -309,22 +309,22 @@ class Clock:
 def test_an_answer_that_has_begun_comes_at_a_least_rate(monkeypatch):
     """No 30 s with less than 480 kB (16 kB a second); until its first byte it may take its time."""
     clock = Clock()
-    monkeypatch.setattr(connection, "time", clock)
-    pace = connection._Pace(clock.now + 500)
+    monkeypatch.setattr(http_client, "time", clock)
+    pace = http_client._Pace(clock.now + 500)
     clock.now += 200
-    assert (pace.left(reading=True), pace.slow) == (300, False)
-    pace.took(1)
-    assert pace.left(reading=True) == 30
+    assert (pace.seconds_left(reading=True), pace.slow) == (300, False)
+    pace.count(1)
+    assert pace.seconds_left(reading=True) == 30
     clock.now += 29
-    pace.took(30 * 16384 - 1)
-    assert (pace.left(reading=True), pace.slow) == (1, False)
-    pace.took(1)
-    assert pace.left(reading=True) == 30
+    pace.count(30 * 16384 - 1)
+    assert (pace.seconds_left(reading=True), pace.slow) == (1, False)
+    pace.count(1)
+    assert pace.seconds_left(reading=True) == 30
     clock.now += 30
-    assert (pace.left(reading=False), pace.slow) == (241, False)
-    assert (pace.left(reading=True), pace.slow) == (0, True)
-    pace.ask()
-    assert pace.left(reading=True) == 241
+    assert (pace.seconds_left(reading=False), pace.slow) == (241, False)
+    assert (pace.seconds_left(reading=True), pace.slow) == (0, True)
+    pace.restart()
+    assert pace.seconds_left(reading=True) == 241
 
 
 @pytest.mark.parametrize(
@@ -338,7 +338,7 @@ def test_an_answer_that_has_begun_comes_at_a_least_rate(monkeypatch):
 )
 def test_what_drips_is_given_up_at_once_and_for_good(monkeypatch, place, start):
     """With the time-out of the defaults, whose silence it never meets, and whose attempts it is not given."""
-    monkeypatch.setattr(connection, "_WINDOW", 0.6)
+    monkeypatch.setattr(http_client, "_WINDOW", 0.6)
     begin = time.monotonic()
     with Hostile(Attack("drip", place, endlessly(start, b"y", 0.05, 12.0))) as service:
         outcome = client(service.url)
@@ -349,7 +349,7 @@ def test_what_drips_is_given_up_at_once_and_for_good(monkeypatch, place, start):
 
 
 def test_an_evaluation_may_take_longer_than_a_drip(monkeypatch):
-    monkeypatch.setattr(connection, "_WINDOW", 0.3)
+    monkeypatch.setattr(http_client, "_WINDOW", 0.3)
 
     def act(peer, body):
         time.sleep(1.0)

@@ -176,14 +176,14 @@ def test_a_count_is_of_a_day_and_no_clock_that_is_set_back_forgets_it(tmp_path):
         quotas.charge("a", 10, 4)
     assert caught.value.retry_after == 24 * 3600
     quotas.refund("a", 100, 2)
-    assert (quotas.used("a"), quotas.used("b")) == (5, 0)
+    assert (quotas.used_today("a"), quotas.used_today("b")) == (5, 0)
     wall[0] -= 3 * day
-    assert quotas.used("a") == 5
+    assert quotas.used_today("a") == 5
     wall[0] = 101 * day
-    assert quotas.used("a") == 0
+    assert quotas.used_today("a") == 0
     quotas.charge("a", 10, 4)
     quotas.refund("a", 100, 3)  # of yesterday's
-    assert quotas.used("a") == 4
+    assert quotas.used_today("a") == 4
     with pytest.raises(Problem, match=r"11 samples.*never answered.*may have more") as caught:
         quotas.charge("a", 10, 11)
     assert (caught.value.status, caught.value.kind, caught.value.retry_after) == (429, "quota", None)

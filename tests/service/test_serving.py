@@ -181,6 +181,6 @@ def test_without_the_extra_serve_says_how_to_install_it(tmp_path):
 
 def test_without_httpx_the_remote_server_says_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "httpx", None)
-    monkeypatch.delitem(sys.modules, "fhenn.service.connection", raising=False)
+    monkeypatch.delitem(sys.modules, "fhenn.service.http_client", raising=False)
     with pytest.raises(fhenn.errors.ExtraMissing, match=r"fhenn\[client\]"):
         fhenn.RemoteServer("http://127.0.0.1:1", "token")

@@ -22,7 +22,7 @@ def test_a_closed_answer_takes_no_more(tmp_path):
     with pytest.raises(ValueError, match="closed"):
         spool.append(b"x" * 1000)
     spool.close()
-    assert spools.held == 0
+    assert spools.held_bytes == 0
 
 
 def test_an_upload_is_counted_without_a_copy():

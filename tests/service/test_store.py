@@ -62,7 +62,7 @@ def test_an_owners_keys_are_bounded_in_bytes_too(tmp_path):
 def test_keys_that_a_prediction_uses_stay(store):
     for digest in DIGESTS[:3]:
         keep(store, "hospital", digest)
-    with store.keys.running("hospital", DIGESTS[0]), store.keys.running("hospital", DIGESTS[0]):
+    with store.keys.pin("hospital", DIGESTS[0]), store.keys.pin("hospital", DIGESTS[0]):
         keep(store, "hospital", DIGESTS[3])
         assert kept(store, "hospital") == [DIGESTS[3], DIGESTS[2], DIGESTS[0]]
     keep(store, "hospital", DIGESTS[4])
@@ -94,7 +94,7 @@ def test_deleting(store):
     assert not list((store._folder / "used" / "hospital").iterdir())
     begin(store, "hospital", DIGESTS[1])
     assert store.keys.delete("hospital", DIGESTS[1])
-    assert store.keys.arrived("hospital", DIGESTS[1]) == 0
+    assert store.keys.count_arrived("hospital", DIGESTS[1]) == 0
 
 
 def test_what_is_restored_from_a_copy_is_there(tmp_path):
@@ -114,14 +114,14 @@ def test_unfinished_uploads_are_bounded_and_go_stale(tmp_path):
     store = Store(tmp_path / "store", keys_per_owner=3)
     for digest in DIGESTS[:5]:
         begin(store, "hospital", digest)
-    assert [store.keys.arrived("hospital", digest) for digest in DIGESTS[:5]] == [0, 0, 4, 4, 4]
+    assert [store.keys.count_arrived("hospital", digest) for digest in DIGESTS[:5]] == [0, 0, 4, 4, 4]
     os.close(store.keys.open_part("hospital", DIGESTS[5], busy=DIGESTS[:3], anew=True))
-    assert [store.keys.arrived("hospital", digest) for digest in DIGESTS[2:5]] == [4, 4, 4]
+    assert [store.keys.count_arrived("hospital", digest) for digest in DIGESTS[2:5]] == [4, 4, 4]
     old = time.time() - 2 * 24 * 3600
     os.utime(store.keys.part("hospital", DIGESTS[2]), (old, old))
     store.close()
     store = Store(tmp_path / "store", keys_per_owner=3)
-    assert [store.keys.arrived("hospital", digest) for digest in DIGESTS[2:5]] == [0, 4, 4]
+    assert [store.keys.count_arrived("hospital", digest) for digest in DIGESTS[2:5]] == [0, 4, 4]
     store.close()
 
 

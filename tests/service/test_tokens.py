@@ -15,10 +15,10 @@ def tokens(tmp_path):
 
 def test_a_token_is_known_until_it_is_revoked(tokens):
     text, kept = tokens.create("hospital")
-    assert tokens.holder(text) == kept
+    assert tokens.authenticate(text) == kept
     assert [one.id for one in tokens.all()] == [kept.id]
     tokens.revoke(kept.id)
-    assert tokens.holder(text) is None
+    assert tokens.authenticate(text) is None
     assert tokens.all() == []
 
 
@@ -37,16 +37,16 @@ def test_wrong_tokens_are_unknown(tokens):
     other, _ = tokens.create("clinic")
     mixed = text[: len("fhenn_") + 17] + other[len("fhenn_") + 17 :]
     for wrong in ("", "x", text + "x", text[:-1], text.upper(), f"fhenn_{'0' * 16}_{'a' * 43}", mixed, text + "\n"):
-        assert tokens.holder(wrong) is None
-    assert tokens.holder(f"fhenn_../../x_{'a' * 43}") is None
+        assert tokens.authenticate(wrong) is None
+    assert tokens.authenticate(f"fhenn_../../x_{'a' * 43}") is None
 
 
 def test_expired_tokens_are_unknown(tokens, tmp_path):
     text, kept = tokens.create("hospital")
     old = replace(kept, expires="2001-01-01T00:00:00+00:00")
     (tmp_path / "tokens" / f"{kept.id}.json").write_text(json.dumps(vars(old)))
-    assert tokens.holder(text) is None
-    assert tokens.expired(tokens.all()[0])
+    assert tokens.authenticate(text) is None
+    assert tokens.has_expired(tokens.all()[0])
 
 
 def test_files_that_are_not_tokens_are_passed_over(tokens, tmp_path):
@@ -54,7 +54,7 @@ def test_files_that_are_not_tokens_are_passed_over(tokens, tmp_path):
     for name, content in [(f"{'1' * 16}.json", "{"), (f"{'2' * 16}.json", "{}"), ("notes.json", "x")]:
         (tmp_path / "tokens" / name).write_text(content)
     assert len(tokens.all()) == 1
-    assert tokens.holder(f"fhenn_{'1' * 16}_{'a' * 43}") is None
+    assert tokens.authenticate(f"fhenn_{'1' * 16}_{'a' * 43}") is None
 
 
 @pytest.mark.parametrize("owner", ["", "a/b", "..", "A", "a" * 65, "-a", "a-", "ö", "a\n"])

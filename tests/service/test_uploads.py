@@ -113,7 +113,7 @@ def test_a_deletion_during_an_upload_wins(store):
         return await upload
 
     assert run(story()) == "409 superseded"
-    assert store.keys.all(OWNER) == [] and store.keys.arrived(OWNER, DIGEST) == 0
+    assert store.keys.all(OWNER) == [] and store.keys.count_arrived(OWNER, DIGEST) == 0
 
 
 def test_a_deletion_during_the_check_waits_and_deletes(store):
@@ -190,7 +190,7 @@ def test_a_disk_that_fails_is_said_and_leaves_nothing(store, monkeypatch, error,
             patch.setattr(os, call, fails)
             outcome = await kind_of(uploads.receive(OWNER, DIGEST, 0, SIZE, body(DATA)))
             if call != "fsync":  # of the folder, after the file is gone
-                assert store.keys.arrived(OWNER, DIGEST) == 0
+                assert store.keys.count_arrived(OWNER, DIGEST) == 0
         return outcome, await kind_of(uploads.receive(OWNER, DIGEST, 0, SIZE, body(DATA)))
 
     assert run(story()) == (kind, "stored")

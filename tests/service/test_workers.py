@@ -237,8 +237,8 @@ def still_pool(folder, **limits):
 def test_a_task_that_waits_gets_the_worker_that_is_left_when_another_dies(tmp_path):
     async def story():
         pool = still_pool(tmp_path)
-        held = await pool._take("a", "x", True, None)
-        waiting = asyncio.ensure_future(pool._take("b", "x", True, None))
+        held = await pool._acquire("a", "x", True, None)
+        waiting = asyncio.ensure_future(pool._acquire("b", "x", True, None))
         await asyncio.sleep(0.05)
         assert not waiting.done() and len(pool._free) == 1  # the last worker is for other owners' short tasks
         await pool._drop(held)
@@ -251,13 +251,13 @@ def test_a_task_that_waits_gets_the_worker_that_is_left_when_another_dies(tmp_pa
 def test_a_task_waits_for_a_worker_only_so_long(tmp_path):
     async def story():
         pool = still_pool(tmp_path, wait=0.05)
-        held = [await pool._take("a", "x", False, None) for _ in range(2)]
+        held = [await pool._acquire("a", "x", False, None) for _ in range(2)]
         for gone in (None, asyncio.Event()):
             with pytest.raises(WaitedTooLong):
-                await asyncio.wait_for(pool._take("b", "x", False, gone), 2)
+                await asyncio.wait_for(pool._acquire("b", "x", False, gone), 2)
         assert pool.waiting == 0
-        pool._give(held[0])
-        assert await pool._take("b", "x", False, None) is held[0]
+        pool._release(held[0])
+        assert await pool._acquire("b", "x", False, None) is held[0]
         await pool.close()
 
     asyncio.run(story())

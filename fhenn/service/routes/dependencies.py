@@ -26,7 +26,7 @@ def _service(request: Request) -> Service:
     return service
 
 
-async def _holder(
+async def _authenticate(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
 ) -> Token:
     """Who asks. Raises Problem."""
@@ -34,9 +34,9 @@ async def _holder(
     if credentials is None:
         raise Problem(401, "token-missing", "Send a token: `Authorization: Bearer fhenn_…`.", headers=challenge)
     service, state = _service(request), request.scope["state"]
-    token = await service.disk(service.store.tokens.holder, credentials.credentials)
+    token = await service.disk(service.store.tokens.authenticate, credentials.credentials)
     if token is None:
-        count = service.attempts.failed(caller_of(state["source"]))
+        count = service.attempts.record_failure(caller_of(state["source"]))
         if count & (count - 1) == 0:  # 1, 2, 4, 8 …: a flood must not wash out what else was written
             service.security.write("token", "unknown", state["source"], "refused", failures=count)
         await asyncio.sleep(service.attempts.delay(count))
@@ -49,7 +49,7 @@ async def _holder(
 
 
 ServiceHere = Annotated[Service, Depends(_service)]
-Holder = Annotated[Token, Depends(_holder)]
+Holder = Annotated[Token, Depends(_authenticate)]
 Digest = Annotated[
     str,
     Path(description="SHA-256 of the keys' bytes, 64 lower-case hexadecimal digits", pattern="^[0-9a-f]{64}$"),

@@ -29,7 +29,7 @@ async def list_keys(service: ServiceHere, holder: Holder) -> KeysList:
 async def upload_state(service: ServiceHere, holder: Holder, digest: Digest) -> Response:
     """`Upload-Offset`: bytes that have arrived; `Upload-Complete`: `?1` once the keys are stored, else `?0`."""
     keys = service.store.keys
-    arrived = await service.disk(keys.arrived, holder.owner, digest)  # first: it may become keys in between
+    arrived = await service.disk(keys.count_arrived, holder.owner, digest)  # first: it may become keys in between
     size = await service.disk(keys.size, holder.owner, digest)
     if size is None and not arrived:
         raise Problem(404, "keys-unknown", "Nothing of these keys is here. Send them with PUT.")

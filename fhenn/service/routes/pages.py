@@ -40,7 +40,7 @@ async def start() -> HTMLResponse:
 @router.get("/docs")
 async def documentation(request: Request) -> HTMLResponse:
     """The interface."""
-    return _page("fhenn: the interface", _described(request.app.openapi()))
+    return _page("fhenn: the interface", _render(request.app.openapi()))
 
 
 def _page(title: str, body: str) -> HTMLResponse:
@@ -51,7 +51,7 @@ def _page(title: str, body: str) -> HTMLResponse:
     return HTMLResponse(text, headers={"Content-Security-Policy": _POLICY, "Referrer-Policy": "no-referrer"})
 
 
-def _described(description: dict[str, Any]) -> str:
+def _render(description: dict[str, Any]) -> str:
     """The body of the page for an OpenAPI description."""
     info = description["info"]
     title, text = f"{info['title']} {info['version']}", info["description"].strip()

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from fhenn.errors import WireFormatError
 from fhenn.service.bodies import chunks, declared_length, too_large
-from fhenn.service.envelope import described
+from fhenn.service.envelope import error_fields
 from fhenn.service.logs import log
 from fhenn.service.model_store import StoredModel
 from fhenn.service.problems import Problem
@@ -80,7 +80,7 @@ async def predict(
     found = service.model(holder, model, version)
     limits = service.limits
     with ExitStack() as stack:
-        stack.enter_context(service.store.keys.running(holder.owner, keys))
+        stack.enter_context(service.store.keys.pin(holder.owner, keys))
         if await service.disk(service.store.keys.size, holder.owner, keys) is None:
             detail = "These keys are not here (any more). Send them with PUT /v1/keys/{digest}."
             raise Problem(404, "keys-unknown", detail)
@@ -99,19 +99,19 @@ async def predict(
             )
         if version is None:  # the upload may name the plan that it was made for
             found = service.model(holder, model, version_of(buffer))
-        async with _recorded(service, holder, request, found, buffer), _watched(request) as gone:
-            answered, answer = await service.predict(holder.owner, found, keys, witness, buffer, gone)
+        async with _record(service, holder, request, found, buffer), _watch_disconnect(request) as gone:
+            version, answer = await service.predict(holder.owner, found, keys, witness, buffer, gone)
         stack.enter_context(answer)
-        service.admission.let_go(buffer)
+        service.admission.release(buffer)
         try:
             await service.disk(service.store.keys.touch, holder.owner, keys)
         except OSError as error:  # the answer counts for more than when the keys were used last
-            log(logging.WARNING, "use of keys not noted", **described(error))
-        return _Answer(service, answer, answered, stack.pop_all())
+            log(logging.WARNING, "use of keys not noted", **error_fields(error))
+        return _Answer(service, answer, version, stack.pop_all())
 
 
 @asynccontextmanager
-async def _recorded(
+async def _record(
     service: Service, holder: Token, request: Request, model: StoredModel, upload: bytearray
 ) -> AsyncIterator[None]:
     """Count the samples of an upload for its token, and write down what became of it. Raises Problem."""
@@ -139,7 +139,7 @@ async def _recorded(
 
 
 @asynccontextmanager
-async def _watched(request: Request) -> AsyncIterator[asyncio.Event]:
+async def _watch_disconnect(request: Request) -> AsyncIterator[asyncio.Event]:
     """An event that is set when the client of a request whose body is here goes away."""
     gone = asyncio.Event()
 
@@ -158,14 +158,14 @@ async def _watched(request: Request) -> AsyncIterator[asyncio.Event]:
 class _Answer(Response):
     """An answer that its owner's request counts for until it is taken; it is sent in pieces, and not for ever."""
 
-    def __init__(self, service: Service, answer: Spool, version: str, held: ExitStack) -> None:
+    def __init__(self, service: Service, answer: Spool, version: str, resources: ExitStack) -> None:
         super().__init__(media_type=BINARY, headers={VERSION_HEADER: version})
         self.headers["Content-Length"] = str(answer.size)
-        self._service, self._answer, self._held = service, answer, held
+        self._service, self._answer, self._resources = service, answer, resources
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         limits, answer = self._service.limits, self._answer
-        with self._held:
+        with self._resources:
             try:
                 async with asyncio.timeout(min(limits.transfer, limits.idle + answer.size / limits.rate)):
                     await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})

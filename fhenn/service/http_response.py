@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Received:
+class HttpResponse:
     """An answer, whole. reason: the phrase beside its status. headers: whatever their case."""
 
     status: int
@@ -16,7 +16,7 @@ class Received:
     body: bytes
 
 
-class Broken(Exception):
+class NoResponse(Exception):
     """No answer came. connecting: there was no connection yet. late: the deadline has passed."""
 
     def __init__(self, reason: str, connecting: bool, late: bool) -> None:

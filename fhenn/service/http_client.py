@@ -2,7 +2,7 @@
 
 httpx's time-outs count from byte to byte, so that an answer that drips never meets one. Here every read and write ends
 at the deadline of its exchange, and an answer that has begun comes at a least rate: only until its first byte may a
-service take its time. What arrives is taken as it is: nothing is decompressed, no redirect is followed, no
+service take its time. What arrives is read as it is: nothing is decompressed, no redirect is followed, no
 cookie kept.
 """
 
@@ -23,7 +23,7 @@ import httpcore
 import httpx
 
 from fhenn.errors import AnswerRefused
-from fhenn.service.received import Broken, Received
+from fhenn.service.http_response import HttpResponse, NoResponse
 from fhenn.text import printable
 
 _WINDOW, _LEAST_RATE = 30.0, 1 << 14
@@ -44,19 +44,19 @@ class _Pace:
     def __init__(self, deadline: float) -> None:
         self.deadline, self.slow = deadline, False
         self._since: float | None = None
-        self._taken = 0
+        self._count = 0
 
-    def ask(self) -> None:
+    def restart(self) -> None:
         """Something is sent: what comes from now on is the answer to it."""
         self._since = None
 
-    def took(self, count: int) -> None:
+    def count(self, count: int) -> None:
         """Bytes of an answer have come: the first begin a window, and as many as belong to one begin the next."""
-        self._taken = count if self._since is None else self._taken + count
-        if self._since is None or self._taken >= _WINDOW * _LEAST_RATE:
-            self._since, self._taken = time.monotonic(), 0
+        self._count = count if self._since is None else self._count + count
+        if self._since is None or self._count >= _WINDOW * _LEAST_RATE:
+            self._since, self._count = time.monotonic(), 0
 
-    def left(self, reading: bool) -> float:
+    def seconds_left(self, reading: bool) -> float:
         """Seconds until the exchange is given up, none or fewer where it is."""
         now = time.monotonic()
         left = self.deadline - now
@@ -81,7 +81,7 @@ _FAILURES = (
 )
 
 
-class Connection:
+class HttpClient:
     """Exchanges with one service.
 
     url: of the service. token: sent with every request. silence: longest time without a byte, in seconds.
@@ -113,18 +113,18 @@ class Connection:
         connect: float,
         way_out: str = _ASK_OPERATOR,
         **request: Any,
-    ) -> Received:
+    ) -> HttpResponse:
         """Send a request and take its answer.
 
         what: the answer is, for the error. most: bytes of its body. seconds: until all of it has to be there.
         connect: until there is a connection. way_out: for the error about one that is larger. request: as for httpx.
-        Raises Broken where no answer comes, AnswerRefused for one that is too large or compressed.
+        Raises NoResponse where no answer comes, AnswerRefused for one that is too large or compressed.
         """
         pace = _Pace(time.monotonic() + seconds)
         silence = min(self._silence, seconds)
         timeout = httpx.Timeout(silence, connect=min(connect, seconds))
         try:
-            with _at(pace):
+            with _use_pace(pace):
                 response = self._http.send(
                     self._http.build_request(method, path, timeout=timeout, **request), stream=True
                 )
@@ -140,24 +140,24 @@ class Connection:
                 reason = f"the answer was not there after {seconds:.0f} s"
             elif pace.slow:
                 reason = f"less than {_WINDOW * _LEAST_RATE:,.0f} bytes of the answer came in {_WINDOW:.0f} s"
-            raise Broken(reason[:200], connecting, late or pace.slow) from error
-        return Received(response.status_code, response.reason_phrase, response.headers, body)
+            raise NoResponse(reason[:200], connecting, late or pace.slow) from error
+        return HttpResponse(response.status_code, response.reason_phrase, response.headers, body)
 
     def _body(self, response: httpx.Response, what: str, most: int, way_out: str) -> bytes:
         encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
         if encoding not in ("", "identity"):
             reason = f"it is compressed ({printable(encoding, 40)}), which was not asked for"
             raise AnswerRefused(self._url, what, reason, _ASK_OPERATOR)
-        taken = BytesIO()
+        received = BytesIO()
         whole = response.request.method == "HEAD" or _stated_length(response) <= most
         for piece in response.iter_raw() if whole else ():
-            whole = taken.tell() + len(piece) <= most
+            whole = received.tell() + len(piece) <= most
             if not whole:
                 break
-            taken.write(piece)
+            received.write(piece)
         if not whole:
             raise AnswerRefused(self._url, what, f"it has more than the {most:,} bytes that it may have", way_out)
-        return taken.getvalue()
+        return received.getvalue()
 
 
 def _stated_length(response: httpx.Response) -> int:
@@ -169,7 +169,7 @@ _NOT_CONNECTED = (httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.Proxy
 
 
 @contextmanager
-def _at(pace: _Pace) -> Iterator[None]:
+def _use_pace(pace: _Pace) -> Iterator[None]:
     before = _PACE.set(pace)
     try:
         yield
@@ -177,12 +177,14 @@ def _at(pace: _Pace) -> Iterator[None]:
         _PACE.reset(before)
 
 
-def _within(timeout: float | None, error: type[httpcore.TimeoutException], reading: bool = False) -> float | None:
+def _limit_timeout(
+    timeout: float | None, error: type[httpcore.TimeoutException], reading: bool = False
+) -> float | None:
     """A time-out that ends when the exchange is given up. Raises `error` past that."""
     pace = _PACE.get(None)
     if pace is None:
         return timeout
-    left = pace.left(reading)
+    left = pace.seconds_left(reading)
     if left <= 0:
         raise error("the deadline has passed")
     return left if timeout is None else min(left, timeout)
@@ -197,21 +199,21 @@ class _Stream(httpcore.NetworkStream):
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         pace = _PACE.get(None)
         try:
-            data = self._inner.read(max_bytes, _within(timeout, httpcore.ReadTimeout, reading=True))
+            data = self._inner.read(max_bytes, _limit_timeout(timeout, httpcore.ReadTimeout, reading=True))
         except httpcore.ReadTimeout:
             if pace is not None:
-                pace.left(reading=True)  # says whether it was too slow
+                pace.seconds_left(reading=True)  # says whether it was too slow
             raise
         if pace is not None:
-            pace.took(len(data))
+            pace.count(len(data))
         return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         if (pace := _PACE.get(None)) is not None:
-            pace.ask()
+            pace.restart()
         view = memoryview(buffer)
         for start in range(0, len(view), _SLICE):
-            self._inner.write(bytes(view[start : start + _SLICE]), _within(timeout, httpcore.WriteTimeout))
+            self._inner.write(bytes(view[start : start + _SLICE]), _limit_timeout(timeout, httpcore.WriteTimeout))
 
     def close(self) -> None:
         self._inner.close()
@@ -219,7 +221,7 @@ class _Stream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        within = _within(timeout, httpcore.ConnectTimeout)
+        within = _limit_timeout(timeout, httpcore.ConnectTimeout)
         return _Stream(self._inner.start_tls(ssl_context, server_hostname, within))
 
     def get_extra_info(self, info: str) -> Any:
@@ -237,7 +239,7 @@ class _Network(httpcore.SyncBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        within = _within(timeout, httpcore.ConnectTimeout)
+        within = _limit_timeout(timeout, httpcore.ConnectTimeout)
         return _Stream(super().connect_tcp(host, port, within, local_address, socket_options))
 
 
