@@ -28,10 +28,15 @@ _PHRASES = tuple(
         (r" \(finish='sigmoid'\)", ""),
         (r"\(on_violation='mask'\)", "with --on-violation mask"),
         (r"plan\(…, witness=True\)", "`fhenn plan --witness`"),
-        (r"plan\(…, queries=…\), or queries=…", "--queries"),
+        (r"plan\(…, queries=…\), or decrypt\(…, share=True, queries=…\)", "--queries"),
         (r"Plan with queries=(\d+),", r"Plan with --queries \1,"),
         (r"memory=\S+, or --memory-mb", "--memory-mb"),
-        (r"spent: spent=…", "spent, with --shared-so-far"),
+        (r"spent: keep_budget\(path, spent=…\)", "spent, with --shared-so-far"),
+        (r"spent must be at least", "--shared-so-far must be at least"),
+        (r"as it is: decrypt\(…, unbound=True\)", "as it is with --unbound"),
+        (r"Pass the receipt of its upload, decrypt\([^()]*\([^()]*\)\)", "Give --receipt with that of its upload"),
+        (r", with range_check=True\.", ", without --no-range-check."),
+        (r"decrypt\(…, range_check=False\), or decrypt --no-range-check", "--no-range-check"),
         (r"say so: client\.keep_budget\([^()]*\), decrypt --shared-so-far", "say so with --shared-so-far"),
         (r"Name it \(Client\.from_secret_bytes\([^()]*\)[^()]*\)", "Put it beside the secret key"),
         (r"Say which: model=…", "Say which: --model NAME."),
@@ -107,7 +112,7 @@ def _(error: ContextMismatch) -> str:
 @words.register
 def _(error: AnswerMismatch) -> str:
     mismatch = str(error).removesuffix(error.suggestion).strip()
-    if error.what in ("upload", "part", "number of samples", "receipt's plan"):
+    if error.got != "not named" and error.what in ("upload", "part", "number of samples", "receipt's plan"):
         return (
             f"{mismatch} Give --receipt with the receipt of the upload that it answers, or take that upload's answer."
         )

@@ -17,8 +17,10 @@ _KIND = "answer"
 class Binding:
     """What an answer says that it answers.
 
-    part: place of the upload's part. upload: the SHA-256 that it states of itself. model, plan: fingerprints of what
-    ran.
+    part: place of the answered part in its upload, from 0.
+    upload: the SHA-256 that this part states of itself, in hexadecimal digits.
+    model: fingerprint of the model that ran.
+    plan: fingerprint of the plan that it ran by.
     """
 
     part: int
@@ -28,22 +30,28 @@ class Binding:
 
     @classmethod
     def from_json(cls, data: Any) -> Binding:
-        """Raises WireFormatError where it is none."""
+        """The binding in a JSON object with these four fields. Raises WireFormatError where one is not valid."""
         try:
             binding: Self = built(cls, data)
         except ValueError as error:
-            raise WireFormatError(_KIND, "its header is not readable") from error
-        names = binding.model, binding.plan
-        sane = 0 <= binding.part < 1 << 32 and is_digest(binding.upload)
-        if not sane or not all(map(is_fingerprint, names)):
-            raise WireFormatError(_KIND, "its header is not readable")
+            raise WireFormatError(_KIND, f"the binding in its header is not readable ({error})") from error
+        valid = (
+            0 <= binding.part < 1 << 32
+            and is_digest(binding.upload)
+            and is_fingerprint(binding.model)
+            and is_fingerprint(binding.plan)
+        )
+        if not valid:
+            raise WireFormatError(_KIND, "a place, digest or fingerprint in its header is not valid")
         return binding
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Messages of ciphertexts: the model's result, and a witness for each of its activations, or none.
+    """What a server sends back: messages of ciphertexts, and what they are the answer to.
 
+    result: the model's outputs.
+    witnesses: for each activation that the plan has a witness for, in their order; empty without a range check.
     binding: what it answers; None in answers of format version 1.
     """
 
@@ -56,7 +64,7 @@ class Answer:
         return f"Answer({size:,} bytes, witnesses={len(self.witnesses)}, {self.binding})"
 
     def to_bytes(self) -> bytes:
-        """One message."""
+        """The answer as one message."""
         parts = (self.result, *self.witnesses)
         meta: dict[str, Any] = {"sizes": [len(part) for part in parts]}
         if self.binding is not None:
@@ -65,21 +73,23 @@ class Answer:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Answer:
-        """The answer in a message of `to_bytes`, or in one of version 1.
+        """The answer in a message of `to_bytes`, or of a server of format version 1.
 
-        Raises WireFormatError, AnswerMismatch for an upload.
+        data: the whole message.
+
+        Raises WireFormatError where it is damaged, AnswerMismatch where it is an upload.
         """
         data = as_bytes("answer", data)
         if kind_of(data) == "ciphertexts":
             if "upload" in header_of(data).meta:
-                raise AnswerMismatch("kind", "an answer", "an upload", "Take what the server made of it.")
+                raise AnswerMismatch("kind", "an answer", "an upload", "Decrypt what the server answered to it.")
             return cls(data)
         meta, body = unframe(_KIND, data)
         sizes = meta.get("sizes")
         if not isinstance(sizes, list) or not all(type(size) is int and size > 0 for size in sizes):
-            raise WireFormatError(_KIND, "its header is not readable")
+            raise WireFormatError(_KIND, "its header does not list the sizes of its parts")
         if not sizes or sum(sizes) != len(body):
-            raise WireFormatError(_KIND, "its parts do not add up")
+            raise WireFormatError(_KIND, f"its parts have {sum(sizes)} bytes by its header, and {len(body)} in fact")
         ends = [sum(sizes[: place + 1]) for place in range(len(sizes))]
         result, *witnesses = (body[end - size : end] for end, size in zip(ends, sizes, strict=True))
         binding = Binding.from_json(meta["binding"]) if "binding" in meta else None

@@ -33,29 +33,31 @@ from fhenn.planner.flooding import MOST_BITS, MOST_QUERIES, STATISTICAL_BITS
 from fhenn.safety import Budget, BudgetFile, Certificate, SharingBudget, UnknownBudget, flooded
 from fhenn.safety.outputs import beyond
 from fhenn.session.answer import Answer
-from fhenn.session.matching import require_keys, require_named, require_result
+from fhenn.session.matching import require_binding, require_keys, require_result
 from fhenn.session.receipt import Receipt, digest_of
-from fhenn.session.secret import restored, secret_bytes_of
+from fhenn.session.secret import secret_from_bytes, secret_to_bytes
 from fhenn.steps import report_progress
 from fhenn.uncopied import Uncopied
 
 OnViolation = Literal["raise", "mask", "warn"]
-"""What happens to samples whose values left a domain."""
+"""What to do about samples whose values left an activation's domain."""
 
 _MOST_SENT = 1 << 16
-"""Uploads whose answers a client knows without a receipt: some 10 MB."""
+"""Uploads whose answers a client recognises without a receipt; they take some 10 MB."""
 
 
 class Client(Uncopied):
     """Makes keys for a plan, encrypts samples, decrypts answers.
 
-    plan: from `fhenn.plan`, for the model that the server runs. progress: called with (what, done, total) while keys
-    are made, samples encrypted and answers decrypted. certificate: from `fhenn.certify`; when given, it must hold for
-    the plan. memory: bytes that keys, or the ciphertexts of one sample, may take: a plan that wants more raises
-    PlanError before any is made. By default 400 MB for a plan that was read, which a stranger may have written, and no
-    bound for one that `fhenn.plan` made in this process.
-    Raises ParameterError, CertificateInvalid, and PlanError also where the plan states less error than any model of its
-    shape makes: results would be shared with too little noise (`fhenn.planner.floor`).
+    plan: from `fhenn.plan`, for the model that the server runs.
+    progress: called with (what, done, total) while keys are made, samples encrypted and answers decrypted.
+    certificate: from `fhenn.certify`; it must hold for the plan. None for none.
+    memory: bytes that the keys, or the ciphertexts of one sample, may take. None for 400 MB where the plan was read,
+        since a stranger may have written it, and for no bound where `fhenn.plan` made it in this process.
+
+    Raises PlanError before any key is made where the plan needs more memory, and where it states less error than any
+    model of its shape has, since results would be shared with too little noise (`fhenn.planner.floor`). Raises
+    ParameterError, CertificateInvalid.
 
     >>> import fhenn
     >>> model = fhenn.Sequential([fhenn.Linear([[1.0, -1.0]])])
@@ -86,7 +88,7 @@ class Client(Uncopied):
         self._progress = progress
         self._memory = allowance(plan, memory)
         require_memory("the keys", memory_of_keys(plan), self._memory)
-        self._sent, self._sending = dict[str, tuple[int, int]](), Lock()
+        self._sent, self._sent_lock = dict[str, tuple[int, int]](), Lock()
         progress("keys", 0, 1)
         self._context = Context.generate(plan.parameters)
         self._evaluation_keys: bytes | None = self._context.evaluation_bytes(plan.rotations)
@@ -104,25 +106,32 @@ class Client(Uncopied):
         budget: str | Path | None = None,
         memory: float | None = None,
     ) -> Self:
-        """The client whose `secret_bytes` were kept, for the plan that it was made for.
+        """A client with a secret key that was kept.
 
-        progress, certificate, memory: as for a new one. budget: the file of `keep_budget` that counts what is shared;
-        without it the client shares nothing, since other copies of the bytes may have shared all that is allowed.
-        Raises PlanError where the keys were made for other parameters, or the plan states too little error,
-        SecretLocked for a passphrase that is missing or wrong, CertificateInvalid, WireFormatError.
+        plan: that the key was made for.
+        data: bytes of `secret_bytes`.
+        passphrase: that they were encrypted with, None where they were not.
+        progress: as for a new client.
+        certificate: as for a new client.
+        budget: the file of `keep_budget` that counts what is shared. Without it the client shares nothing, since other
+            copies of the bytes may have shared all that is allowed.
+        memory: as for a new client.
+
+        Raises PlanError where the key was made for other parameters, or the plan states too little error, SecretLocked
+        for a passphrase that is missing or wrong, CertificateInvalid, WireFormatError.
         """
         if certificate is not None:
             certificate.require(plan)
         plan.require_errors()
-        context, spent = restored(data, passphrase)
+        context, spent = secret_from_bytes(data, passphrase)
         if context.parameters != (plan.parameters.ring_degree, plan.parameters.chain, plan.parameters.scale):
-            raise PlanError("the secret key was made for other parameters.", "Take the plan that it was made for.")
+            raise PlanError("the secret key was made for other parameters.", "Use the plan that it was made for.")
         client = cls.__new__(cls)
         client._plan, client._certificate = plan, certificate
         client._budget = UnknownBudget(spent) if budget is None else BudgetFile(budget, context.fingerprint, spent)
         client._progress, client._context, client._evaluation_keys = progress, context, None
         client._memory = allowance(plan, memory)
-        client._sent, client._sending = {}, Lock()
+        client._sent, client._sent_lock = {}, Lock()
         return client
 
     def __repr__(self) -> str:
@@ -136,24 +145,30 @@ class Client(Uncopied):
     def secret_bytes(self, passphrase: str | None = None) -> bytes:
         """The secret key as a message for `from_secret_bytes`: for the client's own disk, and nobody else.
 
-        passphrase: encrypts it (scrypt, AES-256-GCM). Made in memory. Whoever restores it shares results only by the
-        file of `keep_budget`. Raises ExtraMissing where there is a passphrase and no `cryptography`.
+        No file is written. Whoever restores the key can share results only with the file of `keep_budget`.
+
+        passphrase: encrypts the key (scrypt, AES-256-GCM); None leaves it in the clear.
+
+        Raises SecretLocked for an empty passphrase, ExtraMissing for one without `cryptography`.
 
         >>> import fhenn
         >>> client = Client(fhenn.plan(fhenn.Linear([[1.0]]), inputs=[-1, 1]))
         >>> Client.from_secret_bytes(client.plan, client.secret_bytes()).fingerprint == client.fingerprint
         True
         """
-        return secret_bytes_of(self._context, self._budget.spent, passphrase)
+        return secret_to_bytes(self._context, self._budget.spent, passphrase)
 
     def keep_budget(self, path: str | Path, spent: float | None = None, *, overwrite: bool = False) -> None:
         """Count in a new file from now on what is shared under this key: keep it beside the key, and copy neither.
 
-        path: for `from_secret_bytes(…, budget=path)`; every process that shares results of this key names the same.
-        spent: the fraction that is spent already, a sample shared for q queries being 1/q; by default what this client
-        knows. overwrite: whether a file that is there may be replaced.
-        Raises BudgetUnknown where the client was restored and no fraction is given, ParameterError where that is less
-        than what the client knows, FileExists, OSError.
+        path: of the file, for `from_secret_bytes(…, budget=path)`. Every process that shares results under this key
+            must name the same file.
+        spent: the fraction of the budget that is spent already, from 0 to 1: a sample shared for q queries is 1/q.
+            None for what this client knows.
+        overwrite: whether a file of that name may be replaced.
+
+        Raises BudgetUnknown where the client was restored and no fraction is given, ParameterError where the fraction
+        is less than what the client knows, FileExists, OSError.
 
         >>> import fhenn, tempfile
         >>> plan = fhenn.plan(fhenn.Linear([[1.0]]), inputs=[-1, 1], layout="throughput", queries=10)
@@ -164,28 +179,34 @@ class Client(Uncopied):
         """
         known = self._budget.spent
         if spent is None and not isinstance(self._budget, Budget):
-            raise BudgetUnknown("the key was restored.", "Say how much of its budget is spent: spent=….")
+            raise BudgetUnknown(
+                "the key was restored, so other copies of it may have shared results.",
+                "Say how much of its budget is spent: keep_budget(path, spent=…).",
+            )
         if spent is not None and spent < known:
             raise ParameterError(
-                f"{known:g} of the budget is spent, more than {spent:g}.", "Say that, or more, or make new keys."
+                f"spent must be at least {known:g}, which this client has spent already, not {spent:g}.",
+                f"Pass {known:g} or more, or make new keys.",
             )
         spent = known if spent is None else spent
         self._budget = BudgetFile.create(path, self.fingerprint, spent, overwrite=overwrite)
 
     @property
     def plan(self) -> Plan:
-        """What the keys were made for."""
+        """The plan that the keys were made for."""
         return self._plan
 
     @property
     def fingerprint(self) -> str:
-        """Which key generation this is."""
+        """Identifies the key generation, in 16 hexadecimal digits."""
         return self._context.fingerprint
 
     def evaluation_keys(self) -> bytes:
         """What the server needs to compute: public, relinearisation and rotation keys. Never the secret key.
 
-        A client that was restored makes them anew; a server can go on with those of before.
+        A restored client makes them anew; a server can also go on with those that it has.
+
+        Raises PlanError where a restored client would need more memory for them than it may take.
         """
         if self._evaluation_keys is None:
             require_memory("the keys", memory_of_keys(self._plan), self._memory)
@@ -193,11 +214,15 @@ class Client(Uncopied):
         return self._evaluation_keys
 
     def encrypt(self, x: Any) -> bytes:
-        """Samples × features as a message for the server; any number of samples, one sample may be (features,).
+        """Encrypt samples for the server.
 
-        x: an array, or anything with named columns, as a DataFrame, which must be the plan's features, in any order.
-        Raises ShapeMismatch for another number of features or no samples, NonFiniteValue, UnsupportedValue, and
-        BoundsExceeded where values leave the bounds that were declared to the plan: the server could not see it.
+        x: of shape (samples, features), or (features,) for one sample: an array, or a table with named columns such as
+            a DataFrame, whose columns must be the plan's features, in any order.
+
+        Returns a message for `Server.predict`.
+        Raises ShapeMismatch for another number of features or no samples, NonFiniteValue, UnsupportedValue,
+        BoundsExceeded where values leave the bounds that were declared to the plan, which the server could not see,
+        and PlanError where the ciphertexts of one sample need more memory than the client may take.
         """
         values = samples(x, self._plan.feature_names, "encrypt", one=True)
         values = values[None, :] if values.ndim == 1 else values
@@ -207,24 +232,24 @@ class Client(Uncopied):
         require_memory("the ciphertexts of one sample", memory_of_upload(self._plan), self._memory)
         named = {"part": 0, "plan": self._plan.fingerprint}
         with report_progress(self._progress, "encrypt"):
-            filled = self._filled(values)
+            padded = self._pad(values)
             message = encrypt_to_bytes(
-                self._context, filled, layout=self._plan.layout, samples=len(values), upload=named
+                self._context, padded, layout=self._plan.layout, samples=len(values), upload=named
             )
         self._remember(message, len(values))
         return message
 
     def _remember(self, message: bytes, samples: int) -> None:
-        """Keep what tells an answer to an upload from others, of the latest uploads."""
-        with self._sending:
+        """Note the digest of an upload, to recognise the answer to it; only the latest are kept."""
+        with self._sent_lock:
             self._sent[digest_of(message)] = (0, samples)
             while len(self._sent) > _MOST_SENT:
                 del self._sent[next(iter(self._sent))]
 
-    def _filled(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """With spare samples, at the middle of the bounds, so that the last ciphertexts hold nothing outside them.
+    def _pad(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Append samples at the middle of the bounds until the last ciphertext is full.
 
-        Where the bounds do not hold 0, a sample of zeros can be past the headroom, and spoil those beside it.
+        Where 0 is outside the bounds, a sample of zeros could exceed the headroom, and corrupt the samples beside it.
         """
         spare = -len(values) % self._plan.samples_per_ciphertext
         low, high = np.array(self._plan.low), np.array(self._plan.high)
@@ -232,14 +257,14 @@ class Client(Uncopied):
 
     def _require_bounds(self, values: NDArray[np.float64]) -> None:
         low, high = np.array(self._plan.low), np.array(self._plan.high)
-        beyond = np.maximum(low - values, values - high)
-        if beyond.max() > 0:
-            features, strays = (tuple(map(int, np.flatnonzero(beyond.max(axis=axis) > 0))) for axis in (0, 1))
-            row, feature = map(int, np.unravel_index(int(beyond.argmax()), beyond.shape))
+        excess = np.maximum(low - values, values - high)
+        if excess.max() > 0:
+            features, strays = (tuple(map(int, np.flatnonzero(excess.max(axis=axis) > 0))) for axis in (0, 1))
+            row, feature = map(int, np.unravel_index(int(excess.argmax()), excess.shape))
             largest, bounds = float(values[row, feature]), (float(low[feature]), float(high[feature]))
             names = self._plan.feature_names or ()
-            called = tuple(names[place] for place in features if names)
-            raise BoundsExceeded(features, largest, *bounds, strays, (row, feature), called)
+            stray_names = tuple(names[place] for place in features if names)
+            raise BoundsExceeded(features, largest, *bounds, strays, (row, feature), stray_names)
 
     def decrypt(
         self,
@@ -253,33 +278,34 @@ class Client(Uncopied):
         queries: int | None = None,
         bits: int = STATISTICAL_BITS,
     ) -> Any:
-        """The model's answer, finished: scores (samples, outputs), or what the plan's finish makes of them.
+        """The model's answer, after the plan's finish.
 
+        answer: a message of `Server.predict`.
         receipt: of the upload that it must be the answer to (`fhenn.session.Receipt.of(upload)`); None for any upload
-        that this client has made.
-
-        on_violation: what to do about samples whose values left an activation's domain, as far as the answer's
-        witnesses, or outputs that no values inside can produce, tell: "raise" RangeViolation, which names them, "mask"
-        them in a masked array, or "warn". A server that sees a sample again after that learns that it was one of them.
-
-        range_check: False takes an answer without the witnesses that the plan has: nobody sees then that a value left
-        its range.
-
-        unbound: True takes an answer that does not say what it answers, as servers of format version 1 make them: it
-        may be that to other samples.
-
+            that this client made.
+        on_violation: what to do about samples whose values left an activation's domain: "raise" RangeViolation, which
+            names them, "mask" them in a masked array, or "warn". They are known by the answer's witnesses, and by
+            outputs that no values inside the domains can give. A server that sees a sample again after that learns that
+            it was one of them.
+        range_check: False accepts an answer without the witnesses that the plan has: then nobody sees that a value left
+            its range.
+        unbound: True accepts an answer that does not say what it answers, as servers of format version 1 make them: it
+            may be the answer to other samples.
         share: False for results that stay with the holder of the secret key, since a CKKS decryption carries traces of
-        it (Li & Micciancio 2021). True for results that others may see: noise is added that hides those traces from
-        whoever sees the results of `queries` samples in all (the plan's own number if None), to `bits` bits of
-        statistical security. It is sized by a worst case, not the average (Guo et al. 2024). What remains heuristic is
-        said in `fhenn.planner.flooding`. Samples shared count against the budget of this client's key, which a restored
-        client takes from its file (`keep_budget`). Witnesses are read without that noise: which samples they name, and
-        so which are masked, is for the holder of the key.
+            it (Li & Micciancio 2021). True for results that others may see: noise hides those traces. It is sized by
+            the worst case, not the average (Guo et al. 2024); `fhenn.planner.flooding` says what remains heuristic.
+            The samples count against the budget of this client's key, which a restored client reads from its file
+            (`keep_budget`). Witnesses are read without that noise, so which samples they name, and which are masked, is
+            for the holder of the key alone.
+        queries: samples whose results will be shared under this key in all; None for the plan's own number.
+        bits: of statistical security that the noise gives against whoever sees those results.
+
+        Returns the scores, of shape (samples, outputs), or what the plan's finish makes of them.
         Raises WireFormatError, ContextMismatch, AnswerMismatch, RangeViolation, SharingRefused, ParameterError.
         """
         noise = (self._plan.queries if queries is None else queries, bits) if share else None
-        scores, report = self._checked(answer, receipt, on_violation, range_check, unbound, noise)
-        return _masked(finished(self._plan.finish, scores), report, on_violation)
+        scores, report = self._decrypt(answer, receipt, on_violation, range_check, unbound, noise)
+        return _mask(finished(self._plan.finish, scores), report, on_violation)
 
     def decrypt_scores(
         self,
@@ -293,25 +319,30 @@ class Client(Uncopied):
         queries: int | None = None,
         bits: int = STATISTICAL_BITS,
     ) -> NDArray[np.float64]:
-        """The scores (samples, outputs), without the plan's finish.
+        """The model's scores, without the plan's finish.
 
-        The arguments are those of `decrypt`, and so is what it raises.
+        The arguments are those of `decrypt`, and so are the errors that it raises.
+
+        Returns an array of shape (samples, outputs).
         """
         noise = (self._plan.queries if queries is None else queries, bits) if share else None
-        scores, report = self._checked(answer, receipt, on_violation, range_check, unbound, noise)
-        masked: NDArray[np.float64] = _masked(scores, report, on_violation)
+        scores, report = self._decrypt(answer, receipt, on_violation, range_check, unbound, noise)
+        masked: NDArray[np.float64] = _mask(scores, report, on_violation)
         return masked
 
     def violations(
         self, answer: bytes, *, receipt: Receipt | None = None, range_check: bool = True, unbound: bool = False
     ) -> ViolationReport | None:
-        """Which samples' values left a domain, as `decrypt` finds them; None where none did, as far as can be told.
+        """Which samples had values that left a domain, as `decrypt` finds them.
 
-        The arguments are those of `decrypt`. Raises WireFormatError, ContextMismatch, AnswerMismatch.
+        The arguments are those of `decrypt`.
+
+        Returns None where no such sample can be told.
+        Raises WireFormatError, ContextMismatch, AnswerMismatch.
         """
         return self._read(answer, receipt, range_check, unbound, None)[1]
 
-    def _checked(
+    def _decrypt(
         self,
         answer: bytes,
         receipt: Receipt | None,
@@ -320,10 +351,11 @@ class Client(Uncopied):
         unbound: bool,
         noise: tuple[int, int] | None,
     ) -> tuple[NDArray[np.float64], ViolationReport | None]:
-        """Scores and report, where `on_violation` has been done. Raises what `decrypt` does."""
+        """Scores and report, after what `on_violation` and the sharing budget ask for. Raises as `decrypt` does."""
         if on_violation not in get_args(OnViolation):
             raise ParameterError(
-                f"on_violation {on_violation!r} is unknown.", f"Choose one of {get_args(OnViolation)}."
+                f"on_violation must be one of {', '.join(map(repr, get_args(OnViolation)))}, not {on_violation!r}.",
+                "Leave it out to raise a RangeViolation.",
             )
         scores, report = self._read(answer, receipt, range_check, unbound, noise)
         if report is not None and on_violation == "raise":
@@ -342,31 +374,32 @@ class Client(Uncopied):
         unbound: bool,
         noise: tuple[int, int] | None,
     ) -> tuple[NDArray[np.float64], ViolationReport | None]:
-        """Scores, flooded for so many queries at so many bits where `noise` says so, and what left a domain."""
+        """Scores, with noise for (queries, bits) where `noise` is given, and which samples left a domain."""
         parts = Answer.from_bytes(answer)
         require_keys(self._context, parts)
-        samples = require_named(parts, self._plan, receipt, self._sent, unbound)
+        samples = require_binding(parts, self._plan, receipt, self._sent, unbound)
         if range_check and self._plan.witnesses and not parts.witnesses:
             raise AnswerMismatch(
                 "number of witnesses",
                 str(len(self._plan.witnesses)),
                 "0",
-                "Ask the server again, for the range check too: without it nobody sees that a value left its range.",
+                "Ask the server again, with range_check=True. Or accept this answer, in which nobody sees that a value "
+                "left its range: decrypt(…, range_check=False), or decrypt --no-range-check.",
             )
         with report_progress(self._progress, "decrypt"):
             array = require_result(self._context, self._plan, parts.result, samples)
             # the guard sees what others will: which samples it names says nothing more of the key
-            scores = decrypt(self._context, array) if noise is None else self._flooded(array, *noise)
+            scores = decrypt(self._context, array) if noise is None else self._decrypt_with_noise(array, *noise)
         error = self._plan.error if noise is None else self._plan.accuracy
-        return scores, self._violations(scores, parts.witnesses, error)
+        return scores, self._find_violations(scores, parts.witnesses, error)
 
-    def _violations(
+    def _find_violations(
         self, scores: NDArray[np.float64], witnesses: Sequence[bytes], error: float
     ) -> ViolationReport | None:
-        """error: bound on that of the scores."""
+        """Which samples have values outside a domain. error: the largest error of a score."""
         plan = self._plan
         if witnesses and len(witnesses) != len(plan.witnesses):
-            raise WireFormatError("answer", f"it holds {len(witnesses)} witnesses, the plan {len(plan.witnesses)}")
+            raise WireFormatError("answer", f"it holds {len(witnesses)} witnesses, the plan has {len(plan.witnesses)}")
         alarms = {}
         for witness, message in zip(plan.witnesses, witnesses, strict=False):
             array = CipherArray.from_bytes(self._context, message)
@@ -383,24 +416,26 @@ class Client(Uncopied):
         for allowed, source in bounds:
             if allowed is not None:
                 alarms[source] = beyond(scores, allowed, error)
-        found = {source: tuple(map(int, np.flatnonzero(each))) for source, each in alarms.items() if each.any()}
-        if not found:
+        places = {source: tuple(map(int, np.flatnonzero(each))) for source, each in alarms.items() if each.any()}
+        if not places:
             return None
-        return ViolationReport(tuple(sorted(set().union(*found.values()))), len(scores), found)
+        return ViolationReport(tuple(sorted(set().union(*places.values()))), len(scores), places)
 
-    def _flooded(self, array: CipherArray, queries: int, bits: int) -> NDArray[np.float64]:
+    def _decrypt_with_noise(self, array: CipherArray, queries: int, bits: int) -> NDArray[np.float64]:
         counts = (queries, MOST_QUERIES), (bits, MOST_BITS)
         if not all(isinstance(count, Integral) and 0 < count <= most for count, most in counts):
             raise ParameterError(
-                f"a budget of {queries!r} queries at {bits!r} bits is none.",
-                "Say how many samples' results will be shared under this key: plan(…, queries=…), or queries=….",
+                f"queries must be a whole number from 1 to {MOST_QUERIES}, and bits one from 1 to {MOST_BITS}, not "
+                f"{queries!r} and {bits!r}.",
+                "Say how many samples' results will be shared under this key: plan(…, queries=…), or "
+                "decrypt(…, share=True, queries=…).",
             )
         scores, seen = decrypt_with_error(self._context, array)
         return flooded(scores, self._plan, int(queries), int(bits), scale=array.scale, seen=seen)
 
 
-def _masked(values: Any, report: ViolationReport | None, on_violation: OnViolation) -> Any:
-    """A masked array where that was asked for, without the samples of the report."""
+def _mask(values: Any, report: ViolationReport | None, on_violation: OnViolation) -> Any:
+    """`values`, as an array that masks the samples of the report where `on_violation` is "mask"."""
     if on_violation != "mask":
         return values
     masked = np.ma.masked_array(values, mask=False)

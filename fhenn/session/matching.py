@@ -1,4 +1,4 @@
-"""Whether an answer is the one to what was sent: by the names that it bears, then by what its ciphertexts are."""
+"""Whether an answer belongs to what was sent: by its binding first, then by what its ciphertexts are."""
 
 from __future__ import annotations
 
@@ -14,13 +14,19 @@ from fhenn.wire import header_of
 _AGAIN = "Ask the server again."
 
 
-def require_named(
+def require_binding(
     answer: Answer, plan: Plan, receipt: Receipt | None, sent: Mapping[str, tuple[int, int]], unbound: bool
 ) -> int | None:
-    """The samples that an answer must hold, where it names plan, model and upload; None where nothing tells.
+    """Require that an answer says it is one to an upload of this client, under this plan.
 
-    receipt: of the upload, None for any that was sent. sent: place and samples of each part, by its SHA-256. unbound:
-    whether an answer that names nothing is taken. Raises AnswerMismatch.
+    answer: whose binding is looked at.
+    plan: that the upload was made with.
+    receipt: of the upload; None for any upload in `sent`.
+    sent: place and number of samples of each part that this client sent, by the part's SHA-256.
+    unbound: whether an answer without a binding is accepted.
+
+    Returns the number of samples that the answer must hold, None where nothing tells.
+    Raises AnswerMismatch.
     """
     binding = answer.binding
     if binding is None:
@@ -30,16 +36,18 @@ def require_named(
             "upload",
             "a digest",
             "not named",
-            "A server of format version 1 made it, and it may be that to other samples: ask a newer one, or say that "
-            "you take it unbound.",
+            "A server of format version 1 made it, so it can be the answer to other samples. Ask a newer server, or "
+            "accept it as it is: decrypt(…, unbound=True).",
         )
     if binding.plan != plan.fingerprint:
-        raise AnswerMismatch("plan", plan.fingerprint, binding.plan, "Take the plan that the upload was made with.")
+        raise AnswerMismatch("plan", plan.fingerprint, binding.plan, "Use the plan that the upload was made with.")
     if plan.model not in (None, binding.model):
-        raise AnswerMismatch("model", str(plan.model), binding.model, "Ask for the model that the plan is for.")
+        raise AnswerMismatch(
+            "model", str(plan.model), binding.model, "Ask the server for the model that the plan is for."
+        )
     if receipt is not None:
         if receipt.plan not in (None, plan.fingerprint):
-            raise AnswerMismatch("receipt's plan", plan.fingerprint, str(receipt.plan), "Take this upload's receipt.")
+            raise AnswerMismatch("receipt's plan", plan.fingerprint, str(receipt.plan), "Use this upload's receipt.")
         return receipt.require(binding.part, binding.upload).samples
     known = sent.get(binding.upload)
     if known is None:
@@ -47,7 +55,7 @@ def require_named(
             "upload",
             "one that this client made",
             binding.upload[:12],
-            "Hand over the receipt of the upload, which `Receipt.of` makes, or encrypt again.",
+            "Pass the receipt of its upload, decrypt(…, receipt=Receipt.of(upload)), or encrypt again.",
         )
     part, samples = known
     if part != binding.part:
@@ -56,30 +64,36 @@ def require_named(
 
 
 def require_result(context: Context, plan: Plan, message: bytes, samples: int | None) -> CipherArray:
-    """The ciphertexts of a result, where they are what the plan says. samples: None where nothing tells how many.
+    """Load a result, and require that it has the shape, level and layout that the plan states.
 
+    context: with the secret key of the client that sent the samples.
+    plan: that the upload was made with.
+    message: the result of an `Answer`.
+    samples: how many it must hold; None where nothing tells.
+
+    Returns ciphertexts of shape (samples, outputs).
     Raises AnswerMismatch, WireFormatError, ContextMismatch.
     """
     array = CipherArray.from_bytes(context, message)
     if len(array.shape) != 2:
         raise WireFormatError("answer", f"it holds an array of shape {array.shape}, not (samples, outputs)")
-    found: dict[str, tuple[object, object]] = {"number of samples": (samples, array.shape[0])}
+    checks: dict[str, tuple[object, object]] = {"number of samples": (samples, array.shape[0])}
     if plan.result is not None:
-        found |= {
+        checks |= {
             "number of outputs": (plan.result.outputs, array.shape[1]),
             "level": (plan.result.level, array.level),
             "layout": (plan.result.layout, array.layout),
         }
-    for what, (expected, got) in found.items():
+    for what, (expected, got) in checks.items():
         if expected is not None and expected != got:
             raise AnswerMismatch(what, str(expected), str(got), _AGAIN)
     if (array.level, array.scale) == (plan.parameters.levels, context.scale):
-        raise AnswerMismatch("content", "a result", "an upload", "Take what the server made of it.")
+        raise AnswerMismatch("content", "a result", "an upload", "Decrypt what the server answered to it.")
     return array
 
 
 def require_keys(context: Context, answer: Answer) -> None:
-    """Raise ContextMismatch where an answer is for the keys of another client; its ciphertexts are not looked at."""
+    """Raise ContextMismatch where an answer names the keys of another client; its ciphertexts are not looked at."""
     keys = str(header_of(answer.result).meta.get("fingerprint"))[:16]
     if keys != context.fingerprint:
         raise ContextMismatch(context.fingerprint, keys)

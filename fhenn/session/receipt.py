@@ -28,8 +28,9 @@ _SHOWN = 12
 class UploadHeader:
     """What a part of an upload says of itself.
 
-    part: its place. samples: how many count. plan: fingerprint of the plan that it was made for; None in messages of
-    before uploads named it.
+    part: its place in the upload, from 0.
+    samples: how many samples it holds.
+    plan: fingerprint of the plan that it was made for; None in messages from before uploads named it.
     """
 
     part: int
@@ -38,26 +39,35 @@ class UploadHeader:
 
     @classmethod
     def of(cls, data: bytes) -> UploadHeader:
-        """The header of a message of `Client.encrypt`; its body is not looked at. Raises WireFormatError."""
+        """The header of a message of `Client.encrypt`; its body is not looked at.
+
+        data: the message, or its first bytes.
+
+        Raises WireFormatError.
+        """
         require_kind("ciphertexts", data)
         meta = header_of(data).meta
         shape, named = meta.get("shape"), meta.get("upload")
         if not isinstance(shape, list) or len(shape) != 2 or not all(_is_count(size, 1) for size in shape):
-            raise WireFormatError("upload", "it holds no samples × features")
+            raise WireFormatError("upload", "its header states no shape (samples, features)")
         if named is None:
             return cls(0, shape[0], None)
         try:
             header: Self = built(cls, {"samples": shape[0]} | named)
         except (ValueError, TypeError) as error:
-            raise WireFormatError("upload", "its header is not readable") from error
+            raise WireFormatError("upload", f"its header is not readable ({error})") from error
         if not _is_count(header.part, 0) or not is_fingerprint(header.plan):
-            raise WireFormatError("upload", "its header is not readable")
+            raise WireFormatError("upload", "the place or the plan in its header is not valid")
         return header
 
 
 @dataclass(frozen=True)
 class SentPart:
-    """A part of an upload as it was sent: the SHA-256 that it states of itself, and its samples."""
+    """A part of an upload as it was sent.
+
+    sha256: the digest that the part states of itself, in hexadecimal digits.
+    samples: how many it holds.
+    """
 
     sha256: str
     samples: int
@@ -65,9 +75,10 @@ class SentPart:
 
 @dataclass(frozen=True)
 class Receipt:
-    """What a client sent: what `Client.decrypt` holds an answer to.
+    """What a client sent, so that `Client.decrypt` can tell the answer to it from others.
 
-    plan: fingerprint of the plan, None for uploads of before they named it. parts: in their order.
+    plan: fingerprint of the plan; None for uploads from before they named it.
+    parts: those of the upload, in their order.
 
     >>> import fhenn
     >>> client = fhenn.Client(fhenn.plan(fhenn.Linear([[1.0]]), inputs=[-1, 1]))
@@ -84,17 +95,22 @@ class Receipt:
 
     @property
     def samples(self) -> int:
-        """In all parts."""
+        """Samples in all parts."""
         return sum(part.samples for part in self.parts)
 
     @classmethod
     def of(cls, *uploads: bytes) -> Receipt:
-        """The receipt of the parts of one upload, in their order. Raises WireFormatError where they are not."""
+        """The receipt of an upload.
+
+        uploads: its parts in their order, each a message of `Client.encrypt`.
+
+        Raises WireFormatError where they are not the parts of one upload in their order.
+        """
         uploads = tuple(as_bytes("upload", data) for data in uploads)
         headers = [UploadHeader.of(data) for data in uploads]
         plans = {header.plan for header in headers}
         if len(plans) != 1 or [header.part for header in headers] != list(range(len(headers))):
-            raise WireFormatError("upload", "its parts do not belong together, or are not in their order")
+            raise WireFormatError("upload", "its parts belong to different plans, or are not in their order")
         sent = (SentPart(digest_of(data), header.samples) for data, header in zip(uploads, headers, strict=True))
         return cls(plans.pop(), tuple(sent))
 
@@ -109,19 +125,28 @@ class Receipt:
         try:
             parts: tuple[SentPart, ...] = built(tuple[SentPart, ...], read_json(body))
         except ValueError as error:
-            raise WireFormatError(_KIND, "it is not readable") from error
-        sane = parts and all(is_digest(part.sha256) and _is_count(part.samples, 1) for part in parts)
+            raise WireFormatError(_KIND, f"it is not readable ({error})") from error
+        valid = parts and all(is_digest(part.sha256) and _is_count(part.samples, 1) for part in parts)
         plan = meta.get("plan")
-        if not sane or not (plan is None or is_fingerprint(plan)):
-            raise WireFormatError(_KIND, "it is not readable")
+        if not valid or not (plan is None or is_fingerprint(plan)):
+            raise WireFormatError(_KIND, "a digest, a number of samples or the plan in it is not valid")
         return cls(plan, parts)
 
     def require(self, part: int, upload: str) -> SentPart:
-        """The part at a place, where it is the one of that digest. Raises AnswerMismatch."""
+        """The part at a place of the upload.
+
+        part: the place, from 0.
+        upload: the SHA-256 that the part must have.
+
+        Raises AnswerMismatch where the upload has no such part.
+        """
         if part >= len(self.parts) or self.parts[part].sha256 != upload:
             expected = self.parts[part].sha256[:_SHOWN] if part < len(self.parts) else f"{len(self.parts)} parts"
             raise AnswerMismatch(
-                "upload", expected, f"part {part}, {upload[:_SHOWN]}", "Take the answer to this upload, or its receipt."
+                "upload",
+                expected,
+                f"part {part}, {upload[:_SHOWN]}",
+                "Use the receipt of the upload that was answered.",
             )
         return self.parts[part]
 

@@ -20,8 +20,15 @@ _LARGEST_COST = 1 << 20
 _SALT, _NONCE = 16, 12
 
 
-def secret_bytes_of(context: Context, spent: float, passphrase: str | None) -> bytes:
-    """The secret key in `context` as a message. Raises KeyMissing, ExtraMissing, SecretLocked where it is empty."""
+def secret_to_bytes(context: Context, spent: float, passphrase: str | None) -> bytes:
+    """The secret key of a context as a message.
+
+    context: with the secret key.
+    spent: the fraction of the key's sharing budget that is spent.
+    passphrase: encrypts the key; None leaves it in the clear.
+
+    Raises KeyMissing, SecretLocked for an empty passphrase, ExtraMissing without `cryptography`.
+    """
     meta: dict[str, Any] = {
         "fingerprint": context.fingerprint,
         "parameters": context.parameters_fingerprint,
@@ -30,7 +37,9 @@ def secret_bytes_of(context: Context, spent: float, passphrase: str | None) -> b
     if passphrase is None:
         return frame(_KIND, meta | {"lock": None}, context.secret_message())
     if not passphrase:
-        raise SecretLocked("the passphrase is empty.", "Give one, or none at all.")
+        raise SecretLocked(
+            "the passphrase is empty.", "Give one of a character or more, or leave it out to keep the key in the clear."
+        )
     salt, nonce = urandom(_SALT), urandom(_NONCE)
     meta["lock"] = {
         "cipher": "aes-256-gcm",
@@ -42,51 +51,57 @@ def secret_bytes_of(context: Context, spent: float, passphrase: str | None) -> b
         "nonce": nonce.hex(),
     }
     cipher = _cipher(passphrase, salt, _COST)
-    return frame(_KIND, meta, cipher.encrypt(nonce, context.secret_message(), _authenticated(meta)))
+    return frame(_KIND, meta, cipher.encrypt(nonce, context.secret_message(), _associated_data(meta)))
 
 
-def restored(data: bytes, passphrase: str | None) -> tuple[Context, float]:
-    """The context with the secret key in a message, and what was spent of its budget.
+def secret_from_bytes(data: bytes, passphrase: str | None) -> tuple[Context, float]:
+    """The secret key in a message of `secret_to_bytes`.
 
-    Raises SecretLocked, WireFormatError, ExtraMissing.
+    data: the message.
+    passphrase: that the key was encrypted with; not looked at where it was not.
+
+    Returns (context, spent): the context with the key, and the fraction of its sharing budget that was spent.
+    Raises SecretLocked for a passphrase that is missing or wrong, WireFormatError, ExtraMissing.
     """
     meta, body = unframe(_KIND, data)
     lock = meta.get("lock")
     if lock is not None:
-        body = _unlocked(meta, lock, body, passphrase)
+        body = _unlock(meta, lock, body, passphrase)
     context = Context.from_secret_message(body)
     if context.fingerprint != meta.get("fingerprint"):
         raise WireFormatError(_KIND, "its key is not the one that its header names")
     spent = meta.get("spent")
     if not isinstance(spent, float) or not 0 <= spent < inf:
-        raise WireFormatError(_KIND, "its header is not readable")
+        raise WireFormatError(_KIND, "its header does not say how much of the sharing budget is spent")
     return context, spent
 
 
-def _unlocked(meta: dict[str, Any], lock: Any, body: bytes, passphrase: str | None) -> bytes:
+def _unlock(meta: dict[str, Any], lock: Any, body: bytes, passphrase: str | None) -> bytes:
     try:
         cost, salt, nonce = lock["cost"], bytes.fromhex(lock["salt"]), bytes.fromhex(lock["nonce"])
         known = (lock["cipher"], lock["derivation"], lock["block"], lock["lanes"])
     except (KeyError, TypeError, ValueError) as error:
-        raise WireFormatError(_KIND, "its header is not readable") from error
+        raise WireFormatError(_KIND, "its header does not say how it is locked") from error
     sizes = (len(salt), len(nonce))
     if known != ("aes-256-gcm", "scrypt", _BLOCK, _LANES) or sizes != (_SALT, _NONCE):
         raise WireFormatError(_KIND, "it is locked in a way that this fhenn does not know")
     if type(cost) is not int or not 1 << 14 <= cost <= _LARGEST_COST or cost & (cost - 1):
-        raise WireFormatError(_KIND, f"a cost of {cost!r} is out of range")
+        raise WireFormatError(
+            _KIND, f"its scrypt cost must be a power of two from {1 << 14} to {_LARGEST_COST}, not {cost!r}"
+        )
     if not passphrase:
-        raise SecretLocked("it needs its passphrase.", "Give the one that it was locked with.")
+        raise SecretLocked("it needs its passphrase.", "Give the one that it was encrypted with.")
     cipher = _cipher(passphrase, salt, cost)
     try:
-        return bytes(cipher.decrypt(nonce, body, _authenticated(meta)))
+        return bytes(cipher.decrypt(nonce, body, _associated_data(meta)))
     except _invalid_tag() as error:
         raise SecretLocked(
-            "the passphrase is wrong, or the file was altered.", "Try again, or take a copy of the file."
+            "the passphrase is wrong, or the file was altered.", "Type it again, or use a copy of the file."
         ) from error
 
 
-def _authenticated(meta: dict[str, Any]) -> bytes:
-    """What is authenticated beside the key itself: the kind and all meta data."""
+def _associated_data(meta: dict[str, Any]) -> bytes:
+    """What AES-GCM authenticates beside the key: the kind and all meta data."""
     return json.dumps([_KIND, meta], sort_keys=True).encode()
 
 

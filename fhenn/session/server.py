@@ -19,11 +19,13 @@ from fhenn.wire import as_bytes
 class Server:
     """Runs a model on ciphertexts for the client whose keys it was given.
 
-    model: what the plan was made for. evaluation_keys: bytes of `Client.evaluation_keys`; bytes that carry a secret
-    key are refused. progress: called with (what, done, total) as ciphertexts are
-    read and each node runs, also within a node. certificate: from `fhenn.certify`;
-    when given, it must hold for model and plan. Raises PlanError where model, plan and keys do not belong together,
-    CertificateInvalid, WireFormatError.
+    model: that the plan was made for.
+    plan: from `fhenn.plan`.
+    evaluation_keys: bytes of `Client.evaluation_keys`; bytes that hold a secret key are refused.
+    progress: called with (what, done, total) as ciphertexts are read and each node runs, also within a node.
+    certificate: from `fhenn.certify`; it must hold for model and plan. None for none.
+
+    Raises PlanError where model, plan and keys do not belong together, CertificateInvalid, WireFormatError.
 
     >>> import fhenn
     >>> model = fhenn.Sequential([fhenn.Linear([[1.0, -1.0]])])
@@ -48,14 +50,14 @@ class Server:
             certificate.require(plan, model)
         context = Context.from_bytes(evaluation_keys)
         if not plan.fits(context):
-            raise PlanError("the keys were made for another plan.", "Make client and server from one plan.")
+            raise PlanError("the keys were made for another plan.", "Make client and server with the same plan.")
         self._model, self._nodes, self._plan, self._context = model, tuple(layers(model)), plan, context
         self._certificate, self._fingerprint = certificate, fingerprint_of(model)
         self._progress = progress
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy, in this process or another, is made of the same model, plan and evaluation keys; `progress` stays."""
-        return _again, (type(self), self._model, self._plan, self._context.to_bytes(), self._certificate)
+        return _rebuild, (type(self), self._model, self._plan, self._context.to_bytes(), self._certificate)
 
     def __repr__(self) -> str:
         plan = self._plan
@@ -66,7 +68,7 @@ class Server:
 
     @property
     def plan(self) -> Plan:
-        """What model and keys were made for."""
+        """The plan that model and keys were made for."""
         return self._plan
 
     @property
@@ -75,14 +77,20 @@ class Server:
         return self._context
 
     def predict(self, upload: bytes, range_check: bool = True) -> bytes:
-        """The model's answer to a message of `Client.encrypt`, as a message for `Client.decrypt`.
+        """Run the model on encrypted samples.
 
-        The answer names the upload, the model and the plan, so that the client takes it for no other. Every slot of it
-        holds an output of the model, for a sample or for what the client put in spare places, and nothing else.
-        range_check: where the plan has witnesses (`plan(…, witness=True)`), return them: for each activation, a number
-        for each sample that says whether its inputs left the domain (`fhenn.safety.witness` for what it reveals).
-        False leaves them out: nobody sees then that a value left its range.
-        Raises WireFormatError, ContextMismatch, ShapeMismatch, PlanError.
+        The answer names the upload, the model and the plan, so that the client can tell it from other answers. Every
+        slot of it holds an output of the model, for a sample or for what the client put in spare places, and nothing
+        else.
+
+        upload: a message of `Client.encrypt`.
+        range_check: whether to return the witnesses of a plan that has some (`plan(…, witness=True)`): for each
+            activation, a number a sample that says whether its inputs left the domain (`fhenn.safety.witness` says
+            what it reveals). False leaves them out: then nobody sees that a value left its range.
+
+        Returns a message for `Client.decrypt`.
+        Raises WireFormatError, ContextMismatch where the upload is under other keys, ShapeMismatch, PlanError where it
+        is for another plan.
         """
         upload = as_bytes("upload", upload)
         header = UploadHeader.of(upload)
@@ -102,11 +110,23 @@ class Server:
         return Answer(result.to_bytes(), tuple(number.to_bytes() for number in witnesses), binding).to_bytes()
 
     def evaluate(self, x: CipherArray) -> CipherArray:
-        """The same for ciphertexts that are loaded already. Raises ShapeMismatch, ContextMismatch."""
+        """Run the model on ciphertexts that are loaded already.
+
+        x: of shape (samples, features), as the client of this plan encrypts them.
+
+        Returns ciphertexts of shape (samples, outputs).
+        Raises ShapeMismatch, ContextMismatch.
+        """
         return self._run(x, {})[0]
 
     def witnessed(self, x: CipherArray) -> tuple[CipherArray, tuple[CipherArray, ...]]:
-        """The same with the witnesses, in the plan's order. Raises ShapeMismatch, ContextMismatch, PlanError."""
+        """Run the model, and compute the witnesses beside its outputs.
+
+        x: as for `evaluate`.
+
+        Returns (outputs, witnesses): ciphertexts of shape (samples, outputs), and a witness for each of the plan's.
+        Raises PlanError where the plan has no witnesses, ShapeMismatch, ContextMismatch.
+        """
         if not self._plan.witnesses:
             raise PlanError("the plan has no witnesses.", "Make it with plan(…, witness=True).")
         return self._run(x, {witness.place: witness for witness in self._plan.witnesses})
@@ -114,7 +134,7 @@ class Server:
     def _run(self, x: CipherArray, wanted: dict[int, Witness]) -> tuple[CipherArray, tuple[CipherArray, ...]]:
         x.require_same_keys(self._context)
         if x.layout != self._plan.layout or x.level != self._plan.parameters.levels or x.scale != self._context.scale:
-            raise ShapeMismatch("predict", x.shape, "samples as the client of this plan encrypts them")
+            raise ShapeMismatch("predict", x.shape, "fresh samples that a client of this plan encrypted")
         witnesses = []
         for done, node in enumerate(self._nodes):
             with report_progress(self._progress, node.name, done, len(self._nodes)):
@@ -126,6 +146,6 @@ class Server:
         return x, tuple(witnesses)
 
 
-def _again(kind: type[Server], model: Node, plan: Plan, keys: bytes, certificate: Certificate | None) -> Server:
-    """What a copied or pickled server is made of."""
+def _rebuild(kind: type[Server], model: Node, plan: Plan, keys: bytes, certificate: Certificate | None) -> Server:
+    """The server that a copy or a pickle is made into."""
     return kind(model, plan, keys, certificate=certificate)

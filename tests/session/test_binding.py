@@ -187,7 +187,7 @@ def test_answers_of_version_1_only_where_asked_for(pair):
     whole = Answer.from_bytes(pair.answer)
     for before in (whole.result, replace(whole, binding=None).to_bytes()):
         for read in readers(pair.client):
-            with pytest.raises(AnswerMismatch, match=r"upload is not named.*take it unbound"):
+            with pytest.raises(AnswerMismatch, match=r"upload is not named.*unbound=True"):
                 read(before)
         scores = pair.client.decrypt_scores(before, unbound=True)
         assert np.abs(scores - pair.model.infer(pair.x)).max() <= pair.plan.error

@@ -163,7 +163,7 @@ def test_a_key_without_its_budget_shares_nothing_and_says_the_way_out(sharing, t
         again.decrypt(answer, share=True, receipt=receipt)
     with pytest.raises(FileExists):
         again.keep_budget(tmp_path / "new", spent=1)
-    with pytest.raises(ParameterError, match=r"0\.9 of the budget is spent, more than 0\.5"):
+    with pytest.raises(ParameterError, match=r"at least 0\.9, .* not 0\.5"):
         again.keep_budget(tmp_path / "new", spent=0.5, overwrite=True)
 
 
@@ -171,7 +171,7 @@ def test_what_the_key_itself_says_is_spent_counts(sharing, tmp_path):
     plan, client, answer, receipt = sharing
     client.decrypt(answer, share=True, receipt=receipt)
     again = fhenn.Client.from_secret_bytes(plan, client.secret_bytes())
-    with pytest.raises(ParameterError, match=r"0\.4 of the budget is spent"):
+    with pytest.raises(ParameterError, match=r"at least 0\.4, "):
         again.keep_budget(tmp_path / "budget", spent=0.1)
 
 
