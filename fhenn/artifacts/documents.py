@@ -15,7 +15,10 @@ from fhenn.wire import frame, unframe
 
 
 def plan_to_bytes(plan: Plan, model: Node | None = None) -> bytes:
-    """A plan as a message. model: what it is for, whose fingerprint the message then names, and its reading, if any.
+    """A plan as a message.
+
+    plan: from `fhenn.plan`.
+    model: that it is for; the message then names its fingerprint, and holds the reading of an `ImportedModel`.
 
     >>> import fhenn
     >>> plan = fhenn.plan(fhenn.Linear([[1.0]]), inputs=[-1, 1])
@@ -30,12 +33,23 @@ def plan_to_bytes(plan: Plan, model: Node | None = None) -> bytes:
 
 
 def plan_from_bytes(data: bytes) -> Plan:
-    """The plan in a message of `plan_to_bytes`. Raises WireFormatError."""
+    """The plan in a message of `plan_to_bytes`.
+
+    data: the message.
+
+    Raises WireFormatError.
+    """
     return Plan.from_json(_parts(data)[0])
 
 
 def reading_from_bytes(data: bytes) -> Reading | None:
-    """How a client reads the scores, from a message of `plan_to_bytes`; None where nothing is said. WireFormatError."""
+    """How a client reads the scores, from a message of `plan_to_bytes`.
+
+    data: the message.
+
+    Returns None where the message does not say.
+    Raises WireFormatError.
+    """
     text = _parts(data)[1]
     return None if text is None else Reading.from_json(text)
 
@@ -50,17 +64,25 @@ def _parts(data: bytes) -> tuple[str, str | None]:
     except MALFORMED as error:
         raise WireFormatError("plan", f"it is not readable ({error})") from error
     if parts or not isinstance(plan, str) or not isinstance(reading, str | None):
-        raise WireFormatError("plan", "it is not readable")
+        raise WireFormatError("plan", "it must hold the text of a plan, that of a reading or null, and nothing else")
     return plan, reading
 
 
 def certificate_to_bytes(certificate: Certificate) -> bytes:
-    """A certificate as a message, which names the fingerprints of model and parameters."""
+    """A certificate as a message, which names the fingerprints of model and parameters.
+
+    certificate: from `fhenn.certify`.
+    """
     parameters = certificate.parameters
     meta = {"model": certificate.model, "parameters": parameters.fingerprint if parameters else None}
     return frame("certificate", meta, certificate.to_json().encode())
 
 
 def certificate_from_bytes(data: bytes) -> Certificate:
-    """The certificate in a message of `certificate_to_bytes`. Raises WireFormatError."""
+    """The certificate in a message of `certificate_to_bytes`.
+
+    data: the message.
+
+    Raises WireFormatError.
+    """
     return Certificate.from_json(unframe("certificate", data)[1])

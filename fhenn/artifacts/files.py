@@ -1,7 +1,7 @@
 """Files and folders that are whole or absent, and private where they hold a secret.
 
-A name is given to what is complete and on the disk: write, synchronise, rename, synchronise the folder. What a process
-that was killed leaves half done has a hidden name, which `sweep` removes.
+A file gets its name when it is complete and on the disk: write, synchronise, rename, synchronise the folder. What a
+killed process leaves half done has a hidden name, which `sweep` removes.
 """
 
 from __future__ import annotations
@@ -20,11 +20,17 @@ _PRIVATE, _PUBLIC = 0o600, 0o666
 _UNFINISHED = (".part", ".gone")
 
 _OF_SERVERS = {"ciphertexts", "answer"}
-"""An answer of an older fhenn is the one, of a newer the other."""
+"""Kinds of a server's answer: of an older fhenn the first, of a newer one the second."""
 
 
 def read(path: str | Path, kind: str = "") -> bytes:
-    """The bytes of a file. kind: what it is to hold, for the error where it is missing. Raises FileMissing, OSError."""
+    """The bytes of a file.
+
+    path: of the file.
+    kind: that it should be of (`fhenn.wire.require_kind`), for the error where the file is missing; empty for any.
+
+    Raises FileMissing, or FileNotFoundError without a kind; OSError.
+    """
     try:
         return Path(path).read_bytes()
     except FileNotFoundError as error:
@@ -34,9 +40,13 @@ def read(path: str | Path, kind: str = "") -> bytes:
 
 
 def read_kind(path: str | Path, kind: str, destination: str = "") -> bytes:
-    """The bytes of a file that must be of a kind (`fhenn.wire.require_kind`).
+    """The bytes of a file that must be of a kind.
 
-    destination: the address that they are for, if any. Raises FileMissing, WrongKind, WireFormatError, OSError.
+    path: of the file.
+    kind: that it must be of (`fhenn.wire.require_kind`).
+    destination: the address that the bytes will be sent to, for the error; empty where they stay on this machine.
+
+    Raises FileMissing, WrongKind, WireFormatError, OSError.
     """
     data = read(path, kind)
     require_kind(kind, data, str(path), destination)
@@ -46,10 +56,14 @@ def read_kind(path: str | Path, kind: str, destination: str = "") -> bytes:
 def write(path: str | Path, data: bytes, private: bool = False, overwrite: bool | None = None) -> None:
     """Write a file that is there whole or not at all, also when the machine stops half-way.
 
-    private: readable by its owner alone from its first byte on (POSIX). overwrite: whether a file of that name may be
-    replaced; by default only where the file is not private. A fhenn file takes the place of one of its own kind only:
-    an upload written over a secret key, or over the records, would be their end.
-    Raises FileExists, ParameterError, UnsupportedValue, OSError.
+    A fhenn file replaces only one of its own kind, so that an upload, for instance, cannot destroy a secret key.
+
+    path: of the file.
+    data: its content.
+    private: whether its owner alone can read it, from its first byte on (POSIX).
+    overwrite: whether a file of that name may be replaced; None for yes unless the file is private.
+
+    Raises FileExists, ParameterError where a file of another kind would be lost, UnsupportedValue, OSError.
     """
     path, data = Path(path), as_bytes("the content of a file", data)
     _require_own_kind(path, kind_of(data))
@@ -64,16 +78,19 @@ def write(path: str | Path, data: bytes, private: bool = False, overwrite: bool 
         for leftover in (temporary, *(() if overwrite else (path,))):
             with suppress(OSError):
                 leftover.unlink()
-        if isinstance(error, OSError):  # of the file that was asked for, not of the temporary one
+        if isinstance(error, OSError):  # name the file that was asked for, not the temporary one
             raise type(error)(error.errno, error.strerror, str(path)) from error
         raise
     sync_folder(path.parent)
 
 
 def write_folder(path: Path, contents: Mapping[str, bytes]) -> None:
-    """Write a private folder of files that is there whole or not at all. Raises FileExists, OSError.
+    """Write a private folder of files that is there whole or not at all.
 
-    contents: bytes by the name of their file.
+    path: of the folder.
+    contents: the bytes of each file, by its name.
+
+    Raises FileExists, OSError.
     """
     if path.exists():
         raise FileExists(str(path))
@@ -92,7 +109,7 @@ def write_folder(path: Path, contents: Mapping[str, bytes]) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Make a private folder where it is missing, its parents too. Raises OSError."""
+    """Make a private folder, and its parents, where they are missing. Raises OSError."""
     missing = [each for each in (path, *path.parents) if not each.exists()]
     for each in reversed(missing):
         each.mkdir(0o700, exist_ok=True)
@@ -100,7 +117,7 @@ def make_folder(path: Path) -> None:
 
 
 def remove(path: Path) -> bool:
-    """Remove a file, for good once this returns; whether there was one. Raises OSError."""
+    """Remove a file, for good once this returns. Returns whether there was one. Raises OSError."""
     try:
         path.unlink()
     except FileNotFoundError:
@@ -110,7 +127,7 @@ def remove(path: Path) -> bool:
 
 
 def remove_folder(path: Path) -> None:
-    """Remove a folder and what is in it: all of it or nothing goes by its name. Raises OSError."""
+    """Remove a folder and what is in it: under its name, all of it is there or nothing. Raises OSError."""
     gone = _hidden(path, ".gone")
     path.rename(gone)
     sync_folder(path.parent)
@@ -118,9 +135,13 @@ def remove_folder(path: Path) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what a killed process left unfinished in a folder, where nobody writes now, and synchronise the rest.
+    """Remove what killed processes left unfinished in a folder that nobody writes to, and synchronise the rest.
 
-    Names that it gave and did not synchronise count for those who come later. Raises OSError.
+    After that, files which such a process had named but not synchronised survive a power cut too.
+
+    folder: is searched, but not the folders inside it.
+
+    Raises OSError.
     """
     for path in folder.iterdir():
         if path.name.startswith(".") and path.suffix in _UNFINISHED:
@@ -132,7 +153,7 @@ def sweep(folder: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Let names in a folder survive a power cut, where folders can be synchronised at all. Raises OSError."""
+    """Let the names in a folder survive a power cut, on systems that can synchronise folders. Raises OSError."""
     if os.name != "posix":
         return
     descriptor = os.open(folder, os.O_RDONLY)
@@ -142,12 +163,19 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def write_all(descriptor: int, data: bytes, at: int = 0) -> None:
-    """Write all bytes at a place in an open file, however many the system takes at once. Raises OSError."""
+def write_all(descriptor: int, data: bytes, offset: int = 0) -> None:
+    """Write all bytes to an open file, however few the system writes at once.
+
+    descriptor: of the file.
+    data: to write.
+    offset: in the file, in bytes.
+
+    Raises OSError.
+    """
     view = memoryview(data)
     while view:
-        written = os.pwrite(descriptor, view, at)
-        view, at = view[written:], at + written
+        written = os.pwrite(descriptor, view, offset)
+        view, offset = view[written:], offset + written
 
 
 def _write_new(path: Path, data: bytes, mode: int) -> None:
@@ -177,9 +205,13 @@ def _hidden(path: Path, suffix: str) -> Path:
 
 
 def require_place(path: str | Path, kind: str | None = None) -> None:
-    """Raise OSError or ParameterError where a file of a kind could not be written: said before the work is done.
+    """Require that `write` could write a file, before the work is done whose result it will hold.
 
-    kind: of a fhenn file; None for any other.
+    path: of the file.
+    kind: of the fhenn file; None for any other file.
+
+    Raises OSError where its folder is missing or not writable, ParameterError where a file of another kind would be
+    lost.
     """
     path = Path(path)
     if not path.parent.is_dir():
@@ -190,18 +222,20 @@ def require_place(path: str | Path, kind: str | None = None) -> None:
 
 
 def _require_own_kind(path: Path, new: str | None) -> None:
-    """Raise ParameterError where a file that is there is of another kind than what is to be written."""
+    """Raise ParameterError where there is a fhenn file of another kind than the `new` one."""
     if not path.is_file():
         return
     with path.open("rb") as file:
-        there = file.read(MOST_OF_HEADER)
-    old = kind_of(there)
-    if there and old != new and not {old, new} <= _OF_SERVERS:
-        raise ParameterError(f"{path} is {in_words(old)}, and would be lost.", "Choose another name, or remove it.")
+        header = file.read(MOST_OF_HEADER)
+    old = kind_of(header)
+    if header and old != new and not {old, new} <= _OF_SERVERS:
+        raise ParameterError(
+            f"{path} is {in_words(old)}, and would be lost.", "Choose another name, or remove it first."
+        )
 
 
 def _reserve(path: Path) -> None:
-    """An empty file of that name, for no other process to take it. Raises FileExists, OSError."""
+    """Make an empty file, so that no other process can take the name. Raises FileExists, OSError."""
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE))
     except FileExistsError as error:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from fhenn.approx import FUNCTIONS, Composite, Polynomial
 from fhenn.approx.functions import SQUARE
 from fhenn.artifacts.operators import Tensor, operator_from_data, operator_to_data
-from fhenn.errors import ExtraMissing, FhennError, ParameterError, UnsupportedValue, WireFormatError
+from fhenn.errors import ExtraMissing, FhennError, UnsupportedValue, WireFormatError
 from fhenn.interop import ImportedModel, Reading
 from fhenn.nn import (
     GELU,
@@ -41,10 +41,10 @@ Floats = NDArray[np.float64]
 
 _KIND = "model"
 _DEEPEST = 32
-"""Sequentials within one another that are read."""
+"""How deep sequentials may nest in a file that is read."""
 
 _MOST_COEFFICIENTS, _MOST_STAGES = 256, 16
-"""Of a polynomial, and of a sign: what a node does at its making takes time that grows with them."""
+"""Coefficients of a polynomial, stages of a sign: the time that it takes to construct a node grows with them."""
 
 _FUNCTIONS = {**FUNCTIONS, SQUARE.name: SQUARE}
 _FITTED: Mapping[str, type[Sigmoid | Tanh | ReLU | SiLU | GELU | Softplus]] = {
@@ -53,9 +53,12 @@ _FITTED: Mapping[str, type[Sigmoid | Tanh | ReLU | SiLU | GELU | Softplus]] = {
 
 
 def model_to_bytes(model: Node) -> bytes:
-    """A model of `fhenn.nn` as a message: nodes, weights, polynomials, finish, reading; floats survive to the last bit.
+    """A model as a message: nodes, weights, polynomials, finish and reading, every float to its last bit.
 
     Optimisers, caches and `debug_secret` are left out. The body is a safetensors file whose metadata hold the nodes.
+
+    model: of nodes of `fhenn.nn`.
+
     Raises UnsupportedValue for nodes and functions of your own, ExtraMissing without safetensors.
 
     >>> import fhenn
@@ -66,13 +69,19 @@ def model_to_bytes(model: Node) -> bytes:
     """
     root = model if isinstance(model, Sequential) else Sequential([model])
     tensors: dict[str, Tensor] = {}
-    structure = json.dumps(_written(root, tensors))
+    structure = json.dumps(_node_to_data(root, tensors))
     meta = {"fingerprint": fingerprint_of(root), "finish": root.finish, "cost": root.cost}
     return frame(_KIND, meta, _safetensors().save(tensors, metadata={"fhenn": structure}))
 
 
 def model_from_bytes(data: bytes) -> Sequential:
-    """The model in a message of `model_to_bytes`, `ImportedModel` if it was. Raises WireFormatError, ExtraMissing."""
+    """The model in a message of `model_to_bytes`. No code of the message is run.
+
+    data: the message.
+
+    Returns an `ImportedModel` where one was written.
+    Raises WireFormatError, ExtraMissing without safetensors.
+    """
     meta, body = unframe(_KIND, data)
     module = _safetensors()
     try:
@@ -92,7 +101,7 @@ def model_from_bytes(data: bytes) -> Sequential:
 
 
 def _safetensors() -> Any:
-    """What of safetensors is used. Raises ExtraMissing."""
+    """The functions of safetensors that are used. Raises ExtraMissing."""
     try:
         import safetensors
         import safetensors.numpy as module
@@ -108,13 +117,17 @@ class _Safetensors:
     SafetensorError: type[Exception]
 
 
-def _written(node: Node, tensors: dict[str, Tensor]) -> dict[str, Any]:
-    """A node as plain data; its weights go into `tensors`. Raises UnsupportedValue."""
+def _node_to_data(node: Node, tensors: dict[str, Tensor]) -> dict[str, Any]:
+    """A node as plain data; its weights are added to `tensors`. Raises UnsupportedValue."""
     if type(node) is ImportedModel:
-        nodes = [_written(each, tensors) for each in node.nodes]
+        nodes = [_node_to_data(each, tensors) for each in node.nodes]
         return {"node": "ImportedModel", "reading": node.reading.to_json(), "nodes": nodes}
     if type(node) is Sequential:
-        return {"node": "Sequential", "finish": node.finish, "nodes": [_written(each, tensors) for each in node.nodes]}
+        return {
+            "node": "Sequential",
+            "finish": node.finish,
+            "nodes": [_node_to_data(each, tensors) for each in node.nodes],
+        }
     if type(node) is Linear or type(node) is Affine:
         name = str(sum(each.endswith(".bias") for each in tensors))
         operator, arrays = operator_to_data(node.operator)
@@ -124,25 +137,25 @@ def _written(node: Node, tensors: dict[str, Tensor]) -> dict[str, Any]:
     if type(node) is SignReLU:
         sign = node.sign
         if len(sign.stages) > _MOST_STAGES:
-            raise UnsupportedValue(f"a sign of {len(sign.stages)} stages in a file", f"{_MOST_STAGES} at most")
+            raise UnsupportedValue(f"a sign of {len(sign.stages)} stages in a file", f"at most {_MOST_STAGES}")
         return {
             "node": "SignReLU",
             "domain": node.domain,
             "policy": node.on_violation,
             "epsilon": sign.epsilon,
-            "stages": [_polynomial_written(stage) for stage in sign.stages],
+            "stages": [_polynomial_to_data(stage) for stage in sign.stages],
         }
     kind = type(node).__name__
     if isinstance(node, Activation) and type(node) in (*_FITTED.values(), PolynomialActivation, Square):
-        return {"node": kind, "policy": node.on_violation, "polynomial": _polynomial_written(node.polynomial)}
+        return {"node": kind, "policy": node.on_violation, "polynomial": _polynomial_to_data(node.polynomial)}
     raise UnsupportedValue(f"a {kind} in a file", "nodes of fhenn.nn")
 
 
-def _polynomial_written(polynomial: Polynomial) -> dict[str, Any]:
+def _polynomial_to_data(polynomial: Polynomial) -> dict[str, Any]:
     function = polynomial.function
     if len(polynomial.coefficients) > _MOST_COEFFICIENTS:
         raise UnsupportedValue(
-            f"a polynomial of degree {polynomial.degree} in a file", f"{_MOST_COEFFICIENTS - 1} at most"
+            f"a polynomial of degree {polynomial.degree} in a file", f"a degree of at most {_MOST_COEFFICIENTS - 1}"
         )
     if function is not None and _FUNCTIONS.get(function.name) is not function:
         raise UnsupportedValue(
@@ -158,18 +171,18 @@ def _polynomial_written(polynomial: Polynomial) -> dict[str, Any]:
 
 @dataclass
 class _Reader:
-    """Makes nodes of plain data. Every tensor is used once."""
+    """Makes nodes from plain data. Every tensor must be used once."""
 
     tensors: dict[str, Tensor]
     _used: set[str] = field(default_factory=set)
 
     def node(self, data: Any, depth: int) -> Node:
-        """Raises ValueError, TypeError, KeyError or a FhennError where it is none."""
+        """The node in plain data. Raises ValueError, TypeError, KeyError or a FhennError where there is none."""
         data = dict(data)
         kind = data.pop("node")
         if kind in ("Sequential", "ImportedModel"):
             if depth > _DEEPEST:
-                raise ValueError("too deep")
+                raise ValueError(f"its nodes nest deeper than {_DEEPEST}")
             nodes = [self.node(each, depth + 1) for each in data.pop("nodes")]
             node: Node = (
                 Sequential(nodes, finish=data.pop("finish"))
@@ -182,18 +195,17 @@ class _Reader:
         elif kind == "Affine":
             node = self._affine(data.pop("operator"), data.pop("tensors"))
         elif kind == "SignReLU":
-            found = data.pop("stages")
-            if len(found) > _MOST_STAGES:
-                raise ValueError("too many stages")
-            stages = tuple(map(_polynomial, found))
-            sign = Composite(stages, _number(data.pop("epsilon")))
+            stages = data.pop("stages")
+            if len(stages) > _MOST_STAGES:
+                raise ValueError(f"a sign has {len(stages)} stages, more than {_MOST_STAGES}")
+            sign = Composite(tuple(map(_polynomial, stages)), _number(data.pop("epsilon")))
             node = SignReLU.of(sign, _domain(data.pop("domain")), on_violation=_policy(data))
         else:
             node = _activation(kind, _polynomial(data.pop("polynomial")), _policy(data))
         if data:
             raise ValueError(f"unknown field {next(iter(data))[:40]!r}")
         if depth == 0 and self._used != set(self.tensors):
-            raise ValueError("weights that no node uses")
+            raise ValueError("it holds weights that no node uses")
         return node
 
     def _affine(self, operator: Any, name: Any) -> Affine:
@@ -205,7 +217,7 @@ class _Reader:
 
     def _tensor(self, name: str, dtype: type[np.number[Any]] = np.float64) -> Tensor:
         if name in self._used:
-            raise ValueError("weights that two nodes use")
+            raise ValueError("two nodes use the same weights")
         tensor = self.tensors[name]
         if tensor.dtype != dtype:
             raise ValueError(f"weights of {tensor.dtype}")
@@ -221,7 +233,7 @@ def _activation(kind: Any, polynomial: Polynomial, policy: Policy) -> Activation
     if kind == "Square":
         node = Square(polynomial.domain, on_violation=policy)
         if node.polynomial != polynomial:
-            raise ValueError("another polynomial than the square")
+            raise ValueError("the polynomial of a Square must be the square")
         return node
     raise ValueError(f"unknown node {str(kind)[:40]!r}")
 
@@ -230,7 +242,7 @@ def _polynomial(data: Any) -> Polynomial:
     fields = dict(data)
     function = fields.pop("function")
     if len(fields["coefficients"]) > _MOST_COEFFICIENTS:
-        raise ValueError("too many coefficients")
+        raise ValueError(f"a polynomial has more than {_MOST_COEFFICIENTS} coefficients")
     fields["coefficients"] = tuple(map(_number, fields["coefficients"]))
     fields["domain"] = _domain(fields["domain"])
     return Polynomial(**fields, function=None if function is None else _FUNCTIONS[function])
@@ -243,12 +255,12 @@ def _domain(data: Any) -> tuple[float, float]:
 
 def _number(value: Any) -> float:
     if type(value) is not float:
-        raise ValueError("a number is none")
+        raise ValueError(f"{value!r:.40} must be a number with a decimal point")
     return value
 
 
 def _policy(data: dict[str, Any]) -> Policy:
     policy = data.pop("policy")
     if policy not in get_args(Policy):
-        raise ParameterError(f"policy {str(policy)[:40]!r} is unknown.", "")
+        raise ValueError(f"policy must be one of {', '.join(map(repr, get_args(Policy)))}, not {str(policy)[:40]!r}")
     return policy  # type: ignore[no-any-return]

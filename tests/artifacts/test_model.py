@@ -210,10 +210,10 @@ def nested(nodes, depth):
 REASONS = {
     "weights used twice": "two nodes use",
     "weights not used": "no node uses",
-    "dtype": "weights of int64",
+    "dtype": "must be float64, not int64",
     "deep": "deep",
-    "many coefficients": "too many",
-    "many stages": "too many",
+    "many coefficients": "more than 256 coefficients",
+    "many stages": "stages, more than 16",
     "other weights": "header names",
 }
 
