@@ -11,45 +11,51 @@ from fhenn.errors import ParameterError
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 PROXY_HEADERS = ("X-Forwarded-For", "Forwarded")
-"""In which proxies say where a request comes from: nginx, HAProxy, Traefik, Caddy and cloud balancers in the first."""
+"""Headers in which proxies name a request's source: nginx, HAProxy, Traefik, Caddy and cloud balancers in the first."""
 
 _FOR = re.compile(r'for="?\[?([0-9a-fA-F.:]+?)\]?(?::[0-9]+)?"?', re.ASCII | re.IGNORECASE)
 _MOST_HOPS = 32
 
 
 def networks_of(texts: Iterable[str]) -> tuple[Network, ...]:
-    """The networks that addresses and networks in CIDR form name. Raises ParameterError.
+    """Networks from their texts.
+
+    texts: each an IP address, or a network in CIDR form.
+
+    Raises ParameterError.
 
     >>> networks_of(["10.0.0.1", "10.1.0.0/16"])
     (IPv4Network('10.0.0.1/32'), IPv4Network('10.1.0.0/16'))
     """
-    found = []
+    networks = []
     for text in texts:
         try:
-            found.append(ipaddress.ip_network(text, strict=False))
+            networks.append(ipaddress.ip_network(text, strict=False))
         except ValueError as error:
             raise ParameterError(
-                f"{text[:80]!r} is no address of a proxy.", "Give an IP address, or a network like 10.1.0.0/16."
+                f"{text[:80]!r} is not an IP address or a network.", "Give one like 10.0.0.1 or 10.1.0.0/16."
             ) from error
-    return tuple(found)
+    return tuple(networks)
 
 
 def is_in(address: str, networks: Sequence[Network]) -> bool:
     """Whether an address, as text, lies in one of the networks."""
-    found = _parse(address)
-    return found is not None and any(found in network for network in networks)
+    parsed = _parse(address)
+    return parsed is not None and any(parsed in network for network in networks)
 
 
 def caller_of(address: str) -> str:
-    """What counts as one caller: an IPv4 address, or the 64 bits of an IPv6 address that a site is given.
+    """What counts as one caller: an IPv4 address, or the first 64 bits of an IPv6 address, which one site shares.
+
+    address: as text; other text than an address is its own caller, in its first 64 characters.
 
     >>> caller_of("::ffff:192.0.2.7"), caller_of("2001:db8::1:2")
     ('192.0.2.7', '2001:db8::/64')
     """
-    found = _parse(address)
-    if found is None or isinstance(found, ipaddress.IPv4Address):
-        return address[:64] if found is None else str(found)
-    return str(ipaddress.ip_network((found, 64), strict=False))
+    parsed = _parse(address)
+    if parsed is None or isinstance(parsed, ipaddress.IPv4Address):
+        return address[:64] if parsed is None else str(parsed)
+    return str(ipaddress.ip_network((parsed, 64), strict=False))
 
 
 def source_of(
@@ -57,10 +63,14 @@ def source_of(
 ) -> str:
     """The address that a request comes from.
 
-    peer: at the other end of the connection; where it is none of `proxies`, it is the answer. header: the one that the
-    proxies write, of `PROXY_HEADERS` (Forwarded is RFC 7239's); the other comes from whoever asked, and says nothing.
-    It names the last address that is no proxy's, since what stands before it was written by whoever asked. Where an
-    address is none, the peer is the answer.
+    peer: the address at the other end of the connection.
+    headers: the values of each header of the request, by its name in lower case.
+    proxies: whose headers are believed.
+    header: the one that the proxies write, of `PROXY_HEADERS` (Forwarded is that of RFC 7239). The other comes from
+        whoever sends the request, and is not read.
+
+    Returns the last address in the header that is not a proxy's: what stands before it was written by whoever sent the
+    request. Returns the peer where it is not a proxy, or where the header holds something else than an address.
 
     >>> proxies = networks_of(["10.0.0.1"])
     >>> source_of("10.0.0.1", {b"x-forwarded-for": [b"1.2.3.4, 192.0.2.7"]}, proxies)
@@ -84,7 +94,7 @@ def _last_outside(peer: str, hops: Sequence[str], proxies: Sequence[Network]) ->
 
 
 def _forwarded_address(element: str) -> str:
-    """The address in an element of a Forwarded header; empty where it hides it or is none."""
+    """The address in an element of a Forwarded header; empty where there is none, or it is hidden."""
     for pair in element.split(";"):
         if match := _FOR.fullmatch(pair.strip()):
             return match[1]

@@ -6,22 +6,22 @@ from collections import OrderedDict
 from time import monotonic
 
 _FREE = 5
-"""Wrong tokens of an address in a minute that cost no time: a client with an old one asks a few times."""
+"""Wrong tokens of an address that cost it no time: a client with an expired one asks a few times."""
 
 _FIRST, _LONGEST = 0.1, 3.0
 _WINDOW = 60.0
 _MOST = 10_000
-"""Addresses to remember; those that failed least lately are forgotten first."""
+"""Addresses to remember; the one whose last wrong token is the oldest is forgotten first."""
 
 
 class Attempts:
-    """Counts wrong tokens by caller, for as long as they go on and a minute more."""
+    """Counts the wrong tokens of each caller; a caller that shows none for a minute starts anew."""
 
     def __init__(self) -> None:
         self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()
 
     def record_failure(self, caller: str) -> int:
-        """A caller has shown a wrong token; how many it has shown lately."""
+        """Count a wrong token of a caller. Returns how many it has shown, with less than a minute between two."""
         count, last = self._failures.pop(caller, (0, 0.0))
         now = monotonic()
         count = 1 if now - last > _WINDOW else count + 1
@@ -32,7 +32,9 @@ class Attempts:
 
     @staticmethod
     def delay(count: int) -> float:
-        """Seconds to wait before the answer to a caller's wrong token of that number.
+        """How long to wait before answering a wrong token, in seconds.
+
+        count: how many the caller has shown, this one included.
 
         >>> [Attempts.delay(count) for count in (5, 6, 7, 99)]
         [0.0, 0.1, 0.2, 3.0]

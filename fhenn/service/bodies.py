@@ -16,9 +16,16 @@ from fhenn.service.problems import Problem
 
 _MINUTE = 60.0
 
+PREDICTION, KEYS = "A prediction", "Evaluation keys"
+_WAY_OUT = {PREDICTION: "Send fewer samples at once", KEYS: "Make keys for a smaller plan"}
+"""What a body can be, and how to make it smaller."""
+
 
 class Admission:
-    """How much is being handled: bytes of bodies in memory, requests of each owner."""
+    """What the service handles at one moment, within its limits: bytes of bodies in memory, requests of each owner.
+
+    limits: of the service.
+    """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -28,14 +35,19 @@ class Admission:
 
     @contextmanager
     def request(self, owner: str) -> Iterator[None]:
-        """Count a request of an owner while it is handled. Raises Problem."""
+        """Count a request of an owner while it is handled. Raises Problem where the owner has too many."""
         if self._owners[owner] >= self._limits.per_owner:
-            detail = f"{self._limits.per_owner} requests of this token's owner are being handled. Wait for an answer."
+            detail = (
+                f"{self._limits.per_owner} requests of this token's owner run, which is the limit. Wait for an answer."
+            )
             raise Problem(429, "too-many-requests", detail, retry_after=1)
         crashes = self._crashes.get(owner, deque[float]())
         if len(crashes) >= self._limits.crashes and monotonic() - crashes[0] < _MINUTE:
             wait = ceil(_MINUTE - (monotonic() - crashes[0]))
-            detail = f"{len(crashes)} requests of this token's owner ended a worker lately. Mend them before the next."
+            detail = (
+                f"{len(crashes)} requests of this token's owner crashed a worker, or took too long, within a minute. "
+                "Correct them before you send more."
+            )
             raise Problem(429, "too-many-crashes", detail, retry_after=wait)
         self._owners[owner] += 1
         try:
@@ -46,12 +58,12 @@ class Admission:
                 del self._owners[owner]
 
     def blame(self, owner: str) -> None:
-        """A request of an owner has ended a worker: others wait until it is replaced."""
+        """Count a request of an owner that ended a worker, so that others wait until it is replaced."""
         self._crashes.setdefault(owner, deque(maxlen=self._limits.crashes)).append(monotonic())
 
     @contextmanager
     def body(self) -> Iterator[bytearray]:
-        """A buffer for a body; what `hold` put there counts until it is done with."""
+        """A buffer for a body; the bytes that `hold` adds to it count as long as the `with` lasts."""
         buffer = bytearray()
         try:
             yield buffer
@@ -59,22 +71,31 @@ class Admission:
             self.held_bytes -= len(buffer)
 
     def release(self, buffer: bytearray) -> None:
-        """What is in a buffer is needed no more."""
+        """Empty a buffer that is no longer needed."""
         self.held_bytes -= len(buffer)
         buffer.clear()
 
     def hold(self, buffer: bytearray, chunk: bytes) -> None:
         """Append a chunk to a buffer. Raises Problem where all bodies together would be too much."""
         if self.held_bytes + len(chunk) > self._limits.held:
-            raise Problem(503, "busy", "The service holds as much as it may. Send it again later.", retry_after=2)
+            raise Problem(
+                503, "busy", "The request bodies in memory are at their limit. Send it again later.", retry_after=2
+            )
         self.held_bytes += len(chunk)
         buffer += chunk
 
 
 def declared_length(request: Request, most: int, what: str) -> int | None:
-    """The Content-Length of a request, None where there is none. Raises Problem."""
+    """The Content-Length of a request, None where it has none.
+
+    request: whose head has arrived.
+    most: bytes that its body may have.
+    what: the body is: `PREDICTION` or `KEYS`.
+
+    Raises Problem where the body is larger, or compressed.
+    """
     if request.headers.get("content-encoding", "identity") != "identity":
-        raise Problem(415, "encoding", "A compressed body is not taken. Send the bytes as they are.")
+        raise Problem(415, "encoding", "A compressed body is not accepted. Send the bytes as they are.")
     text = request.headers.get("content-length")
     if text is None:
         return None
@@ -85,14 +106,16 @@ def declared_length(request: Request, most: int, what: str) -> int | None:
 
 
 def too_large(what: str, most: int) -> Problem:
-    """The problem of a body past its bound."""
-    return Problem(
-        413, "too-large", f"{what} may have {most} bytes here. Send fewer samples, or ask for a wider limit."
-    )
+    """The problem of a body larger than the `most` bytes that it may have."""
+    detail = f"{what} may have at most {most} bytes here. {_WAY_OUT[what]}, or ask the operator for a higher limit."
+    return Problem(413, "too-large", detail)
 
 
 async def chunks(request: Request, limits: Limits) -> AsyncIterator[bytes]:
-    """A request's body as it arrives. Raises Problem where it takes too long, ClientDisconnect where it ends early."""
+    """A request's body as it arrives, in pieces.
+
+    Raises Problem where it takes too long, ClientDisconnect where it ends early.
+    """
     stream = request.stream()
     deadline = asyncio.get_running_loop().time() + limits.transfer
     while True:

@@ -15,12 +15,14 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Clock:
-    """The system's time, or where that was set back, the latest that was seen and what has passed since.
+    """The system's time; where that was set back, the latest time that was seen plus what has passed since.
 
-    What had expired stays so when the system's clock is set back, also over a restart: `keep` writes down the latest
-    time. A clock that once ran far ahead is forgotten by deleting that file while nothing uses the store.
+    What has expired stays expired when the system's clock is set back, also over a restart: `keep` writes the latest
+    time to a file. Where a clock once ran far ahead, delete that file while nothing uses the store.
 
-    path: the file. wall: nanoseconds since the epoch, by the system. steady: nanoseconds of a clock that nobody sets.
+    path: the file.
+    wall: the system's time, in nanoseconds since the epoch.
+    steady: a clock that nobody sets, in nanoseconds.
 
     >>> import tempfile
     >>> wall, steady = [2 * 10**9], [0]
@@ -38,7 +40,7 @@ class Clock:
         self._latest, self._mark = self._read(), steady()
 
     def now(self) -> int:
-        """Nanoseconds since the epoch, never fewer than before."""
+        """The time, in nanoseconds since the epoch: never earlier than before."""
         with self._lock:
             mark = self._steady()
             self._latest = max(self._wall(), self._latest + mark - self._mark)
@@ -46,24 +48,25 @@ class Clock:
             return self._latest
 
     def date(self) -> datetime:
-        """The same as a date, UTC."""
+        """The time as a date, UTC."""
         return _EPOCH + timedelta(microseconds=self.now() // 1000)
 
     def lag(self) -> float:
-        """Seconds by which the system's clock is behind the latest time that was seen."""
+        """How far the system's clock is behind the latest time that was seen, in seconds."""
         return max(0, self.now() - self._wall()) / 1e9
 
     def keep(self) -> None:
-        """Write the latest time down, for the next start. Raises OSError."""
+        """Write the latest time to the file, for the next start. Raises OSError."""
         latest = max(self.now(), self._read())
         write(self._path, str(latest).encode(), private=True, overwrite=True)
 
     def keep_past(self, date: datetime) -> None:
-        """Write the latest time down, where the one written down is not past `date`. Raises OSError."""
+        """Write the latest time to the file, unless the time in it is past `date` already. Raises OSError."""
         if _EPOCH + timedelta(microseconds=self._read() // 1000) < date:
             self.keep()
 
     def _read(self) -> int:
+        """The time in the file, 0 where there is none."""
         with suppress(FileNotFoundError, ValueError):
             return int(self._path.read_text("ascii"))
         return 0

@@ -9,16 +9,18 @@ from fhenn.service.limits import Limits
 from fhenn.service.logs import log
 
 _OWN = 192
-"""For files, the index, logs and answers on their way."""
+"""Descriptors for files, logs and answers that are being sent."""
 
 _OF_A_WORKER = 16
-"""A pipe and a sentinel, and as many again while a replacement starts."""
+"""Descriptors of a worker: a pipe and a sentinel, and as many again while a replacement starts."""
 
 
 def fit_descriptors(limits: Limits) -> Limits:
-    """`limits`, where the process may open enough files for them; fewer connections where it may not.
+    """Limits that the process can keep: fewer connections where it may not open enough files.
 
-    Connections are what strangers can open; workers, uploads and answers must find descriptors whatever those do.
+    Strangers can open connections. Whatever they do, workers, uploads and answers must still find descriptors.
+
+    limits: that were asked for.
     """
     try:
         import resource
@@ -34,5 +36,5 @@ def fit_descriptors(limits: Limits) -> Limits:
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return limits
     fewer = max(8, soft - own)
-    log(logging.WARNING, "fewer connections: descriptors are short", connections=fewer, descriptors=soft)
+    log(logging.WARNING, "fewer connections: too few file descriptors", connections=fewer, descriptors=soft)
     return replace(limits, connections=fewer)

@@ -12,13 +12,21 @@ _T = TypeVar("_T")
 
 
 class Disk:
-    """Threads for calls that touch files. threads: how many calls may run at once."""
+    """Threads for calls that touch files.
+
+    threads: how many calls may run at once.
+    """
 
     def __init__(self, threads: int = 8) -> None:
         self._threads = ThreadPoolExecutor(threads, "fhenn-disk")
 
     async def __call__(self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        """What a function returns or raises; also where its caller is cancelled, it has ended when this does."""
+        """Call a function in a thread.
+
+        Where the caller is cancelled, it waits for the function to end all the same.
+
+        Returns what the function returns, and raises what it raises.
+        """
         future = asyncio.get_running_loop().run_in_executor(self._threads, lambda: function(*args, **kwargs))
         try:
             return await asyncio.shield(future)

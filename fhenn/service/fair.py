@@ -12,12 +12,18 @@ T = TypeVar("T")
 
 
 class QueueFull(Exception):
-    """As many tasks wait as may."""
+    """As many tasks wait as may, or this one had to leave its place to another owner's."""
 
 
 @dataclass(eq=False)
 class Waiter(Generic[T]):
-    """A task that waits. future: holds what it waits for. long: whether it may take long."""
+    """A task that waits.
+
+    owner: whose task it is.
+    affinity: of the workers that it prefers.
+    long: whether it may take long.
+    future: will hold what the task waits for.
+    """
 
     owner: str
     affinity: str
@@ -26,10 +32,12 @@ class Waiter(Generic[T]):
 
 
 class FairQueue(Generic[T]):
-    """Tasks that wait, of which each owner's first come in turn. most: how many may wait.
+    """Tasks that wait; owners take turns, and the tasks of an owner come in their order.
 
-    Where it is full, an owner that has fewer in it than another takes the place of that one's last, so that nobody
-    fills it for all.
+    Where the queue is full, a task of an owner that has fewer tasks in it than another takes the place of the other's
+    last task. So nobody can fill the queue for all.
+
+    most: how many tasks may wait.
     """
 
     def __init__(self, most: int) -> None:
@@ -44,7 +52,7 @@ class FairQueue(Generic[T]):
         return len(self) >= self._most and self._last_of_another(owner) is None
 
     def add(self, waiter: Waiter[T]) -> None:
-        """Let a task wait, perhaps at the cost of another owner's last. Raises QueueFull."""
+        """Add a task, perhaps in the place of another owner's last one. Raises QueueFull."""
         if len(self) >= self._most:
             last = self._last_of_another(waiter.owner)
             if last is None:
@@ -55,7 +63,12 @@ class FairQueue(Generic[T]):
         self._owners.setdefault(waiter.owner, deque()).append(waiter)
 
     def next(self, may_run: Callable[[Waiter[T]], bool]) -> Waiter[T] | None:
-        """Take out the first task that may run, of the owner whose turn it is; None where there is none."""
+        """Take out the next task.
+
+        may_run: whether a task may run now.
+
+        Returns the first task that may run, of the owner whose turn it is; None where there is none.
+        """
         for owner, waiters in self._owners.items():
             for waiter in waiters:
                 if may_run(waiter):

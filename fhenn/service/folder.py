@@ -14,10 +14,13 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def require_private(path: Path) -> None:
-    """Make a folder where it is missing, and shut it to everybody else. Raises StoreUnsafe, OSError.
+    """Make a folder where it is missing, and close it to all other users.
 
-    Refused is one that others could have written to, or could exchange: its owner is somebody else, its group or
-    everybody may write, it is behind somebody else's link, or in a folder where everybody may rename.
+    path: of the folder.
+
+    Raises StoreUnsafe where others could have written to it, or could exchange it: it belongs to somebody else, its
+    group or everybody may write to it, it is behind somebody else's link, or in a folder where everybody may rename.
+    Raises OSError.
     """
     if os.path.lexists(path) and not path.exists():
         raise StoreUnsafe(str(path), "it is a link that leads nowhere", "Name the folder itself.")
@@ -38,7 +41,12 @@ def require_private(path: Path) -> None:
 
 
 def require_private_inside(path: Path) -> None:
-    """The same for a folder inside a private one, which may be no link. Raises StoreUnsafe, OSError."""
+    """Make a folder inside a private one where it is missing, and close it to all other users.
+
+    path: of the folder.
+
+    Raises StoreUnsafe where it is a link, or others could have written to it; OSError.
+    """
     if path.is_symlink():
         raise StoreUnsafe(str(path), "it is a link", "Put the folder that it leads to in its place.")
     make_folder(path)
@@ -48,12 +56,13 @@ def require_private_inside(path: Path) -> None:
             path.chmod(stat.S_IRWXU)
 
 
-def _require_own(path: Path, found: os.stat_result, user: int) -> None:
-    if not stat.S_ISDIR(found.st_mode):
-        raise StoreUnsafe(str(path), "it is no folder", "Name another.")
-    if found.st_uid != user:
+def _require_own(path: Path, status: os.stat_result, user: int) -> None:
+    """Raise StoreUnsafe where `path`, of that status, is not a folder of the user that only the user can write to."""
+    if not stat.S_ISDIR(status.st_mode):
+        raise StoreUnsafe(str(path), "it is not a folder", "Name another.")
+    if status.st_uid != user:
         way_out = f"Run as that user, or hand it over, with all that is in it: chown -R {user} {path}."
-        raise StoreUnsafe(str(path), f"it belongs to user {found.st_uid}, this process to {user}", way_out)
-    if found.st_mode & _OTHERS_WRITE:
-        way_out = f"See that nothing strange is in it, then run chmod 700 {path}."
+        raise StoreUnsafe(str(path), f"it belongs to user {status.st_uid}, this process to {user}", way_out)
+    if status.st_mode & _OTHERS_WRITE:
+        way_out = f"Make sure that nobody else put a file in it, then run chmod 700 {path}."
         raise StoreUnsafe(str(path), "others can write to it", way_out)

@@ -25,14 +25,20 @@ from fhenn.service.folder import require_private_inside
 from fhenn.session.receipt import is_digest
 
 _STALE = 24 * 3600 * 10**9
-"""Nanoseconds after which what has arrived of an upload is dropped."""
+"""Nanoseconds after which an upload that broke off is dropped."""
 _MOST_UNFINISHED = 4
 """Uploads of an owner that broke off and wait to be resumed."""
 
 
 @dataclass(frozen=True)
 class StoredKeys:
-    """Evaluation keys of an owner. size in bytes; stored, used: seconds since the epoch."""
+    """Evaluation keys of an owner.
+
+    digest: SHA-256 of their bytes, in hexadecimal digits.
+    size: in bytes.
+    stored: when they were stored, in seconds since the epoch.
+    used: when they were used last, in seconds since the epoch.
+    """
 
     digest: str
     size: int
@@ -41,15 +47,17 @@ class StoredKeys:
 
 
 def no_space(error: Exception) -> bool:
-    """Whether an error of the operating system says that there is no room to write."""
+    """Whether an error says that the disk, or the user's share of it, is full."""
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class KeyStore:
     """The evaluation keys under a store's folder, for one process; its methods may be called from any thread.
 
-    most, size: how many keys of an owner to keep, and how many bytes of them; the least recently used go first, but
-    none that a prediction is using.
+    root: the store's folder.
+    clock: of the store.
+    most: how many keys to keep for an owner. The least recently used go first, but none that a prediction is using.
+    size: how many bytes of keys to keep for an owner.
     """
 
     def __init__(self, root: Path, clock: Clock, most: int, size: int) -> None:
@@ -61,7 +69,7 @@ class KeyStore:
         self._latest, self._guard = 0, threading.Lock()
 
     def tidy(self) -> None:
-        """Make the folders, drop what is left of uploads that are stored or stale. Raises StoreUnsafe, OSError."""
+        """Make the folders, and drop parts of uploads that are stored or stale. Raises StoreUnsafe, OSError."""
         for folder in (self._keys, self._used, self._uploads):
             require_private_inside(folder)
             for each in (folder, *folder.iterdir()):
@@ -85,7 +93,7 @@ class KeyStore:
         return self._keys / owner / digest
 
     def size(self, owner: str, digest: str) -> int | None:
-        """Bytes of an owner's keys, None where they are not stored."""
+        """Size of an owner's keys in bytes, None where they are not stored."""
         try:
             return self.path(owner, digest).stat().st_size
         except FileNotFoundError:
@@ -93,24 +101,24 @@ class KeyStore:
 
     def all(self, owner: str) -> list[StoredKeys]:
         """The keys of an owner, the latest used first. Raises OSError."""
-        found = []
+        entries = []
         folder = self._keys / owner
         for path in folder.iterdir() if folder.is_dir() else ():
             if is_digest(path.name):
                 with suppress(FileNotFoundError):  # deleted meanwhile
                     stored = path.stat()
                     used = max(stored.st_mtime_ns, self._last_use(owner, path.name))
-                    found.append((used, StoredKeys(path.name, stored.st_size, stored.st_mtime, used / 1e9)))
-        return [keys for _, keys in sorted(found, key=lambda pair: (-pair[0], pair[1].digest))]
+                    entries.append((used, StoredKeys(path.name, stored.st_size, stored.st_mtime, used / 1e9)))
+        return [keys for _, keys in sorted(entries, key=lambda pair: (-pair[0], pair[1].digest))]
 
     def confirm(self, owner: str, digest: str) -> None:
-        """Keys were sent again, and are the same: they are used now. Raises OSError."""
+        """Note that the same keys were sent again, which counts as a use. Raises OSError."""
         sync_folder(self.path(owner, digest).parent)
         self.touch(owner, digest)
 
     @contextmanager
     def pin(self, owner: str, digest: str) -> Iterator[None]:
-        """Let keys stay while a prediction uses them; only their owner deletes them."""
+        """Keep keys from being evicted while a prediction uses them; their owner can still delete them."""
         path = self.path(owner, digest)
         with self._guard:
             self._pinned[path] += 1
@@ -123,7 +131,7 @@ class KeyStore:
                     del self._pinned[path]
 
     def touch(self, owner: str, digest: str) -> None:
-        """Keys are used now. Raises OSError where that cannot be noted."""
+        """Note that keys are used now. Raises OSError."""
         path = self._used / owner / digest
         stamp = self._stamp()
         try:
@@ -136,7 +144,7 @@ class KeyStore:
             os.utime(path, ns=(stamp, stamp))
 
     def keep(self, owner: str, digest: str) -> None:
-        """An upload is complete, checked and on the disk: it becomes the owner's keys; those used least go.
+        """Make an upload that is complete, checked and on the disk the owner's keys; evict others where it is too much.
 
         Raises OSError.
         """
@@ -149,7 +157,7 @@ class KeyStore:
             self._evict(owner, digest)
 
     def delete(self, owner: str, digest: str) -> bool:
-        """Delete an owner's keys, and what has arrived of them; whether there was anything. Raises OSError."""
+        """Delete an owner's keys, and a part of them. Returns whether there was anything. Raises OSError."""
         with self._owner_lock(owner):
             arrived = self.drop_part(owner, digest)
             existed = remove(self.path(owner, digest))
@@ -159,20 +167,26 @@ class KeyStore:
     # uploads
 
     def part(self, owner: str, digest: str) -> Path:
-        """Where what has arrived of an upload is, or would be."""
+        """The file for what has arrived of an upload."""
         return self._uploads / owner / f"{digest}.part"
 
     def count_arrived(self, owner: str, digest: str) -> int:
-        """Bytes of an upload that have arrived."""
+        """How many bytes of an upload have arrived."""
         try:
             return self.part(owner, digest).stat().st_size
         except FileNotFoundError:
             return 0
 
     def open_part(self, owner: str, digest: str, busy: Container[str], anew: bool) -> int:
-        """A descriptor to write to an upload; the oldest others that are unfinished go, but none that is busy.
+        """Open the file of an upload for writing, and drop the owner's oldest unfinished uploads where there are many.
 
-        anew: in a new file; an earlier request that still writes to the old one writes to nothing. Raises OSError.
+        owner: of the keys.
+        digest: of the keys.
+        busy: digests of uploads that are not dropped.
+        anew: whether to begin a new file; an earlier request goes on writing to the old one, which nobody reads.
+
+        Returns a file descriptor.
+        Raises OSError.
         """
         part = self.part(owner, digest)
         make_folder(part.parent)
@@ -187,12 +201,12 @@ class KeyStore:
         return os.open(part, flags, 0o600)
 
     def mark(self, part: Path) -> None:
-        """Something has arrived of an upload now. Raises OSError."""
+        """Note that bytes of an upload have arrived now. Raises OSError."""
         stamp = self._stamp()
         os.utime(part, ns=(stamp, stamp))
 
     def drop_part(self, owner: str, digest: str) -> bool:
-        """Forget what has arrived of an upload; whether there was anything. Raises OSError."""
+        """Delete what has arrived of an upload. Returns whether there was anything. Raises OSError."""
         return remove(self.part(owner, digest))
 
     def _owner_lock(self, owner: str) -> threading.Lock:
@@ -200,19 +214,20 @@ class KeyStore:
             return self._owners[owner]
 
     def _stamp(self) -> int:
-        """A time that is later than every other, in nanoseconds since the epoch."""
+        """A time that is later than every other stamp, in nanoseconds since the epoch."""
         with self._guard:
             self._latest = max(self._clock.now(), self._latest + 1)
             return self._latest
 
     def _last_use(self, owner: str, digest: str) -> int:
+        """When keys were used last, in nanoseconds since the epoch; 0 where that was never noted."""
         try:
             return (self._used / owner / digest).stat().st_mtime_ns
         except FileNotFoundError:
             return 0
 
     def _evict(self, owner: str, newest: str) -> None:
-        """Delete the keys of an owner that are too many, or too large in all."""
+        """Delete an owner's least recently used keys, where they are too many or too large in all."""
         with self._guard:
             held = {path.name for path in self._pinned if path.parent == self.path(owner, newest).parent} | {newest}
         count = size = 0

@@ -14,31 +14,36 @@ def _processors() -> int:
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds on requests. Sizes in bytes, times in seconds.
+    """Bounds on requests, all positive. Sizes in bytes, times in seconds.
 
-    workers: processes that evaluate.
-    memory: address space of each.
-    resident: memory of each between two requests; one that holds more is replaced.
-    contexts: evaluation keys that each keeps loaded.
-    body: of a prediction's request.
-    answer: of a prediction.
-    spooled: answers on their way, all together.
-    held: request bodies in memory, all together.
-    keys: one client's evaluation keys.
-    keys_per_owner, bytes_per_owner: evaluation keys that are kept; the least recently used go first.
-    ciphertexts: in one prediction.
-    seconds: of one evaluation.
-    start: of a worker's start.
-    queue: requests that wait for a worker.
-    wait: of a request for a worker.
-    per_owner: requests of one owner at once.
-    crashes: workers that one owner's requests may end in a minute, by crashing them or taking too long.
-    idle: longest silence of a client that owes bytes, or takes none.
-    header, transfer, request: longest time for a request's head, for its body, and for all of it, answer included.
-    rate: bytes a second that a client must take of an answer, on average.
-    connections: open at once.
-    strangers, per_address: of those, that have shown no token; of those, from one address.
-    drain: time for running requests at shutdown.
+    workers: number of processes that evaluate.
+    memory: largest address space of a worker.
+    contexts: evaluation keys that a worker keeps loaded.
+    body: largest body of a prediction's request.
+    keys: largest evaluation keys of a client.
+    keys_per_owner: evaluation keys that are kept for an owner; the least recently used go first.
+    bytes_per_owner: bytes of evaluation keys that are kept for an owner.
+    ciphertexts: most ciphertexts in a prediction's request.
+    seconds: longest time of an evaluation.
+    queue: most requests that wait for a worker.
+    wait: longest time that a request waits for a worker.
+    per_owner: most requests of an owner at once.
+    crashes: workers that an owner's requests may end in a minute, by crashing them or taking too long.
+    held: most bytes of request bodies in memory, all together.
+    idle: longest silence of a client that sends a request or receives an answer.
+    transfer: longest time for a request's body.
+    header: longest time for a request's head.
+    request: longest time for a whole request, answer included.
+    connections: most connections that are open at once.
+    strangers: most of them that have shown no token.
+    per_address: most of those from one address.
+    drain: time that running requests are given at shutdown.
+    start: longest time of a worker's start.
+    resident: memory that a worker may hold between two requests; one that holds more is replaced.
+    answer: largest answer of a prediction.
+    spooled: most bytes of answers that are being sent, all together.
+    rate: bytes a second at which a client must receive an answer, on average.
+
     Raises ParameterError where one is not positive.
     """
 
@@ -73,4 +78,7 @@ class Limits:
     def __post_init__(self) -> None:
         for each in fields(self):
             if not getattr(self, each.name) > 0:
-                raise ParameterError(f"the limit {each.name!r} must be positive.", "Leave it out for its default.")
+                raise ParameterError(
+                    f"the limit {each.name!r} must be positive, not {getattr(self, each.name)!r}.",
+                    "Leave it out for its default.",
+                )

@@ -41,7 +41,7 @@ class Lock:
             raise
 
     def release(self) -> None:
-        """Let others have it."""
+        """Release the lock."""
         os.close(self._descriptor)
 
     def __enter__(self) -> Self:

@@ -3,8 +3,8 @@
     NAME/VERSION/model.fhenn, plan.fhenn     VERSION is `Plan.fingerprint`, which covers the model's
     NAME/current                             the VERSION for whoever asks for none
 
-A version gets its name when it is complete and on the disk, and becomes the current one by one rename: whoever looks,
-at whatever moment, finds the models of before or those of after.
+A version gets its name when it is complete and on the disk, and becomes the current one by one rename: a reader finds,
+at any moment, the models of before or those of after.
 """
 
 from __future__ import annotations
@@ -30,7 +30,14 @@ _WAIT = 10.0
 
 @dataclass(frozen=True)
 class StoredModel:
-    """A version of a model. folder: where its files are. plan: the public one; message: as a file for clients."""
+    """A version of a model.
+
+    name: of the model.
+    version: fingerprint of the plan.
+    folder: of its files.
+    plan: the public one.
+    message: the plan as a file for clients.
+    """
 
     name: str
     version: str
@@ -41,7 +48,11 @@ class StoredModel:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The models of a store at one moment. versions: by name, then by version. current: a version by name."""
+    """The models of a store at one moment.
+
+    versions: every stored version, by the name of the model and then by the version.
+    current: the current version, by the name of the model.
+    """
 
     versions: Mapping[str, Mapping[str, StoredModel]] = field(default_factory=dict)
     current: Mapping[str, str] = field(default_factory=dict)
@@ -55,25 +66,33 @@ class Catalogue:
 
     @property
     def outline(self) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
-        """Names, current versions and all versions: what `ModelStore.outline` says of the files."""
+        """Name, current version and all versions of each model, as `ModelStore.outline` finds them."""
         return tuple((name, version, tuple(self.versions[name])) for name, version in self.current.items())
 
 
 class ModelStore:
-    """The models under a folder, for one process that writes at a time and any number that read."""
+    """The models under a folder, for any number of readers and one writer at a time.
+
+    folder: of the models.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def add(self, name: str, model: bytes, plan: bytes) -> str:
-        """Keep a model and its plan under a name, as the current version from now on; which version that is.
+        """Add a model as the current version of a name. Earlier versions stay.
 
-        The versions of before stay. One that is there already becomes the current one again.
+        name: of the model.
+        model: its message, of `fhenn.artifacts.model_to_bytes`.
+        plan: the message of its plan, of `fhenn.artifacts.plan_to_bytes`.
+
+        Returns the version. One that is there already becomes the current one again.
         Raises FhennError where model and plan do not belong together, StoreLocked, StoreUnsafe, OSError.
         """
         if not _NAME.fullmatch(name):
             raise ParameterError(
-                f"{name[:80]!r} cannot name a model.", "Use lower-case letters, digits and inner dots, hyphens, lines."
+                f"{name[:80]!r} cannot name a model.",
+                "Use 1 to 64 lower-case letters, digits and, between them, dots, hyphens and underscores.",
             )
         with self._lock_for_writing():
             return self._put(name, model, plan)
@@ -81,47 +100,53 @@ class ModelStore:
     def remove(self, name: str, version: str | None = None) -> None:
         """Remove a version of a model, or the whole model.
 
-        Raises ParameterError where there is none or it is the current one, StoreLocked, StoreUnsafe, OSError.
+        name: of the model.
+        version: to remove; None for all of them.
+
+        Raises ParameterError where there is no such version or it is the current one, StoreLocked, StoreUnsafe,
+        OSError.
         """
         with self._lock_for_writing():
-            found = {entry[0]: entry for entry in self.outline()}
-            if name not in found:
-                known = ", ".join(found) or "none"
-                raise ParameterError(f"there is no model {name[:80]!r}.", f"There are: {known}.")
-            _, current, versions = found[name]
+            models = {entry[0]: entry for entry in self.outline()}
+            if name not in models:
+                way_out = f"Name one of these: {', '.join(models)}." if models else "The store holds no models."
+                raise ParameterError(f"there is no model {name[:80]!r}.", way_out)
+            _, current, versions = models[name]
             if version is None:
                 remove_folder(self._folder / name)
             elif version not in versions:
                 raise ParameterError(
-                    f"{name} has no version {version[:80]!r}.", "`fhenn model list` names the versions."
+                    f"{name} has no version {version[:80]!r}.", "`fhenn model list` lists the versions."
                 )
             elif version == current:
                 raise ParameterError(
-                    f"{version} is the current version of {name}.",
+                    f"{version} is the current version of {name}, which cannot be removed alone.",
                     "Add another first, or leave the version out to remove the whole model.",
                 )
             else:
                 remove_folder(self._folder / name / version)
 
     def outline(self) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
-        """Name, current version and all versions of each model, from names of files alone. Raises OSError."""
-        found = []
+        """Name, current version and all versions of each model, read from the names of files. Raises OSError."""
+        models = []
         for home in sorted(path for path in self._folder.iterdir() if _NAME.fullmatch(path.name)):
             current = self._current(home)
             if current is not None:
                 versions = sorted(path.name for path in home.iterdir() if is_version(path.name))
-                found.append((home.name, current, tuple(versions)))
-        return tuple(found)
+                models.append((home.name, current, tuple(versions)))
+        return tuple(models)
 
     def slots(self) -> dict[str, int]:
-        """Slots of a ciphertext by the name of a model, as its current version has them. Raises FhennError, OSError."""
+        """Slots of a ciphertext for the current version of each model, by its name. Raises FhennError, OSError."""
         return {
             name: plan_from_bytes((self._folder / name / current / _PLAN).read_bytes()).parameters.slots
             for name, current, _ in self.outline()
         }
 
     def catalogue(self, known: Catalogue | None = None) -> Catalogue:
-        """All models, verified. known: what was read before, which is not read again.
+        """Read and verify all models.
+
+        known: the catalogue of before, whose versions are not read again; None to read all.
 
         Raises FhennError where a file is not what it should be, OSError.
         """
@@ -139,12 +164,12 @@ class ModelStore:
         )
 
     def tidy(self) -> None:
-        """Remove what killed processes left, and move over what an older fhenn stored. Raises as `add` does."""
+        """Remove what killed processes left, and migrate what an older fhenn stored. Raises as `add` does."""
         with self._lock_for_writing():
             pass
 
     def _lock_for_writing(self) -> Lock:
-        """The right to write here, in folders that are private and tidy. Raises StoreUnsafe, StoreLocked, OSError."""
+        """Lock the folder, made private and tidy, for writing. Raises StoreUnsafe, StoreLocked, OSError."""
         require_private(self._folder.parent)
         require_private_inside(self._folder)
         lock = Lock(self._folder.with_name("models.lock"), "Try again when it is done.", wait=_WAIT)
@@ -162,17 +187,18 @@ class ModelStore:
         return lock
 
     def _put(self, name: str, model: bytes, plan: bytes) -> str:
-        network, found = model_from_bytes(model), plan_from_bytes(plan).public()
-        verify(found, network)
-        message, version = plan_to_bytes(found, network), found.fingerprint
+        network, public = model_from_bytes(model), plan_from_bytes(plan).public()
+        verify(public, network)
+        message, version = plan_to_bytes(public, network), public.fingerprint
         home = self._folder / name
         if (home / version).exists():
-            there = model_from_bytes((home / version / _MODEL).read_bytes())
+            stored = model_from_bytes((home / version / _MODEL).read_bytes())
             reading = reading_from_bytes((home / version / _PLAN).read_bytes())
-            if fingerprint_of(there) != fingerprint_of(network) or reading != reading_from_bytes(message):
+            if fingerprint_of(stored) != fingerprint_of(network) or reading != reading_from_bytes(message):
                 raise ParameterError(
-                    f"{name} has a version {version} with other weights, or other names of features or classes.",
-                    "Plan anew with another accuracy, or remove the whole model first: fhenn model remove.",
+                    f"{name} has a version {version} already, with other weights or other names of features or "
+                    "classes.",
+                    "Plan again with another accuracy, or remove the whole model first: fhenn model remove.",
                 )
         else:
             make_folder(home)
@@ -186,7 +212,7 @@ class ModelStore:
         plan = plan_from_bytes(message).public()
         verify(plan, model)
         if plan.fingerprint != version:
-            raise WireFormatError("store", f"what is stored as version {version} of {name} is another one")
+            raise WireFormatError("store", f"the plan in version {version} of {name} is that of another version")
         return StoredModel(name, version, folder.resolve(), plan, message)
 
     @staticmethod
@@ -197,10 +223,10 @@ class ModelStore:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except UnicodeDecodeError as error:
-            raise WireFormatError("store", f"{home.name}/{_CURRENT} names no version") from error
+            raise WireFormatError("store", f"{home.name}/{_CURRENT} does not name a version") from error
 
     def _migrate(self, home: Path) -> None:
-        """Bring NAME/model.fhenn and plan.fhenn, as an older fhenn stored them, to where versions are."""
+        """Make a version of NAME/model.fhenn and NAME/plan.fhenn, as an older fhenn stored them."""
         model, plan = home / _MODEL, home / _PLAN
         if model.exists() and plan.exists() and self._current(home) is None:
             self._put(home.name, model.read_bytes(), plan.read_bytes())
@@ -209,7 +235,7 @@ class ModelStore:
             remove(plan)
 
     def _recover(self, path: Path) -> None:
-        """Put back what an older fhenn had moved aside when it was killed, and drop what it had half added."""
+        """Put back a model that an older fhenn had moved aside when it was killed, and drop one half added."""
         if path.name.startswith(".old-"):
             home = self._folder / path.name.removeprefix(".old-")
             if home.exists():
@@ -221,7 +247,7 @@ class ModelStore:
 
 
 def _require_current(name: str, current: str, versions: tuple[str, ...]) -> bool:
-    """True; raises WireFormatError where the current version of a model is none of its versions."""
+    """True. Raises WireFormatError where the current version of a model is not among its versions."""
     if current not in versions:
         raise WireFormatError("store", f"the current version of {name}, {current[:80]!r}, is not there")
     return True

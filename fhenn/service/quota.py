@@ -25,7 +25,13 @@ _DAY = 24 * 3600 * 10**9
 
 
 def samples_in(upload: Buffer, plan: Plan) -> int:
-    """The samples that an upload counts as. Raises WireFormatError where its structure breaks."""
+    """How many samples an upload counts as.
+
+    upload: the message.
+    plan: that it is for.
+
+    Raises WireFormatError where its structure is broken.
+    """
     return ceil(ciphertexts_in(upload) / plan.ciphertexts_per_sample) * plan.parameters.slots
 
 
@@ -33,7 +39,10 @@ class Quotas:
     """Counts by token and day (UTC), a file each; its methods may be called from any thread.
 
     A count is on the disk before anything is evaluated. The days are those of the store's clock, which does not run
-    backwards: no count is forgotten because somebody set the system's.
+    backwards: no count is lost because somebody set the system's clock.
+
+    folder: of the files.
+    clock: of the store.
     """
 
     def __init__(self, folder: Path, clock: Clock) -> None:
@@ -42,19 +51,24 @@ class Quotas:
         self._guard = threading.Lock()
 
     def tidy(self) -> None:
-        """Remove what a process that was killed left half written. Raises OSError."""
+        """Remove what killed processes left half written. Raises OSError."""
         if self._folder.is_dir():
             sweep(self._folder)
 
     def charge(self, token: str, most: int, samples: int) -> int:
-        """Count samples for a token, and return the day that they count for.
+        """Count samples for a token.
 
-        token: its id. most: a day. Raises Problem where they are too many, OSError.
+        token: its id.
+        most: samples that it may have in a day.
+        samples: to count.
+
+        Returns the day that they count for, in days since the epoch.
+        Raises Problem where they are too many, OSError.
         """
         if samples > most:
             detail = (
-                f"This counts as {samples} samples, one for each slot; this token may have {most} a day, so that it is "
-                "never answered. Send fewer samples at once, or ask for a token that may have more."
+                f"This counts as {samples} samples, one for each slot; this token may have {most} a day, so it can "
+                "never be answered. Send fewer samples at once, or ask for a token that may have more."
             )
             raise Problem(429, "quota", detail)
         with self._lock(token):
@@ -70,14 +84,21 @@ class Quotas:
             return day
 
     def refund(self, token: str, day: int, samples: int) -> None:
-        """What was counted for a day was not answered: a day that is over stays as it is. Raises OSError."""
+        """Take back samples that were not answered, unless their day is over.
+
+        token: its id.
+        day: that `charge` returned.
+        samples: to take back.
+
+        Raises OSError.
+        """
         with self._lock(token):
             kept, used = self._read(token)
             if kept == day:
                 self._write(token, day, max(used - samples, 0))
 
     def used_today(self, token: str) -> int:
-        """Samples of a token today."""
+        """Samples that count for a token today. Raises OSError."""
         return self._used(token, self._clock.now() // _DAY)
 
     def _lock(self, token: str) -> threading.Lock:
@@ -91,12 +112,12 @@ class Quotas:
     def _read(self, token: str) -> tuple[int, int]:
         """The latest day that a token asked on, and the samples that count for it. Raises OSError."""
         try:
-            found: tuple[int, int] = built(tuple[int, int], read_json((self._folder / token).read_bytes()))
+            entry: tuple[int, int] = built(tuple[int, int], read_json((self._folder / token).read_bytes()))
         except FileNotFoundError:
             return -1, 0
-        except ValueError as error:  # it says nothing: nothing is granted on it
+        except ValueError as error:  # nobody knows how many are left: nothing is granted
             raise OSError(f"the count of token {token} is not readable") from error
-        return found
+        return entry
 
     def _write(self, token: str, day: int, samples: int) -> None:
         require_private_inside(self._folder)

@@ -1,4 +1,4 @@
-"""Answers on their way to their clients: in memory while they are small, in a file without a name beyond."""
+"""Answers that are being sent: in memory while they are small, in a file without a name when they are larger."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ _IN_MEMORY = 1 << 20
 
 
 class SpoolFull(Exception):
-    """An answer is larger than it may be, or all together are, or there is no room on the disk."""
+    """An answer is larger than it may be, or all together are, or the disk is full.
+
+    reason: which of these, as a clause.
+    retry: whether the same request may do better later.
+    """
 
     def __init__(self, reason: str, retry: bool) -> None:
         super().__init__(reason)
@@ -21,9 +25,11 @@ class SpoolFull(Exception):
 
 
 class Spools:
-    """All answers on their way; its methods may be called from any thread.
+    """All answers that are being sent; its methods may be called from any thread.
 
-    folder: of the files. largest: bytes of one answer; most: of all together.
+    folder: of the files.
+    largest: most bytes of one answer.
+    most: most bytes of all answers together.
     """
 
     def __init__(self, folder: Path, largest: int, most: int) -> None:
@@ -32,7 +38,7 @@ class Spools:
 
     @property
     def held_bytes(self) -> int:
-        """Bytes of all answers on their way, in memory and on the disk."""
+        """Bytes of all answers, in memory and on the disk."""
         return self._held_bytes
 
     def open(self) -> Spool:
@@ -40,14 +46,14 @@ class Spools:
         return Spool(self)
 
     def reserve(self, size: int) -> None:
-        """Count bytes that come. Raises SpoolFull where they are too many."""
+        """Count bytes of an answer before they are added. Raises SpoolFull where they are too many."""
         with self._lock:
             if self._held_bytes + size > self._most:
-                raise SpoolFull("answers on their way are as large as they may be", retry=True)
+                raise SpoolFull(f"the answers that are being sent may have {self._most} bytes in all", retry=True)
             self._held_bytes += size
 
     def release(self, size: int) -> None:
-        """Count bytes that went."""
+        """Count bytes of an answer no longer."""
         with self._lock:
             self._held_bytes -= size
 
@@ -68,7 +74,7 @@ class Spool:
         return self._file is not None
 
     def append(self, piece: bytes) -> None:
-        """Add. Raises SpoolFull where it becomes too large, or cannot be written, ValueError once it is closed."""
+        """Add bytes. Raises SpoolFull where it becomes too large or cannot be written, ValueError once it is closed."""
         with self._lock:  # whoever waits for it may give up, and close it, while a worker's thread adds to it
             if self._closed:
                 raise ValueError("the answer is closed")
@@ -86,10 +92,10 @@ class Spool:
                 self._memory = bytearray()
             _write_all(self._file, piece)
         except OSError as error:
-            raise SpoolFull("there is no room for an answer", retry=True) from error
+            raise SpoolFull("the disk has no room for it", retry=True) from error
 
     def read(self, start: int, size: int) -> bytes:
-        """Bytes from a place on. Raises OSError."""
+        """At most `size` bytes from the offset `start` on. Raises OSError."""
         if self._file is None:
             return bytes(self._memory[start : start + size])
         self._file.seek(start)
@@ -102,7 +108,7 @@ class Spool:
         return data
 
     def close(self) -> None:
-        """Forget it; what is closed stays so."""
+        """Drop the bytes; it may be called again."""
         with self._lock:
             if self._closed:
                 return

@@ -4,7 +4,8 @@
     keys/, used/, uploads/    see `fhenn.service.key_store`
     tokens/ID.json     see `fhenn.service.tokens`
     clock              the latest time that was seen
-    lock               held by the one service that runs on it; models.lock, tokens.lock: by who writes there
+    lock               held by the one service that uses the store
+    models.lock, tokens.lock    held by whoever writes there
 
 Files are the truth: a file or folder gets its name when it is complete, checked and on the disk.
 """
@@ -31,9 +32,12 @@ _WAY_OUT = (
 class Store:
     """The folder of a service, for one process at a time; made where it is missing, private to its user.
 
-    keys_per_owner, bytes_per_owner: evaluation keys to keep for each owner; the least recently used go first.
-    clock: says what time it is; by default the system's, which is not let run backwards.
-    Raises StoreLocked where another process has it, StoreUnsafe where others could write to it, FhennError, OSError.
+    folder: the path.
+    keys_per_owner: evaluation keys to keep for an owner; the least recently used go first.
+    bytes_per_owner: bytes of evaluation keys to keep for an owner.
+    clock: says what time it is; None for the system's clock, kept from running backwards.
+
+    Raises StoreLocked where another process uses it, StoreUnsafe where others could write to it, FhennError, OSError.
     """
 
     def __init__(
@@ -58,19 +62,19 @@ class Store:
             raise
 
     def close(self) -> None:
-        """Note the time, and let another process have the folder."""
+        """Write down the time, and let another process use the folder."""
         with suppress(OSError):  # it is noted while the service runs, too
             self.clock.keep()
         self._lock.release()
 
     @property
     def folder(self) -> Path:
-        """Where all of it is: private, and on a disk."""
+        """The path of the folder."""
         return self._folder
 
     @property
     def present(self) -> bool:
-        """Whether the folder is still there, the same as before."""
+        """Whether the folder is still there, and the same as before."""
         try:
             same = self._folder.stat().st_ino == self._identity
         except OSError:

@@ -28,7 +28,7 @@ from fhenn.strict import built, read_json
 _TOKEN = re.compile(r"fhenn_([0-9a-f]{16})_([A-Za-z0-9_-]{43})", re.ASCII)
 _OWNER = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?", re.ASCII)
 _FEWEST_SLOTS = 2048
-"""Of the smallest ring that plans have; what an upload counts as is a multiple of its plan's."""
+"""Slots of the smallest ring that a plan can have: an upload counts as a multiple of its plan's slots."""
 _WAIT = 10.0
 """Seconds to wait for another process that creates or revokes a token."""
 
@@ -37,8 +37,13 @@ _WAIT = 10.0
 class Token:
     """What is kept of a token.
 
-    owner: whose keys it reaches. created, expires: ISO 8601, UTC. models: names of those that it reaches, all if None.
-    samples_per_day: that it may have predicted, without bound if None.
+    id: names it, in 16 hexadecimal digits.
+    owner: whose evaluation keys it reaches.
+    sha256: digest of its secret, in hexadecimal digits.
+    created: when it was made, ISO 8601, UTC.
+    expires: when it expires, ISO 8601, UTC.
+    models: names of the models that it reaches; None for all.
+    samples_per_day: most samples that it may have predicted in a day; None for no bound.
     """
 
     id: str
@@ -54,15 +59,16 @@ class Token:
         return self.models is None or model in self.models
 
     def has_expired(self, now: datetime) -> bool:
-        """Whether its time is over."""
+        """Whether it has expired at the time `now`."""
         return now >= datetime.fromisoformat(self.expires)
 
 
 def require_owner(owner: str) -> str:
-    """`owner`, where it can be one. Raises ParameterError."""
+    """`owner`, where it is a valid name of an owner. Raises ParameterError."""
     if not _OWNER.fullmatch(owner):
         raise ParameterError(
-            f"{owner[:80]!r} cannot be an owner.", "Use up to 64 lower-case letters, digits and inner hyphens."
+            f"{owner[:80]!r} cannot be an owner.",
+            "Use 1 to 64 lower-case letters, digits and, between them, hyphens, as in hospital-7.",
         )
     return owner
 
@@ -70,7 +76,8 @@ def require_owner(owner: str) -> str:
 class Tokens:
     """The tokens under a folder, a file each: what is created or revoked counts from the next request on.
 
-    clock: says when a token's time is over; by default that of the store around the folder.
+    folder: of the tokens' files.
+    clock: says when a token has expired; None for the clock of the store around the folder.
     """
 
     def __init__(self, folder: Path, clock: Clock | None = None) -> None:
@@ -80,22 +87,28 @@ class Tokens:
     def create(
         self, owner: str, days: float = 90.0, models: Sequence[str] = (), samples_per_day: int | None = None
     ) -> tuple[str, Token]:
-        """A new token, to be shown once, and what is kept of it.
+        """Create a token.
 
-        owner: whose keys it reaches.
-        days: until it expires.
-        models: names of those that it reaches; all where none is named.
-        samples_per_day: that it may have predicted, counted as `fhenn.service.quota` does; without bound where None.
-        Raises ParameterError, StoreUnsafe, StoreLocked.
+        owner: whose evaluation keys it reaches.
+        days: until it expires, more than 0 and at most 3660.
+        models: names of the models that it reaches; empty for all.
+        samples_per_day: most samples that it may have predicted in a day, counted as `fhenn.service.quota` does, from
+            2048 on; None for no bound.
+
+        Returns (text, token): the token itself, to be shown once, and what is kept of it.
+        Raises ParameterError, StoreUnsafe, StoreLocked, OSError.
         """
         require_owner(owner)
         if samples_per_day is not None and not _FEWEST_SLOTS <= samples_per_day < 1 << 53:
             raise ParameterError(
-                f"{samples_per_day} samples a day are none: an upload counts as {_FEWEST_SLOTS:,} or more.",
-                f"Allow at least {_FEWEST_SLOTS}, better a multiple of the slots of the model's plan.",
+                f"the samples a day must be from {_FEWEST_SLOTS:,} to 2^53 - 1, not {samples_per_day}: an upload "
+                f"counts as {_FEWEST_SLOTS:,} or more.",
+                "Allow a multiple of the slots of the model's plan, or leave it out for no bound.",
             )
         if not 0 < days <= 3660:
-            raise ParameterError(f"a token cannot last {days:g} days.", "Choose more than 0, and at most 3660.")
+            raise ParameterError(
+                f"a token must last more than 0 and at most 3660 days, not {days:g}.", "Leave it out for 90 days."
+            )
         identity, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
         now = self._clock.date().replace(microsecond=0)
         expires = (now + timedelta(days=days)).isoformat()
@@ -106,23 +119,33 @@ class Tokens:
         return f"fhenn_{identity}_{secret}", token
 
     def all(self) -> list[Token]:
-        """What is kept of every token, oldest first."""
-        found = (self._read(path.stem) for path in self._folder.glob("*.json"))
-        return sorted((token for token in found if token), key=lambda token: (token.created, token.id))
+        """What is kept of every token, the oldest first."""
+        tokens = (self._read(path.stem) for path in self._folder.glob("*.json"))
+        return sorted((token for token in tokens if token), key=lambda token: (token.created, token.id))
 
     def has_expired(self, token: Token) -> bool:
-        """Whether a token's time is over."""
+        """Whether a token has expired, by the store's clock."""
         return token.has_expired(self._clock.date())
 
     def revoke(self, identity: str) -> None:
-        """Forget a token by its id. Raises ParameterError where there is none, StoreUnsafe, StoreLocked."""
+        """Revoke a token.
+
+        identity: its id, in 16 hexadecimal digits.
+
+        Raises ParameterError where there is no such token, StoreUnsafe, StoreLocked, OSError.
+        """
         if self._read(identity) is None:
-            raise ParameterError(f"there is no token {identity[:80]!r}.", "`fhenn token list` names them.")
+            raise ParameterError(
+                f"there is no token {identity[:80]!r}.", "`fhenn token list` lists the tokens and their ids."
+            )
         with self._lock_for_writing():
             remove(self._path(identity))
 
     def authenticate(self, text: str) -> Token | None:
-        """What is kept of the token that `text` is; None where it is none, a wrong one or expired."""
+        """What is kept of a token; None where it is unknown, wrong or expired.
+
+        text: the token as `create` returned it.
+        """
         match = _TOKEN.fullmatch(text)
         if match is None:
             return None
@@ -137,11 +160,11 @@ class Tokens:
         try:  # once refused, always refused: also after a restart under a clock that was set back
             self._clock.keep_past(datetime.fromisoformat(token.expires))
         except OSError as error:
-            log(logging.WARNING, "latest time not kept", exception=type(error).__name__)
+            log(logging.WARNING, "latest time could not be written", exception=type(error).__name__)
         return None
 
     def _lock_for_writing(self) -> Lock:
-        """The right to write here, in a folder that is private and swept. Raises StoreUnsafe, StoreLocked, OSError."""
+        """Lock the folder, made private and swept, for writing. Raises StoreUnsafe, StoreLocked, OSError."""
         require_private(self._folder.parent)
         require_private_inside(self._folder)
         lock = Lock(self._folder.with_name("tokens.lock"), "Try again when it is done.", wait=_WAIT)
@@ -152,6 +175,7 @@ class Tokens:
         return self._folder / f"{identity}.json"
 
     def _read(self, identity: str) -> Token | None:
+        """What is kept of a token by its id; None where there is none."""
         if not re.fullmatch(r"[0-9a-f]{16}", identity, re.ASCII):
             return None
         try:

@@ -9,18 +9,20 @@ from fhenn.session.receipt import UploadHeader
 from fhenn.wire import MOST_OF_HEADER
 
 HEADER = "Fhenn-Model-Version"
-"""Of answers over HTTP: the version of the model that they are of."""
+"""The header of answers over HTTP that names the version of the model that ran."""
 
 _VERSION = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 
 def is_version(text: str) -> bool:
-    """Whether `text` is the fingerprint of a plan, which names a version of its model."""
+    """Whether a text can be the fingerprint of a plan, which names a version of its model."""
     return _VERSION.fullmatch(text) is not None
 
 
 def version_of(upload: bytes | bytearray) -> str | None:
-    """The version whose plan an upload names, None where it names none; the rest of it is not looked at.
+    """The version of the model whose plan an upload names; None where it names none.
+
+    upload: the message, of which the header alone is looked at.
 
     >>> version_of(b"no upload")
     """

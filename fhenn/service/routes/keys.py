@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import JSONResponse
 
-from fhenn.service.bodies import chunks, declared_length, too_large
+from fhenn.service.bodies import KEYS, chunks, declared_length, too_large
 from fhenn.service.problems import Problem
 from fhenn.service.routes.dependencies import BINARY_BODY, WHOLE, Digest, Holder, ServiceHere, problems
 from fhenn.service.schemas import KeysDocument, KeysList, UploadState
@@ -49,7 +49,7 @@ async def store_keys(service: ServiceHere, holder: Holder, digest: Digest, reque
 
     They are yours alone: other owners' tokens do not reach them. A secret key among them is refused while it arrives.
     """
-    length = declared_length(request, service.limits.keys, "Evaluation keys")
+    length = declared_length(request, service.limits.keys, KEYS)
     if length is None:
         raise Problem(411, "length", "State a Content-Length.")
     return await _receive(service, holder, digest, 0, length, request)
@@ -73,9 +73,9 @@ async def resume_keys(
     upload_length: Annotated[int, WHOLE, Header(ge=1, description="how many bytes the whole upload has")],
 ) -> Response:
     """The bytes from `Upload-Offset` on, all or some of them. 201 when all are there and stored, 202 before."""
-    declared_length(request, service.limits.keys, "Evaluation keys")
+    declared_length(request, service.limits.keys, KEYS)
     if upload_length > service.limits.keys:
-        raise too_large("Evaluation keys", service.limits.keys)
+        raise too_large(KEYS, service.limits.keys)
     return await _receive(service, holder, digest, upload_offset, upload_length, request)
 
 

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.types import Receive, Scope, Send
 
 from fhenn.errors import WireFormatError
-from fhenn.service.bodies import chunks, declared_length, too_large
+from fhenn.service.bodies import PREDICTION, chunks, declared_length, too_large
 from fhenn.service.envelope import error_fields
 from fhenn.service.logs import log
 from fhenn.service.model_store import StoredModel
@@ -84,14 +84,14 @@ async def predict(
         if await service.disk(service.store.keys.size, holder.owner, keys) is None:
             detail = "These keys are not here (any more). Send them with PUT /v1/keys/{digest}."
             raise Problem(404, "keys-unknown", detail)
-        length = declared_length(request, limits.body, "A prediction")
+        length = declared_length(request, limits.body, PREDICTION)
         if service.pool.full_for(holder.owner):  # before a byte of the body is held
             raise Problem(503, "busy", "Too many requests wait. Send it again later.", retry_after=1)
         stack.enter_context(service.admission.request(holder.owner))
         buffer = stack.enter_context(service.admission.body())
         async for chunk in chunks(request, limits):
             if len(buffer) + len(chunk) > limits.body:
-                raise too_large("A prediction", limits.body)
+                raise too_large(PREDICTION, limits.body)
             service.admission.hold(buffer, chunk)
         if not buffer or (length is not None and len(buffer) != length):
             raise Problem(
