@@ -33,7 +33,8 @@ def networks_of(texts: Iterable[str]) -> tuple[Network, ...]:
             networks.append(ipaddress.ip_network(text, strict=False))
         except ValueError as error:
             raise ParameterError(
-                f"{text[:80]!r} is not an IP address or a network.", "Give one like 10.0.0.1 or 10.1.0.0/16."
+                f"a proxy must be an IP address or a network, not {text[:80]!r}.",
+                "Give one like 10.0.0.1 or 10.1.0.0/16.",
             ) from error
     return tuple(networks)
 

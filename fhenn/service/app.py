@@ -59,10 +59,16 @@ def create_app(
     security_log: Path | None = None,
     proxy_header: str = PROXY_HEADERS[0],
 ) -> tuple[ASGIApp, Service]:
-    """The ASGI application of a service, and the service itself. Raises FhennError where a stored model is broken.
+    """Make the ASGI application of a service.
 
-    proxies: whose word on where a request comes from counts. security_log: its file; by default in the store.
-    proxy_header: the header in which the proxies give it.
+    store: of models, keys and tokens.
+    limits: on requests.
+    proxies: those whose headers say where a request comes from.
+    security_log: the file of the security log; None for `security.log` in the store.
+    proxy_header: the header in which proxies say it, of `fhenn.service.addresses.PROXY_HEADERS`.
+
+    Returns (application, service).
+    Raises FhennError where a stored model is broken.
     """
     service = Service(store, limits, proxies, security_log)
 

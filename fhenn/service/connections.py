@@ -1,9 +1,9 @@
 """Connections: how many, of whom, for how long.
 
-Whoever has shown no token yet is a stranger. Strangers have a part of the connections only, and each address a part of
-that: where it is full, the strangers that came first go, since an honest client shows its token at once. Those with a
-token do not count against their address: a hospital's clients share one. So a flood of strangers costs strangers their
-connections, and nobody else.
+A connection that has shown no token yet is a stranger. Strangers may have a part of the connections only, and each
+address a part of that. Where it is full, the oldest strangers are closed, since an honest client shows its token at
+once. Connections with a token do not count against their address, which a hospital's clients share. So a flood of
+strangers costs strangers their connections, and nobody else.
 """
 
 from __future__ import annotations
@@ -35,12 +35,17 @@ _ANSWER = 10.0
 _LINGER, _LINGER_STRANGER = 5.0, 2.0
 """Seconds for the rest of a body that is not read: many clients read an answer only after they have sent it."""
 
-_FULL = Problem(503, "busy", "Too many connections are open.", retry_after=1)
+_FULL = Problem(503, "busy", "Too many connections are open. Connect again later.", retry_after=1)
 _NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 class Guest:
-    """One accepted connection. caller: its address, or network, as `caller_of` has it."""
+    """One accepted connection.
+
+    caller: its address, or network, as `caller_of` says.
+    accepted: its socket, None where there is none to close.
+    trusted: whether it is that of a proxy.
+    """
 
     def __init__(self, caller: str, accepted: socket.socket | None, trusted: bool) -> None:
         self.caller, self.trusted = caller, trusted
@@ -55,7 +60,7 @@ class Guest:
         return self.connection is None and (self._accepted is None or self._accepted.fileno() < 0)
 
     def cut(self) -> None:
-        """End it, whatever the other side does."""
+        """Close it at once, whatever the other side does."""
         if self.connection is not None:
             self.connection.transport.abort()
         elif self._accepted is not None and self._accepted.fileno() >= 0:
@@ -64,7 +69,11 @@ class Guest:
 
 
 class Connections:
-    """All connections of a service. proxies: those in front of it, which may open as many as there are."""
+    """All connections of a service.
+
+    limits: on their number.
+    proxies: those in front of the service, which may open as many connections as there are.
+    """
 
     def __init__(self, limits: Limits, proxies: Sequence[Network] = ()) -> None:
         self._limits, self._proxies = limits, proxies
@@ -79,13 +88,16 @@ class Connections:
 
     @property
     def strangers(self) -> int:
-        """Connections that have shown no token."""
+        """How many connections have shown no token."""
         return sum(map(len, self._strangers.values()))
 
     def admit(self, peer: Any, accepted: socket.socket | None = None) -> Guest | None:
-        """Take in a connection, at the cost of others where there are too many; None where it cannot be.
+        """Admit a connection, and close others where there are too many.
 
-        peer: the address and port of the other side. accepted: its socket.
+        peer: address and port of the other side.
+        accepted: its socket; None where there is none to close.
+
+        Returns None where it cannot be admitted.
         """
         self._admits_early = accepted is not None
         address = str(peer[0]) if peer else "unknown"
@@ -111,7 +123,13 @@ class Connections:
         return guest
 
     def claim(self, peer: Any, connection: BoundedProtocol) -> Guest | None:
-        """The guest that a connection is; None where it cannot be."""
+        """The guest that a connection was admitted as.
+
+        peer: address and port of the other side.
+        connection: the protocol that handles it.
+
+        Returns None where it was not admitted, or was closed already.
+        """
         guest = self._all.get(peer)
         if guest is None and not self._admits_early:  # otherwise it was evicted before it got here
             guest = self.admit(peer)
@@ -120,7 +138,7 @@ class Connections:
         return guest
 
     def recognise(self, peer: Any, owner: str) -> None:
-        """A connection has shown a token of an owner."""
+        """Note that a connection has shown a token of an owner."""
         guest = self._all.get(peer)
         if guest is None or guest.owner == owner or guest.trusted:
             return
@@ -129,19 +147,19 @@ class Connections:
         self._owners[owner] += 1
 
     def leave(self, peer: Any, guest: Guest) -> None:
-        """A connection has ended; it may have been evicted before, and its port be another's now."""
+        """Remove a connection that has ended, unless it was evicted before, and its port may be another's now."""
         if self._all.get(peer) is guest:
             del self._all[peer]
             self._forget(peer, guest)
 
     def sweep(self) -> None:
-        """Forget all whose socket was closed before there was a connection: nothing else tells of their end."""
+        """Remove all whose socket was closed before a protocol handled it: nothing else tells of their end."""
         for peer, guest in tuple(self._all.items()):
             if guest.closed:
                 self.leave(peer, guest)
 
     def evict_stranger(self) -> bool:
-        """End the oldest stranger of the address that has the most; whether there was one."""
+        """Close the oldest stranger of the address that has the most. Returns whether there was one."""
         return self._evict(max(self._strangers.values(), key=len, default={}))
 
     def _evict(self, guests: dict[Any, Guest]) -> bool:
@@ -151,13 +169,13 @@ class Connections:
         guest = guests[peer]
         if not guest.closed:
             self.cuts += 1
-            log_seldom(logging.WARNING, "connection without a token cut", address=guest.caller)
+            log_seldom(logging.WARNING, "connection without a token closed", address=guest.caller)
         self.leave(peer, guest)
         guest.cut()
         return True
 
     def _evict_idle(self) -> bool:
-        """End the connection that is idle for longest of the owner that has the most; whether there was one."""
+        """Close the longest idle connection of the owner that has the most. Returns whether there was one."""
         idle = [(peer, guest) for peer, guest in self._all.items() if guest.idle_since is not None]
         if not idle:
             return False
@@ -181,8 +199,10 @@ class Connections:
 class Listener(socket.socket):
     """A listening socket that goes on when descriptors run out.
 
-    A descriptor is held in reserve: let go to take a connection in and close it, so that nobody waits in vain.
-    connections, plain: set before it listens. Strangers go first; without TLS whoever is turned away is told why.
+    It holds one descriptor in reserve, and frees it to accept a connection and close it, so that nobody waits in vain.
+
+    connections: those of the service; set before it listens. Strangers are closed first.
+    plain: whether there is no TLS, so that whoever is turned away can be told why; set before it listens.
     """
 
     connections: Connections | None = None
@@ -191,7 +211,7 @@ class Listener(socket.socket):
     _last_error = 0.0
 
     def accept(self) -> tuple[socket.socket, Any]:
-        """A new connection. Raises BlockingIOError where there is none, or none can be taken."""
+        """Accept a connection. Raises BlockingIOError where none waits, or none can be admitted."""
         if self._reserve is None:
             self._reserve = _spare()
         try:
@@ -207,14 +227,14 @@ class Listener(socket.socket):
         raise BlockingIOError
 
     def close(self) -> None:
-        """Close it, and let go of the reserve."""
+        """Close the socket, and free the reserve."""
         super().close()
         if self._reserve is not None:
             os.close(self._reserve)
             self._reserve = None
 
     def _make_room(self, error: OSError) -> None:
-        """Let a stranger go, or use the reserve. Raises OSError, once a second, where neither helps."""
+        """Close a stranger, or use the reserve. Raises OSError, once a second, where neither helps."""
         log_seldom(logging.ERROR, "no descriptor for a connection", error=os.strerror(error.errno or 0))
         if self.connections is not None:
             self.connections.sweep()  # those hold no descriptor
@@ -252,9 +272,10 @@ def _turn_away(accepted: socket.socket, plain: bool) -> None:
 
 
 class BoundedProtocol(H11Protocol):
-    """uvicorn's HTTP protocol with bounds: on the time of a head, of a request as a whole, of who takes no answer.
+    """uvicorn's HTTP protocol with bounds on time: for a head, for a whole request, for a client that reads no answer.
 
-    limits, registry: set in a subclass of each service (`protocol_of`).
+    limits: on time; set in a subclass of each service (`protocol_of`).
+    registry: the service's connections; set there too.
     """
 
     limits: Limits
@@ -275,7 +296,7 @@ class BoundedProtocol(H11Protocol):
         self.app = introduced
 
     def connection_made(self, transport: Any) -> None:
-        """A connection is open."""
+        """Handle a connection that was opened."""
         super().connection_made(transport)
         self._peer = transport.get_extra_info("peername")
         self._guest = self.registry.claim(self._peer, self)
@@ -286,7 +307,7 @@ class BoundedProtocol(H11Protocol):
             self._end_after(self.limits.header)
 
     def data_received(self, data: bytes) -> None:
-        """Bytes have come."""
+        """Handle bytes that arrived."""
         before = self.cycle
         super().data_received(data)
         if self.cycle is not before:
@@ -295,7 +316,7 @@ class BoundedProtocol(H11Protocol):
             self._end_after(self.limits.header)
 
     def on_response_complete(self) -> None:
-        """An answer is written."""
+        """Handle the end of an answer."""
         before = self.cycle
         self._stop(deadline=True)
         unread = self.conn.their_state is h11.SEND_BODY
@@ -310,35 +331,37 @@ class BoundedProtocol(H11Protocol):
             self._close()
 
     def recognise(self, owner: str) -> None:
-        """The request that runs has shown a token of an owner: it may take its time."""
+        """Note that the request that runs has shown a token of an owner, and give it the time of a whole request."""
         self.registry.recognise(self._peer, owner)
         self._end_after(self.limits.request)
 
     def give_up(self) -> None:
-        """End the connection, whatever the other side does."""
+        """Close the connection at once, whatever the other side does."""
         self.transport.abort()
 
     def pause_writing(self) -> None:
-        """The other side takes no more for now."""
+        """Handle a client that does not read; close the connection where that lasts."""
         super().pause_writing()
         if self._stalled is None:
             self._stalled = self.loop.call_later(self.limits.idle, self.transport.abort)  # close() would wait
 
     def resume_writing(self) -> None:
-        """It does again."""
+        """Handle a client that reads again."""
         self._stop(stalled=True)
         super().resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection has ended."""
+        """Handle the end of the connection."""
         self._stop(deadline=True, stalled=True)
         if self._guest is not None:
             self.registry.leave(self._peer, self._guest)
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:
-        """Answer to what is no HTTP."""
-        self.transport.write(plain_answer(Problem(400, "http", "This is not HTTP as the service understands it.")))
+        """Answer bytes that are not HTTP, and close the connection."""
+        self.transport.write(
+            plain_answer(Problem(400, "http", "This is not a valid HTTP request. Send one of HTTP/1.1."))
+        )
         self._close()
 
     @property
@@ -346,14 +369,14 @@ class BoundedProtocol(H11Protocol):
         return self.cycle is not None and not self.cycle.response_complete
 
     def _start_request(self) -> None:
-        """A head is complete: the rest of a stranger's request may take as long as its answer, no longer."""
+        """Handle a complete head: from now on a stranger's request may take as long as its answer, and no longer."""
         if self._guest is not None:
             self._guest.idle_since = None
         if self._running:
             self._end_after(_ANSWER)
 
     def _close(self) -> None:
-        """Close once what was written is taken, or at a deadline."""
+        """Close once the client has read what was written, or at a deadline."""
         self.transport.close()
         self._end_after(min(self.limits.idle, _ANSWER))
 
@@ -371,12 +394,12 @@ class BoundedProtocol(H11Protocol):
 
 
 def protocol_of(limits: Limits, registry: Connections) -> type[BoundedProtocol]:
-    """The protocol of a service."""
+    """The protocol of a service, which uvicorn makes an instance of for each connection."""
     return type("BoundedProtocol", (BoundedProtocol,), {"limits": limits, "registry": registry})
 
 
 def plain_answer(problem: Problem) -> bytes:
-    """An answer for where there is no request to answer."""
+    """A problem as the bytes of an HTTP answer, for where there is no request to answer."""
     body = json.dumps(problem.document("-")).encode()
     lines = [f"HTTP/1.1 {problem.status} {problem.document('-')['title']}"]
     lines += [f"{name}: {value}" for name, value in problem.all_headers().items()]

@@ -23,7 +23,10 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 class Envelope:
     """ASGI middleware, the outermost.
 
-    proxies: whose word on where a request comes from counts. proxy_header: the header in which they give it.
+    app: the application inside.
+    metrics: that count the requests.
+    proxies: those whose headers say where a request comes from.
+    proxy_header: the header in which they say it, of `fhenn.service.addresses.PROXY_HEADERS`.
     """
 
     def __init__(
@@ -95,7 +98,7 @@ class Envelope:
 
 
 def error_fields(error: BaseException) -> dict[str, object]:
-    """Type and place of an error; not its text, which may quote what was sent."""
+    """Type and place of an error, as fields of a line in the log. Its text may quote what was sent, and is left out."""
     frames = traceback.extract_tb(error.__traceback__)
     return {
         "exception": type(error).__name__,
@@ -118,10 +121,10 @@ def _peer(scope: Scope) -> str:
 
 def _values(scope: Scope) -> dict[bytes, list[bytes]]:
     """The values of each header, by its name."""
-    found: dict[bytes, list[bytes]] = {}
+    values: dict[bytes, list[bytes]] = {}
     for name, value in scope["headers"]:
-        found.setdefault(name, []).append(value)
-    return found
+        values.setdefault(name, []).append(value)
+    return values
 
 
 def _method(scope: Scope) -> str:

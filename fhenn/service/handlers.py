@@ -35,7 +35,9 @@ async def _on_http(request: Request, error: Exception) -> Response:
         404: ("not-found", "There is nothing at this address. /docs describes what there is."),
         405: ("method", "This address does not take that method. /docs describes what it takes."),
     }
-    kind, detail = texts.get(error.status_code, ("http", "The request cannot be handled. /docs describes what can."))
+    kind, detail = texts.get(
+        error.status_code, ("http", "The request cannot be handled. /docs describes those that can.")
+    )
     return _answer(request, Problem(error.status_code, kind, detail, headers=dict(error.headers or {})))
 
 
@@ -53,7 +55,9 @@ async def _on_exception(request: Request, error: Exception) -> Response:
     if isinstance(error, OSError):
         detail = "The service's storage failed. Ask what is there, and send it again later."
         return _answer(request, Problem(503, "storage", detail, retry_after=2))
-    return _answer(request, Problem(500, "unexpected", "An error of the service. Tell its operator the request's id."))
+    return _answer(
+        request, Problem(500, "unexpected", "The service failed unexpectedly. Tell its operator the request's id.")
+    )
 
 
 async def _on_disconnect(request: Request, error: Exception) -> Response:

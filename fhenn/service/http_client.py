@@ -27,19 +27,23 @@ from fhenn.service.http_response import HttpResponse, NoResponse
 from fhenn.text import printable
 
 _WINDOW, _LEAST_RATE = 30.0, 1 << 14
-"""Seconds, and bytes in a second: an answer that has begun is given up where less of it comes in so many."""
+"""Seconds, and bytes a second: an answer that has begun is given up where it is slower over a whole window."""
 
 _SLICE = 1 << 14
-"""Bytes that are written at once: a peer that takes fewer at a time stalls one slice, not the deadline."""
+"""Bytes that are written at once, so that the deadline is looked at between any two slices."""
 
 _ASK_OPERATOR = "Ask the operator of the service; something else may answer in its place."
 
 _DIGITS = 20
-"""Of a length; more are beyond any."""
+"""Digits of a Content-Length; one with more is larger than any answer may be."""
 
 
 class _Pace:
-    """How long an exchange may take. deadline: by the monotonic clock. slow: whether its answer came too slowly."""
+    """How long an exchange may take.
+
+    deadline: by the monotonic clock, in seconds.
+    slow: whether its answer came too slowly.
+    """
 
     def __init__(self, deadline: float) -> None:
         self.deadline, self.slow = deadline, False
@@ -47,17 +51,17 @@ class _Pace:
         self._count = 0
 
     def restart(self) -> None:
-        """Something is sent: what comes from now on is the answer to it."""
+        """Note that a request is sent: what arrives from now on belongs to the answer to it."""
         self._since = None
 
     def count(self, count: int) -> None:
-        """Bytes of an answer have come: the first begin a window, and as many as belong to one begin the next."""
+        """Count bytes of an answer. The first begin a window; as many as a window must have begin the next."""
         self._count = count if self._since is None else self._count + count
         if self._since is None or self._count >= _WINDOW * _LEAST_RATE:
             self._since, self._count = time.monotonic(), 0
 
     def seconds_left(self, reading: bool) -> float:
-        """Seconds until the exchange is given up, none or fewer where it is."""
+        """Seconds until the exchange is given up, 0 or fewer where it is. reading: whether an answer is awaited."""
         now = time.monotonic()
         left = self.deadline - now
         if not reading or self._since is None:
@@ -68,7 +72,7 @@ class _Pace:
 
 
 _PACE: ContextVar[_Pace] = ContextVar("pace")
-"""Of the exchange that this thread is in."""
+"""The pace of the exchange that this thread is in."""
 
 _FAILURES = (
     httpx.TransportError,
@@ -82,10 +86,12 @@ _FAILURES = (
 
 
 class HttpClient:
-    """Exchanges with one service.
+    """Sends requests to one service.
 
-    url: of the service. token: sent with every request. silence: longest time without a byte, in seconds.
-    verify: as for httpx.
+    url: of the service.
+    token: sent with every request.
+    silence: longest time without a byte, in seconds.
+    verify: as for httpx: True, a file of certificates to trust, or an `ssl.SSLContext`.
     """
 
     def __init__(self, url: str, token: str, silence: float, verify: Any) -> None:
@@ -114,10 +120,17 @@ class HttpClient:
         way_out: str = _ASK_OPERATOR,
         **request: Any,
     ) -> HttpResponse:
-        """Send a request and take its answer.
+        """Send a request and read the whole answer.
 
-        what: the answer is, for the error. most: bytes of its body. seconds: until all of it has to be there.
-        connect: until there is a connection. way_out: for the error about one that is larger. request: as for httpx.
+        method: of HTTP.
+        path: at the service.
+        what: the answer is ("plan", "answer", …), for the error.
+        most: bytes that its body may have.
+        seconds: until all of the answer must be here.
+        connect: seconds until there must be a connection.
+        way_out: for the error about an answer that is larger.
+        request: more arguments of `httpx.Client.build_request`.
+
         Raises NoResponse where no answer comes, AnswerRefused for one that is too large or compressed.
         """
         pace = _Pace(time.monotonic() + seconds)
@@ -137,7 +150,7 @@ class HttpClient:
             connecting = isinstance(error, _NOT_CONNECTED)
             reason = str(error) or type(error).__name__
             if late:
-                reason = f"the answer was not there after {seconds:.0f} s"
+                reason = f"the answer was not complete after {seconds:.0f} s"
             elif pace.slow:
                 reason = f"less than {_WINDOW * _LEAST_RATE:,.0f} bytes of the answer came in {_WINDOW:.0f} s"
             raise NoResponse(reason[:200], connecting, late or pace.slow) from error
@@ -156,7 +169,7 @@ class HttpClient:
                 break
             received.write(piece)
         if not whole:
-            raise AnswerRefused(self._url, what, f"it has more than the {most:,} bytes that it may have", way_out)
+            raise AnswerRefused(self._url, what, f"it has more than {most:,} bytes, the limit", way_out)
         return received.getvalue()
 
 
@@ -180,7 +193,7 @@ def _use_pace(pace: _Pace) -> Iterator[None]:
 def _limit_timeout(
     timeout: float | None, error: type[httpcore.TimeoutException], reading: bool = False
 ) -> float | None:
-    """A time-out that ends when the exchange is given up. Raises `error` past that."""
+    """A time-out that ends no later than the exchange is given up. Raises `error` where that has come."""
     pace = _PACE.get(None)
     if pace is None:
         return timeout

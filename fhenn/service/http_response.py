@@ -8,7 +8,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class HttpResponse:
-    """An answer, whole. reason: the phrase beside its status. headers: whatever their case."""
+    """A whole answer.
+
+    status: of HTTP.
+    reason: the phrase beside the status.
+    headers: by names in any case.
+    body: all of it.
+    """
 
     status: int
     reason: str
@@ -17,7 +23,12 @@ class HttpResponse:
 
 
 class NoResponse(Exception):
-    """No answer came. connecting: there was no connection yet. late: the deadline has passed."""
+    """No answer came.
+
+    reason: what failed, as a clause.
+    connecting: whether it failed before there was a connection.
+    late: whether the deadline had passed, or the answer came too slowly.
+    """
 
     def __init__(self, reason: str, connecting: bool, late: bool) -> None:
         super().__init__(reason)

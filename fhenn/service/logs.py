@@ -32,17 +32,28 @@ class JsonFormatter(logging.Formatter):
 
 
 def log(level: int, event: str, **fields: Any) -> None:
-    """Write a line: what happened, and fields that machines can read."""
+    """Write a line.
+
+    level: of `logging`.
+    event: what happened, always in the same words.
+    fields: more about it, for programs.
+    """
     LOG.log(level, event, extra={"fields": fields})
 
 
 def log_seldom(level: int, event: str, **fields: Any) -> None:
-    """The same for what strangers can bring about as often as they like: at most a line of an event each second."""
+    """Write a line about what strangers can bring about at will: at most one a second of an event.
+
+    The arguments are those of `log`.
+    """
     LOG.log(level, event, extra={"fields": fields, "seldom": True})
 
 
 class Seldom(logging.Filter):
-    """Lets through a record a second of each event of `log_seldom` and of the libraries below; counts the others."""
+    """Lets through one record in a while of each event of `log_seldom` and of other libraries; counts the others.
+
+    seconds: the least time between two records of an event.
+    """
 
     def __init__(self, seconds: float = 1.0) -> None:
         super().__init__()
@@ -50,7 +61,7 @@ class Seldom(logging.Filter):
         self._last: dict[tuple[str, str], tuple[float, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether to write a record; it is given how many of its kind were left out before."""
+        """Whether to write a record. One that is written says how many of its event were left out before it."""
         if record.name == LOG.name and not getattr(record, "seldom", False):
             return True
         key = (record.name, str(record.msg)[:80])
@@ -68,7 +79,7 @@ class Seldom(logging.Filter):
 
 
 def log_as_json() -> None:
-    """Let the service, and uvicorn under it, log as JSON on standard error."""
+    """Let the service, uvicorn and asyncio log as JSON on standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     handler.addFilter(Seldom())

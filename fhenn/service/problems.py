@@ -13,11 +13,13 @@ PREFIX = "urn:fhenn:problem:"
 
 @dataclass(eq=False)
 class Problem(Exception):
-    """An answer other than the one asked for.
+    """Why a request is not answered as it asks, as the service tells its client.
 
-    status: of HTTP. kind: a short name that programs can rely on. detail: what happened and the way out, for people;
-    never a payload. retry_after: seconds after which the same request may do better, None where it will not.
-    headers: of the answer besides.
+    status: of HTTP.
+    kind: a short name that programs can rely on.
+    detail: what happened and the way out, for people; never a payload.
+    retry_after: after how long the same request may do better, in seconds; None where it will not.
+    headers: more headers of the answer.
     """
 
     status: int
@@ -27,7 +29,7 @@ class Problem(Exception):
     headers: dict[str, str] = field(default_factory=dict)
 
     def document(self, request_id: str) -> dict[str, Any]:
-        """The problem document."""
+        """The problem document of a request (RFC 9457)."""
         return {
             "type": PREFIX + self.kind,
             "title": HTTPStatus(self.status).phrase,

@@ -36,9 +36,9 @@ from fhenn.wire import as_bytes, header_of, require_kind
 
 _PROBLEM = "urn:fhenn:problem:"
 _AGAIN = frozenset({408, 425, 429, 502, 503})
-"""Statuses after which the same request may do better."""
+"""HTTP statuses after which the same request may do better."""
 _TOMORROW = "quota"
-"""The kind of problem that is over at midnight: nobody waits for that."""
+"""The kind of problem that ends at midnight: it is not worth waiting for."""
 _LONGEST_PAUSE = 20.0
 _PIECE = 1 << 20
 
@@ -46,20 +46,20 @@ _FIRST_CONNECT, _CONNECT = 2.5, 10.0
 """Seconds until there is a connection: before the service has ever answered, and after."""
 
 _QUICK = 0.3
-"""A failure to connect that came within so many seconds is tried once more; a slow one is not."""
+"""Seconds: a failure to connect that came within them is tried once more, a slower one is not."""
 
 _DOCUMENT_SECONDS, _DOCUMENT_PATIENCE = 25.0, 30.0
-"""For what a service has at hand: for one exchange, and to the start of the last one. Below a minute in all."""
+"""Seconds for what a service has at hand: for one exchange, and until the last may start. Below a minute in all."""
 
 _LEAST_RATE, _LEAST_RATE_OF_ANSWER = 1 << 14, 1 << 16
-"""Bytes in a second below which, on the whole, what is sent is given up, and an answer: as the service does."""
+"""Bytes a second: what is sent, and what is answered, is given up where it is slower on the whole."""
 
 _LARGEST_DOCUMENT, _LARGEST_LIST = 1 << 16, 1 << 20
 _LARGEST_MESSAGE = LARGEST_PLAN + (1 << 17)
-"""Of a plan in its frame."""
+"""Bytes of a plan in its frame."""
 
 _LONGEST_NAME = 64
-"""Of a model, as the service allows."""
+"""Characters of a model's name, as the service allows."""
 
 _T = TypeVar("_T")
 
@@ -67,30 +67,38 @@ _T = TypeVar("_T")
 class RemoteServer(Uncopied):
     """What `fhenn.Server` is in this process, at the other end of a connection.
 
-    url: of the service, for instance "https://inference.example.org". token: of `fhenn token create`.
-    evaluation_keys: bytes of `Client.evaluation_keys`, sent when they are first needed, and again should the service
-    have lost them; without them `plan` says what to make a client for, and `upload` takes them then. model: its name;
-    where the service has one only, that one. version: of the model, as `Plan.fingerprint` names it; by default the
-    one that is current now. Predictions are asked of the version whose plan the ciphertexts name, or else of this
-    one: a model that is exchanged meanwhile does not answer in its place. attempts: of each request, with pauses
-    between them: all of them can be repeated safely. timeout: longest silence of the service, in seconds. patience:
-    seconds after which a call starts no further attempt. verify: a file of certificates to trust in the place of the
-    system's, or an `ssl.SSLContext`. largest_answer: bytes of an answer that are taken at most.
+    The service may be hostile. An answer may have the size that the plan implies for the samples that were sent,
+    anything else a constant size; nothing compressed is accepted. Every exchange ends at a deadline: 25 seconds for
+    plans and other documents; for keys and predictions the time-out, plus a second for every 16 kB that is sent and
+    for every 64 kB of the answer. An answer may take the time-out until its first byte. From then on every 30 seconds
+    must bring 480 kB of it, or all that is left.
 
-    The service may be hostile. An answer is taken up to the size that the plan implies for the samples that were sent,
-    everything else up to a constant; nothing that is compressed; and every exchange ends at a deadline: 25 seconds for
-    plans and other documents, for keys and predictions the time-out, a second for every 16 kB that is sent, and one for
-    every 64 kB of the answer. Until its first byte an answer may take the time-out; once it has begun, no 30 seconds
-    may bring less than 480 kB of it, or what is left. Where the service has never answered, and there is no connection,
-    it is tried twice and given up within 3 seconds: the address is wrong, or nothing runs there. Once it has answered,
-    it may be restarting, and the attempts go on for `patience`.
+    Where the service has never answered and there is no connection, it is tried twice and given up within 3 seconds:
+    the address is wrong, or nothing runs there. Once it has answered, it may be restarting, and the attempts go on for
+    `patience`.
 
-    Whatever is handed over is looked at before a connection is opened, so that a secret key, or any other file that was
-    taken for evaluation keys or an upload, does not leave: that raises WrongKind.
+    Keys and ciphertexts are looked at before a connection is opened, so that a secret key, or another file that was
+    mistaken for them, never leaves this machine: that raises WrongKind.
 
-    Raises ServiceError where the service says no, ServiceUnreachable where none answers, AnswerRefused for an answer
-    that is too large or compressed, WireFormatError for one that is not what was asked, ParameterError for an address
-    that would send the token in the clear, ExtraMissing without httpx.
+    url: of the service, for instance "https://inference.example.org".
+    token: of `fhenn token create`.
+    evaluation_keys: bytes of `Client.evaluation_keys`. They are sent when they are first needed, and again where the
+        service has lost them. None where there are no keys yet: `plan` is what to make a client for, and `upload` takes
+        its keys.
+    model: its name; None where the service has only one.
+    attempts: most attempts of a request, with pauses between them. Every request can be repeated safely.
+    timeout: longest silence of the service, in seconds.
+    verify: True for the system's certificates, a file of certificates to trust instead, or an `ssl.SSLContext`.
+    progress: called with (what, done, total) while keys are sent, in bytes.
+    version: of the model, as `Plan.fingerprint` names it; None for the current one. A prediction runs on the version
+        whose plan the ciphertexts name, or on this one where they name none: it never runs on a model that took its
+        place meanwhile.
+    patience: how long a call goes on starting attempts, in seconds.
+    largest_answer: most bytes of an answer that are accepted.
+
+    Raises ServiceError where the service refuses, ServiceUnreachable where it does not answer, AnswerRefused for an
+    answer that is too large or compressed, WireFormatError for one that is not what was asked, ParameterError for
+    arguments out of range and for an address that would send the token in the clear, ExtraMissing without httpx.
 
     >>> RemoteServer("http://inference.example.org", "token")
     Traceback (most recent call last):
@@ -122,18 +130,18 @@ class RemoteServer(Uncopied):
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or not _has_port(parts):
             raise ParameterError(
-                f"{url[:80]!r} is no address of a service.", "Give https://host or http://127.0.0.1:port."
+                f"{url[:80]!r} is not the address of a service.", "Give one like https://host or http://127.0.0.1:port."
             )
         if "@" in parts.netloc:  # it would be sent in the place of the token
             raise ParameterError("the address holds a user name.", "Leave it out: the token says who asks.")
         if parts.scheme == "http" and not is_loopback(parts.hostname):
             raise ParameterError(f"{url[:80]} would send the token in the clear.", "Use https.")
         if not token.isascii() or not token or token != token.strip():
-            raise ParameterError("the token is empty or not ASCII.", "`fhenn token create` prints one.")
-        if attempts < 1:
-            raise ParameterError(f"{attempts} attempts ask nothing.", "Allow at least one.")
-        if not (0 < timeout < inf and 0 <= patience < inf and largest_answer > 0):
-            raise ParameterError("a time-out, patience or largest answer is none.", "Leave it out for its default.")
+            raise ParameterError(
+                "the token must be ASCII text, not empty, and without blanks around it.",
+                "Give it as `fhenn token create` printed it.",
+            )
+        _require_bounds(attempts, timeout, patience, largest_answer)
         self._url, self._keys, self._digest, self._keys_sent = url.rstrip("/"), b"", "", False
         if evaluation_keys is not None:  # before a connection is opened: what is handed over may be a secret key
             self._set_keys(evaluation_keys)
@@ -177,7 +185,7 @@ class RemoteServer(Uncopied):
 
     @property
     def plan_message(self) -> bytes:
-        """The plan as a file, for `fhenn keygen` and its sisters."""
+        """The plan as the bytes of a file, for `fhenn keygen`, `encrypt` and `decrypt`."""
         return self._message
 
     @property
@@ -192,11 +200,16 @@ class RemoteServer(Uncopied):
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the evaluation keys, which is their name at the service; empty before there are any."""
+        """SHA-256 of the evaluation keys, which names them at the service; empty where there are none."""
         return self._digest
 
     def upload(self, evaluation_keys: bytes | None = None) -> None:
-        """Send evaluation keys now, or what is missing of them. Raises ServiceError, ServiceUnreachable, KeyMissing."""
+        """Send evaluation keys now, or what the service lacks of them.
+
+        evaluation_keys: bytes of `Client.evaluation_keys`; None for those that were given before.
+
+        Raises KeyMissing where none were given, WrongKind, ServiceError, ServiceUnreachable.
+        """
         if evaluation_keys is not None:
             self._set_keys(evaluation_keys)
         self._require_keys()
@@ -207,16 +220,19 @@ class RemoteServer(Uncopied):
             if arrived >= 0:
                 self._send_from(path, arrived, size, seconds)
 
-        # 409: another upload of the same keys took over, or less has arrived than we thought
+        # 409: another upload of the same keys took over, or fewer bytes have arrived than HEAD said
         self._retry(send, _AGAIN | {409}, self._timeout + size / _LEAST_RATE)
         self._progress("upload", size, size)
         self._keys_sent = True
 
     def predict(self, ciphertexts: bytes, range_check: bool = True) -> bytes:
-        """The model's answer to a message of `Client.encrypt`, as a message for `Client.decrypt`.
+        """Have the service run the model on encrypted samples.
 
-        range_check: False leaves out the witnesses that the plan has: nobody sees then that a value left its range.
-        Raises ServiceError, ServiceUnreachable, KeyMissing.
+        ciphertexts: a message of `Client.encrypt`.
+        range_check: False leaves out the witnesses that the plan has: then nobody sees that a value left its range.
+
+        Returns a message for `Client.decrypt`.
+        Raises KeyMissing, WrongKind, ServiceError, ServiceUnreachable, AnswerRefused, WireFormatError.
         """
         self._require_keys()
         ciphertexts = as_bytes("upload", ciphertexts)
@@ -241,16 +257,24 @@ class RemoteServer(Uncopied):
                 if error.kind != "keys-unknown":
                     raise
                 lost = error
-                self._keys_sent = False  # made room for others, or the service lost them: the same bytes go there again
+                self._keys_sent = False  # the service has dropped or lost them: they are sent again
                 self.upload()
             else:
                 if response.headers.get(VERSION_HEADER) != version:
-                    raise WireFormatError("answer of a service", "it is not of the version of the model that was asked")
+                    raise WireFormatError(
+                        "answer of a service", "it is from another version of the model than was asked"
+                    )
                 return response.body
         raise lost
 
     def evaluate(self, x: CipherArray) -> CipherArray:
-        """The same for ciphertexts that are loaded already. Raises UnsupportedValue for anything else."""
+        """Have the service run the model on ciphertexts that are loaded already.
+
+        x: of shape (samples, features), as the client of this plan encrypts them.
+
+        Returns ciphertexts of shape (samples, outputs).
+        Raises UnsupportedValue for anything else, and as `predict` does.
+        """
         if not isinstance(x, CipherArray):
             raise UnsupportedValue(f"a {type(x).__name__}", "a CipherArray; bytes are for `predict`")
         return CipherArray.from_bytes(x.context, Answer.from_bytes(self.predict(x.to_bytes())).result)
@@ -275,7 +299,7 @@ class RemoteServer(Uncopied):
         self._digest, self._keys_sent = digest_of_keys(self._keys, "the evaluation keys", self._url), False
 
     def _ask_plan(self, version: str | None) -> bytes:
-        """The plan of a version of the model, by default of the current one, as a file. Raises ServiceError."""
+        """The plan of a version of the model, None for the current one, as the bytes of a file. Raises ServiceError."""
         query = {} if version is None else {"version": version}
         path = f"/v1/models/{quote(self._model, safe='')}/plan"
         message = self._ask("GET", path, "plan", _LARGEST_MESSAGE, params=query).body
@@ -284,13 +308,14 @@ class RemoteServer(Uncopied):
         return message
 
     def _only_model(self) -> str:
+        """The name of the one model of the service. Raises ParameterError where there are more, or none."""
         body = self._ask("GET", "/v1/models", "list of models", _LARGEST_LIST).body
         try:
             names = [model["name"] for model in read_json(body)["models"]]
             if not all(isinstance(name, str) and 0 < len(name) <= _LONGEST_NAME for name in names):
-                raise ValueError("a name is none")
+                raise ValueError("a name is not a text of a valid length")
         except (ValueError, KeyError, TypeError) as error:
-            raise WireFormatError("answer of a service", "it names no models") from error
+            raise WireFormatError("answer of a service", "it is not a list of models with their names") from error
         if len(names) != 1:
             raise ParameterError(
                 f"the service has {len(names)} models{': ' if names else ''}{printable(', '.join(names[:100]), 500)}.",
@@ -309,7 +334,7 @@ class RemoteServer(Uncopied):
         try:
             return read_count(response.headers.get("Upload-Offset", "0"), 1 << 48)
         except ValueError as error:
-            raise WireFormatError("answer of a service", "it states no count of bytes that arrived") from error
+            raise WireFormatError("answer of a service", "it does not say how many bytes have arrived") from error
 
     def _send_from(self, path: str, offset: int, size: int, seconds: float) -> None:
         def pieces() -> Iterator[bytes]:
@@ -328,7 +353,7 @@ class RemoteServer(Uncopied):
     def _ask(
         self, method: str, path: str, what: str, most: int, seconds: float | None = None, **request: Any
     ) -> HttpResponse:
-        """The answer to a request that can be repeated; seconds: for a document, unless they are given.
+        """Send a request, repeated as the class says. seconds: for an exchange; None for those of a document.
 
         Raises ServiceError, ServiceUnreachable, AnswerRefused.
         """
@@ -345,9 +370,10 @@ class RemoteServer(Uncopied):
     def _retry(
         self, act: Callable[[float], _T], again: frozenset[int], seconds: float, patience: float | None = None
     ) -> _T:
-        """What `act` returns, repeated as the class says. It is handed the seconds that it has, `seconds` at most.
+        """Call `act` with `seconds`, repeated as the class says. again: statuses after which it may do better.
 
-        again: statuses after which it may do better. Raises ServiceError, ServiceUnreachable, AnswerRefused.
+        Returns what `act` returns.
+        Raises ServiceError, ServiceUnreachable, AnswerRefused.
         """
         start = monotonic()
         until = start + (self._patience if patience is None else patience)
@@ -378,15 +404,15 @@ class RemoteServer(Uncopied):
         return response
 
     def _require_success(self, response: HttpResponse) -> None:
-        """Raise the ServiceError that an answer states."""
+        """Raise _ErrorResponse where an answer states an error."""
         if 200 <= response.status < 300:
             return
         try:
             document = read_json(response.body)
             kind, detail = str(document["type"]).removeprefix(_PROBLEM), str(document["detail"])
         except (ValueError, KeyError, TypeError):  # of something between us and the service
-            moved = 300 <= response.status < 400
-            kind, detail = "http", "it sends elsewhere, where the token does not go." if moved else response.reason
+            redirect = "it redirects to another address, where the token is not sent. Use that address if you trust it."
+            kind, detail = "http", redirect if 300 <= response.status < 400 else response.reason
         request_id = response.headers.get("X-Request-ID", "-")
         error = ServiceError(
             response.status, printable(kind, 80), printable(detail or "no detail.", 1000), printable(request_id, 80)
@@ -395,7 +421,10 @@ class RemoteServer(Uncopied):
 
     @staticmethod
     def _pause(attempt: int, wait: str | None) -> float:
-        """Seconds: more each time, at least what the service asks for, and never in step with other clients."""
+        """Seconds before the next attempt: more each time, no fewer than the service asks for, and with some chance.
+
+        Chance keeps clients from asking all at once. attempt: how many there were. wait: the Retry-After header.
+        """
         seconds = min(0.1 * 2.0 ** min(attempt, 10), _LONGEST_PAUSE) * (0.5 + random.random() / 2)  # noqa: S311
         try:
             asked = float(read_count(wait or "", 1 << 32))
@@ -405,11 +434,24 @@ class RemoteServer(Uncopied):
 
 
 class _ErrorResponse(Exception):
-    """The service says no; wait: what it says of when to ask again."""
+    """The service answered with an error. wait: its Retry-After header."""
 
     def __init__(self, error: ServiceError, wait: str | None) -> None:
         super().__init__(error)
         self.error, self.wait = error, wait
+
+
+def _require_bounds(attempts: int, timeout: float, patience: float, largest_answer: int) -> None:
+    """Raise ParameterError where a bound of `RemoteServer` is out of range."""
+    bounds = (
+        ("attempts", attempts, attempts >= 1, "1 or more"),
+        ("timeout", timeout, 0 < timeout < inf, "a finite number of seconds above 0"),
+        ("patience", patience, 0 <= patience < inf, "a finite number of seconds, 0 or more"),
+        ("largest_answer", largest_answer, largest_answer > 0, "a number of bytes above 0"),
+    )
+    for name, value, valid, allowed in bounds:
+        if not valid:
+            raise ParameterError(f"{name} must be {allowed}, not {value!r}.", "Leave it out for its default.")
 
 
 def _has_port(parts: SplitResult) -> bool:
@@ -420,9 +462,9 @@ def _has_port(parts: SplitResult) -> bool:
 
 
 def _most_of_answer(plan: Plan, upload: bytes) -> int:
-    """Bytes that the answer to an upload can have. Raises WireFormatError."""
+    """Most bytes that the answer to an upload can have. Raises WireFormatError."""
     shape = header_of(upload).meta.get("shape")
     samples = shape[0] if isinstance(shape, list) and shape else None
     if type(samples) is not int or not 0 < samples < 1 << 32:
-        raise WireFormatError("upload", "its header states no samples")
+        raise WireFormatError("upload", "its header does not say how many samples it holds")
     return bytes_of_answer(plan, samples)

@@ -35,12 +35,12 @@ class Models(BaseModel):
 
 
 class KeysDocument(BaseModel):
-    """Evaluation keys. digest: SHA-256 of their bytes. stored, used: seconds since the epoch."""
+    """Evaluation keys that are stored."""
 
-    digest: str
-    size: int
-    stored: float
-    used: float
+    digest: str = Field(description="SHA-256 of their bytes")
+    size: int = Field(description="bytes")
+    stored: float = Field(description="when they were stored, in seconds since the epoch")
+    used: float = Field(description="when they were used last, in seconds since the epoch")
 
 
 class KeysList(BaseModel):

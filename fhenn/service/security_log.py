@@ -21,17 +21,17 @@ from typing import IO, Any
 from fhenn.service.logs import log_seldom
 
 NAME = "security.log"
-"""In the store's folder, unless another place is named."""
+"""The file in the store's folder, unless another is named."""
 
 _LARGEST, _OLDER = 10 << 20, 9
 """Bytes of a file, and how many full ones are kept."""
 _MOST_KINDS = 1000
 _WAITING = 10_000
-"""Lines that wait for the disk; those beyond are left out, which the other log says."""
+"""Lines that may wait for the disk; those beyond are left out, which the log of operation says."""
 
 
 class _File(RotatingFileHandler):
-    """Files that their user alone can read; what cannot be written is said elsewhere, and stops nothing."""
+    """Files that their user alone can read. An error of writing goes to the log of operation, and stops nothing."""
 
     def _open(self) -> IO[Any]:  # type: ignore[override]
         def opener(path: str, flags: int) -> int:
@@ -49,9 +49,9 @@ class _Queue(QueueHandler):
 
 
 class SecurityLog:
-    """Writes events, in a thread of its own: a disk that is slow delays no request; close it at the end.
+    """Writes events in a thread of its own, so that a slow disk delays no request. Close it at the end.
 
-    path: the file, made with the first event.
+    path: of the file, which is made with the first event.
     """
 
     def __init__(self, path: Path) -> None:
@@ -61,7 +61,14 @@ class SecurityLog:
         self._last: dict[tuple[str, ...], float] = {}
 
     def write(self, event: str, who: str, source: str, outcome: str, **fields: Any) -> None:
-        """Write what happened. who: an owner, or a user of this machine. source: an address, or "command line"."""
+        """Write an event.
+
+        event: its kind.
+        who: an owner, or a user of this machine.
+        source: an address, or "command line".
+        outcome: how it ended.
+        fields: more to write; those that are None are left out.
+        """
         if self._listener is None:
             self._listener = QueueListener(self._queue.queue, self._file)
             self._listener.start()
@@ -69,7 +76,10 @@ class SecurityLog:
         self._queue.handle(logging.LogRecord("fhenn.security", logging.INFO, "", 0, line, (), None))
 
     def write_seldom(self, event: str, who: str, source: str, outcome: str) -> None:
-        """The same for what can happen as often as somebody likes: a line a second of each."""
+        """Write an event that strangers can bring about at will: at most one a second of the same kind and outcome.
+
+        The arguments are those of `write`.
+        """
         key, now = (event, who, outcome), time.monotonic()
         if now - self._last.get(key, -inf) >= 1.0:
             if len(self._last) >= _MOST_KINDS:
@@ -78,14 +88,22 @@ class SecurityLog:
             self.write(event, who, source, outcome)
 
     def close(self) -> None:
-        """Write what waits, and close the file."""
+        """Write the events that wait, and close the file."""
         if self._listener is not None:
             self._listener.stop()
         self._file.close()
 
 
 def append(path: Path, event: str, outcome: str, **fields: Any) -> None:
-    """Write what a command did, beside a service that may be running and rotates the file. Raises OSError."""
+    """Write what a command did, also while a service runs and rotates the file.
+
+    path: of the file.
+    event: its kind.
+    outcome: how it ended.
+    fields: more to write; those that are None are left out.
+
+    Raises OSError.
+    """
     line = _line(event, _user(), "command line", outcome, fields)
     path.parent.mkdir(0o700, parents=True, exist_ok=True)
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)

@@ -41,7 +41,15 @@ _BEHIND = 60.0
 
 
 class Service:
-    """What the handlers of one service share. Raises FhennError where a stored model is not what it should be."""
+    """What the handlers of one service share.
+
+    store: of models, keys and tokens.
+    limits: on requests.
+    proxies: those whose headers say where a request comes from.
+    security_log: the file of the security log; None for `security.log` in the store.
+
+    Raises FhennError where a stored model is not what it should be.
+    """
 
     def __init__(
         self, store: Store, limits: Limits, proxies: Sequence[Network] = (), security_log: Path | None = None
@@ -75,22 +83,29 @@ class Service:
         log(logging.INFO, "worker replaced for its memory", bytes=size)
 
     def model(self, holder: Token, name: str, version: str | None = None) -> StoredModel:
-        """A version of a model that a token reaches, by default the current one. Raises Problem."""
+        """A version of a model.
+
+        holder: the token that asks; only models that it reaches are found.
+        name: of the model.
+        version: fingerprint of its plan; None for the current version.
+
+        Raises Problem where there is none.
+        """
         versions = self.catalogue.versions.get(name) if holder.reaches(name) else None
         if versions is None:
-            raise Problem(404, "model-unknown", "There is no such model here. GET /v1/models names those there are.")
+            raise Problem(404, "model-unknown", "There is no such model here. GET /v1/models lists those there are.")
         current = self.catalogue.current[name]
         if version is not None and version not in versions:
             detail = (
-                f"This version of the model is not here (any more); the current one is {current}. Take the plan of "
-                f"that one from GET /v1/models/{name}/plan, and make keys and ciphertexts for it."
+                f"This version of the model is not here (any more); the current one is {current}. Get its plan from "
+                f"GET /v1/models/{name}/plan, and make keys and ciphertexts with it."
             )
             raise Problem(410, "version-gone", detail)
         return versions[version or current]
 
     async def watch(self) -> None:
-        """Follow the store as long as the service runs: models that come and go, and the time."""
-        kept: float | None = None
+        """Follow the store as long as the service runs: models that are added and removed, and the time."""
+        last_written: float | None = None
         failed: type[Exception] | None = None
         while True:
             await asyncio.sleep(_WATCH)
@@ -100,19 +115,20 @@ class Service:
                 if outline != self.catalogue.outline:
                     self.catalogue = await self.disk(self.store.models.catalogue, self.catalogue)
                     log(logging.INFO, "models changed", current=dict(self.catalogue.current))
-                if kept is None or time.monotonic() - kept > _KEEP_TIME:
-                    kept = time.monotonic()
+                if last_written is None or time.monotonic() - last_written > _KEEP_TIME:
+                    last_written = time.monotonic()
                     await self.disk(self.store.clock.keep)
                     if (lag := self.store.clock.lag()) > _BEHIND:
                         log(logging.WARNING, "the system's clock is behind the store's", seconds=round(lag))
-            except Exception as error:  # what is served stays; it is looked at again, and said once
+            except Exception as error:  # the models of before are served, and this is logged once
                 if type(error) is not failed:
-                    log(logging.ERROR, "store not followed", **error_fields(error))
+                    log(logging.ERROR, "changes to the store could not be read", **error_fields(error))
                 failed = type(error)
             else:
                 failed = None
 
     async def _check_keys(self, owner: str, path: Path) -> dict[str, Any]:
+        """Have a worker check that a file holds evaluation keys for one of the models. Raises Problem."""
         folders = {
             f"{model.name} {model.version}": str(model.folder)
             for versions in self.catalogue.versions.values()
@@ -122,17 +138,26 @@ class Service:
         answer, nothing = await self.ask(owner, task, b"", affinity="")
         nothing.close()
         if not answer["fits"]:
-            raise Problem(
-                422, "keys-unfit", "The keys were made for none of the models here. Make them for a model's plan."
+            detail = (
+                "These keys fit none of the models here. Make keys with the plan of the model, from "
+                "GET /v1/models/{model}/plan."
             )
+            raise Problem(422, "keys-unfit", detail)
         return answer
 
     async def ask(
         self, owner: str, task: dict[str, Any], payload: Buffer, affinity: str, gone: asyncio.Event | None = None
     ) -> tuple[dict[str, Any], Spool]:
-        """The answer of a worker; another is asked where one died of something else than the task.
+        """Have a worker do a task; another is asked where the first was ended by something else than the task.
 
-        gone: set when the client is. Raises Problem, ClientDisconnect.
+        owner: whose turn it takes.
+        task: for `fhenn.service.work.Worker.answer`.
+        payload: the bytes that belong to it.
+        affinity: workers that did a task of the same affinity are preferred.
+        gone: set when the client goes away.
+
+        Returns (answer, body): the worker's JSON document, and the bytes beside it.
+        Raises Problem, ClientDisconnect.
         """
         try:
             try:
@@ -145,22 +170,30 @@ class Service:
             raise ClientDisconnect from error
         except SpoolFull as error:
             if error.retry:
-                raise Problem(503, "busy", f"Now {error.reason}. Send it again later.", retry_after=2) from error
+                raise Problem(
+                    503, "busy", f"The answer cannot be kept now: {error.reason}. Send it again later.", retry_after=2
+                ) from error
             raise _answer_too_large(self.limits.answer) from error
         except (QueueFull, WaitedTooLong) as error:
-            raise Problem(503, "busy", "Too many requests wait. Send it again later.", retry_after=1) from error
+            raise Problem(
+                503, "busy", "Too many requests wait for a worker. Send it again later.", retry_after=1
+            ) from error
         except WorkerLate as error:
             self.admission.blame(owner)
-            detail = f"It took longer than the {self.limits.seconds:g} s that it may. Send fewer samples at once."
+            detail = (
+                f"The evaluation took longer than {self.limits.seconds:g} s, the limit. Send fewer samples at once."
+            )
             raise Problem(504, "too-long", detail) from error
         except WorkerDied as death:
             if death.exit_code == NO_MEMORY:
                 raise _problem_of(MEMORY, {}) from death
             if death.crashed:
                 self.admission.blame(owner)
-                detail = "The process that evaluated these bytes crashed on them. Make them again with a sound client."
+                detail = "These bytes crashed the worker that evaluated them. Make them again with `fhenn.Client`."
                 raise Problem(422, "crashed", detail) from death
-            raise Problem(503, "worker-lost", "The worker was lost, twice. Send it again.", retry_after=1) from death
+            raise Problem(
+                503, "worker-lost", "The worker ended before it answered, twice. Send it again.", retry_after=1
+            ) from death
         error_name = answer.get("error")
         if error_name is None:
             return answer, body
@@ -172,7 +205,18 @@ class Service:
     async def predict(
         self, owner: str, model: StoredModel, digest: str, witness: bool | None, data: bytearray, gone: asyncio.Event
     ) -> tuple[str, Spool]:
-        """The version of the model that a worker ran on encrypted samples, and the encrypted answer. Raises Problem."""
+        """Have a worker run a model on encrypted samples.
+
+        owner: whose evaluation keys are used.
+        model: that runs.
+        digest: of the evaluation keys.
+        witness: whether witnesses are wanted; None for those that the plan has.
+        data: a message of `Client.encrypt`.
+        gone: set when the client goes away.
+
+        Returns (version, answer): the version of the model that ran, and a message for `Client.decrypt`.
+        Raises Problem, ClientDisconnect.
+        """
         path = str(self.store.keys.path(owner, digest))
         task = {
             "task": "predict",
@@ -190,23 +234,27 @@ class Service:
 
 
 def _answer_too_large(most: int) -> Problem:
-    detail = f"The answer would be larger than the {most} bytes that it may have. Send fewer samples at once."
+    detail = f"The answer would have more than {most} bytes, the limit. Send fewer samples at once."
     return Problem(413, "answer-too-large", detail)
 
 
 _PROBLEMS = {
-    MEMORY: (422, "too-much-memory", "It takes more memory than a request may have. Send fewer samples at once."),
+    MEMORY: (422, "too-much-memory", "This takes more memory than a worker may use. Send fewer samples at once."),
     NO_WITNESS: (422, "no-witness", "The plan of this model has no witness. Ask without witness=true."),
     GONE: (404, "keys-unknown", "These keys were deleted meanwhile. Send them with PUT /v1/keys/{digest}."),
-    NO_MODEL: (410, "version-gone", "This version of the model was removed meanwhile. Fetch the plan anew."),
-    UNEXPECTED: (500, "unexpected", "An error of the service. Tell its operator the request's id."),
+    NO_MODEL: (
+        410,
+        "version-gone",
+        "This version of the model was removed meanwhile. Get the plan of the current one.",
+    ),
+    UNEXPECTED: (500, "unexpected", "The service failed unexpectedly. Tell its operator the request's id."),
     REFUSED: (
         422,
         "not-evaluable",
         "These bytes cannot be evaluated. Make them with `fhenn.Client` for the plan of this model.",
     ),
 }
-"""Status, kind and detail of the problem for what a worker answers with, beside fhenn's typed errors."""
+"""Status, kind and detail of the problem for each error of a worker that is not one of fhenn's typed errors."""
 
 _KINDS = {
     "WireFormatError": "malformed",
@@ -215,7 +263,7 @@ _KINDS = {
     "ShapeMismatch": "shape",
     "PlanError": "keys-unfit",
 }
-"""The kind of problem for those."""
+"""The kind of problem for each of fhenn's typed errors; "refused" for the others."""
 
 
 def _problem_of(name: str, answer: dict[str, Any]) -> Problem:

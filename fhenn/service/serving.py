@@ -38,14 +38,20 @@ def serve(
 ) -> None:
     """Serve the models in a folder until a SIGTERM or SIGINT; requests that run are finished then.
 
-    certificate, key: PEM files for TLS. tls_elsewhere: something in front of the service ends TLS; otherwise plain HTTP
-    is for loopback alone. trusted_proxies: addresses or networks of what is in front, which says where a request comes
-    from. proxy_header: the header in which it does, of `fhenn.service.addresses.PROXY_HEADERS`. add: names, models and
-    plans to keep in the folder first, once nothing else is in the way of serving them. security_log: its file,
-    `security.log` in the folder by default. port: 0 for a free one. on_start: called with the address once it takes
-    requests.
-    Raises ServiceRefused, StoreLocked where another service runs on the folder, StoreUnsafe, ParameterError,
-    FhennError.
+    folder: of the store.
+    host: address or name to listen on.
+    port: to listen on; 0 for a free one.
+    limits: on requests; None for the defaults.
+    certificate: PEM file with the certificate for TLS; None for plain HTTP, which is for loopback alone.
+    key: PEM file with its key.
+    tls_elsewhere: whether something in front of the service ends TLS, so that plain HTTP may be served elsewhere too.
+    trusted_proxies: addresses or networks of proxies, whose headers say where a request comes from.
+    proxy_header: the header in which they say it, of `fhenn.service.addresses.PROXY_HEADERS`.
+    add: (name, model, plan) of models to add to the store before they are served, the last two as messages.
+    security_log: the file of the security log; None for `security.log` in the folder.
+    on_start: called with the address of the service once it accepts requests.
+
+    Raises ServiceRefused, StoreLocked where another service uses the folder, StoreUnsafe, ParameterError, FhennError.
     """
     proxies = networks_of(trusted_proxies)
     limits = fit_descriptors(limits or Limits())
@@ -53,14 +59,14 @@ def serve(
         raise ServiceRefused("TLS needs a certificate and its key.", "Give --ssl-certfile and --ssl-keyfile.")
     if certificate is None and not tls_elsewhere and not is_loopback(host):
         raise ServiceRefused(
-            f"on {host}, plain HTTP would show tokens to whoever listens.",
+            f"on {host}, plain HTTP would show tokens to whoever reads the network.",
             "Give --ssl-certfile and --ssl-keyfile, or --tls-elsewhere where something in front of it ends TLS.",
         )
     log_as_json()
     store = Store(folder, limits.keys_per_owner, limits.bytes_per_owner)
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        # the protocol is named for asyncio to see it: only then does it switch Nagle's algorithm off (40 ms an answer)
+        # with the protocol named, asyncio switches Nagle's algorithm off, which costs 40 ms an answer
         with Listener(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -106,7 +112,7 @@ def serve(
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, which says when it takes requests."""
+    """uvicorn's server, which says when it accepts requests."""
 
     def __init__(self, config: uvicorn.Config, on_start: Callable[[], None]) -> None:
         super().__init__(config)

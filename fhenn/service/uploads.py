@@ -26,16 +26,21 @@ from fhenn.service.scan import KeyScanner, SecretKeyFound
 
 _BUFFER = 1 << 20
 _PATIENCE = 20.0
-"""Seconds that an upload which was superseded, but is complete, waits for what becomes of the other."""
+"""Seconds that a complete upload waits for the outcome of the one that took over from it."""
 _CLOSE = {"Connection": "close"}
 
 Check = Callable[[str, Path], Awaitable[dict[str, Any]]]
-"""Checks an owner's complete file of keys in a worker. Raises Problem where they are no good."""
+"""Has a worker check an owner's complete file of keys. Raises Problem where it is refused."""
 
 
 @dataclass(frozen=True)
 class UploadProgress:
-    """What has come of a request. arrived: bytes that are here. complete: they are stored as keys; new: by this one."""
+    """How far a request has brought an upload.
+
+    arrived: bytes of it that are here.
+    complete: whether they are stored as keys.
+    new: whether this request stored them.
+    """
 
     arrived: int
     complete: bool
@@ -44,7 +49,7 @@ class UploadProgress:
 
 @dataclass(eq=False)
 class _Turn:
-    """One request's right to write to an upload, until a later request takes over: the earlier may hang half open."""
+    """One request's right to write to an upload, until a later request takes over: the earlier one may hang."""
 
     descriptor: int
     scanner: KeyScanner
@@ -54,7 +59,7 @@ class _Turn:
 
 @dataclass(eq=False)
 class _Entry:
-    """The same keys of one owner, as long as a request is about them. turn: the latest upload that has not ended."""
+    """The same keys of one owner, as long as requests are about them. turn: of the latest upload that has not ended."""
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     turn: _Turn | None = None
@@ -62,7 +67,12 @@ class _Entry:
 
 
 class Uploads:
-    """Uploads into a store. check: called with owner and path of a complete one, before it becomes an owner's keys."""
+    """Uploads of evaluation keys into a store.
+
+    keys: of the store.
+    disk: for all that touches files.
+    check: called with owner and path of a complete upload, before it becomes the owner's keys.
+    """
 
     def __init__(self, keys: KeyStore, disk: Disk, check: Check) -> None:
         self._keys, self._disk, self._check = keys, disk, check
@@ -71,9 +81,17 @@ class Uploads:
     async def receive(
         self, owner: str, digest: str, offset: int, size: int, body: AsyncIterator[bytes]
     ) -> UploadProgress:
-        """Take bytes of an upload from `offset` on; when all of its `size` have arrived it is stored.
+        """Receive bytes of an upload, and store it once all of them have arrived.
 
-        A connection that breaks leaves what has arrived, to be resumed; what is refused leaves nothing. Raises Problem.
+        A connection that breaks leaves what has arrived, to be resumed. An upload that is refused leaves nothing.
+
+        owner: of the keys.
+        digest: SHA-256 of their bytes, in hexadecimal digits.
+        offset: where these bytes start; all before it must have arrived.
+        size: of the whole upload, in bytes.
+        body: the bytes.
+
+        Raises Problem.
         """
         with self._entry(owner, digest) as entry:
             async with entry.lock:
@@ -91,7 +109,10 @@ class Uploads:
                         entry.turn = None
 
     async def delete(self, owner: str, digest: str) -> bool:
-        """Delete keys, or what has arrived of them; whether there was anything. An upload that runs stores nothing."""
+        """Delete an owner's keys, or what has arrived of them. An upload that runs stores nothing.
+
+        Returns whether there was anything.
+        """
         with self._entry(owner, digest) as entry:
             async with entry.lock:
                 entry.turn = None
@@ -109,7 +130,7 @@ class Uploads:
                 del self._entries[owner, digest]
 
     async def _begin(self, entry: _Entry, owner: str, digest: str, offset: int, size: int) -> _Turn:
-        """Take over what has arrived. Raises Problem."""
+        """Take over what has arrived of an upload. Raises Problem where that is not `offset` bytes."""
         arrived = await self._disk(self._keys.count_arrived, owner, digest)
         if offset and arrived != offset:
             raise _offset_problem(arrived)
@@ -134,12 +155,16 @@ class Uploads:
     async def _compare(
         self, owner: str, digest: str, offset: int, size: int, stored: int, body: AsyncIterator[bytes]
     ) -> UploadProgress:
-        """Keys are stored already: see that the same are sent. Raises Problem."""
+        """Require that a request for stored keys sends the same bytes. Raises Problem."""
         if offset:
             if offset != stored:
                 raise _offset_problem(stored)
             async for _ in body:
-                raise Problem(422, "malformed", f"The keys are complete, with {stored} bytes. More came.")
+                raise Problem(
+                    422,
+                    "malformed",
+                    f"The keys are complete with {stored} bytes, and more came. Send nothing after them.",
+                )
             return UploadProgress(stored, complete=True, new=False)
         seen, found = 0, sha256()
         async for chunk in body:
@@ -153,7 +178,7 @@ class Uploads:
     async def _receive_body(
         self, entry: _Entry, turn: _Turn, owner: str, digest: str, body: AsyncIterator[bytes]
     ) -> UploadProgress:
-        """Write a body as it arrives, also where it breaks off, and keep it once it is complete. Raises Problem."""
+        """Write a body as it arrives, as far as it comes, and keep it once it is complete. Raises Problem."""
         scanner, resumed = turn.scanner, turn.offset > 0
         try:
             await self._write(entry, turn, owner, digest, body)
@@ -188,7 +213,7 @@ class Uploads:
         return await self._follow(entry, owner, digest, scanner.size)
 
     async def _follow(self, entry: _Entry, owner: str, digest: str, size: int) -> UploadProgress:
-        """An upload is complete and right, and another of the same keys took over: its outcome counts for both."""
+        """Wait for the outcome of the request that took over from a complete upload: it counts for both."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _PATIENCE
         while (other := entry.turn) is not None and not other.ended.is_set() and loop.time() < deadline:
@@ -205,7 +230,7 @@ class Uploads:
     async def _refuse(
         self, entry: _Entry, turn: _Turn, owner: str, digest: str, problem: Problem, cause: Exception
     ) -> NoReturn:
-        """Leave nothing of an upload. Raises the problem."""
+        """Delete what has arrived of an upload, and raise the problem."""
         async with entry.lock:
             if entry.turn is turn:
                 entry.turn = None
@@ -228,7 +253,11 @@ class Uploads:
         try:
             async for chunk in body:
                 if scanner.seen + len(chunk) > scanner.size:
-                    raise Problem(422, "malformed", f"More than the {scanner.size} bytes that were announced came.")
+                    raise Problem(
+                        422,
+                        "malformed",
+                        f"More bytes came than the {scanner.size} announced. Announce as many as you send.",
+                    )
                 scanner.feed(chunk)
                 buffer += chunk
                 if len(buffer) >= _BUFFER:
@@ -241,12 +270,14 @@ class Uploads:
 
 
 def _offset_problem(arrived: int) -> Problem:
+    """The problem of bytes that do not start where the upload stands."""
     detail = f"{arrived} bytes have arrived. Go on from there, or start again with PUT."
     return Problem(409, "offset", detail, headers={"Upload-Offset": str(arrived)})
 
 
 def _digest_problem() -> Problem:
-    return Problem(422, "digest", "The bytes do not have the digest that the address names. Send them anew.")
+    """The problem of bytes with another SHA-256 than the address states."""
+    return Problem(422, "digest", "The SHA-256 of the bytes is not the one in the address. Send them again.")
 
 
 def _storage_problem(error: OSError) -> Problem:

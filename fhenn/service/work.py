@@ -18,10 +18,10 @@ from fhenn.errors import FhennError, WireFormatError
 
 MEMORY, REFUSED, GONE, NO_MODEL = "memory", "refused", "gone", "no-model"
 NO_WITNESS, TOO_LARGE, UNEXPECTED = "no-witness", "too-large", "unexpected"
-"""Names of errors in answers, beside those of fhenn's typed errors: the last is a mistake of ours."""
+"""Names of errors in answers, beside those of fhenn's typed errors; the last stands for defects of fhenn."""
 
 NO_MEMORY = 77
-"""Exit code of a worker that cannot hold what it is sent."""
+"""Exit code of a worker that has too little memory for what it is sent."""
 
 Buffer = bytes | bytearray
 
@@ -33,7 +33,12 @@ _SEALS = (ValueError, RuntimeError, IndexError, OverflowError)
 
 
 def work(pipe: Connection, memory: int, contexts: int) -> None:
-    """Answer tasks until the parent is gone. memory: bytes of address space; contexts: keys to keep loaded."""
+    """Answer tasks until the parent has ended: what a worker process runs.
+
+    pipe: to the parent.
+    memory: largest address space, in bytes.
+    contexts: how many evaluation keys to keep loaded.
+    """
     _confine(memory)
     worker = Worker(contexts, memory // 8)
     try:
@@ -70,7 +75,8 @@ def _confine(memory: int) -> None:
 class Worker:
     """The state of a worker process: models, and the evaluation keys used last.
 
-    contexts: how many keys to keep; size: bytes of the messages that they came in. One is kept however large it is.
+    contexts: how many evaluation keys to keep loaded.
+    size: how many bytes of them, as messages; one is kept however large it is.
     """
 
     def __init__(self, contexts: int, size: int) -> None:
@@ -83,7 +89,14 @@ class Worker:
         self._servers: OrderedDict[tuple[str, str], tuple[Any, int]] = OrderedDict()
 
     def answer(self, task: dict[str, Any], payload: bytes) -> tuple[dict[str, Any], bytes]:
-        """The answer to a task, or {"error": name, "detail": text}."""
+        """Do a task.
+
+        task: its name ("predict", "check" or "tidy") and arguments, as JSON.
+        payload: the ciphertexts of a prediction; empty otherwise.
+
+        Returns (answer, body): a JSON document, {"error": name, "detail": text} where it fails, and the bytes of a
+        prediction.
+        """
         try:
             try:
                 return self._do(task, payload)
@@ -116,7 +129,7 @@ class Worker:
     def _predict(self, task: dict[str, Any], payload: bytes) -> tuple[dict[str, Any], bytes]:
         count = ciphertexts_in(payload)
         if count > task["ciphertexts"]:
-            raise WireFormatError("request", f"it has {count} ciphertexts, {task['ciphertexts']} are allowed")
+            raise WireFormatError("request", f"it has {count} ciphertexts, where {task['ciphertexts']} are allowed")
         server = self._server(task["model"], task["keys"])
         version = server.plan.fingerprint
         if version != task["version"]:
@@ -130,13 +143,13 @@ class Worker:
         return {"version": version}, bytes(server.predict(payload, range_check=task["witness"] is not False))
 
     def _forget_deleted(self) -> int:
-        """Let go of keys whose file was deleted, and give memory back to the system; how many keys went."""
-        gone = [each for each in self._servers if not Path(each[1]).exists()]
-        for each in gone:
+        """Unload keys whose file was deleted, and give their memory back to the system. Returns how many there were."""
+        deleted = [each for each in self._servers if not Path(each[1]).exists()]
+        for each in deleted:
             del self._servers[each]
-        if gone:
+        if deleted:
             _trim()
-        return len(gone)
+        return len(deleted)
 
     def _server(self, folder: str, keys: str) -> Any:
         if (folder, keys) not in self._servers:
@@ -164,7 +177,7 @@ class Worker:
 
 
 def _error_answer(error: Exception) -> dict[str, Any]:
-    """The answer that an error becomes; fhenn's own carry a text for the sender, the others might quote anything."""
+    """The answer for an error. Only the texts of fhenn's own are sent on: those of others might quote anything."""
     if isinstance(error, FhennError):
         return {"error": type(error).__name__, "detail": str(error)}
     names = {MemoryError: MEMORY, _NoWitness: NO_WITNESS, _NoModel: NO_MODEL, FileNotFoundError: GONE}
@@ -195,7 +208,12 @@ class _NoWitness(Exception):
 
 
 def ciphertexts_in(data: Buffer) -> int:
-    """How many ciphertexts a message claims to hold, without a copy of it. Raises WireFormatError where it breaks."""
+    """How many ciphertexts a message claims to hold.
+
+    data: the message, of which no copy is made.
+
+    Raises WireFormatError where its structure is broken.
+    """
     from fhenn.protobuf import read_fields
     from fhenn.wire import body_of
 
@@ -204,7 +222,12 @@ def ciphertexts_in(data: Buffer) -> int:
 
 
 def bytes_of_answer(model: Any, plan: Any, ciphertexts: int, witness: bool) -> int:
-    """About how many bytes the answer to so many ciphertexts has, before anything is computed.
+    """About how many bytes an answer will have, before anything is computed.
+
+    model: that will run.
+    plan: that it runs by.
+    ciphertexts: of the upload.
+    witness: whether the answer will hold witnesses.
 
     A group of samples that share ciphertexts has as many of them in the answer as the layout needs for the outputs;
     each holds two polynomials with the primes that are left, in as many bytes as their bits.

@@ -36,29 +36,32 @@ __all__ = ["Buffer", "ClientGone", "Pool", "QueueFull", "WaitedTooLong", "Worker
 
 _CRASHES = {-number for number in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)}
 _LONG = 0.5
-"""Seconds that a task may be expected to take without leaving a worker to other owners."""
+"""Seconds: a task that is expected to take longer leaves the last idle worker to other owners."""
 _ACTIVE = 60.0
-"""Seconds after its last task for which an owner counts as one of several."""
+"""Seconds for which an owner counts as active after its last task."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
 """Seconds between two attempts to start a worker."""
 _TIDY = 5.0
-"""Seconds between two looks at idle workers for what they need no more."""
+"""Seconds between two calls to idle workers to forget keys that were deleted."""
 
 
 @dataclass(eq=False)
 class WorkerDied(Exception):
-    """A worker ended in the middle of a task. exit_code: negative is a signal."""
+    """A worker ended in the middle of a task.
+
+    exit_code: of its process; negative for a signal.
+    """
 
     exit_code: int | None
 
     @property
     def crashed(self) -> bool:
-        """Whether native code failed on what it was given; otherwise something ended the worker from outside."""
+        """Whether native code failed on its input; otherwise something outside ended the worker."""
         return self.exit_code in _CRASHES
 
 
 class WorkerLate(Exception):
-    """A task took longer than it may."""
+    """A task took longer than `Limits.seconds`."""
 
 
 class WaitedTooLong(Exception):
@@ -92,19 +95,19 @@ class _Worker:
         return self._process.pid
 
     def await_ready(self) -> None:
-        """Wait until it has imported what it needs. Raises EOFError where it dies."""
+        """Wait until it has imported what it needs. Raises EOFError where its process ends."""
         self._pipe.recv_bytes(16)
 
     def call(self, task: dict[str, Any], payload: Buffer, answer: Spool) -> dict[str, Any]:
         """Do a task; the bytes of its answer go to `answer`.
 
-        Raises EOFError, OSError, ValueError where the worker dies or is out of its mind, SpoolFull.
+        Raises EOFError, OSError or ValueError where the worker ends or answers nonsense, SpoolFull.
         """
         self._pipe.send_bytes(json.dumps(task).encode())
         self._pipe.send_bytes(payload)
         document = read_json(self._pipe.recv_bytes(1 << 20))
         if not isinstance(document, dict):
-            raise ValueError("a worker's answer is no object")  # noqa: TRY004
+            raise ValueError("a worker's answer is not a JSON object")  # noqa: TRY004
         refusal = None
         while piece := self._pipe.recv_bytes(PIECE):
             try:
@@ -117,7 +120,7 @@ class _Worker:
         return document
 
     def end(self) -> int | None:
-        """End the process, which may have ended already; its exit code, negative for a signal."""
+        """End the process, if it has not ended. Returns its exit code, negative for a signal."""
         self._process.join(0.5)  # a pipe ends a moment before its process
         self._process.kill()
         self._process.join(10)
@@ -143,8 +146,10 @@ class _Worker:
 class Pool:
     """As many workers as `limits` says; those that die are replaced, and those that hold too much memory.
 
-    spools: for answers. on_death: called with the exit code of each worker that died. on_recycle: called for each that
-    was replaced for its memory, with the bytes that it held.
+    limits: on workers and tasks.
+    spools: hold the answers.
+    on_death: called with the exit code of each worker that died.
+    on_recycle: called for each worker that is replaced for its memory, with the bytes that it held.
     """
 
     def __init__(
@@ -203,9 +208,15 @@ class Pool:
         owner: str = "",
         gone: asyncio.Event | None = None,
     ) -> tuple[dict[str, Any], Spool]:
-        """The answer of a worker, preferably of one that did a task of the same affinity lately.
+        """Have a worker do a task, once one is free and it is the owner's turn.
 
-        owner: who takes turns with others. gone: set when nobody waits for the answer any more.
+        task: for `fhenn.service.work.Worker.answer`.
+        payload: the bytes that belong to it.
+        affinity: a worker that did a task of the same affinity lately is preferred.
+        owner: takes turns with other owners.
+        gone: set when nobody waits for the answer any more.
+
+        Returns (answer, body): the worker's JSON document, and the bytes beside it.
         Raises QueueFull, WaitedTooLong, ClientGone, WorkerLate, WorkerDied, SpoolFull.
         """
         kind = f"{task.get('task')} {task.get('model', '')}"
@@ -241,7 +252,7 @@ class Pool:
         return answer, spool
 
     async def close(self) -> None:
-        """End all workers, at once."""
+        """End all workers at once."""
         self._closed = True
         if self._tidying is not None:
             self._tidying.cancel()
@@ -261,7 +272,7 @@ class Pool:
             task.add_done_callback(self._starting.discard)
 
     async def _start_one(self) -> None:
-        """Start a worker, however often it takes: a slot that is given up would be lost for good."""
+        """Start a worker, in as many attempts as it takes: if this gave up, the pool would stay smaller for good."""
         loop = asyncio.get_running_loop()
         pause = _FIRST_PAUSE
         while not self._closed:
@@ -276,7 +287,7 @@ class Pool:
                     worker.kill()
                 raise
             except Exception as error:  # no memory, no descriptor, no thread, or it was stopped
-                log_seldom(logging.ERROR, "worker not started", exception=type(error).__name__)
+                log_seldom(logging.ERROR, "worker could not be started", exception=type(error).__name__)
                 if worker is not None:
                     worker.kill()
                     self._on_death(await loop.run_in_executor(self._threads, worker.end))
@@ -290,7 +301,7 @@ class Pool:
             return
 
     def _on_exit(self, worker: _Worker) -> None:
-        """A process has ended: replace it where it was idle; where it was busy, whoever waits for it does."""
+        """Replace a worker whose process ended while it was idle; `run` replaces one that was busy."""
         asyncio.get_running_loop().remove_reader(worker.sentinel)
         if worker in self._free:
             self._drop(worker).add_done_callback(lambda done: self._on_death(done.result()))
@@ -309,7 +320,7 @@ class Pool:
         return ended
 
     def _finish(self, worker: _Worker, affinity: str) -> None:
-        """A worker has done a task: it takes the next, or is replaced where it holds too much memory."""
+        """Give a worker that has done a task the next, or replace it where it holds too much memory."""
         if affinity not in worker.recent:
             worker.recent.append(affinity)
         self._check_memory(worker, self._limits.resident)
@@ -318,7 +329,7 @@ class Pool:
             self._retire_idle()
 
     def _check_memory(self, worker: _Worker, limit: int) -> None:
-        """Replace a worker that holds more than `limit`: at once where it is far more, else once another is ready."""
+        """Replace a worker that holds more than `limit` bytes: at once where it is far more, else once another runs."""
         size = worker.resident
         if size <= limit or worker in self._retiring:
             if worker in self._retiring and size > 3 * limit // 2:
@@ -335,7 +346,7 @@ class Pool:
         self._drop(worker)
 
     def _retire_idle(self) -> None:
-        """End workers that retire and are idle, as many as there are others for."""
+        """End idle workers that are to be replaced, as far as others have started."""
         for worker in tuple(self._retiring):
             if worker in self._free and self.alive > self._limits.workers:
                 self._kill(worker)
@@ -344,7 +355,7 @@ class Pool:
         """Let idle workers forget keys that were deleted, now and then, and give their memory back."""
         while True:
             await asyncio.sleep(_TIDY)
-            self._dispatch()  # owners that were active are not for ever
+            self._dispatch()  # other owners may have stopped being active
             for worker in [each for each in self._free if each.recent]:
                 if worker in self._free:
                     self._free.remove(worker)
@@ -370,6 +381,7 @@ class Pool:
     # who is next
 
     def _release(self, worker: _Worker) -> None:
+        """Let a worker do the next task."""
         self._free.append(worker)
         self._dispatch()
 
@@ -383,17 +395,17 @@ class Pool:
                 waiter.future.set_result(self._pick(waiter.affinity))
 
     def _may_run(self, waiter: Waiter[_Worker]) -> bool:
-        """Whether a task may run now: a long one leaves the last worker to other owners, where there are some."""
+        """Whether a task may run now: a long one leaves the last worker to other owners that are active."""
         return not waiter.long or len(self._free) > 1 or self.alive == 1 or not self._others(waiter.owner)
 
     def _others(self, owner: str) -> bool:
-        """Whether other owners than this had tasks lately."""
+        """Whether other owners are active."""
         now = time.monotonic()
         self._last_tasks = {name: last for name, last in self._last_tasks.items() if now - last < _ACTIVE}
         return any(name != owner for name in self._last_tasks)
 
     def _pick(self, affinity: str) -> _Worker:
-        """The idle worker for a task, which is idle no more."""
+        """Take an idle worker for a task, one that knows its affinity where there is one."""
         recent = [worker for worker in self._free if affinity in worker.recent]
         fresh = [worker for worker in self._free if worker not in self._retiring]
         worker = (recent or fresh or self._free)[0]
@@ -401,6 +413,7 @@ class Pool:
         return worker
 
     async def _acquire(self, owner: str, affinity: str, long: bool, gone: asyncio.Event | None) -> _Worker:
+        """Wait for a worker. Raises QueueFull, WaitedTooLong, ClientGone."""
         loop = asyncio.get_running_loop()
         if owner:
             self._last_tasks[owner] = time.monotonic()

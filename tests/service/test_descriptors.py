@@ -50,7 +50,7 @@ def exhaust_and_free(running, workers, seconds):
         taken = time.monotonic() - start
         assert right(client, remote.predict(client.encrypt(x)), x)
     lines = running.log.read_text().splitlines()
-    for event in ("worker not started", "no descriptor for a connection", "socket.accept()"):
+    for event in ("worker could not be started", "no descriptor for a connection", "socket.accept()"):
         assert sum(event in line for line in lines) <= 2 * (seconds + 3), event
     return taken
 

@@ -88,7 +88,7 @@ def test_a_parent_where_everybody_may_rename_is_refused(tmp_path):
 
 def test_a_file_is_no_folder(tmp_path):
     (tmp_path / "store").write_text("x")
-    with pytest.raises(StoreUnsafe, match="no folder"):
+    with pytest.raises(StoreUnsafe, match="not a folder"):
         require_private(tmp_path / "store")
 
 

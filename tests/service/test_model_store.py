@@ -90,7 +90,7 @@ def test_versions_and_models_are_removed(models, tmp_path):
     models.add("cancer", *ONE)
     models.add("cancer", *TWO)
     for name, version, message in [
-        ("nothing", None, "There are: cancer"),
+        ("nothing", None, "Name one of these: cancer"),
         ("cancer", "0" * 32, "fhenn model list"),
         ("cancer", NEXT_PLAN.fingerprint, "is the current version"),
         ("../keys", None, "no model"),
@@ -125,7 +125,7 @@ def test_a_version_under_anothers_name_is_said(models, tmp_path):
     models.add("cancer", *ONE)
     for name, data in zip(("model.fhenn", "plan.fhenn"), TWO, strict=True):
         (tmp_path / "store" / "models" / "cancer" / PLAN.fingerprint / name).write_bytes(data)
-    with pytest.raises(WireFormatError, match="another one"):
+    with pytest.raises(WireFormatError, match="that of another version"):
         models.catalogue()
 
 

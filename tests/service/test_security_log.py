@@ -184,7 +184,7 @@ def test_a_count_is_of_a_day_and_no_clock_that_is_set_back_forgets_it(tmp_path):
     quotas.charge("a", 10, 4)
     quotas.refund("a", 100, 3)  # of yesterday's
     assert quotas.used_today("a") == 4
-    with pytest.raises(Problem, match=r"11 samples.*never answered.*may have more") as caught:
+    with pytest.raises(Problem, match=r"11 samples.*never be answered.*may have more") as caught:
         quotas.charge("a", 10, 11)
     assert (caught.value.status, caught.value.kind, caught.value.retry_after) == (429, "quota", None)
     (tmp_path / "quotas" / ".a.0.part").touch()

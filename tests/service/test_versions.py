@@ -202,7 +202,7 @@ def test_a_service_says_so_and_goes_on_where_the_store_is_broken(running):
     broken.mkdir(0o700)
     (broken / "current").write_text(GONE)
     try:
-        wait_for(lambda: "store not followed" in Path(running.log).read_text(), 10)
+        wait_for(lambda: "changes to the store could not be read" in Path(running.log).read_text(), 10)
         with running.http() as http:
             assert [model["name"] for model in http.get("/v1/models").json()["models"]] == ["cancer"]
     finally:

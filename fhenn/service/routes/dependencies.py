@@ -29,7 +29,7 @@ def _service(request: Request) -> Service:
 async def _authenticate(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
 ) -> Token:
-    """Who asks. Raises Problem."""
+    """The token of a request. Raises Problem where it is missing, unknown or expired."""
     challenge = {"WWW-Authenticate": 'Bearer realm="fhenn"'}
     if credentials is None:
         raise Problem(401, "token-missing", "Send a token: `Authorization: Bearer fhenn_…`.", headers=challenge)
@@ -60,7 +60,7 @@ Version = Annotated[
     Query(description="a version of the model, of `GET /v1/models`; by default the current one", max_length=64),
 ]
 WHOLE = BeforeValidator(lambda text: read_count(text, 1 << 60))
-"""Of a header: digits alone. Pydantic would take 1.0, +1 and 1_0 for whole numbers."""
+"""A whole number in a header: digits alone. Pydantic would accept 1.0, +1 and 1_0."""
 
 BINARY = "application/octet-stream"
 BINARY_CONTENT: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}

@@ -31,7 +31,9 @@ async def ready(service: ServiceHere) -> State:
     except TimeoutError:
         present = False
     if not present:
-        raise Problem(503, "store-gone", "The service does not reach its store. Its operator can tell.", retry_after=5)
+        raise Problem(
+            503, "store-gone", "The service cannot reach its store. Ask its operator to look at it.", retry_after=5
+        )
     if not service.pool.alive:
         raise Problem(503, "not-ready", "The workers are starting. Try again.", retry_after=1)
     return State(status="ready")

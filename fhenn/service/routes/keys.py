@@ -20,9 +20,8 @@ router = APIRouter(prefix="/v1", tags=["evaluation keys"], responses=problems(40
 @router.get("/keys", summary="The evaluation keys that you have stored")
 async def list_keys(service: ServiceHere, holder: Holder) -> KeysList:
     """The latest used first; the least recently used go first when you store too many."""
-    found = await service.disk(service.store.keys.all, holder.owner)
-    keys = [KeysDocument(**vars(keys)) for keys in found]
-    return KeysList(keys=keys)
+    stored = await service.disk(service.store.keys.all, holder.owner)
+    return KeysList(keys=[KeysDocument(**vars(keys)) for keys in stored])
 
 
 @router.head("/keys/{digest}", summary="How far an upload is", responses=problems(404))
@@ -51,7 +50,7 @@ async def store_keys(service: ServiceHere, holder: Holder, digest: Digest, reque
     """
     length = declared_length(request, service.limits.keys, KEYS)
     if length is None:
-        raise Problem(411, "length", "State a Content-Length.")
+        raise Problem(411, "length", "The length of the body is missing. Send a Content-Length header.")
     return await _receive(service, holder, digest, 0, length, request)
 
 
@@ -107,6 +106,6 @@ async def _receive(
 async def delete_keys(service: ServiceHere, holder: Holder, digest: Digest, request: Request) -> Response:
     """Delete them, or what has arrived of them; an upload of them that runs stores nothing."""
     if not await service.uploads.delete(holder.owner, digest):
-        raise Problem(404, "keys-unknown", "There are no such keys of yours. GET /v1/keys lists them.")
+        raise Problem(404, "keys-unknown", "You have stored no such keys. GET /v1/keys lists those that you have.")
     service.security.write("keys", holder.owner, request.scope["state"]["source"], "deleted", digest=digest)
     return Response(status_code=204)

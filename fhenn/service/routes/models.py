@@ -43,12 +43,12 @@ async def list_models(service: ServiceHere, holder: Holder) -> Models:
 @router.get("/models/{model}", summary="A model's public plan", responses=problems(404, 410))
 async def show_model(service: ServiceHere, holder: Holder, model: ModelName, version: Version = None) -> Response:
     """Parameters, layout and bounds: what a client needs to make keys and encrypt. It tells nothing of the weights."""
-    found = service.model(holder, model, version)
-    said = json.dumps({"name": found.name, "version": found.version})
+    stored = service.model(holder, model, version)
+    text = json.dumps({"name": stored.name, "version": stored.version})
     return Response(
-        f'{said[:-1]}, "plan": {found.plan.to_json()}}}',  # the plan's own JSON: floats survive to the last bit
+        f'{text[:-1]}, "plan": {stored.plan.to_json()}}}',  # the plan's own JSON: floats survive to the last bit
         media_type="application/json",
-        headers={VERSION_HEADER: found.version},
+        headers={VERSION_HEADER: stored.version},
     )
 
 
@@ -60,5 +60,5 @@ async def show_model(service: ServiceHere, holder: Holder, model: ModelName, ver
 )
 async def plan_file(service: ServiceHere, holder: Holder, model: ModelName, version: Version = None) -> Response:
     """For `fhenn keygen`, `encrypt` and `decrypt`: with the names of features and classes, where they are known."""
-    found = service.model(holder, model, version)
-    return Response(found.message, media_type=BINARY, headers={VERSION_HEADER: found.version})
+    stored = service.model(holder, model, version)
+    return Response(stored.message, media_type=BINARY, headers={VERSION_HEADER: stored.version})

@@ -77,7 +77,7 @@ async def predict(
     `Fhenn-Model-Version` names the one that answered. `keys-unknown` (404) says that the keys have to be sent again:
     they were deleted, or made room for later ones.
     """
-    found = service.model(holder, model, version)
+    stored = service.model(holder, model, version)
     limits = service.limits
     with ExitStack() as stack:
         stack.enter_context(service.store.keys.pin(holder.owner, keys))
@@ -86,7 +86,7 @@ async def predict(
             raise Problem(404, "keys-unknown", detail)
         length = declared_length(request, limits.body, PREDICTION)
         if service.pool.full_for(holder.owner):  # before a byte of the body is held
-            raise Problem(503, "busy", "Too many requests wait. Send it again later.", retry_after=1)
+            raise Problem(503, "busy", "Too many requests wait for a worker. Send it again later.", retry_after=1)
         stack.enter_context(service.admission.request(holder.owner))
         buffer = stack.enter_context(service.admission.body())
         async for chunk in chunks(request, limits):
@@ -95,18 +95,20 @@ async def predict(
             service.admission.hold(buffer, chunk)
         if not buffer or (length is not None and len(buffer) != length):
             raise Problem(
-                422, "malformed", "There are no ciphertexts in the request. Send the bytes of Client.encrypt."
+                422,
+                "malformed",
+                "The body is empty, or not as long as its Content-Length. Send the bytes of Client.encrypt.",
             )
         if version is None:  # the upload may name the plan that it was made for
-            found = service.model(holder, model, version_of(buffer))
-        async with _record(service, holder, request, found, buffer), _watch_disconnect(request) as gone:
-            version, answer = await service.predict(holder.owner, found, keys, witness, buffer, gone)
+            stored = service.model(holder, model, version_of(buffer))
+        async with _record(service, holder, request, stored, buffer), _watch_disconnect(request) as gone:
+            version, answer = await service.predict(holder.owner, stored, keys, witness, buffer, gone)
         stack.enter_context(answer)
         service.admission.release(buffer)
         try:
             await service.disk(service.store.keys.touch, holder.owner, keys)
         except OSError as error:  # the answer counts for more than when the keys were used last
-            log(logging.WARNING, "use of keys not noted", **error_fields(error))
+            log(logging.WARNING, "last use of keys could not be written", **error_fields(error))
         return _Answer(service, answer, version, stack.pop_all())
 
 
@@ -156,7 +158,13 @@ async def _watch_disconnect(request: Request) -> AsyncIterator[asyncio.Event]:
 
 
 class _Answer(Response):
-    """An answer that its owner's request counts for until it is taken; it is sent in pieces, and not for ever."""
+    """An answer that is sent in pieces, within a bound on time.
+
+    service: that answers.
+    answer: the bytes.
+    version: of the model that ran.
+    resources: closed at the end; until then the owner's request counts as running.
+    """
 
     def __init__(self, service: Service, answer: Spool, version: str, resources: ExitStack) -> None:
         super().__init__(media_type=BINARY, headers={VERSION_HEADER: version})
