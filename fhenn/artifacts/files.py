@@ -191,6 +191,7 @@ def _write_new(path: Path, data: bytes, mode: int) -> None:
 
 
 def _empty_and_remove(folder: Path) -> None:
+    """Remove a folder and what is in it. Raises OSError."""
     for path in folder.iterdir():
         if path.is_dir() and not path.is_symlink():
             _empty_and_remove(path)
@@ -230,7 +231,7 @@ def _require_own_kind(path: Path, new: str | None) -> None:
     old = kind_of(header)
     if header and old != new and not {old, new} <= _OF_SERVERS:
         raise ParameterError(
-            f"{path} is {in_words(old)}, and would be lost.", "Choose another name, or remove it first."
+            f"{path} is {in_words(old)}, which would be lost.", "Choose another name, or remove it first."
         )
 
 

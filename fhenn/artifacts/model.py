@@ -152,6 +152,7 @@ def _node_to_data(node: Node, tensors: dict[str, Tensor]) -> dict[str, Any]:
 
 
 def _polynomial_to_data(polynomial: Polynomial) -> dict[str, Any]:
+    """A polynomial as plain data. Raises UnsupportedValue where a file cannot hold it."""
     function = polynomial.function
     if len(polynomial.coefficients) > _MOST_COEFFICIENTS:
         raise UnsupportedValue(
@@ -209,23 +210,26 @@ class _Reader:
         return node
 
     def _affine(self, operator: Any, name: Any) -> Affine:
-        found = operator_from_data(operator, lambda part, dtype: self._tensor(f"{name}.{part}", dtype))
+        """An affine layer from its operator's data and the name of its tensors. Raises as `node` does."""
+        made = operator_from_data(operator, lambda part, dtype: self._tensor(f"{name}.{part}", dtype))
         bias = self._tensor(f"{name}.bias")
-        if bias.shape != (found.outputs,):  # else a single number would do for any count of outputs
-            raise ValueError("a bias of another shape")
-        return Affine(found, bias)
+        if bias.shape != (made.outputs,):  # else a single number would do for any count of outputs
+            raise ValueError(f"a bias must have shape {(made.outputs,)}, not {bias.shape}")
+        return Affine(made, bias)
 
     def _tensor(self, name: str, dtype: type[np.number[Any]] = np.float64) -> Tensor:
+        """The tensor of a name. Raises ValueError, KeyError."""
         if name in self._used:
             raise ValueError("two nodes use the same weights")
         tensor = self.tensors[name]
         if tensor.dtype != dtype:
-            raise ValueError(f"weights of {tensor.dtype}")
+            raise ValueError(f"weights must be {np.dtype(dtype)}, not {tensor.dtype}")
         self._used.add(name)
         return tensor
 
 
 def _activation(kind: Any, polynomial: Polynomial, policy: Policy) -> Activation:
+    """An activation from its kind, polynomial and policy. Raises ValueError."""
     if kind in _FITTED:
         return _FITTED[kind](polynomial=polynomial, on_violation=policy)
     if kind == "PolynomialActivation":
@@ -239,6 +243,7 @@ def _activation(kind: Any, polynomial: Polynomial, policy: Policy) -> Activation
 
 
 def _polynomial(data: Any) -> Polynomial:
+    """A polynomial from plain data. Raises ValueError, TypeError, KeyError or a FhennError."""
     fields = dict(data)
     function = fields.pop("function")
     if len(fields["coefficients"]) > _MOST_COEFFICIENTS:
@@ -249,17 +254,20 @@ def _polynomial(data: Any) -> Polynomial:
 
 
 def _domain(data: Any) -> tuple[float, float]:
+    """An interval (low, high) from plain data. Raises ValueError."""
     low, high = map(_number, data)
     return low, high
 
 
 def _number(value: Any) -> float:
+    """`value`, where it is a float. Raises ValueError."""
     if type(value) is not float:
         raise ValueError(f"{value!r:.40} must be a number with a decimal point")
     return value
 
 
 def _policy(data: dict[str, Any]) -> Policy:
+    """Take the policy out of a node's fields. Raises ValueError."""
     policy = data.pop("policy")
     if policy not in get_args(Policy):
         raise ValueError(f"policy must be one of {', '.join(map(repr, get_args(Policy)))}, not {str(policy)[:40]!r}")

@@ -14,11 +14,17 @@ from fhenn.nn import Dense, Operator, Scaling, Sparse
 Tensor = NDArray[Any]
 
 _MOST_INPUTS = 1 << 20
-"""Of a sparse operator, whose file need not have a number for each."""
+"""Inputs or outputs of a sparse operator, whose file need not hold a number for each."""
 
 
 def operator_to_data(operator: Operator) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """An operator's kind, with what of it is no array, and its arrays by name. Raises UnsupportedValue."""
+    """An operator as plain data and arrays.
+
+    operator: of `fhenn.nn`.
+
+    Returns (data, arrays): its kind with what is not an array, and its arrays by name.
+    Raises UnsupportedValue for an operator of your own.
+    """
     kind = {"kind": operator.name}
     if type(operator) is Dense:
         return kind, {"weight": operator.dense()}
@@ -31,11 +37,12 @@ def operator_to_data(operator: Operator) -> tuple[dict[str, Any], dict[str, Tens
 
 
 def operator_from_data(data: Any, tensor: Callable[[str, type[np.number[Any]]], Tensor]) -> Operator:
-    """The operator of `operator_to_data`.
+    """The operator that `operator_to_data` took apart.
 
-    data: its kind.
-    tensor: gives the array of a name and a dtype.
-    Raises ValueError, TypeError, KeyError or a FhennError where it is none.
+    data: its kind with what is not an array.
+    tensor: called with a name and a dtype; returns the array.
+
+    Raises ValueError, TypeError, KeyError or a FhennError where they make no operator.
     """
     fields = dict(data)
     kind = fields.pop("kind")
@@ -55,6 +62,7 @@ def operator_from_data(data: Any, tensor: Callable[[str, type[np.number[Any]]], 
 
 
 def _size(value: Any) -> int:
+    """`value`, where it is a valid number of inputs or outputs. Raises ValueError."""
     if type(value) is not int or not 0 < value <= _MOST_INPUTS:
-        raise ValueError("a size is not from 1 to 2²⁰")
+        raise ValueError(f"a size must be a whole number from 1 to {_MOST_INPUTS}, not {value!r:.40}")
     return value

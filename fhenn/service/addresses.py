@@ -85,6 +85,7 @@ def source_of(
 
 
 def _last_outside(peer: str, hops: Sequence[str], proxies: Sequence[Network]) -> str:
+    """The last of some hops that is not a proxy's, or the peer."""
     for hop in hops[: -_MOST_HOPS - 1 : -1]:
         address = _parse(hop)
         if address is None:
@@ -103,6 +104,7 @@ def _forwarded_address(element: str) -> str:
 
 
 def _parse(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """An address, None where the text is not one; an IPv4 address inside an IPv6 one is itself."""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:

@@ -163,6 +163,7 @@ class Connections:
         return self._evict(max(self._strangers.values(), key=len, default={}))
 
     def _evict(self, guests: dict[Any, Guest]) -> bool:
+        """Close the oldest of some guests. Returns whether there was one."""
         if not guests:
             return False
         peer = next((peer for peer, guest in guests.items() if guest.closed), next(iter(guests)))
@@ -185,6 +186,7 @@ class Connections:
         return True
 
     def _forget(self, peer: Any, guest: Guest) -> None:
+        """Count a guest no longer."""
         if guest.owner:
             self._owners[guest.owner] -= 1
             if not self._owners[guest.owner]:
@@ -257,6 +259,7 @@ class Listener(socket.socket):
 
 
 def _spare() -> int | None:
+    """A descriptor to hold in reserve, None where there is none."""
     try:
         return os.open(os.devnull, os.O_RDONLY)
     except OSError:
@@ -264,6 +267,7 @@ def _spare() -> int | None:
 
 
 def _turn_away(accepted: socket.socket, plain: bool) -> None:
+    """Close a connection, and say why where there is no TLS."""
     with accepted:
         accepted.setblocking(False)
         if plain:
@@ -366,6 +370,7 @@ class BoundedProtocol(H11Protocol):
 
     @property
     def _running(self) -> bool:
+        """Whether a request is being handled."""
         return self.cycle is not None and not self.cycle.response_complete
 
     def _start_request(self) -> None:
@@ -381,10 +386,12 @@ class BoundedProtocol(H11Protocol):
         self._end_after(min(self.limits.idle, _ANSWER))
 
     def _end_after(self, seconds: float) -> None:
+        """Close the connection after so many seconds, unless the time is set anew."""
         self._stop(deadline=True)
         self._deadline = self.loop.call_later(seconds, self.transport.abort)
 
     def _stop(self, deadline: bool = False, stalled: bool = False) -> None:
+        """Stop the timer of the deadline, or that of a client that does not read."""
         if deadline and self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None

@@ -115,6 +115,7 @@ def _request_id(scope: Scope) -> str:
 
 
 def _peer(scope: Scope) -> str:
+    """The address at the other end of the connection."""
     client = scope.get("client")
     return str(client[0]) if client else "unknown"
 
@@ -128,5 +129,6 @@ def _values(scope: Scope) -> dict[bytes, list[bytes]]:
 
 
 def _method(scope: Scope) -> str:
+    """The method of a request, for metrics: "other" for unusual ones."""
     known = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
     return scope["method"] if scope["method"] in known else "other"

@@ -16,6 +16,7 @@ from fhenn.service.problems import Problem
 
 
 def _answer(request: Request, problem: Problem) -> JSONResponse:
+    """A problem as the answer to a request."""
     state = request.scope["state"]
     state["problem"] = problem.kind
     if problem.status == 429 and "owner" in state:
@@ -25,11 +26,13 @@ def _answer(request: Request, problem: Problem) -> JSONResponse:
 
 
 async def _on_problem(request: Request, error: Exception) -> Response:
+    """Answer with a problem that a route raised."""
     assert isinstance(error, Problem)  # noqa: S101  (registered for it)
     return _answer(request, error)
 
 
 async def _on_http(request: Request, error: Exception) -> Response:
+    """Answer where no route fits the request."""
     assert isinstance(error, HTTPException)  # noqa: S101
     texts = {
         404: ("not-found", "There is nothing at this address. /docs describes what there is."),
@@ -42,12 +45,14 @@ async def _on_http(request: Request, error: Exception) -> Response:
 
 
 async def _on_invalid(request: Request, error: Exception) -> Response:
+    """Answer where a parameter is not valid."""
     assert isinstance(error, RequestValidationError)  # noqa: S101
     places = [f"{' '.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
     return _answer(request, Problem(422, "parameters", f"{'; '.join(places)[:500]}. /docs describes the parameters."))
 
 
 async def _on_exception(request: Request, error: Exception) -> Response:
+    """Answer where the service failed."""
     if isinstance(error, OSError) and no_space(error):
         return _answer(request, Problem(507, "no-space", "There is no room to store it. Try again later."))
     if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
@@ -61,6 +66,7 @@ async def _on_exception(request: Request, error: Exception) -> Response:
 
 
 async def _on_disconnect(request: Request, error: Exception) -> Response:
+    """End a request whose client went away."""
     return Response(status_code=499)  # nobody reads it; the log says so
 
 

@@ -157,6 +157,7 @@ class HttpClient:
         return HttpResponse(response.status_code, response.reason_phrase, response.headers, body)
 
     def _body(self, response: httpx.Response, what: str, most: int, way_out: str) -> bytes:
+        """The body of an answer, within its limit. Raises AnswerRefused."""
         encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
         if encoding not in ("", "identity"):
             reason = f"it is compressed ({printable(encoding, 40)}), which was not asked for"
@@ -174,6 +175,7 @@ class HttpClient:
 
 
 def _stated_length(response: httpx.Response) -> int:
+    """The Content-Length of an answer, larger than any limit where it is not a number."""
     text = response.headers.get("Content-Length", "0")
     return int(text) if text.isascii() and text.isdecimal() and len(text) < _DIGITS else 10**_DIGITS
 
@@ -183,6 +185,7 @@ _NOT_CONNECTED = (httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.Proxy
 
 @contextmanager
 def _use_pace(pace: _Pace) -> Iterator[None]:
+    """Let the reads and writes of this thread keep a pace."""
     before = _PACE.set(pace)
     try:
         yield

@@ -9,6 +9,7 @@ from fhenn.errors import ParameterError
 
 
 def _processors() -> int:
+    """How many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -54,4 +54,5 @@ class Lock:
 
 
 def _holder(descriptor: int) -> str:
+    """Who holds a lock, as its file says."""
     return os.pread(descriptor, 200, 0).decode(errors="replace") or "another process"

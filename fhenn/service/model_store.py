@@ -187,6 +187,7 @@ class ModelStore:
         return lock
 
     def _put(self, name: str, model: bytes, plan: bytes) -> str:
+        """Add a version and make it the current one. Returns it."""
         network, public = model_from_bytes(model), plan_from_bytes(plan).public()
         verify(public, network)
         message, version = plan_to_bytes(public, network), public.fingerprint
@@ -207,6 +208,7 @@ class ModelStore:
         return version
 
     def _load(self, name: str, version: str) -> StoredModel:
+        """Read and verify a version. Raises FhennError, OSError."""
         folder = self._folder / name / version
         model, message = model_from_bytes((folder / _MODEL).read_bytes()), (folder / _PLAN).read_bytes()
         plan = plan_from_bytes(message).public()

@@ -102,10 +102,12 @@ class Quotas:
         return self._used(token, self._clock.now() // _DAY)
 
     def _lock(self, token: str) -> threading.Lock:
+        """The lock of a token's count."""
         with self._guard:
             return self._locks[token]
 
     def _used(self, token: str, day: int) -> int:
+        """Samples that count for a token on a day. Raises OSError."""
         kept, used = self._read(token)
         return used if kept >= day else 0
 
@@ -120,5 +122,6 @@ class Quotas:
         return entry
 
     def _write(self, token: str, day: int, samples: int) -> None:
+        """Write the count of a token. Raises StoreUnsafe, OSError."""
         require_private_inside(self._folder)
         write(self._folder / token, json.dumps([day, samples]).encode(), private=True, overwrite=True)

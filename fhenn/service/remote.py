@@ -291,10 +291,12 @@ class RemoteServer(Uncopied):
                 raise
 
     def _require_keys(self) -> None:
+        """Raise KeyMissing where there are no evaluation keys."""
         if not self._keys:
             raise KeyMissing("evaluation", "a remote prediction", "Hand over Client.evaluation_keys().")
 
     def _set_keys(self, evaluation_keys: bytes) -> None:
+        """Check evaluation keys, and use them from now on. Raises WrongKind, WireFormatError."""
         self._keys = as_bytes("evaluation keys", evaluation_keys)
         self._digest, self._keys_sent = digest_of_keys(self._keys, "the evaluation keys", self._url), False
 
@@ -337,6 +339,8 @@ class RemoteServer(Uncopied):
             raise WireFormatError("answer of a service", "it does not say how many bytes have arrived") from error
 
     def _send_from(self, path: str, offset: int, size: int, seconds: float) -> None:
+        """Send the keys from an offset on; all of them where the service has none."""
+
         def pieces() -> Iterator[bytes]:
             for start in range(offset, size, _PIECE):
                 self._progress("upload", start, size)
@@ -398,6 +402,7 @@ class RemoteServer(Uncopied):
             sleep(pause)
 
     def _exchange(self, method: str, path: str, what: str, most: int, seconds: float, **request: Any) -> HttpResponse:
+        """Send a request once. Raises NoResponse, AnswerRefused."""
         connect = _CONNECT if self._has_answered else _FIRST_CONNECT
         response = self._http.exchange(method, path, what, most, seconds, connect, **request)
         self._has_answered = True
@@ -455,6 +460,7 @@ def _require_bounds(attempts: int, timeout: float, patience: float, largest_answ
 
 
 def _has_port(parts: SplitResult) -> bool:
+    """Whether an address has a port that exists, or none."""
     try:
         return parts.port != 0
     except ValueError:  # beyond 65535, or no number

@@ -115,12 +115,14 @@ def append(path: Path, event: str, outcome: str, **fields: Any) -> None:
 
 
 def _line(event: str, who: str, source: str, outcome: str, fields: dict[str, Any]) -> str:
+    """An event as a line of JSON."""
     line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, "who": who}
     line |= {"from": source, "outcome": outcome, **{name: value for name, value in fields.items() if value is not None}}
     return json.dumps(line, default=str)
 
 
 def _user() -> str:
+    """The user of this process."""
     with suppress(ImportError, KeyError, AttributeError):
         import pwd
 

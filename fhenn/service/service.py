@@ -75,10 +75,12 @@ class Service:
         metrics.held_bytes.set_function(lambda: self.admission.held_bytes + self.spools.held_bytes)
 
     def _on_worker_death(self, code: int | None) -> None:
+        """Count and log a worker that died."""
         self.metrics.deaths.labels(str(code)).inc()
         log(logging.WARNING, "worker died", exit_code=code)
 
     def _on_worker_recycle(self, size: int) -> None:
+        """Count and log a worker that is replaced for its memory."""
         self.metrics.replacements.inc()
         log(logging.INFO, "worker replaced for its memory", bytes=size)
 
@@ -234,6 +236,7 @@ class Service:
 
 
 def _answer_too_large(most: int) -> Problem:
+    """The problem of an answer past its limit."""
     detail = f"The answer would have more than {most} bytes, the limit. Send fewer samples at once."
     return Problem(413, "answer-too-large", detail)
 

@@ -74,7 +74,7 @@ def serve(
             except OSError as error:
                 text = f"cannot listen on {host}, port {port} ({error.strerror or error})."
                 raise ServiceRefused(
-                    text, "Choose another with --host and --port; --port 0 finds a free one."
+                    text, "Choose another address with --host and --port; --port 0 finds a free port."
                 ) from error
             for name, model, plan in add:
                 version = store.models.add(name, model, plan)

@@ -128,6 +128,7 @@ class Spool:
 
 
 def _write_all(file: IO[bytes], data: bytes) -> None:
+    """Write all bytes to a file, however few the system writes at once."""
     view = memoryview(data)
     while view:
         view = view[file.write(view) :]

@@ -172,6 +172,7 @@ class Tokens:
         return lock
 
     def _path(self, identity: str) -> Path:
+        """The file of a token."""
         return self._folder / f"{identity}.json"
 
     def _read(self, identity: str) -> Token | None:
@@ -187,4 +188,5 @@ class Tokens:
 
 
 def _digest(secret: str) -> str:
+    """SHA-256 of a token's secret, in hexadecimal digits."""
     return sha256(secret.encode()).hexdigest()

@@ -120,6 +120,7 @@ class Uploads:
 
     @contextmanager
     def _entry(self, owner: str, digest: str) -> Iterator[_Entry]:
+        """The entry of the same keys, as long as a request is about them."""
         entry = self._entries.setdefault((owner, digest), _Entry())
         entry.requests += 1
         try:

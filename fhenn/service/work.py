@@ -107,6 +107,7 @@ class Worker:
             return _error_answer(error), b""
 
     def _do(self, task: dict[str, Any], payload: bytes) -> tuple[dict[str, Any], bytes]:
+        """Do a task. Raises what goes wrong."""
         dropped = self._forget_deleted()
         if task["task"] == "tidy":
             return {"dropped": dropped}, b""
@@ -127,6 +128,7 @@ class Worker:
         return {"fingerprint": context.fingerprint, "fits": fits}
 
     def _predict(self, task: dict[str, Any], payload: bytes) -> tuple[dict[str, Any], bytes]:
+        """Run a model on ciphertexts. Raises WireFormatError and what the model raises."""
         count = ciphertexts_in(payload)
         if count > task["ciphertexts"]:
             raise WireFormatError("request", f"it has {count} ciphertexts, where {task['ciphertexts']} are allowed")
@@ -152,6 +154,7 @@ class Worker:
         return len(deleted)
 
     def _server(self, folder: str, keys: str) -> Any:
+        """The server of a model and evaluation keys, loaded where it is not yet."""
         if (folder, keys) not in self._servers:
             model, plan = self._model(folder)
             data = Path(keys).read_bytes()
@@ -166,6 +169,7 @@ class Worker:
         return self._servers[folder, keys][0]
 
     def _model(self, folder: str) -> tuple[Any, Any]:
+        """A model and its plan, read where they are not yet. Raises _NoModel."""
         if folder not in self._models:
             try:
                 model = self._model_from_bytes(Path(folder, "model.fhenn").read_bytes())

@@ -92,6 +92,7 @@ class _Worker:
 
     @property
     def pid(self) -> int | None:
+        """Of the process."""
         return self._process.pid
 
     def await_ready(self) -> None:
@@ -132,6 +133,7 @@ class _Worker:
         return self._process.sentinel
 
     def kill(self) -> None:
+        """Kill the process."""
         self._process.kill()
 
     @property
@@ -342,6 +344,7 @@ class Pool:
             self._kill(worker)
 
     def _kill(self, worker: _Worker) -> None:
+        """Kill a worker, and start another."""
         worker.kill()
         self._drop(worker)
 
@@ -362,6 +365,7 @@ class Pool:
                     await self._tidy_one(worker)
 
     async def _tidy_one(self, worker: _Worker) -> None:
+        """Let a worker forget keys that were deleted."""
         loop = asyncio.get_running_loop()
         try:
             with self._spools.open() as nothing:

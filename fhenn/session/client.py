@@ -256,6 +256,7 @@ class Client(Uncopied):
         return np.concatenate([values, np.tile(low / 2 + high / 2, (spare, 1))])
 
     def _require_bounds(self, values: NDArray[np.float64]) -> None:
+        """Raise BoundsExceeded where values are outside the bounds that were declared to the plan."""
         low, high = np.array(self._plan.low), np.array(self._plan.high)
         excess = np.maximum(low - values, values - high)
         if excess.max() > 0:
@@ -422,6 +423,7 @@ class Client(Uncopied):
         return ViolationReport(tuple(sorted(set().union(*places.values()))), len(scores), places)
 
     def _decrypt_with_noise(self, array: CipherArray, queries: int, bits: int) -> NDArray[np.float64]:
+        """Scores with noise that hides the key. Raises ParameterError, SharingRefused."""
         counts = (queries, MOST_QUERIES), (bits, MOST_BITS)
         if not all(isinstance(count, Integral) and 0 < count <= most for count, most in counts):
             raise ParameterError(

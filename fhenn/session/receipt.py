@@ -167,4 +167,5 @@ def is_fingerprint(value: Any) -> bool:
 
 
 def _is_count(value: Any, least: int) -> bool:
+    """Whether a value is a whole number from `least` to 2^32 - 1."""
     return type(value) is int and least <= value < 1 << 32

@@ -77,6 +77,7 @@ def secret_from_bytes(data: bytes, passphrase: str | None) -> tuple[Context, flo
 
 
 def _unlock(meta: dict[str, Any], lock: Any, body: bytes, passphrase: str | None) -> bytes:
+    """The key that a passphrase encrypts. Raises SecretLocked, WireFormatError, ExtraMissing."""
     try:
         cost, salt, nonce = lock["cost"], bytes.fromhex(lock["salt"]), bytes.fromhex(lock["nonce"])
         known = (lock["cipher"], lock["derivation"], lock["block"], lock["lanes"])
@@ -106,6 +107,7 @@ def _associated_data(meta: dict[str, Any]) -> bytes:
 
 
 def _cipher(passphrase: str, salt: bytes, cost: int) -> Any:
+    """AES-256-GCM under the key that scrypt derives from a passphrase. Raises ExtraMissing."""
     try:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
         from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
@@ -116,6 +118,7 @@ def _cipher(passphrase: str, salt: bytes, cost: int) -> Any:
 
 
 def _invalid_tag() -> type[Exception]:
+    """What `cryptography` raises where a passphrase is wrong."""
     from cryptography.exceptions import InvalidTag
 
     return InvalidTag

@@ -132,6 +132,7 @@ class Server:
         return self._run(x, {witness.place: witness for witness in self._plan.witnesses})
 
     def _run(self, x: CipherArray, wanted: dict[int, Witness]) -> tuple[CipherArray, tuple[CipherArray, ...]]:
+        """Run the nodes, and compute the witnesses in `wanted`, by their places. Raises as `evaluate` does."""
         x.require_same_keys(self._context)
         if x.layout != self._plan.layout or x.level != self._plan.parameters.levels or x.scale != self._context.scale:
             raise ShapeMismatch("predict", x.shape, "fresh samples that a client of this plan encrypted")

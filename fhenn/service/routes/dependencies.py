@@ -22,6 +22,7 @@ _bearer = HTTPBearer(
 
 
 def _service(request: Request) -> Service:
+    """The service of the application."""
     service: Service = request.app.state.service
     return service
 

@@ -81,6 +81,7 @@ async def resume_keys(
 async def _receive(
     service: Service, holder: Token, digest: str, offset: int, size: int, request: Request
 ) -> JSONResponse:
+    """Receive bytes of keys, and say how far the upload is. Raises Problem."""
     with service.admission.request(holder.owner):
         body = chunks(request, service.limits)
         received = await service.uploads.receive(holder.owner, digest, offset, size, body)

@@ -44,6 +44,7 @@ async def documentation(request: Request) -> HTMLResponse:
 
 
 def _page(title: str, body: str) -> HTMLResponse:
+    """An HTML page that loads nothing from elsewhere."""
     text = (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>{body}</body></html>'
@@ -90,6 +91,7 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
 
 
 def _table(name: str, rows: Any) -> str:
+    """A table in HTML."""
     cells = "".join(f"<tr>{''.join(f'<td>{escape(str(cell))}</td>' for cell in row)}</tr>" for row in rows)
     return f"<table><tr><th>{name}</th><th></th><th></th></tr>{cells}</table>"
 
@@ -106,4 +108,5 @@ def _type(schema: dict[str, Any]) -> str:
 
 
 def _content(answer: dict[str, Any]) -> str:
+    """The media types of an answer."""
     return ", ".join(answer.get("content", {}))

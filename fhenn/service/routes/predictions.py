@@ -187,6 +187,7 @@ class _Answer(Response):
                     connection.give_up()
 
     async def _read(self, start: int) -> bytes:
+        """A piece of the answer. Raises OSError."""
         if self._answer.on_disk:
             return await self._service.disk(self._answer.read, start, _PIECE)
         return self._answer.read(start, _PIECE)
