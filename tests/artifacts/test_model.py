@@ -86,10 +86,13 @@ OPERATORS_THAT_LIE = {
     "none": (lambda s, h: s["nodes"][0].pop("operator"), "'operator'"),
     "of a Linear": (lambda s, h: s["nodes"][5].update(operator={"kind": "Dense"}), "unknown field 'operator'"),
     "another kind": (lambda s, h: s["nodes"][0]["operator"].update(kind="Dense"), "weight"),
-    "huge": (lambda s, h: s["nodes"][2]["operator"].update(inputs=1 << 60), "a size is not from 1"),
-    "no whole number": (lambda s, h: s["nodes"][2]["operator"].update(inputs=3.0), "a size is not from 1"),
+    "huge": (lambda s, h: s["nodes"][2]["operator"].update(inputs=1 << 60), "a size must be a whole number from 1"),
+    "no whole number": (
+        lambda s, h: s["nodes"][2]["operator"].update(inputs=3.0),
+        "a size must be a whole number from 1",
+    ),
     "too narrow": (lambda s, h: s["nodes"][2]["operator"].update(inputs=2), "holds every place"),
-    "bias": (lambda s, h: s["nodes"][2]["operator"].update(outputs=5), "bias of another shape"),
+    "bias": (lambda s, h: s["nodes"][2]["operator"].update(outputs=5), "a bias must have shape"),
     "places": (lambda s, h: h["1.rows"].update(dtype="F64"), "weights of float64"),
 }
 

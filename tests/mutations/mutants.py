@@ -415,13 +415,10 @@ RECEIPT = mutants(
 ANSWER = mutants(
     "fhenn/session/answer.py",
     "tests/session/test_binding.py",
-    ("bindings of any part", "0 <= binding.part < 1 << 32 and is_digest", "is_digest"),
-    (
-        "bindings of any digest",
-        "0 <= binding.part < 1 << 32 and is_digest(binding.upload)",
-        "0 <= binding.part < 1 << 32",
-    ),
-    ("bindings of any names", "if not sane or not all(map(is_fingerprint, names)):", "if not sane:"),
+    ("bindings of any part", "0 <= binding.part < 1 << 32\n", "binding.part == binding.part\n"),
+    ("bindings of any digest", "            and is_digest(binding.upload)\n", ""),
+    ("bindings of any model", "            and is_fingerprint(binding.model)\n", ""),
+    ("bindings of any plan", "            and is_fingerprint(binding.plan)\n", ""),
     (
         "answers that are uploads of before",
         'if "upload" in header_of(data).meta:',
@@ -458,7 +455,7 @@ CLIENT = mutants(
     ),
     (
         "client shares without noise",
-        "decrypt(self._context, array) if noise is None else self._flooded(array, *noise)",
+        "decrypt(self._context, array) if noise is None else self._decrypt_with_noise(array, *noise)",
         "decrypt(self._context, array)",
     ),
     ("client shares what no budget is", "0 < count <= most for count", "count <= most for count"),
@@ -557,8 +554,8 @@ QUOTA = mutants(
     ("quotas of yesterday", "return used if kept >= day else 0", "return used"),
     (
         "quotas forget",
-        "self._keep(token, day, used + samples)\n            return day",
-        "self._keep(token, day, samples)\n            return day",
+        "self._write(token, day, used + samples)\n            return day",
+        "self._write(token, day, samples)\n            return day",
     ),
     ("quotas refund another day", "            if kept == day:\n", "            if kept:\n"),
     ("quotas that are not readable are none", 'raise OSError(f"the count', 'return -1, 0  # OSError(f"the count'),
@@ -576,10 +573,10 @@ BODIES = mutants(
     ("any number of crashes of an owner", "len(crashes) >= self._limits.crashes and", "len(crashes) < 0 and"),
     ("crashes count for ever", " and monotonic() - crashes[0] < _MINUTE", ""),
     ("crashes count for all owners", "self._crashes.setdefault(owner, ", 'self._crashes.setdefault("", '),
-    ("any number of bytes is held", "if self.held + len(chunk) > self._limits.held:", "if self.held < 0:"),
+    ("any number of bytes is held", "if self.held_bytes + len(chunk) > self._limits.held:", "if self.held_bytes < 0:"),
     (
         "bodies are held for ever",
-        "        finally:\n            self.held -= len(buffer)",
+        "        finally:\n            self.held_bytes -= len(buffer)",
         "        finally:\n            pass",
     ),
     ("compressed bodies", 'if request.headers.get("content-encoding", "identity") != "identity":', "if False:"),
@@ -622,7 +619,7 @@ SPOOL = mutants(
     "fhenn/service/spool.py",
     "tests/service/test_fair.py",
     ("answers of any size are spooled", "if self.size + len(piece) > self._spools.largest:", "if self.size < 0:"),
-    ("any number of answers is spooled", "if self._held + size > self._most:", "if self._held < 0:"),
+    ("any number of answers is spooled", "if self._held_bytes + size > self._most:", "if self._held_bytes < 0:"),
     ("answers stay in memory", "if self._file is None and self.size <= _IN_MEMORY:", "if self._file is None:"),
 )
 
@@ -689,7 +686,7 @@ FILES = mutants(
     ),
     (
         "files of another kind are replaced",
-        "if there and old != new and not {old, new} <= _OF_SERVERS:",
+        "if header and old != new and not {old, new} <= _OF_SERVERS:",
         "if there is None:",
     ),
 )

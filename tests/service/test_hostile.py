@@ -50,8 +50,8 @@ QUICK = [
     ("plan", "half an answer", lambda peer, body: peer.sendall(head(len(body) + 1) + body), "ServiceUnreachable", ""),
     ("plan", "silence", lambda peer, body: time.sleep(3), "ServiceUnreachable", "attempt"),
     ("plan", "a dripping head", endlessly(b"HTTP/1.1 200 OK\r\nX: ", b"y", 0.05, 4.0), "ServiceUnreachable",
-     "not there"),
-    ("predict", "a dripping body", endlessly(head(100), b"y", 0.05, 4.0), "ServiceUnreachable", "not there"),
+     "not complete"),
+    ("predict", "a dripping body", endlessly(head(100), b"y", 0.05, 4.0), "ServiceUnreachable", "not complete"),
     ("models", "a name", say(b'{"models": [{"name": 7}]}'), "WireFormatError", "not a list of models"),
     ("predict", "another version", say(honest("predict"), f"{VERSION}: {'0' * 32}"), "WireFormatError", "version"),
     ("predict", "noise", say(b"x" * 1000, f"{VERSION}: {plan().fingerprint}"), "WireFormatError", "fhenn"),
@@ -234,7 +234,7 @@ def test_fetch_from_a_dead_port(tmp_path):
     "url", ["http://127.0.0.1:99999", "http://127.0.0.1:x", "http://127.0.0.1:0", "https://", "https://:80"]
 )
 def test_addresses_that_are_none(url):
-    with pytest.raises(ParameterError, match="is no address"):
+    with pytest.raises(ParameterError, match="is not the address"):
         fhenn.RemoteServer(url, "token")
 
 
@@ -294,7 +294,7 @@ def test_the_deadline_cuts_a_drip_off(monkeypatch, start):
         endlessly(start, b"y", 0.05, 4.0)(peer, b"")
         served_out.append(True)
 
-    with Hostile(Attack("drip", "models", act)) as service, pytest.raises(ServiceUnreachable, match="not there"):
+    with Hostile(Attack("drip", "models", act)) as service, pytest.raises(ServiceUnreachable, match="not complete"):
         fhenn.RemoteServer(service.url, "token")
     assert served_out == []
 
