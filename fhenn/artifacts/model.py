@@ -209,13 +209,13 @@ class _Reader:
             raise ValueError("it holds weights that no node uses")
         return node
 
-    def _affine(self, operator: Any, name: Any) -> Affine:
+    def _affine(self, data: Any, name: Any) -> Affine:
         """An affine layer from its operator's data and the name of its tensors. Raises as `node` does."""
-        made = operator_from_data(operator, lambda part, dtype: self._tensor(f"{name}.{part}", dtype))
+        operator = operator_from_data(data, lambda part, dtype: self._tensor(f"{name}.{part}", dtype))
         bias = self._tensor(f"{name}.bias")
-        if bias.shape != (made.outputs,):  # else a single number would do for any count of outputs
-            raise ValueError(f"a bias must have shape {(made.outputs,)}, not {bias.shape}")
-        return Affine(made, bias)
+        if bias.shape != (operator.outputs,):  # else a single number would do for any count of outputs
+            raise ValueError(f"a bias must have shape {(operator.outputs,)}, not {bias.shape}")
+        return Affine(operator, bias)
 
     def _tensor(self, name: str, dtype: type[np.number[Any]] = np.float64) -> Tensor:
         """The tensor of a name. Raises ValueError, KeyError."""

@@ -93,8 +93,8 @@ class Quotas:
         Raises OSError.
         """
         with self._lock(token):
-            kept, used = self._read(token)
-            if kept == day:
+            last_day, used = self._read(token)
+            if last_day == day:
                 self._write(token, day, max(used - samples, 0))
 
     def used_today(self, token: str) -> int:
@@ -108,8 +108,8 @@ class Quotas:
 
     def _used(self, token: str, day: int) -> int:
         """Samples that count for a token on a day. Raises OSError."""
-        kept, used = self._read(token)
-        return used if kept >= day else 0
+        last_day, used = self._read(token)
+        return used if last_day >= day else 0
 
     def _read(self, token: str) -> tuple[int, int]:
         """The latest day that a token asked on, and the samples that count for it. Raises OSError."""

@@ -167,11 +167,11 @@ class Uploads:
                     f"The keys are complete with {stored} bytes, and more came. Send nothing after them.",
                 )
             return UploadProgress(stored, complete=True, new=False)
-        seen, found = 0, sha256()
+        count, hasher = 0, sha256()
         async for chunk in body:
-            seen += len(chunk)
-            found.update(chunk)
-        if (seen, size, found.hexdigest()) != (stored, stored, digest):
+            count += len(chunk)
+            hasher.update(chunk)
+        if (count, size, hasher.hexdigest()) != (stored, stored, digest):
             raise _digest_problem()
         await self._disk(self._keys.confirm, owner, digest)
         return UploadProgress(stored, complete=True, new=False)
@@ -292,7 +292,7 @@ def _storage_problem(error: OSError) -> Problem:
 
 def _replay(descriptor: int, size: int, scanner: KeyScanner) -> None:
     """Feed a scanner with what has arrived."""
-    at = 0
-    while at < size and (chunk := os.pread(descriptor, min(_BUFFER, size - at), at)):
+    offset = 0
+    while offset < size and (chunk := os.pread(descriptor, min(_BUFFER, size - offset), offset)):
         scanner.feed(chunk)
-        at += len(chunk)
+        offset += len(chunk)

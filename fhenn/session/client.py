@@ -230,11 +230,11 @@ class Client(Uncopied):
             raise ShapeMismatch("encrypt", values.shape, f"(samples, {self._plan.features}), at least one sample")
         self._require_bounds(values)
         require_memory("the ciphertexts of one sample", memory_of_upload(self._plan), self._memory)
-        named = {"part": 0, "plan": self._plan.fingerprint}
+        header = {"part": 0, "plan": self._plan.fingerprint}
         with report_progress(self._progress, "encrypt"):
             padded = self._pad(values)
             message = encrypt_to_bytes(
-                self._context, padded, layout=self._plan.layout, samples=len(values), upload=named
+                self._context, padded, layout=self._plan.layout, samples=len(values), upload=header
             )
         self._remember(message, len(values))
         return message

@@ -551,13 +551,13 @@ QUOTA = mutants(
     ("quotas may be exceeded by one upload", "if used + samples > most:", "if used > most:"),
     ("quotas count ciphertexts", " * plan.parameters.slots", ""),
     ("quotas count no ciphertexts", "ceil(ciphertexts_in(upload) / plan.ciphertexts_per_sample)", "1"),
-    ("quotas of yesterday", "return used if kept >= day else 0", "return used"),
+    ("quotas of yesterday", "return used if last_day >= day else 0", "return used"),
     (
         "quotas forget",
         "self._write(token, day, used + samples)\n            return day",
         "self._write(token, day, samples)\n            return day",
     ),
-    ("quotas refund another day", "            if kept == day:\n", "            if kept:\n"),
+    ("quotas refund another day", "            if last_day == day:\n", "            if last_day:\n"),
     ("quotas that are not readable are none", 'raise OSError(f"the count', 'return -1, 0  # OSError(f"the count'),
 )
 
@@ -655,8 +655,8 @@ UPLOADS = mutants(
     ),
     (
         "other bytes under a stored digest",
-        "if (seen, size, found.hexdigest()) != (stored, stored, digest):",
-        "if seen < 0:",
+        "if (count, size, hasher.hexdigest()) != (stored, stored, digest):",
+        "if count < 0:",
     ),
 )
 
