@@ -93,7 +93,7 @@ OPERATORS_THAT_LIE = {
     ),
     "too narrow": (lambda s, h: s["nodes"][2]["operator"].update(inputs=2), "holds every place"),
     "bias": (lambda s, h: s["nodes"][2]["operator"].update(outputs=5), "a bias must have shape"),
-    "places": (lambda s, h: h["1.rows"].update(dtype="F64"), "weights of float64"),
+    "places": (lambda s, h: h["1.rows"].update(dtype="F64"), "weights must be int64, not float64"),
 }
 
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from fhenn.service import bodies
-from fhenn.service.bodies import Admission, chunks, declared_length
+from fhenn.service.bodies import KEYS, PREDICTION, Admission, chunks, declared_length
 from fhenn.service.limits import Limits
 from fhenn.service.problems import Problem
 
@@ -61,7 +61,7 @@ def test_who_has_ended_workers_waits_for_a_minute_and_nobody_else_does(clock):
         pytest.fail("three in a minute again")
 
 
-def test_bytes_of_all_bodies_together_are_bounded_until_they_are_let_go():
+def test_bytes_of_all_bodies_together_are_bounded_until_they_are_released():
     admission = Admission(Limits(held=10))
     with admission.body() as one:
         admission.hold(one, b"123456")
@@ -70,12 +70,12 @@ def test_bytes_of_all_bodies_together_are_bounded_until_they_are_let_go():
             with pytest.raises(Problem) as caught:
                 admission.hold(other, b"5")
             assert (caught.value.status, caught.value.kind) == (503, "busy")
-            admission.let_go(one)
-            assert admission.held == 4
+            admission.release(one)
+            assert admission.held_bytes == 4
             admission.hold(other, b"567890")
-        assert admission.held == 0
+        assert admission.held_bytes == 0
         assert bytes(other) == b"1234567890"
-    assert admission.held == 0
+    assert admission.held_bytes == 0
 
 
 def request(**headers):
@@ -83,18 +83,21 @@ def request(**headers):
 
 
 def test_lengths_are_bounded_before_a_byte_is_read():
-    assert declared_length(request(), 10, "It") is None
-    assert declared_length(request(content_length="10"), 10, "It") == 10
+    assert declared_length(request(), 10, PREDICTION) is None
+    assert declared_length(request(content_length="10"), 10, PREDICTION) == 10
     with pytest.raises(Problem) as caught:
-        declared_length(request(content_length="11"), 10, "It")
+        declared_length(request(content_length="11"), 10, PREDICTION)
     assert caught.value.status == 413
+    assert caught.value.detail.startswith("A prediction may have at most 10 bytes here. Send fewer samples at once")
+    with pytest.raises(Problem, match="Make keys for a smaller plan"):
+        declared_length(request(content_length="11"), 10, KEYS)
 
 
 def test_compressed_bodies_are_not_taken():
     with pytest.raises(Problem) as caught:
-        declared_length(request(content_encoding="gzip", content_length="1"), 10, "It")
+        declared_length(request(content_encoding="gzip", content_length="1"), 10, PREDICTION)
     assert caught.value.status == 415
-    assert declared_length(request(content_encoding="identity", content_length="1"), 10, "It") == 1
+    assert declared_length(request(content_encoding="identity", content_length="1"), 10, PREDICTION) == 1
 
 
 @pytest.mark.parametrize("limits", [{"idle": 0.05, "transfer": 60.0}, {"idle": 60.0, "transfer": 0.05}], ids=str)

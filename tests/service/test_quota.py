@@ -40,9 +40,9 @@ def test_no_upload_takes_more_than_is_left(quotas):
     with pytest.raises(Problem) as caught:
         quotas.charge("a", 10_000, 4096)
     assert (caught.value.status, caught.value.kind) == (429, "quota")
-    assert quotas.used("a") == 8192
+    assert quotas.used_today("a") == 8192
     quotas.charge("a", 10_000, 1808)  # what is left, to the last
-    assert quotas.used("a") == 10_000
+    assert quotas.used_today("a") == 10_000
     quotas.charge("b", 10_000, 10_000)
 
 
@@ -54,19 +54,19 @@ def test_it_begins_anew_at_midnight_and_a_restart_forgets_nothing(quotas, tmp_pa
         again.charge("a", 5000, 4096)
     assert caught.value.all_headers()["Retry-After"] == "1"
     CLOCK.nanoseconds += 1
-    assert again.used("a") == 0
+    assert again.used_today("a") == 0
     assert again.charge("a", 5000, 4096) == 101
 
 
 def test_what_was_not_answered_is_given_back_on_its_day_alone(quotas):
     day = quotas.charge("a", 5000, 4096)
     quotas.refund("a", day, 4096)
-    assert quotas.used("a") == 0
+    assert quotas.used_today("a") == 0
     day = quotas.charge("a", 5000, 4096)
     CLOCK.nanoseconds += DAY
     quotas.charge("a", 5000, 4096)
     quotas.refund("a", day, 4096)
-    assert quotas.used("a") == 4096
+    assert quotas.used_today("a") == 4096
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b"[100, -]", b"\xff"])
