@@ -343,3 +343,100 @@ def test_a_chain_that_does_not_suit_a_polynomial_is_no_candidate():
     node = fhenn.Sigmoid((-11.1, 11.1), degree=13)
     model = fhenn.Sequential([fhenn.Linear(np.full((4, 4), 0.1)), node, fhenn.Linear(np.ones((1, 4)))])
     assert fhenn.plan(model, inputs=[-1, 1], accuracy=1e-2, layout="throughput").error <= 1e-2
+
+
+@pytest.fixture(scope="module")
+def witnessed():
+    """A plan with all that a plan can have."""
+    nodes = [fhenn.Linear(np.ones((2, 2))), fhenn.Sigmoid(), fhenn.Linear([[1.0, 1.0]]), fhenn.Sigmoid()]
+    return fhenn.plan(fhenn.Sequential(nodes), inputs=[-1, 1], accuracy=1e-2, layout="throughput", witness=2)
+
+
+ONE_BY_ONE = {
+    "an accuracy of 0": {"accuracy": 0.0},
+    "an accuracy below 0": {"accuracy": -1e-3},
+    "an infinite approximation": {"approximation": float("inf")},
+    "an approximation below 0": {"approximation": -1e-9},
+    "a deviation below 0": {"deviation": -1e-9},
+    "an infinite bound": {"high": [1.0, float("inf")]},
+    "bounds the wrong way round": {"low": [-1.0, 1.5]},
+    "queries below 0": {"queries": -1},
+    "more queries than there may be": {"queries": 2**64 + 1},
+    "a model of no fingerprint": {"model": "0" * 15},
+    "a model of capitals": {"model": "A" * 16},
+    "outputs the wrong way round": {"outputs": [1.0, 0.0]},
+    "infinite outputs": {"outputs": [0.0, float("inf")]},
+    "three outputs": {"outputs": [0.0, 1.0, 2.0]},
+    "names for some features": {"feature_names": ["a"]},
+    "a name twice": {"feature_names": ["a", "a"]},
+}
+
+
+@pytest.mark.parametrize("name", ONE_BY_ONE)
+def test_a_field_that_cannot_be_is_refused(witnessed, name):
+    data = json.loads(witnessed.to_json())
+    fhenn.Plan.from_json(json.dumps(data))
+    with pytest.raises(WireFormatError, match="plan"):
+        fhenn.Plan.from_json(json.dumps(data | ONE_BY_ONE[name]))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"level": -1}, {"level": 99}, {"outputs": 0}, {"outputs": 2**32}, {"layout": {"name": "packed"}}, {"level": 1.0}],
+    ids=str,
+)
+def test_a_result_that_cannot_be_is_refused(witnessed, changes):
+    data = json.loads(witnessed.to_json())
+    with pytest.raises(WireFormatError, match="plan"):
+        fhenn.Plan.from_json(json.dumps(data | {"result": data["result"] | changes}))
+
+
+@pytest.mark.parametrize("changes", [{"inner": 2.0}, {"level": 99}, {"degree": 3}, {"neurons": 0}], ids=str)
+def test_a_witness_that_cannot_be_is_refused(witnessed, changes):
+    data = json.loads(witnessed.to_json())
+    first, *others = data["witnesses"]
+    with pytest.raises(WireFormatError, match="plan"):
+        fhenn.Plan.from_json(json.dumps(data | {"witnesses": [first | changes, *others]}))
+
+
+@pytest.mark.parametrize("part", [0.0, 0.5, 0.9])
+def test_less_error_than_any_model_makes_is_refused(witnessed, part):
+    """A rescale rounds, whatever the weights are; the deviation is below the bound, and that below the worst case."""
+    n = witnessed.parameters.ring_degree
+    rounding = (n / 2 * (1 + 2 * n / 3) / 12) ** 0.5 / 2.0 ** witnessed.parameters.chain[0]
+    exponent = {bits: np.log(n) + (bits + 1) * np.log(2) for bits in (40, 128)}
+    error, worst = (rounding * exponent[bits] / 2**0.5 for bits in (40, 128))
+    good = replace(witnessed, deviation=0.0, error=1.1 * error, worst=1.1 * worst)
+    good.require_errors()
+    for changes in (
+        {"error": part * error},
+        {"worst": max(part * worst, 1.2 * error)},
+        {"deviation": 1.2 * error},
+        {"error": 1.2 * worst},
+    ):
+        with pytest.raises(PlanError, match="states an error"):
+            replace(good, **changes).require_errors()
+
+
+def test_keys_fit_by_their_parameters_and_rotations(witnessed):
+    class Keys:
+        parameters = (witnessed.parameters.ring_degree, witnessed.parameters.chain, witnessed.parameters.scale)
+
+        def __init__(self, *rotations):
+            self.can_rotate = rotations.__contains__
+
+    plan = replace(witnessed, rotations=(1, 4))
+    assert plan.fits(Keys(1, 2, 4))
+    assert not plan.fits(Keys(1, 2))
+    assert not plan.fits(Keys())
+    other = Keys(1, 4)
+    other.parameters = (*Keys.parameters[:2], 2 * Keys.parameters[2])
+    assert not plan.fits(other)
+
+
+def test_the_public_one_says_nothing_of_the_weights(witnessed):
+    assert witnessed.stages
+    public = witnessed.public()
+    assert public.stages == ()
+    for stage in witnessed.stages:
+        assert repr(stage.headroom) not in public.to_json()
