@@ -93,9 +93,9 @@ CERTIFICATE = mutants(
     "fhenn/safety/certificate.py",
     tests_in(
         "tests/safety/test_certificate.py",
-        "test_inside_is_above_the_lower_edge_and_below_the_upper_one test_the_numbers_that_it_states",
-        "test_bounds_of_a_certificate_reach_as_far_as_the_plans_on_both_sides test_refused_where_it_does_not_hold",
-        "test_errors_are_carried_on_by_the_slope_where_twin_and_exact_model_reach test_data_certify_their_box_only",
+        "test_inside_is_above_the_lower_edge_and_below_the_upper_one",
+        "test_bounds_of_a_certificate_reach_as_far_as_the_plans_on_both_sides test_the_numbers_that_it_states",
+        "test_errors_are_carried_on_by_the_slope_where_twin_and_exact_model_reach",
     ),
     ("certificate ignores upper ranges", " and self.high <= self.domain[1]", ""),
     ("certificate ignores lower ranges", "self.domain[0] <= self.low and ", ""),

@@ -261,6 +261,12 @@ def test_bounds_of_a_certificate_reach_as_far_as_the_plans_on_both_sides():
         certificate = replace(fhenn.certify(model, [low, high]), parameters=plan.parameters)
         if fits:
             certificate.require(plan, model)
+            wider = replace(plan.parameters, scale=2 * plan.parameters.scale)
+            for parameters in (None, wider):
+                with pytest.raises(CertificateInvalid, match="other parameters"):
+                    replace(certificate, parameters=parameters).require(plan)
+            with pytest.raises(CertificateInvalid, match="another model"):
+                certificate.require(plan, fhenn.Sequential([fhenn.Linear([[1.0, 1.0 + 2**-50]])]))
             continue
         with pytest.raises(CertificateInvalid, match="bounds are wider"):
             certificate.require(plan, model)
@@ -292,6 +298,8 @@ def test_the_numbers_that_it_states():
     assert certificate.noise == plan.error > plan.deviation
     assert certificate.total == certificate.approximation + plan.error
     assert certificate.margin == 2 * certificate.total  # of two classes, each may move
+    assert not certificate.from_data
+    assert fhenn.certify(model, np.eye(5)[:3]).from_data
     for wide, narrow in zip(certificate.activations, plain.activations, strict=True):
         assert wide.low < narrow.low
         assert narrow.high < wide.high
