@@ -88,7 +88,7 @@ def test_shapes_and_what_is_no_number():
             layer(wrong)
     with pytest.raises(UnsupportedValue, match="Sigmoid"):
         interop.Activation(torch.nn.Sigmoid())
-    with pytest.raises(ParameterError, match="Give one"):
+    with pytest.raises(ParameterError, match="Give the polynomial alone"):
         interop.Sigmoid(degree=3, polynomial=fhenn.Polynomial((0.0, 1.0), (-1, 1)))
 
 
