@@ -6,12 +6,12 @@ work is done, and held to what the client allows.
 
 from __future__ import annotations
 
-import re
 from math import ceil, inf, log2
 from typing import TYPE_CHECKING
 
 from fhenn.ckks.layout import FEATURES, Vectors
 from fhenn.errors import PlanError
+from fhenn.planner.identity import AFFINE
 
 if TYPE_CHECKING:
     from fhenn.planner.plan import Plan
@@ -41,7 +41,6 @@ _BYTES_PER_SLOT = 20
 """Of values on their way into slots (measured)."""
 
 
-_LINEAR = re.compile(r"Linear[0-9]{1,9}x([0-9]{1,9})", re.ASCII)
 _LARGEST_HEADER, _LARGEST_FRAME = 512, 1 << 17
 """Of a ciphertext, and of a message of several."""
 
@@ -103,8 +102,8 @@ def bytes_of_answer(plan: Plan, samples: int) -> int:
 
 
 def outputs_of(plan: Plan) -> int:
-    """Numbers that the model has for a sample, by the shape of its last Linear; the most there may be if none says."""
-    widths = [int(match[1]) for match in map(_LINEAR.fullmatch, plan.signature) if match]
+    """Numbers that the model has for a sample, by the shape of its last affine layer; the most there may be without one."""
+    widths = [int(match[2]) for match in map(AFFINE.fullmatch, plan.signature) if match]
     return min(widths[-1], _MOST_FEATURES) if widths else _MOST_FEATURES
 
 

@@ -30,21 +30,21 @@ from fhenn.ckks.matrix import Schedule, power_of_two
 from fhenn.ckks.noise import Noise, NoiseModel, noise_model
 from fhenn.ckks.parameters import Parameters
 from fhenn.errors import ShapeMismatch
+from fhenn.planner.identity import AFFINE
 
 SECURITY_BITS = 128
 """`Plan.worst` holds but for a probability of 2 to the minus that."""
 
-_LINEAR = re.compile(r"Linear(\d{1,9})x(\d{1,9})")
 _ACTIVATION = re.compile(r".+\d\[[^,]+,[^,]+\]")
 
 
 def known(node: str) -> bool:
     """Whether a node of a signature is one that `fhenn.plan` names.
 
-    >>> known("Linear3x1"), known("Sigmoid3[-4,4]"), known("Foo")
+    >>> known("Affine3x1"), known("Sigmoid3[-4,4]"), known("Foo")
     (True, True, False)
     """
-    return any(names.fullmatch(node) for names in (_LINEAR, _ACTIVATION))
+    return any(names.fullmatch(node) for names in (AFFINE, _ACTIVATION))
 
 
 def largest_scale(parameters: Parameters, nodes: Sequence[str]) -> float:
@@ -57,7 +57,7 @@ def largest_scale(parameters: Parameters, nodes: Sequence[str]) -> float:
     True
     """
     left = 2.0 ** parameters.chain[0]
-    if not nodes or _LINEAR.fullmatch(nodes[-1]) is None:
+    if not nodes or AFFINE.fullmatch(nodes[-1]) is None:
         return left
     return min(2 * parameters.scale, left) if len(nodes) == 1 and parameters.levels > 0 else left / 4
 
@@ -99,7 +99,7 @@ def _least_noise(
     """What the last node adds at least, in each way that it can run; norm: how errors add up (`Noise`)."""
     model = noise_model(parameters)
     most = largest_scale(parameters, nodes)
-    shape = _LINEAR.fullmatch(nodes[-1]) if nodes else None
+    shape = AFFINE.fullmatch(nodes[-1]) if nodes else None
     if shape is None:  # an activation's last rescale rounds, at any scale that is left
         return [Noise(model.rounding / (scale or most), 0.0)]
     schedule = _schedule(layout, nodes, int(shape[2]), parameters.slots)
@@ -126,7 +126,7 @@ def _schedule(layout: Layout, nodes: Sequence[str], outputs: int, slots: int) ->
     """How the last `Linear` adds up; None where it needs no rotations, or where the shapes do not tell."""
     if not isinstance(layout, Vectors):
         return None
-    before = [found for node in nodes[:-1] if (found := _LINEAR.fullmatch(node))]
+    before = [found for node in nodes[:-1] if (found := AFFINE.fullmatch(node))]
     try:
         if before:
             layout = Vectors("replicated", power_of_two(int(before[-1][2])), layout.samples)
