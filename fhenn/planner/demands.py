@@ -102,7 +102,7 @@ def bytes_of_answer(plan: Plan, samples: int) -> int:
 
 
 def outputs_of(plan: Plan) -> int:
-    """Numbers that the model has for a sample, by the shape of its last affine layer; the most there may be without one."""
+    """Numbers of an answer for a sample, by the shape of the last affine layer; the most there may be without one."""
     widths = [int(match[2]) for match in map(AFFINE.fullmatch, plan.signature) if match]
     return min(widths[-1], _MOST_FEATURES) if widths else _MOST_FEATURES
 
