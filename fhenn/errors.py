@@ -422,6 +422,23 @@ class WireFormatError(FhennError, ValueError):
 
 
 @dataclass(eq=False)
+class StoreDamaged(WireFormatError):
+    """A file in a service's store is not what the service wrote there.
+
+    what: "store".
+    reason: what is wrong.
+    path: the folder that is damaged.
+    suggestion: the way out, a sentence.
+    """
+
+    path: str
+    suggestion: str
+
+    def _message(self) -> str:
+        return f"{self.path} is damaged: {self.reason}. {self.suggestion}"
+
+
+@dataclass(eq=False)
 class WrongKind(WireFormatError):
     """A file, or bytes, of another kind than is needed. It is raised before anything is done with them.
 

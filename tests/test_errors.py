@@ -47,6 +47,10 @@ EXAMPLES = [
         errors.WrongKind("a plan", "it is a secret key", "s.fhenn", "a secret key", "https://host", "Give one."),
         "s.fhenn is a secret key, where a plan is needed. It has not left this machine; it would have gone to https://",
     ),
+    (
+        errors.StoreDamaged("store", "its plan is another", "models/cancer", "Delete it."),
+        "models/cancer is damaged: its plan is another. Delete it.",
+    ),
     (errors.CertificateInvalid("it is for another model.", "Certify this one."), "another model. Certify"),
     (
         errors.UnsupportedNode("a Foo is neither.", "Use Linear nodes.", "Foo"),

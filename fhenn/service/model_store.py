@@ -16,7 +16,7 @@ from pathlib import Path
 
 from fhenn.artifacts import model_from_bytes, plan_from_bytes, plan_to_bytes, reading_from_bytes
 from fhenn.artifacts.files import make_folder, remove, remove_folder, sweep, write, write_folder
-from fhenn.errors import ParameterError, WireFormatError
+from fhenn.errors import ParameterError, StoreDamaged, WireFormatError
 from fhenn.planner import Plan, fingerprint_of, verify
 from fhenn.service.folder import require_private, require_private_inside
 from fhenn.service.lock import Lock
@@ -158,7 +158,7 @@ class ModelStore:
                     for version in versions
                 }
                 for name, current, versions in outline
-                if _require_current(name, current, versions)
+                if _require_current(self._folder / name, current, versions)
             },
             {name: current for name, current, _ in outline},
         )
@@ -210,11 +210,14 @@ class ModelStore:
     def _load(self, name: str, version: str) -> StoredModel:
         """Read and verify a version. Raises FhennError, OSError."""
         folder = self._folder / name / version
-        model, message = model_from_bytes((folder / _MODEL).read_bytes()), (folder / _PLAN).read_bytes()
-        plan = plan_from_bytes(message).public()
+        try:
+            model, message = model_from_bytes((folder / _MODEL).read_bytes()), (folder / _PLAN).read_bytes()
+            plan = plan_from_bytes(message).public()
+        except WireFormatError as error:
+            raise _damaged(self._folder / name, f"version {version} cannot be read ({error.reason})") from error
         verify(plan, model)
         if plan.fingerprint != version:
-            raise WireFormatError("store", f"the plan in version {version} of {name} is that of another version")
+            raise _damaged(self._folder / name, f"the plan in version {version} is that of another version")
         return StoredModel(name, version, folder.resolve(), plan, message)
 
     @staticmethod
@@ -225,7 +228,7 @@ class ModelStore:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except UnicodeDecodeError as error:
-            raise WireFormatError("store", f"{home.name}/{_CURRENT} does not name a version") from error
+            raise _damaged(home, f"the file {_CURRENT} does not name a version") from error
 
     def _migrate(self, home: Path) -> None:
         """Make a version of NAME/model.fhenn and NAME/plan.fhenn, as an older fhenn stored them."""
@@ -248,8 +251,14 @@ class ModelStore:
             remove_folder(path)
 
 
-def _require_current(name: str, current: str, versions: tuple[str, ...]) -> bool:
-    """True. Raises WireFormatError where the current version of a model is not among its versions."""
+def _require_current(home: Path, current: str, versions: tuple[str, ...]) -> bool:
+    """True. Raises StoreDamaged where the current version of a model is not among its versions."""
     if current not in versions:
-        raise WireFormatError("store", f"the current version of {name}, {current[:80]!r}, is not there")
+        raise _damaged(home, f"the current version, {current[:80]!r}, is not there")
     return True
+
+
+def _damaged(home: Path, reason: str) -> StoreDamaged:
+    """The error about a damaged model: whatever it is, to delete the model's folder helps."""
+    way_out = "Delete that folder, and add the model again with `fhenn model add`."
+    return StoreDamaged("store", reason, str(home), way_out)

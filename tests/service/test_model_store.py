@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 from click.testing import CliRunner
@@ -7,7 +8,7 @@ from service_harness import MODEL, NEXT_PLAN, ONE, PLAN, TWO, stored
 import fhenn
 from fhenn.artifacts import model_to_bytes, plan_from_bytes, plan_to_bytes
 from fhenn.cli import cli
-from fhenn.errors import FhennError, FileMissing, ParameterError, PlanError, WireFormatError
+from fhenn.errors import FhennError, FileMissing, ParameterError, PlanError, StoreDamaged, WireFormatError
 from fhenn.service.model_store import ModelStore
 from fhenn.service.store import Store
 
@@ -104,20 +105,28 @@ def test_versions_and_models_are_removed(models, tmp_path):
     assert list((tmp_path / "store" / "models").iterdir()) == []
 
 
+def refused_until_added_again(models, reason):
+    """A damaged model is named with its folder, and what the error advises helps."""
+    with pytest.raises(StoreDamaged, match=reason) as caught:
+        models.catalogue()
+    assert caught.value.path.endswith("models/cancer") and "Delete that folder" in str(caught.value)
+    shutil.rmtree(caught.value.path)
+    models.add("cancer", *ONE)
+    assert models.catalogue().current == {"cancer": PLAN.fingerprint}
+
+
 @pytest.mark.parametrize("file", ["model.fhenn", "plan.fhenn"])
 def test_a_broken_model_is_said(models, tmp_path, file):
     models.add("cancer", *ONE)
     (tmp_path / "store" / "models" / "cancer" / PLAN.fingerprint / file).write_bytes(b"x")
-    with pytest.raises(WireFormatError):
-        models.catalogue()
+    refused_until_added_again(models, f"version {PLAN.fingerprint} cannot be read")
 
 
 @pytest.mark.parametrize("content", [b"0" * 32, b"", b"\xff"])
 def test_a_pointer_to_nothing_is_said(models, tmp_path, content):
     models.add("cancer", *ONE)
     (tmp_path / "store" / "models" / "cancer" / "current").write_bytes(content)
-    with pytest.raises(WireFormatError, match="current"):
-        models.catalogue()
+    refused_until_added_again(models, "current")
 
 
 def test_a_version_under_anothers_name_is_said(models, tmp_path):
@@ -125,8 +134,7 @@ def test_a_version_under_anothers_name_is_said(models, tmp_path):
     models.add("cancer", *ONE)
     for name, data in zip(("model.fhenn", "plan.fhenn"), TWO, strict=True):
         (tmp_path / "store" / "models" / "cancer" / PLAN.fingerprint / name).write_bytes(data)
-    with pytest.raises(WireFormatError, match="that of another version"):
-        models.catalogue()
+    refused_until_added_again(models, "that of another version")
 
 
 def old_layout(folder, model=ONE[0], plan=ONE[1]):
