@@ -14,6 +14,7 @@ import pytest
 import fhenn
 from fhenn.ckks.messages import TensealMessage
 from fhenn.columns import Table
+from fhenn.errors import UnsupportedValue
 from fhenn.session.answer import Answer
 from fhenn.wire import unframe
 
@@ -81,6 +82,7 @@ import json, pydoc
 import fhenn
 from fhenn.ckks.messages import TensealMessage
 from fhenn.columns import Table
+from fhenn.errors import UnsupportedValue
 from fhenn.session.answer import Answer
 from fhenn.wire import unframe
 listed, missing = dir(fhenn), {}
@@ -245,3 +247,23 @@ def test_a_repr_tells_what_distinguishes(values):
         assert plan.fingerprint in repr(side)
         assert client.fingerprint in repr(side)
     assert "Sigmoid" in repr(model)
+
+
+def test_a_slip_of_the_finger_is_told():
+    done = subprocess.run(
+        [sys.executable, "-c", "import fhenn; fhenn.Sigmod"], capture_output=True, text=True, check=False
+    )
+    assert "Did you mean: 'Sigmoid'?" in done.stderr
+
+
+def test_another_thing_in_the_place_of_a_plan_is_named():
+    model = fhenn.Sequential([fhenn.Linear([[1.0]])])
+    plan = fhenn.plan(model, inputs=[-1, 1])
+    for use in (
+        lambda: fhenn.Client(model),
+        lambda: fhenn.Client.from_secret_bytes(model, b""),
+        lambda: fhenn.Server(plan, model, b""),
+        lambda: fhenn.certify(model, [-1, 1], model),
+    ):
+        with pytest.raises(UnsupportedValue, match=r"a Sequential as a plan; expected a Plan, as fhenn\.plan makes"):
+            use()

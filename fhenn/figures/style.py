@@ -54,7 +54,7 @@ def check_target(path: Path) -> None:
         raise ParameterError(f"the folder {path.parent} does not exist.", "Create it first.")
 
 
-def save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: str | Path) -> None:
     """Write a figure to a file.
 
     figure: of matplotlib.
@@ -62,6 +62,7 @@ def save(figure: Figure, path: Path) -> None:
 
     Raises ParameterError for another ending, a missing folder, or a file that cannot be written.
     """
+    path = Path(path)
     check_target(path)
     metadata = {"Date": None} if path.suffix.lower() == ".svg" else None
     with matplotlib().rc_context(STYLE):

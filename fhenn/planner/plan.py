@@ -14,7 +14,7 @@ from fhenn.backends.seal.context import Context
 from fhenn.ckks.layout import Layout, Vectors, layout_from_json, layout_to_json
 from fhenn.ckks.parameters import Parameters
 from fhenn.columns import require_distinct
-from fhenn.errors import PlanError
+from fhenn.errors import PlanError, UnsupportedValue
 from fhenn.nn.finish import Finish
 from fhenn.planner.demands import require_modest, require_short
 from fhenn.planner.flooding import MOST_QUERIES
@@ -308,3 +308,9 @@ class Plan:
             witness.require_sane(self.parameters.levels)
         if not sane:
             raise ValueError("its fields contradict one another")
+
+
+def require_plan(value: Any) -> None:
+    """Raise UnsupportedValue where a plan is needed and something else is given."""
+    if not isinstance(value, Plan):
+        raise UnsupportedValue(f"a {type(value).__name__} as a plan", "a Plan, as fhenn.plan makes")

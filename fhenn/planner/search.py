@@ -25,7 +25,7 @@ from fhenn.nn import Activation, Linear, Node, Sequential
 from fhenn.planner.flooding import MOST_QUERIES, flood, flood_bound, precision
 from fhenn.planner.floor import SECURITY_BITS, least_errors
 from fhenn.planner.identity import described, fingerprint_of, signature_of
-from fhenn.planner.plan import LayoutName, Plan, Result
+from fhenn.planner.plan import LayoutName, Plan, Result, require_plan
 from fhenn.planner.walk import Path, Walk, flatten, walk
 from fhenn.planner.witness import DEGREES, Witness
 from fhenn.planner.witnesses import require_witnesses, witnesses_of
@@ -190,6 +190,7 @@ def verify(plan_: Plan, model: Node) -> None:
     >>> model = Sequential([Linear([[1.0]])])
     >>> verify(plan(model, inputs=[-1, 1]), model)
     """
+    require_plan(plan_)
     found = signature_of(model)
     if found != plan_.signature:
         raise PlanError(

@@ -136,7 +136,7 @@ class RemoteServer(Uncopied):
             raise ParameterError("the address holds a user name.", "Leave it out: the token says who asks.")
         if parts.scheme == "http" and not is_loopback(parts.hostname):
             raise ParameterError(f"{url[:80]} would send the token in the clear.", "Use https.")
-        if not token.isascii() or not token or token != token.strip():
+        if not isinstance(token, str) or not token.isascii() or not token or token != token.strip():
             raise ParameterError(
                 "the token must be ASCII text, not empty, and without blanks around it.",
                 "Give it as `fhenn token create` printed it.",

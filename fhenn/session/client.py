@@ -30,6 +30,7 @@ from fhenn.nn.finish import finished
 from fhenn.planner import Plan
 from fhenn.planner.demands import allowance, memory_of_keys, memory_of_upload, require_memory
 from fhenn.planner.flooding import MOST_BITS, MOST_QUERIES, STATISTICAL_BITS
+from fhenn.planner.plan import require_plan
 from fhenn.safety import Budget, BudgetFile, Certificate, SharingBudget, UnknownBudget, flooded
 from fhenn.safety.outputs import beyond
 from fhenn.session.answer import Answer
@@ -80,6 +81,7 @@ class Client(Uncopied):
         certificate: Certificate | None = None,
         memory: float | None = None,
     ) -> None:
+        require_plan(plan)
         if certificate is not None:
             certificate.require(plan)
         plan.require_errors()
@@ -120,6 +122,7 @@ class Client(Uncopied):
         Raises PlanError where the key was made for other parameters, or the plan states too little error, SecretLocked
         for a passphrase that is missing or wrong, CertificateInvalid, WireFormatError.
         """
+        require_plan(plan)
         if certificate is not None:
             certificate.require(plan)
         plan.require_errors()

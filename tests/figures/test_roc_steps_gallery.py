@@ -56,7 +56,7 @@ def test_roc_figure_draws_every_curve_in_both_panels(tmp_path):
     assert len(corner.lines) == 2
     assert len(whole.lines) == 3
     assert [text.get_text() for text in figure.legends[0].texts] == ["exact, area 1.0000", "encrypted, area 0.8750"]
-    save(figure, tmp_path / "roc.png")
+    save(figure, str(tmp_path / "roc.png"))
     for count in (0, 4):
         with pytest.raises(ParameterError, match="draws 1 to 3 sets"):
             roc_figure([0, 1], {str(place): [0.0, 1.0] for place in range(count)})

@@ -296,7 +296,7 @@ def test_the_remote_server_says_what_is_wrong(service, hospital):
     for url in ("http://example.org", "ftp://127.0.0.1", "127.0.0.1"):
         with pytest.raises(ParameterError):
             fhenn.RemoteServer(url, hospital.token)
-    for token in ("", "ö", " x"):
+    for token in ("", "ö", " x", None):
         with pytest.raises(ParameterError, match="token"):
             fhenn.RemoteServer(service.url, token)
     with fhenn.RemoteServer(service.url, hospital.token) as remote, pytest.raises(KeyMissing, match="evaluation_keys"):
