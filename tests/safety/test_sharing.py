@@ -244,3 +244,43 @@ def test_the_guard_of_shared_results_sees_what_others_see(monkeypatch):
     monkeypatch.setattr("fhenn.session.client.flooded", lambda scores, *_, **__: scores - 1.1 * plan.accuracy)
     with pytest.raises(RangeViolation):
         client.decrypt(answer, share=True)
+
+
+def spread_of(plan, value=0.0, **how):
+    """The deviation of what is added to 4000 equal scores."""
+    shared = flooded(np.full((4000, 1), value), plan, 10, **how)
+    return float(shared.std()), shared
+
+
+def test_noise_is_as_much_as_the_worst_that_is_let_pass():
+    """8·√10·2¹⁵ of it, whatever says most: the plan, the answer's scale, or how far doubles reach."""
+    plan = replace(fhenn.plan(MODEL, inputs=[-1, 1], layout="throughput", queries=10), accuracy=1e9)
+    factor = 8 * 10**0.5 * 32768
+    stated, shared = spread_of(plan)
+    assert stated == pytest.approx(factor * plan.worst, rel=0.05)
+    step = 2.0 ** np.floor(np.log2(factor * plan.worst / 64))
+    assert np.array_equal(shared, np.round(shared / step) * step)
+    assert len(np.unique(shared)) < 1000
+    # a rescale rounds at the answer's own scale: the smaller, the more
+    n, scale = plan.parameters.ring_degree, 2.0**20
+    rounding = (n / 2 * (1 + 2 * n / 3) / 12) ** 0.5 / scale * (np.log(n) + 129 * np.log(2)) / 2**0.5
+    assert spread_of(plan, scale=scale)[0] >= 0.95 * factor * rounding > 10 * stated
+    assert spread_of(plan, 2.0**30)[0] == pytest.approx(factor * 2.0 ** (30 - 45), rel=0.05)
+    assert factor * 2.0**-15 > 10 * stated
+
+
+def test_an_answer_that_is_not_the_plans_is_not_shared():
+    plan = replace(fhenn.plan(MODEL, inputs=[-1, 1], layout="throughput", queries=10), accuracy=1e9)
+    spread_of(plan, seen=plan.worst)
+    for seen in (1.01 * plan.worst, 1.0, np.inf, np.nan):
+        with pytest.raises(SharingRefused, match="errs by"):
+            spread_of(plan, seen=seen)
+    spread_of(plan, scale=plan.largest_scale)
+    for scale in (1.01 * plan.largest_scale, 2.0**120, np.inf, 0.5, 0.0, -1.0, np.nan):
+        with pytest.raises(SharingRefused, match="scale"):
+            spread_of(plan, scale=scale)
+    with pytest.raises(SharingRefused, match="accuracy"):
+        spread_of(replace(plan, accuracy=2 * plan.worst))
+    for strange in ({"result": None}, {"signature": ("?", "finish=None")}, {"worst": 0.5 * plan.least_worst()}):
+        with pytest.raises(PlanError):
+            spread_of(replace(plan, **strange))
