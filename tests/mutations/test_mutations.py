@@ -10,8 +10,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
-import sys
 import time
 from collections import Counter
 from functools import cache
@@ -20,10 +18,10 @@ from pathlib import Path
 
 import pytest
 from mutations.mutants import MUTANTS, Mutant
+from mutations.runner import run
 
 ROOT = Path(__file__).parents[2]
 COPIED = ("fhenn", "tests", "README.md", "pyproject.toml")
-QUICK = "not (notebook or thorough or soak or mutation)"
 LONGEST = 300
 """Seconds for the tests of one mutant."""
 
@@ -71,33 +69,12 @@ def state_of(mutant: Mutant) -> str:
     return sha256(repr(mutant).encode() + b"".join((ROOT / file).read_bytes() for file in files)).hexdigest()
 
 
-def run(folder: Path, tests: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
-    """The tests in a copy of the tree, with as little as they need: nine tenths of a run are imports."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    # what Python has compiled of the file before must not be taken for it: no mutant leaves anything
-    environment |= {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    options = ["-x", "-q", "-o", "addopts=", "--import-mode=importlib", "-p", "no:cacheprovider", "-p", "no:doctest"]
-    command = [sys.executable, "-m", "pytest", *options, "-m", QUICK, *tests]
-    return subprocess.run(
-        command, cwd=folder, env=environment, text=True, capture_output=True, timeout=LONGEST, check=False
-    )
-
-
 @pytest.mark.mutation
 def test_without_a_mutant_all_pass(copy):
     """Red without a change says nothing about one."""
-    where = subprocess.run(
-        [sys.executable, "-c", "import fhenn; print(fhenn.__file__)"],
-        cwd=copy,
-        env=os.environ | {"PYTHONPATH": str(copy)},
-        text=True,
-        capture_output=True,
-        check=True,
-    )
-    assert Path(where.stdout.strip()) == copy / "fhenn" / "__init__.py"
     tests = dict.fromkeys(test for mutant in MUTANTS for test in mutant.tests)
-    done = run(copy, tuple(tests))
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
+    code, said = run(ROOT, copy, tuple(tests), 10 * LONGEST)
+    assert code == 0, said[-3000:]
 
 
 @pytest.mark.mutation
@@ -126,10 +103,10 @@ def tried(mutant: Mutant, copy: Path) -> tuple[str, float, str]:
     compile(changed, mutant.name, "exec")
     file.write_text(changed, "utf-8")
     try:
-        done = run(copy, mutant.tests)
+        code, said = run(ROOT, copy, mutant.tests, LONGEST)
     finally:
         file.write_bytes(source)
         os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
     # another code says that the tests did not run: nothing was tested
-    outcome = {0: "SURVIVED", 1: "killed"}.get(done.returncode, "BROKEN")
-    return outcome, time.perf_counter() - start, done.stdout[-3000:] + done.stderr[-1000:]
+    outcome = {0: "SURVIVED", 1: "killed"}.get(code, "BROKEN")
+    return outcome, time.perf_counter() - start, said[-3000:]
