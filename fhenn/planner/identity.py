@@ -1,4 +1,4 @@
-"""What tells one model from another: the names and shapes of its nodes, and a digest of its weights."""
+"""How models are told apart: by the names and shapes of their nodes, and by a digest of their weights."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ AFFINE = re.compile(r"[A-Za-z_]\w*?([0-9]{1,9})x([0-9]{1,9})", re.ASCII)
 def signature_of(model: Node) -> tuple[str, ...]:
     """The names and shapes of a model's nodes, and its finish.
 
+    model: any node.
+
     >>> signature_of(Linear([[1.0, 2.0]]))
     ('Linear2x1', 'finish=None')
     """
     finish = model.finish if isinstance(model, Sequential) else None
-    return (*map(described, layers(model)), f"finish={finish}")
+    return (*map(node_signature, layers(model)), f"finish={finish}")
 
 
-def described(node: Affine | Activation) -> str:
-    """Name and shape of a node, or its polynomials' degrees and domain."""
+def node_signature(node: Affine | Activation) -> str:
+    """The name and shape of an affine node; the name, degrees and domain of an activation."""
     if isinstance(node, Affine):
         # a Linear is named so whatever its class is called: clients read shapes by that name
         return f"{'Linear' if isinstance(node, Linear) else node.name}{node.inputs}x{node.outputs}"
@@ -31,7 +33,9 @@ def described(node: Affine | Activation) -> str:
 
 
 def fingerprint_of(model: Node) -> str:
-    """16 hexadecimal digits that tell a model, its weights included, from another.
+    """16 hexadecimal digits that differ from model to model, and with every weight.
+
+    model: any node.
 
     >>> import fhenn
     >>> fingerprint_of(fhenn.Linear([[1.0]])) == fingerprint_of(fhenn.Linear([[1.5]]))

@@ -34,9 +34,12 @@ _FINGERPRINT = re.compile("[0-9a-f]{16}", re.ASCII)
 class Stage:
     """One node of the plan.
 
-    node: its name. features: how many after it. level: rescales left after it. largest: bound on |value| at its input.
-    headroom: the largest |value| at its input that the modulus surely holds. noise: standard deviation of the error
-    after it.
+    node: its name.
+    features: how many values a sample has after it.
+    level: rescales left after it.
+    largest: bound on |value| at its input.
+    headroom: the largest |value| at its input that the modulus surely holds.
+    noise: standard deviation of the error after it.
     """
 
     node: str
@@ -49,7 +52,12 @@ class Stage:
 
 @dataclass(frozen=True)
 class Result:
-    """What an answer is: how many outputs a sample has, its level, and how outputs sit in slots."""
+    """What an answer is.
+
+    outputs: of each sample.
+    level: of the ciphertexts.
+    layout: how outputs are packed in slots.
+    """
 
     outputs: int
     level: int
@@ -60,19 +68,28 @@ class Result:
 class Plan:
     """CKKS parameters for a model, and what they cost. Make one with `fhenn.plan`.
 
-    layout: how the client packs samples × features. rotations: steps, in slots, that need a key. low, high: the
-    declared bounds of every feature. error: bound on |decrypted - twin| at the output, but for a probability of 2⁻⁴⁰;
-    deviation: its standard deviation. approximation: the largest |polynomial - exact| of an activation on its domain,
-    another matter. signature: names and shapes of the nodes that it is for. finish: what its client applies to
-    decrypted scores. worst: bound on the same error where all of its parts go one way, but for a probability of 2⁻¹²⁸;
-    queries: how many samples' results may be shared (`Client.decrypt`), 0 where that was not asked for. model: the
-    fingerprint of the model that it is for (`fingerprint_of`), result: what its answers are; both None in files of
-    before plans had them. feature_names: what the features are called, by which `Client.encrypt` matches the columns of
-    a table; None without names. witnesses: what the server can return beside the result, one for each activation, if
-    asked for. outputs: what an activation at the end makes of inputs in its domain, None where the end is another node.
-    Sizes in bytes are estimates, a third too small at worst: SEAL's compression is not perfect.
+    parameters: ring degree, modulus chain and scale.
+    layout: how the client packs samples × features.
+    layout_name: "latency" or "throughput".
+    rotations: steps, in slots, that need a key.
+    stages: what holds at each node; empty in a public plan.
+    low, high: the declared bounds of every feature.
+    accuracy: the largest |decrypted - twin| that was asked for.
+    error: bound on |decrypted - twin| at the output, except with probability 2⁻⁴⁰.
+    deviation: standard deviation of that error.
+    approximation: the largest |polynomial - exact| of an activation on its domain; it is not part of `error`.
+    signature: names and shapes of the nodes that the plan is for, and the finish.
+    finish: what the client applies to decrypted scores, None for nothing.
+    worst: bound on |decrypted - twin| where all parts of the error add up, except with probability 2⁻¹²⁸.
+    queries: samples whose results may be shared (`Client.decrypt`), 0 where that was not asked for.
+    witnesses: numbers that the server can return beside the result, one for each activation; empty if not asked for.
+    outputs: the interval that an activation at the end produces from inputs in its domain; None for another end.
+    model: fingerprint of the model that the plan is for (`fingerprint_of`); None in older files.
+    result: what the answers are; None in older files.
+    feature_names: by which `Client.encrypt` matches the columns of a table; None without names.
 
-    The chain was chosen for the weights' ranges, and the stages name them: hand `public()` to clients.
+    Sizes in bytes are estimates, at worst a third too small, since SEAL's compression varies. The chain was chosen for
+    the ranges of the weights, and the stages state them: give clients `public()`.
 
     >>> import fhenn
     >>> plan = fhenn.plan(fhenn.Linear([[1.0, 2.0]]), inputs=[-1, 1])
@@ -103,10 +120,10 @@ class Plan:
 
     @cached_property
     def fingerprint(self) -> str:
-        """32 hexadecimal digits that tell this plan, and so this version of its model, from every other.
+        """32 hexadecimal digits that differ from plan to plan, and so between versions of a model.
 
-        The same for `public()`, which leaves out the stages. Fields at their defaults do not count, so that a later
-        fhenn, whose plans say more, gives an older plan the fingerprint that it had.
+        `public()`, which leaves out the stages, has the same. Fields at their defaults do not count, so that a later
+        fhenn, whose plans have more fields, computes the same fingerprint for an older plan.
 
         >>> import fhenn
         >>> plan = fhenn.plan(fhenn.Linear([[1.0]]), inputs=[-1, 1])
@@ -120,7 +137,7 @@ class Plan:
 
     @property
     def own(self) -> bool:
-        """Whether `fhenn.plan` made it in this process: nobody else has chosen what it costs, then.
+        """Whether `fhenn.plan` made it in this process, so that no stranger chose what it costs.
 
         >>> import fhenn
         >>> plan = fhenn.plan(fhenn.Linear([[1.0]]), inputs=[-1, 1])
@@ -130,7 +147,7 @@ class Plan:
         return "_own" in vars(self)
 
     def as_own(self) -> Plan:
-        """The same plan, known to be of this process's making."""
+        """The same plan, marked as made in this process."""
         plan = replace(self)
         vars(plan)["_own"] = True  # no field: it is not written, and does not tell plans apart
         return plan
@@ -141,15 +158,15 @@ class Plan:
         return wanted == context.parameters and all(context.can_rotate(steps) for steps in self.rotations)
 
     def least_worst(self, scale: float | None = None) -> float:
-        """What `worst` is at least, whatever the weights are (`fhenn.planner.floor`).
+        """The least that `worst` can be for a model of this shape, whatever its weights are (`fhenn.planner.floor`).
 
-        scale: of an answer's ciphertexts, where there is one.
+        scale: of an answer's ciphertexts, None where there is no answer yet.
         """
         return self._least_errors(scale)[1]
 
     @property
     def largest_scale(self) -> float:
-        """The scale that an answer has at most."""
+        """The largest scale that an answer can have."""
         return largest_scale(self.parameters, self.signature[:-1])
 
     def _least_errors(self, scale: float | None = None) -> tuple[float, float]:
@@ -157,31 +174,31 @@ class Plan:
         return least_errors(self.parameters, self.layout, self.signature[:-1], largest, scale)
 
     def require_shareable(self) -> None:
-        """Raise PlanError where results must not be shared: the plan is not whole, or states too little error.
+        """Raise PlanError where results must not be shared: the plan is incomplete, or states too little error.
 
         The noise that hides the key would be sized by what the server made up (`fhenn.planner.floor`).
         """
         self.require_errors()
         strange = [node for node in self.signature[:-1] if not known(node)]
         if self.result is None or strange or len(self.signature) < 2:
-            found = "does not say what its answers are" if self.result is None else f"names no nodes: {strange}"
+            reason = "does not say what its answers are" if self.result is None else f"has unknown nodes: {strange}"
             raise PlanError(
-                f"the plan {found}, and what errors an answer has is unknown so.",
-                "Ask whoever sent it to plan again with fhenn.plan; results that stay need no noise.",
+                f"the plan {reason}, so that the errors of its answers are unknown.",
+                "Ask whoever sent it to plan again with fhenn.plan; results that stay with you need no noise.",
             )
 
     def require_errors(self) -> None:
         """Raise PlanError where the plan states less error than any model of its shape makes.
 
-        Shared results would be hidden by too little noise then. Every plan of `fhenn.plan` passes.
+        The noise on shared results would be too small then. Every plan of `fhenn.plan` passes.
         """
         least_error, least_worst = self._least_errors()
         stated = self.deviation, self.error, self.worst
         if not (least_error <= self.error and least_worst <= self.worst and list(stated) == sorted(stated)):
             raise PlanError(
-                f"it states an error of {self.error:.1e}, at worst {self.worst:.1e}, and no model of its shape and "
-                f"parameters errs by less than {least_error:.1e} and {least_worst:.1e}.",
-                "Ask whoever sent it to plan again with fhenn.plan: shared results would tell of the secret key.",
+                f"the plan states an error of {self.error:.1e}, {self.worst:.1e} at worst; for any model of its shape "
+                f"and parameters these are at least {least_error:.1e} and {least_worst:.1e}.",
+                "Ask whoever sent it to plan again with fhenn.plan: shared results would reveal the secret key.",
             )
 
     @property
@@ -201,12 +218,12 @@ class Plan:
 
     @property
     def bytes_per_ciphertext(self) -> int:
-        """Of a fresh ciphertext, whose random half travels as a seed."""
+        """Bytes of a fresh ciphertext, whose random half is sent as a seed."""
         return self.parameters.ring_degree * sum(self.parameters.chain[:-1]) // 8
 
     @property
     def bytes_of_keys(self) -> int:
-        """Of the evaluation keys: public, relinearisation and rotations; the last two with seeds for random halves."""
+        """Bytes of the evaluation keys: public, relinearisation, rotations; the last two with seeds for random parts."""
         half = self.parameters.ring_degree * sum(self.parameters.chain) // 8
         return half * (2 + (len(self.parameters.chain) - 1) * (1 + len(self.rotations)))
 
@@ -232,7 +249,7 @@ class Plan:
             f"  {'node':<10} {'features':>8} {'level':>5} {'largest |x|':>12} {'headroom':>10} {'deviation':>10}",
         ]
         if self.queries:
-            lines.insert(-2, f"  results to share      of {self.queries} samples, within the accuracy asked")
+            lines.insert(-2, f"  results to share      of {self.queries} samples, within the accuracy asked for")
         lines[-2:-2] = [f"  {witness}" for witness in self.witnesses]
         if not self.stages:
             return "\n".join(lines[:-2])
@@ -244,7 +261,7 @@ class Plan:
         return "\n".join(lines)
 
     def public(self) -> Plan:
-        """The plan without its stages, whose ranges and headroom tell of the weights: what a client needs."""
+        """The plan for clients: without its stages, whose ranges and headroom tell of the weights."""
         plan = replace(self, stages=())
         return plan.as_own() if self.own else plan
 
@@ -262,9 +279,12 @@ class Plan:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Plan:
-        """The plan of `to_json`. Raises WireFormatError where it is not one, or states what cannot be.
+        """The plan that `to_json` wrote.
 
-        An error below what every model of its shape makes is such a statement (`require_errors`).
+        text: JSON.
+
+        Raises WireFormatError where it is not a plan, or states something impossible, as an error below what every
+        model of its shape makes (`require_errors`).
         """
         return _DOCUMENT.read(text, cls._from_fields, require_short)
 

@@ -24,7 +24,7 @@ from fhenn.errors import LevelExhausted, ParameterError, PlanError, ScaleMismatc
 from fhenn.nn import Activation, Linear, Node, Sequential
 from fhenn.planner.flooding import MOST_QUERIES, flood, flood_bound, precision
 from fhenn.planner.floor import SECURITY_BITS, least_errors
-from fhenn.planner.identity import described, fingerprint_of, signature_of
+from fhenn.planner.identity import fingerprint_of, node_signature, signature_of
 from fhenn.planner.plan import LayoutName, Plan, Result, require_plan
 from fhenn.planner.walk import Path, Walk, flatten, walk
 from fhenn.planner.witness import DEGREES, Witness
@@ -295,7 +295,7 @@ def _worst(path: Path, packing: Layout, parameters: Parameters) -> float:
 def _least_errors(path: Path, packing: Layout, parameters: Parameters) -> tuple[float, float]:
     """What a client asks a plan to state at least: more than weights that all but vanish make."""
     largest = np.maximum(np.abs(path.reach[0].low), np.abs(path.reach[0].high)).tolist()
-    return least_errors(parameters, packing, [described(node) for node in path.nodes], largest)
+    return least_errors(parameters, packing, [node_signature(node) for node in path.nodes], largest)
 
 
 def _tried(path: Path, packing: Layout, parameters: Parameters, queries: int) -> _Candidate | None:

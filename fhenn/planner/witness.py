@@ -1,12 +1,12 @@
 """Witnesses in a plan: which number the server returns beside the result, and what it says of an activation's inputs.
 
 For an activation whose domain has the middle c and the half width B, t = (x - c)/B leaves [-1, 1] where x leaves the
-domain. An output's witness is t² itself. A hidden layer's is one number for all of its n neurons, so that less is
-revealed: the sum of T(t/r), T a Chebyshev polynomial of degree d. While all |t| <= r every term is 1 at most and the
-sum n; one t beyond ±1 makes its term T(1/r) = 4n, and the others, -1 at least, cannot bring the sum below 3n. The
-threshold is 2n. So with the inner edge r = 1/cosh(arcosh(4n)/d) no input beyond the domain is missed, samples whose
-inputs all keep within r of its half width are not accused, and what lies between may be. With d = 2 it is the sum of
-t², and r = 1/√n.
+domain. The witness of an output is t² itself. The witness of a hidden layer is one number for all of its n neurons, so
+that less is revealed: the sum of T(t/r), T a Chebyshev polynomial of degree d. While all |t| <= r, every term is at
+most 1 and the sum at most n. One t beyond ±1 makes its term at least T(1/r) = 4n, and the other terms, each at least
+-1, cannot bring the sum below 3n. The threshold is 2n. So with the inner edge r = 1/cosh(arcosh(4n)/d), no input
+outside the domain is missed; a sample raises no alarm while all |t| <= r; for inputs between it may raise one. With
+d = 2 the witness is the sum of t², and r = 1/√n.
 """
 
 from __future__ import annotations
@@ -23,19 +23,24 @@ from fhenn.text import printable
 Interval = tuple[float, float]
 
 DEGREES = (8, 4, 2)
-"""Of a hidden layer's witness, best first."""
+"""Degrees of a hidden layer's witness, best first."""
 
 
 @dataclass(frozen=True)
 class Witness:
-    """What is returned for one activation, and how to read it. Part of a `fhenn.Plan`.
+    """The number that the server returns for one activation, and how to read it. Part of a `fhenn.Plan`.
 
-    node: the activation's name, place: its place among the model's nodes. domain: of its inputs. neurons: how many
-    inputs one number speaks of; 1 where each has its own. degree: of the polynomial in x: 2 for t² or its sum. inner:
-    r; while no |x - c| exceeds r·B there is no alarm. threshold: a decrypted number above it is an alarm. error: bound
-    on its error, but for a probability of 2⁻⁴⁰. headroom: the largest |x - c| for which the number is sure to fit the
-    modulus: up to there no violation is missed. start: level of x from which a polynomial of degree > 2 is computed.
-    level: of what is returned.
+    node: name of the activation.
+    place: of the activation among the model's nodes, from 0.
+    domain: of its inputs.
+    neurons: how many inputs one number stands for; 1 where each has its own.
+    degree: of the polynomial in x: 2 for t² or a sum of these.
+    inner: r. While no |x - c| exceeds r·B there is no alarm.
+    threshold: a decrypted number above it is an alarm.
+    error: bound on the error of the number, except with probability 2⁻⁴⁰.
+    headroom: the largest |x - c| for which the number surely fits the modulus. Up to there no violation is missed.
+    start: level of x from which a polynomial of degree > 2 is computed.
+    level: of the number that is returned.
     """
 
     node: str
@@ -52,7 +57,7 @@ class Witness:
 
     @property
     def zone(self) -> tuple[float, float]:
-        """The |x - c| between which there may be an alarm although no input left the domain."""
+        """The two |x - c| between which there may be an alarm although no input left the domain."""
         half = (self.domain[1] - self.domain[0]) / 2
         return self.inner * half, half
 
@@ -62,12 +67,15 @@ class Witness:
         return chebyshev_witness(self.domain, self.inner, self.degree)
 
     def alarms(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Which samples raise an alarm, (samples,), from decrypted values (samples, numbers); NaN does."""
-        raised: NDArray[np.bool_] = np.any(~(values <= self.threshold), axis=1)
-        return raised
+        """Which samples raise an alarm, (samples,).
+
+        values: decrypted numbers, (samples, numbers); NaN raises an alarm.
+        """
+        alarms: NDArray[np.bool_] = np.any(~(values <= self.threshold), axis=1)
+        return alarms
 
     def require_sane(self, levels: int) -> None:
-        """Raise ValueError where fields read from outside cannot be: numbers that are none, or beyond the chain."""
+        """Raise ValueError where fields read from outside are impossible: not finite, or levels beyond the chain."""
         counts = (self.place, self.neurons, self.degree, self.start, self.level)
         numbers = (*self.domain, self.inner, self.threshold, self.error, self.headroom)
         sane = (
@@ -89,14 +97,17 @@ class Witness:
         inner, outer = self.zone
         each = "each input" if self.neurons == 1 else f"{self.neurons} neurons together"
         return (
-            f"witness of {printable(self.node)} ({each}, degree {self.degree}): misses nothing outside "
-            f"[{low:g}, {high:g}] up to {self.headroom:.3g} from its middle; may accuse inputs from "
+            f"witness of {printable(self.node)} ({each}, degree {self.degree}): misses no input outside "
+            f"[{low:g}, {high:g}] up to {self.headroom:.3g} from its middle; may raise a false alarm for inputs "
             f"{inner:.4g} to {outer:g} from it"
         )
 
 
 def inner_edge(neurons: int, degree: int) -> float:
-    """r, in units of the half width, for a hidden layer's polynomial of a degree above 2.
+    """r, in units of the half width, for the polynomial of a hidden layer.
+
+    neurons: of the layer.
+    degree: of the polynomial, above 2.
 
     >>> round(inner_edge(32, 8), 2)
     0.8
@@ -105,12 +116,17 @@ def inner_edge(neurons: int, degree: int) -> float:
 
 
 def doublings(degree: int) -> int:
-    """Levels that a hidden layer's polynomial takes: T₂ₖ = 2Tₖ² - 1."""
+    """Levels that a hidden layer's polynomial consumes: T₂ₖ = 2Tₖ² - 1. degree: a power of 2."""
     return degree.bit_length() - 1
 
 
 def chebyshev_witness(domain: Interval, inner: float, degree: int) -> Polynomial:
-    """T(t/r) as a polynomial in x: 1 at most while x keeps within r of its half width."""
+    """T(t/r) as a polynomial in x, at most 1 in magnitude while |x - c| <= r·B.
+
+    domain: of the activation, with middle c and half width B.
+    inner: r.
+    degree: of T.
+    """
     low, high = domain
     middle, half = low / 2 + high / 2, (high / 2 - low / 2) * inner
     return Polynomial((*[0.0] * degree, 1.0), domain=(middle - half, middle + half), basis="chebyshev")

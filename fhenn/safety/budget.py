@@ -1,18 +1,18 @@
-"""How much of what may be told under one key has been: in memory while the key is, in a file beside it after that.
+"""The budget of results that may be shared under one key, and how much of it is spent.
 
-A result shared for q queries takes 1/q of its key's budget (`fhenn.planner.flooding`). A client that has just made its
-key counts in memory. One that was restored from bytes cannot know what other copies of them have shared, so it shares
-only by a file that counts for all of them: a line with the share and the total is added to it, under a lock and
-synchronised, before a result is handed out, and none is ever taken away. The last line is all that is read.
+A result shared for q queries spends 1/q of its key's budget (`fhenn.planner.flooding`). A client that has just made its
+key counts in memory. A client that was restored from bytes cannot know what other copies of these bytes have shared, so
+it needs a file that counts for all of them. Before a result is handed out, a line with the share and the total is
+appended to that file, under a lock and synchronised; no line is ever removed. Only the last line is read.
 
-The file names the key and its own inode: a copy of it would count apart from the first one, so it is refused, as a
-missing one is. An older state that is put back over the file keeps the inode, so the total is also an extended
-attribute of the inode, where Linux and the filesystem have them: contents that say less than it are refused, and a new
-inode without it, even where its number was given anew.
+The file names the key and its own inode. A copy of it would count separately, so a copy is refused, as a missing file
+is. An older state that is restored over the file keeps the inode. So the total is also stored as an extended attribute
+of the inode, where Linux and the filesystem have them: contents that say less than the attribute are refused, and so
+is an inode without it.
 
-What cannot be seen: a state put back with its extended attributes (cp -a over the file, a snapshot of the disk or of
-the virtual machine), and on systems without them any older contents put back over the file. Then results are shared
-twice for one budget. After such a restore, say what was shared (`Client.keep_budget`), or make new keys.
+What cannot be detected: a state restored together with its extended attributes (cp -a over the file, a snapshot of the
+disk or of the virtual machine), and on systems without them any older contents restored over the file. Then results
+are shared twice for one budget. After such a restore, say what was shared (`Client.keep_budget`), or make new keys.
 """
 
 from __future__ import annotations
@@ -42,20 +42,28 @@ _SLACK = 1e-9
 
 
 class SharingBudget(Protocol):
-    """What counts results that were shared."""
+    """Counts the results that are shared under one key."""
 
     @property
     def spent(self) -> float:
-        """The fraction that is known to be spent."""
+        """The fraction of the budget that is known to be spent, 0 to 1."""
 
     def take(self, samples: int, queries: int) -> None:
-        """Spend samples/queries. Raises SharingRefused, and spends nothing, where not that much is left."""
+        """Spend samples/queries of the budget.
+
+        samples: whose results are shared.
+        queries: samples that the noise on the results allows in all.
+
+        Raises SharingRefused where less is left; nothing is spent then.
+        """
 
 
 class Budget(Uncopied):
-    """A budget in memory, of the process that made it.
+    """A budget in memory, for the process that made it.
 
-    spent: the fraction that is spent already. Raises ParameterError where it is no fraction.
+    spent: the fraction that is spent already, 0 to 1.
+
+    Raises ParameterError for a fraction outside 0 to 1.
 
     >>> budget = Budget()
     >>> budget.take(3, 4)
@@ -70,14 +78,17 @@ class Budget(Uncopied):
 
     @property
     def spent(self) -> float:
-        """The fraction that is spent."""
+        """The fraction that is spent, 0 to 1."""
         return self._spent
 
     def take(self, samples: int, queries: int) -> None:
-        """Spend samples/queries; threads may.
+        """Spend samples/queries of the budget. Safe in threads.
 
-        Raises SharingRefused, and spends nothing, where not that much is left; BudgetUnknown in a forked process, which
-        would spend what its parent spends too.
+        samples: whose results are shared.
+        queries: samples that the noise on the results allows in all.
+
+        Raises SharingRefused where less is left, and spends nothing; BudgetUnknown in a forked process, whose parent
+        could spend the same.
         """
         if os.getpid() != self._process:
             raise BudgetUnknown(
@@ -85,20 +96,20 @@ class Budget(Uncopied):
                 "Share results in that one, or keep a file for all of them: client.keep_budget(path), before the fork.",
             )
         with self._lock:
-            self._spent = _after(self._spent, samples, queries)
+            self._spent = _spend(self._spent, samples, queries)
 
 
 class UnknownBudget:
-    """The budget of a key that was restored without the file that counts: nothing is left of it.
+    """The budget of a key that was restored without the file that counts: no result can be shared.
 
-    spent: what the key's own bytes say.
+    spent: the fraction that the bytes of the key say, 0 to 1.
     """
 
     def __init__(self, spent: float) -> None:
         self.spent = spent
 
     def take(self, samples: int, queries: int) -> NoReturn:
-        """Raises BudgetUnknown."""
+        """Raise BudgetUnknown."""
         raise BudgetUnknown(
             "the key was restored without the file that counts what was shared.",
             "Name it (Client.from_secret_bytes(…, budget=…); keygen and keep_budget make it), or make new keys.",
@@ -108,7 +119,9 @@ class UnknownBudget:
 class BudgetFile(Uncopied):
     """A budget in a file, for all processes that share results under one key.
 
-    path: made by `create`. key: the fingerprint of the key generation. spent: what the key's own bytes say, at least.
+    path: of the file that `create` made.
+    key: the fingerprint of the key generation, 16 hexadecimal digits.
+    spent: the fraction that the bytes of the key say is spent, at least.
 
     >>> import tempfile
     >>> folder = tempfile.TemporaryDirectory()
@@ -126,9 +139,15 @@ class BudgetFile(Uncopied):
 
     @classmethod
     def create(cls, path: str | Path, key: str, spent: float = 0.0, *, overwrite: bool = False) -> BudgetFile:
-        """A new file, readable by its owner alone, that says how much is spent already.
+        """Make a new file, which only its owner can read.
 
-        Raises ParameterError where that is no fraction, FileExists, OSError.
+        path: of the file.
+        key: the fingerprint of the key generation, 16 hexadecimal digits.
+        spent: the fraction that is spent already, 0 to 1.
+        overwrite: whether to replace an existing file.
+
+        Returns the budget in that file.
+        Raises ParameterError for a fraction outside 0 to 1, FileExists, OSError.
         """
         path, spent = Path(path), _fraction(spent)
         if overwrite:
@@ -138,8 +157,8 @@ class BudgetFile(Uncopied):
         except FileExistsError as error:
             raise FileExists(str(path)) from error
         with os.fdopen(descriptor, "wb") as file:
-            known = "yes" if _tell_inode(file, spent) else "no"
-            file.write(f"fhenn-budget 1 key={key} file={_inode(file)} attribute={known} spent={spent!r}\n".encode())
+            attribute = "yes" if _write_attribute(file, spent) else "no"
+            file.write(f"fhenn-budget 1 key={key} file={_inode(file)} attribute={attribute} spent={spent!r}\n".encode())
             file.flush()
             os.fsync(file.fileno())
         if os.name == "posix":  # the name must survive a power cut too
@@ -152,38 +171,41 @@ class BudgetFile(Uncopied):
 
     @property
     def spent(self) -> float:
-        """The fraction that is spent; what the key's own bytes say where the file does not tell. Raises OSError."""
+        """The fraction that is spent; that of the key's own bytes where the file does not say. Raises OSError."""
         with suppress(BudgetUnknown):
             return self.known()
         return self._least
 
     def known(self) -> float:
-        """The fraction that is spent. Raises BudgetUnknown where the file does not tell, OSError."""
-        with self._locked() as file:
+        """The fraction that is spent, 0 to 1. Raises BudgetUnknown where the file does not say, OSError."""
+        with self._open_locked() as file:
             total, more, _ = self._read(file)
             return total + more
 
     def take(self, samples: int, queries: int) -> None:
-        """Spend samples/queries; it is on the disk when this returns.
+        """Spend samples/queries of the budget. It is on the disk when this returns.
 
-        Raises SharingRefused, and spends nothing, where not that much is left; BudgetUnknown where the file is missing,
-        a copy, another key's, damaged, or known to be older than it was; OSError.
+        samples: whose results are shared.
+        queries: samples that the noise on the results allows in all.
+
+        Raises SharingRefused where less is left, and spends nothing; BudgetUnknown where the file is missing, a copy,
+        another key's, damaged, or an older state of itself; OSError.
         """
-        with self._locked() as file:
+        with self._open_locked() as file:
             total, more, end = self._read(file)
-            _after(total + more, samples, queries)
-            after = _after(total, samples, queries)
+            _spend(total + more, samples, queries)
+            after = _spend(total, samples, queries)
             file.truncate(end)  # a line that a crash has cut was never answered
             file.seek(end)
             file.write(f"{samples} {queries} {after!r}\n".encode())
             file.flush()
             os.fsync(file.fileno())
             # after the contents: a crash between the two leaves them ahead, which is allowed
-            if _of_inode(file) is not None:
-                _tell_inode(file, after)
+            if _read_attribute(file) is not None:
+                _write_attribute(file, after)
 
     @contextmanager
-    def _locked(self) -> Iterator[BinaryIO]:
+    def _open_locked(self) -> Iterator[BinaryIO]:
         """The file, for this process and thread alone. Raises BudgetUnknown where it is missing, OSError."""
         while True:
             try:
@@ -206,9 +228,9 @@ class BudgetFile(Uncopied):
             self._refuse(f"{self.path} is damaged")
         if header[1].decode() != self._key:
             self._refuse(f"{self.path} counts for another key")
-        told = _of_inode(file)
-        if int(header[2]) != _inode(file) or (header[3] == b"yes" and told is None):
-            self._refuse(f"{self.path} is a copy, and does not know what was shared by the other")
+        recorded = _read_attribute(file)
+        if int(header[2]) != _inode(file) or (header[3] == b"yes" and recorded is None):
+            self._refuse(f"{self.path} is a copy, and does not know what was shared by the original")
         start = max(header.end(), file.seek(0, os.SEEK_END) - 2 * _LONGEST_LINE)
         file.seek(start)
         data = file.read()
@@ -221,26 +243,26 @@ class BudgetFile(Uncopied):
             total = first if share is None else _fraction(float(share[1]))
         except ValueError:  # no number, or no fraction (ParameterError)
             self._refuse(f"{self.path} is damaged")
-        if told is not None and not total >= told:
+        if recorded is not None and not total >= recorded:
             self._refuse(f"{self.path} is an older copy of itself, from before the last results were shared")
         return total, max(self._least - first, 0.0), start + size
 
     def _refuse(self, reason: str) -> NoReturn:
         raise BudgetUnknown(
             f"{reason}.",
-            "Share where that file is, or make new keys; if you know how much was shared, say so: "
+            "Share where the original file is, or make new keys; if you know how much was shared, say so: "
             "client.keep_budget(path, spent=…, overwrite=True), decrypt --shared-so-far.",
         )
 
 
-def _after(spent: float, samples: int, queries: int) -> float:
-    """What is spent after a share. Raises SharingRefused where that is more than all."""
+def _spend(spent: float, samples: int, queries: int) -> float:
+    """The fraction that is spent after sharing `samples` more. Raises SharingRefused where it exceeds the budget."""
     after = spent + samples / queries
     if after == spent:  # less than a float tells is something all the same
         after = nextafter(spent, inf)
     if not after <= 1 + _SLACK:
         raise SharingRefused(
-            f"{samples} more samples exceed the {queries} queries that the noise is for.",
+            f"{samples} more samples exceed the budget of this key, which is {queries} samples with this noise.",
             "Make new keys, or a plan for more queries.",
         )
     return after
@@ -249,13 +271,13 @@ def _after(spent: float, samples: int, queries: int) -> float:
 def _fraction(spent: float) -> float:
     if not isinstance(spent, float | int) or not 0 <= spent <= 1 + _SLACK:
         raise ParameterError(
-            f"a budget is spent from 0 to 1, not {spent!r}.", "A sample shared for q queries is 1/q of it."
+            f"spent must be a fraction from 0 to 1, not {spent!r}.", "A sample shared for q queries spends 1/q."
         )
     return float(spent)
 
 
-def _tell_inode(file: BinaryIO, spent: float) -> bool:
-    """Whether the file's inode took the total as an extended attribute; not every system and filesystem has them."""
+def _write_attribute(file: BinaryIO, spent: float) -> bool:
+    """Store the total as an extended attribute of the inode; False where system or filesystem do not have them."""
     if sys.platform != "linux":
         return False
     try:
@@ -267,8 +289,8 @@ def _tell_inode(file: BinaryIO, spent: float) -> bool:
     return True
 
 
-def _of_inode(file: BinaryIO) -> float | None:
-    """The total of the extended attribute; None where there is none, infinite where it is no number."""
+def _read_attribute(file: BinaryIO) -> float | None:
+    """The total in the extended attribute; None where there is none, infinite where it is not a number."""
     if sys.platform != "linux":
         return None
     try:

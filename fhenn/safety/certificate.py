@@ -34,10 +34,13 @@ _WIDEST = 1e6
 
 @dataclass(frozen=True)
 class CertifiedActivation:
-    """One activation: what its inputs can reach, encrypted or not, and how far its polynomial is off there.
+    """What a certificate says of one activation.
 
-    sup_error: the largest |polynomial - exact| on [low, high]; infinite where that is beyond all measure. gain: by how
-    much an error of this activation can be larger at the output.
+    node: its name.
+    low, high: the interval that its inputs can reach, encrypted or not.
+    domain: the interval on which its polynomial is good.
+    sup_error: the largest |polynomial - exact| on [low, high]; infinite where the interval is too wide to tell.
+    gain: by which factor an error of this activation can grow up to the output.
     """
 
     node: str
@@ -57,11 +60,16 @@ class CertifiedActivation:
 class Certificate:
     """What holds for every input within bounds. Make one with `fhenn.certify`.
 
-    model: fingerprint of nodes and weights. low, high: bounds of every feature. activations: in order. output: what
-    the scores of the twin can reach. approximation: bound on |twin - exact model| at the output. noise: bound on
-    |decrypted - twin|, but for a probability of 2⁻⁴⁰ under the noise model of `fhenn.ckks.noise`; 0 without
-    a plan. parameters: of the plan, if any. from_data: whether the bounds are the box of sample data, and nothing more
-    is certified.
+    model: fingerprint of nodes and weights.
+    low, high: bounds of every feature.
+    activations: what holds for each, in order.
+    output: the interval that the scores of the twin can reach.
+    approximation: bound on |twin - exact model| at the output.
+    noise: bound on |decrypted - twin|, except with probability 2⁻⁴⁰ under the noise model of `fhenn.ckks.noise`; 0
+    without a plan.
+    finish: what the client applies to the scores, None for nothing.
+    parameters: of the plan, None without one.
+    from_data: whether the bounds are the least and largest values of sample data, beyond which nothing is certified.
 
     >>> import fhenn
     >>> certificate = fhenn.certify(fhenn.Sequential([fhenn.Linear([[9.0]]), fhenn.Sigmoid()]), [-1, 1])
@@ -96,7 +104,11 @@ class Certificate:
         return 2 * self.total if self.finish in ("argmax", "softmax") else self.total
 
     def require(self, plan: Plan, model: Node | None = None) -> None:
-        """Raise CertificateInvalid unless this holds for a plan, and for a model if one is given."""
+        """Raise CertificateInvalid unless this holds.
+
+        plan: that it must hold for.
+        model: that it must hold for, None for any.
+        """
         outside = [activation.node for activation in self.activations if not activation.inside]
         if outside:
             raise CertificateInvalid(
@@ -104,7 +116,7 @@ class Certificate:
                 "Take tighter bounds or wider domains, or train with a range penalty, and certify again.",
             )
         if model is not None and fingerprint_of(model) != self.model:
-            raise CertificateInvalid("it is for another model, or other weights.", "Certify this one.")
+            raise CertificateInvalid("it is for another model, or other weights.", "Certify this model.")
         if self.parameters != plan.parameters:
             raise CertificateInvalid("it is for other parameters.", "Certify with this plan.")
         if len(self.low) != len(plan.low) or any(
@@ -119,9 +131,9 @@ class Certificate:
         )
 
     def __str__(self) -> str:
-        held = "its bounds" if not self.from_data else "the box of the data, and nothing beyond it"
+        scope = "its bounds" if not self.from_data else "the box of the data, and nothing beyond it"
         lines = [
-            f"certificate for {held}: {'every activation stays in its domain' if self.valid else 'NOT VALID'}",
+            f"certificate for {scope}: {'every activation stays in its domain' if self.valid else 'NOT VALID'}",
             f"  scores reach       [{self.output[0]:.4g}, {self.output[1]:.4g}]",
             f"  approximation      <= {self.approximation:.1e}",
             f"  encryption         <= {self.noise:.1e}" + ("" if self.parameters else "  (no plan given)"),
@@ -130,9 +142,9 @@ class Certificate:
             f"  {'activation':<12} {'reaches':>22} {'domain':>16} {'off by':>9} {'gain':>7}",
         ]
         for each in self.activations:
-            reached, domain = (f"[{a:.4g}, {b:.4g}]" for a, b in ((each.low, each.high), each.domain))
+            reach, domain = (f"[{a:.4g}, {b:.4g}]" for a, b in ((each.low, each.high), each.domain))
             note = "" if each.inside else "  leaves its domain"
-            row = f"{reached:>22} {domain:>16} {each.sup_error:>9.1e} {each.gain:>7.2g}{note}"
+            row = f"{reach:>22} {domain:>16} {each.sup_error:>9.1e} {each.gain:>7.2g}{note}"
             lines.append(f"  {printable(each.node):<12} {row}")
         return "\n".join(lines)
 
@@ -147,7 +159,12 @@ class Certificate:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Certificate:
-        """The certificate of `to_json`. Raises WireFormatError where it is not one."""
+        """The certificate that `to_json` wrote.
+
+        text: JSON.
+
+        Raises WireFormatError where it is not a certificate.
+        """
         return _DOCUMENT.read(text, cls._from_fields)
 
     @classmethod
@@ -156,23 +173,26 @@ class Certificate:
         numbers = [certificate.approximation, certificate.noise, *certificate.output]
         numbers += [n for each in certificate.activations for n in (each.low, each.high, each.sup_error, each.gain)]
         if any(map(isnan, numbers)):
-            raise ValueError("a number is none")
+            raise ValueError("a number is NaN")
         if not all(map(isfinite, (*certificate.low, *certificate.high))):
             raise ValueError("a bound is not finite")
         return certificate
 
 
-@np.errstate(all="ignore")  # what overflows is unbounded, and said so
+@np.errstate(all="ignore")  # what overflows is unbounded, and the certificate says so
 def certify(model: Node, bounds: Any, plan: Plan | None = None) -> Certificate:
     """What holds for every input of a model within bounds: ranges, errors, and the margin of a certain decision.
 
-    model: a `Sequential` (or a node) of `Linear` and activations, a `Linear` first. bounds: (2, features) of low and
-    high, or (2,) for all features; or sample data (samples >= 3, features), whose box is taken, and nothing beyond it
-    is certified; an array, or anything with named columns. plan: for encrypted inference; ranges are then widened by
-    its noise, and its bound on that counts. An activation that stands for no function is taken for exact. The ranges
-    are sound (`fhenn.ranges.reaches`), and the errors follow from them: a polynomial's largest error where its inputs
-    reach, carried on by the weights' magnitudes and the largest slopes of the exact functions there.
-    Raises PlanError where a plan does not hold for the model, ShapeMismatch, NonFiniteValue, ParameterError.
+    model: a `Sequential` (or a node) of affine nodes and activations, an affine one first.
+    bounds: (2, features) of low and high, or (2,) for all features; or sample data (samples >= 3, features), whose
+    least and largest values are the bounds. An array, or anything with named columns.
+    plan: for encrypted inference: ranges are widened by its noise, and the error counts its bound on that. None to
+    certify the twin.
+
+    Returns the certificate. The ranges are sound (`fhenn.ranges.reaches`). The errors follow from them: the largest
+    error of a polynomial where its inputs reach, times the magnitudes of the weights and the largest slopes of the
+    exact functions that follow. An activation without an exact function counts as exact.
+    Raises PlanError where the plan is not for the model, ShapeMismatch, NonFiniteValue, ParameterError.
 
     >>> import fhenn
     >>> model = fhenn.Sequential([fhenn.Linear([[1.0, -1.0]]), fhenn.Sigmoid()])
@@ -243,8 +263,9 @@ def _slope(node: Activation, x: Reach, error: float) -> float:
 
 
 def _steepest(function: Function, interval: Interval) -> float:
-    at = points(*interval, 8, function.kinks)
-    steepest = float(local_maxima(lambda x: np.abs(function.derivative(x)), at)[1].max())
+    """A bound on |derivative| of a function on an interval."""
+    grid = points(*interval, 8, function.kinks)
+    steepest = float(local_maxima(lambda x: np.abs(function.derivative(x)), grid)[1].max())
     return steepest * (1 + 1e-9) + 1e-9
 
 
@@ -263,7 +284,7 @@ def _divergence(nodes: Sequence[Affine | Activation], held: Sequence[Reach], err
 
 
 def _gain(nodes: Sequence[Affine | Activation], held: Sequence[Reach], place: int, errors: dict[int, float]) -> float:
-    """By how much an error of one activation can be larger at the output."""
+    """By which factor an error of one activation can grow up to the output."""
     unit = errors[place] or 1e-6
     if not isfinite(unit):
         return inf

@@ -1,4 +1,4 @@
-"""The guard after decryption: outputs that no input in the domain can produce, and the inputs that it cannot see."""
+"""The guard after decryption: it finds outputs that no input in the domain can produce, and says what it misses."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True)
 class OutputGuard:
-    """What can be told from the outputs of an activation alone.
+    """What the outputs of an activation alone say about its inputs.
 
-    outputs: what inputs in the domain can produce. blind: intervals outside of the domain whose outputs look as if the
-    input were inside. flips: the least |x| beyond the domain from which an odd polynomial is on the wrong side of its
-    middle value, None where it is nowhere.
+    domain: the interval (low, high) of the inputs.
+    outputs: the interval that inputs in the domain can produce.
+    blind: intervals outside the domain whose outputs look as if the input were inside.
+    flips: the least |x| beyond the domain from which an odd polynomial is on the wrong side of its middle value; None
+    where it is nowhere.
     """
 
     domain: Interval
@@ -29,9 +31,12 @@ class OutputGuard:
     flips: float | None
 
     def alarms(self, values: NDArray[np.float64], error: float = 0.0) -> NDArray[np.bool_]:
-        """Which samples have an output that no input in the domain produces, (samples,); NaN is one.
+        """Which samples have an output that no input in the domain can produce.
 
-        values: (samples, outputs). error: bound on that of the encryption.
+        values: decrypted outputs, (samples, outputs).
+        error: bound on the error of the encryption.
+
+        Returns (samples,), True for such samples; NaN counts as such an output.
         """
         return beyond(values, self.outputs, error)
 
@@ -41,18 +46,25 @@ class OutputGuard:
         if not self.blind:
             return f"{inside}, and no others do."
         blind = " and ".join(f"({a:.4g}, {b:.4g})" for a, b in self.blind)
-        text = f"{inside}; so do inputs in {blind}, which outputs alone cannot tell"
+        text = f"{inside}; so do inputs in {blind}, which outputs alone cannot tell apart"
         return text + (f"; past |x| = {self.flips:.4g} they are on the wrong side." if self.flips else ".")
 
 
 def beyond(values: NDArray[np.float64], allowed: Interval, error: float) -> NDArray[np.bool_]:
-    """Which samples have a value outside an interval by more than an error, (samples,); NaN is outside."""
-    raised: NDArray[np.bool_] = np.any(~((values >= allowed[0] - error) & (values <= allowed[1] + error)), axis=1)
-    return raised
+    """Which samples have a value outside an interval, (samples,); NaN counts as outside.
+
+    values: (samples, outputs).
+    allowed: the interval (low, high).
+    error: by how much a value may be outside.
+    """
+    outside: NDArray[np.bool_] = np.any(~((values >= allowed[0] - error) & (values <= allowed[1] + error)), axis=1)
+    return outside
 
 
 def output_guard(polynomial: Polynomial) -> OutputGuard:
     """The guard for the outputs of one polynomial.
+
+    polynomial: of the activation that the model ends in.
 
     >>> from fhenn.approx import SIGMOID_CUBIC
     >>> print(output_guard(SIGMOID_CUBIC))  # doctest: +ELLIPSIS
@@ -64,23 +76,23 @@ def output_guard(polynomial: Polynomial) -> OutputGuard:
     roots = [complex(root) for level in (low, high) for root in (series - level).roots()] if polynomial.degree else []
     real = sorted(root.real for root in roots if abs(root.imag) <= 1e-7 * max(1.0, abs(root)))
     blind = []
-    for beyond in (
+    for crossings in (
         [x for x in real if x < edges[0]] + [edges[0]],
         [edges[1]] + [x for x in real if x > edges[1]],
     ):
-        for a, b in pairwise(beyond):
+        for a, b in pairwise(crossings):
             middle = float(polynomial((a + b) / 2))
             if b - a > 1e-6 * (edges[1] - edges[0]) and low <= middle <= high:
                 blind.append((a, b))
-    return OutputGuard(edges, (low, high), tuple(_joined(blind)), flip_of(polynomial))
+    return OutputGuard(edges, (low, high), tuple(_join(blind)), flip_of(polynomial))
 
 
-def _joined(intervals: list[Interval]) -> list[Interval]:
-    """Neighbours that touch as one."""
-    joined: list[Interval] = []
+def _join(intervals: list[Interval]) -> list[Interval]:
+    """Ascending intervals, of which those that touch are made one."""
+    disjoint: list[Interval] = []
     for a, b in intervals:
-        if joined and a - joined[-1][1] < 1e-9:
-            joined[-1] = (joined[-1][0], b)
+        if disjoint and a - disjoint[-1][1] < 1e-9:
+            disjoint[-1] = (disjoint[-1][0], b)
         else:
-            joined.append((a, b))
-    return joined
+            disjoint.append((a, b))
+    return disjoint

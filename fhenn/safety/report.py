@@ -14,11 +14,12 @@ from fhenn.safety.outputs import OutputGuard, output_guard
 
 @dataclass(frozen=True)
 class SafetyReport:
-    """What each layer says of a model. Make one with `fhenn.safety_report`.
+    """What each layer of range safety says of a model. Make one with `fhenn.safety_report`.
 
-    certificate: what can be, for every input within bounds. calibration: what was, on sample data; None without data.
-    witnesses: what encrypted answers will tell, none where the plan has no room for them. guard: what outputs alone
-    tell, None where the model does not end in an activation of one polynomial.
+    certificate: what can happen, for every input within bounds.
+    calibration: what happened on sample data; None without data.
+    witnesses: what encrypted answers will tell; empty where the plan has none.
+    guard: what outputs alone tell; None where the model does not end in an activation of one polynomial.
     """
 
     certificate: Certificate
@@ -33,19 +34,20 @@ class SafetyReport:
         )
 
     def __str__(self) -> str:
-        calibration = "  no data given: pass some to see what they do" if self.calibration is None else self.calibration
+        no_data = "  no data given: pass data=… to see what reaches the activations"
+        calibration = no_data if self.calibration is None else str(self.calibration)
         witnesses = "\n".join(f"  {witness}" for witness in self.witnesses)
-        guard = f"  {self.guard}" if self.guard else "  the model ends in scores, of which no output is impossible"
+        guard = f"  {self.guard}" if self.guard else "  the model ends in scores, for which every output is possible"
         return "\n".join(
             (
                 "1. before: certificate, for every input within bounds",
                 str(self.certificate),
                 "",
                 "2. before: calibration, on data",
-                str(calibration),
+                calibration,
                 "",
                 "3. during: witness, beside each encrypted answer",
-                witnesses or "  the plan has no room for one: fhenn.plan(..., witness=True)",
+                witnesses or "  the plan has none: make one with fhenn.plan(..., witness=True)",
                 "",
                 "4. after: guard of the outputs",
                 guard,
@@ -56,7 +58,12 @@ class SafetyReport:
 def safety_report(model: Node, bounds: Any, data: Any = None, plan: Plan | None = None) -> SafetyReport:
     """What the four layers of range safety say of a model.
 
-    bounds, plan: as for `fhenn.certify`. data: (samples, features), as for `fhenn.calibrate`. Raises what these raise.
+    model: as for `fhenn.certify`.
+    bounds: of the features, as for `fhenn.certify`.
+    data: (samples, features), as for `fhenn.calibrate`; None to leave calibration out.
+    plan: for encrypted inference, None for the twin.
+
+    Raises what `fhenn.certify` and `fhenn.calibrate` raise.
 
     >>> import fhenn
     >>> model = fhenn.Sequential([fhenn.Linear([[1.0, -1.0]]), fhenn.Sigmoid()])

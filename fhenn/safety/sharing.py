@@ -1,4 +1,4 @@
-"""Results that others may see: flooded with noise, so that they say nothing of the secret key (`planner.flooding`)."""
+"""Results that others may see: with noise that hides what they say of the secret key (`planner.flooding`)."""
 
 from __future__ import annotations
 
@@ -22,15 +22,23 @@ def flooded(
     scale: float | None = None,
     seen: float = 0.0,
 ) -> NDArray[np.float64]:
-    """Decrypted scores (samples, outputs) with the noise on top that `planner.flooding` asks for.
+    """Decrypted scores with noise that hides what they say of the secret key.
 
-    scale: of the answer's ciphertexts, which says what they err by at least, whatever the plan states
-    (`fhenn.planner.floor`). seen: an error that the answer is seen to have (`decrypt_with_error`).
+    scores: (samples, outputs).
+    plan: of the model.
+    queries: samples whose results may ever be shared under the key.
+    bits: statistical security.
+    scale: of the answer's ciphertexts. It gives a least error, whatever the plan states (`fhenn.planner.floor`).
+    seen: an error that was measured in the answer (`decrypt_with_error`).
 
-    On a grid of a 64th of the noise's deviation, since a float's last digits would tell where it came from (Mironov
-    2012, "On significance of the least significant bits for differential privacy"). Raises SharingRefused where the
-    plan's accuracy would not hold, and where the answer errs by more, or is at a larger scale, than the plan says;
-    PlanError where the plan states less than any model of its shape makes, or does not say what its answers are.
+    Returns (samples, outputs), rounded to multiples of a 64th of the noise's deviation: the last digits of a float
+    would tell where it came from.
+    Raises SharingRefused where the plan's accuracy would not hold, and where the answer's error or scale is larger than
+    the plan says; PlanError where the plan states less error than any model of its shape makes, or does not say what
+    its answers are.
+
+    Source: `planner.flooding`; for the rounding Mironov 2012, "On significance of the least significant bits for
+    differential privacy".
 
     >>> import fhenn
     >>> plan = fhenn.plan(fhenn.Linear([[1.0]]), inputs=[-1, 1], layout="throughput", queries=10)
@@ -40,7 +48,7 @@ def flooded(
     plan.require_shareable()
     if scale is not None and not 1 <= scale <= plan.largest_scale:
         raise SharingRefused(
-            f"the answer has a scale of {scale:.3g}, and the plan's circuit ends at {plan.largest_scale:.3g} at most.",
+            f"the answer has a scale of {scale:.3g}, where the plan allows {plan.largest_scale:.3g} at most.",
             "The server did not follow the plan: share nothing, and ask for an answer of fhenn.Server.",
         )
     outputs = scores.shape[1]
@@ -48,16 +56,16 @@ def flooded(
     worst = max(plan.worst, plan.least_worst(scale), precision(float(np.abs(scores).max(initial=0.0))))
     if not seen <= worst:
         raise SharingRefused(
-            f"the answer errs by {seen:.1e}, where the plan states {plan.worst:.1e} at worst.",
-            "The plan is false, or the server did not follow it: share nothing, and ask for a plan of fhenn.plan.",
+            f"the answer has an error of {seen:.1e}, where the plan states {plan.worst:.1e} at worst.",
+            "The plan is wrong, or the server did not follow it: share nothing, and ask for a plan of fhenn.plan.",
         )
     sigma = flood(worst, outputs, queries, bits)
     error = plan.error + flood_bound(sigma, outputs)
     if not error <= plan.accuracy:
         raise SharingRefused(
-            f"noise that hides the key from {queries} queries makes an error of {error:.1e}, the plan's accuracy is "
-            f"{plan.accuracy:.1e}.",
-            f"Plan with queries={queries}, for which the scale is chosen, or share fewer.",
+            f"noise that hides the key from {queries} queries makes an error of {error:.1e}, more than the plan's "
+            f"accuracy of {plan.accuracy:.1e}.",
+            f"Plan with queries={queries}, which chooses a scale for them, or share fewer.",
         )
     step = 2.0 ** floor(log2(sigma / 64))
     noisy: NDArray[np.float64] = np.round((scores + sigma * _normal(scores.shape)) / step) * step

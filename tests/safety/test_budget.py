@@ -29,7 +29,7 @@ def budget(request, path):
 def test_counts_by_the_noise_of_each_share(budget):
     budget.take(1, 2)
     budget.take(10, 40)
-    with pytest.raises(SharingRefused, match="2 more samples exceed the 4 queries"):
+    with pytest.raises(SharingRefused, match="2 more samples exceed the budget of this key, which is 4 samples"):
         budget.take(2, 4)
     assert budget.spent == 0.75  # what was refused is not spent
     budget.take(1, 4)
