@@ -223,7 +223,7 @@ class Plan:
 
     @property
     def bytes_of_keys(self) -> int:
-        """Bytes of the evaluation keys: public, relinearisation, rotations; the last two with seeds for random parts."""
+        """Bytes of the public, relinearisation and rotation keys; the last two have seeds for random halves."""
         half = self.parameters.ring_degree * sum(self.parameters.chain) // 8
         return half * (2 + (len(self.parameters.chain) - 1) * (1 + len(self.rotations)))
 
