@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from fhenn.columns import Table, labels_of, samples, table_of
 from fhenn.errors import ExtraMissing
 from fhenn.interop import EncryptedModel, ImportedModel
-from fhenn.interop.encrypted import OnBounds, planned
+from fhenn.interop.encrypted import OnBounds, plan_for
 from fhenn.interop.model import box
 from fhenn.interop.sklearn import from_sklearn
 from fhenn.planner import Plan
@@ -73,7 +73,7 @@ class _Encrypted(MetaEstimatorMixin, BaseEstimator):
     def _build(self) -> EncryptedModel:
         """Twin, plan and keys for the fitted estimator."""
         model = from_sklearn(self.estimator_, inputs=self.bounds_, accuracy=self.accuracy)
-        plan = planned(model, (self.bounds_[0], self.bounds_[1]), self.accuracy, self.layout)
+        plan = plan_for(model, (self.bounds_[0], self.bounds_[1]), self.accuracy, self.layout)
         return EncryptedModel(model, plan, on_bounds=self.on_bounds)
 
     def _scores(self, X: Any) -> Floats:

@@ -45,7 +45,7 @@ class Chain:
     shape: of a sample now, without the axis of samples; () for a number each.
     steps: on the features in C order; neighbouring affine maps are one.
 
-    >>> chain = Chain.start((2, 2)).scaled([0.5, 2.0]).reshaped((4,)).linear([[1.0, 1.0, 1.0, 1.0]])
+    >>> chain = Chain.start((2, 2)).scale([0.5, 2.0]).reshape((4,)).linear([[1.0, 1.0, 1.0, 1.0]])
     >>> chain.shape, len(chain.steps), chain.steps[0].operator.dense()
     ((1,), 1, array([[0.5, 2. , 0.5, 2. ]]))
     """
@@ -66,7 +66,7 @@ class Chain:
         """Numbers of a sample."""
         return prod(self.shape)
 
-    def scaled(self, factor: ArrayLike = 1.0, shift: ArrayLike = 0.0) -> Chain:
+    def scale(self, factor: ArrayLike = 1.0, shift: ArrayLike = 0.0) -> Chain:
         """x·factor + shift, constants that spread over a sample as in NumPy, (1, ...) for all samples alike."""
         return self._then(Affine(Scaling(_spread(factor, self.shape)), _spread(shift, self.shape)), self.shape)
 
@@ -79,17 +79,17 @@ class Chain:
         shift = np.zeros(shape) if bias is None else _spread(bias, shape)
         return self._then(Affine(Dense(matrix), shift), shape)
 
-    def activated(self, step: Activation | Function) -> Chain:
+    def activate(self, step: Activation | Function) -> Chain:
         """A function element by element."""
         return replace(self, steps=(*self.steps, step))
 
-    def reshaped(self, shape: Shape) -> Chain:
+    def reshape(self, shape: Shape) -> Chain:
         """The same numbers in the same order, in another shape."""
         if prod(shape) != self.features:
             raise Unsuitable(f"it makes {shape} of samples of shape {self.shape}")
         return replace(self, shape=shape)
 
-    def viewed(self, target: Sequence[int]) -> Chain:
+    def view(self, target: Sequence[int]) -> Chain:
         """The same numbers in a shape with the axis of samples first: SAMPLES, or -1 for what is left."""
         first, *rest = target or (0,)
         known = prod(size for size in rest if size != -1)
@@ -98,26 +98,26 @@ class Chain:
         if first not in (SAMPLES, -1) or any(size < 1 for size in rest) or prod(rest) != self.features:
             asked = ["samples" if size == SAMPLES else size for size in target]
             raise Unsuitable(f"{asked} does not keep samples of shape {self.shape} apart, or their axis first")
-        return self.reshaped(tuple(rest))
+        return self.reshape(tuple(rest))
 
-    def squeezed(self, axes: Iterable[int]) -> Chain:
+    def squeeze(self, axes: Iterable[int]) -> Chain:
         """Without axes of length 1, counted with that of the samples, which must stay."""
         rank = len(self.shape) + 1
         places = {axis + rank if axis < 0 else axis for axis in axes}
         if not all(0 < place < rank and self.shape[place - 1] == 1 for place in places):
             raise Unsuitable(f"its axes are not all of length 1 in samples of shape {self.shape}")
-        return self.reshaped(tuple(size for place, size in enumerate(self.shape, 1) if place not in places))
+        return self.reshape(tuple(size for place, size in enumerate(self.shape, 1) if place not in places))
 
-    def flattened(self, start: int, end: int = -1) -> Chain:
+    def flatten(self, start: int, end: int = -1) -> Chain:
         """The axes from start to end as one, counted with that of the samples, which must stay."""
         rank = len(self.shape) + 1
         first, last = (axis + rank if axis < 0 else axis for axis in (start, end))
         if not 0 < first <= last < rank:
             raise Unsuitable(f"from axis {start} to {end}, samples of shape {self.shape} do not stay apart")
         inner = prod(self.shape[first - 1 : last])
-        return self.reshaped((*self.shape[: first - 1], inner, *self.shape[last:]))
+        return self.reshape((*self.shape[: first - 1], inner, *self.shape[last:]))
 
-    def normalised(
+    def normalise(
         self, mean: ArrayLike, variance: ArrayLike, epsilon: float, scale: ArrayLike, shift: ArrayLike
     ) -> Chain:
         """(x - mean)/√(variance + epsilon)·scale + shift, by the channels of the first axis of a sample."""
@@ -128,7 +128,7 @@ class Chain:
             raise Unsuitable("a variance is not positive")
         factor = factor / np.sqrt(spread + epsilon)
         across = (-1, *(1,) * (len(self.shape) - 1))
-        return self.scaled(factor.reshape(across), (offset - middle * factor).reshape(across))
+        return self.scale(factor.reshape(across), (offset - middle * factor).reshape(across))
 
     def without_last(self) -> Chain:
         """All steps but the last."""

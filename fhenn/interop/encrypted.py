@@ -96,11 +96,11 @@ class EncryptedModel(Uncopied):
         """
         values = self._model.reading.samples(X)
         if self._on_bounds == "clip" and values.shape[1] == self._plan.features:
-            values = self._clipped(values)
+            values = self._clip(values)
         upload = self._client.encrypt(values)
         return self._client.decrypt_scores(self._server.predict(upload), receipt=Receipt.of(upload))
 
-    def _clipped(self, values: Floats) -> Floats:
+    def _clip(self, values: Floats) -> Floats:
         inside = np.clip(values, self._plan.low, self._plan.high)
         strays = int(np.count_nonzero((inside != values).any(axis=1)))
         if strays:
@@ -163,7 +163,7 @@ def encrypted_model(
     model = model.named_by(table)
     bounds = model.bounds(inputs if table is None else table, margin)
     model = model.for_inputs(np.stack(bounds), accuracy=accuracy)
-    return EncryptedModel(model, planned(model, bounds, accuracy, layout, witness), on_bounds=on_bounds)
+    return EncryptedModel(model, plan_for(model, bounds, accuracy, layout, witness), on_bounds=on_bounds)
 
 
 def encrypted(*args: Any, **options: Any) -> EncryptedModel:
@@ -176,7 +176,7 @@ def encrypted(*args: Any, **options: Any) -> EncryptedModel:
     return encrypted_model(*args, **options)
 
 
-def planned(
+def plan_for(
     model: ImportedModel,
     bounds: tuple[Floats, Floats],
     accuracy: float,

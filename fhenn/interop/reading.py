@@ -127,14 +127,14 @@ class Reading:
         """Raise ShapeMismatch where a model of so many features and scores cannot be read like this."""
         if self.features is not None and len(self.features) != inputs:
             raise ShapeMismatch("features", (len(self.features),), f"({inputs},), as the model has")
-        self._checked(np.zeros((1, outputs)))
+        self._check(np.zeros((1, outputs)))
 
     def predict(self, scores: ArrayLike) -> Any:
         """Labels (samples,), or values (samples,) or (samples, outputs), of scores (samples, outputs). ShapeMismatch.
 
         One score stands for the second class where it is above 0; of several the largest wins.
         """
-        values = self._checked(scores)
+        values = self._check(scores)
         if self.task == "regression":
             return values[:, 0] if self.flat and values.shape[1] == 1 else values
         labels = np.array(self.classes, dtype=self.dtype)
@@ -143,7 +143,7 @@ class Reading:
     def decision_function(self, scores: ArrayLike) -> Floats:
         """The scores themselves: (samples,) for one, else (samples, classes). Raises UnsupportedOperation."""
         self._require_classes("decision_function")
-        values = self._checked(scores)
+        values = self._check(scores)
         return values[:, 0] if values.shape[1] == 1 else values
 
     def predict_proba(self, scores: ArrayLike) -> Floats:
@@ -156,7 +156,7 @@ class Reading:
             raise UnsupportedOperation(
                 "predict_proba", "The model was not fitted for probabilities: use decision_function or predict."
             )
-        values = self._checked(scores)
+        values = self._check(scores)
         single = values.shape[1] == 1
         if self.probability == "softmax":
             return np.asarray(finished("softmax", np.hstack([-values, values]) if single else values))
@@ -182,7 +182,7 @@ class Reading:
         shares = np.where(spread == 0, np.where(residual == 0, 0.0, 1.0), residual / np.where(spread == 0, 1.0, spread))
         return float(np.mean(1 - shares))
 
-    def _checked(self, scores: ArrayLike) -> Floats:
+    def _check(self, scores: ArrayLike) -> Floats:
         values = np.asarray(scores, dtype=np.float64)
         outputs = {1, len(self.classes)} if len(self.classes) == 2 else {len(self.classes)}
         if values.ndim != 2 or (self.classes and values.shape[1] not in outputs):

@@ -69,7 +69,7 @@ def from_sklearn(
     steps, final = _steps(estimator, "the estimator")
     parts: list[Node] = [_affine_of(step, where) for step, where in steps]
     last, where = final
-    imported = _imported(last, where, accuracy)
+    imported = _import(last, where, accuracy)
     reading = imported.reading.named(_names_of([step for step, _ in steps] + [last]))
     model = ImportedModel(fold([*parts, *imported.parts]), reading, imported.stand_ins)
     return model if inputs is None else model.for_inputs(inputs, margin=margin, accuracy=accuracy)
@@ -117,7 +117,7 @@ def _names_of(steps: list[Any]) -> tuple[str, ...] | None:
     return None if names is None else tuple(map(str, names))
 
 
-def _fitted(step: Any) -> None:
+def _require_fitted(step: Any) -> None:
     from sklearn.utils.validation import check_is_fitted
 
     check_is_fitted(step)
@@ -143,7 +143,7 @@ def _affine_of(step: Any, where: str) -> Affine:
     maker = makers.get(type(step))
     if maker is None:
         raise _refuse(step, where, _why_not(step, makers), TRANSFORMERS)
-    _fitted(step)
+    _require_fitted(step)
     if getattr(step, "clip", False):
         raise _refuse(
             step, where, "clip=True is not affine", "clip=False; fhenn.encrypted_model clips with on_bounds='clip'"
@@ -184,7 +184,7 @@ def _pca(step: Any) -> Affine:
     return Affine(Dense(components), -components @ step.mean_)
 
 
-def _imported(step: Any, where: str, accuracy: float) -> _Imported:
+def _import(step: Any, where: str, accuracy: float) -> _Imported:
     """A final estimator. Raises UnsupportedModel, NotFittedError."""
     from sklearn import linear_model, multiclass, neural_network, svm
 
@@ -209,7 +209,7 @@ def _imported(step: Any, where: str, accuracy: float) -> _Imported:
     maker = makers.get(type(step))
     if maker is None:
         raise _refuse(step, where, _why_not(step, makers), ESTIMATORS)
-    _fitted(step)
+    _require_fitted(step)
     return maker(step, where)
 
 

@@ -51,7 +51,7 @@ def calibrate(model: Node, X: Any, *, margin: float = 1.25, accuracy: float | No
     ((-10.0, 10.0), 0.0)
     """
     snapshot = rebuild(model, {})
-    x = _checked(X, model.feature_names)
+    x = _check(X, model.feature_names)
     if not 1 <= margin < inf:
         raise ParameterError(f"margin must be a finite number from 1, not {margin!r}.", "Give for instance 1.25.")
     if accuracy is not None and not 0 < accuracy < inf:
@@ -60,7 +60,7 @@ def calibrate(model: Node, X: Any, *, margin: float = 1.25, accuracy: float | No
         return _run(snapshot, x, margin, accuracy)
 
 
-def _checked(data: Any, features: Sequence[str] | None) -> Floats:
+def _check(data: Any, features: Sequence[str] | None) -> Floats:
     x = samples(data, features, "calibrate")
     if x.ndim != 2 or 0 in x.shape:
         raise ShapeMismatch("calibrate", x.shape, "(samples, features), not empty")

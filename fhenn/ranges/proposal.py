@@ -78,16 +78,16 @@ def propose(node: Activation, values: Floats, margin: float, accuracy: float | N
     error = node.sup_error()
     target = error if accuracy is None else accuracy
     accurate = error <= target
-    wanted = _wanted(function, smallest, largest, margin) or node.domain
+    wanted = _target_domain(function, smallest, largest, margin) or node.domain
     try:
-        candidate = Proposal.of(_fitted(node, function, wanted, target))
+        candidate = Proposal.of(_fit(node, function, wanted, target))
     except (AccuracyUnreached, ParameterError) as refusal:
         return (present, "") if inside and accurate else (None, f"on {wanted}, {refusal}")
     held = low <= wanted[0] and wanted[1] <= high
     return present if held and accurate and candidate.cost >= node.cost else candidate, ""
 
 
-def _wanted(function: Function, smallest: float, largest: float, margin: float) -> Domain | None:
+def _target_domain(function: Function, smallest: float, largest: float, margin: float) -> Domain | None:
     """The domain that holds the values with their margin, rounded outward; None for a single value."""
     if function.symmetry != "none":
         edge = _outward(margin * max(-smallest, largest))
@@ -106,10 +106,10 @@ def _outward(value: float) -> float:
     return down if down >= value else value
 
 
-def _fitted(node: Activation, function: Function, domain: Domain, accuracy: float) -> Activation:
+def _fit(node: Activation, function: Function, domain: Domain, accuracy: float) -> Activation:
     """A node of the same kind on `domain`, of the least degree that is as accurate as asked."""
     if isinstance(node, SignReLU):
-        return _signed(node, domain, accuracy)
+        return _fit_sign(node, domain, accuracy)
     polynomial = node.polynomial
     if polynomial.sup_error() <= _exactness(polynomial):
         moved = replace(polynomial.to_monomial(), domain=domain)
@@ -124,7 +124,7 @@ def _exactness(polynomial: Polynomial) -> float:
     return _EXACT * max(-low, high)
 
 
-def _signed(node: SignReLU, domain: Domain, accuracy: float) -> SignReLU:
+def _fit_sign(node: SignReLU, domain: Domain, accuracy: float) -> SignReLU:
     """The SignReLU of the least cost among `_SIGNS` that is as accurate as asked. Raises AccuracyUnreached."""
     place = bisect_left(_SIGNS, True, key=lambda degrees: node.with_sign(domain, degrees).sup_error() <= accuracy)
     if place == len(_SIGNS):

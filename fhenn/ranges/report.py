@@ -158,13 +158,13 @@ class Calibration:
             if isinstance(layer, Activation):
                 report = next(reports)
                 if how == "domain":
-                    replacements[id(layer)] = self._proposed(report)
+                    replacements[id(layer)] = self._proposal_of(report)
                 elif self._factor(report) < 1 and isinstance(before, Affine):
                     replacements[id(before)] = before.scaled(self._factor(report))
             before = layer
         return rebuild(self.model, replacements)
 
-    def _proposed(self, report: ActivationReport) -> Activation:
+    def _proposal_of(self, report: ActivationReport) -> Activation:
         if report.proposal is None:
             raise ParameterError(
                 f"activation {report.title}: no domain can be proposed: {report.no_proposal}.",

@@ -92,7 +92,7 @@ def complement_table(first: Chain, second: Chain) -> Table:
     raise Unsuitable("it joins values that are not 1 - p and p of a sigmoid's p")
 
 
-def normalised(table: Table) -> Table:
+def normalise(table: Table) -> Table:
     """Every row by its sum."""
     if table.probability is None:
         raise Unsuitable("it normalises scores, not probabilities")

@@ -25,10 +25,10 @@ SUPPORTED = (
 def read(path_or_model: str | PathLike[str] | onnx.ModelProto, classes: ArrayLike | None) -> Outcome:
     """What a model computes and means. Raises UnsupportedModel, WireFormatError, ParameterError, OSError."""
     model = load(path_or_model)
-    return _meaning(_evaluated(model), model.graph, classes)
+    return _meaning(_evaluate(model), model.graph, classes)
 
 
-def _evaluated(model: onnx.ModelProto) -> list[Value]:
+def _evaluate(model: onnx.ModelProto) -> list[Value]:
     """What stands on the outputs of the graph."""
     graph = model.graph
     if graph.sparse_initializer:
@@ -37,7 +37,7 @@ def _evaluated(model: onnx.ModelProto) -> list[Value]:
     name, chain, batch = _input(graph, set(tensors))
     values: dict[str, Value] = {name: chain}
     version = operator_set(model)
-    needed = _needed(graph)
+    needed = _needed_nodes(graph)
     for place, node in enumerate(graph.node):
         if place not in needed:
             continue
@@ -54,7 +54,7 @@ def _evaluated(model: onnx.ModelProto) -> list[Value]:
     return [values[each.name] for each in graph.output]
 
 
-def _needed(graph: onnx.GraphProto) -> set[int]:
+def _needed_nodes(graph: onnx.GraphProto) -> set[int]:
     """Places of the nodes that an output depends on."""
     wanted = {each.name for each in graph.output}
     needed = set()

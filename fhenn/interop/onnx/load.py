@@ -43,7 +43,7 @@ def load(path_or_model: str | PathLike[str] | onnx.ModelProto) -> onnx.ModelProt
     if isinstance(path_or_model, onnx.ModelProto):
         model = path_or_model
     elif isinstance(path_or_model, str | PathLike):
-        model = _parsed(Path(path_or_model))
+        model = _parse(Path(path_or_model))
     else:
         raise UnsupportedValue(f"a {type(path_or_model).__name__}", "the path of an ONNX file, or an onnx.ModelProto")
     for tensor in _tensors(model.graph):
@@ -97,7 +97,7 @@ def attributes_of(node: onnx.NodeProto) -> dict[str, Any]:
     return {each.name: onnx.helper.get_attribute_value(each) for each in node.attribute}
 
 
-def _parsed(path: Path) -> onnx.ModelProto:
+def _parse(path: Path) -> onnx.ModelProto:
     with path.open("rb") as file:
         content = file.read(LARGEST_FILE + 1)
     if len(content) > LARGEST_FILE:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fhenn.approx import SIGMOID
 from fhenn.approx.functions import TANH
 from fhenn.interop.chain import SAMPLES, Chain, Unsuitable, finite
-from fhenn.interop.onnx.heads import Index, Labels, Named, Table, columns_of, complement_table, linear_table, normalised
+from fhenn.interop.onnx.heads import Index, Labels, Named, Table, columns_of, complement_table, linear_table, normalise
 from fhenn.interop.onnx.load import FLOATS, array_of
 
 Constant = NDArray[Any]
@@ -44,14 +44,14 @@ class Call:
         """An input that must be numbers of the samples."""
         value = self.given(place)
         if not isinstance(value, Chain):
-            raise Unsuitable(f"input {place + 1} is {_named(value)}, where numbers of the samples are needed")
+            raise Unsuitable(f"input {place + 1} is {_name_of(value)}, where numbers of the samples are needed")
         return value
 
     def constant(self, place: int) -> Constant:
         """An input that must be constant."""
         value = self.given(place)
         if not isinstance(value, np.ndarray):
-            raise Unsuitable(f"input {place + 1} is {_named(value)}, where a constant is needed")
+            raise Unsuitable(f"input {place + 1} is {_name_of(value)}, where a constant is needed")
         return value
 
     def integers(self, place: int) -> list[int]:
@@ -73,7 +73,7 @@ class Call:
         return self.attributes.get(name, default)
 
 
-def _named(value: Value | None) -> str:
+def _name_of(value: Value | None) -> str:
     if value is None:
         return "left out"
     if isinstance(value, np.ndarray):
@@ -99,7 +99,7 @@ def _matmul(call: Call) -> Chain:
     weight = call.weights(1)
     chain = call.chain()
     if weight.ndim == 1:
-        return chain.linear(weight[None, :]).reshaped(())
+        return chain.linear(weight[None, :]).reshape(())
     return chain.linear(weight.T)
 
 
@@ -111,17 +111,17 @@ def _sides(call: Call) -> tuple[Chain, NDArray[np.float64], bool]:
 
 def _add(call: Call) -> Chain:
     chain, constant, _ = _sides(call)
-    return chain.scaled(1.0, constant)
+    return chain.scale(1.0, constant)
 
 
 def _sub(call: Call) -> Chain:
     chain, constant, first = _sides(call)
-    return chain.scaled(-1.0, constant) if first else chain.scaled(1.0, -constant)
+    return chain.scale(-1.0, constant) if first else chain.scale(1.0, -constant)
 
 
 def _mul(call: Call) -> Chain:
     chain, constant, _ = _sides(call)
-    return chain.scaled(constant)
+    return chain.scale(constant)
 
 
 def _div(call: Call) -> Chain:
@@ -129,7 +129,7 @@ def _div(call: Call) -> Chain:
     if first:
         raise Unsuitable("it divides by what the samples come to")
     with np.errstate(divide="ignore", over="ignore"):
-        return chain.scaled(1.0 / constant)
+        return chain.scale(1.0 / constant)
 
 
 def _batch_normalization(call: Call) -> Chain:
@@ -137,7 +137,7 @@ def _batch_normalization(call: Call) -> Chain:
         raise Unsuitable("it is in training mode, or not one channel at a time")
     chain = call.chain()
     scale, shift, mean, variance = (call.weights(place) for place in (1, 2, 3, 4))
-    return chain.normalised(mean, variance, call.get("epsilon", 1e-5), scale, shift)
+    return chain.normalise(mean, variance, call.get("epsilon", 1e-5), scale, shift)
 
 
 def _flatten(call: Call) -> Chain:
@@ -145,7 +145,7 @@ def _flatten(call: Call) -> Chain:
     axis, rank = call.get("axis", 1), len(chain.shape) + 1
     if axis not in (1, 1 - rank) or rank == 1:
         raise Unsuitable(f"axis {axis} would mix the samples")
-    return chain.reshaped((chain.features,))
+    return chain.reshape((chain.features,))
 
 
 def _reshape(call: Call) -> Value:
@@ -162,7 +162,7 @@ def _reshape(call: Call) -> Value:
         for place, size in enumerate(target)
     ]
     same = bool(sizes) and ((sizes[0] == 0 and not keep) or sizes[0] == call.batch > 0)
-    return chain.viewed([SAMPLES if same else sizes[0], *sizes[1:]] if sizes else [])
+    return chain.view([SAMPLES if same else sizes[0], *sizes[1:]] if sizes else [])
 
 
 def _squeeze(call: Call) -> Chain:
@@ -170,7 +170,7 @@ def _squeeze(call: Call) -> Chain:
     axes = call.integers(1) if call.given(1) is not None else call.get("axes", None)
     if axes is None:
         raise Unsuitable("without axes, it would take a single sample's axis away")
-    return chain.squeezed(axes)
+    return chain.squeeze(axes)
 
 
 def _identity(call: Call) -> Value:
@@ -197,11 +197,11 @@ def _cast(call: Call) -> Value:
 
 
 def _sigmoid(call: Call) -> Chain:
-    return call.chain().activated(SIGMOID)
+    return call.chain().activate(SIGMOID)
 
 
 def _tanh(call: Call) -> Chain:
-    return call.chain().activated(TANH)
+    return call.chain().activate(TANH)
 
 
 def _softmax(call: Call) -> Table:
@@ -248,7 +248,7 @@ def _scaler(call: Call) -> Chain:
     offset, scale = (
         finite(np.array(call.get(name, [default]), dtype=float)) for name, default in (("offset", 0.0), ("scale", 1.0))
     )
-    return call.chain().scaled(1.0, -offset).scaled(scale)
+    return call.chain().scale(1.0, -offset).scale(scale)
 
 
 def _linear(call: Call, rows: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -282,7 +282,7 @@ def _normalizer(call: Call) -> Table:
     value = call.given(0)
     if not isinstance(value, Table) or call.get("norm", b"MAX") != b"L1":
         raise Unsuitable("it is no L1 norm of a classifier's probabilities")
-    return normalised(value)
+    return normalise(value)
 
 
 def _zip_map(call: Call) -> Named:

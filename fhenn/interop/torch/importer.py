@@ -60,12 +60,12 @@ def read(module: torch.nn.Module, example_input: Any, classes: ArrayLike | None 
     if not isinstance(module, torch.nn.Module):
         raise UnsupportedValue(f"a {type(module).__name__}", "a torch.nn.Module (fhenn reads no pickled files)")
     example = _example(example_input)
-    twin = _copied(module)
+    twin = _copy(module)
     try:
         start = Chain.start(tuple(example.shape[1:]))
     except Unsuitable as unsuitable:
         raise ShapeMismatch("example_input", tuple(example.shape), unsuitable.reason) from None
-    result = _Reader(twin, _traced(twin)).read(start)
+    result = _Reader(twin, _trace(twin)).read(start)
     _compare(twin, example, result)
     if isinstance(result, _Shares):
         labels = np.arange(result.scores.features) if classes is None else classes
@@ -86,7 +86,7 @@ def _example(example_input: Any) -> torch.Tensor:
     return example
 
 
-def _copied(module: torch.nn.Module) -> torch.nn.Module:
+def _copy(module: torch.nn.Module) -> torch.nn.Module:
     """A copy in evaluation mode, in float64, on the CPU. Raises UnsupportedModel for what would escape the reading."""
     for name, each in module.named_modules():
         reason = _not_to_be_read(each)
@@ -123,7 +123,7 @@ class _Tracer(fx.Tracer):
         return isinstance(m, Activation) or super().is_leaf_module(m, module_qualified_name)
 
 
-def _traced(module: torch.nn.Module) -> fx.Graph:
+def _trace(module: torch.nn.Module) -> fx.Graph:
     """The graph of a Sequential of the module alone, which calls it with one argument, as `_compare` does."""
     try:
         return _Tracer().trace(torch.nn.Sequential(module))
@@ -145,7 +145,7 @@ class _Reader:
             if node.op == "placeholder":
                 self._values[node] = start
                 continue
-            layer, where = self._described(node)
+            layer, where = self._describe(node)
             try:
                 value = self._value(node)
             except Unsuitable as unsuitable:
@@ -155,7 +155,7 @@ class _Reader:
             self._values[node] = value
         raise _refusal("the module", "forward", "it returns nothing")
 
-    def _described(self, node: fx.Node) -> tuple[str, str]:
+    def _describe(self, node: fx.Node) -> tuple[str, str]:
         if node.op == "call_module":
             kind = type(self._submodule(node))
             namesake = kind not in MODULES and any(kind.__name__ == each.__name__ for each in MODULES)
@@ -226,7 +226,7 @@ def _batch_norm(module: Any, x: Any) -> Chain:
     if mean is None or variance is None:
         raise Unsuitable("it keeps no running statistics, so that a sample's result depends on the others")
     scale, shift = _weights(module.weight), _weights(module.bias)
-    return _chain(x).normalised(
+    return _chain(x).normalise(
         mean,
         variance,
         module.eps,
@@ -242,7 +242,7 @@ def _dropout(x: Any, p: float = 0.5, training: bool = True, inplace: bool = Fals
 
 
 def _flatten(x: Any, start_dim: int = 0, end_dim: int = -1) -> Chain:
-    return _chain(x).flattened(start_dim, end_dim)
+    return _chain(x).flatten(start_dim, end_dim)
 
 
 def _view(x: Any, *sizes: Any, shape: Any = None) -> Chain:
@@ -250,13 +250,13 @@ def _view(x: Any, *sizes: Any, shape: Any = None) -> Chain:
     target = target if shape is None else shape
     if not all(isinstance(size, int) for size in target):
         raise Unsuitable(f"{target} is no shape")
-    return _chain(x).viewed(list(target))
+    return _chain(x).view(list(target))
 
 
 def _squeeze(x: Any, dim: int | tuple[int, ...] | None = None) -> Chain:
     if dim is None:
         raise Unsuitable("without dim, it would take a single sample's axis away")
-    return _chain(x).squeezed((dim,) if isinstance(dim, int) else dim)
+    return _chain(x).squeeze((dim,) if isinstance(dim, int) else dim)
 
 
 def _shares(x: Any, dim: int | None, logarithm: bool) -> _Shares:
@@ -279,11 +279,11 @@ def _log_softmax(x: Any, dim: int | None = None, _stacklevel: int = 3, dtype: An
 
 
 def _sigmoid(x: Any) -> Chain:
-    return _chain(x).activated(SIGMOID)
+    return _chain(x).activate(SIGMOID)
 
 
 def _tanh(x: Any) -> Chain:
-    return _chain(x).activated(TANH)
+    return _chain(x).activate(TANH)
 
 
 def _size(x: Any, dim: int | None = None) -> Any:
@@ -318,7 +318,7 @@ MODULES: dict[type[torch.nn.Module], Step] = {
     torch.nn.Identity: lambda module, x: _chain(x),
     torch.nn.Softmax: lambda module, x: _softmax(x, module.dim),
     torch.nn.LogSoftmax: lambda module, x: _log_softmax(x, module.dim),
-    Activation: lambda module, x: _chain(x).activated(module.node),
+    Activation: lambda module, x: _chain(x).activate(module.node),
 }
 """What a module in evaluation mode does, by its exact type."""
 
