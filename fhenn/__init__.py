@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -188,7 +187,7 @@ def __getattr__(name: str) -> Any:
         return import_module(f"fhenn.{name}")
     home = _HOME.get(name) or _RETIRED.get(name)
     if home is None:
-        raise AttributeError(f"module 'fhenn' has no attribute {name!r}", name=name, obj=sys.modules[__name__])
+        raise AttributeError(f"module 'fhenn' has no attribute {name!r}")
     value = getattr(import_module(home), name)
     globals()[name] = value
     return value
