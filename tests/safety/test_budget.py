@@ -166,6 +166,14 @@ def test_files_count_where_no_extended_attributes_are(path, monkeypatch):
     with pytest.raises(SharingRefused):
         BudgetFile(path, KEY).take(2, 4)
     assert BudgetFile(path, KEY).spent == 0.75
+    # a copy, which would be spent apart, is on another inode all the same
+    copied = path.with_name("copy")
+    shutil.copy(path, copied)
+    with pytest.raises(BudgetUnknown, match="is a copy"):
+        BudgetFile(copied, KEY).take(1, 4)
+    copied.replace(path)
+    with pytest.raises(BudgetUnknown, match="is a copy"):
+        BudgetFile(path, KEY).take(1, 4)
 
 
 def test_only_the_end_of_a_long_file_is_read(path, monkeypatch):
