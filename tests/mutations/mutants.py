@@ -117,7 +117,7 @@ CERTIFICATE = mutants(
     ),
     (
         "certificate takes the slope at the middle",
-        "steepest = float(local_maxima(lambda x: np.abs(function.derivative(x)), at)[1].max())",
+        "steepest = float(local_maxima(lambda x: np.abs(function.derivative(x)), grid)[1].max())",
         "steepest = float(np.abs(function.derivative(np.array([sum(interval) / 2])))[0])",
     ),
     ("certificate ignores the noise on ranges", "reach.widened(by) for", "reach.widened(0.0 * by) for"),
@@ -159,8 +159,8 @@ BUDGET = mutants(
     ("budget takes a copy", "if int(header[2]) != _inode(file) or (", "if ("),
     (
         "budget takes an older state",
-        "if told is not None and not total >= told:",
-        "if told is not None and not total >= 0:",
+        "if recorded is not None and not total >= recorded:",
+        "if recorded is not None and not total >= 0:",
     ),
     ("budget of a child process", "if os.getpid() != self._process:", "if os.getpid() < 0:"),
     (
@@ -405,11 +405,6 @@ RECEIPT = mutants(
         "len(plans) != 1",
     ),
     ("receipts with digests of any form", "all(is_digest(part.sha256) and _is_count", "all(_is_count"),
-    (
-        "receipts with counts of any form",
-        "is_digest(part.sha256) and _is_count(part.samples, 1)",
-        "is_digest(part.sha256)",
-    ),
     ("uploads of any part", "if not _is_count(header.part, 0) or not", "if not"),
 )
 
@@ -531,7 +526,6 @@ SECRET = mutants(
     ),
     ("a secret key of any name", 'if context.fingerprint != meta.get("fingerprint"):', "if not context.fingerprint:"),
     ("a secret key of any budget", "if not isinstance(spent, float) or not 0 <= spent < inf:", "if spent is None:"),
-    ("a lock of any kind", 'known != ("aes-256-gcm", "scrypt", _BLOCK, _LANES) or sizes', "sizes"),
     (
         "a lock of any cost",
         "if type(cost) is not int or not 1 << 14 <= cost <= _LARGEST_COST or cost & (cost - 1):",
@@ -574,7 +568,6 @@ QUOTA = mutants(
         "self._write(token, day, used + samples)\n            return day",
         "self._write(token, day, samples)\n            return day",
     ),
-    ("quotas refund another day", "            if last_day == day:\n", "            if last_day:\n"),
     ("quotas that are not readable are none", 'raise OSError(f"the count', 'return -1, 0  # OSError(f"the count'),
 )
 
@@ -586,9 +579,7 @@ BODIES = mutants(
         "if self._owners[owner] >= self._limits.per_owner:",
         "if self._owners[owner] < 0:",
     ),
-    ("requests of an owner are never over", "            self._owners[owner] -= 1\n", ""),
     ("any number of crashes of an owner", "len(crashes) >= self._limits.crashes and", "len(crashes) < 0 and"),
-    ("crashes count for ever", " and monotonic() - crashes[0] < _MINUTE", ""),
     ("crashes count for all owners", "self._crashes.setdefault(owner, ", 'self._crashes.setdefault("", '),
     ("any number of bytes is held", "if self.held_bytes + len(chunk) > self._limits.held:", "if self.held_bytes < 0:"),
     (
@@ -656,7 +647,6 @@ UPLOADS = mutants(
         "            if scanner.hexdigest != digest:\n",
         "            if scanner.hexdigest is None:\n",
     ),
-    ("uploads longer than they say", "if scanner.seen + len(chunk) > scanner.size:", "if scanner.seen < 0:"),
     (
         "keys are not looked at as they arrive",
         "                scanner.feed(chunk)\n",
@@ -774,7 +764,6 @@ OUTPUTS = mutants(
         "np.any(~((values >= allowed[0] - error) & (values <= allowed[1] + error)), axis=1)",
         "np.any((values < allowed[0] - error) | (values > allowed[1] + error), axis=1)",
     ),
-    ("outputs err by nothing", "allowed[1] + error", "allowed[1]"),
 )
 
 WITNESS = mutants(
@@ -788,7 +777,6 @@ WITNESS = mutants(
         "np.any(~(values <= self.threshold), axis=1)",
         "np.any(values > self.threshold, axis=1)",
     ),
-    ("witness: a witness of one number", "axis=1)\n        return raised", "axis=1)[:1]\n        return raised"),
     ("witness: counts of any kind", "all(type(count) is int and count >= 0 for count in counts)", "True"),
     (
         "witness: numbers of any kind",
@@ -815,11 +803,6 @@ DEMANDS = mutants(
     ("plans of any number of features", "if plan.features > _MOST_FEATURES:", "if plan.features < 0:"),
     ("plans of any number of nodes", "if nodes > _MOST_NODES:", "if nodes < 0:"),
     ("plans of any names", "if any(len(name) > _LONGEST_NAME for name in names):", "if not names:"),
-    (
-        "plans of any layout",
-        'if not (vectors if plan.layout_name == "latency" else plan.layout == FEATURES):',
-        "if plan.layout is None:",
-    ),
     ("plans of any rotations", "if not possible.issuperset(plan.rotations) or len", "if len"),
     ("plans of a rotation twice", " or len(set(plan.rotations)) < len(plan.rotations):", ":"),
     ("plans of any memory", "    if needed > allowed:\n", "    if needed < 0:\n"),
@@ -845,12 +828,10 @@ PLAN = mutants(
         "            and all(low <= high for low, high in zip(self.low, self.high, strict=True))\n",
         "",
     ),
-    ("plan: no accuracy", "            and self.accuracy > 0\n", ""),
     ("plan: any model", "            and (self.model is None or _FINGERPRINT.fullmatch(self.model) is not None)\n", ""),
     ("plan: any queries", "            and 0 <= self.queries <= MOST_QUERIES\n", ""),
     ("plan: errors below 0", "            and min(self.error, self.deviation, self.approximation) >= 0\n", ""),
     ("plan: results at any level", "                and 0 <= self.result.level <= self.parameters.levels\n", ""),
-    ("plan: results of any layout", "                and type(self.result.layout) is type(self.layout)\n", ""),
     ("plan: any witness", "            witness.require_sane(self.parameters.levels)\n", "            pass\n"),
     ("plan: too little error", "if not (least_error <= self.error and least_worst", "if not (least_worst"),
     ("plan: too little at worst", " and least_worst <= self.worst and", " and"),
@@ -875,8 +856,6 @@ LAYOUT = mutants(
         "return values[:, by_feature][:, starts][:samples]",
     ),
     ("layouts that are no powers of two", "all(size & (size - 1) == 0 for size in sizes) and ", ""),
-    ("layouts that are larger than the ring", " and self.period * self.samples <= slots", ""),
-    ("layouts of any tiles", "return self.tiles == -(-width // self.period) and ", "return "),
     (
         "layouts that hold some features",
         "return self.tiles == 1 and int(np.count_nonzero(found >= 0)) == width",
@@ -918,7 +897,6 @@ ARRAY = mutants(
         "if found != (context.parms_id(level), scale, 2):",
         "if (found[0], found[2]) != (context.parms_id(level), 2):",
     ),
-    ("arrays of too many dimensions", "            len(shape) <= _MOST_DIMENSIONS\n            and ", "            "),
     ("arrays of any sizes", "            and all(type(size) is int and 0 < size < 1 << 32 for size in shape)\n", ""),
     ("arrays encrypted beyond the headroom", "    if largest > limit:\n", "    if largest < 0:\n"),
 )
