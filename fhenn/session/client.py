@@ -46,6 +46,11 @@ OnViolation = Literal["raise", "mask", "warn"]
 _MOST_SENT = 1 << 16
 """Uploads whose answers a client recognises without a receipt; they take some 10 MB."""
 
+_SAY_QUERIES = (
+    "Say how many samples' results will be shared under this key: plan(…, queries=…), or "
+    "decrypt(…, share=True, queries=…)."
+)
+
 
 class Client(Uncopied):
     """Makes keys for a plan, encrypts samples, decrypts answers.
@@ -427,14 +432,14 @@ class Client(Uncopied):
 
     def _decrypt_with_noise(self, array: CipherArray, queries: int, bits: int) -> NDArray[np.float64]:
         """Scores with noise that hides the key. Raises ParameterError, SharingRefused."""
-        counts = (queries, MOST_QUERIES), (bits, MOST_BITS)
-        if not all(isinstance(count, Integral) and 0 < count <= most for count, most in counts):
-            raise ParameterError(
-                f"queries must be a whole number from 1 to {MOST_QUERIES}, and bits one from 1 to {MOST_BITS}, not "
-                f"{queries!r} and {bits!r}.",
-                "Say how many samples' results will be shared under this key: plan(…, queries=…), or "
-                "decrypt(…, share=True, queries=…).",
-            )
+        for name, count, most, way_out in (
+            ("queries", queries, MOST_QUERIES, _SAY_QUERIES),
+            ("bits", bits, MOST_BITS, f"Leave it out for {STATISTICAL_BITS}."),
+        ):
+            if count is None:
+                raise ParameterError("the plan does not say for how many queries results are shared.", way_out)
+            if not isinstance(count, Integral) or not 0 < count <= most:
+                raise ParameterError(f"{name} must be a whole number from 1 to {most:,}, not {count!r}.", way_out)
         scores, seen = decrypt_with_error(self._context, array)
         return flooded(scores, self._plan, int(queries), int(bits), scale=array.scale, seen=seen)
 
