@@ -129,7 +129,7 @@ def read_varints(what: str, data: bytes) -> list[int]:
 def encode_varint(value: int) -> bytes:
     """A number of at most 64 bits, not negative, as a varint. Raises ValueError for others."""
     if not 0 <= value < 1 << 64:
-        raise ValueError(f"{value} is no unsigned number of 64 bits")
+        raise ValueError(f"{value} is not an unsigned number of 64 bits")
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)

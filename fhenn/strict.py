@@ -40,12 +40,12 @@ def read_json(text: str | bytes, infinite: bool = False) -> Any:
     ValueError: the key 'a' comes twice
     """
     if not isinstance(text, str | bytes):
-        raise ValueError("it is no text")  # noqa: TRY004
+        raise ValueError("it is not text")  # noqa: TRY004
 
     def constant(name: str) -> float:
         if infinite and name in ("Infinity", "-Infinity"):
             return float(name)
-        raise ValueError(f"{name} is no number")
+        raise ValueError(f"{name} is not a number")
 
     try:
         value = json.loads(
@@ -92,7 +92,7 @@ def built(kind: Any, value: Any) -> Any:
     >>> built(int, 1.0)
     Traceback (most recent call last):
     ...
-    ValueError: 1.0 is no int
+    ValueError: 1.0 is not of type int
     """
     makers = {Union: _first, UnionType: _first, Literal: _literal, tuple: _tuple}
     if make := makers.get(get_origin(kind)):
@@ -104,13 +104,13 @@ def built(kind: Any, value: Any) -> Any:
         return float(value)
     exact = kind in (int, float, str, bool, NoneType)
     if kind is not Any and (type(value) is not kind if exact else not isinstance(value, kind)):
-        raise ValueError(f"{value!r:.40} is no {kind.__name__}")
+        raise ValueError(f"{value!r:.40} is not of type {kind.__name__}")
     return value
 
 
 def _literal(values: tuple[Any, ...], value: Any) -> Any:
     if not any(type(value) is type(each) and value == each for each in values):
-        raise ValueError(f"{value!r:.40} is none of {', '.join(map(repr, values))}")
+        raise ValueError(f"{value!r:.40} is not one of {', '.join(map(repr, values))}")
     return value
 
 
@@ -126,7 +126,7 @@ def _first(kinds: tuple[Any, ...], value: Any) -> Any:
 
 def _tuple(parts: tuple[Any, ...], value: Any) -> tuple[Any, ...]:
     if not isinstance(value, list | tuple):
-        raise ValueError(f"{value!r:.40} is no list")  # noqa: TRY004
+        raise ValueError(f"{value!r:.40} is not a list")  # noqa: TRY004
     kinds = [parts[0]] * len(value) if parts[1:] == (...,) else list(parts)
     if len(kinds) != len(value):
         raise ValueError(f"{len(value)} values in the place of {len(kinds)}")

@@ -167,7 +167,9 @@ def layout_of(name: str | Layout) -> Layout:
     if isinstance(name, Layout):
         return name
     if name not in _NAMED:
-        raise ParameterError(f"layout {name!r} is unknown.", f"Choose one of {list(_NAMED)}.")
+        raise ParameterError(
+            f"layout must be one of {', '.join(map(repr, _NAMED))}, not {name!r}.", "Give for instance 'features'."
+        )
     return _NAMED[name]
 
 

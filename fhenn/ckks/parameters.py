@@ -95,8 +95,9 @@ class Parameters:
         """
         if depth < 1 or scale_bits < 15 or not 0 < half_width < inf:
             raise ParameterError(
-                f"depth {depth} with a scale of {scale_bits} bits and a half width of {half_width:g} is no use.",
-                "Ask for 1 level or more, for 15 bits or more, and for a width above 0.",
+                "depth must be 1 or more, scale_bits 15 or more and half_width above 0 and finite, not "
+                f"{depth}, {scale_bits} and {half_width:g}.",
+                "Ask for instance for the cost of a node, 40 bits and a half width of 1.",
             )
         above = _GROWTH_BITS + _INTEGER_BITS
         for ring_degree, limit in MAX_MODULUS_BITS.items():

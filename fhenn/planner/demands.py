@@ -73,7 +73,7 @@ def require_modest(plan: Plan) -> None:
         raise ValueError("its witnesses are none of a model's")
     vectors = isinstance(plan.layout, Vectors)
     if not (vectors if plan.layout_name == "latency" else plan.layout == FEATURES):
-        raise ValueError(f"a layout {plan.layout.name!r} is none of {plan.layout_name!r}")
+        raise ValueError(f"its layout {plan.layout.name!r} is not one for {plan.layout_name!r}")
     possible = set()
     if isinstance(plan.layout, Vectors):
         together = plan.layout.samples

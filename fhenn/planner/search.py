@@ -58,16 +58,22 @@ def plan(
 ) -> Plan:
     """The smallest ring at 128-bit security on which `model` reaches an accuracy, and how to use it.
 
-    model: a `Sequential` (or a node) of `Linear` and activations, a `Linear` first. inputs: bounds, (2, features) of
-    low and high, or (2,) for all features; or sample data (samples >= 3, features), whose box is taken; an
-    array, or anything with named columns, which name the features where the model does not. accuracy: largest
-    |decrypted - twin| at the output. layout: "latency", whole samples in a ciphertext, or "throughput", a feature per
-    ciphertext and slots samples at once. upload: ciphertexts that the client may send per sample ("latency"). samples:
-    samples that share ciphertexts ("latency"), if they fit. witness: room for what shows that an activation's inputs
-    have left its domain (`Server.predict`), for a hidden layer of degree 8 where the ring has room for that, else 4 or
-    2; a number is a degree that it must have. queries: samples whose results may be shared (`Client.decrypt`), with the
-    accuracy after that.
-    Raises PlanError, which says what would do, ShapeMismatch, NonFiniteValue, ParameterError.
+    model: a `Sequential` (or a node) of affine nodes and activations, an affine one first.
+    inputs: bounds, (2, features) of low and high, or (2,) for all features; or sample data (samples >= 3, features),
+    whose least and largest values are the bounds. An array, or anything with named columns, which name the features
+    where the model does not.
+    accuracy: the largest |decrypted - twin| at the output.
+    layout: "latency" packs whole samples in a ciphertext; "throughput" packs a feature in each, as many samples at once
+    as there are slots.
+    upload: ciphertexts that the client may send for a sample ("latency").
+    samples: samples that share ciphertexts ("latency"), if they fit.
+    witness: whether answers can show that an activation's inputs left its domain (`Server.predict`). A hidden layer's
+    witness has degree 8 where the ring has room for that, else 4 or 2; a number asks for that degree.
+    queries: samples whose results may be shared (`Client.decrypt`); the accuracy then holds with the noise that hides
+    the key.
+
+    Returns the plan.
+    Raises PlanError, which says what can be changed, ShapeMismatch, NonFiniteValue, ParameterError.
 
     >>> print(plan(Linear([[1.0, 2.0]]), inputs=[-1, 1]).parameters.ring_degree)
     4096
@@ -77,17 +83,29 @@ def plan(
     low, high = bounds_of(inputs if table is None else table, nodes, model.feature_names)
     stages = [stage for node in nodes if isinstance(node, Activation) for stage in node.stages]
     if any(stage.degree == 0 for stage in stages):
-        raise PlanError("an activation is constant.", "Leave it out, and add its value to what follows.")
+        raise PlanError(
+            "an activation has a polynomial of degree 0, a constant.",
+            "Leave the activation out, and add its value to the bias of what follows.",
+        )
     if layout not in ("latency", "throughput"):
-        raise ParameterError(f"layout {layout!r} is unknown.", "Choose 'latency' or 'throughput'.")
+        raise ParameterError(
+            f"layout must be 'latency' or 'throughput', not {layout!r}.",
+            "Choose 'latency' for few samples, 'throughput' for thousands.",
+        )
     if not isinstance(accuracy, Real) or not 0 < accuracy < inf:
-        raise ParameterError(f"an accuracy of {accuracy!r} is none.", "Give a number above 0, for instance 1e-3.")
+        raise ParameterError(f"accuracy must be a positive finite number, not {accuracy!r}.", "Give for instance 1e-3.")
     if not all(isinstance(count, Integral) and count > 0 for count in (upload, samples)):
-        raise ParameterError(f"upload {upload!r} or samples {samples!r} is none.", "Give whole numbers above 0.")
+        raise ParameterError(
+            f"upload and samples must be whole numbers above 0, not {upload!r} and {samples!r}.",
+            "Give 1 for one ciphertext and one sample.",
+        )
     if not isinstance(witness, bool) and witness not in DEGREES:
-        raise ParameterError(f"a witness of degree {witness!r} is none.", f"Choose True or one of {DEGREES}.")
+        raise ParameterError(f"a witness cannot have degree {witness!r}.", f"Choose True or one of {DEGREES}.")
     if not isinstance(queries, Integral) or not 0 <= queries <= MOST_QUERIES:
-        raise ParameterError(f"queries {queries!r} is none.", "Give a whole number, 0 for results that are kept.")
+        raise ParameterError(
+            f"queries must be a whole number from 0 to 2^64, not {queries!r}.",
+            "Give 0 for results that are not shared.",
+        )
     path = Path(nodes, low, high)
     _require_room(path)
     degrees = DEGREES if witness is True else (int(witness),) if witness else ()

@@ -194,7 +194,7 @@ MISTAKES = [
     ("decrypt --queries 0", "--queries"),
     ("decrypt keys.fhenn --receipt plan.fhenn", "plan.fhenn is a plan, where a receipt is needed"),
     ("plan", "--bounds FILE or --bounds-from DATA"),
-    ("plan --bounds-from good.csv --accuracy -1", "above 0"),
+    ("plan --bounds-from good.csv --accuracy -1", "accuracy must be a positive finite number, not -1.0. Give for"),
     ("plan --bounds-from good.csv --accuracy 1e-30", "no ring at 128-bit security"),
     ("plan no.fhenn --bounds-from good.csv", "`fhenn train` and `fhenn import`"),
     ("certify --bounds-from good.csv --plan no.fhenn", "`fhenn plan` and `fhenn fetch`"),
