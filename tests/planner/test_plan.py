@@ -322,7 +322,7 @@ def test_a_constant_is_no_activation():
 @pytest.mark.parametrize(
     "wish", [{"accuracy": "x"}, {"accuracy": np.inf}, {"samples": 2.5}, {"upload": 1.5}, {"upload": "2"}], ids=str
 )
-def test_wishes_that_are_none(wish):
+def test_wishes_that_no_plan_meets(wish):
     with pytest.raises(ParameterError, match="must be"):
         fhenn.plan(MODELS["multilayer"], inputs=[-1, 1], **wish)
 
