@@ -13,7 +13,7 @@ _HOME = {
     "Adam": "fhenn.nn",
     "Calibration": "fhenn.ranges",
     "Certificate": "fhenn.safety",
-    "CipherArray": "fhenn.backends.seal",
+    "CipherArray": "fhenn.ckks",
     "Client": "fhenn.session",
     "Context": "fhenn.backends.seal",
     "EncryptedLinear": "fhenn.training",
@@ -43,8 +43,8 @@ _HOME = {
     "Tanh": "fhenn.nn",
     "calibrate": "fhenn.ranges",
     "certify": "fhenn.safety",
-    "decrypt": "fhenn.backends.seal",
-    "encrypt": "fhenn.backends.seal",
+    "decrypt": "fhenn.ckks",
+    "encrypt": "fhenn.ckks",
     "encrypted_model": "fhenn.interop",
     "from_onnx": "fhenn.interop",
     "from_sklearn": "fhenn.interop.sklearn",
@@ -57,6 +57,9 @@ _HOME = {
 
 _RETIRED = {"encrypted": "fhenn.interop"}
 """Names of before: they warn where they are used, for one version."""
+
+_NAMES = {"Context": "SealContext"}
+"""What a public name is called at home, where that differs."""
 
 _ROOMS = (
     "approx",
@@ -150,8 +153,8 @@ if TYPE_CHECKING:
     from fhenn import training as training
     from fhenn import wire as wire
     from fhenn.approx import Polynomial
-    from fhenn.backends.seal import CipherArray, Context, decrypt, encrypt
-    from fhenn.ckks import Parameters
+    from fhenn.backends.seal import SealContext as Context
+    from fhenn.ckks import CipherArray, Parameters, decrypt, encrypt
     from fhenn.errors import RangeReport, RangeViolation, RangeWarning
     from fhenn.interop import ImportedModel, Reading, from_onnx, from_torch
     from fhenn.interop.encrypted import EncryptedModel, encrypted_model
@@ -188,7 +191,7 @@ def __getattr__(name: str) -> Any:
     home = _HOME.get(name) or _RETIRED.get(name)
     if home is None:
         raise AttributeError(f"module 'fhenn' has no attribute {name!r}")
-    value = getattr(import_module(home), name)
+    value = getattr(import_module(home), _NAMES.get(name, name))
     globals()[name] = value
     return value
 

@@ -11,9 +11,9 @@ import tenseal as ts
 from numpy.typing import NDArray
 
 import fhenn
-from fhenn.backends.seal.evaluator import at_level
 from fhenn.backends.seal.wire import saved
 from fhenn.ckks.messages import TensealMessage
+from fhenn.ckks.sums import drop_to
 
 Floats = NDArray[np.float64]
 
@@ -43,11 +43,11 @@ class Kind:
     def at_level(self, value: Any, level: int) -> Any:
         """A copy brought down to `level` by dropping primes; the message stays what it is."""
         if isinstance(value, fhenn.CipherArray):
-            lower = tuple(at_level(value.context, ciphertext, level) for ciphertext in value.ciphertexts)
-            return replace(value, ciphertexts=lower, level=level)
-        context = fhenn.Context.from_tenseal(value.context())
+            return drop_to(value, level)
+        on = fhenn.Context.from_tenseal(value.context()).arithmetic
         message = TensealMessage.decode(value.serialize())
-        lower = tuple(saved(at_level(context, ciphertext, level)) for ciphertext in value.ciphertext())
+        handles = (on.wrap(each, each.coeff_modulus_size() - 1, each.scale) for each in value.ciphertext())
+        lower = tuple(saved(on.unwrap(on.drop(handle, level))) for handle in handles)
         return type(value).load(value.context(), replace(message, ciphertexts=lower).encode())
 
     def levels(self, value: Any) -> set[int]:

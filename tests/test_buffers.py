@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 import fhenn
-from fhenn import artifacts
-from fhenn.backends.seal import CipherArray, Context
+from fhenn import CipherArray, Context, artifacts
 from fhenn.errors import FhennError, UnsupportedValue
 from fhenn.interop import ImportedModel, Reading
 from fhenn.session.answer import Answer

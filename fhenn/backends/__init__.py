@@ -1,11 +1,13 @@
-"""What a node computes through: one small protocol, one implementation for NumPy, one for CKKS.
+"""What a node computes through: a small protocol, for NumPy, for CKKS, and for TenSEAL's own values.
 
-`backend_of` finds the implementation by the type of the values, and imports the encrypted one only when a ciphertext
-is at hand. TenSEAL's types and fhenn's own `CipherArray` live in `fhenn.backends.seal`.
+`backend_of` finds the implementation by the type of the values, and imports TenSEAL's only when such a value is at
+hand. The one for CKKS (`CIPHER`) serves every `CipherArray`: it computes by the arithmetic of the array's context. An
+evaluator is registered by `register`, under the name by which `context_class` finds it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Protocol, cast
 
@@ -13,10 +15,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fhenn.approx import Polynomial
+from fhenn.backends.cipher import CIPHER
 from fhenn.backends.plain import PLAIN
-from fhenn.errors import UnsupportedValue
+from fhenn.ckks import CipherArray, Context
+from fhenn.ckks.operator import Operator
+from fhenn.errors import ParameterError, UnsupportedValue
 
-__all__ = ["PLAIN", "Backend", "backend_of"]
+__all__ = ["CIPHER", "PLAIN", "Backend", "CipherOperations", "backend_of", "context_class", "register"]
 
 
 class Backend(Protocol):
@@ -37,8 +42,8 @@ class Backend(Protocol):
     def polynomial_times(self, polynomial: Polynomial, x: Any, factor: Any) -> Any:
         """p(x)·factor, element by element; each of `x` and `factor` may be plaintext or ciphertext."""
 
-    def linear(self, x: Any, weight: NDArray[np.float64], bias: NDArray[np.float64] | None) -> Any:
-        """x Wᵀ + b over the last axis; weight (out, in), bias (out,)."""
+    def affine(self, x: Any, operator: Operator, bias: NDArray[np.float64] | None) -> Any:
+        """A x + b over the last axis; operator (out, in), bias (out,)."""
 
     def headroom(self, polynomial: Polynomial, x: Any) -> float:
         """The largest |x| for which the evaluation of `polynomial` fits the modulus; infinite for plaintext."""
@@ -47,10 +52,55 @@ class Backend(Protocol):
         """The plaintext of `x`, decrypted with `secret` or with the secret key that its own context holds."""
 
 
+class CipherOperations(Backend, Protocol):
+    """What witnesses need besides, of values that are `CipherArray`s."""
+
+    def polynomial_and_square(self, polynomial: Polynomial, x: CipherArray) -> tuple[CipherArray, CipherArray]:
+        """p(x), and the t² that its circuit makes: t = (x - middle)/half of p's domain."""
+
+    def square(self, domain: tuple[float, float], x: CipherArray) -> CipherArray:
+        """t² for t = (x - middle)/half of a domain."""
+
+    def chebyshev_power(self, domain: tuple[float, float], times: int, x: CipherArray) -> CipherArray:
+        """Tₙ(t), n = 2 to the power of `times`, for t = (x - middle)/half of a domain."""
+
+    def drop_to(self, x: CipherArray, level: int) -> CipherArray:
+        """The same values on fewer primes."""
+
+    def sum_features(self, x: CipherArray) -> CipherArray:
+        """The sum over all features of each sample, (samples, 1)."""
+
+
+_EVALUATORS: dict[str, Callable[[], type[Any]]] = {
+    "seal": lambda: cast("type[Any]", import_module("fhenn.backends.seal").SealContext),
+}
+
+
+def register(name: str, load: Callable[[], type[Any]]) -> None:
+    """Make an evaluator known by a name.
+
+    name: what it is called. load: returns its kind of `fhenn.ckks.Context`, which has `generate(parameters, rotations)`
+    and `from_bytes(data)`; called when it is first asked for.
+    """
+    _EVALUATORS[name] = load
+
+
+def context_class(name: str = "seal") -> type[Any]:
+    """The kind of context of an evaluator. Raises ParameterError for an unknown name.
+
+    >>> context_class("seal").__name__
+    'SealContext'
+    """
+    if name not in _EVALUATORS:
+        raise ParameterError(f"evaluator {name!r} is unknown.", f"Choose one of {sorted(_EVALUATORS)}.")
+    return _EVALUATORS[name]()
+
+
 def _backend_of_one(value: ArrayLike | Any) -> Backend:
-    """The backend that serves the type of `value`."""
-    module = type(value).__module__
-    if module.partition(".")[0] == "tenseal" or module.startswith("fhenn.backends.seal"):
+    """The backend that serves the type of `value`. Raises UnsupportedValue for other types of TenSEAL."""
+    if isinstance(value, CipherArray | Context):
+        return CIPHER
+    if type(value).__module__.partition(".")[0] == "tenseal":
         return cast(Backend, import_module("fhenn.backends.seal").backend_for(value))
     return PLAIN
 

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fhenn.approx import Polynomial
 from fhenn.approx.numbers import floating
+from fhenn.ckks.operator import Operator
 from fhenn.errors import ShapeMismatch
 
 Floats = NDArray[np.floating[Any]]
@@ -39,11 +40,9 @@ class PlainBackend:
         factor = broadcast("backward", self.value(factor), x.shape)
         return (polynomial(x) * factor.astype(x.dtype, copy=False))[()]
 
-    def linear(self, x: Floats, weight: NDArray[np.float64], bias: NDArray[np.float64] | None) -> Any:
-        """x Wᵀ + b; x (..., in), weight (out, in), bias (out,). Returns (..., out). Raises ShapeMismatch."""
-        if x.ndim == 0 or x.shape[-1] != weight.shape[1]:
-            raise ShapeMismatch("Linear", x.shape, f"(..., {weight.shape[1]})")
-        product = x @ weight.T.astype(x.dtype, copy=False)
+    def affine(self, x: Floats, operator: Operator, bias: NDArray[np.float64] | None) -> Any:
+        """A x + b; x (..., in), operator (out, in), bias (out,). Returns (..., out). Raises ShapeMismatch."""
+        product = operator.apply(x)
         return product if bias is None else product + bias.astype(x.dtype, copy=False)
 
     def headroom(self, polynomial: Polynomial, x: Floats) -> float:

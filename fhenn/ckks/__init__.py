@@ -1,6 +1,29 @@
-"""CKKS without any library: parameters, layouts, noise, circuits, schedules and the structure of messages."""
+"""CKKS without any library: parameters, layouts, noise, circuits, schedules and the structure of messages.
 
+Whatever runs on ciphertexts is written over `Arithmetic`, which an evaluator implements; a `Context` has one.
+"""
+
+from fhenn.ckks.arithmetic import Arithmetic
+from fhenn.ckks.array import CipherArray, decrypt, decrypt_with_error, encrypt, encrypt_to_bytes
+from fhenn.ckks.context import Context
 from fhenn.ckks.layout import FEATURES, PACKED, Layout, Vectors
+from fhenn.ckks.operator import Dense, Operator, Scaling
 from fhenn.ckks.parameters import Parameters
 
-__all__ = ["FEATURES", "PACKED", "Layout", "Parameters", "Vectors"]
+__all__ = [
+    "FEATURES",
+    "PACKED",
+    "Arithmetic",
+    "CipherArray",
+    "Context",
+    "Dense",
+    "Layout",
+    "Operator",
+    "Parameters",
+    "Scaling",
+    "Vectors",
+    "decrypt",
+    "decrypt_with_error",
+    "encrypt",
+    "encrypt_to_bytes",
+]

@@ -1,28 +1,32 @@
 """The forms of a polynomial (`fhenn.approx.forms`) as circuits with exact scales.
 
-The same circuit runs on SEAL's ciphertexts (`arithmetic.Ciphertexts`) and on what stands for them in a plan
-(`trace.Trace`): what is planned is what is done.
+The same circuit runs on ciphertexts and on what stands for them in a plan (`outlook`): what is planned is what is done.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from math import log2, prod
-from typing import Generic, Protocol, TypeVar, cast
+from math import copysign, log2
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fhenn.approx import Polynomial
 from fhenn.approx.forms import Affine, Blocks, Factored, form_of, parts_of, product_order
-from fhenn.ckks.noise import Noise, NoiseModel
-from fhenn.ckks.trace import Trace
+from fhenn.ckks import cubic
+from fhenn.ckks.cubic import CubicForm
+from fhenn.ckks.levels import Levels, Placed
+from fhenn.ckks.limits import require_digits
 from fhenn.errors import ScaleMismatch, UnsupportedOperation
+
+if TYPE_CHECKING:
+    from fhenn.ckks.operations import Operations
 
 V = TypeVar("V")
 Floats = NDArray[np.float64]
+Interval = tuple[float, float]
 
 _BOUNDLESS = 2.0**400
 """A first prime that holds any result."""
@@ -37,72 +41,112 @@ _LEAST_MULTIPLIER = 2**20
 """An integer of fewer bits would put a result off by 10⁻⁶."""
 
 
-class Arithmetic(Protocol[V]):
-    """What a circuit needs. No operation changes its operands."""
+def evaluate(polynomial: Polynomial, x: V, on: Operations[V, Any], squares: list[V] | None = None) -> V:
+    """p(x), `levels_of(…)` levels down, at the scale that keeps most digits.
 
-    primes: Sequence[float]
-
-    def level(self, x: V) -> int:
-        """Rescales left."""
-
-    def scale(self, x: V) -> float:
-        """The exact scale."""
-
-    def read(self, x: V, scale: float) -> V:
-        """The same ciphertext read at another scale, which multiplies its message by the old one over the new one."""
-
-    def negate(self, x: V) -> V:
-        """-x."""
-
-    def drop(self, x: V, level: int) -> V:
-        """x on fewer primes."""
-
-    def plus(self, x: V, constant: float) -> V:
-        """x + constant."""
-
-    def times(self, x: V, constant: float, scale: float) -> V:
-        """x · constant, not rescaled; the constant encoded at a scale."""
-
-    def add(self, x: V, y: V) -> V:
-        """x + y, at one level and scale."""
-
-    def multiply(self, x: V, y: V) -> V:
-        """x · y at one level, neither relinearised nor rescaled."""
-
-    def relinearise(self, x: V) -> V:
-        """x of two parts again."""
-
-    def rescale(self, x: V) -> V:
-        """x divided by its last prime."""
-
-
-def evaluate(polynomial: Polynomial, x: V, on: Arithmetic[V]) -> V:
-    """p(x), `polynomial.depth` levels down, at the scale that keeps most digits.
-
-    Raises ScaleMismatch where the modulus does not hold the result, UnsupportedOperation for a constant polynomial.
+    squares: takes t² where the circuit makes it (`shares_square`), if given: t = (x - middle)/half of p's domain.
+    Raises LevelExhausted, KeyMissing, ScaleMismatch where the modulus does not hold the result, UnsupportedOperation
+    for a constant polynomial.
     """
-    form = form_of(polynomial)
-    largest = largest_of(polynomial)
+    odd = CubicForm.of(polynomial)
+    if odd is not None:
+        return _odd_cubic(odd, polynomial.domain, x, on, squares)
+    on.require_levels(f"a polynomial of degree {polynomial.degree}", polynomial.depth, on.level(x))
+    form, largest = form_of(polynomial), largest_of(polynomial)
+    run = on if squares is None else cast("Operations[V, Any]", _SquareWatch(on, squares))
     try:
         if isinstance(form, Affine):
-            result = _affine(form, x, on)
+            result = _affine(form, x, run)
         elif isinstance(form, Factored):
-            result = _factored_to_fit(form, x, on, largest)
+            result = _factored_to_fit(form, x, run, largest)
         else:
-            result = _blocks(form, x, on, largest)
+            result = _blocks(form, x, run, largest)
         _require_scale(on, result, on.scale(result) * largest)
     except ScaleMismatch as inside:
         raise mismatch(polynomial, on.scale(x), on.primes[on.level(x)]) from inside
     return result
 
 
-def squared(on: Arithmetic[V], x: V, domain: tuple[float, float]) -> V:
+def _odd_cubic(form: CubicForm, domain: Interval, x: V, on: Operations[V, Any], squares: list[V] | None) -> V:
+    """The cubic as one product of x and x² + b, its leading coefficient read off the scale."""
+    on.require_levels("the cubic", cubic.needed_levels(on.scale(x), on.primes[: on.level(x) + 1]), on.level(x))
+    made: list[V] = []
+    result = cubic.product(on, x, x, form.k, form.b, made)
+    if squares is not None:
+        # x² read at a larger scale is x²/half²
+        squares += [on.read(square, on.scale(square) * domain[1] ** 2) for square in made]
+    return on.plus(result, form.c) if form.c else result
+
+
+@lru_cache(maxsize=4096)
+def natural_scale(polynomial: Polynomial, scale: float, primes: tuple[float, ...]) -> float:
+    """The scale at which p(x) comes out of those primes where the first prime holds any scale."""
+    on: Levels[Placed] = Levels((_BOUNDLESS, *primes))
+    return on.scale(evaluate(polynomial, on.fresh(scale), on))
+
+
+def levels_of(polynomial: Polynomial, scale: float, primes: Sequence[float]) -> int:
+    """Levels that p(x) takes of an input at a scale with those primes under it, first prime first."""
+    if CubicForm.of(polynomial) is not None:
+        return cubic.needed_levels(scale, primes)
+    return polynomial.depth
+
+
+def suitable_primes(polynomial: Polynomial, scale_bits: float, nominal_bits: int, wide: int | None) -> list[float]:
+    """Bits of the primes that p(x) should divide by.
+
+    scale_bits: of the input. nominal_bits: of fresh ciphertexts. wide: of one prime in the place of an odd cubic's two.
+    """
+    if CubicForm.of(polynomial) is not None:
+        return [nominal_bits, nominal_bits] if wide is None else [wide]
+    low, high = polynomial.domain
+    return [scale_bits + log2((high - low) / 4)] * polynomial.depth
+
+
+def takes_wide_prime(polynomial: Polynomial) -> bool:
+    """Whether one wide prime may take the place of the two that p(x) divides by."""
+    return CubicForm.of(polynomial) is not None
+
+
+def shares_square(domain: Interval, polynomial: Polynomial) -> bool:
+    """Whether the circuit of a polynomial makes t², for t = (x - middle)/half of a domain, on its way."""
+    if polynomial.domain != domain:
+        return False
+    return polynomial.depth > 0 and (CubicForm.of(polynomial) is None or domain[0] == -domain[1])
+
+
+class _SquareWatch(Generic[V]):
+    """Operations that keeps the first square that a circuit makes, relinearised: t² of t in [-1, 1]."""
+
+    def __init__(self, on: Operations[V, Any], squares: list[V]) -> None:
+        self._on, self._squares = on, squares
+        self._first: V | None = None
+        self._seen = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._on, name)
+
+    def multiply(self, x: V, y: V) -> V:
+        product = self._on.multiply(x, y)
+        if not self._seen and x is y:
+            self._first, self._seen = product, True
+        return product
+
+    def relinearise(self, x: V) -> V:
+        result = self._on.relinearise(x)
+        if self._first is not None and x is self._first:
+            self._squares.append(result)
+            self._first = None
+        return result
+
+
+def square_of(on: Operations[V, Any], x: V, domain: tuple[float, float]) -> V:
     """t² for t = (x - middle)/half of a domain, not rescaled. Raises ScaleMismatch."""
     low, high = domain
     return _square(on, _centred(on, x, low / 2 + high / 2, high / 2 - low / 2))
 
 
-def doublings(on: Arithmetic[V], x: V, domain: tuple[float, float], times: int) -> V:
+def chebyshev_power(on: Operations[V, Any], x: V, domain: tuple[float, float], times: int) -> V:
     """Tₙ(t), n = 2 to the power of `times`, for t = (x - middle)/half of a domain. Raises ScaleMismatch."""
     low, high = domain
     t = _centred(on, x, low / 2 + high / 2, high / 2 - low / 2)
@@ -111,7 +155,7 @@ def doublings(on: Arithmetic[V], x: V, domain: tuple[float, float], times: int) 
     return t
 
 
-def brought_to(on: Arithmetic[V], x: V, scale: float) -> V:
+def bring_to(on: Operations[V, Any], x: V, scale: float) -> V:
     """x at a scale, a level down: times 1, encoded as an integer. Raises ScaleMismatch where that has few digits."""
     multiplier = round(on.primes[on.level(x)] * scale / on.scale(x))
     if multiplier < _LEAST_MULTIPLIER:
@@ -120,7 +164,7 @@ def brought_to(on: Arithmetic[V], x: V, scale: float) -> V:
             int(on.primes[on.level(x)]),
             f"It cannot be brought to 2^{log2(scale):.0f} with one prime: use a smaller scale, or larger primes.",
         )
-    return on.rescale(_times(on, x, 1.0, float(multiplier)))
+    return on.rescale(times_number(on, x, 1.0, float(multiplier)))
 
 
 @lru_cache(maxsize=256)
@@ -129,83 +173,38 @@ def largest_of(polynomial: Polynomial) -> float:
     return max(*map(abs, polynomial.range()), 1.0)
 
 
-@dataclass(frozen=True)
-class Outlook:
-    """What an evaluation will be like: the scale of its result, and the error that it adds."""
-
-    scale: float
-    noise: Noise
-
-
-@lru_cache(maxsize=4096)
-def outlook(
-    polynomial: Polynomial,
-    scale: float,
-    model: NoiseModel,
-    level: int,
-    interval: tuple[float, float] | None = None,
-    norm: int = 2,
-) -> Outlook:
-    """What evaluating p on an input at a level and scale will be like, at the input where it errs most.
-
-    interval: where the inputs lie, the domain if not given. norm: how errors add up (`Noise`).
-
-    Raises ScaleMismatch as `evaluate` does.
-    """
-    primes = model.primes[: level + 1]
-    trace = Trace(primes)
-    result = evaluate(polynomial, trace.fresh(scale), trace)
-    moved = _moved(polynomial, len(trace.events), interval or polynomial.domain)
-    laplace, normal = np.zeros(moved.shape[1]), np.zeros(moved.shape[1])
-    for event, by in zip(trace.events, moved, strict=True):
-        noise = Noise(model.rounding, 0.0) if event.kind == "rescale" else model.key_switch(event.level)
-        laplace += (noise.laplace / event.scale * by) ** norm
-        normal += (noise.normal / event.scale * by) ** norm
-    worst = int((laplace + normal).argmax())
-    added = Noise(float(laplace[worst]) ** (1 / norm), float(normal[worst]) ** (1 / norm), norm)
-    return Outlook(result.scale, added)
-
-
-@lru_cache(maxsize=256)
-def _moved(polynomial: Polynomial, events: int, interval: tuple[float, float]) -> Floats:
-    """How far a unit of error at each event moves the result, (events, points): whatever the scales are."""
-    low, high = interval
-    points = (low + high) / 2 - np.cos(np.linspace(0, np.pi, 129)) * (high - low) / 2
-    trace = Trace((_BOUNDLESS, *[2.0**40] * polynomial.depth), points)
-    x = trace.fresh(2.0**42 / (polynomial.domain[1] - polynomial.domain[0]))
-    result = evaluate(polynomial, x, trace)
-    if len(trace.events) != events:  # the leading factor was brought to another scale
-        trace.events.clear()
-        result = _factored(cast(Factored, form_of(polynomial)), x, trace, 1.0)
-    return np.abs([result.moved[event] for event in range(events)]).reshape(events, len(points))
-
-
-@lru_cache(maxsize=4096)
-def natural_scale(polynomial: Polynomial, scale: float, primes: tuple[float, ...]) -> float:
-    """The scale at which p(x) comes out of those primes where the first prime holds any scale."""
-    trace = Trace((_BOUNDLESS, *primes))
-    return evaluate(polynomial, trace.fresh(scale), trace).scale
-
-
-def modulus(on: Arithmetic[V], level: int) -> float:
-    """The product of the primes under a value at a level."""
-    return prod(float(prime) for prime in on.primes[: level + 1])
-
-
-def multiplied(on: Arithmetic[V], x: V, y: V) -> V:
+def multiply_alike(on: Operations[V, Any], x: V, y: V) -> V:
     """x · y at one level, neither relinearised nor rescaled. Raises ScaleMismatch where the modulus is too small."""
     _require_scale(on, x, on.scale(x) * on.scale(y))
     return on.multiply(x, y)
 
 
-def _times(on: Arithmetic[V], x: V, constant: float, scale: float) -> V:
+def times_number(on: Operations[V, Any], x: V, constant: float, scale: float) -> V:
     """x · constant, the constant at a scale. Raises ScaleMismatch where the modulus is too small."""
     _require_scale(on, x, on.scale(x) * scale)
-    return on.times(x, constant, scale)
+    factor = on.plaintext(constant, on.level(x), scale)
+    if on.is_zero(factor):  # anybody could read the product with it: the least constant there is instead
+        factor = on.plaintext(copysign(1 / scale, constant), on.level(x), scale)
+    return on.times(x, factor)
 
 
-def _require_scale(on: Arithmetic[V], x: V, scale: float) -> None:
-    if 2 * scale > modulus(on, on.level(x)):
+def times_slots(on: Operations[V, Any], x: V, values: float | Floats, scale: float) -> V:
+    """x · values, a level down, exactly at a scale.
+
+    values: one number for every slot, or all slot values. A product that would be all zeros is a fresh encryption of
+    zero. Raises ScaleMismatch, and KeyMissing where that needs a key that is not there.
+    """
+    level = on.level(x)
+    plain_scale = scale * on.primes[level] / on.scale(x)
+    require_digits(on, level, on.scale(x), plain_scale)
+    factor = on.plaintext(values, level, plain_scale)
+    if on.is_zero(factor):
+        return on.zero(level - 1, scale)
+    return on.read(on.rescale(on.times(x, factor)), scale)  # equal up to the rounding of two float operations
+
+
+def _require_scale(on: Operations[V, Any], x: V, scale: float) -> None:
+    if 2 * scale > on.modulus(on.level(x)):
         raise ScaleMismatch(
             on.scale(x),
             int(on.primes[on.level(x)]),
@@ -226,41 +225,41 @@ def mismatch(polynomial: Polynomial, scale: float, prime: float) -> ScaleMismatc
     )
 
 
-def _affine(form: Affine, x: V, on: Arithmetic[V]) -> V:
+def _affine(form: Affine, x: V, on: Operations[V, Any]) -> V:
     if form.slope == 0.0:
         raise UnsupportedOperation("a constant polynomial on ciphertexts", "Add the constant to what follows.")
     return on.plus(_scaled(on, x, form.slope), form.offset)
 
 
-def _scaled(on: Arithmetic[V], x: V, factor: float) -> V:
+def _scaled(on: Operations[V, Any], x: V, factor: float) -> V:
     """factor·x, free."""
     scaled = on.read(x, on.scale(x) / abs(factor))
     return on.negate(scaled) if factor < 0 else scaled
 
 
-def _centred(on: Arithmetic[V], x: V, middle: float, half: float) -> V:
+def _centred(on: Operations[V, Any], x: V, middle: float, half: float) -> V:
     """t = (x - middle)/half, free."""
     return on.read(on.plus(x, -middle) if middle else x, on.scale(x) * half)
 
 
-def _factored_to_fit(form: Factored, x: V, on: Arithmetic[V], largest: float) -> V:
+def _factored_to_fit(form: Factored, x: V, on: Operations[V, Any], largest: float) -> V:
     """The product at its natural scale, or, where that does not fit, at one that does."""
     level, scale = on.level(x), on.scale(x)
     natural = _natural_scale(form, (_BOUNDLESS, *on.primes[1 : level + 1]), scale)
     # before the constant k is read off, the scale is k times as large
-    room = modulus(on, level - form.depth) / (2 * max(largest, abs(form.k)))
+    room = on.modulus(level - form.depth) / (2 * max(largest, abs(form.k)))
     most = min(room / _ROOM, scale * _LARGEST_GROWTH)
     fits = natural <= min(room / 2, scale * _LARGEST_GROWTH) or not form.adjustable
     return _factored(form, x, on, None if fits else most / natural)
 
 
 @lru_cache(maxsize=1024)
-def _natural_scale(form: Factored, primes: tuple[int, ...], scale: float) -> float:
-    trace = Trace(primes)
-    return trace.scale(_factored(form, trace.fresh(scale), trace, None))
+def _natural_scale(form: Factored, primes: tuple[float, ...], scale: float) -> float:
+    on: Levels[Placed] = Levels(primes)
+    return on.scale(_factored(form, on.fresh(scale), on, None))
 
 
-def _factored(form: Factored, x: V, on: Arithmetic[V], adjust: float | None) -> V:
+def _factored(form: Factored, x: V, on: Operations[V, Any], adjust: float | None) -> V:
     """adjust: by how much the result's scale should differ from its natural one."""
     t = _centred(on, x, form.middle, form.half)
     square = _square(on, t) if form.squared else t
@@ -273,7 +272,7 @@ def _factored(form: Factored, x: V, on: Arithmetic[V], adjust: float | None) -> 
             ready[0] = lead = _lead(form, t, on, adjust)
             if form.odd and form.line is not None:
                 factor = on.plus(y, -form.line)
-                raw[0] = on.relinearise(multiplied(on, on.drop(lead, on.level(factor)), factor))
+                raw[0] = on.relinearise(multiply_alike(on, on.drop(lead, on.level(factor)), factor))
                 ready.clear()
         else:
             raw[0] = on.plus(square, -cast(float, form.line))
@@ -283,7 +282,7 @@ def _factored(form: Factored, x: V, on: Arithmetic[V], adjust: float | None) -> 
         for b, c in form.quads:
             quad = y_square
             if b:
-                quad = on.add(quad, _times(on, on.drop(y, on.level(quad)), b, on.scale(quad) / on.scale(y)))
+                quad = on.add(quad, times_number(on, on.drop(y, on.level(quad)), b, on.scale(quad) / on.scale(y)))
             raw[place] = on.plus(quad, c) if c else quad
             place += 1
     result = 0
@@ -291,27 +290,29 @@ def _factored(form: Factored, x: V, on: Arithmetic[V], adjust: float | None) -> 
         if pair[0] != pair[1]:
             left, right = (ready[at] if at in ready else on.rescale(raw[at]) for at in pair)
             lowest = min(on.level(left), on.level(right))
-            raw[place] = on.relinearise(multiplied(on, on.drop(left, lowest), on.drop(right, lowest)))
+            raw[place] = on.relinearise(multiply_alike(on, on.drop(left, lowest), on.drop(right, lowest)))
             result, place = place, place + 1
     last = raw[result]
     if form.tilt:
-        last = on.add(last, _times(on, on.drop(t, on.level(last)), form.tilt / form.k, on.scale(last) / on.scale(t)))
+        last = on.add(
+            last, times_number(on, on.drop(t, on.level(last)), form.tilt / form.k, on.scale(last) / on.scale(t))
+        )
     whole = _scaled(on, on.rescale(last), form.k)
     return on.plus(whole, form.offset) if form.offset else whole
 
 
-def _lead(form: Factored, t: V, on: Arithmetic[V], adjust: float | None) -> V:
+def _lead(form: Factored, t: V, on: Operations[V, Any], adjust: float | None) -> V:
     """The factor that needs no product of its own: t, or t - line; brought to another scale if so asked."""
     lead = t if form.odd or form.line is None else on.plus(t, -form.line)
-    return lead if adjust is None else brought_to(on, lead, on.scale(t) * adjust)
+    return lead if adjust is None else bring_to(on, lead, on.scale(t) * adjust)
 
 
-def _square(on: Arithmetic[V], x: V) -> V:
+def _square(on: Operations[V, Any], x: V) -> V:
     """x², relinearised, not rescaled."""
-    return on.relinearise(multiplied(on, x, x))
+    return on.relinearise(multiply_alike(on, x, x))
 
 
-def _blocks(form: Blocks, x: V, on: Arithmetic[V], largest: float) -> V:
+def _blocks(form: Blocks, x: V, on: Operations[V, Any], largest: float) -> V:
     level = on.level(x)
     t = _centred(on, x, form.middle, form.half)
     y = t
@@ -320,12 +321,12 @@ def _blocks(form: Blocks, x: V, on: Arithmetic[V], largest: float) -> V:
     powers = _Powers(on, y)
     result_level = level - form.depth
     budget = form.depth - int(form.squared)
-    room = modulus(on, result_level) / (2 * largest * _ROOM)
+    room = on.modulus(result_level) / (2 * largest * _ROOM)
     scale = min(_leading_scale(form, powers, budget, result_level), room, on.scale(x) * _LARGEST_GROWTH)
     product_scale = scale * on.primes[result_level + 1]
     raw = _sum(form, powers, np.array(form.coefficients), budget, (result_level, product_scale))
     if form.tilt:
-        raw = on.add(raw, _times(on, on.drop(t, result_level + 1), form.tilt, product_scale / on.scale(t)))
+        raw = on.add(raw, times_number(on, on.drop(t, result_level + 1), form.tilt, product_scale / on.scale(t)))
     return on.read(on.rescale(on.relinearise(raw)), scale)
 
 
@@ -340,14 +341,14 @@ def _leading_scale(form: Blocks, powers: _Powers[V], budget: int, level: int) ->
     return scale
 
 
-def _doubled(on: Arithmetic[V], x: V) -> V:
+def _doubled(on: Operations[V, Any], x: V) -> V:
     return on.read(x, on.scale(x) / 2)
 
 
 class _Powers(Generic[V]):
     """The Chebyshev polynomials of y that are there, made when first asked for."""
 
-    def __init__(self, on: Arithmetic[V], y: V) -> None:
+    def __init__(self, on: Operations[V, Any], y: V) -> None:
         self.on = on
         self._made = {1: y}
 
@@ -356,12 +357,12 @@ class _Powers(Generic[V]):
             on, (a, b, c) = self.on, parts_of(j)
             left, right = self[a], self[b]
             lowest = min(on.level(left), on.level(right))
-            product = multiplied(on, on.drop(left, lowest), on.drop(right, lowest))
+            product = multiply_alike(on, on.drop(left, lowest), on.drop(right, lowest))
             doubled = _doubled(on, on.relinearise(product))
             if c:
                 less = self[c]
                 ratio = on.scale(doubled) / on.scale(less)
-                doubled = on.add(doubled, _times(on, on.drop(less, lowest), -1.0, ratio))
+                doubled = on.add(doubled, times_number(on, on.drop(less, lowest), -1.0, ratio))
             made = on.rescale(doubled)
             self._made[j] = made if c else on.plus(made, -1.0)
         return self._made[j]
@@ -377,12 +378,12 @@ def _sum(form: Blocks, powers: _Powers[V], c: Floats, budget: int, at: tuple[int
     quotient, remainder = _divided(c, g)
     power = on.drop(powers[g], level + 1)
     if len(quotient) == 1:
-        product = _times(on, power, float(quotient[0]), scale / on.scale(power))
+        product = times_number(on, power, float(quotient[0]), scale / on.scale(power))
     else:
         inner_scale = scale / on.scale(power)
         inner = _sum(form, powers, quotient, budget - 1, (level + 1, inner_scale * on.primes[level + 2]))
         inner = on.read(on.rescale(on.relinearise(inner)), inner_scale)
-        product = multiplied(on, inner, power)
+        product = multiply_alike(on, inner, power)
     if not np.any(remainder):
         return product
     if not np.any(remainder[1:]):
@@ -395,7 +396,7 @@ def _plain_sum(powers: _Powers[V], c: Floats, level: int, scale: float) -> V:
     for j in range(len(c) - 1, 0, -1):
         if c[j]:
             power = on.drop(powers[j], level)
-            term = _times(on, power, float(c[j]), scale / on.scale(power))
+            term = times_number(on, power, float(c[j]), scale / on.scale(power))
             total = term if total is None else on.add(total, term)
     if total is None:
         raise UnsupportedOperation("a constant polynomial on ciphertexts", "Add the constant to what follows.")

@@ -1,116 +1,273 @@
-"""Circuits without ciphertexts: levels, scales, counts of operations, and how far each rounding moves the result."""
+"""`Trace`: the arithmetic of a plan. In the place of ciphertexts it keeps levels, scales, bounds of values and noise.
+
+It counts operations and lists the rotations that need keys, and it refuses what an evaluator would refuse. One traced
+value stands for all ciphertexts of an array, which are alike.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from math import inf, sqrt
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fhenn.approx import Polynomial
+from fhenn.approx.enclosure import derivative_of, image_on, largest_on
+from fhenn.ckks.arithmetic import Arithmetic
+from fhenn.ckks.array import CipherArray
+from fhenn.ckks.context import Context
+from fhenn.ckks.layout import Layout
+from fhenn.ckks.levels import Levels, Placed, Plain
+from fhenn.ckks.maps import AffineMap, Landing
+from fhenn.ckks.noise import Noise, NoiseModel, noise_model
+from fhenn.ckks.outlook import outlook
+from fhenn.ckks.parameters import Parameters
+from fhenn.errors import KeyMissing, ScaleMismatch
+
 Floats = NDArray[np.float64]
+Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Traced:
-    """What stands for a ciphertext: its level, exact scale and parts (3 after a product, 2 otherwise).
+class Traced(Placed):
+    """What stands for a ciphertext.
 
-    values: what it holds at the points of the trace. moved: how far a unit of error at each event moves them.
+    noise: of the worst slot. low, high: bounds of each feature, (features,), or of all, (1,). room: how many times over
+    the largest value fits under the modulus, at the place on the way where that is least.
     """
 
-    level: int
-    scale: float
-    parts: int = 2
-    values: Floats | None = None
-    moved: dict[int, Floats] = field(default_factory=dict)
+    noise: Noise = field(default_factory=lambda: Noise(0.0, 0.0))
+    low: Floats = field(default_factory=lambda: np.zeros(1))
+    high: Floats = field(default_factory=lambda: np.zeros(1))
+    room: float = inf
+
+    @property
+    def interval(self) -> Interval:
+        """What holds all features."""
+        return float(self.low.min()), float(self.high.max())
+
+    @property
+    def largest(self) -> float:
+        """The largest magnitude."""
+        return max(map(abs, self.interval))
 
 
-@dataclass(frozen=True)
-class Event:
-    """Where an error enters: a "rescale", or a "key switch", at a level and scale."""
+class Trace(Levels[Traced], Arithmetic[Any, Plain]):
+    """`Arithmetic` on `Traced` values.
 
-    kind: str
-    level: int
-    scale: float
-
-
-class Trace:
-    """`circuits.Arithmetic` that keeps levels and scales, counts operations and lists where errors enter.
-
-    primes: those under the input, first prime first. points: inputs at which to follow values and errors, if any.
+    model: the noise of the evaluator that the plan is for. nominal: the scale of fresh ciphertexts. norm: how errors
+    add up (`Noise`). rotations: how the evaluator rotates. keys: the rotations, in slots, that needed a key so far.
     """
 
-    def __init__(self, primes: Sequence[float], points: Floats | None = None) -> None:
-        self.primes = primes
-        self.counts: Counter[str] = Counter()
-        self.events: list[Event] = []
-        self._points = points
+    def __init__(self, model: NoiseModel, nominal: float, norm: int = 2) -> None:
+        super().__init__(model.primes, model.ring_degree, nominal)
+        self._noise, self._norm = model, norm
+        self.keys: set[int] = set()
+
+    @property
+    def noise(self) -> NoiseModel:
+        return self._noise
+
+    def wrap(self, ciphertext: Any, level: int, scale: float) -> Traced:
+        return Traced(**vars(ciphertext) | {"level": level, "scale": scale})
+
+    def unwrap(self, x: Traced) -> Any:
+        return x
 
     def fresh(self, scale: float) -> Traced:
-        """An input at the top level."""
-        return Traced(len(self.primes) - 1, scale, values=self._points)
+        noise = Noise(0.0, self._noise.fresh / scale, self._norm)
+        return Traced(len(self.primes) - 1, scale, noise=noise)
 
-    def level(self, x: Traced) -> int:
-        return x.level
+    def bounded(self, x: Traced, low: Floats, high: Floats) -> Traced:
+        """x, known to hold values within these bounds."""
+        bounds = replace(x, low=low, high=high)
+        return self._fitted(bounds, bounds.largest)
 
-    def scale(self, x: Traced) -> float:
-        return x.scale
+    def _fitted(self, x: Traced, largest: float) -> Traced:
+        """x, where values of that size are met."""
+        fits = self.modulus(x.level) / 2 / x.scale
+        return replace(x, room=min(x.room, fits / largest if largest else inf))
 
     def read(self, x: Traced, scale: float) -> Traced:
-        return replace(self._scaled(x, x.scale / scale), scale=scale)
+        return replace(_scaled(x, x.scale / scale), scale=scale)
 
     def negate(self, x: Traced) -> Traced:
-        return self._scaled(x, -1.0)
+        return _scaled(x, -1.0)
 
-    def drop(self, x: Traced, level: int) -> Traced:
-        return replace(x, level=level)
+    def plus(self, x: Traced, addend: float | Plain) -> Traced:
+        constant = addend.values if isinstance(addend, Plain) else addend
+        return replace(x, low=x.low + np.min(constant), high=x.high + np.max(constant))
 
-    def plus(self, x: Traced, constant: float) -> Traced:
-        return x if x.values is None else replace(x, values=x.values + constant)
-
-    def times(self, x: Traced, constant: float, scale: float) -> Traced:
-        self.counts["plain products"] += 1
-        return replace(self._scaled(x, constant), scale=x.scale * scale)
+    def times(self, x: Traced, factor: Plain) -> Traced:
+        largest = float(np.max(np.abs(factor.values)))
+        encoding = self._noise.encoding / factor.scale * x.largest
+        product = replace(_scaled(x, largest), noise=x.noise * largest + Noise(0.0, encoding, self._norm))
+        return super().times(product, factor)
 
     def add(self, x: Traced, y: Traced) -> Traced:
-        total = replace(x, parts=max(x.parts, y.parts))
-        if x.values is None or y.values is None:
-            return total
-        return replace(total, values=x.values + y.values, moved=_sum(x.moved, y.moved))
+        return replace(
+            super().add(x, y),
+            noise=x.noise + y.noise,
+            low=x.low + y.low,
+            high=x.high + y.high,
+            room=min(x.room, y.room),
+        )
 
     def multiply(self, x: Traced, y: Traced) -> Traced:
-        self.counts["products"] += 1
-        product = Traced(x.level, x.scale * y.scale, 3)
-        if x.values is None or y.values is None:
-            return product
-        left = {event: moved * y.values for event, moved in x.moved.items()}
-        right = {event: moved * x.values for event, moved in y.moved.items()}
-        return replace(product, values=x.values * y.values, moved=_sum(left, right))
+        product = super().multiply(x, y)
+        if x is y:
+            corners = np.stack([x.low**2, x.high**2])
+            low = np.where((x.low <= 0) & (x.high >= 0), 0.0, corners.min(axis=0))
+        else:
+            corners = np.stack([a * b for a in (x.low, x.high) for b in (y.low, y.high)])
+            low = corners.min(axis=0)
+        # both may err together: one may have come from the other
+        noise = Noise(
+            x.noise.laplace * y.largest + y.noise.laplace * x.largest,
+            x.noise.normal * y.largest + y.noise.normal * x.largest,
+            self._norm,
+        )
+        return replace(product, noise=noise, low=low, high=corners.max(axis=0), room=min(x.room, y.room))
 
     def relinearise(self, x: Traced) -> Traced:
         if x.parts == 2:
             return x
-        self.counts["relinearisations"] += 1
-        return self._entered(replace(x, parts=2), "key switch")
+        return replace(super().relinearise(x), noise=x.noise + self._noise.key_switch(x.level) * (1 / x.scale))
 
     def rescale(self, x: Traced) -> Traced:
-        self.counts["rescales"] += 1
-        return self._entered(replace(x, level=x.level - 1, scale=x.scale / self.primes[x.level]), "rescale")
+        below = super().rescale(x)
+        noise = x.noise + Noise(self._noise.rounding / below.scale, 0.0)
+        return self._fitted(replace(below, noise=noise), x.largest)
+
+    def rotated(self, x: Traced, steps: Sequence[int]) -> list[Traced]:
+        super().rotated(x, steps)
+        self.keys |= self.rotations.keys(steps)
+        turn = self._noise.key_switch(x.level) * (1 / x.scale)
+        return [
+            replace(x, noise=x.noise + turn * count ** (1 / self._norm)) for count in self.rotations.switches(steps)
+        ]
+
+    def evaluate_polynomial(self, x: Traced, polynomial: Polynomial, squares: list[Traced] | None = None) -> Traced:
+        interval = x.interval
+        ahead = outlook(polynomial, x.scale, self._noise, x.level, interval, self._norm)
+        self.counts.update(ahead.counts)
+        noise = x.noise * largest_on(derivative_of(polynomial), interval) + ahead.noise
+        low, high = image_on(polynomial, interval)
+        result = Traced(ahead.level, ahead.scale, 2, noise, np.array([low]), np.array([high]), x.room)
+        return self._fitted(result, largest_on(polynomial, around(polynomial, x.largest)))
+
+    def apply_map(self, xs: Sequence[Traced], affine: AffineMap) -> list[Traced]:
+        (x,) = xs
+        landing = Landing.of(self, x.level, x.scale)
+        result, model, norm = landing.scale, self._noise, self._norm
+        # the bias must fit as a plaintext: it can be far larger than the sum that it completes
+        if affine.bias is not None and 4 * result * np.abs(affine.bias).max() > self.modulus(landing.level):
+            raise ScaleMismatch(result, int(self.primes[0]), "")
+        gains = affine.gains(norm)
+        magnitudes = np.broadcast_to(np.maximum(np.abs(x.low), np.abs(x.high)), affine.operator.inputs)
+        encoding = float((magnitudes**norm).sum() ** (1 / norm)) * model.encoding / landing.plain_scale
+        rounded = Noise(model.rounding / result if landing.level < x.level else 0.0, 0.0)
+        turned = Noise(0.0, 0.0)
+        schedule = affine.schedule
+        if schedule is None:
+            # a scalar's rounding is one number, not a slot's worth of them
+            encoding /= sqrt(model.ring_degree / 2)
+        else:
+            self.keys |= schedule.keys
+            self.counts["rotations"] += schedule.count
+            terms, folds = schedule.diagonals.terms, len(schedule.diagonals.folds)
+            rounded = rounded * terms ** (1 / norm)
+            # a spike sits in few slots: a fold's meets a sum once, where its rounding is in every term
+            turn = model.key_switch(landing.level) * (1 / result)
+            turned = Noise(turn.laplace * (terms - 1) ** (1 / norm), turn.normal * folds ** (1 / norm))
+            baby = model.key_switch(x.level) * (1 / x.scale)
+            turned += Noise(baby.laplace * gains.turned, baby.normal * gains.spiked)
+        noise = x.noise * gains.row + rounded + turned + Noise(0.0, encoding)
+        low, high = affine.image(x.low, x.high)
+        return [self.bounded(Traced(landing.level, result, 2, noise, room=x.room), low, high)]
+
+
+def _scaled(x: Traced, factor: float) -> Traced:
+    low, high = x.low * factor, x.high * factor
+    if factor < 0:
+        low, high = high, low
+    return replace(x, noise=x.noise * abs(factor), low=low, high=high)
+
+
+def around(polynomial: Polynomial, largest: float) -> Interval:
+    """All x up to a magnitude; for a domain that does not hold 0, from the domain outwards (`radius_within`)."""
+    low, high = polynomial.domain
+    if low <= 0 <= high:
+        return -largest, largest
+    return (low, max(low, largest)) if low > 0 else (min(high, -largest), high)
+
+
+class TracedContext(Context):
+    """Parameters without keys, under which nodes compute on traced values.
+
+    >>> context = TracedContext(Parameters.for_depth(2))
+    >>> x = context.array(FEATURES, np.array([-1.0]), np.array([1.0]))
+    >>> x.level, x.ciphertexts[0].largest
+    (2, 1.0)
+    """
+
+    fingerprint: ClassVar[str] = "traced"
+    has_secret_key: ClassVar[bool] = False
+
+    def __init__(self, parameters: Parameters, norm: int = 2) -> None:
+        self._parameters, self._norm = parameters, norm
+
+    @property
+    def ring_degree(self) -> int:
+        return self._parameters.ring_degree
+
+    @cached_property
+    def all_primes(self) -> tuple[int, ...]:
+        return (*map(int, self.noise.primes), int(self.noise.special))
+
+    @property
+    def scale(self) -> float:
+        return self._parameters.scale
+
+    @cached_property
+    def noise(self) -> NoiseModel:
+        return noise_model(self._parameters)
+
+    @cached_property
+    def arithmetic(self) -> Trace:
+        return Trace(self.noise, self.scale, self._norm)
+
+    def can_rotate(self, steps: int) -> bool:
+        return True
+
+    def array(self, layout: Layout, low: Floats, high: Floats) -> CipherArray:
+        """An encrypted array of samples whose features lie within bounds, (features,) each."""
+        on = self.arithmetic
+        x = on.bounded(on.fresh(self.scale), low, high)
+        return CipherArray(self, (1, len(low)), layout, (x,), x.level, x.scale)
+
+    def encrypt_slots(self, values: float | list[float], level: int, scale: float) -> Any:
+        raise self._no_keys("encrypt")
+
+    def decrypt_complex(self, ciphertext: Any, secret: Any = None) -> list[complex]:
+        raise self._no_keys("decrypt")
+
+    def save(self, ciphertext: Any) -> bytes:
+        raise self._no_keys("save")
+
+    def seeded(self, values: float | list[float], level: int, scale: float) -> bytes:
+        raise self._no_keys("encrypt")
+
+    def to_bytes(self) -> bytes:
+        raise self._no_keys("send")
+
+    def load(self, data: bytes, level: int, scale: float) -> Any:
+        raise self._no_keys("load")
 
     @staticmethod
-    def _scaled(x: Traced, factor: float) -> Traced:
-        if x.values is None:
-            return x
-        moved = {event: moved * factor for event, moved in x.moved.items()}
-        return replace(x, values=x.values * factor, moved=moved)
-
-    def _entered(self, x: Traced, kind: str) -> Traced:
-        self.events.append(Event(kind, x.level, x.scale))
-        if x.values is None:
-            return x
-        return replace(x, moved={**x.moved, len(self.events) - 1: np.ones_like(x.values)})
-
-
-def _sum(x: dict[int, Floats], y: dict[int, Floats]) -> dict[int, Floats]:
-    return {**y, **{event: moved + y[event] if event in y else moved for event, moved in x.items()}}
+    def _no_keys(operation: str) -> KeyMissing:
+        return KeyMissing("any", operation, "A plan has parameters and no keys: take a Context.")

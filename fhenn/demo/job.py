@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fhenn.approx import sigmoid
-from fhenn.backends.seal import CipherArray, Context, decrypt, encrypt
-from fhenn.ckks import Parameters
+from fhenn.backends.seal import SealContext
+from fhenn.ckks import CipherArray, Parameters, decrypt, encrypt
 from fhenn.demo.data import load_breast_cancer
 from fhenn.nn import SGD, Linear, Sigmoid
 
@@ -124,14 +124,14 @@ def run(seed: int = 2, *, progress: Callable[[str], None] = lambda phase: None) 
     with clock.phase("make keys"):
         cost = linear.cost + activation.cost
         parameters = Parameters.for_depth(cost)
-        client = Context.generate(parameters)
+        client = SealContext.generate(parameters)
         evaluation_keys = client.to_bytes()
 
     with clock.phase("encrypt"):
         upload = encrypt(client, scaled[test], layout="features").to_bytes()
 
     with clock.phase("evaluate"):
-        server = Context.from_bytes(evaluation_keys)
+        server = SealContext.from_bytes(evaluation_keys)
         pre_activations = linear(CipherArray.from_bytes(server, upload))
         headroom = activation.headroom(pre_activations)
         result = activation(pre_activations).to_bytes()

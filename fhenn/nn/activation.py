@@ -132,6 +132,10 @@ class Activation(Layer):
 
     def _forward(self, backend: Backend, x: Any) -> Any:
         self._watch(backend, x)
+        return self.evaluate(backend, x)
+
+    def evaluate(self, backend: Backend, x: Any) -> Any:
+        """The polynomials of `x` through a backend: what `forward` computes, unwatched."""
         return backend.polynomial(self._polynomial, x)
 
     def _backward(self, x: Any, gradient: Any) -> tuple[Any, None]:

@@ -98,14 +98,15 @@ class Affine(Layer):
         node._map = scaling @ operator, constants(f"{self.name} bias", scaling.apply(bias))
         return node
 
-    def _forward(self, backend: Backend, x: Any) -> Any:
-        """The one place where an affine map meets a backend."""
+    def evaluate(self, backend: Backend, x: Any) -> Any:
+        """A x + b through a backend."""
         operator, bias = self._map
-        if backend.encrypted:
-            return backend.linear(x, operator.dense(), bias)
-        if x.ndim == 0 or x.shape[-1] != operator.inputs:
+        if not backend.encrypted and (x.ndim == 0 or x.shape[-1] != operator.inputs):
             raise ShapeMismatch(self.name, x.shape, f"(..., {operator.inputs})")
-        return operator.apply(x) + bias.astype(x.dtype, copy=False)
+        return backend.affine(x, operator, bias)
+
+    def _forward(self, backend: Backend, x: Any) -> Any:
+        return self.evaluate(backend, x)
 
     def _backward(self, x: Any, gradient: Any) -> tuple[Any, Any]:
         if backend_of(x, gradient).encrypted:

@@ -97,8 +97,8 @@ class SignReLU(Activation):
         node._caching = self._caching
         return node
 
-    def _forward(self, backend: Backend, x: Any) -> Any:
-        self._watch(backend, x)
+    def evaluate(self, backend: Backend, x: Any) -> Any:
+        """The sign's polynomials one after another, then the product with `x`, through a backend, unwatched."""
         value = x
         for stage in self._stages[:-1]:
             value = backend.polynomial(stage, value)

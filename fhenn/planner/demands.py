@@ -6,7 +6,7 @@ work is done, and held to what the client allows.
 
 from __future__ import annotations
 
-from math import ceil, inf, log2
+from math import ceil, inf
 from typing import TYPE_CHECKING
 
 from fhenn.ckks.layout import FEATURES, Vectors
@@ -57,8 +57,7 @@ def require_short(text: str | bytes) -> None:
 def require_modest(plan: Plan) -> None:
     """Raise ValueError where a plan asks for more than any plan of `fhenn.plan`.
 
-    The schedules of `fhenn.backends.seal.matrix` rotate by powers of two of positions, samples apart; layout "features"
-    needs no rotation.
+    The schedules of `fhenn.ckks.maps` rotate by whole positions, samples apart; layout "features" needs no rotation.
     """
     if plan.features > _MOST_FEATURES:
         raise ValueError(f"{plan.features} features are more than {_MOST_FEATURES}")
@@ -74,11 +73,9 @@ def require_modest(plan: Plan) -> None:
     vectors = isinstance(plan.layout, Vectors)
     if not (vectors if plan.layout_name == "latency" else plan.layout == FEATURES):
         raise ValueError(f"its layout {plan.layout.name!r} is not one for {plan.layout_name!r}")
-    possible = set()
-    if isinstance(plan.layout, Vectors):
-        together = plan.layout.samples
-        possible = {together << power for power in range(int(log2(plan.parameters.slots / together)))}
-    if not possible.issuperset(plan.rotations) or len(set(plan.rotations)) < len(plan.rotations):
+    together = plan.layout.samples if isinstance(plan.layout, Vectors) else plan.parameters.slots
+    whole = all(0 < steps < plan.parameters.slots and steps % together == 0 for steps in plan.rotations)
+    if not whole or len(set(plan.rotations)) < len(plan.rotations):
         raise ValueError(f"it asks for {len(plan.rotations)} rotations, which no matrix product of its layout makes")
 
 

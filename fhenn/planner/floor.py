@@ -26,7 +26,7 @@ from collections.abc import Sequence
 from math import sqrt
 
 from fhenn.ckks.layout import Layout, Vectors
-from fhenn.ckks.matrix import Schedule, power_of_two
+from fhenn.ckks.maps import power_of_two, shape_of
 from fhenn.ckks.noise import Noise, NoiseModel, noise_model
 from fhenn.ckks.parameters import Parameters
 from fhenn.errors import ShapeMismatch
@@ -102,7 +102,7 @@ def _least_noise(
     shape = AFFINE.fullmatch(nodes[-1]) if nodes else None
     if shape is None:  # an activation's last rescale rounds, at any scale that is left
         return [Noise(model.rounding / (scale or most), 0.0)]
-    schedule = _schedule(layout, nodes, int(shape[2]), parameters.slots)
+    folds = _folds(layout, nodes, int(shape[2]), parameters.slots)
     values = sum(abs(value) ** norm for value in largest) ** (1 / norm) if len(nodes) == 1 else 0.0
     if isinstance(layout, Vectors):
         encoding = values * model.encoding
@@ -112,17 +112,17 @@ def _least_noise(
     nominal = min(parameters.scale, most)
     if parameters.levels > 0 and (scale is None or scale < 2 * nominal):
         result = scale or nominal
-        rounded = Noise(model.rounding / result, 0.0, norm) * _terms(schedule) ** (1 / norm)
+        rounded = Noise(model.rounding / result, 0.0, norm) * _terms(folds) ** (1 / norm)
         encoded = Noise(0.0, encoding / model.primes[-1], norm)
-        ways.append(rounded + _turns(model, schedule, result, norm) + encoded)
+        ways.append(rounded + _turns(model, folds, result, norm) + encoded)
     if (parameters.levels == 0 or len(nodes) > 1) and (scale is None or scale >= 2 * nominal):
         result = scale or model.primes[0] / 4
         fresh = Noise(0.0, model.fresh / result, norm)
-        ways.append(fresh + _turns(model, schedule, result, norm) + Noise(0.0, encoding / nominal, norm))
+        ways.append(fresh + _turns(model, folds, result, norm) + Noise(0.0, encoding / nominal, norm))
     return ways or [Noise(0.0, model.fresh / (scale or nominal), norm)]
 
 
-def _schedule(layout: Layout, nodes: Sequence[str], outputs: int, slots: int) -> Schedule | None:
+def _folds(layout: Layout, nodes: Sequence[str], outputs: int, slots: int) -> tuple[int, ...] | None:
     """How the last `Linear` adds up; None where it needs no rotations, or where the shapes do not tell."""
     if not isinstance(layout, Vectors):
         return None
@@ -130,20 +130,20 @@ def _schedule(layout: Layout, nodes: Sequence[str], outputs: int, slots: int) ->
     try:
         if before:
             layout = Vectors("replicated", power_of_two(int(before[-1][2])), layout.samples)
-        return Schedule.of(layout, outputs, slots)
+        return shape_of(layout, outputs, slots)[2]
     except ShapeMismatch:
         return None
 
 
-def _terms(schedule: Schedule | None) -> int:
+def _terms(folds: tuple[int, ...] | None) -> int:
     """Rounded products that a slot of the result is the sum of."""
-    return 1 if schedule is None else 2 ** len(schedule.folds)
+    return 1 if folds is None else 2 ** len(folds)
 
 
-def _turns(model: NoiseModel, schedule: Schedule | None, scale: float, norm: int) -> Noise:
+def _turns(model: NoiseModel, folds: tuple[int, ...] | None, scale: float, norm: int) -> Noise:
     """What the rotations of the sum at the end add, on one prime."""
-    if schedule is None:
+    if folds is None:
         return Noise(0.0, 0.0, norm)
     turn = model.key_switch(0) * (1 / scale)
-    folds, terms = len(schedule.folds), _terms(schedule)
-    return Noise(turn.laplace * (terms - 1) ** (1 / norm), turn.normal * folds ** (1 / norm), norm)
+    terms = _terms(folds)
+    return Noise(turn.laplace * (terms - 1) ** (1 / norm), turn.normal * len(folds) ** (1 / norm), norm)

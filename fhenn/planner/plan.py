@@ -10,7 +10,7 @@ from hashlib import sha256
 from math import inf, isfinite, log2
 from typing import Any, Literal
 
-from fhenn.backends.seal.context import Context
+from fhenn.ckks.context import Context
 from fhenn.ckks.layout import Layout, Vectors, layout_from_json, layout_to_json
 from fhenn.ckks.parameters import Parameters
 from fhenn.columns import require_distinct
@@ -154,8 +154,8 @@ class Plan:
 
     def fits(self, context: Context) -> bool:
         """Whether keys were made for these parameters and rotations."""
-        wanted = (self.parameters.ring_degree, self.parameters.chain, self.parameters.scale)
-        return wanted == context.parameters and all(context.can_rotate(steps) for steps in self.rotations)
+        alike = self.parameters.fingerprint == context.parameters_fingerprint
+        return alike and all(context.can_rotate(steps) for steps in self.rotations)
 
     def least_worst(self, scale: float | None = None) -> float:
         """The least that `worst` can be for a model of this shape, whatever its weights are (`fhenn.planner.floor`).

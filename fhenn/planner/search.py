@@ -14,19 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fhenn.approx.numbers import round_up
-from fhenn.ckks.circuits import natural_scale
+from fhenn.ckks.circuits import natural_scale, suitable_primes, takes_wide_prime
+from fhenn.ckks.cubic import WIDE
 from fhenn.ckks.layout import FEATURES, Layout, Vectors
-from fhenn.ckks.matrix import power_of_two
+from fhenn.ckks.maps import power_of_two
 from fhenn.ckks.parameters import MAX_MODULUS_BITS, Parameters
-from fhenn.ckks.schedule import WIDE, CubicForm
 from fhenn.columns import samples, table_of
 from fhenn.errors import LevelExhausted, ParameterError, PlanError, ScaleMismatch, ShapeMismatch
-from fhenn.nn import Activation, Linear, Node, Sequential
+from fhenn.nn import Activation, Affine, Node, Sequential, layers
 from fhenn.planner.flooding import MOST_QUERIES, flood, flood_bound, precision
 from fhenn.planner.floor import SECURITY_BITS, least_errors
 from fhenn.planner.identity import fingerprint_of, node_signature, signature_of
 from fhenn.planner.plan import LayoutName, Plan, Result, require_plan
-from fhenn.planner.walk import Path, Walk, flatten, walk
+from fhenn.planner.walk import Path, Walk, walk
 from fhenn.planner.witness import DEGREES, Witness
 from fhenn.planner.witnesses import require_witnesses, witnesses_of
 from fhenn.ranges import reaches
@@ -78,7 +78,7 @@ def plan(
     >>> print(plan(Linear([[1.0, 2.0]]), inputs=[-1, 1]).parameters.ring_degree)
     4096
     """
-    nodes = list(flatten(model))
+    nodes = list(layers(model))
     table = table_of(inputs)
     low, high = bounds_of(inputs if table is None else table, nodes, model.feature_names)
     stages = [stage for node in nodes if isinstance(node, Activation) for stage in node.stages]
@@ -217,7 +217,7 @@ def verify(plan_: Plan, model: Node) -> None:
         )
     if plan_.model is not None and plan_.model != fingerprint_of(model):
         raise PlanError("the model's weights are not those that the plan was made for.", "Plan again for this model.")
-    path = Path(list(flatten(model)), np.array(plan_.low), np.array(plan_.high))
+    path = Path(list(layers(model)), np.array(plan_.low), np.array(plan_.high))
     try:
         now = walk(path, plan_.layout, plan_.parameters)
     except (ScaleMismatch, LevelExhausted) as cause:
@@ -229,16 +229,16 @@ def verify(plan_: Plan, model: Node) -> None:
     if plan_.outputs is not None and plan_.outputs != _outputs(path.nodes[-1]):
         raise PlanError("its outputs are those of another activation.", "Plan again for this model.")
     if plan_.witnesses:
-        require_witnesses(plan_.witnesses, path, now, plan_.parameters)
+        require_witnesses(plan_.witnesses, now)
 
 
 def result_of(walk_: Walk) -> Result:
     """What comes out at the end of a walk."""
-    return Result(walk_.stages[-1].features, walk_.end.level, walk_.end.layout)
+    return Result(len(walk_.path.reach[-1].low), walk_.end.array.level, walk_.end.layout)
 
 
 def bounds_of(
-    inputs: Any, nodes: Sequence[Linear | Activation], features: Sequence[str] | None = None
+    inputs: Any, nodes: Sequence[Affine | Activation], features: Sequence[str] | None = None
 ) -> tuple[Floats, Floats]:
     """Low and high of every feature, from bounds or data, for a model that starts with a Linear.
 
@@ -248,9 +248,9 @@ def bounds_of(
     >>> bounds_of([-1, 1], [Linear([[1.0, 2.0]])])
     (array([-1., -1.]), array([1., 1.]))
     """
-    if not nodes or not isinstance(nodes[0], Linear):
+    if not nodes or not isinstance(nodes[0], Affine):
         raise PlanError("the model does not start with a Linear node.", "Put one first; the identity will do.")
-    width = nodes[0].weight.shape[1]
+    width = nodes[0].inputs
     values = samples(inputs, features, "bounds")
     if values.shape == (2,):
         values = np.repeat(values[:, None], width, axis=1)
@@ -263,12 +263,12 @@ def bounds_of(
 
 
 def _packing(
-    nodes: list[Linear | Activation], layout: LayoutName, slots: int, upload: int, samples: int
+    nodes: list[Affine | Activation], layout: LayoutName, slots: int, upload: int, samples: int
 ) -> Layout | None:
     """How the client packs its samples, None where they do not fit the ring."""
     if layout == "throughput":
         return FEATURES
-    layers = [node.weight.shape for node in nodes if isinstance(node, Linear)]
+    layers = [node.operator.shape for node in nodes if isinstance(node, Affine)]
     (outputs, width), widest = layers[0], max(power_of_two(size) for shape in layers for size in shape)
     together = power_of_two(samples)
     while together > 1 and slots // together < widest:
@@ -285,7 +285,7 @@ def _packing(
     return Vectors("blocks", period, together, m * period // ring)
 
 
-def _outputs(node: Linear | Activation) -> tuple[float, float] | None:
+def _outputs(node: Affine | Activation) -> tuple[float, float] | None:
     """What an activation makes of inputs in its domain; None for another node."""
     if not isinstance(node, Activation):
         return None
@@ -348,7 +348,7 @@ def _with_witnesses(
             if found is None:
                 continue
             with suppress(ScaleMismatch):
-                yield replace(found, witnesses=witnesses_of(path, found.walk, found.parameters, degree))
+                yield replace(found, witnesses=witnesses_of(found.walk, degree))
 
 
 def _primes(candidate: _Candidate) -> int:
@@ -367,7 +367,7 @@ def _candidates(path: Path, packing: Layout, ring_degree: int, queries: int) -> 
         choices = product(_wide_primes(path, bits), _LIFTS)
         # the first node divides by the last prime
         chains = {used: bits + 4 for wide, lift in choices if (used := _chain(path.nodes, bits, wide, lift))}
-        if isinstance(path.nodes[-1], Linear):
+        if isinstance(path.nodes[-1], Affine):
             # the last product need not be rescaled where the first prime holds it
             chains |= {used[1:]: 2 * bits + 3 for used in chains}
         least_first |= {(bits, used): least for used, least in chains.items()}
@@ -385,21 +385,21 @@ def _candidates(path: Path, packing: Layout, ring_degree: int, queries: int) -> 
 def _wide_primes(path: Path, bits: int) -> list[int | None]:
     """Bits of a prime that may take the place of two for an odd cubic; None for two."""
     stages = [stage for node in path.nodes if isinstance(node, Activation) for stage in node.stages]
-    if not any(CubicForm.of(stage) for stage in stages):
+    if not any(map(takes_wide_prime, stages)):
         return [None]
     most = min(2 * bits, _LARGEST_PRIME_BITS)
     return [None, *(wide for wide in (most, most - 3, most - 6, most - 9) if wide >= WIDE * bits)]
 
 
-def _chain(nodes: Sequence[Linear | Activation], bits: int, wide: int | None, lift: float) -> tuple[int, ...] | None:
+def _chain(nodes: Sequence[Affine | Activation], bits: int, wide: int | None, lift: float) -> tuple[int, ...] | None:
     """The primes of `_primes_of` as a chain has them, None where a polynomial does not fit their scales."""
     try:
         return tuple(_primes_of(nodes, bits, wide, lift)[::-1])
-    except ScaleMismatch:
+    except (ScaleMismatch, OverflowError):
         return None
 
 
-def _primes_of(nodes: Sequence[Linear | Activation], bits: int, wide: int | None, lift: float) -> list[int]:
+def _primes_of(nodes: Sequence[Affine | Activation], bits: int, wide: int | None, lift: float) -> list[int]:
     """Bits of the primes that the nodes divide by, one after another, as the scales on the way want them.
 
     wide: of the prime that an odd cubic takes in place of two, if so. lift: by how much of what an activation adds to
@@ -408,20 +408,15 @@ def _primes_of(nodes: Sequence[Linear | Activation], bits: int, wide: int | None
     used: list[int] = []
     scale = float(bits)  # in bits
     for node in nodes:
-        if isinstance(node, Linear):
+        if isinstance(node, Affine):
             used.append(_prime(bits + lift * max(scale - bits, 0.0)))
             scale = float(bits)
             continue
         start = scale
         for stage in node.stages:
-            cubic = CubicForm.of(stage)
-            if cubic is not None:
-                primes = [bits, bits] if wide is None else [wide]
-                scale = 3 * scale - log2(abs(cubic.k)) - sum(primes)
-            else:
-                low, high = stage.domain
-                primes = [_prime(scale + log2((high - low) / 4))] * stage.depth
-                scale = log2(natural_scale(stage, 2.0**scale, tuple(2.0**prime for prime in primes)))
+            primes = list(map(_prime, suitable_primes(stage, scale, bits, wide)))
+            # the last one is divided by first
+            scale = log2(natural_scale(stage, 2.0**scale, tuple(2.0**prime for prime in primes[::-1])))
             used += primes
         if node.times_input:
             used.append(bits)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from math import acosh, cosh, isclose, prod, sqrt
+from math import acosh, cosh, isclose, sqrt
 
+import numpy as np
+
+from fhenn.ckks.circuits import chebyshev_power, evaluate, shares_square, square_of
 from fhenn.ckks.layout import Vectors
-from fhenn.ckks.noise import Noise, NoiseModel, noise_model
-from fhenn.ckks.parameters import Parameters
-from fhenn.ckks.schedule import CubicForm, CubicSchedule, shares_square
+from fhenn.ckks.levels import Levels, Placed
+from fhenn.ckks.trace import Trace, Traced
 from fhenn.errors import PlanError, ScaleMismatch
-from fhenn.nn import Activation, Linear
-from fhenn.planner.walk import Path, Place, Walk
+from fhenn.nn import Activation, Affine
+from fhenn.planner.walk import Place, Walk
 from fhenn.planner.witness import Witness, chebyshev_witness, doublings, inner_edge
 
 _DOUBTFUL = 0.9
@@ -23,25 +26,26 @@ _DOUBTFUL_SQUARE = 0.45
 """The threshold of a square gives way by its error: what that may be."""
 
 
-def witnesses_of(path: Path, walked: Walk, parameters: Parameters, degree: int) -> tuple[Witness, ...]:
-    """The witness of every activation, for a walk under the parameters.
+def witnesses_of(walked: Walk, degree: int) -> tuple[Witness, ...]:
+    """The witness of every activation of a walk.
 
     degree: of hidden layers' polynomials. Raises ScaleMismatch where the chain has no room for one that holds what may
     reach.
     """
     found = []
-    for observed in _observed(path, walked, parameters):
+    for observed in _observed(walked):
         chosen = next((choice for choice in _choices(observed, degree) if choice.headroom >= observed.reach), None)
         if chosen is None:
-            scale, prime = observed.start.scale, int(observed.model.primes[observed.start.level])
+            at = observed.start.array
+            scale, prime = at.scale, int(observed.on.primes[at.level])
             raise ScaleMismatch(scale, prime, "No witness fits below these primes.")
         found.append(chosen)
     return tuple(found)
 
 
-def require_witnesses(witnesses: Sequence[Witness], path: Path, walked: Walk, parameters: Parameters) -> None:
+def require_witnesses(witnesses: Sequence[Witness], walked: Walk) -> None:
     """Raise PlanError unless these, from a plan, are witnesses of the nodes, and hold for what may reach them now."""
-    observed = list(_observed(path, walked, parameters))
+    observed = list(_observed(walked))
     if [witness.place for witness in witnesses] != [each.place for each in observed]:
         raise PlanError("its witnesses are not of the model's activations.", "Plan again.")
     for witness, each in zip(witnesses, observed, strict=True):
@@ -72,7 +76,7 @@ class _Observed:
     width: inputs that one number is for. spare: positions besides them that a sum adds up; rest: the x that those hold.
     """
 
-    model: NoiseModel
+    on: Trace
     node: Activation
     place: int
     start: Place
@@ -83,10 +87,10 @@ class _Observed:
     rest: float
 
 
-def _observed(path: Path, walked: Walk, parameters: Parameters) -> Iterator[_Observed]:
+def _observed(walked: Walk) -> Iterator[_Observed]:
     """Every activation."""
-    model, rest = noise_model(parameters), 0.0
-    last = max((place for place, node in enumerate(path.nodes) if isinstance(node, Linear)), default=-1)
+    path, rest = walked.path, 0.0
+    last = max((place for place, node in enumerate(path.nodes) if isinstance(node, Affine)), default=-1)
     for place, (node, start) in enumerate(zip(path.nodes, walked.starts, strict=True)):
         if not isinstance(node, Activation):
             rest = 0.0
@@ -97,7 +101,7 @@ def _observed(path: Path, walked: Walk, parameters: Parameters) -> Iterator[_Obs
         width = len(path.reach[place].low) if hidden else 1
         # a sum adds up all that a layout holds
         spare = start.layout.period - width if width > 1 and isinstance(start.layout, Vectors) else 0
-        yield _Observed(model, node, place, start, reach, hidden, width, spare, rest)
+        yield _Observed(walked.trace, node, place, start, reach, hidden, width, spare, rest)
         rest = _image(node, rest)
 
 
@@ -124,89 +128,78 @@ def _choices(observed: _Observed, degree: int) -> Iterator[Witness]:
 
 def _chebyshevs(observed: _Observed, degree: int, of_node: partial[Witness]) -> Iterator[Witness]:
     """Witnesses of a degree above 2."""
-    model, start, width, spare = observed.model, observed.start, observed.width, observed.spare
+    on, width, spare = observed.on, observed.width, observed.spare
     low, high = observed.node.domain
     half, inner = (high - low) / 2, inner_edge(width, degree)
     polynomial = chebyshev_witness(observed.node.domain, inner, degree)
     at_rest = float(polynomial(observed.rest))
-    values = 1.0, 1 / inner, abs(observed.rest - (low + high) / 2) / half / inner
+    reaches = 1.0, 1 / inner, abs(observed.rest - (low + high) / 2) / half / inner
     depth = doublings(degree)
-    for top in range(depth, start.level + 1):
-        scale, noises = _doublings(model, start, (top, depth), half * inner, values)
-        within, beyond, spared = (noise.bound(model.ring_degree // 2) for noise in noises)
-        for level in range(top - depth + 1):
-            error = width * within + beyond + spare * spared + (width + spare) * _turn(model, level, scale)
-            room = (prod(model.primes[: level + 1]) / 2 / scale - spare * abs(at_rest)) / width
-            if error <= _DOUBTFUL * width and room >= 4 * width:
-                yield of_node(
-                    inner=inner,
-                    threshold=2 * width + spare * at_rest,
-                    error=error,
-                    headroom=half * inner * cosh(acosh(room) / degree),
-                    start=top,
-                    level=level,
-                )
-
-
-def _doublings(
-    model: NoiseModel, start: Place, levels: tuple[int, int], half: float, values: Sequence[float]
-) -> tuple[float, list[Noise]]:
-    """Scale of T(t) made by doublings, and its noise: for |t| <= 1 where a value is 1, for |t| = the value above.
-
-    levels: the first one, and how many. half: of the domain of t, in x.
-    """
-    scale = start.scale * half
-    values = [max(1.0, value) for value in values]
-    noises = [start.noise * (1 / half)] * len(values)
-    for level in range(levels[0], levels[0] - levels[1], -1):
-        square = scale**2 / 2
-        scale = square / model.primes[level]
-        added = model.key_switch(level) * (1 / square) + Noise(model.rounding / scale, 0.0)
-        noises = [noise * (4 * t) + added for noise, t in zip(noises, values, strict=True)]
-        values = [2 * t * t - 1 for t in values]
-    return scale, noises
+    for top in range(depth, observed.start.array.level + 1):
+        with suppress(ScaleMismatch):
+            x = on.drop(observed.start.traced, top)
+            numbers = [
+                chebyshev_power(on, _within(on, x, polynomial.domain, t), polynomial.domain, depth) for t in reaches
+            ]
+            within, beyond, spared = (number.noise.bound(on.slots) for number in numbers)
+            scale = numbers[0].scale
+            for level in range(top - depth + 1):
+                error = width * within + beyond + spare * spared + (width + spare) * _turn(on, level, scale)
+                room = (on.modulus(level) / 2 / scale - spare * abs(at_rest)) / width
+                if error <= _DOUBTFUL * width and room >= 4 * width:
+                    yield of_node(
+                        inner=inner,
+                        threshold=2 * width + spare * at_rest,
+                        error=error,
+                        headroom=half * inner * cosh(acosh(room) / degree),
+                        start=top,
+                        level=level,
+                    )
 
 
 def _squares(observed: _Observed, of_node: partial[Witness]) -> Iterator[Witness]:
     """Witnesses of t² or its sum."""
-    model, node, start = observed.model, observed.node, observed.start
+    on, node, start = observed.on, observed.node, observed.start
     low, high = node.domain
     half, width, spare = (high - low) / 2, observed.width, observed.spare
     at_rest = (observed.rest - (low + high) / 2) / half
-    taken, scale, noise = _square(model, node, start)
-    each, spared = (
-        (noise + start.noise * (2 * t / half)).bound(model.ring_degree // 2) for t in (1.0, max(1.0, abs(at_rest)))
-    )
-    for level in range(taken + 1):
-        turned = (width + spare) * _turn(model, level, scale) if width > 1 else 0.0
+    squares = [_square(on, node, _within(on, start.traced, node.domain, t)) for t in (1.0, abs(at_rest))]
+    each, spared = (square.noise.bound(on.slots) for square in squares)
+    scale = squares[0].scale
+    for level in range(squares[0].level + 1):
+        turned = (width + spare) * _turn(on, level, scale) if width > 1 else 0.0
         error = width * each + spare * spared + turned
-        room = (prod(model.primes[: level + 1]) / 2 / scale - spare * at_rest**2) / width
+        room = (on.modulus(level) / 2 / scale - spare * at_rest**2) / width
         if error <= _DOUBTFUL_SQUARE and room >= 1:
             yield of_node(
                 inner=sqrt((1 - 2 * error) / width),
                 threshold=1 - error + spare * at_rest**2,
                 error=error,
                 headroom=half * sqrt(room),
-                start=start.level,
+                start=start.array.level,
                 level=level,
             )
 
 
-def _square(model: NoiseModel, node: Activation, start: Place) -> tuple[int, float, Noise]:
-    """Level, scale and noise of t² as the node's circuit makes it."""
-    half, first, level = (node.domain[1] - node.domain[0]) / 2, node.stages[0], start.level
-    scale = (start.scale * half) ** 2
-    noise = model.key_switch(level) * (1 / scale)
-    cubic = CubicForm.of(first)
-    if cubic is not None and meets_square(node):
-        moduli = [int(prime) for prime in model.primes[: level + 1]]
-        schedule = CubicSchedule.choose(cubic.k, (start.scale, start.scale), moduli, model.ring_degree)
-        if schedule.levels == 2:
-            scale /= model.primes[level]
-            return level - 1, scale, noise + Noise(model.rounding / scale, 0.0)
-    return level, scale, noise
+def _within(on: Trace, x: Traced, domain: tuple[float, float], t: float) -> Traced:
+    """x, whose values are as far from the middle of a domain as t times its half width, 1 at least."""
+    low, high = domain
+    middle, far = low / 2 + high / 2, (high / 2 - low / 2) * max(t, 1.0)
+    return on.bounded(x, np.array([middle - far]), np.array([middle + far]))
 
 
-def _turn(model: NoiseModel, level: int, scale: float) -> float:
+def _square(on: Trace, node: Activation, x: Traced) -> Traced:
+    """t² as the node's circuit makes it."""
+    square = square_of(on, x, node.domain)
+    if meets_square(node):
+        levels: Levels[Placed] = Levels(on.primes[: x.level + 1], on.ring_degree)
+        met: list[Placed] = []
+        evaluate(node.stages[0], levels.fresh(x.scale), levels, met)
+        if met[0].level < square.level:
+            square = on.rescale(square)
+    return square
+
+
+def _turn(on: Trace, level: int, scale: float) -> float:
     """Bound on what the rotations of a sum add, for each of its terms."""
-    return (model.key_switch(level) * (1 / scale)).bound(model.ring_degree // 2)
+    return (on.noise.key_switch(level) * (1 / scale)).bound(on.slots)

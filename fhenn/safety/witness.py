@@ -8,15 +8,14 @@ tells that there was one.
 
 from __future__ import annotations
 
-from fhenn.backends.seal import CipherArray
-from fhenn.backends.seal.cipher import CipherBackend
-from fhenn.backends.seal.total import at, summed
+from typing import cast
+
+from fhenn.backends import CipherOperations, backend_of
+from fhenn.ckks import CipherArray
 from fhenn.nn import Activation
 from fhenn.planner import Witness
 from fhenn.planner.witness import doublings
 from fhenn.planner.witnesses import meets_square
-
-_BACKEND = CipherBackend()
 
 
 def observe(node: Activation, x: CipherArray, witness: Witness) -> tuple[CipherArray, CipherArray]:
@@ -25,12 +24,13 @@ def observe(node: Activation, x: CipherArray, witness: Witness) -> tuple[CipherA
     Takes no product of ciphertexts more than the output does for an activation of one polynomial at the model's end.
     Raises as `forward` does.
     """
+    on = cast(CipherOperations, backend_of(x))
     if witness.degree > 2:
-        result = node.infer(x)
-        number = _BACKEND.doubled(witness.polynomial.domain, doublings(witness.degree), at(x, witness.start))
+        result, start = node.infer(x), on.drop_to(x, witness.start)
+        number = on.chebyshev_power(witness.polynomial.domain, doublings(witness.degree), start)
     elif meets_square(node):
-        result, number = _BACKEND.polynomial_and_square(node.polynomial, x)
+        result, number = on.polynomial_and_square(node.polynomial, x)
     else:
-        result, number = node.infer(x), _BACKEND.square(node.domain, x)
-    number = at(number, witness.level)
-    return result, number if witness.neurons == 1 else summed(number)
+        result, number = node.infer(x), on.square(node.domain, x)
+    number = on.drop_to(number, witness.level)
+    return result, number if witness.neurons == 1 else on.sum_features(number)

@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar
 from urllib.parse import SplitResult, quote, urlsplit
 
 from fhenn.artifacts import plan_from_bytes
-from fhenn.backends.seal import CipherArray
+from fhenn.ckks import CipherArray
 from fhenn.errors import (
     ExtraMissing,
     KeyMissing,

@@ -117,9 +117,9 @@ class Worker:
 
     def _check(self, task: dict[str, Any]) -> dict[str, Any]:
         """Whether a file holds evaluation keys, and for which models they were made."""
-        from fhenn.backends.seal import Context
+        from fhenn.backends import context_class
 
-        context = Context.from_bytes(Path(task["keys"]).read_bytes())
+        context = context_class().from_bytes(Path(task["keys"]).read_bytes())
         fits = []
         for name, folder in task["models"].items():
             with suppress(_NoModel):  # it was removed meanwhile

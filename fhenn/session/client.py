@@ -12,7 +12,8 @@ from typing import Any, Literal, Self, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from fhenn.backends.seal import CipherArray, Context, decrypt, decrypt_with_error, encrypt_to_bytes
+from fhenn.backends.seal import SealContext
+from fhenn.ckks import CipherArray, decrypt, decrypt_with_error, encrypt_to_bytes
 from fhenn.columns import samples
 from fhenn.errors import (
     AnswerMismatch,
@@ -97,7 +98,7 @@ class Client(Uncopied):
         require_memory("the keys", memory_of_keys(plan), self._memory)
         self._sent, self._sent_lock = dict[str, tuple[int, int]](), Lock()
         progress("keys", 0, 1)
-        self._context = Context.generate(plan.parameters)
+        self._context = SealContext.generate(plan.parameters)
         self._evaluation_keys: bytes | None = self._context.evaluation_bytes(plan.rotations)
         progress("keys", 1, 1)
 
@@ -132,7 +133,7 @@ class Client(Uncopied):
             certificate.require(plan)
         plan.require_errors()
         context, spent = secret_from_bytes(data, passphrase)
-        if context.parameters != (plan.parameters.ring_degree, plan.parameters.chain, plan.parameters.scale):
+        if context.parameters_fingerprint != plan.parameters.fingerprint:
             raise PlanError("the secret key was made for other parameters.", "Use the plan that it was made for.")
         client = cls.__new__(cls)
         client._plan, client._certificate = plan, certificate

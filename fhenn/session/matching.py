@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fhenn.backends.seal import CipherArray, Context
+from fhenn.ckks import CipherArray, Context
 from fhenn.errors import AnswerMismatch, ContextMismatch, WireFormatError
 from fhenn.planner import Plan
 from fhenn.session.answer import Answer

@@ -7,7 +7,7 @@ from math import inf
 from os import urandom
 from typing import Any
 
-from fhenn.backends.seal import Context
+from fhenn.backends.seal import SealContext
 from fhenn.errors import ExtraMissing, SecretLocked, WireFormatError
 from fhenn.wire import frame, unframe
 
@@ -20,7 +20,7 @@ _LARGEST_COST = 1 << 20
 _SALT, _NONCE = 16, 12
 
 
-def secret_to_bytes(context: Context, spent: float, passphrase: str | None) -> bytes:
+def secret_to_bytes(context: SealContext, spent: float, passphrase: str | None) -> bytes:
     """The secret key of a context as a message.
 
     context: with the secret key.
@@ -54,7 +54,7 @@ def secret_to_bytes(context: Context, spent: float, passphrase: str | None) -> b
     return frame(_KIND, meta, cipher.encrypt(nonce, context.secret_message(), _associated_data(meta)))
 
 
-def secret_from_bytes(data: bytes, passphrase: str | None) -> tuple[Context, float]:
+def secret_from_bytes(data: bytes, passphrase: str | None) -> tuple[SealContext, float]:
     """The secret key in a message of `secret_to_bytes`.
 
     data: the message.
@@ -67,7 +67,7 @@ def secret_from_bytes(data: bytes, passphrase: str | None) -> tuple[Context, flo
     lock = meta.get("lock")
     if lock is not None:
         body = _unlock(meta, lock, body, passphrase)
-    context = Context.from_secret_message(body)
+    context = SealContext.from_secret_message(body)
     if context.fingerprint != meta.get("fingerprint"):
         raise WireFormatError(_KIND, "its key is not the one that its header names")
     spent = meta.get("spent")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fhenn.backends.seal import CipherArray, Context
+from fhenn.backends import context_class
+from fhenn.ckks import CipherArray, Context
 from fhenn.errors import PlanError, ShapeMismatch
 from fhenn.nn import Activation, Node, layers
 from fhenn.planner import Plan, Witness, fingerprint_of, verify
@@ -48,7 +49,7 @@ class Server:
         verify(plan, model)
         if certificate is not None:
             certificate.require(plan, model)
-        context = Context.from_bytes(evaluation_keys)
+        context: Context = context_class().from_bytes(evaluation_keys)
         if not plan.fits(context):
             raise PlanError("the keys were made for another plan.", "Make client and server with the same plan.")
         self._model, self._nodes, self._plan, self._context = model, tuple(layers(model)), plan, context

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fhenn.backends import PLAIN, Backend
-from fhenn.backends.seal import CipherArray, Context, decrypt, encrypt
-from fhenn.backends.seal.encrypted_weights import WEIGHTS, at_input, moved, of_weight, rotations, weighted
-from fhenn.ckks import Parameters
+from fhenn.backends import PLAIN, Backend, context_class
+from fhenn.ckks import CipherArray, Context, Parameters, decrypt, encrypt
+from fhenn.ckks.encrypted_weights import (
+    WEIGHTS,
+    apply_weights,
+    descend,
+    input_gradient,
+    rotations,
+    weight_gradient,
+)
 from fhenn.errors import ParameterError, ShapeMismatch, UnsupportedValue
 from fhenn.nn.node import Layer
 
@@ -97,18 +103,18 @@ class EncryptedLinear(Layer):
         return node
 
     def _forward(self, backend: Backend, x: Any) -> CipherArray:
-        return weighted(_array(x), self._weight, self._shape[0])
+        return apply_weights(_array(x), self._weight, self._shape[0])
 
     def _backward(self, x: Any, gradient: Any) -> tuple[CipherArray | None, tuple[CipherArray, int]]:
         gradient = _array(gradient)
-        below = at_input(gradient, self._weight, self._shape[1]) if self._input_gradient else None
-        return below, (of_weight(gradient, x), x.shape[0])
+        below = input_gradient(gradient, self._weight, self._shape[1]) if self._input_gradient else None
+        return below, (weight_gradient(gradient, x), x.shape[0])
 
     def _step(self, gradients: list[Any]) -> None:
         samples = sum(count for _, count in gradients)
         weight = self._weight
         for gradient, _ in gradients:
-            weight = moved(weight, gradient, self._rate / samples)
+            weight = descend(weight, gradient, self._rate / samples)
         self._weight = weight
 
 
@@ -120,7 +126,7 @@ def keys_for_training(parameters: Parameters) -> Context:
     >>> keys_for_training(Parameters.for_depth(1)).can_rotate(64)
     True
     """
-    return Context.generate(parameters, rotations(parameters.slots))
+    return cast(Context, context_class().generate(parameters, rotations(parameters.slots)))
 
 
 def _array(value: Any) -> CipherArray:

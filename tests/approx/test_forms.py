@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from fhenn.approx import GELU, RELU, SIGMOID, SOFTPLUS, TANH, Polynomial, forms, minimax
 from fhenn.approx.forms import Affine, Blocks, Factored, blocks_products, form_of
 from fhenn.ckks.circuits import evaluate
-from fhenn.ckks.trace import Trace
+from fhenn.ckks.outlook import Follower
 
 BOUNDLESS = 2.0**400
 
 
 def traced(polynomial, points=None):
     """The trace of an evaluation, and its result."""
-    trace = Trace((BOUNDLESS, *[2.0**40] * polynomial.depth), points)
+    trace = Follower((BOUNDLESS, *[2.0**40] * polynomial.depth), 0, points)
     low, high = polynomial.domain
     return trace, evaluate(polynomial, trace.fresh(2.0**42 / (high - low)), trace)
 

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 
 import fhenn
-from fhenn import artifacts
-from fhenn.backends.seal import encrypt
+from fhenn import artifacts, encrypt
 from fhenn.interop import ImportedModel, Reading
 from fhenn.session import Receipt
 from fhenn.session.answer import Answer

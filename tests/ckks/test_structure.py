@@ -260,7 +260,7 @@ def test_a_layout_that_claims_memory_is_refused(holder, tiles):
 
 
 def test_parameters_make_a_chain(objects, holder):
-    assert chain_of("it", packed(objects["parameters"])) == Chain(N, holder._all_primes)
+    assert chain_of("it", packed(objects["parameters"])) == Chain(N, holder.all_primes)
 
 
 # objects made by hand: each is right but for one thing, which nothing but the check of that thing can see

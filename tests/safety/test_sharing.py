@@ -8,7 +8,7 @@ import pytest
 import tenseal.sealapi as seal
 
 import fhenn
-from fhenn.backends.seal import CipherArray, Context
+from fhenn import CipherArray, Context
 from fhenn.ckks.parameters import Parameters
 from fhenn.errors import ParameterError, PlanError, RangeViolation, SharingRefused, WireFormatError
 from fhenn.planner.flooding import flood, flood_bound

@@ -2,10 +2,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from fhenn.backends.seal.evaluator import at_level
 
 import fhenn
 from fhenn.approx import sigmoid
-from fhenn.backends.seal.evaluator import at_level
 from fhenn.errors import (
     BoundsExceeded,
     ContextMismatch,

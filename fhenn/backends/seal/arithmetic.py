@@ -1,19 +1,25 @@
-"""What circuits do on SEAL's ciphertexts."""
+"""SEAL's evaluator as an `Arithmetic`: exact scales, and no operand is changed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import copysign
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import tenseal.sealapi as seal
+from numpy.typing import NDArray
 
-from fhenn.backends.seal import evaluator
-from fhenn.backends.seal.context import Context
+from fhenn.ckks.arithmetic import Arithmetic
+from fhenn.ckks.noise import NoiseModel
+
+if TYPE_CHECKING:
+    from fhenn.backends.seal.context import SealContext
+
+Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Handle:
     """A SEAL ciphertext, which is not to be changed, with the level and scale at which it is read."""
 
@@ -22,22 +28,51 @@ class Handle:
     scale: float
 
 
-class Ciphertexts:
-    """`circuits.Arithmetic` on SEAL's ciphertexts of a context."""
+@dataclass(frozen=True, eq=False)
+class Plaintext:
+    """A SEAL plaintext, with the scale that it is encoded at."""
 
-    def __init__(self, context: Context) -> None:
+    plaintext: Any
+    scale: float
+
+
+class SealArithmetic(Arithmetic[Handle, Plaintext]):
+    """`Arithmetic` on the ciphertexts of a context."""
+
+    def __init__(self, context: SealContext) -> None:
         self._context = context
-        self._evaluator = context.evaluator
         self.primes: Sequence[float] = context.primes
 
-    def handle(self, ciphertext: Any) -> Handle:
-        """A ciphertext at its own level and scale."""
-        return Handle(ciphertext, self._context.level_of(ciphertext), float(ciphertext.scale))
+    @property
+    def nominal(self) -> float:
+        return self._context.scale
 
-    def ciphertext(self, x: Handle) -> Any:
-        """A SEAL ciphertext of its own, with the scale written on it."""
-        own = evaluator.at_level(self._context, x.ciphertext, x.level)
+    @property
+    def ring_degree(self) -> int:
+        return self._context.ring_degree
+
+    @property
+    def noise(self) -> NoiseModel:
+        return self._context.noise
+
+    @property
+    def _evaluator(self) -> Any:
+        return self._context.evaluator
+
+    def wrap(self, ciphertext: Any, level: int, scale: float) -> Handle:
+        return Handle(ciphertext, level, scale)
+
+    def unwrap(self, x: Handle) -> Any:
+        if x.ciphertext.scale == x.scale:
+            return x.ciphertext
+        own = self._copy(x.ciphertext, x.level)
         own.scale = x.scale
+        return own
+
+    def _copy(self, ciphertext: Any, level: int) -> Any:
+        """A ciphertext of our own on as many or fewer primes; its scale and message stay."""
+        own = seal.Ciphertext()
+        self._evaluator.mod_switch_to(ciphertext, self._context.parms_id(level), own)
         return own
 
     def level(self, x: Handle) -> int:
@@ -46,8 +81,18 @@ class Ciphertexts:
     def scale(self, x: Handle) -> float:
         return x.scale
 
+    def plaintext(self, values: float | Floats, level: int, scale: float) -> Plaintext:
+        slots = values.tolist() if isinstance(values, np.ndarray) else values
+        return Plaintext(self._context.encode(slots, level, scale), scale)
+
+    def is_zero(self, plaintext: Plaintext) -> bool:
+        return bool(plaintext.plaintext.is_zero())
+
+    def zero(self, level: int, scale: float) -> Handle:
+        return Handle(self._context.encrypt_slots(0.0, level, scale), level, scale)
+
     def read(self, x: Handle, scale: float) -> Handle:
-        return replace(x, scale=scale)
+        return x if x.scale == scale else replace(x, scale=scale)
 
     def negate(self, x: Handle) -> Handle:
         result = seal.Ciphertext()
@@ -57,27 +102,35 @@ class Ciphertexts:
     def drop(self, x: Handle, level: int) -> Handle:
         if x.level == level:
             return x
-        return replace(x, ciphertext=evaluator.at_level(self._context, x.ciphertext, level), level=level)
+        return replace(x, ciphertext=self._copy(x.ciphertext, level), level=level)
 
-    def plus(self, x: Handle, constant: float) -> Handle:
-        own = self.ciphertext(x)
-        evaluator.add_constant(self._context, own, constant)
-        return replace(x, ciphertext=own)
-
-    def times(self, x: Handle, constant: float, scale: float) -> Handle:
-        plaintext = self._context.encode(constant, x.level, scale)
-        if plaintext.is_zero():  # SEAL refuses a product that anybody could read: the least constant there is instead
-            plaintext = self._context.encode(copysign(1 / scale, constant), x.level, scale)
+    def plus(self, x: Handle, addend: float | Plaintext) -> Handle:
+        if isinstance(addend, Plaintext):
+            plaintext = addend.plaintext
+        else:
+            plaintext = self._context.encode(addend, x.level, x.scale)
         result = seal.Ciphertext()
-        self._evaluator.multiply_plain(x.ciphertext, plaintext, result)
-        return Handle(result, x.level, x.scale * scale)
+        self._evaluator.add_plain(self.unwrap(x), plaintext, result)
+        return replace(x, ciphertext=result)
+
+    def times(self, x: Handle, factor: Plaintext) -> Handle:
+        result = seal.Ciphertext()
+        self._evaluator.multiply_plain(x.ciphertext, factor.plaintext, result)
+        return Handle(result, x.level, x.scale * factor.scale)
 
     def add(self, x: Handle, y: Handle) -> Handle:
-        # both are products of our own; SEAL wants to see one scale on them
-        x.ciphertext.scale = y.ciphertext.scale = x.scale
+        left, right = self.unwrap(x), self.unwrap(replace(y, scale=x.scale))  # SEAL wants to see one scale on them
         result = seal.Ciphertext()
-        self._evaluator.add(x.ciphertext, y.ciphertext, result)
+        self._evaluator.add(left, right, result)
         return replace(x, ciphertext=result)
+
+    def sum_of_products(self, xs: Sequence[Handle], factors: Sequence[Plaintext]) -> Handle:
+        total, term = seal.Ciphertext(), seal.Ciphertext()
+        for place, (x, factor) in enumerate(zip(xs, factors, strict=True)):
+            self._evaluator.multiply_plain(x.ciphertext, factor.plaintext, term if place else total)
+            if place:
+                self._evaluator.add_inplace(total, term)
+        return Handle(total, xs[0].level, xs[0].scale * factors[0].scale)
 
     def multiply(self, x: Handle, y: Handle) -> Handle:
         result = seal.Ciphertext()
@@ -99,23 +152,17 @@ class Ciphertexts:
         self._evaluator.rescale_to_next(x.ciphertext, result)
         return Handle(result, x.level - 1, x.scale / self.primes[x.level])
 
+    def can_rotate(self, steps: int) -> bool:
+        return self._context.can_rotate(steps)
 
-class Watched(Ciphertexts):
-    """The same, which keeps the first square that a circuit makes: t² of t = (x - middle)/half of the domain."""
+    def rotated(self, x: Handle, steps: Sequence[int]) -> list[Handle]:
+        results, before = [], 0
+        for step in steps:
+            if step > before:
+                x = replace(x, ciphertext=self._context.rotate(x.ciphertext, step - before))
+            results.append(x)
+            before = step
+        return results
 
-    def __init__(self, context: Context) -> None:
-        super().__init__(context)
-        self.square: Handle | None = None
-        self._first: Any | None = None
-
-    def multiply(self, x: Handle, y: Handle) -> Handle:
-        product = super().multiply(x, y)
-        if self._first is None and x.ciphertext is y.ciphertext:
-            self._first = product.ciphertext
-        return product
-
-    def relinearise(self, x: Handle) -> Handle:
-        result = super().relinearise(x)
-        if self.square is None and x.ciphertext is self._first:
-            self.square = result
-        return result
+    def require_levels(self, operation: str, needed: int, left: int) -> None:
+        self._context.require_levels(operation, needed, left)

@@ -6,23 +6,24 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
-from math import prod
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import tenseal as ts
 import tenseal.sealapi as seal
 
+from fhenn.backends.seal.arithmetic import SealArithmetic
 from fhenn.backends.seal.forks import kept_by_forks
 from fhenn.backends.seal.wire import SEAL_REFUSALS, loaded, saved
-from fhenn.ckks.messages import check_context_message, with_relinearisation_keys
-from fhenn.ckks.noise import NoiseModel
-from fhenn.ckks.parameters import Parameters, chain_for_levels, fingerprint_of_parameters
+from fhenn.ckks.context import Context, require_context
+from fhenn.ckks.layout import PACKED
+from fhenn.ckks.messages import TensealMessage, check_context_message, with_relinearisation_keys
+from fhenn.ckks.parameters import Parameters
 from fhenn.errors import (
     ContextMismatch,
     HeadroomExceeded,
     KeyMissing,
-    LevelExhausted,
     ParameterError,
+    ScaleMismatch,
     UnsupportedValue,
     WireFormatError,
 )
@@ -30,17 +31,20 @@ from fhenn.finite import require_finite
 from fhenn.uncopied import Uncopied
 from fhenn.wire import frame, unframe
 
+if TYPE_CHECKING:
+    from fhenn.ckks.array import CipherArray
+
 _KIND = "evaluation-context"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Context(Uncopied):
+class SealContext(Context, Uncopied):
     """The keys of one key generation.
 
     Make one with `Context.generate` (holds the secret key: the client's) and hand `context.public()` or
     `context.to_bytes()` (never the secret key) to whoever computes. `Context.from_tenseal` wraps keys made by TenSEAL.
 
-    >>> client = Context.generate(Parameters.for_depth(2))
+    >>> client = SealContext.generate(Parameters.for_depth(2))
     >>> client.has_secret_key, client.public().has_secret_key
     (True, False)
     """
@@ -56,7 +60,7 @@ class Context(Uncopied):
         kept_by_forks(self.tenseal.data)
 
     @classmethod
-    def generate(cls, parameters: Parameters, rotations: Collection[int] = ()) -> Context:
+    def generate(cls, parameters: Parameters, rotations: Collection[int] = ()) -> SealContext:
         """New keys for `parameters`: secret, public and relinearisation keys, and one for each rotation (in slots).
 
         Raises ParameterError.
@@ -80,7 +84,7 @@ class Context(Uncopied):
         return cls(context, keys)
 
     @classmethod
-    def from_tenseal(cls, context: ts.Context) -> Context:
+    def from_tenseal(cls, context: ts.Context) -> SealContext:
         """The keys of a `tenseal.Context` of the CKKS scheme. Raises ParameterError, UnsupportedValue."""
         if not isinstance(context, ts.Context):
             raise UnsupportedValue(f"a {type(context).__name__}", "a tenseal.Context")
@@ -106,24 +110,15 @@ class Context(Uncopied):
         """N."""
         return int(self._key_parameters.poly_modulus_degree())
 
-    @property
-    def slots(self) -> int:
-        """Values that one ciphertext holds: N/2."""
-        return self.ring_degree // 2
-
     @cached_property
     def primes(self) -> tuple[int, ...]:
         """The primes under ciphertexts, first prime first; a ciphertext at level l has the first l + 1 of them."""
-        return self._all_primes[: len(self._parms_ids)]
+        return self.all_primes[: len(self._parms_ids)]
 
     @cached_property
-    def _all_primes(self) -> tuple[int, ...]:
+    def all_primes(self) -> tuple[int, ...]:
+        """The primes of the chain, first prime first, the special one last."""
         return tuple(int(prime.value()) for prime in self._key_parameters.coeff_modulus())
-
-    @property
-    def levels(self) -> int:
-        """Rescales that a fresh ciphertext has."""
-        return len(self.primes) - 1
 
     @property
     def scale(self) -> float:
@@ -188,7 +183,7 @@ class Context(Uncopied):
     @property
     def fingerprint(self) -> str:
         """16 hexadecimal digits that tell one key generation from another; it guards against mix-ups, not malice."""
-        digest = sha256(repr((self.ring_degree, self._all_primes)).encode())
+        digest = sha256(repr((self.ring_degree, self.all_primes)).encode())
         if self.has_public_key:
             key = self.tenseal.public_key().data.data()
             digest.update(repr((key.data(0), key.data(1))).encode())
@@ -211,25 +206,10 @@ class Context(Uncopied):
         return self.tenseal.secret_key().data
 
     @cached_property
-    def noise(self) -> NoiseModel:
-        """The model of the noise under these parameters."""
-        return NoiseModel(self.ring_degree, tuple(map(float, self.primes)), float(self._all_primes[-1]))
-
-    @cached_property
-    def encoded(self) -> dict[Any, Any]:
-        """Weights encoded once (`matrix.encode`)."""
-        return {}
-
-    @cached_property
     def _galois_keys(self) -> Any | None:
         if self.rotation_keys is not None:
             return self.rotation_keys
         return self.tenseal.galois_keys().data if self.tenseal.has_galois_keys() else None
-
-    @property
-    def parameters(self) -> tuple[int, tuple[int, ...], float]:
-        """Ring degree, bits of every prime with the special one last, scale."""
-        return self.ring_degree, tuple(prime.bit_length() for prime in self._all_primes), self.scale
 
     def can_rotate(self, steps: int) -> bool:
         """Whether there is a key for a rotation by that many slots."""
@@ -277,10 +257,6 @@ class Context(Uncopied):
             raise HeadroomExceeded(max(sizes), self.modulus(level) / 4 / scale, "encode") from error
         return plaintext
 
-    def modulus(self, level: int) -> float:
-        """The product of the primes under a ciphertext at a level."""
-        return float(prod(self.primes[: level + 1]))
-
     def encrypt_slots(self, values: float | list[float], level: int, scale: float) -> Any:
         """A SEAL ciphertext of slot values at a level and scale. Raises KeyMissing."""
         ciphertext = seal.Ciphertext()
@@ -295,33 +271,56 @@ class Context(Uncopied):
         encryptor = self._by_secret_key  # given no ciphertext to write to, it returns one that knows its seed
         return saved(encryptor(self.encode(values, level, scale)))
 
-    def decrypt_slots(self, ciphertext: Any, secret_key: Any | None = None) -> list[float]:
-        """All slot values of a SEAL ciphertext, with SEAL's secret key or this context's own. Raises KeyMissing."""
-        return list(self.encoder.decode_double(self._decrypted(ciphertext, secret_key)))
+    def decrypt_slots(self, ciphertext: Any, secret: Any = None) -> list[float]:
+        """The real parts of all slots of a SEAL ciphertext.
 
-    def decrypt_complex(self, ciphertext: Any) -> list[complex]:
-        """The same as complex numbers. Circuits are real: imaginary parts are errors, as large as those of the values.
-
-        Raises KeyMissing.
+        secret: a context with the secret key, TenSEAL's or fhenn's, or TenSEAL's secret key; this context where None.
+        Raises KeyMissing, ContextMismatch, UnsupportedValue.
         """
-        return list(self.encoder.decode_complex(self._decrypted(ciphertext, None)))
+        return list(self.encoder.decode_double(self._decrypted(ciphertext, secret)))
 
-    def _decrypted(self, ciphertext: Any, secret_key: Any | None) -> Any:
+    def decrypt_complex(self, ciphertext: Any, secret: Any = None) -> list[complex]:
+        """All slots of a SEAL ciphertext. Raises as `decrypt_slots` does."""
+        return list(self.encoder.decode_complex(self._decrypted(ciphertext, secret)))
+
+    def _decrypted(self, ciphertext: Any, secret: Any) -> Any:
         plaintext = seal.Plaintext()
-        key = secret_key or self.secret_key("decrypt")
+        key = secret_key_of(secret, self, "decrypt")
         seal.Decryptor(self.seal_context, key).decrypt(ciphertext, plaintext)
         return plaintext
 
-    def require_levels(self, operation: str, needed: int, left: int) -> None:
-        """Raise LevelExhausted, with parameters that would do, where `left` is less than `needed`."""
-        if left < needed:
-            bits = [prime.bit_length() for prime in self._all_primes]
-            suggestion = chain_for_levels(bits, self.levels + needed - left)
-            raise LevelExhausted(operation, needed, left, suggestion)
+    def save(self, ciphertext: Any) -> bytes:
+        """A SEAL ciphertext as SEAL saves it."""
+        return saved(ciphertext)
 
-    def public(self) -> Context:
+    def load(self, data: bytes, level: int, scale: float) -> Any:
+        """The SEAL ciphertext in bytes, at that level and scale. Raises WireFormatError."""
+        ciphertext = loaded(seal.Ciphertext(), self.seal_context, data)
+        if (ciphertext.parms_id(), ciphertext.scale, ciphertext.size()) != (self.parms_id(level), scale, 2):
+            raise WireFormatError("ciphertexts", "a ciphertext is not at the level and scale that the header states")
+        return ciphertext
+
+    @cached_property
+    def arithmetic(self) -> SealArithmetic:
+        """SEAL's evaluator."""
+        return SealArithmetic(self)
+
+    def vector_of(self, array: CipherArray) -> ts.CKKSVector:
+        """A `tenseal.CKKSVector` of an array in layout "packed". Raises ParameterError, ScaleMismatch."""
+        if array.layout != PACKED:
+            raise ParameterError(f"layout {array.layout.name!r} has no counterpart in TenSEAL.", "Use layout 'packed'.")
+        if abs(array.scale / self.scale - 1) > 1e-12:
+            raise ScaleMismatch(
+                array.scale, round(self.scale), "Stay with CipherArray, or pass a CKKSVector to the node itself."
+            )
+        full, rest = divmod(array.size, self.slots)
+        sizes = (*[self.slots] * full, *([rest] if rest else []))
+        message = TensealMessage(sizes, tuple(map(saved, array.ciphertexts)), self.scale).encode()
+        return ts.ckks_vector_from(self.tenseal, message)
+
+    def public(self) -> SealContext:
         """This context without the secret key, reloaded from bytes so that no copy of the key stays in it."""
-        return Context.from_bytes(self.to_bytes())
+        return SealContext.from_bytes(self.to_bytes())
 
     def to_bytes(self) -> bytes:
         """Parameters, public, relinearisation and Galois keys as a message. Never the secret key."""
@@ -348,15 +347,6 @@ class Context(Uncopied):
         }
         return frame(_KIND, meta, body, rotations)
 
-    @property
-    def parameters_fingerprint(self) -> str:
-        """16 hexadecimal digits that tell its parameters from others."""
-        chain = tuple(prime.bit_length() for prime in self._all_primes)
-        try:
-            return fingerprint_of_parameters(self.ring_degree, chain, self.scale)
-        except ParameterError:  # TenSEAL's contexts may have no scale
-            return fingerprint_of_parameters(self.ring_degree, chain, 0.0)
-
     def secret_message(self) -> bytes:
         """TenSEAL's message of parameters, secret and public key, made in memory. Raises KeyMissing."""
         self.secret_key("save")
@@ -364,7 +354,7 @@ class Context(Uncopied):
         return data
 
     @classmethod
-    def from_secret_message(cls, body: bytes) -> Context:
+    def from_secret_message(cls, body: bytes) -> SealContext:
         """The context in bytes of `secret_message`, which decrypts and encrypts. Raises WireFormatError."""
         what = "secret-key"
         check_context_message(body, secret=True)
@@ -374,7 +364,7 @@ class Context(Uncopied):
         return context
 
     @classmethod
-    def _loaded(cls, what: str, body: bytes) -> Context:
+    def _loaded(cls, what: str, body: bytes) -> SealContext:
         try:
             tenseal = ts.Context.load(body, n_threads=1)
         except SEAL_REFUSALS as error:
@@ -387,7 +377,7 @@ class Context(Uncopied):
         return context
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> Context:
+    def from_bytes(cls, data: bytes) -> SealContext:
         """The context in a message of `to_bytes`, for computing without the secret key.
 
         Raises WireFormatError where the message is malformed, altered, or carries a secret key.
@@ -406,20 +396,11 @@ class Context(Uncopied):
         return context
 
     def __repr__(self) -> str:
-        bits = [prime.bit_length() for prime in self._all_primes]
         secret = "with" if self.has_secret_key else "without"
-        return f"Context(N={self.ring_degree}, chain={bits}, {secret} secret key, {self.fingerprint})"
+        return f"Context(N={self.ring_degree}, chain={list(self.chain)}, {secret} secret key, {self.fingerprint})"
 
 
-def require_context(value: Any) -> Context:
-    """`value`, which must be a `Context`. Raises UnsupportedValue."""
-    if not isinstance(value, Context):
-        hint = ": wrap it with Context.from_tenseal" if isinstance(value, ts.Context) else ""
-        raise UnsupportedValue(f"a {type(value).__name__}", f"a fhenn.Context{hint}")
-    return value
-
-
-def secret_key_of(secret: Any, own: Context, operation: str) -> Any:
+def secret_key_of(secret: Any, own: SealContext, operation: str) -> Any:
     """SEAL's secret key from a `Context`, a TenSEAL context or secret key, or None for the own context's.
 
     Raises KeyMissing, ContextMismatch, UnsupportedValue.
@@ -427,9 +408,17 @@ def secret_key_of(secret: Any, own: Context, operation: str) -> Any:
     if isinstance(secret, ts.enc_context.SecretKey):
         return secret.data
     if isinstance(secret, ts.Context):
-        secret = Context.from_tenseal(secret)
-    holder = own if secret is None else require_context(secret)
+        secret = SealContext.from_tenseal(secret)
+    holder = own if secret is None else _require_seal(secret)
     key = holder.secret_key(operation)
     if holder.fingerprint != own.fingerprint:
         raise ContextMismatch(holder.fingerprint, own.fingerprint)
     return key
+
+
+def _require_seal(value: Any) -> SealContext:
+    """`value`, which must be a context of SEAL's keys. Raises UnsupportedValue, ContextMismatch."""
+    context = require_context(value)
+    if not isinstance(context, SealContext):
+        raise ContextMismatch("keys of SEAL", context.fingerprint)
+    return context

@@ -7,6 +7,7 @@ operators, without a detour over bytes, for any number of chunks and any shape, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import log2
 from typing import Any
@@ -17,17 +18,20 @@ from numpy.typing import NDArray
 
 from fhenn.approx import Polynomial
 from fhenn.backends.plain import PLAIN, broadcast, same_shape
-from fhenn.backends.seal import evaluator
-from fhenn.backends.seal.arithmetic import Ciphertexts, Handle
-from fhenn.backends.seal.array import common_scale, opened
-from fhenn.backends.seal.context import Context, secret_key_of
-from fhenn.backends.seal.evaluator import require_clear
+from fhenn.backends.seal.arithmetic import Handle, SealArithmetic
+from fhenn.backends.seal.context import SealContext, secret_key_of
 from fhenn.backends.seal.wire import saved
-from fhenn.ckks.circuits import brought_to, evaluate, largest_of, multiplied
+from fhenn.ckks.array import CipherArray
+from fhenn.ckks.circuits import bring_to, largest_of, multiply_alike, times_slots
+from fhenn.ckks.cubic import CubicForm, quadratic_form
+from fhenn.ckks.headroom import radius_within
+from fhenn.ckks.layout import PACKED
+from fhenn.ckks.limits import require_room
 from fhenn.ckks.messages import TensealMessage
-from fhenn.ckks.schedule import CubicForm, quadratic_form, radius_within
+from fhenn.ckks.operator import Operator
 from fhenn.errors import (
     ContextMismatch,
+    FhennError,
     ScaleMismatch,
     ShapeMismatch,
     UnsupportedOperation,
@@ -50,10 +54,15 @@ class _State:
     and which differs where the ciphertexts' has drifted.
     """
 
-    context: Context
+    context: SealContext
     ciphertexts: tuple[Any, ...]
     level: int
     scale: float
+
+    @property
+    def handles(self) -> list[Handle]:
+        """What the context's arithmetic computes on."""
+        return [self.context.arithmetic.wrap(each, self.level, self.scale) for each in self.ciphertexts]
 
     def prime(self, below: int = 0) -> int:
         """The prime that a rescale divides by at this level, or `below` levels further down."""
@@ -69,7 +78,7 @@ class TensealBackend:
         """`x` itself. Raises UnsupportedValue where it has no context or TenSEAL's automatic steps are off."""
         if not isinstance(x, ts.CKKSVector | ts.CKKSTensor):
             raise UnsupportedValue(type(x).__name__, "tenseal.CKKSVector, tenseal.CKKSTensor or plaintext")
-        context, _ = opened(x)
+        context, _ = unpack(x)
         off = [name for name in ("auto_relin", "auto_rescale", "auto_mod_switch") if not getattr(context.tenseal, name)]
         if off:
             raise UnsupportedValue(
@@ -98,16 +107,15 @@ class TensealBackend:
 
     def _circuit(self, polynomial: Polynomial, x: TensealValue, target: float) -> TensealValue:
         """p(x) at the scale `target` by the circuit that `CipherArray` takes."""
-        on = Ciphertexts(self._state(x).context)
-        return _of_handles(x, on, self._handles(polynomial, x, on, target))
+        return _of_handles(x, self._state(x).context.arithmetic, self._handles(polynomial, x, target))
 
-    def _handles(self, polynomial: Polynomial, x: TensealValue, on: Ciphertexts, target: float) -> list[Handle]:
+    def _handles(self, polynomial: Polynomial, x: TensealValue, target: float) -> list[Handle]:
         state = self._state(x)
+        on = state.context.arithmetic
         operation = f"a polynomial of degree {polynomial.degree} that keeps TenSEAL's scale"
         state.context.require_levels(operation, polynomial.depth + 1, state.level)
-        require_clear(polynomial, state.context, state.level, state.scale)
-        results = [evaluate(polynomial, on.handle(ciphertext), on) for ciphertext in state.ciphertexts]
-        return [on.read(brought_to(on, result, target), target) for result in results]
+        results = [on.evaluate_polynomial(handle, polynomial) for handle in state.handles]
+        return [on.read(bring_to(on, result, target), target) for result in results]
 
     def _cubic(self, domain: tuple[float, float], x: TensealValue, w: TensealValue, k: float, b: float) -> TensealValue:
         """k·w·(x² + b) as k·w·(x² - m) + k(b + m)·w.
@@ -181,13 +189,12 @@ class TensealBackend:
         self._require_alike(x, factor)
         level = min(state.level - below, self._state(factor).level)
         state.context.require_levels("backward", 1, level)
-        on, other = Ciphertexts(state.context), self._state(factor)
-        inner = self._handles(polynomial, x, on, scale * state.context.primes[level] / other.scale)
+        on, other = state.context.arithmetic, self._state(factor)
+        inner = self._handles(polynomial, x, scale * state.context.primes[level] / other.scale)
         products = []
-        for left, ciphertext in zip(inner, other.ciphertexts, strict=True):
-            right = on.drop(on.handle(ciphertext), level)
-            product = on.rescale(on.relinearise(multiplied(on, on.drop(left, level), right)))
-            products.append(on.read(product, scale))
+        for left, right in zip(inner, other.handles, strict=True):
+            product = multiply_alike(on, on.drop(left, level), on.drop(right, level))
+            products.append(on.read(on.rescale(on.relinearise(product)), scale))
         return _of_handles(x, on, products)
 
     def _times_plain(
@@ -201,11 +208,12 @@ class TensealBackend:
         message = TensealMessage.decode(x.serialize())
         self._require_fit(state, message.scale, levels=1)
         largest = float(np.abs(values).max(initial=0.0)) * size
-        evaluator.require_room(state.context, state.level - 1, message.scale, largest)
+        require_room(state.context.arithmetic, state.level - 1, message.scale, largest)
         rows = self._rows(x, values.astype(np.float64), message, state.context.slots)
+        on = state.context.arithmetic
         products = tuple(
-            saved(evaluator.times_plain(state.context, ciphertext, row, message.scale))
-            for ciphertext, row in zip(state.ciphertexts, rows, strict=True)
+            saved(on.unwrap(times_slots(on, handle, row, message.scale)))
+            for handle, row in zip(state.handles, rows, strict=True)
         )
         result = TensealMessage(message.sizes, products, message.scale, message.batch).encode()
         return type(x).load(x.context(), result)
@@ -213,25 +221,25 @@ class TensealBackend:
     @staticmethod
     def _rows(
         x: TensealValue, values: NDArray[np.float64], message: TensealMessage, slots: int
-    ) -> list[float | list[float]]:
+    ) -> list[float | NDArray[np.float64]]:
         """The plaintext of each ciphertext of `x`: chunks repeated across the slots for a vector, one number per
         ciphertext for a tensor, its batch for a batched one.
         """
         if isinstance(x, ts.CKKSVector):
             chunks = np.split(values, np.cumsum(message.sizes)[:-1])
-            return [np.resize(chunk, slots).tolist() for chunk in chunks]
+            return [np.resize(chunk, slots) for chunk in chunks]
         if message.batch is None:
             return [float(value) for value in values.reshape(-1)]
-        return [column.tolist() for column in values.reshape(message.batch, -1).T]
+        return list(values.reshape(message.batch, -1).T)
 
-    def linear(self, x: TensealValue, weight: NDArray[np.float64], bias: NDArray[np.float64] | None) -> TensealValue:
+    def affine(self, x: TensealValue, operator: Operator, bias: NDArray[np.float64] | None) -> TensealValue:
         """Not offered: TenSEAL has its own. Raises UnsupportedOperation."""
         raise UnsupportedOperation(
             f"Linear on {type(x).__name__}", "Use x.mm(weight.T), or encrypt with fhenn.encrypt(layout='features')."
         )
 
     def headroom(self, polynomial: Polynomial, x: TensealValue) -> float:
-        """The largest |x| for which p(x) lies within the modulus that is left (see `CubicSchedule.headroom`).
+        """The largest |x| for which p(x) lies within the modulus that is left (see `CipherBackend.headroom`).
 
         Raises LevelExhausted, ScaleMismatch.
         """
@@ -249,15 +257,15 @@ class TensealBackend:
 
         Raises KeyMissing where none of them holds the secret key, ContextMismatch, UnsupportedValue.
         """
-        key = secret_key_of(secret, opened(x)[0], "decrypt")
+        key = secret_key_of(secret, unpack(x)[0], "decrypt")
         plain = x.decrypt(ts.enc_context.SecretKey(key))
         return np.array(plain if isinstance(plain, list) else plain.tolist(), dtype=np.float64)
 
     @staticmethod
     def _state(x: TensealValue) -> _State:
         """Level and scales of `x`, the same for all its ciphertexts. Raises ContextMismatch."""
-        context, ciphertexts = opened(x)
-        return _State(context, ciphertexts, context.level_of(*ciphertexts), common_scale(ciphertexts))
+        context, ciphertexts = unpack(x)
+        return _State(context, ciphertexts, context.level_of(*ciphertexts), _common_scale(ciphertexts))
 
     @staticmethod
     def _require_fit(state: _State, scale: float, levels: int = 2) -> None:
@@ -280,14 +288,14 @@ class TensealBackend:
             raise UnsupportedValue(f"{type(x).__name__} with {type(factor).__name__}", "two values of one type")
         if shape_of(x) != shape_of(factor) or tuple(x.shape) != tuple(factor.shape):
             raise ShapeMismatch("backward", shape_of(factor), str(shape_of(x)))
-        mine, other = (Context.from_tenseal(value.context()) for value in (x, factor))
+        mine, other = (SealContext.from_tenseal(value.context()) for value in (x, factor))
         if mine.fingerprint != other.fingerprint:
             raise ContextMismatch(mine.fingerprint, other.fingerprint)
 
 
-def _of_handles(x: TensealValue, on: Ciphertexts, handles: list[Handle]) -> TensealValue:
+def _of_handles(x: TensealValue, on: SealArithmetic, handles: list[Handle]) -> TensealValue:
     """A value like `x` of other ciphertexts."""
-    bodies = tuple(saved(on.ciphertext(handle)) for handle in handles)
+    bodies = tuple(saved(on.unwrap(handle)) for handle in handles)
     message = replace(TensealMessage.decode(x.serialize()), ciphertexts=bodies, scale=handles[0].scale)
     return type(x).load(x.context(), message.encode())
 
@@ -305,3 +313,41 @@ def shape_of(x: TensealValue) -> tuple[int, ...]:
         if batch is not None:
             return (batch, *shape)
     return shape
+
+
+def unpack(value: Any) -> tuple[SealContext, tuple[Any, ...]]:
+    """The context of a TenSEAL value and copies of its ciphertexts. Raises UnsupportedValue, ParameterError."""
+    try:
+        context = SealContext.from_tenseal(value.context())
+    except ValueError as error:
+        if isinstance(error, FhennError):
+            raise
+        raise UnsupportedValue(
+            f"a {type(value).__name__} without a context", "one that is linked: call link_context(context) first"
+        ) from error
+    ciphertexts = tuple(value.ciphertext())
+    if not ciphertexts:
+        raise UnsupportedValue(f"an empty {type(value).__name__}", "one that holds values")
+    return context, ciphertexts
+
+
+def _common_scale(ciphertexts: Sequence[Any]) -> float:
+    """The one scale of SEAL ciphertexts. Raises UnsupportedValue where they have several."""
+    scales = {float(ciphertext.scale) for ciphertext in ciphertexts}
+    if len(scales) != 1:
+        raise UnsupportedValue("ciphertexts of several scales", "ciphertexts of one scale")
+    return scales.pop()
+
+
+def array_of(vector: ts.CKKSVector) -> CipherArray:
+    """The values of a `tenseal.CKKSVector` as an array, from copies of its ciphertexts (`CipherArray.from_tenseal`)."""
+    if not isinstance(vector, ts.CKKSVector):
+        raise UnsupportedValue(f"a {type(vector).__name__}", "a tenseal.CKKSVector")
+    context, ciphertexts = unpack(vector)
+    level, scale = context.level_of(*ciphertexts), _common_scale(ciphertexts)
+    if PACKED.ciphertexts((vector.size(),), context.slots) != len(ciphertexts):
+        raise ShapeMismatch("from_tenseal", (vector.size(),), f"at least {len(ciphertexts) - 1} full chunks")
+    return CipherArray(context, (vector.size(),), PACKED, ciphertexts, level, scale)
+
+
+TENSEAL = TensealBackend()

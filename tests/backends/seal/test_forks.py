@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import fhenn
-from fhenn.backends.seal import Context
+from fhenn import Context
 from fhenn.ckks import Parameters
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 from support import compare
 
 import fhenn
-from fhenn.backends.seal.evaluator import at_level
 from fhenn.ckks.layout import Vectors, layout_from_json, layout_to_json
-from fhenn.ckks.matrix import Schedule, baby_steps, power_of_two, weights_of
+from fhenn.ckks.maps import affine_map, power_of_two, slot_values
+from fhenn.ckks.operator import Dense, Operator
 from fhenn.ckks.parameters import Parameters
+from fhenn.ckks.rotations import CHAINED
+from fhenn.ckks.sums import drop_to
 from fhenn.errors import KeyMissing, LevelExhausted, ShapeMismatch
 
 rng = np.random.default_rng(0)
@@ -27,18 +29,25 @@ def packing(width, outputs, samples, slots, upload=1):
     return Vectors("blocks", period, samples, m * period // ring)
 
 
+def mapped(layout, weight, slots):
+    """The affine map of a weight, which is kept alive, and its schedule."""
+    operator = weight if isinstance(weight, Operator) else Dense(weight)
+    affine = affine_map(operator, None, layout, slots, CHAINED)
+    return operator, affine, affine.schedule
+
+
 def simulate(layout, weight, x, slots):
     """What the ciphertexts hold after the product, in plain NumPy, and the schedule."""
-    schedule = Schedule.of(layout, weight.shape[0], slots)
+    _alive, affine, schedule = mapped(layout, weight, slots)
     rows = np.array(layout.pack(x, slots)).reshape(-1, layout.tiles, slots)
-    values = weights_of(schedule, layout, weight, slots)
+    values = slot_values(affine, schedule)
     total = np.zeros((len(rows), slots))
-    for shift in range(schedule.shifts):
+    for shift in range(schedule.diagonals.most):
         baby, giant = shift % schedule.baby, shift - shift % schedule.baby
         turned = np.roll(rows, -baby * layout.samples, axis=2)
         part = (turned * values[None, :, shift]).sum(axis=1)
         total += np.roll(part, -giant * layout.samples, axis=1)
-    for fold in schedule.folds:
+    for fold in schedule.diagonals.folds:
         total = total + np.roll(total, -fold * layout.samples, axis=1)
     return total, schedule
 
@@ -59,7 +68,7 @@ def test_every_slot_holds_the_product_and_nothing_else(width, outputs, samples, 
         layouts.append(packing(width, outputs, samples, slots, upload))
     for layout in layouts:
         total, schedule = simulate(layout, weight, x, slots)
-        expected = replicated(x @ weight.T, schedule.outputs, samples, slots)
+        expected = replicated(x @ weight.T, schedule.diagonals.outputs, samples, slots)
         np.testing.assert_allclose(total, expected, atol=1e-9)
 
 
@@ -106,10 +115,9 @@ def test_odd_layouts_are_refused(data):
 def test_parity(width, outputs, samples, upload):
     layout = packing(width, outputs, samples, 4096, upload)
     parameters = fhenn.Parameters(8192, (60, 40, 40, 60), 2.0**40)
-    steps = Schedule.of(layout, outputs, 4096).rotations
-    client = fhenn.Context.generate(parameters, steps)
-    server = client.public()
     node = fhenn.Linear(rng.normal(size=(outputs, width)) / width, rng.normal(size=outputs))
+    client = fhenn.Context.generate(parameters, mapped(layout, node.operator, 4096)[2].keys)
+    server = client.public()
     x = rng.normal(size=(samples + 1, width))
     encrypted = fhenn.CipherArray.from_bytes(server, fhenn.encrypt(client, x, layout=layout).to_bytes())
     for _ in range(2):  # the second time from the encoded weights
@@ -117,20 +125,20 @@ def test_parity(width, outputs, samples, upload):
         answer = fhenn.CipherArray.from_bytes(client, result.to_bytes())
         compare(fhenn.decrypt(client, answer), node(x), 1e-5)
     assert result.level == encrypted.level - node.cost
-    assert len(server.encoded) == 1
+    assert len(server.arithmetic.encoded) == 1
 
 
 def test_encoded_weights_are_forgotten_with_the_weights(client):
     layout = packing(2, 1, 1, client.slots)
-    context = fhenn.Context.generate(fhenn.Parameters.for_depth(1), Schedule.of(layout, 1, 4096).rotations)
-    layout = packing(2, 1, 1, context.slots)
     node = fhenn.Linear([[1.0, 2.0]])
+    context = fhenn.Context.generate(fhenn.Parameters.for_depth(1), mapped(layout, node.operator, 4096)[2].keys)
+    layout = packing(2, 1, 1, context.slots)
     x = fhenn.encrypt(context, [[1.0, 2.0]], layout=layout)
     node(x)
-    assert len(context.encoded) == 1
+    assert len(context.arithmetic.encoded) == 1
     node.backward(node.forward([1.0, 2.0]))
     node.updates()
-    assert len(context.encoded) == 0
+    assert len(context.arithmetic.encoded) == 0
     compare(fhenn.decrypt(context, node(x)), node([[1.0, 2.0]]), 1e-5)
 
 
@@ -164,16 +172,26 @@ def test_refuses(client):
     ],
     ids=str,
 )
-def test_baby_steps_count_the_rotations_before_each_weight(layout, shape):
-    slots = 128
-    schedule = Schedule.of(layout, shape[0], slots)
-    steps = baby_steps(schedule, layout, shape[1], slots)
-    assert steps.max() == schedule.baby - 1
+def test_errors_come_through_with_the_rotations_before_each_weight(layout, shape):
+    """Each weight alone is moved by as many key switches as its baby step is, and no more than those there are."""
+    slots, weight = 128, rng.normal(size=shape)
+    _alive, affine, schedule = mapped(layout, weight, slots)
+    switches = np.zeros(shape)
     for row, feature in np.ndindex(shape):
-        weight = np.zeros(shape)
-        weight[row, feature] = 1.0
-        used = np.flatnonzero(np.abs(weights_of(schedule, layout, weight, slots)).sum(axis=(0, 2)))
-        assert {shift % schedule.baby for shift in used} == {steps[row, feature]}
+        one = np.zeros(shape)
+        one[row, feature] = 1.0
+        used = np.flatnonzero(
+            np.abs(slot_values(affine_map(alone := Dense(one), None, layout, slots, CHAINED), schedule)).sum(
+                axis=(0, 2)
+            )
+        )
+        assert alone.shape == shape
+        (switches[row, feature],) = {shift % schedule.baby for shift in used}
+    assert switches.max() == schedule.baby - 1
+    for norm in (1, 2):
+        turned = ((np.abs(weight) ** norm * switches).sum(axis=1) ** (1 / norm)).max()
+        assert affine.gains(norm).turned == pytest.approx(turned)
+        assert affine.gains(norm).row == pytest.approx(np.linalg.norm(weight, norm, axis=1).max())
 
 
 @pytest.fixture(scope="module")
@@ -216,10 +234,7 @@ def test_weights_are_encoded_for_each_level_scale_and_bias(layout):
 
     def lower(scale):
         """A copy a level down; read at half the scale it holds twice as much."""
-        ciphertexts = [at_level(context, each, 1) for each in x.ciphertexts]
-        for each in ciphertexts:
-            each.scale = scale
-        return replace(x, ciphertexts=tuple(ciphertexts), level=1, scale=scale)
+        return replace(drop_to(x, 1), scale=scale)
 
     inputs = (x, 0.5), (lower(x.scale), 0.5), (lower(x.scale / 2), 1.0)
     for bias in ([0.0], [0.25], [-0.5]):

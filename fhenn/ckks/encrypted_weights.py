@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import reduce
 from typing import Any
 
-from fhenn.backends.seal.arithmetic import Ciphertexts, Handle
-from fhenn.backends.seal.array import CipherArray
-from fhenn.backends.seal.evaluator import at_level, require_room, times_plain
-from fhenn.backends.seal.total import summed
-from fhenn.ckks.circuits import brought_to, multiplied
-from fhenn.ckks.layout import FEATURES, Vectors
+import numpy as np
+
+from fhenn.ckks.array import CipherArray
+from fhenn.ckks.circuits import bring_to, multiply_alike, times_slots
+from fhenn.ckks.layout import FEATURES, Layout, Vectors
+from fhenn.ckks.limits import require_room
+from fhenn.ckks.operations import Operations, V
+from fhenn.ckks.sums import sum_features
 from fhenn.errors import ShapeMismatch
 
 WEIGHTS = Vectors("replicated", 1)
@@ -27,7 +30,7 @@ def rotations(slots: int) -> tuple[int, ...]:
     return tuple(1 << power for power in range((slots - 1).bit_length()))
 
 
-def weighted(x: CipherArray, weight: CipherArray, outputs: int) -> CipherArray:
+def apply_weights(x: CipherArray, weight: CipherArray, outputs: int) -> CipherArray:
     """x Wᵀ, (samples, outputs), a level below the lower of both: products of ciphertexts, one relinearisation each.
 
     weight: (outputs · features, 1), row by row. Raises ShapeMismatch, LevelExhausted, ContextMismatch, KeyMissing.
@@ -35,29 +38,29 @@ def weighted(x: CipherArray, weight: CipherArray, outputs: int) -> CipherArray:
     features = x.shape[1]
     _require(x, weight, outputs * features)
     level = _level(x, weight, "a product with encrypted weights")
+    rows = [weight.handles[row * features : (row + 1) * features] for row in range(outputs)]
     results = []
     for start in range(0, len(x.ciphertexts), features):
-        block = x.ciphertexts[start : start + features]
-        for row in range(outputs):
-            row_of_weights = weight.ciphertexts[row * features : (row + 1) * features]
-            results.append(_dot(x, level, block, row_of_weights))
+        block = x.handles[start : start + features]
+        results += [_dot(x, level, block, row) for row in rows]
     return _array(x, results, (x.shape[0], outputs), FEATURES)
 
 
-def at_input(gradient: CipherArray, weight: CipherArray, features: int) -> CipherArray:
-    """gradient W, (samples, features), a level below the lower of both. Raises as `weighted` does."""
+def input_gradient(gradient: CipherArray, weight: CipherArray, features: int) -> CipherArray:
+    """gradient W, (samples, features), a level below the lower of both. Raises as `apply_weights` does."""
     outputs = gradient.shape[1]
     _require(gradient, weight, outputs * features)
     level = _level(gradient, weight, "a product with encrypted weights")
+    columns = [weight.handles[column::features] for column in range(features)]
     results = []
     for start in range(0, len(gradient.ciphertexts), outputs):
-        block = gradient.ciphertexts[start : start + outputs]
-        results += [_dot(gradient, level, block, weight.ciphertexts[column::features]) for column in range(features)]
+        block = gradient.handles[start : start + outputs]
+        results += [_dot(gradient, level, block, column) for column in columns]
     return _array(gradient, results, (gradient.shape[0], features), FEATURES)
 
 
-def of_weight(gradient: CipherArray, x: CipherArray) -> CipherArray:
-    """gradientᵀ x over all samples, as `weighted` takes weights, a level below the lower of both.
+def weight_gradient(gradient: CipherArray, x: CipherArray) -> CipherArray:
+    """gradientᵀ x over all samples, as `apply_weights` takes weights, a level below the lower of both.
 
     Spare slots count for nothing: a freshly encrypted x holds 0 there, whatever the gradient does, and what came out of
     a computation is cleared first, which takes a level of the side that has more. Raises ShapeMismatch, LevelExhausted,
@@ -68,37 +71,38 @@ def of_weight(gradient: CipherArray, x: CipherArray) -> CipherArray:
         raise ShapeMismatch("a gradient of weights", gradient.shape, f"({x.shape[0]}, outputs) in layout 'features'")
     gradient.require_same_keys(x.context)
     if x.level < x.context.levels:
-        gradient, x = (gradient, _cleared(x)) if x.level > gradient.level else (_cleared(gradient), x)
+        gradient, x = (gradient, _clear(x)) if x.level > gradient.level else (_clear(gradient), x)
     level = _level(gradient, x, "a gradient of weights")
-    results = []
-    for row in range(outputs):
-        for column in range(features):
-            pair = gradient.ciphertexts[row::outputs], x.ciphertexts[column::features]
-            results.append(_dot(x, level, *pair))
+    results = [
+        _dot(x, level, gradient.handles[row::outputs], x.handles[column::features])
+        for row in range(outputs)
+        for column in range(features)
+    ]
     products = _array(x, results, (outputs * features, x.context.slots), Vectors("replicated", x.context.slots))
-    return replace(summed(products), shape=(outputs * features, 1), layout=WEIGHTS)
+    return replace(sum_features(products), shape=(outputs * features, 1), layout=WEIGHTS)
 
 
-def _cleared(x: CipherArray) -> CipherArray:
+def _clear(x: CipherArray) -> CipherArray:
     """x with 0 in its spare slots, a level down; x itself where there are none."""
     context, (samples, features) = x.context, x.shape
     used = samples % context.slots
     if not used:
         return x
     context.require_levels("a gradient of weights", 1, x.level)
-    mask = [1.0] * used + [0.0] * (context.slots - used)
-    last = tuple(times_plain(context, ciphertext, mask, x.scale) for ciphertext in x.ciphertexts[-features:])
-    full = tuple(at_level(context, ciphertext, x.level - 1) for ciphertext in x.ciphertexts[:-features])
-    return replace(x, ciphertexts=full + last, level=x.level - 1)
+    on = context.arithmetic
+    mask = np.zeros(context.slots)
+    mask[:used] = 1.0
+    last = [times_slots(on, handle, mask, x.scale) for handle in x.handles[-features:]]
+    full = [on.drop(handle, x.level - 1) for handle in x.handles[:-features]]
+    return x.of_handles([*full, *last])
 
 
-def moved(weight: CipherArray, gradient: CipherArray, rate: float) -> CipherArray:
+def descend(weight: CipherArray, gradient: CipherArray, rate: float) -> CipherArray:
     """weight - rate·gradient, at the gradient's level; the rate is read off the scale, and takes no level.
 
     Raises ShapeMismatch, ScaleMismatch, LevelExhausted, ContextMismatch.
     """
-    slower = replace(gradient, scale=gradient.scale / rate)
-    return difference(weight, slower)
+    return difference(weight, replace(gradient, scale=gradient.scale / rate))
 
 
 def difference(x: CipherArray, y: CipherArray) -> CipherArray:
@@ -110,28 +114,18 @@ def difference(x: CipherArray, y: CipherArray) -> CipherArray:
     x.require_same_keys(y.context)
     if x.shape != y.shape or x.layout != y.layout:
         raise ShapeMismatch("a difference", y.shape, f"{x.shape} in layout {x.layout.name!r}")
-    on = Ciphertexts(x.context)
+    on = x.context.arithmetic
     lower = x if x.level <= y.level else y
     sides = []
     for side in (x, y):
-        handles: Sequence[Handle] = [_read(on, side, each) for each in side.ciphertexts]
+        handles: Sequence[Any] = side.handles
         if side.scale != lower.scale:
             x.context.require_levels("a difference", lower.level + 1, side.level)
-            handles = [brought_to(on, on.drop(each, lower.level + 1), lower.scale) for each in handles]
-        sides.append([on.drop(each, lower.level) for each in handles])
-    require_room(x.context, lower.level, lower.scale, 1.0)
-    sums = [on.add(_at(on, left, lower), _at(on, on.negate(right), lower)) for left, right in zip(*sides, strict=True)]
-    return replace(lower, ciphertexts=tuple(map(on.ciphertext, sums)))
-
-
-def _at(on: Ciphertexts, handle: Handle, like: CipherArray) -> Handle:
-    """A copy at the other's very scale, equal but for the rounding of float operations."""
-    own = replace(handle, scale=like.scale)
-    return on.handle(on.ciphertext(own))
-
-
-def _read(on: Ciphertexts, array: CipherArray, ciphertext: Any) -> Handle:
-    return Handle(ciphertext, array.level, array.scale)
+            handles = [bring_to(on, on.drop(each, lower.level + 1), lower.scale) for each in handles]
+        # the other's very scale, equal but for the rounding of float operations
+        sides.append([on.read(on.drop(each, lower.level), lower.scale) for each in handles])
+    require_room(on, lower.level, lower.scale, 1.0)
+    return lower.of_handles([on.add(left, on.negate(right)) for left, right in zip(*sides, strict=True)])
 
 
 def _require(x: CipherArray, weight: CipherArray, count: int) -> None:
@@ -146,21 +140,18 @@ def _level(x: CipherArray, y: CipherArray, operation: str) -> int:
     return level
 
 
-def _dot(like: CipherArray, level: int, left: Sequence[Any], right: Sequence[Any]) -> Handle:
+def _dot(like: CipherArray, level: int, left: Sequence[V], right: Sequence[V]) -> V:
     """Σ leftᵢ·rightᵢ, relinearised once and rescaled."""
-    on = Ciphertexts(like.context)
-    total: Handle | None = None
-    for one, other in zip(left, right, strict=True):
-        product = multiplied(on, on.drop(on.handle(one), level), on.drop(on.handle(other), level))
-        total = product if total is None else on.add(total, product)
-    if total is None:
+    on: Operations[V, Any] = like.context.arithmetic
+    if not left:
         raise ShapeMismatch("a product with encrypted weights", (0,), "at least one feature")
-    return on.rescale(on.relinearise(total))
+    products = [
+        multiply_alike(on, on.drop(one, level), on.drop(other, level)) for one, other in zip(left, right, strict=True)
+    ]
+    return on.rescale(on.relinearise(reduce(on.add, products)))
 
 
-def _array(like: CipherArray, results: list[Handle], shape: tuple[int, ...], layout: Any) -> CipherArray:
-    on = Ciphertexts(like.context)
-    level, scale = results[0].level, results[0].scale
-    require_room(like.context, level, scale, 1.0)
-    ciphertexts = tuple(on.ciphertext(result) for result in results)
-    return CipherArray(like.context, shape, layout, ciphertexts, level, scale)
+def _array(like: CipherArray, results: Sequence[Any], shape: tuple[int, ...], layout: Layout) -> CipherArray:
+    on = like.context.arithmetic
+    require_room(on, on.level(results[0]), on.scale(results[0]), 1.0)
+    return like.of_handles(results, shape, layout)

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
 from math import isfinite, log2, prod
 from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
-import tenseal as ts
-import tenseal.sealapi as seal
 from numpy.typing import ArrayLike, NDArray
 
-from fhenn.backends.plain import PLAIN
-from fhenn.backends.seal.context import Context, require_context
-from fhenn.backends.seal.wire import loaded, saved
+from fhenn.approx.numbers import floating
+from fhenn.ckks.context import Context, require_context
 from fhenn.ckks.layout import PACKED, Layout, Vectors, layout_from_json, layout_of, layout_to_json
 from fhenn.ckks.messages import TensealMessage
 from fhenn.errors import (
     ContextMismatch,
-    FhennError,
     HeadroomExceeded,
     ParameterError,
-    ScaleMismatch,
     ShapeMismatch,
     UnsupportedValue,
     WireFormatError,
@@ -46,8 +43,8 @@ class CipherArray(Uncopied):
     context: whose keys it is computed on with. shape: of the array. layout: how values sit in slots.
     ciphertexts: SEAL's. level: rescales left. scale: exact, never rounded to the context's.
 
-    >>> from fhenn.ckks.parameters import Parameters
-    >>> client = Context.generate(Parameters.for_depth(2))
+    >>> import fhenn
+    >>> client = fhenn.Context.generate(fhenn.Parameters.for_depth(2))
     >>> x = encrypt(client, [1.0, 2.0])
     >>> x.shape, x.level, CipherArray.from_bytes(client, x.to_bytes()).shape
     ((2,), 2, (2,))
@@ -85,45 +82,50 @@ class CipherArray(Uncopied):
         if context.fingerprint != self.fingerprint:
             raise ContextMismatch(context.fingerprint, self.fingerprint)
 
+    @cached_property
+    def handles(self) -> tuple[Any, ...]:
+        """What the context's arithmetic computes on."""
+        return tuple(self.context.arithmetic.wrap(each, self.level, self.scale) for each in self.ciphertexts)
+
+    def of_handles(
+        self, handles: Sequence[Any], shape: tuple[int, ...] | None = None, layout: Layout | None = None
+    ) -> CipherArray:
+        """An array under the same keys of other ciphertexts, all at one level and scale.
+
+        handles: of the context's arithmetic. shape, layout: those of this array where None.
+        """
+        on = self.context.arithmetic
+        return CipherArray(
+            self.context,
+            self.shape if shape is None else shape,
+            self.layout if layout is None else layout,
+            tuple(map(on.unwrap, handles)),
+            on.level(handles[0]),
+            on.scale(handles[0]),
+        )
+
     @classmethod
-    def from_tenseal(cls, vector: ts.CKKSVector) -> CipherArray:
+    def from_tenseal(cls, vector: Any) -> CipherArray:
         """The values of a `tenseal.CKKSVector`, shape (n,), from copies of its ciphertexts.
 
         From here on scales are exact. Vectors of several chunks must fill all but the last. Raises ContextMismatch
         where its ciphertexts have other parameters than its context.
         """
-        if not isinstance(vector, ts.CKKSVector):
-            raise UnsupportedValue(f"a {type(vector).__name__}", "a tenseal.CKKSVector")
-        context, ciphertexts = opened(vector)
-        level, scale = context.level_of(*ciphertexts), common_scale(ciphertexts)
-        if PACKED.ciphertexts((vector.size(),), context.slots) != len(ciphertexts):
-            raise ShapeMismatch("from_tenseal", (vector.size(),), f"at least {len(ciphertexts) - 1} full chunks")
-        return cls(context, (vector.size(),), PACKED, ciphertexts, level, scale)
+        # loaded when it is needed: nothing else here takes TenSEAL
+        array: CipherArray = import_module("fhenn.backends.seal").array_of(vector)
+        return array
 
-    def to_tenseal(self) -> ts.CKKSVector:
+    def to_tenseal(self) -> Any:
         """A `tenseal.CKKSVector` of the values in C order, for layout "packed".
 
         TenSEAL's operators assume the context's scale. Raises ScaleMismatch where this array has another: let a
         `fhenn.Linear` bring it back, or stay with CipherArray.
         """
-        if self.layout != PACKED:
-            raise ParameterError(f"layout {self.layout.name!r} has no counterpart in TenSEAL.", "Use layout 'packed'.")
-        if abs(self.scale / self.context.scale - 1) > 1e-12:
-            raise ScaleMismatch(
-                self.scale, round(self.context.scale), "Stay with CipherArray, or pass a CKKSVector to the node itself."
-            )
-        slots, rest = self.context.slots, self.size
-        sizes = []
-        while rest > 0:
-            sizes.append(min(slots, rest))
-            rest -= slots
-        bodies = tuple(saved(ciphertext) for ciphertext in self.ciphertexts)
-        message = TensealMessage(tuple(sizes), bodies, self.context.scale).encode()
-        return ts.ckks_vector_from(self.context.tenseal, message)
+        return self.context.vector_of(self)
 
     def to_bytes(self) -> bytes:
         """This array as a message, without keys."""
-        bodies = (saved(ciphertext) for ciphertext in counted(self.ciphertexts))
+        bodies = (self.context.save(ciphertext) for ciphertext in counted(self.ciphertexts))
         return _message(self.context, self.shape, self.layout, self.level, self.scale, bodies)
 
     @classmethod
@@ -144,11 +146,7 @@ class CipherArray(Uncopied):
         if isinstance(layout, Vectors) and not layout.holds(shape[1], context.slots):
             raise WireFormatError(_KIND, f"its layout does not hold {shape[1]} features")
         loading = counted(bodies, share=1 / 2)  # what is done with them comes after
-        ciphertexts = tuple(loaded(seal.Ciphertext(), context.seal_context, body) for body in loading)
-        for ciphertext in ciphertexts:
-            found = (ciphertext.parms_id(), ciphertext.scale, ciphertext.size())
-            if found != (context.parms_id(level), scale, 2):
-                raise WireFormatError(_KIND, "a ciphertext is not at the level and scale that the header states")
+        ciphertexts = tuple(context.load(body, level, scale) for body in loading)
         return cls(context, shape, layout, ciphertexts, level, scale)
 
     @staticmethod
@@ -184,8 +182,8 @@ def encrypt(
     server cannot see it.
     Raises NonFiniteValue, HeadroomExceeded, ShapeMismatch, UnsupportedValue, KeyMissing.
 
-    >>> from fhenn.ckks.parameters import Parameters
-    >>> client = Context.generate(Parameters.for_depth(1))
+    >>> import fhenn
+    >>> client = fhenn.Context.generate(fhenn.Parameters.for_depth(1))
     >>> encrypt(client, [[1.0, 2.0], [3.0, 4.0]]).shape
     (2, 2)
     """
@@ -222,7 +220,7 @@ def _rows(
     """Slot values of every ciphertext, the shape and the layout. Raises what `encrypt` does."""
     require_context(context)
     layout = layout_of(layout)
-    array = PLAIN.value(values).astype(np.float64, copy=False)
+    array = floating(values).astype(np.float64, copy=False)
     if array.size == 0:
         raise ShapeMismatch("encrypt", array.shape, "at least one value")
     require_finite("encrypt", array, "CKKS cannot encode them: drop or impute them first.")
@@ -265,8 +263,8 @@ def decrypt(context: Context, array: CipherArray) -> NDArray[np.float64]:
     The result carries traces of the secret key in its noise: keep it with the key holder. Raises ContextMismatch,
     KeyMissing.
 
-    >>> from fhenn.ckks.parameters import Parameters
-    >>> client = Context.generate(Parameters.for_depth(1))
+    >>> import fhenn
+    >>> client = fhenn.Context.generate(fhenn.Parameters.for_depth(1))
     >>> decrypt(client, encrypt(client, [1.0, 2.0])).round(3).tolist()
     [1.0, 2.0]
     """
@@ -281,8 +279,8 @@ def decrypt_with_error(context: Context, array: CipherArray) -> tuple[NDArray[np
     Slots are complex numbers, and what is computed on them is real: what is imaginary in a slot is an error, spread as
     that of its value is. Raises ContextMismatch, KeyMissing.
 
-    >>> from fhenn.ckks.parameters import Parameters
-    >>> client = Context.generate(Parameters.for_depth(1))
+    >>> import fhenn
+    >>> client = fhenn.Context.generate(fhenn.Parameters.for_depth(1))
     >>> values, error = decrypt_with_error(client, encrypt(client, [1.0, 2.0]))
     >>> bool(np.abs(values - [1.0, 2.0]).max() < 10 * error < 1e-6)
     True
@@ -293,32 +291,8 @@ def decrypt_with_error(context: Context, array: CipherArray) -> tuple[NDArray[np
     return array.layout.unpack([values.real.tolist() for values in slots], array.shape), error
 
 
-def common_scale(ciphertexts: Sequence[Any]) -> float:
-    """The one scale of SEAL ciphertexts. Raises UnsupportedValue where they have several."""
-    scales = {float(ciphertext.scale) for ciphertext in ciphertexts}
-    if len(scales) != 1:
-        raise UnsupportedValue("ciphertexts of several scales", "ciphertexts of one scale")
-    return scales.pop()
-
-
 def require_array(value: Any) -> CipherArray:
     """`value`, which must be a `CipherArray`. Raises UnsupportedValue."""
     if not isinstance(value, CipherArray):
         raise UnsupportedValue(f"a {type(value).__name__}", "a CipherArray: encrypt values with it first")
     return value
-
-
-def opened(value: Any) -> tuple[Context, tuple[Any, ...]]:
-    """The context of a TenSEAL value and copies of its ciphertexts. Raises UnsupportedValue, ParameterError."""
-    try:
-        context = Context.from_tenseal(value.context())
-    except ValueError as error:
-        if isinstance(error, FhennError):
-            raise
-        raise UnsupportedValue(
-            f"a {type(value).__name__} without a context", "one that is linked: call link_context(context) first"
-        ) from error
-    ciphertexts = tuple(value.ciphertext())
-    if not ciphertexts:
-        raise UnsupportedValue(f"an empty {type(value).__name__}", "one that holds values")
-    return context, ciphertexts

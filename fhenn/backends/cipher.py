@@ -1,0 +1,206 @@
+"""The backend of `CipherArray`: exact scales throughout."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fhenn.approx import Polynomial
+from fhenn.backends.plain import PLAIN, broadcast, same_shape
+from fhenn.ckks import cubic
+from fhenn.ckks.arithmetic import require_clear
+from fhenn.ckks.array import CipherArray, require_array
+from fhenn.ckks.circuits import chebyshev_power, levels_of, multiply_alike, square_of, times_slots
+from fhenn.ckks.context import Context
+from fhenn.ckks.cubic import quadratic_form
+from fhenn.ckks.headroom import radius_within
+from fhenn.ckks.limits import require_room
+from fhenn.ckks.maps import affine_map
+from fhenn.ckks.operator import Operator
+from fhenn.ckks.sums import drop_to, sum_features
+from fhenn.errors import ShapeMismatch, UnsupportedOperation
+from fhenn.steps import counted
+
+Floats = NDArray[np.float64]
+
+
+class CipherBackend:
+    """Nodes on `CipherArray`, over the arithmetic of its context."""
+
+    encrypted = True
+
+    def value(self, x: Any) -> CipherArray:
+        """`x` itself. Raises UnsupportedValue."""
+        return require_array(x)
+
+    def keep(self, x: CipherArray) -> CipherArray:
+        """`x` itself: it is immutable."""
+        return x
+
+    def polynomial(self, polynomial: Polynomial, x: CipherArray) -> CipherArray:
+        """p(x), `polynomial.depth` levels down (an odd cubic one level on a wide prime).
+
+        Raises LevelExhausted, KeyMissing, ScaleMismatch, UnsupportedOperation.
+        """
+        on = x.context.arithmetic
+        return x.of_handles([on.evaluate_polynomial(handle, polynomial) for handle in counted(x.handles)])
+
+    def polynomial_and_square(self, polynomial: Polynomial, x: CipherArray) -> tuple[CipherArray, CipherArray]:
+        """p(x), and the t² that its circuit makes: t = (x - middle)/half of p's domain, ±1 at its edges.
+
+        For polynomials of which `fhenn.ckks.circuits.shares_square` holds. No product is added. The square is at the
+        level of `x`, or one below, at a scale of its own. Raises as `polynomial` does.
+        """
+        on, squares = x.context.arithmetic, list[Any]()
+        results = [on.evaluate_polynomial(handle, polynomial, squares) for handle in counted(x.handles)]
+        return x.of_handles(results), x.of_handles(squares)
+
+    def square(self, domain: tuple[float, float], x: CipherArray) -> CipherArray:
+        """t² for t = (x - middle)/half of a domain, not rescaled: at the level of `x`.
+
+        Raises KeyMissing, ScaleMismatch.
+        """
+        on = x.context.arithmetic
+        return x.of_handles([square_of(on, handle, domain) for handle in counted(x.handles)])
+
+    def chebyshev_power(self, domain: tuple[float, float], times: int, x: CipherArray) -> CipherArray:
+        """Tₙ(t), n = 2 to the power of `times`, that many levels down: t = (x - middle)/half of a domain.
+
+        By T₂ₖ = 2Tₖ² - 1, at whatever scales that gives. Raises LevelExhausted, KeyMissing, ScaleMismatch.
+        """
+        on = x.context.arithmetic
+        on.require_levels("a Chebyshev polynomial", times, x.level)
+        return x.of_handles([chebyshev_power(on, handle, domain, times) for handle in counted(x.handles)])
+
+    def drop_to(self, x: CipherArray, level: int) -> CipherArray:
+        """The same values on fewer primes."""
+        return drop_to(x, level)
+
+    def sum_features(self, x: CipherArray) -> CipherArray:
+        """The sum over all features of each sample, (samples, 1). Raises KeyMissing, UnsupportedOperation."""
+        return sum_features(x)
+
+    def polynomial_times(self, polynomial: Polynomial, x: Any, factor: Any) -> CipherArray:
+        """p(x)·factor, a level below p(x); 1 level of `factor` where `x` is plaintext.
+
+        Raises LevelExhausted, KeyMissing, ScaleMismatch, ContextMismatch, ShapeMismatch, UnsupportedOperation.
+        """
+        if not isinstance(x, CipherArray):
+            return self._times(factor, polynomial(same_shape("backward", PLAIN.value(x), factor.shape)), 1)
+        quadratic = quadratic_form(polynomial)
+        if quadratic is None:
+            return self._general_times(polynomial, x, factor)
+        k, b = quadratic
+        if isinstance(factor, CipherArray):
+            return self._product(x, factor, k, b)
+        on = x.context.arithmetic
+        on.require_levels("backward", 2, x.level)
+        require_room(on, x.level - 1, x.scale**2 / on.primes[x.level], abs(b))
+        squares = [on.rescale(on.relinearise(on.multiply(handle, handle))) for handle in x.handles]
+        inner = x.of_handles([on.plus(square, b) if b else square for square in squares])
+        return self._times(inner, k * broadcast("backward", PLAIN.value(factor), x.shape), 2, abs(b))
+
+    def _general_times(self, polynomial: Polynomial, x: CipherArray, factor: Any) -> CipherArray:
+        """p(x)·factor by a circuit for p, then a product."""
+        on = x.context.arithmetic
+        depth = levels_of(polynomial, x.scale, on.primes[: x.level + 1])
+        on.require_levels("a polynomial times a value", depth + 1, x.level)
+        if not isinstance(factor, CipherArray):
+            values = broadcast("backward", PLAIN.value(factor), x.shape)
+            if polynomial.degree == 0:
+                raise UnsupportedOperation(
+                    "a plaintext gradient on an affine node", "Multiply it by the slope yourself."
+                )
+            return self._times(self.polynomial(polynomial, x), values, 1, max(map(abs, polynomial.range())))
+        factor.require_same_keys(x.context)
+        require_alike(x, factor)
+        if polynomial.degree == 0:
+            return self._times(factor, np.full(x.shape, polynomial.coefficient(0)), 1)
+        return self._ciphertext_product(self.polynomial(polynomial, x), factor)
+
+    @staticmethod
+    def _ciphertext_product(x: CipherArray, y: CipherArray) -> CipherArray:
+        """x·y, slot by slot, one level below the lower one."""
+        on, level = x.context.arithmetic, min(x.level, y.level)
+        on.require_levels("a product of ciphertexts", 1, level)
+        results = [
+            on.rescale(on.relinearise(multiply_alike(on, on.drop(left, level), on.drop(right, level))))
+            for left, right in zip(x.handles, y.handles, strict=True)
+        ]
+        require_room(on, level - 1, on.scale(results[0]), 1.0)
+        return x.of_handles(results)
+
+    @staticmethod
+    def _product(x: CipherArray, factor: CipherArray, k: float, b: float) -> CipherArray:
+        """k·factor·(x² + b), both encrypted."""
+        factor.require_same_keys(x.context)
+        require_alike(x, factor)
+        on, level = x.context.arithmetic, min(x.level, factor.level)
+        on.require_levels("backward", cubic.needed_levels(x.scale, on.primes[: level + 1]), level)
+        pairs = zip(x.handles, factor.handles, strict=True)
+        return x.of_handles(
+            [cubic.product(on, on.drop(left, level), on.drop(right, level), k, b) for left, right in pairs]
+        )
+
+    @staticmethod
+    def _times(x: CipherArray, values: NDArray[np.floating[Any]], levels: int, size: float = 1.0) -> CipherArray:
+        """x·values, slot by slot, back at the context's scale; the last of `levels` levels.
+
+        size: what |x| may reach.
+        """
+        context, on = x.context, x.context.arithmetic
+        on.require_levels("backward", levels, x.level + levels - 1)
+        require_room(on, x.level - 1, context.scale, float(np.abs(values).max(initial=0.0)) * size)
+        rows = x.layout.pack(values.astype(np.float64), context.slots)
+        return x.of_handles(
+            [times_slots(on, handle, row, context.scale) for handle, row in zip(x.handles, rows, strict=True)]
+        )
+
+    def affine(self, x: CipherArray, operator: Operator, bias: Floats | None) -> CipherArray:
+        """A x + b for samples × features: 1 level, back at the context's scale; or no level, where none is left.
+
+        In that case the product is not rescaled, and its scale is that of `x` times the context's.
+        Layout "features" takes no rotation; `Vectors` takes rotation keys. Raises LevelExhausted, ShapeMismatch,
+        KeyMissing, ScaleMismatch, UnsupportedOperation.
+        """
+        on = x.context.arithmetic
+        affine = affine_map(operator, bias, x.layout, x.context.slots, on.rotations)
+        layout = affine.result_layout  # refuses layouts that it cannot serve
+        if x.shape[1] != operator.inputs:
+            raise ShapeMismatch("Linear", x.shape, f"(samples, {operator.inputs})")
+        results: list[Any] = []
+        for start in counted(range(0, len(x.ciphertexts), affine.group)):
+            results += on.apply_map(x.handles[start : start + affine.group], affine)
+        return x.of_handles(results, (x.shape[0], operator.outputs), layout)
+
+    def headroom(self, polynomial: Polynomial, x: CipherArray | Context) -> float:
+        """The largest |x| that the evaluation of `polynomial` on `x`, or on what a context encrypts afresh, holds.
+
+        Sums, products and rescales are exact modulo the modulus (a rescale turns a multiple of Q into one of Q/q), so
+        only the result must lie within it. A vector of slots of largest magnitude v has coefficients of at most v: the
+        bound is safe for every vector, and sharp for one whose slots are all alike.
+        Raises LevelExhausted, ScaleMismatch.
+        """
+        context, level = (x, x.levels) if isinstance(x, Context) else (x.context, x.level)
+        ahead = require_clear(context.arithmetic, polynomial, level, x.scale)
+        return radius_within(polynomial, context.modulus(ahead.level) / 2 / ahead.scale)
+
+    def reveal(self, x: CipherArray, secret: Any) -> NDArray[np.floating[Any]]:
+        """The plaintext of `x`, with a `Context`, a TenSEAL context or secret key, or the key in its own context.
+
+        Raises KeyMissing, ContextMismatch, UnsupportedValue.
+        """
+        rows = [x.context.decrypt_slots(ciphertext, secret) for ciphertext in x.ciphertexts]
+        return x.layout.unpack(rows, x.shape)
+
+
+def require_alike(x: CipherArray, factor: CipherArray) -> None:
+    """Raise ShapeMismatch where two arrays differ in shape or layout."""
+    if factor.shape != x.shape or factor.layout != x.layout:
+        got = f"{x.shape} in layout {x.layout.name!r}, not {factor.layout.name!r}"
+        raise ShapeMismatch("backward", factor.shape, got)
+
+
+CIPHER = CipherBackend()

@@ -1,0 +1,154 @@
+"""`Context`: what the rest of fhenn needs of one key generation, whatever evaluates on it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fhenn.ckks.arithmetic import Arithmetic
+from fhenn.ckks.noise import NoiseModel
+from fhenn.ckks.parameters import Parameters, chain_for_levels, fingerprint_of_parameters
+from fhenn.errors import LevelExhausted, ParameterError, UnsupportedOperation, UnsupportedValue
+
+if TYPE_CHECKING:
+    from fhenn.ckks.array import CipherArray
+
+Floats = NDArray[np.float64]
+
+
+class Context(ABC):
+    """Parameters and keys of one key generation, an arithmetic on its ciphertexts, and encryption where it can.
+
+    A ciphertext is whatever the arithmetic works on (`Arithmetic.wrap`); it is not to be changed.
+    """
+
+    @property
+    @abstractmethod
+    def ring_degree(self) -> int:
+        """N."""
+
+    @property
+    @abstractmethod
+    def all_primes(self) -> tuple[int, ...]:
+        """The primes of the chain, first prime first, the special one last."""
+
+    @property
+    @abstractmethod
+    def scale(self) -> float:
+        """The scale of fresh ciphertexts. Raises ParameterError where there is none."""
+
+    @property
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that tell one key generation from another; it guards against mix-ups, not malice."""
+
+    @property
+    @abstractmethod
+    def arithmetic(self) -> Arithmetic[Any, Any]:
+        """What computes on its ciphertexts."""
+
+    @property
+    @abstractmethod
+    def has_secret_key(self) -> bool:
+        """Whether this context can decrypt."""
+
+    @abstractmethod
+    def can_rotate(self, steps: int) -> bool:
+        """Whether there is a key for a rotation by that many slots."""
+
+    @abstractmethod
+    def encrypt_slots(self, values: float | list[float], level: int, scale: float) -> Any:
+        """A ciphertext of one number in every slot, or of all slot values. Raises KeyMissing, HeadroomExceeded."""
+
+    @abstractmethod
+    def decrypt_complex(self, ciphertext: Any, secret: Any = None) -> list[complex]:
+        """All slots of a ciphertext.
+
+        secret: what holds the secret key, this context where None. Circuits are real: imaginary parts are errors, as
+        large as those of the values. Raises KeyMissing, ContextMismatch.
+        """
+
+    @abstractmethod
+    def save(self, ciphertext: Any) -> bytes:
+        """A ciphertext as bytes."""
+
+    @abstractmethod
+    def seeded(self, values: float | list[float], level: int, scale: float) -> bytes:
+        """What `encrypt_slots` makes as bytes, its random half as a seed. Raises KeyMissing without the secret key."""
+
+    @abstractmethod
+    def load(self, data: bytes, level: int, scale: float) -> Any:
+        """The ciphertext in bytes of `save` or `seeded`, at that level and scale. Raises WireFormatError."""
+
+    @abstractmethod
+    def to_bytes(self) -> bytes:
+        """The keys that computing takes, as a message. Never the secret key."""
+
+    def vector_of(self, array: CipherArray) -> Any:
+        """An array as a `tenseal.CKKSVector`. Raises UnsupportedOperation where the keys are not TenSEAL's."""
+        raise UnsupportedOperation(f"to_tenseal under a {type(self).__name__}", "Encrypt with fhenn.Context.")
+
+    def decrypt_slots(self, ciphertext: Any, secret: Any = None) -> list[float]:
+        """The real parts of `decrypt_complex`. Raises KeyMissing, ContextMismatch."""
+        return [value.real for value in self.decrypt_complex(ciphertext, secret)]
+
+    @cached_property
+    def primes(self) -> tuple[int, ...]:
+        """The primes under ciphertexts, first prime first; a ciphertext at level l has the first l + 1 of them."""
+        return self.all_primes[:-1]
+
+    @property
+    def levels(self) -> int:
+        """Rescales that a fresh ciphertext has."""
+        return len(self.primes) - 1
+
+    @property
+    def slots(self) -> int:
+        """Values that one ciphertext holds: N/2."""
+        return self.ring_degree // 2
+
+    def modulus(self, level: int) -> float:
+        """The product of the primes under a ciphertext at a level."""
+        return self.arithmetic.modulus(level)
+
+    @cached_property
+    def noise(self) -> NoiseModel:
+        """The model of the noise under these parameters."""
+        return NoiseModel(self.ring_degree, tuple(map(float, self.primes)), float(self.all_primes[-1]))
+
+    @cached_property
+    def chain(self) -> tuple[int, ...]:
+        """Bits of every prime, first prime first, the special one last."""
+        return tuple(prime.bit_length() for prime in self.all_primes)
+
+    @property
+    def parameters(self) -> Parameters:
+        """Ring degree, chain and scale. Raises ParameterError where they fall below 128-bit security."""
+        return Parameters(self.ring_degree, self.chain, self.scale)
+
+    @property
+    def parameters_fingerprint(self) -> str:
+        """16 hexadecimal digits that tell its parameters from others, secure or not."""
+        try:
+            return fingerprint_of_parameters(self.ring_degree, self.chain, self.scale)
+        except ParameterError:  # TenSEAL's contexts may have no scale
+            return fingerprint_of_parameters(self.ring_degree, self.chain, 0.0)
+
+    def require_levels(self, operation: str, needed: int, left: int) -> None:
+        """Raise LevelExhausted, with parameters that would do, where `left` is less than `needed`."""
+        if left < needed:
+            suggestion = chain_for_levels(list(self.chain), self.levels + needed - left)
+            raise LevelExhausted(operation, needed, left, suggestion)
+
+
+def require_context(value: Any) -> Context:
+    """`value`, which must be a `Context`. Raises UnsupportedValue."""
+    if not isinstance(value, Context):
+        tenseal = type(value).__module__.partition(".")[0] == "tenseal"
+        hint = ": wrap it with Context.from_tenseal" if tenseal else ""
+        raise UnsupportedValue(f"a {type(value).__name__}", f"a fhenn.Context{hint}")
+    return value

@@ -1,0 +1,432 @@
+"""Affine maps of samples in ciphertexts: few rotations, every slot at work, and only the diagonals that exist.
+
+For a layout of whole samples the diagonal method (Halevi & Shoup 2014) with baby steps and giant steps (Halevi & Shoup
+2018), on any content of the slots: a product of `K` shifted copies of x with plaintexts, then a sum over the slots that
+are equal modulo the number of outputs m. Slot i of shift k multiplies the feature that it finds there, X(i + k), by the
+entry from that feature to output i mod m; where every (output, feature) pair meets once, the sum is the product, in
+every slot, with nothing else anywhere. So the result repeats with period m round the whole ring, as the next layer
+wants it. A shift whose entries are all zero is left out: its product, and its rotation where nothing else needs it.
+
+K = in·m/slots for "blocks", whose copies each serve other diagonals; 1 for "tiles"; min(in, m) for "replicated".
+
+In layout "features" an output is a sum of products with numbers, and takes no rotation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from math import ceil
+from typing import TYPE_CHECKING, Any, Generic
+from weakref import ReferenceType, WeakKeyDictionary, ref
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fhenn.ckks.layout import FEATURES, Layout, Vectors
+from fhenn.ckks.limits import require_digits
+from fhenn.ckks.operations import P, V
+from fhenn.ckks.rotations import Rotations
+from fhenn.errors import ShapeMismatch, UnsupportedOperation
+from fhenn.steps import counted
+
+if TYPE_CHECKING:
+    from fhenn.ckks.operations import Operations
+    from fhenn.ckks.operator import Operator
+
+Floats = NDArray[np.float64]
+
+
+def power_of_two(size: int) -> int:
+    """The least power of two that is not below `size`."""
+    return 1 << max(size - 1, 0).bit_length()
+
+
+@dataclass(frozen=True)
+class Diagonals:
+    """The diagonals that an operator has in a layout, and the sum at the end, whatever the order of the rotations.
+
+    outputs: m, a power of two. shifts: of each tile, ascending, those with an entry. most: K, how many there are where
+    no entry is zero. folds: rotations of the sum at the end, in positions. samples: interleaved samples; a rotation by
+    p positions is one by p·samples slots.
+    """
+
+    outputs: int
+    shifts: tuple[tuple[int, ...], ...]
+    most: int
+    folds: tuple[int, ...]
+    samples: int
+
+    @property
+    def terms(self) -> int:
+        """Products that a slot of the result is the sum of, at the end."""
+        return 1 << len(self.folds)
+
+
+def shape_of(layout: Vectors, outputs: int, slots: int) -> tuple[int, int, tuple[int, ...]]:
+    """m, K and the folds for a map with that many outputs. Raises ShapeMismatch where it does not fit the ring."""
+    ring, m = slots // layout.samples, power_of_two(outputs)
+    if m > ring or layout.period > ring:
+        raise ShapeMismatch("Linear", (outputs, layout.period), f"at most {ring} positions")
+    if layout.form == "replicated":
+        most, end = min(layout.period, m), layout.period
+    elif layout.form == "blocks":
+        most, end = layout.step, ring
+        if layout.step * ring != layout.period * m:
+            raise ShapeMismatch("Linear", (outputs,), f"{layout.step * ring // layout.period} outputs, as packed")
+    else:
+        most, end = 1, layout.step * layout.period
+        if layout.step != m:
+            raise ShapeMismatch("Linear", (outputs,), f"{layout.step} outputs, as packed")
+    folds = []
+    step = m
+    while step < end:
+        folds.append(step)
+        step *= 2
+    return m, most, tuple(folds)
+
+
+def diagonals_of(operator: Operator, layout: Vectors, slots: int) -> Diagonals:
+    """The diagonals of an operator on inputs in a layout. Raises ShapeMismatch where it does not fit."""
+    m, most, folds = shape_of(layout, operator.outputs, slots)
+    shifts: list[list[int]] = [[] for _ in range(layout.tiles)]
+    for shift, values in enumerate(_values(operator, layout, m, most, slots)):
+        for tile in np.flatnonzero(np.any(values != 0, axis=1)):
+            shifts[tile].append(shift)
+    return Diagonals(m, tuple(map(tuple, shifts)), most, folds, layout.samples)
+
+
+def _values(operator: Operator, layout: Vectors, m: int, most: int, slots: int) -> Iterator[Floats]:
+    """What multiplies each shift of every tile, (tiles, positions), shift by shift."""
+    held = layout.content(operator.inputs, slots)
+    rows = np.arange(held.shape[1]) % m
+    for shift in range(most):
+        yield operator.entries(rows, np.roll(held, -shift, axis=1))
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The order of a map's rotations: shifts in baby and giant steps, then folds.
+
+    diagonals: which there are. baby: how many shifts a giant step covers. rotations: how several rotations of one
+    ciphertext are made.
+    """
+
+    diagonals: Diagonals
+    baby: int
+    rotations: Rotations
+
+    @classmethod
+    def of(cls, diagonals: Diagonals, rotations: Rotations) -> Schedule:
+        """The one of the fewest rotations, then of the fewest keys, then nearest to as many baby as giant steps."""
+        middle = ceil(diagonals.most.bit_length() / 2 - 0.5)
+        powers = range(diagonals.most.bit_length())
+        choices = [cls(diagonals, 1 << power, rotations) for power in sorted(powers, key=lambda p: abs(p - middle))]
+        return min(choices, key=lambda choice: (choice.count, len(choice.keys)))
+
+    def babies(self, tile: int) -> list[int]:
+        """The baby steps of a tile that have a diagonal, ascending."""
+        return sorted({shift % self.baby for shift in self.diagonals.shifts[tile]})
+
+    @cached_property
+    def giants(self) -> list[int]:
+        """The giant steps that have a diagonal, ascending, as multiples of `baby`."""
+        return sorted({shift // self.baby for shifts in self.diagonals.shifts for shift in shifts})
+
+    @cached_property
+    def turns(self) -> list[int]:
+        """By how many positions the sum of the giant steps is rotated after each of them, the last giant step first."""
+        return [(after - before) * self.baby for before, after in pairwise((0, *self.giants))][::-1]
+
+    @cached_property
+    def keys(self) -> set[int]:
+        """The rotations, in slots, that need a key."""
+        steps = {*self.diagonals.folds, *self.turns} - {0}
+        for tile in range(len(self.diagonals.shifts)):
+            steps |= self.rotations.keys(self.babies(tile))
+        return {step * self.diagonals.samples for step in steps}
+
+    @cached_property
+    def count(self) -> int:
+        """How many rotations are made for a group of samples."""
+        babies = sum(self.rotations.count(self.babies(tile)) for tile in range(len(self.diagonals.shifts)))
+        return babies + sum(turn > 0 for turn in self.turns) + len(self.diagonals.folds)
+
+
+@dataclass(frozen=True)
+class Gains:
+    """How errors come through the rows of a map, the worst one each, by the norm by which they add up (`Noise`).
+
+    row: norm of a row. turned: of the rounding of the rotations before; spiked: of their spikes.
+
+    With chained rotations an input carries the rounding of all steps before it. A spike stays where the step put it: an
+    output meets those of one giant step, all alike, or of several where outputs are fewer than baby steps.
+    """
+
+    row: float
+    turned: float = 0.0
+    spiked: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class AffineMap:
+    """y = A x + b of samples in a layout: what it computes, and how. Make one with `affine_map`.
+
+    reference: to A, which the map does not keep alive. bias: b, (outputs,), or None for zero. layout: of the inputs.
+    slots: of a ciphertext. rotations: how they are made.
+    """
+
+    reference: ReferenceType[Operator]
+    bias: Floats | None
+    layout: Layout
+    slots: int
+    rotations: Rotations
+
+    @property
+    def operator(self) -> Operator:
+        """A."""
+        operator = self.reference()
+        if operator is None:
+            raise ReferenceError("the operator of an affine map is gone")
+        return operator
+
+    @cached_property
+    def schedule(self) -> Schedule | None:
+        """The rotations; None for layout "features", which takes none. Raises ShapeMismatch, UnsupportedOperation."""
+        if self.layout == FEATURES:
+            return None
+        if not isinstance(self.layout, Vectors):
+            raise UnsupportedOperation(
+                f"Linear on layout {self.layout.name!r}", "Encrypt with layout='features': one feature per ciphertext."
+            )
+        return Schedule.of(diagonals_of(self.operator, self.layout, self.slots), self.rotations)
+
+    def values(self, diagonals: Diagonals) -> Iterator[Floats]:
+        """What multiplies each shift of every tile, (tiles, positions), shift by shift."""
+        if isinstance(self.layout, Vectors):
+            yield from _values(self.operator, self.layout, diagonals.outputs, diagonals.most, self.slots)
+
+    @property
+    def result_layout(self) -> Layout:
+        """How the results sit in slots."""
+        if self.schedule is None or not isinstance(self.layout, Vectors):
+            return self.layout
+        return Vectors("replicated", self.schedule.diagonals.outputs, self.layout.samples)
+
+    @property
+    def group(self) -> int:
+        """Ciphertexts that hold a group of samples together."""
+        return self.layout.tiles if isinstance(self.layout, Vectors) else self.operator.inputs
+
+    def image(self, low: Floats, high: Floats) -> tuple[Floats, Floats]:
+        """Bounds of the outputs, (outputs,) each, for inputs within bounds, (inputs,) or (1,) each; kept once."""
+        kept = self._last_image
+        if not kept or kept[0] is not low or kept[1] is not high:
+            inputs = self.operator.inputs
+            middle, half = (np.broadcast_to(each, inputs) for each in ((low + high) / 2, (high - low) / 2))
+            centre = self.operator @ middle + (0.0 if self.bias is None else self.bias)
+            radius = self.operator.abs_row_sums(half)
+            kept[:] = low, high, (centre - radius, centre + radius)
+        found: tuple[Floats, Floats] = kept[2]
+        return found
+
+    @cached_property
+    def _last_image(self) -> list[Any]:
+        return []
+
+    @cached_property
+    def _gains(self) -> dict[int, Gains]:
+        return {}
+
+    def gains(self, norm: int) -> Gains:
+        """How errors come through, which add up by a norm."""
+        if norm not in self._gains:
+            self._gains[norm] = self._gains_by(norm)
+        return self._gains[norm]
+
+    def _gains_by(self, norm: int) -> Gains:
+        row = float(self.operator.row_norms(norm).max())
+        schedule = self.schedule
+        if schedule is None or not isinstance(self.layout, Vectors):
+            return Gains(row)
+        before = self._switches_before(self.layout, schedule)
+        most = int(before.max())
+        if not most:
+            return Gains(row)
+        sizes = np.abs(self.operator.dense())
+        turned = float(((sizes**norm * before[: len(sizes)]).sum(axis=1) ** (1 / norm)).max())
+        met = min(most * ceil(schedule.baby / schedule.diagonals.outputs), self.operator.inputs)
+        largest = np.partition(sizes, self.operator.inputs - met, axis=1)[:, -met:]
+        return Gains(row, turned, float(largest.sum(axis=1).max()))
+
+    def _switches_before(self, layout: Vectors, schedule: Schedule) -> NDArray[np.int64]:
+        """How many key switches the input that each entry multiplies has gone through, (m, inputs)."""
+        diagonals, inputs = schedule.diagonals, self.operator.inputs
+        held = layout.content(inputs, self.slots)
+        rows = np.arange(held.shape[1]) % diagonals.outputs
+        before = np.zeros((diagonals.outputs, inputs + 1), np.int64)  # the last column stands for no feature
+        for tile, shifts in enumerate(diagonals.shifts):
+            babies = schedule.babies(tile)
+            switches = dict(zip(babies, self.rotations.switches(babies), strict=True))
+            for shift in shifts:
+                before[rows, np.roll(held[tile], -shift)] = switches[shift % schedule.baby]
+        return before[:, :inputs]
+
+
+_KNOWN: WeakKeyDictionary[Operator, dict[Any, AffineMap]] = WeakKeyDictionary()
+
+
+def affine_map(operator: Operator, bias: Floats | None, layout: Layout, slots: int, rotations: Rotations) -> AffineMap:
+    """The map of an operator and a bias on inputs in a layout; kept while the operator lives.
+
+    operator: (outputs, inputs). bias: (outputs,), which is not to be changed, or None. slots: of a ciphertext.
+    """
+    known = _KNOWN.setdefault(operator, {})
+    key = layout, slots, rotations, id(bias)
+    found = known.get(key)
+    if found is None or found.bias is not bias:
+        known[key] = found = AffineMap(ref(operator), bias, layout, slots, rotations)
+    return found
+
+
+@dataclass(frozen=True)
+class Landing:
+    """Where the product of a ciphertext with plaintext weights comes out: their scale, its level and its scale.
+
+    A level down at the nominal scale; or, where no level is left, not rescaled, if the first prime holds it.
+    """
+
+    plain_scale: float
+    level: int
+    scale: float
+
+    @classmethod
+    def of(cls, on: Operations[Any, Any], level: int, scale: float) -> Landing:
+        """For a ciphertext at a level and scale. Raises LevelExhausted, ScaleMismatch."""
+        nominal = on.nominal
+        if level == 0 and 4 * scale * nominal <= on.modulus(0):
+            return cls(nominal, 0, scale * nominal)
+        on.require_levels("Linear", 1, level)
+        plain_scale = nominal * on.primes[level] / scale
+        require_digits(on, level, scale, plain_scale)
+        return cls(plain_scale, level - 1, nominal)
+
+    def bring(self, on: Operations[V, Any], product: V) -> V:
+        """A product there."""
+        rescaled = on.rescale(product) if on.level(product) > self.level else product
+        return on.read(rescaled, self.scale)  # equal up to the rounding of two float operations
+
+
+@dataclass(frozen=True)
+class Encoded(Generic[P]):
+    """A map in layout of whole samples, encoded for a level and scale.
+
+    diagonals: of each tile, by shift; those that round to nothing are left out. bias: None for zero.
+    """
+
+    diagonals: tuple[dict[int, P], ...]
+    bias: P | None
+
+
+def apply(on: Operations[V, P], xs: Sequence[V], affine: AffineMap) -> list[V]:
+    """The map of the ciphertexts of one group of samples, at one level and scale, as `Landing` says."""
+    landing = Landing.of(on, on.level(xs[0]), on.scale(xs[0]))
+    schedule = affine.schedule
+    if schedule is None:
+        return list(_numbers(on, xs, affine, landing))
+    encoded = _encoded(on, xs[0], affine, schedule, landing)
+    result = _diagonals(on, xs, encoded, schedule, landing)
+    if result is None:
+        result = on.zero(landing.level, landing.scale)
+    return [result if encoded.bias is None else on.plus(result, encoded.bias)]
+
+
+def _numbers(on: Operations[V, P], xs: Sequence[V], affine: AffineMap, landing: Landing) -> Iterator[V]:
+    """Each output as a sum of products with numbers."""
+    level = on.level(xs[0])
+    biases = np.zeros(affine.operator.outputs) if affine.bias is None else affine.bias
+    columns = np.arange(affine.operator.inputs)
+    for row in counted(range(affine.operator.outputs)):
+        entries = affine.operator.entries(np.array(row), columns).tolist()
+        pairs = [
+            (x, on.plaintext(entry, level, landing.plain_scale)) for x, entry in zip(xs, entries, strict=True) if entry
+        ]
+        pairs = [(x, factor) for x, factor in pairs if not on.is_zero(factor)]
+        if pairs:
+            total = landing.bring(on, on.sum_of_products(*map(list, zip(*pairs, strict=True))))
+        else:
+            total = on.zero(landing.level, landing.scale)
+        bias = float(biases[row])
+        yield on.plus(total, bias) if bias else total
+
+
+def _encoded(on: Operations[V, P], x: V, affine: AffineMap, schedule: Schedule, landing: Landing) -> Encoded[P]:
+    """The map for inputs like x, kept while its operator lives."""
+    kept = on.encoded.setdefault(affine.operator, {})
+    key = affine, on.level(x), on.scale(x)
+    if key not in kept:
+        values = slot_values(affine, schedule)
+        tiles = []
+        for shifts, tile in zip(schedule.diagonals.shifts, counted(values, share=1 / 2), strict=True):
+            found = {shift: on.plaintext(tile[shift], on.level(x), landing.plain_scale) for shift in counted(shifts)}
+            tiles.append({shift: plaintext for shift, plaintext in found.items() if not on.is_zero(plaintext)})
+        kept[key] = Encoded(tuple(tiles), _encoded_bias(on, affine, schedule, landing))
+    return kept[key]
+
+
+def _encoded_bias(on: Operations[V, P], affine: AffineMap, schedule: Schedule, landing: Landing) -> P | None:
+    if affine.bias is None or not np.any(affine.bias):
+        return None
+    diagonals = schedule.diagonals
+    padded = np.zeros(diagonals.outputs)
+    padded[: len(affine.bias)] = affine.bias
+    rows = np.repeat(np.resize(padded, affine.slots // diagonals.samples), diagonals.samples)
+    return on.plaintext(rows, landing.level, landing.scale)
+
+
+def _diagonals(
+    on: Operations[V, P], xs: Sequence[V], encoded: Encoded[P], schedule: Schedule, landing: Landing
+) -> V | None:
+    """The product of one group of samples, None where every entry is zero."""
+    samples, baby = schedule.diagonals.samples, schedule.baby
+    terms: dict[int, list[tuple[V, P]]] = {giant: [] for giant in schedule.giants}
+    tiles = list(zip(xs, encoded.diagonals, strict=True))
+    for tile, (x, plaintexts) in enumerate(counted(tiles, share=1 / 2)):
+        babies = schedule.babies(tile)
+        for step, turned in zip(babies, on.rotated(x, [step * samples for step in babies]), strict=True):
+            for giant in schedule.giants:
+                plaintext = plaintexts.get(giant * baby + step)
+                if plaintext is not None:
+                    terms[giant].append((turned, plaintext))
+    # Horner: a key serves every distance between giant steps
+    total: V | None = None
+    for giant, turn in counted(list(zip(schedule.giants[::-1], schedule.turns, strict=True))):
+        if terms[giant]:
+            xs_and_plaintexts = [list(side) for side in zip(*terms.pop(giant), strict=True)]
+            part = on.sum_of_products(*xs_and_plaintexts)
+            total = part if total is None else on.add(total, part)
+        if turn and total is not None:
+            total = _turned(on, total, turn * samples)
+    if total is None:
+        return None
+    # folding after the rescale: a level fewer makes every key switch cheaper
+    total = landing.bring(on, total)
+    for fold in schedule.diagonals.folds:
+        total = on.add(total, _turned(on, total, fold * samples))
+    return total
+
+
+def _turned(on: Operations[V, Any], x: V, steps: int) -> V:
+    return on.rotated(x, [steps])[0]
+
+
+def slot_values(affine: AffineMap, schedule: Schedule) -> Floats:
+    """The slot values that multiply each shift of each tile: (tiles, K, slots)."""
+    diagonals = schedule.diagonals
+    shifted = np.stack(list(affine.values(diagonals)), axis=1)
+    # a giant step rotates what it has summed: turn its entries the other way first
+    for shift in range(diagonals.most):
+        shifted[:, shift] = np.roll(shifted[:, shift], shift - shift % schedule.baby, axis=1)
+    return np.repeat(shifted, diagonals.samples, axis=2)

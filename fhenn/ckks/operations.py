@@ -1,0 +1,151 @@
+"""The small steps of CKKS that every evaluator can do; circuits and affine maps are written over them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from functools import cached_property
+from math import prod
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fhenn.ckks.rotations import CHAINED, Rotations
+from fhenn.errors import LevelExhausted
+
+if TYPE_CHECKING:
+    from fhenn.ckks.maps import Encoded
+    from fhenn.ckks.operator import Operator
+
+V = TypeVar("V")
+"""A handle on a ciphertext, immutable, with a level and an exact scale."""
+
+P = TypeVar("P")
+"""A plaintext that is encoded for a level, at a scale."""
+
+Floats = NDArray[np.float64]
+
+
+class Operations(ABC, Generic[V, P]):
+    """CKKS on opaque handles. No operation changes its operands, rounds a scale, or drops a level that it need not.
+
+    primes: those under a fresh ciphertext, first prime first; a handle at level l has the first l + 1 of them.
+    """
+
+    primes: Sequence[float]
+
+    rotations: ClassVar[Rotations] = CHAINED
+    """Which rotations an affine map makes, with which keys, and through how many key switches each goes."""
+
+    @property
+    @abstractmethod
+    def nominal(self) -> float:
+        """The scale of fresh ciphertexts, to which an affine map brings its result."""
+
+    @property
+    @abstractmethod
+    def ring_degree(self) -> int:
+        """N; a ciphertext has N/2 slots."""
+
+    @property
+    def slots(self) -> int:
+        """Values that a ciphertext holds."""
+        return self.ring_degree // 2
+
+    @cached_property
+    def encoded(self) -> WeakKeyDictionary[Operator, dict[Any, Encoded[P]]]:
+        """Affine maps that are encoded already, while their operators live: by bias, layout, level and scale."""
+        return WeakKeyDictionary()
+
+    @cached_property
+    def _moduli(self) -> tuple[float, ...]:
+        return tuple(float(prod(self.primes[: level + 1])) for level in range(len(self.primes)))
+
+    def modulus(self, level: int) -> float:
+        """The product of the primes under a handle at a level."""
+        return self._moduli[level]
+
+    @abstractmethod
+    def level(self, x: V) -> int:
+        """Rescales left."""
+
+    @abstractmethod
+    def scale(self, x: V) -> float:
+        """The exact scale."""
+
+    @abstractmethod
+    def plaintext(self, values: float | Floats, level: int, scale: float) -> P:
+        """One number for every slot, or the values of all slots, encoded."""
+
+    @abstractmethod
+    def is_zero(self, plaintext: P) -> bool:
+        """Whether an encoded plaintext is all zeros: a product with it would need no key to read."""
+
+    @abstractmethod
+    def zero(self, level: int, scale: float) -> V:
+        """A fresh encryption of zero. Raises KeyMissing."""
+
+    @abstractmethod
+    def read(self, x: V, scale: float) -> V:
+        """The same ciphertext read at another scale, which multiplies its message by the old one over the new one."""
+
+    @abstractmethod
+    def negate(self, x: V) -> V:
+        """-x."""
+
+    @abstractmethod
+    def drop(self, x: V, level: int) -> V:
+        """x on fewer primes."""
+
+    @abstractmethod
+    def plus(self, x: V, addend: float | P) -> V:
+        """x + one number, or a plaintext at the level and scale of x."""
+
+    @abstractmethod
+    def times(self, x: V, factor: P) -> V:
+        """x · a plaintext at the level of x, not rescaled; a fresh encryption of zero where the plaintext is zero."""
+
+    @abstractmethod
+    def add(self, x: V, y: V) -> V:
+        """x + y, at one level and scale."""
+
+    @abstractmethod
+    def multiply(self, x: V, y: V) -> V:
+        """x · y at one level, neither relinearised nor rescaled."""
+
+    @abstractmethod
+    def relinearise(self, x: V) -> V:
+        """x of two parts again. Raises KeyMissing."""
+
+    @abstractmethod
+    def rescale(self, x: V) -> V:
+        """x divided by its last prime."""
+
+    @abstractmethod
+    def can_rotate(self, steps: int) -> bool:
+        """Whether there is a key for a rotation by that many slots."""
+
+    @abstractmethod
+    def rotated(self, x: V, steps: Sequence[int]) -> list[V]:
+        """x rotated by each of these steps (slots, ascending, 0 for x itself), of which the work may be shared.
+
+        Slot i of the result holds what slot i + steps held. Raises KeyMissing where a key of `rotations` is missing.
+        """
+
+    def sum_of_products(self, xs: Sequence[V], factors: Sequence[P]) -> V:
+        """Σ xᵢ·factorᵢ, at one level and scale, not rescaled. xs: at least one; factors: none of them zero."""
+        total = self.times(xs[0], factors[0])
+        for x, factor in zip(xs[1:], factors[1:], strict=True):
+            total = self.add(total, self.times(x, factor))
+        return total
+
+    def require_levels(self, operation: str, needed: int, left: int) -> None:
+        """Raise LevelExhausted where `left` is less than `needed`."""
+        if left < needed:
+            raise LevelExhausted(operation, needed, left, self._more_levels(needed - left))
+
+    def _more_levels(self, missing: int) -> str:
+        """A sentence with parameters that would do."""
+        return f"{missing} more levels are needed."

@@ -1,0 +1,167 @@
+"""What evaluating a polynomial on a ciphertext will be like: the scale of its result, and the error that it adds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fhenn.approx import Polynomial
+from fhenn.ckks.circuits import evaluate
+from fhenn.ckks.levels import Levels, Placed, Plain
+from fhenn.ckks.noise import Noise, NoiseModel
+
+Floats = NDArray[np.float64]
+Interval = tuple[float, float]
+
+_POINTS = 129
+
+
+@dataclass(frozen=True)
+class Followed(Placed):
+    """What it holds at the points that are followed, and how far a unit of error at each event moves them."""
+
+    values: Floats | None = None
+    moved: dict[int, Floats] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Event:
+    """Where an error enters: a "rescale", or a "key switch", at a level and scale."""
+
+    kind: str
+    level: int
+    scale: float
+
+
+class Follower(Levels[Followed]):
+    """Operations that list where errors enter, and follow them to the result at some points, if any are given."""
+
+    def __init__(self, primes: Sequence[float], ring_degree: int, points: Floats | None = None) -> None:
+        super().__init__(primes, ring_degree)
+        self.events: list[_Event] = []
+        self._points = points
+
+    def fresh(self, scale: float) -> Followed:
+        return Followed(len(self.primes) - 1, scale, values=self._points)
+
+    def read(self, x: Followed, scale: float) -> Followed:
+        return replace(_scaled(x, x.scale / scale), scale=scale)
+
+    def negate(self, x: Followed) -> Followed:
+        return _scaled(x, -1.0)
+
+    def plus(self, x: Followed, addend: float | Plain) -> Followed:
+        constant = addend.values if isinstance(addend, Plain) else addend
+        return x if x.values is None else replace(x, values=x.values + constant)
+
+    def times(self, x: Followed, factor: Plain) -> Followed:
+        return super().times(_scaled(x, float(factor.values)), factor)
+
+    def add(self, x: Followed, y: Followed) -> Followed:
+        total = super().add(x, y)
+        if x.values is None or y.values is None:
+            return total
+        return replace(total, values=x.values + y.values, moved=_sum(x.moved, y.moved))
+
+    def multiply(self, x: Followed, y: Followed) -> Followed:
+        product = super().multiply(x, y)
+        if x.values is None or y.values is None:
+            return product
+        left = {event: moved * y.values for event, moved in x.moved.items()}
+        right = {event: moved * x.values for event, moved in y.moved.items()}
+        return replace(product, values=x.values * y.values, moved=_sum(left, right))
+
+    def relinearise(self, x: Followed) -> Followed:
+        return x if x.parts == 2 else self._entered(super().relinearise(x), "key switch")
+
+    def rescale(self, x: Followed) -> Followed:
+        return self._entered(super().rescale(x), "rescale")
+
+    def _entered(self, x: Followed, kind: str) -> Followed:
+        self.events.append(_Event(kind, x.level, x.scale))
+        if x.values is None:
+            return x
+        return replace(x, moved={**x.moved, len(self.events) - 1: np.ones_like(x.values)})
+
+
+def _scaled(x: Followed, factor: float) -> Followed:
+    if x.values is None:
+        return x
+    moved = {event: moved * factor for event, moved in x.moved.items()}
+    return replace(x, values=x.values * factor, moved=moved)
+
+
+def _sum(x: dict[int, Floats], y: dict[int, Floats]) -> dict[int, Floats]:
+    return {**y, **{event: moved + y[event] if event in y else moved for event, moved in x.items()}}
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What an evaluation will be like.
+
+    level, scale: of its result. noise: what it adds. counts: of operations, by kind.
+    """
+
+    level: int
+    scale: float
+    noise: Noise
+    counts: dict[str, int] = field(default_factory=dict, compare=False)
+
+
+@lru_cache(maxsize=4096)
+def outlook(
+    polynomial: Polynomial,
+    scale: float,
+    model: NoiseModel,
+    level: int,
+    interval: Interval | None = None,
+    norm: int = 2,
+) -> Outlook:
+    """What evaluating p on an input at a level and scale will be like, at the input where it errs most.
+
+    interval: where the inputs lie, the domain if not given. norm: how errors add up (`Noise`).
+
+    Raises LevelExhausted and ScaleMismatch as `evaluate` does.
+    """
+    primes = model.primes[: level + 1]
+    on = Follower(primes, model.ring_degree)
+    result = evaluate(polynomial, on.fresh(scale), on)
+    kinds = tuple(event.kind for event in on.events)
+    moved = _how_far(polynomial, kinds, interval or polynomial.domain, (scale, primes, model.ring_degree))
+    laplace, normal = np.zeros(_POINTS), np.zeros(_POINTS)
+    for event, by in zip(on.events, moved, strict=True):
+        noise = Noise(model.rounding, 0.0) if event.kind == "rescale" else model.key_switch(event.level)
+        laplace += (noise.laplace / event.scale * by) ** norm
+        normal += (noise.normal / event.scale * by) ** norm
+    worst = int((laplace + normal).argmax())
+    added = Noise(float(laplace[worst]) ** (1 / norm), float(normal[worst]) ** (1 / norm), norm)
+    return Outlook(result.level, result.scale, added, dict(on.counts))
+
+
+_KEPT: dict[Any, Floats] = {}
+
+
+def _how_far(
+    polynomial: Polynomial, kinds: tuple[str, ...], interval: Interval, under: tuple[float, tuple[float, ...], int]
+) -> Floats:
+    """How far a unit of error at each event moves the result, (events, points).
+
+    The same for all scales and primes under which the events are the same: kept.
+    """
+    key = polynomial, kinds, interval
+    if key not in _KEPT:
+        scale, primes, ring_degree = under
+        low, high = interval
+        points = (low + high) / 2 - np.cos(np.linspace(0, np.pi, _POINTS)) * (high - low) / 2
+        on = Follower(primes, ring_degree, points)
+        result = evaluate(polynomial, on.fresh(scale), on)
+        if len(_KEPT) >= 256:
+            _KEPT.clear()
+        moved = [np.broadcast_to(result.moved.get(event, 0.0), points.shape) for event in range(len(kinds))]
+        _KEPT[key] = np.abs(moved).reshape(len(kinds), _POINTS)
+    return _KEPT[key]

@@ -1,0 +1,57 @@
+"""Sums over the features of each sample, with the rotation keys that are there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+from typing import Any
+
+from fhenn.ckks.array import CipherArray
+from fhenn.ckks.layout import FEATURES, Vectors
+from fhenn.ckks.operations import Operations, V
+from fhenn.errors import UnsupportedOperation
+
+
+def drop_to(x: CipherArray, level: int) -> CipherArray:
+    """The same values on fewer primes."""
+    on = x.context.arithmetic
+    return x.of_handles([on.drop(handle, level) for handle in x.handles])
+
+
+def sum_features(x: CipherArray) -> CipherArray:
+    """The sum over all features of each sample, (samples, 1).
+
+    Layout "features" takes additions only; "replicated" rotations, made of those that there are keys for: any that is
+    missing is several smaller ones. Raises KeyMissing where not even one position can be rotated,
+    UnsupportedOperation.
+    """
+    on, shape, handles = x.context.arithmetic, (x.shape[0], 1), x.handles
+    if x.layout == FEATURES:
+        width = x.shape[1]
+        blocks = [handles[start : start + width] for start in range(0, len(handles), width)]
+        return x.of_handles([_sum(on, block) for block in blocks], shape)
+    if not isinstance(x.layout, Vectors) or x.layout.form != "replicated":
+        raise UnsupportedOperation(f"a sum over layout {x.layout.name!r}", "Sum after a Linear node.")
+    results = []
+    for total in handles:
+        step = 1
+        while step < x.layout.period:
+            total = on.add(total, _rotate(on, total, step, x.layout.samples))  # noqa: PLW2901
+            step *= 2
+        results.append(total)
+    return x.of_handles(results, shape, Vectors("replicated", 1, x.layout.samples))
+
+
+def _sum(on: Operations[V, Any], xs: Sequence[V]) -> V:
+    return reduce(on.add, xs)
+
+
+def _rotate(on: Operations[V, Any], x: V, positions: int, samples: int) -> V:
+    """Rotated by that many positions, in the fewest powers of two that have keys."""
+    while positions:
+        step = 1 << positions.bit_length() - 1
+        while step > 1 and not on.can_rotate(step * samples):
+            step //= 2
+        (x,) = on.rotated(x, [step * samples])
+        positions -= step
+    return x

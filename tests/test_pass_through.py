@@ -1,0 +1,109 @@
+"""Whole models without keys: what nodes, plans and traces agree on, whatever evaluates."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pass_through import PassThroughContext, planned
+
+import fhenn
+from fhenn.backends import CIPHER, context_class
+from fhenn.ckks.trace import TracedContext
+from fhenn.errors import KeyMissing, ParameterError
+from fhenn.nn import layers
+
+rng = np.random.default_rng(0)
+
+
+def linear(outputs, inputs):
+    return fhenn.Linear(rng.uniform(-1, 1, (outputs, inputs)) / inputs, rng.uniform(-0.5, 0.5, outputs))
+
+
+MODELS = {
+    "logistic regression": lambda: fhenn.Sequential([linear(1, 30), fhenn.Sigmoid()]),
+    "scores": lambda: fhenn.Sequential([linear(3, 5)], finish="softmax"),
+    "perceptron": lambda: fhenn.Sequential([linear(16, 20), fhenn.Sigmoid(), linear(3, 16)]),
+    "deep": lambda: fhenn.Sequential(
+        [linear(8, 12), fhenn.Sigmoid(domain=(-8, 8), degree=7), linear(4, 8), fhenn.Square(), linear(2, 4)]
+    ),
+    "lopsided": lambda: fhenn.Sequential([linear(4, 5), fhenn.SiLU(domain=(-2, 6), degree=6), linear(2, 4)]),
+    "composite": lambda: fhenn.Sequential([linear(4, 5), fhenn.SignReLU(), linear(2, 4)]),
+}
+
+
+@pytest.mark.parametrize("options", [{}, {"layout": "throughput"}, {"samples": 4}, {"upload": 3}], ids=str)
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_runs_as_planned_and_as_traced(name, options):
+    """Levels and scales of the trace are those of an evaluator, every bound holds, and so does the twin."""
+    model = MODELS[name]()
+    plan, context = planned(model, inputs=[-1, 1], **options)
+    x = rng.uniform(-1, 1, (5, plan.features))
+    real = fhenn.encrypt(context, x, layout=plan.layout)
+    traces = TracedContext(plan.parameters)
+    traced = traces.array(plan.layout, np.array(plan.low), np.array(plan.high))
+    twin = x
+    for node, stage in zip(layers(model), plan.stages, strict=True):
+        assert np.abs(twin).max() <= stage.largest <= stage.headroom
+        real, traced, twin = node.evaluate(CIPHER, real), node.evaluate(CIPHER, traced), node.infer(twin)
+        assert (real.level, real.layout) == (traced.level, traced.layout) == (stage.level, traced.layout)
+        assert real.scale == pytest.approx(traced.scale, rel=1e-9)
+        (bounds,) = traced.ciphertexts
+        held = fhenn.decrypt(context, real)
+        np.testing.assert_allclose(held, twin, atol=1e-4)
+        assert bounds.interval[0] - 1e-4 <= held.min()
+        assert held.max() <= bounds.interval[1] + 1e-4
+    assert traces.arithmetic.keys == set(plan.rotations)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_no_rotation_key_is_idle_and_none_is_missing(name):
+    model = MODELS[name]()
+    plan, _ = planned(model, inputs=[-1, 1])
+    x = rng.uniform(-1, 1, (1, plan.features))
+    for steps in plan.rotations:
+        context = PassThroughContext(plan.parameters, set(plan.rotations) - {steps})
+        with pytest.raises(KeyMissing, match=rf"by {steps}\)"):
+            model.infer(fhenn.encrypt(context, x, layout=plan.layout))
+
+
+@settings(max_examples=40)
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 3), st.integers(0, 2**16))
+def test_a_sparse_map_costs_what_its_diagonals_cost(outputs, inputs, kept, seed):
+    """Any set of non-zero entries is right, with no more keys and rotations than a dense one."""
+    random = np.random.default_rng(seed)
+    weight = np.where(random.uniform(size=(outputs, inputs)) < kept / 3, random.normal(size=(outputs, inputs)), 0.0)
+    dense = fhenn.Linear(random.uniform(0.5, 1, (outputs, inputs)))
+    sparse = fhenn.Linear(weight)
+    parameters = fhenn.Parameters(4096, (45, 30, 34), 2.0**30)
+    x = random.normal(size=(2, inputs))
+    layout = fhenn.ckks.Vectors("replicated", 1 << (inputs - 1).bit_length())
+    counts = []
+    for node in (dense, sparse):
+        traces = TracedContext(parameters)
+        node.evaluate(CIPHER, traces.array(layout, -np.ones(inputs), np.ones(inputs)))
+        counts.append(traces.arithmetic.counts["rotations"])
+    assert counts[1] <= counts[0]
+    context = PassThroughContext(parameters, traces.arithmetic.keys)
+    got = sparse.infer(fhenn.encrypt(context, x, layout=layout))
+    np.testing.assert_allclose(fhenn.decrypt(context, got), x @ weight.T, atol=1e-5)
+
+
+def test_a_diagonal_and_a_banded_matrix_take_few_rotations():
+    layout, parameters = fhenn.ckks.Vectors("replicated", 64), fhenn.Parameters(4096, (45, 30, 34), 2.0**30)
+    counts = {}
+    for name, weight in {
+        "dense": np.ones((64, 64)),
+        "identity": np.eye(64),
+        "band": np.eye(64) + np.eye(64, k=1) + np.eye(64, k=2),
+        "permutation": np.roll(np.eye(64), 5, axis=1),
+    }.items():
+        traces = TracedContext(parameters)
+        fhenn.Linear(weight).evaluate(CIPHER, traces.array(layout, -np.ones(64), np.ones(64)))
+        counts[name] = traces.arithmetic.counts["rotations"]
+    assert counts == {"dense": 14, "identity": 0, "band": 2, "permutation": 1}
+
+
+def test_an_evaluator_is_registered_in_one_place():
+    assert context_class("pass-through") is PassThroughContext
+    with pytest.raises(ParameterError, match=r"'other' is unknown.*pass-through.*seal"):
+        context_class("other")
