@@ -1,7 +1,7 @@
-"""fhenn's frame: what is common to everything that travels or is kept, models, plans, keys, ciphertexts.
+"""The frame of every message and file: models, plans, keys, ciphertexts.
 
-Magic, format version, a JSON header (kind, length of the body, meta data, SHA-256 of version, meta data, body), body.
-The digest finds accidents, not malice: whoever reads a body checks its structure as well.
+A message is: magic, format version, a JSON header (kind, length of the body, meta data, SHA-256 of version, meta data
+and body), body. The digest finds accidents, not malice: whoever reads a body checks its structure as well.
 """
 
 from __future__ import annotations
@@ -45,7 +45,14 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class Header:
-    """What a message says of itself: its kind, format version, bytes of its body, meta data and digest."""
+    """What the header of a message says.
+
+    kind: "model", "plan", …
+    version: of the format.
+    size: of the body, in bytes.
+    meta: meta data, as JSON.
+    sha256: digest of version, meta data and body, in hexadecimal.
+    """
 
     kind: str
     version: int
@@ -55,7 +62,12 @@ class Header:
 
 
 def frame(kind: str, meta: dict[str, Any], *body: bytes) -> bytes:
-    """A body, in one piece or several, behind a header: its kind, its length, `meta` (JSON) and a digest of both."""
+    """A message: a header, and the body behind it.
+
+    kind: "model", "plan", …
+    meta: meta data, as JSON.
+    body: in one piece or several.
+    """
     text = json.dumps(meta, sort_keys=True)
     digest = _digest(VERSION, text, *body)
     encoded = _encoded(kind, sum(map(len, body)), text, digest)
@@ -63,7 +75,13 @@ def frame(kind: str, meta: dict[str, Any], *body: bytes) -> bytes:
 
 
 def unframe(kind: str, data: bytes) -> tuple[dict[str, Any], bytes]:
-    """The meta data and body of a message of `frame`. Raises WireFormatError where anything does not add up."""
+    """The meta data and the body of a message.
+
+    kind: that it must have.
+    data: as `frame` wrote it.
+
+    Raises WireFormatError where kind, length or digest do not match.
+    """
     data = _message(kind, data)
     header, text, start = _parsed(kind, data)
     require_kind(kind, data)
@@ -77,7 +95,12 @@ def unframe(kind: str, data: bytes) -> tuple[dict[str, Any], bytes]:
 
 
 def body_of(kind: str, data: bytes | bytearray) -> memoryview:
-    """The body of a message where it is, not a copy; its digest is not looked at. Raises WireFormatError.
+    """The body of a message without a copy; its digest is not checked.
+
+    kind: that it must have.
+    data: as `frame` wrote it.
+
+    Raises WireFormatError where kind or length do not match.
 
     >>> bytes(body_of("note", frame("note", {}, b"body")))
     b'body'
@@ -92,10 +115,12 @@ def body_of(kind: str, data: bytes | bytearray) -> memoryview:
 
 
 def as_bytes(what: str, data: Any) -> bytes:
-    """The bytes of anything that holds some: bytes, a bytearray, a memoryview, an array of uint8.
+    """The bytes of bytes, a bytearray, a memoryview or an array of uint8.
 
-    A buffer may change, so what is checked and used is a copy. Raises UnsupportedValue for text, and for buffers of
-    larger items, whose bytes nobody meant.
+    what: they are, for the error.
+    data: the bytes. Of a buffer that may change, a copy is returned.
+
+    Raises UnsupportedValue for text, and for buffers of larger items.
 
     >>> as_bytes("a message", memoryview(b"note")), as_bytes("a message", bytearray(b"note"))
     (b'note', b'note')
@@ -112,10 +137,12 @@ def as_bytes(what: str, data: Any) -> bytes:
 
 
 def require_kind(kind: str, data: bytes, source: str = "", destination: str = "") -> None:
-    """Raise WrongKind unless `data` is a message of a kind, by its header; the body is not looked at.
+    """Raise WrongKind unless the header of `data` names a kind; the body is not checked.
 
     kind: "model", "plan", "certificate", "secret-key", "evaluation-context", "ciphertexts" or "answer".
-    source: what to call it in the error: the file, or the argument. destination: the address that it is for, if any.
+    data: the message, or its first MOST_OF_HEADER bytes.
+    source: the file or the argument, for the error.
+    destination: the address that it would be sent to, if any.
 
     >>> require_kind("evaluation-context", frame("secret-key", {}, b""), "secret.fhenn", "https://host")
     Traceback (most recent call last):
@@ -138,13 +165,13 @@ def source_of(kind: str) -> str:
 
 
 def in_words(kind: str | None) -> str:
-    """A kind in words, None for that of something else.
+    """A kind in words; None is the kind of anything that fhenn did not write.
 
     >>> in_words("secret-key"), in_words(None)
-    ('a secret key', 'no fhenn file')
+    ('a secret key', 'not a fhenn file')
     """
     if kind is None:
-        return "no fhenn file"
+        return "not a fhenn file"
     return _KINDS[kind][0] if kind in _KINDS else f"a {kind[:40]!r}"
 
 
@@ -162,7 +189,11 @@ def _digest(version: int, text: str, *body: bytes | memoryview) -> str:
 
 
 def header_of(source: bytes | Path) -> Header:
-    """The header of a message or of a file, whose body is not looked at. Raises WireFormatError, OSError.
+    """The header of a message or of a file; the body is not checked.
+
+    source: the message, or the path of the file.
+
+    Raises WireFormatError, OSError.
 
     >>> header = header_of(frame("note", {"to": "you"}, b"body"))
     >>> header.kind, header.size, header.meta
@@ -177,10 +208,11 @@ def header_of(source: bytes | Path) -> Header:
 def start_of_body(what: str, data: bytes) -> int | None:
     """Where the body of a message starts.
 
-    what: the message, as errors call it.
-    data: the message, or as much of its start as is there.
+    what: it is, for the error.
+    data: the message, or the first part of it.
+
     Returns the place in bytes, None where `data` is too short to say.
-    Raises WireFormatError where it does not start as a message does, in a format that is read.
+    Raises WireFormatError where it does not start as a message in a readable format.
 
     >>> message = frame("note", {}, b"body")
     >>> message[start_of_body("note", message) :]
@@ -199,7 +231,7 @@ def start_of_body(what: str, data: bytes) -> int | None:
 
 
 def kind_of(data: bytes) -> str | None:
-    """The kind that a message's header names, None where it is not readable. The body is not looked at."""
+    """The kind that the header of a message names, None where it is not readable. The body is not checked."""
     try:
         return header_of(data).kind
     except WireFormatError:

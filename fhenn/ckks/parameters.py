@@ -27,11 +27,16 @@ _LARGEST_SCALE_BITS = 45
 
 @dataclass(frozen=True)
 class Parameters:
-    """Ring degree N, bits of the primes and scale of a CKKS context.
+    """Ring degree, modulus chain and scale of a CKKS context.
 
-    ring_degree: N, a power of two; a ciphertext has N/2 slots. chain: bits of every prime, first prime first and
-    special prime last; `len(chain) - 2` is the number of levels. scale: the scale of fresh ciphertexts.
-    Raises ParameterError where the chain is malformed or falls below 128-bit security.
+    ring_degree: N, a power of two from 1024 to 32768; a ciphertext has N/2 slots.
+    chain: bits of every prime, the first prime first and the special prime last. There are `len(chain) - 2` levels.
+    scale: of fresh ciphertexts.
+
+    Raises ParameterError where ring and chain are below 128-bit security, and where ring degree, chain or scale are out
+    of range.
+
+    Source: Homomorphic Encryption Security Standard, 2018, table 1.
 
     >>> Parameters(8192, (60, 40, 40, 60), scale=2.0**40).levels
     2
@@ -45,28 +50,31 @@ class Parameters:
         object.__setattr__(self, "chain", tuple(int(bits) for bits in self.chain))
         if self.ring_degree not in MAX_MODULUS_BITS:
             raise ParameterError(
-                f"ring degree {self.ring_degree} is not supported.", f"Choose one of {sorted(MAX_MODULUS_BITS)}."
+                f"ring_degree must be one of {sorted(MAX_MODULUS_BITS)}, not {self.ring_degree}.",
+                "Give for instance 8192.",
             )
         limit = MAX_MODULUS_BITS[self.ring_degree]
         if sum(self.chain) > limit:
             raise ParameterError(
                 f"a modulus of {sum(self.chain)} bits at ring degree {self.ring_degree} is below 128-bit security.",
-                f"At most {limit} bits fit; shorten the chain or take a larger ring.",
+                f"At most {limit} bits are secure: shorten the chain or take a larger ring.",
             )
         if len(self.chain) < 2 or min(self.chain) < 15 or max(self.chain) > _LARGEST_PRIME_BITS:
             raise ParameterError(
-                f"the chain {list(self.chain)} is malformed.",
-                f"Give at least a first and a special prime, each of 15 to {_LARGEST_PRIME_BITS} bits.",
+                f"chain must be a first prime, primes for the levels and a special prime, each of 15 to "
+                f"{_LARGEST_PRIME_BITS} bits, not {list(self.chain)}.",
+                "Give for instance (60, 40, 40, 60) for two levels.",
             )
         if not 1.0 < self.scale < 2.0 ** sum(self.chain[:-1]):
             raise ParameterError(
-                f"scale {self.scale:g} does not fit the chain {list(self.chain)}.",
+                f"scale must be above 1 and below the modulus of fresh ciphertexts, not {self.scale:g} with the chain "
+                f"{list(self.chain)}.",
                 "Take a power of two close to the primes in the middle of the chain.",
             )
 
     @property
     def fingerprint(self) -> str:
-        """16 hexadecimal digits that tell parameters from others."""
+        """16 hexadecimal digits that differ from parameters to parameters."""
         return fingerprint_of_parameters(self.ring_degree, self.chain, self.scale)
 
     @property
@@ -81,14 +89,17 @@ class Parameters:
 
     @classmethod
     def for_depth(cls, depth: int, scale_bits: int = 30, half_width: float = 2.0) -> Parameters:
-        """The smallest ring for `depth` levels with a scale of at least `scale_bits` bits, used to the full.
+        """Parameters on the smallest ring that holds a number of levels, with the largest scale that it holds.
 
-        depth: levels, for instance the `cost` of a node or the sum of the costs of several. scale_bits: least bits of
-        the scale; error at the output is of the order of N/2^bits. The first prime leaves 14 bits above the scale: 8
-        for the free constant of the sigmoid, 6 for values to ±32. The special prime is as large as the first, so that
-        key-switching noise stays below rescaling noise. half_width: half the width of the domain of a polynomial of
-        high degree; the scale is that much below the primes, so that powers stay where they are.
-        Raises ParameterError where no ring holds that.
+        depth: levels, for instance the `cost` of a node, or the sum of the costs of several.
+        scale_bits: least bits of the scale; the error at the output is of the order of N/2^bits.
+        half_width: half the width of the domain of a polynomial of high degree. The scale is smaller than the primes by
+        this factor, so that the scales of powers do not drift.
+
+        Returns parameters whose first prime leaves 14 bits above the scale: 8 for the free constant of the sigmoid, 6
+        for values to ±32. The special prime is as large as the first, so that key-switching noise stays below rescaling
+        noise.
+        Raises ParameterError for numbers out of range, and where no ring holds so many levels of so many bits.
 
         >>> Parameters.for_depth(2)
         Parameters(ring_degree=8192, chain=(59, 45, 45, 59), scale=35184372088832.0)
@@ -112,15 +123,18 @@ class Parameters:
 
 
 def fingerprint_of_parameters(ring_degree: int, chain: tuple[int, ...], scale: float) -> str:
-    """16 hexadecimal digits that tell parameters, good or not, from others."""
+    """16 hexadecimal digits that differ from parameters to parameters, valid or not."""
     return sha256(repr((ring_degree, chain, float(scale))).encode()).hexdigest()[:16]
 
 
 def chain_for_levels(chain_bits: list[int], levels: int) -> str:
     """A sentence with parameters like the given ones that have `levels` levels.
 
-    chain_bits: bits of the primes, special prime last. First and special prime are the largest there are: the first
-    holds what the sigmoid's free constants add to the scale, the special one keeps key-switching noise small.
+    chain_bits: bits of the primes, special prime last.
+    levels: that are needed.
+
+    In the sentence, first and special prime are as large as possible: the first holds what the sigmoid's free constants
+    add to the scale, the special one keeps key-switching noise small.
     """
     middle = max(chain_bits[1:-1], default=min(chain_bits[0], _LARGEST_SCALE_BITS))
     chain = [_LARGEST_PRIME_BITS, *[middle] * levels, _LARGEST_PRIME_BITS]
