@@ -47,11 +47,6 @@ OnViolation = Literal["raise", "mask", "warn"]
 _MOST_SENT = 1 << 16
 """Uploads whose answers a client recognises without a receipt; they take some 10 MB."""
 
-_SAY_QUERIES = (
-    "Say how many samples' results will be shared under this key: plan(…, queries=…), or "
-    "decrypt(…, share=True, queries=…)."
-)
-
 
 class Client(Uncopied):
     """Makes keys for a plan, encrypts samples, decrypts answers.
@@ -313,7 +308,7 @@ class Client(Uncopied):
         Returns the scores, of shape (samples, outputs), or what the plan's finish makes of them.
         Raises WireFormatError, ContextMismatch, AnswerMismatch, RangeViolation, SharingRefused, ParameterError.
         """
-        noise = (self._plan.queries if queries is None else queries, bits) if share else None
+        noise = self._noise_for(queries, bits) if share else None
         scores, report = self._decrypt(answer, receipt, on_violation, range_check, unbound, noise)
         return _mask(finished(self._plan.finish, scores), report, on_violation)
 
@@ -335,7 +330,7 @@ class Client(Uncopied):
 
         Returns an array of shape (samples, outputs).
         """
-        noise = (self._plan.queries if queries is None else queries, bits) if share else None
+        noise = self._noise_for(queries, bits) if share else None
         scores, report = self._decrypt(answer, receipt, on_violation, range_check, unbound, noise)
         masked: NDArray[np.float64] = _mask(scores, report, on_violation)
         return masked
@@ -351,6 +346,15 @@ class Client(Uncopied):
         Raises WireFormatError, ContextMismatch, AnswerMismatch.
         """
         return self._read(answer, receipt, range_check, unbound, None)[1]
+
+    def _noise_for(self, queries: int | None, bits: int) -> tuple[int, int]:
+        """The queries and bits that noise is for; None for the plan's own queries. Raises ParameterError."""
+        way_out = (
+            "Say how many samples' results will be shared under this key: plan(…, queries=…), or "
+            "decrypt(…, share=True, queries=…)."
+        )
+        queries = _require_count("queries", self._plan.queries if queries is None else queries, MOST_QUERIES, way_out)
+        return queries, _require_count("bits", bits, MOST_BITS, f"Leave it out for {STATISTICAL_BITS}.")
 
     def _decrypt(
         self,
@@ -432,17 +436,16 @@ class Client(Uncopied):
         return ViolationReport(tuple(sorted(set().union(*places.values()))), len(scores), places)
 
     def _decrypt_with_noise(self, array: CipherArray, queries: int, bits: int) -> NDArray[np.float64]:
-        """Scores with noise that hides the key. Raises ParameterError, SharingRefused."""
-        for name, count, most, way_out in (
-            ("queries", queries, MOST_QUERIES, _SAY_QUERIES),
-            ("bits", bits, MOST_BITS, f"Leave it out for {STATISTICAL_BITS}."),
-        ):
-            if count is None:
-                raise ParameterError("the plan does not say for how many queries results are shared.", way_out)
-            if not isinstance(count, Integral) or not 0 < count <= most:
-                raise ParameterError(f"{name} must be a whole number from 1 to {most:,}, not {count!r}.", way_out)
+        """Scores with noise that hides the key. Raises SharingRefused."""
         scores, seen = decrypt_with_error(self._context, array)
-        return flooded(scores, self._plan, int(queries), int(bits), scale=array.scale, seen=seen)
+        return flooded(scores, self._plan, queries, bits, scale=array.scale, seen=seen)
+
+
+def _require_count(name: str, count: int, most: int, way_out: str) -> int:
+    """`count` as an int. Raises ParameterError where it is not a whole number from 1 to `most`."""
+    if not isinstance(count, Integral) or not 0 < count <= most:
+        raise ParameterError(f"{name} must be a whole number from 1 to {most:,}, not {count!r}.", way_out)
+    return int(count)
 
 
 def _mask(values: Any, report: ViolationReport | None, on_violation: OnViolation) -> Any:

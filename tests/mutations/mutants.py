@@ -462,7 +462,7 @@ CLIENT = mutants(
         "decrypt(self._context, array) if noise is None else self._decrypt_with_noise(array, *noise)",
         "decrypt(self._context, array)",
     ),
-    ("client shares what no budget is", "0 < count <= most for count", "count <= most for count"),
+    ("client shares what no budget is", "0 < count <= most", "count <= most"),
 )
 
 CLIENT_GUARD = mutants(
