@@ -1,4 +1,22 @@
-"""fhenn: neural-network layers, the sigmoid first, under homomorphic encryption."""
+"""fhenn: neural-network layers, the sigmoid first, under homomorphic encryption.
+
+- Layers: `Linear`, `Sigmoid` and its sisters in a `Sequential`; `from_sklearn`, `from_torch` and `from_onnx` make models.
+- `plan` chooses the parameters of encryption for a model and an accuracy.
+- `Client` holds the data and the secret key, `Server` the model; `RemoteServer` is one at the end of a connection.
+- `encrypted_model` has both sides in one process, to try.
+- `calibrate`, `certify` and `safety_report` say what values reach, and how far answers can be off.
+- `Context`, `Parameters`, `encrypt`, `decrypt` and `CipherArray` are for circuits of your own.
+
+The rest is in rooms, such as `fhenn.approx`, `fhenn.artifacts`, `fhenn.errors` and `fhenn.figures`.
+
+>>> import fhenn
+>>> model = fhenn.Sequential([fhenn.Linear([[1.0, -1.0]]), fhenn.Sigmoid()])
+>>> plan = fhenn.plan(model, inputs=[-1, 1], accuracy=1e-3)
+>>> client = fhenn.Client(plan)
+>>> server = fhenn.Server(model, plan, client.evaluation_keys())
+>>> client.decrypt(server.predict(client.encrypt([[0.5, 0.25]]))).round(2)
+array([[0.55]])
+"""
 
 from __future__ import annotations
 
