@@ -1,6 +1,6 @@
 """fhenn: neural-network layers, the sigmoid first, under homomorphic encryption.
 
-- Layers: `Linear`, `Sigmoid` and its sisters in a `Sequential`; `from_sklearn`, `from_torch` and `from_onnx` make models.
+- Layers: `Linear`, `Sigmoid` and its sisters in a `Sequential`, or `from_sklearn`, `from_torch`, `from_onnx`.
 - `plan` chooses the parameters of encryption for a model and an accuracy.
 - `Client` holds the data and the secret key, `Server` the model; `RemoteServer` is one at the end of a connection.
 - `encrypted_model` has both sides in one process, to try.
