@@ -310,8 +310,8 @@ def index_columns(names: Iterable[str], metadata: Mapping[bytes, bytes] | None =
     """
     index = {name for name in names if _INDEX.fullmatch(name)}
     try:
-        noted = read_json((metadata or {}).get(b"pandas", b"{}"))["index_columns"]
-        return index | {name for name in noted if isinstance(name, str)}
+        stated = read_json((metadata or {}).get(b"pandas", b"{}"))["index_columns"]
+        return index | {name for name in stated if isinstance(name, str)}
     except (ValueError, KeyError, TypeError):
         return index
 

@@ -192,10 +192,10 @@ def form_of(polynomial: Polynomial) -> Form:
 def _without_dust(series: Sequence[float]) -> tuple[float, ...]:
     """Coefficients of which float64 would not see what is set to 0: |Tⱼ| <= 1."""
     dust = 2.0**-53 * max(abs(c) for c in series)
-    kept = [0.0 if abs(c) <= dust else c for c in series]
-    while len(kept) > 1 and kept[-1] == 0.0:
-        kept.pop()
-    return tuple(kept)
+    clean = [0.0 if abs(c) <= dust else c for c in series]
+    while len(clean) > 1 and clean[-1] == 0.0:
+        clean.pop()
+    return tuple(clean)
 
 
 def _parts(series: Sequence[float]) -> tuple[bool, bool, float]:

@@ -68,20 +68,20 @@ def exchange(target: Callable[[Array], Array], basis: Callable[[Array], Array], 
 
 def _alternation(places: Array, errors: Array, count: int) -> Array:
     """`count` of the `places`, the largest error among them, where `errors` alternate in sign; fewer if there are."""
-    kept: list[int] = []
+    peaks: list[int] = []
     for i, error in enumerate(errors):
         if error == 0:
             continue
-        if kept and (errors[kept[-1]] > 0) == (error > 0):
-            if abs(error) > abs(errors[kept[-1]]):
-                kept[-1] = i
+        if peaks and (errors[peaks[-1]] > 0) == (error > 0):
+            if abs(error) > abs(errors[peaks[-1]]):
+                peaks[-1] = i
         else:
-            kept.append(i)
+            peaks.append(i)
     size = np.abs(errors)
-    while len(kept) > count:
-        if len(kept) == count + 1:
-            kept.pop(0 if size[kept[0]] < size[kept[-1]] else -1)
+    while len(peaks) > count:
+        if len(peaks) == count + 1:
+            peaks.pop(0 if size[peaks[0]] < size[peaks[-1]] else -1)
         else:  # two neighbours go, so that the signs still alternate
-            weakest = min(range(len(kept) - 1), key=lambda i: max(size[kept[i]], size[kept[i + 1]]))
-            del kept[weakest : weakest + 2]
-    return places[kept]
+            weakest = min(range(len(peaks) - 1), key=lambda i: max(size[peaks[i]], size[peaks[i + 1]]))
+            del peaks[weakest : weakest + 2]
+    return places[peaks]

@@ -178,10 +178,10 @@ def add(name: str, model_file: Path, plan_file: Path, store: Path, security_log:
 def list_models(store: Path, as_json: bool) -> None:
     """List names and versions, and which version is current."""
     models = _models(store)
-    found = models.outline() if (store / "models").is_dir() else ()
+    outline = models.outline() if (store / "models").is_dir() else ()
     rows = [
         {"name": name, "version": version, "current": version == current}
-        for name, current, versions in found
+        for name, current, versions in outline
         for version in versions
     ]
     table = Grid("name", "version", "")
@@ -249,12 +249,14 @@ def create(
     """
     for name in _missing_models(store, models, samples_per_day):
         say(f"The store has no model {name!r} yet: the token will reach it when it is added.", err=True)
-    text, kept = Tokens(store / "tokens").create(owner, days, models, samples_per_day)
-    reach = {"models": kept.models, "samples_per_day": samples_per_day}
-    append(security_log or store / NAME, "token", "created", token=kept.id, owner=owner, expires=kept.expires, **reach)
-    tell(as_json, {"token": text, "id": kept.id, "owner": kept.owner, "expires": kept.expires} | reach, text)
+    text, record = Tokens(store / "tokens").create(owner, days, models, samples_per_day)
+    reach = {"models": record.models, "samples_per_day": samples_per_day}
+    append(
+        security_log or store / NAME, "token", "created", token=record.id, owner=owner, expires=record.expires, **reach
+    )
+    tell(as_json, {"token": text, "id": record.id, "owner": record.owner, "expires": record.expires} | reach, text)
     if not as_json:
-        say(f"for {kept.owner}, until {kept.expires}; it is not shown again", err=True)
+        say(f"for {record.owner}, until {record.expires}; it is not shown again", err=True)
 
 
 @token.command(name="list")
@@ -263,18 +265,18 @@ def create(
 def list_tokens(store: Path, as_json: bool) -> None:
     """List ids, owners, expiry, models and samples a day; not the tokens."""
     tokens = Tokens(store / "tokens")
-    kept = tokens.all()
+    records = tokens.all()
     rows = [
-        {"id": one.id, "owner": one.owner, "created": one.created, "expires": one.expires}
-        | {"models": one.models, "samples_per_day": one.samples_per_day}
-        for one in kept
+        {"id": record.id, "owner": record.owner, "created": record.created, "expires": record.expires}
+        | {"models": record.models, "samples_per_day": record.samples_per_day}
+        for record in records
     ]
     table = Grid("id", "owner", "created", "expires", "models", "samples a day")
-    for one in kept:
-        expires = one.expires[:10] + (" (expired)" if tokens.has_expired(one) else "")
-        models = "all" if one.models is None else ", ".join(one.models)
-        most = "any" if one.samples_per_day is None else f"{one.samples_per_day:,}"
-        table.add_row(one.id, one.owner, one.created[:10], expires, models, most)
+    for record in records:
+        expires = record.expires[:10] + (" (expired)" if tokens.has_expired(record) else "")
+        models = "all" if record.models is None else ", ".join(record.models)
+        most = "any" if record.samples_per_day is None else f"{record.samples_per_day:,}"
+        table.add_row(record.id, record.owner, record.created[:10], expires, models, most)
     tell(as_json, rows, table)
 
 

@@ -131,9 +131,9 @@ class Plan:
         True
         """
         data = json.loads(self.public().to_json())
-        given = {each.name for each in fields(self) if getattr(self, each.name) != each.default}
-        kept = {name: value for name, value in data.items() if name in given - {"stages"}}
-        return sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:32]
+        stated = {each.name for each in fields(self) if getattr(self, each.name) != each.default}
+        content = {name: value for name, value in data.items() if name in stated - {"stages"}}
+        return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
 
     @property
     def own(self) -> bool:

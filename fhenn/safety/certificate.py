@@ -203,28 +203,28 @@ def certify(model: Node, bounds: Any, plan: Plan | None = None) -> Certificate:
     nodes = list(flatten(model))
     values = samples(bounds, model.feature_names, "bounds")
     low, high = bounds_of(values, nodes)
-    found = reaches(nodes, low, high)
-    added = [0.0] * len(nodes)
+    twin_reaches = reaches(nodes, low, high)
+    noise = [0.0] * len(nodes)
     if plan is not None:
         verify(plan, model)
-        added = [0.0, *walk(Path(nodes, low, high), plan.layout, plan.parameters).bounds[:-1]]
+        noise = [0.0, *walk(Path(nodes, low, high), plan.layout, plan.parameters).bounds[:-1]]
     # what reaches a node under encryption: its values, and the error that came with them
-    held = [reach.widened(by) for reach, by in zip(found, added, strict=False)]
+    intervals = [reach.widened(by) for reach, by in zip(twin_reaches, noise, strict=False)]
     places = [place for place, node in enumerate(nodes) if isinstance(node, Activation)]
-    errors = {place: _sup_error(nodes[place], held[place]) for place in places}
-    gains = {place: _gain(nodes, held, place, errors) for place in places}
-    approximation = _divergence(nodes, held, errors)
+    errors = {place: _sup_error(nodes[place], intervals[place]) for place in places}
+    gains = {place: _gain(nodes, intervals, place, errors) for place in places}
+    approximation = _divergence(nodes, intervals, errors)
     return Certificate(
         model=fingerprint_of(model),
         low=tuple(low.tolist()),
         high=tuple(high.tolist()),
         activations=tuple(
             CertifiedActivation(
-                nodes[place].name, *held[place].interval, _domain(nodes[place]), errors[place], gains[place]
+                nodes[place].name, *intervals[place].interval, _domain(nodes[place]), errors[place], gains[place]
             )
             for place in places
         ),
-        output=found[-1].interval,
+        output=twin_reaches[-1].interval,
         approximation=approximation,
         noise=0.0 if plan is None else plan.error,
         finish=model.finish if isinstance(model, Sequential) else None,
@@ -269,23 +269,25 @@ def _steepest(function: Function, interval: Interval) -> float:
     return steepest * (1 + 1e-9) + 1e-9
 
 
-def _divergence(nodes: Sequence[Affine | Activation], held: Sequence[Reach], errors: dict[int, float]) -> float:
+def _divergence(nodes: Sequence[Affine | Activation], intervals: Sequence[Reach], errors: dict[int, float]) -> float:
     """Bound on |twin - exact model| at the output, where activation `place` is off by errors[place]."""
-    apart = np.zeros(held[0].low.shape)
+    apart = np.zeros(intervals[0].low.shape)
     for place, node in enumerate(nodes):
         if isinstance(node, Affine):
             apart = node.operator.abs_row_sums(apart) * (1 + 1e-12)
         else:
             largest = float(apart.max())
-            carried = _slope(node, held[place], largest) * apart if largest else apart
+            carried = _slope(node, intervals[place], largest) * apart if largest else apart
             apart = carried + errors[place]
         apart = np.where(np.isnan(apart), np.inf, apart)
     return float(apart.max())
 
 
-def _gain(nodes: Sequence[Affine | Activation], held: Sequence[Reach], place: int, errors: dict[int, float]) -> float:
+def _gain(
+    nodes: Sequence[Affine | Activation], intervals: Sequence[Reach], place: int, errors: dict[int, float]
+) -> float:
     """By which factor an error of one activation can grow up to the output."""
     unit = errors[place] or 1e-6
     if not isfinite(unit):
         return inf
-    return _divergence(nodes, held, {other: unit if other == place else 0.0 for other in errors}) / unit
+    return _divergence(nodes, intervals, {other: unit if other == place else 0.0 for other in errors}) / unit

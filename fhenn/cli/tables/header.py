@@ -59,14 +59,14 @@ def _may_be_names(first: Sequence[str], rest: Sequence[Sequence[str]], decimal: 
     each beyond its column's box by more than 10 times the box's width, of 3 rows or more. A column alone has to be
     beyond its box, and over fractions, a year, or that far.
     """
-    found = {place: as_number(cell, decimal) for place, cell in enumerate(first) if cell}
-    values = [value for value in found.values() if value is not None and isfinite(value)]
-    if not values or len(values) < len(found):
+    parsed = {place: as_number(cell, decimal) for place, cell in enumerate(first) if cell}
+    values = [value for value in parsed.values() if value is not None and isfinite(value)]
+    if not values or len(values) < len(parsed):
         return False
     whole = all(cell.isascii() and cell.isdigit() for cell in first if cell)
-    columns = [_numbers(rest, place, decimal) for place in found]
+    columns = [_numbers(rest, place, decimal) for place in parsed]
     far = all(len(column) >= _FEWEST for column in columns) and _are_beyond(values, columns, _WIDTHS)
-    over_fractions = whole and all(_fractions(rest, place, decimal) for place in found)
+    over_fractions = whole and all(_fractions(rest, place, decimal) for place in parsed)
     years = whole and all(value in _YEARS for value in values)
     if len(values) == 1:
         if whole and not first[0]:
@@ -79,8 +79,8 @@ def _may_be_names(first: Sequence[str], rest: Sequence[Sequence[str]], decimal: 
 
 
 def _numbers(rest: Sequence[Sequence[str]], place: int, decimal: str) -> list[float]:
-    found = [as_number(row[place], decimal) for row in rest if place < len(row)]
-    return [value for value in found if value is not None and isfinite(value)]
+    parsed = [as_number(row[place], decimal) for row in rest if place < len(row)]
+    return [value for value in parsed if value is not None and isfinite(value)]
 
 
 def _are_beyond(values: Sequence[float], columns: Sequence[Sequence[float]], widths: float) -> bool:
