@@ -15,10 +15,10 @@ KINDS = st.sampled_from(["dense", "scaling", "sparse"])
 
 
 def operator_of(kind, outputs, inputs, rng):
-    """An operator and its matrix, made apart from it."""
-    if kind == "scaling" and outputs == inputs:
-        factors = rng.normal(size=inputs)
-        matrix = np.zeros((inputs, inputs))
+    """An operator and its matrix, made apart from it; a scaling has as many inputs as outputs."""
+    if kind == "scaling":
+        factors = rng.normal(size=outputs)
+        matrix = np.zeros((outputs, outputs))
         for place, factor in enumerate(factors):
             matrix[place, place] = factor
         return Scaling(factors), matrix
@@ -57,8 +57,8 @@ def test_an_operator_is_its_matrix(kind, outputs, inputs, seed):
 @given(KINDS, KINDS, SIZES, SIZES, SIZES, st.integers(0, 2**32 - 1))
 def test_products_are_those_of_the_matrices(last, first, outputs, between, inputs, seed):
     rng = np.random.default_rng(seed)
-    after, second = operator_of(last, outputs, between, rng)
-    before, matrix = operator_of(first, second.shape[1], inputs, rng)
+    after, second = operator_of(last, between if last == "scaling" else outputs, between, rng)
+    before, matrix = operator_of(first, between, inputs, rng)
     np.testing.assert_allclose((after @ before).dense(), second @ matrix, atol=1e-12)
 
 

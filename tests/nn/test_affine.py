@@ -8,6 +8,7 @@ from support import FEATURES, parity
 import fhenn
 from fhenn.errors import CacheEmpty, NonFiniteValue, ShapeMismatch, UnsupportedNode, UnsupportedOperation
 from fhenn.nn import Affine, Dense, Scaling, Sparse, layers
+from fhenn.nn.node import Layer
 
 rng = np.random.default_rng(0)
 
@@ -183,4 +184,13 @@ def test_repr_says_what_a_node_is(node, text):
 
 
 def test_repr_holds_no_secret():
+    class Locked(Layer):
+        cost, has_parameters = 2, False
+        _forward = _backward = _step = None
+
+        def __init__(self):
+            super().__init__()
+            self.key = "s3cret"
+
+    assert repr(Locked()) == "Locked(cost=2)"
     assert "s3cret" not in repr(fhenn.Sigmoid(debug_secret="s3cret"))  # noqa: S106

@@ -7,6 +7,7 @@ import pytest
 import fhenn
 from fhenn.approx import SIGMOID, Polynomial, preset, sigmoid
 from fhenn.errors import NonFiniteValue, ParameterError, ShapeMismatch, UnsupportedValue
+from fhenn.nn import Affine, Scaling
 from fhenn.ranges import QUANTILES
 
 rng = np.random.default_rng(0)
@@ -230,6 +231,18 @@ class TestOtherActivations:
         assert "no affine layer" in found.activations[0].no_shrink
         with pytest.raises(ParameterError, match="no affine layer"):
             found.apply(how="rescale")
+
+    def test_any_affine_layer_before_is_scaled(self):
+        width = X.shape[1]
+        model = fhenn.Sequential([Affine(Scaling(np.full(width, 9.0)), 1.0), fhenn.Sigmoid(on_violation="ignore")])
+        found = fhenn.calibrate(model, X)
+        better = found.apply(how="rescale")
+        shrink = found.activations[0].shrink
+        assert 0 < shrink < 1
+        assert type(better.nodes[0].operator) is Scaling
+        np.testing.assert_allclose(better.nodes[0].operator.factors, 9.0 * shrink)
+        np.testing.assert_allclose(better.nodes[0].bias, shrink)
+        assert fhenn.calibrate(better, X).is_inside
 
     def test_no_activation(self):
         found = fhenn.calibrate(fhenn.Linear(FIRST), X)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import fhenn
 from fhenn.approx import SIGMOID, Polynomial, minimax
+from fhenn.nn import Affine, Dense, Scaling, Sparse
 from fhenn.ranges import Reach, reaches
 from fhenn.ranges.reach import image_of
 
@@ -116,3 +117,18 @@ def test_fields():
     assert (reach.largest, reach.interval) == (3.0, (-3.0, 2.0))
     np.testing.assert_array_equal(reach.widened(0.5).low, [-3.5, -0.5])
     assert image_of(minimax(SIGMOID, 7, (-8, 8)), reach).largest < 1
+
+
+@pytest.mark.parametrize(
+    "operator",
+    [Scaling([2.0, -3.0, 0.5]), Sparse([0, 1, 1], [2, 0, 1], [1.5, -2.0, 0.25], (2, 3)), Dense(np.ones((2, 3)))],
+    ids=lambda operator: operator.name,
+)
+def test_an_operator_reaches_what_its_matrix_does(operator):
+    low, high = np.array([-1.0, 0.0, 2.0]), np.array([1.0, 0.5, 3.0])
+    bias = rng.normal(size=operator.outputs)
+    after = fhenn.Linear(rng.normal(size=(2, operator.outputs)))
+    mine = reaches([Affine(operator, bias), fhenn.Square(), after], low, high)
+    theirs = reaches([fhenn.Linear(operator.dense(), bias), fhenn.Square(), after], low, high)
+    for one, other in zip(mine, theirs, strict=True):
+        np.testing.assert_allclose([one.low, one.high], [other.low, other.high], rtol=1e-12, atol=1e-12)
