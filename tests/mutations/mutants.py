@@ -412,7 +412,8 @@ ANSWER = mutants(
     "fhenn/session/answer.py",
     tests_in(
         "tests/session/test_binding.py",
-        "test_an_answers_parts_add_up test_bindings_that_are_not_readable test_an_upload_is_no_answer",
+        "test_an_answers_parts_add_up test_ciphertexts_that_say_what_upload_they_are_are_no_answer",
+        "test_a_binding_is_of_digests_and_fingerprints",
     ),
     ("bindings of any part", "0 <= binding.part < 1 << 32\n", "binding.part == binding.part\n"),
     ("bindings of any digest", "            and is_digest(binding.upload)\n", ""),

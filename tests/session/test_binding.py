@@ -333,3 +333,28 @@ def test_an_answers_parts_add_up(sizes):
     assert Answer.from_bytes(frame("answer", {"sizes": [1, 3]}, b"abcd")).witnesses == (b"bcd",)
     with pytest.raises(WireFormatError):
         Answer.from_bytes(frame("answer", {"sizes": sizes}, b"abcd"))
+
+
+def test_ciphertexts_that_say_what_upload_they_are_are_no_answer():
+    """Those that say nothing may be an answer of version 1."""
+    of_before = frame("ciphertexts", {"shape": [1, 1]}, b"")
+    assert Answer.from_bytes(of_before) == Answer(of_before)
+    with pytest.raises(AnswerMismatch):
+        Answer.from_bytes(frame("ciphertexts", {"shape": [1, 1], "upload": {"part": 0, "plan": "0" * 32}}, b""))
+
+
+@pytest.mark.parametrize(
+    ("field", "values"),
+    {
+        "part": [-1, 1 << 32, 1.0, True, "0", None],
+        "upload": ["", "0" * 63, "0" * 65, "A" * 64, "x" * 64, "0" * 64 + "\n", 0, None],
+        "model": ["", "0" * 15, "0" * 65, "A" * 16, "x" * 16, "0" * 16 + "\n", 0, None],
+        "plan": ["", "0" * 15, "0" * 65, "A" * 32, "x" * 32, "0" * 32 + "\n", 0, None],
+    }.items(),
+)
+def test_a_binding_is_of_digests_and_fingerprints(field, values):
+    good = {"part": 0, "upload": "0" * 64, "model": "0" * 16, "plan": "0" * 32}
+    assert Binding.from_json(good) == Binding(**good)
+    for value in values:
+        with pytest.raises(WireFormatError):
+            Binding.from_json(good | {field: value})
