@@ -2,6 +2,7 @@ import json
 from dataclasses import replace
 from functools import cache
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -419,19 +420,21 @@ def test_less_error_than_any_model_makes_is_refused(witnessed, part):
 
 
 def test_keys_fit_by_their_parameters_and_rotations(witnessed):
-    class Keys:
-        parameters = (witnessed.parameters.ring_degree, witnessed.parameters.chain, witnessed.parameters.scale)
+    def keys(parameters, *rotations):
+        return SimpleNamespace(parameters_fingerprint=parameters.fingerprint, can_rotate=rotations.__contains__)
 
-        def __init__(self, *rotations):
-            self.can_rotate = rotations.__contains__
-
-    plan = replace(witnessed, rotations=(1, 4))
-    assert plan.fits(Keys(1, 2, 4))
-    assert not plan.fits(Keys(1, 2))
-    assert not plan.fits(Keys())
-    other = Keys(1, 4)
-    other.parameters = (*Keys.parameters[:2], 2 * Keys.parameters[2])
-    assert not plan.fits(other)
+    plan, mine = replace(witnessed, rotations=(1, 4)), witnessed.parameters
+    assert plan.fits(keys(mine, 1, 2, 4))
+    assert not plan.fits(keys(mine, 1, 2))
+    assert not plan.fits(keys(mine))
+    first, *rest = mine.chain
+    for other in (
+        replace(mine, scale=2 * mine.scale),
+        replace(mine, chain=(first - 1, *rest)),
+        replace(mine, chain=(first, *rest[:-1])),
+        replace(mine, ring_degree=2 * mine.ring_degree),
+    ):
+        assert not plan.fits(keys(other, 1, 4))
 
 
 def test_the_public_one_says_nothing_of_the_weights(witnessed):
