@@ -392,7 +392,8 @@ class CacheEmpty(FhennError, RuntimeError):
     reason: str
 
     def _message(self) -> str:
-        return f"{self.node} needs {self.needed} cached, but there are {self.kept}. {self.reason}"
+        values = "value" if self.needed == 1 else "values"
+        return f"{self.node} needs {self.needed} cached {values} and has {self.kept}. {self.reason}"
 
 
 @dataclass(eq=False)

@@ -80,7 +80,7 @@ def roc_figure(labels: ArrayLike, scores: Mapping[str, ArrayLike]) -> Figure:
     if not 1 <= len(scores) <= len(_LINES):
         raise ParameterError(
             f"roc_figure draws 1 to {len(_LINES)} sets of scores, not {len(scores)}.",
-            "Draw more than that in another figure.",
+            "Give one set at least, and draw a fourth in another figure.",
         )
     curves = {name: roc(labels, values) for name, values in scores.items()}
     with matplotlib().rc_context(STYLE):
