@@ -1,9 +1,8 @@
 """From a model and a wanted accuracy to CKKS parameters."""
 
-from fhenn.nn import layers as flatten
 from fhenn.planner.identity import fingerprint_of, signature_of
 from fhenn.planner.plan import Plan
 from fhenn.planner.search import bounds_of, plan, verify
 from fhenn.planner.witness import Witness
 
-__all__ = ["Plan", "Witness", "bounds_of", "fingerprint_of", "flatten", "plan", "signature_of", "verify"]
+__all__ = ["Plan", "Witness", "bounds_of", "fingerprint_of", "plan", "signature_of", "verify"]

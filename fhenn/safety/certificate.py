@@ -15,8 +15,8 @@ from fhenn.approx.extrema import local_maxima, points
 from fhenn.ckks.parameters import Parameters
 from fhenn.columns import samples
 from fhenn.errors import CertificateInvalid
-from fhenn.nn import Activation, Affine, Node, Sequential, SignReLU
-from fhenn.planner import Plan, bounds_of, fingerprint_of, flatten, verify
+from fhenn.nn import Activation, Affine, Node, Sequential, SignReLU, layers
+from fhenn.planner import Plan, bounds_of, fingerprint_of, verify
 from fhenn.planner.walk import Path, walk
 from fhenn.ranges import Reach, reaches
 from fhenn.ranges.reach import derivative_of, largest_on
@@ -200,7 +200,7 @@ def certify(model: Node, bounds: Any, plan: Plan | None = None) -> Certificate:
     >>> certificate.valid, round(certificate.total, 3)
     (True, 0.039)
     """
-    nodes = list(flatten(model))
+    nodes = list(layers(model))
     values = samples(bounds, model.feature_names, "bounds")
     low, high = bounds_of(values, nodes)
     twin_reaches = reaches(nodes, low, high)

@@ -11,7 +11,7 @@ import fhenn
 from fhenn.ckks.layout import FEATURES, Vectors
 from fhenn.ckks.parameters import Parameters
 from fhenn.errors import PlanError, WireFormatError
-from fhenn.planner import flatten
+from fhenn.nn import layers
 from fhenn.planner.floor import known, largest_scale, least_errors
 from fhenn.planner.walk import Path, walk
 
@@ -59,7 +59,7 @@ def check(case):
     model, plan = case
     if plan is None:
         return
-    path = Path(list(flatten(model)), np.array(plan.low), np.array(plan.high))
+    path = Path(list(layers(model)), np.array(plan.low), np.array(plan.high))
     of_error, of_worst = (walk(path, plan.layout, plan.parameters, norm) for norm in (2, 1))
     largest = np.maximum(np.abs(plan.low), np.abs(plan.high)).tolist()
     error, worst = least_errors(plan.parameters, plan.layout, plan.signature[:-1], largest)
