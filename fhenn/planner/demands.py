@@ -6,7 +6,7 @@ work is done, and held to what the client allows.
 
 from __future__ import annotations
 
-from math import ceil, inf
+from math import ceil, inf, isqrt
 from typing import TYPE_CHECKING
 
 from fhenn.ckks.layout import FEATURES, Vectors
@@ -58,6 +58,8 @@ def require_modest(plan: Plan) -> None:
     """Raise ValueError where a plan asks for more than any plan of `fhenn.plan`.
 
     The schedules of `fhenn.ckks.maps` rotate by whole positions, samples apart; layout "features" needs no rotation.
+    The distances between their baby steps, and those between giant steps, add up to the positions, or to twice the
+    features, so that √(2·sum) of either differ; sums, of a map and of witnesses, rotate by powers of two.
     """
     if plan.features > _MOST_FEATURES:
         raise ValueError(f"{plan.features} features are more than {_MOST_FEATURES}")
@@ -75,7 +77,10 @@ def require_modest(plan: Plan) -> None:
         raise ValueError(f"its layout {plan.layout.name!r} is not one for {plan.layout_name!r}")
     together = plan.layout.samples if isinstance(plan.layout, Vectors) else plan.parameters.slots
     whole = all(0 < steps < plan.parameters.slots and steps % together == 0 for steps in plan.rotations)
-    if not whole or len(set(plan.rotations)) < len(plan.rotations):
+    positions = plan.parameters.slots // together
+    widths = [min(int(match[1]), _MOST_FEATURES) for match in map(AFFINE.fullmatch, plan.signature) if match]
+    most = sum(2 * isqrt(2 * max(positions, 2 * width)) for width in widths) + positions.bit_length()
+    if not whole or len(set(plan.rotations)) < len(plan.rotations) or len(plan.rotations) > most:
         raise ValueError(f"it asks for {len(plan.rotations)} rotations, which no matrix product of its layout makes")
 
 

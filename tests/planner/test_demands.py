@@ -59,7 +59,8 @@ WITNESS = json.loads(PLAN.to_json())["witnesses"][0]
 VECTORS = json.loads(PLAN.to_json())["layout"]
 ABSURD = {
     "every rotation": {"rotations": list(range(1, PLAN.parameters.slots))},
-    "a rotation that no product makes": {"rotations": [3]},
+    "more rotations than any": {"rotations": list(range(1, 1000))},
+    "a rotation by half a position": {"layout": VECTORS | {"samples": 2}, "rotations": [2, 3]},
     "a rotation twice": {"rotations": [1, 1]},
     "rotations of a layout that needs none": {
         "layout": {"name": "features"}, "layout_name": "throughput", "rotations": [1],
@@ -87,6 +88,10 @@ def test_absurd_plans_are_refused_before_anything_is_made(name):
     with pytest.raises(WireFormatError) as caught:
         fhenn.Plan.from_json(changed(**ABSURD[name]))
     assert len(str(caught.value)) < 1000
+
+
+def test_rotations_that_a_product_can_make_are_taken():
+    fhenn.Plan.from_json(changed(layout=VECTORS | {"samples": 2}, rotations=[2, 4, 6, 10]))
 
 
 @pytest.mark.parametrize("piece", [b"[],", b"{},", b"1.5,"])
