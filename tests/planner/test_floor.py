@@ -66,7 +66,7 @@ def check(case):
     assert 0 < error <= of_error.bound * (1 + 1e-6)
     assert 0 < worst <= of_worst.noise.bound(plan.parameters.slots, 128) * (1 + 1e-6)
     assert plan.error <= plan.worst
-    assert of_error.end.scale <= plan.largest_scale
+    assert of_error.end.array.scale <= plan.largest_scale
     plan.require_shareable()
     assert fhenn.Plan.from_json(plan.to_json()) == plan
     assert fhenn.Plan.from_json(plan.public().to_json()) == plan.public()
