@@ -212,6 +212,7 @@ BINDING = {"part": 0, "upload": "0" * 64, "model": "0" * 16, "plan": "0" * 32}
         BINDING | {"upload": "0" * 64 + "\n"},
         BINDING | {"upload": 0},
         BINDING | {"model": "x" * 16},
+        BINDING | {"plan": "x" * 16},
         BINDING | {"plan": None},
         BINDING | {"more": 1},
     ],
