@@ -34,11 +34,9 @@ FLOODING = mutants(
     ("flooding halves 8·√q", "return 8 * sqrt(queries)", "return 4 * sqrt(queries)"),
     ("flooding forgets the queries", "8 * sqrt(queries) * 2", "8 * 2"),
     ("flooding forgets the outputs", " * worst * sqrt(outputs)", " * worst"),
-    ("flooding halves the bits", "2 ** (bits / 2)", "2 ** (bits / 4)"),
     ("flooding for 20 bits", "STATISTICAL_BITS = 30", "STATISTICAL_BITS = 20"),
     ("flooding's bound fails at 2^-10", "_FAILURE_BITS = 40", "_FAILURE_BITS = 10"),
     ("flooding takes doubles for exact", "- 45)", "- 53)"),
-    ("flooding's bound forgets the outputs", "log(2 * outputs) +", "log(2) +"),
 )
 
 FLOOR = mutants(
@@ -81,10 +79,8 @@ NOISE = mutants(
     ),
     ("noise loses the worst case when scaled", "self.normal * factor, self.norm)", "self.normal * factor)"),
     ("noise bounds at 2^-10", "_FAILURE_BITS = 40", "_FAILURE_BITS = 10"),
-    ("noise bounds one value", "exponent = log(2 * values)", "exponent = log(2)"),
     ("noise takes Laplace for normal", "self.laplace * exponent / sqrt(2)", "self.laplace * sqrt(2 * exponent)"),
     ("noise of a narrower width", "SIGMA = 3.2", "SIGMA = 1.6"),
-    ("noise rounds one half", "(1 + 2 * self.ring_degree / 3) / 12", "1 / 12"),
     ("noise of a key switch without its spike", "key_error * n / pi * sqrt(pi**2 / 8)", "0.0"),
     ("noise of a key switch at one prime", "self.primes[: level + 1]", "self.primes[:1]"),
 )
@@ -111,11 +107,6 @@ CERTIFICATE = mutants(
     ),
     ("certificate takes slopes where the twin is", "(low - error - 1e-9, high + error + 1e-9)", "(low, high)"),
     (
-        "certificate takes half the slope interval",
-        "(low - error - 1e-9, high + error + 1e-9)",
-        "(low - error - 1e-9, high)",
-    ),
-    (
         "certificate takes the slope at the middle",
         "steepest = float(local_maxima(lambda x: np.abs(function.derivative(x)), grid)[1].max())",
         "steepest = float(np.abs(function.derivative(np.array([sum(interval) / 2])))[0])",
@@ -127,7 +118,6 @@ CERTIFICATE = mutants(
     ("certificate fits any parameters", "if self.parameters != plan.parameters:", "if self.parameters is None:"),
     ("certificate fits any model", "if model is not None and fingerprint_of(model) != self.model:", "if False:"),
     ("certificate is valid outside", "        if outside:\n", "        if not outside and outside:\n"),
-    ("certificate forgets the data", "from_data=values.ndim == 2 and len(values) > 2", "from_data=False"),
 )
 
 SHARING = mutants(
@@ -144,8 +134,6 @@ SHARING = mutants(
         "max(plan.worst, plan.least_worst(scale), precision(float(np.abs(scores).max(initial=0.0))))",
         "plan.worst",
     ),
-    ("sharing forgets the floor", "plan.least_worst(scale), ", ""),
-    ("sharing forgets the precision", ", precision(float(np.abs(scores).max(initial=0.0))))", ")"),
     ("sharing takes any plan", "    plan.require_shareable()\n", ""),
     ("sharing on no grid", "sigma / 64", "sigma / 2.0**60"),
     ("sharing draws half the noise", "scores + sigma * _normal", "scores + sigma / 2 * _normal"),
@@ -163,12 +151,6 @@ BUDGET = mutants(
         "if recorded is not None and not total >= 0:",
     ),
     ("budget of a child process", "if os.getpid() != self._process:", "if os.getpid() < 0:"),
-    (
-        "budget forgets what the key says",
-        "return total, max(self._least - first, 0.0), start + size",
-        "return total, 0.0, start + size",
-    ),
-    ("budget ignores small shares", "after = nextafter(spent, inf)", "after = spent"),
     (
         "budget is not on the disk",
         "            file.flush()\n            os.fsync(file.fileno())\n            # after",
@@ -218,8 +200,6 @@ STRUCTURE = mutants(
     ("structure: no NTT form", "ntt == 1 and correction", "correction"),
     ("structure: any correction factor", "correction == 1 and isfinite", "isfinite"),
     ("structure: any scale", "isfinite(scale) and scale > 0, ", "True, "),
-    ("structure: an infinite scale", "isfinite(scale) and scale > 0, ", "scale > 0, "),
-    ("structure: a scale below 0", "isfinite(scale) and scale > 0, ", "isfinite(scale), "),
     ("structure: another ring", "ring_degree == chain.ring_degree and 1", "1"),
     ("structure: ciphertexts of no prime", "1 <= count <= most", "count <= most"),
     ("structure: more primes than there are", "1 <= count <= most", "1 <= count"),
@@ -231,11 +211,6 @@ STRUCTURE = mutants(
         "structure: primes of any size",
         "_inner_header(what, content) == _HEADER.size + _COUNT.size, ",
         "_inner_header(what, content) > 0, ",
-    ),
-    (
-        "structure: any inner object",
-        "(magic, header, major, compression) == (_MAGIC, _HEADER.size, _MAJOR, _PLAIN)",
-        "True",
     ),
     (
         "structure: inner objects of any magic",
@@ -358,7 +333,6 @@ SCAN = mutants(
     ("scan: a secret key's field", "if head.number == _SECRET:", "if head.number == -_SECRET:"),
     ("scan: a secret key's message", 'if header.kind == "secret-key":', "if header.size < 0:"),
     ("scan: any kind", 'if header.kind != "evaluation-context":', "if header.size < 0:"),
-    ("scan: any number of rotations", "not 0 <= rotations <= length", "rotations < 0"),
     ("scan: any length", "if start + length != self.size:", "if start < 0:"),
 )
 
@@ -417,7 +391,6 @@ ANSWER = mutants(
     ),
     ("bindings of any part", "0 <= binding.part < 1 << 32\n", "binding.part == binding.part\n"),
     ("bindings of any digest", "            and is_digest(binding.upload)\n", ""),
-    ("bindings of any plan", "            and is_fingerprint(binding.plan)\n", ""),
     (
         "answers that are uploads of before",
         'if "upload" in header_of(data).meta:',
@@ -444,11 +417,6 @@ CLIENT = mutants(
         "client takes plans of too little error",
         "        plan.require_errors()\n        self._plan",
         "        self._plan",
-    ),
-    (
-        "restored client takes plans of too little error",
-        "        plan.require_errors()\n        context, spent",
-        "        context, spent",
     ),
     (
         "restored client takes any parameters",
@@ -530,7 +498,6 @@ SECRET = mutants(
         "test_a_passphrase_costs_whoever_guesses_it",
     ),
     ("a secret key of any name", 'if context.fingerprint != meta.get("fingerprint"):', "if not context.fingerprint:"),
-    ("a secret key of any budget", "if not isinstance(spent, float) or not 0 <= spent < inf:", "if spent is None:"),
     (
         "a lock of any cost",
         "if type(cost) is not int or not 1 << 14 <= cost <= _LARGEST_COST or cost & (cost - 1):",
@@ -554,11 +521,6 @@ TOKENS = mutants(
         "return now < datetime.fromisoformat(self.created)",
     ),
     ("tokens for any model", "return self.models is None or model in self.models", "return True"),
-    (
-        "tokens that others may read",
-        "json.dumps(asdict(token)).encode(), private=True",
-        "json.dumps(asdict(token)).encode(), private=False",
-    ),
 )
 
 QUOTA = mutants(
@@ -587,12 +549,6 @@ BODIES = mutants(
     ("any number of crashes of an owner", "len(crashes) >= self._limits.crashes and", "len(crashes) < 0 and"),
     ("crashes count for all owners", "self._crashes.setdefault(owner, ", 'self._crashes.setdefault("", '),
     ("any number of bytes is held", "if self.held_bytes + len(chunk) > self._limits.held:", "if self.held_bytes < 0:"),
-    (
-        "bodies are held for ever",
-        "        finally:\n            self.held_bytes -= len(buffer)",
-        "        finally:\n            pass",
-    ),
-    ("compressed bodies", 'if request.headers.get("content-encoding", "identity") != "identity":', "if False:"),
     ("bodies of any length", "    if length > most:\n", "    if length < 0:\n"),
 )
 
@@ -619,14 +575,11 @@ WORK = mutants(
     ("any number of ciphertexts", 'if count > task["ciphertexts"]:', "if count < 0:"),
     ("another version of the model", 'if version != task["version"]:', "if not version:"),
     ("answers of any size", 'if size > task["answer"]:', "if size < 0:"),
-    ("deleted keys stay loaded", "            del self._servers[each]\n", "            pass\n"),
 )
 
 SPOOL = mutants(
     "fhenn/service/spool.py",
     "tests/service/test_fair.py::test_answers_are_bounded_counted_and_on_the_disk_beyond_a_size",
-    ("answers of any size are spooled", "if self.size + len(piece) > self._spools.largest:", "if self.size < 0:"),
-    ("any number of answers is spooled", "if self._held_bytes + size > self._most:", "if self._held_bytes < 0:"),
     ("answers stay in memory", "if self._file is None and self.size <= _IN_MEMORY:", "if self._file is None:"),
 )
 
@@ -804,13 +757,10 @@ DEMANDS = mutants(
         "test_the_memory_of_an_upload_is_bounded_before_it_is_made",
     ),
     ("plans of any length", "if len(text) > LARGEST_PLAN:", "if len(text) < 0:"),
-    ("plans of any number of brackets", 'if raw.count(b"[") + raw.count(b"{") > _MOST_CONTAINERS or ', "if "),
     ("plans of any number of features", "if plan.features > _MOST_FEATURES:", "if plan.features < 0:"),
     ("plans of any number of nodes", "if nodes > _MOST_NODES:", "if nodes < 0:"),
     ("plans of any names", "if any(len(name) > _LONGEST_NAME for name in names):", "if not names:"),
     ("plans of any rotations", "if not whole or len(set", "if len(set"),
-    ("plans of a rotation twice", " or len(set(plan.rotations)) < len(plan.rotations):", ":"),
-    ("plans of any memory", "    if needed > allowed:\n", "    if needed < 0:\n"),
     (
         "plans from elsewhere of any memory",
         "return (inf if plan.own else MEMORY) if memory is None else memory",
@@ -828,19 +778,11 @@ PLAN = mutants(
     )
     + " tests/safety/test_sharing.py::test_a_plan_that_does_not_say_what_its_answers_are_shares_nothing",
     ("plan: numbers that are none", "            all(map(isfinite, numbers))\n            and ", "            "),
-    (
-        "plan: bounds the wrong way round",
-        "            and all(low <= high for low, high in zip(self.low, self.high, strict=True))\n",
-        "",
-    ),
-    ("plan: any model", "            and (self.model is None or _FINGERPRINT.fullmatch(self.model) is not None)\n", ""),
     ("plan: any queries", "            and 0 <= self.queries <= MOST_QUERIES\n", ""),
     ("plan: errors below 0", "            and min(self.error, self.deviation, self.approximation) >= 0\n", ""),
-    ("plan: results at any level", "                and 0 <= self.result.level <= self.parameters.levels\n", ""),
     ("plan: any witness", "            witness.require_sane(self.parameters.levels)\n", "            pass\n"),
     ("plan: too little error", "if not (least_error <= self.error and least_worst", "if not (least_worst"),
     ("plan: too little at worst", " and least_worst <= self.worst and", " and"),
-    ("plan: less at worst than on average", " and list(stated) == sorted(stated)):", "):"),
     ("plan: results of unknown shape are shared", "if self.result is None or strange or", "if strange or"),
     (
         "plan: results of unknown nodes are shared",
@@ -912,11 +854,6 @@ SEARCH = mutants(
         'plan_.model == ""',
     ),
     ("verify takes any result", "plan_.result is not None and plan_.result != result_of(now)", "plan_.accuracy < 0"),
-    (
-        "verify takes any outputs",
-        "plan_.outputs is not None and plan_.outputs != _outputs(path.nodes[-1])",
-        "plan_.accuracy < 0",
-    ),
 )
 
 WORST = mutants(
@@ -965,12 +902,6 @@ VERIFIED_WITNESSES = [
             "min(witness.headroom, now.headroom) < each.reach",
             "witness.headroom < each.reach",
         ),
-        (
-            "witnesses of any place",
-            "if [witness.place for witness in witnesses] != [each.place for each in observed]:",
-            "if len(witnesses) != len(observed):",
-        ),
-        ("witnesses of any inner edge", "        and (narrower or isclose(old.inner, new.inner, rel_tol=1e-9))\n", ""),
     ),
 ]
 
@@ -1011,11 +942,6 @@ TRACE = mutants(
         "noise = x.noise",
     ),
     ("trace: plaintexts add nothing", "x.noise * largest + Noise(0.0, encoding, self._norm)", "x.noise * largest"),
-    (
-        "trace: a rotation adds nothing",
-        "replace(x, noise=x.noise + turn * count ** (1 / self._norm)) for count",
-        "replace(x, noise=x.noise) for count",
-    ),
     ("trace: fresh ciphertexts have no noise", "self._noise.fresh / scale, self._norm)", "0.0, self._norm)"),
     (
         "trace: fresh noise is an average",
@@ -1025,17 +951,11 @@ TRACE = mutants(
     ("trace: any room", "room=min(x.room, fits / largest if largest else inf)", "room=x.room"),
     ("trace: maps scale no noise", "noise = x.noise * gains.row + rounded", "noise = x.noise + rounded"),
     ("trace: a bias of any size", "4 * result * np.abs(affine.bias).max() > self.modulus(landing.level)", "result < 0"),
-    (
-        "trace: half the modulus is not all",
-        "fits = self.modulus(x.level) / 2 / x.scale",
-        "fits = self.modulus(x.level) / x.scale",
-    ),
 )
 
 CACHE = mutants(
     "fhenn/ckks/maps.py",
     "tests/backends/seal/test_matrix.py::test_weights_are_encoded_for_each_level_scale_and_bias",
-    ("encoded weights of any level and scale", "key = affine, on.level(x), on.scale(x)", "key = affine"),
     ("encoded weights of any scale", "key = affine, on.level(x), on.scale(x)", "key = affine, on.level(x)"),
     ("encoded weights of any level", "key = affine, on.level(x), on.scale(x)", "key = affine, on.scale(x)"),
 )
