@@ -494,7 +494,8 @@ SECRET = mutants(
     "fhenn/session/secret.py",
     tests_in(
         "tests/session/test_secret.py",
-        "test_what_the_header_says_is_authenticated_and_bounded test_a_budget_that_cannot_be_is_refused",
+        "test_a_key_without_a_lock_is_the_one_that_its_header_names",
+        "test_what_the_header_says_is_authenticated_and_bounded",
         "test_a_passphrase_costs_whoever_guesses_it",
     ),
     ("a secret key of any name", 'if context.fingerprint != meta.get("fingerprint"):', "if not context.fingerprint:"),

@@ -238,3 +238,12 @@ def test_a_passphrase_costs_whoever_guesses_it(client, monkeypatch):
         assert len(lock["nonce"]) == 24
     assert locks[0]["salt"] != locks[1]["salt"]
     assert locks[0]["nonce"] != locks[1]["nonce"]
+
+
+def test_a_key_without_a_lock_is_the_one_that_its_header_names(client):
+    """Nothing is authenticated there: a budget, or a receipt, of another key would be taken for this one's."""
+    meta, body = unframe("secret-key", client.secret_bytes())
+    fhenn.Client.from_secret_bytes(client.plan, frame("secret-key", meta, body))
+    for fingerprint in ("0" * 16, "", None, client.fingerprint.upper() + "0", 7):
+        with pytest.raises(WireFormatError):
+            fhenn.Client.from_secret_bytes(client.plan, frame("secret-key", meta | {"fingerprint": fingerprint}, body))
