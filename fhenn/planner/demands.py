@@ -40,22 +40,26 @@ _COPIES_OF_KEYS, _COPIES_OF_CIPHERTEXTS = 2.5, 2.4
 _BYTES_PER_SLOT = 20
 """Of values on their way into slots (measured)."""
 
-
 _LARGEST_HEADER, _LARGEST_FRAME = 512, 1 << 17
 """Of a ciphertext, and of a message of several."""
 
 
 def require_short(text: str | bytes) -> None:
-    """Raise ValueError where a plan as JSON is longer, or made of more parts, than any; before it is parsed."""
+    """Raise ValueError, before it is parsed, where a plan is longer, or has more parts, than any of `fhenn.plan`.
+
+    text: the plan as JSON.
+    """
     if len(text) > LARGEST_PLAN:
         raise ValueError(f"its {len(text):,} bytes are more than {LARGEST_PLAN:,}")
     raw = text.encode(errors="replace") if isinstance(text, str) else text
     if raw.count(b"[") + raw.count(b"{") > _MOST_CONTAINERS or raw.count(b",") > _MOST_PARTS:
-        raise ValueError("it is made of more parts than any plan")
+        raise ValueError("its brackets and commas are more parts than any plan has")
 
 
 def require_modest(plan: Plan) -> None:
     """Raise ValueError where a plan asks for more than any plan of `fhenn.plan`.
+
+    plan: to be checked.
 
     The schedules of `fhenn.ckks.maps` rotate by whole positions, samples apart; layout "features" needs no rotation.
     The distances between their baby steps, and those between giant steps, add up to the positions, or to twice the
@@ -71,10 +75,12 @@ def require_modest(plan: Plan) -> None:
         raise ValueError(f"a name is longer than {_LONGEST_NAME} characters")
     places = [witness.place for witness in plan.witnesses]
     if places != sorted(set(places)) or any(witness.neurons > _MOST_FEATURES for witness in plan.witnesses):
-        raise ValueError("its witnesses are none of a model's")
+        raise ValueError(
+            f"its witnesses must ascend by place and be for at most {_MOST_FEATURES} neurons each, which they are not"
+        )
     vectors = isinstance(plan.layout, Vectors)
     if not (vectors if plan.layout_name == "latency" else plan.layout == FEATURES):
-        raise ValueError(f"its layout {plan.layout.name!r} is not one for {plan.layout_name!r}")
+        raise ValueError(f"its layout {plan.layout.name!r} does not go with the layout_name {plan.layout_name!r}")
     together = plan.layout.samples if isinstance(plan.layout, Vectors) else plan.parameters.slots
     whole = all(0 < steps < plan.parameters.slots and steps % together == 0 for steps in plan.rotations)
     positions = plan.parameters.slots // together
@@ -85,16 +91,19 @@ def require_modest(plan: Plan) -> None:
 
 
 def memory_of_keys(plan: Plan) -> float:
-    """About how many bytes of memory it takes to make a plan's keys: two numbers of N words for each prime of each."""
+    """About how many bytes of memory it takes to make a plan's keys: two polynomials for each prime of each key."""
     primes = len(plan.parameters.chain)
     key = 16 * plan.parameters.ring_degree * primes * (primes - 1)
     return key * (_CONTEXT_KEYS + len(plan.rotations)) + _COPIES_OF_KEYS * plan.bytes_of_keys
 
 
 def bytes_of_answer(plan: Plan, samples: int) -> int:
-    """Bytes that an answer for so many samples has at most, with every witness of the plan.
+    """Bytes that an answer has at most, with every witness of the plan.
 
-    As SEAL keeps two polynomials of a ciphertext before it compresses them, at the first level.
+    plan: of the model.
+    samples: that the answer is for.
+
+    Counted as SEAL keeps two polynomials of a ciphertext before it compresses them, at the first level.
     """
     groups = ceil(samples / plan.samples_per_ciphertext)
     if not isinstance(plan.layout, Vectors):
@@ -104,7 +113,7 @@ def bytes_of_answer(plan: Plan, samples: int) -> int:
 
 
 def outputs_of(plan: Plan) -> int:
-    """Numbers of an answer for a sample, by the shape of the last affine layer; the most there may be without one."""
+    """Outputs of a sample, from the shape of the last affine node; the most that there may be where none is named."""
     widths = [int(match[2]) for match in map(AFFINE.fullmatch, plan.signature) if match]
     return min(widths[-1], _MOST_FEATURES) if widths else _MOST_FEATURES
 
@@ -116,12 +125,21 @@ def memory_of_upload(plan: Plan) -> float:
 
 
 def allowance(plan: Plan, memory: float | None) -> float:
-    """Bytes that a plan may take: those that are given, or MEMORY for a plan that came from elsewhere."""
+    """Bytes of memory that a plan may take.
+
+    plan: that takes it.
+    memory: what the user allows; None for MEMORY where the plan came from elsewhere, and no limit for one's own.
+    """
     return (inf if plan.own else MEMORY) if memory is None else memory
 
 
 def require_memory(what: str, needed: float, allowed: float) -> None:
-    """Raise PlanError where a plan's keys, or the ciphertexts of a sample, take more memory than is allowed."""
+    """Raise PlanError where something takes more memory than is allowed.
+
+    what: takes it, in the plural, for instance "the keys".
+    needed: bytes that it takes.
+    allowed: bytes that it may take.
+    """
     if needed > allowed:
         enough = ceil(needed / 1e8) * 100
         raise PlanError(

@@ -39,7 +39,9 @@ _ACTIVATION = re.compile(r".+\d\[[^,]+,[^,]+\]")
 
 
 def known(node: str) -> bool:
-    """Whether a node of a signature is one that `fhenn.plan` names.
+    """Whether `fhenn.plan` could have written a node of a signature.
+
+    node: its name and shape.
 
     >>> known("Affine3x1"), known("Sigmoid3[-4,4]"), known("Foo")
     (True, True, False)
@@ -48,7 +50,10 @@ def known(node: str) -> bool:
 
 
 def largest_scale(parameters: Parameters, nodes: Sequence[str]) -> float:
-    """The scale that a circuit can end at.
+    """The largest scale that a circuit can end at.
+
+    parameters: the plan's.
+    nodes: names and shapes, as in `Plan.signature` without the finish.
 
     After the only `Linear`, whose product is rescaled, near the plan's own; a product that is not leaves two bits of
     the first prime (`fhenn.planner.walk`), and nothing goes beyond that prime.
@@ -71,8 +76,13 @@ def least_errors(
 ) -> tuple[float, float]:
     """Lower bounds of `Plan.error` and `Plan.worst`.
 
-    parameters, layout: the plan's. nodes: names and shapes, as in `Plan.signature` without the finish. largest: |x| of
-    each feature. scale: of the result, where there is an answer that tells.
+    parameters: the plan's.
+    layout: the plan's.
+    nodes: names and shapes, as in `Plan.signature` without the finish.
+    largest: the largest |x| of each feature, (features,).
+    scale: of an answer's ciphertexts, None where there is no answer yet.
+
+    Returns the least error and the least worst error.
 
     >>> import fhenn
     >>> made = fhenn.plan(fhenn.Linear([[1.0, 2.0]]), inputs=[-1, 1])

@@ -24,7 +24,13 @@ def signature_of(model: Node) -> tuple[str, ...]:
 
 
 def node_signature(node: Affine | Activation) -> str:
-    """The name and shape of an affine node; the name, degrees and domain of an activation."""
+    """How one node is called in a signature.
+
+    node: affine, named with its inputs and outputs, or an activation, named with its degrees and domain.
+
+    >>> node_signature(Linear([[1.0, 2.0]]))
+    'Linear2x1'
+    """
     if isinstance(node, Affine):
         # a Linear is named so whatever its class is called: clients read shapes by that name
         return f"{'Linear' if isinstance(node, Linear) else node.name}{node.inputs}x{node.outputs}"

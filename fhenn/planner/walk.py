@@ -31,6 +31,8 @@ Floats = NDArray[np.float64]
 class Path:
     """A model's nodes, and what there is to know of them whatever the parameters are.
 
+    nodes: of the model, in order.
+    low, high: bounds of the inputs, (features,) each.
     reach: what comes to each node, and out of the last one (`fhenn.ranges.reaches`).
     """
 
@@ -41,7 +43,10 @@ class Path:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a value stands on its way: traced, as an array."""
+    """Where a value stands on its way through a model.
+
+    array: of one traced ciphertext, which stands for all.
+    """
 
     array: CipherArray
 
@@ -66,7 +71,9 @@ class Place:
 class Walk:
     """What a model needs and does under given parameters.
 
-    path: the model. places: where the input of each node stands, and the output. trace: what was computed on.
+    path: the model.
+    places: where the input of each node stands, and the output.
+    trace: the arithmetic that it was computed with.
     """
 
     path: Path
@@ -85,22 +92,22 @@ class Walk:
 
     @property
     def rotations(self) -> frozenset[int]:
-        """Steps that need a key."""
+        """Steps, in slots, that need a key."""
         return frozenset(self.trace.keys)
 
     @property
     def noise(self) -> Noise:
-        """At the output."""
+        """The error at the output."""
         return self.end.traced.noise
 
     @cached_property
     def bounds(self) -> tuple[float, ...]:
-        """On the error after each node."""
+        """Bound on the error after each node, except with probability 2⁻⁴⁰."""
         return tuple(place.traced.noise.bound(self.trace.slots) for place in self.places[1:])
 
     @property
     def bound(self) -> float:
-        """On the error at the output."""
+        """Bound on the error at the output, except with probability 2⁻⁴⁰."""
         return self.noise.bound(self.trace.slots)
 
     @property
@@ -133,7 +140,8 @@ class Walk:
     def _headroom(self, node: Affine | Activation, places: tuple[Place, Place], reach: tuple[Reach, Reach]) -> float:
         """The largest |x| that the modulus surely holds on the way through a node.
 
-        places: before and after it. reach: what comes to it, and out of it.
+        places: before and after it.
+        reach: what comes to it, and out of it.
         """
         (before, after), (x, image) = places, reach
         if isinstance(node, Affine):
@@ -150,9 +158,15 @@ class Walk:
 
 
 def walk(path: Path, packing: Layout, parameters: Parameters, norm: int = 2) -> Walk:
-    """The model under the parameters; norm: how errors add up (`Noise`).
+    """A model under parameters.
 
-    Raises ScaleMismatch or LevelExhausted where they do not suit it.
+    path: the model.
+    packing: layout of its inputs.
+    parameters: ring degree, chain and scale.
+    norm: how errors add up, 2 or 1 (`fhenn.ckks.noise.Noise`).
+
+    Returns what it needs and does there.
+    Raises ScaleMismatch or LevelExhausted where the parameters do not suit the model.
     """
     context = TracedContext(parameters, norm)
     on = context.arithmetic

@@ -75,7 +75,10 @@ class Witness:
         return alarms
 
     def require_sane(self, levels: int) -> None:
-        """Raise ValueError where fields read from outside are impossible: not finite, or levels beyond the chain."""
+        """Raise ValueError where fields read from outside are impossible: not finite, or levels beyond the chain.
+
+        levels: of the plan's chain.
+        """
         counts = (self.place, self.neurons, self.degree, self.start, self.level)
         numbers = (*self.domain, self.inner, self.threshold, self.error, self.headroom)
         sane = (
@@ -116,7 +119,13 @@ def inner_edge(neurons: int, degree: int) -> float:
 
 
 def doublings(degree: int) -> int:
-    """Levels that a hidden layer's polynomial consumes: T₂ₖ = 2Tₖ² - 1. degree: a power of 2."""
+    """Levels that a hidden layer's polynomial consumes, by T₂ₖ = 2Tₖ² - 1.
+
+    degree: of the polynomial, a power of 2.
+
+    >>> doublings(8)
+    3
+    """
     return degree.bit_length() - 1
 
 
