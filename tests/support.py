@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pytest
 import tenseal as ts
 from numpy.typing import NDArray
 
@@ -16,6 +17,17 @@ from fhenn.ckks.messages import TensealMessage
 from fhenn.ckks.sums import drop_to
 
 Floats = NDArray[np.float64]
+
+
+def at_length(name: str, some: Any, many: Any) -> pytest.MarkDecorator:
+    """Run a test with `some` for the argument `name` among the thorough ones, and with `many` among those that soak."""
+    return pytest.mark.parametrize(
+        name,
+        [
+            pytest.param(*(value if "," in name else (value,)), marks=mark)
+            for value, mark in ((some, pytest.mark.thorough), (many, pytest.mark.soak))
+        ],
+    )
 
 
 def tenseal_context(ring_degree: int, chain: list[int], scale_bits: float, galois: bool = False) -> ts.Context:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from make_golden import FOLDER
+from support import at_length
 
 import fhenn
 from fhenn import artifacts
@@ -120,7 +121,7 @@ def test_structure_is_checked_behind_a_digest_that_matches(tmp_path):
     assert refused > 140
 
 
-@pytest.mark.thorough
+@at_length("count", 1000, 5000)
 @pytest.mark.parametrize("seed", range(2))
-def test_structure_at_length(tmp_path, seed):
-    assert sum(fuzz(seed, 5000, tmp_path).values()) == 5000
+def test_structure_at_length(tmp_path, seed, count):
+    assert sum(fuzz(seed, count, tmp_path).values()) == count

@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from support import at_length
 
 import fhenn
 from fhenn.ckks.layout import Vectors
@@ -78,11 +79,11 @@ def test_bound_holds(name):
     assert largest_error(model, plan, keys=2) <= plan.error
 
 
-@pytest.mark.thorough
+@at_length("keys", 6, 20)
 @pytest.mark.parametrize("name", CASES)
-def test_bound_holds_and_is_close(name):
+def test_bound_holds_and_is_close(name, keys):
     model, wish = CASES[name]
     plan = fhenn.plan(model, inputs=[-1, 1], **wish)
-    largest = largest_error(model, plan, keys=20)
+    largest = largest_error(model, plan, keys=keys)
     print(f"{name}: N={plan.parameters.ring_degree} {plan.parameters.chain}, bound/largest {plan.error / largest:.1f}")
     assert largest <= plan.error <= 30 * largest

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support import at_length
 
 import fhenn
 from fhenn.errors import FhennError, PlanError
@@ -69,11 +70,9 @@ def test_no_warning_leaks(case):
     check(case)
 
 
-@pytest.mark.thorough
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
-@given(cases())
-def test_no_warning_leaks_many(case):
-    check(case)
+@at_length("count", 80, 400)
+def test_no_warning_leaks_many(count):
+    settings(max_examples=count, deadline=None, suppress_health_check=list(HealthCheck))(given(cases())(check))()
 
 
 def test_values_that_no_ring_holds_are_refused_at_once_and_said():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support import at_length
 
 import fhenn
 from fhenn.ckks.layout import FEATURES, Vectors
@@ -78,11 +79,9 @@ def test_every_plan_that_is_made_passes(case):
     check(case)
 
 
-@pytest.mark.thorough
-@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
-@given(planned())
-def test_every_plan_that_is_made_passes_many(case):
-    check(case)
+@at_length("count", 40, 250)
+def test_every_plan_that_is_made_passes_many(count):
+    settings(max_examples=count, deadline=None, suppress_health_check=list(HealthCheck))(given(planned())(check))()
 
 
 def test_what_a_product_and_a_rescale_must_add():

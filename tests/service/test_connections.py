@@ -11,6 +11,7 @@ from contextlib import ExitStack
 import numpy as np
 import pytest
 from service_harness import PLAN, Bystander, Running, right, samples, stored, wait_for
+from support import at_length
 
 import fhenn
 from fhenn.errors import ParameterError
@@ -147,8 +148,8 @@ def test_strangers_do_not_lock_out_clients_with_tokens(tmp_path):
     bystander.require_well(5)
 
 
-@pytest.mark.thorough
-def test_a_thousand_dripping_and_ten_thousand_dropped_connections(tmp_path):
+@at_length("drips, asked", (200, 60), (1000, 300))
+def test_many_dripping_and_ten_times_as_many_dropped_connections(tmp_path, drips, asked):
     """With the limits as they are by default."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     with Running(stored(tmp_path / "store"), {"workers": 2}) as running:
@@ -170,15 +171,15 @@ def test_a_thousand_dripping_and_ten_thousand_dropped_connections(tmp_path):
             assert right(client, answer, x)
             return np.percentile(taken, 95)
 
-        quiet = seconds(300)
-        with Drip(running.port, 1000, pause=8.0) as drip, ThreadPoolExecutor(1) as pool:
-            wait_for(lambda: drip.opened >= 1000, 60)
-            dripping = seconds(300)
-            dropping = pool.submit(open_and_drop, running.port, 10_000)
-            both = seconds(300)
+        quiet = seconds(asked)
+        with Drip(running.port, drips, pause=8.0) as drip, ThreadPoolExecutor(1) as pool:
+            wait_for(lambda: drip.opened >= drips, 60)
+            dripping = seconds(asked)
+            dropping = pool.submit(open_and_drop, running.port, 10 * drips)
+            both = seconds(asked)
             dropping.result()
         print(
-            f"\np95: {quiet * 1e3:.1f} ms; with 1,000 dripping {dripping * 1e3:.1f} ms; and 10,000 dropped "
+            f"\np95: {quiet * 1e3:.1f} ms; with {drips:,} dripping {dripping * 1e3:.1f} ms; and {10 * drips:,} dropped "
             f"{both * 1e3:.1f} ms; no 503"
         )
 

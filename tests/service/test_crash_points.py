@@ -18,6 +18,7 @@ import pytest
 import store_life
 from crash_disk import FileSystem, plant, tree_of, watched
 from store_life import begin, check, live
+from support import at_length
 
 MIXTURES = 3
 """Of what was synchronised and what was not, drawn for each point."""
@@ -99,10 +100,11 @@ def test_some_crashes(record, tmp_path):
     assert crash_at(record, tmp_path, record.points[::30]) > 40
 
 
-@pytest.mark.thorough
-def test_a_crash_at_every_call(record, tmp_path):
-    tried = crash_at(record, tmp_path, record.points)
-    print(f"\n{len(record.points)} points, {tried} crashes: what was acknowledged is there, nothing is half there")
+@at_length("step", 5, 1)
+def test_a_crash_at_every_call(record, tmp_path, step):
+    points = record.points[::step]
+    tried = crash_at(record, tmp_path, points)
+    print(f"\n{len(points)} points, {tried} crashes: what was acknowledged is there, nothing is half there")
 
 
 def killed(record, folder, first, step):
@@ -122,12 +124,12 @@ def test_some_processes_that_are_killed(record, tmp_path):
     assert killed(record, tmp_path, 5, 60) >= 3
 
 
-@pytest.mark.thorough
+@at_length("step", 5, 1)
 @pytest.mark.skipif(sys.platform == "win32", reason="it has no fork")
-def test_a_process_that_is_killed_at_every_call(record, tmp_path):
-    number = killed(record, tmp_path, 0, 1)
+def test_a_process_that_is_killed_at_every_call(record, tmp_path, step):
+    number = killed(record, tmp_path, 0, step)
     print(f"\n{number} processes killed, each at another call: as above")
-    assert number >= 200
+    assert number >= 200 // step
 
 
 def test_what_is_not_synchronised_is_seen(record, tmp_path):

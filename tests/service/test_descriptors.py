@@ -9,8 +9,8 @@ import time
 
 import httpx
 import numpy as np
-import pytest
 from service_harness import PLAN, Running, kill, right, samples, stored, wait_for
+from support import at_length
 
 import fhenn
 from fhenn.service.limits import Limits
@@ -60,11 +60,11 @@ def test_workers_come_back_once_there_are_descriptors(tmp_path):
         exhaust_and_free(running, 1, 1.0)
 
 
-@pytest.mark.thorough
-def test_descriptors_exhausted_for_long_then_freed(tmp_path):
+@at_length("seconds", 5, 20)
+def test_descriptors_exhausted_for_long_then_freed(tmp_path, seconds):
     with Running(stored(tmp_path / "store"), {"workers": 2}) as running:
-        taken = exhaust_and_free(running, 2, 20.0)
-        print(f"\ndescriptors exhausted for 20 s, then freed: all workers back after {taken:.1f} s; asked: 10 s")
+        taken = exhaust_and_free(running, 2, seconds)
+        print(f"\ndescriptors exhausted for {seconds} s, then freed: all workers back after {taken:.1f} s; asked: 10 s")
         assert taken < 10
 
 

@@ -5,8 +5,8 @@ from contextlib import ExitStack
 from itertools import pairwise
 
 import numpy as np
-import pytest
 from service_harness import Running, resident, wait_for
+from support import at_length
 
 import fhenn
 from fhenn.artifacts import model_to_bytes, plan_to_bytes
@@ -49,8 +49,7 @@ def perceptron(rng):
     return fhenn.Sequential(nodes[:-1])
 
 
-@pytest.mark.thorough
-@pytest.mark.parametrize("limit", [1 << 30, 600 << 20])
+@at_length("limit", 600 << 20, 1 << 30)
 def test_large_keys_leave_no_large_workers(tmp_path, limit):
     """Clients with large keys take turns: between their requests the worker stays below its limit, whoever asks."""
     rng = np.random.default_rng(1)
