@@ -99,7 +99,8 @@ def test_several_slow_readers_of_wide_answers(tmp_path, outputs, readers):
     p95 = np.percentile(bystander.seconds, 95)
     print(
         f"\n{readers} slow readers: parent {largest / 1e6:.0f} MB (asked: 300), "
-        f"counted as held {counted / 1e6:.0f} MB, another owner's p95 {p95:.2f} s (asked: 2), slowest {bystander.slowest:.2f} s"
+        f"counted as held {counted / 1e6:.0f} MB, "
+        f"another owner's p95 {p95:.2f} s (asked: 2), slowest {bystander.slowest:.2f} s"
     )
     assert largest < 300e6
 
