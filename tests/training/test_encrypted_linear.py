@@ -24,6 +24,13 @@ STEP = fhenn.Parameters(8192, (50, 28, 28, 28, 28, 50), 2.0**28)  # z, the cubic
 SERVERS = {}
 
 
+def server_of(holder):
+    """What a server gets of these keys: made once, since it takes a second."""
+    if holder.fingerprint not in SERVERS:
+        SERVERS[holder.fingerprint] = holder.public()
+    return SERVERS[holder.fingerprint]
+
+
 @pytest.fixture(scope="module")
 def holder():
     return keys_for_training(STEP)
@@ -31,13 +38,13 @@ def holder():
 
 @pytest.fixture(scope="module")
 def server(holder):
-    return SERVERS.setdefault(holder.fingerprint, holder.public())
+    return server_of(holder)
 
 
 def features(holder, values):
     """Encrypted by the holder, as the server reads it."""
     upload = fhenn.encrypt(holder, values, layout="features").to_bytes()
-    return fhenn.CipherArray.from_bytes(SERVERS.setdefault(holder.fingerprint, holder.public()), upload)
+    return fhenn.CipherArray.from_bytes(server_of(holder), upload)
 
 
 def test_a_step_is_numpys(holder, server):
