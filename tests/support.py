@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +17,17 @@ from fhenn.ckks.messages import TensealMessage
 from fhenn.ckks.sums import drop_to
 
 Floats = NDArray[np.float64]
+
+
+def mostly_thorough(every: Iterable[Any], quick: Iterable[int]) -> list[Any]:
+    """Values of a parameter, of which all but those at the places `quick` are left to the thorough tests."""
+    kept = set(quick)
+    return [
+        value
+        if place in kept
+        else pytest.param(*(value if isinstance(value, tuple) else (value,)), marks=pytest.mark.thorough)
+        for place, value in enumerate(every)
+    ]
 
 
 def at_length(name: str, some: Any, many: Any) -> pytest.MarkDecorator:

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from support import mostly_thorough
 
 from fhenn import artifacts
 from fhenn.cli import cli
@@ -241,7 +242,7 @@ def test_first_samples_are_taken_as_such(tmp_path, monkeypatch, content):
     assert read_table(file(tmp_path, monkeypatch, content)).rows == content.count("\n")
 
 
-@pytest.mark.parametrize("name", ["breast_cancer", "iris", "digits", "wine", "diabetes"])
+@pytest.mark.parametrize("name", mostly_thorough(["breast_cancer", "iris", "digits", "wine", "diabetes"], (1, 4)))
 def test_no_false_alarm_on_ordinary_data(tmp_path, monkeypatch, name):
     """Whichever sample comes first."""
     datasets = pytest.importorskip("sklearn.datasets")

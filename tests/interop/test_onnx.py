@@ -22,7 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, Normalizer, RobustScaler, StandardScaler
 from sklearn.svm import LinearSVC, LinearSVR
 from sklearn.tree import DecisionTreeClassifier
-from support import compare
+from support import compare, mostly_thorough
 
 import fhenn
 from fhenn.approx import sigmoid
@@ -240,7 +240,7 @@ CLASSIFIERS = {
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore::fhenn.errors.ApproximationWarning")
 @pytest.mark.parametrize("name", CLASSIFIERS)
-@pytest.mark.parametrize(("zipmap", "named"), [(True, True), (False, False)])
+@pytest.mark.parametrize(("zipmap", "named"), mostly_thorough([(True, True), (False, False)], (0,)))
 def test_classifiers_of_skl2onnx(name, zipmap, named):
     load, make = CLASSIFIERS[name]
     data = load()

@@ -47,7 +47,7 @@ CASES = {
     "three layers": (DEEP, {"accuracy": 1e-2}),
     "three layers, throughput": (DEEP, {"accuracy": 1e-2, "layout": "throughput"}),
 }
-QUICK = ("regression, wide prime", "perceptron, wide prime", "left to the client, throughput")
+QUICK = ("regression, wide prime", "left to the client, throughput")
 
 
 def largest_error(model, plan, keys):

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from support import mostly_thorough
 
 import fhenn
 from fhenn.ckks.layout import FEATURES
@@ -32,9 +33,10 @@ MODELS = {
 }
 
 
-@pytest.mark.parametrize("layout", ["latency", "throughput"])
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.thorough] * (name == "tall")) for name in MODELS]
+    ("name", "layout"),
+    # the multilayer in both layouts, and the regression whose samples share a ciphertext
+    mostly_thorough([(name, layout) for name in MODELS for layout in ("latency", "throughput")], (0, 4, 5)),
 )
 def test_measured_error_stays_below_the_bound(name, layout):
     model = MODELS[name]
@@ -300,9 +302,20 @@ def test_inputs_beyond_a_domain_are_named():
         fhenn.plan(model, inputs=[-1, 1])
 
 
-@pytest.mark.parametrize("layout", ["latency", "throughput"])
 @pytest.mark.parametrize(
-    "activation", [fhenn.Square, lambda: fhenn.SignReLU(degrees=(3,)), lambda: fhenn.Sigmoid(domain=(-2, 2), degree=3)]
+    ("activation", "layout"),
+    mostly_thorough(
+        [
+            (activation, layout)
+            for activation in (
+                fhenn.Square,
+                lambda: fhenn.SignReLU(degrees=(3,)),
+                lambda: fhenn.Sigmoid(domain=(-2, 2), degree=3),
+            )
+            for layout in ("latency", "throughput")
+        ],
+        (1, 4),
+    ),
 )
 def test_a_model_that_ends_in_an_activation_runs_as_planned(activation, layout):
     """SEAL's primes are smaller than their bits say, and a plan must hold all the same."""

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from support import mostly_thorough
 
 import fhenn
 from fhenn.errors import CertificateInvalid, NonFiniteValue, ParameterError, PlanError, ShapeMismatch, WireFormatError
@@ -76,7 +77,7 @@ def test_no_attack_exceeds_what_it_states(name):
         assert certificate.approximation <= 20 * apart  # no bound to be proud of would be infinite
 
 
-@pytest.mark.parametrize("name", ["cubic", "gelu"])
+@pytest.mark.parametrize("name", mostly_thorough(["cubic", "gelu"], (0,)))
 def test_encrypted_answers_stay_within_the_total(name):
     model = MODELS[name]
     plan = fhenn.plan(model, inputs=[-1, 1], accuracy=1e-3)

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from support import mostly_thorough
 
 import fhenn
 from fhenn.approx import sigmoid
@@ -187,7 +188,7 @@ def test_progress_of_the_server_is_told():
         assert (of_node[0], of_node[-1]) == (1000 * place, 1000 * (place + 1))
 
 
-@pytest.mark.parametrize("layout", ["latency", "throughput"])
+@pytest.mark.parametrize("layout", mostly_thorough(["latency", "throughput"], (1,)))
 def test_a_bar_moves_inside_a_layer_and_for_every_ciphertext(layout):
     told = []
     model = fhenn.Sequential([fhenn.Linear(rng.uniform(-1, 1, (8, 32))), fhenn.Sigmoid(), fhenn.Linear(np.eye(8))])
