@@ -326,17 +326,15 @@ class Sparse(Operator):
         self._values = _constants("operator", _frozen(np.bincount(summed, numbers, len(self._keys))))
         self._keys.flags.writeable = False
 
-    @property
+    @cached_property
     def rows(self) -> Places:
-        """The row of each entry, in order."""
-        rows: Places = self._keys // self.inputs
-        return rows
+        """The row of each entry, in order, read-only."""
+        return _frozen(self._keys // self.inputs)
 
-    @property
+    @cached_property
     def columns(self) -> Places:
-        """The column of each entry, in order within its row."""
-        columns: Places = self._keys % self.inputs
-        return columns
+        """The column of each entry, in order within its row, read-only."""
+        return _frozen(self._keys % self.inputs)
 
     @property
     def values(self) -> Floats:
