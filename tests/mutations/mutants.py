@@ -589,8 +589,7 @@ KEYS = mutants(
     tests_in(
         "tests/service/test_store.py",
         "test_the_least_recently_used_go_and_only_the_owners test_an_owners_keys_are_bounded_in_bytes_too",
-        "test_keys_that_a_prediction_uses_stay test_unfinished_uploads_are_bounded_and_go_stale",
-        "test_an_upload_does_not_follow_a_link",
+        "test_keys_in_use_stay_however_many_they_are test_an_upload_does_not_follow_a_link",
     ),
     ("any number of keys of an owner", "(count > self._most or size > self._size)", "(size > self._size)"),
     ("keys of an owner of any size", "(count > self._most or size > self._size)", "(count > self._most)"),
@@ -600,7 +599,12 @@ KEYS = mutants(
 
 UPLOADS = mutants(
     "fhenn/service/uploads.py",
-    "tests/service/test_uploads.py",
+    tests_in(
+        "tests/service/test_uploads.py",
+        "test_a_secret_key_is_seen_as_it_arrives_and_nothing_of_it_is_kept",
+        "test_keys_are_on_the_disk_and_checked_before_they_have_their_name test_keys_that_do_not_pass_are_not_kept",
+        "test_other_bytes_under_a_stored_digest_are_refused test_what_a_power_cut_damaged_is_sent_again",
+    ),
     (
         "uploads of any digest",
         "            if scanner.hexdigest != digest:\n",

@@ -220,3 +220,17 @@ def test_where_keys_are_is_said_without_the_disk(tmp_path, monkeypatch):
     assert asked == []
     assert path == (tmp_path / "real").resolve() / "keys" / "hospital" / ("0" * 64)
     store.close()
+
+
+def test_keys_in_use_stay_however_many_they_are(tmp_path):
+    """One may be kept, and two are being used: only their owner takes keys away from under a prediction."""
+    store = Store(tmp_path / "store", keys_per_owner=1)
+    keep(store, "hospital", DIGESTS[0])
+    with store.keys.pin("hospital", DIGESTS[0]):
+        keep(store, "hospital", DIGESTS[1])
+        with store.keys.pin("hospital", DIGESTS[1]):
+            keep(store, "hospital", DIGESTS[2])
+            assert kept(store, "hospital") == [DIGESTS[2], DIGESTS[1], DIGESTS[0]]
+    keep(store, "hospital", DIGESTS[3])
+    assert kept(store, "hospital") == [DIGESTS[3]]
+    store.close()

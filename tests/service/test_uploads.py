@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import stat
 from hashlib import sha256
 
 import pytest
@@ -13,6 +14,7 @@ from fhenn.service.disk import Disk
 from fhenn.service.problems import Problem
 from fhenn.service.store import Store
 from fhenn.service.uploads import Uploads
+from fhenn.wire import frame
 
 DIGEST, DATA = DIGESTS[0], KEYS[0]
 SIZE, HALF = len(DATA), len(DATA) // 2
@@ -215,3 +217,58 @@ def test_owners_do_not_wait_for_each_other(store):
         return others, await waits
 
     assert run(story()) == (["stored", "stored"], "stored")
+
+
+@pytest.mark.parametrize("where", ["a message of its own", "a field among the keys"])
+def test_a_secret_key_is_seen_as_it_arrives_and_nothing_of_it_is_kept(store, where):
+    """No worker looks first: the bytes must not be on the disk, and no more of them are taken."""
+    secret = b"\x1a\x80\x02" + bytes(256)  # field 3 of a context's message
+    if where == "a message of its own":
+        data = frame("secret-key", {}, secret)
+    else:
+        data = frame("evaluation-context", {"fingerprint": "0" * 16, "rotation_keys": 0}, secret)
+    taken = []
+
+    async def sent():
+        for start in range(0, len(data), 50):
+            taken.append(start)
+            yield data[start : start + 50]
+
+    digest = sha256(data).hexdigest()
+    uploads = Uploads(store.keys, Disk(), good)
+    assert run(kind_of(uploads.receive(OWNER, digest, 0, len(data), sent()))) == "422 secret-key"
+    assert len(taken) < len(data) // 50 - 2
+    assert store.keys.count_arrived(OWNER, digest) == 0
+    assert store.keys.size(OWNER, digest) is None
+
+
+def test_keys_are_on_the_disk_and_checked_before_they_have_their_name(store, monkeypatch):
+    story, fsync = [], os.fsync
+    path = store.keys.path(OWNER, DIGEST)
+
+    def synchronise(descriptor):
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            story.append("bytes")
+        fsync(descriptor)
+
+    async def check(owner, checked):
+        assert (owner, checked.read_bytes()) == (OWNER, DATA)
+        assert not path.exists()
+        story.append("check")
+        return {}
+
+    monkeypatch.setattr(os, "fsync", synchronise)
+    assert run(kind_of(Uploads(store.keys, Disk(), check).receive(OWNER, DIGEST, 0, SIZE, body(DATA)))) == "stored"
+    assert story == ["bytes", "check"]
+    assert path.read_bytes() == DATA
+
+
+def test_keys_that_do_not_pass_are_not_kept(store):
+    async def check(owner, path):
+        raise Problem(422, "keys-unfit", "They are for no model.")
+
+    assert (
+        run(kind_of(Uploads(store.keys, Disk(), check).receive(OWNER, DIGEST, 0, SIZE, body(DATA)))) == "422 keys-unfit"
+    )
+    assert store.keys.size(OWNER, DIGEST) is None
+    assert store.keys.count_arrived(OWNER, DIGEST) == 0
