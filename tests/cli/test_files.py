@@ -350,7 +350,7 @@ class TestSharing:
         assert np.abs(np.subtract(shared, [0.5, 0.75])).max() < 0.01
         result = runner.invoke(cli, ["decrypt", "--share"])
         assert isinstance(result.exception, fhenn.errors.SharingRefused)
-        assert "exceed the 4 queries" in str(result.exception)
+        assert "exceed the budget of this key, which is 4 samples" in str(result.exception)
 
     def test_inspect_says_what_is_left(self, at):
         self.scores("--share")
