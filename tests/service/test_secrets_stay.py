@@ -183,7 +183,7 @@ def test_a_file_of_text_is_one(files, option, name, monkeypatch):
             "--passphrase-file": ["keygen", "plan", "--secret", "new", "--keys", "new2", option, name],
         }[option]
         result = CliRunner().invoke(cli, line, env={"FHENN_TOKEN": ""})
-        assert isinstance(result.exception, ParameterError) and "holds no" in str(result.exception)
+        assert isinstance(result.exception, ParameterError) and "does not hold a" in str(result.exception)
         assert seen == []
 
 
