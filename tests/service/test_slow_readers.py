@@ -74,6 +74,7 @@ def slow_readers(folder, outputs, readers, limits, cut=True):
             thread.start()
             expected = 0.5 * outputs * readers * plan.parameters.ring_degree * plan.parameters.chain[0] // 4
             wait_for(lambda: counted[0] > expected, 240)
+            wait_for(lambda: bystander.answers >= 5, 60)  # while the answers are held
             if cut:
                 wait_for(lambda: held(running) < 1 << 20, 120)
             stop.set()
