@@ -159,7 +159,7 @@ def test_weights_that_have_grown_since_the_plan_are_refused(pair, factor):
         with pytest.raises(PlanError, match="weights are not those"):
             fhenn.Server(other, plan, client.evaluation_keys())
     of_before = replace(plan, model=None)  # as files were before plans named their model
-    with pytest.raises(PlanError, match="no longer fit"):
+    with pytest.raises(PlanError, match="do not fit the plan"):
         fhenn.Server(grown, of_before, client.evaluation_keys())
     fhenn.Server(shrunk, of_before, client.evaluation_keys())
 
