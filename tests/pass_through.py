@@ -187,7 +187,7 @@ class PassThroughContext(Context):
     def save(self, ciphertext: Numbers) -> bytes:
         raise NotImplementedError
 
-    def seeded(self, values, level, scale):
+    def encrypt_seeded(self, values, level, scale):
         raise NotImplementedError
 
     def load(self, data, level, scale):

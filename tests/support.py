@@ -12,7 +12,7 @@ import tenseal as ts
 from numpy.typing import NDArray
 
 import fhenn
-from fhenn.backends.seal.wire import saved
+from fhenn.backends.seal.wire import save_object
 from fhenn.ckks.messages import TensealMessage
 from fhenn.ckks.sums import drop_to
 
@@ -70,7 +70,7 @@ class Kind:
         on = fhenn.Context.from_tenseal(value.context()).arithmetic
         message = TensealMessage.decode(value.serialize())
         handles = (on.wrap(each, each.coeff_modulus_size() - 1, each.scale) for each in value.ciphertext())
-        lower = tuple(saved(on.unwrap(on.drop(handle, level))) for handle in handles)
+        lower = tuple(save_object(on.unwrap(on.drop(handle, level))) for handle in handles)
         return type(value).load(value.context(), replace(message, ciphertexts=lower).encode())
 
     def levels(self, value: Any) -> set[int]:

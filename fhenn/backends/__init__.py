@@ -31,7 +31,12 @@ class Backend(Protocol):
     """Whether values of this kind are ciphertexts."""
 
     def value(self, x: Any) -> Any:
-        """`x` checked and in the form that the other methods take. Raises UnsupportedValue."""
+        """`x`, checked, in the form that the other methods take.
+
+        x: a value of this kind, whatever a user gives.
+
+        Raises UnsupportedValue where it is of another kind.
+        """
 
     def keep(self, x: Any) -> Any:
         """`x` in a form that later changes by its owner do not reach."""
@@ -40,32 +45,46 @@ class Backend(Protocol):
         """p(x), element by element."""
 
     def polynomial_times(self, polynomial: Polynomial, x: Any, factor: Any) -> Any:
-        """p(x)·factor, element by element; each of `x` and `factor` may be plaintext or ciphertext."""
+        """p(x)·factor, element by element: what goes backward through an activation.
+
+        polynomial: p, the derivative.
+        x: the activation's input, plaintext or ciphertext.
+        factor: the gradient at its output, plaintext or ciphertext, of the shape of `x`.
+        """
 
     def affine(self, x: Any, operator: Operator, bias: NDArray[np.float64] | None) -> Any:
-        """A x + b over the last axis; operator (out, in), bias (out,)."""
+        """A x + b over the last axis.
+
+        x: samples, (..., inputs).
+        operator: A, (outputs, inputs).
+        bias: b, (outputs,), or None for zero.
+        """
 
     def headroom(self, polynomial: Polynomial, x: Any) -> float:
-        """The largest |x| for which the evaluation of `polynomial` fits the modulus; infinite for plaintext."""
+        """The largest |x| for which p(x) fits the modulus; infinite for plaintext."""
 
     def reveal(self, x: Any, secret: Any) -> NDArray[np.floating[Any]]:
-        """The plaintext of `x`, decrypted with `secret` or with the secret key that its own context holds."""
+        """The plaintext of `x`.
+
+        x: a value of this kind.
+        secret: what holds the secret key, None for the context of `x` itself.
+        """
 
 
 class CipherOperations(Backend, Protocol):
-    """What witnesses need besides, of values that are `CipherArray`s."""
+    """What witnesses need besides; its values are `CipherArray`s."""
 
     def polynomial_and_square(self, polynomial: Polynomial, x: CipherArray) -> tuple[CipherArray, CipherArray]:
-        """p(x), and the t² that its circuit makes: t = (x - middle)/half of p's domain."""
+        """p(x), and the t² that its circuit makes, for t = (x - middle)/half of p's domain."""
 
     def square(self, domain: tuple[float, float], x: CipherArray) -> CipherArray:
-        """t² for t = (x - middle)/half of a domain."""
+        """t², for t = (x - middle)/half of a domain (low, high)."""
 
     def chebyshev_power(self, domain: tuple[float, float], times: int, x: CipherArray) -> CipherArray:
-        """Tₙ(t), n = 2 to the power of `times`, for t = (x - middle)/half of a domain."""
+        """The Chebyshev polynomial Tₙ(t), n = 2^times, for t = (x - middle)/half of a domain (low, high)."""
 
     def drop_to(self, x: CipherArray, level: int) -> CipherArray:
-        """The same values on fewer primes."""
+        """The same values at a lower level."""
 
     def sum_features(self, x: CipherArray) -> CipherArray:
         """The sum over all features of each sample, (samples, 1)."""
@@ -77,22 +96,30 @@ _EVALUATORS: dict[str, Callable[[], type[Any]]] = {
 
 
 def register(name: str, load: Callable[[], type[Any]]) -> None:
-    """Make an evaluator known by a name.
+    """Make an evaluator known by a name; one of the same name is replaced.
 
-    name: what it is called. load: returns its kind of `fhenn.ckks.Context`, which has `generate(parameters, rotations)`
-    and `from_bytes(data)`; called when it is first asked for.
+    name: of the evaluator, by which `context_class` finds it.
+    load: returns its class, a `fhenn.ckks.Context` with `generate(parameters, rotations)` and `from_bytes(data)`;
+    called each time that it is asked for.
     """
     _EVALUATORS[name] = load
 
 
 def context_class(name: str = "seal") -> type[Any]:
-    """The kind of context of an evaluator. Raises ParameterError for an unknown name.
+    """The class of an evaluator's contexts.
+
+    name: of the evaluator, as it was registered.
+
+    Raises ParameterError for an unknown name.
 
     >>> context_class("seal").__name__
     'SealContext'
     """
     if name not in _EVALUATORS:
-        raise ParameterError(f"evaluator {name!r} is unknown.", f"Choose one of {sorted(_EVALUATORS)}.")
+        known = ", ".join(map(repr, sorted(_EVALUATORS)))
+        raise ParameterError(
+            f"the evaluator must be one of {known}, not {name!r}.", "Make another known with fhenn.backends.register."
+        )
     return _EVALUATORS[name]()
 
 
@@ -106,7 +133,9 @@ def _backend_of_one(value: ArrayLike | Any) -> Backend:
 
 
 def backend_of(*values: Any) -> Backend:
-    """The backend that computes on all of `values` together: the encrypted one where plaintext and ciphertext mix.
+    """The backend that computes on all of `values` together.
+
+    values: plaintext and ciphertexts; where they mix, the backend is that of the ciphertexts.
 
     Raises UnsupportedValue for two kinds of ciphertext at once.
 

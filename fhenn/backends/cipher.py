@@ -50,32 +50,45 @@ class CipherBackend:
     def polynomial_and_square(self, polynomial: Polynomial, x: CipherArray) -> tuple[CipherArray, CipherArray]:
         """p(x), and the t² that its circuit makes: t = (x - middle)/half of p's domain, ±1 at its edges.
 
-        For polynomials of which `fhenn.ckks.circuits.shares_square` holds. No product is added. The square is at the
-        level of `x`, or one below, at a scale of its own. Raises as `polynomial` does.
+        polynomial: p, of which `fhenn.ckks.circuits.shares_square` holds.
+        x: the inputs, of any shape.
+
+        Returns both, of the shape of `x`. No product is added; the square is at the level of `x`, or one below, at a
+        scale of its own.
+        Raises what `polynomial` raises.
         """
         on, squares = x.context.arithmetic, list[Any]()
         results = [on.evaluate_polynomial(handle, polynomial, squares) for handle in counted(x.handles)]
         return x.of_handles(results), x.of_handles(squares)
 
     def square(self, domain: tuple[float, float], x: CipherArray) -> CipherArray:
-        """t² for t = (x - middle)/half of a domain, not rescaled: at the level of `x`.
+        """t², for t = (x - middle)/half of a domain.
 
+        domain: (low, high).
+        x: the inputs, of any shape.
+
+        Returns the squares, not rescaled: at the level of `x`.
         Raises KeyMissing, ScaleMismatch.
         """
         on = x.context.arithmetic
         return x.of_handles([square_of(on, handle, domain) for handle in counted(x.handles)])
 
     def chebyshev_power(self, domain: tuple[float, float], times: int, x: CipherArray) -> CipherArray:
-        """Tₙ(t), n = 2 to the power of `times`, that many levels down: t = (x - middle)/half of a domain.
+        """The Chebyshev polynomial Tₙ(t), for t = (x - middle)/half of a domain, by T₂ₖ = 2Tₖ² - 1.
 
-        By T₂ₖ = 2Tₖ² - 1, at whatever scales that gives. Raises LevelExhausted, KeyMissing, ScaleMismatch.
+        domain: (low, high).
+        times: how often that rule is applied: n = 2^times.
+        x: the inputs, of any shape.
+
+        Returns Tₙ(t), `times` levels down, at whatever scale that gives.
+        Raises LevelExhausted, KeyMissing, ScaleMismatch.
         """
         on = x.context.arithmetic
         on.require_levels("a Chebyshev polynomial", times, x.level)
         return x.of_handles([chebyshev_power(on, handle, domain, times) for handle in counted(x.handles)])
 
     def drop_to(self, x: CipherArray, level: int) -> CipherArray:
-        """The same values on fewer primes."""
+        """The same values at a lower level."""
         return drop_to(x, level)
 
     def sum_features(self, x: CipherArray) -> CipherArray:
@@ -83,8 +96,13 @@ class CipherBackend:
         return sum_features(x)
 
     def polynomial_times(self, polynomial: Polynomial, x: Any, factor: Any) -> CipherArray:
-        """p(x)·factor, a level below p(x); 1 level of `factor` where `x` is plaintext.
+        """p(x)·factor, element by element.
 
+        polynomial: p.
+        x: plaintext or ciphertext.
+        factor: plaintext or ciphertext, of the shape of `x`; at least one of the two is a ciphertext.
+
+        Returns the products, a level below p(x); a level below `factor` where `x` is plaintext.
         Raises LevelExhausted, KeyMissing, ScaleMismatch, ContextMismatch, ShapeMismatch, UnsupportedOperation.
         """
         if not isinstance(x, CipherArray):
@@ -111,7 +129,8 @@ class CipherBackend:
             values = broadcast("backward", PLAIN.value(factor), x.shape)
             if polynomial.degree == 0:
                 raise UnsupportedOperation(
-                    "a plaintext gradient on an affine node", "Multiply it by the slope yourself."
+                    "a plaintext gradient on an affine node",
+                    "Multiply it by the slope with NumPy: nothing in it is encrypted.",
                 )
             return self._times(self.polynomial(polynomial, x), values, 1, max(map(abs, polynomial.range())))
         factor.require_same_keys(x.context)
@@ -159,11 +178,15 @@ class CipherBackend:
         )
 
     def affine(self, x: CipherArray, operator: Operator, bias: Floats | None) -> CipherArray:
-        """A x + b for samples × features: 1 level, back at the context's scale; or no level, where none is left.
+        """A x + b of every sample.
 
-        In that case the product is not rescaled, and its scale is that of `x` times the context's.
-        Layout "features" takes no rotation; `Vectors` takes rotation keys. Raises LevelExhausted, ShapeMismatch,
-        KeyMissing, ScaleMismatch, UnsupportedOperation.
+        x: samples × features. Layout "features" takes no rotation; `Vectors` takes rotation keys.
+        operator: A, (outputs, inputs).
+        bias: b, (outputs,), or None for zero.
+
+        Returns samples × outputs, a level below `x` at the context's scale; where no level is left, the product is not
+        rescaled, and its scale is that of `x` times the context's.
+        Raises LevelExhausted, ShapeMismatch, KeyMissing, ScaleMismatch, UnsupportedOperation.
         """
         on = x.context.arithmetic
         affine = affine_map(operator, bias, x.layout, x.context.slots, on.rotations)
@@ -176,11 +199,15 @@ class CipherBackend:
         return x.of_handles(results, (x.shape[0], operator.outputs), layout)
 
     def headroom(self, polynomial: Polynomial, x: CipherArray | Context) -> float:
-        """The largest |x| that the evaluation of `polynomial` on `x`, or on what a context encrypts afresh, holds.
+        """The largest |x| for which p(x) lies within the modulus.
+
+        polynomial: p.
+        x: an input, or a context for what it encrypts afresh.
 
         Sums, products and rescales are exact modulo the modulus (a rescale turns a multiple of Q into one of Q/q), so
         only the result must lie within it. A vector of slots of largest magnitude v has coefficients of at most v: the
         bound is safe for every vector, and sharp for one whose slots are all alike.
+
         Raises LevelExhausted, ScaleMismatch.
         """
         context, level = (x, x.levels) if isinstance(x, Context) else (x.context, x.level)
@@ -188,7 +215,10 @@ class CipherBackend:
         return radius_within(polynomial, context.modulus(ahead.level) / 2 / ahead.scale)
 
     def reveal(self, x: CipherArray, secret: Any) -> NDArray[np.floating[Any]]:
-        """The plaintext of `x`, with a `Context`, a TenSEAL context or secret key, or the key in its own context.
+        """The plaintext of `x`.
+
+        x: an encrypted array.
+        secret: a `Context`, a TenSEAL context or a TenSEAL secret key; None for the key in the context of `x`.
 
         Raises KeyMissing, ContextMismatch, UnsupportedValue.
         """
@@ -197,10 +227,10 @@ class CipherBackend:
 
 
 def require_alike(x: CipherArray, factor: CipherArray) -> None:
-    """Raise ShapeMismatch where two arrays differ in shape or layout."""
+    """Raise ShapeMismatch where input and gradient differ in shape or layout."""
     if factor.shape != x.shape or factor.layout != x.layout:
-        got = f"{x.shape} in layout {x.layout.name!r}, not {factor.layout.name!r}"
-        raise ShapeMismatch("backward", factor.shape, got)
+        found = "" if factor.layout == x.layout else f", not in layout {factor.layout.name!r}"
+        raise ShapeMismatch("backward", factor.shape, f"{x.shape} in layout {x.layout.name!r}{found}")
 
 
 CIPHER = CipherBackend()

@@ -36,12 +36,27 @@ class PlainBackend:
         return polynomial(x)[()]
 
     def polynomial_times(self, polynomial: Polynomial, x: Floats, factor: ArrayLike) -> Any:
-        """p(x)·factor in the precision of `x`; `factor` broadcasts to the shape of `x`. Raises ShapeMismatch."""
+        """p(x)·factor in the precision of `x`.
+
+        polynomial: p.
+        x: the inputs, of any shape.
+        factor: of a shape that broadcasts to that of `x`.
+
+        Raises ShapeMismatch where it does not.
+        """
         factor = broadcast("backward", self.value(factor), x.shape)
         return (polynomial(x) * factor.astype(x.dtype, copy=False))[()]
 
     def affine(self, x: Floats, operator: Operator, bias: NDArray[np.float64] | None) -> Any:
-        """A x + b; x (..., in), operator (out, in), bias (out,). Returns (..., out). Raises ShapeMismatch."""
+        """A x + b of every sample, in the precision of `x`.
+
+        x: (..., inputs).
+        operator: A, (outputs, inputs).
+        bias: b, (outputs,), or None for zero.
+
+        Returns (..., outputs).
+        Raises ShapeMismatch.
+        """
         product = operator.apply(x)
         return product if bias is None else product + bias.astype(x.dtype, copy=False)
 
@@ -55,14 +70,14 @@ class PlainBackend:
 
 
 def same_shape(operation: str, value: Floats, shape: tuple[int, ...]) -> Floats:
-    """`value`, which must have `shape`. Raises ShapeMismatch."""
+    """`value`, which must have `shape`; operation: named in the error. Raises ShapeMismatch where it has another."""
     if value.shape != shape:
         raise ShapeMismatch(operation, shape, str(value.shape))
     return value
 
 
 def broadcast(operation: str, value: Floats, shape: tuple[int, ...]) -> Floats:
-    """`value` broadcast to `shape`. Raises ShapeMismatch where NumPy's rules do not allow it."""
+    """`value` broadcast to `shape`; operation: named in the error. Raises ShapeMismatch where NumPy refuses."""
     try:
         return np.broadcast_to(value, shape)
     except ValueError as error:

@@ -210,7 +210,7 @@ def encrypt_to_bytes(
     rows, shape, layout = _rows(context, values, layout, headroom)
     shape = shape if samples is None else (samples, *shape[1:])
     level, scale = context.levels, context.scale
-    bodies = (context.seeded(row.tolist(), level, scale) for row in counted(rows))
+    bodies = (context.encrypt_seeded(row.tolist(), level, scale) for row in counted(rows))
     return _message(context, shape, layout, level, scale, bodies, {} if upload is None else {"upload": upload})
 
 

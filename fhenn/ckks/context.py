@@ -77,12 +77,12 @@ class Context(ABC):
         """A ciphertext as bytes."""
 
     @abstractmethod
-    def seeded(self, values: float | list[float], level: int, scale: float) -> bytes:
+    def encrypt_seeded(self, values: float | list[float], level: int, scale: float) -> bytes:
         """What `encrypt_slots` makes as bytes, its random half as a seed. Raises KeyMissing without the secret key."""
 
     @abstractmethod
     def load(self, data: bytes, level: int, scale: float) -> Any:
-        """The ciphertext in bytes of `save` or `seeded`, at that level and scale. Raises WireFormatError."""
+        """The ciphertext in bytes of `save` or `encrypt_seeded`, at that level and scale. Raises WireFormatError."""
 
     @abstractmethod
     def to_bytes(self) -> bytes:

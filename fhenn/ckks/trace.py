@@ -259,7 +259,7 @@ class TracedContext(Context):
     def save(self, ciphertext: Any) -> bytes:
         raise self._no_keys("save")
 
-    def seeded(self, values: float | list[float], level: int, scale: float) -> bytes:
+    def encrypt_seeded(self, values: float | list[float], level: int, scale: float) -> bytes:
         raise self._no_keys("encrypt")
 
     def to_bytes(self) -> bytes:

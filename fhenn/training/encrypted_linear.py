@@ -22,13 +22,16 @@ from fhenn.nn.node import Layer
 
 
 class EncryptedLinear(Layer):
-    """y = x Wᵀ on samples × features in layout "features", x and W encrypted: a level each time it is used.
+    """y = x Wᵀ with x and W encrypted: a level each time it is used.
 
-    weight: (out, in), encrypted here with the key holder's context, or plaintext for the public key of a server's.
-    learning_rate: of gradient descent on the mean over `samples` of each step. There is no bias: let the key holder
-    append a column of ones to x. Spare slots count for nothing: a fresh x holds 0 there, and what a layer before made
-    is cleared. input_gradient: whether `backward` computes that at its input too (False for a first layer: it returns
-    None then).
+    context: that encrypts the weight: the key holder's, or a server's with its public key.
+    weight: W in the clear, (outputs, inputs).
+    learning_rate: of gradient descent on the mean over the samples of each step, above 0.
+    input_gradient: whether `backward` computes the gradient at its input too; a first layer needs none, and `backward`
+    returns None then.
+
+    x is samples × features in layout "features". There is no bias: let the key holder append a column of ones to x.
+    Spare slots count for nothing: a fresh x holds 0 there, and what a layer before made is cleared.
 
     `forward` keeps its input once `enable_cache()` was called; `backward` takes the encrypted gradient at the output;
     `update` moves the weights, which leaves them at the gradient's level: when their levels run out, the key holder
@@ -37,6 +40,7 @@ class EncryptedLinear(Layer):
     scale (the sigmoid's constants and the rate are read off the scale, which takes no level), and a special prime as
     large as the first. Weights and mean gradients far above 1 need that many bits more: what passes the first prime
     wraps round, and no server sees it.
+
     Raises ShapeMismatch, ParameterError, UnsupportedValue, LevelExhausted, KeyMissing, ContextMismatch.
 
     >>> import numpy as np, fhenn
@@ -58,9 +62,11 @@ class EncryptedLinear(Layer):
         super().__init__()
         values = PLAIN.value(weight).astype(np.float64)
         if values.ndim != 2 or 0 in values.shape:
-            raise ShapeMismatch("EncryptedLinear weight", values.shape, "(out, in), not empty")
+            raise ShapeMismatch("EncryptedLinear weight", values.shape, "(outputs, inputs), not empty")
         if not 0 < learning_rate < np.inf:
-            raise ParameterError(f"a learning rate of {learning_rate!r} does not descend.", "Give a number above 0.")
+            raise ParameterError(
+                f"learning_rate must be a positive finite number, not {learning_rate!r}.", "Give for instance 0.1."
+            )
         self._shape = (int(values.shape[0]), int(values.shape[1]))
         self._weight = encrypt(context, values.reshape(-1, 1), layout=WEIGHTS)
         self._rate, self._input_gradient = float(learning_rate), input_gradient
@@ -86,13 +92,22 @@ class EncryptedLinear(Layer):
         return True
 
     def reveal(self, holder: Context) -> NDArray[np.float64]:
-        """The weight (out, in), for the holder of the secret key. Raises KeyMissing, ContextMismatch."""
+        """The weight in the clear.
+
+        holder: the context with the secret key.
+
+        Returns (outputs, inputs).
+        Raises KeyMissing, ContextMismatch.
+        """
         return decrypt(holder, self._weight).reshape(self._shape)
 
     def refreshed(self, holder: Context) -> Self:
         """A node with the same weights at full level and the keys' scale, by decrypting and encrypting them.
 
-        For the holder of the secret key; nothing kept. Raises KeyMissing, ContextMismatch.
+        holder: the context with the secret key.
+
+        Returns a new node, without cached inputs.
+        Raises KeyMissing, ContextMismatch.
         """
         node = self.fresh()
         values = decrypt(holder, self._weight)
@@ -119,9 +134,12 @@ class EncryptedLinear(Layer):
 
 
 def keys_for_training(parameters: Parameters) -> Context:
-    """A key holder's context with the rotation keys for sums over all slots; `public()` of it is the server's.
+    """A key holder's context with the rotation keys for sums over all slots.
 
-    Raises ParameterError.
+    parameters: ring degree, chain and scale.
+
+    Returns the context with the secret key; its `public()` is the server's.
+    Raises ParameterError where SEAL refuses the parameters.
 
     >>> keys_for_training(Parameters.for_depth(1)).can_rotate(64)
     True
@@ -130,6 +148,7 @@ def keys_for_training(parameters: Parameters) -> Context:
 
 
 def _array(value: Any) -> CipherArray:
+    """`value`, which must be an encrypted array. Raises UnsupportedValue."""
     if not isinstance(value, CipherArray):
         raise UnsupportedValue(f"a {type(value).__name__}", "a CipherArray in layout 'features'")
     return value

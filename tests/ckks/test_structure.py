@@ -43,11 +43,11 @@ def objects(holder):
         "parameters": outer[1],
         "public": public,
         "secret": secret,
-        "ciphertext": wire.saved(holder.encrypt_slots([1.0], 1, holder.scale)),
-        "seeded": holder.seeded([1.0], 1, holder.scale),
-        "galois": wire.saved(holder.rotation_keys),
-        "seeded galois": wire.saved(generator.create_galois_keys([3, 9])),
-        "relinearisation": wire.saved(generator.create_relin_keys()),
+        "ciphertext": wire.save_object(holder.encrypt_slots([1.0], 1, holder.scale)),
+        "seeded": holder.encrypt_seeded([1.0], 1, holder.scale),
+        "galois": wire.save_object(holder.rotation_keys),
+        "seeded galois": wire.save_object(generator.create_galois_keys([3, 9])),
+        "relinearisation": wire.save_object(generator.create_relin_keys()),
     }
     return {name: zstd.decompress(data[16:]) for name, data in found.items()}
 

@@ -30,7 +30,7 @@ from support import (
 import fhenn
 from fhenn.approx import SIGMOID_CUBIC
 from fhenn.backends import backend_of
-from fhenn.backends.seal.wire import saved
+from fhenn.backends.seal.wire import save_object
 from fhenn.ckks.messages import TensealMessage
 from fhenn.errors import (
     CacheEmpty,
@@ -92,9 +92,9 @@ class TestForward:
     @every_kind
     def test_the_operand_is_not_changed(self, kind, small):
         encrypted = kind.encrypt(small, shaped(kind, band(2, 3)))
-        before = [saved(ciphertext) for ciphertext in kind.ciphertexts(encrypted)]
+        before = [save_object(ciphertext) for ciphertext in kind.ciphertexts(encrypted)]
         fhenn.Sigmoid()(encrypted)
-        assert before == [saved(ciphertext) for ciphertext in kind.ciphertexts(encrypted)]
+        assert before == [save_object(ciphertext) for ciphertext in kind.ciphertexts(encrypted)]
 
     @every_kind
     def test_no_secret_and_no_public_key_is_needed(self, kind, small):
@@ -416,7 +416,7 @@ class TestInTensealPipelines:
         vector = ts.ckks_vector(deep, self.X.tolist())
         ciphertext = vector.ciphertext()[0]
         ciphertext.scale = 2.0**40 * (1 + drift)
-        drifted = TensealMessage((6,), (saved(ciphertext),), 2.0**40).encode()
+        drifted = TensealMessage((6,), (save_object(ciphertext),), 2.0**40).encode()
         result = fhenn.Sigmoid()(ts.ckks_vector_from(deep, drifted))
         expected = fhenn.Sigmoid()(self.X / (1 + drift))
         assert VECTOR.scales(result) == {2.0**40}
@@ -603,7 +603,7 @@ class TestRefusals:
 
     def test_ciphertexts_of_several_levels(self, deep):
         fresh, used = (ts.ckks_vector(deep, [1.0]), ts.ckks_vector(deep, [1.0]) * 1.0)
-        bodies = tuple(saved(v.ciphertext()[0]) for v in (fresh, used))
+        bodies = tuple(save_object(v.ciphertext()[0]) for v in (fresh, used))
         mixed = ts.ckks_vector_from(deep, TensealMessage((1, 1), bodies, 2.0**40).encode())
         with pytest.raises(UnsupportedValue, match="several levels"):
             fhenn.Sigmoid()(mixed)

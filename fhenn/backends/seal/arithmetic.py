@@ -21,7 +21,12 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Handle:
-    """A SEAL ciphertext, which is not to be changed, with the level and scale at which it is read."""
+    """A SEAL ciphertext, with the level and scale at which it is read.
+
+    ciphertext: SEAL's, which is not to be changed.
+    level: rescales left.
+    scale: exact, whatever SEAL has noted.
+    """
 
     ciphertext: Any
     level: int
@@ -30,14 +35,21 @@ class Handle:
 
 @dataclass(frozen=True, eq=False)
 class Plaintext:
-    """A SEAL plaintext, with the scale that it is encoded at."""
+    """A SEAL plaintext, with the scale that it is encoded at.
+
+    plaintext: SEAL's.
+    scale: of its numbers.
+    """
 
     plaintext: Any
     scale: float
 
 
 class SealArithmetic(Arithmetic[Handle, Plaintext]):
-    """`Arithmetic` on the ciphertexts of a context."""
+    """`Arithmetic` on the ciphertexts of a context.
+
+    context: whose keys and evaluator it uses.
+    """
 
     def __init__(self, context: SealContext) -> None:
         self._context = context
@@ -70,7 +82,7 @@ class SealArithmetic(Arithmetic[Handle, Plaintext]):
         return own
 
     def _copy(self, ciphertext: Any, level: int) -> Any:
-        """A ciphertext of our own on as many or fewer primes; its scale and message stay."""
+        """A copy of a ciphertext at the same level or a lower one; its scale and message stay."""
         own = seal.Ciphertext()
         self._evaluator.mod_switch_to(ciphertext, self._context.parms_id(level), own)
         return own

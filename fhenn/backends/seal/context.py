@@ -12,8 +12,8 @@ import tenseal as ts
 import tenseal.sealapi as seal
 
 from fhenn.backends.seal.arithmetic import SealArithmetic
-from fhenn.backends.seal.forks import kept_by_forks
-from fhenn.backends.seal.wire import SEAL_REFUSALS, loaded, saved
+from fhenn.backends.seal.forks import keep_in_forks
+from fhenn.backends.seal.wire import SEAL_REFUSALS, load_object, save_object
 from fhenn.ckks.context import Context, require_context
 from fhenn.ckks.layout import PACKED
 from fhenn.ckks.messages import TensealMessage, check_context_message, with_relinearisation_keys
@@ -39,7 +39,10 @@ _KIND = "evaluation-context"
 
 @dataclass(frozen=True, eq=False, repr=False)
 class SealContext(Context, Uncopied):
-    """The keys of one key generation.
+    """The keys of one key generation, for SEAL.
+
+    tenseal: the `tenseal.Context` that holds them.
+    rotation_keys: SEAL's Galois keys, None where TenSEAL's context has them, or there are none.
 
     Make one with `Context.generate` (holds the secret key: the client's) and hand `context.public()` or
     `context.to_bytes()` (never the secret key) to whoever computes. `Context.from_tenseal` wraps keys made by TenSEAL.
@@ -57,13 +60,17 @@ class SealContext(Context, Uncopied):
     )
 
     def __post_init__(self) -> None:
-        kept_by_forks(self.tenseal.data)
+        keep_in_forks(self.tenseal.data)
 
     @classmethod
     def generate(cls, parameters: Parameters, rotations: Collection[int] = ()) -> SealContext:
-        """New keys for `parameters`: secret, public and relinearisation keys, and one for each rotation (in slots).
+        """New keys: secret, public and relinearisation keys, and those for rotations.
 
-        Raises ParameterError.
+        parameters: ring degree, chain and scale.
+        rotations: steps, in slots, that get a key each.
+
+        Returns the context of the client, with the secret key.
+        Raises ParameterError where SEAL finds no such primes.
         """
         try:
             context = ts.context(
@@ -73,7 +80,9 @@ class SealContext(Context, Uncopied):
                 n_threads=1,  # more threads hang after fork, and gain nothing on one ciphertext
             )
         except (ValueError, RuntimeError) as error:
-            raise ParameterError(f"SEAL refuses {parameters}: {error}.", "Change the chain.") from error
+            raise ParameterError(
+                f"SEAL refuses {parameters}: {error}.", "Give primes of other sizes, as Parameters.for_depth chooses."
+            ) from error
         context.global_scale = parameters.scale
         if not rotations:
             return cls(context)
@@ -85,7 +94,12 @@ class SealContext(Context, Uncopied):
 
     @classmethod
     def from_tenseal(cls, context: ts.Context) -> SealContext:
-        """The keys of a `tenseal.Context` of the CKKS scheme. Raises ParameterError, UnsupportedValue."""
+        """The keys that TenSEAL made.
+
+        context: a `tenseal.Context` of the CKKS scheme.
+
+        Raises ParameterError for another scheme, UnsupportedValue for another type.
+        """
         if not isinstance(context, ts.Context):
             raise UnsupportedValue(f"a {type(context).__name__}", "a tenseal.Context")
         ours = cls(context)
@@ -94,7 +108,10 @@ class SealContext(Context, Uncopied):
 
     def _require_ckks(self) -> None:
         if int(self._key_parameters.scheme()) != int(seal.SCHEME_TYPE.CKKS):
-            raise ParameterError("the context is not a CKKS one.", "Create it with tenseal.SCHEME_TYPE.CKKS.")
+            raise ParameterError(
+                "the tenseal.Context must be of the CKKS scheme, and is of another.",
+                "Create it with tenseal.SCHEME_TYPE.CKKS.",
+            )
 
     @cached_property
     def seal_context(self) -> Any:
@@ -154,7 +171,12 @@ class SealContext(Context, Uncopied):
         return self._parms_ids[level]
 
     def level_of(self, *ciphertexts: Any) -> int:
-        """The one level of SEAL ciphertexts. Raises ContextMismatch, UnsupportedValue where they have several."""
+        """The level of SEAL ciphertexts.
+
+        ciphertexts: one or more.
+
+        Raises ContextMismatch where they have other parameters, UnsupportedValue where their levels differ.
+        """
         levels = {self._levels_by_id.get(tuple(ciphertext.parms_id())) for ciphertext in ciphertexts}
         level = levels.pop()
         if level is None or None in levels:
@@ -217,9 +239,16 @@ class SealContext(Context, Uncopied):
         return self._galois_keys is not None and bool(self._galois_keys.has_key(element))
 
     def rotate(self, ciphertext: Any, steps: int) -> Any:
-        """A new SEAL ciphertext whose slot i holds what slot i + steps held. Raises KeyMissing."""
+        """A rotated ciphertext: its slot i holds what slot i + steps held.
+
+        ciphertext: SEAL's.
+        steps: in slots, above 0.
+
+        Returns a new SEAL ciphertext.
+        Raises KeyMissing.
+        """
         if not self.can_rotate(steps):
-            suggestion = "Let the client make keys for the rotations that the plan names."
+            suggestion = "Let the client make keys for the rotations that the plan names, as fhenn.Client does."
             raise KeyMissing(f"rotation (by {steps})", "a matrix product", suggestion)
         rotated = seal.Ciphertext()
         element = pow(3, steps, 2 * self.ring_degree)
@@ -244,7 +273,11 @@ class SealContext(Context, Uncopied):
             raise KeyMissing("public", "encrypt", "Encrypt with the client's context.")
 
     def encode(self, values: float | list[float], level: int, scale: float) -> Any:
-        """A SEAL plaintext of one number in every slot, or of a list of slot values, at a level and scale.
+        """A SEAL plaintext.
+
+        values: one number for every slot, or a list of slot values.
+        level: that it is for.
+        scale: that it is encoded at.
 
         Raises NonFiniteValue, HeadroomExceeded.
         """
@@ -258,32 +291,51 @@ class SealContext(Context, Uncopied):
         return plaintext
 
     def encrypt_slots(self, values: float | list[float], level: int, scale: float) -> Any:
-        """A SEAL ciphertext of slot values at a level and scale. Raises KeyMissing."""
+        """A SEAL ciphertext.
+
+        values: one number for every slot, or a list of slot values.
+        level: that it is at.
+        scale: that it is encoded at.
+
+        Raises KeyMissing, NonFiniteValue, HeadroomExceeded.
+        """
         ciphertext = seal.Ciphertext()
         self._encrypt(self.encode(values, level, scale), ciphertext)
         return ciphertext
 
-    def seeded(self, values: float | list[float], level: int, scale: float) -> bytes:
-        """A SEAL ciphertext as `encrypt_slots` makes it, as SEAL saves it with the seed of its random half.
+    def encrypt_seeded(self, values: float | list[float], level: int, scale: float) -> bytes:
+        """The bytes of what `encrypt_slots` makes, with a seed in the place of the random half.
 
-        Raises KeyMissing without the secret key.
+        values: one number for every slot, or a list of slot values.
+        level: that the ciphertext is at.
+        scale: that it is encoded at.
+
+        Raises KeyMissing without the secret key, NonFiniteValue, HeadroomExceeded.
         """
         encryptor = self._by_secret_key  # given no ciphertext to write to, it returns one that knows its seed
-        return saved(encryptor(self.encode(values, level, scale)))
+        return save_object(encryptor(self.encode(values, level, scale)))
 
     def decrypt_slots(self, ciphertext: Any, secret: Any = None) -> list[float]:
         """The real parts of all slots of a SEAL ciphertext.
 
+        ciphertext: SEAL's.
         secret: a context with the secret key, TenSEAL's or fhenn's, or TenSEAL's secret key; this context where None.
+
         Raises KeyMissing, ContextMismatch, UnsupportedValue.
         """
-        return list(self.encoder.decode_double(self._decrypted(ciphertext, secret)))
+        return list(self.encoder.decode_double(self._decrypt(ciphertext, secret)))
 
     def decrypt_complex(self, ciphertext: Any, secret: Any = None) -> list[complex]:
-        """All slots of a SEAL ciphertext. Raises as `decrypt_slots` does."""
-        return list(self.encoder.decode_complex(self._decrypted(ciphertext, secret)))
+        """All slots of a SEAL ciphertext, as complex numbers.
 
-    def _decrypted(self, ciphertext: Any, secret: Any) -> Any:
+        ciphertext: SEAL's.
+        secret: as for `decrypt_slots`.
+
+        Raises what `decrypt_slots` raises.
+        """
+        return list(self.encoder.decode_complex(self._decrypt(ciphertext, secret)))
+
+    def _decrypt(self, ciphertext: Any, secret: Any) -> Any:
         plaintext = seal.Plaintext()
         key = secret_key_of(secret, self, "decrypt")
         seal.Decryptor(self.seal_context, key).decrypt(ciphertext, plaintext)
@@ -291,11 +343,18 @@ class SealContext(Context, Uncopied):
 
     def save(self, ciphertext: Any) -> bytes:
         """A SEAL ciphertext as SEAL saves it."""
-        return saved(ciphertext)
+        return save_object(ciphertext)
 
     def load(self, data: bytes, level: int, scale: float) -> Any:
-        """The SEAL ciphertext in bytes, at that level and scale. Raises WireFormatError."""
-        ciphertext = loaded(seal.Ciphertext(), self.seal_context, data)
+        """The SEAL ciphertext in bytes.
+
+        data: of `save` or `encrypt_seeded`, from a stranger.
+        level: that it must be at.
+        scale: that it must have.
+
+        Raises WireFormatError where it is no ciphertext, or at another level or scale.
+        """
+        ciphertext = load_object(seal.Ciphertext(), self.seal_context, data)
         if (ciphertext.parms_id(), ciphertext.scale, ciphertext.size()) != (self.parms_id(level), scale, 2):
             raise WireFormatError("ciphertexts", "a ciphertext is not at the level and scale that the header states")
         return ciphertext
@@ -306,7 +365,12 @@ class SealContext(Context, Uncopied):
         return SealArithmetic(self)
 
     def vector_of(self, array: CipherArray) -> ts.CKKSVector:
-        """A `tenseal.CKKSVector` of an array in layout "packed". Raises ParameterError, ScaleMismatch."""
+        """A `tenseal.CKKSVector` of an array.
+
+        array: in layout "packed", at the context's scale.
+
+        Raises ParameterError for another layout, ScaleMismatch for another scale.
+        """
         if array.layout != PACKED:
             raise ParameterError(f"layout {array.layout.name!r} has no counterpart in TenSEAL.", "Use layout 'packed'.")
         if abs(array.scale / self.scale - 1) > 1e-12:
@@ -315,7 +379,7 @@ class SealContext(Context, Uncopied):
             )
         full, rest = divmod(array.size, self.slots)
         sizes = (*[self.slots] * full, *([rest] if rest else []))
-        message = TensealMessage(sizes, tuple(map(saved, array.ciphertexts)), self.scale).encode()
+        message = TensealMessage(sizes, tuple(map(save_object, array.ciphertexts)), self.scale).encode()
         return ts.ckks_vector_from(self.tenseal, message)
 
     def public(self) -> SealContext:
@@ -325,21 +389,24 @@ class SealContext(Context, Uncopied):
     def to_bytes(self) -> bytes:
         """Parameters, public, relinearisation and Galois keys as a message. Never the secret key."""
         body = self.tenseal.serialize(save_public_key=self.has_public_key, save_secret_key=False)
-        return self._framed(body, b"" if self.rotation_keys is None else saved(self.rotation_keys))
+        return self._frame_keys(body, b"" if self.rotation_keys is None else save_object(self.rotation_keys))
 
     def evaluation_bytes(self, rotations: Collection[int] = ()) -> bytes:
-        """The same with new relinearisation keys, and new ones for rotations (in slots): the key holder's.
+        """What `to_bytes` gives, at half the bytes, with new relinearisation and rotation keys.
 
-        Their random halves travel as the seeds that they were made of, at half the bytes of `to_bytes`. Keys of another
-        call fit the same ciphertexts. Raises KeyMissing without the secret key.
+        rotations: steps, in slots, that get a key each.
+
+        Their random halves travel as the seeds that they were made of. Keys of another call fit the same ciphertexts.
+
+        Raises KeyMissing without the secret key.
         """
         generator = seal.KeyGenerator(self.seal_context, self.secret_key("keys for a server"))
         body = self.tenseal.serialize(save_relin_keys=False, save_galois_keys=False, save_secret_key=False)
-        body = with_relinearisation_keys(body, saved(generator.create_relin_keys()))
+        body = with_relinearisation_keys(body, save_object(generator.create_relin_keys()))
         elements = [pow(3, steps, 2 * self.ring_degree) for steps in sorted(rotations)]
-        return self._framed(body, saved(generator.create_galois_keys(elements)) if elements else b"")
+        return self._frame_keys(body, save_object(generator.create_galois_keys(elements)) if elements else b"")
 
-    def _framed(self, body: bytes, rotations: bytes) -> bytes:
+    def _frame_keys(self, body: bytes, rotations: bytes) -> bytes:
         meta = {
             "fingerprint": self.fingerprint,
             "parameters": self.parameters_fingerprint,
@@ -355,16 +422,21 @@ class SealContext(Context, Uncopied):
 
     @classmethod
     def from_secret_message(cls, body: bytes) -> SealContext:
-        """The context in bytes of `secret_message`, which decrypts and encrypts. Raises WireFormatError."""
+        """The context of a `secret_message`, which decrypts and encrypts.
+
+        body: of `secret_message`.
+
+        Raises WireFormatError where it is something else.
+        """
         what = "secret-key"
         check_context_message(body, secret=True)
-        context = cls._loaded(what, body)
+        context = cls._load_message(what, body)
         if not context.has_secret_key:
             raise WireFormatError(what, "there is no secret key in it")
         return context
 
     @classmethod
-    def _loaded(cls, what: str, body: bytes) -> SealContext:
+    def _load_message(cls, what: str, body: bytes) -> SealContext:
         try:
             tenseal = ts.Context.load(body, n_threads=1)
         except SEAL_REFUSALS as error:
@@ -378,19 +450,21 @@ class SealContext(Context, Uncopied):
 
     @classmethod
     def from_bytes(cls, data: bytes) -> SealContext:
-        """The context in a message of `to_bytes`, for computing without the secret key.
+        """The context in a message, for computing without the secret key.
 
-        Raises WireFormatError where the message is malformed, altered, or carries a secret key.
+        data: of `to_bytes` or `evaluation_bytes`, from a stranger.
+
+        Raises WireFormatError where it is not such a message, was altered, or carries a secret key.
         """
         meta, body = unframe(_KIND, data)
         size = meta.get("rotation_keys")
         if type(size) is not int or not 0 <= size <= len(body):
-            raise WireFormatError(_KIND, "its header is not readable")
+            raise WireFormatError(_KIND, "its header does not say how many of its bytes are rotation keys")
         body, rotations = body[: len(body) - size], body[len(body) - size :]
         check_context_message(body)
-        context = cls._loaded(_KIND, body)
+        context = cls._load_message(_KIND, body)
         if rotations:
-            context = replace(context, rotation_keys=loaded(seal.GaloisKeys(), context.seal_context, rotations))
+            context = replace(context, rotation_keys=load_object(seal.GaloisKeys(), context.seal_context, rotations))
         if context.fingerprint != meta.get("fingerprint"):
             raise WireFormatError(_KIND, "its keys are not those that its header names")
         return context
@@ -401,7 +475,11 @@ class SealContext(Context, Uncopied):
 
 
 def secret_key_of(secret: Any, own: SealContext, operation: str) -> Any:
-    """SEAL's secret key from a `Context`, a TenSEAL context or secret key, or None for the own context's.
+    """SEAL's secret key.
+
+    secret: a `Context`, a TenSEAL context or secret key that holds it; None for `own`.
+    own: the context of what is to be decrypted.
+    operation: that wants it, for the error.
 
     Raises KeyMissing, ContextMismatch, UnsupportedValue.
     """

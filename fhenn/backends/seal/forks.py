@@ -16,12 +16,16 @@ from weakref import WeakSet
 _made: WeakSet[Any] = WeakSet()
 
 
-def kept_by_forks(context: Any) -> None:
-    """Have forks of this process keep TenSEAL's context, whose `data` it is."""
+def keep_in_forks(context: Any) -> None:
+    """Have forks of this process keep a context of TenSEAL.
+
+    context: the `data` of a `tenseal.Context`.
+    """
     _made.add(context)
 
 
 def _keep() -> None:
+    """Keep, in a child, what its parent had made."""
     for context in _made:
         # not a reference of Python's own, which the interpreter would drop when it ends
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(context))

@@ -20,7 +20,7 @@ from fhenn.approx import Polynomial
 from fhenn.backends.plain import PLAIN, broadcast, same_shape
 from fhenn.backends.seal.arithmetic import Handle, SealArithmetic
 from fhenn.backends.seal.context import SealContext, secret_key_of
-from fhenn.backends.seal.wire import saved
+from fhenn.backends.seal.wire import save_object
 from fhenn.ckks.array import CipherArray
 from fhenn.ckks.circuits import bring_to, largest_of, multiply_alike, times_slots
 from fhenn.ckks.cubic import CubicForm, quadratic_form
@@ -91,10 +91,14 @@ class TensealBackend:
         return x.pow(1)
 
     def polynomial(self, polynomial: Polynomial, x: TensealValue) -> TensealValue:
-        """p(x), at the scale of `x`.
+        """p(x), element by element, at the scale of `x`.
+
+        polynomial: p, not a constant.
+        x: a vector or tensor.
 
         An odd cubic goes through TenSEAL's own operators: 2 levels, 2 products, 2 relinearisations, 4 rescales. Others
         go through SEAL's: `polynomial.depth` levels, and one more to land on the scale.
+
         Raises LevelExhausted, KeyMissing, ScaleMismatch, UnsupportedOperation, ContextMismatch.
         """
         form = CubicForm.of(polynomial)
@@ -148,8 +152,13 @@ class TensealBackend:
         return result
 
     def polynomial_times(self, polynomial: Polynomial, x: Any, factor: Any) -> TensealValue:
-        """p(x)·factor, a level below p(x); 1 level of `factor` where `x` is plaintext.
+        """p(x)·factor, element by element.
 
+        polynomial: p.
+        x: plaintext, or a vector or tensor.
+        factor: plaintext, or a vector or tensor of the type and shape of `x`; one of the two is encrypted.
+
+        Returns the products, a level below p(x); a level below `factor` where `x` is plaintext.
         Raises LevelExhausted, KeyMissing, ScaleMismatch, ContextMismatch, ShapeMismatch, UnsupportedOperation.
         """
         if not isinstance(x, ts.CKKSVector | ts.CKKSTensor):
@@ -178,7 +187,9 @@ class TensealBackend:
     def _general_times(self, polynomial: Polynomial, x: TensealValue, factor: Any) -> TensealValue:
         """p(x)·factor by a circuit for p, at a scale from which the product lands on that of `x`."""
         if polynomial.degree == 0:
-            raise UnsupportedOperation("backward of an affine node on ciphertexts", "Multiply the gradient yourself.")
+            raise UnsupportedOperation(
+                "backward of an affine node on ciphertexts", "Multiply the gradient by the slope: gradient * slope."
+            )
         state, scale = self._state(x), TensealMessage.decode(x.serialize()).scale
         below = polynomial.depth + 1
         state.context.require_levels("backward", below + 1, state.level)
@@ -212,7 +223,7 @@ class TensealBackend:
         rows = self._rows(x, values.astype(np.float64), message, state.context.slots)
         on = state.context.arithmetic
         products = tuple(
-            saved(on.unwrap(times_slots(on, handle, row, message.scale)))
+            save_object(on.unwrap(times_slots(on, handle, row, message.scale)))
             for handle, row in zip(state.handles, rows, strict=True)
         )
         result = TensealMessage(message.sizes, products, message.scale, message.batch).encode()
@@ -241,6 +252,9 @@ class TensealBackend:
     def headroom(self, polynomial: Polynomial, x: TensealValue) -> float:
         """The largest |x| for which p(x) lies within the modulus that is left (see `CipherBackend.headroom`).
 
+        polynomial: p.
+        x: a vector or tensor.
+
         Raises LevelExhausted, ScaleMismatch.
         """
         state = self._state(x)
@@ -253,7 +267,10 @@ class TensealBackend:
         return radius_within(polynomial, at_result / nominal)
 
     def reveal(self, x: TensealValue, secret: Any) -> NDArray[np.floating[Any]]:
-        """The plaintext of `x`, with a `tenseal` secret key, a `Context`, or the key in its own context.
+        """The plaintext of `x`.
+
+        x: a vector or tensor.
+        secret: a `tenseal` secret key or context, or a `Context`; None for the key in the context of `x`.
 
         Raises KeyMissing where none of them holds the secret key, ContextMismatch, UnsupportedValue.
         """
@@ -295,18 +312,18 @@ class TensealBackend:
 
 def _of_handles(x: TensealValue, on: SealArithmetic, handles: list[Handle]) -> TensealValue:
     """A value like `x` of other ciphertexts."""
-    bodies = tuple(saved(on.unwrap(handle)) for handle in handles)
+    bodies = tuple(save_object(on.unwrap(handle)) for handle in handles)
     message = replace(TensealMessage.decode(x.serialize()), ciphertexts=bodies, scale=handles[0].scale)
     return type(x).load(x.context(), message.encode())
 
 
 def scale_of(x: TensealValue) -> float:
-    """The scale of the ciphertexts of `x` (`CKKSVector.scale()` itself raises AttributeError in TenSEAL 0.3)."""
+    """The scale of the ciphertexts of a vector or tensor (its own `scale()` raises AttributeError in TenSEAL 0.3)."""
     return float(x.ciphertext()[0].scale)
 
 
 def shape_of(x: TensealValue) -> tuple[int, ...]:
-    """The shape of the plaintext of `x`; of a batched tensor, the batch first."""
+    """The shape of the plaintext of a vector or tensor; of a batched tensor, the batch first."""
     shape = tuple(x.shape)
     if isinstance(x, ts.CKKSTensor):
         batch = TensealMessage.decode(x.serialize()).batch
@@ -316,7 +333,13 @@ def shape_of(x: TensealValue) -> tuple[int, ...]:
 
 
 def unpack(value: Any) -> tuple[SealContext, tuple[Any, ...]]:
-    """The context of a TenSEAL value and copies of its ciphertexts. Raises UnsupportedValue, ParameterError."""
+    """The context of a TenSEAL value, and copies of its ciphertexts.
+
+    value: a vector or tensor.
+
+    Raises UnsupportedValue where it is linked to no context, or holds nothing; ParameterError where the context is not
+    of CKKS.
+    """
     try:
         context = SealContext.from_tenseal(value.context())
     except ValueError as error:
@@ -340,7 +363,12 @@ def _common_scale(ciphertexts: Sequence[Any]) -> float:
 
 
 def array_of(vector: ts.CKKSVector) -> CipherArray:
-    """The values of a `tenseal.CKKSVector` as an array, from copies of its ciphertexts (`CipherArray.from_tenseal`)."""
+    """The array of `CipherArray.from_tenseal`.
+
+    vector: a `tenseal.CKKSVector`, of which every chunk but the last is full.
+
+    Raises UnsupportedValue for another value, ShapeMismatch where a chunk is not full.
+    """
     if not isinstance(vector, ts.CKKSVector):
         raise UnsupportedValue(f"a {type(vector).__name__}", "a tenseal.CKKSVector")
     context, ciphertexts = unpack(vector)

@@ -13,7 +13,7 @@ from fhenn.ckks.structure import Chain
 from fhenn.errors import WireFormatError
 
 SEAL_REFUSALS = (ValueError, RuntimeError, IndexError, OverflowError, MemoryError)
-"""What SEAL's exceptions become in Python when it does not want some bytes."""
+"""What SEAL's exceptions become in Python when it refuses some bytes."""
 
 
 @contextmanager
@@ -33,16 +33,27 @@ def _scratch_path() -> Iterator[str]:
             yield str(Path(folder, "ciphertext"))
 
 
-def saved(seal_object: Any) -> bytes:
-    """A SEAL ciphertext or evaluation key as SEAL saves it. Never a secret key."""
+def save_object(seal_object: Any) -> bytes:
+    """The bytes of a SEAL object, as SEAL saves it.
+
+    seal_object: a ciphertext or evaluation key; never a secret key.
+    """
     with _scratch_path() as path:
         seal_object.save(path)
         with Path(path).open("rb") as file:
             return file.read()
 
 
-def loaded(empty: Any, seal_context: Any, data: bytes) -> Any:
-    """The SEAL ciphertext or Galois keys in `data`, read into an empty one of the type. Raises WireFormatError."""
+def load_object(empty: Any, seal_context: Any, data: bytes) -> Any:
+    """The SEAL ciphertext or Galois keys in bytes.
+
+    empty: an object of the type, which is filled.
+    seal_context: SEAL's context.
+    data: of `save_object`, from a stranger.
+
+    Returns `empty`.
+    Raises WireFormatError where the bytes are not such an object under these parameters.
+    """
     what = type(empty).__name__
     chain = _chain_in(seal_context)
     (chain.check_ciphertext if what == "Ciphertext" else chain.check_switching_keys)(what, data)
@@ -57,5 +68,6 @@ def loaded(empty: Any, seal_context: Any, data: bytes) -> Any:
 
 
 def _chain_in(seal_context: Any) -> Chain:
+    """Ring degree and primes of SEAL's context."""
     parameters = seal_context.key_context_data().parms()
     return Chain(int(parameters.poly_modulus_degree()), tuple(int(p.value()) for p in parameters.coeff_modulus()))

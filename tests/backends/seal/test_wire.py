@@ -144,13 +144,13 @@ def test_seal_objects_that_lie_about_their_length_are_refused(client, message):
     good = inner.ciphertexts[0]
     for bad in (good[:-1], good + b"x", b"\x00" + good[1:], good[:3] + b"\x03" + good[4:], good[:10], b""):
         with pytest.raises(WireFormatError):
-            wire.loaded(seal.Ciphertext(), client.seal_context, bad)
+            wire.load_object(seal.Ciphertext(), client.seal_context, bad)
 
 
 def test_a_ciphertext_of_other_parameters_is_refused(client, small):
-    foreign = wire.saved(ts.ckks_vector(small, [1.0]).ciphertext()[0])
+    foreign = wire.save_object(ts.ckks_vector(small, [1.0]).ciphertext()[0])
     with pytest.raises(WireFormatError, match="SEAL refuses"):
-        wire.loaded(seal.Ciphertext(), client.seal_context, foreign)
+        wire.load_object(seal.Ciphertext(), client.seal_context, foreign)
 
 
 def test_the_codec_reads_and_writes_what_tenseal_does(small):
@@ -194,5 +194,5 @@ def test_without_memfd_a_temporary_file_does(small, monkeypatch):
     monkeypatch.delattr("os.memfd_create", raising=False)
     ciphertext = ts.ckks_vector(small, [1.0]).ciphertext()[0]
     context = fhenn.Context.from_tenseal(small)
-    again = wire.loaded(seal.Ciphertext(), context.seal_context, wire.saved(ciphertext))
+    again = wire.load_object(seal.Ciphertext(), context.seal_context, wire.save_object(ciphertext))
     assert again.scale == ciphertext.scale
