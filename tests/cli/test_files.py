@@ -17,6 +17,7 @@ from click.testing import CliRunner
 
 import fhenn
 from fhenn import artifacts
+from fhenn.__main__ import main
 from fhenn.cli import cli
 from fhenn.cli import run as process
 from fhenn.errors import (
@@ -696,7 +697,7 @@ class TestMistakes:
         assert "[red]" in text
         assert text.count("y") < 250
 
-    def test_one_line_and_exit_code_two(self, tmp_path):
+    def test_one_line_and_exit_code_two(self, tmp_path, monkeypatch, capsys):
         for line, words in (
             (
                 ["plan", "none.fhenn", "--bounds-from", "some.csv"],
@@ -707,13 +708,16 @@ class TestMistakes:
             (["train", "some.csv", "--label", "b", "-o", str(tmp_path / "m")], "no column 'b'"),
             (["encrypt", "some.csv", "-o", str(tmp_path / "no" / "u")], "no/u: No such file"),
         ):
-            done = subprocess.run([sys.executable, "-m", "fhenn", *line], capture_output=True, text=True, check=False)
-            assert done.returncode == 2
-            *notes, last = done.stderr.splitlines()
+            monkeypatch.setattr(sys, "argv", ["fhenn", *line])
+            with pytest.raises(SystemExit) as ended:
+                main()
+            assert ended.value.code == 2
+            out, err = capsys.readouterr()
+            *notes, last = err.splitlines()
             assert last.startswith("fhenn: ")
             assert words in last
             assert all(note.startswith("fhenn: read some.csv: 40 samples") for note in notes)
-            assert done.stdout == ""
+            assert out == ""
 
     def test_without_safetensors(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "safetensors", None)
