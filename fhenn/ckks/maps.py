@@ -107,7 +107,7 @@ def _values(operator: Operator, layout: Vectors, m: int, most: int, slots: int) 
 
 
 @dataclass(frozen=True)
-class Schedule:
+class RotationSchedule:
     """The order of a map's rotations: shifts in baby and giant steps, then folds.
 
     diagonals: which there are. baby: how many shifts a giant step covers. rotations: how several rotations of one
@@ -119,7 +119,7 @@ class Schedule:
     rotations: Rotations
 
     @classmethod
-    def of(cls, diagonals: Diagonals, rotations: Rotations) -> Schedule:
+    def of(cls, diagonals: Diagonals, rotations: Rotations) -> RotationSchedule:
         """The one of the fewest rotations, then of the fewest keys, then nearest to as many baby as giant steps."""
         middle = ceil(diagonals.most.bit_length() / 2 - 0.5)
         powers = range(diagonals.most.bit_length())
@@ -193,7 +193,7 @@ class AffineMap:
         return operator
 
     @cached_property
-    def schedule(self) -> Schedule | None:
+    def schedule(self) -> RotationSchedule | None:
         """The rotations; None for layout "features", which takes none. Raises ShapeMismatch, UnsupportedOperation."""
         if self.layout == FEATURES:
             return None
@@ -201,7 +201,7 @@ class AffineMap:
             raise UnsupportedOperation(
                 f"Linear on layout {self.layout.name!r}", "Encrypt with layout='features': one feature per ciphertext."
             )
-        return Schedule.of(diagonals_of(self.operator, self.layout, self.slots), self.rotations)
+        return RotationSchedule.of(diagonals_of(self.operator, self.layout, self.slots), self.rotations)
 
     def values(self, diagonals: Diagonals) -> Iterator[Floats]:
         """What multiplies each shift of every tile, (tiles, positions), shift by shift."""
@@ -261,7 +261,7 @@ class AffineMap:
         largest = np.partition(sizes, self.operator.inputs - met, axis=1)[:, -met:]
         return Gains(row, turned, float(largest.sum(axis=1).max()))
 
-    def _switches_before(self, layout: Vectors, schedule: Schedule) -> NDArray[np.int64]:
+    def _switches_before(self, layout: Vectors, schedule: RotationSchedule) -> NDArray[np.int64]:
         """How many key switches the input that each entry multiplies has gone through, (m, inputs)."""
         diagonals, inputs = schedule.diagonals, self.operator.inputs
         held = layout.content(inputs, self.slots)
@@ -362,7 +362,7 @@ def _numbers(on: Operations[V, P], xs: Sequence[V], affine: AffineMap, landing: 
         yield on.plus(total, bias) if bias else total
 
 
-def _encoded(on: Operations[V, P], x: V, affine: AffineMap, schedule: Schedule, landing: Landing) -> Encoded[P]:
+def _encoded(on: Operations[V, P], x: V, affine: AffineMap, schedule: RotationSchedule, landing: Landing) -> Encoded[P]:
     """The map for inputs like x, kept while its operator lives."""
     kept = on.encoded.setdefault(affine.operator, {})
     key = affine, on.level(x), on.scale(x)
@@ -376,7 +376,7 @@ def _encoded(on: Operations[V, P], x: V, affine: AffineMap, schedule: Schedule, 
     return kept[key]
 
 
-def _encoded_bias(on: Operations[V, P], affine: AffineMap, schedule: Schedule, landing: Landing) -> P | None:
+def _encoded_bias(on: Operations[V, P], affine: AffineMap, schedule: RotationSchedule, landing: Landing) -> P | None:
     if affine.bias is None or not np.any(affine.bias):
         return None
     diagonals = schedule.diagonals
@@ -387,7 +387,7 @@ def _encoded_bias(on: Operations[V, P], affine: AffineMap, schedule: Schedule, l
 
 
 def _diagonals(
-    on: Operations[V, P], xs: Sequence[V], encoded: Encoded[P], schedule: Schedule, landing: Landing
+    on: Operations[V, P], xs: Sequence[V], encoded: Encoded[P], schedule: RotationSchedule, landing: Landing
 ) -> V | None:
     """The product of one group of samples, None where every entry is zero."""
     samples, baby = schedule.diagonals.samples, schedule.baby
@@ -422,7 +422,7 @@ def _turned(on: Operations[V, Any], x: V, steps: int) -> V:
     return on.rotated(x, [steps])[0]
 
 
-def slot_values(affine: AffineMap, schedule: Schedule) -> Floats:
+def slot_values(affine: AffineMap, schedule: RotationSchedule) -> Floats:
     """The slot values that multiply each shift of each tile: (tiles, K, slots)."""
     diagonals = schedule.diagonals
     shifted = np.stack(list(affine.values(diagonals)), axis=1)

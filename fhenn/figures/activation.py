@@ -132,7 +132,7 @@ def _curves(node: Activation) -> tuple[Curve, Curve, Curve]:
     def slope(x: Array) -> Array:
         return np.asarray(silent._backward(x, np.ones_like(x))[0])
 
-    if node.stages == (node.polynomial,):
+    if node.polynomials == (node.polynomial,):
         return silent.infer, slope, node.polynomial.derivative().derivative()
     return silent.infer, slope, lambda x: (slope(x + _STEP) - slope(x - _STEP)) / (2 * _STEP)
 
@@ -250,8 +250,8 @@ def _symbol(function: Function) -> str:
 
 def _stand_in(node: Activation) -> str:
     """The formula of what runs where it is short; degree and levels otherwise."""
-    if len(node.stages) > 1:
-        return f"{node.name}, stages of degrees " + ", ".join(str(stage.degree) for stage in node.stages)
+    if len(node.polynomials) > 1:
+        return f"{node.name}, stages of degrees " + ", ".join(str(stage.degree) for stage in node.polynomials)
     polynomial = node.polynomial
     if polynomial.degree <= 3:
         formula = re.sub(r"(?<![\d.])1x", "x", str(polynomial.to_monomial()))

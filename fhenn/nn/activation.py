@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from numbers import Real
 from typing import Any, ClassVar, Self
@@ -114,9 +115,15 @@ class Activation(Layer):
         return self._polynomial.sup_error()
 
     @property
-    def stages(self) -> tuple[Polynomial, ...]:
+    def polynomials(self) -> tuple[Polynomial, ...]:
         """The polynomials that the input goes through, one after another."""
         return (self._polynomial,)
+
+    @property
+    def stages(self) -> tuple[Polynomial, ...]:
+        """What is called `polynomials` now; a plan has stages. Warns, and will go with the next version."""
+        warnings.warn("stages of a node is called polynomials now.", DeprecationWarning, stacklevel=2)
+        return self.polynomials
 
     @property
     def times_input(self) -> bool:
@@ -159,7 +166,7 @@ class Activation(Layer):
 
     def __repr__(self) -> str:
         low, high = self.domain
-        degrees = tuple(stage.degree for stage in self.stages)
+        degrees = tuple(stage.degree for stage in self.polynomials)
         degree = f"degree={degrees[0]}" if len(degrees) == 1 else f"degrees={degrees}"
         return f"{self.name}(domain=({low:g}, {high:g}), {degree}, cost={self.cost})"
 

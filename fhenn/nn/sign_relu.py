@@ -67,7 +67,7 @@ class SignReLU(Activation):
         last = stages[-1].to_chebyshev()
         halved = tuple(c / 2 for c in last.coefficients)
         stages[-1] = replace(last, coefficients=(0.5 + halved[0], *halved[1:]), function=None)
-        self._stages = tuple(stages)
+        self._polynomials = tuple(stages)
         whole = Polynomial((0.0, 1.0), domain, function=RELU)
         super().__init__(whole, on_violation=on_violation, debug_secret=debug_secret)
 
@@ -77,9 +77,9 @@ class SignReLU(Activation):
         return self._sign
 
     @property
-    def stages(self) -> tuple[Polynomial, ...]:
+    def polynomials(self) -> tuple[Polynomial, ...]:
         """The polynomials that x goes through; x times the last one's value is the result."""
-        return self._stages
+        return self._polynomials
 
     @property
     def times_input(self) -> bool:
@@ -100,23 +100,23 @@ class SignReLU(Activation):
     def evaluate(self, backend: Backend, x: Any) -> Any:
         """The sign's polynomials one after another, then the product with `x`, through a backend, unwatched."""
         value = x
-        for stage in self._stages[:-1]:
+        for stage in self._polynomials[:-1]:
             value = backend.polynomial(stage, value)
-        return backend.polynomial_times(self._stages[-1], value, x)
+        return backend.polynomial_times(self._polynomials[-1], value, x)
 
     def _backward(self, x: Any, gradient: Any) -> tuple[Any, None]:
         if backend_of(x, gradient).encrypted:
             raise UnsupportedOperation("backward of SignReLU on ciphertexts", "Train on plaintext, or with ReLU.")
         value = PLAIN.value(x)
         slope = np.ones_like(value)
-        for stage in self._stages:
+        for stage in self._polynomials:
             value, slope = stage(value), slope * stage.derivative()(value)
         return gradient * (value + x * slope), None
 
     @property
     def cost(self) -> int:
         """Levels that `forward` consumes on a ciphertext: those of the sign, and one for the product with x."""
-        return sum(stage.depth for stage in self._stages) + 1
+        return sum(stage.depth for stage in self._polynomials) + 1
 
     @property
     def backward_cost(self) -> int:

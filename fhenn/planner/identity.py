@@ -34,7 +34,7 @@ def node_signature(node: Affine | Activation) -> str:
     if isinstance(node, Affine):
         # a Linear is named so whatever its class is called: clients read shapes by that name
         return f"{'Linear' if isinstance(node, Linear) else node.name}{node.inputs}x{node.outputs}"
-    stages = ",".join(str(stage.degree) for stage in node.stages)
+    stages = ",".join(str(stage.degree) for stage in node.polynomials)
     return f"{node.name}{stages}[{node.domain[0]:g},{node.domain[1]:g}]"
 
 
@@ -54,5 +54,5 @@ def fingerprint_of(model: Node) -> str:
             kind = b"" if isinstance(node.operator, Dense) else node.operator.name.encode()
             digest.update(kind + node.operator.content + node.bias.tobytes())
         else:
-            digest.update(repr([(stage.coefficients, stage.domain, stage.basis) for stage in node.stages]).encode())
+            digest.update(repr([(each.coefficients, each.domain, each.basis) for each in node.polynomials]).encode())
     return digest.hexdigest()[:16]

@@ -146,7 +146,7 @@ class Walk:
         (before, after), (x, image) = places, reach
         if isinstance(node, Affine):
             return min(before.fits, x.largest * after.fits / image.largest if image.largest else inf)
-        first, *others = node.stages
+        first, *others = node.polynomials
         ahead = outlook(first, before.array.scale, self.trace.noise, before.array.level)
         headroom = radius_within(first, self.trace.modulus(ahead.level) / 2 / ahead.scale)
         if not node.times_input:

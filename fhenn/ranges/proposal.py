@@ -49,7 +49,7 @@ class Proposal:
     @classmethod
     def of(cls, node: Activation) -> Proposal:
         """What proposes `node`."""
-        degrees = tuple(stage.degree for stage in node.stages)
+        degrees = tuple(stage.degree for stage in node.polynomials)
         return cls(node.domain, degrees, error_of(node), node.cost, node)
 
 

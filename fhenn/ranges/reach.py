@@ -11,22 +11,20 @@ magnitudes, u = 2⁻⁵³ (Higham 2002, chapter 3), and values of a polynomial b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fhenn.approx import Polynomial
+from fhenn.approx.enclosure import OF_A_VALUE, enclose, on_grid
 from fhenn.nn import Activation, Affine
 
 Floats = NDArray[np.float64]
 Interval = tuple[float, float]
 
 _UNIT = 2.0**-53
-_OF_A_VALUE = 1e-12
-_GRID = 129
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,8 @@ def reaches(nodes: Sequence[Affine | Activation], low: Floats, high: Floats) -> 
         if isinstance(node, Affine):
             image, shape = _through_affine(node, found[-1]), shape.through_affine(node)
         elif not node.times_input:
-            image, shape = image_of(node.stages[0], found[-1]), shape.through_polynomial(node.stages[0], found[-1])
+            polynomial = node.polynomials[0]
+            image, shape = image_of(polynomial, found[-1]), shape.through_polynomial(polynomial, found[-1])
         else:
             image = _through_stages(node, found[-1])
             shape = _Zonotope.of(image)
@@ -94,54 +93,7 @@ def image_of(polynomial: Polynomial, x: Reach) -> Reach:
 
     No roots are sought: with a leading coefficient next to nothing they can get lost, and a turning point with them.
     """
-    values, between = _on_grid(polynomial, x, lambda points, values: values)
-    return Reach(values.min(axis=0) - between, values.max(axis=0) + between)
-
-
-def _on_grid(polynomial: Polynomial, x: Reach, part: Callable[[Floats, Floats], Floats]) -> tuple[Floats, Floats]:
-    """p but for a line, as `part` makes it, on a grid of each interval, and how far it may stray between.
-
-    Between two points h apart a function strays from its chord by h²/8 of its second derivative at most.
-    """
-    width = x.high - x.low
-    points = np.minimum(x.low + np.linspace(0, 1, _GRID)[:, None] * width, x.high)
-    values = polynomial(points).astype(np.float64)
-    parts = part(points, values)
-    bend = _magnitude(derivative_of(derivative_of(polynomial)), x)
-    with np.errstate(over="ignore"):
-        between = bend * (width / (_GRID - 1)) ** 2 / 8 * (1 + 1e-9)
-    # a hair for rounding, and for points that are not quite at their places
-    between += _OF_A_VALUE * (1 + np.abs(values).max(axis=0) + np.abs(parts).max(axis=0))
-    return parts, between
-
-
-def _magnitude(polynomial: Polynomial, x: Reach) -> Floats:
-    """A bound on |p| on each interval: |Tₖ| is 1 at most on the domain, and cosh(k·arcosh|t|) beyond."""
-    low, high = polynomial.domain
-    far = np.maximum(np.abs(2 * x.low - low - high), np.abs(2 * x.high - low - high)) / (high - low)
-    angle = np.arccosh(np.maximum(far * (1 + 1e-12), 1.0))
-    series = _sizes(polynomial)
-    with np.errstate(over="ignore"):
-        total: Floats = np.cosh(angle[:, None] * np.arange(len(series))) @ series
-    return total
-
-
-@lru_cache(maxsize=1024)
-def largest_on(polynomial: Polynomial, interval: Interval) -> float:
-    """The largest |p(x)| on an interval."""
-    return image_of(polynomial, Reach(np.array(interval[:1]), np.array(interval[1:]))).largest
-
-
-@lru_cache(maxsize=256)
-def derivative_of(polynomial: Polynomial) -> Polynomial:
-    """The derivative, kept."""
-    return polynomial.derivative()
-
-
-@lru_cache(maxsize=256)
-def _sizes(polynomial: Polynomial) -> Floats:
-    """Magnitudes of its Chebyshev coefficients."""
-    return np.abs(polynomial.to_chebyshev().coefficients)
+    return Reach(*enclose(polynomial, x.low, x.high))
 
 
 def _slack(node: Affine, largest: Floats) -> Floats:
@@ -161,10 +113,10 @@ def _through_affine(node: Affine, x: Reach) -> Reach:
 def _through_stages(node: Activation, x: Reach) -> Reach:
     """Stages one after another, and the product with x."""
     y = x
-    for stage in node.stages:
+    for stage in node.polynomials:
         y = image_of(stage, y)
     corners = np.stack([a * b for a in (x.low, x.high) for b in (y.low, y.high)])
-    slack = _OF_A_VALUE * np.abs(corners).max(axis=0)
+    slack = OF_A_VALUE * np.abs(corners).max(axis=0)
     return Reach(corners.min(axis=0) - slack, corners.max(axis=0) + slack)
 
 
@@ -205,7 +157,7 @@ def _line(polynomial: Polynomial, x: Reach) -> tuple[Floats, Floats, Floats]:
     width = x.high - x.low
     ends = polynomial(x.high) - polynomial(x.low)
     slope = np.divide(ends, width, out=np.zeros_like(width), where=width > 0)
-    distance, between = _on_grid(polynomial, x, lambda points, values: values - slope * points)
-    between += _OF_A_VALUE * np.abs(slope) * np.maximum(np.abs(x.low), np.abs(x.high))
+    distance, between = on_grid(polynomial, x.low, x.high, lambda points, values: values - slope * points)
+    between += OF_A_VALUE * np.abs(slope) * np.maximum(np.abs(x.low), np.abs(x.high))
     low, high = distance.min(axis=0) - between, distance.max(axis=0) + between
     return slope, (low + high) / 2, (high - low) / 2

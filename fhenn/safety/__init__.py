@@ -2,10 +2,10 @@
 
 from fhenn.safety.budget import Budget, BudgetFile, SharingBudget, UnknownBudget
 from fhenn.safety.certificate import Certificate, CertifiedActivation, certify
+from fhenn.safety.observation import observe
 from fhenn.safety.outputs import OutputGuard, output_guard
 from fhenn.safety.report import SafetyReport, safety_report
 from fhenn.safety.sharing import flooded
-from fhenn.safety.witness import observe
 
 __all__ = [
     "Budget",

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fhenn.approx import Function
+from fhenn.approx.enclosure import derivative_of, largest_on
 from fhenn.approx.extrema import local_maxima, points
 from fhenn.ckks.parameters import Parameters
 from fhenn.columns import samples
@@ -19,7 +20,6 @@ from fhenn.nn import Activation, Affine, Node, Sequential, SignReLU, layers
 from fhenn.planner import Plan, bounds_of, fingerprint_of, verify
 from fhenn.planner.walk import Path, walk
 from fhenn.ranges import Reach, reaches
-from fhenn.ranges.reach import derivative_of, largest_on
 from fhenn.strict import built
 from fhenn.text import printable
 from fhenn.versioned import VersionedJson

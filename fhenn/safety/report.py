@@ -72,10 +72,10 @@ def safety_report(model: Node, bounds: Any, data: Any = None, plan: Plan | None 
     (True, 2)
     """
     last = list(layers(model))[-1]
-    single = isinstance(last, Activation) and len(last.stages) == 1 and not last.times_input
+    single = isinstance(last, Activation) and len(last.polynomials) == 1 and not last.times_input
     return SafetyReport(
         certificate=certify(model, bounds, plan),
         calibration=None if data is None else calibrate(model, data),
         witnesses=plan.witnesses if plan is not None else (),
-        guard=output_guard(last.stages[0]) if isinstance(last, Activation) and single else None,
+        guard=output_guard(last.polynomials[0]) if isinstance(last, Activation) and single else None,
     )

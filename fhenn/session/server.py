@@ -86,7 +86,7 @@ class Server:
 
         upload: a message of `Client.encrypt`.
         range_check: whether to return the witnesses of a plan that has some (`plan(…, witness=True)`): for each
-            activation, a number a sample that says whether its inputs left the domain (`fhenn.safety.witness` says
+            activation, a number a sample that says whether its inputs left the domain (`fhenn.safety.observation` says
             what it reveals). False leaves them out: then nobody sees that a value left its range.
 
         Returns a message for `Client.decrypt`.

@@ -36,8 +36,8 @@ def test_every_node_survives_to_the_last_bit(model):
     for one, other in zip(model.nodes, again.nodes, strict=True):
         assert type(one) is type(other)
         if isinstance(one, fhenn.Activation):
-            assert (one.stages, one.polynomial, one.on_violation) == (
-                other.stages,
+            assert (one.polynomials, one.polynomial, one.on_violation) == (
+                other.polynomials,
                 other.polynomial,
                 other.on_violation,
             )

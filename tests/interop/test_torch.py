@@ -194,7 +194,7 @@ def test_fhenns_own_activations_bring_their_polynomials():
         module = nn.Sequential(nn.Linear(64, 5), activation, nn.Linear(5, 3))
         model = fhenn.from_torch(module, X[:2])
         assert type(model.nodes[1]) is type(activation.node)
-        assert model.nodes[1].stages == activation.node.stages
+        assert model.nodes[1].polynomials == activation.node.polynomials
         assert not model.stand_ins
         compare(model.predict(X), in_float64(module, X), 1e-9)
 

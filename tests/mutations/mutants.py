@@ -887,7 +887,7 @@ VERIFIED_WITNESSES = [
         ),
     ),
     *mutants(
-        "fhenn/planner/witnesses.py",
+        "fhenn/planner/witness_choice.py",
         tests_in(
             "tests/planner/test_witness.py",
             "test_witnesses_of_other_places_are_found test_a_witness_that_says_something_else_is_found",

@@ -72,7 +72,7 @@ class Activation(torch.nn.Module):
             self._count(x.detach())
         value = x.float() if x.dtype in _HALVES else x
         result = at_input = value
-        *stages, last = self._node.stages
+        *stages, last = self._node.polynomials
         for stage in stages:
             result = evaluate(stage, result)
         result = evaluate(last, result)

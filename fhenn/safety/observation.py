@@ -15,7 +15,7 @@ from fhenn.ckks import CipherArray
 from fhenn.nn import Activation
 from fhenn.planner import Witness
 from fhenn.planner.witness import doublings
-from fhenn.planner.witnesses import meets_square
+from fhenn.planner.witness_choice import meets_square
 
 
 def observe(node: Activation, x: CipherArray, witness: Witness) -> tuple[CipherArray, CipherArray]:

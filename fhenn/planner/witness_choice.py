@@ -108,14 +108,14 @@ def _observed(walked: Walk) -> Iterator[_Observed]:
 def _image(node: Activation, x: float) -> float:
     """What the activation's polynomials make of one value."""
     y = x
-    for stage in node.stages:
+    for stage in node.polynomials:
         y = float(stage(y))
     return y * x if node.times_input else y
 
 
 def meets_square(node: Activation) -> bool:
     """Whether the node's circuit makes the t² of its domain on its way."""
-    return len(node.stages) == 1 and not node.times_input and shares_square(node.domain, node.stages[0])
+    return len(node.polynomials) == 1 and not node.times_input and shares_square(node.domain, node.polynomials[0])
 
 
 def _choices(observed: _Observed, degree: int) -> Iterator[Witness]:
@@ -194,7 +194,7 @@ def _square(on: Trace, node: Activation, x: Traced) -> Traced:
     if meets_square(node):
         levels: Levels[Placed] = Levels(on.primes[: x.level + 1], on.ring_degree)
         met: list[Placed] = []
-        evaluate(node.stages[0], levels.fresh(x.scale), levels, met)
+        evaluate(node.polynomials[0], levels.fresh(x.scale), levels, met)
         if met[0].level < square.level:
             square = on.rescale(square)
     return square

@@ -1,0 +1,92 @@
+"""Which modulus chains a model wants: the primes that its nodes divide by, and the first prime above them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+from math import log2
+
+from fhenn.ckks.circuits import natural_scale, suitable_primes, takes_wide_prime
+from fhenn.ckks.cubic import WIDE
+from fhenn.ckks.parameters import MAX_MODULUS_BITS
+from fhenn.errors import ScaleMismatch
+from fhenn.nn import Activation, Affine
+
+LARGEST_PRIME_BITS = 60
+_SMALLEST_PRIME_BITS = 18
+
+_SCALE_BITS = range(45, 17, -1)
+_SCALE_BITS_TO_SHARE = range(56, 17, -1)
+_LIFTS = (0.0, 0.6, 1.0)
+
+
+def chains_of(nodes: Sequence[Affine | Activation], shared: bool) -> list[tuple[int, tuple[int, ...], int]]:
+    """Chains for every scale, as the values on the way want them, those of fewer primes first.
+
+    nodes: of the model, in order.
+    shared: whether results are to be shared, which takes larger scales.
+
+    Returns (scale, primes above the first one, least first prime) of each, all in bits.
+    """
+    least_first: dict[tuple[int, tuple[int, ...]], int] = {}
+    for bits in _SCALE_BITS_TO_SHARE if shared else _SCALE_BITS:
+        choices = product(_wide_primes(nodes, bits), _LIFTS)
+        # the first node divides by the last prime
+        chains = {used: bits + 4 for wide, lift in choices if (used := _chain(nodes, bits, wide, lift))}
+        if isinstance(nodes[-1], Affine):
+            # the last product need not be rescaled where the first prime holds it
+            chains |= {used[1:]: 2 * bits + 3 for used in chains}
+        least_first |= {(bits, used): least for used, least in chains.items()}
+    found = ((bits, used, least) for (bits, used), least in least_first.items())
+    return sorted(found, key=lambda chain: len(chain[1]))
+
+
+def special_prime(ring_degree: int, primes: Sequence[int]) -> int:
+    """Bits of the largest special prime that the budget leaves."""
+    return min(MAX_MODULUS_BITS[ring_degree] - sum(primes), LARGEST_PRIME_BITS)
+
+
+def _wide_primes(nodes: Sequence[Affine | Activation], bits: int) -> list[int | None]:
+    """Bits of a prime that may take the place of two for an odd cubic; None for two."""
+    stages = [stage for node in nodes if isinstance(node, Activation) for stage in node.polynomials]
+    if not any(map(takes_wide_prime, stages)):
+        return [None]
+    most = min(2 * bits, LARGEST_PRIME_BITS)
+    return [None, *(wide for wide in (most, most - 3, most - 6, most - 9) if wide >= WIDE * bits)]
+
+
+def _chain(nodes: Sequence[Affine | Activation], bits: int, wide: int | None, lift: float) -> tuple[int, ...] | None:
+    """The primes of `_primes_of` as a chain has them, None where a polynomial does not fit their scales."""
+    try:
+        return tuple(_primes_of(nodes, bits, wide, lift)[::-1])
+    except (ScaleMismatch, OverflowError):
+        return None
+
+
+def _primes_of(nodes: Sequence[Affine | Activation], bits: int, wide: int | None, lift: float) -> list[int]:
+    """Bits of the primes that the nodes divide by, one after another, as the scales on the way want them.
+
+    wide: of the prime that an odd cubic takes in place of two, if so. lift: by how much of what an activation adds to
+    the scale the prime of the Linear after it is larger; without it the weights lose that many bits.
+    """
+    used: list[int] = []
+    scale = float(bits)  # in bits
+    for node in nodes:
+        if isinstance(node, Affine):
+            used.append(_prime(bits + lift * max(scale - bits, 0.0)))
+            scale = float(bits)
+            continue
+        start = scale
+        for stage in node.polynomials:
+            primes = list(map(_prime, suitable_primes(stage, scale, bits, wide)))
+            # the last one is divided by first
+            scale = log2(natural_scale(stage, 2.0**scale, tuple(2.0**prime for prime in primes[::-1])))
+            used += primes
+        if node.times_input:
+            used.append(bits)
+            scale += start - bits
+    return used
+
+
+def _prime(bits: float) -> int:
+    return min(max(round(bits), _SMALLEST_PRIME_BITS), LARGEST_PRIME_BITS)

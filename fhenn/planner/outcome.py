@@ -1,0 +1,26 @@
+"""What comes out of a model under a plan."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fhenn.nn import Activation, Affine
+from fhenn.planner.plan import Result
+from fhenn.planner.walk import Walk
+from fhenn.ranges import reaches
+
+
+def result_of(walk_: Walk) -> Result:
+    """What a model's answers are.
+
+    walk_: of the model under a plan's parameters.
+    """
+    return Result(len(walk_.path.reach[-1].low), walk_.end.array.level, walk_.end.layout)
+
+
+def outputs_of(node: Affine | Activation) -> tuple[float, float] | None:
+    """What an activation makes of inputs in its domain; None for another node."""
+    if not isinstance(node, Activation):
+        return None
+    low, high = (np.array([edge]) for edge in node.domain)
+    return reaches([node], low, high)[-1].interval

@@ -1,0 +1,63 @@
+"""What is asked of a plan, checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+from numbers import Integral, Real
+from typing import Any
+
+from fhenn.errors import ParameterError
+from fhenn.planner.flooding import MOST_QUERIES
+from fhenn.planner.plan import LayoutName
+from fhenn.planner.witness import DEGREES
+
+
+@dataclass(frozen=True)
+class Request:
+    """The arguments of `fhenn.plan` but for model and inputs.
+
+    accuracy: the largest error at the output.
+    layout: how samples are packed.
+    upload: ciphertexts that the client may send for a sample.
+    samples: samples that share ciphertexts.
+    degrees: of hidden layers' witnesses, best first; none without witnesses.
+    queries: samples whose results may be shared.
+    """
+
+    accuracy: float
+    layout: LayoutName
+    upload: int
+    samples: int
+    degrees: tuple[int, ...]
+    queries: int
+
+    @classmethod
+    def of(cls, *, accuracy: Any, layout: Any, upload: Any, samples: Any, witness: Any, queries: Any) -> Request:
+        """The request of arguments from outside. Raises ParameterError."""
+        if layout not in ("latency", "throughput"):
+            raise ParameterError(
+                f"layout must be 'latency' or 'throughput', not {layout!r}.",
+                "Choose 'latency' for few samples, 'throughput' for thousands.",
+            )
+        if not isinstance(accuracy, Real) or not 0 < float(accuracy) < inf:
+            raise ParameterError(
+                f"accuracy must be a positive finite number, not {accuracy!r}.", "Give for instance 1e-3."
+            )
+        if not all(isinstance(count, Integral) and int(count) > 0 for count in (upload, samples)):
+            raise ParameterError(
+                f"upload and samples must be whole numbers above 0, not {upload!r} and {samples!r}.",
+                "Give 1 for one ciphertext and one sample.",
+            )
+        if not isinstance(witness, bool) and witness not in DEGREES:
+            raise ParameterError(
+                f"witness must be True, False or one of the degrees {DEGREES}, not {witness!r}.",
+                "Give True for the best degree that fits.",
+            )
+        if not isinstance(queries, Integral) or not 0 <= int(queries) <= MOST_QUERIES:
+            raise ParameterError(
+                f"queries must be a whole number from 0 to 2^64, not {queries!r}.",
+                "Give 0 for results that are not shared.",
+            )
+        degrees = DEGREES if witness is True else (int(witness),) if witness else ()
+        return cls(float(accuracy), layout, int(upload), int(samples), degrees, int(queries))

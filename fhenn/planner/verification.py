@@ -1,0 +1,60 @@
+"""Whether a plan holds for a model."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fhenn.errors import LevelExhausted, PlanError, ScaleMismatch
+from fhenn.nn import Node, layers
+from fhenn.planner.identity import fingerprint_of, signature_of
+from fhenn.planner.outcome import outputs_of, result_of
+from fhenn.planner.plan import Plan, require_plan
+from fhenn.planner.walk import Path, walk
+from fhenn.planner.witness_choice import require_witnesses
+
+
+@np.errstate(all="ignore")
+def verify(plan_: Plan, model: Node) -> None:
+    """Raise PlanError where a plan is not for a model: other nodes, or other weights.
+
+    plan_: to be checked.
+    model: that it should be for.
+
+    A plan's headroom and error are for the weights that it was made with; past the headroom every slot is garbage, and
+    clients that hold the plan expect the answers of its model. A plan of before there were fingerprints (`Plan.model`)
+    is walked for the model instead. What it says of outputs and witnesses is checked either way.
+
+    >>> import fhenn
+    >>> model = fhenn.Linear([[1.0]])
+    >>> verify(fhenn.plan(model, inputs=[-1, 1]), model)
+    """
+    require_plan(plan_)
+    found = signature_of(model)
+    if found != plan_.signature:
+        raise PlanError(
+            f"the plan is for {', '.join(plan_.signature)}, the model is {', '.join(found)}.",
+            "Plan again for this model.",
+        )
+    if plan_.model is not None and plan_.model != fingerprint_of(model):
+        raise PlanError("the model's weights are not those that the plan was made for.", "Plan again for this model.")
+    path = Path(list(layers(model)), np.array(plan_.low), np.array(plan_.high))
+    try:
+        now = walk(path, plan_.layout, plan_.parameters)
+    except (ScaleMismatch, LevelExhausted) as cause:
+        raise PlanError("the model's values do not fit the plan's parameters.", "Plan again for this model.") from cause
+    if not (now.bound <= plan_.accuracy and now.holds):
+        raise PlanError(
+            "the plan does not hold for the model's weights: their error exceeds its accuracy, or their values its "
+            "modulus.",
+            "Plan again for this model.",
+        )
+    if plan_.result is not None and plan_.result != result_of(now):
+        raise PlanError(
+            "the plan's result (outputs, level, layout) is that of another model.", "Plan again for this model."
+        )
+    if plan_.outputs is not None and plan_.outputs != outputs_of(path.nodes[-1]):
+        raise PlanError(
+            "the outputs that the plan names are those of another activation.", "Plan again for this model."
+        )
+    if plan_.witnesses:
+        require_witnesses(plan_.witnesses, now)
