@@ -848,7 +848,7 @@ ARRAY = mutants(
 )
 
 SEARCH = mutants(
-    "fhenn/planner/search.py",
+    "fhenn/planner/verification.py",
     "tests/planner/test_verify.py",
     ("verify takes 100 times the accuracy", "now.bound <= plan_.accuracy", "now.bound <= 100 * plan_.accuracy"),
     ("verify takes any headroom", "now.bound <= plan_.accuracy and now.holds", "now.bound <= plan_.accuracy"),
@@ -862,7 +862,7 @@ SEARCH = mutants(
 )
 
 WORST = mutants(
-    "fhenn/planner/search.py",
+    "fhenn/planner/verification.py",
     "tests/planner/test_flooding.py::test_the_worst_case_is_no_average",
     (
         "the worst case is the average",
@@ -878,7 +878,7 @@ WORST = mutants(
 
 VERIFIED_WITNESSES = [
     *mutants(
-        "fhenn/planner/search.py",
+        "fhenn/planner/verification.py",
         "tests/planner/test_witness.py::test_a_witness_that_says_something_else_is_found",
         (
             "verify takes any witnesses",
