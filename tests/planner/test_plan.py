@@ -33,6 +33,12 @@ MODELS = {
 }
 
 
+@cache
+def multilayer():
+    """The plan of the multilayer as it is by default: made once, since it takes a second."""
+    return fhenn.plan(MODELS["multilayer"], inputs=[-1, 1])
+
+
 @pytest.mark.parametrize(
     ("name", "layout"),
     # the multilayer in both layouts, and the regression whose samples share a ciphertext
@@ -63,7 +69,7 @@ def test_takes_the_smallest_ring():
 
 def test_headroom_covers_the_declared_inputs():
     for bounds in ([-1, 1], [-20, 20]):
-        plan = fhenn.plan(MODELS["multilayer"], inputs=bounds)
+        plan = multilayer() if bounds == [-1, 1] else fhenn.plan(MODELS["multilayer"], inputs=bounds)
         assert all(stage.largest <= stage.headroom for stage in plan.stages)
     # three per unit of input, and half of bias
     assert plan.stages[1].largest == pytest.approx(60, abs=0.5)
@@ -87,7 +93,7 @@ def test_takes_a_wide_prime_where_the_accuracy_allows():
 
 
 def test_prints_a_table():
-    text = str(fhenn.plan(MODELS["multilayer"], inputs=[-1, 1]))
+    text = str(multilayer())
     for words in (
         "128-bit security",
         "error of encryption",
@@ -105,11 +111,11 @@ def test_inputs_are_bounds_or_data():
     low, high = data.min(axis=0), data.max(axis=0)
     by_data, by_box = fhenn.plan(model, inputs=data), fhenn.plan(model, inputs=[low, high])
     assert by_data == by_box
-    assert fhenn.plan(model, inputs=[-1, 1]).low == (-1.0,) * 16
+    assert multilayer().low == (-1.0,) * 16
 
 
 def test_sizes_are_close_to_the_truth():
-    plan = fhenn.plan(MODELS["multilayer"], inputs=[-1, 1])
+    plan = multilayer()
     client = fhenn.Client(plan)
     assert len(client.evaluation_keys()) == pytest.approx(plan.bytes_of_keys, rel=0.3)
     assert len(client.encrypt(np.zeros(16))) == pytest.approx(plan.bytes_per_ciphertext, rel=0.3)
@@ -188,11 +194,6 @@ def test_public_plan_tells_no_ranges_and_serves_both_sides():
     assert client.decrypt_scores(answer) == pytest.approx(model.infer([[0.5] * 30]), abs=plan.error)
 
 
-@cache
-def plan_text():
-    return fhenn.plan(MODELS["multilayer"], inputs=[-1, 1]).to_json()
-
-
 @pytest.mark.parametrize(
     "spoil",
     [
@@ -226,7 +227,7 @@ def plan_text():
 )
 def test_json_of_something_else_is_refused(spoil):
     with pytest.raises(WireFormatError, match="plan"):
-        fhenn.Plan.from_json(json.dumps(json.loads(plan_text()) | spoil))
+        fhenn.Plan.from_json(json.dumps(json.loads(multilayer().to_json()) | spoil))
 
 
 @pytest.mark.parametrize("text", ["", "[]", "1", "{", b"\xff", '{"kind": "fhenn-plan"}', "[" * 100_000])
