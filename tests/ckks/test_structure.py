@@ -14,6 +14,7 @@ import fhenn
 from fhenn import protobuf
 from fhenn.backends.seal import wire
 from fhenn.ckks import inflate, messages
+from fhenn.ckks.layout import Vectors
 from fhenn.ckks.structure import Chain, chain_of, check_header
 from fhenn.errors import UnsupportedOperation, WireFormatError
 from fhenn.wire import frame, unframe
@@ -257,6 +258,15 @@ def test_a_layout_that_claims_memory_is_refused(holder, tiles):
     for shape in ([1, tiles], [1, (1 << 32) - 1], [1, 5]):
         with pytest.raises(WireFormatError):
             fhenn.CipherArray.from_bytes(holder, frame("ciphertexts", meta | {"layout": layout, "shape": shape}, body))
+
+
+def test_a_layout_that_has_no_place_for_a_feature_is_refused(holder):
+    """One ciphertext, as is right, and four places in it for five features."""
+    message = fhenn.encrypt(holder, [[1.0, 2.0, 3.0, 4.0]], layout=Vectors("replicated", 4)).to_bytes()
+    meta, body = unframe("ciphertexts", message)
+    assert fhenn.CipherArray.from_bytes(holder, frame("ciphertexts", meta | {"shape": [1, 3]}, body)).shape == (1, 3)
+    with pytest.raises(WireFormatError):
+        fhenn.CipherArray.from_bytes(holder, frame("ciphertexts", meta | {"shape": [1, 5]}, body))
 
 
 def test_parameters_make_a_chain(objects, holder):

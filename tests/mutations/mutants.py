@@ -826,7 +826,7 @@ ARRAY = mutants(
         "tests/backends/seal/test_wire.py",
         "test_a_header_that_lies_is_refused_though_its_digest_matches test_another_clients_message_is_refused",
     )
-    + " tests/ckks/test_structure.py::test_a_layout_that_claims_memory_is_refused"
+    + " tests/ckks/test_structure.py::test_a_layout_that_has_no_place_for_a_feature_is_refused"
     + " tests/backends/seal/test_array.py::test_encrypt_refuses",
     (
         "arrays of any keys",

@@ -194,9 +194,11 @@ def test_a_headroom_is_held_to_what_may_come_now_whatever_is_stated(plan):
     model = fhenn.Sequential([HIDDEN.nodes[0].scaled(1.05 * witness.headroom / stage.largest), *HIDDEN.nodes[1:]])
     tolerant = replace(plan, model=None, accuracy=1e30)
     fhenn.planner.verify(replace(tolerant, witnesses=()), model)
-    for stated in (witness.headroom, 1e6 * witness.headroom):
+    bolder = replace(witness, headroom=1e6 * witness.headroom, error=1e3 * witness.error)
+    fhenn.planner.verify(replace(tolerant, witnesses=(bolder,)), HIDDEN)  # it promises no more than there is
+    for stated in (witness, bolder):
         with pytest.raises(PlanError, match="witness of Sigmoid"):
-            fhenn.planner.verify(replace(tolerant, witnesses=(replace(witness, headroom=stated),)), model)
+            fhenn.planner.verify(replace(tolerant, witnesses=(stated,)), model)
 
 
 def test_its_own_inputs_are_its_business_alone():
