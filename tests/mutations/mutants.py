@@ -862,7 +862,7 @@ SEARCH = mutants(
 )
 
 WORST = mutants(
-    "fhenn/planner/verification.py",
+    "fhenn/planner/search.py",
     "tests/planner/test_flooding.py::test_the_worst_case_is_no_average",
     (
         "the worst case is the average",
