@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fhenn
-from fhenn import encrypted_weights as weights
+from fhenn.ckks import encrypted_weights as weights
 from fhenn.errors import (
     CacheEmpty,
     ContextMismatch,
