@@ -28,35 +28,52 @@ class Arithmetic(Operations[V, P]):
 
     @abstractmethod
     def wrap(self, ciphertext: Any, level: int, scale: float) -> V:
-        """A handle on a ciphertext, which is at that level, read at that scale."""
+        """A handle on a ciphertext.
+
+        ciphertext: of the evaluator's library, which is not to be changed.
+        level: that it is at.
+        scale: that it is read at.
+        """
 
     @abstractmethod
     def unwrap(self, x: V) -> Any:
         """The ciphertext of a handle, with the handle's level and scale written on it where it has a place for them."""
 
     def apply_map(self, xs: Sequence[V], affine: maps.AffineMap) -> list[V]:
-        """An affine map of the ciphertexts that hold one group of samples, in the layout that the map is for.
+        """An affine map of one group of samples.
 
-        Returns the ciphertexts of the results, in the map's `result_layout`. Raises LevelExhausted, ScaleMismatch,
-        KeyMissing.
+        xs: ciphertexts that hold the group, in the layout that the map is for, at one level and scale.
+        affine: the map.
+
+        Returns the ciphertexts of the results, in the map's `result_layout`.
+        Raises LevelExhausted, ScaleMismatch, KeyMissing.
         """
         return maps.apply(self, xs, affine)
 
     def evaluate_polynomial(self, x: V, polynomial: Polynomial, squares: list[V] | None = None) -> V:
-        """p(x), element by element, `polynomial.depth` levels down (an odd cubic one level on a wide prime).
+        """p(x), element by element.
 
-        squares: takes the first square that is made on the way, if given. Raises ScaleMismatch, KeyMissing,
-        UnsupportedOperation for a constant polynomial.
+        x: a ciphertext.
+        polynomial: p, not a constant.
+        squares: a list that the first square that is made on the way is appended to, None for none.
+
+        Returns p(x), `polynomial.depth` levels down (an odd cubic one level on a wide prime).
+        Raises LevelExhausted, ScaleMismatch, KeyMissing; UnsupportedOperation for a constant polynomial.
         """
         require_clear(self, polynomial, self.level(x), self.scale(x))
         return circuits.evaluate(polynomial, x, self, squares)
 
 
 def require_clear(on: Arithmetic[Any, Any], polynomial: Polynomial, level: int, scale: float) -> Outlook:
-    """What p(x) will be like. Raises LevelExhausted, and ScaleMismatch where noise drowns it.
+    """What p(x) will be like, where noise does not drown it.
 
-    Six standard deviations may not exceed 2⁻⁷ of the largest value: what is silently off by a percent is worse than an
-    error.
+    on: the arithmetic.
+    polynomial: p.
+    level: of x.
+    scale: of x.
+
+    Raises LevelExhausted, and ScaleMismatch where noise drowns the result: six standard deviations may not exceed
+    2⁻⁷ of the largest value, since what is silently off by a percent is worse than an error.
     """
     needed = circuits.levels_of(polynomial, scale, on.primes[: level + 1])
     on.require_levels(f"a polynomial of degree {polynomial.degree}", needed, level)

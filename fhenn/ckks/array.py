@@ -40,8 +40,12 @@ _MOST_DIMENSIONS = 32
 class CipherArray(Uncopied):
     """An array of encrypted numbers. Immutable: every operation on it makes a new one.
 
-    context: whose keys it is computed on with. shape: of the array. layout: how values sit in slots.
-    ciphertexts: SEAL's. level: rescales left. scale: exact, never rounded to the context's.
+    context: with whose keys it is computed on.
+    shape: of the numbers.
+    layout: how they sit in slots.
+    ciphertexts: of the context's arithmetic.
+    level: rescales left.
+    scale: exact, never rounded to the context's.
 
     >>> import fhenn
     >>> client = fhenn.Context.generate(fhenn.Parameters.for_depth(2))
@@ -90,9 +94,11 @@ class CipherArray(Uncopied):
     def of_handles(
         self, handles: Sequence[Any], shape: tuple[int, ...] | None = None, layout: Layout | None = None
     ) -> CipherArray:
-        """An array under the same keys of other ciphertexts, all at one level and scale.
+        """An array of other ciphertexts under the same keys.
 
-        handles: of the context's arithmetic. shape, layout: those of this array where None.
+        handles: of the context's arithmetic, all at one level and scale, at least one.
+        shape: of the numbers, None for that of this array.
+        layout: how they sit in slots, None for that of this array.
         """
         on = self.context.arithmetic
         return CipherArray(
@@ -106,20 +112,23 @@ class CipherArray(Uncopied):
 
     @classmethod
     def from_tenseal(cls, vector: Any) -> CipherArray:
-        """The values of a `tenseal.CKKSVector`, shape (n,), from copies of its ciphertexts.
+        """The values of a `tenseal.CKKSVector`, from copies of its ciphertexts; from here on scales are exact.
 
-        From here on scales are exact. Vectors of several chunks must fill all but the last. Raises ContextMismatch
-        where its ciphertexts have other parameters than its context.
+        vector: of n values, of which every chunk but the last is full.
+
+        Returns an array of shape (n,) in layout "packed".
+        Raises UnsupportedValue for another value, ShapeMismatch where a chunk is not full, ContextMismatch where its
+        ciphertexts have other parameters than its context.
         """
         # loaded when it is needed: nothing else here takes TenSEAL
         array: CipherArray = import_module("fhenn.backends.seal").array_of(vector)
         return array
 
     def to_tenseal(self) -> Any:
-        """A `tenseal.CKKSVector` of the values in C order, for layout "packed".
+        """A `tenseal.CKKSVector` of the values in C order.
 
-        TenSEAL's operators assume the context's scale. Raises ScaleMismatch where this array has another: let a
-        `fhenn.Linear` bring it back, or stay with CipherArray.
+        Raises ParameterError where the layout is not "packed". TenSEAL's operators assume the context's scale: raises
+        ScaleMismatch where this array has another.
         """
         return self.context.vector_of(self)
 
@@ -130,10 +139,13 @@ class CipherArray(Uncopied):
 
     @classmethod
     def from_bytes(cls, context: Context, data: bytes) -> CipherArray:
-        """The array in a message of `to_bytes`.
+        """The array in a message.
 
-        Raises ContextMismatch where it belongs to other keys, WireFormatError where it is malformed or altered, or
-        where its ciphertexts are not what its header says.
+        context: with the keys that it was encrypted under.
+        data: of `to_bytes` or `encrypt_to_bytes`, from a stranger.
+
+        Raises ContextMismatch where it belongs to other keys, WireFormatError where it is not such a message, was
+        altered, or has other ciphertexts than its header says.
         """
         meta, body = unframe(_KIND, data)
         if meta.get("fingerprint") != require_context(context).fingerprint:
@@ -157,7 +169,7 @@ class CipherArray(Uncopied):
             layout = layout_from_json(meta["layout"])
             level, scale = meta["level"], float.fromhex(meta["scale"])
         except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise WireFormatError(_KIND, "its header is not readable") from error
+            raise WireFormatError(_KIND, "its header has no readable shape, layout, level and scale") from error
         sane = (
             len(shape) <= _MOST_DIMENSIONS
             and all(type(size) is int and 0 < size < 1 << 32 for size in shape)
@@ -168,7 +180,7 @@ class CipherArray(Uncopied):
             and scale > 0
         )
         if not sane:
-            raise WireFormatError(_KIND, "its header states a shape, level or scale that cannot be")
+            raise WireFormatError(_KIND, "its header states a shape, level or scale that no array under these keys has")
         return shape, layout, level, scale
 
 
@@ -177,9 +189,13 @@ def encrypt(
 ) -> CipherArray:
     """Encrypt real numbers at the context's full level and scale.
 
+    context: with the secret key, or the public one.
     values: an array of any shape ("packed") or samples × features ("features" and other layouts), not empty.
-    headroom: the largest |value| that what follows can hold (`node.headroom(context)`); checked here because the
-    server cannot see it.
+    layout: how they sit in slots: "packed", "features" or a `Layout`.
+    headroom: the largest |value| that what follows can hold (`node.headroom(context)`), None for what the modulus
+    holds; checked here because the server cannot see it.
+
+    Returns the encrypted array.
     Raises NonFiniteValue, HeadroomExceeded, ShapeMismatch, UnsupportedValue, KeyMissing.
 
     >>> import fhenn
@@ -203,9 +219,15 @@ def encrypt_to_bytes(
 ) -> bytes:
     """`encrypt(…).to_bytes()` under the secret key, at half the bytes: the random halves travel as their seeds.
 
-    samples: how many of them count, all if None; those after fill spare places of the last ciphertexts. upload: what
-    the message says of itself besides.
-    Raises KeyMissing without the secret key, and what `encrypt` does.
+    context: with the secret key.
+    values: as for `encrypt`.
+    layout: as for `encrypt`.
+    headroom: as for `encrypt`.
+    samples: how many of the values' rows count, None for all; those after fill spare places of the last ciphertexts.
+    upload: what the message says of itself besides, as plain data; None for nothing.
+
+    Returns the message, which `CipherArray.from_bytes` reads.
+    Raises KeyMissing without the secret key, and what `encrypt` raises.
     """
     rows, shape, layout = _rows(context, values, layout, headroom)
     shape = shape if samples is None else (samples, *shape[1:])
@@ -229,7 +251,9 @@ def _rows(
     limit = context.modulus(context.levels) / 4 / context.scale
     if headroom is not None:
         if not headroom > 0:
-            raise ParameterError(f"a headroom of {headroom} is no use.", "Pass node.headroom(context).")
+            raise ParameterError(
+                f"headroom must be a number above 0, not {headroom!r}.", "Give node.headroom(context)."
+            )
         limit = min(limit, headroom)
     if largest > limit:
         raise HeadroomExceeded(largest, limit, "encrypt")
@@ -258,10 +282,14 @@ def _message(
 
 
 def decrypt(context: Context, array: CipherArray) -> NDArray[np.float64]:
-    """The numbers in `array`, in its shape, decrypted with the secret key in `context`.
+    """Decrypt an array.
 
-    The result carries traces of the secret key in its noise: keep it with the key holder. Raises ContextMismatch,
-    KeyMissing.
+    context: with the secret key that it was encrypted under.
+    array: of any layout.
+
+    Returns the numbers, in the array's shape. Their noise carries traces of the secret key: keep them with the key
+    holder, or share them with `Client.decrypt`.
+    Raises ContextMismatch, KeyMissing, UnsupportedValue.
 
     >>> import fhenn
     >>> client = fhenn.Context.generate(fhenn.Parameters.for_depth(1))
@@ -274,10 +302,14 @@ def decrypt(context: Context, array: CipherArray) -> NDArray[np.float64]:
 
 
 def decrypt_with_error(context: Context, array: CipherArray) -> tuple[NDArray[np.float64], float]:
-    """The numbers as `decrypt` gives them, and the largest error that the answer is seen to have.
+    """Decrypt an array, and see its error.
 
-    Slots are complex numbers, and what is computed on them is real: what is imaginary in a slot is an error, spread as
-    that of its value is. Raises ContextMismatch, KeyMissing.
+    context: with the secret key that it was encrypted under.
+    array: of any layout.
+
+    Returns the numbers as `decrypt` does, and the largest error that the answer is seen to have. Slots are complex
+    numbers, and what is computed on them is real: what is imaginary in a slot is an error, spread as that of its value.
+    Raises ContextMismatch, KeyMissing, UnsupportedValue.
 
     >>> import fhenn
     >>> client = fhenn.Context.generate(fhenn.Parameters.for_depth(1))

@@ -42,32 +42,38 @@ _LEAST_MULTIPLIER = 2**20
 
 
 def evaluate(polynomial: Polynomial, x: V, on: Operations[V, Any], squares: list[V] | None = None) -> V:
-    """p(x), `levels_of(…)` levels down, at the scale that keeps most digits.
+    """p(x) by the form that suits p.
 
-    squares: takes t² where the circuit makes it (`shares_square`), if given: t = (x - middle)/half of p's domain.
+    polynomial: p, not a constant.
+    x: a ciphertext.
+    on: the arithmetic.
+    squares: a list that t² is appended to where the circuit makes it (`shares_square`), for t = (x - middle)/half of
+    p's domain; None for none.
+
+    Returns p(x), `levels_of(…)` levels down, at the scale that keeps most digits.
     Raises LevelExhausted, KeyMissing, ScaleMismatch where the modulus does not hold the result, UnsupportedOperation
     for a constant polynomial.
     """
     odd = CubicForm.of(polynomial)
     if odd is not None:
-        return _odd_cubic(odd, polynomial.domain, x, on, squares)
+        return _evaluate_odd_cubic(odd, polynomial.domain, x, on, squares)
     on.require_levels(f"a polynomial of degree {polynomial.degree}", polynomial.depth, on.level(x))
     form, largest = form_of(polynomial), largest_of(polynomial)
     run = on if squares is None else cast("Operations[V, Any]", _SquareWatch(on, squares))
     try:
         if isinstance(form, Affine):
-            result = _affine(form, x, run)
+            result = _evaluate_affine(form, x, run)
         elif isinstance(form, Factored):
-            result = _factored_to_fit(form, x, run, largest)
+            result = _evaluate_factored_to_fit(form, x, run, largest)
         else:
-            result = _blocks(form, x, run, largest)
+            result = _evaluate_blocks(form, x, run, largest)
         _require_scale(on, result, on.scale(result) * largest)
     except ScaleMismatch as inside:
         raise mismatch(polynomial, on.scale(x), on.primes[on.level(x)]) from inside
     return result
 
 
-def _odd_cubic(form: CubicForm, domain: Interval, x: V, on: Operations[V, Any], squares: list[V] | None) -> V:
+def _evaluate_odd_cubic(form: CubicForm, domain: Interval, x: V, on: Operations[V, Any], squares: list[V] | None) -> V:
     """The cubic as one product of x and x² + b, its leading coefficient read off the scale."""
     on.require_levels("the cubic", cubic.needed_levels(on.scale(x), on.primes[: on.level(x) + 1]), on.level(x))
     made: list[V] = []
@@ -80,22 +86,35 @@ def _odd_cubic(form: CubicForm, domain: Interval, x: V, on: Operations[V, Any], 
 
 @lru_cache(maxsize=4096)
 def natural_scale(polynomial: Polynomial, scale: float, primes: tuple[float, ...]) -> float:
-    """The scale at which p(x) comes out of those primes where the first prime holds any scale."""
+    """The scale at which p(x) comes out where the first prime holds any scale.
+
+    polynomial: p.
+    scale: of x.
+    primes: that are divided by, the last one first to be.
+    """
     on: Levels[Placed] = Levels((_BOUNDLESS, *primes))
     return on.scale(evaluate(polynomial, on.fresh(scale), on))
 
 
 def levels_of(polynomial: Polynomial, scale: float, primes: Sequence[float]) -> int:
-    """Levels that p(x) takes of an input at a scale with those primes under it, first prime first."""
+    """Levels that p(x) consumes.
+
+    polynomial: p.
+    scale: of x.
+    primes: under x, first prime first.
+    """
     if CubicForm.of(polynomial) is not None:
         return cubic.needed_levels(scale, primes)
     return polynomial.depth
 
 
 def suitable_primes(polynomial: Polynomial, scale_bits: float, nominal_bits: int, wide: int | None) -> list[float]:
-    """Bits of the primes that p(x) should divide by.
+    """Bits of the primes that p(x) should divide by, the first to be divided by first.
 
-    scale_bits: of the input. nominal_bits: of fresh ciphertexts. wide: of one prime in the place of an odd cubic's two.
+    polynomial: p.
+    scale_bits: log2 of the scale of x.
+    nominal_bits: log2 of the scale of fresh ciphertexts.
+    wide: bits of one prime in the place of an odd cubic's two, None for two.
     """
     if CubicForm.of(polynomial) is not None:
         return [nominal_bits, nominal_bits] if wide is None else [wide]
@@ -109,14 +128,18 @@ def takes_wide_prime(polynomial: Polynomial) -> bool:
 
 
 def shares_square(domain: Interval, polynomial: Polynomial) -> bool:
-    """Whether the circuit of a polynomial makes t², for t = (x - middle)/half of a domain, on its way."""
+    """Whether the circuit of a polynomial makes t² on its way, for t = (x - middle)/half of a domain.
+
+    domain: (low, high).
+    polynomial: p.
+    """
     if polynomial.domain != domain:
         return False
     return polynomial.depth > 0 and (CubicForm.of(polynomial) is None or domain[0] == -domain[1])
 
 
 class _SquareWatch(Generic[V]):
-    """Operations that keeps the first square that a circuit makes, relinearised: t² of t in [-1, 1]."""
+    """Operations that keep the first square that a circuit makes, relinearised: t² of t in [-1, 1]."""
 
     def __init__(self, on: Operations[V, Any], squares: list[V]) -> None:
         self._on, self._squares = on, squares
@@ -141,22 +164,46 @@ class _SquareWatch(Generic[V]):
 
 
 def square_of(on: Operations[V, Any], x: V, domain: tuple[float, float]) -> V:
-    """t² for t = (x - middle)/half of a domain, not rescaled. Raises ScaleMismatch."""
+    """t² for t = (x - middle)/half of a domain.
+
+    on: the arithmetic.
+    x: a ciphertext.
+    domain: (low, high).
+
+    Returns the square, not rescaled: at the level of x.
+    Raises ScaleMismatch, KeyMissing.
+    """
     low, high = domain
-    return _square(on, _centred(on, x, low / 2 + high / 2, high / 2 - low / 2))
+    return _square(on, _centre(on, x, low / 2 + high / 2, high / 2 - low / 2))
 
 
 def chebyshev_power(on: Operations[V, Any], x: V, domain: tuple[float, float], times: int) -> V:
-    """Tₙ(t), n = 2 to the power of `times`, for t = (x - middle)/half of a domain. Raises ScaleMismatch."""
+    """The Chebyshev polynomial Tₙ(t) for t = (x - middle)/half of a domain, by T₂ₖ = 2Tₖ² - 1.
+
+    on: the arithmetic.
+    x: a ciphertext.
+    domain: (low, high).
+    times: how often that rule is applied: n = 2^times.
+
+    Returns Tₙ(t), `times` levels down.
+    Raises ScaleMismatch, KeyMissing.
+    """
     low, high = domain
-    t = _centred(on, x, low / 2 + high / 2, high / 2 - low / 2)
+    t = _centre(on, x, low / 2 + high / 2, high / 2 - low / 2)
     for _ in range(times):
-        t = on.plus(on.rescale(_doubled(on, _square(on, t))), -1.0)
+        t = on.plus(on.rescale(_double(on, _square(on, t))), -1.0)
     return t
 
 
 def bring_to(on: Operations[V, Any], x: V, scale: float) -> V:
-    """x at a scale, a level down: times 1, encoded as an integer. Raises ScaleMismatch where that has few digits."""
+    """x at another scale, a level down: a product with 1, which is encoded as an integer.
+
+    on: the arithmetic.
+    x: a ciphertext.
+    scale: that it is wanted at.
+
+    Raises ScaleMismatch where that integer would have few digits.
+    """
     multiplier = round(on.primes[on.level(x)] * scale / on.scale(x))
     if multiplier < _LEAST_MULTIPLIER:
         raise ScaleMismatch(
@@ -174,13 +221,27 @@ def largest_of(polynomial: Polynomial) -> float:
 
 
 def multiply_alike(on: Operations[V, Any], x: V, y: V) -> V:
-    """x · y at one level, neither relinearised nor rescaled. Raises ScaleMismatch where the modulus is too small."""
+    """x · y, neither relinearised nor rescaled.
+
+    on: the arithmetic.
+    x, y: ciphertexts at one level.
+
+    Raises ScaleMismatch where the modulus is too small for the product's scale.
+    """
     _require_scale(on, x, on.scale(x) * on.scale(y))
     return on.multiply(x, y)
 
 
 def times_number(on: Operations[V, Any], x: V, constant: float, scale: float) -> V:
-    """x · constant, the constant at a scale. Raises ScaleMismatch where the modulus is too small."""
+    """x · constant, not rescaled.
+
+    on: the arithmetic.
+    x: a ciphertext.
+    constant: a number.
+    scale: that it is encoded at.
+
+    Raises ScaleMismatch where the modulus is too small for the product's scale.
+    """
     _require_scale(on, x, on.scale(x) * scale)
     factor = on.plaintext(constant, on.level(x), scale)
     if on.is_zero(factor):  # anybody could read the product with it: the least constant there is instead
@@ -189,10 +250,15 @@ def times_number(on: Operations[V, Any], x: V, constant: float, scale: float) ->
 
 
 def times_slots(on: Operations[V, Any], x: V, values: float | Floats, scale: float) -> V:
-    """x · values, a level down, exactly at a scale.
+    """x · values, slot by slot, a level down.
 
-    values: one number for every slot, or all slot values. A product that would be all zeros is a fresh encryption of
-    zero. Raises ScaleMismatch, and KeyMissing where that needs a key that is not there.
+    on: the arithmetic.
+    x: a ciphertext.
+    values: one number for every slot, or all slot values.
+    scale: exact, of the result.
+
+    A product that would be all zeros is a fresh encryption of zero.
+    Raises ScaleMismatch, and KeyMissing where that encryption needs a key that is missing.
     """
     level = on.level(x)
     plain_scale = scale * on.primes[level] / on.scale(x)
@@ -204,6 +270,7 @@ def times_slots(on: Operations[V, Any], x: V, values: float | Floats, scale: flo
 
 
 def _require_scale(on: Operations[V, Any], x: V, scale: float) -> None:
+    """Raise ScaleMismatch where a scale at the level of x exceeds the modulus."""
     if 2 * scale > on.modulus(on.level(x)):
         raise ScaleMismatch(
             on.scale(x),
@@ -214,7 +281,12 @@ def _require_scale(on: Operations[V, Any], x: V, scale: float) -> None:
 
 
 def mismatch(polynomial: Polynomial, scale: float, prime: float) -> ScaleMismatch:
-    """The error for an input whose scale does not suit its primes."""
+    """The error for an input whose scale does not suit its primes.
+
+    polynomial: that was to be evaluated.
+    scale: of the input.
+    prime: the first to be divided by.
+    """
     low, high = polynomial.domain
     bits = log2(prime) - log2(high - low) + 2
     return ScaleMismatch(
@@ -225,24 +297,25 @@ def mismatch(polynomial: Polynomial, scale: float, prime: float) -> ScaleMismatc
     )
 
 
-def _affine(form: Affine, x: V, on: Operations[V, Any]) -> V:
+def _evaluate_affine(form: Affine, x: V, on: Operations[V, Any]) -> V:
+    """slope·x + offset."""
     if form.slope == 0.0:
         raise UnsupportedOperation("a constant polynomial on ciphertexts", "Add the constant to what follows.")
-    return on.plus(_scaled(on, x, form.slope), form.offset)
+    return on.plus(_scale_by(on, x, form.slope), form.offset)
 
 
-def _scaled(on: Operations[V, Any], x: V, factor: float) -> V:
-    """factor·x, free."""
+def _scale_by(on: Operations[V, Any], x: V, factor: float) -> V:
+    """factor·x, at no cost: read at another scale."""
     scaled = on.read(x, on.scale(x) / abs(factor))
     return on.negate(scaled) if factor < 0 else scaled
 
 
-def _centred(on: Operations[V, Any], x: V, middle: float, half: float) -> V:
-    """t = (x - middle)/half, free."""
+def _centre(on: Operations[V, Any], x: V, middle: float, half: float) -> V:
+    """t = (x - middle)/half, at no cost."""
     return on.read(on.plus(x, -middle) if middle else x, on.scale(x) * half)
 
 
-def _factored_to_fit(form: Factored, x: V, on: Operations[V, Any], largest: float) -> V:
+def _evaluate_factored_to_fit(form: Factored, x: V, on: Operations[V, Any], largest: float) -> V:
     """The product at its natural scale, or, where that does not fit, at one that does."""
     level, scale = on.level(x), on.scale(x)
     natural = _natural_scale(form, (_BOUNDLESS, *on.primes[1 : level + 1]), scale)
@@ -250,18 +323,19 @@ def _factored_to_fit(form: Factored, x: V, on: Operations[V, Any], largest: floa
     room = on.modulus(level - form.depth) / (2 * max(largest, abs(form.k)))
     most = min(room / _ROOM, scale * _LARGEST_GROWTH)
     fits = natural <= min(room / 2, scale * _LARGEST_GROWTH) or not form.adjustable
-    return _factored(form, x, on, None if fits else most / natural)
+    return _evaluate_factored(form, x, on, None if fits else most / natural)
 
 
 @lru_cache(maxsize=1024)
 def _natural_scale(form: Factored, primes: tuple[float, ...], scale: float) -> float:
+    """The scale that the product of a form's factors has of itself."""
     on: Levels[Placed] = Levels(primes)
-    return on.scale(_factored(form, on.fresh(scale), on, None))
+    return on.scale(_evaluate_factored(form, on.fresh(scale), on, None))
 
 
-def _factored(form: Factored, x: V, on: Operations[V, Any], adjust: float | None) -> V:
-    """adjust: by how much the result's scale should differ from its natural one."""
-    t = _centred(on, x, form.middle, form.half)
+def _evaluate_factored(form: Factored, x: V, on: Operations[V, Any], adjust: float | None) -> V:
+    """The product of a form's factors; adjust: what the result's scale should be, over its natural one; None for 1."""
+    t = _centre(on, x, form.middle, form.half)
     square = _square(on, t) if form.squared else t
     y = on.rescale(square) if form.squared and (form.quads or form.odd) else t
     raw: dict[int, V] = {}  # products before their rescale, by place
@@ -297,7 +371,7 @@ def _factored(form: Factored, x: V, on: Operations[V, Any], adjust: float | None
         last = on.add(
             last, times_number(on, on.drop(t, on.level(last)), form.tilt / form.k, on.scale(last) / on.scale(t))
         )
-    whole = _scaled(on, on.rescale(last), form.k)
+    whole = _scale_by(on, on.rescale(last), form.k)
     return on.plus(whole, form.offset) if form.offset else whole
 
 
@@ -312,19 +386,20 @@ def _square(on: Operations[V, Any], x: V) -> V:
     return on.relinearise(multiply_alike(on, x, x))
 
 
-def _blocks(form: Blocks, x: V, on: Operations[V, Any], largest: float) -> V:
+def _evaluate_blocks(form: Blocks, x: V, on: Operations[V, Any], largest: float) -> V:
+    """A polynomial in Chebyshev form, by powers and quotients (Paterson & Stockmeyer 1973)."""
     level = on.level(x)
-    t = _centred(on, x, form.middle, form.half)
+    t = _centre(on, x, form.middle, form.half)
     y = t
     if form.squared:
-        y = on.plus(_doubled(on, on.rescale(_square(on, t))), -1.0)
+        y = on.plus(_double(on, on.rescale(_square(on, t))), -1.0)
     powers = _Powers(on, y)
     result_level = level - form.depth
     budget = form.depth - int(form.squared)
     room = on.modulus(result_level) / (2 * largest * _ROOM)
     scale = min(_leading_scale(form, powers, budget, result_level), room, on.scale(x) * _LARGEST_GROWTH)
     product_scale = scale * on.primes[result_level + 1]
-    raw = _sum(form, powers, np.array(form.coefficients), budget, (result_level, product_scale))
+    raw = _sum_blocks(form, powers, np.array(form.coefficients), budget, (result_level, product_scale))
     if form.tilt:
         raw = on.add(raw, times_number(on, on.drop(t, result_level + 1), form.tilt, product_scale / on.scale(t)))
     return on.read(on.rescale(on.relinearise(raw)), scale)
@@ -341,7 +416,8 @@ def _leading_scale(form: Blocks, powers: _Powers[V], budget: int, level: int) ->
     return scale
 
 
-def _doubled(on: Operations[V, Any], x: V) -> V:
+def _double(on: Operations[V, Any], x: V) -> V:
+    """2x, at no cost."""
     return on.read(x, on.scale(x) / 2)
 
 
@@ -358,7 +434,7 @@ class _Powers(Generic[V]):
             left, right = self[a], self[b]
             lowest = min(on.level(left), on.level(right))
             product = multiply_alike(on, on.drop(left, lowest), on.drop(right, lowest))
-            doubled = _doubled(on, on.relinearise(product))
+            doubled = _double(on, on.relinearise(product))
             if c:
                 less = self[c]
                 ratio = on.scale(doubled) / on.scale(less)
@@ -368,30 +444,31 @@ class _Powers(Generic[V]):
         return self._made[j]
 
 
-def _sum(form: Blocks, powers: _Powers[V], c: Floats, budget: int, at: tuple[int, float]) -> V:
+def _sum_blocks(form: Blocks, powers: _Powers[V], c: Floats, budget: int, at: tuple[int, float]) -> V:
     """Σ cⱼTⱼ for a result at level `at[0]`, before its rescale: a level above, at scale `at[1]`."""
     on, (level, scale) = powers.on, at
     degree = len(c) - 1
     g = form.split(degree, budget)
     if not g:
-        return _plain_sum(powers, c, level + 1, scale)
-    quotient, remainder = _divided(c, g)
+        return _sum_terms(powers, c, level + 1, scale)
+    quotient, remainder = _divide(c, g)
     power = on.drop(powers[g], level + 1)
     if len(quotient) == 1:
         product = times_number(on, power, float(quotient[0]), scale / on.scale(power))
     else:
         inner_scale = scale / on.scale(power)
-        inner = _sum(form, powers, quotient, budget - 1, (level + 1, inner_scale * on.primes[level + 2]))
+        inner = _sum_blocks(form, powers, quotient, budget - 1, (level + 1, inner_scale * on.primes[level + 2]))
         inner = on.read(on.rescale(on.relinearise(inner)), inner_scale)
         product = multiply_alike(on, inner, power)
     if not np.any(remainder):
         return product
     if not np.any(remainder[1:]):
         return on.plus(product, float(remainder[0]))
-    return on.add(product, _sum(form, powers, _trimmed(remainder), budget, at))
+    return on.add(product, _sum_blocks(form, powers, _trim(remainder), budget, at))
 
 
-def _plain_sum(powers: _Powers[V], c: Floats, level: int, scale: float) -> V:
+def _sum_terms(powers: _Powers[V], c: Floats, level: int, scale: float) -> V:
+    """Σ cⱼTⱼ of powers that are there, at a level and scale, not rescaled."""
     on, total = powers.on, None
     for j in range(len(c) - 1, 0, -1):
         if c[j]:
@@ -403,7 +480,7 @@ def _plain_sum(powers: _Powers[V], c: Floats, level: int, scale: float) -> V:
     return on.plus(total, float(c[0])) if c[0] else total
 
 
-def _divided(c: Floats, g: int) -> tuple[Floats, Floats]:
+def _divide(c: Floats, g: int) -> tuple[Floats, Floats]:
     """q and r with Σ cⱼTⱼ = q·T_g + r, by T_(g+i) = 2·T_g·Tᵢ - T_(g-i)."""
     quotient = c[g:].copy()
     quotient[1:] *= 2
@@ -413,5 +490,6 @@ def _divided(c: Floats, g: int) -> tuple[Floats, Floats]:
     return quotient, remainder
 
 
-def _trimmed(c: Floats) -> Floats:
+def _trim(c: Floats) -> Floats:
+    """Coefficients without the zeros at the end."""
     return c[: np.flatnonzero(c)[-1] + 1]

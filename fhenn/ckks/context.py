@@ -62,14 +62,23 @@ class Context(ABC):
 
     @abstractmethod
     def encrypt_slots(self, values: float | list[float], level: int, scale: float) -> Any:
-        """A ciphertext of one number in every slot, or of all slot values. Raises KeyMissing, HeadroomExceeded."""
+        """Encrypt the slots of one ciphertext.
+
+        values: one number for every slot, or a list of all slot values.
+        level: that the ciphertext is at.
+        scale: that it is encoded at.
+
+        Raises KeyMissing, NonFiniteValue, HeadroomExceeded.
+        """
 
     @abstractmethod
     def decrypt_complex(self, ciphertext: Any, secret: Any = None) -> list[complex]:
-        """All slots of a ciphertext.
+        """All slots of a ciphertext. Circuits are real: imaginary parts are errors, as large as those of the values.
 
-        secret: what holds the secret key, this context where None. Circuits are real: imaginary parts are errors, as
-        large as those of the values. Raises KeyMissing, ContextMismatch.
+        ciphertext: under these keys.
+        secret: what holds the secret key, this context where None.
+
+        Raises KeyMissing, ContextMismatch.
         """
 
     @abstractmethod
@@ -78,11 +87,25 @@ class Context(ABC):
 
     @abstractmethod
     def encrypt_seeded(self, values: float | list[float], level: int, scale: float) -> bytes:
-        """What `encrypt_slots` makes as bytes, its random half as a seed. Raises KeyMissing without the secret key."""
+        """The bytes of what `encrypt_slots` makes, with a seed in the place of the random half.
+
+        values: one number for every slot, or a list of all slot values.
+        level: that the ciphertext is at.
+        scale: that it is encoded at.
+
+        Raises KeyMissing without the secret key.
+        """
 
     @abstractmethod
     def load(self, data: bytes, level: int, scale: float) -> Any:
-        """The ciphertext in bytes of `save` or `encrypt_seeded`, at that level and scale. Raises WireFormatError."""
+        """The ciphertext in bytes.
+
+        data: of `save` or `encrypt_seeded`, from a stranger.
+        level: that it must be at.
+        scale: that it must have.
+
+        Raises WireFormatError where it is no ciphertext, or at another level or scale.
+        """
 
     @abstractmethod
     def to_bytes(self) -> bytes:
@@ -139,7 +162,12 @@ class Context(ABC):
             return fingerprint_of_parameters(self.ring_degree, self.chain, 0.0)
 
     def require_levels(self, operation: str, needed: int, left: int) -> None:
-        """Raise LevelExhausted, with parameters that would do, where `left` is less than `needed`."""
+        """Raise LevelExhausted, with parameters that would do, where levels are missing.
+
+        operation: that needs them.
+        needed: levels that it consumes.
+        left: levels that there are.
+        """
         if left < needed:
             suggestion = chain_for_levels(list(self.chain), self.levels + needed - left)
             raise LevelExhausted(operation, needed, left, suggestion)

@@ -31,7 +31,12 @@ WIDE = 1.45
 
 @dataclass(frozen=True)
 class CubicForm:
-    """A cubic as k·x·(x² + b) + c."""
+    """A cubic as k·x·(x² + b) + c.
+
+    k: the leading coefficient.
+    b: what x² is shifted by.
+    c: the constant.
+    """
 
     k: float
     b: float
@@ -39,7 +44,7 @@ class CubicForm:
 
     @classmethod
     def of(cls, polynomial: Polynomial) -> CubicForm | None:
-        """The form of an odd polynomial of degree 3 and a constant, None for another one."""
+        """The form of an odd polynomial of degree 3, or of one and a constant; None for another polynomial."""
         form = form_of(polynomial)
         if not isinstance(form, Factored) or form.line is None or form.quads or not form.odd or form.middle:
             return None
@@ -63,10 +68,14 @@ class CubicSchedule:
     Two primes are divided by, after x² and after the product. Where the next prime is wide, it alone is, after the
     product: with a prime less in the chain every key switch is cheaper, and x² is not rounded.
 
-    k: the constant. levels: primes divided by, 1 or 2. square: scale of x² where b is added. factor: scale at which w
-    is read, k included. multiplier: None where k is free (read off the scale); otherwise the integer that w is
-    multiplied by, before a rescale of its own, so that the result's scale stays under the modulus. result: scale of the
-    result. at_result: half the modulus at the result's level, which no value times its scale may exceed.
+    k: the constant.
+    levels: primes that are divided by, 1 or 2.
+    square: scale of x² where b is added.
+    factor: scale at which w is read, k included.
+    multiplier: None where k costs nothing (it is read off the scale); otherwise the integer that w is multiplied by,
+    before a rescale of its own, so that the result's scale stays under the modulus.
+    result: scale of the result.
+    at_result: half the modulus at the result's level, which no value times its scale may exceed.
     """
 
     k: float
@@ -79,11 +88,16 @@ class CubicSchedule:
 
     @classmethod
     def choose(cls, k: float, scales: tuple[float, float], moduli: Sequence[float], ring_degree: int) -> CubicSchedule:
-        """The schedule for constant `k` and inputs x and w at the given scales.
+        """The schedule for a constant and inputs x and w.
 
-        moduli: the primes under x, first prime first. Raises ScaleMismatch where no choice leaves room for results of
-        size 2 above the noise. A rescale rounds every coefficient, which moves a slot by a standard deviation of N/6
-        in units of 1/scale for a ternary secret; N/scale, six of them, stands for the largest.
+        k: the constant.
+        scales: of x and w.
+        moduli: the primes under x, first prime first.
+        ring_degree: N.
+
+        Raises ScaleMismatch where no choice leaves room for results of size 2 above the noise. A rescale rounds every
+        coefficient, which moves a slot by a standard deviation of N/6 in units of 1/scale for a ternary secret;
+        N/scale, six of them, stands for the largest.
         """
         scale_x, scale_w = scales
         if needed_levels(scale_x, moduli) == 1:
@@ -117,14 +131,23 @@ class CubicSchedule:
 
 
 def needed_levels(scale: float, moduli: Sequence[float]) -> int:
-    """Primes that a cubic divides by: 1 where the next one is wide for the scale, 2 otherwise."""
+    """Levels that a cubic consumes: 1 where the next prime is wide for the scale, 2 otherwise.
+
+    scale: of x.
+    moduli: the primes under x, first prime first.
+    """
     return 1 if len(moduli) >= 2 and log2(moduli[-1]) >= WIDE * log2(scale) else 2
 
 
 def product(on: Operations[V, Any], x: V, w: V, k: float, b: float, squares: list[V] | None = None) -> V:
-    """k·w·(x² + b), x and w at one level: 2 products and relinearisations, a rescale for each level.
+    """k·w·(x² + b), with 2 products and relinearisations, and a rescale for each level.
 
-    squares: takes x² as it is met on the way, if given. Raises ScaleMismatch, KeyMissing.
+    on: the arithmetic.
+    x, w: ciphertexts at one level; they may be the same.
+    k, b: the constants.
+    squares: a list that x² is appended to, as it is met on the way; None for none.
+
+    Raises ScaleMismatch, KeyMissing.
     """
     level = on.level(x)
     moduli = on.primes[: level + 1]

@@ -25,46 +25,71 @@ WEIGHTS = Vectors("replicated", 1)
 """The layout of encrypted parameters: an array (count, 1), each number in every slot of a ciphertext of its own."""
 
 
-def rotations(slots: int) -> tuple[int, ...]:
-    """The rotations that need a key: powers of two, for sums over all slots."""
+def rotation_steps(slots: int) -> tuple[int, ...]:
+    """The rotations that need a key for sums over all slots: powers of two.
+
+    slots: of a ciphertext.
+
+    >>> rotation_steps(8)
+    (1, 2, 4)
+    """
     return tuple(1 << power for power in range((slots - 1).bit_length()))
 
 
 def apply_weights(x: CipherArray, weight: CipherArray, outputs: int) -> CipherArray:
-    """x Wᵀ, (samples, outputs), a level below the lower of both: products of ciphertexts, one relinearisation each.
+    """x Wᵀ: products of ciphertexts, with one relinearisation for each result.
 
-    weight: (outputs · features, 1), row by row. Raises ShapeMismatch, LevelExhausted, ContextMismatch, KeyMissing.
+    x: (samples, features) in layout "features".
+    weight: W, (outputs · features, 1), row by row, in the layout `WEIGHTS`.
+    outputs: rows of W.
+
+    Returns (samples, outputs), a level below the lower of both.
+    Raises ShapeMismatch, LevelExhausted, ContextMismatch, KeyMissing, ScaleMismatch.
     """
     features = x.shape[1]
-    _require(x, weight, outputs * features)
-    level = _level(x, weight, "a product with encrypted weights")
+    _require_weights(x, weight, outputs * features)
+    level = _common_level(x, weight, "a product with encrypted weights")
     rows = [weight.handles[row * features : (row + 1) * features] for row in range(outputs)]
     results = []
     for start in range(0, len(x.ciphertexts), features):
         block = x.handles[start : start + features]
         results += [_dot(x, level, block, row) for row in rows]
-    return _array(x, results, (x.shape[0], outputs), FEATURES)
+    return _from_handles(x, results, (x.shape[0], outputs), FEATURES)
 
 
 def input_gradient(gradient: CipherArray, weight: CipherArray, features: int) -> CipherArray:
-    """gradient W, (samples, features), a level below the lower of both. Raises as `apply_weights` does."""
+    """gradient W: the gradient at the input of x Wᵀ.
+
+    gradient: at its output, (samples, outputs) in layout "features".
+    weight: W, (outputs · features, 1), row by row, in the layout `WEIGHTS`.
+    features: columns of W.
+
+    Returns (samples, features), a level below the lower of both.
+    Raises what `apply_weights` raises.
+    """
     outputs = gradient.shape[1]
-    _require(gradient, weight, outputs * features)
-    level = _level(gradient, weight, "a product with encrypted weights")
+    _require_weights(gradient, weight, outputs * features)
+    level = _common_level(gradient, weight, "a product with encrypted weights")
     columns = [weight.handles[column::features] for column in range(features)]
     results = []
     for start in range(0, len(gradient.ciphertexts), outputs):
         block = gradient.handles[start : start + outputs]
         results += [_dot(gradient, level, block, column) for column in columns]
-    return _array(gradient, results, (gradient.shape[0], features), FEATURES)
+    return _from_handles(gradient, results, (gradient.shape[0], features), FEATURES)
 
 
 def weight_gradient(gradient: CipherArray, x: CipherArray) -> CipherArray:
-    """gradientᵀ x over all samples, as `apply_weights` takes weights, a level below the lower of both.
+    """gradientᵀ x over all samples: the gradient of the weights of x Wᵀ.
+
+    gradient: at its output, (samples, outputs) in layout "features".
+    x: its input, (samples, features) in layout "features".
+
+    Returns (outputs · features, 1), as `apply_weights` takes weights, a level below the lower of both.
 
     Spare slots count for nothing: a freshly encrypted x holds 0 there, whatever the gradient does, and what came out of
-    a computation is cleared first, which takes a level of the side that has more. Raises ShapeMismatch, LevelExhausted,
-    ContextMismatch, KeyMissing, ScaleMismatch.
+    a computation is cleared first, which takes a level of the side that has more.
+
+    Raises ShapeMismatch, LevelExhausted, ContextMismatch, KeyMissing, ScaleMismatch.
     """
     outputs, features = gradient.shape[1], x.shape[1]
     if gradient.shape[0] != x.shape[0] or gradient.layout != FEATURES or x.layout != FEATURES:
@@ -72,13 +97,13 @@ def weight_gradient(gradient: CipherArray, x: CipherArray) -> CipherArray:
     gradient.require_same_keys(x.context)
     if x.level < x.context.levels:
         gradient, x = (gradient, _clear(x)) if x.level > gradient.level else (_clear(gradient), x)
-    level = _level(gradient, x, "a gradient of weights")
+    level = _common_level(gradient, x, "a gradient of weights")
     results = [
         _dot(x, level, gradient.handles[row::outputs], x.handles[column::features])
         for row in range(outputs)
         for column in range(features)
     ]
-    products = _array(x, results, (outputs * features, x.context.slots), Vectors("replicated", x.context.slots))
+    products = _from_handles(x, results, (outputs * features, x.context.slots), Vectors("replicated", x.context.slots))
     return replace(sum_features(products), shape=(outputs * features, 1), layout=WEIGHTS)
 
 
@@ -100,16 +125,23 @@ def _clear(x: CipherArray) -> CipherArray:
 def descend(weight: CipherArray, gradient: CipherArray, rate: float) -> CipherArray:
     """weight - rate·gradient, at the gradient's level; the rate is read off the scale, and takes no level.
 
+    weight: (count, 1) in the layout `WEIGHTS`.
+    gradient: of it, as `weight_gradient` gives it.
+    rate: above 0.
+
     Raises ShapeMismatch, ScaleMismatch, LevelExhausted, ContextMismatch.
     """
     return difference(weight, replace(gradient, scale=gradient.scale / rate))
 
 
 def difference(x: CipherArray, y: CipherArray) -> CipherArray:
-    """x - y, of one shape and layout, at the lower of both levels and that one's scale.
+    """x - y.
 
-    The other is brought there, which takes a level of it. Raises ShapeMismatch, ScaleMismatch, LevelExhausted,
-    ContextMismatch.
+    x, y: arrays of one shape and layout, under the same keys.
+
+    Returns the difference at the lower of both levels and that one's scale. Where their scales differ, the other is
+    brought there, which takes a level of it.
+    Raises ShapeMismatch, ScaleMismatch, LevelExhausted, ContextMismatch.
     """
     x.require_same_keys(y.context)
     if x.shape != y.shape or x.layout != y.layout:
@@ -128,13 +160,15 @@ def difference(x: CipherArray, y: CipherArray) -> CipherArray:
     return lower.of_handles([on.add(left, on.negate(right)) for left, right in zip(*sides, strict=True)])
 
 
-def _require(x: CipherArray, weight: CipherArray, count: int) -> None:
+def _require_weights(x: CipherArray, weight: CipherArray, count: int) -> None:
+    """Raise ShapeMismatch unless x is in layout "features" and there are `count` weights; ContextMismatch."""
     if x.layout != FEATURES or weight.layout != WEIGHTS or weight.shape != (count, 1):
         raise ShapeMismatch("a product with encrypted weights", weight.shape, f"({count}, 1), x in layout 'features'")
     x.require_same_keys(weight.context)
 
 
-def _level(x: CipherArray, y: CipherArray, operation: str) -> int:
+def _common_level(x: CipherArray, y: CipherArray, operation: str) -> int:
+    """The lower level of both. Raises LevelExhausted where that is 0."""
     level = min(x.level, y.level)
     x.context.require_levels(operation, 1, level)
     return level
@@ -151,7 +185,8 @@ def _dot(like: CipherArray, level: int, left: Sequence[V], right: Sequence[V]) -
     return on.rescale(on.relinearise(reduce(on.add, products)))
 
 
-def _array(like: CipherArray, results: Sequence[Any], shape: tuple[int, ...], layout: Layout) -> CipherArray:
+def _from_handles(like: CipherArray, results: Sequence[Any], shape: tuple[int, ...], layout: Layout) -> CipherArray:
+    """An array of results, under the keys of another one. Raises ScaleMismatch where their scale leaves no room."""
     on = like.context.arithmetic
     require_room(on, on.level(results[0]), on.scale(results[0]), 1.0)
     return like.of_handles(results, shape, layout)

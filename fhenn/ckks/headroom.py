@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fhenn.approx import Polynomial
 
 _WEIGHTLESS = 1e-17
-"""A term that small beside the others is none in float64."""
+"""A term that small beside the others changes nothing in float64."""
 
 _LARGEST_EXPONENT = 700.0
 
@@ -44,6 +44,9 @@ def _roots(polynomial: Polynomial, target: float) -> NDArray[Any]:
 
 def radius_within(polynomial: Polynomial, limit: float) -> float:
     """The largest r such that |p(x)| <= limit for all |x| <= r; 0 where p(0) is beyond already.
+
+    polynomial: p.
+    limit: above 0.
 
     For a domain that does not hold 0: for all x from the domain outwards, away from 0, to |x| = r.
 

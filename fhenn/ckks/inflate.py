@@ -19,9 +19,14 @@ _PIECE = 1 << 20
 
 
 def largest_content(what: str, frame: bytes) -> int:
-    """A bound on the bytes in a Zstandard frame, from the sizes of its blocks. Raises WireFormatError where it is none.
+    """A bound on the bytes in a Zstandard frame, from the sizes of its blocks.
 
-    RFC 8878, section 3.1.1: a block yields 128 KiB or the window at most.
+    what: the kind of message, for the error.
+    frame: from a stranger.
+
+    Raises WireFormatError where it is not one frame as SEAL makes them.
+
+    Source: RFC 8878, section 3.1.1: a block yields 128 KiB or the window at most.
     """
     try:
         return _walk(what, frame)
@@ -30,16 +35,19 @@ def largest_content(what: str, frame: bytes) -> int:
 
 
 def _walk(what: str, frame: bytes) -> int:
+    """The bound of `largest_content`. Raises IndexError where the frame ends early."""
     if not frame.startswith(_MAGIC):
         raise WireFormatError(what, "an object is not compressed as SEAL does")
     descriptor, at = frame[4], 5
     single, checksum, dictionary = descriptor >> 5 & 1, descriptor >> 2 & 1, descriptor & 3
     if dictionary or descriptor >> 3 & 1:
-        raise WireFormatError(what, "a compressed object wants a dictionary, or is of another format")
+        raise WireFormatError(what, "a compressed object needs a dictionary, or is of another format")
     if not single:
         exponent = frame[at] >> 3
         if exponent + 10 >= _LARGEST_WINDOW_BITS:
-            raise WireFormatError(what, f"a compressed object wants a window of 2^{exponent + 10} bytes")
+            raise WireFormatError(
+                what, f"a compressed object needs a window of 2^{exponent + 10} bytes, too much memory"
+            )
         at += 1
     field = (single, 2, 4, 8)[descriptor >> 6]
     if len(frame) < at + field:
@@ -51,7 +59,7 @@ def _walk(what: str, frame: bytes) -> int:
         head = frame[at] | frame[at + 1] << 8 | frame[at + 2] << 16
         last, kind, size = bool(head & 1), head >> 1 & 3, head >> 3
         if kind == 3 or size > _BLOCK:
-            raise WireFormatError(what, "a compressed object has a block that cannot be")
+            raise WireFormatError(what, "a compressed object has a block of unknown kind, or of more than 128 KiB")
         total += _BLOCK if kind == 2 else size
         at += 3 + (1 if kind == 1 else size)
     if at + 4 * checksum != len(frame):
@@ -64,7 +72,10 @@ def _walk(what: str, frame: bytes) -> int:
 class Content:
     """The bytes of a SEAL object after its header, front to back.
 
-    decoder: of the Zstandard frame that they are, None where they are not compressed. limit: more are refused.
+    what: the kind of message, for errors.
+    data: the bytes, as they came.
+    decoder: of the Zstandard frame that they are, None where they are not compressed.
+    limit: more bytes of content are refused.
     """
 
     def __init__(self, what: str, data: bytes, decoder: Any | None, limit: int) -> None:
@@ -74,7 +85,7 @@ class Content:
             self._piece, self._source = data, b""
 
     def take(self, size: int) -> bytes:
-        """The next `size` bytes. Raises WireFormatError where there are not so many, or more than the limit."""
+        """The next `size` bytes. Raises WireFormatError where there are fewer, or they pass the limit."""
         self._left -= size
         if self._left < 0:
             raise WireFormatError(self._what, "an object holds more than it can need")

@@ -22,15 +22,32 @@ class Layout(ABC):
 
     @abstractmethod
     def pack(self, values: NDArray[np.float64], slots: int) -> Floats:
-        """The slot values of every ciphertext: (ciphertexts, slots). Raises ShapeMismatch."""
+        """The slot values of every ciphertext.
+
+        values: of a shape that the layout takes.
+        slots: of a ciphertext.
+
+        Returns (ciphertexts, slots).
+        Raises ShapeMismatch.
+        """
 
     @abstractmethod
     def unpack(self, rows: Sequence[Sequence[float]] | Floats, shape: tuple[int, ...]) -> NDArray[np.float64]:
-        """The array of `shape` whose slot values `pack` made `rows` of."""
+        """The array whose slot values `pack` put into rows.
+
+        rows: (ciphertexts, slots).
+        shape: of the array.
+        """
 
     @abstractmethod
     def ciphertexts(self, shape: tuple[int, ...], slots: int) -> int:
-        """How many ciphertexts an array of `shape` takes. Raises ShapeMismatch."""
+        """How many ciphertexts an array takes.
+
+        shape: of the array.
+        slots: of a ciphertext.
+
+        Raises ShapeMismatch where the layout does not take that shape.
+        """
 
     @property
     def name(self) -> str:
@@ -85,14 +102,19 @@ Form = Literal["replicated", "blocks", "tiles"]
 class Vectors(Layout):
     """Samples × features: whole samples in a ciphertext, so that one sample takes few.
 
-    samples: how many samples are interleaved in a ciphertext (a power of two): value p of sample s sits in slot
-    p·samples + s, so that a rotation by k·samples moves every sample by k positions round a ring of slots/samples.
-    form: what a position of that ring holds, of which `period` (a power of two) says the size:
+    form: what a position holds, as below.
+    period: how many positions hold different features, a power of two.
+    samples: how many samples are interleaved in a ciphertext, a power of two.
+    step: by how much blocks differ, or how long runs are, a power of two.
+    tiles: ciphertexts of a sample; 1 unless the form is "tiles".
+
+    Value p of sample s sits in slot p·samples + s, so that a rotation by k·samples moves every sample by k positions
+    round a ring of slots/samples. By their form, positions of that ring hold:
     - "replicated": position p holds feature p mod period.
     - "blocks": the ring is blocks of `period` positions (or of as many as the matrix has outputs, if that is more);
       block i holds the features rotated by i·step, so that each block serves other diagonals of the first matrix.
     - "tiles": several ciphertexts a sample; ciphertext t holds features t·period … in runs of `step` equal values,
-      position p holding feature t·period + (p // step) mod period. `tiles` counts the ciphertexts.
+      position p holding feature t·period + (p // step) mod period.
 
     >>> Vectors("replicated", 2).pack(np.array([[1.0, 2.0]]), 4).tolist()
     [[1.0, 2.0, 1.0, 2.0]]
@@ -105,7 +127,13 @@ class Vectors(Layout):
     tiles: int = 1
 
     def content(self, width: int, slots: int) -> NDArray[np.int64]:
-        """The feature that each position holds, -1 for none: (tiles, slots/samples)."""
+        """The feature that each position holds.
+
+        width: features of a sample.
+        slots: of a ciphertext.
+
+        Returns (tiles, slots/samples), -1 where a position holds none.
+        """
         positions = np.arange(slots // self.samples)
         if self.form == "replicated":
             held = positions[None, :] % self.period
@@ -119,7 +147,11 @@ class Vectors(Layout):
         return np.where(held < width, held, -1)
 
     def holds(self, width: int, slots: int) -> bool:
-        """Whether every one of `width` features has a position."""
+        """Whether every feature has a position.
+
+        width: features of a sample.
+        slots: of a ciphertext.
+        """
         sizes = (self.period, self.samples, self.step)
         whole = all(size & (size - 1) == 0 for size in sizes) and self.period * self.samples <= slots
         if not whole:
@@ -141,7 +173,11 @@ class Vectors(Layout):
         return rows.transpose(0, 2, 3, 1).reshape(groups * self.tiles, -1)
 
     def unpack(self, rows: Sequence[Sequence[float]] | Floats, shape: tuple[int, ...]) -> NDArray[np.float64]:
-        """The array of `shape`; each value the mean of its copies, whose errors are nearly independent."""
+        """The array in rows; each value is the mean of its copies, whose errors are nearly independent.
+
+        rows: (ciphertexts, slots).
+        shape: (samples, features) of the array.
+        """
         samples, width = shape
         slots = len(rows[0])
         held = self.content(width, slots).reshape(-1)
@@ -163,7 +199,12 @@ _NAMED: dict[str, Layout] = {"packed": PACKED, "features": FEATURES}
 
 
 def layout_of(name: str | Layout) -> Layout:
-    """The layout of a name. Raises ParameterError."""
+    """The layout of a name.
+
+    name: "packed" or "features"; a layout stands for itself.
+
+    Raises ParameterError for another name.
+    """
     if isinstance(name, Layout):
         return name
     if name not in _NAMED:
@@ -179,21 +220,27 @@ def layout_to_json(layout: Layout) -> dict[str, Any]:
 
 
 def layout_from_json(data: Any) -> Layout:
-    """The layout of `layout_to_json`. Raises ValueError, TypeError or KeyError where it is not one."""
+    """The layout that `layout_to_json` wrote.
+
+    data: from a stranger.
+
+    Raises ValueError, TypeError or KeyError where it is not a layout.
+    """
     fields = dict(data)
     name = fields.pop("name")
     if name == "vectors":
         layout: Vectors = built(Vectors, fields)
         counts = (layout.period, layout.samples, layout.step, layout.tiles)
         if not all(0 < count <= 1 << 16 for count in counts):
-            raise ValueError(name)
+            raise ValueError(f"a layout's period, samples, step and tiles must be from 1 to {1 << 16}, not {counts}")
         return layout
     if fields:
-        raise ValueError(name)
+        raise ValueError(f"layout {name!r} has no fields besides its name")
     return _NAMED[name]
 
 
 def _require_matrix(layout: Layout, shape: tuple[int, ...]) -> None:
+    """Raise ShapeMismatch where a shape is not (samples, features)."""
     if len(shape) != 2:
         raise ShapeMismatch(f"layout {layout.name!r}", shape, "(samples, features)")
 

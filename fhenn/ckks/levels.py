@@ -17,7 +17,12 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Placed:
-    """What stands for a ciphertext: its level, exact scale and parts (3 after a product, 2 otherwise)."""
+    """What stands for a ciphertext.
+
+    level: rescales left.
+    scale: exact.
+    parts: polynomials, 3 after a product, 2 otherwise.
+    """
 
     level: int
     scale: float
@@ -26,7 +31,11 @@ class Placed:
 
 @dataclass(frozen=True)
 class Plain:
-    """What stands for a plaintext: its values, and the scale that they are encoded at."""
+    """What stands for a plaintext.
+
+    values: one number for every slot, or all slot values.
+    scale: that they are encoded at.
+    """
 
     values: float | Floats
     scale: float
@@ -38,9 +47,10 @@ X = TypeVar("X", bound=Placed)
 class Levels(Operations[X, Plain], Generic[X]):
     """Levels and scales as any evaluator makes them.
 
-    primes: those under an input, first prime first. ring_degree: N; 0 where noise is of no interest.
-    nominal: the scale of fresh ciphertexts. counts: of "products", "plain products", "relinearisations", "rescales" and
-    "rotations" so far.
+    primes: those under an input, first prime first.
+    ring_degree: N; 0 where noise is of no interest.
+    nominal: the scale of fresh ciphertexts.
+    counts: of "products", "plain products", "relinearisations", "rescales" and "rotations" so far.
     """
 
     def __init__(self, primes: Sequence[float], ring_degree: int = 0, nominal: float = 1.0) -> None:

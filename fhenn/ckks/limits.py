@@ -18,9 +18,15 @@ LEAST_PLAIN_SCALE = 2.0**14
 
 
 def require_room(on: Operations[Any, Any], level: int, scale: float, largest: float) -> None:
-    """Raise where a result of that size does not fit at a level and scale: ScaleMismatch, HeadroomExceeded.
+    """Raise where a result does not fit at a level and scale.
 
-    As for the cubic, a scale is refused that leaves no room for values of size 2, or drowns them in noise.
+    on: the arithmetic.
+    level: of the result.
+    scale: of the result.
+    largest: magnitude that it may have.
+
+    Raises HeadroomExceeded where the modulus does not hold it; ScaleMismatch where the scale leaves no room for values
+    of size 2, or drowns them in noise, as for the cubic.
     """
     modulus = on.modulus(level)
     if 4 * scale > modulus or on.ring_degree / scale > LARGEST_NOISE:
@@ -31,7 +37,13 @@ def require_room(on: Operations[Any, Any], level: int, scale: float, largest: fl
 
 
 def require_digits(on: Operations[Any, Any], level: int, scale: float, plain_scale: float) -> None:
-    """Raise ScaleMismatch where plaintexts of that scale would be rounded to few digits, or to nothing."""
+    """Raise ScaleMismatch where plaintexts would be rounded to few digits, or to nothing.
+
+    on: the arithmetic.
+    level: of the ciphertext that they multiply.
+    scale: of that ciphertext.
+    plain_scale: of the plaintexts.
+    """
     if plain_scale < LEAST_PLAIN_SCALE:
         raise ScaleMismatch(
             scale,

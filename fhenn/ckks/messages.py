@@ -18,9 +18,10 @@ from fhenn.protobuf import encode_double, encode_field, encode_head, encode_vari
 
 
 def check_context_message(body: bytes, secret: bool = False) -> None:
-    """Raise WireFormatError where a TenSEAL context message, or an object in it, is malformed or carries a secret key.
+    """Raise WireFormatError where bytes are not a TenSEAL context message, or an object in it is not what SEAL makes.
 
-    secret: whether it may: on the client's side alone.
+    body: the message, from a stranger.
+    secret: whether it may carry a secret key: on the client's side alone.
     """
     what = "TenSEAL context"
     parts = _once(what, read_fields(what, body))
@@ -64,7 +65,11 @@ def _object(what: str, value: int | bytes) -> bytes:
 
 
 def with_relinearisation_keys(body: bytes, keys: bytes) -> bytes:
-    """A TenSEAL context message without any, with these (as SEAL saves them) in its public part."""
+    """A TenSEAL context message with relinearisation keys in its public part.
+
+    body: the message without any.
+    keys: as SEAL saves them.
+    """
     parts = []
     for number, value in read_fields("TenSEAL context", body):
         if number == 2 and isinstance(value, bytes):
@@ -76,8 +81,11 @@ def with_relinearisation_keys(body: bytes, keys: bytes) -> bytes:
 
 @dataclass(frozen=True)
 class TensealMessage:
-    """The content of a serialised CKKSVector (`sizes` of its chunks) or CKKSTensor (`sizes` is its shape).
+    """The content of a serialised CKKSVector or CKKSTensor.
 
+    sizes: of a vector's chunks; of a tensor, its shape.
+    ciphertexts: as SEAL saves them.
+    scale: of the value, which TenSEAL stamps on its ciphertexts.
     batch: values per ciphertext of a batched tensor, None otherwise.
     """
 
@@ -109,7 +117,13 @@ class TensealMessage:
 
     @classmethod
     def decode(cls, data: bytes) -> TensealMessage:
-        """The content of a message. Raises WireFormatError where a field or a ciphertext's header is malformed."""
+        """The content of a message.
+
+        data: from a stranger.
+
+        Raises WireFormatError where it has unknown fields, no ciphertexts or scale, or a ciphertext without a header of
+        SEAL's.
+        """
         what = "TenSEAL message"
         sizes: Sequence[int] = ()
         ciphertexts: list[bytes] = []
@@ -127,5 +141,5 @@ class TensealMessage:
             else:
                 raise WireFormatError(what, f"unexpected field {number}")
         if not ciphertexts or not isfinite(scale) or scale <= 0:
-            raise WireFormatError(what, "ciphertexts or scale are missing")
+            raise WireFormatError(what, "it has no ciphertexts, or no positive finite scale")
         return cls(tuple(sizes), tuple(ciphertexts), scale, batch)

@@ -38,7 +38,9 @@ _CANDIDATES = 128
 class NoiseModel:
     """Standard deviations of a slot's error, in units of 1/scale, for a ring degree and a chain.
 
-    primes: first prime first, without the special one. special: the special prime.
+    ring_degree: N.
+    primes: first prime first, without the special one.
+    special: the special prime.
     """
 
     ring_degree: int
@@ -61,7 +63,10 @@ class NoiseModel:
         return sqrt(self.ring_degree / 24)
 
     def key_switch(self, level: int) -> Noise:
-        """Of a rotation or relinearisation at a level, in the worst slot; the normal part is a spike in few slots."""
+        """Of a rotation or relinearisation, in the worst slot; the normal part is a spike in few slots.
+
+        level: of the ciphertext.
+        """
         n = self.ring_degree
         ratios = sqrt(sum((prime / self.special) ** 2 for prime in self.primes[: level + 1]))
         key_error = ratios * sqrt(n / 2) * SIGMA
@@ -70,8 +75,10 @@ class NoiseModel:
 
 @dataclass(frozen=True)
 class Noise:
-    """Standard deviations of the two kinds of error in a value: `laplace` (multiplied by the secret) and `normal`.
+    """Standard deviations of the two kinds of error in a value.
 
+    laplace: of what is multiplied by the secret.
+    normal: of the rest.
     norm: how errors add up: 2, as independent ones do; 1, as the worst ones do that all go one way.
     """
 
@@ -93,7 +100,10 @@ class Noise:
         return Noise(hypot(self.laplace, other.laplace), hypot(self.normal, other.normal))
 
     def bound(self, values: int, failure_bits: int = _FAILURE_BITS) -> float:
-        """What none of `values` such errors exceeds, but for a probability of 2 to the minus `failure_bits`, 40.
+        """What no error of several values exceeds, except with a small probability.
+
+        values: how many there are.
+        failure_bits: the probability is 2 to the minus that.
 
         From P(|x| > t) = exp(-√2·t/σ) for a Laplace error and at most 2·exp(-t²/2σ²) for a normal one; a sum of
         several errors of a kind has lighter tails.
@@ -103,7 +113,10 @@ class Noise:
 
 
 def noise_model(parameters: Parameters) -> NoiseModel:
-    """The noise under parameters, with primes as small as they may be."""
+    """The noise under parameters, with primes as small as they may be.
+
+    parameters: ring degree, chain and scale.
+    """
     primes = tuple(_least_prime(bits, parameters.ring_degree) for bits in parameters.chain[:-1])
     return NoiseModel(parameters.ring_degree, primes, 2.0 ** parameters.chain[-1])
 

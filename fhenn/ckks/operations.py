@@ -77,7 +77,12 @@ class Operations(ABC, Generic[V, P]):
 
     @abstractmethod
     def plaintext(self, values: float | Floats, level: int, scale: float) -> P:
-        """One number for every slot, or the values of all slots, encoded."""
+        """An encoded plaintext.
+
+        values: one number for every slot, or the values of all slots, (slots,).
+        level: of the ciphertext that it is for.
+        scale: that it is encoded at.
+        """
 
     @abstractmethod
     def is_zero(self, plaintext: P) -> bool:
@@ -129,20 +134,33 @@ class Operations(ABC, Generic[V, P]):
 
     @abstractmethod
     def rotated(self, x: V, steps: Sequence[int]) -> list[V]:
-        """x rotated by each of these steps (slots, ascending, 0 for x itself), of which the work may be shared.
+        """x rotated by several steps, of which the work may be shared.
 
-        Slot i of the result holds what slot i + steps held. Raises KeyMissing where a key of `rotations` is missing.
+        x: a ciphertext.
+        steps: in slots, ascending; 0 for x itself.
+
+        Returns one ciphertext for each step, whose slot i holds what slot i + step held.
+        Raises KeyMissing where a key that `rotations` names is missing.
         """
 
     def sum_of_products(self, xs: Sequence[V], factors: Sequence[P]) -> V:
-        """Σ xᵢ·factorᵢ, at one level and scale, not rescaled. xs: at least one; factors: none of them zero."""
+        """Σ xᵢ·factorᵢ, not rescaled.
+
+        xs: ciphertexts at one level and scale, at least one.
+        factors: a plaintext for each, at one scale, none of them zero.
+        """
         total = self.times(xs[0], factors[0])
         for x, factor in zip(xs[1:], factors[1:], strict=True):
             total = self.add(total, self.times(x, factor))
         return total
 
     def require_levels(self, operation: str, needed: int, left: int) -> None:
-        """Raise LevelExhausted where `left` is less than `needed`."""
+        """Raise LevelExhausted where levels are missing.
+
+        operation: that needs them.
+        needed: levels that it consumes.
+        left: levels that there are.
+        """
         if left < needed:
             raise LevelExhausted(operation, needed, left, self._more_levels(needed - left))
 

@@ -23,7 +23,11 @@ _POINTS = 129
 
 @dataclass(frozen=True)
 class Followed(Placed):
-    """What it holds at the points that are followed, and how far a unit of error at each event moves them."""
+    """What stands for a ciphertext on its way through a circuit.
+
+    values: what it holds at the points that are followed, (points,); None where none are.
+    moved: how far a unit of error at each event moves them, (points,) by event.
+    """
 
     values: Floats | None = None
     moved: dict[int, Floats] = field(default_factory=dict)
@@ -31,7 +35,12 @@ class Followed(Placed):
 
 @dataclass(frozen=True)
 class _Event:
-    """Where an error enters: a "rescale", or a "key switch", at a level and scale."""
+    """Where an error enters.
+
+    kind: "rescale" or "key switch".
+    level: of the ciphertext there.
+    scale: of the ciphertext there.
+    """
 
     kind: str
     level: int
@@ -39,7 +48,12 @@ class _Event:
 
 
 class Follower(Levels[Followed]):
-    """Operations that list where errors enter, and follow them to the result at some points, if any are given."""
+    """Operations that list where errors enter, and follow them to the result.
+
+    primes: those under the input, first prime first.
+    ring_degree: N.
+    points: values of the input, (points,), at which they are followed; None to list them only.
+    """
 
     def __init__(self, primes: Sequence[float], ring_degree: int, points: Floats | None = None) -> None:
         super().__init__(primes, ring_degree)
@@ -50,23 +64,23 @@ class Follower(Levels[Followed]):
         return Followed(len(self.primes) - 1, scale, values=self._points)
 
     def read(self, x: Followed, scale: float) -> Followed:
-        return replace(_scaled(x, x.scale / scale), scale=scale)
+        return replace(_scale_by(x, x.scale / scale), scale=scale)
 
     def negate(self, x: Followed) -> Followed:
-        return _scaled(x, -1.0)
+        return _scale_by(x, -1.0)
 
     def plus(self, x: Followed, addend: float | Plain) -> Followed:
         constant = addend.values if isinstance(addend, Plain) else addend
         return x if x.values is None else replace(x, values=x.values + constant)
 
     def times(self, x: Followed, factor: Plain) -> Followed:
-        return super().times(_scaled(x, float(factor.values)), factor)
+        return super().times(_scale_by(x, float(factor.values)), factor)
 
     def add(self, x: Followed, y: Followed) -> Followed:
         total = super().add(x, y)
         if x.values is None or y.values is None:
             return total
-        return replace(total, values=x.values + y.values, moved=_sum(x.moved, y.moved))
+        return replace(total, values=x.values + y.values, moved=_add_by_event(x.moved, y.moved))
 
     def multiply(self, x: Followed, y: Followed) -> Followed:
         product = super().multiply(x, y)
@@ -74,29 +88,32 @@ class Follower(Levels[Followed]):
             return product
         left = {event: moved * y.values for event, moved in x.moved.items()}
         right = {event: moved * x.values for event, moved in y.moved.items()}
-        return replace(product, values=x.values * y.values, moved=_sum(left, right))
+        return replace(product, values=x.values * y.values, moved=_add_by_event(left, right))
 
     def relinearise(self, x: Followed) -> Followed:
-        return x if x.parts == 2 else self._entered(super().relinearise(x), "key switch")
+        return x if x.parts == 2 else self._enter(super().relinearise(x), "key switch")
 
     def rescale(self, x: Followed) -> Followed:
-        return self._entered(super().rescale(x), "rescale")
+        return self._enter(super().rescale(x), "rescale")
 
-    def _entered(self, x: Followed, kind: str) -> Followed:
+    def _enter(self, x: Followed, kind: str) -> Followed:
+        """x, where an error of a kind enters."""
         self.events.append(_Event(kind, x.level, x.scale))
         if x.values is None:
             return x
         return replace(x, moved={**x.moved, len(self.events) - 1: np.ones_like(x.values)})
 
 
-def _scaled(x: Followed, factor: float) -> Followed:
+def _scale_by(x: Followed, factor: float) -> Followed:
+    """factor·x, with its errors."""
     if x.values is None:
         return x
     moved = {event: moved * factor for event, moved in x.moved.items()}
     return replace(x, values=x.values * factor, moved=moved)
 
 
-def _sum(x: dict[int, Floats], y: dict[int, Floats]) -> dict[int, Floats]:
+def _add_by_event(x: dict[int, Floats], y: dict[int, Floats]) -> dict[int, Floats]:
+    """The movements of a sum: those of its terms, added event by event."""
     return {**y, **{event: moved + y[event] if event in y else moved for event, moved in x.items()}}
 
 
@@ -104,7 +121,10 @@ def _sum(x: dict[int, Floats], y: dict[int, Floats]) -> dict[int, Floats]:
 class Outlook:
     """What an evaluation will be like.
 
-    level, scale: of its result. noise: what it adds. counts: of operations, by kind.
+    level: of its result.
+    scale: of its result.
+    noise: what it adds.
+    counts: of operations, by kind.
     """
 
     level: int
@@ -122,9 +142,14 @@ def outlook(
     interval: Interval | None = None,
     norm: int = 2,
 ) -> Outlook:
-    """What evaluating p on an input at a level and scale will be like, at the input where it errs most.
+    """What evaluating a polynomial will be like, at the input where it errs most.
 
-    interval: where the inputs lie, the domain if not given. norm: how errors add up (`Noise`).
+    polynomial: p.
+    scale: of the input.
+    model: of the noise.
+    level: of the input.
+    interval: (low, high) that the inputs lie in, None for the domain.
+    norm: how errors add up (`Noise`).
 
     Raises LevelExhausted and ScaleMismatch as `evaluate` does.
     """
@@ -132,7 +157,7 @@ def outlook(
     on = Follower(primes, model.ring_degree)
     result = evaluate(polynomial, on.fresh(scale), on)
     kinds = tuple(event.kind for event in on.events)
-    moved = _how_far(polynomial, kinds, interval or polynomial.domain, (scale, primes, model.ring_degree))
+    moved = _movements(polynomial, kinds, interval or polynomial.domain, (scale, primes, model.ring_degree))
     laplace, normal = np.zeros(_POINTS), np.zeros(_POINTS)
     for event, by in zip(on.events, moved, strict=True):
         noise = Noise(model.rounding, 0.0) if event.kind == "rescale" else model.key_switch(event.level)
@@ -146,7 +171,7 @@ def outlook(
 _KEPT: dict[Any, Floats] = {}
 
 
-def _how_far(
+def _movements(
     polynomial: Polynomial, kinds: tuple[str, ...], interval: Interval, under: tuple[float, tuple[float, ...], int]
 ) -> Floats:
     """How far a unit of error at each event moves the result, (events, points).

@@ -8,15 +8,15 @@ from itertools import pairwise
 
 
 class Rotations(ABC):
-    """How the rotations of one ciphertext by several steps are made. Steps ascend, and begin with 0 or more."""
+    """How the rotations of one ciphertext by several steps are made. Steps ascend, from 0 or more."""
 
     @abstractmethod
     def keys(self, steps: Sequence[int]) -> set[int]:
-        """The rotations that need a key."""
+        """The rotations that need a key, in the unit of `steps`."""
 
     @abstractmethod
     def switches(self, steps: Sequence[int]) -> tuple[int, ...]:
-        """How many key switches each rotated ciphertext has gone through."""
+        """How many key switches the ciphertext of each step has gone through, (steps,)."""
 
     @abstractmethod
     def count(self, steps: Sequence[int]) -> int:

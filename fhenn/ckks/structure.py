@@ -40,7 +40,11 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True)
 class Chain:
-    """Ring degree and primes, special one last, of SEAL's parameters."""
+    """SEAL's parameters.
+
+    ring_degree: N.
+    primes: first prime first, special one last.
+    """
 
     ring_degree: int
     primes: tuple[int, ...]
@@ -71,14 +75,18 @@ class Chain:
         def check(content: Content) -> None:
             content.skip(_IDENTITY)
             (lists,) = _COUNT.unpack(content.take(_COUNT.size))
-            _require(what, lists <= self.ring_degree, f"keys come in {lists} lists")
+            _require(what, lists <= self.ring_degree, f"keys come in {lists} lists, more than N={self.ring_degree}")
             for _ in range(lists):
                 (count,) = _COUNT.unpack(content.take(_COUNT.size))
-                _require(what, count in (0, len(self.primes) - 1), f"a key has {count} parts")
+                _require(
+                    what,
+                    count in (0, len(self.primes) - 1),
+                    f"a key has {count} parts, where {len(self.primes) - 1} are due",
+                )
                 for _ in range(count):
                     size = _inner_header(what, content)
                     found = _HEADER.size + _ciphertext(what, content, self, len(self.primes))
-                    _require(what, found == size, "a part of a key lies about its size")
+                    _require(what, found == size, "a part of a key has another size than it states")
 
         limit = _LEAST_DENSITY * len(data) + 16 * self.ring_degree
         _check(what, data, limit, check)
@@ -97,16 +105,28 @@ class Chain:
 
 
 def chain_of(what: str, data: bytes) -> Chain:
-    """The parameters in `data`. Raises WireFormatError."""
+    """SEAL's parameters in bytes.
+
+    what: the kind of message, for the error.
+    data: from a stranger.
+
+    Raises WireFormatError where they are not CKKS parameters at 128-bit security.
+    """
 
     def check(content: Content) -> Chain:
         scheme, ring_degree, count = struct.unpack("<BQQ", content.take(17))
         _require(what, scheme == _CKKS, "its parameters are not those of CKKS")
         _require(what, ring_degree in MAX_MODULUS_BITS, f"a ring degree of {ring_degree} is not supported")
-        _require(what, 1 <= count <= _MOST_PRIMES, f"parameters have {count} primes")
+        _require(
+            what, 1 <= count <= _MOST_PRIMES, f"parameters have {count} primes, where 1 to {_MOST_PRIMES} are allowed"
+        )
         primes = tuple(_modulus(what, content) for _ in range(count))
         bits = sum(prime.bit_length() for prime in primes)
-        _require(what, bits <= MAX_MODULUS_BITS[ring_degree], f"{bits} bits at N={ring_degree} are not secure")
+        _require(
+            what,
+            bits <= MAX_MODULUS_BITS[ring_degree],
+            f"a modulus of {bits} bits at N={ring_degree} is below 128-bit security",
+        )
         _require(what, all(prime % (2 * ring_degree) == 1 for prime in primes), "a prime does not fit the ring")
         _modulus(what, content)  # of the plaintext, which CKKS has none of
         return Chain(ring_degree, primes)
@@ -115,7 +135,13 @@ def chain_of(what: str, data: bytes) -> Chain:
 
 
 def check_header(what: str, data: Any) -> bool:
-    """Whether a SEAL object is compressed. Raises WireFormatError where `data` has no header that states its length."""
+    """Whether a SEAL object is compressed.
+
+    what: the kind of message, for the error.
+    data: the object, from a stranger.
+
+    Raises WireFormatError where it has no header of SEAL 4 that states its length.
+    """
     if not isinstance(data, bytes) or len(data) < _HEADER.size:
         raise WireFormatError(what, "an object is too short for a SEAL header")
     magic, header, major, _, compression, _, size = _HEADER.unpack_from(data)
@@ -142,15 +168,16 @@ def _check(what: str, data: bytes, limit: int, check: Callable[[Content], Found]
 
 
 def _require(what: str, holds: bool, reason: str) -> None:
+    """Raise WireFormatError, with a reason, unless something holds."""
     if not holds:
         raise WireFormatError(what, reason)
 
 
 def _ciphertext(what: str, content: Content, chain: Chain, primes: int | None) -> int:
-    """How many bytes the ciphertext was. primes: how many it must have, None for any level."""
+    """How many bytes the ciphertext that comes next is. primes: how many it must have, None for any level."""
     content.skip(_IDENTITY)
     ntt, size, ring_degree, count, scale, correction = _CIPHERTEXT.unpack(content.take(_CIPHERTEXT.size))
-    _require(what, size == 2, f"a ciphertext of {size} polynomials")
+    _require(what, size == 2, f"a ciphertext has {size} polynomials, where 2 are due")
     _require(what, ntt == 1 and correction == 1 and isfinite(scale) and scale > 0, "a ciphertext is not one of CKKS")
     most = len(chain.primes)
     _require(what, ring_degree == chain.ring_degree and 1 <= count <= most, "a ciphertext is of other parameters")
@@ -160,24 +187,29 @@ def _ciphertext(what: str, content: Content, chain: Chain, primes: int | None) -
     total = _IDENTITY + _CIPHERTEXT.size + found
     if found < 8 * 2 * half:
         size = _inner_header(what, content)
-        _require(what, size == _HEADER.size + _SEED, "a seed is none")
+        _require(what, size == _HEADER.size + _SEED, "a seed has another size than SEAL's")
         content.skip(_SEED)
         total += size
     return total
 
 
 def _array(what: str, content: Content, counts: tuple[int, ...]) -> int:
-    """Bytes of an array of coefficients, of one of `counts`."""
+    """How many bytes the array that comes next is. counts: how many coefficients it may have."""
     size = _inner_header(what, content)
     (count,) = _COUNT.unpack(content.take(_COUNT.size))
-    _require(what, count in counts, f"an object has {count} coefficients")
-    _require(what, size == _HEADER.size + _COUNT.size + 8 * count, "an array lies about its size")
+    _require(
+        what, count in counts, f"an object has {count} coefficients, where {' or '.join(map(str, counts))} are due"
+    )
+    _require(
+        what, size == _HEADER.size + _COUNT.size + 8 * count, "an array of coefficients has another size than it states"
+    )
     content.skip(8 * count)
     return int(size)
 
 
 def _modulus(what: str, content: Content) -> int:
-    _require(what, _inner_header(what, content) == _HEADER.size + _COUNT.size, "a prime is none")
+    """The prime that comes next."""
+    _require(what, _inner_header(what, content) == _HEADER.size + _COUNT.size, "a prime has another size than SEAL's")
     (value,) = _COUNT.unpack(content.take(_COUNT.size))
     return int(value)
 
@@ -185,5 +217,6 @@ def _modulus(what: str, content: Content) -> int:
 def _inner_header(what: str, content: Content) -> int:
     """The size that an object in another one states. Raises WireFormatError where it is compressed again."""
     magic, header, major, _, compression, _, size = _HEADER.unpack(content.take(_HEADER.size))
-    _require(what, (magic, header, major, compression) == (_MAGIC, _HEADER.size, _MAJOR, _PLAIN), "an inner object")
+    plain = (magic, header, major, compression) == (_MAGIC, _HEADER.size, _MAJOR, _PLAIN)
+    _require(what, plain, "an object inside another does not start with the header of an uncompressed SEAL 4 object")
     return int(size)

@@ -13,17 +13,23 @@ from fhenn.errors import UnsupportedOperation
 
 
 def drop_to(x: CipherArray, level: int) -> CipherArray:
-    """The same values on fewer primes."""
+    """The same values at a lower level.
+
+    x: an array at that level or above.
+    level: that is wanted.
+    """
     on = x.context.arithmetic
     return x.of_handles([on.drop(handle, level) for handle in x.handles])
 
 
 def sum_features(x: CipherArray) -> CipherArray:
-    """The sum over all features of each sample, (samples, 1).
+    """The sum over all features of each sample.
 
-    Layout "features" takes additions only; "replicated" rotations, made of those that there are keys for: any that is
-    missing is several smaller ones. Raises KeyMissing where not even one position can be rotated,
-    UnsupportedOperation.
+    x: (samples, features). Layout "features" takes additions only; "replicated" takes rotations, of which any without a
+    key is made of several smaller ones.
+
+    Returns (samples, 1).
+    Raises KeyMissing where there is no key to rotate by one position, UnsupportedOperation for another layout.
     """
     on, shape, handles = x.context.arithmetic, (x.shape[0], 1), x.handles
     if x.layout == FEATURES:
@@ -43,6 +49,7 @@ def sum_features(x: CipherArray) -> CipherArray:
 
 
 def _sum(on: Operations[V, Any], xs: Sequence[V]) -> V:
+    """The sum of ciphertexts."""
     return reduce(on.add, xs)
 
 

@@ -36,8 +36,12 @@ Interval = tuple[float, float]
 class Traced(Placed):
     """What stands for a ciphertext.
 
-    noise: of the worst slot. low, high: bounds of each feature, (features,), or of all, (1,). room: how many times over
-    the largest value fits under the modulus, at the place on the way where that is least.
+    level: rescales left.
+    scale: exact.
+    parts: polynomials, 3 after a product, 2 otherwise.
+    noise: of the worst slot.
+    low, high: bounds of each feature, (features,), or of all, (1,).
+    room: how many times over the largest value fits under the modulus, at the place on the way where that is least.
     """
 
     noise: Noise = field(default_factory=lambda: Noise(0.0, 0.0))
@@ -47,7 +51,7 @@ class Traced(Placed):
 
     @property
     def interval(self) -> Interval:
-        """What holds all features."""
+        """The interval (low, high) that holds all features."""
         return float(self.low.min()), float(self.high.max())
 
     @property
@@ -59,8 +63,10 @@ class Traced(Placed):
 class Trace(Levels[Traced], Arithmetic[Any, Plain]):
     """`Arithmetic` on `Traced` values.
 
-    model: the noise of the evaluator that the plan is for. nominal: the scale of fresh ciphertexts. norm: how errors
-    add up (`Noise`). rotations: how the evaluator rotates. keys: the rotations, in slots, that needed a key so far.
+    model: the noise of the evaluator that the plan is for.
+    nominal: the scale of fresh ciphertexts.
+    norm: how errors add up (`Noise`).
+    keys: the rotations, in slots, that needed a key so far.
     """
 
     def __init__(self, model: NoiseModel, nominal: float, norm: int = 2) -> None:
@@ -83,20 +89,20 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
         return Traced(len(self.primes) - 1, scale, noise=noise)
 
     def bounded(self, x: Traced, low: Floats, high: Floats) -> Traced:
-        """x, known to hold values within these bounds."""
+        """x, known to hold values within bounds, (features,) or (1,) each."""
         bounds = replace(x, low=low, high=high)
-        return self._fitted(bounds, bounds.largest)
+        return self._note_room(bounds, bounds.largest)
 
-    def _fitted(self, x: Traced, largest: float) -> Traced:
+    def _note_room(self, x: Traced, largest: float) -> Traced:
         """x, where values of that size are met."""
         fits = self.modulus(x.level) / 2 / x.scale
         return replace(x, room=min(x.room, fits / largest if largest else inf))
 
     def read(self, x: Traced, scale: float) -> Traced:
-        return replace(_scaled(x, x.scale / scale), scale=scale)
+        return replace(_scale_by(x, x.scale / scale), scale=scale)
 
     def negate(self, x: Traced) -> Traced:
-        return _scaled(x, -1.0)
+        return _scale_by(x, -1.0)
 
     def plus(self, x: Traced, addend: float | Plain) -> Traced:
         constant = addend.values if isinstance(addend, Plain) else addend
@@ -105,7 +111,7 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
     def times(self, x: Traced, factor: Plain) -> Traced:
         largest = float(np.max(np.abs(factor.values)))
         encoding = self._noise.encoding / factor.scale * x.largest
-        product = replace(_scaled(x, largest), noise=x.noise * largest + Noise(0.0, encoding, self._norm))
+        product = replace(_scale_by(x, largest), noise=x.noise * largest + Noise(0.0, encoding, self._norm))
         return super().times(product, factor)
 
     def add(self, x: Traced, y: Traced) -> Traced:
@@ -141,7 +147,7 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
     def rescale(self, x: Traced) -> Traced:
         below = super().rescale(x)
         noise = x.noise + Noise(self._noise.rounding / below.scale, 0.0)
-        return self._fitted(replace(below, noise=noise), x.largest)
+        return self._note_room(replace(below, noise=noise), x.largest)
 
     def rotated(self, x: Traced, steps: Sequence[int]) -> list[Traced]:
         super().rotated(x, steps)
@@ -158,7 +164,7 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
         noise = x.noise * largest_on(derivative_of(polynomial), interval) + ahead.noise
         low, high = image_on(polynomial, interval)
         result = Traced(ahead.level, ahead.scale, 2, noise, np.array([low]), np.array([high]), x.room)
-        return self._fitted(result, largest_on(polynomial, around(polynomial, x.largest)))
+        return self._note_room(result, largest_on(polynomial, interval_up_to(polynomial, x.largest)))
 
     def apply_map(self, xs: Sequence[Traced], affine: AffineMap) -> list[Traced]:
         (x,) = xs
@@ -191,15 +197,20 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
         return [self.bounded(Traced(landing.level, result, 2, noise, room=x.room), low, high)]
 
 
-def _scaled(x: Traced, factor: float) -> Traced:
+def _scale_by(x: Traced, factor: float) -> Traced:
+    """factor·x, with its noise."""
     low, high = x.low * factor, x.high * factor
     if factor < 0:
         low, high = high, low
     return replace(x, noise=x.noise * abs(factor), low=low, high=high)
 
 
-def around(polynomial: Polynomial, largest: float) -> Interval:
-    """All x up to a magnitude; for a domain that does not hold 0, from the domain outwards (`radius_within`)."""
+def interval_up_to(polynomial: Polynomial, largest: float) -> Interval:
+    """All x up to a magnitude; for a domain that does not hold 0, from the domain outwards (`radius_within`).
+
+    polynomial: whose domain it is.
+    largest: the magnitude.
+    """
     low, high = polynomial.domain
     if low <= 0 <= high:
         return -largest, largest
@@ -209,6 +220,10 @@ def around(polynomial: Polynomial, largest: float) -> Interval:
 class TracedContext(Context):
     """Parameters without keys, under which nodes compute on traced values.
 
+    parameters: ring degree, chain and scale.
+    norm: how errors add up (`Noise`).
+
+    >>> from fhenn.ckks import FEATURES
     >>> context = TracedContext(Parameters.for_depth(2))
     >>> x = context.array(FEATURES, np.array([-1.0]), np.array([1.0]))
     >>> x.level, x.ciphertexts[0].largest
@@ -245,7 +260,11 @@ class TracedContext(Context):
         return True
 
     def array(self, layout: Layout, low: Floats, high: Floats) -> CipherArray:
-        """An encrypted array of samples whose features lie within bounds, (features,) each."""
+        """A traced array of samples.
+
+        layout: how they sit in slots.
+        low, high: bounds of the features, (features,) each.
+        """
         on = self.arithmetic
         x = on.bounded(on.fresh(self.scale), low, high)
         return CipherArray(self, (1, len(low)), layout, (x,), x.level, x.scale)

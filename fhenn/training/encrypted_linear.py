@@ -14,7 +14,7 @@ from fhenn.ckks.encrypted_weights import (
     apply_weights,
     descend,
     input_gradient,
-    rotations,
+    rotation_steps,
     weight_gradient,
 )
 from fhenn.errors import ParameterError, ShapeMismatch, UnsupportedValue
@@ -144,7 +144,7 @@ def keys_for_training(parameters: Parameters) -> Context:
     >>> keys_for_training(Parameters.for_depth(1)).can_rotate(64)
     True
     """
-    return cast(Context, context_class().generate(parameters, rotations(parameters.slots)))
+    return cast(Context, context_class().generate(parameters, rotation_steps(parameters.slots)))
 
 
 def _array(value: Any) -> CipherArray:
