@@ -48,9 +48,11 @@ def power_of_two(size: int) -> int:
 class Diagonals:
     """The diagonals that an operator has in a layout, and the sum at the end, whatever the order of the rotations.
 
-    outputs: m, a power of two. shifts: of each tile, ascending, those with an entry. most: K, how many there are where
-    no entry is zero. folds: rotations of the sum at the end, in positions. samples: interleaved samples; a rotation by
-    p positions is one by p·samples slots.
+    outputs: m, a power of two.
+    shifts: of each tile, ascending, those with an entry that is not zero.
+    most: K, how many there are where no entry is zero.
+    folds: rotations of the sum at the end, in positions.
+    samples: interleaved samples; a rotation by p positions is one by p·samples slots.
     """
 
     outputs: int
@@ -66,7 +68,15 @@ class Diagonals:
 
 
 def shape_of(layout: Vectors, outputs: int, slots: int) -> tuple[int, int, tuple[int, ...]]:
-    """m, K and the folds for a map with that many outputs. Raises ShapeMismatch where it does not fit the ring."""
+    """The shape of a map's diagonals.
+
+    layout: of the inputs.
+    outputs: of the map.
+    slots: of a ciphertext.
+
+    Returns m, K and the folds (`Diagonals`).
+    Raises ShapeMismatch where the map does not fit the ring.
+    """
     ring, m = slots // layout.samples, power_of_two(outputs)
     if m > ring or layout.period > ring:
         raise ShapeMismatch("Linear", (outputs, layout.period), f"at most {ring} positions")
@@ -89,7 +99,14 @@ def shape_of(layout: Vectors, outputs: int, slots: int) -> tuple[int, int, tuple
 
 
 def diagonals_of(operator: Operator, layout: Vectors, slots: int) -> Diagonals:
-    """The diagonals of an operator on inputs in a layout. Raises ShapeMismatch where it does not fit."""
+    """The diagonals of an operator.
+
+    operator: (outputs, inputs).
+    layout: of the inputs.
+    slots: of a ciphertext.
+
+    Raises ShapeMismatch where the operator does not fit the ring.
+    """
     m, most, folds = shape_of(layout, operator.outputs, slots)
     shifts: list[list[int]] = [[] for _ in range(layout.tiles)]
     for shift, values in enumerate(_values(operator, layout, m, most, slots)):
@@ -110,8 +127,9 @@ def _values(operator: Operator, layout: Vectors, m: int, most: int, slots: int) 
 class RotationSchedule:
     """The order of a map's rotations: shifts in baby and giant steps, then folds.
 
-    diagonals: which there are. baby: how many shifts a giant step covers. rotations: how several rotations of one
-    ciphertext are made.
+    diagonals: which there are.
+    baby: how many shifts a giant step covers, a power of two.
+    rotations: how several rotations of one ciphertext are made.
     """
 
     diagonals: Diagonals
@@ -120,7 +138,11 @@ class RotationSchedule:
 
     @classmethod
     def of(cls, diagonals: Diagonals, rotations: Rotations) -> RotationSchedule:
-        """The one of the fewest rotations, then of the fewest keys, then nearest to as many baby as giant steps."""
+        """The schedule of fewest rotations, then of fewest keys, then with baby and giant steps nearest in number.
+
+        diagonals: which there are.
+        rotations: how several rotations of one ciphertext are made.
+        """
         middle = ceil(diagonals.most.bit_length() / 2 - 0.5)
         powers = range(diagonals.most.bit_length())
         choices = [cls(diagonals, 1 << power, rotations) for power in sorted(powers, key=lambda p: abs(p - middle))]
@@ -157,9 +179,11 @@ class RotationSchedule:
 
 @dataclass(frozen=True)
 class Gains:
-    """How errors come through the rows of a map, the worst one each, by the norm by which they add up (`Noise`).
+    """By which factors errors come through a map, in its worst row, by the norm by which they add up (`Noise`).
 
-    row: norm of a row. turned: of the rounding of the rotations before; spiked: of their spikes.
+    row: for errors of the inputs: the norm of a row.
+    turned: for the rounding of the rotations before.
+    spiked: for their spikes.
 
     With chained rotations an input carries the rounding of all steps before it. A spike stays where the step put it: an
     output meets those of one giant step, all alike, or of several where outputs are fewer than baby steps.
@@ -174,8 +198,11 @@ class Gains:
 class AffineMap:
     """y = A x + b of samples in a layout: what it computes, and how. Make one with `affine_map`.
 
-    reference: to A, which the map does not keep alive. bias: b, (outputs,), or None for zero. layout: of the inputs.
-    slots: of a ciphertext. rotations: how they are made.
+    reference: to A, which the map does not keep alive.
+    bias: b, (outputs,), or None for zero.
+    layout: of the inputs.
+    slots: of a ciphertext.
+    rotations: how several rotations of one ciphertext are made.
     """
 
     reference: ReferenceType[Operator]
@@ -186,10 +213,10 @@ class AffineMap:
 
     @property
     def operator(self) -> Operator:
-        """A."""
+        """A. Raises ReferenceError where nobody else holds it any more."""
         operator = self.reference()
         if operator is None:
-            raise ReferenceError("the operator of an affine map is gone")
+            raise ReferenceError("the operator of an affine map is gone: keep a reference to it while the map is used")
         return operator
 
     @cached_property
@@ -204,7 +231,10 @@ class AffineMap:
         return RotationSchedule.of(diagonals_of(self.operator, self.layout, self.slots), self.rotations)
 
     def values(self, diagonals: Diagonals) -> Iterator[Floats]:
-        """What multiplies each shift of every tile, (tiles, positions), shift by shift."""
+        """What multiplies each shift of every tile, (tiles, positions), shift by shift.
+
+        diagonals: of this map.
+        """
         if isinstance(self.layout, Vectors):
             yield from _values(self.operator, self.layout, diagonals.outputs, diagonals.most, self.slots)
 
@@ -221,7 +251,12 @@ class AffineMap:
         return self.layout.tiles if isinstance(self.layout, Vectors) else self.operator.inputs
 
     def image(self, low: Floats, high: Floats) -> tuple[Floats, Floats]:
-        """Bounds of the outputs, (outputs,) each, for inputs within bounds, (inputs,) or (1,) each; kept once."""
+        """Bounds of the outputs for inputs within bounds. The last ones are kept.
+
+        low, high: of the inputs, (inputs,) or (1,) each.
+
+        Returns low and high, (outputs,) each.
+        """
         kept = self._last_image
         if not kept or kept[0] is not low or kept[1] is not high:
             inputs = self.operator.inputs
@@ -241,7 +276,10 @@ class AffineMap:
         return {}
 
     def gains(self, norm: int) -> Gains:
-        """How errors come through, which add up by a norm."""
+        """By which factors errors come through.
+
+        norm: how they add up, 2 or 1 (`Noise`).
+        """
         if norm not in self._gains:
             self._gains[norm] = self._gains_by(norm)
         return self._gains[norm]
@@ -279,9 +317,13 @@ _KNOWN: WeakKeyDictionary[Operator, dict[Any, AffineMap]] = WeakKeyDictionary()
 
 
 def affine_map(operator: Operator, bias: Floats | None, layout: Layout, slots: int, rotations: Rotations) -> AffineMap:
-    """The map of an operator and a bias on inputs in a layout; kept while the operator lives.
+    """The map of an operator and a bias; kept while the operator lives.
 
-    operator: (outputs, inputs). bias: (outputs,), which is not to be changed, or None. slots: of a ciphertext.
+    operator: A, (outputs, inputs).
+    bias: b, (outputs,), which is not to be changed, or None for zero.
+    layout: of the inputs.
+    slots: of a ciphertext.
+    rotations: how several rotations of one ciphertext are made.
     """
     known = _KNOWN.setdefault(operator, {})
     key = layout, slots, rotations, id(bias)
@@ -293,7 +335,11 @@ def affine_map(operator: Operator, bias: Floats | None, layout: Layout, slots: i
 
 @dataclass(frozen=True)
 class Landing:
-    """Where the product of a ciphertext with plaintext weights comes out: their scale, its level and its scale.
+    """Where the product of a ciphertext with plaintext weights comes out.
+
+    plain_scale: of the weights.
+    level: of the result.
+    scale: of the result.
 
     A level down at the nominal scale; or, where no level is left, not rescaled, if the first prime holds it.
     """
@@ -304,7 +350,14 @@ class Landing:
 
     @classmethod
     def of(cls, on: Operations[Any, Any], level: int, scale: float) -> Landing:
-        """For a ciphertext at a level and scale. Raises LevelExhausted, ScaleMismatch."""
+        """Where the product of a ciphertext comes out.
+
+        on: the arithmetic.
+        level: of the ciphertext.
+        scale: of the ciphertext.
+
+        Raises LevelExhausted, ScaleMismatch.
+        """
         nominal = on.nominal
         if level == 0 and 4 * scale * nominal <= on.modulus(0):
             return cls(nominal, 0, scale * nominal)
@@ -321,9 +374,10 @@ class Landing:
 
 @dataclass(frozen=True)
 class Encoded(Generic[P]):
-    """A map in layout of whole samples, encoded for a level and scale.
+    """A map on a layout of whole samples, encoded for a level and scale.
 
-    diagonals: of each tile, by shift; those that round to nothing are left out. bias: None for zero.
+    diagonals: of each tile, by shift; those that round to nothing are left out.
+    bias: None for zero.
     """
 
     diagonals: tuple[dict[int, P], ...]
@@ -331,7 +385,15 @@ class Encoded(Generic[P]):
 
 
 def apply(on: Operations[V, P], xs: Sequence[V], affine: AffineMap) -> list[V]:
-    """The map of the ciphertexts of one group of samples, at one level and scale, as `Landing` says."""
+    """An affine map of one group of samples, over the small steps.
+
+    on: the arithmetic.
+    xs: ciphertexts that hold the group, in the layout that the map is for, at one level and scale.
+    affine: the map.
+
+    Returns the ciphertexts of the results, in the map's `result_layout`, at the level and scale of `Landing`.
+    Raises LevelExhausted, ScaleMismatch, KeyMissing, ShapeMismatch, UnsupportedOperation.
+    """
     landing = Landing.of(on, on.level(xs[0]), on.scale(xs[0]))
     schedule = affine.schedule
     if schedule is None:
@@ -423,7 +485,13 @@ def _turned(on: Operations[V, Any], x: V, steps: int) -> V:
 
 
 def slot_values(affine: AffineMap, schedule: RotationSchedule) -> Floats:
-    """The slot values that multiply each shift of each tile: (tiles, K, slots)."""
+    """The slot values that multiply each shift of each tile.
+
+    affine: the map, on a layout of whole samples.
+    schedule: of it.
+
+    Returns (tiles, K, slots).
+    """
     diagonals = schedule.diagonals
     shifted = np.stack(list(affine.values(diagonals)), axis=1)
     # a giant step rotates what it has summed: turn its entries the other way first

@@ -32,7 +32,7 @@ def chains_of(nodes: Sequence[Affine | Activation], shared: bool) -> list[tuple[
     for bits in _SCALE_BITS_TO_SHARE if shared else _SCALE_BITS:
         choices = product(_wide_primes(nodes, bits), _LIFTS)
         # the first node divides by the last prime
-        chains = {used: bits + 4 for wide, lift in choices if (used := _chain(nodes, bits, wide, lift))}
+        chains = {used: bits + 4 for wide, lift in choices if (used := _chain_for(nodes, bits, wide, lift))}
         if isinstance(nodes[-1], Affine):
             # the last product need not be rescaled where the first prime holds it
             chains |= {used[1:]: 2 * bits + 3 for used in chains}
@@ -41,8 +41,12 @@ def chains_of(nodes: Sequence[Affine | Activation], shared: bool) -> list[tuple[
     return sorted(found, key=lambda chain: len(chain[1]))
 
 
-def special_prime(ring_degree: int, primes: Sequence[int]) -> int:
-    """Bits of the largest special prime that the budget leaves."""
+def special_bits(ring_degree: int, primes: Sequence[int]) -> int:
+    """Bits of the largest special prime that 128-bit security leaves.
+
+    ring_degree: N.
+    primes: bits of the other primes.
+    """
     return min(MAX_MODULUS_BITS[ring_degree] - sum(primes), LARGEST_PRIME_BITS)
 
 
@@ -55,30 +59,35 @@ def _wide_primes(nodes: Sequence[Affine | Activation], bits: int) -> list[int | 
     return [None, *(wide for wide in (most, most - 3, most - 6, most - 9) if wide >= WIDE * bits)]
 
 
-def _chain(nodes: Sequence[Affine | Activation], bits: int, wide: int | None, lift: float) -> tuple[int, ...] | None:
-    """The primes of `_primes_of` as a chain has them, None where a polynomial does not fit their scales."""
+def _chain_for(
+    nodes: Sequence[Affine | Activation], bits: int, wide: int | None, lift: float
+) -> tuple[int, ...] | None:
+    """The primes of `_prime_bits` in the order of a chain, None where a polynomial does not fit their scales."""
     try:
-        return tuple(_primes_of(nodes, bits, wide, lift)[::-1])
+        return tuple(_prime_bits(nodes, bits, wide, lift)[::-1])
     except (ScaleMismatch, OverflowError):
         return None
 
 
-def _primes_of(nodes: Sequence[Affine | Activation], bits: int, wide: int | None, lift: float) -> list[int]:
+def _prime_bits(nodes: Sequence[Affine | Activation], bits: int, wide: int | None, lift: float) -> list[int]:
     """Bits of the primes that the nodes divide by, one after another, as the scales on the way want them.
 
-    wide: of the prime that an odd cubic takes in place of two, if so. lift: by how much of what an activation adds to
-    the scale the prime of the Linear after it is larger; without it the weights lose that many bits.
+    nodes: of the model, in order.
+    bits: of the scale of fresh ciphertexts.
+    wide: bits of the prime that an odd cubic takes in place of two, None for two.
+    lift: which part of what an activation adds to the scale the prime of the affine node after it makes up for, 0 to 1;
+    the weights lose the other part in bits.
     """
     used: list[int] = []
     scale = float(bits)  # in bits
     for node in nodes:
         if isinstance(node, Affine):
-            used.append(_prime(bits + lift * max(scale - bits, 0.0)))
+            used.append(_clip_bits(bits + lift * max(scale - bits, 0.0)))
             scale = float(bits)
             continue
         start = scale
         for stage in node.polynomials:
-            primes = list(map(_prime, suitable_primes(stage, scale, bits, wide)))
+            primes = list(map(_clip_bits, suitable_primes(stage, scale, bits, wide)))
             # the last one is divided by first
             scale = log2(natural_scale(stage, 2.0**scale, tuple(2.0**prime for prime in primes[::-1])))
             used += primes
@@ -88,5 +97,6 @@ def _primes_of(nodes: Sequence[Affine | Activation], bits: int, wide: int | None
     return used
 
 
-def _prime(bits: float) -> int:
+def _clip_bits(bits: float) -> int:
+    """Bits of the prime nearest to that size that SEAL takes."""
     return min(max(round(bits), _SMALLEST_PRIME_BITS), LARGEST_PRIME_BITS)

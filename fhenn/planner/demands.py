@@ -107,12 +107,12 @@ def bytes_of_answer(plan: Plan, samples: int) -> int:
     """
     groups = ceil(samples / plan.samples_per_ciphertext)
     if not isinstance(plan.layout, Vectors):
-        groups *= outputs_of(plan)
+        groups *= _count_outputs(plan)
     each = 16 * plan.parameters.ring_degree * (plan.parameters.levels + 1) * 1.02 + _LARGEST_HEADER
     return ceil((1 + len(plan.witnesses)) * (groups * each + _LARGEST_FRAME))
 
 
-def outputs_of(plan: Plan) -> int:
+def _count_outputs(plan: Plan) -> int:
     """Outputs of a sample, from the shape of the last affine node; the most that there may be where none is named."""
     widths = [int(match[2]) for match in map(AFFINE.fullmatch, plan.signature) if match]
     return min(widths[-1], _MOST_FEATURES) if widths else _MOST_FEATURES

@@ -18,8 +18,13 @@ def result_of(walk_: Walk) -> Result:
     return Result(len(walk_.path.reach[-1].low), walk_.end.array.level, walk_.end.layout)
 
 
-def outputs_of(node: Affine | Activation) -> tuple[float, float] | None:
-    """What an activation makes of inputs in its domain; None for another node."""
+def output_interval(node: Affine | Activation) -> tuple[float, float] | None:
+    """The interval that an activation makes of inputs in its domain.
+
+    node: the last one of a model.
+
+    Returns (low, high), None for another node than an activation.
+    """
     if not isinstance(node, Activation):
         return None
     low, high = (np.array([edge]) for edge in node.domain)

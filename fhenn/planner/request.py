@@ -15,14 +15,14 @@ from fhenn.planner.witness import DEGREES
 
 @dataclass(frozen=True)
 class Request:
-    """The arguments of `fhenn.plan` but for model and inputs.
+    """The arguments of `fhenn.plan`, without the model and its inputs.
 
-    accuracy: the largest error at the output.
+    accuracy: the largest error at the output, above 0.
     layout: how samples are packed.
-    upload: ciphertexts that the client may send for a sample.
-    samples: samples that share ciphertexts.
-    degrees: of hidden layers' witnesses, best first; none without witnesses.
-    queries: samples whose results may be shared.
+    upload: ciphertexts that the client may send for a sample, 1 or more.
+    samples: samples that share ciphertexts, 1 or more.
+    degrees: of hidden layers' witnesses, best first; empty without witnesses.
+    queries: samples whose results may be shared, 0 or more.
     """
 
     accuracy: float
@@ -34,7 +34,7 @@ class Request:
 
     @classmethod
     def of(cls, *, accuracy: Any, layout: Any, upload: Any, samples: Any, witness: Any, queries: Any) -> Request:
-        """The request of arguments from outside. Raises ParameterError."""
+        """The request of arguments as `fhenn.plan` takes them. Raises ParameterError where one is out of range."""
         if layout not in ("latency", "throughput"):
             raise ParameterError(
                 f"layout must be 'latency' or 'throughput', not {layout!r}.",

@@ -20,11 +20,11 @@ from fhenn.columns import samples as samples_of
 from fhenn.columns import table_of
 from fhenn.errors import LevelExhausted, ParameterError, PlanError, ScaleMismatch, ShapeMismatch
 from fhenn.nn import Activation, Affine, Node, Sequential, layers
-from fhenn.planner.chains import LARGEST_PRIME_BITS, chains_of, special_prime
+from fhenn.planner.chains import LARGEST_PRIME_BITS, chains_of, special_bits
 from fhenn.planner.flooding import flood, flood_bound, precision
 from fhenn.planner.floor import SECURITY_BITS, least_errors
 from fhenn.planner.identity import fingerprint_of, node_signature, signature_of
-from fhenn.planner.outcome import outputs_of, result_of
+from fhenn.planner.outcome import output_interval, result_of
 from fhenn.planner.plan import LayoutName, Plan
 from fhenn.planner.request import Request
 from fhenn.planner.walk import Path, Walk, walk
@@ -101,10 +101,10 @@ def plan(
         approximation=max((sup_error(node) for node in nodes if isinstance(node, Activation)), default=0.0),
         signature=signature_of(model),
         finish=model.finish if isinstance(model, Sequential) else None,
-        worst=trial.worst(chosen.parameters),
+        worst=trial.worst_error(chosen.parameters),
         queries=request.queries,
         witnesses=chosen.witnesses,
-        outputs=outputs_of(nodes[-1]),
+        outputs=output_interval(nodes[-1]),
         model=fingerprint_of(model),
         result=result_of(found),
         feature_names=model.feature_names or (None if table is None else table.names),
@@ -113,7 +113,14 @@ def plan(
 
 @dataclass(frozen=True)
 class _Candidate:
-    """Parameters that hold a model. error: bound of what the client reads, shared or not."""
+    """Parameters that hold a model.
+
+    trial: the model in its packing.
+    parameters: ring degree, chain and scale.
+    walk: the model under them.
+    error: bound on the error of what the client reads, the noise on shared results included.
+    witnesses: that fit them.
+    """
 
     trial: _Trial
     parameters: Parameters
@@ -123,7 +130,7 @@ class _Candidate:
 
     @property
     def primes(self) -> int:
-        """How many the chain has."""
+        """How many primes the chain has."""
         return len(self.parameters.chain)
 
 
@@ -143,7 +150,7 @@ def _choose(path: Path, request: Request) -> _Candidate:
             enough += [candidate for candidate in candidates if candidate.error <= request.accuracy]
             if enough and not request.degrees:
                 return enough[0]
-        for candidate in trial.with_witnesses(enough, request.degrees):
+        for candidate in trial.add_witnesses(enough, request.degrees):
             if candidate.error <= request.accuracy:
                 return candidate
     raise _unreached_error(path, request, best)
@@ -151,17 +158,22 @@ def _choose(path: Path, request: Request) -> _Candidate:
 
 @dataclass(frozen=True)
 class _Trial:
-    """A model in a packing, whose parameters are sought. queries: samples whose results may be shared."""
+    """A model in a packing, whose parameters are sought.
+
+    path: the model.
+    packing: layout of its inputs.
+    queries: samples whose results may be shared.
+    """
 
     path: Path
     packing: Layout
     queries: int
 
     def candidates(self, ring_degree: int) -> Iterator[_Candidate]:
-        """Those of a ring, of fewer primes first: for every chain with the least first prime that holds the values."""
+        """Candidates on a ring, those of fewer primes first: every chain with the least first prime that fits."""
         for bits, used, least in chains_of(self.path.nodes, shared=self.queries > 0):
             for first in range(least, LARGEST_PRIME_BITS + 1, 2):
-                special = special_prime(ring_degree, (first, *used))
+                special = special_bits(ring_degree, (first, *used))
                 if special <= bits:
                     break
                 found = self.candidate(Parameters(ring_degree, (first, *used, special), 2.0**bits))
@@ -180,15 +192,15 @@ class _Trial:
         error = max(found.bound, self.least_errors(parameters)[0])
         if self.queries:
             outputs = self.path.reach[-1].low.size
-            error += flood_bound(flood(self.worst(parameters), outputs, self.queries), outputs)
+            error += flood_bound(flood(self.worst_error(parameters), outputs, self.queries), outputs)
         return _Candidate(self, parameters, found, error)
 
-    def with_witnesses(self, candidates: Sequence[_Candidate], degrees: Sequence[int]) -> Iterator[_Candidate]:
-        """Those with room for witnesses, with them: by degree, then in order, the first prime larger if it must."""
+    def add_witnesses(self, candidates: Sequence[_Candidate], degrees: Sequence[int]) -> Iterator[_Candidate]:
+        """Candidates with witnesses: by degree, then in order, with a larger first prime where they need it."""
         for degree, candidate in product(degrees, candidates):
             first, *used, _ = candidate.parameters.chain
             for larger in range(first, LARGEST_PRIME_BITS + 1, _ROOMIER):
-                special = special_prime(candidate.parameters.ring_degree, (larger, *used))
+                special = special_bits(candidate.parameters.ring_degree, (larger, *used))
                 if special <= log2(candidate.parameters.scale):
                     break
                 chain = (larger, *used, special)
@@ -197,7 +209,7 @@ class _Trial:
                     with suppress(ScaleMismatch):
                         yield replace(found, witnesses=witnesses_of(found.walk, degree))
 
-    def worst(self, parameters: Parameters) -> float:
+    def worst_error(self, parameters: Parameters) -> float:
         """Bound on the error at the output where all of its parts go one way, but for a probability of 2⁻¹²⁸."""
         found = walk(self.path, self.packing, parameters, norm=1).noise.bound(parameters.slots, SECURITY_BITS)
         # decrypted values err a little more than twins do; below that no noise is sized (`safety.flooded`)
@@ -261,7 +273,12 @@ def _describe_stray(path: Path) -> str:
 
 
 def sup_error(node: Activation) -> float:
-    """The largest |polynomial - exact| of an activation on its domain; 0 where it stands for no function."""
+    """The largest |polynomial - exact| of an activation on its domain.
+
+    node: an activation.
+
+    Returns 0 where it approximates no function.
+    """
     return 0.0 if node.function is None else node.sup_error()
 
 

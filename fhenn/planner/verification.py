@@ -7,7 +7,7 @@ import numpy as np
 from fhenn.errors import LevelExhausted, PlanError, ScaleMismatch
 from fhenn.nn import Node, layers
 from fhenn.planner.identity import fingerprint_of, signature_of
-from fhenn.planner.outcome import outputs_of, result_of
+from fhenn.planner.outcome import output_interval, result_of
 from fhenn.planner.plan import Plan, require_plan
 from fhenn.planner.walk import Path, walk
 from fhenn.planner.witness_choice import require_witnesses
@@ -52,7 +52,7 @@ def verify(plan_: Plan, model: Node) -> None:
         raise PlanError(
             "the plan's result (outputs, level, layout) is that of another model.", "Plan again for this model."
         )
-    if plan_.outputs is not None and plan_.outputs != outputs_of(path.nodes[-1]):
+    if plan_.outputs is not None and plan_.outputs != output_interval(path.nodes[-1]):
         raise PlanError(
             "the outputs that the plan names are those of another activation.", "Plan again for this model."
         )

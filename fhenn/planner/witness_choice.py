@@ -29,11 +29,13 @@ _DOUBTFUL_SQUARE = 0.45
 def witnesses_of(walked: Walk, degree: int) -> tuple[Witness, ...]:
     """The witness of every activation of a walk.
 
-    degree: of hidden layers' polynomials. Raises ScaleMismatch where the chain has no room for one that holds what may
-    reach.
+    walked: the model under parameters.
+    degree: of hidden layers' polynomials.
+
+    Raises ScaleMismatch where the chain has no room for one that holds what may reach its activation.
     """
     found = []
-    for observed in _observed(walked):
+    for observed in _observe(walked):
         chosen = next((choice for choice in _choices(observed, degree) if choice.headroom >= observed.reach), None)
         if chosen is None:
             at = observed.start.array
@@ -44,15 +46,21 @@ def witnesses_of(walked: Walk, degree: int) -> tuple[Witness, ...]:
 
 
 def require_witnesses(witnesses: Sequence[Witness], walked: Walk) -> None:
-    """Raise PlanError unless these, from a plan, are witnesses of the nodes, and hold for what may reach them now."""
-    observed = list(_observed(walked))
+    """Raise PlanError unless witnesses are those of a model, and hold for what may reach its activations.
+
+    witnesses: of a plan.
+    walked: the model under the plan's parameters.
+    """
+    observed = list(_observe(walked))
     if [witness.place for witness in witnesses] != [each.place for each in observed]:
-        raise PlanError("its witnesses are not of the model's activations.", "Plan again.")
+        raise PlanError("the plan's witnesses are not those of the model's activations.", "Plan again for this model.")
     for witness, each in zip(witnesses, observed, strict=True):
         choices = _choices(each, witness.degree)
         now = next((new for new in choices if (new.start, new.level) == (witness.start, witness.level)), None)
         if now is None or not _covers(witness, now) or min(witness.headroom, now.headroom) < each.reach:
-            raise PlanError(f"the witness of {witness.node} no longer holds for the model's weights.", "Plan again.")
+            raise PlanError(
+                f"the witness of {witness.node} does not hold for the model's weights.", "Plan again for this model."
+            )
 
 
 def _covers(old: Witness, new: Witness) -> bool:
@@ -71,9 +79,17 @@ def _covers(old: Witness, new: Witness) -> bool:
 
 @dataclass(frozen=True)
 class _Observed:
-    """An activation in a walk. reach: the largest |x - middle| that may come. hidden: whether a Linear follows.
+    """An activation in a walk.
 
-    width: inputs that one number is for. spare: positions besides them that a sum adds up; rest: the x that those hold.
+    on: the arithmetic of the walk.
+    node: the activation.
+    place: of it among the model's nodes, from 0.
+    start: where its input stands.
+    reach: the largest |x - middle| that may come to it.
+    hidden: whether an affine node follows.
+    width: inputs that one number is for.
+    spare: positions besides them that a sum adds up.
+    rest: the x that those hold.
     """
 
     on: Trace
@@ -87,8 +103,8 @@ class _Observed:
     rest: float
 
 
-def _observed(walked: Walk) -> Iterator[_Observed]:
-    """Every activation."""
+def _observe(walked: Walk) -> Iterator[_Observed]:
+    """Every activation of a walk, with what its witness depends on."""
     path, rest = walked.path, 0.0
     last = max((place for place, node in enumerate(path.nodes) if isinstance(node, Affine)), default=-1)
     for place, (node, start) in enumerate(zip(path.nodes, walked.starts, strict=True)):
@@ -114,7 +130,10 @@ def _image(node: Activation, x: float) -> float:
 
 
 def meets_square(node: Activation) -> bool:
-    """Whether the node's circuit makes the t² of its domain on its way."""
+    """Whether an activation's circuit makes the t² of its domain on its way.
+
+    node: the activation.
+    """
     return len(node.polynomials) == 1 and not node.times_input and shares_square(node.domain, node.polynomials[0])
 
 
@@ -123,10 +142,10 @@ def _choices(observed: _Observed, degree: int) -> Iterator[Witness]:
     node, width = observed.node, observed.width
     degree = degree if observed.hidden else 2
     of_node = partial(Witness, node=node.name, place=observed.place, domain=node.domain, neurons=width, degree=degree)
-    yield from _squares(observed, of_node) if degree == 2 else _chebyshevs(observed, degree, of_node)
+    yield from _square_witnesses(observed, of_node) if degree == 2 else _chebyshev_witnesses(observed, degree, of_node)
 
 
-def _chebyshevs(observed: _Observed, degree: int, of_node: partial[Witness]) -> Iterator[Witness]:
+def _chebyshev_witnesses(observed: _Observed, degree: int, of_node: partial[Witness]) -> Iterator[Witness]:
     """Witnesses of a degree above 2."""
     on, width, spare = observed.on, observed.width, observed.spare
     low, high = observed.node.domain
@@ -139,12 +158,13 @@ def _chebyshevs(observed: _Observed, degree: int, of_node: partial[Witness]) -> 
         with suppress(ScaleMismatch):
             x = on.drop(observed.start.traced, top)
             numbers = [
-                chebyshev_power(on, _within(on, x, polynomial.domain, t), polynomial.domain, depth) for t in reaches
+                chebyshev_power(on, _bound_around(on, x, polynomial.domain, t), polynomial.domain, depth)
+                for t in reaches
             ]
             within, beyond, spared = (number.noise.bound(on.slots) for number in numbers)
             scale = numbers[0].scale
             for level in range(top - depth + 1):
-                error = width * within + beyond + spare * spared + (width + spare) * _turn(on, level, scale)
+                error = width * within + beyond + spare * spared + (width + spare) * _rotation_error(on, level, scale)
                 room = (on.modulus(level) / 2 / scale - spare * abs(at_rest)) / width
                 if error <= _DOUBTFUL * width and room >= 4 * width:
                     yield of_node(
@@ -157,17 +177,17 @@ def _chebyshevs(observed: _Observed, degree: int, of_node: partial[Witness]) -> 
                     )
 
 
-def _squares(observed: _Observed, of_node: partial[Witness]) -> Iterator[Witness]:
+def _square_witnesses(observed: _Observed, of_node: partial[Witness]) -> Iterator[Witness]:
     """Witnesses of t² or its sum."""
     on, node, start = observed.on, observed.node, observed.start
     low, high = node.domain
     half, width, spare = (high - low) / 2, observed.width, observed.spare
     at_rest = (observed.rest - (low + high) / 2) / half
-    squares = [_square(on, node, _within(on, start.traced, node.domain, t)) for t in (1.0, abs(at_rest))]
+    squares = [_square(on, node, _bound_around(on, start.traced, node.domain, t)) for t in (1.0, abs(at_rest))]
     each, spared = (square.noise.bound(on.slots) for square in squares)
     scale = squares[0].scale
     for level in range(squares[0].level + 1):
-        turned = (width + spare) * _turn(on, level, scale) if width > 1 else 0.0
+        turned = (width + spare) * _rotation_error(on, level, scale) if width > 1 else 0.0
         error = width * each + spare * spared + turned
         room = (on.modulus(level) / 2 / scale - spare * at_rest**2) / width
         if error <= _DOUBTFUL_SQUARE and room >= 1:
@@ -181,7 +201,7 @@ def _squares(observed: _Observed, of_node: partial[Witness]) -> Iterator[Witness
             )
 
 
-def _within(on: Trace, x: Traced, domain: tuple[float, float], t: float) -> Traced:
+def _bound_around(on: Trace, x: Traced, domain: tuple[float, float], t: float) -> Traced:
     """x, whose values are as far from the middle of a domain as t times its half width, 1 at least."""
     low, high = domain
     middle, far = low / 2 + high / 2, (high / 2 - low / 2) * max(t, 1.0)
@@ -200,6 +220,6 @@ def _square(on: Trace, node: Activation, x: Traced) -> Traced:
     return square
 
 
-def _turn(on: Trace, level: int, scale: float) -> float:
+def _rotation_error(on: Trace, level: int, scale: float) -> float:
     """Bound on what the rotations of a sum add, for each of its terms."""
     return (on.noise.key_switch(level) * (1 / scale)).bound(on.slots)

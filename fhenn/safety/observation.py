@@ -19,10 +19,15 @@ from fhenn.planner.witness_choice import meets_square
 
 
 def observe(node: Activation, x: CipherArray, witness: Witness) -> tuple[CipherArray, CipherArray]:
-    """The node's output, and the witness of its input: (samples, outputs), or (samples, 1) for a hidden layer.
+    """An activation's output, and the witness of its input.
 
-    Takes no product of ciphertexts more than the output does for an activation of one polynomial at the model's end.
-    Raises as `forward` does.
+    node: the activation.
+    x: its input, (samples, features).
+    witness: of it, as the plan says.
+
+    Returns the output, (samples, features), and the witness: (samples, features), or (samples, 1) for a hidden layer.
+    For an activation of one polynomial at the model's end, it takes no more products of ciphertexts than the output.
+    Raises what `forward` raises.
     """
     on = cast(CipherOperations, backend_of(x))
     if witness.degree > 2:
