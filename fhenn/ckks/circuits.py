@@ -76,12 +76,12 @@ def evaluate(polynomial: Polynomial, x: V, on: Operations[V, Any], squares: list
 def _evaluate_odd_cubic(form: CubicForm, domain: Interval, x: V, on: Operations[V, Any], squares: list[V] | None) -> V:
     """The cubic as one product of x and x² + b, its leading coefficient read off the scale."""
     on.require_levels("the cubic", cubic.needed_levels(on.scale(x), on.primes[: on.level(x) + 1]), on.level(x))
-    made: list[V] = []
-    result = cubic.product(on, x, x, form.k, form.b, made)
-    if squares is not None:
+    made: list[V] | None = None if squares is None else []
+    result = cubic.product(on, x, x, form.k, form.b, form.c, made)
+    if squares is not None and made is not None:
         # x² read at a larger scale is x²/half²
         squares += [on.read(square, on.scale(square) * domain[1] ** 2) for square in made]
-    return on.plus(result, form.c) if form.c else result
+    return result
 
 
 @lru_cache(maxsize=4096)
@@ -143,24 +143,15 @@ class _SquareWatch(Generic[V]):
 
     def __init__(self, on: Operations[V, Any], squares: list[V]) -> None:
         self._on, self._squares = on, squares
-        self._first: V | None = None
-        self._seen = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._on, name)
 
-    def multiply(self, x: V, y: V) -> V:
-        product = self._on.multiply(x, y)
-        if not self._seen and x is y:
-            self._first, self._seen = product, True
+    def multiply_and_relinearise(self, x: V, y: V) -> V:
+        product = self._on.multiply_and_relinearise(x, y)
+        if not self._squares and x is y:
+            self._squares.append(product)
         return product
-
-    def relinearise(self, x: V) -> V:
-        result = self._on.relinearise(x)
-        if self._first is not None and x is self._first:
-            self._squares.append(result)
-            self._first = None
-        return result
 
 
 def square_of(on: Operations[V, Any], x: V, domain: tuple[float, float]) -> V:
@@ -191,7 +182,7 @@ def chebyshev_power(on: Operations[V, Any], x: V, domain: tuple[float, float], t
     low, high = domain
     t = _centre(on, x, low / 2 + high / 2, high / 2 - low / 2)
     for _ in range(times):
-        t = on.plus(on.rescale(_double(on, _square(on, t))), -1.0)
+        t = on.rescale_and_add(_double(on, _square(on, t)), -1.0)
     return t
 
 
@@ -220,16 +211,17 @@ def largest_of(polynomial: Polynomial) -> float:
     return max(*map(abs, polynomial.range()), 1.0)
 
 
-def multiply_alike(on: Operations[V, Any], x: V, y: V) -> V:
-    """x · y, neither relinearised nor rescaled.
+def multiply_alike(on: Operations[V, Any], x: V, y: V, *, relinearise: bool = False) -> V:
+    """x · y, not rescaled.
 
     on: the arithmetic.
     x, y: ciphertexts at one level.
+    relinearise: whether the product is of two parts again.
 
     Raises ScaleMismatch where the modulus is too small for the product's scale.
     """
     _require_scale(on, x, on.scale(x) * on.scale(y))
-    return on.multiply(x, y)
+    return on.multiply_and_relinearise(x, y) if relinearise else on.multiply(x, y)
 
 
 def times_number(on: Operations[V, Any], x: V, constant: float, scale: float) -> V:
@@ -346,7 +338,7 @@ def _evaluate_factored(form: Factored, x: V, on: Operations[V, Any], adjust: flo
             ready[0] = lead = _lead(form, t, on, adjust)
             if form.odd and form.line is not None:
                 factor = on.plus(y, -form.line)
-                raw[0] = on.relinearise(multiply_alike(on, on.drop(lead, on.level(factor)), factor))
+                raw[0] = multiply_alike(on, on.drop(lead, on.level(factor)), factor, relinearise=True)
                 ready.clear()
         else:
             raw[0] = on.plus(square, -cast(float, form.line))
@@ -364,15 +356,15 @@ def _evaluate_factored(form: Factored, x: V, on: Operations[V, Any], adjust: flo
         if pair[0] != pair[1]:
             left, right = (ready[at] if at in ready else on.rescale(raw[at]) for at in pair)
             lowest = min(on.level(left), on.level(right))
-            raw[place] = on.relinearise(multiply_alike(on, on.drop(left, lowest), on.drop(right, lowest)))
+            raw[place] = multiply_alike(on, on.drop(left, lowest), on.drop(right, lowest), relinearise=True)
             result, place = place, place + 1
     last = raw[result]
     if form.tilt:
         last = on.add(
             last, times_number(on, on.drop(t, on.level(last)), form.tilt / form.k, on.scale(last) / on.scale(t))
         )
-    whole = _scale_by(on, on.rescale(last), form.k)
-    return on.plus(whole, form.offset) if form.offset else whole
+    scale = on.scale(last) / on.primes[on.level(last)] / abs(form.k)  # k is read off the scale
+    return on.rescale_and_add(last, form.offset, scale=scale, negative=form.k < 0)
 
 
 def _lead(form: Factored, t: V, on: Operations[V, Any], adjust: float | None) -> V:
@@ -383,7 +375,7 @@ def _lead(form: Factored, t: V, on: Operations[V, Any], adjust: float | None) ->
 
 def _square(on: Operations[V, Any], x: V) -> V:
     """x², relinearised, not rescaled."""
-    return on.relinearise(multiply_alike(on, x, x))
+    return multiply_alike(on, x, x, relinearise=True)
 
 
 def _evaluate_blocks(form: Blocks, x: V, on: Operations[V, Any], largest: float) -> V:
@@ -392,7 +384,7 @@ def _evaluate_blocks(form: Blocks, x: V, on: Operations[V, Any], largest: float)
     t = _centre(on, x, form.middle, form.half)
     y = t
     if form.squared:
-        y = on.plus(_double(on, on.rescale(_square(on, t))), -1.0)
+        y = on.rescale_and_add(_double(on, _square(on, t)), -1.0)
     powers = _Powers(on, y)
     result_level = level - form.depth
     budget = form.depth - int(form.squared)
@@ -433,14 +425,13 @@ class _Powers(Generic[V]):
             on, (a, b, c) = self.on, parts_of(j)
             left, right = self[a], self[b]
             lowest = min(on.level(left), on.level(right))
-            product = multiply_alike(on, on.drop(left, lowest), on.drop(right, lowest))
-            doubled = _double(on, on.relinearise(product))
+            product = multiply_alike(on, on.drop(left, lowest), on.drop(right, lowest), relinearise=True)
+            doubled = _double(on, product)
             if c:
                 less = self[c]
                 ratio = on.scale(doubled) / on.scale(less)
                 doubled = on.add(doubled, times_number(on, on.drop(less, lowest), -1.0, ratio))
-            made = on.rescale(doubled)
-            self._made[j] = made if c else on.plus(made, -1.0)
+            self._made[j] = on.rescale(doubled) if c else on.rescale_and_add(doubled, -1.0)
         return self._made[j]
 
 

@@ -139,12 +139,14 @@ def needed_levels(scale: float, moduli: Sequence[float]) -> int:
     return 1 if len(moduli) >= 2 and log2(moduli[-1]) >= WIDE * log2(scale) else 2
 
 
-def product(on: Operations[V, Any], x: V, w: V, k: float, b: float, squares: list[V] | None = None) -> V:
-    """k·w·(x² + b), with 2 products and relinearisations, and a rescale for each level.
+def product(
+    on: Operations[V, Any], x: V, w: V, k: float, b: float, c: float = 0.0, squares: list[V] | None = None
+) -> V:
+    """k·w·(x² + b) + c, with 2 products and relinearisations, and a rescale for each level.
 
     on: the arithmetic.
     x, w: ciphertexts at one level; they may be the same.
-    k, b: the constants.
+    k, b, c: the constants.
     squares: a list that x² is appended to, as it is met on the way; None for none.
 
     Raises ScaleMismatch, KeyMissing.
@@ -154,18 +156,19 @@ def product(on: Operations[V, Any], x: V, w: V, k: float, b: float, squares: lis
     schedule = CubicSchedule.choose(k, (on.scale(x), on.scale(w)), moduli, on.ring_degree)
     # relinearised before each rescale: the other order is a tenth faster, and its key-switching noise is not divided
     # away (ten times the error after the square, a thousand times after the product)
-    square = on.relinearise(on.multiply(x, x))
-    if schedule.levels == 2:
-        square = on.rescale(square)
-    if squares is not None:
-        squares.append(square)
-    if b:
-        square = on.plus(square, b)
+    square = on.multiply_and_relinearise(x, x)
+    if squares is None and schedule.levels == 2:
+        square = on.rescale_and_add(square, b)
+    else:
+        square = on.rescale(square) if schedule.levels == 2 else square
+        if squares is not None:
+            squares.append(square)
+        square = on.plus(square, b) if b else square
     if schedule.levels == 1:
         factor = w
     elif schedule.multiplier is None:
         factor = on.drop(w, level - 1)
     else:
         factor = on.rescale(on.times(w, on.plaintext(1.0, level, float(schedule.multiplier))))
-    result = on.rescale(on.relinearise(on.multiply(square, on.read(factor, schedule.factor))))
-    return on.negate(result) if k < 0 else result
+    result = on.multiply_and_relinearise(square, on.read(factor, schedule.factor))
+    return on.rescale_and_add(result, c, negative=k < 0)

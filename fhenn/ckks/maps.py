@@ -366,10 +366,13 @@ class Landing:
         require_digits(on, level, scale, plain_scale)
         return cls(plain_scale, level - 1, nominal)
 
-    def bring(self, on: Operations[V, Any], product: V) -> V:
-        """A product there."""
-        rescaled = on.rescale(product) if on.level(product) > self.level else product
-        return on.read(rescaled, self.scale)  # equal up to the rounding of two float operations
+    def bring(self, on: Operations[V, Any], product: V, bias: float = 0.0) -> V:
+        """A product there, plus a number."""
+        # the scale is equal to what comes out up to the rounding of two float operations
+        if on.level(product) > self.level:
+            return on.rescale_and_add(product, bias, scale=self.scale)
+        result = on.read(product, self.scale)
+        return on.plus(result, bias) if bias else result
 
 
 @dataclass(frozen=True)
@@ -416,12 +419,13 @@ def _numbers(on: Operations[V, P], xs: Sequence[V], affine: AffineMap, landing: 
             (x, on.plaintext(entry, level, landing.plain_scale)) for x, entry in zip(xs, entries, strict=True) if entry
         ]
         pairs = [(x, factor) for x, factor in pairs if not on.is_zero(factor)]
-        if pairs:
-            total = landing.bring(on, on.sum_of_products(*map(list, zip(*pairs, strict=True))))
-        else:
-            total = on.zero(landing.level, landing.scale)
         bias = float(biases[row])
-        yield on.plus(total, bias) if bias else total
+        if pairs:
+            terms, factors = (list(side) for side in zip(*pairs, strict=True))
+            yield landing.bring(on, on.sum_of_products(terms, factors), bias)
+        else:
+            nothing = on.zero(landing.level, landing.scale)
+            yield on.plus(nothing, bias) if bias else nothing
 
 
 def _encoded(on: Operations[V, P], x: V, affine: AffineMap, schedule: RotationSchedule, landing: Landing) -> Encoded[P]:
@@ -466,22 +470,17 @@ def _diagonals(
     total: V | None = None
     for giant, turn in counted(list(zip(schedule.giants[::-1], schedule.turns, strict=True))):
         if terms[giant]:
-            xs_and_plaintexts = [list(side) for side in zip(*terms.pop(giant), strict=True)]
-            part = on.sum_of_products(*xs_and_plaintexts)
-            total = part if total is None else on.add(total, part)
+            turned_xs, factors = (list(side) for side in zip(*terms.pop(giant), strict=True))
+            total = on.sum_of_products(turned_xs, factors, total)
         if turn and total is not None:
-            total = _turned(on, total, turn * samples)
+            (total,) = on.rotated(total, [turn * samples])
     if total is None:
         return None
     # folding after the rescale: a level fewer makes every key switch cheaper
     total = landing.bring(on, total)
     for fold in schedule.diagonals.folds:
-        total = on.add(total, _turned(on, total, fold * samples))
+        total = on.add_rotated(total, fold * samples)
     return total
-
-
-def _turned(on: Operations[V, Any], x: V, steps: int) -> V:
-    return on.rotated(x, [steps])[0]
 
 
 def slot_values(affine: AffineMap, schedule: RotationSchedule) -> Floats:

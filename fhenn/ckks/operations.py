@@ -143,16 +143,40 @@ class Operations(ABC, Generic[V, P]):
         Raises KeyMissing where a key that `rotations` names is missing.
         """
 
-    def sum_of_products(self, xs: Sequence[V], factors: Sequence[P]) -> V:
-        """Σ xᵢ·factorᵢ, not rescaled.
+    def sum_of_products(self, xs: Sequence[V], factors: Sequence[P], start: V | None = None) -> V:
+        """start + Σ xᵢ·factorᵢ, not rescaled.
 
-        xs: ciphertexts at one level and scale, at least one.
-        factors: a plaintext for each, at one scale, none of them zero.
+        xs: at one level and scale, at least one.
+        factors: plaintexts at one scale, none of them zero.
+        start: at the level and scale of the products; nothing where None.
         """
-        total = self.times(xs[0], factors[0])
-        for x, factor in zip(xs[1:], factors[1:], strict=True):
-            total = self.add(total, self.times(x, factor))
+        total = start
+        for x, factor in zip(xs, factors, strict=True):
+            product = self.times(x, factor)
+            total = product if total is None else self.add(total, product)
+        if total is None:
+            raise ValueError("a sum of no products")
         return total
+
+    def multiply_and_relinearise(self, x: V, y: V) -> V:
+        """x · y at one level, of two parts, not rescaled. Raises KeyMissing."""
+        return self.relinearise(self.multiply(x, y))
+
+    def rescale_and_add(self, x: V, constant: float, *, scale: float | None = None, negative: bool = False) -> V:
+        """x, or -x, divided by its last prime, plus a number.
+
+        scale: at which it is read before the number is added; as it comes out where None.
+        """
+        result = self.rescale(x)
+        if scale is not None:
+            result = self.read(result, scale)
+        if negative:
+            result = self.negate(result)
+        return self.plus(result, constant) if constant else result
+
+    def add_rotated(self, x: V, steps: int) -> V:
+        """x + x rotated by that many slots. Raises KeyMissing."""
+        return self.add(x, self.rotated(x, [steps])[0])
 
     def require_levels(self, operation: str, needed: int, left: int) -> None:
         """Raise LevelExhausted where levels are missing.

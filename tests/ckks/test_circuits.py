@@ -96,6 +96,10 @@ class Counted(SealArithmetic):
         self.products += 1
         return super().multiply(x, y)
 
+    def multiply_and_relinearise(self, x, y):
+        self.relinearised += 1
+        return super().multiply_and_relinearise(x, y)
+
     def relinearise(self, x):
         self.relinearised += x.ciphertext.size() == 3
         return super().relinearise(x)

@@ -130,11 +130,11 @@ class TestForward:
         assert counts == {
             "square": 1,
             "multiply": 1,
-            "relinearize": 2,
+            "relinearize_inplace": 2,
             "rescale_to_next": 2,
-            "add_plain": 2,
-            "mod_switch_to": 2,  # the second is a copy, to write a scale on
-            "negate": 1,
+            "add_plain_inplace": 2,
+            "mod_switch_to": 1,
+            "negate_inplace": 1,
         }
 
     def test_valid_109_bit_chain(self, tiny):

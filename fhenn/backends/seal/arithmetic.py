@@ -121,9 +121,10 @@ class SealArithmetic(Arithmetic[Handle, Plaintext]):
             plaintext = addend.plaintext
         else:
             plaintext = self._context.encode(addend, x.level, x.scale)
-        result = seal.Ciphertext()
-        self._evaluator.add_plain(self.unwrap(x), plaintext, result)
-        return replace(x, ciphertext=result)
+        own = self._copy(x.ciphertext, x.level)
+        own.scale = x.scale
+        self._evaluator.add_plain_inplace(own, plaintext)
+        return replace(x, ciphertext=own)
 
     def times(self, x: Handle, factor: Plaintext) -> Handle:
         result = seal.Ciphertext()
@@ -136,12 +137,17 @@ class SealArithmetic(Arithmetic[Handle, Plaintext]):
         self._evaluator.add(left, right, result)
         return replace(x, ciphertext=result)
 
-    def sum_of_products(self, xs: Sequence[Handle], factors: Sequence[Plaintext]) -> Handle:
+    def sum_of_products(
+        self, xs: Sequence[Handle], factors: Sequence[Plaintext], start: Handle | None = None
+    ) -> Handle:
         total, term = seal.Ciphertext(), seal.Ciphertext()
         for place, (x, factor) in enumerate(zip(xs, factors, strict=True)):
             self._evaluator.multiply_plain(x.ciphertext, factor.plaintext, term if place else total)
             if place:
                 self._evaluator.add_inplace(total, term)
+        if start is not None:
+            total.scale = start.scale
+            self._evaluator.add_inplace(total, self.unwrap(start))
         return Handle(total, xs[0].level, xs[0].scale * factors[0].scale)
 
     def multiply(self, x: Handle, y: Handle) -> Handle:
@@ -158,6 +164,29 @@ class SealArithmetic(Arithmetic[Handle, Plaintext]):
         result, keys = seal.Ciphertext(), self._context.relinearisation_keys("a product of ciphertexts")
         self._evaluator.relinearize(x.ciphertext, keys, result)
         return replace(x, ciphertext=result)
+
+    def multiply_and_relinearise(self, x: Handle, y: Handle) -> Handle:
+        keys = self._context.relinearisation_keys("a product of ciphertexts")
+        product = self.multiply(x, y)
+        self._evaluator.relinearize_inplace(product.ciphertext, keys)  # nobody else has it yet
+        return product
+
+    def rescale_and_add(
+        self, x: Handle, constant: float, *, scale: float | None = None, negative: bool = False
+    ) -> Handle:
+        result = self.rescale(x)
+        own = result.ciphertext  # nobody else has it yet
+        own.scale = result.scale if scale is None else scale
+        if negative:
+            self._evaluator.negate_inplace(own)
+        if constant:
+            self._evaluator.add_plain_inplace(own, self._context.encode(constant, result.level, own.scale))
+        return Handle(own, result.level, own.scale)
+
+    def add_rotated(self, x: Handle, steps: int) -> Handle:
+        own = self._context.rotate(x.ciphertext, steps)  # nobody else has it yet
+        self._evaluator.add_inplace(own, x.ciphertext)
+        return replace(x, ciphertext=own)
 
     def rescale(self, x: Handle) -> Handle:
         result = seal.Ciphertext()
