@@ -42,7 +42,11 @@ class Backend(Protocol):
         """`x` in a form that later changes by its owner do not reach."""
 
     def polynomial(self, polynomial: Polynomial, x: Any) -> Any:
-        """p(x), element by element."""
+        """p(x), element by element.
+
+        polynomial: p.
+        x: a value of this kind, of any shape.
+        """
 
     def polynomial_times(self, polynomial: Polynomial, x: Any, factor: Any) -> Any:
         """p(x)·factor, element by element: what goes backward through an activation.
@@ -61,7 +65,11 @@ class Backend(Protocol):
         """
 
     def headroom(self, polynomial: Polynomial, x: Any) -> float:
-        """The largest |x| for which p(x) fits the modulus; infinite for plaintext."""
+        """The largest |x| for which p(x) fits the modulus; infinite for plaintext.
+
+        polynomial: p.
+        x: a value of this kind.
+        """
 
     def reveal(self, x: Any, secret: Any) -> NDArray[np.floating[Any]]:
         """The plaintext of `x`.
@@ -75,16 +83,33 @@ class CipherOperations(Backend, Protocol):
     """What witnesses need besides; its values are `CipherArray`s."""
 
     def polynomial_and_square(self, polynomial: Polynomial, x: CipherArray) -> tuple[CipherArray, CipherArray]:
-        """p(x), and the t² that its circuit makes, for t = (x - middle)/half of p's domain."""
+        """p(x), and the t² that its circuit makes, for t = (x - middle)/half of p's domain.
+
+        polynomial: p.
+        x: an encrypted array.
+        """
 
     def square(self, domain: tuple[float, float], x: CipherArray) -> CipherArray:
-        """t², for t = (x - middle)/half of a domain (low, high)."""
+        """t², for t = (x - middle)/half of a domain.
+
+        domain: (low, high).
+        x: an encrypted array.
+        """
 
     def chebyshev_power(self, domain: tuple[float, float], times: int, x: CipherArray) -> CipherArray:
-        """The Chebyshev polynomial Tₙ(t), n = 2^times, for t = (x - middle)/half of a domain (low, high)."""
+        """The Chebyshev polynomial Tₙ(t), for t = (x - middle)/half of a domain.
+
+        domain: (low, high).
+        times: n = 2^times.
+        x: an encrypted array.
+        """
 
     def drop_to(self, x: CipherArray, level: int) -> CipherArray:
-        """The same values at a lower level."""
+        """The same values at a lower level.
+
+        x: an encrypted array.
+        level: that is wanted.
+        """
 
     def sum_features(self, x: CipherArray) -> CipherArray:
         """The sum over all features of each sample, (samples, 1)."""

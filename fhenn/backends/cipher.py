@@ -40,8 +40,12 @@ class CipherBackend:
         return x
 
     def polynomial(self, polynomial: Polynomial, x: CipherArray) -> CipherArray:
-        """p(x), `polynomial.depth` levels down (an odd cubic one level on a wide prime).
+        """p(x), element by element.
 
+        polynomial: p, not a constant.
+        x: the inputs, of any shape.
+
+        Returns p(x), `polynomial.depth` levels down (an odd cubic one level on a wide prime).
         Raises LevelExhausted, KeyMissing, ScaleMismatch, UnsupportedOperation.
         """
         on = x.context.arithmetic
@@ -88,7 +92,11 @@ class CipherBackend:
         return x.of_handles([chebyshev_power(on, handle, domain, times) for handle in counted(x.handles)])
 
     def drop_to(self, x: CipherArray, level: int) -> CipherArray:
-        """The same values at a lower level."""
+        """The same values at a lower level.
+
+        x: an array at that level or above.
+        level: that is wanted.
+        """
         return drop_to(x, level)
 
     def sum_features(self, x: CipherArray) -> CipherArray:
@@ -227,7 +235,11 @@ class CipherBackend:
 
 
 def require_alike(x: CipherArray, factor: CipherArray) -> None:
-    """Raise ShapeMismatch where input and gradient differ in shape or layout."""
+    """Raise ShapeMismatch where input and gradient differ in shape or layout.
+
+    x: the input.
+    factor: the gradient.
+    """
     if factor.shape != x.shape or factor.layout != x.layout:
         found = "" if factor.layout == x.layout else f", not in layout {factor.layout.name!r}"
         raise ShapeMismatch("backward", factor.shape, f"{x.shape} in layout {x.layout.name!r}{found}")

@@ -70,14 +70,28 @@ class PlainBackend:
 
 
 def same_shape(operation: str, value: Floats, shape: tuple[int, ...]) -> Floats:
-    """`value`, which must have `shape`; operation: named in the error. Raises ShapeMismatch where it has another."""
+    """A value, which must have a shape.
+
+    operation: that wants it, for the error.
+    value: an array.
+    shape: that it must have.
+
+    Raises ShapeMismatch where it has another.
+    """
     if value.shape != shape:
         raise ShapeMismatch(operation, shape, str(value.shape))
     return value
 
 
 def broadcast(operation: str, value: Floats, shape: tuple[int, ...]) -> Floats:
-    """`value` broadcast to `shape`; operation: named in the error. Raises ShapeMismatch where NumPy refuses."""
+    """A value, broadcast to a shape.
+
+    operation: that wants it, for the error.
+    value: an array.
+    shape: that it is broadcast to.
+
+    Raises ShapeMismatch where NumPy refuses.
+    """
     try:
         return np.broadcast_to(value, shape)
     except ValueError as error:

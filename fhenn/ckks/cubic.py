@@ -101,7 +101,7 @@ class CubicSchedule:
         """
         scale_x, scale_w = scales
         if needed_levels(scale_x, moduli) == 1:
-            return cls._merged(k, scales, moduli, ring_degree)
+            return cls._for_wide_prime(k, scales, moduli, ring_degree)
         second, first = moduli[-2:]
         at_result = float(prod(moduli[:-2])) / 2
         square = scale_x * scale_x / first
@@ -119,7 +119,9 @@ class CubicSchedule:
         return cls(k, 2, square, factor, multiplier, result, at_result)
 
     @classmethod
-    def _merged(cls, k: float, scales: tuple[float, float], moduli: Sequence[float], ring_degree: int) -> CubicSchedule:
+    def _for_wide_prime(
+        cls, k: float, scales: tuple[float, float], moduli: Sequence[float], ring_degree: int
+    ) -> CubicSchedule:
         """The schedule on one wide prime. Raises ScaleMismatch."""
         square, factor, wide = scales[0] ** 2, scales[1] / abs(k), moduli[-1]
         result, at_result = square * factor / wide, float(prod(moduli[:-1])) / 2

@@ -37,7 +37,7 @@ def largest_content(what: str, frame: bytes) -> int:
 def _walk(what: str, frame: bytes) -> int:
     """The bound of `largest_content`. Raises IndexError where the frame ends early."""
     if not frame.startswith(_MAGIC):
-        raise WireFormatError(what, "an object is not compressed as SEAL does")
+        raise WireFormatError(what, "an object is not compressed with Zstandard, as SEAL does")
     descriptor, at = frame[4], 5
     single, checksum, dictionary = descriptor >> 5 & 1, descriptor >> 2 & 1, descriptor & 3
     if dictionary or descriptor >> 3 & 1:
@@ -88,7 +88,7 @@ class Content:
         """The next `size` bytes. Raises WireFormatError where there are fewer, or they pass the limit."""
         self._left -= size
         if self._left < 0:
-            raise WireFormatError(self._what, "an object holds more than it can need")
+            raise WireFormatError(self._what, "an object holds more bytes than it can need")
         pieces = []
         while size:
             self._fill()

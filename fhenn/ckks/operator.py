@@ -154,7 +154,7 @@ class Operator(ABC):
 
     def _after(self, first: Operator) -> Operator:
         """The product self · first, of shapes that fit."""
-        return Dense(_frozen(self._columns(first.dense())))
+        return Dense(_freeze(self._columns(first.dense())))
 
     def _columns(self, columns: Floats) -> Floats:
         """A times columns of as many rows as there are inputs."""
@@ -228,7 +228,7 @@ class Dense(Operator):
 
     def _after(self, first: Operator) -> Operator:
         # through the rows of the matrix, so that what is sparse costs what it stores
-        return Dense(_frozen(first.T.apply(self._weight).astype(np.float64, copy=False)))
+        return Dense(_freeze(first.T.apply(self._weight).astype(np.float64, copy=False)))
 
     def _columns(self, columns: Floats) -> Floats:
         product: Floats = self._weight @ columns if columns.ndim <= 2 else np.tensordot(self._weight, columns, 1)
@@ -280,7 +280,7 @@ class Scaling(Operator):
         return np.where(rows == columns, self._factors[rows], 0.0)
 
     def dense(self) -> Floats:
-        return _frozen(np.diag(self._factors))
+        return _freeze(np.diag(self._factors))
 
     @property
     def content(self) -> bytes:
@@ -292,7 +292,7 @@ class Scaling(Operator):
 
     def _after(self, first: Operator) -> Operator:
         if isinstance(first, Scaling):
-            return Scaling(_frozen(self._factors * first.factors))
+            return Scaling(_freeze(self._factors * first.factors))
         if isinstance(first, Sparse):
             return first.T._after(self).T
         return super()._after(first)
@@ -323,18 +323,18 @@ class Sparse(Operator):
             raise ShapeMismatch("operator", (outputs, inputs), "not empty, and one that holds every place")
         self._shape = (outputs, inputs)
         self._keys, summed = np.unique(across * inputs + down, return_inverse=True)  # row by row
-        self._values = _constants("operator", _frozen(np.bincount(summed, numbers, len(self._keys))))
+        self._values = _constants("operator", _freeze(np.bincount(summed, numbers, len(self._keys))))
         self._keys.flags.writeable = False
 
     @cached_property
     def rows(self) -> Places:
         """The row of each entry, in order, read-only."""
-        return _frozen(self._keys // self.inputs)
+        return _freeze(self._keys // self.inputs)
 
     @cached_property
     def columns(self) -> Places:
         """The column of each entry, in order within its row, read-only."""
-        return _frozen(self._keys % self.inputs)
+        return _freeze(self._keys % self.inputs)
 
     @property
     def values(self) -> Floats:
@@ -380,7 +380,7 @@ class Sparse(Operator):
     def dense(self) -> Floats:
         matrix = np.zeros(self._shape)
         matrix[self.rows, self.columns] = self._values
-        return _frozen(matrix)
+        return _freeze(matrix)
 
     @property
     def content(self) -> bytes:
@@ -404,7 +404,7 @@ class Sparse(Operator):
         return Sparse(self.rows[mine], first.columns[theirs], products, (self.outputs, first.inputs))
 
 
-def _frozen(array: NDArray[Any]) -> NDArray[Any]:
+def _freeze(array: NDArray[Any]) -> NDArray[Any]:
     """The array itself, read-only from now on."""
     array.flags.writeable = False
     return array
@@ -420,7 +420,7 @@ def _constants(what: str, values: ArrayLike) -> Floats:
     if array.flags.writeable or not (base is None or (isinstance(base, np.ndarray) and not base.flags.writeable)):
         array = array.copy(order="K")  # as it lies, so that products are the same to the last bit
     require_finite(what, array, "Look for a division by zero, or an overflow, where they come from.")
-    return _frozen(array)
+    return _freeze(array)
 
 
 def _places(values: ArrayLike) -> Places:

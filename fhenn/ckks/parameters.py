@@ -123,7 +123,12 @@ class Parameters:
 
 
 def fingerprint_of_parameters(ring_degree: int, chain: tuple[int, ...], scale: float) -> str:
-    """16 hexadecimal digits that differ from parameters to parameters, valid or not."""
+    """16 hexadecimal digits that differ from parameters to parameters, valid or not.
+
+    ring_degree: N.
+    chain: bits of every prime.
+    scale: of fresh ciphertexts.
+    """
     return sha256(repr((ring_degree, chain, float(scale))).encode()).hexdigest()[:16]
 
 

@@ -54,7 +54,11 @@ class Chain:
         return 16 * self.ring_degree * len(self.primes) + _OVERHEAD
 
     def check_ciphertext(self, what: str, data: bytes) -> None:
-        """Raise WireFormatError where `data` is no ciphertext of two polynomials under these parameters."""
+        """Raise WireFormatError where bytes are not a ciphertext of two polynomials under these parameters.
+
+        what: the kind of message, for the error.
+        data: from a stranger.
+        """
 
         def check(content: Content) -> None:
             _ciphertext(what, content, self, None)
@@ -62,7 +66,11 @@ class Chain:
         _check(what, data, self._largest_ciphertext, check)
 
     def check_public_key(self, what: str, data: bytes) -> None:
-        """Raise WireFormatError where `data` is no public key under these parameters."""
+        """Raise WireFormatError where bytes are not a public key under these parameters.
+
+        what: the kind of message, for the error.
+        data: from a stranger.
+        """
 
         def check(content: Content) -> None:
             _ciphertext(what, content, self, len(self.primes))
@@ -70,7 +78,11 @@ class Chain:
         _check(what, data, self._largest_ciphertext, check)
 
     def check_switching_keys(self, what: str, data: bytes) -> None:
-        """Raise WireFormatError where `data` are no relinearisation or Galois keys under these parameters."""
+        """Raise WireFormatError where bytes are not relinearisation or Galois keys under these parameters.
+
+        what: the kind of message, for the error.
+        data: from a stranger.
+        """
 
         def check(content: Content) -> None:
             content.skip(_IDENTITY)
@@ -92,7 +104,11 @@ class Chain:
         _check(what, data, limit, check)
 
     def check_secret_key(self, what: str, data: bytes) -> None:
-        """Raise WireFormatError where `data` is no secret key under these parameters."""
+        """Raise WireFormatError where bytes are not a secret key under these parameters.
+
+        what: the kind of message, for the error.
+        data: from the client's own file.
+        """
         expected = self.ring_degree * len(self.primes)
 
         def check(content: Content) -> None:
@@ -127,7 +143,7 @@ def chain_of(what: str, data: bytes) -> Chain:
             bits <= MAX_MODULUS_BITS[ring_degree],
             f"a modulus of {bits} bits at N={ring_degree} is below 128-bit security",
         )
-        _require(what, all(prime % (2 * ring_degree) == 1 for prime in primes), "a prime does not fit the ring")
+        _require(what, all(prime % (2 * ring_degree) == 1 for prime in primes), "a prime is not 1 modulo 2N")
         _modulus(what, content)  # of the plaintext, which CKKS has none of
         return Chain(ring_degree, primes)
 
@@ -159,7 +175,7 @@ def _check(what: str, data: bytes, limit: int, check: Callable[[Content], Found]
     decoder = None
     if compressed:
         if largest_content(what, body) > 4 * limit + (1 << 20):
-            raise WireFormatError(what, "an object holds more than it can need")
+            raise WireFormatError(what, "an object holds more bytes than it can need")
         decoder = zstandard().ZstdDecompressor()
     content = Content(what, body, decoder, limit)
     found = check(content)
@@ -197,9 +213,7 @@ def _array(what: str, content: Content, counts: tuple[int, ...]) -> int:
     """How many bytes the array that comes next is. counts: how many coefficients it may have."""
     size = _inner_header(what, content)
     (count,) = _COUNT.unpack(content.take(_COUNT.size))
-    _require(
-        what, count in counts, f"an object has {count} coefficients, where {' or '.join(map(str, counts))} are due"
-    )
+    _require(what, count in counts, f"an object has {count} coefficients, which its parameters do not allow")
     _require(
         what, size == _HEADER.size + _COUNT.size + 8 * count, "an array of coefficients has another size than it states"
     )

@@ -88,8 +88,12 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
         noise = Noise(0.0, self._noise.fresh / scale, self._norm)
         return Traced(len(self.primes) - 1, scale, noise=noise)
 
-    def bounded(self, x: Traced, low: Floats, high: Floats) -> Traced:
-        """x, known to hold values within bounds, (features,) or (1,) each."""
+    def with_bounds(self, x: Traced, low: Floats, high: Floats) -> Traced:
+        """x, known to hold values within bounds.
+
+        x: a traced value.
+        low, high: bounds, (features,) or (1,) each.
+        """
         bounds = replace(x, low=low, high=high)
         return self._note_room(bounds, bounds.largest)
 
@@ -194,7 +198,7 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
             turned += Noise(baby.laplace * gains.turned, baby.normal * gains.spiked)
         noise = x.noise * gains.row + rounded + turned + Noise(0.0, encoding)
         low, high = affine.image(x.low, x.high)
-        return [self.bounded(Traced(landing.level, result, 2, noise, room=x.room), low, high)]
+        return [self.with_bounds(Traced(landing.level, result, 2, noise, room=x.room), low, high)]
 
 
 def _scale_by(x: Traced, factor: float) -> Traced:
@@ -266,7 +270,7 @@ class TracedContext(Context):
         low, high: bounds of the features, (features,) each.
         """
         on = self.arithmetic
-        x = on.bounded(on.fresh(self.scale), low, high)
+        x = on.with_bounds(on.fresh(self.scale), low, high)
         return CipherArray(self, (1, len(low)), layout, (x,), x.level, x.scale)
 
     def encrypt_slots(self, values: float | list[float], level: int, scale: float) -> Any:

@@ -38,12 +38,12 @@ SECURITY_BITS = 128
 _ACTIVATION = re.compile(r".+\d\[[^,]+,[^,]+\]")
 
 
-def known(node: str) -> bool:
+def is_known(node: str) -> bool:
     """Whether `fhenn.plan` could have written a node of a signature.
 
     node: its name and shape.
 
-    >>> known("Affine3x1"), known("Sigmoid3[-4,4]"), known("Foo")
+    >>> is_known("Affine3x1"), is_known("Sigmoid3[-4,4]"), is_known("Foo")
     (True, True, False)
     """
     return any(names.fullmatch(node) for names in (AFFINE, _ACTIVATION))

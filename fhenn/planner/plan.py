@@ -18,7 +18,7 @@ from fhenn.errors import PlanError, UnsupportedValue
 from fhenn.nn.finish import Finish
 from fhenn.planner.demands import require_modest, require_short
 from fhenn.planner.flooding import MOST_QUERIES
-from fhenn.planner.floor import known, largest_scale, least_errors
+from fhenn.planner.floor import is_known, largest_scale, least_errors
 from fhenn.planner.witness import Witness
 from fhenn.strict import built
 from fhenn.text import printable
@@ -179,7 +179,7 @@ class Plan:
         The noise that hides the key would be sized by what the server made up (`fhenn.planner.floor`).
         """
         self.require_errors()
-        strange = [node for node in self.signature[:-1] if not known(node)]
+        strange = [node for node in self.signature[:-1] if not is_known(node)]
         if self.result is None or strange or len(self.signature) < 2:
             reason = "does not say what its answers are" if self.result is None else f"has unknown nodes: {strange}"
             raise PlanError(
@@ -327,7 +327,7 @@ class Plan:
         for witness in self.witnesses:
             witness.require_sane(self.parameters.levels)
         if not sane:
-            raise ValueError("its fields contradict one another")
+            raise ValueError("a field is out of range, or contradicts another one")
 
 
 def require_plan(value: Any) -> None:

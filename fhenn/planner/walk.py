@@ -174,7 +174,7 @@ def walk(path: Path, packing: Layout, parameters: Parameters, norm: int = 2) -> 
     places = [Place(x)]
     for node, reach in zip(path.nodes, path.reach[1:], strict=True):
         x = node.evaluate(CIPHER, x)
-        x = replace(x, ciphertexts=(on.bounded(x.ciphertexts[0], reach.low, reach.high),))
+        x = replace(x, ciphertexts=(on.with_bounds(x.ciphertexts[0], reach.low, reach.high),))
         places.append(Place(x))
     if path.reach[-1].largest * x.scale > on.primes[0] / 2:
         raise ScaleMismatch(x.scale, int(on.primes[0]), "")

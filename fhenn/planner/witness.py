@@ -93,7 +93,7 @@ class Witness:
             and 0 < self.inner <= 1
         )
         if not sane:
-            raise ValueError("a witness's fields contradict one another")
+            raise ValueError("a field of a witness is out of range, or contradicts another one")
 
     def __str__(self) -> str:
         low, high = self.domain

@@ -38,7 +38,7 @@ class OutputGuard:
 
         Returns (samples,), True for such samples; NaN counts as such an output.
         """
-        return beyond(values, self.outputs, error)
+        return are_outside(values, self.outputs, error)
 
     def __str__(self) -> str:
         low, high = self.outputs
@@ -50,7 +50,7 @@ class OutputGuard:
         return text + (f"; past |x| = {self.flips:.4g} they are on the wrong side." if self.flips else ".")
 
 
-def beyond(values: NDArray[np.float64], allowed: Interval, error: float) -> NDArray[np.bool_]:
+def are_outside(values: NDArray[np.float64], allowed: Interval, error: float) -> NDArray[np.bool_]:
     """Which samples have a value outside an interval, (samples,); NaN counts as outside.
 
     values: (samples, outputs).

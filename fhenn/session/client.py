@@ -33,7 +33,7 @@ from fhenn.planner.demands import allowance, memory_of_keys, memory_of_upload, r
 from fhenn.planner.flooding import MOST_BITS, MOST_QUERIES, STATISTICAL_BITS
 from fhenn.planner.plan import require_plan
 from fhenn.safety import Budget, BudgetFile, Certificate, SharingBudget, UnknownBudget, flooded
-from fhenn.safety.outputs import beyond
+from fhenn.safety.outputs import are_outside
 from fhenn.session.answer import Answer
 from fhenn.session.matching import require_binding, require_keys, require_result
 from fhenn.session.receipt import Receipt, digest_of
@@ -429,7 +429,7 @@ class Client(Uncopied):
             bounds.append((self._certificate.output, "outputs that the certificate excludes"))
         for allowed, source in bounds:
             if allowed is not None:
-                alarms[source] = beyond(scores, allowed, error)
+                alarms[source] = are_outside(scores, allowed, error)
         places = {source: tuple(map(int, np.flatnonzero(each))) for source, each in alarms.items() if each.any()}
         if not places:
             return None

@@ -71,7 +71,7 @@ def contents(data, limit):
 def test_no_more_comes_out_than_may_and_than_there_is():
     for content in contents(bytes(100), 60):
         content.skip(60)
-        with pytest.raises(WireFormatError, match="more than it can need"):
+        with pytest.raises(WireFormatError, match="more bytes than it can need"):
             content.take(1)
     for content in contents(bytes(100), 1000):
         content.skip(100)

@@ -13,7 +13,7 @@ from fhenn.ckks.layout import FEATURES, Vectors
 from fhenn.ckks.parameters import Parameters
 from fhenn.errors import PlanError, WireFormatError
 from fhenn.nn import layers
-from fhenn.planner.floor import known, largest_scale, least_errors
+from fhenn.planner.floor import is_known, largest_scale, least_errors
 from fhenn.planner.walk import Path, walk
 
 ACTIVATIONS = {
@@ -159,7 +159,7 @@ def test_a_sum_by_rotations_adds_its_key_switches_and_folds():
 
 
 def test_what_no_plan_names_is_not_known():
-    assert all(map(known, ("Linear3x1", "Linear784x32", "Sigmoid3[-4,4]", "SignReLU5,5[-1,1]")))
+    assert all(map(is_known, ("Linear3x1", "Linear784x32", "Sigmoid3[-4,4]", "SignReLU5,5[-1,1]")))
     assert not any(
-        map(known, ("", "?", "Linear", "Linear3", "Linear3x", "Sigmoid", "Sigmoid3", "finish=None", "Linear3x1 "))
+        map(is_known, ("", "?", "Linear", "Linear3", "Linear3x", "Sigmoid", "Sigmoid3", "finish=None", "Linear3x1 "))
     )

@@ -286,7 +286,7 @@ class SealContext(Context, Uncopied):
             self.encoder.encode(values, self.parms_id(level), scale, plaintext)
         except ValueError as error:
             sizes = [abs(value) for value in (values if isinstance(values, list) else [values])]
-            require_finite("encode", sizes, "CKKS cannot encode them.")
+            require_finite("encode", sizes, "CKKS cannot encode them: drop or impute them first.")
             raise HeadroomExceeded(max(sizes), self.modulus(level) / 4 / scale, "encode") from error
         return plaintext
 
