@@ -326,7 +326,10 @@ def _natural_scale(form: Factored, primes: tuple[float, ...], scale: float) -> f
 
 
 def _evaluate_factored(form: Factored, x: V, on: Operations[V, Any], adjust: float | None) -> V:
-    """The product of a form's factors; adjust: what the result's scale should be, over its natural one; None for 1."""
+    """The product of a form's factors.
+
+    adjust: by which factor the result's scale should differ from its natural one, None for none.
+    """
     t = _centre(on, x, form.middle, form.half)
     square = _square(on, t) if form.squared else t
     y = on.rescale(square) if form.squared and (form.quads or form.odd) else t

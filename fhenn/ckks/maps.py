@@ -40,7 +40,11 @@ Floats = NDArray[np.float64]
 
 
 def power_of_two(size: int) -> int:
-    """The least power of two that is not below `size`."""
+    """The least power of two that is not below a size.
+
+    >>> power_of_two(5)
+    8
+    """
     return 1 << max(size - 1, 0).bit_length()
 
 
@@ -367,7 +371,12 @@ class Landing:
         return cls(plain_scale, level - 1, nominal)
 
     def bring(self, on: Operations[V, Any], product: V, bias: float = 0.0) -> V:
-        """A product there, plus a number."""
+        """A product, brought there, plus a number.
+
+        on: the arithmetic.
+        product: not rescaled.
+        bias: the number.
+        """
         # the scale is equal to what comes out up to the rounding of two float operations
         if on.level(product) > self.level:
             return on.rescale_and_add(product, bias, scale=self.scale)
@@ -400,15 +409,15 @@ def apply(on: Operations[V, P], xs: Sequence[V], affine: AffineMap) -> list[V]:
     landing = Landing.of(on, on.level(xs[0]), on.scale(xs[0]))
     schedule = affine.schedule
     if schedule is None:
-        return list(_numbers(on, xs, affine, landing))
-    encoded = _encoded(on, xs[0], affine, schedule, landing)
-    result = _diagonals(on, xs, encoded, schedule, landing)
+        return list(_apply_by_numbers(on, xs, affine, landing))
+    encoded = _encode_map(on, xs[0], affine, schedule, landing)
+    result = _apply_by_diagonals(on, xs, encoded, schedule, landing)
     if result is None:
         result = on.zero(landing.level, landing.scale)
     return [result if encoded.bias is None else on.plus(result, encoded.bias)]
 
 
-def _numbers(on: Operations[V, P], xs: Sequence[V], affine: AffineMap, landing: Landing) -> Iterator[V]:
+def _apply_by_numbers(on: Operations[V, P], xs: Sequence[V], affine: AffineMap, landing: Landing) -> Iterator[V]:
     """Each output as a sum of products with numbers."""
     level = on.level(xs[0])
     biases = np.zeros(affine.operator.outputs) if affine.bias is None else affine.bias
@@ -428,7 +437,9 @@ def _numbers(on: Operations[V, P], xs: Sequence[V], affine: AffineMap, landing: 
             yield on.plus(nothing, bias) if bias else nothing
 
 
-def _encoded(on: Operations[V, P], x: V, affine: AffineMap, schedule: RotationSchedule, landing: Landing) -> Encoded[P]:
+def _encode_map(
+    on: Operations[V, P], x: V, affine: AffineMap, schedule: RotationSchedule, landing: Landing
+) -> Encoded[P]:
     """The map for inputs like x, kept while its operator lives."""
     kept = on.encoded.setdefault(affine.operator, {})
     key = affine, on.level(x), on.scale(x)
@@ -438,11 +449,12 @@ def _encoded(on: Operations[V, P], x: V, affine: AffineMap, schedule: RotationSc
         for shifts, tile in zip(schedule.diagonals.shifts, counted(values, share=1 / 2), strict=True):
             found = {shift: on.plaintext(tile[shift], on.level(x), landing.plain_scale) for shift in counted(shifts)}
             tiles.append({shift: plaintext for shift, plaintext in found.items() if not on.is_zero(plaintext)})
-        kept[key] = Encoded(tuple(tiles), _encoded_bias(on, affine, schedule, landing))
+        kept[key] = Encoded(tuple(tiles), _encode_bias(on, affine, schedule, landing))
     return kept[key]
 
 
-def _encoded_bias(on: Operations[V, P], affine: AffineMap, schedule: RotationSchedule, landing: Landing) -> P | None:
+def _encode_bias(on: Operations[V, P], affine: AffineMap, schedule: RotationSchedule, landing: Landing) -> P | None:
+    """The bias in every slot that holds its output, None where it is zero."""
     if affine.bias is None or not np.any(affine.bias):
         return None
     diagonals = schedule.diagonals
@@ -452,7 +464,7 @@ def _encoded_bias(on: Operations[V, P], affine: AffineMap, schedule: RotationSch
     return on.plaintext(rows, landing.level, landing.scale)
 
 
-def _diagonals(
+def _apply_by_diagonals(
     on: Operations[V, P], xs: Sequence[V], encoded: Encoded[P], schedule: RotationSchedule, landing: Landing
 ) -> V | None:
     """The product of one group of samples, None where every entry is zero."""

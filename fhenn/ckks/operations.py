@@ -90,11 +90,21 @@ class Operations(ABC, Generic[V, P]):
 
     @abstractmethod
     def zero(self, level: int, scale: float) -> V:
-        """A fresh encryption of zero. Raises KeyMissing."""
+        """A fresh encryption of zero.
+
+        level: that it is at.
+        scale: that it has.
+
+        Raises KeyMissing.
+        """
 
     @abstractmethod
     def read(self, x: V, scale: float) -> V:
-        """The same ciphertext read at another scale, which multiplies its message by the old one over the new one."""
+        """The same ciphertext, read at another scale.
+
+        x: a ciphertext.
+        scale: the new one; its message is multiplied by the old scale over the new one, at no cost.
+        """
 
     @abstractmethod
     def negate(self, x: V) -> V:
@@ -102,15 +112,27 @@ class Operations(ABC, Generic[V, P]):
 
     @abstractmethod
     def drop(self, x: V, level: int) -> V:
-        """x on fewer primes."""
+        """x at a lower level.
+
+        x: a ciphertext at that level or above.
+        level: that is wanted.
+        """
 
     @abstractmethod
     def plus(self, x: V, addend: float | P) -> V:
-        """x + one number, or a plaintext at the level and scale of x."""
+        """x + addend.
+
+        x: a ciphertext.
+        addend: one number for every slot, or a plaintext at the level and scale of x.
+        """
 
     @abstractmethod
     def times(self, x: V, factor: P) -> V:
-        """x · a plaintext at the level of x, not rescaled; a fresh encryption of zero where the plaintext is zero."""
+        """x · factor, not rescaled.
+
+        x: a ciphertext.
+        factor: a plaintext at the level of x. Where it is zero, the product is a fresh encryption of zero.
+        """
 
     @abstractmethod
     def add(self, x: V, y: V) -> V:
@@ -146,16 +168,16 @@ class Operations(ABC, Generic[V, P]):
     def sum_of_products(self, xs: Sequence[V], factors: Sequence[P], start: V | None = None) -> V:
         """start + Σ xᵢ·factorᵢ, not rescaled.
 
-        xs: at one level and scale, at least one.
-        factors: plaintexts at one scale, none of them zero.
-        start: at the level and scale of the products; nothing where None.
+        xs: ciphertexts at one level and scale, at least one.
+        factors: a plaintext for each, at one scale, none of them zero.
+        start: a ciphertext at the level and scale of the products, None for zero.
         """
         total = start
         for x, factor in zip(xs, factors, strict=True):
             product = self.times(x, factor)
             total = product if total is None else self.add(total, product)
         if total is None:
-            raise ValueError("a sum of no products")
+            raise ValueError("a sum of products needs at least one product: take `zero` for none")
         return total
 
     def multiply_and_relinearise(self, x: V, y: V) -> V:
@@ -163,9 +185,12 @@ class Operations(ABC, Generic[V, P]):
         return self.relinearise(self.multiply(x, y))
 
     def rescale_and_add(self, x: V, constant: float, *, scale: float | None = None, negative: bool = False) -> V:
-        """x, or -x, divided by its last prime, plus a number.
+        """x divided by its last prime, plus a number.
 
-        scale: at which it is read before the number is added; as it comes out where None.
+        x: a ciphertext.
+        constant: the number.
+        scale: at which the quotient is read before the number is added; None for the scale that it comes out at.
+        negative: whether -x takes the place of x.
         """
         result = self.rescale(x)
         if scale is not None:
@@ -175,7 +200,13 @@ class Operations(ABC, Generic[V, P]):
         return self.plus(result, constant) if constant else result
 
     def add_rotated(self, x: V, steps: int) -> V:
-        """x + x rotated by that many slots. Raises KeyMissing."""
+        """x + x rotated.
+
+        x: a ciphertext.
+        steps: in slots, above 0.
+
+        Raises KeyMissing.
+        """
         return self.add(x, self.rotated(x, [steps])[0])
 
     def require_levels(self, operation: str, needed: int, left: int) -> None:

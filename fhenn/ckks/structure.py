@@ -190,7 +190,10 @@ def _require(what: str, holds: bool, reason: str) -> None:
 
 
 def _ciphertext(what: str, content: Content, chain: Chain, primes: int | None) -> int:
-    """How many bytes the ciphertext that comes next is. primes: how many it must have, None for any level."""
+    """How many bytes the ciphertext that comes next is.
+
+    primes: how many it must have, None for any level.
+    """
     content.skip(_IDENTITY)
     ntt, size, ring_degree, count, scale, correction = _CIPHERTEXT.unpack(content.take(_CIPHERTEXT.size))
     _require(what, size == 2, f"a ciphertext has {size} polynomials, where 2 are due")
@@ -210,7 +213,10 @@ def _ciphertext(what: str, content: Content, chain: Chain, primes: int | None) -
 
 
 def _array(what: str, content: Content, counts: tuple[int, ...]) -> int:
-    """How many bytes the array that comes next is. counts: how many coefficients it may have."""
+    """How many bytes the array that comes next is.
+
+    counts: how many coefficients it may have.
+    """
     size = _inner_header(what, content)
     (count,) = _COUNT.unpack(content.take(_COUNT.size))
     _require(what, count in counts, f"an object has {count} coefficients, which its parameters do not allow")

@@ -106,7 +106,10 @@ def _least_noise(
     scale: float | None,
     norm: int,
 ) -> list[Noise]:
-    """What the last node adds at least, in each way that it can run; norm: how errors add up (`Noise`)."""
+    """What the last node adds at least, in each way that it can run.
+
+    norm: how errors add up (`Noise`).
+    """
     model = noise_model(parameters)
     most = largest_scale(parameters, nodes)
     shape = AFFINE.fullmatch(nodes[-1]) if nodes else None

@@ -34,7 +34,10 @@ class Request:
 
     @classmethod
     def of(cls, *, accuracy: Any, layout: Any, upload: Any, samples: Any, witness: Any, queries: Any) -> Request:
-        """The request of arguments as `fhenn.plan` takes them. Raises ParameterError where one is out of range."""
+        """The request of arguments as a user gives them to `fhenn.plan`, which says what they are.
+
+        Raises ParameterError where one is out of range.
+        """
         if layout not in ("latency", "throughput"):
             raise ParameterError(
                 f"layout must be 'latency' or 'throughput', not {layout!r}.",

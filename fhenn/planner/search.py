@@ -223,7 +223,10 @@ class _Trial:
 
 
 def _unreached_error(path: Path, request: Request, best: float) -> PlanError:
-    """The error for an accuracy that no ring reaches. best: the smallest error that one does reach."""
+    """The exception for an accuracy that no ring reaches.
+
+    best: the smallest error that a ring does reach.
+    """
     accuracy, queries = request.accuracy, request.queries
     depth = sum(node.cost for node in path.nodes)
     found = f"the best reaches {round_up(best)}" if best < inf else "none holds the depth and the values"
