@@ -46,6 +46,8 @@ def apply_weights(x: CipherArray, weight: CipherArray, outputs: int) -> CipherAr
     Returns (samples, outputs), a level below the lower of both.
     Raises ShapeMismatch, LevelExhausted, ContextMismatch, KeyMissing, ScaleMismatch.
     """
+    if x.layout != FEATURES:
+        raise ShapeMismatch("a product with encrypted weights", x.shape, "(samples, features) in layout 'features'")
     features = x.shape[1]
     _require_weights(x, weight, outputs * features)
     level = _common_level(x, weight, "a product with encrypted weights")

@@ -234,6 +234,8 @@ def layout_from_json(data: Any) -> Layout:
         if not all(0 < count <= 1 << 16 for count in counts):
             raise ValueError(f"a layout's period, samples, step and tiles must be from 1 to {1 << 16}, not {counts}")
         return layout
+    if name not in _NAMED:
+        raise ValueError(f"a layout's name must be 'packed', 'features' or 'vectors', not {name!r}")
     if fields:
         raise ValueError(f"layout {name!r} has no fields besides its name")
     return _NAMED[name]

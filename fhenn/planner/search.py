@@ -305,7 +305,7 @@ def bounds_of(
     if not nodes or not isinstance(nodes[0], Affine):
         raise PlanError(
             "the model must start with a Linear node, or another affine one.",
-            "Put one first: Linear(np.eye(features)) changes no value.",
+            "Put one first: with the identity matrix as its weight it changes no value.",
         )
     width = nodes[0].inputs
     values = samples_of(inputs, features, "bounds")

@@ -65,7 +65,8 @@ FOR_PYTHON = {
 """Files, or folders, whose messages name Python on purpose: no command reaches them, and why."""
 
 PASSAGES = {
-    "Choose True or one of 7.": "--witness is a flag",
+    "witness must be True, False or one of the degrees 7, not 7.": "--witness is a flag",
+    "Give True for the best degree that fits.": "--witness is a flag",
     "Share results in that one, or keep a file for all of them: client.keep_budget(path), before the fork.": "forks",
 }
 """The same for single messages."""

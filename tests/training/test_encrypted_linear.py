@@ -154,6 +154,8 @@ def test_wrong_operands(holder, server):
         node(features(holder, [[1.0, 2.0, 3.0]]))
     with pytest.raises(ShapeMismatch):
         node(fhenn.encrypt(holder, [[1.0, 2.0]]))
+    with pytest.raises(ShapeMismatch, match="in layout 'features'"):
+        node(fhenn.encrypt(holder, [1.0, 2.0]))
     with pytest.raises(CacheEmpty):
         node.backward(x)
     with pytest.raises(CacheEmpty):
