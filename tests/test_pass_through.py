@@ -8,6 +8,7 @@ from pass_through import PassThroughContext, planned
 
 import fhenn
 from fhenn.backends import CIPHER, context_class
+from fhenn.ckks.bounds import Bounds
 from fhenn.ckks.trace import TracedContext
 from fhenn.errors import KeyMissing, ParameterError
 from fhenn.nn import layers
@@ -40,7 +41,7 @@ def test_a_model_runs_as_planned_and_as_traced(name, options):
     x = rng.uniform(-1, 1, (5, plan.features))
     real = fhenn.encrypt(context, x, layout=plan.layout)
     traces = TracedContext(plan.parameters)
-    traced = traces.array(plan.layout, np.array(plan.low), np.array(plan.high))
+    traced = traces.array(plan.layout, Bounds(np.array(plan.low), np.array(plan.high)))
     twin = x
     for node, stage in zip(layers(model), plan.stages, strict=True):
         assert np.abs(twin).max() <= stage.largest <= stage.headroom
@@ -80,7 +81,7 @@ def test_a_sparse_map_costs_what_its_diagonals_cost(outputs, inputs, kept, seed)
     counts = []
     for node in (dense, sparse):
         traces = TracedContext(parameters)
-        node.evaluate(CIPHER, traces.array(layout, -np.ones(inputs), np.ones(inputs)))
+        node.evaluate(CIPHER, traces.array(layout, Bounds(-np.ones(inputs), np.ones(inputs))))
         counts.append(traces.arithmetic.counts["rotations"])
     assert counts[1] <= counts[0]
     context = PassThroughContext(parameters, traces.arithmetic.keys)
@@ -98,7 +99,7 @@ def test_a_diagonal_and_a_banded_matrix_take_few_rotations():
         "permutation": np.roll(np.eye(64), 5, axis=1),
     }.items():
         traces = TracedContext(parameters)
-        fhenn.Linear(weight).evaluate(CIPHER, traces.array(layout, -np.ones(64), np.ones(64)))
+        fhenn.Linear(weight).evaluate(CIPHER, traces.array(layout, Bounds(-np.ones(64), np.ones(64))))
         counts[name] = traces.arithmetic.counts["rotations"]
     assert counts == {"dense": 14, "identity": 0, "band": 2, "permutation": 1}
 

@@ -25,6 +25,7 @@ from weakref import ReferenceType, WeakKeyDictionary, ref
 import numpy as np
 from numpy.typing import NDArray
 
+from fhenn.ckks.bounds import Bounds
 from fhenn.ckks.layout import FEATURES, Layout, Vectors
 from fhenn.ckks.limits import require_digits
 from fhenn.ckks.operations import P, V
@@ -254,25 +255,22 @@ class AffineMap:
         """Ciphertexts that hold a group of samples together."""
         return self.layout.tiles if isinstance(self.layout, Vectors) else self.operator.inputs
 
-    def image(self, low: Floats, high: Floats) -> tuple[Floats, Floats]:
+    def image(self, bounds: Bounds) -> Bounds:
         """Bounds of the outputs for inputs within bounds. The last ones are kept.
 
-        low, high: of the inputs, (inputs,) or (1,) each.
-
-        Returns low and high, (outputs,) each.
+        bounds: of the inputs.
         """
         kept = self._last_image
-        if not kept or kept[0] is not low or kept[1] is not high:
-            inputs = self.operator.inputs
+        if not kept or kept[0] is not bounds:
+            low, high, inputs = bounds.low, bounds.high, self.operator.inputs
             middle, half = (np.broadcast_to(each, inputs) for each in ((low + high) / 2, (high - low) / 2))
             centre = self.operator @ middle + (0.0 if self.bias is None else self.bias)
             radius = self.operator.abs_row_sums(half)
-            kept[:] = low, high, (centre - radius, centre + radius)
-        found: tuple[Floats, Floats] = kept[2]
-        return found
+            kept[:] = bounds, Bounds(centre - radius, centre + radius)
+        return kept[1]
 
     @cached_property
-    def _last_image(self) -> list[Any]:
+    def _last_image(self) -> list[Bounds]:
         return []
 
     @cached_property

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import inf, sqrt
 from typing import Any, ClassVar
 
@@ -19,6 +19,7 @@ from fhenn.approx import Polynomial
 from fhenn.approx.enclosure import derivative_of, image_on, largest_on
 from fhenn.ckks.arithmetic import Arithmetic
 from fhenn.ckks.array import CipherArray
+from fhenn.ckks.bounds import NOTHING, Bounds
 from fhenn.ckks.context import Context
 from fhenn.ckks.layout import Layout
 from fhenn.ckks.levels import Levels, Placed, Plain
@@ -40,24 +41,23 @@ class Traced(Placed):
     scale: exact.
     parts: polynomials, 3 after a product, 2 otherwise.
     noise: of the worst slot.
-    low, high: bounds of each feature, (features,), or of all, (1,).
+    bounds: of the values.
     room: how many times over the largest value fits under the modulus, at the place on the way where that is least.
     """
 
     noise: Noise = field(default_factory=lambda: Noise(0.0, 0.0))
-    low: Floats = field(default_factory=lambda: np.zeros(1))
-    high: Floats = field(default_factory=lambda: np.zeros(1))
+    bounds: Bounds = NOTHING
     room: float = inf
 
     @property
     def interval(self) -> Interval:
         """The interval (low, high) that holds all features."""
-        return float(self.low.min()), float(self.high.max())
+        return self.bounds.interval
 
     @property
     def largest(self) -> float:
         """The largest magnitude."""
-        return max(map(abs, self.interval))
+        return self.bounds.largest
 
 
 class Trace(Levels[Traced], Arithmetic[Any, Plain]):
@@ -79,6 +79,9 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
         return self._noise
 
     def wrap(self, ciphertext: Any, level: int, scale: float) -> Traced:
+        if (ciphertext.level, ciphertext.scale) == (level, scale):
+            traced: Traced = ciphertext
+            return traced
         return Traced(**vars(ciphertext) | {"level": level, "scale": scale})
 
     def unwrap(self, x: Traced) -> Any:
@@ -88,19 +91,17 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
         noise = Noise(0.0, self._noise.fresh / scale, self._norm)
         return Traced(len(self.primes) - 1, scale, noise=noise)
 
-    def with_bounds(self, x: Traced, low: Floats, high: Floats) -> Traced:
+    def with_bounds(self, x: Traced, bounds: Bounds) -> Traced:
         """x, known to hold values within bounds.
 
         x: a traced value.
-        low, high: bounds, (features,) or (1,) each.
+        bounds: of its values.
         """
-        bounds = replace(x, low=low, high=high)
-        return self._note_room(bounds, bounds.largest)
+        return Traced(x.level, x.scale, x.parts, x.noise, bounds, self._room(x, bounds.largest))
 
-    def _note_room(self, x: Traced, largest: float) -> Traced:
-        """x, where values of that size are met."""
-        fits = self.modulus(x.level) / 2 / x.scale
-        return replace(x, room=min(x.room, fits / largest if largest else inf))
+    def _room(self, x: Traced, largest: float) -> float:
+        """The room of x, where values of that size are met."""
+        return min(x.room, self.modulus(x.level) / 2 / x.scale / largest if largest else inf)
 
     def read(self, x: Traced, scale: float) -> Traced:
         return replace(_scale_by(x, x.scale / scale), scale=scale)
@@ -110,7 +111,7 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
 
     def plus(self, x: Traced, addend: float | Plain) -> Traced:
         constant = addend.values if isinstance(addend, Plain) else addend
-        return replace(x, low=x.low + np.min(constant), high=x.high + np.max(constant))
+        return replace(x, bounds=Bounds(x.bounds.low + np.min(constant), x.bounds.high + np.max(constant)))
 
     def times(self, x: Traced, factor: Plain) -> Traced:
         largest = float(np.max(np.abs(factor.values)))
@@ -122,26 +123,24 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
         return replace(
             super().add(x, y),
             noise=x.noise + y.noise,
-            low=x.low + y.low,
-            high=x.high + y.high,
+            bounds=Bounds(x.bounds.low + y.bounds.low, x.bounds.high + y.bounds.high),
             room=min(x.room, y.room),
         )
 
     def multiply(self, x: Traced, y: Traced) -> Traced:
         product = super().multiply(x, y)
+        mine, other = ((each.bounds.low, each.bounds.high) for each in (x, y))
+        corners = np.stack([a * b for a in mine for b in other])
+        low = corners.min(axis=0)
         if x is y:
-            corners = np.stack([x.low**2, x.high**2])
-            low = np.where((x.low <= 0) & (x.high >= 0), 0.0, corners.min(axis=0))
-        else:
-            corners = np.stack([a * b for a in (x.low, x.high) for b in (y.low, y.high)])
-            low = corners.min(axis=0)
+            low = np.maximum(low, 0.0)
         # both may err together: one may have come from the other
         noise = Noise(
             x.noise.laplace * y.largest + y.noise.laplace * x.largest,
             x.noise.normal * y.largest + y.noise.normal * x.largest,
             self._norm,
         )
-        return replace(product, noise=noise, low=low, high=corners.max(axis=0), room=min(x.room, y.room))
+        return replace(product, noise=noise, bounds=Bounds(low, corners.max(axis=0)), room=min(x.room, y.room))
 
     def relinearise(self, x: Traced) -> Traced:
         if x.parts == 2:
@@ -151,7 +150,7 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
     def rescale(self, x: Traced) -> Traced:
         below = super().rescale(x)
         noise = x.noise + Noise(self._noise.rounding / below.scale, 0.0)
-        return self._note_room(replace(below, noise=noise), x.largest)
+        return replace(below, noise=noise, room=self._room(below, x.largest))
 
     def rotated(self, x: Traced, steps: Sequence[int]) -> list[Traced]:
         super().rotated(x, steps)
@@ -166,9 +165,9 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
         ahead = outlook(polynomial, x.scale, self._noise, x.level, interval, self._norm)
         self.counts.update(ahead.counts)
         noise = x.noise * largest_on(derivative_of(polynomial), interval) + ahead.noise
-        low, high = image_on(polynomial, interval)
-        result = Traced(ahead.level, ahead.scale, 2, noise, np.array([low]), np.array([high]), x.room)
-        return self._note_room(result, largest_on(polynomial, interval_up_to(polynomial, x.largest)))
+        result = Traced(ahead.level, ahead.scale, 2, noise, _image(polynomial, interval), x.room)
+        room = self._room(result, largest_on(polynomial, interval_up_to(polynomial, x.largest)))
+        return Traced(ahead.level, ahead.scale, 2, noise, result.bounds, room)
 
     def apply_map(self, xs: Sequence[Traced], affine: AffineMap) -> list[Traced]:
         (x,) = xs
@@ -178,8 +177,7 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
         if affine.bias is not None and 4 * result * np.abs(affine.bias).max() > self.modulus(landing.level):
             raise ScaleMismatch(result, int(self.primes[0]), "")
         gains = affine.gains(norm)
-        magnitudes = np.broadcast_to(np.maximum(np.abs(x.low), np.abs(x.high)), affine.operator.inputs)
-        encoding = float((magnitudes**norm).sum() ** (1 / norm)) * model.encoding / landing.plain_scale
+        encoding = x.bounds.norm(norm, affine.operator.inputs) * model.encoding / landing.plain_scale
         rounded = Noise(model.rounding / result if landing.level < x.level else 0.0, 0.0)
         turned = Noise(0.0, 0.0)
         schedule = affine.schedule
@@ -197,16 +195,19 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
             baby = model.key_switch(x.level) * (1 / x.scale)
             turned += Noise(baby.laplace * gains.turned, baby.normal * gains.spiked)
         noise = x.noise * gains.row + rounded + turned + Noise(0.0, encoding)
-        low, high = affine.image(x.low, x.high)
-        return [self.with_bounds(Traced(landing.level, result, 2, noise, room=x.room), low, high)]
+        return [self.with_bounds(Traced(landing.level, result, 2, noise, room=x.room), affine.image(x.bounds))]
 
 
 def _scale_by(x: Traced, factor: float) -> Traced:
     """factor·x, with its noise."""
-    low, high = x.low * factor, x.high * factor
-    if factor < 0:
-        low, high = high, low
-    return replace(x, noise=x.noise * abs(factor), low=low, high=high)
+    ends = x.bounds.low * factor, x.bounds.high * factor
+    return replace(x, noise=x.noise * abs(factor), bounds=Bounds(*(ends if factor >= 0 else ends[::-1])))
+
+
+@lru_cache(maxsize=256)
+def _image(polynomial: Polynomial, interval: Interval) -> Bounds:
+    low, high = image_on(polynomial, interval)
+    return Bounds(np.array([low]), np.array([high]))
 
 
 def interval_up_to(polynomial: Polynomial, largest: float) -> Interval:
@@ -229,7 +230,7 @@ class TracedContext(Context):
 
     >>> from fhenn.ckks import FEATURES
     >>> context = TracedContext(Parameters.for_depth(2))
-    >>> x = context.array(FEATURES, np.array([-1.0]), np.array([1.0]))
+    >>> x = context.array(FEATURES, Bounds(np.array([-1.0]), np.array([1.0])))
     >>> x.level, x.ciphertexts[0].largest
     (2, 1.0)
     """
@@ -263,15 +264,15 @@ class TracedContext(Context):
     def can_rotate(self, steps: int) -> bool:
         return True
 
-    def array(self, layout: Layout, low: Floats, high: Floats) -> CipherArray:
+    def array(self, layout: Layout, bounds: Bounds) -> CipherArray:
         """A traced array of samples.
 
         layout: how they sit in slots.
-        low, high: bounds of the features, (features,) each.
+        bounds: of the features, (features,) each.
         """
         on = self.arithmetic
-        x = on.with_bounds(on.fresh(self.scale), low, high)
-        return CipherArray(self, (1, len(low)), layout, (x,), x.level, x.scale)
+        x = on.with_bounds(on.fresh(self.scale), bounds)
+        return CipherArray(self, (1, len(bounds.low)), layout, (x,), x.level, x.scale)
 
     def encrypt_slots(self, values: float | list[float], level: int, scale: float) -> Any:
         raise self._no_keys("encrypt")

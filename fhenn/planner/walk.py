@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from fhenn.approx.enclosure import image_on
 from fhenn.backends import CIPHER
 from fhenn.ckks import CipherArray, Layout, Parameters
+from fhenn.ckks.bounds import Bounds
 from fhenn.ckks.headroom import radius_within
 from fhenn.ckks.noise import Noise
 from fhenn.ckks.outlook import outlook
@@ -39,6 +40,7 @@ class Path:
     def __init__(self, nodes: Sequence[Affine | Activation], low: Floats, high: Floats) -> None:
         self.nodes = tuple(nodes)
         self.reach = reaches(self.nodes, low, high)
+        self.bounds = tuple(Bounds(reach.low, reach.high) for reach in self.reach)
 
 
 @dataclass(frozen=True)
@@ -170,11 +172,11 @@ def walk(path: Path, packing: Layout, parameters: Parameters, norm: int = 2) -> 
     """
     context = TracedContext(parameters, norm)
     on = context.arithmetic
-    x = context.array(packing, path.reach[0].low, path.reach[0].high)
+    x = context.array(packing, path.bounds[0])
     places = [Place(x)]
-    for node, reach in zip(path.nodes, path.reach[1:], strict=True):
+    for node, bounds in zip(path.nodes, path.bounds[1:], strict=True):
         x = node.evaluate(CIPHER, x)
-        x = replace(x, ciphertexts=(on.with_bounds(x.ciphertexts[0], reach.low, reach.high),))
+        x = replace(x, ciphertexts=(on.with_bounds(x.ciphertexts[0], bounds),))
         places.append(Place(x))
     if path.reach[-1].largest * x.scale > on.primes[0] / 2:
         raise ScaleMismatch(x.scale, int(on.primes[0]), "")

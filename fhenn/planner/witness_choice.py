@@ -10,6 +10,7 @@ from math import acosh, cosh, isclose, sqrt
 
 import numpy as np
 
+from fhenn.ckks.bounds import Bounds
 from fhenn.ckks.circuits import chebyshev_power, evaluate, shares_square, square_of
 from fhenn.ckks.layout import Vectors
 from fhenn.ckks.levels import Levels, Placed
@@ -205,7 +206,7 @@ def _bound_around(on: Trace, x: Traced, domain: tuple[float, float], t: float) -
     """x, whose values are as far from the middle of a domain as t times its half width, 1 at least."""
     low, high = domain
     middle, far = low / 2 + high / 2, (high / 2 - low / 2) * max(t, 1.0)
-    return on.with_bounds(x, np.array([middle - far]), np.array([middle + far]))
+    return on.with_bounds(x, Bounds(np.array([middle - far]), np.array([middle + far])))
 
 
 def _square(on: Trace, node: Activation, x: Traced) -> Traced:
