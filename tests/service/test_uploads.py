@@ -272,3 +272,11 @@ def test_keys_that_do_not_pass_are_not_kept(store):
     )
     assert store.keys.size(OWNER, DIGEST) is None
     assert store.keys.count_arrived(OWNER, DIGEST) == 0
+
+
+def test_keys_of_another_digest_than_the_address_names_are_not_kept(store):
+    uploads, other = Uploads(store.keys, Disk(), good), KEYS[1]
+    assert run(kind_of(uploads.receive(OWNER, DIGEST, 0, len(other), body(other)))) == "422 digest"
+    for digest in (DIGEST, DIGESTS[1]):
+        assert store.keys.size(OWNER, digest) is None
+        assert store.keys.count_arrived(OWNER, digest) == 0
