@@ -419,7 +419,8 @@ class WireFormatError(FhennError, ValueError):
     reason: str
 
     def _message(self) -> str:
-        return f"not a valid {self.what}: {self.reason}. Ask the sender for it again."
+        article = "" if self.what.endswith("s") else "a "  # ciphertexts, keys
+        return f"not {article}valid {self.what}: {self.reason}. Ask the sender for it again."
 
 
 @dataclass(eq=False)

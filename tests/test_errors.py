@@ -42,7 +42,8 @@ EXAMPLES = [
         "t.csv: values are missing or infinite in column 'a' (2: lines 2, 3), column 'b' (1: line 2). Drop them.",
     ),
     (errors.CacheEmpty("Sigmoid.backward", 1, 0, "Call forward."), "Call forward"),
-    (errors.WireFormatError("ciphertexts", "it is short"), "it is short"),
+    (errors.WireFormatError("ciphertexts", "it is short"), "not valid ciphertexts: it is short"),
+    (errors.WireFormatError("plan", "it is short"), "not a valid plan: it is short"),
     (
         errors.WrongKind("a plan", "it is a secret key", "s.fhenn", "a secret key", "https://host", "Give one."),
         "s.fhenn is a secret key, where a plan is needed. It has not left this machine; it would have gone to https://",
