@@ -269,6 +269,7 @@ def _message(
     bodies: Iterable[bytes],
     besides: Mapping[str, Any] = MappingProxyType({}),
 ) -> bytes:
+    """The message of ciphertexts; besides: what it says of itself."""
     meta = {
         "fingerprint": context.fingerprint,
         "parameters": context.parameters_fingerprint,

@@ -287,6 +287,7 @@ class AffineMap:
         return self._gains[norm]
 
     def _gains_by(self, norm: int) -> Gains:
+        """The factors for one norm."""
         row = float(self.operator.row_norms(norm).max())
         schedule = self.schedule
         if schedule is None or not isinstance(self.layout, Vectors):

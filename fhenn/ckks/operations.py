@@ -61,6 +61,7 @@ class Operations(ABC, Generic[V, P]):
 
     @cached_property
     def _moduli(self) -> tuple[float, ...]:
+        """The modulus of each level."""
         return tuple(float(prod(self.primes[: level + 1])) for level in range(len(self.primes)))
 
     def modulus(self, level: int) -> float:

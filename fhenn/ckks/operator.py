@@ -388,6 +388,7 @@ class Sparse(Operator):
         return keys + self._values.tobytes()
 
     def _with(self, values: Floats) -> Sparse:
+        """The same places with other entries."""
         return Sparse(self.rows, self.columns, values, self._shape)
 
     def _after(self, first: Operator) -> Operator:

@@ -51,6 +51,7 @@ class Chain:
 
     @property
     def _largest_ciphertext(self) -> int:
+        """Bytes of a ciphertext at the first level, at most."""
         return 16 * self.ring_degree * len(self.primes) + _OVERHEAD
 
     def check_ciphertext(self, what: str, data: bytes) -> None:

@@ -294,4 +294,5 @@ class TracedContext(Context):
 
     @staticmethod
     def _no_keys(operation: str) -> KeyMissing:
+        """The exception for what a plan cannot do."""
         return KeyMissing("any", operation, "A plan has parameters and no keys: take a Context.")

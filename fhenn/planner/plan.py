@@ -170,6 +170,7 @@ class Plan:
         return largest_scale(self.parameters, self.signature[:-1])
 
     def _least_errors(self, scale: float | None = None) -> tuple[float, float]:
+        """The least error and worst error that a plan of this shape can state."""
         largest = [max(abs(low), abs(high)) for low, high in zip(self.low, self.high, strict=True)]
         return least_errors(self.parameters, self.layout, self.signature[:-1], largest, scale)
 
@@ -290,6 +291,7 @@ class Plan:
 
     @classmethod
     def _from_fields(cls, fields: dict[str, Any]) -> Plan:
+        """The plan of fields from outside. Raises ValueError where they cannot be."""
         fields["layout"] = layout_from_json(fields["layout"])
         if fields.get("result") is not None:
             fields["result"]["layout"] = layout_from_json(fields["result"]["layout"])

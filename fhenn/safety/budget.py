@@ -248,6 +248,7 @@ class BudgetFile(Uncopied):
         return total, max(self._least - first, 0.0), start + size
 
     def _refuse(self, reason: str) -> NoReturn:
+        """Raise BudgetUnknown with a reason."""
         raise BudgetUnknown(
             f"{reason}.",
             "Share where the original file is, or make new keys; if you know how much was shared, say so: "
@@ -269,6 +270,7 @@ def _spend(spent: float, samples: int, queries: int) -> float:
 
 
 def _fraction(spent: float) -> float:
+    """A fraction that is spent. Raises ParameterError outside 0 to 1."""
     if not isinstance(spent, float | int) or not 0 <= spent <= 1 + _SLACK:
         raise ParameterError(
             f"spent must be a fraction from 0 to 1, not {spent!r}.", "A sample shared for q queries spends 1/q."
@@ -304,6 +306,7 @@ def _read_attribute(file: BinaryIO) -> float | None:
 
 
 def _inode(file: BinaryIO) -> int:
+    """The number of an open file on its disk."""
     return os.fstat(file.fileno()).st_ino
 
 

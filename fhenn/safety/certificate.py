@@ -234,6 +234,7 @@ def certify(model: Node, bounds: Any, plan: Plan | None = None) -> Certificate:
 
 
 def _domain(node: Affine | Activation) -> Interval:
+    """The domain of an activation; all numbers for another node."""
     return node.domain if isinstance(node, Activation) else (-inf, inf)
 
 

@@ -69,6 +69,7 @@ class SealArithmetic(Arithmetic[Handle, Plaintext]):
 
     @property
     def _evaluator(self) -> Any:
+        """SEAL's evaluator."""
         return self._context.evaluator
 
     def wrap(self, ciphertext: Any, level: int, scale: float) -> Handle:

@@ -107,6 +107,7 @@ class SealContext(Context, Uncopied):
         return ours
 
     def _require_ckks(self) -> None:
+        """Raise ParameterError where the scheme is another one."""
         if int(self._key_parameters.scheme()) != int(seal.SCHEME_TYPE.CKKS):
             raise ParameterError(
                 "the tenseal.Context must be of the CKKS scheme, and is of another.",
@@ -120,6 +121,7 @@ class SealContext(Context, Uncopied):
 
     @cached_property
     def _key_parameters(self) -> Any:
+        """SEAL's parameters, with all primes."""
         return self.seal_context.key_context_data().parms()
 
     @cached_property
@@ -187,6 +189,7 @@ class SealContext(Context, Uncopied):
 
     @cached_property
     def _levels_by_id(self) -> dict[tuple[int, ...], int]:
+        """The level of each parameter id."""
         return {tuple(parms_id): level for level, parms_id in enumerate(self._parms_ids)}
 
     @property
@@ -229,6 +232,7 @@ class SealContext(Context, Uncopied):
 
     @cached_property
     def _galois_keys(self) -> Any | None:
+        """The rotation keys, wherever they are; None without any."""
         if self.rotation_keys is not None:
             return self.rotation_keys
         return self.tenseal.galois_keys().data if self.tenseal.has_galois_keys() else None
@@ -257,10 +261,12 @@ class SealContext(Context, Uncopied):
 
     @cached_property
     def _by_secret_key(self) -> Any:
+        """SEAL's encryption under the secret key. Raises KeyMissing."""
         return seal.Encryptor(self.seal_context, self.secret_key("encrypt")).encrypt_symmetric
 
     @cached_property
     def _by_public_key(self) -> Any:
+        """SEAL's encryption under the public key."""
         return seal.Encryptor(self.seal_context, self.tenseal.public_key().data).encrypt
 
     def _encrypt(self, plaintext: Any, ciphertext: Any) -> None:
@@ -336,6 +342,7 @@ class SealContext(Context, Uncopied):
         return list(self.encoder.decode_complex(self._decrypt(ciphertext, secret)))
 
     def _decrypt(self, ciphertext: Any, secret: Any) -> Any:
+        """The SEAL plaintext of a ciphertext. Raises what `decrypt_slots` raises."""
         plaintext = seal.Plaintext()
         key = secret_key_of(secret, self, "decrypt")
         seal.Decryptor(self.seal_context, key).decrypt(ciphertext, plaintext)
@@ -407,6 +414,7 @@ class SealContext(Context, Uncopied):
         return self._frame_keys(body, save_object(generator.create_galois_keys(elements)) if elements else b"")
 
     def _frame_keys(self, body: bytes, rotations: bytes) -> bytes:
+        """A message of TenSEAL's context and rotation keys."""
         meta = {
             "fingerprint": self.fingerprint,
             "parameters": self.parameters_fingerprint,
@@ -437,6 +445,7 @@ class SealContext(Context, Uncopied):
 
     @classmethod
     def _load_message(cls, what: str, body: bytes) -> SealContext:
+        """The context in a message of TenSEAL's. Raises WireFormatError."""
         try:
             tenseal = ts.Context.load(body, n_threads=1)
         except SEAL_REFUSALS as error:

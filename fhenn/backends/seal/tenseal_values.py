@@ -114,6 +114,7 @@ class TensealBackend:
         return _of_handles(x, self._state(x).context.arithmetic, self._handles(polynomial, x, target))
 
     def _handles(self, polynomial: Polynomial, x: TensealValue, target: float) -> list[Handle]:
+        """p(x) at the scale `target`, ciphertext by ciphertext."""
         state = self._state(x)
         on = state.context.arithmetic
         operation = f"a polynomial of degree {polynomial.degree} that keeps TenSEAL's scale"
