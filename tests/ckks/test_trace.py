@@ -5,6 +5,7 @@ from math import sqrt
 import numpy as np
 import pytest
 
+from fhenn.ckks.bounds import Bounds
 from fhenn.ckks.layout import FEATURES
 from fhenn.ckks.levels import Plain
 from fhenn.ckks.maps import affine_map
@@ -28,7 +29,7 @@ def on(request):
 
 
 def bounded(on, low=-2.0, high=3.0):
-    return on.with_bounds(on.fresh(SCALE), np.array([low]), np.array([high]))
+    return on.with_bounds(on.fresh(SCALE), Bounds(np.array([low]), np.array([high])))
 
 
 def both(norm, one, other):
@@ -44,9 +45,9 @@ def test_fresh_ciphertexts_err_by_their_encryption(on):
 def test_half_of_the_modulus_is_room(on):
     assert bounded(on).room == pytest.approx(2.0**100 / 2 / SCALE / 3)
     assert on.drop(bounded(on), 0).level == 0
-    low = on.with_bounds(on.drop(on.fresh(SCALE), 0), np.array([-512.0]), np.array([1.0]))
+    low = on.with_bounds(on.drop(on.fresh(SCALE), 0), Bounds(np.array([-512.0]), np.array([1.0])))
     assert low.room == pytest.approx(1.0)
-    assert on.with_bounds(on.drop(on.fresh(SCALE), 0), np.array([-513.0]), np.array([1.0])).room < 1
+    assert on.with_bounds(on.drop(on.fresh(SCALE), 0), Bounds(np.array([-513.0]), np.array([1.0]))).room < 1
 
 
 def test_a_product_errs_by_both_together(on):
@@ -64,7 +65,7 @@ def test_a_product_errs_by_both_together(on):
 def test_laplace_errors_of_a_product_are_added_too(on):
     x = bounded(on)
     rounded = on.rescale(on.times(x, on.plaintext(1.0, 2, 2.0**30)))
-    below = on.with_bounds(rounded, np.array([-2.0]), np.array([3.0]))
+    below = on.with_bounds(rounded, Bounds(np.array([-2.0]), np.array([3.0])))
     assert on.multiply(below, below).noise.laplace == pytest.approx(2 * 3 * below.noise.laplace, rel=1e-6, abs=0)
 
 
@@ -92,7 +93,7 @@ def test_a_map_multiplies_errors_by_its_rows(on):
     """Of the row that has most: |3| + |4| where errors go one way, √(3² + 4²) where they do not."""
     operator = Dense(np.array([[3.0, -4.0], [1.0, 0.0]]))
     affine = affine_map(operator, np.zeros(2), FEATURES, N // 2, on.rotations)
-    x = on.with_bounds(on.fresh(SCALE), np.array([-1.0, -1.0]), np.array([1.0, 1.0]))
+    x = on.with_bounds(on.fresh(SCALE), Bounds(np.array([-1.0, -1.0]), np.array([1.0, 1.0])))
     (result,) = on.apply_map([x], affine)
     gain = 7 if on._norm == 1 else 5
     assert result.noise.laplace == pytest.approx(ROUNDING / SCALE)

@@ -954,7 +954,11 @@ TRACE = mutants(
         "Noise(0.0, self._noise.fresh / scale, self._norm)",
         "Noise(0.0, self._noise.fresh / scale)",
     ),
-    ("trace: any room", "room=min(x.room, fits / largest if largest else inf)", "room=x.room"),
+    (
+        "trace: any room",
+        "return min(x.room, self.modulus(x.level) / 2 / x.scale / largest if largest else inf)",
+        "return x.room",
+    ),
     ("trace: maps scale no noise", "noise = x.noise * gains.row + rounded", "noise = x.noise + rounded"),
     ("trace: a bias of any size", "4 * result * np.abs(affine.bias).max() > self.modulus(landing.level)", "result < 0"),
 )
