@@ -269,7 +269,10 @@ def _message(
     bodies: Iterable[bytes],
     besides: Mapping[str, Any] = MappingProxyType({}),
 ) -> bytes:
-    """The message of ciphertexts; besides: what it says of itself."""
+    """The message of ciphertexts.
+
+    besides: what it says of itself beyond that.
+    """
     meta = {
         "fingerprint": context.fingerprint,
         "parameters": context.parameters_fingerprint,

@@ -41,10 +41,10 @@ class Bounds:
         return np.maximum(np.abs(self.low), np.abs(self.high))
 
     def norm(self, norm: int, features: int) -> float:
-        """The norm of the largest inputs.
+        """The norm of the largest inputs, (Σ magnitudeᵢ^norm)^(1/norm).
 
         norm: 1 or 2.
-        features: how many there are.
+        features: how many there are, where all have the same bounds.
         """
         key = norm, features
         if key not in self._norms:
@@ -54,8 +54,9 @@ class Bounds:
 
     @cached_property
     def _norms(self) -> dict[tuple[int, int], float]:
+        """Norms that were computed already."""
         return {}
 
 
 NOTHING = Bounds(np.zeros(1), np.zeros(1))
-"""Bounds of zeros."""
+"""The bounds of zero."""

@@ -206,6 +206,7 @@ def _scale_by(x: Traced, factor: float) -> Traced:
 
 @lru_cache(maxsize=256)
 def _image(polynomial: Polynomial, interval: Interval) -> Bounds:
+    """The bounds of p(x) for x in an interval."""
     low, high = image_on(polynomial, interval)
     return Bounds(np.array([low]), np.array([high]))
 

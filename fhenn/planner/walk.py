@@ -35,6 +35,7 @@ class Path:
     nodes: of the model, in order.
     low, high: bounds of the inputs, (features,) each.
     reach: what comes to each node, and out of the last one (`fhenn.ranges.reaches`).
+    bounds: of the same values, as the arithmetic of a plan takes them.
     """
 
     def __init__(self, nodes: Sequence[Affine | Activation], low: Floats, high: Floats) -> None:
