@@ -26,7 +26,7 @@ def require_finite(operation: str, values: ArrayLike, suggestion: str) -> None:
 
     >>> require_finite("encrypt", [1.0, float("inf")], "Drop or impute them first.")
     Traceback (most recent call last):
-    fhenn.errors.NonFiniteValue: encrypt: 1 values are NaN or infinite. Drop or impute them first.
+    fhenn.errors.NonFiniteValue: encrypt: 1 value is NaN or infinite. Drop or impute them first.
     """
     count = count_nonfinite(values)
     if count:

@@ -1,5 +1,7 @@
 """Whole models without keys: what nodes, plans and traces agree on, whatever evaluates."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,9 +11,14 @@ from pass_through import PassThroughContext, planned
 import fhenn
 from fhenn.backends import CIPHER, context_class
 from fhenn.ckks.bounds import Bounds
+from fhenn.ckks.maps import AffineMap
+from fhenn.ckks.operator import Dense
+from fhenn.ckks.rotations import CHAINED
 from fhenn.ckks.trace import TracedContext
-from fhenn.errors import KeyMissing, ParameterError
+from fhenn.errors import KeyMissing, ParameterError, PlanError
 from fhenn.nn import layers
+from fhenn.planner import verify
+from fhenn.safety import observe
 
 rng = np.random.default_rng(0)
 
@@ -108,3 +115,44 @@ def test_an_evaluator_is_registered_in_one_place():
     assert context_class("pass-through") is PassThroughContext
     with pytest.raises(ParameterError, match=r"one of 'pass-through', 'seal', not 'other'"):
         context_class("other")
+
+
+ROLLED = fhenn.Linear(np.roll(np.eye(8), 2, axis=1))
+
+
+def test_the_sum_of_a_witness_has_its_keys():
+    """A sparse layer after a summed one leaves no key for a single position: the witness brings its own."""
+    model = fhenn.Sequential([linear(8, 8), fhenn.Sigmoid(), ROLLED])
+    plan, context = planned(model, inputs=[-1, 1], witness=True)
+    assert 1 in plan.rotations
+    assert set(planned(model, inputs=[-1, 1])[0].rotations) < set(plan.rotations)
+    x = fhenn.encrypt(context, rng.uniform(-1, 1, (1, 8)), layout=plan.layout)
+    first, sigmoid, _ = model.nodes
+    (witness,) = plan.witnesses
+    _, number = observe(sigmoid, first.infer(x), witness)
+    assert not witness.alarms(fhenn.decrypt(context, number)).any()
+    with pytest.raises(PlanError, match="rotation by 1, which the witness"):
+        verify(replace(plan, rotations=tuple(sorted({*plan.rotations} - {1}))), model)
+
+
+def test_keys_that_were_made_for_all_diagonals_serve_a_pruned_matrix():
+    """Plans and keys of before diagonals were left out go on; without any that do, the plan is refused."""
+    model = fhenn.Sequential([linear(8, 8), fhenn.Sigmoid(), ROLLED])
+    full = fhenn.Sequential([model.nodes[0], fhenn.Sigmoid(), linear(8, 8)])
+    plan, old = planned(model, inputs=[-1, 1]), planned(full, inputs=[-1, 1])[0]
+    assert not set(plan[0].rotations) <= set(old.rotations)
+    kept = replace(plan[0], rotations=old.rotations)
+    verify(kept, model)
+    context = PassThroughContext(kept.parameters, kept.rotations)
+    x = rng.uniform(-1, 1, (1, 8))
+    answer = model.infer(fhenn.encrypt(context, x, layout=kept.layout))
+    np.testing.assert_allclose(fhenn.decrypt(context, answer), model.infer(x), atol=1e-4)
+    with pytest.raises(PlanError, match=r"no key that the model needs: rotation \(by"):
+        verify(replace(kept, rotations=()), model)
+
+
+def test_a_map_outlives_its_caller():
+    """Nothing but the map needs to hold an operator."""
+    affine = AffineMap(Dense(np.ones((2, 2))), None, fhenn.ckks.FEATURES, 16, CHAINED)
+    assert affine.operator.shape == (2, 2)
+    assert affine.gains(1, None).row == 2

@@ -17,7 +17,7 @@ from fhenn.ckks.context import Context
 from fhenn.ckks.cubic import quadratic_form
 from fhenn.ckks.headroom import radius_within
 from fhenn.ckks.limits import require_room
-from fhenn.ckks.maps import affine_map
+from fhenn.ckks.maps import AffineMap
 from fhenn.ckks.operator import Operator
 from fhenn.ckks.sums import drop_to, sum_features
 from fhenn.errors import ShapeMismatch, UnsupportedOperation
@@ -197,7 +197,7 @@ class CipherBackend:
         Raises LevelExhausted, ShapeMismatch, KeyMissing, ScaleMismatch, UnsupportedOperation.
         """
         on = x.context.arithmetic
-        affine = affine_map(operator, bias, x.layout, x.context.slots, on.rotations)
+        affine = AffineMap(operator, bias, x.layout, x.context.slots, on.rotations)
         layout = affine.result_layout  # refuses layouts that it cannot serve
         if x.shape[1] != operator.inputs:
             raise ShapeMismatch("Linear", x.shape, f"(samples, {operator.inputs})")

@@ -77,6 +77,8 @@ def require_clear(on: Arithmetic[Any, Any], polynomial: Polynomial, level: int, 
     """
     needed = circuits.levels_of(polynomial, scale, on.primes[: level + 1])
     on.require_levels(f"a polynomial of degree {polynomial.degree}", needed, level)
+    if polynomial.depth:
+        on.require_relinearisation(f"a polynomial of degree {polynomial.degree}")
     ahead = outlook(polynomial, scale, on.noise, level)
     if 6 * ahead.noise.deviation > LARGEST_NOISE * circuits.largest_of(polynomial):
         raise circuits.mismatch(polynomial, scale, on.primes[level])

@@ -142,14 +142,15 @@ class _SquareWatch(Generic[V]):
     """Operations that keep the first square that a circuit makes, relinearised: t² of t in [-1, 1]."""
 
     def __init__(self, on: Operations[V, Any], squares: list[V]) -> None:
-        self._on, self._squares = on, squares
+        self._on, self._squares, self._met = on, squares, False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._on, name)
 
     def multiply_and_relinearise(self, x: V, y: V) -> V:
         product = self._on.multiply_and_relinearise(x, y)
-        if not self._squares and x is y:
+        if not self._met and x is y:
+            self._met = True
             self._squares.append(product)
         return product
 

@@ -33,7 +33,7 @@ def require_room(on: Operations[Any, Any], level: int, scale: float, largest: fl
         suggestion = "Use a scale close to the primes in the middle of the chain, and a larger first prime."
         raise ScaleMismatch(scale, int(on.primes[level]), suggestion)
     if largest > modulus / 2 / scale:
-        raise HeadroomExceeded(largest, modulus / 2 / scale, "backward")
+        raise HeadroomExceeded(largest, modulus / 2 / scale, "a product")
 
 
 def require_digits(on: Operations[Any, Any], level: int, scale: float, plain_scale: float) -> None:

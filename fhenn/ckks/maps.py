@@ -14,13 +14,13 @@ In layout "features" an output is a sum of products with numbers, and takes no r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from math import ceil
-from typing import TYPE_CHECKING, Any, Generic
-from weakref import ReferenceType, WeakKeyDictionary, ref
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,7 @@ from fhenn.ckks.layout import FEATURES, Layout, Vectors
 from fhenn.ckks.limits import require_digits
 from fhenn.ckks.operations import P, V
 from fhenn.ckks.rotations import Rotations
-from fhenn.errors import ShapeMismatch, UnsupportedOperation
+from fhenn.errors import KeyMissing, ShapeMismatch, UnsupportedOperation
 from fhenn.steps import counted
 
 if TYPE_CHECKING:
@@ -38,6 +38,10 @@ if TYPE_CHECKING:
     from fhenn.ckks.operator import Operator
 
 Floats = NDArray[np.float64]
+R = TypeVar("R")
+
+_TOGETHER = 4
+"""Plaintexts of numbers that are there at once: each is as large as half a ciphertext."""
 
 
 def power_of_two(size: int) -> int:
@@ -142,16 +146,30 @@ class RotationSchedule:
     rotations: Rotations
 
     @classmethod
-    def of(cls, diagonals: Diagonals, rotations: Rotations) -> RotationSchedule:
-        """The schedule of fewest rotations, then of fewest keys, then with baby and giant steps nearest in number.
+    def dense(cls, diagonals: Diagonals, rotations: Rotations) -> RotationSchedule:
+        """The schedule of as many baby as giant steps, all of them made, whatever diagonals there are.
+
+        It has the fewest rotations where no diagonal is zero, and two keys beside the folds. Keys that were made for
+        other entries of a matrix of that shape serve it too.
 
         diagonals: which there are.
         rotations: how several rotations of one ciphertext are made.
         """
+        every = (tuple(range(diagonals.most)),) * len(diagonals.shifts)
         middle = ceil(diagonals.most.bit_length() / 2 - 0.5)
-        powers = range(diagonals.most.bit_length())
-        choices = [cls(diagonals, 1 << power, rotations) for power in sorted(powers, key=lambda p: abs(p - middle))]
-        return min(choices, key=lambda choice: (choice.count, len(choice.keys)))
+        return cls(replace(diagonals, shifts=every), min(1 << middle, diagonals.most), rotations)
+
+    @classmethod
+    def of(cls, diagonals: Diagonals, rotations: Rotations) -> RotationSchedule:
+        """The schedule of the fewest rotations and keys together, of those that rotate no more than the dense one.
+
+        diagonals: which there are.
+        rotations: how several rotations of one ciphertext are made.
+        """
+        dense = cls.dense(diagonals, rotations)
+        sparse = [cls(diagonals, 1 << power, rotations) for power in range(diagonals.most.bit_length())]
+        choices = [dense, *(choice for choice in sparse if choice.count <= dense.count)]
+        return min(choices, key=lambda choice: choice.count + len(choice.keys))  # the first of equals
 
     def babies(self, tile: int) -> list[int]:
         """The baby steps of a tile that have a diagonal, ascending."""
@@ -170,6 +188,8 @@ class RotationSchedule:
     @cached_property
     def keys(self) -> set[int]:
         """The rotations, in slots, that need a key."""
+        if not self.giants:  # nothing to sum
+            return set()
         steps = {*self.diagonals.folds, *self.turns} - {0}
         for tile in range(len(self.diagonals.shifts)):
             steps |= self.rotations.keys(self.babies(tile))
@@ -178,6 +198,8 @@ class RotationSchedule:
     @cached_property
     def count(self) -> int:
         """How many rotations are made for a group of samples."""
+        if not self.giants:
+            return 0
         babies = sum(self.rotations.count(self.babies(tile)) for tile in range(len(self.diagonals.shifts)))
         return babies + sum(turn > 0 for turn in self.turns) + len(self.diagonals.folds)
 
@@ -191,7 +213,7 @@ class Gains:
     spiked: for their spikes.
 
     With chained rotations an input carries the rounding of all steps before it. A spike stays where the step put it: an
-    output meets those of one giant step, all alike, or of several where outputs are fewer than baby steps.
+    output meets those of one giant step, all alike.
     """
 
     row: float
@@ -199,41 +221,66 @@ class Gains:
     spiked: float = 0.0
 
 
+_KNOWN: WeakKeyDictionary[Operator, dict[Any, Any]] = WeakKeyDictionary()
+"""What was computed of operators, while they live; nothing in it holds one."""
+
+
 @dataclass(frozen=True, eq=False)
 class AffineMap:
-    """y = A x + b of samples in a layout: what it computes, and how. Make one with `affine_map`.
+    """y = A x + b of samples in a layout: what it computes, and how.
 
-    reference: to A, which the map does not keep alive.
-    bias: b, (outputs,), or None for zero.
+    What follows from A is computed once, while A lives.
+
+    operator: A, (outputs, inputs).
+    bias: b, (outputs,), which is not to be changed, or None for zero.
     layout: of the inputs.
     slots: of a ciphertext.
     rotations: how several rotations of one ciphertext are made.
     """
 
-    reference: ReferenceType[Operator]
+    operator: Operator
     bias: Floats | None
     layout: Layout
     slots: int
     rotations: Rotations
 
     @property
-    def operator(self) -> Operator:
-        """A. Raises ReferenceError where nobody else holds it any more."""
-        operator = self.reference()
-        if operator is None:
-            raise ReferenceError("the operator of an affine map is gone: keep a reference to it while the map is used")
-        return operator
+    def schedules(self) -> tuple[RotationSchedule, ...]:
+        """The ways to rotate, best first; none for layout "features", which takes no rotation.
 
-    @cached_property
-    def schedule(self) -> RotationSchedule | None:
-        """The rotations; None for layout "features", which takes none. Raises ShapeMismatch, UnsupportedOperation."""
+        Raises ShapeMismatch, UnsupportedOperation.
+        """
         if self.layout == FEATURES:
-            return None
+            return ()
         if not isinstance(self.layout, Vectors):
             raise UnsupportedOperation(
                 f"Linear on layout {self.layout.name!r}", "Encrypt with layout='features': one feature per ciphertext."
             )
-        return RotationSchedule.of(diagonals_of(self.operator, self.layout, self.slots), self.rotations)
+        layout = self.layout
+
+        def find() -> tuple[RotationSchedule, ...]:
+            diagonals = diagonals_of(self.operator, layout, self.slots)
+            best = RotationSchedule.of(diagonals, self.rotations)
+            dense = RotationSchedule.dense(diagonals, self.rotations)
+            return (best,) if best == dense else (best, dense)
+
+        return self._once("schedules", find)
+
+    def schedule(self, can_rotate: Callable[[int], bool]) -> RotationSchedule | None:
+        """The best way to rotate for which there are keys; None for layout "features".
+
+        can_rotate: whether there is a key for a rotation, in slots.
+
+        Raises KeyMissing where there is none, ShapeMismatch, UnsupportedOperation.
+        """
+        for schedule in self.schedules:
+            if all(map(can_rotate, schedule.keys)):
+                return schedule
+        if not self.schedules:
+            return None
+        missing = min(steps for steps in self.schedules[0].keys if not can_rotate(steps))
+        suggestion = "Let the client make keys for the rotations that the plan names."
+        raise KeyMissing(f"rotation (by {missing})", "a matrix product", suggestion)
 
     def values(self, diagonals: Diagonals) -> Iterator[Floats]:
         """What multiplies each shift of every tile, (tiles, positions), shift by shift.
@@ -245,10 +292,10 @@ class AffineMap:
 
     @property
     def result_layout(self) -> Layout:
-        """How the results sit in slots."""
-        if self.schedule is None or not isinstance(self.layout, Vectors):
+        """How the results sit in slots. Raises ShapeMismatch, UnsupportedOperation."""
+        if not self.schedules or not isinstance(self.layout, Vectors):
             return self.layout
-        return Vectors("replicated", self.schedule.diagonals.outputs, self.layout.samples)
+        return Vectors("replicated", self.schedules[0].diagonals.outputs, self.layout.samples)
 
     @property
     def group(self) -> int:
@@ -260,36 +307,39 @@ class AffineMap:
 
         bounds: of the inputs.
         """
-        kept = self._last_image
-        if not kept or kept[0] is not bounds:
-            low, high, inputs = bounds.low, bounds.high, self.operator.inputs
-            middle, half = (np.broadcast_to(each, inputs) for each in ((low + high) / 2, (high - low) / 2))
-            centre = self.operator @ middle + (0.0 if self.bias is None else self.bias)
-            radius = self.operator.abs_row_sums(half)
-            kept[:] = bounds, Bounds(centre - radius, centre + radius)
-        return kept[1]
+        known = _KNOWN.setdefault(self.operator, {})
+        last = known.get("image")
+        if last is not None and last[0] is bounds and last[1] is self.bias:
+            found: Bounds = last[2]
+            return found
+        low, high, inputs = bounds.low, bounds.high, self.operator.inputs
+        middle, half = (np.broadcast_to(each, inputs) for each in ((low + high) / 2, (high - low) / 2))
+        centre = self.operator @ middle + (0.0 if self.bias is None else self.bias)
+        radius = self.operator.abs_row_sums(half)
+        image = Bounds(centre - radius, centre + radius)
+        known["image"] = bounds, self.bias, image
+        return image
 
-    @cached_property
-    def _last_image(self) -> list[Bounds]:
-        return []
-
-    @cached_property
-    def _gains(self) -> dict[int, Gains]:
-        return {}
-
-    def gains(self, norm: int) -> Gains:
+    def gains(self, norm: int, schedule: RotationSchedule | None) -> Gains:
         """By which factors errors come through.
 
         norm: how they add up, 2 or 1 (`Noise`).
+        schedule: how the map rotates.
         """
-        if norm not in self._gains:
-            self._gains[norm] = self._gains_by(norm)
-        return self._gains[norm]
+        return self._once(("gains", norm, schedule), lambda: self._gains_by(norm, schedule))
 
-    def _gains_by(self, norm: int) -> Gains:
+    def _once(self, name: Any, compute: Callable[[], R]) -> R:
+        """What is computed of the operator in this layout, kept while the operator lives."""
+        known = _KNOWN.setdefault(self.operator, {})
+        key = name, self.layout, self.slots, self.rotations
+        if key not in known:
+            known[key] = compute()
+        found: R = known[key]
+        return found
+
+    def _gains_by(self, norm: int, schedule: RotationSchedule | None) -> Gains:
         """The factors for one norm."""
         row = float(self.operator.row_norms(norm).max())
-        schedule = self.schedule
         if schedule is None or not isinstance(self.layout, Vectors):
             return Gains(row)
         before = self._switches_before(self.layout, schedule)
@@ -298,7 +348,7 @@ class AffineMap:
             return Gains(row)
         sizes = np.abs(self.operator.dense())
         turned = float(((sizes**norm * before[: len(sizes)]).sum(axis=1) ** (1 / norm)).max())
-        met = min(most * ceil(schedule.baby / schedule.diagonals.outputs), self.operator.inputs)
+        met = min(most, self.operator.inputs)
         largest = np.partition(sizes, self.operator.inputs - met, axis=1)[:, -met:]
         return Gains(row, turned, float(largest.sum(axis=1).max()))
 
@@ -314,26 +364,6 @@ class AffineMap:
             for shift in shifts:
                 before[rows, np.roll(held[tile], -shift)] = switches[shift % schedule.baby]
         return before[:, :inputs]
-
-
-_KNOWN: WeakKeyDictionary[Operator, dict[Any, AffineMap]] = WeakKeyDictionary()
-
-
-def affine_map(operator: Operator, bias: Floats | None, layout: Layout, slots: int, rotations: Rotations) -> AffineMap:
-    """The map of an operator and a bias; kept while the operator lives.
-
-    operator: A, (outputs, inputs).
-    bias: b, (outputs,), which is not to be changed, or None for zero.
-    layout: of the inputs.
-    slots: of a ciphertext.
-    rotations: how several rotations of one ciphertext are made.
-    """
-    known = _KNOWN.setdefault(operator, {})
-    key = layout, slots, rotations, id(bias)
-    found = known.get(key)
-    if found is None or found.bias is not bias:
-        known[key] = found = AffineMap(ref(operator), bias, layout, slots, rotations)
-    return found
 
 
 @dataclass(frozen=True)
@@ -388,10 +418,12 @@ class Encoded(Generic[P]):
     """A map on a layout of whole samples, encoded for a level and scale.
 
     diagonals: of each tile, by shift; those that round to nothing are left out.
-    bias: None for zero.
+    source: the bias.
+    bias: the same, encoded; None for zero.
     """
 
     diagonals: tuple[dict[int, P], ...]
+    source: Floats | None
     bias: P | None
 
 
@@ -406,7 +438,7 @@ def apply(on: Operations[V, P], xs: Sequence[V], affine: AffineMap) -> list[V]:
     Raises LevelExhausted, ScaleMismatch, KeyMissing, ShapeMismatch, UnsupportedOperation.
     """
     landing = Landing.of(on, on.level(xs[0]), on.scale(xs[0]))
-    schedule = affine.schedule
+    schedule = affine.schedule(on.can_rotate)
     if schedule is None:
         return list(_apply_by_numbers(on, xs, affine, landing))
     encoded = _encode_map(on, xs[0], affine, schedule, landing)
@@ -422,15 +454,18 @@ def _apply_by_numbers(on: Operations[V, P], xs: Sequence[V], affine: AffineMap, 
     biases = np.zeros(affine.operator.outputs) if affine.bias is None else affine.bias
     columns = np.arange(affine.operator.inputs)
     for row in counted(range(affine.operator.outputs)):
-        entries = affine.operator.entries(np.array(row), columns).tolist()
-        pairs = [
-            (x, on.plaintext(entry, level, landing.plain_scale)) for x, entry in zip(xs, entries, strict=True) if entry
-        ]
-        pairs = [(x, factor) for x, factor in pairs if not on.is_zero(factor)]
+        entries = affine.operator.entries(np.array(row), columns)
+        total: V | None = None
+        used = np.flatnonzero(entries)
+        for start in range(0, len(used), _TOGETHER):
+            some = used[start : start + _TOGETHER].tolist()
+            encoded = {column: on.plaintext(float(entries[column]), level, landing.plain_scale) for column in some}
+            factors = {column: plaintext for column, plaintext in encoded.items() if not on.is_zero(plaintext)}
+            if factors:
+                total = on.sum_of_products([xs[column] for column in factors], list(factors.values()), total)
         bias = float(biases[row])
-        if pairs:
-            terms, factors = (list(side) for side in zip(*pairs, strict=True))
-            yield landing.bring(on, on.sum_of_products(terms, factors), bias)
+        if total is not None:
+            yield landing.bring(on, total, bias)
         else:
             nothing = on.zero(landing.level, landing.scale)
             yield on.plus(nothing, bias) if bias else nothing
@@ -441,15 +476,19 @@ def _encode_map(
 ) -> Encoded[P]:
     """The map for inputs like x, kept while its operator lives."""
     kept = on.encoded.setdefault(affine.operator, {})
-    key = affine, on.level(x), on.scale(x)
+    key = affine.layout, schedule, on.level(x), on.scale(x)
     if key not in kept:
         values = slot_values(affine, schedule)
         tiles = []
         for shifts, tile in zip(schedule.diagonals.shifts, counted(values, share=1 / 2), strict=True):
             found = {shift: on.plaintext(tile[shift], on.level(x), landing.plain_scale) for shift in counted(shifts)}
             tiles.append({shift: plaintext for shift, plaintext in found.items() if not on.is_zero(plaintext)})
-        kept[key] = Encoded(tuple(tiles), _encode_bias(on, affine, schedule, landing))
-    return kept[key]
+        kept[key] = Encoded(tuple(tiles), affine.bias, _encode_bias(on, affine, schedule, landing))
+    encoded: Encoded[P] = kept[key]
+    if encoded.source is not affine.bias:
+        bias = _encode_bias(on, affine, schedule, landing)
+        kept[key] = encoded = Encoded(encoded.diagonals, affine.bias, bias)
+    return encoded
 
 
 def _encode_bias(on: Operations[V, P], affine: AffineMap, schedule: RotationSchedule, landing: Landing) -> P | None:

@@ -210,6 +210,12 @@ class Operations(ABC, Generic[V, P]):
         """
         return self.add(x, self.rotated(x, [steps])[0])
 
+    def require_relinearisation(self, operation: str) -> None:
+        """Raise KeyMissing where there are no keys to relinearise with.
+
+        operation: that needs them.
+        """
+
     def require_levels(self, operation: str, needed: int, left: int) -> None:
         """Raise LevelExhausted where levels are missing.
 

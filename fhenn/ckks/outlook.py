@@ -179,14 +179,17 @@ def _movements(
     The same for all scales and primes under which the events are the same: kept.
     """
     key = polynomial, kinds, interval
-    if key not in _KEPT:
-        scale, primes, ring_degree = under
-        low, high = interval
-        points = (low + high) / 2 - np.cos(np.linspace(0, np.pi, _POINTS)) * (high - low) / 2
-        on = Follower(primes, ring_degree, points)
-        result = evaluate(polynomial, on.fresh(scale), on)
-        if len(_KEPT) >= 256:
-            _KEPT.clear()
-        moved = [np.broadcast_to(result.moved.get(event, 0.0), points.shape) for event in range(len(kinds))]
-        _KEPT[key] = np.abs(moved).reshape(len(kinds), _POINTS)
-    return _KEPT[key]
+    known = _KEPT.get(key)
+    if known is not None:
+        return known
+    scale, primes, ring_degree = under
+    low, high = interval
+    points = (low + high) / 2 - np.cos(np.linspace(0, np.pi, _POINTS)) * (high - low) / 2
+    on = Follower(primes, ring_degree, points)
+    result = evaluate(polynomial, on.fresh(scale), on)
+    moved = [np.broadcast_to(result.moved.get(event, 0.0), points.shape) for event in range(len(kinds))]
+    distances: Floats = np.abs(moved).reshape(len(kinds), _POINTS)
+    if len(_KEPT) >= 256:
+        _KEPT.clear()
+    _KEPT[key] = distances  # another thread may clear it again: what was computed is what is returned
+    return distances

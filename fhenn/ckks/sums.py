@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from functools import reduce
 from typing import Any
 
@@ -55,10 +55,40 @@ def _sum(on: Operations[V, Any], xs: Sequence[V]) -> V:
 
 def _rotate(on: Operations[V, Any], x: V, positions: int, samples: int) -> V:
     """Rotated by that many positions, in the fewest powers of two that have keys."""
+    for step in _parts(positions, lambda step: on.can_rotate(step * samples)):
+        (x,) = on.rotated(x, [step * samples])
+    return x
+
+
+def _parts(positions: int, has_key: Callable[[int], bool]) -> Iterator[int]:
+    """Powers of two that add up to so many positions, the largest that have keys; 1 where none has."""
     while positions:
         step = 1 << positions.bit_length() - 1
-        while step > 1 and not on.can_rotate(step * samples):
+        while step > 1 and not has_key(step):
             step //= 2
-        (x,) = on.rotated(x, [step * samples])
+        yield step
         positions -= step
-    return x
+
+
+def keys_of_sum(period: int, samples: int, keys: Set[int]) -> set[int]:
+    """The rotations that a sum over a period needs keys for besides those that there are.
+
+    None where there is one for a single position and the sum takes at most twice the rotations that it takes with a key
+    for every power of four.
+
+    period: positions that are added up, a power of two.
+    samples: interleaved in a ciphertext.
+    keys: rotations, in slots, that there are keys for.
+
+    >>> keys_of_sum(16, 1, {1, 4}), sorted(keys_of_sum(16, 1, {2, 8})), sorted(keys_of_sum(256, 1, {1}))
+    (set(), [1, 4], [1, 4, 16, 64])
+    """
+    powers = [1 << power for power in range((period - 1).bit_length())]
+    wanted = {power * samples for power in powers[::2]}
+
+    def count(there: Set[int]) -> int:
+        return sum(1 for power in powers for _ in _parts(power, lambda step: step * samples in there))
+
+    if period == 1 or (samples in keys and count(keys) <= 2 * count(wanted)):
+        return set()
+    return wanted - keys

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from fhenn.approx import Polynomial
 from fhenn.approx.enclosure import derivative_of, image_on, largest_on
-from fhenn.ckks.arithmetic import Arithmetic
+from fhenn.ckks.arithmetic import Arithmetic, require_clear
 from fhenn.ckks.array import CipherArray
 from fhenn.ckks.bounds import NOTHING, Bounds
+from fhenn.ckks.circuits import evaluate, square_of
 from fhenn.ckks.context import Context
 from fhenn.ckks.layout import Layout
 from fhenn.ckks.levels import Levels, Placed, Plain
@@ -67,12 +68,14 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
     nominal: the scale of fresh ciphertexts.
     norm: how errors add up (`Noise`).
     keys: the rotations, in slots, that needed a key so far.
+    available: the rotations that there are keys for; any where None.
     """
 
     def __init__(self, model: NoiseModel, nominal: float, norm: int = 2) -> None:
         super().__init__(model.primes, model.ring_degree, nominal)
         self._noise, self._norm = model, norm
         self.keys: set[int] = set()
+        self.available: frozenset[int] | None = None
 
     @property
     def noise(self) -> NoiseModel:
@@ -152,6 +155,9 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
         noise = x.noise + Noise(self._noise.rounding / below.scale, 0.0)
         return replace(below, noise=noise, room=self._room(below, x.largest))
 
+    def can_rotate(self, steps: int) -> bool:
+        return self.available is None or steps in self.available
+
     def rotated(self, x: Traced, steps: Sequence[int]) -> list[Traced]:
         super().rotated(x, steps)
         self.keys |= self.rotations.keys(steps)
@@ -161,13 +167,30 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
         ]
 
     def evaluate_polynomial(self, x: Traced, polynomial: Polynomial, squares: list[Traced] | None = None) -> Traced:
+        require_clear(self, polynomial, x.level, x.scale)
         interval = x.interval
         ahead = outlook(polynomial, x.scale, self._noise, x.level, interval, self._norm)
         self.counts.update(ahead.counts)
         noise = x.noise * largest_on(derivative_of(polynomial), interval) + ahead.noise
         result = Traced(ahead.level, ahead.scale, 2, noise, _image(polynomial, interval), x.room)
         room = self._room(result, largest_on(polynomial, interval_up_to(polynomial, x.largest)))
+        if squares is not None:
+            squares += self._squares_on_the_way(x, polynomial)
         return Traced(ahead.level, ahead.scale, 2, noise, result.bounds, room)
+
+    def _squares_on_the_way(self, x: Traced, polynomial: Polynomial) -> list[Traced]:
+        """The t² that the circuit of a polynomial makes; nothing where it makes none."""
+        levels: Levels[Placed] = Levels(self.primes[: x.level + 1], self.ring_degree)
+        met: list[Placed] = []
+        evaluate(polynomial, levels.fresh(x.scale), levels, met)
+        if not met:
+            return []
+        counts = self.counts.copy()  # it is no product more
+        square = square_of(self, x, polynomial.domain)
+        if met[0].level < square.level:
+            square = self.rescale(square)
+        self.counts = counts
+        return [square]
 
     def apply_map(self, xs: Sequence[Traced], affine: AffineMap) -> list[Traced]:
         (x,) = xs
@@ -176,11 +199,11 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
         # the bias must fit as a plaintext: it can be far larger than the sum that it completes
         if affine.bias is not None and 4 * result * np.abs(affine.bias).max() > self.modulus(landing.level):
             raise ScaleMismatch(result, int(self.primes[0]), "")
-        gains = affine.gains(norm)
         encoding = x.bounds.norm(norm, affine.operator.inputs) * model.encoding / landing.plain_scale
-        rounded = Noise(model.rounding / result if landing.level < x.level else 0.0, 0.0)
-        turned = Noise(0.0, 0.0)
-        schedule = affine.schedule
+        rounded = Noise(model.rounding / result if landing.level < x.level else 0.0, 0.0, norm)
+        turned = Noise(0.0, 0.0, norm)
+        schedule = affine.schedule(self.can_rotate)
+        gains = affine.gains(norm, schedule)
         if schedule is None:
             # a scalar's rounding is one number, not a slot's worth of them
             encoding /= sqrt(model.ring_degree / 2)
@@ -191,10 +214,10 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
             rounded = rounded * terms ** (1 / norm)
             # a spike sits in few slots: a fold's meets a sum once, where its rounding is in every term
             turn = model.key_switch(landing.level) * (1 / result)
-            turned = Noise(turn.laplace * (terms - 1) ** (1 / norm), turn.normal * folds ** (1 / norm))
+            turned = Noise(turn.laplace * (terms - 1) ** (1 / norm), turn.normal * folds ** (1 / norm), norm)
             baby = model.key_switch(x.level) * (1 / x.scale)
-            turned += Noise(baby.laplace * gains.turned, baby.normal * gains.spiked)
-        noise = x.noise * gains.row + rounded + turned + Noise(0.0, encoding)
+            turned += Noise(baby.laplace * gains.turned, baby.normal * gains.spiked, norm)
+        noise = x.noise * gains.row + rounded + turned + Noise(0.0, encoding, norm)
         return [self.with_bounds(Traced(landing.level, result, 2, noise, room=x.room), affine.image(x.bounds))]
 
 

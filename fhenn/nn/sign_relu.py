@@ -100,8 +100,8 @@ class SignReLU(Activation):
     def evaluate(self, backend: Backend, x: Any) -> Any:
         """The sign's polynomials one after another, then the product with `x`, through a backend, unwatched."""
         value = x
-        for stage in self._polynomials[:-1]:
-            value = backend.polynomial(stage, value)
+        for polynomial in self._polynomials[:-1]:
+            value = backend.polynomial(polynomial, value)
         return backend.polynomial_times(self._polynomials[-1], value, x)
 
     def _backward(self, x: Any, gradient: Any) -> tuple[Any, None]:
@@ -109,14 +109,14 @@ class SignReLU(Activation):
             raise UnsupportedOperation("backward of SignReLU on ciphertexts", "Train on plaintext, or with ReLU.")
         value = PLAIN.value(x)
         slope = np.ones_like(value)
-        for stage in self._polynomials:
-            value, slope = stage(value), slope * stage.derivative()(value)
+        for polynomial in self._polynomials:
+            value, slope = polynomial(value), slope * polynomial.derivative()(value)
         return gradient * (value + x * slope), None
 
     @property
     def cost(self) -> int:
         """Levels that `forward` consumes on a ciphertext: those of the sign, and one for the product with x."""
-        return sum(stage.depth for stage in self._polynomials) + 1
+        return sum(polynomial.depth for polynomial in self._polynomials) + 1
 
     @property
     def backward_cost(self) -> int:

@@ -52,8 +52,8 @@ def special_bits(ring_degree: int, primes: Sequence[int]) -> int:
 
 def _wide_primes(nodes: Sequence[Affine | Activation], bits: int) -> list[int | None]:
     """Bits of a prime that may take the place of two for an odd cubic; None for two."""
-    stages = [stage for node in nodes if isinstance(node, Activation) for stage in node.polynomials]
-    if not any(map(takes_wide_prime, stages)):
+    polynomials = [polynomial for node in nodes if isinstance(node, Activation) for polynomial in node.polynomials]
+    if not any(map(takes_wide_prime, polynomials)):
         return [None]
     most = min(2 * bits, LARGEST_PRIME_BITS)
     return [None, *(wide for wide in (most, most - 3, most - 6, most - 9) if wide >= WIDE * bits)]
@@ -86,10 +86,10 @@ def _prime_bits(nodes: Sequence[Affine | Activation], bits: int, wide: int | Non
             scale = float(bits)
             continue
         start = scale
-        for stage in node.polynomials:
-            primes = list(map(_clip_bits, suitable_primes(stage, scale, bits, wide)))
+        for polynomial in node.polynomials:
+            primes = list(map(_clip_bits, suitable_primes(polynomial, scale, bits, wide)))
             # the last one is divided by first
-            scale = log2(natural_scale(stage, 2.0**scale, tuple(2.0**prime for prime in primes[::-1])))
+            scale = log2(natural_scale(polynomial, 2.0**scale, tuple(2.0**prime for prime in primes[::-1])))
             used += primes
         if node.times_input:
             used.append(bits)

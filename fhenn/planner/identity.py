@@ -34,8 +34,8 @@ def node_signature(node: Affine | Activation) -> str:
     if isinstance(node, Affine):
         # a Linear is named so whatever its class is called: clients read shapes by that name
         return f"{'Linear' if isinstance(node, Linear) else node.name}{node.inputs}x{node.outputs}"
-    stages = ",".join(str(stage.degree) for stage in node.polynomials)
-    return f"{node.name}{stages}[{node.domain[0]:g},{node.domain[1]:g}]"
+    degrees = ",".join(str(each.degree) for each in node.polynomials)
+    return f"{node.name}{degrees}[{node.domain[0]:g},{node.domain[1]:g}]"
 
 
 def fingerprint_of(model: Node) -> str:

@@ -29,7 +29,7 @@ from fhenn.planner.plan import LayoutName, Plan
 from fhenn.planner.request import Request
 from fhenn.planner.walk import Path, Walk, walk
 from fhenn.planner.witness import Witness
-from fhenn.planner.witness_choice import witnesses_of
+from fhenn.planner.witness_choice import keys_of_witnesses, witnesses_of
 
 Floats = NDArray[np.float64]
 
@@ -91,7 +91,7 @@ def plan(
         parameters=chosen.parameters,
         layout=trial.packing,
         layout_name=request.layout,
-        rotations=tuple(sorted(found.rotations)),
+        rotations=tuple(sorted(found.rotations | keys_of_witnesses(found, chosen.witnesses))),
         stages=found.stages,
         low=tuple(low.tolist()),
         high=tuple(high.tolist()),
@@ -247,8 +247,8 @@ def _unreached_error(path: Path, request: Request, best: float) -> PlanError:
 
 def _require_varying(nodes: Sequence[Affine | Activation]) -> None:
     """Raise PlanError where an activation is a constant."""
-    stages = [stage for node in nodes if isinstance(node, Activation) for stage in node.polynomials]
-    if any(stage.degree == 0 for stage in stages):
+    polynomials = [polynomial for node in nodes if isinstance(node, Activation) for polynomial in node.polynomials]
+    if any(polynomial.degree == 0 for polynomial in polynomials):
         raise PlanError(
             "an activation has a polynomial of degree 0, a constant.",
             "Leave the activation out, and add its value to the bias of the affine node after it.",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from fhenn.errors import LevelExhausted, PlanError, ScaleMismatch
+from fhenn.errors import KeyMissing, LevelExhausted, PlanError, ScaleMismatch
 from fhenn.nn import Node, layers
 from fhenn.planner.identity import fingerprint_of, signature_of
 from fhenn.planner.outcome import output_interval, result_of
 from fhenn.planner.plan import Plan, require_plan
 from fhenn.planner.walk import Path, walk
-from fhenn.planner.witness_choice import require_witnesses
+from fhenn.planner.witness_choice import require_keys, require_witnesses
 
 
 @np.errstate(all="ignore")
@@ -39,7 +39,11 @@ def verify(plan_: Plan, model: Node) -> None:
         raise PlanError("the model's weights are not those that the plan was made for.", "Plan again for this model.")
     path = Path(list(layers(model)), np.array(plan_.low), np.array(plan_.high))
     try:
-        now = walk(path, plan_.layout, plan_.parameters)
+        now = walk(path, plan_.layout, plan_.parameters, keys=frozenset(plan_.rotations))
+    except KeyMissing as cause:
+        raise PlanError(
+            f"the plan names no key that the model needs: {cause.key}.", "Plan again for this model."
+        ) from cause
     except (ScaleMismatch, LevelExhausted) as cause:
         raise PlanError("the model's values do not fit the plan's parameters.", "Plan again for this model.") from cause
     if not (now.bound <= plan_.accuracy and now.holds):
@@ -58,3 +62,4 @@ def verify(plan_: Plan, model: Node) -> None:
         )
     if plan_.witnesses:
         require_witnesses(plan_.witnesses, now)
+        require_keys(plan_.witnesses, now, plan_.rotations)

@@ -155,24 +155,28 @@ class Walk:
         if not node.times_input:
             return headroom
         interval = image_on(first, x.interval)
-        for stage in others:
-            interval = image_on(stage, interval)
+        for polynomial in others:
+            interval = image_on(polynomial, interval)
         return min(headroom, after.fits / max(*map(abs, interval), 1.0))
 
 
-def walk(path: Path, packing: Layout, parameters: Parameters, norm: int = 2) -> Walk:
+def walk(
+    path: Path, packing: Layout, parameters: Parameters, norm: int = 2, keys: frozenset[int] | None = None
+) -> Walk:
     """A model under parameters.
 
     path: the model.
     packing: layout of its inputs.
     parameters: ring degree, chain and scale.
     norm: how errors add up, 2 or 1 (`fhenn.ckks.noise.Noise`).
+    keys: rotations, in slots, that there are keys for; any where None.
 
     Returns what it needs and does there.
-    Raises ScaleMismatch or LevelExhausted where the parameters do not suit the model.
+    Raises ScaleMismatch or LevelExhausted where the parameters do not suit the model, KeyMissing where the keys do not.
     """
     context = TracedContext(parameters, norm)
     on = context.arithmetic
+    on.available = keys
     x = context.array(packing, path.bounds[0])
     places = [Place(x)]
     for node, bounds in zip(path.nodes, path.bounds[1:], strict=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -11,9 +11,9 @@ from math import acosh, cosh, isclose, sqrt
 import numpy as np
 
 from fhenn.ckks.bounds import Bounds
-from fhenn.ckks.circuits import chebyshev_power, evaluate, shares_square, square_of
+from fhenn.ckks.circuits import chebyshev_power, shares_square, square_of
 from fhenn.ckks.layout import Vectors
-from fhenn.ckks.levels import Levels, Placed
+from fhenn.ckks.sums import keys_of_sum
 from fhenn.ckks.trace import Trace, Traced
 from fhenn.errors import PlanError, ScaleMismatch
 from fhenn.nn import Activation, Affine
@@ -125,8 +125,8 @@ def _observe(walked: Walk) -> Iterator[_Observed]:
 def _image(node: Activation, x: float) -> float:
     """What the activation's polynomials make of one value."""
     y = x
-    for stage in node.polynomials:
-        y = float(stage(y))
+    for polynomial in node.polynomials:
+        y = float(polynomial(y))
     return y * x if node.times_input else y
 
 
@@ -211,16 +211,47 @@ def _bound_around(on: Trace, x: Traced, domain: tuple[float, float], t: float) -
 
 def _square(on: Trace, node: Activation, x: Traced) -> Traced:
     """t² as the node's circuit makes it."""
-    square = square_of(on, x, node.domain)
+    squares: list[Traced] = []
     if meets_square(node):
-        levels: Levels[Placed] = Levels(on.primes[: x.level + 1], on.ring_degree)
-        met: list[Placed] = []
-        evaluate(node.polynomials[0], levels.fresh(x.scale), levels, met)
-        if met[0].level < square.level:
-            square = on.rescale(square)
-    return square
+        on.evaluate_polynomial(x, node.polynomials[0], squares)
+    return squares[0] if squares else square_of(on, x, node.domain)
 
 
 def _rotation_error(on: Trace, level: int, scale: float) -> float:
-    """Bound on what the rotations of a sum add, for each of its terms."""
+    """Bound on what the rotations of a sum add, for each of its terms.
+
+    Where rotations are made of several, there are more errors than terms, and fewer than the square of that: they are
+    independent, so that the terms' bounds together hold for them all.
+    """
     return (on.noise.key_switch(level) * (1 / scale)).bound(on.slots)
+
+
+def keys_of_witnesses(walked: Walk, witnesses: Sequence[Witness]) -> set[int]:
+    """The rotations that the sums of witnesses need keys for besides those of the model.
+
+    walked: the model.
+    witnesses: of it.
+    """
+    keys: set[int] = set()
+    for witness in witnesses:
+        layout = walked.starts[witness.place].layout
+        if witness.neurons > 1 and isinstance(layout, Vectors):
+            keys |= keys_of_sum(layout.period, layout.samples, walked.rotations | keys)
+    return keys
+
+
+def require_keys(witnesses: Sequence[Witness], walked: Walk, rotations: Collection[int]) -> None:
+    """Raise PlanError where the sums of witnesses cannot be made with the keys of a plan.
+
+    witnesses: of the plan.
+    walked: the model under its parameters.
+    rotations: that the plan has keys for, in slots.
+    """
+    for witness in witnesses:
+        layout = walked.starts[witness.place].layout
+        summed = witness.neurons > 1 and isinstance(layout, Vectors) and layout.period > 1
+        if summed and isinstance(layout, Vectors) and layout.samples not in rotations:
+            raise PlanError(
+                f"the plan names no key for a rotation by {layout.samples}, which the witness of {witness.node} needs.",
+                "Plan again for this model.",
+            )

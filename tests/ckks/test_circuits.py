@@ -313,3 +313,26 @@ def test_a_domain_far_from_zero(many):
     assert 1003.9 < node.headroom(x) < np.inf
     assert node.check(x, context) is None
     compare(fhenn.decrypt(context, node(x)), polynomial(np.linspace(1000.1, 1003.9, 50)), 1e-7)
+
+
+@pytest.mark.parametrize("k", [8.0, 50.0, 1e4])
+def test_a_large_leading_coefficient_is_read_off_the_scale(k):
+    """SEAL looks at the scales that are written on factors, which may be larger than those that they are read at."""
+    polynomial = Polynomial((0.0, 1.0, 0.0, k), (-1, 1))
+    model = fhenn.Sequential(
+        [fhenn.Linear([[1.0]]), fhenn.PolynomialActivation(polynomial.coefficients, domain=(-1, 1))]
+    )
+    plan = fhenn.plan(model, inputs=[-1, 1], accuracy=1e-3 * k)
+    context = fhenn.Context.generate(plan.parameters, plan.rotations)
+    x = rng.uniform(-1, 1, (4, 1))
+    result = model.infer(fhenn.encrypt(context, x, layout=plan.layout))
+    np.testing.assert_allclose(fhenn.decrypt(context, result), model.infer(x), atol=plan.error)
+
+
+@pytest.mark.parametrize("coefficients", [(0, 0, 0, 0, 1.0), (1.0, 0, 400.0)], ids=str)
+def test_large_constants_that_are_read_off_the_scale(coefficients):
+    polynomial = Polynomial(coefficients, (-4, 4))
+    context = suited(polynomial)
+    x = rng.uniform(-4, 4, 64)
+    result = backend_of(a := fhenn.encrypt(context, x)).polynomial(polynomial, a)
+    np.testing.assert_allclose(fhenn.decrypt(context, result), polynomial(x), rtol=1e-5, atol=1e-4)

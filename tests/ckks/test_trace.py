@@ -8,7 +8,7 @@ import pytest
 from fhenn.ckks.bounds import Bounds
 from fhenn.ckks.layout import FEATURES
 from fhenn.ckks.levels import Plain
-from fhenn.ckks.maps import affine_map
+from fhenn.ckks.maps import AffineMap
 from fhenn.ckks.noise import Noise, NoiseModel
 from fhenn.ckks.operator import Dense
 from fhenn.ckks.trace import Trace
@@ -92,7 +92,7 @@ def test_a_rotation_is_a_key_switch(on):
 def test_a_map_multiplies_errors_by_its_rows(on):
     """Of the row that has most: |3| + |4| where errors go one way, √(3² + 4²) where they do not."""
     operator = Dense(np.array([[3.0, -4.0], [1.0, 0.0]]))
-    affine = affine_map(operator, np.zeros(2), FEATURES, N // 2, on.rotations)
+    affine = AffineMap(operator, np.zeros(2), FEATURES, N // 2, on.rotations)
     x = on.with_bounds(on.fresh(SCALE), Bounds(np.array([-1.0, -1.0]), np.array([1.0, 1.0])))
     (result,) = on.apply_map([x], affine)
     gain = 7 if on._norm == 1 else 5
@@ -106,7 +106,7 @@ def test_a_bias_must_fit_as_a_plaintext(on):
     x = on.drop(bounded(on), 1)  # what comes out has the first prime alone: 2^40 at a scale of 2^30
     operator = Dense(np.array([[1.0]]))
     for bias, fits in ((200.0, True), (300.0, False)):
-        affine = affine_map(operator, np.array([bias]), FEATURES, N // 2, on.rotations)
+        affine = AffineMap(operator, np.array([bias]), FEATURES, N // 2, on.rotations)
         if fits:
             on.apply_map([x], affine)
             continue

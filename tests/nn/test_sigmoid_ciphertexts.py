@@ -426,11 +426,11 @@ class TestInTensealPipelines:
 
     def test_drifting_primes_are_compensated(self, tiny):
         """23-bit primes sit 1.4 % off: TenSEAL's own polyval is off by that, the node is not."""
-        x = np.full(10, 4.0)
+        x = np.full(2000, 4.0)  # so many that the noise averages out
         vector = ts.ckks_vector(tiny, x.tolist())
-        ours = np.abs(np.array(fhenn.Sigmoid()(vector).decrypt()) - fhenn.Sigmoid()(x)).max()
-        theirs = np.abs(np.array(vector.polyval(list(SIGMOID_CUBIC.coefficients)).decrypt()) - fhenn.Sigmoid()(x)).max()
-        assert ours < 0.5 * theirs
+        ours = abs(np.mean(fhenn.Sigmoid()(vector).decrypt() - fhenn.Sigmoid()(x)))
+        theirs = abs(np.mean(vector.polyval(list(SIGMOID_CUBIC.coefficients)).decrypt() - fhenn.Sigmoid()(x)))
+        assert ours < 0.1 * theirs
 
     def test_forward_needs_no_encryption_of_a_constant(self, small):
         server = without_secret(small, save_public_key=False)

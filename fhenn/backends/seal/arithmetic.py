@@ -129,7 +129,7 @@ class SealArithmetic(Arithmetic[Handle, Plaintext]):
 
     def times(self, x: Handle, factor: Plaintext) -> Handle:
         result = seal.Ciphertext()
-        self._evaluator.multiply_plain(x.ciphertext, factor.plaintext, result)
+        self._evaluator.multiply_plain(self._factor(x, factor.scale), factor.plaintext, result)
         return Handle(result, x.level, x.scale * factor.scale)
 
     def add(self, x: Handle, y: Handle) -> Handle:
@@ -143,7 +143,8 @@ class SealArithmetic(Arithmetic[Handle, Plaintext]):
     ) -> Handle:
         total, term = seal.Ciphertext(), seal.Ciphertext()
         for place, (x, factor) in enumerate(zip(xs, factors, strict=True)):
-            self._evaluator.multiply_plain(x.ciphertext, factor.plaintext, term if place else total)
+            ciphertext = self._factor(x, factor.scale)
+            self._evaluator.multiply_plain(ciphertext, factor.plaintext, term if place else total)
             if place:
                 self._evaluator.add_inplace(total, term)
         if start is not None:
@@ -154,10 +155,21 @@ class SealArithmetic(Arithmetic[Handle, Plaintext]):
     def multiply(self, x: Handle, y: Handle) -> Handle:
         result = seal.Ciphertext()
         if x.ciphertext is y.ciphertext:
-            self._evaluator.square(x.ciphertext, result)
+            self._evaluator.square(self._factor(x, x.ciphertext.scale), result)
         else:
-            self._evaluator.multiply(x.ciphertext, y.ciphertext, result)
+            left = self._factor(x, y.ciphertext.scale)
+            self._evaluator.multiply(left, self._factor(y, left.scale), result)
         return Handle(result, x.level, x.scale * y.scale)
+
+    def _factor(self, x: Handle, other: float) -> Any:
+        """The ciphertext of x, for a product with what has another scale written on it.
+
+        SEAL refuses a product whose written scales outgrow the modulus. Where it is read at a smaller one, that is
+        written on a copy; everywhere else what is written does not matter.
+        """
+        if x.ciphertext.scale * other < self.modulus(x.level) / 2 or x.ciphertext.scale <= x.scale:
+            return x.ciphertext
+        return self.unwrap(x)
 
     def relinearise(self, x: Handle) -> Handle:
         if x.ciphertext.size() == 2:
@@ -198,6 +210,8 @@ class SealArithmetic(Arithmetic[Handle, Plaintext]):
         return self._context.can_rotate(steps)
 
     def rotated(self, x: Handle, steps: Sequence[int]) -> list[Handle]:
+        for step in self.rotations.keys(steps):
+            self._context.require_rotation(step)
         results, before = [], 0
         for step in steps:
             if step > before:
@@ -205,6 +219,14 @@ class SealArithmetic(Arithmetic[Handle, Plaintext]):
             results.append(x)
             before = step
         return results
+
+    @property
+    def encoded(self) -> Any:
+        """Affine maps that are encoded already, kept with the context."""
+        return self._context.encoded
+
+    def require_relinearisation(self, operation: str) -> None:
+        self._context.relinearisation_keys(operation)
 
     def require_levels(self, operation: str, needed: int, left: int) -> None:
         self._context.require_levels(operation, needed, left)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, ClassVar
+from weakref import WeakKeyDictionary
 
 import tenseal as ts
 import tenseal.sealapi as seal
@@ -33,6 +34,7 @@ from fhenn.wire import frame, unframe
 
 if TYPE_CHECKING:
     from fhenn.ckks.array import CipherArray
+    from fhenn.ckks.operator import Operator
 
 _KIND = "evaluation-context"
 
@@ -242,6 +244,12 @@ class SealContext(Context, Uncopied):
         element = pow(3, steps, 2 * self.ring_degree)
         return self._galois_keys is not None and bool(self._galois_keys.has_key(element))
 
+    def require_rotation(self, steps: int) -> None:
+        """Raise KeyMissing where there is no key for a rotation by that many slots."""
+        if not self.can_rotate(steps):
+            suggestion = "Let the client make keys for the rotations that the plan names, as fhenn.Client does."
+            raise KeyMissing(f"rotation (by {steps})", "a matrix product", suggestion)
+
     def rotate(self, ciphertext: Any, steps: int) -> Any:
         """A rotated ciphertext: its slot i holds what slot i + steps held.
 
@@ -251,9 +259,7 @@ class SealContext(Context, Uncopied):
         Returns a new SEAL ciphertext.
         Raises KeyMissing.
         """
-        if not self.can_rotate(steps):
-            suggestion = "Let the client make keys for the rotations that the plan names, as fhenn.Client does."
-            raise KeyMissing(f"rotation (by {steps})", "a matrix product", suggestion)
+        self.require_rotation(steps)
         rotated = seal.Ciphertext()
         element = pow(3, steps, 2 * self.ring_degree)
         self.evaluator.apply_galois(ciphertext, element, self._galois_keys, rotated)
@@ -366,10 +372,15 @@ class SealContext(Context, Uncopied):
             raise WireFormatError("ciphertexts", "a ciphertext is not at the level and scale that the header states")
         return ciphertext
 
-    @cached_property
+    @property
     def arithmetic(self) -> SealArithmetic:
         """SEAL's evaluator."""
-        return SealArithmetic(self)
+        return SealArithmetic(self)  # not kept: it holds the context, whose keys must go when the context goes
+
+    @cached_property
+    def encoded(self) -> WeakKeyDictionary[Operator, dict[Any, Any]]:
+        """Affine maps that are encoded already, while their operators live (`Operations.encoded`)."""
+        return WeakKeyDictionary()
 
     def vector_of(self, array: CipherArray) -> ts.CKKSVector:
         """A `tenseal.CKKSVector` of an array.

@@ -142,3 +142,17 @@ class TestWire:
     def test_other_bytes_are_refused(self, data):
         with pytest.raises(WireFormatError):
             fhenn.Context.from_bytes(data)
+
+
+def test_keys_go_with_the_context():
+    """Not when the garbage collector comes to it: they are large, and may be secret."""
+    context = fhenn.Context.generate(fhenn.Parameters.for_depth(1), [1])
+    x = fhenn.encrypt(context, [[1.0, 2.0]], layout="features")
+    fhenn.Linear([[1.0, 1.0]])(x)
+    gone = weakref.ref(context)
+    gc.disable()
+    try:
+        del context, x
+        assert gone() is None
+    finally:
+        gc.enable()

@@ -10,7 +10,7 @@ from support import compare
 
 import fhenn
 from fhenn.ckks.layout import Vectors, layout_from_json, layout_to_json
-from fhenn.ckks.maps import affine_map, power_of_two, slot_values
+from fhenn.ckks.maps import AffineMap, power_of_two, slot_values
 from fhenn.ckks.operator import Dense, Operator
 from fhenn.ckks.parameters import Parameters
 from fhenn.ckks.rotations import CHAINED
@@ -32,8 +32,8 @@ def packing(width, outputs, samples, slots, upload=1):
 def mapped(layout, weight, slots):
     """The affine map of a weight, which is kept alive, and its schedule."""
     operator = weight if isinstance(weight, Operator) else Dense(weight)
-    affine = affine_map(operator, None, layout, slots, CHAINED)
-    return operator, affine, affine.schedule
+    affine = AffineMap(operator, None, layout, slots, CHAINED)
+    return operator, affine, affine.schedules[0]
 
 
 def simulate(layout, weight, x, slots):
@@ -181,17 +181,15 @@ def test_errors_come_through_with_the_rotations_before_each_weight(layout, shape
         one = np.zeros(shape)
         one[row, feature] = 1.0
         used = np.flatnonzero(
-            np.abs(slot_values(affine_map(alone := Dense(one), None, layout, slots, CHAINED), schedule)).sum(
-                axis=(0, 2)
-            )
+            np.abs(slot_values(AffineMap(alone := Dense(one), None, layout, slots, CHAINED), schedule)).sum(axis=(0, 2))
         )
         assert alone.shape == shape
         (switches[row, feature],) = {shift % schedule.baby for shift in used}
     assert switches.max() == schedule.baby - 1
     for norm in (1, 2):
         turned = ((np.abs(weight) ** norm * switches).sum(axis=1) ** (1 / norm)).max()
-        assert affine.gains(norm).turned == pytest.approx(turned)
-        assert affine.gains(norm).row == pytest.approx(np.linalg.norm(weight, norm, axis=1).max())
+        assert affine.gains(norm, schedule).turned == pytest.approx(turned)
+        assert affine.gains(norm, schedule).row == pytest.approx(np.linalg.norm(weight, norm, axis=1).max())
 
 
 @pytest.fixture(scope="module")

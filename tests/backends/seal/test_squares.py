@@ -49,7 +49,7 @@ def test_the_square_is_met_on_the_way(name):
     assert shares_square(polynomial.domain, polynomial)
     context = fhenn.Context.generate(parameters)
     values = rng.uniform(1.2 * low, 1.2 * high, 64)
-    x = fhenn.encrypt(context, values)
+    x = fhenn.encrypt(context, np.stack([values, values[::-1]], axis=1), layout="features")  # two ciphertexts
     counts = []
     alone = lambda: (BACKEND.polynomial(polynomial, x), None)  # noqa: E731
     for run in (alone, lambda: BACKEND.polynomial_and_square(polynomial, x)):
@@ -59,6 +59,7 @@ def test_the_square_is_met_on_the_way(name):
         context.__dict__["evaluator"] = context.evaluator.evaluator
     assert counts[0] == counts[1]
     assert square.level in (x.level, x.level - 1)
+    values = np.stack([values, values[::-1]], axis=1)
     t = (values - (low + high) / 2) / ((high - low) / 2)
     np.testing.assert_allclose(fhenn.decrypt(context, square), t**2, atol=1e-5)
     np.testing.assert_allclose(fhenn.decrypt(context, result), polynomial(values), atol=1e-3)
