@@ -1,7 +1,8 @@
 """A test double of CKKS on plain NumPy: levels, exact scales and rotation keys are kept, and nothing is encrypted.
 
 `PassThroughContext` stands where a `fhenn.Context` does, so that whole models run without keys. What it calls a
-ciphertext are the numbers themselves; every operation that an evaluator would refuse is refused here too.
+ciphertext are the numbers themselves; every operation that an evaluator would refuse is refused here too, and so are
+values that the modulus does not hold.
 """
 
 from __future__ import annotations
@@ -10,24 +11,54 @@ import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from math import ceil, log2, prod
+from secrets import token_hex
+from struct import Struct
+from typing import Any, ClassVar
 
 import numpy as np
 
 import fhenn
 from fhenn.backends import register
 from fhenn.ckks import Arithmetic, Context, Parameters
+from fhenn.ckks.evaluator import Evaluator
 from fhenn.ckks.noise import NoiseModel, noise_model
-from fhenn.errors import KeyMissing
+from fhenn.ckks.rotations import CHAINED, Rotations
+from fhenn.errors import HeadroomExceeded, KeyMissing, WireFormatError
+
+
+class KeyPerStep(Rotations):
+    """Each step is a rotation of the ciphertext itself, by a key of its own."""
+
+    def keys(self, steps):
+        return set(steps) - {0}
+
+    def switches(self, steps):
+        return tuple(int(step > 0) for step in steps)
+
+    def count(self, steps):
+        return sum(step > 0 for step in steps)
+
+
+_HEADER = Struct("<HBBBBHQ")
+"""Of SEAL's objects, which messages are made of: magic, its size, major and minor version, compression, 0, bytes."""
+
+PASS_THROUGH = Evaluator("pass-through", CHAINED, noise_model)
+PER_STEP = Evaluator("pass-through-per-step", KeyPerStep(), noise_model)
 
 
 @dataclass(frozen=True, eq=False)
 class Numbers:
-    """What stands for a ciphertext: its slot values, level, scale and parts."""
+    """What stands for a ciphertext: its slot values, level and parts.
+
+    scale: at which the values are read.
+    written: the scale that a library would have noted on it, which it checks whatever is read.
+    """
 
     values: np.ndarray
     level: int
     scale: float
+    written: float
     parts: int = 2
 
 
@@ -44,6 +75,7 @@ class PassThrough(Arithmetic[Numbers, Constant]):
     def __init__(self, context: PassThroughContext) -> None:
         self._context = context
         self.primes = context.primes
+        self.rotations = context.evaluator.rotations
 
     @property
     def nominal(self):
@@ -62,7 +94,7 @@ class PassThrough(Arithmetic[Numbers, Constant]):
         return self.read(ciphertext, scale)
 
     def unwrap(self, x):
-        return x
+        return replace(x, written=x.scale)
 
     def level(self, x):
         return x.level
@@ -72,14 +104,17 @@ class PassThrough(Arithmetic[Numbers, Constant]):
 
     def plaintext(self, values, level, scale):
         assert 0 <= level < len(self.primes)
+        assert int(log2(scale)) + 1 < self._bits(level), "SEAL: scale out of bounds"
         slots = np.broadcast_to(np.asarray(values, dtype=np.float64), self.slots)
+        largest = max(np.abs(slots).max() * scale, 1.0)
+        assert ceil(log2(largest)) + 1 < self._bits(level), "SEAL: encoded values are too large"
         return Constant(np.round(slots * scale) / scale, level, scale)
 
     def is_zero(self, plaintext):
         return not plaintext.values.any()
 
     def zero(self, level, scale):
-        return Numbers(np.zeros(self.slots), level, scale)
+        return Numbers(np.zeros(self.slots), level, scale, scale)
 
     def read(self, x, scale):
         return replace(x, values=x.values * (x.scale / scale), scale=scale)
@@ -89,35 +124,44 @@ class PassThrough(Arithmetic[Numbers, Constant]):
 
     def drop(self, x, level):
         assert level <= x.level
-        return replace(x, level=level)
+        return self._in_bounds(replace(x, level=level))
 
     def plus(self, x, addend):
-        if isinstance(addend, Constant):
-            assert addend.level == x.level
-            assert np.isclose(addend.scale, x.scale, rtol=1e-12)
-        return replace(x, values=x.values + (addend.values if isinstance(addend, Constant) else addend))
+        if not isinstance(addend, Constant):
+            addend = self.plaintext(addend, x.level, x.scale)
+        assert addend.level == x.level
+        assert np.isclose(addend.scale, x.scale, rtol=1e-12)
+        return replace(x, values=x.values + addend.values, written=x.scale)
 
     def times(self, x, factor):
         assert factor.level == x.level
         assert factor.values.any(), "a product that anybody could read"
-        return self._held(replace(x, values=x.values * factor.values, scale=x.scale * factor.scale))
+        product = replace(x, values=x.values * factor.values, scale=x.scale * factor.scale)
+        return self._in_bounds(replace(product, written=x.written * factor.scale))
 
     def add(self, x, y):
         assert x.level == y.level
         assert np.isclose(x.scale, y.scale, rtol=1e-9)
-        return replace(x, values=x.values + y.values, parts=max(x.parts, y.parts))
+        return replace(x, values=x.values + y.values, written=x.scale, parts=max(x.parts, y.parts))
 
     def multiply(self, x, y):
         assert x.level == y.level
         assert x.parts == y.parts == 2
-        return self._held(Numbers(x.values * y.values, x.level, x.scale * y.scale, 3))
+        return self._in_bounds(Numbers(x.values * y.values, x.level, x.scale * y.scale, x.written * y.written, 3))
 
     def relinearise(self, x):
         return replace(x, parts=2)
 
     def rescale(self, x):
         assert x.level > 0
-        return replace(x, level=x.level - 1, scale=x.scale / self.primes[x.level])
+        prime = self.primes[x.level]
+        below = replace(x, level=x.level - 1, scale=x.scale / prime, written=x.written / prime)
+        self.require_held(below, "rescale")
+        return below
+
+    def rescale_and_add(self, x, constant, *, scale=None, negative=False):
+        result = super().rescale_and_add(x, constant, scale=scale, negative=negative)
+        return self.unwrap(result)
 
     def can_rotate(self, steps):
         return self._context.can_rotate(steps)
@@ -132,24 +176,43 @@ class PassThrough(Arithmetic[Numbers, Constant]):
     def require_levels(self, operation, needed, left):
         self._context.require_levels(operation, needed, left)
 
-    def _held(self, x):
-        """Sums and products are right modulo the modulus: only a scale beyond it is refused, as SEAL does."""
-        assert x.scale < self.modulus(x.level)
+    def require_held(self, x, operation):
+        """Raise HeadroomExceeded where the modulus does not hold the values: they would be garbage."""
+        largest, limit = float(np.abs(x.values).max()), self.modulus(x.level) / 2 / x.scale
+        if largest > limit:
+            raise HeadroomExceeded(largest, limit, operation)
+
+    def _bits(self, level):
+        return prod(map(int, self.primes[: level + 1])).bit_length()
+
+    def _in_bounds(self, x):
+        """SEAL refuses a scale that is written on a ciphertext and exceeds its modulus, whatever it is read at."""
+        assert int(log2(x.written)) < self._bits(x.level), "SEAL: scale out of bounds"
         return x
 
 
 class PassThroughContext(Context):
     """Parameters and the rotations that there are "keys" for. It protects nothing."""
 
-    fingerprint = "pass-through"
-    has_secret_key = True
+    evaluator: ClassVar[Evaluator] = PASS_THROUGH
 
-    def __init__(self, parameters: Parameters, rotations: Collection[int] = ()) -> None:
+    def __init__(
+        self, parameters: Parameters, rotations: Collection[int] = (), fingerprint: str = "", secret: bool = True
+    ) -> None:
         self._parameters, self._rotations = parameters, frozenset(rotations)
+        self._fingerprint, self._secret = fingerprint or token_hex(8), secret
 
     @classmethod
     def generate(cls, parameters, rotations=()):
         return cls(parameters, rotations)
+
+    @property
+    def fingerprint(self):
+        return self._fingerprint
+
+    @property
+    def has_secret_key(self):
+        return self._secret
 
     @property
     def ring_degree(self):
@@ -157,15 +220,11 @@ class PassThroughContext(Context):
 
     @cached_property
     def all_primes(self):
-        return tuple(int(prime) for prime in (*self.noise.primes, self.noise.special))
+        return (*(int(prime) for prime in self.noise.primes), (1 << self._parameters.chain[-1]) - 1)
 
     @cached_property
     def noise(self) -> NoiseModel:
-        return noise_model(self._parameters)
-
-    @property
-    def parameters_fingerprint(self):
-        return self._parameters.fingerprint
+        return self.evaluator.noise(self._parameters)
 
     @property
     def scale(self):
@@ -179,32 +238,53 @@ class PassThroughContext(Context):
         return steps in self._rotations
 
     def encrypt_slots(self, values: float | list[float], level: int, scale: float) -> Numbers:
-        return Numbers(np.broadcast_to(np.asarray(values, dtype=np.float64), self.slots), level, scale)
+        return Numbers(self.arithmetic.plaintext(values, level, scale).values, level, scale, scale)
 
     def decrypt_complex(self, ciphertext: Numbers, secret: Any = None) -> Sequence[complex]:
+        if not self._secret:
+            raise KeyMissing("secret", "decrypt", "Only the client's context, which made the keys, can do this.")
+        self.arithmetic.require_held(ciphertext, "decrypt")
         return [complex(value) for value in ciphertext.values]
 
     def save(self, ciphertext: Numbers) -> bytes:
-        raise NotImplementedError
+        head = [ciphertext.level, ciphertext.written, ciphertext.parts]
+        body = np.array([*head, *ciphertext.values]).tobytes()
+        return _HEADER.pack(0xA15E, _HEADER.size, 4, 1, 0, 0, _HEADER.size + len(body)) + body
 
     def encrypt_seeded(self, values, level, scale):
-        raise NotImplementedError
+        return self.save(self.encrypt_slots(values, level, scale))
 
     def load(self, data, level, scale):
-        raise NotImplementedError
+        found = np.frombuffer(data[_HEADER.size :])
+        if len(found) != 3 + self.slots or found[:3].tolist() != [level, scale, 2]:
+            raise WireFormatError("ciphertexts", "a ciphertext is not at the level and scale that the header states")
+        return Numbers(found[3:], level, scale, scale)
 
     def to_bytes(self):
-        names = {"ring_degree", "chain", "scale"}
-        fields = {name: getattr(self._parameters, name) for name in names}
-        return json.dumps(fields | {"rotations": sorted(self._rotations)}).encode()
+        return self.evaluation_bytes(self._rotations)
+
+    def evaluation_bytes(self, rotations=()):
+        fields = {name: getattr(self._parameters, name) for name in ("ring_degree", "chain", "scale")}
+        return json.dumps(fields | {"rotations": sorted(rotations), "fingerprint": self._fingerprint}).encode()
 
     @classmethod
     def from_bytes(cls, data):
-        fields = json.loads(data)
-        return cls(Parameters(fields["ring_degree"], tuple(fields["chain"]), fields["scale"]), fields["rotations"])
+        try:
+            fields = json.loads(data)
+        except ValueError as error:
+            raise WireFormatError("evaluation-context", "it is no JSON") from error
+        parameters = Parameters(fields["ring_degree"], tuple(fields["chain"]), fields["scale"])
+        return cls(parameters, fields["rotations"], fields["fingerprint"], secret=False)
 
 
-register("pass-through", lambda: PassThroughContext)
+class PerStepContext(PassThroughContext):
+    """The same, of an evaluator that wants a key for every step."""
+
+    evaluator = PER_STEP
+
+
+register(PASS_THROUGH, lambda: PassThroughContext)
+register(PER_STEP, lambda: PerStepContext)
 
 
 def planned(model: fhenn.Node, **options: Any) -> tuple[fhenn.Plan, PassThroughContext]:

@@ -35,14 +35,14 @@ ROOMS = {
     "planner": ("ranges", "ckks"),
     "safety": ("planner", "backends"),
     "training": ("nn", "backends"),
-    "session": ("safety", "backends.seal"),
+    "session": ("safety",),
     "interop": ("session",),
     "sklearn": ("interop",),
     "tabular": ("interop",),
     "artifacts": ("interop",),
     "service": ("session", "artifacts"),
     "figures": ("ranges",),
-    "demo": ("session",),
+    "demo": ("session", "backends.seal"),
     "cli": ("service", "figures", "demo", "tabular"),
 }
 """The house: a room may import the rooms named and what those may reach. Nodes see the protocol of backends alone."""

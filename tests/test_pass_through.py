@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pass_through import PassThroughContext, planned
+from pass_through import PASS_THROUGH, PassThroughContext, planned
 
 import fhenn
-from fhenn.backends import CIPHER, context_class
+from fhenn.backends import CIPHER, context_class, evaluator
 from fhenn.ckks.bounds import Bounds
 from fhenn.ckks.maps import AffineMap
 from fhenn.ckks.operator import Dense
@@ -113,8 +113,10 @@ def test_a_diagonal_and_a_banded_matrix_take_few_rotations():
 
 def test_an_evaluator_is_registered_in_one_place():
     assert context_class("pass-through") is PassThroughContext
-    with pytest.raises(ParameterError, match=r"one of 'pass-through', 'seal', not 'other'"):
-        context_class("other")
+    assert evaluator("pass-through") is PASS_THROUGH
+    for find in (context_class, evaluator):
+        with pytest.raises(ParameterError, match=r"one of .*'pass-through', .*'seal', not 'other'"):
+            find("other")
 
 
 ROLLED = fhenn.Linear(np.roll(np.eye(8), 2, axis=1))

@@ -2,7 +2,7 @@
 
 `backend_of` finds the implementation by the type of the values, and imports TenSEAL's only when such a value is at
 hand. The one for CKKS (`CIPHER`) serves every `CipherArray`: it computes by the arithmetic of the array's context. An
-evaluator is registered by `register`, under the name by which `context_class` finds it.
+evaluator is registered by `register`; plans name it, `evaluator` and `context_class` find it by that name.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from fhenn.approx import Polynomial
 from fhenn.backends.cipher import CIPHER
 from fhenn.backends.plain import PLAIN
 from fhenn.ckks import CipherArray, Context
+from fhenn.ckks.evaluator import SEAL, Evaluator
 from fhenn.ckks.operator import Operator
 from fhenn.errors import ParameterError, UnsupportedValue
 
-__all__ = ["CIPHER", "PLAIN", "Backend", "CipherOperations", "backend_of", "context_class", "register"]
+__all__ = ["CIPHER", "PLAIN", "Backend", "CipherOperations", "backend_of", "context_class", "evaluator", "register"]
 
 
 class Backend(Protocol):
@@ -115,22 +116,35 @@ class CipherOperations(Backend, Protocol):
         """The sum over all features of each sample, (samples, 1)."""
 
 
-_EVALUATORS: dict[str, Callable[[], type[Any]]] = {
-    "seal": lambda: cast("type[Any]", import_module("fhenn.backends.seal").SealContext),
-}
+_EVALUATORS: dict[str, tuple[Evaluator, Callable[[], type[Context]]]] = {}
 
 
-def register(name: str, load: Callable[[], type[Any]]) -> None:
-    """Make an evaluator known by a name; one of the same name is replaced.
+def register(evaluator: Evaluator, load: Callable[[], type[Context]]) -> None:
+    """Make an evaluator known by its name; one of the same name is replaced.
 
-    name: of the evaluator, by which `context_class` finds it.
-    load: returns its class, a `fhenn.ckks.Context` with `generate(parameters, rotations)` and `from_bytes(data)`;
-    called each time that it is asked for.
+    evaluator: what plans take from it.
+    load: returns the class of its contexts; called each time that it is asked for, and not before.
     """
-    _EVALUATORS[name] = load
+    _EVALUATORS[evaluator.name] = evaluator, load
 
 
-def context_class(name: str = "seal") -> type[Any]:
+register(SEAL, lambda: cast("type[Context]", import_module("fhenn.backends.seal").SealContext))
+
+
+def evaluator(name: str) -> Evaluator:
+    """What plans take from an evaluator; its library is not loaded.
+
+    name: of the evaluator, as it was registered.
+
+    Raises ParameterError for an unknown name.
+
+    >>> evaluator("seal").name
+    'seal'
+    """
+    return _registered(name)[0]
+
+
+def context_class(name: str) -> type[Context]:
     """The class of an evaluator's contexts.
 
     name: of the evaluator, as it was registered.
@@ -140,12 +154,18 @@ def context_class(name: str = "seal") -> type[Any]:
     >>> context_class("seal").__name__
     'SealContext'
     """
-    if name not in _EVALUATORS:
+    return _registered(name)[1]()
+
+
+def _registered(name: str) -> tuple[Evaluator, Callable[[], type[Context]]]:
+    """What was registered under a name. Raises ParameterError."""
+    if not isinstance(name, str) or name not in _EVALUATORS:
         known = ", ".join(map(repr, sorted(_EVALUATORS)))
         raise ParameterError(
-            f"the evaluator must be one of {known}, not {name!r}.", "Make another known with fhenn.backends.register."
+            f"the evaluator must be one of {known}, not {name!r:.40}.",
+            "Make another known with fhenn.backends.register.",
         )
-    return _EVALUATORS[name]()
+    return _EVALUATORS[name]
 
 
 def _backend_of_one(value: ArrayLike | Any) -> Backend:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,28 @@ class Context(ABC):
 
     A ciphertext is whatever the arithmetic works on (`Arithmetic.wrap`); it is not to be changed.
     """
+
+    @classmethod
+    @abstractmethod
+    def generate(cls, parameters: Parameters, rotations: Collection[int] = ()) -> Self:
+        """New keys.
+
+        parameters: ring degree, chain and scale.
+        rotations: steps, in slots, that get a key each.
+
+        Returns the context of the client, with the secret key.
+        Raises ParameterError where the evaluator refuses the parameters.
+        """
+
+    @classmethod
+    @abstractmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """The context in a message, for computing without the secret key.
+
+        data: of `to_bytes` or `evaluation_bytes`, from a stranger.
+
+        Raises WireFormatError where it is not such a message, was altered, or carries a secret key.
+        """
 
     @property
     @abstractmethod
@@ -110,6 +133,40 @@ class Context(ABC):
     @abstractmethod
     def to_bytes(self) -> bytes:
         """The keys that computing takes, as a message. Never the secret key."""
+
+    @abstractmethod
+    def evaluation_bytes(self, rotations: Collection[int] = ()) -> bytes:
+        """What `to_bytes` gives, with keys made for the purpose.
+
+        rotations: steps, in slots, that get a key each.
+
+        Raises KeyMissing without the secret key.
+        """
+
+    def secret_message(self) -> bytes:
+        """The secret key, and what belongs to it, as bytes that `from_secret_message` reads.
+
+        Raises UnsupportedOperation where the evaluator does not keep keys in bytes, KeyMissing without the secret key.
+        """
+        raise self._no_secret_message()
+
+    @classmethod
+    def from_secret_message(cls, body: bytes) -> Self:
+        """The context of a `secret_message`, which decrypts and encrypts.
+
+        body: of `secret_message`.
+
+        Raises UnsupportedOperation where the evaluator does not keep keys in bytes, WireFormatError.
+        """
+        raise cls._no_secret_message()
+
+    @classmethod
+    def _no_secret_message(cls) -> UnsupportedOperation:
+        """The exception of an evaluator that does not keep secret keys in bytes."""
+        return UnsupportedOperation(
+            f"keeping the secret key of a {cls.__name__} in bytes",
+            "Plan with evaluator='seal', whose keys can be kept.",
+        )
 
     def vector_of(self, array: CipherArray) -> Any:
         """An array as a `tenseal.CKKSVector`. Raises UnsupportedOperation where the keys are not TenSEAL's."""

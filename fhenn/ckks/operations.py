@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
 from math import prod
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -36,7 +36,7 @@ class Operations(ABC, Generic[V, P]):
 
     primes: Sequence[float]
 
-    rotations: ClassVar[Rotations] = CHAINED
+    rotations: Rotations = CHAINED
     """Which rotations an affine map makes, with which keys, and through how many key switches each goes."""
 
     @property

@@ -6,11 +6,11 @@ value stands for all ciphertexts of an array, which are alike.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from math import inf, sqrt
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +22,14 @@ from fhenn.ckks.array import CipherArray
 from fhenn.ckks.bounds import NOTHING, Bounds
 from fhenn.ckks.circuits import evaluate, square_of
 from fhenn.ckks.context import Context
+from fhenn.ckks.evaluator import SEAL, Evaluator
 from fhenn.ckks.layout import Layout
 from fhenn.ckks.levels import Levels, Placed, Plain
 from fhenn.ckks.maps import AffineMap, Landing
-from fhenn.ckks.noise import Noise, NoiseModel, noise_model
+from fhenn.ckks.noise import Noise, NoiseModel
 from fhenn.ckks.outlook import outlook
 from fhenn.ckks.parameters import Parameters
+from fhenn.ckks.rotations import CHAINED, Rotations
 from fhenn.errors import KeyMissing, ScaleMismatch
 
 Floats = NDArray[np.float64]
@@ -67,13 +69,14 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
     model: the noise of the evaluator that the plan is for.
     nominal: the scale of fresh ciphertexts.
     norm: how errors add up (`Noise`).
+    rotations: how that evaluator makes several rotations of one ciphertext.
     keys: the rotations, in slots, that needed a key so far.
     available: the rotations that there are keys for; any where None.
     """
 
-    def __init__(self, model: NoiseModel, nominal: float, norm: int = 2) -> None:
+    def __init__(self, model: NoiseModel, nominal: float, norm: int = 2, rotations: Rotations = CHAINED) -> None:
         super().__init__(model.primes, model.ring_degree, nominal)
-        self._noise, self._norm = model, norm
+        self._noise, self._norm, self.rotations = model, norm, rotations
         self.keys: set[int] = set()
         self.available: frozenset[int] | None = None
 
@@ -251,6 +254,7 @@ class TracedContext(Context):
 
     parameters: ring degree, chain and scale.
     norm: how errors add up (`Noise`).
+    evaluator: whose rotations and noise are traced.
 
     >>> from fhenn.ckks import FEATURES
     >>> context = TracedContext(Parameters.for_depth(2))
@@ -262,8 +266,8 @@ class TracedContext(Context):
     fingerprint: ClassVar[str] = "traced"
     has_secret_key: ClassVar[bool] = False
 
-    def __init__(self, parameters: Parameters, norm: int = 2) -> None:
-        self._parameters, self._norm = parameters, norm
+    def __init__(self, parameters: Parameters, norm: int = 2, evaluator: Evaluator = SEAL) -> None:
+        self._parameters, self._norm, self._evaluator = parameters, norm, evaluator
 
     @property
     def ring_degree(self) -> int:
@@ -271,7 +275,8 @@ class TracedContext(Context):
 
     @cached_property
     def all_primes(self) -> tuple[int, ...]:
-        return (*map(int, self.noise.primes), int(self.noise.special))
+        # the special one is as large as its bits allow
+        return (*map(int, self.noise.primes), (1 << self._parameters.chain[-1]) - 1)
 
     @property
     def scale(self) -> float:
@@ -279,11 +284,11 @@ class TracedContext(Context):
 
     @cached_property
     def noise(self) -> NoiseModel:
-        return noise_model(self._parameters)
+        return self._evaluator.noise(self._parameters)
 
     @cached_property
     def arithmetic(self) -> Trace:
-        return Trace(self.noise, self.scale, self._norm)
+        return Trace(self.noise, self.scale, self._norm, self._evaluator.rotations)
 
     def can_rotate(self, steps: int) -> bool:
         return True
@@ -310,7 +315,18 @@ class TracedContext(Context):
     def encrypt_seeded(self, values: float | list[float], level: int, scale: float) -> bytes:
         raise self._no_keys("encrypt")
 
+    @classmethod
+    def generate(cls, parameters: Parameters, rotations: Collection[int] = ()) -> Self:
+        raise cls._no_keys("make keys")
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        raise cls._no_keys("load keys")
+
     def to_bytes(self) -> bytes:
+        raise self._no_keys("send")
+
+    def evaluation_bytes(self, rotations: Collection[int] = ()) -> bytes:
         raise self._no_keys("send")
 
     def load(self, data: bytes, level: int, scale: float) -> Any:

@@ -25,9 +25,10 @@ import re
 from collections.abc import Sequence
 from math import sqrt
 
+from fhenn.ckks.evaluator import SEAL, Evaluator
 from fhenn.ckks.layout import Layout, Vectors
 from fhenn.ckks.maps import power_of_two, shape_of
-from fhenn.ckks.noise import Noise, NoiseModel, noise_model
+from fhenn.ckks.noise import Noise, NoiseModel
 from fhenn.ckks.parameters import Parameters
 from fhenn.errors import ShapeMismatch
 from fhenn.planner.identity import AFFINE
@@ -73,6 +74,7 @@ def least_errors(
     nodes: Sequence[str],
     largest: Sequence[float],
     scale: float | None = None,
+    evaluator: Evaluator = SEAL,
 ) -> tuple[float, float]:
     """Lower bounds of `Plan.error` and `Plan.worst`.
 
@@ -81,6 +83,7 @@ def least_errors(
     nodes: names and shapes, as in `Plan.signature` without the finish.
     largest: the largest |x| of each feature, (features,).
     scale: of an answer's ciphertexts, None where there is no answer yet.
+    evaluator: that the plan is for.
 
     Returns the least error and the least worst error.
 
@@ -91,7 +94,9 @@ def least_errors(
     (True, True)
     """
     slots = parameters.slots
-    alone, together = (_least_noise(parameters, layout, nodes, largest, scale, norm) for norm in (2, 1))
+    alone, together = (
+        _least_noise(parameters, evaluator.noise(parameters), layout, nodes, largest, scale, norm) for norm in (2, 1)
+    )
     return (
         min((noise.bound(slots) for noise in alone), default=0.0),
         min((noise.bound(slots, SECURITY_BITS) for noise in together), default=0.0),
@@ -100,6 +105,7 @@ def least_errors(
 
 def _least_noise(
     parameters: Parameters,
+    model: NoiseModel,
     layout: Layout,
     nodes: Sequence[str],
     largest: Sequence[float],
@@ -108,9 +114,9 @@ def _least_noise(
 ) -> list[Noise]:
     """What the last node adds at least, in each way that it can run.
 
+    model: of the noise under the parameters.
     norm: how errors add up (`Noise`).
     """
-    model = noise_model(parameters)
     most = largest_scale(parameters, nodes)
     shape = AFFINE.fullmatch(nodes[-1]) if nodes else None
     if shape is None:  # an activation's last rescale rounds, at any scale that is left

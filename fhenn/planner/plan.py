@@ -10,11 +10,13 @@ from hashlib import sha256
 from math import inf, isfinite, log2
 from typing import Any, Literal
 
+from fhenn.backends import evaluator as registered
 from fhenn.ckks.context import Context
+from fhenn.ckks.evaluator import SEAL, Evaluator
 from fhenn.ckks.layout import Layout, Vectors, layout_from_json, layout_to_json
 from fhenn.ckks.parameters import Parameters
 from fhenn.columns import require_distinct
-from fhenn.errors import PlanError, UnsupportedValue
+from fhenn.errors import ParameterError, PlanError, UnsupportedValue, WireFormatError
 from fhenn.nn.finish import Finish
 from fhenn.planner.demands import require_modest, require_short
 from fhenn.planner.flooding import MOST_QUERIES
@@ -87,6 +89,7 @@ class Plan:
     model: fingerprint of the model that the plan is for (`fingerprint_of`); None in older files.
     result: what the answers are; None in older files.
     feature_names: by which `Client.encrypt` matches the columns of a table; None without names.
+    evaluator: what computes, by the name that it was registered under (`fhenn.backends.register`).
 
     Sizes in bytes are estimates, at worst a third too small, since SEAL's compression varies. The chain was chosen for
     the ranges of the weights, and the stages state them: give clients `public()`.
@@ -117,6 +120,7 @@ class Plan:
     model: str | None = None
     result: Result | None = None
     feature_names: tuple[str, ...] | None = None
+    evaluator: str = SEAL.name
 
     @cached_property
     def fingerprint(self) -> str:
@@ -134,6 +138,16 @@ class Plan:
         stated = {each.name for each in fields(self) if getattr(self, each.name) != each.default}
         content = {name: value for name, value in data.items() if name in stated - {"stages"}}
         return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
+
+    def find_evaluator(self) -> Evaluator:
+        """What the plan takes from the evaluator that it is for. Raises PlanError where none of that name is known."""
+        try:
+            return registered(self.evaluator)
+        except ParameterError as error:
+            raise PlanError(
+                f"the plan is for another evaluator: {error.reason}",
+                "Make it known with fhenn.backends.register before, or plan again for one that is known.",
+            ) from error
 
     @property
     def own(self) -> bool:
@@ -172,7 +186,8 @@ class Plan:
     def _least_errors(self, scale: float | None = None) -> tuple[float, float]:
         """The least error and worst error that a plan of this shape can state."""
         largest = [max(abs(low), abs(high)) for low, high in zip(self.low, self.high, strict=True)]
-        return least_errors(self.parameters, self.layout, self.signature[:-1], largest, scale)
+        nodes = self.signature[:-1]
+        return least_errors(self.parameters, self.layout, nodes, largest, scale, self.find_evaluator())
 
     def require_shareable(self) -> None:
         """Raise PlanError where results must not be shared: the plan is incomplete, or states too little error.
@@ -276,6 +291,8 @@ class Plan:
             "witnesses": [asdict(witness) for witness in self.witnesses],
             "result": self.result and vars(self.result) | {"layout": layout_to_json(self.result.layout)},
         }
+        if self.evaluator == SEAL.name:
+            del data["evaluator"]  # as before there were others, so that an older fhenn reads it
         return _DOCUMENT.write(data)
 
     @classmethod
@@ -285,9 +302,15 @@ class Plan:
         text: JSON.
 
         Raises WireFormatError where it is not a plan, or states something impossible, as an error below what every
-        model of its shape makes (`require_errors`).
+        model of its shape makes (`require_errors`); PlanError where it is for an evaluator that is not known here.
         """
-        return _DOCUMENT.read(text, cls._from_fields, require_short)
+        plan = _DOCUMENT.read(text, cls._from_fields, require_short)
+        plan.find_evaluator()
+        try:
+            plan.require_errors()
+        except PlanError as error:
+            raise WireFormatError("plan", f"it is not readable ({error})") from error
+        return plan
 
     @classmethod
     def _from_fields(cls, fields: dict[str, Any]) -> Plan:
@@ -298,7 +321,6 @@ class Plan:
         plan: Plan = built(cls, fields)
         plan._require_sane()
         require_modest(plan)
-        plan.require_errors()
         return plan
 
     def _require_sane(self) -> None:

@@ -7,6 +7,8 @@ from math import inf
 from numbers import Integral, Real
 from typing import Any
 
+from fhenn.backends import evaluator as registered
+from fhenn.ckks.evaluator import Evaluator
 from fhenn.errors import ParameterError
 from fhenn.planner.flooding import MOST_QUERIES
 from fhenn.planner.plan import LayoutName
@@ -23,6 +25,7 @@ class Request:
     samples: samples that share ciphertexts, 1 or more.
     degrees: of hidden layers' witnesses, best first; empty without witnesses.
     queries: samples whose results may be shared, 0 or more.
+    evaluator: what will compute.
     """
 
     accuracy: float
@@ -31,9 +34,12 @@ class Request:
     samples: int
     degrees: tuple[int, ...]
     queries: int
+    evaluator: Evaluator
 
     @classmethod
-    def of(cls, *, accuracy: Any, layout: Any, upload: Any, samples: Any, witness: Any, queries: Any) -> Request:
+    def of(
+        cls, *, accuracy: Any, layout: Any, upload: Any, samples: Any, witness: Any, queries: Any, evaluator: Any
+    ) -> Request:
         """The request of arguments as a user gives them to `fhenn.plan`, which says what they are.
 
         Raises ParameterError where one is out of range.
@@ -63,4 +69,5 @@ class Request:
                 "Give 0 for results that are not shared.",
             )
         degrees = DEGREES if witness is True else (int(witness),) if witness else ()
-        return cls(float(accuracy), layout, int(upload), int(samples), degrees, int(queries))
+        known = registered(evaluator)
+        return cls(float(accuracy), layout, int(upload), int(samples), degrees, int(queries), known)

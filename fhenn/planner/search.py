@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fhenn.approx.numbers import round_up
+from fhenn.ckks.evaluator import Evaluator
 from fhenn.ckks.layout import FEATURES, Layout, Vectors
 from fhenn.ckks.maps import power_of_two
 from fhenn.ckks.parameters import MAX_MODULUS_BITS, Parameters
@@ -51,6 +52,7 @@ def plan(
     samples: int = 1,
     witness: bool | int = False,
     queries: int = 0,
+    evaluator: str = "seal",
 ) -> Plan:
     """The smallest ring at 128-bit security on which `model` reaches an accuracy, and how to use it.
 
@@ -67,6 +69,8 @@ def plan(
     witness has degree 8 where the ring has room for that, else 4 or 2; a number asks for that degree.
     queries: samples whose results may be shared (`Client.decrypt`), 0 to 2^64; the accuracy then holds with the noise
     that hides the key.
+    evaluator: what will compute, by the name that it was registered under (`fhenn.backends.register`); its rotations
+    decide the keys, and its noise the error.
 
     Returns the plan.
     Raises PlanError where no ring reaches the accuracy, ShapeMismatch and NonFiniteValue for unsuitable inputs, and
@@ -81,7 +85,13 @@ def plan(
     low, high = bounds_of(inputs if table is None else table, nodes, model.feature_names)
     _require_varying(nodes)
     request = Request.of(
-        accuracy=accuracy, layout=layout, upload=upload, samples=samples, witness=witness, queries=queries
+        accuracy=accuracy,
+        layout=layout,
+        upload=upload,
+        samples=samples,
+        witness=witness,
+        queries=queries,
+        evaluator=evaluator,
     )
     path = Path(nodes, low, high)
     _require_room(path)
@@ -108,6 +118,7 @@ def plan(
         model=fingerprint_of(model),
         result=result_of(found),
         feature_names=model.feature_names or (None if table is None else table.names),
+        evaluator=request.evaluator.name,
     ).as_own()
 
 
@@ -141,7 +152,7 @@ def _choose(path: Path, request: Request) -> _Candidate:
         packing = _choose_packing(path.nodes, request, ring_degree // 2)
         if packing is None:
             continue
-        trial = _Trial(path, packing, request.queries)
+        trial = _Trial(path, packing, request.queries, request.evaluator)
         enough: list[_Candidate] = []
         # fewer primes are faster; then the accuracy
         for _, alike in groupby(trial.candidates(ring_degree), key=lambda candidate: candidate.primes):
@@ -163,11 +174,13 @@ class _Trial:
     path: the model.
     packing: layout of its inputs.
     queries: samples whose results may be shared.
+    evaluator: what will compute.
     """
 
     path: Path
     packing: Layout
     queries: int
+    evaluator: Evaluator
 
     def candidates(self, ring_degree: int) -> Iterator[_Candidate]:
         """Candidates on a ring, those of fewer primes first: every chain with the least first prime that fits."""
@@ -184,7 +197,7 @@ class _Trial:
     def candidate(self, parameters: Parameters) -> _Candidate | None:
         """The parameters as a candidate, None where they do not hold the model."""
         try:
-            found = walk(self.path, self.packing, parameters)
+            found = walk(self.path, self.packing, parameters, evaluator=self.evaluator)
         except (ScaleMismatch, LevelExhausted):
             return None
         if not (found.holds and found.bound < inf):
@@ -211,7 +224,8 @@ class _Trial:
 
     def worst_error(self, parameters: Parameters) -> float:
         """Bound on the error at the output where all of its parts go one way, but for a probability of 2⁻¹²⁸."""
-        found = walk(self.path, self.packing, parameters, norm=1).noise.bound(parameters.slots, SECURITY_BITS)
+        together = walk(self.path, self.packing, parameters, norm=1, evaluator=self.evaluator)
+        found = together.noise.bound(parameters.slots, SECURITY_BITS)
         # decrypted values err a little more than twins do; below that no noise is sized (`safety.flooded`)
         return max(found, self.least_errors(parameters)[1], precision(1.01 * self.path.reach[-1].largest))
 
@@ -219,7 +233,8 @@ class _Trial:
         """What a client asks a plan to state at least: more than weights that all but vanish make."""
         low, high = self.path.reach[0].low, self.path.reach[0].high
         largest = np.maximum(np.abs(low), np.abs(high)).tolist()
-        return least_errors(parameters, self.packing, [node_signature(node) for node in self.path.nodes], largest)
+        signature = [node_signature(node) for node in self.path.nodes]
+        return least_errors(parameters, self.packing, signature, largest, evaluator=self.evaluator)
 
 
 def _unreached_error(path: Path, request: Request, best: float) -> PlanError:

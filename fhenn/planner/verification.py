@@ -39,7 +39,8 @@ def verify(plan_: Plan, model: Node) -> None:
         raise PlanError("the model's weights are not those that the plan was made for.", "Plan again for this model.")
     path = Path(list(layers(model)), np.array(plan_.low), np.array(plan_.high))
     try:
-        now = walk(path, plan_.layout, plan_.parameters, keys=frozenset(plan_.rotations))
+        keys, evaluator = frozenset(plan_.rotations), plan_.find_evaluator()
+        now = walk(path, plan_.layout, plan_.parameters, keys=keys, evaluator=evaluator)
     except KeyMissing as cause:
         raise PlanError(
             f"the plan names no key that the model needs: {cause.key}.", "Plan again for this model."

@@ -17,6 +17,7 @@ from fhenn.approx.enclosure import image_on
 from fhenn.backends import CIPHER
 from fhenn.ckks import CipherArray, Layout, Parameters
 from fhenn.ckks.bounds import Bounds
+from fhenn.ckks.evaluator import SEAL, Evaluator
 from fhenn.ckks.headroom import radius_within
 from fhenn.ckks.noise import Noise
 from fhenn.ckks.outlook import outlook
@@ -161,7 +162,12 @@ class Walk:
 
 
 def walk(
-    path: Path, packing: Layout, parameters: Parameters, norm: int = 2, keys: frozenset[int] | None = None
+    path: Path,
+    packing: Layout,
+    parameters: Parameters,
+    norm: int = 2,
+    keys: frozenset[int] | None = None,
+    evaluator: Evaluator = SEAL,
 ) -> Walk:
     """A model under parameters.
 
@@ -170,11 +176,12 @@ def walk(
     parameters: ring degree, chain and scale.
     norm: how errors add up, 2 or 1 (`fhenn.ckks.noise.Noise`).
     keys: rotations, in slots, that there are keys for; any where None.
+    evaluator: whose rotations and noise they are.
 
     Returns what it needs and does there.
     Raises ScaleMismatch or LevelExhausted where the parameters do not suit the model, KeyMissing where the keys do not.
     """
-    context = TracedContext(parameters, norm)
+    context = TracedContext(parameters, norm, evaluator)
     on = context.arithmetic
     on.available = keys
     x = context.array(packing, path.bounds[0])

@@ -207,7 +207,8 @@ def certify(model: Node, bounds: Any, plan: Plan | None = None) -> Certificate:
     noise = [0.0] * len(nodes)
     if plan is not None:
         verify(plan, model)
-        noise = [0.0, *walk(Path(nodes, low, high), plan.layout, plan.parameters).bounds[:-1]]
+        path = Path(nodes, low, high)
+        noise = [0.0, *walk(path, plan.layout, plan.parameters, evaluator=plan.find_evaluator()).bounds[:-1]]
     # what reaches a node under encryption: its values, and the error that came with them
     intervals = [reach.widened(by) for reach, by in zip(twin_reaches, noise, strict=False)]
     places = [place for place, node in enumerate(nodes) if isinstance(node, Activation)]

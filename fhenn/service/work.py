@@ -117,15 +117,15 @@ class Worker:
 
     def _check(self, task: dict[str, Any]) -> dict[str, Any]:
         """Whether a file holds evaluation keys, and for which models they were made."""
-        from fhenn.backends import context_class
-
-        context = context_class().from_bytes(Path(task["keys"]).read_bytes())
-        fits = []
+        keys, plans = Path(task["keys"]).read_bytes(), {}
         for name, folder in task["models"].items():
             with suppress(_NoModel):  # it was removed meanwhile
-                if self._model(folder)[1].fits(context):
-                    fits.append(name)
-        return {"fingerprint": context.fingerprint, "fits": fits}
+                plans[name] = self._model(folder)[1]
+        contexts = _contexts_of(keys, {plan.evaluator for plan in plans.values()})
+        fits = [
+            name for name, plan in plans.items() if plan.evaluator in contexts and plan.fits(contexts[plan.evaluator])
+        ]
+        return {"fingerprint": next(iter(contexts.values())).fingerprint, "fits": fits}
 
     def _predict(self, task: dict[str, Any], payload: bytes) -> tuple[dict[str, Any], bytes]:
         """Run a model on ciphertexts. Raises WireFormatError and what the model raises."""
@@ -178,6 +178,27 @@ class Worker:
                 raise _NoModel from error
             self._models[folder] = model, plan
         return self._models[folder]
+
+
+def _contexts_of(keys: bytes, evaluators: set[str]) -> dict[str, Any]:
+    """Evaluation keys, as a context of each evaluator that reads them, by its name.
+
+    keys: the message, from a stranger.
+    evaluators: names of those that models are for; SEAL's where there are no models.
+
+    Raises WireFormatError where none reads them.
+    """
+    from fhenn.backends import context_class
+
+    contexts, refusals = {}, []
+    for name in sorted(evaluators or {"seal"}):
+        try:
+            contexts[name] = context_class(name).from_bytes(keys)
+        except WireFormatError as error:
+            refusals.append(error)
+    if not contexts:
+        raise refusals[0]
+    return contexts
 
 
 def _error_answer(error: Exception) -> dict[str, Any]:

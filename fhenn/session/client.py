@@ -12,8 +12,8 @@ from typing import Any, Literal, Self, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from fhenn.backends.seal import SealContext
-from fhenn.ckks import CipherArray, decrypt, decrypt_with_error, encrypt_to_bytes
+from fhenn.backends import context_class
+from fhenn.ckks import CipherArray, Context, decrypt, decrypt_with_error, encrypt_to_bytes
 from fhenn.columns import samples
 from fhenn.errors import (
     AnswerMismatch,
@@ -93,7 +93,7 @@ class Client(Uncopied):
         require_memory("the keys", memory_of_keys(plan), self._memory)
         self._sent, self._sent_lock = dict[str, tuple[int, int]](), Lock()
         progress("keys", 0, 1)
-        self._context = SealContext.generate(plan.parameters)
+        self._context: Context = context_class(plan.evaluator).generate(plan.parameters)
         self._evaluation_keys: bytes | None = self._context.evaluation_bytes(plan.rotations)
         progress("keys", 1, 1)
 
@@ -121,13 +121,14 @@ class Client(Uncopied):
         memory: as for a new client.
 
         Raises PlanError where the key was made for other parameters, or the plan states too little error, SecretLocked
-        for a passphrase that is missing or wrong, CertificateInvalid, WireFormatError.
+        for a passphrase that is missing or wrong, CertificateInvalid, WireFormatError, UnsupportedOperation where the
+        plan's evaluator keeps no secret keys.
         """
         require_plan(plan)
         if certificate is not None:
             certificate.require(plan)
         plan.require_errors()
-        context, spent = secret_from_bytes(data, passphrase)
+        context, spent = secret_from_bytes(context_class(plan.evaluator), data, passphrase)
         if context.parameters_fingerprint != plan.parameters.fingerprint:
             raise PlanError("the secret key was made for other parameters.", "Use the plan that it was made for.")
         client = cls.__new__(cls)
@@ -153,7 +154,8 @@ class Client(Uncopied):
 
         passphrase: encrypts the key (scrypt, AES-256-GCM); None leaves it in the clear.
 
-        Raises SecretLocked for an empty passphrase, ExtraMissing for one without `cryptography`.
+        Raises SecretLocked for an empty passphrase, ExtraMissing for one without `cryptography`, UnsupportedOperation
+        where the plan's evaluator keeps no secret keys.
 
         >>> import fhenn
         >>> client = Client(fhenn.plan(fhenn.Linear([[1.0]]), inputs=[-1, 1]))

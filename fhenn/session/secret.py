@@ -7,7 +7,7 @@ from math import inf
 from os import urandom
 from typing import Any
 
-from fhenn.backends.seal import SealContext
+from fhenn.ckks import Context
 from fhenn.errors import ExtraMissing, SecretLocked, WireFormatError
 from fhenn.wire import frame, unframe
 
@@ -20,14 +20,15 @@ _LARGEST_COST = 1 << 20
 _SALT, _NONCE = 16, 12
 
 
-def secret_to_bytes(context: SealContext, spent: float, passphrase: str | None) -> bytes:
+def secret_to_bytes(context: Context, spent: float, passphrase: str | None) -> bytes:
     """The secret key of a context as a message.
 
     context: with the secret key.
     spent: the fraction of the key's sharing budget that is spent.
     passphrase: encrypts the key; None leaves it in the clear.
 
-    Raises KeyMissing, SecretLocked for an empty passphrase, ExtraMissing without `cryptography`.
+    Raises KeyMissing, SecretLocked for an empty passphrase, ExtraMissing without `cryptography`, UnsupportedOperation
+    where the context's evaluator keeps no secret keys.
     """
     meta: dict[str, Any] = {
         "fingerprint": context.fingerprint,
@@ -54,20 +55,21 @@ def secret_to_bytes(context: SealContext, spent: float, passphrase: str | None) 
     return frame(_KIND, meta, cipher.encrypt(nonce, context.secret_message(), _associated_data(meta)))
 
 
-def secret_from_bytes(data: bytes, passphrase: str | None) -> tuple[SealContext, float]:
+def secret_from_bytes(kind: type[Context], data: bytes, passphrase: str | None) -> tuple[Context, float]:
     """The secret key in a message of `secret_to_bytes`.
 
+    kind: the class of the context.
     data: the message.
     passphrase: that the key was encrypted with; not looked at where it was not.
 
     Returns (context, spent): the context with the key, and the fraction of its sharing budget that was spent.
-    Raises SecretLocked for a passphrase that is missing or wrong, WireFormatError, ExtraMissing.
+    Raises SecretLocked for a passphrase that is missing or wrong, WireFormatError, ExtraMissing, UnsupportedOperation.
     """
     meta, body = unframe(_KIND, data)
     lock = meta.get("lock")
     if lock is not None:
         body = _unlock(meta, lock, body, passphrase)
-    context = SealContext.from_secret_message(body)
+    context = kind.from_secret_message(body)
     if context.fingerprint != meta.get("fingerprint"):
         raise WireFormatError(_KIND, "its key is not the one that its header names")
     spent = meta.get("spent")

@@ -49,7 +49,7 @@ class Server:
         verify(plan, model)
         if certificate is not None:
             certificate.require(plan, model)
-        context: Context = context_class().from_bytes(evaluation_keys)
+        context: Context = context_class(plan.evaluator).from_bytes(evaluation_keys)
         if not plan.fits(context):
             raise PlanError("the keys were made for another plan.", "Make client and server with the same plan.")
         self._model, self._nodes, self._plan, self._context = model, tuple(layers(model)), plan, context

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -133,18 +133,19 @@ class EncryptedLinear(Layer):
         self._weight = weight
 
 
-def keys_for_training(parameters: Parameters) -> Context:
+def keys_for_training(parameters: Parameters, evaluator: str = "seal") -> Context:
     """A key holder's context with the rotation keys for sums over all slots.
 
     parameters: ring degree, chain and scale.
+    evaluator: what computes, by the name that it was registered under (`fhenn.backends.register`).
 
-    Returns the context with the secret key; its `public()` is the server's.
-    Raises ParameterError where SEAL refuses the parameters.
+    Returns the context with the secret key; its `to_bytes()` are the server's.
+    Raises ParameterError where the evaluator is not known, or refuses the parameters.
 
     >>> keys_for_training(Parameters.for_depth(1)).can_rotate(64)
     True
     """
-    return cast(Context, context_class().generate(parameters, rotation_steps(parameters.slots)))
+    return context_class(evaluator).generate(parameters, rotation_steps(parameters.slots))
 
 
 def _array(value: Any) -> CipherArray:

@@ -2,9 +2,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pass_through import PassThroughContext
 
 import fhenn
-from fhenn.ckks.parameters import MAX_MODULUS_BITS, chain_for_levels
+from fhenn.ckks.parameters import MAX_MODULUS_BITS, Parameters, chain_for_levels
+from fhenn.ckks.trace import TracedContext
 from fhenn.errors import ParameterError
 
 
@@ -75,3 +77,10 @@ def test_for_depth_leaves_room_for_powers_on_a_wide_domain():
     assert np.abs(fhenn.decrypt(context, node(fhenn.encrypt(context, x))) - node(x)).max() < 1e-6
     with pytest.raises(ParameterError, match="width"):
         fhenn.Parameters.for_depth(2, half_width=0.0)
+
+
+@pytest.mark.parametrize("levels", [1, 2, 5])
+def test_contexts_without_keys_have_the_parameters_that_they_were_made_of(levels):
+    parameters = Parameters.for_depth(levels)
+    assert TracedContext(parameters).parameters == parameters
+    assert PassThroughContext(parameters).parameters == parameters

@@ -1,0 +1,204 @@
+"""Clients and servers with any evaluator that is registered: what a plan names is what keys and models run on."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from pass_through import PASS_THROUGH, PER_STEP, PassThrough, PassThroughContext, PerStepContext
+
+import fhenn
+from fhenn.backends import evaluator, register
+from fhenn.ckks.evaluator import SEAL, Evaluator
+from fhenn.ckks.noise import NoiseModel, noise_model
+from fhenn.ckks.rotations import CHAINED
+from fhenn.errors import (
+    HeadroomExceeded,
+    ParameterError,
+    PlanError,
+    RangeViolation,
+    UnsupportedOperation,
+    WireFormatError,
+)
+from fhenn.planner import Plan
+from fhenn.service.work import Worker
+from fhenn.training import keys_for_training
+
+rng = np.random.default_rng(5)
+
+
+@pytest.fixture(scope="module")
+def model():
+    weights = rng.uniform(-1, 1, (16, 20)) / 20, rng.uniform(-1, 1, (3, 16)) / 16
+    return fhenn.Sequential([fhenn.Linear(weights[0]), fhenn.Sigmoid(), fhenn.Linear(weights[1])])
+
+
+@pytest.mark.parametrize("options", [{}, {"witness": True}, {"layout": "throughput"}, {"samples": 4}], ids=str)
+@pytest.mark.parametrize("name", ["pass-through", "pass-through-per-step"])
+def test_a_model_is_served_without_keys(model, name, options):
+    plan = fhenn.plan(model, inputs=[-1, 1], evaluator=name, **options)
+    client = fhenn.Client(Plan.from_json(plan.public().to_json()))
+    server = fhenn.Server(model, plan, client.evaluation_keys())
+    assert type(server.context).evaluator.name == name
+    assert not server.context.has_secret_key
+    x = rng.uniform(-1, 1, (5, 20))
+    answer = client.decrypt(server.predict(client.encrypt(x)))
+    np.testing.assert_allclose(answer, model.predict(x), atol=1e-5)
+    shared = fhenn.Client(plan)
+    with pytest.raises(fhenn.errors.ContextMismatch):
+        server.predict(shared.encrypt(x))
+
+
+def test_a_witness_is_read_without_keys():
+    model = fhenn.Sequential([fhenn.Linear(np.full((2, 2), 4.0)), fhenn.Sigmoid(), fhenn.Linear(np.ones((1, 2)))])
+    plan = fhenn.plan(model, inputs=[-1, 1], witness=True, evaluator="pass-through")
+    client = fhenn.Client(plan)
+    server = fhenn.Server(model, plan, client.evaluation_keys())
+    client.decrypt(server.predict(client.encrypt([[0.25, 0.25]])))
+    with pytest.raises(RangeViolation):
+        client.decrypt(server.predict(client.encrypt([[1.0, 1.0]])))
+
+
+def test_a_plan_names_the_keys_of_its_evaluator():
+    """Baby steps by a key for each: more keys than a chain of rotations has, none of them idle, and less noise."""
+    weights = rng.uniform(-1, 1, (2, 32, 32)) / 32
+    model = fhenn.Sequential([fhenn.Linear(weights[0]), fhenn.Sigmoid(), fhenn.Linear(weights[1])])
+    chained, each = (fhenn.plan(model, inputs=[-1, 1], evaluator=one.name) for one in (PASS_THROUGH, PER_STEP))
+    assert chained.rotations == fhenn.plan(model, inputs=[-1, 1]).rotations
+    assert len(each.rotations) > len(chained.rotations)
+    assert each.error < chained.error  # fewer key switches on the way
+    x = rng.uniform(-1, 1, (1, 32))
+    for steps in each.rotations:
+        context = PerStepContext(each.parameters, set(each.rotations) - {steps})
+        with pytest.raises(fhenn.errors.KeyMissing, match=rf"by {steps}\)"):
+            model.infer(fhenn.encrypt(context, x, layout=each.layout))
+    client = fhenn.Client(each)
+    server = fhenn.Server(model, each, client.evaluation_keys())
+    np.testing.assert_allclose(client.decrypt(server.predict(client.encrypt(x))), model.predict(x), atol=1e-5)
+    with pytest.raises(PlanError, match="another plan"):
+        fhenn.Server(model, each, PerStepContext(each.parameters, chained.rotations).to_bytes())
+
+
+def test_a_plan_states_the_noise_of_its_evaluator(model):
+    """Key switches far noisier than SEAL's are in every bound, and in what a plan must state at least."""
+
+    def noisy(parameters):
+        quiet = noise_model(parameters)
+        return NoiseModel(quiet.ring_degree, quiet.primes, quiet.special / 2**30)
+
+    register(Evaluator("noisy", CHAINED, noisy), lambda: PassThroughContext)
+    quiet, loud = (fhenn.plan(model, inputs=[-1, 1], accuracy=0.5, evaluator=name) for name in ("seal", "noisy"))
+    assert loud.least_worst() > 10 * replace(loud, evaluator="seal").least_worst()
+    assert loud.stages[-1].noise > 10 * quiet.stages[-1].noise or loud.parameters != quiet.parameters
+    fhenn.planner.verify(loud, model)
+    fhenn.certify(model, bounds=[-1, 1], plan=loud)
+    with pytest.raises(PlanError, match="states an error"):
+        replace(loud, error=quiet.least_worst() / 10, worst=quiet.least_worst() / 10).require_errors()
+
+
+def test_a_plan_for_seal_is_written_as_before_there_were_others(model):
+    plan = fhenn.plan(model, inputs=[-1, 1])
+    assert plan.evaluator == "seal"
+    assert "evaluator" not in json.loads(plan.to_json())
+    other = replace(plan, evaluator="pass-through")
+    assert json.loads(other.to_json())["evaluator"] == "pass-through"
+    assert Plan.from_json(other.to_json()) == other
+    assert other.fingerprint != plan.fingerprint
+    assert plan.fingerprint == Plan.from_json(plan.to_json()[:-2] + ',"evaluator": "seal"}').fingerprint
+
+
+def test_a_plan_for_an_unknown_evaluator_is_refused_first(model, monkeypatch):
+    plan = replace(fhenn.plan(model, inputs=[-1, 1]), evaluator="strange")
+    monkeypatch.setattr(PassThroughContext, "generate", None)
+    for use in (
+        lambda: Plan.from_json(plan.to_json()),
+        lambda: fhenn.Client(plan),
+        lambda: fhenn.Client.from_secret_bytes(plan, b""),
+        lambda: fhenn.Server(model, plan, b""),
+        lambda: fhenn.planner.verify(plan, model),
+    ):
+        with pytest.raises(PlanError, match=r"one of .*'pass-through', .*'seal', not 'strange'\. .*register"):
+            use()
+    for name in ("strange", ["seal"], None):
+        with pytest.raises(ParameterError, match="the evaluator must be one of"):
+            fhenn.plan(model, inputs=[-1, 1], evaluator=name)
+
+
+def test_a_plan_of_the_wrong_kind_of_evaluator_is_malformed(model):
+    fields = json.loads(fhenn.plan(model, inputs=[-1, 1]).to_json())
+    with pytest.raises(WireFormatError, match="evaluator"):
+        Plan.from_json(json.dumps(fields | {"evaluator": 1}))
+
+
+def test_the_secret_key_is_kept_where_the_evaluator_can(model):
+    plan = fhenn.plan(model, inputs=[-1, 1], evaluator="pass-through")
+    with pytest.raises(UnsupportedOperation, match=r"PassThroughContext in bytes.*evaluator='seal'"):
+        fhenn.Client(plan).secret_bytes()
+    kept = fhenn.Client(fhenn.plan(model, inputs=[-1, 1])).secret_bytes()
+    with pytest.raises(UnsupportedOperation, match="PassThroughContext"):
+        fhenn.Client.from_secret_bytes(plan, kept)
+
+
+def test_a_worker_checks_keys_by_the_plans_of_its_models(model, tmp_path):
+    plans = {name: fhenn.plan(model, inputs=[-1, 1], evaluator=name) for name in ("seal", "pass-through")}
+    clients = {name: fhenn.Client(plan) for name, plan in plans.items()}
+    for name, plan in plans.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.fhenn").write_bytes(fhenn.artifacts.model_to_bytes(model))
+        (tmp_path / name / "plan.fhenn").write_bytes(fhenn.artifacts.plan_to_bytes(plan))
+        (tmp_path / f"{name}.keys").write_bytes(clients[name].evaluation_keys())
+    folders = {name: str(tmp_path / name) for name in plans}
+    for name in plans:
+        task = {"task": "check", "keys": str(tmp_path / f"{name}.keys"), "models": folders}
+        answer, _ = Worker(1, 1 << 30).answer(task, b"")
+        assert answer == {"fingerprint": clients[name].fingerprint, "fits": [name]}
+    (tmp_path / "none.keys").write_bytes(b"nothing")
+    task = {"task": "check", "keys": str(tmp_path / "none.keys"), "models": folders}
+    assert Worker(1, 1 << 30).answer(task, b"")[0]["error"] == "WireFormatError"
+
+
+def test_weights_are_trained_with_any_evaluator():
+    keys = keys_for_training(fhenn.Parameters.for_depth(1), evaluator="pass-through")
+    assert isinstance(keys, PassThroughContext)
+    assert keys.can_rotate(64)
+    with pytest.raises(ParameterError, match="not 'strange'"):
+        keys_for_training(fhenn.Parameters.for_depth(1), evaluator="strange")
+
+
+def test_what_seal_is_like_is_known_without_loading_it():
+    assert evaluator("seal") is SEAL
+    code = (
+        "import sys, fhenn.session, fhenn; from fhenn.backends import evaluator; evaluator('seal');"
+        "fhenn.plan(fhenn.Linear([[1.0]]), inputs=[-1, 1], evaluator='seal'); assert 'tenseal' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+PARAMETERS = fhenn.Parameters(4096, (45, 30, 34), 2.0**30)
+
+
+def test_the_pass_through_refuses_a_scale_that_seal_would():
+    """A scale that is read away stays written on the ciphertext, and products of what is written must fit."""
+    context = PassThroughContext(PARAMETERS)
+    on = context.arithmetic
+    x = on.wrap(context.encrypt_slots(0.5, 1, 2.0**38), 1, 2.0**38)
+    low = on.read(x, 2.0**10)
+    with pytest.raises(AssertionError, match="scale out of bounds"):
+        on.multiply(low, low)
+    fresh = on.wrap(on.unwrap(low), 1, 2.0**10)
+    assert on.multiply(fresh, fresh).scale == 2.0**20
+
+
+def test_the_pass_through_refuses_values_that_the_modulus_does_not_hold():
+    context = PassThroughContext(PARAMETERS)
+    on: PassThrough = context.arithmetic
+    x = on.wrap(context.encrypt_slots(1.0, 1, 2.0**30), 1, 2.0**30)
+    assert context.decrypt_slots(on.unwrap(on.drop(x, 0)))[0] == 1.0
+    large = on.times(x, on.plaintext(2.0**15, 1, 2.0**30))
+    with pytest.raises(HeadroomExceeded, match="rescale"):
+        on.rescale(large)
+    bare = on.drop(on.plus(x, 2.0**14), 0)
+    with pytest.raises(HeadroomExceeded, match="decrypt"):
+        context.decrypt_slots(on.unwrap(bare))
