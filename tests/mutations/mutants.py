@@ -48,7 +48,7 @@ FLOOR = mutants(
         "test_no_scale_makes_the_floor_vanish test_what_no_plan_names_is_not_known",
     ),
     ("floor at 40 bits", "SECURITY_BITS = 128", "SECURITY_BITS = 40"),
-    ("floor of the average", "for norm in (2, 1))", "for norm in (2, 2))"),
+    ("floor of the average", "for norm in (2, 1)\n    )", "for norm in (2, 2)\n    )"),
     ("floor bounds at 2^-40", "noise.bound(slots, SECURITY_BITS)", "noise.bound(slots)"),
     ("floor believes any scale", "left = 2.0 ** parameters.chain[0]", "left = 2.0**120"),
     ("floor forgets the rotations", "rounded + _turns(model, folds, result, norm) + encoded", "rounded + encoded"),
@@ -867,13 +867,13 @@ WORST = mutants(
     "tests/planner/test_flooding.py::test_the_worst_case_is_no_average",
     (
         "the worst case is the average",
-        "norm=1).noise.bound(parameters.slots, SECURITY_BITS)",
-        "norm=2).noise.bound(parameters.slots, SECURITY_BITS)",
+        "norm=1, evaluator=self.evaluator)",
+        "norm=2, evaluator=self.evaluator)",
     ),
     (
         "the worst case fails at 2^-40",
-        "norm=1).noise.bound(parameters.slots, SECURITY_BITS)",
-        "norm=1).noise.bound(parameters.slots)",
+        "together.noise.bound(parameters.slots, SECURITY_BITS)",
+        "together.noise.bound(parameters.slots)",
     ),
 )
 
