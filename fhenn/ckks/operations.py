@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, reduce
 from math import prod
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
@@ -138,6 +138,14 @@ class Operations(ABC, Generic[V, P]):
     @abstractmethod
     def add(self, x: V, y: V) -> V:
         """x + y, at one level and scale."""
+
+    def sum(self, xs: Sequence[V], count: int) -> V:
+        """The sum of the features of samples in layout "features".
+
+        xs: a ciphertext for each feature, at one level and scale; one where a value stands for all (`Trace`).
+        count: how many features there are.
+        """
+        return reduce(self.add, xs)
 
     @abstractmethod
     def multiply(self, x: V, y: V) -> V:

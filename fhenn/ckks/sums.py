@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence, Set
-from functools import reduce
+from collections.abc import Callable, Iterator, Set
 from typing import Any
 
 from fhenn.ckks.array import CipherArray
@@ -35,7 +34,7 @@ def sum_features(x: CipherArray) -> CipherArray:
     if x.layout == FEATURES:
         width = x.shape[1]
         blocks = [handles[start : start + width] for start in range(0, len(handles), width)]
-        return x.of_handles([_sum(on, block) for block in blocks], shape)
+        return x.of_handles([on.sum(block, width) for block in blocks], shape)
     if not isinstance(x.layout, Vectors) or x.layout.form != "replicated":
         raise UnsupportedOperation(f"a sum over layout {x.layout.name!r}", "Sum after a Linear node.")
     results = []
@@ -46,11 +45,6 @@ def sum_features(x: CipherArray) -> CipherArray:
             step *= 2
         results.append(total)
     return x.of_handles(results, shape, Vectors("replicated", 1, x.layout.samples))
-
-
-def _sum(on: Operations[V, Any], xs: Sequence[V]) -> V:
-    """The sum of ciphertexts."""
-    return reduce(on.add, xs)
 
 
 def _rotate(on: Operations[V, Any], x: V, positions: int, samples: int) -> V:

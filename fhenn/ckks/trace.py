@@ -88,7 +88,7 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
         if (ciphertext.level, ciphertext.scale) == (level, scale):
             traced: Traced = ciphertext
             return traced
-        return Traced(**vars(ciphertext) | {"level": level, "scale": scale})
+        return self.read(self.drop(ciphertext, level), scale)
 
     def unwrap(self, x: Traced) -> Any:
         return x
@@ -109,6 +109,10 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
         """The room of x, where values of that size are met."""
         return min(x.room, self.modulus(x.level) / 2 / x.scale / largest if largest else inf)
 
+    def drop(self, x: Traced, level: int) -> Traced:
+        below = super().drop(x, level)
+        return x if below is x else replace(below, room=self._room(below, x.largest))
+
     def read(self, x: Traced, scale: float) -> Traced:
         return replace(_scale_by(x, x.scale / scale), scale=scale)
 
@@ -120,10 +124,10 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
         return replace(x, bounds=Bounds(x.bounds.low + np.min(constant), x.bounds.high + np.max(constant)))
 
     def times(self, x: Traced, factor: Plain) -> Traced:
-        largest = float(np.max(np.abs(factor.values)))
+        factors = Bounds(*(np.atleast_1d(np.float64(end(factor.values))) for end in (np.min, np.max)))
         encoding = self._noise.encoding / factor.scale * x.largest
-        product = replace(_scale_by(x, largest), noise=x.noise * largest + Noise(0.0, encoding, self._norm))
-        return super().times(product, factor)
+        noise = x.noise * factors.largest + Noise(0.0, encoding, self._norm)
+        return replace(super().times(x, factor), noise=noise, bounds=_product_of(x.bounds, factors))
 
     def add(self, x: Traced, y: Traced) -> Traced:
         return replace(
@@ -133,20 +137,25 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
             room=min(x.room, y.room),
         )
 
+    def sum(self, xs: Sequence[Traced], count: int) -> Traced:
+        (x,) = xs
+        ends = (float(np.broadcast_to(end, count).sum()) for end in (x.bounds.low, x.bounds.high))
+        bounds = Bounds(*(np.array([end]) for end in ends))
+        total = replace(x, noise=x.noise * count ** (1 / self._norm), bounds=bounds)
+        return replace(total, room=self._room(total, bounds.largest))
+
     def multiply(self, x: Traced, y: Traced) -> Traced:
         product = super().multiply(x, y)
-        mine, other = ((each.bounds.low, each.bounds.high) for each in (x, y))
-        corners = np.stack([a * b for a in mine for b in other])
-        low = corners.min(axis=0)
+        bounds = _product_of(x.bounds, y.bounds)
         if x is y:
-            low = np.maximum(low, 0.0)
+            bounds = Bounds(np.maximum(bounds.low, 0.0), bounds.high)
         # both may err together: one may have come from the other
         noise = Noise(
             x.noise.laplace * y.largest + y.noise.laplace * x.largest,
             x.noise.normal * y.largest + y.noise.normal * x.largest,
             self._norm,
         )
-        return replace(product, noise=noise, bounds=Bounds(low, corners.max(axis=0)), room=min(x.room, y.room))
+        return replace(product, noise=noise, bounds=bounds, room=min(x.room, y.room))
 
     def relinearise(self, x: Traced) -> Traced:
         if x.parts == 2:
@@ -165,8 +174,11 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
         super().rotated(x, steps)
         self.keys |= self.rotations.keys(steps)
         turn = self._noise.key_switch(x.level) * (1 / x.scale)
+        low, high = x.interval  # any feature may come to any slot, and the zeros of slots that hold none
+        turned = replace(x, bounds=Bounds(np.array([min(low, 0.0)]), np.array([max(high, 0.0)])))
         return [
-            replace(x, noise=x.noise + turn * count ** (1 / self._norm)) for count in self.rotations.switches(steps)
+            replace(turned if step else x, noise=x.noise + turn * count ** (1 / self._norm))
+            for step, count in zip(steps, self.rotations.switches(steps), strict=True)
         ]
 
     def evaluate_polynomial(self, x: Traced, polynomial: Polynomial, squares: list[Traced] | None = None) -> Traced:
@@ -222,6 +234,12 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
             turned += Noise(baby.laplace * gains.turned, baby.normal * gains.spiked, norm)
         noise = x.noise * gains.row + rounded + turned + Noise(0.0, encoding, norm)
         return [self.with_bounds(Traced(landing.level, result, 2, noise, room=x.room), affine.image(x.bounds))]
+
+
+def _product_of(x: Bounds, y: Bounds) -> Bounds:
+    """Bounds of the products of values within bounds."""
+    corners = np.stack([a * b for a in (x.low, x.high) for b in (y.low, y.high)])
+    return Bounds(corners.min(axis=0), corners.max(axis=0))
 
 
 def _scale_by(x: Traced, factor: float) -> Traced:

@@ -947,7 +947,7 @@ TRACE = mutants(
         "noise = x.noise + Noise(self._noise.rounding / below.scale, 0.0)",
         "noise = x.noise",
     ),
-    ("trace: plaintexts add nothing", "x.noise * largest + Noise(0.0, encoding, self._norm)", "x.noise * largest"),
+    ("trace: plaintexts add nothing", "factors.largest + Noise(0.0, encoding, self._norm)", "factors.largest"),
     ("trace: fresh ciphertexts have no noise", "self._noise.fresh / scale, self._norm)", "0.0, self._norm)"),
     (
         "trace: fresh noise is an average",
