@@ -508,7 +508,7 @@ def _numbers(cells: Cells, label: str | int | None) -> Floats:
         with np.errstate(over="ignore"):  # what is too large becomes infinite, which is refused
             values = data.astype(np.float64)
         if kind in "iu" and data.dtype.itemsize > 4:
-            for index in zip(*np.nonzero(np.abs(values) >= _EXACT), strict=True):
+            for index in map(tuple, np.argwhere(np.abs(values) >= _EXACT).tolist()):
                 if not missing[index]:
                     _number(int(data[index]), label, index)
     else:

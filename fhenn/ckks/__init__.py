@@ -7,7 +7,7 @@ from fhenn.ckks.arithmetic import Arithmetic
 from fhenn.ckks.array import CipherArray, decrypt, decrypt_with_error, encrypt, encrypt_to_bytes
 from fhenn.ckks.context import Context
 from fhenn.ckks.layout import FEATURES, PACKED, Layout, Vectors
-from fhenn.ckks.operator import Dense, Operator, Scaling
+from fhenn.ckks.operator import Dense, Operator, Scaling, Sparse
 from fhenn.ckks.parameters import Parameters
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Operator",
     "Parameters",
     "Scaling",
+    "Sparse",
     "Vectors",
     "decrypt",
     "decrypt_with_error",

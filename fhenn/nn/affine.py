@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from fhenn.backends import PLAIN, Backend, backend_of
 from fhenn.backends.plain import broadcast
 from fhenn.ckks.operator import Operator, Scaling
-from fhenn.errors import ShapeMismatch, UnsupportedOperation
+from fhenn.errors import ShapeMismatch, UnsupportedOperation, UnsupportedValue
 from fhenn.finite import require_finite
 from fhenn.nn.node import Layer
 
@@ -25,6 +25,7 @@ class Affine(Layer):
     bias: b, (outputs,), or a number for all; zero where None.
     Raises ShapeMismatch where the bias does not fit.
     Raises NonFiniteValue where the bias holds NaN or infinity.
+    Raises UnsupportedValue where the operator is none.
 
     >>> standardise = Affine(Scaling([0.5, 2.0]), [1.0, 0.0])
     >>> standardise.forward([2.0, 3.0])
@@ -33,6 +34,9 @@ class Affine(Layer):
 
     def __init__(self, operator: Operator, bias: ArrayLike | None = None) -> None:
         super().__init__()
+        if not isinstance(operator, Operator):
+            expected = "an operator: Dense(matrix), Scaling(factors) or Sparse(…) of fhenn.nn"
+            raise UnsupportedValue(f"a {type(operator).__name__}", expected)
         shift = constants(f"{self.name} bias", 0.0 if bias is None else bias)
         if shift.shape not in ((), (operator.outputs,)):
             raise ShapeMismatch(f"{self.name} bias", shift.shape, f"({operator.outputs},)")

@@ -9,7 +9,7 @@ from math import log2
 from fhenn.ckks.circuits import natural_scale, suitable_primes, takes_wide_prime
 from fhenn.ckks.cubic import WIDE
 from fhenn.ckks.parameters import MAX_MODULUS_BITS
-from fhenn.errors import ScaleMismatch
+from fhenn.errors import LevelExhausted, ScaleMismatch
 from fhenn.nn import Activation, Affine
 
 LARGEST_PRIME_BITS = 60
@@ -65,7 +65,7 @@ def _chain_for(
     """The primes of `_prime_bits` in the order of a chain, None where a polynomial does not fit their scales."""
     try:
         return tuple(_prime_bits(nodes, bits, wide, lift)[::-1])
-    except (ScaleMismatch, OverflowError):
+    except (ScaleMismatch, LevelExhausted, OverflowError):
         return None
 
 

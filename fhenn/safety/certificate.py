@@ -15,7 +15,7 @@ from fhenn.approx.enclosure import derivative_of, largest_on
 from fhenn.approx.extrema import local_maxima, points
 from fhenn.ckks.parameters import Parameters
 from fhenn.columns import samples
-from fhenn.errors import CertificateInvalid
+from fhenn.errors import CertificateInvalid, LevelExhausted, PlanError, ScaleMismatch
 from fhenn.nn import Activation, Affine, Node, Sequential, SignReLU, layers
 from fhenn.planner import Plan, bounds_of, fingerprint_of, verify
 from fhenn.planner.walk import Path, walk
@@ -208,7 +208,14 @@ def certify(model: Node, bounds: Any, plan: Plan | None = None) -> Certificate:
     if plan is not None:
         verify(plan, model)
         path = Path(nodes, low, high)
-        noise = [0.0, *walk(path, plan.layout, plan.parameters, evaluator=plan.find_evaluator()).bounds[:-1]]
+        try:
+            walked = walk(path, plan.layout, plan.parameters, evaluator=plan.find_evaluator())
+        except (ScaleMismatch, LevelExhausted) as cause:
+            raise PlanError(
+                "values within these bounds do not fit the plan's parameters.",
+                "Certify within the bounds of the plan, or plan again with inputs= these bounds.",
+            ) from cause
+        noise = [0.0, *walked.bounds[:-1]]
     # what reaches a node under encryption: its values, and the error that came with them
     intervals = [reach.widened(by) for reach, by in zip(twin_reaches, noise, strict=False)]
     places = [place for place, node in enumerate(nodes) if isinstance(node, Activation)]

@@ -6,7 +6,14 @@ import pytest
 from support import FEATURES, parity
 
 import fhenn
-from fhenn.errors import CacheEmpty, NonFiniteValue, ShapeMismatch, UnsupportedNode, UnsupportedOperation
+from fhenn.errors import (
+    CacheEmpty,
+    NonFiniteValue,
+    ShapeMismatch,
+    UnsupportedNode,
+    UnsupportedOperation,
+    UnsupportedValue,
+)
 from fhenn.nn import Affine, Dense, Scaling, Sparse, layers
 from fhenn.nn.node import Layer
 
@@ -194,3 +201,9 @@ def test_repr_holds_no_secret():
 
     assert repr(Locked()) == "Locked(cost=2)"
     assert "s3cret" not in repr(fhenn.Sigmoid(debug_secret="s3cret"))  # noqa: S106
+
+
+@pytest.mark.parametrize("operator", [[[1.0, 2.0]], np.eye(2), "a", None], ids=lambda each: type(each).__name__)
+def test_a_matrix_is_no_operator(operator):
+    with pytest.raises(UnsupportedValue, match=r"Dense\(matrix\)"):
+        Affine(operator)

@@ -454,3 +454,18 @@ def test_the_public_one_says_nothing_of_the_weights(witnessed):
     assert public.stages == ()
     for stage in witnessed.stages:
         assert repr(stage.headroom) not in public.to_json()
+
+
+@pytest.mark.parametrize("before", [fhenn.Sigmoid, fhenn.Tanh, fhenn.Square], ids=lambda node: node.__name__)
+def test_a_cubic_may_follow_another_activation(before):
+    """Its scale has grown by then, and a prime that is wide for a fresh one is not wide for it."""
+    model = fhenn.Sequential([fhenn.Linear(np.eye(3) / 2), before(), fhenn.Sigmoid(), fhenn.Linear(np.eye(3))])
+    plan = fhenn.plan(model, inputs=[-1, 1])
+    assert plan.error <= 1e-3
+    assert [stage.level for stage in plan.stages][-1] == 0
+
+
+@pytest.mark.parametrize("inputs", [3, 3.5, np.int64(3)], ids=str)
+def test_a_number_alone_is_no_bounds(inputs):
+    with pytest.raises(ShapeMismatch, match="bounds"):
+        fhenn.plan(fhenn.Linear([[1.0, 2.0]]), inputs=inputs)

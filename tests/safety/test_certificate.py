@@ -304,3 +304,10 @@ def test_the_numbers_that_it_states():
     for wide, narrow in zip(certificate.activations, plain.activations, strict=True):
         assert wide.low < narrow.low
         assert narrow.high < wide.high
+
+
+def test_bounds_that_the_plan_cannot_hold_are_refused():
+    model = fhenn.Sequential([fhenn.Linear([[1.0, 2.0]]), fhenn.Sigmoid(), fhenn.Linear([[1.0]])])
+    plan = fhenn.plan(model, inputs=[-1, 1])
+    with pytest.raises(PlanError, match="do not fit the plan's parameters"):
+        fhenn.certify(model, [-1e6, 1e6], plan)
