@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import pytest
 import tenseal as ts
 from _pytest.doctest import DoctestModule
@@ -47,3 +50,22 @@ def pytest_make_collect_report(collector: pytest.Collector) -> pytest.CollectRep
     if isinstance(collector, DoctestModule):
         return pytest.CollectReport(collector.nodeid, "passed", None, [])
     return None
+
+
+_DRAWS: dict[str, Any] = {}
+"""The state of each module's `rng` once it was imported."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        rng = getattr(getattr(item, "module", None), "rng", None)
+        if isinstance(rng, np.random.Generator):
+            _DRAWS.setdefault(item.module.__name__, rng.bit_generator.state)
+
+
+@pytest.fixture(autouse=True)
+def _the_same_numbers(request: pytest.FixtureRequest) -> None:
+    """A test draws the same numbers from its module's `rng` whatever ran before: workers take tests in any order."""
+    module = getattr(request, "module", None)
+    if module is not None and module.__name__ in _DRAWS:
+        module.rng.bit_generator.state = _DRAWS[module.__name__]
