@@ -394,7 +394,7 @@ class TestInTensealPipelines:
 
     @pytest.mark.parametrize(("inner", "outer"), [(8, 4), (5, 3), (3, 7)])
     def test_mm_sigmoid_mm(self, deep, inner, outer):
-        first, last = band(6, inner) / 10, band(inner, outer) / 4
+        first, last = band(6, inner) / 16, band(inner, outer) / 4
         encrypted = ts.ckks_vector(deep, self.X.tolist()).mm(first.tolist())
         node = fhenn.Sigmoid()
         encrypted = node(encrypted).mm(last.tolist())

@@ -44,7 +44,7 @@ def network():
 
 
 def test_backward_of_loss_and_penalties_together():
-    model, x, h = network(), rng.normal(size=(5, 3)), 1e-6
+    model, x, h = network(), rng.normal(size=(5, 3)) / 2, 1e-6
 
     def loss(x):
         pre = model.nodes[0].infer(x)
