@@ -75,7 +75,7 @@ def preset(name: str) -> Polynomial:
 
     name: for instance "sigmoid-kim-3".
 
-    Raises ParameterError, with the nearest names, where there is none of that name.
+    Raises ParameterError for an unknown name, with the names nearest to it.
 
     >>> preset("sigmoid-kim-3")
     Polynomial(0.5 + 0.15012x - 0.00159301x^3 on [-8, 8])

@@ -178,7 +178,7 @@ class _Reader:
     _used: set[str] = field(default_factory=set)
 
     def node(self, data: Any, depth: int) -> Node:
-        """The node in plain data. Raises ValueError, TypeError, KeyError or a FhennError where there is none."""
+        """The node in plain data. Raises ValueError, TypeError, KeyError or a FhennError where it is no node."""
         data = dict(data)
         kind = data.pop("node")
         if kind in ("Sequential", "ImportedModel"):

@@ -62,7 +62,7 @@ class Context(ABC):
     @property
     @abstractmethod
     def scale(self) -> float:
-        """The scale of fresh ciphertexts. Raises ParameterError where there is none."""
+        """The scale of fresh ciphertexts. Raises ParameterError where none was set."""
 
     @property
     @abstractmethod

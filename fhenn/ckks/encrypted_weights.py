@@ -110,7 +110,7 @@ def weight_gradient(gradient: CipherArray, x: CipherArray) -> CipherArray:
 
 
 def _clear(x: CipherArray) -> CipherArray:
-    """x with 0 in its spare slots, a level down; x itself where there are none."""
+    """x with 0 in its spare slots, a level down; x itself where every slot is in use."""
     context, (samples, features) = x.context, x.shape
     used = samples % context.slots
     if not used:

@@ -37,14 +37,17 @@ def sum_features(x: CipherArray) -> CipherArray:
         return x.of_handles([on.sum(block, width) for block in blocks], shape)
     if not isinstance(x.layout, Vectors) or x.layout.form != "replicated":
         raise UnsupportedOperation(f"a sum over layout {x.layout.name!r}", "Sum after a Linear node.")
-    results = []
-    for total in handles:
-        step = 1
-        while step < x.layout.period:
-            total = on.add(total, _rotate(on, total, step, x.layout.samples))  # noqa: PLW2901
-            step *= 2
-        results.append(total)
+    results = [_sum_positions(on, handle, x.layout.period, x.layout.samples) for handle in handles]
     return x.of_handles(results, shape, Vectors("replicated", 1, x.layout.samples))
+
+
+def _sum_positions(on: Operations[V, Any], x: V, period: int, samples: int) -> V:
+    """The sum over a period of positions, a power of two, by doubling."""
+    step = 1
+    while step < period:
+        x = on.add(x, _rotate(on, x, step, samples))
+        step *= 2
+    return x
 
 
 def _rotate(on: Operations[V, Any], x: V, positions: int, samples: int) -> V:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -105,17 +105,17 @@ class SealArithmetic(Arithmetic[Handle, Plaintext]):
         return Handle(self._context.encrypt_slots(0.0, level, scale), level, scale)
 
     def read(self, x: Handle, scale: float) -> Handle:
-        return x if x.scale == scale else replace(x, scale=scale)
+        return x if x.scale == scale else Handle(x.ciphertext, x.level, scale)
 
     def negate(self, x: Handle) -> Handle:
         result = seal.Ciphertext()
         self._evaluator.negate(x.ciphertext, result)
-        return replace(x, ciphertext=result)
+        return Handle(result, x.level, x.scale)
 
     def drop(self, x: Handle, level: int) -> Handle:
         if x.level == level:
             return x
-        return replace(x, ciphertext=self._copy(x.ciphertext, level), level=level)
+        return Handle(self._copy(x.ciphertext, level), level, x.scale)
 
     def plus(self, x: Handle, addend: float | Plaintext) -> Handle:
         if isinstance(addend, Plaintext):
@@ -125,7 +125,7 @@ class SealArithmetic(Arithmetic[Handle, Plaintext]):
         own = self._copy(x.ciphertext, x.level)
         own.scale = x.scale
         self._evaluator.add_plain_inplace(own, plaintext)
-        return replace(x, ciphertext=own)
+        return Handle(own, x.level, x.scale)
 
     def times(self, x: Handle, factor: Plaintext) -> Handle:
         result = seal.Ciphertext()
@@ -133,10 +133,10 @@ class SealArithmetic(Arithmetic[Handle, Plaintext]):
         return Handle(result, x.level, x.scale * factor.scale)
 
     def add(self, x: Handle, y: Handle) -> Handle:
-        left, right = self.unwrap(x), self.unwrap(replace(y, scale=x.scale))  # SEAL wants to see one scale on them
+        left, right = self.unwrap(x), self.unwrap(self.read(y, x.scale))  # SEAL wants to see one scale on them
         result = seal.Ciphertext()
         self._evaluator.add(left, right, result)
-        return replace(x, ciphertext=result)
+        return Handle(result, x.level, x.scale)
 
     def sum_of_products(
         self, xs: Sequence[Handle], factors: Sequence[Plaintext], start: Handle | None = None
@@ -176,7 +176,7 @@ class SealArithmetic(Arithmetic[Handle, Plaintext]):
             return x
         result, keys = seal.Ciphertext(), self._context.relinearisation_keys("a product of ciphertexts")
         self._evaluator.relinearize(x.ciphertext, keys, result)
-        return replace(x, ciphertext=result)
+        return Handle(result, x.level, x.scale)
 
     def multiply_and_relinearise(self, x: Handle, y: Handle) -> Handle:
         keys = self._context.relinearisation_keys("a product of ciphertexts")
@@ -199,7 +199,7 @@ class SealArithmetic(Arithmetic[Handle, Plaintext]):
     def add_rotated(self, x: Handle, steps: int) -> Handle:
         own = self._context.rotate(x.ciphertext, steps)  # nobody else has it yet
         self._evaluator.add_inplace(own, x.ciphertext)
-        return replace(x, ciphertext=own)
+        return Handle(own, x.level, x.scale)
 
     def rescale(self, x: Handle) -> Handle:
         result = seal.Ciphertext()
@@ -215,7 +215,7 @@ class SealArithmetic(Arithmetic[Handle, Plaintext]):
         results, before = [], 0
         for step in steps:
             if step > before:
-                x = replace(x, ciphertext=self._context.rotate(x.ciphertext, step - before))
+                x = Handle(self._context.rotate(x.ciphertext, step - before), x.level, x.scale)
             results.append(x)
             before = step
         return results

@@ -44,7 +44,7 @@ class SealContext(Context, Uncopied):
     """The keys of one key generation, for SEAL.
 
     tenseal: the `tenseal.Context` that holds them.
-    rotation_keys: SEAL's Galois keys, None where TenSEAL's context has them, or there are none.
+    rotation_keys: SEAL's Galois keys; None where TenSEAL's context holds its own, and where nobody made any.
 
     Make one with `Context.generate` (holds the secret key: the client's) and hand `context.public()` or
     `context.to_bytes()` (never the secret key) to whoever computes. `Context.from_tenseal` wraps keys made by TenSEAL.
