@@ -82,6 +82,22 @@ def largest_on(polynomial: Polynomial, interval: Interval) -> float:
     return max(map(abs, image_on(polynomial, interval)))
 
 
+@lru_cache(maxsize=1024)
+def magnitude_on(polynomial: Polynomial, interval: Interval) -> float:
+    """The sum of the magnitudes of a polynomial's terms, at the x of an interval where it is largest.
+
+    polynomial: p, whose terms are those of its basis, or its Chebyshev terms where these are larger.
+    interval: (low, high).
+
+    >>> magnitude_on(Polynomial((1.0, -1.0), (-1, 1)), (-1.0, 2.0))
+    3.0
+    """
+    sizes = np.abs(polynomial.coefficients if polynomial.basis == "monomial" else [0.0])
+    with np.errstate(over="ignore"):
+        terms = float(sizes @ max(map(abs, interval)) ** np.arange(len(sizes)))
+    return max(terms, float(_magnitude(polynomial, *(np.array([end]) for end in interval))[0]))
+
+
 @lru_cache(maxsize=256)
 def derivative_of(polynomial: Polynomial) -> Polynomial:
     """The derivative, kept."""

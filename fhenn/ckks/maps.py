@@ -209,6 +209,7 @@ class Gains:
     """By which factors errors come through a map, in its worst row, by the norm by which they add up (`Noise`).
 
     row: for errors of the inputs: the norm of a row.
+    largest: for errors in units of the largest entry.
     turned: for the rounding of the rotations before.
     spiked: for their spikes.
 
@@ -217,6 +218,7 @@ class Gains:
     """
 
     row: float
+    largest: float
     turned: float = 0.0
     spiked: float = 0.0
 
@@ -307,16 +309,28 @@ class AffineMap:
 
         bounds: of the inputs.
         """
+        return self._image_and_sums(bounds)[0]
+
+    def sums_of_magnitudes(self, bounds: Bounds) -> float:
+        """The largest Σⱼ|aᵢⱼ·xⱼ| + |bᵢ| for inputs within bounds.
+
+        bounds: of the inputs.
+        """
+        return self._image_and_sums(bounds)[1]
+
+    def _image_and_sums(self, bounds: Bounds) -> tuple[Bounds, float]:
+        """`image` and `sums_of_magnitudes`."""
         known = _KNOWN.setdefault(self.operator, {})
         last = known.get("image")
         if last is not None and last[0] is bounds and last[1] is self.bias:
-            found: Bounds = last[2]
+            found: tuple[Bounds, float] = last[2]
             return found
         low, high, inputs = bounds.low, bounds.high, self.operator.inputs
         middle, half = (np.broadcast_to(each, inputs) for each in ((low + high) / 2, (high - low) / 2))
-        centre = self.operator @ middle + (0.0 if self.bias is None else self.bias)
-        radius = self.operator.abs_row_sums(half)
-        image = Bounds(centre - radius, centre + radius)
+        bias = np.zeros(self.operator.outputs) if self.bias is None else self.bias
+        centre, radius = self.operator @ middle + bias, self.operator.abs_row_sums(half)
+        inner = self.operator.abs_row_sums(np.abs(middle)) if middle.any() else 0.0
+        image = Bounds(centre - radius, centre + radius), float((inner + radius + np.abs(bias)).max())
         known["image"] = bounds, self.bias, image
         return image
 
@@ -339,18 +353,18 @@ class AffineMap:
 
     def _gains_by(self, norm: int, schedule: RotationSchedule | None) -> Gains:
         """The factors for one norm."""
-        row = float(self.operator.row_norms(norm).max())
+        row, largest_entry = float(self.operator.row_norms(norm).max()), self.operator.largest
         if schedule is None or not isinstance(self.layout, Vectors):
-            return Gains(row)
+            return Gains(row, largest_entry)
         before = self._switches_before(self.layout, schedule)
         most = int(before.max())
         if not most:
-            return Gains(row)
+            return Gains(row, largest_entry)
         sizes = np.abs(self.operator.dense())
         turned = float(((sizes**norm * before[: len(sizes)]).sum(axis=1) ** (1 / norm)).max())
         met = min(most, self.operator.inputs)
         largest = np.partition(sizes, self.operator.inputs - met, axis=1)[:, -met:]
-        return Gains(row, turned, float(largest.sum(axis=1).max()))
+        return Gains(row, largest_entry, turned, float(largest.sum(axis=1).max()))
 
     def _switches_before(self, layout: Vectors, schedule: RotationSchedule) -> NDArray[np.int64]:
         """How many key switches the input that each entry multiplies has gone through, (m, inputs)."""

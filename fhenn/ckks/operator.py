@@ -85,6 +85,11 @@ class Operator(ABC):
     def abs(self) -> Operator:
         """The operator with the magnitude of every entry."""
 
+    @property
+    @abstractmethod
+    def largest(self) -> float:
+        """The largest magnitude of an entry."""
+
     @abstractmethod
     def row_norms(self, norm: int) -> Floats:
         """(Σⱼ |wᵢⱼ|^norm)^(1/norm) of every row i.
@@ -212,6 +217,10 @@ class Dense(Operator):
     def abs(self) -> Dense:
         return Dense._of(np.abs(self._weight))
 
+    @property
+    def largest(self) -> float:
+        return float(np.abs(self._weight).max())
+
     def row_norms(self, norm: int) -> Floats:
         norms: Floats = (np.abs(self._weight) ** norm).sum(axis=1) ** (1 / norm)
         return norms
@@ -272,6 +281,10 @@ class Scaling(Operator):
 
     def abs(self) -> Scaling:
         return Scaling(np.abs(self._factors))
+
+    @property
+    def largest(self) -> float:
+        return float(np.abs(self._factors).max())
 
     def row_norms(self, norm: int) -> Floats:
         return np.abs(self._factors)
@@ -364,6 +377,10 @@ class Sparse(Operator):
 
     def abs(self) -> Sparse:
         return self._with(np.abs(self._values))
+
+    @property
+    def largest(self) -> float:
+        return float(np.abs(self._values).max(initial=0.0))
 
     def row_norms(self, norm: int) -> Floats:
         sums = np.bincount(self.rows, np.abs(self._values) ** norm, self.outputs).astype(np.float64, copy=False)

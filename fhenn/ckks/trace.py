@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fhenn.approx import Polynomial
-from fhenn.approx.enclosure import derivative_of, image_on, largest_on
+from fhenn.approx.enclosure import derivative_of, image_on, largest_on, magnitude_on
 from fhenn.ckks.arithmetic import Arithmetic, require_clear
 from fhenn.ckks.array import CipherArray
 from fhenn.ckks.bounds import NOTHING, Bounds
@@ -120,14 +120,30 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
         return _scale_by(x, -1.0)
 
     def plus(self, x: Traced, addend: float | Plain) -> Traced:
-        constant = addend.values if isinstance(addend, Plain) else addend
-        return replace(x, bounds=Bounds(x.bounds.low + np.min(constant), x.bounds.high + np.max(constant)))
+        if not isinstance(addend, Plain):
+            return replace(x, bounds=Bounds(x.bounds.low + addend, x.bounds.high + addend))
+        constant = addend.values
+        noise = x.noise + Noise(0.0, self._encoding_of(constant), self._norm)
+        return replace(x, noise=noise, bounds=Bounds(x.bounds.low + np.min(constant), x.bounds.high + np.max(constant)))
 
     def times(self, x: Traced, factor: Plain) -> Traced:
         factors = Bounds(*(np.atleast_1d(np.float64(end(factor.values))) for end in (np.min, np.max)))
-        encoding = self._noise.encoding / factor.scale * x.largest
+        encoding = (self._noise.encoding / factor.scale + self._encoding_of(factor.values)) * x.largest
         noise = x.noise * factors.largest + Noise(0.0, encoding, self._norm)
         return replace(super().times(x, factor), noise=noise, bounds=_product_of(x.bounds, factors))
+
+    def _encoding_of(self, values: float | Floats) -> float:
+        """What double precision puts the slots of a plaintext off by."""
+        if isinstance(values, np.ndarray) and values.ndim:
+            return self._noise.transform * float(np.abs(values).max())
+        return self._noise.roundoff * abs(float(values))
+
+    def decoded(self, x: Traced) -> Traced:
+        """x as it is read after decryption, where double precision puts it off a little.
+
+        x: a traced value.
+        """
+        return replace(x, noise=x.noise + Noise(0.0, self._noise.transform * x.largest, self._norm))
 
     def add(self, x: Traced, y: Traced) -> Traced:
         return replace(
@@ -186,7 +202,11 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
         interval = x.interval
         ahead = outlook(polynomial, x.scale, self._noise, x.level, interval, self._norm)
         self.counts.update(ahead.counts)
-        noise = x.noise * largest_on(derivative_of(polynomial), interval) + ahead.noise
+        slope = largest_on(derivative_of(polynomial), interval)
+        # of the twin, and of the constants that the circuit encodes
+        size = magnitude_on(polynomial, interval) + slope * x.largest
+        rounded = Noise(0.0, (polynomial.degree + 2) * self._noise.roundoff * size, self._norm)
+        noise = x.noise * slope + ahead.noise + rounded
         result = Traced(ahead.level, ahead.scale, 2, noise, _image(polynomial, interval), x.room)
         room = self._room(result, largest_on(polynomial, interval_up_to(polynomial, x.largest)))
         if squares is not None:
@@ -214,7 +234,10 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
         # the bias must fit as a plaintext: it can be far larger than the sum that it completes
         if affine.bias is not None and 4 * result * np.abs(affine.bias).max() > self.modulus(landing.level):
             raise ScaleMismatch(result, int(self.primes[0]), "")
-        encoding = x.bounds.norm(norm, affine.operator.inputs) * model.encoding / landing.plain_scale
+        norm_of_inputs = x.bounds.norm(norm, affine.operator.inputs)
+        encoding = norm_of_inputs * model.encoding / landing.plain_scale
+        # of the twin, of numbers that are encoded, and of scales
+        floats = (affine.operator.inputs + 4) * model.roundoff * affine.sums_of_magnitudes(x.bounds)
         rounded = Noise(model.rounding / result if landing.level < x.level else 0.0, 0.0, norm)
         turned = Noise(0.0, 0.0, norm)
         schedule = affine.schedule(self.can_rotate)
@@ -232,7 +255,10 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
             turned = Noise(turn.laplace * (terms - 1) ** (1 / norm), turn.normal * folds ** (1 / norm), norm)
             baby = model.key_switch(x.level) * (1 / x.scale)
             turned += Noise(baby.laplace * gains.turned, baby.normal * gains.spiked, norm)
-        noise = x.noise * gains.row + rounded + turned + Noise(0.0, encoding, norm)
+            # small entries share plaintexts with the largest one, and so do biases
+            largest_bias = 0.0 if affine.bias is None else float(np.abs(affine.bias).max())
+            encoding += model.transform * (norm_of_inputs * gains.largest + largest_bias)
+        noise = x.noise * gains.row + rounded + turned + Noise(0.0, encoding, norm) + Noise(0.0, floats, norm)
         return [self.with_bounds(Traced(landing.level, result, 2, noise, room=x.room), affine.image(x.bounds))]
 
 
@@ -319,6 +345,7 @@ class TracedContext(Context):
         """
         on = self.arithmetic
         x = on.with_bounds(on.fresh(self.scale), bounds)
+        x = replace(x, noise=x.noise + Noise(0.0, self.noise.transform * bounds.largest, self._norm))
         return CipherArray(self, (1, len(bounds.low)), layout, (x,), x.level, x.scale)
 
     def encrypt_slots(self, values: float | list[float], level: int, scale: float) -> Any:

@@ -190,6 +190,7 @@ def walk(
         x = node.evaluate(CIPHER, x)
         x = replace(x, ciphertexts=(on.with_bounds(x.ciphertexts[0], bounds),))
         places.append(Place(x))
+    places[-1] = Place(replace(x, ciphertexts=(on.decoded(x.ciphertexts[0]),)))
     if path.reach[-1].largest * x.scale > on.primes[0] / 2:
         raise ScaleMismatch(x.scale, int(on.primes[0]), "")
     return Walk(path, tuple(places), on)

@@ -126,3 +126,43 @@ def test_a_key_switch_sums_its_primes_and_has_a_spike():
         rounding = (2048 * (1 + 2 * 4096 / 3) / 12) ** 0.5
         assert switch.normal == pytest.approx(key_error * 4096 / 8**0.5)
         assert switch.laplace == pytest.approx((rounding**2 + key_error**2 * 4096 / 12) ** 0.5)
+
+
+_SPREADS = {
+    "normal": lambda n: X.normal(size=n),
+    "signs": lambda n: X.choice([-1.0, 1.0], n),
+    "periodic": lambda n: np.resize(X.uniform(-1, 1, 8), n),
+    "one beside small ones": lambda n: np.r_[1.0, 1e-9 * X.uniform(-1, 1, n - 1)],
+    "of 12 magnitudes": lambda n: 10.0 ** X.uniform(-12, 0, n),
+}
+
+
+@pytest.mark.parametrize("ring_degree", [4096, 8192, 16384, 32768])
+def test_double_precision_puts_slots_off_by_a_share_of_the_largest(ring_degree):
+    """At a scale where nothing else is seen; encoding and decoding together, 2⁻⁵² of the root mean square for each."""
+    bits = 60 if ring_degree > 4096 else 34
+    context = fhenn.Context.generate(
+        fhenn.Parameters(ring_degree, (bits, bits, bits + 1 if bits < 60 else 60), 2.0**20)
+    )
+    model = NoiseModel(ring_degree, (2.0**bits,) * 2, 2.0**60)
+    for make in _SPREADS.values():
+        values = make(context.slots)
+        size = float(np.sqrt((values**2).mean()))
+        plaintext = context.encode(values.tolist(), context.levels, 2.0 ** (2 * bits - 6))
+        error = np.array(context.encoder.decode_double(plaintext)) - values
+        assert error.std() < 2**0.5 * 2.0**-52 * size
+        largest = float(np.abs(values).max())
+        assert np.abs(error).max() < Noise(0.0, 2**0.5 * model.transform * largest).bound(context.slots)
+    # not a loose one: signs come near it
+    signs = _SPREADS["signs"](context.slots)
+    plaintext = context.encode(signs.tolist(), context.levels, 2.0 ** (2 * bits - 6))
+    assert (np.array(context.encoder.decode_double(plaintext)) - signs).std() > model.transform / 2
+
+
+@pytest.mark.parametrize("number", [np.pi, 1e-3, 7e5])
+def test_a_number_for_all_slots_is_rounded_once(case, number):
+    context, model = case
+    plaintext = context.encode(number, context.levels, 2.0**38)
+    found = np.array(context.encoder.decode_double(plaintext))
+    # a coefficient is a whole number, and double precision has 53 bits
+    assert np.abs(found - number).max() <= 2.0**-39 + 2 * model.roundoff * number

@@ -46,6 +46,7 @@ def test_an_operator_is_its_matrix(kind, outputs, inputs, seed):
     largest = rng.uniform(size=inputs)
     np.testing.assert_allclose(operator.abs_row_sums(), np.abs(matrix).sum(axis=1), atol=1e-13)
     np.testing.assert_allclose(operator.abs_row_sums(largest), np.abs(matrix) @ largest, atol=1e-13)
+    assert operator.largest == np.abs(matrix).max()
     np.testing.assert_allclose(operator.row_norms(1), np.linalg.norm(matrix, 1, axis=1), atol=1e-13)
     np.testing.assert_allclose(operator.row_norms(2), np.linalg.norm(matrix, 2, axis=1), atol=1e-13)
     for extra in ((), (3,), (2, 3)):

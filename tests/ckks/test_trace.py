@@ -5,13 +5,15 @@ from math import sqrt
 import numpy as np
 import pytest
 
+from fhenn.approx import Polynomial
 from fhenn.ckks.bounds import Bounds
-from fhenn.ckks.layout import FEATURES
+from fhenn.ckks.layout import FEATURES, Vectors
 from fhenn.ckks.levels import Plain
 from fhenn.ckks.maps import AffineMap
 from fhenn.ckks.noise import Noise, NoiseModel
 from fhenn.ckks.operator import Dense
-from fhenn.ckks.trace import Trace
+from fhenn.ckks.parameters import Parameters
+from fhenn.ckks.trace import Trace, TracedContext
 from fhenn.errors import ScaleMismatch
 
 N, SCALE = 4096, 2.0**30
@@ -112,3 +114,61 @@ def test_a_bias_must_fit_as_a_plaintext(on):
             continue
         with pytest.raises(ScaleMismatch):
             on.apply_map([x], affine)
+
+
+FINE = 2.0**100
+"""A scale at which nothing but double precision is seen; no evaluator has such primes."""
+
+
+def fine(norm, *magnitudes):
+    on = Trace(NoiseModel(N, (2.0**120, FINE, FINE, FINE), 2.0**121), FINE, norm)
+    sizes = np.array(magnitudes)
+    return on, on.with_bounds(on.fresh(FINE), Bounds(-sizes, sizes))
+
+
+def test_inputs_err_by_2_to_the_minus_52_of_the_largest_as_they_are_encoded():
+    context = TracedContext(Parameters(32768, (60, 58, 58, 58, 60), 2.0**58))
+    x = context.array(FEATURES, Bounds(np.array([-1.0, -1e6]), np.array([1.0, 1e3]))).ciphertexts[0]
+    assert x.noise.normal == pytest.approx(2.0**-52 * 1e6, rel=1e-3)
+
+
+@pytest.mark.parametrize("norm", [1, 2])
+def test_slots_err_by_2_to_the_minus_52_of_the_largest_of_a_plaintext(norm):
+    on, x = fine(norm, 1.0, 1e6)
+    once = on.decoded(x)
+    assert once.noise.normal == pytest.approx(2.0**-52 * 1e6)
+    assert on.decoded(once).noise.normal == pytest.approx(both(norm, 1, 1) * 2.0**-52 * 1e6)
+    weights = on.plaintext(np.array([1.0, -3.0]), 3, FINE)
+    expected = both(norm, 3 * once.noise.normal, 2.0**-52 * 3 * 1e6)
+    assert on.times(once, weights).noise.normal == pytest.approx(expected)
+    added = on.plus(once, on.plaintext(np.array([0.0, 5e6]), 3, FINE))
+    assert added.noise.normal == pytest.approx(both(norm, once.noise.normal, 2.0**-52 * 5e6))
+
+
+def test_a_number_errs_by_one_rounding():
+    on, x = fine(1, 1e6)
+    assert on.times(x, on.plaintext(3.0, 3, FINE)).noise.normal == pytest.approx(2.0**-53 * 3 * 1e6)
+
+
+@pytest.mark.parametrize("norm", [1, 2])
+def test_weights_err_by_the_largest_of_their_plaintext(norm):
+    """What is small beside it, too; the bias alike. The twin errs besides, by (n + 4) roundings of what it adds up."""
+    size, bias = 1e6, np.array([2e6, 0.0])
+    operator = Dense(np.array([[5.0, 0.0], [0.0, 1e-9]]))
+    inputs = both(norm, size, size)
+    floats = (2 + 4) * 2.0**-53 * (5 * size + 2e6)
+    for layout, encoding in (
+        (FEATURES, 0.0),
+        (Vectors("replicated", 2, 1), 2.0**-52 * (5 * inputs + 2e6)),
+    ):
+        on, x = fine(norm, size, size)
+        (result,) = on.apply_map([x], AffineMap(operator, bias, layout, on.slots, on.rotations))
+        assert result.noise.normal == pytest.approx(both(norm, encoding, floats))
+
+
+def test_a_polynomial_errs_by_the_roundings_of_its_terms():
+    """(degree + 2) of the sum of their magnitudes, and of the input's, times the slope."""
+    on, x = fine(1, 1e3)
+    square = Polynomial((0.0, 0.0, 1.0), (-1e3, 1e3))
+    result = on.evaluate_polynomial(x, square)
+    assert result.noise.normal == pytest.approx(4 * 2.0**-53 * (1e6 + 2e3 * 1e3), rel=0.01)
