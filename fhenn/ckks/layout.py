@@ -106,13 +106,14 @@ class Vectors(Layout):
     period: how many positions hold different features, a power of two.
     samples: how many samples are interleaved in a ciphertext, a power of two.
     step: by how much blocks differ, or how long runs are, a power of two.
-    tiles: ciphertexts of a sample; 1 unless the form is "tiles".
+    tiles: ciphertexts of a sample; 1 where the form is "replicated".
 
     Value p of sample s sits in slot p·samples + s, so that a rotation by k·samples moves every sample by k positions
     round a ring of slots/samples. By their form, positions of that ring hold:
     - "replicated": position p holds feature p mod period.
     - "blocks": the ring is blocks of `period` positions (or of as many as the matrix has outputs, if that is more);
       block i holds the features rotated by i·step, so that each block serves other diagonals of the first matrix.
+      With several tiles, ciphertext t holds features t·period … in that way.
     - "tiles": several ciphertexts a sample; ciphertext t holds features t·period … in runs of `step` equal values,
       position p holding feature t·period + (p // step) mod period.
 
@@ -134,17 +135,18 @@ class Vectors(Layout):
 
         Returns (tiles, slots/samples), -1 where a position holds none.
         """
-        positions = np.arange(slots // self.samples)
-        if self.form == "replicated":
-            held = positions[None, :] % self.period
-        elif self.form == "blocks":
-            outputs = self.step * len(positions) // self.period
-            block = positions // max(self.period, outputs)
-            held = ((positions + block * self.step) % self.period)[None, :]
-        else:
-            within = positions // self.step % self.period
-            held = within[None, :] + self.period * np.arange(self.tiles)[:, None]
+        held = self._within(slots) + self.period * np.arange(self.tiles)[:, None]
         return np.where(held < width, held, -1)
+
+    def _within(self, slots: int) -> NDArray[np.int64]:
+        """Which of the features of its ciphertext each position holds, (slots/samples,)."""
+        positions = np.arange(slots // self.samples)
+        if self.form == "tiles":
+            return positions // self.step % self.period
+        if self.form == "blocks":
+            outputs = self.step * len(positions) // self.period
+            positions = positions + positions // max(self.period, outputs) * self.step
+        return positions % self.period
 
     def holds(self, width: int, slots: int) -> bool:
         """Whether every feature has a position.
@@ -156,11 +158,10 @@ class Vectors(Layout):
         whole = all(size & (size - 1) == 0 for size in sizes) and self.period * self.samples <= slots
         if not whole:
             return False
-        if self.form == "tiles":  # counted, not laid out: the count may be a stranger's
-            runs = -(-(slots // self.samples) // self.step)
-            return self.tiles == -(-width // self.period) and runs >= min(width, self.period)
-        found = np.unique(self.content(width, slots))
-        return self.tiles == 1 and int(np.count_nonzero(found >= 0)) == width
+        # counted, not laid out: the count may be a stranger's
+        if self.tiles != -(-width // self.period) or (self.form == "replicated" and self.tiles > 1):
+            return False
+        return len(np.unique(self._within(slots))) >= min(width, self.period)
 
     def pack(self, values: NDArray[np.float64], slots: int) -> Floats:
         _require_matrix(self, values.shape)
@@ -194,6 +195,9 @@ class Vectors(Layout):
 
 
 PACKED, FEATURES = Packed(), Features()
+
+_MOST = 1 << 17
+"""Slots, or ciphertexts of a sample, that a layout from elsewhere may name."""
 
 _NAMED: dict[str, Layout] = {"packed": PACKED, "features": FEATURES}
 
@@ -231,8 +235,8 @@ def layout_from_json(data: Any) -> Layout:
     if name == "vectors":
         layout: Vectors = built(Vectors, fields)
         counts = (layout.period, layout.samples, layout.step, layout.tiles)
-        if not all(0 < count <= 1 << 16 for count in counts):
-            raise ValueError(f"a layout's period, samples, step and tiles must be from 1 to {1 << 16}, not {counts}")
+        if not all(0 < count <= _MOST for count in counts):
+            raise ValueError(f"a layout's period, samples, step and tiles must be from 1 to {_MOST}, not {counts}")
         return layout
     if name not in _NAMED:
         raise ValueError(f"a layout's name must be 'packed', 'features' or 'vectors', not {name!r}")

@@ -7,7 +7,9 @@ entry from that feature to output i mod m; where every (output, feature) pair me
 every slot, with nothing else anywhere. So the result repeats with period m round the whole ring, as the next layer
 wants it. A shift whose entries are all zero is left out: its product, and its rotation where nothing else needs it.
 
-K = in·m/slots for "blocks", whose copies each serve other diagonals; 1 for "tiles"; min(in, m) for "replicated".
+K = in·m/slots for "blocks", whose copies each serve other diagonals; 1 for "tiles"; min(in, m) for "replicated". Sizes
+are powers of two, and copies lie multiples of K apart: the entry from feature j to output i is met by shift
+(j - i) mod K alone. What there is to know of a map is read from its entries, without a table of outputs × inputs.
 
 In layout "features" an output is a sum of products with numbers, and takes no rotation.
 """
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from fhenn.ckks.operator import Operator
 
 Floats = NDArray[np.float64]
+Places = NDArray[np.int64]
 R = TypeVar("R")
 
 _TOGETHER = 4
@@ -117,19 +120,21 @@ def diagonals_of(operator: Operator, layout: Vectors, slots: int) -> Diagonals:
     Raises ShapeMismatch where the operator does not fit the ring.
     """
     m, most, folds = shape_of(layout, operator.outputs, slots)
-    shifts: list[list[int]] = [[] for _ in range(layout.tiles)]
-    for shift, values in enumerate(_values(operator, layout, m, most, slots)):
-        for tile in np.flatnonzero(np.any(values != 0, axis=1)):
-            shifts[tile].append(shift)
-    return Diagonals(m, tuple(map(tuple, shifts)), most, folds, layout.samples)
+    met = np.zeros((layout.tiles, most), bool)
+    for rows, columns, _ in operator.pieces():
+        met[_place(layout, most, rows, columns)] = True
+        if met.all():
+            break
+    return Diagonals(m, tuple(tuple(np.flatnonzero(tile).tolist()) for tile in met), most, folds, layout.samples)
 
 
-def _values(operator: Operator, layout: Vectors, m: int, most: int, slots: int) -> Iterator[Floats]:
-    """What multiplies each shift of every tile, (tiles, positions), shift by shift."""
-    held = layout.content(operator.inputs, slots)
-    rows = np.arange(held.shape[1]) % m
-    for shift in range(most):
-        yield operator.entries(rows, np.roll(held, -shift, axis=1))
+def _place(layout: Vectors, most: int, rows: Places, columns: Places) -> tuple[Places, Places]:
+    """The tile and the shift that meet entries.
+
+    most: K, a power of two.
+    """
+    tile = columns // layout.period if layout.tiles > 1 else np.zeros_like(columns)
+    return tile, (columns - rows) & (most - 1)
 
 
 @dataclass(frozen=True)
@@ -284,13 +289,26 @@ class AffineMap:
         suggestion = "Let the client make keys for the rotations that the plan names."
         raise KeyMissing(f"rotation (by {missing})", "a matrix product", suggestion)
 
-    def values(self, diagonals: Diagonals) -> Iterator[Floats]:
-        """What multiplies each shift of every tile, (tiles, positions), shift by shift.
+    def values(self, schedule: RotationSchedule, tile: int) -> Iterator[tuple[int, Floats]]:
+        """What multiplies each shift of a tile that the schedule makes.
 
-        diagonals: of this map.
+        schedule: of this map.
+        tile: from 0.
+
+        Returns pairs of a shift and slot values, (slots,), turned back by the giant step that rotates them later.
         """
-        if isinstance(self.layout, Vectors):
-            yield from _values(self.operator, self.layout, diagonals.outputs, diagonals.most, self.slots)
+        held, diagonals = self._held[tile], schedule.diagonals
+        rows = np.arange(len(held)) % diagonals.outputs
+        for shift in diagonals.shifts[tile]:
+            entries = self.operator.entries(rows, np.roll(held, -shift))
+            yield shift, np.repeat(np.roll(entries, shift - shift % schedule.baby), diagonals.samples)
+
+    @cached_property
+    def _held(self) -> Places:
+        """The feature that each position of each tile holds."""
+        if not isinstance(self.layout, Vectors):
+            return np.empty((0, 0), np.int64)
+        return self.layout.content(self.operator.inputs, self.slots)
 
     @property
     def result_layout(self) -> Layout:
@@ -356,28 +374,29 @@ class AffineMap:
         row, largest_entry = float(self.operator.row_norms(norm).max()), self.operator.largest
         if schedule is None or not isinstance(self.layout, Vectors):
             return Gains(row, largest_entry)
-        before = self._switches_before(self.layout, schedule)
+        before = self._switches_before(schedule)
         most = int(before.max())
         if not most:
             return Gains(row, largest_entry)
-        sizes = np.abs(self.operator.dense())
-        turned = float(((sizes**norm * before[: len(sizes)]).sum(axis=1) ** (1 / norm)).max())
-        met = min(most, self.operator.inputs)
-        largest = np.partition(sizes, self.operator.inputs - met, axis=1)[:, -met:]
-        return Gains(row, largest_entry, turned, float(largest.sum(axis=1).max()))
+        sums = np.zeros(self.operator.outputs)
+        for rows, columns, values in self.operator.pieces():
+            switches = before[_place(self.layout, schedule.diagonals.most, rows, columns)]
+            sums += np.bincount(rows, np.abs(values) ** norm * switches, len(sums))
+        turned = float(sums.max() ** (1 / norm))
+        return Gains(
+            row, largest_entry, turned, float(self.operator.largest_sums(min(most, self.operator.inputs)).max())
+        )
 
-    def _switches_before(self, layout: Vectors, schedule: RotationSchedule) -> NDArray[np.int64]:
-        """How many key switches the input that each entry multiplies has gone through, (m, inputs)."""
-        diagonals, inputs = schedule.diagonals, self.operator.inputs
-        held = layout.content(inputs, self.slots)
-        rows = np.arange(held.shape[1]) % diagonals.outputs
-        before = np.zeros((diagonals.outputs, inputs + 1), np.int64)  # the last column stands for no feature
+    def _switches_before(self, schedule: RotationSchedule) -> NDArray[np.int64]:
+        """How many key switches an input has gone through before each shift of each tile, (tiles, K)."""
+        diagonals = schedule.diagonals
+        before = np.zeros((len(diagonals.shifts), diagonals.most), np.int64)
         for tile, shifts in enumerate(diagonals.shifts):
             babies = schedule.babies(tile)
             switches = dict(zip(babies, self.rotations.switches(babies), strict=True))
             for shift in shifts:
-                before[rows, np.roll(held[tile], -shift)] = switches[shift % schedule.baby]
-        return before[:, :inputs]
+                before[tile, shift] = switches[shift % schedule.baby]
+        return before
 
 
 @dataclass(frozen=True)
@@ -492,10 +511,10 @@ def _encode_map(
     kept = on.encoded.setdefault(affine.operator, {})
     key = affine.layout, schedule, on.level(x), on.scale(x)
     if key not in kept:
-        values = slot_values(affine, schedule)
         tiles = []
-        for shifts, tile in zip(schedule.diagonals.shifts, counted(values, share=1 / 2), strict=True):
-            found = {shift: on.plaintext(tile[shift], on.level(x), landing.plain_scale) for shift in counted(shifts)}
+        for tile in counted(range(len(schedule.diagonals.shifts)), share=1 / 2):
+            pairs = zip(counted(schedule.diagonals.shifts[tile]), affine.values(schedule, tile), strict=True)
+            found = {shift: on.plaintext(values, on.level(x), landing.plain_scale) for shift, (_, values) in pairs}
             tiles.append({shift: plaintext for shift, plaintext in found.items() if not on.is_zero(plaintext)})
         kept[key] = Encoded(tuple(tiles), affine.bias, _encode_bias(on, affine, schedule, landing))
     encoded: Encoded[P] = kept[key]
@@ -545,19 +564,3 @@ def _apply_by_diagonals(
     for fold in schedule.diagonals.folds:
         total = on.add_rotated(total, fold * samples)
     return total
-
-
-def slot_values(affine: AffineMap, schedule: RotationSchedule) -> Floats:
-    """The slot values that multiply each shift of each tile.
-
-    affine: the map, on a layout of whole samples.
-    schedule: of it.
-
-    Returns (tiles, K, slots).
-    """
-    diagonals = schedule.diagonals
-    shifted = np.stack(list(affine.values(diagonals)), axis=1)
-    # a giant step rotates what it has summed: turn its entries the other way first
-    for shift in range(diagonals.most):
-        shifted[:, shift] = np.roll(shifted[:, shift], shift - shift % schedule.baby, axis=1)
-    return np.repeat(shifted, diagonals.samples, axis=2)

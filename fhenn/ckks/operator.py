@@ -8,6 +8,7 @@ not dense stores what it needs and no matrix of outputs × inputs.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, final, overload
 
@@ -21,6 +22,9 @@ from fhenn.finite import require_finite
 Floats = NDArray[np.float64]
 Places = NDArray[np.int64]
 Samples = NDArray[np.floating[Any]]
+
+_PIECE = 1 << 20
+"""Entries that are looked at together: what they take beside the matrix is 8 MB for each number of an entry."""
 
 
 class Operator(ABC):
@@ -126,6 +130,22 @@ class Operator(ABC):
         """Entries at places that all lie inside."""
 
     @abstractmethod
+    def pieces(self) -> Iterator[tuple[Places, Places, Floats]]:
+        """The entries that are not zero, some rows at a time: their rows, their columns and their values.
+
+        >>> [tuple(map(np.ndarray.tolist, piece)) for piece in Scaling([2.0, 0.0, 3.0]).pieces()]
+        [([0, 2], [0, 2], [2.0, 3.0])]
+        """
+
+    @abstractmethod
+    def largest_sums(self, count: int) -> Floats:
+        """The sum of the `count` largest magnitudes of every row.
+
+        count: 1 to `inputs`.
+        Returns (outputs,).
+        """
+
+    @abstractmethod
     def dense(self) -> Floats:
         """All entries, (outputs, inputs), read-only. A `Dense` hands out the same array each time."""
 
@@ -228,6 +248,22 @@ class Dense(Operator):
     def _entries(self, rows: Places, columns: Places) -> Floats:
         return self._weight[rows, columns]
 
+    def pieces(self) -> Iterator[tuple[Places, Places, Floats]]:
+        for start, some in self._some_rows():
+            rows, columns = np.nonzero(some)
+            yield rows + start, columns, some[rows, columns]
+
+    def largest_sums(self, count: int) -> Floats:
+        first = self.inputs - count
+        parts = (np.partition(np.abs(some), first, axis=1)[:, first:].sum(axis=1) for _, some in self._some_rows())
+        return np.concatenate(list(parts))
+
+    def _some_rows(self) -> Iterator[tuple[int, Floats]]:
+        """Some rows at a time, each time with the first one's number."""
+        step = max(1, _PIECE // self.inputs)
+        for start in range(0, self.outputs, step):
+            yield start, self._weight[start : start + step]
+
     def dense(self) -> Floats:
         return self._weight
 
@@ -291,6 +327,13 @@ class Scaling(Operator):
 
     def _entries(self, rows: Places, columns: Places) -> Floats:
         return np.where(rows == columns, self._factors[rows], 0.0)
+
+    def pieces(self) -> Iterator[tuple[Places, Places, Floats]]:
+        places = np.flatnonzero(self._factors)
+        yield places, places, self._factors[places]
+
+    def largest_sums(self, count: int) -> Floats:
+        return np.abs(self._factors)
 
     def dense(self) -> Floats:
         return _freeze(np.diag(self._factors))
@@ -366,9 +409,13 @@ class Sparse(Operator):
         self._require(x)
         result = np.zeros((*x.shape[:-1], self.outputs), x.dtype)
         if self.size:
-            products = x[..., self.columns] * self._values.astype(x.dtype, copy=False)
+            values = self._values.astype(x.dtype, copy=False)
             rows, starts = np.unique(self.rows, return_index=True)
-            result[..., rows] = np.add.reduceat(products, starts, axis=-1)
+            flat, sums = x.reshape(-1, self.inputs), result.reshape(-1, self.outputs)
+            step = max(1, _PIECE // self.size)
+            for start in range(0, len(flat), step):
+                products = flat[start : start + step, self.columns] * values
+                sums[start : start + step, rows] = np.add.reduceat(products, starts, axis=-1)
         return result
 
     @cached_property  # it is sorted anew
@@ -386,6 +433,18 @@ class Sparse(Operator):
         sums = np.bincount(self.rows, np.abs(self._values) ** norm, self.outputs).astype(np.float64, copy=False)
         norms: Floats = sums ** (1 / norm)
         return norms
+
+    def pieces(self) -> Iterator[tuple[Places, Places, Floats]]:
+        used = np.flatnonzero(self._values)
+        yield self.rows[used], self.columns[used], self._values[used]
+
+    def largest_sums(self, count: int) -> Floats:
+        sizes = np.abs(self._values)
+        order = np.lexsort((-sizes, self.rows))
+        rows = self.rows  # in order already
+        rank = np.arange(self.size) - np.searchsorted(rows, rows)
+        kept = np.where(rank < count, sizes[order], 0.0)
+        return np.bincount(rows, kept, self.outputs).astype(np.float64, copy=False)
 
     def _entries(self, rows: Places, columns: Places) -> Floats:
         if not self.size:

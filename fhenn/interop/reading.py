@@ -22,7 +22,7 @@ Probability = Literal["sigmoid", "softmax", "one-vs-rest", "modified-huber"]
 
 _DOCUMENT = VersionedJson("reading", 1)
 
-_MOST_NAMES, _LONGEST_NAME = 1 << 16, 512
+_MOST_NAMES, _LONGEST_NAME = 1 << 17, 512
 _LARGEST_LABELS = 16 << 20
 """Of what a stranger's reading may hold: features, characters of a name, bytes of labels."""
 

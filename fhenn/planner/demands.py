@@ -16,13 +16,13 @@ from fhenn.planner.identity import AFFINE
 if TYPE_CHECKING:
     from fhenn.planner.plan import Plan
 
-LARGEST_PLAN = 8 << 20
-"""Bytes of a plan as JSON: one of as many features as there may be takes about 6 MB."""
+LARGEST_PLAN = 16 << 20
+"""Bytes of a plan as JSON: one of as many features as there may be takes about 12 MB."""
 
 MEMORY = 400e6
 """Bytes that a client takes for keys, or for the ciphertexts that one sample needs, unless it is told otherwise."""
 
-_MOST_FEATURES = 1 << 16
+_MOST_FEATURES = 1 << 17
 _MOST_NODES = 256
 """Far more than any chain has levels for."""
 

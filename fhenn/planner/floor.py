@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from math import sqrt
 
 from fhenn.ckks.evaluator import SEAL, Evaluator
@@ -122,7 +123,7 @@ def _least_noise(
     if shape is None:  # an activation's last rescale rounds, at any scale that is left
         return [Noise(model.rounding / (scale or most), 0.0)]
     folds = _folds(layout, nodes, int(shape[2]), parameters.slots)
-    values = sum(abs(value) ** norm for value in largest) ** (1 / norm) if len(nodes) == 1 else 0.0
+    values = _norm_of(tuple(largest), norm) if len(nodes) == 1 else 0.0
     if isinstance(layout, Vectors):
         encoding = values * model.encoding
     else:  # a scalar's rounding is one number
@@ -139,6 +140,13 @@ def _least_noise(
         fresh = Noise(0.0, model.fresh / result, norm)
         ways.append(fresh + _turns(model, folds, result, norm) + Noise(0.0, encoding / nominal, norm))
     return ways or [Noise(0.0, model.fresh / (scale or nominal), norm)]
+
+
+@lru_cache(maxsize=4)
+def _norm_of(values: tuple[float, ...], norm: int) -> float:
+    """(Σ |value|^norm)^(1/norm), kept for the next parameters: there may be 100,000 values."""
+    found: float = sum(abs(value) ** norm for value in values) ** (1 / norm)
+    return found
 
 
 def _folds(layout: Layout, nodes: Sequence[str], outputs: int, slots: int) -> tuple[int, ...] | None:

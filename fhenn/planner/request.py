@@ -21,7 +21,7 @@ class Request:
 
     accuracy: the largest error at the output, above 0.
     layout: how samples are packed.
-    upload: ciphertexts that the client may send for a sample, 1 or more.
+    upload: ciphertexts that the client may send for a sample, 1 or more; None for as many as its features fill.
     samples: samples that share ciphertexts, 1 or more.
     degrees: of hidden layers' witnesses, best first; empty without witnesses.
     queries: samples whose results may be shared, 0 or more.
@@ -30,7 +30,7 @@ class Request:
 
     accuracy: float
     layout: LayoutName
-    upload: int
+    upload: int | None
     samples: int
     degrees: tuple[int, ...]
     queries: int
@@ -53,10 +53,11 @@ class Request:
             raise ParameterError(
                 f"accuracy must be a positive finite number, not {accuracy!r}.", "Give for instance 1e-3."
             )
-        if not all(isinstance(count, Integral) and int(count) > 0 for count in (upload, samples)):
+        counts = (samples,) if upload is None else (upload, samples)
+        if not all(isinstance(count, Integral) and int(count) > 0 for count in counts):
             raise ParameterError(
                 f"upload and samples must be whole numbers above 0, not {upload!r} and {samples!r}.",
-                "Give 1 for one ciphertext and one sample.",
+                "Give 1 for one sample, and leave upload out for as many ciphertexts as its features fill.",
             )
         if not isinstance(witness, bool) and witness not in DEGREES:
             raise ParameterError(
@@ -70,4 +71,6 @@ class Request:
             )
         degrees = DEGREES if witness is True else (int(witness),) if witness else ()
         known = registered(evaluator)
-        return cls(float(accuracy), layout, int(upload), int(samples), degrees, int(queries), known)
+        return cls(
+            float(accuracy), layout, None if upload is None else int(upload), int(samples), degrees, int(queries), known
+        )

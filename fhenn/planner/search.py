@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import groupby, product
-from math import ceil, inf, log2
+from math import inf, log2
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from fhenn.approx.numbers import round_up
 from fhenn.ckks.evaluator import Evaluator
-from fhenn.ckks.layout import FEATURES, Layout, Vectors
-from fhenn.ckks.maps import power_of_two
+from fhenn.ckks.layout import FEATURES, Layout
 from fhenn.ckks.parameters import MAX_MODULUS_BITS, Parameters
 from fhenn.columns import samples as samples_of
 from fhenn.columns import table_of
@@ -26,6 +25,7 @@ from fhenn.planner.flooding import flood, flood_bound, precision
 from fhenn.planner.floor import SECURITY_BITS, least_errors
 from fhenn.planner.identity import fingerprint_of, node_signature, signature_of
 from fhenn.planner.outcome import output_interval, result_of
+from fhenn.planner.packing import pack_samples
 from fhenn.planner.plan import LayoutName, Plan
 from fhenn.planner.request import Request
 from fhenn.planner.walk import Path, Walk, walk
@@ -48,7 +48,7 @@ def plan(
     inputs: Any,
     accuracy: float = 1e-3,
     layout: LayoutName = "latency",
-    upload: int = 1,
+    upload: int | None = None,
     samples: int = 1,
     witness: bool | int = False,
     queries: int = 0,
@@ -63,7 +63,8 @@ def plan(
     accuracy: the largest |decrypted - twin| at the output, above 0.
     layout: "latency" packs whole samples in a ciphertext; "throughput" packs a feature in each, as many samples at once
     as there are slots.
-    upload: ciphertexts that the client may send for a sample, 1 or more; for "latency" alone.
+    upload: ciphertexts that the client may send for a sample, 1 or more; None for as many as the features fill. For
+    "latency" alone.
     samples: samples that share ciphertexts where they fit, 1 or more; for "latency" alone.
     witness: whether answers can show that an activation's inputs left its domain (`Server.predict`). A hidden layer's
     witness has degree 8 where the ring has room for that, else 4 or 2; a number asks for that degree.
@@ -342,18 +343,4 @@ def _choose_packing(nodes: Sequence[Affine | Activation], request: Request, slot
     """How the client packs its samples, None where they do not fit the ring."""
     if request.layout == "throughput":
         return FEATURES
-    shapes = [node.operator.shape for node in nodes if isinstance(node, Affine)]
-    (outputs, width), widest = shapes[0], max(power_of_two(size) for shape in shapes for size in shape)
-    together = power_of_two(request.samples)
-    while together > 1 and slots // together < widest:
-        together //= 2
-    ring, m = slots // together, power_of_two(outputs)
-    if max(power_of_two(shape[0]) for shape in shapes) > ring:
-        return None
-    period = power_of_two(ceil(width / request.upload))
-    if period * m <= ring:
-        return Vectors("tiles", period, together, m, ceil(width / period))
-    period = power_of_two(width)
-    if period > ring:
-        return None
-    return Vectors("blocks", period, together, m * period // ring)
+    return pack_samples(nodes, slots, request.samples, request.upload)

@@ -5,6 +5,9 @@ generators · ε + radius with ε in [-1, 1], which remembers which inputs a val
 & Vechev 2018, "Fast and effective robustness certification"). An activation is a·x + m ± δ on its interval, a the
 slope of its chord; δ is its largest distance from that line, from a grid and the second derivative between its points.
 
+A box needs no generators, whatever passes through it feature by feature: they come with the first affine map that mixes
+features, W·half, as large as its matrix. Where they would be far larger than the weights, a value goes on as a box.
+
 Rounding is outward: a dot product of n terms is off by less than γ = (n + 2)·u/(1 - (n + 2)·u) times the product of the
 magnitudes, u = 2⁻⁵³ (Higham 2002, chapter 3), and values of a polynomial by less than 10⁻¹² of their size there.
 """
@@ -19,12 +22,18 @@ from numpy.typing import NDArray
 
 from fhenn.approx import Polynomial
 from fhenn.approx.enclosure import OF_A_VALUE, enclose, on_grid
-from fhenn.nn import Activation, Affine
+from fhenn.nn import Activation, Affine, Scaling
 
 Floats = NDArray[np.float64]
 Interval = tuple[float, float]
 
 _UNIT = 2.0**-53
+
+_ROOM = 1 << 24
+"""Numbers that generators may be, unless the weights are more: 128 MB."""
+
+_WORK = 1 << 34
+"""Products that a map of generators may take: some seconds."""
 
 
 @dataclass(frozen=True)
@@ -71,21 +80,42 @@ def reaches(nodes: Sequence[Affine | Activation], low: Floats, high: Floats) -> 
     [[0.0, 1.0], [-0.0, 2.0], [-0.0, 4.0], [1.0, 9.0]]
     """
     found = [Reach(low, high)]
-    shape = _Zonotope.of(found[0])
-    for node in nodes:
+    room = max(_ROOM, 2 * sum(node.operator.size for node in nodes if isinstance(node, Affine)))
+    shape: _Zonotope | None = None  # a box
+    for place, node in enumerate(nodes):
+        x, last = found[-1], place == len(nodes) - 1
         if isinstance(node, Affine):
-            image, shape = _through_affine(node, found[-1]), shape.through_affine(node)
+            image, shape = _through_affine(node, x), _mix(node, x, shape, room, last=last)
         elif not node.times_input:
             polynomial = node.polynomials[0]
-            image, shape = image_of(polynomial, found[-1]), shape.through_polynomial(polynomial, found[-1])
+            image = image_of(polynomial, x)
+            shape = None if shape is None else shape.through_polynomial(polynomial, x, room)
         else:
-            image = _through_stages(node, found[-1])
-            shape = _Zonotope.of(image)
-        narrow = shape.reach
-        low, high = np.maximum(image.low, narrow.low), np.minimum(image.high, narrow.high)
+            image, shape = _through_stages(node, x), None
+        low, high = image.low, image.high
+        if shape is not None:
+            narrow = shape.reach
+            low, high = np.maximum(low, narrow.low), np.minimum(high, narrow.high)
         # inf - inf says nothing
         found.append(Reach(np.where(np.isnan(low), -np.inf, low), np.where(np.isnan(high), np.inf, high)))
     return tuple(found)
+
+
+def _mix(node: Affine, x: Reach, shape: _Zonotope | None, room: int, *, last: bool) -> _Zonotope | None:
+    """The zonotope after an affine map; None for a box.
+
+    x: what comes to the map.
+    shape: of that, None for a box.
+    room: numbers that generators may be.
+    last: whether no node follows: the interval of each output alone is exact for a box.
+    """
+    operator = node.operator
+    if shape is None:
+        alone = last or isinstance(operator, Scaling)  # nobody asks what features share
+        return None if alone or operator.outputs * operator.inputs > room else _Zonotope.after(node, x)
+    symbols = shape.generators.shape[1]
+    fits = operator.outputs * symbols <= room and operator.size * symbols <= _WORK
+    return shape.through_affine(node) if fits else None
 
 
 def image_of(polynomial: Polynomial, x: Reach) -> Reach:
@@ -129,9 +159,12 @@ class _Zonotope:
     radius: Floats
 
     @classmethod
-    def of(cls, x: Reach) -> _Zonotope:
+    def after(cls, node: Affine, x: Reach) -> _Zonotope:
+        """What an affine map makes of a box."""
         middle, half = (x.low + x.high) / 2, (x.high - x.low) / 2
-        return cls(middle, np.diag(half), 4 * _UNIT * (np.abs(middle) + half))
+        rounded = 4 * _UNIT * (np.abs(middle) + half)
+        radius = node.operator.abs_row_sums(rounded) + _slack(node, np.abs(middle) + half + rounded)
+        return cls(node.operator @ middle + node.bias, node.operator.dense() * half, radius)
 
     @property
     def reach(self) -> Reach:
@@ -144,7 +177,10 @@ class _Zonotope:
         radius = node.operator.abs_row_sums(self.radius) + _slack(node, magnitudes)
         return _Zonotope(node.operator @ self.centre + node.bias, node.operator @ self.generators, radius)
 
-    def through_polynomial(self, polynomial: Polynomial, x: Reach) -> _Zonotope:
+    def through_polynomial(self, polynomial: Polynomial, x: Reach, room: int) -> _Zonotope | None:
+        features, symbols = self.generators.shape
+        if features * (symbols + features) > room:
+            return None
         slope, middle, far = _line(polynomial, x)
         magnitudes = np.abs(self.centre) + np.abs(self.generators).sum(axis=1) + self.radius
         radius = np.abs(slope) * self.radius + 4 * _UNIT * (np.abs(slope) * magnitudes + np.abs(middle))

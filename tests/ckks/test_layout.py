@@ -38,6 +38,9 @@ def test_a_value_is_the_mean_of_its_copies():
         (Vectors("tiles", 4, 1, 2, 1), 8, 8, False),
         (Vectors("tiles", 4, 1, 4, 2), 8, 8, False),  # two runs of four in eight slots, for four features
         (Vectors("blocks", 4, 1, 2), 4, 8, True),
+        (Vectors("blocks", 8, 1, 2, 3), 20, 8, True),  # several ciphertexts
+        (Vectors("blocks", 8, 1, 2, 3), 25, 8, False),
+        (Vectors("blocks", 8, 1, 2, 3), 16, 8, False),
     ],
     ids=str,
 )
@@ -46,10 +49,10 @@ def test_what_a_layout_holds(layout, width, slots, held):
 
 
 @pytest.mark.parametrize("field", ["period", "samples", "step", "tiles"])
-@pytest.mark.parametrize("count", [0, -1, (1 << 16) + 1, 1 << 40])
+@pytest.mark.parametrize("count", [0, -1, (1 << 17) + 1, 1 << 40])
 def test_layouts_of_strangers_are_bounded(field, count):
     data = {"name": "vectors", "form": "tiles", "period": 1, "samples": 1, "step": 1, "tiles": 1}
-    layout_from_json(data | {field: 1 << 16})
+    layout_from_json(data | {field: 1 << 17})
     with pytest.raises(ValueError):
         layout_from_json(data | {field: count})
 

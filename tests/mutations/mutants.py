@@ -811,12 +811,12 @@ LAYOUT = mutants(
     ("layouts that are no powers of two", "all(size & (size - 1) == 0 for size in sizes) and ", ""),
     (
         "layouts that hold some features",
-        "return self.tiles == 1 and int(np.count_nonzero(found >= 0)) == width",
-        "return self.tiles == 1",
+        "return len(np.unique(self._within(slots))) >= min(width, self.period)",
+        "return True",
     ),
     (
         "layouts of any memory",
-        "if not all(0 < count <= 1 << 16 for count in counts):",
+        "if not all(0 < count <= _MOST for count in counts):",
         "if not all(0 < count for count in counts):",
     ),
 )

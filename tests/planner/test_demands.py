@@ -65,21 +65,21 @@ ABSURD = {
     "rotations of a layout that needs none": {
         "layout": {"name": "features"}, "layout_name": "throughput", "rotations": [1],
     },
-    "65,537 features": {"low": [-1.0] * 65_537, "high": [1.0] * 65_537, "layout": {"name": "features"},
-                        "layout_name": "throughput", "rotations": []},
+    "131,073 features": {"low": [-1.0] * 131_073, "high": [1.0] * 131_073, "layout": {"name": "features"},
+                         "layout_name": "throughput", "rotations": []},
     "257 nodes": {"signature": ["Linear2x2"] * 257},
     "a name without end": {"signature": ["x" * 513]},
     "257 witnesses": {"witnesses": [WITNESS | {"place": place} for place in range(257)]},
     "a witness twice": {"witnesses": [WITNESS, WITNESS]},
     "a witness of a name without end": {"witnesses": [WITNESS | {"node": "x" * 513}]},
-    "a witness of too many neurons": {"witnesses": [WITNESS | {"neurons": 65_537}]},
+    "a witness of too many neurons": {"witnesses": [WITNESS | {"neurons": 131_073}]},
     "257 stages": {
         "stages": [{"node": "x", "features": 1, "level": 0, "largest": 1.0, "headroom": 1.0, "noise": 0.0}] * 257
     },
     "a layout of no plan": {"layout": {"name": "packed"}},
     "a layout of the other name": {"layout_name": "throughput"},
-    "samples that do not fit": {"layout": VECTORS | {"samples": 65_536}},
-    "more characters than any": {"signature": ["x" * (8 << 20)]},
+    "samples that do not fit": {"layout": VECTORS | {"samples": 131_072}},
+    "more characters than any": {"signature": ["x" * (16 << 20)]},
 }  # fmt: skip
 
 
@@ -106,7 +106,7 @@ def test_what_is_slow_to_parse_is_not_parsed(piece, monkeypatch):
 
 
 def test_a_message_larger_than_any_plan_is_not_parsed():
-    body = json.dumps({"plan": PLAN.to_json(), "reading": " " * (8 << 20)}).encode()
+    body = json.dumps({"plan": PLAN.to_json(), "reading": " " * (16 << 20)}).encode()
     for reader in (plan_from_bytes, reading_from_bytes):
         with pytest.raises(WireFormatError, match="more than"):
             reader(frame("plan", {}, body))
@@ -117,7 +117,7 @@ def test_a_message_larger_than_any_plan_is_not_parsed():
     [
         {"classes": ["a" * 10_000, *map(str, range(2000))], "dtype": "<U10000"},
         {"features": ["x" * 513]},
-        {"features": ["x"] * 65_537},
+        {"features": ["x"] * 131_073},
     ],
     ids=["one long label among many", "a long name", "many names"],
 )
@@ -125,6 +125,50 @@ def test_readings_that_make_large_arrays_are_refused(fields):
     reading = json.loads(Reading.classification(["a", "b"]).to_json())
     with pytest.raises(WireFormatError):
         Reading.from_json(json.dumps(reading | fields))
+
+
+@pytest.mark.thorough
+def test_a_plan_of_as_many_features_as_there_may_be_is_read():
+    model = fhenn.Linear(rng.normal(size=(1, 131_072)) / 400)
+    plan = fhenn.plan(model, inputs=rng.normal(size=(3, 131_072)), accuracy=0.1)
+    text = plan.to_json()
+    assert len(text) < 16 << 20
+    assert fhenn.Plan.from_json(text) == plan
+
+
+READING = """
+import json, sys, time
+from pathlib import Path
+import fhenn
+import fhenn.planner
+text = sys.stdin.read()
+most = lambda: int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) / 1e3  # of this program
+start, before = time.process_time(), most()
+try:
+    fhenn.Plan.from_json(text)
+except fhenn.errors.WireFormatError:
+    print(json.dumps([time.process_time() - start, most() - before]))
+"""
+
+HOSTILE = {
+    "lists": {"low": [[]] * 260_000},
+    "objects": {"low": [{str(place): place} for place in range(260_000)]},
+    "names": {"feature_names": [str(place) * 2 for place in range(1_000_000)]},
+    "numbers": {"low": [-0.12345678901234567] * 700_000},
+    "one text": {"signature": ["x" * 16_000_000]},
+}
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("name", HOSTILE)
+def test_reading_a_plan_takes_seconds_and_little_memory_at_most(name):
+    text = changed(**HOSTILE[name])
+    assert len(text) < 16 << 20
+    done = subprocess.run([sys.executable, "-c", READING], input=text, capture_output=True, text=True, check=True)
+    seconds, megabytes = json.loads(done.stdout)
+    assert seconds < 10
+    assert megabytes < 400
+    print(name, round(seconds, 1), round(megabytes))  # noqa: T201
 
 
 LARGE = replace(PLAN, parameters=Parameters(32768, (60, *[40] * 15, 60), 2.0**30), witnesses=())

@@ -10,7 +10,7 @@ from support import compare
 
 import fhenn
 from fhenn.ckks.layout import Vectors, layout_from_json, layout_to_json
-from fhenn.ckks.maps import AffineMap, power_of_two, slot_values
+from fhenn.ckks.maps import AffineMap, power_of_two
 from fhenn.ckks.operator import Dense, Operator
 from fhenn.ckks.parameters import Parameters
 from fhenn.ckks.rotations import CHAINED
@@ -23,6 +23,8 @@ rng = np.random.default_rng(0)
 def packing(width, outputs, samples, slots, upload=1):
     """The layout that a client packs for a first matrix."""
     ring, period, m = slots // samples, power_of_two(width), power_of_two(outputs)
+    if period > ring:
+        return Vectors("blocks", ring, samples, m, -(-width // ring))
     if upload > 1 or period * m <= ring:
         features = power_of_two(-(-width // upload))
         return Vectors("tiles", features, samples, m, -(-width // features))
@@ -34,6 +36,15 @@ def mapped(layout, weight, slots):
     operator = weight if isinstance(weight, Operator) else Dense(weight)
     affine = AffineMap(operator, None, layout, slots, CHAINED)
     return operator, affine, affine.schedules[0]
+
+
+def slot_values(affine, schedule):
+    """What multiplies each shift of each tile, (tiles, K, slots)."""
+    values = np.zeros((affine.group, schedule.diagonals.most, affine.slots))
+    for tile in range(len(values)):
+        for shift, row in affine.values(schedule, tile):
+            values[tile, shift] = row
+    return values
 
 
 def simulate(layout, weight, x, slots):
@@ -57,15 +68,19 @@ def replicated(x, period, samples, slots):
 
 
 @settings(max_examples=150)
-@given(st.integers(1, 20), st.integers(1, 20), st.sampled_from([1, 2, 4]), st.integers(1, 5), st.integers(1, 5))
+@given(st.integers(1, 300), st.integers(1, 20), st.sampled_from([1, 2, 4]), st.integers(1, 5), st.integers(1, 5))
 def test_every_slot_holds_the_product_and_nothing_else(width, outputs, samples, upload, count):
     slots = 128
     x, weight = rng.normal(size=(count, width)), rng.normal(size=(outputs, width))
     ring, m = slots // samples, power_of_two(outputs)
-    natural = Vectors("replicated", power_of_two(width), samples)
-    layouts = [natural]
-    if power_of_two(-(-width // upload)) * m <= ring or (upload == 1 and ring >= max(power_of_two(width), m)):
+    layouts = [Vectors("replicated", power_of_two(width), samples)] if width <= ring else []
+    if power_of_two(-(-width // upload)) * m <= ring or upload == 1:  # else several ciphertexts in the place of one
         layouts.append(packing(width, outputs, samples, slots, upload))
+    layouts += [
+        Vectors("blocks", period, samples, m * period // ring, -(-width // period))
+        for period in (ring // 4, ring // 2)
+        if period * m > ring
+    ]
     for layout in layouts:
         total, schedule = simulate(layout, weight, x, slots)
         expected = replicated(x @ weight.T, schedule.diagonals.outputs, samples, slots)
@@ -79,6 +94,7 @@ def test_vectors_is_a_bijection(width, samples, count):
         Vectors("replicated", power_of_two(width), samples),
         Vectors("blocks", power_of_two(width), samples, 2),
         Vectors("tiles", 4, samples, 2, -(-width // 4)),
+        Vectors("blocks", 8, samples, 2, -(-width // 8)),
     ):
         if layout.holds(width, 128):
             rows = layout.pack(x, 128)
@@ -169,6 +185,7 @@ def test_refuses(client):
         (Vectors("replicated", 16), (8, 16)),
         (Vectors("blocks", 64, 1, 8), (16, 50)),
         (Vectors("tiles", 8, 1, 8, 3), (8, 20)),
+        (Vectors("blocks", 64, 1, 8, 3), (16, 150)),
     ],
     ids=str,
 )

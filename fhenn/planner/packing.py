@@ -1,0 +1,47 @@
+"""How a client packs samples for the layout "latency": whole samples, in one ciphertext or several."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil
+
+from fhenn.ckks.layout import Vectors
+from fhenn.ckks.maps import power_of_two
+from fhenn.nn import Activation, Affine
+
+
+def pack_samples(
+    nodes: Sequence[Affine | Activation], slots: int, samples: int = 1, upload: int | None = None
+) -> Vectors | None:
+    """The packing of a model's inputs in a ring.
+
+    nodes: of the model, an affine one first.
+    slots: of a ciphertext.
+    samples: that share ciphertexts, where all features of so many fit one; 1 or more.
+    upload: ciphertexts that the client may send for a sample, 1 or more; None for as many as its features fill.
+
+    Returns the layout; None where the features do not fit that many ciphertexts, or a layer has more outputs than a
+    ciphertext has slots. More ciphertexts than the features fill are taken where that leaves a single product for each.
+
+    >>> import fhenn, numpy as np
+    >>> wide = [fhenn.Linear(np.ones((2, 5000)))]
+    >>> pack_samples(wide, 2048)
+    Vectors(form='blocks', period=2048, samples=1, step=2, tiles=3)
+    >>> pack_samples(wide, 2048, upload=8).form, pack_samples(wide, 2048, upload=2)
+    ('tiles', None)
+    """
+    shapes = [node.operator.shape for node in nodes if isinstance(node, Affine)]
+    (outputs, width), widest = shapes[0], max(power_of_two(size) for shape in shapes for size in shape)
+    together = power_of_two(samples)
+    while together > 1 and slots // together < widest:
+        together //= 2
+    ring, m = slots // together, power_of_two(outputs)
+    least = ceil(width / ring)
+    if max(power_of_two(shape[0]) for shape in shapes) > ring or (upload is not None and upload < least):
+        return None
+    period = power_of_two(ceil(width / max(upload or 1, least)))
+    if period * m <= ring:
+        return Vectors("tiles", period, together, m, ceil(width / period))
+    if width <= ring:  # one ciphertext, whose diagonals need fewer rotations than those of several
+        period = power_of_two(width)
+    return Vectors("blocks", period, together, m * period // ring, ceil(width / period))
