@@ -2,7 +2,8 @@
 
 Every function that takes samples reads them here, so that all accept the same tables: DataFrames of pandas and polars,
 tables and record batches of Arrow, objects with `__arrow_c_stream__`, `__arrow_c_array__` or `__dataframe__` (these
-need the extra `parquet`), record arrays of NumPy, dicts of columns, and lists of named rows.
+need the extra `parquet`), record arrays of NumPy, dicts of columns, lists of named rows, and sparse matrices, by
+position as arrays are.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from math import prod
 from numbers import Real
 from typing import Any
 from unicodedata import normalize
@@ -24,6 +26,7 @@ from fhenn.errors import (
     MissingValues,
     ParameterError,
     ShapeMismatch,
+    SparseTooLarge,
     UnsupportedValue,
     join_first,
 )
@@ -41,6 +44,9 @@ _KNOWN = (
 )
 _EXACT = 2**53
 """Up to here every whole number is a float of its own."""
+
+_MOST_CELLS = 1 << 26
+"""Numbers that a sparse matrix may be as an array: half a GB."""
 
 _ARROW_NUMBERS = frozenset(
     ["bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float", "double"]
@@ -148,7 +154,8 @@ def samples(x: Any, features: Sequence[str] | None = None, operation: str = "sam
     Returns a float64 array: (samples, features) for a table, the shape of `x` for an array.
     Raises FeatureMismatch; MissingValues with the columns and rows; UnsupportedValue for cells that are not numbers,
     and for whole numbers that no float holds; ParameterError for a name that occurs twice, and for labels that are
-    neither names nor places; ShapeMismatch; ExtraMissing.
+    neither names nor places; ShapeMismatch; SparseTooLarge for a sparse matrix that is too large as an array;
+    ExtraMissing.
 
     >>> samples({"b": [3.0, 4.0], "a": [1, 2]}, ["a", "b"]).tolist()
     [[1.0, 3.0], [2.0, 4.0]]
@@ -196,7 +203,7 @@ def table_of(x: Any) -> Table | None:
         return x
     if isinstance(x, np.ndarray | np.generic):
         return _of_records(x) if x.dtype.names else None
-    if type(x).__module__.partition(".")[0] in ("tenseal", "fhenn"):  # ciphertexts
+    if type(x).__module__.partition(".")[0] in ("tenseal", "fhenn") or _is_sparse(x):  # ciphertexts; arrays
         return None
     for has, read in _READERS:
         if all(hasattr(x, name) for name in has):
@@ -423,11 +430,24 @@ def _cells(values: Iterable[Any]) -> Cells:
 
 def _array(x: Any) -> Cells:
     """An array, masked where the values were."""
-    if hasattr(x, "tocsr") or hasattr(x, "tocoo"):
-        raise UnsupportedValue("a sparse matrix", "a dense array, for instance X.toarray()")
+    if _is_sparse(x):
+        return _of_sparse(x)
     if isinstance(x, list | tuple) and any(map(_holds_masked, x)):
         x = _with_none(x)
     return _column(x)
+
+
+def _is_sparse(x: Any) -> bool:
+    """Whether it is a sparse matrix or array of SciPy, or one that has its methods."""
+    return all(hasattr(x, name) for name in ("tocoo", "toarray", "shape", "dtype"))
+
+
+def _of_sparse(x: Any) -> Cells:
+    """A sparse matrix as an array. Raises SparseTooLarge."""
+    shape = tuple(map(int, x.shape))
+    if prod(shape) > _MOST_CELLS:
+        raise SparseTooLarge(shape, max(1, _MOST_CELLS // prod(shape[1:])))
+    return np.asarray(x.toarray())
 
 
 def _holds_masked(x: Any) -> bool:

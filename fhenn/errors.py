@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from math import log2
+from math import log2, prod
 
 from fhenn.text import printable
 
@@ -255,6 +255,26 @@ class UnsupportedValue(FhennError, TypeError):
 
     def _message(self) -> str:
         return f"cannot compute on {self.got}; expected {self.expected}."
+
+
+@dataclass(eq=False)
+class SparseTooLarge(FhennError, ValueError):
+    """A sparse matrix that takes too much memory as the array that is computed on.
+
+    got: shape of the matrix, (samples, features).
+    rows: that may be read at once.
+    """
+
+    got: tuple[int, ...]
+    rows: int
+
+    def _message(self) -> str:
+        count = prod(self.got)
+        return (
+            f"a sparse matrix of shape {self.got} takes {8 * count / 1e9:.3g} GB as an array. "
+            f"Give its rows in parts, at most {self.rows} at once: X[:{self.rows}], and so on; "
+            "to plan, as many of them and the bounds of all."
+        )
 
 
 @dataclass(eq=False)

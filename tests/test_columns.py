@@ -15,7 +15,7 @@ import pytest
 
 import fhenn
 from fhenn import tabular
-from fhenn.columns import labels_of, samples
+from fhenn.columns import labels_of, samples, table_of
 from fhenn.errors import (
     ExtraMissing,
     FeatureMismatch,
@@ -23,6 +23,7 @@ from fhenn.errors import (
     NonFiniteValue,
     ParameterError,
     ShapeMismatch,
+    SparseTooLarge,
     UnsupportedValue,
     WireFormatError,
 )
@@ -449,8 +450,7 @@ NOT_NUMBERS = {
     "int past 2**53": (lambda: {"a": [2**90 + 1]}, "beyond 2\\*\\*53"),
     "nested records": (lambda: np.zeros(2, dtype=[("a", float, 3)]), "column 'a', whose cells are arrays"),
     "ragged": (lambda: [[1.0], [2.0, 3.0]], "list"),
-    "sparse matrix": (lambda: pytest.importorskip("scipy.sparse").csr_array(np.eye(2)), "toarray"),
-    "COO matrix": (lambda: pytest.importorskip("scipy.sparse").coo_matrix(np.eye(2)), "toarray"),
+    "sparse complex numbers": (lambda: pytest.importorskip("scipy.sparse").csr_array(1j * np.eye(2)), "complex"),
     "unknown table": (type("Lazy", (), {"columns": ["a"]}), "Lazy, whose columns cannot be read"),
     "rows with and without names": (lambda: [{"a": 1}, [2]], "only some have names"),
 }
@@ -462,6 +462,35 @@ def test_what_is_no_number_is_refused_with_its_column(kind):
     for door in (samples, Reading.regression().samples, lambda x: tabular.train(x, [0, 1], epochs=1)):
         with pytest.raises(UnsupportedValue, match=text):
             door(make())
+
+
+@pytest.mark.parametrize(
+    "kind", ["csr_array", "csc_matrix", "coo_array", "dok_matrix", "lil_array", "bsr_matrix", "dia_array"]
+)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64, bool])
+def test_sparse_matrices_are_arrays(kind, dtype):
+    sparse = pytest.importorskip("scipy.sparse")
+    dense = np.array([[0, 2, 0], [1, 0, 0]]).astype(dtype)
+    given = getattr(sparse, kind)(dense)
+    assert table_of(given) is None
+    np.testing.assert_array_equal(samples(given), dense.astype(np.float64))
+    np.testing.assert_array_equal(samples(given, ["a", "b", "c"]), dense.astype(np.float64))
+    np.testing.assert_array_equal(given.toarray(), dense)
+
+
+def test_missing_values_of_a_sparse_matrix_are_told():
+    given = pytest.importorskip("scipy.sparse").csr_array([[0.0, np.nan], [1.0, 0.0]])
+    with pytest.raises(MissingValues, match=r"column 1 .*row 0"):
+        samples(given)
+
+
+def test_a_sparse_matrix_that_is_too_large_as_an_array_is_refused_with_a_way_out():
+    rows, features = 1_000, 100_000
+    given = pytest.importorskip("scipy.sparse").csr_array((rows, features))
+    with pytest.raises(SparseTooLarge, match=r"takes 0.8 GB as an array.*X\[:671\]") as caught:
+        samples(given)
+    assert caught.value.got == (rows, features)
+    assert samples(given[: caught.value.rows]).shape == (671, features)
 
 
 def test_columns_of_other_lengths_and_rows_of_other_names_are_refused():

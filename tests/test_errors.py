@@ -29,6 +29,10 @@ EXAMPLES = [
         "features 1, 2 leave their declared bounds; the furthest value is 9",
     ),
     (errors.UnsupportedValue("str", "numbers"), "str"),
+    (
+        errors.SparseTooLarge((9_000, 100_000), 671),
+        "takes 7.2 GB as an array. Give its rows in parts, at most 671 at once",
+    ),
     (errors.UnsupportedOperation("Linear", "Do this."), "Do this"),
     (
         errors.UnsupportedModel("MinMaxScaler", "step 'scale'", "clip=True is not affine", "clip=False"),

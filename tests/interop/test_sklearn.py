@@ -244,9 +244,29 @@ def test_outputs_of_a_regression_have_its_shape(shape, kind):
         np.testing.assert_allclose(model.predict(X_test), estimator.predict(X_test), rtol=1e-9)
 
 
-def test_sparse_coefficients_are_read():
-    estimator = fitted(SGDClassifier(penalty="l1", random_state=0), "wine").sparsify()
-    same(fhenn.from_sklearn(estimator), estimator, SPLITS["wine"][1])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        lambda: SGDClassifier(penalty="l1", random_state=0),
+        lambda: LogisticRegression(C=0.1, max_iter=5000),
+        lambda: LinearSVC(C=0.1, random_state=0),
+    ],
+)
+def test_sparse_coefficients_are_read(kind):
+    estimator = fitted(kind(), "breast_cancer").sparsify()
+    same(fhenn.from_sklearn(estimator), estimator, SPLITS["breast_cancer"][1])
+
+
+def test_models_of_sparse_text_features_predict_sparse_samples():
+    sparse = pytest.importorskip("scipy.sparse")
+    rng = np.random.default_rng(2)
+    X = sparse.random(60, 5_000, density=0.01, format="csr", random_state=rng)
+    y = np.asarray(X[:, :50].sum(axis=1)).ravel() > np.median(np.asarray(X[:, :50].sum(axis=1)))
+    estimator = LogisticRegression(C=100.0).fit(X, y)
+    model = fhenn.from_sklearn(estimator)
+    np.testing.assert_allclose(model.decision_function(X), estimator.decision_function(X), atol=1e-9)
+    private = fhenn.encrypted_model(model, np.array([0.0, 1.0]), layout="latency")
+    np.testing.assert_allclose(private.decision_function(X[:2]), estimator.decision_function(X[:2]), atol=1e-3)
 
 
 def test_feature_names_are_checked():
@@ -356,8 +376,8 @@ def test_unfitted_estimators_are_refused():
 def test_samples_of_another_kind_are_refused():
     sparse = pytest.importorskip("scipy.sparse")
     model = fhenn.from_sklearn(fitted(LogisticRegression(max_iter=1000), "iris"))
-    with pytest.raises(UnsupportedValue, match="toarray"):
-        model.predict(sparse.csr_matrix(SPLITS["iris"][1]))
+    with pytest.raises(UnsupportedValue, match="complex"):
+        model.predict(sparse.csr_matrix(1j * SPLITS["iris"][1]))
     with pytest.raises(ShapeMismatch, match="4"):
         model.predict(np.ones((2, 3)))
 
