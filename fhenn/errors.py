@@ -761,6 +761,24 @@ class DataWarning(UserWarning):
     """Something in a table that should be looked at before a model is trained on it; the text says what."""
 
 
+class MachineWarning(UserWarning):
+    """The timings that were measured on this machine cannot be read; those that come with the package are taken.
+
+    path: of the file.
+    reason: what is wrong with it.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path, self.reason = path, reason
+
+    def __str__(self) -> str:
+        return (
+            f"the timings of this machine in {printable(self.path)} are not used ({printable(self.reason)}): costs are "
+            "those of the machine that fhenn was measured on. Measure yours with `fhenn calibrate-machine`."
+        )
+
+
 class BoundsWarning(UserWarning):
     """Values beyond the bounds of the plan were clipped to them.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,18 @@ from numpy.typing import NDArray
 from fhenn.ckks.operations import Operations
 
 Floats = NDArray[np.float64]
+
+Kind = Literal[
+    "plain product",
+    "product",
+    "relinearisation",
+    "rescale",
+    "rotation",
+    "addition",
+    "number",
+    "vector",
+]
+"""A small step that is counted; "number" and "vector" are plaintexts that are encoded."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +62,23 @@ class Levels(Operations[X, Plain], Generic[X]):
     primes: those under an input, first prime first.
     ring_degree: N; 0 where noise is of no interest.
     nominal: the scale of fresh ciphertexts.
-    counts: of "products", "plain products", "relinearisations", "rescales" and "rotations" so far.
+    counts: of each kind of step at each level so far.
     """
 
     def __init__(self, primes: Sequence[float], ring_degree: int = 0, nominal: float = 1.0) -> None:
         self.primes = primes
-        self.counts: Counter[str] = Counter()
+        self.counts: Counter[tuple[Kind, int]] = Counter()
         self._ring_degree, self._nominal = ring_degree, nominal
+
+    def count(self, kind: Kind, level: int, count: int = 1) -> None:
+        """Note steps that are made.
+
+        kind: of the steps.
+        level: of the ciphertexts that they are made on.
+        count: how many there are.
+        """
+        if count:
+            self.counts[kind, level] += count
 
     @property
     def nominal(self) -> float:
@@ -77,6 +99,7 @@ class Levels(Operations[X, Plain], Generic[X]):
         return x.scale
 
     def plaintext(self, values: float | Floats, level: int, scale: float) -> Plain:
+        self.count("vector" if isinstance(values, np.ndarray) else "number", level)
         return Plain(values, scale)
 
     def is_zero(self, plaintext: Plain) -> bool:
@@ -95,32 +118,36 @@ class Levels(Operations[X, Plain], Generic[X]):
         return x if level == x.level else replace(x, level=level)
 
     def plus(self, x: X, addend: float | Plain) -> X:
+        if not isinstance(addend, Plain):
+            self.count("number", x.level)
+        self.count("addition", x.level)
         return x
 
     def times(self, x: X, factor: Plain) -> X:
-        self.counts["plain products"] += 1
+        self.count("plain product", x.level)
         return replace(x, scale=x.scale * factor.scale)
 
     def add(self, x: X, y: X) -> X:
+        self.count("addition", x.level)
         return replace(x, parts=max(x.parts, y.parts))
 
     def multiply(self, x: X, y: X) -> X:
-        self.counts["products"] += 1
+        self.count("product", x.level)
         return replace(x, scale=x.scale * y.scale, parts=3)
 
     def relinearise(self, x: X) -> X:
         if x.parts == 2:
             return x
-        self.counts["relinearisations"] += 1
+        self.count("relinearisation", x.level)
         return replace(x, parts=2)
 
     def rescale(self, x: X) -> X:
-        self.counts["rescales"] += 1
+        self.count("rescale", x.level)
         return replace(x, level=x.level - 1, scale=x.scale / self.primes[x.level])
 
     def can_rotate(self, steps: int) -> bool:
         return True
 
     def rotated(self, x: X, steps: Sequence[int]) -> list[X]:
-        self.counts["rotations"] += self.rotations.count(steps)
+        self.count("rotation", x.level, self.rotations.count(steps))
         return [x] * len(steps)

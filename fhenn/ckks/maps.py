@@ -65,6 +65,7 @@ class Diagonals:
     most: K, how many there are where no entry is zero.
     folds: rotations of the sum at the end, in positions.
     samples: interleaved samples; a rotation by p positions is one by p·samples slots.
+    present: how many there are, over all tiles.
     """
 
     outputs: int
@@ -72,6 +73,7 @@ class Diagonals:
     most: int
     folds: tuple[int, ...]
     samples: int
+    present: int
 
     @property
     def terms(self) -> int:
@@ -125,7 +127,8 @@ def diagonals_of(operator: Operator, layout: Vectors, slots: int) -> Diagonals:
         met[_place(layout, most, rows, columns)] = True
         if met.all():
             break
-    return Diagonals(m, tuple(tuple(np.flatnonzero(tile).tolist()) for tile in met), most, folds, layout.samples)
+    shifts = tuple(tuple(np.flatnonzero(tile).tolist()) for tile in met)
+    return Diagonals(m, shifts, most, folds, layout.samples, int(met.sum()))
 
 
 def _place(layout: Vectors, most: int, rows: Places, columns: Places) -> tuple[Places, Places]:

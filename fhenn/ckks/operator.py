@@ -103,6 +103,14 @@ class Operator(ABC):
         """
 
     @final
+    def row_sizes(self) -> Places:
+        """How many entries of every row are not zero, (outputs,)."""
+        sizes = np.zeros(self.outputs, np.int64)
+        for rows, _, _ in self.pieces():
+            sizes += np.bincount(rows, minlength=self.outputs)
+        return sizes
+
+    @final
     def abs_row_sums(self, largest: Floats | None = None) -> Floats:
         """Σⱼ |wᵢⱼ|·largestⱼ of every row i: what inputs of those magnitudes can come to.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from fhenn.approx import Polynomial
 from fhenn.ckks.circuits import evaluate
-from fhenn.ckks.levels import Levels, Placed, Plain
+from fhenn.ckks.levels import Kind, Levels, Placed, Plain
 from fhenn.ckks.noise import Noise, NoiseModel
 
 Floats = NDArray[np.float64]
@@ -70,6 +71,7 @@ class Follower(Levels[Followed]):
         return _scale_by(x, -1.0)
 
     def plus(self, x: Followed, addend: float | Plain) -> Followed:
+        x = super().plus(x, addend)
         constant = addend.values if isinstance(addend, Plain) else addend
         return x if x.values is None else replace(x, values=x.values + constant)
 
@@ -124,13 +126,13 @@ class Outlook:
     level: of its result.
     scale: of its result.
     noise: what it adds.
-    counts: of operations, by kind.
+    counts: of the steps, by kind and level.
     """
 
     level: int
     scale: float
     noise: Noise
-    counts: dict[str, int] = field(default_factory=dict, compare=False)
+    counts: Counter[tuple[Kind, int]] = field(default_factory=Counter, compare=False)
 
 
 @lru_cache(maxsize=4096)
@@ -165,7 +167,7 @@ def outlook(
         normal += (noise.normal / event.scale * by) ** norm
     worst = int((laplace + normal).argmax())
     added = Noise(float(laplace[worst]) ** (1 / norm), float(normal[worst]) ** (1 / norm), norm)
-    return Outlook(result.level, result.scale, added, dict(on.counts))
+    return Outlook(result.level, result.scale, added, on.counts)
 
 
 _KEPT: dict[Any, Floats] = {}

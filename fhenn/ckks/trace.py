@@ -25,7 +25,7 @@ from fhenn.ckks.context import Context
 from fhenn.ckks.evaluator import SEAL, Evaluator
 from fhenn.ckks.layout import Layout
 from fhenn.ckks.levels import Levels, Placed, Plain
-from fhenn.ckks.maps import AffineMap, Landing
+from fhenn.ckks.maps import AffineMap, Landing, RotationSchedule
 from fhenn.ckks.noise import Noise, NoiseModel
 from fhenn.ckks.outlook import outlook
 from fhenn.ckks.parameters import Parameters
@@ -120,6 +120,7 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
         return _scale_by(x, -1.0)
 
     def plus(self, x: Traced, addend: float | Plain) -> Traced:
+        x = super().plus(x, addend)
         if not isinstance(addend, Plain):
             return replace(x, bounds=Bounds(x.bounds.low + addend, x.bounds.high + addend))
         constant = addend.values
@@ -155,6 +156,7 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
 
     def sum(self, xs: Sequence[Traced], count: int) -> Traced:
         (x,) = xs
+        self.count("addition", x.level, count - 1)
         ends = (float(np.broadcast_to(end, count).sum()) for end in (x.bounds.low, x.bounds.high))
         bounds = Bounds(*(np.array([end]) for end in ends))
         total = replace(x, noise=x.noise * count ** (1 / self._norm), bounds=bounds)
@@ -241,13 +243,13 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
         rounded = Noise(model.rounding / result if landing.level < x.level else 0.0, 0.0, norm)
         turned = Noise(0.0, 0.0, norm)
         schedule = affine.schedule(self.can_rotate)
+        self._count_map(x.level, landing.level, affine, schedule)
         gains = affine.gains(norm, schedule)
         if schedule is None:
             # a scalar's rounding is one number, not a slot's worth of them
             encoding /= sqrt(model.ring_degree / 2)
         else:
             self.keys |= schedule.keys
-            self.counts["rotations"] += schedule.count
             terms, folds = schedule.diagonals.terms, len(schedule.diagonals.folds)
             rounded = rounded * terms ** (1 / norm)
             # a spike sits in few slots: a fold's meets a sum once, where its rounding is in every term
@@ -260,6 +262,34 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
             encoding += model.transform * (norm_of_inputs * gains.largest + largest_bias)
         noise = x.noise * gains.row + rounded + turned + Noise(0.0, encoding, norm) + Noise(0.0, floats, norm)
         return [self.with_bounds(Traced(landing.level, result, 2, noise, room=x.room), affine.image(x.bounds))]
+
+    def _count_map(self, level: int, below: int, affine: AffineMap, schedule: RotationSchedule | None) -> None:
+        """Note the steps of a map, of one group of samples.
+
+        level: of the inputs.
+        below: level of the results.
+        affine: the map.
+        schedule: how it rotates.
+        """
+        biases = 0 if affine.bias is None else int(np.count_nonzero(affine.bias))
+        if schedule is None:
+            sizes = affine.operator.row_sizes()
+            products, sums = int(sizes.sum()), int(np.count_nonzero(sizes))
+            self.count("number", level, products)
+            self.count("number", below, biases)
+        else:
+            diagonals = schedule.diagonals
+            products, biases = diagonals.present, min(biases, 1)
+            sums, folds = min(products, 1), len(diagonals.folds) if products else 0
+            self.count("vector", level, sum(map(len, diagonals.shifts)))
+            self.count("vector", below, biases)
+            self.count("rotation", level, schedule.count - folds)
+            self.count("rotation", below, folds)
+            self.count("addition", below, folds)
+        self.count("plain product", level, products)
+        self.count("addition", level, products - sums)
+        self.count("addition", below, biases)
+        self.count("rescale", level, sums if below < level else 0)
 
 
 def _product_of(x: Bounds, y: Bounds) -> Bounds:

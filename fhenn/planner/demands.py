@@ -6,6 +6,7 @@ work is done, and held to what the client allows.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import ceil, inf, isqrt
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,12 @@ _COPIES_OF_KEYS, _COPIES_OF_CIPHERTEXTS = 2.5, 2.4
 
 _BYTES_PER_SLOT = 20
 """Of values on their way into slots (measured)."""
+
+_COPIES_OF_VALUES, _COPIES_OF_WEIGHTS = 4, 2.0
+"""Of a table on its way into ciphertexts, and of a matrix's diagonals while they are encoded (measured)."""
+
+_PROCESS = 70e6
+"""Bytes of a process with Python, NumPy and TenSEAL (measured on Linux)."""
 
 _LARGEST_HEADER, _LARGEST_FRAME = 512, 1 << 17
 """Of a ciphertext, and of a message of several."""
@@ -107,15 +114,69 @@ def bytes_of_answer(plan: Plan, samples: int) -> int:
     """
     groups = ceil(samples / plan.samples_per_ciphertext)
     if not isinstance(plan.layout, Vectors):
-        groups *= _count_outputs(plan)
+        groups *= outputs_of(plan)
     each = 16 * plan.parameters.ring_degree * (plan.parameters.levels + 1) * 1.02 + _LARGEST_HEADER
     return ceil((1 + len(plan.witnesses)) * (groups * each + _LARGEST_FRAME))
 
 
-def _count_outputs(plan: Plan) -> int:
-    """Outputs of a sample, from the shape of the last affine node; the most that there may be where none is named."""
-    widths = [int(match[2]) for match in map(AFFINE.fullmatch, plan.signature) if match]
+def outputs_of(plan: Plan) -> int:
+    """Outputs of a sample, from the shape of the last affine node; the most that there may be where none is named.
+
+    plan: of the model.
+    """
+    widths = _widths(plan)
     return min(widths[-1], _MOST_FEATURES) if widths else _MOST_FEATURES
+
+
+def _widths(plan: Plan) -> list[int]:
+    """Outputs of every affine node."""
+    return [int(match[2]) for match in map(AFFINE.fullmatch, plan.signature) if match]
+
+
+def bytes_of_ciphertext(plan: Plan, level: int) -> int:
+    """About how many bytes an answer's ciphertext has: two polynomials, of as many bits as their primes.
+
+    plan: of the model.
+    level: of the ciphertext.
+    """
+    return 2 * plan.parameters.ring_degree * sum(plan.parameters.chain[: level + 1]) // 8
+
+
+def memory_of_client(plan: Plan, rows: int) -> float:
+    """About how many bytes of memory a client's process takes at its peak.
+
+    plan: of the model.
+    rows: samples in an upload.
+    """
+    groups = ceil(rows / plan.samples_per_ciphertext)
+    values = _COPIES_OF_VALUES * 8 * groups * plan.samples_per_ciphertext * plan.features
+    upload = _resident_keys(plan) + plan.bytes_of_keys + groups * memory_of_upload(plan) + values
+    return _PROCESS + max(memory_of_keys(plan), upload)
+
+
+def memory_of_server(plan: Plan, rows: int) -> float:
+    """About how many bytes of memory a server's process takes at its peak.
+
+    plan: of the model.
+    rows: samples in an upload.
+    """
+    parameters = plan.parameters
+    groups, ring_degree = ceil(rows / plan.samples_per_ciphertext), parameters.ring_degree
+    sent = plan.ciphertexts_per_sample
+    weights = sum(8 * ring_degree * (each.level + 1) * each.count for each in plan.steps if each.kind == "vector")
+    ciphertext = 16 * ring_degree * (parameters.levels + 1)
+    keys = _resident_keys(plan) + plan.bytes_of_keys
+    # what was read stays while the nodes run, each from its inputs to its outputs
+    widths = [1, 1] if isinstance(plan.layout, Vectors) else [plan.features, *_widths(plan)]
+    between = max(before + after for before, after in pairwise(widths))
+    held = groups * (sent * (2 * plan.bytes_per_ciphertext + ciphertext) + (between - widths[0]) * ciphertext)
+    return _PROCESS + keys + weights * _COPIES_OF_WEIGHTS + held
+
+
+def _resident_keys(plan: Plan) -> int:
+    """Bytes of relinearisation and rotation keys in memory: two polynomials for each digit, without seeds."""
+    primes = len(plan.parameters.chain)
+    return 16 * plan.parameters.ring_degree * primes * (primes - 1) * (1 + len(plan.rotations))
 
 
 def memory_of_upload(plan: Plan) -> float:

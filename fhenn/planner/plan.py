@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from hashlib import sha256
 from math import inf, isfinite, log2
+from numbers import Integral
 from typing import Any, Literal
 
 from fhenn.backends import evaluator as registered
@@ -18,15 +19,20 @@ from fhenn.ckks.parameters import Parameters
 from fhenn.columns import require_distinct
 from fhenn.errors import ParameterError, PlanError, UnsupportedValue, WireFormatError
 from fhenn.nn.finish import Finish
+from fhenn.planner.cost import Cost, cost_of
 from fhenn.planner.demands import require_modest, require_short
 from fhenn.planner.flooding import MOST_QUERIES
 from fhenn.planner.floor import is_known, largest_scale, least_errors
+from fhenn.planner.steps import Steps
 from fhenn.planner.witness import Witness
 from fhenn.strict import built
 from fhenn.text import printable
 from fhenn.versioned import VersionedJson
 
 LayoutName = Literal["latency", "throughput"]
+
+MOST_ROWS = 1 << 40
+"""Samples in an upload, at most."""
 
 _DOCUMENT = VersionedJson("plan", 1, infinite=True, kind_last=True)
 _FINGERPRINT = re.compile("[0-9a-f]{16}", re.ASCII)
@@ -90,6 +96,9 @@ class Plan:
     result: what the answers are; None in older files.
     feature_names: by which `Client.encrypt` matches the columns of a table; None without names.
     evaluator: what computes, by the name that it was registered under (`fhenn.backends.register`).
+    rows: how many samples an upload was planned to hold.
+    steps: what the server does for the samples that share ciphertexts (`fhenn.planner.work`), from which `cost`
+    follows; empty in older files.
 
     Sizes in bytes are estimates, at worst a third too small, since SEAL's compression varies. The chain was chosen for
     the ranges of the weights, and the stages state them: give clients `public()`.
@@ -121,6 +130,8 @@ class Plan:
     result: Result | None = None
     feature_names: tuple[str, ...] | None = None
     evaluator: str = SEAL.name
+    rows: int = 1
+    steps: tuple[Steps, ...] = ()
 
     @cached_property
     def fingerprint(self) -> str:
@@ -243,6 +254,22 @@ class Plan:
         half = self.parameters.ring_degree * sum(self.parameters.chain) // 8
         return half * (2 + (len(self.parameters.chain) - 1) * (1 + len(self.rotations)))
 
+    def cost(self, rows: int | None = None) -> Cost:
+        """What it takes to run: seconds, bytes and memory, before anything runs.
+
+        rows: samples in one upload, 1 or more; those that it was planned for where None.
+
+        Returns the cost by the timings of this machine where they were measured (`fhenn calibrate-machine`), and else
+        of one that fhenn was measured on; within a factor of 2 of what then happens there (`tests/bench`).
+        Raises PlanError where the plan is of an older fhenn, ParameterError where rows is no number of samples.
+
+        >>> import fhenn
+        >>> plan = fhenn.plan(fhenn.Linear([[1.0, 2.0]]), inputs=[-1, 1])
+        >>> plan.cost(rows=10_000).server > plan.cost(rows=1).server > 0
+        True
+        """
+        return cost_of(self, require_rows(self.rows if rows is None else rows))
+
     def __repr__(self) -> str:
         fields = [
             f"layout={self.layout_name!r}, N={self.parameters.ring_degree}, chain={list(self.parameters.chain)}",
@@ -264,6 +291,9 @@ class Plan:
             "",
             f"  {'node':<10} {'features':>8} {'level':>5} {'largest |x|':>12} {'headroom':>10} {'deviation':>10}",
         ]
+        if self.steps:
+            cost = self.cost()
+            lines.insert(-2, f"  cost                  {cost}")
         if self.queries:
             lines.insert(-2, f"  results to share      of {self.queries} samples, within the accuracy asked for")
         lines[-2:-2] = [f"  {witness}" for witness in self.witnesses]
@@ -289,6 +319,7 @@ class Plan:
             "layout": layout_to_json(self.layout),
             "stages": [asdict(stage) for stage in self.stages],
             "witnesses": [asdict(witness) for witness in self.witnesses],
+            "steps": [asdict(each) for each in self.steps],
             "result": self.result and vars(self.result) | {"layout": layout_to_json(self.result.layout)},
         }
         if self.evaluator == SEAL.name:
@@ -337,6 +368,7 @@ class Plan:
             and self.worst > 0
             and (self.model is None or _FINGERPRINT.fullmatch(self.model) is not None)
             and 0 <= self.queries <= MOST_QUERIES
+            and 0 < self.rows <= MOST_ROWS
             and (self.outputs is None or (len(self.outputs) == 2 and -inf < self.outputs[0] <= self.outputs[1] < inf))
             and min(self.error, self.deviation, self.approximation) >= 0
             and (not isinstance(self.layout, Vectors) or self.layout.holds(len(self.low), self.parameters.slots))
@@ -350,8 +382,23 @@ class Plan:
             )
         for witness in self.witnesses:
             witness.require_sane(self.parameters.levels)
+        for each in self.steps:
+            each.require_sane(self.parameters.levels)
         if not sane:
             raise ValueError("a field is out of range, or contradicts another one")
+
+
+def require_rows(rows: Any) -> int:
+    """A number of samples as an int. Raises ParameterError where it is none.
+
+    rows: from a user.
+    """
+    if not isinstance(rows, Integral) or isinstance(rows, bool) or not 0 < int(rows) <= MOST_ROWS:
+        raise ParameterError(
+            f"rows must be a whole number of samples, 1 or more, not {rows!r:.40}.",
+            "Give how many samples one upload will hold.",
+        )
+    return int(rows)
 
 
 def require_plan(value: Any) -> None:

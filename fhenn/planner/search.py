@@ -31,6 +31,7 @@ from fhenn.planner.request import Request
 from fhenn.planner.walk import Path, Walk, walk
 from fhenn.planner.witness import Witness
 from fhenn.planner.witness_choice import keys_of_witnesses, witnesses_of
+from fhenn.planner.work import steps_of
 
 Floats = NDArray[np.float64]
 
@@ -98,11 +99,12 @@ def plan(
     _require_room(path)
     chosen = _choose(path, request)
     trial, found = chosen.trial, chosen.walk
+    rotations = found.rotations | keys_of_witnesses(found, chosen.witnesses)
     return Plan(
         parameters=chosen.parameters,
         layout=trial.packing,
         layout_name=request.layout,
-        rotations=tuple(sorted(found.rotations | keys_of_witnesses(found, chosen.witnesses))),
+        rotations=tuple(sorted(rotations)),
         stages=found.stages,
         low=tuple(low.tolist()),
         high=tuple(high.tolist()),
@@ -120,6 +122,14 @@ def plan(
         result=result_of(found),
         feature_names=model.feature_names or (None if table is None else table.names),
         evaluator=request.evaluator.name,
+        steps=steps_of(
+            path,
+            trial.packing,
+            chosen.parameters,
+            evaluator=request.evaluator,
+            witnesses=chosen.witnesses,
+            rotations=rotations,
+        ),
     ).as_own()
 
 

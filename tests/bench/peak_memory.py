@@ -25,7 +25,7 @@ def peak() -> float:
 
 def of_server(model: Any, plan: Any, keys: bytes, message: bytes) -> float:
     """The peak of a process that holds a `fhenn.Server` and answers one message."""
-    layers = [[node.weight, node.bias] if hasattr(node, "weight") else [] for node in model.nodes]
+    layers = [[node.weight, node.bias] if hasattr(node, "weight") else type(node).__name__ for node in model.nodes]
     needed = io.BytesIO()
     send(needed, [layers, model.finish, plan.to_json(), keys, message])
     command = [sys.executable, __file__]
@@ -36,7 +36,7 @@ def main() -> None:
     import fhenn  # noqa: PLC0415  (OpenFHE's Python imports this file and has no fhenn)
 
     layers, finish, plan, keys, message = receive(sys.stdin.buffer)
-    nodes = [fhenn.Linear(*layer) if layer else fhenn.Sigmoid() for layer in layers]
+    nodes = [getattr(fhenn, layer)() if isinstance(layer, str) else fhenn.Linear(*layer) for layer in layers]
     fhenn.Server(fhenn.Sequential(nodes, finish=finish), fhenn.Plan.from_json(plan), keys).predict(message)
     print(peak())  # noqa: T201
 

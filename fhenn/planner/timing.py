@@ -1,0 +1,120 @@
+"""Measures a `Machine`: how long the small steps of CKKS take here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from time import process_time
+from typing import Any
+
+import numpy as np
+
+from fhenn.backends import context_class
+from fhenn.backends import evaluator as registered
+from fhenn.ckks import Context, Parameters
+from fhenn.ckks.evaluator import SEAL
+from fhenn.ckks.parameters import MAX_MODULUS_BITS
+from fhenn.planner.machine import Machine, Primitive, Timing
+
+PRIMES: dict[int, tuple[int, ...]] = {2048: (1,), 4096: (1, 2, 4), 8192: (1, 2, 4, 7), 16384: (1, 3, 6, 12)}
+"""Numbers of primes that are measured, the most of each ring last; a larger ring follows by the laws."""
+
+_BITS = 40
+"""Of each prime, where they fit: a plan's scales are near to that."""
+
+_LEAST_SECONDS, _MOST_SECONDS, _LEAST_RUNS = 0.02, 0.5, 3
+"""For which a primitive is repeated, and how often at least where that takes no longer."""
+
+_ROTATIONS = (1, 2, 4)
+
+
+def measure(
+    name: str,
+    evaluator: str = SEAL.name,
+    progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+    primes: dict[int, tuple[int, ...]] = PRIMES,
+) -> Machine:
+    """A machine, measured in about half a minute. Keys are made for it, and thrown away.
+
+    name: of the machine, for people.
+    evaluator: that is measured, by the name that plans name it by. The shipped timings of SEAL stand beside another's.
+    progress: called with (what, done, total).
+    primes: for each ring degree, the numbers of primes to measure, ascending.
+
+    Raises ParameterError for an unknown evaluator.
+    """
+    kind = context_class(registered(evaluator).name)
+    timings = [] if evaluator == SEAL.name else [each for each in Machine.shipped().timings if each.evaluator == "seal"]
+    total = sum(map(len, primes.values()))
+    done = 0
+    for ring_degree, counts in primes.items():
+        progress(f"N={ring_degree}", done, total)
+        for primitive, count, seconds in _measure_ring(kind, ring_degree, counts):
+            timings.append(Timing(evaluator, primitive, ring_degree, count, seconds))
+        done += len(counts)
+    progress("done", total, total)
+    return Machine(name, tuple(timings))
+
+
+def _measure_ring(
+    kind: type[Context], ring_degree: int, counts: tuple[int, ...]
+) -> Iterator[tuple[Primitive, int, float]]:
+    """Every primitive on one ring, with the primes in use and its seconds."""
+    most = counts[-1]
+    bits = min(_BITS, MAX_MODULUS_BITS[ring_degree] // (most + 1))
+    parameters = Parameters(ring_degree, (bits,) * (most + 1), 2.0 ** (bits // 3))
+
+    def make() -> bytes:
+        return kind.generate(parameters).evaluation_bytes()
+
+    alone = fastest(make)
+    yield "make context", most, alone
+    client = kind.generate(parameters)
+    keys, bare = client.evaluation_bytes(_ROTATIONS), client.evaluation_bytes()
+    made = fastest(lambda: client.evaluation_bytes(_ROTATIONS)) - fastest(client.evaluation_bytes)
+    loaded = fastest(lambda: kind.from_bytes(keys)) - fastest(lambda: kind.from_bytes(bare))
+    yield "make key", most, max(made, 1e-9) / len(_ROTATIONS)
+    yield "load key", most, max(loaded, 1e-9) / len(_ROTATIONS)
+    server = kind.from_bytes(keys)
+    for count in counts:
+        yield from ((primitive, count, fastest(run)) for primitive, run in _steps(client, server, count - 1))
+
+
+def _steps(client: Context, server: Context, level: int) -> list[tuple[Primitive, Callable[[], Any]]]:
+    """What is timed at a level."""
+    on, scale = server.arithmetic, client.scale
+    values = np.random.default_rng(0).uniform(-1, 1, client.slots)
+    upload = client.encrypt_seeded(values.tolist(), level, scale)
+    ciphertext = server.load(upload, level, scale)
+    x, y = (on.wrap(each, level, scale) for each in (ciphertext, server.load(upload, level, scale)))
+    factor, saved = on.plaintext(values, level, scale), server.save(ciphertext)
+    product = on.multiply(x, y)
+    steps: list[tuple[Primitive, Callable[[], Any]]] = [
+        ("plain product", lambda: on.times(x, factor)),
+        ("product", lambda: on.multiply(x, y)),
+        ("relinearisation", lambda: on.relinearise(product)),
+        ("rotation", lambda: on.rotated(x, [1])),
+        ("addition", lambda: on.add(x, y)),
+        ("number", lambda: on.plaintext(0.3, level, scale)),
+        ("vector", lambda: on.plaintext(values, level, scale)),
+        ("encrypt", lambda: client.encrypt_seeded(values.tolist(), level, scale)),
+        ("decrypt", lambda: np.array(client.decrypt_slots(ciphertext))),
+        ("load upload", lambda: server.load(upload, level, scale)),
+        ("load", lambda: server.load(saved, level, scale)),
+        ("save", lambda: server.save(ciphertext)),
+    ]
+    if level:
+        steps.append(("rescale", lambda: on.rescale(x)))
+    return steps
+
+
+def fastest(run: Callable[[], Any]) -> float:
+    """The least seconds of several runs, of this process's own: others on the machine disturb those least.
+
+    run: what is timed.
+    """
+    times: list[float] = []
+    while sum(times) < (_LEAST_SECONDS if len(times) >= _LEAST_RUNS else _MOST_SECONDS):
+        start = process_time()
+        run()
+        times.append(process_time() - start)
+    return min(times)

@@ -1,0 +1,84 @@
+"""What a server does for a plan: how often each small step runs, by level."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+from fhenn.backends import CIPHER
+from fhenn.ckks import CipherArray, Layout, Parameters
+from fhenn.ckks.evaluator import SEAL, Evaluator
+from fhenn.ckks.layout import FEATURES
+from fhenn.ckks.levels import Kind
+from fhenn.ckks.trace import Trace, TracedContext
+from fhenn.nn import Activation, Affine
+from fhenn.planner.steps import Steps
+from fhenn.planner.walk import Path
+from fhenn.planner.witness import Witness, doublings
+from fhenn.planner.witness_choice import meets_square
+
+Counts = Counter[tuple[Kind, int]]
+
+
+def steps_of(
+    path: Path,
+    packing: Layout,
+    parameters: Parameters,
+    *,
+    evaluator: Evaluator = SEAL,
+    witnesses: Sequence[Witness] = (),
+    rotations: frozenset[int] | None = None,
+) -> tuple[Steps, ...]:
+    """What a server does for the samples that share ciphertexts.
+
+    path: the model.
+    packing: layout of its inputs.
+    parameters: ring degree, chain and scale.
+    evaluator: that computes.
+    witnesses: that are returned beside the result.
+    rotations: steps, in slots, that there are keys for; any where None.
+
+    Returns the steps by kind, then level. They follow from the shapes, and from which diagonals or entries of a matrix
+    are zero: as much as the time that the server takes tells.
+    Raises ScaleMismatch, LevelExhausted or KeyMissing where the parameters or keys do not suit the model.
+    """
+    context = TracedContext(parameters, evaluator=evaluator)
+    on, counts = context.arithmetic, Counts()
+    on.available = rotations
+    wanted = {witness.place: witness for witness in witnesses}
+    x = context.array(packing, path.bounds[0])
+    for place, (node, bounds) in enumerate(zip(path.nodes, path.bounds[1:], strict=True)):
+        # one traced ciphertext stands for those of all features, but for a map, which counts for all of them
+        alike = x.shape[1] if packing == FEATURES and isinstance(node, Activation) else 1
+        y = node.evaluate(CIPHER, x)
+        if place in wanted:
+            _observe(on, counts, (node, x, wanted[place]), alike)
+        else:
+            _gather(on, counts, alike)
+        x = replace(y, ciphertexts=(on.with_bounds(y.ciphertexts[0], bounds),))
+    return tuple(Steps(kind, level, count) for (kind, level), count in sorted(counts.items()))
+
+
+def _gather(on: Trace, counts: Counts, alike: int) -> None:
+    """Add to `counts` what was counted since the last time, as often as there are ciphertexts."""
+    for step, count in on.counts.items():
+        counts[step] += alike * count
+    on.counts.clear()
+
+
+def _observe(on: Trace, counts: Counts, seen: tuple[Affine | Activation, CipherArray, Witness], alike: int) -> None:
+    """Count an activation together with its witness, as `fhenn.safety.observation` computes them."""
+    node, x, witness = seen
+    if isinstance(node, Activation) and witness.degree == 2 and meets_square(node):
+        on.counts.clear()
+        _, number = CIPHER.polynomial_and_square(node.polynomials[0], x)
+    elif witness.degree > 2:
+        start = CIPHER.drop_to(x, witness.start)
+        number = CIPHER.chebyshev_power(witness.polynomial.domain, doublings(witness.degree), start)
+    else:
+        number = CIPHER.square(witness.domain, x)
+    _gather(on, counts, alike)
+    if witness.neurons > 1:
+        CIPHER.sum_features(CIPHER.drop_to(number, witness.level))
+        _gather(on, counts, 1)

@@ -1,0 +1,103 @@
+"""The steps that a plan counts are those that a server makes."""
+
+from collections import Counter
+from functools import cached_property
+
+import numpy as np
+import pytest
+from pass_through import PassThrough, PassThroughContext
+
+import fhenn
+from fhenn.ckks import encrypt
+from fhenn.ckks.operator import Sparse
+from fhenn.nn import Affine, layers
+from fhenn.safety import observe
+
+rng = np.random.default_rng(3)
+
+
+class Counting(PassThrough):
+    """Counts what is made, by kind and level."""
+
+    def __init__(self, context):
+        super().__init__(context)
+        self.counts = Counter()
+
+    def plaintext(self, values, level, scale):
+        self.counts["vector" if isinstance(values, np.ndarray) else "number", level] += 1
+        return super().plaintext(values, level, scale)
+
+    def plus(self, x, addend):
+        self.counts["addition", x.level] += 1
+        return super().plus(x, addend)
+
+    def add(self, x, y):
+        self.counts["addition", x.level] += 1
+        return super().add(x, y)
+
+    def times(self, x, factor):
+        self.counts["plain product", x.level] += 1
+        return super().times(x, factor)
+
+    def multiply(self, x, y):
+        self.counts["product", x.level] += 1
+        return super().multiply(x, y)
+
+    def relinearise(self, x):
+        if x.parts == 3:
+            self.counts["relinearisation", x.level] += 1
+        return super().relinearise(x)
+
+    def rescale(self, x):
+        self.counts["rescale", x.level] += 1
+        return super().rescale(x)
+
+    def rotated(self, x, steps):
+        if count := self.rotations.count(steps):
+            self.counts["rotation", x.level] += count
+        return super().rotated(x, steps)
+
+
+class CountingContext(PassThroughContext):
+    @cached_property
+    def arithmetic(self):
+        return Counting(self)
+
+
+def made(model, plan):
+    """What is made for one group of samples, its plaintexts included."""
+    context = CountingContext(plan.parameters, plan.rotations)
+    x = encrypt(context, np.full((plan.samples_per_ciphertext, plan.features), 0.1), layout=plan.layout)
+    context.arithmetic.counts.clear()
+    wanted = {witness.place: witness for witness in plan.witnesses}
+    for place, node in enumerate(layers(model)):
+        x = observe(node, x, wanted[place])[0] if place in wanted else node.infer(x)
+    return context.arithmetic.counts
+
+
+def dense(outputs, inputs, bias=True):
+    return fhenn.Linear(rng.normal(size=(outputs, inputs)) / inputs, rng.normal(size=outputs) if bias else None)
+
+
+def sparse(outputs, inputs, entries):
+    rows, columns = rng.integers(outputs, size=entries), rng.integers(inputs, size=entries)
+    return Affine(Sparse(rows, columns, rng.normal(size=entries) / inputs, (outputs, inputs)), np.zeros(outputs))
+
+
+MODELS = {
+    "one layer": [dense(3, 10)],
+    "logistic": [dense(1, 30), fhenn.Sigmoid()],
+    "squares": [dense(12, 20), fhenn.Square(), dense(4, 12, bias=False)],
+    "degree 7": [dense(5, 9), fhenn.Tanh(degree=7), dense(2, 5)],
+    "two hidden": [dense(8, 16), fhenn.Square(), dense(6, 8), fhenn.Square(), dense(3, 6)],
+    "sparse": [sparse(6, 40, 7), fhenn.Square(), dense(2, 6)],
+}
+
+
+@pytest.mark.parametrize("wish", [{}, {"upload": 4}, {"samples": 16}, {"layout": "throughput"}, {"witness": True}])
+@pytest.mark.parametrize("name", MODELS)
+def test_a_server_makes_the_steps_that_are_counted(name, wish):
+    model = fhenn.Sequential(MODELS[name])
+    plan = fhenn.plan(model, inputs=[-1, 1], accuracy=0.1, **({"layout": "latency"} | wish))
+    counted = {(each.kind, each.level): each.count for each in plan.steps}
+    assert counted == dict(made(model, plan))
