@@ -75,8 +75,7 @@ class Cost:
         samples = f"{self.rows:,} sample{'s' * (self.rows != 1)}"
         return (
             f"{samples}: server {seconds_text(self.server)}, client {seconds_text(self.client)}, "
-            f"{bytes_text(self.up)} up, {bytes_text(self.down)} down, memory {bytes_text(self.memory)}; "
-            f"once {bytes_text(self.keys)} of keys, {seconds_text(self.setup)}"
+            f"{bytes_text(self.up)} up, {bytes_text(self.down)} down; memory {bytes_text(self.memory)}"
         )
 
 
@@ -105,11 +104,13 @@ def cost_of(plan: Plan, rows: int, machine: Machine | None = None) -> Cost:
     read = sent * seconds("load upload", top)
     saved = sum(count * seconds("save", level + 1) for level, count in answered)
     opened = sum(count * (seconds("load", level + 1) + seconds("decrypt", level + 1)) for level, count in answered)
+    # an upload, an answer around a result and witnesses, each with a header
+    messages = seconds("message", top)
     keys = len(plan.rotations) * (seconds("make key", top) + seconds("load key", top)) + seconds("make context", top)
     return Cost(
         rows=rows,
-        client=groups * (sent * seconds("encrypt", top) + opened),
-        server=groups * (steps + read + saved),
+        client=groups * (sent * seconds("encrypt", top) + opened) + (2 + len(answered)) * messages,
+        server=groups * (steps + read + saved) + (2 + len(answered)) * messages,
         setup=keys + encoded,
         up=groups * sent * plan.bytes_per_ciphertext,
         down=groups * sum(count * bytes_of_ciphertext(plan, level) for level, count in answered),

@@ -27,11 +27,23 @@ from fhenn.errors import MachineWarning, ParameterError, WireFormatError
 from fhenn.strict import built
 from fhenn.versioned import VersionedJson
 
-Primitive = Literal[Kind, "encrypt", "decrypt", "load upload", "load", "save", "make key", "load key", "make context"]
+Primitive = Literal[
+    Kind,
+    "encrypt",
+    "decrypt",
+    "load upload",
+    "load",
+    "save",
+    "message",
+    "make key",
+    "load key",
+    "make context",
+]
 """What is timed: the steps of an evaluator, and what is done with messages and keys.
 
 "encrypt" and "load upload" are of ciphertexts whose random half travels as a seed. "make key" is of a key for one
-rotation, saved with a seed. "make context" makes all other keys, and saves those that a server gets.
+rotation, saved with a seed. "make context" makes all other keys, saves those that a server gets, and loads them.
+"message" is what a message takes, to be written or read, beside its ciphertexts.
 """
 
 PRIMITIVES: tuple[Primitive, ...] = get_args(Primitive)
@@ -212,6 +224,8 @@ def _data_folder() -> Path:
 
 def _law(primitive: Primitive, ring_degree: int, primes: int) -> float:
     """What a primitive's time is proportional to, where one term outweighs all others."""
+    if primitive == "message":
+        return 1.0
     if primitive in _PER_RESIDUE:
         return float(ring_degree * primes)
     transforms = primes * (primes + 1) if primitive in _PER_KEY_SWITCH else primes

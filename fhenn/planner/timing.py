@@ -10,7 +10,7 @@ import numpy as np
 
 from fhenn.backends import context_class
 from fhenn.backends import evaluator as registered
-from fhenn.ckks import Context, Parameters
+from fhenn.ckks import CipherArray, Context, Parameters, encrypt_to_bytes
 from fhenn.ckks.evaluator import SEAL
 from fhenn.ckks.parameters import MAX_MODULUS_BITS
 from fhenn.planner.machine import Machine, Primitive, Timing
@@ -25,6 +25,8 @@ _LEAST_SECONDS, _MOST_SECONDS, _LEAST_RUNS = 0.02, 0.5, 3
 """For which a primitive is repeated, and how often at least where that takes no longer."""
 
 _ROTATIONS = (1, 2, 4)
+_LEAST = 1e-6
+"""Seconds: what differences of times that others disturbed are at least."""
 
 
 def measure(
@@ -59,24 +61,37 @@ def _measure_ring(
     kind: type[Context], ring_degree: int, counts: tuple[int, ...]
 ) -> Iterator[tuple[Primitive, int, float]]:
     """Every primitive on one ring, with the primes in use and its seconds."""
-    most = counts[-1]
-    bits = min(_BITS, MAX_MODULUS_BITS[ring_degree] // (most + 1))
-    parameters = Parameters(ring_degree, (bits,) * (most + 1), 2.0 ** (bits // 3))
-
-    def make() -> bytes:
-        return kind.generate(parameters).evaluation_bytes()
-
-    alone = fastest(make)
-    yield "make context", most, alone
-    client = kind.generate(parameters)
-    keys, bare = client.evaluation_bytes(_ROTATIONS), client.evaluation_bytes()
-    made = fastest(lambda: client.evaluation_bytes(_ROTATIONS)) - fastest(client.evaluation_bytes)
-    loaded = fastest(lambda: kind.from_bytes(keys)) - fastest(lambda: kind.from_bytes(bare))
-    yield "make key", most, max(made, 1e-9) / len(_ROTATIONS)
-    yield "load key", most, max(loaded, 1e-9) / len(_ROTATIONS)
-    server = kind.from_bytes(keys)
+    for most in sorted({counts[len(counts) // 2], counts[-1]}):
+        bits = min(_BITS, MAX_MODULUS_BITS[ring_degree] // (most + 1))
+        client = kind.generate(Parameters(ring_degree, (bits,) * (most + 1), 2.0 ** (bits // 3)))
+        keys, bare = client.evaluation_bytes(_ROTATIONS), client.evaluation_bytes()
+        server = kind.from_bytes(keys)
+        yield from _measure_keys(client, most, (keys, bare))
     for count in counts:
         yield from ((primitive, count, fastest(run)) for primitive, run in _steps(client, server, count - 1))
+    message = encrypt_to_bytes(client, [0.5])
+    alone = CipherArray.from_bytes(server, message)
+    read = fastest(lambda: CipherArray.from_bytes(server, message)) + fastest(alone.to_bytes)
+    body = client.encrypt_seeded([0.5] * client.slots, client.levels, client.scale)
+    inner = fastest(lambda: server.load(body, client.levels, client.scale))
+    inner += fastest(lambda: server.save(alone.ciphertexts[0]))
+    yield "message", counts[-1], max(read - inner, _LEAST) / 2
+
+
+def _measure_keys(client: Context, primes: int, keys: tuple[bytes, bytes]) -> Iterator[tuple[Primitive, int, float]]:
+    """What keys take.
+
+    client: with the secret key.
+    primes: of the chain but the special one.
+    keys: evaluation keys with rotations, and without.
+    """
+    kind, (full, bare) = type(client), keys
+    context = fastest(lambda: kind.generate(client.parameters))
+    made, loaded = fastest(client.evaluation_bytes), fastest(lambda: kind.from_bytes(bare))
+    yield "make context", primes, context + made + loaded
+    rotations = fastest(lambda: client.evaluation_bytes(_ROTATIONS)) - made
+    yield "make key", primes, max(rotations, _LEAST) / len(_ROTATIONS)
+    yield "load key", primes, max(fastest(lambda: kind.from_bytes(full)) - loaded, _LEAST) / len(_ROTATIONS)
 
 
 def _steps(client: Context, server: Context, level: int) -> list[tuple[Primitive, Callable[[], Any]]]:
