@@ -355,6 +355,11 @@ class AffineMap:
         known["image"] = bounds, self.bias, image
         return image
 
+    @property
+    def row_sizes(self) -> Places:
+        """How many entries of every row are not zero, (outputs,)."""
+        return self._once("row sizes", self.operator.row_sizes)
+
     def gains(self, norm: int, schedule: RotationSchedule | None) -> Gains:
         """By which factors errors come through.
 

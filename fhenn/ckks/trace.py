@@ -273,7 +273,7 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
         """
         biases = 0 if affine.bias is None else int(np.count_nonzero(affine.bias))
         if schedule is None:
-            sizes = affine.operator.row_sizes()
+            sizes = affine.row_sizes
             products, sums = int(sizes.sum()), int(np.count_nonzero(sizes))
             self.count("number", level, products)
             self.count("number", below, biases)
