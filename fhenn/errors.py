@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from math import log2, prod
+from typing import Literal
 
-from fhenn.text import printable
+from fhenn.text import apart, printable
 
 _LONGEST_MESSAGE = 4000
 _MOST_NAMED = 5
@@ -164,6 +165,41 @@ class PlanError(FhennError, ValueError):
         return f"{self.reason} {self.suggestion}"
 
 
+Stake = Literal["range", "depth", "slots", "accuracy"]
+"""What a layer asks too much of."""
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """A change under which `fhenn.plan` makes a plan: it was tried.
+
+    name: what is changed: an argument of `fhenn.plan`, or "finish" of the model, or the "degree" of its activations.
+    value: that it takes; of "bounds", how many times as wide they are, about their middle.
+    text: the same in words.
+    """
+
+    name: Literal["bounds", "ranges", "margin", "accuracy", "finish", "layout", "upload", "queries", "degree"]
+    value: float | str
+    text: str
+
+
+@dataclass(eq=False)
+class PlanRefused(PlanError):
+    """No ring at 128-bit security does what is asked of a plan.
+
+    layer: that makes it impossible: its name, and its place among the nodes, from 0.
+    stake: what it asks too much of: the "range" of values, the "depth" of the chain, the "slots" of a ciphertext, or
+    the "accuracy" that rounding leaves.
+    remedies: changes that were tried and give a plan, the least first.
+    untried: what was not tried, and why.
+    """
+
+    layer: str
+    stake: Stake
+    remedies: tuple[Remedy, ...] = ()
+    untried: tuple[str, ...] = ()
+
+
 @dataclass(eq=False)
 class UnsupportedNode(PlanError, ParameterError):
     """A node of a model that is neither an affine layer nor an activation, so that its ranges and noise are unknown."""
@@ -235,9 +271,10 @@ class BoundsExceeded(FhennError, ValueError):
     def _message(self) -> str:
         rows = f" in {join_first(self.samples, 'sample')}" if self.samples else ""
         verb = "leaves its" if len(self.features) == 1 else "leave their"
+        largest, low, high = apart(self.largest, self.low, self.high)
         return (
             f"{join_first(self.names or self.features, 'feature')} {verb} declared bounds{rows}; the furthest value is "
-            f"{self.largest:.6g}, outside [{self.low:g}, {self.high:g}]. "
+            f"{largest}, outside [{low}, {high}]. "
             "Clip the data, or plan again with wider bounds."
         )
 

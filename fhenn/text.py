@@ -57,6 +57,26 @@ def printable_lines(text: object) -> str:
     return "\n".join(printable(line, _LONGEST_LINE) for line in str(text).split("\n"))
 
 
+def apart(*values: float, digits: int = 6) -> list[str]:
+    """Numbers in as few digits as keep their order: what is beyond a bound is seen to be.
+
+    values: that are compared.
+    digits: significant digits that are enough where no two numbers are near each other.
+
+    Returns the text of each number.
+
+    >>> apart(0.1 + 2**-56, 0.1), apart(1.0000001, 0, 1), apart(2.0, 1.0)
+    (['0.10000000000000002', '0.1'], ['1.0000001', '0', '1'], ['2', '1'])
+    """
+    order = [(a > b) - (a < b) for a in values for b in values]
+    for count in range(digits, 17):
+        texts = [f"{value:.{count}g}" for value in values]
+        rounded = list(map(float, texts))
+        if [(a > b) - (a < b) for a in rounded for b in rounded] == order:
+            return texts
+    return [repr(value).removesuffix(".0") for value in values]
+
+
 def json_text(data: Any, indent: int | None = 2) -> str:
     r"""Data as JSON that is safe on a terminal and valid for every reader.
 

@@ -17,6 +17,14 @@ EXAMPLES = [
     (errors.PlanError("None fits.", "Use less."), "Use less"),
     (errors.SharingRefused("It is too loud.", "Share fewer."), "Share fewer"),
     (
+        errors.PlanRefused("None fits.", "Use less.", "Sigmoid (node 1)", "range", (errors.Remedy("margin", 1, "a"),)),
+        "None fits. Use less.",
+    ),
+    (
+        errors.BoundsExceeded((0,), 0.10000000000000002, 0.0, 0.1),
+        "the furthest value is 0.10000000000000002, outside [0, 0.1]",
+    ),
+    (
         errors.RangeViolation(errors.ViolationReport(tuple(range(9)), 12, {"outputs": tuple(range(9))})),
         "9 of 12 samples have, or may have, values outside an activation's domain: samples 0, 1, 2, 3, 4, …;",
     ),

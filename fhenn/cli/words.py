@@ -17,7 +17,7 @@ from fhenn.errors import (
     ViolationReport,
     join_first,
 )
-from fhenn.text import printable
+from fhenn.text import apart, printable
 
 _PHRASES = tuple(
     (re.compile(python), spoken)
@@ -78,14 +78,14 @@ def _(error: BoundsExceeded) -> str:
     columns = error.names or tuple(f"column {place + 1}" for place in error.features)
     verb = "leaves" if len(columns) == 1 else "leave"
     rows = f" in {join_first(_from_one(error.samples), 'sample')}" if error.samples else ""
-    furthest = f"{error.largest:.6g}"
+    furthest, low, high = apart(error.largest, error.low, error.high)
     if error.furthest is not None:
         sample, feature = error.furthest
         column = dict(zip(error.features, columns, strict=False)).get(feature, f"column {feature + 1}")
         furthest = f"{printable(column)} = {furthest} in sample {sample + 1}"
     return (
         f"{join_first(columns)} {verb} the bounds of the plan{rows}; the furthest value is {furthest}, where the plan "
-        f"allows {error.low:g} to {error.high:g}. Give --clip to take the nearest bound, or plan again with wider "
+        f"allows {low} to {high}. Give --clip to take the nearest bound, or plan again with wider "
         "bounds (`fhenn plan --bounds`, or a larger --margin)."
     )
 
