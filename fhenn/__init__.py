@@ -11,7 +11,7 @@ The rest is in rooms, such as `fhenn.approx`, `fhenn.artifacts`, `fhenn.errors` 
 
 >>> import fhenn
 >>> model = fhenn.Sequential([fhenn.Linear([[1.0, -1.0]]), fhenn.Sigmoid()])
->>> plan = fhenn.plan(model, inputs=[-1, 1], accuracy=1e-3)
+>>> plan = fhenn.plan(model, bounds=[-1, 1], accuracy=1e-3)
 >>> client = fhenn.Client(plan)
 >>> server = fhenn.Server(model, plan, client.evaluation_keys())
 >>> client.decrypt(server.predict(client.encrypt([[0.5, 0.25]]))).round(2)

@@ -794,6 +794,24 @@ class ApproximationWarning(UserWarning):
         )
 
 
+class PlanWarning(UserWarning):
+    """A plan stands on ranges from data, which unseen inputs may leave, since the worst case does not fit.
+
+    reason: why there is no plan for the worst case.
+    ranges: what the plan takes instead, and how often unseen inputs may leave it, in words.
+    """
+
+    def __init__(self, reason: str, ranges: str) -> None:
+        super().__init__(reason, ranges)
+        self.reason, self.ranges = reason, ranges
+
+    def __str__(self) -> str:
+        return (
+            f"the worst case within the bounds does not fit ({self.reason.rstrip('.')}); the plan takes {self.ranges}. "
+            "Witnesses show the samples that leave them. To be asked for that is ranges='data'; ranges='worst' refuses."
+        )
+
+
 class DataWarning(UserWarning):
     """Something in a table that should be looked at before a model is trained on it; the text says what."""
 

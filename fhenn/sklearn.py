@@ -11,11 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 from fhenn.columns import Table, labels_of, samples, table_of
 from fhenn.errors import ExtraMissing
 from fhenn.interop import EncryptedModel, ImportedModel
-from fhenn.interop.encrypted import OnBounds, plan_for
+from fhenn.interop.encrypted import OnBounds, planned
 from fhenn.interop.model import box
 from fhenn.interop.sklearn import from_sklearn
 from fhenn.planner import Plan
 from fhenn.planner.plan import LayoutName
+from fhenn.ranges import Inputs
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, RegressorMixin, clone
@@ -67,14 +68,14 @@ class _Encrypted(MetaEstimatorMixin, BaseEstimator):
         self._codes = None if table is None else table.labels
         self.estimator_ = clone(self._inner()).fit(values, y, **fit_params)
         self.bounds_ = np.stack(box(values, self.margin))
+        known = Inputs(self.bounds_[0], self.bounds_[1], values, declared=False)
+        self._planned = planned(from_sklearn(self.estimator_), known, self.accuracy, self.layout)
         self.encrypted_ = self._build()
         return self
 
     def _build(self) -> EncryptedModel:
-        """Twin, plan and keys for the fitted estimator."""
-        model = from_sklearn(self.estimator_, inputs=self.bounds_, accuracy=self.accuracy)
-        plan = plan_for(model, (self.bounds_[0], self.bounds_[1]), self.accuracy, self.layout)
-        return EncryptedModel(model, plan, on_bounds=self.on_bounds)
+        """Keys for the twin and its plan."""
+        return EncryptedModel(*self._planned, on_bounds=self.on_bounds)
 
     def _scores(self, X: Any) -> Floats:
         check_is_fitted(self)

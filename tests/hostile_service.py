@@ -50,7 +50,7 @@ def model() -> fhenn.Sequential:
 
 @cache
 def plan() -> Plan:
-    return fhenn.plan(model(), inputs=[-1, 1]).public()
+    return fhenn.plan(model(), bounds=[-1, 1]).public()
 
 
 def place_of(method: str, path: str) -> str:

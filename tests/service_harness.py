@@ -39,9 +39,9 @@ def model() -> fhenn.Sequential:
 
 
 MODEL = model()
-PLAN = fhenn.plan(MODEL, inputs=[-1, 1])
+PLAN = fhenn.plan(MODEL, bounds=[-1, 1])
 NEXT = fhenn.Sequential([fhenn.Linear(np.ones((1, FEATURES)) / FEATURES, [-0.1])], finish="sigmoid")
-NEXT_PLAN = fhenn.plan(NEXT, inputs=[-1, 1])
+NEXT_PLAN = fhenn.plan(NEXT, bounds=[-1, 1])
 """The next version of the same model: keys for one serve the other."""
 ONE = model_to_bytes(MODEL), plan_to_bytes(PLAN)
 TWO = model_to_bytes(NEXT), plan_to_bytes(NEXT_PLAN)

@@ -12,7 +12,7 @@ from fhenn.session.receipt import Receipt
 from fhenn.wire import as_bytes, header_of, unframe
 
 MODEL = ImportedModel([fhenn.Linear([[1.0, -1.0]])], Reading.regression())
-PLAN = fhenn.plan(MODEL, inputs=[-1, 1])
+PLAN = fhenn.plan(MODEL, bounds=[-1, 1])
 CLIENT = fhenn.Client(PLAN)
 SERVER = fhenn.Server(MODEL, PLAN, CLIENT.evaluation_keys())
 UPLOAD = CLIENT.encrypt([[0.5, 0.25]])

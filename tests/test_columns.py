@@ -30,6 +30,7 @@ from fhenn.errors import (
 from fhenn.interop import ImportedModel, Reading
 from fhenn.interop.assembly import Outcome
 from fhenn.interop.chain import Chain
+from fhenn.interop.model import Wanted
 from fhenn.planner import Plan
 
 for library in ("pandas", "pyarrow", "polars"):
@@ -151,7 +152,7 @@ EDGES = np.stack([VALUES.min(axis=0) - 1, VALUES.max(axis=0) + 1])
 
 @pytest.fixture(scope="module")
 def private():
-    return fhenn.encrypted_model(model(), inputs=EDGES)
+    return fhenn.encrypted_model(model(), bounds=EDGES)
 
 
 @pytest.fixture(params=list(CARRIERS))
@@ -181,12 +182,12 @@ def test_every_carrier_declares_bounds_and_data_by_name(carrier):
     low, high = VALUES.min(axis=0), VALUES.max(axis=0)
     found = fhenn.plan(model(), inputs=carrier(SHUFFLED), accuracy=0.1)
     assert (found.low, found.high, found.feature_names) == (tuple(low), tuple(high), NAMES)
-    certificate = fhenn.certify(model(), carrier(SHUFFLED))
+    certificate = fhenn.certify(model(), inputs=carrier(SHUFFLED))
     assert (certificate.low, certificate.high, certificate.from_data) == (tuple(low), tuple(high), True)
     activated = ImportedModel([fhenn.Linear(WEIGHT / 9, -WEIGHT @ MEAN / 9), fhenn.Sigmoid()], model().reading)
     by_name, expected = (fhenn.calibrate(activated, data) for data in (carrier(SHUFFLED), VALUES))
     assert by_name.activations[0].quantiles == expected.activations[0].quantiles
-    report = fhenn.safety_report(activated, carrier(SHUFFLED), carrier(SHUFFLED))
+    report = fhenn.safety_report(activated, data=carrier(SHUFFLED))
     assert report.certificate.low == tuple(low)
     np.testing.assert_array_equal(model().bounds(carrier(SHUFFLED), 0), [low, high])
 
@@ -220,8 +221,8 @@ def test_the_inputs_of_encrypted_name_the_features_too(private):
 def test_importers_take_the_names_of_their_tables():
     outcome = Outcome(Chain.start((4,)).linear(WEIGHT, -WEIGHT @ MEAN), ["low", "middle", "high"], "softmax")
     for read in (
-        outcome.model(None, 0.5, 1e-3, None, NAMES),  # as `from_torch` does with those of its example
-        outcome.model(_records(NAMES), 0.5, 1e-3, None),
+        outcome.model(Wanted(None, None, 0.5, 1e-3), None, NAMES),  # as `from_torch` does with those of its example
+        outcome.model(Wanted(_records(NAMES), None, 0.5, 1e-3), None),
     ):
         assert read.reading.features == NAMES
         assert (read.predict(_columns(SHUFFLED)) == LABELS).all()
@@ -250,8 +251,7 @@ def test_one_sample_is_matched_by_name_where_one_may_come_alone(private, row):
     with pytest.raises(ShapeMismatch):
         private.predict(row)
     if not isinstance(row, np.ndarray):
-        with pytest.raises(ShapeMismatch):
-            fhenn.plan(model(), inputs=row)
+        assert fhenn.plan(model(), inputs=row, accuracy=0.1).low == tuple(VALUES[0])
 
 
 def test_a_row_of_a_frame_is_matched_by_name():
@@ -260,12 +260,12 @@ def test_a_row_of_a_frame_is_matched_by_name():
 
 def test_bounds_by_name():
     bounds = {"count": [0, 9], "age": (0, 120), "weight": [20, 300], "crp": [-2.5, 500.0]}
-    plan = fhenn.plan(model(), inputs=bounds, accuracy=0.1)
+    plan = fhenn.plan(model(), bounds=bounds, accuracy=0.1)
     assert (plan.low, plan.high) == ((0, -2.5, 20, 0), (120, 500, 300, 9))
 
 
 def test_a_plan_brings_the_names_to_its_client():
-    plan = Plan.from_json(fhenn.plan(model(), inputs=EDGES, accuracy=0.1).public().to_json())
+    plan = Plan.from_json(fhenn.plan(model(), bounds=EDGES, accuracy=0.1).public().to_json())
     client = fhenn.Client(plan)
     with pytest.raises(FeatureMismatch, match="missing: crp; unknown: CRP"):
         client.encrypt({"age": [50.0], "CRP": [3.0], "weight": [70.0], "count": [1]})
@@ -278,7 +278,7 @@ def test_a_plan_brings_the_names_to_its_client():
 
 
 def test_a_plan_without_names_keeps_its_fingerprint():
-    plan = fhenn.plan(fhenn.Linear([[1.0]]), inputs=[-1, 1])
+    plan = fhenn.plan(fhenn.Linear([[1.0]]), bounds=[-1, 1])
     data = json.loads(plan.to_json())
     assert data.pop("feature_names") is None
     assert Plan.from_json(json.dumps(data)).fingerprint == plan.fingerprint
@@ -373,7 +373,7 @@ def test_what_is_missing_is_refused_with_its_column_and_row(kind):
         "predict": two.predict,
         "bounds": two.bounds,
         "plan": lambda x: fhenn.plan(two, inputs=x),
-        "certify": lambda x: fhenn.certify(two, x),
+        "certify": lambda x: fhenn.certify(two, inputs=x),
         "calibrate": lambda x: fhenn.calibrate(two, x),
         "train": lambda x: tabular.train(x, ["p", "q"], epochs=1),
     }

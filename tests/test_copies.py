@@ -20,7 +20,7 @@ WAYS = {"pickle": pickle.dumps, "copy": copy.copy, "deepcopy": copy.deepcopy}
 @pytest.fixture(scope="module")
 def things(tmp_path_factory):
     """name: (what holds something, what its error names)."""
-    plan = fhenn.plan(MODEL, inputs=[-1, 1])
+    plan = fhenn.plan(MODEL, bounds=[-1, 1])
     client = fhenn.Client(plan)
     holder = keys_for_training(fhenn.Parameters.for_depth(1))
     imported = ImportedModel([fhenn.Linear([[1.0, -1.0]])], Reading.regression())
@@ -67,7 +67,7 @@ def test_nor_within_what_holds_them(things, way):
 @pytest.mark.parametrize("again", [lambda x: pickle.loads(pickle.dumps(x)), copy.copy, copy.deepcopy])  # noqa: S301
 def test_a_server_pickles_by_its_public_parts(again):
     model = fhenn.Sequential([fhenn.Linear([[1.0, -1.0]]), fhenn.Sigmoid()])
-    plan = fhenn.plan(model, inputs=[-1, 1])
+    plan = fhenn.plan(model, bounds=[-1, 1])
     client = fhenn.Client(plan)
     server = fhenn.Server(
         model, plan, client.evaluation_keys(), progress=print, certificate=fhenn.certify(model, [-1, 1], plan)
@@ -80,7 +80,7 @@ def test_a_server_pickles_by_its_public_parts(again):
 
 
 def test_a_pickled_server_holds_no_secret_key():
-    plan = fhenn.plan(MODEL, inputs=[-1, 1])
+    plan = fhenn.plan(MODEL, bounds=[-1, 1])
     client = fhenn.Client(plan)
     server = fhenn.Server(MODEL, plan, client.evaluation_keys())
     body = pickle.dumps(server)

@@ -38,7 +38,7 @@ def model():
 @pytest.mark.parametrize("options", [{}, {"witness": True}, {"layout": "throughput"}, {"samples": 4}], ids=str)
 @pytest.mark.parametrize("name", ["pass-through", "pass-through-per-step"])
 def test_a_model_is_served_without_keys(model, name, options):
-    plan = fhenn.plan(model, inputs=[-1, 1], evaluator=name, **options)
+    plan = fhenn.plan(model, bounds=[-1, 1], evaluator=name, **options)
     client = fhenn.Client(Plan.from_json(plan.public().to_json()))
     server = fhenn.Server(model, plan, client.evaluation_keys())
     assert type(server.context).evaluator.name == name
@@ -53,7 +53,7 @@ def test_a_model_is_served_without_keys(model, name, options):
 
 def test_a_witness_is_read_without_keys():
     model = fhenn.Sequential([fhenn.Linear(np.full((2, 2), 4.0)), fhenn.Sigmoid(), fhenn.Linear(np.ones((1, 2)))])
-    plan = fhenn.plan(model, inputs=[-1, 1], witness=True, evaluator="pass-through")
+    plan = fhenn.plan(model, bounds=[-1, 1], witness=True, evaluator="pass-through")
     client = fhenn.Client(plan)
     server = fhenn.Server(model, plan, client.evaluation_keys())
     client.decrypt(server.predict(client.encrypt([[0.25, 0.25]])))
@@ -65,8 +65,8 @@ def test_a_plan_names_the_keys_of_its_evaluator():
     """Baby steps by a key for each: more keys than a chain of rotations has, none of them idle, and less noise."""
     weights = rng.uniform(-1, 1, (2, 32, 32)) / 32
     model = fhenn.Sequential([fhenn.Linear(weights[0]), fhenn.Sigmoid(), fhenn.Linear(weights[1])])
-    chained, each = (fhenn.plan(model, inputs=[-1, 1], evaluator=one.name) for one in (PASS_THROUGH, PER_STEP))
-    assert chained.rotations == fhenn.plan(model, inputs=[-1, 1]).rotations
+    chained, each = (fhenn.plan(model, bounds=[-1, 1], evaluator=one.name) for one in (PASS_THROUGH, PER_STEP))
+    assert chained.rotations == fhenn.plan(model, bounds=[-1, 1]).rotations
     assert len(each.rotations) > len(chained.rotations)
     assert each.error < chained.error  # fewer key switches on the way
     x = rng.uniform(-1, 1, (1, 32))
@@ -89,7 +89,7 @@ def test_a_plan_states_the_noise_of_its_evaluator(model):
         return NoiseModel(quiet.ring_degree, quiet.primes, quiet.special / 2**30)
 
     register(Evaluator("noisy", CHAINED, noisy), lambda: PassThroughContext)
-    quiet, loud = (fhenn.plan(model, inputs=[-1, 1], accuracy=0.5, evaluator=name) for name in ("seal", "noisy"))
+    quiet, loud = (fhenn.plan(model, bounds=[-1, 1], accuracy=0.5, evaluator=name) for name in ("seal", "noisy"))
     assert loud.least_worst() > 10 * replace(loud, evaluator="seal").least_worst()
     assert loud.stages[-1].noise > 10 * quiet.stages[-1].noise or loud.parameters != quiet.parameters
     fhenn.planner.verify(loud, model)
@@ -99,7 +99,7 @@ def test_a_plan_states_the_noise_of_its_evaluator(model):
 
 
 def test_a_plan_for_seal_is_written_as_before_there_were_others(model):
-    plan = fhenn.plan(model, inputs=[-1, 1])
+    plan = fhenn.plan(model, bounds=[-1, 1])
     assert plan.evaluator == "seal"
     assert "evaluator" not in json.loads(plan.to_json())
     other = replace(plan, evaluator="pass-through")
@@ -110,7 +110,7 @@ def test_a_plan_for_seal_is_written_as_before_there_were_others(model):
 
 
 def test_a_plan_for_an_unknown_evaluator_is_refused_first(model, monkeypatch):
-    plan = replace(fhenn.plan(model, inputs=[-1, 1]), evaluator="strange")
+    plan = replace(fhenn.plan(model, bounds=[-1, 1]), evaluator="strange")
     monkeypatch.setattr(PassThroughContext, "generate", None)
     for use in (
         lambda: Plan.from_json(plan.to_json()),
@@ -123,26 +123,26 @@ def test_a_plan_for_an_unknown_evaluator_is_refused_first(model, monkeypatch):
             use()
     for name in ("strange", ["seal"], None):
         with pytest.raises(ParameterError, match="the evaluator must be one of"):
-            fhenn.plan(model, inputs=[-1, 1], evaluator=name)
+            fhenn.plan(model, bounds=[-1, 1], evaluator=name)
 
 
 def test_a_plan_of_the_wrong_kind_of_evaluator_is_malformed(model):
-    fields = json.loads(fhenn.plan(model, inputs=[-1, 1]).to_json())
+    fields = json.loads(fhenn.plan(model, bounds=[-1, 1]).to_json())
     with pytest.raises(WireFormatError, match="evaluator"):
         Plan.from_json(json.dumps(fields | {"evaluator": 1}))
 
 
 def test_the_secret_key_is_kept_where_the_evaluator_can(model):
-    plan = fhenn.plan(model, inputs=[-1, 1], evaluator="pass-through")
+    plan = fhenn.plan(model, bounds=[-1, 1], evaluator="pass-through")
     with pytest.raises(UnsupportedOperation, match=r"PassThroughContext in bytes.*evaluator='seal'"):
         fhenn.Client(plan).secret_bytes()
-    kept = fhenn.Client(fhenn.plan(model, inputs=[-1, 1])).secret_bytes()
+    kept = fhenn.Client(fhenn.plan(model, bounds=[-1, 1])).secret_bytes()
     with pytest.raises(UnsupportedOperation, match="PassThroughContext"):
         fhenn.Client.from_secret_bytes(plan, kept)
 
 
 def test_a_worker_checks_keys_by_the_plans_of_its_models(model, tmp_path):
-    plans = {name: fhenn.plan(model, inputs=[-1, 1], evaluator=name) for name in ("seal", "pass-through")}
+    plans = {name: fhenn.plan(model, bounds=[-1, 1], evaluator=name) for name in ("seal", "pass-through")}
     clients = {name: fhenn.Client(plan) for name, plan in plans.items()}
     for name, plan in plans.items():
         (tmp_path / name).mkdir()
@@ -171,7 +171,7 @@ def test_what_seal_is_like_is_known_without_loading_it():
     assert evaluator("seal") is SEAL
     code = (
         "import sys, fhenn.session, fhenn; from fhenn.backends import evaluator; evaluator('seal');"
-        "fhenn.plan(fhenn.Linear([[1.0]]), inputs=[-1, 1], evaluator='seal'); assert 'tenseal' not in sys.modules"
+        "fhenn.plan(fhenn.Linear([[1.0]]), bounds=[-1, 1], evaluator='seal'); assert 'tenseal' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 

@@ -44,7 +44,7 @@ MODELS = {
 def test_a_model_runs_as_planned_and_as_traced(name, options):
     """Levels and scales of the trace are those of an evaluator, every bound holds, and so does the twin."""
     model = MODELS[name]()
-    plan, context = planned(model, inputs=[-1, 1], **options)
+    plan, context = planned(model, bounds=[-1, 1], **options)
     x = rng.uniform(-1, 1, (5, plan.features))
     real = fhenn.encrypt(context, x, layout=plan.layout)
     traces = TracedContext(plan.parameters)
@@ -66,7 +66,7 @@ def test_a_model_runs_as_planned_and_as_traced(name, options):
 @pytest.mark.parametrize("name", MODELS)
 def test_no_rotation_key_is_idle_and_none_is_missing(name):
     model = MODELS[name]()
-    plan, _ = planned(model, inputs=[-1, 1])
+    plan, _ = planned(model, bounds=[-1, 1])
     x = rng.uniform(-1, 1, (1, plan.features))
     for steps in plan.rotations:
         context = PassThroughContext(plan.parameters, set(plan.rotations) - {steps})
@@ -125,9 +125,9 @@ ROLLED = fhenn.Linear(np.roll(np.eye(8), 2, axis=1))
 def test_the_sum_of_a_witness_has_its_keys():
     """A sparse layer after a summed one leaves no key for a single position: the witness brings its own."""
     model = fhenn.Sequential([linear(8, 8), fhenn.Sigmoid(), ROLLED])
-    plan, context = planned(model, inputs=[-1, 1], witness=True)
+    plan, context = planned(model, bounds=[-1, 1], witness=True)
     assert 1 in plan.rotations
-    assert set(planned(model, inputs=[-1, 1])[0].rotations) < set(plan.rotations)
+    assert set(planned(model, bounds=[-1, 1])[0].rotations) < set(plan.rotations)
     x = fhenn.encrypt(context, rng.uniform(-1, 1, (1, 8)), layout=plan.layout)
     first, sigmoid, _ = model.nodes
     (witness,) = plan.witnesses
@@ -141,7 +141,7 @@ def test_keys_that_were_made_for_all_diagonals_serve_a_pruned_matrix():
     """Plans and keys of before diagonals were left out go on; without any that do, the plan is refused."""
     model = fhenn.Sequential([linear(8, 8), fhenn.Sigmoid(), ROLLED])
     full = fhenn.Sequential([model.nodes[0], fhenn.Sigmoid(), linear(8, 8)])
-    plan, old = planned(model, inputs=[-1, 1]), planned(full, inputs=[-1, 1])[0]
+    plan, old = planned(model, bounds=[-1, 1]), planned(full, bounds=[-1, 1])[0]
     assert not set(plan[0].rotations) <= set(old.rotations)
     kept = replace(plan[0], rotations=old.rotations)
     verify(kept, model)

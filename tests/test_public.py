@@ -74,7 +74,7 @@ def test_import_is_light_and_planning_loads_no_tenseal():
     code = """
 import json, fhenn
 loaded = [name for name in sys.modules if name.startswith("fhenn.") or name in ("numpy", "tenseal")]
-plan = fhenn.plan(fhenn.Sequential([fhenn.Linear([[1.0]]), fhenn.Sigmoid()]), inputs=[-1, 1], witness=True)
+plan = fhenn.plan(fhenn.Sequential([fhenn.Linear([[1.0]]), fhenn.Sigmoid()]), bounds=[-1, 1], witness=True)
 fhenn.planner.verify(fhenn.Plan.from_json(plan.to_json()), fhenn.Sequential([fhenn.Linear([[1.0]]), fhenn.Sigmoid()]))
 print(json.dumps([loaded, fhenn.nn.__name__, [name for name in sys.modules if "seal" in name]]))
 """
@@ -118,7 +118,7 @@ NEEDS = {
     "fhenn.artifacts.model_to_bytes(fhenn.Linear([[1.0]]))": "files",
     "fhenn.RemoteServer('http://127.0.0.1:9', 'token')": "client",
     "fhenn.approx.tail_safe(fhenn.approx.SIGMOID, 9, (-4, 4), (-8, 8))": "fit",
-    "fhenn.Client(fhenn.plan(fhenn.Linear([[1.0]]), inputs=[-1, 1])).secret_bytes('passphrase')": "crypto",
+    "fhenn.Client(fhenn.plan(fhenn.Linear([[1.0]]), bounds=[-1, 1])).secret_bytes('passphrase')": "crypto",
 }
 
 
@@ -149,7 +149,7 @@ def test_importers_are_reached_from_their_room():
 
 
 def test_progress_and_certificate_are_given_by_name():
-    plan = fhenn.plan(fhenn.Linear([[1.0]]), inputs=[-1, 1])
+    plan = fhenn.plan(fhenn.Linear([[1.0]]), bounds=[-1, 1])
     for make in (
         lambda: fhenn.Client(plan, print),
         lambda: fhenn.Client.from_secret_bytes(plan, b"", None, print),
@@ -189,7 +189,7 @@ def test_the_old_name_of_encrypted_model_warns_and_works():
     model = fhenn.ImportedModel([fhenn.Linear([[1.0, -1.0]])], fhenn.Reading.regression())
     for old in (fhenn.encrypted, fhenn.interop.encrypted):
         with pytest.warns(DeprecationWarning, match=r"fhenn\.encrypted_model") as caught:
-            private = old(model, inputs=[0, 2], accuracy=1e-2)
+            private = old(model, bounds=[0, 2], accuracy=1e-2)
         assert caught[0].filename == __file__
         assert private.predict([[2.0, 0.5]]) == pytest.approx([1.5], abs=1e-2)
         assert private.plan.accuracy == 1e-2
@@ -206,7 +206,7 @@ def values():
     nodes = [fhenn.Linear(rng.normal(size=(4, features)) / features), fhenn.Sigmoid(), fhenn.Linear(np.eye(2, 4))]
     reading = fhenn.Reading.classification(["a", "b" * 5000], "softmax", ["x" * 500 + str(n) for n in range(features)])
     model = fhenn.ImportedModel(nodes, reading)
-    plan = fhenn.plan(model, inputs=[-1, 1], accuracy=1e-2, layout="throughput", witness=True)
+    plan = fhenn.plan(model, bounds=[-1, 1], accuracy=1e-2, layout="throughput", witness=True)
     client = fhenn.Client(plan)
     server = fhenn.Server(model, plan, client.evaluation_keys())
     upload = client.encrypt(np.zeros((1, features)))
@@ -227,7 +227,7 @@ def values():
         fhenn.session.Receipt.of(upload),
         Answer.from_bytes(server.predict(upload)),
         TensealMessage.decode(unframe("ciphertexts", upload)[1]),
-        fhenn.encrypted_model(model, inputs=[-1, 1], accuracy=1e-2, layout="throughput"),
+        fhenn.encrypted_model(model, bounds=[-1, 1], accuracy=1e-2, layout="throughput"),
         Table.of(["name"], [np.array(["Ada Lovelace"] * 1000)]),
     ]
 
@@ -263,7 +263,7 @@ def test_a_slip_of_the_finger_is_told():
 
 def test_another_thing_in_the_place_of_a_plan_is_named():
     model = fhenn.Sequential([fhenn.Linear([[1.0]])])
-    plan = fhenn.plan(model, inputs=[-1, 1])
+    plan = fhenn.plan(model, bounds=[-1, 1])
     for use in (
         lambda: fhenn.Client(model),
         lambda: fhenn.Client.from_secret_bytes(model, b""),

@@ -17,7 +17,7 @@ from fhenn.strict import read_count, read_json
 from fhenn.wire import frame, header_of
 
 MODEL = fhenn.Sequential([fhenn.Linear([[1.0, -0.5]], [0.25]), fhenn.Sigmoid()])
-PLAN = fhenn.plan(MODEL, inputs=[-1, 1], witness=True)
+PLAN = fhenn.plan(MODEL, bounds=[-1, 1], witness=True)
 READING = Reading("classification", (0, 1), "int64", ("a", "b"), "sigmoid")
 CERTIFICATE = fhenn.certify(MODEL, [-1, 1], PLAN)
 

@@ -21,7 +21,7 @@ def plan_to_bytes(plan: Plan, model: Node | None = None) -> bytes:
     model: that it is for; the message then names its fingerprint, and holds the reading of an `ImportedModel`.
 
     >>> import fhenn
-    >>> plan = fhenn.plan(fhenn.Linear([[1.0]]), inputs=[-1, 1])
+    >>> plan = fhenn.plan(fhenn.Linear([[1.0]]), bounds=[-1, 1])
     >>> plan_from_bytes(plan_to_bytes(plan)) == plan
     True
     """

@@ -223,7 +223,7 @@ def plan(
     bounds = read_bounds(network, declared, data, csv_format, as_json, margin)
     full_plan = fhenn.plan(
         network,
-        inputs=bounds,
+        bounds=bounds,
         accuracy=accuracy,
         layout=layout,
         upload=upload,

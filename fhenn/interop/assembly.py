@@ -14,7 +14,7 @@ from fhenn.approx.functions import TANH
 from fhenn.errors import ParameterError, UnsupportedModel
 from fhenn.interop.chain import MOST_WEIGHTS, Chain
 from fhenn.interop.fold import fold
-from fhenn.interop.model import ImportedModel
+from fhenn.interop.model import ImportedModel, Wanted
 from fhenn.interop.reading import Probability, Reading
 from fhenn.nn import Activation, Affine, Node, Scaling, Sigmoid, Tanh
 from fhenn.nn.activation import Domain, Fitted
@@ -54,26 +54,25 @@ class Outcome:
 
     def model(
         self,
-        inputs: Any,
-        margin: float,
-        accuracy: float,
+        wanted: Wanted,
         domain: Domain | Sequence[Domain] | None,
         names: Sequence[str] | None = None,
     ) -> ImportedModel:
         """As nodes, a Linear first, neighbouring affine maps as one.
 
-        inputs, margin, accuracy, domain: as of `fhenn.from_torch`.
+        wanted: of the stand-ins.
+        domain: as of `fhenn.from_torch`.
         names: of the features.
         Returns the model. Without classes a shape of () is predicted as (samples,), others as (samples, outputs).
         Raises UnsupportedModel, ParameterError, AccuracyUnreached, ShapeMismatch, NonFiniteValue.
         """
-        domains = self._domains(inputs, domain)
+        domains = self._domains(wanted, domain)
         nodes: list[Node] = []
         stand_ins: list[Node] = []
         for step in self.chain.steps:
             if isinstance(step, Function):
                 kind, wide = _KINDS[step]
-                node = kind(domains.pop() if domains else wide, accuracy=accuracy)
+                node = kind(domains.pop() if domains else wide, accuracy=wanted.accuracy)
                 nodes.append(node)
                 stand_ins += [node] if domain is None else []
             else:
@@ -89,14 +88,14 @@ class Outcome:
         else:
             reading = Reading.classification(self.classes, self.probability, names)
         model = ImportedModel(fold(nodes), reading, stand_ins)
-        return model if inputs is None else model.for_inputs(inputs, margin=margin, accuracy=accuracy)
+        return wanted.applied(model)
 
-    def _domains(self, inputs: Any, domain: Any) -> list[Domain]:
+    def _domains(self, wanted: Wanted, domain: Any) -> list[Domain]:
         """The given domains, the next one last."""
         functions = sum(isinstance(step, Function) for step in self.chain.steps)
         if domain is None:
             return []
-        if inputs is not None:
+        if wanted.known:
             raise ParameterError("inputs and a domain were given together.", "Give one of them.")
         domains = [domain] * functions if np.ndim(domain) == 1 else domain
         if np.shape(domains) != (functions, 2):

@@ -9,13 +9,22 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fhenn.columns import table_of
-from fhenn.errors import BoundsWarning, ParameterError, UnsupportedValue
+from fhenn.errors import (
+    ApproximationWarning,
+    BoundsWarning,
+    ParameterError,
+    PlanError,
+    PlanWarning,
+    UnsupportedValue,
+)
 from fhenn.interop.model import ImportedModel
 from fhenn.interop.reading import Reading
 from fhenn.nn import Activation, layers
 from fhenn.planner import Plan, plan
 from fhenn.planner.plan import LayoutName
+from fhenn.planner.request import RangesName
+from fhenn.ranges import Inputs
+from fhenn.ranges.data import MARGIN
 from fhenn.session import Client, Receipt, Server
 from fhenn.uncopied import Uncopied
 
@@ -42,7 +51,7 @@ class EncryptedModel(Uncopied):
 
     >>> from fhenn.nn import Linear
     >>> model = ImportedModel([Linear([[1.0, -1.0]])], Reading.regression())
-    >>> private = EncryptedModel(model, plan(model, inputs=[0, 2]))
+    >>> private = EncryptedModel(model, plan(model, bounds=[0, 2]))
     >>> private.predict([[2.0, 0.5]]).round(2).tolist()
     [1.5]
     """
@@ -126,44 +135,51 @@ class EncryptedModel(Uncopied):
 
 def encrypted_model(
     model: ImportedModel,
-    inputs: Any,
+    inputs: Any = None,
     *,
+    bounds: Any = None,
     accuracy: float = 1e-3,
     layout: LayoutName | None = None,
     margin: float = 0.5,
     on_bounds: OnBounds = "raise",
-    witness: bool = False,
+    witness: bool | None = None,
+    ranges: RangesName = "auto",
+    range_margin: float = MARGIN,
 ) -> EncryptedModel:
     """An imported model with keys of its own, ready to predict under encryption.
 
     model: of an importer, or of nodes and a `Reading`.
-    inputs: bounds of the features, (2, features) of low and high or (2,) for all; or data (samples >= 3, features), as
-    those of the training, whose box is widened by `margin`; an array, or anything with named columns, which name the
-    features where the model does not. Whoever gets the plan sees the bounds: declare round ones where the extremes of
-    the data are not to be known.
+    inputs: samples, (samples, features), whose box, widened by `margin`, is what clients may send; better not those of
+    the training, for what `ranges` says of unseen ones. None where there are only bounds.
+    bounds: (2, features) of low and high or (2,) for all features, in the place of the samples' box. Whoever gets the
+    plan sees the bounds: declare round ones where the extremes of the data are not to be known. Both are arrays, or
+    anything with named columns, which name the features where the model does not.
     accuracy: largest |decrypted - twin| of a score, and largest error of every stand-in, which are made good for these
     inputs first (`ImportedModel.for_inputs`).
     layout: "throughput" serves thousands of samples as fast as one, "latency" single ones or a few together; None
     chooses "throughput" for a model without activations, and "latency" for others.
     margin: how much wider than the data the bounds are on either side, in units of their width.
     on_bounds: whether values beyond the bounds are refused ("raise") or clipped ("clip").
-    witness: whether the server returns what shows that values left a domain, which is then raised.
+    witness: whether the server returns what shows that values left a domain, which is then raised; None for where the
+    ranges are from data.
+    ranges: what comes to activations, as for `fhenn.plan`: "auto" is the worst case within the bounds where stand-ins
+    and plan reach the accuracy for it, and otherwise what the samples bring, with a PlanWarning.
+    range_margin: how many times wider than what the samples reach ranges from data are.
     Raises UnsupportedValue where the model is another object.
     Raises what `fhenn.plan` and `ImportedModel.for_inputs` do.
 
     >>> from fhenn.nn import Linear
     >>> model = ImportedModel([Linear([[1.0, -1.0]])], Reading.classification(["no", "yes"], "sigmoid"))
-    >>> private = encrypted_model(model, inputs=[0, 2])
+    >>> private = encrypted_model(model, bounds=[0, 2])
     >>> private.predict([[2.0, 1.0], [1.0, 2.0]]).tolist()
     ['yes', 'no']
     """
     if not isinstance(model, ImportedModel):
         raise UnsupportedValue(type(model).__name__, "an ImportedModel, as of from_sklearn or of nodes and a Reading")
-    table = table_of(inputs)
-    model = model.named_by(table)
-    bounds = model.bounds(inputs if table is None else table, margin)
-    model = model.for_inputs(np.stack(bounds), accuracy=accuracy)
-    return EncryptedModel(model, plan_for(model, bounds, accuracy, layout, witness), on_bounds=on_bounds)
+    known = model.inputs(inputs, bounds=bounds, margin=margin)
+    model = model.named(known.names)
+    made = planned(model, known, accuracy, layout, witness=witness, ranges=ranges, range_margin=range_margin)
+    return EncryptedModel(*made, on_bounds=on_bounds)
 
 
 def encrypted(*args: Any, **options: Any) -> EncryptedModel:
@@ -176,14 +192,56 @@ def encrypted(*args: Any, **options: Any) -> EncryptedModel:
     return encrypted_model(*args, **options)
 
 
-def plan_for(
+def planned(
     model: ImportedModel,
-    bounds: tuple[Floats, Floats],
+    known: Inputs,
     accuracy: float,
     layout: LayoutName | None,
-    witness: bool = False,
-) -> Plan:
-    """The plan of `encrypted_model`."""
+    *,
+    witness: bool | None = None,
+    ranges: RangesName = "auto",
+    range_margin: float = MARGIN,
+) -> tuple[ImportedModel, Plan]:
+    """The twin and the plan of `encrypted_model`.
+
+    known: what is known of the inputs.
+
+    The other arguments are those of `encrypted_model`.
+    """
     if layout is None:
         layout = "latency" if any(isinstance(node, Activation) for node in layers(model)) else "throughput"
-    return plan(model, inputs=np.stack(bounds), accuracy=accuracy, layout=layout, samples=_TOGETHER, witness=witness)
+
+    def attempt(which: RangesName) -> tuple[ImportedModel, Plan]:
+        twin = model.standing_in(known, accuracy, which, range_margin)
+        made = plan(
+            twin,
+            inputs=known.samples,
+            bounds=np.stack([known.low, known.high]),
+            accuracy=accuracy,
+            layout=layout,
+            samples=_TOGETHER,
+            witness=witness,
+            ranges=which,
+            margin=range_margin,
+        )
+        return twin, made
+
+    if ranges != "auto" or known.samples is None:
+        return attempt("worst" if ranges == "auto" else ranges)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ApproximationWarning)
+        try:
+            return attempt("worst")
+        except (ApproximationWarning, PlanError) as cause:
+            refusal = cause
+    try:
+        made = attempt("data")
+    except PlanError:
+        if isinstance(refusal, PlanError):
+            raise refusal from None
+        return attempt("worst")  # off by more than was asked for, with a warning that says so
+    found = made[1].ranges
+    if found is not None and found.intervals:
+        reason = refusal.reason if isinstance(refusal, PlanError) else str(refusal).partition(". ")[0]
+        warnings.warn(PlanWarning(reason, str(found)), stacklevel=3)
+    return made

@@ -22,6 +22,7 @@ def from_torch(
     example_input: Any,
     *,
     inputs: Any = None,
+    bounds: Any = None,
     margin: float = 0.5,
     accuracy: float = 1e-3,
     domain: Domain | Sequence[Domain] | None = None,
@@ -36,9 +37,9 @@ def from_torch(
     example_input: a tensor or an array (samples, ...) as the module takes it, on which the two are compared; features
     are all axes but the first, in C order. A table, as a DataFrame, names them; else that of the inputs does, if it is
     one.
-    inputs, margin, accuracy: where the polynomials of Sigmoid and Tanh shall be good, as `ImportedModel.for_inputs`
-    takes them; without inputs they are, to the accuracy, on [-16, 16] for the sigmoid and on [-8, 8] for tanh, until
-    `fhenn.encrypted_model` gets to know the inputs.
+    inputs, bounds, margin, accuracy: where the polynomials of Sigmoid and Tanh shall be good, as
+    `ImportedModel.for_inputs` takes them; without either they are, to the accuracy, on [-16, 16] for the sigmoid and on
+    [-8, 8] for tanh, until `fhenn.encrypted_model` gets to know the inputs.
     domain: in the place of inputs, (low, high) for all of them, or a list with one for each in order; it stays.
     classes: labels in the order of the outputs; 0, 1, … where None and the end is a softmax or a sigmoid. Outputs
     without such an end are taken for logits; without classes too, `predict` gives the outputs.
@@ -54,17 +55,19 @@ def from_torch(
     >>> from_torch(module, torch.zeros(1, 4), classes=["a", "b", "c"]).predict(torch.zeros(2, 4))  # doctest: +SKIP
     array(['a', 'a'], dtype='<U1')
     """
+    from fhenn.interop.model import Wanted
     from fhenn.interop.torch import read
 
     table = table_of(example_input)
     outcome = read(module, example_input if table is None else samples(table), classes)
-    return outcome.model(inputs, margin, accuracy, domain, None if table is None else table.names)
+    return outcome.model(Wanted(inputs, bounds, margin, accuracy), domain, None if table is None else table.names)
 
 
 def from_onnx(
     path_or_model: str | PathLike[str] | onnx.ModelProto,
     *,
     inputs: Any = None,
+    bounds: Any = None,
     margin: float = 0.5,
     accuracy: float = 1e-3,
     domain: Domain | Sequence[Domain] | None = None,
@@ -76,7 +79,7 @@ def from_onnx(
 
     path_or_model: one file, weights included, or what it holds; samples are the first axis of its one input, and
     features are the others in C order.
-    inputs, margin, accuracy, domain: as for `from_torch`.
+    inputs, bounds, margin, accuracy, domain: as for `from_torch`.
     classes: labels, for graphs that name none.
     Returns the model.
     Raises UnsupportedModel where a part of the graph cannot run encrypted.
@@ -95,6 +98,7 @@ def from_onnx(
     >>> from_onnx(helper.make_model(graph)).predict([[1.0, 3.0]])
     array([[2., 6.]])
     """
+    from fhenn.interop.model import Wanted
     from fhenn.interop.onnx import read
 
-    return read(path_or_model, classes).model(inputs, margin, accuracy, domain)
+    return read(path_or_model, classes).model(Wanted(inputs, bounds, margin, accuracy), domain)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any
 
@@ -12,11 +13,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from fhenn.approx.numbers import round_up
 from fhenn.approx.presets import choose
-from fhenn.columns import Table, samples, table_of
+from fhenn.columns import table_of
 from fhenn.errors import AccuracyUnreached, ApproximationWarning, ParameterError, ShapeMismatch
 from fhenn.interop.reading import Reading
 from fhenn.nn import Activation, Affine, Node, Sequential, layers
-from fhenn.ranges import reaches
+from fhenn.planner.request import RangesName
+from fhenn.ranges import Inputs, reaches
+from fhenn.ranges.data import MARGIN, Interval, range_of
 
 Floats = NDArray[np.float64]
 
@@ -73,11 +76,11 @@ class ImportedModel(Sequential):
         """What the features are called, if anything."""
         return self._reading.features
 
-    def named_by(self, table: Table | None) -> ImportedModel:
-        """The model with a table's names for its features, where it has none of its own; its nodes are fresh then."""
-        if table is None or table.names is None or self._reading.features is not None:
+    def named(self, names: tuple[str, ...] | None) -> ImportedModel:
+        """The model with names for its features, where it has none of its own; its nodes are fresh then."""
+        if names is None or self._reading.features is not None:
             return self
-        named = ImportedModel(map(_fresh, self.nodes), self._reading.named(table.names))
+        named = ImportedModel(map(_fresh, self.nodes), self._reading.named(names))
         named._replaceable = self._replaceable
         return named
 
@@ -99,10 +102,23 @@ class ImportedModel(Sequential):
         stand_ins = [nodes[place] for place in self._replaceable] if len(nodes) == len(self.nodes) else []
         return ImportedModel(nodes, self._reading, stand_ins)
 
-    def for_inputs(self, inputs: Any, *, margin: float = 0.5, accuracy: float = 1e-3) -> ImportedModel:
+    def for_inputs(
+        self,
+        inputs: Any = None,
+        *,
+        bounds: Any = None,
+        margin: float = 0.5,
+        accuracy: float = 1e-3,
+        ranges: RangesName = "auto",
+        range_margin: float = MARGIN,
+    ) -> ImportedModel:
         """The model with stand-ins that are good wherever inputs within bounds can bring their values, soundly.
 
-        inputs, margin: as for `fhenn.encrypted_model`.
+        inputs, bounds, margin: as for `fhenn.encrypted_model`.
+        ranges: "worst" as said; "data" for stand-ins that are good in what the samples bring to them, times
+        `range_margin`; "auto" for the worst case where degree 63 reaches the accuracy, else for the data, if there are
+        samples.
+        range_margin: how many times wider than what the samples reach the domains are.
         accuracy: the largest |polynomial - exact| of each stand-in there, by the least degree that reaches it. Where
         degree 63 does not, it stands in all the same, with an ApproximationWarning.
         Returns the model; a stand-in that is good enough, and costs no more levels, stays as it is.
@@ -112,49 +128,71 @@ class ImportedModel(Sequential):
         >>> from fhenn.nn import Linear, Sigmoid
         >>> nodes = [Linear([[2.0, 2.0]]), Sigmoid(), Linear([[1.0]])]
         >>> model = ImportedModel(nodes, Reading.regression(), stand_ins=[nodes[1]])
-        >>> model.for_inputs([-3, 3]).nodes[1].domain
+        >>> model.for_inputs(bounds=[-3, 3]).nodes[1].domain
         (-12.2, 12.2)
         """
         if not isinstance(accuracy, Real) or not 0 < accuracy < np.inf:
             raise ParameterError(
                 f"accuracy must be a positive finite number, not {accuracy!r}.", "Give for instance 1e-3."
             )
-        table = table_of(inputs)
-        if table is not None and table.names is not None and self._reading.features is None:
-            return self.named_by(table).for_inputs(table, margin=margin, accuracy=accuracy)
-        bounds = self.bounds(inputs if table is None else table, margin)
+        known = self.inputs(inputs, bounds=bounds, margin=margin)
+        return self.named(known.names).standing_in(known, accuracy, ranges, range_margin)
+
+    def standing_in(
+        self, known: Inputs, accuracy: float, ranges: RangesName = "auto", range_margin: float = MARGIN
+    ) -> ImportedModel:
+        """The model with stand-ins for inputs that were read already; the other arguments are those of `for_inputs`."""
         if not self._replaceable:
             return self
+        if ranges == "auto" and known.samples is not None:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", ApproximationWarning)
+                try:
+                    return self._with_stand_ins(known, accuracy, None)
+                except ApproximationWarning:
+                    pass  # the worst case is too wide for any degree
+        if ranges == "data" and known.samples is None:
+            raise ParameterError("ranges='data' needs samples.", "Give them as inputs=, or take ranges='worst'.")
+        from_data = ranges != "worst" and known.samples is not None
+        return self._with_stand_ins(known, accuracy, range_margin if from_data else None)
+
+    def _with_stand_ins(self, known: Inputs, accuracy: float, range_margin: float | None) -> ImportedModel:
+        """The model with stand-ins that are good in the worst case, or in the range of the samples."""
         nodes: list[Node] = []
+        values, found = known.samples, dict[int, Interval]()
         for place, node in enumerate(self.nodes):
-            if place in self._replaceable and isinstance(node, Activation):
-                interval = reaches([*layers(Sequential(nodes))], *bounds)[-1].interval
-                node = _good_on(node, interval, accuracy)  # noqa: PLW2901
+            if isinstance(node, Activation):
+                before = list(layers(Sequential(nodes)))
+                interval = reaches(before, *known.box, found)[-1].interval
+                if range_margin is not None and values is not None:
+                    interval = range_of(values, interval, range_margin, where=node.name)
+                    found[len(before)] = interval
+                if place in self._replaceable:
+                    node = _good_on(node, interval, accuracy)  # noqa: PLW2901
             nodes.append(node)
+            if range_margin is not None and values is not None:
+                silent = node.with_policy("ignore") if isinstance(node, Activation) else node
+                values = np.asarray(silent.infer(values))
         return self.with_nodes(map(_fresh, nodes))
 
-    def bounds(self, inputs: Any, margin: float = 0.5) -> tuple[Floats, Floats]:
-        """Low and high of every feature: those given, or the box of data, widened. As `fhenn.encrypted_model` says.
+    def inputs(self, inputs: Any = None, *, bounds: Any = None, margin: float = 0.5) -> Inputs:
+        """What is known of the inputs: bounds that are given, or the box of samples, widened.
 
-        Raises ParameterError, ShapeMismatch, FeatureMismatch, NonFiniteValue, UnsupportedValue.
+        inputs, bounds, margin: as for `fhenn.encrypted_model`.
+
+        Raises PlanError where the model does not start with an affine layer, ParameterError, ShapeMismatch,
+        FeatureMismatch, NonFiniteValue, UnsupportedValue.
         """
-        first = next(layers(self))
-        if not isinstance(first, Affine):
-            raise ParameterError(
-                "the model must start with an affine layer.", "Put a Linear first; the identity will do."
-            )
-        width = first.inputs
-        values = samples(inputs, self._reading.features, "inputs")
-        if values.shape == (2,):
-            values = np.repeat(values[:, None], width, axis=1)
-        if values.ndim != 2 or values.shape[1] != width or len(values) < 2:
-            raise ShapeMismatch("inputs", values.shape, f"(2,), (2, {width}) or (samples, {width})")
-        if len(values) == 2:
-            low, high = values
-            if np.any(low > high):
-                raise ParameterError("a lower bound exceeds the upper one.", "Give (low, high).")
-            return low, high
-        return box(values, margin)
+        known = Inputs.of(list(layers(self)), bounds=bounds, inputs=inputs, features=self._reading.features)
+        if known.declared or known.samples is None:
+            return known
+        low, high = box(known.samples, margin)
+        return replace(known, low=low, high=high)
+
+    def bounds(self, inputs: Any = None, margin: float = 0.5, *, bounds: Any = None) -> tuple[Floats, Floats]:
+        """Low and high of every feature: those given, or the box of samples, widened. As `inputs` says."""
+        known = self.inputs(inputs, bounds=bounds, margin=margin)
+        return known.low, known.high
 
     def scores(self, X: Any) -> Floats:
         """What the nodes compute: (samples, outputs). On ciphertexts it is what `Client.decrypt_scores` gives."""
@@ -179,6 +217,30 @@ class ImportedModel(Sequential):
     def score(self, X: Any, y: ArrayLike) -> float:
         """Accuracy, or R²."""
         return self._reading.score(self.scores(X), y)
+
+
+@dataclass(frozen=True, eq=False)
+class Wanted:
+    """What an importer is asked of stand-ins: the arguments of `ImportedModel.for_inputs`.
+
+    inputs, bounds, margin, accuracy: as there.
+    """
+
+    inputs: Any
+    bounds: Any
+    margin: float
+    accuracy: float
+
+    @property
+    def known(self) -> bool:
+        """Whether the inputs are known."""
+        return self.inputs is not None or self.bounds is not None
+
+    def applied(self, model: ImportedModel) -> ImportedModel:
+        """A model with such stand-ins; as it is where nothing is known of the inputs. Raises what `for_inputs` does."""
+        if not self.known:
+            return model
+        return model.for_inputs(self.inputs, bounds=self.bounds, margin=self.margin, accuracy=self.accuracy)
 
 
 def _fresh(node: Node) -> Node:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fhenn.errors import ExtraMissing, UnsupportedModel
 from fhenn.interop.fold import fold
-from fhenn.interop.model import ImportedModel
+from fhenn.interop.model import ImportedModel, Wanted
 from fhenn.interop.reading import Probability, Reading
 from fhenn.nn import Affine, Dense, Node, Scaling, Sigmoid, Tanh
 from fhenn.nn.activation import Domain
@@ -43,7 +43,7 @@ TRANSFORMERS = ("StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler"
 
 
 def from_sklearn(
-    estimator: Any, *, inputs: Any = None, margin: float = 0.5, accuracy: float = _ACCURACY
+    estimator: Any, *, inputs: Any = None, bounds: Any = None, margin: float = 0.5, accuracy: float = _ACCURACY
 ) -> ImportedModel:
     """The twin of a fitted estimator or Pipeline, which predicts what the estimator does.
 
@@ -51,8 +51,8 @@ def from_sklearn(
 
     estimator: one of `ESTIMATORS`, after any of `TRANSFORMERS`, which are folded into the first linear layer and cost
     nothing.
-    inputs, margin, accuracy: where the polynomials shall be good, as `ImportedModel.for_inputs` takes them; without
-    inputs they are, to the accuracy, on [-16, 16] for the logistic function and on [-8, 8] for tanh, with a
+    inputs, bounds, margin, accuracy: where the polynomials shall be good, as `ImportedModel.for_inputs` takes them;
+    without either they are, to the accuracy, on [-16, 16] for the logistic function and on [-8, 8] for tanh, with a
     RangeWarning for what leaves that, until `fhenn.encrypted_model` gets to know the inputs.
     Returns the model.
     Raises UnsupportedModel where the estimator, or a step of it, is another.
@@ -72,7 +72,7 @@ def from_sklearn(
     imported = _import(last, where, accuracy)
     reading = imported.reading.named(_names_of([step for step, _ in steps] + [last]))
     model = ImportedModel(fold([*parts, *imported.parts]), reading, imported.stand_ins)
-    return model if inputs is None else model.for_inputs(inputs, margin=margin, accuracy=accuracy)
+    return Wanted(inputs, bounds, margin, accuracy).applied(model)
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 from fhenn.planner.identity import fingerprint_of, signature_of
 from fhenn.planner.plan import Plan
-from fhenn.planner.search import bounds_of, plan
+from fhenn.planner.search import plan
 from fhenn.planner.verification import verify
 from fhenn.planner.witness import Witness
 
-__all__ = ["Plan", "Witness", "bounds_of", "fingerprint_of", "plan", "signature_of", "verify"]
+__all__ = ["Plan", "Witness", "fingerprint_of", "plan", "signature_of", "verify"]

@@ -89,7 +89,7 @@ def least_errors(
     Returns the least error and the least worst error.
 
     >>> import fhenn
-    >>> made = fhenn.plan(fhenn.Linear([[1.0, 2.0]]), inputs=[-1, 1])
+    >>> made = fhenn.plan(fhenn.Linear([[1.0, 2.0]]), bounds=[-1, 1])
     >>> error, worst = least_errors(made.parameters, made.layout, made.signature[:-1], [1.0, 1.0])
     >>> 0 < error <= made.error, 0 < worst <= made.worst
     (True, True)

@@ -11,6 +11,9 @@ from math import inf, isfinite, log2
 from numbers import Integral
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fhenn.backends import evaluator as registered
 from fhenn.ckks.context import Context
 from fhenn.ckks.evaluator import SEAL, Evaluator
@@ -23,8 +26,10 @@ from fhenn.planner.cost import Cost, cost_of
 from fhenn.planner.demands import require_modest, require_short
 from fhenn.planner.flooding import MOST_QUERIES
 from fhenn.planner.floor import is_known, largest_scale, least_errors
+from fhenn.planner.scaling import scaled_bounds
 from fhenn.planner.steps import Steps
 from fhenn.planner.witness import Witness
+from fhenn.ranges import DataRanges
 from fhenn.strict import built
 from fhenn.text import printable
 from fhenn.versioned import VersionedJson
@@ -99,12 +104,15 @@ class Plan:
     rows: how many samples an upload was planned to hold.
     steps: what the server does for the samples that share ciphertexts (`fhenn.planner.work`), from which `cost`
     follows; empty in older files.
+    scaled: whether the client maps every feature from its bounds to [-1, 1] (`fhenn.planner.scaling`); False in older
+    files.
+    ranges: what comes to the activations, where samples say so; None for the worst case within the bounds.
 
     Sizes in bytes are estimates, at worst a third too small, since SEAL's compression varies. The chain was chosen for
     the ranges of the weights, and the stages state them: give clients `public()`.
 
     >>> import fhenn
-    >>> plan = fhenn.plan(fhenn.Linear([[1.0, 2.0]]), inputs=[-1, 1])
+    >>> plan = fhenn.plan(fhenn.Linear([[1.0, 2.0]]), bounds=[-1, 1])
     >>> plan.error <= plan.accuracy, plan.public().stages, Plan.from_json(plan.to_json()) == plan
     (True, (), True)
     """
@@ -132,6 +140,8 @@ class Plan:
     evaluator: str = SEAL.name
     rows: int = 1
     steps: tuple[Steps, ...] = ()
+    scaled: bool = False
+    ranges: DataRanges | None = None
 
     @cached_property
     def fingerprint(self) -> str:
@@ -141,7 +151,7 @@ class Plan:
         fhenn, whose plans have more fields, computes the same fingerprint for an older plan.
 
         >>> import fhenn
-        >>> plan = fhenn.plan(fhenn.Linear([[1.0]]), inputs=[-1, 1])
+        >>> plan = fhenn.plan(fhenn.Linear([[1.0]]), bounds=[-1, 1])
         >>> plan.fingerprint == Plan.from_json(plan.public().to_json()).fingerprint
         True
         """
@@ -165,7 +175,7 @@ class Plan:
         """Whether `fhenn.plan` made it in this process, so that no stranger chose what it costs.
 
         >>> import fhenn
-        >>> plan = fhenn.plan(fhenn.Linear([[1.0]]), inputs=[-1, 1])
+        >>> plan = fhenn.plan(fhenn.Linear([[1.0]]), bounds=[-1, 1])
         >>> plan.own, plan.public().own, Plan.from_json(plan.to_json()).own
         (True, True, False)
         """
@@ -196,7 +206,8 @@ class Plan:
 
     def _least_errors(self, scale: float | None = None) -> tuple[float, float]:
         """The least error and worst error that a plan of this shape can state."""
-        largest = [max(abs(low), abs(high)) for low, high in zip(self.low, self.high, strict=True)]
+        ends = scaled_bounds(*self.bounds) if self.scaled else self.bounds
+        largest = np.maximum(*map(np.abs, ends)).tolist()
         nodes = self.signature[:-1]
         return least_errors(self.parameters, self.layout, nodes, largest, scale, self.find_evaluator())
 
@@ -227,6 +238,13 @@ class Plan:
                 f"and parameters these are at least {least_error:.1e} and {least_worst:.1e}.",
                 "Ask whoever sent it to plan again with fhenn.plan: shared results would reveal the secret key.",
             )
+
+    @cached_property
+    def bounds(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The declared bounds as arrays: low and high, (features,) each, read-only."""
+        low, high = np.array(self.low), np.array(self.high)
+        low.flags.writeable = high.flags.writeable = False
+        return low, high
 
     @property
     def features(self) -> int:
@@ -264,7 +282,7 @@ class Plan:
         Raises PlanError where the plan is of an older fhenn, ParameterError where rows is no number of samples.
 
         >>> import fhenn
-        >>> plan = fhenn.plan(fhenn.Linear([[1.0, 2.0]]), inputs=[-1, 1])
+        >>> plan = fhenn.plan(fhenn.Linear([[1.0, 2.0]]), bounds=[-1, 1])
         >>> plan.cost(rows=10_000).server > plan.cost(rows=1).server > 0
         True
         """
@@ -296,6 +314,11 @@ class Plan:
             lines.insert(-2, f"  cost                  {cost}")
         if self.queries:
             lines.insert(-2, f"  results to share      of {self.queries} samples, within the accuracy asked for")
+        if self.ranges is not None:
+            lines[-2:-2] = [
+                f"  {self.ranges}",
+                "  one sample beyond the headroom can spoil those beside it in its ciphertext",
+            ]
         lines[-2:-2] = [f"  {witness}" for witness in self.witnesses]
         if not self.stages:
             return "\n".join(lines[:-2])
@@ -320,8 +343,11 @@ class Plan:
             "stages": [asdict(stage) for stage in self.stages],
             "witnesses": [asdict(witness) for witness in self.witnesses],
             "steps": [asdict(each) for each in self.steps],
+            "ranges": self.ranges and asdict(self.ranges),
             "result": self.result and vars(self.result) | {"layout": layout_to_json(self.result.layout)},
         }
+        if self.ranges is None:
+            del data["ranges"]
         if self.evaluator == SEAL.name:
             del data["evaluator"]  # as before there were others, so that an older fhenn reads it
         return _DOCUMENT.write(data)
@@ -380,6 +406,8 @@ class Plan:
                 and 0 <= self.result.level <= self.parameters.levels
                 and type(self.result.layout) is type(self.layout)
             )
+        if self.ranges is not None:
+            self.ranges.require_sane()
         for witness in self.witnesses:
             witness.require_sane(self.parameters.levels)
         for each in self.steps:
@@ -401,7 +429,8 @@ def require_rows(rows: Any) -> int:
     return int(rows)
 
 
-def require_plan(value: Any) -> None:
-    """Raise UnsupportedValue where a plan is needed and something else is given."""
+def require_plan(value: Any) -> Plan:
+    """`value`, which must be a plan. Raises UnsupportedValue."""
     if not isinstance(value, Plan):
         raise UnsupportedValue(f"a {type(value).__name__} as a plan", "a Plan, as fhenn.plan makes")
+    return value

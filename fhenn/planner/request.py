@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, Literal, get_args
 
 from fhenn.backends import evaluator as registered
 from fhenn.ckks.evaluator import Evaluator
@@ -13,6 +13,8 @@ from fhenn.errors import ParameterError
 from fhenn.planner.flooding import MOST_QUERIES
 from fhenn.planner.plan import LayoutName
 from fhenn.planner.witness import DEGREES
+
+RangesName = Literal["auto", "worst", "data"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,9 @@ class Request:
     layout: how samples are packed.
     upload: ciphertexts that the client may send for a sample, 1 or more; None for as many as its features fill.
     samples: samples that share ciphertexts, 1 or more.
-    degrees: of hidden layers' witnesses, best first; empty without witnesses.
+    ranges: where the ranges of what comes to activations are from.
+    margin: how many times wider than the samples' the ranges from data are.
+    witness: whether answers carry witnesses, and of which degree; None for those of plans with ranges from data.
     queries: samples whose results may be shared, 0 or more.
     evaluator: what will compute.
     """
@@ -32,13 +36,25 @@ class Request:
     layout: LayoutName
     upload: int | None
     samples: int
-    degrees: tuple[int, ...]
+    ranges: RangesName
+    margin: float
+    witness: bool | int | None
     queries: int
     evaluator: Evaluator
 
     @classmethod
     def of(
-        cls, *, accuracy: Any, layout: Any, upload: Any, samples: Any, witness: Any, queries: Any, evaluator: Any
+        cls,
+        *,
+        accuracy: Any,
+        layout: Any,
+        upload: Any,
+        samples: Any,
+        ranges: Any,
+        margin: Any,
+        witness: Any,
+        queries: Any,
+        evaluator: Any,
     ) -> Request:
         """The request of arguments as a user gives them to `fhenn.plan`, which says what they are.
 
@@ -59,7 +75,16 @@ class Request:
                 f"upload and samples must be whole numbers above 0, not {upload!r} and {samples!r}.",
                 "Give 1 for one sample, and leave upload out for as many ciphertexts as its features fill.",
             )
-        if not isinstance(witness, bool) and witness not in DEGREES:
+        if ranges not in get_args(RangesName):
+            raise ParameterError(
+                f"ranges must be 'auto', 'worst' or 'data', not {ranges!r}.",
+                "Give 'data' for ranges of samples, 'worst' for all that the bounds allow.",
+            )
+        if not isinstance(margin, Real) or not 1 <= float(margin) < inf:
+            raise ParameterError(
+                f"margin must be a finite number from 1, not {margin!r}.", "Give for instance 2.0, which costs one bit."
+            )
+        if not isinstance(witness, bool | None) and witness not in DEGREES:
             raise ParameterError(
                 f"witness must be True, False or one of the degrees {DEGREES}, not {witness!r}.",
                 "Give True for the best degree that fits.",
@@ -69,8 +94,23 @@ class Request:
                 f"queries must be a whole number from 0 to 2^64, not {queries!r}.",
                 "Give 0 for results that are not shared.",
             )
-        degrees = DEGREES if witness is True else (int(witness),) if witness else ()
         known = registered(evaluator)
         return cls(
-            float(accuracy), layout, None if upload is None else int(upload), int(samples), degrees, int(queries), known
+            accuracy=float(accuracy),
+            layout=layout,
+            upload=None if upload is None else int(upload),
+            samples=int(samples),
+            ranges=ranges,
+            margin=float(margin),
+            witness=witness,
+            queries=int(queries),
+            evaluator=known,
         )
+
+    def degrees(self, from_data: bool) -> tuple[int, ...]:
+        """Degrees of hidden layers' witnesses, best first; empty without witnesses.
+
+        from_data: whether the ranges are from data, which nothing holds inputs to: witnesses show what leaves them.
+        """
+        witness = from_data if self.witness is None else self.witness
+        return DEGREES if witness is True else (int(witness),) if witness else ()

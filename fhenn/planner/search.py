@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -16,9 +17,7 @@ from fhenn.approx.numbers import round_up
 from fhenn.ckks.evaluator import Evaluator
 from fhenn.ckks.layout import FEATURES, Layout
 from fhenn.ckks.parameters import MAX_MODULUS_BITS, Parameters
-from fhenn.columns import samples as samples_of
-from fhenn.columns import table_of
-from fhenn.errors import LevelExhausted, ParameterError, PlanError, ScaleMismatch, ShapeMismatch
+from fhenn.errors import LevelExhausted, NonFiniteValue, ParameterError, PlanError, PlanWarning, ScaleMismatch
 from fhenn.nn import Activation, Affine, Node, Sequential, layers
 from fhenn.planner.chains import LARGEST_PRIME_BITS, chains_of, special_bits
 from fhenn.planner.flooding import flood, flood_bound, precision
@@ -27,39 +26,49 @@ from fhenn.planner.identity import fingerprint_of, node_signature, signature_of
 from fhenn.planner.outcome import output_interval, result_of
 from fhenn.planner.packing import pack_samples
 from fhenn.planner.plan import LayoutName, Plan
-from fhenn.planner.request import Request
+from fhenn.planner.request import RangesName, Request
+from fhenn.planner.scaling import scaled_bounds, scaled_nodes
 from fhenn.planner.walk import Path, Walk, walk
 from fhenn.planner.witness import Witness
 from fhenn.planner.witness_choice import keys_of_witnesses, witnesses_of
 from fhenn.planner.work import steps_of
+from fhenn.ranges import DataRanges, Inputs, data_ranges
+from fhenn.ranges.data import MARGIN
 
 Floats = NDArray[np.float64]
 
 _LARGEST_VALUE = 2.0 ** max(MAX_MODULUS_BITS.values())
 """What no modulus holds, at whatever scale."""
 
+_MOST_OUTSIDE = 0.2
+"""The share of unseen inputs that may leave ranges from data that nobody asked for."""
+
 _ROOMIER = 8
 """Bits between the first primes that are tried for a witness."""
 
 
-@np.errstate(all="ignore")  # candidates whose numbers overflow are left out
 def plan(
     model: Node,
     *,
-    inputs: Any,
+    inputs: Any = None,
+    bounds: Any = None,
     accuracy: float = 1e-3,
     layout: LayoutName = "latency",
     upload: int | None = None,
     samples: int = 1,
-    witness: bool | int = False,
+    ranges: RangesName = "auto",
+    margin: float = MARGIN,
+    witness: bool | int | None = None,
     queries: int = 0,
     evaluator: str = "seal",
 ) -> Plan:
     """The smallest ring at 128-bit security on which `model` reaches an accuracy, and how to use it.
 
     model: a `Sequential` (or a node) of affine nodes and activations, an affine one first.
-    inputs: bounds, (2, features) of low and high, or (2,) for all features; or sample data (samples >= 3, features),
-    whose least and largest values are the bounds. An array, or anything with named columns, which name the features
+    inputs: samples, (samples, features), or (features,) for one: drawn as those that will be encrypted, and not those
+    that the model was trained on, for what `ranges` says of unseen ones. None where there are only bounds.
+    bounds: (2, features) of low and high, or (2,) for all features, which clients hold their values to; None for the
+    least and largest values of the samples. Both are arrays, or anything with named columns, which name the features
     where the model does not.
     accuracy: the largest |decrypted - twin| at the output, above 0.
     layout: "latency" packs whole samples in a ciphertext; "throughput" packs a feature in each, as many samples at once
@@ -67,8 +76,15 @@ def plan(
     upload: ciphertexts that the client may send for a sample, 1 or more; None for as many as the features fill. For
     "latency" alone.
     samples: samples that share ciphertexts where they fit, 1 or more; for "latency" alone.
-    witness: whether answers can show that an activation's inputs left its domain (`Server.predict`). A hidden layer's
-    witness has degree 8 where the ring has room for that, else 4 or 2; a number asks for that degree.
+    ranges: what comes to activations: "worst" is all that inputs within bounds can bring; "data" is what the samples
+    bring, times the margin, which unseen inputs may leave (`fhenn.ranges.data` says how often); "auto" is the worst
+    case where that meets the accuracy, and otherwise the data, with a PlanWarning, if at most a fifth of the unseen
+    inputs may leave its ranges.
+    margin: how many times wider than what the samples reached ranges from data are; a bit of the modulus for each
+    doubling.
+    witness: whether answers can show that an activation's inputs left its domain (`Server.predict`), or the range from
+    data. A hidden layer's witness has degree 8 where the ring has room for that, else 4 or 2; a number asks for that
+    degree. None for witnesses where the ranges are from data.
     queries: samples whose results may be shared (`Client.decrypt`), 0 to 2^64; the accuracy then holds with the noise
     that hides the key.
     evaluator: what will compute, by the name that it was registered under (`fhenn.backends.register`); its rotations
@@ -79,23 +95,64 @@ def plan(
     ParameterError for another argument that is out of range.
 
     >>> import fhenn
-    >>> print(plan(fhenn.Linear([[1.0, 2.0]]), inputs=[-1, 1]).parameters.ring_degree)
+    >>> print(plan(fhenn.Linear([[1.0, 2.0]]), bounds=[-1, 1]).parameters.ring_degree)
     4096
     """
     nodes = list(layers(model))
-    table = table_of(inputs)
-    low, high = bounds_of(inputs if table is None else table, nodes, model.feature_names)
+    known = Inputs.of(nodes, bounds=bounds, inputs=inputs, features=model.feature_names)
     _require_varying(nodes)
     request = Request.of(
         accuracy=accuracy,
         layout=layout,
         upload=upload,
         samples=samples,
+        ranges=ranges,
+        margin=margin,
         witness=witness,
         queries=queries,
         evaluator=evaluator,
     )
-    path = Path(nodes, low, high)
+    if request.ranges == "data":
+        return _plan(model, known, request, _ranges_of(nodes, known, request))
+    try:
+        return _plan(model, known, request, None)
+    except PlanError as refusal:
+        if (
+            request.ranges == "worst"
+            or known.samples is None
+            or not any(isinstance(node, Activation) for node in nodes)
+        ):
+            raise
+        found = _ranges_of(nodes, known, request)
+        if found.outside > _MOST_OUTSIDE:
+            raise
+        made = _plan(model, known, request, found)
+        warnings.warn(PlanWarning(refusal.reason, str(found)), stacklevel=2)
+        return made
+
+
+def _ranges_of(nodes: Sequence[Affine | Activation], known: Inputs, request: Request) -> DataRanges:
+    """The ranges that samples give. Raises ParameterError without samples."""
+    if known.samples is None:
+        raise ParameterError(
+            "ranges='data' needs samples.",
+            "Give them as inputs=, or plan for all that the bounds allow: ranges='worst'.",
+        )
+    return data_ranges(nodes, *known.box, known.samples, request.margin)
+
+
+@np.errstate(all="ignore")  # candidates whose numbers overflow are left out
+def _plan(model: Node, known: Inputs, request: Request, ranges: DataRanges | None) -> Plan:
+    """The plan for one kind of ranges. Raises PlanError."""
+    try:
+        nodes = scaled_nodes(list(layers(model)), known.low, known.high)
+    except NonFiniteValue as cause:
+        _require_room(Path(list(layers(model)), *known.box))
+        raise PlanError(
+            "the first layer overflows within the bounds of its inputs.",
+            "Declare tighter bounds of the inputs, or scale them and the weights.",
+        ) from cause
+    path = Path(nodes, *scaled_bounds(known.low, known.high), ranges)
     _require_room(path)
     chosen = _choose(path, request)
     trial, found = chosen.trial, chosen.walk
@@ -106,8 +163,8 @@ def plan(
         layout_name=request.layout,
         rotations=tuple(sorted(rotations)),
         stages=found.stages,
-        low=tuple(low.tolist()),
-        high=tuple(high.tolist()),
+        low=tuple(known.low.tolist()),
+        high=tuple(known.high.tolist()),
         accuracy=request.accuracy,
         error=max(found.bound, trial.least_errors(chosen.parameters)[0]),
         deviation=found.noise.deviation,
@@ -120,7 +177,7 @@ def plan(
         outputs=output_interval(nodes[-1]),
         model=fingerprint_of(model),
         result=result_of(found),
-        feature_names=model.feature_names or (None if table is None else table.names),
+        feature_names=model.feature_names or known.names,
         evaluator=request.evaluator.name,
         steps=steps_of(
             path,
@@ -130,6 +187,8 @@ def plan(
             witnesses=chosen.witnesses,
             rotations=rotations,
         ),
+        scaled=True,
+        ranges=ranges,
     ).as_own()
 
 
@@ -159,6 +218,7 @@ class _Candidate:
 def _choose(path: Path, request: Request) -> _Candidate:
     """The first ring that reaches the accuracy, on its shortest chain, as exact as that can be. Raises PlanError."""
     best = inf
+    degrees = request.degrees(path.ranges is not None)
     for ring_degree in MAX_MODULUS_BITS:
         packing = _choose_packing(path.nodes, request, ring_degree // 2)
         if packing is None:
@@ -170,9 +230,9 @@ def _choose(path: Path, request: Request) -> _Candidate:
             candidates = sorted(alike, key=lambda candidate: candidate.error)
             best = min([best, *(candidate.error for candidate in candidates[:1])])
             enough += [candidate for candidate in candidates if candidate.error <= request.accuracy]
-            if enough and not request.degrees:
+            if enough and not degrees:
                 return enough[0]
-        for candidate in trial.add_witnesses(enough, request.degrees):
+        for candidate in trial.add_witnesses(enough, degrees):
             if candidate.error <= request.accuracy:
                 return candidate
     raise _unreached_error(path, request, best)
@@ -309,44 +369,6 @@ def sup_error(node: Activation) -> float:
     Returns 0 where it approximates no function.
     """
     return 0.0 if node.function is None else node.sup_error()
-
-
-def bounds_of(
-    inputs: Any, nodes: Sequence[Affine | Activation], features: Sequence[str] | None = None
-) -> tuple[Floats, Floats]:
-    """Low and high of every feature, from bounds or data.
-
-    inputs: bounds, (2, features) or (2,), or sample data (samples >= 3, features).
-    nodes: of the model, an affine one first.
-    features: their names, by which a table's columns are matched; None to take columns in order.
-
-    Returns low and high, (features,) each.
-    Raises PlanError where the first node is not affine, ParameterError where a lower bound exceeds the upper one,
-    ShapeMismatch, FeatureMismatch, UnsupportedValue, NonFiniteValue.
-
-    >>> import fhenn
-    >>> bounds_of([-1, 1], [fhenn.Linear([[1.0, 2.0]])])
-    (array([-1., -1.]), array([1., 1.]))
-    """
-    if not nodes or not isinstance(nodes[0], Affine):
-        raise PlanError(
-            "the model must start with a Linear node, or another affine one.",
-            "Put one first: with the identity matrix as its weight it changes no value.",
-        )
-    width = nodes[0].inputs
-    values = samples_of(inputs, features, "bounds")
-    if values.shape == (2,):
-        values = np.repeat(values[:, None], width, axis=1)
-    if values.ndim != 2 or values.shape[1] != width or len(values) < 2:
-        raise ShapeMismatch("bounds", values.shape, f"(2,), (2, {width}) or (samples, {width})")
-    low, high = (values[0], values[1]) if len(values) == 2 else (values.min(axis=0), values.max(axis=0))
-    if np.any(low > high):
-        worst = int(np.argmax(low - high))
-        raise ParameterError(
-            f"feature {worst} has a lower bound of {low[worst]:g}, above its upper bound of {high[worst]:g}.",
-            "Give all lower bounds first, then all upper ones: (low, high).",
-        )
-    return low, high
 
 
 def _choose_packing(nodes: Sequence[Affine | Activation], request: Request, slots: int) -> Layout | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from fhenn.errors import KeyMissing, LevelExhausted, PlanError, ScaleMismatch
-from fhenn.nn import Node, layers
+from fhenn.errors import KeyMissing, LevelExhausted, NonFiniteValue, PlanError, ScaleMismatch
+from fhenn.nn import Node
 from fhenn.planner.identity import fingerprint_of, signature_of
 from fhenn.planner.outcome import output_interval, result_of
 from fhenn.planner.plan import Plan, require_plan
@@ -26,7 +26,7 @@ def verify(plan_: Plan, model: Node) -> None:
 
     >>> import fhenn
     >>> model = fhenn.Linear([[1.0]])
-    >>> verify(fhenn.plan(model, inputs=[-1, 1]), model)
+    >>> verify(fhenn.plan(model, bounds=[-1, 1]), model)
     """
     require_plan(plan_)
     found = signature_of(model)
@@ -37,7 +37,10 @@ def verify(plan_: Plan, model: Node) -> None:
         )
     if plan_.model is not None and plan_.model != fingerprint_of(model):
         raise PlanError("the model's weights are not those that the plan was made for.", "Plan again for this model.")
-    path = Path(list(layers(model)), np.array(plan_.low), np.array(plan_.high))
+    try:
+        path = Path.of(plan_, model)
+    except (ValueError, NonFiniteValue) as cause:
+        raise PlanError("the plan's bounds or ranges do not suit the model.", "Plan again for this model.") from cause
     try:
         keys, evaluator = frozenset(plan_.rotations), plan_.find_evaluator()
         now = walk(path, plan_.layout, plan_.parameters, keys=keys, evaluator=evaluator)

@@ -23,9 +23,10 @@ from fhenn.ckks.noise import Noise
 from fhenn.ckks.outlook import outlook
 from fhenn.ckks.trace import Trace, Traced, TracedContext
 from fhenn.errors import ScaleMismatch
-from fhenn.nn import Activation, Affine
-from fhenn.planner.plan import Stage
-from fhenn.ranges import Reach, reaches
+from fhenn.nn import Activation, Affine, Node
+from fhenn.planner.plan import Plan, Stage
+from fhenn.planner.scaling import scaled_bounds, served_nodes
+from fhenn.ranges import DataRanges, Reach, reaches
 
 Floats = NDArray[np.float64]
 
@@ -35,14 +36,33 @@ class Path:
 
     nodes: of the model, in order.
     low, high: bounds of the inputs, (features,) each.
+    ranges: of what comes to activations, from data; None for the worst case.
     reach: what comes to each node, and out of the last one (`fhenn.ranges.reaches`).
     bounds: of the same values, as the arithmetic of a plan takes them.
     """
 
-    def __init__(self, nodes: Sequence[Affine | Activation], low: Floats, high: Floats) -> None:
-        self.nodes = tuple(nodes)
-        self.reach = reaches(self.nodes, low, high)
+    def __init__(
+        self,
+        nodes: Sequence[Affine | Activation],
+        low: Floats,
+        high: Floats,
+        ranges: DataRanges | None = None,
+    ) -> None:
+        self.nodes, self.ranges = tuple(nodes), ranges
+        self.reach = reaches(self.nodes, low, high, {} if ranges is None else ranges.at(self.nodes))
         self.bounds = tuple(Bounds(reach.low, reach.high) for reach in self.reach)
+
+    @classmethod
+    def of(cls, plan: Plan, model: Node) -> Path:
+        """A model as the server of a plan runs it.
+
+        plan: of the model.
+        model: any node.
+
+        Raises ValueError where the plan has ranges for another number of activations.
+        """
+        bounds = scaled_bounds(*plan.bounds) if plan.scaled else plan.bounds
+        return cls(served_nodes(plan, model), *bounds, plan.ranges)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 """Ranges: which values reach a model's activations, and how to keep them where the polynomials are good."""
 
 from fhenn.ranges.calibration import calibrate
+from fhenn.ranges.data import DataRanges, data_ranges
+from fhenn.ranges.inputs import Inputs, box_of
 from fhenn.ranges.penalty import penalised_backward, range_penalty
 from fhenn.ranges.proposal import Proposal
 from fhenn.ranges.reach import Reach, reaches
@@ -10,11 +12,15 @@ __all__ = [
     "QUANTILES",
     "ActivationReport",
     "Calibration",
+    "DataRanges",
     "Drift",
+    "Inputs",
     "OutputReport",
     "Proposal",
     "Reach",
+    "box_of",
     "calibrate",
+    "data_ranges",
     "penalised_backward",
     "range_penalty",
     "reaches",

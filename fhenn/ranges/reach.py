@@ -14,8 +14,9 @@ magnitudes, u = 2⁻⁵³ (Higham 2002, chapter 3), and values of a polynomial b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,7 @@ _ROOM = 1 << 24
 
 _WORK = 1 << 34
 """Products that a map of generators may take: some seconds."""
+NO_RANGES: Mapping[int, Interval] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -59,19 +61,26 @@ class Reach:
         """What holds all features."""
         return float(self.low.min()), float(self.high.max())
 
+    def within(self, interval: Interval) -> Reach:
+        """The part of the intervals that lies in another one; its nearest end where there is none."""
+        return Reach(*(np.clip(end, *interval) for end in (self.low, self.high)))
+
     def widened(self, by: float | Floats) -> Reach:
         """The intervals, larger by that much at both ends."""
         return Reach(self.low - by, self.high + by)
 
 
 @np.errstate(all="ignore")  # what overflows is unbounded, and said so
-def reaches(nodes: Sequence[Affine | Activation], low: Floats, high: Floats) -> tuple[Reach, ...]:
+def reaches(
+    nodes: Sequence[Affine | Activation], low: Floats, high: Floats, ranges: Mapping[int, Interval] = NO_RANGES
+) -> tuple[Reach, ...]:
     """What comes to each node, and out of the last one, for inputs with low <= x <= high.
 
     It holds in real numbers, and for the floats of the twin too.
 
     nodes: affine layers and activations in order.
     low, high: bounds of the inputs, (features,).
+    ranges: (low, high) of what comes to some nodes, by their places, which is taken for true (`fhenn.ranges.data`).
     Returns one reach before each node, and one after the last.
 
     >>> import fhenn
@@ -83,6 +92,8 @@ def reaches(nodes: Sequence[Affine | Activation], low: Floats, high: Floats) -> 
     room = max(_ROOM, 2 * sum(node.operator.size for node in nodes if isinstance(node, Affine)))
     shape: _Zonotope | None = None  # a box
     for place, node in enumerate(nodes):
+        if place in ranges:
+            found[-1], shape = found[-1].within(ranges[place]), None
         x, last = found[-1], place == len(nodes) - 1
         if isinstance(node, Affine):
             image, shape = _through_affine(node, x), _mix(node, x, shape, room, last=last)

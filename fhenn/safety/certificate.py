@@ -14,12 +14,13 @@ from fhenn.approx import Function
 from fhenn.approx.enclosure import derivative_of, largest_on
 from fhenn.approx.extrema import local_maxima, points
 from fhenn.ckks.parameters import Parameters
-from fhenn.columns import samples
 from fhenn.errors import CertificateInvalid, LevelExhausted, PlanError, ScaleMismatch
 from fhenn.nn import Activation, Affine, Node, Sequential, SignReLU, layers
-from fhenn.planner import Plan, bounds_of, fingerprint_of, verify
+from fhenn.planner import Plan, fingerprint_of, verify
+from fhenn.planner.plan import require_plan
+from fhenn.planner.scaling import scale, scaled_bounds, served_nodes
 from fhenn.planner.walk import Path, walk
-from fhenn.ranges import Reach, reaches
+from fhenn.ranges import DataRanges, Inputs, Reach, box_of, reaches
 from fhenn.strict import built
 from fhenn.text import printable
 from fhenn.versioned import VersionedJson
@@ -70,6 +71,8 @@ class Certificate:
     finish: what the client applies to the scores, None for nothing.
     parameters: of the plan, None without one.
     from_data: whether the bounds are the least and largest values of sample data, beyond which nothing is certified.
+    ranges: of the plan, where it has ranges from data: all this holds for inputs that stay in them, and the witnesses
+    of the plan show those that do not. None for the worst case within the bounds.
 
     >>> import fhenn
     >>> certificate = fhenn.certify(fhenn.Sequential([fhenn.Linear([[9.0]]), fhenn.Sigmoid()]), [-1, 1])
@@ -87,6 +90,7 @@ class Certificate:
     finish: str | None
     parameters: Parameters | None
     from_data: bool
+    ranges: DataRanges | None = None
 
     @property
     def valid(self) -> bool:
@@ -117,6 +121,8 @@ class Certificate:
             )
         if model is not None and fingerprint_of(model) != self.model:
             raise CertificateInvalid("it is for another model, or other weights.", "Certify this model.")
+        if self.ranges != plan.ranges:
+            raise CertificateInvalid("it is for other ranges than the plan's.", "Certify with this plan.")
         if self.parameters != plan.parameters:
             raise CertificateInvalid("it is for other parameters.", "Certify with this plan.")
         if len(self.low) != len(plan.low) or any(
@@ -132,12 +138,14 @@ class Certificate:
 
     def __str__(self) -> str:
         scope = "its bounds" if not self.from_data else "the box of the data, and nothing beyond it"
+        where = "" if self.ranges is None else ", and inputs whose ranges hold"
         lines = [
-            f"certificate for {scope}: {'every activation stays in its domain' if self.valid else 'NOT VALID'}",
+            f"certificate for {scope}{where}: {'every activation stays in its domain' if self.valid else 'NOT VALID'}",
             f"  scores reach       [{self.output[0]:.4g}, {self.output[1]:.4g}]",
             f"  approximation      <= {self.approximation:.1e}",
             f"  encryption         <= {self.noise:.1e}" + ("" if self.parameters else "  (no plan given)"),
             f"  total              <= {self.total:.1e}, decisions certain from a margin of {self.margin:.1e}",
+            *([] if self.ranges is None else [f"  {self.ranges}; a plan's witnesses show them"]),
             "",
             f"  {'activation':<12} {'reaches':>22} {'domain':>16} {'off by':>9} {'gain':>7}",
         ]
@@ -155,6 +163,10 @@ class Certificate:
             "activations": [asdict(activation) for activation in self.activations],
             "parameters": None if self.parameters is None else asdict(self.parameters),
         }
+        if self.ranges is None:
+            del data["ranges"]  # as before there were any, so that an older fhenn reads it
+        else:
+            data["ranges"] = asdict(self.ranges)
         return _DOCUMENT.write(data)
 
     @classmethod
@@ -176,18 +188,21 @@ class Certificate:
             raise ValueError("a number is NaN")
         if not all(map(isfinite, (*certificate.low, *certificate.high))):
             raise ValueError("a bound is not finite")
+        if certificate.ranges is not None:
+            certificate.ranges.require_sane()
         return certificate
 
 
 @np.errstate(all="ignore")  # what overflows is unbounded, and the certificate says so
-def certify(model: Node, bounds: Any, plan: Plan | None = None) -> Certificate:
+def certify(model: Node, bounds: Any = None, plan: Plan | None = None, *, inputs: Any = None) -> Certificate:
     """What holds for every input of a model within bounds: ranges, errors, and the margin of a certain decision.
 
     model: a `Sequential` (or a node) of affine nodes and activations, an affine one first.
-    bounds: (2, features) of low and high, or (2,) for all features; or sample data (samples >= 3, features), whose
-    least and largest values are the bounds. An array, or anything with named columns.
+    bounds: (2, features) of low and high, or (2,) for all features. An array, or anything with named columns. None for
+    those of the inputs or, without any, of the plan.
     plan: for encrypted inference: ranges are widened by its noise, and the error counts its bound on that. None to
     certify the twin.
+    inputs: samples, (samples, features), whose least and largest values are the bounds where none are given.
 
     Returns the certificate. The ranges are sound (`fhenn.ranges.reaches`). The errors follow from them: the largest
     error of a polynomial where its inputs reach, times the magnitudes of the weights and the largest slopes of the
@@ -201,19 +216,20 @@ def certify(model: Node, bounds: Any, plan: Plan | None = None) -> Certificate:
     (True, 0.039)
     """
     nodes = list(layers(model))
-    values = samples(bounds, model.feature_names, "bounds")
-    low, high = bounds_of(values, nodes)
-    twin_reaches = reaches(nodes, low, high)
+    known = _known_inputs(model, nodes, bounds, inputs, plan)
+    low, high = known.low, known.high
+    ranges = None if plan is None else require_plan(plan).ranges
+    twin_reaches = reaches(nodes, low, high, {} if ranges is None else ranges.at(nodes))
     noise = [0.0] * len(nodes)
     if plan is not None:
         verify(plan, model)
-        path = Path(nodes, low, high)
         try:
+            path = _path_within(plan, model, low, high)
             walked = walk(path, plan.layout, plan.parameters, evaluator=plan.find_evaluator())
         except (ScaleMismatch, LevelExhausted) as cause:
             raise PlanError(
                 "values within these bounds do not fit the plan's parameters.",
-                "Certify within the bounds of the plan, or plan again with inputs= these bounds.",
+                "Certify within the bounds of the plan, or plan again with bounds= these.",
             ) from cause
         noise = [0.0, *walked.bounds[:-1]]
     # what reaches a node under encryption: its values, and the error that came with them
@@ -237,8 +253,30 @@ def certify(model: Node, bounds: Any, plan: Plan | None = None) -> Certificate:
         noise=0.0 if plan is None else plan.error,
         finish=model.finish if isinstance(model, Sequential) else None,
         parameters=None if plan is None else plan.parameters,
-        from_data=values.ndim == 2 and len(values) > 2,
+        from_data=not known.declared,
+        ranges=ranges,
     )
+
+
+def _known_inputs(
+    model: Node, nodes: Sequence[Affine | Activation], bounds: Any, inputs: Any, plan: Plan | None
+) -> Inputs:
+    """The inputs that are certified: those given, or all that a plan lets through."""
+    if bounds is None and inputs is None and plan is not None:
+        return Inputs(*require_plan(plan).bounds)
+    return Inputs.of(nodes, bounds=bounds, inputs=inputs, features=model.feature_names)
+
+
+def _path_within(plan: Plan, model: Node, low: Floats, high: Floats) -> Path:
+    """A model as the server of a plan runs it, for inputs within bounds."""
+    nodes = served_nodes(plan, model)
+    if not plan.scaled:
+        return Path(nodes, low, high, plan.ranges)
+    constant = scaled_bounds(*plan.bounds)[1] == 0
+    if np.any(constant & ((low < 0) | (high > 0))):
+        raise ScaleMismatch(plan.parameters.scale, 0, "A feature that the plan takes for 0 is not 0 within the bounds.")
+    floor, ceiling = (scale(end[None, :], *plan.bounds)[0] for end in box_of(low, high))
+    return Path(nodes, floor, ceiling, plan.ranges)
 
 
 def _domain(node: Affine | Activation) -> Interval:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from fhenn.columns import table_of
 from fhenn.nn import Activation, Node, layers
 from fhenn.planner import Plan, Witness
 from fhenn.ranges import Calibration, calibrate
@@ -55,11 +56,11 @@ class SafetyReport:
         )
 
 
-def safety_report(model: Node, bounds: Any, data: Any = None, plan: Plan | None = None) -> SafetyReport:
+def safety_report(model: Node, bounds: Any = None, data: Any = None, plan: Plan | None = None) -> SafetyReport:
     """What the four layers of range safety say of a model.
 
     model: as for `fhenn.certify`.
-    bounds: of the features, as for `fhenn.certify`.
+    bounds: of the features, as for `fhenn.certify`; None for the least and largest values of the data.
     data: (samples, features), as for `fhenn.calibrate`; None to leave calibration out.
     plan: for encrypted inference, None for the twin.
 
@@ -71,10 +72,12 @@ def safety_report(model: Node, bounds: Any, data: Any = None, plan: Plan | None 
     >>> report.certificate.valid, len(report.guard.blind)
     (True, 2)
     """
+    table = table_of(data)
+    data = data if table is None else table  # a stream can be read once
     last = list(layers(model))[-1]
     single = isinstance(last, Activation) and len(last.polynomials) == 1 and not last.times_input
     return SafetyReport(
-        certificate=certify(model, bounds, plan),
+        certificate=certify(model, bounds, plan, inputs=data if bounds is None else None),
         calibration=None if data is None else calibrate(model, data),
         witnesses=plan.witnesses if plan is not None else (),
         guard=output_guard(last.polynomials[0]) if isinstance(last, Activation) and single else None,

@@ -41,7 +41,7 @@ def flooded(
     differential privacy".
 
     >>> import fhenn
-    >>> plan = fhenn.plan(fhenn.Linear([[1.0]]), inputs=[-1, 1], layout="throughput", queries=10)
+    >>> plan = fhenn.plan(fhenn.Linear([[1.0]]), bounds=[-1, 1], layout="throughput", queries=10)
     >>> bool(abs(flooded(np.array([[0.5]]), plan, 10)[0, 0] - 0.5) < plan.accuracy)
     True
     """

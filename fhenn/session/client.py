@@ -32,6 +32,8 @@ from fhenn.planner import Plan
 from fhenn.planner.demands import allowance, memory_of_keys, memory_of_upload, require_memory
 from fhenn.planner.flooding import MOST_BITS, MOST_QUERIES, STATISTICAL_BITS
 from fhenn.planner.plan import require_plan
+from fhenn.planner.scaling import scale
+from fhenn.ranges import box_of
 from fhenn.safety import Budget, BudgetFile, Certificate, SharingBudget, UnknownBudget, flooded
 from fhenn.safety.outputs import are_outside
 from fhenn.session.answer import Answer
@@ -63,7 +65,7 @@ class Client(Uncopied):
 
     >>> import fhenn
     >>> model = fhenn.Sequential([fhenn.Linear([[1.0, -1.0]])])
-    >>> plan = fhenn.plan(model, inputs=[-1, 1])
+    >>> plan = fhenn.plan(model, bounds=[-1, 1])
     >>> client = Client(plan)
     >>> server = fhenn.Server(model, plan, client.evaluation_keys())
     >>> client.decrypt(server.predict(client.encrypt([[0.75, 0.5]]))).round(3)
@@ -158,7 +160,7 @@ class Client(Uncopied):
         where the plan's evaluator keeps no secret keys.
 
         >>> import fhenn
-        >>> client = Client(fhenn.plan(fhenn.Linear([[1.0]]), inputs=[-1, 1]))
+        >>> client = Client(fhenn.plan(fhenn.Linear([[1.0]]), bounds=[-1, 1]))
         >>> Client.from_secret_bytes(client.plan, client.secret_bytes()).fingerprint == client.fingerprint
         True
         """
@@ -177,7 +179,7 @@ class Client(Uncopied):
         is less than what the client knows, FileExists, OSError.
 
         >>> import fhenn, tempfile
-        >>> plan = fhenn.plan(fhenn.Linear([[1.0]]), inputs=[-1, 1], layout="throughput", queries=10)
+        >>> plan = fhenn.plan(fhenn.Linear([[1.0]]), bounds=[-1, 1], layout="throughput", queries=10)
         >>> client, folder = Client(plan), tempfile.TemporaryDirectory()
         >>> client.keep_budget(f"{folder.name}/secret.budget")
         >>> again = Client.from_secret_bytes(plan, client.secret_bytes(), budget=f"{folder.name}/secret.budget")
@@ -238,9 +240,8 @@ class Client(Uncopied):
         require_memory("the ciphertexts of one sample", memory_of_upload(self._plan), self._memory)
         header = {"part": 0, "plan": self._plan.fingerprint}
         with report_progress(self._progress, "encrypt"):
-            padded = self._pad(values)
             message = encrypt_to_bytes(
-                self._context, padded, layout=self._plan.layout, samples=len(values), upload=header
+                self._context, self._prepare(values), layout=self._plan.layout, samples=len(values), upload=header
             )
         self._remember(message, len(values))
         return message
@@ -252,19 +253,22 @@ class Client(Uncopied):
             while len(self._sent) > _MOST_SENT:
                 del self._sent[next(iter(self._sent))]
 
-    def _pad(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Append samples at the middle of the bounds until the last ciphertext is full.
+    def _prepare(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Scale samples as the plan says, and append some at the middle of the bounds to fill the last ciphertext.
 
         Where 0 is outside the bounds, a sample of zeros could exceed the headroom, and corrupt the samples beside it.
         """
+        low, high = self._plan.bounds
         spare = -len(values) % self._plan.samples_per_ciphertext
-        low, high = np.array(self._plan.low), np.array(self._plan.high)
+        if self._plan.scaled:
+            return np.concatenate([scale(values, low, high), np.zeros((spare, len(low)))])
         return np.concatenate([values, np.tile(low / 2 + high / 2, (spare, 1))])
 
     def _require_bounds(self, values: NDArray[np.float64]) -> None:
         """Raise BoundsExceeded where values are outside the bounds that were declared to the plan."""
-        low, high = np.array(self._plan.low), np.array(self._plan.high)
-        excess = np.maximum(low - values, values - high)
+        low, high = self._plan.bounds
+        floor, ceiling = box_of(low, high) if self._plan.scaled else (low, high)
+        excess = np.maximum(floor - values, values - ceiling)
         if excess.max() > 0:
             features, strays = (tuple(map(int, np.flatnonzero(excess.max(axis=axis) > 0))) for axis in (0, 1))
             row, feature = map(int, np.unravel_index(int(excess.argmax()), excess.shape))

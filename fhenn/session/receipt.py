@@ -81,7 +81,7 @@ class Receipt:
     parts: those of the upload, in their order.
 
     >>> import fhenn
-    >>> client = fhenn.Client(fhenn.plan(fhenn.Linear([[1.0]]), inputs=[-1, 1]))
+    >>> client = fhenn.Client(fhenn.plan(fhenn.Linear([[1.0]]), bounds=[-1, 1]))
     >>> receipt = Receipt.of(client.encrypt([[0.5], [0.25]]))
     >>> receipt.samples, Receipt.from_bytes(receipt.to_bytes()) == receipt
     (2, True)

@@ -8,8 +8,9 @@ from typing import Any
 from fhenn.backends import context_class
 from fhenn.ckks import CipherArray, Context
 from fhenn.errors import PlanError, ShapeMismatch
-from fhenn.nn import Activation, Node, layers
+from fhenn.nn import Activation, Node
 from fhenn.planner import Plan, Witness, fingerprint_of, verify
+from fhenn.planner.scaling import served_nodes
 from fhenn.safety import Certificate, observe
 from fhenn.session.answer import Answer, Binding
 from fhenn.session.receipt import UploadHeader, digest_of
@@ -30,7 +31,7 @@ class Server:
 
     >>> import fhenn
     >>> model = fhenn.Sequential([fhenn.Linear([[1.0, -1.0]])])
-    >>> plan = fhenn.plan(model, inputs=[-1, 1])
+    >>> plan = fhenn.plan(model, bounds=[-1, 1])
     >>> client = fhenn.Client(plan.public())
     >>> server = Server(model, plan, client.evaluation_keys())
     >>> client.decrypt(server.predict(client.encrypt([[0.75, 0.5]]))).round(3)
@@ -52,7 +53,8 @@ class Server:
         context: Context = context_class(plan.evaluator).from_bytes(evaluation_keys)
         if not plan.fits(context):
             raise PlanError("the keys were made for another plan.", "Make client and server with the same plan.")
-        self._model, self._nodes, self._plan, self._context = model, tuple(layers(model)), plan, context
+        self._model, self._plan, self._context = model, plan, context
+        self._nodes = tuple(served_nodes(plan, model))
         self._certificate, self._fingerprint = certificate, fingerprint_of(model)
         self._progress = progress
 

@@ -40,7 +40,7 @@ def make() -> dict[str, bytes]:
     """Every kind of message, by file name."""
     reading = Reading.classification(["benign", "malignant"], "sigmoid", ["a", "b", "c"])
     model = ImportedModel([fhenn.Linear([[1.0, -0.5, 0.25]], [0.125])], reading)
-    plan = fhenn.plan(model, inputs=[-1, 1], accuracy=1e-2)
+    plan = fhenn.plan(model, bounds=[-1, 1], accuracy=1e-2)
     client = fhenn.Client(plan)
     upload = client.encrypt(X)
     server = fhenn.Server(model, plan, client.evaluation_keys())

@@ -20,7 +20,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def plan(model):
-    return fhenn.plan(model, inputs=[-1, 1])
+    return fhenn.plan(model, bounds=[-1, 1])
 
 
 def test_a_plan_with_the_reading_and_fingerprint_of_its_model(model, plan):

@@ -69,7 +69,7 @@ def seconds(run: Any) -> tuple[float, Any]:
 def test_predicted_beside_measured(name, lines):
     model, rows, wish = ROWS[name]
     x = rng.uniform(0, 1, (rows, model.nodes[0].inputs))
-    plan = fhenn.plan(model, inputs=[0, 1], **({"layout": "latency"} | wish))
+    plan = fhenn.plan(model, bounds=[0, 1], **({"layout": "latency"} | wish))
     cost = plan.cost(rows)
     made, client = seconds(lambda: fhenn.Client(plan))
     keys = client.evaluation_keys()

@@ -59,7 +59,7 @@ Contestant = tuple[str, Callable[[], Any], Callable[[float], Row]]
 
 
 def ours(name: str, model: fhenn.Sequential, x: NDArray[np.float64], **wish: Any) -> Contestant:
-    plan = fhenn.plan(model, inputs=np.stack([x.min(axis=0) - 1e-9, x.max(axis=0) + 1e-9]), **wish)
+    plan = fhenn.plan(model, bounds=np.stack([x.min(axis=0) - 1e-9, x.max(axis=0) + 1e-9]), **wish)
     client = fhenn.Client(plan)
     keys = client.evaluation_keys()
     server = fhenn.Server(model, plan, keys)

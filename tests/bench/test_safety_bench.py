@@ -39,7 +39,7 @@ def test_safety():
     for layout, features in (("throughput", 1), ("latency", 30)):
         weight = np.random.default_rng(0).normal(size=(1, features)) / features
         model = fhenn.Sequential([fhenn.Linear(weight), fhenn.Sigmoid()])
-        plan = fhenn.plan(model, inputs=[-4, 4], layout=layout, witness=True)
+        plan = fhenn.plan(model, bounds=[-4, 4], layout=layout, witness=True)
         client = fhenn.Client(plan)
         server = fhenn.Server(model, plan, client.evaluation_keys())
         upload = client.encrypt(np.random.default_rng(1).uniform(-4, 4, (1, features)))

@@ -322,7 +322,7 @@ def test_a_large_leading_coefficient_is_read_off_the_scale(k):
     model = fhenn.Sequential(
         [fhenn.Linear([[1.0]]), fhenn.PolynomialActivation(polynomial.coefficients, domain=(-1, 1))]
     )
-    plan = fhenn.plan(model, inputs=[-1, 1], accuracy=1e-3 * k)
+    plan = fhenn.plan(model, bounds=[-1, 1], accuracy=1e-3 * k)
     context = fhenn.Context.generate(plan.parameters, plan.rotations)
     x = rng.uniform(-1, 1, (4, 1))
     result = model.infer(fhenn.encrypt(context, x, layout=plan.layout))

@@ -20,7 +20,7 @@ def folder(tmp_path_factory):
     here = tmp_path_factory.mktemp("kinds")
     reading = Reading.classification(["benign", "malignant"], "sigmoid", ["age", "crp"])
     model = ImportedModel([fhenn.Linear([[0.5, -0.5]])], reading)
-    plan = fhenn.plan(model, inputs=[[-1, 0], [3, 10]])
+    plan = fhenn.plan(model, bounds=[[-1, 0], [3, 10]])
     client = fhenn.Client(plan)
     upload = client.encrypt(np.array([[0.0, 1.0], [1.0, 2.0], [2.0, 3.0]]))
     files = {

@@ -78,7 +78,7 @@ def folder(tmp_path_factory):
     names = [f"{H}{place}" for place in range(2)]
     reading = Reading.classification([f"no{H}", f"yes{H}"], "sigmoid", names)
     model = ImportedModel([fhenn.Linear([[1.0, -1.0]])], reading)
-    plan = fhenn.plan(model, inputs=[-1, 1])
+    plan = fhenn.plan(model, bounds=[-1, 1])
     client = fhenn.Client(plan)
     artifacts.write(here / "model.fhenn", artifacts.model_to_bytes(model))
     artifacts.write(here / "plan.fhenn", artifacts.plan_to_bytes(plan.public(), model))

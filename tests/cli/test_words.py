@@ -165,7 +165,7 @@ def folder(tmp_path_factory):
     here = tmp_path_factory.mktemp("words")
     reading = fhenn.interop.Reading.classification(["no", "yes"], "sigmoid", ["age", "crp", "bmi"])
     model = fhenn.interop.ImportedModel([fhenn.Linear([[1.0, -1.0, 0.5]])], reading)
-    plan = fhenn.plan(model, inputs=[-1, 1])
+    plan = fhenn.plan(model, bounds=[-1, 1])
     client = fhenn.Client(plan)
     artifacts.write(here / "model.fhenn", artifacts.model_to_bytes(model))
     artifacts.write(here / "plan.fhenn", artifacts.plan_to_bytes(plan.public(), model))

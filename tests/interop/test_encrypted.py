@@ -68,7 +68,7 @@ def test_bounds_are_those_of_the_data_and_a_margin(private):
 
 def test_values_beyond_are_clipped_where_asked():
     model = ImportedModel([fhenn.Linear([[1.0, -2.0]])], Reading.regression())
-    private = fhenn.encrypted_model(model, inputs=[-1, 1], on_bounds="clip")
+    private = fhenn.encrypted_model(model, bounds=[-1, 1], on_bounds="clip")
     with pytest.warns(BoundsWarning, match="1 of 2 samples"):
         np.testing.assert_allclose(private.predict([[5.0, -5.0], [0.5, 0.0]]), [3.0, 0.5], atol=1e-3)
     x = np.array([[9.0, 0.0]])
@@ -120,18 +120,18 @@ def test_an_imported_model_goes_wherever_a_sequential_does(private):
     assert isinstance(better, ImportedModel)
     assert better.reading == model.reading
     assert better.nodes[1].domain != model.nodes[1].domain
-    assert fhenn.certify(private.model, [-1, 1], fhenn.plan(private.model, inputs=[-1, 1])).finish == "softmax"
+    assert fhenn.certify(private.model, [-1, 1], fhenn.plan(private.model, bounds=[-1, 1])).finish == "softmax"
 
 
 def test_the_range_check_is_asked_for_and_demanded():
     """At x = 7.6 the cubic says 0.24 where the sigmoid is 0.9995: nobody may read that for an answer."""
     reading = Reading.classification(["no", "yes"], None)
     model = ImportedModel([fhenn.Linear([[1.0]]), fhenn.Sigmoid(on_violation="ignore")], reading)
-    watched = fhenn.plan(model, inputs=[-8, 8], accuracy=1e-2, witness=True, samples=4)
+    watched = fhenn.plan(model, bounds=[-8, 8], accuracy=1e-2, witness=True, samples=4)
     private = EncryptedModel(model, watched)
     assert private.scores([[1.0], [-2.0]]).shape == (2, 1)
     with pytest.raises(RangeViolation, match="1 of 2 samples"):
         private.predict([[1.0], [7.6]])
-    inside = fhenn.encrypted_model(model, inputs=[-1, 1], witness=True)
+    inside = fhenn.encrypted_model(model, bounds=[-1, 1], witness=True)
     assert inside.plan.witnesses
     assert inside.predict([[0.5]]).tolist() == model.predict([[0.5]]).tolist()

@@ -172,7 +172,7 @@ def test_functions_become_polynomials(kind):
     proto = model_of(("MatMul", ["x", "w"], "t"), (kind, ["t"], "u"), ("Gemm", ["u", "q"], "y"), w=W / 4, q=W[:3, :3])
     x = np.clip(X, -2, 2)
     expected = of_runtime(proto, x)[0]
-    for options in ({}, {"inputs": [-2, 2]}, {"inputs": x}, {"domain": (-8, 8)}, {"domain": [(-8, 8)]}):
+    for options in ({}, {"bounds": [-2, 2]}, {"inputs": x}, {"domain": (-8, 8)}, {"domain": [(-8, 8)]}):
         model = fhenn.from_onnx(proto, **options)
         assert [node.name for node in model.nodes] == ["Linear", kind, "Linear"]
         assert len(model.stand_ins) == (0 if "domain" in options else 1)

@@ -204,7 +204,7 @@ def test_an_activation_first_has_a_linear_before_it():
     model = fhenn.from_torch(module, X[:2])
     assert [node.name for node in model.nodes] == ["Linear", "Square", "Linear"]
     compare(model.predict(X), in_float64(module, X), 1e-9)
-    assert fhenn.plan(model, inputs=[0, 1]).error < 1e-2
+    assert fhenn.plan(model, bounds=[0, 1]).error < 1e-2
 
 
 def test_a_reused_activation_is_a_node_in_each_place():
@@ -491,7 +491,7 @@ def test_encrypted_on_real_data(name):
     x, labels, held_out, expected = split(data)
     module = trained(make(), x, labels, 250 if name in ("breast-cancer", "iris") else 100, decay=1e-3)
     model = fhenn.from_torch(module, held_out[:2], classes=data.target_names)
-    private = fhenn.encrypted_model(model, inputs=[0, 1], accuracy=accuracy)
+    private = fhenn.encrypted_model(model, bounds=[0, 1], accuracy=accuracy)
     scores, twin = private.scores(held_out), private.model.scores(held_out)
     compare(scores, twin, accuracy)
     outputs = in_float64(module, held_out)

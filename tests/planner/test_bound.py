@@ -75,7 +75,7 @@ def largest_error(model, plan, keys):
 @pytest.mark.parametrize("name", QUICK)
 def test_bound_holds(name):
     model, wish = CASES[name]
-    plan = fhenn.plan(model, inputs=[-1, 1], **wish)
+    plan = fhenn.plan(model, bounds=[-1, 1], **wish)
     assert largest_error(model, plan, keys=2) <= plan.error
 
 
@@ -83,7 +83,7 @@ def test_bound_holds(name):
 @pytest.mark.parametrize("name", CASES)
 def test_bound_holds_and_is_close(name, keys):
     model, wish = CASES[name]
-    plan = fhenn.plan(model, inputs=[-1, 1], **wish)
+    plan = fhenn.plan(model, bounds=[-1, 1], **wish)
     largest = largest_error(model, plan, keys=keys)
     print(f"{name}: N={plan.parameters.ring_degree} {plan.parameters.chain}, bound/largest {plan.error / largest:.1f}")
     assert largest <= plan.error <= 30 * largest

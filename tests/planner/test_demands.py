@@ -29,7 +29,7 @@ def network(*widths, **options):
 
 
 MODEL = network(8, 4, 2)
-PLAN = fhenn.plan(MODEL, inputs=[-1, 1], accuracy=0.1, witness=True).public()
+PLAN = fhenn.plan(MODEL, bounds=[-1, 1], accuracy=0.1, witness=True).public()
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ PLAN = fhenn.plan(MODEL, inputs=[-1, 1], accuracy=0.1, witness=True).public()
     ],
 )
 def test_plans_of_ours_are_modest(model, wishes):
-    plan = fhenn.plan(model, inputs=[-1, 1], accuracy=0.1, **wishes)
+    plan = fhenn.plan(model, bounds=[-1, 1], accuracy=0.1, **wishes)
     for each in (plan, plan.public()):
         assert plan_from_bytes(plan_to_bytes(each)) == each
     assert memory_of_keys(plan) < MEMORY
@@ -191,7 +191,7 @@ def test_the_memory_of_an_upload_is_bounded_before_it_is_made():
 
 def test_a_plan_of_this_process_has_no_limit(monkeypatch):
     monkeypatch.setattr("fhenn.planner.demands.MEMORY", 1.0)
-    plan = fhenn.plan(MODEL, inputs=[-1, 1], accuracy=0.1)
+    plan = fhenn.plan(MODEL, bounds=[-1, 1], accuracy=0.1)
     for own in (plan, plan.public()):
         assert fhenn.Client(own).encrypt(np.zeros(8))
     for read in (fhenn.Plan.from_json(plan.to_json()), replace(plan, queries=1)):
@@ -201,7 +201,7 @@ def test_a_plan_of_this_process_has_no_limit(monkeypatch):
 
 
 def test_the_way_out_is_one():
-    plan = fhenn.plan(MODEL, inputs=[-1, 1], accuracy=0.1)
+    plan = fhenn.plan(MODEL, bounds=[-1, 1], accuracy=0.1)
     with pytest.raises(PlanError) as caught:
         fhenn.Client(plan, memory=1e6)
     allowed = float(str(caught.value).partition("memory=")[2].partition(",")[0])
@@ -215,7 +215,7 @@ def test_the_way_out_is_one():
 def test_a_model_of_ones_own_has_no_limit(monkeypatch):
     monkeypatch.setattr("fhenn.planner.demands.MEMORY", 1.0)
     model = ImportedModel([fhenn.Linear(np.ones((1, 2)))], Reading.regression())
-    assert fhenn.encrypted_model(model, inputs=[-1, 1]).predict([[0.5, 0.25]]) == pytest.approx([0.75], abs=1e-3)
+    assert fhenn.encrypted_model(model, bounds=[-1, 1]).predict([[0.5, 0.25]]) == pytest.approx([0.75], abs=1e-3)
 
 
 MEASURED = """

@@ -10,7 +10,7 @@ import fhenn
 def test_weights_of_sixteen_magnitudes_keep_within_the_bound(layout):
     """1e8 beside 1e-8, on features of 1e-8 and 1e8."""
     model, half = fhenn.Linear([[1e8, 1e-8]]), np.array([1e-8, 1e8])
-    plan = fhenn.plan(model, inputs=np.stack([-half, half]), accuracy=100, layout=layout)
+    plan = fhenn.plan(model, bounds=np.stack([-half, half]), accuracy=100, layout=layout)
     client = fhenn.Client(plan)
     server = fhenn.Server(model, plan, client.evaluation_keys())
     x = np.random.default_rng(0).uniform(-1, 1, (20, 2)) * half

@@ -52,7 +52,7 @@ def check(case):
         warnings.simplefilter("error")
         for reach in reaches(nodes, *bounds):
             assert not np.isnan([reach.low, reach.high]).any()
-        for act in (lambda: fhenn.certify(model, bounds), lambda: fhenn.plan(model, inputs=bounds, **how)):
+        for act in (lambda: fhenn.certify(model, bounds), lambda: fhenn.plan(model, bounds=bounds, **how)):
             try:
                 made = act()
             except FhennError:
@@ -80,6 +80,6 @@ def test_values_that_no_ring_holds_are_refused_at_once_and_said():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with pytest.raises(PlanError, match=r"the input of Sigmoid may reach inf.*tighter bounds"):
-            fhenn.plan(model, inputs=[-1e9, 1e9])
-        with pytest.raises(PlanError, match="the input of Linear may reach 1e\\+300"):
-            fhenn.plan(fhenn.Linear([[1.0]]), inputs=[-1e300, 1e300])
+            fhenn.plan(model, bounds=[-1e9, 1e9])
+        with pytest.raises(PlanError, match="the output may reach 1e\\+300"):
+            fhenn.plan(fhenn.Linear([[1.0]]), bounds=[-1e300, 1e300])

@@ -43,7 +43,7 @@ def test_the_worst_case_is_no_average():
     A sum of 400 fresh ciphertexts: 400 times the error of one, where the average is 20 times.
     """
     model = fhenn.Linear(np.ones((1, 400)))
-    plan = fhenn.plan(model, inputs=[-1, 1], layout="throughput", accuracy=1e-2)
+    plan = fhenn.plan(model, bounds=[-1, 1], layout="throughput", accuracy=1e-2)
     n, exponent = plan.parameters.ring_degree, log(plan.parameters.ring_degree) + 129 * log(2)
     # encryption: normal with 3.2·√(N/2); each but for a probability of 2⁻¹²⁸ among all slots
     fresh = 3.2 * sqrt(n / 2) * sqrt(2 * exponent) / plan.parameters.scale

@@ -51,7 +51,7 @@ def planned(draw):
         "queries": draw(st.sampled_from((0, 0, 100))),
     }
     try:
-        return model, fhenn.plan(model, inputs=[-edge, edge], **how)
+        return model, fhenn.plan(model, bounds=[-edge, edge], **how)
     except PlanError:
         return model, None
 
@@ -98,7 +98,7 @@ def test_what_a_product_and_a_rescale_must_add():
 
 def test_weights_that_vanish_leave_an_honest_plan():
     model = fhenn.Sequential([fhenn.Linear([[1e-300]])])
-    plan = fhenn.plan(model, inputs=[0, 0], layout="throughput")
+    plan = fhenn.plan(model, bounds=[0, 0], layout="throughput")
     assert plan.worst > 0
     fhenn.Client(fhenn.Plan.from_json(plan.to_json()))
 
@@ -120,7 +120,7 @@ def test_no_scale_makes_the_floor_vanish():
 
 @pytest.mark.parametrize("signature", [[], ["finish=None"], ["?"], ["Linear9999999999x1", "finish=None"]])
 def test_names_that_say_nothing_do_not_crash(signature):
-    plan = fhenn.plan(fhenn.Linear([[1.0]]), inputs=[-1, 1])
+    plan = fhenn.plan(fhenn.Linear([[1.0]]), bounds=[-1, 1])
     data = plan.to_json().replace('"worst": ' + repr(plan.worst), '"worst": 1e-300')
     text = data.replace('"Linear1x1"', '"?"') if signature else data
     with pytest.raises(WireFormatError):

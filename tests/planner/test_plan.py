@@ -36,7 +36,7 @@ MODELS = {
 @cache
 def multilayer():
     """The plan of the multilayer as it is by default: made once, since it takes a second."""
-    return fhenn.plan(MODELS["multilayer"], inputs=[-1, 1])
+    return fhenn.plan(MODELS["multilayer"], bounds=[-1, 1])
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def multilayer():
 )
 def test_measured_error_stays_below_the_bound(name, layout):
     model = MODELS[name]
-    plan = fhenn.plan(model, inputs=[-1, 1], accuracy=1e-3, layout=layout)
+    plan = fhenn.plan(model, bounds=[-1, 1], accuracy=1e-3, layout=layout)
     assert plan.error <= 1e-3
     assert sum(plan.parameters.chain) <= MAX_MODULUS_BITS[plan.parameters.ring_degree]
     # every sample at a corner of the box: data that fills the bounds
@@ -61,32 +61,32 @@ def test_measured_error_stays_below_the_bound(name, layout):
 
 
 def test_takes_the_smallest_ring():
-    assert fhenn.plan(MODELS["left to the client"], inputs=[-1, 1]).parameters.ring_degree == 4096
-    assert fhenn.plan(MODELS["logistic regression"], inputs=[-1, 1]).parameters.ring_degree == 8192
-    precise = fhenn.plan(MODELS["logistic regression"], inputs=[-1, 1], accuracy=1e-7)
+    assert fhenn.plan(MODELS["left to the client"], bounds=[-1, 1]).parameters.ring_degree == 4096
+    assert fhenn.plan(MODELS["logistic regression"], bounds=[-1, 1]).parameters.ring_degree == 8192
+    precise = fhenn.plan(MODELS["logistic regression"], bounds=[-1, 1], accuracy=1e-7)
     assert precise.parameters.ring_degree == 16384
 
 
 def test_headroom_covers_the_declared_inputs():
     for bounds in ([-1, 1], [-20, 20]):
-        plan = multilayer() if bounds == [-1, 1] else fhenn.plan(MODELS["multilayer"], inputs=bounds)
+        plan = multilayer() if bounds == [-1, 1] else fhenn.plan(MODELS["multilayer"], bounds=bounds)
         assert all(stage.largest <= stage.headroom for stage in plan.stages)
     # three per unit of input, and half of bias
     assert plan.stages[1].largest == pytest.approx(60, abs=0.5)
 
 
 def test_levels_run_down_to_zero():
-    plan = fhenn.plan(MODELS["multilayer"], inputs=[-1, 1], accuracy=1e-2)
+    plan = fhenn.plan(MODELS["multilayer"], bounds=[-1, 1], accuracy=1e-2)
     assert [stage.level for stage in plan.stages] == [2, 1, 0]  # a wide prime for the sigmoid
-    precise = fhenn.plan(MODELS["multilayer"], inputs=[-1, 1], accuracy=1e-8)
+    precise = fhenn.plan(MODELS["multilayer"], bounds=[-1, 1], accuracy=1e-8)
     assert [stage.level for stage in precise.stages] == [3, 1, 0]
     assert precise.parameters.levels == MODELS["multilayer"].cost
 
 
 def test_takes_a_wide_prime_where_the_accuracy_allows():
     model = MODELS["logistic regression"]
-    quick = fhenn.plan(model, inputs=[-1, 1], accuracy=1e-3)
-    precise = fhenn.plan(model, inputs=[-1, 1], accuracy=1e-6)
+    quick = fhenn.plan(model, bounds=[-1, 1], accuracy=1e-3)
+    precise = fhenn.plan(model, bounds=[-1, 1], accuracy=1e-6)
     assert len(quick.parameters.chain) == 4
     assert max(quick.parameters.chain[1:-1]) > 1.45 * np.log2(quick.parameters.scale)
     assert len(precise.parameters.chain) == 5
@@ -109,7 +109,7 @@ def test_inputs_are_bounds_or_data():
     model = MODELS["multilayer"]
     data = rng.uniform(-0.5, 0.5, (50, 16))
     low, high = data.min(axis=0), data.max(axis=0)
-    by_data, by_box = fhenn.plan(model, inputs=data), fhenn.plan(model, inputs=[low, high])
+    by_data, by_box = fhenn.plan(model, inputs=data), fhenn.plan(model, bounds=[low, high])
     assert by_data == by_box
     assert multilayer().low == (-1.0,) * 16
 
@@ -122,48 +122,50 @@ def test_sizes_are_close_to_the_truth():
 
 
 def test_upload_trades_ciphertexts_for_rotations():
-    one, several = (fhenn.plan(MODELS["logistic regression"], inputs=[-1, 1], upload=n) for n in (1, 8))
+    one, several = (fhenn.plan(MODELS["logistic regression"], bounds=[-1, 1], upload=n) for n in (1, 8))
     assert (one.ciphertexts_per_sample, several.ciphertexts_per_sample) == (1, 8)
     assert len(one.rotations) == 5
     assert len(several.rotations) == 2
 
 
 def test_samples_share_a_ciphertext_as_far_as_the_layers_allow():
-    assert fhenn.plan(MODELS["logistic regression"], inputs=[-1, 1], samples=100).samples_per_ciphertext == 128
-    assert fhenn.plan(MODELS["logistic regression"], inputs=[-1, 1], samples=10_000).samples_per_ciphertext == 128
-    assert fhenn.plan(MODELS["multilayer"], inputs=[-1, 1], layout="throughput").layout == FEATURES
+    assert fhenn.plan(MODELS["logistic regression"], bounds=[-1, 1], samples=100).samples_per_ciphertext == 128
+    assert fhenn.plan(MODELS["logistic regression"], bounds=[-1, 1], samples=10_000).samples_per_ciphertext == 128
+    assert fhenn.plan(MODELS["multilayer"], bounds=[-1, 1], layout="throughput").layout == FEATURES
 
 
 def test_a_wide_layer_anywhere_takes_a_ring_that_holds_it():
     model = fhenn.Sequential([fhenn.Linear(np.ones((2, 4)) / 8), fhenn.Linear(np.ones((3000, 2)) / 8)])
-    plan = fhenn.plan(model, inputs=[-1, 1], accuracy=0.1)
+    plan = fhenn.plan(model, bounds=[-1, 1], accuracy=0.1)
     assert plan.parameters.slots >= 4096
     with pytest.raises(PlanError):
-        fhenn.plan(fhenn.Sequential([fhenn.Linear(np.ones((20_000, 1)))]), inputs=[-1, 1])
+        fhenn.plan(fhenn.Sequential([fhenn.Linear(np.ones((20_000, 1)))]), bounds=[-1, 1])
 
 
 def test_no_ring_says_what_would_do():
     deep = network(4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4)
     with pytest.raises(PlanError, match=r"fewer layers.*finish="):
-        fhenn.plan(deep, inputs=[-1, 1])
+        fhenn.plan(deep, bounds=[-1, 1])
     with pytest.raises(PlanError, match="the best reaches"):
-        fhenn.plan(MODELS["logistic regression"], inputs=[-1, 1], accuracy=1e-15)
+        fhenn.plan(MODELS["logistic regression"], bounds=[-1, 1], accuracy=1e-15)
 
 
 def test_refuses():
     model = MODELS["logistic regression"]
     with pytest.raises(PlanError, match="start with a Linear"):
-        fhenn.plan(fhenn.Sigmoid(), inputs=[-1, 1])
-    for inputs in ([1.0], [[1.0, 2.0]], np.zeros((2, 3)), 5.0):
-        with pytest.raises(ShapeMismatch):
-            fhenn.plan(model, inputs=inputs)
+        fhenn.plan(fhenn.Sigmoid(), bounds=[-1, 1])
+    for wrong in ([1.0], [[1.0, 2.0]], np.zeros((2, 3)), 5.0):
+        with pytest.raises(ShapeMismatch, match="bounds"):
+            fhenn.plan(model, bounds=wrong)
+        with pytest.raises(ShapeMismatch, match="inputs"):
+            fhenn.plan(model, inputs=wrong)
     with pytest.raises(NonFiniteValue):
-        fhenn.plan(model, inputs=[-np.inf, 1])
+        fhenn.plan(model, bounds=[-np.inf, 1])
     with pytest.raises(ParameterError, match="lower bound"):
-        fhenn.plan(model, inputs=[1, -1])
+        fhenn.plan(model, bounds=[1, -1])
     for settings in ({"layout": "sideways"}, {"accuracy": 0.0}, {"upload": 0}, {"samples": 0}):
         with pytest.raises(ParameterError):
-            fhenn.plan(model, inputs=[-1, 1], **settings)
+            fhenn.plan(model, bounds=[-1, 1], **settings)
 
 
 def test_other_nodes_are_refused():
@@ -172,19 +174,19 @@ def test_other_nodes_are_refused():
         enable_cache = disable_cache = is_cache_enabled = None
 
     with pytest.raises(UnsupportedNode, match="Strange is neither"):
-        fhenn.plan(fhenn.Sequential([fhenn.Linear([[1.0]]), Strange()]), inputs=[-1, 1])
+        fhenn.plan(fhenn.Sequential([fhenn.Linear([[1.0]]), Strange()]), bounds=[-1, 1])
 
 
 @pytest.mark.parametrize("wish", [{}, {"layout": "throughput"}, {"upload": 3}, {"samples": 8}], ids=str)
 def test_survives_json(wish):
-    plan = fhenn.plan(MODELS["multilayer"], inputs=[-1, 1], **wish)
+    plan = fhenn.plan(MODELS["multilayer"], bounds=[-1, 1], **wish)
     assert fhenn.Plan.from_json(plan.to_json()) == plan
     assert fhenn.Plan.from_json(plan.public().to_json().encode()) == plan.public()
 
 
 def test_public_plan_tells_no_ranges_and_serves_both_sides():
     model = MODELS["left to the client"]
-    plan = fhenn.plan(model, inputs=[-1, 1])
+    plan = fhenn.plan(model, bounds=[-1, 1])
     public = fhenn.Plan.from_json(plan.public().to_json())
     assert public.stages == ()
     assert "headroom" not in str(public)
@@ -238,10 +240,10 @@ def test_other_bytes_are_refused(text):
 
 def test_fingerprints_tell_plans_apart():
     model = MODELS["multilayer"]
-    plan = fhenn.plan(model, inputs=[-1, 1])
+    plan = fhenn.plan(model, bounds=[-1, 1])
     other = fhenn.Sequential([fhenn.Linear(model.nodes[0].weight, model.nodes[0].bias + 1e-9), *model.nodes[1:]])
-    of_other = fhenn.plan(other, inputs=[-1, 1])
-    assert plan.fingerprint == fhenn.plan(model, inputs=[-1, 1]).fingerprint == plan.public().fingerprint
+    of_other = fhenn.plan(other, bounds=[-1, 1])
+    assert plan.fingerprint == fhenn.plan(model, bounds=[-1, 1]).fingerprint == plan.public().fingerprint
     assert plan.model == fhenn.planner.fingerprint_of(model) != of_other.model
     seen = {each.fingerprint for each in (plan, of_other, replace(plan, model=None), replace(plan, queries=1))}
     assert len(seen) == 4
@@ -272,7 +274,7 @@ ACTIVATIONS = {
 def test_activations_are_planned(name, layout):
     first, last = network(6, 4).nodes[0], network(4, 2).nodes[0]
     model = fhenn.Sequential([first, ACTIVATIONS[name](), last])
-    plan = fhenn.plan(model, inputs=[-1, 1], accuracy=1e-3, layout=layout)
+    plan = fhenn.plan(model, bounds=[-1, 1], accuracy=1e-3, layout=layout)
     # the last product need not be rescaled
     assert plan.parameters.levels in (model.cost - 1, model.cost)
     assert model.cost == 2 + model.nodes[1].cost
@@ -286,7 +288,7 @@ def test_activations_are_planned(name, layout):
 
 def test_another_activation_is_another_model():
     first = network(6, 4).nodes[0]
-    plan = fhenn.plan(fhenn.Sequential([first, fhenn.Sigmoid()]), inputs=[-1, 1])
+    plan = fhenn.plan(fhenn.Sequential([first, fhenn.Sigmoid()]), bounds=[-1, 1])
     keys = fhenn.Client(plan).evaluation_keys()
     for other in (fhenn.Sigmoid(domain=(-8, 8), degree=3), fhenn.Sigmoid(degree=7), fhenn.Tanh(degree=3)):
         with pytest.raises(PlanError, match="the plan is for"):
@@ -297,7 +299,7 @@ def test_inputs_beyond_a_domain_are_named():
     first = fhenn.Linear(np.full((1, 4), 20.0))
     model = fhenn.Sequential([first, fhenn.Sigmoid(domain=(-8, 8), degree=5), fhenn.Linear([[1.0]])])
     with pytest.raises(PlanError, match=r"Sigmoid may reach \[-80, 80\], beyond its domain"):
-        fhenn.plan(model, inputs=[-1, 1])
+        fhenn.plan(model, bounds=[-1, 1])
 
 
 @pytest.mark.parametrize(
@@ -319,7 +321,7 @@ def test_a_model_that_ends_in_an_activation_runs_as_planned(activation, layout):
     """SEAL's primes are smaller than their bits say, and a plan must hold all the same."""
     model = fhenn.Sequential([fhenn.Linear(np.eye(3)), activation()])
     for accuracy in (0.5, 1e-2):
-        plan = fhenn.plan(model, inputs=[-0.9, 0.9], accuracy=accuracy, layout=layout)
+        plan = fhenn.plan(model, bounds=[-0.9, 0.9], accuracy=accuracy, layout=layout)
         client = fhenn.Client(plan)
         x = rng.choice([-0.9, 0.9], (4, 3))
         answer = fhenn.Server(model, plan, client.evaluation_keys()).predict(client.encrypt(x))
@@ -328,7 +330,7 @@ def test_a_model_that_ends_in_an_activation_runs_as_planned(activation, layout):
 
 def test_a_constant_is_no_activation():
     with pytest.raises(PlanError, match="constant"):
-        fhenn.plan(fhenn.Sequential([fhenn.Linear([[1.0]]), fhenn.PolynomialActivation([0.5])]), inputs=[-1, 1])
+        fhenn.plan(fhenn.Sequential([fhenn.Linear([[1.0]]), fhenn.PolynomialActivation([0.5])]), bounds=[-1, 1])
 
 
 @pytest.mark.parametrize(
@@ -336,14 +338,14 @@ def test_a_constant_is_no_activation():
 )
 def test_wishes_that_no_plan_meets(wish):
     with pytest.raises(ParameterError, match="must be"):
-        fhenn.plan(MODELS["multilayer"], inputs=[-1, 1], **wish)
+        fhenn.plan(MODELS["multilayer"], bounds=[-1, 1], **wish)
 
 
 def test_a_bias_that_is_larger_than_the_sums_fits_as_a_plaintext():
     """Features far from 0, as of data that were not centred: the bias brings the sums back, and is encoded itself."""
     model = fhenn.Sequential([fhenn.Linear([[1.0, 1.0]], [-200.0])])
     for layout in ("throughput", "latency"):
-        plan = fhenn.plan(model, inputs=[99, 101], accuracy=1e-8, layout=layout)
+        plan = fhenn.plan(model, bounds=[99, 101], accuracy=1e-8, layout=layout)
         client = fhenn.Client(plan)
         server = fhenn.Server(model, plan, client.evaluation_keys())
         x = np.array([[99.5, 100.25], [101.0, 99.0]])
@@ -354,14 +356,14 @@ def test_a_chain_that_does_not_suit_a_polynomial_is_no_candidate():
     """Of every chain that is tried the scales are followed first; where they do not fit it is passed over."""
     node = fhenn.Sigmoid((-11.1, 11.1), degree=13)
     model = fhenn.Sequential([fhenn.Linear(np.full((4, 4), 0.1)), node, fhenn.Linear(np.ones((1, 4)))])
-    assert fhenn.plan(model, inputs=[-1, 1], accuracy=1e-2, layout="throughput").error <= 1e-2
+    assert fhenn.plan(model, bounds=[-1, 1], accuracy=1e-2, layout="throughput").error <= 1e-2
 
 
 @pytest.fixture(scope="module")
 def witnessed():
     """A plan with all that a plan can have."""
     nodes = [fhenn.Linear(np.ones((2, 2))), fhenn.Sigmoid(), fhenn.Linear([[1.0, 1.0]]), fhenn.Sigmoid()]
-    return fhenn.plan(fhenn.Sequential(nodes), inputs=[-1, 1], accuracy=1e-2, layout="throughput", witness=2)
+    return fhenn.plan(fhenn.Sequential(nodes), bounds=[-1, 1], accuracy=1e-2, layout="throughput", witness=2)
 
 
 ONE_BY_ONE = {
@@ -460,12 +462,13 @@ def test_the_public_one_says_nothing_of_the_weights(witnessed):
 def test_a_cubic_may_follow_another_activation(before):
     """Its scale has grown by then, and a prime that is wide for a fresh one is not wide for it."""
     model = fhenn.Sequential([fhenn.Linear(np.eye(3) / 2), before(), fhenn.Sigmoid(), fhenn.Linear(np.eye(3))])
-    plan = fhenn.plan(model, inputs=[-1, 1])
+    plan = fhenn.plan(model, bounds=[-1, 1])
     assert plan.error <= 1e-3
     assert [stage.level for stage in plan.stages][-1] == 0
 
 
-@pytest.mark.parametrize("inputs", [3, 3.5, np.int64(3)], ids=str)
-def test_a_number_alone_is_no_bounds(inputs):
-    with pytest.raises(ShapeMismatch, match="bounds"):
-        fhenn.plan(fhenn.Linear([[1.0, 2.0]]), inputs=inputs)
+@pytest.mark.parametrize("number", [3, 3.5, np.int64(3)], ids=str)
+@pytest.mark.parametrize("name", ["bounds", "inputs"])
+def test_a_number_alone_is_no_bounds(name, number):
+    with pytest.raises(ShapeMismatch, match=name):
+        fhenn.plan(fhenn.Linear([[1.0, 2.0]]), **{name: number})

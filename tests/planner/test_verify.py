@@ -19,7 +19,7 @@ MODEL = network()
 
 @pytest.fixture(scope="module")
 def plan():
-    return fhenn.plan(MODEL, inputs=[-1, 1])
+    return fhenn.plan(MODEL, bounds=[-1, 1])
 
 
 @pytest.fixture(scope="module")
@@ -76,11 +76,11 @@ def test_a_result_of_another_shape_level_or_layout_is_refused(before):
 
 def test_outputs_of_another_activation_are_refused():
     model = fhenn.Sequential([fhenn.Linear([[1.0]]), fhenn.Sigmoid(domain=(-4, 4), degree=3)])
-    plan = fhenn.plan(model, inputs=[-1, 1])
+    plan = fhenn.plan(model, bounds=[-1, 1])
     low, high = plan.outputs
     verify(plan, model)
     for outputs in ((low - 0.1, high), (low, high + 0.1), (-100.0, 100.0)):
         with pytest.raises(PlanError, match="outputs"):
             verify(replace(plan, outputs=outputs), model)
     with pytest.raises(PlanError, match="outputs"):
-        verify(replace(fhenn.plan(MODEL, inputs=[-1, 1]), outputs=(low, high)), MODEL)
+        verify(replace(fhenn.plan(MODEL, bounds=[-1, 1]), outputs=(low, high)), MODEL)

@@ -41,7 +41,7 @@ def peak():
 
 def answers(model, x, **wishes):
     """What a client reads, and the plan."""
-    plan = fhenn.plan(model, inputs=[-1, 1], accuracy=1e-2, **wishes)
+    plan = fhenn.plan(model, bounds=[-1, 1], accuracy=1e-2, **wishes)
     client = fhenn.Client(plan)
     server = fhenn.Server(model, plan, client.evaluation_keys())
     return client.decrypt(server.predict(client.encrypt(x))), plan
@@ -81,9 +81,9 @@ def test_a_feature_in_each_ciphertext_gives_what_the_twin_does():
 
 def test_an_upload_that_is_too_small_is_refused():
     model = linear(1, 16_385)
-    assert fhenn.plan(model, inputs=[-1, 1], upload=2).ciphertexts_per_sample == 2
+    assert fhenn.plan(model, bounds=[-1, 1], upload=2).ciphertexts_per_sample == 2
     with pytest.raises(PlanError):
-        fhenn.plan(model, inputs=[-1, 1], upload=1)
+        fhenn.plan(model, bounds=[-1, 1], upload=1)
 
 
 MEASURED = """
@@ -95,7 +95,7 @@ features, outputs, layout = json.loads(sys.argv[1])
 most = lambda: int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) / 1e3  # of this program
 model = fhenn.Linear(np.random.default_rng(1).normal(size=(outputs, features)) / features**0.5)
 before, start = most(), time.process_time()
-plan = fhenn.plan(model, inputs=[-1, 1], layout=layout)
+plan = fhenn.plan(model, bounds=[-1, 1], layout=layout)
 seconds, planned = time.process_time() - start, most()
 client = fhenn.Client(plan)
 keys = client.evaluation_keys()

@@ -98,6 +98,6 @@ MODELS = {
 @pytest.mark.parametrize("name", MODELS)
 def test_a_server_makes_the_steps_that_are_counted(name, wish):
     model = fhenn.Sequential(MODELS[name])
-    plan = fhenn.plan(model, inputs=[-1, 1], accuracy=0.1, **({"layout": "latency"} | wish))
+    plan = fhenn.plan(model, bounds=[-1, 1], accuracy=0.1, **({"layout": "latency"} | wish))
     counted = {(each.kind, each.level): each.count for each in plan.steps}
     assert counted == dict(made(model, plan))

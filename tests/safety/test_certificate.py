@@ -80,7 +80,7 @@ def test_no_attack_exceeds_what_it_states(name):
 @pytest.mark.parametrize("name", mostly_thorough(["cubic", "gelu"], (0,)))
 def test_encrypted_answers_stay_within_the_total(name):
     model = MODELS[name]
-    plan = fhenn.plan(model, inputs=[-1, 1], accuracy=1e-3)
+    plan = fhenn.plan(model, bounds=[-1, 1], accuracy=1e-3)
     certificate = fhenn.certify(model, [-1, 1], plan)
     assert certificate.noise == plan.error
     x = attacks(model, 50)[-8:]
@@ -110,7 +110,7 @@ def test_a_model_that_strays_is_not_valid():
     assert not certificate.valid
     assert "NOT VALID" in str(certificate)
     assert "leaves its domain" in str(certificate)
-    plan = fhenn.plan(model, inputs=[-1, 1], accuracy=1e-2)
+    plan = fhenn.plan(model, bounds=[-1, 1], accuracy=1e-2)
     with pytest.raises(CertificateInvalid, match="Sigmoid may leave the domain"):
         fhenn.Client(plan, certificate=fhenn.certify(model, [-1, 1], plan))
     assert fhenn.certify(model, [-0.2, 0.2]).valid
@@ -125,14 +125,14 @@ def test_far_beyond_a_domain_nothing_is_promised():
 
 def test_refused_where_it_does_not_hold():
     model, other = MODELS["cubic"], network(6, 5, 3)
-    plan = fhenn.plan(model, inputs=[-1, 1])
+    plan = fhenn.plan(model, bounds=[-1, 1])
     keys = fhenn.Client(plan).evaluation_keys()
     good = fhenn.certify(model, [-1, 1], plan)
     fhenn.Server(model, plan, keys, certificate=good)
     for certificate, reason in (
         (fhenn.certify(model, [-1, 1]), "other parameters"),
         (fhenn.certify(model, [-0.5, 0.5], plan), "bounds are wider"),
-        (fhenn.certify(other, [-1, 1], fhenn.plan(other, inputs=[-1, 1])), "another model"),
+        (fhenn.certify(other, [-1, 1], fhenn.plan(other, bounds=[-1, 1])), "another model"),
     ):
         with pytest.raises(CertificateInvalid, match=reason):
             fhenn.Server(model, plan, keys, certificate=certificate)
@@ -162,7 +162,7 @@ def test_fingerprint_tells_weights_and_activations_apart():
 def test_data_certify_their_box_only():
     model = MODELS["cubic"]
     data = rng.uniform(-0.5, 0.5, (40, 6))
-    certificate = fhenn.certify(model, data)
+    certificate = fhenn.certify(model, inputs=data)
     assert certificate.from_data
     assert "nothing beyond" in str(certificate)
     assert certificate.low == tuple(data.min(axis=0))
@@ -193,7 +193,7 @@ def test_a_model_that_starts_with_an_activation():
 @pytest.mark.parametrize("with_plan", [False, True])
 def test_survives_json(with_plan):
     model = MODELS["cubic"]
-    plan = fhenn.plan(model, inputs=[-1, 1]) if with_plan else None
+    plan = fhenn.plan(model, bounds=[-1, 1]) if with_plan else None
     certificate = fhenn.certify(model, [-1, 1], plan)
     assert fhenn.Certificate.from_json(certificate.to_json()) == certificate
 
@@ -245,12 +245,12 @@ def test_inside_is_above_the_lower_edge_and_below_the_upper_one(low, high, insid
     assert certificate.valid is inside
     if not inside:
         with pytest.raises(CertificateInvalid, match="may leave"):
-            certificate.require(fhenn.plan(model, inputs=[-1, 1], accuracy=0.1))
+            certificate.require(fhenn.plan(model, bounds=[-1, 1], accuracy=0.1))
 
 
 def test_bounds_of_a_certificate_reach_as_far_as_the_plans_on_both_sides():
     model = fhenn.Sequential([fhenn.Linear([[1.0, 1.0]])])
-    plan = fhenn.plan(model, inputs=[[-1, -2], [1, 2]])
+    plan = fhenn.plan(model, bounds=[[-1, -2], [1, 2]])
     for low, high, fits in (
         ([-1, -2], [1, 2], True),
         ([-3, -3], [3, 3], True),
@@ -294,13 +294,13 @@ def test_errors_are_carried_on_by_the_slope_where_twin_and_exact_model_reach(sig
 
 def test_the_numbers_that_it_states():
     model = MODELS["gelu"]
-    plan = fhenn.plan(model, inputs=[-1, 1], accuracy=1e-2)
+    plan = fhenn.plan(model, bounds=[-1, 1], accuracy=1e-2)
     certificate, plain = fhenn.certify(model, [-1, 1], plan), fhenn.certify(model, [-1, 1])
     assert certificate.noise == plan.error > plan.deviation
     assert certificate.total == certificate.approximation + plan.error
     assert certificate.margin == 2 * certificate.total  # of two classes, each may move
     assert not certificate.from_data
-    assert fhenn.certify(model, np.eye(5)[:3]).from_data
+    assert fhenn.certify(model, inputs=np.eye(5)[:3]).from_data
     for wide, narrow in zip(certificate.activations, plain.activations, strict=True):
         assert wide.low < narrow.low
         assert narrow.high < wide.high
@@ -308,6 +308,6 @@ def test_the_numbers_that_it_states():
 
 def test_bounds_that_the_plan_cannot_hold_are_refused():
     model = fhenn.Sequential([fhenn.Linear([[1.0, 2.0]]), fhenn.Sigmoid(), fhenn.Linear([[1.0]])])
-    plan = fhenn.plan(model, inputs=[-1, 1])
+    plan = fhenn.plan(model, bounds=[-1, 1])
     with pytest.raises(PlanError, match="do not fit the plan's parameters"):
         fhenn.certify(model, [-1e6, 1e6], plan)

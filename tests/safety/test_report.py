@@ -8,7 +8,7 @@ MODEL = fhenn.Sequential([fhenn.Linear([[1.0, -1.0]]), fhenn.Sigmoid(on_violatio
 
 
 def test_every_layer_has_its_part():
-    plan = fhenn.plan(MODEL, inputs=[-3, 3], witness=True)
+    plan = fhenn.plan(MODEL, bounds=[-3, 3], witness=True)
     report = fhenn.safety_report(MODEL, [-3, 3], np.random.default_rng(0).uniform(-3, 3, (50, 2)), plan)
     text = str(report)
     assert not report.certificate.valid

@@ -22,7 +22,7 @@ MODEL = fhenn.Sequential([fhenn.Linear([[1.0, -0.5, 0.25]])])
 
 @pytest.fixture(scope="module")
 def pair():
-    plan = fhenn.plan(MODEL, inputs=[-1, 1], accuracy=1e-3, layout="throughput", queries=2000)
+    plan = fhenn.plan(MODEL, bounds=[-1, 1], accuracy=1e-3, layout="throughput", queries=2000)
     client = fhenn.Client(plan)
     return plan, client, fhenn.Server(MODEL, plan, client.evaluation_keys())
 
@@ -56,7 +56,7 @@ def test_the_worst_case_is_far_above_the_bound_and_every_error(pair):
 
 
 def test_a_plan_that_cannot_carry_it_refuses():
-    plan = fhenn.plan(MODEL, inputs=[-1, 1])
+    plan = fhenn.plan(MODEL, bounds=[-1, 1])
     client = fhenn.Client(plan)
     answer = fhenn.Server(MODEL, plan, client.evaluation_keys()).predict(client.encrypt([[0.1, 0.2, 0.3]]))
     with pytest.raises(SharingRefused, match="queries=1") as caught:
@@ -88,7 +88,7 @@ def test_a_plan_that_states_less_error_than_its_shape_makes_is_refused_everywher
 
 def test_an_answer_that_errs_by_more_than_the_plan_says_is_not_shared():
     model = fhenn.Sequential([fhenn.Linear([[2_000.0]])])
-    plan = fhenn.plan(model, inputs=[-1, 1], accuracy=10.0, layout="throughput", queries=10)
+    plan = fhenn.plan(model, bounds=[-1, 1], accuracy=10.0, layout="throughput", queries=10)
     # the least that passes, below what this weight makes of a fresh encryption
     false = replace(plan, worst=plan.least_worst(), error=plan.least_worst(), deviation=0.0)
     assert false.worst < plan.worst / 20
@@ -101,7 +101,7 @@ def test_an_answer_that_errs_by_more_than_the_plan_says_is_not_shared():
 
 def test_the_noise_is_sized_by_the_answer_where_the_plan_says_less():
     model = fhenn.Sequential([fhenn.Linear([[1e-3]]), fhenn.Sigmoid()])
-    plan = fhenn.plan(model, inputs=[-1, 1], accuracy=1e-3, layout="throughput", queries=10)
+    plan = fhenn.plan(model, bounds=[-1, 1], accuracy=1e-3, layout="throughput", queries=10)
     client = fhenn.Client(plan)
     answer = fhenn.Server(model, plan, client.evaluation_keys()).predict(client.encrypt([[0.5]]))
     array = CipherArray.from_bytes(Context.from_bytes(client.evaluation_keys()), Answer.from_bytes(answer).result)
@@ -132,7 +132,7 @@ def with_a_scale(answer, client, upload, factor):
 def test_a_scale_that_no_circuit_ends_at_is_not_shared(activation):
     parameters = Parameters(16384, (60, 58, 58, 58, 58, 58, 60), 2.0**58)
     nodes = ("Linear1x1", "Sigmoid3[-4,4]") if activation else ("Linear1x1",)
-    made = fhenn.plan(fhenn.Linear([[1.0]]), inputs=[-1, 1], layout="throughput", queries=10).public()
+    made = fhenn.plan(fhenn.Linear([[1.0]]), bounds=[-1, 1], layout="throughput", queries=10).public()
     told = {"parameters": parameters, "signature": (*nodes, "finish=None"), "model": None, "error": 0.9, "worst": 1.0}
     false = replace(made, **told, result=replace(made.result, level=parameters.levels))
     least = false._least_errors()
@@ -177,7 +177,7 @@ def test_a_plan_that_does_not_say_what_its_answers_are_shares_nothing(pair, chan
 
 def test_large_results_are_planned_with_the_noise_that_precision_asks_for():
     model = fhenn.Sequential([fhenn.Linear([[1.0]], [30_000.0])])
-    plan = fhenn.plan(model, inputs=[-1, 1], accuracy=1.0, layout="throughput", queries=100)
+    plan = fhenn.plan(model, bounds=[-1, 1], accuracy=1.0, layout="throughput", queries=100)
     assert plan.worst >= 30_001 * 2.0**-45
     client = fhenn.Client(plan)
     answer = fhenn.Server(model, plan, client.evaluation_keys()).predict(client.encrypt([[0.5]]))
@@ -204,7 +204,7 @@ def test_the_noise_is_normal():
 def test_a_plan_says_that_no_ring_carries_so_many():
     deep = fhenn.Sequential([fhenn.Linear([[1.0]]), fhenn.Sigmoid(domain=(-8, 8), degree=15), fhenn.Linear([[1.0]])])
     with pytest.raises(fhenn.errors.PlanError):
-        fhenn.plan(deep, inputs=[-1, 1], accuracy=1e-6, queries=10**9)
+        fhenn.plan(deep, bounds=[-1, 1], accuracy=1e-6, queries=10**9)
 
 
 @pytest.mark.parametrize("how", [{"queries": 10**400}, {"bits": 5000}])
@@ -214,7 +214,7 @@ def test_budgets_beyond_measure_are_refused(pair, how):
     with pytest.raises(ParameterError):
         client.decrypt(answer, share=True, **how)
     with pytest.raises(ParameterError):
-        fhenn.plan(MODEL, inputs=[-1, 1], queries=10**400)
+        fhenn.plan(MODEL, bounds=[-1, 1], queries=10**400)
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_plans_that_cannot_be_are_refused(pair, changes):
 
 def test_the_guard_of_shared_results_sees_what_others_see(monkeypatch):
     model = fhenn.Sequential([fhenn.Linear([[1.0]]), fhenn.Square(domain=(-1, 1))])
-    plan = fhenn.plan(model, inputs=[-1, 1], accuracy=1e-2, queries=100)
+    plan = fhenn.plan(model, bounds=[-1, 1], accuracy=1e-2, queries=100)
     client = fhenn.Client(plan)
     answer = fhenn.Server(model, plan, client.evaluation_keys()).predict(client.encrypt([[0.0]] * 4))
     # noise takes them below 0, the least output, and not below what noise may
@@ -254,7 +254,7 @@ def spread_of(plan, value=0.0, **how):
 
 def test_noise_is_as_much_as_the_worst_that_is_let_pass():
     """8·√10·2¹⁵ of it, whatever says most: the plan, the answer's scale, or how far doubles reach."""
-    plan = replace(fhenn.plan(MODEL, inputs=[-1, 1], layout="throughput", queries=10), accuracy=1e9)
+    plan = replace(fhenn.plan(MODEL, bounds=[-1, 1], layout="throughput", queries=10), accuracy=1e9)
     factor = 8 * 10**0.5 * 32768
     stated, shared = spread_of(plan)
     assert stated == pytest.approx(factor * plan.worst, rel=0.05)
@@ -270,7 +270,7 @@ def test_noise_is_as_much_as_the_worst_that_is_let_pass():
 
 
 def test_an_answer_that_is_not_the_plans_is_not_shared():
-    plan = replace(fhenn.plan(MODEL, inputs=[-1, 1], layout="throughput", queries=10), accuracy=1e9)
+    plan = replace(fhenn.plan(MODEL, bounds=[-1, 1], layout="throughput", queries=10), accuracy=1e9)
     spread_of(plan, seen=plan.worst)
     for seen in (1.01 * plan.worst, 1.0, np.inf, np.nan):
         with pytest.raises(SharingRefused, match="has an error of"):

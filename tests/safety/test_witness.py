@@ -69,7 +69,7 @@ QUICK = ("one activation, throughput", "hidden, throughput", "hidden, samples to
 def test_it_is_what_the_twin_says_and_misses_nothing(name):
     model, how = MODELS[name]
     how = {"witness": True} | how
-    plan = fhenn.plan(model, inputs=[-1, 1], **how)
+    plan = fhenn.plan(model, bounds=[-1, 1], **how)
     client = fhenn.Client(plan.public())
     server = fhenn.Server(model, plan, client.evaluation_keys())
     x = np.concatenate([rng.uniform(-1, 1, (3, 6)), np.sign(model.nodes[0].weight[:1]), rng.uniform(-0.1, 0.1, (2, 6))])
@@ -107,7 +107,7 @@ def test_it_is_what_the_twin_says_and_misses_nothing(name):
 
 @pytest.fixture(scope="module")
 def pair():
-    plan = fhenn.plan(ONE, inputs=[-1, 1], witness=True, layout="throughput")
+    plan = fhenn.plan(ONE, bounds=[-1, 1], witness=True, layout="throughput")
     client = fhenn.Client(plan)
     x = np.zeros((4, 6))
     x[2] = np.sign(ONE.nodes[0].weight[0])
@@ -154,7 +154,7 @@ def test_an_answer_without_the_witness_that_was_asked_for_is_refused(pair):
 
 
 def test_a_plan_without_witnesses_gives_none():
-    plan = fhenn.plan(ONE, inputs=[-1, 1])
+    plan = fhenn.plan(ONE, bounds=[-1, 1])
     client = fhenn.Client(plan)
     server = fhenn.Server(ONE, plan, client.evaluation_keys())
     upload = client.encrypt(np.zeros(6))
@@ -189,11 +189,11 @@ def test_altered_answers_are_refused(pair):
 
 def test_a_certificate_excludes_outputs_too():
     model = fhenn.Sequential([fhenn.Linear([[1.0, 1.0]])])
-    plan = fhenn.plan(model, inputs=[-1, 1])
+    plan = fhenn.plan(model, bounds=[-1, 1])
     certificate = fhenn.certify(model, [-1, 1], plan)
     client = fhenn.Client(plan, certificate=certificate)
     lying = fhenn.Sequential([fhenn.Linear([[1.0, 1.0]], [1.2])])
-    server = fhenn.Server(lying, fhenn.plan(lying, inputs=[-1, 1]), client.evaluation_keys())
+    server = fhenn.Server(lying, fhenn.plan(lying, bounds=[-1, 1]), client.evaluation_keys())
     upload = client.encrypt([[1.0, 1.0], [0.0, 0.0]])
     result = server.evaluate(fhenn.CipherArray.from_bytes(server.context, upload)).to_bytes()
     answer = Answer(result, (), Binding(0, digest_of(upload), plan.model, plan.fingerprint)).to_bytes()  # a forgery

@@ -199,7 +199,7 @@ def test_a_secret_key_is_neither_stored_nor_logged(service):
 
 
 def test_keys_that_are_not_good_are_refused_and_leave_nothing(service):
-    other = fhenn.Client(fhenn.plan(fhenn.Linear(np.eye(3)), inputs=[-1, 1], layout="throughput"))
+    other = fhenn.Client(fhenn.plan(fhenn.Linear(np.eye(3)), bounds=[-1, 1], layout="throughput"))
     keys = fhenn.Client(PLAN).evaluation_keys()
     message = fhenn.Client(PLAN).encrypt(samples(rng))
     with service.http("sloppy") as http:

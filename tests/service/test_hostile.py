@@ -87,7 +87,7 @@ def test_a_bomb_costs_no_memory():
 
 def test_answers_are_as_large_as_the_plan_implies_and_no_larger():
     holder = fhenn.Client(plan())
-    server = fhenn.Server(model(), fhenn.plan(model(), inputs=[-1, 1]), holder.evaluation_keys())
+    server = fhenn.Server(model(), fhenn.plan(model(), bounds=[-1, 1]), holder.evaluation_keys())
     for samples in (1, 3, 17):
         answer = server.predict(holder.encrypt(np.zeros((samples, 2))))
         assert len(answer) < bytes_of_answer(plan(), samples) < 20 * len(answer) + (1 << 18)
@@ -97,7 +97,7 @@ def test_answers_are_as_large_as_the_plan_implies_and_no_larger():
 def test_every_kind_of_plan_implies_enough(wishes):
     layers = [fhenn.Linear(np.ones((3, 4)) / 9), fhenn.Square(), fhenn.Linear(np.ones((5, 3)) / 9)]
     network = fhenn.Sequential(layers)
-    found = fhenn.plan(network, inputs=[-1, 1], accuracy=0.01, **wishes)
+    found = fhenn.plan(network, bounds=[-1, 1], accuracy=0.01, **wishes)
     holder = fhenn.Client(found.public())
     server = fhenn.Server(network, found, holder.evaluation_keys())
     for samples in (1, 9):

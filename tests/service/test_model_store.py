@@ -76,7 +76,7 @@ def test_a_version_with_other_names_of_classes_is_refused_until_the_way_out_is_t
     nodes = list(MODEL.nodes)
     for labels in (["benign", "malignant"], ["malignant", "benign"]):
         imported = fhenn.interop.ImportedModel(nodes, fhenn.interop.Reading.classification(labels, "sigmoid"))
-        plan = fhenn.plan(imported, inputs=[-1, 1])
+        plan = fhenn.plan(imported, bounds=[-1, 1])
         last = model_to_bytes(imported), plan_to_bytes(plan, imported)
         if labels[0] == "benign":
             models.add("cancer", *last)

@@ -120,7 +120,7 @@ def test_a_token_that_can_never_predict_is_refused(tmp_path):
 
     store_of_more = ModelStore(tmp_path / "store" / "models")
     wide = fhenn.Sequential([fhenn.Linear(np.ones((1, 8)) / 8), fhenn.Square(), fhenn.Linear([[1.0]]), fhenn.Square()])
-    plan = fhenn.plan(wide, inputs=[-1, 1])
+    plan = fhenn.plan(wide, bounds=[-1, 1])
     slots = plan.parameters.slots
     assert slots > 2048
     store_of_more.add("wide", model_to_bytes(wide), plan_to_bytes(plan))

@@ -22,7 +22,7 @@ def wide(outputs, layout="throughput"):
     """A model whose answer is far larger than what it is asked: a ciphertext for each output."""
     weight = np.random.default_rng(5).normal(size=(outputs, FEATURES)) / FEATURES
     model = fhenn.Sequential([fhenn.Linear(weight)])
-    return model, fhenn.plan(model, inputs=[-1, 1], layout=layout)
+    return model, fhenn.plan(model, bounds=[-1, 1], layout=layout)
 
 
 def serving(folder, outputs):
@@ -143,7 +143,7 @@ def test_the_size_of_an_answer_is_known_before(nodes, options):
         layers += [fhenn.Linear(rng.normal(size=(outputs, width)) / width), fhenn.Sigmoid()]
         width = outputs
     model = fhenn.Sequential(layers if activation else layers[:-1])
-    plan = fhenn.plan(model, inputs=[-1, 1], **options)
+    plan = fhenn.plan(model, bounds=[-1, 1], **options)
     client = fhenn.Client(plan)
     message = client.encrypt(rng.uniform(-1, 1, (3, FEATURES)))
     answer = fhenn.Server(model, plan, client.evaluation_keys()).predict(message)

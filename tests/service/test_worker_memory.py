@@ -54,7 +54,7 @@ def test_large_keys_leave_no_large_workers(tmp_path, limit):
     """Clients with large keys take turns: between their requests the worker stays below its limit, whoever asks."""
     rng = np.random.default_rng(1)
     model = perceptron(rng)
-    plan = fhenn.plan(model, inputs=[0, 1], accuracy=1e-3)
+    plan = fhenn.plan(model, bounds=[0, 1], accuracy=1e-3)
     folder = tmp_path / "store"
     store = Store(folder)
     store.models.add("perceptron", model_to_bytes(model), plan_to_bytes(plan, model))

@@ -191,7 +191,7 @@ def test_a_witness_is_passed_through(tmp_path):
     """Where the plan has one, the answer carries it, and the client acts on it."""
     rng = np.random.default_rng(4)
     model = fhenn.Sequential([fhenn.Linear(rng.normal(size=(1, 4))), fhenn.Square()])
-    plan = fhenn.plan(model, inputs=[-1, 1], witness=True)
+    plan = fhenn.plan(model, bounds=[-1, 1], witness=True)
     store = Store(tmp_path / "store")
     store.models.add("watched", model_to_bytes(model), plan_to_bytes(plan))
     (found,) = store.models.catalogue()

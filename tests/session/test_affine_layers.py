@@ -29,7 +29,7 @@ MODELS = {
 @pytest.mark.parametrize("name", MODELS)
 def test_answers_are_the_twins(name, layout):
     model = artifacts.model_from_bytes(artifacts.model_to_bytes(fhenn.Sequential(MODELS[name]())))
-    plan = fhenn.plan(model, inputs=[-1, 1], layout=layout)
+    plan = fhenn.plan(model, bounds=[-1, 1], layout=layout)
     plan.require_shareable()
     client = fhenn.Client(plan)
     server = fhenn.Server(model, plan, client.evaluation_keys(), certificate=fhenn.certify(model, [-1, 1], plan))
@@ -42,7 +42,7 @@ def test_an_operator_costs_its_diagonals():
     """A scaling after another layer has one diagonal, which takes no step; what is left are the folds."""
     factors, first = rng.normal(size=16), rng.normal(size=(16, 16)) / 16
     scaling, matrix, full = (
-        set(fhenn.plan(fhenn.Sequential([fhenn.Linear(first), fhenn.Square(), last]), inputs=[-1, 1]).rotations)
+        set(fhenn.plan(fhenn.Sequential([fhenn.Linear(first), fhenn.Square(), last]), bounds=[-1, 1]).rotations)
         for last in (
             Affine(Scaling(factors)),
             fhenn.Linear(np.diag(factors)),

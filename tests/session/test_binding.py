@@ -25,7 +25,7 @@ class Pair:
     """Both sides of a model, and answers to two uploads."""
 
     def __init__(self, model, **how):
-        self.model, self.plan = model, fhenn.plan(model, inputs=[-1, 1], **how)
+        self.model, self.plan = model, fhenn.plan(model, bounds=[-1, 1], **how)
         self.client = fhenn.Client(self.plan.public())
         self.server = fhenn.Server(model, self.plan, self.client.evaluation_keys())
         features = self.plan.features
@@ -164,7 +164,7 @@ def test_another_name_in_the_binding(pair, field, value, what):
 def test_another_version_of_the_model(pair):
     """Same shape, same parameters, same keys: today's answer of the old weights is none of the new ones."""
     other = fhenn.Sequential([fhenn.Linear([[1.75]], [1.0])], finish="sigmoid")
-    plan = fhenn.plan(other, inputs=[-1, 1], layout=pair.plan.layout_name)
+    plan = fhenn.plan(other, bounds=[-1, 1], layout=pair.plan.layout_name)
     server = fhenn.Server(other, plan, pair.keys)
     with pytest.raises(PlanError, match="upload is for plan"):
         server.predict(pair.upload)

@@ -103,7 +103,7 @@ def test_an_upload_is_no_result_though_a_plan_of_before_does_not_say_what_is(mon
 
 
 def test_the_names_are_those_that_a_plan_has():
-    plan = fhenn.plan(fhenn.Linear([[1.0]]), inputs=[-1, 1])
+    plan = fhenn.plan(fhenn.Linear([[1.0]]), bounds=[-1, 1])
     assert require_binding(answer(plan=plan.fingerprint, model=plan.model), plan, None, SENT, unbound=False) == 3
     with pytest.raises(AnswerMismatch):
         require_binding(answer(), plan, None, SENT, unbound=False)

@@ -31,7 +31,7 @@ MODEL = fhenn.Sequential([fhenn.Linear([[0.5, -0.25, 0.125, 0.25]], [0.1])])
 
 @pytest.fixture(scope="module")
 def client():
-    return fhenn.Client(fhenn.plan(MODEL, inputs=[-1, 1]))
+    return fhenn.Client(fhenn.plan(MODEL, bounds=[-1, 1]))
 
 
 @pytest.fixture(autouse=True)
@@ -117,7 +117,7 @@ def test_other_messages_and_plans_are_refused(client):
     without = frame("secret-key", {"fingerprint": client.fingerprint, "lock": None}, body[: len(body) - size])
     with pytest.raises(WireFormatError, match="no secret key"):
         fhenn.Client.from_secret_bytes(client.plan, without)
-    other = fhenn.plan(fhenn.Sequential([fhenn.Linear(np.eye(4)), fhenn.Sigmoid()]), inputs=[-1, 1])
+    other = fhenn.plan(fhenn.Sequential([fhenn.Linear(np.eye(4)), fhenn.Sigmoid()]), bounds=[-1, 1])
     with pytest.raises(PlanError, match="other parameters"):
         fhenn.Client.from_secret_bytes(other, client.secret_bytes())
     meta, body = unframe("secret-key", client.secret_bytes())
@@ -128,7 +128,7 @@ def test_other_messages_and_plans_are_refused(client):
 @pytest.fixture
 def sharing():
     """A plan for 10 shared samples, a client, and a server's answer to 4 samples."""
-    plan = fhenn.plan(MODEL, inputs=[-1, 1], accuracy=0.1, queries=10)
+    plan = fhenn.plan(MODEL, bounds=[-1, 1], accuracy=0.1, queries=10)
     client = fhenn.Client(plan)
     server = fhenn.Server(MODEL, plan, client.evaluation_keys())
     upload = client.encrypt(np.tile(X[:1], (4, 1)))

@@ -16,6 +16,7 @@ from fhenn.errors import (
     UnsupportedValue,
     WireFormatError,
 )
+from fhenn.planner.scaling import scale
 from fhenn.session import Receipt
 from fhenn.session.answer import Answer
 from fhenn.wire import frame, unframe
@@ -31,7 +32,7 @@ def logistic(finish=None):
 @pytest.fixture(scope="module")
 def pair():
     model = logistic()
-    plan = fhenn.plan(model, inputs=[-2, 2])
+    plan = fhenn.plan(model, bounds=[-2, 2])
     client = fhenn.Client(plan)
     return model, plan, client, fhenn.Server(model, plan, client.evaluation_keys())
 
@@ -47,7 +48,7 @@ def test_any_number_of_samples(pair, samples):
 @pytest.mark.parametrize(("layout", "samples"), [("throughput", 5000), ("latency", 700)])
 def test_more_samples_than_slots_are_chunked(layout, samples):
     model = logistic()
-    plan = fhenn.plan(model, inputs=[-1, 1], layout=layout, samples=512)
+    plan = fhenn.plan(model, bounds=[-1, 1], layout=layout, samples=512)
     client = fhenn.Client(plan)
     server = fhenn.Server(model, plan, client.evaluation_keys())
     x = rng.uniform(-1, 1, (samples, 6))
@@ -62,7 +63,7 @@ def test_one_sample_without_a_batch_axis(pair):
 @pytest.mark.parametrize("finish", ["sigmoid", "softmax", "argmax"])
 def test_finish_is_the_clients(finish):
     model = fhenn.Sequential([fhenn.Linear(rng.normal(size=(3, 6)) / 6)], finish=finish)
-    plan = fhenn.plan(model, inputs=[-1, 1])
+    plan = fhenn.plan(model, bounds=[-1, 1])
     client = fhenn.Client(plan)
     server = fhenn.Server(model, plan, client.evaluation_keys())
     x = rng.uniform(-1, 1, (4, 6))
@@ -77,7 +78,7 @@ def test_every_slot_that_leaves_the_server_is_an_output():
     model = fhenn.Sequential(
         [fhenn.Linear(rng.normal(size=(8, 6)) / 6), fhenn.Sigmoid(), fhenn.Linear(rng.normal(size=(3, 8)) / 8)]
     )
-    plan = fhenn.plan(model, inputs=[-1, 1])
+    plan = fhenn.plan(model, bounds=[-1, 1])
     client = fhenn.Client(plan)
     server = fhenn.Server(model, plan, client.evaluation_keys())
     x = rng.uniform(-1, 1, (1, 6))
@@ -138,7 +139,7 @@ def test_what_does_not_belong_together_is_refused(pair):
     model, plan, client, server = pair
     with pytest.raises(PlanError, match="Plan again"):
         fhenn.Server(logistic("sigmoid"), plan, client.evaluation_keys())
-    elsewhere = fhenn.plan(model, inputs=[-2, 2], layout="throughput")
+    elsewhere = fhenn.plan(model, bounds=[-2, 2], layout="throughput")
     with pytest.raises(PlanError, match="another plan"):
         fhenn.Server(model, plan, fhenn.Client(elsewhere).evaluation_keys())
     with pytest.raises(ShapeMismatch, match="of this plan"):
@@ -167,7 +168,7 @@ def test_weights_that_have_grown_since_the_plan_are_refused(pair, factor):
 def test_progress_is_told():
     told = []
     model = logistic()
-    client = fhenn.Client(fhenn.plan(model, inputs=[-1, 1]), progress=lambda *what: told.append(what))
+    client = fhenn.Client(fhenn.plan(model, bounds=[-1, 1]), progress=lambda *what: told.append(what))
     client.encrypt(np.zeros((2, 6)))
     assert told[:2] == [("keys", 0, 1), ("keys", 1, 1)]
     assert told[2:] == [("encrypt", done, 1000) for done in (0, 500, 1000)]  # two ciphertexts
@@ -176,7 +177,7 @@ def test_progress_is_told():
 def test_progress_of_the_server_is_told():
     told = []
     model = logistic()
-    plan = fhenn.plan(model, inputs=[-1, 1])
+    plan = fhenn.plan(model, bounds=[-1, 1])
     client = fhenn.Client(plan)
     server = fhenn.Server(model, plan, client.evaluation_keys(), progress=lambda *what: told.append(what))
     server.predict(client.encrypt(np.zeros((2, 6))))
@@ -192,7 +193,7 @@ def test_progress_of_the_server_is_told():
 def test_a_bar_moves_inside_a_layer_and_for_every_ciphertext(layout):
     told = []
     model = fhenn.Sequential([fhenn.Linear(rng.uniform(-1, 1, (8, 32))), fhenn.Sigmoid(), fhenn.Linear(np.eye(8))])
-    plan = fhenn.plan(model, inputs=[-0.1, 0.1], layout=layout)
+    plan = fhenn.plan(model, bounds=[-0.1, 0.1], layout=layout)
     client = fhenn.Client(plan, progress=lambda *what: told.append(what))
     server = fhenn.Server(model, plan, client.evaluation_keys(), progress=lambda *what: told.append(what))
     upload = client.encrypt(np.zeros((4, 32)))
@@ -214,7 +215,7 @@ def test_a_bar_moves_inside_a_layer_and_for_every_ciphertext(layout):
 def test_an_upload_takes_half_the_bytes(pair):
     _, plan, client, server = pair
     x = rng.uniform(-2, 2, (3, 6))
-    whole = fhenn.encrypt(client._context, x, layout=plan.layout).to_bytes()
+    whole = fhenn.encrypt(client._context, scale(x, *plan.bounds), layout=plan.layout).to_bytes()
     seeded = client.encrypt(x)
     assert len(seeded) < 0.56 * len(whole)
     scores = [
@@ -224,7 +225,7 @@ def test_an_upload_takes_half_the_bytes(pair):
 
 
 def test_keys_are_seeded_too_and_serve_as_well():
-    plan = fhenn.plan(logistic(), inputs=[-2, 2])
+    plan = fhenn.plan(logistic(), bounds=[-2, 2])
     client = fhenn.Client(plan)
     whole = fhenn.Context.generate(plan.parameters, plan.rotations).to_bytes()
     assert len(client.evaluation_keys()) < 0.6 * len(whole)
@@ -236,7 +237,7 @@ def test_keys_are_seeded_too_and_serve_as_well():
 def test_spare_samples_keep_within_bounds_that_do_not_hold_zero(how):
     # at 0 the cubic of -5500 would be far past the headroom
     model = fhenn.Sequential([fhenn.Linear([[1000.0]], [-5500.0]), fhenn.Sigmoid()])
-    plan = fhenn.plan(model, inputs=[5.497, 5.503], **how)
+    plan = fhenn.plan(model, bounds=[5.497, 5.503], **how)
     client = fhenn.Client(plan)
     x = np.array([[5.5], [5.502], [5.498]])
     answer = fhenn.Server(model, plan, client.evaluation_keys()).predict(client.encrypt(x))
@@ -246,7 +247,7 @@ def test_spare_samples_keep_within_bounds_that_do_not_hold_zero(how):
 @pytest.mark.parametrize("shape", [(), (3,), (2, 1, 1)])
 def test_answers_of_another_shape_are_refused(shape):
     model = logistic()
-    client = fhenn.Client(fhenn.plan(model, inputs=[-1, 1]))
+    client = fhenn.Client(fhenn.plan(model, bounds=[-1, 1]))
     message = fhenn.encrypt(client._context, np.ones(shape)).to_bytes()
     for read in (client.decrypt, client.decrypt_scores, client.violations):
         with pytest.raises(WireFormatError, match="shape"):

@@ -43,7 +43,7 @@ def in_a_child(act) -> None:
 
 
 def client():
-    return fhenn.Client(fhenn.plan(MODEL, inputs=[-1, 1], layout="throughput", accuracy=1e-2))
+    return fhenn.Client(fhenn.plan(MODEL, bounds=[-1, 1], layout="throughput", accuracy=1e-2))
 
 
 def pair():
@@ -102,7 +102,7 @@ def test_a_child_of_a_child_drops_too():
 def test_the_interpreter_of_a_child_ends():
     program = """
 import os, signal, sys, fhenn
-client = fhenn.Client(fhenn.plan(fhenn.Linear([[2.0]]), inputs=[-1, 1]))
+client = fhenn.Client(fhenn.plan(fhenn.Linear([[2.0]]), bounds=[-1, 1]))
 child = os.fork()
 signal.alarm(60)
 if child:

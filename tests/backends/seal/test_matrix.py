@@ -231,9 +231,9 @@ def test_the_last_product_is_not_rescaled(bottom, layout):
 
 def test_a_plan_leaves_out_the_last_prime_where_it_can():
     model = fhenn.Sequential([fhenn.Linear(rng.uniform(-1, 1, (1, 30)) / 8)], finish="sigmoid")
-    plan = fhenn.plan(model, inputs=[-1, 1], accuracy=1e-3)
+    plan = fhenn.plan(model, bounds=[-1, 1], accuracy=1e-3)
     assert plan.parameters.levels == 0
-    assert fhenn.plan(model, inputs=[-1, 1], accuracy=1e-7).parameters.levels == 1
+    assert fhenn.plan(model, bounds=[-1, 1], accuracy=1e-7).parameters.levels == 1
     client = fhenn.Client(plan)
     x = rng.uniform(-1, 1, (4, 30))
     answer = fhenn.Server(model, plan, client.evaluation_keys()).predict(client.encrypt(x))

@@ -1,0 +1,198 @@
+"""Ranges from data: what samples bring to a model's activations, and what that says of samples that were not seen.
+
+The worst corner of a box of inputs brings values to a node that no real input does, and costs a ring. Ranges from data
+are what samples reach in the twin, times a margin. They are no bounds. What can be said without knowing where the
+samples come from: with n samples, of which r are the ends of ranges (one lowest and one highest for each activation),
+the share of all inputs that leave the ranges, before the margin, is below the 95 % quantile of Beta(r, n - r + 1), but
+for one time in twenty (Wilks 1941, "Determination of sample sizes for setting tolerance limits"; Tukey 1947, for ends
+in several directions). It holds for samples drawn as the inputs will be, on which the model was not trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import exp, inf, isfinite, lgamma, log, log1p
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fhenn.approx.numbers import round_up
+from fhenn.errors import NonFiniteValue, ParameterError
+from fhenn.nn import Activation, Affine
+from fhenn.ranges.reach import reaches
+
+Floats = NDArray[np.float64]
+Interval = tuple[float, float]
+
+MARGIN = 2.0
+"""By how much ranges are wider than what samples reached; a bit of headroom."""
+
+CONFIDENCE = 0.95
+
+_EXACT = 1e-9
+
+_DIGITS = 3
+"""Significant digits to which ranges are rounded outward: a plan shows them to clients."""
+
+
+@dataclass(frozen=True)
+class DataRanges:
+    """Ranges of what comes to each activation, from samples. Part of a `fhenn.Plan`.
+
+    samples: how many there were.
+    margin: how many times wider the ranges are than what the samples reached.
+    intervals: (low, high) of what comes to each activation, in their order.
+
+    >>> print(DataRanges(5000, 2.0, ((-6.0, 6.0),)))
+    ranges from 5,000 samples, 2 times as wide as what these reached; unseen inputs leave that in less than 0.095 % of \
+cases (95 % confidence)
+    """
+
+    samples: int
+    margin: float
+    intervals: tuple[Interval, ...]
+
+    @property
+    def outside(self) -> float:
+        """The share of unseen inputs, at most, that leave what the samples reached, at 95 % confidence."""
+        return mass_outside(self.samples, 2 * len(self.intervals))
+
+    def at(self, nodes: Sequence[Affine | Activation]) -> dict[int, Interval]:
+        """The ranges by the places of the activations among a model's nodes.
+
+        nodes: of the model. Raises ValueError where it has another number of activations.
+        """
+        places = [place for place, node in enumerate(nodes) if isinstance(node, Activation)]
+        return dict(zip(places, self.intervals, strict=True))
+
+    def require_sane(self) -> None:
+        """Raise ValueError where fields read from outside are impossible."""
+        ends = [end for interval in self.intervals for end in interval]
+        sane = (
+            type(self.samples) is int
+            and self.samples > 0
+            and 1 <= self.margin < inf
+            and all(map(isfinite, ends))
+            and all(low <= high for low, high in self.intervals)
+        )
+        if not sane:
+            raise ValueError("its ranges are out of order, or not finite")
+
+    def __str__(self) -> str:
+        share = self.outside
+        said = (
+            f"in less than {round_up(100 * share, 2)} % of cases (95 % confidence)" if share < 1 else "as often as not"
+        )
+        return (
+            f"ranges from {self.samples:,} samples, {self.margin:g} times as wide as what these reached; "
+            f"unseen inputs leave that {said}"
+        )
+
+
+def data_ranges(
+    nodes: Sequence[Affine | Activation], low: Floats, high: Floats, samples: Floats, margin: float = MARGIN
+) -> DataRanges:
+    """What comes to each activation of a model, by what samples bring there.
+
+    nodes: of the model, an affine one first.
+    low, high: bounds of the inputs, (features,) each.
+    samples: (samples, features), within the bounds.
+    margin: how many times wider than what the samples reach the ranges are, about their middle; from 1.
+
+    An activation that approximates a function has its domain in its range, where inputs can reach that: values inside
+    are what it is made for. No range is wider than the worst case within the ranges before it.
+
+    Raises ParameterError for a margin below 1, NonFiniteValue where samples overflow on their way.
+
+    >>> import fhenn
+    >>> nodes = [fhenn.Linear([[3.0, 3.0]]), fhenn.Square()]
+    >>> data_ranges(nodes, -np.ones(2), np.ones(2), np.array([[1.0, -0.5], [0.2, 0.1]])).intervals
+    ((0.6, 1.8),)
+    """
+    if not 1 <= margin < inf:
+        raise ParameterError(
+            f"margin must be a finite number from 1, not {margin!r}.", "Give for instance 2.0, which costs one bit."
+        )
+    intervals: dict[int, Interval] = {}
+    values = samples
+    for place, node in enumerate(nodes):
+        if isinstance(node, Activation):
+            worst = reaches(nodes[:place], low, high, intervals)[-1].interval
+            domain = node.domain if node.function is not None and node.sup_error() > _EXACT else None
+            intervals[place] = range_of(values, worst, margin, domain, node.name)
+        values = np.asarray(_silent(node).infer(values))
+    return DataRanges(len(samples), float(margin), tuple(intervals.values()))
+
+
+def _silent(node: Affine | Activation) -> Affine | Activation:
+    return node.with_policy("ignore") if isinstance(node, Activation) else node
+
+
+def range_of(
+    values: Floats, worst: Interval, margin: float, domain: Interval | None = None, where: str = "an activation"
+) -> Interval:
+    """The range of what comes to an activation.
+
+    values: what samples bring there, of any shape.
+    worst: what inputs within bounds can bring there, which the range does not leave.
+    margin: how many times wider than the values' interval the range is, about its middle.
+    domain: that the range holds too; None for none.
+    where: the values are, in messages.
+
+    Raises NonFiniteValue.
+    """
+    seen = float(values.min()), float(values.max())
+    if not all(map(isfinite, seen)):
+        count = int(np.count_nonzero(~np.isfinite(values)))
+        raise NonFiniteValue(f"the input of {where}", count, "Scale the weights, or leave those samples out.")
+    middle, half = seen[0] / 2 + seen[1] / 2, margin * (seen[1] / 2 - seen[0] / 2)
+    low, high = middle - half, middle + half
+    if domain is not None:
+        low, high = min(low, domain[0]), max(high, domain[1])
+    return max(-_outward(-low), worst[0]), min(_outward(high), worst[1])
+
+
+def _outward(value: float) -> float:
+    """A number rounded up to a few digits."""
+    return float(round_up(value, _DIGITS)) if value > 0 else -_inward(-value)
+
+
+def _inward(value: float) -> float:
+    """A number from 0, rounded down to a few digits."""
+    rounded = float(f"{value:.{_DIGITS}g}")
+    return rounded if rounded <= value else float(np.nextafter(value, 0.0))
+
+
+def mass_outside(samples: int, ends: int) -> float:
+    """The share of all inputs, at most, that leave ranges which are set by samples, at 95 % confidence.
+
+    samples: n, how many there were.
+    ends: r, how many ends the ranges have.
+
+    Returns the 95 % quantile of Beta(r, n - r + 1); 1 where there are fewer samples than ends. It is the share e for
+    which fewer than r of n samples lie outside with a probability of 5 %: Σ_{k<r} C(n, k) eᵏ (1 - e)ⁿ⁻ᵏ = 0.05.
+
+    >>> round(mass_outside(5000, 2 * 138), 3), round(mass_outside(5000, 2), 4)
+    (0.061, 0.0009)
+    """
+    if samples < ends or ends == 0:
+        return float(ends > 0)
+    least, most = 0.0, 1.0
+    for _ in range(60):
+        middle = (least + most) / 2
+        if _tail(samples, ends, middle) > 1 - CONFIDENCE:
+            least = middle
+        else:
+            most = middle
+    return most
+
+
+def _tail(n: int, r: int, share: float) -> float:
+    """The probability that fewer than r of n fall into a share of all."""
+    if not 0 < share < 1:
+        return float(share <= 0)
+    terms = (
+        lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1) + k * log(share) + (n - k) * log1p(-share) for k in range(r)
+    )
+    return sum(map(exp, terms))

@@ -1,0 +1,162 @@
+"""What is known of a model's inputs: bounds of every feature, and samples."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fhenn.columns import samples as samples_of
+from fhenn.columns import table_of
+from fhenn.errors import ParameterError, PlanError, ShapeMismatch
+from fhenn.nn import Activation, Affine
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """Bounds of every feature, and samples where there are some.
+
+    low, high: what every sample lies between, (features,) each.
+    samples: (samples, features), within the bounds; None without samples.
+    names: of the features, by the table that they came in; None without names.
+    declared: whether the bounds were given, and not taken from the samples.
+
+    >>> import fhenn
+    >>> Inputs.of([fhenn.Linear([[1.0, 2.0]])], bounds=[-1, 1]).high
+    array([1., 1.])
+    """
+
+    low: Floats
+    high: Floats
+    samples: Floats | None = None
+    names: tuple[str, ...] | None = None
+    declared: bool = True
+
+    @classmethod
+    def of(
+        cls,
+        nodes: Sequence[Affine | Activation],
+        *,
+        bounds: Any = None,
+        inputs: Any = None,
+        features: Sequence[str] | None = None,
+    ) -> Inputs:
+        """The inputs that a user describes by bounds, by samples, or by both.
+
+        nodes: of the model, an affine one first.
+        bounds: (2, features) of low and high, or (2,) for all features; None for the box of the samples.
+        inputs: samples, (samples, features), or (features,) for one; None where there are none.
+        features: names by which a table's columns are matched; None to take columns in order.
+
+        Both are arrays, or anything with named columns.
+        Raises PlanError where the first node is not affine, ParameterError where neither is given, or a lower bound
+        exceeds the upper one, or a sample leaves the bounds, ShapeMismatch, FeatureMismatch, UnsupportedValue,
+        NonFiniteValue.
+        """
+        if not nodes or not isinstance(nodes[0], Affine):
+            raise PlanError(
+                "the model must start with a Linear node, or another affine one.",
+                "Put one first: with the identity matrix as its weight it changes no value.",
+            )
+        if bounds is None and inputs is None:
+            raise ParameterError(
+                "the bounds of the inputs are needed.",
+                "Give bounds=(low, high), as one pair or as one for each feature, or inputs= with samples.",
+            )
+        width = nodes[0].inputs
+        tables = [table_of(given) for given in (bounds, inputs)]
+        names = next((table.names for table in tables if table is not None and table.names), None)
+        bounds, inputs = (
+            given if table is None else table for given, table in zip((bounds, inputs), tables, strict=True)
+        )
+        values = None if inputs is None else samples_of(inputs, features, "inputs", one=True)
+        if bounds is None and values is not None and values.shape == (2,) and tables[1] is None:
+            warnings.warn(
+                "a low and a high are given as bounds= now; inputs= takes samples, and will take such a pair for one "
+                "after version 0.1.",
+                DeprecationWarning,
+                stacklevel=4,
+            )
+            bounds, values = values, None
+        if values is not None:
+            values = _as_samples(values, width)
+            if bounds is None:
+                return cls(values.min(axis=0), values.max(axis=0), values, names, declared=False)
+        low, high = _read_bounds(bounds, width, features)
+        if values is not None:
+            _require_within(values, low, high, names or features)
+        return cls(low, high, values, names)
+
+    @property
+    def box(self) -> tuple[Floats, Floats]:
+        """The bounds as clients take them: wider by one step of single precision at the larger bound.
+
+        So a copy of a value in single precision is inside where the value is, 2⁻²³ being that step (IEEE 754).
+
+        >>> Inputs(np.array([0.1]), np.array([0.1])).box[1] > np.float32(0.1)
+        array([ True])
+        """
+        return box_of(self.low, self.high)
+
+
+SINGLE_STEP = 2.0**-23
+"""What single precision can be off by at most, relative to a value: one step between neighbours."""
+
+
+def box_of(low: Floats, high: Floats) -> tuple[Floats, Floats]:
+    """The bounds that clients hold values to (`Inputs.box`).
+
+    low, high: the declared bounds, (features,) each.
+    """
+    slack = SINGLE_STEP * np.maximum(np.abs(low), np.abs(high))
+    return low - slack, high + slack
+
+
+def _as_samples(values: Floats, width: int) -> Floats:
+    """Samples, (samples, features). Raises ShapeMismatch."""
+    if values.shape == (width,):
+        values = values[None, :]
+    if values.ndim != 2 or values.shape[1] != width or len(values) == 0:
+        raise ShapeMismatch("inputs", values.shape, f"(samples, {width}), at least one sample")
+    return values
+
+
+def _read_bounds(bounds: Any, width: int, features: Sequence[str] | None) -> tuple[Floats, Floats]:
+    """Low and high of every feature."""
+    values = samples_of(bounds, features, "bounds")
+    if values.shape == (2,):
+        values = np.repeat(values[:, None], width, axis=1)
+    if values.shape != (2, width):
+        raise ShapeMismatch(
+            "bounds",
+            values.shape,
+            f"(2,) or (2, {width}): low and high. Samples are given as inputs=",
+        )
+    low, high = values
+    if np.any(low > high):
+        worst = int(np.argmax(low - high))
+        raise ParameterError(
+            f"feature {worst} has a lower bound of {low[worst]:g}, above its upper bound of {high[worst]:g}.",
+            "Give all lower bounds first, then all upper ones: (low, high).",
+        )
+    return low, high
+
+
+def _require_within(values: Floats, low: Floats, high: Floats, names: Sequence[str] | None) -> None:
+    """Raise ParameterError where a sample leaves the bounds."""
+    floor, ceiling = box_of(low, high)
+    excess = np.maximum(floor - values, values - ceiling)
+    if excess.max() > 0:
+        row, feature = map(int, np.unravel_index(int(excess.argmax()), excess.shape))
+        called = f"feature {feature}" if names is None else f"feature {names[feature]!r}"
+        raise ParameterError(
+            f"sample {row} has {values[row, feature]:.17g} as its {called}, outside the bounds "
+            f"[{low[feature]:.17g}, {high[feature]:.17g}].",
+            "Give wider bounds, or leave bounds= out to take those of the samples.",
+        )
