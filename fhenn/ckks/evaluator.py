@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fhenn.ckks.noise import NoiseModel, noise_model
 from fhenn.ckks.parameters import Parameters
@@ -25,6 +25,10 @@ class Evaluator:
     name: str
     rotations: Rotations
     noise: Callable[[Parameters], NoiseModel]
+
+    def without_roundoff(self) -> Evaluator:
+        """The same without the errors of double precision, as it was before these counted."""
+        return replace(self, noise=lambda parameters: replace(self.noise(parameters), transform=0.0, roundoff=0.0))
 
 
 SEAL = Evaluator("seal", CHAINED, noise_model)

@@ -139,6 +139,15 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
             return self._noise.transform * float(np.abs(values).max())
         return self._noise.roundoff * abs(float(values))
 
+    def rounded(self, x: Traced, roundings: int, size: float) -> Traced:
+        """x after the roundings of double precision.
+
+        x: a traced value.
+        roundings: how many there are.
+        size: of what is rounded.
+        """
+        return replace(x, noise=x.noise + Noise(0.0, roundings * self._noise.roundoff * size, self._norm))
+
     def decoded(self, x: Traced) -> Traced:
         """x as it is read after decryption, where double precision puts it off a little.
 

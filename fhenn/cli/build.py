@@ -176,6 +176,11 @@ def import_(
 )
 @click.option("--accuracy", type=float, default=1e-3, show_default=True, help="Largest |decrypted - twin| of a score.")
 @click.option(
+    "--relative/--absolute",
+    default=None,
+    help="An accuracy relative to how the outputs vary, or in their own unit. Relative for a regression.",
+)
+@click.option(
     "--layout",
     type=click.Choice(("latency", "throughput")),
     default="latency",
@@ -201,6 +206,7 @@ def plan(
     data: Path | None,
     margin: float,
     accuracy: float,
+    relative: bool | None,
     layout: LayoutName,
     samples: int,
     upload: int,
@@ -225,6 +231,7 @@ def plan(
         network,
         bounds=bounds,
         accuracy=accuracy,
+        relative=relative,
         layout=layout,
         upload=upload,
         samples=samples,
@@ -241,6 +248,7 @@ def plan(
         "witnesses": len(full_plan.witnesses),
         "queries": full_plan.queries,
         "error": full_plan.error,
+        "errors": list(full_plan.errors),
         "features": feature_names(network),
         "bytes_of_keys": full_plan.bytes_of_keys,
         "bytes_per_ciphertext": full_plan.bytes_per_ciphertext,

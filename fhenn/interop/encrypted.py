@@ -69,7 +69,7 @@ class EncryptedModel(Uncopied):
         return (
             f"EncryptedModel(task={self.reading.task!r}, features={self._plan.features}, "
             f"N={self._plan.parameters.ring_degree}, layout={self._plan.layout_name!r}, "
-            f"error<={self._plan.error:.1e}, on_bounds={self._on_bounds!r})"
+            f"error<={max(self._plan.errors):.1e}, on_bounds={self._on_bounds!r})"
         )
 
     @property
@@ -98,7 +98,7 @@ class EncryptedModel(Uncopied):
         return self._server
 
     def scores(self, X: Any) -> Floats:
-        """Decrypted scores (samples, outputs), within `plan.error` of the twin's.
+        """Decrypted scores (samples, outputs), within `plan.errors` of the twin's.
 
         Raises BoundsExceeded where values leave the plan's bounds and on_bounds is "raise", RangeViolation where a
         plan has witnesses and they tell of values that left a domain, and what `ImportedModel` raises.
@@ -154,8 +154,8 @@ def encrypted_model(
     bounds: (2, features) of low and high or (2,) for all features, in the place of the samples' box. Whoever gets the
     plan sees the bounds: declare round ones where the extremes of the data are not to be known. Both are arrays, or
     anything with named columns, which name the features where the model does not.
-    accuracy: largest |decrypted - twin| of a score, and largest error of every stand-in, which are made good for these
-    inputs first (`ImportedModel.for_inputs`).
+    accuracy: largest |decrypted - twin| of a score, relative to how the outputs vary for a regression, and largest
+    error of every stand-in, which are made good for these inputs first (`ImportedModel.for_inputs`).
     layout: "throughput" serves thousands of samples as fast as one, "latency" single ones or a few together; None
     chooses "throughput" for a model without activations, and "latency" for others.
     margin: how much wider than the data the bounds are on either side, in units of their width.

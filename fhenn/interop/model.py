@@ -76,6 +76,11 @@ class ImportedModel(Sequential):
         """What the features are called, if anything."""
         return self._reading.features
 
+    @property
+    def is_regression(self) -> bool:
+        """Whether the outputs are values to predict, not scores of classes."""
+        return self._reading.task == "regression"
+
     def named(self, names: tuple[str, ...] | None) -> ImportedModel:
         """The model with names for its features, where it has none of its own; its nodes are fresh then."""
         if names is None or self._reading.features is not None:

@@ -94,6 +94,11 @@ class Node(ABC):
         """What the features of its samples are called, in order, by which tables are matched; None without names."""
         return None
 
+    @property
+    def is_regression(self) -> bool:
+        """Whether the outputs are quantities of any unit, so that errors are told relative to how they vary."""
+        return False
+
     @final
     def backward(self, gradient: Any) -> Any:
         """The gradient at the input of the last `forward` that has none yet, given the gradient at its output.

@@ -26,7 +26,8 @@ from fhenn.planner.cost import Cost, cost_of
 from fhenn.planner.demands import require_modest, require_short
 from fhenn.planner.flooding import MOST_QUERIES
 from fhenn.planner.floor import is_known, largest_scale, least_errors
-from fhenn.planner.scaling import scaled_bounds
+from fhenn.planner.identity import AFFINE
+from fhenn.planner.scaling import is_unit, scaled_bounds
 from fhenn.planner.steps import Steps
 from fhenn.planner.witness import Witness
 from fhenn.ranges import DataRanges
@@ -87,13 +88,14 @@ class Plan:
     rotations: steps, in slots, that need a key.
     stages: what holds at each node; empty in a public plan.
     low, high: the declared bounds of every feature.
-    accuracy: the largest |decrypted - twin| that was asked for.
-    error: bound on |decrypted - twin| at the output, except with probability 2⁻⁴⁰.
-    deviation: standard deviation of that error.
+    accuracy: the largest |decrypted - twin| that was asked for, in units of the outputs where there are some.
+    error: bound on |decrypted - twin| at the output, except with probability 2⁻⁴⁰, in the same units (`errors`).
+    deviation: standard deviation of that error, in the same units.
     approximation: the largest |polynomial - exact| of an activation on its domain; it is not part of `error`.
     signature: names and shapes of the nodes that the plan is for, and the finish.
     finish: what the client applies to decrypted scores, None for nothing.
-    worst: bound on |decrypted - twin| where all parts of the error add up, except with probability 2⁻¹²⁸.
+    worst: bound on |decrypted - twin| where all parts of the error add up, except with probability 2⁻¹²⁸, in the same
+    units.
     queries: samples whose results may be shared (`Client.decrypt`), 0 where that was not asked for.
     witnesses: numbers that the server can return beside the result, one for each activation; empty if not asked for.
     outputs: the interval that an activation at the end produces from inputs in its domain; None for another end.
@@ -107,6 +109,8 @@ class Plan:
     scaled: whether the client maps every feature from its bounds to [-1, 1] (`fhenn.planner.scaling`); False in older
     files.
     ranges: what comes to the activations, where samples say so; None for the worst case within the bounds.
+    units: a power of two for each output, by which the client multiplies what it decrypts (`fhenn.planner.scaling`);
+    empty for outputs as they are.
 
     Sizes in bytes are estimates, at worst a third too small, since SEAL's compression varies. The chain was chosen for
     the ranges of the weights, and the stages state them: give clients `public()`.
@@ -142,6 +146,7 @@ class Plan:
     steps: tuple[Steps, ...] = ()
     scaled: bool = False
     ranges: DataRanges | None = None
+    units: tuple[float, ...] = ()
 
     @cached_property
     def fingerprint(self) -> str:
@@ -247,6 +252,17 @@ class Plan:
         return low, high
 
     @property
+    def errors(self) -> tuple[float, ...]:
+        """Bounds on |decrypted - twin| of each output in the model's own units; one for all where they have none.
+
+        >>> import fhenn
+        >>> plan = fhenn.plan(fhenn.Linear([[1e9]]), bounds=[-1, 1], relative=True)
+        >>> plan.units == (2.0**29,), plan.errors == (plan.error * 2.0**29,)
+        (True, True)
+        """
+        return tuple(self.error * unit for unit in self.units or (1.0,))
+
+    @property
     def features(self) -> int:
         """Features of a sample."""
         return len(self.low)
@@ -314,6 +330,13 @@ class Plan:
             lines.insert(-2, f"  cost                  {cost}")
         if self.queries:
             lines.insert(-2, f"  results to share      of {self.queries} samples, within the accuracy asked for")
+        if self.units:
+            least, most = min(self.errors), max(self.errors)
+            lines.insert(
+                2,
+                "    relative to how the outputs vary; in the model's own units "
+                + (f"<= {most:.1e}" if least == most else f"<= {least:.1e} to {most:.1e}"),
+            )
         if self.ranges is not None:
             lines[-2:-2] = [
                 f"  {self.ranges}",
@@ -346,8 +369,9 @@ class Plan:
             "ranges": self.ranges and asdict(self.ranges),
             "result": self.result and vars(self.result) | {"layout": layout_to_json(self.result.layout)},
         }
-        if self.ranges is None:
-            del data["ranges"]
+        for name in ("ranges", "units"):
+            if not data[name]:
+                del data[name]
         if self.evaluator == SEAL.name:
             del data["evaluator"]  # as before there were others, so that an older fhenn reads it
         return _DOCUMENT.write(data)
@@ -405,6 +429,14 @@ class Plan:
                 and 0 < self.result.outputs < 1 << 32
                 and 0 <= self.result.level <= self.parameters.levels
                 and type(self.result.layout) is type(self.layout)
+            )
+        if self.units:
+            sane = (
+                sane
+                and self.result is not None
+                and len(self.units) == self.result.outputs
+                and all(map(is_unit, self.units))
+                and AFFINE.fullmatch(self.signature[-2]) is not None
             )
         if self.ranges is not None:
             self.ranges.require_sane()

@@ -22,6 +22,7 @@ class Request:
     """The arguments of `fhenn.plan`, without the model and its inputs.
 
     accuracy: the largest error at the output, above 0.
+    relative: whether the accuracy is relative to how the outputs vary; None for what the model is.
     layout: how samples are packed.
     upload: ciphertexts that the client may send for a sample, 1 or more; None for as many as its features fill.
     samples: samples that share ciphertexts, 1 or more.
@@ -33,6 +34,7 @@ class Request:
     """
 
     accuracy: float
+    relative: bool | None
     layout: LayoutName
     upload: int | None
     samples: int
@@ -47,6 +49,7 @@ class Request:
         cls,
         *,
         accuracy: Any,
+        relative: Any,
         layout: Any,
         upload: Any,
         samples: Any,
@@ -75,6 +78,11 @@ class Request:
                 f"upload and samples must be whole numbers above 0, not {upload!r} and {samples!r}.",
                 "Give 1 for one sample, and leave upload out for as many ciphertexts as its features fill.",
             )
+        if not isinstance(relative, bool | None):
+            raise ParameterError(
+                f"relative must be True, False or None, not {relative!r}.",
+                "Give True for an accuracy relative to how the outputs vary, False for one in their own units.",
+            )
         if ranges not in get_args(RangesName):
             raise ParameterError(
                 f"ranges must be 'auto', 'worst' or 'data', not {ranges!r}.",
@@ -97,6 +105,7 @@ class Request:
         known = registered(evaluator)
         return cls(
             accuracy=float(accuracy),
+            relative=relative,
             layout=layout,
             upload=None if upload is None else int(upload),
             samples=int(samples),

@@ -1,22 +1,28 @@
-"""Inputs in [-1, 1]: the client maps features by their declared bounds, and the first affine layer takes the inverse.
+"""Inputs in [-1, 1] and outputs in units of their own: the server's first and last affine layer take the factors.
 
 CKKS's encoder works in double precision relative to the largest value of a plaintext, so that a feature of 1e-6 beside
 one of 1e12 would be lost. A plan knows the bounds of every feature, and so do client and server: with the middle c and
 the half width h of a feature's box, the client encrypts u = (x - c)/h, and A x + b = A·diag(h) u + (b + A c). That
 costs nothing under encryption.
+
+The outputs of a regression are quantities of any unit. The server divides its last affine layer by a power of two for
+each output, which is exact, so that outputs of 1e-9 and of 1e9 are computed alike; the client multiplies by it after
+decryption, last of all. An accuracy in these units is one relative to how the outputs vary.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import frexp
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fhenn.ckks.operator import Scaling
+from fhenn.ckks.operator import Operator, Scaling
+from fhenn.errors import ParameterError
 from fhenn.nn import Activation, Affine, Node, layers
-from fhenn.ranges import box_of
+from fhenn.ranges import Reach, box_of
 
 if TYPE_CHECKING:
     from fhenn.planner.plan import Plan
@@ -24,17 +30,60 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 
-class ScaledInputs(Affine):
-    """An affine layer that takes scaled inputs; it goes by the name of the layer that it stands for."""
+_LARGEST_EXPONENT = 1000
+"""Units are from 2⁻¹⁰⁰⁰ to 2¹⁰⁰⁰, so that one over them is a float too."""
 
-    def __init__(self, layer: Affine, middle: Floats, half: Floats) -> None:
+_NO_SPREAD = 2.0**-40
+"""Outputs that vary by less than that, of their size, are constants with rounding."""
+
+
+class ServedLayer(Affine):
+    """An affine layer as a server runs it; it goes by the name of the layer that it stands for.
+
+    layer: that it stands for.
+    operator: of the map that the server runs.
+    bias: of the same.
+    sums: what the layer itself adds up for each output, Σⱼ|aᵢⱼ·xⱼ| + |bᵢ| for the largest inputs within bounds, which
+    the twin rounds by a share of, where scaled inputs may show nothing of that size. (outputs,); None where they are
+    not scaled.
+    """
+
+    def __init__(self, layer: Affine, operator: Operator, bias: Floats, sums: Floats | None = None) -> None:
         self._name = layer.name
-        super().__init__(layer.operator @ Scaling(half), layer.operator @ middle + layer.bias)
+        super().__init__(operator, bias)
+        self.sums = sums
 
     @property
     def name(self) -> str:
         """That of the layer."""
         return self._name
+
+    @classmethod
+    def of_scaled(cls, layer: Affine, middle: Floats, half: Floats) -> ServedLayer:
+        """The layer for scaled inputs.
+
+        layer: for inputs as they are.
+        middle: of every feature's box, (features,).
+        half: of its width, (features,).
+        """
+        sums = layer.operator.abs_row_sums(np.abs(middle) + half) + np.abs(layer.bias)
+        return cls(layer, layer.operator @ Scaling(half), layer.operator @ middle + layer.bias, sums)
+
+    @classmethod
+    def in_units(cls, layer: Affine, units: Sequence[float]) -> ServedLayer:
+        """The layer with every output divided by its unit.
+
+        layer: with outputs as they are.
+        units: powers of two, (outputs,).
+        """
+        inverse = Scaling(1 / np.array(units))
+        sums = layer.sums if isinstance(layer, ServedLayer) else None
+        return cls(
+            layer,
+            inverse @ layer.operator,
+            layer.bias * inverse.factors,
+            None if sums is None else sums * inverse.factors,
+        )
 
 
 def scaled_nodes(nodes: Sequence[Affine | Activation], low: Floats, high: Floats) -> list[Affine | Activation]:
@@ -51,7 +100,83 @@ def scaled_nodes(nodes: Sequence[Affine | Activation], low: Floats, high: Floats
     first, *others = nodes
     if not isinstance(first, Affine):
         raise TypeError("the first node is not affine")
-    return [ScaledInputs(first, *_middle_and_half(low, high)), *others]
+    return [ServedLayer.of_scaled(first, *_middle_and_half(low, high)), *others]
+
+
+def nodes_in_units(nodes: Sequence[Affine | Activation], units: Sequence[float]) -> list[Affine | Activation]:
+    """A model's nodes with outputs in units.
+
+    nodes: of the model.
+    units: powers of two, (outputs,); none for outputs as they are.
+
+    Raises ValueError where the model has another number of outputs, or does not end in an affine node.
+
+    >>> import fhenn
+    >>> nodes_in_units([fhenn.Linear([[3e9]])], [2.0**31])[0].operator.dense().round(2)
+    array([[1.4]])
+    """
+    *others, last = nodes
+    if not units:
+        return list(nodes)
+    if not isinstance(last, Affine) or last.outputs != len(units):
+        raise ValueError("the units are not those of the outputs")
+    return [*others, ServedLayer.in_units(last, units)]
+
+
+def units_of(nodes: Sequence[Affine | Activation], samples: Floats | None, reach: Reach) -> tuple[float, ...]:
+    """The unit of every output: the largest power of two that is no more than how much the output varies.
+
+    nodes: of the model, as it is, an affine one last.
+    samples: (samples, features), whose outputs' standard deviation counts; None, or a single one, for half of the
+    interval that inputs within bounds can reach.
+    reach: that interval for each output, with the model's outputs as they are.
+
+    Returns (outputs,), 1 for an output that does not vary; nothing where every unit is 1.
+
+    >>> import fhenn
+    >>> nodes = [fhenn.Linear([[3e9], [0.0]])]
+    >>> units_of(nodes, None, Reach(np.array([-3e9, 0.0]), np.array([3e9, 0.0]))) == (2.0**31, 1.0)
+    True
+    """
+    if samples is not None and len(samples) > 1:
+        values = samples
+        for node in nodes:
+            values = np.asarray((node.with_policy("ignore") if isinstance(node, Activation) else node).infer(values))
+        largest = np.abs(values).max(axis=0)
+        spread = largest * (values / np.where(largest > 0, largest, 1.0)).std(axis=0)
+    else:
+        largest, spread = np.maximum(np.abs(reach.low), np.abs(reach.high)), reach.high / 2 - reach.low / 2
+    varies = (spread > _NO_SPREAD * largest) & np.isfinite(spread)
+    exponents = np.frexp(np.where(varies, spread, 1.0))[1] - 1
+    units = tuple(np.ldexp(1.0, np.clip(exponents, -_LARGEST_EXPONENT, _LARGEST_EXPONENT)).tolist())
+    return units if any(unit != 1.0 for unit in units) else ()
+
+
+def is_unit(value: float) -> bool:
+    """Whether a number can be the unit of an output: a power of two, from 2⁻¹⁰⁰⁰ to 2¹⁰⁰⁰.
+
+    >>> is_unit(2.0**-30), is_unit(3.0)
+    (True, False)
+    """
+    mantissa, exponent = frexp(value)
+    return mantissa == 0.5 and abs(exponent - 1) <= _LARGEST_EXPONENT
+
+
+def takes_units(model: Node, relative: bool | None) -> bool:
+    """Whether a model's accuracy is relative to how its outputs vary.
+
+    model: any node.
+    relative: what the user says; None for what the model is (`Node.is_regression`).
+
+    Raises ParameterError where the user says so, and the model ends in an activation.
+    """
+    affine = isinstance([*layers(model)][-1], Affine)
+    if relative and not affine:
+        raise ParameterError(
+            "accuracy can be relative to the outputs only where an affine layer is the last.",
+            "Leave relative= out, and give the accuracy in units of the outputs.",
+        )
+    return affine and (model.is_regression if relative is None else relative)
 
 
 def served_nodes(plan: Plan, model: Node) -> list[Affine | Activation]:
@@ -59,9 +184,11 @@ def served_nodes(plan: Plan, model: Node) -> list[Affine | Activation]:
 
     plan: of the model.
     model: whose nodes they are.
+
+    Raises ValueError where the plan has units for other outputs.
     """
     nodes = list(layers(model))
-    return scaled_nodes(nodes, *plan.bounds) if plan.scaled else nodes
+    return nodes_in_units(scaled_nodes(nodes, *plan.bounds) if plan.scaled else nodes, plan.units)
 
 
 def scaled_bounds(low: Floats, high: Floats) -> tuple[Floats, Floats]:

@@ -27,7 +27,7 @@ from fhenn.planner.outcome import output_interval, result_of
 from fhenn.planner.packing import pack_samples
 from fhenn.planner.plan import LayoutName, Plan
 from fhenn.planner.request import RangesName, Request
-from fhenn.planner.scaling import scaled_bounds, scaled_nodes
+from fhenn.planner.scaling import scaled_bounds, scaled_nodes, takes_units, units_of
 from fhenn.planner.walk import Path, Walk, walk
 from fhenn.planner.witness import Witness
 from fhenn.planner.witness_choice import keys_of_witnesses, witnesses_of
@@ -53,6 +53,7 @@ def plan(
     inputs: Any = None,
     bounds: Any = None,
     accuracy: float = 1e-3,
+    relative: bool | None = None,
     layout: LayoutName = "latency",
     upload: int | None = None,
     samples: int = 1,
@@ -70,7 +71,11 @@ def plan(
     bounds: (2, features) of low and high, or (2,) for all features, which clients hold their values to; None for the
     least and largest values of the samples. Both are arrays, or anything with named columns, which name the features
     where the model does not.
-    accuracy: the largest |decrypted - twin| at the output, above 0.
+    accuracy: the largest |decrypted - twin| at the output, above 0: in units of the outputs where it is relative.
+    relative: whether the accuracy is relative to how the outputs vary, and the plan's numbers of errors with it. The
+    unit of each output is the power of two not above its standard deviation over the samples or, without samples, half
+    of the interval that it can reach; 1 where it does not vary (`Plan.units`). None for a regression that ends in an
+    affine layer (`fhenn.interop.Reading`), and for no other model.
     layout: "latency" packs whole samples in a ciphertext; "throughput" packs a feature in each, as many samples at once
     as there are slots.
     upload: ciphertexts that the client may send for a sample, 1 or more; None for as many as the features fill. For
@@ -103,6 +108,7 @@ def plan(
     _require_varying(nodes)
     request = Request.of(
         accuracy=accuracy,
+        relative=relative,
         layout=layout,
         upload=upload,
         samples=samples,
@@ -153,6 +159,10 @@ def _plan(model: Node, known: Inputs, request: Request, ranges: DataRanges | Non
             "Declare tighter bounds of the inputs, or scale them and the weights.",
         ) from cause
     path = Path(nodes, *scaled_bounds(known.low, known.high), ranges)
+    units: tuple[float, ...] = ()
+    if takes_units(model, request.relative):
+        units = units_of(list(layers(model)), known.samples, path.reach[-1])
+        path = path.in_units(units)
     _require_room(path)
     chosen = _choose(path, request)
     trial, found = chosen.trial, chosen.walk
@@ -189,6 +199,7 @@ def _plan(model: Node, known: Inputs, request: Request, ranges: DataRanges | Non
         ),
         scaled=True,
         ranges=ranges,
+        units=units,
     ).as_own()
 
 

@@ -43,6 +43,8 @@ def verify(plan_: Plan, model: Node) -> None:
         raise PlanError("the plan's bounds or ranges do not suit the model.", "Plan again for this model.") from cause
     try:
         keys, evaluator = frozenset(plan_.rotations), plan_.find_evaluator()
+        if not plan_.scaled:  # made before the errors of double precision counted
+            evaluator = evaluator.without_roundoff()
         now = walk(path, plan_.layout, plan_.parameters, keys=keys, evaluator=evaluator)
     except KeyMissing as cause:
         raise PlanError(

@@ -6,6 +6,7 @@ The nodes themselves run, on what stands for ciphertexts (`fhenn.ckks.trace`): w
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import inf
@@ -25,7 +26,7 @@ from fhenn.ckks.trace import Trace, Traced, TracedContext
 from fhenn.errors import ScaleMismatch
 from fhenn.nn import Activation, Affine, Node
 from fhenn.planner.plan import Plan, Stage
-from fhenn.planner.scaling import scaled_bounds, served_nodes
+from fhenn.planner.scaling import ServedLayer, nodes_in_units, scaled_bounds, served_nodes
 from fhenn.ranges import DataRanges, Reach, reaches
 
 Floats = NDArray[np.float64]
@@ -59,10 +60,23 @@ class Path:
         plan: of the model.
         model: any node.
 
-        Raises ValueError where the plan has ranges for another number of activations.
+        Raises ValueError where the plan has ranges for another number of activations, or units for other outputs.
         """
         bounds = scaled_bounds(*plan.bounds) if plan.scaled else plan.bounds
         return cls(served_nodes(plan, model), *bounds, plan.ranges)
+
+    def in_units(self, units: Sequence[float]) -> Path:
+        """The same model with outputs in units.
+
+        units: powers of two, (outputs,); none for outputs as they are.
+        """
+        if not units:
+            return self
+        path, end = copy(self), self.reach[-1]
+        path.nodes = tuple(nodes_in_units(self.nodes, units))
+        path.reach = (*self.reach[:-1], Reach(end.low / np.array(units), end.high / np.array(units)))
+        path.bounds = (*self.bounds[:-1], Bounds(path.reach[-1].low, path.reach[-1].high))
+        return path
 
 
 @dataclass(frozen=True)
@@ -208,7 +222,11 @@ def walk(
     places = [Place(x)]
     for node, bounds in zip(path.nodes, path.bounds[1:], strict=True):
         x = node.evaluate(CIPHER, x)
-        x = replace(x, ciphertexts=(on.with_bounds(x.ciphertexts[0], bounds),))
+        traced = on.with_bounds(x.ciphertexts[0], bounds)
+        if isinstance(node, ServedLayer) and node.sums is not None:
+            # of the twin, and of the map that the server makes of the layer
+            traced = on.rounded(traced, 2 * node.inputs + 8, float(node.sums.max()))
+        x = replace(x, ciphertexts=(traced,))
         places.append(Place(x))
     places[-1] = Place(replace(x, ciphertexts=(on.decoded(x.ciphertexts[0]),)))
     if path.reach[-1].largest * x.scale > on.primes[0] / 2:

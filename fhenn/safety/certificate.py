@@ -250,7 +250,7 @@ def certify(model: Node, bounds: Any = None, plan: Plan | None = None, *, inputs
         ),
         output=twin_reaches[-1].interval,
         approximation=approximation,
-        noise=0.0 if plan is None else plan.error,
+        noise=0.0 if plan is None else max(plan.errors),
         finish=model.finish if isinstance(model, Sequential) else None,
         parameters=None if plan is None else plan.parameters,
         from_data=not known.declared,

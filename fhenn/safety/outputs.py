@@ -50,12 +50,14 @@ class OutputGuard:
         return text + (f"; past |x| = {self.flips:.4g} they are on the wrong side." if self.flips else ".")
 
 
-def are_outside(values: NDArray[np.float64], allowed: Interval, error: float) -> NDArray[np.bool_]:
+def are_outside(
+    values: NDArray[np.float64], allowed: Interval, error: float | NDArray[np.float64]
+) -> NDArray[np.bool_]:
     """Which samples have a value outside an interval, (samples,); NaN counts as outside.
 
     values: (samples, outputs).
     allowed: the interval (low, high).
-    error: by how much a value may be outside.
+    error: by how much a value may be outside, one number or one for each output.
     """
     outside: NDArray[np.bool_] = np.any(~((values >= allowed[0] - error) & (values <= allowed[1] + error)), axis=1)
     return outside

@@ -24,7 +24,7 @@ def flooded(
 ) -> NDArray[np.float64]:
     """Decrypted scores with noise that hides what they say of the secret key.
 
-    scores: (samples, outputs).
+    scores: (samples, outputs), in units of the outputs where the plan has some: the noise is sized in them.
     plan: of the model.
     queries: samples whose results may ever be shared under the key.
     bits: statistical security.

@@ -410,13 +410,15 @@ class Client(Uncopied):
             array = require_result(self._context, self._plan, parts.result, samples)
             # the guard sees what others will: which samples it names says nothing more of the key
             scores = decrypt(self._context, array) if noise is None else self._decrypt_with_noise(array, *noise)
-        error = self._plan.error if noise is None else self._plan.accuracy
+        error: Any = self._plan.error if noise is None else self._plan.accuracy
+        if self._plan.units:
+            scores, error = scores * self._plan.units, error * np.array(self._plan.units)
         return scores, self._find_violations(scores, parts.witnesses, error)
 
     def _find_violations(
-        self, scores: NDArray[np.float64], witnesses: Sequence[bytes], error: float
+        self, scores: NDArray[np.float64], witnesses: Sequence[bytes], error: float | NDArray[np.float64]
     ) -> ViolationReport | None:
-        """Which samples have values outside a domain. error: the largest error of a score."""
+        """Which samples have values outside a domain. error: the largest error of a score, one or (outputs,)."""
         plan = self._plan
         if witnesses and len(witnesses) != len(plan.witnesses):
             raise WireFormatError("answer", f"it holds {len(witnesses)} witnesses, the plan has {len(plan.witnesses)}")
