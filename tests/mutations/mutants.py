@@ -114,7 +114,7 @@ CERTIFICATE = mutants(
     ("certificate ignores the noise on ranges", "reach.widened(by) for", "reach.widened(0.0 * by) for"),
     ("certificate halves the margin of a class", "return 2 * self.total if", "return self.total if"),
     ("certificate forgets the encryption", "return self.approximation + self.noise", "return self.approximation"),
-    ("certificate states the deviation", "else plan.error,", "else plan.deviation,"),
+    ("certificate states the deviation", "else max(plan.errors),", "else plan.deviation,"),
     ("certificate fits any parameters", "if self.parameters != plan.parameters:", "if self.parameters is None:"),
     ("certificate fits any model", "if model is not None and fingerprint_of(model) != self.model:", "if False:"),
     ("certificate is valid outside", "        if outside:\n", "        if not outside and outside:\n"),
@@ -424,7 +424,7 @@ CLIENT = mutants(
         "if not plan.parameters.fingerprint:",
     ),
     ("client encrypts beyond the bounds", "        self._require_bounds(values)\n", ""),
-    ("client forgets upper bounds", "np.maximum(low - values, values - high)", "low - values"),
+    ("client forgets upper bounds", "np.maximum(floor - values, values - ceiling)", "floor - values"),
     (
         "client does not count what it shares",
         "            self._budget.take(len(scores), int(noise[0]))\n",
