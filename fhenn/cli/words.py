@@ -41,6 +41,7 @@ _PHRASES = tuple(
         (r"Name it \(Client\.from_secret_bytes\([^()]*\)[^()]*\)", "Put it beside the secret key"),
         (r"Say which: model=…", "Say which: --model NAME."),
         (r"Hand over Client\.evaluation_keys\(\)", "Give --keys"),
+        (r"Leave relative= out", "Leave --relative out"),
         (r"with a larger accuracy", "with a larger --accuracy"),
         (r"or give overwrite=True", "or give --overwrite"),
         (r"convert it with fhenn\.from_sklearn", "convert it in Python"),

@@ -67,6 +67,8 @@ FOR_PYTHON = {
 PASSAGES = {
     "witness must be True, False or one of the degrees 7, not 7.": "--witness is a flag",
     "Give True for the best degree that fits.": "--witness is a flag",
+    "relative must be True, False or None, not 7.": "--relative is a flag",
+    "Give True for an accuracy relative to how the outputs vary, False for one in their own units.": "so it is here",
     "Make it known with fhenn.backends.register before, or plan again for one that is known.": "evaluators of Python",
     "Share results in that one, or keep a file for all of them: client.keep_budget(path), before the fork.": "forks",
 }

@@ -454,7 +454,8 @@ def under_encryption(estimator, data, **options):
 )
 def test_encrypted_linear_models_answer_as_the_original(make, data):
     differ, samples = under_encryption(make_pipeline(StandardScaler(), (CLASSIFIERS | REGRESSORS)[make]()), data)
-    assert differ <= (1e-3 if data == "diabetes" else 0.01 * samples)
+    # an accuracy of 1e-3 is relative to how the regression's values vary, a deviation of 77
+    assert differ <= (1e-3 * 77 if data == "diabetes" else 0.01 * samples)
 
 
 def test_an_encrypted_perceptron_answers_as_the_original():
@@ -475,7 +476,7 @@ def test_values_beyond_the_training_data_and_a_margin_are_refused():
 @pytest.mark.parametrize(("make", "data"), linear_cases())
 def test_every_linear_model_on_every_data_under_encryption(make, data):
     differ, samples = under_encryption(make_pipeline(StandardScaler(), make()), data)
-    assert differ <= (1e-3 if data == "diabetes" else 0.01 * samples)
+    assert differ <= (1e-3 * 77 if data == "diabetes" else 0.01 * samples)
 
 
 @LONGER
