@@ -47,8 +47,8 @@ def _draw(seed):
     return _Case([first, fhenn.Square() if kind == "square" else cubic, last], bounds, layout, accuracy)
 
 
-def _ratio(seed):
-    """The bound over the largest error that is met; None where there is no plan."""
+def _share(seed):
+    """The largest error that is met, as a share of its bound; None where there is no plan."""
     case, rng = _draw(seed), np.random.default_rng(seed)
     model = fhenn.Sequential(case.nodes)
     try:
@@ -60,19 +60,13 @@ def _ratio(seed):
     server = fhenn.Server(model, plan, client.evaluation_keys())
     x = np.vstack([rng.uniform(*case.bounds, (_ROWS, plan.features)), case.bounds])
     error = np.abs(client.decrypt(server.predict(client.encrypt(x))) - model.infer(x))
-    return float((np.broadcast_to(plan.errors, error.shape) / error).min())
-
-
-def _check(seeds):
-    found = [_ratio(seed) for seed in seeds]
-    planned = [ratio for ratio in found if ratio is not None]
-    assert min(planned) >= 1  # no error beyond its bound
-    assert len(planned) >= 0.9 * len(found)
-    assert np.median(planned) <= 100
+    return float((error / plan.errors).max())
 
 
 def test_what_a_plan_promises_holds_for_some_models_of_all_magnitudes():
-    _check(range(6))
+    shares = [_share(seed) for seed in range(4)]
+    assert 0 < max(share for share in shares if share is not None) <= 1
+    assert None not in shares
 
 
 @pytest.mark.parametrize(
@@ -80,4 +74,8 @@ def test_what_a_plan_promises_holds_for_some_models_of_all_magnitudes():
 )
 def test_what_a_plan_promises_holds_for_models_of_all_magnitudes(models):
     """No violation; at least nine in ten are planned; the bound is 100 times the error at most, in the median."""
-    _check(range(models))
+    shares = [_share(seed) for seed in range(models)]
+    planned = [share for share in shares if share is not None]
+    assert max(planned) <= 1
+    assert len(planned) >= 0.9 * models
+    assert np.median(planned) >= 1 / 100
