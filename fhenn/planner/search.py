@@ -6,14 +6,14 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import groupby, product
+from itertools import chain, groupby, product
 from math import inf, log2
+from time import monotonic
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fhenn.approx.numbers import round_up
 from fhenn.ckks.evaluator import Evaluator
 from fhenn.ckks.layout import FEATURES, Layout
 from fhenn.ckks.parameters import MAX_MODULUS_BITS, Parameters
@@ -26,6 +26,7 @@ from fhenn.planner.identity import fingerprint_of, node_signature, signature_of
 from fhenn.planner.outcome import output_interval, result_of
 from fhenn.planner.packing import pack_samples
 from fhenn.planner.plan import LayoutName, Plan
+from fhenn.planner.refusal import Case, OutOfTime, Refusal, explain, name_of, require_room, require_slots, unreached
 from fhenn.planner.request import RangesName, Request
 from fhenn.planner.scaling import scaled_bounds, scaled_nodes, takes_units, units_of
 from fhenn.planner.walk import Path, Walk, walk
@@ -36,9 +37,6 @@ from fhenn.ranges import DataRanges, Inputs, data_ranges
 from fhenn.ranges.data import MARGIN
 
 Floats = NDArray[np.float64]
-
-_LARGEST_VALUE = 2.0 ** max(MAX_MODULUS_BITS.values())
-"""What no modulus holds, at whatever scale."""
 
 _MOST_OUTSIDE = 0.2
 """The share of unseen inputs that may leave ranges from data that nobody asked for."""
@@ -118,52 +116,85 @@ def plan(
         queries=queries,
         evaluator=evaluator,
     )
-    if request.ranges == "data":
-        return _plan(model, known, request, _ranges_of(nodes, known, request))
+    relative = takes_units(model, request.relative)
+    case = Case(tuple(nodes), known, request, relative, from_data=request.ranges == "data")
     try:
-        return _plan(model, known, request, None)
-    except PlanError as refusal:
-        if (
-            request.ranges == "worst"
-            or known.samples is None
-            or not any(isinstance(node, Activation) for node in nodes)
-        ):
-            raise
-        found = _ranges_of(nodes, known, request)
-        if found.outside > _MOST_OUTSIDE:
-            raise
-        made = _plan(model, known, request, found)
-        warnings.warn(PlanWarning(refusal.reason, str(found)), stacklevel=2)
-        return made
+        return _plan(model, case)
+    except Refusal as refusal:
+        worst = refusal
+    other = None if request.ranges == "worst" else _with_data(case)
+    if other is None:
+        raise explain(worst, case, _attempt)
+    try:
+        made = _plan(model, other)
+    except Refusal as refusal:
+        raise explain(refusal, other, _attempt) from None
+    warnings.warn(PlanWarning(worst.reason, str(made.ranges)), stacklevel=2)
+    return made
 
 
-def _ranges_of(nodes: Sequence[Affine | Activation], known: Inputs, request: Request) -> DataRanges:
+def _with_data(case: Case) -> Case | None:
+    """The case with ranges from its samples, None where these are there already, or say too little of unseen inputs."""
+    known = case.known.samples is not None and any(isinstance(node, Activation) for node in case.nodes)
+    if case.from_data or not known or _ranges_of(case).outside > _MOST_OUTSIDE:
+        return None
+    return replace(case, from_data=True)
+
+
+def _ranges_of(case: Case) -> DataRanges:
     """The ranges that samples give. Raises ParameterError without samples."""
-    if known.samples is None:
+    if case.known.samples is None:
         raise ParameterError(
             "ranges='data' needs samples.",
             "Give them as inputs=, or plan for all that the bounds allow: ranges='worst'.",
         )
-    return data_ranges(nodes, *known.box, known.samples, request.margin)
+    return data_ranges(case.nodes, *case.known.box, case.known.samples, case.request.margin)
+
+
+def _path_of(case: Case) -> tuple[Path, tuple[float, ...]]:
+    """The model as a server runs it, and the units of its outputs.
+
+    Raises Refusal where values come to a node that no modulus holds.
+    """
+    known = case.known
+    try:
+        nodes = scaled_nodes(list(case.nodes), known.low, known.high)
+    except NonFiniteValue:
+        require_room(Path(case.nodes, *known.box))
+        layer = name_of(case.nodes, 0)
+        raise Refusal(f"{layer} overflows within the bounds of its inputs.", layer, "range") from None
+    path = Path(nodes, *scaled_bounds(known.low, known.high), _ranges_of(case) if case.from_data else None)
+    units = units_of(case.nodes, known.samples, path.reach[-1]) if case.relative else ()
+    path = path.in_units(units)
+    require_room(path)
+    return path, units
+
+
+@np.errstate(all="ignore")  # as below
+def _attempt(case: Case, near: Parameters | None, until: float) -> None:
+    """Look for any parameters that do: those nearby, then large rings and scales. Raises Refusal, OutOfTime."""
+    (path, _), request = _path_of(case), case.request
+    require_slots(path.nodes, request)
+    degrees = request.degrees(path.ranges is not None)
+    rings = sorted(MAX_MODULUS_BITS, key=lambda ring: (near is None or ring != near.ring_degree, -ring))
+    for ring_degree in rings:
+        packing = _choose_packing(path.nodes, request, ring_degree // 2)
+        if packing is None:
+            continue
+        trial = _Trial(path, packing, request.queries, request.evaluator, until)
+        nearby = trial.candidate(near) if near is not None and near.ring_degree == ring_degree else None
+        for candidate in chain([] if nearby is None else [nearby], trial.candidates(ring_degree, exact_first=True)):
+            enough = candidate.error <= request.accuracy
+            if enough and (not degrees or any(trial.add_witnesses([candidate], degrees))):
+                return
+    raise Refusal("no parameters were found.", name_of(path.nodes, 0), "range")
 
 
 @np.errstate(all="ignore")  # candidates whose numbers overflow are left out
-def _plan(model: Node, known: Inputs, request: Request, ranges: DataRanges | None) -> Plan:
-    """The plan for one kind of ranges. Raises PlanError."""
-    try:
-        nodes = scaled_nodes(list(layers(model)), known.low, known.high)
-    except NonFiniteValue as cause:
-        _require_room(Path(list(layers(model)), *known.box))
-        raise PlanError(
-            "the first layer overflows within the bounds of its inputs.",
-            "Declare tighter bounds of the inputs, or scale them and the weights.",
-        ) from cause
-    path = Path(nodes, *scaled_bounds(known.low, known.high), ranges)
-    units: tuple[float, ...] = ()
-    if takes_units(model, request.relative):
-        units = units_of(list(layers(model)), known.samples, path.reach[-1])
-        path = path.in_units(units)
-    _require_room(path)
+def _plan(model: Node, case: Case) -> Plan:
+    """The plan for one kind of ranges. Raises Refusal."""
+    (path, units), known, request = _path_of(case), case.known, case.request
+    nodes = path.nodes
     chosen = _choose(path, request)
     trial, found = chosen.trial, chosen.walk
     rotations = found.rotations | keys_of_witnesses(found, chosen.witnesses)
@@ -198,7 +229,7 @@ def _plan(model: Node, known: Inputs, request: Request, ranges: DataRanges | Non
             rotations=rotations,
         ),
         scaled=True,
-        ranges=ranges,
+        ranges=path.ranges,
         units=units,
     ).as_own()
 
@@ -227,8 +258,9 @@ class _Candidate:
 
 
 def _choose(path: Path, request: Request) -> _Candidate:
-    """The first ring that reaches the accuracy, on its shortest chain, as exact as that can be. Raises PlanError."""
-    best = inf
+    """The first ring that reaches the accuracy, on its shortest chain, as exact as that can be. Raises Refusal."""
+    require_slots(path.nodes, request)
+    closest: _Candidate | None = None
     degrees = request.degrees(path.ranges is not None)
     for ring_degree in MAX_MODULUS_BITS:
         packing = _choose_packing(path.nodes, request, ring_degree // 2)
@@ -239,14 +271,16 @@ def _choose(path: Path, request: Request) -> _Candidate:
         # fewer primes are faster; then the accuracy
         for _, alike in groupby(trial.candidates(ring_degree), key=lambda candidate: candidate.primes):
             candidates = sorted(alike, key=lambda candidate: candidate.error)
-            best = min([best, *(candidate.error for candidate in candidates[:1])])
+            closest = min(filter(None, (closest, candidates[0])), key=lambda candidate: candidate.error)
             enough += [candidate for candidate in candidates if candidate.error <= request.accuracy]
             if enough and not degrees:
                 return enough[0]
         for candidate in trial.add_witnesses(enough, degrees):
             if candidate.error <= request.accuracy:
                 return candidate
-    raise _unreached_error(path, request, best)
+    if closest is None:
+        raise unreached(path, request)
+    raise unreached(path, request, closest.error, closest.walk, closest.parameters)
 
 
 @dataclass(frozen=True)
@@ -257,16 +291,25 @@ class _Trial:
     packing: layout of its inputs.
     queries: samples whose results may be shared.
     evaluator: what will compute.
+    until: when to give up (`time.monotonic`).
     """
 
     path: Path
     packing: Layout
     queries: int
     evaluator: Evaluator
+    until: float = inf
 
-    def candidates(self, ring_degree: int) -> Iterator[_Candidate]:
-        """Candidates on a ring, those of fewer primes first: every chain with the least first prime that fits."""
-        for bits, used, least in chains_of(self.path.nodes, shared=self.queries > 0):
+    def candidates(self, ring_degree: int, *, exact_first: bool = False) -> Iterator[_Candidate]:
+        """Candidates on a ring: every chain with the least first prime that fits.
+
+        ring_degree: N.
+        exact_first: whether those of large scales come first, in the place of those of fewer primes.
+        """
+        chains = chains_of(self.path.nodes, shared=self.queries > 0)
+        if exact_first:
+            chains = sorted(chains, key=lambda chain: -chain[0])
+        for bits, used, least in chains:
             for first in range(least, LARGEST_PRIME_BITS + 1, 2):
                 special = special_bits(ring_degree, (first, *used))
                 if special <= bits:
@@ -277,7 +320,9 @@ class _Trial:
                     break
 
     def candidate(self, parameters: Parameters) -> _Candidate | None:
-        """The parameters as a candidate, None where they do not hold the model."""
+        """The parameters as a candidate, None where they do not hold the model. Raises OutOfTime."""
+        if monotonic() > self.until:
+            raise OutOfTime
         try:
             found = walk(self.path, self.packing, parameters, evaluator=self.evaluator)
         except (ScaleMismatch, LevelExhausted):
@@ -319,29 +364,6 @@ class _Trial:
         return least_errors(parameters, self.packing, signature, largest, evaluator=self.evaluator)
 
 
-def _unreached_error(path: Path, request: Request, best: float) -> PlanError:
-    """The exception for an accuracy that no ring reaches.
-
-    best: the smallest error that a ring does reach.
-    """
-    accuracy, queries = request.accuracy, request.queries
-    depth = sum(node.cost for node in path.nodes)
-    found = f"the best reaches {round_up(best)}" if best < inf else "none holds the depth and the values"
-    strays = _describe_stray(path)
-    if queries and best < inf:
-        return PlanError(
-            f"no ring at 128-bit security reaches {accuracy:.1e} with the noise that hides the key from {queries} "
-            f"queries: {found}.{strays}",
-            f"Ask for an accuracy of {round_up(best)} or more, or for fewer queries: a hundredth needs a tenth "
-            "of the noise.",
-        )
-    return PlanError(
-        f"no ring at 128-bit security reaches {accuracy:.1e} for {depth} levels: {found}.{strays}",
-        "Use fewer layers, activations of a lower degree or a wider domain, tighter bounds of the inputs or a larger "
-        "accuracy, or leave the last sigmoid to the client (finish='sigmoid').",
-    )
-
-
 def _require_varying(nodes: Sequence[Affine | Activation]) -> None:
     """Raise PlanError where an activation is a constant."""
     polynomials = [polynomial for node in nodes if isinstance(node, Activation) for polynomial in node.polynomials]
@@ -350,26 +372,6 @@ def _require_varying(nodes: Sequence[Affine | Activation]) -> None:
             "an activation has a polynomial of degree 0, a constant.",
             "Leave the activation out, and add its value to the bias of the affine node after it.",
         )
-
-
-def _require_room(path: Path) -> None:
-    """Raise PlanError at once where values may come to a node that no modulus holds."""
-    for node, x in zip((*path.nodes, None), path.reach, strict=True):
-        if not x.largest < _LARGEST_VALUE:
-            where = "the output" if node is None else f"the input of {node.name}"
-            raise PlanError(
-                f"{where} may reach {x.largest:.3g}, which no ring at 128-bit security holds.{_describe_stray(path)}",
-                "Declare tighter bounds of the inputs, or scale them and the weights.",
-            )
-
-
-def _describe_stray(path: Path) -> str:
-    """A sentence on the first activation whose inputs may leave its domain, where its polynomial grows fast."""
-    for node, x in zip(path.nodes, path.reach, strict=False):
-        if isinstance(node, Activation) and not (node.domain[0] <= x.interval[0] and x.interval[1] <= node.domain[1]):
-            low, high = x.interval
-            return f" The inputs of {node.name} may reach [{low:.3g}, {high:.3g}], beyond its domain."
-    return ""
 
 
 def sup_error(node: Activation) -> float:
