@@ -734,22 +734,41 @@ class RangeReport:
 
 @dataclass(frozen=True)
 class ViolationReport:
-    """Which samples of an encrypted prediction had values outside a domain, as the client sees from what it decrypts.
+    """Which samples of an encrypted prediction mean nothing, as the client sees from what it decrypts.
 
-    samples: their places, from 0.
+    samples: the places, from 0, of all that must not be used.
     total: how many samples there are.
     found: for each source ("witness of Sigmoid", "outputs"), the places of the samples that it shows.
+    condemned: those of `samples` that no source shows, but which share a ciphertext with one beyond the headroom.
+
+    >>> report = ViolationReport((2, 3), 8, {"witness of Sigmoid": (2,)}, condemned=(3,))
+    >>> report.left, report.condemned
+    ((2,), (3,))
     """
 
     samples: tuple[int, ...]
     total: int
     found: dict[str, tuple[int, ...]]
+    condemned: tuple[int, ...] = ()
+
+    @property
+    def left(self) -> tuple[int, ...]:
+        """The places of the samples that have, or may have, values outside an activation's domain."""
+        return tuple(sorted(set(self.samples) - set(self.condemned)))
 
     def __str__(self) -> str:
         sources = ", ".join(f"{printable(source)} ({len(places)})" for source, places in self.found.items())
+        beside = ""
+        if self.condemned:
+            share = "shares" if len(self.condemned) == 1 else "share"
+            beside = (
+                f" Beside them {join_first(self.condemned, 'sample')} ({len(self.condemned)}) {share} a ciphertext "
+                "with one beyond the headroom, which may have spoilt all that is in it; a plan for 'latency' with samples=1 "
+                "confines the damage to that one."
+            )
         return (
-            f"{len(self.samples)} of {self.total} samples have, or may have, values outside an activation's domain: "
-            f"{join_first(self.samples, 'sample')}; found by {sources}. Their results mean nothing: drop them "
+            f"{len(self.left)} of {self.total} samples have, or may have, values outside an activation's domain: "
+            f"{join_first(self.left, 'sample')}; found by {sources}.{beside} Their results mean nothing: drop them "
             "(on_violation='mask'), or calibrate the model on data like these."
         )
 

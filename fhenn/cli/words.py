@@ -27,6 +27,8 @@ _PHRASES = tuple(
         (r"Give \(low, high\)\.", "Give the lower one first."),
         (r" \(finish='sigmoid'\)", ""),
         (r"\(on_violation='mask'\)", "with --on-violation mask"),
+        (r"on_violation='mask' leaves", "--on-violation mask leaves"),
+        (r"a plan for 'latency' with samples=1", "a plan with --layout latency --samples 1"),
         (r"plan\(…, witness=True\)", "`fhenn plan --witness`"),
         (r"plan\(…, queries=…\), or decrypt\(…, share=True, queries=…\)", "--queries"),
         (r"Plan with queries=(\d+),", r"Plan with --queries \1,"),
@@ -122,7 +124,7 @@ def _(error: AnswerMismatch) -> str:
 
 @words.register
 def _(report: ViolationReport) -> str:
-    text = str(replace(report, samples=_from_one(report.samples)))
+    text = str(replace(report, samples=_from_one(report.samples), condemned=_from_one(report.condemned)))
     return words.dispatch(object)(text).replace("calibrate the model on", "train a model on")
 
 

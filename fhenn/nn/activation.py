@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fhenn.approx import Function, Polynomial
 from fhenn.approx.fits import require_degree
+from fhenn.approx.functions import SQUARE
 from fhenn.approx.polynomial import require_domain
 from fhenn.approx.presets import choose
 from fhenn.backends import PLAIN, Backend, backend_of
@@ -21,6 +22,9 @@ from fhenn.nn.guard import Policy, RangeGuard
 from fhenn.nn.node import Layer
 
 Domain = tuple[float, float]
+
+_ROUNDING = 1e-12
+"""Coefficients that close, relative to the values they make, differ by rounding."""
 
 _NARROWEST = 1e-9
 """A domain that is narrower, relative to where it lies, has no digits to fit with."""
@@ -33,7 +37,8 @@ class Activation(Layer):
     returns the same. On plaintext it is the twin of the encrypted computation.
 
     polynomial: what is computed, good on its domain.
-    on_violation: what happens when plaintext inputs leave the domain: "warn", "raise" or "ignore".
+    on_violation: what happens when plaintext inputs leave the domain: "warn", "raise" or "ignore"; nothing where the
+    activation is exact (`is_exact`).
     debug_secret: a context with the secret key, or a tenseal secret key; ciphertext inputs are decrypted with it and
     checked too. For debugging only.
     Raises ParameterError where on_violation is another word.
@@ -87,6 +92,18 @@ class Activation(Layer):
         return self._polynomial.function
 
     @property
+    def is_exact(self) -> bool:
+        """Whether the polynomial is the function itself and stands for no other, so that it is right for every input.
+
+        No input then leaves a domain: the polynomial's domain only says where its circuit has the most digits.
+
+        >>> from fhenn.nn import Sigmoid, Square
+        >>> Square().is_exact, Sigmoid().is_exact
+        (True, False)
+        """
+        return self.function is None or (self.function == SQUARE and _is_square(self._polynomial))
+
+    @property
     def on_violation(self) -> Policy:
         """What happens when inputs leave the domain."""
         return self._guard.policy
@@ -132,9 +149,9 @@ class Activation(Layer):
 
     def _watch(self, backend: Backend, x: Any) -> None:
         """Let the guard see a plaintext, or a ciphertext where a secret was given for it."""
-        if not backend.encrypted:
+        if not backend.encrypted and not self.is_exact:
             self._guard.check(x)
-        elif self._debug_secret is not None:
+        elif backend.encrypted and self._debug_secret is not None:
             self.check(x, self._debug_secret)
 
     def _forward(self, backend: Backend, x: Any) -> Any:
@@ -191,7 +208,7 @@ class Activation(Layer):
         x: plaintext or ciphertext.
         secret: a context with the secret key, or a tenseal secret key, that decrypts a ciphertext; by default the one
         in the ciphertext's own context.
-        Returns the report; None where all is well. Warns where the policy is "warn".
+        Returns the report; None where all is well, or the activation is exact. Warns where the policy is "warn".
         Raises RangeViolation where the policy is "raise" and values leave the domain.
         Raises HeadroomExceeded where values are larger than scale and modulus hold.
         Raises KeyMissing where nothing can decrypt `x`.
@@ -203,7 +220,7 @@ class Activation(Layer):
         largest = float(np.max(np.abs(values), initial=0.0))
         if largest > headroom:
             raise HeadroomExceeded(largest, headroom, self.name)
-        report = self._guard.report(values)
+        report = None if self.is_exact else self._guard.report(values)
         if report is not None:
             self._guard.act(report)
         return report
@@ -263,6 +280,11 @@ class Fitted(Activation):
     _function: ClassVar[Function]
     _default: ClassVar[tuple[Domain, int]]
     _standard: ClassVar[Polynomial | None] = None
+
+    @property
+    def is_exact(self) -> bool:
+        """False: it is named after a function that no polynomial is, whatever polynomial it was given."""
+        return False
 
     def __init__(
         self,
@@ -329,3 +351,10 @@ def flip_of(polynomial: Polynomial) -> float | None:
     edge = polynomial.domain[1]
     beyond = [abs(root.real) for root in map(complex, roots) if abs(root.imag) <= 1e-7 * abs(root) > 0]
     return min((at for at in beyond if at > edge), default=None)
+
+
+def _is_square(polynomial: Polynomial) -> bool:
+    """Whether a polynomial is x² but for rounding."""
+    edge = max(map(abs, polynomial.domain))
+    constant, *others = polynomial.to_monomial().coefficients
+    return len(others) == 2 and max(abs(constant) / edge**2, abs(others[0]) / edge, abs(others[1] - 1)) < _ROUNDING

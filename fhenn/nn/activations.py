@@ -79,10 +79,11 @@ class Softplus(Fitted):
 
 
 class PolynomialActivation(Activation):
-    """A polynomial of your own, element by element: c₀ + c₁x + … + cₙxⁿ, on a domain.
+    """A polynomial of your own, element by element: c₀ + c₁x + … + cₙxⁿ, for any x.
 
-    polynomial: a `Polynomial`, or its coefficients from the constant up.
-    domain: of coefficients, [-4, 4] by default; a `Polynomial` has its own.
+    polynomial: a `Polynomial`, or its coefficients from the constant up. One that states a function stands for it on
+    its domain only, and is watched there.
+    domain: of coefficients, [-4, 4] by default; a `Polynomial` has its own. Its circuit has the most digits there.
     on_violation, debug_secret: as for every `Activation`.
     Raises ParameterError where the coefficients are no list of numbers, or a `Polynomial` comes with a domain.
 
@@ -114,7 +115,7 @@ class PolynomialActivation(Activation):
 
 
 class Square(Activation):
-    """x², 1 level, for any x: the domain, [-4, 4] by default, is what the guard checks and the planner counts on.
+    """x², 1 level, for any x: the domain, [-4, 4] by default, only says where its circuit has the most digits.
 
     >>> float(Square().forward(3.0)), Square().cost
     (9.0, 1)

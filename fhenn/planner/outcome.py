@@ -23,9 +23,15 @@ def output_interval(node: Affine | Activation) -> tuple[float, float] | None:
 
     node: the last one of a model.
 
-    Returns (low, high), None for another node than an activation.
+    Returns (low, high), None for another node than an activation, and for an exact one, which any input may reach.
     """
-    if not isinstance(node, Activation):
-        return None
+    return None if not isinstance(node, Activation) or node.is_exact else image_of_domain(node)
+
+
+def image_of_domain(node: Activation) -> tuple[float, float]:
+    """The interval that an activation makes of inputs in its domain.
+
+    node: any activation.
+    """
     low, high = (np.array([edge]) for edge in node.domain)
     return reaches([node], low, high)[-1].interval

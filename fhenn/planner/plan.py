@@ -98,7 +98,8 @@ class Plan:
     units.
     queries: samples whose results may be shared (`Client.decrypt`), 0 where that was not asked for.
     witnesses: numbers that the server can return beside the result, one for each activation; empty if not asked for.
-    outputs: the interval that an activation at the end produces from inputs in its domain; None for another end.
+    outputs: the interval that an activation at the end produces from inputs in its domain; None for another end, or an
+    exact one.
     model: fingerprint of the model that the plan is for (`fingerprint_of`); None in older files.
     result: what the answers are; None in older files.
     feature_names: by which `Client.encrypt` matches the columns of a table; None without names.
@@ -364,7 +365,7 @@ class Plan:
             "parameters": asdict(self.parameters),
             "layout": layout_to_json(self.layout),
             "stages": [asdict(stage) for stage in self.stages],
-            "witnesses": [asdict(witness) for witness in self.witnesses],
+            "witnesses": [witness.to_fields() for witness in self.witnesses],
             "steps": [asdict(each) for each in self.steps],
             "ranges": self.ranges and asdict(self.ranges),
             "result": self.result and vars(self.result) | {"layout": layout_to_json(self.result.layout)},

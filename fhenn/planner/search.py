@@ -30,8 +30,8 @@ from fhenn.planner.refusal import Case, OutOfTime, Refusal, explain, name_of, re
 from fhenn.planner.request import RangesName, Request
 from fhenn.planner.scaling import scaled_bounds, scaled_nodes, takes_units, units_of
 from fhenn.planner.walk import Path, Walk, walk
-from fhenn.planner.witness import Witness
-from fhenn.planner.witness_choice import keys_of_witnesses, witnesses_of
+from fhenn.planner.witness import CHANCE, Witness
+from fhenn.planner.witness_choice import NO_DOUBT, doubt, keys_of_witnesses, witnesses_of
 from fhenn.planner.work import steps_of
 from fhenn.ranges import DataRanges, Inputs, data_ranges
 from fhenn.ranges.data import MARGIN
@@ -275,9 +275,9 @@ def _choose(path: Path, request: Request) -> _Candidate:
             enough += [candidate for candidate in candidates if candidate.error <= request.accuracy]
             if enough and not degrees:
                 return enough[0]
-        for candidate in trial.add_witnesses(enough, degrees):
-            if candidate.error <= request.accuracy:
-                return candidate
+        witnessed = trial.with_witnesses(enough, degrees, request.accuracy) if degrees else None
+        if witnessed is not None:
+            return witnessed
     if closest is None:
         raise unreached(path, request)
     raise unreached(path, request, closest.error, closest.walk, closest.parameters)
@@ -335,19 +335,40 @@ class _Trial:
             error += flood_bound(flood(self.worst_error(parameters), outputs, self.queries), outputs)
         return _Candidate(self, parameters, found, error)
 
-    def add_witnesses(self, candidates: Sequence[_Candidate], degrees: Sequence[int]) -> Iterator[_Candidate]:
-        """Candidates with witnesses: by degree, then in order, with a larger first prime where they need it."""
-        for degree, candidate in product(degrees, candidates):
-            first, *used, _ = candidate.parameters.chain
-            for larger in range(first, LARGEST_PRIME_BITS + 1, _ROOMIER):
-                special = special_bits(candidate.parameters.ring_degree, (larger, *used))
-                if special <= log2(candidate.parameters.scale):
-                    break
-                chain = (larger, *used, special)
-                found = candidate if larger == first else self.candidate(replace(candidate.parameters, chain=chain))
-                if found is not None:
-                    with suppress(ScaleMismatch):
-                        yield replace(found, witnesses=witnesses_of(found.walk, degree))
+    def with_witnesses(
+        self, candidates: Sequence[_Candidate], degrees: Sequence[int], accuracy: float
+    ) -> _Candidate | None:
+        """The candidate whose witnesses leave least to be wished (`doubt`); None where none fit.
+
+        A lower degree is taken only where it makes it less likely that a number which wrapped round looks good.
+        """
+        roomier = _Kept(found for each in candidates for found in self._roomier(each, accuracy))
+        least, best = (inf, inf), None
+        for degree in degrees:
+            before = least[0]
+            if before <= CHANCE:
+                break
+            for candidate in roomier:
+                with suppress(ScaleMismatch):
+                    witnesses = witnesses_of(candidate.walk, degree)
+                    left = doubt(witnesses)
+                    if left < least and left[0] < before:
+                        least, best = left, replace(candidate, witnesses=witnesses)
+                    if left <= NO_DOUBT:
+                        break
+        return best
+
+    def _roomier(self, candidate: _Candidate, accuracy: float) -> Iterator[_Candidate]:
+        """A candidate, and others like it with a larger first prime, for witnesses to fit in."""
+        first, *used, _ = candidate.parameters.chain
+        for larger in (*range(first, LARGEST_PRIME_BITS, _ROOMIER), LARGEST_PRIME_BITS):
+            special = special_bits(candidate.parameters.ring_degree, (larger, *used))
+            if special <= log2(candidate.parameters.scale):
+                return
+            chain = (larger, *used, special)
+            found = candidate if larger == first else self.candidate(replace(candidate.parameters, chain=chain))
+            if found is not None and found.error <= accuracy:
+                yield found
 
     def worst_error(self, parameters: Parameters) -> float:
         """Bound on the error at the output where all of its parts go one way, but for a probability of 2⁻¹²⁸."""
@@ -362,6 +383,23 @@ class _Trial:
         largest = np.maximum(np.abs(low), np.abs(high)).tolist()
         signature = [node_signature(node) for node in self.path.nodes]
         return least_errors(parameters, self.packing, signature, largest, evaluator=self.evaluator)
+
+
+class _Kept:
+    """Candidates that are made when they are first asked for, and kept for the next time.
+
+    source: of them.
+    """
+
+    def __init__(self, source: Iterator[_Candidate]) -> None:
+        self._source = source
+        self._seen: list[_Candidate] = []
+
+    def __iter__(self) -> Iterator[_Candidate]:
+        yield from self._seen
+        for each in self._source:
+            self._seen.append(each)
+            yield each
 
 
 def _require_varying(nodes: Sequence[Affine | Activation]) -> None:

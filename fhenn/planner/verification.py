@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from fhenn.errors import KeyMissing, LevelExhausted, NonFiniteValue, PlanError, ScaleMismatch
-from fhenn.nn import Node
+from fhenn.nn import Activation, Node
 from fhenn.planner.identity import fingerprint_of, signature_of
-from fhenn.planner.outcome import output_interval, result_of
+from fhenn.planner.outcome import image_of_domain, result_of
 from fhenn.planner.plan import Plan, require_plan
 from fhenn.planner.walk import Path, walk
 from fhenn.planner.witness_choice import require_keys, require_witnesses
@@ -62,7 +62,9 @@ def verify(plan_: Plan, model: Node) -> None:
         raise PlanError(
             "the plan's result (outputs, level, layout) is that of another model.", "Plan again for this model."
         )
-    if plan_.outputs is not None and plan_.outputs != output_interval(path.nodes[-1]):
+    last = path.nodes[-1]
+    # an older plan names the outputs of an exact activation too
+    if plan_.outputs is not None and not (isinstance(last, Activation) and plan_.outputs == image_of_domain(last)):
         raise PlanError(
             "the outputs that the plan names are those of another activation.", "Plan again for this model."
         )

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from math import acosh, cosh, isclose, sqrt
+from math import acosh, cosh, inf, isclose, sqrt
 
 import numpy as np
 
@@ -17,8 +17,9 @@ from fhenn.ckks.sums import keys_of_sum
 from fhenn.ckks.trace import Trace, Traced
 from fhenn.errors import PlanError, ScaleMismatch
 from fhenn.nn import Activation, Affine
+from fhenn.planner.overflow import largest_beside, radius_that_fits
 from fhenn.planner.walk import Place, Walk
-from fhenn.planner.witness import Witness, chebyshev_witness, doublings, inner_edge
+from fhenn.planner.witness import CHANCE, Interval, Witness, chebyshev_witness, doublings, inner_edge
 
 _DOUBTFUL = 0.9
 """The threshold of a sum of n lies n from either side: what its error may be, for each neuron."""
@@ -27,8 +28,42 @@ _DOUBTFUL_SQUARE = 0.45
 """The threshold of a square gives way by its error: what that may be."""
 
 
+_LARGEST_SHARE = 2.0**-7
+"""What the error of a number far beyond its threshold may be of it."""
+
+_LARGEST_EXPONENT = 700.0
+
+_AMPLE = 4.0
+"""Half widths of the domain that an input may be from its middle before it need condemn its whole ciphertext."""
+
+
+def watched(node: Activation, planned: Interval | None = None) -> Interval | None:
+    """The interval that the inputs of an activation are watched for.
+
+    node: the activation.
+    planned: the range that a plan took from data for its inputs, None where its ranges hold for every input.
+
+    Returns the domain; for an exact activation, which has none, the planned range; None where nothing is to be watched.
+    """
+    return planned if node.is_exact else node.domain
+
+
+def doubt(witnesses: Sequence[Witness]) -> tuple[float, float]:
+    """How much witnesses leave to be wished, the less the better: chance, and how soon they condemn a ciphertext.
+
+    witnesses: of one plan, all with a limit.
+
+    Returns two numbers of which the first counts more; `NO_DOUBT` where nothing is left to be wished.
+    """
+    reaches = (2 * each.reach / (each.domain[1] - each.domain[0]) for each in witnesses)
+    return max((CHANCE, *(each.chance for each in witnesses))), -min((_AMPLE, *reaches))
+
+
+NO_DOUBT = (CHANCE, -_AMPLE)
+
+
 def witnesses_of(walked: Walk, degree: int) -> tuple[Witness, ...]:
-    """The witness of every activation of a walk.
+    """The witness of every activation of a walk that is watched (`watched`): of those that fit, the best.
 
     walked: the model under parameters.
     degree: of hidden layers' polynomials.
@@ -37,7 +72,10 @@ def witnesses_of(walked: Walk, degree: int) -> tuple[Witness, ...]:
     """
     found = []
     for observed in _observe(walked):
-        chosen = next((choice for choice in _choices(observed, degree) if choice.headroom >= observed.reach), None)
+        if not observed.is_watched:
+            continue
+        fitting = [choice for choice in _choices(observed, degree) if choice.headroom >= observed.reach]
+        chosen = min(fitting, key=lambda choice: doubt([choice]), default=None)
         if chosen is None:
             at = observed.start.array
             scale, prime = at.scale, int(observed.on.primes[at.level])
@@ -52,10 +90,14 @@ def require_witnesses(witnesses: Sequence[Witness], walked: Walk) -> None:
     witnesses: of a plan.
     walked: the model under the plan's parameters.
     """
-    observed = list(_observe(walked))
-    if [witness.place for witness in witnesses] != [each.place for each in observed]:
+    observed = {each.place: each for each in _observe(walked)}
+    places = [witness.place for witness in witnesses]
+    needed = {place for place, each in observed.items() if each.is_watched}
+    # an older plan has witnesses of exact activations too
+    if places != sorted(set(places)) or not needed <= set(places) <= set(observed):
         raise PlanError("the plan's witnesses are not those of the model's activations.", "Plan again for this model.")
-    for witness, each in zip(witnesses, observed, strict=True):
+    for witness in witnesses:
+        each = observed[witness.place]
         choices = _choices(each, witness.degree)
         now = next((new for new in choices if (new.start, new.level) == (witness.start, witness.level)), None)
         if now is None or not _covers(witness, now) or min(witness.headroom, now.headroom) < each.reach:
@@ -73,6 +115,8 @@ def _covers(old: Witness, new: Witness) -> bool:
     return (
         same
         and new.error <= old.error * (1 + 1e-9)
+        and new.chance <= old.chance * (1 + 1e-9)
+        and (old.limit is None or (new.limit is not None and old.limit <= new.limit * (1 + 1e-9)))
         and isclose(*middles, rel_tol=1e-9)
         and (narrower or isclose(old.inner, new.inner, rel_tol=1e-9))
     )
@@ -86,6 +130,10 @@ class _Observed:
     node: the activation.
     place: of it among the model's nodes, from 0.
     start: where its input stands.
+    domain: the interval that a witness watches it for.
+    is_watched: whether it must have a witness.
+    fits: the largest |x - middle| for which the model's outputs surely fit their modulus; infinite where a later
+    witness speaks for them.
     reach: the largest |x - middle| that may come to it.
     hidden: whether an affine node follows.
     width: inputs that one number is for.
@@ -97,6 +145,9 @@ class _Observed:
     node: Activation
     place: int
     start: Place
+    domain: Interval
+    is_watched: bool
+    fits: float
     reach: float
     hidden: bool
     width: int
@@ -108,17 +159,24 @@ def _observe(walked: Walk) -> Iterator[_Observed]:
     """Every activation of a walk, with what its witness depends on."""
     path, rest = walked.path, 0.0
     last = max((place for place, node in enumerate(path.nodes) if isinstance(node, Affine)), default=-1)
+    intervals = {place: watched(node) for place, node in enumerate(path.nodes) if isinstance(node, Activation)}
+    last_watched = max((place for place, interval in intervals.items() if interval is not None), default=-1)
     for place, (node, start) in enumerate(zip(path.nodes, walked.starts, strict=True)):
         if not isinstance(node, Activation):
             rest = 0.0
             continue
         low, high = path.reach[place].interval
-        middle = node.domain[0] / 2 + node.domain[1] / 2
+        domain = intervals[place] or node.domain
+        middle, half = domain[0] / 2 + domain[1] / 2, domain[1] / 2 - domain[0] / 2
+        fits = inf
+        if place == last_watched:
+            fits = radius_that_fits(path.nodes[place:], middle, half, largest_beside(walked.end.fits, walked.bound))
         reach, hidden = max(high - middle, middle - low), place < last
         width = len(path.reach[place].low) if hidden else 1
         # a sum adds up all that a layout holds
         spare = start.layout.period - width if width > 1 and isinstance(start.layout, Vectors) else 0
-        yield _Observed(walked.trace, node, place, start, reach, hidden, width, spare, rest)
+        must = intervals[place] is not None
+        yield _Observed(walked.trace, node, place, start, domain, must, fits, reach, hidden, width, spare, rest)
         rest = _image(node, rest)
 
 
@@ -130,29 +188,34 @@ def _image(node: Activation, x: float) -> float:
     return y * x if node.times_input else y
 
 
-def meets_square(node: Activation) -> bool:
-    """Whether an activation's circuit makes the t² of its domain on its way.
+def meets_square(node: Activation, domain: Interval) -> bool:
+    """Whether an activation's circuit makes the t² of a domain on its way.
 
     node: the activation.
+    domain: that its witness watches.
     """
-    return len(node.polynomials) == 1 and not node.times_input and shares_square(node.domain, node.polynomials[0])
+    return len(node.polynomials) == 1 and not node.times_input and shares_square(domain, node.polynomials[0])
 
 
 def _choices(observed: _Observed, degree: int) -> Iterator[Witness]:
     """Witnesses of a degree, the cheapest first; t² where each input has one of its own."""
     node, width = observed.node, observed.width
     degree = degree if observed.hidden else 2
-    of_node = partial(Witness, node=node.name, place=observed.place, domain=node.domain, neurons=width, degree=degree)
+    of_node = partial(
+        Witness, node=node.name, place=observed.place, domain=observed.domain, neurons=width, degree=degree
+    )
     yield from _square_witnesses(observed, of_node) if degree == 2 else _chebyshev_witnesses(observed, degree, of_node)
 
 
 def _chebyshev_witnesses(observed: _Observed, degree: int, of_node: partial[Witness]) -> Iterator[Witness]:
     """Witnesses of a degree above 2."""
     on, width, spare = observed.on, observed.width, observed.spare
-    low, high = observed.node.domain
+    low, high = observed.domain
     half, inner = (high - low) / 2, inner_edge(width, degree)
-    polynomial = chebyshev_witness(observed.node.domain, inner, degree)
+    polynomial = chebyshev_witness(observed.domain, inner, degree)
     at_rest = float(polynomial(observed.rest))
+    # of one input alone that makes the outputs too large, all others at the least
+    far = _chebyshev(observed.fits / half / inner, degree) - (width - 1) + spare * at_rest
     reaches = 1.0, 1 / inner, abs(observed.rest - (low + high) / 2) / half / inner
     depth = doublings(degree)
     for top in range(depth, observed.start.array.level + 1):
@@ -168,10 +231,13 @@ def _chebyshev_witnesses(observed: _Observed, degree: int, of_node: partial[Witn
                 error = width * within + beyond + spare * spared + (width + spare) * _rotation_error(on, level, scale)
                 room = (on.modulus(level) / 2 / scale - spare * abs(at_rest)) / width
                 if error <= _DOUBTFUL * width and room >= 4 * width:
+                    threshold = 2 * width + spare * at_rest
                     yield of_node(
                         inner=inner,
-                        threshold=2 * width + spare * at_rest,
+                        threshold=threshold,
                         error=error,
+                        limit=_limit(threshold, far, error, on.modulus(level) / 2 / scale),
+                        chance=_chance(3 * width + error, on.modulus(level) / scale),
                         headroom=half * inner * cosh(acosh(room) / degree),
                         start=top,
                         level=level,
@@ -181,10 +247,14 @@ def _chebyshev_witnesses(observed: _Observed, degree: int, of_node: partial[Witn
 def _square_witnesses(observed: _Observed, of_node: partial[Witness]) -> Iterator[Witness]:
     """Witnesses of t² or its sum."""
     on, node, start = observed.on, observed.node, observed.start
-    low, high = node.domain
+    low, high = observed.domain
     half, width, spare = (high - low) / 2, observed.width, observed.spare
     at_rest = (observed.rest - (low + high) / 2) / half
-    squares = [_square(on, node, _bound_around(on, start.traced, node.domain, t)) for t in (1.0, abs(at_rest))]
+    squares = [
+        _square(on, node, observed.domain, _bound_around(on, start.traced, observed.domain, t))
+        for t in (1.0, abs(at_rest))
+    ]
+    far = (observed.fits / half) ** 2 + spare * at_rest**2
     each, spared = (square.noise.bound(on.slots) for square in squares)
     scale = squares[0].scale
     for level in range(squares[0].level + 1):
@@ -192,10 +262,13 @@ def _square_witnesses(observed: _Observed, of_node: partial[Witness]) -> Iterato
         error = width * each + spare * spared + turned
         room = (on.modulus(level) / 2 / scale - spare * at_rest**2) / width
         if error <= _DOUBTFUL_SQUARE and room >= 1:
+            threshold = 1 - error + spare * at_rest**2
             yield of_node(
                 inner=sqrt((1 - 2 * error) / width),
-                threshold=1 - error + spare * at_rest**2,
+                threshold=threshold,
                 error=error,
+                limit=_limit(threshold, far, error, on.modulus(level) / 2 / scale),
+                chance=_chance(1.0, on.modulus(level) / scale),
                 headroom=half * sqrt(room),
                 start=start.array.level,
                 level=level,
@@ -209,12 +282,39 @@ def _bound_around(on: Trace, x: Traced, domain: tuple[float, float], t: float) -
     return on.with_bounds(x, Bounds(np.array([middle - far]), np.array([middle + far])))
 
 
-def _square(on: Trace, node: Activation, x: Traced) -> Traced:
+def _square(on: Trace, node: Activation, domain: Interval, x: Traced) -> Traced:
     """t² as the node's circuit makes it."""
     squares: list[Traced] = []
-    if meets_square(node):
+    if meets_square(node, domain):
         on.evaluate_polynomial(x, node.polynomials[0], squares)
-    return squares[0] if squares else square_of(on, x, node.domain)
+    return squares[0] if squares else square_of(on, x, domain)
+
+
+def _chebyshev(t: float, degree: int) -> float:
+    """T(t) for t from 0; infinite where that is too large."""
+    angle = degree * acosh(max(t, 1.0)) if t < inf else inf
+    return cosh(angle) if angle < _LARGEST_EXPONENT else inf
+
+
+def _limit(threshold: float, far: float, error: float, fits: float) -> float:
+    """The number that condemns a ciphertext.
+
+    threshold: of an alarm; no less condemns.
+    far: what a single input gives that may make the outputs wrap.
+    error: of the number.
+    fits: the largest number that the modulus holds.
+    """
+    # beyond the domain the error grows in proportion, at worst, to what it may be of the threshold
+    return max(threshold, min(far * (1 - _LARGEST_SHARE) - error, largest_beside(fits, error)))
+
+
+def _chance(width: float, modulus: float) -> float:
+    """With which chance a number that wrapped round is among those that raise no alarm.
+
+    width: of the interval of these.
+    modulus: in units of the number's scale.
+    """
+    return min(1.0, width / modulus)
 
 
 def _rotation_error(on: Trace, level: int, scale: float) -> float:

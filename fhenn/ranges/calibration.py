@@ -86,7 +86,7 @@ def _run(model: Node, x: Floats, margin: float, accuracy: float | None) -> Calib
                 node=layer.name,
                 function=layer.function.name if layer.function else None,
                 domain=layer.domain,
-                flip=flip_of(layer.polynomial),
+                flip=None if layer.is_exact else flip_of(layer.polynomial),
                 total=twin.size,
                 outside=outside,
                 nonfinite=nonfinite,
@@ -114,7 +114,8 @@ def _shrink(
     node: Activation, before: Affine | Activation | None, values: Floats, margin: float
 ) -> tuple[float | None, str]:
     """The factor for the layer before, or None and the reason why there is none."""
-    shrink = shrink_for(node.domain, values, margin)
+    everywhere = node.is_exact and bool(np.isfinite(values).all())
+    shrink = 1.0 if everywhere else shrink_for(node.domain, values, margin)
     if shrink is None:
         if np.isfinite(values).all():
             return None, "its domain does not reach to both sides of 0"
@@ -126,9 +127,9 @@ def _shrink(
 
 def _spread(node: Activation, values: Floats) -> tuple[int, int, tuple[float, ...]]:
     """How many values lie outside the domain and how many are not finite; the quantiles of the others."""
-    low, high = node.domain
+    low, high = (-inf, inf) if node.is_exact else node.domain
     finite = values[np.isfinite(values)]
-    inside = np.count_nonzero((values >= low) & (values <= high))
+    inside = np.count_nonzero((finite >= low) & (finite <= high))
     quantiles = tuple(np.percentile(finite, QUANTILES).tolist()) if finite.size else (nan,) * len(QUANTILES)
     return int(values.size - inside), int(values.size - finite.size), quantiles
 

@@ -74,7 +74,8 @@ def propose(node: Activation, values: Floats, margin: float, accuracy: float | N
     function, present = node.function, Proposal.of(node)
     inside = low <= smallest and largest <= high
     if function is None:
-        return (present, "") if inside else (None, "its polynomial stands for no function that could be fitted anew")
+        known = inside or node.is_exact
+        return (present, "") if known else (None, "its polynomial stands for no function that could be fitted anew")
     error = node.sup_error()
     target = error if accuracy is None else accuracy
     accurate = error <= target

@@ -49,7 +49,7 @@ class ActivationReport:
     domain: where its polynomial is good.
     flip: the |x| from which an odd polynomial is on the wrong side, None if nowhere.
     total: how many values were seen.
-    outside: how many lie outside the domain, NaN and infinity among them.
+    outside: how many lie outside the domain, NaN and infinity among them; these alone where the activation is exact.
     nonfinite: how many are NaN or infinite.
     quantiles: of the finite values, at QUANTILES per cent; NaN where there is none.
     sup_error: the largest |polynomial - function| on the domain; None without a function.

@@ -39,7 +39,7 @@ class CertifiedActivation:
 
     node: its name.
     low, high: the interval that its inputs can reach, encrypted or not.
-    domain: the interval on which its polynomial is good.
+    domain: the interval on which its polynomial is good; all numbers where the activation is exact.
     sup_error: the largest |polynomial - exact| on [low, high]; infinite where the interval is too wide to tell.
     gain: by which factor an error of this activation can grow up to the output.
     """
@@ -280,8 +280,8 @@ def _path_within(plan: Plan, model: Node, low: Floats, high: Floats) -> Path:
 
 
 def _domain(node: Affine | Activation) -> Interval:
-    """The domain of an activation; all numbers for another node."""
-    return node.domain if isinstance(node, Activation) else (-inf, inf)
+    """The domain of an activation; all numbers for an exact one, and for another node."""
+    return node.domain if isinstance(node, Activation) and not node.is_exact else (-inf, inf)
 
 
 def _sup_error(node: Affine | Activation, x: Reach) -> float:

@@ -33,9 +33,9 @@ def observe(node: Activation, x: CipherArray, witness: Witness) -> tuple[CipherA
     if witness.degree > 2:
         result, start = node.infer(x), on.drop_to(x, witness.start)
         number = on.chebyshev_power(witness.polynomial.domain, doublings(witness.degree), start)
-    elif meets_square(node):
+    elif meets_square(node, witness.domain):
         result, number = on.polynomial_and_square(node.polynomial, x)
     else:
-        result, number = node.infer(x), on.square(node.domain, x)
+        result, number = node.infer(x), on.square(witness.domain, x)
     number = on.drop_to(number, witness.level)
     return result, number if witness.neurons == 1 else on.sum_features(number)

@@ -20,7 +20,8 @@ class SafetyReport:
     certificate: what can happen, for every input within bounds.
     calibration: what happened on sample data; None without data.
     witnesses: what encrypted answers will tell; empty where the plan has none.
-    guard: what outputs alone tell; None where the model does not end in an activation of one polynomial.
+    guard: what outputs alone tell; None where the model does not end in an activation of one polynomial, or in an exact
+    one, for which every output is right.
     """
 
     certificate: Certificate
@@ -38,7 +39,7 @@ class SafetyReport:
         no_data = "  no data given: pass data=… to see what reaches the activations"
         calibration = no_data if self.calibration is None else str(self.calibration)
         witnesses = "\n".join(f"  {witness}" for witness in self.witnesses)
-        guard = f"  {self.guard}" if self.guard else "  the model ends in scores, for which every output is possible"
+        guard = f"  {self.guard}" if self.guard else "  the model ends in numbers, for which every output is possible"
         return "\n".join(
             (
                 "1. before: certificate, for every input within bounds",
@@ -75,7 +76,7 @@ def safety_report(model: Node, bounds: Any = None, data: Any = None, plan: Plan 
     table = table_of(data)
     data = data if table is None else table  # a stream can be read once
     last = list(layers(model))[-1]
-    single = isinstance(last, Activation) and len(last.polynomials) == 1 and not last.times_input
+    single = isinstance(last, Activation) and len(last.polynomials) == 1 and not last.times_input and not last.is_exact
     return SafetyReport(
         certificate=certify(model, bounds, plan, inputs=data if bounds is None else None),
         calibration=None if data is None else calibrate(model, data),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from math import nan
 from numbers import Integral
 from pathlib import Path
 from threading import Lock
@@ -24,22 +25,23 @@ from fhenn.errors import (
     RangeViolation,
     RangeWarning,
     ShapeMismatch,
+    SharingRefused,
     ViolationReport,
-    WireFormatError,
 )
 from fhenn.nn.finish import finished
 from fhenn.planner import Plan
 from fhenn.planner.demands import allowance, memory_of_keys, memory_of_upload, require_memory
 from fhenn.planner.flooding import MOST_BITS, MOST_QUERIES, STATISTICAL_BITS
+from fhenn.planner.overflow import largest_beside
 from fhenn.planner.plan import require_plan
 from fhenn.planner.scaling import scale
 from fhenn.ranges import box_of
 from fhenn.safety import Budget, BudgetFile, Certificate, SharingBudget, UnknownBudget, flooded
-from fhenn.safety.outputs import are_outside
 from fhenn.session.answer import Answer
 from fhenn.session.matching import require_binding, require_keys, require_result
 from fhenn.session.receipt import Receipt, digest_of
 from fhenn.session.secret import secret_from_bytes, secret_to_bytes
+from fhenn.session.violations import add_outputs, fits, read_witnesses
 from fhenn.steps import report_progress
 from fhenn.uncopied import Uncopied
 
@@ -296,8 +298,9 @@ class Client(Uncopied):
             that this client made.
         on_violation: what to do about samples whose values left an activation's domain: "raise" RangeViolation, which
             names them, "mask" them in a masked array, or "warn". They are known by the answer's witnesses, and by
-            outputs that no values inside the domains can give. A server that sees a sample again after that learns that
-            it was one of them.
+            outputs that no values inside the domains can give. Where one was so large that it may have spoilt those
+            that share its ciphertext, these are treated alike, and named apart (`ViolationReport.condemned`). A server
+            that sees a sample again after that learns that it was one of them.
         range_check: False accepts an answer without the witnesses that the plan has: then nobody sees that a value left
             its range.
         unbound: True accepts an answer that does not say what it answers, as servers of format version 1 make them: it
@@ -307,7 +310,8 @@ class Client(Uncopied):
             the worst case, not the average (Guo et al. 2024); `fhenn.planner.flooding` says what remains heuristic.
             The samples count against the budget of this client's key, which a restored client reads from its file
             (`keep_budget`). Witnesses are read without that noise, so which samples they name, and which are masked, is
-            for the holder of the key alone.
+            for the holder of the key alone; what is shared holds NaN, or a fixed label, in their place, and under
+            "warn" nothing is shared.
         queries: samples whose results will be shared under this key in all; None for the plan's own number.
         bits: of statistical security that the noise gives against whoever sees those results.
 
@@ -381,7 +385,13 @@ class Client(Uncopied):
         if report is not None and on_violation == "raise":
             raise RangeViolation(report)
         if report is not None and on_violation == "warn":
+            if noise is not None:
+                raise SharingRefused(
+                    f"{report}", "Share the others: on_violation='mask' leaves nothing of those samples in the result."
+                )
             warnings.warn(RangeWarning(report), stacklevel=3)
+        if report is not None and noise is not None:
+            scores[list(report.samples)] = nan  # what is masked travels with the array
         if noise is not None:
             self._budget.take(len(scores), int(noise[0]))
         return scores, report
@@ -408,44 +418,27 @@ class Client(Uncopied):
             )
         with report_progress(self._progress, "decrypt"):
             array = require_result(self._context, self._plan, parts.result, samples)
+            suspicion = read_witnesses(self._context, self._plan, parts.witnesses, (array.shape[0], array.shape[1]))
             # the guard sees what others will: which samples it names says nothing more of the key
-            scores = decrypt(self._context, array) if noise is None else self._decrypt_with_noise(array, *noise)
+            scores = (
+                decrypt(self._context, array)
+                if noise is None
+                else self._decrypt_with_noise(array, suspicion.flagged, *noise)
+            )
+        most = largest_beside(fits(self._context, array), self._plan.error)
+        over = ~np.all(np.abs(scores) <= most, axis=1)
         error: Any = self._plan.error if noise is None else self._plan.accuracy
         if self._plan.units:
             scores, error = scores * self._plan.units, error * np.array(self._plan.units)
-        return scores, self._find_violations(scores, parts.witnesses, error)
+        add_outputs(suspicion, self._plan, self._certificate, scores, over, error)
+        return scores, suspicion.report()
 
-    def _find_violations(
-        self, scores: NDArray[np.float64], witnesses: Sequence[bytes], error: float | NDArray[np.float64]
-    ) -> ViolationReport | None:
-        """Which samples have values outside a domain. error: the largest error of a score, one or (outputs,)."""
-        plan = self._plan
-        if witnesses and len(witnesses) != len(plan.witnesses):
-            raise WireFormatError("answer", f"it holds {len(witnesses)} witnesses, the plan has {len(plan.witnesses)}")
-        alarms = {}
-        for witness, message in zip(plan.witnesses, witnesses, strict=False):
-            array = CipherArray.from_bytes(self._context, message)
-            if array.level != witness.level or len(array.shape) != 2:
-                raise WireFormatError("answer", f"a witness is at level {array.level}, not {witness.level}")
-            numbers = decrypt(self._context, array)
-            expected = (len(scores), scores.shape[1] if witness.neurons == 1 else 1)
-            if numbers.shape[0] != len(scores) or (witness.neurons > 1 and numbers.shape != expected):
-                raise WireFormatError("answer", f"a witness has shape {numbers.shape}, not {expected}")
-            alarms[f"witness of {witness.node} (node {witness.place})"] = witness.alarms(numbers)
-        bounds = [(plan.outputs, "outputs that no input in the domain gives")]
-        if self._certificate is not None:
-            bounds.append((self._certificate.output, "outputs that the certificate excludes"))
-        for allowed, source in bounds:
-            if allowed is not None:
-                alarms[source] = are_outside(scores, allowed, error)
-        places = {source: tuple(map(int, np.flatnonzero(each))) for source, each in alarms.items() if each.any()}
-        if not places:
-            return None
-        return ViolationReport(tuple(sorted(set().union(*places.values()))), len(scores), places)
-
-    def _decrypt_with_noise(self, array: CipherArray, queries: int, bits: int) -> NDArray[np.float64]:
-        """Scores with noise that hides the key. Raises SharingRefused."""
+    def _decrypt_with_noise(
+        self, array: CipherArray, flagged: NDArray[np.bool_], queries: int, bits: int
+    ) -> NDArray[np.float64]:
+        """Scores with noise that hides the key; of flagged samples nothing but the noise. Raises SharingRefused."""
         scores, seen = decrypt_with_error(self._context, array)
+        scores[flagged] = 0.0
         return flooded(scores, self._plan, queries, bits, scale=array.scale, seen=seen)
 
 

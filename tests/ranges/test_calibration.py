@@ -176,13 +176,21 @@ class TestOtherActivations:
         first, second = found.activations
         assert first.function is first.sup_error is first.drift is second.drift is None
         assert found.output.drift is found.output.differ is None
-        assert "no function" in first.no_proposal
+        assert (first.outside, first.flip, first.shrink, first.no_proposal) == (0, None, 1.0, "")
+        assert found.apply().nodes[1].polynomial == node.polynomial
+        assert "not known" in str(found)
+
+    def test_an_approximation_without_its_function_cannot_be_fitted_anew(self):
+        node = fhenn.Sigmoid(polynomial=fhenn.Polynomial((0.0, 0.5, 0.25), domain=(-2, 2)))
+        model = fhenn.Sequential([fhenn.Linear(np.eye(5)), node])
+        found = fhenn.calibrate(model, X)
+        assert found.activations[0].outside
+        assert "no function" in found.activations[0].no_proposal
         with pytest.raises(ParameterError, match="how='rescale'"):
             found.apply()
         assert not fhenn.calibrate(found.apply(how="rescale"), X).activations[0].outside
         inside = fhenn.calibrate(model, X / 10)
         assert inside.apply().nodes[1].polynomial is node.polynomial
-        assert "not known" in str(found)
 
     def test_square_stays_a_square(self):
         found = fhenn.calibrate(fhenn.Square(), 3 * X)

@@ -20,14 +20,15 @@ class Activation(torch.nn.Module):
     """A node's polynomial, element by element, with autograd and statistics of what leaves its domain.
 
     node: a fhenn activation, for instance `fhenn.SignReLU()`; its policy has no say here. track: whether `forward`
-    counts, in training and in evaluation alike, how many inputs it saw, how many of them outside the domain, and
-    between which extremes (`report`, `reset_statistics`); the counts are buffers, in `state_dict` and moved by `to`.
+    counts, in training and in evaluation alike, how many inputs it saw, how many of them outside the domain (of an
+    exact activation: how many NaN or infinite), and between which extremes (`report`, `reset_statistics`); the counts
+    are buffers, in `state_dict` and moved by `to`.
     `forward` takes floating-point tensors of any shape and raises UnsupportedValue for others; it keeps its last input
     for `range_penalty` while gradients are enabled.
 
     >>> layer = Activation(nn.Square(domain=(-2, 2)))
-    >>> layer(torch.tensor([1.0, -3.0])), layer.share_outside
-    (tensor([1., 9.]), 0.5)
+    >>> layer(torch.tensor([1.0, -3.0])), layer.share_outside  # it is exact everywhere
+    (tensor([1., 9.]), 0.0)
     """
 
     def __init__(self, node: nn.Activation, *, track: bool = True) -> None:
@@ -83,9 +84,10 @@ class Activation(torch.nn.Module):
             return
         low, high = self.domain
         finite = torch.isfinite(x)
+        inside = finite if self._node.is_exact else (x >= low) & (x <= high)
         with torch.no_grad():
             self.total += x.numel()
-            self.outside += x.numel() - torch.count_nonzero((x >= low) & (x <= high))
+            self.outside += x.numel() - torch.count_nonzero(inside)
             self.nonfinite += x.numel() - torch.count_nonzero(finite)
             self.smallest.copy_(torch.minimum(self.smallest, torch.where(finite, x, torch.inf).amin()))
             self.largest.copy_(torch.maximum(self.largest, torch.where(finite, x, -torch.inf).amax()))
