@@ -763,8 +763,8 @@ class ViolationReport:
             share = "shares" if len(self.condemned) == 1 else "share"
             beside = (
                 f" Beside them {join_first(self.condemned, 'sample')} ({len(self.condemned)}) {share} a ciphertext "
-                "with one beyond the headroom, which may have spoilt all that is in it; a plan for 'latency' with samples=1 "
-                "confines the damage to that one."
+                "with one beyond the headroom, which may have spoilt all that is in it; a plan for 'latency' with "
+                "samples=1 confines the damage to that one."
             )
         return (
             f"{len(self.left)} of {self.total} samples have, or may have, values outside an activation's domain: "

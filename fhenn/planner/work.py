@@ -70,7 +70,7 @@ def _gather(on: Trace, counts: Counts, alike: int) -> None:
 def _observe(on: Trace, counts: Counts, seen: tuple[Affine | Activation, CipherArray, Witness], alike: int) -> None:
     """Count an activation together with its witness, as `fhenn.safety.observation` computes them."""
     node, x, witness = seen
-    if isinstance(node, Activation) and witness.degree == 2 and meets_square(node):
+    if isinstance(node, Activation) and witness.degree == 2 and meets_square(node, witness.domain):
         on.counts.clear()
         _, number = CIPHER.polynomial_and_square(node.polynomials[0], x)
     elif witness.degree > 2:

@@ -12,6 +12,7 @@ from support import mostly_thorough
 import fhenn
 from fhenn.errors import ParameterError, PlanError, WireFormatError
 from fhenn.planner.witness import DEGREES, Witness, chebyshev_witness, inner_edge
+from fhenn.planner.witness_choice import watched
 
 rng = np.random.default_rng(0)
 HIDDEN = fhenn.Sequential(
@@ -87,7 +88,7 @@ def test_another_polynomial_of_the_same_degree_and_domain_is_found():
     fhenn.planner.verify(fhenn.Plan.from_json(plan.to_json()), fhenn.Sequential([layer, fhenn.Sigmoid()]))
 
 
-@pytest.mark.parametrize("witness", [1, 3, 16, -2, "8", 2.5])
+@pytest.mark.parametrize("witness", [1, 3, 16, -2, "8", None, 2.5])
 def test_other_degrees_are_refused(witness):
     with pytest.raises(ParameterError, match="witness"):
         fhenn.plan(HIDDEN, bounds=[-1, 1], witness=witness)
@@ -123,12 +124,8 @@ def test_plans_with_other_witnesses_are_refused(plan, field, value):
 
 def test_alarms_are_for_whole_samples_and_for_nan():
     witness = Witness("Sigmoid", 1, (-4.0, 4.0), 1, 2, 1.0, 1.0, 0.0, 9.0, 1, 0)
-    assert witness.alarms(np.array([[0.5, 0.9], [1.1, 0.2], [np.nan, 0.0], [1.0, -1.0]])).tolist() == [
-        False,
-        True,
-        True,
-        False,
-    ]
+    numbers = np.array([[0.5, 0.9], [1.1, 0.2], [np.nan, 0.0], [1.0, 0.0], [1.0, -1e-9]])
+    assert witness.alarms(numbers).tolist() == [False, True, True, False, True], "no square is below 0"
 
 
 def test_weights_that_pass_the_headroom_of_a_witness_are_found(plan):
@@ -142,8 +139,11 @@ def test_weights_that_pass_the_headroom_of_a_witness_are_found(plan):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"threshold": 1e9}, {"domain": (-400.0, 400.0)}, {"neurons": 7}, {"level": 1, "start": 1}, {"inner": 0.1}],
-)
+    [
+        {"threshold": 1e9}, {"domain": (-400.0, 400.0)}, {"neurons": 7}, {"level": 1, "start": 1}, {"inner": 0.1},
+        {"chance": 1e-12}, {"limit": 1e18},
+    ],
+)  # fmt: skip
 def test_a_witness_that_says_something_else_is_found(plan, changes):
     (witness,) = plan.witnesses
     with pytest.raises(PlanError):
@@ -169,7 +169,8 @@ def test_the_threshold_counts_what_spare_positions_hold():
 def test_the_error_counts_spare_positions_far_from_the_domain():
     errors = []
     for shift in (0.0, 11.0):
-        nodes = [fhenn.Linear(np.eye(5), np.full(5, shift)), fhenn.Square(domain=(shift - 1, shift + 1))]
+        around = fhenn.Sigmoid(domain=(shift - 1, shift + 1), degree=2)
+        nodes = [fhenn.Linear(np.eye(5), np.full(5, shift)), around]
         plan = fhenn.plan(fhenn.Sequential([*nodes, fhenn.Linear(np.ones((1, 5)))]), bounds=[-1, 1], witness=2)
         errors.append(plan.witnesses[0].error / plan.stages[0].noise)
     assert errors[1] > 4 * errors[0]
@@ -202,15 +203,10 @@ def test_a_headroom_is_held_to_what_may_come_now_whatever_is_stated(plan):
 
 
 def test_its_own_inputs_are_its_business_alone():
-    """Alarms are for the sample whose number is above, for every such sample, and for no other."""
+    """Alarms are for the sample whose number is above, or below -6, for every such sample, and for no other."""
     witness = Witness("Sigmoid", 1, (-4.0, 4.0), 6, 8, 0.7, 12.0, 0.1, 9.0, 1, 0)
-    assert witness.alarms(np.array([[12.0], [12.1], [-99.0], [np.nan], [np.inf]])).tolist() == [
-        False,
-        True,
-        False,
-        True,
-        True,
-    ]
+    numbers = np.array([[12.0], [12.1], [-6.09], [-6.11], [-99.0], [np.nan], [np.inf]])
+    assert witness.alarms(numbers).tolist() == [False, True, False, True, True, True, True]
     assert witness.alarms(np.zeros((3, 1))).shape == (3,)
     assert witness.zone == pytest.approx((2.8, 4.0))
 
@@ -224,11 +220,120 @@ def test_its_own_inputs_are_its_business_alone():
         {"inner": 0.0}, {"inner": -0.5}, {"inner": 1.1}, {"inner": float("nan")}, {"threshold": float("inf")},
         {"threshold": "1"}, {"error": float("nan")}, {"headroom": float("inf")}, {"domain": (4.0, -4.0)},
         {"domain": (4.0, 4.0)}, {"domain": (-4.0, float("inf"))}, {"domain": (1.0, 2.0, 3.0)}, {"node": 7},
+        {"chance": 0.0}, {"chance": 1.1}, {"chance": -0.1}, {"chance": float("nan")}, {"chance": None},
+        {"limit": 11.9}, {"limit": float("inf")}, {"limit": float("nan")}, {"limit": "20"}, {"limit": True},
     ],
     ids=str,
 )  # fmt: skip
 def test_fields_that_cannot_be_are_refused_one_by_one(changes):
     good = Witness("Sigmoid", 1, (-4.0, 4.0), 6, 8, 0.7, 12.0, 0.1, 9.0, 1, 0)
-    good.require_sane(3)
+    for sane in (good, replace(good, limit=12.0), replace(good, limit=20.0, chance=1e-7)):
+        sane.require_sane(3)
     with pytest.raises(ValueError, match="contradict"):
         replace(good, **changes).require_sane(3)
+
+
+def test_the_least_number_is_below_what_any_inputs_give_and_near_it():
+    """T is -1 at least whatever its input is, and t² is 0: two witnesses with 3 spare positions at the middle."""
+    for degree, threshold, least in ((8, 2 * 6 + 3.0, -6 + 3.0), (2, 1 - 0.1 + 0.0, 0.0)):
+        witness = Witness("Sigmoid", 1, (-4.0, 4.0), 6, degree, 0.7, threshold, 0.1, 9.0, 1, 0)
+        assert witness.least == pytest.approx(least - 0.1)
+    chebyshev = Witness("Sigmoid", 1, (-4.0, 4.0), 6, 8, 0.7, 12.0, 0.0, 9.0, 1, 0)
+    sums = 6 * chebyshev.polynomial(np.linspace(-40, 40, 100_001))
+    assert sums.min() == pytest.approx(chebyshev.least, abs=1e-3)
+    assert not chebyshev.alarms(np.array([[sums.min() + 1e-6]]))[0]
+
+
+def test_a_number_beyond_the_limit_or_below_the_least_condemns_and_an_alarm_alone_does_not():
+    witness = Witness("Sigmoid", 1, (-4.0, 4.0), 6, 8, 0.7, 12.0, 0.1, 9.0, 1, 0, limit=500.0, chance=1e-7)
+    numbers = np.array([[5.0], [100.0], [500.0], [500.1], [-6.2], [np.nan]])
+    assert witness.alarms(numbers).tolist() == [False, True, True, True, True, True]
+    assert witness.condemns(numbers).tolist() == [False, False, False, True, True, True]
+    assert witness.condemns(numbers, 99.0).tolist() == [False, True, True, True, True, True]
+    older = replace(witness, limit=None)
+    assert older.condemns(numbers).tolist() == [False, False, False, False, True, True]
+    assert older.condemns(numbers, 200.0).tolist() == [False, False, True, True, True, True]
+
+
+def test_one_neuron_alone_brings_the_number_to_the_limit_where_it_is_said_to(plan):
+    (witness,) = plan.witnesses
+    others = np.full(5, 0.0)
+    # the others at the least that T has
+    others[:] = witness.domain[1] * witness.inner * np.cos(np.pi / witness.degree)
+    for factor, over in ((0.999, False), (1.001, True)):
+        inputs = np.append(others, factor * witness.reach)
+        assert witness.condemns(np.array([[witness.polynomial(inputs).sum()]]))[0] == over
+    square = Witness("Sigmoid", 1, (-4.0, 4.0), 1, 2, 1.0, 1.0, 0.0, 9.0, 1, 0, limit=4.0)
+    assert square.reach == 8.0
+
+
+def test_the_chance_is_the_width_of_good_numbers_over_the_modulus_and_small_enough():
+    for layout, samples in (("latency", 1), ("throughput", 1)):
+        plan = fhenn.plan(HIDDEN, bounds=[-1, 1], witness=True, layout=layout, samples=samples, accuracy=1e-2)
+        (witness,) = plan.witnesses
+        assert witness.chance <= 2.0**-20
+        assert f"chance of 2^{np.ceil(np.log2(witness.chance)):.0f} at most" in str(plan)
+        client = fhenn.Client(plan)
+        server = fhenn.Server(HIDDEN, plan, client.evaluation_keys())
+        upload = fhenn.CipherArray.from_bytes(server.context, client.encrypt(np.zeros(4)))
+        _, (number,) = server.witnessed(upload)
+        modulus = server.context.modulus(number.level) / number.scale
+        assert witness.chance == pytest.approx((witness.threshold - witness.least) / modulus, rel=1e-2)
+        assert witness.limit <= modulus / 2 * (1 + 1e-9)
+
+
+def test_a_lower_degree_is_taken_where_the_best_would_let_wrapped_numbers_pass():
+    """With degree 8 the second number of this chain has a scale of 2^45, under at most 60 bits."""
+    layers = [(5, 6), (4, 5), (2, 4)]
+    weights = [np.random.default_rng(1).normal(size=shape) for shape in layers]
+    nodes = [fhenn.Linear(weight * 3.9 / np.abs(weight).sum(axis=1, keepdims=True)) for weight in weights]
+    model = fhenn.Sequential([nodes[0], fhenn.Sigmoid(), nodes[1], fhenn.Sigmoid(), nodes[2]])
+    best = fhenn.plan(model, bounds=[-1, 1], witness=True, layout="throughput", accuracy=1e-2)
+    asked = fhenn.plan(model, bounds=[-1, 1], witness=8, layout="throughput", accuracy=1e-2)
+    assert {witness.degree for witness in asked.witnesses} == {8}
+    assert max(witness.chance for witness in best.witnesses) <= 2.0**-20
+    assert max(witness.chance for witness in asked.witnesses) < 2.0**-8
+
+
+def test_plans_of_before_chances_are_read_and_keep_their_fingerprint(plan):
+    (witness,) = plan.witnesses
+    older = replace(plan, witnesses=(replace(witness, limit=None, chance=1.0),))
+    fields = json.loads(older.to_json())
+    assert {"limit", "chance"}.isdisjoint(fields["witnesses"][0])
+    read = fhenn.Plan.from_json(json.dumps(fields))
+    assert (read, read.fingerprint) == (older, older.fingerprint)
+    assert older.fingerprint != plan.fingerprint
+    fhenn.planner.verify(read, HIDDEN)
+    assert "chance" not in str(read.witnesses[0])
+    assert fhenn.Plan.from_json(plan.to_json()).witnesses == plan.witnesses
+
+
+EXACT = fhenn.Sequential(
+    [fhenn.Linear(rng.normal(size=(6, 4))), fhenn.Square(), fhenn.Linear(rng.normal(size=(2, 6))), fhenn.Square()]
+)
+
+
+def test_exact_activations_are_not_watched_and_their_outputs_not_bounded():
+    plan = fhenn.plan(EXACT, bounds=[-1, 1], witness=True, accuracy=1e-2)
+    assert (plan.witnesses, plan.outputs) == ((), None)
+    mixed = fhenn.Sequential([*HIDDEN.nodes, fhenn.Square()])
+    plan = fhenn.plan(mixed, bounds=[-1, 1], witness=True, accuracy=1e-2)
+    assert [witness.place for witness in plan.witnesses] == [1]
+    fhenn.planner.verify(plan, mixed)
+    with pytest.raises(PlanError, match="witnesses are not those"):
+        fhenn.planner.verify(replace(plan, witnesses=(replace(plan.witnesses[0], place=3),)), mixed)
+
+
+def test_what_is_watched_is_the_domain_or_of_an_exact_activation_the_planned_range():
+    assert watched(fhenn.Sigmoid(), (-9.0, 9.0)) == watched(fhenn.Sigmoid()) == (-4.0, 4.0)
+    assert watched(fhenn.Square(), (-9.0, 9.0)) == (-9.0, 9.0)
+    assert watched(fhenn.Square()) is None
+
+
+def test_older_plans_that_watch_exact_activations_hold_still(monkeypatch):
+    with monkeypatch.context() as before:
+        before.setattr(fhenn.Square, "is_exact", False)
+        old = fhenn.plan(EXACT, bounds=[-1, 1], witness=True, accuracy=1e-2)
+    assert [witness.place for witness in old.witnesses] == [1, 3]
+    assert old.outputs is not None
+    fhenn.planner.verify(fhenn.Plan.from_json(old.to_json()), EXACT)

@@ -234,13 +234,13 @@ def test_plans_that_cannot_be_are_refused(pair, changes):
 
 
 def test_the_guard_of_shared_results_sees_what_others_see(monkeypatch):
-    model = fhenn.Sequential([fhenn.Linear([[1.0]]), fhenn.Square(domain=(-1, 1))])
+    model = fhenn.Sequential([fhenn.Linear([[1.0]]), fhenn.Sigmoid(domain=(-1, 1), degree=3)])
     plan = fhenn.plan(model, bounds=[-1, 1], accuracy=1e-2, queries=100)
     client = fhenn.Client(plan)
-    answer = fhenn.Server(model, plan, client.evaluation_keys()).predict(client.encrypt([[0.0]] * 4))
-    # noise takes them below 0, the least output, and not below what noise may
-    monkeypatch.setattr("fhenn.session.client.flooded", lambda scores, *_, **__: scores - 0.99 * plan.accuracy)
-    assert np.all(client.decrypt(answer, share=True) < -0.9 * plan.accuracy)
+    answer = fhenn.Server(model, plan, client.evaluation_keys()).predict(client.encrypt([[-1.0]] * 4))
+    # noise takes them below the least output, and not below what noise may
+    monkeypatch.setattr("fhenn.session.client.flooded", lambda scores, *_, **__: scores - 0.98 * plan.accuracy)
+    assert np.all(client.decrypt(answer, share=True) < plan.outputs[0] - 0.9 * plan.accuracy)
     monkeypatch.setattr("fhenn.session.client.flooded", lambda scores, *_, **__: scores - 1.1 * plan.accuracy)
     with pytest.raises(RangeViolation):
         client.decrypt(answer, share=True)
