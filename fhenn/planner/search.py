@@ -343,14 +343,14 @@ class _Trial:
         A lower degree is taken only where it makes it less likely that a number which wrapped round looks good.
         """
         roomier = _Kept(found for each in candidates for found in self._roomier(each, accuracy))
-        least, best = (inf, inf), None
+        least, best = (1.0, inf), None
         for degree in degrees:
-            before = least[0]
+            before = least[0] if best else inf
             if before <= CHANCE:
                 break
             for candidate in roomier:
                 with suppress(ScaleMismatch):
-                    witnesses = witnesses_of(candidate.walk, degree)
+                    witnesses = witnesses_of(candidate.walk, degree, least[0])
                     left = doubt(witnesses)
                     if left < least and left[0] < before:
                         least, best = left, replace(candidate, witnesses=witnesses)

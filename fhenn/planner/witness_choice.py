@@ -10,6 +10,7 @@ from math import acosh, cosh, inf, isclose, sqrt
 
 import numpy as np
 
+from fhenn.approx import Polynomial
 from fhenn.ckks.bounds import Bounds
 from fhenn.ckks.circuits import chebyshev_power, shares_square, square_of
 from fhenn.ckks.layout import Vectors
@@ -62,11 +63,12 @@ def doubt(witnesses: Sequence[Witness]) -> tuple[float, float]:
 NO_DOUBT = (CHANCE, -_AMPLE)
 
 
-def witnesses_of(walked: Walk, degree: int) -> tuple[Witness, ...]:
+def witnesses_of(walked: Walk, degree: int, chance: float = 1.0) -> tuple[Witness, ...]:
     """The witness of every activation of a walk that is watched (`watched`): of those that fit, the best.
 
     walked: the model under parameters.
     degree: of hidden layers' polynomials.
+    chance: with which a number that wrapped round may look good.
 
     Raises ScaleMismatch where the chain has no room for one that holds what may reach its activation.
     """
@@ -74,7 +76,7 @@ def witnesses_of(walked: Walk, degree: int) -> tuple[Witness, ...]:
     for observed in _observe(walked):
         if not observed.is_watched:
             continue
-        fitting = [choice for choice in _choices(observed, degree) if choice.headroom >= observed.reach]
+        fitting = [choice for choice in _choices(observed, degree, chance) if choice.headroom >= observed.reach]
         chosen = min(fitting, key=lambda choice: doubt([choice]), default=None)
         if chosen is None:
             at = observed.start.array
@@ -197,18 +199,23 @@ def meets_square(node: Activation, domain: Interval) -> bool:
     return len(node.polynomials) == 1 and not node.times_input and shares_square(domain, node.polynomials[0])
 
 
-def _choices(observed: _Observed, degree: int) -> Iterator[Witness]:
-    """Witnesses of a degree, the cheapest first; t² where each input has one of its own."""
+def _choices(observed: _Observed, degree: int, chance: float = 1.0) -> Iterator[Witness]:
+    """Witnesses of a degree and at most a chance, the cheapest first; t² where each input has one of its own."""
     node, width = observed.node, observed.width
     degree = degree if observed.hidden else 2
     of_node = partial(
         Witness, node=node.name, place=observed.place, domain=observed.domain, neurons=width, degree=degree
     )
-    yield from _square_witnesses(observed, of_node) if degree == 2 else _chebyshev_witnesses(observed, degree, of_node)
+    if degree == 2:
+        yield from (witness for witness in _square_witnesses(observed, of_node) if witness.chance <= chance)
+    else:
+        yield from _chebyshev_witnesses(observed, degree, of_node, chance)
 
 
-def _chebyshev_witnesses(observed: _Observed, degree: int, of_node: partial[Witness]) -> Iterator[Witness]:
-    """Witnesses of a degree above 2."""
+def _chebyshev_witnesses(
+    observed: _Observed, degree: int, of_node: partial[Witness], chance: float
+) -> Iterator[Witness]:
+    """Witnesses of a degree above 2, and at most a chance."""
     on, width, spare = observed.on, observed.width, observed.spare
     low, high = observed.domain
     half, inner = (high - low) / 2, inner_edge(width, degree)
@@ -221,23 +228,25 @@ def _chebyshev_witnesses(observed: _Observed, degree: int, of_node: partial[Witn
     for top in range(depth, observed.start.array.level + 1):
         with suppress(ScaleMismatch):
             x = on.drop(observed.start.traced, top)
-            numbers = [
-                chebyshev_power(on, _bound_around(on, x, polynomial.domain, t), polynomial.domain, depth)
-                for t in reaches
-            ]
-            within, beyond, spared = (number.noise.bound(on.slots) for number in numbers)
-            scale = numbers[0].scale
-            for level in range(top - depth + 1):
+            first = _power(on, x, polynomial, reaches[0])
+            scale = first.scale
+            # before more is computed: the highest level has the least chance
+            if _chance(3 * width, on.modulus(first.level) / scale) > chance:
+                continue
+            others = [_power(on, x, polynomial, t) for t in reaches[1:]]
+            within, beyond, spared = (number.noise.bound(on.slots) for number in (first, *others))
+            for level in range(first.level + 1):
                 error = width * within + beyond + spare * spared + (width + spare) * _rotation_error(on, level, scale)
                 room = (on.modulus(level) / 2 / scale - spare * abs(at_rest)) / width
-                if error <= _DOUBTFUL * width and room >= 4 * width:
+                passing = _chance(3 * width + error, on.modulus(level) / scale)
+                if error <= _DOUBTFUL * width and room >= 4 * width and passing <= chance:
                     threshold = 2 * width + spare * at_rest
                     yield of_node(
                         inner=inner,
                         threshold=threshold,
                         error=error,
                         limit=_limit(threshold, far, error, on.modulus(level) / 2 / scale),
-                        chance=_chance(3 * width + error, on.modulus(level) / scale),
+                        chance=passing,
                         headroom=half * inner * cosh(acosh(room) / degree),
                         start=top,
                         level=level,
@@ -273,6 +282,13 @@ def _square_witnesses(observed: _Observed, of_node: partial[Witness]) -> Iterato
                 start=start.array.level,
                 level=level,
             )
+
+
+def _power(on: Trace, x: Traced, polynomial: Polynomial, t: float) -> Traced:
+    """T of x, whose values are as far from the middle of the polynomial's domain as t times its half width."""
+    return chebyshev_power(
+        on, _bound_around(on, x, polynomial.domain, t), polynomial.domain, doublings(polynomial.degree)
+    )
 
 
 def _bound_around(on: Trace, x: Traced, domain: tuple[float, float], t: float) -> Traced:
