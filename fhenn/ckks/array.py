@@ -305,11 +305,15 @@ def decrypt(context: Context, array: CipherArray) -> NDArray[np.float64]:
     return array.layout.unpack(rows, array.shape)
 
 
-def decrypt_with_error(context: Context, array: CipherArray) -> tuple[NDArray[np.float64], float]:
+def decrypt_with_error(
+    context: Context, array: CipherArray, without: NDArray[np.bool_] | None = None
+) -> tuple[NDArray[np.float64], float]:
     """Decrypt an array, and see its error.
 
     context: with the secret key that it was encrypted under.
     array: of any layout.
+    without: samples whose error does not count, (samples,): then that of slots which hold no sample does not either.
+        None where all slots count.
 
     Returns the numbers as `decrypt` does, and the largest error that the answer is seen to have. Slots are complex
     numbers, and what is computed on them is real: what is imaginary in a slot is an error, spread as that of its value.
@@ -323,8 +327,11 @@ def decrypt_with_error(context: Context, array: CipherArray) -> tuple[NDArray[np
     """
     require_array(array).require_same_keys(require_context(context))
     slots = [np.array(context.decrypt_complex(ciphertext)) for ciphertext in counted(array.ciphertexts)]
-    error = max(float(np.abs(values.imag).max()) for values in slots)
-    return array.layout.unpack([values.real.tolist() for values in slots], array.shape), error
+    numbers = array.layout.unpack([values.real.tolist() for values in slots], array.shape)
+    if without is None or not without.any():
+        return numbers, max(float(np.abs(values.imag).max()) for values in slots)
+    errors = array.layout.unpack([values.imag.tolist() for values in slots], array.shape)
+    return numbers, float(np.abs(errors[~without]).max(initial=0.0))
 
 
 def require_array(value: Any) -> CipherArray:

@@ -359,16 +359,17 @@ class _Trial:
         return best
 
     def _roomier(self, candidate: _Candidate, accuracy: float) -> Iterator[_Candidate]:
-        """A candidate, and others like it with a larger first prime, for witnesses to fit in."""
+        """A candidate, and one like it with the largest first prime that it can have, for witnesses to fit in."""
+        yield candidate
         first, *used, _ = candidate.parameters.chain
-        for larger in (*range(first, LARGEST_PRIME_BITS, _ROOMIER), LARGEST_PRIME_BITS):
+        for larger in range(LARGEST_PRIME_BITS, first, -_ROOMIER):
             special = special_bits(candidate.parameters.ring_degree, (larger, *used))
-            if special <= log2(candidate.parameters.scale):
-                return
             chain = (larger, *used, special)
-            found = candidate if larger == first else self.candidate(replace(candidate.parameters, chain=chain))
+            known = special > log2(candidate.parameters.scale)
+            found = self.candidate(replace(candidate.parameters, chain=chain)) if known else None
             if found is not None and found.error <= accuracy:
                 yield found
+                return
 
     def worst_error(self, parameters: Parameters) -> float:
         """Bound on the error at the output where all of its parts go one way, but for a probability of 2⁻¹²⁸."""

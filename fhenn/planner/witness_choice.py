@@ -34,6 +34,9 @@ _LARGEST_SHARE = 2.0**-7
 
 _LARGEST_EXPONENT = 700.0
 
+_AROUND = 2.0**-4
+"""How far from a single value, relative to it or to 1, an input is watched."""
+
 _AMPLE = 4.0
 """Half widths of the domain that an input may be from its middle before it need condemn its whole ciphertext."""
 
@@ -46,7 +49,12 @@ def watched(node: Activation, planned: Interval | None = None) -> Interval | Non
 
     Returns the domain; for an exact activation, which has none, the planned range; None where nothing is to be watched.
     """
-    return planned if node.is_exact else node.domain
+    if not node.is_exact:
+        return node.domain
+    if planned is None or planned[0] < planned[1]:
+        return planned
+    around = _AROUND * max(1.0, abs(planned[0]))  # a single value has no width to count in
+    return planned[0] - around, planned[1] + around
 
 
 def doubt(witnesses: Sequence[Witness]) -> tuple[float, float]:
@@ -161,7 +169,9 @@ def _observe(walked: Walk) -> Iterator[_Observed]:
     """Every activation of a walk, with what its witness depends on."""
     path, rest = walked.path, 0.0
     last = max((place for place, node in enumerate(path.nodes) if isinstance(node, Affine)), default=-1)
-    intervals = {place: watched(node) for place, node in enumerate(path.nodes) if isinstance(node, Activation)}
+    planned: dict[int, Interval] = {} if path.ranges is None else path.ranges.at(path.nodes)
+    activations = [(place, node) for place, node in enumerate(path.nodes) if isinstance(node, Activation)]
+    intervals = {place: watched(node, planned.get(place)) for place, node in activations}
     last_watched = max((place for place, interval in intervals.items() if interval is not None), default=-1)
     for place, (node, start) in enumerate(zip(path.nodes, walked.starts, strict=True)):
         if not isinstance(node, Activation):

@@ -30,8 +30,6 @@ MARGIN = 2.0
 
 CONFIDENCE = 0.95
 
-_EXACT = 1e-9
-
 _DIGITS = 3
 """Significant digits to which ranges are rounded outward: a plan shows them to clients."""
 
@@ -119,7 +117,7 @@ def data_ranges(
     for place, node in enumerate(nodes):
         if isinstance(node, Activation):
             worst = reaches(nodes[:place], low, high, intervals)[-1].interval
-            domain = node.domain if node.function is not None and node.sup_error() > _EXACT else None
+            domain = None if node.is_exact else node.domain
             intervals[place] = range_of(values, worst, margin, domain, node.name)
         values = np.asarray(_silent(node).infer(values))
     return DataRanges(len(samples), float(margin), tuple(intervals.values()))

@@ -437,7 +437,7 @@ class Client(Uncopied):
         self, array: CipherArray, flagged: NDArray[np.bool_], queries: int, bits: int
     ) -> NDArray[np.float64]:
         """Scores with noise that hides the key; of flagged samples nothing but the noise. Raises SharingRefused."""
-        scores, seen = decrypt_with_error(self._context, array)
+        scores, seen = decrypt_with_error(self._context, array, flagged)
         scores[flagged] = 0.0
         return flooded(scores, self._plan, queries, bits, scale=array.scale, seen=seen)
 
