@@ -432,18 +432,22 @@ CLIENT = mutants(
     ),
     (
         "client shares without noise",
-        "decrypt(self._context, array) if noise is None else self._decrypt_with_noise(array, *noise)",
-        "decrypt(self._context, array)",
+        "if noise is None\n                else self._decrypt_with_noise(array, suspicion.flagged, *noise)",
+        "if True\n                else self._decrypt_with_noise(array, suspicion.flagged, *(noise or (1, 1)))",
     ),
     ("client shares what no budget is", "0 < count <= most", "count <= most"),
 )
 
 CLIENT_GUARD = mutants(
     "fhenn/session/client.py",
-    "tests/session/test_client.py "
-    + tests_in(
+    tests_in(
         "tests/safety/test_witness.py",
         "test_an_answer_without_the_witness_that_was_asked_for_is_refused test_a_violation_is_raised_with_the_samples",
+    )
+    + " "
+    + tests_in(
+        "tests/safety/test_overflow.py",
+        "test_flagged_samples_are_not_shared_with_a_warning test_what_is_masked_in_shared_results_holds_nothing",
     ),
     (
         "client takes answers without their witnesses",
@@ -451,22 +455,35 @@ CLIENT_GUARD = mutants(
         "if not range_check and self._plan.witnesses and not parts.witnesses:",
     ),
     (
-        "client takes any number of witnesses",
-        "if witnesses and len(witnesses) != len(plan.witnesses):",
-        "if len(witnesses) < 0:",
-    ),
-    ("client takes witnesses at any level", "if array.level != witness.level or len", "if len"),
-    ("client takes witnesses of any samples", "if numbers.shape[0] != len(scores) or (", "if ("),
-    (
         "client takes violations",
         'if report is not None and on_violation == "raise":',
         'if report is not None and on_violation == "":',
     ),
     (
-        "client forgets the certificate's outputs",
-        "        if self._certificate is not None:\n            bounds",
-        "        if self._certificate is None:\n            bounds",
+        "client shares flagged samples with a warning",
+        "            if noise is not None:\n                raise SharingRefused",
+        "            if noise is None and False:\n                raise SharingRefused",
     ),
+    ("client shares what it masks", "scores[list(report.samples)] = nan", "pass"),
+)
+
+VIOLATIONS = mutants(
+    "fhenn/session/violations.py",
+    "tests/session/test_violations.py",
+    (
+        "any number of witnesses is read",
+        "if witnesses and len(witnesses) != len(plan.witnesses):",
+        "if len(witnesses) < 0:",
+    ),
+    ("witnesses at any level are read", "if array.level != witness.level or len", "if len"),
+    ("witnesses of any samples are read", "if numbers.shape[0] != outputs[0] or (", "if ("),
+    ("nobody is condemned", "self.spoilt |= np.isin(self._groups, self._groups[over])", "pass"),
+    ("all are condemned", "np.isin(self._groups, self._groups[over])", "over.any()"),
+    ("alarms condemn", "self._groups[over])", "self._groups[alarms | over])"),
+    ("old witnesses condemn nothing", ", largest_beside(fits(context, array), witness.error))", ")"),
+    ("outputs may be any", "over = ~np.all(np.abs(scores) <= most, axis=1)", "over = np.zeros(len(scores), bool)"),
+    ("the plan's outputs are forgotten", "if plan.outputs is not None:", "if False:"),
+    ("the certificate's outputs are forgotten", "if certificate is not None:", "if False:"),
 )
 
 SERVER = mutants(
@@ -735,12 +752,38 @@ WITNESS = mutants(
     tests_in(
         "tests/planner/test_witness.py",
         "test_its_own_inputs_are_its_business_alone test_fields_that_cannot_be_are_refused_one_by_one",
+        "test_a_number_beyond_the_limit_or_below_the_least_condemns_and_an_alarm_alone_does_not",
+        "test_the_least_number_is_below_what_any_inputs_give_and_near_it",
+        "test_plans_of_before_chances_are_read_and_keep_their_fingerprint",
     ),
     (
         "witness forgets what is no number",
-        "np.any(~(values <= self.threshold), axis=1)",
-        "np.any(values > self.threshold, axis=1)",
+        "np.any(~((values >= self.least) & (values <= self.threshold)), axis=1)",
+        "np.any((values < self.least) | (values > self.threshold), axis=1)",
     ),
+    (
+        "witness forgets the least number",
+        "np.any(~((values >= self.least) & (values <= self.threshold)), axis=1)",
+        "np.any(~(values <= self.threshold), axis=1)",
+    ),
+    (
+        "witness condemns nothing above",
+        "np.any(~((values >= self.least) & (values <= limit)), axis=1)",
+        "np.any(~(values >= self.least), axis=1)",
+    ),
+    (
+        "witness condemns nothing below",
+        "np.any(~((values >= self.least) & (values <= limit)), axis=1)",
+        "np.any(~(values <= limit), axis=1)",
+    ),
+    (
+        "witness: any least",
+        "self.spare - (0 if self.degree == 2 else self.neurons) - self.error",
+        "self.spare - self.error",
+    ),
+    ("witness writes its defaults", "if name not in _DEFAULTS or value != _DEFAULTS[name]", "if True"),
+    ("witness: any chance", "            and 0 < self.chance <= 1\n", ""),
+    ("witness: any limit", "self.threshold <= self.limit < inf", "True"),
     ("witness: counts of any kind", "all(type(count) is int and count >= 0 for count in counts)", "True"),
     (
         "witness: numbers of any kind",
