@@ -481,7 +481,7 @@ VIOLATIONS = mutants(
     ("all are condemned", "np.isin(self._groups, self._groups[over])", "over.any()"),
     ("alarms condemn", "self._groups[over])", "self._groups[alarms | over])"),
     ("old witnesses condemn nothing", ", largest_beside(fits(context, array), witness.error))", ")"),
-    ("outputs may be any", "over = ~np.all(np.abs(scores) <= most, axis=1)", "over = np.zeros(len(scores), bool)"),
+    ("outputs may be any", "over, over)\n    nobody", "over & False, over & False)\n    nobody"),
     ("the plan's outputs are forgotten", "if plan.outputs is not None:", "if False:"),
     ("the certificate's outputs are forgotten", "if certificate is not None:", "if False:"),
 )
@@ -1017,7 +1017,7 @@ MUTANTS: tuple[Mutant, ...] = tuple(
     mutant
     for part in (
         FLOODING, FLOOR, NOISE, CERTIFICATE, SHARING, BUDGET, STRUCTURE, INFLATE, MESSAGES, PROTOBUF, WIRE, SCAN, MATCHING, RECEIPT,
-        ANSWER, CLIENT, CLIENT_GUARD, SERVER, SECRET, TOKENS, QUOTA, BODIES, BLAME, WORK, SPOOL, KEYS, UPLOADS, FILES,
+        ANSWER, CLIENT, CLIENT_GUARD, VIOLATIONS, SERVER, SECRET, TOKENS, QUOTA, BODIES, BLAME, WORK, SPOOL, KEYS, UPLOADS, FILES,
         ROUTES, GUARD, OUTPUTS, WITNESS, DEMANDS, PLAN, LAYOUT, ARRAY, SEARCH, WORST, VERIFIED_WITNESSES, CACHE, LOAD, TRACE,
     )
     for mutant in part

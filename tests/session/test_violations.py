@@ -42,7 +42,8 @@ def found(
     plan = SimpleNamespace(witnesses=witnesses, outputs=outputs, samples_per_ciphertext=group)
     context = SimpleNamespace(modulus=lambda level: 2 * HOLDS)
     suspicion = module.read_witnesses(context, plan, [b""] * len(numbers), scores.shape)
-    module.add_outputs(suspicion, plan, certificate, scores, most, 0.0)
+    over = ~np.all(np.abs(scores) <= most, axis=1)
+    module.add_outputs(suspicion, plan, certificate, scores, over, 0.0)
     return suspicion.report()
 
 
