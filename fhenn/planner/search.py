@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import chain, groupby, product
+from itertools import chain, groupby
 from math import inf, log2
 from time import monotonic
 from typing import Any
@@ -185,7 +185,7 @@ def _attempt(case: Case, near: Parameters | None, until: float) -> None:
         nearby = trial.candidate(near) if near is not None and near.ring_degree == ring_degree else None
         for candidate in chain([] if nearby is None else [nearby], trial.candidates(ring_degree, exact_first=True)):
             enough = candidate.error <= request.accuracy
-            if enough and (not degrees or any(trial.add_witnesses([candidate], degrees))):
+            if enough and (not degrees or trial.with_witnesses([candidate], degrees, request.accuracy)):
                 return
     raise Refusal("no parameters were found.", name_of(path.nodes, 0), "range")
 

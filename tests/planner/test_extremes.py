@@ -79,7 +79,9 @@ def test_values_that_no_ring_holds_are_refused_at_once_and_said():
     model = fhenn.Sequential([fhenn.Linear([[1e300, 1e300]]), fhenn.Sigmoid()])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        with pytest.raises(PlanError, match=r"the input of Sigmoid \(node 1\) may reach inf.*Tried without.*tighter bounds"):
+        with pytest.raises(
+            PlanError, match=r"the input of Sigmoid \(node 1\) may reach inf.*Tried without.*tighter bounds"
+        ):
             fhenn.plan(model, bounds=[-1e9, 1e9])
         with pytest.raises(PlanError, match="the output may reach 1e\\+300"):
             fhenn.plan(fhenn.Linear([[1.0]]), bounds=[-1e300, 1e300])
