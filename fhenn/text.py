@@ -68,6 +68,7 @@ def apart(*values: float, digits: int = 6) -> list[str]:
     >>> apart(0.1 + 2**-56, 0.1), apart(1.0000001, 0, 1), apart(2.0, 1.0)
     (['0.10000000000000002', '0.1'], ['1.0000001', '0', '1'], ['2', '1'])
     """
+    values = tuple(map(float, values))
     order = [(a > b) - (a < b) for a in values for b in values]
     for count in range(digits, 17):
         texts = [f"{value:.{count}g}" for value in values]

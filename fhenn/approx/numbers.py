@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import floor, log10
+from math import floor, inf, log10
 from typing import Any
 
 import numpy as np
@@ -50,3 +50,14 @@ def round_up(value: float, digits: int = 2) -> str:
     if float(text) < value:
         text = f"{float(text) + 10.0 ** (floor(log10(value)) + 1 - digits):.{digits}g}"
     return text
+
+
+def at_most(value: float) -> str:
+    """A bound in scientific notation, of two digits, never below the number itself.
+
+    value: 0 or more, or infinite.
+
+    >>> at_most(6.11e-4), at_most(6.1e-4), at_most(0.0)
+    ('6.2e-04', '6.1e-04', '0.0e+00')
+    """
+    return f"{float(round_up(value)) if 0 < value < inf else value:.1e}"

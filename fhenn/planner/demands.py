@@ -204,6 +204,7 @@ def require_memory(what: str, needed: float, allowed: float) -> None:
     if needed > allowed:
         enough = ceil(needed / 1e8) * 100
         raise PlanError(
-            f"{what} of this plan take about {needed / 1e6:,.0f} MB of memory; allowed are {allowed / 1e6:,.0f} MB.",
+            f"{what} of this plan take about {ceil(needed / 1e6):,} MB of memory; "
+            f"allowed are {int(allowed / 1e6):,} MB.",
             f"If you trust whoever made the plan, allow more: memory={enough}e6, or --memory-mb {enough}.",
         )

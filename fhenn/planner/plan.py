@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from fhenn.approx.numbers import at_most
 from fhenn.backends import evaluator as registered
 from fhenn.ckks.context import Context
 from fhenn.ckks.evaluator import SEAL, Evaluator
@@ -32,7 +33,7 @@ from fhenn.planner.steps import Steps
 from fhenn.planner.witness import Witness
 from fhenn.ranges import DataRanges
 from fhenn.strict import built
-from fhenn.text import printable
+from fhenn.text import apart, printable
 from fhenn.versioned import VersionedJson
 
 LayoutName = Literal["latency", "throughput"]
@@ -239,9 +240,10 @@ class Plan:
         least_error, least_worst = self._least_errors()
         stated = self.deviation, self.error, self.worst
         if not (least_error <= self.error and least_worst <= self.worst and list(stated) == sorted(stated)):
+            _, error, worst, *least = apart(*stated, least_error, least_worst, digits=2)
             raise PlanError(
-                f"the plan states an error of {self.error:.1e}, {self.worst:.1e} at worst; for any model of its shape "
-                f"and parameters these are at least {least_error:.1e} and {least_worst:.1e}.",
+                f"the plan states an error of {error}, {worst} at worst; for any model of its shape "
+                f"and parameters these are at least {least[0]} and {least[1]}.",
                 "Ask whoever sent it to plan again with fhenn.plan: shared results would reveal the secret key.",
             )
 
@@ -308,7 +310,7 @@ class Plan:
     def __repr__(self) -> str:
         fields = [
             f"layout={self.layout_name!r}, N={self.parameters.ring_degree}, chain={list(self.parameters.chain)}",
-            f"features={self.features}, accuracy={self.accuracy:g}, error<={self.error:.1e}",
+            f"features={self.features}, accuracy={self.accuracy:g}, error<={at_most(self.error)}",
             f"witnesses={len(self.witnesses)}, queries={self.queries}, model={self.model}",
         ]
         return f"Plan({', '.join(fields)})"
@@ -318,8 +320,9 @@ class Plan:
         lines = [
             f"plan, {self.layout_name}: N={self.parameters.ring_degree} [{chain}], "
             f"scale 2^{log2(self.parameters.scale):g}, 128-bit security",
-            f"  error of encryption   <= {self.error:.1e} (asked: {self.accuracy:.1e}), deviation {self.deviation:.1e}",
-            f"  error of activations  <= {self.approximation:.1e} each, on their domain",
+            f"  error of encryption   <= {at_most(self.error)} (asked: {self.accuracy:g}), "
+            f"deviation {self.deviation:.1e}",
+            f"  error of activations  <= {at_most(self.approximation)} each, on their domain",
             f"  samples               {self.samples_per_ciphertext} in {self.ciphertexts_per_sample} ciphertexts, "
             f"{self.bytes_per_ciphertext * self.ciphertexts_per_sample / 1e6:.2f} MB",
             f"  evaluation keys       {self.bytes_of_keys / 1e6:.1f} MB, {len(self.rotations)} rotations",
@@ -336,7 +339,7 @@ class Plan:
             lines.insert(
                 2,
                 "    relative to how the outputs vary; in the model's own units "
-                + (f"<= {most:.1e}" if least == most else f"<= {least:.1e} to {most:.1e}"),
+                + (f"<= {at_most(most)}" if least == most else f"<= {at_most(least)} to {at_most(most)}"),
             )
         if self.ranges is not None:
             lines[-2:-2] = [

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from fhenn.approx import Function
 from fhenn.approx.enclosure import derivative_of, largest_on
 from fhenn.approx.extrema import local_maxima, points
+from fhenn.approx.numbers import at_most
 from fhenn.ckks.parameters import Parameters
 from fhenn.errors import CertificateInvalid, LevelExhausted, PlanError, ScaleMismatch
 from fhenn.nn import Activation, Affine, Node, Sequential, SignReLU, layers
@@ -133,7 +134,7 @@ class Certificate:
     def __repr__(self) -> str:
         return (
             f"Certificate(valid={self.valid}, features={len(self.low)}, activations={len(self.activations)}, "
-            f"total<={self.total:.1e}, from_data={self.from_data}, model={self.model})"
+            f"total<={at_most(self.total)}, from_data={self.from_data}, model={self.model})"
         )
 
     def __str__(self) -> str:
@@ -142,9 +143,9 @@ class Certificate:
         lines = [
             f"certificate for {scope}{where}: {'every activation stays in its domain' if self.valid else 'NOT VALID'}",
             f"  scores reach       [{self.output[0]:.4g}, {self.output[1]:.4g}]",
-            f"  approximation      <= {self.approximation:.1e}",
-            f"  encryption         <= {self.noise:.1e}" + ("" if self.parameters else "  (no plan given)"),
-            f"  total              <= {self.total:.1e}, decisions certain from a margin of {self.margin:.1e}",
+            f"  approximation      <= {at_most(self.approximation)}",
+            f"  encryption         <= {at_most(self.noise)}" + ("" if self.parameters else "  (no plan given)"),
+            f"  total              <= {at_most(self.total)}, decisions certain from a margin of {at_most(self.margin)}",
             *([] if self.ranges is None else [f"  {self.ranges}; a plan's witnesses show them"]),
             "",
             f"  {'activation':<12} {'reaches':>22} {'domain':>16} {'off by':>9} {'gain':>7}",

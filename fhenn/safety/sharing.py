@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from fhenn.errors import SharingRefused
 from fhenn.planner import Plan
 from fhenn.planner.flooding import STATISTICAL_BITS, flood, flood_bound, precision
+from fhenn.text import apart
 
 
 def flooded(
@@ -55,16 +56,18 @@ def flooded(
     # what is let pass is hidden: an error up to `worst` may be there, wherever the bound comes from
     worst = max(plan.worst, plan.least_worst(scale), precision(float(np.abs(scores).max(initial=0.0))))
     if not seen <= worst:
+        found, allowed = apart(seen, worst, digits=2)
         raise SharingRefused(
-            f"the answer has an error of {seen:.1e}, where the plan states {plan.worst:.1e} at worst.",
+            f"the answer has an error of {found}, where the plan allows {allowed} at worst.",
             "The plan is wrong, or the server did not follow it: share nothing, and ask for a plan of fhenn.plan.",
         )
     sigma = flood(worst, outputs, queries, bits)
     error = plan.error + flood_bound(sigma, outputs)
     if not error <= plan.accuracy:
+        made, accuracy = apart(error, plan.accuracy, digits=2)
         raise SharingRefused(
-            f"noise that hides the key from {queries} queries makes an error of {error:.1e}, more than the plan's "
-            f"accuracy of {plan.accuracy:.1e}.",
+            f"noise that hides the key from {queries} queries makes an error of {made}, more than the plan's "
+            f"accuracy of {accuracy}.",
             f"Plan with queries={queries}, which chooses a scale for them, or share fewer.",
         )
     step = 2.0 ** floor(log2(sigma / 64))

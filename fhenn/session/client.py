@@ -43,6 +43,7 @@ from fhenn.session.receipt import Receipt, digest_of
 from fhenn.session.secret import secret_from_bytes, secret_to_bytes
 from fhenn.session.violations import add_outputs, fits, read_witnesses
 from fhenn.steps import report_progress
+from fhenn.text import apart
 from fhenn.uncopied import Uncopied
 
 OnViolation = Literal["raise", "mask", "warn"]
@@ -194,9 +195,10 @@ class Client(Uncopied):
                 "Say how much of its budget is spent: keep_budget(path, spent=…).",
             )
         if spent is not None and spent < known:
+            least, given = apart(known, spent)
             raise ParameterError(
-                f"spent must be at least {known:g}, which this client has spent already, not {spent:g}.",
-                f"Pass {known:g} or more, or make new keys.",
+                f"spent must be at least {least}, which this client has spent already, not {given}.",
+                f"Pass {known!r} or more, or make new keys.",
             )
         spent = known if spent is None else spent
         self._budget = BudgetFile.create(path, self.fingerprint, spent, overwrite=overwrite)
