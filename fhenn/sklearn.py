@@ -15,7 +15,7 @@ from fhenn.interop.encrypted import OnBounds, planned
 from fhenn.interop.model import box
 from fhenn.interop.sklearn import from_sklearn
 from fhenn.planner import Plan
-from fhenn.planner.plan import LayoutName
+from fhenn.planner.request import LayoutWish
 from fhenn.ranges import Inputs
 
 try:
@@ -44,13 +44,15 @@ class _Encrypted(MetaEstimatorMixin, BaseEstimator):
         estimator: Any = None,
         *,
         accuracy: float = 1e-3,
-        layout: LayoutName | None = None,
+        layout: LayoutWish = "auto",
+        rows: int | None = None,
         margin: float = 0.5,
         on_bounds: OnBounds = "clip",
     ) -> None:
         self.estimator = estimator
         self.accuracy = accuracy
         self.layout = layout
+        self.rows = rows
         self.margin = margin
         self.on_bounds = on_bounds
 
@@ -69,7 +71,8 @@ class _Encrypted(MetaEstimatorMixin, BaseEstimator):
         self.estimator_ = clone(self._inner()).fit(values, y, **fit_params)
         self.bounds_ = np.stack(box(values, self.margin))
         known = Inputs(self.bounds_[0], self.bounds_[1], values, declared=False)
-        self._planned = planned(from_sklearn(self.estimator_), known, self.accuracy, self.layout)
+        model = from_sklearn(self.estimator_)
+        self._planned = planned(model, known, self.accuracy, self.layout, rows=self.rows)
         self.encrypted_ = self._build()
         return self
 
@@ -155,7 +158,8 @@ class EncryptedClassifier(ClassifierMixin, _Encrypted):
 
     estimator: a classifier or Pipeline that `fhenn.from_sklearn` takes; LogisticRegression() where None.
     accuracy: the largest |decrypted - twin| of a score.
-    layout: "latency" or "throughput"; None for "latency" where the model has activations, else "throughput".
+    layout: "latency" for few samples, "throughput" for thousands, "auto" for what is cheapest for `rows` of them.
+    rows: samples that one call will predict; None for as many as it is fitted on.
     margin: widens the bounds of the training data on either side, by this share of their width.
     on_bounds: "clip" clips values beyond the bounds and warns (BoundsWarning), "raise" raises BoundsExceeded.
 
@@ -208,7 +212,7 @@ class EncryptedRegressor(RegressorMixin, _Encrypted):
     """A regressor that is fitted on plaintext and predicts under encryption.
 
     estimator: a regressor or Pipeline that `fhenn.from_sklearn` takes; Ridge() where None.
-    accuracy, layout, margin, on_bounds: as for `EncryptedClassifier`.
+    accuracy, layout, rows, margin, on_bounds: as for `EncryptedClassifier`.
 
     >>> estimator = EncryptedRegressor().fit([[0.0], [1.0], [2.0]], [0.0, 2.0, 4.0])
     >>> bool(abs(estimator.predict([[1.0]])[0] - estimator.estimator_.predict([[1.0]])[0]) < 1e-3)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 import fhenn
 from fhenn import artifacts
-from fhenn.cli.bounds import bounds_options, feature_names, read_bounds, read_named_samples
+from fhenn.cli.bounds import bounds_options, feature_names, read_bounds_and_rows, read_named_samples
 from fhenn.cli.nodes import FITTED
 from fhenn.cli.show import FILE, as_json_option, count_of, note, output_option, progress, tell
 from fhenn.cli.tables import CsvFormat, csv_options, read_table
@@ -21,7 +21,7 @@ from fhenn.errors import DataWarning, ParameterError
 from fhenn.nn import Activation, Square
 from fhenn.planner import fingerprint_of
 from fhenn.planner.flooding import MOST_QUERIES
-from fhenn.planner.plan import LayoutName
+from fhenn.planner.request import LayoutWish
 from fhenn.tabular import require_classes, warn_of_identifiers
 from fhenn.tabular import train as train_model
 
@@ -140,7 +140,7 @@ def _split(labels: NDArray[Any], held_out: float, seed: int) -> tuple[NDArray[np
 def import_(
     *, source: Path, inputs: Path | None, accuracy: float, csv_format: CsvFormat, output: Path, as_json: bool
 ) -> None:
-    """Import a model from ONNX, with polynomials for activations.
+    """Import a model from ONNX, with polynomials inside.
 
     SOURCE is a file that ends in .onnx. Needs the extra `onnx`.
 
@@ -181,14 +181,23 @@ def import_(
     help="An accuracy relative to how the outputs vary, or in their own unit. Relative for a regression.",
 )
 @click.option(
-    "--layout",
-    type=click.Choice(("latency", "throughput")),
-    default="latency",
-    show_default=True,
-    help="Whole samples in a ciphertext, for few of them; or a feature in each, for thousands.",
+    "--rows",
+    type=click.IntRange(1),
+    help="Samples that one upload will hold.  [default: as many as --bounds-from has, else 1]",
 )
-@click.option("--samples", type=click.IntRange(1), default=1, show_default=True, help="Samples that share ciphertexts.")
-@click.option("--upload", type=click.IntRange(1), default=1, show_default=True, help="Ciphertexts per sample, at most.")
+@click.option(
+    "--layout",
+    type=click.Choice(("auto", "latency", "throughput")),
+    default="auto",
+    show_default=True,
+    help="Whole samples in a ciphertext, for few of them; a feature in each, for thousands; or what is cheapest.",
+)
+@click.option("--samples", type=click.IntRange(1), help="Samples that share ciphertexts.  [default: the cheapest]")
+@click.option("--upload", type=click.IntRange(1), help="Ciphertexts per sample, at most.  [default: the cheapest]")
+@click.option("--max-upload-mb", type=click.FloatRange(0, min_open=True), help="Refuse larger uploads.")
+@click.option(
+    "--max-memory-mb", type=click.FloatRange(0, min_open=True), help="Refuse what takes more memory, by estimate."
+)
 @click.option("--witness", is_flag=True, help="Plan for witnesses, which show values that leave a domain.")
 @click.option(
     "--queries",
@@ -207,9 +216,12 @@ def plan(
     margin: float,
     accuracy: float,
     relative: bool | None,
-    layout: LayoutName,
-    samples: int,
-    upload: int,
+    rows: int | None,
+    layout: LayoutWish,
+    samples: int | None,
+    upload: int | None,
+    max_upload_mb: float | None,
+    max_memory_mb: float | None,
     witness: bool,
     queries: int,
     csv_format: CsvFormat,
@@ -219,24 +231,28 @@ def plan(
     """Choose parameters for MODEL, at 128-bit security.
 
     The client encrypts no values beyond the bounds, since nobody could see what goes wrong with them. The plan tells
-    nothing of the weights; give it to server and clients alike.
+    nothing of the weights; give it to server and clients alike. What it costs is told by timings of this machine
+    where `fhenn calibrate-machine` took them.
 
     \b
       fhenn plan model.fhenn --bounds-from records.csv
-      fhenn plan model.fhenn --bounds bounds.csv --layout throughput
+      fhenn plan model.fhenn --bounds bounds.csv --rows 5000
     """
     network = artifacts.model_from_bytes(artifacts.read_kind(model, "model"))
-    bounds = read_bounds(network, declared, data, csv_format, as_json, margin)
+    bounds, count = read_bounds_and_rows(network, declared, data, csv_format, as_json, margin)
     full_plan = fhenn.plan(
         network,
         bounds=bounds,
         accuracy=accuracy,
         relative=relative,
         layout=layout,
+        rows=count if rows is None else rows,
         upload=upload,
         samples=samples,
         witness=witness,
         queries=queries,
+        max_upload=None if max_upload_mb is None else max_upload_mb * 1e6,
+        max_memory=None if max_memory_mb is None else max_memory_mb * 1e6,
     )
     artifacts.write(output, artifacts.plan_to_bytes(full_plan.public(), network))
     result = {
@@ -254,5 +270,11 @@ def plan(
         "bytes_per_ciphertext": full_plan.bytes_per_ciphertext,
         "ciphertexts_per_sample": full_plan.ciphertexts_per_sample,
         "samples_per_ciphertext": full_plan.samples_per_ciphertext,
+        "rows": full_plan.rows,
+        "cost": asdict(full_plan.cost()),
     }
-    tell(as_json, result, f"{full_plan}\n\nwrote {output}")
+    compared = full_plan.comparison
+    if compared is not None:
+        result["alternatives"] = [asdict(each) for each in compared.alternatives]
+        result["reason"] = compared.reason
+    tell(as_json, result, f"{full_plan}\n\n{compared}\n\nwrote {output}")

@@ -33,7 +33,7 @@ def certify(
     output: Path | None,
     as_json: bool,
 ) -> None:
-    """Certify what holds for every input of MODEL within bounds.
+    """Certify what holds for every input of MODEL in bounds.
 
     Prints what every activation can reach, how far an answer can be off the exact model, and from which margin a
     decision is certain. Ends with 1 where an activation may leave its domain. With --bounds-from it holds for inputs

@@ -7,6 +7,7 @@ import click
 from fhenn import __version__
 from fhenn.cli.approx import approx
 from fhenn.cli.build import import_, plan, train
+from fhenn.cli.calibration import calibrate_machine
 from fhenn.cli.completion import completion
 from fhenn.cli.examine import certify
 from fhenn.cli.infer import decrypt, encrypt, evaluate, keygen
@@ -96,6 +97,7 @@ for command in (
     inspect,
     approx,
     plot,
+    calibrate_machine,
     completion,
 ):
     cli.add_command(command)

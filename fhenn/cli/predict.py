@@ -69,7 +69,7 @@ def predict(
     output: Path,
     as_json: bool,
 ) -> None:
-    """Let a service run its model on the ciphertexts in UPLOAD.
+    """Let a service run its model on the ciphertexts UPLOAD.
 
     It does what `fhenn evaluate` does with a model on this machine. Ciphertexts and evaluation keys leave this machine;
     the secret key does not.

@@ -215,7 +215,7 @@ def _models(store: Path) -> ModelStore:
 
 @click.group()
 def token() -> None:
-    """Who may use the service: create, list and revoke tokens.
+    """Who may use the service: create, list, revoke tokens.
 
     A token belongs to an owner, reaches that owner's evaluation keys and no others, and expires.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from math import inf
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,14 +15,15 @@ from fhenn.errors import (
     ParameterError,
     PlanError,
     PlanWarning,
+    RangeViolation,
     UnsupportedValue,
+    ViolationReport,
 )
 from fhenn.interop.model import ImportedModel
 from fhenn.interop.reading import Reading
-from fhenn.nn import Activation, layers
 from fhenn.planner import Plan, plan
-from fhenn.planner.plan import LayoutName
-from fhenn.planner.request import RangesName
+from fhenn.planner.demands import rows_within
+from fhenn.planner.request import LayoutWish, RangesName
 from fhenn.ranges import Inputs
 from fhenn.ranges.data import MARGIN
 from fhenn.session import Client, Receipt, Server
@@ -31,8 +32,8 @@ from fhenn.uncopied import Uncopied
 Floats = NDArray[np.float64]
 OnBounds = Literal["raise", "clip"]
 
-_TOGETHER = 64
-"""Samples that share ciphertexts in the layout "latency", where they fit."""
+_MEMORY = 1e9
+"""Bytes of memory that both sides may take for the samples of one upload, unless those of one ciphertext take more."""
 
 
 class EncryptedModel(Uncopied):
@@ -100,14 +101,37 @@ class EncryptedModel(Uncopied):
     def scores(self, X: Any) -> Floats:
         """Decrypted scores (samples, outputs), within `plan.errors` of the twin's.
 
+        Samples whose ciphertexts would take more than a gigabyte or so go in several uploads, one after another.
+
         Raises BoundsExceeded where values leave the plan's bounds and on_bounds is "raise", RangeViolation where a
         plan has witnesses and they tell of values that left a domain, and what `ImportedModel` raises.
         """
         values = self._model.reading.samples(X)
         if self._on_bounds == "clip" and values.shape[1] == self._plan.features:
             values = self._clip(values)
+        step = rows_within(self._plan, _MEMORY)
+        if len(values) <= step or values.shape[1] != self._plan.features:
+            return self._scores_of(values)
+        self._client.require_bounds(values)  # in all parts, before the first is sent
+        found: list[Floats] = []
+        strays: dict[str, list[int]] = {}
+        for start in range(0, len(values), step):
+            try:
+                found.append(self._scores_of(values[start : start + step]))
+            except RangeViolation as violation:
+                for source, places in cast(ViolationReport, violation.report).found.items():
+                    strays.setdefault(source, []).extend(place + start for place in places)
+        if strays:
+            by_source = {source: tuple(each) for source, each in strays.items()}
+            every = tuple(sorted(set().union(*by_source.values())))
+            raise RangeViolation(ViolationReport(every, len(values), by_source))
+        return np.concatenate(found)
+
+    def _scores_of(self, values: Floats) -> Floats:
+        """Scores of the samples of one upload."""
         upload = self._client.encrypt(values)
-        return self._client.decrypt_scores(self._server.predict(upload), receipt=Receipt.of(upload))
+        scores: Floats = self._client.decrypt_scores(self._server.predict(upload), receipt=Receipt.of(upload))
+        return scores
 
     def _clip(self, values: Floats) -> Floats:
         inside = np.clip(values, self._plan.low, self._plan.high)
@@ -139,7 +163,8 @@ def encrypted_model(
     *,
     bounds: Any = None,
     accuracy: float = 1e-3,
-    layout: LayoutName | None = None,
+    layout: LayoutWish = "auto",
+    rows: int | None = None,
     margin: float = 0.5,
     on_bounds: OnBounds = "raise",
     witness: bool | None = None,
@@ -156,8 +181,9 @@ def encrypted_model(
     anything with named columns, which name the features where the model does not.
     accuracy: largest |decrypted - twin| of a score, relative to how the outputs vary for a regression, and largest
     error of every stand-in, which are made good for these inputs first (`ImportedModel.for_inputs`).
-    layout: "throughput" serves thousands of samples as fast as one, "latency" single ones or a few together; None
-    chooses "throughput" for a model without activations, and "latency" for others.
+    layout: "throughput" serves thousands of samples as fast as one, "latency" single ones or a few together; "auto" is
+    what is cheapest for `rows` samples.
+    rows: samples that one call will predict; None for as many as there are in `inputs`, 1 without them.
     margin: how much wider than the data the bounds are on either side, in units of their width.
     on_bounds: whether values beyond the bounds are refused ("raise") or clipped ("clip").
     witness: whether the server returns what shows that values left a domain, which is then raised; None for where the
@@ -178,7 +204,7 @@ def encrypted_model(
         raise UnsupportedValue(type(model).__name__, "an ImportedModel, as of from_sklearn or of nodes and a Reading")
     known = model.inputs(inputs, bounds=bounds, margin=margin)
     model = model.named(known.names)
-    made = planned(model, known, accuracy, layout, witness=witness, ranges=ranges, range_margin=range_margin)
+    made = planned(model, known, accuracy, layout, rows=rows, witness=witness, ranges=ranges, range_margin=range_margin)
     return EncryptedModel(*made, on_bounds=on_bounds)
 
 
@@ -196,8 +222,9 @@ def planned(
     model: ImportedModel,
     known: Inputs,
     accuracy: float,
-    layout: LayoutName | None,
+    layout: LayoutWish = "auto",
     *,
+    rows: int | None = None,
     witness: bool | None = None,
     ranges: RangesName = "auto",
     range_margin: float = MARGIN,
@@ -208,8 +235,6 @@ def planned(
 
     The other arguments are those of `encrypted_model`.
     """
-    if layout is None:
-        layout = "latency" if any(isinstance(node, Activation) for node in layers(model)) else "throughput"
 
     def attempt(which: RangesName) -> tuple[ImportedModel, Plan]:
         twin = model.standing_in(known, accuracy, which, range_margin)
@@ -219,7 +244,7 @@ def planned(
             bounds=np.stack([known.low, known.high]),
             accuracy=accuracy,
             layout=layout,
-            samples=_TOGETHER,
+            rows=known.rows if rows is None else rows,
             witness=witness,
             ranges=which,
             margin=range_margin,

@@ -72,9 +72,8 @@ class Cost:
         return self.client + self.server + (self.up + self.down) / BANDWIDTH + keys / UPLOADS
 
     def __str__(self) -> str:
-        samples = f"{self.rows:,} sample{'s' * (self.rows != 1)}"
         return (
-            f"{samples}: server {seconds_text(self.server)}, client {seconds_text(self.client)}, "
+            f"{count_of_rows(self.rows)}: server {seconds_text(self.server)}, client {seconds_text(self.client)}, "
             f"{bytes_text(self.up)} up, {bytes_text(self.down)} down; memory {bytes_text(self.memory)}"
         )
 
@@ -132,6 +131,14 @@ def answers_of(plan: Plan) -> list[tuple[int, int]]:
     found = [(level, 1 if packed else outputs)]
     found += [(each.level, 1 if packed or each.neurons > 1 else outputs) for each in plan.witnesses]
     return found
+
+
+def count_of_rows(rows: int) -> str:
+    """A number of samples as people read it.
+
+    rows: how many.
+    """
+    return f"{rows:,} sample{'s' * (rows != 1)}"
 
 
 def seconds_text(seconds: float) -> str:

@@ -173,6 +173,20 @@ def memory_of_server(plan: Plan, rows: int) -> float:
     return _PROCESS + keys + weights * _COPIES_OF_WEIGHTS + held
 
 
+def rows_within(plan: Plan, memory: float) -> int:
+    """How many samples an upload may hold so that client and server together take no more than so much memory.
+
+    plan: of the model.
+    memory: bytes, for the samples alone; those of one group of ciphertexts are taken at least.
+    """
+    together, many = plan.samples_per_ciphertext, 1000  # keys weigh more than few groups
+    first, second = (
+        memory_of_client(plan, groups * together) + memory_of_server(plan, groups * together)
+        for groups in (many, 2 * many)
+    )
+    return together * max(int(memory * many / (second - first)), 1)
+
+
 def _resident_keys(plan: Plan) -> int:
     """Bytes of relinearisation and rotation keys in memory: two polynomials for each digit, without seeds."""
     primes = len(plan.parameters.chain)

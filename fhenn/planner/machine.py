@@ -66,7 +66,7 @@ _RENEW = "Measure them again with `fhenn calibrate-machine`."
 
 @dataclass(frozen=True)
 class Timing:
-    """How long one primitive takes.
+    """How long one primitive takes. Raises ParameterError where that is out of range.
 
     evaluator: by the name that plans name it by.
     primitive: what is timed.
@@ -80,6 +80,10 @@ class Timing:
     ring_degree: int
     primes: int
     seconds: float
+
+    def __post_init__(self) -> None:
+        if self.ring_degree not in MAX_MODULUS_BITS or not (0 < self.primes <= 64 and 0 < self.seconds < _LONGEST):
+            raise ParameterError(f"the timing of {self.primitive!r} at {self.ring_degree} is out of range.", _RENEW)
 
 
 @dataclass(frozen=True)
@@ -192,9 +196,6 @@ class Machine:
             tuple[Timing, ...], [dict(zip(names, row, strict=True)) if isinstance(row, list) else row for row in rows]
         )
         machine: Machine = built(cls, found | {"timings": timings})
-        for each in timings:
-            if each.ring_degree not in MAX_MODULUS_BITS or not (0 < each.primes <= 64 and 0 < each.seconds < _LONGEST):
-                raise ValueError(f"the timing of {each.primitive!r} at {each.ring_degree} is out of range")
         return machine
 
 

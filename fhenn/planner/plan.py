@@ -9,7 +9,7 @@ from functools import cached_property
 from hashlib import sha256
 from math import inf, isfinite, log2
 from numbers import Integral
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from fhenn.ckks.parameters import Parameters
 from fhenn.columns import require_distinct
 from fhenn.errors import ParameterError, PlanError, UnsupportedValue, WireFormatError
 from fhenn.nn.finish import Finish
-from fhenn.planner.cost import Cost, cost_of
+from fhenn.planner.cost import Cost, bytes_text, cost_of, count_of_rows, seconds_text
 from fhenn.planner.demands import require_modest, require_short
 from fhenn.planner.flooding import MOST_QUERIES
 from fhenn.planner.floor import is_known, largest_scale, least_errors
@@ -35,6 +35,9 @@ from fhenn.ranges import DataRanges
 from fhenn.strict import built
 from fhenn.text import apart, printable
 from fhenn.versioned import VersionedJson
+
+if TYPE_CHECKING:
+    from fhenn.planner.layouts import Comparison
 
 LayoutName = Literal["latency", "throughput"]
 
@@ -194,6 +197,21 @@ class Plan:
         vars(plan)["_own"] = True  # no field: it is not written, and does not tell plans apart
         return plan
 
+    @property
+    def comparison(self) -> Comparison | None:
+        """How it compares with other layouts; None in plans that were read, and in those for clients."""
+        found: Comparison | None = vars(self).get("_comparison")
+        return found
+
+    def compared(self, comparison: Comparison) -> Plan:
+        """The same plan, with how it compares; that is not written.
+
+        comparison: with itself first.
+        """
+        plan = self.as_own() if self.own else replace(self)
+        vars(plan)["_comparison"] = comparison  # no field: it does not tell plans apart
+        return plan
+
     def fits(self, context: Context) -> bool:
         """Whether keys were made for these parameters and rotations."""
         alike = self.parameters.fingerprint == context.parameters_fingerprint
@@ -331,7 +349,11 @@ class Plan:
         ]
         if self.steps:
             cost = self.cost()
-            lines.insert(-2, f"  cost                  {cost}")
+            lines[-2:-2] = [
+                f"  cost                  {count_of_rows(cost.rows)}: server {seconds_text(cost.server)}, "
+                f"client {seconds_text(cost.client)}, {bytes_text(cost.up)} up, {bytes_text(cost.down)} down",
+                f"{'':<24}{bytes_text(cost.memory)} of memory; keys and weights {seconds_text(cost.setup)}, once",
+            ]
         if self.queries:
             lines.insert(-2, f"  results to share      of {self.queries} samples, within the accuracy asked for")
         if self.units:

@@ -116,7 +116,7 @@ def require_slots(nodes: Sequence[Affine | Activation], request: Request) -> Non
     nodes: of the model.
     request: what is asked for.
     """
-    if request.layout == "throughput":
+    if request.layout != "latency":
         return
     slots = _LARGEST_RING // 2
     for place, node in enumerate(nodes):
@@ -298,9 +298,10 @@ def _questions(case: Case, refusal: Refusal) -> Iterator[tuple[str, list[Option]
         if case.request.queries > 1:
             yield "fewer queries", _fewer_queries(case)
         yield from _without_the_end(case)
-    other: LayoutName = "throughput" if case.request.layout == "latency" else "latency"
-    remedy = Remedy("layout", other, f"the layout {other!r}")
-    yield remedy.text, [(remedy, _asking(case, layout=other))]
+    if not case.request.leaves_layout_open:
+        other: LayoutName = "latency" if case.request.layout == "throughput" else "throughput"
+        remedy = Remedy("layout", other, f"the layout {other!r}")
+        yield remedy.text, [(remedy, _asking(case, layout=other))]
     yield "a larger upload", _larger_upload(case)
     if refusal.stake != "slots":
         yield from _lower_degrees(case)

@@ -11,10 +11,11 @@ from fhenn.backends import evaluator as registered
 from fhenn.ckks.evaluator import Evaluator
 from fhenn.errors import ParameterError
 from fhenn.planner.flooding import MOST_QUERIES
-from fhenn.planner.plan import LayoutName
+from fhenn.planner.plan import require_rows
 from fhenn.planner.witness import DEGREES
 
 RangesName = Literal["auto", "worst", "data"]
+LayoutWish = Literal["auto", "latency", "throughput"]
 
 
 @dataclass(frozen=True)
@@ -23,26 +24,32 @@ class Request:
 
     accuracy: the largest error at the output, above 0.
     relative: whether the accuracy is relative to how the outputs vary; None for what the model is.
-    layout: how samples are packed.
-    upload: ciphertexts that the client may send for a sample, 1 or more; None for as many as its features fill.
-    samples: samples that share ciphertexts, 1 or more.
+    layout: how samples are packed; "auto" leaves it open.
+    upload: ciphertexts that the client may send for a sample, 1 or more; None leaves it open.
+    samples: samples that share ciphertexts, 1 or more; None leaves it open.
     ranges: where the ranges of what comes to activations are from.
     margin: how many times wider than the samples' the ranges from data are.
     witness: whether answers carry witnesses, and of which degree; None for those of plans with ranges from data.
     queries: samples whose results may be shared, 0 or more.
     evaluator: what will compute.
+    rows: samples that one upload will hold, 1 or more.
+    max_upload: bytes that an upload may have.
+    max_memory: bytes that client or server may take.
     """
 
     accuracy: float
     relative: bool | None
-    layout: LayoutName
+    layout: LayoutWish
     upload: int | None
-    samples: int
+    samples: int | None
     ranges: RangesName
     margin: float
     witness: bool | int | None
     queries: int
     evaluator: Evaluator
+    rows: int = 1
+    max_upload: float = inf
+    max_memory: float = inf
 
     @classmethod
     def of(
@@ -58,31 +65,39 @@ class Request:
         witness: Any,
         queries: Any,
         evaluator: Any,
+        rows: Any = 1,
+        max_upload: Any = None,
+        max_memory: Any = None,
     ) -> Request:
         """The request of arguments as a user gives them to `fhenn.plan`, which says what they are.
 
         Raises ParameterError where one is out of range.
         """
-        if layout not in ("latency", "throughput"):
+        if layout not in get_args(LayoutWish):
             raise ParameterError(
-                f"layout must be 'latency' or 'throughput', not {layout!r}.",
-                "Choose 'latency' for few samples, 'throughput' for thousands.",
+                f"layout must be 'auto', 'latency' or 'throughput', not {layout!r}.",
+                "Leave it out for the cheapest, or choose 'latency' for few samples, 'throughput' for thousands.",
             )
         if not isinstance(accuracy, Real) or not 0 < float(accuracy) < inf:
             raise ParameterError(
                 f"accuracy must be a positive finite number, not {accuracy!r}.", "Give for instance 1e-3."
             )
-        counts = (samples,) if upload is None else (upload, samples)
-        if not all(isinstance(count, Integral) and int(count) > 0 for count in counts):
+        if not all(count is None or (isinstance(count, Integral) and int(count) > 0) for count in (upload, samples)):
             raise ParameterError(
                 f"upload and samples must be whole numbers above 0, not {upload!r} and {samples!r}.",
-                "Give 1 for one sample, and leave upload out for as many ciphertexts as its features fill.",
+                "Leave them out for what is cheapest.",
             )
         if not isinstance(relative, bool | None):
             raise ParameterError(
                 f"relative must be True, False or None, not {relative!r}.",
                 "Give True for an accuracy relative to how the outputs vary, False for one in their own units.",
             )
+        for name, limit in (("max_upload", max_upload), ("max_memory", max_memory)):
+            if limit is not None and not (isinstance(limit, Real) and float(limit) > 0):
+                raise ParameterError(
+                    f"{name} must be a number of bytes above 0, not {limit!r}.",
+                    "Give for instance 1e9, or leave it out.",
+                )
         if ranges not in get_args(RangesName):
             raise ParameterError(
                 f"ranges must be 'auto', 'worst' or 'data', not {ranges!r}.",
@@ -108,13 +123,21 @@ class Request:
             relative=relative,
             layout=layout,
             upload=None if upload is None else int(upload),
-            samples=int(samples),
+            samples=None if samples is None else int(samples),
             ranges=ranges,
             margin=float(margin),
             witness=witness,
             queries=int(queries),
             evaluator=known,
+            rows=require_rows(rows),
+            max_upload=inf if max_upload is None else float(max_upload),
+            max_memory=inf if max_memory is None else float(max_memory),
         )
+
+    @property
+    def leaves_layout_open(self) -> bool:
+        """Whether whole samples may share a ciphertext as well as features: nothing is said of either."""
+        return self.layout == "auto" and self.samples is None and self.upload is None
 
     def degrees(self, from_data: bool) -> tuple[int, ...]:
         """Degrees of hidden layers' witnesses, best first; empty without witnesses.

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import chain, groupby
+from itertools import chain, groupby, product
 from math import inf, log2
 from time import monotonic
 from typing import Any
@@ -23,16 +23,17 @@ from fhenn.planner.chains import LARGEST_PRIME_BITS, chains_of, special_bits
 from fhenn.planner.flooding import flood, flood_bound, precision
 from fhenn.planner.floor import SECURITY_BITS, least_errors
 from fhenn.planner.identity import fingerprint_of, node_signature, signature_of
+from fhenn.planner.layouts import choose_layout
 from fhenn.planner.outcome import output_interval, result_of
 from fhenn.planner.packing import pack_samples
-from fhenn.planner.plan import LayoutName, Plan
+from fhenn.planner.plan import Plan
 from fhenn.planner.refusal import Case, OutOfTime, Refusal, explain, name_of, require_room, require_slots, unreached
-from fhenn.planner.request import RangesName, Request
+from fhenn.planner.request import LayoutWish, RangesName, Request
 from fhenn.planner.scaling import scaled_bounds, scaled_nodes, takes_units, units_of
 from fhenn.planner.walk import Path, Walk, walk
 from fhenn.planner.witness import CHANCE, Witness
 from fhenn.planner.witness_choice import NO_DOUBT, doubt, keys_of_witnesses, witnesses_of
-from fhenn.planner.work import steps_of
+from fhenn.planner.work import work_of
 from fhenn.ranges import DataRanges, Inputs, data_ranges
 from fhenn.ranges.data import MARGIN
 
@@ -52,14 +53,17 @@ def plan(
     bounds: Any = None,
     accuracy: float = 1e-3,
     relative: bool | None = None,
-    layout: LayoutName = "latency",
+    layout: LayoutWish = "auto",
+    rows: int | None = None,
     upload: int | None = None,
-    samples: int = 1,
+    samples: int | None = None,
     ranges: RangesName = "auto",
     margin: float = MARGIN,
     witness: bool | int | None = None,
     queries: int = 0,
     evaluator: str = "seal",
+    max_upload: float | None = None,
+    max_memory: float | None = None,
 ) -> Plan:
     """The smallest ring at 128-bit security on which `model` reaches an accuracy, and how to use it.
 
@@ -75,10 +79,11 @@ def plan(
     of the interval that it can reach; 1 where it does not vary (`Plan.units`). None for a regression that ends in an
     affine layer (`fhenn.interop.Reading`), and for no other model.
     layout: "latency" packs whole samples in a ciphertext; "throughput" packs a feature in each, as many samples at once
-    as there are slots.
-    upload: ciphertexts that the client may send for a sample, 1 or more; None for as many as the features fill. For
-    "latency" alone.
-    samples: samples that share ciphertexts where they fit, 1 or more; for "latency" alone.
+    as there are slots. "auto" takes what is cheapest for `rows` samples (`Plan.comparison`), in seconds of client,
+    server and transfer.
+    rows: samples that one upload will hold, 1 or more; None for as many as `inputs` has, 1 without them.
+    upload: ciphertexts that the client may send for a sample, 1 or more, for "latency"; None for what is cheapest.
+    samples: samples that share ciphertexts where they fit, 1 or more, for "latency"; None for what is cheapest.
     ranges: what comes to activations: "worst" is all that inputs within bounds can bring; "data" is what the samples
     bring, times the margin, which unseen inputs may leave (`fhenn.ranges.data` says how often); "auto" is the worst
     case where that meets the accuracy, and otherwise the data, with a PlanWarning, if at most a fifth of the unseen
@@ -92,6 +97,8 @@ def plan(
     that hides the key.
     evaluator: what will compute, by the name that it was registered under (`fhenn.backends.register`); its rotations
     decide the keys, and its noise the error.
+    max_upload: bytes that one upload may have; None for any.
+    max_memory: bytes that client or server may take, by estimate; None for any.
 
     Returns the plan.
     Raises PlanError where no ring reaches the accuracy, ShapeMismatch and NonFiniteValue for unsuitable inputs, and
@@ -115,6 +122,9 @@ def plan(
         witness=witness,
         queries=queries,
         evaluator=evaluator,
+        rows=known.rows if rows is None else rows,
+        max_upload=max_upload,
+        max_memory=max_memory,
     )
     relative = takes_units(model, request.relative)
     case = Case(tuple(nodes), known, request, relative, from_data=request.ranges == "data")
@@ -177,8 +187,10 @@ def _attempt(case: Case, near: Parameters | None, until: float) -> None:
     require_slots(path.nodes, request)
     degrees = request.degrees(path.ranges is not None)
     rings = sorted(MAX_MODULUS_BITS, key=lambda ring: (near is None or ring != near.ring_degree, -ring))
-    for ring_degree in rings:
-        packing = _choose_packing(path.nodes, request, ring_degree // 2)
+    # a layout that is left open is either
+    layouts: tuple[LayoutWish, ...] = ("latency", "throughput") if request.leaves_layout_open else (request.layout,)
+    for ring_degree, layout in product(rings, layouts):
+        packing = _choose_packing(path.nodes, replace(request, layout=layout), ring_degree // 2)
         if packing is None:
             continue
         trial = _Trial(path, packing, request.queries, request.evaluator, until)
@@ -192,8 +204,22 @@ def _attempt(case: Case, near: Parameters | None, until: float) -> None:
 
 @np.errstate(all="ignore")  # candidates whose numbers overflow are left out
 def _plan(model: Node, case: Case) -> Plan:
-    """The plan for one kind of ranges. Raises Refusal."""
-    (path, units), known, request = _path_of(case), case.known, case.request
+    """The plan for one kind of ranges. Raises Refusal; PlanError where every layout exceeds a limit."""
+    served = _path_of(case)
+
+    def make(fixed: Request) -> Plan:
+        """The plan for a layout."""
+        return _plan_as(model, case.known, fixed, served)
+
+    return choose_layout(served[0], case.request, make)
+
+
+def _plan_as(model: Node, known: Inputs, request: Request, served: tuple[Path, tuple[float, ...]]) -> Plan:
+    """The plan for a request that leaves nothing of the layout open. Raises Refusal.
+
+    served: the nodes that the server runs, and the units of their outputs.
+    """
+    path, units = served
     nodes = path.nodes
     chosen = _choose(path, request)
     trial, found = chosen.trial, chosen.walk
@@ -201,7 +227,7 @@ def _plan(model: Node, case: Case) -> Plan:
     return Plan(
         parameters=chosen.parameters,
         layout=trial.packing,
-        layout_name=request.layout,
+        layout_name="throughput" if trial.packing == FEATURES else "latency",
         rotations=tuple(sorted(rotations)),
         stages=found.stages,
         low=tuple(known.low.tolist()),
@@ -220,14 +246,15 @@ def _plan(model: Node, case: Case) -> Plan:
         result=result_of(found),
         feature_names=model.feature_names or known.names,
         evaluator=request.evaluator.name,
-        steps=steps_of(
+        rows=request.rows,
+        steps=work_of(
             path,
             trial.packing,
             chosen.parameters,
             evaluator=request.evaluator,
             witnesses=chosen.witnesses,
             rotations=rotations,
-        ),
+        ).steps,
         scaled=True,
         ranges=path.ranges,
         units=units,
@@ -427,4 +454,4 @@ def _choose_packing(nodes: Sequence[Affine | Activation], request: Request, slot
     """How the client packs its samples, None where they do not fit the ring."""
     if request.layout == "throughput":
         return FEATURES
-    return pack_samples(nodes, slots, request.samples, request.upload)
+    return pack_samples(nodes, slots, request.samples or 1, request.upload)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from fhenn.backends import CIPHER
 from fhenn.ckks import CipherArray, Layout, Parameters
@@ -21,7 +21,20 @@ from fhenn.planner.witness_choice import meets_square
 Counts = Counter[tuple[Kind, int]]
 
 
-def steps_of(
+@dataclass(frozen=True)
+class Work:
+    """What a server does for the samples that share ciphertexts.
+
+    steps: by kind, then level. They follow from the shapes, and from which diagonals or entries of a matrix are zero:
+    as much as the time that the server takes tells.
+    keys: the rotations, in slots, that it made.
+    """
+
+    steps: tuple[Steps, ...]
+    keys: frozenset[int]
+
+
+def work_of(
     path: Path,
     packing: Layout,
     parameters: Parameters,
@@ -29,7 +42,7 @@ def steps_of(
     evaluator: Evaluator = SEAL,
     witnesses: Sequence[Witness] = (),
     rotations: frozenset[int] | None = None,
-) -> tuple[Steps, ...]:
+) -> Work:
     """What a server does for the samples that share ciphertexts.
 
     path: the model.
@@ -39,8 +52,6 @@ def steps_of(
     witnesses: that are returned beside the result.
     rotations: steps, in slots, that there are keys for; any where None.
 
-    Returns the steps by kind, then level. They follow from the shapes, and from which diagonals or entries of a matrix
-    are zero: as much as the time that the server takes tells.
     Raises ScaleMismatch, LevelExhausted or KeyMissing where the parameters or keys do not suit the model.
     """
     context = TracedContext(parameters, evaluator=evaluator)
@@ -57,6 +68,14 @@ def steps_of(
         else:
             _gather(on, counts, alike)
         x = replace(y, ciphertexts=(on.with_bounds(y.ciphertexts[0], bounds),))
+    return Work(steps_in(counts), frozenset(on.keys))
+
+
+def steps_in(counts: Counts) -> tuple[Steps, ...]:
+    """Counts as steps, by kind, then level.
+
+    counts: of each kind at each level.
+    """
     return tuple(Steps(kind, level, count) for (kind, level), count in sorted(counts.items()))
 
 

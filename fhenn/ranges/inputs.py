@@ -38,6 +38,11 @@ class Inputs:
     names: tuple[str, ...] | None = None
     declared: bool = True
 
+    @property
+    def rows(self) -> int:
+        """How many samples there are; 1 where there are only bounds."""
+        return 1 if self.samples is None else max(self.samples.shape[0], 1)
+
     @classmethod
     def of(
         cls,

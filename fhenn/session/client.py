@@ -240,7 +240,7 @@ class Client(Uncopied):
         values = values[None, :] if values.ndim == 1 else values
         if values.ndim != 2 or values.shape[1] != self._plan.features or len(values) == 0:
             raise ShapeMismatch("encrypt", values.shape, f"(samples, {self._plan.features}), at least one sample")
-        self._require_bounds(values)
+        self.require_bounds(values)
         require_memory("the ciphertexts of one sample", memory_of_upload(self._plan), self._memory)
         header = {"part": 0, "plan": self._plan.fingerprint}
         with report_progress(self._progress, "encrypt"):
@@ -268,8 +268,11 @@ class Client(Uncopied):
             return np.concatenate([scale(values, low, high), np.zeros((spare, len(low)))])
         return np.concatenate([values, np.tile(low / 2 + high / 2, (spare, 1))])
 
-    def _require_bounds(self, values: NDArray[np.float64]) -> None:
-        """Raise BoundsExceeded where values are outside the bounds that were declared to the plan."""
+    def require_bounds(self, values: NDArray[np.float64]) -> None:
+        """Raise BoundsExceeded where values are outside the bounds that were declared to the plan.
+
+        values: (samples, features).
+        """
         low, high = self._plan.bounds
         floor, ceiling = box_of(low, high) if self._plan.scaled else (low, high)
         excess = np.maximum(floor - values, values - ceiling)

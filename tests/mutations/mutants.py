@@ -423,7 +423,7 @@ CLIENT = mutants(
         "if context.parameters_fingerprint != plan.parameters.fingerprint:",
         "if not plan.parameters.fingerprint:",
     ),
-    ("client encrypts beyond the bounds", "        self._require_bounds(values)\n", ""),
+    ("client encrypts beyond the bounds", "        self.require_bounds(values)\n", ""),
     ("client forgets upper bounds", "np.maximum(floor - values, values - ceiling)", "floor - values"),
     (
         "client does not count what it shares",

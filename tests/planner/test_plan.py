@@ -109,7 +109,7 @@ def test_inputs_are_bounds_or_data():
     model = MODELS["multilayer"]
     data = rng.uniform(-0.5, 0.5, (50, 16))
     low, high = data.min(axis=0), data.max(axis=0)
-    by_data, by_box = fhenn.plan(model, inputs=data), fhenn.plan(model, bounds=[low, high])
+    by_data, by_box = fhenn.plan(model, inputs=data), fhenn.plan(model, bounds=[low, high], rows=50)
     assert by_data == by_box
     assert multilayer().low == (-1.0,) * 16
 
@@ -139,7 +139,7 @@ def test_a_wide_layer_anywhere_takes_a_ring_that_holds_it():
     plan = fhenn.plan(model, bounds=[-1, 1], accuracy=0.1)
     assert plan.parameters.slots >= 4096
     with pytest.raises(PlanError):
-        fhenn.plan(fhenn.Sequential([fhenn.Linear(np.ones((20_000, 1)))]), bounds=[-1, 1])
+        fhenn.plan(fhenn.Sequential([fhenn.Linear(np.ones((20_000, 1)))]), bounds=[-1, 1], layout="latency")
 
 
 def test_no_ring_says_what_would_do():

@@ -50,7 +50,7 @@ def pair(request):
 
 @pytest.fixture(scope="module")
 def deep():
-    return Pair(DEEP)
+    return Pair(DEEP, layout="latency")
 
 
 def readers(client):

@@ -1,0 +1,375 @@
+"""The choice of a layout: by what each of them would cost for the samples that an upload holds.
+
+Candidates are one feature in a ciphertext ("throughput"), and whole samples in ciphertexts ("latency"), 1, 2, 4 … of
+them together, each in as few ciphertexts as hold it or in more. They are compared by their shapes first, as if no entry
+of a matrix were zero and every activation made a product for each of its levels. For the best of them parameters are
+searched for, which show what the others would cost; those that still promise to be cheaper are searched in turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import product
+from math import ceil
+
+from fhenn.ckks.evaluator import Evaluator
+from fhenn.ckks.layout import FEATURES, Layout, Vectors
+from fhenn.ckks.levels import Kind
+from fhenn.ckks.maps import Diagonals, RotationSchedule, power_of_two, shape_of
+from fhenn.ckks.parameters import MAX_MODULUS_BITS, Parameters
+from fhenn.errors import LevelExhausted, PlanError, ScaleMismatch
+from fhenn.nn import Activation, Affine
+from fhenn.planner.cost import BANDWIDTH, UPLOADS, Cost, bytes_text, cost_of, count_of_rows, seconds_text
+from fhenn.planner.identity import node_signature
+from fhenn.planner.machine import Machine
+from fhenn.planner.packing import pack_samples
+from fhenn.planner.plan import LayoutName, Plan
+from fhenn.planner.refusal import Refusal
+from fhenn.planner.request import Request
+from fhenn.planner.walk import Path
+from fhenn.planner.work import Counts, Work, steps_in, work_of
+
+_SEARCHED = 3
+"""Candidates for which parameters are searched, at most."""
+
+_TRACED = 4
+"""Candidates whose steps are counted exactly for each that is searched."""
+
+_SHOWN = 3
+
+_TYPICAL_BITS, _END_BITS = 36, 50
+"""Of a prime for each level, and of the first and the special prime, before a chain is searched for."""
+
+_PRODUCT: tuple[Kind, ...] = ("product", "relinearisation", "rescale")
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """One way to lay samples out, and what it would cost.
+
+    layout: "latency" or "throughput".
+    samples: that share ciphertexts.
+    ciphertexts: that those take in an upload.
+    ring_degree: N.
+    cost: for the rows of the comparison.
+    planned: whether parameters were searched for it; else its cost is that under the parameters of the chosen one.
+    """
+
+    layout: LayoutName
+    samples: int
+    ciphertexts: int
+    ring_degree: int
+    cost: Cost
+    planned: bool
+
+    def __str__(self) -> str:
+        each = f"{count_of_rows(self.samples)} in {self.ciphertexts:,}"
+        return f"{self.layout}, {each} ciphertext{'s' * (self.ciphertexts != 1)}"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The layouts that a plan was chosen from, the chosen one first. `Plan.comparison` holds it.
+
+    alternatives: the two or three cheapest.
+    rows: samples in an upload.
+    machine: whose timings they were compared by.
+    """
+
+    alternatives: tuple[Alternative, ...]
+    rows: int
+    machine: str
+
+    @property
+    def reason(self) -> str:
+        """Why the first was taken, in a sentence."""
+        first, *others = self.alternatives
+        if not others:
+            return f"{first} is the only one that there is."
+        cheapest, next_ = first.cost, others[0].cost
+        parts = {
+            "the server": next_.server - cheapest.server,
+            "the client": next_.client - cheapest.client,
+            "transfers": (next_.up + next_.down - cheapest.up - cheapest.down) / BANDWIDTH,
+            "keys": (next_.setup - cheapest.setup + (next_.keys - cheapest.keys) / BANDWIDTH) / UPLOADS,
+        }
+        most = max(parts, key=lambda part: parts[part])
+        return (
+            f"{first}: {seconds_text(cheapest.seconds)} in all against {seconds_text(next_.seconds)} "
+            f"of {others[0]}, most of it saved on {most}."
+        )
+
+    def __str__(self) -> str:
+        head = (
+            f"{'layout':<46} {'in all':>8} {'server':>8} {'client':>8} {'up':>9} {'down':>9} {'keys':>9} {'memory':>9}"
+        )
+        lines = [f"{count_of_rows(self.rows)}, by the timings of {self.machine}", head]
+        for each in self.alternatives:
+            cost = each.cost
+            times = " ".join(f"{seconds_text(value):>8}" for value in (cost.seconds, cost.server, cost.client))
+            sizes = " ".join(f"{bytes_text(value):>9}" for value in (cost.up, cost.down, cost.keys, cost.memory))
+            lines.append(f"{each!s:<46} {times} {sizes}")
+        return "\n".join([*lines, f"taken: {self.reason}"])
+
+
+@dataclass(frozen=True)
+class _Option:
+    """A layout with nothing left open.
+
+    request: that asks for it.
+    packing: of the inputs in the ring that is in view.
+    """
+
+    request: Request
+    packing: Layout
+
+
+class _Choice:
+    """The search for the cheapest layout.
+
+    path: the model.
+    request: what is asked for.
+    make: the plan of a request that leaves nothing open. Raises Refusal.
+    """
+
+    def __init__(self, path: Path, request: Request, make: Callable[[Request], Plan]) -> None:
+        self._path, self._request, self._make = path, request, make
+        self._machine = Machine.known()
+        self._made: dict[Request, Plan] = {}
+        self._refused: dict[LayoutName, Refusal] = {}
+        self._known: dict[Request, Plan] = {}
+
+    def plan(self) -> Plan:
+        """The plan of the cheapest layout, with its comparison. Raises Refusal, PlanError."""
+        parameters = typical_parameters(self._path.nodes, self._request)
+        for _ in range(_SEARCHED):
+            self._look_around(parameters)
+            best = self._cheapest(self._known)
+            if best is None or best in self._made:
+                break
+            try:
+                parameters = self._search(best).parameters
+            except Refusal as error:
+                self._refused[self._name(best)] = error
+        chosen = self._cheapest(self._made)
+        if chosen is None:
+            chosen = self._last_resort()
+        return self._made[chosen].compared(self._compare(chosen))
+
+    def _last_resort(self) -> Request:
+        """A layout that stays within the limits, although its shapes seemed to say no. Raises Refusal, PlanError."""
+        if self._refused:
+            raise min(self._refused.values(), key=lambda refusal: refusal.best)
+        if not self._known:  # no ring holds the samples as they were asked for
+            self._make(replace(self._request, layout="latency", samples=self._request.samples or 1))
+        least = min(self._known, key=self._excess)
+        self._search(least)
+        if not self._within(least):
+            raise self._limit_error(least)
+        return least
+
+    def _excess(self, request: Request) -> float:
+        """How many times over a layout fills the limits."""
+        cost, asked = self._cost(request), self._request
+        return max(cost.up / asked.max_upload, cost.memory / asked.max_memory)
+
+    def _search(self, request: Request) -> Plan:
+        """The plan of a request, with parameters of its own. Raises Refusal."""
+        if request not in self._made:
+            self._made[request] = self._known[request] = self._make(request)
+        return self._made[request]
+
+    def _look_around(self, parameters: Parameters) -> None:
+        """Sketch what every layout would be like under parameters; the cheapest ones with all that their maps hold."""
+        options = {each.request: each for each in self._options(parameters.slots)}
+        sketches = {each: self._sketch(options[each], parameters) for each in options}
+        self._known = sketches | self._made
+        if not self._made:
+            return
+        for each in sorted(options, key=self._seconds)[:_TRACED]:
+            if each not in self._made:
+                with suppress(ScaleMismatch, LevelExhausted):
+                    self._known[each] = self._trace(options[each], parameters)
+
+    def _options(self, slots: int) -> Iterator[_Option]:
+        """Layouts that the request leaves open, in a ring of so many slots."""
+        asked, nodes = self._request, self._path.nodes
+        if (asked.leaves_layout_open or asked.layout == "throughput") and "throughput" not in self._refused:
+            yield _Option(replace(asked, layout="throughput", samples=1, upload=None), FEATURES)
+        if asked.layout == "throughput" or "latency" in self._refused:
+            return
+        width = self._path.reach[0].low.size
+        samples = _doubled(power_of_two(asked.rows)) if asked.samples is None else [asked.samples]
+        uploads = [None, *_doubled(width)] if asked.upload is None else [asked.upload]
+        seen: set[Vectors] = set()
+        for together, upload in product(samples, uploads):
+            packing = pack_samples(nodes, slots, together, upload)
+            if packing is not None and packing not in seen:
+                seen.add(packing)
+                yield _Option(replace(asked, layout="latency", samples=together, upload=upload), packing)
+
+    def _name(self, request: Request) -> LayoutName:
+        return "throughput" if request.layout == "throughput" else "latency"
+
+    def _cost(self, request: Request) -> Cost:
+        return cost_of(self._known[request], self._request.rows, self._machine)
+
+    def _seconds(self, request: Request) -> float:
+        return self._cost(request).seconds
+
+    def _within(self, request: Request) -> bool:
+        """Whether a layout stays within the limits."""
+        cost, asked = self._cost(request), self._request
+        return cost.up <= asked.max_upload and cost.memory <= asked.max_memory
+
+    def _cheapest(self, requests: Iterable[Request]) -> Request | None:
+        """The cheapest layout within the limits, None where there is none."""
+        return min(filter(self._within, requests), key=self._seconds, default=None)
+
+    def _sketch(self, option: _Option, parameters: Parameters) -> Plan:
+        """A plan that says as much of an option as its shapes tell."""
+        counts, keys = _steps_by_shape(self._path.nodes, option.packing, parameters, self._request.evaluator)
+        return self._outline(option, parameters, Work(steps_in(counts), frozenset(keys)))
+
+    def _trace(self, option: _Option, parameters: Parameters) -> Plan:
+        """A plan that says what an option takes under parameters. Raises ScaleMismatch, LevelExhausted."""
+        work = work_of(self._path, option.packing, parameters, evaluator=self._request.evaluator)
+        return self._outline(option, parameters, work)
+
+    def _outline(self, option: _Option, parameters: Parameters, work: Work) -> Plan:
+        """A plan that holds what its cost depends on, and nothing else."""
+        nodes, width = self._path.nodes, self._path.reach[0].low.size
+        return Plan(
+            parameters=parameters,
+            layout=option.packing,
+            layout_name=self._name(option.request),
+            rotations=tuple(sorted(work.keys)),
+            stages=(),
+            low=(0.0,) * width,
+            high=(0.0,) * width,
+            accuracy=self._request.accuracy,
+            error=0.0,
+            deviation=0.0,
+            approximation=0.0,
+            signature=tuple(map(node_signature, nodes)),
+            finish=None,
+            evaluator=self._request.evaluator.name,
+            steps=work.steps,
+        )
+
+    def _compare(self, chosen: Request) -> Comparison:
+        """The chosen layout beside the next ones, of which one is of the other kind where it is in view."""
+        least = self._seconds(chosen)
+        others = sorted(
+            (each for each in self._known if each != chosen and self._seconds(each) >= least and self._within(each)),
+            key=self._seconds,
+        )
+        unlike = [each for each in others if self._name(each) != self._name(chosen)][:1]
+        shown = sorted({*others[: _SHOWN - 1 - len(unlike)], *unlike}, key=self._seconds)
+        alternatives = tuple(self._alternative(each) for each in (chosen, *shown))
+        return Comparison(alternatives, self._request.rows, self._machine.name)
+
+    def _alternative(self, request: Request) -> Alternative:
+        plan = self._known[request]
+        return Alternative(
+            plan.layout_name,
+            plan.samples_per_ciphertext,
+            plan.ciphertexts_per_sample,
+            plan.parameters.ring_degree,
+            self._cost(request),
+            request in self._made,
+        )
+
+    def _limit_error(self, least: Request) -> PlanError:
+        """The exception where every layout exceeds a limit: with what would fit.
+
+        least: the layout that exceeds it least.
+        """
+        asked, plan = self._request, self._known[least]
+        cost = self._cost(least)
+        name = "upload" if cost.up / asked.max_upload > cost.memory / asked.max_memory else "memory"
+        needed = cost.up if name == "upload" else cost.memory
+        limit = asked.max_upload if name == "upload" else asked.max_memory
+
+        def fits(rows: int) -> bool:
+            found = cost_of(plan, rows, self._machine)
+            return found.up <= asked.max_upload and found.memory <= asked.max_memory
+
+        rows = next((rows for power in range(1, 64) if (rows := asked.rows >> power) and fits(rows)), 0)
+        fewer = f", or send fewer samples at once: rows={rows}" if rows else ""
+        what = "an upload" if name == "upload" else "the memory"
+        return PlanError(
+            f"{what} for {count_of_rows(asked.rows)} takes {bytes_text(needed)} in the smallest layout "
+            f"({self._alternative(least)}), where {bytes_text(limit)} are allowed.",
+            f"Allow more: max_{name}={ceil(needed / 1e6)}e6{fewer}.",
+        )
+
+
+def choose_layout(path: Path, request: Request, make: Callable[[Request], Plan]) -> Plan:
+    """The plan of the cheapest layout that meets the accuracy.
+
+    path: the model.
+    request: what is asked for; what it leaves open of the layout is chosen.
+    make: the plan of a request that leaves nothing open. Raises Refusal.
+
+    Returns the plan, with its `comparison`.
+    Raises Refusal where no layout meets the accuracy, PlanError where none stays within the limits.
+    """
+    return _Choice(path, request, make).plan()
+
+
+def typical_parameters(nodes: Sequence[Affine | Activation], request: Request) -> Parameters:
+    """Parameters as a model's depth suggests them, before any are searched for.
+
+    nodes: of the model.
+    request: whose samples the ring is to hold.
+    """
+    most = (max(MAX_MODULUS_BITS.values()) - 2 * _END_BITS) // _TYPICAL_BITS
+    levels = min(sum(node.cost for node in nodes), most)
+    chain = (_END_BITS, *[_TYPICAL_BITS] * levels, _END_BITS)
+    rings = [ring for ring, bits in MAX_MODULUS_BITS.items() if bits >= sum(chain)]
+    fitting = [ring for ring in rings if pack_samples(nodes, ring // 2, 1, request.upload) is not None]
+    return Parameters((fitting or rings)[0], chain, 2.0**_TYPICAL_BITS)
+
+
+def _doubled(most: int) -> list[int]:
+    """1, 2, 4 … up to a number."""
+    return [1 << power for power in range(most.bit_length())]
+
+
+def _steps_by_shape(
+    nodes: Sequence[Affine | Activation], packing: Layout, parameters: Parameters, evaluator: Evaluator
+) -> tuple[Counts, set[int]]:
+    """The steps of matrices without zeros and of activations that make a product for every level, and their keys."""
+    counts, keys, layout, width = Counts(), set[int](), packing, 1
+    level = parameters.levels
+    for node in nodes:
+        if isinstance(node, Activation):
+            alike = width if layout == FEATURES else 1
+            for _ in range(node.cost):
+                for kind in _PRODUCT:
+                    counts[kind, level] += alike
+                level = max(level - 1, 0)
+            continue
+        below, width = max(level - 1, 0), node.outputs
+        if isinstance(layout, Vectors):
+            m, most, folds = shape_of(layout, node.outputs, parameters.slots)
+            every = (tuple(range(most)),) * layout.tiles
+            products = min(most * layout.tiles, node.operator.size)
+            diagonals = Diagonals(m, every, most, folds, layout.samples, products)
+            schedule = RotationSchedule.dense(diagonals, evaluator.rotations)
+            keys |= schedule.keys
+            counts["rotation", level] += schedule.count - len(folds)
+            counts["rotation", below] += len(folds)
+            counts["vector", level] += products
+            sums, layout = 1, Vectors("replicated", m, layout.samples)
+        else:
+            products, sums = node.operator.size, node.outputs
+            counts["number", level] += products
+        counts["plain product", level] += products
+        counts["addition", level] += products - sums
+        counts["rescale", level] += sums
+        level = below
+    return +counts, keys
