@@ -57,7 +57,7 @@ class Stage:
     level: rescales left after it.
     largest: bound on |value| at its input.
     headroom: the largest |value| at its input that the modulus surely holds.
-    noise: standard deviation of the error after it.
+    noise: standard deviation of the error after it; of outputs in the plan's units.
     """
 
     node: str

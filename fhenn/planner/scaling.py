@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fhenn.ckks.operator import Operator, Scaling
-from fhenn.errors import ParameterError
+from fhenn.errors import ParameterError, ShapeMismatch
 from fhenn.nn import Activation, Affine, Node, layers
 from fhenn.ranges import Reach, box_of
 
@@ -109,7 +109,7 @@ def nodes_in_units(nodes: Sequence[Affine | Activation], units: Sequence[float])
     nodes: of the model.
     units: powers of two, (outputs,); none for outputs as they are.
 
-    Raises ValueError where the model has another number of outputs, or does not end in an affine node.
+    Raises ShapeMismatch where the model has another number of outputs, or ends in an activation.
 
     >>> import fhenn
     >>> nodes_in_units([fhenn.Linear([[3e9]])], [2.0**31])[0].operator.dense().round(2)
@@ -118,8 +118,8 @@ def nodes_in_units(nodes: Sequence[Affine | Activation], units: Sequence[float])
     *others, last = nodes
     if not units:
         return list(nodes)
-    if not isinstance(last, Affine) or last.outputs != len(units):
-        raise ValueError("the units are not those of the outputs")
+    if not isinstance(last, Affine):
+        raise ShapeMismatch("units", (len(units),), "none, where an activation is the last node")
     return [*others, ServedLayer.in_units(last, units)]
 
 
@@ -185,7 +185,7 @@ def served_nodes(plan: Plan, model: Node) -> list[Affine | Activation]:
     plan: of the model.
     model: whose nodes they are.
 
-    Raises ValueError where the plan has units for other outputs.
+    Raises ShapeMismatch where the plan has units for other outputs.
     """
     nodes = list(layers(model))
     return nodes_in_units(scaled_nodes(nodes, *plan.bounds) if plan.scaled else nodes, plan.units)

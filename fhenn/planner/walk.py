@@ -60,7 +60,8 @@ class Path:
         plan: of the model.
         model: any node.
 
-        Raises ValueError where the plan has ranges for another number of activations, or units for other outputs.
+        Raises ValueError where the plan has ranges for another number of activations, and ShapeMismatch, which is one
+        too, where it has units for other outputs.
         """
         bounds = scaled_bounds(*plan.bounds) if plan.scaled else plan.bounds
         return cls(served_nodes(plan, model), *bounds, plan.ranges)

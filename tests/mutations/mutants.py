@@ -1002,8 +1002,30 @@ TRACE = mutants(
         "return min(x.room, self.modulus(x.level) / 2 / x.scale / largest if largest else inf)",
         "return x.room",
     ),
+    ("trace: decoding is exact", "self._noise.transform * x.largest, self._norm))", "0.0, self._norm))"),
+    (
+        "trace: slots are encoded exactly",
+        "return self._noise.transform * float(np.abs(values).max())",
+        "return 0.0",
+    ),
+    ("trace: numbers are encoded exactly", "return self._noise.roundoff * abs(float(values))", "return 0.0"),
+    ("trace: weights are encoded exactly", "encoding += model.transform *", "encoding += 0.0 *"),
+    ("trace: twins of maps are exact", "* affine.sums_of_magnitudes(x.bounds)", "* 0.0"),
+    ("trace: twins of polynomials are exact", "(polynomial.degree + 2) * self._noise.roundoff", "0.0"),
     ("trace: maps scale no noise", "noise = x.noise * gains.row + rounded", "noise = x.noise + rounded"),
     ("trace: a bias of any size", "4 * result * np.abs(affine.bias).max() > self.modulus(landing.level)", "result < 0"),
+)
+
+UNITS = mutants(
+    "fhenn/planner/scaling.py",
+    "tests/planner/test_units.py",
+    ("units above the spread", "spread, 1.0))[1] - 1", "spread, 1.0))[1]"),
+    ("units of one sample", "len(samples) > 1:", "len(samples) > 0:"),
+    ("units of what does not vary", "(spread > _NO_SPREAD * largest)", "(spread > 0)"),
+    ("units of any size", " and abs(exponent - 1) <= _LARGEST_EXPONENT", ""),
+    ("units that are no power of two", "return mantissa == 0.5 and", "return mantissa > 0 and"),
+    ("units of classes", "return affine and (model.is_regression if relative is None else relative)", "return affine"),
+    ("biases in the outputs' own units", "layer.bias * inverse.factors,", "layer.bias,"),
 )
 
 CACHE = mutants(
@@ -1018,7 +1040,7 @@ MUTANTS: tuple[Mutant, ...] = tuple(
     for part in (
         FLOODING, FLOOR, NOISE, CERTIFICATE, SHARING, BUDGET, STRUCTURE, INFLATE, MESSAGES, PROTOBUF, WIRE, SCAN, MATCHING, RECEIPT,
         VIOLATIONS, ANSWER, CLIENT, CLIENT_GUARD, SERVER, SECRET, TOKENS, QUOTA, BODIES, BLAME, WORK, SPOOL, KEYS, UPLOADS, FILES,
-        ROUTES, GUARD, OUTPUTS, WITNESS, DEMANDS, PLAN, LAYOUT, ARRAY, SEARCH, WORST, VERIFIED_WITNESSES, CACHE, LOAD, TRACE,
+        ROUTES, GUARD, OUTPUTS, WITNESS, DEMANDS, PLAN, LAYOUT, ARRAY, SEARCH, WORST, VERIFIED_WITNESSES, CACHE, LOAD, TRACE, UNITS,
     )
     for mutant in part
 )  # fmt: skip

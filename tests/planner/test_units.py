@@ -8,10 +8,10 @@ import pytest
 
 import fhenn
 from fhenn import Reading
-from fhenn.errors import ParameterError, PlanError, WireFormatError
+from fhenn.errors import ParameterError, PlanError, ShapeMismatch, WireFormatError
 from fhenn.interop import ImportedModel
 from fhenn.planner.flooding import flood
-from fhenn.planner.scaling import units_of
+from fhenn.planner.scaling import nodes_in_units, units_of
 from fhenn.ranges import Reach
 
 WEIGHT = np.array([[1.0, -0.5, 0.25], [2.0, 0.0, 1.0]])
@@ -143,3 +143,8 @@ def test_certificates_are_in_the_models_own_units():
 def test_plans_show_the_models_own_units():
     assert "relative to how the outputs vary" in str(fhenn.plan(regression(1e-9, 1e9), bounds=[-1, 1]))
     assert "relative" not in str(fhenn.plan(regression(1.0), bounds=[-1, 1], relative=False))
+
+
+def test_an_activation_at_the_end_has_no_units():
+    with pytest.raises(ShapeMismatch, match="none, where an activation is the last node"):
+        nodes_in_units([fhenn.Linear(WEIGHT), fhenn.Sigmoid()], (2.0, 2.0))
