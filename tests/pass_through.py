@@ -1,8 +1,9 @@
 """A test double of CKKS on plain NumPy: levels, exact scales and rotation keys are kept, and nothing is encrypted.
 
 `PassThroughContext` stands where a `fhenn.Context` does, so that whole models run without keys. What it calls a
-ciphertext are the numbers themselves; every operation that an evaluator would refuse is refused here too, and so are
-values that the modulus does not hold.
+ciphertext are the numbers themselves; every operation that an evaluator would refuse is refused here too, and so is
+reading values that the modulus does not hold. On the way they may wrap around it: what CKKS computes is computed modulo
+the modulus, and a sum that fits is right whatever its terms are.
 """
 
 from __future__ import annotations
@@ -155,9 +156,7 @@ class PassThrough(Arithmetic[Numbers, Constant]):
     def rescale(self, x):
         assert x.level > 0
         prime = self.primes[x.level]
-        below = replace(x, level=x.level - 1, scale=x.scale / prime, written=x.written / prime)
-        self.require_held(below, "rescale")
-        return below
+        return replace(x, level=x.level - 1, scale=x.scale / prime, written=x.written / prime)
 
     def rescale_and_add(self, x, constant, *, scale=None, negative=False):
         result = super().rescale_and_add(x, constant, scale=scale, negative=negative)
@@ -220,7 +219,7 @@ class PassThroughContext(Context):
 
     @cached_property
     def all_primes(self):
-        return (*(int(prime) for prime in self.noise.primes), (1 << self._parameters.chain[-1]) - 1)
+        return self._parameters.primes
 
     @cached_property
     def noise(self) -> NoiseModel:

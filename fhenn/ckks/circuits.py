@@ -117,9 +117,15 @@ def suitable_primes(polynomial: Polynomial, scale_bits: float, nominal_bits: int
     wide: bits of one prime in the place of an odd cubic's two, None for two.
     """
     if CubicForm.of(polynomial) is not None:
-        return [nominal_bits, nominal_bits] if wide is None else [wide]
+        return [max(scale_bits, nominal_bits)] * 2 if wide is None else [wide]
     low, high = polynomial.domain
     return [scale_bits + log2((high - low) / 4)] * polynomial.depth
+
+
+def is_constant(polynomial: Polynomial) -> bool:
+    """Whether a polynomial is a constant in double precision."""
+    form = form_of(polynomial)
+    return isinstance(form, Affine) and form.slope == 0.0
 
 
 def takes_wide_prime(polynomial: Polynomial) -> bool:
@@ -292,7 +298,7 @@ def mismatch(polynomial: Polynomial, scale: float, prime: float) -> ScaleMismatc
 
 def _evaluate_affine(form: Affine, x: V, on: Operations[V, Any]) -> V:
     """slope·x + offset."""
-    if form.slope == 0.0:
+    if form.slope == 0.0:  # `is_constant`
         raise UnsupportedOperation("a constant polynomial on ciphertexts", "Add the constant to what follows.")
     return on.plus(_scale_by(on, x, form.slope), form.offset)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import floor, log2, prod
+from math import floor, inf, log2, prod
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fhenn.approx import Polynomial
@@ -112,7 +112,9 @@ class CubicSchedule:
             multiplier = max(floor(largest_factor * abs(k) * first / scale_w), 1)
             factor = scale_w * multiplier / abs(k) / first
         result = square * factor / second
-        noise = ring_degree * (1 / result + 4 * abs(k) / square + (64 / factor if multiplier else 0))
+        noise = inf
+        if min(result, square, factor) > 0:  # what underflows is nothing but noise
+            noise = ring_degree * (1 / result + 4 * abs(k) / square + (64 / factor if multiplier else 0))
         if noise > LARGEST_NOISE or result * _ROOM > at_result * (1 + 1e-9):
             suggestion = "Use a scale close to the primes in the middle of the chain, and a larger first prime."
             raise ScaleMismatch(scale_x, int(first), suggestion)
@@ -125,7 +127,7 @@ class CubicSchedule:
         """The schedule on one wide prime. Raises ScaleMismatch."""
         square, factor, wide = scales[0] ** 2, scales[1] / abs(k), moduli[-1]
         result, at_result = square * factor / wide, float(prod(moduli[:-1])) / 2
-        if result * _ROOM > at_result or ring_degree / result > LARGEST_NOISE:
+        if result * _ROOM > at_result or ring_degree > LARGEST_NOISE * result:
             raise ScaleMismatch(
                 scales[0], int(wide), "Use a wide prime of twice the scale's bits, and a larger first prime."
             )

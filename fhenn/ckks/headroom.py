@@ -48,18 +48,19 @@ def radius_within(polynomial: Polynomial, limit: float) -> float:
     polynomial: p.
     limit: above 0.
 
-    For a domain that does not hold 0: for all x from the domain outwards, away from 0, to |x| = r.
+    For a domain that does not hold 0 inside: for all x from the domain outwards, away from 0, to |x| = r.
 
     >>> round(radius_within(Polynomial((0.0, 0.0, 1.0), domain=(-1, 1)), 9.0), 9)
     3.0
     """
     low, high = polynomial.domain
     start = 0.0 if low <= 0 <= high else min(low, high, key=abs)
+    sides = [side for side, edge in ((-1.0, low), (1.0, high)) if edge * side > 0]
     if abs(float(polynomial(start))) > limit:
         return 0.0
     crossings = []
     for target in (limit, -limit):
         roots = _roots(polynomial, target)
         real = [root.real for root in map(complex, roots) if abs(root.imag) <= 1e-7 * max(1.0, abs(root))]
-        crossings += [abs(root) for root in real if start == 0 or root / start >= 1]
+        crossings += [abs(root) for root in real for side in sides if root * side >= abs(start)]
     return float(min(crossings, default=inf))

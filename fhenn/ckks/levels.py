@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fhenn.ckks.operations import Operations
+from fhenn.errors import ScaleMismatch
 
 Floats = NDArray[np.float64]
 
@@ -57,7 +58,7 @@ X = TypeVar("X", bound=Placed)
 
 
 class Levels(Operations[X, Plain], Generic[X]):
-    """Levels and scales as any evaluator makes them.
+    """Levels and scales as any evaluator makes them; what the modulus does not hold, as every evaluator refuses it.
 
     primes: those under an input, first prime first.
     ring_degree: N; 0 where noise is of no interest.
@@ -98,7 +99,26 @@ class Levels(Operations[X, Plain], Generic[X]):
     def scale(self, x: X) -> float:
         return x.scale
 
+    def require_scale(self, level: int, scale: float) -> None:
+        """Raise ScaleMismatch where a plaintext or product at a level may not have a scale."""
+        if not 2 * scale <= self.modulus(level):
+            raise ScaleMismatch(scale, int(self.primes[level]), "The modulus does not hold it: use larger primes.")
+
+    def require_encodable(self, level: int, scale: float, largest: float) -> None:
+        """Raise ScaleMismatch where the modulus does not hold a plaintext.
+
+        level: of the ciphertext that it is for.
+        scale: that it is encoded at.
+        largest: magnitude of its values.
+        """
+        self.require_scale(level, scale)
+        if not 4 * scale * largest <= self.modulus(level):
+            raise ScaleMismatch(
+                scale, int(self.primes[level]), f"The modulus does not hold {largest:g} there: use larger primes."
+            )
+
     def plaintext(self, values: float | Floats, level: int, scale: float) -> Plain:
+        self.require_encodable(level, scale, float(np.abs(values).max()))
         self.count("vector" if isinstance(values, np.ndarray) else "number", level)
         return Plain(values, scale)
 
@@ -119,11 +139,13 @@ class Levels(Operations[X, Plain], Generic[X]):
 
     def plus(self, x: X, addend: float | Plain) -> X:
         if not isinstance(addend, Plain):
+            self.require_encodable(x.level, x.scale, abs(addend))
             self.count("number", x.level)
         self.count("addition", x.level)
         return x
 
     def times(self, x: X, factor: Plain) -> X:
+        self.require_scale(x.level, x.scale * factor.scale)
         self.count("plain product", x.level)
         return replace(x, scale=x.scale * factor.scale)
 
@@ -132,6 +154,7 @@ class Levels(Operations[X, Plain], Generic[X]):
         return replace(x, parts=max(x.parts, y.parts))
 
     def multiply(self, x: X, y: X) -> X:
+        self.require_scale(x.level, x.scale * y.scale)
         self.count("product", x.level)
         return replace(x, scale=x.scale * y.scale, parts=3)
 

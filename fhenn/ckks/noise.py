@@ -45,9 +45,6 @@ UNIT_ROUNDOFF = 2.0**-53
 
 _FAILURE_BITS = 40
 
-_CANDIDATES = 128
-"""Multiples of 2N among which a chain's primes of a size are found."""
-
 
 @dataclass(frozen=True)
 class NoiseModel:
@@ -132,14 +129,9 @@ class Noise:
 
 
 def noise_model(parameters: Parameters) -> NoiseModel:
-    """The noise under parameters, with primes as small as they may be.
+    """The noise under parameters, with the primes that SEAL takes.
 
     parameters: ring degree, chain and scale.
     """
-    primes = tuple(_least_prime(bits, parameters.ring_degree) for bits in parameters.chain[:-1])
-    return NoiseModel(parameters.ring_degree, primes, 2.0 ** parameters.chain[-1])
-
-
-def _least_prime(bits: int, ring_degree: int) -> float:
-    """What a prime of that many bits is at least: SEAL takes the largest that are 1 modulo 2N, one in about ten."""
-    return max(2.0**bits - _CANDIDATES * 2 * ring_degree, 0.75 * 2.0**bits)
+    *primes, special = map(float, parameters.primes)
+    return NoiseModel(parameters.ring_degree, tuple(primes), special)

@@ -38,7 +38,7 @@ class Followed(Placed):
 class _Event:
     """Where an error enters.
 
-    kind: "rescale" or "key switch".
+    kind: "rescale", "key switch" or "number".
     level: of the ciphertext there.
     scale: of the ciphertext there.
     """
@@ -76,7 +76,9 @@ class Follower(Levels[Followed]):
         return x if x.values is None else replace(x, values=x.values + constant)
 
     def times(self, x: Followed, factor: Plain) -> Followed:
-        return super().times(_scale_by(x, float(factor.values)), factor)
+        # a number is encoded as an integer, which puts it off by half a unit at most
+        product = super().times(_scale_by(x, float(factor.values)), factor)
+        return self._enter(product, "number", factor.scale, x.values)
 
     def add(self, x: Followed, y: Followed) -> Followed:
         total = super().add(x, y)
@@ -98,12 +100,18 @@ class Follower(Levels[Followed]):
     def rescale(self, x: Followed) -> Followed:
         return self._enter(super().rescale(x), "rescale")
 
-    def _enter(self, x: Followed, kind: str) -> Followed:
-        """x, where an error of a kind enters."""
-        self.events.append(_Event(kind, x.level, x.scale))
+    def _enter(self, x: Followed, kind: str, scale: float | None = None, by: Floats | None = None) -> Followed:
+        """x, where an error of a kind enters.
+
+        x: a followed value.
+        kind: of the error.
+        scale: at which a unit of it counts, None for that of x.
+        by: what it is multiplied by, (points,); None for 1.
+        """
+        self.events.append(_Event(kind, x.level, scale or x.scale))
         if x.values is None:
             return x
-        return replace(x, moved={**x.moved, len(self.events) - 1: np.ones_like(x.values)})
+        return replace(x, moved={**x.moved, len(self.events) - 1: np.ones_like(x.values) if by is None else by})
 
 
 def _scale_by(x: Followed, factor: float) -> Followed:
@@ -162,12 +170,19 @@ def outlook(
     moved = _movements(polynomial, kinds, interval or polynomial.domain, (scale, primes, model.ring_degree))
     laplace, normal = np.zeros(_POINTS), np.zeros(_POINTS)
     for event, by in zip(on.events, moved, strict=True):
-        noise = Noise(model.rounding, 0.0) if event.kind == "rescale" else model.key_switch(event.level)
+        noise = _noise_of(event, model)
         laplace += (noise.laplace / event.scale * by) ** norm
         normal += (noise.normal / event.scale * by) ** norm
     worst = int((laplace + normal).argmax())
     added = Noise(float(laplace[worst]) ** (1 / norm), float(normal[worst]) ** (1 / norm), norm)
     return Outlook(result.level, result.scale, added, on.counts)
+
+
+def _noise_of(event: _Event, model: NoiseModel) -> Noise:
+    """Of an event, in units of 1/scale."""
+    if event.kind == "number":
+        return Noise(0.0, 0.5)
+    return Noise(model.rounding, 0.0) if event.kind == "rescale" else model.key_switch(event.level)
 
 
 _KEPT: dict[Any, Floats] = {}

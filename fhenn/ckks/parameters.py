@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from math import floor, inf
 
+from fhenn.ckks.primes import primes_of
 from fhenn.errors import ParameterError
 
 MAX_MODULUS_BITS = {1024: 27, 2048: 54, 4096: 109, 8192: 218, 16384: 438, 32768: 881}
@@ -21,6 +22,9 @@ _INTEGER_BITS = 6
 _LARGEST_PRIME_BITS = 60
 """SEAL's limit for one prime."""
 
+_PLENTIFUL_BITS = 26
+"""From this size on every ring has more primes than a chain can use."""
+
 _LARGEST_SCALE_BITS = 45
 """Beyond this a larger scale no longer shows in float64 arithmetic on values of order 10."""
 
@@ -33,8 +37,8 @@ class Parameters:
     chain: bits of every prime, the first prime first and the special prime last. There are `len(chain) - 2` levels.
     scale: of fresh ciphertexts.
 
-    Raises ParameterError where ring and chain are below 128-bit security, and where ring degree, chain or scale are out
-    of range.
+    Raises ParameterError where ring and chain are below 128-bit security, where ring degree, chain or scale are out of
+    range, and where there are not so many primes of a size that are 1 modulo 2N.
 
     Source: Homomorphic Encryption Security Standard, 2018, table 1.
 
@@ -65,6 +69,11 @@ class Parameters:
                 f"{_LARGEST_PRIME_BITS} bits, not {list(self.chain)}.",
                 "Give for instance (60, 40, 40, 60) for two levels.",
             )
+        if primes_of(self.ring_degree, self.chain) is None:
+            raise ParameterError(
+                f"there are not enough primes for the chain {list(self.chain)} at ring degree {self.ring_degree}.",
+                f"Take larger ones: of {_PLENTIFUL_BITS} bits or more there are enough on every ring.",
+            )
         if not 1.0 < self.scale < 2.0 ** sum(self.chain[:-1]):
             raise ParameterError(
                 f"scale must be above 1 and below the modulus of fresh ciphertexts, not {self.scale:g} with the chain "
@@ -76,6 +85,11 @@ class Parameters:
     def fingerprint(self) -> str:
         """16 hexadecimal digits that differ from parameters to parameters."""
         return fingerprint_of_parameters(self.ring_degree, self.chain, self.scale)
+
+    @property
+    def primes(self) -> tuple[int, ...]:
+        """The primes of the chain, first prime first, the special one last, as SEAL takes them."""
+        return primes_of(self.ring_degree, self.chain) or ()  # there are enough: checked at construction
 
     @property
     def levels(self) -> int:
@@ -112,9 +126,11 @@ class Parameters:
             )
         above = _GROWTH_BITS + _INTEGER_BITS
         for ring_degree, limit in MAX_MODULUS_BITS.items():
-            bits = min(floor((limit - 2 * above) / (depth + 2)), _LARGEST_SCALE_BITS)
-            if bits >= scale_bits:
+            most = min(floor((limit - 2 * above) / (depth + 2)), _LARGEST_SCALE_BITS)
+            for bits in range(most, scale_bits - 1, -1):
                 chain = (bits + above, *[bits] * depth, bits + above)
+                if primes_of(ring_degree, chain) is None:
+                    continue
                 return cls(ring_degree, chain, 2.0 ** (bits + 1) / half_width)
         raise ParameterError(
             f"no ring holds {depth} levels of {scale_bits} bits at 128-bit security.",

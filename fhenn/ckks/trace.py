@@ -30,7 +30,7 @@ from fhenn.ckks.noise import Noise, NoiseModel
 from fhenn.ckks.outlook import outlook
 from fhenn.ckks.parameters import Parameters
 from fhenn.ckks.rotations import CHAINED, Rotations
-from fhenn.errors import KeyMissing, ScaleMismatch
+from fhenn.errors import KeyMissing
 
 Floats = NDArray[np.float64]
 Interval = tuple[float, float]
@@ -242,9 +242,10 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
         (x,) = xs
         landing = Landing.of(self, x.level, x.scale)
         result, model, norm = landing.scale, self._noise, self._norm
+        self.require_encodable(x.level, landing.plain_scale, affine.operator.largest)
+        self.require_scale(x.level, x.scale * landing.plain_scale)
         # the bias must fit as a plaintext: it can be far larger than the sum that it completes
-        if affine.bias is not None and 4 * result * np.abs(affine.bias).max() > self.modulus(landing.level):
-            raise ScaleMismatch(result, int(self.primes[0]), "")
+        self.require_encodable(landing.level, result, 0.0 if affine.bias is None else float(np.abs(affine.bias).max()))
         norm_of_inputs = x.bounds.norm(norm, affine.operator.inputs)
         encoding = norm_of_inputs * model.encoding / landing.plain_scale
         # of the twin, of numbers that are encoded, and of scales
@@ -321,15 +322,15 @@ def _image(polynomial: Polynomial, interval: Interval) -> Bounds:
 
 
 def interval_up_to(polynomial: Polynomial, largest: float) -> Interval:
-    """All x up to a magnitude; for a domain that does not hold 0, from the domain outwards (`radius_within`).
+    """All x up to a magnitude; for a domain that does not hold 0 inside, from it outwards (`radius_within`).
 
     polynomial: whose domain it is.
     largest: the magnitude.
     """
     low, high = polynomial.domain
-    if low <= 0 <= high:
+    if low < 0 < high:
         return -largest, largest
-    return (low, max(low, largest)) if low > 0 else (min(high, -largest), high)
+    return (low, max(low, largest)) if low >= 0 else (min(high, -largest), high)
 
 
 class TracedContext(Context):
@@ -358,8 +359,7 @@ class TracedContext(Context):
 
     @cached_property
     def all_primes(self) -> tuple[int, ...]:
-        # the special one is as large as its bits allow
-        return (*map(int, self.noise.primes), (1 << self._parameters.chain[-1]) - 1)
+        return self._parameters.primes
 
     @property
     def scale(self) -> float:

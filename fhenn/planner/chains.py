@@ -15,6 +15,8 @@ from fhenn.nn import Activation, Affine
 LARGEST_PRIME_BITS = 60
 _SMALLEST_PRIME_BITS = 18
 
+_LARGEST_SCALE = 2.0 ** max(MAX_MODULUS_BITS.values())
+
 _SCALE_BITS = range(45, 17, -1)
 _SCALE_BITS_TO_SHARE = range(56, 17, -1)
 _LIFTS = (0.0, 0.6, 1.0)
@@ -89,7 +91,10 @@ def _prime_bits(nodes: Sequence[Affine | Activation], bits: int, wide: int | Non
         for polynomial in node.polynomials:
             primes = list(map(_clip_bits, suitable_primes(polynomial, scale, bits, wide)))
             # the last one is divided by first
-            scale = log2(natural_scale(polynomial, 2.0**scale, tuple(2.0**prime for prime in primes[::-1])))
+            natural = natural_scale(polynomial, 2.0**scale, tuple(2.0**prime for prime in primes[::-1]))
+            if not 1 < natural < _LARGEST_SCALE:
+                raise ScaleMismatch(natural, 1 << LARGEST_PRIME_BITS, "No prime brings it back.")
+            scale = log2(natural)
             used += primes
         if node.times_input:
             used.append(bits)

@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fhenn.ckks.circuits import is_constant
 from fhenn.ckks.evaluator import Evaluator
 from fhenn.ckks.layout import FEATURES, Layout
 from fhenn.ckks.parameters import MAX_MODULUS_BITS, Parameters
+from fhenn.ckks.primes import primes_of
 from fhenn.errors import LevelExhausted, NonFiniteValue, ParameterError, PlanError, PlanWarning, ScaleMismatch
 from fhenn.nn import Activation, Affine, Node, Sequential, layers
 from fhenn.planner.chains import LARGEST_PRIME_BITS, chains_of, special_bits
@@ -341,7 +343,10 @@ class _Trial:
                 special = special_bits(ring_degree, (first, *used))
                 if special <= bits:
                     break
-                found = self.candidate(Parameters(ring_degree, (first, *used, special), 2.0**bits))
+                chain = (first, *used, special)
+                if primes_of(ring_degree, chain) is None:  # other sizes of the first and special one may do
+                    continue
+                found = self.candidate(Parameters(ring_degree, chain, 2.0**bits))
                 if found is not None:
                     yield found
                     break
@@ -388,11 +393,11 @@ class _Trial:
     def _roomier(self, candidate: _Candidate, accuracy: float) -> Iterator[_Candidate]:
         """A candidate, and one like it with the largest first prime that it can have, for witnesses to fit in."""
         yield candidate
-        first, *used, _ = candidate.parameters.chain
+        ring_degree, (first, *used, _) = candidate.parameters.ring_degree, candidate.parameters.chain
         for larger in range(LARGEST_PRIME_BITS, first, -_ROOMIER):
-            special = special_bits(candidate.parameters.ring_degree, (larger, *used))
+            special = special_bits(ring_degree, (larger, *used))
             chain = (larger, *used, special)
-            known = special > log2(candidate.parameters.scale)
+            known = special > log2(candidate.parameters.scale) and primes_of(ring_degree, chain) is not None
             found = self.candidate(replace(candidate.parameters, chain=chain)) if known else None
             if found is not None and found.error <= accuracy:
                 yield found
@@ -433,9 +438,10 @@ class _Kept:
 def _require_varying(nodes: Sequence[Affine | Activation]) -> None:
     """Raise PlanError where an activation is a constant."""
     polynomials = [polynomial for node in nodes if isinstance(node, Activation) for polynomial in node.polynomials]
-    if any(polynomial.degree == 0 for polynomial in polynomials):
+    if any(is_constant(polynomial) for polynomial in polynomials):
         raise PlanError(
-            "an activation has a polynomial of degree 0, a constant.",
+            "an activation is a constant: its polynomial has degree 0, or other terms that are too small to show "
+            "beside the constant.",
             "Leave the activation out, and add its value to the bias of the affine node after it.",
         )
 

@@ -1,11 +1,14 @@
 import numpy as np
 import pytest
+import tenseal as ts
+import tenseal.sealapi as seal
 from hypothesis import given
 from hypothesis import strategies as st
 from pass_through import PassThroughContext
 
 import fhenn
 from fhenn.ckks.parameters import MAX_MODULUS_BITS, Parameters, chain_for_levels
+from fhenn.ckks.primes import primes_of
 from fhenn.ckks.trace import TracedContext
 from fhenn.errors import ParameterError
 
@@ -41,7 +44,9 @@ def test_for_depth_is_secure_deep_and_precise_enough_or_says_no(depth, bits):
     assert sum(parameters.chain) <= MAX_MODULUS_BITS[parameters.ring_degree]
     assert parameters.scale >= 2**bits
     smaller = parameters.ring_degree // 2
-    assert smaller not in MAX_MODULUS_BITS or (depth + 2) * bits + 28 > MAX_MODULUS_BITS[smaller]
+    most = (MAX_MODULUS_BITS.get(smaller, 0) - 28) // (depth + 2)
+    # of small sizes a ring has few primes
+    assert all(primes_of(smaller, (each + 14, *[each] * depth, each + 14)) is None for each in range(bits, most + 1))
 
 
 @pytest.mark.parametrize(("depth", "bits"), [(0, 30), (-1, 30), (2, 3), (40, 40)])
@@ -56,10 +61,32 @@ def test_seal_accepts_what_for_depth_chooses(depth):
     assert context.levels == depth
 
 
-def test_seals_refusal_is_typed():
-    # too few 15-bit primes exist that are 1 mod 2N
+def test_a_chain_of_more_primes_than_there_are_is_refused():
+    assert fhenn.Parameters(8192, (40, 20, 20, 20, 20, 20, 40), 2.0**20).primes[1] == 557057
+    for chain in ((40, 20, 20, 20, 20, 20, 20, 40), (40, 19, 40), (15,) * 8):
+        with pytest.raises(ParameterError, match="not enough primes"):
+            fhenn.Parameters(8192, chain, 2.0**12)
+
+
+@given(
+    st.sampled_from([1024, 2048, 4096, 8192, 16384, 32768]),
+    st.lists(st.integers(15, 60) | st.integers(17, 24), min_size=2, max_size=9),
+)
+def test_primes_are_those_that_seal_takes(ring_degree, chain):
+    try:
+        expected = tuple(prime.value() for prime in seal.CoeffModulus.Create(ring_degree, chain))
+    except (RuntimeError, ValueError):
+        expected = None
+    assert primes_of(ring_degree, chain) == expected
+
+
+def test_seals_refusal_is_typed(monkeypatch):
+    def refuse(*args, **options):
+        raise ValueError("no")
+
+    monkeypatch.setattr(ts, "context", refuse)
     with pytest.raises(ParameterError, match="SEAL refuses"):
-        fhenn.Context.generate(fhenn.Parameters(8192, (15,) * 8, 2.0**12))
+        fhenn.Context.generate(fhenn.Parameters.for_depth(2))
 
 
 def test_a_suggestion_is_a_chain_that_works_or_says_that_none_does():

@@ -1013,7 +1013,11 @@ TRACE = mutants(
     ("trace: twins of maps are exact", "* affine.sums_of_magnitudes(x.bounds)", "* 0.0"),
     ("trace: twins of polynomials are exact", "(polynomial.degree + 2) * self._noise.roundoff", "0.0"),
     ("trace: maps scale no noise", "noise = x.noise * gains.row + rounded", "noise = x.noise + rounded"),
-    ("trace: a bias of any size", "4 * result * np.abs(affine.bias).max() > self.modulus(landing.level)", "result < 0"),
+    (
+        "trace: a bias of any size",
+        "result, 0.0 if affine.bias is None else float(np.abs(affine.bias).max())",
+        "result, 0.0",
+    ),
 )
 
 UNITS = mutants(
