@@ -237,7 +237,7 @@ def planned(
     """
 
     def attempt(which: RangesName) -> tuple[ImportedModel, Plan]:
-        twin = model.standing_in(known, accuracy, which, range_margin)
+        twin = model.standing_in(known, accuracy, which)
         made = plan(
             twin,
             inputs=known.samples,

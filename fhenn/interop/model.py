@@ -19,7 +19,7 @@ from fhenn.interop.reading import Reading
 from fhenn.nn import Activation, Affine, Node, Sequential, layers
 from fhenn.planner.request import RangesName
 from fhenn.ranges import Inputs, reaches
-from fhenn.ranges.data import MARGIN, Interval, range_of
+from fhenn.ranges.data import DOMAIN_MARGIN, Interval, range_of
 
 Floats = NDArray[np.float64]
 
@@ -115,15 +115,15 @@ class ImportedModel(Sequential):
         margin: float = 0.5,
         accuracy: float = 1e-3,
         ranges: RangesName = "auto",
-        range_margin: float = MARGIN,
+        domain_margin: float = DOMAIN_MARGIN,
     ) -> ImportedModel:
         """The model with stand-ins that are good wherever inputs within bounds can bring their values, soundly.
 
         inputs, bounds, margin: as for `fhenn.encrypted_model`.
         ranges: "worst" as said; "data" for stand-ins that are good in what the samples bring to them, times
-        `range_margin`; "auto" for the worst case where degree 63 reaches the accuracy, else for the data, if there are
+        `domain_margin`; "auto" for the worst case where degree 63 reaches the accuracy, else for the data, if there are
         samples.
-        range_margin: how many times wider than what the samples reach the domains are.
+        domain_margin: how many times wider than what the samples reach the domains are, which costs degrees.
         accuracy: the largest |polynomial - exact| of each stand-in there, by the least degree that reaches it. Where
         degree 63 does not, it stands in all the same, with an ApproximationWarning.
         Returns the model; a stand-in that is good enough, and costs no more levels, stays as it is.
@@ -141,10 +141,10 @@ class ImportedModel(Sequential):
                 f"accuracy must be a positive finite number, not {accuracy!r}.", "Give for instance 1e-3."
             )
         known = self.inputs(inputs, bounds=bounds, margin=margin)
-        return self.named(known.names).standing_in(known, accuracy, ranges, range_margin)
+        return self.named(known.names).standing_in(known, accuracy, ranges, domain_margin)
 
     def standing_in(
-        self, known: Inputs, accuracy: float, ranges: RangesName = "auto", range_margin: float = MARGIN
+        self, known: Inputs, accuracy: float, ranges: RangesName = "auto", domain_margin: float = DOMAIN_MARGIN
     ) -> ImportedModel:
         """The model with stand-ins for inputs that were read already; the other arguments are those of `for_inputs`."""
         if not self._replaceable:
@@ -159,9 +159,9 @@ class ImportedModel(Sequential):
         if ranges == "data" and known.samples is None:
             raise ParameterError("ranges='data' needs samples.", "Give them as inputs=, or take ranges='worst'.")
         from_data = ranges != "worst" and known.samples is not None
-        return self._with_stand_ins(known, accuracy, range_margin if from_data else None)
+        return self._with_stand_ins(known, accuracy, domain_margin if from_data else None)
 
-    def _with_stand_ins(self, known: Inputs, accuracy: float, range_margin: float | None) -> ImportedModel:
+    def _with_stand_ins(self, known: Inputs, accuracy: float, domain_margin: float | None) -> ImportedModel:
         """The model with stand-ins that are good in the worst case, or in the range of the samples."""
         nodes: list[Node] = []
         values, found = known.samples, dict[int, Interval]()
@@ -169,13 +169,13 @@ class ImportedModel(Sequential):
             if isinstance(node, Activation):
                 before = list(layers(Sequential(nodes)))
                 interval = reaches(before, *known.box, found)[-1].interval
-                if range_margin is not None and values is not None:
-                    interval = range_of(values, interval, range_margin, where=node.name)
+                if domain_margin is not None and values is not None:
+                    interval = range_of(values, interval, domain_margin, where=node.name)
                     found[len(before)] = interval
                 if place in self._replaceable:
                     node = _good_on(node, interval, accuracy)  # noqa: PLW2901
             nodes.append(node)
-            if range_margin is not None and values is not None:
+            if domain_margin is not None and values is not None:
                 silent = node.with_policy("ignore") if isinstance(node, Activation) else node
                 values = np.asarray(silent.infer(values))
         return self.with_nodes(map(_fresh, nodes))

@@ -28,6 +28,9 @@ Interval = tuple[float, float]
 MARGIN = 2.0
 """By how much ranges are wider than what samples reached; a bit of headroom."""
 
+DOMAIN_MARGIN = 1.25
+"""The same for the domain of a polynomial that is chosen for samples, where width costs degrees."""
+
 CONFIDENCE = 0.95
 
 _DIGITS = 3
@@ -43,8 +46,8 @@ class DataRanges:
     intervals: (low, high) of what comes to each activation, in their order.
 
     >>> print(DataRanges(5000, 2.0, ((-6.0, 6.0),)))
-    ranges from 5,000 samples, 2 times as wide as what these reached; unseen inputs leave that in less than 0.095 % of \
-cases (95 % confidence)
+    ranges from 5,000 samples (times 2, or the domains that hold them); unseen inputs leave what these reached in less \
+than 0.095 % of cases (95 % confidence)
     """
 
     samples: int
@@ -83,8 +86,8 @@ cases (95 % confidence)
             f"in less than {round_up(100 * share, 2)} % of cases (95 % confidence)" if share < 1 else "as often as not"
         )
         return (
-            f"ranges from {self.samples:,} samples, {self.margin:g} times as wide as what these reached; "
-            f"unseen inputs leave that {said}"
+            f"ranges from {self.samples:,} samples (times {self.margin:g}, or the domains that hold them); unseen inputs "
+            f"leave what these reached {said}"
         )
 
 
@@ -98,8 +101,8 @@ def data_ranges(
     samples: (samples, features), within the bounds.
     margin: how many times wider than what the samples reach the ranges are, about their middle; from 1.
 
-    An activation that approximates a function has its domain in its range, where inputs can reach that: values inside
-    are what it is made for. No range is wider than the worst case within the ranges before it.
+    The range of an activation that approximates a function is its domain where that holds all samples (`range_of`). No
+    range is wider than the worst case within the ranges before it.
 
     Raises ParameterError for a margin below 1, NonFiniteValue where samples overflow on their way.
 
@@ -135,7 +138,8 @@ def range_of(
     values: what samples bring there, of any shape.
     worst: what inputs within bounds can bring there, which the range does not leave.
     margin: how many times wider than the values' interval the range is, about its middle.
-    domain: that the range holds too; None for none.
+    domain: where the activation is good, None for everywhere. Where it holds all values it is the range: beyond it
+    answers are wrong anyway, and the polynomial grows fast. Where it does not, the range holds it too.
     where: the values are, in messages.
 
     Raises NonFiniteValue.
@@ -145,10 +149,11 @@ def range_of(
         count = int(np.count_nonzero(~np.isfinite(values)))
         raise NonFiniteValue(f"the input of {where}", count, "Scale the weights, or leave those samples out.")
     middle, half = seen[0] / 2 + seen[1] / 2, margin * (seen[1] / 2 - seen[0] / 2)
-    low, high = middle - half, middle + half
+    low, high = -_outward(half - middle), _outward(middle + half)
     if domain is not None:
-        low, high = min(low, domain[0]), max(high, domain[1])
-    return max(-_outward(-low), worst[0]), min(_outward(high), worst[1])
+        inside = domain[0] <= seen[0] and seen[1] <= domain[1]
+        low, high = domain if inside else (min(low, domain[0]), max(high, domain[1]))
+    return max(low, worst[0]), min(high, worst[1])
 
 
 def _outward(value: float) -> float:

@@ -1,0 +1,195 @@
+"""Ranges from data: what samples reach, times a margin, and what that says of unseen ones."""
+
+import json
+import math
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import fhenn
+from fhenn.errors import CertificateInvalid, NonFiniteValue, ParameterError, PlanError, PlanWarning, WireFormatError
+from fhenn.planner import verify
+from fhenn.ranges import DataRanges, data_ranges
+from fhenn.ranges.data import mass_outside
+
+rng = np.random.default_rng(11)
+SAMPLES = rng.uniform(-1, 1, (400, 24)) * (rng.random((400, 24)) < 0.1)  # far from the corners of their box
+ENDS = -np.ones(24), np.ones(24)
+
+
+def network():
+    draw = np.random.default_rng(5)
+    return fhenn.Sequential(
+        [
+            fhenn.Linear(draw.normal(size=(8, 24))),
+            fhenn.Square(),
+            fhenn.Linear(draw.normal(size=(8, 8))),
+            fhenn.Square(),
+            fhenn.Linear(draw.normal(size=(3, 8)) / 50),
+        ]
+    )
+
+
+def test_ranges_are_what_samples_reach_times_the_margin():
+    model = network()
+    nodes = list(model.nodes)
+    first, second = data_ranges(nodes, *ENDS, SAMPLES, 3.0).intervals
+    seen = nodes[0].infer(SAMPLES)
+    middle, half = (seen.min() + seen.max()) / 2, (seen.max() - seen.min()) / 2
+    assert first[0] == pytest.approx(middle - 3 * half, rel=0.02)
+    assert first[1] == pytest.approx(middle + 3 * half, rel=0.02)
+    assert first[0] <= middle - 3 * half
+    assert first[1] >= middle + 3 * half
+    squares = nodes[2].infer(nodes[1].infer(seen))
+    assert second[0] < squares.min() < squares.max() < second[1]
+
+
+def test_no_range_is_wider_than_the_worst_case():
+    nodes = [fhenn.Linear(np.eye(2)), fhenn.Square()]
+    assert data_ranges(nodes, -np.ones(2), np.ones(2), np.array([[0.9, -0.9]]), 100.0).intervals == ((-1.0, 1.0),)
+
+
+def test_a_domain_that_holds_all_samples_is_the_range():
+    nodes = [fhenn.Linear([[20.0]]), fhenn.Sigmoid()]
+    assert data_ranges(nodes, -np.ones(1), np.ones(1), np.array([[0.1], [-0.15]])).intervals == ((-4.0, 4.0),)
+    assert data_ranges(nodes, -np.ones(1), np.ones(1), np.array([[0.1], [-0.4]])).intervals == ((-13.0, 7.0),)
+
+
+def test_samples_that_overflow_and_margins_below_1_are_refused():
+    nodes = [fhenn.Linear([[1e200]]), fhenn.Square(), fhenn.Linear([[1.0]]), fhenn.Square()]
+    with pytest.raises(NonFiniteValue, match="input of Square"), np.errstate(over="ignore"):
+        data_ranges(nodes, -np.ones(1), np.ones(1), np.array([[1.0]]))
+    for margin in (0.5, math.nan, math.inf):
+        with pytest.raises(ParameterError, match="margin"):
+            data_ranges(nodes[:2], -np.ones(1), np.ones(1), np.array([[1.0]]), margin)
+
+
+@pytest.mark.parametrize(
+    ("samples", "ends", "share"),
+    [(5000, 276, 0.06), (5000, 2, 0.001), (59, 1, 0.05), (93, 2, 0.05), (1, 2, 1.0)],
+)
+def test_the_share_outside_is_that_of_order_statistics(samples, ends, share):
+    """59 and 93 samples for 95 % at 95 % are Wilks's numbers, one-sided and two-sided."""
+    assert mass_outside(samples, ends) == pytest.approx(share, rel=0.06)
+
+
+def test_the_share_outside_holds_for_a_distribution_that_is_known():
+    """Uniform samples: how often does the interval of 50 of them leave more than the stated share?"""
+    share = mass_outside(50, 2)
+    draws = np.random.default_rng(3).random((4000, 50))
+    outside = 1 - (draws.max(axis=1) - draws.min(axis=1))
+    assert 0.04 < np.mean(outside > share) < 0.06
+
+
+def test_a_plan_from_data_is_small_where_the_worst_case_is_not():
+    model = network()
+    by_data = fhenn.plan(model, inputs=SAMPLES, ranges="data", accuracy=1e-2)
+    worst = fhenn.plan(model, inputs=SAMPLES, ranges="worst", accuracy=1e-2)
+    assert by_data.error < worst.error or by_data.parameters.ring_degree < worst.parameters.ring_degree
+    assert by_data.stages[3].largest < worst.stages[3].largest / 10
+    assert (by_data.ranges.samples, by_data.ranges.margin) == (400, 2.0)
+    assert worst.ranges is None
+    assert len(by_data.witnesses) == 2
+    assert not worst.witnesses
+    assert "400 samples" in str(by_data)
+    assert "can spoil those beside it" in str(by_data)
+
+
+@pytest.mark.parametrize("layout", ["latency", "throughput"])
+def test_what_is_planned_from_data_runs(layout):
+    model = network()
+    plan = fhenn.plan(model, inputs=SAMPLES, ranges="data", accuracy=1e-2, layout=layout)
+    plan = fhenn.Plan.from_json(plan.public().to_json())
+    client = fhenn.Client(plan)
+    server = fhenn.Server(model, plan, client.evaluation_keys())
+    scores = client.decrypt_scores(server.predict(client.encrypt(SAMPLES[:5])))
+    assert np.abs(scores - model.infer(SAMPLES[:5])).max() <= plan.error <= 1e-2
+
+
+def wide():
+    """A network whose worst case fits no ring."""
+    draw = np.random.default_rng(7)
+    nodes = [fhenn.Linear(draw.normal(size=(8, 24)))]
+    for _ in range(4):
+        nodes += [fhenn.Square(), fhenn.Linear(draw.normal(size=(8, 8)) / 4)]
+    return fhenn.Sequential(nodes)
+
+
+def test_the_data_is_taken_where_the_worst_case_does_not_fit_and_said():
+    model = wide()
+    with pytest.raises(PlanError):
+        fhenn.plan(model, inputs=SAMPLES, ranges="worst")
+    with pytest.warns(PlanWarning, match="ranges from 400 samples") as caught:
+        plan = fhenn.plan(model, inputs=SAMPLES)
+    assert plan.ranges is not None
+    assert caught[0].message.reason in str(caught[0].message)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert fhenn.plan(model, inputs=SAMPLES, ranges="data").ranges == plan.ranges
+        assert fhenn.plan(fhenn.Linear([[1.0] * 24]), inputs=SAMPLES).ranges is None  # the worst case will do
+
+
+def test_a_handful_of_samples_is_not_taken_unasked():
+    with pytest.raises(PlanError):
+        fhenn.plan(wide(), inputs=SAMPLES[:20], bounds=[-1, 1])
+    assert fhenn.plan(wide(), inputs=SAMPLES[:20], bounds=[-1, 1], ranges="data").ranges.samples == 20
+
+
+def test_what_is_asked_for_is_checked():
+    model = network()
+    with pytest.raises(ParameterError, match="needs samples"):
+        fhenn.plan(model, bounds=[-1, 1], ranges="data")
+    with pytest.raises(ParameterError, match="'auto', 'worst' or 'data'"):
+        fhenn.plan(model, inputs=SAMPLES, ranges="best")
+    with pytest.raises(ParameterError, match="margin"):
+        fhenn.plan(model, inputs=SAMPLES, ranges="data", margin=0.9)
+
+
+def test_a_plan_keeps_its_ranges_and_belongs_to_them():
+    model = network()
+    plan = fhenn.plan(model, inputs=SAMPLES, ranges="data", accuracy=1e-2)
+    assert fhenn.Plan.from_json(plan.to_json()) == plan
+    verify(plan, model)
+    with pytest.raises(PlanError):
+        verify(replace(plan, ranges=None), model)
+    with pytest.raises(PlanError, match="ranges"):
+        verify(replace(plan, ranges=replace(plan.ranges, intervals=plan.ranges.intervals[:1])), model)
+    data = json.loads(plan.to_json())
+    for wrong in ({"samples": 0}, {"margin": 0.5}, {"intervals": [[1, -1], [0, 1]]}, {"samples": 1.5}, {"more": 1}):
+        with pytest.raises(WireFormatError):
+            fhenn.Plan.from_json(json.dumps(data | {"ranges": data["ranges"] | wrong}))
+
+
+def test_a_certificate_says_which_ranges_it_is_for():
+    model = network()
+    plan = fhenn.plan(model, inputs=SAMPLES, ranges="data", accuracy=1e-2)
+    certificate = fhenn.certify(model, plan=plan)
+    assert certificate.ranges == plan.ranges
+    assert "whose ranges hold" in str(certificate)
+    assert fhenn.certify(model, plan.bounds, plan).ranges == plan.ranges
+    assert type(certificate).from_json(certificate.to_json()) == certificate
+    certificate.require(plan, model)
+    with pytest.raises(CertificateInvalid, match="other ranges"):
+        replace(certificate, ranges=None).require(plan, model)
+    assert "ranges" not in json.loads(fhenn.certify(model, [-1, 1]).to_json())
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(
+    st.integers(0, 2**32),
+    st.floats(1, 50),
+    st.sampled_from([fhenn.Square, fhenn.Sigmoid, fhenn.Tanh, lambda: fhenn.GELU(domain=(-2, 6), degree=6)]),
+)
+def test_samples_stay_in_their_ranges(seed, margin, activation):
+    draw = np.random.default_rng(seed)
+    width = int(draw.integers(1, 5))
+    nodes = [fhenn.Linear(draw.normal(size=(3, width)) * 10 ** draw.uniform(-2, 1)), activation()]
+    x = draw.uniform(-1, 1, (30, width))
+    found = DataRanges.at(data_ranges(nodes, -np.ones(width), np.ones(width), x, margin), nodes)
+    values = nodes[0].infer(x)
+    assert found[1][0] <= values.min()
+    assert values.max() <= found[1][1]

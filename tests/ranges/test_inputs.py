@@ -1,0 +1,118 @@
+"""Bounds and samples are told apart, and clients scale by the bounds."""
+
+import numpy as np
+import pytest
+
+import fhenn
+from fhenn.errors import BoundsExceeded, NonFiniteValue, ParameterError, PlanError, ShapeMismatch
+from fhenn.planner.scaling import scale, scaled_bounds, scaled_nodes
+from fhenn.ranges import Inputs, box_of
+
+NODES = [fhenn.Linear([[1.0, 2.0, 3.0]])]
+
+
+def test_bounds_are_a_pair_or_one_for_each_feature():
+    for bounds in ([-1, 1], [[-1, -1, -1], [1, 1, 1]]):
+        known = Inputs.of(NODES, bounds=bounds)
+        assert (known.low.tolist(), known.high.tolist()) == ([-1] * 3, [1] * 3)
+        assert known.samples is None
+        assert known.declared
+
+
+def test_samples_give_bounds_whatever_their_number():
+    x = np.array([[1.0, 2.0, 3.0], [0.0, 5.0, 3.0]])
+    for rows in (x, x[:1], x[0], np.tile(x, (5, 1))):
+        known = Inputs.of(NODES, inputs=rows)
+        assert known.low.tolist() == np.atleast_2d(rows).min(axis=0).tolist()
+        assert known.high.tolist() == np.atleast_2d(rows).max(axis=0).tolist()
+        assert not known.declared
+        assert known.samples.shape[1] == 3
+
+
+def test_both_together():
+    known = Inputs.of(NODES, bounds=[-1, 1], inputs=[[0.5, 0.5, 0.5]])
+    assert known.high.tolist() == [1] * 3
+    assert known.samples.shape == (1, 3)
+    with pytest.raises(ParameterError, match=r"sample 1 has 2 as its feature 2, outside the bounds \[-1, 1\]"):
+        Inputs.of(NODES, bounds=[-1, 1], inputs=[[0.5, 0.5, 0.5], [0, 0, 2]])
+
+
+def test_a_pair_as_inputs_is_taken_for_bounds_for_one_version_more():
+    with pytest.deprecated_call(match="bounds="):
+        plan = fhenn.plan(NODES[0], inputs=[-1, 1])
+    assert plan.low == (-1.0,) * 3
+
+
+@pytest.mark.parametrize(
+    ("given", "error"),
+    [
+        ({}, ParameterError),
+        ({"bounds": [[1, 2, 3]]}, ShapeMismatch),
+        ({"bounds": np.zeros((3, 3))}, ShapeMismatch),
+        ({"bounds": [1, -1]}, ParameterError),
+        ({"bounds": [-np.inf, 1]}, NonFiniteValue),
+        ({"inputs": [[1, 2]]}, ShapeMismatch),
+        ({"inputs": np.zeros((0, 3))}, ShapeMismatch),
+        ({"inputs": [[np.nan, 0, 0]]}, NonFiniteValue),
+        ({"inputs": [1.0]}, ShapeMismatch),
+    ],
+    ids=str,
+)
+def test_what_is_neither_is_refused(given, error):
+    with pytest.raises(error):
+        Inputs.of(NODES, **given)
+    with pytest.raises(PlanError, match="start with a Linear"):
+        Inputs.of([fhenn.Square()], bounds=[-1, 1])
+
+
+def test_copies_in_single_precision_are_inside_their_own_bounds():
+    x = np.random.default_rng(0).normal(size=(200, 3)) * [1e-6, 1.0, 1.7e9]
+    model = fhenn.Linear([[1e6, 1.0, 1e-9]])
+    plan = fhenn.plan(model, inputs=x)
+    client = fhenn.Client(plan)
+    server = fhenn.Server(model, plan, client.evaluation_keys())
+    copies = x.astype(np.float32)
+    assert (copies > x.max(axis=0)).any() or (copies < x.min(axis=0)).any()
+    scores = client.decrypt_scores(server.predict(client.encrypt(copies)))
+    assert np.abs(scores - model.infer(copies.astype(np.float64))).max() <= plan.error
+    with pytest.raises(BoundsExceeded):
+        client.encrypt(x * (1 + 1e-6))
+
+
+def test_scaled_features_and_layer_are_the_model():
+    draw = np.random.default_rng(1)
+    low = draw.normal(size=5) * [1e-12, 1e-3, 1, 1e6, 1e12]
+    high = low + np.abs(draw.normal(size=5)) * [1e-12, 0, 1, 1e6, 1e12]
+    layer = fhenn.Linear(draw.normal(size=(4, 5)) / [1e-12, 1e-3, 1, 1e6, 1e12], draw.normal(size=4))
+    x = draw.uniform(low, high, (50, 5))
+    scaled = scale(x, low, high)
+    assert np.abs(scaled).max() <= 1 + 1e-12
+    (first,) = scaled_nodes([layer], low, high)
+    assert first.name == "Linear"
+    np.testing.assert_allclose(first.infer(scaled), layer.infer(x), rtol=1e-12, atol=1e-12)
+
+
+def test_a_feature_that_is_always_0_is_encrypted_as_0():
+    low, high = np.zeros(1), np.zeros(1)
+    assert scale(np.zeros((2, 1)), low, high).tolist() == [[0.0], [0.0]]
+    assert [end.tolist() for end in scaled_bounds(low, high)] == [[0.0], [0.0]]
+
+
+def test_a_box_is_wider_by_a_step_of_single_precision():
+    low, high = box_of(np.array([-2.0, 0.0, 3.0]), np.array([1.0, 0.0, 3.0]))
+    np.testing.assert_allclose(low - [-2, 0, 3], -np.array([2, 0, 3]) * 2.0**-23)
+    np.testing.assert_allclose(high - [1, 0, 3], np.array([2, 0, 3]) * 2.0**-23)
+
+
+@pytest.mark.parametrize("layout", ["latency", "throughput"])
+def test_a_timestamp_beside_a_small_feature(layout):
+    """Scaled by the client they are alike, whatever their magnitudes are."""
+    draw = np.random.default_rng(2)
+    x = np.column_stack([1.7e9 + 1e5 * draw.random(40), 1e-9 * draw.normal(size=40)])
+    model = fhenn.Linear([[1e-5, 1e9]], [-1.7e4])
+    plan = fhenn.plan(model, inputs=x, layout=layout)
+    assert plan.parameters.ring_degree == 4096
+    client = fhenn.Client(plan)
+    server = fhenn.Server(model, plan, client.evaluation_keys())
+    scores = client.decrypt_scores(server.predict(client.encrypt(x)))
+    assert np.abs(scores - model.infer(x)).max() <= plan.error <= 1e-3
