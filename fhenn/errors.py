@@ -165,7 +165,7 @@ class PlanError(FhennError, ValueError):
         return f"{self.reason} {self.suggestion}"
 
 
-Stake = Literal["range", "depth", "slots", "accuracy"]
+Stake = Literal["range", "depth", "slots", "accuracy", "witness"]
 """What a layer asks too much of."""
 
 
@@ -178,7 +178,9 @@ class Remedy:
     text: the same in words.
     """
 
-    name: Literal["bounds", "ranges", "margin", "accuracy", "finish", "layout", "upload", "queries", "degree"]
+    name: Literal[
+        "bounds", "ranges", "margin", "accuracy", "finish", "layout", "upload", "queries", "degree", "witness"
+    ]
     value: float | str
     text: str
 
@@ -188,8 +190,8 @@ class PlanRefused(PlanError):
     """No ring at 128-bit security does what is asked of a plan.
 
     layer: that makes it impossible: its name, and its place among the nodes, from 0.
-    stake: what it asks too much of: the "range" of values, the "depth" of the chain, the "slots" of a ciphertext, or
-    the "accuracy" that rounding leaves.
+    stake: what it asks too much of: the "range" of values, the "depth" of the chain, the "slots" of a ciphertext, the
+    "accuracy" that rounding leaves, or the room that a "witness" takes.
     remedies: changes that were tried and give a plan, the least first.
     untried: what was not tried, and why.
     """

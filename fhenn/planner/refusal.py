@@ -156,6 +156,17 @@ def unreached(
     found = f"the best reaches {round_up(best)}" if best < inf else "none holds the depth and the values"
     noise = f" with the noise that hides the key from {request.queries} queries" if request.queries else ""
     layer, stake, why = _blame(path, request, closest)
+    if closest is not None and best <= request.accuracy:
+        place = next(place for place, node in enumerate(path.nodes) if isinstance(node, Activation))
+        return Refusal(
+            f"no ring at 128-bit security has room for witnesses that would show what leaves the ranges; without them "
+            f"one reaches {round_up(best)}.",
+            name_of(path.nodes, place),
+            "witness",
+            best,
+            parameters,
+            path.reach[-1].largest,
+        )
     return Refusal(
         f"no ring at 128-bit security reaches {request.accuracy!r} for {depth} levels{noise}: {found}. {why}",
         layer,
@@ -293,7 +304,10 @@ def _questions(case: Case, refusal: Refusal) -> Iterator[tuple[str, list[Option]
         if refusal.stake != "accuracy":
             yield "tighter bounds", _tighter_bounds(case)
         yield from _other_ranges(case)
-        if refusal.best < refusal.largest:
+        if refusal.stake == "witness":
+            remedy = Remedy("witness", False, "no witnesses (False): then nobody sees what leaves the ranges")
+            yield "no witnesses", [(remedy, _asking(case, witness=False))]
+        elif refusal.best < refusal.largest:
             yield "a larger accuracy", _larger_errors(case, refusal.best)
         if case.request.queries > 1:
             yield "fewer queries", _fewer_queries(case)

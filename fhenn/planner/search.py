@@ -37,12 +37,15 @@ from fhenn.planner.witness import CHANCE, Witness
 from fhenn.planner.witness_choice import NO_DOUBT, doubt, keys_of_witnesses, witnesses_of
 from fhenn.planner.work import work_of
 from fhenn.ranges import DataRanges, Inputs, data_ranges
-from fhenn.ranges.data import MARGIN
+from fhenn.ranges.data import MARGIN, seen_by
 
 Floats = NDArray[np.float64]
 
 _MOST_OUTSIDE = 0.2
 """The share of unseen inputs that may leave ranges from data that nobody asked for."""
+
+_LOOKED_AT = 2000
+"""Samples, at most, that the witnesses of a plan with ranges from data are held to."""
 
 _ROOMIER = 8
 """Bits between the first primes that are tried for a witness."""
@@ -175,7 +178,9 @@ def _path_of(case: Case) -> tuple[Path, tuple[float, ...]]:
         require_room(Path(case.nodes, *known.box))
         layer = name_of(case.nodes, 0)
         raise Refusal(f"{layer} overflows within the bounds of its inputs.", layer, "range") from None
-    path = Path(nodes, *scaled_bounds(known.low, known.high), _ranges_of(case) if case.from_data else None)
+    ranges = _ranges_of(case) if case.from_data else None
+    seen = {} if known.samples is None or ranges is None else seen_by(case.nodes, known.samples[:_LOOKED_AT])
+    path = Path(nodes, *scaled_bounds(known.low, known.high), ranges, seen)
     units = units_of(case.nodes, known.samples, path.reach[-1]) if case.relative else ()
     path = path.in_units(units)
     require_room(path)
@@ -383,12 +388,26 @@ class _Trial:
             for candidate in roomier:
                 with suppress(ScaleMismatch):
                     witnesses = witnesses_of(candidate.walk, degree, least[0])
+                    if len(degrees) > 1 and not self._are_quiet(witnesses):
+                        continue
                     left = doubt(witnesses)
                     if left < least and left[0] < before:
                         least, best = left, replace(candidate, witnesses=witnesses)
                     if left <= NO_DOUBT:
                         break
         return best
+
+    def _are_quiet(self, witnesses: Sequence[Witness]) -> bool:
+        """Whether no witness gives a false alarm for a sample whose values are all inside."""
+        for witness in witnesses:
+            inputs = self.path.seen.get(witness.place)
+            if inputs is None:
+                continue
+            low, high = witness.domain
+            inside = inputs[((inputs >= low) & (inputs <= high)).all(axis=1)]
+            if len(inside) and witness.alarms(witness.numbers(inside)).any():
+                return False
+        return True
 
     def _roomier(self, candidate: _Candidate, accuracy: float) -> Iterator[_Candidate]:
         """A candidate, and one like it with the largest first prime that it can have, for witnesses to fit in."""

@@ -5,11 +5,12 @@ The nodes themselves run, on what stands for ciphertexts (`fhenn.ckks.trace`): w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import inf
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,8 @@ from fhenn.ranges import DataRanges, Reach, reaches
 
 Floats = NDArray[np.float64]
 
+NOTHING_SEEN: Mapping[int, Floats] = MappingProxyType({})
+
 
 class Path:
     """A model's nodes, and what there is to know of them whatever the parameters are.
@@ -38,6 +41,7 @@ class Path:
     nodes: of the model, in order.
     low, high: bounds of the inputs, (features,) each.
     ranges: of what comes to activations, from data; None for the worst case.
+    seen: what samples bring to the activations, (samples, features) of each by its place; empty without samples.
     reach: what comes to each node, and out of the last one (`fhenn.ranges.reaches`).
     bounds: of the same values, as the arithmetic of a plan takes them.
     """
@@ -48,8 +52,9 @@ class Path:
         low: Floats,
         high: Floats,
         ranges: DataRanges | None = None,
+        seen: Mapping[int, Floats] = NOTHING_SEEN,
     ) -> None:
-        self.nodes, self.ranges = tuple(nodes), ranges
+        self.nodes, self.ranges, self.seen = tuple(nodes), ranges, seen
         self.reach = reaches(self.nodes, low, high, {} if ranges is None else ranges.at(self.nodes))
         self.bounds = tuple(Bounds(reach.low, reach.high) for reach in self.reach)
 

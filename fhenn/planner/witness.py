@@ -103,6 +103,18 @@ class Witness:
         """T(t/r), for a degree above 2."""
         return chebyshev_witness(self.domain, self.inner, self.degree)
 
+    def numbers(self, inputs: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What inputs of the activation give, without the error of encryption.
+
+        inputs: (samples, neurons).
+
+        Returns (samples, numbers), as they are decrypted.
+        """
+        low, high = self.domain
+        scaled = (inputs - (low / 2 + high / 2)) / (high / 2 - low / 2)
+        each = scaled**2 if self.degree == 2 else np.asarray(self.polynomial(inputs))
+        return each if self.neurons == 1 else each.sum(axis=1, keepdims=True) + self.spare
+
     def alarms(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Which samples raise an alarm, (samples,): a number above the threshold, or below what any input can give.
 

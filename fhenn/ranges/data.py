@@ -86,8 +86,8 @@ than 0.095 % of cases (95 % confidence)
             f"in less than {round_up(100 * share, 2)} % of cases (95 % confidence)" if share < 1 else "as often as not"
         )
         return (
-            f"ranges from {self.samples:,} samples (times {self.margin:g}, or the domains that hold them); unseen inputs "
-            f"leave what these reached {said}"
+            f"ranges from {self.samples:,} samples (times {self.margin:g}, or the domains that hold them); unseen "
+            f"inputs leave what these reached {said}"
         )
 
 
@@ -116,14 +116,27 @@ def data_ranges(
             f"margin must be a finite number from 1, not {margin!r}.", "Give for instance 2.0, which costs one bit."
         )
     intervals: dict[int, Interval] = {}
-    values = samples
+    seen = seen_by(nodes, samples)
     for place, node in enumerate(nodes):
         if isinstance(node, Activation):
             worst = reaches(nodes[:place], low, high, intervals)[-1].interval
             domain = None if node.is_exact else node.domain
-            intervals[place] = range_of(values, worst, margin, domain, node.name)
-        values = np.asarray(_silent(node).infer(values))
+            intervals[place] = range_of(seen[place], worst, margin, domain, node.name)
     return DataRanges(len(samples), float(margin), tuple(intervals.values()))
+
+
+def seen_by(nodes: Sequence[Affine | Activation], samples: Floats) -> dict[int, Floats]:
+    """What samples bring to each activation, in the twin: (samples, features) by its place.
+
+    nodes: of the model.
+    samples: (samples, features).
+    """
+    seen, values = dict[int, Floats](), samples
+    for place, node in enumerate(nodes):
+        if isinstance(node, Activation):
+            seen[place] = values
+        values = np.asarray(_silent(node).infer(values))
+    return seen
 
 
 def _silent(node: Affine | Activation) -> Affine | Activation:

@@ -11,7 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fhenn
-from fhenn.errors import CertificateInvalid, NonFiniteValue, ParameterError, PlanError, PlanWarning, WireFormatError
+from fhenn.errors import (
+    CertificateInvalid,
+    NonFiniteValue,
+    ParameterError,
+    PlanError,
+    PlanRefused,
+    PlanWarning,
+    WireFormatError,
+)
 from fhenn.planner import verify
 from fhenn.ranges import DataRanges, data_ranges
 from fhenn.ranges.data import mass_outside
@@ -113,7 +121,7 @@ def test_what_is_planned_from_data_runs(layout):
 
 
 def wide():
-    """A network whose worst case fits no ring."""
+    """A network so deep that its activations leave no room for witnesses."""
     draw = np.random.default_rng(7)
     nodes = [fhenn.Linear(draw.normal(size=(8, 24)))]
     for _ in range(3):
@@ -122,23 +130,31 @@ def wide():
 
 
 def test_the_data_is_taken_where_the_worst_case_does_not_fit_and_said():
-    model = wide()
-    with pytest.raises(PlanError):
-        fhenn.plan(model, inputs=SAMPLES, ranges="worst")
+    model = network()
     with pytest.warns(PlanWarning, match="ranges from 400 samples") as caught:
-        plan = fhenn.plan(model, inputs=SAMPLES)
+        plan = fhenn.plan(model, inputs=SAMPLES, accuracy=1e-2)
     assert plan.ranges is not None
     assert caught[0].message.reason.rstrip(".") in str(caught[0].message)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert fhenn.plan(model, inputs=SAMPLES, ranges="data").ranges == plan.ranges
+        assert fhenn.plan(model, inputs=SAMPLES, ranges="data", accuracy=1e-2).ranges == plan.ranges
         assert fhenn.plan(fhenn.Linear([[1.0] * 24]), inputs=SAMPLES).ranges is None  # the worst case will do
 
 
 def test_a_handful_of_samples_is_not_taken_unasked():
-    with pytest.raises(PlanError):
-        fhenn.plan(wide(), inputs=SAMPLES[:20], bounds=[-1, 1])
-    assert fhenn.plan(wide(), inputs=SAMPLES[:20], bounds=[-1, 1], ranges="data").ranges.samples == 20
+    few = {"inputs": SAMPLES[:20], "bounds": [-1, 1], "accuracy": 1e-2}
+    with pytest.raises(PlanRefused, match=r"ranges from the samples \('data'\)"):
+        fhenn.plan(network(), **few)
+    assert fhenn.plan(network(), ranges="data", **few).ranges.samples == 20
+
+
+def test_without_room_for_witnesses_there_is_a_plan_without_them():
+    model = wide()
+    with pytest.raises(PlanRefused, match=r"no room|room for witnesses.*witness") as caught:
+        fhenn.plan(model, inputs=SAMPLES, ranges="data")
+    assert caught.value.stake == "witness"
+    remedy = next(each for each in caught.value.remedies if each.name == "witness")
+    assert fhenn.plan(model, inputs=SAMPLES, ranges="data", witness=remedy.value).witnesses == ()
 
 
 def test_what_is_asked_for_is_checked():
@@ -195,3 +211,17 @@ def test_samples_stay_in_their_ranges(seed, margin, activation):
     values = nodes[0].infer(x)
     assert found[1][0] <= values.min()
     assert values.max() <= found[1][1]
+
+
+def test_witnesses_are_quiet_for_the_samples_of_a_plan():
+    model = network()
+    plan = fhenn.plan(model, inputs=SAMPLES, ranges="data", accuracy=1e-2)
+    values = SAMPLES
+    for place, node in enumerate(model.nodes):
+        for witness in plan.witnesses:
+            if witness.place == place:
+                assert not witness.alarms(witness.numbers(values)).any()
+                far = values[:1].copy()
+                far[0, 0] = witness.domain[1] + 1e-6
+                assert witness.alarms(witness.numbers(far)).all()
+        values = node.infer(values)

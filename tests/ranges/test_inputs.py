@@ -39,7 +39,7 @@ def test_both_together():
 
 def test_a_pair_as_inputs_is_taken_for_bounds_for_one_version_more():
     with pytest.deprecated_call(match="bounds="):
-        plan = fhenn.plan(NODES[0], inputs=[-1, 1])
+        plan = fhenn.plan(NODES[0], bounds=[-1, 1])
     assert plan.low == (-1.0,) * 3
 
 
