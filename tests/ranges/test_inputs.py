@@ -38,8 +38,9 @@ def test_both_together():
 
 
 def test_a_pair_as_inputs_is_taken_for_bounds_for_one_version_more():
+    pair = [-1, 1]
     with pytest.deprecated_call(match="bounds="):
-        plan = fhenn.plan(NODES[0], bounds=[-1, 1])
+        plan = fhenn.plan(NODES[0], inputs=pair)
     assert plan.low == (-1.0,) * 3
 
 
