@@ -157,6 +157,11 @@ def test_what_is_not_python_passes(text):
             RangeWarning(ViolationReport((0, 4), 9, {"outputs": (0, 4)})),
             "samples 1, 5; found by outputs (2). Their results mean nothing: drop them with --on-violation mask",
         ),
+        (
+            RangeWarning(ViolationReport((0, 1, 4), 9, {"outputs": (0, 4)}, (1,))),
+            "Beside them sample 2 (1) shares a ciphertext with one beyond the headroom, which may have spoilt all that "
+            "is in it; a plan with --layout latency --samples 1 confines the damage to that one.",
+        ),
         (errors.FileExists("s"), "or give --overwrite"),
     ],
     ids=lambda value: type(value).__name__,

@@ -197,7 +197,8 @@ def test_a_headroom_is_held_to_what_may_come_now_whatever_is_stated(plan):
     model = fhenn.Sequential([HIDDEN.nodes[0].scaled(1.05 * witness.headroom / stage.largest), *HIDDEN.nodes[1:]])
     tolerant = replace(plan, model=None, accuracy=1e30)
     fhenn.planner.verify(replace(tolerant, witnesses=()), model)
-    bolder = replace(witness, headroom=1e6 * witness.headroom, error=1e3 * witness.error)
+    # one of before limits, so that nothing else of it can be less than it says
+    bolder = replace(witness, headroom=1e6 * witness.headroom, error=1e3 * witness.error, limit=None, chance=1.0)
     fhenn.planner.verify(replace(tolerant, witnesses=(bolder,)), HIDDEN)  # it promises no more than there is
     for stated in (witness, bolder):
         with pytest.raises(PlanError, match="witness of Sigmoid"):
