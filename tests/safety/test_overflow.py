@@ -49,7 +49,7 @@ class Careless:
         self.model = model
         self.plan = fhenn.plan(model, bounds=[-1, 1], accuracy=1e-2, **{"witness": True} | how)
         self.client = fhenn.Client(self.plan)
-        self.client._require_bounds = lambda values: None
+        self.client.require_bounds = lambda values: None
         self.server = fhenn.Server(model, self.plan, self.client.evaluation_keys())
 
     def answer(self, x):
