@@ -201,7 +201,7 @@ def _attempt(case: Case, near: Parameters | None, until: float) -> None:
         if packing is None:
             continue
         trial = _Trial(path, packing, request.queries, request.evaluator, until)
-        nearby = trial.candidate(near) if near is not None and near.ring_degree == ring_degree else None
+        nearby = trial.candidate(near) if near is not None and trial.would_try(near, ring_degree) else None
         for candidate in chain([] if nearby is None else [nearby], trial.candidates(ring_degree, exact_first=True)):
             enough = candidate.error <= request.accuracy
             if enough and (not degrees or trial.with_witnesses([candidate], degrees, request.accuracy)):
@@ -355,6 +355,15 @@ class _Trial:
                 if found is not None:
                     yield found
                     break
+
+    def would_try(self, parameters: Parameters, ring_degree: int) -> bool:
+        """Whether parameters are among those of `candidates`, but for their first prime.
+
+        parameters: of any model.
+        ring_degree: N.
+        """
+        tried = ((used, 2.0**bits) for bits, used, _ in chains_of(self.path.nodes, shared=self.queries > 0))
+        return parameters.ring_degree == ring_degree and (parameters.chain[1:-1], parameters.scale) in tried
 
     def candidate(self, parameters: Parameters) -> _Candidate | None:
         """The parameters as a candidate, None where they do not hold the model. Raises OutOfTime."""

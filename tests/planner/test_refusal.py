@@ -22,7 +22,8 @@ X = np.clip(rng.normal(size=(400, 12)) / 3, -1, 1)
 def network(*widths, activation=fhenn.Sigmoid, gain=1.0, end=True):
     nodes = []
     for width, outputs in pairwise(widths):
-        nodes += [fhenn.Linear(gain * rng.normal(size=(outputs, width)) / np.sqrt(width)), activation()]
+        weight = np.random.default_rng(width).normal(size=(outputs, width)) / np.sqrt(width)
+        nodes += [fhenn.Linear(gain * weight), activation()]
     return fhenn.Sequential(nodes if end else nodes[:-1])
 
 
