@@ -134,9 +134,9 @@ def test_logistic_regression_one_sample(regression, openfhe):
 
     error = abs(theirs().decrypt()[0] - whole.infer(x)[0, 0])
     contestants = [
-        ours("sigmoid encrypted", whole, x, accuracy=1e-3),
+        ours("sigmoid encrypted", whole, x, accuracy=1e-3, upload=1),
         ours("sigmoid encrypted, 8 ciphertexts", whole, x, accuracy=1e-3, upload=8),
-        ours("finish on the client", left, x, accuracy=1e-3),
+        ours("finish on the client", left, x, accuracy=1e-3, upload=1),
         *openfhe("sigmoid encrypted", whole.infer(x), "LogisticRegression", linear.weight, bias, True, x=x),
     ]
     times = interleaved({"TenSEAL": theirs, **{label: run for label, run, _ in contestants}}, 31)
@@ -187,7 +187,7 @@ def test_multilayer_perceptron(openfhe):
     theirs()
     slow = perf_counter() - start
     contestants = [
-        ours("one ciphertext", model, x, accuracy=1e-3),
+        ours("one ciphertext", model, x, accuracy=1e-3, upload=1),
         ours("25 ciphertexts", model, x, accuracy=1e-3, upload=25),
         *openfhe("one ciphertext", model.infer(x), "Perceptron", *weights, 1, x=x),
         *openfhe("25 ciphertexts", model.infer(x), "Perceptron", *weights, 25, x=x),
