@@ -15,7 +15,7 @@ from fhenn.ckks.evaluator import SEAL
 from fhenn.ckks.parameters import MAX_MODULUS_BITS
 from fhenn.planner.machine import Machine, Primitive, Timing
 
-PRIMES: dict[int, tuple[int, ...]] = {2048: (1,), 4096: (1, 2, 4), 8192: (1, 2, 4, 7), 16384: (1, 3, 6, 12)}
+PRIMES: dict[int, tuple[int, ...]] = {2048: (1,), 4096: (1, 2, 4), 8192: (1, 2, 4, 7), 16384: (1, 4, 8)}
 """Numbers of primes that are measured, the most of each ring last; a larger ring follows by the laws."""
 
 _BITS = 40
