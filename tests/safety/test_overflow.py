@@ -149,6 +149,21 @@ def test_a_stray_within_the_headroom_spoils_nobody(pair):
     assert not wrong.any()
 
 
+def test_samples_are_condemned_whose_own_numbers_look_right():
+    """The outputs wrap round where the witness does not: of the three beside the stray only their ciphertext tells."""
+    pair = Careless(MODELS["one output"], samples=4)
+    x = np.random.default_rng(0).uniform(-1, 1, (4, FEATURES))
+    direction = np.sign(pair.model.nodes[0].weight[0])
+    x[1] = direction * 8 * 2 / np.abs(pair.model.nodes[0].infer(direction[None])).max()
+    left, wrong, flagged = pair.judge(x)
+    assert left.tolist() == [False, True, False, False]
+    assert wrong.tolist() == [True, False, True, True]
+    assert flagged.all()
+    report = pair.client.violations(pair.answer(x))
+    assert 1 in report.left
+    assert report.condemned, "no other sign than that of the stray"
+
+
 @pytest.mark.thorough
 def test_a_sample_alone_in_its_ciphertext_condemns_no_other():
     pair = Careless(MODELS["one output"], samples=1)
