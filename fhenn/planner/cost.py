@@ -87,7 +87,7 @@ def cost_of(plan: Plan, rows: int, machine: Machine | None = None) -> Cost:
 
     Raises PlanError where the plan is of an older fhenn, which did not count its steps.
     """
-    if not plan.steps:
+    if not (plan.steps or plan.scaled):  # a model of zeros takes none
         raise PlanError("the plan does not say what the server does, as those of an older fhenn.", "Plan again.")
     machine = Machine.known() if machine is None else machine
     evaluator, parameters, ring_degree = plan.evaluator, plan.parameters, plan.parameters.ring_degree

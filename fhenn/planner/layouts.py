@@ -257,6 +257,7 @@ class _Choice:
             finish=None,
             evaluator=self._request.evaluator.name,
             steps=work.steps,
+            scaled=True,
         )
 
     def _compare(self, chosen: Request) -> Comparison:
