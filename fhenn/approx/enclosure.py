@@ -89,7 +89,7 @@ def magnitude_on(polynomial: Polynomial, interval: Interval) -> float:
     polynomial: p, whose terms are those of its basis, or its Chebyshev terms where these are larger.
     interval: (low, high).
 
-    >>> magnitude_on(Polynomial((1.0, -1.0), (-1, 1)), (-1.0, 2.0))
+    >>> round(magnitude_on(Polynomial((1.0, -1.0), (-1, 1)), (-1.0, 2.0)), 6)
     3.0
     """
     sizes = np.abs(polynomial.coefficients if polynomial.basis == "monomial" else [0.0])

@@ -90,15 +90,15 @@ def read_bounds(
     Raises ParameterError where neither file or both are given, and for a file that does not hold bounds;
     FeatureMismatch, OSError.
     """
-    return read_bounds_and_rows(model, declared, data, form, as_json, margin)[0]
+    return read_bounds_and_samples(model, declared, data, form, as_json, margin)[0]
 
 
-def read_bounds_and_rows(
+def read_bounds_and_samples(
     model: Node, declared: Path | None, data: Path | None, form: CsvFormat, as_json: bool, margin: float = 0.0
-) -> tuple[Floats | Table, int]:
-    """What `read_bounds` returns, and how many samples the data has; 1 where bounds are declared."""
+) -> tuple[Floats | Table, Floats | Table | None]:
+    """What `read_bounds` returns, and the data, (samples, features); None where bounds are declared."""
     if declared is not None and data is None:
-        return _read_declared(declared, feature_names(model), form), 1
+        return _read_declared(declared, feature_names(model), form), None
     if data is not None and declared is not None:
         raise ParameterError("--bounds and --bounds-from are both given.", "Give one of them.")
     if data is None:
@@ -106,7 +106,7 @@ def read_bounds_and_rows(
     values, names = _read(data, feature_names(model), form, as_json)
     low, high = values.min(axis=0), values.max(axis=0)
     box = np.stack([low - margin * (high - low), high + margin * (high - low)])
-    return _with_names(box, names), len(values)
+    return _with_names(box, names), _with_names(values, names)
 
 
 def _read_declared(path: Path, features: Sequence[str] | None, form: CsvFormat) -> Floats | Table:

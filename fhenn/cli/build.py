@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 import fhenn
 from fhenn import artifacts
-from fhenn.cli.bounds import bounds_options, feature_names, read_bounds_and_rows, read_named_samples
+from fhenn.cli.bounds import bounds_options, feature_names, read_bounds_and_samples, read_named_samples
 from fhenn.cli.nodes import FITTED
 from fhenn.cli.show import FILE, as_json_option, count_of, note, output_option, progress, tell
 from fhenn.cli.tables import CsvFormat, csv_options, read_table
@@ -21,7 +21,8 @@ from fhenn.errors import DataWarning, ParameterError
 from fhenn.nn import Activation, Square
 from fhenn.planner import fingerprint_of
 from fhenn.planner.flooding import MOST_QUERIES
-from fhenn.planner.request import LayoutWish
+from fhenn.planner.request import LayoutWish, RangesName
+from fhenn.ranges.data import MARGIN
 from fhenn.tabular import require_classes, warn_of_identifiers
 from fhenn.tabular import train as train_model
 
@@ -198,7 +199,26 @@ def import_(
 @click.option(
     "--max-memory-mb", type=click.FloatRange(0, min_open=True), help="Refuse what takes more memory, by estimate."
 )
-@click.option("--witness", is_flag=True, help="Plan for witnesses, which show values that leave a domain.")
+@click.option(
+    "--ranges",
+    type=click.Choice(get_args(RangesName)),
+    default="auto",
+    show_default=True,
+    help="What comes to activations: the worst that the bounds allow, or what the data of --bounds-from brings; auto "
+    "is the worst where that meets the accuracy, else the data.",
+)
+@click.option(
+    "--range-margin",
+    type=click.FloatRange(1),
+    default=MARGIN,
+    show_default=True,
+    help="How many times wider than the data ranges are.",
+)
+@click.option(
+    "--witness/--no-witness",
+    default=None,
+    help="Plan for witnesses, which show values that leave a domain or a range; by default where ranges are data's.",
+)
 @click.option(
     "--queries",
     type=click.IntRange(0, MOST_QUERIES),
@@ -222,7 +242,9 @@ def plan(
     upload: int | None,
     max_upload_mb: float | None,
     max_memory_mb: float | None,
-    witness: bool,
+    ranges: RangesName,
+    range_margin: float,
+    witness: bool | None,
     queries: int,
     csv_format: CsvFormat,
     output: Path,
@@ -239,14 +261,17 @@ def plan(
       fhenn plan model.fhenn --bounds bounds.csv --rows 5000
     """
     network = artifacts.model_from_bytes(artifacts.read_kind(model, "model"))
-    bounds, count = read_bounds_and_rows(network, declared, data, csv_format, as_json, margin)
+    bounds, samples_seen = read_bounds_and_samples(network, declared, data, csv_format, as_json, margin)
     full_plan = fhenn.plan(
         network,
+        inputs=samples_seen,
         bounds=bounds,
         accuracy=accuracy,
         relative=relative,
         layout=layout,
-        rows=count if rows is None else rows,
+        rows=rows,
+        ranges=ranges,
+        margin=range_margin,
         upload=upload,
         samples=samples,
         witness=witness,
@@ -262,6 +287,7 @@ def plan(
         "layout": full_plan.layout_name,
         "rotations": len(full_plan.rotations),
         "witnesses": len(full_plan.witnesses),
+        "ranges": None if full_plan.ranges is None else asdict(full_plan.ranges),
         "queries": full_plan.queries,
         "error": full_plan.error,
         "errors": list(full_plan.errors),

@@ -45,15 +45,14 @@ def certify(
     """
     network = artifacts.model_from_bytes(artifacts.read_kind(model, "model"))
     plan = None if plan_file is None else artifacts.plan_from_bytes(artifacts.read_kind(plan_file, "plan"))
+    inputs: Any = None
     if plan is not None and declared is None and data is None:
         bounds: Any = np.array([plan.low, plan.high])
     elif data is not None and declared is None:
-        values = read_samples(data, feature_names(network), csv_format, as_json)
-        # three rows at least: so that the certificate knows that its bounds are those of data
-        bounds = np.vstack([values, values, values]) if len(values) < 3 else values
+        bounds, inputs = None, read_samples(data, feature_names(network), csv_format, as_json)
     else:
         bounds = read_bounds(network, declared, data, csv_format, as_json)
-    certificate = fhenn.certify(network, bounds, plan)
+    certificate = fhenn.certify(network, bounds, plan, inputs=inputs)
     if output is not None:
         as_text = output.suffix.lower() == ".json"
         artifacts.write(

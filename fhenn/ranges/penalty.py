@@ -66,7 +66,7 @@ def band(domain: Domain, strength: float, margin: float) -> Domain:
 def penalised_backward(
     model: Node, gradient: ArrayLike, strength: float = 1.0, *, margin: float = 1.0
 ) -> tuple[float, Any]:
-    """`model.backward(gradient)` with the `range_penalty` of every activation that is not exact added on the way.
+    """`model.backward(gradient)` with the `range_penalty` of every activation added on the way.
 
     model: a node or a `Sequential`, of affine layers and activations.
     gradient: that of a loss which is a mean over the samples, at the output of the last `forward` on plaintext.
@@ -94,7 +94,7 @@ def penalised_backward(
     penalties = {
         id(node): range_penalty(node.kept_inputs[-1], node.domain, strength, margin=margin)
         for node in nodes
-        if isinstance(node, Activation) and not node.is_exact
+        if isinstance(node, Activation)
     }
     at: Any = gradient
     for node in reversed(nodes):

@@ -190,7 +190,7 @@ def test_owners_whose_requests_end_workers_wait(monkeypatch):
 def test_a_witness_is_passed_through(tmp_path):
     """Where the plan has one, the answer carries it, and the client acts on it."""
     rng = np.random.default_rng(4)
-    model = fhenn.Sequential([fhenn.Linear(rng.normal(size=(1, 4))), fhenn.Square()])
+    model = fhenn.Sequential([fhenn.Linear(rng.normal(size=(1, 4))), fhenn.Sigmoid()])
     plan = fhenn.plan(model, bounds=[-1, 1], witness=True)
     store = Store(tmp_path / "store")
     store.models.add("watched", model_to_bytes(model), plan_to_bytes(plan))

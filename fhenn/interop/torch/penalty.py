@@ -45,11 +45,7 @@ def range_penalty(module: torch.nn.Module, strength: float = 1.0, *, margin: flo
             "range_penalty", len(inputs), len(seen), "Run the module with gradients enabled just before it."
         )
     return sum(
-        (
-            _of(x, band(each.domain, strength, margin), strength)
-            for each, x in zip(found, seen, strict=True)
-            if not each.node.is_exact
-        ),
+        (_of(x, band(each.domain, strength, margin), strength) for each, x in zip(found, seen, strict=True)),
         start=torch.zeros((), device=seen[0].device),
     )
 
