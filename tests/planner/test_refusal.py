@@ -47,7 +47,10 @@ CASES = {
     "more outputs than slots": (fhenn.Linear(np.ones((16_385, 2))), {"bounds": [-1, 1], "layout": "latency"}),
     "more features than an upload": (fhenn.Linear(np.full((1, 16_385), 1e-5)), {"bounds": [-1, 1], "upload": 1}),
     "deeper than every chain": (network(*[2] * 18, gain=0.5), {"bounds": [-1, 1]}),
-    "samples that would do": (network(12, 8, 1, gain=4.0), {"inputs": X, "ranges": "worst", "accuracy": 1e-6}),
+    "samples that would do": (
+        network(12, 8, 1, gain=4.0),
+        {"inputs": X, "ranges": "worst", "accuracy": 1e-6, "witness": False},
+    ),
     "a margin that is too large": (
         network(12, 8, 1, activation=fhenn.Square, end=False),
         {"inputs": X, "bounds": [-1e6, 1e6], "ranges": "data", "margin": 1e5, "accuracy": 1e-4},
