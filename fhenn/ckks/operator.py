@@ -10,13 +10,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from functools import cached_property
+from operator import index
 from typing import Any, final, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fhenn.approx.numbers import floating
-from fhenn.errors import ShapeMismatch
+from fhenn.errors import ParameterError, ShapeMismatch
 from fhenn.finite import require_finite
 
 Floats = NDArray[np.float64]
@@ -370,6 +371,7 @@ class Sparse(Operator):
     values: the entries (entries,); those of one place add up.
     shape: (outputs, inputs), at least 1 each.
     Raises ShapeMismatch where the arrays are not of one length, a place lies outside the shape, or the shape is empty.
+    Raises ParameterError where the shape is no pair of whole numbers.
     Raises NonFiniteValue where a value is NaN or infinite.
 
     >>> swap = Sparse([0, 1], [1, 0], [1.0, 1.0], (2, 2))
@@ -381,7 +383,12 @@ class Sparse(Operator):
         across, down, numbers = _places(rows), _places(columns), _constants("operator", values)
         if not (across.ndim == 1 and across.shape == down.shape == numbers.shape):
             raise ShapeMismatch("operator", numbers.shape, "(entries,), with a row and a column each")
-        outputs, inputs = map(int, shape)
+        try:
+            outputs, inputs = map(index, shape)
+        except (TypeError, ValueError):
+            raise ParameterError(
+                f"shape must be two whole numbers, not {shape!r}.", "Give (outputs, inputs), for instance (2, 3)."
+            ) from None
         outside = np.any((across < 0) | (across >= outputs) | (down < 0) | (down >= inputs))
         if outputs < 1 or inputs < 1 or outside:
             raise ShapeMismatch("operator", (outputs, inputs), "not empty, and one that holds every place")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from hashlib import sha256
 from math import floor, inf
+from numbers import Integral, Real
+from operator import index
 
 from fhenn.ckks.primes import primes_of
 from fhenn.errors import ParameterError
@@ -51,7 +53,16 @@ class Parameters:
     scale: float
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "chain", tuple(int(bits) for bits in self.chain))
+        try:
+            object.__setattr__(self, "chain", tuple(int(bits) for bits in self.chain))
+            object.__setattr__(self, "ring_degree", index(self.ring_degree))
+            object.__setattr__(self, "scale", float(self.scale))
+        except (TypeError, ValueError, OverflowError):
+            raise ParameterError(
+                f"ring_degree must be a whole number, chain a list of them and scale a number, not "
+                f"{self.ring_degree!r}, {self.chain!r} and {self.scale!r}.",
+                "Give for instance Parameters(8192, (60, 40, 40, 60), scale=2.0**40).",
+            ) from None
         if self.ring_degree not in MAX_MODULUS_BITS:
             raise ParameterError(
                 f"ring_degree must be one of {sorted(MAX_MODULUS_BITS)}, not {self.ring_degree}.",
@@ -118,6 +129,12 @@ class Parameters:
         >>> Parameters.for_depth(2)
         Parameters(ring_degree=8192, chain=(59, 45, 45, 59), scale=35184372088832.0)
         """
+        if not (isinstance(depth, Integral) and isinstance(scale_bits, Integral) and isinstance(half_width, Real)):
+            raise ParameterError(
+                f"depth and scale_bits must be whole numbers and half_width a number, not {depth!r}, {scale_bits!r} "
+                f"and {half_width!r}.",
+                "Ask for instance for the cost of a node, 40 bits and a half width of 1.",
+            )
         if depth < 1 or scale_bits < 15 or not 0 < half_width < inf:
             raise ParameterError(
                 "depth must be 1 or more, scale_bits 15 or more and half_width above 0 and finite, not "

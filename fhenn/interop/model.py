@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fhenn.approx.domains import holds
 from fhenn.approx.numbers import round_up
 from fhenn.approx.presets import choose
 from fhenn.columns import table_of
@@ -285,5 +286,5 @@ def _good_on(node: Activation, interval: tuple[float, float], accuracy: float) -
         fitted = node.with_polynomial(choose(function, domain, degree=_DEGREE))
         warning = ApproximationWarning(node.name, domain, accuracy, fitted.sup_error(), _DEGREE)
         warnings.warn(warning, stacklevel=3)
-    good = node.domain[0] <= low and high <= node.domain[1] and node.sup_error() <= accuracy
+    good = holds(node.domain, low, high) and node.sup_error() <= accuracy
     return node if good and node.cost <= fitted.cost else fitted

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from fhenn.approx.domains import tolerated
 from fhenn.errors import ParameterError, RangeReport, RangeViolation, RangeWarning
 
 Policy = Literal["warn", "raise", "ignore"]
@@ -48,10 +49,13 @@ class RangeGuard:
             )
 
     def report(self, values: NDArray[np.floating[Any]]) -> RangeReport | None:
-        """What left the domain, None where nothing did; NaN and infinity are outside. Any shape."""
+        """What left the domain by more than a millionth of its width, None where nothing did; NaN and infinity did.
+
+        values: of any shape.
+        """
         if values.size == 0:
             return None
-        low, high = self.domain
+        low, high = tolerated(self.domain)
         smallest, largest = values.min(), values.max()
         if smallest >= low and largest <= high:  # false where one of them is NaN
             return None

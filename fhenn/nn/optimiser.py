@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import inf
+from numbers import Real
 from typing import Any, Protocol
 
 import numpy as np
@@ -24,6 +25,16 @@ class Optimiser(Protocol):
         """
 
 
+def _require_numbers(rule: SGD | Adam) -> None:
+    """Raise ParameterError where a field of an optimiser is no number."""
+    for field in fields(rule):
+        value = getattr(rule, field.name)
+        if not isinstance(value, Real):
+            raise ParameterError(
+                f"{field.name} must be a number, not {value!r}.", f"Give for instance {type(rule).__name__}(0.1)."
+            )
+
+
 @dataclass(frozen=True)
 class SGD:
     """Gradient descent: p ← p - learning_rate·(gradient + weight_decay·p).
@@ -40,6 +51,7 @@ class SGD:
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
+        _require_numbers(self)
         if not (0 < self.learning_rate < inf and 0 <= self.weight_decay < inf):
             raise ParameterError(
                 f"learning_rate must be positive, weight_decay 0 or more, and both finite: {self} is not.",
@@ -83,6 +95,7 @@ class Adam:
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
+        _require_numbers(self)
         decays = 0 <= self.beta1 < 1 and 0 <= self.beta2 < 1 and self.weight_decay >= 0
         if not (self.learning_rate > 0 and self.epsilon > 0 and decays):
             raise ParameterError(

@@ -10,6 +10,7 @@ from time import monotonic
 import numpy as np
 
 from fhenn.approx import SIGMOID, choose
+from fhenn.approx.domains import holds
 from fhenn.approx.numbers import round_up
 from fhenn.ckks.parameters import MAX_MODULUS_BITS, Parameters
 from fhenn.errors import FhennError, PlanRefused, Remedy, Stake
@@ -220,10 +221,8 @@ def _fits_depth(nodes: Sequence[Affine | Activation], request: Request, least_bi
 def _find_stray(path: Path) -> int | None:
     """The place of the first activation whose inputs may leave the domain on which it approximates its function."""
     for place, (node, x) in enumerate(zip(path.nodes, path.reach, strict=False)):
-        if isinstance(node, Activation) and not node.is_exact:
-            low, high = x.interval
-            if not (node.domain[0] <= low and high <= node.domain[1]):
-                return place
+        if isinstance(node, Activation) and not node.is_exact and not holds(node.domain, *x.interval):
+            return place
     return None
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fhenn.approx.domains import tolerated
 from fhenn.columns import samples
 from fhenn.errors import ParameterError, ShapeMismatch
 from fhenn.finite import count_nonfinite
@@ -127,7 +128,7 @@ def _shrink(
 
 def _spread(node: Activation, values: Floats) -> tuple[int, int, tuple[float, ...]]:
     """How many values lie outside the domain and how many are not finite; the quantiles of the others."""
-    low, high = (-inf, inf) if node.is_exact else node.domain
+    low, high = (-inf, inf) if node.is_exact else tolerated(node.domain)
     finite = values[np.isfinite(values)]
     inside = np.count_nonzero((finite >= low) & (finite <= high))
     quantiles = tuple(np.percentile(finite, QUANTILES).tolist()) if finite.size else (nan,) * len(QUANTILES)

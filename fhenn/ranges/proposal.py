@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fhenn.approx import Polynomial
+from fhenn.approx.domains import holds
 from fhenn.approx.function import Function
 from fhenn.approx.numbers import round_up
 from fhenn.approx.presets import choose
@@ -72,7 +73,7 @@ def propose(node: Activation, values: Floats, margin: float, accuracy: float | N
     low, high = node.domain
     smallest, largest = float(values.min()), float(values.max())
     function, present = node.function, Proposal.of(node)
-    inside = low <= smallest and largest <= high
+    inside = holds(node.domain, smallest, largest)
     if function is None:
         known = inside or node.is_exact
         return (present, "") if known else (None, "its polynomial stands for no function that could be fitted anew")

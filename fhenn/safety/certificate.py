@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fhenn.approx import Function
+from fhenn.approx.domains import holds
 from fhenn.approx.enclosure import derivative_of, largest_on
 from fhenn.approx.extrema import local_maxima, points
 from fhenn.approx.numbers import at_most
@@ -54,8 +55,8 @@ class CertifiedActivation:
 
     @property
     def inside(self) -> bool:
-        """Whether every input lies in the domain."""
-        return self.domain[0] <= self.low and self.high <= self.domain[1]
+        """Whether every input lies in the domain, but for a millionth of its width; `sup_error` is of [low, high]."""
+        return holds(self.domain, self.low, self.high)
 
 
 @dataclass(frozen=True)
@@ -291,12 +292,23 @@ def _sup_error(node: Affine | Activation, x: Reach) -> float:
         return 0.0
     low, high = x.interval
     if isinstance(node, SignReLU):
-        return node.sup_error() if node.domain[0] <= low and high <= node.domain[1] else inf
+        return _sign_error(node, low, high) if holds(node.domain, low, high) else inf
     if not high - low <= _WIDEST:
         return inf
     # a point is an interval too, for the search of extrema
     error = node.polynomial.sup_error((low - 1e-9, high + 1e-9))
     return error * (1 + 1e-9) + 1e-9  # it is located to that
+
+
+def _sign_error(node: SignReLU, low: float, high: float) -> float:
+    """The largest |forward - ReLU| on an interval that may stray a hair from the domain."""
+    error = node.sup_error()
+    for start, end in ((low, node.domain[0]), (node.domain[1], high)):
+        if start < end:
+            image = reaches([node], np.array([start]), np.array([end]))[-1]
+            least, most = max(start, 0.0), max(end, 0.0)
+            error = max(error, float(image.high[0]) - least, most - float(image.low[0]))
+    return error
 
 
 def _slope(node: Activation, x: Reach, error: float) -> float:

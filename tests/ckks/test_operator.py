@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fhenn.ckks.operator import Dense, Operator, Scaling, Sparse
-from fhenn.errors import NonFiniteValue, ShapeMismatch
+from fhenn.errors import NonFiniteValue, ParameterError, ShapeMismatch
 
 SIZES = st.integers(1, 6)
 KINDS = st.sampled_from(["dense", "scaling", "sparse"])
@@ -190,3 +190,9 @@ def test_refuses_what_is_not_finite():
         for other in (Dense([[1e200]]), Scaling([1e200]), Sparse([0], [0], [1e200], (1, 1))):
             with pytest.raises(NonFiniteValue):
                 make(1e200) @ other
+
+
+@pytest.mark.parametrize("shape", ["ab", (1,), (1, 2, 3), (1.5, 2), None, 3], ids=repr)
+def test_a_shape_that_is_none_is_refused(shape):
+    with pytest.raises(ParameterError, match="two whole numbers"):
+        Sparse([0], [0], [1.0], shape)

@@ -111,3 +111,17 @@ def test_contexts_without_keys_have_the_parameters_that_they_were_made_of(levels
     parameters = Parameters.for_depth(levels)
     assert TracedContext(parameters).parameters == parameters
     assert PassThroughContext(parameters).parameters == parameters
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"ring_degree": "a"}, {"chain": "ab"}, {"chain": 3}, {"scale": "a"}, {"scale": None}]
+)
+def test_what_is_no_number_is_refused(wrong):
+    with pytest.raises(ParameterError, match="whole number"):
+        fhenn.Parameters(**({"ring_degree": 8192, "chain": (60, 40, 60), "scale": 2.0**40} | wrong))
+
+
+@pytest.mark.parametrize("wrong", [("a",), (2, "a"), (2, 30, "a"), (1.5,)])
+def test_for_depth_refuses_what_is_no_number(wrong):
+    with pytest.raises(ParameterError, match="number"):
+        fhenn.Parameters.for_depth(*wrong)

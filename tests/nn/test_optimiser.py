@@ -61,3 +61,10 @@ def test_layers_remember_between_steps():
     other.updates()
     assert node._states[0].steps == 3
     assert other._states[1].steps == 1
+
+
+@pytest.mark.parametrize("rule", [fhenn.nn.SGD, fhenn.nn.Adam])
+@pytest.mark.parametrize("value", ["x", None, [0.1]], ids=repr)
+def test_what_is_no_number_is_refused(rule, value):
+    with pytest.raises(ParameterError, match="must be a number"):
+        rule(value)
