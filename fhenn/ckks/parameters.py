@@ -116,7 +116,8 @@ class Parameters:
     def for_depth(cls, depth: int, scale_bits: int = 30, half_width: float = 2.0) -> Parameters:
         """Parameters on the smallest ring that holds a number of levels, with the largest scale that it holds.
 
-        depth: levels, for instance the `cost` of a node, or the sum of the costs of several.
+        depth: levels, for instance the `cost` of a node. For several nodes, and for `SignReLU`, whose stages have
+        domains of their own, `fhenn.planner.parameters_for(*nodes)` fits every prime to its node.
         scale_bits: least bits of the scale; the error at the output is of the order of N/2^bits.
         half_width: half the width of the domain of a polynomial of high degree. The scale is smaller than the primes by
         this factor, so that the scales of powers do not drift.

@@ -15,9 +15,12 @@ from fhenn.nn import Activation, Affine
 LARGEST_PRIME_BITS = 60
 _SMALLEST_PRIME_BITS = 18
 
-_LARGEST_SCALE = 2.0 ** max(MAX_MODULUS_BITS.values())
+LARGEST_SCALE_BITS = 45
+"""Beyond this a larger scale no longer shows in float64 arithmetic on values of order 10."""
 
-_SCALE_BITS = range(45, 17, -1)
+_LARGEST_NATURAL = 2.0 ** max(MAX_MODULUS_BITS.values())
+
+_SCALE_BITS = range(LARGEST_SCALE_BITS, 17, -1)
 _SCALE_BITS_TO_SHARE = range(56, 17, -1)
 _LIFTS = (0.0, 0.6, 1.0)
 
@@ -34,7 +37,7 @@ def chains_of(nodes: Sequence[Affine | Activation], shared: bool) -> list[tuple[
     for bits in _SCALE_BITS_TO_SHARE if shared else _SCALE_BITS:
         choices = product(_wide_primes(nodes, bits), _LIFTS)
         # the first node divides by the last prime
-        chains = {used: bits + 4 for wide, lift in choices if (used := _chain_for(nodes, bits, wide, lift))}
+        chains = {used: bits + 4 for wide, lift in choices if (used := chain_for(nodes, bits, wide, lift))}
         if isinstance(nodes[-1], Affine):
             # the last product need not be rescaled where the first prime holds it
             chains |= {used[1:]: 2 * bits + 3 for used in chains}
@@ -61,10 +64,11 @@ def _wide_primes(nodes: Sequence[Affine | Activation], bits: int) -> list[int | 
     return [None, *(wide for wide in (most, most - 3, most - 6, most - 9) if wide >= WIDE * bits)]
 
 
-def _chain_for(
-    nodes: Sequence[Affine | Activation], bits: int, wide: int | None, lift: float
-) -> tuple[int, ...] | None:
-    """The primes of `_prime_bits` in the order of a chain, None where a polynomial does not fit their scales."""
+def chain_for(nodes: Sequence[Affine | Activation], bits: int, wide: int | None, lift: float) -> tuple[int, ...] | None:
+    """The primes above the first one that nodes divide by, in bits; None where a polynomial does not fit their scales.
+
+    nodes, bits, wide, lift: as for `_prime_bits`.
+    """
     try:
         return tuple(_prime_bits(nodes, bits, wide, lift)[::-1])
     except (ScaleMismatch, LevelExhausted, OverflowError):
@@ -92,7 +96,7 @@ def _prime_bits(nodes: Sequence[Affine | Activation], bits: int, wide: int | Non
             primes = list(map(_clip_bits, suitable_primes(polynomial, scale, bits, wide)))
             # the last one is divided by first
             natural = natural_scale(polynomial, 2.0**scale, tuple(2.0**prime for prime in primes[::-1]))
-            if not 1 < natural < _LARGEST_SCALE:
+            if not 1 < natural < _LARGEST_NATURAL:
                 raise ScaleMismatch(natural, 1 << LARGEST_PRIME_BITS, "No prime brings it back.")
             scale = log2(natural)
             used += primes

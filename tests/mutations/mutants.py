@@ -93,8 +93,16 @@ CERTIFICATE = mutants(
         "test_bounds_of_a_certificate_reach_as_far_as_the_plans_on_both_sides test_the_numbers_that_it_states",
         "test_errors_are_carried_on_by_the_slope_where_twin_and_exact_model_reach",
     ),
-    ("certificate ignores upper ranges", " and self.high <= self.domain[1]", ""),
-    ("certificate ignores lower ranges", "self.domain[0] <= self.low and ", ""),
+    (
+        "certificate ignores upper ranges",
+        "holds(self.domain, self.low, self.high)",
+        "holds(self.domain, self.low, self.low)",
+    ),
+    (
+        "certificate ignores lower ranges",
+        "holds(self.domain, self.low, self.high)",
+        "holds(self.domain, self.high, self.high)",
+    ),
     (
         "certificate ignores upper bounds",
         "zip((*self.low, *plan.high), (*plan.low, *self.high), strict",
