@@ -833,6 +833,26 @@ class PlanWarning(UserWarning):
         )
 
 
+class ScaleWarning(UserWarning):
+    """A TenSEAL value has a scale that its primes do not match: what fhenn computes is right, TenSEAL's own is not.
+
+    scale: of the value.
+    prime: of the modulus chain, by which TenSEAL will divide.
+    """
+
+    def __init__(self, scale: float, prime: int) -> None:
+        super().__init__(scale, prime)
+        self.scale, self.prime = scale, prime
+
+    def __str__(self) -> str:
+        off = abs(self.scale / self.prime - 1)
+        return (
+            f"scale 2^{log2(self.scale):.2f} and prime 2^{log2(self.prime):.2f} differ by {off:.0%}, which TenSEAL "
+            "takes for equal: this node lands exactly on the scale, with a level more, but each product of TenSEAL's "
+            "own after it is off by as much. Primes of 26 bits or more match their scale."
+        )
+
+
 class DataWarning(UserWarning):
     """Something in a table that should be looked at before a model is trained on it; the text says what."""
 

@@ -7,6 +7,7 @@ operators, without a detour over bytes, for any number of chunks and any shape, 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import log2
@@ -22,17 +23,20 @@ from fhenn.backends.seal.arithmetic import Handle, SealArithmetic
 from fhenn.backends.seal.context import SealContext, secret_key_of
 from fhenn.backends.seal.wire import save_object
 from fhenn.ckks.array import CipherArray
-from fhenn.ckks.circuits import bring_to, largest_of, multiply_alike, times_slots
+from fhenn.ckks.circuits import bring_to, largest_of, multiply_alike, times_number, times_slots
 from fhenn.ckks.cubic import CubicForm, quadratic_form
 from fhenn.ckks.headroom import radius_within
 from fhenn.ckks.layout import PACKED
 from fhenn.ckks.limits import require_room
 from fhenn.ckks.messages import TensealMessage
 from fhenn.ckks.operator import Operator
+from fhenn.ckks.parameters import MAX_MODULUS_BITS
+from fhenn.ckks.primes import primes_of
 from fhenn.errors import (
     ContextMismatch,
     FhennError,
     ScaleMismatch,
+    ScaleWarning,
     ShapeMismatch,
     UnsupportedOperation,
     UnsupportedValue,
@@ -44,6 +48,16 @@ TensealValue = Any
 SCALE_TOLERANCE = 0.1
 """How far scale/prime may be from 1. TenSEAL takes it for 1, so every one of its products is off by that factor:
 1e-7 with 40-bit primes, 1 % with 23-bit ones, 15-43 % with the 21-bit primes of its tutorials."""
+
+
+_LEAST_BITS = 26
+"""Primes of that size are near enough to a power of two on every ring."""
+
+_EXACT_LEVELS = 3
+"""Of an odd cubic that lands on a scale which its primes do not match."""
+
+_LEAST_ABOVE, _MOST_ABOVE = 4, 20
+"""Bits of the first and last primes above the others."""
 
 
 @dataclass(frozen=True)
@@ -97,13 +111,21 @@ class TensealBackend:
         x: a vector or tensor.
 
         An odd cubic goes through TenSEAL's own operators: 2 levels, 2 products, 2 relinearisations, 4 rescales. Others
-        go through SEAL's: `polynomial.depth` levels, and one more to land on the scale.
+        go through SEAL's: `polynomial.depth` levels, and one more to land on the scale. So does an odd cubic where
+        scale and primes differ by more than TenSEAL bears; a ScaleWarning says then that TenSEAL's own operations
+        drift.
 
         Raises LevelExhausted, KeyMissing, ScaleMismatch, UnsupportedOperation, ContextMismatch.
         """
         form = CubicForm.of(polynomial)
+        state, nominal = self._state(x), TensealMessage.decode(x.serialize()).scale
+        drifting = self._drifting_prime(state, nominal)
+        if drifting is not None and (form is None or state.level >= _EXACT_LEVELS):
+            warnings.warn(ScaleWarning(nominal, drifting), stacklevel=2)
         if form is None:
-            return self._circuit(polynomial, x, TensealMessage.decode(x.serialize()).scale)
+            return self._circuit(polynomial, x, nominal)
+        if drifting is not None and state.level >= _EXACT_LEVELS:
+            return self._exact_cubic(polynomial.domain, x, form, nominal)
         result = self._cubic(polynomial.domain, x, x, form.k, form.b)
         if form.c:
             result.add_(form.c)
@@ -121,6 +143,30 @@ class TensealBackend:
         state.context.require_levels(operation, polynomial.depth + 1, state.level)
         results = [on.evaluate_polynomial(handle, polynomial) for handle in state.handles]
         return [on.read(bring_to(on, result, target), target) for result in results]
+
+    def _exact_cubic(
+        self, domain: tuple[float, float], x: TensealValue, form: CubicForm, target: float
+    ) -> TensealValue:
+        """k·x·(x² - m) + k(b + m)·x + c as `_cubic` has it, at the scale `target` whatever the primes are.
+
+        k·x is not rescaled before the product, which would round it where |x² - m| is large: 3 levels.
+        """
+        state = self._state(x)
+        on, top = state.context.arithmetic, state.level
+        state.context.require_levels("the cubic on primes that do not match its scale", _EXACT_LEVELS, top)
+        state.context.relinearisation_keys("the cubic")
+        m = max(abs(bound) for bound in domain) ** 2 / 2
+        results = []
+        for handle in state.handles:
+            square = on.plus(on.rescale(on.relinearise(on.multiply(handle, handle))), -m)
+            below = on.drop(handle, top - 1)
+            of_k = target * state.prime(1) * state.prime(2) / on.scale(square) / on.scale(below)
+            product = on.relinearise(on.multiply(square, times_number(on, below, form.k, of_k)))
+            line = times_slots(on, on.drop(handle, top - 2), form.k * (form.b + m), target)
+            # the scales are equal up to the rounding of a few float operations
+            landed = on.read(on.rescale(on.rescale(product)), target)
+            results.append(on.plus(on.add(landed, on.read(line, target)), form.c))
+        return _of_handles(x, on, results)
 
     def _cubic(self, domain: tuple[float, float], x: TensealValue, w: TensealValue, k: float, b: float) -> TensealValue:
         """k·w·(x² + b) as k·w·(x² - m) + k(b + m)·w.
@@ -260,10 +306,9 @@ class TensealBackend:
         """
         state = self._state(x)
         nominal = TensealMessage.decode(x.serialize()).scale
-        levels = 2 if CubicForm.of(polynomial) is not None else polynomial.depth + 1
+        own = CubicForm.of(polynomial) is not None and self._drifting_prime(state, nominal) is None
+        levels = 2 if own else polynomial.depth + 1
         state.context.require_levels("the polynomial", levels, state.level)
-        if CubicForm.of(polynomial) is not None:
-            self._require_fit(state, nominal)
         at_result = state.context.modulus(state.level - levels) / 2
         return radius_within(polynomial, at_result / nominal)
 
@@ -286,19 +331,22 @@ class TensealBackend:
         return _State(context, ciphertexts, context.level_of(*ciphertexts), _common_scale(ciphertexts))
 
     @staticmethod
-    def _require_fit(state: _State, scale: float, levels: int = 2) -> None:
+    def _drifting_prime(state: _State, scale: float, levels: int = 2) -> int | None:
+        """The first of the next primes with which TenSEAL's own operators are wrong at this scale; None for none."""
+        primes = (state.prime(below) for below in range(min(levels, state.level)))
+        return next((prime for prime in primes if abs(scale / prime - 1) > SCALE_TOLERANCE), None)
+
+    @classmethod
+    def _require_fit(cls, state: _State, scale: float, levels: int = 2) -> None:
         """Raise ScaleMismatch where TenSEAL's own operators are wrong with this scale on the next primes."""
-        for below in range(levels):
-            prime = state.prime(below)
-            if abs(scale / prime - 1) > SCALE_TOLERANCE:
-                bits = max(round(log2(scale)), 26)
-                raise ScaleMismatch(
-                    scale,
-                    prime,
-                    "TenSEAL takes the two for equal, so every product comes out wrong by their ratio. Use a "
-                    f"global_scale of 2**{bits} and {bits}-bit primes in the middle of the chain, or fhenn.encrypt, "
-                    "which keeps exact scales.",
-                )
+        prime = cls._drifting_prime(state, scale, levels)
+        if prime is not None:
+            raise ScaleMismatch(
+                scale,
+                prime,
+                "TenSEAL takes the two for equal, so every product comes out wrong by their ratio. "
+                f"{_suggest_chain(state.context, scale)} Or use fhenn.encrypt, which keeps exact scales.",
+            )
 
     def _require_alike(self, x: TensealValue, factor: TensealValue) -> None:
         """Raise unless both are of one type, shape and context."""
@@ -309,6 +357,20 @@ class TensealBackend:
         mine, other = (SealContext.from_tenseal(value.context()) for value in (x, factor))
         if mine.fingerprint != other.fingerprint:
             raise ContextMismatch(mine.fingerprint, other.fingerprint)
+
+
+def _suggest_chain(context: SealContext, scale: float) -> str:
+    """A sentence on a chain of as many primes whose sizes suit a scale, on the same ring where that holds it."""
+    between = context.levels
+    bits = max(round(log2(scale)), _LEAST_BITS)
+    for ring_degree in MAX_MODULUS_BITS:
+        outer = min((MAX_MODULUS_BITS[ring_degree] - between * bits) // 2, bits + _MOST_ABOVE)
+        if ring_degree >= context.ring_degree and outer >= bits + _LEAST_ABOVE:
+            chain = (outer, *[bits] * between, outer)
+            if primes_of(ring_degree, chain) is not None:
+                sizes = f"[{outer}, {', '.join([str(bits)] * between)}, {outer}]"
+                return f"Use a global_scale of 2**{bits} on the chain {sizes} at ring degree {ring_degree}."
+    return "Use fewer levels, and primes of the scale's size between the first and the last."
 
 
 def _of_handles(x: TensealValue, on: SealArithmetic, handles: list[Handle]) -> TensealValue:
