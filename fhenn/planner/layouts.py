@@ -267,6 +267,9 @@ class _Choice:
             (each for each in self._known if each != chosen and self._seconds(each) >= least and self._within(each)),
             key=self._seconds,
         )
+        # several requests can come to one layout
+        found = {str(self._alternative(each)): each for each in (chosen, *others)[::-1]}
+        others = [each for name, each in reversed(found.items()) if name != str(self._alternative(chosen))]
         unlike = [each for each in others if self._name(each) != self._name(chosen)][:1]
         shown = sorted({*others[: _SHOWN - 1 - len(unlike)], *unlike}, key=self._seconds)
         alternatives = tuple(self._alternative(each) for each in (chosen, *shown))

@@ -183,3 +183,10 @@ def test_wishes_are_checked(wish):
 def test_a_refusal_is_that_of_the_accuracy():
     with pytest.raises(PlanError, match="the best reaches"):
         fhenn.plan(SMALL, bounds=[0, 1], accuracy=1e-15)
+
+
+def test_no_layout_is_compared_with_itself():
+    draw = np.random.default_rng(0)
+    nodes = [fhenn.Linear(draw.normal(size=(24, 64)) / 30), fhenn.Sigmoid(), fhenn.Linear(draw.normal(size=(10, 24)))]
+    shown = fhenn.plan(fhenn.Sequential(nodes), bounds=[0, 1], accuracy=1e-2, rows=360).comparison.alternatives
+    assert len(shown) == len(set(map(str, shown))) == 3
