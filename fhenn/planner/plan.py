@@ -466,6 +466,8 @@ class Plan:
             )
         if self.ranges is not None:
             self.ranges.require_sane()
+            activations = sum(AFFINE.fullmatch(node) is None for node in self.signature[:-1])
+            sane = sane and len(self.ranges.intervals) == activations > 0
         for witness in self.witnesses:
             witness.require_sane(self.parameters.levels)
         for each in self.steps:

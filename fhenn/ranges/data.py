@@ -33,6 +33,9 @@ DOMAIN_MARGIN = 1.25
 
 CONFIDENCE = 0.95
 
+_MOST_SAMPLES = 1 << 40
+"""More than anybody has; beyond it the share outside loses its digits."""
+
 _DIGITS = 3
 """Significant digits to which ranges are rounded outward: a plan shows them to clients."""
 
@@ -46,8 +49,8 @@ class DataRanges:
     intervals: (low, high) of what comes to each activation, in their order.
 
     >>> print(DataRanges(5000, 2.0, ((-6.0, 6.0),)))
-    ranges from 5,000 samples (times 2, or the domains that hold them); unseen inputs leave what these reached in less \
-than 0.095 % of cases (95 % confidence)
+    ranges from 5,000 samples (times 2, or the domains that hold them); unseen inputs, drawn alike and not trained on, \
+leave what these reached in less than 0.095 % of cases (95 % confidence)
     """
 
     samples: int
@@ -72,7 +75,7 @@ than 0.095 % of cases (95 % confidence)
         ends = [end for interval in self.intervals for end in interval]
         sane = (
             type(self.samples) is int
-            and self.samples > 0
+            and 0 < self.samples <= _MOST_SAMPLES
             and 1 <= self.margin < inf
             and all(map(isfinite, ends))
             and all(low <= high for low, high in self.intervals)
@@ -81,13 +84,14 @@ than 0.095 % of cases (95 % confidence)
             raise ValueError("its ranges are out of order, or not finite")
 
     def __str__(self) -> str:
-        share = self.outside
-        said = (
-            f"in less than {round_up(100 * share, 2)} % of cases (95 % confidence)" if share < 1 else "as often as not"
-        )
+        share, ends = self.outside, 2 * len(self.intervals)
+        if share < 1:
+            said = f"leave what these reached in less than {round_up(100 * share, 2)} % of cases (95 % confidence)"
+        else:
+            said = f"can leave what these reached any number of times: {self.samples:,} samples are few for {ends} ends"
         return (
             f"ranges from {self.samples:,} samples (times {self.margin:g}, or the domains that hold them); unseen "
-            f"inputs leave what these reached {said}"
+            f"inputs, drawn alike and not trained on, {said}"
         )
 
 
@@ -149,7 +153,7 @@ def range_of(
     """The range of what comes to an activation.
 
     values: what samples bring there, of any shape.
-    worst: what inputs within bounds can bring there, which the range does not leave.
+    worst: what inputs within bounds can bring there, which the range leaves by its rounding at most.
     margin: how many times wider than the values' interval the range is, about its middle.
     domain: where the activation is good, None for everywhere. Where it holds all values it is the range: beyond it
     answers are wrong anyway, and the polynomial grows fast. Where it does not, the range holds it too.
@@ -162,11 +166,15 @@ def range_of(
         count = int(np.count_nonzero(~np.isfinite(values)))
         raise NonFiniteValue(f"the input of {where}", count, "Scale the weights, or leave those samples out.")
     middle, half = seen[0] / 2 + seen[1] / 2, margin * (seen[1] / 2 - seen[0] / 2)
-    low, high = -_outward(half - middle), _outward(middle + half)
-    if domain is not None:
-        inside = domain[0] <= seen[0] and seen[1] <= domain[1]
-        low, high = domain if inside else (min(low, domain[0]), max(high, domain[1]))
-    return max(low, worst[0]), min(high, worst[1])
+    half = half or (margin - 1) * abs(middle)  # of a single value
+    if domain is not None and domain[0] <= seen[0] and seen[1] <= domain[1]:
+        low, high = domain
+    else:
+        low, high = middle - half, middle + half
+        if domain is not None:
+            low, high = min(low, domain[0]), max(high, domain[1])
+    # rounded last: the worst case is computed from the weights
+    return -_outward(-max(low, worst[0])), _outward(min(high, worst[1]))
 
 
 def _outward(value: float) -> float:

@@ -480,6 +480,7 @@ def test_every_linear_model_on_every_data_under_encryption(make, data):
 
 
 @LONGER
+@pytest.mark.filterwarnings("ignore::fhenn.errors.PlanWarning")  # where the worst case takes more than degree 63
 @pytest.mark.parametrize("activation", ["logistic", "tanh"])
 @pytest.mark.parametrize("data", ["breast_cancer", "wine", "iris", "digits", "diabetes"])
 def test_every_perceptron_on_every_data_under_encryption(activation, data):

@@ -8,6 +8,7 @@ from support import at_length
 
 import fhenn
 from fhenn.ckks.layout import Vectors
+from fhenn.planner.scaling import scale
 
 rng = np.random.default_rng(0)
 
@@ -61,7 +62,7 @@ def largest_error(model, plan, keys):
     for _ in range(keys):
         client = fhenn.Context.generate(plan.parameters, plan.rotations)
         server = fhenn.Server(model, plan, client.to_bytes())
-        answer = server.evaluate(fhenn.encrypt(client, x, layout=plan.layout))
+        answer = server.evaluate(fhenn.encrypt(client, scale(x, *plan.bounds), layout=plan.layout))
         held = np.ones(client.slots, bool)
         if isinstance(answer.layout, Vectors):
             positions = answer.layout.content(answer.shape[1], client.slots)[0]

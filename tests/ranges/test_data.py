@@ -22,7 +22,7 @@ from fhenn.errors import (
 )
 from fhenn.planner import verify
 from fhenn.ranges import DataRanges, data_ranges
-from fhenn.ranges.data import mass_outside
+from fhenn.ranges.data import mass_outside, range_of
 
 rng = np.random.default_rng(11)
 SAMPLES = rng.uniform(-1, 1, (400, 24)) * (rng.random((400, 24)) < 0.1)  # far from the corners of their box
@@ -64,7 +64,7 @@ def test_ranges_are_what_samples_reach_times_the_margin():
 def test_no_range_is_wider_than_the_worst_case():
     nodes = [fhenn.Linear(np.eye(2)), fhenn.Square()]
     (found,) = data_ranges(nodes, -np.ones(2), np.ones(2), np.array([[0.9, -0.9]]), 100.0).intervals
-    assert found == pytest.approx((-1.0, 1.0), rel=1e-12)
+    assert found == pytest.approx((-1.0, 1.0), rel=0.011)
 
 
 def test_a_domain_that_holds_all_samples_is_the_range():
@@ -182,7 +182,17 @@ def test_a_plan_keeps_its_ranges_and_belongs_to_them():
     with pytest.raises(PlanError, match="ranges"):
         verify(replace(plan, ranges=replace(plan.ranges, intervals=plan.ranges.intervals[:1])), model)
     data = json.loads(plan.to_json())
-    for wrong in ({"samples": 0}, {"margin": 0.5}, {"intervals": [[1, -1], [0, 1]]}, {"samples": 1.5}, {"more": 1}):
+    many = [[-1, 1]] * 5
+    for wrong in (
+        {"intervals": []},
+        {"intervals": many},
+        {"samples": 1 << 41},
+        {"samples": 0},
+        {"margin": 0.5},
+        {"intervals": [[1, -1], [0, 1]]},
+        {"samples": 1.5},
+        {"more": 1},
+    ):
         with pytest.raises(WireFormatError):
             fhenn.Plan.from_json(json.dumps(data | {"ranges": data["ranges"] | wrong}))
 
@@ -230,3 +240,23 @@ def test_witnesses_are_quiet_for_the_samples_of_a_plan():
                 far[0, 0] = witness.domain[1] + 1e-6
                 assert witness.alarms(witness.numbers(far)).all()
         values = node.infer(values)
+
+
+def test_a_public_plan_shows_no_digits_of_the_weights():
+    draw = np.random.default_rng(2)
+    first = fhenn.Linear(draw.normal(size=(4, 8)))
+    model = fhenn.Sequential([first, fhenn.Square(), fhenn.Linear(draw.normal(size=(2, 4)) / 9)])
+    x = draw.uniform(-1, 1, (50, 8))
+    for margin in (2.0, 50.0):
+        plan = fhenn.plan(model, inputs=x, bounds=[-1, 1], ranges="data", margin=margin, accuracy=1e-2)
+        for end in plan.public().ranges.intervals[0]:
+            assert end == float(f"{end:.3g}")
+
+
+def test_few_samples_are_said_to_say_little():
+    text = str(DataRanges(3, 2.0, ((-1.0, 1.0), (0.0, 1.0))))
+    assert "any number of times: 3 samples are few for 4 ends" in text
+
+
+def test_a_single_value_has_a_range_too():
+    assert range_of(np.array([[0.7]]), (-5.0, 5.0), 2.0) == (0.0, 1.4)
