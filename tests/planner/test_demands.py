@@ -245,11 +245,11 @@ LARGEST = {
     ),
     "many ciphertexts": replace(
         PLAN, layout=FEATURES, layout_name="throughput", rotations=(), low=(-1.0,) * 700, high=(1.0,) * 700,
-        witnesses=(), result=None, parameters=Parameters(8192, (60, 40, 40, 60), 2.0**30),
+        witnesses=(), result=None, parameters=Parameters(8192, (60, 40, 40, 60), 2.0**30), steps=(),
     ),
     "many tiles": replace(
         PLAN, layout=Vectors("tiles", 1, 1, 1, 700), rotations=(), low=(-1.0,) * 700, high=(1.0,) * 700,
-        witnesses=(), result=None, parameters=Parameters(8192, (60, 40, 40, 60), 2.0**30),
+        witnesses=(), result=None, parameters=Parameters(8192, (60, 40, 40, 60), 2.0**30), steps=(),
     ),
 }  # fmt: skip
 
