@@ -261,6 +261,8 @@ def plan(
       fhenn plan model.fhenn --bounds bounds.csv --rows 5000
     """
     network = artifacts.model_from_bytes(artifacts.read_kind(model, "model"))
+    if ranges == "data" and data is None:
+        raise ParameterError("--ranges data needs data.", "Give them with --bounds-from.")
     bounds, samples_seen = read_bounds_and_samples(network, declared, data, csv_format, as_json, margin)
     full_plan = fhenn.plan(
         network,

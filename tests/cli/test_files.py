@@ -529,6 +529,13 @@ class TestBounds:
         (tmp_path / "one.csv").write_text("\n".join(Path("some.csv").read_text().splitlines()[:2]))
         assert json.loads(run("certify", "--bounds-from", tmp_path / "one.csv", "--json"))["from_data"] is True
 
+    def test_ranges_are_those_of_the_data(self, tmp_path):
+        out = tmp_path / "p.fhenn"
+        told = json.loads(run("plan", "--bounds-from", "some.csv", "--ranges", "data", "-o", out, "--json"))
+        assert told["ranges"] is None or told["ranges"]["samples"] == len(some())
+        with pytest.raises(ParameterError, match="--bounds-from"):
+            run("plan", *self.bounds(tmp_path, "b.json", "[0, 1]"), "--ranges", "data", "-o", out)
+
     def test_a_certificate_for_the_plan_serves_evaluate(self, tmp_path):
         for name in ("c.json", "c.fhenn"):
             assert "NOT VALID" not in run("certify", "--plan", "plan.fhenn", "-o", tmp_path / name)

@@ -65,12 +65,13 @@ FOR_PYTHON = {
 """Files, or folders, whose messages name Python on purpose: no command reaches them, and why."""
 
 PASSAGES = {
+    "Give for instance Parameters(8192, (60, 40, 40, 60), scale=2.0**40).": "files state numbers, or are refused",
     "witness must be True, False or one of the degrees 7, not 7.": "--witness is a flag",
     "Give True for the best degree that fits.": "--witness is a flag",
     "relative must be True, False or None, not 7.": "--relative is a flag",
-    "ranges='data' needs samples.": "commands plan for bounds",
-    "Give them as inputs=, or take ranges='worst'.": "commands plan for bounds",
-    "Give them as inputs=, or plan for all that the bounds allow: ranges='worst'.": "commands plan for bounds",
+    "ranges='data' needs samples.": "asked for before",
+    "Give them as inputs=, or take ranges='worst'.": "asked for before",
+    "Give them as inputs=, or plan for all that the bounds allow: ranges='worst'.": "asked for before",
     "(2,) or (2, 7): low and high. Samples are given as inputs=": "files of bounds are checked before",
     "Give bounds=(low, high), as one pair or as one for each feature, or inputs= with samples.": "asked for before",
     "Give True for an accuracy relative to how the outputs vary, False for one in their own units.": "so it is here",
