@@ -179,6 +179,8 @@ def _path_of(case: Case) -> tuple[Path, tuple[float, ...]]:
         layer = name_of(case.nodes, 0)
         raise Refusal(f"{layer} overflows within the bounds of its inputs.", layer, "range") from None
     ranges = _ranges_of(case) if case.from_data else None
+    if ranges is not None and not ranges.intervals:  # without activations the worst case is exact
+        ranges = None
     seen = {} if known.samples is None or ranges is None else seen_by(case.nodes, known.samples[:_LOOKED_AT])
     path = Path(nodes, *scaled_bounds(known.low, known.high), ranges, seen)
     units = units_of(case.nodes, known.samples, path.reach[-1]) if case.relative else ()

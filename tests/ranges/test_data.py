@@ -260,3 +260,9 @@ def test_few_samples_are_said_to_say_little():
 
 def test_a_single_value_has_a_range_too():
     assert range_of(np.array([[0.7]]), (-5.0, 5.0), 2.0) == (0.0, 1.4)
+
+
+def test_a_model_without_activations_has_no_ranges():
+    plan = fhenn.plan(fhenn.Linear([[1.0, 2.0]]), inputs=np.eye(2), ranges="data")
+    assert plan.ranges is None
+    assert fhenn.Plan.from_json(plan.to_json()) == plan
