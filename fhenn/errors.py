@@ -274,11 +274,24 @@ class BoundsExceeded(FhennError, ValueError):
         rows = f" in {join_first(self.samples, 'sample')}" if self.samples else ""
         verb = "leaves its" if len(self.features) == 1 else "leave their"
         largest, low, high = apart(self.largest, self.low, self.high)
+        called = ","
+        if self.furthest is not None and len(self.features) > 1:
+            place = self.furthest[1]
+            called = f", of feature {printable(dict(zip(self.features, self.names, strict=False)).get(place, place))},"
         return (
             f"{join_first(self.names or self.features, 'feature')} {verb} declared bounds{rows}; the furthest value is "
-            f"{largest}, outside [{low}, {high}]. "
-            "Clip the data, or plan again with wider bounds."
+            f"{largest}{called} outside [{low}, {high}]{self.constant}. "
+            "Clip the data, or plan again with wider bounds: bounds=."
         )
+
+    @property
+    def constant(self) -> str:
+        """Why the bounds of the furthest value have no width, in words; empty where they have some.
+
+        >>> BoundsExceeded((3,), 0.5, 0.0, 0.0).constant
+        ', since all samples that the plan was made from are equal there'
+        """
+        return ", since all samples that the plan was made from are equal there" if self.low == self.high else ""
 
 
 @dataclass(eq=False)
@@ -818,6 +831,8 @@ class ApproximationWarning(UserWarning):
 class PlanWarning(UserWarning):
     """A plan stands on ranges from data, which unseen inputs may leave, since the worst case does not fit.
 
+    `SamplesWarning` is one too.
+
     reason: why there is no plan for the worst case.
     ranges: what the plan takes instead, and how often unseen inputs may leave it, in words.
     """
@@ -830,6 +845,54 @@ class PlanWarning(UserWarning):
         return (
             f"the worst case within the bounds does not fit ({self.reason.rstrip('.')}); the plan takes {self.ranges}. "
             "Witnesses show the samples that leave them. To be asked for that is ranges='data'; ranges='worst' refuses."
+        )
+
+
+class SamplesWarning(PlanWarning):
+    """Bounds that were taken from samples, and are a guess for some features.
+
+    samples: how many samples there were.
+    equal: places of the features that had one value in all samples; empty where the samples are too few to say so.
+    features: how many features there are.
+    names: of `equal`, empty where they are not known.
+    shared: the bounds (low, high), before any margin, that all features were given together, since they plainly share
+    one unit; None where each keeps its own, so that no other value of those in `equal` is accepted.
+    """
+
+    def __init__(
+        self,
+        samples: int,
+        equal: tuple[int, ...],
+        features: int,
+        names: tuple[str, ...] = (),
+        shared: tuple[float, float] | None = None,
+    ) -> None:
+        UserWarning.__init__(self, samples, equal, features, names, shared)
+        self.samples, self.equal, self.features, self.names, self.shared = samples, equal, features, names, shared
+
+    def __str__(self) -> str:
+        return self.text(join_first(self.names or self.equal, "feature"))
+
+    def text(self, called: str) -> str:
+        """What the warning says.
+
+        called: the features in `equal`, in words.
+        """
+        if not self.equal:
+            what = "1 sample" if self.samples == 1 else f"{self.samples:,} samples"
+            return (
+                f"the bounds are those of {what}, and values beyond them will be refused. "
+                "Give more samples, or say what the features can be: bounds=."
+            )
+        said = (
+            f"{len(self.equal):,} of {self.features:,} features are equal in all {self.samples:,} samples: {called}. "
+        )
+        if self.shared is None:
+            return f"{said}Other values of theirs will be refused. Say what they can be: bounds=."
+        low, high = self.shared
+        return (
+            f"{said}All seem to be of one unit, as pixels are, so each has the bounds of all together, "
+            f"[{low:.6g}, {high:.6g}]. Say what they can be otherwise: bounds=."
         )
 
 

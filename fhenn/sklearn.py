@@ -12,11 +12,10 @@ from fhenn.columns import Table, labels_of, samples, table_of
 from fhenn.errors import ExtraMissing
 from fhenn.interop import EncryptedModel, ImportedModel
 from fhenn.interop.encrypted import OnBounds, planned
-from fhenn.interop.model import box
 from fhenn.interop.sklearn import from_sklearn
 from fhenn.planner import Plan
 from fhenn.planner.request import LayoutWish
-from fhenn.ranges import Inputs
+from fhenn.ranges import Inputs, bounds_of
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, RegressorMixin, clone
@@ -69,7 +68,7 @@ class _Encrypted(MetaEstimatorMixin, BaseEstimator):
             self.feature_names_in_ = np.array(table.names, dtype=object)
         self._codes = None if table is None else table.labels
         self.estimator_ = clone(self._inner()).fit(values, y, **fit_params)
-        self.bounds_ = np.stack(box(values, self.margin))
+        self.bounds_ = np.stack(bounds_of(values, self.margin, getattr(self, "feature_names_in_", None)))
         known = Inputs(self.bounds_[0], self.bounds_[1], values, declared=False)
         model = from_sklearn(self.estimator_)
         self._planned = planned(model, known, self.accuracy, self.layout, rows=self.rows)

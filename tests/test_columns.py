@@ -234,6 +234,7 @@ def test_importers_take_the_names_of_their_tables():
     np.testing.assert_allclose(read.predict(_columns(SHUFFLED))[:, 0], fitted.predict(VALUES), rtol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore::fhenn.errors.SamplesWarning")
 @pytest.mark.parametrize(
     "row",
     [

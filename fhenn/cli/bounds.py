@@ -17,6 +17,7 @@ from fhenn.columns import Table
 from fhenn.errors import ParameterError
 from fhenn.interop import ImportedModel
 from fhenn.nn import Node
+from fhenn.ranges import bounds_of
 from fhenn.strict import read_json
 
 Floats = NDArray[np.float64]
@@ -75,7 +76,7 @@ def _with_names(values: Floats, names: Sequence[str] | None) -> Floats | Table:
 
 
 def read_bounds(
-    model: Node, declared: Path | None, data: Path | None, form: CsvFormat, as_json: bool, margin: float = 0.0
+    model: Node, declared: Path | None, data: Path | None, form: CsvFormat, as_json: bool, margin: float | None = None
 ) -> Floats | Table:
     """The bounds of the features, from a file of bounds or from data.
 
@@ -84,7 +85,7 @@ def read_bounds(
     data: table whose least and largest values are the bounds, None where `declared` is given.
     form: how the file is written, where it is CSV.
     as_json: whether the note on what was read is left out.
-    margin: widens the bounds of data on either side, by this share of their width.
+    margin: widens the bounds of data on either side, by this share of their width; None for the box of the data alone.
 
     Returns lower and upper bounds of shape (2, features), or (2,) for one pair for all features.
     Raises ParameterError where neither file or both are given, and for a file that does not hold bounds;
@@ -94,7 +95,7 @@ def read_bounds(
 
 
 def read_bounds_and_samples(
-    model: Node, declared: Path | None, data: Path | None, form: CsvFormat, as_json: bool, margin: float = 0.0
+    model: Node, declared: Path | None, data: Path | None, form: CsvFormat, as_json: bool, margin: float | None = None
 ) -> tuple[Floats | Table, Floats | Table | None]:
     """What `read_bounds` returns, and the data, (samples, features); None where bounds are declared."""
     if declared is not None and data is None:
@@ -104,9 +105,8 @@ def read_bounds_and_samples(
     if data is None:
         raise ParameterError("the bounds of the features are needed.", "Give --bounds FILE or --bounds-from DATA.")
     values, names = _read(data, feature_names(model), form, as_json)
-    low, high = values.min(axis=0), values.max(axis=0)
-    box = np.stack([low - margin * (high - low), high + margin * (high - low)])
-    return _with_names(box, names), _with_names(values, names)
+    box = (values.min(axis=0), values.max(axis=0)) if margin is None else bounds_of(values, margin, names)
+    return _with_names(np.stack(box), names), _with_names(values, names)
 
 
 def _read_declared(path: Path, features: Sequence[str] | None, form: CsvFormat) -> Floats | Table:

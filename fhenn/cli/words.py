@@ -13,6 +13,7 @@ from fhenn.errors import (
     FeatureMismatch,
     RangeViolation,
     RangeWarning,
+    SamplesWarning,
     ShapeMismatch,
     ViolationReport,
     join_first,
@@ -90,9 +91,15 @@ def _(error: BoundsExceeded) -> str:
         furthest = f"{printable(column)} = {furthest} in sample {sample + 1}"
     return (
         f"{join_first(columns)} {verb} the bounds of the plan{rows}; the furthest value is {furthest}, where the plan "
-        f"allows {low} to {high}. Give --clip to take the nearest bound, or plan again with wider "
+        f"allows {low} to {high}{error.constant}. Give --clip to take the nearest bound, or plan again with wider "
         "bounds (`fhenn plan --bounds`, or a larger --margin)."
     )
+
+
+@words.register
+def _(error: SamplesWarning) -> str:
+    columns = error.names or tuple(f"column {place + 1}" for place in error.equal)
+    return error.text(join_first(columns)).replace("bounds=", "--bounds")
 
 
 @words.register

@@ -184,7 +184,9 @@ def encrypted_model(
     layout: "throughput" serves thousands of samples as fast as one, "latency" single ones or a few together; "auto" is
     what is cheapest for `rows` samples.
     rows: samples that one call will predict; None for as many as there are in `inputs`, 1 without them.
-    margin: how much wider than the data the bounds are on either side, in units of their width.
+    margin: how much wider than the data the bounds are on either side, in units of their width. Features that are equal
+    in all samples take the bounds of all together where they plainly share one unit, as pixels do, and else stay
+    constant, with a SamplesWarning (`fhenn.ranges.bounds_of`).
     on_bounds: whether values beyond the bounds are refused ("raise") or clipped ("clip").
     witness: whether the server returns what shows that values left a domain, which is then raised; None for where the
     ranges are from data.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
@@ -189,11 +189,9 @@ class ImportedModel(Sequential):
         Raises PlanError where the model does not start with an affine layer, ParameterError, ShapeMismatch,
         FeatureMismatch, NonFiniteValue, UnsupportedValue.
         """
-        known = Inputs.of(list(layers(self)), bounds=bounds, inputs=inputs, features=self._reading.features)
-        if known.declared or known.samples is None:
-            return known
-        low, high = box(known.samples, margin)
-        return replace(known, low=low, high=high)
+        return Inputs.of(
+            list(layers(self)), bounds=bounds, inputs=inputs, features=self._reading.features, margin=margin
+        )
 
     def bounds(self, inputs: Any = None, margin: float = 0.5, *, bounds: Any = None) -> tuple[Floats, Floats]:
         """Low and high of every feature: those given, or the box of samples, widened. As `inputs` says."""
@@ -252,20 +250,6 @@ class Wanted:
 def _fresh(node: Node) -> Node:
     """A node of one's own, with nothing kept."""
     return node.fresh() if isinstance(node, Activation | Affine) else node
-
-
-def box(values: Floats, margin: float) -> tuple[Floats, Floats]:
-    """Low and high of every feature of data, widened.
-
-    values: the data, (samples, features).
-    margin: how much wider on either side, in units of the distance from low to high.
-    Returns low and high, (features,) each.
-    Raises ParameterError where the margin is out of range.
-    """
-    if not isinstance(margin, Real) or not 0 <= margin < np.inf:
-        raise ParameterError(f"margin must be a finite number from 0, not {margin!r}.", "Give for instance 0.5.")
-    low, high = values.min(axis=0), values.max(axis=0)
-    return low - margin * (high - low), high + margin * (high - low)
 
 
 def _good_on(node: Activation, interval: tuple[float, float], accuracy: float) -> Activation:

@@ -19,7 +19,7 @@ from fhenn.planner.chains import chains_of, special_bits
 from fhenn.planner.plan import LayoutName
 from fhenn.planner.request import Request
 from fhenn.planner.walk import Path, Walk
-from fhenn.ranges import Inputs
+from fhenn.ranges import Inputs, span_of
 from fhenn.text import apart
 
 SECONDS = 3.0
@@ -355,7 +355,7 @@ def _tighter_bounds(case: Case) -> list[Option]:
     if case.known.samples is not None:
         if not case.known.declared:
             return []
-        box = case.known.samples.min(axis=0), case.known.samples.max(axis=0)
+        box = span_of(case.known.samples)[:2]
         remedy = Remedy("bounds", "samples", "the bounds of the samples, which are tighter")
         return [(remedy, replace(case, known=replace(case.known, low=box[0], high=box[1], declared=False)))]
     middle, half = low / 2 + high / 2, high / 2 - low / 2

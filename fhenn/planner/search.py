@@ -76,8 +76,8 @@ def plan(
     inputs: samples, (samples, features), or (features,) for one: drawn as those that will be encrypted, and not those
     that the model was trained on, for what `ranges` says of unseen ones. None where there are only bounds.
     bounds: (2, features) of low and high, or (2,) for all features, which clients hold their values to; None for the
-    least and largest values of the samples. Both are arrays, or anything with named columns, which name the features
-    where the model does not.
+    least and largest values of the samples (`fhenn.ranges.bounds_of`). Both are arrays, or anything with named columns,
+    which name the features where the model does not.
     accuracy: the largest |decrypted - twin| at the output, above 0: in units of the outputs where it is relative.
     relative: whether the accuracy is relative to how the outputs vary, and the plan's numbers of errors with it. The
     unit of each output is the power of two not above its standard deviation over the samples or, without samples, half

@@ -2,7 +2,7 @@
 
 from fhenn.ranges.calibration import calibrate
 from fhenn.ranges.data import DataRanges, data_ranges
-from fhenn.ranges.inputs import Inputs, box_of
+from fhenn.ranges.inputs import Inputs, bounds_of, box_of, span_of
 from fhenn.ranges.penalty import penalised_backward, range_penalty
 from fhenn.ranges.proposal import Proposal
 from fhenn.ranges.reach import Reach, reaches
@@ -18,10 +18,12 @@ __all__ = [
     "OutputReport",
     "Proposal",
     "Reach",
+    "bounds_of",
     "box_of",
     "calibrate",
     "data_ranges",
     "penalised_backward",
     "range_penalty",
     "reaches",
+    "span_of",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,20 @@ from numpy.typing import NDArray
 
 from fhenn.columns import samples as samples_of
 from fhenn.columns import table_of
-from fhenn.errors import ParameterError, PlanError, ShapeMismatch
+from fhenn.errors import ParameterError, PlanError, SamplesWarning, ShapeMismatch
 from fhenn.nn import Activation, Affine
 
 Floats = NDArray[np.float64]
+
+_FEW = 2
+"""Samples that say too little of what a feature can be to take bounds from without a word."""
+
+_LEAST_ALIKE = 4
+"""Features that must vary before they show that all are of one unit."""
+
+_SHARE_ALIKE, _LEAST_WIDTH = 0.75, 1 / 8
+"""The share of them that must be at least so wide, of what all span together: of pixels, weights of words and
+standardised features it is; of a table of ages, amounts and rates it is not."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +62,8 @@ class Inputs:
         bounds: Any = None,
         inputs: Any = None,
         features: Sequence[str] | None = None,
+        margin: float = 0.0,
+        exact: bool = False,
     ) -> Inputs:
         """The inputs that a user describes by bounds, by samples, or by both.
 
@@ -58,6 +71,10 @@ class Inputs:
         bounds: (2, features) of low and high, or (2,) for all features; None for the box of the samples.
         inputs: samples, (samples, features), or (features,) for one; None where there are none.
         features: names by which a table's columns are matched; None to take columns in order.
+        margin: how much wider than the samples' bounds are on either side, in units of their width, where they are
+        taken from samples (`bounds_of`).
+        exact: whether bounds that are taken from samples are their least and largest values, whatever these say of
+        others.
 
         Both are arrays, or anything with named columns.
         Raises PlanError where the first node is not affine, ParameterError where neither is given, or a lower bound
@@ -92,7 +109,10 @@ class Inputs:
         if values is not None:
             values = _as_samples(values, width)
             if bounds is None:
-                return cls(values.min(axis=0), values.max(axis=0), values, names, declared=False)
+                low, high = (
+                    (values.min(axis=0), values.max(axis=0)) if exact else bounds_of(values, margin, names or features)
+                )
+                return cls(low, high, values, names, declared=False)
         low, high = _read_bounds(bounds, width, features)
         if values is not None:
             _require_within(values, low, high, names or features)
@@ -108,6 +128,73 @@ class Inputs:
         array([ True])
         """
         return box_of(self.low, self.high)
+
+
+def bounds_of(values: Floats, margin: float = 0.0, names: Sequence[str] | None = None) -> tuple[Floats, Floats]:
+    """The bounds that samples give: their least and largest values, widened.
+
+    values: the samples, (samples, features).
+    margin: how much wider on either side, in units of the distance from low to high; from 0.
+    names: of the features, for the warning; None where they have none.
+
+    What is not as sure as it looks is said in a SamplesWarning: bounds of features that are equal in all samples
+    (`span_of`), and those of one or two samples.
+
+    Returns low and high, (features,) each.
+    Raises ParameterError where the margin is out of range.
+
+    >>> bounds_of(np.array([[0.0], [1.0], [2.0]]), margin=0.5)
+    (array([-1.]), array([3.]))
+    """
+    if not isinstance(margin, Real) or not 0 <= margin < np.inf:
+        raise ParameterError(f"margin must be a finite number from 0, not {margin!r}.", "Give for instance 0.5.")
+    low, high, equal = span_of(values)
+    few = len(values) <= _FEW
+    if few or equal.size:
+        places = () if few else tuple(equal.tolist())
+        called = tuple(names[place] for place in places) if names is not None else ()
+        shared = (float(low[0]), float(high[0])) if np.all(low < high) else None
+        warnings.warn(SamplesWarning(len(values), places, len(low), called, shared), stacklevel=4)
+    return low - margin * (high - low), high + margin * (high - low)
+
+
+def span_of(values: Floats) -> tuple[Floats, Floats, NDArray[np.intp]]:
+    """What samples say of the bounds of features.
+
+    values: the samples, (samples, features).
+
+    A feature that is equal in all samples has no width. Where the features plainly share one unit, as pixels do, each
+    takes the bounds of all together: a pixel at the edge that is black in all samples may be white in another. The
+    features show it where the constants lie within what the others span, and three quarters of these, four at least,
+    are an eighth as wide as that or wider. Else a constant stays one.
+
+    Returns low and high, (features,) each, and the places of the features that are equal in all samples.
+
+    >>> span_of(np.array([[0.0, 0.1, 0.2, 0.9, 0.0], [0.8, 0.9, 0.8, 0.0, 0.0], [0.1, 0.2, 1.0, 0.3, 0.0]]))[1:]
+    (array([1., 1., 1., 1., 1.]), array([4]))
+    """
+    low, high = values.min(axis=0), values.max(axis=0)
+    equal = np.flatnonzero(low == high)
+    if len(values) > _FEW and equal.size:
+        shared = _shared(low, high)
+        if shared is not None:
+            low, high = (np.full_like(low, end) for end in shared)
+    return low, high, equal
+
+
+def _shared(low: Floats, high: Floats) -> tuple[float, float] | None:
+    """The bounds of all features together, where they plainly share one unit; else None.
+
+    low, high: of each, (features,).
+    """
+    varies = low < high
+    if np.count_nonzero(varies) < _LEAST_ALIKE:
+        return None
+    least, most = float(low[varies].min()), float(high[varies].max())
+    with np.errstate(over="ignore"):  # no unit is shared by what spans more than there are floats
+        alike = np.count_nonzero((high - low)[varies] >= _LEAST_WIDTH * (most - least))
+    within = least <= low[~varies].min() and high[~varies].max() <= most
+    return (least, most) if within and alike >= _SHARE_ALIKE * np.count_nonzero(varies) else None
 
 
 SINGLE_STEP = 2.0**-23

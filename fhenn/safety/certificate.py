@@ -266,7 +266,7 @@ def _known_inputs(
     """The inputs that are certified: those given, or all that a plan lets through."""
     if bounds is None and inputs is None and plan is not None:
         return Inputs(*require_plan(plan).bounds)
-    return Inputs.of(nodes, bounds=bounds, inputs=inputs, features=model.feature_names)
+    return Inputs.of(nodes, bounds=bounds, inputs=inputs, features=model.feature_names, exact=True)
 
 
 def _path_within(plan: Plan, model: Node, low: Floats, high: Floats) -> Path:

@@ -17,6 +17,7 @@ from fhenn.errors import (
     ContextMismatch,
     FeatureMismatch,
     RangeWarning,
+    SamplesWarning,
     ShapeMismatch,
     ViolationReport,
 )
@@ -146,6 +147,16 @@ def test_what_is_not_python_passes(text):
         ),
         (BoundsExceeded((2,), 9.0, -1.0, 1.5, (0,), (0, 2)), "column 3 leaves the bounds of the plan in sample 1;"),
         (
+            BoundsExceeded((2,), 9.0, 0.0, 0.0, (0,), (0, 2)),
+            "column 3 = 9 in sample 1, where the plan allows 0 to 0, since all samples that the plan was made from are "
+            "equal there. Give --clip to take the nearest bound, or plan again with wider bounds",
+        ),
+        (
+            SamplesWarning(9, (1, 2), 5, (), (0.0, 1.0)),
+            "2 of 5 features are equal in all 9 samples: column 2, column 3. All seem to be of one unit, as pixels "
+            "are, so each has the bounds of all together, [0, 1]. Say what they can be otherwise: --bounds.",
+        ),
+        (
             FeatureMismatch(("a", "c"), ("a", "b")),
             "(missing: b; unknown: c). Name the table's columns as the model does: `fhenn inspect`",
         ),
@@ -184,7 +195,7 @@ def folder(tmp_path_factory):
     artifacts.write(here / "plan.fhenn", artifacts.plan_to_bytes(plan.public(), model))
     artifacts.write(here / "secret.fhenn", client.secret_bytes(), private=True)
     artifacts.write(here / "keys.fhenn", client.evaluation_keys())
-    (here / "good.csv").write_text("age,crp,bmi\n0,0,0\n")
+    (here / "good.csv").write_text("age,crp,bmi\n0,0,0\n1,2,1\n2,1,2\n")
     (here / "far.csv").write_text("age,crp,bmi\n0,0,0\n0,7.5,0\n0,2,-3\n")
     (here / "other.csv").write_text("age,CRP,bmi\n0,0,0\n")
     (here / "text.csv").write_text("age,crp,bmi\n0,low,0\n")

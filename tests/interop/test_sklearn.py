@@ -10,6 +10,7 @@ from fhenn.errors import (
     ApproximationWarning,
     BoundsExceeded,
     FeatureMismatch,
+    SamplesWarning,
     ShapeMismatch,
     UnsupportedModel,
     UnsupportedOperation,
@@ -507,3 +508,17 @@ for use in (lambda: fhenn.from_sklearn(object()), lambda: fhenn.sklearn):
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.count("pip install 'fhenn[sklearn]'") == 2
+
+
+def test_held_out_images_are_inside_the_bounds_of_images_with_black_edges():
+    # pixels at the edge are black in all training images, and not in all others: digits, 8 × 8, moved by a pixel
+    digits = datasets.load_digits()
+    images = digits.data.reshape(-1, 8, 8) / 16
+    train, test = images[:1000].copy(), np.roll(images[1000:1040], 1, axis=2)
+    train[:, :, 0] = 0.0
+    fitted = LogisticRegression(max_iter=300).fit(train.reshape(-1, 64), digits.target[:1000])
+    with pytest.warns(SamplesWarning, match=r"bounds of all together, \[0, 1\]"):
+        private = fhenn.encrypted_model(fhenn.from_sklearn(fitted), inputs=train.reshape(-1, 64), rows=40)
+    held_out = test.reshape(-1, 64)
+    assert (held_out[:, ::8] > 0).any()
+    assert private.predict(held_out).tolist() == fitted.predict(held_out).tolist()

@@ -263,6 +263,6 @@ def test_a_single_value_has_a_range_too():
 
 
 def test_a_model_without_activations_has_no_ranges():
-    plan = fhenn.plan(fhenn.Linear([[1.0, 2.0]]), inputs=np.eye(2), ranges="data")
+    plan = fhenn.plan(fhenn.Linear([[1.0, 2.0]]), inputs=np.eye(3)[:, :2], ranges="data")
     assert plan.ranges is None
     assert fhenn.Plan.from_json(plan.to_json()) == plan

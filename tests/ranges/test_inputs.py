@@ -4,9 +4,17 @@ import numpy as np
 import pytest
 
 import fhenn
-from fhenn.errors import BoundsExceeded, NonFiniteValue, ParameterError, PlanError, ShapeMismatch
+from fhenn.errors import (
+    BoundsExceeded,
+    NonFiniteValue,
+    ParameterError,
+    PlanError,
+    PlanWarning,
+    SamplesWarning,
+    ShapeMismatch,
+)
 from fhenn.planner.scaling import scale, scaled_bounds, scaled_nodes
-from fhenn.ranges import Inputs, box_of
+from fhenn.ranges import Inputs, bounds_of, box_of
 
 NODES = [fhenn.Linear([[1.0, 2.0, 3.0]])]
 
@@ -19,6 +27,7 @@ def test_bounds_are_a_pair_or_one_for_each_feature():
         assert known.declared
 
 
+@pytest.mark.filterwarnings("ignore::fhenn.errors.SamplesWarning")
 def test_samples_give_bounds_whatever_their_number():
     x = np.array([[1.0, 2.0, 3.0], [0.0, 5.0, 3.0]])
     for rows in (x, x[:1], x[0], np.tile(x, (5, 1))):
@@ -117,3 +126,69 @@ def test_a_timestamp_beside_a_small_feature(layout):
     server = fhenn.Server(model, plan, client.evaluation_keys())
     scores = client.decrypt_scores(server.predict(client.encrypt(x)))
     assert np.abs(scores - model.infer(x)).max() <= plan.error <= 1e-3
+
+
+def some_pixels(seed=0, features=12):
+    """Values of one unit, with 0 in each column, of which the last two are 0 in the samples planned from."""
+    values = np.random.default_rng(seed).uniform(size=(40, features)).round(2)
+    values[0], values[1, :-2] = 0.0, 1.0
+    values[:, -2:] = 0.0
+    return values
+
+
+def test_features_that_are_constant_in_the_samples_take_the_bounds_of_all_where_the_unit_is_one():
+    values = some_pixels()
+    values[:, 3] *= 0.2  # one that is nearly black: alike is what most of them are
+    with pytest.warns(SamplesWarning) as caught:
+        low, high = bounds_of(values, margin=0.5)
+    assert (low.tolist(), high.tolist()) == ([-0.5] * 12, [1.5] * 12)
+    said = caught[0].message
+    assert isinstance(said, PlanWarning)
+    assert (said.samples, said.equal, said.features, said.shared) == (40, (10, 11), 12, (0.0, 1.0))
+    assert "2 of 12 features are equal in all 40 samples: features 10, 11." in str(said)
+    assert "the bounds of all together, [0, 1]. Say what they can be otherwise: bounds=." in str(said)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda values: values * np.r_[np.full(7, 1e-3), 1, 1, 1, 1, 1],  # seven of ten are narrow
+        lambda values: values * np.geomspace(1, 1e6, 12),
+        lambda values: values + np.r_[np.zeros(10), 0.0, 2.5],  # a constant that no other feature reaches
+        lambda values: values[:, 7:],  # three that vary
+    ],
+    ids=["narrow", "many units", "outside", "few"],
+)
+def test_constants_stay_constant_where_the_unit_is_not_plainly_one(change):
+    values = change(some_pixels())
+    with pytest.warns(SamplesWarning, match=r"Other values of theirs will be refused\. Say what .* bounds=") as caught:
+        low, high = bounds_of(values, margin=0.5)
+    assert np.flatnonzero(low == high).tolist() == [values.shape[1] - 2, values.shape[1] - 1]
+    assert caught[0].message.shared is None
+    varies = values[:, :-2]
+    assert low[:-2] == pytest.approx(varies.min(axis=0) - 0.5 * np.ptp(varies, axis=0))
+
+
+def test_bounds_of_one_or_two_samples_are_said_to_be_so_and_widths_alone_say_nothing():
+    for count, text in ((1, "those of 1 sample,"), (2, "those of 2 samples,")):
+        with pytest.warns(SamplesWarning, match=text) as caught:
+            low, high = bounds_of(some_pixels()[:count])
+        assert caught[0].message.equal == ()
+        assert (low[-1], high[-1]) == (0.0, 0.0)
+    with pytest.raises(ParameterError, match="margin must be a finite number from 0"):
+        bounds_of(some_pixels(), margin=-1)
+
+
+def test_whoever_takes_bounds_from_samples_warns_and_a_value_where_all_were_equal_is_named():
+    values = some_pixels() * np.geomspace(1, 1e6, 12)
+    node = fhenn.Linear(np.ones((1, 12)))
+    with pytest.warns(SamplesWarning):
+        plan = fhenn.plan(node, inputs=values)
+    stray = values[:1].copy()
+    stray[0, 10] = 0.5
+    with pytest.raises(BoundsExceeded) as error:
+        fhenn.Client(plan).require_bounds(stray)
+    assert str(error.value) == (
+        "feature 10 leaves its declared bounds in sample 0; the furthest value is 0.5, outside [0, 0], since all "
+        "samples that the plan was made from are equal there. Clip the data, or plan again with wider bounds: bounds=."
+    )
