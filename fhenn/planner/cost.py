@@ -29,6 +29,9 @@ BANDWIDTH = 12.5e6
 UPLOADS = 10
 """Uploads among which the keys, and what else is done once for them, are shared out."""
 
+_FRAME = 450
+"""Bytes of what a message says of itself, about."""
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -111,8 +114,9 @@ def cost_of(plan: Plan, rows: int, machine: Machine | None = None) -> Cost:
         client=groups * (sent * seconds("encrypt", top) + opened) + (2 + len(answered)) * messages,
         server=groups * (steps + read + saved) + (2 + len(answered)) * messages,
         setup=keys + encoded,
-        up=groups * sent * plan.bytes_per_ciphertext,
-        down=groups * sum(count * bytes_of_ciphertext(plan, level) for level, count in answered),
+        up=groups * sent * plan.bytes_per_ciphertext + _FRAME,
+        down=groups * sum(count * bytes_of_ciphertext(plan, level) for level, count in answered)
+        + (1 + len(answered)) * _FRAME,
         keys=plan.bytes_of_keys,
         client_memory=memory_of_client(plan, rows),
         server_memory=memory_of_server(plan, rows),

@@ -11,6 +11,7 @@ from math import ceil, inf, isqrt
 from typing import TYPE_CHECKING
 
 from fhenn.ckks.layout import FEATURES, Vectors
+from fhenn.ckks.sizes import bytes_of_polynomials
 from fhenn.errors import PlanError
 from fhenn.planner.identity import AFFINE
 
@@ -35,7 +36,7 @@ _MOST_CONTAINERS, _MOST_PARTS = 1 << 18, 1 << 20
 _CONTEXT_KEYS = 6.5
 """Making a context, and the relinearisation keys, takes as much memory as that many keys for a rotation (measured)."""
 
-_COPIES_OF_KEYS, _COPIES_OF_CIPHERTEXTS = 2.5, 2.4
+_COPIES_OF_KEYS, _COPIES_OF_CIPHERTEXTS = 2.1, 2.0
 """Times that their bytes are in memory while they are made (measured)."""
 
 _BYTES_PER_SLOT = 20
@@ -134,12 +135,12 @@ def _widths(plan: Plan) -> list[int]:
 
 
 def bytes_of_ciphertext(plan: Plan, level: int) -> int:
-    """About how many bytes an answer's ciphertext has: two polynomials, of as many bits as their primes.
+    """About how many bytes an answer's ciphertext has.
 
     plan: of the model.
     level: of the ciphertext.
     """
-    return 2 * plan.parameters.ring_degree * sum(plan.parameters.chain[: level + 1]) // 8
+    return bytes_of_polynomials(plan.parameters.ring_degree, plan.parameters.chain[: level + 1], 2)
 
 
 def memory_of_client(plan: Plan, rows: int) -> float:

@@ -115,10 +115,13 @@ def test_inputs_are_bounds_or_data():
 
 
 def test_sizes_are_close_to_the_truth():
-    plan = multilayer()
+    model, plan = MODELS["multilayer"], multilayer()
     client = fhenn.Client(plan)
-    assert len(client.evaluation_keys()) == pytest.approx(plan.bytes_of_keys, rel=0.3)
-    assert len(client.encrypt(np.zeros(16))) == pytest.approx(plan.bytes_per_ciphertext, rel=0.3)
+    keys, upload = client.evaluation_keys(), client.encrypt(np.zeros(16))
+    answer = fhenn.Server(model, plan, keys).predict(upload)
+    cost = plan.cost(rows=1)
+    assert len(keys) == pytest.approx(plan.bytes_of_keys, rel=0.02)
+    assert (len(upload), len(answer)) == (pytest.approx(cost.up, rel=0.02), pytest.approx(cost.down, rel=0.02))
 
 
 def test_upload_trades_ciphertexts_for_rotations():
