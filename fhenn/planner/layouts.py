@@ -3,12 +3,14 @@
 Candidates are one feature in a ciphertext ("throughput"), and whole samples in ciphertexts ("latency"), 1, 2, 4 … of
 them together, each in as few ciphertexts as hold it or in more. They are compared by their shapes first, as if no entry
 of a matrix were zero and every activation made a product for each of its levels. For the best of them parameters are
-searched for, which show what the others would cost; those that still promise to be cheaper are searched in turn.
+searched for, which show what the others would cost; those that still promise to be cheaper are searched in turn. Limits
+are held against plans whose parameters were searched, since a sketch may be off.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from bisect import bisect
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import product
@@ -31,8 +33,14 @@ from fhenn.planner.request import Request
 from fhenn.planner.walk import Path
 from fhenn.planner.work import Counts, Work, steps_in, work_of
 
-_SEARCHED = 3
-"""Candidates for which parameters are searched, at most."""
+_SEARCHED, _SEARCHED_FOR_LIMITS = 3, 9
+"""Candidates for which parameters are searched, at most: where one is within the limits, and where none is."""
+
+_SKETCHY, _HOPELESS = 1.5, 4.0
+"""How many times over a limit a sketch may be whose plan may fit, and one whose plan will not."""
+
+_NEAR = 3.0
+"""How many times dearer a layout of the other kind may be for its cost to be worth knowing."""
 
 _TRACED = 4
 """Candidates whose steps are counted exactly for each that is searched."""
@@ -105,10 +113,11 @@ class Comparison:
         head = (
             f"{'layout':<46} {'in all':>8} {'server':>8} {'client':>8} {'up':>9} {'down':>9} {'keys':>9} {'memory':>9}"
         )
-        lines = [f"{count_of_rows(self.rows)}, by the timings of {self.machine}", head]
+        lines = [f"{count_of_rows(self.rows)}, by the timings of {self.machine} (~: before a search of its own)", head]
         for each in self.alternatives:
             cost = each.cost
-            times = " ".join(f"{seconds_text(value):>8}" for value in (cost.seconds, cost.server, cost.client))
+            about = "~" * (not each.planned)
+            times = " ".join(f"{about + seconds_text(value):>8}" for value in (cost.seconds, cost.server, cost.client))
             sizes = " ".join(f"{bytes_text(value):>9}" for value in (cost.up, cost.down, cost.keys, cost.memory))
             lines.append(f"{each!s:<46} {times} {sizes}")
         return "\n".join([*lines, f"taken: {self.reason}"])
@@ -140,46 +149,81 @@ class _Choice:
         self._made: dict[Request, Plan] = {}
         self._refused: dict[LayoutName, Refusal] = {}
         self._known: dict[Request, Plan] = {}
+        self._failed = 0
 
     def plan(self) -> Plan:
         """The plan of the cheapest layout, with its comparison. Raises Refusal, PlanError."""
-        parameters = typical_parameters(self._path.nodes, self._request)
-        for _ in range(_SEARCHED):
-            self._look_around(parameters)
-            best = self._cheapest(self._known)
-            if best is None or best in self._made:
-                break
-            try:
-                parameters = self._search(best).parameters
-            except Refusal as error:
-                self._refused[self._name(best)] = error
-        chosen = self._cheapest(self._made)
+        self._look_around(typical_parameters(self._path.nodes, self._request))
+        while (best := self._next()) is not None:
+            self._try(best)
+        rival = self._rival()
+        if rival is not None:
+            self._try(rival)
+        chosen = self._chosen()
         if chosen is None:
-            chosen = self._last_resort()
+            raise self._failure()
         return self._made[chosen].compared(self._compare(chosen))
 
-    def _last_resort(self) -> Request:
-        """A layout that stays within the limits, although its shapes seemed to say no. Raises Refusal, PlanError."""
-        if self._refused:
-            raise min(self._refused.values(), key=lambda refusal: refusal.best)
-        if not self._known:  # no ring holds the samples as they were asked for
-            self._make(replace(self._request, layout="latency", samples=self._request.samples or 1))
-        least = min(self._known, key=self._excess)
-        self._search(least)
-        if not self._within(least):
-            raise self._limit_error(least)
-        return least
+    def _next(self) -> Request | None:
+        """What to search next: the cheapest sketch, unless a plan within the limits is cheaper; None where all is done.
+
+        Only the searched plan tells whether a layout exceeds a limit. A sketch may be off; those that exceed one far
+        are searched while there is no plan, the nearest first.
+        """
+        chosen, tried = self._chosen(), len(self._made) + self._failed
+        if tried >= (_SEARCHED if chosen is not None else _SEARCHED_FOR_LIMITS):
+            return None
+        excess = {each: self._excess(each) for each in self._known if each not in self._made}
+        near = [each for each in excess if excess[each] <= _SKETCHY]
+        if near:
+            best = min(near, key=self._seconds)
+            return best if chosen is None or self._seconds(best) < self._seconds(chosen) else None
+        farther = min(excess, key=excess.__getitem__, default=None)
+        hopeless = farther is None or (excess[farther] > _HOPELESS and self._made)
+        return None if chosen is not None or hopeless else farther
+
+    def _rival(self) -> Request | None:
+        """The cheapest layout of the other kind, where it comes near the chosen one and parameters are not searched.
+
+        Its sketch is under parameters that it may not reach the accuracy with.
+        """
+        chosen = self._chosen()
+        if chosen is None:
+            return None
+        others = [each for each in self._known if self._name(each) != self._name(chosen) and self._within(each)]
+        best = min(others, key=self._seconds, default=chosen)
+        near = best not in self._made and self._seconds(best) <= _NEAR * self._seconds(chosen)
+        return best if near else None
+
+    def _try(self, request: Request) -> None:
+        """Search parameters for a layout, and sketch the others under them."""
+        try:
+            self._made[request] = self._make(request)
+        except Refusal as error:
+            self._failed += 1
+            self._refused[self._name(request)] = error
+            parameters = typical_parameters(self._path.nodes, self._request)
+            parameters = next((each.parameters for each in reversed(self._made.values())), parameters)
+        else:
+            parameters = self._made[request].parameters
+        self._look_around(parameters)
+
+    def _chosen(self) -> Request | None:
+        """The cheapest layout within the limits whose parameters are searched, None where there is none."""
+        return min(filter(self._within, self._made), key=self._seconds, default=None)
+
+    def _failure(self) -> Exception:
+        """Why there is no plan."""
+        if self._made:
+            return self._limit_error(min(self._made, key=self._excess))
+        if not self._refused:  # no ring holds the samples as they were asked for
+            self._try(replace(self._request, layout="latency", samples=self._request.samples or 1))
+        return min(self._refused.values(), key=lambda refusal: refusal.best)
 
     def _excess(self, request: Request) -> float:
         """How many times over a layout fills the limits."""
         cost, asked = self._cost(request), self._request
         return max(cost.up / asked.max_upload, cost.memory / asked.max_memory)
-
-    def _search(self, request: Request) -> Plan:
-        """The plan of a request, with parameters of its own. Raises Refusal."""
-        if request not in self._made:
-            self._made[request] = self._known[request] = self._make(request)
-        return self._made[request]
 
     def _look_around(self, parameters: Parameters) -> None:
         """Sketch what every layout would be like under parameters; the cheapest ones with all that their maps hold."""
@@ -223,10 +267,6 @@ class _Choice:
         """Whether a layout stays within the limits."""
         cost, asked = self._cost(request), self._request
         return cost.up <= asked.max_upload and cost.memory <= asked.max_memory
-
-    def _cheapest(self, requests: Iterable[Request]) -> Request | None:
-        """The cheapest layout within the limits, None where there is none."""
-        return min(filter(self._within, requests), key=self._seconds, default=None)
 
     def _sketch(self, option: _Option, parameters: Parameters) -> Plan:
         """A plan that says as much of an option as its shapes tell."""
@@ -301,7 +341,7 @@ class _Choice:
             found = cost_of(plan, rows, self._machine)
             return found.up <= asked.max_upload and found.memory <= asked.max_memory
 
-        rows = next((rows for power in range(1, 64) if (rows := asked.rows >> power) and fits(rows)), 0)
+        rows = bisect(range(1, asked.rows), 0, key=lambda rows: not fits(rows))
         fewer = f", or send fewer samples at once: rows={rows}" if rows else ""
         what = "an upload" if name == "upload" else "the memory"
         return PlanError(

@@ -120,6 +120,19 @@ class TestComparison:
         assert all(first.cost.seconds <= other.cost.seconds for other in others)
         assert {each.layout for each in self.plan.comparison.alternatives} == {"latency", "throughput"}
 
+    def test_the_other_kind_costs_what_it_does_when_it_is_asked_for(self):
+        model = fhenn.Sequential([dense(16, 30), fhenn.Sigmoid(), dense(3, 16)])
+        asked = {"bounds": [-1, 1], "accuracy": 1e-3, "rows": 5000}
+        first, other = fhenn.plan(model, **asked).comparison.alternatives
+        assert (first.layout, other.layout, other.planned) == ("throughput", "latency", True)
+        assert fhenn.plan(model, **asked, layout="latency").cost() == other.cost
+
+    def test_what_was_not_searched_is_marked(self):
+        near = fhenn.plan(WIDE, bounds=[0, 1], rows=100).comparison
+        marks = ["~" in line for line in str(near).splitlines()[2:5]]
+        assert marks == [not each.planned for each in near.alternatives]
+        assert True in marks
+
     def test_it_reads_as_a_table_with_a_reason(self):
         text = str(self.plan.comparison)
         assert "5,000 samples" in text
@@ -147,6 +160,20 @@ class TestLimits:
         held = fhenn.plan(WIDE, bounds=[0, 1], rows=5000, max_upload=0.9 * free.cost().up)
         assert held.layout_name == "latency"
         assert held.cost().up <= 0.9 * free.cost().up
+
+    @pytest.mark.parametrize(("rows", "accuracy"), [(1, 1e-2), (5000, 1e-3)])
+    def test_what_just_fits_is_taken_whatever_a_sketch_says(self, rows, accuracy):
+        asked = {"bounds": [0, 1], "accuracy": accuracy, "rows": rows}
+        free = fhenn.plan(DIGITS, **asked)
+        for limits in ({"max_upload": free.cost().up}, {"max_memory": free.cost().memory}):
+            assert fhenn.plan(DIGITS, **asked, **limits) == free
+
+    def test_the_samples_that_would_fit_are_as_many_as_do(self):
+        with pytest.raises(PlanError) as caught:
+            fhenn.plan(SMALL, bounds=[0, 1], rows=5000, layout="latency", samples=1, max_upload=1e6)
+        rows = int(caught.value.suggestion.rstrip(".").rpartition("=")[2])
+        plan = fhenn.plan(SMALL, bounds=[0, 1], rows=rows, layout="latency", samples=1, max_upload=1e6)
+        assert plan.cost(rows).up <= 1e6 < plan.cost(rows + 1).up
 
     @pytest.mark.parametrize(
         ("wish", "what"), [({"max_upload": 1e6}, "upload"), ({"max_memory": 90e6, "rows": 60_000}, "memory")]
