@@ -11,11 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 from fhenn.columns import Table, labels_of, samples, table_of
 from fhenn.errors import ExtraMissing
 from fhenn.interop import EncryptedModel, ImportedModel
-from fhenn.interop.encrypted import OnBounds, planned
+from fhenn.interop.encrypted import OnBounds, masked_alike, planned
 from fhenn.interop.sklearn import from_sklearn
 from fhenn.planner import Plan
 from fhenn.planner.request import LayoutWish
 from fhenn.ranges import Inputs, bounds_of
+from fhenn.session.client import OnViolation
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, RegressorMixin, clone
@@ -47,6 +48,7 @@ class _Encrypted(MetaEstimatorMixin, BaseEstimator):
         rows: int | None = None,
         margin: float = 0.5,
         on_bounds: OnBounds = "clip",
+        on_violation: OnViolation = "raise",
     ) -> None:
         self.estimator = estimator
         self.accuracy = accuracy
@@ -54,6 +56,7 @@ class _Encrypted(MetaEstimatorMixin, BaseEstimator):
         self.rows = rows
         self.margin = margin
         self.on_bounds = on_bounds
+        self.on_violation = on_violation
 
     def _inner(self) -> Any:
         """The estimator that was given, or the default one where it is None."""
@@ -77,7 +80,7 @@ class _Encrypted(MetaEstimatorMixin, BaseEstimator):
 
     def _build(self) -> EncryptedModel:
         """Keys for the twin and its plan."""
-        return EncryptedModel(*self._planned, on_bounds=self.on_bounds)
+        return EncryptedModel(*self._planned, on_bounds=self.on_bounds, on_violation=self.on_violation)
 
     def _scores(self, X: Any) -> Floats:
         check_is_fitted(self)
@@ -119,7 +122,7 @@ class _Encrypted(MetaEstimatorMixin, BaseEstimator):
         Raises BoundsExceeded for values beyond the bounds where on_bounds is "raise"; else warns (BoundsWarning).
         """
         scores = self._scores(X)
-        return self._private.reading.predict(scores)
+        return masked_alike(self._private.reading.predict, scores)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "estimator_")
@@ -158,9 +161,11 @@ class EncryptedClassifier(ClassifierMixin, _Encrypted):
     estimator: a classifier or Pipeline that `fhenn.from_sklearn` takes; LogisticRegression() where None.
     accuracy: the largest |decrypted - twin| of a score.
     layout: "latency" for few samples, "throughput" for thousands, "auto" for what is cheapest for `rows` of them.
-    rows: samples that one call will predict; None for as many as it is fitted on.
+    rows: samples that one upload is planned for; None for as many as it is fitted on, but 100 at most.
     margin: widens the bounds of the training data on either side, by this share of their width.
     on_bounds: "clip" clips values beyond the bounds and warns (BoundsWarning), "raise" raises BoundsExceeded.
+    on_violation: "raise" raises RangeViolation where values left an activation's domain and the plan has witnesses,
+    "mask" masks these samples, "warn" only tells of them.
 
     Fitting makes keys, in this process. They are not pickled; a copy makes its own.
     Attributes after `fit`: `estimator_`, `model_` (the twin), `plan_`, `encrypted_`, `classes_`.
@@ -196,7 +201,8 @@ class EncryptedClassifier(ClassifierMixin, _Encrypted):
         X: (samples, features), as for the estimator.
         """
         scores = self._scores(X)
-        return self._private.reading.predict_proba(scores)
+        found: Floats = masked_alike(self._private.reading.predict_proba, scores)
+        return found
 
     def decision_function(self, X: Any) -> Floats:
         """Scores: (samples,) for two classes, else (samples, classes).
@@ -204,14 +210,15 @@ class EncryptedClassifier(ClassifierMixin, _Encrypted):
         X: (samples, features), as for the estimator.
         """
         scores = self._scores(X)
-        return self._private.reading.decision_function(scores)
+        found: Floats = masked_alike(self._private.reading.decision_function, scores)
+        return found
 
 
 class EncryptedRegressor(RegressorMixin, _Encrypted):
     """A regressor that is fitted on plaintext and predicts under encryption.
 
     estimator: a regressor or Pipeline that `fhenn.from_sklearn` takes; Ridge() where None.
-    accuracy, layout, rows, margin, on_bounds: as for `EncryptedClassifier`.
+    accuracy, layout, rows, margin, on_bounds, on_violation: as for `EncryptedClassifier`.
 
     >>> estimator = EncryptedRegressor().fit([[0.0], [1.0], [2.0]], [0.0, 2.0, 4.0])
     >>> bool(abs(estimator.predict([[1.0]])[0] - estimator.estimator_.predict([[1.0]])[0]) < 1e-3)

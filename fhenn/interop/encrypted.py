@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from math import inf
-from typing import Any, Literal, cast
+from collections.abc import Callable, Sequence
+from math import inf, nan
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fhenn.columns import labels_of
 from fhenn.errors import (
     ApproximationWarning,
     BoundsWarning,
@@ -16,6 +18,8 @@ from fhenn.errors import (
     PlanError,
     PlanWarning,
     RangeViolation,
+    RangeWarning,
+    ShapeMismatch,
     UnsupportedValue,
     ViolationReport,
 )
@@ -27,10 +31,15 @@ from fhenn.planner.request import LayoutWish, RangesName
 from fhenn.ranges import Inputs
 from fhenn.ranges.data import MARGIN
 from fhenn.session import Client, Receipt, Server
+from fhenn.session.client import OnViolation
 from fhenn.uncopied import Uncopied
 
 Floats = NDArray[np.float64]
 OnBounds = Literal["raise", "clip"]
+
+_ROWS = 100
+"""Samples that one upload is planned for where nobody says: training data are more than a call predicts, and more than
+that go in several uploads."""
 
 _MEMORY = 1e9
 """Bytes of memory that both sides may take for the samples of one upload, unless those of one ciphertext take more."""
@@ -47,7 +56,9 @@ class EncryptedModel(Uncopied):
     plan: made for it.
     on_bounds: what happens to values beyond the plan's bounds, which the server could not see: "raise" refuses them,
     "clip" takes the nearest bound with a BoundsWarning.
-    Raises ParameterError where on_bounds is another word.
+    on_violation: what happens to samples whose values left an activation's domain, where the plan has witnesses that
+    show it: "raise" RangeViolation, "mask" them in masked arrays, of which `score` leaves them out, or "warn".
+    Raises ParameterError where on_bounds or on_violation is another word.
     Raises PlanError where the plan is for another model.
 
     >>> from fhenn.nn import Linear
@@ -59,10 +70,21 @@ class EncryptedModel(Uncopied):
 
     _instead = "It holds a secret key. Keep the plan (to_json), and its client's secret_bytes(), or make keys anew."
 
-    def __init__(self, model: ImportedModel, plan: Plan, *, on_bounds: OnBounds = "raise") -> None:
-        if on_bounds not in ("raise", "clip"):
+    def __init__(
+        self,
+        model: ImportedModel,
+        plan: Plan,
+        *,
+        on_bounds: OnBounds = "raise",
+        on_violation: OnViolation = "raise",
+    ) -> None:
+        if on_bounds not in get_args(OnBounds):
             raise ParameterError(f"on_bounds must be 'raise' or 'clip', not {on_bounds!r}.", "Choose one of them.")
-        self._model, self._plan, self._on_bounds = model, plan, on_bounds
+        if on_violation not in get_args(OnViolation):
+            raise ParameterError(
+                f"on_violation must be 'raise', 'mask' or 'warn', not {on_violation!r}.", "Choose one of them."
+            )
+        self._model, self._plan, self._on_bounds, self._on_violation = model, plan, on_bounds, on_violation
         self._client = Client(plan, memory=inf)  # the plan is our own
         self._server = Server(model, plan, self._client.evaluation_keys())
 
@@ -104,34 +126,36 @@ class EncryptedModel(Uncopied):
         Samples whose ciphertexts would take more than a gigabyte or so go in several uploads, one after another.
 
         Raises BoundsExceeded where values leave the plan's bounds and on_bounds is "raise", RangeViolation where a
-        plan has witnesses and they tell of values that left a domain, and what `ImportedModel` raises.
+        plan has witnesses that tell of values that left a domain and on_violation is "raise", and what `ImportedModel`
+        raises.
         """
         values = self._model.reading.samples(X)
         if self._on_bounds == "clip" and values.shape[1] == self._plan.features:
             values = self._clip(values)
         step = rows_within(self._plan, _MEMORY)
-        if len(values) <= step or values.shape[1] != self._plan.features:
-            return self._scores_of(values)
-        self._client.require_bounds(values)  # in all parts, before the first is sent
-        found: list[Floats] = []
-        strays: dict[str, list[int]] = {}
-        for start in range(0, len(values), step):
-            try:
-                found.append(self._scores_of(values[start : start + step]))
-            except RangeViolation as violation:
-                for source, places in cast(ViolationReport, violation.report).found.items():
-                    strays.setdefault(source, []).extend(place + start for place in places)
-        if strays:
-            by_source = {source: tuple(each) for source, each in strays.items()}
-            every = tuple(sorted(set().union(*by_source.values())))
-            raise RangeViolation(ViolationReport(every, len(values), by_source))
-        return np.concatenate(found)
+        if values.shape[1] == self._plan.features:
+            self._client.require_bounds(values)  # in all parts, before the first is sent
+        found = [self._scores_of(values[start : start + step]) for start in range(0, len(values), step)]
+        scores = np.concatenate([part for part, _ in found])
+        report = _joined([report for _, report in found], step, len(values))
+        if report is None:
+            return np.ma.masked_array(scores, mask=False) if self._on_violation == "mask" else scores
+        if self._on_violation == "raise":
+            raise RangeViolation(report)
+        if self._on_violation == "warn":
+            warnings.warn(RangeWarning(report), stacklevel=3)
+            return scores
+        masked: Floats = np.ma.masked_array(scores, mask=False)
+        masked[list(report.samples)] = np.ma.masked
+        return masked
 
-    def _scores_of(self, values: Floats) -> Floats:
-        """Scores of the samples of one upload."""
+    def _scores_of(self, values: Floats) -> tuple[Floats, ViolationReport | None]:
+        """Scores of the samples of one upload, and which of them mean nothing."""
         upload = self._client.encrypt(values)
-        scores: Floats = self._client.decrypt_scores(self._server.predict(upload), receipt=Receipt.of(upload))
-        return scores
+        answer, receipt = self._server.predict(upload), Receipt.of(upload)
+        scores = self._client.decrypt_scores(answer, receipt=receipt, on_violation="mask")
+        left = np.ma.getmaskarray(scores).any()
+        return np.ma.getdata(scores), self._client.violations(answer, receipt=receipt) if left else None
 
     def _clip(self, values: Floats) -> Floats:
         inside = np.clip(values, self._plan.low, self._plan.high)
@@ -142,19 +166,62 @@ class EncryptedModel(Uncopied):
 
     def predict(self, X: Any) -> Any:
         """Labels (samples,), or values."""
-        return self.reading.predict(self.scores(X))
+        return masked_alike(self.reading.predict, self.scores(X))
 
     def predict_proba(self, X: Any) -> Floats:
         """Probabilities (samples, classes). Raises UnsupportedOperation where the model has none."""
-        return self.reading.predict_proba(self.scores(X))
+        probabilities: Floats = masked_alike(self.reading.predict_proba, self.scores(X))
+        return probabilities
 
     def decision_function(self, X: Any) -> Floats:
         """Scores (samples,) of two classes, or (samples, classes). Raises UnsupportedOperation for a regression."""
-        return self.reading.decision_function(self.scores(X))
+        scores: Floats = masked_alike(self.reading.decision_function, self.scores(X))
+        return scores
 
     def score(self, X: Any, y: ArrayLike) -> float:
-        """Accuracy, or R²."""
-        return self.reading.score(self.scores(X), y)
+        """Accuracy, or R²; of the samples that are not masked, and NaN where all are."""
+        scores = self.scores(X)
+        left = np.ma.getmaskarray(scores).any(axis=1)
+        if not left.any():
+            return self.reading.score(scores, y)
+        wanted = labels_of(y, "score")
+        if len(wanted) != len(scores):
+            raise ShapeMismatch("score", wanted.shape, str(self.reading.predict(scores).shape))
+        return nan if left.all() else self.reading.score(scores[~left], wanted[~left])
+
+
+def masked_alike(read: Callable[[Floats], Any], scores: Floats) -> Any:
+    """What is read of scores, as a masked array where they are one.
+
+    read: a method of `Reading`.
+    scores: (samples, outputs).
+
+    >>> scores = np.ma.masked_array([[1.0], [9.0]], mask=[[False], [True]])
+    >>> masked_alike(Reading.regression().predict, scores).tolist()
+    [1.0, None]
+    """
+    found = read(np.ma.getdata(scores))
+    if not isinstance(scores, np.ma.MaskedArray):
+        return found
+    masked = np.ma.masked_array(found, mask=False)
+    masked[np.ma.getmaskarray(scores).any(axis=1)] = np.ma.masked
+    return masked
+
+
+def _joined(reports: Sequence[ViolationReport | None], step: int, total: int) -> ViolationReport | None:
+    """The report on all samples, of those on parts of them; None where there is none.
+
+    step: samples in a part.
+    total: samples in all.
+    """
+    shown, condemned = dict[str, tuple[int, ...]](), tuple[int, ...]()
+    for part, report in enumerate(reports):
+        if report is not None:
+            for source, places in report.found.items():
+                shown[source] = (*shown.get(source, ()), *(place + part * step for place in places))
+            condemned = (*condemned, *(place + part * step for place in report.condemned))
+    every = tuple(sorted({*condemned, *(place for places in shown.values() for place in places)}))
+    return ViolationReport(every, total, shown, condemned) if every else None
 
 
 def encrypted_model(
@@ -167,6 +234,7 @@ def encrypted_model(
     rows: int | None = None,
     margin: float = 0.5,
     on_bounds: OnBounds = "raise",
+    on_violation: OnViolation = "raise",
     witness: bool | None = None,
     ranges: RangesName = "auto",
     range_margin: float = MARGIN,
@@ -183,13 +251,15 @@ def encrypted_model(
     error of every stand-in, which are made good for these inputs first (`ImportedModel.for_inputs`).
     layout: "throughput" serves thousands of samples as fast as one, "latency" single ones or a few together; "auto" is
     what is cheapest for `rows` samples.
-    rows: samples that one call will predict; None for as many as there are in `inputs`, 1 without them.
+    rows: samples that one upload is planned for; None for as many as there are in `inputs`, but 100 at most, 1 without
+    them. Any number can be predicted.
     margin: how much wider than the data the bounds are on either side, in units of their width. Features that are equal
     in all samples take the bounds of all together where they plainly share one unit, as pixels do, and else stay
     constant, with a SamplesWarning (`fhenn.ranges.bounds_of`).
     on_bounds: whether values beyond the bounds are refused ("raise") or clipped ("clip").
-    witness: whether the server returns what shows that values left a domain, which is then raised; None for where the
-    ranges are from data.
+    on_violation: whether samples whose values left a domain are refused ("raise"), masked ("mask") or only told of
+    ("warn"), where there is a witness.
+    witness: whether the server returns what shows that values left a domain; None for where the ranges are from data.
     ranges: what comes to activations, as for `fhenn.plan`: "auto" is the worst case within the bounds where stand-ins
     and plan reach the accuracy for it, and otherwise what the samples bring, with a PlanWarning.
     range_margin: how many times wider than what the samples reach ranges from data are.
@@ -207,7 +277,7 @@ def encrypted_model(
     known = model.inputs(inputs, bounds=bounds, margin=margin)
     model = model.named(known.names)
     made = planned(model, known, accuracy, layout, rows=rows, witness=witness, ranges=ranges, range_margin=range_margin)
-    return EncryptedModel(*made, on_bounds=on_bounds)
+    return EncryptedModel(*made, on_bounds=on_bounds, on_violation=on_violation)
 
 
 def encrypted(*args: Any, **options: Any) -> EncryptedModel:
@@ -246,7 +316,7 @@ def planned(
             bounds=np.stack([known.low, known.high]),
             accuracy=accuracy,
             layout=layout,
-            rows=known.rows if rows is None else rows,
+            rows=min(known.rows, _ROWS) if rows is None else rows,
             witness=witness,
             ranges=which,
             margin=range_margin,

@@ -354,6 +354,7 @@ class Plan:
                 f"  cost                  {count_of_rows(cost.rows)}: server {seconds_text(cost.server)}, "
                 f"client {seconds_text(cost.client)}, {bytes_text(cost.up)} up, {bytes_text(cost.down)} down",
                 f"{'':<24}{bytes_text(cost.memory)} of memory; keys and weights {seconds_text(cost.setup)}, once",
+                f"{'':<24}chosen for {count_of_rows(self.rows)} an upload: rows, or else the number of inputs",
             ]
         if self.queries:
             lines.insert(-2, f"  results to share      of {self.queries} samples, within the accuracy asked for")

@@ -1,4 +1,5 @@
 import pickle
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -10,11 +11,13 @@ from fhenn.errors import (
     FeatureMismatch,
     ParameterError,
     RangeViolation,
+    RangeWarning,
     ShapeMismatch,
     UnsupportedOperation,
+    ViolationReport,
 )
 from fhenn.interop import ImportedModel, Reading
-from fhenn.interop.encrypted import EncryptedModel
+from fhenn.interop.encrypted import EncryptedModel, _joined
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(30, 4))
@@ -135,3 +138,63 @@ def test_the_range_check_is_asked_for_and_demanded():
     inside = fhenn.encrypted_model(model, bounds=[-1, 1], witness=True)
     assert inside.plan.witnesses
     assert inside.predict([[0.5]]).tolist() == model.predict([[0.5]]).tolist()
+
+
+@pytest.fixture(scope="module")
+def watched():
+    """A model in whose witness 7.6 shows, and its plan: x, and the sigmoid's cubic of it."""
+    reading = Reading.classification(["no", "yes"], None)
+    model = ImportedModel([fhenn.Linear([[1.0]]), fhenn.Sigmoid(on_violation="ignore")], reading)
+    return model, fhenn.plan(model, bounds=[-8, 8], accuracy=1e-2, witness=True, layout="latency", samples=4)
+
+
+STRAYS = np.array([[1.0], [7.6], [-2.0], [0.5], [3.0], [-3.0], [-7.7]])
+
+
+@pytest.mark.parametrize("memory", [1e9, 1.0], ids=["one upload", "several"])
+def test_samples_that_left_a_domain_are_raised_masked_or_told_of(watched, monkeypatch, memory):
+    monkeypatch.setattr(import_module("fhenn.interop.encrypted"), "_MEMORY", memory)
+    with pytest.raises(RangeViolation) as raised:
+        EncryptedModel(*watched).predict(STRAYS)
+    report = raised.value.report
+    assert (report.left, report.total) == ((1, 6), 7)
+    assert "on_violation='mask'" in str(raised.value)
+
+    masking = EncryptedModel(*watched, on_violation="mask")
+    got = masking.predict(STRAYS)
+    assert got.mask.tolist() == [place in report.samples for place in range(7)]
+    good = [place for place in range(7) if place not in report.samples]
+    assert got[good].tolist() == watched[0].predict(STRAYS[good]).tolist()
+    assert masking.scores(STRAYS).mask[:, 0].tolist() == masking.decision_function(STRAYS).mask.tolist()
+    assert masking.decision_function(STRAYS).mask.tolist() == got.mask.tolist()
+    assert not masking.predict([[1.0]]).mask.any()
+    assert masking.score(STRAYS, watched[0].predict(STRAYS)) == 1.0
+    assert np.isnan(masking.score(STRAYS[1:2], ["yes"]))
+    with pytest.raises(ShapeMismatch):
+        masking.score(STRAYS, ["yes"])
+
+    telling = EncryptedModel(*watched, on_violation="warn")
+    with pytest.warns(RangeWarning) as caught:
+        assert telling.scores(STRAYS).shape == (7, 1)
+    assert len(caught) == 1
+    assert caught[0].message.report == report
+
+
+def test_those_beside_one_beyond_the_headroom_are_condemned_in_every_upload():
+    first = ViolationReport((1,), 4, {"witness of Sigmoid": (1,)})
+    second = ViolationReport((0, 1, 3), 4, {"outputs": (0,), "witness of Sigmoid": (0, 3)}, condemned=(1,))
+    joined = _joined([first, None, second], 4, 12)
+    assert joined == ViolationReport(
+        (1, 8, 9, 11), 12, {"witness of Sigmoid": (1, 8, 11), "outputs": (8,)}, condemned=(9,)
+    )
+    assert _joined([None, None], 4, 8) is None
+
+
+def test_one_upload_is_planned_for_a_hundred_samples_at_most_unless_rows_says_more():
+    many = np.random.default_rng(1).normal(size=(300, 4))
+    model = three_classes()
+    assert fhenn.encrypted_model(model, inputs=many).plan.rows == 100
+    assert fhenn.encrypted_model(model, inputs=many[:40]).plan.rows == 40
+    asked = fhenn.encrypted_model(model, inputs=many, rows=300).plan
+    assert asked.rows == 300
+    assert "chosen for 300 samples an upload: rows, or else the number of inputs" in str(asked)
