@@ -123,11 +123,16 @@ def nodes_in_units(nodes: Sequence[Affine | Activation], units: Sequence[float])
     return [*others, ServedLayer.in_units(last, units)]
 
 
+_FEWEST = 10
+"""Samples whose standard deviation says how outputs vary: of ten normal ones it is below a quarter of the true one for
+one set in 13,000, of two for more than one in four."""
+
+
 def units_of(nodes: Sequence[Affine | Activation], samples: Floats | None, reach: Reach) -> tuple[float, ...]:
     """The unit of every output: the largest power of two that is no more than how much the output varies.
 
     nodes: of the model, as it is, an affine one last.
-    samples: (samples, features), whose outputs' standard deviation counts; None, or a single one, for half of the
+    samples: (samples, features), whose outputs' standard deviation counts; None, or fewer than ten, for half of the
     interval that inputs within bounds can reach.
     reach: that interval for each output, with the model's outputs as they are.
 
@@ -138,7 +143,7 @@ def units_of(nodes: Sequence[Affine | Activation], samples: Floats | None, reach
     >>> units_of(nodes, None, Reach(np.array([-3e9, 0.0]), np.array([3e9, 0.0]))) == (2.0**31, 1.0)
     True
     """
-    if samples is not None and len(samples) > 1:
+    if samples is not None and len(samples) >= _FEWEST:
         values = samples
         for node in nodes:
             values = np.asarray((node.with_policy("ignore") if isinstance(node, Activation) else node).infer(values))

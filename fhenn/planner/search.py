@@ -80,9 +80,9 @@ def plan(
     which name the features where the model does not.
     accuracy: the largest |decrypted - twin| at the output, above 0: in units of the outputs where it is relative.
     relative: whether the accuracy is relative to how the outputs vary, and the plan's numbers of errors with it. The
-    unit of each output is the power of two not above its standard deviation over the samples or, without samples, half
-    of the interval that it can reach; 1 where it does not vary (`Plan.units`). None for a regression that ends in an
-    affine layer (`fhenn.interop.Reading`), and for no other model.
+    unit of each output is the power of two not above its standard deviation over the samples or, with fewer than ten,
+    half of the interval that it can reach; 1 where it does not vary (`Plan.units`). None for a regression that ends in
+    an affine layer (`fhenn.interop.Reading`), and for no other model.
     layout: "latency" packs whole samples in a ciphertext; "throughput" packs a feature in each, as many samples at once
     as there are slots. "auto" takes what is cheapest for `rows` samples (`Plan.comparison`), in seconds of client,
     server and transfer.

@@ -50,7 +50,7 @@ def test_without_samples_half_of_the_reach_is_the_spread():
 
 def test_a_unit_is_the_power_of_two_not_above_the_spread():
     nodes = [fhenn.Linear(np.eye(3))]
-    samples = np.array([[1.0, 3.0, 7.0], [-1.0, 3.0, 7.0 + 1e-15]])
+    samples = np.tile([[1.0, 3.0, 7.0], [-1.0, 3.0, 7.0 + 1e-15]], (5, 1))
     nothing = Reach(np.zeros(3), np.zeros(3))
     assert units_of(nodes, samples * [4, 1, 1], nothing) == (4.0, 1.0, 1.0)
     assert units_of(nodes, samples * [7.99, 1, 1], nothing) == (4.0, 1.0, 1.0)
@@ -58,6 +58,17 @@ def test_a_unit_is_the_power_of_two_not_above_the_spread():
     wide = Reach(np.array([0.0, -1e300, 5.0]), np.array([0.25, 1e300, 5.0]))
     assert units_of(nodes, None, wide) == (0.125, 2.0**996, 1.0)
     assert units_of(nodes, None, Reach(np.full(3, 5e-324), np.full(3, 1e-310))) == (2.0**-1000,) * 3
+
+
+def test_few_samples_do_not_say_how_outputs_vary():
+    nodes, reach = [fhenn.Linear([[1.0]])], Reach(np.array([-4.0]), np.array([4.0]))
+    alike = np.array([[1.0], [1.0 + 1e-9]])
+    assert units_of(nodes, alike, reach) == (4.0,)
+    assert units_of(nodes, np.linspace(0.0, 1e-3, 9)[:, None], reach) == (4.0,)
+    assert units_of(nodes, np.linspace(0.0, 1e-3, 10)[:, None], reach) == (2.0**-12,)
+    model = regression(1.0)
+    x = np.array([[0.5, 0.5, 0.5], [0.5, 0.5, 0.5 + 1e-9]])
+    assert fhenn.plan(model, inputs=x, bounds=[-1, 1]).parameters.ring_degree == 4096
 
 
 def test_who_decides():
