@@ -4,7 +4,7 @@ Whatever runs on ciphertexts is written over `Arithmetic`, which an evaluator im
 """
 
 from fhenn.ckks.arithmetic import Arithmetic
-from fhenn.ckks.array import CipherArray, decrypt, decrypt_with_error, encrypt, encrypt_to_bytes
+from fhenn.ckks.array import CipherArray, decrypt, decrypt_with_errors, encrypt, encrypt_to_bytes
 from fhenn.ckks.context import Context
 from fhenn.ckks.layout import FEATURES, PACKED, Layout, Vectors
 from fhenn.ckks.operator import Dense, Operator, Scaling, Sparse
@@ -24,7 +24,7 @@ __all__ = [
     "Sparse",
     "Vectors",
     "decrypt",
-    "decrypt_with_error",
+    "decrypt_with_errors",
     "encrypt",
     "encrypt_to_bytes",
 ]

@@ -305,33 +305,27 @@ def decrypt(context: Context, array: CipherArray) -> NDArray[np.float64]:
     return array.layout.unpack(rows, array.shape)
 
 
-def decrypt_with_error(
-    context: Context, array: CipherArray, without: NDArray[np.bool_] | None = None
-) -> tuple[NDArray[np.float64], float]:
-    """Decrypt an array, and see its error.
+def decrypt_with_errors(context: Context, array: CipherArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Decrypt an array, and see its errors.
 
     context: with the secret key that it was encrypted under.
     array: of any layout.
-    without: samples whose error does not count, (samples,): then that of slots which hold no sample does not either.
-        None where all slots count.
 
-    Returns the numbers as `decrypt` does, and the largest error that the answer is seen to have. Slots are complex
-    numbers, and what is computed on them is real: what is imaginary in a slot is an error, spread as that of its value.
+    Returns the numbers as `decrypt` does, and the largest error that each sample is seen to have, (samples,); slots
+    which hold no sample count for all in their ciphertext. Slots are complex numbers, and what is computed on them is
+    real: what is imaginary in a slot is an error, spread as that of its value.
     Raises ContextMismatch, KeyMissing, UnsupportedValue.
 
     >>> import fhenn
     >>> client = fhenn.Context.generate(fhenn.Parameters.for_depth(1))
-    >>> values, error = decrypt_with_error(client, encrypt(client, [1.0, 2.0]))
-    >>> bool(np.abs(values - [1.0, 2.0]).max() < 10 * error < 1e-6)
+    >>> values, errors = decrypt_with_errors(client, encrypt(client, [1.0, 2.0]))
+    >>> bool(np.abs(values - [1.0, 2.0]).max() < 10 * errors.max() < 1e-6)
     True
     """
     require_array(array).require_same_keys(require_context(context))
-    slots = [np.array(context.decrypt_complex(ciphertext)) for ciphertext in counted(array.ciphertexts)]
-    numbers = array.layout.unpack([values.real.tolist() for values in slots], array.shape)
-    if without is None or not without.any():
-        return numbers, max(float(np.abs(values.imag).max()) for values in slots)
-    errors = array.layout.unpack([values.imag.tolist() for values in slots], array.shape)
-    return numbers, float(np.abs(errors[~without]).max(initial=0.0))
+    slots = np.array([context.decrypt_complex(ciphertext) for ciphertext in counted(array.ciphertexts)])
+    layout, shape = array.layout, array.shape
+    return layout.unpack(slots.real, shape), layout.largest_by_sample(slots.imag, shape)
 
 
 def require_array(value: Any) -> CipherArray:

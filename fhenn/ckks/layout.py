@@ -49,6 +49,16 @@ class Layout(ABC):
         Raises ShapeMismatch where the layout does not take that shape.
         """
 
+    @abstractmethod
+    def largest_by_sample(self, rows: Sequence[Sequence[float]] | Floats, shape: tuple[int, ...]) -> Floats:
+        """The largest magnitude in the slots of each sample. Slots of no sample count for all in their ciphertext.
+
+        rows: (ciphertexts, slots).
+        shape: of the array.
+
+        Returns (samples,).
+        """
+
     @property
     def name(self) -> str:
         """Its name in messages."""
@@ -70,6 +80,10 @@ class Packed(Layout):
     def unpack(self, rows: Sequence[Sequence[float]] | Floats, shape: tuple[int, ...]) -> NDArray[np.float64]:
         return np.array(rows).reshape(-1)[: prod(shape)].reshape(shape)
 
+    def largest_by_sample(self, rows: Sequence[Sequence[float]] | Floats, shape: tuple[int, ...]) -> Floats:
+        # values of several samples, and copies, stand in any slot
+        return np.full(shape[:1], np.abs(rows).max(initial=0.0))
+
     def ciphertexts(self, shape: tuple[int, ...], slots: int) -> int:
         return -(-prod(shape) // slots)
 
@@ -89,6 +103,10 @@ class Features(Layout):
         samples, features = shape
         blocks = np.array(rows).reshape(-1, features, len(rows[0]))
         return blocks.swapaxes(0, 1).reshape(features, -1)[:, :samples].T.copy()
+
+    def largest_by_sample(self, rows: Sequence[Sequence[float]] | Floats, shape: tuple[int, ...]) -> Floats:
+        samples, features = shape
+        return _by_sample(np.abs(rows).reshape(-1, features, len(rows[0])).max(axis=1), samples)
 
     def ciphertexts(self, shape: tuple[int, ...], slots: int) -> int:
         _require_matrix(self, shape)
@@ -189,6 +207,10 @@ class Vectors(Layout):
         copies = np.diff(starts, append=len(held))
         return (np.add.reduceat(values[:, by_feature], starts, axis=1) / copies)[:samples]
 
+    def largest_by_sample(self, rows: Sequence[Sequence[float]] | Floats, shape: tuple[int, ...]) -> Floats:
+        groups = np.abs(rows).reshape(-1, self.tiles * len(rows[0]) // self.samples, self.samples)
+        return _by_sample(groups.max(axis=1), shape[0])
+
     def ciphertexts(self, shape: tuple[int, ...], slots: int) -> int:
         _require_matrix(self, shape)
         return -(-shape[0] // self.samples) * self.tiles
@@ -249,6 +271,20 @@ def _require_matrix(layout: Layout, shape: tuple[int, ...]) -> None:
     """Raise ShapeMismatch where a shape is not (samples, features)."""
     if len(shape) != 2:
         raise ShapeMismatch(f"layout {layout.name!r}", shape, "(samples, features)")
+
+
+def _by_sample(groups: Floats, samples: int) -> Floats:
+    """The numbers of samples, of which each counts those of the places beside it that hold none too.
+
+    groups: (groups of samples, places).
+    samples: that there are, in order.
+
+    Returns (samples,).
+    """
+    empty = (np.arange(groups.size) >= samples).reshape(groups.shape)
+    beside = np.where(empty, groups, 0.0).max(axis=1, keepdims=True)
+    largest: Floats = np.maximum(groups, beside).reshape(-1)[:samples]
+    return largest
 
 
 def _blocks(rows: Floats, slots: int) -> Floats:

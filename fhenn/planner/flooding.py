@@ -18,7 +18,7 @@ E comes with the plan, from the server that must not learn the key. So a client 
 - an answer at a scale that the plan's circuit cannot end at is refused;
 - E is at least what the answer's own scale says, and what double precision leaves uncertain (`precision`);
 - an answer whose imaginary parts, which are nothing but errors, are larger than all of these is not shared
-  (`fhenn.ckks.decrypt_with_error`).
+  (`fhenn.ckks.decrypt_with_errors`).
 
 So an adversary who chooses both plan and answer gets no less noise than σ = 2¹⁸·√queries·√outputs·E at s = 30, with E
 the largest of the error that is seen in the answer, 2⁻⁴⁵ of its values, and the floor, 7.0e-15 at least:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from math import floor, log2, prod
 
 import numpy as np
@@ -21,7 +22,8 @@ def flooded(
     bits: int = STATISTICAL_BITS,
     *,
     scale: float | None = None,
-    seen: float = 0.0,
+    seen: float | NDArray[np.float64] = 0.0,
+    flag: Callable[[NDArray[np.float64]], NDArray[np.bool_]] | None = None,
 ) -> NDArray[np.float64]:
     """Decrypted scores with noise that hides what they say of the secret key.
 
@@ -30,7 +32,9 @@ def flooded(
     queries: samples whose results may ever be shared under the key.
     bits: statistical security.
     scale: of the answer's ciphertexts. It gives a least error, whatever the plan states (`fhenn.planner.floor`).
-    seen: an error that was measured in the answer (`decrypt_with_error`).
+    seen: the errors that were measured in the answer (`decrypt_with_errors`), (samples,) or one for all.
+    flag: which samples must not be shared, (samples,), by scores that carry the noise: it sees what others would.
+        Their scores are 0 then, with noise, and their errors do not count. None where all may be.
 
     Returns (samples, outputs), rounded to multiples of a 64th of the noise's deviation: the last digits of a float
     would tell where it came from.
@@ -54,9 +58,15 @@ def flooded(
         )
     outputs = scores.shape[1]
     # what is let pass is hidden: an error up to `worst` may be there, wherever the bound comes from
-    worst = max(plan.worst, plan.least_worst(scale), precision(float(np.abs(scores).max(initial=0.0))))
-    if not seen <= worst:
-        found, allowed = apart(seen, worst, digits=2)
+    worst = max(plan.worst, plan.least_worst(scale))
+    noise, seen = _normal(scores.shape), np.broadcast_to(seen, len(scores))
+    if flag is not None:
+        flagged = flag(scores + flood(worst, outputs, queries, bits) * noise)
+        scores, seen = np.where(flagged[:, None], 0.0, scores), np.where(flagged, 0.0, seen)
+    worst = max(worst, precision(float(np.abs(scores).max(initial=0.0))))
+    largest = float(seen.max(initial=0.0))
+    if not largest <= worst:
+        found, allowed = apart(largest, worst, digits=2)
         raise SharingRefused(
             f"the answer has an error of {found}, where the plan allows {allowed} at worst.",
             "The plan is wrong, or the server did not follow it: share nothing, and ask for a plan of fhenn.plan.",
@@ -71,7 +81,7 @@ def flooded(
             f"Plan with queries={queries}, which chooses a scale for them, or share fewer.",
         )
     step = 2.0 ** floor(log2(sigma / 64))
-    noisy: NDArray[np.float64] = np.round((scores + sigma * _normal(scores.shape)) / step) * step
+    noisy: NDArray[np.float64] = np.round((scores + sigma * noise) / step) * step
     return noisy
 
 

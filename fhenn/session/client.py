@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from math import nan
 from numbers import Integral
 from pathlib import Path
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fhenn.backends import context_class
-from fhenn.ckks import CipherArray, Context, decrypt, decrypt_with_error, encrypt_to_bytes
+from fhenn.ckks import CipherArray, Context, decrypt, decrypt_with_errors, encrypt_to_bytes
 from fhenn.columns import samples
 from fhenn.errors import (
     AnswerMismatch,
@@ -41,7 +42,7 @@ from fhenn.session.answer import Answer
 from fhenn.session.matching import require_binding, require_keys, require_result
 from fhenn.session.receipt import Receipt, digest_of
 from fhenn.session.secret import secret_from_bytes, secret_to_bytes
-from fhenn.session.violations import add_outputs, fits, read_witnesses
+from fhenn.session.violations import Suspicion, add_outputs, fits, read_witnesses
 from fhenn.steps import report_progress
 from fhenn.text import apart
 from fhenn.uncopied import Uncopied
@@ -424,27 +425,37 @@ class Client(Uncopied):
         with report_progress(self._progress, "decrypt"):
             array = require_result(self._context, self._plan, parts.result, samples)
             suspicion = read_witnesses(self._context, self._plan, parts.witnesses, (array.shape[0], array.shape[1]))
-            # the guard sees what others will: which samples it names says nothing more of the key
-            scores = (
-                decrypt(self._context, array)
-                if noise is None
-                else self._decrypt_with_noise(array, suspicion.flagged, *noise)
-            )
-        most = largest_beside(fits(self._context, array), self._plan.error)
-        over = ~np.all(np.abs(scores) <= most, axis=1)
-        error: Any = self._plan.error if noise is None else self._plan.accuracy
-        if self._plan.units:
-            scores, error = scores * self._plan.units, error * np.array(self._plan.units)
-        add_outputs(suspicion, self._plan, self._certificate, scores, over, error)
-        return scores, suspicion.report()
+            if noise is None:
+                scores = decrypt(self._context, array)
+                self._judge(suspicion, array, scores, self._plan.error)
+            else:
+                scores = self._decrypt_with_noise(array, suspicion, *noise)
+        return scores * self._plan.units if self._plan.units else scores, suspicion.report()
+
+    def _judge(
+        self, suspicion: Suspicion, array: CipherArray, scores: NDArray[np.float64], error: float
+    ) -> NDArray[np.bool_]:
+        """Note what scores in units of the outputs show. Returns the samples that must not be used, (samples,).
+
+        error: the largest that a score may have.
+        """
+        plan, units = self._plan, np.array(self._plan.units or 1.0)
+        over = ~np.all(np.abs(scores) <= largest_beside(fits(self._context, array), plan.error), axis=1)
+        add_outputs(suspicion, plan, self._certificate, scores * units, over, error * units)
+        return suspicion.flagged
 
     def _decrypt_with_noise(
-        self, array: CipherArray, flagged: NDArray[np.bool_], queries: int, bits: int
+        self, array: CipherArray, suspicion: Suspicion, queries: int, bits: int
     ) -> NDArray[np.float64]:
-        """Scores with noise that hides the key; of flagged samples nothing but the noise. Raises SharingRefused."""
-        scores, seen = decrypt_with_error(self._context, array, flagged)
-        scores[flagged] = 0.0
-        return flooded(scores, self._plan, queries, bits, scale=array.scale, seen=seen)
+        """Scores with noise that hides the key; of samples under suspicion nothing but the noise.
+
+        The guard sees what others will: which samples it names says nothing more of the key. Raises SharingRefused.
+        """
+        plan, flagged = self._plan, suspicion.flagged
+        scores, seen = decrypt_with_errors(self._context, array)
+        scores[flagged], seen[flagged] = 0.0, 0.0
+        flag = partial(self._judge, suspicion, array, error=plan.accuracy)
+        return flooded(scores, plan, queries, bits, scale=array.scale, seen=seen, flag=flag)
 
 
 def _require_count(name: str, count: int, most: int, way_out: str) -> int:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fhenn.ckks.layout import Vectors, layout_from_json
+from fhenn.ckks.layout import FEATURES, PACKED, Vectors, layout_from_json
 
 
 def test_a_value_is_the_mean_of_its_copies():
@@ -18,6 +18,22 @@ def test_a_value_is_the_mean_of_its_copies():
     # runs of two, in two ciphertexts
     tiles = Vectors("tiles", 2, 1, 2, 2)
     assert tiles.unpack([*slots, np.arange(8.0)], (1, 4)).tolist() == [[6.5, 8.5, 2.5, 4.5]]
+
+
+def test_the_largest_magnitude_of_each_sample_counts_what_no_sample_beside_it_holds():
+    # two samples in turn; the last ciphertext holds one, and a place for another
+    slots = [[1.0, -2.0, 3.0, 1.0], [-5.0, 0.5, 4.0, 0.0]]
+    assert Vectors("replicated", 1, 2).largest_by_sample(slots, (3, 1)).tolist() == [3.0, 2.0, 5.0]
+    slots[1][3] = -6.0
+    assert Vectors("replicated", 1, 2).largest_by_sample(slots, (3, 1)).tolist() == [3.0, 2.0, 6.0]
+    # the same in one sample of two ciphertexts, whose empty positions are its own
+    assert Vectors("tiles", 2, 1, 2, 2).largest_by_sample(slots, (1, 3)).tolist() == [6.0]
+    # features of two samples each
+    slots = [[1.0, 2.0], [-3.0, 1.0], [0.5, 0.0], [0.0, 4.0]]
+    assert FEATURES.largest_by_sample(slots, (4, 2)).tolist() == [3.0, 2.0, 0.5, 4.0]
+    assert FEATURES.largest_by_sample(slots, (3, 2)).tolist() == [3.0, 2.0, 4.0]
+    # what is packed is not told apart
+    assert PACKED.largest_by_sample(slots[:2], (3, 1)).tolist() == [3.0, 3.0, 3.0]
 
 
 @pytest.mark.parametrize(

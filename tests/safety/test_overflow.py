@@ -213,6 +213,17 @@ def test_what_is_masked_in_shared_results_holds_nothing(shared, read):
     assert np.abs(np.ma.getdata(masked)[:2] - 0.5).max() <= pair.plan.accuracy
 
 
+@pytest.mark.parametrize("far", [40.0, 4e3])
+def test_samples_that_only_their_outputs_betray_are_masked_and_the_others_shared(far):
+    model = silent(linear(np.random.default_rng(3), 1, FEATURES, 0.9), fhenn.Sigmoid(domain=(-1, 1)))
+    pair = Careless(model, witness=False, samples=1, queries=10)
+    x = np.zeros((3, FEATURES))
+    x[1] = far * np.sign(model.nodes[0].weight[0])
+    masked = pair.client.decrypt(pair.answer(x), share=True, on_violation="mask")
+    assert np.ma.getmaskarray(masked).ravel().tolist() == [False, True, False]
+    assert np.abs(np.ma.getdata(masked)[[0, 2]] - 0.5).max() <= pair.plan.accuracy
+
+
 def test_results_that_stay_with_the_key_are_given_with_a_warning(shared):
     pair, answer = shared
     with pytest.warns(RangeWarning):

@@ -238,12 +238,32 @@ def test_the_guard_of_shared_results_sees_what_others_see(monkeypatch):
     plan = fhenn.plan(model, bounds=[-1, 1], accuracy=1e-2, queries=100)
     client = fhenn.Client(plan)
     answer = fhenn.Server(model, plan, client.evaluation_keys()).predict(client.encrypt([[-1.0]] * 4))
+    sigma = flood(plan.worst, 1, 100)
     # noise takes them below the least output, and not below what noise may
-    monkeypatch.setattr("fhenn.session.client.flooded", lambda scores, *_, **__: scores - 0.98 * plan.accuracy)
+    monkeypatch.setattr("fhenn.safety.sharing._normal", lambda shape: np.full(shape, -0.98 * plan.accuracy / sigma))
     assert np.all(client.decrypt(answer, share=True) < plan.outputs[0] - 0.9 * plan.accuracy)
-    monkeypatch.setattr("fhenn.session.client.flooded", lambda scores, *_, **__: scores - 1.1 * plan.accuracy)
+    monkeypatch.setattr("fhenn.safety.sharing._normal", lambda shape: np.full(shape, -1.1 * plan.accuracy / sigma))
     with pytest.raises(RangeViolation):
         client.decrypt(answer, share=True)
+
+
+def test_errors_of_samples_that_are_flagged_do_not_count():
+    plan = replace(fhenn.plan(MODEL, bounds=[-1, 1], layout="throughput", queries=10), accuracy=1e9)
+    scores, seen = np.array([[0.25], [1e30], [0.5]]), np.array([0.0, 1e20, plan.worst])
+    shown = []
+
+    def flag(values):
+        shown.append(values)
+        return values[:, 0] > 1e9
+
+    shared = flooded(scores, plan, 10, seen=seen, flag=flag)
+    sigma = flood(plan.worst, 1, 10)
+    assert np.abs(shared[:, 0] - [0.25, 0.0, 0.5]).max() <= flood_bound(sigma, 3) < 1e9
+    assert np.all(shown[0][[0, 2]] != scores[[0, 2]])  # with noise
+    assert np.abs(shown[0] - shared)[[0, 2]].max() <= sigma / 64  # the same, that was given away
+    for errors in (np.array([0.0, 1e20, 1.01 * plan.worst]), np.array([np.nan, 0.0, 0.0])):
+        with pytest.raises(SharingRefused, match="has an error of"):
+            flooded(scores, plan, 10, seen=errors, flag=flag)
 
 
 def spread_of(plan, value=0.0, **how):
