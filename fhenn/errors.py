@@ -16,20 +16,24 @@ from fhenn.text import apart, printable
 
 _LONGEST_MESSAGE = 4000
 _MOST_NAMED = 5
-_MOST_COLUMNS = 50
 
 
 def join_first(things: Sequence[object], noun: str = "") -> str:
-    """The first five of some things, separated by commas; an ellipsis stands for the others.
+    """The first five of some things, separated by commas, and how many others there are.
 
     things: each printed as `str` does.
     noun: stands before them, in the plural where there are several; none where it is empty.
 
     >>> join_first((1, 2), "sample"), join_first(("a", "b", "c", "d", "e", "f"))
-    ('samples 1, 2', 'a, b, c, d, e, …')
+    ('samples 1, 2', 'a, b, c, d, e and 1 other')
     """
-    names = ", ".join(printable(each) for each in things[:_MOST_NAMED]) + ", …" * (len(things) > _MOST_NAMED)
+    names = ", ".join(printable(each) for each in things[:_MOST_NAMED]) + _and_others(len(things) - _MOST_NAMED)
     return f"{noun}{'s' * (len(things) != 1)} {names}" if noun else names
+
+
+def _and_others(count: int, noun: str = "other") -> str:
+    """How many things are not named, after those that are; nothing where there are none."""
+    return f" and {count:,} {noun}{'s' * (count != 1)}" if count > 0 else ""
 
 
 class FhennError(Exception):
@@ -440,9 +444,8 @@ class MissingValues(NonFiniteValue):
     def missing(self) -> str:
         """What is missing and where, without the operation and the suggestion."""
         each = list(zip(self.columns, self.counts, self.places, strict=True))
-        shown = ", ".join(f"{name} ({count}: {where})" for name, count, where in each[:_MOST_COLUMNS])
-        more = f", and {len(self.columns) - _MOST_COLUMNS} more columns" * (len(self.columns) > _MOST_COLUMNS)
-        return f"values are missing or infinite in {shown}{more}"
+        shown = ", ".join(f"{name} ({count}: {where})" for name, count, where in each[:_MOST_NAMED])
+        return f"values are missing or infinite in {shown}{_and_others(len(each) - _MOST_NAMED, 'other column')}"
 
     def _message(self) -> str:
         return f"{self.operation}: {self.missing}. {self.suggestion}"

@@ -26,7 +26,7 @@ EXAMPLES = [
     ),
     (
         errors.RangeViolation(errors.ViolationReport(tuple(range(9)), 12, {"outputs": tuple(range(9))})),
-        "9 of 12 samples have, or may have, values outside an activation's domain: samples 0, 1, 2, 3, 4, …;",
+        "9 of 12 samples have, or may have, values outside an activation's domain: samples 0, 1, 2, 3, 4 and 4 others;",
     ),
     (
         errors.AccuracyUnreached(1e-9, 2e-5, 63, "Narrow it."),
@@ -52,6 +52,15 @@ EXAMPLES = [
     (
         errors.MissingValues("t.csv", 3, "Drop them.", ("column 'a'", "column 'b'"), (2, 1), ("lines 2, 3", "line 2")),
         "t.csv: values are missing or infinite in column 'a' (2: lines 2, 3), column 'b' (1: line 2). Drop them.",
+    ),
+    (
+        errors.MissingValues("t.csv", 20, "Drop them.", tuple("abcdefghij"), (2,) * 10, ("lines 2, 3",) * 10),
+        "in a (2: lines 2, 3), b (2: lines 2, 3), c (2: lines 2, 3), d (2: lines 2, 3), e (2: lines 2, 3) and 5 other "
+        "columns. Drop them.",
+    ),
+    (
+        errors.FeatureMismatch(("x",), tuple("abcdefghijklmno")),
+        "(missing: a, b, c, d, e and 10 others; unknown: x)",
     ),
     (errors.CacheEmpty("Sigmoid.backward", 1, 0, "Call forward."), "Call forward"),
     (errors.WireFormatError("ciphertexts", "it is short"), "not valid ciphertexts: it is short"),

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from fhenn.cli.show import FILE, count_of, note
 from fhenn.cli.tables import CsvFormat, read_table
 from fhenn.columns import Table
-from fhenn.errors import ParameterError
+from fhenn.errors import ParameterError, join_first
 from fhenn.interop import ImportedModel
 from fhenn.nn import Node
 from fhenn.ranges import bounds_of
 from fhenn.strict import read_json
+from fhenn.text import apart
 
 Floats = NDArray[np.float64]
 
@@ -126,11 +127,29 @@ def _read_declared(path: Path, features: Sequence[str] | None, form: CsvFormat) 
         bounds = np.array(content, dtype=np.float64)
     except (ValueError, TypeError) as error:
         raise ParameterError(f"{path} holds bounds that are not numbers.", _FORM) from error
-    if bounds.shape == (2,):
-        return bounds
-    if bounds.ndim != 2 or bounds.shape[1] != 2:
+    if bounds.shape != (2,) and (bounds.ndim != 2 or bounds.shape[1] != 2):
         raise ParameterError(f"{path} does not hold a low and a high for each feature.", _FORM)
+    _require_ordered(path, bounds.reshape(-1, 2), names if bounds.ndim == 2 else ("every feature",))
+    if bounds.ndim == 1:
+        return bounds
     return _with_names(np.ascontiguousarray(bounds.T), names)
+
+
+def _require_ordered(path: Path, bounds: Floats, names: Sequence[str] | None) -> None:
+    """Raise ParameterError where a lower bound exceeds the upper one.
+
+    bounds: (features, 2).
+    names: of the features, None where they have none.
+    """
+    swapped = np.flatnonzero(bounds[:, 0] > bounds[:, 1]).tolist()
+    if swapped:
+        called = [f"column {place + 1}" if names is None else names[place] for place in swapped]
+        low, high = apart(*bounds[swapped[0]].tolist())
+        raise ParameterError(
+            f"{path} has a lower bound above the upper one for {join_first(called)}: {low} above {high}"
+            f"{' for the first' * (len(swapped) > 1)}.",
+            "Write the lower one as low.",
+        )
 
 
 def _read_by_name(path: Path, form: CsvFormat) -> dict[str, list[float]]:

@@ -113,7 +113,7 @@ class Inputs:
                     (values.min(axis=0), values.max(axis=0)) if exact else bounds_of(values, margin, names or features)
                 )
                 return cls(low, high, values, names, declared=False)
-        low, high = _read_bounds(bounds, width, features)
+        low, high = _read_bounds(bounds, width, features, names or features)
         if values is not None:
             _require_within(values, low, high, names or features)
         return cls(low, high, values, names)
@@ -219,7 +219,9 @@ def _as_samples(values: Floats, width: int) -> Floats:
     return values
 
 
-def _read_bounds(bounds: Any, width: int, features: Sequence[str] | None) -> tuple[Floats, Floats]:
+def _read_bounds(
+    bounds: Any, width: int, features: Sequence[str] | None, names: Sequence[str] | None
+) -> tuple[Floats, Floats]:
     """Low and high of every feature."""
     values = samples_of(bounds, features, "bounds")
     if values.shape == (2,):
@@ -234,7 +236,7 @@ def _read_bounds(bounds: Any, width: int, features: Sequence[str] | None) -> tup
     if np.any(low > high):
         worst = int(np.argmax(low - high))
         raise ParameterError(
-            f"feature {worst} has a lower bound of {low[worst]:g}, above its upper bound of {high[worst]:g}.",
+            f"{_called(worst, names)} has a lower bound of {low[worst]:g}, above its upper bound of {high[worst]:g}.",
             "Give all lower bounds first, then all upper ones: (low, high).",
         )
     return low, high
@@ -246,9 +248,13 @@ def _require_within(values: Floats, low: Floats, high: Floats, names: Sequence[s
     excess = np.maximum(floor - values, values - ceiling)
     if excess.max() > 0:
         row, feature = map(int, np.unravel_index(int(excess.argmax()), excess.shape))
-        called = f"feature {feature}" if names is None else f"feature {names[feature]!r}"
         raise ParameterError(
-            f"sample {row} has {values[row, feature]:.17g} as its {called}, outside the bounds "
+            f"sample {row} has {values[row, feature]:.17g} as its {_called(feature, names)}, outside the bounds "
             f"[{low[feature]:.17g}, {high[feature]:.17g}].",
             "Give wider bounds, or leave bounds= out to take those of the samples.",
         )
+
+
+def _called(feature: int, names: Sequence[str] | None) -> str:
+    """A feature in words."""
+    return f"feature {feature}" if names is None else f"feature {names[feature]!r}"

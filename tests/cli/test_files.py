@@ -522,6 +522,21 @@ class TestBounds:
         ]
         assert found[0] == found[1] == found[2]
 
+    def test_swapped_bounds_are_named_by_file_and_feature(self, tmp_path):
+        box = self.box()
+        first, second, *_ = box
+        swapped = box | {second: box[second][::-1]}
+        rows = [f"{name},{float(low)!r},{float(high)!r}" for name, (low, high) in swapped.items()]
+        for name, text in (("b.csv", "\n".join(["feature,low,high", *rows])), ("b.json", json.dumps(swapped))):
+            with pytest.raises(ParameterError, match=f"{name} has a lower bound above the upper one for {second}: "):
+                run("plan", *self.bounds(tmp_path, name, text))
+        both = json.dumps(swapped | {first: box[first][::-1]})
+        with pytest.raises(ParameterError, match=f"for {first}, {second}: .* for the first"):
+            run("plan", *self.bounds(tmp_path, "both.json", both))
+        for text, called in (("[1, 0]", "every feature"), (json.dumps(list(swapped.values())), second)):
+            with pytest.raises(ParameterError, match=f"upper one for {called}: "):
+                run("plan", *self.bounds(tmp_path, "pair.json", text))
+
     def test_the_box_of_data_is_no_more_than_that(self, tmp_path):
         report = json.loads(run("certify", "--bounds-from", "some.csv", "--json"))
         assert report["from_data"] is True

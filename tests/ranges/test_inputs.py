@@ -46,6 +46,15 @@ def test_both_together():
         Inputs.of(NODES, bounds=[-1, 1], inputs=[[0.5, 0.5, 0.5], [0, 0, 2]])
 
 
+def test_swapped_bounds_name_the_feature():
+    for bounds, text in (
+        ([[0, 3, 0], [1, 2, 1]], "feature 1 has a lower bound of 3, above its upper bound of 2"),
+        ({"age": [0, 1], "crp": [0, 1], "bmi": [5, 4]}, "feature 'bmi' has a lower bound of 5"),
+    ):
+        with pytest.raises(ParameterError, match=text):
+            Inputs.of(NODES, bounds=bounds)
+
+
 def test_a_pair_as_inputs_is_taken_for_bounds_for_one_version_more():
     pair = [-1, 1]
     with pytest.deprecated_call(match="bounds="):

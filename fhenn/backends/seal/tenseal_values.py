@@ -60,6 +60,10 @@ _LEAST_ABOVE, _MOST_ABOVE = 4, 20
 """Bits of the first and last primes above the others."""
 
 
+_warned: set[tuple[str, float]] = set()
+"""Parameters and scales of which a ScaleWarning was given in this process."""
+
+
 @dataclass(frozen=True)
 class _State:
     """What a TenSEAL value is made of: its ciphertexts, their level and their scale.
@@ -121,7 +125,7 @@ class TensealBackend:
         state, nominal = self._state(x), TensealMessage.decode(x.serialize()).scale
         drifting = self._drifting_prime(state, nominal)
         if drifting is not None and (form is None or state.level >= _EXACT_LEVELS):
-            warnings.warn(ScaleWarning(nominal, drifting), stacklevel=2)
+            _warn_once(state.context, nominal, drifting)
         if form is None:
             return self._circuit(polynomial, x, nominal)
         if drifting is not None and state.level >= _EXACT_LEVELS:
@@ -442,3 +446,18 @@ def array_of(vector: ts.CKKSVector) -> CipherArray:
 
 
 TENSEAL = TensealBackend()
+
+
+def _warn_once(context: SealContext, scale: float, prime: int) -> None:
+    """Give a ScaleWarning, unless these parameters had one at that scale.
+
+    Python's own register would give it anew for every place in the code that evaluates a node.
+
+    context: whose parameters they are.
+    scale: of the value.
+    prime: that it does not match.
+    """
+    key = (context.parameters_fingerprint, scale)
+    if key not in _warned:
+        warnings.warn(ScaleWarning(scale, prime), stacklevel=3)
+        _warned.add(key)  # not where the warning is raised as an error
