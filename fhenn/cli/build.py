@@ -293,6 +293,7 @@ def plan(
         "queries": full_plan.queries,
         "error": full_plan.error,
         "errors": list(full_plan.errors),
+        "distance": full_plan.distance,
         "features": feature_names(network),
         "bytes_of_keys": full_plan.bytes_of_keys,
         "bytes_per_ciphertext": full_plan.bytes_per_ciphertext,

@@ -117,6 +117,8 @@ class Plan:
     ranges: what comes to the activations, where samples say so; None for the worst case within the bounds.
     units: a power of two for each output, by which the client multiplies what it decrypts (`fhenn.planner.scaling`);
     empty for outputs as they are.
+    distance: the largest |twin - exact model| of an output over the samples that it was planned from (2,000 of them at
+    most), in the same units as the error, of which it is no part; None without samples, or where the twin is exact.
 
     Sizes in bytes are within 2 %, since SEAL's compression varies (`fhenn.ckks.sizes`). The chain was chosen for
     the ranges of the weights, and the stages state them: give clients `public()`.
@@ -153,6 +155,7 @@ class Plan:
     scaled: bool = False
     ranges: DataRanges | None = None
     units: tuple[float, ...] = ()
+    distance: float | None = None
 
     @cached_property
     def fingerprint(self) -> str:
@@ -336,12 +339,15 @@ class Plan:
 
     def __str__(self) -> str:
         chain = ", ".join(map(str, self.parameters.chain))
+        beside = (
+            "" if self.distance is None else f"; the samples' outputs <= {at_most(self.distance)} off the exact model"
+        )
         lines = [
             f"plan, {self.layout_name}: N={self.parameters.ring_degree} [{chain}], "
             f"scale 2^{log2(self.parameters.scale):g}, 128-bit security",
             f"  error of encryption   <= {at_most(self.error)} (asked: {self.accuracy:g}), "
             f"deviation {self.deviation:.1e}",
-            f"  error of activations  <= {at_most(self.approximation)} each, on their domain",
+            f"  error of activations  <= {at_most(self.approximation)} each, on their domain{beside}",
             f"  samples               {self.samples_per_ciphertext} in {self.ciphertexts_per_sample} ciphertexts, "
             f"{self.bytes_per_ciphertext * self.ciphertexts_per_sample / 1e6:.2f} MB",
             f"  evaluation keys       {self.bytes_of_keys / 1e6:.1f} MB, {len(self.rotations)} rotations",
@@ -397,8 +403,8 @@ class Plan:
             "ranges": self.ranges and asdict(self.ranges),
             "result": self.result and vars(self.result) | {"layout": layout_to_json(self.result.layout)},
         }
-        for name in ("ranges", "units"):
-            if not data[name]:
+        for name in ("ranges", "units", "distance"):
+            if data[name] in (None, ()):
                 del data[name]
         if self.evaluator == SEAL.name:
             del data["evaluator"]  # as before there were others, so that an older fhenn reads it
@@ -466,6 +472,8 @@ class Plan:
                 and all(map(is_unit, self.units))
                 and AFFINE.fullmatch(self.signature[-2]) is not None
             )
+        if self.distance is not None:
+            sane = sane and 0 <= self.distance < inf
         if self.ranges is not None:
             self.ranges.require_sane()
             activations = sum(AFFINE.fullmatch(node) is None for node in self.signature[:-1])

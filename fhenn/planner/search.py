@@ -37,7 +37,7 @@ from fhenn.planner.witness import CHANCE, Witness
 from fhenn.planner.witness_choice import NO_DOUBT, doubt, keys_of_witnesses, witnesses_of
 from fhenn.planner.work import work_of
 from fhenn.ranges import DataRanges, Inputs, data_ranges
-from fhenn.ranges.data import MARGIN, seen_by
+from fhenn.ranges.data import MARGIN, distance_to_exact, seen_by
 
 Floats = NDArray[np.float64]
 
@@ -267,7 +267,17 @@ def _plan_as(model: Node, known: Inputs, request: Request, served: tuple[Path, t
         scaled=True,
         ranges=path.ranges,
         units=units,
+        distance=_distance(model, known, units),
     ).as_own()
+
+
+def _distance(model: Node, known: Inputs, units: tuple[float, ...]) -> float | None:
+    """How far the samples' outputs are from those of the exact model, in units; None where nothing tells."""
+    if known.samples is None:
+        return None
+    found = distance_to_exact(list(layers(model)), known.samples[:_LOOKED_AT])
+    largest = inf if found is None else float((found / np.array(units or 1.0)).max())
+    return largest if largest < inf else None
 
 
 @dataclass(frozen=True)

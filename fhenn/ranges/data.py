@@ -143,6 +143,29 @@ def seen_by(nodes: Sequence[Affine | Activation], samples: Floats) -> dict[int, 
     return seen
 
 
+def distance_to_exact(nodes: Sequence[Affine | Activation], samples: Floats) -> Floats | None:
+    """How far a model is from the exact one, whose activations are the functions that its polynomials stand for.
+
+    nodes: of the model.
+    samples: (samples, features).
+
+    Returns the largest |model - exact model| over the samples of each output, (outputs,); None where no activation
+    stands for a function.
+
+    >>> import fhenn
+    >>> distance_to_exact([fhenn.Linear([[1.0]]), fhenn.Sigmoid()], np.array([[0.0], [3.0]])).round(3)
+    array([0.03])
+    """
+    if all(isinstance(node, Affine) or node.is_exact for node in nodes):
+        return None
+    twin = exact = samples
+    for node in nodes:
+        twin = np.asarray(_silent(node).infer(twin))
+        exact = np.asarray(node.infer(exact) if isinstance(node, Affine) or node.is_exact else node.exact(exact))
+    distance: Floats = np.abs(twin - exact).max(axis=0)
+    return distance
+
+
 def _silent(node: Affine | Activation) -> Affine | Activation:
     return node.with_policy("ignore") if isinstance(node, Activation) else node
 

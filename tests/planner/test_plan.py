@@ -9,6 +9,7 @@ import pytest
 from support import mostly_thorough
 
 import fhenn
+from fhenn.approx.numbers import at_most
 from fhenn.ckks.layout import FEATURES
 from fhenn.ckks.parameters import MAX_MODULUS_BITS
 from fhenn.errors import NonFiniteValue, ParameterError, PlanError, ShapeMismatch, UnsupportedNode, WireFormatError
@@ -110,8 +111,29 @@ def test_inputs_are_bounds_or_data():
     data = rng.uniform(-0.5, 0.5, (50, 16))
     low, high = data.min(axis=0), data.max(axis=0)
     by_data, by_box = fhenn.plan(model, inputs=data), fhenn.plan(model, bounds=[low, high], rows=50)
-    assert by_data == by_box
+    assert replace(by_data, distance=None) == by_box
     assert multilayer().low == (-1.0,) * 16
+
+
+def test_a_plan_says_how_far_the_samples_outputs_are_from_those_of_the_exact_model():
+    model = network(6, 4, 2)
+    first, _, last = model.nodes
+    data = rng.uniform(-1, 1, (50, 6))
+    exact = last.infer(1 / (1 + np.exp(-first.infer(data))))
+    plan = fhenn.plan(model, inputs=data)
+    assert plan.distance == pytest.approx(np.abs(model.infer(data) - exact).max(), rel=1e-9)
+    assert f"; the samples' outputs <= {at_most(plan.distance)} off the exact model\n" in str(plan)
+    assert fhenn.Plan.from_json(plan.to_json()) == plan
+    relative = fhenn.plan(model, inputs=data, relative=True)
+    apart = np.abs(model.infer(data) - exact).max(axis=0)
+    assert relative.distance == pytest.approx((apart / relative.units).max(), rel=1e-9)
+    for other in (fhenn.plan(model, bounds=[-1, 1]), fhenn.plan(first, inputs=data)):
+        assert other.distance is None
+        assert "off the exact" not in str(other)
+        assert "distance" not in other.to_json()
+    text = plan.to_json().replace(f'"distance": {plan.distance!r}', '"distance": -1.0')
+    with pytest.raises(WireFormatError):
+        fhenn.Plan.from_json(text)
 
 
 def test_sizes_are_close_to_the_truth():
