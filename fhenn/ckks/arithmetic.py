@@ -16,6 +16,11 @@ from fhenn.ckks.limits import LARGEST_NOISE
 from fhenn.ckks.noise import NoiseModel
 from fhenn.ckks.operations import Operations, P, V
 from fhenn.ckks.outlook import Outlook, outlook
+from fhenn.errors import ScaleMismatch
+
+
+class Drowned(ScaleMismatch):
+    """Noise would drown a polynomial at that scale. A larger modulus does not help."""
 
 
 class Arithmetic(Operations[V, P]):
@@ -81,5 +86,5 @@ def require_clear(on: Arithmetic[Any, Any], polynomial: Polynomial, level: int, 
         on.require_relinearisation(f"a polynomial of degree {polynomial.degree}")
     ahead = outlook(polynomial, scale, on.noise, level)
     if 6 * ahead.noise.deviation > LARGEST_NOISE * circuits.largest_of(polynomial):
-        raise circuits.mismatch(polynomial, scale, on.primes[level])
+        raise Drowned(*circuits.mismatch(polynomial, scale, on.primes[level]).args)
     return ahead

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fhenn.ckks.arithmetic import Drowned
 from fhenn.ckks.circuits import is_constant
 from fhenn.ckks.evaluator import Evaluator
 from fhenn.ckks.layout import FEATURES, Layout
@@ -356,17 +357,30 @@ class _Trial:
         if exact_first:
             chains = sorted(chains, key=lambda chain: -chain[0])
         for bits, used, least in chains:
-            for first in range(least, LARGEST_PRIME_BITS + 1, 2):
-                special = special_bits(ring_degree, (first, *used))
-                if special <= bits:
-                    break
-                chain = (first, *used, special)
-                if primes_of(ring_degree, chain) is None:  # other sizes of the first and special one may do
-                    continue
-                found = self.candidate(Parameters(ring_degree, chain, 2.0**bits))
-                if found is not None:
-                    yield found
-                    break
+            found = self._with_least_first(_with_firsts(ring_degree, bits, used, least))
+            if found is not None:
+                yield found
+
+    def _with_least_first(self, choices: Iterator[Parameters]) -> _Candidate | None:
+        """The first of choices that holds the model, None where none does. Raises OutOfTime.
+
+        Where the largest first prime leaves no room, none does, so that the others need not be tried.
+
+        choices: alike but for the first prime, which grows, and the special one, which may have to shrink for it.
+        """
+        for least in choices:
+            found = self.candidate(least)
+            if found is not None:
+                return found
+            break
+        larger = list(choices)
+        try:
+            largest = self._require(larger[-1]) if larger else None
+        except Drowned:  # a larger special prime may do
+            largest = None
+        except (ScaleMismatch, LevelExhausted):
+            return None
+        return next(filter(None, map(self.candidate, larger[:-1])), largest)
 
     def would_try(self, parameters: Parameters, ring_degree: int) -> bool:
         """Whether parameters are among those of `candidates`, but for their first prime.
@@ -379,14 +393,21 @@ class _Trial:
 
     def candidate(self, parameters: Parameters) -> _Candidate | None:
         """The parameters as a candidate, None where they do not hold the model. Raises OutOfTime."""
-        if monotonic() > self.until:
-            raise OutOfTime
         try:
-            found = walk(self.path, self.packing, parameters, evaluator=self.evaluator)
+            return self._require(parameters)
         except (ScaleMismatch, LevelExhausted):
             return None
+
+    def _require(self, parameters: Parameters) -> _Candidate:
+        """The parameters as a candidate.
+
+        Raises ScaleMismatch or LevelExhausted where they do not hold the model, Drowned where noise is why; OutOfTime.
+        """
+        if monotonic() > self.until:
+            raise OutOfTime
+        found = walk(self.path, self.packing, parameters, evaluator=self.evaluator)
         if not (found.holds and found.bound < inf):
-            return None
+            raise (ScaleMismatch if found.bound < inf else Drowned)(parameters.scale, parameters.chain[0], "")
         error = max(found.bound, self.least_errors(parameters)[0])
         if self.queries:
             outputs = self.path.reach[-1].low.size
@@ -456,6 +477,23 @@ class _Trial:
         largest = np.maximum(np.abs(low), np.abs(high)).tolist()
         signature = [node_signature(node) for node in self.path.nodes]
         return least_errors(parameters, self.packing, signature, largest, evaluator=self.evaluator)
+
+
+def _with_firsts(ring_degree: int, bits: int, used: tuple[int, ...], least: int) -> Iterator[Parameters]:
+    """Parameters with every first prime from the least that is asked for, as far as there are such primes.
+
+    ring_degree: N.
+    bits: of the scale.
+    used: primes above the first one, in bits.
+    least: first prime, in bits.
+    """
+    for first in range(least, LARGEST_PRIME_BITS + 1, 2):
+        special = special_bits(ring_degree, (first, *used))
+        if special <= bits:
+            return
+        chain = (first, *used, special)
+        if primes_of(ring_degree, chain) is not None:  # other sizes of the first and special one may do
+            yield Parameters(ring_degree, chain, 2.0**bits)
 
 
 class _Kept:

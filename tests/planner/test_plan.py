@@ -10,9 +10,13 @@ from support import mostly_thorough
 
 import fhenn
 from fhenn.approx.numbers import at_most
+from fhenn.ckks.evaluator import SEAL
 from fhenn.ckks.layout import FEATURES
 from fhenn.ckks.parameters import MAX_MODULUS_BITS
 from fhenn.errors import NonFiniteValue, ParameterError, PlanError, ShapeMismatch, UnsupportedNode, WireFormatError
+from fhenn.planner import search
+from fhenn.planner.chains import chains_of
+from fhenn.planner.walk import Path
 
 rng = np.random.default_rng(0)
 
@@ -497,3 +501,19 @@ def test_a_cubic_may_follow_another_activation(before):
 def test_a_number_alone_is_no_bounds(name, number):
     with pytest.raises(ShapeMismatch, match=name):
         fhenn.plan(fhenn.Linear([[1.0, 2.0]]), **{name: number})
+
+
+def test_no_first_prime_that_holds_a_model_is_passed_over():
+    """The search leaves most of them out: what it finds is the least that a search through all of them finds."""
+    nodes = [fhenn.Linear(np.full((4, 4), 5.0)), fhenn.Square(), fhenn.Linear(np.full((2, 4), 30.0))]
+    path = Path(nodes, np.full(4, -1.0), np.full(4, 1.0))
+    trial = search._Trial(path, FEATURES, 0, SEAL)
+    found = {(each.parameters.scale, each.parameters.chain[1:-1]): each for each in trial.candidates(8192)}
+    count = 0
+    for bits, used, least in chains_of(path.nodes, shared=False):
+        choices = map(trial.candidate, search._with_firsts(8192, bits, used, least))
+        first = next(filter(None, choices), None)
+        same = found.get((2.0**bits, used))
+        assert (first and first.parameters) == (same and same.parameters)
+        count += first is not None and first.parameters.chain[0] > least
+    assert count > 5
