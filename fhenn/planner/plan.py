@@ -450,6 +450,7 @@ class Plan:
             and self.accuracy > 0
             and (self.feature_names is None or len(self.feature_names) == len(self.low))
             and self.worst > 0
+            and (len(self.signature) > 1 or not self.steps)  # a node and the finish
             and (self.model is None or _FINGERPRINT.fullmatch(self.model) is not None)
             and 0 <= self.queries <= MOST_QUERIES
             and 0 < self.rows <= MOST_ROWS

@@ -517,3 +517,10 @@ def test_no_first_prime_that_holds_a_model_is_passed_over():
         assert (first and first.parameters) == (same and same.parameters)
         count += first is not None and first.parameters.chain[0] > least
     assert count > 5
+
+
+@pytest.mark.parametrize("signature", [[], ["finish=None"]])
+def test_plan_files_of_no_node_are_refused(signature):
+    made = json.loads(fhenn.plan(fhenn.Linear([[1.0]]), bounds=[-1, 1]).to_json())
+    with pytest.raises(WireFormatError):
+        fhenn.Plan.from_json(json.dumps(made | {"signature": signature}))
