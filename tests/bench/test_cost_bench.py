@@ -7,13 +7,13 @@ machine disturb them less. Memory is that of a process with the server alone, it
 
 from __future__ import annotations
 
-from time import process_time
 from typing import Any
 
 import numpy as np
 import peak_memory
 import pytest
 from conftest import TABLES
+from timing import seconds
 
 import fhenn
 
@@ -57,12 +57,6 @@ def lines():
     ]
     yield found
     TABLES.append("\n".join(found))
-
-
-def seconds(run: Any) -> tuple[float, Any]:
-    start = process_time()
-    result = run()
-    return process_time() - start, result
 
 
 @pytest.mark.parametrize("name", ROWS)
