@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
-from math import ceil
+from math import ceil, sqrt
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -193,6 +193,11 @@ class RotationSchedule:
         """By how many positions the sum of the giant steps is rotated after each of them, the last giant step first."""
         return [(after - before) * self.baby for before, after in pairwise((0, *self.giants))][::-1]
 
+    @property
+    def turning(self) -> int:
+        """How many rotations of a sum of giant steps are made."""
+        return sum(turn > 0 for turn in self.turns)
+
     @cached_property
     def keys(self) -> set[int]:
         """The rotations, in slots, that need a key."""
@@ -209,7 +214,7 @@ class RotationSchedule:
         if not self.giants:
             return 0
         babies = sum(self.rotations.count(self.babies(tile)) for tile in range(len(self.diagonals.shifts)))
-        return babies + sum(turn > 0 for turn in self.turns) + len(self.diagonals.folds)
+        return babies + self.turning + len(self.diagonals.folds)
 
 
 @dataclass(frozen=True)
@@ -218,17 +223,23 @@ class Gains:
 
     row: for errors of the inputs: the norm of a row.
     largest: for errors in units of the largest entry.
+    spectral: for errors of the inputs, over all rows at once: the spectral norm, or more.
     turned: for the rounding of the rotations before.
     spiked: for their spikes.
+    turned_together, spiked_together: the same, over all rows at once.
 
-    With chained rotations an input carries the rounding of all steps before it. A spike stays where the step put it: an
-    output meets those of one giant step, all alike.
+    With chained rotations an input carries the rounding of all steps before it; over all rows, each step's is taken as
+    if it came through the whole matrix. A spike stays where the step put it: an output meets those of one giant step,
+    all alike; over all rows, each step's is an error of one input.
     """
 
     row: float
     largest: float
+    spectral: float
     turned: float = 0.0
     spiked: float = 0.0
+    turned_together: float = 0.0
+    spiked_together: float = 0.0
 
 
 _KNOWN: WeakKeyDictionary[Operator, dict[Any, Any]] = WeakKeyDictionary()
@@ -314,6 +325,13 @@ class AffineMap:
         return self.layout.content(self.operator.inputs, self.slots)
 
     @property
+    def alike(self) -> int:
+        """How many outputs may be one ciphertext, but for its sign: rows that are the same, where each has its own."""
+        if isinstance(self.layout, Vectors):
+            return 1
+        return self._once("alike", self.operator.most_alike)
+
+    @property
     def result_layout(self) -> Layout:
         """How the results sit in slots. Raises ShapeMismatch, UnsupportedOperation."""
         if not self.schedules or not isinstance(self.layout, Vectors):
@@ -379,20 +397,26 @@ class AffineMap:
 
     def _gains_by(self, norm: int, schedule: RotationSchedule | None) -> Gains:
         """The factors for one norm."""
-        row, largest_entry = float(self.operator.row_norms(norm).max()), self.operator.largest
+        plain = Gains(float(self.operator.row_norms(norm).max()), self.operator.largest, self.operator.spectral_norm)
         if schedule is None or not isinstance(self.layout, Vectors):
-            return Gains(row, largest_entry)
+            return plain
         before = self._switches_before(schedule)
         most = int(before.max())
         if not most:
-            return Gains(row, largest_entry)
+            return plain
         sums = np.zeros(self.operator.outputs)
         for rows, columns, values in self.operator.pieces():
             switches = before[_place(self.layout, schedule.diagonals.most, rows, columns)]
             sums += np.bincount(rows, np.abs(values) ** norm * switches, len(sums))
         turned = float(sums.max() ** (1 / norm))
-        return Gains(
-            row, largest_entry, turned, float(self.operator.largest_sums(min(most, self.operator.inputs)).max())
+        spiked = float(self.operator.largest_sums(min(most, self.operator.inputs)).max())
+        column = float(self.operator.transpose.row_norms(2).max())
+        return replace(
+            plain,
+            turned=turned,
+            spiked=spiked,
+            turned_together=max(turned, plain.spectral * sqrt(most)),
+            spiked_together=max(spiked, min(column * most, spiked * sqrt(self.operator.outputs))),
         )
 
     def _switches_before(self, schedule: RotationSchedule) -> NDArray[np.int64]:
@@ -421,6 +445,16 @@ class Landing:
     plain_scale: float
     level: int
     scale: float
+
+    @property
+    def folds_first(self) -> bool:
+        """Whether the sum at the end comes before the rescale.
+
+        What comes after adds up many rescales' rounding, at a scale where that shows: a third of the digits of a wide
+        layer, which the layers to come make larger. What comes before takes key switches of a prime more: twice the
+        time on the last level, and next to nothing above.
+        """
+        return self.level > 0
 
     @classmethod
     def of(cls, on: Operations[Any, Any], level: int, scale: float) -> Landing:
@@ -567,8 +601,8 @@ def _apply_by_diagonals(
             (total,) = on.rotated(total, [turn * samples])
     if total is None:
         return None
-    # folding after the rescale: a level fewer makes every key switch cheaper
-    total = landing.bring(on, total)
+    if not landing.folds_first:
+        total = landing.bring(on, total)
     for fold in schedule.diagonals.folds:
         total = on.add_rotated(total, fold * samples)
-    return total
+    return landing.bring(on, total) if landing.folds_first else total

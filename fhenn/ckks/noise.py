@@ -23,13 +23,18 @@ count 2⁻⁵² = 2.2·10⁻¹⁶ each. A single number for all slots takes no t
 The twin rounds as well: a sum of n products by at most (n + 2)·2⁻⁵³ of the sum of their magnitudes (Higham, "Accuracy
 and stability of numerical algorithms", 2002, section 3.1).
 
+Errors of several features do not stay independent: a layer whose rows are alike makes one error of an input an error
+of all its outputs, and the next layer may add these up. So beside the deviation of the worst feature a `Noise` keeps
+the largest deviation of Σ uᵢ·errorᵢ over all u with Σ uᵢ² = 1: for errors of a feature's own the same number; after a
+matrix A at most its spectral norm times what there was. An output w·x errs by at most ‖w‖₂ times that.
+
 (Costache, Curtis, Hales, Murphy, Ogilvie & Player, "On the precision loss in approximate homomorphic encryption", 2023,
 for the average-case analysis; the formulas above agree with SEAL 4 to within 5 % where the tests measure them.)
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import hypot, log, pi, sqrt
 
 from fhenn.ckks.parameters import Parameters
@@ -96,24 +101,70 @@ class Noise:
     laplace: of what is multiplied by the secret.
     normal: of the rest.
     norm: how errors add up: 2, as independent ones do; 1, as the worst ones do that all go one way.
+    together: both, of the combination of features that errs most, its weights' squares adding up to 1; None where
+    features err each for itself.
     """
 
     laplace: float
     normal: float
     norm: int = 2
+    together: tuple[float, float] | None = None
 
     @property
     def deviation(self) -> float:
         """Of both together."""
         return hypot(self.laplace, self.normal)
 
+    @property
+    def worst(self) -> tuple[float, float]:
+        """Both kinds, of the combination of features that errs most."""
+        return self.together or (self.laplace, self.normal)
+
     def __mul__(self, factor: float) -> Noise:
-        return Noise(self.laplace * factor, self.normal * factor, self.norm)
+        laplace, normal = self.worst
+        together = None if self.together is None else (laplace * factor, normal * factor)
+        return Noise(self.laplace * factor, self.normal * factor, self.norm, together)
 
     def __add__(self, other: Noise) -> Noise:
         if min(self.norm, other.norm) == 1:
             return Noise(self.laplace + other.laplace, self.normal + other.normal, 1)
-        return Noise(hypot(self.laplace, other.laplace), hypot(self.normal, other.normal))
+        laplace, normal = map(hypot, self.worst, other.worst)
+        together = None if self.together is None and other.together is None else (laplace, normal)
+        return Noise(hypot(self.laplace, other.laplace), hypot(self.normal, other.normal), 2, together)
+
+    def through(self, row: float, spectral: float) -> Noise:
+        """After a matrix.
+
+        row: the largest norm of its rows, of the norm by which errors add up.
+        spectral: its spectral norm, or more.
+        """
+        if self.norm == 1:
+            return self * row
+        laplace, normal = self.worst
+        return Noise(laplace * row, normal * row, 2, (laplace * spectral, normal * spectral))
+
+    def alike(self, ciphertexts: int, features: int) -> Noise:
+        """The noise of a step in several features.
+
+        ciphertexts: that are the same, and so are rounded alike.
+        features: whose errors by keys and constants are the same.
+        """
+        if self.norm == 1 or ciphertexts == features == 1:
+            return self
+        together = (
+            max(self.laplace * sqrt(ciphertexts), self.worst[0]),
+            max(self.normal * sqrt(features), self.worst[1]),
+        )
+        return replace(self, together=together)
+
+    def with_error_of(self, other: Noise) -> Noise:
+        """With an error that may go the same way.
+
+        other: that error.
+        """
+        laplace, normal = (mine + theirs for mine, theirs in zip(self.worst, other.worst, strict=True))
+        together = None if self.together is None and other.together is None else (laplace, normal)
+        return Noise(self.laplace + other.laplace, self.normal + other.normal, self.norm, together)
 
     def bound(self, values: int, failure_bits: int = _FAILURE_BITS) -> float:
         """What no error of several values exceeds, except with a small probability.

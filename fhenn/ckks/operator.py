@@ -8,8 +8,12 @@ not dense stores what it needs and no matrix of outputs × inputs.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
+from hashlib import sha256
+from itertools import pairwise
+from math import sqrt
 from operator import index
 from typing import Any, final, overload
 
@@ -23,6 +27,12 @@ from fhenn.finite import require_finite
 Floats = NDArray[np.float64]
 Places = NDArray[np.int64]
 Samples = NDArray[np.floating[Any]]
+
+_DENSE = 1 << 22
+"""Entries, zeros included, of a matrix whose spectral norm is computed: in a second, at most."""
+
+_ROUNDING = 2.0**-20
+"""What the rounding of that may be, and more."""
 
 _PIECE = 1 << 20
 """Entries that are looked at together: what they take beside the matrix is 8 MB for each number of an entry."""
@@ -102,6 +112,34 @@ class Operator(ABC):
         norm: 1 or 2, as errors add up at worst or like independent ones.
         Returns (outputs,).
         """
+
+    def most_alike(self) -> int:
+        """How many rows are the same but for their sign, zeros left out: 1 where all differ."""
+        seen = Counter[bytes]()
+        for rows, columns, values in self.pieces():
+            starts = np.flatnonzero(np.diff(rows, prepend=-1))
+            signed = values * np.repeat(np.sign(values[starts]), np.diff(starts, append=len(rows)))
+            for start, end in pairwise((*starts.tolist(), len(rows))):
+                seen[sha256(columns[start:end].tobytes() + signed[start:end].tobytes()).digest()] += 1
+        return max(seen.values(), default=1)
+
+    @cached_property
+    def spectral_norm(self) -> float:
+        """An upper bound of the largest ‖A x‖₂ for ‖x‖₂ = 1; that itself, but for rounding, for up to 2²² entries.
+
+        Of larger ones √(‖A‖₁·‖A‖_∞), or the root of the sum of all squares where that is less.
+        """
+        if not self.largest:
+            return 0.0
+        squares = float(np.linalg.norm(self.row_norms(2)))
+        if min(self.shape) == 1:
+            return squares
+        if self.outputs * self.inputs > _DENSE:
+            sums = self.row_norms(1).max(), self.transpose.row_norms(1).max()
+            return min(squares, float(sqrt(sums[0]) * sqrt(sums[1])))
+        matrix = self.dense() / self.largest  # so that no square overflows
+        gram = matrix @ matrix.T if self.outputs <= self.inputs else matrix.T @ matrix
+        return self.largest * float(np.sqrt(np.linalg.eigvalsh(gram)[-1])) * (1 + _ROUNDING)
 
     @final
     def row_sizes(self) -> Places:

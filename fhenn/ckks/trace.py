@@ -25,7 +25,7 @@ from fhenn.ckks.context import Context
 from fhenn.ckks.evaluator import SEAL, Evaluator
 from fhenn.ckks.layout import Layout
 from fhenn.ckks.levels import Levels, Placed, Plain
-from fhenn.ckks.maps import AffineMap, Landing, RotationSchedule
+from fhenn.ckks.maps import AffineMap, Gains, Landing, RotationSchedule
 from fhenn.ckks.noise import Noise, NoiseModel
 from fhenn.ckks.outlook import outlook
 from fhenn.ckks.parameters import Parameters
@@ -46,11 +46,13 @@ class Traced(Placed):
     noise: of the worst slot.
     bounds: of the values.
     room: how many times over the largest value fits under the modulus, at the place on the way where that is least.
+    alike: in how many features a step errs alike (`Noise.alike`): the same ciphertext's, and those with the same keys.
     """
 
     noise: Noise = field(default_factory=lambda: Noise(0.0, 0.0))
     bounds: Bounds = NOTHING
     room: float = inf
+    alike: tuple[int, int] = (1, 1)
 
     @property
     def interval(self) -> Interval:
@@ -103,7 +105,7 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
         x: a traced value.
         bounds: of its values.
         """
-        return Traced(x.level, x.scale, x.parts, x.noise, bounds, self._room(x, bounds.largest))
+        return replace(x, bounds=bounds, room=self._room(x, bounds.largest))
 
     def _room(self, x: Traced, largest: float) -> float:
         """The room of x, where values of that size are met."""
@@ -168,7 +170,8 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
         self.count("addition", x.level, count - 1)
         ends = (float(np.broadcast_to(end, count).sum()) for end in (x.bounds.low, x.bounds.high))
         bounds = Bounds(*(np.array([end]) for end in ends))
-        total = replace(x, noise=x.noise * count ** (1 / self._norm), bounds=bounds)
+        factor = count ** (1 / self._norm)
+        total = replace(x, noise=x.noise.through(factor, factor), bounds=bounds)
         return replace(total, room=self._room(total, bounds.largest))
 
     def multiply(self, x: Traced, y: Traced) -> Traced:
@@ -176,22 +179,20 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
         bounds = _product_of(x.bounds, y.bounds)
         if x is y:
             bounds = Bounds(np.maximum(bounds.low, 0.0), bounds.high)
-        # both may err together: one may have come from the other
-        noise = Noise(
-            x.noise.laplace * y.largest + y.noise.laplace * x.largest,
-            x.noise.normal * y.largest + y.noise.normal * x.largest,
-            self._norm,
-        )
+        # one may have come from the other
+        noise = (x.noise * y.largest).with_error_of(y.noise * x.largest)
         return replace(product, noise=noise, bounds=bounds, room=min(x.room, y.room))
 
     def relinearise(self, x: Traced) -> Traced:
         if x.parts == 2:
             return x
-        return replace(super().relinearise(x), noise=x.noise + self._noise.key_switch(x.level) * (1 / x.scale))
+        return replace(
+            super().relinearise(x), noise=x.noise + (self._noise.key_switch(x.level) * (1 / x.scale)).alike(*x.alike)
+        )
 
     def rescale(self, x: Traced) -> Traced:
         below = super().rescale(x)
-        noise = x.noise + Noise(self._noise.rounding / below.scale, 0.0)
+        noise = x.noise + Noise(self._noise.rounding / below.scale, 0.0).alike(*x.alike)
         return replace(below, noise=noise, room=self._room(below, x.largest))
 
     def can_rotate(self, steps: int) -> bool:
@@ -217,12 +218,12 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
         # of the twin, and of the constants that the circuit encodes
         size = magnitude_on(polynomial, interval) + slope * x.largest
         rounded = Noise(0.0, (polynomial.degree + 2) * self._noise.roundoff * size, self._norm)
-        noise = x.noise * slope + ahead.noise + rounded
-        result = Traced(ahead.level, ahead.scale, 2, noise, _image(polynomial, interval), x.room)
+        noise = x.noise * slope + ahead.noise.alike(*x.alike) + rounded
+        result = Traced(ahead.level, ahead.scale, 2, noise, _image(polynomial, interval), x.room, x.alike)
         room = self._room(result, largest_on(polynomial, interval_up_to(polynomial, x.largest)))
         if squares is not None:
             squares += self._squares_on_the_way(x, polynomial)
-        return Traced(ahead.level, ahead.scale, 2, noise, result.bounds, room)
+        return replace(result, room=room)
 
     def _squares_on_the_way(self, x: Traced, polynomial: Polynomial) -> list[Traced]:
         """The t² that the circuit of a polynomial makes; nothing where it makes none."""
@@ -253,7 +254,7 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
         rounded = Noise(model.rounding / result if landing.level < x.level else 0.0, 0.0, norm)
         turned = Noise(0.0, 0.0, norm)
         schedule = affine.schedule(self.can_rotate)
-        self._count_map(x.level, landing.level, affine, schedule)
+        self._count_map(x.level, landing, affine, schedule)
         gains = affine.gains(norm, schedule)
         if schedule is None:
             # a scalar's rounding is one number, not a slot's worth of them
@@ -261,26 +262,43 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
         else:
             self.keys |= schedule.keys
             terms, folds = schedule.diagonals.terms, len(schedule.diagonals.folds)
-            rounded = rounded * terms ** (1 / norm)
+            product = model.key_switch(x.level) * (1 / (x.scale * landing.plain_scale))
+            # one key turns every sum of giant steps: its spikes are alike
+            giants = schedule.turning
+            turned = Noise(product.laplace * (giants * terms) ** (1 / norm), product.normal * giants, norm)
             # a spike sits in few slots: a fold's meets a sum once, where its rounding is in every term
-            turn = model.key_switch(landing.level) * (1 / result)
-            turned = Noise(turn.laplace * (terms - 1) ** (1 / norm), turn.normal * folds ** (1 / norm), norm)
-            baby = model.key_switch(x.level) * (1 / x.scale)
-            turned += Noise(baby.laplace * gains.turned, baby.normal * gains.spiked, norm)
+            fold = product if landing.folds_first else model.key_switch(landing.level) * (1 / result)
+            turned += Noise(fold.laplace * (terms - 1) ** (1 / norm), fold.normal * folds ** (1 / norm), norm)
+            if not landing.folds_first:
+                rounded = rounded * terms ** (1 / norm)
+            turned += self._turned(model.key_switch(x.level) * (1 / x.scale), gains)
             # small entries share plaintexts with the largest one, and so do biases
             largest_bias = 0.0 if affine.bias is None else float(np.abs(affine.bias).max())
             encoding += model.transform * (norm_of_inputs * gains.largest + largest_bias)
-        noise = x.noise * gains.row + rounded + turned + Noise(0.0, encoding, norm) + Noise(0.0, floats, norm)
-        return [self.with_bounds(Traced(landing.level, result, 2, noise, room=x.room), affine.image(x.bounds))]
+        plain = Noise(0.0, encoding, norm) + Noise(0.0, floats, norm)
+        alike = (1, 1) if schedule else (affine.alike, affine.operator.outputs)
+        noise = x.noise.through(gains.row, gains.spectral) + rounded.alike(*alike) + turned + plain
+        mapped = Traced(landing.level, result, 2, noise, room=x.room, alike=alike)
+        return [self.with_bounds(mapped, affine.image(x.bounds))]
 
-    def _count_map(self, level: int, below: int, affine: AffineMap, schedule: RotationSchedule | None) -> None:
+    def _turned(self, turn: Noise, gains: Gains) -> Noise:
+        """What the rotations of a map's input add to its results.
+
+        turn: of one rotation.
+        gains: of the map.
+        """
+        together = turn.laplace * gains.turned_together, turn.normal * gains.spiked_together
+        return Noise(turn.laplace * gains.turned, turn.normal * gains.spiked, self._norm, together)
+
+    def _count_map(self, level: int, landing: Landing, affine: AffineMap, schedule: RotationSchedule | None) -> None:
         """Note the steps of a map, of one group of samples.
 
         level: of the inputs.
-        below: level of the results.
+        landing: where the results come out.
         affine: the map.
         schedule: how it rotates.
         """
+        below = landing.level
         biases = 0 if affine.bias is None else int(np.count_nonzero(affine.bias))
         if schedule is None:
             sizes = affine.row_sizes
@@ -294,8 +312,9 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
             self.count("vector", level, sum(map(len, diagonals.shifts)))
             self.count("vector", below, biases)
             self.count("rotation", level, schedule.count - folds)
-            self.count("rotation", below, folds)
-            self.count("addition", below, folds)
+            at = level if landing.folds_first else below
+            self.count("rotation", at, folds)
+            self.count("addition", at, folds)
         self.count("plain product", level, products)
         self.count("addition", level, products - sums)
         self.count("addition", below, biases)

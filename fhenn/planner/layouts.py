@@ -406,7 +406,7 @@ def _steps_by_shape(
             schedule = RotationSchedule.dense(diagonals, evaluator.rotations)
             keys |= schedule.keys
             counts["rotation", level] += schedule.count - len(folds)
-            counts["rotation", below] += len(folds)
+            counts["rotation", level if below else below] += len(folds)  # `Landing.folds_first`
             counts["vector", level] += products
             sums, layout = 1, Vectors("replicated", m, layout.samples)
         else:

@@ -34,8 +34,8 @@ from fhenn.planner.refusal import Case, OutOfTime, Refusal, explain, name_of, re
 from fhenn.planner.request import LayoutWish, RangesName, Request
 from fhenn.planner.scaling import scaled_bounds, scaled_nodes, takes_units, units_of
 from fhenn.planner.walk import Path, Walk, walk
-from fhenn.planner.witness import CHANCE, Witness
-from fhenn.planner.witness_choice import NO_DOUBT, doubt, keys_of_witnesses, witnesses_of
+from fhenn.planner.witness import Witness
+from fhenn.planner.witness_choice import doubt, keys_of_witnesses, no_doubt, witnesses_of
 from fhenn.planner.work import work_of
 from fhenn.ranges import DataRanges, Inputs, data_ranges
 from fhenn.ranges.data import MARGIN, distance_to_exact, seen_by
@@ -230,9 +230,9 @@ def _plan_as(model: Node, known: Inputs, request: Request, served: tuple[Path, t
     served: the nodes that the server runs, and the units of their outputs.
     """
     path, units = served
-    nodes = path.nodes
     chosen = _choose(path, request)
-    trial, found = chosen.trial, chosen.walk
+    trial, found, path = chosen.trial, chosen.walk, chosen.trial.path
+    nodes = path.nodes
     rotations = found.rotations | keys_of_witnesses(found, chosen.witnesses)
     return Plan(
         parameters=chosen.parameters,
@@ -316,15 +316,18 @@ def _choose(path: Path, request: Request) -> _Candidate:
         trial = _Trial(path, packing, request.queries, request.evaluator)
         enough: list[_Candidate] = []
         # fewer primes are faster; then the accuracy
-        for _, alike in groupby(trial.candidates(ring_degree), key=lambda candidate: candidate.primes):
-            candidates = sorted(alike, key=lambda candidate: candidate.error)
+        for candidates in trial.by_primes(ring_degree):
             closest = min(filter(None, (closest, candidates[0])), key=lambda candidate: candidate.error)
             enough += [candidate for candidate in candidates if candidate.error <= request.accuracy]
             if enough and not degrees:
                 return enough[0]
-        witnessed = trial.with_witnesses(enough, degrees, request.accuracy) if degrees else None
-        if witnessed is not None:
-            return witnessed
+        for wider in trial.with_wider_ranges() if enough else ():
+            if wider is not trial:
+                found = chain.from_iterable(wider.by_primes(ring_degree))
+                enough = [candidate for candidate in found if candidate.error <= request.accuracy]
+            witnessed = wider.with_witnesses(enough, degrees, request.accuracy)
+            if witnessed is not None:
+                return witnessed
     if closest is None:
         raise unreached(path, request)
     raise unreached(path, request, closest.error, closest.walk, closest.parameters)
@@ -382,6 +385,11 @@ class _Trial:
             return None
         return next(filter(None, map(self.candidate, larger[:-1])), largest)
 
+    def by_primes(self, ring_degree: int) -> Iterator[list[_Candidate]]:
+        """Candidates on a ring, those of one number of primes at a time, the most exact first."""
+        for _, alike in groupby(self.candidates(ring_degree), key=lambda candidate: candidate.primes):
+            yield sorted(alike, key=lambda candidate: candidate.error)
+
     def would_try(self, parameters: Parameters, ring_degree: int) -> bool:
         """Whether parameters are among those of `candidates`, but for their first prime.
 
@@ -417,39 +425,42 @@ class _Trial:
     def with_witnesses(
         self, candidates: Sequence[_Candidate], degrees: Sequence[int], accuracy: float
     ) -> _Candidate | None:
-        """The candidate whose witnesses leave least to be wished (`doubt`); None where none fit.
-
-        A lower degree is taken only where it makes it less likely that a number which wrapped round looks good.
-        """
-        roomier = _Kept(found for each in candidates for found in self._roomier(each, accuracy))
-        least, best = (1.0, inf), None
-        for degree in degrees:
-            before = least[0] if best else inf
-            if before <= CHANCE:
-                break
-            for candidate in roomier:
-                with suppress(ScaleMismatch):
-                    witnesses = witnesses_of(candidate.walk, degree, least[0])
-                    if len(degrees) > 1 and not self._are_quiet(witnesses):
-                        continue
-                    left = doubt(witnesses)
-                    if left < least and left[0] < before:
-                        least, best = left, replace(candidate, witnesses=witnesses)
-                    if left <= NO_DOUBT:
-                        break
+        """The candidate whose witnesses leave least to be wished (`doubt`); None where none fit."""
+        least, best = (1.0, 0, inf), None
+        for candidate in (found for each in candidates for found in self._roomier(each, accuracy)):
+            with suppress(ScaleMismatch):
+                witnesses = witnesses_of(
+                    candidate.walk, degrees, least[0], self._is_quiet if len(degrees) > 1 else None
+                )
+                left = doubt(witnesses)
+                if left < least:
+                    least, best = left, replace(candidate, witnesses=witnesses)
+                if left <= no_doubt(degrees):
+                    break
         return best
 
-    def _are_quiet(self, witnesses: Sequence[Witness]) -> bool:
-        """Whether no witness gives a false alarm for a sample whose values are all inside."""
-        for witness in witnesses:
-            inputs = self.path.seen.get(witness.place)
-            if inputs is None:
-                continue
-            low, high = witness.domain
-            inside = inputs[((inputs >= low) & (inputs <= high)).all(axis=1)]
-            if len(inside) and witness.alarms(witness.numbers(inside)).any():
-                return False
-        return True
+    def with_wider_ranges(self) -> Iterator[_Trial]:
+        """Itself, and the model with wider ranges of its last hidden exact activation, of its last two, and so on.
+
+        A witness of few levels adds up squares, and is quiet where the range is as wide as the sum for samples needs.
+        """
+        yield self
+        last = max((place for place, node in enumerate(self.path.nodes) if isinstance(node, Affine)), default=-1)
+        hidden = [place for place in self.path.seen if place < last]
+        for start in range(len(hidden) - 1, -1, -1):
+            node = self.path.nodes[hidden[start]]
+            if not (isinstance(node, Activation) and node.is_exact):
+                return
+            yield replace(self, path=self.path.widened(hidden[start:]))
+
+    def _is_quiet(self, witness: Witness) -> bool:
+        """Whether a witness gives no false alarm for a sample whose values are all inside."""
+        inputs = self.path.seen.get(witness.place)
+        if inputs is None:
+            return True
+        low, high = witness.domain
+        inside = inputs[((inputs >= low) & (inputs <= high)).all(axis=1)]
+        return not (len(inside) and witness.alarms(witness.numbers(inside)).any())
 
     def _roomier(self, candidate: _Candidate, accuracy: float) -> Iterator[_Candidate]:
         """A candidate, and one like it with the largest first prime that it can have, for witnesses to fit in."""
@@ -494,23 +505,6 @@ def _with_firsts(ring_degree: int, bits: int, used: tuple[int, ...], least: int)
         chain = (first, *used, special)
         if primes_of(ring_degree, chain) is not None:  # other sizes of the first and special one may do
             yield Parameters(ring_degree, chain, 2.0**bits)
-
-
-class _Kept:
-    """Candidates that are made when they are first asked for, and kept for the next time.
-
-    source: of them.
-    """
-
-    def __init__(self, source: Iterator[_Candidate]) -> None:
-        self._source = source
-        self._seen: list[_Candidate] = []
-
-    def __iter__(self) -> Iterator[_Candidate]:
-        yield from self._seen
-        for each in self._source:
-            self._seen.append(each)
-            yield each
 
 
 def _require_varying(nodes: Sequence[Affine | Activation]) -> None:

@@ -5,7 +5,7 @@ The nodes themselves run, on what stands for ciphertexts (`fhenn.ckks.trace`): w
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -29,6 +29,7 @@ from fhenn.nn import Activation, Affine, Node
 from fhenn.planner.plan import Plan, Stage
 from fhenn.planner.scaling import ServedLayer, nodes_in_units, scaled_bounds, served_nodes
 from fhenn.ranges import DataRanges, Reach, reaches
+from fhenn.ranges.data import range_for_sums
 
 Floats = NDArray[np.float64]
 
@@ -83,6 +84,19 @@ class Path:
         path.reach = (*self.reach[:-1], Reach(end.low / np.array(units), end.high / np.array(units)))
         path.bounds = (*self.bounds[:-1], Bounds(path.reach[-1].low, path.reach[-1].high))
         return path
+
+    def widened(self, places: Collection[int]) -> Path:
+        """The same model with ranges from data so wide that witnesses which add up squares are quiet.
+
+        places: of the activations whose ranges widen; they have samples in `seen`.
+        """
+        if self.ranges is None:
+            return self
+        ends, intervals = (self.reach[0].low, self.reach[0].high), self.ranges.at(self.nodes)
+        for place in sorted(places):
+            worst = reaches(self.nodes[:place], *ends, intervals)[-1].interval
+            intervals[place] = range_for_sums(self.seen[place], intervals[place], worst)
+        return Path(self.nodes, *ends, replace(self.ranges, intervals=tuple(intervals.values())), self.seen)
 
 
 @dataclass(frozen=True)

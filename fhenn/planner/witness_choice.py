@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -14,13 +14,14 @@ from fhenn.approx import Polynomial
 from fhenn.ckks.bounds import Bounds
 from fhenn.ckks.circuits import chebyshev_power, shares_square, square_of
 from fhenn.ckks.layout import Vectors
+from fhenn.ckks.noise import Noise
 from fhenn.ckks.sums import keys_of_sum
 from fhenn.ckks.trace import Trace, Traced
 from fhenn.errors import PlanError, ScaleMismatch
 from fhenn.nn import Activation, Affine
 from fhenn.planner.overflow import largest_beside, radius_that_fits
 from fhenn.planner.walk import Place, Walk
-from fhenn.planner.witness import CHANCE, Interval, Witness, chebyshev_witness, doublings, inner_edge
+from fhenn.planner.witness import CHANCE, DEGREES, Interval, Witness, chebyshev_witness, doublings, inner_edge
 
 _DOUBTFUL = 0.9
 """The threshold of a sum of n lies n from either side: what its error may be, for each neuron."""
@@ -57,26 +58,37 @@ def watched(node: Activation, planned: Interval | None = None) -> Interval | Non
     return planned[0] - around, planned[1] + around
 
 
-def doubt(witnesses: Sequence[Witness]) -> tuple[float, float]:
-    """How much witnesses leave to be wished, the less the better: chance, and how soon they condemn a ciphertext.
+def doubt(witnesses: Sequence[Witness]) -> tuple[float, int, float]:
+    """How much witnesses leave to be wished, the less the better.
 
     witnesses: of one plan, all with a limit.
 
-    Returns two numbers of which the first counts more; `NO_DOUBT` where nothing is left to be wished.
+    Returns the chance that a number which wrapped round looks good, the degree of hidden layers' witnesses, and how
+    soon they condemn a ciphertext; the first counts most.
     """
     reaches = (2 * each.reach / (each.domain[1] - each.domain[0]) for each in witnesses)
-    return max((CHANCE, *(each.chance for each in witnesses))), -min((_AMPLE, *reaches))
+    degree = min((each.degree for each in witnesses if each.neurons > 1), default=DEGREES[0])
+    return max((CHANCE, *(each.chance for each in witnesses))), -degree, -min((_AMPLE, *reaches))
 
 
-NO_DOUBT = (CHANCE, -_AMPLE)
+def no_doubt(degrees: Sequence[int]) -> tuple[float, int, float]:
+    """`doubt` where nothing is left to be wished.
+
+    degrees: that hidden layers' witnesses may have, the best first.
+    """
+    return CHANCE, -degrees[0], -_AMPLE
 
 
-def witnesses_of(walked: Walk, degree: int, chance: float = 1.0) -> tuple[Witness, ...]:
+def witnesses_of(
+    walked: Walk, degrees: Sequence[int], chance: float = 1.0, is_quiet: Callable[[Witness], bool] | None = None
+) -> tuple[Witness, ...]:
     """The witness of every activation of a walk that is watched (`watched`): of those that fit, the best.
 
     walked: the model under parameters.
-    degree: of hidden layers' polynomials.
-    chance: with which a number that wrapped round may look good.
+    degrees: that hidden layers' polynomials may have, the best first. A lower one is taken where no other fits, or
+    where it makes it less likely that a number which wrapped round looks good.
+    chance: with which such a number may look good at most.
+    is_quiet: whether a witness gives no false alarm; None where that does not matter.
 
     Raises ScaleMismatch where the chain has no room for one that holds what may reach its activation.
     """
@@ -84,8 +96,17 @@ def witnesses_of(walked: Walk, degree: int, chance: float = 1.0) -> tuple[Witnes
     for observed in _observe(walked):
         if not observed.is_watched:
             continue
-        fitting = [choice for choice in _choices(observed, degree, chance) if choice.headroom >= observed.reach]
-        chosen = min(fitting, key=lambda choice: doubt([choice]), default=None)
+        chosen: Witness | None = None
+        for degree in degrees if observed.hidden else degrees[-1:]:
+            most = chance if chosen is None else chosen.chance
+            fitting = [choice for choice in _choices(observed, degree, most) if choice.headroom >= observed.reach]
+            best = min(fitting, key=lambda choice: doubt([choice]), default=None)
+            if best is None or (is_quiet is not None and not is_quiet(best)):
+                continue
+            if chosen is None or best.chance < chosen.chance:
+                chosen = best
+            if chosen.chance <= CHANCE:
+                break
         if chosen is None:
             at = observed.start.array
             scale, prime = at.scale, int(observed.on.primes[at.level])
@@ -244,9 +265,10 @@ def _chebyshev_witnesses(
             if _chance(3 * width, on.modulus(first.level) / scale) > chance:
                 continue
             others = [_power(on, x, polynomial, t) for t in reaches[1:]]
-            within, beyond, spared = (number.noise.bound(on.slots) for number in (first, *others))
+            beyond, spared = (number.noise for number in others)
+            terms = (_sum(first.noise, width) + beyond + _sum(spared, spare)).bound(on.slots)
             for level in range(first.level + 1):
-                error = width * within + beyond + spare * spared + (width + spare) * _rotation_error(on, level, scale)
+                error = terms + (width + spare) * _rotation_error(on, level, scale)
                 room = (on.modulus(level) / 2 / scale - spare * abs(at_rest)) / width
                 passing = _chance(3 * width + error, on.modulus(level) / scale)
                 if error <= _DOUBTFUL * width and room >= 4 * width and passing <= chance:
@@ -274,11 +296,12 @@ def _square_witnesses(observed: _Observed, of_node: partial[Witness]) -> Iterato
         for t in (1.0, abs(at_rest))
     ]
     far = (observed.fits / half) ** 2 + spare * at_rest**2
-    each, spared = (square.noise.bound(on.slots) for square in squares)
+    each, spared = (square.noise for square in squares)
+    terms = (_sum(each, width) + _sum(spared, spare)).bound(on.slots)
     scale = squares[0].scale
     for level in range(squares[0].level + 1):
         turned = (width + spare) * _rotation_error(on, level, scale) if width > 1 else 0.0
-        error = width * each + spare * spared + turned
+        error = terms + turned
         room = (on.modulus(level) / 2 / scale - spare * at_rest**2) / width
         if error <= _DOUBTFUL_SQUARE and room >= 1:
             threshold = 1 - error + spare * at_rest**2
@@ -341,6 +364,16 @@ def _chance(width: float, modulus: float) -> float:
     modulus: in units of the number's scale.
     """
     return min(1.0, width / modulus)
+
+
+def _sum(noise: Noise, count: int) -> Noise:
+    """The noise of a sum over features.
+
+    noise: of each.
+    count: how many there are.
+    """
+    factor = count ** (1 / noise.norm)
+    return noise.through(factor, factor)
 
 
 def _rotation_error(on: Trace, level: int, scale: float) -> float:

@@ -31,6 +31,10 @@ MARGIN = 2.0
 DOMAIN_MARGIN = 1.25
 """The same for the domain of a polynomial that is chosen for samples, where width costs degrees."""
 
+SUM_MARGIN = 1.25
+"""By how much a range is wider than the root of the sum of squares that samples reached, where a witness adds these up:
+it cannot watch less, and its error is taken from that."""
+
 CONFIDENCE = 0.95
 
 _MOST_SAMPLES = 1 << 40
@@ -197,6 +201,19 @@ def range_of(
         if domain is not None:
             low, high = min(low, domain[0]), max(high, domain[1])
     # rounded last: the worst case is computed from the weights
+    return -_outward(-max(low, worst[0])), _outward(min(high, worst[1]))
+
+
+def range_for_sums(values: Floats, narrow: Interval, worst: Interval) -> Interval:
+    """A range so wide that Σ t² of samples stays below 1, for t from -1 to 1 in it: what a witness of squares needs.
+
+    values: what samples bring to an activation, (samples, features).
+    narrow: the range without that, which it holds.
+    worst: what inputs within bounds can bring there, which the range leaves by its rounding at most.
+    """
+    middle = narrow[0] / 2 + narrow[1] / 2
+    half = SUM_MARGIN * float(np.sqrt(((values - middle) ** 2).sum(axis=1)).max(initial=0.0))
+    low, high = min(narrow[0], middle - half), max(narrow[1], middle + half)
     return -_outward(-max(low, worst[0])), _outward(min(high, worst[1]))
 
 
