@@ -166,3 +166,21 @@ def test_a_number_for_all_slots_is_rounded_once(case, number):
     found = np.array(context.encoder.decode_double(plaintext))
     # a coefficient is a whole number, and double precision has 53 bits
     assert np.abs(found - number).max() <= 2.0**-39 + 2 * model.roundoff * number
+
+
+def test_errors_that_features_share_add_up():
+    """Inputs err by 3 each: outputs of two equal rows (1, 1) err alike, and their sum by twice what one does."""
+    own = Noise(3.0, 4.0)
+    assert own.worst == (3.0, 4.0)
+    hidden = own.through(row=2**0.5, spectral=2.0)  # [[1, 1], [1, 1]]
+    assert hidden.laplace == pytest.approx(3 * 2**0.5)
+    assert hidden.worst == pytest.approx((6.0, 8.0))
+    total = hidden.through(row=2**0.5, spectral=2**0.5)  # [[1, 1]]
+    assert (total.laplace, total.normal) == pytest.approx((6 * 2**0.5, 8 * 2**0.5))
+    assert (hidden * 2.0).worst == pytest.approx((12.0, 16.0))
+    assert (hidden + Noise(8.0, 6.0)).worst == pytest.approx((10.0, 10.0))
+    assert hidden.with_error_of(own).worst == pytest.approx((9.0, 12.0))
+    assert Noise(3.0, 4.0, 1).through(row=5.0, spectral=2.0) == Noise(15.0, 20.0, 1)
+    assert own.alike(1, 1) == own
+    assert own.alike(4, 9).worst == (6.0, 12.0)
+    assert own.alike(4, 9).deviation == own.deviation

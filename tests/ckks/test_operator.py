@@ -11,6 +11,7 @@ from fhenn.ckks.operator import Dense, Operator, Scaling, Sparse
 from fhenn.errors import NonFiniteValue, ParameterError, ShapeMismatch
 
 SIZES = st.integers(1, 6)
+rng = np.random.default_rng(3)
 KINDS = st.sampled_from(["dense", "scaling", "sparse"])
 
 
@@ -49,6 +50,8 @@ def test_an_operator_is_its_matrix(kind, outputs, inputs, seed):
     assert operator.largest == np.abs(matrix).max()
     np.testing.assert_allclose(operator.row_norms(1), np.linalg.norm(matrix, 1, axis=1), atol=1e-13)
     np.testing.assert_allclose(operator.row_norms(2), np.linalg.norm(matrix, 2, axis=1), atol=1e-13)
+    assert operator.spectral_norm == pytest.approx(np.linalg.norm(matrix, 2), rel=1e-5)
+    assert operator.spectral_norm >= np.linalg.norm(matrix, 2) * (1 - 1e-12)
     for extra in ((), (3,), (2, 3)):
         x, columns = rng.normal(size=(*extra, inputs)), rng.normal(size=(inputs, *extra))
         np.testing.assert_allclose(operator.apply(x), x @ matrix.T, atol=1e-13)
@@ -196,3 +199,22 @@ def test_refuses_what_is_not_finite():
 def test_a_shape_that_is_none_is_refused(shape):
     with pytest.raises(ParameterError, match="two whole numbers"):
         Sparse([0], [0], [1.0], shape)
+
+
+def test_a_spectral_norm_of_a_matrix_too_large_for_it_is_bounded(monkeypatch):
+    monkeypatch.setattr("fhenn.ckks.operator._DENSE", 10)
+    for matrix in (np.ones((4, 5)), np.eye(6), 1e100 * rng.normal(size=(5, 7))):
+        assert 4 * np.linalg.norm(matrix, 2) >= Dense(matrix).spectral_norm >= np.linalg.norm(matrix, 2) * (1 - 1e-12)
+    assert Dense(np.zeros((4, 5))).spectral_norm == 0.0
+
+
+@pytest.mark.parametrize("kind", [Dense, "sparse"])
+def test_rows_that_are_the_same_but_for_their_sign_are_counted(kind):
+    matrix = np.array([[1.0, 2.0, 0.0], [-1.0, -2.0, 0.0], [0.0, 1.0, 2.0], [0.0, 0.0, 0.0], [1.0, 2.0, 0.0]])
+    operator = Dense(matrix)
+    if kind == "sparse":
+        rows, columns = np.nonzero(matrix)
+        operator = Sparse(rows, columns, matrix[rows, columns], matrix.shape)
+    assert operator.most_alike() == 3
+    assert Scaling([2.0, 2.0, 0.0]).most_alike() == 1
+    assert Dense(np.zeros((2, 3))).most_alike() == 1

@@ -88,3 +88,31 @@ def test_bound_holds_and_is_close(name, keys):
     largest = largest_error(model, plan, keys=keys)
     print(f"{name}: N={plan.parameters.ring_degree} {plan.parameters.chain}, bound/largest {plan.error / largest:.1f}")
     assert largest <= plan.error <= 30 * largest
+
+
+@pytest.mark.parametrize("layout", ["throughput", "latency"])
+def test_errors_that_all_neurons_share_are_counted(layout):
+    """64 neurons of the same weights: what one errs by all do, and the last layer adds it up 64 times."""
+    weight = rng.choice([-1.0, 1.0], 256)
+    nodes = [fhenn.Linear(np.tile(weight, (64, 1)) / 8), fhenn.Square(), fhenn.Linear(np.ones((1, 64)))]
+    model = fhenn.Sequential(nodes)
+    plan = fhenn.plan(model, bounds=[-1, 1], accuracy=1, ranges="worst", layout=layout)
+    x = weight * rng.uniform(0.9, 1, (64, 256))
+    client = fhenn.Client(plan)
+    server = fhenn.Server(model, plan, client.evaluation_keys())
+    errors = client.decrypt_scores(server.predict(client.encrypt(x))) - model.infer(x)
+    assert errors.std() < 1.5 * plan.deviation
+    assert np.abs(errors).max() < plan.error
+
+
+def test_a_wide_layer_is_rounded_once():
+    """A thousand features to eight outputs, with layers to come: one rescale's rounding, not that of 512 that add up."""
+    n, bits = 8192, 30
+    nodes = [fhenn.Linear(rng.uniform(-1, 1, (8, 1024)) / 100), fhenn.Square(), fhenn.Linear(np.eye(8))]
+    model = fhenn.Sequential(nodes)
+    plan = fhenn.plan(model, bounds=[-1, 1], accuracy=1e-2, layout="latency")
+    while plan.parameters.scale != 2.0**bits:  # whatever scale the plan has
+        bits += 1 if plan.parameters.scale > 2.0**bits else -1
+    rounding = (n / 2 * (1 + 2 * n / 3) / 12) ** 0.5 / 2.0**bits
+    assert plan.parameters.ring_degree == n
+    assert rounding < plan.stages[0].noise < 3 * rounding

@@ -82,7 +82,8 @@ def test_headroom_covers_the_declared_inputs():
 
 def test_levels_run_down_to_zero():
     plan = fhenn.plan(MODELS["multilayer"], bounds=[-1, 1], accuracy=1e-2)
-    assert [stage.level for stage in plan.stages] == [2, 1, 0]  # a wide prime for the sigmoid
+    # a wide prime for the sigmoid, and a last product that the first prime holds as it is
+    assert [stage.level for stage in plan.stages] == [1, 0, 0]
     precise = fhenn.plan(MODELS["multilayer"], bounds=[-1, 1], accuracy=1e-8)
     assert [stage.level for stage in precise.stages] == [3, 1, 0]
     assert precise.parameters.levels == MODELS["multilayer"].cost
@@ -91,7 +92,7 @@ def test_levels_run_down_to_zero():
 def test_takes_a_wide_prime_where_the_accuracy_allows():
     model = MODELS["logistic regression"]
     quick = fhenn.plan(model, bounds=[-1, 1], accuracy=1e-3)
-    precise = fhenn.plan(model, bounds=[-1, 1], accuracy=1e-6)
+    precise = fhenn.plan(model, bounds=[-1, 1], accuracy=1e-7)
     assert len(quick.parameters.chain) == 4
     assert max(quick.parameters.chain[1:-1]) > 1.45 * np.log2(quick.parameters.scale)
     assert len(precise.parameters.chain) == 5

@@ -289,7 +289,7 @@ def test_the_chance_is_the_width_of_good_numbers_over_the_modulus_and_small_enou
 def test_an_input_that_makes_the_outputs_wrap_brings_the_number_beyond_the_limit(degree):
     """The witness has room for larger numbers than the outputs have."""
     activation = fhenn.Sigmoid(domain=(-1, 1), degree=7)
-    model = fhenn.Sequential([fhenn.Linear(np.eye(3)), activation, fhenn.Linear([[50.0] * 3])])
+    model = fhenn.Sequential([fhenn.Linear(np.eye(3)), activation, fhenn.Linear([[5e4] * 3])])
     plan = fhenn.plan(model, bounds=[-1, 1], witness=degree, accuracy=0.5, layout="throughput")
     (witness,), client = plan.witnesses, fhenn.Client(plan)
     server = fhenn.Server(model, plan, client.evaluation_keys())
@@ -297,7 +297,7 @@ def test_an_input_that_makes_the_outputs_wrap_brings_the_number_beyond_the_limit
     result, (number,) = server.witnessed(upload)
     fits, room = (server.context.modulus(each.level) / 2 / each.scale for each in (result, number))
     far = np.geomspace(1.0, 1e4, 10_000)
-    output = 50.0 * np.abs(activation.polynomials[0](far)) - 50.0 * 2
+    output = 5e4 * np.abs(activation.polynomials[0](far)) - 5e4 * 2
     wraps = far[np.argmax(output > min(fits, plan.error * 2.0**44))]
     assert 1 < witness.reach <= wraps
     inputs = np.zeros((1, 3))

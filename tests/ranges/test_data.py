@@ -125,15 +125,6 @@ def test_what_is_planned_from_data_runs(layout):
     assert np.abs(scores - model.infer(SAMPLES[:5])).max() <= plan.error <= 1e-2
 
 
-def wide():
-    """A network so deep that its activations leave no room for witnesses."""
-    draw = np.random.default_rng(7)
-    nodes = [fhenn.Linear(draw.normal(size=(8, 24)))]
-    for _ in range(3):
-        nodes += [fhenn.Square(), fhenn.Linear(draw.normal(size=(8, 8)) / 8)]
-    return fhenn.Sequential(nodes)
-
-
 def test_the_data_is_taken_where_the_worst_case_does_not_fit_and_said():
     model = network()
     with pytest.warns(PlanWarning, match="ranges from 400 samples") as caught:
@@ -154,9 +145,9 @@ def test_a_handful_of_samples_is_not_taken_unasked():
 
 
 def test_without_room_for_witnesses_there_is_a_plan_without_them():
-    model = wide()
-    with pytest.raises(PlanRefused, match=r"no room|room for witnesses.*witness") as caught:
-        plan_for(model, ranges="data", accuracy=3e-3)
+    model = network()
+    with pytest.raises(PlanRefused, match="room for witnesses") as caught:
+        plan_for(model, ranges="data", accuracy=3e-3, witness=8)
     assert caught.value.stake == "witness"
     remedy = next(each for each in caught.value.remedies if each.name == "witness")
     assert plan_for(model, ranges="data", accuracy=3e-3, witness=remedy.value).witnesses == ()
@@ -266,3 +257,21 @@ def test_a_model_without_activations_has_no_ranges():
     plan = fhenn.plan(fhenn.Linear([[1.0, 2.0]]), inputs=np.eye(3)[:, :2], ranges="data")
     assert plan.ranges is None
     assert fhenn.Plan.from_json(plan.to_json()) == plan
+
+
+def test_what_has_no_levels_left_is_watched_by_squares_in_a_wider_range():
+    """The first activation has levels for a polynomial of degree 8, the last one for a sum of squares alone."""
+    model = network()
+    plan = plan_for(model, ranges="data")
+    assert [witness.degree for witness in plan.witnesses] == [8, 2]
+    squares = plan.witnesses[1]
+    hidden = model.nodes[2].infer(model.nodes[1].infer(model.nodes[0].infer(SAMPLES)))
+    inside, numbers = plan.ranges.intervals[1], squares.numbers(hidden)
+    assert inside == squares.domain
+    assert hidden.min() >= inside[0]
+    assert hidden.max() <= inside[1]
+    assert numbers.max() < squares.threshold  # quiet for all samples
+    narrow = data_ranges(list(model.nodes), *ENDS, SAMPLES).intervals
+    assert plan.ranges.intervals[0] == narrow[0]
+    assert inside[0] <= narrow[1][0] < narrow[1][1] < inside[1]
+    assert replace(squares, domain=narrow[1]).numbers(hidden).max() > squares.threshold
