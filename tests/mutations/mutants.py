@@ -77,7 +77,11 @@ NOISE = mutants(
         "if min(self.norm, other.norm) == 1",
         "if max(self.norm, other.norm) == 1",
     ),
-    ("noise loses the worst case when scaled", "self.normal * factor, self.norm)", "self.normal * factor)"),
+    (
+        "noise loses the worst case when scaled",
+        "self.normal * factor, self.norm, together)",
+        "self.normal * factor, 2, together)",
+    ),
     ("noise bounds at 2^-10", "_FAILURE_BITS = 40", "_FAILURE_BITS = 10"),
     ("noise takes Laplace for normal", "self.laplace * exponent / sqrt(2)", "self.laplace * sqrt(2 * exponent)"),
     ("noise of a narrower width", "SIGMA = 3.2", "SIGMA = 1.6"),
@@ -1004,17 +1008,17 @@ TRACE = mutants(
     "tests/ckks/test_trace.py",
     (
         "trace: products of independent errors",
-        "x.noise.laplace * y.largest + y.noise.laplace * x.largest,",
-        "max(x.noise.laplace * y.largest, y.noise.laplace * x.largest),",
+        "(x.noise * y.largest).with_error_of(y.noise * x.largest)",
+        "x.noise * y.largest + y.noise * x.largest",
     ),
     (
         "trace: relinearisation adds nothing",
-        "noise=x.noise + self._noise.key_switch(x.level) * (1 / x.scale))",
-        "noise=x.noise)",
+        "noise=x.noise + (self._noise.key_switch(x.level) * (1 / x.scale)).alike(*x.alike)",
+        "noise=x.noise",
     ),
     (
         "trace: a rescale adds nothing",
-        "noise = x.noise + Noise(self._noise.rounding / below.scale, 0.0)",
+        "noise = x.noise + Noise(self._noise.rounding / below.scale, 0.0).alike(*x.alike)",
         "noise = x.noise",
     ),
     ("trace: plaintexts add nothing", "factors.largest + Noise(0.0, encoding, self._norm)", "factors.largest"),
@@ -1039,11 +1043,21 @@ TRACE = mutants(
     ("trace: weights are encoded exactly", "encoding += model.transform *", "encoding += 0.0 *"),
     ("trace: twins of maps are exact", "* affine.sums_of_magnitudes(x.bounds)", "* 0.0"),
     ("trace: twins of polynomials are exact", "(polynomial.degree + 2) * self._noise.roundoff", "0.0"),
-    ("trace: maps scale no noise", "noise = x.noise * gains.row + rounded", "noise = x.noise + rounded"),
+    ("trace: maps scale no noise", "x.noise.through(gains.row, gains.spectral) + rounded", "x.noise + rounded"),
     (
         "trace: a bias of any size",
         "result, 0.0 if affine.bias is None else float(np.abs(affine.bias).max())",
         "result, 0.0",
+    ),
+)
+
+SHARED = mutants(
+    "fhenn/ckks/trace.py",
+    "tests/planner/test_bound.py::test_errors_that_all_neurons_share_are_counted",
+    (
+        "trace: equal ciphertexts are rounded apart",
+        "alike = (1, 1) if schedule else (affine.alike, affine.operator.outputs)",
+        "alike = (1, 1)",
     ),
 )
 
@@ -1071,7 +1085,8 @@ MUTANTS: tuple[Mutant, ...] = tuple(
     for part in (
         FLOODING, FLOOR, NOISE, CERTIFICATE, SHARING, BUDGET, STRUCTURE, INFLATE, MESSAGES, PROTOBUF, WIRE, SCAN, MATCHING, RECEIPT,
         VIOLATIONS, ANSWER, CLIENT, CLIENT_GUARD, SERVER, SECRET, TOKENS, QUOTA, BODIES, BLAME, WORK, SPOOL, KEYS, UPLOADS, FILES,
-        ROUTES, GUARD, OUTPUTS, WITNESS, DEMANDS, PLAN, LAYOUT, ARRAY, SEARCH, WORST, VERIFIED_WITNESSES, CACHE, LOAD, TRACE, UNITS,
+        ROUTES, GUARD, OUTPUTS, WITNESS, DEMANDS, PLAN, LAYOUT, ARRAY, SEARCH, WORST, VERIFIED_WITNESSES, CACHE, LOAD, TRACE, SHARED,
+        UNITS,
     )
     for mutant in part
 )  # fmt: skip

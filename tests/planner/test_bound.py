@@ -106,7 +106,7 @@ def test_errors_that_all_neurons_share_are_counted(layout):
 
 
 def test_a_wide_layer_is_rounded_once():
-    """A thousand features to eight outputs, with layers to come: one rescale's rounding, not that of 512 that add up."""
+    """A thousand features to eight outputs, layers to come: one rescale's rounding, not that of 512 that add up."""
     n, bits = 8192, 30
     nodes = [fhenn.Linear(rng.uniform(-1, 1, (8, 1024)) / 100), fhenn.Square(), fhenn.Linear(np.eye(8))]
     model = fhenn.Sequential(nodes)

@@ -260,18 +260,23 @@ def test_a_model_without_activations_has_no_ranges():
 
 
 def test_what_has_no_levels_left_is_watched_by_squares_in_a_wider_range():
-    """The first activation has levels for a polynomial of degree 8, the last one for a sum of squares alone."""
-    model = network()
-    plan = plan_for(model, ranges="data")
-    assert [witness.degree for witness in plan.witnesses] == [8, 2]
+    """The first activation has levels for a polynomial of a higher degree, the last one for a sum of squares alone."""
+    draw = np.random.default_rng(0)
+    first, second, last = (draw.normal(size=size) / size[1] ** 0.5 / 2 for size in ((128, 784), (128, 128), (10, 128)))
+    model = fhenn.Sequential(
+        [fhenn.Linear(first), fhenn.Square(), fhenn.Linear(second), fhenn.Square(), fhenn.Linear(last)]
+    )
+    images = draw.random((300, 784)) * (draw.random((300, 784)) < 0.2)
+    plan = fhenn.plan(model, inputs=images, ranges="data", accuracy=1e-2, rows=1)
+    assert plan.parameters.ring_degree == 8192
+    assert plan.bytes_of_keys < 35e6
+    assert plan.witnesses[0].degree > plan.witnesses[1].degree == 2
     squares = plan.witnesses[1]
-    hidden = model.nodes[2].infer(model.nodes[1].infer(model.nodes[0].infer(SAMPLES)))
+    hidden = fhenn.Sequential(list(model.nodes[:3])).infer(images)
     inside, numbers = plan.ranges.intervals[1], squares.numbers(hidden)
     assert inside == squares.domain
-    assert hidden.min() >= inside[0]
-    assert hidden.max() <= inside[1]
     assert numbers.max() < squares.threshold  # quiet for all samples
-    narrow = data_ranges(list(model.nodes), *ENDS, SAMPLES).intervals
+    narrow = data_ranges(list(model.nodes), *plan.bounds, images).intervals
     assert plan.ranges.intervals[0] == narrow[0]
-    assert inside[0] <= narrow[1][0] < narrow[1][1] < inside[1]
+    assert inside[0] < narrow[1][0] < narrow[1][1] < inside[1]
     assert replace(squares, domain=narrow[1]).numbers(hidden).max() > squares.threshold
