@@ -84,7 +84,7 @@ def folder(tmp_path_factory):
     artifacts.write(here / "plan.fhenn", artifacts.plan_to_bytes(plan.public(), model))
     artifacts.write(here / "secret.fhenn", client.secret_bytes(), private=True)
     artifacts.write(here / "keys.fhenn", client.evaluation_keys())
-    artifacts.write(here / "false.fhenn", artifacts.plan_to_bytes(replace(plan.public(), signature=(H,)), model))
+    artifacts.write(here / "false.fhenn", artifacts.plan_to_bytes(replace(plan.public(), signature=(H, H)), model))
     certificate = certify(fhenn.Sequential([fhenn.Linear([[1.0, 1.0]]), fhenn.Sigmoid()]), [-1, 1])
     activation = replace(certificate.activations[0], node=H)
     artifacts.write(
