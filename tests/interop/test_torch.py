@@ -167,7 +167,8 @@ ACTIVATIONS = {
 def test_exact_functions_become_polynomials(name):
     function, node = ACTIVATIONS[name]
     module = nn.Sequential(nn.Linear(64, 5), function, nn.Linear(5, 3))
-    for options in ({}, {"bounds": [0, 1]}, {"inputs": X, "bounds": [0, 1]}, {"domain": (-6, 6)}, {"domain": [(-4, 5)]}):
+    pixels = {"bounds": [0, 1]}
+    for options in ({}, pixels, {"inputs": X, **pixels}, {"domain": (-6, 6)}, {"domain": [(-4, 5)]}):
         model = fhenn.from_torch(module, X[:2], **options)
         assert [each.name for each in model.nodes] == ["Linear", node, "Linear"]
         assert len(model.stand_ins) == (0 if "domain" in options else 1)
