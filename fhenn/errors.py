@@ -32,7 +32,7 @@ def join_first(things: Sequence[object], noun: str = "") -> str:
 
 
 def _and_others(count: int, noun: str = "other") -> str:
-    """How many things are not named, after those that are; nothing where there are none."""
+    """The end of a list that is cut: how many are left out. Empty where none is."""
     return f" and {count:,} {noun}{'s' * (count != 1)}" if count > 0 else ""
 
 

@@ -450,9 +450,9 @@ class Landing:
     def folds_first(self) -> bool:
         """Whether the sum at the end comes before the rescale.
 
-        What comes after adds up many rescales' rounding, at a scale where that shows: a third of the digits of a wide
-        layer, which the layers to come make larger. What comes before takes key switches of a prime more: twice the
-        time on the last level, and next to nothing above.
+        A sum that comes after adds up the rounding of all its terms, which the layers to come make larger; one that
+        comes before is rounded once. Its key switches are of a prime more: on the last level that doubles their time,
+        above it adds little.
         """
         return self.level > 0
 

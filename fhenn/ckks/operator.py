@@ -127,7 +127,8 @@ class Operator(ABC):
     def spectral_norm(self) -> float:
         """An upper bound of the largest ‖A x‖₂ for ‖x‖₂ = 1; that itself, but for rounding, for up to 2²² entries.
 
-        Of larger ones √(‖A‖₁·‖A‖_∞), or the root of the sum of all squares where that is less.
+        Of larger ones √(‖A‖₁·‖A‖_∞), or the root of the sum of all squares where that is less (Golub & Van Loan,
+        "Matrix Computations", 2013, section 2.3).
         """
         if not self.largest:
             return 0.0

@@ -209,7 +209,7 @@ def masked_alike(read: Callable[[Floats], Any], scores: Floats) -> Any:
 
 
 def _joined(reports: Sequence[ViolationReport | None], step: int, total: int) -> ViolationReport | None:
-    """The report on all samples, of those on parts of them; None where there is none.
+    """One report on all samples, joined from one for each part; None where no part has a report.
 
     step: samples in a part.
     total: samples in all.

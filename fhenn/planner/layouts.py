@@ -209,7 +209,7 @@ class _Choice:
         self._look_around(parameters)
 
     def _chosen(self) -> Request | None:
-        """The cheapest layout within the limits whose parameters are searched, None where there is none."""
+        """The cheapest of the searched layouts that stay within the limits; None where none does."""
         return min(filter(self._within, self._made), key=self._seconds, default=None)
 
     def _failure(self) -> Exception:

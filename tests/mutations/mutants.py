@@ -1051,6 +1051,12 @@ TRACE = mutants(
     ),
 )
 
+FOLDS = mutants(
+    "fhenn/ckks/maps.py",
+    "tests/planner/test_bound.py::test_a_wide_layer_is_rounded_once",
+    ("maps: a sum is rescaled term by term", "return self.level > 0", "return False"),
+)
+
 SHARED = mutants(
     "fhenn/ckks/trace.py",
     "tests/planner/test_bound.py::test_errors_that_all_neurons_share_are_counted",
@@ -1085,7 +1091,7 @@ MUTANTS: tuple[Mutant, ...] = tuple(
     for part in (
         FLOODING, FLOOR, NOISE, CERTIFICATE, SHARING, BUDGET, STRUCTURE, INFLATE, MESSAGES, PROTOBUF, WIRE, SCAN, MATCHING, RECEIPT,
         VIOLATIONS, ANSWER, CLIENT, CLIENT_GUARD, SERVER, SECRET, TOKENS, QUOTA, BODIES, BLAME, WORK, SPOOL, KEYS, UPLOADS, FILES,
-        ROUTES, GUARD, OUTPUTS, WITNESS, DEMANDS, PLAN, LAYOUT, ARRAY, SEARCH, WORST, VERIFIED_WITNESSES, CACHE, LOAD, TRACE, SHARED,
+        ROUTES, GUARD, OUTPUTS, WITNESS, DEMANDS, PLAN, LAYOUT, ARRAY, SEARCH, WORST, VERIFIED_WITNESSES, CACHE, LOAD, TRACE, FOLDS, SHARED,
         UNITS,
     )
     for mutant in part

@@ -107,12 +107,10 @@ def test_errors_that_all_neurons_share_are_counted(layout):
 
 def test_a_wide_layer_is_rounded_once():
     """A thousand features to eight outputs, layers to come: one rescale's rounding, not that of 512 that add up."""
-    n, bits = 8192, 30
+    n = 8192
     nodes = [fhenn.Linear(rng.uniform(-1, 1, (8, 1024)) / 100), fhenn.Square(), fhenn.Linear(np.eye(8))]
     model = fhenn.Sequential(nodes)
     plan = fhenn.plan(model, bounds=[-1, 1], accuracy=1e-2, layout="latency")
-    while plan.parameters.scale != 2.0**bits:  # whatever scale the plan has
-        bits += 1 if plan.parameters.scale > 2.0**bits else -1
-    rounding = (n / 2 * (1 + 2 * n / 3) / 12) ** 0.5 / 2.0**bits
+    rounding = (n / 2 * (1 + 2 * n / 3) / 12) ** 0.5 / plan.parameters.scale
     assert plan.parameters.ring_degree == n
     assert rounding < plan.stages[0].noise < 3 * rounding
