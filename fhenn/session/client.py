@@ -259,15 +259,14 @@ class Client(Uncopied):
                 del self._sent[next(iter(self._sent))]
 
     def _prepare(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Scale samples as the plan says, and append some at the middle of the bounds to fill the last ciphertext.
+        """Scale samples as the plan says, and repeat the last one to fill the last ciphertext.
 
-        Where 0 is outside the bounds, a sample of zeros could exceed the headroom, and corrupt the samples beside it.
+        Anything else there, zeros or the middle of the bounds, may be what no sample is like: beyond the headroom of a
+        plan with ranges from data it would spoil the samples beside it.
         """
-        low, high = self._plan.bounds
         spare = -len(values) % self._plan.samples_per_ciphertext
-        if self._plan.scaled:
-            return np.concatenate([scale(values, low, high), np.zeros((spare, len(low)))])
-        return np.concatenate([values, np.tile(low / 2 + high / 2, (spare, 1))])
+        filled = np.concatenate([values, np.repeat(values[-1:], spare, axis=0)])
+        return scale(filled, *self._plan.bounds) if self._plan.scaled else filled
 
     def require_bounds(self, values: NDArray[np.float64]) -> None:
         """Raise BoundsExceeded where values are outside the bounds that were declared to the plan.

@@ -1051,6 +1051,16 @@ TRACE = mutants(
     ),
 )
 
+FILLED = mutants(
+    "fhenn/session/client.py",
+    "tests/ranges/test_data.py::test_places_without_a_sample_do_not_spoil_those_beside",
+    (
+        "places without a sample hold the middle of the bounds",
+        "np.repeat(values[-1:], spare, axis=0)",
+        "np.tile(np.mean(self._plan.bounds, axis=0), (spare, 1))",
+    ),
+)
+
 FOLDS = mutants(
     "fhenn/ckks/maps.py",
     "tests/planner/test_bound.py::test_a_wide_layer_is_rounded_once",
@@ -1091,7 +1101,7 @@ MUTANTS: tuple[Mutant, ...] = tuple(
     for part in (
         FLOODING, FLOOR, NOISE, CERTIFICATE, SHARING, BUDGET, STRUCTURE, INFLATE, MESSAGES, PROTOBUF, WIRE, SCAN, MATCHING, RECEIPT,
         VIOLATIONS, ANSWER, CLIENT, CLIENT_GUARD, SERVER, SECRET, TOKENS, QUOTA, BODIES, BLAME, WORK, SPOOL, KEYS, UPLOADS, FILES,
-        ROUTES, GUARD, OUTPUTS, WITNESS, DEMANDS, PLAN, LAYOUT, ARRAY, SEARCH, WORST, VERIFIED_WITNESSES, CACHE, LOAD, TRACE, FOLDS, SHARED,
+        ROUTES, GUARD, OUTPUTS, WITNESS, DEMANDS, PLAN, LAYOUT, ARRAY, SEARCH, WORST, VERIFIED_WITNESSES, CACHE, LOAD, TRACE, FILLED, FOLDS, SHARED,
         UNITS,
     )
     for mutant in part

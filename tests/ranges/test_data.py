@@ -280,3 +280,19 @@ def test_what_has_no_levels_left_is_watched_by_squares_in_a_wider_range():
     assert plan.ranges.intervals[0] == narrow[0]
     assert inside[0] < narrow[1][0] < narrow[1][1] < inside[1]
     assert replace(squares, domain=narrow[1]).numbers(hidden).max() > squares.threshold
+
+
+@pytest.mark.parametrize("layout", ["latency", "throughput"])
+def test_places_without_a_sample_do_not_spoil_those_beside(layout):
+    """The middle of the bounds brings -100 to an activation whose range from samples ends near -1."""
+    draw = np.random.default_rng(2)
+    samples = draw.uniform(0, 0.1, (300, 4))
+    weight = np.vstack([draw.uniform(-1, 1, (7, 4)), np.full((1, 4), -5.0)])
+    model = fhenn.Sequential([fhenn.Linear(weight), fhenn.Sigmoid(domain=(-2, 2), degree=7), fhenn.Linear(np.eye(8))])
+    bounds = np.array([[0.0] * 4, [10.0] * 4])
+    plan = fhenn.plan(model, inputs=samples, bounds=bounds, ranges="data", layout=layout, samples=None, rows=4)
+    client = fhenn.Client(plan)
+    server = fhenn.Server(model, plan, client.evaluation_keys())
+    for count in (1, 3):
+        scores = client.decrypt_scores(server.predict(client.encrypt(samples[:count])))
+        assert np.abs(scores - model.infer(samples[:count])).max() <= plan.error
