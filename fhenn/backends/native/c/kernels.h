@@ -33,10 +33,12 @@ typedef struct Kernels {
   void (*switch_dot)(const Modulus*, int digits, const u64* const* digit, const u64* key, int key_digits,
                      const uint32_t* permutation, const u64* add, u64 factor, u64* result0, u64* result1, long stride,
                      long at, long length);
-  /* result[h] = sum over terms t of pairs[j/8][t][h]*plain[j/8][t], for j below length; groups of eight packed
-     [length/8][terms][2][8] and [length/8][terms][8]; any number of terms */
-  void (*pair_dot)(const Modulus*, int terms, const u64* pairs, const u64* plain, u64* result0, u64* result1,
-                   long length);
+  /* result[h] = sum over terms t of pairs[j/8][which[t]][h]*plain[j/8][t], for j below length.
+     pairs: groups of eight packed [length/8][among][2][8].
+     which: which of the pairs each term takes, NULL for all of them in order (terms == among).
+     plain: packed [length/8][terms][8]. Any number of terms. */
+  void (*pair_dot)(const Modulus*, int terms, const u64* pairs, int among, const uint16_t* which, const u64* plain,
+                   u64* result0, u64* result1, long length);
 
   /* result = x*f + (b ? b*g : 0) - (y ? y : 0); y may be lazy; result may be any of the inputs */
   void (*combine)(const Modulus*, const u64* x, u64 f, const u64* b, u64 g, const u64* y, u64* result);
@@ -45,14 +47,15 @@ typedef struct Kernels {
   /* result[j] = x[permutation[j]] + (accumulate ? result[j] : 0); the permutation as for switch_dot */
   void (*permute)(const Modulus*, const u64* x, const uint32_t* permutation, int accumulate, u64* result);
 
-  /* result = x + y, x - y, -x, x + number, x*number (+ result where accumulated); result may be x or y */
+  /* result = x + y, x - y, -x, x + number; result may be x or y */
   void (*add)(const Modulus*, const u64* x, const u64* y, u64* result);
   void (*subtract)(const Modulus*, const u64* x, const u64* y, u64* result);
   void (*negate)(const Modulus*, const u64* x, u64* result);
   void (*add_number)(const Modulus*, const u64* x, u64 number, u64* result);
-  /* result[j] = sum over terms of x[t][j]*number[t], plus result[j] where accumulate; any number of terms; result may
-     not be an x */
-  void (*number_dot)(const Modulus*, int terms, const u64* const* x, const u64* number, int accumulate, u64* result);
+  /* result[j] = sum over terms of x[t][j]*number[t], plus result[j] where accumulate, for j from at to at + length; any
+     number of terms; at and length multiples of 8; result may not be an x */
+  void (*number_dot)(const Modulus*, int terms, const u64* const* x, const u64* number, int accumulate, u64* result,
+                     long at, long length);
   /* whether every residue is below q */
   int (*all_below)(const Modulus*, const u64* x);
 } Kernels;
