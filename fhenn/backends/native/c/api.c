@@ -1,0 +1,175 @@
+/* What Python calls. Sizes are checked there; what returns an int returns 0, or -1 where there is no memory. Arrays are
+   [polynomial][prime][n], contiguous. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "encoding.h"
+#include "maps.h"
+#include "products.h"
+
+#if defined(_WIN32)
+#define EXPORT __declspec(dllexport)
+#else
+#define EXPORT __attribute__((visibility("default")))
+#endif
+
+EXPORT Ring* fhenn_ring_new(int log_n, int count, const u64* primes, const char* kernels) {
+  return ring_new(log_n, count, primes, kernels);
+}
+
+EXPORT void fhenn_ring_free(Ring* ring) { ring_free(ring); }
+
+EXPORT const char* fhenn_kernels(const Ring* ring, int place) { return ring->moduli[place].kernels->name; }
+
+EXPORT void fhenn_permutation(const Ring* ring, u64 element, uint32_t* result) {
+  permutation_of(ring, element, result);
+}
+
+EXPORT void fhenn_transform(const Ring* ring, int place, int inverse, u64* a) {
+  const Modulus* m = &ring->moduli[place];
+  if (inverse)
+    m->kernels->inverse(m, a);
+  else
+    m->kernels->forward(m, a, 0);
+}
+
+EXPORT void fhenn_pack_key(const Ring* ring, int k, const u64* key, u64* packed) { pack_key(ring, k, key, packed); }
+
+/* Plaintexts [parts][n] each, to [parts][n/8][terms][8]. */
+EXPORT void fhenn_pack_plain(const Ring* ring, int parts, int terms, const u64* const* plain, u64* packed) {
+  for (long group = 0; group < parts * ring->n / 8; group++)
+    for (int t = 0; t < terms; t++) memcpy(packed + 8 * (group * terms + t), plain[t] + 8 * group, 8 * sizeof *packed);
+}
+
+EXPORT void fhenn_encode(const Ring* ring, const double* coefficients, int count, const int* places, u64* result) {
+  encode(ring, coefficients, count, places, result, ring->n);
+}
+
+/* numbers: integers as doubles; result: [count]. */
+EXPORT void fhenn_residues(const Ring* ring, int place, long count, const double* numbers, u64* result) {
+  for (long j = 0; j < count; j++) result[j] = residue_of(&ring->moduli[place], numbers[j]);
+}
+
+typedef void (*OfTwo)(const Modulus*, const u64*, const u64*, u64*);
+
+static void each_of_two(const Ring* ring, int k, int polynomials, int which, const u64* x, const u64* y, u64* result) {
+  for (int h = 0; h < polynomials; h++)
+    for (int i = 0; i < k; i++) {
+      const Modulus* m = &ring->moduli[i];
+      OfTwo of_two = which ? m->kernels->subtract : m->kernels->add;
+      long at = (long)(h * k + i) * ring->n;
+      of_two(m, x + at, y + at, result + at);
+    }
+}
+
+EXPORT void fhenn_add(const Ring* ring, int k, int polynomials, const u64* x, const u64* y, u64* result) {
+  each_of_two(ring, k, polynomials, 0, x, y, result);
+}
+
+EXPORT void fhenn_subtract(const Ring* ring, int k, int polynomials, const u64* x, const u64* y, u64* result) {
+  each_of_two(ring, k, polynomials, 1, x, y, result);
+}
+
+EXPORT void fhenn_negate(const Ring* ring, int k, int polynomials, const u64* x, u64* result) {
+  for (int h = 0; h < polynomials; h++)
+    for (int i = 0; i < k; i++) {
+      const Modulus* m = &ring->moduli[i];
+      long at = (long)(h * k + i) * ring->n;
+      m->kernels->negate(m, x + at, result + at);
+    }
+}
+
+/* One polynomial plus a number in every slot. number: an integer, as a double. */
+EXPORT void fhenn_add_number(const Ring* ring, int k, const u64* x, double number, u64* result) {
+  for (int i = 0; i < k; i++) {
+    const Modulus* m = &ring->moduli[i];
+    m->kernels->add_number(m, x + i * ring->n, residue_of(m, number), result + i * ring->n);
+  }
+}
+
+/* x times a number in every slot, an integer as a double. */
+EXPORT void fhenn_times_number(const Ring* ring, int k, int polynomials, const u64* x, double number, u64* result) {
+  for (int i = 0; i < k; i++) {
+    const Modulus* m = &ring->moduli[i];
+    u64 factor = residue_of(m, number);
+    for (int h = 0; h < polynomials; h++) {
+      const u64* from = x + (h * k + i) * ring->n;
+      m->kernels->number_dot(m, 1, &from, &factor, 0, result + (h * k + i) * ring->n, 0, ring->n);
+    }
+  }
+}
+
+/* result = sum of x[t]*plain[t], each x of some polynomials. */
+EXPORT void fhenn_sum_of_products(const Ring* ring, int k, int polynomials, int terms, const u64* const* x,
+                                  const u64* const* plain, u64* result) {
+  enum { TOGETHER = 12, BLOCK = 1024 };
+  const u64 *a[TOGETHER], *b[TOGETHER];
+  for (int i = 0; i < k; i++)
+    for (int h = 0; h < polynomials; h++)
+      for (long at = 0; at < ring->n; at += BLOCK)
+        for (int t = 0; t < terms; t += TOGETHER) {
+          const Modulus* m = &ring->moduli[i];
+          int some = terms - t < TOGETHER ? terms - t : TOGETHER;
+          for (int s = 0; s < some; s++) {
+            a[s] = x[t + s] + (h * k + i) * ring->n;
+            b[s] = plain[t + s] + i * ring->n;
+          }
+          m->kernels->dot(m, some, a, b, t > 0, result + (h * k + i) * ring->n, at, BLOCK);
+        }
+}
+
+EXPORT void fhenn_multiply(const Ring* ring, int k, const u64* a, const u64* b, u64* result) {
+  multiply(ring, k, a, b, result);
+}
+
+EXPORT int fhenn_relinearise(Ring* ring, int k, const u64* x, const SwitchingKey* key, int centred, u64* result) {
+  Scratch* scratch = scratch_take(ring, polynomials_to_switch(k));
+  if (!scratch) return -1;
+  relinearise(ring, k, x, *key, centred, result, scratch);
+  scratch_return(scratch);
+  return 0;
+}
+
+EXPORT int fhenn_relinearise_and_rescale(Ring* ring, int k, const u64* x, const SwitchingKey* key, int centred,
+                                         u64* result) {
+  Scratch* scratch = scratch_take(ring, polynomials_to_switch(k));
+  if (!scratch) return -1;
+  relinearise_and_rescale(ring, k, x, *key, centred, result, scratch);
+  scratch_return(scratch);
+  return 0;
+}
+
+EXPORT int fhenn_rescale(Ring* ring, int k, int polynomials, const u64* x, u64* result) {
+  Scratch* scratch = scratch_take(ring, POLYNOMIALS_TO_DIVIDE);
+  if (!scratch) return -1;
+  for (int h = 0; h < polynomials; h++)
+    divide_by_last(ring, k, x + h * k * ring->n, result + h * (k - 1) * ring->n, scratch);
+  scratch_return(scratch);
+  return 0;
+}
+
+EXPORT int fhenn_rotate(Ring* ring, int k, const u64* x, int count, const uint32_t* const* permutations,
+                        const SwitchingKey* keys, int centred, u64* const* results) {
+  Scratch* scratch = scratch_take(ring, polynomials_to_switch(k));
+  if (!scratch) return -1;
+  rotate(ring, k, x, count, permutations, keys, centred, results, scratch);
+  scratch_return(scratch);
+  return 0;
+}
+
+EXPORT int fhenn_apply_map(Ring* ring, const Map* map, u64* result) {
+  Scratch* scratch = scratch_take(ring, polynomials_of_map(ring, map));
+  if (!scratch) return -1;
+  apply_map(ring, map, result, scratch);
+  scratch_return(scratch);
+  return 0;
+}
+
+EXPORT int fhenn_number_rows(const Ring* ring, int k, int rows, const long* start, const int* column,
+                             const u64* number, const u64* const* x, u64* const* result) {
+  const u64** some = malloc(((size_t)start[rows] + 1) * sizeof *some);
+  if (!some) return -1;
+  number_rows(ring, k, rows, start, column, number, x, result, some);
+  free(some);
+  return 0;
+}

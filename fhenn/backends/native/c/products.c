@@ -1,0 +1,73 @@
+#include "products.h"
+
+#include <string.h>
+
+enum { BLOCK = 1024 }; /* residues: what three products read and write stays in the first cache */
+
+void multiply(const Ring* ring, int k, const u64* a, const u64* b, u64* result) {
+  long n = ring->n, polynomial = k * n;
+  for (int i = 0; i < k; i++) {
+    const Modulus* m = &ring->moduli[i];
+    const u64 *a0 = a + i * n, *a1 = a0 + polynomial, *b0 = b + i * n, *b1 = b0 + polynomial;
+    u64* out = result + i * n;
+    for (long at = 0; at < n; at += BLOCK) {
+      m->kernels->dot(m, 1, (const u64*[]){a0}, (const u64*[]){b0}, 0, out, at, BLOCK);
+      m->kernels->dot(m, 2, (const u64*[]){a0, a1}, (const u64*[]){b1, b0}, 0, out + polynomial, at, BLOCK);
+      m->kernels->dot(m, 1, (const u64*[]){a1}, (const u64*[]){b1}, 0, out + 2 * polynomial, at, BLOCK);
+    }
+  }
+}
+
+/* The third polynomial of x, switched: two polynomials over QP. */
+static u64* switched(const Ring* ring, int k, const u64* x, SwitchingKey key, int centred, Scratch* scratch) {
+  Digits digits = digits_of(ring, k, x + 2 * k * ring->n, ring->n, centred, scratch);
+  u64* result = scratch_polynomials(ring, scratch, 2 * (size_t)(k + 1));
+  switch_digits(ring, &digits, NULL, key, NULL, result);
+  return result;
+}
+
+void relinearise(const Ring* ring, int k, const u64* x, SwitchingKey key, int centred, u64* result, Scratch* scratch) {
+  long polynomial = k * ring->n, over_qp = (k + 1) * pitch_of(ring);
+  const u64* third = switched(ring, k, x, key, centred, scratch);
+  memmove(result, x, 2 * (size_t)polynomial * sizeof *x);
+  for (int h = 0; h < 2; h++)
+    divide_by_special(ring, k, third + h * over_qp, 1, result + h * polynomial, scratch);
+}
+
+void relinearise_and_rescale(const Ring* ring, int k, const u64* x, SwitchingKey key, int centred, u64* result,
+                             Scratch* scratch) {
+  long over_qp = (k + 1) * pitch_of(ring);
+  const u64* third = switched(ring, k, x, key, centred, scratch);
+  for (int h = 0; h < 2; h++)
+    divide_by_both(ring, k, third + h * over_qp, x + h * k * ring->n, result + h * (k - 1) * ring->n, scratch);
+}
+
+/* Each part of a polynomial of a ciphertext, permuted. */
+static void permute(const Ring* ring, int k, const u64* x, const uint32_t* permutation, u64* result) {
+  for (int i = 0; i < k; i++) {
+    const Modulus* m = &ring->moduli[i];
+    m->kernels->permute(m, x + i * ring->n, permutation, 0, result + i * ring->n);
+  }
+}
+
+void rotate(const Ring* ring, int k, const u64* x, int count, const uint32_t* const* permutations,
+            const SwitchingKey* keys, int centred, u64* const* results, Scratch* scratch) {
+  long polynomial = k * ring->n, over_qp = (k + 1) * pitch_of(ring);
+  u64* sum = scratch_polynomials(ring, scratch, 2 * (size_t)(k + 1));
+  u64* permuted = scratch_polynomials(ring, scratch, (size_t)k);
+  size_t used = scratch->used;
+  Digits digits = {0};
+  if (centred) digits = digits_of(ring, k, x + polynomial, ring->n, 1, scratch);
+  for (int r = 0; r < count; r++) {
+    if (!centred) {
+      scratch->used = used;
+      permute(ring, k, x + polynomial, permutations[r], permuted);
+      digits = digits_of(ring, k, permuted, ring->n, 0, scratch);
+    }
+    switch_digits(ring, &digits, centred ? permutations[r] : NULL, keys[r], NULL, sum);
+    permute(ring, k, x, permutations[r], results[r]);
+    memset(results[r] + polynomial, 0, (size_t)polynomial * sizeof *x);
+    for (int h = 0; h < 2; h++)
+      divide_by_special(ring, k, sum + h * over_qp, 1, results[r] + h * polynomial, scratch);
+  }
+}

@@ -1,0 +1,102 @@
+#include "ring.h"
+
+#include <stdlib.h>
+
+#include "memory.h"
+
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
+enum { ALIGNMENT = 64, HUGE_PAGE = 2 << 20 };
+
+static u64 power(u64 base, u64 exponent, u64 q) {
+  u64 result = 1;
+  for (; exponent; exponent >>= 1, base = mulmod(base, base, q))
+    if (exponent & 1) result = mulmod(result, base, q);
+  return result;
+}
+
+Ring* ring_new(int log_n, int count, const u64* primes, const char* kernels) {
+  Ring* ring = calloc(1, sizeof *ring);
+  if (!ring) return NULL;
+  ring->log_n = log_n, ring->n = 1L << log_n;
+  ring->moduli = calloc((size_t)count, sizeof *ring->moduli);
+  ring->inverses = calloc((size_t)count * (size_t)count, sizeof *ring->inverses);
+  for (int s = 0; s < SCRATCHES; s++) atomic_flag_clear(&ring->scratches[s].taken);
+  int failed = !ring->moduli || !ring->inverses;
+  for (int i = 0; i < count && !failed; i++, ring->count++) {
+    failed = modulus_init(&ring->moduli[i], primes[i], log_n);
+    if (!failed) ring->moduli[i].kernels = kernels_for(primes[i], kernels);
+  }
+  if (failed) {
+    ring_free(ring);
+    return NULL;
+  }
+  for (int l = 0; l < count; l++)
+    for (int i = 0; i < count; i++)
+      if (i != l) ring->inverses[l * count + i] = power(primes[l] % primes[i], primes[i] - 2, primes[i]);
+  return ring;
+}
+
+void ring_free(Ring* ring) {
+  for (int i = 0; i < ring->count; i++) modulus_free(&ring->moduli[i]);
+  for (int s = 0; s < SCRATCHES; s++) aligned_free(ring->scratches[s].words);
+  free(ring->moduli);
+  free(ring->inverses);
+  free(ring);
+}
+
+/* Memory whose contents do not matter. */
+static u64* new_words(size_t words) {
+  size_t bytes = words * sizeof(u64), alignment = bytes < HUGE_PAGE ? ALIGNMENT : HUGE_PAGE;
+  u64* memory = aligned_new(bytes, alignment);
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+  if (memory && alignment == HUGE_PAGE) madvise(memory, bytes, MADV_HUGEPAGE); /* faster; the result does not matter */
+#endif
+  return memory;
+}
+
+Scratch* scratch_take(Ring* ring, size_t polynomials) {
+  size_t words = polynomials * (size_t)pitch_of(ring);
+  for (int s = 0; s < SCRATCHES; s++) {
+    Scratch* scratch = &ring->scratches[s];
+    if (atomic_flag_test_and_set(&scratch->taken)) continue;
+    if (scratch->capacity < words) {
+      aligned_free(scratch->words);
+      scratch->words = new_words(words);
+      scratch->capacity = scratch->words ? words : 0;
+    }
+    if (scratch->words) {
+      scratch->used = 0;
+      return scratch;
+    }
+    scratch_return(scratch);
+    return NULL;
+  }
+  return NULL;
+}
+
+void scratch_return(Scratch* scratch) { atomic_flag_clear(&scratch->taken); }
+
+u64* scratch_polynomials(const Ring* ring, Scratch* scratch, size_t count) {
+  u64* words = scratch->words + scratch->used;
+  scratch->used += count * (size_t)pitch_of(ring);
+  if (scratch->used > scratch->capacity) abort(); /* a caller counted wrongly: nothing that data can do */
+  return words;
+}
+
+static u64 reversed(u64 x, int bits) {
+  u64 result = 0;
+  for (int bit = 0; bit < bits; bit++) result |= ((x >> bit) & 1) << (bits - 1 - bit);
+  return result;
+}
+
+/* Place i holds the value at the root's power 2*reversed(i) + 1, as SEAL's transform leaves it. */
+void permutation_of(const Ring* ring, u64 element, uint32_t* permutation) {
+  u64 n = (u64)ring->n;
+  for (u64 i = 0; i < n; i++) {
+    u64 exponent = element * (2 * reversed(i, ring->log_n) + 1) % (2 * n);
+    permutation[i] = (uint32_t)reversed(exponent >> 1, ring->log_n);
+  }
+}
