@@ -568,13 +568,22 @@ def _encode_map(
 
 def _encode_bias(on: Operations[V, P], affine: AffineMap, schedule: RotationSchedule, landing: Landing) -> P | None:
     """The bias in every slot that holds its output, None where it is zero."""
+    rows = bias_in_slots(affine, schedule)
+    return None if rows is None else on.plaintext(rows, landing.level, landing.scale)
+
+
+def bias_in_slots(affine: AffineMap, schedule: RotationSchedule) -> Floats | None:
+    """The bias in every slot that holds its output, (slots,); None where it is zero.
+
+    affine: the map.
+    schedule: of the map.
+    """
     if affine.bias is None or not np.any(affine.bias):
         return None
     diagonals = schedule.diagonals
     padded = np.zeros(diagonals.outputs)
     padded[: len(affine.bias)] = affine.bias
-    rows = np.repeat(np.resize(padded, affine.slots // diagonals.samples), diagonals.samples)
-    return on.plaintext(rows, landing.level, landing.scale)
+    return np.repeat(np.resize(padded, affine.slots // diagonals.samples), diagonals.samples)
 
 
 def _apply_by_diagonals(

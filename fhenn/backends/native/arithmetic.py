@@ -1,0 +1,368 @@
+"""The native evaluator as an `Arithmetic`: long calls, and work that is put off until it can be shared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fhenn.backends.native.ring import Products, Residues, Ring
+from fhenn.ckks.arithmetic import Arithmetic
+from fhenn.ckks.maps import AffineMap, Landing, RotationSchedule, bias_in_slots
+from fhenn.ckks.noise import NoiseModel
+from fhenn.errors import HeadroomExceeded
+from fhenn.finite import require_finite
+from fhenn.steps import counted
+
+if TYPE_CHECKING:
+    from fhenn.backends.native.context import NativeContext
+
+Floats = NDArray[np.float64]
+
+_ROWS_TOGETHER = 32
+"""Outputs whose sums share one reading of the inputs."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ciphertext:
+    """A ciphertext.
+
+    residues: of its polynomials; three of them where it is a product that is not relinearised yet, asked for or not.
+    scale: exact.
+    """
+
+    residues: Residues
+    scale: float
+
+    @property
+    def level(self) -> int:
+        """Rescales left."""
+        return self.residues.shape[1] - 1
+
+
+@dataclass(frozen=True, eq=False)
+class Plaintext:
+    """An encoded plaintext.
+
+    residues: (primes, N); None for one number in every slot.
+    number: that number, as an integer.
+    scale: that it is encoded at.
+    """
+
+    residues: Residues | None
+    number: float
+    scale: float
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedMap:
+    """An affine map of whole samples, encoded for a level and scale.
+
+    babies: the tile and the rotation of each baby step, in slots.
+    giants: what each giant step sums, and the rotation after it, the last giant step first.
+    source: the bias.
+    bias: the same, encoded; None for zero.
+    """
+
+    babies: tuple[tuple[int, int], ...]
+    giants: tuple[tuple[Products, int], ...]
+    source: Floats | None
+    bias: Residues | None
+
+    @property
+    def is_zero(self) -> bool:
+        """Whether no product is left."""
+        return not any(products.terms for products, _ in self.giants)
+
+
+class NativeArithmetic(Arithmetic[Ciphertext, Plaintext]):
+    """`Arithmetic` on residues.
+
+    context: whose keys it uses.
+
+    A product is relinearised when it must have two polynomials: where products are added, their sum is, once; where it
+    is rescaled next, both are one step, with half the transforms.
+    """
+
+    def __init__(self, context: NativeContext) -> None:
+        self._context = context
+        self.primes: Sequence[float] = context.primes
+        self.rotations = context.rotations
+
+    @property
+    def _ring(self) -> Ring:
+        return self._context.ring
+
+    @property
+    def nominal(self) -> float:
+        return self._context.scale
+
+    @property
+    def ring_degree(self) -> int:
+        return self._context.ring_degree
+
+    @property
+    def noise(self) -> NoiseModel:
+        return self._context.noise
+
+    @property
+    def encoded(self) -> Any:
+        """Affine maps that are encoded already, kept with the context."""
+        return self._context.encoded
+
+    def wrap(self, ciphertext: Ciphertext, level: int, scale: float) -> Ciphertext:
+        return self.read(ciphertext, scale)
+
+    def unwrap(self, x: Ciphertext) -> Ciphertext:
+        return x if len(x.residues) == 2 else replace(x, residues=self._of_two(x))
+
+    def _of_two(self, x: Ciphertext) -> Residues:
+        """The two polynomials of a ciphertext."""
+        if len(x.residues) == 2:
+            return x.residues
+        return self._ring.relinearise(x.residues, self._relinearisation_key(x.level))
+
+    def _relinearisation_key(self, level: int) -> Any:
+        self.require_relinearisation("a product of ciphertexts")
+        return self._context.keys.relinearisation(level + 1)
+
+    def level(self, x: Ciphertext) -> int:
+        return x.level
+
+    def scale(self, x: Ciphertext) -> float:
+        return x.scale
+
+    def plaintext(self, values: float | Floats, level: int, scale: float) -> Plaintext:
+        self._require_encodable(values, level, scale)
+        if isinstance(values, np.ndarray):
+            residues = self._ring.encode(values, scale, range(level + 1))
+            return Plaintext(residues, 0.0, scale)
+        return Plaintext(None, float(np.rint(float(values) * scale)), scale)
+
+    def _require_encodable(self, values: float | Floats, level: int, scale: float) -> None:
+        """Raise what SEAL's encoder is told to raise: NonFiniteValue, HeadroomExceeded."""
+        require_finite("encode", values, "CKKS cannot encode them: drop or impute them first.")
+        largest, room = float(np.abs(values).max()), self.modulus(level) / 4 / scale
+        if not largest <= room:
+            raise HeadroomExceeded(largest, room, "encode")
+
+    def is_zero(self, plaintext: Plaintext) -> bool:
+        return not plaintext.number if plaintext.residues is None else not plaintext.residues.any()
+
+    def zero(self, level: int, scale: float) -> Ciphertext:
+        return self._context.encrypt_slots(0.0, level, scale)
+
+    def read(self, x: Ciphertext, scale: float) -> Ciphertext:
+        return x if x.scale == scale else replace(x, scale=scale)
+
+    def negate(self, x: Ciphertext) -> Ciphertext:
+        return replace(x, residues=self._ring.negate(x.residues))
+
+    def drop(self, x: Ciphertext, level: int) -> Ciphertext:
+        if x.level == level:
+            return x
+        return replace(x, residues=np.ascontiguousarray(x.residues[:, : level + 1]))
+
+    def plus(self, x: Ciphertext, addend: float | Plaintext) -> Ciphertext:
+        plaintext = addend if isinstance(addend, Plaintext) else self.plaintext(addend, x.level, x.scale)
+        if plaintext.residues is None:
+            return replace(x, residues=self._ring.add_number(x.residues, plaintext.number))
+        return replace(x, residues=self._ring.add_plain(x.residues, plaintext.residues))
+
+    def times(self, x: Ciphertext, factor: Plaintext) -> Ciphertext:
+        if self.is_zero(factor):
+            return self.zero(x.level, x.scale * factor.scale)
+        return self.sum_of_products([x], [factor])
+
+    def add(self, x: Ciphertext, y: Ciphertext) -> Ciphertext:
+        small, large = sorted((x.residues, y.residues), key=len)
+        common = len(small)
+        total = self._ring.add(small, large[:common])
+        if len(large) > common:
+            total = np.concatenate([total, large[common:]])
+        return replace(x, residues=total)
+
+    def sum_of_products(
+        self, xs: Sequence[Ciphertext], factors: Sequence[Plaintext], start: Ciphertext | None = None
+    ) -> Ciphertext:
+        scale = xs[0].scale * factors[0].scale
+        if factors[0].residues is None:
+            starts = np.array([0, len(xs)])
+            integers = np.array([factor.number for factor in factors])
+            residues = [x.residues for x in xs]
+            if len(xs) == 1:
+                total = self._ring.times_number(residues[0], float(integers[0]))
+            else:
+                (total,) = self._ring.number_rows(
+                    list(map(self._of_two, xs)), starts, np.arange(len(xs)), integers
+                )
+        else:
+            total = self._ring.sum_of_products(
+                [x.residues for x in xs] if len({len(x.residues) for x in xs}) == 1 else list(map(self._of_two, xs)),
+                [factor.residues for factor in factors if factor.residues is not None],
+            )
+        result = Ciphertext(total, scale)
+        return result if start is None else self.add(result, self.read(start, scale))
+
+    def multiply(self, x: Ciphertext, y: Ciphertext) -> Ciphertext:
+        return Ciphertext(self._ring.multiply(self._of_two(x), self._of_two(y)), x.scale * y.scale)
+
+    def relinearise(self, x: Ciphertext) -> Ciphertext:
+        if len(x.residues) == 3:
+            self.require_relinearisation("a product of ciphertexts")
+        return x
+
+    def rescale(self, x: Ciphertext) -> Ciphertext:
+        scale = x.scale / self.primes[x.level]
+        if len(x.residues) == 2:
+            return Ciphertext(self._ring.rescale(x.residues), scale)
+        return Ciphertext(self._ring.relinearise_and_rescale(x.residues, self._relinearisation_key(x.level)), scale)
+
+    def can_rotate(self, steps: int) -> bool:
+        return self._context.can_rotate(steps)
+
+    def rotated(self, x: Ciphertext, steps: Sequence[int]) -> list[Ciphertext]:
+        for step in self.rotations.keys(steps):
+            self._context.require_rotation(step)
+        residues = self._of_two(x)
+        if self.rotations.keys(steps) == set(steps) - {0}:  # each is a rotation of x itself
+            turns = [self._context.keys.turn(step, x.level + 1) for step in steps if step]
+            turned = iter(self._ring.rotate(residues, turns))
+            return [replace(x, residues=next(turned) if step else residues) for step in steps]
+        results, before = [], 0
+        for step in steps:
+            if step > before:
+                (residues,) = self._ring.rotate(residues, [self._context.keys.turn(step - before, x.level + 1)])
+            results.append(replace(x, residues=residues))
+            before = step
+        return results
+
+    def apply_map(self, xs: Sequence[Ciphertext], affine: AffineMap) -> list[Ciphertext]:
+        landing = Landing.of(self, xs[0].level, xs[0].scale)
+        schedule = affine.schedule(self.can_rotate)
+        if schedule is None:
+            return list(self._apply_by_numbers(xs, affine, landing))
+        return [self._apply_by_diagonals(xs, affine, schedule, landing)]
+
+    def _apply_by_numbers(self, xs: Sequence[Ciphertext], affine: AffineMap, landing: Landing) -> Iterator[Ciphertext]:
+        """Each output as a sum of products with numbers, some outputs at a time."""
+        level, outputs = xs[0].level, affine.operator.outputs
+        biases = np.zeros(outputs) if affine.bias is None else affine.bias
+        residues, inputs = [self._of_two(x) for x in xs], np.arange(affine.operator.inputs)
+        for first in counted(range(0, outputs, _ROWS_TOGETHER)):
+            rows = np.arange(first, min(first + _ROWS_TOGETHER, outputs))
+            values = affine.operator.entries(rows[:, np.newaxis], inputs[np.newaxis])
+            self._require_encodable(values, level, landing.plain_scale)
+            integers = np.rint(values * landing.plain_scale)
+            sizes = np.count_nonzero(integers, axis=1)
+            starts = np.concatenate([[0], np.cumsum(sizes)])
+            _, columns = np.nonzero(integers)
+            products = self._ring.number_rows(residues, starts, columns, integers[integers != 0])
+            for row, size, product in zip(rows, sizes, products, strict=True):
+                bias = float(biases[row])
+                if size:
+                    yield landing.bring(self, Ciphertext(product, xs[0].scale * landing.plain_scale), bias)
+                else:
+                    nothing = self.zero(landing.level, landing.scale)
+                    yield self.plus(nothing, bias) if bias else nothing
+
+    def _apply_by_diagonals(
+        self, xs: Sequence[Ciphertext], affine: AffineMap, schedule: RotationSchedule, landing: Landing
+    ) -> Ciphertext:
+        """The product of one group of samples."""
+        primes, samples = xs[0].level + 1, schedule.diagonals.samples
+        encoded = self._encode_map(xs[0], affine, schedule, landing)
+        if encoded.is_zero:
+            nothing = self.zero(landing.level, landing.scale)
+            return nothing if encoded.bias is None else replace(
+                nothing, residues=self._ring.add_plain(nothing.residues, encoded.bias)
+            )
+        turn = self._context.keys.turn
+        if self._shares_digits(schedule):
+            residues = [self._of_two(x) for x in xs]
+            babies = [(residues[tile], turn(step, primes) if step else None) for tile, step in encoded.babies]
+        else:
+            babies = []
+            for tile, x in enumerate(xs):
+                steps = [step for each, step in encoded.babies if each == tile]
+                babies += [(each.residues, None) for each in self.rotated(replace(x, residues=self._of_two(x)), steps)]
+        giants = [(products, turn(step, primes) if step else None) for products, step in encoded.giants]
+        rescaled = landing.level < xs[0].level
+        before = landing.folds_first or not rescaled  # on the last level a rescale first makes folds cheap
+        folds = [turn(step * samples, primes if before else primes - 1) for step in schedule.diagonals.folds]
+        result = self._ring.apply_map(
+            babies, giants, (folds, []) if before else ([], folds), encoded.bias, rescaled=rescaled
+        )
+        return Ciphertext(result, landing.scale)
+
+    def _shares_digits(self, schedule: RotationSchedule) -> bool:
+        """Whether baby steps are rotations of the input itself."""
+        every = [schedule.babies(tile) for tile in range(len(schedule.diagonals.shifts))]
+        return all(self.rotations.keys(babies) == set(babies) - {0} for babies in every)
+
+    def _encode_map(self, x: Ciphertext, affine: AffineMap, schedule: RotationSchedule, landing: Landing) -> EncodedMap:
+        """The map for inputs like x, kept while its operator lives."""
+        kept = self.encoded.setdefault(affine.operator, {})
+        key = affine.layout, schedule, x.level, x.scale
+        if key not in kept:
+            kept[key] = self._new_map(x, affine, schedule, landing)
+        encoded: EncodedMap = kept[key]
+        if encoded.source is not affine.bias:
+            bias = self._encode_bias(affine, schedule, landing)
+            kept[key] = encoded = replace(encoded, source=affine.bias, bias=bias)
+        return encoded
+
+    def _new_map(self, x: Ciphertext, affine: AffineMap, schedule: RotationSchedule, landing: Landing) -> EncodedMap:
+        """The map, encoded: over the special prime too where baby steps are rotated there."""
+        samples = schedule.diagonals.samples
+        babies = [
+            (tile, step) for tile in range(len(schedule.diagonals.shifts)) for step in schedule.babies(tile)
+        ]
+        at = {baby: place for place, baby in enumerate(babies)}
+        places = list(range(x.level + 1))
+        if self._shares_digits(schedule) and any(step for _, step in babies):
+            places.append(len(self._ring.primes) - 1)
+        terms: dict[int, list[tuple[int, Residues]]] = {giant: [] for giant in schedule.giants}
+        for tile in counted(range(len(schedule.diagonals.shifts)), share=1 / 2):
+            shifts = schedule.diagonals.shifts[tile]
+            for shift, (_, values) in zip(counted(shifts), affine.values(schedule, tile), strict=True):
+                self._require_encodable(values, x.level, landing.plain_scale)
+                plaintext = self._ring.encode(values, landing.plain_scale, places)
+                if plaintext.any():
+                    giant, step = divmod(shift, schedule.baby)
+                    terms[giant].append((at[tile, step], plaintext))
+        giants = [
+            (self._products(terms[giant], len(babies)), turn * samples)
+            for giant, turn in zip(schedule.giants[::-1], schedule.turns, strict=True)
+        ]
+        steps = tuple((tile, step * samples) for tile, step in babies)
+        return EncodedMap(steps, tuple(giants), affine.bias, self._encode_bias(affine, schedule, landing))
+
+    def _products(self, terms: list[tuple[int, Residues]], babies: int) -> Products:
+        """The products that a giant step sums.
+
+        terms: the place of a baby step, and the plaintext that it is multiplied by.
+        babies: how many there are.
+        """
+        if not terms:
+            return Products.none()
+        places = [place for place, _ in terms]
+        which = None if places == list(range(babies)) else np.array(places, np.uint16)
+        return Products(which, self._ring.pack_plain([plaintext for _, plaintext in terms]), len(terms))
+
+    def _encode_bias(self, affine: AffineMap, schedule: RotationSchedule, landing: Landing) -> Residues | None:
+        """The bias in every slot that holds its output, None where it is zero."""
+        rows = bias_in_slots(affine, schedule)
+        if rows is None:
+            return None
+        self._require_encodable(rows, landing.level, landing.scale)
+        return self._ring.encode(rows, landing.scale, range(landing.level + 1))
+
+    def require_relinearisation(self, operation: str) -> None:
+        self._context.require_relinearisation(operation)
+
+    def require_levels(self, operation: str, needed: int, left: int) -> None:
+        self._context.require_levels(operation, needed, left)

@@ -1,0 +1,79 @@
+"""Switching keys: read from messages, and packed for the level that needs them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from threading import Lock
+
+from fhenn.backends.native.ring import PackedKey, Residues, Ring, Turn
+
+RELINEARISATION = 0
+"""SEAL's index of the key for the square of the secret."""
+
+
+def galois_index(steps: int, ring_degree: int) -> int:
+    """SEAL's index of the key for a rotation.
+
+    steps: in slots.
+    ring_degree: N.
+    """
+    return (pow(3, steps, 2 * ring_degree) - 1) // 2
+
+
+class Keys:
+    """The switching keys of one key generation.
+
+    ring: of the keys.
+    relinearisation: by SEAL's index, as `read_switching_keys` gives them; empty without a key.
+    galois: the same, for rotations.
+
+    A key is packed for the most primes that anything has asked for so far, and serves ciphertexts of fewer as well. The
+    key as it was read goes when it has been packed whole.
+    """
+
+    def __init__(
+        self, ring: Ring, relinearisation: Mapping[int, Residues], galois: Mapping[int, Residues]
+    ) -> None:
+        self._ring = ring
+        self._read = {("relinearisation", index): key for index, key in relinearisation.items()}
+        self._read |= {("galois", index): key for index, key in galois.items()}
+        self._names = frozenset(self._read)
+        self._packed: dict[tuple[str, int], PackedKey] = {}
+        self._lock = Lock()
+
+    @property
+    def can_relinearise(self) -> bool:
+        """Whether there is a key to relinearise with."""
+        return ("relinearisation", RELINEARISATION) in self._names
+
+    def can_rotate(self, steps: int) -> bool:
+        """Whether there is a key for a rotation by that many slots."""
+        return ("galois", galois_index(steps, self._ring.ring_degree)) in self._names
+
+    def relinearisation(self, primes: int) -> PackedKey:
+        """The key for the square of the secret.
+
+        primes: under the ciphertext.
+        """
+        return self._key(("relinearisation", RELINEARISATION), primes)
+
+    def turn(self, steps: int, primes: int) -> Turn:
+        """What a rotation takes.
+
+        steps: in slots.
+        primes: under the ciphertext.
+        """
+        key = self._key(("galois", galois_index(steps, self._ring.ring_degree)), primes)
+        return Turn(self._ring.permutation(steps), key)
+
+    def _key(self, name: tuple[str, int], primes: int) -> PackedKey:
+        """A key, packed for that many primes at least."""
+        found = self._packed.get(name)
+        if found is None or found.digits < primes:
+            with self._lock:
+                found = self._packed.get(name)
+                if found is None or found.digits < primes:
+                    found = self._packed[name] = self._ring.pack_key(self._read[name], primes)
+                    if primes == len(self._ring.primes) - 1:
+                        del self._read[name]
+        return found

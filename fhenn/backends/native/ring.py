@@ -1,0 +1,485 @@
+"""Residues, and what the native library does with them: every call of it, with arrays in the place of pointers."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from threading import Lock
+from typing import Any
+from weakref import WeakValueDictionary, finalize
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fhenn.backends.native.encoding import coefficients_of
+from fhenn.backends.native.library import require_library
+
+Residues = NDArray[np.uint64]
+"""(polynomials, primes, N), in NTT form, contiguous; each below its prime. Not to be changed once they are shared."""
+
+Floats = NDArray[np.float64]
+_POINTER, _INT, _LONG, _DOUBLE = ctypes.c_void_p, ctypes.c_int, ctypes.c_long, ctypes.c_double
+_TEXT, _WORD = ctypes.c_char_p, ctypes.c_uint64
+
+_FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
+    "fhenn_ring_new": (_POINTER, (_INT, _INT, _POINTER, _TEXT)),
+    "fhenn_ring_free": (None, (_POINTER,)),
+    "fhenn_kernels": (_TEXT, (_POINTER, _INT)),
+    "fhenn_permutation": (None, (_POINTER, _WORD, _POINTER)),
+    "fhenn_transform": (None, (_POINTER, _INT, _INT, _POINTER)),
+    "fhenn_pack_key": (None, (_POINTER, _INT, _POINTER, _POINTER)),
+    "fhenn_pack_plain": (None, (_POINTER, _INT, _INT, _POINTER, _POINTER)),
+    "fhenn_encode": (None, (_POINTER, _POINTER, _INT, _POINTER, _POINTER)),
+    "fhenn_residues": (None, (_POINTER, _INT, _LONG, _POINTER, _POINTER)),
+    "fhenn_add": (None, (_POINTER, _INT, _INT, _POINTER, _POINTER, _POINTER)),
+    "fhenn_subtract": (None, (_POINTER, _INT, _INT, _POINTER, _POINTER, _POINTER)),
+    "fhenn_negate": (None, (_POINTER, _INT, _INT, _POINTER, _POINTER)),
+    "fhenn_add_number": (None, (_POINTER, _INT, _POINTER, _DOUBLE, _POINTER)),
+    "fhenn_times_number": (None, (_POINTER, _INT, _INT, _POINTER, _DOUBLE, _POINTER)),
+    "fhenn_sum_of_products": (None, (_POINTER, _INT, _INT, _INT, _POINTER, _POINTER, _POINTER)),
+    "fhenn_multiply": (None, (_POINTER, _INT, _POINTER, _POINTER, _POINTER)),
+    "fhenn_relinearise": (_INT, (_POINTER, _INT, _POINTER, _POINTER, _INT, _POINTER)),
+    "fhenn_relinearise_and_rescale": (_INT, (_POINTER, _INT, _POINTER, _POINTER, _INT, _POINTER)),
+    "fhenn_rescale": (_INT, (_POINTER, _INT, _INT, _POINTER, _POINTER)),
+    "fhenn_rotate": (_INT, (_POINTER, _INT, _POINTER, _INT, _POINTER, _POINTER, _INT, _POINTER)),
+    "fhenn_apply_map": (_INT, (_POINTER, _POINTER, _POINTER)),
+    "fhenn_number_rows": (_INT, (_POINTER, _INT, _INT, _POINTER, _POINTER, _POINTER, _POINTER, _POINTER)),
+}
+"""What api.c exports: results and arguments."""
+
+
+class _SwitchingKey(ctypes.Structure):
+    """`SwitchingKey` of switching.h."""
+
+    _fields_ = (("words", _POINTER), ("digits", _INT))
+
+
+class _Rotation(ctypes.Structure):
+    """`Rotation` of maps.h."""
+
+    _fields_ = (("permutation", _POINTER), ("key", _SwitchingKey))
+
+
+class _Giant(ctypes.Structure):
+    """`Giant` of maps.h."""
+
+    _fields_ = (("terms", _INT), ("which", _POINTER), ("plain", _POINTER), ("turn", _Rotation))
+
+
+class _Map(ctypes.Structure):
+    """`Map` of maps.h."""
+
+    _fields_ = (
+        *((name, _INT) for name in ("k", "lifted", "babies", "giants", "rescaled", "folds_before", "folds_after")),
+        *((name, _POINTER) for name in ("x", "baby", "giant", "fold", "bias")),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class PackedKey:
+    """A switching key as the library reads it.
+
+    words: [digits + 1][N/8][digits][2][8].
+    digits: the most primes that a ciphertext may have.
+    """
+
+    words: Residues
+    digits: int
+
+    @cached_property
+    def structure(self) -> _SwitchingKey:
+        """What the library takes."""
+        return _SwitchingKey(self.words.ctypes.data, self.digits)
+
+
+@dataclass(frozen=True, eq=False)
+class Turn:
+    """A rotation.
+
+    permutation: of NTT values (`Ring.permutation`).
+    key: for it.
+    """
+
+    permutation: NDArray[np.uint32]
+    key: PackedKey
+
+    @property
+    def structure(self) -> _Rotation:
+        """What the library takes."""
+        return _Rotation(self.permutation.ctypes.data, self.key.structure)
+
+
+@dataclass(frozen=True, eq=False)
+class Products:
+    """Products of baby steps with plaintexts, which a giant step sums.
+
+    which: baby steps, by their places; None for all of them.
+    plain: packed [primes][N/8][terms][8]; None for no product.
+    """
+
+    which: NDArray[np.uint16] | None
+    plain: Residues | None
+    terms: int
+
+    @classmethod
+    def none(cls) -> Products:
+        """No product."""
+        return cls(None, None, 0)
+
+
+class Ring:
+    """A modulus chain on one ring, for the native library.
+
+    ring_degree: N.
+    primes: first prime first, special one last.
+    kernels: by their name; None for the fastest that this CPU runs, prime by prime.
+
+    `Ring.of` gives the one that others use already.
+
+    Raises MemoryError.
+    """
+
+    _SHARED: WeakValueDictionary[tuple[int, tuple[int, ...]], Ring] = WeakValueDictionary()
+    _LOCK = Lock()
+
+    def __init__(self, ring_degree: int, primes: Sequence[int], kernels: str | None = None) -> None:
+        self.ring_degree, self.primes = ring_degree, tuple(primes)
+        self._library = require_library(_FUNCTIONS)
+        moduli = np.array(self.primes, np.uint64)
+        name = None if kernels is None else kernels.encode()
+        pointer = self._library.fhenn_ring_new(
+            ring_degree.bit_length() - 1, len(self.primes), moduli.ctypes.data, name
+        )
+        if not pointer:
+            raise MemoryError("no memory for the tables of a ring")
+        self._pointer = _POINTER(pointer)
+        finalize(self, self._library.fhenn_ring_free, self._pointer)
+        self._permutations: dict[int, NDArray[np.uint32]] = {}
+
+    @classmethod
+    def of(cls, ring_degree: int, primes: Sequence[int]) -> Ring:
+        """The ring of these primes; its tables are shared by all who use it at the time.
+
+        ring_degree: N.
+        primes: first prime first, special one last.
+
+        Raises MemoryError.
+        """
+        name = ring_degree, tuple(primes)
+        with cls._LOCK:
+            ring = cls._SHARED.get(name)
+            if ring is None:
+                ring = cls._SHARED[name] = cls(ring_degree, primes)
+        return ring
+
+    @property
+    def kernels(self) -> tuple[str, ...]:
+        """The kernels in use, prime by prime."""
+        return tuple(self._library.fhenn_kernels(self._pointer, place).decode() for place in range(len(self.primes)))
+
+    def _new(self, polynomials: int, primes: int) -> Residues:
+        return np.empty((polynomials, primes, self.ring_degree), np.uint64)
+
+    @staticmethod
+    def _checked(status: int) -> None:
+        """Raise MemoryError where the library says that there is no memory."""
+        if status:
+            raise MemoryError("no memory for an operation on ciphertexts")
+
+    def permutation(self, steps: int) -> NDArray[np.uint32]:
+        """Where a rotation takes NTT values from.
+
+        steps: in slots.
+        """
+        found = self._permutations.get(steps)
+        if found is None:
+            found = np.empty(self.ring_degree, np.uint32)
+            element = pow(3, steps, 2 * self.ring_degree)
+            self._library.fhenn_permutation(self._pointer, element, found.ctypes.data)
+            self._permutations[steps] = found
+        return found
+
+    def transform(self, place: int, values: Residues, *, inverse: bool = False) -> Residues:
+        """The number-theoretic transform of a polynomial.
+
+        place: of the prime, in the chain.
+        values: residues, (N,).
+        inverse: from NTT form to coefficients.
+
+        Returns residues, (N,).
+        """
+        result = values.copy()
+        self._library.fhenn_transform(self._pointer, place, int(inverse), result.ctypes.data)
+        return result
+
+    def pack_key(self, key: Residues, primes: int) -> PackedKey:
+        """What ciphertexts of so many primes need of a key.
+
+        key: as SEAL has it, (digits, 2, primes of the chain, N).
+        primes: under the ciphertexts.
+        """
+        words = np.empty((primes + 1) * primes * 2 * self.ring_degree, np.uint64)
+        self._library.fhenn_pack_key(self._pointer, primes, key.ctypes.data, words.ctypes.data)
+        return PackedKey(words, primes)
+
+    def encode(self, slots: Floats, scale: float, places: Sequence[int]) -> Residues:
+        """Slot values as a plaintext.
+
+        slots: (N/2,), finite.
+        scale: that they are encoded at.
+        places: of the primes, in the chain.
+
+        Returns residues, (primes, N).
+        """
+        coefficients = np.ascontiguousarray(coefficients_of(slots, self.ring_degree) * scale)
+        wanted = np.array(places, np.intc)
+        (result,) = self._new(1, len(places))
+        self._library.fhenn_encode(
+            self._pointer, coefficients.ctypes.data, len(places), wanted.ctypes.data, result.ctypes.data
+        )
+        return result
+
+    def pack_plain(self, plaintexts: Sequence[Residues]) -> Residues:
+        """Plaintexts as `Products` has them.
+
+        plaintexts: (primes, N) each.
+        """
+        parts, terms = len(plaintexts[0]), len(plaintexts)
+        packed = np.empty(parts * terms * self.ring_degree, np.uint64)
+        self._library.fhenn_pack_plain(self._pointer, parts, terms, _pointers(plaintexts), packed.ctypes.data)
+        return packed
+
+    def residues(self, place: int, integers: Floats) -> Residues:
+        """Integers modulo a prime.
+
+        place: of the prime, in the chain.
+        integers: any number of them.
+
+        Returns residues, of the same number.
+        """
+        integers = np.ascontiguousarray(integers)
+        result = np.empty(integers.size, np.uint64)
+        self._library.fhenn_residues(
+            self._pointer, place, integers.size, integers.ctypes.data, result.ctypes.data
+        )
+        return result
+
+    def add(self, x: Residues, y: Residues) -> Residues:
+        """x + y, of as many polynomials as each has."""
+        result = self._new(*x.shape[:2])
+        self._of_two("fhenn_add", x, y, result)
+        return result
+
+    def _of_two(self, name: str, x: Residues, y: Residues, result: Residues) -> None:
+        polynomials, primes = x.shape[:2]
+        function = getattr(self._library, name)
+        function(self._pointer, primes, polynomials, x.ctypes.data, y.ctypes.data, result.ctypes.data)
+
+    def subtract(self, x: Residues, y: Residues) -> Residues:
+        """x - y, of as many polynomials as each has."""
+        result = self._new(*x.shape[:2])
+        self._of_two("fhenn_subtract", x, y, result)
+        return result
+
+    def negate(self, x: Residues) -> Residues:
+        """-x."""
+        polynomials, primes = x.shape[:2]
+        result = self._new(polynomials, primes)
+        self._library.fhenn_negate(self._pointer, primes, polynomials, x.ctypes.data, result.ctypes.data)
+        return result
+
+    def add_number(self, x: Residues, integer: float) -> Residues:
+        """x plus an integer in every slot."""
+        result = x.copy()
+        self._library.fhenn_add_number(
+            self._pointer, x.shape[1], x.ctypes.data, integer, result.ctypes.data
+        )
+        return result
+
+    def add_plain(self, x: Residues, plaintext: Residues) -> Residues:
+        """x plus a plaintext, (primes, N)."""
+        result = x.copy()
+        self._of_two("fhenn_add", x[:1], plaintext[np.newaxis], result[:1])
+        return result
+
+    def times_number(self, x: Residues, integer: float) -> Residues:
+        """x times an integer in every slot."""
+        polynomials, primes = x.shape[:2]
+        result = self._new(polynomials, primes)
+        self._library.fhenn_times_number(
+            self._pointer, primes, polynomials, x.ctypes.data, integer, result.ctypes.data
+        )
+        return result
+
+    def sum_of_products(self, xs: Sequence[Residues], plaintexts: Sequence[Residues]) -> Residues:
+        """The sum of ciphertexts times plaintexts, (primes, N) each."""
+        polynomials, primes = xs[0].shape[:2]
+        result = self._new(polynomials, primes)
+        self._library.fhenn_sum_of_products(
+            self._pointer, primes, polynomials, len(xs), _pointers(xs), _pointers(plaintexts), result.ctypes.data
+        )
+        return result
+
+    def multiply(self, x: Residues, y: Residues) -> Residues:
+        """x·y, of three polynomials."""
+        result = self._new(3, x.shape[1])
+        self._library.fhenn_multiply(self._pointer, x.shape[1], x.ctypes.data, y.ctypes.data, result.ctypes.data)
+        return result
+
+    def relinearise(self, x: Residues, key: PackedKey, *, centred: bool = True) -> Residues:
+        """A ciphertext of three polynomials as one of two.
+
+        x: the ciphertext.
+        key: for the secret's square.
+        centred: whether digits are; SEAL's are not.
+        """
+        result = self._new(2, x.shape[1])
+        self._checked(
+            self._library.fhenn_relinearise(
+                self._pointer,
+                x.shape[1],
+                x.ctypes.data,
+                ctypes.byref(key.structure),
+                int(centred),
+                result.ctypes.data,
+            )
+        )
+        return result
+
+    def relinearise_and_rescale(self, x: Residues, key: PackedKey, *, centred: bool = True) -> Residues:
+        """The same, divided by the last prime.
+
+        x: the ciphertext.
+        key: for the secret's square.
+        centred: whether digits are; SEAL's are not.
+        """
+        result = self._new(2, x.shape[1] - 1)
+        self._checked(
+            self._library.fhenn_relinearise_and_rescale(
+                self._pointer,
+                x.shape[1],
+                x.ctypes.data,
+                ctypes.byref(key.structure),
+                int(centred),
+                result.ctypes.data,
+            )
+        )
+        return result
+
+    def rescale(self, x: Residues) -> Residues:
+        """x divided by its last prime."""
+        polynomials, primes = x.shape[:2]
+        result = self._new(polynomials, primes - 1)
+        self._checked(
+            self._library.fhenn_rescale(self._pointer, primes, polynomials, x.ctypes.data, result.ctypes.data)
+        )
+        return result
+
+    def rotate(self, x: Residues, turns: Sequence[Turn], *, centred: bool = True) -> list[Residues]:
+        """x rotated several times.
+
+        x: a ciphertext.
+        turns: one for each rotation.
+        centred: whether digits are, which then are made once; SEAL's are not.
+        """
+        results = [self._new(2, x.shape[1]) for _ in turns]
+        keys = (_SwitchingKey * len(turns))(*(turn.key.structure for turn in turns))
+        self._checked(
+            self._library.fhenn_rotate(
+                self._pointer,
+                x.shape[1],
+                x.ctypes.data,
+                len(turns),
+                _pointers([turn.permutation for turn in turns]),
+                keys,
+                int(centred),
+                _pointers(results),
+            )
+        )
+        return results
+
+    def apply_map(
+        self,
+        babies: Sequence[tuple[Residues, Turn | None]],
+        giants: Sequence[tuple[Products, Turn | None]],
+        folds: tuple[Sequence[Turn], Sequence[Turn]],
+        bias: Residues | None,
+        *,
+        rescaled: bool,
+    ) -> Residues:
+        """An affine map by baby and giant steps (maps.h).
+
+        babies: a ciphertext and how it is rotated, for each baby step; those that are rotated are of one ciphertext.
+        giants: the products of each giant step and the rotation of the sum after it, the last giant step first.
+        folds: rotations that are added to the sum, before and after the division by the last prime.
+        bias: a plaintext, (primes of the result, N), None for zero.
+        rescaled: whether the result is divided by its last prime.
+
+        Plaintexts are over the special prime too where a baby step rotates.
+        """
+        primes = babies[0][0].shape[1]
+        nowhere = _Rotation(None, _SwitchingKey(None, 0))
+        rotations = [nowhere if turn is None else turn.structure for _, turn in babies]
+        steps = [
+            _Giant(
+                products.terms,
+                None if products.which is None else products.which.ctypes.data,
+                None if products.plain is None else products.plain.ctypes.data,
+                nowhere if turn is None else turn.structure,
+            )
+            for products, turn in giants
+        ]
+        after = [turn.structure for turn in (*folds[0], *folds[1])]
+        xs = _pointers([x for x, _ in babies])
+        arrays = [(_Rotation * len(rotations))(*rotations), (_Giant * len(steps))(*steps), (_Rotation * len(after))(*after)]
+        plan = _Map(
+            primes,
+            any(turn is not None for _, turn in babies),
+            len(babies),
+            len(steps),
+            rescaled,
+            len(folds[0]),
+            len(folds[1]),
+            *(ctypes.addressof(each) for each in (xs, *arrays)),
+            None if bias is None else bias.ctypes.data,
+        )
+        result = self._new(2, primes - rescaled)
+        self._checked(self._library.fhenn_apply_map(self._pointer, ctypes.byref(plan), result.ctypes.data))
+        return result
+
+    def number_rows(
+        self, xs: Sequence[Residues], starts: NDArray[np.intp], columns: NDArray[np.intp], integers: Floats
+    ) -> list[Residues]:
+        """Sums of ciphertexts times integers.
+
+        xs: the ciphertexts.
+        starts: where each row starts in `columns` and `integers`, and where the last one ends.
+        columns: which ciphertext each integer multiplies.
+        integers: the factors.
+
+        Returns a ciphertext for each row; of zeros for an empty one.
+        """
+        primes, rows = xs[0].shape[1], len(starts) - 1
+        numbers = np.stack([self.residues(place, integers) for place in range(primes)])
+        results = [self._new(2, primes) for _ in range(rows)]
+        at, which = np.ascontiguousarray(starts, np.dtype("l")), np.ascontiguousarray(columns, np.intc)
+        self._checked(
+            self._library.fhenn_number_rows(
+                self._pointer,
+                primes,
+                rows,
+                at.ctypes.data,
+                which.ctypes.data,
+                numbers.ctypes.data,
+                _pointers(xs),
+                _pointers(results),
+            )
+        )
+        return results
+
+
+def _pointers(arrays: Sequence[NDArray[Any]]) -> Any:
+    """An array of the addresses of arrays."""
+    return (_POINTER * len(arrays))(*(array.ctypes.data for array in arrays))
