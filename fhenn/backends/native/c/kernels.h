@@ -26,8 +26,11 @@ typedef struct Kernels {
               long length);
   /* The inner product of digits with a switching key.
      key: packed [n/8][key_digits][2][8], of which the first `digits` are used.
-     permutation: entry j names the place that place j takes its value from, NULL for j itself; each aligned group of
-     eight takes from one aligned group of eight.
+     digits: at most 63.
+     permutation: entry j names the place that place j takes its value from, NULL for j itself. Each aligned group of two,
+     four or eight places takes from one such group, as automorphisms in NTT form do: the low bits of a place are the
+     high ones of the root's exponent, bit-reversed, and those of element*exponent depend on no other bits of it but for
+     a carry, which is the same within a group.
      result[h] = (h == 0 && add ? add[permutation]*factor : 0) + sum of digit[d][permutation]*key[d][h].
      Groups of the results are `stride` words apart, the first of them, for place `at`, at result[h]; canonical. */
   void (*switch_dot)(const Modulus*, int digits, const u64* const* digit, const u64* key, int key_digits,
@@ -67,7 +70,8 @@ extern const Kernels* const ALL_KERNELS[];
 /* Whether the CPU and the system have what kernels were compiled for. */
 int kernels_runnable(const Kernels* kernels);
 
-/* The fastest runnable kernels for a prime. wanted: a name that is taken where it serves, NULL for the fastest. */
+/* The fastest runnable kernels for a prime. wanted: the name of others, which are taken where they can run and serve the
+   prime, portable C where not. */
 const Kernels* kernels_for(u64 q, const char* wanted);
 
 /* Whether kernels give what portable C gives, on residues at the edges and random ones, modulo the prime of m, whose

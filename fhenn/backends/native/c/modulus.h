@@ -10,14 +10,15 @@ struct Kernels;
 
 /* q is 1 modulo 2n. Powers stand where SEAL has them: the power i of the least primitive 2n-th root at the bit-reversed
    i. A quotient is floor(power * 2^bits / q), which makes a product modulo q two multiplications (V. Shoup, NTL;
-   D. Harvey, "Faster arithmetic for number-theoretic transforms", 2014). */
+   D. Harvey, "Faster arithmetic for number-theoretic transforms", 2014). Tables of 52 bits and of doubles, and what is
+   named after 52, are there where q is below 2^50. */
 typedef struct Modulus {
   u64 q;
   long n;
   int log_n;
   u64 *powers, *quotients64, *quotients52;                         /* of the root */
   u64 *inverse_powers, *inverse_quotients64, *inverse_quotients52; /* of its inverse */
-  double *real_powers, *real_quotients;                            /* the same as doubles, for q below 2^50 */
+  double *real_powers, *real_quotients; /* in (-q/2, q/2) and over q, as doubles */
   double *real_inverse_powers, *real_inverse_quotients;
   u64 n_inverse, n_inverse_quotient64, n_inverse_quotient52; /* 1/n */
   u64 last, last_quotient64, last_quotient52;                /* inverse_powers[1]/n: the last stage, with 1/n in it */
@@ -28,7 +29,7 @@ typedef struct Modulus {
   void* memory; /* that holds the tables */
 } Modulus;
 
-/* 0, or -1 where there is no memory. q must be a prime that is 1 modulo 2n, below 2^61. */
+/* 0, or -1 where there is no memory or q is no prime that is 1 modulo 2n. q must be below 2^61. */
 int modulus_init(Modulus* m, u64 q, int log_n);
 void modulus_free(Modulus* m);
 
@@ -36,6 +37,17 @@ static inline u64 mulhi64(u64 a, u64 b) { return (u64)(((u128)a * b) >> 64); }
 static inline u64 quotient64(u64 w, u64 q) { return (u64)(((u128)w << 64) / q); }
 static inline u64 quotient52(u64 w, u64 q) { return (u64)(((u128)w << 52) / q); }
 static inline u64 mulmod(u64 a, u64 b, u64 q) { return (u64)((u128)a * b % q); }
+
+/* base^exponent mod q */
+static inline u64 power_modulo(u64 base, u64 exponent, u64 q) {
+  u64 result = 1;
+  for (; exponent; exponent >>= 1, base = mulmod(base, base, q))
+    if (exponent & 1) result = mulmod(result, base, q);
+  return result;
+}
+
+/* w < q as the representative in (-q/2, q/2) */
+static inline double centred_real(u64 w, u64 q) { return w > q / 2 ? -(double)(q - w) : (double)w; }
 
 /* x mod q for x < 2q */
 static inline u64 reduce_once(u64 x, u64 q) { return x >= q ? x - q : x; }

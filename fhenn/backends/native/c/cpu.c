@@ -1,0 +1,84 @@
+#include "cpu.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "kernels.h"
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+static atomic_int masked;
+
+void cpu_mask(int features) { atomic_store(&masked, features); }
+
+#if defined(__x86_64__)
+/* Bits as Intel's manual names them, volume 2, CPUID and volume 1, 13.3 (XCR0). */
+enum { OSXSAVE = 1 << 27, AVX = 1 << 28, FMA = 1 << 12 };                           /* leaf 1, ecx */
+enum { AVX2 = 1 << 5, AVX512F = 1 << 16, AVX512DQ = 1 << 17, AVX512IFMA = 1 << 21 }; /* leaf 7, ebx */
+static const unsigned AVX512VL = 1U << 31;
+enum { XCR0_SSE_AVX = 0x06, XCR0_AVX512 = 0xe6 };
+
+static int has(unsigned word, unsigned bits) { return (word & bits) == bits; }
+
+static unsigned saved_registers(void) {
+  unsigned low, high;
+  __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return low;
+}
+
+static int detected(void) {
+  unsigned a, b, c, d;
+  if (!__get_cpuid(1, &a, &b, &c, &d) || !has(c, OSXSAVE | AVX | FMA)) return 0;
+  unsigned saved = saved_registers();
+  if (!has(saved, XCR0_SSE_AVX) || !__get_cpuid_count(7, 0, &a, &b, &c, &d) || !has(b, AVX2)) return 0;
+  if (!has(saved, XCR0_AVX512) || !has(b, AVX512F | AVX512DQ | AVX512VL)) return CPU_AVX2;
+  return CPU_AVX2 | CPU_AVX512 | (has(b, AVX512IFMA) ? CPU_IFMA : 0);
+}
+#else
+static int detected(void) { return 0; }
+#endif
+
+int cpu_features(void) { return detected() & ~atomic_load(&masked); }
+
+extern const Kernels KERNELS_PORTABLE;
+#if defined(__x86_64__)
+extern const Kernels KERNELS_AVX2;
+#endif
+
+typedef struct Choice {
+  const Kernels* kernels;
+  int features;
+} Choice;
+
+static const Choice CHOICES[] = {
+    {&KERNELS_PORTABLE, 0},
+#if defined(__x86_64__)
+    {&KERNELS_AVX2, CPU_AVX2},
+#endif
+};
+enum { COUNT = sizeof CHOICES / sizeof *CHOICES };
+
+const Kernels* const ALL_KERNELS[] = {
+    &KERNELS_PORTABLE,
+#if defined(__x86_64__)
+    &KERNELS_AVX2,
+#endif
+    NULL,
+};
+
+int kernels_runnable(const Kernels* kernels) {
+  for (int i = 0; i < COUNT; i++)
+    if (CHOICES[i].kernels == kernels) return (CHOICES[i].features & ~cpu_features()) == 0;
+  return 0;
+}
+
+const Kernels* kernels_for(u64 q, const char* wanted) {
+  const Kernels* best = &KERNELS_PORTABLE;
+  for (int i = 0; ALL_KERNELS[i]; i++) {
+    const Kernels* kernels = ALL_KERNELS[i];
+    if (q >> kernels->bits || !kernels_runnable(kernels)) continue;
+    if (!wanted || !strcmp(kernels->name, wanted)) best = kernels;
+  }
+  return best;
+}
