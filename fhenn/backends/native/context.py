@@ -88,7 +88,7 @@ class NativeContext(Context, Uncopied):
     @cached_property
     def keys(self) -> Keys:
         """The switching keys."""
-        return Keys(self.ring, self._content)
+        return Keys(self.ring, self._content.relinearisation, self._content.galois)
 
     @cached_property
     def ring(self) -> Ring:

@@ -31,9 +31,7 @@ class Keys:
     key as it was read goes when it has been packed whole.
     """
 
-    def __init__(
-        self, ring: Ring, relinearisation: Mapping[int, Residues], galois: Mapping[int, Residues]
-    ) -> None:
+    def __init__(self, ring: Ring, relinearisation: Mapping[int, Residues], galois: Mapping[int, Residues]) -> None:
         self._ring = ring
         self._read = {("relinearisation", index): key for index, key in relinearisation.items()}
         self._read |= {("galois", index): key for index, key in galois.items()}

@@ -24,9 +24,9 @@ _POINTER, _INT, _LONG, _DOUBLE = ctypes.c_void_p, ctypes.c_int, ctypes.c_long, c
 _TEXT, _WORD = ctypes.c_char_p, ctypes.c_uint64
 
 _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
-    "fhenn_ring_new": (_POINTER, (_INT, _INT, _POINTER, _TEXT)),
+    "fhenn_ring_new": (_POINTER, (_INT, _INT, _POINTER, _TEXT, _INT)),
     "fhenn_ring_free": (None, (_POINTER,)),
-    "fhenn_kernels": (_TEXT, (_POINTER, _INT)),
+    "fhenn_ring_kernels": (_TEXT, (_POINTER, _INT)),
     "fhenn_permutation": (None, (_POINTER, _WORD, _POINTER)),
     "fhenn_transform": (None, (_POINTER, _INT, _INT, _POINTER)),
     "fhenn_pack_key": (None, (_POINTER, _INT, _POINTER, _POINTER)),
@@ -135,6 +135,7 @@ class Ring:
     ring_degree: N.
     primes: first prime first, special one last.
     kernels: by their name; None for the fastest that this CPU runs, prime by prime.
+    threads: that one call may use.
 
     `Ring.of` gives the one that others use already.
 
@@ -144,13 +145,13 @@ class Ring:
     _SHARED: WeakValueDictionary[tuple[int, tuple[int, ...]], Ring] = WeakValueDictionary()
     _LOCK = Lock()
 
-    def __init__(self, ring_degree: int, primes: Sequence[int], kernels: str | None = None) -> None:
+    def __init__(self, ring_degree: int, primes: Sequence[int], kernels: str | None = None, threads: int = 1) -> None:
         self.ring_degree, self.primes = ring_degree, tuple(primes)
         self._library = require_library(_FUNCTIONS)
         moduli = np.array(self.primes, np.uint64)
         name = None if kernels is None else kernels.encode()
         pointer = self._library.fhenn_ring_new(
-            ring_degree.bit_length() - 1, len(self.primes), moduli.ctypes.data, name
+            ring_degree.bit_length() - 1, len(self.primes), moduli.ctypes.data, name, threads
         )
         if not pointer:
             raise MemoryError("no memory for the tables of a ring")
@@ -177,7 +178,7 @@ class Ring:
     @property
     def kernels(self) -> tuple[str, ...]:
         """The kernels in use, prime by prime."""
-        return tuple(self._library.fhenn_kernels(self._pointer, place).decode() for place in range(len(self.primes)))
+        return tuple(self._library.fhenn_ring_kernels(self._pointer, place).decode() for place in range(len(self.primes)))
 
     def _new(self, polynomials: int, primes: int) -> Residues:
         return np.empty((polynomials, primes, self.ring_degree), np.uint64)

@@ -13,13 +13,13 @@
 #define EXPORT __attribute__((visibility("default")))
 #endif
 
-EXPORT Ring* fhenn_ring_new(int log_n, int count, const u64* primes, const char* kernels) {
-  return ring_new(log_n, count, primes, kernels);
+EXPORT Ring* fhenn_ring_new(int log_n, int count, const u64* primes, const char* kernels, int threads) {
+  return ring_new(log_n, count, primes, kernels, threads);
 }
 
 EXPORT void fhenn_ring_free(Ring* ring) { ring_free(ring); }
 
-EXPORT const char* fhenn_kernels(const Ring* ring, int place) { return ring->moduli[place].kernels->name; }
+EXPORT const char* fhenn_ring_kernels(const Ring* ring, int place) { return ring->moduli[place].kernels->name; }
 
 EXPORT void fhenn_permutation(const Ring* ring, u64 element, uint32_t* result) {
   permutation_of(ring, element, result);
@@ -123,7 +123,7 @@ EXPORT void fhenn_multiply(const Ring* ring, int k, const u64* a, const u64* b, 
 }
 
 EXPORT int fhenn_relinearise(Ring* ring, int k, const u64* x, const SwitchingKey* key, int centred, u64* result) {
-  Scratch* scratch = scratch_take(ring, polynomials_to_switch(k));
+  Scratch* scratch = scratch_take(ring, polynomials_to_switch(ring, k));
   if (!scratch) return -1;
   relinearise(ring, k, x, *key, centred, result, scratch);
   scratch_return(scratch);
@@ -132,7 +132,7 @@ EXPORT int fhenn_relinearise(Ring* ring, int k, const u64* x, const SwitchingKey
 
 EXPORT int fhenn_relinearise_and_rescale(Ring* ring, int k, const u64* x, const SwitchingKey* key, int centred,
                                          u64* result) {
-  Scratch* scratch = scratch_take(ring, polynomials_to_switch(k));
+  Scratch* scratch = scratch_take(ring, polynomials_to_switch(ring, k));
   if (!scratch) return -1;
   relinearise_and_rescale(ring, k, x, *key, centred, result, scratch);
   scratch_return(scratch);
@@ -140,17 +140,16 @@ EXPORT int fhenn_relinearise_and_rescale(Ring* ring, int k, const u64* x, const 
 }
 
 EXPORT int fhenn_rescale(Ring* ring, int k, int polynomials, const u64* x, u64* result) {
-  Scratch* scratch = scratch_take(ring, POLYNOMIALS_TO_DIVIDE);
+  Scratch* scratch = scratch_take(ring, polynomials_to_divide(ring, polynomials));
   if (!scratch) return -1;
-  for (int h = 0; h < polynomials; h++)
-    divide_by_last(ring, k, x + h * k * ring->n, result + h * (k - 1) * ring->n, scratch);
+  divide_by_last(ring, k, polynomials, x, result, scratch);
   scratch_return(scratch);
   return 0;
 }
 
 EXPORT int fhenn_rotate(Ring* ring, int k, const u64* x, int count, const uint32_t* const* permutations,
                         const SwitchingKey* keys, int centred, u64* const* results) {
-  Scratch* scratch = scratch_take(ring, polynomials_to_switch(k));
+  Scratch* scratch = scratch_take(ring, polynomials_to_switch(ring, k));
   if (!scratch) return -1;
   rotate(ring, k, x, count, permutations, keys, centred, results, scratch);
   scratch_return(scratch);
@@ -167,7 +166,7 @@ EXPORT int fhenn_apply_map(Ring* ring, const Map* map, u64* result) {
 
 EXPORT int fhenn_number_rows(const Ring* ring, int k, int rows, const long* start, const int* column,
                              const u64* number, const u64* const* x, u64* const* result) {
-  const u64** some = malloc(((size_t)start[rows] + 1) * sizeof *some);
+  const u64** some = malloc(((size_t)start[rows] + 1) * (size_t)threads_of(ring) * sizeof *some);
   if (!some) return -1;
   number_rows(ring, k, rows, start, column, number, x, result, some);
   free(some);

@@ -19,33 +19,48 @@ static Sum sum_new(const Ring* ring, int k, Scratch* scratch) {
   return (Sum){base, scratch_polynomials(ring, scratch, 2 * (size_t)(k + 1)), 0, 0};
 }
 
-/* Work space of `turned`: digits, the second polynomial over Q, the product with the key. */
-static size_t polynomials_to_turn(int k) {
-  return polynomials_of_digits(k) + (size_t)k + 2 * (size_t)(k + 1) + POLYNOMIALS_TO_DIVIDE;
+/* Scratch of `turn`: digits, the second polynomial over Q, the product with the key. */
+static size_t polynomials_to_turn(const Ring* ring, int k) {
+  return polynomials_of_digits(k) + (size_t)k + 2 * (size_t)(k + 1) + polynomials_to_divide(ring, 1);
+}
+
+typedef struct Turning {
+  const Ring* ring;
+  int k;
+  Sum* sum;
+  u64* switched;
+  const uint32_t* permutation;
+  int in_place;
+} Turning;
+
+static void turn_part(void* argument, int i, int worker) {
+  (void)worker;
+  const Turning* t = argument;
+  const Modulus* m = modulus_at(t->ring, t->k, i);
+  for (int h = 0; h < 2; h++) {
+    long at = h * over_qp(t->ring, t->k) + i * pitch_of(t->ring);
+    u64 *new = t->switched + at, *old = t->sum->lifted + at;
+    if (t->sum->has_lifted && h == 0) m->kernels->permute(m, old, t->permutation, 1, new);
+    if (t->in_place || !t->sum->has_lifted)
+      memcpy(old, new, (size_t)t->ring->n * sizeof *old);
+    else
+      m->kernels->add(m, old, new, old);
+  }
 }
 
 /* A sum rotated. in_place: whether it takes the place of the sum; otherwise it is added to it. */
 static void turn(const Ring* ring, int k, Sum* sum, Rotation by, int in_place, Scratch* scratch) {
   size_t used = scratch->used;
-  long n = ring->n, pitch = pitch_of(ring), over_qp = (k + 1) * pitch;
+  long n = ring->n;
   u64* second = scratch_polynomials(ring, scratch, (size_t)k);
   u64* switched = scratch_polynomials(ring, scratch, 2 * (size_t)(k + 1));
   if (sum->has_base) memcpy(second, sum->base + k * n, (size_t)(k * n) * sizeof *second);
-  if (sum->has_lifted) divide_by_special(ring, k, sum->lifted + over_qp, sum->has_base, second, scratch);
+  if (sum->has_lifted)
+    divide_by_special(ring, k, 1, sum->lifted + over_qp(ring, k), sum->has_base, second, scratch);
   Digits digits = digits_of(ring, k, second, n, 1, scratch);
   /* the first polynomial of the base enters times P, and so the rotated sum has no base */
   switch_digits(ring, &digits, by.permutation, by.key, sum->has_base ? sum->base : NULL, switched);
-  for (int i = 0; i <= k; i++) {
-    const Modulus* m = modulus_at(ring, k, i);
-    for (int h = 0; h < 2; h++) {
-      u64 *new = switched + h * over_qp + i * pitch, *old = sum->lifted + h * over_qp + i * pitch;
-      if (sum->has_lifted && h == 0) m->kernels->permute(m, old, by.permutation, 1, new);
-      if (in_place || !sum->has_lifted)
-        memcpy(old, new, (size_t)n * sizeof *old);
-      else
-        m->kernels->add(m, old, new, old);
-    }
-  }
+  pool_run(ring->pool, k + 1, turn_part, &(Turning){ring, k, sum, switched, by.permutation, in_place});
   sum->has_lifted = 1;
   if (in_place) sum->has_base = 0;
   scratch->used = used;
@@ -53,18 +68,13 @@ static void turn(const Ring* ring, int k, Sum* sum, Rotation by, int in_place, S
 
 /* The sum as a ciphertext; divided by its last prime where rescaled. */
 static void settle(const Ring* ring, int k, const Sum* sum, int rescaled, u64* result, Scratch* scratch) {
-  long n = ring->n, over_qp = (k + 1) * pitch_of(ring);
-  for (int h = 0; h < 2; h++) {
-    const u64 *base = sum->base + h * k * n, *lifted = sum->lifted + h * over_qp;
-    u64* out = result + h * (k - rescaled) * n;
-    if (rescaled && sum->has_lifted)
-      divide_by_both(ring, k, lifted, sum->has_base ? base : NULL, out, scratch);
-    else if (rescaled)
-      divide_by_last(ring, k, base, out, scratch);
-    else {
-      if (sum->has_base) memcpy(out, base, (size_t)(k * n) * sizeof *out);
-      if (sum->has_lifted) divide_by_special(ring, k, lifted, sum->has_base, out, scratch);
-    }
+  if (rescaled && sum->has_lifted)
+    divide_by_both(ring, k, 2, sum->lifted, sum->has_base ? sum->base : NULL, result, scratch);
+  else if (rescaled)
+    divide_by_last(ring, k, 2, sum->base, result, scratch);
+  else {
+    if (sum->has_base) memcpy(result, sum->base, 2 * (size_t)(k * ring->n) * sizeof *result);
+    if (sum->has_lifted) divide_by_special(ring, k, 2, sum->lifted, sum->has_base, result, scratch);
   }
 }
 
@@ -108,37 +118,50 @@ static void copy_pairs(const Ring* ring, const Map* map, int i, int b, long at, 
   }
 }
 
+typedef struct Multiplications {
+  const Ring* ring;
+  const Map* map;
+  Digits digits;
+  long block;
+  u64 *products, *pairs, *lifted; /* pairs and lifted: of each worker */
+} Multiplications;
+
+static void multiply_block(void* argument, int index, int worker) {
+  const Multiplications* p = argument;
+  const Ring* ring = p->ring;
+  const Map* map = p->map;
+  int blocks = (int)(ring->n / p->block), i = index / blocks, parts = map->k + map->lifted;
+  long at = index % blocks * p->block, pitch = pitch_of(ring);
+  const Modulus* m = modulus_at(ring, map->k, i);
+  u64* pairs = p->pairs + worker * (long)polynomials_of_pairs(ring, map) * pitch;
+  for (int b = 0; b < map->babies; b++) {
+    const Rotation* by = &map->baby[b];
+    if (by->permutation)
+      switch_part(ring, &p->digits, i, by->permutation, by->key, map->x[b], pairs + 16 * b, pairs + 16 * b + 8,
+                  16L * map->babies, at, p->block);
+    else
+      copy_pairs(ring, map, i, b, at, p->block, p->lifted + worker * pitch, pairs);
+  }
+  for (int g = 0; g < map->giants; g++) {
+    const Giant* giant = &map->giant[g];
+    if (!giant->terms) continue;
+    u64* first = p->products + (2L * g * parts + i) * pitch + at;
+    m->kernels->pair_dot(m, giant->terms, pairs, map->babies, giant->which,
+                         giant->plain + (i * ring->n + at) * giant->terms, first, first + parts * pitch, p->block);
+  }
+}
+
 /* The products of every giant step, summed. */
 static u64* products_of(const Ring* ring, const Map* map, Scratch* scratch) {
-  int k = map->k, parts = k + map->lifted;
-  long pitch = pitch_of(ring), block = block_of(ring, map);
-  u64* products = scratch_polynomials(ring, scratch, polynomials_of_products(map));
-  u64* pairs = scratch_polynomials(ring, scratch, polynomials_of_pairs(ring, map));
-  u64* lifted = scratch_polynomials(ring, scratch, 1);
-  Digits digits = {0};
-  for (int b = 0; b < map->babies && !digits.k; b++)
-    if (map->baby[b].permutation) digits = digits_of(ring, k, map->x[b] + k * ring->n, ring->n, 1, scratch);
-  for (int i = 0; i < parts; i++) {
-    const Modulus* m = modulus_at(ring, k, i);
-    for (long at = 0; at < ring->n; at += block) {
-      for (int b = 0; b < map->babies; b++) {
-        const Rotation* by = &map->baby[b];
-        if (by->permutation)
-          switch_part(ring, &digits, i, by->permutation, by->key, map->x[b], pairs + 16 * b, pairs + 16 * b + 8,
-                      16L * map->babies, at, block);
-        else
-          copy_pairs(ring, map, i, b, at, block, lifted, pairs);
-      }
-      for (int g = 0; g < map->giants; g++) {
-        const Giant* giant = &map->giant[g];
-        if (!giant->terms) continue;
-        u64* first = products + (2L * g * parts + i) * pitch + at;
-        m->kernels->pair_dot(m, giant->terms, pairs, map->babies, giant->which,
-                             giant->plain + (i * ring->n + at) * giant->terms, first, first + parts * pitch, block);
-      }
-    }
-  }
-  return products;
+  int k = map->k, threads = threads_of(ring);
+  Multiplications p = {ring, map, {0}, block_of(ring, map), NULL, NULL, NULL};
+  p.products = scratch_polynomials(ring, scratch, polynomials_of_products(map));
+  p.pairs = scratch_polynomials(ring, scratch, (size_t)threads * polynomials_of_pairs(ring, map));
+  p.lifted = scratch_polynomials(ring, scratch, (size_t)threads);
+  for (int b = 0; b < map->babies && !p.digits.k; b++)
+    if (map->baby[b].permutation) p.digits = digits_of(ring, k, map->x[b] + k * ring->n, ring->n, 1, scratch);
+  pool_run(ring->pool, (k + map->lifted) * (int)(ring->n / p.block), multiply_block, &p);
+  return p.products;
 }
 
 /* The products of a giant step onto a sum. */
@@ -162,8 +185,10 @@ static void gather(const Ring* ring, const Map* map, const u64* products, Sum* s
 
 size_t polynomials_of_map(const Ring* ring, const Map* map) {
   size_t k = (size_t)map->k, sum = 2 * k + 2 * (k + 1);
-  return polynomials_of_products(map) + polynomials_of_pairs(ring, map) + 1 + polynomials_of_digits(map->k) + sum +
-         polynomials_to_turn(map->k);
+  size_t work = (size_t)threads_of(ring) * (polynomials_of_pairs(ring, map) + 1);
+  size_t divisions = polynomials_to_divide(ring, 2), turning = polynomials_to_turn(ring, map->k);
+  return polynomials_of_products(map) + work + polynomials_of_digits(map->k) + sum +
+         (turning > divisions ? turning : divisions);
 }
 
 void apply_map(const Ring* ring, const Map* map, u64* result, Scratch* scratch) {
@@ -193,18 +218,32 @@ void apply_map(const Ring* ring, const Map* map, u64* result, Scratch* scratch) 
   }
 }
 
+typedef struct Rows {
+  const Ring* ring;
+  int k, rows;
+  const long* start;
+  const int* column;
+  const u64* number;
+  const u64* const* x;
+  u64* const* result;
+  const u64** some; /* of each worker */
+} Rows;
+
+static void multiply_rows(void* argument, int index, int worker) {
+  const Rows* p = argument;
+  long n = p->ring->n, terms = p->start[p->rows];
+  int blocks = (int)(n / ROW_BLOCK), i = index / blocks % p->k, h = index / blocks / p->k;
+  const Modulus* m = &p->ring->moduli[i];
+  const u64** x = p->some + worker * terms;
+  for (long t = 0; t < terms; t++) x[t] = p->x[p->column[t]] + (h * p->k + i) * n;
+  for (int r = 0; r < p->rows; r++)
+    m->kernels->number_dot(m, (int)(p->start[r + 1] - p->start[r]), x + p->start[r],
+                           p->number + i * terms + p->start[r], 0, p->result[r] + (h * p->k + i) * n,
+                           index % blocks * ROW_BLOCK, ROW_BLOCK);
+}
+
 void number_rows(const Ring* ring, int k, int rows, const long* start, const int* column, const u64* number,
                  const u64* const* x, u64* const* result, const u64** some) {
-  long n = ring->n;
-  long terms = start[rows];
-  for (int i = 0; i < k; i++) {
-    const Modulus* m = &ring->moduli[i];
-    for (int h = 0; h < 2; h++) {
-      for (long t = 0; t < terms; t++) some[t] = x[column[t]] + (h * k + i) * n;
-      for (long at = 0; at < n; at += ROW_BLOCK)
-        for (int r = 0; r < rows; r++)
-          m->kernels->number_dot(m, (int)(start[r + 1] - start[r]), some + start[r], number + i * terms + start[r], 0,
-                                 result[r] + (h * k + i) * n, at, ROW_BLOCK);
-    }
-  }
+  Rows p = {ring, k, rows, start, column, number, x, result, some};
+  pool_run(ring->pool, 2 * k * (int)(ring->n / ROW_BLOCK), multiply_rows, &p);
 }

@@ -42,6 +42,7 @@ size_t polynomials_of_map(const Ring* ring, const Map* map);
 void apply_map(const Ring* ring, const Map* map, u64* result, Scratch* scratch);
 
 /* Rows of numbers times ciphertexts: result[r] = sum of number[t]*x[column[t]] for t from start[r] to start[r + 1].
-   number: [k][terms], modulo each prime. some: room for `terms` pointers. */
+   number: [k][terms], modulo each prime. some: room for `terms` pointers for
+   each thread. */
 void number_rows(const Ring* ring, int k, int rows, const long* start, const int* column, const u64* number,
                  const u64* const* x, u64* const* result, const u64** some);

@@ -4,18 +4,29 @@
 
 enum { BLOCK = 1024 }; /* residues: what three products read and write stays in the first cache */
 
-void multiply(const Ring* ring, int k, const u64* a, const u64* b, u64* result) {
-  long n = ring->n, polynomial = k * n;
-  for (int i = 0; i < k; i++) {
-    const Modulus* m = &ring->moduli[i];
-    const u64 *a0 = a + i * n, *a1 = a0 + polynomial, *b0 = b + i * n, *b1 = b0 + polynomial;
-    u64* out = result + i * n;
-    for (long at = 0; at < n; at += BLOCK) {
-      m->kernels->dot(m, 1, (const u64*[]){a0}, (const u64*[]){b0}, 0, out, at, BLOCK);
-      m->kernels->dot(m, 2, (const u64*[]){a0, a1}, (const u64*[]){b1, b0}, 0, out + polynomial, at, BLOCK);
-      m->kernels->dot(m, 1, (const u64*[]){a1}, (const u64*[]){b1}, 0, out + 2 * polynomial, at, BLOCK);
-    }
+typedef struct Multiplication {
+  const Ring* ring;
+  int k;
+  const u64 *a, *b;
+  u64* result;
+} Multiplication;
+
+static void multiply_part(void* argument, int i, int worker) {
+  (void)worker;
+  const Multiplication* p = argument;
+  long n = p->ring->n, polynomial = p->k * n;
+  const Modulus* m = &p->ring->moduli[i];
+  const u64 *a0 = p->a + i * n, *a1 = a0 + polynomial, *b0 = p->b + i * n, *b1 = b0 + polynomial;
+  u64* result = p->result + i * n;
+  for (long at = 0; at < n; at += BLOCK) {
+    m->kernels->dot(m, 1, (const u64*[]){a0}, (const u64*[]){b0}, 0, result, at, BLOCK);
+    m->kernels->dot(m, 2, (const u64*[]){a0, a1}, (const u64*[]){b1, b0}, 0, result + polynomial, at, BLOCK);
+    m->kernels->dot(m, 1, (const u64*[]){a1}, (const u64*[]){b1}, 0, result + 2 * polynomial, at, BLOCK);
   }
+}
+
+void multiply(const Ring* ring, int k, const u64* a, const u64* b, u64* result) {
+  pool_run(ring->pool, k, multiply_part, &(Multiplication){ring, k, a, b, result});
 }
 
 /* The third polynomial of x, switched: two polynomials over QP. */
@@ -27,19 +38,14 @@ static u64* switched(const Ring* ring, int k, const u64* x, SwitchingKey key, in
 }
 
 void relinearise(const Ring* ring, int k, const u64* x, SwitchingKey key, int centred, u64* result, Scratch* scratch) {
-  long polynomial = k * ring->n, over_qp = (k + 1) * pitch_of(ring);
   const u64* third = switched(ring, k, x, key, centred, scratch);
-  memmove(result, x, 2 * (size_t)polynomial * sizeof *x);
-  for (int h = 0; h < 2; h++)
-    divide_by_special(ring, k, third + h * over_qp, 1, result + h * polynomial, scratch);
+  memmove(result, x, 2 * (size_t)(k * ring->n) * sizeof *x);
+  divide_by_special(ring, k, 2, third, 1, result, scratch);
 }
 
 void relinearise_and_rescale(const Ring* ring, int k, const u64* x, SwitchingKey key, int centred, u64* result,
                              Scratch* scratch) {
-  long over_qp = (k + 1) * pitch_of(ring);
-  const u64* third = switched(ring, k, x, key, centred, scratch);
-  for (int h = 0; h < 2; h++)
-    divide_by_both(ring, k, third + h * over_qp, x + h * k * ring->n, result + h * (k - 1) * ring->n, scratch);
+  divide_by_both(ring, k, 2, switched(ring, k, x, key, centred, scratch), x, result, scratch);
 }
 
 /* Each part of a polynomial of a ciphertext, permuted. */
@@ -52,7 +58,7 @@ static void permute(const Ring* ring, int k, const u64* x, const uint32_t* permu
 
 void rotate(const Ring* ring, int k, const u64* x, int count, const uint32_t* const* permutations,
             const SwitchingKey* keys, int centred, u64* const* results, Scratch* scratch) {
-  long polynomial = k * ring->n, over_qp = (k + 1) * pitch_of(ring);
+  long polynomial = k * ring->n;
   u64* sum = scratch_polynomials(ring, scratch, 2 * (size_t)(k + 1));
   u64* permuted = scratch_polynomials(ring, scratch, (size_t)k);
   size_t used = scratch->used;
@@ -67,7 +73,6 @@ void rotate(const Ring* ring, int k, const u64* x, int count, const uint32_t* co
     switch_digits(ring, &digits, centred ? permutations[r] : NULL, keys[r], NULL, sum);
     permute(ring, k, x, permutations[r], results[r]);
     memset(results[r] + polynomial, 0, (size_t)polynomial * sizeof *x);
-    for (int h = 0; h < 2; h++)
-      divide_by_special(ring, k, sum + h * over_qp, 1, results[r] + h * polynomial, scratch);
+    divide_by_special(ring, k, 2, sum, 1, results[r], scratch);
   }
 }

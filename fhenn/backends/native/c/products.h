@@ -12,12 +12,13 @@ void relinearise(const Ring* ring, int k, const u64* x, SwitchingKey key, int ce
 void relinearise_and_rescale(const Ring* ring, int k, const u64* x, SwitchingKey key, int centred, u64* result,
                              Scratch* scratch);
 
-/* x rotated several times; the digits are made once where they are centred, since negation keeps those centred: then
-   permuted digits are the digits of what is permuted (S. Halevi & V. Shoup, "Faster homomorphic linear transformations
-   in HElib", 2018). SEAL's are not, and are made of the permuted polynomial. */
+/* x rotated several times. Centred digits are made once: negation keeps them centred, so that permuted digits are the
+   digits of what is permuted (S. Halevi & V. Shoup, "Faster homomorphic linear transformations in HElib", 2018). SEAL's
+   are not, and are made of the permuted polynomial. */
 void rotate(const Ring* ring, int k, const u64* x, int count, const uint32_t* const* permutations,
             const SwitchingKey* keys, int centred, u64* const* results, Scratch* scratch);
 
-static inline size_t polynomials_to_switch(int k) {
-  return polynomials_of_digits(k) + 2 * (size_t)(k + 1) + (size_t)k + POLYNOMIALS_TO_DIVIDE;
+/* Scratch that each of these takes. */
+static inline size_t polynomials_to_switch(const Ring* ring, int k) {
+  return polynomials_of_digits(k) + 2 * (size_t)(k + 1) + (size_t)k + polynomials_to_divide(ring, 2);
 }

@@ -17,7 +17,7 @@ static u64 power(u64 base, u64 exponent, u64 q) {
   return result;
 }
 
-Ring* ring_new(int log_n, int count, const u64* primes, const char* kernels) {
+Ring* ring_new(int log_n, int count, const u64* primes, const char* kernels, int threads) {
   Ring* ring = calloc(1, sizeof *ring);
   if (!ring) return NULL;
   ring->log_n = log_n, ring->n = 1L << log_n;
@@ -33,6 +33,7 @@ Ring* ring_new(int log_n, int count, const u64* primes, const char* kernels) {
     ring_free(ring);
     return NULL;
   }
+  ring->pool = pool_new(threads);
   for (int l = 0; l < count; l++)
     for (int i = 0; i < count; i++)
       if (i != l) ring->inverses[l * count + i] = power(primes[l] % primes[i], primes[i] - 2, primes[i]);
@@ -40,6 +41,7 @@ Ring* ring_new(int log_n, int count, const u64* primes, const char* kernels) {
 }
 
 void ring_free(Ring* ring) {
+  pool_free(ring->pool);
   for (int i = 0; i < ring->count; i++) modulus_free(&ring->moduli[i]);
   for (int s = 0; s < SCRATCHES; s++) aligned_free(ring->scratches[s].words);
   free(ring->moduli);

@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 
 #include "kernels.h"
+#include "threads.h"
 
 enum { MOST_PRIMES = 64, SCRATCHES = 64 };
 
@@ -20,11 +21,13 @@ typedef struct Ring {
   int log_n, count;
   Modulus* moduli;
   u64* inverses; /* [count][count]: 1/q_row modulo q_column */
+  Pool* pool; /* NULL for one thread */
   Scratch scratches[SCRATCHES];
 } Ring;
 
-/* NULL where there is no memory. primes: 1 modulo 2n each, below 2^61. kernels: a name, NULL for the fastest. */
-Ring* ring_new(int log_n, int count, const u64* primes, const char* kernels);
+/* NULL where there is no memory. primes: 1 modulo 2n each, below 2^61. kernels: a name, NULL for the fastest.
+   threads: that one call may use. */
+Ring* ring_new(int log_n, int count, const u64* primes, const char* kernels, int threads);
 void ring_free(Ring* ring);
 
 /* The i-th modulus of QP at k primes. */
@@ -39,6 +42,9 @@ static inline u64 inverse_of(const Ring* ring, int of, int in) { return ring->in
 
 /* Words from one polynomial of scratch to the next: no power of two, which would put all on the same sets of a cache. */
 static inline long pitch_of(const Ring* ring) { return ring->n + 72; }
+
+/* Threads that a call may use. */
+static inline int threads_of(const Ring* ring) { return pool_threads(ring->pool); }
 
 /* A scratch with room for a number of polynomials, NULL where there is no memory. Safe between threads, and in a child
    of a process whose other threads were inside a call. */

@@ -1,7 +1,8 @@
 /* Key switching: digits of a polynomial, their product with a key, and divisions by primes with rounding.
 
    Every function takes k, the primes under the ciphertext. Polynomials "over QP" have k + 1 parts, that of the special
-   prime last, pitch_of(ring) words apart; those of ciphertexts have k parts, n words apart. All are in NTT form. */
+   prime last, pitch_of(ring) words apart; those of ciphertexts have k parts, n words apart. Several polynomials stand
+   one after another. All are in NTT form. */
 #pragma once
 #include "ring.h"
 
@@ -19,7 +20,10 @@ typedef struct Digits {
   u64* others; /* [k][k + 1], pitch_of(ring) words apart; what stands in `own` is not filled in */
 } Digits;
 
-static inline size_t polynomials_of_digits(int k) { return (size_t)k * (size_t)(k + 1) + 1; }
+static inline size_t polynomials_of_digits(int k) { return (size_t)k * (size_t)(k + 1) + (size_t)k; }
+
+/* Words from one polynomial over QP to the next. */
+static inline long over_qp(const Ring* ring, int k) { return (k + 1) * pitch_of(ring); }
 
 /* What k primes need of SEAL's key, [digit][2][prime of the chain][n], into k*(k + 1)*2*n words. */
 void pack_key(const Ring* ring, int k, const u64* key, u64* packed);
@@ -28,21 +32,26 @@ void pack_key(const Ring* ring, int k, const u64* key, u64* packed);
    centred: digits in (-q/2, q/2), whose products with a key err less; otherwise SEAL's, in [0, q). */
 Digits digits_of(const Ring* ring, int k, const u64* x, long pitch, int centred, Scratch* scratch);
 
-/* result[h] = (h == 0 && add ? P*add : 0) + sum of digits times key, all but the key permuted; over QP, two polynomials.
-   Part i of QP alone, from place `at` on, is what `switch_part` gives, in groups `stride` words apart. */
+/* result[h] = (h == 0 && add ? P*add : 0) + sum of digits times key, all but the key permuted: two polynomials over QP.
+   `switch_part` gives part i alone, from place `at` on, in groups `stride` words apart. */
 void switch_part(const Ring* ring, const Digits* digits, int i, const uint32_t* permutation, SwitchingKey key,
                  const u64* add, u64* result0, u64* result1, long stride, long at, long length);
 void switch_digits(const Ring* ring, const Digits* digits, const uint32_t* permutation, SwitchingKey key,
                    const u64* add, u64* result);
 
-/* result (+)= round(x/P), x one polynomial over QP. */
-void divide_by_special(const Ring* ring, int k, const u64* x, int accumulate, u64* result, Scratch* scratch);
+/* result (+)= round(x/P), for polynomials x over QP. */
+void divide_by_special(const Ring* ring, int k, int polynomials, const u64* x, int accumulate, u64* result,
+                       Scratch* scratch);
 
-/* result = round(x/q) for the last prime q of x's k, one polynomial; k - 1 parts. */
-void divide_by_last(const Ring* ring, int k, const u64* x, u64* result, Scratch* scratch);
+/* result = round(x/q) for the last prime q of x's k; k - 1 parts. */
+void divide_by_last(const Ring* ring, int k, int polynomials, const u64* x, u64* result, Scratch* scratch);
 
-/* result = round((base + round(x/P))/q), of one polynomial: what the two divisions give one after another, to the bit,
-   in fewer transforms. base: k parts, NULL for zero. */
-void divide_by_both(const Ring* ring, int k, const u64* x, const u64* base, u64* result, Scratch* scratch);
+/* result = round((base + round(x/P))/q): what the two divisions give one after another, to the bit, in fewer transforms.
+   x: over QP. base: k parts, NULL for zero. */
+void divide_by_both(const Ring* ring, int k, int polynomials, const u64* x, const u64* base, u64* result,
+                    Scratch* scratch);
 
-enum { POLYNOMIALS_TO_DIVIDE = 3 };
+/* Scratch that a division of so many polynomials takes. */
+static inline size_t polynomials_to_divide(const Ring* ring, int polynomials) {
+  return 2 * (size_t)polynomials + (size_t)threads_of(ring);
+}
