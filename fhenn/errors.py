@@ -923,6 +923,24 @@ class DataWarning(UserWarning):
     """Something in a table that should be looked at before a model is trained on it; the text says what."""
 
 
+class NativeUnavailable(UserWarning):
+    """The native library is there and cannot be used; SEAL computes in its place.
+
+    path: of the library.
+    reason: why it cannot be used.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path, self.reason = path, reason
+
+    def __str__(self) -> str:
+        return (
+            f"The native evaluator at {self.path} is not used: {self.reason}. SEAL computes instead, more slowly. "
+            "Build it anew: python -m fhenn.backends.native.build."
+        )
+
+
 class MachineWarning(UserWarning):
     """The timings that were measured on this machine cannot be read; those that come with the package are taken.
 

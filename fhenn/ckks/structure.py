@@ -35,7 +35,28 @@ _MOST_PRIMES = 64
 _LEAST_DENSITY = 8
 """An honest object of random coefficients is compressed to more than an eighth of its size."""
 
+_BLAKE = b"\x01"
+"""SEAL's number of the generator that its seeds are for unless it is told otherwise."""
+
 Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class RawCiphertext:
+    """What is in the bytes of a ciphertext, or of a part of a key. Coefficients may be too large for their primes.
+
+    identity: SEAL's id of its parameters, 32 bytes.
+    primes: under it.
+    scale: that is noted on it.
+    coefficients: 64-bit words in the order of the machine, of both polynomials, or of the first where there is a seed.
+    seed: of the second, 64 bytes; None where it is there itself.
+    """
+
+    identity: bytes
+    primes: int
+    scale: float
+    coefficients: bytes
+    seed: bytes | None
 
 
 @dataclass(frozen=True)
@@ -66,6 +87,45 @@ class Chain:
 
         _check(what, data, self._largest_ciphertext, check)
 
+    def ciphertext(self, what: str, data: bytes) -> RawCiphertext:
+        """What is in the bytes of a ciphertext of two polynomials; `check_ciphertext` is made on the way.
+
+        what: the kind of message, for the error.
+        data: from a stranger.
+
+        Raises WireFormatError.
+        """
+        return _check(what, data, self._largest_ciphertext, lambda content: _kept(what, content, self, None)[1])
+
+    def public_key(self, what: str, data: bytes) -> RawCiphertext:
+        """What is in the bytes of a public key; `check_public_key` is made on the way.
+
+        what: the kind of message, for the error.
+        data: from a stranger.
+
+        Raises WireFormatError.
+        """
+        primes = len(self.primes)
+        return _check(what, data, self._largest_ciphertext, lambda content: _kept(what, content, self, primes)[1])
+
+    def switching_keys(self, what: str, data: bytes) -> dict[int, list[RawCiphertext]]:
+        """What is in the bytes of relinearisation or Galois keys, by SEAL's index; `check_switching_keys` is made.
+
+        what: the kind of message, for the error.
+        data: from a stranger.
+
+        Raises WireFormatError.
+        """
+        found: dict[int, list[RawCiphertext]] = {}
+
+        def keep(content: Content, index: int) -> int:
+            size, raw = _kept(what, content, self, len(self.primes))
+            found.setdefault(index, []).append(raw)
+            return size
+
+        self._walk_switching_keys(what, data, keep)
+        return found
+
     def check_public_key(self, what: str, data: bytes) -> None:
         """Raise WireFormatError where bytes are not a public key under these parameters.
 
@@ -84,12 +144,19 @@ class Chain:
         what: the kind of message, for the error.
         data: from a stranger.
         """
+        self._walk_switching_keys(what, data, lambda content, index: _ciphertext(what, content, self, len(self.primes)))
+
+    def _walk_switching_keys(self, what: str, data: bytes, part: Callable[[Content, int], int]) -> None:
+        """Check keys, and pass by every part of them.
+
+        part: reads the part of a key that comes next, of the index that it is given; returns its bytes.
+        """
 
         def check(content: Content) -> None:
             content.skip(_IDENTITY)
             (lists,) = _COUNT.unpack(content.take(_COUNT.size))
             _require(what, lists <= self.ring_degree, f"keys come in {lists} lists, more than N={self.ring_degree}")
-            for _ in range(lists):
+            for index in range(lists):
                 (count,) = _COUNT.unpack(content.take(_COUNT.size))
                 _require(
                     what,
@@ -98,7 +165,7 @@ class Chain:
                 )
                 for _ in range(count):
                     size = _inner_header(what, content)
-                    found = _HEADER.size + _ciphertext(what, content, self, len(self.primes))
+                    found = _HEADER.size + part(content, index)
                     _require(what, found == size, "a part of a key has another size than it states")
 
         limit = _LEAST_DENSITY * len(data) + 16 * self.ring_degree
@@ -116,7 +183,7 @@ class Chain:
             content.skip(_IDENTITY)
             count, scale = _PLAINTEXT.unpack(content.take(_PLAINTEXT.size))
             _require(what, count == expected and isfinite(scale), "a secret key is of other parameters")
-            _array(what, content, (expected,))
+            content.skip(8 * _array_head(what, content, (expected,))[1])
 
         _check(what, data, 8 * expected + _OVERHEAD, check)
 
@@ -195,28 +262,58 @@ def _ciphertext(what: str, content: Content, chain: Chain, primes: int | None) -
 
     primes: how many it must have, None for any level.
     """
-    content.skip(_IDENTITY)
+    _, half, _ = _head(what, content, chain, primes)
+    size, count = _array_head(what, content, (half, 2 * half))
+    content.skip(8 * count)
+    total = _IDENTITY + _CIPHERTEXT.size + size
+    if count == half:
+        total += _seed_head(what, content)
+        content.skip(_SEED)
+    return total
+
+
+def _kept(what: str, content: Content, chain: Chain, primes: int | None) -> tuple[int, RawCiphertext]:
+    """How many bytes the ciphertext that comes next is, and what it holds.
+
+    primes: how many it must have, None for any level.
+    """
+    identity, half, scale = _head(what, content, chain, primes)
+    size, count = _array_head(what, content, (half, 2 * half))
+    coefficients, seed = content.take(8 * count), None
+    total = _IDENTITY + _CIPHERTEXT.size + size
+    if count == half:
+        total += _seed_head(what, content)
+        kind, seed = content.take(1), content.take(_SEED - 1)
+        _require(what, kind == _BLAKE, "a seed is of another generator than SEAL's default")
+    return total, RawCiphertext(identity, half // chain.ring_degree, scale, coefficients, seed)
+
+
+def _head(what: str, content: Content, chain: Chain, primes: int | None) -> tuple[bytes, int, float]:
+    """The id, the coefficients of a polynomial and the scale of the ciphertext that comes next.
+
+    primes: how many it must have, None for any level.
+    """
+    identity = content.take(_IDENTITY)
     ntt, size, ring_degree, count, scale, correction = _CIPHERTEXT.unpack(content.take(_CIPHERTEXT.size))
     _require(what, size == 2, f"a ciphertext has {size} polynomials, where 2 are due")
     _require(what, ntt == 1 and correction == 1 and isfinite(scale) and scale > 0, "a ciphertext is not one of CKKS")
     most = len(chain.primes)
     _require(what, ring_degree == chain.ring_degree and 1 <= count <= most, "a ciphertext is of other parameters")
     _require(what, primes is None or count == primes, "a key is not at the first level")
-    half = ring_degree * count
-    found = _array(what, content, (half, 2 * half))
-    total = _IDENTITY + _CIPHERTEXT.size + found
-    if found < 8 * 2 * half:
-        size = _inner_header(what, content)
-        _require(what, size == _HEADER.size + _SEED, "a seed has another size than SEAL's")
-        content.skip(_SEED)
-        total += size
-    return total
+    return identity, ring_degree * count, scale
 
 
-def _array(what: str, content: Content, counts: tuple[int, ...]) -> int:
-    """How many bytes the array that comes next is.
+def _seed_head(what: str, content: Content) -> int:
+    """The bytes of the seed that comes next."""
+    size = _inner_header(what, content)
+    _require(what, size == _HEADER.size + _SEED, "a seed has another size than SEAL's")
+    return size
 
-    counts: how many coefficients it may have.
+
+def _array_head(what: str, content: Content, counts: tuple[int, ...]) -> tuple[int, int]:
+    """How many bytes the array that comes next is, and how many coefficients it has.
+
+    counts: how many it may have.
     """
     size = _inner_header(what, content)
     (count,) = _COUNT.unpack(content.take(_COUNT.size))
@@ -224,8 +321,7 @@ def _array(what: str, content: Content, counts: tuple[int, ...]) -> int:
     _require(
         what, size == _HEADER.size + _COUNT.size + 8 * count, "an array of coefficients has another size than it states"
     )
-    content.skip(8 * count)
-    return int(size)
+    return int(size), int(count)
 
 
 def _modulus(what: str, content: Content) -> int:

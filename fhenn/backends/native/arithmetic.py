@@ -40,7 +40,7 @@ class Ciphertext:
     @property
     def level(self) -> int:
         """Rescales left."""
-        return self.residues.shape[1] - 1
+        return int(self.residues.shape[1]) - 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,9 +196,7 @@ class NativeArithmetic(Arithmetic[Ciphertext, Plaintext]):
             if len(xs) == 1:
                 total = self._ring.times_number(residues[0], float(integers[0]))
             else:
-                (total,) = self._ring.number_rows(
-                    list(map(self._of_two, xs)), starts, np.arange(len(xs)), integers
-                )
+                (total,) = self._ring.number_rows(list(map(self._of_two, xs)), starts, np.arange(len(xs)), integers)
         else:
             total = self._ring.sum_of_products(
                 [x.residues for x in xs] if len({len(x.residues) for x in xs}) == 1 else list(map(self._of_two, xs)),
@@ -277,8 +275,10 @@ class NativeArithmetic(Arithmetic[Ciphertext, Plaintext]):
         encoded = self._encode_map(xs[0], affine, schedule, landing)
         if encoded.is_zero:
             nothing = self.zero(landing.level, landing.scale)
-            return nothing if encoded.bias is None else replace(
-                nothing, residues=self._ring.add_plain(nothing.residues, encoded.bias)
+            return (
+                nothing
+                if encoded.bias is None
+                else replace(nothing, residues=self._ring.add_plain(nothing.residues, encoded.bias))
             )
         turn = self._context.keys.turn
         if self._shares_digits(schedule):
@@ -318,9 +318,7 @@ class NativeArithmetic(Arithmetic[Ciphertext, Plaintext]):
     def _new_map(self, x: Ciphertext, affine: AffineMap, schedule: RotationSchedule, landing: Landing) -> EncodedMap:
         """The map, encoded: over the special prime too where baby steps are rotated there."""
         samples = schedule.diagonals.samples
-        babies = [
-            (tile, step) for tile in range(len(schedule.diagonals.shifts)) for step in schedule.babies(tile)
-        ]
+        babies = [(tile, step) for tile in range(len(schedule.diagonals.shifts)) for step in schedule.babies(tile)]
         at = {baby: place for place, baby in enumerate(babies)}
         places = list(range(x.level + 1))
         if self._shares_digits(schedule) and any(step for _, step in babies):

@@ -18,7 +18,6 @@ from fhenn.ckks.evaluator import NATIVE
 from fhenn.ckks.noise import NoiseModel
 from fhenn.ckks.parameters import Parameters
 from fhenn.ckks.rotations import Rotations
-from fhenn.ckks.structure import Chain
 from fhenn.errors import KeyMissing, WireFormatError
 from fhenn.uncopied import Uncopied
 
@@ -31,8 +30,8 @@ if TYPE_CHECKING:
 class NativeContext(Context, Uncopied):
     """The keys of one key generation, for the native evaluator.
 
-    Its ciphertexts are residues. Keys are made, and values encrypted and decrypted, by SEAL, which is loaded when one of
-    that is asked for: computing takes none of it.
+    Its ciphertexts are residues. Keys are made, and values encrypted and decrypted, by SEAL, which is loaded when that
+    is asked for: computing takes none of it.
 
     seal: SEAL's context of the same keys; None where only a message is at hand.
     message: of `SealContext.to_bytes` or `evaluation_bytes`; None where SEAL's context is.
@@ -82,10 +81,6 @@ class NativeContext(Context, Uncopied):
         return read_context(self._message)
 
     @cached_property
-    def _chain(self) -> Chain:
-        return Chain(self.ring_degree, self.all_primes)
-
-    @cached_property
     def keys(self) -> Keys:
         """The switching keys."""
         return Keys(self.ring, self._content.relinearisation, self._content.galois)
@@ -97,11 +92,11 @@ class NativeContext(Context, Uncopied):
 
     @cached_property
     def ring_degree(self) -> int:
-        return self._own_seal.ring_degree if self._own_seal else self._content.chain.ring_degree
+        return self._own_seal.ring_degree if self._own_seal else self._content.ring.ring_degree
 
     @cached_property
     def all_primes(self) -> tuple[int, ...]:
-        return self._own_seal.all_primes if self._own_seal else self._content.chain.primes
+        return self._own_seal.all_primes if self._own_seal else self._content.ring.primes
 
     @cached_property
     def scale(self) -> float:
@@ -152,13 +147,13 @@ class NativeContext(Context, Uncopied):
         return self.seal.load(self.save(ciphertext), ciphertext.level, ciphertext.scale)
 
     def save(self, ciphertext: Ciphertext) -> bytes:
-        return write_ciphertext(self._chain, ciphertext.residues, ciphertext.scale)
+        return write_ciphertext(self.ring, ciphertext.residues, ciphertext.scale)
 
     def encrypt_seeded(self, values: float | list[float], level: int, scale: float) -> bytes:
         return self.seal.encrypt_seeded(values, level, scale)
 
     def load(self, data: bytes, level: int, scale: float) -> Ciphertext:
-        read = read_ciphertext(self._chain, data)
+        read = read_ciphertext(self.ring, "Ciphertext", data)
         if (read.level, read.scale) != (level, scale):
             raise WireFormatError("ciphertexts", "a ciphertext is not at the level and scale that the header states")
         return Ciphertext(read.residues, scale)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
-from typing import Any
+from typing import Any, ClassVar
 from weakref import WeakValueDictionary, finalize
 
 import numpy as np
@@ -33,6 +33,8 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "fhenn_pack_plain": (None, (_POINTER, _INT, _INT, _POINTER, _POINTER)),
     "fhenn_encode": (None, (_POINTER, _POINTER, _INT, _POINTER, _POINTER)),
     "fhenn_residues": (None, (_POINTER, _INT, _LONG, _POINTER, _POINTER)),
+    "fhenn_expand_seed": (None, (_POINTER, _LONG, _INT, _POINTER, _POINTER)),
+    "fhenn_residues_below": (_INT, (_POINTER, _INT, _INT, _POINTER)),
     "fhenn_add": (None, (_POINTER, _INT, _INT, _POINTER, _POINTER, _POINTER)),
     "fhenn_subtract": (None, (_POINTER, _INT, _INT, _POINTER, _POINTER, _POINTER)),
     "fhenn_negate": (None, (_POINTER, _INT, _INT, _POINTER, _POINTER)),
@@ -142,8 +144,8 @@ class Ring:
     Raises MemoryError.
     """
 
-    _SHARED: WeakValueDictionary[tuple[int, tuple[int, ...]], Ring] = WeakValueDictionary()
-    _LOCK = Lock()
+    _SHARED: ClassVar[WeakValueDictionary[tuple[int, tuple[int, ...]], Ring]] = WeakValueDictionary()
+    _LOCK: ClassVar[Lock] = Lock()
 
     def __init__(self, ring_degree: int, primes: Sequence[int], kernels: str | None = None, threads: int = 1) -> None:
         self.ring_degree, self.primes = ring_degree, tuple(primes)
@@ -178,7 +180,9 @@ class Ring:
     @property
     def kernels(self) -> tuple[str, ...]:
         """The kernels in use, prime by prime."""
-        return tuple(self._library.fhenn_ring_kernels(self._pointer, place).decode() for place in range(len(self.primes)))
+        return tuple(
+            self._library.fhenn_ring_kernels(self._pointer, place).decode() for place in range(len(self.primes))
+        )
 
     def _new(self, polynomials: int, primes: int) -> Residues:
         return np.empty((polynomials, primes, self.ring_degree), np.uint64)
@@ -262,10 +266,28 @@ class Ring:
         """
         integers = np.ascontiguousarray(integers)
         result = np.empty(integers.size, np.uint64)
-        self._library.fhenn_residues(
-            self._pointer, place, integers.size, integers.ctypes.data, result.ctypes.data
+        self._library.fhenn_residues(self._pointer, place, integers.size, integers.ctypes.data, result.ctypes.data)
+        return result
+
+    def expand_seed(self, seed: bytes, primes: int) -> Residues:
+        """The polynomial that SEAL makes of a seed.
+
+        seed: 64 bytes.
+        primes: under it.
+
+        Returns residues, (primes, N).
+        """
+        words, moduli = np.frombuffer(seed, np.uint64).copy(), np.array(self.primes[:primes], np.uint64)
+        (result,) = self._new(1, primes)
+        self._library.fhenn_expand_seed(
+            words.ctypes.data, self.ring_degree, primes, moduli.ctypes.data, result.ctypes.data
         )
         return result
+
+    def holds(self, x: Residues) -> bool:
+        """Whether every residue of a ciphertext lies below its prime."""
+        polynomials, primes = x.shape[:2]
+        return bool(self._library.fhenn_residues_below(self._pointer, primes, polynomials, x.ctypes.data))
 
     def add(self, x: Residues, y: Residues) -> Residues:
         """x + y, of as many polynomials as each has."""
@@ -294,9 +316,7 @@ class Ring:
     def add_number(self, x: Residues, integer: float) -> Residues:
         """x plus an integer in every slot."""
         result = x.copy()
-        self._library.fhenn_add_number(
-            self._pointer, x.shape[1], x.ctypes.data, integer, result.ctypes.data
-        )
+        self._library.fhenn_add_number(self._pointer, x.shape[1], x.ctypes.data, integer, result.ctypes.data)
         return result
 
     def add_plain(self, x: Residues, plaintext: Residues) -> Residues:
@@ -309,9 +329,7 @@ class Ring:
         """x times an integer in every slot."""
         polynomials, primes = x.shape[:2]
         result = self._new(polynomials, primes)
-        self._library.fhenn_times_number(
-            self._pointer, primes, polynomials, x.ctypes.data, integer, result.ctypes.data
-        )
+        self._library.fhenn_times_number(self._pointer, primes, polynomials, x.ctypes.data, integer, result.ctypes.data)
         return result
 
     def sum_of_products(self, xs: Sequence[Residues], plaintexts: Sequence[Residues]) -> Residues:
@@ -434,7 +452,11 @@ class Ring:
         ]
         after = [turn.structure for turn in (*folds[0], *folds[1])]
         xs = _pointers([x for x, _ in babies])
-        arrays = [(_Rotation * len(rotations))(*rotations), (_Giant * len(steps))(*steps), (_Rotation * len(after))(*after)]
+        arrays = [
+            (_Rotation * len(rotations))(*rotations),
+            (_Giant * len(steps))(*steps),
+            (_Rotation * len(after))(*after),
+        ]
         plan = _Map(
             primes,
             any(turn is not None for _, turn in babies),

@@ -4,14 +4,9 @@
 #include <string.h>
 
 #include "encoding.h"
+#include "export.h"
 #include "maps.h"
 #include "products.h"
-
-#if defined(_WIN32)
-#define EXPORT __declspec(dllexport)
-#else
-#define EXPORT __attribute__((visibility("default")))
-#endif
 
 EXPORT Ring* fhenn_ring_new(int log_n, int count, const u64* primes, const char* kernels, int threads) {
   return ring_new(log_n, count, primes, kernels, threads);
@@ -48,6 +43,13 @@ EXPORT void fhenn_encode(const Ring* ring, const double* coefficients, int count
 /* numbers: integers as doubles; result: [count]. */
 EXPORT void fhenn_residues(const Ring* ring, int place, long count, const double* numbers, u64* result) {
   for (long j = 0; j < count; j++) result[j] = residue_of(&ring->moduli[place], numbers[j]);
+}
+
+EXPORT int fhenn_residues_below(const Ring* ring, int k, int polynomials, const u64* x) {
+  for (int h = 0; h < polynomials; h++)
+    for (int i = 0; i < k; i++)
+      if (!ring->moduli[i].kernels->all_below(&ring->moduli[i], x + (long)(h * k + i) * ring->n)) return 0;
+  return 1;
 }
 
 typedef void (*OfTwo)(const Modulus*, const u64*, const u64*, u64*);

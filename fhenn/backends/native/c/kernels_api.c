@@ -12,6 +12,13 @@ EXPORT const Kernels* fhenn_kernels(int i) {
   return NULL;
 }
 
+/* The name of the i-th of those that this CPU runs, NULL past the last. */
+EXPORT const char* fhenn_runnable_kernels(int i) {
+  for (int at = 0; ALL_KERNELS[at]; at++)
+    if (kernels_runnable(ALL_KERNELS[at]) && !i--) return ALL_KERNELS[at]->name;
+  return NULL;
+}
+
 EXPORT int fhenn_kernels_runnable(const Kernels* kernels) { return kernels_runnable(kernels); }
 EXPORT const Kernels* fhenn_kernels_for(u64 q, const char* wanted) { return kernels_for(q, wanted); }
 EXPORT int fhenn_kernels_agree(const Kernels* kernels, const Modulus* m) { return kernels_agree(kernels, m); }

@@ -1,0 +1,142 @@
+"""Builds the native library: `python -m fhenn.backends.native.build`.
+
+It takes the C compiler in `CC`, or `cc`, `gcc` or `clang` of the PATH, or `python -m ziglang cc` where `ziglang` is
+installed, which also builds for other systems (`--target`). It imports nothing of fhenn: the build of the package loads
+it as a file of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+from pathlib import Path
+
+HERE = Path(__file__).parent
+SUFFIXES = {"Darwin": ".dylib", "Windows": ".dll"}
+LIBRARY = HERE / f"_kernels{SUFFIXES.get(platform.system(), '.so')}"
+
+_FLAGS = (
+    "-O3",
+    "-std=c11",
+    "-D_DEFAULT_SOURCE",  # madvise
+    "-fvisibility=hidden",
+    "-ffp-contract=off",  # kernels in doubles say themselves where a product is fused
+    "-Wall",
+    "-Wextra",
+)
+_X86 = ("x86_64", "amd64")
+_FLAGS_OF = {
+    "avx2": ("-mavx2", "-mfma", "-mbmi2"),
+    "avx512": ("-mavx512f", "-mavx512dq", "-mavx512vl", "-mavx512ifma", "-mbmi2"),
+}
+"""By what a file's name ends with: nothing of it runs where the CPU lacks a feature (cpu.c)."""
+
+_SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g", "-O1")
+
+TARGETS = {
+    "x86_64-linux-gnu.2.17": "manylinux_2_17_x86_64",
+    "aarch64-linux-gnu.2.17": "manylinux_2_17_aarch64",
+    "x86_64-linux-musl": "musllinux_1_1_x86_64",
+    "aarch64-linux-musl": "musllinux_1_1_aarch64",
+    "x86_64-macos": "macosx_11_0_x86_64",
+    "aarch64-macos": "macosx_11_0_arm64",
+    "x86_64-windows-gnu": "win_amd64",
+}
+"""Zig's targets, with the platforms that wheels name them by."""
+
+
+class BuildError(Exception):
+    """Why the library was not built."""
+
+
+def compiler() -> list[str] | None:
+    """The command of a C compiler on this machine, None without one."""
+    if named := os.environ.get("CC"):
+        return shlex.split(named)
+    for name in ("cc", "gcc", "clang"):
+        if shutil.which(name):
+            return [name]
+    return None
+
+
+def zig() -> list[str] | None:
+    """The command of zig's C compiler, None where `ziglang` is not installed."""
+    return [sys.executable, "-m", "ziglang", "cc"] if find_spec("ziglang") else None
+
+
+def build(output: Path = LIBRARY, target: str | None = None, sanitize: bool = False) -> Path:
+    """Compile all sources and link the library.
+
+    output: the file to write.
+    target: of zig's, for another system; None for this one.
+    sanitize: whether to watch memory and undefined behaviour (AddressSanitizer, UBSan).
+
+    Returns `output`.
+    Raises BuildError where there is no compiler, or it refuses something.
+    """
+    command = zig() if target else compiler() or zig()
+    if command is None:
+        raise BuildError("there is no C compiler: install one, or ziglang from PyPI")
+    machine = (target or platform.machine()).split("-")[0].lower()
+    aim = ["-target", target] if target else []
+    windows = (target or platform.system()).lower().find("windows") >= 0
+    flags = [*aim, *_FLAGS, *(() if windows else ("-fPIC",)), *(_SANITIZERS if sanitize else ())]
+    with tempfile.TemporaryDirectory() as folder:
+        environment = os.environ | dict.fromkeys(("ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR"), f"{folder}/zig")
+
+        def run(*arguments: str) -> None:
+            done = subprocess.run(  # noqa: S603
+                [*command, *arguments], env=environment, capture_output=True, text=True, check=False
+            )
+            if done.returncode:
+                raise BuildError(f"{' '.join(command)} fails:\n{done.stderr}")
+
+        def compile_one(source: Path) -> str:
+            result = f"{folder}/{source.stem}.o"
+            run(*flags, *_flags_of(source, machine), "-c", str(source), "-o", result)
+            return result
+
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            objects = list(pool.map(compile_one, sorted((HERE / "c").glob("*.c"))))
+        # linked beside the result and moved there: nobody loads half a library
+        linked = output.with_name(f".{output.name}.{os.getpid()}")
+        libraries = () if windows else ("-lm", "-pthread")
+        try:
+            run(*flags, "-shared", "-o", str(linked), *objects, *libraries)
+            linked.replace(output)
+        finally:
+            linked.unlink(missing_ok=True)
+    return output
+
+
+def _flags_of(source: Path, machine: str) -> Sequence[str]:
+    """The flags of one source beside those of all."""
+    return _FLAGS_OF.get(source.stem.rpartition("_")[2], ()) if machine in _X86 else ()
+
+
+def main() -> int:
+    """The command. Returns 0, or 1 where the library was not built."""
+    parser = argparse.ArgumentParser(prog="python -m fhenn.backends.native.build", description=__doc__)
+    parser.add_argument("--output", type=Path, default=LIBRARY, help="the file to write")
+    parser.add_argument("--target", choices=TARGETS, help="another system, by ziglang")
+    parser.add_argument("--sanitize", action="store_true", help="watch memory and undefined behaviour")
+    arguments = parser.parse_args()
+    try:
+        print(build(arguments.output, arguments.target, arguments.sanitize))  # noqa: T201
+    except BuildError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
