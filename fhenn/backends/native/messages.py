@@ -1,4 +1,4 @@
-"""SEAL's bytes as residues, and back, without SEAL. `fhenn.ckks.structure` checks the structure, here is what is inside.
+"""SEAL's bytes as residues, and back, without SEAL. `fhenn.ckks.structure` checks structure, and here is what is inside.
 
 A seed stands in the place of the second polynomial of what was encrypted under a secret key; it is expanded natively.
 """
