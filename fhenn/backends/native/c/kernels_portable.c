@@ -12,45 +12,6 @@ static inline u64 mul_canonical(u64 x, u64 w, u64 quotient, u64 q) {
   return reduce_once(mul_lazy(x, w, quotient, q), q);
 }
 
-/* The butterflies of D. Harvey, 2014 (algorithm 2): every value enters and leaves a stage below 4q, whatever the number
-   of stages: u < 2q once reduced and v < 2q by `mul_lazy`, so that u + v and u + 2q - v are below 4q < 2^63. */
-void portable_forward(const Modulus* m, u64* a, int lazy) {
-  const u64 q = m->q, twice = 2 * q;
-  for (long blocks = 1, half = m->n / 2; half >= 1; blocks *= 2, half /= 2)
-    for (long block = 0; block < blocks; block++) {
-      const u64 w = m->powers[blocks + block], quotient = m->quotients64[blocks + block];
-      u64 *x = a + 2 * block * half, *y = x + half;
-      for (long j = 0; j < half; j++) {
-        u64 u = reduce_once(x[j], twice), v = mul_lazy(y[j], w, quotient, q);
-        x[j] = u + v;
-        y[j] = u + twice - v;
-      }
-    }
-  if (lazy) return;
-  for (long j = 0; j < m->n; j++) a[j] = reduce_once(reduce_once(a[j], twice), q);
-}
-
-/* Every value enters and leaves a stage below 2q (algorithm 3 of the same); the last stage divides by n as well. */
-void portable_inverse(const Modulus* m, u64* a) {
-  const u64 q = m->q, twice = 2 * q;
-  for (long blocks = m->n / 2, half = 1; blocks >= 2; blocks /= 2, half *= 2)
-    for (long block = 0; block < blocks; block++) {
-      const u64 w = m->inverse_powers[blocks + block], quotient = m->inverse_quotients64[blocks + block];
-      u64 *x = a + 2 * block * half, *y = x + half;
-      for (long j = 0; j < half; j++) {
-        u64 u = x[j], v = y[j];
-        x[j] = reduce_once(u + v, twice);
-        y[j] = mul_lazy(u + twice - v, w, quotient, q);
-      }
-    }
-  u64 *x = a, *y = a + m->n / 2;
-  for (long j = 0; j < m->n / 2; j++) {
-    u64 u = x[j], v = y[j];
-    x[j] = mul_canonical(u + v, m->n_inverse, m->n_inverse_quotient64, q);
-    y[j] = mul_canonical(u + twice - v, m->last, m->last_quotient64, q);
-  }
-}
-
 /* Residues modulo one prime brought to another. */
 typedef struct Source {
   u64 half;       /* residues above it stand for negative numbers */

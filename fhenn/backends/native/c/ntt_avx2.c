@@ -13,7 +13,7 @@
    on, two stages have sums of at most 2.5, and of 2*(1/2 + 1.25/32), both reduced, and products below 0.625 again. Below
    2^48 only the former are reduced: the latter are at most 2*(1/2 + 2.16/128) < 1.08, the former 4.32. */
 #if defined(__AVX2__) && defined(__FMA__)
-#include "ntt_avx2.h"
+#include "reals_avx2.h"
 
 enum { BLOCK = 4096 }; /* numbers, of which the first cache holds as many */
 

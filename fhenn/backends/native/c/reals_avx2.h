@@ -1,6 +1,6 @@
-/* Arithmetic modulo primes below 2^50 on doubles with FMA, and the NTT over it: residues are integers that a double
-   holds exactly, products are a pair (high, low) whose sum is exact (J. van der Hoeven, G. Lecerf, G. Quintin, "Modular
-   SIMD arithmetic in Mathemagix", 2016; FLINT's fft_small). */
+/* Arithmetic modulo primes below 2^50 on doubles with FMA: residues are integers that a double holds exactly, a product
+   is a pair (high, low) whose sum is exact (J. van der Hoeven, G. Lecerf, G. Quintin, "Modular SIMD arithmetic in
+   Mathemagix", 2016; FLINT's fft_small). */
 #pragma once
 #include <immintrin.h>
 
@@ -34,7 +34,7 @@ INLINE Reals rounded_product(Reals x, Reals y) {
   return _mm256_sub_pd(_mm256_fmadd_pd(x, y, integers), integers);
 }
 
-/* Integers from 0 to 2^52 and doubles: the mantissa of 2^52 + x is x. */
+/* Integers from 0 to 2^52 - 1: the mantissa of 2^52 + x is x. */
 INLINE Reals to_reals(__m256i x) {
   const Reals integers = all(0x1p52);
   return _mm256_sub_pd(_mm256_castsi256_pd(_mm256_or_si256(x, _mm256_castpd_si256(integers))), integers);
