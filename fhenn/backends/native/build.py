@@ -35,8 +35,9 @@ _FLAGS = (
 )
 _X86 = ("x86_64", "amd64")
 _FLAGS_OF = {
-    "avx2": ("-mavx2", "-mfma", "-mbmi2"),
-    "avx512": ("-mavx512f", "-mavx512dq", "-mavx512vl", "-mavx512ifma", "-mbmi2"),
+    "avx2": ("-mavx2", "-mfma"),
+    "avx512dq": ("-mavx512f", "-mavx512dq", "-mavx512vl"),
+    "avx512ifma": ("-mavx512f", "-mavx512dq", "-mavx512vl", "-mavx512ifma"),
 }
 """By what a file's name ends with: nothing of it runs where the CPU lacks a feature (cpu.c)."""
 
@@ -73,12 +74,15 @@ def zig() -> list[str] | None:
     return [sys.executable, "-m", "ziglang", "cc"] if find_spec("ziglang") else None
 
 
-def build(output: Path = LIBRARY, target: str | None = None, sanitize: bool = False) -> Path:
+def build(
+    output: Path = LIBRARY, target: str | None = None, sanitize: bool = False, emulation: Path | None = None
+) -> Path:
     """Compile all sources and link the library.
 
     output: the file to write.
     target: of zig's, for another system; None for this one.
     sanitize: whether to watch memory and undefined behaviour (AddressSanitizer, UBSan).
+    emulation: for tests, a folder with `avx512_emulated.h`: AVX-512 kernels in plain C, which any CPU runs.
 
     Returns `output`.
     Raises BuildError where there is no compiler, or it refuses something.
@@ -90,6 +94,8 @@ def build(output: Path = LIBRARY, target: str | None = None, sanitize: bool = Fa
     aim = ["-target", target] if target else []
     windows = (target or platform.system()).lower().find("windows") >= 0
     flags = [*aim, *_FLAGS, *(() if windows else ("-fPIC",)), *(_SANITIZERS if sanitize else ())]
+    if emulation:
+        flags += ["-DFHENN_EMULATED_AVX512", f"-I{emulation}"]
     with tempfile.TemporaryDirectory() as folder:
         environment = os.environ | dict.fromkeys(("ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR"), f"{folder}/zig")
 
@@ -102,7 +108,8 @@ def build(output: Path = LIBRARY, target: str | None = None, sanitize: bool = Fa
 
         def compile_one(source: Path) -> str:
             result = f"{folder}/{source.stem}.o"
-            run(*flags, *_flags_of(source, machine), "-c", str(source), "-o", result)
+            own = () if emulation and "avx512" in source.stem else _flags_of(source, machine)
+            run(*flags, *own, "-c", str(source), "-o", result)
             return result
 
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:

@@ -6,7 +6,7 @@
 #include "kernels.h"
 
 /* The i-th of all kernels, NULL past the last. */
-EXPORT const Kernels* fhenn_kernels(int i) {
+EXPORT const Kernels* fhenn_kernel_table(int i) {
   for (int at = 0; ALL_KERNELS[at]; at++)
     if (at == i) return ALL_KERNELS[i];
   return NULL;
