@@ -7,17 +7,10 @@ it as a file of its own.
 
 from __future__ import annotations
 
-import argparse
 import os
 import platform
-import shlex
-import shutil
-import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from importlib.util import find_spec
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -61,6 +54,9 @@ class BuildError(Exception):
 
 def compiler() -> list[str] | None:
     """The command of a C compiler on this machine, None without one."""
+    import shlex
+    import shutil
+
     if named := os.environ.get("CC"):
         return shlex.split(named)
     for name in ("cc", "gcc", "clang"):
@@ -71,6 +67,8 @@ def compiler() -> list[str] | None:
 
 def zig() -> list[str] | None:
     """The command of zig's C compiler, None where `ziglang` is not installed."""
+    from importlib.util import find_spec
+
     return [sys.executable, "-m", "ziglang", "cc"] if find_spec("ziglang") else None
 
 
@@ -87,6 +85,10 @@ def build(
     Returns `output`.
     Raises BuildError where there is no compiler, or it refuses something.
     """
+    import subprocess
+    import tempfile
+    from concurrent.futures import ThreadPoolExecutor
+
     command = zig() if target else compiler() or zig()
     if command is None:
         raise BuildError("there is no C compiler: install one, or ziglang from PyPI")
@@ -132,6 +134,8 @@ def _flags_of(source: Path, machine: str) -> Sequence[str]:
 
 def main() -> int:
     """The command. Returns 0, or 1 where the library was not built."""
+    import argparse
+
     parser = argparse.ArgumentParser(prog="python -m fhenn.backends.native.build", description=__doc__)
     parser.add_argument("--output", type=Path, default=LIBRARY, help="the file to write")
     parser.add_argument("--target", choices=TARGETS, help="another system, by ziglang")

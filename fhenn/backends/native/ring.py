@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from fhenn.backends.native.encoding import coefficients_of
 from fhenn.backends.native.library import require_library
+from fhenn.errors import ParameterError
 
 Residues = NDArray[np.uint64]
 """(polynomials, primes, N), in NTT form, contiguous; each below its prime. Not to be changed once they are shared."""
@@ -131,6 +133,32 @@ class Products:
         return cls(None, None, 0)
 
 
+_allowed: int | None = None
+
+
+def use_threads(count: int | None) -> None:
+    """Let each call of the rings that `Ring.of` gives from now on use that many threads.
+
+    count: at least 1; None for as many as this process may use cores, which it is at first.
+
+    Threads share the primes and digits of one operation; they sleep between calls. Where processes share a machine,
+    their threads together should not be more than its cores.
+
+    Raises ParameterError.
+    """
+    global _allowed  # noqa: PLW0603
+    if count is not None and (type(count) is not int or count < 1):
+        raise ParameterError(f"the number of threads must be a whole number above 0, not {count!r}.", "Give 1 or more.")
+    _allowed = count
+
+
+def threads_in_use() -> int:
+    """Threads that a call may use, as `use_threads` left it."""
+    if _allowed is not None:
+        return _allowed
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class Ring:
     """A modulus chain on one ring, for the native library.
 
@@ -144,7 +172,7 @@ class Ring:
     Raises MemoryError.
     """
 
-    _SHARED: ClassVar[WeakValueDictionary[tuple[int, tuple[int, ...]], Ring]] = WeakValueDictionary()
+    _SHARED: ClassVar[WeakValueDictionary[tuple[int, tuple[int, ...], int], Ring]] = WeakValueDictionary()
     _LOCK: ClassVar[Lock] = Lock()
 
     def __init__(self, ring_degree: int, primes: Sequence[int], kernels: str | None = None, threads: int = 1) -> None:
@@ -170,11 +198,11 @@ class Ring:
 
         Raises MemoryError.
         """
-        name = ring_degree, tuple(primes)
+        name = ring_degree, tuple(primes), threads_in_use()
         with cls._LOCK:
             ring = cls._SHARED.get(name)
             if ring is None:
-                ring = cls._SHARED[name] = cls(ring_degree, primes)
+                ring = cls._SHARED[name] = cls(ring_degree, primes, threads=name[2])
         return ring
 
     @property

@@ -58,8 +58,8 @@ class Pair:
         return load_object(seal.Ciphertext(), self.context.seal_context, data)
 
     def random(self, rng, level):
-        """Residues below their primes, many of them at the edges: not what encryption gives, but all that there can be."""
-        shape = 2, self.context.ring_degree
+        """Residues below their primes, many of them at the edges: more than encryption gives."""
+        shape = (2, self.context.ring_degree)
         primes = []
         for prime in self.context.primes[: level + 1]:
             values = rng.integers(0, prime, shape, np.uint64)
