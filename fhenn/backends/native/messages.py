@@ -1,4 +1,6 @@
-"""SEAL's bytes as residues, and back, without SEAL. `fhenn.ckks.structure` checks structure, and here is what is inside.
+"""SEAL's bytes as residues, and back, without SEAL.
+
+`fhenn.ckks.structure` checks the structure of messages, here is what is inside them.
 
 A seed stands in the place of the second polynomial of what was encrypted under a secret key; it is expanded natively.
 """

@@ -268,7 +268,7 @@ class Ring:
         """
         coefficients = np.ascontiguousarray(coefficients_of(slots, self.ring_degree) * scale)
         wanted = np.array(places, np.intc)
-        (result,) = self._new(1, len(places))
+        result = np.empty((len(places), self.ring_degree), np.uint64)
         self._library.fhenn_encode(
             self._pointer, coefficients.ctypes.data, len(places), wanted.ctypes.data, result.ctypes.data
         )
@@ -306,7 +306,7 @@ class Ring:
         Returns residues, (primes, N).
         """
         words, moduli = np.frombuffer(seed, np.uint64).copy(), np.array(self.primes[:primes], np.uint64)
-        (result,) = self._new(1, primes)
+        result = np.empty((primes, self.ring_degree), np.uint64)
         self._library.fhenn_expand_seed(
             words.ctypes.data, self.ring_degree, primes, moduli.ctypes.data, result.ctypes.data
         )
