@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from math import ceil, log2, prod
 from secrets import token_hex
 from struct import Struct
@@ -24,28 +24,14 @@ from fhenn.backends import register
 from fhenn.ckks import Arithmetic, Context, Parameters
 from fhenn.ckks.evaluator import Evaluator
 from fhenn.ckks.noise import NoiseModel, noise_model
-from fhenn.ckks.rotations import CHAINED, Rotations
+from fhenn.ckks.rotations import CHAINED, HOISTED
 from fhenn.errors import HeadroomExceeded, KeyMissing, WireFormatError
-
-
-class KeyPerStep(Rotations):
-    """Each step is a rotation of the ciphertext itself, by a key of its own."""
-
-    def keys(self, steps):
-        return set(steps) - {0}
-
-    def switches(self, steps):
-        return tuple(int(step > 0) for step in steps)
-
-    def count(self, steps):
-        return sum(step > 0 for step in steps)
-
 
 _HEADER = Struct("<HBBBBHQ")
 """Of SEAL's objects, which messages are made of: magic, its size, major and minor version, compression, 0, bytes."""
 
 PASS_THROUGH = Evaluator("pass-through", CHAINED, noise_model)
-PER_STEP = Evaluator("pass-through-per-step", KeyPerStep(), noise_model)
+HOISTING = Evaluator("pass-through-hoisting", HOISTED, partial(noise_model, centred=True))
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,12 +151,12 @@ class PassThrough(Arithmetic[Numbers, Constant]):
     def can_rotate(self, steps):
         return self._context.can_rotate(steps)
 
-    def rotated(self, x, steps):
+    def rotated(self, x, steps, rotations=CHAINED):
         assert x.parts == 2
-        missing = {step for step in self.rotations.keys(steps) if not self.can_rotate(step)}
+        missing = {step for step in rotations.keys(steps) if not self.can_rotate(step)}
         if missing:
             raise KeyMissing(f"rotation (by {min(missing)})", "a matrix product", "Make that key.")
-        return [replace(x, values=np.roll(x.values, -step)) for step in steps]
+        return rotations.make(x, steps, lambda y, step: replace(y, values=np.roll(y.values, -step)))
 
     def require_levels(self, operation, needed, left):
         self._context.require_levels(operation, needed, left)
@@ -276,14 +262,14 @@ class PassThroughContext(Context):
         return cls(parameters, fields["rotations"], fields["fingerprint"], secret=False)
 
 
-class PerStepContext(PassThroughContext):
-    """The same, of an evaluator that wants a key for every step."""
+class HoistingContext(PassThroughContext):
+    """The same, of an evaluator that wants a key for every step, and centres digits."""
 
-    evaluator = PER_STEP
+    evaluator = HOISTING
 
 
 register(PASS_THROUGH, lambda: PassThroughContext)
-register(PER_STEP, lambda: PerStepContext)
+register(HOISTING, lambda: HoistingContext)
 
 
 def planned(model: fhenn.Node, **options: Any) -> tuple[fhenn.Plan, PassThroughContext]:

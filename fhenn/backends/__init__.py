@@ -18,7 +18,7 @@ from fhenn.approx import Polynomial
 from fhenn.backends.cipher import CIPHER
 from fhenn.backends.plain import PLAIN
 from fhenn.ckks import CipherArray, Context
-from fhenn.ckks.evaluator import SEAL, Evaluator
+from fhenn.ckks.evaluator import NATIVE, SEAL, Evaluator
 from fhenn.ckks.operator import Operator
 from fhenn.errors import ParameterError, UnsupportedValue
 
@@ -129,6 +129,7 @@ def register(evaluator: Evaluator, load: Callable[[], type[Context]]) -> None:
 
 
 register(SEAL, lambda: cast("type[Context]", import_module("fhenn.backends.seal").SealContext))
+register(NATIVE, lambda: cast("type[Context]", import_module("fhenn.backends.native.context").NativeContext))
 
 
 def evaluator(name: str) -> Evaluator:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from fhenn.ckks.noise import NoiseModel, noise_model
 from fhenn.ckks.parameters import Parameters
-from fhenn.ckks.rotations import CHAINED, Rotations
+from fhenn.ckks.rotations import CHAINED, HOISTED, Rotations
 
 
 @dataclass(frozen=True)
@@ -15,8 +16,9 @@ class Evaluator:
     """What plans are made with: names, keys and noise, and no library.
 
     name: by which plans name it.
-    rotations: how it makes the rotations of one ciphertext, and with which keys. Its `Arithmetic` has the same.
-    noise: the model of the noise that it makes under parameters.
+    rotations: how it makes the rotations of one ciphertext where it has the choice, and with which keys. Its
+    `Arithmetic` has the same.
+    noise_of: the model of the noise that it makes in a ring of a degree N with primes, the special one last.
 
     >>> SEAL.name, SEAL.rotations.keys([0, 1, 2])
     ('seal', {1})
@@ -24,12 +26,22 @@ class Evaluator:
 
     name: str
     rotations: Rotations
-    noise: Callable[[Parameters], NoiseModel]
+    noise_of: Callable[[int, Sequence[int]], NoiseModel]
+
+    def noise(self, parameters: Parameters) -> NoiseModel:
+        """The model of the noise that it makes under parameters.
+
+        parameters: ring degree, chain and scale.
+        """
+        return self.noise_of(parameters.ring_degree, parameters.primes)
 
     def without_roundoff(self) -> Evaluator:
         """The same without the errors of double precision, as it was before these counted."""
-        return replace(self, noise=lambda parameters: replace(self.noise(parameters), transform=0.0, roundoff=0.0))
+        return replace(self, noise_of=lambda *ring: replace(self.noise_of(*ring), transform=0.0, roundoff=0.0))
 
 
 SEAL = Evaluator("seal", CHAINED, noise_model)
 """Microsoft SEAL, through TenSEAL: what plans are for unless they name another."""
+
+NATIVE = Evaluator("native", HOISTED, partial(noise_model, centred=True))
+"""The evaluator in C that comes with fhenn, on SEAL's ciphertexts and keys."""

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fhenn.ckks.operations import Operations
+from fhenn.ckks.rotations import CHAINED, Rotations
 from fhenn.errors import ScaleMismatch
 
 Floats = NDArray[np.float64]
@@ -21,11 +22,15 @@ Kind = Literal[
     "relinearisation",
     "rescale",
     "rotation",
+    "hoisted rotation",
     "addition",
     "number",
     "vector",
 ]
-"""A small step that is counted; "number" and "vector" are plaintexts that are encoded."""
+"""A small step that is counted; "number" and "vector" are plaintexts that are encoded.
+
+A "hoisted rotation" takes the digits of another rotation, of the same ciphertext.
+"""
 
 
 @dataclass(frozen=True)
@@ -171,6 +176,8 @@ class Levels(Operations[X, Plain], Generic[X]):
     def can_rotate(self, steps: int) -> bool:
         return True
 
-    def rotated(self, x: X, steps: Sequence[int]) -> list[X]:
-        self.count("rotation", x.level, self.rotations.count(steps))
+    def rotated(self, x: X, steps: Sequence[int], rotations: Rotations = CHAINED) -> list[X]:
+        hoisted = rotations.hoisted(steps)
+        self.count("rotation", x.level, rotations.count(steps) - hoisted)
+        self.count("hoisted rotation", x.level, hoisted)
         return [x] * len(steps)

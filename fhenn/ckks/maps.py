@@ -31,7 +31,7 @@ from fhenn.ckks.bounds import Bounds
 from fhenn.ckks.layout import FEATURES, Layout, Vectors
 from fhenn.ckks.limits import require_digits
 from fhenn.ckks.operations import P, V
-from fhenn.ckks.rotations import Rotations
+from fhenn.ckks.rotations import STRATEGIES, Rotations
 from fhenn.errors import KeyMissing, ShapeMismatch, UnsupportedOperation
 from fhenn.steps import counted
 
@@ -169,15 +169,15 @@ class RotationSchedule:
 
     @classmethod
     def of(cls, diagonals: Diagonals, rotations: Rotations) -> RotationSchedule:
-        """The schedule of the fewest rotations and keys together, of those that rotate no more than the dense one.
+        """The schedule of the least effort and keys together, of those that take no more effort than the dense one.
 
         diagonals: which there are.
         rotations: how several rotations of one ciphertext are made.
         """
         dense = cls.dense(diagonals, rotations)
         sparse = [cls(diagonals, 1 << power, rotations) for power in range(diagonals.most.bit_length())]
-        choices = [dense, *(choice for choice in sparse if choice.count <= dense.count)]
-        return min(choices, key=lambda choice: choice.count + len(choice.keys))  # the first of equals
+        choices = [dense, *(choice for choice in sparse if choice.effort <= dense.effort)]
+        return min(choices, key=lambda choice: choice.effort + len(choice.keys))  # the first of equals
 
     def babies(self, tile: int) -> list[int]:
         """The baby steps of a tile that have a diagonal, ascending."""
@@ -204,17 +204,32 @@ class RotationSchedule:
         if not self.giants:  # nothing to sum
             return set()
         steps = {*self.diagonals.folds, *self.turns} - {0}
-        for tile in range(len(self.diagonals.shifts)):
-            steps |= self.rotations.keys(self.babies(tile))
+        for babies in self._babies_of_tiles():
+            steps |= self.rotations.keys(babies)
         return {step * self.diagonals.samples for step in steps}
+
+    def _babies_of_tiles(self) -> Iterator[list[int]]:
+        """The baby steps of every tile."""
+        return map(self.babies, range(len(self.diagonals.shifts)))
 
     @cached_property
     def count(self) -> int:
         """How many rotations are made for a group of samples."""
         if not self.giants:
             return 0
-        babies = sum(self.rotations.count(self.babies(tile)) for tile in range(len(self.diagonals.shifts)))
-        return babies + self.turning + len(self.diagonals.folds)
+        return sum(map(self.rotations.count, self._babies_of_tiles())) + self.turning + len(self.diagonals.folds)
+
+    @cached_property
+    def hoisted(self) -> int:
+        """How many of the rotations take the digits of another one."""
+        return sum(map(self.rotations.hoisted, self._babies_of_tiles())) if self.giants else 0
+
+    @cached_property
+    def effort(self) -> float:
+        """What the rotations take, in units of one that shares nothing."""
+        if not self.giants:
+            return 0
+        return sum(map(self.rotations.effort, self._babies_of_tiles())) + self.turning + len(self.diagonals.folds)
 
 
 @dataclass(frozen=True)
@@ -229,8 +244,10 @@ class Gains:
     turned_together, spiked_together: the same, over all rows at once.
 
     With chained rotations an input carries the rounding of all steps before it; over all rows, each step's is taken as
-    if it came through the whole matrix. A spike stays where the step put it: an output meets those of one giant step,
-    all alike; over all rows, each step's is an error of one input.
+    if it came through the whole matrix. With hoisted ones it carries that of one step s, which all entries (i, j) meet
+    with j - i ≡ s; these, Aₛ, are a Fourier coefficient of D*AD over diagonal matrices D of phases, so that Σₛ‖uAₛ‖² is
+    the mean of ‖uD*AD‖², and at most (‖A‖‖u‖)². A spike stays where the step put it: an output meets those of one giant
+    step, taken as alike; over all rows, each step's is an error of one input.
     """
 
     row: float
@@ -256,7 +273,7 @@ class AffineMap:
     bias: b, (outputs,), which is not to be changed, or None for zero.
     layout: of the inputs.
     slots: of a ciphertext.
-    rotations: how several rotations of one ciphertext are made.
+    rotations: how several rotations of one ciphertext are made where there are keys for each way.
     """
 
     operator: Operator
@@ -267,7 +284,7 @@ class AffineMap:
 
     @property
     def schedules(self) -> tuple[RotationSchedule, ...]:
-        """The ways to rotate, best first; none for layout "features", which takes no rotation.
+        """The ways to rotate as `rotations` says, best first; none for layout "features", which takes no rotation.
 
         Raises ShapeMismatch, UnsupportedOperation.
         """
@@ -277,28 +294,33 @@ class AffineMap:
             raise UnsupportedOperation(
                 f"Linear on layout {self.layout.name!r}", "Encrypt with layout='features': one feature per ciphertext."
             )
-        layout = self.layout
+        return self._schedules_by(self.layout, self.rotations)
+
+    def _schedules_by(self, layout: Vectors, rotations: Rotations) -> tuple[RotationSchedule, ...]:
+        """The ways to rotate as a strategy says, best first."""
 
         def find() -> tuple[RotationSchedule, ...]:
-            diagonals = diagonals_of(self.operator, layout, self.slots)
-            best = RotationSchedule.of(diagonals, self.rotations)
-            dense = RotationSchedule.dense(diagonals, self.rotations)
+            diagonals = self._once("diagonals", lambda: diagonals_of(self.operator, layout, self.slots))
+            best, dense = (kind(diagonals, rotations) for kind in (RotationSchedule.of, RotationSchedule.dense))
             return (best,) if best == dense else (best, dense)
 
-        return self._once("schedules", find)
+        return self._once(("schedules", rotations), find)
 
     def schedule(self, can_rotate: Callable[[int], bool]) -> RotationSchedule | None:
         """The best way to rotate for which there are keys; None for layout "features".
 
         can_rotate: whether there is a key for a rotation, in slots.
 
+        Keys that were made for another evaluator serve too: where `rotations` lacks some, they decide on the way.
+
         Raises KeyMissing where there is none, ShapeMismatch, UnsupportedOperation.
         """
-        for schedule in self.schedules:
-            if all(map(can_rotate, schedule.keys)):
-                return schedule
-        if not self.schedules:
+        if not self.schedules or not isinstance(self.layout, Vectors):
             return None
+        for rotations in (self.rotations, *(each for each in STRATEGIES if each is not self.rotations)):
+            for schedule in self._schedules_by(self.layout, rotations):
+                if all(map(can_rotate, schedule.keys)):
+                    return schedule
         missing = min(steps for steps in self.schedules[0].keys if not can_rotate(steps))
         suggestion = "Let the client make keys for the rotations that the plan names."
         raise KeyMissing(f"rotation (by {missing})", "a matrix product", suggestion)
@@ -402,6 +424,7 @@ class AffineMap:
             return plain
         before = self._switches_before(schedule)
         most = int(before.max())
+        spikes = max(schedule.rotations.count(schedule.babies(tile)) for tile in range(len(schedule.diagonals.shifts)))
         if not most:
             return plain
         sums = np.zeros(self.operator.outputs)
@@ -409,14 +432,14 @@ class AffineMap:
             switches = before[_place(self.layout, schedule.diagonals.most, rows, columns)]
             sums += np.bincount(rows, np.abs(values) ** norm * switches, len(sums))
         turned = float(sums.max() ** (1 / norm))
-        spiked = float(self.operator.largest_sums(min(most, self.operator.inputs)).max())
+        spiked = float(self.operator.largest_sums(min(spikes, self.operator.inputs)).max())
         column = float(self.operator.transpose.row_norms(2).max())
         return replace(
             plain,
             turned=turned,
             spiked=spiked,
             turned_together=max(turned, plain.spectral * sqrt(most)),
-            spiked_together=max(spiked, min(column * most, spiked * sqrt(self.operator.outputs))),
+            spiked_together=max(spiked, min(column * spikes, spiked * sqrt(self.operator.outputs))),
         )
 
     def _switches_before(self, schedule: RotationSchedule) -> NDArray[np.int64]:
@@ -425,7 +448,7 @@ class AffineMap:
         before = np.zeros((len(diagonals.shifts), diagonals.most), np.int64)
         for tile, shifts in enumerate(diagonals.shifts):
             babies = schedule.babies(tile)
-            switches = dict(zip(babies, self.rotations.switches(babies), strict=True))
+            switches = dict(zip(babies, schedule.rotations.switches(babies), strict=True))
             for shift in shifts:
                 before[tile, shift] = switches[shift % schedule.baby]
         return before
@@ -595,7 +618,8 @@ def _apply_by_diagonals(
     tiles = list(zip(xs, encoded.diagonals, strict=True))
     for tile, (x, plaintexts) in enumerate(counted(tiles, share=1 / 2)):
         babies = schedule.babies(tile)
-        for step, turned in zip(babies, on.rotated(x, [step * samples for step in babies]), strict=True):
+        turns = on.rotated(x, [step * samples for step in babies], schedule.rotations)
+        for step, turned in zip(babies, turns, strict=True):
             for giant in schedule.giants:
                 plaintext = plaintexts.get(giant * baby + step)
                 if plaintext is not None:

@@ -11,7 +11,9 @@ of a uniform ternary secret, a slot's variance is, in units of 1/scale²:
 - a key switch with special prime p: the same rounding, and N/2 · Σ N·q²/12 · σ²/p² over the primes q in use.
   SEAL's digits are not centred: their mean q/2 times Σ Xⁱ, which is 2N/π at the root next to 1 and 1/k of that at the
   k-th (k odd), adds a spike of variance Σ q²/p² · (N/π)² · N/2 · σ² in slot 0, normal as the key's own error is. The
-  squares of all slots sum to π²/8 of that: what a sum over any slots sees.
+  squares of all slots sum to π²/8 of that: what a sum over any slots sees. Digits that are centred, uniform between
+  -q/2 and q/2, have the same variance q²/12 and no mean, and so no spike (S. Halevi, Y. Polyakov & V. Shoup, "An
+  improved RNS variant of the BFV homomorphic encryption scheme", 2019, whose residues are centred).
 - a plaintext's rounding, times the values that it multiplies: N/2 · 1/12 in units of 1/(its scale)²
 
 Besides, SEAL encodes and decodes in double precision, whatever the scale: the transform between slots and coefficients
@@ -34,10 +36,9 @@ for the average-case analysis; the formulas above agree with SEAL 4 to within 5 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import hypot, log, pi, sqrt
-
-from fhenn.ckks.parameters import Parameters
 
 SIGMA = 3.2
 """Standard deviation of SEAL's error distribution."""
@@ -60,6 +61,7 @@ class NoiseModel:
     special: the special prime.
     transform: of an encoding or decoding of slots, in units of the largest slot instead.
     roundoff: the largest relative error of one operation on numbers, in the twin and where one number is encoded.
+    centred: whether the digits of key switches are centred.
     """
 
     ring_degree: int
@@ -67,6 +69,7 @@ class NoiseModel:
     special: float
     transform: float = TRANSFORM
     roundoff: float = UNIT_ROUNDOFF
+    centred: bool = False
 
     @property
     def fresh(self) -> float:
@@ -84,14 +87,15 @@ class NoiseModel:
         return sqrt(self.ring_degree / 24)
 
     def key_switch(self, level: int) -> Noise:
-        """Of a rotation or relinearisation, in the worst slot; the normal part is a spike in few slots.
+        """Of a rotation or relinearisation, in the worst slot; the normal part is a spike in few slots, if any.
 
         level: of the ciphertext.
         """
         n = self.ring_degree
         ratios = sqrt(sum((prime / self.special) ** 2 for prime in self.primes[: level + 1]))
         key_error = ratios * sqrt(n / 2) * SIGMA
-        return Noise(hypot(self.rounding, key_error * sqrt(n / 12)), key_error * n / pi * sqrt(pi**2 / 8))
+        spike = 0.0 if self.centred else key_error * n / pi * sqrt(pi**2 / 8)
+        return Noise(hypot(self.rounding, key_error * sqrt(n / 12)), spike)
 
 
 @dataclass(frozen=True)
@@ -179,10 +183,12 @@ class Noise:
         return self.laplace * exponent / sqrt(2) + self.normal * sqrt(2 * exponent)
 
 
-def noise_model(parameters: Parameters) -> NoiseModel:
-    """The noise under parameters, with the primes that SEAL takes.
+def noise_model(ring_degree: int, primes: Sequence[int], centred: bool = False) -> NoiseModel:
+    """The noise in a ring with primes.
 
-    parameters: ring degree, chain and scale.
+    ring_degree: N.
+    primes: first prime first, special prime last.
+    centred: whether the digits of key switches are centred.
     """
-    *primes, special = map(float, parameters.primes)
-    return NoiseModel(parameters.ring_degree, tuple(primes), special)
+    *used, special = map(float, primes)
+    return NoiseModel(ring_degree, tuple(used), special, centred=centred)

@@ -37,7 +37,7 @@ class Operations(ABC, Generic[V, P]):
     primes: Sequence[float]
 
     rotations: Rotations = CHAINED
-    """Which rotations an affine map makes, with which keys, and through how many key switches each goes."""
+    """How an affine map makes its rotations where there are keys for each way."""
 
     @property
     @abstractmethod
@@ -164,14 +164,15 @@ class Operations(ABC, Generic[V, P]):
         """Whether there is a key for a rotation by that many slots."""
 
     @abstractmethod
-    def rotated(self, x: V, steps: Sequence[int]) -> list[V]:
+    def rotated(self, x: V, steps: Sequence[int], rotations: Rotations = CHAINED) -> list[V]:
         """x rotated by several steps, of which the work may be shared.
 
         x: a ciphertext.
         steps: in slots, ascending; 0 for x itself.
+        rotations: how they are made, and with which keys; a single one is the same in every way.
 
         Returns one ciphertext for each step, whose slot i holds what slot i + step held.
-        Raises KeyMissing where a key that `rotations` names is missing.
+        Raises KeyMissing where one of the keys is missing.
         """
 
     def sum_of_products(self, xs: Sequence[V], factors: Sequence[P], start: V | None = None) -> V:

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import TypeVar
+
+X = TypeVar("X")
+
+_HOISTED = 1 / 4
+"""Of a key switch: what a rotation takes whose digits are there (measured, from three primes under it on)."""
 
 
 class Rotations(ABC):
@@ -19,8 +25,26 @@ class Rotations(ABC):
         """How many key switches the ciphertext of each step has gone through, (steps,)."""
 
     @abstractmethod
+    def hoisted(self, steps: Sequence[int]) -> int:
+        """How many of the rotations take the digits of another one, which is of the same ciphertext."""
+
+    @abstractmethod
+    def make(self, x: X, steps: Sequence[int], rotate: Callable[[X, int], X]) -> list[X]:
+        """The ciphertext of each step, one rotation after another.
+
+        x: a ciphertext.
+        steps: as above.
+        rotate: rotates a ciphertext by one of `keys`.
+        """
+
     def count(self, steps: Sequence[int]) -> int:
         """How many rotations are made in all."""
+        return sum(after > before for before, after in pairwise((0, *steps)))
+
+    def effort(self, steps: Sequence[int]) -> float:
+        """What they take, in units of a rotation that shares nothing."""
+        hoisted = self.hoisted(steps)
+        return self.count(steps) - hoisted + _HOISTED * hoisted
 
 
 class Chained(Rotations):
@@ -37,8 +61,42 @@ class Chained(Rotations):
         first = int(bool(steps) and steps[0] > 0)
         return tuple(range(first, first + len(steps)))
 
-    def count(self, steps: Sequence[int]) -> int:
-        return sum(after > before for before, after in pairwise((0, *steps)))
+    def hoisted(self, steps: Sequence[int]) -> int:
+        return 0
+
+    def make(self, x: X, steps: Sequence[int], rotate: Callable[[X, int], X]) -> list[X]:
+        made: list[X] = []
+        for before, after in pairwise((0, *steps)):
+            x = rotate(x, after - before) if after > before else x
+            made.append(x)
+        return made
+
+
+class Hoisted(Rotations):
+    """Each step is a rotation of the ciphertext itself: a key for each step, and one key switch in each.
+
+    The digits of the ciphertext are made once for all of them (S. Halevi & V. Shoup, "Faster homomorphic linear
+    transformations in HElib", 2018).
+
+    >>> HOISTED.keys([0, 1, 5, 6]), HOISTED.switches([0, 1, 5, 6]), HOISTED.hoisted([0, 1, 5, 6])
+    ({1, 5, 6}, (0, 1, 1, 1), 2)
+    """
+
+    def keys(self, steps: Sequence[int]) -> set[int]:
+        return set(steps) - {0}
+
+    def switches(self, steps: Sequence[int]) -> tuple[int, ...]:
+        return tuple(int(step > 0) for step in steps)
+
+    def hoisted(self, steps: Sequence[int]) -> int:
+        return max(self.count(steps) - 1, 0)
+
+    def make(self, x: X, steps: Sequence[int], rotate: Callable[[X, int], X]) -> list[X]:
+        return [rotate(x, step) if step else x for step in steps]
 
 
 CHAINED = Chained()
+HOISTED = Hoisted()
+
+STRATEGIES: tuple[Rotations, ...] = (CHAINED, HOISTED)
+"""Every evaluator can make rotations in each of these ways, where there are keys for them."""

@@ -71,7 +71,7 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
     model: the noise of the evaluator that the plan is for.
     nominal: the scale of fresh ciphertexts.
     norm: how errors add up (`Noise`).
-    rotations: how that evaluator makes several rotations of one ciphertext.
+    rotations: how that evaluator makes several rotations of one ciphertext where there are keys for each way.
     keys: the rotations, in slots, that needed a key so far.
     available: the rotations that there are keys for; any where None.
     """
@@ -198,15 +198,15 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
     def can_rotate(self, steps: int) -> bool:
         return self.available is None or steps in self.available
 
-    def rotated(self, x: Traced, steps: Sequence[int]) -> list[Traced]:
-        super().rotated(x, steps)
-        self.keys |= self.rotations.keys(steps)
+    def rotated(self, x: Traced, steps: Sequence[int], rotations: Rotations = CHAINED) -> list[Traced]:
+        super().rotated(x, steps, rotations)
+        self.keys |= rotations.keys(steps)
         turn = self._noise.key_switch(x.level) * (1 / x.scale)
         low, high = x.interval  # any feature may come to any slot, and the zeros of slots that hold none
         turned = replace(x, bounds=Bounds(np.array([min(low, 0.0)]), np.array([max(high, 0.0)])))
         return [
             replace(turned if step else x, noise=x.noise + turn * count ** (1 / self._norm))
-            for step, count in zip(steps, self.rotations.switches(steps), strict=True)
+            for step, count in zip(steps, rotations.switches(steps), strict=True)
         ]
 
     def evaluate_polynomial(self, x: Traced, polynomial: Polynomial, squares: list[Traced] | None = None) -> Traced:
@@ -311,7 +311,8 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
             sums, folds = min(products, 1), len(diagonals.folds) if products else 0
             self.count("vector", level, sum(map(len, diagonals.shifts)))
             self.count("vector", below, biases)
-            self.count("rotation", level, schedule.count - folds)
+            self.count("rotation", level, schedule.count - schedule.hoisted - folds)
+            self.count("hoisted rotation", level, schedule.hoisted)
             at = level if landing.folds_first else below
             self.count("rotation", at, folds)
             self.count("addition", at, folds)

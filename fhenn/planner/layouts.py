@@ -405,7 +405,8 @@ def _steps_by_shape(
             diagonals = Diagonals(m, every, most, folds, layout.samples, products)
             schedule = RotationSchedule.dense(diagonals, evaluator.rotations)
             keys |= schedule.keys
-            counts["rotation", level] += schedule.count - len(folds)
+            counts["rotation", level] += schedule.count - schedule.hoisted - len(folds)
+            counts["hoisted rotation", level] += schedule.hoisted
             counts["rotation", level if below else below] += len(folds)  # `Landing.folds_first`
             counts["vector", level] += products
             sums, layout = 1, Vectors("replicated", m, layout.samples)

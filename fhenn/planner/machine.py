@@ -3,7 +3,7 @@
 Every duration is measured at some ring degrees and numbers of primes. Between them it follows the law of its work:
 a sum, a plain product or a message takes time for each of N·k residues, with k primes in use; what transforms them,
 log₂N times as much (Cooley & Tukey 1965); a key switch decomposes into k digits of k + 1 residues each (Cheon et al.
-2018, Halevi et al. 2019), k²·N·log₂N in all.
+2018, Halevi et al. 2019), k²·N·log₂N in all, and multiplies them by a key, which is all that a hoisted rotation does.
 """
 
 from __future__ import annotations
@@ -47,6 +47,9 @@ rotation, saved with a seed. "make context" makes all other keys, saves those th
 """
 
 PRIMITIVES: tuple[Primitive, ...] = get_args(Primitive)
+
+_STAND_INS: dict[Primitive, Primitive] = {"hoisted rotation": "rotation"}
+"""What an evaluator does in the place of what it was not measured for: nothing is shared where nothing is hoisted."""
 
 VARIABLE = "FHENN_MACHINE"
 """Names a file of timings, in the place of the one among the user's data; "shipped" stands for those of the package."""
@@ -105,7 +108,8 @@ class Machine:
 
     def __post_init__(self) -> None:
         for evaluator in {SEAL.name, *self.evaluators}:
-            missing = [each for each in PRIMITIVES if (evaluator, each) not in self._measured]
+            required = [each for each in PRIMITIVES if each not in _STAND_INS]
+            missing = [each for each in required if (evaluator, each) not in self._measured]
             if missing:
                 raise ParameterError(
                     f"the machine has no timing of {missing[0]!r} for the evaluator {evaluator!r:.40}.", _RENEW
@@ -167,7 +171,10 @@ class Machine:
         Returns seconds: as measured for that ring degree and number of primes, or by the law of the primitive's work
         from the nearest ones that were.
         """
-        rings = self._measured[self.evaluator(evaluator), primitive]
+        name = self.evaluator(evaluator)
+        if (name, primitive) not in self._measured:
+            primitive = _STAND_INS[primitive]
+        rings = self._measured[name, primitive]
         nearest = min(rings, key=lambda ring: (abs(log2(ring / ring_degree)), ring))
         points = rings[nearest]
         unit = float(np.interp(primes, [point[0] for point in points], [point[1] for point in points]))
@@ -229,6 +236,8 @@ def _law(primitive: Primitive, ring_degree: int, primes: int) -> float:
         return 1.0
     if primitive in _PER_RESIDUE:
         return float(ring_degree * primes)
+    if primitive == "hoisted rotation":
+        return float(ring_degree * primes * (primes + 1))
     transforms = primes * (primes + 1) if primitive in _PER_KEY_SWITCH else primes
     return ring_degree * log2(ring_degree) * transforms
 

@@ -1,11 +1,14 @@
 """The noise model against SEAL itself."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tenseal.sealapi as seal
 
 import fhenn
-from fhenn.ckks.noise import Noise, NoiseModel
+from fhenn.ckks.evaluator import NATIVE, SEAL
+from fhenn.ckks.noise import Noise, NoiseModel, noise_model
 
 
 @pytest.fixture(scope="module", params=[(8192, (37, 32, 32, 32, 53), 32), (4096, (36, 28, 45), 28)], ids=str)
@@ -126,6 +129,19 @@ def test_a_key_switch_sums_its_primes_and_has_a_spike():
         rounding = (2048 * (1 + 2 * 4096 / 3) / 12) ** 0.5
         assert switch.normal == pytest.approx(key_error * 4096 / 8**0.5)
         assert switch.laplace == pytest.approx((rounding**2 + key_error**2 * 4096 / 12) ** 0.5)
+
+
+def test_centred_digits_leave_no_spike():
+    """Uniform between -q/2 and q/2 they have the variance of SEAL's, and no mean."""
+    chain = (2**40 + 1, 2**39 + 1, 2**39 - 1, 2**40 - 1)
+    seal_, centred = noise_model(4096, chain), noise_model(4096, chain, centred=True)
+    for level in range(3):
+        switch = centred.key_switch(level)
+        assert (switch.laplace, switch.normal) == (seal_.key_switch(level).laplace, 0.0)
+        assert seal_.key_switch(level).normal > 3 * switch.laplace
+    assert NATIVE.noise(fhenn.Parameters(4096, (36, 28, 45), 2.0**28)).centred
+    assert not SEAL.noise(fhenn.Parameters(4096, (36, 28, 45), 2.0**28)).centred
+    assert NATIVE.without_roundoff().noise_of(4096, chain) == replace(centred, transform=0.0, roundoff=0.0)
 
 
 _SPREADS = {

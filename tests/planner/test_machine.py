@@ -60,6 +60,15 @@ def test_another_evaluator_has_its_own():
     assert machine.seconds("rotation", 8192, 4, "unheard of") == machine.seconds("rotation", 8192, 4)
 
 
+def test_where_nothing_is_hoisted_every_rotation_is_a_whole_one():
+    hoisting = tuple(each for each in flat(evaluator="native") if each.primitive != "hoisted rotation")
+    machine = Machine("two", (*flat(4e-3), *hoisting, Timing("native", "hoisted rotation", 8192, 4, 2.5e-4)))
+    assert machine.seconds("hoisted rotation", 8192, 4, "native") == pytest.approx(2.5e-4)
+    assert machine.seconds("hoisted rotation", 16384, 8, "native") == pytest.approx(2.5e-4 * 2 * 72 / 20)
+    older = Machine("one", tuple(each for each in flat(4e-3) if each.primitive != "hoisted rotation"))
+    assert older.seconds("hoisted rotation", 8192, 4) == older.seconds("rotation", 8192, 4) == pytest.approx(4e-3)
+
+
 def test_json_brings_it_back():
     machine = Machine("mine", (*flat(), *flat(1 / 3, evaluator="native")))
     assert Machine.from_json(machine.to_json()) == machine
@@ -159,7 +168,7 @@ def test_measuring_times_every_primitive(monkeypatch):
     monkeypatch.setattr(timing, "_MOST_SECONDS", 1e-4)
     seen = []
     machine = timing.measure("here", progress=lambda *step: seen.append(step), primes={2048: (1, 2)})
-    assert {each.primitive for each in machine.timings} == set(PRIMITIVES)
+    assert {each.primitive for each in machine.timings} == set(PRIMITIVES) - {"hoisted rotation"}
     assert all(each.seconds > 0 for each in machine.timings)
     assert seen[0] == ("N=2048", 0, 2)
     assert seen[-1] == ("done", 2, 2)

@@ -5,11 +5,12 @@ from functools import cached_property
 
 import numpy as np
 import pytest
-from pass_through import PassThrough, PassThroughContext
+from pass_through import HOISTING, HoistingContext, PassThrough, PassThroughContext
 
 import fhenn
 from fhenn.ckks import encrypt
 from fhenn.ckks.operator import Sparse
+from fhenn.ckks.rotations import CHAINED, HOISTED
 from fhenn.nn import Affine, layers
 from fhenn.safety import observe
 
@@ -52,10 +53,13 @@ class Counting(PassThrough):
         self.counts["rescale", x.level] += 1
         return super().rescale(x)
 
-    def rotated(self, x, steps):
-        if count := self.rotations.count(steps):
-            self.counts["rotation", x.level] += count
-        return super().rotated(x, steps)
+    def rotated(self, x, steps, rotations=CHAINED):
+        shared = len(set(steps) - {0}) - 1 if rotations is HOISTED else 0
+        if count := len(set(steps) - {0}):
+            self.counts["rotation", x.level] += count - shared
+        if shared > 0:
+            self.counts["hoisted rotation", x.level] += shared
+        return super().rotated(x, steps, rotations)
 
 
 class CountingContext(PassThroughContext):
@@ -64,9 +68,14 @@ class CountingContext(PassThroughContext):
         return Counting(self)
 
 
+class CountingHoistingContext(HoistingContext, CountingContext):
+    pass
+
+
 def made(model, plan):
     """What is made for one group of samples, its plaintexts included."""
-    context = CountingContext(plan.parameters, plan.rotations)
+    kind = CountingHoistingContext if plan.evaluator == HOISTING.name else CountingContext
+    context = kind(plan.parameters, plan.rotations)
     x = encrypt(context, np.full((plan.samples_per_ciphertext, plan.features), 0.1), layout=plan.layout)
     context.arithmetic.counts.clear()
     wanted = {witness.place: witness for witness in plan.witnesses}
@@ -94,10 +103,11 @@ MODELS = {
 }
 
 
+@pytest.mark.parametrize("evaluator", ["seal", HOISTING.name])
 @pytest.mark.parametrize("wish", [{}, {"upload": 4}, {"samples": 16}, {"layout": "throughput"}, {"witness": True}])
 @pytest.mark.parametrize("name", MODELS)
-def test_a_server_makes_the_steps_that_are_counted(name, wish):
+def test_a_server_makes_the_steps_that_are_counted(name, wish, evaluator):
     model = fhenn.Sequential(MODELS[name])
-    plan = fhenn.plan(model, bounds=[-1, 1], accuracy=0.1, **({"layout": "latency"} | wish))
+    plan = fhenn.plan(model, bounds=[-1, 1], accuracy=0.1, evaluator=evaluator, **({"layout": "latency"} | wish))
     counted = {(each.kind, each.level): each.count for each in plan.steps}
     assert counted == dict(made(model, plan))

@@ -13,6 +13,7 @@ from fhenn.backends.native.ring import Products, Residues, Ring
 from fhenn.ckks.arithmetic import Arithmetic
 from fhenn.ckks.maps import AffineMap, Landing, RotationSchedule, bias_in_slots
 from fhenn.ckks.noise import NoiseModel
+from fhenn.ckks.rotations import CHAINED, HOISTED, Rotations
 from fhenn.errors import HeadroomExceeded
 from fhenn.finite import require_finite
 from fhenn.steps import counted
@@ -222,21 +223,19 @@ class NativeArithmetic(Arithmetic[Ciphertext, Plaintext]):
     def can_rotate(self, steps: int) -> bool:
         return self._context.can_rotate(steps)
 
-    def rotated(self, x: Ciphertext, steps: Sequence[int]) -> list[Ciphertext]:
-        for step in self.rotations.keys(steps):
+    def rotated(self, x: Ciphertext, steps: Sequence[int], rotations: Rotations = CHAINED) -> list[Ciphertext]:
+        for step in rotations.keys(steps):
             self._context.require_rotation(step)
+
+        def rotate(residues: Residues, *by: int) -> list[Residues]:
+            return self._ring.rotate(residues, [self._context.keys.turn(step, x.level + 1) for step in by])
+
         residues = self._of_two(x)
-        if self.rotations.keys(steps) == set(steps) - {0}:  # each is a rotation of x itself
-            turns = [self._context.keys.turn(step, x.level + 1) for step in steps if step]
-            turned = iter(self._ring.rotate(residues, turns))
+        if rotations is HOISTED:
+            turned = iter(rotate(residues, *(step for step in steps if step)))
             return [replace(x, residues=next(turned) if step else residues) for step in steps]
-        results, before = [], 0
-        for step in steps:
-            if step > before:
-                (residues,) = self._ring.rotate(residues, [self._context.keys.turn(step - before, x.level + 1)])
-            results.append(replace(x, residues=residues))
-            before = step
-        return results
+        made = rotations.make(residues, steps, lambda before, step: rotate(before, step)[0])
+        return [replace(x, residues=each) for each in made]
 
     def apply_map(self, xs: Sequence[Ciphertext], affine: AffineMap) -> list[Ciphertext]:
         landing = Landing.of(self, xs[0].level, xs[0].scale)
@@ -281,14 +280,14 @@ class NativeArithmetic(Arithmetic[Ciphertext, Plaintext]):
                 else replace(nothing, residues=self._ring.add_plain(nothing.residues, encoded.bias))
             )
         turn = self._context.keys.turn
-        if self._shares_digits(schedule):
+        if schedule.rotations is HOISTED:
             residues = [self._of_two(x) for x in xs]
             babies = [(residues[tile], turn(step, primes) if step else None) for tile, step in encoded.babies]
         else:
             babies = []
             for tile, x in enumerate(xs):
                 steps = [step for each, step in encoded.babies if each == tile]
-                babies += [(each.residues, None) for each in self.rotated(replace(x, residues=self._of_two(x)), steps)]
+                babies += [(each.residues, None) for each in self.rotated(x, steps, schedule.rotations)]
         giants = [(products, turn(step, primes) if step else None) for products, step in encoded.giants]
         rescaled = landing.level < xs[0].level
         before = landing.folds_first or not rescaled  # on the last level a rescale first makes folds cheap
@@ -297,11 +296,6 @@ class NativeArithmetic(Arithmetic[Ciphertext, Plaintext]):
             babies, giants, (folds, []) if before else ([], folds), encoded.bias, rescaled=rescaled
         )
         return Ciphertext(result, landing.scale)
-
-    def _shares_digits(self, schedule: RotationSchedule) -> bool:
-        """Whether baby steps are rotations of the input itself."""
-        every = [schedule.babies(tile) for tile in range(len(schedule.diagonals.shifts))]
-        return all(self.rotations.keys(babies) == set(babies) - {0} for babies in every)
 
     def _encode_map(self, x: Ciphertext, affine: AffineMap, schedule: RotationSchedule, landing: Landing) -> EncodedMap:
         """The map for inputs like x, kept while its operator lives."""
@@ -321,7 +315,7 @@ class NativeArithmetic(Arithmetic[Ciphertext, Plaintext]):
         babies = [(tile, step) for tile in range(len(schedule.diagonals.shifts)) for step in schedule.babies(tile)]
         at = {baby: place for place, baby in enumerate(babies)}
         places = list(range(x.level + 1))
-        if self._shares_digits(schedule) and any(step for _, step in babies):
+        if schedule.rotations is HOISTED and any(step for _, step in babies):
             places.append(len(self._ring.primes) - 1)
         terms: dict[int, list[tuple[int, Residues]]] = {giant: [] for giant in schedule.giants}
         for tile in counted(range(len(schedule.diagonals.shifts)), share=1 / 2):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fhenn.ckks.arithmetic import Arithmetic
 from fhenn.ckks.noise import NoiseModel
+from fhenn.ckks.rotations import CHAINED, Rotations
 
 if TYPE_CHECKING:
     from fhenn.backends.seal.context import SealContext
@@ -209,16 +210,14 @@ class SealArithmetic(Arithmetic[Handle, Plaintext]):
     def can_rotate(self, steps: int) -> bool:
         return self._context.can_rotate(steps)
 
-    def rotated(self, x: Handle, steps: Sequence[int]) -> list[Handle]:
-        for step in self.rotations.keys(steps):
+    def rotated(self, x: Handle, steps: Sequence[int], rotations: Rotations = CHAINED) -> list[Handle]:
+        for step in rotations.keys(steps):
             self._context.require_rotation(step)
-        results, before = [], 0
-        for step in steps:
-            if step > before:
-                x = Handle(self._context.rotate(x.ciphertext, step - before), x.level, x.scale)
-            results.append(x)
-            before = step
-        return results
+
+        def rotate(y: Handle, step: int) -> Handle:
+            return Handle(self._context.rotate(y.ciphertext, step), x.level, x.scale)
+
+        return rotations.make(x, steps, rotate)
 
     @property
     def encoded(self) -> Any:
