@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, reduce
 from itertools import pairwise
 from math import ceil, sqrt
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -203,10 +203,25 @@ class RotationSchedule:
         """The rotations, in slots, that need a key."""
         if not self.giants:  # nothing to sum
             return set()
-        steps = {*self.diagonals.folds, *self.turns} - {0}
+        steps = {*self.turns, *(step for group in self.folds for step in group)} - {0}
         for babies in self._babies_of_tiles():
             steps |= self.rotations.keys(babies)
         return {step * self.diagonals.samples for step in steps}
+
+    @cached_property
+    def folds(self) -> tuple[tuple[int, ...], ...]:
+        """The rotations of the sum at the end, in positions; those of a group are of one ciphertext."""
+        return self.rotations.groups(self.diagonals.folds)
+
+    @property
+    def folding(self) -> int:
+        """How many rotations the sum at the end takes."""
+        return sum(map(len, self.folds)) if self.giants else 0
+
+    @property
+    def hoisted_folds(self) -> int:
+        """How many of these take the digits of another one."""
+        return self.folding - len(self.folds) if self.giants else 0
 
     def _babies_of_tiles(self) -> Iterator[list[int]]:
         """The baby steps of every tile."""
@@ -217,19 +232,22 @@ class RotationSchedule:
         """How many rotations are made for a group of samples."""
         if not self.giants:
             return 0
-        return sum(map(self.rotations.count, self._babies_of_tiles())) + self.turning + len(self.diagonals.folds)
+        return sum(map(self.rotations.count, self._babies_of_tiles())) + self.turning + self.folding
 
     @cached_property
     def hoisted(self) -> int:
         """How many of the rotations take the digits of another one."""
-        return sum(map(self.rotations.hoisted, self._babies_of_tiles())) if self.giants else 0
+        if not self.giants:
+            return 0
+        return sum(map(self.rotations.hoisted, self._babies_of_tiles())) + self.hoisted_folds
 
     @cached_property
     def effort(self) -> float:
         """What the rotations take, in units of one that shares nothing."""
         if not self.giants:
             return 0
-        return sum(map(self.rotations.effort, self._babies_of_tiles())) + self.turning + len(self.diagonals.folds)
+        folds = sum(self.rotations.effort(sorted(group)) for group in self.folds)
+        return sum(map(self.rotations.effort, self._babies_of_tiles())) + self.turning + folds
 
 
 @dataclass(frozen=True)
@@ -636,6 +654,10 @@ def _apply_by_diagonals(
         return None
     if not landing.folds_first:
         total = landing.bring(on, total)
-    for fold in schedule.diagonals.folds:
-        total = on.add_rotated(total, fold * samples)
+    for group in schedule.folds:
+        if len(group) == 1:
+            total = on.add_rotated(total, group[0] * samples)
+            continue
+        turned = on.rotated(total, [step * samples for step in sorted(group)], schedule.rotations)
+        total = reduce(on.add, turned, total)
     return landing.bring(on, total) if landing.folds_first else total

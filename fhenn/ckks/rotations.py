@@ -37,6 +37,15 @@ class Rotations(ABC):
         rotate: rotates a ciphertext by one of `keys`.
         """
 
+    @abstractmethod
+    def groups(self, folds: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+        """How a sum of a ciphertext and its rotations is made, where every fold adds a rotation of the sum so far.
+
+        folds: steps.
+
+        Returns groups of steps: the rotations of the sum so far by each of a group are added to it together.
+        """
+
     def count(self, steps: Sequence[int]) -> int:
         """How many rotations are made in all."""
         return sum(after > before for before, after in pairwise((0, *steps)))
@@ -71,6 +80,9 @@ class Chained(Rotations):
             made.append(x)
         return made
 
+    def groups(self, folds: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+        return tuple((fold,) for fold in folds)
+
 
 class Hoisted(Rotations):
     """Each step is a rotation of the ciphertext itself: a key for each step, and one key switch in each.
@@ -80,6 +92,8 @@ class Hoisted(Rotations):
 
     >>> HOISTED.keys([0, 1, 5, 6]), HOISTED.switches([0, 1, 5, 6]), HOISTED.hoisted([0, 1, 5, 6])
     ({1, 5, 6}, (0, 1, 1, 1), 2)
+    >>> CHAINED.groups([1, 2, 4]), HOISTED.groups([1, 2, 4])
+    (((1,), (2,), (4,)), ((1, 2, 3), (4,)))
     """
 
     def keys(self, steps: Sequence[int]) -> set[int]:
@@ -93,6 +107,11 @@ class Hoisted(Rotations):
 
     def make(self, x: X, steps: Sequence[int], rotate: Callable[[X, int], X]) -> list[X]:
         return [rotate(x, step) if step else x for step in steps]
+
+    def groups(self, folds: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+        """Two folds at a time: x turned by a, by b and by a + b, of one decomposition in the place of two."""
+        pairs = [folds[start : start + 2] for start in range(0, len(folds), 2)]
+        return tuple((*pair, sum(pair)) if len(pair) == 2 else tuple(pair) for pair in pairs)
 
 
 CHAINED = Chained()

@@ -261,7 +261,7 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
             encoding /= sqrt(model.ring_degree / 2)
         else:
             self.keys |= schedule.keys
-            terms, folds = schedule.diagonals.terms, len(schedule.diagonals.folds)
+            terms, folds = schedule.diagonals.terms, schedule.folding
             product = model.key_switch(x.level) * (1 / (x.scale * landing.plain_scale))
             # one key turns every sum of giant steps: its spikes are alike
             giants = schedule.turning
@@ -308,13 +308,14 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
         else:
             diagonals = schedule.diagonals
             products, biases = diagonals.present, min(biases, 1)
-            sums, folds = min(products, 1), len(diagonals.folds) if products else 0
+            sums, folds, hoisted = min(products, 1), schedule.folding, schedule.hoisted_folds
             self.count("vector", level, sum(map(len, diagonals.shifts)))
             self.count("vector", below, biases)
-            self.count("rotation", level, schedule.count - schedule.hoisted - folds)
-            self.count("hoisted rotation", level, schedule.hoisted)
+            self.count("rotation", level, schedule.count - schedule.hoisted - (folds - hoisted))
+            self.count("hoisted rotation", level, schedule.hoisted - hoisted)
             at = level if landing.folds_first else below
-            self.count("rotation", at, folds)
+            self.count("rotation", at, folds - hoisted)
+            self.count("hoisted rotation", at, hoisted)
             self.count("addition", at, folds)
         self.count("plain product", level, products)
         self.count("addition", level, products - sums)

@@ -405,9 +405,12 @@ def _steps_by_shape(
             diagonals = Diagonals(m, every, most, folds, layout.samples, products)
             schedule = RotationSchedule.dense(diagonals, evaluator.rotations)
             keys |= schedule.keys
-            counts["rotation", level] += schedule.count - schedule.hoisted - len(folds)
-            counts["hoisted rotation", level] += schedule.hoisted
-            counts["rotation", level if below else below] += len(folds)  # `Landing.folds_first`
+            last = schedule.folding - schedule.hoisted_folds
+            counts["rotation", level] += schedule.count - schedule.hoisted - last
+            counts["hoisted rotation", level] += schedule.hoisted - schedule.hoisted_folds
+            at = level if below else below  # `Landing.folds_first`
+            counts["rotation", at] += last
+            counts["hoisted rotation", at] += schedule.hoisted_folds
             counts["vector", level] += products
             sums, layout = 1, Vectors("replicated", m, layout.samples)
         else:

@@ -291,7 +291,8 @@ class NativeArithmetic(Arithmetic[Ciphertext, Plaintext]):
         giants = [(products, turn(step, primes) if step else None) for products, step in encoded.giants]
         rescaled = landing.level < xs[0].level
         before = landing.folds_first or not rescaled  # on the last level a rescale first makes folds cheap
-        folds = [turn(step * samples, primes if before else primes - 1) for step in schedule.diagonals.folds]
+        at = primes if before else primes - 1
+        folds = [[turn(step * samples, at) for step in group] for group in schedule.folds]
         result = self._ring.apply_map(
             babies, giants, (folds, []) if before else ([], folds), encoded.bias, rescaled=rescaled
         )

@@ -66,6 +66,12 @@ class _Rotation(ctypes.Structure):
     _fields_ = (("permutation", _POINTER), ("key", _SwitchingKey))
 
 
+class _Fold(ctypes.Structure):
+    """`Fold` of maps.h."""
+
+    _fields_ = (("rotations", _INT), ("rotation", _POINTER))
+
+
 class _Giant(ctypes.Structure):
     """`Giant` of maps.h."""
 
@@ -451,7 +457,7 @@ class Ring:
         self,
         babies: Sequence[tuple[Residues, Turn | None]],
         giants: Sequence[tuple[Products, Turn | None]],
-        folds: tuple[Sequence[Turn], Sequence[Turn]],
+        folds: tuple[Sequence[Sequence[Turn]], Sequence[Sequence[Turn]]],
         bias: Residues | None,
         *,
         rescaled: bool,
@@ -460,7 +466,7 @@ class Ring:
 
         babies: a ciphertext and how it is rotated, for each baby step; those that are rotated are of one ciphertext.
         giants: the products of each giant step and the rotation of the sum after it, the last giant step first.
-        folds: rotations that are added to the sum, before and after the division by the last prime.
+        folds: rotations of the sum that are added to it together, before and after the division by the last prime.
         bias: a plaintext, (primes of the result, N), None for zero.
         rescaled: whether the result is divided by its last prime.
 
@@ -478,12 +484,13 @@ class Ring:
             )
             for products, turn in giants
         ]
-        after = [turn.structure for turn in (*folds[0], *folds[1])]
+        groups = [(_Rotation * len(group))(*(turn.structure for turn in group)) for group in (*folds[0], *folds[1])]
+        after = [_Fold(len(group), ctypes.addressof(group)) for group in groups]
         xs = _pointers([x for x, _ in babies])
         arrays = [
             (_Rotation * len(rotations))(*rotations),
             (_Giant * len(steps))(*steps),
-            (_Rotation * len(after))(*after),
+            (_Fold * len(after))(*after),
         ]
         plan = _Map(
             primes,

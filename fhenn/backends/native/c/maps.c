@@ -19,9 +19,9 @@ static Sum sum_new(const Ring* ring, int k, Scratch* scratch) {
   return (Sum){base, scratch_polynomials(ring, scratch, 2 * (size_t)(k + 1)), 0, 0};
 }
 
-/* Scratch of `turn`: digits, the second polynomial over Q, the product with the key. */
+/* Scratch of `turn`: digits, the second polynomial over Q, the product with the key, the first polynomial as it was. */
 static size_t polynomials_to_turn(const Ring* ring, int k) {
-  return polynomials_of_digits(k) + (size_t)k + 2 * (size_t)(k + 1) + polynomials_to_divide(ring, 1);
+  return polynomials_of_digits(k) + (size_t)k + 3 * (size_t)(k + 1) + polynomials_to_divide(ring, 1);
 }
 
 typedef struct Turning {
@@ -29,6 +29,7 @@ typedef struct Turning {
   int k;
   Sum* sum;
   u64* switched;
+  const u64* before; /* the first polynomial of the lifted sum, which is rotated as it is; NULL for none */
   const uint32_t* permutation;
   int in_place;
 } Turning;
@@ -38,9 +39,9 @@ static void turn_part(void* argument, int i, int worker) {
   const Turning* t = argument;
   const Modulus* m = modulus_at(t->ring, t->k, i);
   for (int h = 0; h < 2; h++) {
-    long at = h * over_qp(t->ring, t->k) + i * pitch_of(t->ring);
-    u64 *new = t->switched + at, *old = t->sum->lifted + at;
-    if (t->sum->has_lifted && h == 0) m->kernels->permute(m, old, t->permutation, 1, new);
+    long at = i * pitch_of(t->ring), polynomial = h * over_qp(t->ring, t->k);
+    u64 *new = t->switched + polynomial + at, *old = t->sum->lifted + polynomial + at;
+    if (t->before && h == 0) m->kernels->permute(m, t->before + at, t->permutation, 1, new);
     if (t->in_place || !t->sum->has_lifted)
       memcpy(old, new, (size_t)t->ring->n * sizeof *old);
     else
@@ -48,20 +49,29 @@ static void turn_part(void* argument, int i, int worker) {
   }
 }
 
-/* A sum rotated. in_place: whether it takes the place of the sum; otherwise it is added to it. */
-static void turn(const Ring* ring, int k, Sum* sum, Rotation by, int in_place, Scratch* scratch) {
+/* Rotations of a sum, which are made of one decomposition. in_place: whether the one rotation takes the place of the
+   sum; otherwise they are added to it. */
+static void turn(const Ring* ring, int k, Sum* sum, Fold by, int in_place, Scratch* scratch) {
   size_t used = scratch->used;
   long n = ring->n;
   u64* second = scratch_polynomials(ring, scratch, (size_t)k);
   u64* switched = scratch_polynomials(ring, scratch, 2 * (size_t)(k + 1));
+  u64* before = NULL;
   if (sum->has_base) memcpy(second, sum->base + k * n, (size_t)(k * n) * sizeof *second);
-  if (sum->has_lifted)
+  if (sum->has_lifted) {
     divide_by_special(ring, k, 1, sum->lifted + over_qp(ring, k), sum->has_base, second, scratch);
+    before = scratch_polynomials(ring, scratch, (size_t)(k + 1));
+    memcpy(before, sum->lifted, (size_t)over_qp(ring, k) * sizeof *before);
+  }
   Digits digits = digits_of(ring, k, second, n, 1, scratch);
-  /* the first polynomial of the base enters times P, and so the rotated sum has no base */
-  switch_digits(ring, &digits, by.permutation, by.key, sum->has_base ? sum->base : NULL, switched);
-  pool_run(ring->pool, k + 1, turn_part, &(Turning){ring, k, sum, switched, by.permutation, in_place});
-  sum->has_lifted = 1;
+  for (int r = 0; r < by.rotations; r++) {
+    const Rotation* rotation = &by.rotation[r];
+    /* the first polynomial of the base enters times P, and so what is rotated has no base */
+    switch_digits(ring, &digits, rotation->permutation, rotation->key, sum->has_base ? sum->base : NULL, switched);
+    Turning turning = {ring, k, sum, switched, before, rotation->permutation, in_place};
+    pool_run(ring->pool, k + 1, turn_part, &turning);
+    sum->has_lifted = 1;
+  }
   if (in_place) sum->has_base = 0;
   scratch->used = used;
 }
@@ -199,7 +209,7 @@ void apply_map(const Ring* ring, const Map* map, u64* result, Scratch* scratch) 
   for (int g = 0; g < map->giants; g++) {
     const Giant* giant = &map->giant[g];
     if (giant->terms) gather(ring, map, products + 2L * g * (k + map->lifted) * pitch_of(ring), &sum);
-    if (giant->turn.permutation && (sum.has_base || sum.has_lifted)) turn(ring, k, &sum, giant->turn, 1, scratch);
+    if (giant->turn.permutation && (sum.has_base || sum.has_lifted)) turn(ring, k, &sum, (Fold){1, &giant->turn}, 1, scratch);
   }
   for (int f = 0; f < map->folds_before; f++) turn(ring, k, &sum, map->fold[f], 0, scratch);
   settle(ring, k, &sum, map->rescaled, result, scratch);

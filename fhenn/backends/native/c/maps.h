@@ -23,18 +23,24 @@ typedef struct Giant {
   Rotation turn;
 } Giant;
 
+/* Rotations of one sum that are added to it together. */
+typedef struct Fold {
+  int rotations;
+  const Rotation* rotation;
+} Fold;
+
 /* A map of ciphertexts at k primes.
    lifted: whether products are made over QP: where baby steps rotate.
    x: a ciphertext for each baby step; those that rotate share one, which all have the same address.
    giants: the last one first. rescaled: whether the result is divided by its last prime.
-   folds: each adds a rotation of the sum to it; those before the division, then those after it.
+   folds: each adds rotations of the sum to it; those before the division, then those after it.
    bias: NULL for none; as many primes as the result. */
 typedef struct Map {
   int k, lifted, babies, giants, rescaled, folds_before, folds_after;
   const u64* const* x;
   const Rotation* baby;
   const Giant* giant;
-  const Rotation* fold;
+  const Fold* fold;
   const u64* bias;
 } Map;
 
