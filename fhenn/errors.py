@@ -923,6 +923,28 @@ class DataWarning(UserWarning):
     """Something in a table that should be looked at before a model is trained on it; the text says what."""
 
 
+class NoiseWarning(PlanWarning):
+    """A server computes by another evaluator than the plan is for, whose answers may err by more than the plan states.
+
+    evaluator: that computes.
+    planned: that the plan is for.
+    error: bound on the error of its answers, in units of the outputs where the plan has some.
+    stated: what the plan states.
+    """
+
+    def __init__(self, evaluator: str, planned: str, error: float, stated: float) -> None:
+        UserWarning.__init__(self, evaluator, planned, error, stated)
+        self.evaluator, self.planned, self.error, self.stated = evaluator, planned, error, stated
+
+    def __str__(self) -> str:
+        error, stated = apart(self.error, self.stated)
+        return (
+            f"the plan is for the evaluator {self.planned!r} and states an error of {stated}; {self.evaluator!r} "
+            f"computes in its place, and errs by up to {error}: do not share those results. Plan with "
+            f"evaluator={self.evaluator!r}, or run it where {self.planned!r} is installed."
+        )
+
+
 class NativeUnavailable(UserWarning):
     """The native library is there and cannot be used; SEAL computes in its place.
 

@@ -1,8 +1,11 @@
 """Clients and servers with any evaluator that is registered: what a plan names is what keys and models run on."""
 
 import json
+import re
 import subprocess
 import sys
+import warnings
+from copy import copy
 from dataclasses import replace
 
 import numpy as np
@@ -10,12 +13,13 @@ import pytest
 from pass_through import HOISTING, PASS_THROUGH, HoistingContext, PassThrough, PassThroughContext
 
 import fhenn
-from fhenn.backends import evaluator, register
+from fhenn.backends import default_evaluator, evaluator, is_available, register, runs_on
 from fhenn.ckks.evaluator import SEAL, Evaluator
 from fhenn.ckks.noise import NoiseModel, noise_model
-from fhenn.ckks.rotations import CHAINED
+from fhenn.ckks.rotations import CHAINED, HOISTED
 from fhenn.errors import (
     HeadroomExceeded,
+    NoiseWarning,
     ParameterError,
     PlanError,
     RangeViolation,
@@ -127,7 +131,7 @@ def test_a_plan_for_an_unknown_evaluator_is_refused_first(model, monkeypatch):
     ):
         with pytest.raises(PlanError, match=r"one of .*'pass-through', .*'seal', not 'strange'\. .*register"):
             use()
-    for name in ("strange", ["seal"], None):
+    for name in ("strange", ["seal"], ""):
         with pytest.raises(ParameterError, match="the evaluator must be one of"):
             fhenn.plan(model, bounds=[-1, 1], evaluator=name)
 
@@ -180,6 +184,81 @@ def test_what_seal_is_like_is_known_without_loading_it():
         "fhenn.plan(fhenn.Linear([[1.0]]), bounds=[-1, 1], evaluator='seal'); assert 'tenseal' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.fixture
+def without_native(monkeypatch):
+    monkeypatch.setenv("FHENN_NATIVE", "0")
+
+
+def _wide():
+    """A model whose first layer makes baby steps."""
+    generator = np.random.default_rng(8)
+    weights = generator.uniform(-1, 1, (2, 32, 32)) / 32
+    return fhenn.Sequential([fhenn.Linear(weights[0]), fhenn.Sigmoid(), fhenn.Linear(weights[1])])
+
+
+def test_seal_runs_plans_of_an_evaluator_that_is_missing(without_native):
+    """By its keys, with more noise, of which a warning says how much."""
+    model, x = _wide(), rng.uniform(-1, 1, (3, 32))
+    plan = fhenn.plan(model, bounds=[-1, 1], evaluator="native")
+    assert (plan.evaluator, runs_on("native"), is_available("native")) == ("native", "seal", False)
+    client = fhenn.Client(plan)
+    with pytest.warns(NoiseWarning) as caught:
+        server = fhenn.Server(model, plan, client.evaluation_keys())
+    assert type(server.context).__name__ == type(client._context).__name__ == "SealContext"
+    (said,) = (each.message for each in caught)
+    assert (said.evaluator, said.planned, said.stated) == ("seal", "native", plan.error)
+    assert said.error == fhenn.planner.verification.errors_on(plan, model, SEAL)[0] > plan.error
+    text = r"for the evaluator 'native' and states an error of [^;]+; 'seal' computes in its place, and errs by up to "
+    assert re.search(text, str(said))
+    error = np.abs(client.decrypt(server.predict(client.encrypt(x))) - model.predict(x)).max()
+    assert error < said.error
+    kept = fhenn.Client.from_secret_bytes(plan, client.secret_bytes())
+    assert kept.fingerprint == client.fingerprint
+
+
+def test_what_is_to_be_shared_is_not_computed_with_more_noise_than_stated(without_native):
+    model = _wide()
+    plan = fhenn.plan(model, bounds=[-1, 1], evaluator="native", accuracy=0.05, queries=10)
+    with pytest.raises(PlanError, match=r"are to be shared.*evaluator='seal'"):
+        fhenn.Server(model, plan, fhenn.Client(plan).evaluation_keys())
+
+
+def test_a_server_can_choose_its_evaluator(model):
+    """Less noise than planned for is no reason to warn; another evaluator's keys may be no keys at all."""
+    plan = fhenn.plan(model, bounds=[-1, 1], evaluator="pass-through-hoisting")
+    client = fhenn.Client(plan)
+    quiet = Evaluator("quiet", HOISTED, HOISTING.noise_of)
+    register(quiet, lambda: PassThroughContext)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        server = fhenn.Server(model, plan, client.evaluation_keys(), evaluator="quiet")
+    assert type(server.context) is PassThroughContext
+    assert type(copy(server).context) is PassThroughContext
+    with pytest.raises(WireFormatError):
+        fhenn.Server(model, plan, client.evaluation_keys(), evaluator="seal")
+    with pytest.raises(ParameterError, match="not 'strange'"):
+        fhenn.Server(model, plan, client.evaluation_keys(), evaluator="strange")
+
+
+def test_a_plan_that_another_evaluator_cannot_run_is_refused(model):
+    """Noise that drowns a polynomial, and keys that are missing."""
+
+    def loud(ring_degree, primes):
+        return replace(noise_model(ring_degree, primes), special=1.0)
+
+    register(Evaluator("loud", HOISTED, loud), lambda: PassThroughContext)
+    plan = fhenn.plan(model, bounds=[-1, 1], evaluator="pass-through")
+    with pytest.raises(PlanError, match=r"does not run on 'loud'.*evaluator='loud'"):
+        fhenn.Server(model, plan, fhenn.Client(plan).evaluation_keys(), evaluator="loud")
+
+
+def test_a_plan_is_for_the_default_where_none_is_named(model, monkeypatch):
+    assert fhenn.plan(model, bounds=[-1, 1]).evaluator == default_evaluator() == "seal"
+    monkeypatch.setattr("fhenn.planner.request.default_evaluator", lambda: "pass-through")
+    assert fhenn.plan(model, bounds=[-1, 1]).evaluator == "pass-through"
+    assert fhenn.plan(model, bounds=[-1, 1], evaluator="seal").evaluator == "seal"
 
 
 PARAMETERS = fhenn.Parameters(4096, (45, 30, 34), 2.0**30)

@@ -30,6 +30,7 @@ ROOMS = {
     "ckks": ("approx",),
     "backends": ("ckks",),
     "backends.seal": ("backends",),
+    "backends.native": ("backends.seal",),
     "nn": ("backends",),
     "ranges": ("nn",),
     "planner": ("ranges", "ckks"),

@@ -8,6 +8,7 @@ evaluator is registered by `register`; plans name it, `evaluator` and `context_c
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Protocol, cast
 
@@ -22,7 +23,19 @@ from fhenn.ckks.evaluator import NATIVE, SEAL, Evaluator
 from fhenn.ckks.operator import Operator
 from fhenn.errors import ParameterError, UnsupportedValue
 
-__all__ = ["CIPHER", "PLAIN", "Backend", "CipherOperations", "backend_of", "context_class", "evaluator", "register"]
+__all__ = [
+    "CIPHER",
+    "PLAIN",
+    "Backend",
+    "CipherOperations",
+    "backend_of",
+    "context_class",
+    "default_evaluator",
+    "evaluator",
+    "is_available",
+    "register",
+    "runs_on",
+]
 
 
 class Backend(Protocol):
@@ -116,20 +129,42 @@ class CipherOperations(Backend, Protocol):
         """The sum over all features of each sample, (samples, 1)."""
 
 
-_EVALUATORS: dict[str, tuple[Evaluator, Callable[[], type[Context]]]] = {}
+@dataclass(frozen=True)
+class _Registered:
+    """What was registered under a name.
+
+    evaluator: what plans take from it.
+    load: returns the class of its contexts.
+    available: tells whether its library is there.
+    """
+
+    evaluator: Evaluator
+    load: Callable[[], type[Context]]
+    available: Callable[[], bool]
 
 
-def register(evaluator: Evaluator, load: Callable[[], type[Context]]) -> None:
+_EVALUATORS: dict[str, _Registered] = {}
+
+
+def register(
+    evaluator: Evaluator, load: Callable[[], type[Context]], available: Callable[[], bool] = lambda: True
+) -> None:
     """Make an evaluator known by its name; one of the same name is replaced.
 
     evaluator: what plans take from it.
     load: returns the class of its contexts; called each time that it is asked for, and not before.
+    available: tells whether its library is there. Where it is not, SEAL runs its plans: its keys and messages must then
+    be SEAL's.
     """
-    _EVALUATORS[evaluator.name] = evaluator, load
+    _EVALUATORS[evaluator.name] = _Registered(evaluator, load, available)
 
 
 register(SEAL, lambda: cast("type[Context]", import_module("fhenn.backends.seal").SealContext))
-register(NATIVE, lambda: cast("type[Context]", import_module("fhenn.backends.native.context").NativeContext))
+register(
+    NATIVE,
+    lambda: cast("type[Context]", import_module("fhenn.backends.native.context").NativeContext),
+    lambda: bool(import_module("fhenn.backends.native.library").available()),
+)
 
 
 def evaluator(name: str) -> Evaluator:
@@ -142,7 +177,38 @@ def evaluator(name: str) -> Evaluator:
     >>> evaluator("seal").name
     'seal'
     """
-    return _registered(name)[0]
+    return _registered(name).evaluator
+
+
+def is_available(name: str) -> bool:
+    """Whether an evaluator can compute here: its library is there, and not turned off.
+
+    name: of the evaluator, as it was registered.
+
+    Raises ParameterError for an unknown name.
+
+    >>> is_available("seal")
+    True
+    """
+    return _registered(name).available()
+
+
+def runs_on(name: str) -> str:
+    """What computes here for plans of an evaluator: itself, or SEAL where its library is missing.
+
+    name: of the evaluator, as it was registered.
+
+    Raises ParameterError for an unknown name.
+
+    >>> runs_on("seal")
+    'seal'
+    """
+    return name if is_available(name) else SEAL.name
+
+
+def default_evaluator() -> str:
+    """The evaluator that plans are made for where none is named."""
+    return SEAL.name
 
 
 def context_class(name: str) -> type[Context]:
@@ -155,10 +221,10 @@ def context_class(name: str) -> type[Context]:
     >>> context_class("seal").__name__
     'SealContext'
     """
-    return _registered(name)[1]()
+    return _registered(name).load()
 
 
-def _registered(name: str) -> tuple[Evaluator, Callable[[], type[Context]]]:
+def _registered(name: str) -> _Registered:
     """What was registered under a name. Raises ParameterError."""
     if not isinstance(name, str) or name not in _EVALUATORS:
         known = ", ".join(map(repr, sorted(_EVALUATORS)))

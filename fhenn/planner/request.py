@@ -7,6 +7,7 @@ from math import inf
 from numbers import Integral, Real
 from typing import Any, Literal, get_args
 
+from fhenn.backends import default_evaluator
 from fhenn.backends import evaluator as registered
 from fhenn.ckks.evaluator import Evaluator
 from fhenn.errors import ParameterError
@@ -117,7 +118,7 @@ class Request:
                 f"queries must be a whole number from 0 to 2^64, not {queries!r}.",
                 "Give 0 for results that are not shared.",
             )
-        known = registered(evaluator)
+        known = registered(default_evaluator() if evaluator is None else evaluator)
         return cls(
             accuracy=float(accuracy),
             relative=relative,

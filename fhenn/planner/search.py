@@ -67,7 +67,7 @@ def plan(
     margin: float = MARGIN,
     witness: bool | int | None = None,
     queries: int = 0,
-    evaluator: str = "seal",
+    evaluator: str | None = None,
     max_upload: float | None = None,
     max_memory: float | None = None,
 ) -> Plan:
@@ -101,8 +101,8 @@ def plan(
     degree. None for witnesses where the ranges are from data.
     queries: samples whose results may be shared (`Client.decrypt`), 0 to 2^64; the accuracy then holds with the noise
     that hides the key.
-    evaluator: what will compute, by the name that it was registered under (`fhenn.backends.register`); its rotations
-    decide the keys, and its noise the error.
+    evaluator: what will compute, by the name that it was registered under (`fhenn.backends.register`), "seal" or
+    "native"; its rotations decide the keys, and its noise the error. None for `fhenn.backends.default_evaluator`.
     max_upload: bytes that one upload may have; None for any.
     max_memory: bytes that client or server may take, by estimate; None for any.
 

@@ -4,13 +4,45 @@ from __future__ import annotations
 
 import numpy as np
 
+from fhenn.ckks.evaluator import Evaluator
 from fhenn.errors import KeyMissing, LevelExhausted, NonFiniteValue, PlanError, ScaleMismatch
 from fhenn.nn import Activation, Node
+from fhenn.planner.floor import SECURITY_BITS
 from fhenn.planner.identity import fingerprint_of, signature_of
 from fhenn.planner.outcome import image_of_domain, result_of
 from fhenn.planner.plan import Plan, require_plan
 from fhenn.planner.walk import Path, walk
 from fhenn.planner.witness_choice import require_keys, require_witnesses
+
+
+@np.errstate(all="ignore")
+def errors_on(plan_: Plan, model: Node, evaluator: Evaluator) -> tuple[float, float]:
+    """What a plan's error and worst error are where another evaluator computes, with the keys that the plan names.
+
+    plan_: of the model.
+    model: that it is for (`verify`).
+    evaluator: that computes.
+
+    Raises PlanError where that evaluator cannot run the plan.
+
+    >>> import fhenn
+    >>> from fhenn.ckks.evaluator import SEAL
+    >>> model = fhenn.Linear([[1.0]])
+    >>> made = fhenn.plan(model, bounds=[-1, 1], evaluator="seal")
+    >>> errors_on(made, model, SEAL)[0] <= made.error
+    True
+    """
+    path, keys = Path.of(plan_, model), frozenset(plan_.rotations)
+    try:
+        average, worst = (
+            walk(path, plan_.layout, plan_.parameters, norm=norm, keys=keys, evaluator=evaluator) for norm in (2, 1)
+        )
+    except (KeyMissing, ScaleMismatch, LevelExhausted) as cause:
+        raise PlanError(
+            f"the plan is for the evaluator {plan_.evaluator!r}, and does not run on {evaluator.name!r} ({cause}).",
+            f"Plan with evaluator={evaluator.name!r}.",
+        ) from cause
+    return average.bound, worst.noise.bound(plan_.parameters.slots, SECURITY_BITS)
 
 
 @np.errstate(all="ignore")

@@ -121,9 +121,12 @@ class Worker:
         for name, folder in task["models"].items():
             with suppress(_NoModel):  # it was removed meanwhile
                 plans[name] = self._model(folder)[1]
-        contexts = _contexts_of(keys, {plan.evaluator for plan in plans.values()})
+        from fhenn.backends import runs_on
+
+        computing = {name: runs_on(plan.evaluator) for name, plan in plans.items()}
+        contexts = _contexts_of(keys, set(computing.values()))
         fits = [
-            name for name, plan in plans.items() if plan.evaluator in contexts and plan.fits(contexts[plan.evaluator])
+            name for name, plan in plans.items() if computing[name] in contexts and plan.fits(contexts[computing[name]])
         ]
         return {"fingerprint": next(iter(contexts.values())).fingerprint, "fits": fits}
 

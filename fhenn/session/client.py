@@ -14,7 +14,7 @@ from typing import Any, Literal, Self, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from fhenn.backends import context_class
+from fhenn.backends import context_class, runs_on
 from fhenn.ckks import CipherArray, Context, decrypt, decrypt_with_errors, encrypt_to_bytes
 from fhenn.columns import samples
 from fhenn.errors import (
@@ -99,7 +99,7 @@ class Client(Uncopied):
         require_memory("the keys", memory_of_keys(plan), self._memory)
         self._sent, self._sent_lock = dict[str, tuple[int, int]](), Lock()
         progress("keys", 0, 1)
-        self._context: Context = context_class(plan.evaluator).generate(plan.parameters)
+        self._context: Context = context_class(runs_on(plan.evaluator)).generate(plan.parameters)
         self._evaluation_keys: bytes | None = self._context.evaluation_bytes(plan.rotations)
         progress("keys", 1, 1)
 
@@ -134,7 +134,7 @@ class Client(Uncopied):
         if certificate is not None:
             certificate.require(plan)
         plan.require_errors()
-        context, spent = secret_from_bytes(context_class(plan.evaluator), data, passphrase)
+        context, spent = secret_from_bytes(context_class(runs_on(plan.evaluator)), data, passphrase)
         if context.parameters_fingerprint != plan.parameters.fingerprint:
             raise PlanError("the secret key was made for other parameters.", "Use the plan that it was made for.")
         client = cls.__new__(cls)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
-from fhenn.backends import context_class
+from fhenn.backends import context_class, runs_on
+from fhenn.backends import evaluator as registered
 from fhenn.ckks import CipherArray, Context
-from fhenn.errors import PlanError, ShapeMismatch
+from fhenn.errors import NoiseWarning, PlanError, ShapeMismatch
 from fhenn.nn import Activation, Node
 from fhenn.planner import Plan, Witness, fingerprint_of, verify
 from fhenn.planner.scaling import served_nodes
+from fhenn.planner.verification import errors_on
 from fhenn.safety import Certificate, observe
 from fhenn.session.answer import Answer, Binding
 from fhenn.session.receipt import UploadHeader, digest_of
 from fhenn.steps import report_progress
+from fhenn.text import apart
 from fhenn.wire import as_bytes
 
 
@@ -26,8 +30,12 @@ class Server:
     evaluation_keys: bytes of `Client.evaluation_keys`; bytes that hold a secret key are refused.
     progress: called with (what, done, total) as ciphertexts are read and each node runs, also within a node.
     certificate: from `fhenn.certify`; it must hold for model and plan. None for none.
+    evaluator: what computes, by the name that it was registered under; None for the plan's, or SEAL where the library
+        of that is missing. What computes on SEAL's keys runs any plan for such keys, by the rotations that these
+        allow; where it may err by more than the plan states there is a NoiseWarning.
 
-    Raises PlanError where model, plan and keys do not belong together, CertificateInvalid, WireFormatError.
+    Raises PlanError where model, plan and keys do not belong together, and where results that are to be shared would
+    err by more than the plan states; CertificateInvalid, WireFormatError, ParameterError for an unknown evaluator.
 
     >>> import fhenn
     >>> model = fhenn.Sequential([fhenn.Linear([[1.0, -1.0]])])
@@ -46,21 +54,26 @@ class Server:
         *,
         progress: Callable[[str, int, int], None] = lambda what, done, total: None,
         certificate: Certificate | None = None,
+        evaluator: str | None = None,
     ) -> None:
         verify(plan, model)
         if certificate is not None:
             certificate.require(plan, model)
-        context: Context = context_class(plan.evaluator).from_bytes(evaluation_keys)
+        name = runs_on(plan.evaluator) if evaluator is None else evaluator
+        context: Context = context_class(name).from_bytes(evaluation_keys)
+        if name != plan.evaluator:
+            _require_errors(plan, model, name)
         if not plan.fits(context):
             raise PlanError("the keys were made for another plan.", "Make client and server with the same plan.")
         self._model, self._plan, self._context = model, plan, context
         self._nodes = tuple(served_nodes(plan, model))
-        self._certificate, self._fingerprint = certificate, fingerprint_of(model)
+        self._certificate, self._fingerprint, self._evaluator = certificate, fingerprint_of(model), evaluator
         self._progress = progress
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy, in this process or another, is made of the same model, plan and evaluation keys; `progress` stays."""
-        return _rebuild, (type(self), self._model, self._plan, self._context.to_bytes(), self._certificate)
+        parts = self._model, self._plan, self._context.to_bytes(), self._certificate, self._evaluator
+        return _rebuild, (type(self), *parts)
 
     def __repr__(self) -> str:
         plan = self._plan
@@ -150,6 +163,26 @@ class Server:
         return x, tuple(witnesses)
 
 
-def _rebuild(kind: type[Server], model: Node, plan: Plan, keys: bytes, certificate: Certificate | None) -> Server:
+def _rebuild(
+    kind: type[Server], model: Node, plan: Plan, keys: bytes, certificate: Certificate | None, evaluator: str | None
+) -> Server:
     """The server that a copy or a pickle is made into."""
-    return kind(model, plan, keys, certificate=certificate)
+    return kind(model, plan, keys, certificate=certificate, evaluator=evaluator)
+
+
+def _require_errors(plan: Plan, model: Node, name: str) -> None:
+    """Hold another evaluator than the plan's to what the plan states.
+
+    Clients size the noise on shared results by it. Raises PlanError where they will share some, and warns otherwise.
+    """
+    error, worst = errors_on(plan, model, registered(name))
+    if error <= plan.error and worst <= plan.worst:
+        return
+    if plan.queries:
+        found, stated = apart(worst, plan.worst, digits=2)
+        raise PlanError(
+            f"results of the plan are to be shared, and those of the evaluator {name!r} err by up to {found}, where "
+            f"the plan, which is for {plan.evaluator!r}, states {stated}.",
+            f"Plan with evaluator={name!r}, or install {plan.evaluator!r}.",
+        )
+    warnings.warn(NoiseWarning(name, plan.evaluator, error, plan.error), stacklevel=3)
