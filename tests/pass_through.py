@@ -124,7 +124,7 @@ class PassThrough(Arithmetic[Numbers, Constant]):
         assert factor.level == x.level
         assert factor.values.any(), "a product that anybody could read"
         product = replace(x, values=x.values * factor.values, scale=x.scale * factor.scale)
-        return self._in_bounds(replace(product, written=x.written * factor.scale))
+        return self._in_bounds(replace(product, written=self._factor(x, factor.scale).written * factor.scale))
 
     def add(self, x, y):
         assert x.level == y.level
@@ -134,7 +134,14 @@ class PassThrough(Arithmetic[Numbers, Constant]):
     def multiply(self, x, y):
         assert x.level == y.level
         assert x.parts == y.parts == 2
-        return self._in_bounds(Numbers(x.values * y.values, x.level, x.scale * y.scale, x.written * y.written, 3))
+        left = self._factor(x, y.written).written
+        written = left * self._factor(y, left).written
+        return self._in_bounds(Numbers(x.values * y.values, x.level, x.scale * y.scale, written, 3))
+
+    def _factor(self, x, other):
+        """x with a smaller scale written on it where a product with what has another scale would be refused."""
+        fits = x.written * other < self.modulus(x.level) / 2
+        return x if fits or x.written <= x.scale else self.unwrap(x)
 
     def relinearise(self, x):
         return replace(x, parts=2)

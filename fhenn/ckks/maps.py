@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, reduce
+from functools import cached_property
 from itertools import pairwise
 from math import ceil, sqrt
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -659,5 +659,6 @@ def _apply_by_diagonals(
             total = on.add_rotated(total, group[0] * samples)
             continue
         turned = on.rotated(total, [step * samples for step in sorted(group)], schedule.rotations)
-        total = reduce(on.add, turned, total)
+        for each in turned:
+            total = on.add(total, each)
     return landing.bring(on, total) if landing.folds_first else total

@@ -89,7 +89,9 @@ def a_model(rng):
 
 
 def some_parameters(rng, nodes, low, high):
-    """A few of those that a search accepts for a model on some ring and in some layout, whatever the error."""
+    """A few of those that a search accepts for a model on some ring and in some layout, with any error that is smaller
+    than what comes out: beyond that, what noise does to an activation follows no slope.
+    """
     ring_degree = int(rng.choice([4096, 8192, 8192, 16384, 16384, 32768]))
     packing = FEATURES if rng.random() < 0.4 else pack_samples(nodes, ring_degree // 2, int(rng.choice([1, 3])), None)
     chains = chains_of(nodes, shared=False)
@@ -102,7 +104,7 @@ def some_parameters(rng, nodes, low, high):
         if special <= bits or primes_of(ring_degree, (first, *used, special)) is None:
             continue
         candidate = trial.candidate(Parameters(ring_degree, (first, *used, special), 2.0**bits))
-        if candidate is not None:
+        if candidate is not None and candidate.error <= max(1.0, reaches(nodes, low, high)[-1].largest):
             yield candidate, packing
             found += 1
         if found == 2:
