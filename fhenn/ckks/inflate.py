@@ -6,6 +6,7 @@ which bounds what comes out of it before a decoder (Python 3.14's own, or `backp
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -18,7 +19,7 @@ _LARGEST_WINDOW_BITS = 27
 _PIECE = 1 << 20
 
 
-def largest_content(what: str, frame: bytes) -> int:
+def largest_content(what: str, frame: bytes | memoryview) -> int:
     """A bound on the bytes in a Zstandard frame, from the sizes of its blocks.
 
     what: the kind of message, for the error.
@@ -34,9 +35,9 @@ def largest_content(what: str, frame: bytes) -> int:
         raise WireFormatError(what, "a compressed object ends in the middle") from error
 
 
-def _walk(what: str, frame: bytes) -> int:
+def _walk(what: str, frame: bytes | memoryview) -> int:
     """The bound of `largest_content`. Raises IndexError where the frame ends early."""
-    if not frame.startswith(_MAGIC):
+    if frame[: len(_MAGIC)] != _MAGIC:
         raise WireFormatError(what, "an object is not compressed with Zstandard, as SEAL does")
     descriptor, at = frame[4], 5
     single, checksum, dictionary = descriptor >> 5 & 1, descriptor >> 2 & 1, descriptor & 3
@@ -78,32 +79,48 @@ class Content:
     limit: more bytes of content are refused.
     """
 
-    def __init__(self, what: str, data: bytes, decoder: Any | None, limit: int) -> None:
+    def __init__(self, what: str, data: bytes | memoryview, decoder: Any | None, limit: int) -> None:
         self._what, self._left, self._decoder = what, limit, decoder
-        self._source, self._piece, self._at = data, b"", 0
+        self._source: bytes | memoryview = b""
+        self._piece, self._at = memoryview(b""), 0
         if decoder is None:
-            self._piece, self._source = data, b""
+            self._piece = memoryview(data)
+        else:
+            self._source = data
+
+    def expect(self, size: int) -> None:
+        """Raise WireFormatError where `size` more bytes would pass the limit: before memory is taken for them."""
+        if size > self._left:
+            raise WireFormatError(self._what, "an object holds more bytes than it can need")
 
     def take(self, size: int) -> bytes:
         """The next `size` bytes. Raises WireFormatError where there are fewer, or they pass the limit."""
+        return b"".join(self._pieces(size))
+
+    def fill(self, target: memoryview) -> None:
+        """Put the next bytes into memory, as many as it has. Raises WireFormatError as `take` does."""
+        at = 0
+        for piece in self._pieces(target.nbytes):
+            target[at : at + len(piece)] = piece
+            at += len(piece)
+
+    def skip(self, size: int) -> None:
+        """Pass over the next `size` bytes. Raises WireFormatError as `take` does."""
+        for _ in self._pieces(size):
+            pass
+
+    def _pieces(self, size: int) -> Iterator[memoryview]:
+        """The next `size` bytes, in pieces as they come. Raises WireFormatError as `take` does."""
+        self.expect(size)
         self._left -= size
-        if self._left < 0:
-            raise WireFormatError(self._what, "an object holds more bytes than it can need")
-        pieces = []
         while size:
             self._fill()
             piece = self._piece[self._at : self._at + size]
             if not piece:
                 raise WireFormatError(self._what, "an object ends in the middle")
-            pieces.append(piece)
             self._at += len(piece)
             size -= len(piece)
-        return b"".join(pieces)
-
-    def skip(self, size: int) -> None:
-        """Pass over the next `size` bytes. Raises WireFormatError as `take` does."""
-        while size:
-            size -= len(self.take(min(size, _PIECE)))
+            yield piece
 
     def end(self) -> None:
         """Raise WireFormatError where anything is left."""
@@ -120,7 +137,7 @@ class Content:
             if decoder.needs_input and not source:
                 break
             try:
-                self._piece, self._at = decoder.decompress(source, max_length=_PIECE), 0
+                self._piece, self._at = memoryview(decoder.decompress(source, max_length=_PIECE)), 0
             except zstandard().ZstdError as error:
                 raise WireFormatError(self._what, f"a compressed object is damaged ({error})") from error
 

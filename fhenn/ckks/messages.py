@@ -12,17 +12,55 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite
 
-from fhenn.ckks.structure import chain_of, check_header
+from fhenn.ckks.structure import Chain, chain_of, check_header
 from fhenn.errors import WireFormatError
 from fhenn.protobuf import encode_double, encode_field, encode_head, encode_varints, read_fields, read_varints
 
+_NO_SCALE = -1.0
+"""What TenSEAL writes where a context has no scale."""
 
-def check_context_message(body: bytes, secret: bool = False, walk: bool = True) -> None:
+
+@dataclass(frozen=True)
+class ContextParts:
+    """What is in a TenSEAL context message.
+
+    chain: its parameters.
+    public_key: as SEAL saves it, not looked into yet; empty where there is none.
+    relinearisation_keys: the same.
+    galois_keys: the same.
+    scale: of fresh ciphertexts; None where the context has none.
+    """
+
+    chain: Chain
+    public_key: bytes
+    relinearisation_keys: bytes
+    galois_keys: bytes
+    scale: float | None
+
+
+def check_context_message(body: bytes, secret: bool = False) -> None:
     """Raise WireFormatError where bytes are not a TenSEAL context message, or an object in it is not what SEAL makes.
 
     body: the message, from a stranger.
     secret: whether it may carry a secret key: on the client's side alone.
-    walk: whether to look into public, relinearisation and Galois keys; False where they will be read by what looks.
+    """
+    what = "TenSEAL context"
+    parts = context_parts(body, secret)
+    if parts.public_key:
+        parts.chain.check_public_key(what, parts.public_key)
+    for keys in (parts.relinearisation_keys, parts.galois_keys):
+        if keys:
+            parts.chain.check_switching_keys(what, keys)
+
+
+def context_parts(body: bytes, secret: bool = False) -> ContextParts:
+    """What is in a TenSEAL context message.
+
+    body: the message, from a stranger.
+    secret: whether it may carry a secret key, which is checked, and not returned: on the client's side alone.
+
+    Raises WireFormatError where it is no such message. Public, relinearisation and Galois keys are left to whoever
+    reads them.
     """
     what = "TenSEAL context"
     parts = _once(what, read_fields(what, body))
@@ -35,17 +73,31 @@ def check_context_message(body: bytes, secret: bool = False, walk: bool = True) 
     if not isinstance(parameters, bytes) or not isinstance(public, bytes) or not isinstance(private, bytes):
         raise WireFormatError(what, "parameters or public part are missing")
     chain = chain_of(what, parameters)
-    for number, value in _once(what, read_fields(what, public)).items():
-        if number in (1, 4, 5):
-            if value != b"" and walk:
-                (chain.check_public_key if number == 1 else chain.check_switching_keys)(what, _object(what, value))
-        elif number not in (2, 3):
+    found = _once(what, read_fields(what, public))
+    for number in found:
+        if not 1 <= number <= 5:
             raise WireFormatError(what, f"unknown field {number}")
     for number, value in _once(what, read_fields(what, private)).items():
         if number == 1:
             chain.check_secret_key(what, _object(what, value))
         elif number != 2:
             raise WireFormatError(what, f"unknown field {number}")
+    public_key, relinearisation_keys, galois_keys = (_object(what, found.get(number, b"")) for number in (1, 4, 5))
+    return ContextParts(chain, public_key, relinearisation_keys, galois_keys, _scale_in(what, found.get(3)))
+
+
+def _scale_in(what: str, value: int | bytes | None) -> float | None:
+    """The scale in a field, None where the context has none. Raises WireFormatError."""
+    if value is None:
+        return None
+    if not isinstance(value, bytes) or len(value) != 8:
+        raise WireFormatError(what, "its scale is no number")
+    scale: float = struct.unpack("<d", value)[0]
+    if scale == _NO_SCALE:
+        return None
+    if not (isfinite(scale) and scale > 0):
+        raise WireFormatError(what, "its scale is not a finite number above 0")
+    return scale
 
 
 def _once(what: str, fields: Iterator[tuple[int, int | bytes]]) -> dict[int, int | bytes]:

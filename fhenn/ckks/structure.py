@@ -10,7 +10,7 @@ of public keys. What SEAL itself checks, that coefficients lie below their prime
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, TypeVar
@@ -35,28 +35,53 @@ _MOST_PRIMES = 64
 _LEAST_DENSITY = 8
 """An honest object of random coefficients is compressed to more than an eighth of its size."""
 
-_BLAKE = b"\x01"
-"""SEAL's number of the generator that its seeds are for unless it is told otherwise."""
-
 Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
-class RawCiphertext:
-    """What is in the bytes of a ciphertext, or of a part of a key. Coefficients may be too large for their primes.
+class Part:
+    """What a ciphertext, or a part of a key, says of itself ahead of its coefficients.
 
     identity: SEAL's id of its parameters, 32 bytes.
     primes: under it.
+    polynomials: whose coefficients follow: 2, or 1 where a seed stands in the place of the second.
     scale: that is noted on it.
-    coefficients: 64-bit words in the order of the machine, of both polynomials, or of the first where there is a seed.
-    seed: of the second, 64 bytes; None where it is there itself.
+    size: bytes of the coefficients, which are 64-bit words in the order of the machine, polynomial by polynomial and
+        prime by prime.
+    index: SEAL's, of the key that it is a part of.
+    digit: whose part of the key it is.
     """
 
     identity: bytes
     primes: int
+    polynomials: int
     scale: float
-    coefficients: bytes
-    seed: bytes | None
+    size: int
+    index: int = 0
+    digit: int = 0
+
+
+class Receiver:
+    """Takes the coefficients of a ciphertext, or of the parts of a key. This one takes none."""
+
+    def space(self, part: Part) -> Iterable[memoryview | int]:
+        """Where coefficients go.
+
+        part: that they are of.
+
+        Returns memory that takes them one after another, and in between numbers of bytes that go nowhere.
+        """
+        return (part.size,)
+
+    def done(self, part: Part, seed: bytes | None) -> None:
+        """Coefficients are where they go.
+
+        part: that they are of.
+        seed: of the second polynomial: SEAL's number of its generator, and 64 bytes; None where it is there itself.
+        """
+
+
+_NOWHERE = Receiver()
 
 
 @dataclass(frozen=True)
@@ -75,82 +100,40 @@ class Chain:
         """Bytes of a ciphertext at the first level, at most."""
         return 16 * self.ring_degree * len(self.primes) + _OVERHEAD
 
-    def check_ciphertext(self, what: str, data: bytes) -> None:
+    def check_ciphertext(self, what: str, data: bytes | memoryview, receiver: Receiver = _NOWHERE) -> None:
         """Raise WireFormatError where bytes are not a ciphertext of two polynomials under these parameters.
 
         what: the kind of message, for the error.
         data: from a stranger.
+        receiver: of the coefficients.
         """
+        self._check_ciphertext(what, data, None, receiver)
 
-        def check(content: Content) -> None:
-            _ciphertext(what, content, self, None)
-
-        _check(what, data, self._largest_ciphertext, check)
-
-    def ciphertext(self, what: str, data: bytes) -> RawCiphertext:
-        """What is in the bytes of a ciphertext of two polynomials; `check_ciphertext` is made on the way.
-
-        what: the kind of message, for the error.
-        data: from a stranger.
-
-        Raises WireFormatError.
-        """
-        return _check(what, data, self._largest_ciphertext, lambda content: _kept(what, content, self, None)[1])
-
-    def public_key(self, what: str, data: bytes) -> RawCiphertext:
-        """What is in the bytes of a public key; `check_public_key` is made on the way.
-
-        what: the kind of message, for the error.
-        data: from a stranger.
-
-        Raises WireFormatError.
-        """
-        primes = len(self.primes)
-        return _check(what, data, self._largest_ciphertext, lambda content: _kept(what, content, self, primes)[1])
-
-    def switching_keys(self, what: str, data: bytes) -> dict[int, list[RawCiphertext]]:
-        """What is in the bytes of relinearisation or Galois keys, by SEAL's index; `check_switching_keys` is made.
-
-        what: the kind of message, for the error.
-        data: from a stranger.
-
-        Raises WireFormatError.
-        """
-        found: dict[int, list[RawCiphertext]] = {}
-
-        def keep(content: Content, index: int) -> int:
-            size, raw = _kept(what, content, self, len(self.primes))
-            found.setdefault(index, []).append(raw)
-            return size
-
-        self._walk_switching_keys(what, data, keep)
-        return found
-
-    def check_public_key(self, what: str, data: bytes) -> None:
+    def check_public_key(self, what: str, data: bytes | memoryview, receiver: Receiver = _NOWHERE) -> None:
         """Raise WireFormatError where bytes are not a public key under these parameters.
 
         what: the kind of message, for the error.
         data: from a stranger.
+        receiver: of the coefficients.
         """
+        self._check_ciphertext(what, data, len(self.primes), receiver)
+
+    def _check_ciphertext(self, what: str, data: bytes | memoryview, primes: int | None, receiver: Receiver) -> None:
+        """Raise WireFormatError where bytes are no ciphertext of so many primes; None stands for any level."""
 
         def check(content: Content) -> None:
-            _ciphertext(what, content, self, len(self.primes))
+            _ciphertext(what, content, self, primes, receiver)
 
         _check(what, data, self._largest_ciphertext, check)
 
-    def check_switching_keys(self, what: str, data: bytes) -> None:
+    def check_switching_keys(self, what: str, data: bytes | memoryview, receiver: Receiver = _NOWHERE) -> None:
         """Raise WireFormatError where bytes are not relinearisation or Galois keys under these parameters.
 
         what: the kind of message, for the error.
         data: from a stranger.
+        receiver: of the coefficients, part by part: digits of a key in their order, keys in the order of SEAL's index.
         """
-        self._walk_switching_keys(what, data, lambda content, index: _ciphertext(what, content, self, len(self.primes)))
-
-    def _walk_switching_keys(self, what: str, data: bytes, part: Callable[[Content, int], int]) -> None:
-        """Check keys, and pass by every part of them.
-
-        part: reads the part of a key that comes next, of the index that it is given; returns its bytes.
-        """
+        primes, least = len(self.primes), 8 * self.ring_degree * len(self.primes)
 
         def check(content: Content) -> None:
             content.skip(_IDENTITY)
@@ -158,14 +141,11 @@ class Chain:
             _require(what, lists <= self.ring_degree, f"keys come in {lists} lists, more than N={self.ring_degree}")
             for index in range(lists):
                 (count,) = _COUNT.unpack(content.take(_COUNT.size))
-                _require(
-                    what,
-                    count in (0, len(self.primes) - 1),
-                    f"a key has {count} parts, where {len(self.primes) - 1} are due",
-                )
-                for _ in range(count):
+                _require(what, count in (0, primes - 1), f"a key has {count} parts, where {primes - 1} are due")
+                content.expect(count * least)
+                for digit in range(count):
                     size = _inner_header(what, content)
-                    found = _HEADER.size + part(content, index)
+                    found = _HEADER.size + _ciphertext(what, content, self, primes, receiver, index, digit)
                     _require(what, found == size, "a part of a key has another size than it states")
 
         limit = _LEAST_DENSITY * len(data) + 16 * self.ring_degree
@@ -183,7 +163,8 @@ class Chain:
             content.skip(_IDENTITY)
             count, scale = _PLAINTEXT.unpack(content.take(_PLAINTEXT.size))
             _require(what, count == expected and isfinite(scale), "a secret key is of other parameters")
-            content.skip(8 * _array_head(what, content, (expected,))[1])
+            _array_head(what, content, (expected,))
+            content.skip(8 * expected)
 
         _check(what, data, 8 * expected + _OVERHEAD, check)
 
@@ -226,7 +207,7 @@ def check_header(what: str, data: Any) -> bool:
 
     Raises WireFormatError where it has no header of SEAL 4 that states its length.
     """
-    if not isinstance(data, bytes) or len(data) < _HEADER.size:
+    if not isinstance(data, bytes | memoryview) or len(data) < _HEADER.size:
         raise WireFormatError(what, "an object is too short for a SEAL header")
     magic, header, major, _, compression, _, size = _HEADER.unpack_from(data)
     if magic != _MAGIC or header != _HEADER.size or major != _MAJOR or compression not in (_PLAIN, _ZSTANDARD):
@@ -236,10 +217,10 @@ def check_header(what: str, data: Any) -> bool:
     return bool(compression == _ZSTANDARD)
 
 
-def _check(what: str, data: bytes, limit: int, check: Callable[[Content], Found]) -> Found:
+def _check(what: str, data: bytes | memoryview, limit: int, check: Callable[[Content], Found]) -> Found:
     """What `check` makes of the content of an object, of `limit` bytes at most."""
     compressed = check_header(what, data)
-    body = data[_HEADER.size :]
+    body = memoryview(data)[_HEADER.size :]
     decoder = None
     if compressed:
         if largest_content(what, body) > 4 * limit + (1 << 20):
@@ -257,41 +238,20 @@ def _require(what: str, holds: bool, reason: str) -> None:
         raise WireFormatError(what, reason)
 
 
-def _ciphertext(what: str, content: Content, chain: Chain, primes: int | None) -> int:
+def _ciphertext(
+    what: str,
+    content: Content,
+    chain: Chain,
+    primes: int | None,
+    receiver: Receiver,
+    index: int = 0,
+    digit: int = 0,
+) -> int:
     """How many bytes the ciphertext that comes next is.
 
     primes: how many it must have, None for any level.
-    """
-    _, half, _ = _head(what, content, chain, primes)
-    size, count = _array_head(what, content, (half, 2 * half))
-    content.skip(8 * count)
-    total = _IDENTITY + _CIPHERTEXT.size + size
-    if count == half:
-        total += _seed_head(what, content)
-        content.skip(_SEED)
-    return total
-
-
-def _kept(what: str, content: Content, chain: Chain, primes: int | None) -> tuple[int, RawCiphertext]:
-    """How many bytes the ciphertext that comes next is, and what it holds.
-
-    primes: how many it must have, None for any level.
-    """
-    identity, half, scale = _head(what, content, chain, primes)
-    size, count = _array_head(what, content, (half, 2 * half))
-    coefficients, seed = content.take(8 * count), None
-    total = _IDENTITY + _CIPHERTEXT.size + size
-    if count == half:
-        total += _seed_head(what, content)
-        kind, seed = content.take(1), content.take(_SEED - 1)
-        _require(what, kind == _BLAKE, "a seed is of another generator than SEAL's default")
-    return total, RawCiphertext(identity, half // chain.ring_degree, scale, coefficients, seed)
-
-
-def _head(what: str, content: Content, chain: Chain, primes: int | None) -> tuple[bytes, int, float]:
-    """The id, the coefficients of a polynomial and the scale of the ciphertext that comes next.
-
-    primes: how many it must have, None for any level.
+    receiver: of its coefficients.
+    index, digit: where in a key it is.
     """
     identity = content.take(_IDENTITY)
     ntt, size, ring_degree, count, scale, correction = _CIPHERTEXT.unpack(content.take(_CIPHERTEXT.size))
@@ -300,18 +260,28 @@ def _head(what: str, content: Content, chain: Chain, primes: int | None) -> tupl
     most = len(chain.primes)
     _require(what, ring_degree == chain.ring_degree and 1 <= count <= most, "a ciphertext is of other parameters")
     _require(what, primes is None or count == primes, "a key is not at the first level")
-    return identity, ring_degree * count, scale
+    half = ring_degree * count
+    coefficients = _array_head(what, content, (half, 2 * half))
+    part = Part(identity, count, coefficients // half, scale, 8 * coefficients, index, digit)
+    content.expect(part.size)
+    for target in receiver.space(part):
+        if isinstance(target, int):
+            content.skip(target)
+        else:
+            content.fill(target)
+    total = _IDENTITY + _CIPHERTEXT.size + _HEADER.size + _COUNT.size + part.size
+    seed = None
+    if part.polynomials == 1:
+        size = _inner_header(what, content)
+        _require(what, size == _HEADER.size + _SEED, "a seed has another size than SEAL's")
+        seed = content.take(_SEED)
+        total += size
+    receiver.done(part, seed)
+    return int(total)
 
 
-def _seed_head(what: str, content: Content) -> int:
-    """The bytes of the seed that comes next."""
-    size = _inner_header(what, content)
-    _require(what, size == _HEADER.size + _SEED, "a seed has another size than SEAL's")
-    return size
-
-
-def _array_head(what: str, content: Content, counts: tuple[int, ...]) -> tuple[int, int]:
-    """How many bytes the array that comes next is, and how many coefficients it has.
+def _array_head(what: str, content: Content, counts: tuple[int, ...]) -> int:
+    """How many coefficients the array that comes next has.
 
     counts: how many it may have.
     """
@@ -321,7 +291,7 @@ def _array_head(what: str, content: Content, counts: tuple[int, ...]) -> tuple[i
     _require(
         what, size == _HEADER.size + _COUNT.size + 8 * count, "an array of coefficients has another size than it states"
     )
-    return int(size), int(count)
+    return int(count)
 
 
 def _modulus(what: str, content: Content) -> int:

@@ -5,7 +5,7 @@ import struct
 import by_hand as hand
 import pytest
 
-from fhenn.ckks.messages import TensealMessage, check_context_message
+from fhenn.ckks.messages import TensealMessage, check_context_message, context_parts
 from fhenn.errors import WireFormatError
 from fhenn.protobuf import read_fields
 
@@ -28,9 +28,18 @@ def context(public=None, parameters=PARAMETERS, secret=None, more=b""):
 def test_what_is_right_passes():
     check_context_message(context())
     check_context_message(context({1: PUBLIC_KEY}))
-    check_context_message(context({1: PUBLIC_KEY, 2: 1, 3: 1, 4: b"", 5: b""}, more=hand.field(4, 1)))
+    check_context_message(
+        context({1: PUBLIC_KEY, 2: 1, 3: struct.pack("<d", 2.0), 4: b"", 5: b""}, more=hand.field(4, 1))
+    )
     check_context_message(context(secret=hand.field(1, SECRET)), secret=True)
     check_context_message(context(secret=hand.field(1, SECRET) + hand.field(2, 1)), secret=True)
+
+
+def test_a_context_may_have_no_scale():
+    """TenSEAL writes -1 for none."""
+    assert context_parts(context({1: PUBLIC_KEY, 3: struct.pack("<d", 2.0**40)})).scale == 2.0**40
+    assert context_parts(context({1: PUBLIC_KEY, 3: struct.pack("<d", -1.0)})).scale is None
+    assert context_parts(context({1: PUBLIC_KEY})).scale is None
 
 
 WRONG_KEY = hand.whole(hand.ciphertext(n=N, primes=2))
@@ -53,6 +62,12 @@ WRONG = {
     "a number for a public key": context({1: 7}),
     "a number for relinearisation keys": context({1: PUBLIC_KEY, 4: 7}),
     "a number for Galois keys": context({1: PUBLIC_KEY, 5: 7}),
+    "a number for a scale": context({1: PUBLIC_KEY, 3: 7}),
+    "a scale of seven bytes": context({1: PUBLIC_KEY, 3: bytes(7)}),
+    "a scale of 0": context({1: PUBLIC_KEY, 3: bytes(8)}),
+    "a scale below 0": context({1: PUBLIC_KEY, 3: struct.pack("<d", -2.0)}),
+    "a scale that is none": context({1: PUBLIC_KEY, 3: struct.pack("<d", float("nan"))}),
+    "an infinite scale": context({1: PUBLIC_KEY, 3: struct.pack("<d", float("inf"))}),
 }
 WRONG_SECRETS = {
     "an unknown field": hand.field(1, SECRET) + hand.field(3, b"x"),

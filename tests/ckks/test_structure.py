@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 import fhenn
 from fhenn import protobuf
 from fhenn.backends.seal import wire
-from fhenn.ckks import inflate, messages
+from fhenn.ckks import inflate, messages, structure
 from fhenn.ckks.layout import Vectors
-from fhenn.ckks.structure import Chain, chain_of, check_header
+from fhenn.ckks.structure import Chain, Receiver, chain_of, check_header
 from fhenn.errors import UnsupportedOperation, WireFormatError
 from fhenn.wire import frame, unframe
 
@@ -301,6 +301,71 @@ def test_what_is_right_passes(name):
         check("it", hand.whole(content + b"\0"))
     with pytest.raises(WireFormatError):
         check("it", hand.whole(content[:-1]))
+
+
+class Watched(Receiver):
+    """Takes nothing, and knows what it was asked for."""
+
+    def __init__(self):
+        self.parts = []
+
+    def space(self, part):
+        self.parts.append((part.index, part.digit, part.polynomials, part.size))
+        return super().space(part)
+
+
+def test_a_receiver_is_told_of_each_part_in_order():
+    seeded = hand.whole(hand.ciphertext(primes=3, coefficients=hand.array(8 * 3) + hand.seed()))
+    watched = Watched()
+    SMALL.check_switching_keys("it", hand.whole(hand.switching_keys([PART, seeded], [], [PART, PART])), watched)
+    assert watched.parts == [(0, 0, 2, 384), (0, 1, 1, 192), (2, 0, 2, 384), (2, 1, 2, 384)]
+
+
+class Taking(Receiver):
+    """Takes some bytes, and leaves out others."""
+
+    def __init__(self):
+        self.taken, self.seed = bytearray(16), None
+
+    def space(self, part):
+        view = memoryview(self.taken)
+        return 8, view[:5], 3, view[5:], part.size - 27
+
+    def done(self, part, seed):
+        self.seed = seed
+
+
+@pytest.mark.parametrize("compression", [0, 2])
+def test_coefficients_go_where_the_receiver_wants_them(compression):
+    """Each byte counted from the start of the coefficients; the seed is handed out as it is."""
+    content = bytearray(hand.ciphertext(coefficients=hand.array(HALF) + hand.seed()))
+    start = len(content) - 65 - 16 - 8 * HALF
+    content[start : start + 64] = range(64)
+    content[-65:] = b"\x01" + bytes(range(64))
+    taking = Taking()
+    SMALL.check_ciphertext("it", packed(bytes(content), compression), taking)
+    assert taking.taken == bytes([*range(8, 13), *range(16, 27)])
+    assert taking.seed == b"\x01" + bytes(range(64))
+    SMALL.check_ciphertext("it", packed(hand.ciphertext(), compression), taking)
+    assert taking.seed is None
+
+
+def test_no_memory_is_asked_for_what_cannot_come():
+    """A key of 15 digits of 16 primes at N = 32768 would be 126 MB, and its message has some hundred bytes."""
+    large = Chain(32_768, tuple(range(16)))
+    head = bytes(32) + struct.pack("<QQ", 1, 15) + hand.header(1 << 20)
+    watched = Watched()
+    with pytest.raises(WireFormatError, match="more bytes than it can need"):
+        large.check_switching_keys("it", hand.whole(head), watched)
+    # what comes is one part's worth of promises: its coefficients would be more than the message may hold
+    one = Chain(8, (97, 193))
+    head = bytes(32) + struct.pack("<QQ", 1, 1) + hand.header(1 << 20) + hand.ciphertext(coefficients=b"")
+    head += hand.header(24 + 8 * WHOLE) + struct.pack("<Q", WHOLE)
+    content = inflate.Content("it", head, None, len(head) + 8 * WHOLE - 1)
+    content.take(48 + 16)
+    with pytest.raises(WireFormatError, match="more bytes than it can need"):
+        structure._ciphertext("it", content, one, None, watched)
+    assert not watched.parts
 
 
 def lying(part, by):

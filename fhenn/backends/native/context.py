@@ -18,7 +18,7 @@ from fhenn.ckks.evaluator import NATIVE
 from fhenn.ckks.noise import NoiseModel
 from fhenn.ckks.parameters import Parameters
 from fhenn.ckks.rotations import Rotations
-from fhenn.errors import KeyMissing, WireFormatError
+from fhenn.errors import KeyMissing, ParameterError, WireFormatError
 from fhenn.uncopied import Uncopied
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class NativeContext(Context, Uncopied):
     @cached_property
     def keys(self) -> Keys:
         """The switching keys."""
-        return Keys(self.ring, self._content.relinearisation, self._content.galois)
+        return self._content.keys
 
     @cached_property
     def ring(self) -> Ring:
@@ -100,7 +100,10 @@ class NativeContext(Context, Uncopied):
 
     @cached_property
     def scale(self) -> float:
-        return self._own_seal.scale if self._own_seal else self._content.scale
+        scale = self._own_seal.scale if self._own_seal else self._content.scale
+        if scale is None:
+            raise ParameterError("the context has no scale.", "Set context.global_scale, for instance 2**40.")
+        return scale
 
     @cached_property
     def fingerprint(self) -> str:

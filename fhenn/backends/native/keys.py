@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from threading import Lock
 
 from fhenn.backends.native.ring import PackedKey, Residues, Ring, Turn
+from fhenn.errors import KeyMissing
 
 RELINEARISATION = 0
 """SEAL's index of the key for the square of the secret."""
@@ -35,23 +36,25 @@ class Keys:
         self._ring = ring
         self._read = {("relinearisation", index): key for index, key in relinearisation.items()}
         self._read |= {("galois", index): key for index, key in galois.items()}
-        self._names = frozenset(self._read)
+        self._digits = {name: len(key) for name, key in self._read.items()}
         self._packed: dict[tuple[str, int], PackedKey] = {}
         self._lock = Lock()
 
     @property
     def can_relinearise(self) -> bool:
         """Whether there is a key to relinearise with."""
-        return ("relinearisation", RELINEARISATION) in self._names
+        return ("relinearisation", RELINEARISATION) in self._digits
 
     def can_rotate(self, steps: int) -> bool:
         """Whether there is a key for a rotation by that many slots."""
-        return ("galois", galois_index(steps, self._ring.ring_degree)) in self._names
+        return ("galois", galois_index(steps, self._ring.ring_degree)) in self._digits
 
     def relinearisation(self, primes: int) -> PackedKey:
         """The key for the square of the secret.
 
         primes: under the ciphertext.
+
+        Raises KeyMissing where it was made for fewer.
         """
         return self._key(("relinearisation", RELINEARISATION), primes)
 
@@ -60,18 +63,26 @@ class Keys:
 
         steps: in slots.
         primes: under the ciphertext.
+
+        Raises KeyMissing where its key was made for fewer.
         """
         key = self._key(("galois", galois_index(steps, self._ring.ring_degree)), primes)
         return Turn(self._ring.permutation(steps), key)
 
     def _key(self, name: tuple[str, int], primes: int) -> PackedKey:
-        """A key, packed for that many primes at least."""
+        """A key, packed for that many primes at least. Raises KeyMissing where it was made for fewer."""
+        if self._digits[name] < primes:
+            raise KeyMissing(
+                f"{name[0]} (for {primes} primes)",
+                "a ciphertext at this level",
+                f"The one that is there is for {self._digits[name]}: let the client make keys for the plan in use.",
+            )
         found = self._packed.get(name)
         if found is None or found.digits < primes:
             with self._lock:
                 found = self._packed.get(name)
                 if found is None or found.digits < primes:
                     found = self._packed[name] = self._ring.pack_key(self._read[name], primes)
-                    if primes == len(self._ring.primes) - 1:
+                    if primes == self._digits[name]:
                         del self._read[name]
         return found

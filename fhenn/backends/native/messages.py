@@ -3,23 +3,25 @@
 `fhenn.ckks.structure` checks the structure of messages, here is what is inside them.
 
 A seed stands in the place of the second polynomial of what was encrypted under a secret key; it is expanded natively.
+Bytes are little-endian, as SEAL writes them on every machine that the native library is built for.
 """
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b, sha256
 
 import numpy as np
 
+from fhenn.backends.native.keys import RELINEARISATION, Keys
 from fhenn.backends.native.ring import Residues, Ring
 from fhenn.ckks.inflate import zstandard
-from fhenn.ckks.messages import check_context_message
-from fhenn.ckks.structure import Chain, RawCiphertext, chain_of
+from fhenn.ckks.messages import context_parts
+from fhenn.ckks.structure import Chain, Part, Receiver
 from fhenn.errors import WireFormatError
-from fhenn.protobuf import read_fields
 from fhenn.wire import unframe
 
 _CONTEXT = "evaluation-context"
@@ -28,6 +30,9 @@ _MAGIC, _MAJOR, _MINOR, _PLAIN, _ZSTANDARD = 0xA15E, 4, 3, 0, 2
 _CIPHERTEXT = struct.Struct("<BQQQdQ")  # NTT form, polynomials, N, primes, scale, correction factor
 _COUNT = struct.Struct("<Q")
 _CKKS = 2
+
+_BLAKE2XB = 1
+"""SEAL's number of the generator that its seeds are for unless it is told otherwise."""
 
 _COMPRESSION = 1
 """Zstandard's level: residues are random, and all that can be left out is what their primes are short of 64 bits."""
@@ -47,7 +52,7 @@ class Read:
     @property
     def level(self) -> int:
         """Rescales left."""
-        return int(self.residues.shape[1]) - 1
+        return len(self.residues[0]) - 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,17 +60,15 @@ class ContextMessage:
     """What computing takes, as it was read.
 
     ring: with the tables of its primes.
-    scale: of fresh ciphertexts.
+    scale: of fresh ciphertexts; None where the context has none.
     fingerprint: of the keys (`Context.fingerprint`).
-    relinearisation: keys by SEAL's index, (digits, 2, primes, N) each.
-    galois: the same, for rotations.
+    keys: for switching.
     """
 
     ring: Ring
-    scale: float
+    scale: float | None
     fingerprint: str
-    relinearisation: dict[int, Residues]
-    galois: dict[int, Residues]
+    keys: Keys
 
 
 @lru_cache(maxsize=256)
@@ -75,11 +78,16 @@ def parameters_id(ring_degree: int, primes: tuple[int, ...]) -> bytes:
     ring_degree: N.
     primes: under the ciphertext; for a key, all of the chain.
 
+    Returns 32 bytes.
+
     Source: `EncryptionParameters::compute_parms_id` of SEAL 4: BLAKE2b of scheme, N, primes and plain modulus, which
     CKKS has none of.
+
+    >>> parameters_id(4096, (40961, 65537)).hex()[:16]
+    'e4eea8ec04d51a7f'
     """
-    words = np.array([_CKKS, ring_degree, *primes, 0], "<u8")
-    return blake2b(words.tobytes(), digest_size=32).digest()
+    words = struct.pack(f"<{3 + len(primes)}Q", _CKKS, ring_degree, *primes, 0)
+    return blake2b(words, digest_size=32).digest()
 
 
 def read_ciphertext(ring: Ring, what: str, data: bytes) -> Read:
@@ -91,12 +99,11 @@ def read_ciphertext(ring: Ring, what: str, data: bytes) -> Read:
 
     Raises WireFormatError.
     """
-    chain = Chain(ring.ring_degree, ring.primes)
-    raw = chain.ciphertext(what, data)
-    _require(what, raw.primes < len(chain.primes), "a ciphertext is at the level of keys")
-    residues = np.empty((2, raw.primes, ring.ring_degree), np.uint64)
-    _fill(ring, what, raw, residues)
-    return Read(residues, raw.scale)
+    receiver = _Ciphertext(ring, what)
+    _chain(ring).check_ciphertext(what, data, receiver)
+    residues = receiver.residues
+    _require(what, residues.shape[1] < len(ring.primes), "a ciphertext is at the level of keys")
+    return Read(residues, receiver.scale)
 
 
 def write_ciphertext(ring: Ring, residues: Residues, scale: float) -> bytes:
@@ -107,16 +114,24 @@ def write_ciphertext(ring: Ring, residues: Residues, scale: float) -> bytes:
     scale: to be noted on it.
     """
     polynomials, primes, ring_degree = residues.shape
-    array = _object(_COUNT.pack(residues.size) + residues.astype("<u8", copy=False).tobytes())
-    head = _CIPHERTEXT.pack(1, polynomials, ring_degree, primes, scale, 1)
-    body = b"".join([parameters_id(ring_degree, ring.primes[:primes]), head, array])
-    return _object(zstandard().compress(body, _COMPRESSION), _ZSTANDARD)
+    array = _COUNT.size + residues.nbytes
+    head = b"".join(
+        [
+            parameters_id(ring_degree, ring.primes[:primes]),
+            _CIPHERTEXT.pack(1, polynomials, ring_degree, primes, scale, 1),
+            _header(array, _PLAIN),
+            _COUNT.pack(residues.size),
+        ]
+    )
+    compressor = zstandard().ZstdCompressor(_COMPRESSION)
+    compressor.set_pledged_input_size(len(head) + residues.nbytes)
+    body = [compressor.compress(head), compressor.compress(_bytes_of(residues)), compressor.flush()]
+    return b"".join([_header(sum(map(len, body)), _ZSTANDARD), *body])
 
 
-def _object(body: bytes, compression: int = _PLAIN) -> bytes:
-    """An object of SEAL's, with its header."""
-    size = _HEADER.size + len(body)
-    return _HEADER.pack(_MAGIC, _HEADER.size, _MAJOR, _MINOR, compression, 0, size) + body
+def _header(size: int, compression: int) -> bytes:
+    """The header of an object of SEAL's; size: in bytes, of what follows."""
+    return _HEADER.pack(_MAGIC, _HEADER.size, _MAJOR, _MINOR, compression, 0, _HEADER.size + size)
 
 
 def read_context(data: bytes) -> ContextMessage:
@@ -130,80 +145,145 @@ def read_context(data: bytes) -> ContextMessage:
     size = meta.get("rotation_keys")
     if type(size) is not int or not 0 <= size <= len(body):
         raise WireFormatError(_CONTEXT, "its header does not say how many of its bytes are rotation keys")
-    body, rotations = body[: len(body) - size], body[len(body) - size :]
-    check_context_message(body, walk=False)
-    outer = dict(read_fields(_CONTEXT, body))
-    chain = chain_of(_CONTEXT, _bytes(outer[1]))
-    inner = dict(read_fields(_CONTEXT, _bytes(outer[2])))
-    ring = Ring.of(chain.ring_degree, chain.primes)
-    relinearisation = _read_keys(ring, _bytes(inner.get(4, b"")))
-    galois = _read_keys(ring, rotations or _bytes(inner.get(5, b"")))
-    fingerprint = _fingerprint(ring, _bytes(inner.get(1, b"")), relinearisation)
+    rotations = memoryview(body)[len(body) - size :]
+    parts = context_parts(body[: len(body) - size])
+    ring = Ring.of(parts.chain.ring_degree, parts.chain.primes)
+    public_key = _read_public_key(ring, parts.public_key) if parts.public_key else None
+    relinearisation = read_switching_keys(ring, _CONTEXT, parts.relinearisation_keys)
+    if rotations and parts.galois_keys:  # SEAL's side takes those of the two that fhenn has made
+        parts.chain.check_switching_keys(_CONTEXT, parts.galois_keys)
+    galois = read_switching_keys(ring, _CONTEXT, rotations or parts.galois_keys)
+    fingerprint = _fingerprint(ring, public_key, relinearisation)
     if fingerprint != meta.get("fingerprint"):
         raise WireFormatError(_CONTEXT, "its keys are not those that its header names")
-    return ContextMessage(ring, _scale(inner.get(3)), fingerprint, relinearisation, galois)
+    return ContextMessage(ring, parts.scale, fingerprint, Keys(ring, relinearisation, galois))
 
 
-def _bytes(value: int | bytes) -> bytes:
-    """A field that holds bytes. Raises WireFormatError."""
-    if isinstance(value, int):
-        raise WireFormatError(_CONTEXT, "a number stands in the place of an object")
-    return value
+def read_switching_keys(ring: Ring, what: str, data: bytes | memoryview) -> dict[int, Residues]:
+    """Switching keys in bytes.
+
+    ring: of their parameters.
+    what: the kind of message, for the error.
+    data: as SEAL saves relinearisation or Galois keys, from a stranger; no bytes for no keys.
+
+    Returns keys by SEAL's index, (digits, 2, primes, N) each. The last digits of a key may be zeros, where it was made
+    for ciphertexts of d primes: it then has d digits, and is over d primes and the special one.
+    Raises WireFormatError.
+    """
+    if not data:
+        return {}
+    receiver = _SwitchingKeys(ring, what)
+    _chain(ring).check_switching_keys(what, data, receiver)
+    return receiver.keys
 
 
-def _scale(value: int | bytes | None) -> float:
-    """The scale in a message. Raises WireFormatError where there is none."""
-    if not isinstance(value, bytes) or len(value) != 8:
-        raise WireFormatError(_CONTEXT, "it has no scale")
-    scale: float = struct.unpack("<d", value)[0]
-    if not 0 < scale < float("inf"):
-        raise WireFormatError(_CONTEXT, "its scale is not a finite number above 0")
-    return scale
+def _read_public_key(ring: Ring, data: bytes) -> Residues:
+    """A public key, (2, primes, N). Raises WireFormatError."""
+    receiver = _Ciphertext(ring, _CONTEXT)
+    _chain(ring).check_public_key(_CONTEXT, data, receiver)
+    return receiver.residues
 
 
-def _fingerprint(ring: Ring, public_key: bytes, relinearisation: dict[int, Residues]) -> str:
-    """What `SealContext.fingerprint` gives."""
+def _fingerprint(ring: Ring, public_key: Residues | None, relinearisation: Mapping[int, Residues]) -> str:
+    """What `SealContext.fingerprint` gives. Raises WireFormatError where keys lack the one that it is taken of."""
     digest = sha256(repr((ring.ring_degree, ring.primes)).encode())
-    key: Residues | None = None
-    if public_key:
-        key = np.empty((2, len(ring.primes), ring.ring_degree), np.uint64)
-        _fill(ring, _CONTEXT, Chain(ring.ring_degree, ring.primes).public_key(_CONTEXT, public_key), key)
-    elif relinearisation:
-        key = relinearisation[min(relinearisation)][0]
+    key = public_key
+    if key is None and relinearisation:
+        _require(_CONTEXT, RELINEARISATION in relinearisation, "no key in it is for the square of the secret")
+        key = relinearisation[RELINEARISATION][0]
     if key is not None:
         digest.update(repr((int(key[0, 0, 0]), int(key[1, 0, 0]))).encode())
     return digest.hexdigest()[:16]
 
 
-def _read_keys(ring: Ring, data: bytes) -> dict[int, Residues]:
-    """Switching keys by SEAL's index, (digits, 2, primes, N) each; none for no bytes. Raises WireFormatError."""
-    if not data:
-        return {}
-    found = {}
-    raw = Chain(ring.ring_degree, ring.primes).switching_keys(_CONTEXT, data)
-    for index in list(raw):
-        parts = raw.pop(index)  # the bytes go when the residues are there
-        found[index] = np.empty((len(parts), 2, len(ring.primes), ring.ring_degree), np.uint64)
-        for part, key in zip(parts, found[index], strict=True):
-            _fill(ring, _CONTEXT, part, key)
-    return found
+class _Ciphertext(Receiver):
+    """Keeps a ciphertext or a public key.
 
-
-def _fill(ring: Ring, what: str, raw: RawCiphertext, residues: Residues) -> None:
-    """Put what was read where it belongs.
-
-    raw: what was read.
-    residues: to be filled, (2, primes, N).
-
-    Raises WireFormatError where the parameters are others, or a residue is not below its prime.
+    ring: of its parameters.
+    what: the kind of message, for errors.
     """
-    primes = ring.primes[: raw.primes]
-    _require(what, raw.identity == parameters_id(ring.ring_degree, primes), "a ciphertext is of other parameters")
-    words = np.frombuffer(raw.coefficients, "<u8").reshape(-1, *residues.shape[1:])
-    residues[: len(words)] = words
-    if raw.seed is not None:
-        residues[1] = ring.expand_seed(raw.seed, raw.primes)
-    _require(what, ring.holds(residues[: len(words)]), "a coefficient is not below its prime")
+
+    residues: Residues
+    scale: float
+
+    def __init__(self, ring: Ring, what: str) -> None:
+        self._ring, self._what = ring, what
+
+    def space(self, part: Part) -> Iterable[memoryview]:
+        _require_identity(self._ring, self._what, part)
+        self.residues = np.empty((2, part.primes, self._ring.ring_degree), np.uint64)
+        self.scale = part.scale
+        return (_bytes_of(self.residues[: part.polynomials]),)
+
+    def done(self, part: Part, seed: bytes | None) -> None:
+        _complete(self._ring, self._what, self.residues, seed)
+
+
+class _SwitchingKeys(Receiver):
+    """Keeps switching keys.
+
+    ring: of their parameters.
+    what: the kind of message, for errors.
+    keys: so far.
+    """
+
+    def __init__(self, ring: Ring, what: str) -> None:
+        self._ring, self._what = ring, what
+        self._digits = len(ring.primes) - 1
+        self.keys: dict[int, Residues] = {}
+
+    def space(self, part: Part) -> Iterable[memoryview]:
+        _require_identity(self._ring, self._what, part)
+        if part.digit == 0:
+            self.keys[part.index] = np.empty((self._digits, 2, part.primes, self._ring.ring_degree), np.uint64)
+        return (_bytes_of(self.keys[part.index][part.digit, : part.polynomials]),)
+
+    def done(self, part: Part, seed: bytes | None) -> None:
+        key = self.keys[part.index]
+        _complete(self._ring, self._what, key[part.digit], seed)
+        if part.digit == self._digits - 1:
+            self.keys[part.index] = self._without_zeros(key)
+
+    def _without_zeros(self, key: Residues) -> Residues:
+        """A key without the digits that are zeros, and without the primes that the others are not used for."""
+        digits = self._digits
+        while digits and not key[digits - 1].any():
+            digits -= 1
+        _require(self._what, digits > 0, "a key is zero")
+        if digits == self._digits:
+            return key
+        return key[:digits][:, :, [*range(digits), self._digits]].copy()
+
+
+def _chain(ring: Ring) -> Chain:
+    """The parameters of a ring, as structure is checked by."""
+    return Chain(ring.ring_degree, ring.primes)
+
+
+def _bytes_of(residues: Residues) -> memoryview:
+    """The memory of contiguous residues."""
+    return residues.reshape(-1).data.cast("B")
+
+
+def _require_identity(ring: Ring, what: str, part: Part) -> None:
+    """Raise WireFormatError where a ciphertext says that it is of other parameters."""
+    expected = parameters_id(ring.ring_degree, ring.primes[: part.primes])
+    _require(what, part.identity == expected, "a ciphertext is of other parameters")
+
+
+def _complete(ring: Ring, what: str, residues: Residues, seed: bytes | None) -> None:
+    """Expand a seed, and check what came from a stranger.
+
+    residues: (2, primes, N); the second polynomial is filled where there is a seed.
+    seed: that the second polynomial is made of, after the number of its generator; None where it is there.
+
+    Raises WireFormatError where a residue is not below its prime, or a seed is for another generator than SEAL's own.
+    """
+    if seed is not None:
+        _require(what, seed[0] == _BLAKE2XB, "a seed is for another generator than SEAL's own")
+        ring.expand_seed(seed[1:], residues[1])
+        residues = residues[:1]
+    _require(what, ring.holds(residues), "a coefficient is not below its prime")
 
 
 def _require(what: str, holds: bool, reason: str) -> None:

@@ -31,7 +31,7 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "fhenn_ring_kernels": (_TEXT, (_POINTER, _INT)),
     "fhenn_permutation": (None, (_POINTER, _WORD, _POINTER)),
     "fhenn_transform": (None, (_POINTER, _INT, _INT, _POINTER)),
-    "fhenn_pack_key": (None, (_POINTER, _INT, _POINTER, _POINTER)),
+    "fhenn_pack_key": (None, (_POINTER, _INT, _INT, _POINTER, _POINTER)),
     "fhenn_pack_plain": (None, (_POINTER, _INT, _INT, _POINTER, _POINTER)),
     "fhenn_encode": (None, (_POINTER, _POINTER, _INT, _POINTER, _POINTER)),
     "fhenn_residues": (None, (_POINTER, _INT, _LONG, _POINTER, _POINTER)),
@@ -256,11 +256,11 @@ class Ring:
     def pack_key(self, key: Residues, primes: int) -> PackedKey:
         """What ciphertexts of so many primes need of a key.
 
-        key: as SEAL has it, (digits, 2, primes of the chain, N).
+        key: (digits, 2, primes, N), of `primes` digits at least; the special prime is the last.
         primes: under the ciphertexts.
         """
         words = np.empty((primes + 1) * primes * 2 * self.ring_degree, np.uint64)
-        self._library.fhenn_pack_key(self._pointer, primes, key.ctypes.data, words.ctypes.data)
+        self._library.fhenn_pack_key(self._pointer, primes, key.shape[2], key.ctypes.data, words.ctypes.data)
         return PackedKey(words, primes)
 
     def encode(self, slots: Floats, scale: float, places: Sequence[int]) -> Residues:
@@ -303,20 +303,17 @@ class Ring:
         self._library.fhenn_residues(self._pointer, place, integers.size, integers.ctypes.data, result.ctypes.data)
         return result
 
-    def expand_seed(self, seed: bytes, primes: int) -> Residues:
+    def expand_seed(self, seed: bytes, result: Residues) -> None:
         """The polynomial that SEAL makes of a seed.
 
         seed: 64 bytes.
-        primes: under it.
-
-        Returns residues, (primes, N).
+        result: (primes, N); is filled.
         """
-        words, moduli = np.frombuffer(seed, np.uint64).copy(), np.array(self.primes[:primes], np.uint64)
-        result = np.empty((primes, self.ring_degree), np.uint64)
+        moduli = np.array(self.primes[: len(result)], np.uint64)
+        words = np.frombuffer(seed, np.uint64)
         self._library.fhenn_expand_seed(
-            words.ctypes.data, self.ring_degree, primes, moduli.ctypes.data, result.ctypes.data
+            words.ctypes.data, self.ring_degree, len(result), moduli.ctypes.data, result.ctypes.data
         )
-        return result
 
     def holds(self, x: Residues) -> bool:
         """Whether every residue of a ciphertext lies below its prime."""

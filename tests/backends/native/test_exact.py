@@ -10,7 +10,7 @@ from support import at_length
 import fhenn
 from fhenn.backends.native.keys import RELINEARISATION, galois_index
 from fhenn.backends.native.library import available, status
-from fhenn.backends.native.messages import read_ciphertext, read_context, write_ciphertext
+from fhenn.backends.native.messages import read_ciphertext, read_switching_keys, write_ciphertext
 from fhenn.backends.native.ring import Ring, Turn
 from fhenn.backends.seal.wire import load_object, save_object
 
@@ -43,10 +43,11 @@ class Pair:
         scale = 2.0 ** min(chain[1:-1] or [20])
         self.context = fhenn.Context.generate(fhenn.Parameters(ring_degree, chain, scale), rotations=self.steps)
         self.rings = {name: Ring(ring_degree, self.context.all_primes, name) for name in KERNELS}
-        read = read_context(self.context.to_bytes())
-        self.relinearisation = read.relinearisation[RELINEARISATION]
-        self.galois = {step: read.galois[galois_index(step, ring_degree)] for step in self.steps}
-        self.reader = read.ring
+        self.reader = Ring.of(ring_degree, self.context.all_primes)
+        relinearisation, galois = self.context.relinearisation_keys("test"), self.context.rotation_keys
+        self.relinearisation = read_switching_keys(self.reader, "keys", save_object(relinearisation))[RELINEARISATION]
+        found = read_switching_keys(self.reader, "keys", save_object(galois))
+        self.galois = {step: found[galois_index(step, ring_degree)] for step in self.steps}
 
     def residues(self, ciphertext):
         """Of a SEAL ciphertext of two polynomials."""

@@ -28,7 +28,9 @@ EXPORT void fhenn_transform(const Ring* ring, int place, int inverse, u64* a) {
     m->kernels->forward(m, a, 0);
 }
 
-EXPORT void fhenn_pack_key(const Ring* ring, int k, const u64* key, u64* packed) { pack_key(ring, k, key, packed); }
+EXPORT void fhenn_pack_key(const Ring* ring, int k, int primes, const u64* key, u64* packed) {
+  pack_key(ring, k, primes, key, packed);
+}
 
 /* Plaintexts [parts][n] each, to [parts][n/8][terms][8]. */
 EXPORT void fhenn_pack_plain(const Ring* ring, int parts, int terms, const u64* const* plain, u64* packed) {

@@ -4,13 +4,13 @@
 
 enum { PIECES = 2 }; /* of a polynomial, so that few primes keep several threads at work */
 
-void pack_key(const Ring* ring, int k, const u64* key, u64* packed) {
+void pack_key(const Ring* ring, int k, int primes, const u64* key, u64* packed) {
   long n = ring->n;
   for (int i = 0; i <= k; i++)
     for (int j = 0; j < k; j++)
       for (int h = 0; h < 2; h++) {
-        int place = i == k ? ring->count - 1 : i;
-        const u64* from = key + ((long)(2 * j + h) * ring->count + place) * n;
+        int place = i == k ? primes - 1 : i;
+        const u64* from = key + ((long)(2 * j + h) * primes + place) * n;
         u64* to = packed + (long)i * n * 2 * k + 16 * j + 8 * h;
         for (long group = 0; group < n / 8; group++) memcpy(to + group * 16 * k, from + 8 * group, 8 * sizeof *to);
       }

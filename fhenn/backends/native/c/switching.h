@@ -25,8 +25,9 @@ static inline size_t polynomials_of_digits(int k) { return (size_t)k * (size_t)(
 /* Words from one polynomial over QP to the next. */
 static inline long over_qp(const Ring* ring, int k) { return (k + 1) * pitch_of(ring); }
 
-/* What k primes need of SEAL's key, [digit][2][prime of the chain][n], into k*(k + 1)*2*n words. */
-void pack_key(const Ring* ring, int k, const u64* key, u64* packed);
+/* What k primes need of SEAL's key, [digit][2][prime][n], into k*(k + 1)*2*n words. The last of its primes is the special
+   one; of the others it may lack those that it is not used for. */
+void pack_key(const Ring* ring, int k, int primes, const u64* key, u64* packed);
 
 /* The digits of x, of k parts, pitch words apart, which must live as long as they do.
    centred: digits in (-q/2, q/2), whose products with a key err less; otherwise SEAL's, in [0, q). */
