@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from fhenn.approx.basis import interpolate
 from fhenn.approx.extrema import Array, points
+from fhenn.approx.forms import DUST
 from fhenn.approx.function import Function
 from fhenn.approx.numbers import round_up
 from fhenn.approx.polynomial import Polynomial, require_domain
@@ -80,6 +81,8 @@ def assemble(function: Function, domain: Domain, ks: Indices, values: Array, deg
         coefficients[1] += function.tilt * domain[1]
         if function.symmetry == "odd":
             coefficients[0] = function.centre
+    # no float64 shows them on the domain, and no circuit evaluates them: beyond it they would grow in the twin alone
+    coefficients[np.abs(coefficients) <= DUST * np.abs(coefficients).max()] = 0.0
     return Polynomial(tuple(coefficients), domain, "chebyshev", function)
 
 

@@ -71,6 +71,9 @@ _LARGEST_FACTOR = 64.0
 _MOST_AMPLIFIED = 24.0
 """By how much a unit of rounding in every factor may move the result; the cubic's own is 1 to 3."""
 
+DUST = 2.0**-53
+"""Of the largest coefficient of a series: what is smaller does not show beside it in double precision."""
+
 
 @dataclass(frozen=True)
 class Affine:
@@ -191,7 +194,7 @@ def form_of(polynomial: Polynomial) -> Form:
 
 def _without_dust(series: Sequence[float]) -> tuple[float, ...]:
     """Coefficients of which float64 would not see what is set to 0: |Tⱼ| <= 1."""
-    dust = 2.0**-53 * max(abs(c) for c in series)
+    dust = DUST * max(abs(c) for c in series)
     clean = [0.0 if abs(c) <= dust else c for c in series]
     while len(clean) > 1 and clean[-1] == 0.0:
         clean.pop()

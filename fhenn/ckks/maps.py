@@ -658,7 +658,7 @@ def _apply_by_diagonals(
         if len(group) == 1:
             total = on.add_rotated(total, group[0] * samples)
             continue
-        turned = on.rotated(total, [step * samples for step in sorted(group)], schedule.rotations)
-        for each in turned:
+        sums = on.rotated(total, [step * samples for step in sorted(group)], schedule.rotations)
+        for each in sums:
             total = on.add(total, each)
     return landing.bring(on, total) if landing.folds_first else total

@@ -131,7 +131,7 @@ def check(seed, encrypted=False):
     model, low, high = a_model(rng)
     for candidate, packing in some_parameters(rng, list(layers(model)), low, high):
         kind = fhenn.Context.generate if encrypted else PassThroughContext
-        x = np.vstack([low, high, rng.uniform(low, high, (3, len(low)))])
+        x = np.vstack([low, high, rng.uniform(low, high, (6, len(low)))])  # as many as fill every place
         result = run(kind(candidate.parameters, candidate.walk.rotations), model, packing, x)
         error = np.abs(result - model.infer(x)).max()
         assert error <= candidate.error, (seed, model, candidate.parameters)
