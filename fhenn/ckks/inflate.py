@@ -81,12 +81,9 @@ class Content:
 
     def __init__(self, what: str, data: bytes | memoryview, decoder: Any | None, limit: int) -> None:
         self._what, self._left, self._decoder = what, limit, decoder
-        self._source: bytes | memoryview = b""
-        self._piece, self._at = memoryview(b""), 0
-        if decoder is None:
-            self._piece = memoryview(data)
-        else:
-            self._source = data
+        nothing, everything = memoryview(b""), memoryview(data)
+        self._source, self._piece = (nothing, everything) if decoder is None else (everything, nothing)
+        self._at = 0
 
     def expect(self, size: int) -> None:
         """Raise WireFormatError where `size` more bytes would pass the limit: before memory is taken for them."""
@@ -126,18 +123,23 @@ class Content:
         """Raise WireFormatError where anything is left."""
         self._fill()
         decoder = self._decoder
-        if self._at < len(self._piece) or (decoder is not None and (not decoder.eof or decoder.unused_data)):
+        if self._at < len(self._piece) or (
+            decoder is not None and (not decoder.eof or decoder.unused_data or self._source)
+        ):
             raise WireFormatError(self._what, "an object goes on after its end")
 
     def _fill(self) -> None:
         """Have a byte at hand, if there is one."""
         decoder = self._decoder
         while self._at == len(self._piece) and decoder is not None and not decoder.eof:
-            source, self._source = self._source, b""
-            if decoder.needs_input and not source:
-                break
+            self._piece, self._at = memoryview(b""), 0  # it goes before the next one comes
+            source = memoryview(b"")  # a decoder keeps a copy of what it is given and does not need yet
+            if decoder.needs_input:
+                source, self._source = self._source[:_PIECE], self._source[_PIECE:]
+                if not source:
+                    break
             try:
-                self._piece, self._at = memoryview(decoder.decompress(source, max_length=_PIECE)), 0
+                self._piece = memoryview(decoder.decompress(source, max_length=_PIECE))
             except zstandard().ZstdError as error:
                 raise WireFormatError(self._what, f"a compressed object is damaged ({error})") from error
 

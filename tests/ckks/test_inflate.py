@@ -1,5 +1,7 @@
 """Frames of Zstandard made by hand (RFC 8878), each right but for one thing."""
 
+import random
+
 import pytest
 
 from fhenn.ckks.inflate import Content, largest_content, zstandard
@@ -94,6 +96,11 @@ def test_a_frame_ends_where_it_is_and_nothing_is_behind_it():
     whole = module.compress(bytes(100))
     behind = Content("it", whole + whole, module.ZstdDecompressor(), 1000)
     behind.skip(100)
+    with pytest.raises(WireFormatError, match="goes on"):
+        behind.end()
+    large = module.compress(random.Random(1).randbytes(1 << 20))  # more than a decoder is given at once
+    behind = Content("it", large + whole * 9999, module.ZstdDecompressor(), 1 << 21)
+    behind.skip(1 << 20)
     with pytest.raises(WireFormatError, match="goes on"):
         behind.end()
     stream = module.ZstdCompressor()

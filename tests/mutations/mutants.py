@@ -279,7 +279,13 @@ INFLATE = mutants(
     ),
     ("inflate: bytes left of a plain object", "if self._at < len(self._piece) or (", "if ("),
     ("inflate: a frame that is not at its end", "not decoder.eof or decoder.unused_data", "decoder.unused_data"),
-    ("inflate: bytes behind a frame", "(not decoder.eof or decoder.unused_data)", "not decoder.eof"),
+    ("inflate: bytes behind a frame", " or decoder.unused_data or", " or"),
+    ("inflate: bytes far behind a frame", " or self._source)", ")"),
+    (
+        "inflate: all at once into the decoder",
+        "self._source[:_PIECE], self._source[_PIECE:]",
+        "self._source, self._source[:0]",
+    ),
 )
 
 MESSAGES = mutants(

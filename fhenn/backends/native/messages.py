@@ -34,6 +34,11 @@ _CKKS = 2
 _BLAKE2XB = 1
 """SEAL's number of the generator that its seeds are for unless it is told otherwise."""
 
+_PRIME_LIMIT = 1 << 60
+"""SEAL_USER_MOD_BIT_COUNT_MAX: primes are below it."""
+
+_BASES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37)
+
 _COMPRESSION = 1
 """Zstandard's level: residues are random, and all that can be left out is what their primes are short of 64 bits."""
 
@@ -147,6 +152,7 @@ def read_context(data: bytes) -> ContextMessage:
         raise WireFormatError(_CONTEXT, "its header does not say how many of its bytes are rotation keys")
     rotations = memoryview(body)[len(body) - size :]
     parts = context_parts(body[: len(body) - size])
+    _require_primes(parts.chain.primes)
     ring = Ring.of(parts.chain.ring_degree, parts.chain.primes)
     public_key = _read_public_key(ring, parts.public_key) if parts.public_key else None
     relinearisation = read_switching_keys(ring, _CONTEXT, parts.relinearisation_keys)
@@ -252,7 +258,36 @@ class _SwitchingKeys(Receiver):
         _require(self._what, digits > 0, "a key is zero")
         if digits == self._digits:
             return key
-        return key[:digits][:, :, [*range(digits), self._digits]].copy()
+        return np.take(key[:digits], [*range(digits), self._digits], axis=2)
+
+
+def _require_primes(primes: tuple[int, ...]) -> None:
+    """Raise WireFormatError where a chain is none that SEAL takes: primes of at most 60 bits, each once."""
+    _require(_CONTEXT, len(set(primes)) == len(primes), "a prime is in its chain twice")
+    for prime in primes:
+        _require(
+            _CONTEXT, prime < _PRIME_LIMIT and _is_prime(prime), f"its chain has {prime}, which SEAL does not take"
+        )
+
+
+def _is_prime(number: int) -> bool:
+    """Whether an odd number below 2^64 is a prime.
+
+    Source: the test of Miller and Rabin, which the first twelve primes as bases decide below 2^64 (J. Sorenson &
+    J. Webster, "Strong pseudoprimes to twelve prime bases", 2017).
+    """
+    odd = number - 1
+    twos = (odd & -odd).bit_length() - 1
+    odd >>= twos
+    for base in _BASES:
+        if number <= base:
+            return number in _BASES
+        power = pow(base, odd, number)
+        if power not in (1, number - 1) and all(
+            (power := power * power % number) != number - 1 for _ in range(twos - 1)
+        ):
+            return False
+    return True
 
 
 def _chain(ring: Ring) -> Chain:
