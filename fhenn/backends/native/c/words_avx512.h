@@ -2,13 +2,13 @@
 #pragma once
 #if defined(FHENN_EMULATED_AVX512)
 #include "avx512_emulated.h" /* of the tests, which run these kernels on CPUs without AVX-512 */
+#define INLINE static inline __attribute__((unused))
 #else
 #include <immintrin.h>
+#define INLINE static inline __attribute__((always_inline))
 #endif
 
 #include "kernels.h"
-
-#define INLINE static inline __attribute__((always_inline))
 
 enum { GROUP = 8 };
 
