@@ -40,7 +40,8 @@ class NativeBuildHook(BuildHookInterface):
                 raise
             self.app.display_warning(f"fhenn is installed without its native evaluator, and computes by SEAL: {error}")
             return
-        build_data["artifacts"].append(str(library.relative_to(self.root)))
+        for path in (library, builder.passport_of(library)):
+            build_data["artifacts"].append(path.relative_to(self.root).as_posix())
         build_data["pure_python"] = False
         build_data["tag"] = f"py3-none-{builder.TARGETS[target] if target else self._platform()}"
 

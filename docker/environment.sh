@@ -5,7 +5,8 @@ set -eu
 extras=$1; shift
 # --without-pip: the image installs nothing more, so the environment carries no installer.
 python -m venv --without-pip /opt/fhenn
-# --only-binary: there is no compiler here; a platform without a TenSEAL wheel shall say so at once.
+# --only-binary: a platform without a TenSEAL wheel shall say so at once. There is no C compiler either: the native
+# evaluator is compiled by ziglang, a build requirement that does not stay.
 python -m pip --python /opt/fhenn install --no-cache-dir --no-compile --only-binary=:all: ".[$extras]" "$@"
 # the tests of packages, and what is for compilers
 rm -rf /opt/fhenn/lib/python3*/site-packages/numpy/f2py /opt/fhenn/lib/python3*/site-packages/numpy/distutils

@@ -11,6 +11,7 @@ from fhenn.cli.calibration import calibrate_machine
 from fhenn.cli.completion import completion
 from fhenn.cli.examine import certify
 from fhenn.cli.infer import decrypt, encrypt, evaluate, keygen
+from fhenn.cli.info import info
 from fhenn.cli.inspection import inspect
 from fhenn.cli.plot import plot
 from fhenn.cli.predict import fetch, predict
@@ -98,6 +99,7 @@ for command in (
     approx,
     plot,
     calibrate_machine,
+    info,
     completion,
 ):
     cli.add_command(command)

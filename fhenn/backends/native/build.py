@@ -17,12 +17,16 @@ HERE = Path(__file__).parent
 SUFFIXES = {"Darwin": ".dylib", "Windows": ".dll"}
 LIBRARY = HERE / f"_kernels{SUFFIXES.get(platform.system(), '.so')}"
 
+ABI = "1"
+"""Grows with every change of what the library exports."""
+
 _FLAGS = (
     "-O3",
     "-std=c11",
     "-D_DEFAULT_SOURCE",  # madvise
     "-fvisibility=hidden",
     "-ffp-contract=off",  # kernels in doubles say themselves where a product is fused
+    f'-DFHENN_ABI="{ABI}"',
     "-Wall",
     "-Wextra",
 )
@@ -46,6 +50,19 @@ TARGETS = {
     "x86_64-windows-gnu": "win_amd64",
 }
 """Zig's targets, with the platforms that wheels name them by."""
+
+
+def passport_of(library: Path) -> Path:
+    """The file beside a library that says what it is, before it is loaded: a damaged one would take the process along.
+
+    library: the library.
+    """
+    return library.with_name(f"{library.name}.json")
+
+
+def system() -> str:
+    """This system, as passports name it."""
+    return f"{platform.system()} on {platform.machine()}"
 
 
 class BuildError(Exception):
@@ -85,9 +102,11 @@ def build(
     Returns `output`.
     Raises BuildError where there is no compiler, or it refuses something.
     """
+    import json
     import subprocess
     import tempfile
     from concurrent.futures import ThreadPoolExecutor
+    from hashlib import sha256
 
     command = zig() if target else compiler() or zig()
     if command is None:
@@ -121,6 +140,9 @@ def build(
         libraries = () if windows else ("-lm", "-pthread")
         try:
             run(*flags, "-shared", "-o", str(linked), *objects, *libraries)
+            digest = sha256(linked.read_bytes()).hexdigest()
+            passport = {"abi": ABI, "system": target or system(), "sha256": digest}
+            passport_of(output).write_text(json.dumps(passport, indent=2) + "\n", encoding="utf-8")
             linked.replace(output)
         finally:
             linked.unlink(missing_ok=True)

@@ -12,14 +12,13 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from fhenn.backends.native.build import LIBRARY
+from fhenn.backends.native.build import ABI, LIBRARY, TARGETS, passport_of, system
 from fhenn.errors import NativeUnavailable, UnsupportedOperation
-
-VERSION = "1"
-"""What `fhenn_version` returns of a library that this package can use."""
+from fhenn.strict import MALFORMED, read_json
 
 _FEATURES = {1: "AVX2", 2: "AVX-512", 4: "AVX-512 IFMA"}
 
@@ -92,18 +91,42 @@ def _kernels_of(library: ctypes.CDLL) -> tuple[str, ...]:
 
 def _load(path: Path) -> ctypes.CDLL:
     """The library in a file. Raises _Unusable."""
-    if not path.exists():
-        raise _Unusable("it was not built for this installation", quiet=True)
+    _check(path)
     try:
         library = ctypes.CDLL(str(path))
         library.fhenn_version.restype = ctypes.c_char_p
         version = library.fhenn_version()
     except (OSError, AttributeError) as error:
-        system = f"{platform.system()} on {platform.machine()}"
-        raise _Unusable(f"it is no library of fhenn for {system}, or is damaged ({error})") from error
-    if version != VERSION.encode():
-        raise _Unusable(f"it is of version {version.decode(errors='replace')!r:.20}, and {VERSION!r} is expected")
+        raise _Unusable(f"the system does not load it ({error})") from error
+    if version != ABI.encode():
+        raise _Unusable(f"it says that it is of version {version!r:.20}, and {ABI!r} is expected")
     return library
+
+
+def _check(path: Path) -> None:
+    """Raise _Unusable unless a file is the library that was built for this system, to the byte."""
+    if not path.exists():
+        raise _Unusable("it was not built for this installation", quiet=True)
+    try:
+        passport = read_json(passport_of(path).read_bytes())
+        abi, built_for, digest = (passport[name] for name in ("abi", "system", "sha256"))
+    except (OSError, KeyError, TypeError, *MALFORMED) as error:
+        raise _Unusable(
+            f"{passport_of(path).name} beside it does not say what it is ({type(error).__name__})"
+        ) from error
+    if abi != ABI:
+        raise _Unusable(f"it is of version {abi!r:.20}, and {ABI!r} is expected")
+    if built_for not in (system(), *_targets_of_here()):
+        raise _Unusable(f"it was built for {built_for!s:.60}, and this is {system()}")
+    if sha256(path.read_bytes()).hexdigest() != digest:
+        raise _Unusable("it is damaged: its bytes are not those that were built")
+
+
+def _targets_of_here() -> list[str]:
+    """Targets of cross-compilation that are this system, as far as names tell; the C library shows when it is loaded."""
+    machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine().lower(), platform.machine().lower())
+    name = {"Darwin": "macos"}.get(platform.system(), platform.system().lower())
+    return [target for target in TARGETS if target.split("-")[:2] == [machine, name]]
 
 
 def require_library(functions: Functions) -> ctypes.CDLL:
