@@ -23,7 +23,7 @@ class NativeBuildHook(BuildHookInterface):
         """`ziglang`, where nothing else compiles C."""
         if not self._wanted():
             return []
-        return ["ziglang>=0.13"] if os.environ.get("FHENN_TARGET") or self._builder().compiler() is None else []
+        return ["ziglang>=0.13"] if self._builder().needs_zig(os.environ.get("FHENN_TARGET")) else []
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compile the library; go on without it where that fails, since all of fhenn works on SEAL alone."""

@@ -38,6 +38,9 @@ _FLAGS_OF = {
 }
 """By what a file's name ends with: nothing of it runs where the CPU lacks a feature (cpu.c)."""
 
+_ZIG_MACHINES = ("x86_64", "amd64", "aarch64", "arm64")
+"""For which PyPI has ziglang on every system that fhenn runs on."""
+
 _SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g", "-O1")
 
 TARGETS = {
@@ -80,6 +83,14 @@ def compiler() -> list[str] | None:
         if shutil.which(name):
             return [name]
     return None
+
+
+def needs_zig(target: str | None = None) -> bool:
+    """Whether a build should ask for `ziglang`: nothing else compiles C here, or it is for another system.
+
+    target: of zig's, None for this system.
+    """
+    return target is not None or (compiler() is None and platform.machine().lower() in _ZIG_MACHINES)
 
 
 def zig() -> list[str] | None:
@@ -139,7 +150,7 @@ def build(
         linked = output.with_name(f".{output.name}.{os.getpid()}")
         libraries = () if windows else ("-lm", "-pthread")
         try:
-            run(*flags, "-shared", "-o", str(linked), *objects, *libraries)
+            run(*flags, *(() if sanitize else ("-s",)), "-shared", "-o", str(linked), *objects, *libraries)
             digest = sha256(linked.read_bytes()).hexdigest()
             passport = {"abi": ABI, "system": target or system(), "sha256": digest}
             passport_of(output).write_text(json.dumps(passport, indent=2) + "\n", encoding="utf-8")

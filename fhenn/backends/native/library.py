@@ -123,7 +123,7 @@ def _check(path: Path) -> None:
 
 
 def _targets_of_here() -> list[str]:
-    """Targets of cross-compilation that are this system, as far as names tell; the C library shows when it is loaded."""
+    """Targets of cross-compilation that are this system, as far as names tell: loading shows the rest."""
     machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine().lower(), platform.machine().lower())
     name = {"Darwin": "macos"}.get(platform.system(), platform.system().lower())
     return [target for target in TARGETS if target.split("-")[:2] == [machine, name]]
