@@ -23,6 +23,7 @@ def placed(tmp_path, monkeypatch):
             passport = {"abi": build.ABI, "system": build.system(), "sha256": sha256(content).hexdigest()} | said
             build.passport_of(path).write_text(json.dumps(passport))
         monkeypatch.setattr(library, "LIBRARY", path)
+        monkeypatch.delenv("FHENN_NATIVE", raising=False)
         library._status.cache_clear()
         return path
 
