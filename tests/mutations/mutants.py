@@ -1103,13 +1103,72 @@ CACHE = mutants(
     ("encoded weights of any level", "schedule, on.level(x), on.scale(x)", "schedule, on.scale(x)"),
 )
 
+NATIVE_MESSAGES = mutants(
+    "fhenn/backends/native/messages.py",
+    "tests/backends/native/test_messages.py",
+    ("native messages: any residue", "    _require(what, ring.holds(residues), ", "    _require(what, True, "),
+    (
+        "native messages: the first polynomial alone",
+        "_require(what, ring.holds(residues)",
+        "_require(what, ring.holds(residues[:1])",
+    ),
+    ("native messages: any identity", "    _require(what, part.identity == expected, ", "    _require(what, True, "),
+    ("native messages: any generator", "seed[0] == _BLAKE2XB", "seed[0] >= 0"),
+    ("native messages: ciphertexts of keys", "residues.shape[1] < len(ring.primes)", "residues.shape[1] > 0"),
+    ("native messages: keys of zeros", "digits > 0, ", "digits >= 0, "),
+    ("native messages: all digits are kept", "while digits and not key[digits - 1].any():", "while digits < 0:"),
+    ("native messages: the wrong primes of a short key", "[*range(digits), self._digits]", "[*range(digits + 1)]"),
+    ("native messages: any fingerprint", '    if fingerprint != meta.get("fingerprint"):', "    if not fingerprint:"),
+    (
+        "native messages: any number of rotation keys",
+        "type(size) is not int or not 0 <= size <= len(body)",
+        "type(size) is not int",
+    ),
+    ("native messages: rotation keys of any type", "type(size) is not int or not 0", "size is None or not 0"),
+    ("native messages: Galois keys that are not used", "    if rotations and parts.galois_keys:", "    if not parts:"),
+    (
+        "native messages: no rotation keys",
+        "ring, _CONTEXT, rotations or parts.galois_keys",
+        "ring, _CONTEXT, parts.galois_keys",
+    ),
+    (
+        "native messages: no keys of TenSEAL's",
+        "ring, _CONTEXT, rotations or parts.galois_keys",
+        "ring, _CONTEXT, rotations",
+    ),
+    ("native messages: the public key is not named", "    key = public_key\n", "    key = None\n"),
+    ("native messages: no key for the square", "RELINEARISATION in relinearisation, ", "True, "),
+    ("native messages: primes twice", "len(set(primes)) == len(primes)", "primes"),
+    ("native messages: primes of any size", "prime < _PRIME_LIMIT and ", ""),
+    ("native messages: any number for a prime", " and _is_prime(prime)", ""),
+    ("native messages: primes by few bases", "19, 23, 29, 31, 37)", "19, 23)"),
+    ("native messages: primes by half the test", "for _ in range(twos - 1)", "for _ in range(0)"),
+    (
+        "native messages: the wrong level",
+        "        return len(self.residues[0]) - 1",
+        "        return len(self.residues[0])",
+    ),
+    ("native messages: sizes that are not written", "_HEADER.size + size)", "size)"),
+    ("native messages: compressed as it comes", "_SHORTEST_MATCH = 1, 4", "_SHORTEST_MATCH = -5, 4"),
+    ("native messages: seeds from their generator on", "ring.expand_seed(seed[1:], ", "ring.expand_seed(seed[:-1], "),
+)
+NATIVE_KEYS = mutants(
+    "fhenn/backends/native/keys.py",
+    "tests/backends/native/test_messages.py",
+    (
+        "native keys: for more primes than they have",
+        "        if self._digits[name] < primes:",
+        "        if self._digits[name] < 0:",
+    ),
+)
+
 MUTANTS: tuple[Mutant, ...] = tuple(
     mutant
     for part in (
         FLOODING, FLOOR, NOISE, CERTIFICATE, SHARING, BUDGET, STRUCTURE, INFLATE, MESSAGES, PROTOBUF, WIRE, SCAN, MATCHING, RECEIPT,
         VIOLATIONS, ANSWER, CLIENT, CLIENT_GUARD, SERVER, SECRET, TOKENS, QUOTA, BODIES, BLAME, WORK, SPOOL, KEYS, UPLOADS, FILES,
         ROUTES, GUARD, OUTPUTS, WITNESS, DEMANDS, PLAN, LAYOUT, ARRAY, SEARCH, WORST, VERIFIED_WITNESSES, CACHE, LOAD, TRACE, FILLED, FOLDS, SHARED,
-        UNITS,
+        UNITS, NATIVE_MESSAGES, NATIVE_KEYS,
     )
     for mutant in part
 )  # fmt: skip

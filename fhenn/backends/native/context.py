@@ -147,7 +147,8 @@ class NativeContext(Context, Uncopied):
 
     def _for_seal(self, ciphertext: Ciphertext) -> Any:
         """SEAL's ciphertext."""
-        return self.seal.load(self.save(ciphertext), ciphertext.level, ciphertext.scale)
+        data = write_ciphertext(self.ring, ciphertext.residues, ciphertext.scale, compressed=False)
+        return self.seal.load(data, ciphertext.level, ciphertext.scale)
 
     def save(self, ciphertext: Ciphertext) -> bytes:
         return write_ciphertext(self.ring, ciphertext.residues, ciphertext.scale)

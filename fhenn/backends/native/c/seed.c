@@ -7,8 +7,6 @@
 enum { LANES = 2 }; /* registers of all CPUs of 64 bits are that wide */
 typedef u64 Lanes __attribute__((vector_size(8 * LANES)));
 
-static inline Lanes turned(Lanes x, int by) { return x >> by | x << (64 - by); }
-
 #include "seed_stream.h"
 
 static void seed_block_portable(const u64* seed, u64 counter, u64* result) { block_of(seed, counter, result); }

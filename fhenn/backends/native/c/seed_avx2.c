@@ -20,10 +20,11 @@ static inline Lanes turned(Lanes x, int by) {
     case 32:
       return (Lanes)_mm256_shuffle_epi32((__m256i)x, _MM_SHUFFLE(2, 3, 0, 1));
     default: /* 63 */
-      return x >> 63 | x + x;
+      return x >> 63 | (x + x);
   }
 }
 
+#define TURNED turned
 #include "seed_stream.h"
 
 void seed_block_avx2(const u64* seed, u64 counter, u64* result) { block_of(seed, counter, result); }

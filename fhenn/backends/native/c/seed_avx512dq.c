@@ -1,13 +1,9 @@
-/* The stream of a seed, eight digests at once. */
-#if defined(__AVX512F__)
-#include <immintrin.h>
-
+/* The stream of a seed, eight digests at once. Compilers make one instruction of a rotation. */
+#if (defined(__AVX512F__) && defined(__AVX512DQ__)) || defined(FHENN_EMULATED_AVX512)
 #include "modulus.h"
 
 enum { LANES = 8 };
 typedef u64 Lanes __attribute__((vector_size(8 * LANES)));
-
-#define turned(x, by) ((Lanes)_mm512_ror_epi64((__m512i)(x), by)) /* a macro: `by` must be a constant without optimising too */
 
 #include "seed_stream.h"
 

@@ -2,8 +2,8 @@
    4,096 bytes for each value of a counter. BLAKE2b is as RFC 7693 has it.
 
    A block of the stream is 64 digests of the same message, which differ in a parameter: LANES of them are made at once.
-   Whoever includes this file has defined LANES, the type Lanes of as many words, and `turned`, which rotates each word to
-   the right by a number of bits that is a constant. */
+   Whoever includes this file has defined LANES and the type Lanes of as many words; and may have defined TURNED, which
+   rotates each word to the right by a constant number of bits. */
 #pragma once
 #include <string.h>
 
@@ -15,7 +15,10 @@ enum { DIGEST_BYTES = 64, BLOCK_BYTES = 8 * BLOCK_WORDS, MESSAGE_WORDS = 16, MES
 static const u64 START[8] = {0x6a09e667f3bcc908, 0xbb67ae8584caa73b, 0x3c6ef372fe94f82b, 0xa54ff53a5f1d36f1,
                              0x510e527fade682d1, 0x9b05688c2b3e6c1f, 0x1f83d9abfb41bd6b, 0x5be0cd19137e2179};
 
-static inline u64 turned_word(u64 x, int by) { return x >> by | x << (64 - by); }
+#define TURNED_WORD(x, by) ((x) >> (by) | (x) << (64 - (by))) /* of a word, or of each in Lanes */
+#ifndef TURNED
+#define TURNED TURNED_WORD
+#endif
 
 /* The same text for one state and for several. All places are constants, so that no word is looked up in a table. */
 #define MIX(turn, v, a, b, c, d, x, y) \
@@ -60,7 +63,7 @@ static void compress(u64* state, const u64* message, u64 bytes, int last) {
   memcpy(v + 8, START, sizeof START);
   v[12] ^= bytes;
   if (last) v[14] = ~v[14];
-  ALL_ROUNDS(turned_word, v, message)
+  ALL_ROUNDS(TURNED_WORD, v, message)
   for (int i = 0; i < 8; i++) state[i] ^= v[i] ^ v[8 + i];
 }
 
@@ -97,7 +100,7 @@ static inline void block_of(const u64* seed, u64 counter, u64* result) {
     memcpy(v, state, sizeof state);
     v[12] ^= DIGEST_BYTES;
     v[14] = ~v[14];
-    ALL_ROUNDS(turned, v, message)
+    ALL_ROUNDS(TURNED, v, message)
     for (int i = 0; i < 8; i++) {
       state[i] ^= v[i] ^ v[8 + i];
       for (int lane = 0; lane < LANES; lane++) result[(digest + lane) * 8 + i] = state[i][lane];
