@@ -1,0 +1,101 @@
+"""Threads inside a call, calls from many threads, and calls in children of a process that had threads."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from fhenn.backends.native import ring as native
+from fhenn.backends.native.library import available
+from fhenn.backends.native.ring import Products, Ring, Turn
+from fhenn.ckks.primes import primes_of
+from fhenn.errors import ParameterError
+
+pytestmark = pytest.mark.skipif(not available(), reason="the native library was not built")
+
+RING_DEGREE, PRIMES = 4096, primes_of(4096, (27, 24, 24, 30))
+LEVELS = len(PRIMES) - 1
+
+
+class Work:
+    """Every kind of call on one ciphertext and one key, both random."""
+
+    def __init__(self, threads):
+        rng = np.random.default_rng(7)
+        self.ring = ring = Ring(RING_DEGREE, PRIMES, threads=threads)
+        self.x = residues(rng, PRIMES[:LEVELS], 2)
+        raw = np.stack([residues(rng, PRIMES, 2) for _ in range(LEVELS)])
+        self.key = ring.pack_key(raw, LEVELS)
+        self.turns = [Turn(ring.permutation(steps), self.key) for steps in (1, 2)]
+        plain = [ring.encode(rng.uniform(-1, 1, RING_DEGREE // 2), 2.0**20, range(LEVELS + 1)) for _ in range(3)]
+        self.products = Products(None, ring.pack_plain(plain), 3)
+        self.bias = plain[0][: LEVELS - 1].copy()
+
+    def __call__(self):
+        ring, three = self.ring, self.ring.multiply(self.x, self.x)
+        babies = [(self.x, None), *((self.x, turn) for turn in self.turns)]
+        giants = [(self.products, self.turns[0]), (self.products, None)]
+        results = [
+            three,
+            ring.relinearise(three, self.key),
+            ring.relinearise_and_rescale(three, self.key),
+            *ring.rotate(self.x, self.turns),
+            ring.apply_map(babies, giants, ([self.turns], []), self.bias, rescaled=True),
+            *ring.number_rows([self.x, self.x], np.array([0, 2, 3]), np.array([0, 1, 1]), np.array([3.0, -5.0, 7.0])),
+        ]
+        return b"".join(result.tobytes() for result in results)
+
+
+def residues(rng, primes, polynomials):
+    values = [rng.integers(0, prime, (polynomials, RING_DEGREE), np.uint64) for prime in primes]
+    return np.ascontiguousarray(np.stack(values, axis=1))
+
+
+@pytest.fixture(scope="module")
+def expected():
+    return Work(1)()
+
+
+@pytest.mark.parametrize("threads", [2, 3, 8])
+def test_threads_change_nothing(expected, threads):
+    work = Work(threads)
+    assert all(work() == expected for _ in range(5))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_sixteen_threads_call_at_once(expected, threads):
+    work = Work(threads)
+    with ThreadPoolExecutor(16) as pool:
+        assert all(found == expected for found in pool.map(lambda _: work(), range(64)))
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_ring_serves_a_child_of_its_process(expected):
+    """Its threads are not there; neither are those that were inside a call when it was made."""
+    work = Work(2)
+    with ThreadPoolExecutor(4) as pool:
+        busy = [pool.submit(lambda: [work() for _ in range(20)]) for _ in range(4)]
+        for _ in range(5):
+            child = os.fork()
+            if not child:
+                os._exit(0 if work() == expected else 1)
+            assert os.waitpid(child, 0)[1] == 0
+        assert all(one.result()[-1] == expected for one in busy)
+
+
+def test_rings_are_shared_while_they_are_used():
+    first = Ring.of(RING_DEGREE, PRIMES)
+    assert Ring.of(RING_DEGREE, list(PRIMES)) is first
+    assert Ring.of(RING_DEGREE, PRIMES[1:]) is not first
+
+
+def test_a_process_says_how_many_threads_it_uses(monkeypatch):
+    monkeypatch.setattr(native, "_allowed", None)
+    assert native.threads_in_use() >= 1
+    native.use_threads(3)
+    assert native.threads_in_use() == 3
+    for wrong in (0, -1, 1.5, True, "2"):
+        with pytest.raises(ParameterError, match="threads"):
+            native.use_threads(wrong)
+    native.use_threads(None)
