@@ -73,7 +73,7 @@ def test_a_plan_names_the_keys_of_its_evaluator():
     weights = rng.uniform(-1, 1, (2, 32, 32)) / 32
     model = fhenn.Sequential([fhenn.Linear(weights[0]), fhenn.Sigmoid(), fhenn.Linear(weights[1])])
     chained, each = (fhenn.plan(model, bounds=[-1, 1], evaluator=one.name) for one in (PASS_THROUGH, HOISTING))
-    assert chained.rotations == fhenn.plan(model, bounds=[-1, 1]).rotations
+    assert chained.rotations == fhenn.plan(model, bounds=[-1, 1], evaluator="seal").rotations
     assert len(each.rotations) > len(chained.rotations)
     assert each.error < chained.error  # fewer key switches on the way
     x = rng.uniform(-1, 1, (1, 32))
@@ -109,7 +109,7 @@ def test_a_plan_states_the_noise_of_its_evaluator(model):
 
 
 def test_a_plan_for_seal_is_written_as_before_there_were_others(model):
-    plan = fhenn.plan(model, bounds=[-1, 1])
+    plan = fhenn.plan(model, bounds=[-1, 1], evaluator="seal")
     assert plan.evaluator == "seal"
     assert "evaluator" not in json.loads(plan.to_json())
     other = replace(plan, evaluator="pass-through")
@@ -255,10 +255,16 @@ def test_a_plan_that_another_evaluator_cannot_run_is_refused(model):
 
 
 def test_a_plan_is_for_the_default_where_none_is_named(model, monkeypatch):
+    """The native evaluator where its library is there, and not turned off."""
+    library = pytest.importorskip("fhenn.backends.native.library")
+    monkeypatch.setattr(library, "available", lambda: True)
+    assert fhenn.plan(model, bounds=[-1, 1]).evaluator == default_evaluator() == "native"
+    monkeypatch.setattr(library, "available", lambda: False)
     assert fhenn.plan(model, bounds=[-1, 1]).evaluator == default_evaluator() == "seal"
-    monkeypatch.setattr("fhenn.planner.request.default_evaluator", lambda: "pass-through")
-    assert fhenn.plan(model, bounds=[-1, 1]).evaluator == "pass-through"
-    assert fhenn.plan(model, bounds=[-1, 1], evaluator="seal").evaluator == "seal"
+    monkeypatch.undo()
+    monkeypatch.setenv("FHENN_NATIVE", "0")
+    assert default_evaluator() == "seal"
+    assert fhenn.plan(model, bounds=[-1, 1], evaluator="native").evaluator == "native"
 
 
 PARAMETERS = fhenn.Parameters(4096, (45, 30, 34), 2.0**30)

@@ -44,7 +44,7 @@ ROOMS = {
     "service": ("session", "artifacts"),
     "figures": ("ranges",),
     "demo": ("session", "backends.seal"),
-    "cli": ("service", "figures", "demo", "tabular"),
+    "cli": ("service", "figures", "demo", "tabular", "backends.native"),
 }
 """The house: a room may import the rooms named and what those may reach. Nodes see the protocol of backends alone."""
 

@@ -207,8 +207,8 @@ def runs_on(name: str) -> str:
 
 
 def default_evaluator() -> str:
-    """The evaluator that plans are made for where none is named."""
-    return SEAL.name
+    """The evaluator that plans are made for where none is named: the native one, or SEAL where that is missing."""
+    return runs_on(NATIVE.name)
 
 
 def context_class(name: str) -> type[Context]:

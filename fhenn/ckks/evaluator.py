@@ -19,6 +19,8 @@ class Evaluator:
     rotations: how it makes the rotations of one ciphertext where it has the choice, and with which keys. Its
     `Arithmetic` has the same.
     noise_of: the model of the noise that it makes in a ring of a degree N with primes, the special one last.
+    fast_prime_bits: of the largest primes that it computes with fast; larger ones are taken where none of these hold a
+    model. None where size makes no difference.
 
     >>> SEAL.name, SEAL.rotations.keys([0, 1, 2])
     ('seal', {1})
@@ -27,6 +29,7 @@ class Evaluator:
     name: str
     rotations: Rotations
     noise_of: Callable[[int, Sequence[int]], NoiseModel]
+    fast_prime_bits: int | None = None
 
     def noise(self, parameters: Parameters) -> NoiseModel:
         """The model of the noise that it makes under parameters.
@@ -43,5 +46,8 @@ class Evaluator:
 SEAL = Evaluator("seal", CHAINED, noise_model)
 """Microsoft SEAL, through TenSEAL: what plans are for unless they name another."""
 
-NATIVE = Evaluator("native", HOISTED, partial(noise_model, centred=True))
-"""The evaluator in C that comes with fhenn, on SEAL's ciphertexts and keys."""
+NATIVE = Evaluator("native", HOISTED, partial(noise_model, centred=True), fast_prime_bits=50)
+"""The evaluator in C that comes with fhenn, on SEAL's ciphertexts and keys.
+
+Its kernels for AVX2 and for AVX-512 IFMA compute with residues below 2⁵⁰.
+"""

@@ -8,6 +8,7 @@ from math import log2
 
 from fhenn.ckks.circuits import natural_scale, suitable_primes, takes_wide_prime
 from fhenn.ckks.cubic import WIDE
+from fhenn.ckks.evaluator import Evaluator
 from fhenn.ckks.parameters import MAX_MODULUS_BITS
 from fhenn.errors import LevelExhausted, ScaleMismatch
 from fhenn.nn import Activation, Affine
@@ -25,19 +26,35 @@ _SCALE_BITS_TO_SHARE = range(56, 17, -1)
 _LIFTS = (0.0, 0.6, 1.0)
 
 
-def chains_of(nodes: Sequence[Affine | Activation], shared: bool) -> list[tuple[int, tuple[int, ...], int]]:
+def prime_limits(evaluator: Evaluator) -> tuple[int, ...]:
+    """Bits that primes may have at most, by what is to be tried first.
+
+    evaluator: that is planned for.
+
+    >>> from fhenn.ckks.evaluator import NATIVE, SEAL
+    >>> prime_limits(SEAL), prime_limits(NATIVE)
+    ((60,), (50, 60))
+    """
+    fast = evaluator.fast_prime_bits
+    return (LARGEST_PRIME_BITS,) if fast is None else (fast, LARGEST_PRIME_BITS)
+
+
+def chains_of(
+    nodes: Sequence[Affine | Activation], shared: bool, most: int = LARGEST_PRIME_BITS
+) -> list[tuple[int, tuple[int, ...], int]]:
     """Chains for every scale, as the values on the way want them, those of fewer primes first.
 
     nodes: of the model, in order.
     shared: whether results are to be shared, which takes larger scales.
+    most: bits of a prime, at most.
 
     Returns (scale, primes above the first one, least first prime) of each, all in bits.
     """
     least_first: dict[tuple[int, tuple[int, ...]], int] = {}
     for bits in _SCALE_BITS_TO_SHARE if shared else _SCALE_BITS:
-        choices = product(_wide_primes(nodes, bits), _LIFTS)
+        choices = product(_wide_primes(nodes, bits, most), _LIFTS)
         # the first node divides by the last prime
-        chains = {used: bits + 4 for wide, lift in choices if (used := chain_for(nodes, bits, wide, lift))}
+        chains = {used: bits + 4 for wide, lift in choices if (used := chain_for(nodes, bits, wide, lift, most))}
         if isinstance(nodes[-1], Affine):
             # the last product need not be rescaled where the first prime holds it
             chains |= {used[1:]: 2 * bits + 3 for used in chains}
@@ -46,36 +63,39 @@ def chains_of(nodes: Sequence[Affine | Activation], shared: bool) -> list[tuple[
     return sorted(found, key=lambda chain: len(chain[1]))
 
 
-def special_bits(ring_degree: int, primes: Sequence[int]) -> int:
+def special_bits(ring_degree: int, primes: Sequence[int], most: int = LARGEST_PRIME_BITS) -> int:
     """Bits of the largest special prime that 128-bit security leaves.
 
     ring_degree: N.
     primes: bits of the other primes.
+    most: bits of a prime, at most.
     """
-    return min(MAX_MODULUS_BITS[ring_degree] - sum(primes), LARGEST_PRIME_BITS)
+    return min(MAX_MODULUS_BITS[ring_degree] - sum(primes), most)
 
 
-def _wide_primes(nodes: Sequence[Affine | Activation], bits: int) -> list[int | None]:
+def _wide_primes(nodes: Sequence[Affine | Activation], bits: int, limit: int) -> list[int | None]:
     """Bits of a prime that may take the place of two for an odd cubic; None for two."""
     polynomials = [polynomial for node in nodes if isinstance(node, Activation) for polynomial in node.polynomials]
     if not any(map(takes_wide_prime, polynomials)):
         return [None]
-    most = min(2 * bits, LARGEST_PRIME_BITS)
+    most = min(2 * bits, limit)
     return [None, *(wide for wide in (most, most - 3, most - 6, most - 9) if wide >= WIDE * bits)]
 
 
-def chain_for(nodes: Sequence[Affine | Activation], bits: int, wide: int | None, lift: float) -> tuple[int, ...] | None:
+def chain_for(
+    nodes: Sequence[Affine | Activation], bits: int, wide: int | None, lift: float, most: int = LARGEST_PRIME_BITS
+) -> tuple[int, ...] | None:
     """The primes above the first one that nodes divide by, in bits; None where a polynomial does not fit their scales.
 
-    nodes, bits, wide, lift: as for `_prime_bits`.
+    nodes, bits, wide, lift, most: as for `_prime_bits`.
     """
     try:
-        return tuple(_prime_bits(nodes, bits, wide, lift)[::-1])
+        return tuple(_prime_bits(nodes, bits, wide, lift, most)[::-1])
     except (ScaleMismatch, LevelExhausted, OverflowError):
         return None
 
 
-def _prime_bits(nodes: Sequence[Affine | Activation], bits: int, wide: int | None, lift: float) -> list[int]:
+def _prime_bits(nodes: Sequence[Affine | Activation], bits: int, wide: int | None, lift: float, most: int) -> list[int]:
     """Bits of the primes that the nodes divide by, one after another, as the scales on the way want them.
 
     nodes: of the model, in order.
@@ -83,17 +103,18 @@ def _prime_bits(nodes: Sequence[Affine | Activation], bits: int, wide: int | Non
     wide: bits of the prime that an odd cubic takes in place of two, None for two.
     lift: which part of what an activation adds to the scale the prime of the affine node after it makes up for, 0 to 1;
     the weights lose the other part in bits.
+    most: bits of a prime, at most.
     """
     used: list[int] = []
     scale = float(bits)  # in bits
     for node in nodes:
         if isinstance(node, Affine):
-            used.append(_clip_bits(bits + lift * max(scale - bits, 0.0)))
+            used.append(_clip_bits(bits + lift * max(scale - bits, 0.0), most))
             scale = float(bits)
             continue
         start = scale
         for polynomial in node.polynomials:
-            primes = list(map(_clip_bits, suitable_primes(polynomial, scale, bits, wide)))
+            primes = [_clip_bits(prime, most) for prime in suitable_primes(polynomial, scale, bits, wide)]
             # the last one is divided by first
             natural = natural_scale(polynomial, 2.0**scale, tuple(2.0**prime for prime in primes[::-1]))
             if not 1 < natural < _LARGEST_NATURAL:
@@ -101,11 +122,11 @@ def _prime_bits(nodes: Sequence[Affine | Activation], bits: int, wide: int | Non
             scale = log2(natural)
             used += primes
         if node.times_input:
-            used.append(bits)
-            scale += start - bits
+            used.append(min(bits, most))
+            scale += start - used[-1]
     return used
 
 
-def _clip_bits(bits: float) -> int:
-    """Bits of the prime nearest to that size that SEAL takes."""
-    return min(max(round(bits), _SMALLEST_PRIME_BITS), LARGEST_PRIME_BITS)
+def _clip_bits(bits: float, most: int) -> int:
+    """Bits of the prime nearest to that size that may be taken."""
+    return min(max(round(bits), _SMALLEST_PRIME_BITS), most)

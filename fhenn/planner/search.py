@@ -22,7 +22,7 @@ from fhenn.ckks.parameters import MAX_MODULUS_BITS, Parameters
 from fhenn.ckks.primes import primes_of
 from fhenn.errors import LevelExhausted, NonFiniteValue, ParameterError, PlanError, PlanWarning, ScaleMismatch
 from fhenn.nn import Activation, Affine, Node, Sequential, layers
-from fhenn.planner.chains import LARGEST_PRIME_BITS, chains_of, special_bits
+from fhenn.planner.chains import LARGEST_PRIME_BITS, chains_of, prime_limits, special_bits
 from fhenn.planner.flooding import flood, flood_bound, precision
 from fhenn.planner.floor import SECURITY_BITS, least_errors
 from fhenn.planner.identity import fingerprint_of, node_signature, signature_of
@@ -305,15 +305,18 @@ class _Candidate:
 
 
 def _choose(path: Path, request: Request) -> _Candidate:
-    """The first ring that reaches the accuracy, on its shortest chain, as exact as that can be. Raises Refusal."""
+    """The first ring that reaches the accuracy, on its shortest chain, as exact as that can be. Raises Refusal.
+
+    On a ring, primes that the evaluator is fast with come first.
+    """
     require_slots(path.nodes, request)
     closest: _Candidate | None = None
     degrees = request.degrees(path.ranges is not None)
-    for ring_degree in MAX_MODULUS_BITS:
+    for ring_degree, most in product(MAX_MODULUS_BITS, prime_limits(request.evaluator)):
         packing = _choose_packing(path.nodes, request, ring_degree // 2)
         if packing is None:
             continue
-        trial = _Trial(path, packing, request.queries, request.evaluator)
+        trial = _Trial(path, packing, request.queries, request.evaluator, most=most)
         enough: list[_Candidate] = []
         # fewer primes are faster; then the accuracy
         for candidates in trial.by_primes(ring_degree):
@@ -342,6 +345,7 @@ class _Trial:
     queries: samples whose results may be shared.
     evaluator: what will compute.
     until: when to give up (`time.monotonic`).
+    most: bits of a prime, at most.
     """
 
     path: Path
@@ -349,6 +353,7 @@ class _Trial:
     queries: int
     evaluator: Evaluator
     until: float = inf
+    most: int = LARGEST_PRIME_BITS
 
     def candidates(self, ring_degree: int, *, exact_first: bool = False) -> Iterator[_Candidate]:
         """Candidates on a ring: every chain with the least first prime that fits.
@@ -356,11 +361,11 @@ class _Trial:
         ring_degree: N.
         exact_first: whether those of large scales come first, in the place of those of fewer primes.
         """
-        chains = chains_of(self.path.nodes, shared=self.queries > 0)
+        chains = chains_of(self.path.nodes, self.queries > 0, self.most)
         if exact_first:
             chains = sorted(chains, key=lambda chain: -chain[0])
         for bits, used, least in chains:
-            found = self._with_least_first(_with_firsts(ring_degree, bits, used, least))
+            found = self._with_least_first(_with_firsts(ring_degree, bits, used, range(least, self.most + 1, 2)))
             if found is not None:
                 yield found
 
@@ -396,7 +401,7 @@ class _Trial:
         parameters: of any model.
         ring_degree: N.
         """
-        tried = ((used, 2.0**bits) for bits, used, _ in chains_of(self.path.nodes, shared=self.queries > 0))
+        tried = ((used, 2.0**bits) for bits, used, _ in chains_of(self.path.nodes, self.queries > 0, self.most))
         return parameters.ring_degree == ring_degree and (parameters.chain[1:-1], parameters.scale) in tried
 
     def candidate(self, parameters: Parameters) -> _Candidate | None:
@@ -466,8 +471,8 @@ class _Trial:
         """A candidate, and one like it with the largest first prime that it can have, for witnesses to fit in."""
         yield candidate
         ring_degree, (first, *used, _) = candidate.parameters.ring_degree, candidate.parameters.chain
-        for larger in range(LARGEST_PRIME_BITS, first, -_ROOMIER):
-            special = special_bits(ring_degree, (larger, *used))
+        for larger in range(self.most, first, -_ROOMIER):
+            special = special_bits(ring_degree, (larger, *used), self.most)
             chain = (larger, *used, special)
             known = special > log2(candidate.parameters.scale) and primes_of(ring_degree, chain) is not None
             found = self.candidate(replace(candidate.parameters, chain=chain)) if known else None
@@ -490,16 +495,16 @@ class _Trial:
         return least_errors(parameters, self.packing, signature, largest, evaluator=self.evaluator)
 
 
-def _with_firsts(ring_degree: int, bits: int, used: tuple[int, ...], least: int) -> Iterator[Parameters]:
-    """Parameters with every first prime from the least that is asked for, as far as there are such primes.
+def _with_firsts(ring_degree: int, bits: int, used: tuple[int, ...], firsts: range) -> Iterator[Parameters]:
+    """Parameters with every first prime that is asked for, as far as there are such primes.
 
     ring_degree: N.
     bits: of the scale.
     used: primes above the first one, in bits.
-    least: first prime, in bits.
+    firsts: first primes, in bits, ascending, whose last is the most that any prime may have.
     """
-    for first in range(least, LARGEST_PRIME_BITS + 1, 2):
-        special = special_bits(ring_degree, (first, *used))
+    for first in firsts:
+        special = special_bits(ring_degree, (first, *used), firsts.stop - 1)
         if special <= bits:
             return
         chain = (first, *used, special)
