@@ -49,13 +49,14 @@ int cpu_features(void) { return (detected() | EMULATED) & ~atomic_load(&masked);
 
 extern const Kernels KERNELS_PORTABLE;
 #if defined(__x86_64__)
-extern const Kernels KERNELS_AVX2, KERNELS_AVX512DQ, KERNELS_AVX512IFMA;
+extern const Kernels KERNELS_AVX2WIDE, KERNELS_AVX2, KERNELS_AVX512DQ, KERNELS_AVX512IFMA;
 #endif
 
 /* Fastest last, for the primes that they serve: for those below 2^50 doubles are faster than DQ. */
 const Kernels* const ALL_KERNELS[] = {
     &KERNELS_PORTABLE,
 #if defined(__x86_64__)
+    &KERNELS_AVX2WIDE,
     &KERNELS_AVX512DQ,
     &KERNELS_AVX2,
     &KERNELS_AVX512IFMA,
@@ -65,8 +66,8 @@ const Kernels* const ALL_KERNELS[] = {
 
 static int needed_features(const Kernels* kernels) {
 #if defined(__x86_64__)
-  if (kernels == &KERNELS_AVX2) return CPU_AVX2;
-  if (kernels == &KERNELS_AVX512DQ) return CPU_AVX512;
+  if (kernels == &KERNELS_AVX2 || kernels == &KERNELS_AVX2WIDE) return CPU_AVX2;
+  if (kernels == &KERNELS_AVX512DQ) return CPU_AVX2 | CPU_AVX512;
   if (kernels == &KERNELS_AVX512IFMA) return CPU_AVX512 | CPU_IFMA;
 #endif
   (void)kernels;

@@ -2,7 +2,7 @@
 #if defined(__AVX2__) && defined(__FMA__)
 #include "reals_avx2.h"
 
-enum { GROUP = 8, LANES = 4, NUMBERS_AT_ONCE = 128 };
+enum { NUMBERS_AT_ONCE = 128 };
 
 /* Residues modulo one prime brought to another: |value| < 2^52, in magnitude no more than half where they are centred. */
 typedef struct Source {
@@ -130,28 +130,6 @@ static void dot(const Modulus* m, int terms, const u64* const* a, const u64* con
   }
 }
 
-/* Where a group of eight takes its values from: four aligned pairs, and which of each. */
-typedef struct Origin {
-  uint32_t pairs[4];
-  __m256i left, right; /* bit 1 of each says which of its pair */
-} Origin;
-
-INLINE Origin origin_of(const uint32_t* permutation) {
-  Origin origin;
-  for (int i = 0; i < 4; i++) origin.pairs[i] = permutation[2 * i] & ~1U;
-  __m256i places = _mm256_loadu_si256((const __m256i*)permutation);
-  origin.left = _mm256_slli_epi64(_mm256_cvtepu32_epi64(_mm256_castsi256_si128(places)), 1);
-  origin.right = _mm256_slli_epi64(_mm256_cvtepu32_epi64(_mm256_extracti128_si256(places, 1)), 1);
-  return origin;
-}
-
-INLINE __m256i take(const u64* x, uint32_t first, uint32_t second, __m256i which) {
-  Reals pairs = _mm256_loadu2_m128d((const double*)(x + second), (const double*)(x + first));
-  return _mm256_castpd_si256(_mm256_permutevar_pd(pairs, which));
-}
-INLINE __m256i take_left(const u64* x, Origin o) { return take(x, o.pairs[0], o.pairs[1], o.left); }
-INLINE __m256i take_right(const u64* x, Origin o) { return take(x, o.pairs[2], o.pairs[3], o.right); }
-
 /* Sums of a group of eight for two results. */
 typedef struct Sums {
   Sum left0, right0, left1, right1;
@@ -265,57 +243,7 @@ static void subtract_scale(const Modulus* m, const u64* x, const u64* y, u64 fac
   }
 }
 
-/* On integers below 2^63. */
-INLINE __m256i load_integers(const u64* x) { return _mm256_loadu_si256((const __m256i*)x); }
-INLINE void store_integers(u64* x, __m256i value) { _mm256_storeu_si256((__m256i*)x, value); }
-
-/* x from (-q, q) to [0, q): x + q where x is negative */
-INLINE __m256i raised(__m256i x, __m256i q) {
-  return _mm256_castpd_si256(_mm256_blendv_pd(_mm256_castsi256_pd(x), _mm256_castsi256_pd(_mm256_add_epi64(x, q)),
-                                              _mm256_castsi256_pd(x)));
-}
-/* x + y mod q */
-INLINE __m256i sum_modulo(__m256i x, __m256i y, __m256i q) {
-  return raised(_mm256_sub_epi64(_mm256_add_epi64(x, y), q), q);
-}
-
-static void permute(const Modulus* m, const u64* x, const uint32_t* permutation, int accumulate, u64* result) {
-  const __m256i q = _mm256_set1_epi64x((long long)m->q);
-  for (long j = 0; j < m->n; j += GROUP) {
-    Origin origin = origin_of(permutation + j);
-    __m256i left = take_left(x, origin), right = take_right(x, origin);
-    if (accumulate) {
-      left = sum_modulo(left, load_integers(result + j), q);
-      right = sum_modulo(right, load_integers(result + j + LANES), q);
-    }
-    store_integers(result + j, left), store_integers(result + j + LANES, right);
-  }
-}
-
-static void add(const Modulus* m, const u64* x, const u64* y, u64* result) {
-  const __m256i q = _mm256_set1_epi64x((long long)m->q);
-  for (long j = 0; j < m->n; j += LANES)
-    store_integers(result + j, sum_modulo(load_integers(x + j), load_integers(y + j), q));
-}
-
-static void subtract(const Modulus* m, const u64* x, const u64* y, u64* result) {
-  const __m256i q = _mm256_set1_epi64x((long long)m->q);
-  for (long j = 0; j < m->n; j += LANES)
-    store_integers(result + j, raised(_mm256_sub_epi64(load_integers(x + j), load_integers(y + j)), q));
-}
-
-static void negate(const Modulus* m, const u64* x, u64* result) {
-  const __m256i q = _mm256_set1_epi64x((long long)m->q), zero = _mm256_setzero_si256();
-  for (long j = 0; j < m->n; j += LANES)
-    store_integers(result + j, raised(_mm256_sub_epi64(zero, load_integers(x + j)), q));
-}
-
-static void add_number(const Modulus* m, const u64* x, u64 number, u64* result) {
-  const __m256i q = _mm256_set1_epi64x((long long)m->q), y = _mm256_set1_epi64x((long long)number);
-  for (long j = 0; j < m->n; j += LANES) store_integers(result + j, sum_modulo(load_integers(x + j), y, q));
-}
-
-/* A few numbers, as doubles in (-q/2, q/2). */
+/* Of a few numbers, as doubles */
 static void number_dot_few(const Modulus* m, int terms, const u64* const* x, const double* number, int accumulate,
                            u64* result, long at, long length) {
   const Summation s = summation_of(m);
@@ -345,17 +273,6 @@ static void number_dot(const Modulus* m, int terms, const u64* const* x, const u
   }
 }
 
-static int all_below(const Modulus* m, const u64* x) {
-  const __m256i q = _mm256_set1_epi64x((long long)m->q);
-  __m256i below = _mm256_set1_epi64x(-1), either = _mm256_setzero_si256();
-  for (long j = 0; j < m->n; j += LANES) {
-    __m256i values = load_integers(x + j);
-    below = _mm256_and_si256(below, _mm256_sub_epi64(values, q)); /* the sign stays where all were below, and */
-    either = _mm256_or_si256(either, values);                    /* none has a sign of its own */
-  }
-  return _mm256_movemask_pd(_mm256_castsi256_pd(_mm256_andnot_si256(either, below))) == 0xf;
-}
-
 const Kernels KERNELS_AVX2 = {
     .name = "avx2",
     .bits = 50,
@@ -368,12 +285,12 @@ const Kernels KERNELS_AVX2 = {
     .pair_dot = pair_dot,
     .combine = combine,
     .subtract_scale = subtract_scale,
-    .permute = permute,
-    .add = add,
-    .subtract = subtract,
-    .negate = negate,
-    .add_number = add_number,
+    .permute = avx2_permute,
+    .add = avx2_add,
+    .subtract = avx2_subtract,
+    .negate = avx2_negate,
+    .add_number = avx2_add_number,
     .number_dot = number_dot,
-    .all_below = all_below,
+    .all_below = avx2_all_below,
 };
 #endif

@@ -1,7 +1,7 @@
-/* Kernels in 64-bit integers with AVX-512 DQ, for primes below 2^61. Products of two residues are those of portable C,
-   which multiplies 64 bits at once. */
+/* Kernels in 64-bit integers with AVX-512 DQ, for primes below 2^61. Products of two residues are those of AVX2, which
+   every CPU with AVX-512 has. */
 #if (defined(__AVX512F__) && defined(__AVX512DQ__)) || defined(FHENN_EMULATED_AVX512)
-#include "kernels_portable.h"
+#include "kernels_wide_avx2.h"
 #include "words_avx512.h"
 
 enum { BLOCK = 4096 }; /* words, of which the first cache holds as many */
@@ -69,18 +69,18 @@ const Kernels KERNELS_AVX512DQ = {
     .forward = forward,
     .inverse = dq_inverse,
     .reduce = reduce,
-    .reduce_sum = portable_reduce_sum,
-    .dot = portable_dot,
-    .switch_dot = portable_switch_dot,
-    .pair_dot = portable_pair_dot,
-    .combine = portable_combine,
-    .subtract_scale = portable_subtract_scale,
+    .reduce_sum = wide_reduce_sum,
+    .dot = wide_dot,
+    .switch_dot = wide_switch_dot,
+    .pair_dot = wide_pair_dot,
+    .combine = wide_combine,
+    .subtract_scale = wide_subtract_scale,
     .permute = permute,
     .add = add,
     .subtract = subtract,
     .negate = negate,
     .add_number = add_number,
-    .number_dot = portable_number_dot,
+    .number_dot = wide_number_dot,
     .all_below = all_below,
 };
 #endif

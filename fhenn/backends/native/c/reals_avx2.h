@@ -2,11 +2,7 @@
    is a pair (high, low) whose sum is exact (J. van der Hoeven, G. Lecerf, G. Quintin, "Modular SIMD arithmetic in
    Mathemagix", 2016; FLINT's fft_small). */
 #pragma once
-#include <immintrin.h>
-
-#include "kernels.h"
-
-#define INLINE static inline __attribute__((always_inline))
+#include "places_avx2.h"
 
 typedef __m256d Reals; /* four numbers */
 

@@ -14,7 +14,9 @@ static void seed_block_portable(const u64* seed, u64 counter, u64* result) { blo
 static SeedBlock* fastest(void) {
 #if defined(__x86_64__)
   int features = cpu_features();
+#if !defined(FHENN_EMULATED_AVX512)
   if (features & CPU_AVX512) return seed_block_avx512dq;
+#endif
   if (features & CPU_AVX2) return seed_block_avx2;
 #endif
   return seed_block_portable;
