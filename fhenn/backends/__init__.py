@@ -34,6 +34,7 @@ __all__ = [
     "evaluator",
     "is_available",
     "register",
+    "use_threads",
     "runs_on",
 ]
 
@@ -209,6 +210,19 @@ def runs_on(name: str) -> str:
 def default_evaluator() -> str:
     """The evaluator that plans are made for where none is named: the native one, or SEAL where that is missing."""
     return runs_on(NATIVE.name)
+
+
+def use_threads(count: int | None) -> None:
+    """Let each operation of what is loaded from now on use that many threads, where the evaluator has any.
+
+    count: at least 1; None for as many as this process may use cores, which the native evaluator does at first. SEAL
+    uses one.
+
+    Where processes share a machine, their threads together should not be more than its cores.
+
+    Raises ParameterError.
+    """
+    import_module("fhenn.backends.native.ring").use_threads(count)
 
 
 def context_class(name: str) -> type[Context]:

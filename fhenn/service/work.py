@@ -39,7 +39,10 @@ def work(pipe: Connection, memory: int, contexts: int) -> None:
     memory: largest address space, in bytes.
     contexts: how many evaluation keys to keep loaded.
     """
+    from fhenn.backends import use_threads
+
     _confine(memory)
+    use_threads(1)  # workers share the cores among themselves
     worker = Worker(contexts, memory // 8)
     try:
         pipe.send_bytes(b"ready")
