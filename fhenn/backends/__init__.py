@@ -34,8 +34,8 @@ __all__ = [
     "evaluator",
     "is_available",
     "register",
-    "use_threads",
     "runs_on",
+    "use_threads",
 ]
 
 
