@@ -34,6 +34,7 @@ _HOME = {
     "CipherArray": "fhenn.ckks",
     "Client": "fhenn.session",
     "Context": "fhenn.backends.seal",
+    "NativeContext": "fhenn.backends.native.context",
     "EncryptedLinear": "fhenn.training",
     "EncryptedModel": "fhenn.interop",
     "GELU": "fhenn.nn",
@@ -118,6 +119,7 @@ __all__ = [
     "EncryptedModel",
     "ImportedModel",
     "Linear",
+    "NativeContext",
     "Node",
     "Parameters",
     "Plan",
@@ -171,6 +173,7 @@ if TYPE_CHECKING:
     from fhenn import training as training
     from fhenn import wire as wire
     from fhenn.approx import Polynomial
+    from fhenn.backends.native.context import NativeContext
     from fhenn.backends.seal import SealContext as Context
     from fhenn.ckks import CipherArray, Parameters, decrypt, encrypt
     from fhenn.errors import RangeReport, RangeViolation, RangeWarning

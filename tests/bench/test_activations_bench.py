@@ -22,6 +22,7 @@ from support import tenseal_context
 
 import fhenn
 from fhenn.approx import SIGMOID, Polynomial, minimax
+from fhenn.backends import context_class, is_available
 
 N, ROUNDS, BITS = 16384, 9, 40
 
@@ -57,14 +58,15 @@ def tenseal_polyval(polynomial: Polynomial, x: NDArray[np.float64]) -> Contestan
     return Contestant("`CKKSVector.polyval`", timed(lambda: vector.polyval(powers)), used, error)
 
 
-def ours(polynomial: Polynomial, x: NDArray[np.float64]) -> Contestant:
+def ours(polynomial: Polynomial, x: NDArray[np.float64], evaluator: str) -> Contestant:
     node = fhenn.PolynomialActivation(polynomial, on_violation="ignore")
-    chain = (60, *[BITS + 2] * node.cost, 60)  # scale·width/4
-    context = fhenn.Context.generate(fhenn.Parameters(N, chain, 2.0**BITS))
+    ends = 50 if evaluator == "native" else 60  # the kernels' own size
+    chain = (ends, *[BITS + 2] * node.cost, ends)  # scale·width/4
+    context = context_class(evaluator).generate(fhenn.Parameters(N, chain, 2.0**BITS))
     array = fhenn.encrypt(context, x)
     result = node(array)
     error = float(np.abs(fhenn.decrypt(context, result) - polynomial(x)).max())
-    return Contestant("fhenn", timed(lambda: node(array)), context.levels - result.level, error)
+    return Contestant(f"fhenn, {evaluator}", timed(lambda: node(array)), context.levels - result.level, error)
 
 
 def openfhe_series(polynomial: Polynomial, x: NDArray[np.float64]) -> Contestant:
@@ -82,7 +84,8 @@ def test_degrees():
     x = np.random.default_rng(0).uniform(-8, 8, N // 2)
     for degree in (3, 7, 15, 31):
         polynomial = minimax(SIGMOID, degree, (-8, 8))
-        contestants = [tenseal_polyval(polynomial, x), ours(polynomial, x)]
+        evaluators = filter(is_available, ("native", "seal"))
+        contestants = [tenseal_polyval(polynomial, x), *(ours(polynomial, x, each) for each in evaluators)]
         if openfhe_peer.installed():
             contestants.append(openfhe_series(polynomial, x))
         seconds: dict[str, list[float]] = {contestant.name: [] for contestant in contestants}

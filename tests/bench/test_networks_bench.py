@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
+from itertools import product
 from math import isnan, nan
 from statistics import median
 from time import perf_counter
@@ -27,6 +28,7 @@ from support import tenseal_context
 
 import fhenn
 from fhenn.approx import SIGMOID_CUBIC
+from fhenn.backends import is_available
 
 CUBIC = list(SIGMOID_CUBIC.coefficients)
 
@@ -58,7 +60,17 @@ Contestant = tuple[str, Callable[[], Any], Callable[[float], Row]]
 """Its name, what to time, and its row for a time."""
 
 
-def ours(name: str, model: fhenn.Sequential, x: NDArray[np.float64], **wish: Any) -> Contestant:
+def ours(name: str, model: fhenn.Sequential, x: NDArray[np.float64], **wish: Any) -> list[Contestant]:
+    """On the native evaluator and on SEAL, each with its plan; what is timed is the evaluation, then all of `predict`."""
+    return [
+        contestant
+        for evaluator in ("native", "seal")
+        if is_available(evaluator)
+        for contestant in _ours(f"{name}, {evaluator}", model, x, evaluator=evaluator, **wish)
+    ]
+
+
+def _ours(name: str, model: fhenn.Sequential, x: NDArray[np.float64], **wish: Any) -> list[Contestant]:
     plan = fhenn.plan(model, bounds=np.stack([x.min(axis=0) - 1e-9, x.max(axis=0) + 1e-9]), **wish)
     client = fhenn.Client(plan)
     keys = client.evaluation_keys()
@@ -70,7 +82,11 @@ def ours(name: str, model: fhenn.Sequential, x: NDArray[np.float64], **wish: Any
     peak = peak_memory.of_server(model, plan, keys, message)
     label = f"fhenn, {name}, N={plan.parameters.ring_degree}"
     row = Row(label, nan, error, len(keys) / 1e6, len(message) / 1e6, peak)
-    return label, lambda: server.evaluate(upload), lambda seconds: replace(row, seconds=seconds)
+    whole = f"{label}, from bytes to bytes"
+    return [
+        (label, lambda: server.evaluate(upload), lambda seconds: replace(row, seconds=seconds)),
+        (whole, lambda: server.predict(message), lambda seconds: replace(row, name=whole, seconds=seconds)),
+    ]
 
 
 @pytest.fixture
@@ -134,9 +150,9 @@ def test_logistic_regression_one_sample(regression, openfhe):
 
     error = abs(theirs().decrypt()[0] - whole.infer(x)[0, 0])
     contestants = [
-        ours("sigmoid encrypted", whole, x, accuracy=1e-3, upload=1),
-        ours("sigmoid encrypted, 8 ciphertexts", whole, x, accuracy=1e-3, upload=8),
-        ours("finish on the client", left, x, accuracy=1e-3, upload=1),
+        *ours("sigmoid encrypted", whole, x, accuracy=1e-3, upload=1),
+        *ours("sigmoid encrypted, 8 ciphertexts", whole, x, accuracy=1e-3, upload=8),
+        *ours("finish on the client", left, x, accuracy=1e-3, upload=1),
         *openfhe("sigmoid encrypted", whole.infer(x), "LogisticRegression", linear.weight, bias, True, x=x),
     ]
     times = interleaved({"TenSEAL": theirs, **{label: run for label, run, _ in contestants}}, 31)
@@ -159,7 +175,7 @@ def test_logistic_regression_4096_samples(regression, openfhe):
 
     error = float(np.abs(np.array(theirs().decrypt()) - whole.infer(x)[:, 0]).max())
     contestants = [
-        ours("throughput", whole, x, accuracy=1e-5, layout="throughput"),
+        *ours("throughput", whole, x, accuracy=1e-5, layout="throughput"),
         *openfhe("throughput", whole.infer(x), "LogisticRegression", linear.weight, bias, False, x=x),
     ]
     times = interleaved({"TenSEAL": theirs, **{label: run for label, run, _ in contestants}}, 11)
@@ -187,8 +203,8 @@ def test_multilayer_perceptron(openfhe):
     theirs()
     slow = perf_counter() - start
     contestants = [
-        ours("one ciphertext", model, x, accuracy=1e-3, upload=1),
-        ours("25 ciphertexts", model, x, accuracy=1e-3, upload=25),
+        *ours("one ciphertext", model, x, accuracy=1e-3, upload=1),
+        *ours("25 ciphertexts", model, x, accuracy=1e-3, upload=25),
         *openfhe("one ciphertext", model.infer(x), "Perceptron", *weights, 1, x=x),
         *openfhe("25 ciphertexts", model.infer(x), "Perceptron", *weights, 25, x=x),
     ]
@@ -221,8 +237,9 @@ def test_digits():
         "| digits 64-32-10, 1,797 samples | time | samples/s | decisions kept | bound | largest error | accuracy |",
         "| --- | --: | --: | --: | --: | --: | --: |",
     ]
-    for layout, samples in (("latency", 64), ("throughput", 1)):
-        plan = fhenn.plan(model, inputs=x, accuracy=1e-2, layout=layout, samples=samples)
+    ways = (("latency", 64), ("throughput", 1))
+    for (layout, samples), evaluator in product(ways, filter(is_available, ("native", "seal"))):
+        plan = fhenn.plan(model, inputs=x, accuracy=1e-2, layout=layout, samples=samples, evaluator=evaluator)
         client = fhenn.Client(plan)
         server = fhenn.Server(model, plan, client.evaluation_keys())
         upload = fhenn.CipherArray.from_bytes(server.context, client.encrypt(x))
@@ -237,7 +254,7 @@ def test_digits():
         kept = decided == twin.argmax(axis=1)
         assert kept[sure].all()
         lines.append(
-            f"| fhenn, {layout}, N={plan.parameters.ring_degree} | {seconds * 1e3:,.0f} ms | {len(x) / seconds:,.0f} "
+            f"| fhenn, {layout}, {evaluator}, N={plan.parameters.ring_degree} | {seconds * 1e3:,.0f} ms | {len(x) / seconds:,.0f} "
             f"| {kept.sum()} ({(~sure).sum()} not certain) | {plan.error:.1e} | {np.abs(scores - twin).max():.1e} "
             f"| {np.mean(decided == labels):.1%} |"
         )

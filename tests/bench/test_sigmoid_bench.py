@@ -20,10 +20,12 @@ from support import tenseal_context
 
 import fhenn
 from fhenn.approx import SIGMOID_CUBIC
+from fhenn.backends import is_available
 
 ROUNDS = 41
 
 PARAMETERS = {
+    "N=8192 [50, 40, 40, 50]": (8192, [50, 40, 40, 50], 40),
     "N=8192 [60, 40, 40, 60]": (8192, [60, 40, 40, 60], 40),
     "N=16384 [60, 40, 40, 40, 60]": (16384, [60, 40, 40, 40, 60], 40),
     "N=4096 [33, 23, 23, 30]": (4096, [33, 23, 23, 30], 23),
@@ -32,7 +34,8 @@ PARAMETERS = {
 POLYVAL = "`CKKSVector.polyval`"
 VECTOR = "`Sigmoid` on `CKKSVector`"
 TENSOR = "`Sigmoid` on a batched `CKKSTensor`"
-ARRAY = "`Sigmoid` on `CipherArray`"
+ARRAY = "`Sigmoid` on `CipherArray`, SEAL"
+NATIVE = "`Sigmoid` on `CipherArray`, native"
 PRIMITIVES = "its 2 products, 2 relinearisations, 2 rescales alone"
 
 
@@ -53,6 +56,7 @@ def primitives(context: fhenn.Context, ciphertext: Any) -> Callable[[], None]:
     return run
 
 
+@pytest.mark.skipif(not is_available("native"), reason="the native library was not built")
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_sigmoid(name, benchmark):
     ring_degree, chain, scale_bits = PARAMETERS[name]
@@ -61,11 +65,14 @@ def test_sigmoid(name, benchmark):
     x = np.random.default_rng(0).uniform(-4, 4, ring_degree // 2)
     vector, node = ts.ckks_vector(tenseal, x.tolist()), fhenn.Sigmoid()
     array = fhenn.CipherArray.from_tenseal(vector)
+    own = fhenn.NativeContext(context)
+    same = fhenn.CipherArray.from_bytes(own, array.to_bytes())
     tensor = ts.ckks_tensor(tenseal, x, batch=True)  # one ciphertext, as the vector
     contestants = {
         POLYVAL: lambda: vector.polyval(list(SIGMOID_CUBIC.coefficients)),
         VECTOR: lambda: node(vector),
         TENSOR: lambda: node(tensor),
+        NATIVE: lambda: node(same),
         ARRAY: lambda: node(array),
         PRIMITIVES: primitives(context, vector.ciphertext()[0]),
     }
@@ -73,6 +80,7 @@ def test_sigmoid(name, benchmark):
         POLYVAL: np.abs(contestants[POLYVAL]().decrypt() - node(x)).max(),
         VECTOR: np.abs(contestants[VECTOR]().decrypt() - node(x)).max(),
         TENSOR: np.abs(np.array(contestants[TENSOR]().decrypt().tolist()) - node(x)).max(),
+        NATIVE: np.abs(fhenn.decrypt(own, contestants[NATIVE]()) - node(x)).max(),
         ARRAY: np.abs(fhenn.decrypt(context, contestants[ARRAY]()) - node(x)).max(),
     }
     seconds: dict[str, list[float]] = {contestant: [] for contestant in contestants}
