@@ -10,11 +10,10 @@
 
 enum { ALIGNMENT = 64, HUGE_PAGE = 2 << 20 };
 
-static u64 power(u64 base, u64 exponent, u64 q) {
-  u64 result = 1;
-  for (; exponent; exponent >>= 1, base = mulmod(base, base, q))
-    if (exponent & 1) result = mulmod(result, base, q);
-  return result;
+/* The kernels for a modulus, which are checked before they are used. */
+static const Kernels* checked_kernels(const Modulus* m, const char* wanted) {
+  const Kernels* kernels = kernels_for(m->q, wanted);
+  return kernels_agree(kernels, m) ? kernels : kernels_for(m->q, "portable");
 }
 
 Ring* ring_new(int log_n, int count, const u64* primes, const char* kernels, int threads) {
@@ -27,7 +26,7 @@ Ring* ring_new(int log_n, int count, const u64* primes, const char* kernels, int
   int failed = !ring->moduli || !ring->inverses;
   for (int i = 0; i < count && !failed; i++, ring->count++) {
     failed = modulus_init(&ring->moduli[i], primes[i], log_n);
-    if (!failed) ring->moduli[i].kernels = kernels_for(primes[i], kernels);
+    if (!failed) ring->moduli[i].kernels = checked_kernels(&ring->moduli[i], kernels);
   }
   if (failed) {
     ring_free(ring);
@@ -36,7 +35,7 @@ Ring* ring_new(int log_n, int count, const u64* primes, const char* kernels, int
   ring->pool = pool_new(threads);
   for (int l = 0; l < count; l++)
     for (int i = 0; i < count; i++)
-      if (i != l) ring->inverses[l * count + i] = power(primes[l] % primes[i], primes[i] - 2, primes[i]);
+      if (i != l) ring->inverses[l * count + i] = power_modulo(primes[l] % primes[i], primes[i] - 2, primes[i]);
   return ring;
 }
 
