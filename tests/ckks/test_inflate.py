@@ -1,6 +1,7 @@
 """Frames of Zstandard made by hand (RFC 8878), each right but for one thing."""
 
 import random
+import tracemalloc
 
 import pytest
 
@@ -98,9 +99,12 @@ def test_a_frame_ends_where_it_is_and_nothing_is_behind_it():
     behind.skip(100)
     with pytest.raises(WireFormatError, match="goes on"):
         behind.end()
-    large = module.compress(random.Random(1).randbytes(1 << 20))  # more than a decoder is given at once
-    behind = Content("it", large + whole * 9999, module.ZstdDecompressor(), 1 << 21)
-    behind.skip(1 << 20)
+    piece, numbers = 1 << 20, random.Random(1).randbytes(1 << 20)
+    size = 2 * piece - len(module.compress(numbers))
+    exact = module.compress(numbers[:size])
+    assert len(exact) == piece  # as much as a decoder is given at once
+    behind = Content("it", exact + whole, module.ZstdDecompressor(), 1 << 21)
+    behind.skip(size)
     with pytest.raises(WireFormatError, match="goes on"):
         behind.end()
     stream = module.ZstdCompressor()
@@ -109,3 +113,15 @@ def test_a_frame_ends_where_it_is_and_nothing_is_behind_it():
     open_ended.skip(100)
     with pytest.raises(WireFormatError, match="goes on"):
         open_ended.end()
+
+
+def test_what_is_compressed_is_not_copied_whole():
+    module = zstandard()
+    data = module.compress(random.Random(1).randbytes(8 << 20))
+    content = Content("it", data, module.ZstdDecompressor(), 8 << 20)
+    tracemalloc.start()
+    content.skip(8 << 20)
+    content.end()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 5 << 20
