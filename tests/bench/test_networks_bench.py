@@ -61,7 +61,7 @@ Contestant = tuple[str, Callable[[], Any], Callable[[float], Row]]
 
 
 def ours(name: str, model: fhenn.Sequential, x: NDArray[np.float64], **wish: Any) -> list[Contestant]:
-    """On the native evaluator and on SEAL, each with its plan; what is timed is the evaluation, then all of `predict`."""
+    """On the native evaluator and on SEAL, each with its plan; timed are the evaluation, and all of `predict`."""
     return [
         contestant
         for evaluator in ("native", "seal")
@@ -254,8 +254,8 @@ def test_digits():
         kept = decided == twin.argmax(axis=1)
         assert kept[sure].all()
         lines.append(
-            f"| fhenn, {layout}, {evaluator}, N={plan.parameters.ring_degree} | {seconds * 1e3:,.0f} ms | {len(x) / seconds:,.0f} "
-            f"| {kept.sum()} ({(~sure).sum()} not certain) | {plan.error:.1e} | {np.abs(scores - twin).max():.1e} "
-            f"| {np.mean(decided == labels):.1%} |"
+            f"| fhenn, {layout}, {evaluator}, N={plan.parameters.ring_degree} | {seconds * 1e3:,.0f} ms "
+            f"| {len(x) / seconds:,.0f} | {kept.sum()} ({(~sure).sum()} not certain) | {plan.error:.1e} "
+            f"| {np.abs(scores - twin).max():.1e} | {np.mean(decided == labels):.1%} |"
         )
     TABLES.append("\n".join(lines))
