@@ -199,6 +199,4 @@ void avx2_inverse(const Modulus* m, u64* values) {
   if (parts == 4) inverse_four(m, a, m->n, 1, 0, 1);
   else inverse_two(m, a, m->n);
 }
-#else
-typedef int no_avx2; /* a translation unit must not be empty */
 #endif

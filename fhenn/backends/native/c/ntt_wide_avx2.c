@@ -166,6 +166,4 @@ void wide_inverse(const Modulus* m, u64* a) {
   for (int p = 0; p < parts; p++) inverse_from(m, a + p * (m->n / parts), m->n / parts, parts + p);
   if (parts == 2) inverse_two(m, a);
 }
-#else
-typedef int no_avx2; /* a translation unit must not be empty */
 #endif
