@@ -20,7 +20,7 @@ enum { EMULATED = 0 };
 
 #if defined(__x86_64__)
 /* Bits as Intel's manual names them, volume 2, CPUID and volume 1, 13.3 (XCR0). */
-enum { OSXSAVE = 1 << 27, AVX = 1 << 28, FMA = 1 << 12 };                           /* leaf 1, ecx */
+enum { OSXSAVE = 1 << 27, AVX = 1 << 28, FMA = 1 << 12 };                            /* leaf 1, ecx */
 enum { AVX2 = 1 << 5, AVX512F = 1 << 16, AVX512DQ = 1 << 17, AVX512IFMA = 1 << 21 }; /* leaf 7, ebx */
 static const unsigned AVX512VL = 1U << 31;
 enum { XCR0_SSE_AVX = 0x06, XCR0_AVX512 = 0xe6 };

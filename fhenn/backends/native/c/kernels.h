@@ -1,8 +1,8 @@
 /* What is done to the residues of one polynomial modulo one prime: the only code that differs from CPU to CPU.
 
    A polynomial is n residues, in NTT form unless "coefficients" are said, each below q ("canonical") unless said to be
-   lazy. Lazy residues are below 4q, or below 2^52 where q < 2^50. n is a power of two, 1024 at least. Pointers are aligned
-   to 8 bytes; outputs do not overlap inputs unless said. Groups are runs of eight residues. */
+   lazy. Lazy residues are below 4q, or below 2^52 where q < 2^50. n is a power of two, 1024 at least. Pointers are
+   aligned to 8 bytes; outputs do not overlap inputs unless said. Groups are runs of eight residues. */
 #pragma once
 #include "modulus.h"
 
@@ -27,10 +27,10 @@ typedef struct Kernels {
   /* The inner product of digits with a switching key.
      key: packed [n/8][key_digits][2][8], of which the first `digits` are used.
      digits: at most 63.
-     permutation: entry j names the place that place j takes its value from, NULL for j itself. Each aligned group of two,
-     four or eight places takes from one such group, as automorphisms in NTT form do: the low bits of a place are the
-     high ones of the root's exponent, bit-reversed, and those of element*exponent depend on no other bits of it but for
-     a carry, which is the same within a group.
+     permutation: entry j names the place that place j takes its value from, NULL for j itself. Each aligned group of
+     two, four or eight places takes from one such group, as automorphisms in NTT form do: the low bits of a place are
+     the high ones of the root's exponent, bit-reversed, and those of element*exponent depend on no other bits of it but
+     for a carry, which is the same within a group.
      result[h] = (h == 0 && add ? add[permutation]*factor : 0) + sum of digit[d][permutation]*key[d][h].
      Groups of the results are `stride` words apart, the first of them, for place `at`, at result[h]; canonical. */
   void (*switch_dot)(const Modulus*, int digits, const u64* const* digit, const u64* key, int key_digits,
@@ -70,8 +70,8 @@ extern const Kernels* const ALL_KERNELS[];
 /* Whether the CPU and the system have what kernels were compiled for. */
 int kernels_runnable(const Kernels* kernels);
 
-/* The fastest runnable kernels for a prime. wanted: the name of others, which are taken where they can run and serve the
-   prime, portable C where not. */
+/* The fastest runnable kernels for a prime. wanted: the name of others, which are taken where they can run and serve
+   the prime, portable C where not. */
 const Kernels* kernels_for(u64 q, const char* wanted);
 
 /* Whether kernels give what portable C gives, on residues at the edges and random ones, modulo the prime of m, whose

@@ -4,7 +4,7 @@
 
 enum { NUMBERS_AT_ONCE = 128 };
 
-/* Residues modulo one prime brought to another: |value| < 2^52, in magnitude no more than half where they are centred. */
+/* Residues modulo one prime brought to another, below 2^52 in magnitude. */
 typedef struct Source {
   Reals half, from;    /* as doubles, for residues below 2^52 */
   __m256i long_half;   /* for longer ones, which are high*2^32 + low */
@@ -14,8 +14,8 @@ typedef struct Source {
 
 static Source source_of(const Modulus* m, u64 from, int centred) {
   u64 half = centred ? from / 2 : ~(u64)0 >> 1; /* as signed, and as a double, above every residue */
-  return (Source){all((double)half), all((double)from), _mm256_set1_epi64x((long long)half),
-                  all((double)(from % m->q)), factor_of((1ULL << 32) % m->q, m->q)};
+  return (Source){all((double)half), all((double)from), _mm256_set1_epi64x((long long)half), all((double)(from % m->q)),
+                  factor_of((1ULL << 32) % m->q, m->q)};
 }
 
 static int is_long(u64 from) { return from >> 52 != 0; }
@@ -41,8 +41,10 @@ INLINE void reduce_from(const Modulus* m, const u64* x, u64 from, int centred, i
 }
 
 static void reduce(const Modulus* m, const u64* x, u64 from, int centred, u64* result) {
-  if (is_long(from)) reduce_from(m, x, from, centred, 1, result);
-  else reduce_from(m, x, from, centred, 0, result);
+  if (is_long(from))
+    reduce_from(m, x, from, centred, 1, result);
+  else
+    reduce_from(m, x, from, centred, 0, result);
 }
 
 /* The sum is below q + 2^52 in magnitude before it is reduced. */
@@ -60,22 +62,26 @@ INLINE void reduce_sum_from(const Modulus* m, const u64* x, u64 from, int longer
 
 static void reduce_sum(const Modulus* m, const u64* x, u64 from, u64 factor, const u64* y, u64 from_y, u64* result) {
   if (!y) {
-    if (is_long(from)) reduce_sum_from(m, x, from, 1, factor, NULL, 1, 0, result);
-    else reduce_sum_from(m, x, from, 0, factor, NULL, 1, 0, result);
+    if (is_long(from))
+      reduce_sum_from(m, x, from, 1, factor, NULL, 1, 0, result);
+    else
+      reduce_sum_from(m, x, from, 0, factor, NULL, 1, 0, result);
   } else if (is_long(from_y)) {
     reduce_sum_from(m, x, from, is_long(from), factor, y, from_y, 1, result);
   } else {
-    if (is_long(from)) reduce_sum_from(m, x, from, 1, factor, y, from_y, 0, result);
-    else reduce_sum_from(m, x, from, 0, factor, y, from_y, 0, result);
+    if (is_long(from))
+      reduce_sum_from(m, x, from, 1, factor, y, from_y, 0, result);
+    else
+      reduce_sum_from(m, x, from, 0, factor, y, from_y, 0, result);
   }
 }
 
 /* Sums of products, in two parts: `high` sums them in multiples of 2^k, rounded, and `low` what the roundings left.
 
-   With q < 2^b and k = b + 1, `high` starts at 2^(52+k) and stays below 2^(53+k), where doubles are the multiples of 2^k,
-   for up to 2^(53-b) products. So the difference of two of its values is exact, and so is what a product differs from
-   that by, an integer of at most 2^(k-1) = 2^b. Of 2^(53-b) - 2 of those, with a residue or reduced number, `low` stays
-   below 2^53 - 2^b. */
+   With q < 2^b and k = b + 1, `high` starts at 2^(52+k) and stays below 2^(53+k), where doubles are the multiples of
+   2^k, for up to 2^(53-b) products. So the difference of two of its values is exact, and so is what a product differs
+   from that by, an integer of at most 2^(k-1) = 2^b. Of 2^(53-b) - 2 of those, with a residue or reduced number, `low`
+   stays below 2^53 - 2^b. */
 typedef struct Sum {
   Reals high, low;
 } Sum;
@@ -91,8 +97,10 @@ static Summation summation_of(const Modulus* m) {
   int b = 64 - __builtin_clzll(m->q), k = b + 1;
   double unit = 1.0 / (double)(1ULL << k), residue = centred_real((1ULL << k) % m->q, m->q);
   long most = (1L << (b < 30 ? 23 : 53 - b)) - 2;
-  return (Summation){field_of(m), all(0x1p52 * (double)(1ULL << k)),
-                     {all(residue * unit), all(residue / (double)m->q * unit)}, (int)most};
+  return (Summation){field_of(m),
+                     all(0x1p52 * (double)(1ULL << k)),
+                     {all(residue * unit), all(residue / (double)m->q * unit)},
+                     (int)most};
 }
 
 INLINE Sum sum_from(Summation s, Reals value) { return (Sum){s.start, value}; }
@@ -166,8 +174,10 @@ INLINE void switch_dot_from(const Modulus* m, int digits, const u64* const* digi
     for (int d = 0, end = at_most(digits, s.most_terms);; end = at_most(digits, end + s.most_terms)) {
       for (; d < end; d++) {
         Reals left, right;
-        if (permutation) left = to_reals(take_left(digit[d], origin)), right = to_reals(take_right(digit[d], origin));
-        else left = load_residues(digit[d] + j), right = load_residues(digit[d] + j + LANES);
+        if (permutation)
+          left = to_reals(take_left(digit[d], origin)), right = to_reals(take_right(digit[d], origin));
+        else
+          left = load_residues(digit[d] + j), right = load_residues(digit[d] + j + LANES);
         sum_products(&sums, left, right, key + 16 * d);
       }
       if (d == digits) break;
@@ -175,8 +185,10 @@ INLINE void switch_dot_from(const Modulus* m, int digits, const u64* const* digi
     }
     if (add) {
       Reals left, right;
-      if (permutation) left = to_reals(take_left(add, origin)), right = to_reals(take_right(add, origin));
-      else left = load_residues(add + j), right = load_residues(add + j + LANES);
+      if (permutation)
+        left = to_reals(take_left(add, origin)), right = to_reals(take_right(add, origin));
+      else
+        left = load_residues(add + j), right = load_residues(add + j + LANES);
       sums.left0.low = _mm256_add_pd(reduced(sums.left0.low, s.field), multiply(left, f, s.field));
       sums.right0.low = _mm256_add_pd(reduced(sums.right0.low, s.field), multiply(right, f, s.field));
     }
@@ -189,7 +201,8 @@ static void switch_dot(const Modulus* m, int digits, const u64* const* digit, co
                        long at, long length) {
   if (permutation)
     switch_dot_from(m, digits, digit, key, key_digits, permutation, add, factor, result0, result1, stride, at, length);
-  else switch_dot_from(m, digits, digit, key, key_digits, NULL, add, factor, result0, result1, stride, at, length);
+  else
+    switch_dot_from(m, digits, digit, key, key_digits, NULL, add, factor, result0, result1, stride, at, length);
 }
 
 INLINE void pair_dot_from(const Modulus* m, int terms, const u64* pairs, int among, const uint16_t* which,
@@ -209,8 +222,10 @@ INLINE void pair_dot_from(const Modulus* m, int terms, const u64* pairs, int amo
 
 static void pair_dot(const Modulus* m, int terms, const u64* pairs, int among, const uint16_t* which, const u64* plain,
                      u64* result0, u64* result1, long length) {
-  if (which) pair_dot_from(m, terms, pairs, among, which, plain, result0, result1, length);
-  else pair_dot_from(m, terms, pairs, among, NULL, plain, result0, result1, length);
+  if (which)
+    pair_dot_from(m, terms, pairs, among, which, plain, result0, result1, length);
+  else
+    pair_dot_from(m, terms, pairs, among, NULL, plain, result0, result1, length);
 }
 
 /* The sum is below 5/4*q + 2^52 in magnitude before it is reduced. */
@@ -227,10 +242,14 @@ INLINE void combine_from(const Modulus* m, const u64* x, u64 f, const u64* b, u6
 }
 
 static void combine(const Modulus* m, const u64* x, u64 f, const u64* b, u64 g, const u64* y, u64* result) {
-  if (b && y) combine_from(m, x, f, b, g, y, result);
-  else if (b) combine_from(m, x, f, b, g, NULL, result);
-  else if (y) combine_from(m, x, f, NULL, 0, y, result);
-  else combine_from(m, x, f, NULL, 0, NULL, result);
+  if (b && y)
+    combine_from(m, x, f, b, g, y, result);
+  else if (b)
+    combine_from(m, x, f, b, g, NULL, result);
+  else if (y)
+    combine_from(m, x, f, NULL, 0, y, result);
+  else
+    combine_from(m, x, f, NULL, 0, NULL, result);
 }
 
 static void subtract_scale(const Modulus* m, const u64* x, const u64* y, u64 factor, int accumulate, u64* result) {

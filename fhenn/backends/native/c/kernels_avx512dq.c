@@ -12,8 +12,9 @@ typedef struct Field {
 
 INLINE Field field_of(const Modulus* m) { return (Field){all(m->q), all(2 * m->q), all(4 * m->q)}; }
 
-/* x*w modulo q below 4q, for x below 8q: the quotient is floor(x*quotient / 2^64) or up to 2 less, as the product of the
-   lower halves and the carries of the middle ones are left out (each less than 1), which adds 2q to what is below 2q. */
+/* x*w modulo q below 4q, for x below 8q: the quotient is floor(x*quotient / 2^64) or up to 2 less, as the product of
+   the lower halves and the carries of the middle ones are left out (each less than 1), which adds 2q to what is below
+   2q. */
 INLINE Words multiply(Words x, Words w, Words quotient, Field field) {
   Words x_high = _mm512_srli_epi64(x, 32), quotient_high = _mm512_srli_epi64(quotient, 32);
   Words middle = plus(_mm512_srli_epi64(_mm512_mul_epu32(x_high, quotient), 32),

@@ -22,7 +22,7 @@ typedef struct Factor {
 
 INLINE Factor factor_of(u64 w, u64 q) { return (Factor){all(w), all(quotient52(w, q))}; }
 
-/* x - floor(quotient)*q in 52 bits: x*w, or x, less a quotient that is short by less than 2, which is below 2q < 2^52. */
+/* low - quotient*q in 52 bits, which is exact for what is below 2q < 2^52: the quotient is short by less than 2. */
 INLINE Words less_quotient(Words low, Words quotient, Field field) {
   return _mm512_and_si512(_mm512_madd52lo_epu64(low, quotient, field.minus_q), field.mask);
 }
@@ -66,8 +66,10 @@ enum { UNSETTLED_BITS = 47, UNSETTLED_STAGES = 15 };
 #include "ntt_avx512.h"
 
 static void forward(const Modulus* m, u64* a, int lazy) {
-  if (m->q >> UNSETTLED_BITS || m->log_n > UNSETTLED_STAGES) ifma_forward(m, a, lazy);
-  else ifma_unsettled_forward(m, a, lazy);
+  if (m->q >> UNSETTLED_BITS || m->log_n > UNSETTLED_STAGES)
+    ifma_forward(m, a, lazy);
+  else
+    ifma_unsettled_forward(m, a, lazy);
 }
 
 /* Residues modulo one prime brought to another: `half` is what residues that stand for negative numbers are above, and
@@ -172,15 +174,26 @@ INLINE void switch_dot_from(const Modulus* m, int digits, const u64* const* digi
 static void switch_dot(const Modulus* m, int digits, const u64* const* digit, const u64* key, int key_digits,
                        const uint32_t* permutation, const u64* add, u64 factor, u64* result0, u64* result1, long stride,
                        long at, long length) {
-#define OF_DIGITS(count)                                                                                      \
+#define OF_DIGITS(count) \
   switch_dot_from(m, count, digit, key, key_digits, permutation, add, factor, result0, result1, stride, at, length)
   switch (digits) {
-    case 1: OF_DIGITS(1); break;
-    case 2: OF_DIGITS(2); break;
-    case 3: OF_DIGITS(3); break;
-    case 4: OF_DIGITS(4); break;
-    case 5: OF_DIGITS(5); break;
-    default: OF_DIGITS(digits);
+    case 1:
+      OF_DIGITS(1);
+      break;
+    case 2:
+      OF_DIGITS(2);
+      break;
+    case 3:
+      OF_DIGITS(3);
+      break;
+    case 4:
+      OF_DIGITS(4);
+      break;
+    case 5:
+      OF_DIGITS(5);
+      break;
+    default:
+      OF_DIGITS(digits);
   }
 #undef OF_DIGITS
 }

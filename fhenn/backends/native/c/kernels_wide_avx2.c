@@ -23,8 +23,7 @@ INLINE Words bring(const u64* x, Source s, Field field) {
 static void reduce(const Modulus* m, const u64* x, u64 from, int centred, u64* result) {
   const Field field = field_of(m);
   const Source source = source_of(m, from, centred);
-  for (long j = 0; j < m->n; j += LANES)
-    store(result + j, residue_of_sum(bring(x + j, source, field), field));
+  for (long j = 0; j < m->n; j += LANES) store(result + j, residue_of_sum(bring(x + j, source, field), field));
 }
 
 void wide_reduce_sum(const Modulus* m, const u64* x, u64 from, u64 factor, const u64* y, u64 from_y, u64* result) {
@@ -70,9 +69,7 @@ typedef struct Parts {
   Words low, high;
 } Parts;
 
-INLINE Parts parts_of(Words x, Summation s) {
-  return (Parts){_mm256_and_si256(x, s.part), _mm256_srli_epi64(x, PART)};
-}
+INLINE Parts parts_of(Words x, Summation s) { return (Parts){_mm256_and_si256(x, s.part), _mm256_srli_epi64(x, PART)}; }
 INLINE Parts load_parts(const u64* x, Summation s) { return parts_of(load(x), s); }
 
 INLINE Sum sum_from(Words value) {
@@ -86,7 +83,8 @@ INLINE void sum_product(Sum* sum, Parts x, Parts y) {
   sum->high = plus(sum->high, _mm256_mul_epu32(x.high, y.high));
 }
 
-/* The sum modulo q: parts are carried over so that the middle ones can be added, and multiplied by what they stand for. */
+/* The sum modulo q: parts are carried over so that the middle ones can be added, and multiplied by what they stand for.
+ */
 INLINE Words residue_of_parts(Sum sum, Summation s) {
   Words high = plus(sum.high, _mm256_srli_epi64(sum.other, PART));
   Words middle = plus(plus(sum.middle, _mm256_and_si256(sum.other, s.part)), _mm256_srli_epi64(sum.low, PART));

@@ -82,8 +82,8 @@ int modulus_init(Modulus* m, u64 q, int log_n) {
   m->memory = malloc(tables * (size_t)m->n * sizeof(u64) + CACHE_LINE);
   if (!m->memory) return -1;
   u64* next = (u64*)(((uintptr_t)m->memory + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE);
-  u64** words[] = {&m->powers,         &m->quotients64, &m->inverse_powers, &m->inverse_quotients64, &m->quotients52,
-                   &m->inverse_quotients52};
+  u64** words[] = {&m->powers,      &m->quotients64,        &m->inverse_powers, &m->inverse_quotients64,
+                   &m->quotients52, &m->inverse_quotients52};
   for (int t = 0; t < (small ? 6 : 4); t++, next += m->n) *words[t] = next;
   double** reals[] = {&m->real_powers, &m->real_quotients, &m->real_inverse_powers, &m->real_inverse_quotients};
   for (int t = 0; t < (small ? 4 : 0); t++, next += m->n) *reals[t] = (double*)next;

@@ -18,7 +18,7 @@ typedef struct Modulus {
   int log_n;
   u64 *powers, *quotients64, *quotients52;                         /* of the root */
   u64 *inverse_powers, *inverse_quotients64, *inverse_quotients52; /* of its inverse */
-  double *real_powers, *real_quotients; /* in (-q/2, q/2) and over q, as doubles */
+  double *real_powers, *real_quotients;                            /* in (-q/2, q/2) and over q, as doubles */
   double *real_inverse_powers, *real_inverse_quotients;
   u64 n_inverse, n_inverse_quotient64, n_inverse_quotient52; /* 1/n */
   u64 last, last_quotient64, last_quotient52;                /* inverse_powers[1]/n: the last stage, with 1/n in it */
@@ -56,7 +56,9 @@ static inline u64 reduce_once(u64 x, u64 q) { return x >= q ? x - q : x; }
 static inline u64 mul_lazy(u64 x, u64 w, u64 quotient, u64 q) { return x * w - mulhi64(x, quotient) * q; }
 
 /* x mod q, for any x below 2^64 */
-static inline u64 reduce64(const Modulus* m, u64 x) { return reduce_once(x - mulhi64(x, m->barrett_high) * m->q, m->q); }
+static inline u64 reduce64(const Modulus* m, u64 x) {
+  return reduce_once(x - mulhi64(x, m->barrett_high) * m->q, m->q);
+}
 
 /* x mod q, for any x below 2^128 (P. Barrett, 1986, with the quotient to 128 bits) */
 static inline u64 reduce128(const Modulus* m, u128 x) {

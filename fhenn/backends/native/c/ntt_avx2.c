@@ -10,8 +10,8 @@
 
    Inverse, a stage is x + y, w*(x - y). From residues in [0, 1], two stages give at most 4, in [0, 4]; the third
    has differences of at most 4 and sums below 8, reduced to 1/2, so that all are at most 1/2 + 4/32 = 0.625. From there
-   on, two stages have sums of at most 2.5, and of 2*(1/2 + 1.25/32), both reduced, and products below 0.625 again. Below
-   2^48 only the former are reduced: the latter are at most 2*(1/2 + 2.16/128) < 1.08, the former 4.32. */
+   on, two stages have sums of at most 2.5, and of 2*(1/2 + 1.25/32), both reduced, and products below 0.625 again.
+   Below 2^48 only the former are reduced: the latter are at most 2*(1/2 + 2.16/128) < 1.08, the former 4.32. */
 #if defined(__AVX2__) && defined(__FMA__)
 #include "reals_avx2.h"
 
@@ -95,23 +95,29 @@ INLINE void forward_tail(const Modulus* m, double* a, long length, long place, i
    stages stands before the last three. */
 INLINE void forward_parts(const Modulus* m, double* a, long length, long place, int pass, int wide) {
   if (length > BLOCK) {
-    if (wide && pass % 2) forward_four(m, a, length, place, 0, 1);
-    else forward_four(m, a, length, place, 0, 0);
+    if (wide && pass % 2)
+      forward_four(m, a, length, place, 0, 1);
+    else
+      forward_four(m, a, length, place, 0, 0);
     for (int p = 0; p < 4; p++) forward_from(m, a + p * (length / 4), length / 4, 4 * place + p, pass + 1);
     return;
   }
   long part = length;
   for (; part > 8; part /= 4, pass++)
     for (long p = 0; p < length / part; p++) {
-      if (wide && pass % 2) forward_four(m, a + p * part, part, length / part * place + p, 0, 1);
-      else forward_four(m, a + p * part, part, length / part * place + p, 0, 0);
+      if (wide && pass % 2)
+        forward_four(m, a + p * part, part, length / part * place + p, 0, 1);
+      else
+        forward_four(m, a + p * part, part, length / part * place + p, 0, 0);
     }
   forward_tail(m, a, length, length / 8 * place, wide);
 }
 
 static void forward_from(const Modulus* m, double* a, long length, long place, int pass) {
-  if (is_wide(m)) forward_parts(m, a, length, place, pass, 1);
-  else forward_parts(m, a, length, place, pass, 0);
+  if (is_wide(m))
+    forward_parts(m, a, length, place, pass, 1);
+  else
+    forward_parts(m, a, length, place, pass, 0);
 }
 
 /* The first pass, of one stage or two, leaves an even number of stages before the last three.
@@ -120,8 +126,10 @@ void avx2_forward(const Modulus* m, u64* values, int lazy) {
   (void)lazy;
   double* a = (double*)values;
   int parts = m->log_n % 2 ? 4 : 2;
-  if (parts == 4) forward_four(m, a, m->n, 1, 1, 0);
-  else forward_two(m, a, m->n);
+  if (parts == 4)
+    forward_four(m, a, m->n, 1, 1, 0);
+  else
+    forward_two(m, a, m->n);
   for (int p = 0; p < parts; p++) forward_from(m, a + p * (m->n / parts), m->n / parts, parts + p, parts == 4);
 }
 
@@ -187,8 +195,10 @@ static void inverse_from(const Modulus* m, double* a, long length, long place) {
   }
   for (; part <= length; part *= 4)
     for (long p = 0; p < length / part; p++) {
-      if (wide) inverse_four(m, a + p * part, part, length / part * place + p, 1, 0);
-      else inverse_four(m, a + p * part, part, length / part * place + p, 0, 0);
+      if (wide)
+        inverse_four(m, a + p * part, part, length / part * place + p, 1, 0);
+      else
+        inverse_four(m, a + p * part, part, length / part * place + p, 0, 0);
     }
 }
 
@@ -196,7 +206,9 @@ void avx2_inverse(const Modulus* m, u64* values) {
   double* a = (double*)values;
   int parts = m->log_n % 2 ? 4 : 2;
   for (int p = 0; p < parts; p++) inverse_from(m, a + p * (m->n / parts), m->n / parts, parts + p);
-  if (parts == 4) inverse_four(m, a, m->n, 1, 0, 1);
-  else inverse_two(m, a, m->n);
+  if (parts == 4)
+    inverse_four(m, a, m->n, 1, 0, 1);
+  else
+    inverse_two(m, a, m->n);
 }
 #endif

@@ -11,8 +11,8 @@
      FORWARD_ONLY                       where there is no need for the way back
 
    With b for the bound, a forward butterfly of u, settled, and a product v < b gives u + v and u + b - v. Where u is
-   settled to below b, all is below 2b; where it is not, values grow by b a stage. An inverse butterfly of u, v < b gives
-   u + v, settled by one subtraction, and a product of u + b - v < 2b. */
+   settled to below b, all is below 2b; where it is not, values grow by b a stage. An inverse butterfly of u, v < b
+   gives u + v, settled by one subtraction, and a product of u + b - v < 2b. */
 
 typedef struct NAME(Power) {
   Words w, quotient;
@@ -85,10 +85,11 @@ static void NAME(forward_from)(const Modulus* m, u64* a, long length, long place
     return;
   }
   for (long part = length; part > 16; part /= 4)
-    for (long p = 0; p < length / part; p++)
-      NAME(forward_four)(m, a + p * part, part, length / part * place + p);
-  if (lazy) NAME(forward_tail)(m, a, length, length / 16 * place, 1);
-  else NAME(forward_tail)(m, a, length, length / 16 * place, 0);
+    for (long p = 0; p < length / part; p++) NAME(forward_four)(m, a + p * part, part, length / part * place + p);
+  if (lazy)
+    NAME(forward_tail)(m, a, length, length / 16 * place, 1);
+  else
+    NAME(forward_tail)(m, a, length, length / 16 * place, 0);
 }
 
 static void NAME(forward)(const Modulus* m, u64* a, int lazy) {
@@ -174,8 +175,10 @@ static void NAME(inverse_from)(const Modulus* m, u64* a, long length, long place
   }
   for (; part <= length; part *= 4)
     for (long p = 0; p < length / part; p++) {
-      if (part == m->n) NAME(inverse_four)(m, a, part, 1, 1);
-      else NAME(inverse_four)(m, a + p * part, part, length / part * place + p, 0);
+      if (part == m->n)
+        NAME(inverse_four)(m, a, part, 1, 1);
+      else
+        NAME(inverse_four)(m, a + p * part, part, length / part * place + p, 0);
     }
 }
 

@@ -1,7 +1,7 @@
 /* The NTT in 64-bit integers, two stages at a time: half the memory traffic of one.
 
-   The butterflies are those of D. Harvey, "Faster arithmetic for number-theoretic transforms", 2014, whose values stay in
-   the same range whatever the number of stages, for q below 2^62:
+   The butterflies are those of D. Harvey, "Faster arithmetic for number-theoretic transforms", 2014, whose values stay
+   in the same range whatever the number of stages, for q below 2^62:
    - forward (algorithm 2), below 4q: u is below 2q once reduced, v as `mul_lazy` gives it, so u + v and u + 2q - v are
      below 4q;
    - inverse (algorithm 3), below 2q: u + v is once reduced, and the other is a product. */
@@ -98,6 +98,8 @@ void portable_inverse(const Modulus* m, u64* a) {
   for (blocks /= 4; blocks >= 2; blocks /= 4)
     for (long block = 0, quarter = m->n / blocks / 4; block < blocks; block++)
       inverse_four(m, a + 4 * block * quarter, quarter, blocks + block);
-  if (blocks == 1) inverse_last_four(m, a);
-  else inverse_last_two(m, a);
+  if (blocks == 1)
+    inverse_last_four(m, a);
+  else
+    inverse_last_two(m, a);
 }

@@ -156,8 +156,10 @@ static void inverse_from(const Modulus* m, u64* a, long length, long place) {
   }
   for (; part <= length; part *= 4)
     for (long p = 0; p < length / part; p++) {
-      if (part == m->n) inverse_four(m, a, part, 1, 1);
-      else inverse_four(m, a + p * part, part, length / part * place + p, 0);
+      if (part == m->n)
+        inverse_four(m, a, part, 1, 1);
+      else
+        inverse_four(m, a + p * part, part, length / part * place + p, 0);
     }
 }
 

@@ -43,7 +43,7 @@ int avx2_all_below(const Modulus* m, const u64* x) {
   for (long j = 0; j < m->n; j += LANES) {
     __m256i values = load_integers(x + j);
     below = _mm256_and_si256(below, _mm256_sub_epi64(values, q)); /* the sign stays where all were below, and */
-    either = _mm256_or_si256(either, values);                    /* none has a sign of its own */
+    either = _mm256_or_si256(either, values);                     /* none has a sign of its own */
   }
   return _mm256_movemask_pd(_mm256_castsi256_pd(_mm256_andnot_si256(either, below))) == 0xf;
 }

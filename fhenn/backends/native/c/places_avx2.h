@@ -35,8 +35,8 @@ INLINE void store_integers(u64* x, __m256i value) { _mm256_storeu_si256((__m256i
 
 /* x from (-q, q) to [0, q): x + q where x is negative */
 INLINE __m256i raised(__m256i x, __m256i q) {
-  return _mm256_castpd_si256(_mm256_blendv_pd(_mm256_castsi256_pd(x), _mm256_castsi256_pd(_mm256_add_epi64(x, q)),
-                                              _mm256_castsi256_pd(x)));
+  return _mm256_castpd_si256(
+      _mm256_blendv_pd(_mm256_castsi256_pd(x), _mm256_castsi256_pd(_mm256_add_epi64(x, q)), _mm256_castsi256_pd(x)));
 }
 /* x + y mod q */
 INLINE __m256i sum_modulo(__m256i x, __m256i y, __m256i q) {

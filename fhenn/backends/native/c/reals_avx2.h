@@ -46,9 +46,7 @@ INLINE Reals multiply(Reals x, Factor f, Field field) {
 }
 
 /* x mod q for integers |x| <= 2^53, in magnitude at most q/2 + 1: c is within 1/2 + |x|/q*2^-53 of x/q. */
-INLINE Reals reduced(Reals x, Field field) {
-  return _mm256_fnmadd_pd(rounded_product(x, field.q_inverse), field.q, x);
-}
+INLINE Reals reduced(Reals x, Field field) { return _mm256_fnmadd_pd(rounded_product(x, field.q_inverse), field.q, x); }
 
 /* From (-q, q) to [0, q), as integers */
 INLINE __m256i to_residues(Reals x, Field field) {

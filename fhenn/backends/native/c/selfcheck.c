@@ -41,11 +41,16 @@ static u64 value_below(u64 bound, int largest, u64* state) {
   u64 random = next_random(state);
   if (largest) return bound - 1;
   switch (random % 16) {
-    case 0: return 0;
-    case 1: return 1 % bound;
-    case 2: return bound - 1;
-    case 3: return bound / 2;
-    default: return next_random(state) % bound;
+    case 0:
+      return 0;
+    case 1:
+      return 1 % bound;
+    case 2:
+      return bound - 1;
+    case 3:
+      return bound / 2;
+    default:
+      return next_random(state) % bound;
   }
 }
 
@@ -180,8 +185,9 @@ static int check_all_below(const Kernels* k, const Modulus* m, const Sample* s, 
   return 1;
 }
 
-static Check* const CHECKS[] = {check_reduce,         check_reduce_sum, check_dot,  check_switch_dot, check_pair_dot, check_combine,
-                                check_subtract_scale, check_permute,    check_sums, check_number_dot, check_all_below};
+static Check* const CHECKS[] = {check_reduce,   check_reduce_sum,     check_dot,     check_switch_dot, check_pair_dot,
+                                check_combine,  check_subtract_scale, check_permute, check_sums,       check_number_dot,
+                                check_all_below};
 
 static int agree_on(const Kernels* kernels, const Sample* s) {
   size_t bytes = RESULTS * PLACES * sizeof(u64);

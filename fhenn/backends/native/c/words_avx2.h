@@ -14,8 +14,7 @@ INLINE Words swapped(Words x) { return _mm256_shuffle_epi32(x, 0xb1); } /* halve
 
 /* x where it is not negative, otherwise y */
 INLINE Words where_negative(Words x, Words y) {
-  return _mm256_castpd_si256(
-      _mm256_blendv_pd(_mm256_castsi256_pd(x), _mm256_castsi256_pd(y), _mm256_castsi256_pd(x)));
+  return _mm256_castpd_si256(_mm256_blendv_pd(_mm256_castsi256_pd(x), _mm256_castsi256_pd(y), _mm256_castsi256_pd(x)));
 }
 
 /* x - y, or x where that is negative, for x below y + 2^63 and y <= 2^63: the sign of the difference tells. */
@@ -26,9 +25,7 @@ typedef struct Field {
   Words twice, bound; /* 2q, and 4q, below which products are */
 } Field;
 
-INLINE Field field_of(const Modulus* m) {
-  return (Field){all(m->q), swapped(all(m->q)), all(2 * m->q), all(4 * m->q)};
-}
+INLINE Field field_of(const Modulus* m) { return (Field){all(m->q), swapped(all(m->q)), all(2 * m->q), all(4 * m->q)}; }
 
 /* A factor below q, its halves swapped, and floor(factor * 2^64 / q) with its upper half. */
 typedef struct Factor {
@@ -40,8 +37,8 @@ INLINE Factor factor_of(u64 w, u64 q) { return factor_from(all(w), all(quotient6
 
 /* x*w modulo q below 4q, for any x (V. Shoup).
    The quotient leaves out the product of the lower halves and the carries of the middle ones, each less than 1: it is
-   short by up to 2, which adds 2q to what is below 2q. Of x*w and quotient*q only the lower 64 bits are needed: those of
-   the products of lower halves, and above them the lower 32 bits of the middle ones. */
+   short by up to 2, which adds 2q to what is below 2q. Of x*w and quotient*q only the lower 64 bits are needed: those
+   of the products of lower halves, and above them the lower 32 bits of the middle ones. */
 INLINE Words multiply(Words x, Factor f, Field field) {
   Words x_high = high_half(x);
   Words middle = plus(high_half(_mm256_mul_epu32(x_high, f.quotient)), high_half(_mm256_mul_epu32(x, f.quotient_high)));

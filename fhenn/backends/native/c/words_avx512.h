@@ -33,7 +33,8 @@ INLINE Words four(const u64* x) {
                                   _mm512_castsi256_si512(_mm256_loadu_si256((const __m256i*)x)));
 }
 
-/* Where a group takes its values from: a group, and the order in it, of which the low three bits of each place count. */
+/* Where a group takes its values from: a group, and the order in it, of which the low three bits of each place count.
+ */
 typedef struct Origin {
   long group;
   Words order;
@@ -82,8 +83,7 @@ INLINE void add_words(const Modulus* m, const u64* x, const u64* y, u64* result)
 
 INLINE void subtract_words(const Modulus* m, const u64* x, const u64* y, u64* result) {
   const Words q = all(m->q);
-  for (long j = 0; j < m->n; j += GROUP)
-    store(result + j, less_once(plus(load(x + j), minus(q, load(y + j))), q));
+  for (long j = 0; j < m->n; j += GROUP) store(result + j, less_once(plus(load(x + j), minus(q, load(y + j))), q));
 }
 
 INLINE void negate_words(const Modulus* m, const u64* x, u64* result) {
