@@ -124,6 +124,11 @@ def parity(node: fhenn.Node, x: Floats, kind: Kind, context: ts.Context, bound: 
     return result
 
 
+def seal_of(context: Any) -> Any:
+    """SEAL's context of the same keys, whatever computes with them."""
+    return getattr(context, "seal", context)
+
+
 def gain(got: Any, expected: Any) -> float:
     """By how much `got` is `expected` scaled up, all slots together: noise averages out, a wrong constant does not."""
     got, expected = np.asarray(got), np.asarray(expected)

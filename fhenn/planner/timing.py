@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from time import process_time
 from typing import Any
 
 import numpy as np
 
-from fhenn.backends import context_class
-from fhenn.backends import evaluator as registered
+from fhenn.backends import context_class, is_available
 from fhenn.ckks import CipherArray, Context, Parameters, encrypt_to_bytes
-from fhenn.ckks.evaluator import SEAL
+from fhenn.ckks.evaluator import NATIVE, SEAL
 from fhenn.ckks.parameters import MAX_MODULUS_BITS
+from fhenn.ckks.rotations import HOISTED
 from fhenn.planner.machine import Machine, Primitive, Timing
 
 PRIMES: dict[int, tuple[int, ...]] = {2048: (1,), 4096: (1, 2, 4), 8192: (1, 2, 4, 7), 16384: (1, 4, 8)}
@@ -25,34 +25,40 @@ _LEAST_SECONDS, _MOST_SECONDS, _LEAST_RUNS = 0.02, 0.5, 3
 """For which a primitive is repeated, and how often at least where that takes no longer."""
 
 _ROTATIONS = (1, 2, 4)
+_TERMS = 8
+"""Products that are timed together: an evaluator may sum them as it makes them."""
+
 _LEAST = 1e-6
 """Seconds: what differences of times that others disturbed are at least."""
 
 
 def measure(
     name: str,
-    evaluator: str = SEAL.name,
+    evaluators: Sequence[str] | None = None,
     progress: Callable[[str, int, int], None] = lambda what, done, total: None,
     primes: dict[int, tuple[int, ...]] = PRIMES,
 ) -> Machine:
-    """A machine, measured in about half a minute. Keys are made for it, and thrown away.
+    """A machine, measured in about half a minute for each evaluator. Keys are made for it, and thrown away.
 
     name: of the machine, for people.
-    evaluator: that is measured, by the name that plans name it by. The shipped timings of SEAL stand beside another's.
+    evaluators: that are measured, by the names that plans name them by; None for SEAL, and the native one where it is
+    there. Where SEAL is not among them its shipped timings stand beside theirs.
     progress: called with (what, done, total).
     primes: for each ring degree, the numbers of primes to measure, ascending.
 
     Raises ParameterError for an unknown evaluator.
     """
-    kind = context_class(registered(evaluator).name)
-    timings = [] if evaluator == SEAL.name else [each for each in Machine.shipped().timings if each.evaluator == "seal"]
-    total = sum(map(len, primes.values()))
-    done = 0
-    for ring_degree, counts in primes.items():
-        progress(f"N={ring_degree}", done, total)
-        for primitive, count, seconds in _measure_ring(kind, ring_degree, counts):
-            timings.append(Timing(evaluator, primitive, ring_degree, count, seconds))
-        done += len(counts)
+    if evaluators is None:
+        evaluators = [each for each in (SEAL.name, NATIVE.name) if is_available(each)]
+    kinds = {each: context_class(each) for each in evaluators}
+    timings = [each for each in Machine.shipped().timings if each.evaluator == SEAL.name and SEAL.name not in kinds]
+    done, total = 0, len(kinds) * sum(map(len, primes.values()))
+    for evaluator, kind in kinds.items():
+        for ring_degree, counts in primes.items():
+            progress(f"{evaluator}, N={ring_degree}", done, total)
+            for primitive, count, seconds in _measure_ring(kind, ring_degree, counts):
+                timings.append(Timing(evaluator, primitive, ring_degree, count, seconds))
+            done += len(counts)
     progress("done", total, total)
     return Machine(name, tuple(timings))
 
@@ -68,7 +74,7 @@ def _measure_ring(
         server = kind.from_bytes(keys)
         yield from _measure_keys(client, most, (keys, bare))
     for count in counts:
-        yield from ((primitive, count, fastest(run)) for primitive, run in _steps(client, server, count - 1))
+        yield from ((primitive, count, seconds) for primitive, seconds in _measure_steps(client, server, count - 1))
     message = encrypt_to_bytes(client, [0.5])
     alone = CipherArray.from_bytes(server, message)
     read = fastest(lambda: CipherArray.from_bytes(server, message)) + fastest(alone.to_bytes)
@@ -94,8 +100,8 @@ def _measure_keys(client: Context, primes: int, keys: tuple[bytes, bytes]) -> It
     yield "load key", primes, max(fastest(lambda: kind.from_bytes(full)) - loaded, _LEAST) / len(_ROTATIONS)
 
 
-def _steps(client: Context, server: Context, level: int) -> list[tuple[Primitive, Callable[[], Any]]]:
-    """What is timed at a level."""
+def _measure_steps(client: Context, server: Context, level: int) -> Iterator[tuple[Primitive, float]]:
+    """What is timed at a level, and its seconds."""
     on, scale = server.arithmetic, client.scale
     values = np.random.default_rng(0).uniform(-1, 1, client.slots)
     upload = client.encrypt_seeded(values.tolist(), level, scale)
@@ -104,11 +110,9 @@ def _steps(client: Context, server: Context, level: int) -> list[tuple[Primitive
     factor, saved = on.plaintext(values, level, scale), server.save(ciphertext)
     product = on.multiply(x, y)
     steps: list[tuple[Primitive, Callable[[], Any]]] = [
-        ("plain product", lambda: on.times(x, factor)),
         ("product", lambda: on.multiply(x, y)),
-        ("relinearisation", lambda: on.relinearise(product)),
-        ("rotation", lambda: on.rotated(x, [1])),
-        ("addition", lambda: on.add(x, y)),
+        # what is put off is done where it is unwrapped
+        ("relinearisation", lambda: on.unwrap(on.relinearise(product))),
         ("number", lambda: on.plaintext(0.3, level, scale)),
         ("vector", lambda: on.plaintext(values, level, scale)),
         ("encrypt", lambda: client.encrypt_seeded(values.tolist(), level, scale)),
@@ -117,9 +121,21 @@ def _steps(client: Context, server: Context, level: int) -> list[tuple[Primitive
         ("load", lambda: server.load(saved, level, scale)),
         ("save", lambda: server.save(ciphertext)),
     ]
+    yield from ((primitive, fastest(run)) for primitive, run in steps)
+    term = fastest(lambda: on.sum_of_products([x] * _TERMS, [factor] * _TERMS)) / _TERMS
+    alone = min(fastest(lambda: on.times(x, factor)), term)
+    yield "plain product", alone
+    yield "addition", max(min(fastest(lambda: on.add(x, y)), term - alone), _LEAST)
+    rotation = fastest(lambda: on.rotated(x, [1]))
+    yield "rotation", rotation
     if level:
-        steps.append(("rescale", lambda: on.rescale(x)))
-    return steps
+        rescale = fastest(lambda: on.rescale(x))
+        yield "rescale", rescale
+        if on.rotations is HOISTED:
+            others = fastest(lambda: on.rotated(x, _ROTATIONS, HOISTED)) - rotation
+            # a map divides by the special prime once for many of them, which is a rescale of one prime more
+            division = rescale * (level + 2) / (level + 1)
+            yield "hoisted rotation", max(others / (len(_ROTATIONS) - 1) - division, _LEAST)
 
 
 def fastest(run: Callable[[], Any]) -> float:

@@ -5,6 +5,7 @@ import warnings
 
 import pytest
 
+from fhenn.backends import is_available
 from fhenn.errors import FhennError, MachineWarning, ParameterError, WireFormatError
 from fhenn.planner import timing
 from fhenn.planner.machine import PRIMITIVES, Machine, Timing, machine_file
@@ -168,9 +169,21 @@ def test_measuring_times_every_primitive(monkeypatch):
     monkeypatch.setattr(timing, "_MOST_SECONDS", 1e-4)
     seen = []
     machine = timing.measure("here", progress=lambda *step: seen.append(step), primes={2048: (1, 2)})
-    assert {each.primitive for each in machine.timings} == set(PRIMITIVES) - {"hoisted rotation"}
+    names = [name for name in ("seal", "native") if is_available(name)]
+    assert machine.evaluators == tuple(sorted(names))
+    for name in names:
+        found = {each.primitive for each in machine.timings if each.evaluator == name}
+        assert found == set(PRIMITIVES) - ({"hoisted rotation"} if name == "seal" else set())
     assert all(each.seconds > 0 for each in machine.timings)
-    assert seen[0] == ("N=2048", 0, 2)
-    assert seen[-1] == ("done", 2, 2)
+    assert seen[0] == ("seal, N=2048", 0, 2 * len(names))
+    assert seen[-1] == ("done", 2 * len(names), 2 * len(names))
     with pytest.raises(FhennError):
-        timing.measure("here", evaluator="unheard of")
+        timing.measure("here", ["unheard of"])
+
+
+def test_timings_of_seal_stand_beside_those_of_another_that_was_measured_alone():
+    if not is_available("native"):
+        pytest.skip("there is no native library")
+    machine = timing.measure("here", ["native"], primes={2048: (1, 2)})
+    assert machine.evaluators == ("native", "seal")
+    assert machine.seconds("rotation", 8192, 4) == Machine.shipped().seconds("rotation", 8192, 4)

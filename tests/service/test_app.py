@@ -5,6 +5,7 @@ import httpx
 import numpy as np
 import pytest
 from service_harness import FEATURES, MODEL, PLAN, right, samples, wait_for
+from support import seal_of
 
 import fhenn
 from fhenn.errors import KeyMissing, ParameterError, ServiceError, ServiceUnreachable
@@ -168,7 +169,7 @@ def test_another_token_of_the_same_owner_reaches_the_keys(service, hospital):
 
 def secret_keys(client):
     """Ways in which a secret key might be sent by mistake."""
-    context = client._context.tenseal.serialize(save_secret_key=True)
+    context = seal_of(client._context).tenseal.serialize(save_secret_key=True)
     yield "the secret key's own file", client.secret_bytes()
     yield "locked", client.secret_bytes("passphrase")
     yield (
@@ -180,7 +181,7 @@ def secret_keys(client):
 
 def test_a_secret_key_is_neither_stored_nor_logged(service):
     client = fhenn.Client(PLAN)
-    seal = client._context.tenseal.serialize(save_secret_key=True)
+    seal = seal_of(client._context).tenseal.serialize(save_secret_key=True)
     with service.http("careless") as http:
         for name, data in secret_keys(client):
             kind = "malformed" if name.startswith("TenSEAL") else "secret-key"

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from service_harness import PLAN, samples
+from support import seal_of
 
 import fhenn
 from fhenn.errors import WireFormatError
@@ -20,7 +21,7 @@ def client():
 
 @pytest.fixture(scope="module")
 def with_secret(client):
-    body = client._context.tenseal.serialize(save_secret_key=True)
+    body = seal_of(client._context).tenseal.serialize(save_secret_key=True)
     return frame("evaluation-context", {"fingerprint": "x", "rotation_keys": 0}, body)
 
 

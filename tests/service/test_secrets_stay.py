@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from service_harness import MODEL, PLAN
+from support import seal_of
 
 import fhenn
 from fhenn.artifacts import model_to_bytes, plan_to_bytes
@@ -59,7 +60,7 @@ FILES = {
     "model": model_to_bytes(MODEL),
     "plan": plan_to_bytes(PLAN.public()),
     "table": b"a,b\n1,2\n",
-    "tenseal": CLIENT._context.tenseal.serialize(save_secret_key=True),
+    "tenseal": seal_of(CLIENT._context).tenseal.serialize(save_secret_key=True),
     "answer": frame("answer", {"sizes": [1]}, b"x"),
     "empty": b"",
 }

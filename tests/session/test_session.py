@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from support import mostly_thorough
+from support import mostly_thorough, seal_of
 
 import fhenn
 from fhenn.approx import sigmoid
@@ -92,7 +92,7 @@ def test_every_slot_that_leaves_the_server_is_an_output():
 def test_the_server_never_holds_a_secret_key(pair):
     _, plan, client, server = pair
     assert not server.context.has_secret_key
-    secret = getattr(client._context, "seal", client._context).tenseal.serialize(save_secret_key=True)
+    secret = seal_of(client._context).tenseal.serialize(save_secret_key=True)
     message = frame("evaluation-context", {"fingerprint": client.fingerprint, "rotation_keys": 0}, secret)
     with pytest.raises(WireFormatError, match="secret key"):
         fhenn.Server(pair[0], plan, message)
