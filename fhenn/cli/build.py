@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 import fhenn
 from fhenn import artifacts
+from fhenn.ckks.evaluator import NATIVE, SEAL
 from fhenn.cli.bounds import bounds_options, feature_names, read_bounds_and_samples, read_named_samples
 from fhenn.cli.nodes import FITTED
 from fhenn.cli.show import FILE, as_json_option, count_of, note, output_option, progress, tell
@@ -220,6 +221,11 @@ def import_(
     help="Plan for witnesses, which show values that leave a domain or a range; by default where ranges are data's.",
 )
 @click.option(
+    "--evaluator",
+    type=click.Choice((NATIVE.name, SEAL.name)),
+    help="What will compute: it decides the keys and the error.  [default: native where it is installed, else seal]",
+)
+@click.option(
     "--queries",
     type=click.IntRange(0, MOST_QUERIES),
     default=0,
@@ -245,6 +251,7 @@ def plan(
     ranges: RangesName,
     range_margin: float,
     witness: bool | None,
+    evaluator: str | None,
     queries: int,
     csv_format: CsvFormat,
     output: Path,
@@ -278,6 +285,7 @@ def plan(
         samples=samples,
         witness=witness,
         queries=queries,
+        evaluator=evaluator,
         max_upload=None if max_upload_mb is None else max_upload_mb * 1e6,
         max_memory=None if max_memory_mb is None else max_memory_mb * 1e6,
     )
@@ -287,6 +295,7 @@ def plan(
         "model": fingerprint_of(network),
         "parameters": asdict(full_plan.parameters),
         "layout": full_plan.layout_name,
+        "evaluator": full_plan.evaluator,
         "rotations": len(full_plan.rotations),
         "witnesses": len(full_plan.witnesses),
         "ranges": None if full_plan.ranges is None else asdict(full_plan.ranges),

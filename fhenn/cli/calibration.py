@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from fhenn import artifacts
+from fhenn.backends import default_evaluator
 from fhenn.cli.show import FILE, Grid, as_json_option, progress, tell
 from fhenn.errors import ParameterError
 from fhenn.planner.cost import seconds_text
@@ -30,7 +31,8 @@ def calibrate_machine(*, output: Path | None, as_json: bool) -> None:
     """Measure how long the steps of CKKS take here.
 
     `fhenn plan` states what a plan will cost, and chooses a layout, by such timings: by those that come with fhenn
-    until this command has run. Takes half a minute, best on an idle machine; repeat it when the machine changes.
+    until this command has run. Takes half a minute for each evaluator that is here, best on an idle machine; repeat it
+    when the machine changes.
 
     \b
       fhenn calibrate-machine
@@ -44,10 +46,14 @@ def calibrate_machine(*, output: Path | None, as_json: bool) -> None:
     with progress(as_json) as show:
         machine = measure(_name(), progress=show)
     artifacts.write(path, machine.to_json().encode(), overwrite=True)
-    rows = {name: machine.seconds(name, 8192, _PRIMES) for name in _SHOWN}
-    shipped = {name: Machine.shipped().seconds(name, 8192, _PRIMES) for name in _SHOWN}
-    result = {"machine": str(path), "name": machine.name, "timings": len(machine.timings), "seconds": rows}
-    table = Grid(title=f"{machine.name}: N=8192, {_PRIMES} primes in use", title_justify="left")
+    evaluator = default_evaluator()
+    rows, shipped = (
+        {name: each.seconds(name, 8192, _PRIMES, evaluator) for name in _SHOWN} for each in (machine, Machine.shipped())
+    )
+    result = {"machine": str(path), "name": machine.name, "timings": len(machine.timings)}
+    result |= {"evaluator": evaluator, "seconds": rows}
+    title = f"{machine.name}, evaluator {evaluator!r}: N=8192, {_PRIMES} primes in use"
+    table = Grid(title=title, title_justify="left")
     for column in ("step", "here", "shipped"):
         table.add_column(column, justify="left" if column == "step" else "right")
     for name, seconds in rows.items():

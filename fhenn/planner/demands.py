@@ -71,7 +71,8 @@ def require_modest(plan: Plan) -> None:
 
     The schedules of `fhenn.ckks.maps` rotate by whole positions, samples apart; layout "features" needs no rotation.
     The distances between their baby steps, and those between giant steps, add up to the positions, or to twice the
-    features, so that √(2·sum) of either differ; sums, of a map and of witnesses, rotate by powers of two.
+    features, so that √(2·sum) of either differ; nor are there more baby steps, which take a key each where they are
+    hoisted. Sums, of a map and of witnesses, rotate by powers of two, and by one and a half of these.
     """
     if plan.features > _MOST_FEATURES:
         raise ValueError(f"{plan.features} features are more than {_MOST_FEATURES}")
@@ -93,7 +94,7 @@ def require_modest(plan: Plan) -> None:
     whole = all(0 < steps < plan.parameters.slots and steps % together == 0 for steps in plan.rotations)
     positions = plan.parameters.slots // together
     widths = [min(int(match[1]), _MOST_FEATURES) for match in map(AFFINE.fullmatch, plan.signature) if match]
-    most = sum(2 * isqrt(2 * max(positions, 2 * width)) for width in widths) + positions.bit_length()
+    most = sum(2 * isqrt(2 * max(positions, 2 * width)) for width in widths) + 2 * positions.bit_length()
     if not whole or len(set(plan.rotations)) < len(plan.rotations) or len(plan.rotations) > most:
         raise ValueError(f"it asks for {len(plan.rotations)} rotations, which no matrix product of its layout makes")
 

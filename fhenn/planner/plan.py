@@ -345,6 +345,7 @@ class Plan:
         lines = [
             f"plan, {self.layout_name}: N={self.parameters.ring_degree} [{chain}], "
             f"scale 2^{log2(self.parameters.scale):g}, 128-bit security",
+            f"  evaluator             {self.evaluator}",
             f"  error of encryption   <= {at_most(self.error)} (asked: {self.accuracy:g}), "
             f"deviation {self.deviation:.1e}",
             f"  error of activations  <= {at_most(self.approximation)} each, on their domain{beside}",
@@ -367,7 +368,7 @@ class Plan:
         if self.units:
             least, most = min(self.errors), max(self.errors)
             lines.insert(
-                2,
+                3,
                 "    relative to how the outputs vary; in the model's own units "
                 + (f"<= {at_most(most)}" if least == most else f"<= {at_most(least)} to {at_most(most)}"),
             )

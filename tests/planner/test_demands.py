@@ -90,6 +90,16 @@ def test_absurd_plans_are_refused_before_anything_is_made(name):
     assert len(str(caught.value)) < 1000
 
 
+def test_plans_of_hoisted_rotations_are_read():
+    """A key for each baby step, and one for each of three rotations that make two folds."""
+    for outputs, inputs in ((10, 64), (128, 784), (1, 30), (300, 300), (2, 2000)):
+        weights = np.random.default_rng(1).normal(size=(outputs, inputs)) / inputs
+        model = fhenn.Sequential([fhenn.Linear(weights), fhenn.Square(), fhenn.Linear(np.ones((3, outputs)) / outputs)])
+        for options in ({"upload": 1}, {"samples": 4}, {"witness": True}):
+            plan = fhenn.plan(model, bounds=[-1, 1], layout="latency", evaluator="native", accuracy=0.1, **options)
+            assert fhenn.Plan.from_json(plan.to_json()) == plan
+
+
 def test_rotations_that_a_product_can_make_are_taken():
     fhenn.Plan.from_json(changed(layout=VECTORS | {"samples": 2}, rotations=[2, 4, 6, 10]))
 
