@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from fhenn import artifacts
-from fhenn.backends import default_evaluator
+from fhenn.backends import default_evaluator, use_threads
 from fhenn.cli.show import FILE, Grid, as_json_option, progress, tell
 from fhenn.errors import ParameterError
 from fhenn.planner.cost import seconds_text
@@ -43,6 +43,7 @@ def calibrate_machine(*, output: Path | None, as_json: bool) -> None:
     if output is None:
         path.parent.mkdir(parents=True, exist_ok=True)
     artifacts.require_place(path)
+    use_threads(1)  # seconds are those of the process, whatever shares the work
     with progress(as_json) as show:
         machine = measure(_name(), progress=show)
     artifacts.write(path, machine.to_json().encode(), overwrite=True)
