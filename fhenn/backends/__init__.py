@@ -71,12 +71,13 @@ class Backend(Protocol):
         factor: the gradient at its output, plaintext or ciphertext, of the shape of `x`.
         """
 
-    def affine(self, x: Any, operator: Operator, bias: NDArray[np.float64] | None) -> Any:
+    def affine(self, x: Any, operator: Operator, bias: NDArray[np.float64] | None, idle: float = 0.0) -> Any:
         """A x + b over the last axis.
 
         x: samples, (..., inputs).
         operator: A, (outputs, inputs).
         bias: b, (outputs,), or None for zero.
+        idle: what positions of a ciphertext hold that hold no output.
         """
 
     def headroom(self, polynomial: Polynomial, x: Any) -> float:

@@ -185,19 +185,20 @@ class CipherBackend:
             [times_slots(on, handle, row, context.scale) for handle, row in zip(x.handles, rows, strict=True)]
         )
 
-    def affine(self, x: CipherArray, operator: Operator, bias: Floats | None) -> CipherArray:
+    def affine(self, x: CipherArray, operator: Operator, bias: Floats | None, idle: float = 0.0) -> CipherArray:
         """A x + b of every sample.
 
         x: samples × features. Layout "features" takes no rotation; `Vectors` takes rotation keys.
         operator: A, (outputs, inputs).
         bias: b, (outputs,), or None for zero.
+        idle: what the positions hold that whole samples have besides their outputs, up to a power of two.
 
         Returns samples × outputs, a level below `x` at the context's scale; where no level is left, the product is not
         rescaled, and its scale is that of `x` times the context's.
         Raises LevelExhausted, ShapeMismatch, KeyMissing, ScaleMismatch, UnsupportedOperation.
         """
         on = x.context.arithmetic
-        affine = AffineMap(operator, bias, x.layout, x.context.slots, on.rotations)
+        affine = AffineMap(operator, bias, x.layout, x.context.slots, on.rotations, idle)
         layout = affine.result_layout  # refuses layouts that it cannot serve
         if x.shape[1] != operator.inputs:
             raise ShapeMismatch("Linear", x.shape, f"(samples, {operator.inputs})")

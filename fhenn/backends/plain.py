@@ -47,12 +47,13 @@ class PlainBackend:
         factor = broadcast("backward", self.value(factor), x.shape)
         return (polynomial(x) * factor.astype(x.dtype, copy=False))[()]
 
-    def affine(self, x: Floats, operator: Operator, bias: NDArray[np.float64] | None) -> Any:
+    def affine(self, x: Floats, operator: Operator, bias: NDArray[np.float64] | None, idle: float = 0.0) -> Any:
         """A x + b of every sample, in the precision of `x`.
 
         x: (..., inputs).
         operator: A, (outputs, inputs).
         bias: b, (outputs,), or None for zero.
+        idle: of no interest to arrays, which have no other positions.
 
         Returns (..., outputs).
         Raises ShapeMismatch.

@@ -292,6 +292,7 @@ class AffineMap:
     layout: of the inputs.
     slots: of a ciphertext.
     rotations: how several rotations of one ciphertext are made where there are keys for each way.
+    idle: what the positions hold that whole samples have besides their outputs, up to a power of two.
     """
 
     operator: Operator
@@ -299,6 +300,12 @@ class AffineMap:
     layout: Layout
     slots: int
     rotations: Rotations
+    idle: float = 0.0
+
+    @property
+    def largest_constant(self) -> float:
+        """The largest magnitude of what is added at the end."""
+        return max(abs(self.idle), 0.0 if self.bias is None else float(np.abs(self.bias).max()))
 
     @property
     def schedules(self) -> tuple[RotationSchedule, ...]:
@@ -592,7 +599,7 @@ def _encode_map(
 ) -> Encoded[P]:
     """The map for inputs like x, kept while its operator lives."""
     kept = on.encoded.setdefault(affine.operator, {})
-    key = affine.layout, schedule, on.level(x), on.scale(x)
+    key = affine.layout, schedule, on.level(x), on.scale(x), affine.idle
     if key not in kept:
         tiles = []
         for tile in counted(range(len(schedule.diagonals.shifts)), share=1 / 2):
@@ -614,16 +621,16 @@ def _encode_bias(on: Operations[V, P], affine: AffineMap, schedule: RotationSche
 
 
 def bias_in_slots(affine: AffineMap, schedule: RotationSchedule) -> Floats | None:
-    """The bias in every slot that holds its output, (slots,); None where it is zero.
+    """The bias in every slot that holds its output, and `idle` in the others, (slots,); None where all are zero.
 
     affine: the map.
     schedule: of the map.
     """
-    if affine.bias is None or not np.any(affine.bias):
-        return None
     diagonals = schedule.diagonals
-    padded = np.zeros(diagonals.outputs)
-    padded[: len(affine.bias)] = affine.bias
+    padded = np.full(diagonals.outputs, affine.idle)
+    padded[: affine.operator.outputs] = 0.0 if affine.bias is None else affine.bias
+    if not padded.any():
+        return None
     return np.repeat(np.resize(padded, affine.slots // diagonals.samples), diagonals.samples)
 
 

@@ -246,7 +246,7 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
         self.require_encodable(x.level, landing.plain_scale, affine.operator.largest)
         self.require_scale(x.level, x.scale * landing.plain_scale)
         # the bias must fit as a plaintext: it can be far larger than the sum that it completes
-        self.require_encodable(landing.level, result, 0.0 if affine.bias is None else float(np.abs(affine.bias).max()))
+        self.require_encodable(landing.level, result, affine.largest_constant)
         norm_of_inputs = x.bounds.norm(norm, affine.operator.inputs)
         encoding = norm_of_inputs * model.encoding / landing.plain_scale
         # of the twin, of numbers that are encoded, and of scales
@@ -273,8 +273,7 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
                 rounded = rounded * terms ** (1 / norm)
             turned += self._turned(model.key_switch(x.level) * (1 / x.scale), gains)
             # small entries share plaintexts with the largest one, and so do biases
-            largest_bias = 0.0 if affine.bias is None else float(np.abs(affine.bias).max())
-            encoding += model.transform * (norm_of_inputs * gains.largest + largest_bias)
+            encoding += model.transform * (norm_of_inputs * gains.largest + affine.largest_constant)
         plain = Noise(0.0, encoding, norm) + Noise(0.0, floats, norm)
         alike = (1, 1) if schedule else (affine.alike, affine.operator.outputs)
         noise = x.noise.through(gains.row, gains.spectral) + rounded.alike(*alike) + turned + plain
@@ -307,7 +306,7 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
             self.count("number", below, biases)
         else:
             diagonals = schedule.diagonals
-            products, biases = diagonals.present, min(biases, 1)
+            products, biases = diagonals.present, int(affine.largest_constant > 0)
             sums, folds, hoisted = min(products, 1), schedule.folding, schedule.hoisted_folds
             self.count("vector", level, sum(map(len, diagonals.shifts)))
             self.count("vector", below, biases)

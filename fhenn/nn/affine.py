@@ -44,6 +44,11 @@ class Affine(Layer):
         self._map = operator, constants(f"{self.name} bias", np.broadcast_to(shift, (operator.outputs,)))
 
     @property
+    def idle(self) -> float:
+        """What positions of a ciphertext hold that hold no output: 0, unless what follows is served better."""
+        return 0.0
+
+    @property
     def operator(self) -> Operator:
         """A."""
         return self._map[0]
@@ -107,7 +112,7 @@ class Affine(Layer):
         operator, bias = self._map
         if not backend.encrypted and (x.ndim == 0 or x.shape[-1] != operator.inputs):
             raise ShapeMismatch(self.name, x.shape, f"(..., {operator.inputs})")
-        return backend.affine(x, operator, bias)
+        return backend.affine(x, operator, bias, self.idle)
 
     def _forward(self, backend: Backend, x: Any) -> Any:
         return self.evaluate(backend, x)

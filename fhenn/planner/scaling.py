@@ -13,6 +13,7 @@ decryption, last of all. An accuracy in these units is one relative to how the o
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from math import frexp
 from typing import TYPE_CHECKING
 
@@ -46,12 +47,20 @@ class ServedLayer(Affine):
     sums: what the layer itself adds up for each output, Σⱼ|aᵢⱼ·xⱼ| + |bᵢ| for the largest inputs within bounds, which
     the twin rounds by a share of, where scaled inputs may show nothing of that size. (outputs,); None where they are
     not scaled.
+    idle: what positions hold that hold no output.
     """
 
-    def __init__(self, layer: Affine, operator: Operator, bias: Floats, sums: Floats | None = None) -> None:
+    def __init__(
+        self, layer: Affine, operator: Operator, bias: Floats, sums: Floats | None = None, idle: float = 0.0
+    ) -> None:
         self._name = layer.name
         super().__init__(operator, bias)
-        self.sums = sums
+        self.sums, self._idle = sums, idle
+
+    @property
+    def idle(self) -> float:
+        """What positions hold that hold no output."""
+        return self._idle
 
     @property
     def name(self) -> str:
@@ -84,6 +93,29 @@ class ServedLayer(Affine):
             layer.bias * inverse.factors,
             None if sums is None else sums * inverse.factors,
         )
+
+
+def with_idle_values(nodes: Sequence[Affine | Activation]) -> list[Affine | Activation]:
+    """Nodes whose idle positions hold a value that the next activation takes.
+
+    nodes: of a model, as they are served.
+
+    A layer's outputs are padded to a power of two. What a polynomial makes of a 0 that is not in its domain can be
+    larger than the modulus, and would spoil every slot of the ciphertext.
+
+    >>> import fhenn
+    >>> root = fhenn.PolynomialActivation([1.0, 0.5], domain=(1.0, 3.0))
+    >>> [node.idle for node in with_idle_values([fhenn.Linear([[1.0]]), root, fhenn.Linear([[1.0]])])[::2]]
+    [2.0, 0.0]
+    """
+    served = list(nodes)
+    for place, (node, after) in enumerate(pairwise(nodes)):
+        if isinstance(node, Affine) and isinstance(after, Activation):
+            low, high = after.polynomials[0].domain
+            if not low <= 0 <= high:
+                sums = node.sums if isinstance(node, ServedLayer) else None
+                served[place] = ServedLayer(node, node.operator, node.bias, sums, low / 2 + high / 2)
+    return served
 
 
 def scaled_nodes(nodes: Sequence[Affine | Activation], low: Floats, high: Floats) -> list[Affine | Activation]:
@@ -193,7 +225,8 @@ def served_nodes(plan: Plan, model: Node) -> list[Affine | Activation]:
     Raises ShapeMismatch where the plan has units for other outputs.
     """
     nodes = list(layers(model))
-    return nodes_in_units(scaled_nodes(nodes, *plan.bounds) if plan.scaled else nodes, plan.units)
+    nodes = nodes_in_units(scaled_nodes(nodes, *plan.bounds) if plan.scaled else nodes, plan.units)
+    return with_idle_values(nodes)
 
 
 def scaled_bounds(low: Floats, high: Floats) -> tuple[Floats, Floats]:

@@ -27,7 +27,7 @@ from fhenn.ckks.trace import Trace, Traced, TracedContext
 from fhenn.errors import ScaleMismatch
 from fhenn.nn import Activation, Affine, Node
 from fhenn.planner.plan import Plan, Stage
-from fhenn.planner.scaling import ServedLayer, nodes_in_units, scaled_bounds, served_nodes
+from fhenn.planner.scaling import ServedLayer, nodes_in_units, scaled_bounds, served_nodes, with_idle_values
 from fhenn.ranges import DataRanges, Reach, reaches
 from fhenn.ranges.data import range_for_sums
 
@@ -55,7 +55,7 @@ class Path:
         ranges: DataRanges | None = None,
         seen: Mapping[int, Floats] = NOTHING_SEEN,
     ) -> None:
-        self.nodes, self.ranges, self.seen = tuple(nodes), ranges, seen
+        self.nodes, self.ranges, self.seen = tuple(with_idle_values(nodes)), ranges, seen
         self.reach = reaches(self.nodes, low, high, {} if ranges is None else ranges.at(self.nodes))
         self.bounds = tuple(Bounds(reach.low, reach.high) for reach in self.reach)
 

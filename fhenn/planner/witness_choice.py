@@ -196,7 +196,7 @@ def _observe(walked: Walk) -> Iterator[_Observed]:
     last_watched = max((place for place, interval in intervals.items() if interval is not None), default=-1)
     for place, (node, start) in enumerate(zip(path.nodes, walked.starts, strict=True)):
         if not isinstance(node, Activation):
-            rest = 0.0
+            rest = node.idle
             continue
         low, high = path.reach[place].interval
         domain = intervals[place] or node.domain

@@ -28,6 +28,12 @@ def mutants(file: str, tests: str, *changes: tuple[str, str, str]) -> list[Mutan
     return [Mutant(name, file, old, new, tuple(tests.split())) for name, old, new in changes]
 
 
+IDLE = mutants(
+    "fhenn/planner/scaling.py",
+    "tests/planner/test_idle.py",
+    ("padded outputs hold 0 whatever follows", "low / 2 + high / 2)", "0.0)"),
+)
+
 FLOODING = mutants(
     "fhenn/planner/flooding.py",
     "tests/planner/test_flooding.py",
@@ -1165,7 +1171,7 @@ NATIVE_KEYS = mutants(
 MUTANTS: tuple[Mutant, ...] = tuple(
     mutant
     for part in (
-        FLOODING, FLOOR, NOISE, CERTIFICATE, SHARING, BUDGET, STRUCTURE, INFLATE, MESSAGES, PROTOBUF, WIRE, SCAN, MATCHING, RECEIPT,
+        IDLE, FLOODING, FLOOR, NOISE, CERTIFICATE, SHARING, BUDGET, STRUCTURE, INFLATE, MESSAGES, PROTOBUF, WIRE, SCAN, MATCHING, RECEIPT,
         VIOLATIONS, ANSWER, CLIENT, CLIENT_GUARD, SERVER, SECRET, TOKENS, QUOTA, BODIES, BLAME, WORK, SPOOL, KEYS, UPLOADS, FILES,
         ROUTES, GUARD, OUTPUTS, WITNESS, DEMANDS, PLAN, LAYOUT, ARRAY, SEARCH, WORST, VERIFIED_WITNESSES, CACHE, LOAD, TRACE, FILLED, FOLDS, SHARED,
         UNITS, NATIVE_MESSAGES, NATIVE_KEYS,

@@ -17,6 +17,7 @@ from fhenn.errors import PlanError
 from fhenn.nn import PolynomialActivation, layers
 from fhenn.planner.chains import chains_of, special_bits
 from fhenn.planner.packing import pack_samples
+from fhenn.planner.scaling import with_idle_values
 from fhenn.planner.search import _Trial
 from fhenn.planner.walk import Path
 from fhenn.ranges import reaches
@@ -132,7 +133,8 @@ def check(seed, encrypted=False):
     for candidate, packing in some_parameters(rng, list(layers(model)), low, high):
         kind = fhenn.Context.generate if encrypted else PassThroughContext
         x = np.vstack([low, high, rng.uniform(low, high, (6, len(low)))])  # as many as fill every place
-        result = run(kind(candidate.parameters, candidate.walk.rotations), model, packing, x)
+        served = fhenn.Sequential(with_idle_values(list(layers(model))))
+        result = run(kind(candidate.parameters, candidate.walk.rotations), served, packing, x)
         error = np.abs(result - model.infer(x)).max()
         assert error <= candidate.error, (seed, model, candidate.parameters)
         count += 1

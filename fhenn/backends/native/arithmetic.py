@@ -301,7 +301,7 @@ class NativeArithmetic(Arithmetic[Ciphertext, Plaintext]):
     def _encode_map(self, x: Ciphertext, affine: AffineMap, schedule: RotationSchedule, landing: Landing) -> EncodedMap:
         """The map for inputs like x, kept while its operator lives."""
         kept = self.encoded.setdefault(affine.operator, {})
-        key = affine.layout, schedule, x.level, x.scale
+        key = affine.layout, schedule, x.level, x.scale, affine.idle
         if key not in kept:
             kept[key] = self._new_map(x, affine, schedule, landing)
         encoded: EncodedMap = kept[key]

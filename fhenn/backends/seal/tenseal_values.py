@@ -294,7 +294,9 @@ class TensealBackend:
             return [float(value) for value in values.reshape(-1)]
         return list(values.reshape(message.batch, -1).T)
 
-    def affine(self, x: TensealValue, operator: Operator, bias: NDArray[np.float64] | None) -> TensealValue:
+    def affine(
+        self, x: TensealValue, operator: Operator, bias: NDArray[np.float64] | None, idle: float = 0.0
+    ) -> TensealValue:
         """Not offered: TenSEAL has its own. Raises UnsupportedOperation."""
         raise UnsupportedOperation(
             f"Linear on {type(x).__name__}", "Use x.mm(weight.T), or encrypt with fhenn.encrypt(layout='features')."
