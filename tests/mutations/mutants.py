@@ -1059,8 +1059,8 @@ TRACE = mutants(
     ("trace: maps scale no noise", "x.noise.through(gains.row, gains.spectral) + rounded", "x.noise + rounded"),
     (
         "trace: a bias of any size",
-        "result, 0.0 if affine.bias is None else float(np.abs(affine.bias).max())",
-        "result, 0.0",
+        "result, affine.largest_constant)",
+        "result, 0.0)",
     ),
 )
 
