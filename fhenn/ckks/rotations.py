@@ -9,8 +9,8 @@ from typing import TypeVar
 
 X = TypeVar("X")
 
-_HOISTED = 1 / 4
-"""Of a key switch: what a rotation takes whose digits are there (measured, from three primes under it on)."""
+_HOISTED = 0.3
+"""Of a key switch: what a rotation takes whose digits are there (measured: a fifth to two fifths)."""
 
 
 class Rotations(ABC):

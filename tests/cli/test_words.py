@@ -44,6 +44,7 @@ FOR_PYTHON = {
     "backends/cipher.py": "layouts by name",
     "backends/seal/context.py": "TenSEAL's values",
     "backends/native/context.py": "TenSEAL's values",
+    "backends/native/library.py": "a command of the shell",
     "backends/seal/tenseal_values.py": "TenSEAL's values",
     "figures": "figures of Python, but for that of an activation",
     "interop/encrypted.py": "models in Python",
@@ -78,7 +79,6 @@ PASSAGES = {
     "Give bounds=(low, high), as one pair or as one for each feature, or inputs= with samples.": "asked for before",
     "Give True for an accuracy relative to how the outputs vary, False for one in their own units.": "so it is here",
     "Make it known with fhenn.backends.register before, or plan again for one that is known.": "evaluators of Python",
-    "Plan with --evaluator seal, or build it: python -m fhenn.backends.native.build.": "a command, too",
     "Share results in that one, or keep a file for all of them: client.keep_budget(path), before the fork.": "forks",
 }
 """The same for single messages."""

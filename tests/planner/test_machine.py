@@ -18,7 +18,7 @@ def flat(seconds=1e-3, ring_degree=8192, primes=4, evaluator="seal"):
 def test_what_was_measured_comes_back():
     machine = Machine.shipped()
     for each in machine.timings:
-        found = machine.seconds(each.primitive, each.ring_degree, each.primes)
+        found = machine.seconds(each.primitive, each.ring_degree, each.primes, each.evaluator)
         assert found == pytest.approx(each.seconds, rel=1e-12)
 
 
