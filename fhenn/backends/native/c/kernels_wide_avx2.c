@@ -83,8 +83,7 @@ INLINE void sum_product(Sum* sum, Parts x, Parts y) {
   sum->high = plus(sum->high, _mm256_mul_epu32(x.high, y.high));
 }
 
-/* The sum modulo q: parts are carried over so that the middle ones can be added, and multiplied by what they stand for.
- */
+/* The sum modulo q: parts carry over so that the middle ones can be added, and are multiplied by what they stand for. */
 INLINE Words residue_of_parts(Sum sum, Summation s) {
   Words high = plus(sum.high, _mm256_srli_epi64(sum.other, PART));
   Words middle = plus(plus(sum.middle, _mm256_and_si256(sum.other, s.part)), _mm256_srli_epi64(sum.low, PART));

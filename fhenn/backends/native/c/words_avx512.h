@@ -33,8 +33,7 @@ INLINE Words four(const u64* x) {
                                   _mm512_castsi256_si512(_mm256_loadu_si256((const __m256i*)x)));
 }
 
-/* Where a group takes its values from: a group, and the order in it, of which the low three bits of each place count.
- */
+/* Where a group takes its values from: a group, and the order in it, in the low three bits of each place. */
 typedef struct Origin {
   long group;
   Words order;
