@@ -200,6 +200,7 @@ def import_(
 @click.option(
     "--max-memory-mb", type=click.FloatRange(0, min_open=True), help="Refuse what takes more memory, by estimate."
 )
+@click.option("--max-keys-mb", type=click.FloatRange(0, min_open=True), help="Refuse larger evaluation keys.")
 @click.option(
     "--ranges",
     type=click.Choice(get_args(RangesName)),
@@ -248,6 +249,7 @@ def plan(
     upload: int | None,
     max_upload_mb: float | None,
     max_memory_mb: float | None,
+    max_keys_mb: float | None,
     ranges: RangesName,
     range_margin: float,
     witness: bool | None,
@@ -288,6 +290,7 @@ def plan(
         evaluator=evaluator,
         max_upload=None if max_upload_mb is None else max_upload_mb * 1e6,
         max_memory=None if max_memory_mb is None else max_memory_mb * 1e6,
+        max_keys=None if max_keys_mb is None else max_keys_mb * 1e6,
     )
     artifacts.write(output, artifacts.plan_to_bytes(full_plan.public(), network))
     result = {

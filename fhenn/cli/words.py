@@ -34,7 +34,7 @@ _PHRASES = tuple(
         (r"plan\(…, queries=…\), or decrypt\(…, share=True, queries=…\)", "--queries"),
         (r"Plan with queries=(\d+),", r"Plan with --queries \1,"),
         (r"memory=\S+, or --memory-mb", "--memory-mb"),
-        (r"max_(upload|memory)=(\d+)e6", r"--max-\1-mb \2"),
+        (r"max_(upload|memory|keys)=(\d+)e6", r"--max-\1-mb \2"),
         (r"\brows=(\d+)", r"--rows \1"),
         (r"spent: keep_budget\(path, spent=…\)", "spent, with --shared-so-far"),
         (r"spent must be at least", "--shared-so-far must be at least"),

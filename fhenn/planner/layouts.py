@@ -222,8 +222,16 @@ class _Choice:
 
     def _excess(self, request: Request) -> float:
         """How many times over a layout fills the limits."""
+        return max(self._filled(request).values())
+
+    def _filled(self, request: Request) -> dict[str, float]:
+        """How much of each limit a layout takes."""
         cost, asked = self._cost(request), self._request
-        return max(cost.up / asked.max_upload, cost.memory / asked.max_memory)
+        return {
+            "upload": cost.up / asked.max_upload,
+            "memory": cost.memory / asked.max_memory,
+            "keys": cost.keys / asked.max_keys,
+        }
 
     def _look_around(self, parameters: Parameters) -> None:
         """Sketch what every layout would be like under parameters; the cheapest ones with all that their maps hold."""
@@ -265,8 +273,7 @@ class _Choice:
 
     def _within(self, request: Request) -> bool:
         """Whether a layout stays within the limits."""
-        cost, asked = self._cost(request), self._request
-        return cost.up <= asked.max_upload and cost.memory <= asked.max_memory
+        return self._excess(request) <= 1
 
     def _sketch(self, option: _Option, parameters: Parameters) -> Plan:
         """A plan that says as much of an option as its shapes tell."""
@@ -332,20 +339,26 @@ class _Choice:
         least: the layout that exceeds it least.
         """
         asked, plan = self._request, self._known[least]
-        cost = self._cost(least)
-        name = "upload" if cost.up / asked.max_upload > cost.memory / asked.max_memory else "memory"
-        needed = cost.up if name == "upload" else cost.memory
-        limit = asked.max_upload if name == "upload" else asked.max_memory
+        cost, filled = self._cost(least), self._filled(least)
+        name = max(filled, key=filled.__getitem__)
+        sizes = {"upload": cost.up, "memory": cost.memory, "keys": cost.keys}
+        limits = {"upload": asked.max_upload, "memory": asked.max_memory, "keys": asked.max_keys}
+        needed, limit = sizes[name], limits[name]
 
         def fits(rows: int) -> bool:
             found = cost_of(plan, rows, self._machine)
-            return found.up <= asked.max_upload and found.memory <= asked.max_memory
+            within = found.up <= asked.max_upload and found.memory <= asked.max_memory
+            return within and found.keys <= asked.max_keys
 
         rows = bisect(range(1, asked.rows), 0, key=lambda rows: not fits(rows))
         fewer = f", or send fewer samples at once: rows={rows}" if rows else ""
-        what = "an upload" if name == "upload" else "the memory"
+        what = {
+            "upload": f"an upload for {count_of_rows(asked.rows)} takes",
+            "memory": f"the memory for {count_of_rows(asked.rows)} takes",
+            "keys": "the evaluation keys take",
+        }[name]
         return PlanError(
-            f"{what} for {count_of_rows(asked.rows)} takes {bytes_text(needed)} in the smallest layout "
+            f"{what} {bytes_text(needed)} in the smallest layout "
             f"({self._alternative(least)}), where {bytes_text(limit)} are allowed.",
             f"Allow more: max_{name}={ceil(needed / 1e6)}e6{fewer}.",
         )

@@ -36,6 +36,7 @@ class Request:
     rows: samples that one upload will hold, 1 or more.
     max_upload: bytes that an upload may have.
     max_memory: bytes that client or server may take.
+    max_keys: bytes that the evaluation keys may have.
     """
 
     accuracy: float
@@ -51,6 +52,7 @@ class Request:
     rows: int = 1
     max_upload: float = inf
     max_memory: float = inf
+    max_keys: float = inf
 
     @classmethod
     def of(
@@ -69,6 +71,7 @@ class Request:
         rows: Any = 1,
         max_upload: Any = None,
         max_memory: Any = None,
+        max_keys: Any = None,
     ) -> Request:
         """The request of arguments as a user gives them to `fhenn.plan`, which says what they are.
 
@@ -93,7 +96,7 @@ class Request:
                 f"relative must be True, False or None, not {relative!r}.",
                 "Give True for an accuracy relative to how the outputs vary, False for one in their own units.",
             )
-        for name, limit in (("max_upload", max_upload), ("max_memory", max_memory)):
+        for name, limit in (("max_upload", max_upload), ("max_memory", max_memory), ("max_keys", max_keys)):
             if limit is not None and not (isinstance(limit, Real) and float(limit) > 0):
                 raise ParameterError(
                     f"{name} must be a number of bytes above 0, not {limit!r}.",
@@ -133,6 +136,7 @@ class Request:
             rows=require_rows(rows),
             max_upload=inf if max_upload is None else float(max_upload),
             max_memory=inf if max_memory is None else float(max_memory),
+            max_keys=inf if max_keys is None else float(max_keys),
         )
 
     @property

@@ -70,6 +70,7 @@ def plan(
     evaluator: str | None = None,
     max_upload: float | None = None,
     max_memory: float | None = None,
+    max_keys: float | None = None,
 ) -> Plan:
     """The smallest ring at 128-bit security on which `model` reaches an accuracy, and how to use it.
 
@@ -105,6 +106,7 @@ def plan(
     "native"; its rotations decide the keys, and its noise the error. None for `fhenn.backends.default_evaluator`.
     max_upload: bytes that one upload may have; None for any.
     max_memory: bytes that client or server may take, by estimate; None for any.
+    max_keys: bytes that the evaluation keys may have; None for any.
 
     Returns the plan.
     Raises PlanError where no ring reaches the accuracy, ShapeMismatch and NonFiniteValue for unsuitable inputs, and
@@ -131,6 +133,7 @@ def plan(
         rows=known.rows if rows is None else rows,
         max_upload=max_upload,
         max_memory=max_memory,
+        max_keys=max_keys,
     )
     relative = takes_units(model, request.relative)
     case = Case(tuple(nodes), known, request, relative, from_data=request.ranges == "data")

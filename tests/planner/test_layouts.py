@@ -1,6 +1,7 @@
 """The planner's choice of a layout."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -166,7 +167,8 @@ class TestLimits:
     def test_what_just_fits_is_taken_whatever_a_sketch_says(self, rows, accuracy):
         asked = {"bounds": [0, 1], "accuracy": accuracy, "rows": rows}
         free = fhenn.plan(DIGITS, **asked)
-        for limits in ({"max_upload": free.cost().up}, {"max_memory": free.cost().memory}):
+        cost = free.cost()
+        for limits in ({"max_upload": cost.up}, {"max_memory": cost.memory}, {"max_keys": cost.keys}):
             assert fhenn.plan(DIGITS, **asked, **limits) == free
 
     def test_the_samples_that_would_fit_are_as_many_as_do(self):
@@ -195,8 +197,17 @@ class TestLimits:
         with pytest.raises(PlanError, match=r"max_memory=\d+e6\.$"):
             fhenn.plan(SMALL, bounds=[0, 1], max_memory=1e6)
 
+    def test_smaller_keys_are_taken_where_there_are_some(self):
+        free = fhenn.plan(WIDE, bounds=[0, 1], layout="latency")
+        held = fhenn.plan(WIDE, bounds=[0, 1], layout="latency", max_keys=0.8 * free.cost().keys)
+        assert held.bytes_of_keys <= 0.8 * free.bytes_of_keys
+        assert held.cost().seconds > free.cost().seconds
+        with pytest.raises(PlanError, match=r"the evaluation keys take .* where 0\.01 MB are allowed") as caught:
+            fhenn.plan(WIDE, bounds=[0, 1], max_keys=1e4)
+        assert re.fullmatch(r"Allow more: max_keys=\d+e6\.", caught.value.suggestion)
+
     @pytest.mark.parametrize("limit", [0, -1.0, "much", float("nan")])
-    @pytest.mark.parametrize("name", ["max_upload", "max_memory"])
+    @pytest.mark.parametrize("name", ["max_upload", "max_memory", "max_keys"])
     def test_limits_are_numbers_of_bytes(self, name, limit):
         with pytest.raises(ParameterError, match=name):
             fhenn.plan(SMALL, bounds=[0, 1], **{name: limit})
