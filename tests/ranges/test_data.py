@@ -138,7 +138,7 @@ def test_the_data_is_taken_where_the_worst_case_does_not_fit_and_said():
 
 
 def test_a_handful_of_samples_is_not_taken_unasked():
-    few = {"inputs": SAMPLES[:20], "bounds": [-1, 1]}
+    few = {"inputs": SAMPLES[:20], "bounds": [-1, 1], "evaluator": "seal"}
     with pytest.raises(PlanRefused, match=r"ranges from the samples \('data'\)"):
         plan_for(network(), **few)
     assert plan_for(network(), ranges="data", **few).ranges.samples == 20
@@ -267,7 +267,7 @@ def test_what_has_no_levels_left_is_watched_by_squares_in_a_wider_range():
         [fhenn.Linear(first), fhenn.Square(), fhenn.Linear(second), fhenn.Square(), fhenn.Linear(last)]
     )
     images = draw.random((300, 784)) * (draw.random((300, 784)) < 0.2)
-    plan = fhenn.plan(model, inputs=images, ranges="data", accuracy=1e-2, rows=1)
+    plan = fhenn.plan(model, inputs=images, ranges="data", accuracy=1e-2, rows=1, evaluator="seal")
     assert plan.parameters.ring_degree == 8192
     assert plan.bytes_of_keys < 35e6
     assert plan.witnesses[0].degree > plan.witnesses[1].degree == 2

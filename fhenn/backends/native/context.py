@@ -20,6 +20,7 @@ from fhenn.ckks.parameters import Parameters
 from fhenn.ckks.rotations import Rotations
 from fhenn.errors import KeyMissing, ParameterError, WireFormatError
 from fhenn.uncopied import Uncopied
+from fhenn.wire import as_bytes
 
 if TYPE_CHECKING:
     from fhenn.backends.seal import SealContext
@@ -61,7 +62,7 @@ class NativeContext(Context, Uncopied):
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
-        context = cls(message=data)
+        context = cls(message=as_bytes("evaluation keys", data))
         _ = context.keys  # a stranger's bytes are read before anything is made of them
         return context
 

@@ -90,7 +90,7 @@ def parameters_id(ring_degree: int, primes: tuple[int, ...]) -> bytes:
     CKKS has none of.
 
     >>> parameters_id(4096, (40961, 65537)).hex()[:16]
-    'e4eea8ec04d51a7f'
+    'bbdd6e5446381df0'
     """
     words = struct.pack(f"<{3 + len(primes)}Q", _CKKS, ring_degree, *primes, 0)
     return blake2b(words, digest_size=32).digest()
