@@ -218,6 +218,21 @@ def test_seal_runs_plans_of_an_evaluator_that_is_missing(without_native):
     assert kept.fingerprint == client.fingerprint
 
 
+@pytest.mark.parametrize("options", [{}, {"layout": "throughput"}, {"samples": 4}, {"witness": True}], ids=str)
+def test_the_native_evaluator_runs_plans_for_seal(options):
+    """By a chain of rotations, for which alone there are keys, and with less noise."""
+    if not is_available("native"):
+        pytest.skip("there is no native library")
+    model, x = _wide(), rng.uniform(-1, 1, (3, 32))
+    plan = fhenn.plan(model, bounds=[-1, 1], evaluator="seal", **options)
+    client = fhenn.Client(plan)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        server = fhenn.Server(model, plan, client.evaluation_keys(), evaluator="native")
+    assert type(server.context).__name__ == "NativeContext"
+    assert np.abs(client.decrypt(server.predict(client.encrypt(x))) - model.predict(x)).max() < plan.error
+
+
 def test_what_is_to_be_shared_is_not_computed_with_more_noise_than_stated(without_native):
     model = _wide()
     plan = fhenn.plan(model, bounds=[-1, 1], evaluator="native", accuracy=0.05, queries=10)

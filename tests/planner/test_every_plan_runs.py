@@ -4,12 +4,13 @@ import warnings
 
 import numpy as np
 import pytest
-from pass_through import PASS_THROUGH, PassThroughContext
+from pass_through import HOISTING, PASS_THROUGH
 from support import at_length
 
 import fhenn
 from fhenn.approx import Function
 from fhenn.approx.fits import chebyshev
+from fhenn.backends import context_class, evaluator, runs_on
 from fhenn.ckks import FEATURES, Parameters
 from fhenn.ckks.circuits import is_constant
 from fhenn.ckks.primes import primes_of
@@ -89,7 +90,7 @@ def a_model(rng):
     return fhenn.Sequential(nodes), low, high
 
 
-def some_parameters(rng, nodes, low, high):
+def some_parameters(rng, nodes, low, high, name):
     """A few of those that a search accepts for a model on some ring and in some layout, with any error that is smaller
     than what comes out: beyond that, what noise does to an activation follows no slope.
     """
@@ -98,7 +99,7 @@ def some_parameters(rng, nodes, low, high):
     chains = chains_of(nodes, shared=False)
     if packing is None or not chains:
         return
-    trial, found = _Trial(Path(nodes, low, high), packing, 0, PASS_THROUGH), 0
+    trial, found = _Trial(Path(nodes, low, high), packing, 0, evaluator(name)), 0
     for bits, used, least in (chains[place] for place in rng.integers(len(chains), size=6)):
         first = int(rng.integers(min(least, 60), 61))
         special = special_bits(ring_degree, (first, *used))
@@ -127,14 +128,16 @@ def through(model, plan, x):
 
 @np.errstate(all="ignore")
 def check(seed, encrypted=False):
-    """How many parameters of a random model ran, each within its bound."""
+    """How many parameters of a random model ran, each within its bound: on one kind of evaluator, or the other."""
     rng, count = np.random.default_rng(seed), 0
     model, low, high = a_model(rng)
-    for candidate, packing in some_parameters(rng, list(layers(model)), low, high):
-        kind = fhenn.Context.generate if encrypted else PassThroughContext
+    chaining, hoisting = ("seal", runs_on("native")) if encrypted else (PASS_THROUGH.name, HOISTING.name)
+    name = hoisting if seed % 2 else chaining
+    for candidate, packing in some_parameters(rng, list(layers(model)), low, high, name):
         x = np.vstack([low, high, rng.uniform(low, high, (6, len(low)))])  # as many as fill every place
         served = fhenn.Sequential(with_idle_values(list(layers(model))))
-        result = run(kind(candidate.parameters, candidate.walk.rotations), served, packing, x)
+        context = context_class(name).generate(candidate.parameters, candidate.walk.rotations)
+        result = run(context, served, packing, x)
         error = np.abs(result - model.infer(x)).max()
         assert error <= candidate.error, (seed, model, candidate.parameters)
         count += 1
