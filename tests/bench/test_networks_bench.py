@@ -239,7 +239,7 @@ def test_digits():
     ]
     ways = (("latency", 64), ("throughput", 1))
     for (layout, samples), evaluator in product(ways, filter(is_available, ("native", "seal"))):
-        plan = fhenn.plan(model, inputs=x, accuracy=1e-2, layout=layout, samples=samples, evaluator=evaluator)
+        plan = fhenn.plan(model, bounds=[0, 1], accuracy=1e-2, layout=layout, samples=samples, evaluator=evaluator)
         client = fhenn.Client(plan)
         server = fhenn.Server(model, plan, client.evaluation_keys())
         upload = fhenn.CipherArray.from_bytes(server.context, client.encrypt(x))
