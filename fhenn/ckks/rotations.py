@@ -10,7 +10,10 @@ from typing import TypeVar
 X = TypeVar("X")
 
 _HOISTED = 0.3
-"""Of a key switch: what a rotation takes whose digits are there (measured: a fifth to two fifths)."""
+"""Of a key switch: what a rotation takes whose digits are there (measured: a fifth to two fifths).
+
+Plans name the keys of schedules that were chosen by it: with another number older plans would lack keys.
+"""
 
 
 class Rotations(ABC):

@@ -76,8 +76,9 @@ NOISE = mutants(
     tests_in(
         "tests/ckks/test_noise.py",
         "test_what_adds_up_in_the_worst_case_stays_so test_bounds_are_those_of_the_distributions",
-        "test_a_key_switch_sums_its_primes_and_has_a_spike",
+        "test_a_key_switch_sums_its_primes_and_has_a_spike test_centred_digits_leave_no_spike",
     ),
+    ("noise of centred digits has a spike", "0.0 if self.centred else", "0.0 if self.ring_degree == 0 else"),
     (
         "noise loses the worst case when mixed",
         "if min(self.norm, other.norm) == 1",
@@ -1168,13 +1169,37 @@ NATIVE_KEYS = mutants(
     ),
 )
 
+ROTATIONS = mutants(
+    "fhenn/ckks/rotations.py",
+    "tests/ckks/test_rotations.py",
+    (
+        "rotations: hoisted ones err like chained ones",
+        "tuple(int(step > 0) for step in steps)",
+        "tuple(range(len(steps)))",
+    ),
+    ("rotations: hoisted ones by the keys of a chain", "return set(steps) - {0}", "return {1}"),
+    ("rotations: hoisted ones share nothing", "return max(self.count(steps) - 1, 0)", "return 0"),
+)
+
+STRANGE_EVALUATOR = mutants(
+    "fhenn/session/server.py",
+    "tests/test_evaluators.py",
+    ("servers: another evaluator errs as stated", "if error <= plan.error and worst <= plan.worst:", "if True:"),
+    ("servers: what is shared may err by anything", "    if plan.queries:", "    if False:"),
+    (
+        "servers: copies compute by the plan's evaluator",
+        "self._certificate, self._evaluator\n",
+        "self._certificate, None\n",
+    ),
+)
+
 MUTANTS: tuple[Mutant, ...] = tuple(
     mutant
     for part in (
         IDLE, FLOODING, FLOOR, NOISE, CERTIFICATE, SHARING, BUDGET, STRUCTURE, INFLATE, MESSAGES, PROTOBUF, WIRE, SCAN, MATCHING, RECEIPT,
         VIOLATIONS, ANSWER, CLIENT, CLIENT_GUARD, SERVER, SECRET, TOKENS, QUOTA, BODIES, BLAME, WORK, SPOOL, KEYS, UPLOADS, FILES,
         ROUTES, GUARD, OUTPUTS, WITNESS, DEMANDS, PLAN, LAYOUT, ARRAY, SEARCH, WORST, VERIFIED_WITNESSES, CACHE, LOAD, TRACE, FILLED, FOLDS, SHARED,
-        UNITS, NATIVE_MESSAGES, NATIVE_KEYS,
+        UNITS, NATIVE_MESSAGES, NATIVE_KEYS, ROTATIONS, STRANGE_EVALUATOR,
     )
     for mutant in part
 )  # fmt: skip
