@@ -161,14 +161,19 @@ def test_the_threshold_counts_what_spare_positions_hold():
     # σ's cubic at 0, 0.5, is in the spare positions of the second activation, the middle of its domain
     nodes = [fhenn.Linear(np.ones((5, 2))), fhenn.Sigmoid(), fhenn.Sigmoid(degree=3, domain=(0, 1))]
     plan = fhenn.plan(
-        fhenn.Sequential([*nodes, fhenn.Linear(np.ones((1, 5)))]), bounds=[-1, 1], accuracy=0.1, witness=8
+        fhenn.Sequential([*nodes, fhenn.Linear(np.ones((1, 5)))]),
+        bounds=[-1, 1],
+        accuracy=0.1,
+        witness=8,
+        layout="latency",
     )
     first, second = plan.witnesses
     assert first.threshold == pytest.approx(2 * 5 + 3)
     assert second.threshold == pytest.approx(2 * 5 + 3)
 
 
-def test_the_error_counts_spare_positions_far_from_the_domain():
+def test_spare_positions_hold_what_is_in_the_domain_wherever_that_is():
+    """At 0 they would be far from one round 11, and their squares would err far more than those of the neurons."""
     errors = []
     for shift in (0.0, 11.0):
         around = fhenn.Sigmoid(domain=(shift - 1, shift + 1), degree=2)
@@ -176,7 +181,7 @@ def test_the_error_counts_spare_positions_far_from_the_domain():
         model = fhenn.Sequential([*nodes, fhenn.Linear(np.ones((1, 5)))])
         plan = fhenn.plan(model, bounds=[-1, 1], witness=2, evaluator="seal")
         errors.append(plan.witnesses[0].error / plan.stages[0].noise)
-    assert errors[1] > 4 * errors[0]
+    assert errors[0] < errors[1] < 2 * errors[0]
 
 
 @pytest.mark.parametrize("degree", [2, 8])
