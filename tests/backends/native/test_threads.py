@@ -14,7 +14,7 @@ from fhenn.errors import ParameterError
 
 pytestmark = pytest.mark.skipif(not available(), reason="the native library was not built")
 
-RING_DEGREE, PRIMES = 4096, primes_of(4096, (27, 24, 24, 30))
+RING_DEGREE, PRIMES = 8192, primes_of(8192, (27, 24, 24, 30))
 LEVELS = len(PRIMES) - 1
 
 

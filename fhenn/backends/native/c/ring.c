@@ -8,7 +8,11 @@
 #include <sys/mman.h>
 #endif
 
-enum { ALIGNMENT = 64, HUGE_PAGE = 2 << 20 };
+enum {
+  ALIGNMENT = 64,
+  HUGE_PAGE = 2 << 20,
+  LEAST_TO_SHARE = 13, /* log2 of n: waking a thread takes as long as some transforms of smaller rings */
+};
 
 /* The kernels for a modulus, which are checked before they are used. */
 static const Kernels* checked_kernels(const Modulus* m, const char* wanted) {
@@ -32,7 +36,7 @@ Ring* ring_new(int log_n, int count, const u64* primes, const char* kernels, int
     ring_free(ring);
     return NULL;
   }
-  ring->pool = pool_new(threads);
+  if (log_n >= LEAST_TO_SHARE) ring->pool = pool_new(threads);
   for (int l = 0; l < count; l++)
     for (int i = 0; i < count; i++)
       if (i != l) ring->inverses[l * count + i] = power_modulo(primes[l] % primes[i], primes[i] - 2, primes[i]);

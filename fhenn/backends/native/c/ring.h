@@ -26,7 +26,7 @@ typedef struct Ring {
 } Ring;
 
 /* NULL where there is no memory. primes: 1 modulo 2n each, below 2^61. kernels: a name, NULL for the fastest.
-   threads: that one call may use. */
+   threads: that one call may use; small rings use one. */
 Ring* ring_new(int log_n, int count, const u64* primes, const char* kernels, int threads);
 void ring_free(Ring* ring);
 
