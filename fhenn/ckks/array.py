@@ -195,6 +195,10 @@ def encrypt(
     headroom: the largest |value| that what follows can hold (`node.headroom(context)`), None for what the modulus
     holds; checked here because the server cannot see it.
 
+    Places of the last ciphertext that no sample takes hold 0, and so do outputs that a layer pads. A polynomial whose
+    domain is far from 0 can exceed the modulus there, which spoils the ciphertext: fill the places with more samples,
+    or let `Client` and `Server` see to both.
+
     Returns the encrypted array.
     Raises NonFiniteValue, HeadroomExceeded, ShapeMismatch, UnsupportedValue, KeyMissing.
 

@@ -13,7 +13,6 @@ decryption, last of all. An accuracy in these units is one relative to how the o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from math import frexp
 from typing import TYPE_CHECKING
 
@@ -30,12 +29,14 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-
 _LARGEST_EXPONENT = 1000
 """Units are from 2⁻¹⁰⁰⁰ to 2¹⁰⁰⁰, so that one over them is a float too."""
 
 _NO_SPREAD = 2.0**-40
 """Outputs that vary by less than that, of their size, are constants with rounding."""
+
+_TRIED = 257
+"""Values of a domain that are tried for positions that hold no output."""
 
 
 class ServedLayer(Affine):
@@ -96,7 +97,7 @@ class ServedLayer(Affine):
 
 
 def with_idle_values(nodes: Sequence[Affine | Activation]) -> list[Affine | Activation]:
-    """Nodes whose idle positions hold a value that the next activation takes.
+    """Nodes whose idle positions hold a value that the activations after them take.
 
     nodes: of a model, as they are served.
 
@@ -109,13 +110,51 @@ def with_idle_values(nodes: Sequence[Affine | Activation]) -> list[Affine | Acti
     [2.0, 0.0]
     """
     served = list(nodes)
-    for place, (node, after) in enumerate(pairwise(nodes)):
-        if isinstance(node, Affine) and isinstance(after, Activation):
-            low, high = after.polynomials[0].domain
-            if not low <= 0 <= high:
+    for place, node in enumerate(nodes):
+        if isinstance(node, Affine):
+            idle = _taken_by(nodes[place + 1 :])
+            if idle:
                 sums = node.sums if isinstance(node, ServedLayer) else None
-                served[place] = ServedLayer(node, node.operator, node.bias, sums, low / 2 + high / 2)
+                served[place] = ServedLayer(node, node.operator, node.bias, sums, idle)
     return served
+
+
+def _taken_by(nodes: Sequence[Affine | Activation]) -> float:
+    """A value that stays in the domains of the activations that come first: 0 where it does, or else the middle.
+
+    Where neither does, another of the first domain; where none of those tried does, one that the first takes.
+    """
+    activations: list[Activation] = []
+    for node in nodes:
+        if not isinstance(node, Activation):
+            break
+        activations.append(node)
+    if not activations:
+        return 0.0
+    low, high = activations[0].polynomials[0].domain
+    usual = 0.0 if low <= 0 <= high else low / 2 + high / 2
+    for start in (usual, *np.linspace(low, high, _TRIED).tolist()):
+        x = start
+        for node in activations:
+            least, most = node.polynomials[0].domain
+            if not least <= x <= most:
+                break
+            x = image_of(node, x)
+        else:
+            return float(start)
+    return usual
+
+
+def image_of(node: Activation, x: float) -> float:
+    """What an activation's polynomials make of one value.
+
+    node: the activation.
+    x: the value.
+    """
+    y = x
+    for polynomial in node.polynomials:
+        y = float(polynomial(y))
+    return y * x if node.times_input else y
 
 
 def scaled_nodes(nodes: Sequence[Affine | Activation], low: Floats, high: Floats) -> list[Affine | Activation]:

@@ -20,6 +20,7 @@ from fhenn.ckks.trace import Trace, Traced
 from fhenn.errors import PlanError, ScaleMismatch
 from fhenn.nn import Activation, Affine
 from fhenn.planner.overflow import largest_beside, radius_that_fits
+from fhenn.planner.scaling import image_of
 from fhenn.planner.walk import Place, Walk
 from fhenn.planner.witness import CHANCE, DEGREES, Interval, Witness, chebyshev_witness, doublings, inner_edge
 
@@ -210,15 +211,7 @@ def _observe(walked: Walk) -> Iterator[_Observed]:
         spare = start.layout.period - width if width > 1 and isinstance(start.layout, Vectors) else 0
         must = intervals[place] is not None
         yield _Observed(walked.trace, node, place, start, domain, must, fits, reach, hidden, width, spare, rest)
-        rest = _image(node, rest)
-
-
-def _image(node: Activation, x: float) -> float:
-    """What the activation's polynomials make of one value."""
-    y = x
-    for polynomial in node.polynomials:
-        y = float(polynomial(y))
-    return y * x if node.times_input else y
+        rest = image_of(node, rest)
 
 
 def meets_square(node: Activation, domain: Interval) -> bool:

@@ -31,7 +31,8 @@ def mutants(file: str, tests: str, *changes: tuple[str, str, str]) -> list[Mutan
 IDLE = mutants(
     "fhenn/planner/scaling.py",
     "tests/planner/test_idle.py",
-    ("padded outputs hold 0 whatever follows", "low / 2 + high / 2)", "0.0)"),
+    ("padded outputs hold 0 whatever follows", "            if idle:", "            if False:"),
+    ("padded outputs suit the first activation only", "return float(start)", "return usual"),
 )
 
 FLOODING = mutants(

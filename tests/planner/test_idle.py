@@ -8,7 +8,7 @@ import fhenn
 from fhenn.approx import Function
 from fhenn.approx.fits import chebyshev
 from fhenn.backends import is_available
-from fhenn.nn import PolynomialActivation
+from fhenn.nn import Affine, PolynomialActivation
 from fhenn.planner.scaling import with_idle_values
 
 LOG = Function("log", lambda x: np.log(np.maximum(x, 1e-3)), lambda x: 1 / np.maximum(x, 1e-3))
@@ -47,3 +47,20 @@ def test_layers_hold_the_middle_of_a_domain_without_0():
     assert served[1:] == nodes[1:], "the others are served as they are"
     assert with_idle_values(served)[0].idle == 7.0
     assert layers[0].idle == 0.0
+
+
+@pytest.mark.parametrize("options", [{}, {"samples": 4}, {"witness": True}], ids=str)
+def test_activations_in_a_row_spoil_nothing(options):
+    """A square takes 0, but what comes after it takes no 0: T15 is about 2^14 · 17^15 there."""
+    steep = PolynomialActivation(fhenn.Polynomial((0.0,) * 15 + (1.0,), (8.0, 9.0), "chebyshev"), on_violation="ignore")
+    first = fhenn.Linear(rng.uniform(0, 0.03, (3, 4)), np.full(3, 2.86))
+    square = fhenn.Square(on_violation="ignore")
+    model = fhenn.Sequential([first, square, steep, fhenn.Linear(rng.uniform(-1, 1, (2, 3)))])
+    (idle, *_) = [node.idle for node in with_idle_values(model.nodes) if isinstance(node, Affine)]
+    assert 8 <= idle**2 <= 9
+    plan = fhenn.plan(model, bounds=[0, 1], accuracy=1e-2, layout="latency", evaluator=PASS_THROUGH.name, **options)
+    client = fhenn.Client(plan)
+    server = fhenn.Server(model, plan, client.evaluation_keys())
+    x = rng.uniform(0, 1, (4, 4))
+    error = np.abs(client.decrypt(server.predict(client.encrypt(x))) - model.infer(x))
+    assert error.max() <= plan.error
