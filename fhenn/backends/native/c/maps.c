@@ -128,10 +128,30 @@ static void copy_pairs(const Ring* ring, const Map* map, int i, int b, long at, 
   }
 }
 
+/* Whether baby step b is the first of its ciphertext that is rotated: whose digits have to be made. */
+static int opens(const Map* map, int b) {
+  if (!map->baby[b].permutation) return 0;
+  for (int before = b - 1; before >= 0 && map->x[before] == map->x[b]; before--)
+    if (map->baby[before].permutation) return 0;
+  return 1;
+}
+
+/* Polynomials of scratch that hold which digits each baby step has. */
+static size_t polynomials_of_list(const Ring* ring, const Map* map) {
+  return (size_t)map->babies * sizeof(Digits) / ((size_t)ring->n * sizeof(u64)) + 1;
+}
+
+/* Polynomials of scratch for the digits of all ciphertexts that are rotated, and that list. */
+static size_t polynomials_of_all_digits(const Ring* ring, const Map* map) {
+  size_t opened = 0;
+  for (int b = 0; b < map->babies; b++) opened += (size_t)opens(map, b);
+  return opened * polynomials_of_digits(map->k) + polynomials_of_list(ring, map);
+}
+
 typedef struct Multiplications {
   const Ring* ring;
   const Map* map;
-  Digits digits;
+  Digits* digits; /* of the ciphertext of each baby step that is rotated */
   long block;
   u64 *products, *pairs, *lifted; /* pairs and lifted: of each worker */
 } Multiplications;
@@ -147,7 +167,7 @@ static void multiply_block(void* argument, int index, int worker) {
   for (int b = 0; b < map->babies; b++) {
     const Rotation* by = &map->baby[b];
     if (by->permutation)
-      switch_part(ring, &p->digits, i, by->permutation, by->key, map->x[b], pairs + 16 * b, pairs + 16 * b + 8,
+      switch_part(ring, &p->digits[b], i, by->permutation, by->key, map->x[b], pairs + 16 * b, pairs + 16 * b + 8,
                   16L * map->babies, at, p->block);
     else
       copy_pairs(ring, map, i, b, at, p->block, p->lifted + worker * pitch, pairs);
@@ -164,12 +184,16 @@ static void multiply_block(void* argument, int index, int worker) {
 /* The products of every giant step, summed. */
 static u64* products_of(const Ring* ring, const Map* map, Scratch* scratch) {
   int k = map->k, threads = threads_of(ring);
-  Multiplications p = {ring, map, {0}, block_of(ring, map), NULL, NULL, NULL};
+  Multiplications p = {ring, map, NULL, block_of(ring, map), NULL, NULL, NULL};
   p.products = scratch_polynomials(ring, scratch, polynomials_of_products(map));
   p.pairs = scratch_polynomials(ring, scratch, (size_t)threads * polynomials_of_pairs(ring, map));
   p.lifted = scratch_polynomials(ring, scratch, (size_t)threads);
-  for (int b = 0; b < map->babies && !p.digits.k; b++)
-    if (map->baby[b].permutation) p.digits = digits_of(ring, k, map->x[b] + k * ring->n, ring->n, 1, scratch);
+  p.digits = (Digits*)scratch_polynomials(ring, scratch, polynomials_of_list(ring, map));
+  Digits last = {0};
+  for (int b = 0; b < map->babies; b++) {
+    if (opens(map, b)) last = digits_of(ring, k, map->x[b] + k * ring->n, ring->n, 1, scratch);
+    p.digits[b] = last;
+  }
   pool_run(ring->pool, (k + map->lifted) * (int)(ring->n / p.block), multiply_block, &p);
   return p.products;
 }
@@ -197,7 +221,7 @@ size_t polynomials_of_map(const Ring* ring, const Map* map) {
   size_t k = (size_t)map->k, sum = 2 * k + 2 * (k + 1);
   size_t work = (size_t)threads_of(ring) * (polynomials_of_pairs(ring, map) + 1);
   size_t divisions = polynomials_to_divide(ring, 2), turning = polynomials_to_turn(ring, map->k);
-  return polynomials_of_products(map) + work + polynomials_of_digits(map->k) + sum +
+  return polynomials_of_products(map) + work + polynomials_of_all_digits(ring, map) + sum +
          (turning > divisions ? turning : divisions);
 }
 

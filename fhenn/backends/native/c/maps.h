@@ -31,7 +31,7 @@ typedef struct Fold {
 
 /* A map of ciphertexts at k primes.
    lifted: whether products are made over QP: where baby steps rotate.
-   x: a ciphertext for each baby step; those that rotate share one, which all have the same address.
+   x: the ciphertext of each baby step; baby steps of one ciphertext follow one another, and have its one address.
    giants: the last one first. rescaled: whether the result is divided by its last prime.
    folds: each adds rotations of the sum to it; those before the division, then those after it.
    bias: NULL for none; as many primes as the result. */
