@@ -16,6 +16,7 @@ In layout "features" an output is a sum of products with numbers, and takes no r
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -204,7 +205,7 @@ class RotationSchedule:
         if not self.giants:  # nothing to sum
             return set()
         steps = {*self.turns, *(step for group in self.folds for step in group)} - {0}
-        for babies in self._babies_of_tiles():
+        for babies, _ in self._babies_of_tiles:
             steps |= self.rotations.keys(babies)
         return {step * self.diagonals.samples for step in steps}
 
@@ -223,23 +224,29 @@ class RotationSchedule:
         """How many of these take the digits of another one."""
         return self.folding - len(self.folds) if self.giants else 0
 
-    def _babies_of_tiles(self) -> Iterator[list[int]]:
-        """The baby steps of every tile."""
-        return map(self.babies, range(len(self.diagonals.shifts)))
+    @cached_property
+    def _babies_of_tiles(self) -> list[tuple[list[int], int]]:
+        """The baby steps that tiles have, and how many tiles have them: of thousands of tiles most are alike."""
+        alike = Counter(self.diagonals.shifts)
+        return [(sorted({shift % self.baby for shift in shifts}), tiles) for shifts, tiles in alike.items()]
+
+    def _over_tiles(self, value: Callable[[Sequence[int]], float]) -> float:
+        """The sum over all tiles of what their baby steps take."""
+        return sum(value(babies) * tiles for babies, tiles in self._babies_of_tiles)
 
     @cached_property
     def count(self) -> int:
         """How many rotations are made for a group of samples."""
         if not self.giants:
             return 0
-        return sum(map(self.rotations.count, self._babies_of_tiles())) + self.turning + self.folding
+        return int(self._over_tiles(self.rotations.count)) + self.turning + self.folding
 
     @cached_property
     def hoisted(self) -> int:
         """How many of the rotations take the digits of another one."""
         if not self.giants:
             return 0
-        return sum(map(self.rotations.hoisted, self._babies_of_tiles())) + self.hoisted_folds
+        return int(self._over_tiles(self.rotations.hoisted)) + self.hoisted_folds
 
     @cached_property
     def effort(self) -> float:
@@ -247,7 +254,7 @@ class RotationSchedule:
         if not self.giants:
             return 0
         folds = sum(self.rotations.effort(sorted(group)) for group in self.folds)
-        return sum(map(self.rotations.effort, self._babies_of_tiles())) + self.turning + folds
+        return self._over_tiles(self.rotations.effort) + self.turning + folds
 
 
 @dataclass(frozen=True)
