@@ -1,6 +1,6 @@
 """The native evaluator gives SEAL's residues to the bit where it follows SEAL, on every kernel that this CPU runs."""
 
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 import pytest
@@ -70,7 +70,7 @@ class Pair:
         return np.ascontiguousarray(np.stack(primes, axis=1))
 
 
-@cache
+@lru_cache(maxsize=4)
 def pair_of(ring_degree, chain):
     return Pair(ring_degree, chain)
 
