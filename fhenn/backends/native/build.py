@@ -14,8 +14,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 HERE = Path(__file__).parent
-SUFFIXES = {"Darwin": ".dylib", "Windows": ".dll"}
-LIBRARY = HERE / f"_kernels{SUFFIXES.get(platform.system(), '.so')}"
+_SUFFIXES = {"darwin": ".dylib", "macos": ".dylib", "windows": ".dll"}
+
+
+def library_name(target: str | None = None) -> str:
+    """The name of the library's file.
+
+    target: of zig's, None for this system.
+    """
+    return "_kernels" + _SUFFIXES.get(target.split("-")[1] if target else platform.system().lower(), ".so")
+
+
+LIBRARY = HERE / library_name()
 
 ABI = "1"
 """Grows with every change of what the library exports."""
@@ -114,6 +124,7 @@ def build(
     Raises BuildError where there is no compiler, or it refuses something.
     """
     import json
+    import shutil
     import subprocess
     import tempfile
     from concurrent.futures import ThreadPoolExecutor
@@ -146,18 +157,50 @@ def build(
 
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
             objects = list(pool.map(compile_one, sorted((HERE / "c").glob("*.c"))))
-        # linked beside the result and moved there: nobody loads half a library
-        linked = output.with_name(f".{output.name}.{os.getpid()}")
         libraries = () if windows else ("-lm", "-pthread")
+        # in a folder that goes: for Windows the linker leaves files beside its result
+        linked = Path(folder, "linked", output.name)
+        linked.parent.mkdir()
+        run(*flags, *(() if sanitize else ("-s",)), "-shared", "-o", str(linked), *objects, *libraries)
+        digest = sha256(linked.read_bytes()).hexdigest()
+        # copied beside the result and moved there: nobody loads half a library
+        copy = output.with_name(f".{output.name}.{os.getpid()}")
         try:
-            run(*flags, *(() if sanitize else ("-s",)), "-shared", "-o", str(linked), *objects, *libraries)
-            digest = sha256(linked.read_bytes()).hexdigest()
+            shutil.copy(linked, copy)
             passport = {"abi": ABI, "system": target or system(), "sha256": digest}
             passport_of(output).write_text(json.dumps(passport, indent=2) + "\n", encoding="utf-8")
-            linked.replace(output)
+            copy.replace(output)
         finally:
-            linked.unlink(missing_ok=True)
+            copy.unlink(missing_ok=True)
     return output
+
+
+def build_wheels(folder: Path) -> list[Path]:
+    """Build a wheel for every one of TARGETS, and one without the library for all other systems, from a clone.
+
+    folder: where they go.
+
+    Returns the wheels.
+    Raises BuildError where this is no clone, or pip does not build one.
+    """
+    import shutil
+    import subprocess
+    import tempfile
+
+    clone = HERE.parents[2]
+    if not Path(clone, "hatch_build.py").exists():
+        raise BuildError(f"{clone} holds no clone of fhenn, from whose sources wheels are built")
+    folder.mkdir(parents=True, exist_ok=True)
+    inherited = {name: value for name, value in os.environ.items() if name not in {"FHENN_NATIVE", "FHENN_TARGET"}}
+    wheels = []
+    for setting in ({"FHENN_NATIVE": "0"}, *({"FHENN_TARGET": target} for target in TARGETS)):
+        with tempfile.TemporaryDirectory() as built:
+            command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", built, str(clone)]
+            done = subprocess.run(command, env=inherited | setting, capture_output=True, text=True, check=False)  # noqa: S603
+            if done.returncode:
+                raise BuildError(f"pip builds no wheel with {setting}:\n{done.stderr}")
+            wheels += [Path(shutil.copy(wheel, folder)) for wheel in Path(built).glob("*.whl")]
+    return wheels
 
 
 def _flags_of(source: Path, machine: str) -> Sequence[str]:
@@ -170,12 +213,18 @@ def main() -> int:
     import argparse
 
     parser = argparse.ArgumentParser(prog="python -m fhenn.backends.native.build", description=__doc__)
-    parser.add_argument("--output", type=Path, default=LIBRARY, help="the file to write")
-    parser.add_argument("--target", choices=TARGETS, help="another system, by ziglang")
+    parser.add_argument("--output", type=Path, help="the file to write")
+    parser.add_argument("--target", choices=TARGETS, help="another system, by ziglang; needs --output")
     parser.add_argument("--sanitize", action="store_true", help="watch memory and undefined behaviour")
+    parser.add_argument("--wheels", type=Path, metavar="FOLDER", help="build wheels for all systems instead")
     arguments = parser.parse_args()
+    if arguments.target and not arguments.output:
+        parser.error("--target needs --output: without it, it would replace the library of this system")
     try:
-        print(build(arguments.output, arguments.target, arguments.sanitize))  # noqa: T201
+        if arguments.wheels:
+            print(*build_wheels(arguments.wheels), sep="\n")  # noqa: T201
+        else:
+            print(build(arguments.output or LIBRARY, arguments.target, arguments.sanitize))  # noqa: T201
     except BuildError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 1
