@@ -448,7 +448,7 @@ def test_a_full_queue_says_when_to_come_back(tmp_path):
 @pytest.mark.thorough
 def test_an_evaluation_that_takes_too_long_is_ended(tmp_path):
     client, x = fhenn.Client(PLAN), samples(np.random.default_rng(9))
-    with Running(stored(tmp_path / "store"), {"workers": 1, "seconds": 1.5}) as running:
+    with Running(stored(tmp_path / "store"), {"workers": 1, "seconds": 0.5}) as running:
         remote = running.remote("patient", client.evaluation_keys())
         remote.upload()
         with running.http("patient") as http:

@@ -28,13 +28,10 @@ GONE = "0" * 32
 
 
 def of_version(client, answer, x, version):
-    """Whether an answer is that of one version, and of no other: the two differ by far more than the plan's error."""
+    """Whether an answer is that of one version, within its plan's error, and of no other, which is farther away."""
     found = client.decrypt(answer)
-    near = {
-        each: bool(np.abs(found - model.predict(x)).max() <= max(PLAN.error, NEXT_PLAN.error))
-        for each, model in MODELS.items()
-    }
-    return near == {each: each == version for each in MODELS}
+    away = {each: float(np.abs(found - model.predict(x)).max()) for each, model in MODELS.items()}
+    return away[version] <= PLANS[version].error and min(away, key=away.__getitem__) == version
 
 
 def current_of(http):
