@@ -61,7 +61,7 @@ class Header:
     sha256: str
 
 
-def frame(kind: str, meta: dict[str, Any], *body: bytes) -> bytes:
+def frame(kind: str, meta: dict[str, Any], *body: bytes | memoryview) -> bytes:
     """A message: a header, and the body behind it.
 
     kind: "model", "plan", …

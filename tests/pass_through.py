@@ -9,7 +9,7 @@ the modulus, and a sum that fits is right whatever its terms are.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from math import ceil, log2, prod
@@ -155,14 +155,13 @@ class PassThrough(Arithmetic[Numbers, Constant]):
         result = super().rescale_and_add(x, constant, scale=scale, negative=negative)
         return self.unwrap(result)
 
-    def can_rotate(self, steps):
-        return self._context.can_rotate(steps)
+    def can_rotate(self, steps, level):
+        return self._context.can_rotate(steps, level)
 
     def rotated(self, x, steps, rotations=CHAINED):
         assert x.parts == 2
-        missing = {step for step in rotations.keys(steps) if not self.can_rotate(step)}
-        if missing:
-            raise KeyMissing(f"rotation (by {min(missing)})", "a matrix product", "Make that key.")
+        for step in sorted(rotations.keys(steps)):
+            self._context.require_rotation(step, x.level)
         return rotations.make(x, steps, lambda y, step: replace(y, values=np.roll(y.values, -step)))
 
     def require_levels(self, operation, needed, left):
@@ -184,14 +183,19 @@ class PassThrough(Arithmetic[Numbers, Constant]):
 
 
 class PassThroughContext(Context):
-    """Parameters and the rotations that there are "keys" for. It protects nothing."""
+    """Parameters and the rotations that there are "keys" for, to some level or to all. It protects nothing."""
 
     evaluator: ClassVar[Evaluator] = PASS_THROUGH
 
     def __init__(
-        self, parameters: Parameters, rotations: Collection[int] = (), fingerprint: str = "", secret: bool = True
+        self,
+        parameters: Parameters,
+        rotations: Collection[int] | Mapping[int, int] = (),
+        fingerprint: str = "",
+        secret: bool = True,
     ) -> None:
-        self._parameters, self._rotations = parameters, frozenset(rotations)
+        levels = rotations if isinstance(rotations, Mapping) else dict.fromkeys(rotations, parameters.levels)
+        self._parameters, self._rotations = parameters, dict(levels)
         self._fingerprint, self._secret = fingerprint or token_hex(8), secret
 
     @classmethod
@@ -226,8 +230,8 @@ class PassThroughContext(Context):
     def arithmetic(self):
         return PassThrough(self)
 
-    def can_rotate(self, steps):
-        return steps in self._rotations
+    def can_rotate(self, steps, level):
+        return level <= self._rotations.get(steps, -1)
 
     def encrypt_slots(self, values: float | list[float], level: int, scale: float) -> Numbers:
         return Numbers(self.arithmetic.plaintext(values, level, scale).values, level, scale, scale)
@@ -255,9 +259,11 @@ class PassThroughContext(Context):
     def to_bytes(self):
         return self.evaluation_bytes(self._rotations)
 
-    def evaluation_bytes(self, rotations=()):
+    def evaluation_bytes(self, rotations=None):
         fields = {name: getattr(self._parameters, name) for name in ("ring_degree", "chain", "scale")}
-        return json.dumps(fields | {"rotations": sorted(rotations), "fingerprint": self._fingerprint}).encode()
+        return json.dumps(
+            fields | {"rotations": sorted((rotations or {}).items()), "fingerprint": self._fingerprint}
+        ).encode()
 
     @classmethod
     def from_bytes(cls, data):
@@ -266,7 +272,7 @@ class PassThroughContext(Context):
         except ValueError as error:
             raise WireFormatError("evaluation-context", "it is no JSON") from error
         parameters = Parameters(fields["ring_degree"], tuple(fields["chain"]), fields["scale"])
-        return cls(parameters, fields["rotations"], fields["fingerprint"], secret=False)
+        return cls(parameters, dict(fields["rotations"]), fields["fingerprint"], secret=False)
 
 
 class HoistingContext(PassThroughContext):
@@ -282,4 +288,4 @@ register(HOISTING, lambda: HoistingContext)
 def planned(model: fhenn.Node, **options: Any) -> tuple[fhenn.Plan, PassThroughContext]:
     """A plan of a model, and the context that its client would have, whose rotations are chained."""
     plan = fhenn.plan(model, **{"evaluator": "seal"} | options)
-    return plan, PassThroughContext(plan.parameters, plan.rotations)
+    return plan, PassThroughContext(plan.parameters, plan.rotation_keys)

@@ -60,7 +60,7 @@ def test_a_model_runs_as_planned_and_as_traced(name, options):
         np.testing.assert_allclose(held, twin, atol=1e-4)
         assert bounds.interval[0] - 1e-4 <= held.min()
         assert held.max() <= bounds.interval[1] + 1e-4
-    assert traces.arithmetic.keys == set(plan.rotations)
+    assert traces.arithmetic.keys == plan.rotation_keys
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -68,9 +68,9 @@ def test_no_rotation_key_is_idle_and_none_is_missing(name):
     model = MODELS[name]()
     plan, _ = planned(model, bounds=[-1, 1])
     x = rng.uniform(-1, 1, (1, plan.features))
-    for steps in plan.rotations:
-        context = PassThroughContext(plan.parameters, set(plan.rotations) - {steps})
-        with pytest.raises(KeyMissing, match=rf"by {steps}\)"):
+    for steps, level in plan.rotation_keys.items():  # not for one level less either
+        context = PassThroughContext(plan.parameters, plan.rotation_keys | {steps: level - 1})
+        with pytest.raises(KeyMissing, match=rf"by {steps}, at level {level}\)"):
             model.infer(fhenn.encrypt(context, x, layout=plan.layout))
 
 
@@ -139,7 +139,10 @@ def test_the_sum_of_a_witness_has_its_keys():
     _, number = observe(sigmoid, first.infer(x), witness)
     assert not witness.alarms(fhenn.decrypt(context, number)).any()
     with pytest.raises(PlanError, match="rotation by 1, which the witness"):
-        verify(replace(plan, rotations=tuple(sorted({*plan.rotations} - {1}))), model)
+        verify(replace(plan, rotations=tuple(sorted({*plan.rotations} - {1})), rotation_levels=()), model)
+    with pytest.raises(PlanError, match="rotation by 1, which the witness"):
+        lower = plan.rotation_keys | {1: witness.level - 1}
+        verify(replace(plan, rotation_levels=tuple(lower[steps] for steps in plan.rotations)), model)
 
 
 def test_keys_that_were_made_for_all_diagonals_serve_a_pruned_matrix():
@@ -149,7 +152,7 @@ def test_keys_that_were_made_for_all_diagonals_serve_a_pruned_matrix():
     plan, old = planned(model, bounds=[-1, 1]), planned(full, bounds=[-1, 1])[0]
     assert not set(plan[0].rotations) <= set(old.rotations)
     # more rotations err more, for which the plan of then had room
-    kept = replace(plan[0], rotations=old.rotations, accuracy=10 * plan[0].accuracy)
+    kept = replace(plan[0], rotations=old.rotations, rotation_levels=(), accuracy=10 * plan[0].accuracy)
     verify(kept, model)
     context = PassThroughContext(kept.parameters, kept.rotations)
     x = rng.uniform(-1, 1, (1, 8))

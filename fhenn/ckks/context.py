@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from fhenn.ckks.arithmetic import Arithmetic
 from fhenn.ckks.noise import NoiseModel
 from fhenn.ckks.parameters import Parameters, chain_for_levels, fingerprint_of_parameters
+from fhenn.ckks.rotations import rotation_missing
 from fhenn.errors import LevelExhausted, ParameterError, UnsupportedOperation, UnsupportedValue
 
 if TYPE_CHECKING:
@@ -80,8 +81,21 @@ class Context(ABC):
         """Whether this context can decrypt."""
 
     @abstractmethod
-    def can_rotate(self, steps: int) -> bool:
-        """Whether there is a key for a rotation by that many slots."""
+    def can_rotate(self, steps: int, level: int) -> bool:
+        """Whether there is a key for a rotation.
+
+        steps: in slots.
+        level: of the ciphertext.
+        """
+
+    def require_rotation(self, steps: int, level: int) -> None:
+        """Raise KeyMissing where there is no key for a rotation.
+
+        steps: in slots.
+        level: of the ciphertext.
+        """
+        if not self.can_rotate(steps, level):
+            raise rotation_missing(steps, level)
 
     @abstractmethod
     def encrypt_slots(self, values: float | list[float], level: int, scale: float) -> Any:
@@ -135,12 +149,12 @@ class Context(ABC):
         """The keys that computing takes, as a message. Never the secret key."""
 
     @abstractmethod
-    def evaluation_bytes(self, rotations: Collection[int] = ()) -> bytes:
+    def evaluation_bytes(self, rotations: Mapping[int, int] | None = None) -> bytes:
         """What `to_bytes` gives, with keys made for the purpose.
 
-        rotations: steps, in slots, that get a key each.
+        rotations: the level of the ciphertexts, at most, for each step in slots that gets a key; None for no keys.
 
-        Raises KeyMissing without the secret key.
+        Raises KeyMissing without the secret key, ParameterError for a level that the chain does not have.
         """
 
     def secret_message(self) -> bytes:

@@ -173,7 +173,7 @@ class Levels(Operations[X, Plain], Generic[X]):
         self.count("rescale", x.level)
         return replace(x, level=x.level - 1, scale=x.scale / self.primes[x.level])
 
-    def can_rotate(self, steps: int) -> bool:
+    def can_rotate(self, steps: int, level: int) -> bool:
         return True
 
     def rotated(self, x: X, steps: Sequence[int], rotations: Rotations = CHAINED) -> list[X]:

@@ -32,8 +32,8 @@ from fhenn.ckks.bounds import Bounds
 from fhenn.ckks.layout import FEATURES, Layout, Vectors
 from fhenn.ckks.limits import require_digits
 from fhenn.ckks.operations import P, V
-from fhenn.ckks.rotations import STRATEGIES, Rotations
-from fhenn.errors import KeyMissing, ShapeMismatch, UnsupportedOperation
+from fhenn.ckks.rotations import STRATEGIES, Rotations, rotation_missing
+from fhenn.errors import ShapeMismatch, UnsupportedOperation
 from fhenn.steps import counted
 
 if TYPE_CHECKING:
@@ -200,14 +200,23 @@ class RotationSchedule:
         return sum(turn > 0 for turn in self.turns)
 
     @cached_property
-    def keys(self) -> set[int]:
+    def keys(self) -> frozenset[int]:
         """The rotations, in slots, that need a key."""
+        return frozenset(self.keys_at(0, 0))
+
+    def keys_at(self, level: int, folded: int) -> dict[int, int]:
+        """The rotations, in slots, that need a key, and the level of what they turn.
+
+        level: of the inputs.
+        folded: level of the sum that folds turn, at most that of the inputs.
+        """
         if not self.giants:  # nothing to sum
-            return set()
-        steps = {*self.turns, *(step for group in self.folds for step in group)} - {0}
+            return {}
+        steps = set(self.turns)
         for babies, _ in self._babies_of_tiles:
             steps |= self.rotations.keys(babies)
-        return {step * self.diagonals.samples for step in steps}
+        levels = {step: folded for group in self.folds for step in group} | dict.fromkeys(steps - {0}, level)
+        return {step * self.diagonals.samples: at for step, at in levels.items()}
 
     @cached_property
     def folds(self) -> tuple[tuple[int, ...], ...]:
@@ -340,10 +349,12 @@ class AffineMap:
 
         return self._once(("schedules", rotations), find)
 
-    def schedule(self, can_rotate: Callable[[int], bool]) -> RotationSchedule | None:
+    def schedule(self, can_rotate: Callable[[int, int], bool], level: int, folded: int) -> RotationSchedule | None:
         """The best way to rotate for which there are keys; None for layout "features".
 
-        can_rotate: whether there is a key for a rotation, in slots.
+        can_rotate: whether there is a key for a rotation, in slots, of a ciphertext at a level.
+        level: of the inputs.
+        folded: level of the sum that folds turn (`Landing.folded`).
 
         Keys that were made for another evaluator serve too: where `rotations` lacks some, they decide on the way.
 
@@ -353,11 +364,11 @@ class AffineMap:
             return None
         for rotations in (self.rotations, *(each for each in STRATEGIES if each is not self.rotations)):
             for schedule in self._schedules_by(self.layout, rotations):
-                if all(map(can_rotate, schedule.keys)):
+                keys = schedule.keys_at(level, folded)
+                if all(can_rotate(steps, at) for steps, at in keys.items()):
                     return schedule
-        missing = min(steps for steps in self.schedules[0].keys if not can_rotate(steps))
-        suggestion = "Let the client make keys for the rotations that the plan names."
-        raise KeyMissing(f"rotation (by {missing})", "a matrix product", suggestion)
+        wanted = self.schedules[0].keys_at(level, folded)
+        raise rotation_missing(*min((steps, at) for steps, at in wanted.items() if not can_rotate(steps, at)))
 
     def values(self, schedule: RotationSchedule, tile: int) -> Iterator[tuple[int, Floats]]:
         """What multiplies each shift of a tile that the schedule makes.
@@ -513,6 +524,13 @@ class Landing:
         """
         return self.level > 0
 
+    def folded(self, level: int) -> int:
+        """The level of the sum that folds turn.
+
+        level: of the inputs.
+        """
+        return level if self.folds_first else self.level
+
     @classmethod
     def of(cls, on: Operations[Any, Any], level: int, scale: float) -> Landing:
         """Where the product of a ciphertext comes out.
@@ -570,7 +588,7 @@ def apply(on: Operations[V, P], xs: Sequence[V], affine: AffineMap) -> list[V]:
     Raises LevelExhausted, ScaleMismatch, KeyMissing, ShapeMismatch, UnsupportedOperation.
     """
     landing = Landing.of(on, on.level(xs[0]), on.scale(xs[0]))
-    schedule = affine.schedule(on.can_rotate)
+    schedule = affine.schedule(on.can_rotate, on.level(xs[0]), landing.folded(on.level(xs[0])))
     if schedule is None:
         return list(_apply_by_numbers(on, xs, affine, landing))
     encoded = _encode_map(on, xs[0], affine, schedule, landing)

@@ -10,14 +10,98 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import isfinite
+from typing import Any
 
 from fhenn.ckks.structure import Chain, chain_of, check_header
 from fhenn.errors import WireFormatError
 from fhenn.protobuf import encode_double, encode_field, encode_head, encode_varints, read_fields, read_varints
+from fhenn.wire import frame, unframe
 
+_EVALUATION = "evaluation-context"
 _NO_SCALE = -1.0
 """What TenSEAL writes where a context has no scale."""
+
+
+@dataclass(frozen=True)
+class RotationObject:
+    """Rotation keys for ciphertexts up to a level.
+
+    level: of these.
+    data: as SEAL saves Galois keys under `Chain.up_to` that level; not looked into yet.
+    """
+
+    level: int
+    data: bytes | memoryview
+
+
+@dataclass(frozen=True)
+class EvaluationMessage:
+    """What computing takes, in bytes.
+
+    fingerprint: of the keys (`Context.fingerprint`).
+    parameters: the fingerprint of their parameters.
+    context: TenSEAL's message of parameters, public and relinearisation keys.
+    rotations: rotation keys, levels ascending.
+    """
+
+    fingerprint: str
+    parameters: str
+    context: bytes
+    rotations: tuple[RotationObject, ...] = ()
+
+    def encode(self) -> bytes:
+        """The message in a frame."""
+        meta: dict[str, Any] = {
+            "fingerprint": self.fingerprint,
+            "parameters": self.parameters,
+            "rotation_keys": sum(len(each.data) for each in self.rotations),
+            "rotation_levels": [[each.level, len(each.data)] for each in self.rotations],
+        }
+        return frame(_EVALUATION, meta, self.context, *(each.data for each in self.rotations))
+
+    @classmethod
+    def decode(cls, data: bytes) -> tuple[EvaluationMessage, ContextParts]:
+        """The content of a message, and what is in its context.
+
+        data: of `encode`, from a stranger. Messages of before keys had levels are read as well: theirs are for all.
+
+        Raises WireFormatError where it is not such a message, was altered, or carries a secret key. Public,
+        relinearisation and rotation keys are left to whoever reads them, and so is whether they have the fingerprint.
+        """
+        meta, body = unframe(_EVALUATION, data)
+        size, sections = meta.get("rotation_keys"), meta.get("rotation_levels")
+        if type(size) is not int or not 0 <= size <= len(body):
+            raise WireFormatError(_EVALUATION, "its header does not say how many of its bytes are rotation keys")
+        parts = context_parts(body[: len(body) - size])
+        if sections is None:
+            sections = [[parts.chain.levels, size]] if size else []
+        rotations, left = [], memoryview(body)[len(body) - size :]
+        for level, length in _sections(sections, parts.chain.levels, size):
+            rotations.append(RotationObject(level, left[:length]))
+            left = left[length:]
+        context = body[: len(body) - size]
+        return cls(str(meta.get("fingerprint")), str(meta.get("parameters")), context, tuple(rotations)), parts
+
+
+def _sections(stated: Any, highest: int, size: int) -> list[tuple[int, int]]:
+    """Levels of rotation keys and the bytes that they take. Raises WireFormatError where they cannot be.
+
+    stated: by a stranger.
+    highest: level of a ciphertext.
+    size: bytes of all of them.
+    """
+    sound = (
+        isinstance(stated, list)
+        and all(isinstance(each, list) and list(map(type, each)) == [int, int] for each in stated)
+        and all(0 <= level <= highest and length > 0 for level, length in stated)
+        and all(before < after for (before, _), (after, _) in pairwise(stated))
+        and sum(length for _, length in stated) == size
+    )
+    if not sound:
+        raise WireFormatError(_EVALUATION, "its header does not say for which levels its rotation keys are")
+    return [(level, length) for level, length in stated]
 
 
 @dataclass(frozen=True)
@@ -37,20 +121,14 @@ class ContextParts:
     galois_keys: bytes
     scale: float | None
 
-
-def check_context_message(body: bytes, secret: bool = False) -> None:
-    """Raise WireFormatError where bytes are not a TenSEAL context message, or an object in it is not what SEAL makes.
-
-    body: the message, from a stranger.
-    secret: whether it may carry a secret key: on the client's side alone.
-    """
-    what = "TenSEAL context"
-    parts = context_parts(body, secret)
-    if parts.public_key:
-        parts.chain.check_public_key(what, parts.public_key)
-    for keys in (parts.relinearisation_keys, parts.galois_keys):
-        if keys:
-            parts.chain.check_switching_keys(what, keys)
+    def check(self) -> None:
+        """Raise WireFormatError where an object in it is not what SEAL makes."""
+        what = "TenSEAL context"
+        if self.public_key:
+            self.chain.check_public_key(what, self.public_key)
+        for keys in (self.relinearisation_keys, self.galois_keys):
+            if keys:
+                self.chain.check_switching_keys(what, keys)
 
 
 def context_parts(body: bytes, secret: bool = False) -> ContextParts:

@@ -160,8 +160,12 @@ class Operations(ABC, Generic[V, P]):
         """x divided by its last prime."""
 
     @abstractmethod
-    def can_rotate(self, steps: int) -> bool:
-        """Whether there is a key for a rotation by that many slots."""
+    def can_rotate(self, steps: int, level: int) -> bool:
+        """Whether there is a key for a rotation.
+
+        steps: in slots.
+        level: of the ciphertext.
+        """
 
     @abstractmethod
     def rotated(self, x: V, steps: Sequence[int], rotations: Rotations = CHAINED) -> list[V]:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import TypeVar
 
+from fhenn.errors import KeyMissing
+
 X = TypeVar("X")
 
 _HOISTED = 0.3
@@ -119,6 +121,17 @@ class Hoisted(Rotations):
 
 CHAINED = Chained()
 HOISTED = Hoisted()
+
+
+def rotation_missing(steps: int, level: int) -> KeyMissing:
+    """The exception for a rotation without a key.
+
+    steps: in slots.
+    level: of the ciphertext.
+    """
+    suggestion = "Let the client make keys for the rotations that the plan names, as fhenn.Client does."
+    return KeyMissing(f"rotation (by {steps}, at level {level})", "a matrix product", suggestion)
+
 
 STRATEGIES: tuple[Rotations, ...] = (CHAINED, HOISTED)
 """Every evaluator can make rotations in each of these ways, where there are keys for them."""

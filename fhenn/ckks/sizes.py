@@ -9,6 +9,7 @@ within 1 % (measured for rings from 4096 to 16384).
 from __future__ import annotations
 
 from functools import lru_cache
+from math import ceil
 
 import numpy as np
 
@@ -36,3 +37,21 @@ def bytes_of_polynomials(ring_degree: int, bits: tuple[int, ...], count: int = 1
         for each in bits
     ]
     return len(zstandard().compress(b"".join([bytes(_HEADER), *drawn])))
+
+
+_ENOUGH = 1 << 19
+"""Bytes of coefficients that are compressed as more of their kind are: four blocks of Zstandard."""
+
+
+def bytes_of_key(ring_degree: int, bits: tuple[int, ...]) -> int:
+    """About how many bytes a switching key takes, whose random half is sent as seeds.
+
+    ring_degree: N.
+    bits: of the primes that it is over: those of the ciphertexts, each of which is a digit, and the special one.
+
+    >>> bytes_of_key(8192, (40, 50)) == bytes_of_polynomials(8192, (40, 50))
+    True
+    """
+    digits = len(bits) - 1
+    some = min(digits, ceil(_ENOUGH / (8 * ring_degree * len(bits))))
+    return digits * bytes_of_polynomials(ring_degree, bits, some) // some

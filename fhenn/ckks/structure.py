@@ -12,6 +12,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
 from math import isfinite
 from typing import Any, TypeVar
 
@@ -36,6 +38,25 @@ _LEAST_DENSITY = 8
 """An honest object of random coefficients is compressed to more than an eighth of its size."""
 
 Found = TypeVar("Found")
+
+
+@lru_cache(maxsize=256)
+def parameters_id(ring_degree: int, primes: tuple[int, ...]) -> bytes:
+    """SEAL's id of parameters, which is written on every ciphertext and key.
+
+    ring_degree: N.
+    primes: under the ciphertext; for a key, all of the chain.
+
+    Returns 32 bytes.
+
+    Source: `EncryptionParameters::compute_parms_id` of SEAL 4: BLAKE2b of scheme, N, primes and plain modulus, which
+    CKKS has none of.
+
+    >>> parameters_id(4096, (40961, 65537)).hex()[:16]
+    'bbdd6e5446381df0'
+    """
+    words = struct.pack(f"<{3 + len(primes)}Q", _CKKS, ring_degree, *primes, 0)
+    return blake2b(words, digest_size=32).digest()
 
 
 @dataclass(frozen=True)
@@ -94,6 +115,26 @@ class Chain:
 
     ring_degree: int
     primes: tuple[int, ...]
+
+    @property
+    def levels(self) -> int:
+        """Rescales that a fresh ciphertext has."""
+        return len(self.primes) - 2
+
+    def up_to(self, level: int) -> Chain:
+        """The chain of keys for ciphertexts up to a level: their primes, and the special one.
+
+        level: 0 to `levels`.
+
+        A key of a whole chain has a digit for each of its primes. Those of primes that a ciphertext has no more are
+        multiplied by nothing, and so a key that is made under the shorter chain, of the same secret, does the same for
+        it (G. Bossuat et al., "Efficient bootstrapping for approximate homomorphic encryption with non-sparse keys",
+        2021, section 2.4, on keys in RNS).
+
+        >>> Chain(4096, (11, 13, 17, 19)).up_to(1).primes
+        (11, 13, 19)
+        """
+        return Chain(self.ring_degree, (*self.primes[: level + 1], self.primes[-1]))
 
     @property
     def _largest_ciphertext(self) -> int:

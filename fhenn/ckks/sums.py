@@ -52,7 +52,8 @@ def _sum_positions(on: Operations[V, Any], x: V, period: int, samples: int) -> V
 
 def _rotate(on: Operations[V, Any], x: V, positions: int, samples: int) -> V:
     """Rotated by that many positions, in the fewest powers of two that have keys."""
-    for step in _parts(positions, lambda step: on.can_rotate(step * samples)):
+    level = on.level(x)
+    for step in _parts(positions, lambda step: on.can_rotate(step * samples, level)):
         (x,) = on.rotated(x, [step * samples])
     return x
 

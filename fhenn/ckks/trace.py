@@ -6,7 +6,7 @@ value stands for all ciphertexts of an array, which are alike.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from math import inf, sqrt
@@ -72,15 +72,15 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
     nominal: the scale of fresh ciphertexts.
     norm: how errors add up (`Noise`).
     rotations: how that evaluator makes several rotations of one ciphertext where there are keys for each way.
-    keys: the rotations, in slots, that needed a key so far.
-    available: the rotations that there are keys for; any where None.
+    keys: the rotations, in slots, that needed a key so far, and the highest level of what they turned.
+    available: the rotations that there are keys for, and up to which level; any where None.
     """
 
     def __init__(self, model: NoiseModel, nominal: float, norm: int = 2, rotations: Rotations = CHAINED) -> None:
         super().__init__(model.primes, model.ring_degree, nominal)
         self._noise, self._norm, self.rotations = model, norm, rotations
-        self.keys: set[int] = set()
-        self.available: frozenset[int] | None = None
+        self.keys: dict[int, int] = {}
+        self.available: Mapping[int, int] | None = None
 
     @property
     def noise(self) -> NoiseModel:
@@ -195,12 +195,17 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
         noise = x.noise + Noise(self._noise.rounding / below.scale, 0.0).alike(*x.alike)
         return replace(below, noise=noise, room=self._room(below, x.largest))
 
-    def can_rotate(self, steps: int) -> bool:
-        return self.available is None or steps in self.available
+    def can_rotate(self, steps: int, level: int) -> bool:
+        return self.available is None or level <= self.available.get(steps, -1)
+
+    def _need(self, keys: Mapping[int, int]) -> None:
+        """Note rotations, and the levels of what they turn."""
+        for steps, level in keys.items():
+            self.keys[steps] = max(level, self.keys.get(steps, 0))
 
     def rotated(self, x: Traced, steps: Sequence[int], rotations: Rotations = CHAINED) -> list[Traced]:
         super().rotated(x, steps, rotations)
-        self.keys |= rotations.keys(steps)
+        self._need(dict.fromkeys(rotations.keys(steps), x.level))
         turn = self._noise.key_switch(x.level) * (1 / x.scale)
         low, high = x.interval  # any feature may come to any slot, and the zeros of slots that hold none
         turned = replace(x, bounds=Bounds(np.array([min(low, 0.0)]), np.array([max(high, 0.0)])))
@@ -253,14 +258,14 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
         floats = (affine.operator.inputs + 4) * model.roundoff * affine.sums_of_magnitudes(x.bounds)
         rounded = Noise(model.rounding / result if landing.level < x.level else 0.0, 0.0, norm)
         turned = Noise(0.0, 0.0, norm)
-        schedule = affine.schedule(self.can_rotate)
+        schedule = affine.schedule(self.can_rotate, x.level, landing.folded(x.level))
         self._count_map(x.level, landing, affine, schedule)
         gains = affine.gains(norm, schedule)
         if schedule is None:
             # a scalar's rounding is one number, not a slot's worth of them
             encoding /= sqrt(model.ring_degree / 2)
         else:
-            self.keys |= schedule.keys
+            self._need(schedule.keys_at(x.level, landing.folded(x.level)))
             terms, folds = schedule.diagonals.terms, schedule.folding
             product = model.key_switch(x.level) * (1 / (x.scale * landing.plain_scale))
             # one key turns every sum of giant steps: its spikes are alike
@@ -312,7 +317,7 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
             self.count("vector", below, biases)
             self.count("rotation", level, schedule.count - schedule.hoisted - (folds - hoisted))
             self.count("hoisted rotation", level, schedule.hoisted - hoisted)
-            at = level if landing.folds_first else below
+            at = landing.folded(level)
             self.count("rotation", at, folds - hoisted)
             self.count("hoisted rotation", at, hoisted)
             self.count("addition", at, folds)
@@ -393,7 +398,7 @@ class TracedContext(Context):
     def arithmetic(self) -> Trace:
         return Trace(self.noise, self.scale, self._norm, self._evaluator.rotations)
 
-    def can_rotate(self, steps: int) -> bool:
+    def can_rotate(self, steps: int, level: int) -> bool:
         return True
 
     def array(self, layout: Layout, bounds: Bounds) -> CipherArray:
@@ -430,7 +435,7 @@ class TracedContext(Context):
     def to_bytes(self) -> bytes:
         raise self._no_keys("send")
 
-    def evaluation_bytes(self, rotations: Collection[int] = ()) -> bytes:
+    def evaluation_bytes(self, rotations: Mapping[int, int] | None = None) -> bytes:
         raise self._no_keys("send")
 
     def load(self, data: bytes, level: int, scale: float) -> Any:

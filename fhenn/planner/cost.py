@@ -6,6 +6,7 @@ left out is Python's own work, which shows where a ciphertext takes less than a 
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING
@@ -108,7 +109,10 @@ def cost_of(plan: Plan, rows: int, machine: Machine | None = None) -> Cost:
     opened = sum(count * (seconds("load", level + 1) + seconds("decrypt", level + 1)) for level, count in answered)
     # an upload, an answer around a result and witnesses, each with a header
     messages = seconds("message", top)
-    keys = len(plan.rotations) * (seconds("make key", top) + seconds("load key", top)) + seconds("make context", top)
+    keys = seconds("make context", top) + sum(
+        count * (seconds("make key", level + 1) + seconds("load key", level + 1))
+        for level, count in Counter(plan.rotation_keys.values()).items()
+    )
     return Cost(
         rows=rows,
         client=groups * (sent * seconds("encrypt", top) + opened) + (2 + len(answered)) * messages,

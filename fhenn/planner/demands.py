@@ -101,9 +101,8 @@ def require_modest(plan: Plan) -> None:
 
 def memory_of_keys(plan: Plan) -> float:
     """About how many bytes of memory it takes to make a plan's keys: two polynomials for each prime of each key."""
-    primes = len(plan.parameters.chain)
-    key = 16 * plan.parameters.ring_degree * primes * (primes - 1)
-    return key * (_CONTEXT_KEYS + len(plan.rotations)) + _COPIES_OF_KEYS * plan.bytes_of_keys
+    whole = _words_of_key(plan.parameters.ring_degree, plan.parameters.levels)
+    return whole * _CONTEXT_KEYS + _rotation_keys(plan) + _COPIES_OF_KEYS * plan.bytes_of_keys
 
 
 def bytes_of_answer(plan: Plan, samples: int) -> int:
@@ -191,8 +190,17 @@ def rows_within(plan: Plan, memory: float) -> int:
 
 def _resident_keys(plan: Plan) -> int:
     """Bytes of relinearisation and rotation keys in memory: two polynomials for each digit, without seeds."""
-    primes = len(plan.parameters.chain)
-    return 16 * plan.parameters.ring_degree * primes * (primes - 1) * (1 + len(plan.rotations))
+    return _words_of_key(plan.parameters.ring_degree, plan.parameters.levels) + _rotation_keys(plan)
+
+
+def _rotation_keys(plan: Plan) -> int:
+    """Bytes of rotation keys in memory."""
+    return sum(_words_of_key(plan.parameters.ring_degree, level) for level in plan.rotation_keys.values())
+
+
+def _words_of_key(ring_degree: int, level: int) -> int:
+    """Bytes of a key for ciphertexts of a level: two polynomials for each prime, modulo these and the special one."""
+    return 16 * ring_degree * (level + 1) * (level + 2)
 
 
 def memory_of_upload(plan: Plan) -> float:

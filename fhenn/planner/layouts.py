@@ -278,7 +278,7 @@ class _Choice:
     def _sketch(self, option: _Option, parameters: Parameters) -> Plan:
         """A plan that says as much of an option as its shapes tell."""
         counts, keys = _steps_by_shape(self._path.nodes, option.packing, parameters, self._request.evaluator)
-        return self._outline(option, parameters, Work(steps_in(counts), frozenset(keys)))
+        return self._outline(option, parameters, Work(steps_in(counts), keys))
 
     def _trace(self, option: _Option, parameters: Parameters) -> Plan:
         """A plan that says what an option takes under parameters. Raises ScaleMismatch, LevelExhausted."""
@@ -292,7 +292,8 @@ class _Choice:
             parameters=parameters,
             layout=option.packing,
             layout_name=self._name(option.request),
-            rotations=tuple(sorted(work.keys)),
+            rotations=work.rotations,
+            rotation_levels=work.rotation_levels,
             stages=(),
             low=(0.0,) * width,
             high=(0.0,) * width,
@@ -398,9 +399,9 @@ def _doubled(most: int) -> list[int]:
 
 def _steps_by_shape(
     nodes: Sequence[Affine | Activation], packing: Layout, parameters: Parameters, evaluator: Evaluator
-) -> tuple[Counts, set[int]]:
+) -> tuple[Counts, dict[int, int]]:
     """The steps of matrices without zeros and of activations that make a product for every level, and their keys."""
-    counts, keys, layout, width = Counts(), set[int](), packing, 1
+    counts, keys, layout, width = Counts(), dict[int, int](), packing, 1
     level = parameters.levels
     for node in nodes:
         if isinstance(node, Activation):
@@ -417,11 +418,11 @@ def _steps_by_shape(
             products = min(most * layout.tiles, node.operator.size)
             diagonals = Diagonals(m, every, most, folds, layout.samples, products)
             schedule = RotationSchedule.dense(diagonals, evaluator.rotations)
-            keys |= schedule.keys
             last = schedule.folding - schedule.hoisted_folds
             counts["rotation", level] += schedule.count - schedule.hoisted - last
             counts["hoisted rotation", level] += schedule.hoisted - schedule.hoisted_folds
             at = level if below else below  # `Landing.folds_first`
+            keys = schedule.keys_at(level, at) | keys  # the first level that a key is for is the highest
             counts["rotation", at] += last
             counts["hoisted rotation", at] += schedule.hoisted_folds
             counts["vector", level] += products

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from hashlib import sha256
+from itertools import starmap
 from math import inf, isfinite, log2
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,7 +22,7 @@ from fhenn.ckks.context import Context
 from fhenn.ckks.evaluator import SEAL, Evaluator
 from fhenn.ckks.layout import Layout, Vectors, layout_from_json, layout_to_json
 from fhenn.ckks.parameters import Parameters
-from fhenn.ckks.sizes import bytes_of_polynomials
+from fhenn.ckks.sizes import bytes_of_key, bytes_of_polynomials
 from fhenn.columns import require_distinct
 from fhenn.errors import ParameterError, PlanError, UnsupportedValue, WireFormatError
 from fhenn.nn.finish import Finish
@@ -117,6 +119,8 @@ class Plan:
     ranges: what comes to the activations, where samples say so; None for the worst case within the bounds.
     units: a power of two for each output, by which the client multiplies what it decrypts (`fhenn.planner.scaling`);
     empty for outputs as they are.
+    rotation_levels: of each rotation, the level of the ciphertexts that it turns, at most; empty in older files, whose
+    keys are for every level.
     distance: the largest |twin - exact model| of an output over the samples that it was planned from (2,000 of them at
     most), in the same units as the error, of which it is no part; None without samples, or where the twin is exact.
 
@@ -156,6 +160,7 @@ class Plan:
     ranges: DataRanges | None = None
     units: tuple[float, ...] = ()
     distance: float | None = None
+    rotation_levels: tuple[int, ...] = ()
 
     @cached_property
     def fingerprint(self) -> str:
@@ -183,6 +188,18 @@ class Plan:
                 f"the plan is for another evaluator: {error.reason}",
                 "Make it known with fhenn.backends.register before, or plan again for one that is known.",
             ) from error
+
+    @property
+    def rotation_keys(self) -> dict[int, int]:
+        """The rotations that need a key, and the level of the ciphertexts that each turns, at most.
+
+        >>> import fhenn
+        >>> plan = fhenn.plan(fhenn.Linear([[1.0, 2.0]]), bounds=[-1, 1])
+        >>> tuple(plan.rotation_keys) == plan.rotations
+        True
+        """
+        levels = self.rotation_levels or (self.parameters.levels,) * len(self.rotations)
+        return dict(zip(self.rotations, levels, strict=True))
 
     @property
     def own(self) -> bool:
@@ -219,7 +236,7 @@ class Plan:
     def fits(self, context: Context) -> bool:
         """Whether keys were made for these parameters and rotations."""
         alike = self.parameters.fingerprint == context.parameters_fingerprint
-        return alike and all(context.can_rotate(steps) for steps in self.rotations)
+        return alike and all(starmap(context.can_rotate, self.rotation_keys.items()))
 
     def least_worst(self, scale: float | None = None) -> float:
         """The least that `worst` can be for a model of this shape, whatever its weights are (`fhenn.planner.floor`).
@@ -310,8 +327,11 @@ class Plan:
     @property
     def bytes_of_keys(self) -> int:
         """Bytes of the public, relinearisation and rotation keys; the last two have seeds for random halves."""
-        half = bytes_of_polynomials(self.parameters.ring_degree, self.parameters.chain)
-        return half * (2 + (len(self.parameters.chain) - 1) * (1 + len(self.rotations)))
+        ring_degree, chain = self.parameters.ring_degree, self.parameters.chain
+        keys = Counter([self.parameters.levels, *self.rotation_keys.values()])
+        return bytes_of_polynomials(ring_degree, chain, 2) + sum(
+            count * bytes_of_key(ring_degree, (*chain[: level + 1], chain[-1])) for level, count in keys.items()
+        )
 
     def cost(self, rows: int | None = None) -> Cost:
         """What it takes to run: seconds, bytes and memory, before anything runs.
@@ -404,7 +424,7 @@ class Plan:
             "ranges": self.ranges and asdict(self.ranges),
             "result": self.result and vars(self.result) | {"layout": layout_to_json(self.result.layout)},
         }
-        for name in ("ranges", "units", "distance"):
+        for name in ("ranges", "units", "distance", "rotation_levels"):
             if data[name] in (None, ()):
                 del data[name]
         if self.evaluator == SEAL.name:
@@ -448,6 +468,8 @@ class Plan:
             and len(self.low) == len(self.high) > 0
             and all(low <= high for low, high in zip(self.low, self.high, strict=True))
             and all(0 < steps < self.parameters.slots for steps in self.rotations)
+            and len(self.rotation_levels) in (0, len(self.rotations))
+            and all(0 <= level <= self.parameters.levels for level in self.rotation_levels)
             and self.accuracy > 0
             and (self.feature_names is None or len(self.feature_names) == len(self.low))
             and self.worst > 0

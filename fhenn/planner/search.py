@@ -236,12 +236,21 @@ def _plan_as(model: Node, known: Inputs, request: Request, served: tuple[Path, t
     chosen = _choose(path, request)
     trial, found, path = chosen.trial, chosen.walk, chosen.trial.path
     nodes = path.nodes
-    rotations = found.rotations | keys_of_witnesses(found, chosen.witnesses)
+    keys = {*found.rotations, *keys_of_witnesses(found, chosen.witnesses)}
+    work = work_of(
+        path,
+        trial.packing,
+        chosen.parameters,
+        evaluator=request.evaluator,
+        witnesses=chosen.witnesses,
+        rotations=dict.fromkeys(keys, chosen.parameters.levels),
+    )
     return Plan(
         parameters=chosen.parameters,
         layout=trial.packing,
         layout_name="throughput" if trial.packing == FEATURES else "latency",
-        rotations=tuple(sorted(rotations)),
+        rotations=work.rotations,
+        rotation_levels=work.rotation_levels,
         stages=found.stages,
         low=tuple(known.low.tolist()),
         high=tuple(known.high.tolist()),
@@ -260,14 +269,7 @@ def _plan_as(model: Node, known: Inputs, request: Request, served: tuple[Path, t
         feature_names=model.feature_names or known.names,
         evaluator=request.evaluator.name,
         rows=request.rows,
-        steps=work_of(
-            path,
-            trial.packing,
-            chosen.parameters,
-            evaluator=request.evaluator,
-            witnesses=chosen.witnesses,
-            rotations=rotations,
-        ).steps,
+        steps=work.steps,
         scaled=True,
         ranges=path.ranges,
         units=units,

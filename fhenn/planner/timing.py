@@ -70,7 +70,7 @@ def _measure_ring(
     for most in sorted({counts[len(counts) // 2], counts[-1]}):
         bits = min(_BITS, MAX_MODULUS_BITS[ring_degree] // (most + 1))
         client = kind.generate(Parameters(ring_degree, (bits,) * (most + 1), 2.0 ** (bits // 3)))
-        keys, bare = client.evaluation_bytes(_ROTATIONS), client.evaluation_bytes()
+        keys, bare = client.evaluation_bytes(dict.fromkeys(_ROTATIONS, client.levels)), client.evaluation_bytes()
         server = kind.from_bytes(keys)
         yield from _measure_keys(client, most, (keys, bare))
     for count in counts:
@@ -95,7 +95,7 @@ def _measure_keys(client: Context, primes: int, keys: tuple[bytes, bytes]) -> It
     context = fastest(lambda: kind.generate(client.parameters))
     made, loaded = fastest(client.evaluation_bytes), fastest(lambda: kind.from_bytes(bare))
     yield "make context", primes, context + made + loaded
-    rotations = fastest(lambda: client.evaluation_bytes(_ROTATIONS)) - made
+    rotations = fastest(lambda: client.evaluation_bytes(dict.fromkeys(_ROTATIONS, client.levels))) - made
     yield "make key", primes, max(rotations, _LEAST) / len(_ROTATIONS)
     yield "load key", primes, max(fastest(lambda: kind.from_bytes(full)) - loaded, _LEAST) / len(_ROTATIONS)
 

@@ -32,7 +32,7 @@ def errors_on(plan_: Plan, model: Node, evaluator: Evaluator) -> tuple[float, fl
     >>> errors_on(made, model, SEAL)[0] <= made.error
     True
     """
-    path, keys = Path.of(plan_, model), frozenset(plan_.rotations)
+    path, keys = Path.of(plan_, model), plan_.rotation_keys
     try:
         average, worst = (
             walk(path, plan_.layout, plan_.parameters, norm=norm, keys=keys, evaluator=evaluator) for norm in (2, 1)
@@ -74,7 +74,7 @@ def verify(plan_: Plan, model: Node) -> None:
     except (ValueError, NonFiniteValue) as cause:
         raise PlanError("the plan's bounds or ranges do not suit the model.", "Plan again for this model.") from cause
     try:
-        keys, evaluator = frozenset(plan_.rotations), plan_.find_evaluator()
+        keys, evaluator = plan_.rotation_keys, plan_.find_evaluator()
         if not plan_.scaled:  # made before the errors of double precision counted
             evaluator = evaluator.without_roundoff()
         now = walk(path, plan_.layout, plan_.parameters, keys=keys, evaluator=evaluator)
@@ -102,4 +102,4 @@ def verify(plan_: Plan, model: Node) -> None:
         )
     if plan_.witnesses:
         require_witnesses(plan_.witnesses, now)
-        require_keys(plan_.witnesses, now, plan_.rotations)
+        require_keys(plan_.witnesses, now, keys)

@@ -149,9 +149,9 @@ class Walk:
         return self.places[-1]
 
     @property
-    def rotations(self) -> frozenset[int]:
-        """Steps, in slots, that need a key."""
-        return frozenset(self.trace.keys)
+    def rotations(self) -> Mapping[int, int]:
+        """Steps, in slots, that need a key, and the highest level of what they turn."""
+        return self.trace.keys
 
     @property
     def noise(self) -> Noise:
@@ -220,7 +220,7 @@ def walk(
     packing: Layout,
     parameters: Parameters,
     norm: int = 2,
-    keys: frozenset[int] | None = None,
+    keys: Mapping[int, int] | None = None,
     evaluator: Evaluator = SEAL,
 ) -> Walk:
     """A model under parameters.
@@ -229,7 +229,7 @@ def walk(
     packing: layout of its inputs.
     parameters: ring degree, chain and scale.
     norm: how errors add up, 2 or 1 (`fhenn.ckks.noise.Noise`).
-    keys: rotations, in slots, that there are keys for; any where None.
+    keys: rotations, in slots, that there are keys for, and up to which level; any where None.
     evaluator: whose rotations and noise they are.
 
     Returns what it needs and does there.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -378,31 +378,32 @@ def _rotation_error(on: Trace, level: int, scale: float) -> float:
     return (on.noise.key_switch(level) * (1 / scale)).bound(on.slots)
 
 
-def keys_of_witnesses(walked: Walk, witnesses: Sequence[Witness]) -> set[int]:
-    """The rotations that the sums of witnesses need keys for besides those of the model.
+def keys_of_witnesses(walked: Walk, witnesses: Sequence[Witness]) -> dict[int, int]:
+    """The rotations that the sums of witnesses need keys for besides those of the model, and their levels.
 
     walked: the model.
     witnesses: of it.
     """
-    keys: set[int] = set()
-    for witness in witnesses:
+    keys: dict[int, int] = {}
+    for witness in sorted(witnesses, key=lambda witness: -witness.level):  # keys for one serve those below it
         layout = walked.starts[witness.place].layout
         if witness.neurons > 1 and isinstance(layout, Vectors):
-            keys |= keys_of_sum(layout.period, layout.samples, walked.rotations | keys)
+            there = {step for step, level in walked.rotations.items() if level >= witness.level} | set(keys)
+            keys |= dict.fromkeys(keys_of_sum(layout.period, layout.samples, there), witness.level)
     return keys
 
 
-def require_keys(witnesses: Sequence[Witness], walked: Walk, rotations: Collection[int]) -> None:
+def require_keys(witnesses: Sequence[Witness], walked: Walk, rotations: Mapping[int, int]) -> None:
     """Raise PlanError where the sums of witnesses cannot be made with the keys of a plan.
 
     witnesses: of the plan.
     walked: the model under its parameters.
-    rotations: that the plan has keys for, in slots.
+    rotations: that the plan has keys for, in slots, and up to which level.
     """
     for witness in witnesses:
         layout = walked.starts[witness.place].layout
         summed = witness.neurons > 1 and isinstance(layout, Vectors) and layout.period > 1
-        if summed and isinstance(layout, Vectors) and layout.samples not in rotations:
+        if summed and isinstance(layout, Vectors) and witness.level > rotations.get(layout.samples, -1):
             raise PlanError(
                 f"the plan names no key for a rotation by {layout.samples}, which the witness of {witness.node} needs.",
                 "Plan again for this model.",

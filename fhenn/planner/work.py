@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from fhenn.backends import CIPHER
@@ -27,11 +27,21 @@ class Work:
 
     steps: by kind, then level. They follow from the shapes, and from which diagonals or entries of a matrix are zero:
     as much as the time that the server takes tells.
-    keys: the rotations, in slots, that it made.
+    keys: the rotations, in slots, that it made, and the highest level of what they turned.
     """
 
     steps: tuple[Steps, ...]
-    keys: frozenset[int]
+    keys: Mapping[int, int]
+
+    @property
+    def rotations(self) -> tuple[int, ...]:
+        """The rotations, ascending."""
+        return tuple(sorted(self.keys))
+
+    @property
+    def rotation_levels(self) -> tuple[int, ...]:
+        """The level of each of them."""
+        return tuple(self.keys[steps] for steps in self.rotations)
 
 
 def work_of(
@@ -41,7 +51,7 @@ def work_of(
     *,
     evaluator: Evaluator = SEAL,
     witnesses: Sequence[Witness] = (),
-    rotations: frozenset[int] | None = None,
+    rotations: Mapping[int, int] | None = None,
 ) -> Work:
     """What a server does for the samples that share ciphertexts.
 
@@ -50,7 +60,7 @@ def work_of(
     parameters: ring degree, chain and scale.
     evaluator: that computes.
     witnesses: that are returned beside the result.
-    rotations: steps, in slots, that there are keys for; any where None.
+    rotations: steps, in slots, that there are keys for, and up to which level; any where None.
 
     Raises ScaleMismatch, LevelExhausted or KeyMissing where the parameters or keys do not suit the model.
     """
@@ -68,7 +78,7 @@ def work_of(
         else:
             _gather(on, counts, alike)
         x = replace(y, ciphertexts=(on.with_bounds(y.ciphertexts[0], bounds),))
-    return Work(steps_in(counts), frozenset(on.keys))
+    return Work(steps_in(counts), on.keys)
 
 
 def steps_in(counts: Counts) -> tuple[Steps, ...]:

@@ -5,7 +5,7 @@ import struct
 import by_hand as hand
 import pytest
 
-from fhenn.ckks.messages import TensealMessage, check_context_message, context_parts
+from fhenn.ckks.messages import TensealMessage, context_parts
 from fhenn.errors import WireFormatError
 from fhenn.protobuf import read_fields
 
@@ -26,13 +26,13 @@ def context(public=None, parameters=PARAMETERS, secret=None, more=b""):
 
 
 def test_what_is_right_passes():
-    check_context_message(context())
-    check_context_message(context({1: PUBLIC_KEY}))
-    check_context_message(
+    context_parts(context()).check()
+    context_parts(context({1: PUBLIC_KEY})).check()
+    context_parts(
         context({1: PUBLIC_KEY, 2: 1, 3: struct.pack("<d", 2.0), 4: b"", 5: b""}, more=hand.field(4, 1))
-    )
-    check_context_message(context(secret=hand.field(1, SECRET)), secret=True)
-    check_context_message(context(secret=hand.field(1, SECRET) + hand.field(2, 1)), secret=True)
+    ).check()
+    context_parts(context(secret=hand.field(1, SECRET)), secret=True).check()
+    context_parts(context(secret=hand.field(1, SECRET) + hand.field(2, 1)), secret=True).check()
 
 
 def test_a_context_may_have_no_scale():
@@ -81,15 +81,15 @@ WRONG_SECRETS = {
 @pytest.mark.parametrize("name", WRONG)
 def test_one_thing_that_is_wrong_is_refused(name):
     with pytest.raises(WireFormatError):
-        check_context_message(WRONG[name])
+        context_parts(WRONG[name]).check()
 
 
 @pytest.mark.parametrize("name", WRONG_SECRETS)
 def test_a_secret_part_is_looked_at_too(name):
     with pytest.raises(WireFormatError):
-        check_context_message(context(secret=WRONG_SECRETS[name]), secret=True)
+        context_parts(context(secret=WRONG_SECRETS[name]), secret=True).check()
     with pytest.raises(WireFormatError):
-        check_context_message(context() + hand.field(3, 7), secret=True)
+        context_parts(context() + hand.field(3, 7), secret=True).check()
 
 
 def test_fields_are_bounded():

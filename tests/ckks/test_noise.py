@@ -50,7 +50,7 @@ def test_rotation(case):
     x = X.uniform(-1, 1, context.slots)
     ciphertext = context.encrypt_slots(x.tolist(), context.levels, context.scale)
     before = np.array(context.decrypt_slots(ciphertext))
-    error = _error(context, context.rotate(ciphertext, 1), np.roll(before, -1))
+    error = _error(context, context.rotate(ciphertext, 1, context.levels), np.roll(before, -1))
     assert 0.5 * model.rounding < error.std() < 1.2 * model.key_switch(context.levels).deviation
     assert np.abs(error).max() < model.key_switch(context.levels).bound(context.slots)
 

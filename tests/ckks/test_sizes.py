@@ -5,7 +5,7 @@ import pytest
 
 from fhenn.backends.seal import SealContext
 from fhenn.ckks import Parameters
-from fhenn.ckks.sizes import bytes_of_polynomials
+from fhenn.ckks.sizes import bytes_of_key, bytes_of_polynomials
 
 CHAINS = [
     (4096, (40, 28, 40)),
@@ -29,5 +29,6 @@ def test_ciphertexts_and_keys_are_as_large_as_stated_within_two_percent(ring_deg
         whole = np.mean([len(context.save(context.encrypt_slots(values, level, 2.0**20))) for _ in range(3)])
         assert seeded == pytest.approx(bytes_of_polynomials(ring_degree, bits), rel=0.02)
         assert whole == pytest.approx(bytes_of_polynomials(ring_degree, bits, 2), rel=0.02)
-    keys = len(context.evaluation_bytes((1,)))
+    keys = len(context.evaluation_bytes({1: context.levels}))
+    assert keys - len(context.evaluation_bytes()) == pytest.approx(bytes_of_key(ring_degree, chain), rel=0.02)
     assert keys == pytest.approx((2 + (len(chain) - 1) * 2) * bytes_of_polynomials(ring_degree, chain), rel=0.02)

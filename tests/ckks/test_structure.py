@@ -46,7 +46,7 @@ def objects(holder):
         "secret": secret,
         "ciphertext": wire.save_object(holder.encrypt_slots([1.0], 1, holder.scale)),
         "seeded": holder.encrypt_seeded([1.0], 1, holder.scale),
-        "galois": wire.save_object(holder.rotation_keys),
+        "galois": wire.save_object(holder.rotation_keys[0].keys),
         "seeded galois": wire.save_object(generator.create_galois_keys([3, 9])),
         "relinearisation": wire.save_object(generator.create_relin_keys()),
     }
@@ -178,11 +178,11 @@ def test_a_number_in_the_place_of_an_object_is_refused(holder, number, value):
     outer = dict(protobuf.read_fields("context", holder.secret_message()))
     public = protobuf.encode_field(1, outer[1]) + protobuf.encode_field(2, protobuf.encode_field(number, value))
     with pytest.raises(WireFormatError, match="a number stands"):
-        messages.check_context_message(public)
+        messages.context_parts(public).check()
     private = protobuf.encode_field(1, outer[1]) + protobuf.encode_field(2, b"")
     if number == 1:
         with pytest.raises(WireFormatError, match="a number stands"):
-            messages.check_context_message(
+            messages.context_parts(
                 private + protobuf.encode_field(3, protobuf.encode_field(number, value)), secret=True
             )
 

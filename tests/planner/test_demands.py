@@ -30,6 +30,7 @@ def network(*widths, activation=fhenn.Square):
 
 MODEL = network(8, 4, 2, activation=fhenn.Sigmoid)
 PLAN = fhenn.plan(MODEL, bounds=[-1, 1], accuracy=0.1, layout="latency", samples=1, witness=True).public()
+PLAN = replace(PLAN, rotation_levels=())  # its keys are for every level
 
 
 @pytest.mark.parametrize(
@@ -62,6 +63,10 @@ ABSURD = {
     "more rotations than any": {"rotations": list(range(1, 1000))},
     "a rotation by half a position": {"layout": VECTORS | {"samples": 2}, "rotations": [2, 3]},
     "a rotation twice": {"rotations": [1, 1]},
+    "levels of other rotations": {"rotations": [1, 2], "rotation_levels": [0]},
+    "a level that there is not": {"rotations": [1], "rotation_levels": [PLAN.parameters.levels + 1]},
+    "a level below 0": {"rotations": [1], "rotation_levels": [-1]},
+    "half a level": {"rotations": [1], "rotation_levels": [0.5]},
     "rotations of a layout that needs none": {
         "layout": {"name": "features"}, "layout_name": "throughput", "rotations": [1],
     },
@@ -102,6 +107,7 @@ def test_plans_of_hoisted_rotations_are_read():
 
 def test_rotations_that_a_product_can_make_are_taken():
     fhenn.Plan.from_json(changed(layout=VECTORS | {"samples": 2}, rotations=[2, 4, 6, 10]))
+    fhenn.Plan.from_json(changed(rotations=[1, 2], rotation_levels=[0, PLAN.parameters.levels]))
 
 
 @pytest.mark.parametrize("piece", [b"[],", b"{},", b"1.5,"])

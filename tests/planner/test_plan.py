@@ -464,11 +464,15 @@ def test_less_error_than_any_model_makes_is_refused(witnessed, part):
 
 
 def test_keys_fit_by_their_parameters_and_rotations(witnessed):
-    def keys(parameters, *rotations):
-        return SimpleNamespace(parameters_fingerprint=parameters.fingerprint, can_rotate=rotations.__contains__)
+    def keys(parameters, *rotations, up_to=9):
+        fits = lambda steps, level: steps in rotations and level <= up_to  # noqa: E731
+        return SimpleNamespace(parameters_fingerprint=parameters.fingerprint, can_rotate=fits)
 
-    plan, mine = replace(witnessed, rotations=(1, 4)), witnessed.parameters
+    plan, mine = replace(witnessed, rotations=(1, 4), rotation_levels=(0, 2)), witnessed.parameters
     assert plan.fits(keys(mine, 1, 2, 4))
+    assert plan.fits(keys(mine, 1, 4, up_to=2))
+    assert not plan.fits(keys(mine, 1, 4, up_to=1))
+    assert not replace(plan, rotation_levels=()).fits(keys(mine, 1, 4, up_to=mine.levels - 1))
     assert not plan.fits(keys(mine, 1, 2))
     assert not plan.fits(keys(mine))
     first, *rest = mine.chain

@@ -75,7 +75,7 @@ class CountingHoistingContext(HoistingContext, CountingContext):
 def made(model, plan):
     """What is made for one group of samples, its plaintexts included."""
     kind = CountingHoistingContext if plan.evaluator == HOISTING.name else CountingContext
-    context = kind(plan.parameters, plan.rotations)
+    context = kind(plan.parameters, plan.rotation_keys)
     x = encrypt(context, np.full((plan.samples_per_ciphertext, plan.features), 0.1), layout=plan.layout)
     context.arithmetic.counts.clear()
     wanted = {witness.place: witness for witness in plan.witnesses}

@@ -220,12 +220,12 @@ class NativeArithmetic(Arithmetic[Ciphertext, Plaintext]):
             return Ciphertext(self._ring.rescale(x.residues), scale)
         return Ciphertext(self._ring.relinearise_and_rescale(x.residues, self._relinearisation_key(x.level)), scale)
 
-    def can_rotate(self, steps: int) -> bool:
-        return self._context.can_rotate(steps)
+    def can_rotate(self, steps: int, level: int) -> bool:
+        return self._context.can_rotate(steps, level)
 
     def rotated(self, x: Ciphertext, steps: Sequence[int], rotations: Rotations = CHAINED) -> list[Ciphertext]:
         for step in rotations.keys(steps):
-            self._context.require_rotation(step)
+            self._context.require_rotation(step, x.level)
 
         def rotate(residues: Residues, *by: int) -> list[Residues]:
             return self._ring.rotate(residues, [self._context.keys.turn(step, x.level + 1) for step in by])
@@ -239,7 +239,7 @@ class NativeArithmetic(Arithmetic[Ciphertext, Plaintext]):
 
     def apply_map(self, xs: Sequence[Ciphertext], affine: AffineMap) -> list[Ciphertext]:
         landing = Landing.of(self, xs[0].level, xs[0].scale)
-        schedule = affine.schedule(self.can_rotate)
+        schedule = affine.schedule(self.can_rotate, xs[0].level, landing.folded(xs[0].level))
         if schedule is None:
             return list(self._apply_by_numbers(xs, affine, landing))
         return [self._apply_by_diagonals(xs, affine, schedule, landing)]
@@ -291,7 +291,7 @@ class NativeArithmetic(Arithmetic[Ciphertext, Plaintext]):
         giants = [(products, turn(step, primes) if step else None) for products, step in encoded.giants]
         rescaled = landing.level < xs[0].level
         before = landing.folds_first or not rescaled  # on the last level a rescale first makes folds cheap
-        at = primes if before else primes - 1
+        at = landing.folded(xs[0].level) + 1
         folds = [[turn(step * samples, at) for step in group] for group in schedule.folds]
         result = self._ring.apply_map(
             babies, giants, (folds, []) if before else ([], folds), encoded.bias, rescaled=rescaled

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import cached_property
 from importlib import import_module
@@ -122,14 +122,8 @@ class NativeContext(Context, Uncopied):
     def has_secret_key(self) -> bool:
         return self._own_seal is not None and self._own_seal.has_secret_key
 
-    def can_rotate(self, steps: int) -> bool:
-        return self.keys.can_rotate(steps)
-
-    def require_rotation(self, steps: int) -> None:
-        """Raise KeyMissing where there is no key for a rotation by that many slots."""
-        if not self.can_rotate(steps):
-            suggestion = "Let the client make keys for the rotations that the plan names, as fhenn.Client does."
-            raise KeyMissing(f"rotation (by {steps})", "a matrix product", suggestion)
+    def can_rotate(self, steps: int, level: int) -> bool:
+        return self.keys.can_rotate(steps, level)
 
     def require_relinearisation(self, operation: str) -> None:
         """Raise KeyMissing, naming the operation, where there is no key to relinearise with."""
@@ -166,7 +160,7 @@ class NativeContext(Context, Uncopied):
     def to_bytes(self) -> bytes:
         return self._message
 
-    def evaluation_bytes(self, rotations: Collection[int] = ()) -> bytes:
+    def evaluation_bytes(self, rotations: Mapping[int, int] | None = None) -> bytes:
         return self.seal.evaluation_bytes(rotations)
 
     def secret_message(self) -> bytes:

@@ -45,9 +45,13 @@ class Keys:
         """Whether there is a key to relinearise with."""
         return ("relinearisation", RELINEARISATION) in self._digits
 
-    def can_rotate(self, steps: int) -> bool:
-        """Whether there is a key for a rotation by that many slots."""
-        return ("galois", galois_index(steps, self._ring.ring_degree)) in self._digits
+    def can_rotate(self, steps: int, level: int) -> bool:
+        """Whether there is a key for a rotation.
+
+        steps: in slots.
+        level: of the ciphertext.
+        """
+        return level < self._digits.get(("galois", galois_index(steps, self._ring.ring_degree)), 0)
 
     def relinearisation(self, primes: int) -> PackedKey:
         """The key for the square of the secret.

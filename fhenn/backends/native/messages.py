@@ -9,27 +9,24 @@ Bytes are little-endian, as SEAL writes them on every machine that the native li
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from hashlib import blake2b, sha256
+from hashlib import sha256
 
 import numpy as np
 
 from fhenn.backends.native.keys import RELINEARISATION, Keys
 from fhenn.backends.native.ring import Residues, Ring
 from fhenn.ckks.inflate import zstandard
-from fhenn.ckks.messages import context_parts
-from fhenn.ckks.structure import Chain, Part, Receiver
+from fhenn.ckks.messages import EvaluationMessage
+from fhenn.ckks.structure import Chain, Part, Receiver, parameters_id
 from fhenn.errors import WireFormatError
-from fhenn.wire import unframe
 
 _CONTEXT = "evaluation-context"
 _HEADER = struct.Struct("<HBBBBHQ")  # magic, header size, version major, minor, compression, reserved, size
 _MAGIC, _MAJOR, _MINOR, _PLAIN, _ZSTANDARD = 0xA15E, 4, 3, 0, 2
 _CIPHERTEXT = struct.Struct("<BQQQdQ")  # NTT form, polynomials, N, primes, scale, correction factor
 _COUNT = struct.Struct("<Q")
-_CKKS = 2
 
 _BLAKE2XB = 1
 """SEAL's number of the generator that its seeds are for unless it is told otherwise."""
@@ -75,25 +72,6 @@ class ContextMessage:
     scale: float | None
     fingerprint: str
     keys: Keys
-
-
-@lru_cache(maxsize=256)
-def parameters_id(ring_degree: int, primes: tuple[int, ...]) -> bytes:
-    """SEAL's id of parameters, which is written on every ciphertext and key.
-
-    ring_degree: N.
-    primes: under the ciphertext; for a key, all of the chain.
-
-    Returns 32 bytes.
-
-    Source: `EncryptionParameters::compute_parms_id` of SEAL 4: BLAKE2b of scheme, N, primes and plain modulus, which
-    CKKS has none of.
-
-    >>> parameters_id(4096, (40961, 65537)).hex()[:16]
-    'bbdd6e5446381df0'
-    """
-    words = struct.pack(f"<{3 + len(primes)}Q", _CKKS, ring_degree, *primes, 0)
-    return blake2b(words, digest_size=32).digest()
 
 
 def read_ciphertext(ring: Ring, what: str, data: bytes) -> Read:
@@ -152,40 +130,42 @@ def read_context(data: bytes) -> ContextMessage:
 
     Raises WireFormatError where it is not such a message, was altered, or carries a secret key.
     """
-    meta, body = unframe(_CONTEXT, data)
-    size = meta.get("rotation_keys")
-    if type(size) is not int or not 0 <= size <= len(body):
-        raise WireFormatError(_CONTEXT, "its header does not say how many of its bytes are rotation keys")
-    rotations = memoryview(body)[len(body) - size :]
-    parts = context_parts(body[: len(body) - size])
+    message, parts = EvaluationMessage.decode(data)
     _require_primes(parts.chain.primes)
     ring = Ring.of(parts.chain.ring_degree, parts.chain.primes)
     public_key = _read_public_key(ring, parts.public_key) if parts.public_key else None
     relinearisation = read_switching_keys(ring, _CONTEXT, parts.relinearisation_keys)
-    if rotations and parts.galois_keys:  # SEAL's side takes those of the two that fhenn has made
+    galois: dict[int, Residues] = {}
+    if message.rotations and parts.galois_keys:  # SEAL's side takes those of the two that fhenn has made
         parts.chain.check_switching_keys(_CONTEXT, parts.galois_keys)
-    galois = read_switching_keys(ring, _CONTEXT, rotations or parts.galois_keys)
+    elif parts.galois_keys:
+        galois = read_switching_keys(ring, _CONTEXT, parts.galois_keys)
+    for each in message.rotations:  # a key for a higher level takes the place of one for a lower
+        galois |= read_switching_keys(ring, _CONTEXT, each.data, each.level)
     fingerprint = _fingerprint(ring, public_key, relinearisation)
-    if fingerprint != meta.get("fingerprint"):
+    if fingerprint != message.fingerprint:
         raise WireFormatError(_CONTEXT, "its keys are not those that its header names")
     return ContextMessage(ring, parts.scale, fingerprint, Keys(ring, relinearisation, galois))
 
 
-def read_switching_keys(ring: Ring, what: str, data: bytes | memoryview) -> dict[int, Residues]:
+def read_switching_keys(
+    ring: Ring, what: str, data: bytes | memoryview, level: int | None = None
+) -> dict[int, Residues]:
     """Switching keys in bytes.
 
-    ring: of their parameters.
+    ring: of the parameters.
     what: the kind of message, for the error.
     data: as SEAL saves relinearisation or Galois keys, from a stranger; no bytes for no keys.
+    level: of the ciphertexts that they are for at most; None for all.
 
-    Returns keys by SEAL's index, (digits, 2, primes, N) each. The last digits of a key may be zeros, where it was made
-    for ciphertexts of d primes: it then has d digits, and is over d primes and the special one.
+    Returns keys by SEAL's index, (digits, 2, primes, N) each: over the primes of that level, and the special one.
     Raises WireFormatError.
     """
     if not data:
         return {}
-    receiver = _SwitchingKeys(ring, what)
-    _chain(ring).check_switching_keys(what, data, receiver)
+    chain = _chain(ring)
+    receiver = _SwitchingKeys(ring, chain.levels if level is None else level, what)
+    chain.up_to(receiver.level).check_switching_keys(what, data, receiver)
     return receiver.keys
 
 
@@ -222,49 +202,37 @@ class _Ciphertext(Receiver):
         self._ring, self._what = ring, what
 
     def space(self, part: Part) -> Iterable[memoryview]:
-        _require_identity(self._ring, self._what, part)
+        _require_identity(self._ring, range(part.primes), self._what, part)
         self.residues = np.empty((2, part.primes, self._ring.ring_degree), np.uint64)
         self.scale = part.scale
         return (_bytes_of(self.residues[: part.polynomials]),)
 
     def done(self, part: Part, seed: bytes | None) -> None:
-        _complete(self._ring, self._what, self.residues, seed)
+        _complete(self._ring, range(part.primes), self._what, self.residues, seed)
 
 
 class _SwitchingKeys(Receiver):
     """Keeps switching keys.
 
-    ring: of their parameters.
+    ring: of the parameters.
+    level: of the ciphertexts that they are for at most.
     what: the kind of message, for errors.
     keys: so far.
     """
 
-    def __init__(self, ring: Ring, what: str) -> None:
-        self._ring, self._what = ring, what
-        self._digits = len(ring.primes) - 1
+    def __init__(self, ring: Ring, level: int, what: str) -> None:
+        self._ring, self.level, self._what = ring, level, what
+        self._places = (*range(level + 1), len(ring.primes) - 1)
         self.keys: dict[int, Residues] = {}
 
     def space(self, part: Part) -> Iterable[memoryview]:
-        _require_identity(self._ring, self._what, part)
+        _require_identity(self._ring, self._places, self._what, part)
         if part.digit == 0:
-            self.keys[part.index] = np.empty((self._digits, 2, part.primes, self._ring.ring_degree), np.uint64)
+            self.keys[part.index] = np.empty((self.level + 1, 2, part.primes, self._ring.ring_degree), np.uint64)
         return (_bytes_of(self.keys[part.index][part.digit, : part.polynomials]),)
 
     def done(self, part: Part, seed: bytes | None) -> None:
-        key = self.keys[part.index]
-        _complete(self._ring, self._what, key[part.digit], seed)
-        if part.digit == self._digits - 1:
-            self.keys[part.index] = self._without_zeros(key)
-
-    def _without_zeros(self, key: Residues) -> Residues:
-        """A key without the digits that are zeros, and without the primes that the others are not used for."""
-        digits = self._digits
-        while digits and not key[digits - 1].any():
-            digits -= 1
-        _require(self._what, digits > 0, "a key is zero")
-        if digits == self._digits:
-            return key
-        return np.take(key[:digits], [*range(digits), self._digits], axis=2)
+        _complete(self._ring, self._places, self._what, self.keys[part.index][part.digit], seed)
 
 
 def _require_primes(primes: tuple[int, ...]) -> None:
@@ -306,15 +274,19 @@ def _bytes_of(residues: Residues) -> memoryview:
     return residues.reshape(-1).data.cast("B")
 
 
-def _require_identity(ring: Ring, what: str, part: Part) -> None:
-    """Raise WireFormatError where a ciphertext says that it is of other parameters."""
-    expected = parameters_id(ring.ring_degree, ring.primes[: part.primes])
+def _require_identity(ring: Ring, places: Sequence[int], what: str, part: Part) -> None:
+    """Raise WireFormatError where a ciphertext says that it is of other parameters.
+
+    places: of the primes that it should be over, in the chain.
+    """
+    expected = parameters_id(ring.ring_degree, tuple(ring.primes[place] for place in places))
     _require(what, part.identity == expected, "a ciphertext is of other parameters")
 
 
-def _complete(ring: Ring, what: str, residues: Residues, seed: bytes | None) -> None:
+def _complete(ring: Ring, places: Sequence[int], what: str, residues: Residues, seed: bytes | None) -> None:
     """Expand a seed, and check what came from a stranger.
 
+    places: of the primes, in the chain.
     residues: (2, primes, N); the second polynomial is filled where there is a seed.
     seed: that the second polynomial is made of, after the number of its generator; None where it is there.
 
@@ -322,9 +294,9 @@ def _complete(ring: Ring, what: str, residues: Residues, seed: bytes | None) -> 
     """
     if seed is not None:
         _require(what, seed[0] == _BLAKE2XB, "a seed is for another generator than SEAL's own")
-        ring.expand_seed(seed[1:], residues[1])
+        ring.expand_seed(seed[1:], residues[1], places)
         residues = residues[:1]
-    _require(what, ring.holds(residues), "a coefficient is not below its prime")
+    _require(what, ring.holds(residues, places), "a coefficient is not below its prime")
 
 
 def _require(what: str, holds: bool, reason: str) -> None:

@@ -36,7 +36,7 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "fhenn_encode": (None, (_POINTER, _POINTER, _INT, _POINTER, _POINTER)),
     "fhenn_residues": (None, (_POINTER, _INT, _LONG, _POINTER, _POINTER)),
     "fhenn_expand_seed": (None, (_POINTER, _LONG, _INT, _POINTER, _POINTER)),
-    "fhenn_residues_below": (_INT, (_POINTER, _INT, _INT, _POINTER)),
+    "fhenn_residues_below": (_INT, (_POINTER, _INT, _POINTER, _INT, _POINTER)),
     "fhenn_add": (None, (_POINTER, _INT, _INT, _POINTER, _POINTER, _POINTER)),
     "fhenn_subtract": (None, (_POINTER, _INT, _INT, _POINTER, _POINTER, _POINTER)),
     "fhenn_negate": (None, (_POINTER, _INT, _INT, _POINTER, _POINTER)),
@@ -303,22 +303,30 @@ class Ring:
         self._library.fhenn_residues(self._pointer, place, integers.size, integers.ctypes.data, result.ctypes.data)
         return result
 
-    def expand_seed(self, seed: bytes, result: Residues) -> None:
+    def expand_seed(self, seed: bytes, result: Residues, places: Sequence[int]) -> None:
         """The polynomial that SEAL makes of a seed.
 
         seed: 64 bytes.
         result: (primes, N); is filled.
+        places: of the primes, in the chain.
         """
-        moduli = np.array(self.primes[: len(result)], np.uint64)
+        moduli = np.array([self.primes[place] for place in places], np.uint64)
         words = np.frombuffer(seed, np.uint64)
         self._library.fhenn_expand_seed(
             words.ctypes.data, self.ring_degree, len(result), moduli.ctypes.data, result.ctypes.data
         )
 
-    def holds(self, x: Residues) -> bool:
-        """Whether every residue of a ciphertext lies below its prime."""
+    def holds(self, x: Residues, places: Sequence[int]) -> bool:
+        """Whether every residue lies below its prime.
+
+        x: (polynomials, primes, N).
+        places: of the primes, in the chain.
+        """
         polynomials, primes = x.shape[:2]
-        return bool(self._library.fhenn_residues_below(self._pointer, primes, polynomials, x.ctypes.data))
+        wanted = np.array(places, np.intc)
+        return bool(
+            self._library.fhenn_residues_below(self._pointer, primes, wanted.ctypes.data, polynomials, x.ctypes.data)
+        )
 
     def add(self, x: Residues, y: Residues) -> Residues:
         """x + y, of as many polynomials as each has."""

@@ -198,7 +198,7 @@ class SealArithmetic(Arithmetic[Handle, Plaintext]):
         return Handle(own, result.level, own.scale)
 
     def add_rotated(self, x: Handle, steps: int) -> Handle:
-        own = self._context.rotate(x.ciphertext, steps)  # nobody else has it yet
+        own = self._context.rotate(x.ciphertext, steps, x.level)  # nobody else has it yet
         self._evaluator.add_inplace(own, x.ciphertext)
         return Handle(own, x.level, x.scale)
 
@@ -207,15 +207,15 @@ class SealArithmetic(Arithmetic[Handle, Plaintext]):
         self._evaluator.rescale_to_next(x.ciphertext, result)
         return Handle(result, x.level - 1, x.scale / self.primes[x.level])
 
-    def can_rotate(self, steps: int) -> bool:
-        return self._context.can_rotate(steps)
+    def can_rotate(self, steps: int, level: int) -> bool:
+        return self._context.can_rotate(steps, level)
 
     def rotated(self, x: Handle, steps: Sequence[int], rotations: Rotations = CHAINED) -> list[Handle]:
         for step in rotations.keys(steps):
-            self._context.require_rotation(step)
+            self._context.require_rotation(step, x.level)
 
         def rotate(y: Handle, step: int) -> Handle:
-            return Handle(self._context.rotate(y.ciphertext, step), x.level, x.scale)
+            return Handle(self._context.rotate(y.ciphertext, step, x.level), x.level, x.scale)
 
         return rotations.make(x, steps, rotate)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
@@ -14,11 +14,20 @@ import tenseal.sealapi as seal
 
 from fhenn.backends.seal.arithmetic import SealArithmetic
 from fhenn.backends.seal.forks import keep_in_forks
+from fhenn.backends.seal.subchain import RotationKeys, generator_of, seal_context_of
 from fhenn.backends.seal.wire import SEAL_REFUSALS, load_object, save_object
 from fhenn.ckks.context import Context, require_context
 from fhenn.ckks.layout import PACKED
-from fhenn.ckks.messages import TensealMessage, check_context_message, with_relinearisation_keys
+from fhenn.ckks.messages import (
+    EvaluationMessage,
+    RotationObject,
+    TensealMessage,
+    context_parts,
+    with_relinearisation_keys,
+)
 from fhenn.ckks.parameters import Parameters
+from fhenn.ckks.rotations import rotation_missing
+from fhenn.ckks.structure import Chain
 from fhenn.errors import (
     ContextMismatch,
     HeadroomExceeded,
@@ -30,7 +39,6 @@ from fhenn.errors import (
 )
 from fhenn.finite import require_finite
 from fhenn.uncopied import Uncopied
-from fhenn.wire import frame, unframe
 
 if TYPE_CHECKING:
     from fhenn.ckks.array import CipherArray
@@ -44,7 +52,7 @@ class SealContext(Context, Uncopied):
     """The keys of one key generation, for SEAL.
 
     tenseal: the `tenseal.Context` that holds them.
-    rotation_keys: SEAL's Galois keys; None where TenSEAL's context holds its own, and where nobody made any.
+    rotation_keys: by the level that they are for; none where TenSEAL's context holds its own, or nobody made any.
 
     Make one with `Context.generate` (holds the secret key: the client's) and hand `context.public()` or
     `context.to_bytes()` (never the secret key) to whoever computes. `Context.from_tenseal` wraps keys made by TenSEAL.
@@ -55,7 +63,7 @@ class SealContext(Context, Uncopied):
     """
 
     tenseal: ts.Context
-    rotation_keys: Any | None = None
+    rotation_keys: tuple[RotationKeys, ...] = ()
 
     _instead: ClassVar[str] = (
         "Send to_bytes() (Context.from_bytes), which never holds the secret key; a Client keeps that by secret_bytes()."
@@ -92,7 +100,7 @@ class SealContext(Context, Uncopied):
         keys = seal.GaloisKeys()
         elements = [pow(3, steps, 2 * parameters.ring_degree) for steps in sorted(rotations)]
         seal.KeyGenerator(seal_context, context.secret_key().data).create_galois_keys(elements, keys)
-        return cls(context, keys)
+        return cls(context, (RotationKeys(parameters.levels, keys, seal.Evaluator(seal_context)),))
 
     @classmethod
     def from_tenseal(cls, context: ts.Context) -> SealContext:
@@ -233,36 +241,40 @@ class SealContext(Context, Uncopied):
         return self.tenseal.secret_key().data
 
     @cached_property
-    def _galois_keys(self) -> Any | None:
-        """The rotation keys, wherever they are; None without any."""
-        if self.rotation_keys is not None:
+    def _rotation_keys(self) -> tuple[RotationKeys, ...]:
+        """The rotation keys, wherever they are."""
+        if self.rotation_keys or not self.tenseal.has_galois_keys():
             return self.rotation_keys
-        return self.tenseal.galois_keys().data if self.tenseal.has_galois_keys() else None
+        return (RotationKeys(self.levels, self.tenseal.galois_keys().data, self.evaluator),)
 
-    def can_rotate(self, steps: int) -> bool:
-        """Whether there is a key for a rotation by that many slots."""
+    def _keys_for(self, steps: int, level: int) -> tuple[int, RotationKeys | None]:
+        """The element of the Galois group that a rotation is, and what has a key for it."""
         element = pow(3, steps, 2 * self.ring_degree)
-        return self._galois_keys is not None and bool(self._galois_keys.has_key(element))
+        return element, next((each for each in self._rotation_keys if each.can_rotate(element, level)), None)
 
-    def require_rotation(self, steps: int) -> None:
-        """Raise KeyMissing where there is no key for a rotation by that many slots."""
-        if not self.can_rotate(steps):
-            suggestion = "Let the client make keys for the rotations that the plan names, as fhenn.Client does."
-            raise KeyMissing(f"rotation (by {steps})", "a matrix product", suggestion)
+    def can_rotate(self, steps: int, level: int) -> bool:
+        """Whether there is a key for a rotation.
 
-    def rotate(self, ciphertext: Any, steps: int) -> Any:
+        steps: in slots.
+        level: of the ciphertext.
+        """
+        return self._keys_for(steps, level)[1] is not None
+
+    def rotate(self, ciphertext: Any, steps: int, level: int) -> Any:
         """A rotated ciphertext: its slot i holds what slot i + steps held.
 
         ciphertext: SEAL's.
         steps: in slots, above 0.
+        level: of the ciphertext.
 
         Returns a new SEAL ciphertext.
         Raises KeyMissing.
         """
-        self.require_rotation(steps)
+        element, found = self._keys_for(steps, level)
+        if found is None:
+            raise rotation_missing(steps, level)
         rotated = seal.Ciphertext()
-        element = pow(3, steps, 2 * self.ring_degree)
-        self.evaluator.apply_galois(ciphertext, element, self._galois_keys, rotated)
+        found.evaluator.apply_galois(ciphertext, element, found.keys, rotated)
         return rotated
 
     @cached_property
@@ -407,31 +419,40 @@ class SealContext(Context, Uncopied):
     def to_bytes(self) -> bytes:
         """Parameters, public, relinearisation and Galois keys as a message. Never the secret key."""
         body = self.tenseal.serialize(save_public_key=self.has_public_key, save_secret_key=False)
-        return self._frame_keys(body, b"" if self.rotation_keys is None else save_object(self.rotation_keys))
+        return self._message(body, [RotationObject(each.level, save_object(each.keys)) for each in self.rotation_keys])
 
-    def evaluation_bytes(self, rotations: Collection[int] = ()) -> bytes:
+    def evaluation_bytes(self, rotations: Mapping[int, int] | None = None) -> bytes:
         """What `to_bytes` gives, at half the bytes, with new relinearisation and rotation keys.
 
-        rotations: steps, in slots, that get a key each.
+        rotations: the level of the ciphertexts, at most, for each step in slots that gets a key; None for no keys.
 
         Their random halves travel as the seeds that they were made of. Keys of another call fit the same ciphertexts.
 
-        Raises KeyMissing without the secret key.
+        Raises KeyMissing without the secret key, ParameterError for a level that the chain does not have.
         """
         generator = seal.KeyGenerator(self.seal_context, self.secret_key("keys for a server"))
         body = self.tenseal.serialize(save_relin_keys=False, save_galois_keys=False, save_secret_key=False)
         body = with_relinearisation_keys(body, save_object(generator.create_relin_keys()))
-        elements = [pow(3, steps, 2 * self.ring_degree) for steps in sorted(rotations)]
-        return self._frame_keys(body, save_object(generator.create_galois_keys(elements)) if elements else b"")
+        secret, made, rotations = self.secret_message(), [], rotations or {}
+        for level in sorted(set(rotations.values())):
+            if not 0 <= level <= self.levels:
+                raise ParameterError(
+                    f"there is no level {level} for keys: ciphertexts have levels 0 to {self.levels}.",
+                    "Give each rotation the level that the ciphertexts are at which it turns.",
+                )
+            maker = generator if level == self.levels else generator_of(secret, self._chain, level)
+            elements = [pow(3, steps, 2 * self.ring_degree) for steps in sorted(rotations) if rotations[steps] == level]
+            made.append(RotationObject(level, save_object(maker.create_galois_keys(elements))))
+        return self._message(body, made)
 
-    def _frame_keys(self, body: bytes, rotations: bytes) -> bytes:
+    @property
+    def _chain(self) -> Chain:
+        """The parameters, as structure is checked by."""
+        return Chain(self.ring_degree, self.all_primes)
+
+    def _message(self, body: bytes, rotations: Sequence[RotationObject]) -> bytes:
         """A message of TenSEAL's context and rotation keys."""
-        meta = {
-            "fingerprint": self.fingerprint,
-            "parameters": self.parameters_fingerprint,
-            "rotation_keys": len(rotations),
-        }
-        return frame(_KIND, meta, body, rotations)
+        return EvaluationMessage(self.fingerprint, self.parameters_fingerprint, body, tuple(rotations)).encode()
 
     def secret_message(self) -> bytes:
         """TenSEAL's message of parameters, secret and public key, made in memory. Raises KeyMissing."""
@@ -448,7 +469,7 @@ class SealContext(Context, Uncopied):
         Raises WireFormatError where it is something else.
         """
         what = "secret-key"
-        check_context_message(body, secret=True)
+        context_parts(body, secret=True).check()
         context = cls._load_message(what, body)
         if not context.has_secret_key:
             raise WireFormatError(what, "there is no secret key in it")
@@ -476,18 +497,20 @@ class SealContext(Context, Uncopied):
 
         Raises WireFormatError where it is not such a message, was altered, or carries a secret key.
         """
-        meta, body = unframe(_KIND, data)
-        size = meta.get("rotation_keys")
-        if type(size) is not int or not 0 <= size <= len(body):
-            raise WireFormatError(_KIND, "its header does not say how many of its bytes are rotation keys")
-        body, rotations = body[: len(body) - size], body[len(body) - size :]
-        check_context_message(body)
-        context = cls._load_message(_KIND, body)
-        if rotations:
-            context = replace(context, rotation_keys=load_object(seal.GaloisKeys(), context.seal_context, rotations))
-        if context.fingerprint != meta.get("fingerprint"):
+        message, parts = EvaluationMessage.decode(data)
+        parts.check()
+        context = cls._load_message(_KIND, message.context)
+        context = replace(context, rotation_keys=tuple(map(context._loaded, message.rotations)))
+        if context.fingerprint != message.fingerprint:
             raise WireFormatError(_KIND, "its keys are not those that its header names")
         return context
+
+    def _loaded(self, keys: RotationObject) -> RotationKeys:
+        """Rotation keys of a message. Raises WireFormatError."""
+        whole = keys.level == self.levels
+        seal_context = self.seal_context if whole else seal_context_of(self._chain.up_to(keys.level))
+        found = load_object(seal.GaloisKeys(), seal_context, keys.data)
+        return RotationKeys(keys.level, found, seal.Evaluator(seal_context))
 
     def __repr__(self) -> str:
         secret = "with" if self.has_secret_key else "without"

@@ -44,7 +44,7 @@ def save_object(seal_object: Any) -> bytes:
             return file.read()
 
 
-def load_object(empty: Any, seal_context: Any, data: bytes) -> Any:
+def load_object(empty: Any, seal_context: Any, data: bytes | memoryview) -> Any:
     """The SEAL ciphertext or Galois keys in bytes.
 
     empty: an object of the type, which is filled.

@@ -44,7 +44,7 @@ class Pair:
         self.context = fhenn.Context.generate(fhenn.Parameters(ring_degree, chain, scale), rotations=self.steps)
         self.rings = {name: Ring(ring_degree, self.context.all_primes, name) for name in KERNELS}
         self.reader = Ring.of(ring_degree, self.context.all_primes)
-        relinearisation, galois = self.context.relinearisation_keys("test"), self.context.rotation_keys
+        relinearisation, galois = self.context.relinearisation_keys("test"), self.context.rotation_keys[0].keys
         self.relinearisation = read_switching_keys(self.reader, "keys", save_object(relinearisation))[RELINEARISATION]
         found = read_switching_keys(self.reader, "keys", save_object(galois))
         self.galois = {step: found[galois_index(step, ring_degree)] for step in self.steps}
@@ -106,7 +106,7 @@ def check(pair, kernels, level, rng):
     for step in pair.steps:
         turn = Turn(ring.permutation(step), ring.pack_key(pair.galois[step], k))
         (turned,) = ring.rotate(a, [turn], centred=False)
-        same(turned, pair.context.rotate(x, step))
+        same(turned, pair.context.rotate(x, step, level))
     # the key of all levels serves a ciphertext of fewer primes
     whole = ring.pack_key(pair.relinearisation, len(ring.primes) - 1)
     np.testing.assert_array_equal(

@@ -24,14 +24,16 @@ from fhenn.backends.native.keys import RELINEARISATION, Keys, galois_index
 from fhenn.backends.native.library import available, require_library
 from fhenn.backends.native.messages import (
     _is_prime,
-    parameters_id,
     read_ciphertext,
     read_context,
     read_switching_keys,
     write_ciphertext,
 )
 from fhenn.backends.native.ring import Ring
+from fhenn.backends.seal.subchain import seal_context_of
 from fhenn.backends.seal.wire import load_object, save_object
+from fhenn.ckks.messages import EvaluationMessage
+from fhenn.ckks.structure import Chain, parameters_id
 from fhenn.errors import KeyMissing, ParameterError, WireFormatError
 from fhenn.wire import frame, unframe
 
@@ -76,6 +78,7 @@ class Holder:
         parameters = fhenn.Parameters(ring_degree, chain, self.scale)
         self.context = fhenn.Context.generate(parameters, rotations=STEPS)
         self.ring = Ring.of(ring_degree, self.context.all_primes)
+        self.galois = self.context.rotation_keys[0].keys
 
     def seeded(self, level):
         return self.context.encrypt_seeded([1.5, -2.0], level, self.scale)
@@ -89,11 +92,11 @@ class Holder:
         content = content_of(save_object(self.loaded(data)))
         return np.frombuffer(content, "<u8", offset=START).reshape(2, primes, self.n)
 
-    def keys_of_seal(self, keys):
-        """SEAL's keys, by index, as they stand in what SEAL saves; keys: without seeds."""
+    def keys_of_seal(self, keys, level=None):
+        """SEAL's keys, by index, as they stand in what SEAL saves; keys: without seeds, up to a level."""
         content, found = content_of(save_object(keys)), {}
         (lists,), at = struct.unpack_from("<Q", content, 32), 40
-        words = 2 * len(self.ring.primes) * self.n
+        words = 2 * (len(self.ring.primes) if level is None else level + 2) * self.n
         for index in range(lists):
             (parts,), at = struct.unpack_from("<Q", content, at), at + 8
             for _ in range(parts):
@@ -119,7 +122,7 @@ def test_identities_are_those_of_seal():
         for level in range(len(chain) - 1):
             expected = struct.pack("<4Q", *holder.context.parms_id(level))
             assert parameters_id(ring_degree, holder.ring.primes[: level + 1]) == expected
-        keys = content_of(save_object(holder.context.rotation_keys))
+        keys = content_of(save_object(holder.galois))
         assert parameters_id(ring_degree, holder.ring.primes) == keys[:32]
 
 
@@ -179,7 +182,7 @@ def hold_keys(ring_degree, chain):
     elements = [pow(3, steps, 2 * ring_degree) for steps in STEPS]
     expected = {galois_index(steps, ring_degree) for steps in STEPS}
     for seeded, empty, full, indices in (
-        (generator.create_galois_keys(elements), seal.GaloisKeys(), context.rotation_keys, expected),
+        (generator.create_galois_keys(elements), seal.GaloisKeys(), holder.galois, expected),
         (generator.create_relin_keys(), seal.RelinKeys(), context.relinearisation_keys("test"), {RELINEARISATION}),
     ):
         loaded = load_object(empty, context.seal_context, save_object(seeded))
@@ -192,6 +195,14 @@ def hold_keys(ring_degree, chain):
                     assert np.array_equal(key, of_seal[index])
                     assert key.flags.c_contiguous
         assert len(save_object(seeded)) < 0.7 * len(save_object(full))
+    for level in range(context.levels + 1):
+        message, _ = EvaluationMessage.decode(context.evaluation_bytes(dict.fromkeys(STEPS, level)))
+        (keys,) = message.rotations
+        of_seal = load_object(seal.GaloisKeys(), seal_context_of(Chain(holder.n, ring.primes).up_to(level)), keys.data)
+        expected = holder.keys_of_seal(of_seal, level)
+        found = read_switching_keys(ring, "keys", keys.data, level)
+        assert set(found) == set(expected)
+        assert all(np.array_equal(key, expected[index]) for index, key in found.items())
 
 
 @pytest.mark.parametrize(("ring_degree", "chain"), CHAINS[:3])
@@ -358,7 +369,7 @@ def test_an_identity_must_be_that_of_the_level(small):
     contents = [content_of(small.seeded(level)) for level in range(3)]
     refuse(small, changed(contents[1], 31, "<B", contents[1][31] ^ 1), "other parameters")
     refuse(small, contents[2][:32] + contents[1][32:], "other parameters")
-    keys = content_of(save_object(small.context.rotation_keys))
+    keys = content_of(save_object(small.galois))
     at = keys.index(parameters_id(small.n, small.ring.primes), 32)
     with pytest.raises(WireFormatError, match="other parameters"):
         read_switching_keys(small.ring, "keys", packed(changed(keys, at, "<B", keys[at] ^ 1)))
@@ -422,34 +433,15 @@ def test_more_mutated_ciphertexts_are_refused_or_read(count):
     hold_mutations(np.random.default_rng(18), count)
 
 
-# keys for fewer digits
+# keys
 
 
-def without_digits(holder, keys, digits):
-    """The content of keys whose other digits and primes are zeros."""
-    content = bytearray(content_of(save_object(keys)))
-    primes, n, at = len(holder.ring.primes), holder.n, 40
-    for _ in range(struct.unpack_from("<Q", content, 32)[0]):
-        (parts,), at = struct.unpack_from("<Q", content, at), at + 8
-        for digit in range(parts):
-            words = np.frombuffer(content, "<u8", 2 * primes * n, at + 16 + START).reshape(2, primes, n)
-            words[:, digits:-1] = 0
-            if digit >= digits:
-                words[...] = 0
-            at += 16 + START + words.nbytes
-    return bytes(content)
-
-
-def test_digits_that_are_zeros_are_not_kept(small):
-    """What packs such a key gives what it gives of the whole one, for as many primes; for more, KeyMissing."""
-    ring, keys = small.ring, small.context.rotation_keys
-    whole = read_switching_keys(ring, "keys", save_object(keys))
-    short = read_switching_keys(ring, "keys", packed(without_digits(small, keys, 2)))
-    assert set(short) == set(whole)
+def test_keys_are_packed_for_what_they_were_made_for(small):
+    """A key up to a level gives what it gives of the whole one, for as many primes; for more, KeyMissing."""
+    ring = small.ring
+    whole = read_switching_keys(ring, "keys", save_object(small.galois))
+    short = {index: np.take(key[:2], [0, 1, 3], axis=2) for index, key in whole.items()}
     for index, key in short.items():
-        assert key.shape == (2, 2, 3, small.n)
-        assert key.flags.c_contiguous
-        assert np.array_equal(key, whole[index][:2][:, :, [0, 1, 3]])
         for primes in (1, 2):
             assert np.array_equal(ring.pack_key(key, primes).words, ring.pack_key(whole[index], primes).words)
     packs = Keys(ring, {RELINEARISATION: short[galois_index(1, small.n)]}, short)
@@ -458,12 +450,6 @@ def test_digits_that_are_zeros_are_not_kept(small):
         for ask in (packs.relinearisation, lambda primes: packs.turn(5, primes)):
             with pytest.raises(KeyMissing, match="for 3 primes"):
                 ask(3)
-
-
-def test_keys_that_are_zero_are_refused(small):
-    content = without_digits(small, small.context.rotation_keys, 0)
-    with pytest.raises(WireFormatError, match="a key is zero"):
-        read_switching_keys(small.ring, "keys", packed(content))
 
 
 def test_a_residue_of_a_key_must_lie_below_its_prime(small):
@@ -477,20 +463,16 @@ def test_a_residue_of_a_key_must_lie_below_its_prime(small):
 
 
 def test_keys_take_no_more_memory_than_is_kept():
-    """What is kept, one whole key and a piece of what is inflated."""
+    """What is kept, and a piece of what is inflated."""
     holder = holder_of(8192, (60, 60, 36, 60))
-    generator = seal.KeyGenerator(holder.context.seal_context, holder.context.secret_key("test"))
-    keys = seal.GaloisKeys()
-    generator.create_galois_keys([2 * index + 1 for index in range(1, 13)], keys)
-    data = packed(without_digits(holder, keys, 2), 1)
+    message, _ = EvaluationMessage.decode(holder.context.evaluation_bytes(dict.fromkeys(range(1, 13), 1)))
     tracemalloc.start()
-    found = read_switching_keys(holder.ring, "keys", data)
+    found = read_switching_keys(holder.ring, "keys", message.rotations[0].data, 1)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     kept = sum(key.nbytes for key in found.values())
-    whole = 8 * 3 * 2 * 4 * holder.n
     assert kept == 12 * 8 * 2 * 2 * 3 * holder.n
-    assert kept <= peak < kept + whole + (4 << 20) < 12 * whole
+    assert kept <= peak < kept + (4 << 20)
 
 
 # contexts
@@ -511,18 +493,19 @@ def remade(message, rotations=None, more=b"", meta=None, parameters=None, **publ
     inner = b"".join(protobuf.encode_field(number, value) for number, value in fields.items() if value is not None)
     body = protobuf.encode_field(1, parameters or own_parameters) + protobuf.encode_field(2, inner) + more
     keys = keys if rotations is None else rotations
-    return frame("evaluation-context", old | {"rotation_keys": len(keys)} | (meta or {}), body, keys)
+    old |= {"rotation_keys": len(keys), "rotation_levels": [[2, len(keys)]] if keys else []}
+    return frame("evaluation-context", old | (meta or {}), body, keys)
 
 
 @pytest.mark.parametrize("seeded", [False, True])
 def test_a_context_is_read_as_by_seal(small, seeded):
     context = small.context
-    data = context.evaluation_bytes(STEPS) if seeded else context.to_bytes()
+    data = context.evaluation_bytes(dict.fromkeys(STEPS, context.levels)) if seeded else context.to_bytes()
     read, of_seal = read_context(data), fhenn.Context.from_bytes(data)
     assert read.fingerprint == of_seal.fingerprint == context.fingerprint
     assert (read.ring.ring_degree, read.ring.primes) == (small.n, context.all_primes)
     assert read.scale == small.scale
-    assert [read.keys.can_rotate(steps) for steps in (1, 5, 2)] == [True, True, False]
+    assert [read.keys.can_rotate(steps, context.levels) for steps in (1, 5, 2)] == [True, True, False]
     assert read.keys.can_relinearise
     keys = holder_keys(small, of_seal)
     for primes in (1, 3):
@@ -542,7 +525,7 @@ def test_the_context_of_tenseal_is_read_as_by_seal(galois):
     data = fhenn.Context.from_tenseal(context).to_bytes()
     read = read_context(data)
     assert read.fingerprint == fhenn.Context.from_bytes(data).fingerprint
-    assert [read.keys.can_rotate(steps) for steps in (1, 2, 3)] == [galois, galois, False]
+    assert [read.keys.can_rotate(steps, 2) for steps in (1, 2, 3)] == [galois, galois, False]
 
 
 def test_a_context_without_public_key_or_scale():
@@ -608,9 +591,15 @@ def test_wrong_contexts_are_refused(small):
         "Galois keys that are not used, and none": (remade(good, _5=b"it"), "header"),
         "a public key beyond its prime": (remade(good, _1=packed(changed(key, START, "<Q", prime))), "below its prime"),
         "another public key": (remade(good, _1=packed(changed(key, START, "<Q", (1 << 10) + 1))), "header names"),
-        "a number that is no prime": (remade(good, parameters=of_primes(primes[0] * primes[1])), "does not take"),
-        "a prime of 61 bits": (remade(good, parameters=of_primes(1_152_921_504_606_904_321)), "does not take"),
-        "a prime twice": (remade(good, parameters=of_primes(*primes[:2], primes[0])), "twice"),
+        "a number that is no prime": (
+            remade(good, rotations=b"", parameters=of_primes(primes[0] * primes[1])),
+            "does not take",
+        ),
+        "a prime of 61 bits": (
+            remade(good, rotations=b"", parameters=of_primes(1_152_921_504_606_904_321)),
+            "does not take",
+        ),
+        "a prime twice": (remade(good, rotations=b"", parameters=of_primes(*primes[:2], primes[0])), "twice"),
         "another kind": (frame("ciphertexts", {}, b""), None),
         "half of it": (good[: len(good) // 2], None),
         "nothing": (b"", None),
@@ -631,7 +620,7 @@ def test_an_altered_context_is_refused(small):
 def test_mutated_contexts_are_refused_or_read(small):
     """With a digest that matches: changes in parameters, in protobuf's structure and in the heads of keys."""
     rng = np.random.default_rng(19)
-    meta, body = unframe("evaluation-context", small.context.evaluation_bytes([1]))
+    meta, body = unframe("evaluation-context", small.context.evaluation_bytes({1: 2}))
     starts = [0, 90, body.index(b"\x5e\xa1", 200), len(body) - meta["rotation_keys"], len(body) - 100]
     refused = 0
     for _ in range(150):

@@ -60,7 +60,7 @@ def test_any_bytes_are_refused(client, data):
 
 @given(st.binary(max_size=200))
 def test_the_protobuf_reader_takes_any_bytes(data):
-    for read in (messages.TensealMessage.decode, messages.check_context_message):
+    for read in (messages.TensealMessage.decode, messages.context_parts):
         with pytest.raises(WireFormatError):
             read(data)
 

@@ -47,10 +47,12 @@ EXPORT void fhenn_residues(const Ring* ring, int place, long count, const double
   for (long j = 0; j < count; j++) result[j] = residue_of(&ring->moduli[place], numbers[j]);
 }
 
-EXPORT int fhenn_residues_below(const Ring* ring, int k, int polynomials, const u64* x) {
+EXPORT int fhenn_residues_below(const Ring* ring, int k, const int* places, int polynomials, const u64* x) {
   for (int h = 0; h < polynomials; h++)
-    for (int i = 0; i < k; i++)
-      if (!ring->moduli[i].kernels->all_below(&ring->moduli[i], x + (long)(h * k + i) * ring->n)) return 0;
+    for (int i = 0; i < k; i++) {
+      const Modulus* m = &ring->moduli[places[i]];
+      if (!m->kernels->all_below(m, x + (long)(h * k + i) * ring->n)) return 0;
+    }
   return 1;
 }
 
