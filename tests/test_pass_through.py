@@ -74,6 +74,25 @@ def test_no_rotation_key_is_idle_and_none_is_missing(name):
             model.infer(fhenn.encrypt(context, x, layout=plan.layout))
 
 
+def test_keys_that_turn_at_a_lower_level_than_needed_are_refused():
+    model = fhenn.Sequential([linear(8, 8), fhenn.Sigmoid(), linear(4, 8)])
+    plan, _ = planned(model, bounds=[-1, 1])
+    for at, level in enumerate(plan.rotation_levels):
+        lower = (*plan.rotation_levels[:at], max(level - 1, 0), *plan.rotation_levels[at + 1 :])
+        if level:
+            with pytest.raises(PlanError, match="no key that the model needs"):
+                verify(replace(plan, rotation_levels=lower), model)
+
+
+@pytest.mark.parametrize(("levels", "folded"), [(1, 0), (2, 2)])
+def test_folds_take_keys_of_the_level_at_which_they_are_summed(levels, folded):
+    """On the last level after the rescale, above it before: then by keys for a prime more."""
+    context = TracedContext(fhenn.Parameters.for_depth(levels))
+    layout = fhenn.ckks.Vectors("tiles", 8, 1, 1, 1)
+    linear(1, 8).infer(context.array(layout, Bounds(-np.ones(8), np.ones(8))))
+    assert context.arithmetic.keys == {1: folded, 2: folded, 4: folded}
+
+
 def _rotations(trace):
     """How many a trace counted, at all levels."""
     return sum(count for (kind, _), count in trace.counts.items() if kind == "rotation")

@@ -304,8 +304,8 @@ MESSAGES = mutants(
     ("messages: no public part", " or not isinstance(public, bytes) or", " or"),
     ("messages: a number for a private part", " or not isinstance(private, bytes):", ":"),
     ("messages: unknown public fields", "if not 1 <= number <= 5:", "if number < 0:"),
-    ("messages: public keys unchecked", "    if parts.public_key:\n", "    if parts.public_key is None:\n"),
-    ("messages: switching keys unchecked", "        if keys:\n", "        if keys is None:\n"),
+    ("messages: public keys unchecked", "        if self.public_key:\n", "        if self.public_key is None:\n"),
+    ("messages: switching keys unchecked", "            if keys:\n", "            if keys is None:\n"),
     ("messages: contexts of any scale", "if not (isfinite(scale) and scale > 0):", "if scale < -9:"),
     (
         "messages: scales of contexts of any size",
@@ -876,8 +876,13 @@ PLAN = mutants(
         "if self.result is None or strange or len",
         "if self.result is None or len",
     ),
-    ("plan: keys of any parameters", "return alike and all(context", "return all(context"),
-    ("plan: keys without rotations", " and all(context.can_rotate(steps) for steps in self.rotations)", ""),
+    ("plan: keys of any parameters", "return alike and all(starmap", "return all(starmap"),
+    ("plan: keys without rotations", " and all(starmap(context.can_rotate, self.rotation_keys.items()))", ""),
+    (
+        "plan: keys of before levels are for the first one",
+        "self.rotation_levels or (self.parameters.levels,) * len",
+        "self.rotation_levels or (0,) * len",
+    ),
     ("plan: the public one has stages", "plan = replace(self, stages=())", "plan = replace(self)"),
 )
 
@@ -1114,36 +1119,28 @@ CACHE = mutants(
 NATIVE_MESSAGES = mutants(
     "fhenn/backends/native/messages.py",
     "tests/backends/native/test_messages.py",
-    ("native messages: any residue", "    _require(what, ring.holds(residues), ", "    _require(what, True, "),
+    ("native messages: any residue", "    _require(what, ring.holds(residues, places), ", "    _require(what, True, "),
     (
         "native messages: the first polynomial alone",
-        "_require(what, ring.holds(residues)",
-        "_require(what, ring.holds(residues[:1])",
+        "_require(what, ring.holds(residues, ",
+        "_require(what, ring.holds(residues[:1], ",
+    ),
+    (
+        "native messages: the wrong primes of a key up to a level",
+        "(*range(level + 1), len(ring.primes) - 1)",
+        "(*range(level + 2),)",
     ),
     ("native messages: any identity", "    _require(what, part.identity == expected, ", "    _require(what, True, "),
     ("native messages: any generator", "seed[0] == _BLAKE2XB", "seed[0] >= 0"),
     ("native messages: ciphertexts of keys", "residues.shape[1] < len(ring.primes)", "residues.shape[1] > 0"),
-    ("native messages: keys of zeros", "digits > 0, ", "digits >= 0, "),
-    ("native messages: all digits are kept", "while digits and not key[digits - 1].any():", "while digits < 0:"),
-    ("native messages: the wrong primes of a short key", "[*range(digits), self._digits]", "[*range(digits + 1)]"),
-    ("native messages: any fingerprint", '    if fingerprint != meta.get("fingerprint"):', "    if not fingerprint:"),
+    ("native messages: any fingerprint", "    if fingerprint != message.fingerprint:", "    if not fingerprint:"),
     (
-        "native messages: any number of rotation keys",
-        "type(size) is not int or not 0 <= size <= len(body)",
-        "type(size) is not int",
+        "native messages: Galois keys that are not used",
+        "    elif parts.galois_keys:",
+        "    elif not parts:",
     ),
-    ("native messages: rotation keys of any type", "type(size) is not int or not 0", "size is None or not 0"),
-    ("native messages: Galois keys that are not used", "    if rotations and parts.galois_keys:", "    if not parts:"),
-    (
-        "native messages: no rotation keys",
-        "ring, _CONTEXT, rotations or parts.galois_keys",
-        "ring, _CONTEXT, parts.galois_keys",
-    ),
-    (
-        "native messages: no keys of TenSEAL's",
-        "ring, _CONTEXT, rotations or parts.galois_keys",
-        "ring, _CONTEXT, rotations",
-    ),
+    ("native messages: no rotation keys", "    for each in message.rotations:", "    for each in ():"),
+    ("native messages: no keys of TenSEAL's", "    if not message.rotations:", "    if not parts:"),
     ("native messages: the public key is not named", "    key = public_key\n", "    key = None\n"),
     ("native messages: no key for the square", "RELINEARISATION in relinearisation, ", "True, "),
     ("native messages: primes twice", "len(set(primes)) == len(primes)", "primes"),
@@ -1160,6 +1157,55 @@ NATIVE_MESSAGES = mutants(
     ("native messages: compressed as it comes", "_SHORTEST_MATCH = 1, 4", "_SHORTEST_MATCH = -5, 4"),
     ("native messages: seeds from their generator on", "ring.expand_seed(seed[1:], ", "ring.expand_seed(seed[:-1], "),
 )
+KEY_MESSAGES = mutants(
+    "fhenn/ckks/messages.py",
+    "tests/backends/native/test_messages.py tests/backends/test_key_levels.py",
+    (
+        "messages: any number of rotation keys",
+        "type(size) is not int or not 0 <= size <= len(body)",
+        "type(size) is not int",
+    ),
+    ("messages: rotation keys of any type", "type(size) is not int or not 0", "size is None or not 0"),
+    ("messages: levels that are no list", "isinstance(stated, list)\n", "stated is not None\n"),
+    ("messages: levels of any type", "list(map(type, each)) == [int, int]", "len(each) == 2"),
+    ("messages: any level of keys", "all(0 <= level <= highest and length > 0 for", "all(length > 0 for"),
+    ("messages: keys of no bytes", "0 <= level <= highest and length > 0 for", "0 <= level <= highest for"),
+    ("messages: levels in any order", "all(before < after for", "all(before != after + 99 for"),
+    (
+        "messages: keys of other sizes than stated",
+        "sum(length for _, length in stated) == size",
+        "sum(length for _, length in stated) >= 0",
+    ),
+    (
+        "messages: keys of before levels are refused",
+        "[[parts.chain.levels, size]] if size else []",
+        "[]",
+    ),
+)
+SUBCHAIN = mutants(
+    "fhenn/backends/seal/subchain.py",
+    "tests/backends/test_key_levels.py",
+    ("subchain: any level", "return level <= self.level and bool", "return bool"),
+    ("subchain: residues of other primes", "[[*range(level + 1), -1]]", "[[*range(level + 2)]]"),
+)
+KEY_LEVELS = [
+    *mutants(
+        "fhenn/ckks/trace.py",
+        "tests/test_pass_through.py",
+        ("trace: the last level of a key", "max(level, self.keys.get(steps, 0))", "level"),
+        ("trace: keys for any level", "level <= self.available.get(steps, -1)", "steps in self.available"),
+    ),
+    *mutants(
+        "fhenn/ckks/maps.py",
+        "tests/test_pass_through.py",
+        (
+            "maps: babies for the level of folds",
+            "| dict.fromkeys(steps - {0}, level)",
+            "| dict.fromkeys(steps, folded)",
+        ),
+        ("maps: folds for the level of babies", "{step: folded for group", "{step: level for group"),
+    ),
+]
 NATIVE_KEYS = mutants(
     "fhenn/backends/native/keys.py",
     "tests/backends/native/test_messages.py",
@@ -1200,7 +1246,7 @@ MUTANTS: tuple[Mutant, ...] = tuple(
         IDLE, FLOODING, FLOOR, NOISE, CERTIFICATE, SHARING, BUDGET, STRUCTURE, INFLATE, MESSAGES, PROTOBUF, WIRE, SCAN, MATCHING, RECEIPT,
         VIOLATIONS, ANSWER, CLIENT, CLIENT_GUARD, SERVER, SECRET, TOKENS, QUOTA, BODIES, BLAME, WORK, SPOOL, KEYS, UPLOADS, FILES,
         ROUTES, GUARD, OUTPUTS, WITNESS, DEMANDS, PLAN, LAYOUT, ARRAY, SEARCH, WORST, VERIFIED_WITNESSES, CACHE, LOAD, TRACE, FILLED, FOLDS, SHARED,
-        UNITS, NATIVE_MESSAGES, NATIVE_KEYS, ROTATIONS, STRANGE_EVALUATOR,
+        UNITS, NATIVE_MESSAGES, NATIVE_KEYS, KEY_MESSAGES, SUBCHAIN, KEY_LEVELS, ROTATIONS, STRANGE_EVALUATOR,
     )
     for mutant in part
 )  # fmt: skip

@@ -58,6 +58,7 @@ def changed(**fields):
 
 WITNESS = json.loads(PLAN.to_json())["witnesses"][0]
 VECTORS = json.loads(PLAN.to_json())["layout"]
+OF_FEATURES = {"layout": {"name": "features"}, "layout_name": "throughput", "rotations": [], "result": None}
 ABSURD = {
     "every rotation": {"rotations": list(range(1, PLAN.parameters.slots))},
     "more rotations than any": {"rotations": list(range(1, 1000))},
@@ -70,8 +71,7 @@ ABSURD = {
     "rotations of a layout that needs none": {
         "layout": {"name": "features"}, "layout_name": "throughput", "rotations": [1],
     },
-    "131,073 features": {"low": [-1.0] * 131_073, "high": [1.0] * 131_073, "layout": {"name": "features"},
-                         "layout_name": "throughput", "rotations": []},
+    "131,073 features": {"low": [-1.0] * 131_073, "high": [1.0] * 131_073} | OF_FEATURES,
     "257 nodes": {"signature": ["Linear2x2"] * 257},
     "a name without end": {"signature": ["x" * 513]},
     "257 witnesses": {"witnesses": [WITNESS | {"place": place} for place in range(257)]},
@@ -108,6 +108,8 @@ def test_plans_of_hoisted_rotations_are_read():
 def test_rotations_that_a_product_can_make_are_taken():
     fhenn.Plan.from_json(changed(layout=VECTORS | {"samples": 2}, rotations=[2, 4, 6, 10]))
     fhenn.Plan.from_json(changed(rotations=[1, 2], rotation_levels=[0, PLAN.parameters.levels]))
+    most = [1.0] * 131_072
+    assert fhenn.Plan.from_json(changed(low=most, high=most, **OF_FEATURES)).features == 131_072
 
 
 @pytest.mark.parametrize("piece", [b"[],", b"{},", b"1.5,"])

@@ -136,10 +136,10 @@ def read_context(data: bytes) -> ContextMessage:
     public_key = _read_public_key(ring, parts.public_key) if parts.public_key else None
     relinearisation = read_switching_keys(ring, _CONTEXT, parts.relinearisation_keys)
     galois: dict[int, Residues] = {}
-    if message.rotations and parts.galois_keys:  # SEAL's side takes those of the two that fhenn has made
-        parts.chain.check_switching_keys(_CONTEXT, parts.galois_keys)
-    elif parts.galois_keys:
+    if not message.rotations:
         galois = read_switching_keys(ring, _CONTEXT, parts.galois_keys)
+    elif parts.galois_keys:  # SEAL's side takes those of the two that fhenn has made
+        parts.chain.check_switching_keys(_CONTEXT, parts.galois_keys)
     for each in message.rotations:  # a key for a higher level takes the place of one for a lower
         galois |= read_switching_keys(ring, _CONTEXT, each.data, each.level)
     fingerprint = _fingerprint(ring, public_key, relinearisation)
