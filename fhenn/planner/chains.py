@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import product
 from math import log2
 
+from fhenn.approx import Polynomial
 from fhenn.ckks.circuits import natural_scale, suitable_primes, takes_wide_prime
 from fhenn.ckks.cubic import WIDE
 from fhenn.ckks.evaluator import Evaluator
@@ -24,6 +26,9 @@ _LARGEST_NATURAL = 2.0 ** max(MAX_MODULUS_BITS.values())
 _SCALE_BITS = range(LARGEST_SCALE_BITS, 17, -1)
 _SCALE_BITS_TO_SHARE = range(56, 17, -1)
 _LIFTS = (0.0, 0.6, 1.0)
+
+Shape = tuple[tuple[tuple[Polynomial, ...], bool] | None, ...]
+"""What chains depend on, node by node: polynomials and `times_input` of an activation, None for an affine node."""
 
 
 def prime_limits(evaluator: Evaluator) -> tuple[int, ...]:
@@ -50,17 +55,23 @@ def chains_of(
 
     Returns (scale, primes above the first one, least first prime) of each, all in bits.
     """
+    return list(_chains_of(_shape_of(nodes), shared, most))
+
+
+@lru_cache(maxsize=64)
+def _chains_of(shape: Shape, shared: bool, most: int) -> tuple[tuple[int, tuple[int, ...], int], ...]:
+    """The same for all rings, of which several are tried: kept. Arguments and the tuple returned as `chains_of`."""
     least_first: dict[tuple[int, tuple[int, ...]], int] = {}
     for bits in _SCALE_BITS_TO_SHARE if shared else _SCALE_BITS:
-        choices = product(_wide_primes(nodes, bits, most), _LIFTS)
+        choices = product(_wide_primes(shape, bits, most), _LIFTS)
         # the first node divides by the last prime
-        chains = {used: bits + 4 for wide, lift in choices if (used := chain_for(nodes, bits, wide, lift, most))}
-        if isinstance(nodes[-1], Affine):
+        chains = {used: bits + 4 for wide, lift in choices if (used := _chain_for(shape, bits, wide, lift, most))}
+        if shape[-1] is None:
             # the last product need not be rescaled where the first prime holds it
             chains |= {used[1:]: 2 * bits + 3 for used in chains}
         least_first |= {(bits, used): least for used, least in chains.items()}
     found = ((bits, used, least) for (bits, used), least in least_first.items())
-    return sorted(found, key=lambda chain: len(chain[1]))
+    return tuple(sorted(found, key=lambda chain: len(chain[1])))
 
 
 def special_bits(ring_degree: int, primes: Sequence[int], most: int = LARGEST_PRIME_BITS) -> int:
@@ -73,9 +84,14 @@ def special_bits(ring_degree: int, primes: Sequence[int], most: int = LARGEST_PR
     return min(MAX_MODULUS_BITS[ring_degree] - sum(primes), most)
 
 
-def _wide_primes(nodes: Sequence[Affine | Activation], bits: int, limit: int) -> list[int | None]:
+def _shape_of(nodes: Sequence[Affine | Activation]) -> Shape:
+    """What chains of the nodes depend on."""
+    return tuple((node.polynomials, node.times_input) if isinstance(node, Activation) else None for node in nodes)
+
+
+def _wide_primes(shape: Shape, bits: int, limit: int) -> list[int | None]:
     """Bits of a prime that may take the place of two for an odd cubic; None for two."""
-    polynomials = [polynomial for node in nodes if isinstance(node, Activation) for polynomial in node.polynomials]
+    polynomials = [polynomial for activation in shape if activation is not None for polynomial in activation[0]]
     if not any(map(takes_wide_prime, polynomials)):
         return [None]
     most = min(2 * bits, limit)
@@ -89,16 +105,20 @@ def chain_for(
 
     nodes, bits, wide, lift, most: as for `_prime_bits`.
     """
+    return _chain_for(_shape_of(nodes), bits, wide, lift, most)
+
+
+def _chain_for(shape: Shape, bits: int, wide: int | None, lift: float, most: int) -> tuple[int, ...] | None:
     try:
-        return tuple(_prime_bits(nodes, bits, wide, lift, most)[::-1])
+        return tuple(_prime_bits(shape, bits, wide, lift, most)[::-1])
     except (ScaleMismatch, LevelExhausted, OverflowError):
         return None
 
 
-def _prime_bits(nodes: Sequence[Affine | Activation], bits: int, wide: int | None, lift: float, most: int) -> list[int]:
+def _prime_bits(shape: Shape, bits: int, wide: int | None, lift: float, most: int) -> list[int]:
     """Bits of the primes that the nodes divide by, one after another, as the scales on the way want them.
 
-    nodes: of the model, in order.
+    shape: of the model's nodes, in order.
     bits: of the scale of fresh ciphertexts.
     wide: bits of the prime that an odd cubic takes in place of two, None for two.
     lift: which part of what an activation adds to the scale the prime of the affine node after it makes up for, 0 to 1;
@@ -107,13 +127,14 @@ def _prime_bits(nodes: Sequence[Affine | Activation], bits: int, wide: int | Non
     """
     used: list[int] = []
     scale = float(bits)  # in bits
-    for node in nodes:
-        if isinstance(node, Affine):
+    for activation in shape:
+        if activation is None:
             used.append(_clip_bits(bits + lift * max(scale - bits, 0.0), most))
             scale = float(bits)
             continue
+        polynomials, times_input = activation
         start = scale
-        for polynomial in node.polynomials:
+        for polynomial in polynomials:
             primes = [_clip_bits(prime, most) for prime in suitable_primes(polynomial, scale, bits, wide)]
             # the last one is divided by first
             natural = natural_scale(polynomial, 2.0**scale, tuple(2.0**prime for prime in primes[::-1]))
@@ -121,7 +142,7 @@ def _prime_bits(nodes: Sequence[Affine | Activation], bits: int, wide: int | Non
                 raise ScaleMismatch(natural, 1 << LARGEST_PRIME_BITS, "No prime brings it back.")
             scale = log2(natural)
             used += primes
-        if node.times_input:
+        if times_input:
             used.append(min(bits, most))
             scale += start - used[-1]
     return used

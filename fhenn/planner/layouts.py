@@ -149,6 +149,7 @@ class _Choice:
         self._made: dict[Request, Plan] = {}
         self._refused: dict[LayoutName, Refusal] = {}
         self._known: dict[Request, Plan] = {}
+        self._costs: dict[Request, tuple[Plan, Cost]] = {}
         self._failed = 0
 
     def plan(self) -> Plan:
@@ -266,7 +267,10 @@ class _Choice:
         return "throughput" if request.layout == "throughput" else "latency"
 
     def _cost(self, request: Request) -> Cost:
-        return cost_of(self._known[request], self._request.rows, self._machine)
+        plan, known = self._known[request], self._costs.get(request)
+        if known is None or known[0] is not plan:
+            known = self._costs[request] = plan, cost_of(plan, self._request.rows, self._machine)
+        return known[1]
 
     def _seconds(self, request: Request) -> float:
         return self._cost(request).seconds

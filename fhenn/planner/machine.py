@@ -148,7 +148,7 @@ class Machine:
             rings.setdefault(each.ring_degree, []).append((each.primes, each.seconds / unit))
         return found
 
-    @property
+    @cached_property
     def evaluators(self) -> tuple[str, ...]:
         """The evaluators that were measured."""
         return tuple(sorted({timing.evaluator for timing in self.timings}))

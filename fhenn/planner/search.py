@@ -393,6 +393,13 @@ class _Trial:
             largest = None
         except (ScaleMismatch, LevelExhausted):
             return None
+        if largest is not None and isinstance(self.path.nodes[-1], Affine):
+            # the room shrinks with the first prime: where one leaves none, no smaller one does (an activation at the
+            # end may choose its scale to fit)
+            enough = largest.parameters.chain[0] - log2(largest.walk.end.traced.room)
+            start = sum(choice.chain[0] < enough for choice in larger)
+            if start and self.candidate(larger[start - 1]) is None:
+                larger = larger[start:]
         return next(filter(None, map(self.candidate, larger[:-1])), largest)
 
     def by_primes(self, ring_degree: int) -> Iterator[list[_Candidate]]:
