@@ -259,7 +259,7 @@ class PassThroughContext(Context):
     def to_bytes(self):
         return self.evaluation_bytes(self._rotations)
 
-    def evaluation_bytes(self, rotations=None):
+    def evaluation_bytes(self, rotations=None, relinearisation=None):
         fields = {name: getattr(self._parameters, name) for name in ("ring_degree", "chain", "scale")}
         return json.dumps(
             fields | {"rotations": sorted((rotations or {}).items()), "fingerprint": self._fingerprint}

@@ -88,6 +88,13 @@ class Context(ABC):
         level: of the ciphertext.
         """
 
+    def can_relinearise(self, level: int) -> bool:
+        """Whether there is a key to relinearise with.
+
+        level: of the ciphertext.
+        """
+        return True
+
     def require_rotation(self, steps: int, level: int) -> None:
         """Raise KeyMissing where there is no key for a rotation.
 
@@ -149,10 +156,11 @@ class Context(ABC):
         """The keys that computing takes, as a message. Never the secret key."""
 
     @abstractmethod
-    def evaluation_bytes(self, rotations: Mapping[int, int] | None = None) -> bytes:
+    def evaluation_bytes(self, rotations: Mapping[int, int] | None = None, relinearisation: int | None = None) -> bytes:
         """What `to_bytes` gives, with keys made for the purpose.
 
         rotations: the level of the ciphertexts, at most, for each step in slots that gets a key; None for no keys.
+        relinearisation: the level of the products, at most; None for any.
 
         Raises KeyMissing without the secret key, ParameterError for a level that the chain does not have.
         """

@@ -25,11 +25,11 @@ _NO_SCALE = -1.0
 
 
 @dataclass(frozen=True)
-class RotationObject:
-    """Rotation keys for ciphertexts up to a level.
+class KeysObject:
+    """Switching keys for ciphertexts up to a level.
 
     level: of these.
-    data: as SEAL saves Galois keys under `Chain.up_to` that level; not looked into yet.
+    data: as SEAL saves them under `Chain.up_to` that level; not looked into yet.
     """
 
     level: int
@@ -42,24 +42,29 @@ class EvaluationMessage:
 
     fingerprint: of the keys (`Context.fingerprint`).
     parameters: the fingerprint of their parameters.
-    context: TenSEAL's message of parameters, public and relinearisation keys.
+    context: TenSEAL's message of parameters and public key, and of the relinearisation keys that are for every level.
+    relinearisation: relinearisation keys for fewer levels; None where there are none, or `context` has them.
     rotations: rotation keys, levels ascending.
     """
 
     fingerprint: str
     parameters: str
     context: bytes
-    rotations: tuple[RotationObject, ...] = ()
+    relinearisation: KeysObject | None = None
+    rotations: tuple[KeysObject, ...] = ()
 
     def encode(self) -> bytes:
         """The message in a frame."""
+        keys = [*([self.relinearisation] if self.relinearisation else []), *self.rotations]
         meta: dict[str, Any] = {
             "fingerprint": self.fingerprint,
             "parameters": self.parameters,
-            "rotation_keys": sum(len(each.data) for each in self.rotations),
+            "rotation_keys": sum(len(each.data) for each in keys),
             "rotation_levels": [[each.level, len(each.data)] for each in self.rotations],
         }
-        return frame(_EVALUATION, meta, self.context, *(each.data for each in self.rotations))
+        if self.relinearisation:
+            meta["relinearisation"] = [self.relinearisation.level, len(self.relinearisation.data)]
+        return frame(_EVALUATION, meta, self.context, *(each.data for each in keys))
 
     @classmethod
     def decode(cls, data: bytes) -> tuple[EvaluationMessage, ContextParts]:
@@ -71,37 +76,63 @@ class EvaluationMessage:
         relinearisation and rotation keys are left to whoever reads them, and so is whether they have the fingerprint.
         """
         meta, body = unframe(_EVALUATION, data)
-        size, sections = meta.get("rotation_keys"), meta.get("rotation_levels")
+        size = meta.get("rotation_keys")
         if type(size) is not int or not 0 <= size <= len(body):
             raise WireFormatError(_EVALUATION, "its header does not say how many of its bytes are rotation keys")
-        parts = context_parts(body[: len(body) - size])
-        if sections is None:
-            sections = [[parts.chain.levels, size]] if size else []
-        rotations, left = [], memoryview(body)[len(body) - size :]
-        for level, length in _sections(sections, parts.chain.levels, size):
-            rotations.append(RotationObject(level, left[:length]))
+        context, left = body[: len(body) - size], memoryview(body)[len(body) - size :]
+        parts = context_parts(context)
+        squares, rotations = _stated(meta, parts.chain.levels, size)
+        # the fingerprint is taken of the public key, or else of relinearisation keys in the context
+        if squares and (parts.relinearisation_keys or not parts.public_key):
+            raise WireFormatError(_EVALUATION, "its relinearisation keys are there twice, or no public key is")
+        keys = []
+        for level, length in (*squares, *rotations):
+            keys.append(KeysObject(level, left[:length]))
             left = left[length:]
-        context = body[: len(body) - size]
-        return cls(str(meta.get("fingerprint")), str(meta.get("parameters")), context, tuple(rotations)), parts
+        relinearisation = keys.pop(0) if squares else None
+        found = cls(str(meta.get("fingerprint")), str(meta.get("parameters")), context, relinearisation, tuple(keys))
+        return found, parts
 
 
-def _sections(stated: Any, highest: int, size: int) -> list[tuple[int, int]]:
-    """Levels of rotation keys and the bytes that they take. Raises WireFormatError where they cannot be.
+def bytes_of_rotations(meta: dict[str, Any]) -> Any:
+    """How many bytes of a message are rotation keys, as its header says; None where it does not.
 
-    stated: by a stranger.
+    meta: a stranger's.
+    """
+    size, squares = meta.get("rotation_keys"), meta.get("relinearisation")
+    return size - squares[1] if isinstance(size, int) and isinstance(squares, list) and _is_section(squares) else size
+
+
+Sections = list[tuple[int, int]]
+
+
+def _stated(meta: dict[str, Any], highest: int, size: int) -> tuple[Sections, Sections]:
+    """The levels of relinearisation and of rotation keys, and the bytes that each take.
+
+    meta: a stranger's.
     highest: level of a ciphertext.
     size: bytes of all of them.
+
+    Raises WireFormatError where they cannot be.
     """
-    sound = (
-        isinstance(stated, list)
-        and all(isinstance(each, list) and list(map(type, each)) == [int, int] for each in stated)
-        and all(0 <= level <= highest and length > 0 for level, length in stated)
-        and all(before < after for (before, _), (after, _) in pairwise(stated))
-        and sum(length for _, length in stated) == size
-    )
-    if not sound:
-        raise WireFormatError(_EVALUATION, "its header does not say for which levels its rotation keys are")
-    return [(level, length) for level, length in stated]
+    squares, rotations = meta.get("relinearisation"), meta.get("rotation_levels")
+    if squares is None and rotations is None and size:
+        rotations = [[highest, size]]
+    found = [squares] if squares is not None else [], rotations if rotations is not None else []
+    each_kind = all(isinstance(kind, list) and all(map(_is_section, kind)) for kind in found)
+    if not (
+        each_kind
+        and all(0 <= level <= highest and length > 0 for kind in found for level, length in kind)
+        and all(before < after for (before, _), (after, _) in pairwise(found[1]))
+        and sum(length for kind in found for _, length in kind) == size
+    ):
+        raise WireFormatError(_EVALUATION, "its header does not say for which levels its keys are")
+    return [(level, length) for level, length in found[0]], [(level, length) for level, length in found[1]]
+
+
+def _is_section(stated: Any) -> bool:
+    """Whether it is a pair of whole numbers."""
+    return isinstance(stated, list) and list(map(type, stated)) == [int, int]
 
 
 @dataclass(frozen=True)

@@ -133,5 +133,19 @@ def rotation_missing(steps: int, level: int) -> KeyMissing:
     return KeyMissing(f"rotation (by {steps}, at level {level})", "a matrix product", suggestion)
 
 
+def relinearisation_missing(operation: str, level: int, highest: int | None) -> KeyMissing:
+    """The exception for a product without a key to relinearise it with.
+
+    operation: that wants it.
+    level: of the product.
+    highest: level that there is a key for; None where there is none.
+    """
+    if highest is None:
+        suggestion = "Let the key holder call generate_relin_keys() and send the context again."
+        return KeyMissing("relinearisation", operation, suggestion)
+    suggestion = f"The one that is there is for level {highest}: let the client make keys for the plan in use."
+    return KeyMissing(f"relinearisation (at level {level})", operation, suggestion)
+
+
 STRATEGIES: tuple[Rotations, ...] = (CHAINED, HOISTED)
 """Every evaluator can make rotations in each of these ways, where there are keys for them."""

@@ -435,7 +435,7 @@ class TracedContext(Context):
     def to_bytes(self) -> bytes:
         raise self._no_keys("send")
 
-    def evaluation_bytes(self, rotations: Mapping[int, int] | None = None) -> bytes:
+    def evaluation_bytes(self, rotations: Mapping[int, int] | None = None, relinearisation: int | None = None) -> bytes:
         raise self._no_keys("send")
 
     def load(self, data: bytes, level: int, scale: float) -> Any:

@@ -13,6 +13,7 @@ import click
 import numpy as np
 
 from fhenn import artifacts
+from fhenn.ckks.messages import bytes_of_rotations
 from fhenn.cli.infer import budget_of
 from fhenn.cli.show import FILE, Grid, as_json_option, megabytes, tell
 from fhenn.errors import BudgetUnknown, FhennError, WireFormatError
@@ -225,12 +226,11 @@ def _budget(file: Path, header: Header) -> Fact:
 
 
 def _of_keys(header: Header, data: bytes) -> Details:
-    rotations = header.meta.get("rotation_keys")
     return Details(
         (
             Fact("key", header.meta.get("fingerprint")),
             Fact("parameters", header.meta.get("parameters")),
-            Fact("rotation keys", rotations, "bytes"),
+            Fact("rotation keys", bytes_of_rotations(header.meta), "bytes"),
         )
     )
 

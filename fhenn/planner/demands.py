@@ -190,7 +190,7 @@ def rows_within(plan: Plan, memory: float) -> int:
 
 def _resident_keys(plan: Plan) -> int:
     """Bytes of relinearisation and rotation keys in memory: two polynomials for each digit, without seeds."""
-    return _words_of_key(plan.parameters.ring_degree, plan.parameters.levels) + _rotation_keys(plan)
+    return _words_of_key(plan.parameters.ring_degree, plan.relinearisation_level) + _rotation_keys(plan)
 
 
 def _rotation_keys(plan: Plan) -> int:

@@ -202,6 +202,19 @@ class Plan:
         return dict(zip(self.rotations, levels, strict=True))
 
     @property
+    def relinearisation_level(self) -> int:
+        """The level, at most, of the products that a key brings back to two polynomials.
+
+        >>> import fhenn
+        >>> plan = fhenn.plan(fhenn.Sequential([fhenn.Linear([[1.0]]), fhenn.Sigmoid()]), bounds=[-1, 1])
+        >>> plan.relinearisation_level == plan.parameters.levels - 1  # the matrix takes a level before
+        True
+        """
+        if not self.steps:
+            return self.parameters.levels
+        return max((each.level for each in self.steps if each.kind == "relinearisation"), default=0)
+
+    @property
     def own(self) -> bool:
         """Whether `fhenn.plan` made it in this process, so that no stranger chose what it costs.
 
@@ -236,7 +249,8 @@ class Plan:
     def fits(self, context: Context) -> bool:
         """Whether keys were made for these parameters and rotations."""
         alike = self.parameters.fingerprint == context.parameters_fingerprint
-        return alike and all(starmap(context.can_rotate, self.rotation_keys.items()))
+        rotates = all(starmap(context.can_rotate, self.rotation_keys.items()))
+        return alike and rotates and context.can_relinearise(self.relinearisation_level)
 
     def least_worst(self, scale: float | None = None) -> float:
         """The least that `worst` can be for a model of this shape, whatever its weights are (`fhenn.planner.floor`).
@@ -328,7 +342,7 @@ class Plan:
     def bytes_of_keys(self) -> int:
         """Bytes of the public, relinearisation and rotation keys; the last two have seeds for random halves."""
         ring_degree, chain = self.parameters.ring_degree, self.parameters.chain
-        keys = Counter([self.parameters.levels, *self.rotation_keys.values()])
+        keys = Counter([self.relinearisation_level, *self.rotation_keys.values()])
         return bytes_of_polynomials(ring_degree, chain, 2) + sum(
             count * bytes_of_key(ring_degree, (*chain[: level + 1], chain[-1])) for level, count in keys.items()
         )

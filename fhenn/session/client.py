@@ -100,7 +100,9 @@ class Client(Uncopied):
         self._sent, self._sent_lock = dict[str, tuple[int, int]](), Lock()
         progress("keys", 0, 1)
         self._context: Context = context_class(runs_on(plan.evaluator)).generate(plan.parameters)
-        self._evaluation_keys: bytes | None = self._context.evaluation_bytes(plan.rotation_keys)
+        self._evaluation_keys: bytes | None = self._context.evaluation_bytes(
+            plan.rotation_keys, plan.relinearisation_level
+        )
         progress("keys", 1, 1)
 
     @classmethod
@@ -223,7 +225,9 @@ class Client(Uncopied):
         """
         if self._evaluation_keys is None:
             require_memory("the keys", memory_of_keys(self._plan), self._memory)
-            self._evaluation_keys = self._context.evaluation_bytes(self._plan.rotation_keys)
+            self._evaluation_keys = self._context.evaluation_bytes(
+                self._plan.rotation_keys, self._plan.relinearisation_level
+            )
         return self._evaluation_keys
 
     def encrypt(self, x: Any) -> bytes:

@@ -142,7 +142,7 @@ def keys_for_training(parameters: Parameters, evaluator: str = "seal") -> Contex
     Returns the context with the secret key; its `to_bytes()` are the server's.
     Raises ParameterError where the evaluator is not known, or refuses the parameters.
 
-    >>> keys_for_training(Parameters.for_depth(1)).can_rotate(64)
+    >>> keys_for_training(Parameters.for_depth(1)).can_rotate(64, level=1)
     True
     """
     return context_class(evaluator).generate(parameters, rotation_steps(parameters.slots))

@@ -1,9 +1,12 @@
 """Rotation keys hold what the level needs at which they turn: on the wire, in SEAL and in the native evaluator."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import fhenn
+from fhenn import protobuf
 from fhenn.backends import context_class, is_available
 from fhenn.ckks.messages import EvaluationMessage
 from fhenn.ckks.sizes import bytes_of_key
@@ -25,7 +28,7 @@ def client(request):
 
 @pytest.fixture(scope="module")
 def keys(client):
-    return client.evaluation_bytes(LEVELS)
+    return client.evaluation_bytes(LEVELS, relinearisation=1)
 
 
 @pytest.fixture(params=EVALUATORS)
@@ -51,6 +54,20 @@ def test_a_rotation_turns_at_its_level_and_below(client, server):
     assert not server.can_rotate(3, 0)
 
 
+def test_a_product_is_brought_back_at_its_level_and_below(client, server):
+    on, scale = server.arithmetic, client.scale
+    assert [server.can_relinearise(level) for level in range(3)] == [True, True, False]
+    for level in range(1, client.levels + 1):  # below, the prime does not hold a square
+        x = on.wrap(server.load(client.encrypt_seeded(0.25, level, scale), level, scale), level, scale)
+        for square in (lambda x=x: on.relinearise(on.multiply(x, x)), lambda x=x: on.multiply_and_relinearise(x, x)):
+            if level > 1:
+                with pytest.raises(KeyMissing, match=f"relinearisation .at level {level}.*is for level 1"):
+                    on.unwrap(square())
+                continue
+            made = client.load(server.save(on.unwrap(square())), level, scale**2)
+            np.testing.assert_allclose(client.decrypt_slots(made), 0.0625, atol=0.01)
+
+
 @pytest.mark.skipif("native" not in EVALUATORS, reason="the native library was not built")
 def test_both_evaluators_rotate_to_the_bit(client, keys):
     seal, native = (context_class(name).from_bytes(keys) for name in ("seal", "native"))
@@ -64,13 +81,18 @@ def test_both_evaluators_rotate_to_the_bit(client, keys):
 
 def test_they_survive_a_second_message(client, server):
     again = type(server).from_bytes(server.to_bytes())
+    assert [again.can_relinearise(level) for level in range(3)] == [True, True, False]
     assert [again.can_rotate(steps, level) for steps in LEVELS for level in range(3)] == [
         server.can_rotate(steps, level) for steps in LEVELS for level in range(3)
     ]
 
 
 def test_they_are_as_large_as_their_level(client, keys):
-    message, _ = EvaluationMessage.decode(keys)
+    message, parts = EvaluationMessage.decode(keys)
+    assert not parts.relinearisation_keys
+    assert message.relinearisation.level == 1
+    expected = bytes_of_key(client.ring_degree, (*client.chain[:2], client.chain[-1]))
+    assert len(message.relinearisation.data) == pytest.approx(expected, rel=0.02)
     assert [each.level for each in message.rotations] == [0, 1, 2]
     chain = client.chain
     for each, count in zip(message.rotations, (1, 2, 1), strict=True):
@@ -82,6 +104,8 @@ def test_they_are_as_large_as_their_level(client, keys):
 def test_a_level_that_there_is_not(client, level):
     with pytest.raises(ParameterError, match=f"no level {level} for keys"):
         client.evaluation_bytes({1: level})
+    with pytest.raises(ParameterError, match=f"no level {level} for keys"):
+        client.evaluation_bytes(relinearisation=level)
 
 
 def test_a_message_of_before_is_for_every_level(client):
@@ -116,10 +140,33 @@ def _stated(keys):
 @pytest.mark.parametrize("name", EVALUATORS)
 def test_headers_that_lie_are_refused(keys, name):
     meta, body = unframe("evaluation-context", keys)
+    (_, own) = meta["relinearisation"]
+    squares = {"no pair": [1], "a fraction": [1.0, own], "below 0": [-1, own], "too high": [99, own], "none": None}
+    for case, stated in (squares | {"no bytes": [1, 0], "fewer than none": [1, -1], "more": [1, own + 1]}).items():
+        with pytest.raises(WireFormatError, match="for which levels"):
+            context_class(name).from_bytes(frame("evaluation-context", meta | {"relinearisation": stated}, body))
+            pytest.fail(case)
     for case, stated in _stated(keys).items():
         with pytest.raises(WireFormatError, match="for which levels"):
             context_class(name).from_bytes(frame("evaluation-context", meta | {"rotation_levels": stated}, body))
             pytest.fail(case)
+
+
+def without_public_key(body):
+    """A context message in whose public part there is nothing but the scale."""
+    fields = dict(protobuf.read_fields("context", body))
+    public = dict(protobuf.read_fields("context", fields[2]))
+    return protobuf.encode_field(1, fields[1]) + protobuf.encode_field(2, protobuf.encode_field(3, public[3]))
+
+
+@pytest.mark.parametrize("name", EVALUATORS)
+def test_relinearisation_keys_are_in_one_place(client, name):
+    """Beside the context they are checked by nothing but the fingerprint of the public key, which must be there."""
+    good, _ = EvaluationMessage.decode(client.evaluation_bytes(relinearisation=1))
+    whole, _ = EvaluationMessage.decode(client.evaluation_bytes())
+    for wrong in (replace(good, context=whole.context), replace(good, context=without_public_key(good.context))):
+        with pytest.raises(WireFormatError, match="twice, or no public key"):
+            context_class(name).from_bytes(wrong.encode())
 
 
 @pytest.mark.parametrize("name", EVALUATORS)

@@ -41,7 +41,7 @@ PRIMITIVES = "its 2 products, 2 relinearisations, 2 rescales alone"
 
 def primitives(context: fhenn.Context, ciphertext: Any) -> Callable[[], None]:
     """What the evaluation on `CipherArray` cannot do without, in its order, on operands that are ready."""
-    evaluator, keys = context.evaluator, context.relinearisation_keys("bench")
+    evaluator, keys = context.evaluator, context.relinearisation_keys("bench").keys
     lower, square, product = seal.Ciphertext(), seal.Ciphertext(), seal.Ciphertext()
     evaluator.mod_switch_to_next(ciphertext, lower)
 

@@ -62,7 +62,7 @@ def test_relinearisation(case):
     square = seal.Ciphertext()
     context.evaluator.square(ciphertext, square)
     before = np.array(context.decrypt_slots(square))
-    keys = context.relinearisation_keys("test")
+    keys = context.relinearisation_keys("test").keys
     context.evaluator.relinearize_inplace(square, keys)
     error = _error(context, square, before)
     assert np.abs(error).max() < model.key_switch(context.levels).bound(context.slots)

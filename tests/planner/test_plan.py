@@ -464,15 +464,19 @@ def test_less_error_than_any_model_makes_is_refused(witnessed, part):
 
 
 def test_keys_fit_by_their_parameters_and_rotations(witnessed):
-    def keys(parameters, *rotations, up_to=9):
+    def keys(parameters, *rotations, up_to=9, relinearised=9):
         fits = lambda steps, level: steps in rotations and level <= up_to  # noqa: E731
-        return SimpleNamespace(parameters_fingerprint=parameters.fingerprint, can_rotate=fits)
+        squares = lambda level: level <= relinearised  # noqa: E731
+        prints = parameters.fingerprint
+        return SimpleNamespace(parameters_fingerprint=prints, can_rotate=fits, can_relinearise=squares)
 
     plan, mine = replace(witnessed, rotations=(1, 4), rotation_levels=(0, 2)), witnessed.parameters
     assert plan.fits(keys(mine, 1, 2, 4))
     assert plan.fits(keys(mine, 1, 4, up_to=2))
     assert not plan.fits(keys(mine, 1, 4, up_to=1))
     assert not replace(plan, rotation_levels=()).fits(keys(mine, 1, 4, up_to=mine.levels - 1))
+    assert plan.fits(keys(mine, 1, 4, relinearised=plan.relinearisation_level))
+    assert not plan.fits(keys(mine, 1, 4, relinearised=plan.relinearisation_level - 1))
     assert not plan.fits(keys(mine, 1, 2))
     assert not plan.fits(keys(mine))
     first, *rest = mine.chain

@@ -127,7 +127,7 @@ class NativeArithmetic(Arithmetic[Ciphertext, Plaintext]):
         return self._ring.relinearise(x.residues, self._relinearisation_key(x.level))
 
     def _relinearisation_key(self, level: int) -> Any:
-        self.require_relinearisation("a product of ciphertexts")
+        self._context.require_relinearisation("a product of ciphertexts", level)
         return self._context.keys.relinearisation(level + 1)
 
     def level(self, x: Ciphertext) -> int:
@@ -211,7 +211,7 @@ class NativeArithmetic(Arithmetic[Ciphertext, Plaintext]):
 
     def relinearise(self, x: Ciphertext) -> Ciphertext:
         if len(x.residues) == 3:
-            self.require_relinearisation("a product of ciphertexts")
+            self._context.require_relinearisation("a product of ciphertexts", x.level)
         return x
 
     def rescale(self, x: Ciphertext) -> Ciphertext:

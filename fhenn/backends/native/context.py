@@ -17,8 +17,8 @@ from fhenn.ckks.context import Context
 from fhenn.ckks.evaluator import NATIVE
 from fhenn.ckks.noise import NoiseModel
 from fhenn.ckks.parameters import Parameters
-from fhenn.ckks.rotations import Rotations
-from fhenn.errors import KeyMissing, ParameterError, WireFormatError
+from fhenn.ckks.rotations import Rotations, relinearisation_missing
+from fhenn.errors import ParameterError, WireFormatError
 from fhenn.uncopied import Uncopied
 from fhenn.wire import as_bytes
 
@@ -125,11 +125,17 @@ class NativeContext(Context, Uncopied):
     def can_rotate(self, steps: int, level: int) -> bool:
         return self.keys.can_rotate(steps, level)
 
-    def require_relinearisation(self, operation: str) -> None:
-        """Raise KeyMissing, naming the operation, where there is no key to relinearise with."""
-        if not self.keys.can_relinearise:
-            suggestion = "Let the key holder call generate_relin_keys() and send the context again."
-            raise KeyMissing("relinearisation", operation, suggestion)
+    def can_relinearise(self, level: int) -> bool:
+        return self.keys.can_relinearise(level)
+
+    def require_relinearisation(self, operation: str, level: int = 0) -> None:
+        """Raise KeyMissing where there is no key to relinearise with.
+
+        operation: that wants it, for the error.
+        level: of the ciphertext.
+        """
+        if not self.can_relinearise(level):
+            raise relinearisation_missing(operation, level, self.keys.relinearised)
 
     def encrypt_slots(self, values: float | list[float], level: int, scale: float) -> Ciphertext:
         return self.load(self.seal.save(self.seal.encrypt_slots(values, level, scale)), level, scale)
@@ -160,8 +166,8 @@ class NativeContext(Context, Uncopied):
     def to_bytes(self) -> bytes:
         return self._message
 
-    def evaluation_bytes(self, rotations: Mapping[int, int] | None = None) -> bytes:
-        return self.seal.evaluation_bytes(rotations)
+    def evaluation_bytes(self, rotations: Mapping[int, int] | None = None, relinearisation: int | None = None) -> bytes:
+        return self.seal.evaluation_bytes(rotations, relinearisation)
 
     def secret_message(self) -> bytes:
         return self.seal.secret_message()

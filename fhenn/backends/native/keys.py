@@ -41,9 +41,17 @@ class Keys:
         self._lock = Lock()
 
     @property
-    def can_relinearise(self) -> bool:
-        """Whether there is a key to relinearise with."""
-        return ("relinearisation", RELINEARISATION) in self._digits
+    def relinearised(self) -> int | None:
+        """The highest level of ciphertexts that there is a key to relinearise with; None without one."""
+        digits = self._digits.get(("relinearisation", RELINEARISATION))
+        return None if digits is None else digits - 1
+
+    def can_relinearise(self, level: int) -> bool:
+        """Whether there is a key to relinearise with.
+
+        level: of the ciphertext.
+        """
+        return level < self._digits.get(("relinearisation", RELINEARISATION), 0)
 
     def can_rotate(self, steps: int, level: int) -> bool:
         """Whether there is a key for a rotation.

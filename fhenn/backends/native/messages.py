@@ -135,6 +135,9 @@ def read_context(data: bytes) -> ContextMessage:
     ring = Ring.of(parts.chain.ring_degree, parts.chain.primes)
     public_key = _read_public_key(ring, parts.public_key) if parts.public_key else None
     relinearisation = read_switching_keys(ring, _CONTEXT, parts.relinearisation_keys)
+    if message.relinearisation:
+        own = message.relinearisation
+        relinearisation = read_switching_keys(ring, _CONTEXT, own.data, own.level)
     galois: dict[int, Residues] = {}
     if not message.rotations:
         galois = read_switching_keys(ring, _CONTEXT, parts.galois_keys)

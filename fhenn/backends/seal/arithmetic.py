@@ -175,14 +175,14 @@ class SealArithmetic(Arithmetic[Handle, Plaintext]):
     def relinearise(self, x: Handle) -> Handle:
         if x.ciphertext.size() == 2:
             return x
-        result, keys = seal.Ciphertext(), self._context.relinearisation_keys("a product of ciphertexts")
-        self._evaluator.relinearize(x.ciphertext, keys, result)
+        result, found = seal.Ciphertext(), self._context.relinearisation_keys("a product of ciphertexts", x.level)
+        found.evaluator.relinearize(x.ciphertext, found.keys, result)
         return Handle(result, x.level, x.scale)
 
     def multiply_and_relinearise(self, x: Handle, y: Handle) -> Handle:
-        keys = self._context.relinearisation_keys("a product of ciphertexts")
+        found = self._context.relinearisation_keys("a product of ciphertexts", x.level)
         product = self.multiply(x, y)
-        self._evaluator.relinearize_inplace(product.ciphertext, keys)  # nobody else has it yet
+        found.evaluator.relinearize_inplace(product.ciphertext, found.keys)  # nobody else has it yet
         return product
 
     def rescale_and_add(

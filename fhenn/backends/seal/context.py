@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import WeakKeyDictionary
@@ -14,19 +14,19 @@ import tenseal.sealapi as seal
 
 from fhenn.backends.seal.arithmetic import SealArithmetic
 from fhenn.backends.seal.forks import keep_in_forks
-from fhenn.backends.seal.subchain import RotationKeys, generator_of, seal_context_of
+from fhenn.backends.seal.subchain import LevelKeys, generator_of, seal_context_of
 from fhenn.backends.seal.wire import SEAL_REFUSALS, load_object, save_object
 from fhenn.ckks.context import Context, require_context
 from fhenn.ckks.layout import PACKED
 from fhenn.ckks.messages import (
     EvaluationMessage,
-    RotationObject,
+    KeysObject,
     TensealMessage,
     context_parts,
     with_relinearisation_keys,
 )
 from fhenn.ckks.parameters import Parameters
-from fhenn.ckks.rotations import rotation_missing
+from fhenn.ckks.rotations import relinearisation_missing, rotation_missing
 from fhenn.ckks.structure import Chain
 from fhenn.errors import (
     ContextMismatch,
@@ -53,6 +53,7 @@ class SealContext(Context, Uncopied):
 
     tenseal: the `tenseal.Context` that holds them.
     rotation_keys: by the level that they are for; none where TenSEAL's context holds its own, or nobody made any.
+    own_relinearisation: keys for fewer levels; None where TenSEAL's context holds its own, or nobody made any.
 
     Make one with `Context.generate` (holds the secret key: the client's) and hand `context.public()` or
     `context.to_bytes()` (never the secret key) to whoever computes. `Context.from_tenseal` wraps keys made by TenSEAL.
@@ -63,7 +64,8 @@ class SealContext(Context, Uncopied):
     """
 
     tenseal: ts.Context
-    rotation_keys: tuple[RotationKeys, ...] = ()
+    rotation_keys: tuple[LevelKeys, ...] = ()
+    own_relinearisation: LevelKeys | None = None
 
     _instead: ClassVar[str] = (
         "Send to_bytes() (Context.from_bytes), which never holds the secret key; a Client keeps that by secret_bytes()."
@@ -100,7 +102,7 @@ class SealContext(Context, Uncopied):
         keys = seal.GaloisKeys()
         elements = [pow(3, steps, 2 * parameters.ring_degree) for steps in sorted(rotations)]
         seal.KeyGenerator(seal_context, context.secret_key().data).create_galois_keys(elements, keys)
-        return cls(context, (RotationKeys(parameters.levels, keys, seal.Evaluator(seal_context)),))
+        return cls(context, (LevelKeys(parameters.levels, keys, seal.Evaluator(seal_context)),))
 
     @classmethod
     def from_tenseal(cls, context: ts.Context) -> SealContext:
@@ -227,12 +229,28 @@ class SealContext(Context, Uncopied):
             digest.update(repr((key.data(0), key.data(1))).encode())
         return digest.hexdigest()[:16]
 
-    def relinearisation_keys(self, operation: str) -> Any:
-        """SEAL's relinearisation keys. Raises KeyMissing, naming the operation that wants them."""
-        if not self.tenseal.has_relin_keys():
-            suggestion = "Let the key holder call generate_relin_keys() and send the context again."
-            raise KeyMissing("relinearisation", operation, suggestion)
-        return self.tenseal.relin_keys().data
+    def relinearisation_keys(self, operation: str, level: int = 0) -> LevelKeys:
+        """SEAL's relinearisation keys.
+
+        operation: that wants them, for the error.
+        level: of the ciphertext.
+
+        Raises KeyMissing where there are none for it.
+        """
+        found = self.own_relinearisation
+        if found is None and self.tenseal.has_relin_keys():
+            found = LevelKeys(self.levels, self.tenseal.relin_keys().data, self.evaluator)
+        if found is None or found.level < level:
+            raise relinearisation_missing(operation, level, None if found is None else found.level)
+        return found
+
+    def can_relinearise(self, level: int) -> bool:
+        """Whether there is a key to relinearise with.
+
+        level: of the ciphertext.
+        """
+        own = self.own_relinearisation
+        return level <= own.level if own is not None else bool(self.tenseal.has_relin_keys())
 
     def secret_key(self, operation: str) -> Any:
         """SEAL's secret key. Raises KeyMissing, naming the operation that wants it."""
@@ -241,13 +259,13 @@ class SealContext(Context, Uncopied):
         return self.tenseal.secret_key().data
 
     @cached_property
-    def _rotation_keys(self) -> tuple[RotationKeys, ...]:
+    def _rotation_keys(self) -> tuple[LevelKeys, ...]:
         """The rotation keys, wherever they are."""
         if self.rotation_keys or not self.tenseal.has_galois_keys():
             return self.rotation_keys
-        return (RotationKeys(self.levels, self.tenseal.galois_keys().data, self.evaluator),)
+        return (LevelKeys(self.levels, self.tenseal.galois_keys().data, self.evaluator),)
 
-    def _keys_for(self, steps: int, level: int) -> tuple[int, RotationKeys | None]:
+    def _keys_for(self, steps: int, level: int) -> tuple[int, LevelKeys | None]:
         """The element of the Galois group that a rotation is, and what has a key for it."""
         element = pow(3, steps, 2 * self.ring_degree)
         return element, next((each for each in self._rotation_keys if each.can_rotate(element, level)), None)
@@ -419,40 +437,58 @@ class SealContext(Context, Uncopied):
     def to_bytes(self) -> bytes:
         """Parameters, public, relinearisation and Galois keys as a message. Never the secret key."""
         body = self.tenseal.serialize(save_public_key=self.has_public_key, save_secret_key=False)
-        return self._message(body, [RotationObject(each.level, save_object(each.keys)) for each in self.rotation_keys])
+        keys, own = [KeysObject(each.level, save_object(each.keys)) for each in self.rotation_keys], None
+        if self.own_relinearisation is not None:
+            own = KeysObject(self.own_relinearisation.level, save_object(self.own_relinearisation.keys))
+        return self._message(body, own, keys)
 
-    def evaluation_bytes(self, rotations: Mapping[int, int] | None = None) -> bytes:
+    def evaluation_bytes(self, rotations: Mapping[int, int] | None = None, relinearisation: int | None = None) -> bytes:
         """What `to_bytes` gives, at half the bytes, with new relinearisation and rotation keys.
 
         rotations: the level of the ciphertexts, at most, for each step in slots that gets a key; None for no keys.
+        relinearisation: the level of the products, at most; None for any.
 
         Their random halves travel as the seeds that they were made of. Keys of another call fit the same ciphertexts.
 
         Raises KeyMissing without the secret key, ParameterError for a level that the chain does not have.
         """
         generator = seal.KeyGenerator(self.seal_context, self.secret_key("keys for a server"))
-        body = self.tenseal.serialize(save_relin_keys=False, save_galois_keys=False, save_secret_key=False)
-        body = with_relinearisation_keys(body, save_object(generator.create_relin_keys()))
-        secret, made, rotations = self.secret_message(), [], rotations or {}
-        for level in sorted(set(rotations.values())):
+        secret, rotations = self.secret_message(), rotations or {}
+
+        @cache
+        def at(level: int) -> Any:
             if not 0 <= level <= self.levels:
                 raise ParameterError(
                     f"there is no level {level} for keys: ciphertexts have levels 0 to {self.levels}.",
-                    "Give each rotation the level that the ciphertexts are at which it turns.",
+                    "Give the level of the ciphertexts that they are for.",
                 )
-            maker = generator if level == self.levels else generator_of(secret, self._chain, level)
-            elements = [pow(3, steps, 2 * self.ring_degree) for steps in sorted(rotations) if rotations[steps] == level]
-            made.append(RotationObject(level, save_object(maker.create_galois_keys(elements))))
-        return self._message(body, made)
+            return generator if level == self.levels else generator_of(secret, self._chain, level)
+
+        body = self.tenseal.serialize(save_relin_keys=False, save_galois_keys=False, save_secret_key=False)
+        squares = None
+        # the fingerprint is taken of the relinearisation keys where there is no public one: they must be in `body` then
+        if relinearisation in (None, self.levels) or not self.has_public_key:
+            body = with_relinearisation_keys(body, save_object(generator.create_relin_keys()))
+        else:
+            squares = KeysObject(relinearisation, save_object(at(relinearisation).create_relin_keys()))
+        turning: dict[int, list[int]] = {}
+        for steps, level in sorted(rotations.items()):
+            turning.setdefault(level, []).append(pow(3, steps, 2 * self.ring_degree))
+        made = [
+            KeysObject(level, save_object(at(level).create_galois_keys(elements)))
+            for level, elements in sorted(turning.items())
+        ]
+        return self._message(body, squares, made)
 
     @property
     def _chain(self) -> Chain:
         """The parameters, as structure is checked by."""
         return Chain(self.ring_degree, self.all_primes)
 
-    def _message(self, body: bytes, rotations: Sequence[RotationObject]) -> bytes:
-        """A message of TenSEAL's context and rotation keys."""
-        return EvaluationMessage(self.fingerprint, self.parameters_fingerprint, body, tuple(rotations)).encode()
+    def _message(self, body: bytes, squares: KeysObject | None, rotations: Sequence[KeysObject]) -> bytes:
+        """A message of TenSEAL's context, and of keys beside it for relinearisation and rotation."""
+        prints = self.fingerprint, self.parameters_fingerprint
+        return EvaluationMessage(*prints, body, squares, tuple(rotations)).encode()
 
     def secret_message(self) -> bytes:
         """TenSEAL's message of parameters, secret and public key, made in memory. Raises KeyMissing."""
@@ -500,17 +536,22 @@ class SealContext(Context, Uncopied):
         message, parts = EvaluationMessage.decode(data)
         parts.check()
         context = cls._load_message(_KIND, message.context)
-        context = replace(context, rotation_keys=tuple(map(context._loaded, message.rotations)))
+        squares = message.relinearisation
+        context = replace(
+            context,
+            rotation_keys=tuple(context._loaded(seal.GaloisKeys(), each) for each in message.rotations),
+            own_relinearisation=None if squares is None else context._loaded(seal.RelinKeys(), squares),
+        )
         if context.fingerprint != message.fingerprint:
             raise WireFormatError(_KIND, "its keys are not those that its header names")
         return context
 
-    def _loaded(self, keys: RotationObject) -> RotationKeys:
-        """Rotation keys of a message. Raises WireFormatError."""
+    def _loaded(self, empty: Any, keys: KeysObject) -> LevelKeys:
+        """Keys of a message, whose type is that of `empty`. Raises WireFormatError."""
         whole = keys.level == self.levels
         seal_context = self.seal_context if whole else seal_context_of(self._chain.up_to(keys.level))
-        found = load_object(seal.GaloisKeys(), seal_context, keys.data)
-        return RotationKeys(keys.level, found, seal.Evaluator(seal_context))
+        found = load_object(empty, seal_context, keys.data)
+        return LevelKeys(keys.level, found, seal.Evaluator(seal_context))
 
     def __repr__(self) -> str:
         secret = "with" if self.has_secret_key else "without"

@@ -23,11 +23,11 @@ _ARRAY_AT = 32 + 8 + 8 + _HEADER.size + 8
 
 
 @dataclass(frozen=True, eq=False)
-class RotationKeys:
-    """Rotation keys for ciphertexts up to a level.
+class LevelKeys:
+    """Switching keys for ciphertexts up to a level.
 
     level: of these.
-    keys: SEAL's Galois keys.
+    keys: SEAL's, of Galois elements or for relinearisation.
     evaluator: SEAL's, under the chain of these keys.
     """
 

@@ -44,7 +44,7 @@ class Pair:
         self.context = fhenn.Context.generate(fhenn.Parameters(ring_degree, chain, scale), rotations=self.steps)
         self.rings = {name: Ring(ring_degree, self.context.all_primes, name) for name in KERNELS}
         self.reader = Ring.of(ring_degree, self.context.all_primes)
-        relinearisation, galois = self.context.relinearisation_keys("test"), self.context.rotation_keys[0].keys
+        relinearisation, galois = self.context.relinearisation_keys("test").keys, self.context.rotation_keys[0].keys
         self.relinearisation = read_switching_keys(self.reader, "keys", save_object(relinearisation))[RELINEARISATION]
         found = read_switching_keys(self.reader, "keys", save_object(galois))
         self.galois = {step: found[galois_index(step, ring_degree)] for step in self.steps}
@@ -96,7 +96,7 @@ def check(pair, kernels, level, rng):
     same(ring.negate(a), done_by(evaluator.negate, x))
     key = ring.pack_key(pair.relinearisation, k)
     for left, right, product in ((a, b, done_by(evaluator.multiply, x, y)), (a, a, done_by(evaluator.square, x))):
-        evaluator.relinearize_inplace(product, pair.context.relinearisation_keys("a test"))
+        evaluator.relinearize_inplace(product, pair.context.relinearisation_keys("a test").keys)
         three = ring.multiply(left, right)
         same(ring.relinearise(three, key, centred=False), product)
         if level:

@@ -183,7 +183,7 @@ def hold_keys(ring_degree, chain):
     expected = {galois_index(steps, ring_degree) for steps in STEPS}
     for seeded, empty, full, indices in (
         (generator.create_galois_keys(elements), seal.GaloisKeys(), holder.galois, expected),
-        (generator.create_relin_keys(), seal.RelinKeys(), context.relinearisation_keys("test"), {RELINEARISATION}),
+        (generator.create_relin_keys(), seal.RelinKeys(), context.relinearisation_keys("test").keys, {RELINEARISATION}),
     ):
         loaded = load_object(empty, context.seal_context, save_object(seeded))
         for keys, data in ((full, save_object(full)), (loaded, save_object(seeded))):
@@ -454,7 +454,7 @@ def test_keys_are_packed_for_what_they_were_made_for(small):
 
 def test_a_residue_of_a_key_must_lie_below_its_prime(small):
     """In the digit and the polynomial that come last, at the special prime."""
-    content = content_of(save_object(small.context.relinearisation_keys("test")))
+    content = content_of(save_object(small.context.relinearisation_keys("test").keys))
     special = small.ring.primes[-1]
     with pytest.raises(WireFormatError, match="not below its prime"):
         read_switching_keys(small.ring, "keys", packed(changed(content, -8, "<Q", special)))
@@ -506,7 +506,7 @@ def test_a_context_is_read_as_by_seal(small, seeded):
     assert (read.ring.ring_degree, read.ring.primes) == (small.n, context.all_primes)
     assert read.scale == small.scale
     assert [read.keys.can_rotate(steps, context.levels) for steps in (1, 5, 2)] == [True, True, False]
-    assert read.keys.can_relinearise
+    assert read.keys.can_relinearise(context.levels)
     keys = holder_keys(small, of_seal)
     for primes in (1, 3):
         assert np.array_equal(
@@ -515,7 +515,7 @@ def test_a_context_is_read_as_by_seal(small, seeded):
 
 
 def holder_keys(holder, context):
-    return holder.keys_of_seal(context.relinearisation_keys("test"))
+    return holder.keys_of_seal(context.relinearisation_keys("test").keys)
 
 
 @pytest.mark.parametrize("galois", [False, True])
