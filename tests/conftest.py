@@ -44,6 +44,12 @@ def client() -> fhenn.Context:
     return fhenn.Context.generate(fhenn.Parameters.for_depth(3))
 
 
+@pytest.fixture
+def refused_briefly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Remedies of a refusal are sought for a tenth of a second, not for seconds: for tests that look at none."""
+    monkeypatch.setattr("fhenn.planner.refusal.SECONDS", 0.1)
+
+
 def pytest_make_collect_report(collector: pytest.Collector) -> pytest.CollectReport | None:
     """Look for doctests in the package alone.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -21,6 +22,8 @@ from fhenn.service.store import Store
 from fhenn.service.tokens import Tokens
 
 FEATURES = 8
+TLS = ssl.create_default_context()
+"""Each client would read the system's certificates anew, which takes longer than most of what is tested."""
 _MAIN = """
 if __name__ == "__main__":  # the workers import this file, and need nothing of what follows
     import sys
@@ -104,7 +107,7 @@ class Running:
     def await_ready(self, seconds: float = 60.0) -> None:
         def ready() -> bool:
             try:
-                return httpx.get(f"{self.url}/health/ready").status_code == 200
+                return httpx.get(f"{self.url}/health/ready", verify=TLS).status_code == 200
             except httpx.TransportError:
                 return False
 
@@ -137,7 +140,7 @@ class Running:
         return [pid for pid in children_of(self.pid()) if "spawn_main" in command_of(pid)]
 
     def metric(self, name: str) -> float:
-        for line in httpx.get(f"{self.url}/metrics").text.splitlines():
+        for line in httpx.get(f"{self.url}/metrics", verify=TLS).text.splitlines():
             if line.startswith(name):
                 return float(line.rpartition(" ")[2])
         return 0.0
@@ -146,11 +149,11 @@ class Running:
         return Tokens(self.folder / "tokens").create(owner, days)[0]
 
     def remote(self, owner: str = "hospital", keys: bytes | None = None, **options: Any) -> fhenn.RemoteServer:
-        return fhenn.RemoteServer(self.url, self.token(owner), keys, **options)
+        return fhenn.RemoteServer(self.url, self.token(owner), keys, **{"verify": TLS} | options)
 
     def http(self, owner: str = "hospital", token: str | None = None) -> httpx.Client:
         headers = {"Authorization": f"Bearer {token or self.token(owner)}"}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=60)
+        return httpx.Client(base_url=self.url, headers=headers, timeout=60, verify=TLS)
 
 
 def children_of(pid: int) -> list[int]:

@@ -7,10 +7,12 @@ import sys
 import warnings
 from copy import copy
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
 from pass_through import HOISTING, PASS_THROUGH, HoistingContext, PassThrough, PassThroughContext
+from support import mostly_thorough
 
 import fhenn
 from fhenn.backends import default_evaluator, evaluator, is_available, register, runs_on
@@ -39,8 +41,17 @@ def model():
     return fhenn.Sequential([fhenn.Linear(weights[0]), fhenn.Sigmoid(), fhenn.Linear(weights[1])])
 
 
-@pytest.mark.parametrize("options", [{}, {"witness": True}, {"layout": "throughput"}, {"samples": 4}], ids=str)
-@pytest.mark.parametrize("name", ["pass-through", "pass-through-hoisting"])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    mostly_thorough(
+        product(
+            ["pass-through", "pass-through-hoisting"],
+            [{}, {"witness": 2}, {"layout": "throughput"}, {"samples": 4}],
+        ),
+        (0, 3, 5, 6),
+    ),
+    ids=str,
+)
 def test_a_model_is_served_without_keys(model, name, options):
     plan = fhenn.plan(model, bounds=[-1, 1], evaluator=name, **options)
     client = fhenn.Client(Plan.from_json(plan.public().to_json()))
@@ -57,7 +68,7 @@ def test_a_model_is_served_without_keys(model, name, options):
 
 def test_a_witness_is_read_without_keys():
     model = fhenn.Sequential([fhenn.Linear(np.full((2, 2), 4.0)), fhenn.Sigmoid(), fhenn.Linear(np.ones((1, 2)))])
-    plan = fhenn.plan(model, bounds=[-1, 1], witness=True, evaluator="pass-through")
+    plan = fhenn.plan(model, bounds=[-1, 1], witness=2, layout="latency", evaluator="pass-through")
     client = fhenn.Client(plan)
     server = fhenn.Server(model, plan, client.evaluation_keys())
     client.decrypt(server.predict(client.encrypt([[0.25, 0.25]])))

@@ -1,12 +1,14 @@
 """Whole models without keys: what nodes, plans and traces agree on, whatever evaluates."""
 
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pass_through import PASS_THROUGH, PassThroughContext, planned
+from support import mostly_thorough
 
 import fhenn
 from fhenn.backends import CIPHER, context_class, evaluator
@@ -39,8 +41,14 @@ MODELS = {
 }
 
 
-@pytest.mark.parametrize("options", [{}, {"layout": "throughput"}, {"samples": 4}, {"upload": 3}], ids=str)
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(
+    ("name", "options"),
+    # every model and every option
+    mostly_thorough(
+        product(MODELS, [{}, {"layout": "throughput"}, {"samples": 4}, {"upload": 3}]), (0, 3, 4, 7, 9, 10, 12, 17, 21)
+    ),
+    ids=str,
+)
 def test_a_model_runs_as_planned_and_as_traced(name, options):
     """Levels and scales of the trace are those of an evaluator, every bound holds, and so does the twin."""
     model = MODELS[name]()
@@ -149,7 +157,7 @@ ROLLED = fhenn.Linear(np.roll(np.eye(8), 2, axis=1))
 def test_the_sum_of_a_witness_has_its_keys():
     """A sparse layer after a summed one leaves no key for a single position: the witness brings its own."""
     model = fhenn.Sequential([linear(8, 8), fhenn.Sigmoid(), ROLLED])
-    plan, context = planned(model, bounds=[-1, 1], witness=True)
+    plan, context = planned(model, bounds=[-1, 1], witness=4)
     assert 1 in plan.rotations
     assert set(planned(model, bounds=[-1, 1])[0].rotations) < set(plan.rotations)
     x = fhenn.encrypt(context, rng.uniform(-1, 1, (1, 8)), layout=plan.layout)

@@ -114,6 +114,7 @@ def test_values_beyond_the_training_data(fitted):
         strict.predict(far)
 
 
+@pytest.mark.usefixtures("refused_briefly")
 def test_what_cannot_be_is_said_when_fitting(fitted):
     _, X, y = fitted
     with pytest.raises(UnsupportedModel, match="RandomForestClassifier"):

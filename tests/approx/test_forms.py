@@ -67,7 +67,7 @@ def test_every_degree_is_the_polynomial_at_its_depth(function, domain):
             assert relinearisations <= products
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     st.lists(st.floats(-10, 10).map(lambda c: round(c, 3)), min_size=2, max_size=12),
     st.sampled_from([(-1.0, 1.0), (-4.0, 4.0), (0.0, 3.0), (-1.0, 9.0)]),

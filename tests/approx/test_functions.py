@@ -3,7 +3,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
@@ -54,6 +54,7 @@ def test_derivative_is_the_slope(function):
 
 
 @any_function
+@settings(max_examples=40)
 @given(x=arrays(np.float64, array_shapes(), elements=st.floats(width=64)))
 def test_stable_for_any_float(function, x):
     with warnings.catch_warnings():

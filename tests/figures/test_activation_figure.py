@@ -80,10 +80,11 @@ def test_curves_are_those_of_the_node(name):
 def test_band_and_danger_zone(name):
     node = NODES[name]()
     flip = flip_of(node.polynomial) if name != "tail-safe" else None  # its flip is far beyond what is shown
-    for axes in activation_figure(node).axes:
+    figure = activation_figure(node)
+    for axes in figure.axes:
         expected = [BAND] if flip is None else [BAND, DANGER, DANGER]
         assert shades(axes) == [to_rgba(color) for color in expected]
-    words = [text.get_text() for text in activation_figure(node).axes[0].texts]
+    words = [text.get_text() for text in figure.axes[0].texts]
     assert words == ([] if flip is None else [f"past ±{flip:.2f} the class flips"])
 
 

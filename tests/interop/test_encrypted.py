@@ -193,8 +193,9 @@ def test_those_beside_one_beyond_the_headroom_are_condemned_in_every_upload():
 def test_one_upload_is_planned_for_a_hundred_samples_at_most_unless_rows_says_more():
     many = np.random.default_rng(1).normal(size=(300, 4))
     model = three_classes()
-    assert fhenn.encrypted_model(model, inputs=many).plan.rows == 100
-    assert fhenn.encrypted_model(model, inputs=many[:40]).plan.rows == 40
-    asked = fhenn.encrypted_model(model, inputs=many, rows=300).plan
+    options = {"layout": "throughput"}
+    assert fhenn.encrypted_model(model, inputs=many, **options).plan.rows == 100
+    assert fhenn.encrypted_model(model, inputs=many[:40], **options).plan.rows == 40
+    asked = fhenn.encrypted_model(model, inputs=many, rows=300, **options).plan
     assert asked.rows == 300
     assert "chosen for 300 samples an upload: rows, or else the number of inputs" in str(asked)

@@ -11,8 +11,6 @@ from google.protobuf.message import DecodeError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
-from skl2onnx import to_onnx
-from skl2onnx.common.data_types import DoubleTensorType
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeClassifier, SGDClassifier
@@ -51,6 +49,13 @@ def model_of(*nodes, shape=(None, 6), out=(None, 3), opset=21, inputs=(), output
     )
     sets = [helper.make_opsetid("", opset), helper.make_opsetid("ai.onnx.ml", 3)]
     return helper.make_model(graph, opset_imports=sets, ir_version=8)
+
+
+def to_onnx(estimator, *args, **options):
+    """A model of scikit-learn as ONNX. Its converter takes seconds to import, which not every worker needs to spend."""
+    import skl2onnx  # noqa: PLC0415
+
+    return skl2onnx.to_onnx(estimator, *args, **options)
 
 
 def of_runtime(model, x, names=None):
@@ -299,6 +304,8 @@ def test_a_perceptron_in_float64_is_scikit_learns():
     estimator = MLPClassifier((8,), activation="identity", max_iter=5, random_state=0)
     with pytest.warns(UserWarning, match="iterations"):
         estimator.fit(x, data.target)
+    from skl2onnx.common.data_types import DoubleTensorType  # noqa: PLC0415
+
     proto = to_onnx(estimator, initial_types=[("x", DoubleTensorType([None, 64]))])
     compare(fhenn.from_onnx(proto).predict_proba(x), estimator.predict_proba(x), 1e-9)
 
@@ -611,15 +618,17 @@ def test_a_large_file(tmp_path, monkeypatch):
         fhenn.from_onnx(path)
 
 
-WHOLE = to_onnx(
-    make_pipeline(StandardScaler(), LogisticRegression()).fit(X, [0, 1, 2, 3] * 5), X[:1].astype(np.float32)
-).SerializeToString()
+@pytest.fixture(scope="module")
+def whole():
+    estimator = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, [0, 1, 2, 3] * 5)
+    return to_onnx(estimator, X[:1].astype(np.float32)).SerializeToString()
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.integers(0, len(WHOLE) - 1), st.integers(1, 255), st.booleans())
-def test_a_damaged_file_is_refused_or_read(place, bits, cut):
-    damaged = WHOLE[:place] if cut else WHOLE[:place] + bytes([WHOLE[place] ^ bits]) + WHOLE[place + 1 :]
+@given(st.data(), st.integers(1, 255), st.booleans())
+def test_a_damaged_file_is_refused_or_read(whole, data, bits, cut):
+    place = data.draw(st.integers(0, len(whole) - 1))
+    damaged = whole[:place] if cut else whole[:place] + bytes([whole[place] ^ bits]) + whole[place + 1 :]
     try:
         proto = onnx.ModelProto.FromString(damaged)
     except DecodeError:

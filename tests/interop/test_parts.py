@@ -52,7 +52,7 @@ def test_strays_of_any_part_are_named_by_their_places_before_anything_is_sent(pr
 def test_violations_of_all_parts_are_one_report():
     nodes = [fhenn.Linear([[2.5, -2.5], [0.5, 0.5]]), fhenn.Sigmoid(), fhenn.Linear([[0.5, -0.5]])]
     model = ImportedModel(nodes, Reading.regression())
-    plan = fhenn.plan(model, bounds=[-1, 1], accuracy=0.1, layout="latency", samples=4, witness=True)
+    plan = fhenn.plan(model, bounds=[-1, 1], accuracy=0.1, layout="latency", samples=4, witness=2)
     private = EncryptedModel(model, plan)
     stray = [[1.0, -1.0] if place in (1, 6, 10) else [0.0, 0.0] for place in range(11)]
     with pytest.raises(RangeViolation) as caught:

@@ -575,15 +575,15 @@ class TestRefusals:
     def test_the_primes_of_tenseals_tutorials_are_landed_on_with_a_warning(self, kind, monkeypatch):
         monkeypatch.setattr(tenseal_values, "_warned", set())
         context = tenseal_context(8192, TUTORIAL, 21)
-        x = shaped(kind, band(60))
+        x, other = shaped(kind, band(12)), shaped(kind, band(2))
         encrypted = kind.encrypt(context, x)
         with pytest.warns(ScaleWarning, match="differ by 17%") as caught:
             result = fhenn.Sigmoid()(encrypted)
         assert (caught[0].message.scale, round(caught[0].message.prime, -5)) == (2.0**21, 1800000)
-        fhenn.Sigmoid()(kind.encrypt(context, x))  # once is enough for parameters, wherever in the code it is
-        fhenn.Sigmoid()(kind.encrypt(tenseal_context(8192, TUTORIAL, 21), x))
+        fhenn.Sigmoid()(kind.encrypt(context, other))  # once is enough for parameters, wherever in the code it is
+        fhenn.Sigmoid()(kind.encrypt(tenseal_context(8192, TUTORIAL, 21), other))
         with pytest.warns(ScaleWarning):
-            fhenn.Sigmoid()(kind.encrypt(tenseal_context(8192, TUTORIAL[:-1], 21), x))
+            fhenn.Sigmoid()(kind.encrypt(tenseal_context(8192, TUTORIAL[:-1], 21), other))
         assert kind.levels(result) == {3}
         assert {ciphertext.scale for ciphertext in result.ciphertext()} == {2.0**21}
         error = np.abs(kind.reveal(result, context) - fhenn.Sigmoid()(x)).max()

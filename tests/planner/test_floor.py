@@ -73,7 +73,8 @@ def check(case):
     assert fhenn.Plan.from_json(plan.public().to_json()) == plan.public()
 
 
-@settings(max_examples=7, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@pytest.mark.usefixtures("refused_briefly")
+@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(planned())
 def test_every_plan_that_is_made_passes(case):
     check(case)

@@ -1,8 +1,11 @@
 """Outputs are padded to a power of two: a polynomial that does not take 0 must not meet one there."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 from pass_through import PASS_THROUGH
+from support import mostly_thorough
 
 import fhenn
 from fhenn.approx import Function
@@ -13,7 +16,9 @@ from fhenn.planner.scaling import with_idle_values
 
 LOG = Function("log", lambda x: np.log(np.maximum(x, 1e-3)), lambda x: 1 / np.maximum(x, 1e-3))
 rng = np.random.default_rng(0)
-EVALUATORS = [PASS_THROUGH.name, "seal", "native"]
+OPTIONS = [{}, {"samples": 4}, {"witness": True}, {"layout": "throughput"}]
+WAYS = list(product([3, 4], OPTIONS, [PASS_THROUGH.name, "seal", "native"]))
+"""Outputs, of which 4 are not padded, options of the plan, and evaluators."""
 
 
 def a_logarithm(outputs, *more):
@@ -23,9 +28,12 @@ def a_logarithm(outputs, *more):
     return fhenn.Sequential([first, log, *more, fhenn.Linear(rng.uniform(-1, 1, (2, outputs)))])
 
 
-@pytest.mark.parametrize("evaluator", EVALUATORS)
-@pytest.mark.parametrize("options", [{}, {"samples": 4}, {"witness": True}, {"layout": "throughput"}], ids=str)
-@pytest.mark.parametrize("outputs", [3, 4])
+@pytest.mark.parametrize(
+    ("outputs", "options", "evaluator"),
+    # every option without keys, and each evaluator of ciphertexts with padding
+    mostly_thorough(WAYS, (0, 3, 6, 9, 1, 5)),
+    ids=str,
+)
 def test_a_polynomial_far_from_0_spoils_nothing(outputs, options, evaluator):
     if evaluator == "native" and not is_available("native"):
         pytest.skip("the native library was not built")

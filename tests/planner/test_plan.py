@@ -74,7 +74,7 @@ def test_takes_the_smallest_ring():
 
 def test_headroom_covers_the_declared_inputs():
     for bounds in ([-1, 1], [-20, 20]):
-        plan = multilayer() if bounds == [-1, 1] else fhenn.plan(MODELS["multilayer"], bounds=bounds)
+        plan = multilayer() if bounds == [-1, 1] else fhenn.plan(MODELS["multilayer"], bounds=bounds, layout="latency")
         assert all(stage.largest <= stage.headroom for stage in plan.stages)
     # three per unit of input, and half of bias
     assert plan.stages[1].largest == pytest.approx(60, abs=0.5)
@@ -125,14 +125,14 @@ def test_a_plan_says_how_far_the_samples_outputs_are_from_those_of_the_exact_mod
     first, _, last = model.nodes
     data = rng.uniform(-1, 1, (50, 6))
     exact = last.infer(1 / (1 + np.exp(-first.infer(data))))
-    plan = fhenn.plan(model, inputs=data)
+    plan = fhenn.plan(model, inputs=data, layout="throughput")
     assert plan.distance == pytest.approx(np.abs(model.infer(data) - exact).max(), rel=1e-9)
     assert f"; the samples' outputs <= {at_most(plan.distance)} off the exact model\n" in str(plan)
     assert fhenn.Plan.from_json(plan.to_json()) == plan
-    relative = fhenn.plan(model, inputs=data, relative=True)
+    relative = fhenn.plan(model, inputs=data, relative=True, layout="throughput")
     apart = np.abs(model.infer(data) - exact).max(axis=0)
     assert relative.distance == pytest.approx((apart / relative.units).max(), rel=1e-9)
-    for other in (fhenn.plan(model, bounds=[-1, 1]), fhenn.plan(first, inputs=data)):
+    for other in (fhenn.plan(model, bounds=[-1, 1], layout="throughput"), fhenn.plan(first, inputs=data)):
         assert other.distance is None
         assert "off the exact" not in str(other)
         assert "distance" not in other.to_json()
@@ -173,10 +173,11 @@ def test_a_wide_layer_anywhere_takes_a_ring_that_holds_it():
         fhenn.plan(fhenn.Sequential([fhenn.Linear(np.ones((20_000, 1)))]), bounds=[-1, 1], layout="latency")
 
 
+@pytest.mark.usefixtures("refused_briefly")
 def test_no_ring_says_what_would_do():
     deep = network(4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4)
     with pytest.raises(PlanError, match=r"the best reaches 0.*an accuracy of 0.*Not tried: .*fewer layers"):
-        fhenn.plan(deep, bounds=[-1, 1])
+        fhenn.plan(deep, bounds=[-1, 1], layout="throughput")
     with pytest.raises(PlanError, match="the best reaches"):
         fhenn.plan(MODELS["logistic regression"], bounds=[-1, 1], accuracy=1e-15)
 
@@ -326,6 +327,7 @@ def test_another_activation_is_another_model():
             fhenn.Server(fhenn.Sequential([first, other]), plan, keys)
 
 
+@pytest.mark.usefixtures("refused_briefly")
 def test_inputs_beyond_a_domain_are_named():
     first = fhenn.Linear(np.full((1, 4), 20.0))
     model = fhenn.Sequential([first, fhenn.Sigmoid(domain=(-8, 8), degree=5), fhenn.Linear([[1.0]])])

@@ -346,10 +346,11 @@ EXACT = fhenn.Sequential(
 
 
 def test_exact_activations_are_not_watched_and_their_outputs_not_bounded():
-    plan = fhenn.plan(EXACT, bounds=[-1, 1], witness=True, accuracy=1e-2)
+    options = {"bounds": [-1, 1], "witness": True, "accuracy": 1e-2, "layout": "throughput"}
+    plan = fhenn.plan(EXACT, **options)
     assert (plan.witnesses, plan.outputs) == ((), None)
     mixed = fhenn.Sequential([*HIDDEN.nodes, fhenn.Square()])
-    plan = fhenn.plan(mixed, bounds=[-1, 1], witness=True, accuracy=1e-2)
+    plan = fhenn.plan(mixed, **options)
     assert [witness.place for witness in plan.witnesses] == [1]
     fhenn.planner.verify(plan, mixed)
     with pytest.raises(PlanError, match="witnesses are not those"):

@@ -2,10 +2,12 @@
 
 from collections import Counter
 from functools import cached_property
+from itertools import product
 
 import numpy as np
 import pytest
 from pass_through import HOISTING, HoistingContext, PassThrough, PassThroughContext
+from support import mostly_thorough
 
 import fhenn
 from fhenn.ckks import encrypt
@@ -103,9 +105,15 @@ MODELS = {
 }
 
 
-@pytest.mark.parametrize("evaluator", ["seal", HOISTING.name])
-@pytest.mark.parametrize("wish", [{}, {"upload": 4}, {"samples": 16}, {"layout": "throughput"}, {"witness": True}])
-@pytest.mark.parametrize("name", MODELS)
+WISHES = [{}, {"upload": 4}, {"samples": 16}, {"layout": "throughput"}, {"witness": True}]
+
+
+@pytest.mark.parametrize(
+    ("name", "wish", "evaluator"),
+    # a third of them, with every model, wish and evaluator
+    mostly_thorough(product(MODELS, WISHES, ["seal", HOISTING.name]), range(0, 60, 3)),
+    ids=str,
+)
 def test_a_server_makes_the_steps_that_are_counted(name, wish, evaluator):
     model = fhenn.Sequential(MODELS[name])
     plan = fhenn.plan(model, bounds=[-1, 1], accuracy=0.1, evaluator=evaluator, **({"layout": "latency"} | wish))

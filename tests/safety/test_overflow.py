@@ -188,7 +188,7 @@ def test_what_wraps_is_below_the_least_or_beyond_the_limit_in_most_slots(pair, s
 @pytest.fixture(scope="module")
 def shared():
     """A client whose results are shared, and an answer in which the second of two ciphertexts is spoilt."""
-    pair = Careless(MODELS["one"], samples=2, queries=10)
+    pair = Careless(MODELS["one"], samples=2, queries=10, witness=2)
     x = np.zeros((4, FEATURES))
     x[2] = 1e5
     return pair, pair.answer(x)
@@ -213,12 +213,17 @@ def test_what_is_masked_in_shared_results_holds_nothing(shared, read):
     assert np.abs(np.ma.getdata(masked)[:2] - 0.5).max() <= pair.plan.accuracy
 
 
-@pytest.mark.parametrize("far", [40.0, 4e3])
-def test_samples_that_only_their_outputs_betray_are_masked_and_the_others_shared(far):
+@pytest.fixture(scope="module")
+def unwatched():
+    """A client whose results are shared, without witnesses."""
     model = silent(linear(np.random.default_rng(3), 1, FEATURES, 0.9), fhenn.Sigmoid(domain=(-1, 1)))
-    pair = Careless(model, witness=False, samples=1, queries=10)
-    x = np.zeros((3, FEATURES))
-    x[1] = far * np.sign(model.nodes[0].weight[0])
+    return Careless(model, witness=False, samples=1, queries=10)
+
+
+@pytest.mark.parametrize("far", [40.0, 4e3])
+def test_samples_that_only_their_outputs_betray_are_masked_and_the_others_shared(unwatched, far):
+    pair, x = unwatched, np.zeros((3, FEATURES))
+    x[1] = far * np.sign(pair.model.nodes[0].weight[0])
     masked = pair.client.decrypt(pair.answer(x), share=True, on_violation="mask")
     assert np.ma.getmaskarray(masked).ravel().tolist() == [False, True, False]
     assert np.abs(np.ma.getdata(masked)[[0, 2]] - 0.5).max() <= pair.plan.accuracy

@@ -201,10 +201,11 @@ def test_the_noise_is_normal():
     assert np.abs(sample).max() < flood_bound(1.0, 200_000)
 
 
+@pytest.mark.usefixtures("refused_briefly")
 def test_a_plan_says_that_no_ring_carries_so_many():
     deep = fhenn.Sequential([fhenn.Linear([[1.0]]), fhenn.Sigmoid(domain=(-8, 8), degree=15), fhenn.Linear([[1.0]])])
     with pytest.raises(fhenn.errors.PlanError):
-        fhenn.plan(deep, bounds=[-1, 1], accuracy=1e-6, queries=10**9)
+        fhenn.plan(deep, bounds=[-1, 1], accuracy=1e-6, layout="throughput", queries=10**9)
 
 
 @pytest.mark.parametrize("how", [{"queries": 10**400}, {"bits": 5000}])
@@ -235,7 +236,7 @@ def test_plans_that_cannot_be_are_refused(pair, changes):
 
 def test_the_guard_of_shared_results_sees_what_others_see(monkeypatch):
     model = fhenn.Sequential([fhenn.Linear([[1.0]]), fhenn.Sigmoid(domain=(-1, 1), degree=3)])
-    plan = fhenn.plan(model, bounds=[-1, 1], accuracy=1e-2, queries=100)
+    plan = fhenn.plan(model, bounds=[-1, 1], accuracy=1e-2, layout="throughput", queries=100)
     client = fhenn.Client(plan)
     answer = fhenn.Server(model, plan, client.evaluation_keys()).predict(client.encrypt([[-1.0]] * 4))
     sigma = flood(plan.worst, 1, 100)

@@ -60,7 +60,7 @@ def reference(model, witness, x):
     return (t**2 if witness.degree == 2 else witness.polynomial(x)).sum(axis=1, keepdims=True), t
 
 
-QUICK = ("one activation, throughput", "hidden, throughput", "hidden, samples together")
+QUICK = ("one activation, throughput", "hidden, throughput")
 
 
 @pytest.mark.parametrize(

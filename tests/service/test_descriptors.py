@@ -9,6 +9,7 @@ import time
 
 import httpx
 import numpy as np
+import pytest
 from service_harness import PLAN, Running, kill, right, samples, stored, wait_for
 from support import at_length
 
@@ -68,6 +69,7 @@ def test_descriptors_exhausted_for_long_then_freed(tmp_path, seconds):
         assert taken < 10
 
 
+@pytest.mark.thorough
 def test_a_start_that_fails_is_tried_again_and_one_that_hangs_is_ended(tmp_path, monkeypatch):
     failures = [OSError(24, "Too many open files"), RuntimeError("can't start new thread"), MemoryError()]
     stopped, deaths = [], []

@@ -327,7 +327,7 @@ def test_slow_and_half_open_connections_are_closed_and_hurt_nobody(service):
         for connection in silent + headless:
             assert ended(connection)
             connection.close()
-        assert time.monotonic() - begin < 5
+        assert time.monotonic() - begin < 12  # machines are shared; what is never closed takes 20
         answer = slow.recv(4096)
         assert answer.startswith(b"HTTP/1.1 408"), answer
         assert b"too-slow" in answer + slow.recv(4096)

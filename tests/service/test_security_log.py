@@ -137,6 +137,7 @@ def test_a_token_that_can_never_predict_is_refused(tmp_path):
     assert "cancer" in token("list").stdout and "2,048" in token("list").stdout
 
 
+@pytest.mark.thorough
 def test_samples_a_day_are_counted_over_a_restart(tmp_path):
     """An upload counts as its slots, 2048 here, whatever its header says."""
     client, x = fhenn.Client(PLAN), samples(np.random.default_rng(0))

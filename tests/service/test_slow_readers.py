@@ -85,6 +85,7 @@ def slow_readers(folder, outputs, readers, limits, cut=True):
     return largest[0], counted[0], bystander
 
 
+@pytest.mark.thorough
 def test_slow_readers_are_counted_and_cut(tmp_path):
     limits = {"workers": 2, "idle": 3.0, "rate": 1 << 30}
     largest, counted, _ = slow_readers(tmp_path / "store", 100, 2, limits)

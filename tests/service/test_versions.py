@@ -268,6 +268,7 @@ def rolling(running, seconds, clients, kills=0):
     return seen
 
 
+@pytest.mark.thorough
 def test_versions_that_take_turns(running):
     seen = rolling(running, 4, 3)
     assert {status for _, status in seen} == {200}

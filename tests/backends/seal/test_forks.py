@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import cache
 
 import numpy as np
 import pytest
@@ -42,8 +43,13 @@ def in_a_child(act) -> None:
     pytest.fail("the child hangs")
 
 
+@cache
+def plan():
+    return fhenn.plan(MODEL, bounds=[-1, 1], layout="throughput", accuracy=1e-2)
+
+
 def client():
-    return fhenn.Client(fhenn.plan(MODEL, bounds=[-1, 1], layout="throughput", accuracy=1e-2))
+    return fhenn.Client(plan())
 
 
 def pair():
