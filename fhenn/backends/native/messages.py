@@ -248,11 +248,13 @@ def _require_primes(primes: tuple[int, ...]) -> None:
 
 
 def _is_prime(number: int) -> bool:
-    """Whether an odd number below 2^64 is a prime.
+    """Whether an odd number below 2^64 is a prime; 1, which strangers may call one, is none.
 
     Source: the test of Miller and Rabin, which the first twelve primes as bases decide below 2^64 (J. Sorenson &
     J. Webster, "Strong pseudoprimes to twelve prime bases", 2017).
     """
+    if number < 2:
+        return False
     odd = number - 1
     twos = (odd & -odd).bit_length() - 1
     odd >>= twos

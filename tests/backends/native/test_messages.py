@@ -599,6 +599,7 @@ def test_wrong_contexts_are_refused(small):
             remade(good, rotations=b"", parameters=of_primes(1_152_921_504_606_904_321)),
             "does not take",
         ),
+        "one for a prime": (remade(good, rotations=b"", parameters=of_primes(1)), "does not take"),
         "a prime twice": (remade(good, rotations=b"", parameters=of_primes(*primes[:2], primes[0])), "twice"),
         "another kind": (frame("ciphertexts", {}, b""), None),
         "half of it": (good[: len(good) // 2], None),
