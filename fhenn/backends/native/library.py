@@ -70,7 +70,7 @@ def status() -> NativeStatus:
 @cache
 def _status() -> NativeStatus:
     try:
-        library = _load(LIBRARY)
+        library = _load_once(LIBRARY)
     except _Unusable as error:
         if not error.quiet:
             warnings.warn(NativeUnavailable(str(LIBRARY), str(error)), stacklevel=2)
@@ -89,8 +89,9 @@ def _kernels_of(library: ctypes.CDLL) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _load(path: Path) -> ctypes.CDLL:
-    """The library in a file. Raises _Unusable."""
+@cache
+def _load_once(path: Path) -> ctypes.CDLL:
+    """The library in a file, as it was when it was first asked for. Raises _Unusable."""
     _check(path)
     try:
         library = ctypes.CDLL(str(path))
@@ -118,7 +119,11 @@ def _check(path: Path) -> None:
         raise _Unusable(f"it is of version {abi!r:.20}, and {ABI!r} is expected")
     if built_for not in (system(), *_targets_of_here()):
         raise _Unusable(f"it was built for {built_for!s:.60}, and this is {system()}")
-    if sha256(path.read_bytes()).hexdigest() != digest:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise _Unusable(f"it cannot be read ({type(error).__name__})") from error
+    if sha256(content).hexdigest() != digest:
         raise _Unusable("it is damaged: its bytes are not those that were built")
 
 
@@ -142,7 +147,8 @@ def require_library(functions: Functions) -> ctypes.CDLL:
             f"the native evaluator ({found.reason})",
             "Plan with evaluator='seal', or build it: python -m fhenn.backends.native.build.",
         )
-    library = _load(LIBRARY)
+    # the file may be another by now; and types that one caller sets are no other's
+    library = ctypes.CDLL(str(LIBRARY), handle=_load_once(LIBRARY)._handle)
     for name, (result, arguments) in functions.items():
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments

@@ -1,5 +1,6 @@
 """A library that is missing, damaged, of another version or platform: SEAL takes over, with one warning."""
 
+import ctypes
 import json
 import shutil
 import subprocess
@@ -68,6 +69,26 @@ def test_a_library_that_nothing_is_said_of_is_not_loaded(placed, text):
     build.passport_of(placed(b"a library")).write_text(text)
     with pytest.warns(NativeUnavailable, match="does not say what it is"):
         assert not library.available()
+
+
+def test_a_library_that_cannot_be_read_is_named(placed):
+    path = placed(b"a library")
+    path.unlink()
+    path.mkdir()
+    with pytest.warns(NativeUnavailable, match="cannot be read"):
+        assert not library.available()
+
+
+@pytest.mark.skipif(not build.LIBRARY.exists(), reason="the native library was not built")
+def test_what_was_loaded_is_used_when_its_file_is_replaced(placed):
+    """By another version, that is installed while processes run."""
+    path = placed(build.LIBRARY.read_bytes())
+    version = {"fhenn_version": (ctypes.c_char_p, ())}
+    assert library.require_library(version).fhenn_version() == build.ABI.encode()
+    path.unlink()
+    path.write_bytes(b"another")
+    assert library.require_library(version).fhenn_version() == build.ABI.encode()
+    assert library.available()
 
 
 @pytest.mark.skipif(not build.LIBRARY.exists(), reason="the native library was not built")
