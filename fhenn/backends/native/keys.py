@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from threading import Lock
+from weakref import WeakSet
 
 from fhenn.backends.native.ring import PackedKey, Residues, Ring, Turn
 from fhenn.errors import KeyMissing
@@ -39,6 +41,7 @@ class Keys:
         self._digits = {name: len(key) for name, key in self._read.items()}
         self._packed: dict[tuple[str, int], PackedKey] = {}
         self._lock = Lock()
+        _LIVING.add(self)
 
     @property
     def relinearised(self) -> int | None:
@@ -98,3 +101,16 @@ class Keys:
                     if primes == self._digits[name]:
                         del self._read[name]
         return found
+
+
+_LIVING: WeakSet[Keys] = WeakSet()
+
+
+def _renew_locks() -> None:
+    """In the child of a fork: threads that hold locks may not live there."""
+    for keys in _LIVING:
+        keys._lock = Lock()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_renew_locks)

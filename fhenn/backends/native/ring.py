@@ -192,7 +192,8 @@ class Ring:
         if not pointer:
             raise MemoryError("no memory for the tables of a ring")
         self._pointer = _POINTER(pointer)
-        finalize(self, self._library.fhenn_ring_free, self._pointer)
+        # not when the interpreter ends: daemon threads may be inside calls then
+        finalize(self, self._library.fhenn_ring_free, self._pointer).atexit = False
         self._permutations: dict[int, NDArray[np.uint32]] = {}
 
     @classmethod
@@ -541,6 +542,15 @@ class Ring:
             )
         )
         return results
+
+
+def _renew_lock() -> None:
+    """In the child of a fork: the thread that holds the lock may not live there."""
+    Ring._LOCK = Lock()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 def _pointers(arrays: Sequence[NDArray[Any]]) -> Any:

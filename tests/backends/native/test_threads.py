@@ -1,12 +1,18 @@
 """Threads inside a call, calls from many threads, and calls in children of a process that had threads."""
 
 import os
+import signal
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
 
 import numpy as np
 import pytest
 
 from fhenn.backends.native import ring as native
+from fhenn.backends.native.keys import RELINEARISATION, Keys
 from fhenn.backends.native.library import available
 from fhenn.backends.native.ring import Products, Ring, Turn
 from fhenn.ckks.primes import primes_of
@@ -99,3 +105,62 @@ def test_a_process_says_how_many_threads_it_uses(monkeypatch):
         with pytest.raises(ParameterError, match="threads"):
             native.use_threads(wrong)
     native.use_threads(None)
+
+
+def test_more_threads_call_than_scratches_are_kept():
+    """SCRATCHES of ring.h is 64; those beyond it have memory of their own. Calls are long, so that they overlap."""
+    rng, primes, count = np.random.default_rng(3), primes_of(RING_DEGREE, (45,) * 16), 100
+    ring = Ring(RING_DEGREE, primes)
+    key = ring.pack_key(np.stack([residues(rng, primes, 2)] * 15), 15)
+    x = residues(rng, primes[:15], 3)
+    expected, gate = ring.relinearise(x, key), Barrier(count)
+
+    def relinearise(_):
+        gate.wait()
+        return np.array_equal(ring.relinearise(x, key), expected)
+
+    with ThreadPoolExecutor(count) as pool:
+        assert all(pool.map(relinearise, range(count)))
+
+
+AT_THE_END = """
+import sys, threading, time
+sys.path.insert(0, sys.argv[1])
+from test_threads import Work
+work = Work(1)
+def forever():
+    while True:
+        work()
+for _ in range(4):
+    threading.Thread(target=forever, daemon=True).start()
+time.sleep(0.2)
+"""
+
+
+def test_a_process_ends_while_daemon_threads_are_inside_calls():
+    """Tables are not taken from under them."""
+    command = [sys.executable, "-c", AT_THE_END, str(Path(__file__).parent)]
+    for _ in range(2):
+        assert subprocess.run(command, check=False).returncode == 0
+
+
+def child_ends(task):
+    """Whether a child that does it ends, within 20 seconds."""
+    child = os.fork()
+    if not child:
+        signal.alarm(20)
+        task()
+        os._exit(0)
+    return os.waitpid(child, 0)[1] == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_child_has_no_locks_of_other_threads():
+    """Another thread is held inside while this one forks."""
+    ring = Ring.of(RING_DEGREE, PRIMES)
+    raw = np.stack([residues(np.random.default_rng(1), PRIMES, 2) for _ in range(LEVELS)])
+    keys = Keys(ring, {RELINEARISATION: raw}, {})
+    with Ring._LOCK, keys._lock:
+        assert child_ends(lambda: (Ring.of(RING_DEGREE, PRIMES[:2]), keys.relinearisation(1)))
+    assert keys.relinearisation(1).digits == 1

@@ -79,10 +79,22 @@ Scratch* scratch_take(Ring* ring, size_t polynomials) {
     scratch_return(scratch);
     return NULL;
   }
+  Scratch* scratch = calloc(1, sizeof *scratch);
+  if (!scratch) return NULL;
+  scratch->passing = 1, scratch->capacity = words, scratch->words = new_words(words);
+  if (scratch->words) return scratch;
+  free(scratch);
   return NULL;
 }
 
-void scratch_return(Scratch* scratch) { atomic_flag_clear(&scratch->taken); }
+void scratch_return(Scratch* scratch) {
+  if (!scratch->passing) {
+    atomic_flag_clear(&scratch->taken);
+    return;
+  }
+  aligned_free(scratch->words);
+  free(scratch);
+}
 
 u64* scratch_polynomials(const Ring* ring, Scratch* scratch, size_t count) {
   u64* words = scratch->words + scratch->used;

@@ -12,6 +12,7 @@ typedef struct Scratch {
   u64* words;
   size_t capacity, used;
   atomic_flag taken;
+  int passing; /* not kept: made while all that are kept were taken */
 } Scratch;
 
 /* Residues stand in the order of the chain, special prime last. A ciphertext at k primes has its polynomials one after
