@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from hypothesis import settings
 from support import tenseal_context
 
 import fhenn
+from fhenn.backends import is_available
+from fhenn.backends.native import library
 
 os.environ["FHENN_MACHINE"] = "shipped"  # plans do not depend on the machine that tests them
 
@@ -48,6 +51,21 @@ def client() -> fhenn.Context:
 def refused_briefly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Remedies of a refusal are sought for a tenth of a second, not for seconds: for tests that look at none."""
     monkeypatch.setattr("fhenn.planner.refusal.SECONDS", 0.1)
+
+
+@pytest.fixture(scope="session", params=["native", pytest.param("seal", marks=pytest.mark.thorough)])
+def evaluator(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The name of what computes, here and in processes started here: a test that takes this runs on each.
+
+    Folders and modules whose tests all do say so by `pytestmark`, or in their conftest.py.
+    """
+    if not is_available(request.param):
+        pytest.skip(f"the {request.param} evaluator is not there")
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "seal":
+            patch.setenv("FHENN_NATIVE", "0")
+            patch.setattr(library, "available", lambda: False)
+        yield request.param
 
 
 def pytest_make_collect_report(collector: pytest.Collector) -> pytest.CollectReport | None:

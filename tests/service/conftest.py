@@ -1,4 +1,4 @@
-"""One service for all quick tests: it takes seconds to start."""
+"""One service of each evaluator for all quick tests: it takes seconds to start."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import fhenn
 
 
 @pytest.fixture(scope="session")
-def service(tmp_path_factory):
+def service(tmp_path_factory, evaluator):
     folder = stored(tmp_path_factory.mktemp("service") / "store")
     with Running(
         folder, {"workers": 2, "body": 4 << 20, "keys": 8 << 20, "idle": 3.0, "header": 1.5, "keys_per_owner": 4}
