@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -54,18 +53,32 @@ def refused_briefly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session", params=["native", pytest.param("seal", marks=pytest.mark.thorough)])
-def evaluator(request: pytest.FixtureRequest) -> Iterator[str]:
+def evaluator(request: pytest.FixtureRequest) -> str:
     """The name of what computes, here and in processes started here: a test that takes this runs on each.
 
-    Folders and modules whose tests all do say so by `pytestmark`, or in their conftest.py.
+    Folders whose tests all do say so in their conftest.py.
     """
     if not is_available(request.param):
         pytest.skip(f"the {request.param} evaluator is not there")
-    with pytest.MonkeyPatch.context() as patch:
-        if request.param == "seal":
-            patch.setenv("FHENN_NATIVE", "0")
-            patch.setattr(library, "available", lambda: False)
-        yield request.param
+    return str(request.param)
+
+
+_HIDDEN = pytest.MonkeyPatch()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Hide the native evaluator from a test for SEAL, before its fixtures are made."""
+    callspec = getattr(item, "callspec", None)
+    if callspec is not None and callspec.params.get("evaluator") == "seal":
+        _HIDDEN.setenv("FHENN_NATIVE", "0")
+        _HIDDEN.setattr(library, "available", lambda: False)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown() -> None:
+    """Show it to the tests to come."""
+    _HIDDEN.undo()
 
 
 def pytest_make_collect_report(collector: pytest.Collector) -> pytest.CollectReport | None:

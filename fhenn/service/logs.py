@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import sys
 import time
+import warnings
 from datetime import UTC, datetime
 from math import inf
-from typing import Any
+from typing import Any, TextIO
 
 from fhenn.text import json_text
 
@@ -79,7 +80,8 @@ class Seldom(logging.Filter):
 
 
 def log_as_json() -> None:
-    """Let the service, uvicorn and asyncio log as JSON on standard error."""
+    """Let the service, uvicorn, asyncio and warnings write JSON on standard error. Each process does so for itself."""
+    warnings.showwarning = _log_warning
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     handler.addFilter(Seldom())
@@ -87,3 +89,15 @@ def log_as_json() -> None:
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False
         logger.setLevel(logging.INFO if name == "fhenn.service" else logging.WARNING)
+
+
+def _log_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,  # names this machine, as do the rest
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Write a warning as a line."""
+    log(logging.WARNING, "warning", kind=category.__name__, text=str(message))

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from fhenn.errors import FhennError, WireFormatError
+from fhenn.service.logs import log_as_json
 
 MEMORY, REFUSED, GONE, NO_MODEL = "memory", "refused", "gone", "no-model"
 NO_WITNESS, TOO_LARGE, UNEXPECTED = "no-witness", "too-large", "unexpected"
@@ -42,6 +43,7 @@ def work(pipe: Connection, memory: int, contexts: int) -> None:
     from fhenn.backends import use_threads
 
     _confine(memory)
+    log_as_json()
     use_threads(1)  # workers share the cores among themselves
     worker = Worker(contexts, memory // 8)
     try:

@@ -40,6 +40,7 @@ def test_a_prediction_is_the_twins(hospital):
         assert right(hospital.client, hospital.remote.predict(hospital.client.encrypt(x)), x)
 
 
+@pytest.mark.filterwarnings("ignore::fhenn.errors.NoiseWarning")  # SEAL runs the plan for the native evaluator too
 def test_remote_and_local_are_exchanged_in_one_line(service, hospital):
     x = samples(rng)
     local = fhenn.Server(MODEL, PLAN, hospital.keys)
@@ -273,11 +274,14 @@ def test_health_metrics_and_description(service, hospital):
     assert "ProblemDocument" in description["components"]["schemas"]
 
 
-def test_logs_are_json_with_ids_and_without_payloads(service, hospital):
+def test_logs_are_json_with_ids_and_without_payloads(service, hospital, evaluator):
     message = hospital.client.encrypt(samples(rng))
     hospital.http.post(f"{PREDICT}?keys={hospital.remote.digest}", content=message, headers={"X-Request-ID": "seen-1"})
     wait_for(lambda: '"seen-1"' in service.log.read_text(), 5)  # it is logged once the answer is out
     lines = [json.loads(line) for line in service.log.read_text().splitlines()]
+    warned = [line for line in lines if line["event"] == "warning"]
+    assert [line["kind"] for line in warned] == ["NoiseWarning"] * len(warned)
+    assert bool(warned) == (evaluator == "seal")  # which runs a plan for the other
     mine = [line for line in lines if line.get("request_id") == "seen-1"]
     assert [(line["route"], line["status"], line["owner"]) for line in mine] == [
         ("/v1/models/{model}/predictions", 200, "hospital")
