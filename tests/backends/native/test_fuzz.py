@@ -1,0 +1,184 @@
+"""Readers of strangers' bytes against mutated ones: WireFormatError, or the residues that are written there.
+
+Objects are changed as they came, or in what they hold, which is packed again with a header that agrees. A turn that
+fails is named; keys are new in each run.
+"""
+
+import random
+import struct
+from collections import Counter
+from functools import cache
+
+import numpy as np
+import pytest
+import tenseal.sealapi as seal
+from backports import zstd
+from fuzzing import INTERESTING, MUTATIONS, mutated
+from support import at_length
+
+import fhenn
+from fhenn.backends.native.library import available
+from fhenn.backends.native.messages import read_ciphertext, read_context, read_switching_keys, write_ciphertext
+from fhenn.backends.native.ring import Ring
+from fhenn.backends.seal.wire import load_object, save_object
+from fhenn.ckks.messages import EvaluationMessage
+from fhenn.errors import WireFormatError
+from fhenn.wire import frame, unframe
+
+pytestmark = pytest.mark.skipif(not available(), reason="the native library was not built")
+
+HEAD = 32 + 41 + 16 + 8
+"""Bytes of a ciphertext before its coefficients: id, fields, header and count."""
+
+
+class Golden:
+    """Messages of every kind on the smallest ring that has keys."""
+
+    def __init__(self):
+        parameters = fhenn.Parameters(2048, (18, 18, 18), 2.0**12)
+        context = fhenn.Context.generate(parameters, rotations=(1,))
+        self.fingerprint, self.ring = context.fingerprint, Ring.of(2048, context.all_primes)
+        self.levels = context.levels
+        seeded = [context.encrypt_seeded([1.5, -2.0], level, 2.0**12) for level in range(context.levels + 1)]
+        full = [save_object(load_object(seal.Ciphertext(), context.seal_context, each)) for each in seeded]
+        self.ciphertexts = [*seeded, *full, *map(plain, (*seeded, *full))]
+        self.contexts = [
+            context.to_bytes(), context.evaluation_bytes({1: 0}, 0), context.evaluation_bytes({1: context.levels}),
+        ]  # fmt: skip
+        self.keys = []
+        for message in self.contexts:
+            decoded, _ = EvaluationMessage.decode(message)
+            every = [*([decoded.relinearisation] if decoded.relinearisation else []), *decoded.rotations]
+            for each in every:
+                data = bytes(each.data)
+                self.keys += [(data, each.level), (plain(data), each.level)]
+        assert {level for _, level in self.keys} == set(range(context.levels + 1))
+
+
+@cache
+def golden():
+    return Golden()
+
+
+def content_of(data):
+    return zstd.decompress(data[16:]) if data[5] == 2 else data[16:]
+
+
+def packed(content, compressed):
+    body = zstd.compress(content, 1) if compressed else content
+    return struct.pack("<HBBBBHQ", 0xA15E, 16, 4, 3, 2 if compressed else 0, 0, 16 + len(body)) + body
+
+
+def plain(data):
+    return packed(content_of(data), False)
+
+
+def word(rng, content):
+    """A word at a place of words: a residue, a size, a count."""
+    at = rng.choice((0, 0, HEAD % 8)) + 8 * rng.randrange(len(content) // 8 + 1)
+    value = rng.choice((rng.choice(INTERESTING), rng.randrange(1 << 18)))
+    return (content[:at] + struct.pack("<Q", value) + content[at + 8 :])[: len(content)]
+
+
+def changed(rng, data):
+    """An object, changed as it came or in what it holds."""
+    if rng.random() < 0.4:
+        return rng.choice(MUTATIONS)(rng, data)
+    content = content_of(data)
+    for _ in range(rng.randrange(1, 4)):
+        content = rng.choice((*MUTATIONS, word, word))(rng, content) or b"\0"
+    return packed(content, rng.random() < 0.3)
+
+
+def hold_ciphertext(rng):
+    """Whether it was taken; its first polynomial, or both, are then the words in the message."""
+    ring = golden().ring
+    data = changed(rng, rng.choice(golden().ciphertexts))
+    try:
+        read = read_ciphertext(ring, "it", data)
+    except WireFormatError:
+        return False
+    content, primes = content_of(data), read.level + 1
+    assert primes < len(ring.primes)
+    (count,) = struct.unpack_from("<Q", content, HEAD - 8)
+    written = np.frombuffer(content, "<u8", count, HEAD)
+    assert np.array_equal(read.residues.reshape(-1)[:count], written)
+    require_residues(read.residues, ring.primes[:primes])
+    again = read_ciphertext(ring, "it", write_ciphertext(ring, read.residues, read.scale, compressed=False))
+    assert np.array_equal(again.residues, read.residues)
+    assert again.scale == read.scale > 0
+    return True
+
+
+def hold_keys(rng):
+    """Whether they were taken, at the level that they are for or another."""
+    ring = golden().ring
+    data, level = rng.choice(golden().keys)
+    level = level if rng.random() < 0.9 else rng.randrange(golden().levels + 1)
+    data = changed(rng, data)
+    try:
+        keys = read_switching_keys(ring, "keys", data, level)
+    except WireFormatError:
+        return False
+    primes = (*ring.primes[: level + 1], ring.primes[-1])
+    for key in keys.values():
+        assert key.shape == (level + 1, 2, len(primes), ring.ring_degree)
+        for digit in key:
+            require_residues(digit, primes)
+    (lists,) = struct.unpack_from("<Q", content_of(data), 32)
+    assert len(keys) <= lists
+    for index, key in keys.items():
+        packed_key = ring.pack_key(key, level + 1)
+        assert index < lists
+        assert packed_key.digits == level + 1
+    return True
+
+
+def hold_context(rng):
+    """Whether it was taken; the digest of the message is made anew."""
+    meta, body = unframe("evaluation-context", rng.choice(golden().contexts))
+    body = mutated(rng, body)
+    if rng.random() < 0.2:
+        name = rng.choice(sorted(meta))
+        meta = meta | {name: rng.choice((None, -1, 0, 1, len(body), 1 << 70, [], [[0, 1]], [0, 1], "0", 1.5, True))}
+    try:
+        read = read_context(frame("evaluation-context", meta, body))
+    except WireFormatError:
+        return False
+    assert read.fingerprint == golden().fingerprint
+    return True
+
+
+def require_residues(residues, primes):
+    assert residues.flags.c_contiguous
+    assert (residues < np.array(primes, np.uint64)[:, np.newaxis]).all()
+
+
+def fuzz(seed, count):
+    """Outcomes by kind."""
+    outcomes = Counter()
+    kinds = (hold_ciphertext,) * 17 + (hold_keys,) * 2 + (hold_context,)
+    for turn in range(count):
+        rng = random.Random(seed << 32 | turn)
+        hold = kinds[turn % len(kinds)]
+        try:
+            outcomes[hold.__name__, "taken" if hold(rng) else "refused"] += 1
+        except Exception as error:
+            error.add_note(f"seed {seed}, turn {turn}")
+            raise
+    return outcomes
+
+
+def test_mutated_messages_are_refused_or_read():
+    outcomes = fuzz(1, 400)
+    refused = sum(count for (_, outcome), count in outcomes.items() if outcome == "refused")
+    assert 250 < refused < 400
+    assert all(outcomes[hold.__name__, "taken"] for hold in (hold_ciphertext, hold_keys))
+
+
+@at_length("count", 50_000, 500_000)
+@pytest.mark.parametrize("seed", range(2))
+def test_mutated_messages_at_length(seed, count):
+    outcomes = fuzz(seed, count)
+    print(dict(outcomes))  # noqa: T201 - for the notebook
+    assert sum(outcomes.values()) == count
