@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
@@ -336,6 +336,7 @@ class Ring:
         return result
 
     def _of_two(self, name: str, x: Residues, y: Residues, result: Residues) -> None:
+        _require_alike(x.shape, [y])
         polynomials, primes = x.shape[:2]
         function = getattr(self._library, name)
         function(self._pointer, primes, polynomials, x.ctypes.data, y.ctypes.data, result.ctypes.data)
@@ -375,6 +376,8 @@ class Ring:
     def sum_of_products(self, xs: Sequence[Residues], plaintexts: Sequence[Residues]) -> Residues:
         """The sum of ciphertexts times plaintexts, (primes, N) each."""
         polynomials, primes = xs[0].shape[:2]
+        _require_alike(xs[0].shape, xs)
+        _require_alike(xs[0].shape[1:], plaintexts)
         result = self._new(polynomials, primes)
         self._library.fhenn_sum_of_products(
             self._pointer, primes, polynomials, len(xs), _pointers(xs), _pointers(plaintexts), result.ctypes.data
@@ -383,6 +386,7 @@ class Ring:
 
     def multiply(self, x: Residues, y: Residues) -> Residues:
         """x·y, of three polynomials."""
+        _require_alike((2, *x.shape[1:]), [x, y])
         result = self._new(3, x.shape[1])
         self._library.fhenn_multiply(self._pointer, x.shape[1], x.ctypes.data, y.ctypes.data, result.ctypes.data)
         return result
@@ -479,6 +483,7 @@ class Ring:
         Plaintexts are over the special prime too where a baby step rotates.
         """
         primes = babies[0][0].shape[1]
+        _require_alike((2, *babies[0][0].shape[1:]), [x for x, _ in babies])
         nowhere = _Rotation(None, _SwitchingKey(None, 0))
         rotations = [nowhere if turn is None else turn.structure for _, turn in babies]
         steps = [
@@ -526,6 +531,7 @@ class Ring:
         Returns a ciphertext for each row; of zeros for an empty one.
         """
         primes, rows = xs[0].shape[1], len(starts) - 1
+        _require_alike((2, *xs[0].shape[1:]), xs)
         numbers = np.stack([self.residues(place, integers) for place in range(primes)])
         results = [self._new(2, primes) for _ in range(rows)]
         at, which = np.ascontiguousarray(starts, np.dtype("l")), np.ascontiguousarray(columns, np.intc)
@@ -542,6 +548,16 @@ class Ring:
             )
         )
         return results
+
+
+def _require_alike(shape: tuple[int, ...], arrays: Iterable[Residues]) -> None:
+    """Raise ParameterError unless arrays have a shape: the library would read beyond the ends of others."""
+    for array in arrays:
+        if array.shape != shape:
+            raise ParameterError(
+                f"an operand has residues of shape {array.shape}, where {shape} are due.",
+                "Bring operands to one level and two polynomials first: Arithmetic.drop and unwrap.",
+            )
 
 
 def _renew_lock() -> None:

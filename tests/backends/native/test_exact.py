@@ -13,6 +13,8 @@ from fhenn.backends.native.library import available, status
 from fhenn.backends.native.messages import read_ciphertext, read_switching_keys, write_ciphertext
 from fhenn.backends.native.ring import Ring, Turn
 from fhenn.backends.seal.wire import load_object, save_object
+from fhenn.ckks.primes import primes_of
+from fhenn.errors import ParameterError
 
 pytestmark = pytest.mark.skipif(not available(), reason="the native library was not built")
 
@@ -175,3 +177,26 @@ def test_kernels_agree_on_all_that_follows_no_operation_of_seal():
     for other in results[1:]:
         for expected, found in zip(results[0], other, strict=True):
             np.testing.assert_array_equal(found, expected)
+
+
+def test_operands_that_are_not_alike_are_refused():
+    """Of another level, or of other polynomials; SEAL refuses them too."""
+    ring = Ring.of(4096, primes_of(4096, (33, 23, 23, 30)))
+    x, lower, product = (np.zeros((*shape, 4096), np.uint64) for shape in ((2, 3), (2, 2), (3, 3)))
+    calls = [
+        lambda: ring.add(x, lower),
+        lambda: ring.add(lower, x),
+        lambda: ring.subtract(x, product),
+        lambda: ring.multiply(x, lower),
+        lambda: ring.multiply(product, product),
+        lambda: ring.add_plain(x, lower[0]),
+        lambda: ring.sum_of_products([x, lower], [x[0], x[0]]),
+        lambda: ring.sum_of_products([x, x], [x[0], lower[0]]),
+        lambda: ring.number_rows([x, lower], np.array([0, 2]), np.array([0, 1]), np.array([1.0, 2.0])),
+        lambda: ring.number_rows([product], np.array([0, 1]), np.array([0]), np.array([1.0])),
+        lambda: ring.apply_map([(x, None), (lower, None)], [], ([], []), None, rescaled=False),
+    ]
+    for call in calls:
+        with pytest.raises(ParameterError, match="shape"):
+            call()
+    assert not ring.add(x, x).any()
