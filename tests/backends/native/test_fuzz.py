@@ -170,10 +170,10 @@ def fuzz(seed, count):
 
 
 def test_mutated_messages_are_refused_or_read():
-    outcomes = fuzz(1, 400)
+    outcomes = fuzz(1, 1000)
     refused = sum(count for (_, outcome), count in outcomes.items() if outcome == "refused")
-    assert 250 < refused < 400
-    assert all(outcomes[hold.__name__, "taken"] for hold in (hold_ciphertext, hold_keys))
+    assert 700 < refused < 1000
+    assert outcomes[hold_ciphertext.__name__, "taken"] > 20  # some 70; of keys some 7
 
 
 @at_length("count", 50_000, 500_000)
