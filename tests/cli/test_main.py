@@ -112,6 +112,7 @@ def test_errors_are_one_line(arguments, message):
     assert done.stderr == f"fhenn: {message}\n"
 
 
+@pytest.mark.thorough
 def test_plot_without_matplotlib_or_a_display():
     assert "fhenn[plot]" in _run("plot", "sigmoid", "-o", "node.svg", code="sys.modules['matplotlib'] = None").stderr
     done = _run("plot", "sigmoid", code="import os; os.environ['MPLBACKEND'] = 'agg'")

@@ -74,7 +74,7 @@ def check(case):
 
 
 @pytest.mark.usefixtures("refused_briefly")
-@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(planned())
 def test_every_plan_that_is_made_passes(case):
     check(case)

@@ -147,7 +147,7 @@ def test_trying_ends_and_says_what_was_not_tried(monkeypatch):
     error, *_ = refused("an accuracy beyond every ring")
     assert error.remedies == ()
     assert "a larger accuracy (not to the end)" in str(error)
-    monkeypatch.setattr(refusal, "SECONDS", 2.0)
+    monkeypatch.setattr(refusal, "SECONDS", 0.5)
 
     def slow(case, near, until):
         while monotonic() < until:
@@ -160,6 +160,6 @@ def test_trying_ends_and_says_what_was_not_tried(monkeypatch):
     known = fhenn.ranges.Inputs.of([model], bounds=[-1, 1])
     request = replace(REQUEST, upload=1, queries=4)
     told = refusal.explain(bare, refusal.Case((model,), known, request, relative=False, from_data=False), slow)
-    assert monotonic() - start < 2.5
+    assert monotonic() - start < 5  # a quarter of what is left for each: without an end there would be none
     assert told.remedies == ()
     assert len(told.untried) >= 4

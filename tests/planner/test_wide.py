@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from support import mostly_thorough
 
 import fhenn
 from fhenn.ckks.layout import Vectors
@@ -110,7 +111,7 @@ print(json.dumps([seconds, planned - before, served, time.process_time() - start
 """
 
 
-@pytest.mark.parametrize("layout", ["latency", "throughput"])
+@pytest.mark.parametrize("layout", mostly_thorough(["latency", "throughput"], (0,)))
 def test_a_model_of_100_000_features_is_planned_in_seconds_and_little_memory(layout):
     command = [sys.executable, "-c", MEASURED, json.dumps([100_000, 1, layout])]
     planning, memory, served, running, most = json.loads(

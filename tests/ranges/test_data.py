@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import mostly_thorough
 
 import fhenn
 from fhenn.errors import (
@@ -122,7 +123,7 @@ def test_a_plan_from_data_is_small_where_the_worst_case_is_not():
     assert "can spoil those beside it" in str(by_data)
 
 
-@pytest.mark.parametrize("layout", ["latency", "throughput"])
+@pytest.mark.parametrize("layout", mostly_thorough(["latency", "throughput"], (0,)))
 def test_what_is_planned_from_data_runs(layout):
     model = network()
     plan = plan_from_data() if layout == "latency" else plan_for(model, ranges="data", layout=layout)
@@ -152,6 +153,7 @@ def test_a_handful_of_samples_is_not_taken_unasked():
     assert plan_for(network(), ranges="data", **few).ranges.samples == 20
 
 
+@pytest.mark.thorough
 def test_without_room_for_witnesses_there_is_a_plan_without_them():
     model = network()
     with pytest.raises(PlanRefused, match="room for witnesses") as caught:

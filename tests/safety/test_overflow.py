@@ -97,7 +97,7 @@ def pair():
 
 
 def test_no_stray_and_no_sample_that_it_spoils_goes_unseen(pair):
-    for each, runs in ((pair, 24), (Careless(MODELS["one"], layout="throughput"), 12)):
+    for each, runs in ((pair, 16), (Careless(MODELS["one"], layout="throughput"), 8)):
         left, wrong, *unseen = count_unseen(each, runs, 7)
         assert unseen == [0, 0]
         assert left >= runs

@@ -44,6 +44,7 @@ async def run(pool, *arguments, **options):
         return answer, spool.read(0, spool.size)
 
 
+@pytest.mark.thorough
 def test_tasks_errors_deaths_and_refusals(pair, tmp_path):
     """One pool through all of it: it takes a second to start."""
     client, task = pair
