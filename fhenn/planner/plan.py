@@ -124,7 +124,7 @@ class Plan:
     distance: the largest |twin - exact model| of an output over the samples that it was planned from (2,000 of them at
     most), in the same units as the error, of which it is no part; None without samples, or where the twin is exact.
 
-    Sizes in bytes are within 2 %, since SEAL's compression varies (`fhenn.ckks.sizes`). The chain was chosen for
+    Sizes in bytes are within 3 %, since SEAL's compression varies (`fhenn.ckks.sizes`). The chain was chosen for
     the ranges of the weights, and the stages state them: give clients `public()`.
 
     >>> import fhenn

@@ -50,7 +50,7 @@ class Limits:
 
     workers: int = field(default_factory=_processors)
     memory: int = 4 << 30
-    contexts: int = 8
+    contexts: int = 64
     body: int = 64 << 20
     keys: int = 512 << 20
     keys_per_owner: int = 64

@@ -33,6 +33,11 @@ _SEALS = (ValueError, RuntimeError, IndexError, OverflowError)
 """What SEAL raises in the middle of an evaluation, on a crafted ciphertext: a transparent one, for instance."""
 
 
+_SHARE_OF_KEYS = 24
+"""Of the address space, for the messages of evaluation keys that are kept loaded: they take three times as much there,
+and weights are encoded for each, so that a worker stays below `Limits.resident`."""
+
+
 def work(pipe: Connection, memory: int, contexts: int) -> None:
     """Answer tasks until the parent has ended: what a worker process runs.
 
@@ -45,7 +50,7 @@ def work(pipe: Connection, memory: int, contexts: int) -> None:
     _confine(memory)
     log_as_json()
     use_threads(1)  # workers share the cores among themselves
-    worker = Worker(contexts, memory // 8)
+    worker = Worker(contexts, memory // _SHARE_OF_KEYS)
     try:
         pipe.send_bytes(b"ready")
         while True:

@@ -92,12 +92,14 @@ def test_they_are_as_large_as_their_level(client, keys):
     assert not parts.relinearisation_keys
     assert message.relinearisation.level == 1
     expected = bytes_of_key(client.ring_degree, (*client.chain[:2], client.chain[-1]))
-    assert len(message.relinearisation.data) == pytest.approx(expected, rel=0.02)
+    assert len(message.relinearisation.data) == pytest.approx(
+        expected, rel=0.03
+    )  # of few bytes, Zstandard makes more or less
     assert [each.level for each in message.rotations] == [0, 1, 2]
     chain = client.chain
     for each, count in zip(message.rotations, (1, 2, 1), strict=True):
         expected = count * bytes_of_key(client.ring_degree, (*chain[: each.level + 1], chain[-1]))
-        assert len(each.data) == pytest.approx(expected, rel=0.02)
+        assert len(each.data) == pytest.approx(expected, rel=0.03)  # of few bytes, Zstandard makes more or less
 
 
 @pytest.mark.parametrize("level", [-1, 99])

@@ -20,7 +20,7 @@ CHAINS = [
 
 
 @pytest.mark.parametrize(("ring_degree", "chain"), mostly_thorough(CHAINS, (0, 1, 2, 3)), ids=str)
-def test_ciphertexts_and_keys_are_as_large_as_stated_within_two_percent(ring_degree, chain):
+def test_ciphertexts_and_keys_are_as_large_as_stated_within_three_percent(ring_degree, chain):
     context = SealContext.generate(Parameters(ring_degree, chain, 2.0**20))
     values = np.random.default_rng(0).normal(size=ring_degree // 2).tolist()
     for level in {0, len(chain) - 2}:
@@ -28,8 +28,8 @@ def test_ciphertexts_and_keys_are_as_large_as_stated_within_two_percent(ring_deg
         # Zstandard's choices vary by a percent from one to the next
         seeded = np.mean([len(context.encrypt_seeded(values, level, 2.0**20)) for _ in range(3)])
         whole = np.mean([len(context.save(context.encrypt_slots(values, level, 2.0**20))) for _ in range(3)])
-        assert seeded == pytest.approx(bytes_of_polynomials(ring_degree, bits), rel=0.02)
-        assert whole == pytest.approx(bytes_of_polynomials(ring_degree, bits, 2), rel=0.02)
+        assert seeded == pytest.approx(bytes_of_polynomials(ring_degree, bits), rel=0.03)
+        assert whole == pytest.approx(bytes_of_polynomials(ring_degree, bits, 2), rel=0.03)
     keys = len(context.evaluation_bytes({1: context.levels}))
-    assert keys - len(context.evaluation_bytes()) == pytest.approx(bytes_of_key(ring_degree, chain), rel=0.02)
-    assert keys == pytest.approx((2 + (len(chain) - 1) * 2) * bytes_of_polynomials(ring_degree, chain), rel=0.02)
+    assert keys - len(context.evaluation_bytes()) == pytest.approx(bytes_of_key(ring_degree, chain), rel=0.03)
+    assert keys == pytest.approx((2 + (len(chain) - 1) * 2) * bytes_of_polynomials(ring_degree, chain), rel=0.03)

@@ -150,8 +150,8 @@ def test_sizes_are_close_to_the_truth():
     keys, upload = client.evaluation_keys(), client.encrypt(np.zeros(16))
     answer = fhenn.Server(model, plan, keys).predict(upload)
     cost = plan.cost(rows=1)
-    assert len(keys) == pytest.approx(plan.bytes_of_keys, rel=0.02)
-    assert (len(upload), len(answer)) == (pytest.approx(cost.up, rel=0.02), pytest.approx(cost.down, rel=0.02))
+    assert len(keys) == pytest.approx(plan.bytes_of_keys, rel=0.03)
+    assert (len(upload), len(answer)) == (pytest.approx(cost.up, rel=0.03), pytest.approx(cost.down, rel=0.03))
 
 
 def test_upload_trades_ciphertexts_for_rotations():
