@@ -17,6 +17,8 @@ _MAGIC = b"\x28\xb5\x2f\xfd"
 _BLOCK = 1 << 17
 _LARGEST_WINDOW_BITS = 27
 _PIECE = 1 << 20
+_FEW_BLOCKS, _LEAST_OF_BLOCKS = 64, 512
+"""What SEAL and fhenn compress comes in blocks of some 100 KB: a frame of empty ones would be walked for seconds."""
 
 
 def largest_content(what: str, frame: bytes | memoryview) -> int:
@@ -55,8 +57,11 @@ def _walk(what: str, frame: bytes | memoryview) -> int:
         raise IndexError
     stated = int.from_bytes(frame[at : at + field], "little") + (256 if field == 2 else 0)
     at += field
-    total, last = 0, False
+    total, last, blocks = 0, False, 0
     while not last:
+        blocks += 1
+        if blocks > _FEW_BLOCKS + len(frame) // _LEAST_OF_BLOCKS:
+            raise WireFormatError(what, "a compressed object has more blocks than its bytes need")
         head = frame[at] | frame[at + 1] << 8 | frame[at + 2] << 16
         last, kind, size = bool(head & 1), head >> 1 & 3, head >> 3
         if kind == 3 or size > _BLOCK:
@@ -105,6 +110,20 @@ class Content:
         """Pass over the next `size` bytes. Raises WireFormatError as `take` does."""
         for _ in self._pieces(size):
             pass
+
+    def skip_zeros(self, width: int, most: int) -> int:
+        """Pass over numbers that are 0, as many as there are ahead; it may stop before one that is.
+
+        width: of a number, in bytes.
+        most: how many are passed over.
+
+        Returns how many were.
+        """
+        self._fill()
+        window = bytes(self._piece[self._at : self._at + width * most])
+        passed = (len(window) - len(window.lstrip(b"\0"))) // width
+        self.skip(passed * width)
+        return passed
 
     def _pieces(self, size: int) -> Iterator[memoryview]:
         """The next `size` bytes, in pieces as they come. Raises WireFormatError as `take` does."""

@@ -180,7 +180,13 @@ class Chain:
             content.skip(_IDENTITY)
             (lists,) = _COUNT.unpack(content.take(_COUNT.size))
             _require(what, lists <= self.ring_degree, f"keys come in {lists} lists, more than N={self.ring_degree}")
-            for index in range(lists):
+            index = 0
+            while index < lists:
+                # of thousands of lists few hold a key
+                absent = content.skip_zeros(_COUNT.size, lists - index)
+                index += absent
+                if absent:
+                    continue
                 (count,) = _COUNT.unpack(content.take(_COUNT.size))
                 _require(what, count in (0, primes - 1), f"a key has {count} parts, where {primes - 1} are due")
                 content.expect(count * least)
@@ -188,6 +194,7 @@ class Chain:
                     size = _inner_header(what, content)
                     found = _HEADER.size + _ciphertext(what, content, self, primes, receiver, index, digit)
                     _require(what, found == size, "a part of a key has another size than it states")
+                index += 1
 
         limit = _LEAST_DENSITY * len(data) + 16 * self.ring_degree
         _check(what, data, limit, check)

@@ -1,6 +1,7 @@
 """Frames of Zstandard made by hand (RFC 8878), each right but for one thing."""
 
 import random
+import time
 import tracemalloc
 
 import pytest
@@ -125,3 +126,44 @@ def test_what_is_compressed_is_not_copied_whole():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 5 << 20
+
+
+def test_a_frame_of_many_empty_blocks_is_refused_at_once():
+    """64 of them and one for every 512 bytes are more than any object that is compressed in its 100 KB has."""
+    empty = block(0, 0, b"", last=False)
+    assert largest_content("it", frame(empty * 63 + RAW)) == 3
+    with pytest.raises(WireFormatError, match="more blocks"):
+        largest_content("it", frame(empty * 70 + RAW))
+    start = time.process_time()
+    with pytest.raises(WireFormatError, match="more blocks"):
+        largest_content("it", frame(empty * (1 << 22) + RAW))
+    assert time.process_time() - start < 1  # it took seconds to walk
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_zeros_are_passed_over_whole_numbers_at_a_time(compressed):
+    """Whatever is read next is the number that is not 0, also where pieces end in the middle of one."""
+    for zeros in (0, 1, 5, 131_071, 131_073):
+        data = b"abc" + bytes(8 * zeros) + (1 << 56).to_bytes(8, "little") + bytes(8)
+        body = zstandard().compress(data) if compressed else data
+        content = Content("it", body, zstandard().ZstdDecompressor() if compressed else None, len(data))
+        content.skip(3)
+        passed = 0
+        while passed < zeros:
+            step = content.skip_zeros(8, zeros + 9 - passed)
+            passed += step
+            if not step:
+                assert content.take(8) == bytes(8)
+                passed += 1
+        assert passed == zeros
+        assert content.skip_zeros(8, 9) == 0
+        assert content.take(8) == (1 << 56).to_bytes(8, "little")
+        assert content.skip_zeros(8, 0) == 0
+        assert content.skip_zeros(8, 9) == 1
+        content.end()
+
+
+def test_zeros_beyond_the_limit_are_refused():
+    content = Content("it", bytes(80), None, 40)
+    with pytest.raises(WireFormatError, match="more bytes than it can need"):
+        content.skip_zeros(8, 10)

@@ -1,5 +1,6 @@
 """What lies inside SEAL's compressed objects is refused in Python, before SEAL sees it, though every digest matches."""
 
+import random
 import struct
 import sys
 from contextlib import suppress
@@ -147,9 +148,15 @@ def test_objects_that_lie_are_refused(objects, chain, name, offset, value):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_bomb_does_not_go_off(objects, chain, name, monkeypatch):
-    """Gigabytes of zeros in kilobytes: refused by the sizes of the blocks alone, nothing inflated."""
+    """Gigabytes of zeros in kilobytes: refused by the sizes of the blocks alone, nothing inflated.
+
+    Blocks enough for that are refused by their number, and a few, behind bytes that do not compress, by their sizes.
+    """
     body = zstd.compress(bytes(1 << 28))
     assert len(body) < 1 << 15
+    with pytest.raises(WireFormatError, match="more blocks"):
+        inflate.largest_content("it", body)
+    body = zstd.compress(random.Random(0).randbytes(1 << 20) + bytes(1 << 28))
     bomb = struct.pack("<HBBBBHQ", 0xA15E, 16, 4, 3, 2, 0, 16 + len(body)) + body
     monkeypatch.setattr(inflate.Content, "take", lambda *_: pytest.fail("inflated"))
     with pytest.raises(WireFormatError, match="more bytes than it can need"):
