@@ -181,6 +181,7 @@ def test_every_carrier_is_matched_by_name(carrier, private):
     assert (private.reading.predict(private.client.decrypt_scores(answer)) == LABELS).all()
 
 
+@pytest.mark.thorough
 def test_every_carrier_declares_bounds_and_data_by_name(carrier):
     low, high = VALUES.min(axis=0), VALUES.max(axis=0)
     found = fhenn.plan(model(), inputs=carrier(SHUFFLED), accuracy=0.1, layout="throughput")

@@ -115,6 +115,7 @@ def test_values_beyond_the_training_data(fitted):
 
 
 @pytest.mark.usefixtures("refused_briefly")
+@pytest.mark.thorough
 def test_what_cannot_be_is_said_when_fitting(fitted):
     _, X, y = fitted
     with pytest.raises(UnsupportedModel, match="RandomForestClassifier"):

@@ -190,6 +190,7 @@ def test_those_beside_one_beyond_the_headroom_are_condemned_in_every_upload():
     assert _joined([None, None], 4, 8) is None
 
 
+@pytest.mark.thorough
 def test_one_upload_is_planned_for_a_hundred_samples_at_most_unless_rows_says_more():
     many = np.random.default_rng(1).normal(size=(300, 4))
     model = three_classes()

@@ -144,6 +144,7 @@ def check(seed, encrypted=False):
     return count
 
 
+@pytest.mark.thorough
 def test_what_a_plan_would_take_runs():
     assert sum(map(check, range(10, 30))) >= 10
 

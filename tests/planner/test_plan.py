@@ -72,6 +72,7 @@ def test_takes_the_smallest_ring():
     assert precise.parameters.ring_degree == 16384
 
 
+@pytest.mark.thorough
 def test_headroom_covers_the_declared_inputs():
     for bounds in ([-1, 1], [-20, 20]):
         plan = multilayer() if bounds == [-1, 1] else fhenn.plan(MODELS["multilayer"], bounds=bounds, layout="latency")
@@ -183,6 +184,7 @@ def test_no_ring_says_what_would_do():
 
 
 @pytest.mark.usefixtures("refused_briefly")
+@pytest.mark.thorough
 def test_no_ring_reaches_what_doubles_do_not_hold():
     with pytest.raises(PlanError, match="the best reaches"):
         fhenn.plan(MODELS["logistic regression"], bounds=[-1, 1], accuracy=1e-15)
@@ -334,6 +336,7 @@ def test_another_activation_is_another_model():
 
 
 @pytest.mark.usefixtures("refused_briefly")
+@pytest.mark.thorough
 def test_inputs_beyond_a_domain_are_named():
     first = fhenn.Linear(np.full((1, 4), 20.0))
     model = fhenn.Sequential([first, fhenn.Sigmoid(domain=(-8, 8), degree=5), fhenn.Linear([[1.0]])])

@@ -112,6 +112,7 @@ print(json.dumps([seconds, planned - before, served, time.process_time() - start
 
 
 @pytest.mark.parametrize("layout", mostly_thorough(["latency", "throughput"], (0,)))
+@pytest.mark.thorough
 def test_a_model_of_100_000_features_is_planned_in_seconds_and_little_memory(layout):
     command = [sys.executable, "-c", MEASURED, json.dumps([100_000, 1, layout])]
     planning, memory, served, running, most = json.loads(

@@ -108,6 +108,7 @@ def test_the_share_outside_holds_for_a_distribution_that_is_known():
 
 
 @pytest.mark.usefixtures("refused_briefly")
+@pytest.mark.thorough
 def test_a_plan_from_data_is_small_where_the_worst_case_is_not():
     model = network()
     with pytest.raises(PlanError):
@@ -146,6 +147,7 @@ def test_the_data_is_taken_where_the_worst_case_does_not_fit_and_said():
         assert plan_for(fhenn.Linear([[1.0] * 24])).ranges is None  # the worst case will do
 
 
+@pytest.mark.thorough
 def test_a_handful_of_samples_is_not_taken_unasked():
     few = {"inputs": SAMPLES[:20], "bounds": [-1, 1], "evaluator": "seal"}
     with pytest.raises(PlanRefused, match=r"ranges from the samples \('data'\)"):
@@ -240,6 +242,7 @@ def test_witnesses_are_quiet_for_the_samples_of_a_plan():
         values = node.infer(values)
 
 
+@pytest.mark.thorough
 def test_a_public_plan_shows_no_digits_of_the_weights():
     draw = np.random.default_rng(2)
     first = fhenn.Linear(draw.normal(size=(4, 8)))

@@ -7,6 +7,8 @@ from fhenn.demo import load_breast_cancer
 from fhenn.errors import CacheEmpty, NonFiniteValue, ParameterError, UnsupportedValue
 from fhenn.ranges import penalised_backward
 
+pytestmark = pytest.mark.thorough  # each starts a service or more, or trains
+
 rng = np.random.default_rng(0)
 
 

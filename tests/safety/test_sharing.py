@@ -202,6 +202,7 @@ def test_the_noise_is_normal():
 
 
 @pytest.mark.usefixtures("refused_briefly")
+@pytest.mark.thorough
 def test_a_plan_says_that_no_ring_carries_so_many():
     deep = fhenn.Sequential([fhenn.Linear([[1.0]]), fhenn.Sigmoid(domain=(-8, 8), degree=15), fhenn.Linear([[1.0]])])
     with pytest.raises(fhenn.errors.PlanError):

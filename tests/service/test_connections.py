@@ -90,6 +90,7 @@ def open_and_drop(port, count):
 
 
 @pytest.mark.parametrize("token", mostly_thorough([None, BAD], (1,)), ids=["no token", "a wrong token"])
+@pytest.mark.thorough
 def test_after_a_401_the_body_may_not_drip_on(service, token):
     """A byte each half second kept this open for as long as the attacker liked."""
     with connected(service.port, "127.0.0.2") as connection:
@@ -182,6 +183,7 @@ def test_many_dripping_and_ten_times_as_many_dropped_connections(tmp_path, drips
         )
 
 
+@pytest.mark.thorough
 def test_an_address_full_of_clients_with_tokens_is_no_crowd(tmp_path):
     """A hospital behind one address: more clients than an address may have strangers."""
     limits = {"workers": 1, "connections": 60, "strangers": 10, "per_address": 3}
@@ -192,6 +194,7 @@ def test_an_address_full_of_clients_with_tokens_is_no_crowd(tmp_path):
             assert [client.get("/v1/models").status_code for client in clients] == [200] * 20
 
 
+@pytest.mark.thorough
 def test_wrong_tokens_are_slowed_down_and_right_ones_are_not(service):
     def asks(source, token):
         start = time.monotonic()

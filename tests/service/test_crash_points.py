@@ -20,6 +20,8 @@ from crash_disk import FileSystem, plant, tree_of, watched
 from store_life import begin, check, live
 from support import at_length
 
+pytestmark = pytest.mark.thorough  # each starts a service or more, or trains
+
 MIXTURES = 3
 """Of what was synchronised and what was not, drawn for each point."""
 

@@ -18,6 +18,8 @@ from fhenn.service.limits import Limits
 from fhenn.service.spool import Spools
 from fhenn.service.workers import Pool, _Worker
 
+pytestmark = pytest.mark.thorough  # each starts a service or more, or trains
+
 
 def exhausted(pid):
     """Let a process open no more files; the limits that it had."""

@@ -35,6 +35,8 @@ from fhenn.errors import AnswerRefused, ParameterError, ServiceError, ServiceUnr
 from fhenn.planner.demands import bytes_of_answer
 from fhenn.service import http_client
 
+pytestmark = pytest.mark.thorough  # each starts a service or more, or trains
+
 QUICK = [
     ("plan", "a bomb", say(bomb(64), "Content-Encoding: gzip"), "AnswerRefused", "compressed"),
     ("models", "an endless body", endlessly(head(1 << 40), b"x"), "AnswerRefused", "1,048,576 bytes"),

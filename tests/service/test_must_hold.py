@@ -32,6 +32,8 @@ from fhenn.artifacts import model_to_bytes, plan_to_bytes
 from fhenn.errors import ServiceError, ServiceUnreachable
 from fhenn.wire import frame, unframe
 
+pytestmark = pytest.mark.thorough  # each starts a service or more, or trains
+
 PREDICT = "/v1/models/cancer/predictions"
 
 

@@ -9,6 +9,7 @@ from hashlib import sha256
 
 import httpx
 import numpy as np
+import pytest
 from service_harness import PLAN, Running, right, samples, stored
 from support import at_length
 
@@ -16,6 +17,8 @@ import fhenn
 from fhenn.service.app import create_app
 from fhenn.service.limits import Limits
 from fhenn.service.store import Store
+
+pytestmark = pytest.mark.thorough  # each starts a service or more, or trains
 
 PREDICT = "/v1/models/cancer/predictions"
 EXPECTED = {

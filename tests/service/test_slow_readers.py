@@ -15,6 +15,8 @@ from fhenn.artifacts import model_to_bytes, plan_to_bytes
 from fhenn.service.model_store import ModelStore
 from fhenn.service.work import bytes_of_answer, ciphertexts_in
 
+pytestmark = pytest.mark.thorough  # each starts a service or more, or trains
+
 FEATURES = 8
 
 

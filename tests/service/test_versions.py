@@ -21,6 +21,8 @@ from fhenn.service.version import version_of
 from fhenn.service.work import Worker
 from fhenn.wire import frame
 
+pytestmark = pytest.mark.thorough  # each starts a service or more, or trains
+
 PREDICT = "/v1/models/cancer/predictions"
 MODELS = {PLAN.fingerprint: MODEL, NEXT_PLAN.fingerprint: NEXT}
 PLANS = {PLAN.fingerprint: PLAN, NEXT_PLAN.fingerprint: NEXT_PLAN}

@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from service_harness import Running, resident, wait_for
 from support import at_length
 
@@ -14,6 +15,8 @@ from fhenn.service.limits import Limits
 from fhenn.service.spool import Spools
 from fhenn.service.store import Store
 from fhenn.service.workers import Pool, _Worker
+
+pytestmark = pytest.mark.thorough  # each starts a service or more, or trains
 
 
 def test_a_worker_past_the_limit_is_replaced_and_no_request_is_lost(tmp_path, monkeypatch):

@@ -188,6 +188,7 @@ def test_owners_whose_requests_end_workers_wait(monkeypatch):
         pass
 
 
+@pytest.mark.thorough
 def test_a_witness_is_passed_through(tmp_path):
     """Where the plan has one, the answer carries it, and the client acts on it."""
     rng = np.random.default_rng(4)

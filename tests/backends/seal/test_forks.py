@@ -69,6 +69,7 @@ MAKERS = {
 
 
 @pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.thorough
 def test_what_is_dropped_in_a_child_does_not_hang(name):
     held = [MAKERS[name]()]
 
