@@ -1,8 +1,8 @@
 """A network of matrices with x² between them in Orion v2 (Lattigo), as a process: `orion_network.py NETWORK ROUNDS`.
 
 NETWORK is a file of NumPy with `w0`, `w1` … of shape (outputs, inputs), and a sample `x`. What comes out is a line of
-JSON (`test_squares_bench`). It runs under a Python that has `orion-v2-compiler` and `orion-v2-evaluator`, which need not have
-fhenn. The parameters are those of Orion's own perceptron: a conjugate-invariant ring, whose slots are real.
+JSON (`test_squares_bench`). It runs under a Python that has `orion-v2-compiler` and `orion-v2-evaluator`, which need
+not have fhenn. The parameters are those of Orion's own perceptron: a conjugate-invariant ring, whose slots are real.
 """
 
 import json
