@@ -416,6 +416,9 @@ WRONG = {
     "a secret key of another count": (SMALL.check_secret_key, hand.secret_key(23, coefficients=24)),
     "a secret key of an infinite scale": (SMALL.check_secret_key, hand.secret_key(24, float("inf"))),
     "a secret key of another array": (SMALL.check_secret_key, hand.secret_key(24, coefficients=23)),
+    "a secret key of an array with a word behind it": (
+        SMALL.check_secret_key, hand.secret_key(24, coefficients=23) + bytes(8)
+    ),
     "BFV": (chain_of, hand.parameters(4096, [40_961], scheme=1)),
     "a ring of no security": (chain_of, hand.parameters(512, [12_289])),
     "a ring beyond those that are known": (chain_of, hand.parameters(65_536, [786_433])),

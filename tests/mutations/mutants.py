@@ -280,6 +280,9 @@ INFLATE = mutants(
     ("inflate: bytes after the frame", "if at + 4 * checksum != len(frame):", "if at < 0:"),
     ("inflate: frames that state more than they hold", "if stated > total:", "if stated < 0:"),
     ("inflate: no limit", "if size > self._left:", "if size < 0:"),
+    ("inflate: any number of blocks", "if blocks > _FEW_BLOCKS", "if blocks < 0 and _FEW_BLOCKS"),
+    ("inflate: zeros of half a number", 'window.lstrip(b"\\0"))) // width', 'window.lstrip(b"\\0"))) // width + 1'),
+    ("inflate: zeros that are not passed over", "        self.skip(passed * width)\n", ""),
     (
         "inflate: objects that end early",
         "            if not piece:\n",
