@@ -65,6 +65,7 @@ def test_nor_within_what_holds_them(things, way):
 
 
 @pytest.mark.parametrize("again", [lambda x: pickle.loads(pickle.dumps(x)), copy.copy, copy.deepcopy])  # noqa: S301
+@pytest.mark.thorough
 def test_a_server_pickles_by_its_public_parts(again):
     model = fhenn.Sequential([fhenn.Linear([[1.0, -1.0]]), fhenn.Sigmoid()])
     plan = fhenn.plan(model, bounds=[-1, 1])

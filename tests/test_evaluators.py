@@ -52,6 +52,7 @@ def model():
     ),
     ids=str,
 )
+@pytest.mark.thorough
 def test_a_model_is_served_without_keys(model, name, options):
     plan = fhenn.plan(model, bounds=[-1, 1], evaluator=name, **options)
     client = fhenn.Client(Plan.from_json(plan.public().to_json()))
@@ -66,6 +67,7 @@ def test_a_model_is_served_without_keys(model, name, options):
         server.predict(shared.encrypt(x))
 
 
+@pytest.mark.thorough
 def test_a_witness_is_read_without_keys():
     model = fhenn.Sequential([fhenn.Linear(np.full((2, 2), 4.0)), fhenn.Sigmoid(), fhenn.Linear(np.ones((1, 2)))])
     plan = fhenn.plan(model, bounds=[-1, 1], witness=2, layout="latency", evaluator="pass-through")
@@ -104,6 +106,7 @@ def test_a_plan_names_the_keys_of_its_evaluator():
         fhenn.Server(model, each, HoistingContext(each.parameters, chained.rotations).to_bytes())
 
 
+@pytest.mark.thorough
 def test_a_plan_states_the_noise_of_its_evaluator(model):
     """Key switches far noisier than SEAL's are in every bound, and in what a plan must state at least."""
 
@@ -232,6 +235,7 @@ def test_seal_runs_plans_of_an_evaluator_that_is_missing(without_native):
 
 
 @pytest.mark.parametrize("options", [{}, {"layout": "throughput"}, {"samples": 4}], ids=str)
+@pytest.mark.thorough
 def test_the_native_evaluator_runs_plans_for_seal(options):
     """By a chain of rotations, for which alone there are keys, and with less noise."""
     if not is_available("native"):

@@ -154,6 +154,7 @@ def test_an_evaluator_is_registered_in_one_place():
 ROLLED = fhenn.Linear(np.roll(np.eye(8), 2, axis=1))
 
 
+@pytest.mark.thorough
 def test_the_sum_of_a_witness_has_its_keys():
     """A sparse layer after a summed one leaves no key for a single position: the witness brings its own."""
     model = fhenn.Sequential([linear(8, 8), fhenn.Sigmoid(), ROLLED])

@@ -232,6 +232,7 @@ def values():
     ]
 
 
+@pytest.mark.thorough
 def test_a_repr_is_one_short_line_that_says_what_it_is(values):
     assert len({type(value) for value in values}) == len(values) == 16
     for value in values:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 IMPORTED = ["pytest", "hypothesis", "numpy", "tenseal.sealapi", "httpx", "fastapi", "uvicorn", "prometheus_client"]
 OPTIONS = ["-x", "-q", "-o", "addopts=", "--import-mode=importlib", "-p", "no:cacheprovider", "-p", "no:doctest"]
-QUICK = "not (notebook or thorough or soak or mutation)"
+CHOSEN = "not (notebook or soak or mutation)"
 
 
 def run(root: Path, folder: Path, tests: tuple[str, ...], seconds: float) -> tuple[int | None, str]:
@@ -41,7 +41,7 @@ def _run(root: Path, folder: Path, tests: tuple[str, ...], said: Path) -> None:
     os.environ |= {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     import pytest  # noqa: PLC0415  (it reads the environment)
 
-    code = pytest.main([*OPTIONS, "-m", QUICK, *tests])
+    code = pytest.main([*OPTIONS, "-m", CHOSEN, *tests])
     import fhenn  # noqa: PLC0415
 
     if not Path(fhenn.__file__).is_relative_to(folder):

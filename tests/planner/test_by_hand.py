@@ -29,6 +29,7 @@ CHAINS = {
 
 
 @pytest.mark.parametrize("name", CHAINS)
+@pytest.mark.thorough
 def test_nodes_run_on_their_parameters(name):
     nodes = CHAINS[name]
     model = fhenn.Sequential(nodes)

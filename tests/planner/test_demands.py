@@ -45,6 +45,7 @@ PLAN = replace(PLAN, rotation_levels=())  # its keys are for every level
         (network(1, 1), {}),
     ],
 )
+@pytest.mark.thorough
 def test_plans_of_ours_are_modest(model, wishes):
     plan = fhenn.plan(model, bounds=[-1, 1], accuracy=0.1, **wishes)
     for each in (plan, plan.public()):

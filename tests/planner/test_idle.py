@@ -34,6 +34,7 @@ def a_logarithm(outputs, *more):
     mostly_thorough(WAYS, (0, 3, 6, 9, 1, 5)),
     ids=str,
 )
+@pytest.mark.thorough
 def test_a_polynomial_far_from_0_spoils_nothing(outputs, options, evaluator):
     if evaluator == "native" and not is_available("native"):
         pytest.skip("the native library was not built")

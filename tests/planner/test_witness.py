@@ -157,6 +157,7 @@ def test_witnesses_of_other_places_are_found(plan):
             fhenn.planner.verify(replace(plan, witnesses=others), HIDDEN)
 
 
+@pytest.mark.thorough
 def test_the_threshold_counts_what_spare_positions_hold():
     # σ's cubic at 0, 0.5, is in the spare positions of the second activation, the middle of its domain
     nodes = [fhenn.Linear(np.ones((5, 2))), fhenn.Sigmoid(), fhenn.Sigmoid(degree=3, domain=(0, 1))]
@@ -172,6 +173,7 @@ def test_the_threshold_counts_what_spare_positions_hold():
     assert second.threshold == pytest.approx(2 * 5 + 3)
 
 
+@pytest.mark.thorough
 def test_spare_positions_hold_what_is_in_the_domain_wherever_that_is():
     """At 0 they would be far from one round 11, and their squares would err far more than those of the neurons."""
     errors = []
@@ -276,6 +278,7 @@ def test_one_neuron_alone_brings_the_number_to_the_limit_where_it_is_said_to(pla
     assert square.reach == 8.0
 
 
+@pytest.mark.thorough
 def test_the_chance_is_the_width_of_good_numbers_over_the_modulus_and_small_enough():
     for layout in ("latency", "throughput"):
         plan = fhenn.plan(HIDDEN, bounds=[-1, 1], witness=True, layout=layout, samples=1, accuracy=1e-2)
@@ -345,6 +348,7 @@ EXACT = fhenn.Sequential(
 )
 
 
+@pytest.mark.thorough
 def test_exact_activations_are_not_watched_and_their_outputs_not_bounded():
     options = {"bounds": [-1, 1], "witness": True, "accuracy": 1e-2, "layout": "throughput"}
     plan = fhenn.plan(EXACT, **options)
@@ -363,6 +367,7 @@ def test_what_is_watched_is_the_domain_or_of_an_exact_activation_the_planned_ran
     assert watched(fhenn.Square()) is None
 
 
+@pytest.mark.thorough
 def test_older_plans_that_watch_exact_activations_hold_still(monkeypatch):
     with monkeypatch.context() as before:
         before.setattr(fhenn.Square, "is_exact", False)

@@ -135,6 +135,7 @@ def test_what_is_planned_from_data_runs(layout):
     assert np.abs(scores - model.infer(SAMPLES[:5])).max() <= plan.error <= 1e-2
 
 
+@pytest.mark.thorough
 def test_the_data_is_taken_where_the_worst_case_does_not_fit_and_said():
     model = network()
     with pytest.warns(PlanWarning, match="ranges from 400 samples") as caught:
@@ -293,6 +294,7 @@ def test_what_has_no_levels_left_is_watched_by_squares_in_a_wider_range():
 
 
 @pytest.mark.parametrize("layout", ["latency", "throughput"])
+@pytest.mark.thorough
 def test_places_without_a_sample_do_not_spoil_those_beside(layout):
     """The middle of the bounds brings -100 to an activation whose range from samples ends near -1."""
     draw = np.random.default_rng(2)

@@ -149,6 +149,7 @@ def test_a_stray_within_the_headroom_spoils_nobody(pair):
     assert not wrong.any()
 
 
+@pytest.mark.thorough
 def test_samples_are_condemned_whose_own_numbers_look_right():
     """The outputs wrap round where the witness does not: of the three beside the stray only their ciphertext tells."""
     pair = Careless(MODELS["one output"], samples=4, evaluator="seal")
@@ -194,6 +195,7 @@ def shared():
     return pair, pair.answer(x)
 
 
+@pytest.mark.thorough
 def test_flagged_samples_are_not_shared_with_a_warning(shared):
     pair, answer = shared
     spent = pair.client._budget.spent
@@ -221,6 +223,7 @@ def unwatched():
 
 
 @pytest.mark.parametrize("far", [40.0, 4e3])
+@pytest.mark.thorough
 def test_samples_that_only_their_outputs_betray_are_masked_and_the_others_shared(unwatched, far):
     pair, x = unwatched, np.zeros((3, FEATURES))
     x[1] = far * np.sign(pair.model.nodes[0].weight[0])

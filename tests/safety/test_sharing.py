@@ -99,6 +99,7 @@ def test_an_answer_that_errs_by_more_than_the_plan_says_is_not_shared():
     assert client.decrypt(answer).shape == (1, 1)  # results that stay are not touched
 
 
+@pytest.mark.thorough
 def test_the_noise_is_sized_by_the_answer_where_the_plan_says_less():
     model = fhenn.Sequential([fhenn.Linear([[1e-3]]), fhenn.Sigmoid()])
     plan = fhenn.plan(model, bounds=[-1, 1], accuracy=1e-3, layout="throughput", queries=10)

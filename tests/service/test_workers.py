@@ -159,6 +159,7 @@ def test_crashes_and_losses_become_problems(tmp_path, monkeypatch):
     store.close()
 
 
+@pytest.mark.thorough
 def test_loaded_keys_are_bounded_in_number_and_size(pair, tmp_path):
     client, task = pair
     message, size = client.encrypt(samples(np.random.default_rng(0))), len(client.evaluation_keys())

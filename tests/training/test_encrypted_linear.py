@@ -47,6 +47,7 @@ def features(holder, values):
     return fhenn.CipherArray.from_bytes(server_of(holder), upload)
 
 
+@pytest.mark.thorough
 def test_a_step_is_numpys(holder, server):
     x, weight, gradient = rng.normal(size=(50, 3)), rng.normal(size=(2, 3)), rng.normal(size=(50, 2))
     node = EncryptedLinear(server, weight, 0.2, input_gradient=True)

@@ -107,6 +107,7 @@ def test_a_process_says_how_many_threads_it_uses(monkeypatch):
     native.use_threads(None)
 
 
+@pytest.mark.thorough
 def test_more_threads_call_than_scratches_are_kept():
     """SCRATCHES of ring.h is 64; those beyond it have memory of their own. Calls are long, so that they overlap."""
     rng, primes, count = np.random.default_rng(3), primes_of(RING_DEGREE, (45,) * 16), 100
