@@ -72,7 +72,7 @@ class Pair:
         return np.ascontiguousarray(np.stack(primes, axis=1))
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=2)
 def pair_of(ring_degree, chain):
     return Pair(ring_degree, chain)
 

@@ -4,7 +4,7 @@ import ctypes
 import struct
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import blake2b
 from pathlib import Path
 
@@ -106,7 +106,7 @@ class Holder:
         return {index: np.stack(parts) for index, parts in found.items()}
 
 
-@cache
+@lru_cache(maxsize=6)  # of gigabytes
 def holder_of(ring_degree, chain):
     return Holder(ring_degree, chain)
 
