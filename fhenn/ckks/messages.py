@@ -43,7 +43,7 @@ class EvaluationMessage:
     fingerprint: of the keys (`Context.fingerprint`).
     parameters: the fingerprint of their parameters.
     context: TenSEAL's message of parameters and public key, and of the relinearisation keys that are for every level.
-    relinearisation: relinearisation keys for fewer levels; None where there are none, or `context` has them.
+    relinearisation: keys for fewer levels; None where `context` has those for every level, or nobody made any.
     rotations: rotation keys, levels ascending.
     """
 
@@ -103,10 +103,10 @@ def bytes_of_rotations(meta: dict[str, Any]) -> Any:
     return size - squares[1] if isinstance(size, int) and isinstance(squares, list) and _is_section(squares) else size
 
 
-Sections = list[tuple[int, int]]
+_Sections = list[tuple[int, int]]
 
 
-def _stated(meta: dict[str, Any], highest: int, size: int) -> tuple[Sections, Sections]:
+def _stated(meta: dict[str, Any], highest: int, size: int) -> tuple[_Sections, _Sections]:
     """The levels of relinearisation and of rotation keys, and the bytes that each take.
 
     meta: a stranger's.

@@ -138,7 +138,7 @@ def relinearisation_missing(operation: str, level: int, highest: int | None) -> 
 
     operation: that wants it.
     level: of the product.
-    highest: level that there is a key for; None where there is none.
+    highest: level that the key at hand is for; None without a key.
     """
     if highest is None:
         suggestion = "Let the key holder call generate_relin_keys() and send the context again."

@@ -21,7 +21,7 @@ from fhenn.ckks.inflate import Content, largest_content, zstandard
 from fhenn.ckks.parameters import MAX_MODULUS_BITS
 from fhenn.errors import WireFormatError
 
-_MAGIC, _MAJOR = 0xA15E, 4
+_MAGIC, _MAJOR, _MINOR = 0xA15E, 4, 3
 _HEADER = struct.Struct("<HBBBBHQ")  # magic, header size, version major, minor, compression, reserved, size
 _PLAIN, _ZSTANDARD = 0, 2
 _CKKS = 2
@@ -126,10 +126,9 @@ class Chain:
 
         level: 0 to `levels`.
 
-        A key of a whole chain has a digit for each of its primes. Those of primes that a ciphertext has no more are
-        multiplied by nothing, and so a key that is made under the shorter chain, of the same secret, does the same for
-        it (G. Bossuat et al., "Efficient bootstrapping for approximate homomorphic encryption with non-sparse keys",
-        2021, section 2.4, on keys in RNS).
+        Digit i of SEAL's keys encrypts P·s' modulo prime i and 0 modulo the others, P being the special prime. A
+        ciphertext that has prime i no more has no digit i to multiply it with, and no residue modulo prime i to add to:
+        a key that is made under the shorter chain, of the same secret, does the same for it.
 
         >>> Chain(4096, (11, 13, 17, 19)).up_to(1).primes
         (11, 13, 19)
@@ -245,6 +244,19 @@ def chain_of(what: str, data: bytes) -> Chain:
         return Chain(ring_degree, primes)
 
     return _check(what, data, 32 * (_MOST_PRIMES + 2), check)
+
+
+def object_header(size: int, compressed: bool = False) -> bytes:
+    """The header of an object as SEAL saves it.
+
+    size: in bytes, of what follows.
+    compressed: whether that is a Zstandard frame.
+
+    >>> len(object_header(100)), check_header("it", object_header(4) + b"body")
+    (16, False)
+    """
+    compression = _ZSTANDARD if compressed else _PLAIN
+    return _HEADER.pack(_MAGIC, _HEADER.size, _MAJOR, _MINOR, compression, 0, _HEADER.size + size)
 
 
 def check_header(what: str, data: Any) -> bool:

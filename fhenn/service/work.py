@@ -34,8 +34,9 @@ _SEALS = (ValueError, RuntimeError, IndexError, OverflowError)
 
 
 _SHARE_OF_KEYS = 24
-"""Of the address space, for the messages of evaluation keys that are kept loaded: they take three times as much there,
-and weights are encoded for each, so that a worker stays below `Limits.resident`."""
+"""Of the address space, for the messages of evaluation keys that are kept loaded: with the weights that are encoded for
+each they take 3.4 to 5 times as much there (measured, regressions and perceptrons on both evaluators), so that a worker
+stays below `Limits.resident`."""
 
 
 def work(pipe: Connection, memory: int, contexts: int) -> None:

@@ -8,7 +8,7 @@ import pytest
 import fhenn
 from fhenn import protobuf
 from fhenn.backends import context_class, is_available
-from fhenn.ckks.messages import EvaluationMessage
+from fhenn.ckks.messages import EvaluationMessage, bytes_of_rotations
 from fhenn.ckks.sizes import bytes_of_key
 from fhenn.errors import KeyMissing, ParameterError, WireFormatError
 from fhenn.wire import frame, unframe
@@ -137,6 +137,16 @@ def _stated(keys):
         "more": [[first, a], [second, b], [third, c + 1]],
         "none": [],
     }
+
+
+def test_a_header_says_how_many_bytes_are_rotation_keys(client, keys):
+    meta, _ = unframe("evaluation-context", keys)
+    assert bytes_of_rotations(meta) == sum(size for _, size in meta["rotation_levels"]) < meta["rotation_keys"]
+    whole, _ = unframe("evaluation-context", client.evaluation_bytes({1: client.levels}))
+    assert bytes_of_rotations(whole) == whole["rotation_keys"] > 0
+    assert bytes_of_rotations({}) is None
+    for wrong in ("it", [1], [1, 2.0], None):
+        assert bytes_of_rotations(meta | {"relinearisation": wrong}) == meta["rotation_keys"]
 
 
 @pytest.mark.parametrize("name", EVALUATORS)

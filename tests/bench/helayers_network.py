@@ -70,7 +70,7 @@ def main(network, rounds):
         "ring_degree": 2 * context.slot_count(),
         "seconds": seconds,
         "scores": scores.tolist(),
-        "keys": len(context.save_to_buffer()),  # of evaluation; there is no secret key in it
+        "keys": len(context.save_to_buffer()),  # the context; HElayers saves the secret key apart
         "upload": len(upload.save_to_buffer()),
         "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }

@@ -1161,7 +1161,11 @@ NATIVE_MESSAGES = mutants(
         "        return len(self.residues[0]) - 1",
         "        return len(self.residues[0])",
     ),
-    ("native messages: sizes that are not written", "_HEADER.size + size)", "size)"),
+    (
+        "native messages: sizes that are not written",
+        "object_header(sum(map(len, body)), compressed=True)",
+        "object_header(0, compressed=True)",
+    ),
     ("native messages: compressed as it comes", "_SHORTEST_MATCH = 1, 4", "_SHORTEST_MATCH = -5, 4"),
     ("native messages: seeds from their generator on", "ring.expand_seed(seed[1:], ", "ring.expand_seed(seed[:-1], "),
 )

@@ -19,12 +19,10 @@ from fhenn.backends.native.keys import RELINEARISATION, Keys
 from fhenn.backends.native.ring import Residues, Ring
 from fhenn.ckks.inflate import zstandard
 from fhenn.ckks.messages import EvaluationMessage
-from fhenn.ckks.structure import Chain, Part, Receiver, parameters_id
+from fhenn.ckks.structure import Chain, Part, Receiver, object_header, parameters_id
 from fhenn.errors import WireFormatError
 
 _CONTEXT = "evaluation-context"
-_HEADER = struct.Struct("<HBBBBHQ")  # magic, header size, version major, minor, compression, reserved, size
-_MAGIC, _MAJOR, _MINOR, _PLAIN, _ZSTANDARD = 0xA15E, 4, 3, 0, 2
 _CIPHERTEXT = struct.Struct("<BQQQdQ")  # NTT form, polynomials, N, primes, scale, correction factor
 _COUNT = struct.Struct("<Q")
 
@@ -104,23 +102,18 @@ def write_ciphertext(ring: Ring, residues: Residues, scale: float, *, compressed
         [
             parameters_id(ring_degree, ring.primes[:primes]),
             _CIPHERTEXT.pack(1, polynomials, ring_degree, primes, scale, 1),
-            _header(array, _PLAIN),
+            object_header(array),
             _COUNT.pack(residues.size),
         ]
     )
     if not compressed:
-        return b"".join([_header(len(head) + residues.nbytes, _PLAIN), head, _bytes_of(residues)])
+        return b"".join([object_header(len(head) + residues.nbytes), head, _bytes_of(residues)])
     parameter = zstandard().CompressionParameter
     options = {parameter.compression_level: _LEVEL, parameter.min_match: _SHORTEST_MATCH}
     compressor = zstandard().ZstdCompressor(options=options)
     compressor.set_pledged_input_size(len(head) + residues.nbytes)
     body = [compressor.compress(head), compressor.compress(_bytes_of(residues)), compressor.flush()]
-    return b"".join([_header(sum(map(len, body)), _ZSTANDARD), *body])
-
-
-def _header(size: int, compression: int) -> bytes:
-    """The header of an object of SEAL's; size: in bytes, of what follows."""
-    return _HEADER.pack(_MAGIC, _HEADER.size, _MAJOR, _MINOR, compression, 0, _HEADER.size + size)
+    return b"".join([object_header(sum(map(len, body)), compressed=True), *body])
 
 
 def read_context(data: bytes) -> ContextMessage:
@@ -248,7 +241,7 @@ def _require_primes(primes: tuple[int, ...]) -> None:
 
 
 def _is_prime(number: int) -> bool:
-    """Whether an odd number below 2^64 is a prime; 1, which strangers may call one, is none.
+    """Whether an odd number below 2^64 is a prime. Strangers may send 1, which is none.
 
     Source: the test of Miller and Rabin, which the first twelve primes as bases decide below 2^64 (J. Sorenson &
     J. Webster, "Strong pseudoprimes to twelve prime bases", 2017).

@@ -235,7 +235,7 @@ class SealContext(Context, Uncopied):
         operation: that wants them, for the error.
         level: of the ciphertext.
 
-        Raises KeyMissing where there are none for it.
+        Raises KeyMissing where no key is for that level.
         """
         found = self.own_relinearisation
         if found is None and self.tenseal.has_relin_keys():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,12 +12,12 @@ import tenseal.sealapi as seal
 
 from fhenn.backends.seal.forks import keep_in_forks
 from fhenn.ckks.inflate import zstandard
-from fhenn.ckks.structure import Chain, check_header, parameters_id
+from fhenn.ckks.structure import Chain, check_header, object_header, parameters_id
 from fhenn.protobuf import encode_field, read_fields
 
-_HEADER = struct.Struct("<HBBBBHQ")  # magic, header size, version major, minor, compression, reserved, size
 _CKKS = 2
-_ARRAY_AT = 32 + 8 + 8 + _HEADER.size + 8
+_HEADER_SIZE = len(object_header(0))
+_ARRAY_AT = 32 + 8 + 8 + _HEADER_SIZE + 8
 """Where the words of a secret key start: after id, coefficients, scale, and the head of the array."""
 
 
@@ -44,11 +43,12 @@ class LevelKeys:
         return level <= self.level and bool(self.keys.has_key(element))
 
 
-@lru_cache(maxsize=64)
 def seal_context_of(chain: Chain) -> Any:
     """SEAL's context of a chain: ciphertexts of a longer chain that are at one of its levels are at home in it.
 
     chain: of parameters at 128-bit security.
+
+    It is not kept for others: strangers choose the chains of what they send.
     """
     parameters = seal.EncryptionParameters(seal.SCHEME_TYPE.CKKS)
     parameters.set_poly_modulus_degree(chain.ring_degree)
@@ -93,10 +93,10 @@ def _object(what: str, part: int | bytes, number: int) -> bytes:
 
 def _content(data: bytes) -> bytes:
     """What is in an object of SEAL's, without its header."""
-    body = data[_HEADER.size :]
+    body = data[_HEADER_SIZE:]
     return zstandard().decompress(body) if check_header("secret key", data) else body
 
 
 def _saved(content: bytes) -> bytes:
     """An object of SEAL's, as it saves one uncompressed."""
-    return _HEADER.pack(0xA15E, _HEADER.size, 4, 3, 0, 0, _HEADER.size + len(content)) + content
+    return object_header(len(content)) + content
