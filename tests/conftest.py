@@ -96,7 +96,14 @@ _DRAWS: dict[str, Any] = {}
 """The state of each module's `rng` once it was imported."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what soaks unless `-m` names it: a module or a parameter of it may be marked thorough as well."""
+    asked = config.option.markexpr
+    soaks = [item for item in items if item.get_closest_marker("soak")] if asked and "soak" not in asked else []
+    if soaks:
+        config.hook.pytest_deselected(items=soaks)
+        items[:] = [item for item in items if not item.get_closest_marker("soak")]
     for item in items:
         rng = getattr(getattr(item, "module", None), "rng", None)
         if isinstance(rng, np.random.Generator):

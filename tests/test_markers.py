@@ -1,0 +1,18 @@
+"""What is marked in two ways runs where it should."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.parametrize(("asked", "soaks"), [("thorough", False), ("thorough or soak", True), ("soak", True)])
+def test_what_soaks_runs_where_it_is_asked_for_alone(asked, soaks):
+    """Of a module that is thorough as a whole, and of a parameter that is."""
+    files = ["tests/service/test_hostile.py", "tests/safety/test_overflow.py"]
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-n", "0", "-m", asked, *files]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1])
+    for name in ("test_500_attacks", "in_a_thousand_runs[seal-"):
+        assert (name in done.stdout) == soaks
+    assert ("test_it_is_refused" in done.stdout) == ("thorough" in asked)
