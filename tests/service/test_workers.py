@@ -114,7 +114,7 @@ def test_memory_is_bounded(pair, tmp_path):
             answer, body = await run(pool, task, client.encrypt(x), "a")
             assert answer == {"version": PLAN.fingerprint} and right(client, body, x)
             with pytest.raises(WorkerDied) as caught:
-                await run(pool, task, b"FHENN" + bytes(700 << 20), "a")
+                await run(pool, task, b"FHENN" + bytes(850 << 20), "a")
             assert caught.value.exit_code == NO_MEMORY
             answer, body = await run(pool, task, client.encrypt(x), "a")
             assert right(client, body, x)
