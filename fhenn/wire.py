@@ -17,10 +17,11 @@ from typing import Any
 from fhenn.errors import UnsupportedValue, WireFormatError, WrongKind
 from fhenn.strict import MALFORMED, read_json
 
-VERSION = 2
-"""The format that `frame` writes. In version 2 an answer names the upload that it answers (`fhenn.session`)."""
+VERSION = 3
+"""The format that `frame` writes. In version 2 an answer names the upload that it answers (`fhenn.session`); in version
+3 ciphertexts and keys are packed (`fhenn.ckks.packing`)."""
 
-READABLE = (1, 2)
+READABLE = (1, 2, 3)
 """The formats that are read."""
 
 _MAGIC = b"FHENN"

@@ -6,11 +6,12 @@ which bounds what comes out of it before a decoder (Python 3.14's own, or `backp
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from importlib import import_module
 from typing import Any
 
+from fhenn.ckks.bits import packed_size
 from fhenn.errors import UnsupportedOperation, WireFormatError
 
 _MAGIC = b"\x28\xb5\x2f\xfd"
@@ -75,6 +76,10 @@ def _walk(what: str, frame: bytes | memoryview) -> int:
     return total
 
 
+Unpack = Callable[[memoryview, int, memoryview], None]
+"""Puts packed residues into words: the packed bytes, the bits of each, and the memory."""
+
+
 class Content:
     """The bytes of a SEAL object after its header, front to back.
 
@@ -82,10 +87,13 @@ class Content:
     data: the bytes, as they came.
     decoder: of the Zstandard frame that they are, None where they are not compressed.
     limit: more bytes of content are refused.
+    packed: whether residues are packed to the bits of their primes.
     """
 
-    def __init__(self, what: str, data: bytes | memoryview, decoder: Any | None, limit: int) -> None:
-        self._what, self._left, self._decoder = what, limit, decoder
+    def __init__(
+        self, what: str, data: bytes | memoryview, decoder: Any | None, limit: int, packed: bool = False
+    ) -> None:
+        self._what, self._left, self._decoder, self._packed = what, limit, decoder, packed
         nothing, everything = memoryview(b""), memoryview(data)
         self._source, self._piece = (nothing, everything) if decoder is None else (everything, nothing)
         self._at = 0
@@ -105,6 +113,28 @@ class Content:
         for piece in self._pieces(target.nbytes):
             target[at : at + len(piece)] = piece
             at += len(piece)
+
+    def residues(self, count: int, bits: int, target: memoryview | None, unpack: Unpack) -> None:
+        """Put the residues of a polynomial into words of 64 bits, or pass over them.
+
+        count: of them.
+        bits: of their prime.
+        target: 8 bytes for each; None to pass over them.
+        unpack: what takes packed ones apart.
+
+        Raises WireFormatError as `take` does: the limit is on what they are in words.
+        """
+        self.expect(8 * count)
+        if not self._packed:
+            self.skip(8 * count) if target is None else self.fill(target)
+            return
+        size = packed_size(count, bits)
+        source, self._at = self._piece[self._at : self._at + size], self._at + size  # nothing packed is compressed
+        self._left -= 8 * count
+        if len(source) < size:
+            raise WireFormatError(self._what, "an object ends in the middle")
+        if target is not None:
+            unpack(source, bits, target)
 
     def skip(self, size: int) -> None:
         """Pass over the next `size` bytes. Raises WireFormatError as `take` does."""

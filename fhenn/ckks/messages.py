@@ -14,7 +14,7 @@ from itertools import pairwise
 from math import isfinite
 from typing import Any
 
-from fhenn.ckks.structure import Chain, chain_of, check_header
+from fhenn.ckks.structure import Chain, chain_of, form_of
 from fhenn.errors import WireFormatError
 from fhenn.protobuf import encode_double, encode_field, encode_head, encode_varints, read_fields, read_varints
 from fhenn.wire import frame, unframe
@@ -29,7 +29,7 @@ class KeysObject:
     """Switching keys for ciphertexts up to a level.
 
     level: of these.
-    data: as SEAL saves them under `Chain.up_to` that level; not looked into yet.
+    data: packed (`fhenn.ckks.packing`) or as SEAL saves them, under `Chain.up_to` that level; not looked into yet.
     """
 
     level: int
@@ -181,7 +181,7 @@ def context_parts(body: bytes, secret: bool = False) -> ContextParts:
         raise WireFormatError(what, f"unknown field {next(iter(parts))}")
     if not isinstance(parameters, bytes) or not isinstance(public, bytes) or not isinstance(private, bytes):
         raise WireFormatError(what, "parameters or public part are missing")
-    chain = chain_of(what, parameters)
+    chain = chain_of(what, _object(what, parameters))
     found = _once(what, read_fields(what, public))
     for number in found:
         if not 1 <= number <= 5:
@@ -220,9 +220,11 @@ def _once(what: str, fields: Iterator[tuple[int, int | bytes]]) -> dict[int, int
 
 
 def _object(what: str, value: int | bytes) -> bytes:
-    """The bytes of a SEAL object. Raises WireFormatError where a number stands in its place."""
+    """The bytes of a SEAL object. Raises WireFormatError where a number stands in its place, or SEAL cannot read it."""
     if isinstance(value, int):
         raise WireFormatError(what, "a number stands in the place of an object")
+    if value and form_of(what, value) == "packed":
+        raise WireFormatError(what, "an object of TenSEAL's is packed, as it cannot be")
     return value
 
 
@@ -294,7 +296,7 @@ class TensealMessage:
             if number == 1 and isinstance(value, bytes):
                 sizes = read_varints(what, value)
             elif number == 2 and isinstance(value, bytes):
-                check_header(what, value)
+                form_of(what, value)
                 ciphertexts.append(value)
             elif number == 3 and isinstance(value, bytes) and len(value) == 8:
                 scale = struct.unpack("<d", value)[0]

@@ -5,25 +5,36 @@ primes. Ciphertext: id of its parameters, NTT form, polynomials, N, primes, scal
 coefficients; of a seeded one the array holds the first polynomial, and the seed of the second follows. Plaintext (the
 secret key): id, coefficients, scale, array. PublicKey: as a ciphertext. Relinearisation and Galois keys: id, then lists
 of public keys. What SEAL itself checks, that coefficients lie below their primes and the id is known, is left to it.
+
+What follows the header of 16 bytes is plain, or a Zstandard frame, which is how SEAL saves; or it is packed, which SEAL
+does not know (`fhenn.ckks.packing`): plain, but for residues, which take as many bits as their primes have.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from math import isfinite
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
+import numpy as np
+
+from fhenn.ckks.bits import unpack
 from fhenn.ckks.inflate import Content, largest_content, zstandard
 from fhenn.ckks.parameters import MAX_MODULUS_BITS
 from fhenn.errors import WireFormatError
 
+Form = Literal["plain", "zstandard", "packed"]
+"""How what follows the header of an object is written."""
+
 _MAGIC, _MAJOR, _MINOR = 0xA15E, 4, 3
 _HEADER = struct.Struct("<HBBBBHQ")  # magic, header size, version major, minor, compression, reserved, size
-_PLAIN, _ZSTANDARD = 0, 2
+_ZSTANDARD = 2
+_FORMS: dict[Form, int] = {"plain": 0, "zstandard": _ZSTANDARD, "packed": 0x80}
+_FORM_OF = {number: form for form, number in _FORMS.items()}
 _CKKS = 2
 _IDENTITY = 32
 _CIPHERTEXT = struct.Struct("<BQQQdQ")  # NTT form, polynomials, N, primes, scale, correction factor
@@ -67,8 +78,7 @@ class Part:
     primes: under it.
     polynomials: whose coefficients follow: 2, or 1 where a seed stands in the place of the second.
     scale: that is noted on it.
-    size: bytes of the coefficients, which are 64-bit words in the order of the machine, polynomial by polynomial and
-        prime by prime.
+    size: bytes of the coefficients as 64-bit words, polynomial by polynomial and prime by prime.
     index: SEAL's, of the key that it is a part of.
     digit: whose part of the key it is.
     """
@@ -85,14 +95,22 @@ class Part:
 class Receiver:
     """Takes the coefficients of a ciphertext, or of the parts of a key. This one takes none."""
 
-    def space(self, part: Part) -> Iterable[memoryview | int]:
-        """Where coefficients go.
+    def space(self, part: Part) -> memoryview | None:
+        """Memory for coefficients.
 
         part: that they are of.
 
-        Returns memory that takes them one after another, and in between numbers of bytes that go nowhere.
+        Returns `part.size` bytes, which they are put into as little-endian words; None where they are not wanted.
         """
-        return (part.size,)
+
+    def unpack(self, source: memoryview, bits: int, target: memoryview) -> None:
+        """Take packed residues apart.
+
+        source: as `fhenn.ckks.bits.pack` makes it.
+        bits: of each.
+        target: 8 bytes for each.
+        """
+        unpack(source, bits, np.frombuffer(target, "<u8"))
 
     def done(self, part: Part, seed: bytes | None) -> None:
         """Coefficients are where they go.
@@ -246,21 +264,20 @@ def chain_of(what: str, data: bytes) -> Chain:
     return _check(what, data, 32 * (_MOST_PRIMES + 2), check)
 
 
-def object_header(size: int, compressed: bool = False) -> bytes:
+def object_header(size: int, form: Form = "plain") -> bytes:
     """The header of an object as SEAL saves it.
 
     size: in bytes, of what follows.
-    compressed: whether that is a Zstandard frame.
+    form: of what follows.
 
-    >>> len(object_header(100)), check_header("it", object_header(4) + b"body")
-    (16, False)
+    >>> len(object_header(100)), form_of("it", object_header(4) + b"body")
+    (16, 'plain')
     """
-    compression = _ZSTANDARD if compressed else _PLAIN
-    return _HEADER.pack(_MAGIC, _HEADER.size, _MAJOR, _MINOR, compression, 0, _HEADER.size + size)
+    return _HEADER.pack(_MAGIC, _HEADER.size, _MAJOR, _MINOR, _FORMS[form], 0, _HEADER.size + size)
 
 
-def check_header(what: str, data: Any) -> bool:
-    """Whether a SEAL object is compressed.
+def form_of(what: str, data: Any) -> Form:
+    """How an object is written.
 
     what: the kind of message, for the error.
     data: the object, from a stranger.
@@ -270,23 +287,46 @@ def check_header(what: str, data: Any) -> bool:
     if not isinstance(data, bytes | memoryview) or len(data) < _HEADER.size:
         raise WireFormatError(what, "an object is too short for a SEAL header")
     magic, header, major, _, compression, _, size = _HEADER.unpack_from(data)
-    if magic != _MAGIC or header != _HEADER.size or major != _MAJOR or compression not in (_PLAIN, _ZSTANDARD):
+    if magic != _MAGIC or header != _HEADER.size or major != _MAJOR or compression not in _FORM_OF:
         raise WireFormatError(what, "an object does not start with a SEAL 4 header")
     if size != len(data):
         raise WireFormatError(what, f"a SEAL object states {size} bytes and has {len(data)}")
-    return bool(compression == _ZSTANDARD)
+    return _FORM_OF[compression]
+
+
+def ciphertext_head(identity: bytes, ring_degree: int, primes: int, scale: float, polynomials: int) -> bytes:
+    """What stands before the coefficients of a ciphertext, or of a part of a key.
+
+    identity: SEAL's id of its parameters (`parameters_id`).
+    ring_degree: N.
+    primes: under it.
+    scale: to be noted on it.
+    polynomials: whose coefficients follow: 2, or 1 where a seed follows these.
+    """
+    count = polynomials * primes * ring_degree
+    fields = _CIPHERTEXT.pack(1, 2, ring_degree, primes, scale, 1)
+    return b"".join([identity, fields, object_header(_COUNT.size + 8 * count), _COUNT.pack(count)])
+
+
+def bytes_beside_residues(polynomials: int) -> int:
+    """Bytes of a ciphertext, or of a part of a key, that are no residues, its header among them.
+
+    polynomials: of it: 2, or 1 where a seed follows.
+    """
+    seed = _HEADER.size + _SEED if polynomials == 1 else 0
+    return 2 * _HEADER.size + _IDENTITY + _CIPHERTEXT.size + _COUNT.size + seed
 
 
 def _check(what: str, data: bytes | memoryview, limit: int, check: Callable[[Content], Found]) -> Found:
     """What `check` makes of the content of an object, of `limit` bytes at most."""
-    compressed = check_header(what, data)
+    form = form_of(what, data)
     body = memoryview(data)[_HEADER.size :]
     decoder = None
-    if compressed:
+    if form == "zstandard":
         if largest_content(what, body) > 4 * limit + (1 << 20):
             raise WireFormatError(what, "an object holds more bytes than it can need")
         decoder = zstandard().ZstdDecompressor()
-    content = Content(what, body, decoder, limit)
+    content = Content(what, body, decoder, limit, form == "packed")
     found = check(content)
     content.end()
     return found
@@ -324,11 +364,10 @@ def _ciphertext(
     coefficients = _array_head(what, content, (half, 2 * half))
     part = Part(identity, count, coefficients // half, scale, 8 * coefficients, index, digit)
     content.expect(part.size)
-    for target in receiver.space(part):
-        if isinstance(target, int):
-            content.skip(target)
-        else:
-            content.fill(target)
+    target, words = receiver.space(part), 8 * ring_degree
+    for place in range(part.polynomials * count):
+        room = None if target is None else target[place * words : (place + 1) * words]
+        content.residues(ring_degree, chain.primes[place % count].bit_length(), room, receiver.unpack)
     total = _IDENTITY + _CIPHERTEXT.size + _HEADER.size + _COUNT.size + part.size
     seed = None
     if part.polynomials == 1:
@@ -364,6 +403,6 @@ def _modulus(what: str, content: Content) -> int:
 def _inner_header(what: str, content: Content) -> int:
     """The size that an object in another one states. Raises WireFormatError where it is compressed again."""
     magic, header, major, _, compression, _, size = _HEADER.unpack(content.take(_HEADER.size))
-    plain = (magic, header, major, compression) == (_MAGIC, _HEADER.size, _MAJOR, _PLAIN)
+    plain = (magic, header, major, compression) == (_MAGIC, _HEADER.size, _MAJOR, _FORMS["plain"])
     _require(what, plain, "an object inside another does not start with the header of an uncompressed SEAL 4 object")
     return int(size)

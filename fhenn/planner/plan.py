@@ -22,7 +22,7 @@ from fhenn.ckks.context import Context
 from fhenn.ckks.evaluator import SEAL, Evaluator
 from fhenn.ckks.layout import Layout, Vectors, layout_from_json, layout_to_json
 from fhenn.ckks.parameters import Parameters
-from fhenn.ckks.sizes import bytes_of_key, bytes_of_polynomials
+from fhenn.ckks.sizes import bytes_of_key, bytes_of_polynomials, bytes_of_public_key
 from fhenn.columns import require_distinct
 from fhenn.errors import ParameterError, PlanError, UnsupportedValue, WireFormatError
 from fhenn.nn.finish import Finish
@@ -343,7 +343,7 @@ class Plan:
         """Bytes of the public, relinearisation and rotation keys; the last two have seeds for random halves."""
         ring_degree, chain = self.parameters.ring_degree, self.parameters.chain
         keys = Counter([self.relinearisation_level, *self.rotation_keys.values()])
-        return bytes_of_polynomials(ring_degree, chain, 2) + sum(
+        return bytes_of_public_key(ring_degree, chain) + sum(
             count * bytes_of_key(ring_degree, (*chain[: level + 1], chain[-1])) for level, count in keys.items()
         )
 

@@ -148,7 +148,7 @@ class NativeContext(Context, Uncopied):
 
     def _for_seal(self, ciphertext: Ciphertext) -> Any:
         """SEAL's ciphertext."""
-        data = write_ciphertext(self.ring, ciphertext.residues, ciphertext.scale, compressed=False)
+        data = write_ciphertext(self.ring, ciphertext.residues, ciphertext.scale, packed=False)
         return self.seal.load(data, ciphertext.level, ciphertext.scale)
 
     def save(self, ciphertext: Ciphertext) -> bytes:

@@ -8,8 +8,7 @@ Bytes are little-endian, as SEAL writes them on every machine that the native li
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -17,14 +16,11 @@ import numpy as np
 
 from fhenn.backends.native.keys import RELINEARISATION, Keys
 from fhenn.backends.native.ring import Residues, Ring
-from fhenn.ckks.inflate import zstandard
 from fhenn.ckks.messages import EvaluationMessage
-from fhenn.ckks.structure import Chain, Part, Receiver, object_header, parameters_id
+from fhenn.ckks.structure import Chain, Part, Receiver, ciphertext_head, object_header, parameters_id
 from fhenn.errors import WireFormatError
 
 _CONTEXT = "evaluation-context"
-_CIPHERTEXT = struct.Struct("<BQQQdQ")  # NTT form, polynomials, N, primes, scale, correction factor
-_COUNT = struct.Struct("<Q")
 
 _BLAKE2XB = 1
 """SEAL's number of the generator that its seeds are for unless it is told otherwise."""
@@ -33,10 +29,6 @@ _PRIME_LIMIT = 1 << 60
 """SEAL_USER_MOD_BIT_COUNT_MAX: primes are below it."""
 
 _BASES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37)
-
-_LEVEL, _SHORTEST_MATCH = 1, 4
-"""Of Zstandard: residues are random, and all that can be left out is what their primes are short of 64 bits. SEAL's own
-choice, level 3, finds no more of it, and takes twice the time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,32 +80,19 @@ def read_ciphertext(ring: Ring, what: str, data: bytes) -> Read:
     return Read(residues, receiver.scale)
 
 
-def write_ciphertext(ring: Ring, residues: Residues, scale: float, *, compressed: bool = True) -> bytes:
-    """The bytes of a ciphertext, as SEAL saves and loads them.
+def write_ciphertext(ring: Ring, residues: Residues, scale: float, *, packed: bool = True) -> bytes:
+    """The bytes of a ciphertext.
 
     ring: of its parameters.
     residues: (2, primes, N).
     scale: to be noted on it.
-    compressed: whether they are as small as SEAL's own; plain ones are written and loaded in a fraction of the time.
+    packed: whether they are for a message (`fhenn.ckks.packing`); SEAL loads plain ones.
     """
     polynomials, primes, ring_degree = residues.shape
-    array = _COUNT.size + residues.nbytes
-    head = b"".join(
-        [
-            parameters_id(ring_degree, ring.primes[:primes]),
-            _CIPHERTEXT.pack(1, polynomials, ring_degree, primes, scale, 1),
-            object_header(array),
-            _COUNT.pack(residues.size),
-        ]
-    )
-    if not compressed:
-        return b"".join([object_header(len(head) + residues.nbytes), head, _bytes_of(residues)])
-    parameter = zstandard().CompressionParameter
-    options = {parameter.compression_level: _LEVEL, parameter.min_match: _SHORTEST_MATCH}
-    compressor = zstandard().ZstdCompressor(options=options)
-    compressor.set_pledged_input_size(len(head) + residues.nbytes)
-    body = [compressor.compress(head), compressor.compress(_bytes_of(residues)), compressor.flush()]
-    return b"".join([object_header(sum(map(len, body)), compressed=True), *body])
+    identity = parameters_id(ring_degree, ring.primes[:primes])
+    head = ciphertext_head(identity, ring_degree, primes, scale, polynomials)
+    body = ring.pack(residues) if packed else _bytes_of(residues)
+    return b"".join([object_header(len(head) + len(body), "packed" if packed else "plain"), head, body])
 
 
 def read_context(data: bytes) -> ContextMessage:
@@ -184,30 +163,37 @@ def _fingerprint(ring: Ring, public_key: Residues | None, relinearisation: Mappi
     return digest.hexdigest()[:16]
 
 
-class _Ciphertext(Receiver):
-    """Keeps a ciphertext or a public key.
+class _Keeping(Receiver):
+    """Takes packed residues apart natively.
 
-    ring: of its parameters.
+    ring: of the parameters.
     what: the kind of message, for errors.
     """
-
-    residues: Residues
-    scale: float
 
     def __init__(self, ring: Ring, what: str) -> None:
         self._ring, self._what = ring, what
 
-    def space(self, part: Part) -> Iterable[memoryview]:
+    def unpack(self, source: memoryview, bits: int, target: memoryview) -> None:
+        self._ring.unpack(source, bits, target)
+
+
+class _Ciphertext(_Keeping):
+    """Keeps a ciphertext or a public key."""
+
+    residues: Residues
+    scale: float
+
+    def space(self, part: Part) -> memoryview:
         _require_identity(self._ring, range(part.primes), self._what, part)
         self.residues = np.empty((2, part.primes, self._ring.ring_degree), np.uint64)
         self.scale = part.scale
-        return (_bytes_of(self.residues[: part.polynomials]),)
+        return _bytes_of(self.residues[: part.polynomials])
 
     def done(self, part: Part, seed: bytes | None) -> None:
         _complete(self._ring, range(part.primes), self._what, self.residues, seed)
 
 
-class _SwitchingKeys(Receiver):
+class _SwitchingKeys(_Keeping):
     """Keeps switching keys.
 
     ring: of the parameters.
@@ -217,15 +203,16 @@ class _SwitchingKeys(Receiver):
     """
 
     def __init__(self, ring: Ring, level: int, what: str) -> None:
-        self._ring, self.level, self._what = ring, level, what
+        super().__init__(ring, what)
+        self.level = level
         self._places = (*range(level + 1), len(ring.primes) - 1)
         self.keys: dict[int, Residues] = {}
 
-    def space(self, part: Part) -> Iterable[memoryview]:
+    def space(self, part: Part) -> memoryview:
         _require_identity(self._ring, self._places, self._what, part)
         if part.digit == 0:
             self.keys[part.index] = np.empty((self.level + 1, 2, part.primes, self._ring.ring_degree), np.uint64)
-        return (_bytes_of(self.keys[part.index][part.digit, : part.polynomials]),)
+        return _bytes_of(self.keys[part.index][part.digit, : part.polynomials])
 
     def done(self, part: Part, seed: bytes | None) -> None:
         _complete(self._ring, self._places, self._what, self.keys[part.index][part.digit], seed)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from fhenn.backends.native.encoding import coefficients_of
 from fhenn.backends.native.library import require_library
+from fhenn.ckks.bits import packed_size
 from fhenn.errors import ParameterError
 
 Residues = NDArray[np.uint64]
@@ -36,6 +37,8 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "fhenn_encode": (None, (_POINTER, _POINTER, _INT, _POINTER, _POINTER)),
     "fhenn_residues": (None, (_POINTER, _INT, _LONG, _POINTER, _POINTER)),
     "fhenn_expand_seed": (None, (_POINTER, _LONG, _INT, _POINTER, _POINTER)),
+    "fhenn_pack": (None, (_POINTER, _LONG, _INT, _POINTER)),
+    "fhenn_unpack": (None, (_POINTER, _LONG, _INT, _POINTER)),
     "fhenn_residues_below": (_INT, (_POINTER, _INT, _POINTER, _INT, _POINTER)),
     "fhenn_add": (None, (_POINTER, _INT, _INT, _POINTER, _POINTER, _POINTER)),
     "fhenn_subtract": (None, (_POINTER, _INT, _INT, _POINTER, _POINTER, _POINTER)),
@@ -317,6 +320,35 @@ class Ring:
             words.ctypes.data, self.ring_degree, len(result), moduli.ctypes.data, result.ctypes.data
         )
 
+    def pack(self, x: Residues) -> bytearray:
+        """Residues in as many bits as their primes have (`fhenn.ckks.bits`), polynomial by polynomial.
+
+        x: (polynomials, primes, N), over the first primes of the chain.
+        """
+        bits = [prime.bit_length() for prime in self.primes[: x.shape[1]]]
+        sizes = [packed_size(self.ring_degree, each) for each in bits] * len(x)
+        result, at = bytearray(sum(sizes)), 0
+        view = np.frombuffer(result, np.uint8)
+        for place, (residues, size) in enumerate(zip(x.reshape(-1, self.ring_degree), sizes, strict=True)):
+            self._library.fhenn_pack(
+                residues.ctypes.data, self.ring_degree, bits[place % len(bits)], view[at:].ctypes.data
+            )
+            at += size
+        return result
+
+    def unpack(self, source: memoryview, bits: int, target: memoryview) -> None:
+        """Packed residues, each in a word of its own.
+
+        source: as `pack` makes it, of one polynomial and prime.
+        bits: of each.
+        target: 8 bytes for each.
+        """
+        count = len(target) // 8
+        _require_size(source, packed_size(count, bits))
+        self._library.fhenn_unpack(
+            np.frombuffer(source, np.uint8).ctypes.data, count, bits, np.frombuffer(target, np.uint8).ctypes.data
+        )
+
     def holds(self, x: Residues, places: Sequence[int]) -> bool:
         """Whether every residue lies below its prime.
 
@@ -558,6 +590,12 @@ def _require_alike(shape: tuple[int, ...], arrays: Iterable[Residues]) -> None:
                 f"an operand has residues of shape {array.shape}, where {shape} are due.",
                 "Bring operands to one level and two polynomials first: Arithmetic.drop and unwrap.",
             )
+
+
+def _require_size(source: memoryview, size: int) -> None:
+    """Raise ParameterError unless packed residues are as many bytes as they should be: the library reads as many."""
+    if len(source) != size:
+        raise ParameterError(f"packed residues have {len(source)} bytes, where {size} are due.", "Give them whole.")
 
 
 def _renew_lock() -> None:

@@ -25,6 +25,7 @@ from fhenn.ckks.messages import (
     context_parts,
     with_relinearisation_keys,
 )
+from fhenn.ckks.packing import packed_ciphertext, packed_keys
 from fhenn.ckks.parameters import Parameters
 from fhenn.ckks.rotations import relinearisation_missing, rotation_missing
 from fhenn.ckks.structure import Chain
@@ -355,7 +356,7 @@ class SealContext(Context, Uncopied):
         Raises KeyMissing without the secret key, NonFiniteValue, HeadroomExceeded.
         """
         encryptor = self._by_secret_key  # given no ciphertext to write to, it returns one that knows its seed
-        return save_object(encryptor(self.encode(values, level, scale)))
+        return packed_ciphertext(self._chain, save_object(encryptor(self.encode(values, level, scale))))
 
     def decrypt_slots(self, ciphertext: Any, secret: Any = None) -> list[float]:
         """The real parts of all slots of a SEAL ciphertext.
@@ -385,8 +386,8 @@ class SealContext(Context, Uncopied):
         return plaintext
 
     def save(self, ciphertext: Any) -> bytes:
-        """A SEAL ciphertext as SEAL saves it."""
-        return save_object(ciphertext)
+        """A SEAL ciphertext, packed."""
+        return packed_ciphertext(self._chain, save_object(ciphertext))
 
     def load(self, data: bytes, level: int, scale: float) -> Any:
         """The SEAL ciphertext in bytes.
@@ -437,9 +438,9 @@ class SealContext(Context, Uncopied):
     def to_bytes(self) -> bytes:
         """Parameters, public, relinearisation and Galois keys as a message. Never the secret key."""
         body = self.tenseal.serialize(save_public_key=self.has_public_key, save_secret_key=False)
-        keys, own = [KeysObject(each.level, save_object(each.keys)) for each in self.rotation_keys], None
+        keys, own = [self._packed(each.level, each.keys) for each in self.rotation_keys], None
         if self.own_relinearisation is not None:
-            own = KeysObject(self.own_relinearisation.level, save_object(self.own_relinearisation.keys))
+            own = self._packed(self.own_relinearisation.level, self.own_relinearisation.keys)
         return self._message(body, own, keys)
 
     def evaluation_bytes(self, rotations: Mapping[int, int] | None = None, relinearisation: int | None = None) -> bytes:
@@ -467,20 +468,24 @@ class SealContext(Context, Uncopied):
         body = self.tenseal.serialize(save_relin_keys=False, save_galois_keys=False, save_secret_key=False)
         squares = None
         # the fingerprint is taken of the relinearisation keys where there is no public one: they must be in `body` then
-        if relinearisation in (None, self.levels) or not self.has_public_key:
-            body = with_relinearisation_keys(body, save_object(generator.create_relin_keys()))
+        if self.has_public_key:
+            level = self.levels if relinearisation is None else relinearisation
+            squares = self._packed(level, at(level).create_relin_keys())
         else:
-            squares = KeysObject(relinearisation, save_object(at(relinearisation).create_relin_keys()))
+            body = with_relinearisation_keys(body, save_object(generator.create_relin_keys()))
         turning: dict[int, list[int]] = {}
         for steps, level in sorted(rotations.items()):
             turning.setdefault(level, []).append(pow(3, steps, 2 * self.ring_degree))
         made = [
-            KeysObject(level, save_object(at(level).create_galois_keys(elements)))
-            for level, elements in sorted(turning.items())
+            self._packed(level, at(level).create_galois_keys(elements)) for level, elements in sorted(turning.items())
         ]
         return self._message(body, squares, made)
 
-    @property
+    def _packed(self, level: int, keys: Any) -> KeysObject:
+        """SEAL's keys for ciphertexts up to a level, as a message holds them."""
+        return KeysObject(level, packed_keys(self._chain.up_to(level), save_object(keys)))
+
+    @cached_property
     def _chain(self) -> Chain:
         """The parameters, as structure is checked by."""
         return Chain(self.ring_degree, self.all_primes)

@@ -12,7 +12,7 @@ import tenseal.sealapi as seal
 
 from fhenn.backends.seal.forks import keep_in_forks
 from fhenn.ckks.inflate import zstandard
-from fhenn.ckks.structure import Chain, check_header, object_header, parameters_id
+from fhenn.ckks.structure import Chain, form_of, object_header, parameters_id
 from fhenn.protobuf import encode_field, read_fields
 
 _CKKS = 2
@@ -94,7 +94,7 @@ def _object(what: str, part: int | bytes, number: int) -> bytes:
 def _content(data: bytes) -> bytes:
     """What is in an object of SEAL's, without its header."""
     body = data[_HEADER_SIZE:]
-    return zstandard().decompress(body) if check_header("secret key", data) else body
+    return zstandard().decompress(body) if form_of("secret key", data) == "zstandard" else body
 
 
 def _saved(content: bytes) -> bytes:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from fhenn.ckks.packing import ciphertext_for_seal, keys_for_seal
 from fhenn.ckks.structure import Chain
 from fhenn.errors import WireFormatError
 
@@ -49,14 +50,14 @@ def load_object(empty: Any, seal_context: Any, data: bytes | memoryview) -> Any:
 
     empty: an object of the type, which is filled.
     seal_context: SEAL's context.
-    data: of `save_object`, from a stranger.
+    data: of `save_object`, or packed (`fhenn.ckks.packing`), from a stranger.
 
     Returns `empty`.
     Raises WireFormatError where the bytes are not such an object under these parameters.
     """
     what = type(empty).__name__
     chain = _chain_in(seal_context)
-    (chain.check_ciphertext if what == "Ciphertext" else chain.check_switching_keys)(what, data)
+    data = (ciphertext_for_seal if what == "Ciphertext" else keys_for_seal)(chain, what, data)
     with _scratch_path() as path:
         with Path(path).open("wb") as file:
             file.write(data)

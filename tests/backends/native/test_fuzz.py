@@ -22,6 +22,8 @@ from fhenn.backends.native.messages import read_ciphertext, read_context, read_s
 from fhenn.backends.native.ring import Ring
 from fhenn.backends.seal.wire import load_object, save_object
 from fhenn.ckks.messages import EvaluationMessage
+from fhenn.ckks.packing import ciphertext_for_seal, keys_for_seal, packed_ciphertext
+from fhenn.ckks.structure import Chain
 from fhenn.errors import WireFormatError
 from fhenn.wire import frame, unframe
 
@@ -39,9 +41,12 @@ class Golden:
         context = fhenn.Context.generate(parameters, rotations=(1,))
         self.fingerprint, self.ring = context.fingerprint, Ring.of(2048, context.all_primes)
         self.levels = context.levels
-        seeded = [context.encrypt_seeded([1.5, -2.0], level, 2.0**12) for level in range(context.levels + 1)]
+        levels = range(context.levels + 1)
+        seeded = [save_object(context._by_secret_key(context.encode([1.5, -2.0], each, 2.0**12))) for each in levels]
         full = [save_object(load_object(seal.Ciphertext(), context.seal_context, each)) for each in seeded]
-        self.ciphertexts = [*seeded, *full, *map(plain, (*seeded, *full))]
+        self.chain = Chain(2048, context.all_primes)
+        packed = [packed_ciphertext(self.chain, each) for each in (*seeded, *full)]
+        self.ciphertexts = [*seeded, *full, *map(plain, (*seeded, *full)), *packed]
         self.contexts = [
             context.to_bytes(), context.evaluation_bytes({1: 0}, 0), context.evaluation_bytes({1: context.levels}),
         ]  # fmt: skip
@@ -50,8 +55,8 @@ class Golden:
             decoded, _ = EvaluationMessage.decode(message)
             every = [*([decoded.relinearisation] if decoded.relinearisation else []), *decoded.rotations]
             for each in every:
-                data = bytes(each.data)
-                self.keys += [(data, each.level), (plain(data), each.level)]
+                saved_as = keys_for_seal(self.chain.up_to(each.level), "keys", each.data)
+                self.keys += [(bytes(each.data), each.level), (bytes(saved_as), each.level)]
         assert {level for _, level in self.keys} == set(range(context.levels + 1))
 
 
@@ -64,13 +69,16 @@ def content_of(data):
     return zstd.decompress(data[16:]) if data[5] == 2 else data[16:]
 
 
-def packed(content, compressed):
-    body = zstd.compress(content, 1) if compressed else content
-    return struct.pack("<HBBBBHQ", 0xA15E, 16, 4, 3, 2 if compressed else 0, 0, 16 + len(body)) + body
+PLAIN, ZSTANDARD, PACKED = 0, 2, 0x80
+
+
+def saved(content, form):
+    body = zstd.compress(content, 1) if form == ZSTANDARD else content
+    return struct.pack("<HBBBBHQ", 0xA15E, 16, 4, 3, form, 0, 16 + len(body)) + body
 
 
 def plain(data):
-    return packed(content_of(data), False)
+    return saved(content_of(data), PLAIN)
 
 
 def word(rng, content):
@@ -87,7 +95,9 @@ def changed(rng, data):
     content = content_of(data)
     for _ in range(rng.randrange(1, 4)):
         content = rng.choice((*MUTATIONS, word, word))(rng, content) or b"\0"
-    return packed(content, rng.random() < 0.3)
+    if data[5] == PACKED and rng.random() < 0.9:
+        return saved(content, PACKED)
+    return saved(content, ZSTANDARD if rng.random() < 0.3 else PLAIN)
 
 
 def hold_ciphertext(rng):
@@ -98,15 +108,17 @@ def hold_ciphertext(rng):
         read = read_ciphertext(ring, "it", data)
     except WireFormatError:
         return False
-    content, primes = content_of(data), read.level + 1
+    primes = read.level + 1
     assert primes < len(ring.primes)
+    content = content_of(ciphertext_for_seal(golden().chain, "it", data))
     (count,) = struct.unpack_from("<Q", content, HEAD - 8)
     written = np.frombuffer(content, "<u8", count, HEAD)
     assert np.array_equal(read.residues.reshape(-1)[:count], written)
     require_residues(read.residues, ring.primes[:primes])
-    again = read_ciphertext(ring, "it", write_ciphertext(ring, read.residues, read.scale, compressed=False))
-    assert np.array_equal(again.residues, read.residues)
-    assert again.scale == read.scale > 0
+    for packed in (False, True):
+        again = read_ciphertext(ring, "it", write_ciphertext(ring, read.residues, read.scale, packed=packed))
+        assert np.array_equal(again.residues, read.residues)
+        assert again.scale == read.scale > 0
     return True
 
 

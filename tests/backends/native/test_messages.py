@@ -32,7 +32,9 @@ from fhenn.backends.native.messages import (
 from fhenn.backends.native.ring import Ring
 from fhenn.backends.seal.subchain import seal_context_of
 from fhenn.backends.seal.wire import load_object, save_object
+from fhenn.ckks.bits import pack
 from fhenn.ckks.messages import EvaluationMessage
+from fhenn.ckks.packing import packed_ciphertext, packed_keys
 from fhenn.ckks.structure import Chain, parameters_id
 from fhenn.errors import KeyMissing, ParameterError, WireFormatError
 from fhenn.wire import frame, unframe
@@ -57,7 +59,7 @@ def content_of(data):
     return zstd.decompress(data[16:]) if data[5] == 2 else data[16:]
 
 
-def packed(content, level=None):
+def saved(content, level=None):
     """The object with that content: not compressed, or by Zstandard of a level."""
     body = content if level is None else zstd.compress(content, level)
     return HEADER.pack(0xA15E, 16, 4, 3, 0 if level is None else 2, 0, 16 + len(body)) + body
@@ -81,7 +83,9 @@ class Holder:
         self.galois = self.context.rotation_keys[0].keys
 
     def seeded(self, level):
-        return self.context.encrypt_seeded([1.5, -2.0], level, self.scale)
+        """As SEAL saves it."""
+        context = self.context
+        return save_object(context._by_secret_key(context.encode([1.5, -2.0], level, self.scale)))
 
     def loaded(self, data):
         """SEAL's ciphertext."""
@@ -104,6 +108,11 @@ class Holder:
                 found.setdefault(index, []).append(part)
                 at += 16 + START + 8 * words
         return {index: np.stack(parts) for index, parts in found.items()}
+
+
+def chain_of(holder):
+    """Its parameters, as structure is checked by."""
+    return Chain(holder.n, holder.ring.primes)
 
 
 @lru_cache(maxsize=6)  # of gigabytes
@@ -137,19 +146,20 @@ def hold_ciphertexts(ring_degree, chain):
         assert len(content_of(seeded)) < len(content_of(full))
         for data in (seeded, full):
             content = content_of(data)
-            for form in (data, packed(content), packed(content, 1), packed(content, 19), streamed(content)):
+            packed = packed_ciphertext(chain_of(holder), data)
+            for form in (data, saved(content), saved(content, 1), saved(content, 19), streamed(content), packed):
                 read = read_ciphertext(ring, "it", form)
                 assert np.array_equal(read.residues, expected)
                 assert (read.level, read.scale) == (level, holder.scale)
                 assert read.residues.flags.c_contiguous
                 assert read.residues.flags.writeable
-        for compressed in (False, True):
-            written = write_ciphertext(ring, read.residues, 3.0, compressed=compressed)
-            assert np.array_equal(read.residues, expected)  # unchanged
+        plain, packed = (write_ciphertext(ring, read.residues, 3.0, packed=packed) for packed in (False, True))
+        assert np.array_equal(read.residues, expected)  # unchanged
+        for written in (plain, packed):
             ciphertext = holder.loaded(written)
             assert (ciphertext.scale, ciphertext.size()) == (3.0, 2)
-            assert content_of(save_object(ciphertext)) == content_of(written)
-            assert compressed == (written[5] == 2)
+            assert content_of(save_object(ciphertext)) == content_of(plain)
+        assert packed == packed_ciphertext(chain_of(holder), plain)
 
 
 @pytest.mark.parametrize(("ring_degree", "chain"), CHAINS)
@@ -163,14 +173,14 @@ def test_ciphertexts_of_more_chains_are_read_and_written_as_by_seal(ring_degree,
     hold_ciphertexts(ring_degree, chain)
 
 
-def test_what_is_written_is_as_small_as_what_seal_writes():
+def test_what_is_written_is_smaller_than_what_seal_writes():
     """All that can be left out is what primes are short of 64 bits."""
     for ring_degree, chain in (*CHAINS, (8192, (50, 36, 36, 36, 50))):
         holder = holder_of(ring_degree, chain)
         level = len(chain) - 2
         ours = save_object(holder.loaded(holder.seeded(level)))
         read = read_ciphertext(holder.ring, "it", ours)
-        assert len(write_ciphertext(holder.ring, read.residues, read.scale)) < 1.02 * len(ours)
+        assert len(write_ciphertext(holder.ring, read.residues, read.scale)) < len(ours)
         assert len(ours) < read.residues.nbytes
 
 
@@ -188,7 +198,7 @@ def hold_keys(ring_degree, chain):
         loaded = load_object(empty, context.seal_context, save_object(seeded))
         for keys, data in ((full, save_object(full)), (loaded, save_object(seeded))):
             of_seal = holder.keys_of_seal(keys)
-            for form in (data, packed(content_of(data))):
+            for form in (data, saved(content_of(data)), packed_keys(chain_of(holder), data)):
                 found = read_switching_keys(ring, "keys", form)
                 assert set(found) == set(of_seal) == indices
                 for index, key in found.items():
@@ -320,6 +330,34 @@ def test_seeds_are_expanded_by_the_registers_of_avx512(tmp_path):
     hold_expansion(library, 0)
 
 
+@pytest.mark.parametrize("bits", range(9, 65))
+def test_residues_are_packed_as_in_python(bits):
+    """Arrays are as long as they must be: a sanitizer sees what is read or written beyond."""
+    library = require_library(PACKING)
+    draw = np.random.default_rng(bits)
+    for count in (8, 16, 24, 64, 1024):
+        numbers = draw.integers(0, (1 << bits) - 1, count, np.uint64, endpoint=True)
+        numbers[[0, -1]] = (1 << bits) - 1
+        expected = pack(numbers, bits)
+        packed, back = np.empty(len(expected), np.uint8), np.empty(count, np.uint64)
+        library.fhenn_pack(numbers.ctypes.data, count, bits, packed.ctypes.data)
+        assert packed.tobytes() == expected
+        library.fhenn_unpack(packed.ctypes.data, count, bits, back.ctypes.data)
+        assert np.array_equal(back, numbers)
+
+
+PACKING = dict.fromkeys(
+    ("fhenn_pack", "fhenn_unpack"), (None, (ctypes.c_void_p, ctypes.c_long, ctypes.c_int, ctypes.c_void_p))
+)
+
+
+def test_packed_residues_of_another_size_are_not_read(small):
+    target = memoryview(bytearray(64))
+    for size in (0, 19, 21):
+        with pytest.raises(ParameterError, match=f"have {size} bytes, where 20 are due"):
+            small.ring.unpack(memoryview(bytes(size)), 20, target)
+
+
 def test_threads_read_at_once(small):
     data = [small.seeded(level) for level in (0, 1, 2)] * 40
     expected = [read_ciphertext(small.ring, "it", each).residues for each in data[:3]]
@@ -341,19 +379,19 @@ def changed(content, at, form, value):
 
 def refuse(holder, content, match, seal_too=True):
     """Nobody takes it: compressed or not."""
-    for data in (packed(content), packed(content, 1)):
+    for data in (saved(content), saved(content, 1)):
         with pytest.raises(WireFormatError, match=match):
             read_ciphertext(holder.ring, "it", data)
     if seal_too:
         with pytest.raises(WireFormatError):
-            holder.loaded(packed(content))
+            holder.loaded(saved(content))
 
 
 def test_a_residue_must_lie_below_its_prime(small):
     """At the first and the last place of every polynomial and prime; one less is taken."""
     level, n = 2, small.n
     seeded = content_of(small.seeded(level))
-    full = content_of(save_object(small.loaded(packed(seeded))))
+    full = content_of(save_object(small.loaded(saved(seeded))))
     for content, polynomials in ((full, 2), (seeded, 1)):
         for row in range(polynomials * (level + 1)):
             prime = small.ring.primes[row % (level + 1)]
@@ -361,7 +399,7 @@ def test_a_residue_must_lie_below_its_prime(small):
                 at = START + 8 * (row * n + place)
                 for value in (prime, (1 << 64) - 1):
                     refuse(small, changed(content, at, "<Q", value), "not below its prime")
-                read = read_ciphertext(small.ring, "it", packed(changed(content, at, "<Q", prime - 1)))
+                read = read_ciphertext(small.ring, "it", saved(changed(content, at, "<Q", prime - 1)))
                 assert read.residues[row // (level + 1), row % (level + 1), place] == prime - 1
 
 
@@ -372,7 +410,7 @@ def test_an_identity_must_be_that_of_the_level(small):
     keys = content_of(save_object(small.galois))
     at = keys.index(parameters_id(small.n, small.ring.primes), 32)
     with pytest.raises(WireFormatError, match="other parameters"):
-        read_switching_keys(small.ring, "keys", packed(changed(keys, at, "<B", keys[at] ^ 1)))
+        read_switching_keys(small.ring, "keys", saved(changed(keys, at, "<B", keys[at] ^ 1)))
 
 
 def test_ciphertexts_of_keys_are_none(small):
@@ -389,7 +427,7 @@ def test_a_seed_must_be_for_the_generator_of_seal(small):
 
 
 def test_truncated_ciphertexts_are_refused(small):
-    for data in (small.seeded(1), packed(content_of(small.seeded(0)))):
+    for data in (small.seeded(1), saved(content_of(small.seeded(0)))):
         for length in [*range(120), *range(120, len(data), len(data) // 97), len(data) - 1]:
             for cut in (data[:length], data[:8] + struct.pack("<Q", length) + data[16:length]):
                 with pytest.raises(WireFormatError):
@@ -401,7 +439,7 @@ def hold_mutations(rng, count):
     holder = holder_of(4096, (36, 36, 37))
     ring = holder.ring
     seeded = content_of(holder.seeded(0))
-    wholes = [packed(seeded), streamed(seeded), packed(content_of(save_object(holder.loaded(packed(seeded)))), 1)]
+    wholes = [saved(seeded), streamed(seeded), saved(content_of(save_object(holder.loaded(saved(seeded)))), 1)]
     top = np.array(ring.primes[:1], np.uint64)[:, None]
     refused = 0
     for turn in range(count):
@@ -457,8 +495,8 @@ def test_a_residue_of_a_key_must_lie_below_its_prime(small):
     content = content_of(save_object(small.context.relinearisation_keys("test").keys))
     special = small.ring.primes[-1]
     with pytest.raises(WireFormatError, match="not below its prime"):
-        read_switching_keys(small.ring, "keys", packed(changed(content, -8, "<Q", special)))
-    found = read_switching_keys(small.ring, "keys", packed(changed(content, -8, "<Q", special - 1)))
+        read_switching_keys(small.ring, "keys", saved(changed(content, -8, "<Q", special)))
+    found = read_switching_keys(small.ring, "keys", saved(changed(content, -8, "<Q", special - 1)))
     assert found[RELINEARISATION][-1, -1, -1, -1] == special - 1
 
 
@@ -546,7 +584,7 @@ def test_a_context_without_public_key_or_scale():
     # keys of which none is for the square of the secret: there is nothing to take the fingerprint of
     keys = struct.pack("<QQ", 2, 0)
     content = content_of(protobuf_parts(data)[1][4])
-    shifted = packed(content[:32] + keys + content[40:])
+    shifted = saved(content[:32] + keys + content[40:])
     with pytest.raises(WireFormatError, match="square of the secret"):
         read_context(remade(data, _4=shifted))
 
@@ -589,8 +627,8 @@ def test_wrong_contexts_are_refused(small):
         "relinearisation keys of others": (remade(good, _4=protobuf_parts(other)[1][4]), None),
         "rotation keys of others": (remade(good, rotations=protobuf_parts(other)[2]), None),
         "Galois keys that are not used, and none": (remade(good, _5=b"it"), "header"),
-        "a public key beyond its prime": (remade(good, _1=packed(changed(key, START, "<Q", prime))), "below its prime"),
-        "another public key": (remade(good, _1=packed(changed(key, START, "<Q", (1 << 10) + 1))), "header names"),
+        "a public key beyond its prime": (remade(good, _1=saved(changed(key, START, "<Q", prime))), "below its prime"),
+        "another public key": (remade(good, _1=saved(changed(key, START, "<Q", (1 << 10) + 1))), "header names"),
         "a number that is no prime": (
             remade(good, rotations=b"", parameters=of_primes(primes[0] * primes[1])),
             "does not take",

@@ -6,6 +6,7 @@
 #include "encoding.h"
 #include "export.h"
 #include "maps.h"
+#include "packing.h"
 #include "products.h"
 
 EXPORT Ring* fhenn_ring_new(int log_n, int count, const u64* primes, const char* kernels, int threads) {
@@ -46,6 +47,10 @@ EXPORT void fhenn_encode(const Ring* ring, const double* coefficients, int count
 EXPORT void fhenn_residues(const Ring* ring, int place, long count, const double* numbers, u64* result) {
   for (long j = 0; j < count; j++) result[j] = residue_of(&ring->moduli[place], numbers[j]);
 }
+
+EXPORT void fhenn_pack(const u64* x, long n, int bits, uint8_t* packed) { pack_bits(x, n, bits, packed); }
+
+EXPORT void fhenn_unpack(const uint8_t* packed, long n, int bits, u64* x) { unpack_bits(packed, n, bits, x); }
 
 EXPORT int fhenn_residues_below(const Ring* ring, int k, const int* places, int polynomials, const u64* x) {
   for (int h = 0; h < polynomials; h++)

@@ -1,0 +1,121 @@
+"""SEAL's objects packed, as fhenn's messages carry ciphertexts and keys, and as SEAL takes them.
+
+A packed object is SEAL's plain one, whose residues take as many bits as their primes have (`fhenn.ckks.bits`). It is
+smaller than what Zstandard makes of it, by a twentieth to a fifth: residues are random below their primes, and all that
+any compression can leave out is what primes are short of 64 bits. And it is read at the speed of memory.
+"""
+
+from __future__ import annotations
+
+import struct
+
+import numpy as np
+
+from fhenn.ckks.bits import pack
+from fhenn.ckks.structure import Chain, Form, Part, Receiver, ciphertext_head, form_of, object_header, parameters_id
+
+_COUNT = struct.Struct("<Q")
+
+
+def packed_ciphertext(chain: Chain, data: bytes) -> bytes:
+    """A ciphertext, packed.
+
+    chain: of its parameters.
+    data: as SEAL saves it.
+
+    Raises WireFormatError where it is no ciphertext of them.
+    """
+    return _rewritten(chain, "ciphertext", data, "packed", keys=False)
+
+
+def packed_keys(chain: Chain, data: bytes) -> bytes:
+    """Relinearisation or Galois keys, packed.
+
+    chain: of their parameters.
+    data: as SEAL saves them.
+
+    Raises WireFormatError where they are not keys of them.
+    """
+    return _rewritten(chain, "keys", data, "packed", keys=True)
+
+
+def ciphertext_for_seal(chain: Chain, what: str, data: bytes | memoryview) -> bytes | memoryview:
+    """A ciphertext as SEAL loads it.
+
+    chain: of its parameters.
+    what: the kind of message, for the error.
+    data: packed, or as SEAL saves it, from a stranger.
+
+    Raises WireFormatError where it is no ciphertext of them.
+    """
+    if form_of(what, data) == "packed":
+        return _rewritten(chain, what, data, "plain", keys=False)
+    chain.check_ciphertext(what, data)
+    return data
+
+
+def keys_for_seal(chain: Chain, what: str, data: bytes | memoryview) -> bytes | memoryview:
+    """Relinearisation or Galois keys as SEAL loads them.
+
+    chain: of their parameters.
+    what: the kind of message, for the error.
+    data: packed, or as SEAL saves them, from a stranger.
+
+    Raises WireFormatError where they are not keys of them.
+    """
+    if form_of(what, data) == "packed":
+        return _rewritten(chain, what, data, "plain", keys=True)
+    chain.check_switching_keys(what, data)
+    return data
+
+
+def _rewritten(chain: Chain, what: str, data: bytes | memoryview, form: Form, *, keys: bool) -> bytes:
+    """An object in another form. Raises WireFormatError where it is none of the chain."""
+    writer = _Writer(chain, form, keys=keys)
+    (chain.check_switching_keys if keys else chain.check_ciphertext)(what, data, writer)
+    return writer.object()
+
+
+class _Writer(Receiver):
+    """Writes what it receives.
+
+    chain: of the parameters.
+    form: "plain" or "packed".
+    keys: whether it receives switching keys, and not a ciphertext.
+    """
+
+    def __init__(self, chain: Chain, form: Form, *, keys: bool) -> None:
+        self._chain, self._form, self._keys = chain, form, keys
+        self._pieces: list[bytes] = []
+        self._lists = 0
+
+    def space(self, part: Part) -> memoryview:
+        self._words = np.empty(part.size // 8, "<u8")
+        return self._words.data.cast("B")
+
+    def done(self, part: Part, seed: bytes | None) -> None:
+        """Write what came, with what stands before it."""
+        degree = self._chain.ring_degree
+        head = ciphertext_head(part.identity, degree, part.primes, part.scale, part.polynomials)
+        tail = b"" if seed is None else object_header(len(seed)) + seed
+        if self._keys:
+            if part.digit == 0:
+                absent = part.index - self._lists
+                self._lists = part.index + 1
+                self._pieces.append(bytes(absent * _COUNT.size) + _COUNT.pack(len(self._chain.primes) - 1))
+            self._pieces.append(object_header(len(head) + part.size + len(tail)))
+        self._pieces.append(head)
+        if self._form == "packed":
+            for place, residues in enumerate(self._words.reshape(-1, degree)):
+                self._pieces.append(pack(residues, self._chain.primes[place % part.primes].bit_length()))
+        else:
+            self._pieces.append(self._words.tobytes())
+        self._pieces.append(tail)
+
+    def object(self) -> bytes:
+        """The object."""
+        head = b""
+        if self._keys:
+            head = parameters_id(self._chain.ring_degree, self._chain.primes) + _COUNT.pack(self._lists)
+        size = len(head) + sum(map(len, self._pieces))
+        return b"".join([object_header(size, self._form), head, *self._pieces])
