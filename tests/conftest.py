@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,7 @@ import pytest
 import tenseal as ts
 from _pytest.doctest import DoctestModule
 from hypothesis import settings
-from support import tenseal_context
+from support import FEATURES, PACKED, Kind, on_evaluator, tenseal_context
 
 import fhenn
 from fhenn.backends import is_available
@@ -58,9 +60,31 @@ def evaluator(request: pytest.FixtureRequest) -> str:
 
     Folders whose tests all do say so in their conftest.py.
     """
-    if not is_available(request.param):
-        pytest.skip(f"the {request.param} evaluator is not there")
+    _require(request.param)
     return str(request.param)
+
+
+def _require(evaluator: str) -> None:
+    if not is_available(evaluator):
+        pytest.skip(f"the {evaluator} evaluator is not there")
+
+
+@pytest.fixture(scope="session")
+def on(evaluator: str) -> Callable[[ts.Context | fhenn.Context], fhenn.Context]:
+    """What brings keys that SEAL made to the evaluator: a context that computes there."""
+    return partial(on_evaluator, evaluator=evaluator)
+
+
+@pytest.fixture(scope="session")
+def packed(evaluator: str) -> Kind:
+    """`CipherArray`s in layout "packed", on the evaluator."""
+    return PACKED[evaluator]
+
+
+@pytest.fixture(scope="session")
+def features(evaluator: str) -> Kind:
+    """`CipherArray`s in layout "features", on the evaluator."""
+    return FEATURES[evaluator]
 
 
 _HIDDEN = pytest.MonkeyPatch()
@@ -68,11 +92,19 @@ _HIDDEN = pytest.MonkeyPatch()
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Hide the native evaluator from a test for SEAL, before its fixtures are made."""
+    """Hide the native evaluator from a test for SEAL, before its fixtures are made.
+
+    What a test is for, the fixture `evaluator` says, or a kind of ciphertext that `support.kinds` gives it.
+    """
     callspec = getattr(item, "callspec", None)
-    if callspec is not None and callspec.params.get("evaluator") == "seal":
+    params = {} if callspec is None else callspec.params
+    kind = params.get("kind")
+    of_kind = kind.evaluator if isinstance(kind, Kind) else None
+    if "seal" in (params.get("evaluator"), of_kind):
         _HIDDEN.setenv("FHENN_NATIVE", "0")
         _HIDDEN.setattr(library, "available", lambda: False)
+    elif of_kind is not None:
+        _require(of_kind)
 
 
 @pytest.hookimpl(trylast=True)

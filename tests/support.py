@@ -1,9 +1,10 @@
-"""What the tests share: the kinds of ciphertext, and the one parity helper."""
+"""What the tests share: the kinds of ciphertext, keys on either evaluator, and the one parity helper."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import tenseal as ts
 from numpy.typing import NDArray
 
 import fhenn
+from fhenn.backends import context_class
 from fhenn.backends.seal.wire import save_object
 from fhenn.ckks.messages import TensealMessage
 from fhenn.ckks.sums import drop_to
@@ -54,14 +56,36 @@ def without_secret(context: ts.Context, **keep: bool) -> ts.Context:
     return ts.context_from(context.serialize(save_secret_key=False, **keep), n_threads=1)
 
 
+def on_evaluator(keys: ts.Context | fhenn.Context, evaluator: str) -> fhenn.Context:
+    """A context of keys that SEAL made, on which an evaluator computes."""
+    return _native_of(keys) if evaluator == "native" else _seal_of(keys)
+
+
+def _seal_of(keys: ts.Context | fhenn.Context) -> fhenn.Context:
+    return fhenn.Context.from_tenseal(keys) if isinstance(keys, ts.Context) else keys
+
+
+@lru_cache(maxsize=8)
+def _native_of(keys: ts.Context | fhenn.Context) -> fhenn.Context:
+    """Kept, since it reads the keys, which takes longer than most of what is done with them."""
+    ours = _seal_of(keys)
+    # TenSEAL makes a rotation key for every power of two: seconds to read, and nothing here takes them
+    without_rotations = isinstance(keys, ts.Context) and keys.has_galois_keys()
+    return context_class("native")(ours, ours.evaluation_bytes() if without_rotations else None)
+
+
 @dataclass(frozen=True)
 class Kind:
-    """One kind of ciphertext: how to make it, read it, and see its level and scale."""
+    """One kind of ciphertext: how to make it, read it, and see its level and scale.
+
+    evaluator: that computes on it; None for TenSEAL's own values, on which SEAL does whatever else is there.
+    """
 
     name: str
     encrypt: Callable[[ts.Context, Floats], Any]
     reveal: Callable[[Any, ts.Context], Floats]
     ciphertexts: Callable[[Any], list[Any]]
+    evaluator: str | None = None
 
     def at_level(self, value: Any, level: int) -> Any:
         """A copy brought down to `level` by dropping primes; the message stays what it is."""
@@ -74,7 +98,7 @@ class Kind:
         return type(value).load(value.context(), replace(message, ciphertexts=lower).encode())
 
     def levels(self, value: Any) -> set[int]:
-        return {ciphertext.coeff_modulus_size() - 1 for ciphertext in self.ciphertexts(value)}
+        return set(map(level_of, self.ciphertexts(value)))
 
     def scales(self, value: Any) -> set[float]:
         return {ciphertext.scale for ciphertext in self.ciphertexts(value)}
@@ -88,23 +112,52 @@ def _of_tenseal(value: Any, context: ts.Context) -> Floats:
     return np.array(plain if isinstance(plain, list) else plain.tolist())
 
 
-def _array(layout: str) -> Callable[[ts.Context, Floats], fhenn.CipherArray]:
-    return lambda context, x: fhenn.encrypt(fhenn.Context.from_tenseal(context), x, layout=layout)
-
-
 VECTOR = Kind("CKKSVector", lambda c, x: ts.ckks_vector(c, x.tolist()), _of_tenseal, lambda v: v.ciphertext())
 TENSOR = Kind("CKKSTensor", ts.ckks_tensor, _of_tenseal, lambda v: v.ciphertext())
 BATCHED = Kind("batched CKKSTensor", lambda c, x: ts.ckks_tensor(c, x, batch=True), _of_tenseal, TENSOR.ciphertexts)
-PACKED = Kind(
-    "packed CipherArray",
-    _array("packed"),
-    lambda v, c: fhenn.decrypt(fhenn.Context.from_tenseal(c), v),
-    lambda v: list(v.ciphertexts),
-)
-FEATURES = Kind("features CipherArray", _array("features"), PACKED.reveal, PACKED.ciphertexts)
-
 TENSEAL_KINDS = (VECTOR, TENSOR, BATCHED)
-KINDS = (*TENSEAL_KINDS, PACKED, FEATURES)
+
+
+def array_kind(layout: str, evaluator: str) -> Kind:
+    """A `CipherArray` in a layout, on an evaluator."""
+    on = partial(on_evaluator, evaluator=evaluator)
+    return Kind(
+        f"{layout} CipherArray, {evaluator}",
+        lambda c, x: fhenn.encrypt(on(c), x, layout=layout),
+        lambda v, c: fhenn.decrypt(on(c), v),
+        lambda v: list(v.ciphertexts),
+        evaluator,
+    )
+
+
+PACKED = {name: array_kind("packed", name) for name in ("native", "seal")}
+"""By evaluator."""
+
+FEATURES = {name: array_kind("features", name) for name in ("native", "seal")}
+"""By evaluator."""
+
+
+def kinds(*every: Kind | dict[str, Kind], thorough: tuple[Kind, ...] = ()) -> pytest.MarkDecorator:
+    """Run a test with each kind of ciphertext as its argument `kind`, `CipherArray`s on each evaluator.
+
+    thorough: kinds that are left to the thorough tests, as SEAL's `CipherArray`s are.
+    """
+    quick = [kind for each in every for kind in (each.values() if isinstance(each, dict) else [each])]
+    left = [*thorough, *(kind for kind in quick if kind.evaluator == "seal")]
+    values = [kind for kind in quick if kind not in left]
+    return pytest.mark.parametrize(
+        "kind", [*values, *(pytest.param(kind, marks=pytest.mark.thorough) for kind in left)], ids=str
+    )
+
+
+def content(ciphertext: Any) -> bytes:
+    """Of a ciphertext as its evaluator holds it."""
+    return save_object(ciphertext) if hasattr(ciphertext, "parms_id") else ciphertext.residues.tobytes()
+
+
+def level_of(ciphertext: Any) -> int:
+    """Of a ciphertext as its evaluator holds it."""
+    return ciphertext.coeff_modulus_size() - 1 if hasattr(ciphertext, "parms_id") else ciphertext.level
 
 
 def shaped(kind: Kind, x: Floats) -> Floats:

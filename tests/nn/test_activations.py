@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
-from support import PACKED, VECTOR, compare, parity
+from support import PACKED, VECTOR, compare, kinds, parity
 
 import fhenn
 from fhenn.approx import FUNCTIONS, SIGMOID_CUBIC, Polynomial, preset
@@ -96,37 +96,34 @@ def test_gradient_at_the_kink_of_relu_is_stated():
         assert node.function.derivative(0.0) == 0.0
 
 
-@pytest.mark.parametrize("kind", [VECTOR, PACKED], ids=str)
+@kinds(VECTOR, PACKED)
 @pytest.mark.parametrize("name", [name for name in SISTERS if name != "sign relu"])
 def test_parity(name, kind, deep):
     node = SISTERS[name]()
     x = rng.uniform(*node.domain, 16)
     result = parity(node, x, kind, deep, 5e-6)
-    extra = 0 if kind is PACKED else 1
+    extra = 1 if kind is VECTOR else 0
     assert kind.levels(result) == {4 - node.cost - extra}
 
 
 @pytest.mark.parametrize("name", ["softplus", "square", "polynomial"])
-def test_backward_on_ciphertexts(name, deep):
+def test_backward_on_ciphertexts(name, deep, packed):
     node = SISTERS[name]()
     node.enable_cache()
     x = rng.uniform(*node.domain, 16)
-    encrypted = PACKED.encrypt(deep, x)
+    encrypted = packed.encrypt(deep, x)
     node.forward(encrypted)
     node.forward(x)
     expected = node.backward(np.ones_like(x))
-    result = node.backward(PACKED.encrypt(deep, np.ones_like(x)))
-    compare(PACKED.reveal(result, deep), expected, 1e-5)
-    assert PACKED.levels(result) == {4 - node.backward_cost}
+    result = node.backward(packed.encrypt(deep, np.ones_like(x)))
+    compare(packed.reveal(result, deep), expected, 1e-5)
+    assert packed.levels(result) == {4 - node.backward_cost}
 
 
-@pytest.fixture(scope="module")
-def long():
-    """Seven levels for a domain of [-4, 4]: 2^40.6 is the scale after the first three."""
-    return fhenn.Context.generate(fhenn.Parameters(16384, (60, 38, *[40] * 3, *[39] * 3, 60), 2.0**38))
-
-
-def test_sign_relu_on_ciphertexts(long):
+def test_sign_relu_on_ciphertexts(on):
+    # a domain of [-4, 4]: 2^40.6 is the scale after the first three of seven levels
+    parameters = fhenn.Parameters(16384, (60, 38, *[40] * 3, *[39] * 3, 60), 2.0**38)
+    long = on(fhenn.Context.generate(parameters))
     node = fhenn.SignReLU(degrees=(7, 7))
     x = rng.uniform(-4, 4, long.slots)
     result = node(fhenn.encrypt(long, x))
@@ -138,7 +135,7 @@ def test_sign_relu_on_ciphertexts(long):
         node.backward(y)
     with pytest.raises(LevelExhausted):
         node(result)
-    cramped = fhenn.Context.generate(fhenn.Parameters(16384, (50, *[36] * 7, 60), 2.0**38))
+    cramped = on(fhenn.Context.generate(fhenn.Parameters(16384, (50, *[36] * 7, 60), 2.0**38)))
     with pytest.raises(ScaleMismatch, match=r"outgrows|suits"):
         node(fhenn.encrypt(cramped, x))
     assert (node.headroom(y), node.headroom(1.0), node.backward_cost) == (4.0, np.inf, 0)

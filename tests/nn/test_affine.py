@@ -3,7 +3,7 @@ import pickle
 
 import numpy as np
 import pytest
-from support import FEATURES, parity
+from support import parity
 
 import fhenn
 from fhenn.errors import (
@@ -63,10 +63,10 @@ def test_it_stands_still():
 
 
 @pytest.mark.parametrize("kind", OPERATORS)
-def test_parity(small, kind):
+def test_parity(small, features, kind):
     operator = OPERATORS[kind]
     node = Affine(operator, rng.normal(size=operator.outputs))
-    result = parity(node, rng.normal(size=(5, 3)), FEATURES, small, 1e-7)
+    result = parity(node, rng.normal(size=(5, 3)), features, small, 1e-7)
     assert result.level == 2 - node.cost
 
 
@@ -139,10 +139,10 @@ def test_refuses():
         huge.then(huge)
 
 
-def test_backward_on_ciphertexts_is_refused(small):
+def test_backward_on_ciphertexts_is_refused(small, features):
     node = Affine(Scaling([1.0]))
     node.enable_cache()
-    node(FEATURES.encrypt(small, np.ones((2, 1))))
+    node(features.encrypt(small, np.ones((2, 1))))
     with pytest.raises(UnsupportedOperation, match="plaintext"):
         node.backward(np.ones((2, 1)))
 

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from support import FEATURES, compare, tenseal_context
+from support import compare
 
 import fhenn
 from fhenn.approx import sigmoid
@@ -26,13 +26,12 @@ def test_forward_is_the_nodes_in_order():
     np.testing.assert_array_equal(model(x), last(activation(first(x))))
 
 
-def test_cost_is_the_sum_and_what_is_consumed():
-    context = tenseal_context(16384, [60, 40, 40, 40, 40, 60], 40)
+def test_cost_is_the_sum_and_what_is_consumed(deep, features):
     model, x = network(), rng.normal(size=(5, 3))
-    encrypted = model(FEATURES.encrypt(context, x))
+    encrypted = model(features.encrypt(deep, x))
     assert model.cost == 4
-    assert FEATURES.levels(encrypted) == {0}
-    compare(FEATURES.reveal(encrypted, context), model(x), 1e-7)
+    assert features.levels(encrypted) == {0}
+    compare(features.reveal(encrypted, deep), model(x), 1e-7)
 
 
 def test_gradients_are_the_slopes():
