@@ -150,6 +150,10 @@ def kinds(*every: Kind | dict[str, Kind], thorough: tuple[Kind, ...] = ()) -> py
     )
 
 
+on_each = pytest.mark.usefixtures("evaluator")
+"""Run a test on each evaluator, which is what plans and keys are for then; nothing of it may be made before."""
+
+
 def content(ciphertext: Any) -> bytes:
     """Of a ciphertext as its evaluator holds it."""
     return save_object(ciphertext) if hasattr(ciphertext, "parms_id") else ciphertext.residues.tobytes()

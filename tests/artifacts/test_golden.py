@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from make_golden import PASSPHRASE, every_node, make
+from support import on_each
 
 import fhenn
 from fhenn import artifacts
@@ -28,6 +29,7 @@ def test_there_are_some():
     assert {f".v{version}" for version in READABLE} == set(VERSIONS)
 
 
+@on_each
 @pytest.mark.parametrize("version", VERSIONS)
 def test_the_whole_round_is_readable(version):
     plan = artifacts.plan_from_bytes(data("plan", version))

@@ -95,11 +95,11 @@ def test_a_suggestion_is_a_chain_that_works_or_says_that_none_does():
     assert "No ring" in chain_for_levels([60, 40, 60], 30)
 
 
-def test_for_depth_leaves_room_for_powers_on_a_wide_domain():
+def test_for_depth_leaves_room_for_powers_on_a_wide_domain(on):
     node = fhenn.Sigmoid(domain=(-8, 8), degree=15)
     parameters = fhenn.Parameters.for_depth(node.cost, 40, half_width=8)
     assert parameters.scale == 2.0 ** (parameters.chain[1] - 2)
-    context = fhenn.Context.generate(parameters)
+    context = on(fhenn.Context.generate(parameters))
     x = np.linspace(-8, 8, 33)
     assert np.abs(fhenn.decrypt(context, node(fhenn.encrypt(context, x))) - node(x)).max() < 1e-6
     with pytest.raises(ParameterError, match="width"):

@@ -89,7 +89,10 @@ def test_keys_decide_how_rotations_are_made(kind, made_for, sparse):
 @pytest.mark.parametrize("sparse", [False, True])
 @pytest.mark.parametrize("rotations", STRATEGIES, ids=lambda each: type(each).__name__)
 def test_either_way_runs_on_seal_within_its_bound(rotations, sparse, monkeypatch):
-    """SEAL's digits put a spike in each rotation: a special prime of the size of the others makes it large."""
+    """SEAL's digits put a spike in each rotation: a special prime of the size of the others makes it large.
+
+    The native evaluator's bounds are held in tests/backends/native/test_noise.py.
+    """
     monkeypatch.setattr(SealArithmetic, "rotations", rotations)
     operator, x = _operator(sparse), np.random.default_rng(5).uniform(-1, 1, (1, 64))
     parameters = fhenn.Parameters(8192, (40, 32, 40), 2.0**30)

@@ -3,6 +3,7 @@ from importlib import import_module
 
 import numpy as np
 import pytest
+from support import on_each
 
 import fhenn
 from fhenn.errors import (
@@ -33,7 +34,7 @@ def three_classes(features=None):
 
 
 @pytest.fixture(scope="module")
-def private():
+def private(evaluator):  # which it is planned for by default
     return fhenn.encrypted_model(three_classes(), inputs=X, margin=0.25)
 
 
@@ -126,6 +127,7 @@ def test_an_imported_model_goes_wherever_a_sequential_does(private):
     assert fhenn.certify(private.model, [-1, 1], fhenn.plan(private.model, bounds=[-1, 1])).finish == "softmax"
 
 
+@on_each
 def test_the_range_check_is_asked_for_and_demanded():
     """At x = 7.6 the cubic says 0.24 where the sigmoid is 0.9995: nobody may read that for an answer."""
     reading = Reading.classification(["no", "yes"], None)
@@ -141,11 +143,12 @@ def test_the_range_check_is_asked_for_and_demanded():
 
 
 @pytest.fixture(scope="module")
-def watched():
+def watched(evaluator):
     """A model in whose witness 7.6 shows, and its plan: x, and the sigmoid's cubic of it."""
     reading = Reading.classification(["no", "yes"], None)
     model = ImportedModel([fhenn.Linear([[1.0]]), fhenn.Sigmoid(on_violation="ignore")], reading)
-    return model, fhenn.plan(model, bounds=[-8, 8], accuracy=1e-2, witness=True, layout="latency", samples=4)
+    how = {"witness": True, "layout": "latency", "samples": 4, "evaluator": evaluator}
+    return model, fhenn.plan(model, bounds=[-8, 8], accuracy=1e-2, **how)
 
 
 STRAYS = np.array([[1.0], [7.6], [-2.0], [0.5], [3.0], [-3.0], [-7.7]])

@@ -171,8 +171,8 @@ def test_a_copy_keeps_nothing_and_works(again):
     assert node.weight.tolist() == [[2.0]]
 
 
-def test_encrypted_weights_too():
-    holder = keys_for_training(fhenn.Parameters.for_depth(3))
+def test_encrypted_weights_too(evaluator):
+    holder = keys_for_training(fhenn.Parameters.for_depth(3), evaluator)
     node = fhenn.EncryptedLinear(holder, [[0.5, 0.25]], learning_rate=1.0)
     node.enable_cache()
     inputs = [np.array([[1.0, 0.0]]), np.array([[0.0, 2.0]])]

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from support import at_length, mostly_thorough
+from support import at_length, mostly_thorough, on_each
 
 import fhenn
 from fhenn.backends import context_class
@@ -91,6 +91,7 @@ def test_bound_holds_and_is_close(name, keys, evaluator):
     assert largest <= plan.error <= 30 * largest
 
 
+@on_each
 @pytest.mark.parametrize("layout", mostly_thorough(["throughput", "latency"], (0,)))
 def test_errors_that_all_neurons_share_are_counted(layout):
     """64 neurons of the same weights: what one errs by all do, and the last layer adds it up 64 times."""

@@ -30,10 +30,10 @@ CHAINS = {
 
 @pytest.mark.parametrize("name", CHAINS)
 @pytest.mark.thorough
-def test_nodes_run_on_their_parameters(name):
+def test_nodes_run_on_their_parameters(name, on):
     nodes = CHAINS[name]
     model = fhenn.Sequential(nodes)
-    context = fhenn.Context.generate(parameters_for(*nodes))
+    context = on(fhenn.Context.generate(parameters_for(*nodes)))
     x = np.linspace(-1, 1, 12).reshape(6, 2)
     result = fhenn.decrypt(context, model.infer(fhenn.encrypt(context, x, layout="features")))
     np.testing.assert_allclose(result, model.infer(x), atol=1e-3)

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 from pass_through import HOISTING, PASS_THROUGH
-from support import at_length
+from support import at_length, on_each
 
 import fhenn
 from fhenn.approx import Function
@@ -161,7 +161,7 @@ def test_whatever_a_plan_would_take_runs_encrypted(models):
 
 @at_length("models", 30, 500)
 def test_plans_of_both_kinds_of_ranges_run(models):
-    """With witnesses and without, through client and server."""
+    """With witnesses and without, through client and server, on one evaluator or the other."""
     planned = 0
     for seed in range(models):
         rng = np.random.default_rng(seed)
@@ -178,6 +178,7 @@ def test_plans_of_both_kinds_of_ranges_run(models):
                     accuracy=max(size, 0.01) * 0.1,
                     relative=False,
                     witness=seed % 5 == 0 or None,
+                    evaluator="seal" if seed % 4 < 2 else runs_on("native"),
                     **options,
                 )
             except PlanError:
@@ -188,6 +189,7 @@ def test_plans_of_both_kinds_of_ranges_run(models):
     assert planned >= models / 3
 
 
+@on_each
 @pytest.mark.parametrize(
     "polynomial",
     [
@@ -204,6 +206,7 @@ def test_polynomials_of_uneven_coefficients_run(polynomial):
     assert np.abs(through(model, plan, x) - model.infer(x)).max() <= plan.error
 
 
+@on_each
 def test_activations_in_a_row_and_a_polynomial_on_one_side_of_0_are_planned():
     """Cubics want primes of the scale that comes to them; what inputs below 0 would make of a root, nobody holds."""
     three = fhenn.Sequential([fhenn.Linear([[0.5, -0.5]]), fhenn.Sigmoid(), fhenn.Sigmoid(), fhenn.Sigmoid()])

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from support import on_each
 
 import fhenn
 from fhenn.approx import Polynomial
@@ -63,12 +64,14 @@ def _share(seed):
     return float((error / plan.errors).max())
 
 
+@on_each
 def test_what_a_plan_promises_holds_for_some_models_of_all_magnitudes():
     shares = [_share(seed) for seed in range(4)]
     assert 0 < max(share for share in shares if share is not None) <= 1
     assert None not in shares
 
 
+@on_each
 @pytest.mark.parametrize(
     "models", [pytest.param(60, marks=pytest.mark.thorough), pytest.param(1000, marks=pytest.mark.soak)]
 )

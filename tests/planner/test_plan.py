@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from support import mostly_thorough
+from support import mostly_thorough, on_each
 
 import fhenn
 from fhenn.approx.numbers import at_most
@@ -44,6 +44,7 @@ def multilayer():
     return fhenn.plan(MODELS["multilayer"], bounds=[-1, 1])
 
 
+@on_each
 @pytest.mark.parametrize(
     ("name", "layout"),
     # the regression whose samples share a ciphertext, and the multilayer
@@ -224,6 +225,7 @@ def test_survives_json(wish):
     assert fhenn.Plan.from_json(plan.public().to_json().encode()) == plan.public()
 
 
+@on_each
 def test_public_plan_tells_no_ranges_and_serves_both_sides():
     model = MODELS["left to the client"]
     plan = fhenn.plan(model, bounds=[-1, 1])
@@ -298,6 +300,7 @@ ACTIVATIONS = {
 }
 
 
+@on_each
 @pytest.mark.parametrize(
     ("name", "layout"),
     [
@@ -344,6 +347,7 @@ def test_inputs_beyond_a_domain_are_named():
         fhenn.plan(model, bounds=[-1, 1])
 
 
+@on_each
 @pytest.mark.parametrize(
     ("activation", "layout"),
     mostly_thorough(
@@ -383,6 +387,7 @@ def test_wishes_that_no_plan_meets(wish):
         fhenn.plan(MODELS["multilayer"], bounds=[-1, 1], **wish)
 
 
+@on_each
 def test_a_bias_that_is_larger_than_the_sums_fits_as_a_plaintext():
     """Features far from 0, as of data that were not centred: the bias brings the sums back, and is encoded itself."""
     model = fhenn.Sequential([fhenn.Linear([[1.0, 1.0]], [-200.0])])

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from support import on_each
 
 import fhenn
 from fhenn import Reading
@@ -28,6 +29,7 @@ def session(model, plan):
     return client, fhenn.Server(model, plan, client.evaluation_keys())
 
 
+@on_each
 @pytest.mark.parametrize("layout", ["latency", "throughput"])
 @pytest.mark.parametrize("factors", [(1e-9,), (1e9,), (1e-9, 1e9)])
 def test_outputs_of_any_unit_are_right_relative_to_how_they_vary(factors, layout):
@@ -135,6 +137,7 @@ def test_units_of_another_model_do_not_verify():
         fhenn.planner.verify(replace(plan, units=(plan.units[0] / 2**20, plan.units[1])), regression(1e-9, 1e9))
 
 
+@on_each
 def test_certificates_are_in_the_models_own_units():
     model = regression(1e9)
     plan = fhenn.plan(model, bounds=[-1, 1])

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from support import mostly_thorough
+from support import mostly_thorough, on_each
 
 import fhenn
 from fhenn.ckks.layout import Vectors
@@ -52,6 +52,7 @@ def linear(outputs, inputs):
     return fhenn.Linear(rng.normal(size=(outputs, inputs)) / np.sqrt(inputs), rng.normal(size=outputs))
 
 
+@on_each
 @pytest.mark.parametrize(
     ("model", "features", "samples", "wishes", "form", "most"),
     [
@@ -72,6 +73,7 @@ def test_whole_samples_in_several_ciphertexts_give_what_the_twin_does(model, fea
     assert fhenn.Plan.from_json(plan.to_json()) == plan
 
 
+@on_each
 @pytest.mark.thorough
 def test_a_feature_in_each_ciphertext_gives_what_the_twin_does():
     model, x = linear(2, 2_500), rng.uniform(-1, 1, (2, 2_500))

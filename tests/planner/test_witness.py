@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import mostly_thorough
+from support import mostly_thorough, on_each
 
 import fhenn
 from fhenn.errors import ParameterError, PlanError, WireFormatError
@@ -21,8 +21,8 @@ HIDDEN = fhenn.Sequential(
 
 
 @pytest.fixture(scope="module")
-def plan():
-    return fhenn.plan(HIDDEN, bounds=[-1, 1], witness=True, layout="throughput")
+def plan(evaluator):
+    return fhenn.plan(HIDDEN, bounds=[-1, 1], witness=True, layout="throughput", evaluator=evaluator)
 
 
 @given(
@@ -278,6 +278,7 @@ def test_one_neuron_alone_brings_the_number_to_the_limit_where_it_is_said_to(pla
     assert square.reach == 8.0
 
 
+@on_each
 @pytest.mark.thorough
 def test_the_chance_is_the_width_of_good_numbers_over_the_modulus_and_small_enough():
     for layout in ("latency", "throughput"):
@@ -294,6 +295,7 @@ def test_the_chance_is_the_width_of_good_numbers_over_the_modulus_and_small_enou
         assert witness.limit <= modulus / 2 * (1 + 1e-9)
 
 
+@on_each
 @pytest.mark.parametrize("degree", mostly_thorough(DEGREES, (0, 2)))
 def test_an_input_that_makes_the_outputs_wrap_brings_the_number_beyond_the_limit(degree):
     """The witness has room for larger numbers than the outputs have."""

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import mostly_thorough
+from support import mostly_thorough, on_each
 
 import fhenn
 from fhenn.errors import (
@@ -37,9 +37,9 @@ def plan_for(model, **wishes):
 
 
 @cache
-def plan_from_data():
+def plan_from_data(evaluator=None):
     """The plan of the network by its samples: made once, since it takes a second."""
-    return plan_for(network(), ranges="data")
+    return plan_for(network(), ranges="data", evaluator=evaluator)
 
 
 def network():
@@ -125,9 +125,10 @@ def test_a_plan_from_data_is_small_where_the_worst_case_is_not():
 
 
 @pytest.mark.parametrize("layout", mostly_thorough(["latency", "throughput"], (0,)))
-def test_what_is_planned_from_data_runs(layout):
+def test_what_is_planned_from_data_runs(layout, evaluator):
     model = network()
-    plan = plan_from_data() if layout == "latency" else plan_for(model, ranges="data", layout=layout)
+    how = {"ranges": "data", "layout": layout, "evaluator": evaluator}
+    plan = plan_from_data(evaluator) if layout == "latency" else plan_for(model, **how)
     plan = fhenn.Plan.from_json(plan.public().to_json())
     client = fhenn.Client(plan)
     server = fhenn.Server(model, plan, client.evaluation_keys())
@@ -293,6 +294,7 @@ def test_what_has_no_levels_left_is_watched_by_squares_in_a_wider_range():
     assert replace(squares, domain=narrow[1]).numbers(hidden).max() > squares.threshold
 
 
+@on_each
 @pytest.mark.parametrize("layout", ["latency", "throughput"])
 @pytest.mark.thorough
 def test_places_without_a_sample_do_not_spoil_those_beside(layout):

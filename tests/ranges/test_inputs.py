@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from support import on_each
 
 import fhenn
 from fhenn.errors import (
@@ -84,6 +85,7 @@ def test_what_is_neither_is_refused(given, error):
         Inputs.of([fhenn.Square()], bounds=[-1, 1])
 
 
+@on_each
 def test_copies_in_single_precision_are_inside_their_own_bounds():
     x = np.random.default_rng(0).normal(size=(200, 3)) * [1e-6, 1.0, 1.7e9]
     model = fhenn.Linear([[1e6, 1.0, 1e-9]])
@@ -123,6 +125,7 @@ def test_a_box_is_wider_by_a_step_of_single_precision():
     np.testing.assert_allclose(high - [1, 0, 3], np.array([2, 0, 3]) * 2.0**-23)
 
 
+@on_each
 @pytest.mark.parametrize("layout", ["latency", "throughput"])
 def test_a_timestamp_beside_a_small_feature(layout):
     """Scaled by the client they are alike, whatever their magnitudes are."""
