@@ -11,7 +11,7 @@ from contextlib import ExitStack
 import numpy as np
 import pytest
 from service_harness import PLAN, Bystander, Running, right, samples, stored, wait_for
-from support import at_length, mostly_thorough
+from support import at_length, mostly_thorough, on_each
 
 import fhenn
 from fhenn.errors import ParameterError
@@ -132,6 +132,7 @@ def test_a_body_that_ends_in_time_leaves_the_connection_open(service):
         assert connection.recv(65536).startswith(b"HTTP/1.1 200")
 
 
+@on_each
 @pytest.mark.thorough
 def test_strangers_do_not_lock_out_clients_with_tokens(tmp_path):
     limits = {"workers": 1, "connections": 60, "strangers": 30, "per_address": 10}
@@ -147,6 +148,7 @@ def test_strangers_do_not_lock_out_clients_with_tokens(tmp_path):
     bystander.require_well(5)
 
 
+@on_each
 @at_length("drips, asked", (200, 60), (1000, 300))
 def test_many_dripping_and_ten_times_as_many_dropped_connections(tmp_path, drips, asked):
     """With the limits as they are by default."""
@@ -183,6 +185,7 @@ def test_many_dripping_and_ten_times_as_many_dropped_connections(tmp_path, drips
         )
 
 
+@on_each
 @pytest.mark.thorough
 def test_an_address_full_of_clients_with_tokens_is_no_crowd(tmp_path):
     """A hospital behind one address: more clients than an address may have strangers."""

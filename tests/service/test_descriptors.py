@@ -11,7 +11,7 @@ import httpx
 import numpy as np
 import pytest
 from service_harness import PLAN, Running, kill, right, samples, stored, wait_for
-from support import at_length
+from support import at_length, on_each
 
 import fhenn
 from fhenn.service.limits import Limits
@@ -58,11 +58,13 @@ def exhaust_and_free(running, workers, seconds):
     return taken
 
 
+@on_each
 def test_workers_come_back_once_there_are_descriptors(tmp_path):
     with Running(stored(tmp_path / "store"), {"workers": 1}) as running:
         exhaust_and_free(running, 1, 1.0)
 
 
+@on_each
 @at_length("seconds", 5, 20)
 def test_descriptors_exhausted_for_long_then_freed(tmp_path, seconds):
     with Running(stored(tmp_path / "store"), {"workers": 2}) as running:

@@ -25,20 +25,20 @@ from service_harness import (
     wait_for,
 )
 from service_mutations import altered, crafted
-from support import at_length
+from support import at_length, on_each
 
 import fhenn
 from fhenn.artifacts import model_to_bytes, plan_to_bytes
 from fhenn.errors import ServiceError, ServiceUnreachable
 from fhenn.wire import frame, unframe
 
-pytestmark = pytest.mark.thorough  # each starts a service or more, or trains
+pytestmark = [pytest.mark.thorough, on_each]  # each starts a service or more, or trains
 
 PREDICT = "/v1/models/cancer/predictions"
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory):
+def running(tmp_path_factory, evaluator):
     with Running(stored(tmp_path_factory.mktemp("running") / "store"), {"workers": 2}) as running:
         yield running
 

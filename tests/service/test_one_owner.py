@@ -11,7 +11,7 @@ import httpx
 import numpy as np
 import pytest
 from service_harness import PLAN, Running, right, samples, stored
-from support import at_length
+from support import at_length, on_each
 
 import fhenn
 from fhenn.service.app import create_app
@@ -97,6 +97,7 @@ def test_clients_of_one_owner_at_random(service):
     assert seen["predict", 200, None] and seen["put", 201, None] and seen["delete", 204, None]
 
 
+@on_each
 @at_length("operations", 608, 5008)
 def test_sixteen_clients_of_one_owner_and_many_operations(tmp_path, operations):
     with Running(stored(tmp_path / "store"), {"workers": 2}) as running:
@@ -110,6 +111,7 @@ def test_sixteen_clients_of_one_owner_and_many_operations(tmp_path, operations):
         assert running.metric("fhenn_worker_deaths") == 0
 
 
+@on_each
 @at_length("each", 6, 24)
 def test_sixteen_clients_with_keys_of_their_own_predict_without_an_error(tmp_path, each):
     """Where four were kept of an owner, the fifth client's keys went to and fro."""

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from service_harness import PLAN, Running, right, samples, stored, wait_for
+from support import on_each
 
 import fhenn
 from fhenn.artifacts import model_to_bytes, plan_to_bytes
@@ -137,6 +138,7 @@ def test_a_token_that_can_never_predict_is_refused(tmp_path):
     assert "cancer" in token("list").stdout and "2,048" in token("list").stdout
 
 
+@on_each
 @pytest.mark.thorough
 def test_samples_a_day_are_counted_over_a_restart(tmp_path):
     """An upload counts as its slots, 2048 here, whatever its header says."""

@@ -8,7 +8,7 @@ import httpx
 import numpy as np
 import pytest
 from service_harness import Bystander, Running, resident, stored, wait_for
-from support import at_length, mostly_thorough
+from support import at_length, mostly_thorough, on_each
 
 import fhenn
 from fhenn.artifacts import model_to_bytes, plan_to_bytes
@@ -87,6 +87,7 @@ def slow_readers(folder, outputs, readers, limits, cut=True):
     return largest[0], counted[0], bystander
 
 
+@on_each
 @pytest.mark.thorough
 def test_slow_readers_are_counted_and_cut(tmp_path):
     limits = {"workers": 2, "idle": 3.0, "rate": 1 << 30}
@@ -95,6 +96,7 @@ def test_slow_readers_are_counted_and_cut(tmp_path):
     assert largest < 300 << 20
 
 
+@on_each
 @at_length("outputs, readers", (400, 4), (1500, 5))
 def test_several_slow_readers_of_wide_answers(tmp_path, outputs, readers):
     """1,500 outputs: answers of some 100 MB each, all of them there at once."""
@@ -109,6 +111,7 @@ def test_several_slow_readers_of_wide_answers(tmp_path, outputs, readers):
     assert largest < 300e6
 
 
+@on_each
 def test_an_answer_that_would_be_too_large_is_refused_before_it_is_computed(tmp_path):
     _, plan = serving(tmp_path / "store", 400)
     client = fhenn.Client(plan)

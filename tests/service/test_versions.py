@@ -12,7 +12,7 @@ import httpx
 import numpy as np
 import pytest
 from service_harness import FEATURES, MODEL, NEXT, NEXT_PLAN, ONE, PLAN, TWO, Running, kill, samples, stored, wait_for
-from support import at_length
+from support import at_length, on_each
 
 import fhenn
 from fhenn.errors import ServiceError, WireFormatError
@@ -41,7 +41,7 @@ def current_of(http):
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory):
+def running(tmp_path_factory, evaluator):
     with Running(stored(tmp_path_factory.mktemp("versions") / "store"), {"workers": 1}) as running:
         yield running
 
@@ -157,6 +157,8 @@ def test_ciphertexts_for_another_version_than_is_asked_for_are_refused(running):
     assert response.status_code == 422 and "the upload is for plan" in response.json()["detail"]
 
 
+@on_each
+@pytest.mark.filterwarnings("ignore::fhenn.errors.NoiseWarning")  # SEAL runs the plan for the native evaluator too
 def test_a_worker_answers_for_no_other_version(tmp_path):
     """Where files were exchanged under it: it looks at what it has loaded."""
     folder = stored(tmp_path / "store") / "models" / "cancer" / PLAN.fingerprint
@@ -277,6 +279,7 @@ def test_versions_that_take_turns(running):
     assert seen[True, 200] and seen[False, 200]
 
 
+@on_each
 @at_length("seconds", 15, 60)
 def test_versions_that_take_turns_under_eight_clients_and_dying_workers(tmp_path, seconds):
     with Running(stored(tmp_path / "store"), {"workers": 2}) as running:
