@@ -30,6 +30,7 @@ def test_there_are_some():
 
 
 @on_each
+@pytest.mark.filterwarnings("ignore::fhenn.errors.NoiseWarning")  # SEAL runs plans for the native evaluator too
 @pytest.mark.parametrize("version", VERSIONS)
 def test_the_whole_round_is_readable(version):
     plan = artifacts.plan_from_bytes(data("plan", version))
