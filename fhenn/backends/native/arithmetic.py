@@ -165,7 +165,7 @@ class NativeArithmetic(Arithmetic[Ciphertext, Plaintext]):
     def drop(self, x: Ciphertext, level: int) -> Ciphertext:
         if x.level == level:
             return x
-        return replace(x, residues=np.ascontiguousarray(x.residues[:, : level + 1]))
+        return replace(x, residues=self._ring.copy(x.residues[:, : level + 1]))
 
     def plus(self, x: Ciphertext, addend: float | Plaintext) -> Ciphertext:
         plaintext = addend if isinstance(addend, Plaintext) else self.plaintext(addend, x.level, x.scale)
@@ -180,11 +180,7 @@ class NativeArithmetic(Arithmetic[Ciphertext, Plaintext]):
 
     def add(self, x: Ciphertext, y: Ciphertext) -> Ciphertext:
         small, large = sorted((x.residues, y.residues), key=len)
-        common = len(small)
-        total = self._ring.add(small, large[:common])
-        if len(large) > common:
-            total = np.concatenate([total, large[common:]])
-        return replace(x, residues=total)
+        return replace(x, residues=self._ring.add(small, large))
 
     def sum_of_products(
         self, xs: Sequence[Ciphertext], factors: Sequence[Plaintext], start: Ciphertext | None = None

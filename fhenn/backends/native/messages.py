@@ -185,7 +185,7 @@ class _Ciphertext(_Keeping):
 
     def space(self, part: Part) -> memoryview:
         _require_identity(self._ring, range(part.primes), self._what, part)
-        self.residues = np.empty((2, part.primes, self._ring.ring_degree), np.uint64)
+        self.residues = self._ring.new(2, part.primes)
         self.scale = part.scale
         return _bytes_of(self.residues[: part.polynomials])
 

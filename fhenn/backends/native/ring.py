@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from fhenn.backends.native.encoding import coefficients_of
 from fhenn.backends.native.library import require_library
+from fhenn.backends.native.spare import SpareMemory
 from fhenn.ckks.bits import packed_size
 from fhenn.errors import ParameterError
 
@@ -142,6 +143,9 @@ class Products:
         return cls(None, None, 0)
 
 
+_SPARE = 1 << 26
+"""Bytes that a ring keeps for results to come."""
+
 _allowed: int | None = None
 
 
@@ -198,6 +202,7 @@ class Ring:
         # not when the interpreter ends: daemon threads may be inside calls then
         finalize(self, self._library.fhenn_ring_free, self._pointer).atexit = False
         self._permutations: dict[int, NDArray[np.uint32]] = {}
+        self._spare = SpareMemory(_SPARE)
 
     @classmethod
     def of(cls, ring_degree: int, primes: Sequence[int]) -> Ring:
@@ -222,8 +227,15 @@ class Ring:
             self._library.fhenn_ring_kernels(self._pointer, place).decode() for place in range(len(self.primes))
         )
 
-    def _new(self, polynomials: int, primes: int) -> Residues:
-        return np.empty((polynomials, primes, self.ring_degree), np.uint64)
+    def new(self, polynomials: int, primes: int) -> Residues:
+        """Residues whose values do not matter."""
+        return self._spare.array((polynomials, primes, self.ring_degree))
+
+    def copy(self, x: Residues) -> Residues:
+        """Residues that may be changed, of the values of others, which need not be contiguous."""
+        result = self.new(*x.shape[:2])
+        result[...] = x
+        return result
 
     @staticmethod
     def _checked(status: int) -> None:
@@ -362,9 +374,11 @@ class Ring:
         )
 
     def add(self, x: Residues, y: Residues) -> Residues:
-        """x + y, of as many polynomials as each has."""
-        result = self._new(*x.shape[:2])
-        self._of_two("fhenn_add", x, y, result)
+        """x + y, where y has as many polynomials as x, or more, which are those of the result then."""
+        common = len(x)
+        result = self.new(*y.shape[:2])
+        self._of_two("fhenn_add", x, y[:common], result[:common])
+        result[common:] = y[common:]
         return result
 
     def _of_two(self, name: str, x: Residues, y: Residues, result: Residues) -> None:
@@ -375,33 +389,33 @@ class Ring:
 
     def subtract(self, x: Residues, y: Residues) -> Residues:
         """x - y, of as many polynomials as each has."""
-        result = self._new(*x.shape[:2])
+        result = self.new(*x.shape[:2])
         self._of_two("fhenn_subtract", x, y, result)
         return result
 
     def negate(self, x: Residues) -> Residues:
         """-x."""
         polynomials, primes = x.shape[:2]
-        result = self._new(polynomials, primes)
+        result = self.new(polynomials, primes)
         self._library.fhenn_negate(self._pointer, primes, polynomials, x.ctypes.data, result.ctypes.data)
         return result
 
     def add_number(self, x: Residues, integer: float) -> Residues:
         """x plus an integer in every slot."""
-        result = x.copy()
+        result = self.copy(x)
         self._library.fhenn_add_number(self._pointer, x.shape[1], x.ctypes.data, integer, result.ctypes.data)
         return result
 
     def add_plain(self, x: Residues, plaintext: Residues) -> Residues:
         """x plus a plaintext, (primes, N)."""
-        result = x.copy()
+        result = self.copy(x)
         self._of_two("fhenn_add", x[:1], plaintext[np.newaxis], result[:1])
         return result
 
     def times_number(self, x: Residues, integer: float) -> Residues:
         """x times an integer in every slot."""
         polynomials, primes = x.shape[:2]
-        result = self._new(polynomials, primes)
+        result = self.new(polynomials, primes)
         self._library.fhenn_times_number(self._pointer, primes, polynomials, x.ctypes.data, integer, result.ctypes.data)
         return result
 
@@ -410,7 +424,7 @@ class Ring:
         polynomials, primes = xs[0].shape[:2]
         _require_alike(xs[0].shape, xs)
         _require_alike(xs[0].shape[1:], plaintexts)
-        result = self._new(polynomials, primes)
+        result = self.new(polynomials, primes)
         self._library.fhenn_sum_of_products(
             self._pointer, primes, polynomials, len(xs), _pointers(xs), _pointers(plaintexts), result.ctypes.data
         )
@@ -419,7 +433,7 @@ class Ring:
     def multiply(self, x: Residues, y: Residues) -> Residues:
         """x·y, of three polynomials."""
         _require_alike((2, *x.shape[1:]), [x, y])
-        result = self._new(3, x.shape[1])
+        result = self.new(3, x.shape[1])
         self._library.fhenn_multiply(self._pointer, x.shape[1], x.ctypes.data, y.ctypes.data, result.ctypes.data)
         return result
 
@@ -430,7 +444,7 @@ class Ring:
         key: for the secret's square.
         centred: whether digits are; SEAL's are not.
         """
-        result = self._new(2, x.shape[1])
+        result = self.new(2, x.shape[1])
         self._checked(
             self._library.fhenn_relinearise(
                 self._pointer,
@@ -450,7 +464,7 @@ class Ring:
         key: for the secret's square.
         centred: whether digits are; SEAL's are not.
         """
-        result = self._new(2, x.shape[1] - 1)
+        result = self.new(2, x.shape[1] - 1)
         self._checked(
             self._library.fhenn_relinearise_and_rescale(
                 self._pointer,
@@ -466,7 +480,7 @@ class Ring:
     def rescale(self, x: Residues) -> Residues:
         """x divided by its last prime."""
         polynomials, primes = x.shape[:2]
-        result = self._new(polynomials, primes - 1)
+        result = self.new(polynomials, primes - 1)
         self._checked(
             self._library.fhenn_rescale(self._pointer, primes, polynomials, x.ctypes.data, result.ctypes.data)
         )
@@ -479,7 +493,7 @@ class Ring:
         turns: one for each rotation.
         centred: whether digits are, which then are made once; SEAL's are not.
         """
-        results = [self._new(2, x.shape[1]) for _ in turns]
+        results = [self.new(2, x.shape[1]) for _ in turns]
         keys = (_SwitchingKey * len(turns))(*(turn.key.structure for turn in turns))
         self._checked(
             self._library.fhenn_rotate(
@@ -546,7 +560,7 @@ class Ring:
             *(ctypes.addressof(each) for each in (xs, *arrays)),
             None if bias is None else bias.ctypes.data,
         )
-        result = self._new(2, primes - rescaled)
+        result = self.new(2, primes - rescaled)
         self._checked(self._library.fhenn_apply_map(self._pointer, ctypes.byref(plan), result.ctypes.data))
         return result
 
@@ -565,7 +579,7 @@ class Ring:
         primes, rows = xs[0].shape[1], len(starts) - 1
         _require_alike((2, *xs[0].shape[1:]), xs)
         numbers = np.stack([self.residues(place, integers) for place in range(primes)])
-        results = [self._new(2, primes) for _ in range(rows)]
+        results = [self.new(2, primes) for _ in range(rows)]
         at, which = np.ascontiguousarray(starts, np.dtype("l")), np.ascontiguousarray(columns, np.intc)
         self._checked(
             self._library.fhenn_number_rows(
