@@ -339,6 +339,8 @@ def _evaluate_factored(form: Factored, x: V, on: Operations[V, Any], adjust: flo
     """
     t = _centre(on, x, form.middle, form.half)
     square = _square(on, t) if form.squared else t
+    if form.squared and form.quads and form.line is not None and not form.odd:
+        square = on.shared(square)
     y = on.rescale(square) if form.squared and (form.quads or form.odd) else t
     raw: dict[int, V] = {}  # products before their rescale, by place
     ready: dict[int, V] = {}
@@ -354,7 +356,7 @@ def _evaluate_factored(form: Factored, x: V, on: Operations[V, Any], adjust: flo
             raw[0] = on.plus(square, -cast(float, form.line))
         place = 1
     if form.quads:
-        y_square = _square(on, y)
+        y_square = _square(on, y) if len(form.quads) == 1 else on.shared(_square(on, y))
         for b, c in form.quads:
             quad = y_square
             if b:

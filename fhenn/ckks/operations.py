@@ -155,6 +155,10 @@ class Operations(ABC, Generic[V, P]):
     def relinearise(self, x: V) -> V:
         """x of two parts again. Raises KeyMissing."""
 
+    def shared(self, x: V) -> V:
+        """x, which several sums will take, each of which is rescaled: what was put off is done once, now."""
+        return x
+
     @abstractmethod
     def rescale(self, x: V) -> V:
         """x divided by its last prime."""

@@ -210,6 +210,9 @@ class NativeArithmetic(Arithmetic[Ciphertext, Plaintext]):
             self._context.require_relinearisation("a product of ciphertexts", x.level)
         return x
 
+    def shared(self, x: Ciphertext) -> Ciphertext:
+        return self.unwrap(x)
+
     def rescale(self, x: Ciphertext) -> Ciphertext:
         scale = x.scale / self.primes[x.level]
         if len(x.residues) == 2:

@@ -34,6 +34,7 @@ INLINE Words residue(Words x, Field field) { return less_once(less_once(x, field
 #define MULTIPLY multiply
 #define SETTLE(x, field) less_once(x, (field).bound)
 #define RESIDUE residue
+#define LAZY(x, field) (x)
 #define FINISH(x, field) residue(less_once(x, (field).bound), field)
 #include "ntt_avx512.h"
 
@@ -43,13 +44,36 @@ static void forward(const Modulus* m, u64* a, int lazy) {
   dq_forward(m, a, 0);
 }
 
+/* Residues modulo one prime brought to another: `half` is what residues that stand for negative numbers are above, and
+   `correction`, -from modulo q, what those take. */
+typedef struct Source {
+  Words half, correction, barrett;
+  int shorter; /* than q */
+} Source;
+
+INLINE Source source_of(const Modulus* m, u64 from, int centred) {
+  return (Source){all(centred ? from / 2 : ~(u64)0), all(m->q - from % m->q), all(m->barrett_high), from <= m->q};
+}
+/* Below 3q */
+INLINE Words bring(const u64* x, Source s, Field field) {
+  Words value = load(x), r = s.shorter ? value : barrett64(value, field.q, s.barrett);
+  return _mm512_mask_add_epi64(r, _mm512_cmpgt_epu64_mask(value, s.half), r, s.correction);
+}
+
 static void reduce(const Modulus* m, const u64* x, u64 from, int centred, u64* result) {
-  const Words q = all(m->q), twice = all(2 * m->q), barrett = all(m->barrett_high);
-  const Words half = all(centred ? from / 2 : ~(u64)0), correction = all(m->q - from % m->q);
+  const Field field = field_of(m);
+  const Source source = source_of(m, from, centred);
+  for (long j = 0; j < m->n; j += GROUP) store(result + j, residue(bring(x + j, source, field), field));
+}
+
+static void reduce_sum(const Modulus* m, const u64* x, u64 from, u64 factor, const u64* y, u64 from_y, u64* result) {
+  const Field field = field_of(m);
+  const Source source = source_of(m, from, 1), source_y = source_of(m, from_y, 1);
+  const Words w = all(factor), quotient = all(quotient64(factor, m->q));
   for (long j = 0; j < m->n; j += GROUP) {
-    Words value = load(x + j), r = barrett64(value, q, barrett);
-    r = _mm512_mask_add_epi64(r, _mm512_cmpgt_epu64_mask(value, half), r, correction); /* below 3q */
-    store(result + j, less_once(less_once(r, twice), q));
+    Words r = multiply(bring(x + j, source, field), w, quotient, field);
+    if (y) r = less_once(plus(r, bring(y + j, source_y, field)), field.bound); /* below 7q */
+    store(result + j, residue(r, field));
   }
 }
 
@@ -70,7 +94,7 @@ const Kernels KERNELS_AVX512DQ = {
     .forward = forward,
     .inverse = dq_inverse,
     .reduce = reduce,
-    .reduce_sum = wide_reduce_sum,
+    .reduce_sum = reduce_sum,
     .dot = wide_dot,
     .switch_dot = wide_switch_dot,
     .pair_dot = wide_pair_dot,

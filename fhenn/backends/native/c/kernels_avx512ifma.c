@@ -51,17 +51,27 @@ INLINE Words residue(Words x, Field field) { return less_once(less_once(x, field
 #define MULTIPLY multiply
 #define SETTLE(x, field) less_once(x, (field).bound)
 #define RESIDUE(x, field) less_once(x, (field).q)
+#define LAZY(x, field) (x)
 #define FINISH residue
 #include "ntt_avx512.h"
 #undef NAME
-#undef SETTLE
+#undef LAZY
 #undef FINISH
 
-/* Below 2^47, up to 15 stages: values grow by 2q a stage, to below 31q < 2^52, and are only reduced at the end. */
+/* Below 2^47, up to 15 stages: values grow by 2q a stage, to below 31q < 2^52, and are only reduced at the end. Until
+   then words are values modulo 2^52: products take no more of a word, and sums carry what is above it along. So a
+   product is added as it is made: u + v, and 2u + 2q - (u + v). */
 enum { UNSETTLED_BITS = 47, UNSETTLED_STAGES = 15 };
+INLINE void unsettled_butterfly(Words* x, Words* y, Words w, Words quotient, Field field) {
+  Words u = *x, times_q = _mm512_madd52hi_epu64(_mm512_setzero_si512(), *y, quotient);
+  Words sum = _mm512_madd52lo_epu64(_mm512_madd52lo_epu64(u, *y, w), times_q, field.minus_q);
+  *x = sum;
+  *y = minus(plus(plus(u, field.bound), u), sum);
+}
 #define NAME(x) ifma_unsettled_##x
-#define SETTLE(x, field) (x)
-#define FINISH(x, field) less_once(barrett52(x, field), (field).q)
+#define OWN_BUTTERFLY unsettled_butterfly
+#define LAZY(x, field) _mm512_and_si512(x, (field).mask)
+#define FINISH(x, field) less_once(barrett52(LAZY(x, field), field), (field).q)
 #define FORWARD_ONLY
 #include "ntt_avx512.h"
 
@@ -76,15 +86,17 @@ static void forward(const Modulus* m, u64* a, int lazy) {
    `correction`, -from modulo q, what those take. */
 typedef struct Source {
   Words half, correction, barrett64;
-  int longer; /* than 52 bits */
+  int shorter, longer; /* than q, and than 52 bits */
 } Source;
 
 INLINE Source source_of(const Modulus* m, u64 from, int centred) {
-  return (Source){all(centred ? from / 2 : ~(u64)0), all(m->q - from % m->q), all(m->barrett_high), from >> 52 != 0};
+  return (Source){all(centred ? from / 2 : ~(u64)0), all(m->q - from % m->q), all(m->barrett_high), from <= m->q,
+                  from >> 52 != 0};
 }
 /* Below 3q */
 INLINE Words bring(const u64* x, Source s, Field field) {
-  Words value = load(x), r = s.longer ? barrett64(value, field.q, s.barrett64) : barrett52(value, field);
+  Words value = load(x), r = value;
+  if (!s.shorter) r = s.longer ? barrett64(value, field.q, s.barrett64) : barrett52(value, field);
   return _mm512_mask_add_epi64(r, _mm512_cmpgt_epu64_mask(value, s.half), r, s.correction);
 }
 

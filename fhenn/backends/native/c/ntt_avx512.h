@@ -6,8 +6,10 @@
      Field, field_of(m)                 constants; field.bound is what products are below
      MULTIPLY(x, w, quotient, field)    x*w modulo q, below the bound
      SETTLE(x, field)                   forward, of a sum: below the bound again, or as it is where sums have room
+     LAZY(x, field)                     forward, of a result: below what lazy results are below
      FINISH(x, field)                   forward, of a result: below q
      RESIDUE(x, field)                  below q, of x below the bound
+     OWN_BUTTERFLY(x, y, w, quotient, field)     a forward butterfly in the place of this one; SETTLE is not asked for
      FORWARD_ONLY                       where there is no need for the way back
 
    With b for the bound, a forward butterfly of u, settled, and a product v < b gives u + v and u + b - v. Where u is
@@ -23,9 +25,13 @@ INLINE NAME(Power) NAME(power_at)(const Modulus* m, long i) {
 }
 
 INLINE void NAME(butterfly)(Words* x, Words* y, NAME(Power) p, Field field) {
+#if defined(OWN_BUTTERFLY)
+  OWN_BUTTERFLY(x, y, p.w, p.quotient, field);
+#else
   Words u = SETTLE(*x, field), v = MULTIPLY(*y, p.w, p.quotient, field);
   *x = plus(u, v);
   *y = minus(plus(u, field.bound), v);
+#endif
 }
 
 /* The first stage, where the number of stages is odd */
@@ -71,7 +77,10 @@ INLINE void NAME(forward_tail)(const Modulus* m, u64* a, long length, long place
     NAME(butterfly)(&x2, &y2, (NAME(Power)){four(w + 4 * place), four(quotient + 4 * place)}, field);
     Words x1 = _mm512_unpacklo_epi64(x2, y2), y1 = _mm512_unpackhi_epi64(x2, y2);
     NAME(butterfly)(&x1, &y1, (NAME(Power)){load(w + 8 * place), load(quotient + 8 * place)}, field);
-    if (!lazy) x1 = FINISH(x1, field), y1 = FINISH(y1, field);
+    if (lazy)
+      x1 = LAZY(x1, field), y1 = LAZY(y1, field);
+    else
+      x1 = FINISH(x1, field), y1 = FINISH(y1, field);
     store(a, _mm512_permutex2var_epi64(x1, first, y1)), store(a + 8, _mm512_permutex2var_epi64(x1, second, y1));
   }
 }

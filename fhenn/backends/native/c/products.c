@@ -31,9 +31,8 @@ void multiply(const Ring* ring, int k, const u64* a, const u64* b, u64* result) 
 
 /* The third polynomial of x, switched: two polynomials over QP. */
 static u64* switched(const Ring* ring, int k, const u64* x, SwitchingKey key, int centred, Scratch* scratch) {
-  Digits digits = digits_of(ring, k, x + 2 * k * ring->n, ring->n, centred, scratch);
   u64* result = scratch_polynomials(ring, scratch, 2 * (size_t)(k + 1));
-  switch_digits(ring, &digits, NULL, key, NULL, result);
+  switch_polynomial(ring, k, x + 2 * k * ring->n, centred, key, result, scratch);
   return result;
 }
 

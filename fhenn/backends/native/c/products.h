@@ -20,5 +20,6 @@ void rotate(const Ring* ring, int k, const u64* x, int count, const uint32_t* co
 
 /* Scratch that each of these takes. */
 static inline size_t polynomials_to_switch(const Ring* ring, int k) {
-  return polynomials_of_digits(k) + 2 * (size_t)(k + 1) + (size_t)k + polynomials_to_divide(ring, 2);
+  size_t several = polynomials_of_digits(k) + (size_t)k, once = polynomials_to_switch_once(ring, k);
+  return (several > once ? several : once) + 2 * (size_t)(k + 1) + polynomials_to_divide(ring, 2);
 }

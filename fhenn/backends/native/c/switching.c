@@ -37,15 +37,19 @@ static void find_coefficients(void* argument, int j, int worker) {
   from->kernels->inverse(from, coefficients);
 }
 
+/* Digit j modulo the i-th prime of QP, where that is another than its own. */
+static void bring_to(const Decomposition* d, int j, int i, u64* digit) {
+  int k = d->digits.k;
+  const Modulus *from = modulus_at(d->ring, k, j), *m = modulus_at(d->ring, k, i);
+  m->kernels->reduce(m, d->coefficients + j * pitch_of(d->ring), from->q, d->centred, digit);
+  m->kernels->forward(m, digit, 0);
+}
+
 static void bring_digit(void* argument, int index, int worker) {
   (void)worker;
   const Decomposition* d = argument;
   int k = d->digits.k, j = index / (k + 1), i = index % (k + 1);
-  if (i == j) return;
-  const Modulus *from = modulus_at(d->ring, k, j), *m = modulus_at(d->ring, k, i);
-  u64* digit = digit_at(d->ring, &d->digits, j, i);
-  m->kernels->reduce(m, d->coefficients + j * pitch_of(d->ring), from->q, d->centred, digit);
-  m->kernels->forward(m, digit, 0);
+  if (i != j) bring_to(d, j, i, digit_at(d->ring, &d->digits, j, i));
 }
 
 Digits digits_of(const Ring* ring, int k, const u64* x, long pitch, int centred, Scratch* scratch) {
@@ -57,16 +61,24 @@ Digits digits_of(const Ring* ring, int k, const u64* x, long pitch, int centred,
   return d.digits;
 }
 
-void switch_part(const Ring* ring, const Digits* digits, int i, const uint32_t* permutation, SwitchingKey key,
-                 const u64* add, u64* result0, u64* result1, long stride, long at, long length) {
-  const u64* digit[MOST_PRIMES];
-  int k = digits->k, row = i == k ? key.digits : i;
+/* Part i of the product of digits, which are given modulo its prime, with a key. */
+static void multiply_by_key(const Ring* ring, int k, int i, const u64* const* digit, const uint32_t* permutation,
+                            SwitchingKey key, const u64* add, u64* result0, u64* result1, long stride, long at,
+                            long length) {
+  int row = i == k ? key.digits : i;
   const Modulus* m = modulus_at(ring, k, i);
-  for (int j = 0; j < k; j++) digit[j] = i == j ? digits->own + j * digits->own_pitch : digit_at(ring, digits, j, i);
   /* P times what is added vanishes modulo P */
   const u64* added = add && i < k ? add + i * ring->n : NULL;
   m->kernels->switch_dot(m, k, digit, key.words + (long)row * ring->n * 2 * key.digits, key.digits, permutation, added,
                          special(ring)->q % m->q, result0, result1, stride, at, length);
+}
+
+void switch_part(const Ring* ring, const Digits* digits, int i, const uint32_t* permutation, SwitchingKey key,
+                 const u64* add, u64* result0, u64* result1, long stride, long at, long length) {
+  const u64* digit[MOST_PRIMES];
+  for (int j = 0; j < digits->k; j++)
+    digit[j] = i == j ? digits->own + j * digits->own_pitch : digit_at(ring, digits, j, i);
+  multiply_by_key(ring, digits->k, i, digit, permutation, key, add, result0, result1, stride, at, length);
 }
 
 typedef struct Switch {
@@ -92,6 +104,39 @@ void switch_digits(const Ring* ring, const Digits* digits, const uint32_t* permu
                    const u64* add, u64* result) {
   Switch s = {ring, digits, permutation, key, add, result};
   pool_run(ring->pool, (digits->k + 1) * PIECES, switch_piece, &s);
+}
+
+typedef struct SwitchOnce {
+  Decomposition decomposition;
+  SwitchingKey key;
+  u64 *work, *result;
+} SwitchOnce;
+
+/* The digits modulo one prime, and their products with the key while they are in the cache. */
+static void switch_to_prime(void* argument, int i, int worker) {
+  const SwitchOnce* s = argument;
+  const Decomposition* d = &s->decomposition;
+  const Ring* ring = d->ring;
+  int k = d->digits.k;
+  long pitch = pitch_of(ring);
+  const u64* digit[MOST_PRIMES];
+  for (int j = 0; j < k; j++) {
+    u64* made = s->work + (worker * k + j) * pitch;
+    digit[j] = i == j ? d->digits.own + j * d->digits.own_pitch : made;
+    if (i != j) bring_to(d, j, i, made);
+  }
+  u64* first = s->result + i * pitch;
+  multiply_by_key(ring, k, i, digit, NULL, s->key, NULL, first, first + over_qp(ring, k), 8, 0, ring->n);
+}
+
+void switch_polynomial(const Ring* ring, int k, const u64* x, int centred, SwitchingKey key, u64* result,
+                       Scratch* scratch) {
+  size_t used = scratch->used;
+  Decomposition d = {ring, {k, x, ring->n, NULL}, centred, scratch_polynomials(ring, scratch, (size_t)k)};
+  pool_run(ring->pool, k, find_coefficients, &d);
+  SwitchOnce s = {d, key, scratch_polynomials(ring, scratch, (size_t)(k * threads_of(ring))), result};
+  pool_run(ring->pool, k + 1, switch_to_prime, &s);
+  scratch->used = used;
 }
 
 /* (x - [x]_last)/last, where [x]_last is centred: x/last, rounded. */

@@ -40,6 +40,15 @@ void switch_part(const Ring* ring, const Digits* digits, int i, const uint32_t* 
 void switch_digits(const Ring* ring, const Digits* digits, const uint32_t* permutation, SwitchingKey key,
                    const u64* add, u64* result);
 
+/* The same for a polynomial x, of k parts n words apart, that is switched once: its digits are made prime by prime. */
+void switch_polynomial(const Ring* ring, int k, const u64* x, int centred, SwitchingKey key, u64* result,
+                       Scratch* scratch);
+
+/* Scratch that it takes. */
+static inline size_t polynomials_to_switch_once(const Ring* ring, int k) {
+  return (size_t)k + (size_t)(k * threads_of(ring));
+}
+
 /* result (+)= round(x/P), for polynomials x over QP. */
 void divide_by_special(const Ring* ring, int k, int polynomials, const u64* x, int accumulate, u64* result,
                        Scratch* scratch);
