@@ -18,6 +18,8 @@ import fhenn
 from fhenn.backends import is_available
 from fhenn.backends.native import library
 
+collect_ignore = ["backends/native/fuzz_target.py"]  # a program, which needs libFuzzer
+
 os.environ["FHENN_MACHINE"] = "shipped"  # plans do not depend on the machine that tests them
 
 settings.register_profile("fhenn", deadline=None)  # machines are shared: a slow example is no failure

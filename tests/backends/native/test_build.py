@@ -1,5 +1,6 @@
 """What is compiled for whom, and what the build of the package makes of it."""
 
+import shlex
 import shutil
 import subprocess
 import sys
@@ -229,3 +230,10 @@ def test_pip_builds_wheels_with_and_without_the_library(tmp_path, native, monkey
         assert "-py3-none-" in wheel.name
         assert not wheel.name.endswith("-any.whl")
         assert sorted(held) == [f"{NATIVE}/{build.LIBRARY.name}", f"{NATIVE}/{build.LIBRARY.name}.json"]
+
+
+@pytest.mark.thorough
+@pytest.mark.skipif(build.compiler() is None, reason="there is no C compiler")
+def test_a_compiler_has_nothing_to_warn_of(monkeypatch, tmp_path):
+    monkeypatch.setenv("CC", shlex.join([*build.compiler(), "-Werror"]))
+    assert build.build(tmp_path / "silent.so").exists()

@@ -4,10 +4,16 @@ Objects are changed as they came, or in what they hold, which is packed again wi
 fails is named; keys are new in each run.
 """
 
+import os
 import random
+import re
 import struct
+import subprocess
+import sys
 from collections import Counter
 from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -194,3 +200,28 @@ def test_mutated_messages_at_length(seed, count):
     outcomes = fuzz(seed, count)
     print(dict(outcomes))  # noqa: T201 - for the notebook
     assert sum(outcomes.values()) == count
+
+
+@pytest.mark.skipif(find_spec("atheris") is None, reason="libFuzzer for Python is not installed: pip install atheris")
+@at_length("limit", "-max_total_time=60", "-runs=1000000")
+def test_libfuzzer_finds_nothing_else(tmp_path, limit):
+    """Led by the branches that it reaches, from honest messages on (fuzz_target.py)."""
+    (tmp_path / "found").mkdir()
+    script = Path(__file__).with_name("fuzz_target.py")
+    paths = [
+        str(Path(fhenn.__file__).parents[1]),
+        *map(str, (script.parent, script.parents[2] / "artifacts", script.parents[2])),
+    ]
+    done = subprocess.run(
+        [sys.executable, str(script), str(tmp_path / "found"), limit],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    runs = re.search(r"^Done (\d+) runs", done.stderr, re.MULTILINE)
+    assert runs, done.stderr[-5000:]
+    assert done.returncode == 0
+    print(runs[0])  # noqa: T201 - for the notebook
+    assert int(runs[1]) > 20_000

@@ -76,7 +76,7 @@ Scratch* scratch_take(Ring* ring, size_t polynomials) {
       scratch->used = 0;
       return scratch;
     }
-    scratch_return(scratch);
+    atomic_flag_clear(&scratch->taken);
     return NULL;
   }
   Scratch* scratch = calloc(1, sizeof *scratch);
