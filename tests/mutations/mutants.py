@@ -225,7 +225,7 @@ STRUCTURE = mutants(
     ("structure: any magic", "magic != _MAGIC or header", "header"),
     ("structure: any header size", "header != _HEADER.size or major", "major"),
     ("structure: any version", " or major != _MAJOR or compression", " or compression"),
-    ("structure: any compression", " or compression not in (_PLAIN, _ZSTANDARD)", ""),
+    ("structure: any compression", " or compression not in _FORM_OF", ""),
     ("structure: any length", "if size != len(data):", "if size < 0:"),
     ("structure: a bomb", "largest_content(what, body) > 4 * limit + (1 << 20)", "largest_content(what, body) < 0"),
     ("structure: bytes after the end", "    content.end()\n", ""),
@@ -247,22 +247,22 @@ STRUCTURE = mutants(
     ),
     (
         "structure: inner objects of any magic",
-        "(magic, header, major, compression) == (_MAGIC, _HEADER.size, _MAJOR, _PLAIN)",
-        "(header, major, compression) == (_HEADER.size, _MAJOR, _PLAIN)",
+        '(magic, header, major, compression) == (_MAGIC, _HEADER.size, _MAJOR, _FORMS["plain"])',
+        '(header, major, compression) == (_HEADER.size, _MAJOR, _FORMS["plain"])',
     ),
     (
         "structure: inner objects of any header",
-        "(magic, header, major, compression) == (_MAGIC, _HEADER.size, _MAJOR, _PLAIN)",
-        "(magic, major, compression) == (_MAGIC, _MAJOR, _PLAIN)",
+        '(magic, header, major, compression) == (_MAGIC, _HEADER.size, _MAJOR, _FORMS["plain"])',
+        '(magic, major, compression) == (_MAGIC, _MAJOR, _FORMS["plain"])',
     ),
     (
         "structure: inner objects of any version",
-        "(magic, header, major, compression) == (_MAGIC, _HEADER.size, _MAJOR, _PLAIN)",
-        "(magic, header, compression) == (_MAGIC, _HEADER.size, _PLAIN)",
+        '(magic, header, major, compression) == (_MAGIC, _HEADER.size, _MAJOR, _FORMS["plain"])',
+        '(magic, header, compression) == (_MAGIC, _HEADER.size, _FORMS["plain"])',
     ),
     (
         "structure: inner objects compressed",
-        "(magic, header, major, compression) == (_MAGIC, _HEADER.size, _MAJOR, _PLAIN)",
+        '(magic, header, major, compression) == (_MAGIC, _HEADER.size, _MAJOR, _FORMS["plain"])',
         "(magic, header, major) == (_MAGIC, _HEADER.size, _MAJOR)",
     ),
 )
@@ -330,13 +330,61 @@ MESSAGES = mutants(
     ("messages: fields twice", "        if number in found:\n", "        if number < 0:\n"),
     (
         "messages: ciphertexts of any header",
-        "                check_header(what, value)\n                ciphertexts",
+        "                form_of(what, value)\n                ciphertexts",
         "                ciphertexts",
     ),
     ("messages: scales of any size", "isinstance(value, bytes) and len(value) == 8", "isinstance(value, bytes)"),
     ("messages: no ciphertexts", "if not ciphertexts or not isfinite(scale)", "if not isfinite(scale)"),
     ("messages: infinite scales", "or not isfinite(scale) or scale <= 0", "or scale <= 0"),
     ("messages: scales below 0", "not isfinite(scale) or scale <= 0:", "not isfinite(scale):"),
+)
+
+PACKING = mutants(
+    "fhenn/ckks/packing.py",
+    "tests/ckks/test_packing.py",
+    ("packing: packed ones are handed to SEAL", '"plain", keys=False)', '"packed", keys=False)'),
+    ("packing: ciphertexts for SEAL unchecked", "    chain.check_ciphertext(what, data)\n", ""),
+    ("packing: keys for SEAL unchecked", "    chain.check_switching_keys(what, data)\n", ""),
+    ("packing: lists without a key left out", "bytes(absent * _COUNT.size) + ", ""),
+    ("packing: the bits of the first prime", "primes[place % part.primes]", "primes[0]"),
+    (
+        "packing: no seeds",
+        "            self._pieces.append(self._words.tobytes())\n        self._pieces.append(tail)",
+        "            self._pieces.append(self._words.tobytes())",
+    ),
+)
+
+BITS = mutants(
+    "fhenn/ckks/bits.py",
+    "tests/ckks/test_packing.py",
+    (
+        "bits: nothing in a ninth byte is written",
+        "        if shift + bits > 64:\n            beyond = _bytes(room, start + _WORD, len(groups), bits)\n            beyond |=",
+        "        if shift + bits > 72:\n            beyond = _bytes(room, start + _WORD, len(groups), bits)\n            beyond |=",
+    ),
+    ("bits: nothing in a ninth byte is read", "            column |= beyond", "            beyond = beyond"),
+    ("bits: neighbours are not masked", "column & mask", "column"),
+)
+
+UNPACKING = mutants(
+    "fhenn/ckks/inflate.py",
+    "tests/ckks/test_packing.py",
+    ("inflate: packed residues that end early", "        if len(source) < size:\n", "        if len(source) < 0:\n"),
+    ("inflate: any number of packed residues", "        self.expect(8 * count)\n", ""),
+)
+
+PACKED_IN_CONTEXTS = mutants(
+    "fhenn/ckks/messages.py",
+    "tests/ckks/test_packing.py",
+    ("messages: packed objects for TenSEAL", 'form_of(what, value) == "packed":', 'form_of(what, value) == "none":'),
+)
+
+SPARE = mutants(
+    "fhenn/backends/native/spare.py",
+    "tests/backends/native/test_spare.py",
+    ("spare memory: without limit", "if self._kept + memory.nbytes <= self._most:", "if memory.nbytes:"),
+    ("spare memory: lent twice", "memory = self._free[shape].pop()", "memory = self._free[shape][-1]"),
+    ("spare memory: nothing comes back", "        self._of._take_back(self._memory)", "        pass"),
 )
 
 PROTOBUF = mutants(
@@ -1163,10 +1211,14 @@ NATIVE_MESSAGES = mutants(
     ),
     (
         "native messages: sizes that are not written",
-        "object_header(sum(map(len, body)), compressed=True)",
-        "object_header(0, compressed=True)",
+        "object_header(len(head) + len(body), ",
+        "object_header(0, ",
     ),
-    ("native messages: compressed as it comes", "_SHORTEST_MATCH = 1, 4", "_SHORTEST_MATCH = -5, 4"),
+    (
+        "native messages: packed though SEAL is to load it",
+        "ring.pack(residues) if packed else",
+        "ring.pack(residues) if 1 else",
+    ),
     ("native messages: seeds from their generator on", "ring.expand_seed(seed[1:], ", "ring.expand_seed(seed[:-1], "),
 )
 KEY_MESSAGES = mutants(
@@ -1257,7 +1309,7 @@ STRANGE_EVALUATOR = mutants(
 MUTANTS: tuple[Mutant, ...] = tuple(
     mutant
     for part in (
-        IDLE, FLOODING, FLOOR, NOISE, CERTIFICATE, SHARING, BUDGET, STRUCTURE, INFLATE, MESSAGES, PROTOBUF, WIRE, SCAN, MATCHING, RECEIPT,
+        IDLE, FLOODING, FLOOR, NOISE, CERTIFICATE, SHARING, BUDGET, STRUCTURE, INFLATE, MESSAGES, PACKING, BITS, UNPACKING, PACKED_IN_CONTEXTS, SPARE, PROTOBUF, WIRE, SCAN, MATCHING, RECEIPT,
         VIOLATIONS, ANSWER, CLIENT, CLIENT_GUARD, SERVER, SECRET, TOKENS, QUOTA, BODIES, BLAME, WORK, SPOOL, KEYS, UPLOADS, FILES,
         ROUTES, GUARD, OUTPUTS, WITNESS, DEMANDS, PLAN, LAYOUT, ARRAY, SEARCH, WORST, VERIFIED_WITNESSES, CACHE, LOAD, TRACE, FILLED, FOLDS, SHARED,
         UNITS, NATIVE_MESSAGES, NATIVE_KEYS, KEY_MESSAGES, SUBCHAIN, KEY_LEVELS, ROTATIONS, STRANGE_EVALUATOR,
