@@ -152,6 +152,27 @@ def test_no_memory_is_asked_for_more_than_keys_can_be():
         large.check_switching_keys("it", as_packed(head))
 
 
+def test_the_limit_is_on_what_packed_residues_are_in_words():
+    packed = pack(np.arange(8, dtype=np.uint64), 10)
+    inflate.Content("it", packed, None, 64, packed=True).residues(8, 10, None, unpack)
+    with pytest.raises(WireFormatError, match="more bytes than it can need"):
+        inflate.Content("it", packed, None, 63, packed=True).residues(8, 10, None, unpack)
+
+
+def test_what_seal_is_to_load_is_checked_in_any_form(context, chain):
+    ciphertext = save_object(context.encrypt_slots(0.5, 1, context.scale))
+    keys = save_object(context.rotation_keys[0].keys)
+    for name, data, of in (
+        ("keys for a ciphertext", keys, ciphertext_for_seal),
+        ("a ciphertext for keys", ciphertext, keys_for_seal),
+        ("half of one", hand.whole(plain_of(ciphertext)[:1000]), ciphertext_for_seal),
+        ("half of them", hand.whole(plain_of(keys)[:1000]), keys_for_seal),
+    ):
+        with pytest.raises(WireFormatError):
+            of(chain, "it", data)
+            pytest.fail(name)
+
+
 def test_a_ciphertext_of_other_parameters_is_not_packed(context, chain):
     data = save_object(context.encrypt_slots(0.5, 1, context.scale))
     with pytest.raises(WireFormatError):
