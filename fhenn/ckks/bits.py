@@ -33,7 +33,7 @@ def pack(numbers: NDArray[np.uint64], bits: int) -> bytes:
     bits: of each, 9 to 64.
 
     >>> pack(np.arange(8, dtype=np.uint64), 10).hex()
-    '0004200001104001c001'
+    '000420c000041460c001'
     """
     groups, size = numbers.reshape(-1, _TOGETHER), packed_size(numbers.size, bits)
     room = np.zeros(size + _WORD + 1, np.uint8)

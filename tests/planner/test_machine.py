@@ -181,6 +181,18 @@ def test_measuring_times_every_primitive(monkeypatch):
         timing.measure("here", ["unheard of"])
 
 
+def test_a_clock_that_counts_in_steps_tells_short_runs_from_none(monkeypatch):
+    """As that of Windows does, in 64ths of a second: one run takes 0 or a step."""
+    now = 0.0
+
+    def run():
+        nonlocal now
+        now += 3e-6
+
+    monkeypatch.setattr(timing, "process_time", lambda: now // (1 / 64) / 64)
+    assert timing.fastest(run) == pytest.approx(3e-6, rel=0.5)
+
+
 def test_timings_of_seal_stand_beside_those_of_another_that_was_measured_alone():
     if not is_available("native"):
         pytest.skip("there is no native library")
