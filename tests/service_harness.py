@@ -30,8 +30,10 @@ if __name__ == "__main__":  # the workers import this file, and need nothing of 
     from pathlib import Path
     from fhenn.service.limits import Limits
     from fhenn.service.serving import serve
-    limits = Limits(**eval(sys.argv[3]))
-    serve(Path(sys.argv[1]), port=int(sys.argv[2]), limits=limits, on_start=lambda url: print(url, flush=True))
+    limits, options = Limits(**eval(sys.argv[3])), dict(zip(("certificate", "key"), map(Path, sys.argv[4:])))
+    serve(
+        Path(sys.argv[1]), port=int(sys.argv[2]), limits=limits, on_start=lambda url: print(url, flush=True), **options
+    )
 """
 
 
@@ -69,7 +71,10 @@ def stored(folder: Path) -> Path:
 
 @dataclass
 class Running:
-    """A service that runs: start it with `with`."""
+    """A service that runs: start it with `with`.
+
+    tls: files of a certificate and its key, and how clients check it; without, it speaks plain HTTP.
+    """
 
     folder: Path
     limits: dict[str, Any] = field(default_factory=dict)
@@ -77,6 +82,12 @@ class Running:
     before: list[str] = field(default_factory=list)
     process: subprocess.Popen[str] | None = None
     url: str = ""
+    tls: tuple[Path, Path, ssl.SSLContext] | None = None
+
+    @property
+    def verify(self) -> ssl.SSLContext:
+        """How clients check its certificate."""
+        return self.tls[2] if self.tls else TLS
 
     @property
     def log(self) -> Path:
@@ -94,20 +105,24 @@ class Running:
         main.write_text(_MAIN)
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
-                [*self.before, sys.executable, str(main), str(self.folder), str(self.port), repr(self.limits)],
+                [
+                    *self.before,
+                    *(sys.executable, str(main), str(self.folder), str(self.port), repr(self.limits)),
+                    *map(str, self.tls[:2] if self.tls else ()),
+                ],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
             )
         self.url = self.process.stdout.readline().strip()
-        assert self.url.startswith("http://127.0.0.1:"), self.log.read_text()[-2000:]
+        assert self.url.startswith(f"http{'s' * bool(self.tls)}://127.0.0.1:"), self.log.read_text()[-2000:]
         self.port = int(self.url.rpartition(":")[2])  # the same after a restart
         self.await_ready()
 
     def await_ready(self, seconds: float = 60.0) -> None:
         def ready() -> bool:
             try:
-                return httpx.get(f"{self.url}/health/ready", verify=TLS).status_code == 200
+                return httpx.get(f"{self.url}/health/ready", verify=self.verify).status_code == 200
             except httpx.TransportError:
                 return False
 
