@@ -41,6 +41,8 @@ def networks_of(texts: Iterable[str]) -> tuple[Network, ...]:
 
 def is_in(address: str, networks: Sequence[Network]) -> bool:
     """Whether an address, as text, lies in one of the networks."""
+    if not networks:
+        return False
     parsed = _parse(address)
     return parsed is not None and any(parsed in network for network in networks)
 

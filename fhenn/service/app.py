@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -75,6 +76,8 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         service.pool.start()
+        gc.collect()
+        gc.freeze()  # what was made until now stays: to look through it for cycles again and again holds requests up
         watch = asyncio.get_running_loop().create_task(service.watch())
         yield
         watch.cancel()

@@ -121,7 +121,8 @@ async def chunks(request: Request, limits: Limits) -> AsyncIterator[bytes]:
     while True:
         try:
             left = deadline - asyncio.get_running_loop().time()
-            chunk = await asyncio.wait_for(anext(stream), min(limits.idle, left))
+            async with asyncio.timeout(min(limits.idle, left)):
+                chunk = await anext(stream)
         except StopAsyncIteration:
             return
         except TimeoutError as error:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from logging.handlers import QueueHandler, QueueListener, RotatingFileHandler
 from math import inf
 from pathlib import Path
-from queue import Queue
+from queue import Empty, Queue
 from typing import IO, Any
 
 from fhenn.service.logs import log_seldom
@@ -28,6 +28,8 @@ _LARGEST, _OLDER = 10 << 20, 9
 _MOST_KINDS = 1000
 _WAITING = 10_000
 """Lines that may wait for the disk; those beyond are left out, which the log of operation says."""
+_GATHER = 0.05
+"""Seconds for which lines are gathered."""
 
 
 class _File(RotatingFileHandler):
@@ -46,6 +48,17 @@ class _File(RotatingFileHandler):
 class _Queue(QueueHandler):
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
         log_seldom(logging.ERROR, "security log not written")
+
+
+class _Listener(QueueListener):
+    """Takes lines together that come shortly after one another: to wake a thread for each would hold requests up."""
+
+    def dequeue(self, block: bool) -> logging.LogRecord:
+        """The next line."""
+        with suppress(Empty):
+            return super().dequeue(False)
+        time.sleep(_GATHER)
+        return super().dequeue(block)
 
 
 class SecurityLog:
@@ -70,7 +83,7 @@ class SecurityLog:
         fields: more to write; those that are None are left out.
         """
         if self._listener is None:
-            self._listener = QueueListener(self._queue.queue, self._file)
+            self._listener = _Listener(self._queue.queue, self._file)
             self._listener.start()
         line = _line(event, who, source, outcome, fields)
         self._queue.handle(logging.LogRecord("fhenn.security", logging.INFO, "", 0, line, (), None))

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from hashlib import sha256
 from hmac import compare_digest
 from pathlib import Path
@@ -29,6 +31,8 @@ _TOKEN = re.compile(r"fhenn_([0-9a-f]{16})_([A-Za-z0-9_-]{43})", re.ASCII)
 _OWNER = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?", re.ASCII)
 _FEWEST_SLOTS = 2048
 """Slots of the smallest ring that a plan can have: an upload counts as a multiple of its plan's slots."""
+_LARGEST = 1 << 20
+"""Bytes of a token's file that are read: it may name many models."""
 _WAIT = 10.0
 """Seconds to wait for another process that creates or revokes a token."""
 
@@ -180,11 +184,21 @@ class Tokens:
         if not re.fullmatch(r"[0-9a-f]{16}", identity, re.ASCII):
             return None
         try:
-            token: Token = built(Token, read_json(self._path(identity).read_bytes()))
-            datetime.fromisoformat(token.expires)
+            descriptor = os.open(self._path(identity), os.O_RDONLY | getattr(os, "O_BINARY", 0))
+            try:
+                return _token(os.read(descriptor, _LARGEST))  # `open` asks the system for more, for each request
+            finally:
+                os.close(descriptor)
         except (FileNotFoundError, ValueError):  # revoked meanwhile, or not a file of ours
             return None
-        return token
+
+
+@lru_cache(maxsize=1024)
+def _token(text: bytes) -> Token:
+    """What is kept of a token, from its file. Raises ValueError where it is not a file of ours."""
+    token: Token = built(Token, read_json(text))
+    datetime.fromisoformat(token.expires)
+    return token
 
 
 def _digest(secret: str) -> str:

@@ -46,7 +46,7 @@ def test_who_from_where_what_and_how_it_ended(service):
         return [(line["event"], line["outcome"]) for line in written(service.folder) if line["who"] == "noted"]
 
     expected = [("keys", "stored"), ("prediction", "answered"), ("prediction", "malformed"), ("keys", "deleted")]
-    wait_for(lambda: mine() == expected, 5)
+    wait_for(lambda: mine() == expected and any(line["event"] == "token" for line in written(service.folder)), 5)
     lines = written(service.folder)
     assert {line["from"] for line in lines if line["who"] == "noted"} == {"127.0.0.1"}
     predicted = next(line for line in lines if (line["who"], line["event"]) == ("noted", "prediction"))

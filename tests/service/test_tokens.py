@@ -22,6 +22,16 @@ def test_a_token_is_known_until_it_is_revoked(tokens):
     assert tokens.all() == []
 
 
+def test_what_is_kept_counts_from_the_next_request_on(tokens, tmp_path):
+    text, kept = tokens.create("hospital")
+    assert tokens.authenticate(text) == kept
+    (path,) = (tmp_path / "tokens").iterdir()
+    path.write_text(json.dumps(vars(kept) | {"models": ["cancer"]}))
+    assert tokens.authenticate(text) == replace(kept, models=("cancer",))
+    path.write_text("{}")
+    assert tokens.authenticate(text) is None
+
+
 def test_only_a_hash_is_kept_and_for_the_owner_of_the_files_alone(tokens, tmp_path):
     text, kept = tokens.create("hospital")
     (path,) = (tmp_path / "tokens").iterdir()
