@@ -1,14 +1,24 @@
-"""Who is next: owners take turns, and tasks that take long leave a worker to the others."""
+"""Who is next: owners take turns, tasks that take long leave a worker to the others, and what is loaded goes first.
+
+To load evaluation keys takes longer than to evaluate with them. So a worker that becomes free may be given a task whose
+keys it holds before others whose turn it is. Each of those is overtaken by so many seconds of work and no more; then it
+is its turn, whoever holds what.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import chain
+from time import monotonic
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+
+_OVERTAKEN = 1.0
+"""Seconds of work by which others may overtake a task."""
 
 
 class QueueFull(Exception):
@@ -20,19 +30,25 @@ class Waiter(Generic[T]):
     """A task that waits.
 
     owner: whose task it is.
-    affinity: of the workers that it prefers.
+    affinity: what it needs loaded; empty for nothing.
     long: whether it may take long.
     future: will hold what the task waits for.
+    seconds: that it is expected to take.
+    since: when it came, by `monotonic`.
+    overtaken: seconds of work that were given to others although it was its turn.
     """
 
     owner: str
     affinity: str
     long: bool
     future: asyncio.Future[T]
+    seconds: float = 0.0
+    since: float = field(default_factory=monotonic)
+    overtaken: float = 0.0
 
 
 class FairQueue(Generic[T]):
-    """Tasks that wait; owners take turns, and the tasks of an owner come in their order.
+    """Tasks that wait; owners take turns, and the tasks of an owner come in their order, unless one is preferred.
 
     Where the queue is full, a task of an owner that has fewer tasks in it than another takes the place of the other's
     last task. So nobody can fill the queue for all.
@@ -62,21 +78,33 @@ class FairQueue(Generic[T]):
                 last.future.set_exception(QueueFull())
         self._owners.setdefault(waiter.owner, deque()).append(waiter)
 
-    def next(self, may_run: Callable[[Waiter[T]], bool]) -> Waiter[T] | None:
+    def next(
+        self,
+        may_run: Callable[[Waiter[T]], bool],
+        is_preferred: Callable[[Waiter[T]], bool] = lambda waiter: False,
+    ) -> Waiter[T] | None:
         """Take out the next task.
 
         may_run: whether a task may run now.
+        is_preferred: whether a task that may run is better run now than another.
 
-        Returns the first task that may run, of the owner whose turn it is; None where there is none.
+        Returns the first of the preferred tasks that may run, where it does not overtake another by more than others
+        may; else the first task that may run, of the owner whose turn it is; None where there is none.
         """
-        for owner, waiters in self._owners.items():
-            for waiter in waiters:
-                if may_run(waiter):
-                    self.remove(waiter)
-                    if owner in self._owners:
-                        self._owners.move_to_end(owner)
-                    return waiter
-        return None
+        passed: list[Waiter[T]] = []
+        patience = _OVERTAKEN
+        for waiter in chain.from_iterable(self._owners.values()):
+            if not may_run(waiter):
+                continue
+            if (not passed or waiter.seconds <= patience) and is_preferred(waiter):
+                for other in passed:
+                    other.overtaken += waiter.seconds
+                return self._take(waiter)
+            passed.append(waiter)
+            patience = min(patience, _OVERTAKEN - waiter.overtaken)
+            if patience <= 0.0:
+                break
+        return self._take(passed[0]) if passed else None
 
     def remove(self, waiter: Waiter[T]) -> None:
         """Take a task out, if it waits."""
@@ -86,6 +114,13 @@ class FairQueue(Generic[T]):
         waiters.remove(waiter)
         if not waiters:
             del self._owners[waiter.owner]
+
+    def _take(self, waiter: Waiter[T]) -> Waiter[T]:
+        """Take a task out; its owner's next turn comes after the others'."""
+        self.remove(waiter)
+        if waiter.owner in self._owners:
+            self._owners.move_to_end(waiter.owner)
+        return waiter
 
     def _last_of_another(self, owner: str) -> Waiter[T] | None:
         """The last task of the owner with the most, where that has more than `owner` would have."""

@@ -29,7 +29,7 @@ from fhenn.service.spool import Spool, SpoolFull, Spools
 from fhenn.service.store import Store
 from fhenn.service.tokens import Token
 from fhenn.service.uploads import Uploads
-from fhenn.service.work import GONE, MEMORY, NO_MEMORY, NO_MODEL, NO_WITNESS, REFUSED, TOO_LARGE, UNEXPECTED
+from fhenn.service.work import GONE, MEMORY, NO_MEMORY, NO_MODEL, NO_WITNESS, REFUSED, TOO_LARGE, UNEXPECTED, name_of
 from fhenn.service.workers import Buffer, ClientGone, Pool, QueueFull, WaitedTooLong, WorkerDied, WorkerLate
 
 _WATCH = 1.0
@@ -148,15 +148,15 @@ class Service:
         return answer
 
     async def ask(
-        self, owner: str, task: dict[str, Any], payload: Buffer, affinity: str, gone: asyncio.Event | None = None
+        self, owner: str, task: dict[str, Any], payload: Buffer, affinity: str, gone: asyncio.Future[None] | None = None
     ) -> tuple[dict[str, Any], Spool]:
         """Have a worker do a task; another is asked where the first was ended by something else than the task.
 
         owner: whose turn it takes.
         task: for `fhenn.service.work.Worker.answer`.
         payload: the bytes that belong to it.
-        affinity: workers that did a task of the same affinity are preferred.
-        gone: set when the client goes away.
+        affinity: what it needs loaded, by `fhenn.service.work.name_of`: workers that hold it are preferred.
+        gone: done when the client goes away.
 
         Returns (answer, body): the worker's JSON document, and the bytes beside it.
         Raises Problem, ClientDisconnect.
@@ -205,7 +205,13 @@ class Service:
         raise _problem_of(error_name, answer)
 
     async def predict(
-        self, owner: str, model: StoredModel, digest: str, witness: bool | None, data: bytearray, gone: asyncio.Event
+        self,
+        owner: str,
+        model: StoredModel,
+        digest: str,
+        witness: bool | None,
+        data: bytearray,
+        gone: asyncio.Future[None],
     ) -> tuple[str, Spool]:
         """Have a worker run a model on encrypted samples.
 
@@ -214,7 +220,7 @@ class Service:
         digest: of the evaluation keys.
         witness: whether witnesses are wanted; None for those that the plan has.
         data: a message of `Client.encrypt`.
-        gone: set when the client goes away.
+        gone: done when the client goes away.
 
         Returns (version, answer): the version of the model that ran, and a message for `Client.decrypt`.
         Raises Problem, ClientDisconnect.
@@ -230,7 +236,7 @@ class Service:
             "answer": self.limits.answer,
         }
         start = time.perf_counter()
-        answer, body = await self.ask(owner, task, data, path, gone)
+        answer, body = await self.ask(owner, task, data, name_of(str(model.folder), path), gone)
         self.metrics.evaluation.observe(time.perf_counter() - start)
         return str(answer["version"]), body
 

@@ -59,7 +59,7 @@ class Spools:
 
 
 class Spool:
-    """One answer, written by one thread and then read by another; close it in any case."""
+    """One answer, written and then read, by one thread at a time; close it in any case."""
 
     def __init__(self, spools: Spools) -> None:
         self._spools = spools
@@ -72,6 +72,10 @@ class Spool:
     def on_disk(self) -> bool:
         """Whether reading it touches the disk."""
         return self._file is not None
+
+    def fits_in_memory(self, size: int) -> bool:
+        """Whether to append so many bytes touches no disk."""
+        return self._file is None and self.size + size <= _IN_MEMORY
 
     def append(self, piece: bytes) -> None:
         """Add bytes. Raises SpoolFull where it becomes too large or cannot be written, ValueError once it is closed."""

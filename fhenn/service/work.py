@@ -7,10 +7,15 @@ import gc
 import json
 import os
 import signal
+import socket
+import struct
+import time
 import traceback
 from collections import OrderedDict
+from collections.abc import Iterator
 from contextlib import suppress
-from multiprocessing.connection import Connection
+from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +32,16 @@ NO_MEMORY = 77
 Buffer = bytes | bytearray
 
 PIECE = 1 << 20
-"""Bytes of an answer that are sent at once; an empty piece ends it."""
+"""Bytes of a task or an answer that are copied, read or written at once."""
+
+READY = b"ready"
+"""What a worker sends once it can answer."""
+
+HEAD = struct.Struct(">IQ")
+"""What precedes a task and an answer: sizes of the JSON document and of the bytes behind it."""
+
+HELD = "held"
+"""The field of an answer with the worker's `Held`, where that has changed."""
 
 _SEALS = (ValueError, RuntimeError, IndexError, OverflowError)
 """What SEAL raises in the middle of an evaluation, on a crafted ciphertext: a transparent one, for instance."""
@@ -39,7 +53,39 @@ each they take 3.4 to 5 times as much there (measured, regressions and perceptro
 stays below `Limits.resident`."""
 
 
-def work(pipe: Connection, memory: int, contexts: int) -> None:
+_CIPHERTEXT = 2
+"""The number of the field of TenSEAL's messages that holds a ciphertext."""
+_START = 64
+"""Bytes of a message that tell where its body starts, and more."""
+_FEW = 64
+"""Fields of a message that are counted in less than a tenth of a millisecond."""
+
+_LOOK = 1.0
+"""Seconds between two looks at the files of all keys that are loaded."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a worker keeps loaded, as the parent is told it.
+
+    names: of models and evaluation keys, by `name_of`.
+    full: whether more of them would put out others.
+    """
+
+    names: tuple[str, ...] = ()
+    full: bool = False
+
+
+def name_of(model: str, keys: str) -> str:
+    """What a worker keeps loaded for a model and evaluation keys, as one name.
+
+    model: folder of the model.
+    keys: file of the keys.
+    """
+    return f"{keys} for {model}"
+
+
+def work(pipe: socket.socket, memory: int, contexts: int) -> None:
     """Answer tasks until the parent has ended: what a worker process runs.
 
     pipe: to the parent.
@@ -51,22 +97,39 @@ def work(pipe: Connection, memory: int, contexts: int) -> None:
     _confine(memory)
     log_as_json()
     use_threads(1)  # workers share the cores among themselves
-    worker = Worker(contexts, memory // _SHARE_OF_KEYS)
+    worker, told = Worker(contexts, memory // _SHARE_OF_KEYS), Held()
+    gc.collect()
+    gc.freeze()  # what was imported stays: to look through all of it for cycles takes a tenth of the time of a task
     try:
-        pipe.send_bytes(b"ready")
+        pipe.sendall(READY)
         while True:
-            task, payload = json.loads(pipe.recv_bytes()), pipe.recv_bytes()
+            text_size, size = HEAD.unpack(_received(pipe, HEAD.size))
+            task, payload = json.loads(_received(pipe, text_size)), _received(pipe, size)
             answer, body = worker.answer(task, payload)
             payload = b""
-            pipe.send_bytes(json.dumps(answer).encode())
-            for start in range(0, len(body), PIECE):
-                pipe.send_bytes(memoryview(body)[start : start + PIECE])
-            pipe.send_bytes(b"")
+            if worker.held != told:
+                told = worker.held
+                answer[HELD] = asdict(told)
+            text = json.dumps(answer).encode()
+            with memoryview(body) as view:  # at once as far as possible: each time, the parent is woken
+                pipe.sendall(b"".join((HEAD.pack(len(text), len(body)), text, view[:PIECE])))
+                pipe.sendall(view[PIECE:])
             body = b""
     except (EOFError, BrokenPipeError, ConnectionResetError):  # the parent has ended
         return
     except MemoryError:  # in the middle of a message, whose rest cannot be told from the next
         os._exit(NO_MEMORY)
+
+
+def _received(pipe: socket.socket, size: int) -> bytes:
+    """So many bytes of a pipe. Raises EOFError where it ends before."""
+    data = b""
+    while len(data) < size:  # once, unless a signal comes
+        piece = pipe.recv(size - len(data), socket.MSG_WAITALL)
+        if not piece:
+            raise EOFError
+        data = data + piece if data else piece
+    return data
 
 
 def _confine(memory: int) -> None:
@@ -98,6 +161,14 @@ class Worker:
         self._contexts, self._size = contexts, size
         self._models: dict[str, tuple[Any, Any]] = {}
         self._servers: OrderedDict[tuple[str, str], tuple[Any, int]] = OrderedDict()
+        self._looked = time.monotonic()
+
+    @property
+    def held(self) -> Held:
+        """What is loaded."""
+        sizes = [size for _, size in self._servers.values()]
+        full = len(sizes) >= self._contexts or sum(sizes) + max(sizes, default=0) > self._size
+        return Held(tuple(sorted(name_of(*each) for each in self._servers)), full)
 
     def answer(self, task: dict[str, Any], payload: bytes) -> tuple[dict[str, Any], bytes]:
         """Do a task.
@@ -119,9 +190,10 @@ class Worker:
 
     def _do(self, task: dict[str, Any], payload: bytes) -> tuple[dict[str, Any], bytes]:
         """Do a task. Raises what goes wrong."""
-        dropped = self._forget_deleted()
         if task["task"] == "tidy":
-            return {"dropped": dropped}, b""
+            return {"dropped": self._forget_deleted()}, b""
+        if time.monotonic() - self._looked > _LOOK:
+            self._forget_deleted()
         if task["task"] == "check":
             return self._check(task), b""
         return self._predict(task, payload)
@@ -160,6 +232,7 @@ class Worker:
 
     def _forget_deleted(self) -> int:
         """Unload keys whose file was deleted, and give their memory back to the system. Returns how many there were."""
+        self._looked = time.monotonic()
         deleted = [each for each in self._servers if not Path(each[1]).exists()]
         for each in deleted:
             del self._servers[each]
@@ -169,6 +242,8 @@ class Worker:
 
     def _server(self, folder: str, keys: str) -> Any:
         """The server of a model and evaluation keys, loaded where it is not yet."""
+        if (folder, keys) in self._servers and not Path(keys).exists():  # they were deleted while the task waited
+            self._forget_deleted()
         if (folder, keys) not in self._servers:
             model, plan = self._model(folder)
             data = Path(keys).read_bytes()
@@ -247,17 +322,41 @@ class _NoWitness(Exception):
 
 
 def ciphertexts_in(data: Buffer) -> int:
-    """How many ciphertexts a message claims to hold.
+    """How many ciphertexts a message claims to hold; of its header, the size alone is looked at.
 
     data: the message, of which no copy is made.
 
     Raises WireFormatError where its structure is broken.
     """
-    from fhenn.protobuf import read_fields
     from fhenn.wire import body_of
 
-    body = body_of("ciphertexts", data)
-    return sum(number == 2 for number, _ in read_fields("TenSEAL message", body))
+    try:
+        return sum(number == _CIPHERTEXT for number, _ in _fields(data))
+    except WireFormatError:
+        body_of("ciphertexts", data)  # says more of what is no such message at all
+        raise
+
+
+def is_quickly_counted(data: Buffer) -> bool:
+    """Whether `ciphertexts_in` takes no longer than what a request takes anyway, however the message was made.
+
+    data: the message.
+
+    Raises WireFormatError where its structure is broken.
+    """
+    return sum(1 for _ in islice(_fields(data), _FEW + 1)) <= _FEW
+
+
+def _fields(data: Buffer) -> Iterator[tuple[int, Any]]:
+    """The fields of the body of a message. Raises WireFormatError."""
+    from fhenn.protobuf import read_fields
+    from fhenn.wire import body_of, start_of_body
+
+    view = memoryview(data)
+    start = start_of_body("ciphertexts", bytes(view[:_START]))
+    if start is None or start > len(view):
+        body_of("ciphertexts", data)  # raises
+    return read_fields("TenSEAL message", view[start:])
 
 
 def bytes_of_answer(model: Any, plan: Any, ciphertexts: int, witness: bool) -> int:

@@ -4,7 +4,8 @@ TenSEAL holds the interpreter's lock, and a crafted message can crash it: every 
 die. Each worker has a pipe of its own, and the parent holds one end of it only: a worker that dies, at whatever point
 and of whatever cause, ends its own pipe and touches no other. (In pebble's and the standard library's pools all workers
 share one pipe and one lock; an idle worker of pebble that gets killed takes the pool with it.) What travels is JSON and
-bytes, so that a worker which was taken over cannot make the parent run anything.
+bytes, so that a worker which was taken over cannot make the parent run anything. The event loop reads and writes the
+pipes itself: to hand each task to a thread and back costs as much as all else that the parent does for it.
 
 SEAL keeps the memory that it once had: a worker that holds more than it may between two tasks is replaced.
 """
@@ -16,21 +17,21 @@ import json
 import logging
 import os
 import signal
+import socket
 import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
-from pathlib import Path
 from typing import Any
 
 from fhenn.service.fair import FairQueue, QueueFull, Waiter
 from fhenn.service.limits import Limits
 from fhenn.service.logs import log_seldom
 from fhenn.service.spool import Spool, SpoolFull, Spools
-from fhenn.service.work import PIECE, Buffer, work
-from fhenn.strict import read_json
+from fhenn.service.work import HEAD, HELD, PIECE, READY, Buffer, Held, work
+from fhenn.strict import built, read_json
 
 __all__ = ["Buffer", "ClientGone", "Pool", "QueueFull", "WaitedTooLong", "WorkerDied", "WorkerLate"]
 
@@ -41,6 +42,10 @@ _ACTIVE = 60.0
 """Seconds for which an owner counts as active after its last task."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
 """Seconds between two attempts to start a worker."""
+_LOADING = 0.1
+"""Seconds for which a task is left to a busy worker that holds its keys: about as long as to load them takes."""
+_LARGEST_DOCUMENT = 8 << 20
+"""Bytes of JSON in an answer: it may name all keys that a worker holds."""
 _TIDY = 5.0
 """Seconds between two calls to idle workers to forget keys that were deleted."""
 
@@ -73,11 +78,15 @@ class ClientGone(Exception):
 
 
 class _Worker:
-    """One process and its pipe. Raises OSError where there is no process or no descriptor to be had."""
+    """One process and its pipe. Raises OSError where there is no process or no descriptor to be had.
+
+    held: what it says that it keeps loaded.
+    loading: what its task needs loaded; empty for nothing.
+    """
 
     def __init__(self, limits: Limits) -> None:
         context = get_context("spawn")  # a fork would copy the parent's threads' locks
-        self._pipe, theirs = context.Pipe()
+        self._pipe, theirs = socket.socketpair()
         self._process = context.Process(
             target=work, args=(theirs, limits.memory, limits.contexts), name="fhenn-worker", daemon=True
         )
@@ -88,44 +97,73 @@ class _Worker:
             raise
         finally:
             theirs.close()  # so that the worker's death ends the pipe
-        self.recent: deque[str] = deque(maxlen=limits.contexts)
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self.held, self.loading = Held(), ""
 
     @property
     def pid(self) -> int | None:
         """Of the process."""
         return self._process.pid
 
-    def await_ready(self) -> None:
-        """Wait until it has imported what it needs. Raises EOFError where its process ends."""
-        self._pipe.recv_bytes(16)
+    async def await_ready(self) -> None:
+        """Wait until it has imported what it needs. Raises EOFError, OSError where its process ends."""
+        self._streams = reader, _ = await asyncio.open_connection(sock=self._pipe, limit=PIECE)
+        await reader.readexactly(len(READY))
 
-    def call(self, task: dict[str, Any], payload: Buffer, answer: Spool) -> dict[str, Any]:
-        """Do a task; the bytes of its answer go to `answer`.
+    async def call(
+        self, task: dict[str, Any], payload: Buffer, append: Callable[[bytes], Awaitable[None]]
+    ) -> dict[str, Any]:
+        """Do a task; `append` is called with the bytes of its answer, piece by piece.
 
         Raises EOFError, OSError or ValueError where the worker ends or answers nonsense, SpoolFull.
         """
-        self._pipe.send_bytes(json.dumps(task).encode())
-        self._pipe.send_bytes(payload)
-        document = read_json(self._pipe.recv_bytes(1 << 20))
+        assert self._streams is not None  # noqa: S101  (it is ready)
+        reader, writer = self._streams
+        text = json.dumps(task).encode()
+        with memoryview(payload) as view:
+            writer.write(b"".join((HEAD.pack(len(text), len(payload)), text, view[:PIECE])))  # wakes it once
+            await writer.drain()
+            for start in range(PIECE, len(view), PIECE):
+                writer.write(view[start : start + PIECE])
+                await writer.drain()
+        size, left = HEAD.unpack(await reader.readexactly(HEAD.size))
+        if size > _LARGEST_DOCUMENT:
+            raise ValueError("a worker's answer is too long")
+        document = read_json(await reader.readexactly(size))
         if not isinstance(document, dict):
             raise ValueError("a worker's answer is not a JSON object")  # noqa: TRY004
+        if HELD in document:
+            self.held = built(Held, document.pop(HELD))
         refusal = None
-        while piece := self._pipe.recv_bytes(PIECE):
+        while left:
+            piece = await reader.readexactly(min(left, PIECE))
+            left -= len(piece)
             try:
                 if refusal is None:
-                    answer.append(piece)
+                    await append(piece)
             except SpoolFull as error:  # the rest is taken, so that the next task finds the pipe empty
                 refusal = error
         if refusal is not None:
             raise refusal
         return document
 
+    def holds(self, affinity: str) -> bool:
+        """Whether it has loaded what a task needs."""
+        return affinity in self.held.names
+
+    def close(self) -> None:
+        """Close its pipe, at once."""
+        if self._streams is None:
+            self._pipe.close()
+        else:
+            self._streams[1].transport.abort()
+
     def end(self) -> int | None:
         """End the process, if it has not ended. Returns its exit code, negative for a signal."""
         self._process.join(0.5)  # a pipe ends a moment before its process
         self._process.kill()
         self._process.join(10)
-        return self._process.exitcode  # the pipe is closed with the last thread that lets go of it
+        return self._process.exitcode
 
     @property
     def sentinel(self) -> int:
@@ -140,7 +178,8 @@ class _Worker:
     def resident(self) -> int:
         """Bytes of memory that it holds, by the system's count; 0 where the system does not say."""
         try:
-            return int(Path(f"/proc/{self.pid}/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+            with open(f"/proc/{self.pid}/statm", "rb", buffering=0) as file:  # noqa: PTH123  (no path: once a task)
+                return int(file.read(200).split()[1]) * os.sysconf("SC_PAGE_SIZE")
         except (OSError, ValueError, IndexError, AttributeError):
             return 0
 
@@ -168,8 +207,9 @@ class Pool:
         self._retiring: set[_Worker] = set()
         self._waiting: FairQueue[_Worker] = FairQueue(limits.queue)
         self._starting: set[asyncio.Task[None]] = set()
-        self._paces: dict[str, float] = {}
+        self._paces: dict[tuple[str, bool], float] = {}
         self._last_tasks: dict[str, float] = {}
+        self._again: asyncio.TimerHandle | None = None
         self._closed = False
         self._tidying: asyncio.Task[None] | None = None
 
@@ -208,30 +248,31 @@ class Pool:
         payload: Buffer,
         affinity: str,
         owner: str = "",
-        gone: asyncio.Event | None = None,
+        gone: asyncio.Future[None] | None = None,
     ) -> tuple[dict[str, Any], Spool]:
         """Have a worker do a task, once one is free and it is the owner's turn.
 
         task: for `fhenn.service.work.Worker.answer`.
         payload: the bytes that belong to it.
-        affinity: a worker that did a task of the same affinity lately is preferred.
+        affinity: what it needs loaded, by `name_of`: a worker that holds it is preferred.
         owner: takes turns with other owners.
-        gone: set when nobody waits for the answer any more.
+        gone: done when nobody waits for the answer any more.
 
         Returns (answer, body): the worker's JSON document, and the bytes beside it.
         Raises QueueFull, WaitedTooLong, ClientGone, WorkerLate, WorkerDied, SpoolFull.
         """
-        kind = f"{task.get('task')} {task.get('model', '')}"
-        expected = self._paces.get(kind, 1.0) * (len(payload) + 1)
-        worker = await self._acquire(owner, affinity, kind not in self._paces or expected > _LONG, gone)
-        loop = asyncio.get_running_loop()
+        name, size = f"{task.get('task')} {task.get('model', '')}", len(payload) + 1
+        kind = name, any(worker.holds(affinity) for worker in self._all)
+        expected = self._paces.get(kind, 1.0) * size
+        worker = await self._acquire(owner, affinity, kind not in self._paces or expected > _LONG, gone, expected)
+        kind = name, worker.holds(affinity)
         start, spool = time.perf_counter(), self._spools.open()
         try:
             async with asyncio.timeout(self._limits.seconds):
-                answer = await loop.run_in_executor(self._threads, worker.call, task, payload, spool)
+                answer = await worker.call(task, payload, partial(self._append, spool))
         except SpoolFull:
             spool.close()
-            self._finish(worker, affinity)
+            self._finish(worker)
             raise
         except (EOFError, OSError, ValueError) as error:
             spool.close()
@@ -248,16 +289,22 @@ class Pool:
             self._drop(worker)
             raise
         if "error" not in answer:  # what was refused at once says nothing of how long others take
-            pace = (time.perf_counter() - start) / (len(payload) + 1)
+            pace = (time.perf_counter() - start) / size
             self._paces[kind] = max(pace, 0.9 * self._paces.get(kind, 0.0) + 0.1 * pace)
-        self._finish(worker, affinity)
+        self._finish(worker)
+        try:
+            await asyncio.sleep(0)  # the worker's next task goes out before this one's answer does
+        except BaseException:
+            spool.close()
+            raise
         return answer, spool
 
     async def close(self) -> None:
         """End all workers at once."""
         self._closed = True
-        if self._tidying is not None:
-            self._tidying.cancel()
+        for each in (self._tidying, self._again):
+            if each is not None:
+                each.cancel()
         for task in self._starting:
             task.cancel()
         for worker in tuple(self._all):
@@ -282,16 +329,18 @@ class Pool:
             try:
                 worker = await loop.run_in_executor(self._threads, _Worker, self._limits)
                 async with asyncio.timeout(self._limits.start):
-                    await loop.run_in_executor(self._threads, worker.await_ready)
+                    await worker.await_ready()
                 loop.add_reader(worker.sentinel, self._on_exit, worker)
             except asyncio.CancelledError:
                 if worker is not None:
                     worker.kill()
+                    worker.close()
                 raise
             except Exception as error:  # no memory, no descriptor, no thread, or it was stopped
                 log_seldom(logging.ERROR, "worker could not be started", exception=type(error).__name__)
                 if worker is not None:
                     worker.kill()
+                    worker.close()
                     self._on_death(await loop.run_in_executor(self._threads, worker.end))
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
@@ -315,16 +364,15 @@ class Pool:
         asyncio.get_running_loop().remove_reader(worker.sentinel)
         if worker in self._free:
             self._free.remove(worker)
+        worker.close()
         ended = asyncio.get_running_loop().run_in_executor(self._threads, worker.end)
         self._fill()
         if not self._closed:
             self._dispatch()  # who waited for this one to leave another may have the other
         return ended
 
-    def _finish(self, worker: _Worker, affinity: str) -> None:
+    def _finish(self, worker: _Worker) -> None:
         """Give a worker that has done a task the next, or replace it where it holds too much memory."""
-        if affinity not in worker.recent:
-            worker.recent.append(affinity)
         self._check_memory(worker, self._limits.resident)
         if worker in self._all:
             self._release(worker)
@@ -359,48 +407,71 @@ class Pool:
         while True:
             await asyncio.sleep(_TIDY)
             self._dispatch()  # other owners may have stopped being active
-            for worker in [each for each in self._free if each.recent]:
+            for worker in [each for each in self._free if each.held.names]:
                 if worker in self._free:
                     self._free.remove(worker)
                     await self._tidy_one(worker)
 
     async def _tidy_one(self, worker: _Worker) -> None:
         """Let a worker forget keys that were deleted."""
-        loop = asyncio.get_running_loop()
         try:
             with self._spools.open() as nothing:
                 async with asyncio.timeout(self._limits.seconds):
-                    answer = await loop.run_in_executor(self._threads, worker.call, {"task": "tidy"}, b"", nothing)
+                    answer = await worker.call({"task": "tidy"}, b"", partial(self._append, nothing))
         except (EOFError, OSError, ValueError, SpoolFull):
             worker.kill()
             self._on_death(await self._drop(worker))
             return
         if answer.get("dropped"):
-            worker.recent.clear()
             self._check_memory(worker, self._limits.resident // 2)
         if worker in self._all:
             self._release(worker)
             self._retire_idle()
 
+    async def _append(self, spool: Spool, piece: bytes) -> None:
+        """Add bytes to an answer, in a thread where they go to the disk. Raises SpoolFull, ValueError."""
+        if spool.fits_in_memory(len(piece)):
+            spool.append(piece)
+        else:
+            await asyncio.get_running_loop().run_in_executor(self._threads, spool.append, piece)
+
     # who is next
 
     def _release(self, worker: _Worker) -> None:
         """Let a worker do the next task."""
+        worker.loading = ""
         self._free.append(worker)
         self._dispatch()
 
     def _dispatch(self) -> None:
         """Hand idle workers to tasks that wait."""
         while self._free:
-            waiter = self._waiting.next(self._may_run)
+            waiter = self._waiting.next(self._may_run, self._is_at_hand)
             if waiter is None:
-                return
+                break
             if not waiter.future.done():
-                waiter.future.set_result(self._pick(waiter.affinity))
+                waiter.future.set_result(self._pick(waiter))
+        self._look_again()
+
+    def _look_again(self) -> None:
+        """Dispatch once more in a while, where tasks wait although workers are idle: for those that hold their keys."""
+
+        def look() -> None:
+            self._again = None
+            self._dispatch()
+
+        if self._free and self._waiting and self._again is None:
+            self._again = asyncio.get_running_loop().call_later(_LOADING, look)
 
     def _may_run(self, waiter: Waiter[_Worker]) -> bool:
         """Whether a task may run now: a long one leaves the last worker to other owners that are active."""
-        return not waiter.long or len(self._free) > 1 or self.alive == 1 or not self._others(waiter.owner)
+        if waiter.long and len(self._free) == 1 and self.alive > 1 and self._others(waiter.owner):
+            return False
+        return self._choose(waiter) is not None
+
+    def _is_at_hand(self, waiter: Waiter[_Worker]) -> bool:
+        """Whether an idle worker holds what a task needs."""
+        return any(worker.holds(waiter.affinity) for worker in self._free)
 
     def _others(self, owner: str) -> bool:
         """Whether other owners are active."""
@@ -408,38 +479,60 @@ class Pool:
         self._last_tasks = {name: last for name, last in self._last_tasks.items() if now - last < _ACTIVE}
         return any(name != owner for name in self._last_tasks)
 
-    def _pick(self, affinity: str) -> _Worker:
-        """Take an idle worker for a task, one that knows its affinity where there is one."""
-        recent = [worker for worker in self._free if affinity in worker.recent]
+    def _choose(self, waiter: Waiter[_Worker]) -> _Worker | None:
+        """The idle worker for a task: one that holds what it needs, else one that has the most room.
+
+        None where all idle ones would have to put out other keys, and one that holds what it needs is busy: it is
+        waited for, for as long as to load it would take.
+        """
+        at_hand = [worker for worker in self._free if worker.holds(waiter.affinity)]
+        if at_hand:
+            return at_hand[0]
         fresh = [worker for worker in self._free if worker not in self._retiring]
-        worker = (recent or fresh or self._free)[0]
-        self._free.remove(worker)
+        worker = min(fresh or self._free, key=lambda each: (each.held.full, len(each.held.names)))
+        if worker.held.full and waiter.affinity and time.monotonic() - waiter.since < _LOADING:
+            busy = [each for each in self._all if each not in self._free]
+            if any(each.holds(waiter.affinity) or each.loading == waiter.affinity for each in busy):
+                return None
         return worker
 
-    async def _acquire(self, owner: str, affinity: str, long: bool, gone: asyncio.Event | None) -> _Worker:
-        """Wait for a worker. Raises QueueFull, WaitedTooLong, ClientGone."""
+    def _pick(self, waiter: Waiter[_Worker]) -> _Worker:
+        """Take an idle worker for a task that may run."""
+        worker = self._choose(waiter)
+        assert worker is not None  # noqa: S101  (it may run)
+        self._free.remove(worker)
+        worker.loading = waiter.affinity
+        return worker
+
+    async def _acquire(
+        self, owner: str, affinity: str, long: bool, gone: asyncio.Future[None] | None, seconds: float = 0.0
+    ) -> _Worker:
+        """Wait for a worker for a task of so many seconds. Raises QueueFull, WaitedTooLong, ClientGone."""
         loop = asyncio.get_running_loop()
         if owner:
             self._last_tasks[owner] = time.monotonic()
-        waiter = Waiter[_Worker](owner, affinity, long, loop.create_future())
+        waiter = Waiter[_Worker](owner, affinity, long, loop.create_future(), seconds)
         if self._free and self._may_run(waiter):  # nobody waits who could have had it
-            return self._pick(affinity)
+            return self._pick(waiter)
         self._waiting.add(waiter)
-        awaited: set[asyncio.Future[Any]] = {waiter.future}
-        leaving = None if gone is None or waiter.future.done() else loop.create_task(gone.wait())
-        try:
-            if leaving is not None:
-                awaited.add(leaving)
-            await asyncio.wait(awaited, timeout=self._limits.wait, return_when=asyncio.FIRST_COMPLETED)
+        self._look_again()
+
+        def leave(gone: asyncio.Future[None]) -> None:
             if not waiter.future.done():
-                raise ClientGone if leaving is not None and leaving.done() else WaitedTooLong
-            return waiter.future.result()
+                waiter.future.set_exception(ClientGone())
+
+        if gone is not None:
+            gone.add_done_callback(leave)
+        try:
+            async with asyncio.timeout(self._limits.wait):
+                return await waiter.future
         except BaseException as error:
             self._waiting.remove(waiter)
-            assigned = waiter.future.done() and not waiter.future.cancelled() and waiter.future.exception() is None
-            if assigned and not isinstance(error, QueueFull):
-                self._release(waiter.future.result())
+            if waiter.future.done() and not waiter.future.cancelled() and waiter.future.exception() is None:
+                self._release(waiter.future.result())  # it was given one at the same moment
+            if isinstance(error, TimeoutError):
+                raise WaitedTooLong from error
             raise
         finally:
-            if leaving is not None:
-                leaving.cancel()
+            if gone is not None:
+                gone.remove_done_callback(leave)

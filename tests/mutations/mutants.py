@@ -684,6 +684,13 @@ WORK = mutants(
     ("answers of any size", 'if size > task["answer"]:', "if size < 0:"),
 )
 
+FAIR = mutants(
+    "fhenn/service/fair.py",
+    "tests/service/test_fair.py",
+    ("who has keys loaded overtakes for ever", "other.overtaken += waiter.seconds", "pass"),
+    ("who is served stays first", "self._owners.move_to_end(waiter.owner)", "pass"),
+)
+
 SPOOL = mutants(
     "fhenn/service/spool.py",
     "tests/service/test_fair.py::test_answers_are_bounded_counted_and_on_the_disk_beyond_a_size",
@@ -797,7 +804,7 @@ ROUTES = [
     *mutants(
         "fhenn/service/routes/dependencies.py",
         "tests/service/test_routes.py",
-        ("any token", "    if token is None:\n", "    if token is None and service is None:\n"),
+        ("any token", "    if found is None:\n", "    if found is None and service is None:\n"),
         (
             "routes without a token",
             "    if credentials is None:\n",
@@ -1310,7 +1317,7 @@ MUTANTS: tuple[Mutant, ...] = tuple(
     mutant
     for part in (
         IDLE, FLOODING, FLOOR, NOISE, CERTIFICATE, SHARING, BUDGET, STRUCTURE, INFLATE, MESSAGES, PACKING, BITS, UNPACKING, PACKED_IN_CONTEXTS, SPARE, PROTOBUF, WIRE, SCAN, MATCHING, RECEIPT,
-        VIOLATIONS, ANSWER, CLIENT, CLIENT_GUARD, SERVER, SECRET, TOKENS, QUOTA, BODIES, BLAME, WORK, SPOOL, KEYS, UPLOADS, FILES,
+        VIOLATIONS, ANSWER, CLIENT, CLIENT_GUARD, SERVER, SECRET, TOKENS, QUOTA, BODIES, BLAME, WORK, FAIR, SPOOL, KEYS, UPLOADS, FILES,
         ROUTES, GUARD, OUTPUTS, WITNESS, DEMANDS, PLAN, LAYOUT, ARRAY, SEARCH, WORST, VERIFIED_WITNESSES, CACHE, LOAD, TRACE, FILLED, FOLDS, SHARED,
         UNITS, NATIVE_MESSAGES, NATIVE_KEYS, KEY_MESSAGES, SUBCHAIN, KEY_LEVELS, ROTATIONS, STRANGE_EVALUATOR,
     )

@@ -120,3 +120,27 @@ def test_a_token_for_other_models_reaches_this_one_nowhere(service, routes):
         assert answer.json()["type"] == "urn:fhenn:problem:model-unknown"
     listed = [answer for _, _, answer in answers(service, [("GET", "/v1/models")], Authorization=f"Bearer {text}")]
     assert listed[0].json() == {"models": []}
+
+
+def test_keys_that_a_query_names_are_the_owners_alone(service, routes):
+    """No name leads out of the owner's folder: whose keys it reached would seem to be used."""
+    store = service[1].store
+    for owner in ("hospital", "clinic"):
+        for folder in ("keys", "used"):
+            (store.folder / folder / owner).mkdir(parents=True, exist_ok=True)
+    store.keys.path("clinic", "0" * 64).write_bytes(b"keys")
+    token, _ = store.tokens.create("hospital")
+    envelope, _ = service
+
+    async def ask(name):
+        transport = httpx.ASGITransport(envelope, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+            path, headers = "/v1/models/cancer/predictions", {"Authorization": f"Bearer {token}"}
+            return await client.post(path, params={"keys": name}, headers=headers, content=b"x")
+
+    assert asyncio.run(ask(f"../clinic/{'0' * 64}")).status_code == 422
+    assert asyncio.run(ask("0" * 64)).status_code == 404
+    assert not list((store.folder / "used" / "clinic").iterdir())
+    store.keys.path("hospital", "0" * 64).write_bytes(b"keys")
+    assert asyncio.run(ask("0" * 64)).status_code == 422  # the body is no upload
+    assert [path.name for path in (store.folder / "used" / "hospital").iterdir()] == ["0" * 64]

@@ -5,7 +5,10 @@ import pytest
 from service_harness import PLAN, TWO, right, samples, stored
 
 import fhenn
-from fhenn.service.work import Worker
+from fhenn.errors import WireFormatError, WrongKind
+from fhenn.protobuf import encode_field
+from fhenn.service.work import Held, Worker, ciphertexts_in, is_quickly_counted, name_of
+from fhenn.wire import frame
 
 # SEAL runs the plan for the native evaluator too
 pytestmark = pytest.mark.filterwarnings("ignore::fhenn.errors.NoiseWarning")
@@ -59,6 +62,49 @@ def test_no_other_version_than_was_asked_for(pair, worker, tmp_path):
         (tmp_path / name).write_bytes(data)
     answer, body = worker.answer(task | {"model": str(tmp_path)}, message)
     assert (answer["error"], body) == ("no-model", b"")
+
+
+def test_it_says_what_it_holds(pair, worker, tmp_path):
+    client, task = pair
+    message = client.encrypt(samples(np.random.default_rng(0)))
+    assert worker.held == Held()
+    names = []
+    for place in range(3):
+        keys = tmp_path / str(place)
+        keys.write_bytes(client.evaluation_keys())
+        worker.answer(task | {"keys": str(keys)}, message)
+        names.append(name_of(task["model"], str(keys)))
+        assert worker.held == Held(tuple(names[-2:]), full=place >= 1)  # it keeps two
+    keys.unlink()
+    worker.answer({"task": "tidy"}, b"")
+    assert worker.held == Held((names[1],))
+    small = Worker(9, 1)
+    small.answer(task, message)
+    assert small.held == Held((name_of(task["model"], task["keys"]),), full=True)
+
+
+def test_fields_are_counted_at_once_where_they_are_few():
+    def message(count):
+        return frame("ciphertexts", {}, encode_field(2, b"x") * count)
+
+    assert is_quickly_counted(message(64)) and not is_quickly_counted(message(65))
+    assert [ciphertexts_in(bytearray(message(count))) for count in (0, 1, 65)] == [0, 1, 65]
+    for broken in (message(1)[:-1], b"", b"FHENN", message(1)[:30]):
+        with pytest.raises(WireFormatError):
+            ciphertexts_in(broken)
+    with pytest.raises(WrongKind, match="answer"):
+        ciphertexts_in(frame("answer", {}, b"\xff"))
+
+
+def test_keys_that_were_deleted_are_not_used_again(pair, worker, tmp_path):
+    client, task = pair
+    keys = tmp_path / "keys"
+    keys.write_bytes(client.evaluation_keys())
+    message = client.encrypt(samples(np.random.default_rng(0)))
+    assert worker.answer(task | {"keys": str(keys)}, message)[0] == {"version": PLAN.fingerprint}
+    keys.unlink()
+    assert worker.answer(task | {"keys": str(keys)}, message) == ({"error": "gone"}, b"")
+    assert worker.held == Held()
 
 
 def test_keys_that_were_deleted_are_let_go(pair, worker, tmp_path):

@@ -1,8 +1,10 @@
 """The pool, with real worker processes."""
 
 import asyncio
+import json
 import os
 import signal
+import socket
 import time
 
 import numpy as np
@@ -15,10 +17,10 @@ from fhenn.errors import AnswerMismatch
 from fhenn.service.bodies import Admission
 from fhenn.service.limits import Limits
 from fhenn.service.problems import Problem
-from fhenn.service.spool import Spools
+from fhenn.service.spool import SpoolFull, Spools
 from fhenn.service.store import Store
-from fhenn.service.work import NO_MEMORY, Worker
-from fhenn.service.workers import Pool, WaitedTooLong, WorkerDied
+from fhenn.service.work import HEAD, NO_MEMORY, Held, Worker, name_of
+from fhenn.service.workers import Pool, WaitedTooLong, WorkerDied, _Worker
 
 
 @pytest.fixture(scope="module")
@@ -217,12 +219,134 @@ def test_a_witness_is_passed_through(tmp_path):
     store.close()
 
 
+def answer_of(document, body=b"", size=None):
+    """What a worker sends."""
+    text = json.dumps(document).encode()
+    return HEAD.pack(len(text) if size is None else size, len(body)) + text + body
+
+
+async def answering(data):
+    """A worker that has sent some bytes and ended."""
+    worker, (ours, theirs) = _Worker.__new__(_Worker), socket.socketpair()
+    worker.held, worker._pipe = Held(), ours
+    worker._streams = await asyncio.open_connection(sock=ours)
+    theirs.sendall(data)
+    theirs.shutdown(socket.SHUT_WR)
+    return worker, theirs
+
+
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [
+        (b"", EOFError),
+        (answer_of({})[:-1], EOFError),
+        (answer_of({}, b"body")[:-1], EOFError),
+        (answer_of({}, size=1 << 30), ValueError),
+        (answer_of([]), ValueError),
+        (answer_of({"held": {"names": 3, "full": False}}), ValueError),
+        (answer_of({"held": ["x"]}), ValueError),
+        (HEAD.pack(4, 0) + b"{{{{", ValueError),
+    ],
+    ids=str,
+)
+def test_a_worker_that_answers_nonsense_is_found_out(data, error):
+    async def story():
+        worker, theirs = await answering(data)
+        with theirs, pytest.raises(error):
+            await worker.call({}, b"payload", pieces([]))
+        worker.close()
+
+    asyncio.run(story())
+
+
+def pieces(found, most=99):
+    """Takes the pieces of an answer, and refuses those beyond some."""
+
+    async def append(piece):
+        if len(found) >= most:
+            raise SpoolFull("it is full", retry=False)
+        found.append(piece)
+
+    return append
+
+
+def test_an_answer_that_finds_no_room_is_read_to_its_end(monkeypatch):
+    monkeypatch.setattr("fhenn.service.workers.PIECE", 4)
+
+    async def story():
+        held = {"names": ["x", "y"], "full": True}
+        data = answer_of({"first": 1}, bytes(10)) + answer_of({"held": held}, b"second")
+        worker, theirs = await answering(data)
+        with theirs:
+            with pytest.raises(SpoolFull):
+                await worker.call({}, b"", pieces([], most=0))
+            assert worker.held == Held()
+            assert await worker.call({"task": "x"}, bytes(9), pieces(found := [])) == {}
+            assert (found, worker.held) == ([b"seco", b"nd"], Held(("x", "y"), full=True))
+            sent = theirs.recv(1 << 16)
+        assert sent == answer_of({}) + answer_of({"task": "x"}, bytes(9))
+        worker.close()
+
+    asyncio.run(story())
+
+
+@pytest.mark.thorough
+def test_the_pool_knows_what_its_worker_holds(pair, tmp_path):
+    client, task = pair
+    message = client.encrypt(samples(np.random.default_rng(0)))
+    keys = tmp_path / "keys"
+    keys.write_bytes(client.evaluation_keys())
+
+    async def story():
+        pool, names = Pool(Limits(workers=1, contexts=1), spools(tmp_path)), []
+        pool.start()
+        for each in (task, task, task | {"keys": str(keys)}, task | {"keys": "nowhere"}, {"task": "tidy"}):
+            await run(pool, each, message, "")
+            (worker,) = pool._all
+            names.append(worker.held)
+        keys.unlink()
+        await run(pool, {"task": "tidy"}, b"", "")
+        names.append(worker.held)
+        await pool.close()
+        return names
+
+    first, second = (Held((name_of(task["model"], each),), full=True) for each in (task["keys"], str(keys)))
+    seen = asyncio.run(story())
+    assert seen[:3] == [first, first, second] and seen[-1] == Held()
+
+
+@pytest.mark.thorough
+def test_tasks_and_answers_of_any_size_pass(pair, tmp_path):
+    """More than a pipe takes at once, and more than is kept in memory."""
+    client, task = pair
+    x = np.tile(samples(np.random.default_rng(0)), (250, 1))
+    message = client.encrypt(x)
+    assert len(message) > 4 << 20
+
+    async def story():
+        pool = Pool(Limits(workers=1), spools(tmp_path))
+        pool.start()
+        answer, spool = await pool.run(task, message, "")
+        with spool:
+            assert answer == {"version": PLAN.fingerprint} and spool.on_disk
+            assert right(client, spool.read(0, spool.size), x)
+        await pool.close()
+
+    asyncio.run(story())
+
+
 class StillWorker:
     """A worker that never does anything."""
 
     def __init__(self):
-        self.recent, self.resident = [], 0
+        self.held, self.loading, self.resident = Held(), "", 0
         self.near, self.sentinel = os.pipe()
+
+    def holds(self, affinity):
+        return affinity in self.held.names
+
+    def close(self):
+        pass
 
     def end(self):
         return 0
@@ -255,7 +379,7 @@ def test_a_task_waits_for_a_worker_only_so_long(tmp_path):
     async def story():
         pool = still_pool(tmp_path, wait=0.05)
         held = [await pool._acquire("a", "x", False, None) for _ in range(2)]
-        for gone in (None, asyncio.Event()):
+        for gone in (None, asyncio.get_running_loop().create_future()):
             with pytest.raises(WaitedTooLong):
                 await asyncio.wait_for(pool._acquire("b", "x", False, gone), 2)
         assert pool.waiting == 0

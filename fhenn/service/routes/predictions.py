@@ -13,7 +13,6 @@ from starlette.types import Receive, Scope, Send
 
 from fhenn.errors import WireFormatError
 from fhenn.service.bodies import PREDICTION, chunks, declared_length, too_large
-from fhenn.service.envelope import error_fields
 from fhenn.service.logs import log
 from fhenn.service.model_store import StoredModel
 from fhenn.service.problems import Problem
@@ -22,7 +21,7 @@ from fhenn.service.routes.dependencies import (
     BINARY,
     BINARY_BODY,
     BINARY_CONTENT,
-    Holder,
+    HolderWithKeys,
     ModelName,
     ServiceHere,
     Version,
@@ -33,6 +32,7 @@ from fhenn.service.spool import Spool
 from fhenn.service.tokens import Token
 from fhenn.service.version import HEADER as VERSION_HEADER
 from fhenn.service.version import version_of
+from fhenn.service.work import is_quickly_counted
 
 _PIECE = 1 << 16
 """Bytes of an answer that are sent at once: a client that takes none of them for `Limits.idle` is gone."""
@@ -57,7 +57,7 @@ router = APIRouter(prefix="/v1", tags=["predictions"], responses=problems(401))
 )
 async def predict(
     service: ServiceHere,
-    holder: Holder,
+    holder_with_keys: HolderWithKeys,
     request: Request,
     model: ModelName,
     keys: Annotated[str, Query(description="digest of your evaluation keys", pattern="^[0-9a-f]{64}$")],
@@ -77,11 +77,12 @@ async def predict(
     `Fhenn-Model-Version` names the one that answered. `keys-unknown` (404) says that the keys have to be sent again:
     they were deleted, or made room for later ones.
     """
+    holder, has_keys = holder_with_keys
     stored = service.model(holder, model, version)
     limits = service.limits
     with ExitStack() as stack:
         stack.enter_context(service.store.keys.pin(holder.owner, keys))
-        if await service.disk(service.store.keys.size, holder.owner, keys) is None:
+        if not has_keys:
             detail = "These keys are not here (any more). Send them with PUT /v1/keys/{digest}."
             raise Problem(404, "keys-unknown", detail)
         length = declared_length(request, limits.body, PREDICTION)
@@ -105,10 +106,6 @@ async def predict(
             version, answer = await service.predict(holder.owner, stored, keys, witness, buffer, gone)
         stack.enter_context(answer)
         service.admission.release(buffer)
-        try:
-            await service.disk(service.store.keys.touch, holder.owner, keys)
-        except OSError as error:  # the answer counts for more than when the keys were used last
-            log(logging.WARNING, "last use of keys could not be written", **error_fields(error))
         return _Answer(service, answer, version, stack.pop_all())
 
 
@@ -119,7 +116,10 @@ async def _record(
     """Count the samples of an upload for its token, and write down what became of it. Raises Problem."""
     samples, outcome = 0, "failed"
     try:
-        samples = await service.disk(samples_in, upload, model.plan)
+        if is_quickly_counted(upload):
+            samples = samples_in(upload, model.plan)
+        else:
+            samples = await service.disk(samples_in, upload, model.plan)
         if holder.samples_per_day is not None:
             day = await service.disk(service.quotas.charge, holder.id, holder.samples_per_day, samples)
         try:
@@ -141,20 +141,18 @@ async def _record(
 
 
 @asynccontextmanager
-async def _watch_disconnect(request: Request) -> AsyncIterator[asyncio.Event]:
-    """An event that is set when the client of a request whose body is here goes away."""
-    gone = asyncio.Event()
+async def _watch_disconnect(request: Request) -> AsyncIterator[asyncio.Future[None]]:
+    """A future that is done when the client of a request whose body is here goes away."""
 
     async def watch() -> None:
         while (await request.receive())["type"] != "http.disconnect":
             pass
-        gone.set()
 
-    task = asyncio.get_running_loop().create_task(watch())
+    gone = asyncio.get_running_loop().create_task(watch())
     try:
         yield gone
     finally:
-        task.cancel()
+        gone.cancel()
 
 
 class _Answer(Response):
