@@ -11,11 +11,14 @@ import numpy as np
 
 from fhenn.ckks.inflate import zstandard
 from fhenn.ckks.messages import TensealMessage
+from fhenn.ckks.packing import ciphertext_for_seal
+from fhenn.ckks.structure import Chain
 from fhenn.wire import frame, unframe
 
 _SEAL = struct.Struct("<HBBBBHQ")
 _START = struct.Struct(">5sBI")
 Rng = np.random.Generator
+PACKED = 0x80
 
 
 def flipped(rng: Rng, data: bytes, most: int = 8, start: int = 0, end: int | None = None) -> bytes:
@@ -44,7 +47,7 @@ def altered(rng: Rng, good: bytes, strangers: list[bytes]) -> tuple[str, bytes]:
         "cut": lambda: good[: rng.integers(len(good))],
         "longer": lambda: good + rng.bytes(int(rng.integers(1, 5000))),
         "stranger": lambda: strangers[rng.integers(len(strangers))],
-        "version": lambda: restated(good, version=int(rng.choice([0, 2, 3, 127, 255]))),
+        "version": lambda: restated(good, version=int(rng.choice([0, 1, 2, 4, 127, 255]))),
         "length": lambda: restated(good, length=lengths[rng.integers(len(lengths))]),
         "header size": lambda: restated(good, size=int(rng.choice([0, 1, head - 11, head - 9, 1 << 16, 2**32 - 1]))),
         "noise": lambda: rng.bytes(int(rng.integers(1, 4000))),
@@ -67,17 +70,16 @@ def rle_bomb(blocks: int) -> bytes:
     return b"\x28\xb5\x2f\xfd\x00\x38" + block * (blocks - 1) + last
 
 
-def content_of(ciphertext: bytes) -> bytes:
-    """What is inside a SEAL ciphertext."""
-    return bytes(zstandard().decompress(ciphertext[16:]))
+def crafted(rng: Rng, good: bytes, chain: Chain) -> Iterator[tuple[str, bytes]]:
+    """Payloads with a right digest and a wrong content, without end; the sender may get garbage, and nobody else.
 
-
-def crafted(rng: Rng, good: bytes) -> Iterator[tuple[str, bytes]]:
-    """Payloads with a right digest and a wrong content, without end; the sender may get garbage, and nobody else."""
+    chain: of the parameters that the good one was encrypted under.
+    """
     meta, body = unframe("ciphertexts", good)
     message = TensealMessage.decode(body)
-    first = message.ciphertexts[0]
-    content = content_of(first)
+    packed = message.ciphertexts[0]
+    content = bytes(ciphertext_for_seal(chain, "a good one", packed))[16:]
+    first = seal(zstandard().compress(content), 2)  # as SEAL saves it
 
     def of(ciphertexts: list[bytes], scale: float | None = None, sizes: tuple[int, ...] = ()) -> bytes:
         chosen = message.scale if scale is None else scale
@@ -93,7 +95,11 @@ def crafted(rng: Rng, good: bytes) -> Iterator[tuple[str, bytes]]:
     ]
     while True:
         yield "bits in the body", frame("ciphertexts", meta, flipped(rng, body))
-        yield "bits in the ciphertext", of([first[:16] + flipped(rng, first[16:])])
+        yield "bits in the ciphertext", of([packed[:16] + flipped(rng, packed[16:])])
+        yield "bits in the head of a packed object", of([seal(flipped(rng, packed[16:], 4, 0, 140), PACKED)])
+        yield "cut packed object", of([seal(packed[16 : rng.integers(16, len(packed))], PACKED)])
+        yield "a plain object that says it is packed", of([seal(content, PACKED)])
+        yield "bits in the frame", of([first[:16] + flipped(rng, first[16:])])
         yield "bits in SEAL's header", of([flipped(rng, first, 3, 0, 16)])
         yield "bits in the head of a plain object", of([seal(flipped(rng, content, 4, 0, 140), 0)])
         yield "bits in the numbers of a plain object", of([seal(flipped(rng, content, 64, 140), 0)])
@@ -101,7 +107,7 @@ def crafted(rng: Rng, good: bytes) -> Iterator[tuple[str, bytes]]:
         zeros = content[:140] + bytes(len(content) - 140)
         yield "zeros, which SEAL calls transparent", of([seal(zeros, 0)])
         yield "lying size", of([seal(first[16:], 2, int(rng.choice([0, 16, len(first) - 1, len(first) + 1, 1 << 63])))])
-        yield "compression", of([seal(first[16:], int(rng.integers(0, 5)))])
+        yield "compression", of([seal(first[16:], int(rng.choice([0, 1, 2, 3, 4, PACKED])))])
         name, bomb = bombs[rng.integers(len(bombs))]
         yield name, of([bomb])
         yield "many ciphertexts", of([first] * int(rng.integers(2, 40)))

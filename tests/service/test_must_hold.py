@@ -29,6 +29,7 @@ from support import at_length, on_each
 
 import fhenn
 from fhenn.artifacts import model_to_bytes, plan_to_bytes
+from fhenn.ckks.structure import Chain
 from fhenn.errors import ServiceError, ServiceUnreachable
 from fhenn.wire import frame, unframe
 
@@ -80,10 +81,11 @@ def attack_with_altered(service, count):
 def attack_with_crafted(service, count):
     """Send payloads with a right digest: each is refused, or garbage for the sender alone; which got how far."""
     rng, client = np.random.default_rng(6), fhenn.Client(PLAN)
+    chain = Chain(PLAN.parameters.ring_degree, PLAN.parameters.primes)
     seen = Counter()
     with service.remote("attacker", client.evaluation_keys()) as remote, service.http("attacker") as http:
         remote.upload()
-        for (name, data), _ in zip(crafted(rng, client.encrypt(samples(rng))), range(count), strict=False):
+        for (name, data), _ in zip(crafted(rng, client.encrypt(samples(rng)), chain), range(count), strict=False):
             response = http.post(f"{PREDICT}?keys={remote.digest}", content=data)
             kind = "answered" if response.status_code == 200 else response.json()["type"].rpartition(":")[2]
             seen[name, kind] += 1
@@ -454,7 +456,7 @@ def test_an_evaluation_that_takes_too_long_is_ended(tmp_path):
         remote = running.remote("patient", client.evaluation_keys())
         remote.upload()
         with running.http("patient") as http:
-            response = http.post(f"{PREDICT}?keys={remote.digest}", content=client.encrypt(np.tile(x, (600, 1))))
+            response = http.post(f"{PREDICT}?keys={remote.digest}", content=client.encrypt(np.tile(x, (1500, 1))))
         assert (response.status_code, response.json()["type"]) == (504, "urn:fhenn:problem:too-long")
         assert right(client, remote.predict(client.encrypt(x)), x)
         remote.close()
