@@ -25,10 +25,10 @@ def packed_ciphertext(chain: Chain, data: bytes) -> bytes:
 
     Raises WireFormatError where it is no ciphertext of them.
     """
-    return _rewritten(chain, "ciphertext", data, "packed", keys=False)
+    return bytes(_rewritten(chain, "ciphertext", data, "packed", keys=False))
 
 
-def packed_keys(chain: Chain, data: bytes) -> bytes:
+def packed_keys(chain: Chain, data: bytes) -> memoryview:
     """Relinearisation or Galois keys, packed.
 
     chain: of their parameters.
@@ -69,7 +69,7 @@ def keys_for_seal(chain: Chain, what: str, data: bytes | memoryview) -> bytes | 
     return data
 
 
-def _rewritten(chain: Chain, what: str, data: bytes | memoryview, form: Form, *, keys: bool) -> bytes:
+def _rewritten(chain: Chain, what: str, data: bytes | memoryview, form: Form, *, keys: bool) -> memoryview:
     """An object in another form. Raises WireFormatError where it is none of the chain."""
     writer = _Writer(chain, form, keys=keys)
     (chain.check_switching_keys if keys else chain.check_ciphertext)(what, data, writer)
@@ -77,7 +77,7 @@ def _rewritten(chain: Chain, what: str, data: bytes | memoryview, form: Form, *,
 
 
 class _Writer(Receiver):
-    """Writes what it receives.
+    """Writes what it receives, once: keys are large.
 
     chain: of the parameters.
     form: "plain" or "packed".
@@ -86,8 +86,8 @@ class _Writer(Receiver):
 
     def __init__(self, chain: Chain, form: Form, *, keys: bool) -> None:
         self._chain, self._form, self._keys = chain, form, keys
-        self._pieces: list[bytes] = []
         self._lists = 0
+        self._written = bytearray(len(self._head(0)))  # it is known at the end
 
     def space(self, part: Part) -> memoryview:
         self._words = np.empty(part.size // 8, "<u8")
@@ -102,20 +102,25 @@ class _Writer(Receiver):
             if part.digit == 0:
                 absent = part.index - self._lists
                 self._lists = part.index + 1
-                self._pieces.append(bytes(absent * _COUNT.size) + _COUNT.pack(len(self._chain.primes) - 1))
-            self._pieces.append(object_header(len(head) + part.size + len(tail)))
-        self._pieces.append(head)
+                self._written += bytes(absent * _COUNT.size) + _COUNT.pack(len(self._chain.primes) - 1)
+            self._written += object_header(len(head) + part.size + len(tail))
+        self._written += head
         if self._form == "packed":
             for place, residues in enumerate(self._words.reshape(-1, degree)):
-                self._pieces.append(pack(residues, self._chain.primes[place % part.primes].bit_length()))
+                self._written += pack(residues, self._chain.primes[place % part.primes].bit_length())
         else:
-            self._pieces.append(self._words.tobytes())
-        self._pieces.append(tail)
+            self._written += self._words.data.cast("B")
+        self._written += tail
 
-    def object(self) -> bytes:
+    def object(self) -> memoryview:
         """The object."""
-        head = b""
-        if self._keys:
-            head = parameters_id(self._chain.ring_degree, self._chain.primes) + _COUNT.pack(self._lists)
-        size = len(head) + sum(map(len, self._pieces))
-        return b"".join([object_header(size, self._form), head, *self._pieces])
+        head = self._head(len(self._written))
+        self._written[: len(head)] = head
+        return memoryview(self._written)
+
+    def _head(self, size: int) -> bytes:
+        """What stands before all else in an object of so many bytes."""
+        header = object_header(size - len(object_header(0)), self._form) if size else object_header(0)
+        if not self._keys:
+            return header
+        return header + parameters_id(self._chain.ring_degree, self._chain.primes) + _COUNT.pack(self._lists)

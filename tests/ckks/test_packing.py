@@ -47,7 +47,7 @@ def test_numbers_are_written_one_after_another_lowest_bits_first(bits, groups, r
 
 def plain_of(data):
     """The content of an object as SEAL saves it."""
-    return inflate.zstandard().decompress(data[16:]) if form_of("it", data) == "zstandard" else data[16:]
+    return inflate.zstandard().decompress(data[16:]) if form_of("it", data) == "zstandard" else bytes(data[16:])
 
 
 def test_ciphertexts_come_back_to_the_bit(context, chain):

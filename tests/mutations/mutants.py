@@ -349,8 +349,8 @@ PACKING = mutants(
     ("packing: the bits of the first prime", "primes[place % part.primes]", "primes[0]"),
     (
         "packing: no seeds",
-        "            self._pieces.append(self._words.tobytes())\n        self._pieces.append(tail)",
-        "            self._pieces.append(self._words.tobytes())",
+        "        self._written += tail\n",
+        "",
     ),
 )
 

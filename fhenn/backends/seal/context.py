@@ -438,9 +438,9 @@ class SealContext(Context, Uncopied):
     def to_bytes(self) -> bytes:
         """Parameters, public, relinearisation and Galois keys as a message. Never the secret key."""
         body = self.tenseal.serialize(save_public_key=self.has_public_key, save_secret_key=False)
-        keys, own = [self._packed(each.level, each.keys) for each in self.rotation_keys], None
+        keys, own = [self._packed(each.level, save_object(each.keys)) for each in self.rotation_keys], None
         if self.own_relinearisation is not None:
-            own = self._packed(self.own_relinearisation.level, self.own_relinearisation.keys)
+            own = self._packed(self.own_relinearisation.level, save_object(self.own_relinearisation.keys))
         return self._message(body, own, keys)
 
     def evaluation_bytes(self, rotations: Mapping[int, int] | None = None, relinearisation: int | None = None) -> bytes:
@@ -470,20 +470,21 @@ class SealContext(Context, Uncopied):
         # the fingerprint is taken of the relinearisation keys where there is no public one: they must be in `body` then
         if self.has_public_key:
             level = self.levels if relinearisation is None else relinearisation
-            squares = self._packed(level, at(level).create_relin_keys())
+            squares = self._packed(level, save_object(at(level).create_relin_keys()))
         else:
             body = with_relinearisation_keys(body, save_object(generator.create_relin_keys()))
         turning: dict[int, list[int]] = {}
         for steps, level in sorted(rotations.items()):
             turning.setdefault(level, []).append(pow(3, steps, 2 * self.ring_degree))
         made = [
-            self._packed(level, at(level).create_galois_keys(elements)) for level, elements in sorted(turning.items())
+            self._packed(level, save_object(at(level).create_galois_keys(elements)))
+            for level, elements in sorted(turning.items())
         ]
         return self._message(body, squares, made)
 
-    def _packed(self, level: int, keys: Any) -> KeysObject:
-        """SEAL's keys for ciphertexts up to a level, as a message holds them."""
-        return KeysObject(level, packed_keys(self._chain.up_to(level), save_object(keys)))
+    def _packed(self, level: int, saved: bytes) -> KeysObject:
+        """Keys for ciphertexts up to a level, as a message holds them; SEAL's own are gone by now."""
+        return KeysObject(level, packed_keys(self._chain.up_to(level), saved))
 
     @cached_property
     def _chain(self) -> Chain:
