@@ -7,6 +7,7 @@ says which reader it is for.
 
 from __future__ import annotations
 
+import resource
 import struct
 import sys
 from pathlib import Path
@@ -23,6 +24,8 @@ with atheris.instrument_imports(include=["fhenn"]):
 from test_fuzz import golden
 
 FORMS = (0, 2, 0x80)
+ADDRESSES = 2 << 30
+"""Bytes of address space: what takes more ends as a MemoryError."""
 
 
 def saved(form: int, content: bytes) -> bytes:
@@ -77,7 +80,9 @@ def main() -> None:
     for place, each in enumerate(inputs()):
         read(each)
         (folder / f"honest-{place}").write_bytes(each)
-    atheris.Setup([sys.argv[0], str(folder), "-max_len=65536", *sys.argv[2:]], read)
+    # libFuzzer's own limit is on the most that this process ever had, which is its parent's too, from before it began
+    resource.setrlimit(resource.RLIMIT_AS, (ADDRESSES, ADDRESSES))
+    atheris.Setup([sys.argv[0], str(folder), "-max_len=65536", "-rss_limit_mb=0", *sys.argv[2:]], read)
     atheris.Fuzz()
 
 
