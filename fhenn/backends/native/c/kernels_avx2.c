@@ -2,7 +2,7 @@
 #if defined(__AVX2__) && defined(__FMA__)
 #include "reals_avx2.h"
 
-enum { NUMBERS_AT_ONCE = 128 };
+enum { PIECE = 512, NUMBERS_AT_ONCE = 4 };
 
 /* Residues modulo one prime brought to another, below 2^52 in magnitude. */
 typedef struct Source {
@@ -263,32 +263,44 @@ static void subtract_scale(const Modulus* m, const u64* x, const u64* y, u64 fac
 }
 
 /* Of a few numbers, as doubles */
-static void number_dot_few(const Modulus* m, int terms, const u64* const* x, const double* number, int accumulate,
-                           u64* result, long at, long length) {
-  const Summation s = summation_of(m);
-  for (long j = at; j < at + length; j += GROUP) {
-    Sum left = sum_from(s, _mm256_setzero_pd()), right = left;
-    if (accumulate) left.low = load_residues(result + j), right.low = load_residues(result + j + LANES);
-    for (int t = 0, end = at_most(terms, s.most_terms);; end = at_most(terms, end + s.most_terms)) {
-      for (; t < end; t++) {
-        Reals factor = all(number[t]);
-        sum_product(&left, load_residues(x[t] + j), factor);
-        sum_product(&right, load_residues(x[t] + j + LANES), factor);
-      }
-      if (t == terms) break;
-      restart(&left, s), restart(&right, s);
-    }
-    store_sum(result + j, left, s), store_sum(result + j + LANES, right, s);
+/* Sums of a piece of a polynomial, to which a few products are added at a time: polynomials often stand at the same
+   places of their pages, whose lines a cache holds few of at once, and a CPU foresees few streams. */
+typedef struct Partial {
+  double high[PIECE], low[PIECE];
+} Partial;
+
+INLINE Sum sum_at(const Partial* sums, long j) { return (Sum){load(sums->high + j), load(sums->low + j)}; }
+INLINE void put_sum(Partial* sums, long j, Sum sum) { store(sums->high + j, sum.high), store(sums->low + j, sum.low); }
+
+INLINE void sum_numbers(Partial* sums, int count, const u64* const* x, const u64* number, long at, long length) {
+  Reals factor[NUMBERS_AT_ONCE];
+  for (int t = 0; t < count; t++) factor[t] = all((double)number[t]);
+  for (long j = 0; j < length; j += LANES) {
+    Sum sum = sum_at(sums, j);
+    for (int t = 0; t < count; t++) sum_product(&sum, load_residues(x[t] + at + j), factor[t]);
+    put_sum(sums, j, sum);
   }
 }
 
 static void number_dot(const Modulus* m, int terms, const u64* const* x, const u64* number, int accumulate, u64* result,
                        long at, long length) {
-  double reals[NUMBERS_AT_ONCE];
-  for (int t = 0; t == 0 || t < terms; t += NUMBERS_AT_ONCE) {
-    int few = at_most(terms - t, NUMBERS_AT_ONCE);
-    for (int i = 0; i < few; i++) reals[i] = (double)number[t + i];
-    number_dot_few(m, few, x + t, reals, accumulate || t > 0, result, at, length);
+  const Summation s = summation_of(m);
+  for (long end = at + length; at < end; at += PIECE) {
+    Partial sums;
+    long some = end - at < PIECE ? end - at : PIECE;
+    for (long j = 0; j < some; j += LANES)
+      put_sum(&sums, j, sum_from(s, accumulate ? load_residues(result + at + j) : _mm256_setzero_pd()));
+    for (int t = 0, summed = 0; t < terms; t += NUMBERS_AT_ONCE, summed += NUMBERS_AT_ONCE) {
+      if (summed + NUMBERS_AT_ONCE > s.most_terms) {
+        for (long j = 0; j < some; j += LANES) put_sum(&sums, j, sum_from(s, reduced_sum(sum_at(&sums, j), s)));
+        summed = 0;
+      }
+      if (terms - t >= NUMBERS_AT_ONCE)
+        sum_numbers(&sums, NUMBERS_AT_ONCE, x + t, number + t, at, some);
+      else
+        sum_numbers(&sums, terms - t, x + t, number + t, at, some);
+    }
+    for (long j = 0; j < some; j += LANES) store_sum(result + at + j, sum_at(&sums, j), s);
   }
 }
 

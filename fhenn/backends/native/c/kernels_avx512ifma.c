@@ -261,17 +261,46 @@ static void add_number(const Modulus* m, const u64* x, u64 number, u64* result) 
 }
 static int all_below(const Modulus* m, const u64* x) { return words_below(m, x); }
 
+/* Sums of a piece of a polynomial, to which a few products are added at a time: polynomials often stand at the same
+   places of their pages, whose lines a cache holds few of at once, and a CPU foresees few streams. */
+enum { PIECE = 512, NUMBERS_AT_ONCE = 4 };
+
+typedef struct Partial {
+  u64 low[PIECE], high[PIECE];
+} Partial;
+
+INLINE void sum_numbers(Partial* sums, int count, const u64* const* x, const u64* number, long at, long length) {
+  Words factor[NUMBERS_AT_ONCE];
+  for (int t = 0; t < count; t++) factor[t] = all(number[t]);
+  for (long j = 0; j < length; j += GROUP) {
+    Sum sum = {load(sums->low + j), load(sums->high + j)};
+    for (int t = 0; t < count; t++) sum_product(&sum, load(x[t] + at + j), factor[t]);
+    store(sums->low + j, sum.low), store(sums->high + j, sum.high);
+  }
+}
+
 static void number_dot(const Modulus* m, int terms, const u64* const* x, const u64* number, int accumulate, u64* result,
                        long at, long length) {
   const Summation s = summation_of(m);
-  for (long j = at; j < at + length; j += GROUP) {
-    Sum sum = sum_from(accumulate ? load(result + j) : _mm512_setzero_si512());
-    for (int t = 0, end = at_most(terms, s.most_terms);; end = at_most(terms, end + s.most_terms)) {
-      for (; t < end; t++) sum_product(&sum, load(x[t] + j), all(number[t]));
-      if (t == terms) break;
-      restart(&sum, s);
+  const Words zero = _mm512_setzero_si512();
+  for (long end = at + length; at < end; at += PIECE) {
+    Partial sums;
+    long some = end - at < PIECE ? end - at : PIECE;
+    for (long j = 0; j < some; j += GROUP)
+      store(sums.low + j, accumulate ? load(result + at + j) : zero), store(sums.high + j, zero);
+    for (int t = 0, summed = 0; t < terms; t += NUMBERS_AT_ONCE, summed += NUMBERS_AT_ONCE) {
+      if (summed + NUMBERS_AT_ONCE > s.most_terms) {
+        for (long j = 0; j < some; j += GROUP)
+          store(sums.low + j, residue_of((Sum){load(sums.low + j), load(sums.high + j)}, s)), store(sums.high + j, zero);
+        summed = 0;
+      }
+      if (terms - t >= NUMBERS_AT_ONCE)
+        sum_numbers(&sums, NUMBERS_AT_ONCE, x + t, number + t, at, some);
+      else
+        sum_numbers(&sums, terms - t, x + t, number + t, at, some);
     }
-    store(result + j, residue_of(sum, s));
+    for (long j = 0; j < some; j += GROUP)
+      store(result + at + j, residue_of((Sum){load(sums.low + j), load(sums.high + j)}, s));
   }
 }
 
