@@ -576,6 +576,26 @@ class AnswerMismatch(FhennError, ValueError):
 
 
 @dataclass(eq=False)
+class PartRefused(FhennError, RuntimeError):
+    """A server gave no answer to a part of a stream.
+
+    part: its place, from 0.
+    samples: that it holds.
+    reason: in words, as a clause.
+    """
+
+    part: int
+    samples: int
+    reason: str
+
+    def _message(self) -> str:
+        return (
+            f"the server has no answer to part {self.part}, {self.samples} samples: {printable(self.reason, 300)}. "
+            'Encrypt these samples again, or go on without them: on_violation="mask".'
+        )
+
+
+@dataclass(eq=False)
 class FileExists(FhennError, FileExistsError):
     """A file exists already and is not overwritten unless that is asked for."""
 

@@ -27,6 +27,7 @@ READABLE = (1, 2, 3)
 _MAGIC = b"FHENN"
 _PREFIX = struct.Struct(f">{len(_MAGIC)}sBI")  # magic, version, size of the header
 _LARGEST_HEADER = 1 << 16
+_PIECE = 1 << 20
 MOST_OF_HEADER = _PREFIX.size + _LARGEST_HEADER
 """Bytes at the start of a file that hold its header."""
 
@@ -39,7 +40,9 @@ _KINDS = {
     "evaluation-context": ("a set of evaluation keys", "`fhenn keygen` writes them beside the secret key."),
     "ciphertexts": ("an upload of ciphertexts", "`fhenn encrypt` writes uploads."),
     "answer": ("an answer", "`fhenn evaluate` and `fhenn predict` write answers."),
+    "refusal": ("a refusal of a part", "Pools send one in the place of an answer."),
     "receipt": ("a receipt", "`fhenn encrypt` writes one beside the upload."),
+    "end": ("the end of a stream", "`Client.encrypt_stream` and `Server.predict_stream` make one."),
 }
 """Each kind in words, and where a file of it comes from."""
 
@@ -113,6 +116,38 @@ def body_of(kind: str, data: bytes | bytearray) -> memoryview:
     if header.size != len(view) - start:
         raise WireFormatError(kind, f"it holds {len(view) - start} bytes of {header.size}")
     return view[start:]
+
+
+def read_message(file: Any) -> bytes | None:
+    """The next message in a file; its digest is not checked.
+
+    file: open for reading bytes; from a stranger.
+
+    Returns None where the file is at its end.
+    Raises WireFormatError where no message comes, or it is cut off, and OSError.
+
+    >>> from io import BytesIO
+    >>> file = BytesIO(frame("note", {}, b"body") + frame("note", {}, b"more"))
+    >>> bytes(body_of("note", read_message(file))), header_of(read_message(file)).size, read_message(file)
+    (b'body', 4, None)
+    """
+    begin = file.read(_PREFIX.size)
+    if not begin:
+        return None
+    what = "fhenn stream"
+    start = start_of_body(what, begin)
+    if start is None:
+        raise WireFormatError(what, "it is cut off")
+    begin += file.read(start - len(begin))
+    header, _, _ = _parsed(what, begin)
+    pieces, left = [begin], header.size
+    while left:  # as it comes: a length that a stranger states takes no memory
+        piece = file.read(min(left, _PIECE))
+        if not piece:
+            raise WireFormatError(what, f"it is cut off: a message lacks {left} of its {header.size} bytes")
+        pieces.append(piece)
+        left -= len(piece)
+    return b"".join(pieces)
 
 
 def as_bytes(what: str, data: Any) -> bytes:

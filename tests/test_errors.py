@@ -15,6 +15,7 @@ EXAMPLES = [
     (errors.HeadroomExceeded(11.0, 9.4, "encrypt"), "11 exceeds the headroom of 9.4"),
     (errors.ParameterError("It is bad.", "Do better."), "Do better"),
     (errors.PlanError("None fits.", "Use less."), "Use less"),
+    (errors.PartRefused(3, 20, "it ended three workers"), "no answer to part 3, 20 samples: it ended three workers. "),
     (errors.SharingRefused("It is too loud.", "Share fewer."), "Share fewer"),
     (
         errors.PlanRefused("None fits.", "Use less.", "Sigmoid (node 1)", "range", (errors.Remedy("margin", 1, "a"),)),

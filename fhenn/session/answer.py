@@ -46,6 +46,12 @@ class Binding:
         return binding
 
 
+def binding_of(data: bytes) -> Binding | None:
+    """What a message of `Answer.to_bytes` says that it answers; None where it does not. Raises WireFormatError."""
+    meta = header_of(data).meta
+    return Binding.from_json(meta["binding"]) if "binding" in meta else None
+
+
 @dataclass(frozen=True)
 class Answer:
     """What a server sends back: messages of ciphertexts, and what they are the answer to.

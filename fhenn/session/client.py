@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from math import nan
 from numbers import Integral
 from pathlib import Path
+from secrets import token_hex
 from threading import Lock
 from typing import Any, Literal, Self, get_args
 
@@ -22,6 +23,7 @@ from fhenn.errors import (
     BoundsExceeded,
     BudgetUnknown,
     ParameterError,
+    PartRefused,
     PlanError,
     RangeViolation,
     RangeWarning,
@@ -38,20 +40,27 @@ from fhenn.planner.plan import require_plan
 from fhenn.planner.scaling import scale
 from fhenn.ranges import box_of
 from fhenn.safety import Budget, BudgetFile, Certificate, SharingBudget, UnknownBudget, flooded
-from fhenn.session.answer import Answer
+from fhenn.session.answer import Answer, binding_of
 from fhenn.session.matching import require_binding, require_keys, require_result
 from fhenn.session.receipt import Receipt, digest_of
+from fhenn.session.refusal import Refusal
 from fhenn.session.secret import secret_from_bytes, secret_to_bytes
+from fhenn.session.stream import EncryptedStream, Tally, iterate
 from fhenn.session.violations import Suspicion, add_outputs, fits, read_witnesses
 from fhenn.steps import report_progress
 from fhenn.text import apart
 from fhenn.uncopied import Uncopied
+from fhenn.wire import kind_of
 
 OnViolation = Literal["raise", "mask", "warn"]
 """What to do about samples whose values left an activation's domain."""
 
 _MOST_SENT = 1 << 16
 """Uploads whose answers a client recognises without a receipt; they take some 10 MB."""
+
+
+_PART = 4 << 20
+"""Bytes of a part of a stream, about, where one group of samples that share ciphertexts takes fewer."""
 
 
 class Client(Uncopied):
@@ -241,24 +250,82 @@ class Client(Uncopied):
         BoundsExceeded where values leave the bounds that were declared to the plan, which the server could not see,
         and PlanError where the ciphertexts of one sample need more memory than the client may take.
         """
+        values = self._samples(x)
+        if len(values) == 0:
+            raise self._unfit(values)
+        return self._encrypt(values, 0, {})
+
+    def encrypt_stream(self, rows: Any) -> EncryptedStream:
+        """Encrypt samples for the server part by part, in memory that does not grow with them.
+
+        rows: samples as `encrypt` takes them, or an iterator of such tables or arrays, of any sizes each.
+
+        Returns the messages for `Server.predict_stream`, the last of which ends them: an iterator, which makes each
+        when it is asked for, and has the `receipt` of all then.
+        Raises, as messages are taken, what `encrypt` raises; WireFormatError where there are no samples.
+
+        >>> import fhenn
+        >>> model = fhenn.Sequential([fhenn.Linear([[1.0, -1.0]])])
+        >>> plan = fhenn.plan(model, bounds=[-1, 1])
+        >>> client = Client(plan)
+        >>> server = fhenn.Server(model, plan, client.evaluation_keys())
+        >>> stream = client.encrypt_stream(iter([[[0.75, 0.5]], [[0.5, 0.25], [0.0, 1.0]]]))
+        >>> answers = server.predict_stream(stream)
+        >>> np.concatenate(list(client.decrypt_stream(answers))).round(3).tolist()
+        [[0.25], [0.25], [-1.0]]
+        """
+        stream = token_hex(16)
+        return EncryptedStream(
+            self._parts(rows if hasattr(rows, "__next__") else iter([rows])),
+            lambda values, part: self._encrypt(values, part, {"stream": stream}),
+        )
+
+    def _parts(self, tables: Iterator[Any]) -> Iterator[NDArray[np.float64]]:
+        """Samples in as many as a part holds: whole ciphertexts."""
+        plan = self._plan
+        group = plan.samples_per_ciphertext
+        most = group * max(1, _PART // (plan.ciphertexts_per_sample * plan.bytes_per_ciphertext))
+        waiting = np.empty((0, plan.features))
+        for table in tables:
+            waiting = np.concatenate([waiting, self._samples(table)])
+            while len(waiting) >= most:
+                yield waiting[:most]
+                waiting = waiting[most:]
+        if len(waiting):
+            yield waiting
+
+    def _samples(self, x: Any) -> NDArray[np.float64]:
+        """Samples as an array (samples, features). Raises as `encrypt` does."""
         values = samples(x, self._plan.feature_names, "encrypt", one=True)
         values = values[None, :] if values.ndim == 1 else values
-        if values.ndim != 2 or values.shape[1] != self._plan.features or len(values) == 0:
-            raise ShapeMismatch("encrypt", values.shape, f"(samples, {self._plan.features}), at least one sample")
+        if values.ndim != 2 or values.shape[1] != self._plan.features:
+            raise self._unfit(values)
+        return values
+
+    def _unfit(self, values: NDArray[np.float64]) -> ShapeMismatch:
+        return ShapeMismatch("encrypt", values.shape, f"(samples, {self._plan.features}), at least one sample")
+
+    def _encrypt(self, values: NDArray[np.float64], part: int, named: dict[str, str]) -> bytes:
+        """The message of a part.
+
+        values: (samples, features).
+        part: its place in the upload.
+        named: what its header says besides.
+        """
         self.require_bounds(values)
         require_memory("the ciphertexts of one sample", memory_of_upload(self._plan), self._memory)
-        header = {"part": 0, "plan": self._plan.fingerprint}
+        header = {"part": part, "plan": self._plan.fingerprint, **named}
         with report_progress(self._progress, "encrypt"):
             message = encrypt_to_bytes(
                 self._context, self._prepare(values), layout=self._plan.layout, samples=len(values), upload=header
             )
-        self._remember(message, len(values))
+        self._remember(message, part, len(values))
         return message
 
-    def _remember(self, message: bytes, samples: int) -> None:
-        """Note the digest of an upload, to recognise the answer to it; only the latest are kept."""
+    def _remember(self, message: bytes, part: int, samples: int) -> None:
+        """Note the digest of a part, to recognise the answer to it; only the latest are kept."""
         with self._sent_lock:
-            self._sent[digest_of(message)] = (0, samples)
+            self._sent[digest_of(message)] = (part, samples)
             while len(self._sent) > _MOST_SENT:
                 del self._sent[next(iter(self._sent))]
 
@@ -330,6 +397,54 @@ class Client(Uncopied):
         noise = self._noise_for(queries, bits) if share else None
         scores, report = self._decrypt(answer, receipt, on_violation, range_check, unbound, noise)
         return _mask(finished(self._plan.finish, scores), report, on_violation)
+
+    def decrypt_stream(
+        self, answers: Iterable[bytes] | bytes, *, receipt: Receipt | None = None, scores: bool = False, **options: Any
+    ) -> Iterator[Any]:
+        """The model's answers to a stream, part by part, in their order.
+
+        answers: messages of `Server.predict_stream`, or all of them as `join` writes them.
+        receipt: of the stream that they must be the answer to (`EncryptedStream.receipt`); None for any that this
+            client made.
+        scores: whether to leave out the plan's finish, as `decrypt_scores` does.
+        options: what else `decrypt` takes.
+
+        Returns, for each part, what `decrypt` returns. Where the server refused a part, all its samples are masked if
+        `on_violation` is "mask".
+        Raises, as results are taken, what `decrypt` raises; WireFormatError where a part is missing, comes twice or out
+        of its order, or the stream stops before its end; PartRefused.
+        """
+        tally, messages = Tally("answer"), iterate(answers)
+        for message in messages:
+            kind = kind_of(message)
+            if kind == "end":
+                tally.require_end(message, messages)
+                if receipt is not None and tally.parts != len(receipt.parts):
+                    raise AnswerMismatch(
+                        "number of parts", str(len(receipt.parts)), str(tally.parts), "Ask the server again."
+                    )
+                return
+            if kind == "refusal":
+                result = self._refused(message, receipt, scores, **options)
+            else:
+                result = (self.decrypt_scores if scores else self.decrypt)(message, receipt=receipt, **options)
+            binding = binding_of(message)
+            tally.add(0 if binding is None else binding.part, len(result), digest_of(message))
+            yield result
+        raise tally.cut_off
+
+    def _refused(
+        self, message: bytes, receipt: Receipt | None, scores: bool, on_violation: OnViolation = "raise", **_: Any
+    ) -> Any:
+        """Masked results of a part that the server refused. Raises PartRefused unless `on_violation` is "mask"."""
+        refusal = Refusal.from_bytes(message)
+        samples = require_binding(refusal.binding, self._plan, receipt, self._sent, unbound=False)
+        if samples != refusal.samples:
+            raise AnswerMismatch("number of samples", str(samples), str(refusal.samples), "Ask the server again.")
+        if on_violation != "mask" or self._plan.result is None:
+            raise PartRefused(refusal.binding.part, refusal.samples, refusal.reason)
+        empty = np.full((refusal.samples, self._plan.result.outputs), nan)
+        return np.ma.masked_array(empty if scores else finished(self._plan.finish, empty), mask=True)
 
     def decrypt_scores(
         self,
@@ -416,7 +531,7 @@ class Client(Uncopied):
         """Scores, with noise for (queries, bits) where `noise` is given, and which samples left a domain."""
         parts = Answer.from_bytes(answer)
         require_keys(self._context, parts)
-        samples = require_binding(parts, self._plan, receipt, self._sent, unbound)
+        samples = require_binding(parts.binding, self._plan, receipt, self._sent, unbound)
         if range_check and self._plan.witnesses and not parts.witnesses:
             raise AnswerMismatch(
                 "number of witnesses",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from fhenn.ckks import CipherArray, Context
 from fhenn.errors import AnswerMismatch, ContextMismatch, WireFormatError
 from fhenn.planner import Plan
-from fhenn.session.answer import Answer
+from fhenn.session.answer import Answer, Binding
 from fhenn.session.receipt import Receipt
 from fhenn.wire import header_of
 
@@ -15,11 +15,11 @@ _AGAIN = "Ask the server again."
 
 
 def require_binding(
-    answer: Answer, plan: Plan, receipt: Receipt | None, sent: Mapping[str, tuple[int, int]], unbound: bool
+    binding: Binding | None, plan: Plan, receipt: Receipt | None, sent: Mapping[str, tuple[int, int]], unbound: bool
 ) -> int | None:
     """Require that an answer says it is one to an upload of this client, under this plan.
 
-    answer: whose binding is looked at.
+    binding: of the answer; None where it has none.
     plan: that the upload was made with.
     receipt: of the upload; None for any upload in `sent`.
     sent: place and number of samples of each part that this client sent, by the part's SHA-256.
@@ -28,7 +28,6 @@ def require_binding(
     Returns the number of samples that the answer must hold, None where nothing tells.
     Raises AnswerMismatch.
     """
-    binding = answer.binding
     if binding is None:
         if unbound:
             return None if receipt is None else receipt.samples

@@ -20,6 +20,7 @@ from fhenn.wire import as_bytes, frame, header_of, require_kind, unframe
 _KIND = "receipt"
 _DIGEST = re.compile("[0-9a-f]{64}", re.ASCII)
 _FINGERPRINT = re.compile("[0-9a-f]{16,64}", re.ASCII)
+_STREAM = re.compile("[0-9a-f]{32}", re.ASCII)
 _SHOWN = 12
 """Digits of a digest that messages show."""
 
@@ -31,11 +32,13 @@ class UploadHeader:
     part: its place in the upload, from 0.
     samples: how many samples it holds.
     plan: fingerprint of the plan that it was made for; None in messages from before uploads named it.
+    stream: 32 hexadecimal digits that all parts of one stream name; None for an upload in one part.
     """
 
     part: int
     samples: int
     plan: str | None
+    stream: str | None = None
 
     @classmethod
     def of(cls, data: bytes) -> UploadHeader:
@@ -56,6 +59,8 @@ class UploadHeader:
             header: Self = built(cls, {"samples": shape[0]} | named)
         except (ValueError, TypeError) as error:
             raise WireFormatError("upload", f"its header is not readable ({error})") from error
+        if header.stream is not None and not _STREAM.fullmatch(header.stream):
+            raise WireFormatError("upload", "the stream in its header is not valid")
         if not _is_count(header.part, 0) or not is_fingerprint(header.plan):
             raise WireFormatError("upload", "the place or the plan in its header is not valid")
         return header

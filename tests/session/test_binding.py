@@ -294,7 +294,7 @@ def test_threads_that_encrypt_more_than_a_client_remembers(pair, monkeypatch):
 
     def remember(thread):
         for place in range(2000):
-            client._remember(bytes([thread, place // 256, place % 256]), 1)
+            client._remember(bytes([thread, place // 256, place % 256]), 0, 1)
 
     try:
         with ThreadPoolExecutor(8) as pool:

@@ -20,17 +20,17 @@ SENT = {"0" * 64: (0, 9), UPLOAD: (0, 3)}
 RECEIPT = Receipt(PLAN, (SentPart(UPLOAD, 3), SentPart("1" * 64, 4)))
 
 
-def answer(**changes):
-    return Answer(b"result", (), Binding(**({"part": 0, "upload": UPLOAD, "model": MODEL, "plan": PLAN} | changes)))
+def binding(**changes):
+    return Binding(**({"part": 0, "upload": UPLOAD, "model": MODEL, "plan": PLAN} | changes))
 
 
 def test_the_right_answer_is_taken_by_receipt_and_from_memory():
-    assert require_binding(answer(), NAMED, None, SENT, unbound=False) == 3
-    assert require_binding(answer(), NAMED, RECEIPT, {}, unbound=False) == 3
-    assert require_binding(answer(part=1, upload="1" * 64), NAMED, RECEIPT, {}, unbound=False) == 4
+    assert require_binding(binding(), NAMED, None, SENT, unbound=False) == 3
+    assert require_binding(binding(), NAMED, RECEIPT, {}, unbound=False) == 3
+    assert require_binding(binding(part=1, upload="1" * 64), NAMED, RECEIPT, {}, unbound=False) == 4
     of_before = SimpleNamespace(fingerprint=PLAN, model=None)
-    assert require_binding(answer(model=OTHER["model"]), of_before, None, SENT, unbound=False) == 3
-    assert require_binding(answer(), NAMED, Receipt(None, RECEIPT.parts), {}, unbound=False) == 3
+    assert require_binding(binding(model=OTHER["model"]), of_before, None, SENT, unbound=False) == 3
+    assert require_binding(binding(), NAMED, Receipt(None, RECEIPT.parts), {}, unbound=False) == 3
 
 
 @pytest.mark.parametrize("receipt", [None, RECEIPT], ids=["memory", "receipt"])
@@ -38,22 +38,22 @@ def test_the_right_answer_is_taken_by_receipt_and_from_memory():
 @pytest.mark.parametrize("name", OTHER)
 def test_another_name_is_refused(name, unbound, receipt):
     with pytest.raises(AnswerMismatch):
-        require_binding(answer(**{name: OTHER[name]}), NAMED, receipt, SENT, unbound)
+        require_binding(binding(**{name: OTHER[name]}), NAMED, receipt, SENT, unbound)
 
 
 def test_nothing_is_taken_where_nothing_was_sent():
     with pytest.raises(AnswerMismatch):
-        require_binding(answer(), NAMED, None, {}, unbound=False)
+        require_binding(binding(), NAMED, None, {}, unbound=False)
     for receipt in (Receipt(OTHER["plan"], RECEIPT.parts), Receipt(PLAN, (SentPart("1" * 64, 4), SentPart(UPLOAD, 3)))):
         with pytest.raises(AnswerMismatch):
-            require_binding(answer(), NAMED, receipt, SENT, unbound=False)
+            require_binding(binding(), NAMED, receipt, SENT, unbound=False)
 
 
 def test_an_answer_that_names_nothing_is_taken_where_that_was_asked_for_alone():
     for receipt, samples in ((None, None), (RECEIPT, 7)):
-        assert require_binding(Answer(b"result"), NAMED, receipt, SENT, unbound=True) == samples
+        assert require_binding(None, NAMED, receipt, SENT, unbound=True) == samples
         with pytest.raises(AnswerMismatch):
-            require_binding(Answer(b"result"), NAMED, receipt, SENT, unbound=False)
+            require_binding(None, NAMED, receipt, SENT, unbound=False)
 
 
 LAYOUT = Vectors("replicated", 4)
@@ -104,6 +104,6 @@ def test_an_upload_is_no_result_though_a_plan_of_before_does_not_say_what_is(mon
 
 def test_the_names_are_those_that_a_plan_has():
     plan = fhenn.plan(fhenn.Linear([[1.0]]), bounds=[-1, 1])
-    assert require_binding(answer(plan=plan.fingerprint, model=plan.model), plan, None, SENT, unbound=False) == 3
+    assert require_binding(binding(plan=plan.fingerprint, model=plan.model), plan, None, SENT, unbound=False) == 3
     with pytest.raises(AnswerMismatch):
-        require_binding(answer(), plan, None, SENT, unbound=False)
+        require_binding(binding(), plan, None, SENT, unbound=False)

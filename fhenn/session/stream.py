@@ -1,0 +1,243 @@
+"""Uploads and answers as streams: their parts, each a message of its own, and a message that ends them.
+
+Parts are made, sent, answered and read one at a time, so that memory does not grow with the samples. A part names its
+place and its stream; the last message says how many there were, and of what. So parts that are missing, come twice, out
+of their order or from another stream are seen at the first of them, and a stream that was cut off at its end.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from io import BytesIO
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fhenn.errors import UnsupportedOperation, WireFormatError
+from fhenn.session.receipt import Receipt, SentPart, UploadHeader, digest_of, is_digest
+from fhenn.strict import built
+from fhenn.wire import as_bytes, frame, kind_of, read_message, unframe
+
+_KIND = "end"
+
+
+@dataclass(frozen=True)
+class End:
+    """What the last message of a stream says.
+
+    parts: how many there were.
+    samples: in all of them.
+    sha256: of the digests of all parts, one after another, in hexadecimal digits.
+    """
+
+    parts: int
+    samples: int
+    sha256: str
+
+    def to_bytes(self) -> bytes:
+        """The end as a message."""
+        return frame(_KIND, asdict(self))
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> End:
+        """The end in a message of `to_bytes`. Raises WireFormatError."""
+        meta, body = unframe(_KIND, data)
+        try:
+            end: Self = built(cls, meta)
+        except ValueError as error:
+            raise WireFormatError(_KIND, f"its header is not readable ({error})") from error
+        if body or not (0 < end.parts <= end.samples < 1 << 63 and is_digest(end.sha256)):
+            raise WireFormatError(_KIND, "a number or the digest in it is not valid")
+        return end
+
+
+class Tally:
+    """What has come of a stream so far.
+
+    what: is streamed, for errors.
+    """
+
+    def __init__(self, what: str) -> None:
+        self._what, self._digest = what, sha256()
+        self._stream: str | None = None
+        self.parts = self.samples = 0
+
+    def add(self, part: int, samples: int, digest: str, stream: str | None = None) -> None:
+        """Count a part.
+
+        part: the place that it names.
+        samples: that it holds.
+        digest: that it states of itself.
+        stream: that it names.
+
+        Raises WireFormatError where it is not the next one of this stream.
+        """
+        if part != self.parts:
+            raise WireFormatError(
+                self._what, f"part {part} comes where part {self.parts} is due: one is missing, or comes twice"
+            )
+        if part and stream != self._stream:
+            raise WireFormatError(self._what, f"part {part} belongs to another stream than those before it")
+        self._stream = stream
+        self._digest.update(bytes.fromhex(digest))
+        self.parts += 1
+        self.samples += samples
+
+    @property
+    def end(self) -> End:
+        """What the last message says if nothing else comes. Raises WireFormatError where nothing came."""
+        if not self.parts:
+            raise WireFormatError(self._what, "a stream has no parts")
+        return End(self.parts, self.samples, self._digest.hexdigest())
+
+    def require_end(self, message: bytes, rest: Iterator[bytes]) -> None:
+        """Raise WireFormatError where the last message says another thing than came, or is not the last.
+
+        message: of `End.to_bytes`, from a stranger.
+        rest: what comes after it.
+        """
+        stated, found = End.from_bytes(message), self.end
+        if stated != found:
+            raise WireFormatError(
+                self._what,
+                f"{found.parts} parts with {found.samples} samples came, and its end names {stated.parts} with "
+                f"{stated.samples}, or other ones",
+            )
+        if next(rest, None) is not None:
+            raise WireFormatError(self._what, "a stream goes on after its end")
+
+    @property
+    def cut_off(self) -> WireFormatError:
+        """What to raise where a stream stops without an end."""
+        return WireFormatError(self._what, f"its stream stops after {self.parts} parts, before its end")
+
+
+class EncryptedStream(Iterator[bytes]):
+    """The messages of `Client.encrypt_stream`, each made when it is asked for.
+
+    chunks: of prepared samples, (samples, features) each, at least one; each becomes a part.
+    encrypt: makes a message of samples, as the part of a place.
+    """
+
+    def __init__(
+        self, chunks: Iterable[NDArray[np.float64]], encrypt: Callable[[NDArray[np.float64], int], bytes]
+    ) -> None:
+        self._messages = self._make(chunks, encrypt)
+        self._plan: str | None = None
+        self._parts: list[SentPart] = []
+        self._done = False
+
+    def __next__(self) -> bytes:
+        return next(self._messages)
+
+    def _make(
+        self, chunks: Iterable[NDArray[np.float64]], encrypt: Callable[[NDArray[np.float64], int], bytes]
+    ) -> Iterator[bytes]:
+        tally = Tally("upload")
+        for chunk in chunks:
+            message = encrypt(chunk, tally.parts)
+            header, digest = UploadHeader.of(message), digest_of(message)
+            tally.add(header.part, header.samples, digest, header.stream)
+            self._plan = header.plan
+            self._parts.append(SentPart(digest, header.samples))
+            yield message
+        end = tally.end.to_bytes()
+        self._done = True
+        yield end
+
+    @property
+    def receipt(self) -> Receipt:
+        """What was sent, to compare answers with. Raises UnsupportedOperation before the last message was taken."""
+        if not self._done:
+            raise UnsupportedOperation(
+                "a receipt of a stream that goes on", "Take all its messages first: file.writelines(stream)."
+            )
+        return Receipt(self._plan, tuple(self._parts))
+
+
+def answer_in_order(
+    parts: Iterable[bytes] | bytes, submit: Callable[[bytes], Future[bytes]], most: int
+) -> Iterator[bytes]:
+    """The answers to a stream in the order of its parts, and the message that ends them.
+
+    Parts are taken when there is room for them, so that no more than `most` are in memory.
+
+    parts: messages of `Client.encrypt_stream`, or all of them as `join` writes them; from a stranger.
+    submit: begins to answer a part.
+    most: parts that are being answered at once, and answers that wait for those before them.
+
+    Raises, as answers are taken, what the futures raise, and WireFormatError where a part is missing, comes twice, out
+    of its order or from another stream, or the stream stops before its end. What is not answered then is cancelled.
+    """
+    taken, given, messages = Tally("upload"), Tally("answer"), iterate(parts)
+    waiting: deque[Future[bytes]] = deque()
+
+    def first() -> bytes:
+        answer = waiting[0].result()
+        waiting.popleft()
+        given.add(given.parts, 1, digest_of(answer))
+        return answer
+
+    try:
+        for message in messages:
+            if kind_of(message) == "end":
+                taken.require_end(message, messages)
+                while waiting:
+                    yield first()
+                yield End(taken.parts, taken.samples, given.end.sha256).to_bytes()
+                return
+            header = UploadHeader.of(message)
+            taken.add(header.part, header.samples, digest_of(message), header.stream)
+            waiting.append(submit(message))
+            while waiting and (len(waiting) >= most or waiting[0].done()):
+                yield first()
+        raise taken.cut_off
+    finally:
+        for each in waiting:
+            each.cancel()
+
+
+def iterate(messages: Iterable[bytes] | bytes) -> Iterator[bytes]:
+    """The messages of a stream, one at a time.
+
+    messages: each by itself, or all of them as `join` writes them.
+    """
+    whole = isinstance(messages, bytes | bytearray | memoryview)
+    return messages_in(BytesIO(messages)) if whole else iter(messages)  # type: ignore[arg-type]
+
+
+def split(data: bytes) -> list[bytes]:
+    """The messages of a stream that was written as one.
+
+    data: messages one after another, from a stranger.
+
+    Raises WireFormatError where they are not messages, or one is cut off.
+
+    >>> split(join([frame("note", {}, b"one"), frame("note", {}, b"two")]))[1] == frame("note", {}, b"two")
+    True
+    """
+    return list(messages_in(BytesIO(as_bytes("a stream", data))))
+
+
+def join(messages: Iterable[bytes]) -> bytes:
+    """Messages one after another, as a stream is written.
+
+    messages: of `Client.encrypt_stream` or `Server.predict_stream`.
+    """
+    return b"".join(messages)
+
+
+def messages_in(file: Any) -> Iterator[bytes]:
+    """The messages of a stream in a file, read one at a time.
+
+    file: open for reading bytes; from a stranger.
+
+    Raises WireFormatError where they are not messages, or one is cut off, and OSError.
+    """
+    while (message := read_message(file)) is not None:
+        yield message
