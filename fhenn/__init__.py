@@ -91,6 +91,7 @@ _ROOMS = (
     "interop",
     "nn",
     "planner",
+    "pool",
     "ranges",
     "safety",
     "service",
@@ -164,6 +165,7 @@ if TYPE_CHECKING:
     from fhenn import interop as interop
     from fhenn import nn as nn
     from fhenn import planner as planner
+    from fhenn import pool as pool
     from fhenn import ranges as ranges
     from fhenn import safety as safety
     from fhenn import service as service

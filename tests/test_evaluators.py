@@ -29,7 +29,7 @@ from fhenn.errors import (
     WireFormatError,
 )
 from fhenn.planner import Plan
-from fhenn.service.work import Worker
+from fhenn.pool.work import Worker
 from fhenn.training import keys_for_training
 
 rng = np.random.default_rng(5)

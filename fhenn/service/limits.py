@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass, field, fields
 
 from fhenn.errors import ParameterError
+from fhenn.pool.bounds import Bounds
 
 
 def _processors() -> int:
@@ -83,3 +84,8 @@ class Limits:
                     f"the limit {each.name!r} must be positive, not {getattr(self, each.name)!r}.",
                     "Leave it out for its default.",
                 )
+
+    @property
+    def of_workers(self) -> Bounds:
+        """What of it bounds the workers."""
+        return Bounds(**{each.name: getattr(self, each.name) for each in fields(Bounds)})

@@ -15,10 +15,10 @@ from pathlib import Path
 
 from fhenn.artifacts.files import sweep, write
 from fhenn.planner import Plan
+from fhenn.pool.work import Buffer, ciphertexts_in
 from fhenn.service.clock import Clock
 from fhenn.service.folder import require_private_inside
 from fhenn.service.problems import Problem
-from fhenn.service.work import Buffer, ciphertexts_in
 from fhenn.strict import built, read_json
 
 _DAY = 24 * 3600 * 10**9

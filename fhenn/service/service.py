@@ -6,11 +6,16 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from starlette.requests import ClientDisconnect
 
+from fhenn.pool.processes import WorkerProcess
+from fhenn.pool.spool import Spool, SpoolFull, Spools
+from fhenn.pool.work import GONE, MEMORY, NO_MEMORY, NO_MODEL, NO_WITNESS, REFUSED, TOO_LARGE, UNEXPECTED, name_of
+from fhenn.pool.workers import Buffer, ClientGone, QueueFull, WaitedTooLong, WorkerDied, WorkerLate, Workers
 from fhenn.service.addresses import Network
 from fhenn.service.attempts import Attempts
 from fhenn.service.bodies import Admission
@@ -18,19 +23,16 @@ from fhenn.service.connections import Connections
 from fhenn.service.disk import Disk
 from fhenn.service.envelope import error_fields
 from fhenn.service.limits import Limits
-from fhenn.service.logs import log
+from fhenn.service.logs import log, log_as_json, log_seldom
 from fhenn.service.metrics import Metrics
 from fhenn.service.model_store import StoredModel
 from fhenn.service.problems import Problem
 from fhenn.service.quota import Quotas
 from fhenn.service.security_log import NAME as SECURITY_LOG
 from fhenn.service.security_log import SecurityLog
-from fhenn.service.spool import Spool, SpoolFull, Spools
 from fhenn.service.store import Store
 from fhenn.service.tokens import Token
 from fhenn.service.uploads import Uploads
-from fhenn.service.work import GONE, MEMORY, NO_MEMORY, NO_MODEL, NO_WITNESS, REFUSED, TOO_LARGE, UNEXPECTED, name_of
-from fhenn.service.workers import Buffer, ClientGone, Pool, QueueFull, WaitedTooLong, WorkerDied, WorkerLate
 
 _WATCH = 1.0
 """Seconds between two looks at the store's models."""
@@ -63,7 +65,15 @@ class Service:
         self.quotas.tidy()
         self.security = SecurityLog(security_log or store.folder / SECURITY_LOG)
         self.spools = Spools(store.folder, limits.answer, limits.spooled)
-        self.pool = Pool(limits, self.spools, self._on_worker_death, self._on_worker_recycle)
+        bounds = limits.of_workers
+        self.pool = Workers(
+            bounds,
+            self.spools,
+            partial(WorkerProcess, bounds, log_as_json),
+            self._on_worker_death,
+            self._on_worker_recycle,
+            _on_worker_failure,
+        )
         self.uploads = Uploads(store.keys, self.disk, self._check_keys)
         metrics = self.metrics
         metrics.workers.labels("alive").set_function(lambda: self.pool.alive)
@@ -153,9 +163,9 @@ class Service:
         """Have a worker do a task; another is asked where the first was ended by something else than the task.
 
         owner: whose turn it takes.
-        task: for `fhenn.service.work.Worker.answer`.
+        task: for `fhenn.pool.work.Worker.answer`.
         payload: the bytes that belong to it.
-        affinity: what it needs loaded, by `fhenn.service.work.name_of`: workers that hold it are preferred.
+        affinity: what it needs loaded, by `fhenn.pool.work.name_of`: workers that hold it are preferred.
         gone: done when the client goes away.
 
         Returns (answer, body): the worker's JSON document, and the bytes beside it.
@@ -239,6 +249,11 @@ class Service:
         answer, body = await self.ask(owner, task, data, name_of(str(model.folder), path), gone)
         self.metrics.evaluation.observe(time.perf_counter() - start)
         return str(answer["version"]), body
+
+
+def _on_worker_failure(error: Exception) -> None:
+    """Log what kept a worker from starting: no memory, no descriptor, no thread, or it was stopped."""
+    log_seldom(logging.ERROR, "worker could not be started", exception=type(error).__name__)
 
 
 def _answer_too_large(most: int) -> Problem:

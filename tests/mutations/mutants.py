@@ -677,23 +677,23 @@ BLAME = mutants(
 )
 
 WORK = mutants(
-    "fhenn/service/work.py",
-    "tests/service/test_work.py tests/service/test_workers.py::test_loaded_keys_are_bounded_in_number_and_size",
+    "fhenn/pool/work.py",
+    "tests/pool/test_work.py tests/pool/test_workers.py::test_loaded_keys_are_bounded_in_number_and_size",
     ("any number of ciphertexts", 'if count > task["ciphertexts"]:', "if count < 0:"),
     ("another version of the model", 'if version != task["version"]:', "if not version:"),
     ("answers of any size", 'if size > task["answer"]:', "if size < 0:"),
 )
 
 FAIR = mutants(
-    "fhenn/service/fair.py",
-    "tests/service/test_fair.py",
+    "fhenn/pool/fair.py",
+    "tests/pool/test_fair.py",
     ("who has keys loaded overtakes for ever", "other.overtaken += waiter.seconds", "pass"),
     ("who is served stays first", "self._owners.move_to_end(waiter.owner)", "pass"),
 )
 
 SPOOL = mutants(
-    "fhenn/service/spool.py",
-    "tests/service/test_fair.py::test_answers_are_bounded_counted_and_on_the_disk_beyond_a_size",
+    "fhenn/pool/spool.py",
+    "tests/pool/test_spool.py::test_answers_are_bounded_counted_and_on_the_disk_beyond_a_size",
     ("answers stay in memory", "if self._file is None and self.size <= _IN_MEMORY:", "if self._file is None:"),
 )
 

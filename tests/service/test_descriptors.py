@@ -1,9 +1,6 @@
 """Descriptors that run out, and workers that do not start: nothing is lost for good."""
 
-import asyncio
-import os
 import resource
-import signal
 import socket
 import time
 
@@ -14,9 +11,6 @@ from service_harness import PLAN, Running, kill, right, samples, stored, wait_fo
 from support import at_length, on_each
 
 import fhenn
-from fhenn.service.limits import Limits
-from fhenn.service.spool import Spools
-from fhenn.service.workers import Pool, _Worker
 
 pytestmark = pytest.mark.thorough  # each starts a service or more, or trains
 
@@ -71,35 +65,3 @@ def test_descriptors_exhausted_for_long_then_freed(tmp_path, seconds):
         taken = exhaust_and_free(running, 2, seconds)
         print(f"\ndescriptors exhausted for {seconds} s, then freed: all workers back after {taken:.1f} s; asked: 10 s")
         assert taken < 10
-
-
-@pytest.mark.thorough
-def test_a_start_that_fails_is_tried_again_and_one_that_hangs_is_ended(tmp_path, monkeypatch):
-    failures = [OSError(24, "Too many open files"), RuntimeError("can't start new thread"), MemoryError()]
-    stopped, deaths = [], []
-
-    class Failing(_Worker):
-        def __init__(self, limits):
-            if failures:
-                raise failures.pop()
-            super().__init__(limits)
-            if not stopped:
-                stopped.append(self.pid)
-                os.kill(self.pid, signal.SIGSTOP)
-
-    monkeypatch.setattr("fhenn.service.workers._Worker", Failing)
-
-    async def story():
-        pool = Pool(Limits(workers=1, start=4.0), Spools(tmp_path, 1 << 20, 1 << 20), deaths.append)
-        pool.start()
-        async with asyncio.timeout(60):
-            while not pool.alive:
-                await asyncio.sleep(0.05)
-        answer, spool = await pool.run({"task": "tidy"}, b"", "")
-        spool.close()
-        assert answer == {"dropped": 0}
-        await pool.close()
-
-    asyncio.run(story())
-    assert not failures
-    assert deaths == [-signal.SIGKILL]

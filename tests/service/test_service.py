@@ -6,12 +6,12 @@ import signal
 import pytest
 from service_harness import stored
 
+from fhenn.pool.work import NO_MEMORY
+from fhenn.pool.workers import QueueFull, WaitedTooLong, WorkerDied, WorkerLate
 from fhenn.service.limits import Limits
 from fhenn.service.problems import Problem
 from fhenn.service.service import Service
 from fhenn.service.store import Store
-from fhenn.service.work import NO_MEMORY
-from fhenn.service.workers import QueueFull, WaitedTooLong, WorkerDied, WorkerLate
 
 
 @pytest.fixture

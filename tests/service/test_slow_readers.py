@@ -12,8 +12,8 @@ from support import at_length, mostly_thorough, on_each
 
 import fhenn
 from fhenn.artifacts import model_to_bytes, plan_to_bytes
+from fhenn.pool.work import bytes_of_answer, ciphertexts_in
 from fhenn.service.model_store import ModelStore
-from fhenn.service.work import bytes_of_answer, ciphertexts_in
 
 pytestmark = pytest.mark.thorough  # each starts a service or more, or trains
 

@@ -1,4 +1,4 @@
-"""Answers on their way, and bodies: what is counted is all that is held."""
+"""Uploads are counted without a copy; what lies among the models and is none is left alone."""
 
 import tracemalloc
 
@@ -10,19 +10,6 @@ import fhenn
 from fhenn.errors import WireFormatError
 from fhenn.service.model_store import ModelStore
 from fhenn.service.quota import samples_in
-from fhenn.service.spool import Spools
-
-
-def test_a_closed_answer_takes_no_more(tmp_path):
-    """A worker's thread may add to it after whoever waited has given up: what it added counted for good."""
-    spools = Spools(tmp_path, 1 << 20, 1 << 20)
-    spool = spools.open()
-    spool.append(b"x" * 1000)
-    spool.close()
-    with pytest.raises(ValueError, match="closed"):
-        spool.append(b"x" * 1000)
-    spool.close()
-    assert spools.held_bytes == 0
 
 
 def test_an_upload_is_counted_without_a_copy():

@@ -16,9 +16,9 @@ from support import at_length, on_each
 
 import fhenn
 from fhenn.errors import ServiceError, WireFormatError
+from fhenn.pool.work import Worker
 from fhenn.service.model_store import ModelStore
 from fhenn.service.version import version_of
-from fhenn.service.work import Worker
 from fhenn.wire import frame
 
 pytestmark = pytest.mark.thorough  # each starts a service or more, or trains

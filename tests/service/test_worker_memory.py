@@ -1,6 +1,5 @@
 """SEAL keeps the memory that it once had: workers are held to a limit all the same."""
 
-import asyncio
 from contextlib import ExitStack
 from itertools import pairwise
 
@@ -11,36 +10,9 @@ from support import at_length
 
 import fhenn
 from fhenn.artifacts import model_to_bytes, plan_to_bytes
-from fhenn.service.limits import Limits
-from fhenn.service.spool import Spools
 from fhenn.service.store import Store
-from fhenn.service.workers import Pool, _Worker
 
 pytestmark = pytest.mark.thorough  # each starts a service or more, or trains
-
-
-def test_a_worker_past_the_limit_is_replaced_and_no_request_is_lost(tmp_path, monkeypatch):
-    """Every worker counts as too large after its first task: the next is there before it goes."""
-    limit, sizes, replaced = 1 << 30, [], []
-    monkeypatch.setattr(_Worker, "resident", property(lambda self: limit + 1))
-
-    async def story():
-        pool = Pool(Limits(workers=1, resident=limit), Spools(tmp_path, 1 << 20, 1 << 20), on_recycle=sizes.append)
-        pool.start()
-        for _ in range(3):
-            answer, spool = await pool.run({"task": "tidy"}, b"", "")
-            spool.close()
-            assert answer == {"dropped": 0}
-            replaced.append({worker.pid for worker in pool._all})
-            async with asyncio.timeout(60):
-                while pool._starting:
-                    await asyncio.sleep(0.05)
-        assert pool.alive == 1
-        await pool.close()
-
-    asyncio.run(story())
-    assert sizes == [limit + 1] * len(sizes) and len(sizes) >= 3
-    assert len(set().union(*replaced)) >= 3
 
 
 def perceptron(rng):

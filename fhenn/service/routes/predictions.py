@@ -12,6 +12,8 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.types import Receive, Scope, Send
 
 from fhenn.errors import WireFormatError
+from fhenn.pool.spool import Spool
+from fhenn.pool.work import is_quickly_counted
 from fhenn.service.bodies import PREDICTION, chunks, declared_length, too_large
 from fhenn.service.logs import log
 from fhenn.service.model_store import StoredModel
@@ -28,11 +30,9 @@ from fhenn.service.routes.dependencies import (
     problems,
 )
 from fhenn.service.service import Service
-from fhenn.service.spool import Spool
 from fhenn.service.tokens import Token
 from fhenn.service.version import HEADER as VERSION_HEADER
 from fhenn.service.version import version_of
-from fhenn.service.work import is_quickly_counted
 
 _PIECE = 1 << 16
 """Bytes of an answer that are sent at once: a client that takes none of them for `Limits.idle` is gone."""

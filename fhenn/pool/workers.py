@@ -1,39 +1,28 @@
-"""Worker processes that evaluate what strangers send.
+"""Workers that evaluate what strangers send, and who is next.
 
-TenSEAL holds the interpreter's lock, and a crafted message can crash it: every evaluation runs in a process that may
-die. Each worker has a pipe of its own, and the parent holds one end of it only: a worker that dies, at whatever point
-and of whatever cause, ends its own pipe and touches no other. (In pebble's and the standard library's pools all workers
-share one pipe and one lock; an idle worker of pebble that gets killed takes the pool with it.) What travels is JSON and
-bytes, so that a worker which was taken over cannot make the parent run anything. The event loop reads and writes the
-pipes itself: to hand each task to a thread and back costs as much as all else that the parent does for it.
-
-SEAL keeps the memory that it once had: a worker that holds more than it may between two tasks is replaced.
+TenSEAL holds the interpreter's lock, and a crafted message can crash it: every evaluation runs where it may end a
+process and nobody else's. SEAL keeps the memory that it once had: a worker that holds more than it may between two
+tasks is replaced.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
-import logging
-import os
 import signal
-import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from typing import Any
 
-from fhenn.service.fair import FairQueue, QueueFull, Waiter
-from fhenn.service.limits import Limits
-from fhenn.service.logs import log_seldom
-from fhenn.service.spool import Spool, SpoolFull, Spools
-from fhenn.service.work import HEAD, HELD, PIECE, READY, Buffer, Held, work
-from fhenn.strict import built, read_json
+from fhenn.pool.bounds import Bounds
+from fhenn.pool.fair import FairQueue, QueueFull, Waiter
+from fhenn.pool.handle import WorkerHandle
+from fhenn.pool.spool import Spool, SpoolFull, Spools
+from fhenn.pool.work import Buffer
 
-__all__ = ["Buffer", "ClientGone", "Pool", "QueueFull", "WaitedTooLong", "WorkerDied", "WorkerLate"]
+__all__ = ["Buffer", "ClientGone", "QueueFull", "WaitedTooLong", "WorkerDied", "WorkerLate", "Workers"]
 
 _CRASHES = {-number for number in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)}
 _LONG = 0.5
@@ -44,8 +33,6 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
 """Seconds between two attempts to start a worker."""
 _LOADING = 0.1
 """Seconds for which a task is left to a busy worker that holds its keys: about as long as to load them takes."""
-_LARGEST_DOCUMENT = 8 << 20
-"""Bytes of JSON in an answer: it may name all keys that a worker holds."""
 _TIDY = 5.0
 """Seconds between two calls to idle workers to forget keys that were deleted."""
 
@@ -66,7 +53,7 @@ class WorkerDied(Exception):
 
 
 class WorkerLate(Exception):
-    """A task took longer than `Limits.seconds`."""
+    """A task took longer than `Bounds.seconds`."""
 
 
 class WaitedTooLong(Exception):
@@ -77,135 +64,33 @@ class ClientGone(Exception):
     """Nobody waits for the answer any more; the task was not begun."""
 
 
-class _Worker:
-    """One process and its pipe. Raises OSError where there is no process or no descriptor to be had.
+class Workers:
+    """As many workers as `bounds` says; those that die are replaced, and those that hold too much memory.
 
-    held: what it says that it keeps loaded.
-    loading: what its task needs loaded; empty for nothing.
-    """
-
-    def __init__(self, limits: Limits) -> None:
-        context = get_context("spawn")  # a fork would copy the parent's threads' locks
-        self._pipe, theirs = socket.socketpair()
-        self._process = context.Process(
-            target=work, args=(theirs, limits.memory, limits.contexts), name="fhenn-worker", daemon=True
-        )
-        try:
-            self._process.start()
-        except BaseException:
-            self._pipe.close()
-            raise
-        finally:
-            theirs.close()  # so that the worker's death ends the pipe
-        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
-        self.held, self.loading = Held(), ""
-
-    @property
-    def pid(self) -> int | None:
-        """Of the process."""
-        return self._process.pid
-
-    async def await_ready(self) -> None:
-        """Wait until it has imported what it needs. Raises EOFError, OSError where its process ends."""
-        self._streams = reader, _ = await asyncio.open_connection(sock=self._pipe, limit=PIECE)
-        await reader.readexactly(len(READY))
-
-    async def call(
-        self, task: dict[str, Any], payload: Buffer, append: Callable[[bytes], Awaitable[None]]
-    ) -> dict[str, Any]:
-        """Do a task; `append` is called with the bytes of its answer, piece by piece.
-
-        Raises EOFError, OSError or ValueError where the worker ends or answers nonsense, SpoolFull.
-        """
-        assert self._streams is not None  # noqa: S101  (it is ready)
-        reader, writer = self._streams
-        text = json.dumps(task).encode()
-        with memoryview(payload) as view:
-            writer.write(b"".join((HEAD.pack(len(text), len(payload)), text, view[:PIECE])))  # wakes it once
-            await writer.drain()
-            for start in range(PIECE, len(view), PIECE):
-                writer.write(view[start : start + PIECE])
-                await writer.drain()
-        size, left = HEAD.unpack(await reader.readexactly(HEAD.size))
-        if size > _LARGEST_DOCUMENT:
-            raise ValueError("a worker's answer is too long")
-        document = read_json(await reader.readexactly(size))
-        if not isinstance(document, dict):
-            raise ValueError("a worker's answer is not a JSON object")  # noqa: TRY004
-        if HELD in document:
-            self.held = built(Held, document.pop(HELD))
-        refusal = None
-        while left:
-            piece = await reader.readexactly(min(left, PIECE))
-            left -= len(piece)
-            try:
-                if refusal is None:
-                    await append(piece)
-            except SpoolFull as error:  # the rest is taken, so that the next task finds the pipe empty
-                refusal = error
-        if refusal is not None:
-            raise refusal
-        return document
-
-    def holds(self, affinity: str) -> bool:
-        """Whether it has loaded what a task needs."""
-        return affinity in self.held.names
-
-    def close(self) -> None:
-        """Close its pipe, at once."""
-        if self._streams is None:
-            self._pipe.close()
-        else:
-            self._streams[1].transport.abort()
-
-    def end(self) -> int | None:
-        """End the process, if it has not ended. Returns its exit code, negative for a signal."""
-        self._process.join(0.5)  # a pipe ends a moment before its process
-        self._process.kill()
-        self._process.join(10)
-        return self._process.exitcode
-
-    @property
-    def sentinel(self) -> int:
-        """A descriptor that is readable once the process has ended."""
-        return self._process.sentinel
-
-    def kill(self) -> None:
-        """Kill the process."""
-        self._process.kill()
-
-    @property
-    def resident(self) -> int:
-        """Bytes of memory that it holds, by the system's count; 0 where the system does not say."""
-        try:
-            with open(f"/proc/{self.pid}/statm", "rb", buffering=0) as file:  # noqa: PTH123  (no path: once a task)
-                return int(file.read(200).split()[1]) * os.sysconf("SC_PAGE_SIZE")
-        except (OSError, ValueError, IndexError, AttributeError):
-            return 0
-
-
-class Pool:
-    """As many workers as `limits` says; those that die are replaced, and those that hold too much memory.
-
-    limits: on workers and tasks.
+    bounds: on workers and tasks.
     spools: hold the answers.
+    make: starts a worker; called in a thread, as often as one is needed. It may raise what keeps it from that.
     on_death: called with the exit code of each worker that died.
     on_recycle: called for each worker that is replaced for its memory, with the bytes that it held.
+    on_failure: called with what kept a worker from starting; another attempt follows.
     """
 
     def __init__(
         self,
-        limits: Limits,
+        bounds: Bounds,
         spools: Spools,
+        make: Callable[[], WorkerHandle],
         on_death: Callable[[int | None], None] = lambda code: None,
         on_recycle: Callable[[int], None] = lambda size: None,
+        on_failure: Callable[[Exception], None] = lambda error: None,
     ) -> None:
-        self._limits, self._spools, self._on_death, self._on_recycle = limits, spools, on_death, on_recycle
-        self._threads = ThreadPoolExecutor(4 * limits.workers, "fhenn-worker")
-        self._all: set[_Worker] = set()
-        self._free: list[_Worker] = []
-        self._retiring: set[_Worker] = set()
-        self._waiting: FairQueue[_Worker] = FairQueue(limits.queue)
+        self._bounds, self._spools, self._make = bounds, spools, make
+        self._on_death, self._on_recycle, self._on_failure = on_death, on_recycle, on_failure
+        self._threads = ThreadPoolExecutor(4 * bounds.workers, "fhenn-worker")
+        self._all: set[WorkerHandle] = set()
+        self._free: list[WorkerHandle] = []
+        self._retiring: set[WorkerHandle] = set()
+        self._waiting: FairQueue[WorkerHandle] = FairQueue(bounds.queue)
         self._starting: set[asyncio.Task[None]] = set()
         self._paces: dict[tuple[str, bool], float] = {}
         self._last_tasks: dict[str, float] = {}
@@ -252,7 +137,7 @@ class Pool:
     ) -> tuple[dict[str, Any], Spool]:
         """Have a worker do a task, once one is free and it is the owner's turn.
 
-        task: for `fhenn.service.work.Worker.answer`.
+        task: for `fhenn.pool.work.Worker.answer`.
         payload: the bytes that belong to it.
         affinity: what it needs loaded, by `name_of`: a worker that holds it is preferred.
         owner: takes turns with other owners.
@@ -262,13 +147,13 @@ class Pool:
         Raises QueueFull, WaitedTooLong, ClientGone, WorkerLate, WorkerDied, SpoolFull.
         """
         name, size = f"{task.get('task')} {task.get('model', '')}", len(payload) + 1
-        kind = name, any(worker.holds(affinity) for worker in self._all)
+        kind = name, any(affinity in worker.held.names for worker in self._all)
         expected = self._paces.get(kind, 1.0) * size
         worker = await self._acquire(owner, affinity, kind not in self._paces or expected > _LONG, gone, expected)
-        kind = name, worker.holds(affinity)
+        kind = name, affinity in worker.held.names
         start, spool = time.perf_counter(), self._spools.open()
         try:
-            async with asyncio.timeout(self._limits.seconds):
+            async with asyncio.timeout(self._bounds.seconds):
                 answer = await worker.call(task, payload, partial(self._append, spool))
         except SpoolFull:
             spool.close()
@@ -315,7 +200,7 @@ class Pool:
 
     def _fill(self) -> None:
         """Start as many workers as are missing; one that retires counts as missing."""
-        while not self._closed and self.alive - len(self._retiring) + len(self._starting) < self._limits.workers:
+        while not self._closed and self.alive - len(self._retiring) + len(self._starting) < self._bounds.workers:
             task = asyncio.get_running_loop().create_task(self._start_one())
             self._starting.add(task)
             task.add_done_callback(self._starting.discard)
@@ -327,17 +212,17 @@ class Pool:
         while not self._closed:
             worker = None
             try:
-                worker = await loop.run_in_executor(self._threads, _Worker, self._limits)
-                async with asyncio.timeout(self._limits.start):
+                worker = await loop.run_in_executor(self._threads, self._make)
+                async with asyncio.timeout(self._bounds.start):
                     await worker.await_ready()
-                loop.add_reader(worker.sentinel, self._on_exit, worker)
+                worker.watch(partial(self._on_exit, worker))
             except asyncio.CancelledError:
                 if worker is not None:
                     worker.kill()
                     worker.close()
                 raise
             except Exception as error:  # no memory, no descriptor, no thread, or it was stopped
-                log_seldom(logging.ERROR, "worker could not be started", exception=type(error).__name__)
+                self._on_failure(error)
                 if worker is not None:
                     worker.kill()
                     worker.close()
@@ -351,17 +236,15 @@ class Pool:
             self._release(worker)
             return
 
-    def _on_exit(self, worker: _Worker) -> None:
+    def _on_exit(self, worker: WorkerHandle) -> None:
         """Replace a worker whose process ended while it was idle; `run` replaces one that was busy."""
-        asyncio.get_running_loop().remove_reader(worker.sentinel)
         if worker in self._free:
             self._drop(worker).add_done_callback(lambda done: self._on_death(done.result()))
 
-    def _drop(self, worker: _Worker) -> asyncio.Future[int | None]:
+    def _drop(self, worker: WorkerHandle) -> asyncio.Future[int | None]:
         """Take a worker out of the pool, end it and start another; the future holds its exit code."""
         self._all.discard(worker)
         self._retiring.discard(worker)
-        asyncio.get_running_loop().remove_reader(worker.sentinel)
         if worker in self._free:
             self._free.remove(worker)
         worker.close()
@@ -371,14 +254,14 @@ class Pool:
             self._dispatch()  # who waited for this one to leave another may have the other
         return ended
 
-    def _finish(self, worker: _Worker) -> None:
+    def _finish(self, worker: WorkerHandle) -> None:
         """Give a worker that has done a task the next, or replace it where it holds too much memory."""
-        self._check_memory(worker, self._limits.resident)
+        self._check_memory(worker, self._bounds.resident)
         if worker in self._all:
             self._release(worker)
             self._retire_idle()
 
-    def _check_memory(self, worker: _Worker, limit: int) -> None:
+    def _check_memory(self, worker: WorkerHandle, limit: int) -> None:
         """Replace a worker that holds more than `limit` bytes: at once where it is far more, else once another runs."""
         size = worker.resident
         if size <= limit or worker in self._retiring:
@@ -391,7 +274,7 @@ class Pool:
         if size > 3 * limit // 2:
             self._kill(worker)
 
-    def _kill(self, worker: _Worker) -> None:
+    def _kill(self, worker: WorkerHandle) -> None:
         """Kill a worker, and start another."""
         worker.kill()
         self._drop(worker)
@@ -399,7 +282,7 @@ class Pool:
     def _retire_idle(self) -> None:
         """End idle workers that are to be replaced, as far as others have started."""
         for worker in tuple(self._retiring):
-            if worker in self._free and self.alive > self._limits.workers:
+            if worker in self._free and self.alive > self._bounds.workers:
                 self._kill(worker)
 
     async def _tidy(self) -> None:
@@ -412,18 +295,18 @@ class Pool:
                     self._free.remove(worker)
                     await self._tidy_one(worker)
 
-    async def _tidy_one(self, worker: _Worker) -> None:
+    async def _tidy_one(self, worker: WorkerHandle) -> None:
         """Let a worker forget keys that were deleted."""
         try:
             with self._spools.open() as nothing:
-                async with asyncio.timeout(self._limits.seconds):
+                async with asyncio.timeout(self._bounds.seconds):
                     answer = await worker.call({"task": "tidy"}, b"", partial(self._append, nothing))
         except (EOFError, OSError, ValueError, SpoolFull):
             worker.kill()
             self._on_death(await self._drop(worker))
             return
         if answer.get("dropped"):
-            self._check_memory(worker, self._limits.resident // 2)
+            self._check_memory(worker, self._bounds.resident // 2)
         if worker in self._all:
             self._release(worker)
             self._retire_idle()
@@ -437,7 +320,7 @@ class Pool:
 
     # who is next
 
-    def _release(self, worker: _Worker) -> None:
+    def _release(self, worker: WorkerHandle) -> None:
         """Let a worker do the next task."""
         worker.loading = ""
         self._free.append(worker)
@@ -463,15 +346,15 @@ class Pool:
         if self._free and self._waiting and self._again is None:
             self._again = asyncio.get_running_loop().call_later(_LOADING, look)
 
-    def _may_run(self, waiter: Waiter[_Worker]) -> bool:
+    def _may_run(self, waiter: Waiter[WorkerHandle]) -> bool:
         """Whether a task may run now: a long one leaves the last worker to other owners that are active."""
         if waiter.long and len(self._free) == 1 and self.alive > 1 and self._others(waiter.owner):
             return False
         return self._choose(waiter) is not None
 
-    def _is_at_hand(self, waiter: Waiter[_Worker]) -> bool:
+    def _is_at_hand(self, waiter: Waiter[WorkerHandle]) -> bool:
         """Whether an idle worker holds what a task needs."""
-        return any(worker.holds(waiter.affinity) for worker in self._free)
+        return any(waiter.affinity in worker.held.names for worker in self._free)
 
     def _others(self, owner: str) -> bool:
         """Whether other owners are active."""
@@ -479,24 +362,24 @@ class Pool:
         self._last_tasks = {name: last for name, last in self._last_tasks.items() if now - last < _ACTIVE}
         return any(name != owner for name in self._last_tasks)
 
-    def _choose(self, waiter: Waiter[_Worker]) -> _Worker | None:
+    def _choose(self, waiter: Waiter[WorkerHandle]) -> WorkerHandle | None:
         """The idle worker for a task: one that holds what it needs, else one that has the most room.
 
         None where all idle ones would have to put out other keys, and one that holds what it needs is busy: it is
         waited for, for as long as to load it would take.
         """
-        at_hand = [worker for worker in self._free if worker.holds(waiter.affinity)]
+        at_hand = [worker for worker in self._free if waiter.affinity in worker.held.names]
         if at_hand:
             return at_hand[0]
         fresh = [worker for worker in self._free if worker not in self._retiring]
         worker = min(fresh or self._free, key=lambda each: (each.held.full, len(each.held.names)))
         if worker.held.full and waiter.affinity and time.monotonic() - waiter.since < _LOADING:
             busy = [each for each in self._all if each not in self._free]
-            if any(each.holds(waiter.affinity) or each.loading == waiter.affinity for each in busy):
+            if any(waiter.affinity in each.held.names or each.loading == waiter.affinity for each in busy):
                 return None
         return worker
 
-    def _pick(self, waiter: Waiter[_Worker]) -> _Worker:
+    def _pick(self, waiter: Waiter[WorkerHandle]) -> WorkerHandle:
         """Take an idle worker for a task that may run."""
         worker = self._choose(waiter)
         assert worker is not None  # noqa: S101  (it may run)
@@ -506,12 +389,12 @@ class Pool:
 
     async def _acquire(
         self, owner: str, affinity: str, long: bool, gone: asyncio.Future[None] | None, seconds: float = 0.0
-    ) -> _Worker:
+    ) -> WorkerHandle:
         """Wait for a worker for a task of so many seconds. Raises QueueFull, WaitedTooLong, ClientGone."""
         loop = asyncio.get_running_loop()
         if owner:
             self._last_tasks[owner] = time.monotonic()
-        waiter = Waiter[_Worker](owner, affinity, long, loop.create_future(), seconds)
+        waiter = Waiter[WorkerHandle](owner, affinity, long, loop.create_future(), seconds)
         if self._free and self._may_run(waiter):  # nobody waits who could have had it
             return self._pick(waiter)
         self._waiting.add(waiter)
@@ -524,7 +407,7 @@ class Pool:
         if gone is not None:
             gone.add_done_callback(leave)
         try:
-            async with asyncio.timeout(self._limits.wait):
+            async with asyncio.timeout(self._bounds.wait):
                 return await waiter.future
         except BaseException as error:
             self._waiting.remove(waiter)

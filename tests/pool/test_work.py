@@ -6,8 +6,8 @@ from service_harness import PLAN, TWO, right, samples, stored
 
 import fhenn
 from fhenn.errors import WireFormatError, WrongKind
+from fhenn.pool.work import Held, Worker, ciphertexts_in, is_quickly_counted, name_of
 from fhenn.protobuf import encode_field
-from fhenn.service.work import Held, Worker, ciphertexts_in, is_quickly_counted, name_of
 from fhenn.wire import frame
 
 # SEAL runs the plan for the native evaluator too

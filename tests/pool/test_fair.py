@@ -2,11 +2,11 @@ import asyncio
 
 import pytest
 
-from fhenn.service.fair import FairQueue, QueueFull, Waiter
+from fhenn.pool.fair import FairQueue, QueueFull, Waiter
+from fhenn.pool.spool import Spools
+from fhenn.pool.work import Held
+from fhenn.pool.workers import ClientGone, Workers
 from fhenn.service.limits import Limits
-from fhenn.service.spool import SpoolFull, Spools
-from fhenn.service.work import Held
-from fhenn.service.workers import ClientGone, Pool
 
 
 def waiter(owner, name, long=False, seconds=0.0):
@@ -93,15 +93,13 @@ class FakeWorker:
     def __init__(self, *names, full=False):
         self.held, self.loading = Held(names, full), ""
 
-    def holds(self, affinity):
-        return affinity in self.held.names
 
-
-class FakePool(Pool):
+class FakePool(Workers):
     """A pool whose workers are at hand."""
 
     def __init__(self, folder, workers, queue=9, given=()):
-        super().__init__(Limits(workers=workers, queue=queue), Spools(folder, 1 << 20, 1 << 20))
+        bounds = Limits(workers=workers, queue=queue).of_workers
+        super().__init__(bounds, Spools(folder, 1 << 20, 1 << 20), FakeWorker)
         for worker in given or [FakeWorker() for _ in range(workers)]:
             self._all.add(worker)
             self._free.append(worker)
@@ -249,29 +247,3 @@ def test_an_answer_that_nobody_waits_for_any_more_is_dropped(tmp_path):
 
     running = None
     asyncio.run(story())
-
-
-def test_answers_are_bounded_counted_and_on_the_disk_beyond_a_size(tmp_path):
-    spools = Spools(tmp_path, 3 << 20, 4 << 20)
-    data = bytes(range(256)) * 8192  # 2 MB
-    with spools.open() as small, spools.open() as large:
-        small.append(b"few")
-        for start in range(0, len(data), 100_000):
-            large.append(data[start : start + 100_000])
-        assert (small.on_disk, large.on_disk) == (False, True)
-        assert spools.held_bytes == 3 + len(data)
-        assert b"".join(large.read(start, 70_000) for start in range(0, large.size, 70_000)) == data
-        assert small.read(0, 99) == b"few"
-        assert not list(tmp_path.iterdir())  # it has no name
-        with pytest.raises(SpoolFull) as caught:
-            large.append(bytes(2 << 20))
-        assert not caught.value.retry
-        with spools.open() as another, pytest.raises(SpoolFull) as caught:
-            another.append(bytes(3 << 20))
-        assert caught.value.retry
-    assert spools.held_bytes == 0
-
-
-def test_a_disk_that_is_full_is_said(tmp_path):
-    with Spools(tmp_path / "nowhere", 9 << 20, 9 << 20).open() as spool, pytest.raises(SpoolFull, match="room"):
-        spool.append(bytes(2 << 20))

@@ -1,11 +1,11 @@
-"""The pool, with real worker processes."""
+"""Workers that are real processes."""
 
 import asyncio
 import json
 import os
 import signal
 import socket
-import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,13 +14,12 @@ from service_harness import PLAN, right, samples, stored, wait_for
 import fhenn
 from fhenn.artifacts import model_to_bytes, plan_to_bytes
 from fhenn.errors import AnswerMismatch
-from fhenn.service.bodies import Admission
+from fhenn.pool.processes import WorkerProcess
+from fhenn.pool.spool import SpoolFull, Spools
+from fhenn.pool.work import HEAD, NO_MEMORY, Held, Worker, name_of
+from fhenn.pool.workers import WaitedTooLong, WorkerDied, Workers
 from fhenn.service.limits import Limits
-from fhenn.service.problems import Problem
-from fhenn.service.spool import SpoolFull, Spools
 from fhenn.service.store import Store
-from fhenn.service.work import HEAD, NO_MEMORY, Held, Worker, name_of
-from fhenn.service.workers import Pool, WaitedTooLong, WorkerDied, _Worker
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +36,12 @@ def pair(tmp_path_factory):
 
 def spools(folder):
     return Spools(folder, 1 << 30, 4 << 30)
+
+
+def processes(folder, on_death=lambda code: None, kind=WorkerProcess, on_recycle=None, on_failure=print, **limits):
+    """Workers that are processes, within limits of a service."""
+    bounds = Limits(**limits).of_workers
+    return Workers(bounds, spools(folder), partial(kind, bounds), on_death, on_recycle, on_failure)
 
 
 async def run(pool, *arguments, **options):
@@ -56,7 +61,7 @@ def test_tasks_errors_deaths_and_refusals(pair, tmp_path):
     long = client.encrypt(np.tile(x, (600, 1)))
 
     async def story():
-        pool = Pool(Limits(workers=1, queue=1), spools(tmp_path), deaths.append)
+        pool = processes(tmp_path, deaths.append, workers=1, queue=1)
         pool.start()
         answer, body = await run(pool, task, message, "a")
         assert answer == {"version": PLAN.fingerprint} and right(client, body, x)
@@ -110,7 +115,7 @@ def test_memory_is_bounded(pair, tmp_path):
     x = samples(np.random.default_rng(0))
 
     async def story():
-        pool = Pool(Limits(workers=1, memory=900 << 20), spools(tmp_path))
+        pool = processes(tmp_path, workers=1, memory=900 << 20)
         pool.start()
         try:
             answer, body = await run(pool, task, client.encrypt(x), "a")
@@ -126,41 +131,6 @@ def test_memory_is_bounded(pair, tmp_path):
     asyncio.run(story())
 
 
-def test_crashes_and_losses_become_problems(tmp_path, monkeypatch):
-    """A payload that crashes a worker is its sender's fault; a worker that is lost is asked for once more."""
-    from fhenn.service.service import Service  # noqa: PLC0415
-
-    store = Store(stored(tmp_path / "store"))
-    service = Service(store, Limits(workers=1))
-    calls = []
-
-    def dying(code, times):
-        async def run(task, payload, affinity, owner, gone):
-            calls.append(code)
-            if len(calls) <= times:
-                raise WorkerDied(code)
-            return {}, b"answer"
-
-        calls.clear()
-        monkeypatch.setattr(service.pool, "run", run)
-
-    dying(-signal.SIGSEGV, 9)
-    with pytest.raises(Problem) as caught:
-        asyncio.run(service.ask("hospital", {}, b"", ""))
-    assert (caught.value.status, caught.value.kind, len(calls)) == (422, "crashed", 1)
-    dying(NO_MEMORY, 9)
-    with pytest.raises(Problem) as caught:
-        asyncio.run(service.ask("hospital", {}, b"", ""))
-    assert (caught.value.status, caught.value.kind, len(calls)) == (422, "too-much-memory", 1)
-    dying(-signal.SIGKILL, 1)
-    assert asyncio.run(service.ask("hospital", {}, b"", "")) == ({}, b"answer")
-    dying(-signal.SIGKILL, 9)
-    with pytest.raises(Problem) as caught:
-        asyncio.run(service.ask("hospital", {}, b"", ""))
-    assert (caught.value.status, caught.value.kind, len(calls)) == (503, "worker-lost", 2)
-    store.close()
-
-
 @pytest.mark.thorough
 def test_loaded_keys_are_bounded_in_number_and_size(pair, tmp_path):
     client, task = pair
@@ -172,23 +142,6 @@ def test_loaded_keys_are_bounded_in_number_and_size(pair, tmp_path):
             answer, _ = worker.answer(task | {"keys": str(keys)}, message)
             assert answer == {"version": PLAN.fingerprint}
         assert len(worker._servers) == kept
-
-
-def test_owners_whose_requests_end_workers_wait(monkeypatch):
-    admission = Admission(Limits(crashes=2))
-    for _ in range(2):
-        with admission.request("clumsy"):
-            admission.blame("clumsy")
-    with pytest.raises(Problem) as caught, admission.request("clumsy"):
-        pass
-    assert (caught.value.status, caught.value.kind) == (429, "too-many-crashes")
-    assert 0 < caught.value.retry_after <= 60
-    with admission.request("other"):
-        pass
-    now = time.monotonic()
-    monkeypatch.setattr("fhenn.service.bodies.monotonic", lambda: now + 61)
-    with admission.request("clumsy"):
-        pass
 
 
 @pytest.mark.thorough
@@ -227,8 +180,8 @@ def answer_of(document, body=b"", size=None):
 
 async def answering(data):
     """A worker that has sent some bytes and ended."""
-    worker, (ours, theirs) = _Worker.__new__(_Worker), socket.socketpair()
-    worker.held, worker._pipe = Held(), ours
+    worker, (ours, theirs) = WorkerProcess.__new__(WorkerProcess), socket.socketpair()
+    worker.held, worker._pipe, worker._watched = Held(), ours, None
     worker._streams = await asyncio.open_connection(sock=ours)
     theirs.sendall(data)
     theirs.shutdown(socket.SHUT_WR)
@@ -271,7 +224,7 @@ def pieces(found, most=99):
 
 
 def test_an_answer_that_finds_no_room_is_read_to_its_end(monkeypatch):
-    monkeypatch.setattr("fhenn.service.workers.PIECE", 4)
+    monkeypatch.setattr("fhenn.pool.processes.PIECE", 4)
 
     async def story():
         held = {"names": ["x", "y"], "full": True}
@@ -298,7 +251,7 @@ def test_the_pool_knows_what_its_worker_holds(pair, tmp_path):
     keys.write_bytes(client.evaluation_keys())
 
     async def story():
-        pool, names = Pool(Limits(workers=1, contexts=1), spools(tmp_path)), []
+        pool, names = processes(tmp_path, workers=1, contexts=1), []
         pool.start()
         for each in (task, task, task | {"keys": str(keys)}, task | {"keys": "nowhere"}, {"task": "tidy"}):
             await run(pool, each, message, "")
@@ -324,7 +277,7 @@ def test_tasks_and_answers_of_any_size_pass(pair, tmp_path):
     assert len(message) > 4 << 20
 
     async def story():
-        pool = Pool(Limits(workers=1), spools(tmp_path))
+        pool = processes(tmp_path, workers=1)
         pool.start()
         answer, spool = await pool.run(task, message, "")
         with spool:
@@ -340,10 +293,6 @@ class StillWorker:
 
     def __init__(self):
         self.held, self.loading, self.resident = Held(), "", 0
-        self.near, self.sentinel = os.pipe()
-
-    def holds(self, affinity):
-        return affinity in self.held.names
 
     def close(self):
         pass
@@ -354,7 +303,7 @@ class StillWorker:
 
 def still_pool(folder, **limits):
     """A pool of two idle workers that gets no others, as where descriptors have run out."""
-    pool = Pool(Limits(workers=2, **limits), spools(folder))
+    pool = processes(folder, workers=2, **limits)
     pool._fill = lambda: None
     pool._free = [StillWorker(), StillWorker()]
     pool._all = set(pool._free)
@@ -391,16 +340,57 @@ def test_a_task_waits_for_a_worker_only_so_long(tmp_path):
     assert Limits().wait == 60
 
 
-def test_a_wait_that_was_too_long_is_a_problem(tmp_path, monkeypatch):
-    from fhenn.service.service import Service  # noqa: PLC0415
+@pytest.mark.thorough
+def test_a_worker_past_the_limit_is_replaced_and_no_request_is_lost(tmp_path, monkeypatch):
+    """Every worker counts as too large after its first task: the next is there before it goes."""
+    limit, sizes, replaced = 1 << 30, [], []
+    monkeypatch.setattr(WorkerProcess, "resident", property(lambda self: limit + 1))
 
-    async def run(*_):
-        raise WaitedTooLong
+    async def story():
+        pool = processes(tmp_path, on_recycle=sizes.append, workers=1, resident=limit)
+        pool.start()
+        for _ in range(3):
+            answer, spool = await pool.run({"task": "tidy"}, b"", "")
+            spool.close()
+            assert answer == {"dropped": 0}
+            replaced.append({worker.pid for worker in pool._all})
+            async with asyncio.timeout(60):
+                while pool._starting:
+                    await asyncio.sleep(0.05)
+        assert pool.alive == 1
+        await pool.close()
 
-    store = Store(stored(tmp_path / "store"))
-    service = Service(store, Limits(workers=1))
-    monkeypatch.setattr(service.pool, "run", run)
-    with pytest.raises(Problem) as caught:
-        asyncio.run(service.ask("hospital", {}, b"", ""))
-    assert (caught.value.status, caught.value.kind, caught.value.retry_after) == (503, "busy", 1)
-    store.close()
+    asyncio.run(story())
+    assert sizes == [limit + 1] * len(sizes) and len(sizes) >= 3
+    assert len(set().union(*replaced)) >= 3
+
+
+@pytest.mark.thorough
+def test_a_start_that_fails_is_tried_again_and_one_that_hangs_is_ended(tmp_path):
+    told, failures = [], [OSError(24, "Too many open files"), RuntimeError("can't start new thread"), MemoryError()]
+    stopped, deaths = [], []
+
+    class Failing(WorkerProcess):
+        def __init__(self, bounds):
+            if failures:
+                raise failures.pop()
+            super().__init__(bounds)
+            if not stopped:
+                stopped.append(self.pid)
+                os.kill(self.pid, signal.SIGSTOP)
+
+    async def story():
+        pool = processes(tmp_path, deaths.append, Failing, on_failure=told.append, workers=1, start=4.0)
+        pool.start()
+        async with asyncio.timeout(60):
+            while not pool.alive:
+                await asyncio.sleep(0.05)
+        answer, spool = await pool.run({"task": "tidy"}, b"", "")
+        spool.close()
+        assert answer == {"dropped": 0}
+        await pool.close()
+
+    asyncio.run(story())
+    assert not failures
+    assert [type(each) for each in told] == [MemoryError, RuntimeError, OSError, TimeoutError]
+    assert deaths == [-signal.SIGKILL]

@@ -12,7 +12,7 @@ import struct
 import time
 import traceback
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 from fhenn.errors import FhennError, WireFormatError
-from fhenn.service.logs import log_as_json
 
 MEMORY, REFUSED, GONE, NO_MODEL = "memory", "refused", "gone", "no-model"
 NO_WITNESS, TOO_LARGE, UNEXPECTED = "no-witness", "too-large", "unexpected"
@@ -50,7 +49,7 @@ _SEALS = (ValueError, RuntimeError, IndexError, OverflowError)
 _SHARE_OF_KEYS = 24
 """Of the address space, for the messages of evaluation keys that are kept loaded: with the weights that are encoded for
 each they take 3.4 to 5 times as much there (measured, regressions and perceptrons on both evaluators), so that a worker
-stays below `Limits.resident`."""
+stays below `Bounds.resident`."""
 
 
 _CIPHERTEXT = 2
@@ -85,17 +84,19 @@ def name_of(model: str, keys: str) -> str:
     return f"{keys} for {model}"
 
 
-def work(pipe: socket.socket, memory: int, contexts: int) -> None:
+def work(pipe: socket.socket, memory: int, contexts: int, prepare: Callable[[], None] | None = None) -> None:
     """Answer tasks until the parent has ended: what a worker process runs.
 
     pipe: to the parent.
     memory: largest address space, in bytes.
     contexts: how many evaluation keys to keep loaded.
+    prepare: called first.
     """
     from fhenn.backends import use_threads
 
     _confine(memory)
-    log_as_json()
+    if prepare is not None:
+        prepare()
     use_threads(1)  # workers share the cores among themselves
     worker, told = Worker(contexts, memory // _SHARE_OF_KEYS), Held()
     gc.collect()

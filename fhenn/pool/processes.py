@@ -1,0 +1,140 @@
+"""A worker that is a process with a pipe.
+
+Each worker has a pipe of its own, and the parent holds one end of it only: a worker that dies, at whatever point and of
+whatever cause, ends its own pipe and touches no other. (In pebble's and the standard library's pools all workers share
+one pipe and one lock; an idle worker of pebble that gets killed takes the pool with it.) What travels is JSON and
+bytes, so that a worker which was taken over cannot make the parent run anything. The event loop reads and writes the
+pipes itself: to hand each task to a thread and back costs as much as all else that the parent does for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from multiprocessing import get_context
+from typing import Any
+
+from fhenn.pool.bounds import Bounds
+from fhenn.pool.spool import SpoolFull
+from fhenn.pool.work import HEAD, HELD, PIECE, READY, Buffer, Held, work
+from fhenn.strict import built, read_json
+
+_LARGEST_DOCUMENT = 8 << 20
+"""Bytes of JSON in an answer: it may name all keys that a worker holds."""
+
+
+class WorkerProcess:
+    """One process and its pipe: a `WorkerHandle`. Raises OSError where there is no process or no descriptor to be had.
+
+    bounds: on the process.
+    prepare: called in the process before anything else, as to say where logs go; pickled by its name.
+
+    held: what it says that it keeps loaded.
+    loading: what its task needs loaded; empty for nothing.
+    """
+
+    def __init__(self, bounds: Bounds, prepare: Callable[[], None] | None = None) -> None:
+        context = get_context("spawn")  # a fork would copy the parent's threads' locks
+        self._pipe, theirs = socket.socketpair()
+        self._process = context.Process(
+            target=work, args=(theirs, bounds.memory, bounds.contexts, prepare), name="fhenn-worker", daemon=True
+        )
+        try:
+            self._process.start()
+        except BaseException:
+            self._pipe.close()
+            raise
+        finally:
+            theirs.close()  # so that the worker's death ends the pipe
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._watched: asyncio.AbstractEventLoop | None = None
+        self.held, self.loading = Held(), ""
+
+    @property
+    def pid(self) -> int | None:
+        """Of the process."""
+        return self._process.pid
+
+    async def await_ready(self) -> None:
+        """Wait until it has imported what it needs. Raises EOFError, OSError where its process ends."""
+        self._streams = reader, _ = await asyncio.open_connection(sock=self._pipe, limit=PIECE)
+        await reader.readexactly(len(READY))
+
+    async def call(
+        self, task: dict[str, Any], payload: Buffer, append: Callable[[bytes], Awaitable[None]]
+    ) -> dict[str, Any]:
+        """Do a task; `append` is called with the bytes of its answer, piece by piece.
+
+        Raises EOFError, OSError or ValueError where the worker ends or answers nonsense, SpoolFull.
+        """
+        assert self._streams is not None  # noqa: S101  (it is ready)
+        reader, writer = self._streams
+        text = json.dumps(task).encode()
+        with memoryview(payload) as view:
+            writer.write(b"".join((HEAD.pack(len(text), len(payload)), text, view[:PIECE])))  # wakes it once
+            await writer.drain()
+            for start in range(PIECE, len(view), PIECE):
+                writer.write(view[start : start + PIECE])
+                await writer.drain()
+        size, left = HEAD.unpack(await reader.readexactly(HEAD.size))
+        if size > _LARGEST_DOCUMENT:
+            raise ValueError("a worker's answer is too long")
+        document = read_json(await reader.readexactly(size))
+        if not isinstance(document, dict):
+            raise ValueError("a worker's answer is not a JSON object")  # noqa: TRY004
+        if HELD in document:
+            self.held = built(Held, document.pop(HELD))
+        refusal = None
+        while left:
+            piece = await reader.readexactly(min(left, PIECE))
+            left -= len(piece)
+            try:
+                if refusal is None:
+                    await append(piece)
+            except SpoolFull as error:  # the rest is taken, so that the next task finds the pipe empty
+                refusal = error
+        if refusal is not None:
+            raise refusal
+        return document
+
+    def watch(self, on_exit: Callable[[], None]) -> None:
+        """Have `on_exit` called once should the process end, unless this is closed before."""
+        loop = self._watched = asyncio.get_running_loop()
+
+        def ended() -> None:
+            loop.remove_reader(self._process.sentinel)
+            on_exit()
+
+        loop.add_reader(self._process.sentinel, ended)
+
+    def close(self) -> None:
+        """Close its pipe, at once."""
+        if self._watched is not None:
+            self._watched.remove_reader(self._process.sentinel)
+        if self._streams is None:
+            self._pipe.close()
+        else:
+            self._streams[1].transport.abort()
+
+    def end(self) -> int | None:
+        """End the process, if it has not ended. Returns its exit code, negative for a signal."""
+        self._process.join(0.5)  # a pipe ends a moment before its process
+        self._process.kill()
+        self._process.join(10)
+        return self._process.exitcode
+
+    def kill(self) -> None:
+        """Kill the process."""
+        self._process.kill()
+
+    @property
+    def resident(self) -> int:
+        """Bytes of memory that it holds, by the system's count; 0 where the system does not say."""
+        try:
+            with open(f"/proc/{self.pid}/statm", "rb", buffering=0) as file:  # noqa: PTH123  (no path: once a task)
+                return int(file.read(200).split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        except (OSError, ValueError, IndexError, AttributeError):
+            return 0
