@@ -596,6 +596,17 @@ class PartRefused(FhennError, RuntimeError):
 
 
 @dataclass(eq=False)
+class WorkersEnded(FhennError, RuntimeError):
+    """A process that encrypted or decrypted ended in the middle of its work, perhaps for lack of memory."""
+
+    def _message(self) -> str:
+        return (
+            "a process that worked for this one ended in the middle of its work, perhaps for lack of memory. Go on "
+            "with what is done (`--resume` of the commands), with fewer processes: workers=1, or --workers 1."
+        )
+
+
+@dataclass(eq=False)
 class FileExists(FhennError, FileExistsError):
     """A file exists already and is not overwritten unless that is asked for."""
 

@@ -136,9 +136,9 @@ def read_message(file: Any) -> bytes | None:
         return None
     what = "fhenn stream"
     start = start_of_body(what, begin)
-    if start is None:
+    begin += b"" if start is None else file.read(start - len(begin))
+    if start is None or len(begin) < start:
         raise WireFormatError(what, "it is cut off")
-    begin += file.read(start - len(begin))
     header, _, _ = _parsed(what, begin)
     pieces, left = [begin], header.size
     while left:  # as it comes: a length that a stranger states takes no memory

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from functools import partial
 from math import nan
 from numbers import Integral
 from pathlib import Path
-from secrets import token_hex
 from threading import Lock
 from typing import Any, Literal, Self, get_args
 
@@ -22,6 +24,7 @@ from fhenn.errors import (
     AnswerMismatch,
     BoundsExceeded,
     BudgetUnknown,
+    ContextMismatch,
     ParameterError,
     PartRefused,
     PlanError,
@@ -30,6 +33,7 @@ from fhenn.errors import (
     ShapeMismatch,
     SharingRefused,
     ViolationReport,
+    WireFormatError,
 )
 from fhenn.nn.finish import finished
 from fhenn.planner import Plan
@@ -41,16 +45,17 @@ from fhenn.planner.scaling import scale
 from fhenn.ranges import box_of
 from fhenn.safety import Budget, BudgetFile, Certificate, SharingBudget, UnknownBudget, flooded
 from fhenn.session.answer import Answer, binding_of
+from fhenn.session.crew import Submit, crew
 from fhenn.session.matching import require_binding, require_keys, require_result
-from fhenn.session.receipt import Receipt, digest_of
+from fhenn.session.receipt import Receipt, UploadHeader, digest_of
 from fhenn.session.refusal import Refusal
 from fhenn.session.secret import secret_from_bytes, secret_to_bytes
-from fhenn.session.stream import EncryptedStream, Tally, iterate
+from fhenn.session.stream import EncryptedStream, SubmitSamples, Tally, at_once, in_order, iterate
 from fhenn.session.violations import Suspicion, add_outputs, fits, read_witnesses
 from fhenn.steps import report_progress
 from fhenn.text import apart
 from fhenn.uncopied import Uncopied
-from fhenn.wire import kind_of
+from fhenn.wire import header_of, kind_of
 
 OnViolation = Literal["raise", "mask", "warn"]
 """What to do about samples whose values left an activation's domain."""
@@ -58,6 +63,8 @@ OnViolation = Literal["raise", "mask", "warn"]
 _MOST_SENT = 1 << 16
 """Uploads whose answers a client recognises without a receipt; they take some 10 MB."""
 
+
+_MOST_WORKERS = 1 << 10
 
 _PART = 4 << 20
 """Bytes of a part of a stream, about, where one group of samples that share ciphertexts takes fewer."""
@@ -106,7 +113,7 @@ class Client(Uncopied):
         self._progress = progress
         self._memory = allowance(plan, memory)
         require_memory("the keys", memory_of_keys(plan), self._memory)
-        self._sent, self._sent_lock = dict[str, tuple[int, int]](), Lock()
+        self._sent, self._sent_lock = dict[str, UploadHeader](), Lock()
         progress("keys", 0, 1)
         self._context: Context = context_class(runs_on(plan.evaluator)).generate(plan.parameters)
         self._evaluation_keys: bytes | None = self._context.evaluation_bytes(
@@ -253,16 +260,25 @@ class Client(Uncopied):
         values = self._samples(x)
         if len(values) == 0:
             raise self._unfit(values)
-        return self._encrypt(values, 0, {})
+        self._require_fit(values, 0)
+        message = self._encrypt(values, 0, None)
+        self._remember(message)
+        return message
 
-    def encrypt_stream(self, rows: Any) -> EncryptedStream:
+    def encrypt_stream(self, rows: Any, *, workers: int = 1, after: Iterable[bytes] = ()) -> EncryptedStream:
         """Encrypt samples for the server part by part, in memory that does not grow with them.
 
         rows: samples as `encrypt` takes them, or an iterator of such tables or arrays, of any sizes each.
+        workers: processes that encrypt, where there are several parts; 1 for this one. Each holds the secret key.
+        after: messages of the same rows that were made before, up to where they were broken off; the stream goes on
+            after them.
 
-        Returns the messages for `Server.predict_stream`, the last of which ends them: an iterator, which makes each
-        when it is asked for, and has the `receipt` of all then.
-        Raises, as messages are taken, what `encrypt` raises; WireFormatError where there are no samples.
+        Returns the messages for `Server.predict_stream`: an iterator, which makes each when it is asked for, and has
+        the `receipt` of all then. The last ends them, unless all samples fit one part: that is a message by itself, as
+        `encrypt` makes it.
+        Raises, as messages are taken, what `encrypt` raises; WireFormatError where there are no samples, or `after` are
+        not the first parts of a stream; ContextMismatch where they are of another key, AnswerMismatch where they are of
+        another plan; WorkersEnded.
 
         >>> import fhenn
         >>> model = fhenn.Sequential([fhenn.Linear([[1.0, -1.0]])])
@@ -274,23 +290,56 @@ class Client(Uncopied):
         >>> np.concatenate(list(client.decrypt_stream(answers))).round(3).tolist()
         [[0.25], [0.25], [-1.0]]
         """
-        stream = token_hex(16)
-        return EncryptedStream(
-            self._parts(rows if hasattr(rows, "__next__") else iter([rows])),
-            lambda values, part: self._encrypt(values, part, {"stream": stream}),
-        )
+        workers = require_workers(workers)
+        tables = rows if hasattr(rows, "__next__") else iter([rows])
+        encryption = partial(self._encryption, workers)
+        return EncryptedStream(partial(self._parts, tables), encryption, self._remember, self._own(after))
 
-    def _parts(self, tables: Iterator[Any]) -> Iterator[NDArray[np.float64]]:
-        """Samples in as many as a part holds: whole ciphertexts."""
+    def _own(self, messages: Iterable[bytes]) -> Iterator[bytes]:
+        """Messages of an upload, each once it is known to be this client's. Raises as `encrypt_stream` does."""
+        for message in messages:
+            header = UploadHeader.of(message)
+            keys = str(header_of(message).meta.get("fingerprint"))[:16]
+            if keys != self.fingerprint:
+                raise ContextMismatch(self.fingerprint, keys)
+            if header.plan != self._plan.fingerprint:
+                raise AnswerMismatch("plan", self._plan.fingerprint, str(header.plan), "Encrypt from the start.")
+            yield message
+
+    @contextmanager
+    def _encryption(self, workers: int, several: bool) -> Iterator[tuple[SubmitSamples, int]]:
+        """What begins to encrypt a part, and how many at once: in processes where there are several parts."""
+        if workers == 1 or not several:
+            yield lambda values, part, stream: at_once(self._encrypt(values, part, stream)), 1
+            return
+        with self._crew(workers) as submit:
+            yield lambda values, part, stream: submit(_encrypt_part, values, part, stream), 2 * workers
+
+    def _crew(self, workers: int) -> AbstractContextManager[Submit]:
+        """Processes with this client's key and plan."""
+        return crew(_restored, (self._plan, self.secret_bytes(), self._certificate, self._memory), workers)
+
+    def _parts(self, tables: Iterator[Any], made: int) -> Iterator[NDArray[np.float64]]:
+        """Samples in as many as a part holds: whole ciphertexts; without so many that were made before."""
         plan = self._plan
         group = plan.samples_per_ciphertext
         most = group * max(1, _PART // (plan.ciphertexts_per_sample * plan.bytes_per_ciphertext))
         waiting = np.empty((0, plan.features))
+        left, read = made, 0
         for table in tables:
-            waiting = np.concatenate([waiting, self._samples(table)])
+            values = self._samples(table)
+            if not len(values):
+                continue
+            self._require_fit(values, read)
+            read += len(values)
+            skipped = min(left, len(values))
+            left -= skipped
+            waiting = np.concatenate([waiting, values[skipped:]])
             while len(waiting) >= most:
                 yield waiting[:most]
                 waiting = waiting[most:]
+        if left:
+            raise WireFormatError("upload", f"{made} samples were made before, and there are {left} fewer now")
         if len(waiting):
             yield waiting
 
@@ -302,30 +351,43 @@ class Client(Uncopied):
             raise self._unfit(values)
         return values
 
+    def _require_fit(self, values: NDArray[np.float64], before: int) -> None:
+        """Require that samples are within bounds, and their ciphertexts within memory.
+
+        values: (samples, features).
+        before: number of samples that came before these, for the error.
+
+        Raises BoundsExceeded, PlanError.
+        """
+        require_memory("the ciphertexts of one sample", memory_of_upload(self._plan), self._memory)
+        try:
+            self.require_bounds(values)
+        except BoundsExceeded as error:
+            furthest = error.furthest and (error.furthest[0] + before, error.furthest[1])
+            places = tuple(place + before for place in error.samples)
+            raise replace(error, samples=places, furthest=furthest) from None
+
     def _unfit(self, values: NDArray[np.float64]) -> ShapeMismatch:
         return ShapeMismatch("encrypt", values.shape, f"(samples, {self._plan.features}), at least one sample")
 
-    def _encrypt(self, values: NDArray[np.float64], part: int, named: dict[str, str]) -> bytes:
+    def _encrypt(self, values: NDArray[np.float64], part: int, stream: str | None) -> bytes:
         """The message of a part.
 
         values: (samples, features).
         part: its place in the upload.
-        named: what its header says besides.
+        stream: that it names; None for an upload by itself.
         """
-        self.require_bounds(values)
-        require_memory("the ciphertexts of one sample", memory_of_upload(self._plan), self._memory)
-        header = {"part": part, "plan": self._plan.fingerprint, **named}
+        header = {"part": part, "plan": self._plan.fingerprint} | ({} if stream is None else {"stream": stream})
         with report_progress(self._progress, "encrypt"):
-            message = encrypt_to_bytes(
+            return encrypt_to_bytes(
                 self._context, self._prepare(values), layout=self._plan.layout, samples=len(values), upload=header
             )
-        self._remember(message, part, len(values))
-        return message
 
-    def _remember(self, message: bytes, part: int, samples: int) -> None:
+    def _remember(self, message: bytes) -> None:
         """Note the digest of a part, to recognise the answer to it; only the latest are kept."""
+        digest, header = digest_of(message), UploadHeader.of(message)
         with self._sent_lock:
-            self._sent[digest_of(message)] = (part, samples)
+            self._sent[digest] = header
             while len(self._sent) > _MOST_SENT:
                 del self._sent[next(iter(self._sent))]
 
@@ -399,7 +461,13 @@ class Client(Uncopied):
         return _mask(finished(self._plan.finish, scores), report, on_violation)
 
     def decrypt_stream(
-        self, answers: Iterable[bytes] | bytes, *, receipt: Receipt | None = None, scores: bool = False, **options: Any
+        self,
+        answers: Iterable[bytes] | bytes,
+        *,
+        receipt: Receipt | None = None,
+        scores: bool = False,
+        workers: int = 1,
+        **options: Any,
     ) -> Iterator[Any]:
         """The model's answers to a stream, part by part, in their order.
 
@@ -407,31 +475,61 @@ class Client(Uncopied):
         receipt: of the stream that they must be the answer to (`EncryptedStream.receipt`); None for any that this
             client made.
         scores: whether to leave out the plan's finish, as `decrypt_scores` does.
+        workers: processes that decrypt; 1 for this one, which also does what is shared. Each holds the secret key.
         options: what else `decrypt` takes.
 
         Returns, for each part, what `decrypt` returns. Where the server refused a part, all its samples are masked if
         `on_violation` is "mask".
         Raises, as results are taken, what `decrypt` raises; WireFormatError where a part is missing, comes twice or out
-        of its order, or the stream stops before its end; PartRefused.
+        of its order, or the stream stops before its end; PartRefused, WorkersEnded.
         """
-        tally, messages = Tally("answer"), iterate(answers)
+        tally, several = Tally("answer"), require_workers(workers) > 1 and not options.get("share")
+        parts = self._answers(answers, tally, receipt, bool(options.get("unbound")))
+        if not several:
+            for message, _ in parts:
+                yield self._decrypt_part(message, receipt, scores, **options)
+            return
+        with self._crew(workers) as submit:
+            submitted = partial(_submit_answer, submit, scores, options)
+            for result, told in in_order(parts, submitted, 2 * workers):
+                for warning in told:
+                    warnings.warn(warning, stacklevel=2)
+                yield result
+
+    def _answers(
+        self, answers: Iterable[bytes] | bytes, tally: Tally, receipt: Receipt | None, unbound: bool
+    ) -> Iterator[tuple[bytes, UploadHeader | None]]:
+        """The parts of a stream, each once it is known to be an answer to what was sent, with the header of that.
+
+        Raises as `decrypt_stream` does.
+        """
+        messages = iterate(answers)
         for message in messages:
-            kind = kind_of(message)
-            if kind == "end":
+            if kind_of(message) == "end":
                 tally.require_end(message, messages)
-                if receipt is not None and tally.parts != len(receipt.parts):
-                    raise AnswerMismatch(
-                        "number of parts", str(len(receipt.parts)), str(tally.parts), "Ask the server again."
-                    )
-                return
-            if kind == "refusal":
-                result = self._refused(message, receipt, scores, **options)
-            else:
-                result = (self.decrypt_scores if scores else self.decrypt)(message, receipt=receipt, **options)
+                break
             binding = binding_of(message)
-            tally.add(0 if binding is None else binding.part, len(result), digest_of(message))
-            yield result
-        raise tally.cut_off
+            samples = require_binding(binding, self._plan, receipt, self._sent, unbound)
+            part = 0 if binding is None else binding.part
+            known = None if samples is None else UploadHeader(part, samples, self._plan.fingerprint)
+            alone = binding is None or (self._is_alone(binding.upload) if receipt is None else len(receipt.parts) == 1)
+            tally.add(part, 1 if samples is None else samples, digest_of(message), None if alone else "")
+            yield message, known
+        else:
+            if not tally.alone:
+                raise tally.cut_off
+        if receipt is not None and tally.parts != len(receipt.parts):
+            raise AnswerMismatch("number of parts", str(len(receipt.parts)), str(tally.parts), "Ask the server again.")
+
+    def _is_alone(self, upload: str) -> bool:
+        """Whether a part that was sent is an upload by itself."""
+        return self._sent[upload].stream is None
+
+    def _decrypt_part(self, message: bytes, receipt: Receipt | None, scores: bool, **options: Any) -> Any:
+        """The result of a part. Raises as `decrypt_stream` does."""
+        if kind_of(message) == "refusal":
+            return self._refused(message, receipt, scores, **options)
+        return (self.decrypt_scores if scores else self.decrypt)(message, receipt=receipt, **options)
 
     def _refused(
         self, message: bytes, receipt: Receipt | None, scores: bool, on_violation: OnViolation = "raise", **_: Any
@@ -591,3 +689,40 @@ def _mask(values: Any, report: ViolationReport | None, on_violation: OnViolation
     if report is not None:
         masked[list(report.samples)] = np.ma.masked
     return masked
+
+
+def require_workers(workers: int) -> int:
+    """A number of processes. Raises ParameterError where it is not a whole number from 1 to 1,024."""
+    return _require_count("workers", workers, _MOST_WORKERS, "Leave it out to work in this process alone.")
+
+
+def _restored(plan: Plan, secret: bytes, certificate: Certificate | None, memory: float) -> Client:
+    """The client that a process of its crew works for."""
+    return Client.from_secret_bytes(plan, secret, certificate=certificate, memory=memory)
+
+
+def _encrypt_part(client: Client, values: NDArray[np.float64], part: int, stream: str | None) -> bytes:
+    """The message of a part, made in a process of the crew."""
+    return client._encrypt(values, part, stream)
+
+
+def _submit_answer(
+    submit: Submit, scores: bool, options: dict[str, Any], answer: tuple[bytes, UploadHeader | None]
+) -> Future[Any]:
+    """Have a process of the crew decrypt a part."""
+    return submit(_decrypt_part, *answer, scores, options)
+
+
+def _decrypt_part(
+    client: Client, message: bytes, sent: UploadHeader | None, scores: bool, options: dict[str, Any]
+) -> tuple[Any, list[Warning]]:
+    """The result of a part, and the warnings about it, made in a process of the crew.
+
+    sent: header of the part that it answers.
+    """
+    binding = binding_of(message)
+    client._sent = {} if binding is None or sent is None else {binding.upload: sent}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result = client._decrypt_part(message, None, scores, **options)
+    return result, [each.message for each in caught if isinstance(each.message, Warning)]

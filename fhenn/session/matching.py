@@ -8,21 +8,21 @@ from fhenn.ckks import CipherArray, Context
 from fhenn.errors import AnswerMismatch, ContextMismatch, WireFormatError
 from fhenn.planner import Plan
 from fhenn.session.answer import Answer, Binding
-from fhenn.session.receipt import Receipt
+from fhenn.session.receipt import Receipt, UploadHeader
 from fhenn.wire import header_of
 
 _AGAIN = "Ask the server again."
 
 
 def require_binding(
-    binding: Binding | None, plan: Plan, receipt: Receipt | None, sent: Mapping[str, tuple[int, int]], unbound: bool
+    binding: Binding | None, plan: Plan, receipt: Receipt | None, sent: Mapping[str, UploadHeader], unbound: bool
 ) -> int | None:
     """Require that an answer says it is one to an upload of this client, under this plan.
 
     binding: of the answer; None where it has none.
     plan: that the upload was made with.
     receipt: of the upload; None for any upload in `sent`.
-    sent: place and number of samples of each part that this client sent, by the part's SHA-256.
+    sent: headers of the parts that this client sent, by their SHA-256.
     unbound: whether an answer without a binding is accepted.
 
     Returns the number of samples that the answer must hold, None where nothing tells.
@@ -56,10 +56,9 @@ def require_binding(
             binding.upload[:12],
             "Pass the receipt of its upload, decrypt(…, receipt=Receipt.of(upload)), or encrypt again.",
         )
-    part, samples = known
-    if part != binding.part:
-        raise AnswerMismatch("part", str(part), str(binding.part), _AGAIN)
-    return samples
+    if known.part != binding.part:
+        raise AnswerMismatch("part", str(known.part), str(binding.part), _AGAIN)
+    return known.samples
 
 
 def require_result(context: Context, plan: Plan, message: bytes, samples: int | None) -> CipherArray:

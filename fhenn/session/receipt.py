@@ -113,11 +113,11 @@ class Receipt:
         """
         uploads = tuple(as_bytes("upload", data) for data in uploads)
         headers = [UploadHeader.of(data) for data in uploads]
-        plans = {header.plan for header in headers}
-        if len(plans) != 1 or [header.part for header in headers] != list(range(len(headers))):
-            raise WireFormatError("upload", "its parts belong to different plans, or are not in their order")
+        named = {(header.plan, header.stream) for header in headers}
+        if len(named) != 1 or [header.part for header in headers] != list(range(len(headers))):
+            raise WireFormatError("upload", "its parts are not those of one upload, in their order")
         sent = (SentPart(digest_of(data), header.samples) for data, header in zip(uploads, headers, strict=True))
-        return cls(plans.pop(), tuple(sent))
+        return cls(headers[0].plan, tuple(sent))
 
     def to_bytes(self) -> bytes:
         """The receipt as a message, to keep beside the upload."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
 from typing import Any
 
 from fhenn.backends import context_class, runs_on
@@ -18,7 +17,7 @@ from fhenn.planner.verification import errors_on
 from fhenn.safety import Certificate, observe
 from fhenn.session.answer import Answer, Binding
 from fhenn.session.receipt import UploadHeader, digest_of
-from fhenn.session.stream import answer_in_order
+from fhenn.session.stream import answer_in_order, at_once
 from fhenn.steps import report_progress
 from fhenn.text import apart
 from fhenn.wire import as_bytes
@@ -137,7 +136,7 @@ class Server:
         Raises, as messages are taken, what `predict` raises, and WireFormatError where a part is missing, comes twice,
         out of its order or from another stream, or the stream stops before its end.
         """
-        return answer_in_order(parts, lambda part: _done(self.predict(part, range_check)), 1)
+        return answer_in_order(parts, lambda part: at_once(self.predict(part, range_check)), 1)
 
     def evaluate(self, x: CipherArray) -> CipherArray:
         """Run the model on ciphertexts that are loaded already.
@@ -200,10 +199,3 @@ def _require_errors(plan: Plan, model: Node, name: str) -> None:
             f"Plan with evaluator={name!r}, or install {plan.evaluator!r}.",
         )
     warnings.warn(NoiseWarning(name, plan.evaluator, error, plan.error), stacklevel=3)
-
-
-def _done(answer: bytes) -> Future[bytes]:
-    """An answer that is there already."""
-    future: Future[bytes] = Future()
-    future.set_result(answer)
-    return future

@@ -8,12 +8,15 @@ of their order or from another stream are seen at the first of them, and a strea
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from io import BytesIO
-from typing import Any, Self
+from itertools import chain
+from secrets import token_hex
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +25,9 @@ from fhenn.errors import UnsupportedOperation, WireFormatError
 from fhenn.session.receipt import Receipt, SentPart, UploadHeader, digest_of, is_digest
 from fhenn.strict import built
 from fhenn.wire import as_bytes, frame, kind_of, read_message, unframe
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 _KIND = "end"
 
@@ -67,13 +73,13 @@ class Tally:
         self._stream: str | None = None
         self.parts = self.samples = 0
 
-    def add(self, part: int, samples: int, digest: str, stream: str | None = None) -> None:
+    def add(self, part: int, samples: int, digest: str, stream: str | None = "") -> None:
         """Count a part.
 
         part: the place that it names.
         samples: that it holds.
         digest: that it states of itself.
-        stream: that it names.
+        stream: that it names; None where it is an upload by itself, empty for answers, which name none.
 
         Raises WireFormatError where it is not the next one of this stream.
         """
@@ -81,12 +87,22 @@ class Tally:
             raise WireFormatError(
                 self._what, f"part {part} comes where part {self.parts} is due: one is missing, or comes twice"
             )
-        if part and stream != self._stream:
+        if part and (stream is None or stream != self._stream):
             raise WireFormatError(self._what, f"part {part} belongs to another stream than those before it")
         self._stream = stream
         self._digest.update(bytes.fromhex(digest))
         self.parts += 1
         self.samples += samples
+
+    @property
+    def stream(self) -> str | None:
+        """What the parts name; None for nothing."""
+        return self._stream
+
+    @property
+    def alone(self) -> bool:
+        """Whether what came is an upload by itself, which nothing ends."""
+        return self.parts == 1 and self._stream is None
 
     @property
     def end(self) -> End:
@@ -102,7 +118,7 @@ class Tally:
         rest: what comes after it.
         """
         stated, found = End.from_bytes(message), self.end
-        if stated != found:
+        if stated != found or self.alone:
             raise WireFormatError(
                 self._what,
                 f"{found.parts} parts with {found.samples} samples came, and its end names {stated.parts} with "
@@ -117,47 +133,113 @@ class Tally:
         return WireFormatError(self._what, f"its stream stops after {self.parts} parts, before its end")
 
 
+SubmitSamples = Callable[[NDArray[np.float64], int, str | None], Future[bytes]]
+"""Begins to encrypt prepared samples, as the part of a place in a stream; None for an upload by itself."""
+
+
 class EncryptedStream(Iterator[bytes]):
     """The messages of `Client.encrypt_stream`, each made when it is asked for.
 
-    chunks: of prepared samples, (samples, features) each, at least one; each becomes a part.
-    encrypt: makes a message of samples, as the part of a place.
+    chunks: gives samples, (samples, features) each, without so many that were made before; each becomes a part.
+    encryption: gives what begins to encrypt them, and how many may be begun at once; called with whether there are
+        several.
+    remember: is called with every part.
+    after: messages of the parts that were made before, where a stream goes on that was broken off.
+
+    Raises WireFormatError where those before are not the first parts of one stream.
     """
 
     def __init__(
-        self, chunks: Iterable[NDArray[np.float64]], encrypt: Callable[[NDArray[np.float64], int], bytes]
+        self,
+        chunks: Callable[[int], Iterator[NDArray[np.float64]]],
+        encryption: Callable[[bool], AbstractContextManager[tuple[SubmitSamples, int]]],
+        remember: Callable[[bytes], None],
+        after: Iterable[bytes] = (),
     ) -> None:
-        self._messages = self._make(chunks, encrypt)
+        self._tally, self._parts = Tally("upload"), list[SentPart]()
         self._plan: str | None = None
-        self._parts: list[SentPart] = []
-        self._done = False
+        self._done, self._remember = False, remember
+        for message in after:
+            self._count(message)
+        self._messages = self._make(chunks(self._tally.samples), encryption)
 
     def __next__(self) -> bytes:
         return next(self._messages)
 
-    def _make(
-        self, chunks: Iterable[NDArray[np.float64]], encrypt: Callable[[NDArray[np.float64], int], bytes]
-    ) -> Iterator[bytes]:
-        tally = Tally("upload")
-        for chunk in chunks:
-            message = encrypt(chunk, tally.parts)
-            header, digest = UploadHeader.of(message), digest_of(message)
-            tally.add(header.part, header.samples, digest, header.stream)
-            self._plan = header.plan
-            self._parts.append(SentPart(digest, header.samples))
-            yield message
-        end = tally.end.to_bytes()
-        self._done = True
-        yield end
+    def close(self) -> None:
+        """Stop: what is being encrypted is let go."""
+        self._messages.close()
+
+    @property
+    def samples(self) -> int:
+        """In the parts that were made."""
+        return self._tally.samples
 
     @property
     def receipt(self) -> Receipt:
-        """What was sent, to compare answers with. Raises UnsupportedOperation before the last message was taken."""
+        """What was sent, to compare answers with. Raises UnsupportedOperation before the last part was taken."""
         if not self._done:
             raise UnsupportedOperation(
                 "a receipt of a stream that goes on", "Take all its messages first: file.writelines(stream)."
             )
         return Receipt(self._plan, tuple(self._parts))
+
+    def _count(self, message: bytes) -> None:
+        header, digest = UploadHeader.of(message), digest_of(message)
+        self._tally.add(header.part, header.samples, digest, header.stream)
+        self._plan = header.plan
+        self._parts.append(SentPart(digest, header.samples))
+        self._remember(message)
+
+    def _make(
+        self,
+        chunks: Iterator[NDArray[np.float64]],
+        encryption: Callable[[bool], AbstractContextManager[tuple[SubmitSamples, int]]],
+    ) -> Generator[bytes]:
+        first = [each for each in (next(chunks, None), next(chunks, None)) if each is not None]
+        stream = self._tally.stream or token_hex(16) if len(first) + self._tally.parts > 1 else None
+        numbered = enumerate(chain(first, chunks), self._tally.parts)
+        if first:
+            with encryption(len(first) > 1) as (submit, most):
+                for message in in_order(numbered, lambda each: submit(each[1], each[0], stream), most):
+                    self._count(message)
+                    self._done = stream is None
+                    yield message
+        end = self._tally.end.to_bytes()
+        self._done = True
+        if not self._tally.alone:
+            yield end
+
+
+def in_order(items: Iterable[T], submit: Callable[[T], Future[R]], most: int) -> Iterator[R]:
+    """The results of work on items, in their order.
+
+    Items are taken when there is room for them. What was begun and is not needed any more is cancelled.
+
+    items: to work on.
+    submit: begins to work on one.
+    most: results that are being made at once, or wait for those before them.
+
+    Raises, as results are taken, what the futures raise.
+    """
+    waiting: deque[Future[R]] = deque()
+    try:
+        for item in items:
+            waiting.append(submit(item))
+            while waiting and (len(waiting) >= most or waiting[0].done()):
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for each in waiting:
+            each.cancel()
+
+
+def at_once(result: R) -> Future[R]:
+    """A result that is there already."""
+    future: Future[R] = Future()
+    future.set_result(result)
+    return future
 
 
 def answer_in_order(
@@ -165,41 +247,36 @@ def answer_in_order(
 ) -> Iterator[bytes]:
     """The answers to a stream in the order of its parts, and the message that ends them.
 
-    Parts are taken when there is room for them, so that no more than `most` are in memory.
+    An upload by itself is answered by one message, and nothing ends it. Parts are taken when there is room for them, so
+    that no more than `most` are in memory.
 
     parts: messages of `Client.encrypt_stream`, or all of them as `join` writes them; from a stranger.
     submit: begins to answer a part.
-    most: parts that are being answered at once, and answers that wait for those before them.
+    most: parts that are being answered at once, or whose answers wait for those before them.
 
     Raises, as answers are taken, what the futures raise, and WireFormatError where a part is missing, comes twice, out
     of its order or from another stream, or the stream stops before its end. What is not answered then is cancelled.
     """
-    taken, given, messages = Tally("upload"), Tally("answer"), iterate(parts)
-    waiting: deque[Future[bytes]] = deque()
-
-    def first() -> bytes:
-        answer = waiting[0].result()
-        waiting.popleft()
+    taken, given = Tally("upload"), Tally("answer")
+    for answer in in_order(_counted(parts, taken), submit, most):
         given.add(given.parts, 1, digest_of(answer))
-        return answer
+        yield answer
+    if not taken.alone:
+        yield End(taken.parts, taken.samples, given.end.sha256).to_bytes()
 
-    try:
-        for message in messages:
-            if kind_of(message) == "end":
-                taken.require_end(message, messages)
-                while waiting:
-                    yield first()
-                yield End(taken.parts, taken.samples, given.end.sha256).to_bytes()
-                return
-            header = UploadHeader.of(message)
-            taken.add(header.part, header.samples, digest_of(message), header.stream)
-            waiting.append(submit(message))
-            while waiting and (len(waiting) >= most or waiting[0].done()):
-                yield first()
-        raise taken.cut_off
-    finally:
-        for each in waiting:
-            each.cancel()
+
+def _counted(parts: Iterable[bytes] | bytes, tally: Tally) -> Iterator[bytes]:
+    """The parts of a stream, each once it is counted; the end is not among them. Raises as `answer_in_order` does."""
+    messages = iterate(parts)
+    for message in messages:
+        if kind_of(message) == "end":
+            tally.require_end(message, messages)
+            return
+        header = UploadHeader.of(message)
+        tally.add(header.part, header.samples, digest_of(message), header.stream)
+        yield message
+    if not tally.alone:
+        raise tally.cut_off
 
 
 def iterate(messages: Iterable[bytes] | bytes) -> Iterator[bytes]:
@@ -209,6 +286,24 @@ def iterate(messages: Iterable[bytes] | bytes) -> Iterator[bytes]:
     """
     whole = isinstance(messages, bytes | bytearray | memoryview)
     return messages_in(BytesIO(messages)) if whole else iter(messages)  # type: ignore[arg-type]
+
+
+def receipt_of(messages: Iterable[bytes]) -> Receipt:
+    """The receipt of a stream that was sent.
+
+    messages: of `Client.encrypt_stream`, all of them.
+
+    Raises WireFormatError as `Server.predict_stream` does.
+    """
+    tally, plans = Tally("upload"), list[str | None]()
+    parts = list[SentPart]()
+    for message in _counted(messages, tally):
+        header = UploadHeader.of(message)
+        plans.append(header.plan)
+        parts.append(SentPart(digest_of(message), header.samples))
+    if len(set(plans)) != 1:
+        raise WireFormatError("upload", "its parts belong to different plans")
+    return Receipt(plans[0], tuple(parts))
 
 
 def split(data: bytes) -> list[bytes]:

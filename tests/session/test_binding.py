@@ -289,12 +289,13 @@ def test_threads_that_encrypt_more_than_a_client_remembers(pair, monkeypatch):
     client = fhenn.Client.from_secret_bytes(pair.plan, pair.client.secret_bytes())
     monkeypatch.setattr("fhenn.session.client._MOST_SENT", 2)
     monkeypatch.setattr("fhenn.session.client.digest_of", bytes.hex)
+    monkeypatch.setattr("fhenn.session.client.UploadHeader.of", lambda data: None)
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
 
     def remember(thread):
         for place in range(2000):
-            client._remember(bytes([thread, place // 256, place % 256]), 0, 1)
+            client._remember(bytes([thread, place // 256, place % 256]))
 
     try:
         with ThreadPoolExecutor(8) as pool:

@@ -9,14 +9,14 @@ from fhenn.ckks.layout import FEATURES, Vectors
 from fhenn.errors import AnswerMismatch, WireFormatError
 from fhenn.planner.plan import Result
 from fhenn.session import matching
-from fhenn.session.answer import Answer, Binding
+from fhenn.session.answer import Binding
 from fhenn.session.matching import require_binding, require_result
-from fhenn.session.receipt import Receipt, SentPart
+from fhenn.session.receipt import Receipt, SentPart, UploadHeader
 
 PLAN, MODEL, UPLOAD = "a" * 32, "b" * 16, "c" * 64
 OTHER = {"plan": "d" * 32, "model": "e" * 16, "upload": "f" * 64, "part": 1}
 NAMED = SimpleNamespace(fingerprint=PLAN, model=MODEL)
-SENT = {"0" * 64: (0, 9), UPLOAD: (0, 3)}
+SENT = {"0" * 64: UploadHeader(0, 9, PLAN), UPLOAD: UploadHeader(0, 3, PLAN)}
 RECEIPT = Receipt(PLAN, (SentPart(UPLOAD, 3), SentPart("1" * 64, 4)))
 
 
