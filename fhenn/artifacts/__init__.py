@@ -7,14 +7,19 @@ from fhenn.artifacts.documents import (
     plan_to_bytes,
     reading_from_bytes,
 )
-from fhenn.artifacts.files import read, read_kind, require_place, write
+from fhenn.artifacts.files import read, read_kind, read_messages, require_place, write
 from fhenn.artifacts.model import model_from_bytes, model_to_bytes
+from fhenn.artifacts.unfinished import Journal, UnfinishedFile, comes_again, file_state
 from fhenn.wire import Header, header_of
 
 __all__ = [
     "Header",
+    "Journal",
+    "UnfinishedFile",
     "certificate_from_bytes",
     "certificate_to_bytes",
+    "comes_again",
+    "file_state",
     "header_of",
     "model_from_bytes",
     "model_to_bytes",
@@ -22,6 +27,7 @@ __all__ = [
     "plan_to_bytes",
     "read",
     "read_kind",
+    "read_messages",
     "reading_from_bytes",
     "require_place",
     "write",

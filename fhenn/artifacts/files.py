@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
 
 from fhenn.errors import FileExists, FileMissing, ParameterError
-from fhenn.wire import MOST_OF_HEADER, as_bytes, in_words, kind_of, require_kind, source_of
+from fhenn.wire import MOST_OF_HEADER, as_bytes, in_words, kind_of, read_message, require_kind, source_of
 
 _PRIVATE, _PUBLIC = 0o600, 0o666
 _UNFINISHED = (".part", ".gone")
 
-_OF_SERVERS = {"ciphertexts", "answer"}
-"""Kinds of a server's answer: of an older fhenn the first, of a newer one the second."""
+_OF_SERVERS = {"ciphertexts", "answer", "refusal"}
+"""Kinds of a server's answer: of an older fhenn the first, of a newer one the others."""
 
 
 def read(path: str | Path, kind: str = "") -> bytes:
@@ -51,6 +51,42 @@ def read_kind(path: str | Path, kind: str, destination: str = "") -> bytes:
     data = read(path, kind)
     require_kind(kind, data, str(path), destination)
     return data
+
+
+def read_messages(
+    path: str | Path,
+    kind: str,
+    destination: str = "",
+    also: Collection[str] = (),
+    told: Callable[[int, int], None] = lambda done, total: None,
+) -> Iterator[bytes]:
+    """The messages of a stream in a file, one at a time.
+
+    path: of the file.
+    kind: that the first must be of (`fhenn.wire.require_kind`).
+    destination: as for `read_kind`.
+    also: other kinds that the first may be of.
+    told: called with the bytes that are done, and all bytes, when the next message is asked for.
+
+    Raises FileMissing, WrongKind at once; WireFormatError where a message is cut off, and OSError.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            header = file.read(MOST_OF_HEADER)
+            if kind_of(header) not in also:
+                require_kind(kind, header, str(path), destination)
+    except FileNotFoundError as error:
+        raise FileMissing(str(path), in_words(kind), source_of(kind)) from error
+    return _messages_of(Path(path), told)
+
+
+def _messages_of(path: Path, told: Callable[[int, int], None]) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        told(0, size)
+        while (message := read_message(file)) is not None:
+            yield message
+            told(file.tell(), size)
 
 
 def write(path: str | Path, data: bytes, private: bool = False, overwrite: bool | None = None) -> None:

@@ -3,6 +3,6 @@
 from fhenn.session.client import Client
 from fhenn.session.receipt import Receipt
 from fhenn.session.server import Server
-from fhenn.session.stream import EncryptedStream, join, messages_in, split
+from fhenn.session.stream import EncryptedStream, join, messages_in, receipt_of, split
 
-__all__ = ["Client", "EncryptedStream", "Receipt", "Server", "join", "messages_in", "split"]
+__all__ = ["Client", "EncryptedStream", "Receipt", "Server", "join", "messages_in", "receipt_of", "split"]

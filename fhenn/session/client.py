@@ -55,7 +55,7 @@ from fhenn.session.violations import Suspicion, add_outputs, fits, read_witnesse
 from fhenn.steps import report_progress
 from fhenn.text import apart
 from fhenn.uncopied import Uncopied
-from fhenn.wire import header_of, kind_of
+from fhenn.wire import header_of, kind_of, unframe
 
 OnViolation = Literal["raise", "mask", "warn"]
 """What to do about samples whose values left an activation's domain."""
@@ -299,6 +299,7 @@ class Client(Uncopied):
         """Messages of an upload, each once it is known to be this client's. Raises as `encrypt_stream` does."""
         for message in messages:
             header = UploadHeader.of(message)
+            unframe("ciphertexts", message)  # its digest
             keys = str(header_of(message).meta.get("fingerprint"))[:16]
             if keys != self.fingerprint:
                 raise ContextMismatch(self.fingerprint, keys)
@@ -467,6 +468,7 @@ class Client(Uncopied):
         receipt: Receipt | None = None,
         scores: bool = False,
         workers: int = 1,
+        skip: int = 0,
         **options: Any,
     ) -> Iterator[Any]:
         """The model's answers to a stream, part by part, in their order.
@@ -476,6 +478,7 @@ class Client(Uncopied):
             client made.
         scores: whether to leave out the plan's finish, as `decrypt_scores` does.
         workers: processes that decrypt; 1 for this one, which also does what is shared. Each holds the secret key.
+        skip: so many parts at the beginning are looked at, but not decrypted.
         options: what else `decrypt` takes.
 
         Returns, for each part, what `decrypt` returns. Where the server refused a part, all its samples are masked if
@@ -485,6 +488,8 @@ class Client(Uncopied):
         """
         tally, several = Tally("answer"), require_workers(workers) > 1 and not options.get("share")
         parts = self._answers(answers, tally, receipt, bool(options.get("unbound")))
+        for _ in zip(range(skip), parts, strict=False):
+            pass
         if not several:
             for message, _ in parts:
                 yield self._decrypt_part(message, receipt, scores, **options)

@@ -126,17 +126,21 @@ class Server:
         binding = Binding(header.part, digest_of(upload), self._fingerprint, self._plan.fingerprint)
         return Answer(result.to_bytes(), tuple(number.to_bytes() for number in witnesses), binding).to_bytes()
 
-    def predict_stream(self, parts: Iterable[bytes] | bytes, range_check: bool = True) -> Iterator[bytes]:
+    def predict_stream(
+        self, parts: Iterable[bytes] | bytes, range_check: bool = True, after: Iterable[bytes] = ()
+    ) -> Iterator[bytes]:
         """Run the model on a stream of encrypted samples, part by part.
 
         parts: messages of `Client.encrypt_stream`, the last of which ends them, or all as `join` writes them.
         range_check: as for `predict`.
+        after: answers to the first parts that were made before; those to the others follow.
 
         Returns the messages for `Client.decrypt_stream`, the last of which ends them.
-        Raises, as messages are taken, what `predict` raises, and WireFormatError where a part is missing, comes twice,
+        Raises, as messages are taken, what `predict` raises, AnswerMismatch where `after` answers another stream, and
+        WireFormatError where a part is missing, comes twice,
         out of its order or from another stream, or the stream stops before its end.
         """
-        return answer_in_order(parts, lambda part: at_once(self.predict(part, range_check)), 1)
+        return answer_in_order(parts, lambda part: at_once(self.predict(part, range_check)), 1, after)
 
     def evaluate(self, x: CipherArray) -> CipherArray:
         """Run the model on ciphertexts that are loaded already.

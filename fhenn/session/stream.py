@@ -14,14 +14,15 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from io import BytesIO
-from itertools import chain
+from itertools import chain, islice
 from secrets import token_hex
 from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fhenn.errors import UnsupportedOperation, WireFormatError
+from fhenn.errors import AnswerMismatch, UnsupportedOperation, WireFormatError
+from fhenn.session.answer import binding_of
 from fhenn.session.receipt import Receipt, SentPart, UploadHeader, digest_of, is_digest
 from fhenn.strict import built
 from fhenn.wire import as_bytes, frame, kind_of, read_message, unframe
@@ -133,6 +134,9 @@ class Tally:
         return WireFormatError(self._what, f"its stream stops after {self.parts} parts, before its end")
 
 
+FEW = 4
+"""Parts that are encrypted sooner than processes begin that would do it."""
+
 SubmitSamples = Callable[[NDArray[np.float64], int, str | None], Future[bytes]]
 """Begins to encrypt prepared samples, as the part of a place in a stream; None for an upload by itself."""
 
@@ -142,7 +146,7 @@ class EncryptedStream(Iterator[bytes]):
 
     chunks: gives samples, (samples, features) each, without so many that were made before; each becomes a part.
     encryption: gives what begins to encrypt them, and how many may be begun at once; called with whether there are
-        several.
+        more than a few.
     remember: is called with every part.
     after: messages of the parts that were made before, where a stream goes on that was broken off.
 
@@ -196,11 +200,11 @@ class EncryptedStream(Iterator[bytes]):
         chunks: Iterator[NDArray[np.float64]],
         encryption: Callable[[bool], AbstractContextManager[tuple[SubmitSamples, int]]],
     ) -> Generator[bytes]:
-        first = [each for each in (next(chunks, None), next(chunks, None)) if each is not None]
+        first = list(islice(chunks, FEW + 1))
         stream = self._tally.stream or token_hex(16) if len(first) + self._tally.parts > 1 else None
         numbered = enumerate(chain(first, chunks), self._tally.parts)
         if first:
-            with encryption(len(first) > 1) as (submit, most):
+            with encryption(len(first) > FEW) as (submit, most):
                 for message in in_order(numbered, lambda each: submit(each[1], each[0], stream), most):
                     self._count(message)
                     self._done = stream is None
@@ -243,7 +247,7 @@ def at_once(result: R) -> Future[R]:
 
 
 def answer_in_order(
-    parts: Iterable[bytes] | bytes, submit: Callable[[bytes], Future[bytes]], most: int
+    parts: Iterable[bytes] | bytes, submit: Callable[[bytes], Future[bytes]], most: int, after: Iterable[bytes] = ()
 ) -> Iterator[bytes]:
     """The answers to a stream in the order of its parts, and the message that ends them.
 
@@ -253,12 +257,20 @@ def answer_in_order(
     parts: messages of `Client.encrypt_stream`, or all of them as `join` writes them; from a stranger.
     submit: begins to answer a part.
     most: parts that are being answered at once, or whose answers wait for those before them.
+    after: answers to the first parts that were made before; those to the others follow.
 
-    Raises, as answers are taken, what the futures raise, and WireFormatError where a part is missing, comes twice, out
+    Raises, as answers are taken, what the futures raise, AnswerMismatch where `after` answers another stream, and WireFormatError where a part is missing, comes twice, out
     of its order or from another stream, or the stream stops before its end. What is not answered then is cancelled.
     """
     taken, given = Tally("upload"), Tally("answer")
-    for answer in in_order(_counted(parts, taken), submit, most):
+    counted = _counted(parts, taken)
+    for answer in after:
+        binding, part = binding_of(answer), next(counted, None)
+        expected = "no part" if part is None else digest_of(part)
+        if binding is None or binding.upload != expected:
+            raise AnswerMismatch("upload", expected[:12], str(binding and binding.upload[:12]), "Begin anew.")
+        given.add(given.parts, 1, digest_of(answer))
+    for answer in in_order(counted, submit, most):
         given.add(given.parts, 1, digest_of(answer))
         yield answer
     if not taken.alone:

@@ -5,14 +5,16 @@ They stay as they are: what an older fhenn wrote must be read by every later one
 
 import json
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 
 import fhenn
 from fhenn import artifacts, encrypt
 from fhenn.interop import ImportedModel, Reading
-from fhenn.session import Receipt
-from fhenn.session.answer import Answer
+from fhenn.session import Receipt, join
+from fhenn.session.answer import Answer, binding_of
+from fhenn.session.refusal import Refusal
 from fhenn.wire import VERSION
 
 FOLDER = Path(__file__).parent / "golden"
@@ -44,6 +46,7 @@ def make() -> dict[str, bytes]:
     client = fhenn.Client(plan)
     upload = client.encrypt(X)
     server = fhenn.Server(model, plan, client.evaluation_keys())
+    streams = in_parts(client, server)
     whole = fhenn.Context.from_bytes(client.evaluation_keys())
     return {
         "model": artifacts.model_to_bytes(model),
@@ -59,6 +62,20 @@ def make() -> dict[str, bytes]:
         "ciphertexts-answer": Answer.from_bytes(server.predict(upload)).result,
         "answer": server.predict(upload),
         "receipt": Receipt.of(upload).to_bytes(),
+        **streams,
+    }
+
+
+def in_parts(client: fhenn.Client, server: fhenn.Server) -> dict[str, bytes]:
+    """An upload in two parts, its answer, what ends it, and a refusal of its second part."""
+    with patch("fhenn.session.client._PART", 1):
+        parts = list(client.encrypt_stream(X))
+    answers = list(server.predict_stream(parts))
+    return {
+        "stream": join(parts),
+        "stream-answer": join(answers),
+        "end": parts[-1],
+        "refusal": Refusal(binding_of(answers[1]), 1, "it ended 3 workers").to_bytes(),
     }
 
 

@@ -11,10 +11,11 @@ from support import on_each
 
 import fhenn
 from fhenn import artifacts
-from fhenn.errors import AnswerMismatch
+from fhenn.errors import AnswerMismatch, PartRefused
 from fhenn.planner import fingerprint_of
-from fhenn.session import Receipt
+from fhenn.session import Receipt, receipt_of, split
 from fhenn.session.answer import Answer
+from fhenn.session.stream import End
 from fhenn.wire import READABLE, VERSION
 
 FOLDER = Path(__file__).parent / "golden"
@@ -66,6 +67,27 @@ def test_the_whole_round_is_readable(version):
     assert reading.predict(scores).tolist() == model.predict(x).tolist()
 
 
+@on_each
+@pytest.mark.filterwarnings("ignore::fhenn.errors.NoiseWarning")
+@pytest.mark.parametrize("version", [each for each in VERSIONS if each not in (".v1", ".v2")])
+def test_streams_are_readable(version):
+    plan = artifacts.plan_from_bytes(data("plan", version))
+    model = artifacts.model_from_bytes(data("model", version))
+    client = fhenn.Client.from_secret_bytes(plan, data("secret-key", version))
+    server = fhenn.Server(model, plan, data("evaluation-context", version))
+    upload, answer = data("stream", version), data("stream-answer", version)
+    x = json.loads((FOLDER / f"expected{version}.json").read_text())["x"]
+    twin = model.scores(np.array(x))
+    receipt = receipt_of(split(upload))
+    for answers in (answer, server.predict_stream(upload)):
+        scores = np.concatenate(list(client.decrypt_stream(answers, receipt=receipt, scores=True)))
+        assert np.abs(scores - twin).max() <= plan.error
+    assert End.from_bytes(data("end", version)) == End.from_bytes(split(upload)[-1])
+    refused = [split(answer)[0], data("refusal", version)]
+    with pytest.raises(PartRefused, match="part 1, 1 samples: it ended 3 workers"):
+        list(client.decrypt_stream(refused, receipt=receipt))
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_node_computes_what_it_did(version):
     expected = json.loads((FOLDER / f"expected{version}.json").read_text())
@@ -79,6 +101,7 @@ def test_every_node_computes_what_it_did(version):
 def test_there_is_a_golden_file_of_every_kind():
     kinds = {artifacts.header_of(path).kind for path in FOLDER.glob("*.fhenn")}
     assert kinds == {
-        "model", "plan", "certificate", "secret-key", "evaluation-context", "ciphertexts", "answer", "receipt"
+        "model", "plan", "certificate", "secret-key", "evaluation-context", "ciphertexts", "answer", "receipt", "end",
+        "refusal",
     }  # fmt: skip
     assert {path.name.partition(".")[0] for path in FOLDER.glob(f"*.v{VERSION}.fhenn")} == set(make())

@@ -130,20 +130,26 @@ def test_nothing_is_made_before_it_is_asked_for(narrow):
     taken = []
 
     def rows():
-        for place in range(4):
+        for place in range(9):
             taken.append(place)
-            yield narrow.x[place : place + 1]
+            yield narrow.x[:1]
 
     stream = narrow.client.encrypt_stream(rows())
     answers = narrow.client.decrypt_stream(narrow.server.predict_stream(stream))
     assert not taken
     next(answers)
-    assert taken == [0, 1]  # whether more than one part comes decides what the first says
+    assert taken == [
+        0,
+        1,
+        2,
+        3,
+        4,
+    ]  # whether more than one part comes, or many, decides what the first says, and who works
     with pytest.raises(UnsupportedOperation, match="goes on"):
         _ = stream.receipt
-    assert len(list(answers)) == 3
-    assert stream.receipt.samples == 4
-    assert "parts=4" in repr(stream.receipt)
+    assert len(list(answers)) == 8
+    assert stream.receipt.samples == 9
+    assert "parts=9" in repr(stream.receipt)
 
 
 def test_the_receipt_is_that_of_the_messages(streamed):
@@ -432,9 +438,35 @@ def test_a_stream_does_not_go_on_with_another_one(narrow):
         list(narrow.client.encrypt_stream(narrow.x, after=[alone]))
 
 
+def test_answers_go_on_where_they_were_broken_off(streamed):
+    for made in range(PARTS + 1):
+        rest = list(streamed.server.predict_stream(streamed.upload, after=iter(streamed.answers[:made])))
+        assert len(rest) == PARTS - made + 1
+        assert rest == streamed.answers[made:]  # to the bit
+
+
+def test_answers_to_another_stream_do_not_go_on(narrow):
+    other = list(narrow.client.encrypt_stream(narrow.x))
+    with pytest.raises(AnswerMismatch):
+        list(narrow.server.predict_stream(other, after=narrow.answers[:2]))
+    with pytest.raises(AnswerMismatch, match="no part"):
+        alone = narrow.client.encrypt(narrow.x[:1])
+        list(narrow.server.predict_stream(alone, after=[narrow.server.predict(alone)] * 2))
+    damaged = bytearray(narrow.upload[0])
+    damaged[-1] ^= 1
+    with pytest.raises(WireFormatError):
+        narrow.client.encrypt_stream(narrow.x, after=[bytes(damaged)])
+
+
 # processes
 
 
+@pytest.fixture
+def _many(monkeypatch):
+    monkeypatch.setattr("fhenn.session.stream.FEW", 1)
+
+
+@pytest.mark.usefixtures("_many")
 def test_processes_encrypt_and_decrypt_the_same(streamed):
     stream = streamed.client.encrypt_stream(streamed.x, workers=2)
     upload = list(stream)
@@ -447,6 +479,7 @@ def test_processes_encrypt_and_decrypt_the_same(streamed):
         assert np.array_equal(streamed.decrypted(answers, receipt=receipt, workers=2, scores=True), one)
 
 
+@pytest.mark.usefixtures("_many")
 def test_errors_of_processes_are_those_of_one(narrow):
     with pytest.raises(BoundsExceeded) as caught:
         list(narrow.client.encrypt_stream(iter([narrow.x, [[0.5, 2.0]]]), workers=2))
@@ -459,6 +492,7 @@ def test_errors_of_processes_are_those_of_one(narrow):
             narrow.decrypted(answers, workers=workers)
 
 
+@pytest.mark.usefixtures("_many")
 def test_a_process_that_ends_is_told(narrow, monkeypatch):
     monkeypatch.setattr("fhenn.session.client._encrypt_part", _end)
     with pytest.raises(WorkersEnded, match="--resume"):
@@ -477,6 +511,7 @@ def test_a_number_of_processes_that_there_cannot_be(narrow, workers):
         list(narrow.client.decrypt_stream(narrow.answers, workers=workers))
 
 
+@pytest.mark.usefixtures("_many")
 def test_a_stream_that_is_closed_lets_its_processes_go(narrow):
     stream = narrow.client.encrypt_stream(narrow.x, workers=2)
     next(stream)
