@@ -259,8 +259,9 @@ def answer_in_order(
     most: parts that are being answered at once, or whose answers wait for those before them.
     after: answers to the first parts that were made before; those to the others follow.
 
-    Raises, as answers are taken, what the futures raise, AnswerMismatch where `after` answers another stream, and WireFormatError where a part is missing, comes twice, out
-    of its order or from another stream, or the stream stops before its end. What is not answered then is cancelled.
+    Raises, as answers are taken, what the futures raise, AnswerMismatch where `after` answers another stream, and
+    WireFormatError where a part is missing, comes twice, out of its order or from another stream, or the stream stops
+    before its end. What is not answered then is cancelled.
     """
     taken, given = Tally("upload"), Tally("answer")
     counted = _counted(parts, taken)
