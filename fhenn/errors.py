@@ -805,6 +805,19 @@ class ViolationReport:
         """The places of the samples that have, or may have, values outside an activation's domain."""
         return tuple(sorted(set(self.samples) - set(self.condemned)))
 
+    def after(self, before: int) -> ViolationReport:
+        """The same of a part of more samples. before: number of those that come before it.
+
+        >>> ViolationReport((2,), 4, {"outputs": (2,)}).after(10).found
+        {'outputs': (12,)}
+        """
+
+        def moved(places: tuple[int, ...]) -> tuple[int, ...]:
+            return tuple(place + before for place in places)
+
+        found = {source: moved(places) for source, places in self.found.items()}
+        return ViolationReport(moved(self.samples), self.total + before, found, moved(self.condemned))
+
     def __str__(self) -> str:
         sources = ", ".join(f"{printable(source)} ({len(places)})" for source, places in self.found.items())
         beside = ""

@@ -16,7 +16,7 @@ from fhenn.interop.sklearn import from_sklearn
 from fhenn.planner import Plan
 from fhenn.planner.request import LayoutWish
 from fhenn.ranges import Inputs, bounds_of
-from fhenn.session.client import OnViolation
+from fhenn.session.answer import OnViolation
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, RegressorMixin, clone

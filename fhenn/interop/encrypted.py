@@ -31,7 +31,7 @@ from fhenn.planner.request import LayoutWish, RangesName
 from fhenn.ranges import Inputs
 from fhenn.ranges.data import MARGIN
 from fhenn.session import Client, Receipt, Server
-from fhenn.session.client import OnViolation
+from fhenn.session.answer import OnViolation
 from fhenn.uncopied import Uncopied
 
 Floats = NDArray[np.float64]

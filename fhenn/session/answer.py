@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from fhenn.errors import AnswerMismatch, WireFormatError
-from fhenn.session.receipt import is_digest, is_fingerprint
+from fhenn.planner.flooding import STATISTICAL_BITS
+from fhenn.session.receipt import UploadHeader, is_digest, is_fingerprint
 from fhenn.strict import built
 from fhenn.wire import as_bytes, frame, header_of, kind_of, unframe
 
 _KIND = "answer"
+
+OnViolation = Literal["raise", "mask", "warn"]
+"""What to do about samples whose values left an activation's domain."""
 
 
 @dataclass(frozen=True)
@@ -100,3 +104,29 @@ class Answer:
         result, *witnesses = (body[end - size : end] for end, size in zip(ends, sizes, strict=True))
         binding = Binding.from_json(meta["binding"]) if "binding" in meta else None
         return cls(result, tuple(witnesses), binding)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How an answer is to be read, as `Client.decrypt` is told."""
+
+    on_violation: OnViolation = "raise"
+    range_check: bool = True
+    unbound: bool = False
+    share: bool = False
+    queries: int | None = None
+    bits: int = STATISTICAL_BITS
+
+
+class AnsweredPart(NamedTuple):
+    """A part of an answer that belongs to what was sent.
+
+    message: an `Answer` or a `Refusal`.
+    upload: digest of the part that it answers, and `sent`, the header of that; None where nothing tells.
+    before: number of samples in the parts before it.
+    """
+
+    message: bytes
+    upload: str | None
+    sent: UploadHeader | None
+    before: int

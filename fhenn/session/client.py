@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -12,7 +11,7 @@ from math import nan
 from numbers import Integral
 from pathlib import Path
 from threading import Lock
-from typing import Any, Literal, Self, get_args
+from typing import Any, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,8 +43,8 @@ from fhenn.planner.plan import require_plan
 from fhenn.planner.scaling import scale
 from fhenn.ranges import box_of
 from fhenn.safety import Budget, BudgetFile, Certificate, SharingBudget, UnknownBudget, flooded
-from fhenn.session.answer import Answer, binding_of
-from fhenn.session.crew import Submit, crew
+from fhenn.session.answer import Answer, AnsweredPart, Asked, OnViolation, binding_of
+from fhenn.session.crew import Submit, crew, decrypt_part, encrypt_part
 from fhenn.session.matching import require_binding, require_keys, require_result
 from fhenn.session.receipt import Receipt, UploadHeader, digest_of
 from fhenn.session.refusal import Refusal
@@ -56,9 +55,6 @@ from fhenn.steps import report_progress
 from fhenn.text import apart
 from fhenn.uncopied import Uncopied
 from fhenn.wire import header_of, kind_of, unframe
-
-OnViolation = Literal["raise", "mask", "warn"]
-"""What to do about samples whose values left an activation's domain."""
 
 _MOST_SENT = 1 << 16
 """Uploads whose answers a client recognises without a receipt; they take some 10 MB."""
@@ -261,7 +257,7 @@ class Client(Uncopied):
         if len(values) == 0:
             raise self._unfit(values)
         self._require_fit(values, 0)
-        message = self._encrypt(values, 0, None)
+        message = self._encrypt_part(values, 0, None)
         self._remember(message)
         return message
 
@@ -311,14 +307,18 @@ class Client(Uncopied):
     def _encryption(self, workers: int, several: bool) -> Iterator[tuple[SubmitSamples, int]]:
         """What begins to encrypt a part, and how many at once: in processes where there are several parts."""
         if workers == 1 or not several:
-            yield lambda values, part, stream: at_once(self._encrypt(values, part, stream)), 1
+            yield lambda values, part, stream: at_once(self._encrypt_part(values, part, stream)), 1
             return
         with self._crew(workers) as submit:
-            yield lambda values, part, stream: submit(_encrypt_part, values, part, stream), 2 * workers
+            yield lambda values, part, stream: submit(encrypt_part, values, part, stream), 2 * workers
 
     def _crew(self, workers: int) -> AbstractContextManager[Submit]:
         """Processes with this client's key and plan."""
-        return crew(_restored, (self._plan, self.secret_bytes(), self._certificate, self._memory), workers)
+        secret = self.secret_bytes()
+        return crew(
+            partial(Client.from_secret_bytes, self._plan, secret, certificate=self._certificate, memory=self._memory),
+            workers,
+        )
 
     def _parts(self, tables: Iterator[Any], made: int) -> Iterator[NDArray[np.float64]]:
         """Samples in as many as a part holds: whole ciphertexts; without so many that were made before."""
@@ -371,7 +371,7 @@ class Client(Uncopied):
     def _unfit(self, values: NDArray[np.float64]) -> ShapeMismatch:
         return ShapeMismatch("encrypt", values.shape, f"(samples, {self._plan.features}), at least one sample")
 
-    def _encrypt(self, values: NDArray[np.float64], part: int, stream: str | None) -> bytes:
+    def _encrypt_part(self, values: NDArray[np.float64], part: int, stream: str | None) -> bytes:
         """The message of a part.
 
         values: (samples, features).
@@ -457,9 +457,8 @@ class Client(Uncopied):
         Returns the scores, of shape (samples, outputs), or what the plan's finish makes of them.
         Raises WireFormatError, ContextMismatch, AnswerMismatch, RangeViolation, SharingRefused, ParameterError.
         """
-        noise = self._noise_for(queries, bits) if share else None
-        scores, report = self._decrypt(answer, receipt, on_violation, range_check, unbound, noise)
-        return _mask(finished(self._plan.finish, scores), report, on_violation)
+        asked = Asked(on_violation, range_check, unbound, share, queries, bits)
+        return self._decrypt(answer, receipt, self._sent, asked)
 
     def decrypt_stream(
         self,
@@ -486,29 +485,29 @@ class Client(Uncopied):
         Raises, as results are taken, what `decrypt` raises; WireFormatError where a part is missing, comes twice or out
         of its order, or the stream stops before its end; PartRefused, WorkersEnded.
         """
-        tally, several = Tally("answer"), require_workers(workers) > 1 and not options.get("share")
-        parts = self._answers(answers, tally, receipt, bool(options.get("unbound")))
+        asked = Asked(**options)
+        several = require_workers(workers) > 1 and not asked.share
+        parts = self._answers(answers, receipt, asked.unbound)
         for _ in zip(range(skip), parts, strict=False):
             pass
         if not several:
-            for message, _ in parts:
-                yield self._decrypt_part(message, receipt, scores, **options)
+            for part in parts:
+                yield self._decrypt_part(part, scores, asked)
             return
         with self._crew(workers) as submit:
-            submitted = partial(_submit_answer, submit, scores, options)
-            for result, told in in_order(parts, submitted, 2 * workers):
+            for result, told in in_order(parts, lambda part: submit(decrypt_part, part, scores, asked), 2 * workers):
                 for warning in told:
                     warnings.warn(warning, stacklevel=2)
                 yield result
 
     def _answers(
-        self, answers: Iterable[bytes] | bytes, tally: Tally, receipt: Receipt | None, unbound: bool
-    ) -> Iterator[tuple[bytes, UploadHeader | None]]:
-        """The parts of a stream, each once it is known to be an answer to what was sent, with the header of that.
+        self, answers: Iterable[bytes] | bytes, receipt: Receipt | None, unbound: bool
+    ) -> Iterator[AnsweredPart]:
+        """The parts of a stream, each once it is known to be an answer to what was sent.
 
         Raises as `decrypt_stream` does.
         """
-        messages = iterate(answers)
+        tally, messages = Tally("answer"), iterate(answers)
         for message in messages:
             if kind_of(message) == "end":
                 tally.require_end(message, messages)
@@ -516,10 +515,11 @@ class Client(Uncopied):
             binding = binding_of(message)
             samples = require_binding(binding, self._plan, receipt, self._sent, unbound)
             part = 0 if binding is None else binding.part
-            known = None if samples is None else UploadHeader(part, samples, self._plan.fingerprint)
+            sent = None if samples is None else UploadHeader(part, samples, self._plan.fingerprint)
             alone = binding is None or (self._is_alone(binding.upload) if receipt is None else len(receipt.parts) == 1)
+            before = tally.samples
             tally.add(part, 1 if samples is None else samples, digest_of(message), None if alone else "")
-            yield message, known
+            yield AnsweredPart(message, None if binding is None else binding.upload, sent, before)
         else:
             if not tally.alone:
                 raise tally.cut_off
@@ -530,18 +530,20 @@ class Client(Uncopied):
         """Whether a part that was sent is an upload by itself."""
         return self._sent[upload].stream is None
 
-    def _decrypt_part(self, message: bytes, receipt: Receipt | None, scores: bool, **options: Any) -> Any:
-        """The result of a part. Raises as `decrypt_stream` does."""
-        if kind_of(message) == "refusal":
-            return self._refused(message, receipt, scores, **options)
-        return (self.decrypt_scores if scores else self.decrypt)(message, receipt=receipt, **options)
+    def _decrypt_part(self, part: AnsweredPart, scores: bool, asked: Asked) -> Any:
+        """The result of a part, in which places of samples count from the first of the stream.
 
-    def _refused(
-        self, message: bytes, receipt: Receipt | None, scores: bool, on_violation: OnViolation = "raise", **_: Any
-    ) -> Any:
+        Raises as `decrypt_stream` does.
+        """
+        if kind_of(part.message) == "refusal":
+            return self._refused(part, scores, asked.on_violation)
+        sent = {} if part.upload is None or part.sent is None else {part.upload: part.sent}
+        return self._decrypt(part.message, None, sent, asked, part.before, scores)
+
+    def _refused(self, part: AnsweredPart, scores: bool, on_violation: OnViolation) -> Any:
         """Masked results of a part that the server refused. Raises PartRefused unless `on_violation` is "mask"."""
-        refusal = Refusal.from_bytes(message)
-        samples = require_binding(refusal.binding, self._plan, receipt, self._sent, unbound=False)
+        refusal = Refusal.from_bytes(part.message)
+        samples = None if part.sent is None else part.sent.samples
         if samples != refusal.samples:
             raise AnswerMismatch("number of samples", str(samples), str(refusal.samples), "Ask the server again.")
         if on_violation != "mask" or self._plan.result is None:
@@ -567,10 +569,9 @@ class Client(Uncopied):
 
         Returns an array of shape (samples, outputs).
         """
-        noise = self._noise_for(queries, bits) if share else None
-        scores, report = self._decrypt(answer, receipt, on_violation, range_check, unbound, noise)
-        masked: NDArray[np.float64] = _mask(scores, report, on_violation)
-        return masked
+        asked = Asked(on_violation, range_check, unbound, share, queries, bits)
+        scores: NDArray[np.float64] = self._decrypt(answer, receipt, self._sent, asked, only_scores=True)
+        return scores
 
     def violations(
         self, answer: bytes, *, receipt: Receipt | None = None, range_check: bool = True, unbound: bool = False
@@ -582,7 +583,7 @@ class Client(Uncopied):
         Returns None where no such sample can be told.
         Raises WireFormatError, ContextMismatch, AnswerMismatch.
         """
-        return self._read(answer, receipt, range_check, unbound, None)[1]
+        return self._read(answer, receipt, self._sent, range_check, unbound, None)[1]
 
     def _noise_for(self, queries: int | None, bits: int) -> tuple[int, int]:
         """The queries and bits that noise is for; None for the plan's own queries. Raises ParameterError."""
@@ -597,36 +598,46 @@ class Client(Uncopied):
         self,
         answer: bytes,
         receipt: Receipt | None,
-        on_violation: OnViolation,
-        range_check: bool,
-        unbound: bool,
-        noise: tuple[int, int] | None,
-    ) -> tuple[NDArray[np.float64], ViolationReport | None]:
-        """Scores and report, after what `on_violation` and the sharing budget ask for. Raises as `decrypt` does."""
+        sent: Mapping[str, UploadHeader],
+        asked: Asked,
+        before: int = 0,
+        only_scores: bool = False,
+    ) -> Any:
+        """The result of an answer, after what `on_violation` and the sharing budget ask for. Raises as `decrypt` does.
+
+        sent: headers of what was sent, by digest.
+        asked: how the answer is to be read.
+        before: number of samples of the stream before those of the answer, for the error.
+        only_scores: whether to leave out the plan's finish.
+        """
+        on_violation, noise = asked.on_violation, None
+        if asked.share:
+            noise = self._noise_for(asked.queries, asked.bits)
         if on_violation not in get_args(OnViolation):
             raise ParameterError(
                 f"on_violation must be one of {', '.join(map(repr, get_args(OnViolation)))}, not {on_violation!r}.",
                 "Leave it out to raise a RangeViolation.",
             )
-        scores, report = self._read(answer, receipt, range_check, unbound, noise)
+        scores, report = self._read(answer, receipt, sent, asked.range_check, asked.unbound, noise)
         if report is not None and on_violation == "raise":
-            raise RangeViolation(report)
+            raise RangeViolation(report.after(before))
         if report is not None and on_violation == "warn":
             if noise is not None:
                 raise SharingRefused(
                     f"{report}", "Share the others: on_violation='mask' leaves nothing of those samples in the result."
                 )
-            warnings.warn(RangeWarning(report), stacklevel=3)
+            warnings.warn(RangeWarning(report.after(before)), stacklevel=3)
         if report is not None and noise is not None:
             scores[list(report.samples)] = nan  # what is masked travels with the array
         if noise is not None:
             self._budget.take(len(scores), int(noise[0]))
-        return scores, report
+        return _mask(scores if only_scores else finished(self._plan.finish, scores), report, on_violation)
 
     def _read(
         self,
         answer: bytes,
         receipt: Receipt | None,
+        sent: Mapping[str, UploadHeader],
         range_check: bool,
         unbound: bool,
         noise: tuple[int, int] | None,
@@ -634,7 +645,7 @@ class Client(Uncopied):
         """Scores, with noise for (queries, bits) where `noise` is given, and which samples left a domain."""
         parts = Answer.from_bytes(answer)
         require_keys(self._context, parts)
-        samples = require_binding(parts.binding, self._plan, receipt, self._sent, unbound)
+        samples = require_binding(parts.binding, self._plan, receipt, sent, unbound)
         if range_check and self._plan.witnesses and not parts.witnesses:
             raise AnswerMismatch(
                 "number of witnesses",
@@ -699,35 +710,3 @@ def _mask(values: Any, report: ViolationReport | None, on_violation: OnViolation
 def require_workers(workers: int) -> int:
     """A number of processes. Raises ParameterError where it is not a whole number from 1 to 1,024."""
     return _require_count("workers", workers, _MOST_WORKERS, "Leave it out to work in this process alone.")
-
-
-def _restored(plan: Plan, secret: bytes, certificate: Certificate | None, memory: float) -> Client:
-    """The client that a process of its crew works for."""
-    return Client.from_secret_bytes(plan, secret, certificate=certificate, memory=memory)
-
-
-def _encrypt_part(client: Client, values: NDArray[np.float64], part: int, stream: str | None) -> bytes:
-    """The message of a part, made in a process of the crew."""
-    return client._encrypt(values, part, stream)
-
-
-def _submit_answer(
-    submit: Submit, scores: bool, options: dict[str, Any], answer: tuple[bytes, UploadHeader | None]
-) -> Future[Any]:
-    """Have a process of the crew decrypt a part."""
-    return submit(_decrypt_part, *answer, scores, options)
-
-
-def _decrypt_part(
-    client: Client, message: bytes, sent: UploadHeader | None, scores: bool, options: dict[str, Any]
-) -> tuple[Any, list[Warning]]:
-    """The result of a part, and the warnings about it, made in a process of the crew.
-
-    sent: header of the part that it answers.
-    """
-    binding = binding_of(message)
-    client._sent = {} if binding is None or sent is None else {binding.upload: sent}
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        result = client._decrypt_part(message, None, scores, **options)
-    return result, [each.message for each in caught if isinstance(each.message, Warning)]

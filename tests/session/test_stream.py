@@ -277,14 +277,15 @@ def test_violations_and_options_reach_each_part(narrow):
     plan = fhenn.plan(model, bounds=[-1, 1], ranges="data", inputs=0.25 * RNG.uniform(-1, 1, (200, 2)))
     client = fhenn.Client(plan)
     server = fhenn.Server(model, plan, client.evaluation_keys())
-    wild = np.array([[1.0, 1.0], *0.1 * x])
+    wild = np.array([*0.1 * x, [1.0, 1.0]])
     answers = list(server.predict_stream(client.encrypt_stream(wild)))
-    with pytest.raises(RangeViolation):
-        list(client.decrypt_stream(answers))
     for workers in (1, 2):
+        with pytest.raises(RangeViolation) as caught:
+            list(client.decrypt_stream(answers, workers=workers))
+        assert (caught.value.report.samples, caught.value.report.total) == ((2,), 3)  # of the whole stream
         masked = np.ma.concatenate(list(client.decrypt_stream(answers, on_violation="mask", workers=workers)))
-        assert masked.mask[:, 0].tolist() == [True, False, False]
-        with pytest.warns(RangeWarning):
+        assert masked.mask[:, 0].tolist() == [False, False, True]
+        with pytest.warns(RangeWarning, match="sample 2;"):
             list(client.decrypt_stream(answers, on_violation="warn", workers=workers))
 
 
@@ -494,7 +495,7 @@ def test_errors_of_processes_are_those_of_one(narrow):
 
 @pytest.mark.usefixtures("_many")
 def test_a_process_that_ends_is_told(narrow, monkeypatch):
-    monkeypatch.setattr("fhenn.session.client._encrypt_part", _end)
+    monkeypatch.setattr("fhenn.session.client.encrypt_part", _end)
     with pytest.raises(WorkersEnded, match="--resume"):
         list(narrow.client.encrypt_stream(narrow.x, workers=2))
 
