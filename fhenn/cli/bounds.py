@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unicodedata import normalize
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fhenn.cli.show import FILE, count_of, note
-from fhenn.cli.tables import CsvFormat, read_table
+from fhenn.cli.tables import CsvFormat, open_table, read_table
 from fhenn.columns import Table
 from fhenn.errors import ParameterError, join_first
 from fhenn.interop import ImportedModel
@@ -42,6 +43,49 @@ def feature_names(model: Node) -> tuple[str, ...] | None:
     return model.reading.features if isinstance(model, ImportedModel) else None
 
 
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Samples of a table that come one after another.
+
+    values: (samples, features), finite.
+    names: of the features, None where they have none.
+    first: how many samples come before these.
+    share: of the file that is read after them, up to 1.
+    """
+
+    values: Floats
+    names: tuple[str, ...] | None
+    first: int
+    share: float
+
+
+def samples_in_chunks(data: Path, features: Sequence[str] | None, form: CsvFormat, as_json: bool) -> Iterator[Samples]:
+    """The samples of a table in chunks, in memory that does not grow with their number.
+
+    After the last one, a note on the terminal says how many there were.
+
+    data: the file.
+    features: names of the columns, None for all of them.
+    form: how the file is written, where it is CSV.
+    as_json: whether the note is left out.
+
+    Raises what `open_table` and `Table.numbers` do, at the chunk that is wrong.
+    """
+    said: frozenset[int] = frozenset()
+    with open_table(data, form, features) as tables:
+        for table in tables:
+            names = None if table.names is None else features
+            if features is None:
+                chunk = table.data(said)
+                said |= table.left_out
+                values, names = chunk.numbers(), chunk.names
+            else:
+                values = table.numbers(features)
+            yield Samples(values, None if names is None else tuple(names), table.first, tables.share)
+    unnamed = "" if tables.names else ", no names of columns"
+    note(as_json, f"read {data}: {count_of(tables.rows, 'sample')} of {count_of(values.shape[1], 'feature')}{unnamed}")
+
+
 def read_samples(data: Path, features: Sequence[str] | None, form: CsvFormat, as_json: bool) -> Floats:
     """The samples of a table, (samples, features), finite; a note on the terminal says how many there are.
 
@@ -50,7 +94,7 @@ def read_samples(data: Path, features: Sequence[str] | None, form: CsvFormat, as
     form: how the file is written, where it is CSV.
     as_json: whether the note is left out.
 
-    Raises what `read_table` and `Table.numbers` do.
+    Raises what `samples_in_chunks` does.
     """
     return _read(data, features, form, as_json)[0]
 
@@ -64,11 +108,8 @@ def _read(
     data: Path, features: Sequence[str] | None, form: CsvFormat, as_json: bool
 ) -> tuple[Floats, Sequence[str] | None]:
     """Samples × features, and what these are called."""
-    table = read_table(data, form, features)
-    values = table.numbers(features)
-    names = "" if table.names else ", no names of columns"
-    note(as_json, f"read {data}: {count_of(len(values), 'sample')} of {count_of(values.shape[1], 'feature')}{names}")
-    return values, table.names if features is None or table.names is None else features
+    chunks = [*samples_in_chunks(data, features, form, as_json)]
+    return np.concatenate([chunk.values for chunk in chunks]), chunks[0].names
 
 
 def _with_names(values: Floats, names: Sequence[str] | None) -> Floats | Table:

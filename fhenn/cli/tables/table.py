@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from unicodedata import normalize
@@ -11,7 +11,7 @@ from unicodedata import normalize
 import numpy as np
 from numpy.typing import NDArray
 
-from fhenn.cli.tables.cells import Cells, has_decimal_comma, labels, numbers
+from fhenn.cli.tables.cells import Cells, JoinedCells, are_blank, has_decimal_comma, join, labels, numbers
 from fhenn.errors import DataWarning, FeatureMismatch, MissingValues, ParameterError, ShapeMismatch
 from fhenn.missing import missing_places
 
@@ -26,6 +26,7 @@ class Table:
     columns: the cells of each, of length (rows,).
     source: the file, for errors.
     lines: the line on which each row starts in a text file, from 1; None for other files.
+    first: how many rows of the file come before these.
     decimal: as for `CsvFormat`.
     aside: places of columns that do not count as data: an index, and columns without a name.
 
@@ -35,15 +36,16 @@ class Table:
     names: tuple[str, ...] | None
     columns: tuple[Cells, ...]
     source: str = "the table"
-    lines: tuple[int, ...] | None = None
+    lines: Sequence[int] | None = None
+    first: int = 0
     decimal: str = "."
     aside: frozenset[int] = frozenset()
 
     def __post_init__(self) -> None:
         named = [name for place, name in enumerate(self.names or ()) if place not in self.aside or name]
-        twice = [name for place, name in enumerate(named) if name in named[:place]]
-        if twice:
-            raise ParameterError(f"two columns of {self.source} are called {twice[0]!r}.", "Rename one of them.")
+        if len({*named}) < len(named):
+            twice = next(name for place, name in enumerate(named) if name in named[:place])
+            raise ParameterError(f"two columns of {self.source} are called {twice!r}.", "Rename one of them.")
 
     @property
     def rows(self) -> int:
@@ -75,16 +77,25 @@ class Table:
         """The table without the column of that name. Raises ParameterError where there is none, or no other."""
         return self._select([place for place in range(len(self.columns)) if place != self._place(name)])
 
-    def data(self) -> Table:
-        """The table without an index and without columns that have no name. A DataWarning says what is left out."""
+    @property
+    def left_out(self) -> frozenset[int]:
+        """Places of the columns that do not count as data although they hold something."""
+        return frozenset(place for place in self.aside if not are_blank(self.columns[place]))
+
+    def data(self, said: Container[int] = ()) -> Table:
+        """The table without an index and without columns that have no name. A DataWarning says what is left out.
+
+        said: places of columns of which nothing is said: it was, of rows before these.
+        """
         if not self.aside:
             return self
-        columns = ", ".join(self._label(place) for place in sorted(self.aside)[:_MOST])
-        one = len(self.aside) == 1
-        reason = (
-            "is left out: it is an index or has no name" if one else "are left out: they are indices or have no names"
-        )
-        warnings.warn(DataWarning(f"{self.source}: {columns} {reason}."), stacklevel=2)
+        out = [place for place in sorted(self.left_out) if place not in said]
+        if out:
+            columns = ", ".join(map(self._label, out[:_MOST]))
+            reason = "is left out: it is an index or has no name"
+            if len(out) > 1:
+                reason = "are left out: they are indices or have no names"
+            warnings.warn(DataWarning(f"{self.source}: {columns} {reason}."), stacklevel=2)
         return self._select([place for place in range(len(self.columns)) if place not in self.aside])
 
     def _select(self, places: Sequence[int]) -> Table:
@@ -103,10 +114,10 @@ class Table:
 
     def mask(self, rows: Sequence[int]) -> Table:
         """The table with empty cells in some rows."""
-        columns = [np.array(column, dtype=object) for column in self.columns]
-        for column in columns:
-            column[list(rows)] = None
-        return replace(self, columns=tuple(columns))
+        empty = np.zeros(self.rows, dtype=bool)
+        empty[list(rows)] = True
+        # masked, not None in place of numbers: a writer of chunks must see the type of a column that is all empty
+        return replace(self, columns=tuple(np.ma.MaskedArray(column, mask=empty) for column in self.columns))
 
     def numbers(self, features: Sequence[str] | None = None) -> NDArray[np.float64]:
         """The columns as finite numbers.
@@ -152,7 +163,7 @@ class Table:
         cells = [self.columns[place][row] for place, rows in places.items() for row in rows]
         if all(map(has_decimal_comma, cells)):
             remedy = "Give --decimal , if it is a decimal comma, else remove the comma."
-        elif any(len(rows) == self.rows for rows in places.values()):
+        elif not self.first and any(len(rows) == self.rows for rows in places.values()):
             remedy = "Drop a column of text, or encode it in numbers."
         else:
             remedy = "Write a number there, or drop the row."
@@ -177,7 +188,7 @@ class Table:
 
     def where(self, rows: Sequence[int]) -> str:
         """Rows as a reader of the file counts them, from 1: lines in a text file, else rows."""
-        numbers = [row + 1 if self.lines is None else self.lines[row] for row in rows[:_MOST]]
+        numbers = [self.first + row + 1 if self.lines is None else self.lines[row] for row in rows[:_MOST]]
         noun = "row" if self.lines is None else "line"
         more = ", …" if len(rows) > _MOST else ""
         return f"{noun}{'s' if len(rows) > 1 else ''} {', '.join(map(str, numbers))}{more}"
@@ -185,6 +196,16 @@ class Table:
     def _label(self, place: int) -> str:
         name = self.names[place] if self.names else ""
         return f"column {name!r}" if name else f"column {place + 1}"
+
+
+def join_tables(chunks: Sequence[Table]) -> Table:
+    """The table whose rows are those of chunks of one file, without the columns that have neither name nor content."""
+    table = chunks[0]
+    columns = tuple(map(join, zip(*(chunk.columns for chunk in chunks), strict=True)))
+    lines = None if table.lines is None else JoinedCells([chunk.lines or () for chunk in chunks])
+    table = replace(table, columns=columns, lines=lines)
+    blank = table.aside - table.left_out
+    return table._select([place for place in range(len(columns)) if place not in blank]) if blank else table
 
 
 def _values(column: Cells) -> Sequence[Any]:

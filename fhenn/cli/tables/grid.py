@@ -1,0 +1,179 @@
+"""Plain CSV at the speed of NumPy: lines without quotation marks, all with as many cells."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from functools import cached_property
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fhenn.cli.tables.cells import TextCells, as_number, clean
+
+_NUMERIC = b"0123456789+-.eE"
+_NEWLINE = ord("\n")
+
+
+class Grid:
+    """The cells of a block of lines.
+
+    data: the lines, each ended by a newline.
+    ends: where each cell ends in it, (rows, columns).
+    delimiter: between cells, one byte.
+    decimal: as for `CsvFormat`.
+    """
+
+    def __init__(self, data: bytes, ends: NDArray[np.int64], delimiter: bytes, decimal: str) -> None:
+        self._data, self._ends, self._delimiter, self._decimal = data, ends, delimiter, decimal
+        self._numbers = self._read_numbers()
+
+    @classmethod
+    def of(cls, data: bytes, columns: int, delimiter: str, decimal: str) -> Grid | None:
+        """The grid in lines of CSV, None where they have to be read with more care.
+
+        data: whole lines.
+        columns: cells that each of them should have.
+        delimiter: between cells.
+        decimal: as for `CsvFormat`.
+        """
+        mark = delimiter.encode()
+        if len(mark) != 1 or mark in _NUMERIC or delimiter == decimal or b'"' in data or delimiter == '"':
+            return None
+        if b"\r" in data:
+            data = data.replace(b"\r\n", b"\n")
+        if b"\r" in data:
+            return None
+        if not data.endswith(b"\n"):
+            data += b"\n"
+        text = np.frombuffer(data, dtype=np.uint8)
+        places = np.flatnonzero((text == ord(mark)) | (text == _NEWLINE))
+        if len(places) % columns:
+            return None
+        ends = places.reshape(-1, columns)
+        newlines = text[ends] == _NEWLINE
+        if not newlines[:, -1].all() or newlines[:, :-1].any():
+            return None
+        if np.diff(ends[:, -1], prepend=-1).max() > csv.field_size_limit():
+            return None
+        grid = cls(data, ends, mark, decimal)
+        return grid if grid._is_sound() else None
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return len(self._ends)
+
+    def columns(self) -> tuple[GridCells, ...]:
+        """The cells of each column."""
+        return tuple(GridCells(self, place) for place in range(self._ends.shape[1]))
+
+    def floats(self, place: int) -> NDArray[np.float64] | None:
+        """A column as numbers; None where one of its cells may not be a number."""
+        return self._numbers.get(place)
+
+    def cell(self, row: int, place: int) -> str:
+        """The text of a cell."""
+        before = self._ends[row, place - 1] if place else self._ends[row - 1, -1] if row else -1
+        return clean(self._data[before + 1 : self._ends[row, place]].decode())
+
+    def texts(self, place: int) -> list[str]:
+        """The texts of a column."""
+        ends = self._ends[:, place].tolist()
+        before = self._ends[:, place - 1].tolist() if place else [-1, *self._ends[:-1, -1].tolist()]
+        cells = [self._data[start + 1 : end] for start, end in zip(before, ends, strict=True)]
+        return [clean(cell.decode()) for cell in cells]
+
+    def _is_sound(self) -> bool:
+        """Whether the text is UTF-8, and no row is empty, for which there are rules of their own."""
+        if self._numbers:
+            pass  # a row with a number is not empty
+        elif not self._has_solid_rows():
+            return False
+        if self._data.isascii():
+            return True
+        try:
+            self._data.decode()
+        except UnicodeDecodeError:
+            return False
+        return True
+
+    def _has_solid_rows(self) -> bool:
+        """Whether every row holds a visible character of ASCII besides its delimiters."""
+        codes = np.arange(256)
+        solid = (codes > ord(" ")) & (codes < 0x7F) & (codes != ord(self._delimiter))
+        places = np.flatnonzero(solid[np.frombuffer(self._data, dtype=np.uint8)])
+        found = np.searchsorted(places, self._ends[:, -1])
+        return bool(np.diff(found, prepend=0).all())
+
+    def _read_numbers(self) -> dict[int, NDArray[np.float64]]:
+        """The columns that hold nothing but numbers, by their places."""
+        places = [place for place in self._numeric_columns() if self._starts_as_numbers(place)]
+        if not places:
+            return {}
+        text = self._data.decode("utf-8", "replace")
+        if self._decimal != ".":
+            text = text.replace(self._decimal, ".")
+        try:
+            values = np.loadtxt(
+                text[:-1].split("\n"), delimiter=self._delimiter.decode(), comments=None, usecols=places, ndmin=2
+            )
+        except ValueError:  # some cell is not a number, as 1-2: whoever wants its column finds it
+            return {}
+        return dict(zip(places, values.T, strict=True)) if len(values) == self.rows else {}
+
+    def _numeric_columns(self) -> list[int]:
+        """Places of the columns that hold no empty cell and nothing but what numbers are written with."""
+        numeric = _NUMERIC.replace(b".", self._decimal.encode())
+        if self._delimiter != b" ":
+            numeric += b" "
+        every = range(self._ends.shape[1])
+        strange: set[int] = set()
+        if self._data.translate(None, numeric + self._delimiter + b"\n"):
+            usual = np.zeros(256, dtype=bool)
+            usual[[*numeric, *self._delimiter, _NEWLINE]] = True
+            at = np.flatnonzero(~usual[np.frombuffer(self._data, dtype=np.uint8)])
+            strange = {*np.unique(np.searchsorted(self._ends.ravel(), at) % len(every)).tolist()}
+        lengths = np.diff(self._ends.ravel(), prepend=-1).reshape(self._ends.shape) - 1
+        empty = {*np.flatnonzero((lengths == 0).any(axis=0)).tolist()}
+        return [place for place in every if place not in strange | empty]
+
+    def _starts_as_numbers(self, place: int) -> bool:
+        """Whether the first cell of a column is a number, where a column of dates has none."""
+        return as_number(self.cell(0, place), self._decimal) is not None
+
+
+class GridCells(TextCells):
+    """A column of a `Grid`.
+
+    grid: that it belongs to.
+    place: of the column.
+    """
+
+    def __init__(self, grid: Grid, place: int) -> None:
+        self._grid, self._place = grid, place
+
+    def __len__(self) -> int:
+        return self._grid.rows
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._texts)
+
+    @overload
+    def __getitem__(self, row: int) -> str: ...
+
+    @overload
+    def __getitem__(self, row: slice) -> list[str]: ...
+
+    def __getitem__(self, row: int | slice) -> str | list[str]:
+        return self._texts[row] if isinstance(row, slice) else self._grid.cell(range(len(self))[row], self._place)
+
+    @property
+    def floats(self) -> NDArray[np.float64] | None:
+        """The numbers that the cells hold; None where one of them may not be a number."""
+        return self._grid.floats(self._place)
+
+    @cached_property
+    def _texts(self) -> list[str]:
+        return self._grid.texts(self._place)
