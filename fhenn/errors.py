@@ -687,6 +687,24 @@ class ServiceError(FhennError, RuntimeError):
 
 
 @dataclass(eq=False)
+class PartTooLarge(ServiceError):
+    """A part of a stream is more than the service takes on at once.
+
+    part: its place, from 0.
+    samples: that it holds.
+    """
+
+    part: int
+    samples: int
+
+    def _message(self) -> str:
+        return (
+            f"part {self.part} of the stream, {self.samples} samples, is more than the service takes on at once. "
+            f"{super()._message()} Or send fewer in a message: predict(Client.encrypt(…)) of some rows at a time."
+        )
+
+
+@dataclass(eq=False)
 class ServiceUnreachable(FhennError, ConnectionError):
     """The service did not answer in any attempt.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import signal
 import ssl
@@ -10,6 +11,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -69,11 +71,31 @@ def stored(folder: Path) -> Path:
     return folder
 
 
+def tls_of(folder: Path) -> tuple[Path, Path, ssl.SSLContext]:
+    """Files of a certificate for loopback and its key, and how to check it."""
+    from cryptography import x509  # noqa: PLC0415  (few need it)
+    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
+
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+    now = datetime.datetime.now(datetime.UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now - datetime.timedelta(1)).not_valid_after(now + datetime.timedelta(1))
+    address = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    certificate = builder.add_extension(address, critical=True).sign(key, hashes.SHA256())
+    files = folder / "certificate.pem", folder / "key.pem"
+    files[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    files[1].write_bytes(key.private_bytes(*form))
+    return *files, ssl.create_default_context(cafile=files[0])
+
+
 @dataclass
 class Running:
     """A service that runs: start it with `with`.
 
     tls: files of a certificate and its key, and how clients check it; without, it speaks plain HTTP.
+    prelude: code that the service and its workers run first.
     """
 
     folder: Path
@@ -83,6 +105,7 @@ class Running:
     process: subprocess.Popen[str] | None = None
     url: str = ""
     tls: tuple[Path, Path, ssl.SSLContext] | None = None
+    prelude: str = ""
 
     @property
     def verify(self) -> ssl.SSLContext:
@@ -102,7 +125,7 @@ class Running:
 
     def start(self) -> None:
         main = self.folder.with_name("serve_for_tests.py")
-        main.write_text(_MAIN)
+        main.write_text(self.prelude + _MAIN)
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
                 [

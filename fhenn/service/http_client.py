@@ -8,16 +8,19 @@ cookie kept.
 
 from __future__ import annotations
 
+import socket
 import ssl
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from io import BytesIO
-from typing import Any
+from threading import Lock
+from typing import Any, Self
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
+from weakref import WeakSet
 
 import httpcore
 import httpx
@@ -95,15 +98,24 @@ class HttpClient:
     """
 
     def __init__(self, url: str, token: str, silence: float, verify: Any) -> None:
-        self._url, self._silence = url, silence
-        context = verify if isinstance(verify, ssl.SSLContext) else httpx.create_ssl_context(verify=verify)
+        self._url, self._token, self._silence = url, token, silence
+        self._verify = verify if isinstance(verify, ssl.SSLContext) else httpx.create_ssl_context(verify=verify)
+        self._network = _Network()
         self._http = httpx.Client(
             base_url=url,
             headers={"Authorization": f"Bearer {token}", "Accept-Encoding": "identity"},
-            transport=_Transport(_pool(url, context)),
+            transport=_Transport(_pool(url, self._verify, self._network)),
             follow_redirects=False,  # a redirect could take the token elsewhere
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
         )
+
+    def another(self) -> Self:
+        """One for the same service, with connections of its own."""
+        return type(self)(self._url, self._token, self._silence, self._verify)
+
+    def end(self) -> None:
+        """End what other threads exchange, at once, and refuse to open connections: they see that there is none."""
+        self._network.open.end()
 
     def close(self) -> None:
         """Close the connections."""
@@ -206,11 +218,41 @@ def _limit_timeout(
     return left if timeout is None else min(left, timeout)
 
 
-class _Stream(httpcore.NetworkStream):
-    """A connection whose reads and writes end at the deadline."""
+class _Open:
+    """Connections that are open, which one call ends."""
 
-    def __init__(self, inner: httpcore.NetworkStream) -> None:
-        self._inner = inner
+    def __init__(self) -> None:
+        self._streams, self._lock, self._ended = WeakSet[httpcore.NetworkStream](), Lock(), False
+
+    def add(self, stream: httpcore.NetworkStream) -> None:
+        """Add a connection. Raises httpcore.ConnectError, and closes it, where all were ended."""
+        with self._lock:
+            if not self._ended:
+                self._streams.add(stream)
+                return
+        stream.close()
+        raise httpcore.ConnectError("the connections were closed")
+
+    def end(self) -> None:
+        """Shut all down, whoever waits for them, and let none be added."""
+        with self._lock:
+            self._ended = True
+            for stream in self._streams:
+                with suppress(OSError):  # it is closed already
+                    # that of a TLS socket would take its state away under whoever reads
+                    socket.socket.shutdown(stream.get_extra_info("socket"), socket.SHUT_RDWR)
+
+
+class _Stream(httpcore.NetworkStream):
+    """A connection whose reads and writes end at the deadline.
+
+    inner: the connection.
+    among: those that are open.
+    """
+
+    def __init__(self, inner: httpcore.NetworkStream, among: _Open) -> None:
+        self._inner, self._among = inner, among
+        among.add(inner)
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         pace = _PACE.get(None)
@@ -238,14 +280,20 @@ class _Stream(httpcore.NetworkStream):
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
         within = _limit_timeout(timeout, httpcore.ConnectTimeout)
-        return _Stream(self._inner.start_tls(ssl_context, server_hostname, within))
+        return _Stream(self._inner.start_tls(ssl_context, server_hostname, within), self._among)
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)
 
 
 class _Network(httpcore.SyncBackend):
-    """Opens such connections."""
+    """Opens such connections.
+
+    open: those that are open.
+    """
+
+    def __init__(self) -> None:
+        self.open = _Open()
 
     def connect_tcp(
         self,
@@ -256,15 +304,18 @@ class _Network(httpcore.SyncBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         within = _limit_timeout(timeout, httpcore.ConnectTimeout)
-        return _Stream(super().connect_tcp(host, port, within, local_address, socket_options))
+        return _Stream(super().connect_tcp(host, port, within, local_address, socket_options), self.open)
 
 
-def _pool(url: str, context: ssl.SSLContext) -> httpcore.ConnectionPool:
-    """Connections to a service, by the proxy of the environment where it names one; never by one in the clear."""
+def _pool(url: str, context: ssl.SSLContext, network: _Network) -> httpcore.ConnectionPool:
+    """Connections to a service, by the proxy of the environment where it names one; never by one in the clear.
+
+    As many as there are threads that ask.
+    """
     parts = urlsplit(url)
     proxies = getproxies() if parts.scheme == "https" and not proxy_bypass(parts.hostname or "") else {}
     address = proxies.get(parts.scheme) or proxies.get("all")
-    common: dict[str, Any] = {"ssl_context": context, "network_backend": _Network()}
+    common: dict[str, Any] = {"ssl_context": context, "network_backend": network, "max_connections": None}
     if not address:
         return httpcore.ConnectionPool(**common)
     proxy = httpx.Proxy(address if "://" in address else f"http://{address}")

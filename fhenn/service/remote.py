@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from math import inf
-from time import monotonic, sleep
+from threading import Lock
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 from urllib.parse import SplitResult, quote, urlsplit
 
 from fhenn.artifacts import plan_from_bytes
@@ -16,40 +17,28 @@ from fhenn.errors import (
     ExtraMissing,
     KeyMissing,
     ParameterError,
+    PartTooLarge,
     ServiceError,
-    ServiceUnreachable,
     UnsupportedValue,
     WireFormatError,
 )
 from fhenn.planner import Plan
 from fhenn.planner.demands import LARGEST_PLAN, bytes_of_answer
-from fhenn.service.http_response import HttpResponse, NoResponse
 from fhenn.service.loopback import is_loopback
+from fhenn.service.retrying_client import AGAIN, DOCUMENT_SECONDS, RetryingClient
 from fhenn.service.scan import digest_of_keys
 from fhenn.service.version import HEADER as VERSION_HEADER
 from fhenn.service.version import version_of
-from fhenn.session.answer import Answer
+from fhenn.session.answer import Answer, Binding
+from fhenn.session.receipt import UploadHeader, digest_of
+from fhenn.session.refusal import Refusal
+from fhenn.session.stream import answer_in_order
 from fhenn.strict import read_count, read_json
 from fhenn.text import printable
 from fhenn.uncopied import Uncopied
 from fhenn.wire import as_bytes, header_of, require_kind
 
-_PROBLEM = "urn:fhenn:problem:"
-_AGAIN = frozenset({408, 425, 429, 502, 503})
-"""HTTP statuses after which the same request may do better."""
-_TOMORROW = "quota"
-"""The kind of problem that ends at midnight: it is not worth waiting for."""
-_LONGEST_PAUSE = 20.0
 _PIECE = 1 << 20
-
-_FIRST_CONNECT, _CONNECT = 2.5, 10.0
-"""Seconds until there is a connection: before the service has ever answered, and after."""
-
-_QUICK = 0.3
-"""Seconds: a failure to connect that came within them is tried once more, a slower one is not."""
-
-_DOCUMENT_SECONDS, _DOCUMENT_PATIENCE = 25.0, 30.0
-"""Seconds for what a service has at hand: for one exchange, and until the last may start. Below a minute in all."""
 
 _LEAST_RATE, _LEAST_RATE_OF_ANSWER = 1 << 14, 1 << 16
 """Bytes a second: what is sent, and what is answered, is given up where it is slower on the whole."""
@@ -58,10 +47,16 @@ _LARGEST_DOCUMENT, _LARGEST_LIST = 1 << 16, 1 << 20
 _LARGEST_MESSAGE = LARGEST_PLAN + (1 << 17)
 """Bytes of a plan in its frame."""
 
+_MOST_CONNECTIONS = 256
+
+_CRASHED = frozenset({"crashed", "worker-lost"})
+"""Kinds of problems that say that workers ended over a request."""
+
+_TOO_LARGE = frozenset({"too-large", "answer-too-large", "too-much-memory", "too-long"})
+"""Kinds of problems that say that a request is more than the service takes on at once."""
+
 _LONGEST_NAME = 64
 """Characters of a model's name, as the service allows."""
-
-_T = TypeVar("_T")
 
 
 class RemoteServer(Uncopied):
@@ -95,6 +90,7 @@ class RemoteServer(Uncopied):
         place meanwhile.
     patience: how long a call goes on starting attempts, in seconds.
     largest_answer: most bytes of an answer that are accepted.
+    connections: parts of a stream that are asked for at once.
 
     Raises ServiceError where the service refuses, ServiceUnreachable where it does not answer, AnswerRefused for an
     answer that is too large or compressed, WireFormatError for one that is not what was asked, ParameterError for
@@ -126,6 +122,7 @@ class RemoteServer(Uncopied):
         version: str | None = None,
         patience: float = 120.0,
         largest_answer: int = 64 << 20,
+        connections: int = 4,
     ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or not _has_port(parts):
@@ -141,7 +138,7 @@ class RemoteServer(Uncopied):
                 "the token must be ASCII text, not empty, and without blanks around it.",
                 "Give it as `fhenn token create` printed it.",
             )
-        _require_bounds(attempts, timeout, patience, largest_answer)
+        _require_bounds(attempts, timeout, patience, largest_answer, connections)
         self._url, self._keys, self._digest, self._keys_sent = url.rstrip("/"), b"", "", False
         if evaluation_keys is not None:  # before a connection is opened: what is handed over may be a secret key
             self._set_keys(evaluation_keys)
@@ -151,12 +148,13 @@ class RemoteServer(Uncopied):
             if (error.name or "").partition(".")[0] not in ("httpx", "httpcore"):
                 raise
             raise ExtraMissing("client", "httpx") from error
-        self._attempts, self._timeout, self._patience, self._progress = attempts, timeout, patience, progress
-        self._largest_answer, self._has_answered = largest_answer, False
-        self._http = HttpClient(self._url, token, timeout, verify)
+        self._timeout, self._progress = timeout, progress
+        self._largest_answer, self._connections = largest_answer, connections
+        self._http = RetryingClient(self._url, HttpClient(self._url, token, timeout, verify), attempts, patience)
+        self._preparing = Lock()
         try:
             self._model = model if model is not None else self._only_model()
-            self._message = self._ask_plan(version)
+            self._message = self._ask_plan(self._http, version)
             self._plan = plan_from_bytes(self._message)
             self._plans = {self._plan.fingerprint: self._plan}
         except BaseException:
@@ -213,15 +211,20 @@ class RemoteServer(Uncopied):
         if evaluation_keys is not None:
             self._set_keys(evaluation_keys)
         self._require_keys()
+        with self._preparing:
+            self._upload(self._http)
+
+    def _upload(self, http: RetryingClient) -> None:
+        """Send what the service lacks of the evaluation keys. Raises ServiceError, ServiceUnreachable."""
         path, size = f"/v1/keys/{self._digest}", len(self._keys)
 
         def send(seconds: float) -> None:
-            arrived = self._count_arrived(path, seconds)
+            arrived = _count_arrived(http, path, seconds)
             if arrived >= 0:
-                self._send_from(path, arrived, size, seconds)
+                self._send_from(http, path, arrived, size, seconds)
 
         # 409: another upload of the same keys took over, or fewer bytes have arrived than HEAD said
-        self._retry(send, _AGAIN | {409}, self._timeout + size / _LEAST_RATE)
+        http.retry(send, AGAIN | {409}, self._timeout + size / _LEAST_RATE)
         self._progress("upload", size, size)
         self._keys_sent = True
 
@@ -235,13 +238,66 @@ class RemoteServer(Uncopied):
         Raises KeyMissing, WrongKind, ServiceError, ServiceUnreachable, AnswerRefused, WireFormatError.
         """
         self._require_keys()
+        return self._predict(self._http, ciphertexts, range_check)
+
+    def predict_stream(self, parts: Iterable[bytes] | bytes, range_check: bool = True) -> Iterator[bytes]:
+        """Have the service run the model on a stream of encrypted samples, part by part.
+
+        Each part is a request of its own: the service's limits and quotas hold part by part, what a broken line or a
+        restart took is asked for again and nothing else, and answers come while later parts are still to be sent. Some
+        more parts than there are connections are in memory.
+
+        parts: messages of `Client.encrypt_stream`, the last of which ends them, or all as `join` writes them.
+        range_check: as for `predict`.
+
+        Returns the messages for `Client.decrypt_stream`, the last of which ends them: a generator; to close it ends the
+        requests that run. In the place of an answer to a part that ends the service's workers there is a refusal.
+        Raises KeyMissing; as messages are taken, what `predict` raises, PartTooLarge where a part is more than the
+        service takes on at once, and WireFormatError where a part is missing, comes twice, out of its order or from
+        another stream, or the stream stops before its end.
+        """
+        self._require_keys()
+        return self._answers(parts, range_check)
+
+    def _answers(self, parts: Iterable[bytes] | bytes, range_check: bool) -> Iterator[bytes]:
+        """What `predict_stream` returns."""
+        http = self._http.another()
+        with closing(http), ThreadPoolExecutor(self._connections, "fhenn-remote") as threads:
+
+            def submit(part: bytes) -> Future[bytes]:
+                return threads.submit(self._answer, http, part, range_check)
+
+            try:
+                yield from answer_in_order(parts, submit, 2 * self._connections)
+            finally:
+                http.end()  # nobody waits for what is still asked
+
+    def _answer(self, http: RetryingClient, part: bytes, range_check: bool) -> bytes:
+        """The answer to a part of a stream, or a refusal. Raises PartTooLarge, and what `predict` raises."""
+        try:
+            return self._predict(http, part, range_check)
+        except ServiceError as error:
+            header = UploadHeader.of(part)
+            if error.kind in _CRASHED:
+                plan = self._plans[header.plan or self.version]
+                binding = Binding(header.part, digest_of(part), plan.model or plan.fingerprint, plan.fingerprint)
+                reason = f"it ended workers of the service ({error.kind}, request {error.request_id})"
+                return Refusal(binding, header.samples, reason).to_bytes()
+            if error.kind in _TOO_LARGE:
+                fields = error.status, error.kind, error.detail, error.request_id
+                raise PartTooLarge(*fields, header.part, header.samples) from error
+            raise
+
+    def _predict(self, http: RetryingClient, ciphertexts: bytes, range_check: bool) -> bytes:
+        """What `predict` returns. http: that asks. Raises as `predict` does."""
         ciphertexts = as_bytes("upload", ciphertexts)
         require_kind("ciphertexts", ciphertexts, "the upload", self._url)
         version = version_of(ciphertexts) or self.version
-        if version not in self._plans:
-            self._plans[version] = plan_from_bytes(self._ask_plan(version))
-        if not self._keys_sent:
-            self.upload()
+        with self._preparing:  # threads wait for the one that asks
+            if version not in self._plans:
+                self._plans[version] = plan_from_bytes(self._ask_plan(http, version))
+            if not self._keys_sent:
+                self._upload(http)
         path = f"/v1/models/{quote(self._model, safe='')}/predictions"
         query = {"keys": self._digest, "version": version} | ({} if range_check else {"witness": "false"})
         implied = _most_of_answer(self._plans[version], ciphertexts)
@@ -252,13 +308,14 @@ class RemoteServer(Uncopied):
             request["way_out"] = "Send fewer samples at once, or allow more: largest_answer=…, or --answer-mb."
         for _ in range(3):
             try:
-                response = self._ask("POST", path, "answer", most, seconds, **request)
+                response = http.ask("POST", path, "answer", most, seconds, **request)
             except ServiceError as error:
                 if error.kind != "keys-unknown":
                     raise
                 lost = error
-                self._keys_sent = False  # the service has dropped or lost them: they are sent again
-                self.upload()
+                with self._preparing:  # the service has dropped or lost them: they are sent again
+                    self._keys_sent = False
+                    self._upload(http)
             else:
                 if response.headers.get(VERSION_HEADER) != version:
                     raise WireFormatError(
@@ -285,7 +342,7 @@ class RemoteServer(Uncopied):
             return
         self._keys_sent = False
         try:
-            self._ask("DELETE", f"/v1/keys/{self._digest}", "document", _LARGEST_DOCUMENT)
+            self._http.ask("DELETE", f"/v1/keys/{self._digest}", "document", _LARGEST_DOCUMENT)
         except ServiceError as error:
             if error.kind != "keys-unknown":
                 raise
@@ -300,18 +357,18 @@ class RemoteServer(Uncopied):
         self._keys = as_bytes("evaluation keys", evaluation_keys)
         self._digest, self._keys_sent = digest_of_keys(self._keys, "the evaluation keys", self._url), False
 
-    def _ask_plan(self, version: str | None) -> bytes:
+    def _ask_plan(self, http: RetryingClient, version: str | None) -> bytes:
         """The plan of a version of the model, None for the current one, as the bytes of a file. Raises ServiceError."""
         query = {} if version is None else {"version": version}
         path = f"/v1/models/{quote(self._model, safe='')}/plan"
-        message = self._ask("GET", path, "plan", _LARGEST_MESSAGE, params=query).body
+        message = http.ask("GET", path, "plan", _LARGEST_MESSAGE, params=query).body
         if version not in (None, plan_from_bytes(message).fingerprint):
             raise WireFormatError("answer of a service", "it is the plan of another version than was asked for")
         return message
 
     def _only_model(self) -> str:
         """The name of the one model of the service. Raises ParameterError where there are more, or none."""
-        body = self._ask("GET", "/v1/models", "list of models", _LARGEST_LIST).body
+        body = self._http.ask("GET", "/v1/models", "list of models", _LARGEST_LIST).body
         try:
             names = [model["name"] for model in read_json(body)["models"]]
             if not all(isinstance(name, str) and 0 < len(name) <= _LONGEST_NAME for name in names):
@@ -325,20 +382,7 @@ class RemoteServer(Uncopied):
             )
         return str(names[0])
 
-    def _count_arrived(self, path: str, seconds: float) -> int:
-        """Bytes of the keys at the service, -1 where they are stored."""
-        response = self._exchange("HEAD", path, "document", _LARGEST_DOCUMENT, min(seconds, _DOCUMENT_SECONDS))
-        if response.status == 404:
-            return 0
-        self._require_success(response)
-        if response.headers.get("Upload-Complete") == "?1":
-            return -1
-        try:
-            return read_count(response.headers.get("Upload-Offset", "0"), 1 << 48)
-        except ValueError as error:
-            raise WireFormatError("answer of a service", "it does not say how many bytes have arrived") from error
-
-    def _send_from(self, path: str, offset: int, size: int, seconds: float) -> None:
+    def _send_from(self, http: RetryingClient, path: str, offset: int, size: int, seconds: float) -> None:
         """Send the keys from an offset on; all of them where the service has none."""
 
         def pieces() -> Iterator[bytes]:
@@ -351,108 +395,32 @@ class RemoteServer(Uncopied):
             headers |= {"Upload-Offset": str(offset), "Upload-Length": str(size)}
         else:
             headers["Content-Length"], offset, method = str(size), 0, "PUT"
-        sent = self._exchange(method, path, "document", _LARGEST_DOCUMENT, seconds, content=pieces(), headers=headers)
-        self._require_success(sent)
-
-    def _ask(
-        self, method: str, path: str, what: str, most: int, seconds: float | None = None, **request: Any
-    ) -> HttpResponse:
-        """Send a request, repeated as the class says. seconds: for an exchange; None for those of a document.
-
-        Raises ServiceError, ServiceUnreachable, AnswerRefused.
-        """
-
-        def ask(left: float) -> HttpResponse:
-            response = self._exchange(method, path, what, most, left, **request)
-            self._require_success(response)
-            return response
-
-        if seconds is None:
-            return self._retry(ask, _AGAIN, _DOCUMENT_SECONDS, min(self._patience, _DOCUMENT_PATIENCE))
-        return self._retry(ask, _AGAIN, seconds)
-
-    def _retry(
-        self, act: Callable[[float], _T], again: frozenset[int], seconds: float, patience: float | None = None
-    ) -> _T:
-        """Call `act` with `seconds`, repeated as the class says. again: statuses after which it may do better.
-
-        Returns what `act` returns.
-        Raises ServiceError, ServiceUnreachable, AnswerRefused.
-        """
-        start = monotonic()
-        until = start + (self._patience if patience is None else patience)
-        attempt = 0
-        while True:
-            attempt += 1
-            wait = None
-            first = not self._has_answered
-            try:
-                return act(seconds)
-            except NoResponse as error:
-                quick = monotonic() - start < _QUICK
-                last = error.late or (first and error.connecting and not (attempt == 1 and quick))
-                failure: Exception = ServiceUnreachable(self._url, attempt, error.reason)
-                failure.__cause__ = error
-            except _ErrorResponse as error:
-                failure, wait = error.error, error.wait
-                last = error.error.status not in again or error.error.kind == _TOMORROW
-            pause = self._pause(attempt, wait)
-            if last or attempt >= self._attempts or monotonic() + pause >= until:
-                raise failure
-            sleep(pause)
-
-    def _exchange(self, method: str, path: str, what: str, most: int, seconds: float, **request: Any) -> HttpResponse:
-        """Send a request once. Raises NoResponse, AnswerRefused."""
-        connect = _CONNECT if self._has_answered else _FIRST_CONNECT
-        response = self._http.exchange(method, path, what, most, seconds, connect, **request)
-        self._has_answered = True
-        return response
-
-    def _require_success(self, response: HttpResponse) -> None:
-        """Raise _ErrorResponse where an answer states an error."""
-        if 200 <= response.status < 300:
-            return
-        try:
-            document = read_json(response.body)
-            kind, detail = str(document["type"]).removeprefix(_PROBLEM), str(document["detail"])
-        except (ValueError, KeyError, TypeError):  # of something between us and the service
-            redirect = "it redirects to another address, where the token is not sent. Use that address if you trust it."
-            kind, detail = "http", redirect if 300 <= response.status < 400 else response.reason
-        request_id = response.headers.get("X-Request-ID", "-")
-        error = ServiceError(
-            response.status, printable(kind, 80), printable(detail or "no detail.", 1000), printable(request_id, 80)
-        )
-        raise _ErrorResponse(error, response.headers.get("Retry-After"))
-
-    @staticmethod
-    def _pause(attempt: int, wait: str | None) -> float:
-        """Seconds before the next attempt: more each time, no fewer than the service asks for, and with some chance.
-
-        Chance keeps clients from asking all at once. attempt: how many there were. wait: the Retry-After header.
-        """
-        seconds = min(0.1 * 2.0 ** min(attempt, 10), _LONGEST_PAUSE) * (0.5 + random.random() / 2)  # noqa: S311
-        try:
-            asked = float(read_count(wait or "", 1 << 32))
-        except ValueError:  # nothing, or no number of seconds
-            return seconds
-        return min(max(seconds, asked * (1 + random.random() / 4)), _LONGEST_PAUSE)  # noqa: S311
+        sent = http.exchange(method, path, "document", _LARGEST_DOCUMENT, seconds, content=pieces(), headers=headers)
+        http.require_success(sent)
 
 
-class _ErrorResponse(Exception):
-    """The service answered with an error. wait: its Retry-After header."""
+def _count_arrived(http: RetryingClient, path: str, seconds: float) -> int:
+    """Bytes of the keys at the service, -1 where they are stored."""
+    response = http.exchange("HEAD", path, "document", _LARGEST_DOCUMENT, min(seconds, DOCUMENT_SECONDS))
+    if response.status == 404:
+        return 0
+    http.require_success(response)
+    if response.headers.get("Upload-Complete") == "?1":
+        return -1
+    try:
+        return read_count(response.headers.get("Upload-Offset", "0"), 1 << 48)
+    except ValueError as error:
+        raise WireFormatError("answer of a service", "it does not say how many bytes have arrived") from error
 
-    def __init__(self, error: ServiceError, wait: str | None) -> None:
-        super().__init__(error)
-        self.error, self.wait = error, wait
 
-
-def _require_bounds(attempts: int, timeout: float, patience: float, largest_answer: int) -> None:
+def _require_bounds(attempts: int, timeout: float, patience: float, largest_answer: int, connections: int) -> None:
     """Raise ParameterError where a bound of `RemoteServer` is out of range."""
     bounds = (
         ("attempts", attempts, attempts >= 1, "1 or more"),
         ("timeout", timeout, 0 < timeout < inf, "a finite number of seconds above 0"),
         ("patience", patience, 0 <= patience < inf, "a finite number of seconds, 0 or more"),
         ("largest_answer", largest_answer, largest_answer > 0, "a number of bytes above 0"),
+        ("connections", connections, 0 < connections <= _MOST_CONNECTIONS, f"from 1 to {_MOST_CONNECTIONS}"),
     )
     for name, value, valid, allowed in bounds:
         if not valid:

@@ -7,12 +7,9 @@ thread of this process, on the same machine: what they take, the service lacks.
 
 from __future__ import annotations
 
-import datetime
-import ssl
 from collections.abc import Iterator
 from contextlib import ExitStack
 from hashlib import sha256
-from ipaddress import ip_address
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -20,11 +17,8 @@ from time import perf_counter
 import numpy as np
 import pytest
 from conftest import TABLES
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from http_load import Asker, ask
-from service_harness import Running
+from service_harness import Running, tls_of
 
 import fhenn
 from fhenn.artifacts import model_to_bytes, plan_to_bytes
@@ -36,21 +30,6 @@ rng = np.random.default_rng(0)
 MODEL = fhenn.Sequential([
     fhenn.Linear(rng.normal(size=(1, 30)) / 6, [0.3]), fhenn.Sigmoid(on_violation="ignore")
 ])  # fmt: skip
-
-
-def tls_of(folder: Path) -> tuple[Path, Path, ssl.SSLContext]:
-    """Files of a certificate for loopback and its key, and how to check it."""
-    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
-    now = datetime.datetime.now(datetime.UTC)
-    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-    builder = builder.not_valid_before(now - datetime.timedelta(1)).not_valid_after(now + datetime.timedelta(1))
-    address = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
-    certificate = builder.add_extension(address, critical=True).sign(key, hashes.SHA256())
-    files = folder / "certificate.pem", folder / "key.pem"
-    files[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    files[1].write_bytes(key.private_bytes(*form))
-    return *files, ssl.create_default_context(cafile=files[0])
 
 
 class Load:

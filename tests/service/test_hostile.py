@@ -34,6 +34,7 @@ from fhenn.cli import cli
 from fhenn.errors import AnswerRefused, ParameterError, ServiceError, ServiceUnreachable
 from fhenn.planner.demands import bytes_of_answer
 from fhenn.service import http_client
+from fhenn.service.retrying_client import RetryingClient
 
 pytestmark = pytest.mark.thorough  # each starts a service or more, or trains
 
@@ -62,7 +63,7 @@ QUICK = [
 
 @pytest.mark.parametrize(("place", "name", "act", "error", "words"), QUICK, ids=[f"{p}: {n}" for p, n, *_ in QUICK])
 def test_it_is_refused(monkeypatch, place, name, act, error, words):
-    monkeypatch.setattr("fhenn.service.remote._DOCUMENT_SECONDS", 0.7)
+    monkeypatch.setattr("fhenn.service.retrying_client.DOCUMENT_SECONDS", 0.7)
     monkeypatch.setattr("fhenn.service.remote._LEAST_RATE", 1 << 30)
     monkeypatch.setattr("fhenn.service.remote._LEAST_RATE_OF_ANSWER", 1 << 30)
     with Hostile(Attack(name, place, act)) as service:
@@ -147,10 +148,15 @@ def test_a_proxy_in_the_clear_is_not_taken(monkeypatch):
         assert remote.model == "cancer"
 
 
+def note_pauses(monkeypatch, pauses):
+    """Let the client note its pauses in the place of waiting."""
+    monkeypatch.setattr(RetryingClient, "_wait", lambda _, seconds: pauses.append(seconds))
+
+
 @pytest.mark.parametrize("asked", ["²", "9" * 400, "-1", "1e9", "nan", "Fri, 31 Dec 9999 23:59:59 GMT"])
 def test_a_pause_that_cannot_be_is_none(monkeypatch, asked):
     pauses = []
-    monkeypatch.setattr("fhenn.service.remote.sleep", pauses.append)
+    note_pauses(monkeypatch, pauses)
     act = say(
         b"{}", f"Retry-After: {asked}".encode("latin-1").decode("latin-1"), "Connection: close", status="503 Busy"
     )
@@ -161,7 +167,7 @@ def test_a_pause_that_cannot_be_is_none(monkeypatch, asked):
 
 def test_a_pause_is_taken_as_asked_up_to_a_bound(monkeypatch):
     pauses = []
-    monkeypatch.setattr("fhenn.service.remote.sleep", pauses.append)
+    note_pauses(monkeypatch, pauses)
     for asked, least, most in ((3, 3.0, 4.0), (86400, 20.0, 20.0)):
         act = say(b"{}", f"Retry-After: {asked}", "Connection: close", status="503 Busy")
         with Hostile(Attack("busy", "models", act)) as service, pytest.raises(ServiceError, match="503"):
@@ -177,7 +183,7 @@ def refused():
 
 def test_where_nothing_listens_it_is_tried_twice(monkeypatch):
     pauses = []
-    monkeypatch.setattr("fhenn.service.remote.sleep", pauses.append)
+    note_pauses(monkeypatch, pauses)
     with pytest.raises(ServiceUnreachable, match="in 2 attempts") as caught:
         fhenn.RemoteServer(refused(), "token")
     assert caught.value.attempts == 2
@@ -202,8 +208,8 @@ def test_once_it_has_answered_the_client_waits_for_it(monkeypatch):
     pauses = []
     with Hostile(Attack("none", "nowhere", say(b""))) as service:
         remote = fhenn.RemoteServer(service.url, "token", fhenn.Client(plan()).evaluation_keys())
-    remote._http._http._transport._pool.close()
-    monkeypatch.setattr("fhenn.service.remote.sleep", pauses.append)
+    remote._http._http._http._transport._pool.close()
+    note_pauses(monkeypatch, pauses)
     with pytest.raises(ServiceUnreachable, match="in 8 attempts"):
         remote.upload()
     remote.close()
@@ -214,10 +220,10 @@ def test_patience_ends(monkeypatch):
     now = [0.0]
     with Hostile(Attack("none", "nowhere", say(b""))) as service:
         remote = fhenn.RemoteServer(service.url, "token", fhenn.Client(plan()).evaluation_keys(), attempts=10**6)
-    remote._http._http._transport._pool.close()
+    remote._http._http._http._transport._pool.close()
     started = time.monotonic()
-    monkeypatch.setattr("fhenn.service.remote.monotonic", lambda: started + now[0])
-    monkeypatch.setattr("fhenn.service.remote.sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    monkeypatch.setattr("fhenn.service.retrying_client.monotonic", lambda: started + now[0])
+    monkeypatch.setattr(RetryingClient, "_wait", lambda _, seconds: now.__setitem__(0, now[0] + seconds))
     with pytest.raises(ServiceUnreachable):
         remote.upload()
     remote.close()
@@ -289,7 +295,7 @@ def test_500_attacks():
 @pytest.mark.parametrize("start", [b"HTTP/1.1 200 OK\r\nX: ", head(1000)], ids=["head", "body"])
 def test_the_deadline_cuts_a_drip_off(monkeypatch, start):
     """The client hangs up while the service still drips: it did not wait for the end."""
-    monkeypatch.setattr("fhenn.service.remote._DOCUMENT_SECONDS", 0.5)
+    monkeypatch.setattr("fhenn.service.retrying_client.DOCUMENT_SECONDS", 0.5)
     served_out = []
 
     def act(peer, _):

@@ -182,7 +182,7 @@ def test_a_client_refuses_an_answer_of_another_version(running, monkeypatch):
     """As from a service, or something before it, that does not know versions."""
     client = fhenn.Client(PLAN)
     with running.remote("careful", client.evaluation_keys(), version=PLAN.fingerprint) as remote:
-        ask = remote._ask
+        ask = remote._http.ask
         for header in (None, NEXT_PLAN.fingerprint):
 
             def stray(*what, header=header, **request):
@@ -192,7 +192,7 @@ def test_a_client_refuses_an_answer_of_another_version(running, monkeypatch):
                     response.headers["fhenn-model-version"] = header
                 return response
 
-            monkeypatch.setattr(remote, "_ask", stray)
+            monkeypatch.setattr(remote._http, "ask", stray)
             with pytest.raises(WireFormatError, match="version of the model"):
                 remote.predict(client.encrypt(samples(np.random.default_rng(1))))
 
