@@ -699,8 +699,8 @@ class PartTooLarge(ServiceError):
 
     def _message(self) -> str:
         return (
-            f"part {self.part} of the stream, {self.samples} samples, is more than the service takes on at once. "
-            f"{super()._message()} Or send fewer in a message: predict(Client.encrypt(…)) of some rows at a time."
+            f"part {self.part} of the stream, {self.samples} samples, is more than the service takes on at once: "
+            f"{super()._message()}. Fewer rows at a time are no stream: predict(Client.encrypt(…))."
         )
 
 

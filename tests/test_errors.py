@@ -104,6 +104,7 @@ EXAMPLES = [
     ),
     (errors.ServiceRefused("port 80 is taken.", "Choose another."), "Choose another"),
     (errors.ServiceError(422, "malformed", "it is cut. Send it again.", "a1"), "422, malformed: it is cut"),
+    (errors.PartTooLarge(413, "too-large", "Send less.", "a1", 3, 20), "part 3 of the stream, 20 samples, is more"),
     (
         errors.AnswerRefused("https://host", "plan", "it is compressed (gzip)", "Ask."),
         "the plan from https://host is refused: it is compressed (gzip). Ask.",

@@ -240,7 +240,9 @@ class RemoteServer(Uncopied):
         self._require_keys()
         return self._predict(self._http, ciphertexts, range_check)
 
-    def predict_stream(self, parts: Iterable[bytes] | bytes, range_check: bool = True) -> Iterator[bytes]:
+    def predict_stream(
+        self, parts: Iterable[bytes] | bytes, range_check: bool = True, after: Iterable[bytes] = ()
+    ) -> Iterator[bytes]:
         """Have the service run the model on a stream of encrypted samples, part by part.
 
         Each part is a request of its own: the service's limits and quotas hold part by part, what a broken line or a
@@ -249,17 +251,18 @@ class RemoteServer(Uncopied):
 
         parts: messages of `Client.encrypt_stream`, the last of which ends them, or all as `join` writes them.
         range_check: as for `predict`.
+        after: answers to the first parts that were made before; those to the others follow.
 
         Returns the messages for `Client.decrypt_stream`, the last of which ends them: a generator; to close it ends the
         requests that run. In the place of an answer to a part that ends the service's workers there is a refusal.
         Raises KeyMissing; as messages are taken, what `predict` raises, PartTooLarge where a part is more than the
-        service takes on at once, and WireFormatError where a part is missing, comes twice, out of its order or from
-        another stream, or the stream stops before its end.
+        service takes on at once, AnswerMismatch where `after` answers another stream, and WireFormatError where a part
+        is missing, comes twice, out of its order or from another stream, or the stream stops before its end.
         """
         self._require_keys()
-        return self._answers(parts, range_check)
+        return self._answers(parts, range_check, after)
 
-    def _answers(self, parts: Iterable[bytes] | bytes, range_check: bool) -> Iterator[bytes]:
+    def _answers(self, parts: Iterable[bytes] | bytes, range_check: bool, after: Iterable[bytes]) -> Iterator[bytes]:
         """What `predict_stream` returns."""
         http = self._http.another()
         with closing(http), ThreadPoolExecutor(self._connections, "fhenn-remote") as threads:
@@ -268,7 +271,7 @@ class RemoteServer(Uncopied):
                 return threads.submit(self._answer, http, part, range_check)
 
             try:
-                yield from answer_in_order(parts, submit, 2 * self._connections)
+                yield from answer_in_order(parts, submit, 2 * self._connections, after)
             finally:
                 http.end()  # nobody waits for what is still asked
 

@@ -72,6 +72,8 @@ async def predict(
 ) -> Response:
     """The bytes of `Client.encrypt(samples)` in, bytes for `Client.decrypt` out.
 
+    Each part of a stream is a request of its own; its end stays with the client.
+
     `version` pins the version of the model, by default the one whose plan the ciphertexts name, or the current one;
     `version-gone` (410) says that it is no longer here. The header
     `Fhenn-Model-Version` names the one that answered. `keys-unknown` (404) says that the keys have to be sent again:
