@@ -2,7 +2,8 @@
 
 - Layers: `Linear`, `Sigmoid` and its sisters in a `Sequential`, or `from_sklearn`, `from_torch`, `from_onnx`.
 - `plan` chooses the parameters of encryption for a model and an accuracy.
-- `Client` holds the data and the secret key, `Server` the model; `RemoteServer` is one at the end of a connection.
+- `Client` holds the data and the secret key, `Server` the model; `RemoteServer` is one at the end of a connection,
+  `LocalPool` one on all cores.
 - `encrypted_model` has both sides in one process, to try.
 - `calibrate`, `certify` and `safety_report` say what values reach, and how far answers can be off.
 - `Context`, `Parameters`, `encrypt`, `decrypt` and `CipherArray` are for circuits of your own.
@@ -40,6 +41,7 @@ _HOME = {
     "GELU": "fhenn.nn",
     "ImportedModel": "fhenn.interop",
     "Linear": "fhenn.nn",
+    "LocalPool": "fhenn.pool",
     "Node": "fhenn.nn",
     "Parameters": "fhenn.ckks",
     "Plan": "fhenn.planner",
@@ -120,6 +122,7 @@ __all__ = [
     "EncryptedModel",
     "ImportedModel",
     "Linear",
+    "LocalPool",
     "NativeContext",
     "Node",
     "Parameters",
@@ -201,6 +204,7 @@ if TYPE_CHECKING:
         Tanh,
     )
     from fhenn.planner import Plan, plan
+    from fhenn.pool import LocalPool
     from fhenn.ranges import Calibration, calibrate, range_penalty
     from fhenn.safety import Certificate, certify, safety_report
     from fhenn.service import RemoteServer

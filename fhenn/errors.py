@@ -607,6 +607,34 @@ class WorkersEnded(FhennError, RuntimeError):
 
 
 @dataclass(eq=False)
+class PoolClosed(FhennError, RuntimeError):
+    """A pool was asked for something after it was closed, or closed before it had answered.
+
+    pool: which kind of pool.
+    """
+
+    pool: str
+
+    def _message(self) -> str:
+        return f"the {self.pool} is closed. Make another, and close it once all answers are there."
+
+
+@dataclass(eq=False)
+class PoolFailed(FhennError, RuntimeError):
+    """A pool has no workers that could answer, whatever is asked.
+
+    reason: why, a sentence.
+    suggestion: what to do.
+    """
+
+    reason: str
+    suggestion: str
+
+    def _message(self) -> str:
+        return f"{self.reason} {self.suggestion}"
+
+
+@dataclass(eq=False)
 class FileExists(FhennError, FileExistsError):
     """A file exists already and is not overwritten unless that is asked for."""
 

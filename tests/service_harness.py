@@ -175,7 +175,7 @@ class Running:
         return pid
 
     def workers(self) -> list[int]:
-        return [pid for pid in children_of(self.pid()) if "spawn_main" in command_of(pid)]
+        return [pid for pid in children_of(self.pid()) if "fhenn-worker" in command_of(pid)]
 
     def metric(self, name: str) -> float:
         for line in httpx.get(f"{self.url}/metrics", verify=TLS).text.splitlines():

@@ -17,6 +17,8 @@ EXAMPLES = [
     (errors.PlanError("None fits.", "Use less."), "Use less"),
     (errors.PartRefused(3, 20, "it ended three workers"), "no answer to part 3, 20 samples: it ended three workers. "),
     (errors.WorkersEnded(), "ended in the middle of its work"),
+    (errors.PoolClosed("LocalPool"), "the LocalPool is closed. Make another"),
+    (errors.PoolFailed("No worker starts.", "Look why."), "No worker starts. Look why."),
     (errors.SharingRefused("It is too loud.", "Share fewer."), "Share fewer"),
     (
         errors.PlanRefused("None fits.", "Use less.", "Sigmoid (node 1)", "range", (errors.Remedy("margin", 1, "a"),)),

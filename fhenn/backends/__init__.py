@@ -8,6 +8,7 @@ evaluator is registered by `register`; plans name it, `evaluator` and `context_c
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Protocol, cast
@@ -35,6 +36,7 @@ __all__ = [
     "is_available",
     "register",
     "runs_on",
+    "threads_here",
     "use_threads",
 ]
 
@@ -224,6 +226,15 @@ def use_threads(count: int | None) -> None:
     Raises ParameterError.
     """
     import_module("fhenn.backends.native.ring").use_threads(count)
+
+
+def threads_here(count: int) -> AbstractContextManager[None]:
+    """The same as `use_threads` for this thread alone, in a `with` block: what it loads there keeps to it.
+
+    count: at least 1.
+    """
+    here: AbstractContextManager[None] = import_module("fhenn.backends.native.ring").threads_here(count)
+    return here
 
 
 def context_class(name: str) -> type[Context]:

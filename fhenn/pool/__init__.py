@@ -1,1 +1,5 @@
-"""Many samples at once: workers, as processes of this machine or elsewhere, and what hands them their tasks."""
+"""Many samples at once, with the interface of `Server`; and workers, of any kind, for whoever has tasks for them."""
+
+from fhenn.pool.local import LocalPool
+
+__all__ = ["LocalPool"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Bounds:
-    """Bounds on workers and their tasks. Sizes in bytes, times in seconds.
+    """Bounds on workers and their tasks. Sizes in bytes, times in seconds; None for no bound.
 
     workers: how many there are.
     memory: largest address space of one.
@@ -20,10 +20,10 @@ class Bounds:
     """
 
     workers: int
-    memory: int
+    memory: int | None
     contexts: int
-    resident: int
+    resident: int | None
     start: float
-    seconds: float
-    queue: int
-    wait: float
+    seconds: float | None
+    queue: int | None
+    wait: float | None

@@ -12,6 +12,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import chain
+from math import inf
 from time import monotonic
 from typing import Generic, TypeVar
 
@@ -53,11 +54,11 @@ class FairQueue(Generic[T]):
     Where the queue is full, a task of an owner that has fewer tasks in it than another takes the place of the other's
     last task. So nobody can fill the queue for all.
 
-    most: how many tasks may wait.
+    most: how many tasks may wait; None for any number.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, most: int | None) -> None:
+        self._most = inf if most is None else most
         self._owners: OrderedDict[str, deque[Waiter[T]]] = OrderedDict()
 
     def __len__(self) -> int:

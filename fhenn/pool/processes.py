@@ -5,6 +5,10 @@ whatever cause, ends its own pipe and touches no other. (In pebble's and the sta
 one pipe and one lock; an idle worker of pebble that gets killed takes the pool with it.) What travels is JSON and
 bytes, so that a worker which was taken over cannot make the parent run anything. The event loop reads and writes the
 pipes itself: to hand each task to a thread and back costs as much as all else that the parent does for it.
+
+It is a fresh interpreter, as multiprocessing would spawn, without what that does beside: the program's main module is
+not imported again, so that a script needs no guard, and the process is in a session of its own, so that Ctrl-C is the
+parent's alone.
 """
 
 from __future__ import annotations
@@ -12,9 +16,15 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import socket
+import subprocess
+import sys
+import time
 from collections.abc import Awaitable, Callable
-from multiprocessing import get_context
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from fhenn.pool.bounds import Bounds
@@ -25,36 +35,57 @@ from fhenn.strict import built, read_json
 _LARGEST_DOCUMENT = 8 << 20
 """Bytes of JSON in an answer: it may name all keys that a worker holds."""
 
+_MAIN = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[2]); from fhenn.pool.processes import main; main(sys.argv[3])"
+)
+"""What a worker runs."""
+
+_DYING = 2.0
+"""Seconds between the end of a parent's pipes and its own."""
+
 
 class WorkerProcess:
     """One process and its pipe: a `WorkerHandle`. Raises OSError where there is no process or no descriptor to be had.
 
     bounds: on the process.
-    prepare: called in the process before anything else, as to say where logs go; pickled by its name.
+    prepare: called in the process before anything else, as to say where logs go: a function at the top of a module.
+    folder: that the process removes should it outlive the parent, which can do so no more; None for none.
 
     held: what it says that it keeps loaded.
     loading: what its task needs loaded; empty for nothing.
     """
 
-    def __init__(self, bounds: Bounds, prepare: Callable[[], None] | None = None) -> None:
-        context = get_context("spawn")  # a fork would copy the parent's threads' locks
+    def __init__(self, bounds: Bounds, prepare: Callable[[], None] | None = None, folder: Path | None = None) -> None:
         self._pipe, theirs = socket.socketpair()
-        self._process = context.Process(
-            target=work, args=(theirs, bounds.memory, bounds.contexts, prepare), name="fhenn-worker", daemon=True
-        )
+        self._sentinel, held = os.pipe()
+        options = {
+            "pipe": theirs.fileno(),
+            "memory": bounds.memory,
+            "contexts": bounds.contexts,
+            "prepare": None if prepare is None else (prepare.__module__, prepare.__qualname__),
+            "folder": None if folder is None else str(folder),
+            "parent": os.getpid(),
+        }
         try:
-            self._process.start()
+            self._process = subprocess.Popen(  # noqa: S603  (this very interpreter)
+                [sys.executable, "-c", _MAIN, "fhenn-worker", json.dumps(sys.path), json.dumps(options)],
+                stdin=subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(), held),
+                start_new_session=True,
+            )
         except BaseException:
             self._pipe.close()
+            os.close(self._sentinel)
             raise
         finally:
             theirs.close()  # so that the worker's death ends the pipe
+            os.close(held)  # and the sentinel
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self._watched: asyncio.AbstractEventLoop | None = None
         self.held, self.loading = Held(), ""
 
     @property
-    def pid(self) -> int | None:
+    def pid(self) -> int:
         """Of the process."""
         return self._process.pid
 
@@ -105,15 +136,16 @@ class WorkerProcess:
         loop = self._watched = asyncio.get_running_loop()
 
         def ended() -> None:
-            loop.remove_reader(self._process.sentinel)
+            loop.remove_reader(self._sentinel)
             on_exit()
 
-        loop.add_reader(self._process.sentinel, ended)
+        loop.add_reader(self._sentinel, ended)
 
     def close(self) -> None:
         """Close its pipe, at once."""
         if self._watched is not None:
-            self._watched.remove_reader(self._process.sentinel)
+            self._watched.remove_reader(self._sentinel)
+        os.close(self._sentinel)
         if self._streams is None:
             self._pipe.close()
         else:
@@ -121,10 +153,12 @@ class WorkerProcess:
 
     def end(self) -> int | None:
         """End the process, if it has not ended. Returns its exit code, negative for a signal."""
-        self._process.join(0.5)  # a pipe ends a moment before its process
+        with suppress(subprocess.TimeoutExpired):
+            return self._process.wait(0.5)  # a pipe ends a moment before its process
         self._process.kill()
-        self._process.join(10)
-        return self._process.exitcode
+        with suppress(subprocess.TimeoutExpired):
+            return self._process.wait(10)
+        return None
 
     def kill(self) -> None:
         """Kill the process."""
@@ -138,3 +172,26 @@ class WorkerProcess:
                 return int(file.read(200).split()[1]) * os.sysconf("SC_PAGE_SIZE")
         except (OSError, ValueError, IndexError, AttributeError):
             return 0
+
+
+def main(argument: str) -> None:
+    """What the process of a worker does.
+
+    argument: the options of `WorkerProcess`, as JSON.
+    """
+    options = json.loads(argument)
+    prepare = options["prepare"]
+    if prepare is not None:
+        prepare = getattr(import_module(prepare[0]), prepare[1])
+    work(socket.socket(fileno=options["pipe"]), options["memory"], options["contexts"], prepare)
+    if options["folder"] is not None:
+        _remove_after(options["parent"], options["folder"])
+
+
+def _remove_after(parent: int, folder: str) -> None:
+    """Remove a folder if the parent is dying: its pipe has ended, and this process is soon another's child."""
+    end = time.monotonic() + _DYING
+    while os.getppid() == parent and time.monotonic() < end:
+        time.sleep(0.05)
+    if os.getppid() != parent:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import IO, Self
 
 _IN_MEMORY = 1 << 20
-"""Bytes of an answer above which it goes to the disk."""
+"""Bytes of an answer above which it goes to the disk, unless it is said otherwise."""
 
 
 class SpoolFull(Exception):
@@ -30,10 +30,11 @@ class Spools:
     folder: of the files.
     largest: most bytes of one answer.
     most: most bytes of all answers together.
+    in_memory: bytes of one answer above which it goes to the disk.
     """
 
-    def __init__(self, folder: Path, largest: int, most: int) -> None:
-        self.folder, self.largest = folder, largest
+    def __init__(self, folder: Path, largest: int, most: int, in_memory: int = _IN_MEMORY) -> None:
+        self.folder, self.largest, self.in_memory = folder, largest, in_memory
         self._most, self._held_bytes, self._lock = most, 0, threading.Lock()
 
     @property
@@ -75,7 +76,7 @@ class Spool:
 
     def fits_in_memory(self, size: int) -> bool:
         """Whether to append so many bytes touches no disk."""
-        return self._file is None and self.size + size <= _IN_MEMORY
+        return self._file is None and self.size + size <= self._spools.in_memory
 
     def append(self, piece: bytes) -> None:
         """Add bytes. Raises SpoolFull where it becomes too large or cannot be written, ValueError once it is closed."""
@@ -87,7 +88,7 @@ class Spool:
             self._spools.reserve(len(piece))
             self.size += len(piece)
         try:
-            if self._file is None and self.size <= _IN_MEMORY:
+            if self._file is None and self.size <= self._spools.in_memory:
                 self._memory += piece
                 return
             if self._file is None:

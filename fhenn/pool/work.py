@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import struct
+import sys
 import time
 import traceback
 from collections import OrderedDict
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from fhenn.errors import FhennError, WireFormatError
+from fhenn.pool.failures import typed_answer
 
 MEMORY, REFUSED, GONE, NO_MODEL = "memory", "refused", "gone", "no-model"
 NO_WITNESS, TOO_LARGE, UNEXPECTED = "no-witness", "too-large", "unexpected"
@@ -84,11 +86,11 @@ def name_of(model: str, keys: str) -> str:
     return f"{keys} for {model}"
 
 
-def work(pipe: socket.socket, memory: int, contexts: int, prepare: Callable[[], None] | None = None) -> None:
+def work(pipe: socket.socket, memory: int | None, contexts: int, prepare: Callable[[], None] | None = None) -> None:
     """Answer tasks until the parent has ended: what a worker process runs.
 
     pipe: to the parent.
-    memory: largest address space, in bytes.
+    memory: largest address space, in bytes; None for no bound.
     contexts: how many evaluation keys to keep loaded.
     prepare: called first.
     """
@@ -98,7 +100,7 @@ def work(pipe: socket.socket, memory: int, contexts: int, prepare: Callable[[], 
     if prepare is not None:
         prepare()
     use_threads(1)  # workers share the cores among themselves
-    worker, told = Worker(contexts, memory // _SHARE_OF_KEYS), Held()
+    worker, told = Worker(contexts, sys.maxsize if memory is None else memory // _SHARE_OF_KEYS), Held()
     gc.collect()
     gc.freeze()  # what was imported stays: to look through all of it for cycles takes a tenth of the time of a task
     try:
@@ -133,7 +135,7 @@ def _received(pipe: socket.socket, size: int) -> bytes:
     return data
 
 
-def _confine(memory: int) -> None:
+def _confine(memory: int | None) -> None:
     """Bound the memory, write no core files (they would hold ciphertexts and weights), leave signals to the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.umask(0o077)
@@ -141,9 +143,10 @@ def _confine(memory: int) -> None:
         import resource
     except ImportError:  # not on Windows
         return
-    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-    bound = memory if hard == resource.RLIM_INFINITY else min(memory, hard)
-    resource.setrlimit(resource.RLIMIT_AS, (bound, bound))
+    if memory is not None:
+        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+        bound = memory if hard == resource.RLIM_INFINITY else min(memory, hard)
+        resource.setrlimit(resource.RLIMIT_AS, (bound, bound))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
@@ -174,11 +177,13 @@ class Worker:
     def answer(self, task: dict[str, Any], payload: bytes) -> tuple[dict[str, Any], bytes]:
         """Do a task.
 
-        task: its name ("predict", "check" or "tidy") and arguments, as JSON.
+        task: its name and arguments, as JSON: "predict" for a client of a service, within bounds; "load" to load the
+            keys and weights of a pool, and "run" to do what `Server.predict` does with them; "check" for evaluation
+            keys that came; "tidy" to forget those that were deleted.
         payload: the ciphertexts of a prediction; empty otherwise.
 
-        Returns (answer, body): a JSON document, {"error": name, "detail": text} where it fails, and the bytes of a
-        prediction.
+        Returns (answer, body): a JSON document, where it fails one that `fhenn.pool.failures` reads, and the bytes of
+        a prediction.
         """
         try:
             try:
@@ -197,6 +202,9 @@ class Worker:
             self._forget_deleted()
         if task["task"] == "check":
             return self._check(task), b""
+        if task["task"] in ("load", "run"):
+            server = self._server(task["model"], task["keys"])
+            return {}, b"" if task["task"] == "load" else bytes(server.predict(payload, task["range_check"]))
         return self._predict(task, payload)
 
     def _check(self, task: dict[str, Any]) -> dict[str, Any]:
@@ -294,7 +302,7 @@ def _contexts_of(keys: bytes, evaluators: set[str]) -> dict[str, Any]:
 def _error_answer(error: Exception) -> dict[str, Any]:
     """The answer for an error. Only the texts of fhenn's own are sent on: those of others might quote anything."""
     if isinstance(error, FhennError):
-        return {"error": type(error).__name__, "detail": str(error)}
+        return typed_answer(error)
     names = {MemoryError: MEMORY, _NoWitness: NO_WITNESS, _NoModel: NO_MODEL, FileNotFoundError: GONE}
     if type(error) in names:
         return {"error": names[type(error)]}

@@ -12,6 +12,7 @@ import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -92,6 +93,7 @@ class Workers:
         self._retiring: set[WorkerHandle] = set()
         self._waiting: FairQueue[WorkerHandle] = FairQueue(bounds.queue)
         self._starting: set[asyncio.Task[None]] = set()
+        self._ending: set[asyncio.Future[int | None]] = set()
         self._paces: dict[tuple[str, bool], float] = {}
         self._last_tasks: dict[str, float] = {}
         self._again: asyncio.TimerHandle | None = None
@@ -184,6 +186,12 @@ class Workers:
             raise
         return answer, spool
 
+    def kill(self) -> None:
+        """Kill all workers, and start no others; from any thread, and without a wait. `close` is still due."""
+        self._closed = True
+        for worker in tuple(self._all):
+            worker.kill()
+
     async def close(self) -> None:
         """End all workers at once."""
         self._closed = True
@@ -193,7 +201,8 @@ class Workers:
         for task in self._starting:
             task.cancel()
         for worker in tuple(self._all):
-            await self._drop(worker)
+            self._drop(worker)
+        await asyncio.gather(*self._starting, *self._ending, return_exceptions=True)
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     # starting and ending
@@ -210,16 +219,18 @@ class Workers:
         loop = asyncio.get_running_loop()
         pause = _FIRST_PAUSE
         while not self._closed:
-            worker = None
+            worker, making = None, loop.run_in_executor(self._threads, self._make)
             try:
-                worker = await loop.run_in_executor(self._threads, self._make)
+                worker = await asyncio.shield(making)
                 async with asyncio.timeout(self._bounds.start):
                     await worker.await_ready()
                 worker.watch(partial(self._on_exit, worker))
             except asyncio.CancelledError:
-                if worker is not None:
+                with suppress(Exception):
+                    worker = await making
                     worker.kill()
                     worker.close()
+                    await loop.run_in_executor(self._threads, worker.end)
                 raise
             except Exception as error:  # no memory, no descriptor, no thread, or it was stopped
                 self._on_failure(error)
@@ -238,17 +249,23 @@ class Workers:
 
     def _on_exit(self, worker: WorkerHandle) -> None:
         """Replace a worker whose process ended while it was idle; `run` replaces one that was busy."""
-        if worker in self._free:
+        if worker in self._free and not self._closed:
             self._drop(worker).add_done_callback(lambda done: self._on_death(done.result()))
 
     def _drop(self, worker: WorkerHandle) -> asyncio.Future[int | None]:
         """Take a worker out of the pool, end it and start another; the future holds its exit code."""
+        if worker not in self._all:  # the pool was closed meanwhile
+            nothing: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
+            nothing.set_result(None)
+            return nothing
         self._all.discard(worker)
         self._retiring.discard(worker)
         if worker in self._free:
             self._free.remove(worker)
         worker.close()
         ended = asyncio.get_running_loop().run_in_executor(self._threads, worker.end)
+        self._ending.add(ended)
+        ended.add_done_callback(self._ending.discard)
         self._fill()
         if not self._closed:
             self._dispatch()  # who waited for this one to leave another may have the other
@@ -256,7 +273,8 @@ class Workers:
 
     def _finish(self, worker: WorkerHandle) -> None:
         """Give a worker that has done a task the next, or replace it where it holds too much memory."""
-        self._check_memory(worker, self._bounds.resident)
+        if self._bounds.resident is not None:
+            self._check_memory(worker, self._bounds.resident)
         if worker in self._all:
             self._release(worker)
             self._retire_idle()
@@ -305,7 +323,7 @@ class Workers:
             worker.kill()
             self._on_death(await self._drop(worker))
             return
-        if answer.get("dropped"):
+        if answer.get("dropped") and self._bounds.resident is not None:
             self._check_memory(worker, self._bounds.resident // 2)
         if worker in self._all:
             self._release(worker)

@@ -57,13 +57,8 @@ class Server:
         certificate: Certificate | None = None,
         evaluator: str | None = None,
     ) -> None:
-        verify(plan, model)
-        if certificate is not None:
-            certificate.require(plan, model)
-        name = runs_on(plan.evaluator) if evaluator is None else evaluator
+        name = require_servable(model, plan, certificate, evaluator)
         context: Context = context_class(name).from_bytes(evaluation_keys)
-        if name != plan.evaluator:
-            _require_errors(plan, model, name)
         if not plan.fits(context):
             raise PlanError("the keys were made for another plan.", "Make client and server with the same plan.")
         self._model, self._plan, self._context = model, plan, context
@@ -180,6 +175,24 @@ class Server:
         return x, tuple(witnesses)
 
 
+def require_servable(
+    model: Node, plan: Plan, certificate: Certificate | None = None, evaluator: str | None = None
+) -> str:
+    """What computes for a plan.
+
+    The arguments are those of `Server`, and so are the errors that are raised and the warning, but for what is wrong
+    with the keys.
+    """
+    verify(plan, model)
+    if certificate is not None:
+        certificate.require(plan, model)
+    name = runs_on(plan.evaluator) if evaluator is None else evaluator
+    context_class(name)
+    if name != plan.evaluator:
+        _require_errors(plan, model, name)
+    return name
+
+
 def _rebuild(
     kind: type[Server], model: Node, plan: Plan, keys: bytes, certificate: Certificate | None, evaluator: str | None
 ) -> Server:
@@ -202,4 +215,4 @@ def _require_errors(plan: Plan, model: Node, name: str) -> None:
             f"the plan, which is for {plan.evaluator!r}, states {stated}.",
             f"Plan with evaluator={name!r}, or install {plan.evaluator!r}.",
         )
-    warnings.warn(NoiseWarning(name, plan.evaluator, error, plan.error), stacklevel=3)
+    warnings.warn(NoiseWarning(name, plan.evaluator, error, plan.error), stacklevel=4)

@@ -691,10 +691,70 @@ FAIR = mutants(
     ("who is served stays first", "self._owners.move_to_end(waiter.owner)", "pass"),
 )
 
+POOL = mutants(
+    "fhenn/pool/base.py",
+    tests_in(
+        "tests/pool/test_local.py",
+        "test_parts_are_taken_as_there_is_room_for_them test_closed_it_says_so_and_who_waits_is_told",
+    ),
+    ("a pool takes all parts at once", "                2 * self._workers,\n", "                99,\n"),
+    (
+        "who waits for a pool that is closed is not told",
+        "        except CancelledError as error:\n",
+        "        except ZeroDivisionError as error:\n",
+    ),
+)
+
+RUNNER = mutants(
+    "fhenn/pool/runner.py",
+    tests_in(
+        "tests/pool/test_local.py",
+        "test_a_part_whose_worker_is_lost_is_done_again test_closed_it_says_so_and_who_waits_is_told",
+        "test_a_part_that_ends_three_workers_is_refused_and_the_others_are_answered",
+    ),
+    ("a part is given up with its first worker", "_DEATHS = 3\n", "_DEATHS = 1\n"),
+    ("a part may end any number of workers", "_DEATHS = 3\n", "_DEATHS = 99\n"),
+    (
+        "a part that is refused ends its stream",
+        "                if instead is None:\n",
+        "                if instead is not None:\n",
+    ),
+    ("a pool leaves its folder", "  # where the wait was interrupted\n            self._tidy()\n", "\n"),
+    (
+        "who leaves a pool is waited for",
+        "            future.cancel()\n            task.cancel()\n",
+        "            task.cancel()\n",
+    ),
+)
+
+FAILURES = mutants(
+    "fhenn/pool/failures.py",
+    "tests/pool/test_local.py::test_errors_are_those_of_a_server",
+    (
+        "errors of workers are of no type",
+        '        error: FhennError = built(kind, answer["fields"])\n',
+        '        error: FhennError = built(str, answer["fields"])\n',
+    ),
+)
+
+LOCAL = mutants(
+    "fhenn/pool/local.py",
+    tests_in(
+        "tests/pool/test_local.py",
+        "test_no_secret_key_reaches_a_file test_closed_it_says_so_and_who_waits_is_told",
+    ),
+    ("secret keys reach a file", "    EvaluationMessage.decode(keys)  # no secret key is written anywhere\n", ""),
+    ("a closed pool computes on", "        if self._closing:\n            raise CancelledError\n", ""),
+)
+
 SPOOL = mutants(
     "fhenn/pool/spool.py",
     "tests/pool/test_spool.py::test_answers_are_bounded_counted_and_on_the_disk_beyond_a_size",
-    ("answers stay in memory", "if self._file is None and self.size <= _IN_MEMORY:", "if self._file is None:"),
+    (
+        "answers stay in memory",
+        "if self._file is None and self.size <= self._spools.in_memory:",
+        "if self._file is None:",
+    ),
 )
 
 KEYS = mutants(
@@ -1317,7 +1377,7 @@ MUTANTS: tuple[Mutant, ...] = tuple(
     mutant
     for part in (
         IDLE, FLOODING, FLOOR, NOISE, CERTIFICATE, SHARING, BUDGET, STRUCTURE, INFLATE, MESSAGES, PACKING, BITS, UNPACKING, PACKED_IN_CONTEXTS, SPARE, PROTOBUF, WIRE, SCAN, MATCHING, RECEIPT,
-        VIOLATIONS, ANSWER, CLIENT, CLIENT_GUARD, SERVER, SECRET, TOKENS, QUOTA, BODIES, BLAME, WORK, FAIR, SPOOL, KEYS, UPLOADS, FILES,
+        VIOLATIONS, ANSWER, CLIENT, CLIENT_GUARD, SERVER, SECRET, TOKENS, QUOTA, BODIES, BLAME, WORK, FAIR, POOL, RUNNER, FAILURES, LOCAL, SPOOL, KEYS, UPLOADS, FILES,
         ROUTES, GUARD, OUTPUTS, WITNESS, DEMANDS, PLAN, LAYOUT, ARRAY, SEARCH, WORST, VERIFIED_WITNESSES, CACHE, LOAD, TRACE, FILLED, FOLDS, SHARED,
         UNITS, NATIVE_MESSAGES, NATIVE_KEYS, KEY_MESSAGES, SUBCHAIN, KEY_LEVELS, ROTATIONS, STRANGE_EVALUATOR,
     )

@@ -182,6 +182,7 @@ async def answering(data):
     """A worker that has sent some bytes and ended."""
     worker, (ours, theirs) = WorkerProcess.__new__(WorkerProcess), socket.socketpair()
     worker.held, worker._pipe, worker._watched = Held(), ours, None
+    worker._sentinel = os.open(os.devnull, os.O_RDONLY)
     worker._streams = await asyncio.open_connection(sock=ours)
     theirs.sendall(data)
     theirs.shutdown(socket.SHUT_WR)

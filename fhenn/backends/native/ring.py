@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
@@ -147,6 +149,7 @@ _SPARE = 1 << 26
 """Bytes that a ring keeps for results to come."""
 
 _allowed: int | None = None
+_allowed_here: ContextVar[int | None] = ContextVar("fhenn_threads", default=None)
 
 
 def use_threads(count: int | None) -> None:
@@ -165,8 +168,24 @@ def use_threads(count: int | None) -> None:
     _allowed = count
 
 
+@contextmanager
+def threads_here(count: int) -> Iterator[None]:
+    """The same as `use_threads`, for this thread and until the end of a `with` block: what it loads keeps to it.
+
+    count: at least 1.
+    """
+    token = _allowed_here.set(count)
+    try:
+        yield
+    finally:
+        _allowed_here.reset(token)
+
+
 def threads_in_use() -> int:
-    """Threads that a call may use, as `use_threads` left it."""
+    """Threads that a call may use, as `use_threads` and `threads_here` left it."""
+    here = _allowed_here.get()
+    if here is not None:
+        return here
     if _allowed is not None:
         return _allowed
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
