@@ -720,11 +720,6 @@ RUNNER = mutants(
         "                if instead is not None:\n",
     ),
     ("a pool leaves its folder", "  # where the wait was interrupted\n            self._tidy()\n", "\n"),
-    (
-        "who leaves a pool is waited for",
-        "            future.cancel()\n            task.cancel()\n",
-        "            task.cancel()\n",
-    ),
 )
 
 FAILURES = mutants(

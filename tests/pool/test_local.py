@@ -290,7 +290,7 @@ def held_up(monkeypatch):
     event, predict = threading.Event(), Server.predict
 
     def waits(server, upload, range_check=True):
-        assert event.wait(60)
+        assert event.wait(20)
         return predict(server, upload, range_check)
 
     monkeypatch.setattr(Server, "predict", waits)
@@ -326,7 +326,7 @@ def test_answers_come_in_the_order_of_the_parts(sides, monkeypatch, in_trouble, 
 
     def first_waits(server, upload, range_check=True):
         place = sides.parts.index(upload)
-        assert place or go_on.wait(60)
+        assert place or go_on.wait(20)
         answer = predict(server, upload, range_check)
         done.append(place)
         return answer
