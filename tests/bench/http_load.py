@@ -7,7 +7,9 @@ from __future__ import annotations
 import selectors
 import socket
 import ssl
+from collections import deque
 from collections.abc import Iterator, Sequence
+from time import perf_counter
 
 _WAIT = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _TOO_LONG = 60.0
@@ -93,6 +95,43 @@ def ask(askers: Sequence[Asker], times: int) -> None:
                     wanted = selectors.EVENT_WRITE if asker.sends else selectors.EVENT_READ
                     if selector.get_key(asker.socket).events != wanted:
                         selector.modify(asker.socket, wanted, asker)
+
+
+def at_rate(askers: Sequence[Asker], rate: float, seconds: float) -> list[float]:
+    """Let them ask at a rate, whether or not answers come: an open loop.
+
+    askers: that ask in turn, as they become free.
+    rate: requests a second, evenly spaced.
+    seconds: for how long.
+
+    Returns the seconds from when each request was due until its answer was there: where all askers wait, those that
+    are due wait too, and that counts.
+    """
+    total, taken = int(rate * seconds), list[float]()
+    free, due = deque(askers), dict[Asker, float]()
+    start, begun = perf_counter(), 0
+    with selectors.SelectSelector() as selector:  # whose time-outs are finer than a millisecond
+        while len(taken) < total:
+            now = perf_counter()
+            while begun < total and free and start + begun / rate <= now:
+                asker = free.popleft()
+                due[asker] = start + begun / rate
+                asker.begin()
+                selector.register(asker.socket, selectors.EVENT_WRITE, asker)
+                begun += 1
+            next_one = begun < total and free
+            wait = max(start + begun / rate - perf_counter(), 0.0) if next_one else _TOO_LONG
+            events = selector.select(wait)
+            assert events or next_one, "the service answers nobody"
+            for key, _ in events:
+                asker = key.data
+                if asker.go_on():
+                    selector.unregister(asker.socket)
+                    taken.append(perf_counter() - due.pop(asker))
+                    free.append(asker)
+                elif not asker.sends:
+                    selector.modify(asker.socket, selectors.EVENT_READ, asker)
+    return taken
 
 
 def _ready(selector: selectors.BaseSelector) -> Iterator[Asker]:
