@@ -7,7 +7,7 @@ bytes, so that a worker which was taken over cannot make the parent run anything
 pipes itself: to hand each task to a thread and back costs as much as all else that the parent does for it.
 
 It is a fresh interpreter, as multiprocessing would spawn, without what that does beside: the program's main module is
-not imported again, so that a script needs no guard, and the process is in a session of its own, so that Ctrl-C is the
+not imported again, so that a script needs no guard, and the process is in a group of its own, so that Ctrl-C is the
 parent's alone.
 """
 
@@ -71,7 +71,7 @@ class WorkerProcess:
                 [sys.executable, "-c", _MAIN, "fhenn-worker", json.dumps(sys.path), json.dumps(options)],
                 stdin=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(), held),
-                start_new_session=True,
+                process_group=0,
             )
         except BaseException:
             self._pipe.close()

@@ -583,7 +583,7 @@ SERVER = mutants(
         "test_a_server_takes_arrays_as_its_plans_client_encrypts_them_alone",
         "test_another_clients_messages_are_refused",
     ),
-    ("server takes any plan", "        verify(plan, model)\n", ""),
+    ("server takes any plan", "    verify(plan, model)\n", ""),
     ("server takes any keys", "if not plan.fits(context):", "if context is None:"),
     (
         "server takes uploads for any plan",
