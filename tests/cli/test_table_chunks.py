@@ -106,7 +106,9 @@ def test_chunks_of_any_size_hold_what_the_file_holds(tmp_path_factory, file, siz
 def test_plain_numbers_are_read_by_numpy_beside_text_and_dates(tmp_path, monkeypatch, ending, decimal):
     """Not by the careful way, but for the first chunk: else this is six times as slow."""
     monkeypatch.setattr(CsvChunks, "_rows", counted := Counted(CsvChunks._rows))
-    rows = [f"{place}.5;é{place};2026-01-0{1 + place % 9}; {place}e3 ;NA;".replace(".", decimal) for place in range(90)]
+    rows = [
+        f'"{place}.5";é{place};2026-01-0{1 + place % 9}; {place}e3 ;"";'.replace(".", decimal) for place in range(90)
+    ]
     (tmp_path / "t.csv").write_bytes(ending.join(["a;b;c;d;e;", *(row + "x" for row in rows)]).encode())
     tables = chunks(tmp_path / "t.csv", CsvFormat(";", decimal), 200)
     assert (counted.calls, len(tables)) == (1, len(tables))
@@ -133,9 +135,24 @@ class Counted:
         return call
 
 
+QUOTED = [
+    b'1,"2\n',
+    b'1,"2""3"\n',
+    b'"1,2","3,4"\n',
+    b'"1,2"\n',
+    b'1, "2"\n',
+    b'1,"2" \n',
+    b'"1\n2",3\n',
+    b'",",","\n',
+    b'1"2",3\n',
+    b'"",""2""\n',
+    b'"",""\n',
+]
+
+
 @pytest.mark.parametrize(
     "data",
-    [b'1,"2"\n', b"1,2\r3,4\n", b"1,2\n3\n", b"1,2\n\n3,4\n", b"1,2\n,\n", b"1,2\n , \n", b"1\n2,3\n4\n", b"1,\xff\n"],
+    [*QUOTED, b"1,2\r3,4\n", b"1,2\n3\n", b"1,2\n\n3,4\n", b"1,2\n,\n", b"1,2\n , \n", b"1\n2,3\n4\n", b"1,\xff\n"],
 )
 def test_what_is_not_plain_is_left_to_the_careful_way(data):
     assert Grid.of(data, 2, ",", ".") is None

@@ -53,6 +53,8 @@ class Blocks:
         """Where a line ends in the bytes ahead: the first end from `size` on, or, for `most`, the last one up to it."""
         while True:
             self._read(size)
+            if self._is_read and len(self._ahead) <= size:
+                return len(self._ahead)
             for newline in (b"\n", b"\r"):
                 # the last return may be the half of a line's end
                 stop = len(self._ahead) - (newline == b"\r")
@@ -62,8 +64,7 @@ class Blocks:
                     return end
             if self._is_read:
                 return len(self._ahead)
-            size_of_ahead = len(self._ahead)
-            self._read(2 * size_of_ahead)
+            self._read(2 * len(self._ahead))
 
     def _read(self, size: int) -> None:
         """Have as many bytes ahead, unless there are fewer."""

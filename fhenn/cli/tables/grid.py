@@ -1,4 +1,4 @@
-"""Plain CSV at the speed of NumPy: lines without quotation marks, all with as many cells."""
+"""Plain CSV at the speed of NumPy: lines of as many cells each, in which quotation marks hide nothing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,6 @@ class Grid:
 
     def __init__(self, data: bytes, ends: NDArray[np.int64], delimiter: bytes, decimal: str) -> None:
         self._data, self._ends, self._delimiter, self._decimal = data, ends, delimiter, decimal
-        self._numbers = self._read_numbers()
 
     @classmethod
     def of(cls, data: bytes, columns: int, delimiter: str, decimal: str) -> Grid | None:
@@ -39,25 +38,15 @@ class Grid:
         decimal: as for `CsvFormat`.
         """
         mark = delimiter.encode()
-        if len(mark) != 1 or mark in _NUMERIC or delimiter == decimal or b'"' in data or delimiter == '"':
+        if len(mark) != 1 or mark in _NUMERIC or delimiter in (decimal, '"'):
             return None
-        if b"\r" in data:
-            data = data.replace(b"\r\n", b"\n")
-        if b"\r" in data:
+        plain = _plain(data, mark)
+        if plain is None:
             return None
-        if not data.endswith(b"\n"):
-            data += b"\n"
-        text = np.frombuffer(data, dtype=np.uint8)
-        places = np.flatnonzero((text == ord(mark)) | (text == _NEWLINE))
-        if len(places) % columns:
+        ends = _ends(plain, mark)
+        if len(ends) % columns:
             return None
-        ends = places.reshape(-1, columns)
-        newlines = text[ends] == _NEWLINE
-        if not newlines[:, -1].all() or newlines[:, :-1].any():
-            return None
-        if np.diff(ends[:, -1], prepend=-1).max() > csv.field_size_limit():
-            return None
-        grid = cls(data, ends, mark, decimal)
+        grid = cls(plain, ends.reshape(-1, columns), mark, decimal)
         return grid if grid._is_sound() else None
 
     @property
@@ -86,28 +75,34 @@ class Grid:
         return [clean(cell.decode()) for cell in cells]
 
     def _is_sound(self) -> bool:
-        """Whether the text is UTF-8, and no row is empty, for which there are rules of their own."""
-        if self._numbers:
-            pass  # a row with a number is not empty
-        elif not self._has_solid_rows():
+        """Whether the cells are those that `csv` reads: of lines of the same width, none of them empty, in UTF-8."""
+        newlines = _codes(self._data)[self._ends] == _NEWLINE
+        if not newlines[:, -1].all() or newlines[:, :-1].any():
             return False
-        if self._data.isascii():
-            return True
+        longest = np.diff(self._ends[:, -1], prepend=-1).max()
+        # a row with a number is not empty
+        return (
+            bool(longest <= csv.field_size_limit())
+            and bool(self._numbers or self._has_solid_rows())
+            and self._is_utf8()
+        )
+
+    def _is_utf8(self) -> bool:
         try:
-            self._data.decode()
+            return self._data.isascii() or bool(self._data.decode())
         except UnicodeDecodeError:
             return False
-        return True
 
     def _has_solid_rows(self) -> bool:
         """Whether every row holds a visible character of ASCII besides its delimiters."""
         codes = np.arange(256)
         solid = (codes > ord(" ")) & (codes < 0x7F) & (codes != ord(self._delimiter))
-        places = np.flatnonzero(solid[np.frombuffer(self._data, dtype=np.uint8)])
+        places = np.flatnonzero(solid[_codes(self._data)])
         found = np.searchsorted(places, self._ends[:, -1])
         return bool(np.diff(found, prepend=0).all())
 
-    def _read_numbers(self) -> dict[int, NDArray[np.float64]]:
+    @cached_property
+    def _numbers(self) -> dict[int, NDArray[np.float64]]:
         """The columns that hold nothing but numbers, by their places."""
         places = [place for place in self._numeric_columns() if self._starts_as_numbers(place)]
         if not places:
@@ -133,7 +128,7 @@ class Grid:
         if self._data.translate(None, numeric + self._delimiter + b"\n"):
             usual = np.zeros(256, dtype=bool)
             usual[[*numeric, *self._delimiter, _NEWLINE]] = True
-            at = np.flatnonzero(~usual[np.frombuffer(self._data, dtype=np.uint8)])
+            at = np.flatnonzero(~usual[_codes(self._data)])
             strange = {*np.unique(np.searchsorted(self._ends.ravel(), at) % len(every)).tolist()}
         lengths = np.diff(self._ends.ravel(), prepend=-1).reshape(self._ends.shape) - 1
         empty = {*np.flatnonzero((lengths == 0).any(axis=0)).tolist()}
@@ -142,6 +137,38 @@ class Grid:
     def _starts_as_numbers(self, place: int) -> bool:
         """Whether the first cell of a column is a number, where a column of dates has none."""
         return as_number(self.cell(0, place), self._decimal) is not None
+
+
+def _plain(data: bytes, delimiter: bytes) -> bytes | None:
+    """Lines that end in newlines alone, without quotation marks; None where these hide something."""
+    data = data.replace(b"\r\n", b"\n")
+    if not data.endswith(b"\n"):
+        data += b"\n"
+    if b"\r" in data or (b'"' in data and not _quotes_whole_cells(data, delimiter)):
+        return None
+    return data.replace(b'"', b"")
+
+
+def _codes(data: bytes) -> NDArray[np.uint8]:
+    return np.frombuffer(data, dtype=np.uint8)
+
+
+def _ends(data: bytes, delimiter: bytes) -> NDArray[np.int64]:
+    """Places of delimiters and newlines."""
+    codes = _codes(data)
+    return np.flatnonzero((codes == ord(delimiter)) | (codes == _NEWLINE))
+
+
+def _quotes_whole_cells(data: bytes, delimiter: bytes) -> bool:
+    """Whether every quotation mark is the first or the last character of a cell that has two, and hides nothing."""
+    codes, ends = _codes(data), _ends(data, delimiter)
+    places = np.flatnonzero(codes == ord('"'))
+    if len(places) % 2:
+        return False
+    first, last = places[::2], places[1::2]
+    cell = np.searchsorted(ends, first)
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    return bool((starts[cell] == first).all() and (ends[cell] == last + 1).all())
 
 
 class GridCells(TextCells):
