@@ -1,5 +1,6 @@
 """Tables that are read in chunks: what the whole file holds, and each mistake at its place in the whole file."""
 
+import io
 import tracemalloc
 
 import numpy as np
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from fhenn.cli.bounds import read_samples, samples_in_chunks
 from fhenn.cli.tables import CsvFormat, open_table, read_table
+from fhenn.cli.tables.blocks import Blocks
 from fhenn.cli.tables.delimited import CsvChunks
 from fhenn.cli.tables.grid import Grid
 from fhenn.cli.tables.table import join_tables
@@ -16,6 +18,9 @@ from fhenn.errors import DataWarning, FhennError, MissingValues, ParameterError
 
 SMALL = 60
 """Bytes of a chunk here: a few rows."""
+
+LONG = "a,b\n" + f"1.{0:0100},2\n" * 2600
+"""More than the beginning, which is looked at before the first chunk."""
 
 
 def chunks(path, form=CsvFormat(), size=SMALL):  # noqa: B008
@@ -107,7 +112,8 @@ def test_plain_numbers_are_read_by_numpy_beside_text_and_dates(tmp_path, monkeyp
     """Not by the careful way, but for the first chunk: else this is six times as slow."""
     monkeypatch.setattr(CsvChunks, "_rows", counted := Counted(CsvChunks._rows))
     rows = [
-        f'"{place}.5";é{place};2026-01-0{1 + place % 9}; {place}e3 ;"";'.replace(".", decimal) for place in range(90)
+        f'"{place}.5";é{place};2026-01-0{1 + place % 9}; {place}e3 ;{place if place % 3 else ""};'.replace(".", decimal)
+        for place in range(90)
     ]
     (tmp_path / "t.csv").write_bytes(ending.join(["a;b;c;d;e;", *(row + "x" for row in rows)]).encode())
     tables = chunks(tmp_path / "t.csv", CsvFormat(";", decimal), 200)
@@ -164,12 +170,12 @@ def test_odd_delimiters_are_left_to_the_careful_way(delimiter, decimal):
 
 
 def test_a_cell_beyond_the_limit_of_csv_is_refused_in_every_chunk(tmp_path):
-    (tmp_path / "t.csv").write_text("a,b\n" + "1,2\n" * 80 + "1," + "2" * 140_000 + "\n")
-    with pytest.raises(ParameterError, match=r"field larger than field limit .* starts on line 82\."):
+    (tmp_path / "t.csv").write_text(LONG + "1," + "2" * 140_000 + "\n")
+    with pytest.raises(ParameterError, match=r"field larger than field limit .* starts on line 2602\."):
         chunks(tmp_path / "t.csv")
 
 
-LATE = {  # beyond the beginning, which is looked at before the first chunk
+LATE = {
     "3,<5": "t.csv has cells that are not numbers: column 'b' holds '<5' on line 2602. Write a number there, or drop",
     "1-2,3": "t.csv has cells that are not numbers: column 'a' holds '1-2' on line 2602. Write a number there, or drop",
     "é,3": "t.csv has cells that are not numbers: column 'a' holds 'é' on line 2602. Write a number there, or drop",
@@ -195,13 +201,59 @@ def test_late_mistakes_are_named_with_their_lines(tmp_path, monkeypatch, row, si
     monkeypatch.chdir(tmp_path)
     path = type(tmp_path)("t.csv")
     row = row if isinstance(row, bytes) else row.encode()
-    path.write_bytes(b"a,b\n" + b"1.%0100d,2\n" % 0 * 2600 + row + b"\n1,2\n")
+    path.write_bytes(LONG.encode() + row + b"\n1,2\n")
     message = LATE[row if row in LATE else row.decode()]
     with pytest.raises(FhennError) as caught, open_table(path, size=size) as reader:
         for table in reader:
             table.numbers()
     assert message in str(caught.value)
     assert reader.rows > 2400
+
+
+def test_the_remedy_for_a_last_row_is_not_to_drop_the_column(tmp_path):
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n3,x\n")
+    first, last = chunks(tmp_path / "t.csv", size=1)
+    assert first.rows == last.rows == 1
+    with pytest.raises(ParameterError, match=r"on line 3\. Write a number there, or drop the row"):
+        last.numbers()
+
+
+def test_a_byte_after_a_mark_is_on_its_line(tmp_path):
+    (tmp_path / "t.csv").write_bytes(b"\xef\xbb\xbfa,b\n1,2\n\xf6,4\n")
+    with pytest.raises(ParameterError, match="byte 0xf6 on line 3"):
+        read_table(tmp_path / "t.csv")
+
+
+def test_empty_rows_come_before_plain_ones(tmp_path):
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n,\n3,4\n")
+    tables = chunks(tmp_path / "t.csv", size=4)
+    assert [list(table.lines) for table in tables] == [[2], [3], [4]]
+    assert samples(tables[1]) == samples(read_table(tmp_path / "t.csv"))
+
+
+def test_a_last_line_without_an_end_belongs_to_the_last_chunk(tmp_path):
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n3,4")
+    assert [table.rows for table in chunks(tmp_path / "t.csv", size=100)] == [2]
+
+
+@pytest.mark.parametrize("size", range(1, 9))
+def test_blocks_end_where_a_line_does(size):
+    data = b"1\r\n\r\n22\r\n333333333\r\n4\n5\r66\r777777777777\r\r8\n\n9\r\r\na"
+    blocks, found = Blocks(io.BytesIO(data)), []
+    while block := blocks.take(size):
+        found.append(block)
+        done = b"".join(found)
+        assert data.startswith(done)
+        assert done[-1:] in b"\r\n" or done == data
+        assert not (done.endswith(b"\r") and data[len(done) :].startswith(b"\n"))
+        assert (blocks.taken, blocks.newlines) == (len(done), done.count(b"\n"))
+        tail = block[-2:]
+        before = done.removesuffix(tail)
+        blocks.put_back(tail)
+        assert (blocks.taken, blocks.newlines) == (len(before), before.count(b"\n"))
+        assert blocks.skip(len(tail)) == tail
+    assert b"".join(found) == data
+    assert len(found) > 11 - size
 
 
 def test_a_short_row_is_remembered_until_its_missing_column_is_used(tmp_path):
@@ -241,11 +293,18 @@ def test_a_beginning_of_long_rows_is_read_until_the_first_line_is_clear(tmp_path
 
 def test_what_is_left_out_is_said_once(tmp_path):
     path = tmp_path / "t.csv"
-    path.write_text(",a,Unnamed: 2\n" + "1,2,\n" * 99)
+    path.write_text(",a,Unnamed: 2\n" + f"1.{0:0200},2,\n" * 2600)
+    assert len(chunks(path, size=1 << 22)) > 1
     with pytest.warns(DataWarning) as caught:
-        assert read_samples(path, None, CsvFormat(), True).tolist() == [[2]] * 99
+        assert read_samples(path, None, CsvFormat(), True).tolist() == [[2]] * 2600
     assert [str(each.message) for each in caught] == [f"{path}: column 1 is left out: it is an index or has no name."]
-    assert read_samples(path, ["a"], CsvFormat(), True).tolist() == [[2]] * 99
+    assert read_samples(path, ["a"], CsvFormat(), True).tolist() == [[2]] * 2600
+
+
+def test_columns_without_name_and_content_are_no_columns(tmp_path):
+    (tmp_path / "t.csv").write_text("a,,b,\n1,,2,\n3,,4\n")
+    table = read_table(tmp_path / "t.csv")
+    assert (table.names, len(table.columns), table.aside) == (("a", "b"), 2, frozenset())
 
 
 def test_names_are_those_of_the_samples(tmp_path, capsys):
@@ -314,6 +373,14 @@ class TestParquet:
         with pytest.raises(MissingValues, match=r"column 'n' \(1: row 50\)"), open_table(path, size=320) as reader:
             for table in reader:
                 table.numbers(["n"])
+
+    def test_empty_groups_are_no_chunks(self, path):
+        pa, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+        table = pa.table({"a": [1.0, 2.0]})
+        with parquet.ParquetWriter(path, table.schema) as writer:
+            for rows in (0, 2, 0, 2, 0):
+                writer.write_table(table.slice(0, rows))
+        assert np.concatenate([each.numbers() for each in chunks(path)]).tolist() == [[1], [2]] * 2
 
     def test_a_broken_group_is_refused_when_its_chunk_comes(self, path):
         data = bytearray(path.read_bytes())

@@ -208,6 +208,24 @@ def test_other_columns_and_cells_are_refused(tmp_path, ending):
     assert read_table(path).numbers().tolist() == numbers(4).numbers().tolist() * 2
 
 
+@pytest.mark.parametrize("ending", CONTINUED)
+def test_a_chunk_that_was_written_by_half_is_no_part_of_the_table(tmp_path, ending, monkeypatch):
+    path = tmp_path / f"t.{ending}"
+    with open_writer(path) as writer:
+        writer.append(numbers())
+        with monkeypatch.context() as patch:
+
+            def broken(table):
+                writer._file.write(bytes(999))
+                raise OSError(5, "broken")
+
+            patch.setattr(writer, "_write", broken)
+            with pytest.raises(OSError, match="broken"):
+                writer.append(numbers())
+        writer.finish()
+    assert read_table(path).numbers().tolist() == numbers().numbers().tolist()
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path
@@ -233,6 +251,7 @@ def test_a_killed_process_is_continued_where_it_was_good(tmp_path, ending, chunk
     good = [0, *map(int, killed.stdout.split())]
     table = Table(("a", "b"), (np.arange(8) / 7, np.arange(8.0)))
     with open_writer(path, good[chunks]) as writer:
+        assert unfinished(path).stat().st_size == good[chunks]
         for _ in range(3 - chunks):
             writer.append(table)
         writer.finish()

@@ -116,7 +116,7 @@ class Grid:
             )
         except ValueError:  # some cell is not a number, as 1-2: whoever wants its column finds it
             return {}
-        return dict(zip(places, values.T, strict=True)) if len(values) == self.rows else {}
+        return dict(zip(places, values.T, strict=True))
 
     def _numeric_columns(self) -> list[int]:
         """Places of the columns that hold no empty cell and nothing but what numbers are written with."""

@@ -64,9 +64,8 @@ class ParquetChunks:
             if batch is None:
                 return
             done += batch.num_rows
-            if batch.num_rows:
-                columns = tuple(map(_cells, batch.columns))
-                yield Table(self.names, columns, str(self._path), aside=self._aside), done / self._total
+            columns = tuple(map(_cells, batch.columns))
+            yield Table(self.names, columns, str(self._path), aside=self._aside), done / self._total
 
     def _unreadable(self, error: Exception) -> ParameterError:
         reason = str(error).splitlines()[0][:200]
