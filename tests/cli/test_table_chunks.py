@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fhenn.cli.bounds import read_samples, samples_in_chunks
-from fhenn.cli.tables import CsvFormat, open_table, read_table
+from fhenn.cli.tables import CsvFormat, Table, open_table, read_table
 from fhenn.cli.tables.blocks import Blocks
 from fhenn.cli.tables.delimited import CsvChunks
 from fhenn.cli.tables.grid import Grid
@@ -342,6 +342,12 @@ def test_rows_of_an_array_are_counted_over_the_whole_file(tmp_path):
         for table in reader:
             table.numbers()
     assert reader.rows == 42
+
+
+def test_empty_cells_stay_empty_where_chunks_are_joined():
+    table = Table(("t", "n"), (np.array(["a", "b"]), np.arange(2.0)))
+    joined = join_tables([table, table.mask([1]), table.mask([0, 1])])
+    assert joined.records() == [("a", 0), ("b", 1), ("a", 0), (None, None), (None, None), (None, None)]
 
 
 class TestParquet:

@@ -235,8 +235,7 @@ table = Table(("a", "b"), (np.arange(8) / 7, np.arange(8.0)))
 with open_writer(Path(sys.argv[1]), keep=True) as writer:
     print(writer.append(table))
     print(writer.append(table), flush=True)
-    writer._file.write(b"half of a chun")
-    writer._file.flush()
+    os.pwrite(writer._file.fileno(), b"half of a chunk", writer.good)
     os.kill(os.getpid(), signal.SIGKILL)
 """
 

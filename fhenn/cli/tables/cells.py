@@ -76,6 +76,8 @@ def join(parts: Sequence[Cells]) -> Cells:
     if len(parts) == 1:
         return parts[0]
     if all(isinstance(part, np.ndarray) for part in parts):
+        if any(isinstance(part, np.ma.MaskedArray) for part in parts):
+            return np.ma.MaskedArray(np.ma.concatenate(parts))
         return np.concatenate(parts)
     return JoinedCells([part.tolist() if isinstance(part, np.ndarray) else part for part in parts])
 

@@ -235,12 +235,7 @@ def _csv(columns: Sequence[Cells]) -> str:
 def _quoted(column: Cells) -> Sequence[Any]:
     if isinstance(column, np.ndarray):
         cells: list[Any] = column.tolist()
-        if column.dtype.kind in "biuf":
-            return cells
-        if column.dtype.kind == "U":  # classes are few
-            known = {cell: quote(cell) for cell in {*cells}}
-            return [known[cell] for cell in cells]
-        return [*map(quote, cells)]
+        return cells if column.dtype.kind in "biuf" else [*map(quote, cells)]
     return [*map(quote, column)]
 
 
