@@ -75,10 +75,12 @@ def join(parts: Sequence[Cells]) -> Cells:
     """The cells of a column that was read in parts."""
     if len(parts) == 1:
         return parts[0]
-    if all(isinstance(part, np.ndarray) for part in parts):
-        if any(isinstance(part, np.ma.MaskedArray) for part in parts):
-            return np.ma.MaskedArray(np.ma.concatenate(parts))
-        return np.concatenate(parts)
+    arrays = [part for part in parts if isinstance(part, np.ndarray)]
+    if len(arrays) == len(parts):
+        values = np.concatenate([np.ma.getdata(array) for array in arrays])
+        if not any(isinstance(array, np.ma.MaskedArray) for array in arrays):
+            return values
+        return np.ma.MaskedArray(values, mask=np.concatenate([np.ma.getmaskarray(array) for array in arrays]))
     return JoinedCells([part.tolist() if isinstance(part, np.ndarray) else part for part in parts])
 
 
