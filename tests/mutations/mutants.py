@@ -437,7 +437,7 @@ MATCHING = mutants(
         "known = sent.get(binding.upload)",
         "known = sent.get(binding.upload, next(iter(sent.values()), None))",
     ),
-    ("answers to any part", "if part != binding.part:", "if part < 0:"),
+    ("answers to any part", "if known.part != binding.part:", "if known.part < 0:"),
     (
         "answers of any number of samples",
         '{"number of samples": (samples, array.shape[0])}',
@@ -464,8 +464,8 @@ RECEIPT = mutants(
     ("receipts of any digest", " or self.parts[part].sha256 != upload:", ":"),
     (
         "receipts of parts in any order",
-        "len(plans) != 1 or [header.part for header in headers] != list(range(len(headers)))",
-        "len(plans) != 1",
+        "len(named) != 1 or [header.part for header in headers] != list(range(len(headers)))",
+        "len(named) != 1",
     ),
     ("receipts with digests of any form", "all(is_digest(part.sha256) and _is_count", "all(_is_count"),
     ("uploads of any part", "if not _is_count(header.part, 0) or not", "if not"),
@@ -512,7 +512,7 @@ CLIENT = mutants(
         "if context.parameters_fingerprint != plan.parameters.fingerprint:",
         "if not plan.parameters.fingerprint:",
     ),
-    ("client encrypts beyond the bounds", "        self.require_bounds(values)\n", ""),
+    ("client encrypts beyond the bounds", "            self.require_bounds(values)\n", "            pass\n"),
     ("client forgets upper bounds", "np.maximum(floor - values, values - ceiling)", "floor - values"),
     (
         "client does not count what it shares",
@@ -1368,13 +1368,72 @@ STRANGE_EVALUATOR = mutants(
     ),
 )
 
+STREAM = mutants(
+    "fhenn/session/stream.py",
+    "tests/session/test_stream.py",
+    ("streams: parts in any order", "if part != self.parts:", "if part < 0:"),
+    ("streams: parts of any stream", "if part and (stream is None or stream != self._stream):", "if part < 0:"),
+    ("streams: uploads by themselves go on", "(stream is None or stream != self._stream)", "(stream != self._stream)"),
+    ("streams: ends that say anything", "if stated != found or self.alone:", "if False:"),
+    ("streams: go on after their end", "if next(rest, None) is not None:", "if False:"),
+    (
+        "streams: have no end",
+        "    if not tally.alone:\n        raise tally.cut_off",
+        "    if False:\n        raise tally.cut_off",
+    ),
+    ("streams: ends without the digests", "self._digest.update(bytes.fromhex(digest))", "pass"),
+    ("streams: ends with a body", "if body or not (0 < end.parts", "if not (0 < end.parts"),
+    (
+        "streams: results in any order",
+        "yield waiting.popleft().result()\n        while",
+        "yield waiting.pop().result()\n        while",
+    ),
+    ("streams: all parts at once", "len(waiting) >= most or waiting[0].done()", "waiting[0].done()"),
+    ("streams: work that nobody waits for", "            each.cancel()", "            pass"),
+    ("streams: answers to another stream go on", "if binding is None or binding.upload != expected:", "if False:"),
+)
+
+STREAM_OF_CLIENT = mutants(
+    "fhenn/session/client.py",
+    "tests/session/test_stream.py",
+    ("streams: fewer answers than parts", "if receipt is not None and tally.parts != len(receipt.parts):", "if False:"),
+    ("streams: refusals of any number of samples", "if samples != refusal.samples:", "if False:"),
+    ("streams: go on with other keys", "            if keys != self.fingerprint:", "            if False:"),
+    ("streams: go on with what is damaged", 'unframe("ciphertexts", message)  # its digest', "pass"),
+    ("streams: places count from each part", "replace(error, samples=places, furthest=furthest)", "error"),
+    (
+        "streams: violations count from each part",
+        "raise RangeViolation(report.after(before))",
+        "raise RangeViolation(report)",
+    ),
+    ("streams: rows that were made before come again", "values[skipped:]", "values"),
+)
+
+UNFINISHED = mutants(
+    "fhenn/artifacts/unfinished.py",
+    "tests/artifacts/test_unfinished.py",
+    ("unfinished: goes on with any job", "if left.job != self._entry.job:", "if False:"),
+    ("unfinished: goes on with more than is there", "0 < entry.size <= there", "0 < entry.size"),
+    ("unfinished: half a part stays", "self._file.truncate(self._journal.size)", "pass"),
+    ("unfinished: takes the place of anything", "            require_place(self._path, self._kind)\n", ""),
+    ("unfinished: errors that come again wait", "elif comes_again(error) or not", "elif not"),
+)
+
+READ_MESSAGE = mutants(
+    "fhenn/wire.py",
+    "tests/session/test_stream.py",
+    ("messages: as large as they state", "file.read(min(left, _PIECE))", "file.read(left) if bytearray(left) else b''"),
+    ("messages: cut off", "        if not piece:", "        if not piece and left < 0:"),
+)
+
 MUTANTS: tuple[Mutant, ...] = tuple(
     mutant
     for part in (
         IDLE, FLOODING, FLOOR, NOISE, CERTIFICATE, SHARING, BUDGET, STRUCTURE, INFLATE, MESSAGES, PACKING, BITS, UNPACKING, PACKED_IN_CONTEXTS, SPARE, PROTOBUF, WIRE, SCAN, MATCHING, RECEIPT,
         VIOLATIONS, ANSWER, CLIENT, CLIENT_GUARD, SERVER, SECRET, TOKENS, QUOTA, BODIES, BLAME, WORK, FAIR, POOL, RUNNER, FAILURES, LOCAL, SPOOL, KEYS, UPLOADS, FILES,
         ROUTES, GUARD, OUTPUTS, WITNESS, DEMANDS, PLAN, LAYOUT, ARRAY, SEARCH, WORST, VERIFIED_WITNESSES, CACHE, LOAD, TRACE, FILLED, FOLDS, SHARED,
-        UNITS, NATIVE_MESSAGES, NATIVE_KEYS, KEY_MESSAGES, SUBCHAIN, KEY_LEVELS, ROTATIONS, STRANGE_EVALUATOR,
+        UNITS, NATIVE_MESSAGES, NATIVE_KEYS, KEY_MESSAGES, SUBCHAIN, KEY_LEVELS, ROTATIONS, STRANGE_EVALUATOR, STREAM,
+        STREAM_OF_CLIENT, UNFINISHED, READ_MESSAGE,
     )
     for mutant in part
 )  # fmt: skip
