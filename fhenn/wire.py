@@ -144,7 +144,7 @@ def read_message(file: Any) -> bytes | None:
     while left:  # as it comes: a length that a stranger states takes no memory
         piece = file.read(min(left, _PIECE))
         if not piece:
-            raise WireFormatError(what, f"it is cut off: a message lacks {left} of its {header.size} bytes")
+            raise WireFormatError(what, f"it holds {header.size - left} bytes of {header.size}: it is cut off")
         pieces.append(piece)
         left -= len(piece)
     return b"".join(pieces)

@@ -9,7 +9,7 @@ from fhenn.artifacts.documents import (
 )
 from fhenn.artifacts.files import read, read_kind, read_messages, require_place, write
 from fhenn.artifacts.model import model_from_bytes, model_to_bytes
-from fhenn.artifacts.unfinished import Journal, UnfinishedFile, comes_again, file_state
+from fhenn.artifacts.unfinished import Journal, UnfinishedFile, comes_again, file_state, unfinished
 from fhenn.wire import Header, header_of
 
 __all__ = [
@@ -30,5 +30,6 @@ __all__ = [
     "read_messages",
     "reading_from_bytes",
     "require_place",
+    "unfinished",
     "write",
 ]

@@ -106,7 +106,7 @@ def write(path: str | Path, data: bytes, private: bool = False, overwrite: bool 
     overwrite = not private if overwrite is None else overwrite
     if not overwrite:
         _reserve(path)
-    temporary = _hidden(path, ".part")
+    temporary = hidden(path, ".part")
     try:
         _write_new(temporary, data, _PRIVATE if private else _PUBLIC)
         temporary.replace(path)
@@ -130,7 +130,7 @@ def write_folder(path: Path, contents: Mapping[str, bytes]) -> None:
     """
     if path.exists():
         raise FileExists(str(path))
-    staged = _hidden(path, ".part")
+    staged = hidden(path, ".part")
     try:
         staged.mkdir(0o700)
         for name, data in contents.items():
@@ -164,7 +164,7 @@ def remove(path: Path) -> bool:
 
 def remove_folder(path: Path) -> None:
     """Remove a folder and what is in it: under its name, all of it is there or nothing. Raises OSError."""
-    gone = _hidden(path, ".gone")
+    gone = hidden(path, ".gone")
     path.rename(gone)
     sync_folder(path.parent)
     _empty_and_remove(gone)
@@ -236,7 +236,7 @@ def _empty_and_remove(folder: Path) -> None:
     folder.rmdir()
 
 
-def _hidden(path: Path, suffix: str) -> Path:
+def hidden(path: Path, suffix: str) -> Path:
     """A name beside `path` that nothing else has."""
     return path.with_name(f".{path.name}.{token_hex(8)}{suffix}")
 

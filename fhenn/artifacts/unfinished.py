@@ -13,14 +13,16 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import BinaryIO, Self
 
-from fhenn.artifacts.files import require_place, sync_folder
+from fhenn.artifacts.files import hidden, require_place, sync_folder
 from fhenn.errors import FhennError, ParameterError
+from fhenn.filelock import try_lock
 from fhenn.strict import built, read_json
 from fhenn.wire import read_message
 
 _LONGEST = 1 << 16
+_AFRESH = "Begin it anew, without --resume."
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Journal:
     """
 
     def __init__(self, path: Path, job: Mapping[str, str], resume: bool) -> None:
-        self._path, self.unfinished = _beside(path, ".unfinished.json"), _beside(path, ".unfinished")
+        self._file, self._path = unfinished(path), path.with_name(f".{path.name}.unfinished.json")
         self._entry = _Entry(tuple(sorted(job.items())), 0, 0)
         left = self._left() if resume else None
         if left is None:
@@ -75,12 +77,14 @@ class Journal:
         Raises OSError.
         """
         self._entry = _Entry(self._entry.job, self._entry.parts + parts, size)
-        temporary = self._path.with_name(f"{self._path.name}.part")
-        temporary.write_text(json.dumps(asdict(self._entry)))
+        temporary = hidden(self._path, ".part")
+        with temporary.open("x") as file:
+            json.dump(asdict(self._entry), file)
         temporary.replace(self._path)
 
     def remove(self) -> None:
-        """Forget the file: it is whole, or given up. Raises OSError."""
+        """Forget the file: it has its name, or is given up. Raises OSError."""
+        self._file.unlink(missing_ok=True)
         self._path.unlink(missing_ok=True)
 
     def _left(self) -> _Entry | None:
@@ -88,7 +92,7 @@ class Journal:
         try:
             with self._path.open("rb") as file:
                 entry = built(_Entry, read_json(file.read(_LONGEST)))
-            there = self.unfinished.stat().st_size
+            there = self._file.stat().st_size
         except (OSError, ValueError):
             return None
         return entry if entry.parts > 0 and 0 < entry.size <= there else None
@@ -110,8 +114,7 @@ class UnfinishedFile:
         require_place(path, kind)
         self._path, self._kind = path, kind
         self._journal = Journal(path, job, resume)
-        self._file: IO[bytes] = self._journal.unfinished.open("r+b" if self._journal.parts else "w+b")
-        self._file.truncate(self._journal.size)
+        self._file = open_unfinished(path, self._journal.size)
         self._file.seek(self._journal.size)
 
     @property
@@ -126,7 +129,7 @@ class UnfinishedFile:
 
     def written(self) -> Iterator[bytes]:
         """The messages that were there already, one at a time. Raises WireFormatError, OSError."""
-        with self._journal.unfinished.open("rb") as file:
+        with unfinished(self._path).open("rb") as file:
             while file.tell() < self._journal.size and (message := read_message(file)) is not None:
                 yield message
 
@@ -147,12 +150,11 @@ class UnfinishedFile:
                 os.fsync(file.fileno())
         if error is None:
             require_place(self._path, self._kind)
-            self._journal.unfinished.replace(self._path)
+            unfinished(self._path).replace(self._path)
             sync_folder(self._path.parent)
             self._journal.remove()
         elif comes_again(error) or not self._journal.parts:
             with suppress(OSError):
-                self._journal.unfinished.unlink()
                 self._journal.remove()
 
 
@@ -167,6 +169,44 @@ def file_state(path: Path) -> str:
     return f"{state.st_size} bytes, {state.st_mtime_ns}"
 
 
-def _beside(path: Path, suffix: str) -> Path:
-    """The hidden name of what belongs to a file."""
-    return path.with_name(f".{path.name}{suffix}")
+def unfinished(path: Path) -> Path:
+    """The hidden file beside one that has not got its name yet."""
+    return path.with_name(f".{path.name}.unfinished")
+
+
+def open_unfinished(path: Path, good: int) -> BinaryIO:
+    """The hidden file of one that grows: locked, and no longer than it is right.
+
+    path: the name that it will have.
+    good: bytes of it that are right; 0 for a new one.
+
+    Raises ParameterError where nothing is there to go on with, or another process writes to it; OSError.
+    """
+    place = unfinished(path)
+    flags = os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+    with suppress(FileNotFoundError):
+        file = _locked(path, os.open(place, flags))
+        if good:
+            return _cut(path, file, good)
+        file.close()
+        place.unlink()  # what a killed process left; never written on, as another user may have made it
+    if good:
+        raise ParameterError(f"nothing of {path} is there to go on with: {place} is missing.", _AFRESH)
+    return _locked(path, os.open(place, flags | os.O_CREAT | os.O_EXCL, 0o666))
+
+
+def _locked(path: Path, descriptor: int) -> BinaryIO:
+    file = os.fdopen(descriptor, "r+b")
+    if not try_lock(descriptor):
+        file.close()
+        raise ParameterError(f"another process writes {path}.", "Wait until it is done, or choose another name.")
+    return file
+
+
+def _cut(path: Path, file: BinaryIO, good: int) -> BinaryIO:
+    """The file cut off where it is right. Raises ParameterError, OSError."""
+    if os.fstat(file.fileno()).st_size < good:
+        file.close()
+        raise ParameterError(f"what is unfinished of {path} is shorter than {good} bytes.", _AFRESH)
+    file.truncate(good)
+    return file

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +18,25 @@ from numpy.typing import NDArray
 
 import fhenn
 from fhenn import artifacts
-from fhenn.cli.bounds import read_samples
+from fhenn.cli.bounds import samples_in_chunks
 from fhenn.cli.passphrase import choose_passphrase, passphrase_file_option, read_passphrase
 from fhenn.cli.show import FILE, as_json_option, count_of, megabytes, output_option, progress, tell, warn
-from fhenn.cli.tables import CsvFormat, Table, as_csv, check_ending, csv_options, write_table
+from fhenn.cli.streams import Clipping, Results, Rows, kept, passing, resume_option, workers_of, workers_option
+from fhenn.cli.tables import CsvFormat, Table, as_csv, check_ending, csv_options
 from fhenn.errors import BoundsExceeded, FileExists, ParameterError
 from fhenn.interop import Reading
 from fhenn.nn.finish import finished
+from fhenn.planner import fingerprint_of
 from fhenn.planner.demands import MEMORY
 from fhenn.planner.flooding import MOST_BITS, MOST_QUERIES, STATISTICAL_BITS
-from fhenn.session import Receipt
-from fhenn.session.client import OnViolation
+from fhenn.session import Receipt, receipt_of
+from fhenn.session.answer import OnViolation
+from fhenn.session.receipt import UploadHeader
 from fhenn.text import printable
-from fhenn.wire import kind_of, require_kind
+from fhenn.wire import kind_of
+
+_ANSWERS = ("refusal", "ciphertexts")
+"""What an answer may begin with besides: a refusal of its first part; ciphertexts, in format version 1."""
 
 
 def receipt_beside(upload: Path) -> Path:
@@ -124,6 +133,8 @@ def keygen(
 @click.option("--clip", is_flag=True, help="Replace values beyond the plan's bounds by the nearest bound.")
 @csv_options
 @output_option("upload.fhenn", "the ciphertexts")
+@workers_option
+@resume_option
 @memory_option
 @as_json_option
 def encrypt(
@@ -135,14 +146,16 @@ def encrypt(
     clip: bool,
     csv_format: CsvFormat,
     output: Path,
+    workers: int | None,
+    resume: bool,
     memory_mb: int | None,
     as_json: bool,
 ) -> None:
     """Encrypt the samples of a table, on the client's side.
 
-    DATA is CSV, NPY or Parquet. Where the model has names of features, columns are taken by name, and others, such as a
-    label, are left out; else by position. A receipt is written beside the ciphertexts: with it `fhenn decrypt`
-    recognises the answer to them.
+    DATA is CSV, NPY or Parquet, of any number of rows. Where the model has names of features, columns are taken by
+    name, and others, such as a label, are left out; else by position. A receipt is written beside the ciphertexts: with
+    it `fhenn decrypt` recognises the answer to them.
 
     \b
       fhenn encrypt records.csv -o upload.fhenn
@@ -150,31 +163,43 @@ def encrypt(
     message = artifacts.read_kind(plan_file, "plan")
     reading = artifacts.reading_from_bytes(message)
     names = artifacts.plan_from_bytes(message).feature_names or (None if reading is None else reading.features)
-    values = read_samples(data, names, csv_format, as_json)
+    samples = samples_in_chunks(data, names, csv_format, as_json)
     with progress(as_json) as show:
-        client = _client(message, secret, passphrase_file, show, _memory_bound(memory_mb))
-        clipped = 0
-        if clip and values.shape[1] == client.plan.features:
-            inside = np.clip(values, client.plan.low, client.plan.high)
-            clipped = int(np.count_nonzero(inside != values))
-            values = inside
-        try:
-            upload = client.encrypt(values)
-        except BoundsExceeded as error:
-            raise replace(error, names=tuple(names[place] for place in error.features) if names else ()) from None
+        client = _client(message, secret, passphrase_file, memory=_memory_bound(memory_mb))
+        rows = Rows(show, "encrypt")
+        clipping = Clipping(client.plan) if clip else None
+        job = {
+            "plan": client.plan.fingerprint,
+            "key": client.fingerprint,
+            "table": artifacts.file_state(data),
+            "options": f"{csv_format} {clip}",
+        }
+        with kept(output), artifacts.UnfinishedFile(output, "ciphertexts", job, resume) as file:
+            stream = client.encrypt_stream(
+                passing(samples, clipping, rows), workers=workers_of(workers), after=file.written()
+            )
+            try:
+                for part in stream:
+                    rows.count = stream.samples
+                    file.append(part)
+            except BoundsExceeded as error:
+                raise replace(error, names=tuple(names[place] for place in error.features) if names else ()) from None
+            finally:
+                stream.close()
     receipt = receipt_beside(output)
-    artifacts.write(output, upload)
-    artifacts.write(receipt, Receipt.of(upload).to_bytes())
+    artifacts.write(receipt, stream.receipt.to_bytes())
+    clipped = 0 if clipping is None else clipping.count
     result = {
         "ciphertexts": str(output),
         "receipt": str(receipt),
-        "samples": len(values),
-        "bytes": len(upload),
+        "samples": stream.samples,
+        "parts": len(stream.receipt.parts),
+        "bytes": file.size,
         "clipped": clipped,
     }
     clip_note = f", {clipped} values clipped" if clipped else ""
     text = (
-        f"wrote {output}: {count_of(len(values), 'sample')}, {megabytes(len(upload))}{clip_note}; for the server\n"
+        f"wrote {output}: {count_of(stream.samples, 'sample')}, {megabytes(file.size)}{clip_note}; for the server\n"
         f"wrote {receipt}: its receipt, which `fhenn decrypt` compares the answer with; it stays here"
     )
     tell(as_json, result, text)
@@ -187,6 +212,8 @@ def encrypt(
 @click.option("--keys", type=FILE, default=Path("keys.fhenn"), show_default=True, help="The client's evaluation keys.")
 @click.option("--certificate", type=FILE, help="Refuse unless this certificate holds for model and plan.")
 @output_option("answer.fhenn", "the encrypted answer")
+@workers_option
+@resume_option
 @as_json_option
 def evaluate(
     *,
@@ -196,6 +223,8 @@ def evaluate(
     keys: Path,
     certificate: Path | None,
     output: Path,
+    workers: int | None,
+    resume: bool,
     as_json: bool,
 ) -> None:
     """Run the model on ciphertexts, on the server's side.
@@ -207,15 +236,40 @@ def evaluate(
     """
     network = artifacts.model_from_bytes(artifacts.read_kind(model_file, "model"))
     plan = artifacts.plan_from_bytes(artifacts.read_kind(plan_file, "plan"))
-    required = None if certificate is None else _certificate(certificate)
+    if certificate is not None:
+        _certificate(certificate).require(plan, network)
     evaluation_keys = artifacts.read_kind(keys, "evaluation-context")
-    ciphertexts = artifacts.read_kind(upload, "ciphertexts")
     with progress(as_json) as show:
-        server = fhenn.Server(network, plan, evaluation_keys, progress=show, certificate=required)
-        answer = server.predict(ciphertexts)
-    artifacts.write(output, answer)
-    result = {"answer": str(output), "bytes": len(answer), "fingerprint": server.context.fingerprint}
-    tell(as_json, result, f"wrote {output}: {megabytes(len(answer))}; for the client {server.context.fingerprint}")
+        rows, refused = Rows(show, "evaluate"), 0
+        parts = artifacts.read_messages(upload, "ciphertexts", told=rows.reach)
+        job = {
+            "model": fingerprint_of(network),
+            "plan": plan.fingerprint,
+            "keys": sha256(evaluation_keys).hexdigest(),
+        }
+        with (
+            kept(output),
+            fhenn.LocalPool(network, plan, evaluation_keys, workers=workers_of(workers)) as pool,
+            artifacts.UnfinishedFile(output, "answer", job, resume) as file,
+        ):
+            counted = rows.pass_by(parts, _samples_in)
+            for answer in pool.predict_stream(counted, after=file.written()):
+                refused += kind_of(answer) == "refusal"
+                file.append(answer)
+    result = {
+        "answer": str(output),
+        "bytes": file.size,
+        "samples": rows.count,
+        "refused": refused,
+        "fingerprint": pool.fingerprint,
+    }
+    refusals = f"; {count_of(refused, 'part')} refused, which ended workers again and again" if refused else ""
+    tell(as_json, result, f"wrote {output}: {megabytes(file.size)}; for the client {pool.fingerprint}{refusals}")
+
+
+def _samples_in(message: bytes) -> int:
+    """Samples in a part; none in what ends a stream. Raises WireFormatError."""
+    return UploadHeader.of(message).samples if kind_of(message) == "ciphertexts" else 0
 
 
 @click.command()
@@ -258,6 +312,8 @@ def evaluate(
 @click.option("--no-range-check", is_flag=True, help="Accept an answer without the witnesses of values out of range.")
 @click.option("--unbound", is_flag=True, help="Accept an answer of version 1, which may belong to other samples.")
 @click.option("--output", "-o", type=FILE, help="Table to write: .csv, .npy or .parquet.  [default: CSV, printed]")
+@workers_option
+@resume_option
 @as_json_option
 def decrypt(
     *,
@@ -274,6 +330,8 @@ def decrypt(
     no_range_check: bool,
     unbound: bool,
     output: Path | None,
+    workers: int | None,
+    resume: bool,
     as_json: bool,
 ) -> None:
     """Decrypt the ANSWER of a server, on the client's side.
@@ -291,44 +349,66 @@ def decrypt(
         artifacts.require_place(output)  # before a shared result is counted
     message = artifacts.read_kind(plan_file, "plan")
     reading = artifacts.reading_from_bytes(message)
-    data = artifacts.read(answer, "answer")
+    artifacts.read_messages(answer, "answer", also=_ANSWERS)  # said before a receipt is asked for
     receipt_path = Path("upload.receipt.fhenn") if receipt_file is None else receipt_file
     receipt = None if unbound and receipt_file is None and not receipt_path.exists() else _receipt(receipt_path)
     with progress(as_json) as show, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        client = _client(message, secret, passphrase_file, show)
+        client = _client(message, secret, passphrase_file)
         if shared_so_far is not None:
             client.keep_budget(budget_of(secret), shared_so_far, overwrite=True)
-        decrypted = client.decrypt_scores(
-            data,
-            receipt=receipt,
-            on_violation=on_violation,
-            range_check=not no_range_check,
-            unbound=unbound,
-            share=share,
-            queries=queries,
-            bits=bits,
-        )
+        rows = Rows(show, "decrypt")
+        messages = artifacts.read_messages(answer, "answer", also=_ANSWERS, told=rows.reach)
+        options = {
+            "on_violation": on_violation,
+            "range_check": not no_range_check,
+            "unbound": unbound,
+            "share": share,
+            "queries": queries,
+            "bits": bits,
+        }
+        job = {
+            "plan": client.plan.fingerprint,
+            "key": client.fingerprint,
+            "answer": artifacts.file_state(answer),
+            "receipt": "" if receipt is None else sha256(receipt.to_bytes()).hexdigest(),
+            "options": json.dumps(options),
+        }
+        with kept(output), Results(output, job, resume) as results:
+            results.rows = sum(part.samples for part in (receipt.parts if receipt else ())[: results.parts])
+            for scores in client.decrypt_stream(
+                messages,
+                receipt=receipt,
+                scores=True,
+                workers=workers_of(workers),
+                skip=results.parts,
+                **options,
+            ):
+                results.append(_table(scores, reading, client.plan.finish, results.numeric))
+                rows.count = results.rows
     for warning in caught:
         warn(warning.message)
-    scores = np.ma.getdata(decrypted)
-    table = predictions(scores, reading, client.plan.finish)
-    violations = np.flatnonzero(np.ma.getmaskarray(decrypted).any(axis=1))
-    if violations.size:
-        table = table.mask(tuple(map(int, violations)))
-        scores[violations] = np.nan
     if output is not None:
-        numeric = output.suffix.lower() == ".npy"
-        write_table(output, Table(None, tuple(scores.T)) if numeric else table)
         tell(
             as_json,
-            {"predictions": str(output), "samples": table.rows},
-            f"wrote {output}: {count_of(table.rows, 'sample')}",
+            {"predictions": str(output), "samples": results.rows},
+            f"wrote {output}: {count_of(results.rows, 'sample')}",
         )
         return
+    table = results.table
     names = table.names or ()
-    rows = [dict(zip(names, row, strict=True)) for row in table.records()]
-    tell(as_json, {"predictions": rows}, as_csv(_printable(table)).rstrip("\n"))
+    rows_of = [dict(zip(names, row, strict=True)) for row in table.records()]
+    tell(as_json, {"predictions": rows_of}, as_csv(_printable(table)).rstrip("\n"))
+
+
+def _table(decrypted: Any, reading: Reading | None, finish: Any, numeric: bool) -> Table:
+    """The rows of a part; those of samples with violations are empty. numeric: whether of scores alone."""
+    scores = np.ma.getdata(decrypted)
+    violations = np.flatnonzero(np.ma.getmaskarray(decrypted).any(axis=1))
+    if numeric:
+        scores[violations] = np.nan
+        return Table(None, tuple(scores.T))
+    return predictions(scores, reading, finish).mask(tuple(map(int, violations)))
 
 
 def _printable(table: Table) -> Table:
@@ -345,11 +425,9 @@ def _memory_bound(memory_mb: int | None) -> float:
 
 def _receipt(path: Path) -> Receipt:
     """The receipt in a file, or that of the upload in it. Raises WireFormatError, OSError."""
-    data = artifacts.read(path, "receipt")
-    if kind_of(data) == "ciphertexts":
-        return Receipt.of(data)
-    require_kind("receipt", data, str(path))
-    return Receipt.from_bytes(data)
+    messages = artifacts.read_messages(path, "receipt", also=("ciphertexts",))
+    first = next(messages)
+    return receipt_of(chain([first], messages)) if kind_of(first) == "ciphertexts" else Receipt.from_bytes(first)
 
 
 def _certificate(path: Path) -> fhenn.Certificate:
@@ -390,7 +468,6 @@ def _client(
     plan: bytes,
     secret: Path,
     passphrase_file: Path | None,
-    show: Callable[[str, int, int], None],
     memory: float = MEMORY,
 ) -> fhenn.Client:
     data = artifacts.read_kind(secret, "secret-key")
@@ -398,7 +475,7 @@ def _client(
     if os.name == "posix" and secret.stat().st_mode & 0o077:
         warnings.warn(f"others can read {secret}. Run chmod 600 {secret}.", stacklevel=2)
     return fhenn.Client.from_secret_bytes(
-        artifacts.plan_from_bytes(plan), data, passphrase, progress=show, budget=budget_of(secret), memory=memory
+        artifacts.plan_from_bytes(plan), data, passphrase, budget=budget_of(secret), memory=memory
     )
 
 

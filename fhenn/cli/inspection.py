@@ -22,6 +22,7 @@ from fhenn.nn import Activation, Affine, layers
 from fhenn.safety.budget import BudgetFile
 from fhenn.session.answer import Answer
 from fhenn.session.receipt import Receipt
+from fhenn.session.stream import End
 from fhenn.wire import Header, header_of, in_words, unframe
 
 
@@ -76,19 +77,21 @@ def inspect(*, file: Path, as_json: bool) -> None:
       fhenn inspect plan.fhenn
     """
     header = artifacts.header_of(file)
-    data = artifacts.read(file)
+    messages = artifacts.read_messages(file, header.kind)
     fault, details = None, Details(_header_facts(header))
     try:
+        data = next(messages)
         unframe(header.kind, data)
         details = _READERS.get(header.kind, _of_header)(header, data)
         if header.kind == "secret-key":
             details = replace(details, facts=(*details.facts, _budget(file, header)))
+        details = replace(details, facts=(*details.facts, *_of_rest(messages)))
     except FhennError as error:
         fault = error.reason if isinstance(error, WireFormatError) else str(error)
     known = (
         Fact("kind", in_words(header.kind)),
         Fact("format version", header.version),
-        Fact("size", len(data), "bytes"),
+        Fact("size", file.stat().st_size, "bytes"),
         *details.facts,
         Fact("SHA-256", header.sha256),
     )
@@ -264,6 +267,27 @@ def _of_answer(header: Header, data: bytes) -> Details:
         facts += [Fact("answers the upload", binding.upload), Fact("its part", binding.part)]
         facts += [Fact("model", binding.model), Fact("plan", binding.plan)]
     return Details((*facts, *result))
+
+
+def _of_rest(messages: Iterator[bytes]) -> list[Fact]:
+    """What the messages after the first say: those of a stream. Raises WireFormatError where one is damaged."""
+    parts, end = 1, None
+    for message in messages:
+        if end is not None:
+            raise WireFormatError("stream", "it goes on after its end")
+        kind = header_of(message).kind
+        unframe(kind, message)
+        if kind == "end":
+            end = End.from_bytes(message)
+        else:
+            parts += 1
+    if end is None and parts > 1:
+        raise WireFormatError("stream", f"it stops after {parts} parts, before its end")
+    if end is None:
+        return []
+    if end.parts != parts:
+        raise WireFormatError("stream", f"its end names {end.parts} parts, and {parts} are here")
+    return [Fact("parts", end.parts), Fact("samples in all parts", end.samples)]
 
 
 def _of_receipt(header: Header, data: bytes) -> Details:

@@ -51,8 +51,16 @@ class Binding:
 
 
 def binding_of(data: bytes) -> Binding | None:
-    """What a message of `Answer.to_bytes` says that it answers; None where it does not. Raises WireFormatError."""
-    meta = header_of(data).meta
+    """What a message of `Answer.to_bytes` says that it answers; None where it does not.
+
+    data: the message, of a server of any version.
+
+    Raises WireFormatError, AnswerMismatch where it is an upload.
+    """
+    header = header_of(data)
+    meta = header.meta
+    if header.kind == "ciphertexts" and "upload" in meta:
+        raise AnswerMismatch("kind", "an answer", "an upload", "Decrypt what the server answered to it.")
     return Binding.from_json(meta["binding"]) if "binding" in meta else None
 
 
@@ -91,8 +99,7 @@ class Answer:
         """
         data = as_bytes("answer", data)
         if kind_of(data) == "ciphertexts":
-            if "upload" in header_of(data).meta:
-                raise AnswerMismatch("kind", "an answer", "an upload", "Decrypt what the server answered to it.")
+            binding_of(data)  # of an upload, which has none
             return cls(data)
         meta, body = unframe(_KIND, data)
         sizes = meta.get("sizes")
@@ -102,8 +109,7 @@ class Answer:
             raise WireFormatError(_KIND, f"its parts have {sum(sizes)} bytes by its header, and {len(body)} in fact")
         ends = [sum(sizes[: place + 1]) for place in range(len(sizes))]
         result, *witnesses = (body[end - size : end] for end, size in zip(ends, sizes, strict=True))
-        binding = Binding.from_json(meta["binding"]) if "binding" in meta else None
-        return cls(result, tuple(witnesses), binding)
+        return cls(result, tuple(witnesses), binding_of(data))
 
 
 @dataclass(frozen=True)

@@ -183,9 +183,7 @@ class EncryptedStream(Iterator[bytes]):
     def receipt(self) -> Receipt:
         """What was sent, to compare answers with. Raises UnsupportedOperation before the last part was taken."""
         if not self._done:
-            raise UnsupportedOperation(
-                "a receipt of a stream that goes on", "Take all its messages first: file.writelines(stream)."
-            )
+            raise UnsupportedOperation("a receipt of a stream that goes on", "Take all its messages first.")
         return Receipt(self._plan, tuple(self._parts))
 
     def _count(self, message: bytes) -> None:

@@ -223,7 +223,7 @@ MISTAKES = [
     ("evaluate --model plan.fhenn", "plan.fhenn is a plan, where a model is needed"),
     ("decrypt", "answer.fhenn, which should hold an answer. `fhenn evaluate` and `fhenn predict` write"),
     ("decrypt --queries 0", "--queries"),
-    ("decrypt keys.fhenn --receipt plan.fhenn", "plan.fhenn is a plan, where a receipt is needed"),
+    ("decrypt keys.fhenn --receipt plan.fhenn", "keys.fhenn is a set of evaluation keys, where an answer is needed"),
     ("plan", "--bounds FILE or --bounds-from DATA"),
     ("plan --bounds-from good.csv --accuracy -1", "accuracy must be a positive finite number, not -1.0. Give for"),
     ("plan --bounds-from good.csv --accuracy 1e-30", "no ring at 128-bit security"),

@@ -482,8 +482,8 @@ ANSWER = mutants(
     ("bindings of any digest", "            and is_digest(binding.upload)\n", ""),
     (
         "answers that are uploads of before",
-        'if "upload" in header_of(data).meta:',
-        'if "answer" in header_of(data).meta:',
+        'if header.kind == "ciphertexts" and "upload" in meta:',
+        'if header.kind == "ciphertexts" and "answer" in meta:',
     ),
     ("answers whose parts do not add up", "if not sizes or sum(sizes) != len(body):", "if not sizes:"),
     (
@@ -802,12 +802,12 @@ FILES = mutants(
     "tests/artifacts/test_files.py",
     (
         "folders are written where they are",
-        '    staged = _hidden(path, ".part")\n    try:\n        staged.mkdir(0o700)',
+        '    staged = hidden(path, ".part")\n    try:\n        staged.mkdir(0o700)',
         "    staged = path\n    try:\n        staged.mkdir(0o700)",
     ),
     (
         "files are written where they are",
-        '    temporary = _hidden(path, ".part")\n',
+        '    temporary = hidden(path, ".part")\n',
         "    temporary = path.with_name(path.name)\n    path.unlink(missing_ok=True)\n",
     ),
     (

@@ -9,5 +9,6 @@ from fhenn.cli.tables.files import read_table as read_table
 from fhenn.cli.tables.files import write_table as write_table
 from fhenn.cli.tables.options import csv_options as csv_options
 from fhenn.cli.tables.table import Table as Table
+from fhenn.cli.tables.table import join_tables as join_tables
 from fhenn.cli.tables.writer import TableWriter as TableWriter
 from fhenn.cli.tables.writer import as_csv as as_csv

@@ -9,26 +9,21 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO, Self
+from typing import Any, Self
 
 import numpy as np
 
 from fhenn import artifacts
 from fhenn.artifacts.files import sync_folder
+from fhenn.artifacts.unfinished import open_unfinished, unfinished
 from fhenn.cli.tables.cells import Cells
 from fhenn.cli.tables.formulas import quote
 from fhenn.cli.tables.npy import HEADER, npy_body, npy_header
 from fhenn.cli.tables.parquet import ParquetRows
 from fhenn.cli.tables.table import Table
 from fhenn.errors import ParameterError
-from fhenn.filelock import try_lock
 
 _AFRESH = "Write the table from its beginning."
-
-
-def unfinished(path: Path) -> Path:
-    """The hidden file beside a table that holds what was written of it so far."""
-    return path.with_name(f".{path.name}.unfinished")
 
 
 class TableWriter(ABC):
@@ -48,7 +43,7 @@ class TableWriter(ABC):
         self.path, self.good, self._keep = path, good, keep
         artifacts.require_place(path)
         with _naming(path):
-            self._file = _open_unfinished(path, good)
+            self._file = open_unfinished(path, good)
         self._layout: tuple[str, ...] | None = None
         try:
             if good:
@@ -248,38 +243,6 @@ class _Lines:
     def write(self, line: str) -> int:
         self.lines.append(line.removesuffix("\r\n") + "\n")
         return len(line)
-
-
-def _open_unfinished(path: Path, good: int) -> BinaryIO:
-    """The hidden file of a table, locked, and as long as it is right. Raises ParameterError, OSError."""
-    hidden = unfinished(path)
-    flags = os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
-    with suppress(FileNotFoundError):
-        file = _locked(path, os.open(hidden, flags))
-        if good:
-            return _cut(path, file, good)
-        file.close()
-        hidden.unlink()  # what a killed process left; never written on, as another user may have made it
-    if good:
-        raise ParameterError(f"nothing of {path} is there to go on with: {hidden} is missing.", _AFRESH)
-    return _locked(path, os.open(hidden, flags | os.O_CREAT | os.O_EXCL, 0o666))
-
-
-def _locked(path: Path, descriptor: int) -> BinaryIO:
-    file = os.fdopen(descriptor, "r+b")
-    if not try_lock(descriptor):
-        file.close()
-        raise ParameterError(f"another process writes {path}.", "Wait until it is done, or choose another name.")
-    return file
-
-
-def _cut(path: Path, file: BinaryIO, good: int) -> BinaryIO:
-    """The file cut off where it is right. Raises ParameterError, OSError."""
-    if os.fstat(file.fileno()).st_size < good:
-        file.close()
-        raise ParameterError(f"what is unfinished of {path} is shorter than {good} bytes.", _AFRESH)
-    file.truncate(good)
-    return file
 
 
 @contextmanager

@@ -1,0 +1,147 @@
+"""What commands on streams share: how many processes, whether to go on, and a bar that moves with the rows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import click
+import numpy as np
+
+from fhenn import artifacts
+from fhenn.cli.bounds import Floats, Samples
+from fhenn.cli.show import say
+from fhenn.cli.tables import Table, join_tables, open_writer
+from fhenn.planner import Plan
+
+workers_option = click.option(
+    "--workers",
+    type=click.IntRange(1, 1024),
+    help="How many processors to use.  [default: all]",
+)
+
+resume_option = click.option(
+    "--resume", is_flag=True, help="Go on with what an earlier run of the same command left unfinished, if it did."
+)
+
+
+def workers_of(given: int | None) -> int:
+    """How many workers a command has. given: by its option, None for as many as there are processors."""
+    if given is not None:
+        return given
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def kept(output: Path | None) -> Iterator[None]:
+    """Say where a file is not whole, but can go on. output: the file, None for none."""
+    try:
+        yield
+    except BaseException as error:
+        if output is not None and not artifacts.comes_again(error) and artifacts.unfinished(output).exists():
+            say(f"fhenn: what is done of {output} is kept: the same command goes on with --resume.", err=True)
+        raise
+
+
+class Rows:
+    """A bar for samples that pass by.
+
+    show: of `progress`.
+    what: is done with them.
+    """
+
+    def __init__(self, show: Callable[[str, int, int], None], what: str) -> None:
+        self._show, self._what = show, what
+        self.count = 0
+
+    def pass_by(self, messages: Iterator[Any], count: Callable[[Any], int]) -> Iterator[Any]:
+        """The messages, each counted by its samples once it has passed."""
+        for message in messages:
+            yield message
+            self.count += count(message)
+
+    def reach(self, done: int, total: int) -> None:
+        """Move the bar: so much of the total is done."""
+        self._show(f"{self._what} {self.count:,} samples", done, total)
+
+
+class Clipping:
+    """Replaces values beyond the bounds of a plan by the nearest bound, and counts them."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self.count = 0
+
+    def clip(self, values: Floats) -> Floats:
+        """Samples within the bounds; as they are where they have another number of features than the plan."""
+        if values.shape[1] != self._plan.features:
+            return values
+        inside = np.clip(values, self._plan.low, self._plan.high)
+        self.count += int(np.count_nonzero(inside != values))
+        return inside
+
+
+def passing(chunks: Iterator[Samples], clipping: Clipping | None, rows: Rows) -> Iterator[Floats]:
+    """The values of samples that come in chunks, (samples, features).
+
+    chunks: of `samples_in_chunks`.
+    clipping: what to do with values beyond bounds; None for nothing.
+    rows: the bar to move.
+    """
+    for chunk in chunks:
+        yield chunk.values if clipping is None else clipping.clip(chunk.values)
+        rows.reach(int(1000 * chunk.share), 1000)
+
+
+class Results:
+    """Decrypted rows on their way into a table, part by part; as a context, the table is whole at its end.
+
+    path: of the table; None to keep the rows.
+    job: what they are made from (`artifacts.Journal`).
+    resume: whether to go on where there is something to go on with.
+    """
+
+    def __init__(self, path: Path | None, job: Mapping[str, str], resume: bool) -> None:
+        self.numeric = path is not None and path.suffix.lower() == ".npy"
+        self.rows = 0
+        self._kept: list[Table] = []
+        self._path = path
+        if path is not None:
+            self._journal = artifacts.Journal(path, job, resume)
+            self._writer = open_writer(path, self._journal.size, keep=True)
+
+    @property
+    def parts(self) -> int:
+        """That are there already."""
+        return 0 if self._path is None else self._journal.parts
+
+    @property
+    def table(self) -> Table:
+        """All rows, where they are kept."""
+        return join_tables(self._kept)
+
+    def append(self, table: Table) -> None:
+        """Add the rows of a part. Raises OSError, and what `TableWriter.append` does."""
+        self.rows += table.rows
+        if self._path is None:
+            self._kept.append(table)
+            return
+        self._journal.advance(self._writer.append(table))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._path is None:
+            return
+        with self._writer:
+            if error is None:
+                self._writer.finish()
+        if error is None or artifacts.comes_again(error) or not self.parts:
+            self._journal.remove()
