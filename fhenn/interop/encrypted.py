@@ -217,9 +217,10 @@ def _joined(reports: Sequence[ViolationReport | None], step: int, total: int) ->
     shown, condemned = dict[str, tuple[int, ...]](), tuple[int, ...]()
     for part, report in enumerate(reports):
         if report is not None:
-            for source, places in report.found.items():
-                shown[source] = (*shown.get(source, ()), *(place + part * step for place in places))
-            condemned = (*condemned, *(place + part * step for place in report.condemned))
+            moved = report.after(part * step)
+            for source, places in moved.found.items():
+                shown[source] = (*shown.get(source, ()), *places)
+            condemned = (*condemned, *moved.condemned)
     every = tuple(sorted({*condemned, *(place for places in shown.values() for place in places)}))
     return ViolationReport(every, total, shown, condemned) if every else None
 
