@@ -222,6 +222,18 @@ def test_parts_of_two_uploads_do_not_mix(narrow):
             list(narrow.server.predict_stream([alone, *rest]))
 
 
+def test_parts_that_name_no_stream_are_not_one(narrow):
+    header = header_of(narrow.upload[1])
+    body = narrow.upload[1][-header.size :]
+    alone = narrow.client.encrypt(narrow.x[:1])
+    second = frame("ciphertexts", header.meta | {"upload": {"part": 1, "plan": narrow.plan.fingerprint}}, body)
+    tally = Tally("upload")
+    for place, part in enumerate((alone, second)):
+        tally.add(place, 1, digest_of(part))
+    with pytest.raises(WireFormatError, match="belongs to another stream"):
+        list(narrow.server.predict_stream([alone, second, tally.end.to_bytes()]))
+
+
 def test_answers_to_two_uploads_do_not_mix(narrow):
     other = list(narrow.server.predict_stream(narrow.client.encrypt_stream(narrow.x)))
     with pytest.raises(AnswerMismatch, match="upload"):
@@ -539,6 +551,22 @@ def test_results_keep_their_order_and_no_more_are_begun_than_may():
 
     assert list(in_order(range(20), submit, 3)) == [10 * each for each in range(20)]
     assert most_open == 3
+
+
+def test_items_wait_while_as_many_are_open_as_may():
+    taken = []
+
+    class Late(Future):
+        """Is done when somebody waits for it."""
+
+        def result(self, timeout=None):
+            self.set_result(None)
+            return super().result(timeout)
+
+    results = in_order(iter(lambda: taken.append(0), 1), lambda item: Late(), 3)
+    for given in range(5):
+        next(results)
+        assert len(taken) == 3 + given
 
 
 def test_what_is_not_needed_any_more_is_cancelled():
