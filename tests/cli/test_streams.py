@@ -22,8 +22,8 @@ from fhenn.interop import ImportedModel, Reading
 from fhenn.session import join, split
 from fhenn.session.receipt import Receipt, UploadHeader
 
-ROWS = 1500
-"""Of one ciphertext each; some 160 make a part."""
+ROWS = 110
+"""Of one ciphertext each; ten of them make a part here, and some 160 otherwise."""
 runner = CliRunner()
 
 
@@ -43,8 +43,15 @@ def interrupted(*line):
     return result.stderr
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _small_parts():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fhenn.session.client._PART", 300_000)
+        yield
+
+
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
+def whole(tmp_path_factory, _small_parts):
     """A folder with a model, a plan, keys and a table that makes several parts."""
     here = tmp_path_factory.mktemp("streams")
     draw = np.random.default_rng(7)
@@ -165,14 +172,19 @@ def kill_after(process, journal, parts):
     raise AssertionError(process.communicate()[1])
 
 
-def test_an_upload_goes_on_after_a_kill(folder):
+@pytest.mark.thorough
+def test_an_upload_goes_on_after_a_kill(folder, monkeypatch):
+    monkeypatch.setattr("fhenn.session.client._PART", 4 << 20)
+    x = np.random.default_rng(8).uniform(-1, 1, (1500, 2))
+    Path("rows.npy").unlink()
+    np.save("rows.npy", x)
     Path("upload.fhenn").unlink()
-    done = kill_after(start("encrypt", "rows.csv", "--workers", "1"), ".upload.fhenn.unfinished.json", 2)
+    done = kill_after(start("encrypt", "rows.npy", "--workers", "1"), ".upload.fhenn.unfinished.json", 2)
     assert not Path("upload.fhenn").exists()
     with Path(".upload.fhenn.unfinished").open("ab") as file:
         file.write(b"half a part")  # which the kill may leave
     before = Path(".upload.fhenn.unfinished").read_bytes()
-    run("encrypt", "rows.csv", "--resume", "--workers", 1)
+    run("encrypt", "rows.npy", "--resume", "--workers", 1)
     assert hidden() == []
     upload = Path("upload.fhenn").read_bytes()
     parts = split(upload)
