@@ -236,8 +236,7 @@ def evaluate(
     """
     network = artifacts.model_from_bytes(artifacts.read_kind(model_file, "model"))
     plan = artifacts.plan_from_bytes(artifacts.read_kind(plan_file, "plan"))
-    if certificate is not None:
-        _certificate(certificate).require(plan, network)
+    required = None if certificate is None else _certificate(certificate)
     evaluation_keys = artifacts.read_kind(keys, "evaluation-context")
     with progress(as_json) as show:
         rows, refused = Rows(show, "evaluate"), 0
@@ -249,22 +248,23 @@ def evaluate(
         }
         with (
             kept(output),
-            fhenn.LocalPool(network, plan, evaluation_keys, workers=workers_of(workers)) as pool,
+            fhenn.LocalPool(network, plan, evaluation_keys, workers_of(workers), certificate=required) as pool,
             artifacts.UnfinishedFile(output, "answer", job, resume) as file,
         ):
             counted = rows.pass_by(parts, _samples_in)
             for answer in pool.predict_stream(counted, after=file.written()):
                 refused += kind_of(answer) == "refusal"
                 file.append(answer)
+    fingerprint = str(artifacts.header_of(evaluation_keys).meta.get("fingerprint"))
     result = {
         "answer": str(output),
         "bytes": file.size,
         "samples": rows.count,
         "refused": refused,
-        "fingerprint": pool.fingerprint,
+        "fingerprint": fingerprint,
     }
     refusals = f"; {count_of(refused, 'part')} refused, which ended workers again and again" if refused else ""
-    tell(as_json, result, f"wrote {output}: {megabytes(file.size)}; for the client {pool.fingerprint}{refusals}")
+    tell(as_json, result, f"wrote {output}: {megabytes(file.size)}; for the client {fingerprint}{refusals}")
 
 
 def _samples_in(message: bytes) -> int:

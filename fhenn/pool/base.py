@@ -91,7 +91,9 @@ class Pool(ABC):
         with self._while_open():
             return self._submit(as_bytes("upload", upload), range_check, None).result()
 
-    def predict_stream(self, parts: Iterable[bytes] | bytes, range_check: bool = True) -> Iterator[bytes]:
+    def predict_stream(
+        self, parts: Iterable[bytes] | bytes, range_check: bool = True, after: Iterable[bytes] = ()
+    ) -> Iterator[bytes]:
         """Run the model on a stream of encrypted samples, as many parts at once as there are workers.
 
         Parts are taken as workers become free, so that twice as many parts as workers are in memory at most; answers
@@ -100,12 +102,13 @@ class Pool(ABC):
 
         parts: messages of `Client.encrypt_stream`, the last of which ends them, or all as `join` writes them.
         range_check: as for `predict`.
+        after: answers to the first parts that were made before; those to the others follow.
 
         Returns the messages for `Client.decrypt_stream`, the last of which ends them.
         Raises, as messages are taken, what `Server.predict_stream` raises, PoolFailed, PoolClosed.
         """
         self._require_open()
-        return self._stream(parts, range_check)
+        return self._stream(parts, range_check, after)
 
     def close(self) -> None:
         """End the workers, and leave nothing of theirs behind; it may be called again, and from another thread."""
@@ -121,12 +124,13 @@ class Pool(ABC):
     ) -> None:
         self.close()
 
-    def _stream(self, parts: Iterable[bytes] | bytes, range_check: bool) -> Iterator[bytes]:
+    def _stream(self, parts: Iterable[bytes] | bytes, range_check: bool, after: Iterable[bytes]) -> Iterator[bytes]:
         with self._while_open():
             yield from answer_in_order(
                 parts,
                 lambda part: self._submit(part, range_check, lambda refused: self._refusal(part, refused)),
                 2 * self._workers,
+                after,
             )
 
     def _submit(self, part: bytes, range_check: bool, instead: Instead | None) -> Future[bytes]:

@@ -1414,7 +1414,7 @@ UNFINISHED = mutants(
     "tests/artifacts/test_unfinished.py",
     ("unfinished: goes on with any job", "if left.job != self._entry.job:", "if False:"),
     ("unfinished: goes on with more than is there", "0 < entry.size <= there", "0 < entry.size"),
-    ("unfinished: half a part stays", "self._file.truncate(self._journal.size)", "pass"),
+    ("unfinished: half a part stays", "    file.truncate(good)\n", ""),
     ("unfinished: takes the place of anything", "            require_place(self._path, self._kind)\n", ""),
     ("unfinished: errors that come again wait", "elif comes_again(error) or not", "elif not"),
 )

@@ -20,6 +20,7 @@ from support import seal_of
 
 import fhenn
 from fhenn.errors import (
+    AnswerMismatch,
     ContextMismatch,
     FhennError,
     ParameterError,
@@ -543,3 +544,13 @@ def test_a_program_that_is_interrupted_leaves_nothing(evaluator, tmp_path, nothi
         assert lines[-1] == "KeyboardInterrupt", said
         assert sum(not line.startswith(" ") for line in lines if line) == 2, said  # one traceback, and nothing else
     wait_for(lambda: not any(Path(f"/proc/{pid}").exists() and command_of(pid) for pid in workers), 5)
+
+
+def test_answers_go_on_where_they_were_broken_off(sides):
+    whole = list(sides.server.predict_stream(sides.parts))
+    with sides.pool() as pool:
+        for made in (0, 1, len(whole) - 1):
+            assert list(pool.predict_stream(sides.parts, after=whole[:made])) == whole[made:]
+        other = sides.client.encrypt(sides.x)
+        with pytest.raises(AnswerMismatch):
+            list(pool.predict_stream([other], after=whole[:1]))
