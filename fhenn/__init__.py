@@ -50,6 +50,7 @@ _HOME = {
     "RangeReport": "fhenn.errors",
     "RangeViolation": "fhenn.errors",
     "RangeWarning": "fhenn.errors",
+    "RayPool": "fhenn.pool",
     "ReLU": "fhenn.nn",
     "Reading": "fhenn.interop",
     "RemoteServer": "fhenn.service",
@@ -132,6 +133,7 @@ __all__ = [
     "RangeReport",
     "RangeViolation",
     "RangeWarning",
+    "RayPool",
     "ReLU",
     "Reading",
     "RemoteServer",
@@ -204,7 +206,7 @@ if TYPE_CHECKING:
         Tanh,
     )
     from fhenn.planner import Plan, plan
-    from fhenn.pool import LocalPool
+    from fhenn.pool import LocalPool, RayPool
     from fhenn.ranges import Calibration, calibrate, range_penalty
     from fhenn.safety import Certificate, certify, safety_report
     from fhenn.service import RemoteServer

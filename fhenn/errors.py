@@ -635,6 +635,62 @@ class PoolFailed(FhennError, RuntimeError):
 
 
 @dataclass(eq=False)
+class ClusterUnreachable(FhennError, ConnectionError):
+    """A Ray cluster cannot be entered.
+
+    address: of its head.
+    reason: in words, as a clause.
+    """
+
+    address: str
+    reason: str
+
+    def _message(self) -> str:
+        return (
+            f"no Ray cluster can be entered at {self.address}: {printable(self.reason, 500)}. Give the address of its "
+            "head, HOST:PORT, on a machine that is part of it, with the cluster's versions of Ray and Python."
+        )
+
+
+@dataclass(eq=False)
+class StorageRefused(FhennError, OSError):
+    """An object store does not do what it is asked for.
+
+    url: of the place in it.
+    reason: in words.
+    """
+
+    url: str
+    reason: str
+
+    def _message(self) -> str:
+        return (
+            f"{self.url} cannot be used: {printable(self.reason, 500)}. Look at its address and at your rights there; "
+            "for s3:// and gs:// install s3fs or gcsfs."
+        )
+
+
+@dataclass(eq=False)
+class VersionsDiffer(FhennError, RuntimeError):
+    """A node of a cluster does not have the fhenn that was asked to compute.
+
+    node: in words.
+    there: what it has.
+    here: what this process has.
+    """
+
+    node: str
+    there: str
+    here: str
+
+    def _message(self) -> str:
+        return (
+            f"{self.node} has {self.there}, this process has {self.here}. Install the same version of fhenn "
+            "on every node of the cluster."
+        )
+
+
+@dataclass(eq=False)
 class FileExists(FhennError, FileExistsError):
     """A file exists already and is not overwritten unless that is asked for."""
 

@@ -19,6 +19,15 @@ EXAMPLES = [
     (errors.WorkersEnded(), "ended in the middle of its work"),
     (errors.PoolClosed("LocalPool"), "the LocalPool is closed. Make another"),
     (errors.PoolFailed("No worker starts.", "Look why."), "No worker starts. Look why."),
+    (
+        errors.ClusterUnreachable("10.0.0.1:6379", "timed out"),
+        "no Ray cluster can be entered at 10.0.0.1:6379: timed out. ",
+    ),
+    (errors.StorageRefused("s3://there", "403"), "s3://there cannot be used: 403. Look at"),
+    (
+        errors.VersionsDiffer("the node a", "fhenn 1", "fhenn 2"),
+        "the node a has fhenn 1, this process has fhenn 2. Install",
+    ),
     (errors.SharingRefused("It is too loud.", "Share fewer."), "Share fewer"),
     (
         errors.PlanRefused("None fits.", "Use less.", "Sigmoid (node 1)", "range", (errors.Remedy("margin", 1, "a"),)),

@@ -21,13 +21,13 @@ from fhenn.pool.spool import Spools
 from fhenn.pool.work import GONE, MEMORY, NO_MODEL, REFUSED, name_of
 from fhenn.pool.workers import ClientGone, WorkerDied, Workers
 
-_DEATHS = 3
+DEATHS = 3
 """Workers that a part may end before it is refused."""
 
 _ATTEMPTS = 5
 """Starts that fail in a row while no worker is left, after which whoever waits is told."""
 
-_LOOK = "What they wrote on standard error says more; too little memory ends processes as well."
+LOOK = "What they wrote on standard error says more; too little memory ends processes as well."
 
 
 class Runner:
@@ -133,7 +133,7 @@ class Runner:
 
     async def _ask(self, task: dict[str, Any], part: bytes, gone: asyncio.Future[None]) -> bytes:
         """Have a worker do a task, and another where it dies. Raises what the worker answers with, ClientGone."""
-        for _ in range(_DEATHS):
+        for _ in range(DEATHS):
             try:
                 answer, spool = await self._workers.run(self._task | task, part, self._affinity, gone=gone)
             except WorkerDied as death:
@@ -142,11 +142,11 @@ class Runner:
             self._failures = 0
             with spool:
                 if "error" in answer:
-                    raise _error_of(answer, part)
+                    raise error_of(answer, part)
                 return spool.read(0, spool.size)
         how = "" if code is None else f", the last with exit code {code}"
         if not part:
-            raise PoolFailed(f"three workers died while they loaded the model and its keys{how}.", _LOOK)
+            raise PoolFailed(f"three workers died while they loaded the model and its keys{how}.", LOOK)
         raise refused(part, f"three workers died of it{how}")
 
     def _on_failure(self, error: Exception) -> None:
@@ -157,7 +157,7 @@ class Runner:
             for task, future in tuple(self._tasks.items()):
                 reason = f"no worker of the pool starts ({type(error).__name__}: {error})."
                 with suppress(InvalidStateError):
-                    future.set_exception(PoolFailed(reason, _LOOK))
+                    future.set_exception(PoolFailed(reason, LOOK))
                 task.cancel()
 
     async def _end(self) -> None:
@@ -192,7 +192,7 @@ async def _pass_on(
             future.set_result(result)
 
 
-def _error_of(answer: dict[str, Any], part: bytes) -> FhennError:
+def error_of(answer: dict[str, Any], part: bytes) -> FhennError:
     """The error for what a worker answered with."""
     if (error := typed_error(answer)) is not None:
         return error

@@ -192,7 +192,7 @@ class Worker:
                 self._servers.clear()
                 return self._do(task, payload)
         except Exception as error:
-            return _error_answer(error), b""
+            return error_answer(error), b""
 
     def _do(self, task: dict[str, Any], payload: bytes) -> tuple[dict[str, Any], bytes]:
         """Do a task. Raises what goes wrong."""
@@ -299,7 +299,7 @@ def _contexts_of(keys: bytes, evaluators: set[str]) -> dict[str, Any]:
     return contexts
 
 
-def _error_answer(error: Exception) -> dict[str, Any]:
+def error_answer(error: Exception) -> dict[str, Any]:
     """The answer for an error. Only the texts of fhenn's own are sent on: those of others might quote anything."""
     if isinstance(error, FhennError):
         return typed_answer(error)

@@ -712,8 +712,8 @@ RUNNER = mutants(
         "test_a_part_whose_worker_is_lost_is_done_again test_closed_it_says_so_and_who_waits_is_told",
         "test_a_part_that_ends_three_workers_is_refused_and_the_others_are_answered",
     ),
-    ("a part is given up with its first worker", "_DEATHS = 3\n", "_DEATHS = 1\n"),
-    ("a part may end any number of workers", "_DEATHS = 3\n", "_DEATHS = 99\n"),
+    ("a part is given up with its first worker", "DEATHS = 3\n", "DEATHS = 1\n"),
+    ("a part may end any number of workers", "DEATHS = 3\n", "DEATHS = 99\n"),
     (
         "a part that is refused ends its stream",
         "                if instead is None:\n",

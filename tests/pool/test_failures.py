@@ -7,7 +7,7 @@ import pytest
 from fhenn import errors
 from fhenn.errors import FhennError
 from fhenn.pool.failures import typed_answer, typed_error
-from fhenn.pool.runner import _error_of
+from fhenn.pool.runner import error_of
 
 
 @pytest.mark.parametrize(
@@ -68,4 +68,4 @@ def test_other_names_are_no_errors_of_fhenn(name):
 )
 def test_what_is_no_typed_error_is_the_pools(answer, kind, said):
     with pytest.raises(kind, match=said):
-        raise _error_of(answer, b"")
+        raise error_of(answer, b"")
