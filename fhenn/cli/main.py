@@ -6,6 +6,7 @@ import click
 
 from fhenn import __version__
 from fhenn.cli.approx import approx
+from fhenn.cli.batch import batch
 from fhenn.cli.build import import_, plan, train
 from fhenn.cli.calibration import calibrate_machine
 from fhenn.cli.completion import completion
@@ -89,6 +90,7 @@ for command in (
     keygen,
     encrypt,
     evaluate,
+    batch,
     decrypt,
     fetch,
     predict,

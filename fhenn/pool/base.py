@@ -110,6 +110,17 @@ class Pool(ABC):
         self._require_open()
         return self._stream(parts, range_check, after)
 
+    def submit(self, part: bytes, range_check: bool = True) -> Future[bytes]:
+        """Begin to answer a part of a stream, in its turn: for who brings the answers into an order.
+
+        part: a message of `Client.encrypt_stream`.
+        range_check: as for `predict`.
+
+        Returns the future of what `predict_stream` has for it; it can be cancelled until the part's turn has come.
+        Raises PoolClosed.
+        """
+        return self._submit(part, range_check, lambda refused: self._refusal(part, refused))
+
     def close(self) -> None:
         """End the workers, and leave nothing of theirs behind; it may be called again, and from another thread."""
         self._closed = True
@@ -126,12 +137,7 @@ class Pool(ABC):
 
     def _stream(self, parts: Iterable[bytes] | bytes, range_check: bool, after: Iterable[bytes]) -> Iterator[bytes]:
         with self._while_open():
-            yield from answer_in_order(
-                parts,
-                lambda part: self._submit(part, range_check, lambda refused: self._refusal(part, refused)),
-                2 * self._workers,
-                after,
-            )
+            yield from answer_in_order(parts, lambda part: self.submit(part, range_check), 2 * self._workers, after)
 
     def _submit(self, part: bytes, range_check: bool, instead: Instead | None) -> Future[bytes]:
         self._require_open()

@@ -262,7 +262,7 @@ def answer_in_order(
     before its end. What is not answered then is cancelled.
     """
     taken, given = Tally("upload"), Tally("answer")
-    counted = _counted(parts, taken)
+    counted = counted_parts(parts, taken)
     for answer in after:
         binding, part = binding_of(answer), next(counted, None)
         expected = "no part" if part is None else digest_of(part)
@@ -276,7 +276,7 @@ def answer_in_order(
         yield End(taken.parts, taken.samples, given.end.sha256).to_bytes()
 
 
-def _counted(parts: Iterable[bytes] | bytes, tally: Tally) -> Iterator[bytes]:
+def counted_parts(parts: Iterable[bytes] | bytes, tally: Tally) -> Iterator[bytes]:
     """The parts of a stream, each once it is counted; the end is not among them. Raises as `answer_in_order` does."""
     messages = iterate(parts)
     for message in messages:
@@ -308,7 +308,7 @@ def receipt_of(messages: Iterable[bytes]) -> Receipt:
     """
     tally, plans = Tally("upload"), list[str | None]()
     parts = list[SentPart]()
-    for message in _counted(messages, tally):
+    for message in counted_parts(messages, tally):
         header = UploadHeader.of(message)
         plans.append(header.plan)
         parts.append(SentPart(digest_of(message), header.samples))
