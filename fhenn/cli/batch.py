@@ -12,6 +12,7 @@ from fhenn import artifacts
 from fhenn.cli.infer import plan_option
 from fhenn.cli.pools import open_pool, ray_option
 from fhenn.cli.show import FILE, as_json_option, count_of, progress, tell
+from fhenn.cli.streams import workers_option
 from fhenn.planner import fingerprint_of
 from fhenn.pool.batch import MANIFEST, Batch
 from fhenn.pool.places import place_of
@@ -23,7 +24,7 @@ from fhenn.pool.places import place_of
 @click.option("--model", "model_file", type=FILE, default=Path("model.fhenn"), show_default=True, help="The model.")
 @plan_option
 @click.option("--keys", type=FILE, default=Path("keys.fhenn"), show_default=True, help="The client's evaluation keys.")
-@click.option("--workers", type=click.IntRange(1, 4096), help="How many processors to use.  [default: all]")
+@workers_option
 @ray_option
 @as_json_option
 def batch(

@@ -20,6 +20,7 @@ import fhenn
 from fhenn import artifacts
 from fhenn.cli.bounds import samples_in_chunks
 from fhenn.cli.passphrase import choose_passphrase, passphrase_file_option, read_passphrase
+from fhenn.cli.pools import open_pool, ray_option
 from fhenn.cli.show import FILE, as_json_option, count_of, megabytes, output_option, progress, tell, warn
 from fhenn.cli.streams import Clipping, Results, Rows, kept, passing, resume_option, workers_of, workers_option
 from fhenn.cli.tables import CsvFormat, Table, as_csv, check_ending, csv_options
@@ -213,6 +214,7 @@ def encrypt(
 @click.option("--certificate", type=FILE, help="Refuse unless this certificate holds for model and plan.")
 @output_option("answer.fhenn", "the encrypted answer")
 @workers_option
+@ray_option
 @resume_option
 @as_json_option
 def evaluate(
@@ -224,6 +226,7 @@ def evaluate(
     certificate: Path | None,
     output: Path,
     workers: int | None,
+    cluster: str | None,
     resume: bool,
     as_json: bool,
 ) -> None:
@@ -248,7 +251,7 @@ def evaluate(
         }
         with (
             kept(output),
-            fhenn.LocalPool(network, plan, evaluation_keys, workers_of(workers), certificate=required) as pool,
+            open_pool(network, plan, evaluation_keys, workers, cluster, required) as pool,
             artifacts.UnfinishedFile(output, "answer", job, resume) as file,
         ):
             counted = rows.pass_by(parts, _samples_in)

@@ -8,6 +8,7 @@ from fhenn.nn import Node
 from fhenn.planner import Plan
 from fhenn.pool import LocalPool, RayPool
 from fhenn.pool.base import Pool
+from fhenn.safety import Certificate
 
 ray_option = click.option(
     "--ray",
@@ -17,7 +18,14 @@ ray_option = click.option(
 )
 
 
-def open_pool(model: Node, plan: Plan, keys: bytes, workers: int | None, cluster: str | None) -> Pool:
+def open_pool(
+    model: Node,
+    plan: Plan,
+    keys: bytes,
+    workers: int | None,
+    cluster: str | None,
+    certificate: Certificate | None = None,
+) -> Pool:
     """What computes.
 
     model: that is run.
@@ -25,9 +33,10 @@ def open_pool(model: Node, plan: Plan, keys: bytes, workers: int | None, cluster
     keys: evaluation keys, as a message.
     workers: how many parts at once; None for as many as there are processors, here or there.
     cluster: the address of a Ray cluster; None for this machine.
+    certificate: that must hold for model and plan; None for none.
 
     Raises what `LocalPool` and `RayPool` raise.
     """
     if cluster is None:
-        return LocalPool(model, plan, keys, workers=workers)
-    return RayPool(model, plan, keys, cluster, workers)
+        return LocalPool(model, plan, keys, workers=workers, certificate=certificate)
+    return RayPool(model, plan, keys, cluster, workers, certificate=certificate)

@@ -59,8 +59,10 @@ def test_an_upload_without_an_answer_is_told(at):
     assert result.stdout.endswith("answered 1 of 2 uploads, 2 samples, in answers\n")
 
 
-def test_an_unreachable_cluster_is_told_before_anything_is_written(at):
+@pytest.mark.parametrize("words", [["batch", "uploads", "-o", "answers"], ["evaluate", "uploads/monday.fhenn"]])
+def test_an_unreachable_cluster_is_told_before_anything_is_written(at, words):
     folder, _, _ = at
-    result = run("uploads", "-o", "answers", "--ray", "127.0.0.1:9")
+    before = sorted(folder.iterdir())
+    result = CliRunner().invoke(cli, [*words, "--ray", "127.0.0.1:9"])
     assert isinstance(result.exception, ClusterUnreachable | ExtraMissing)
-    assert not (folder / "answers").exists()
+    assert sorted(folder.iterdir()) == before

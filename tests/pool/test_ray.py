@@ -16,8 +16,11 @@ import pytest
 ray = pytest.importorskip("ray")
 
 import ray_doubles  # noqa: E402
+from click.testing import CliRunner  # noqa: E402
 
 import fhenn  # noqa: E402
+from fhenn.artifacts import model_to_bytes, plan_to_bytes  # noqa: E402
+from fhenn.cli import cli  # noqa: E402
 from fhenn.errors import (  # noqa: E402
     ClusterUnreachable,
     ExtraMissing,
@@ -32,7 +35,7 @@ from fhenn.errors import (  # noqa: E402
 )
 from fhenn.pool import RayPool, cluster  # noqa: E402
 from fhenn.pool.actors import Actors  # noqa: E402
-from fhenn.session import Server  # noqa: E402
+from fhenn.session import Server, join  # noqa: E402
 from fhenn.session.refusal import Refusal  # noqa: E402
 
 FEATURES, ROWS = 4, 11
@@ -222,6 +225,21 @@ def test_a_closed_pool_leaves_no_actor_and_says_so(sides):
 def test_pools_share_what_this_process_has_entered(sides):
     with sides.pool(1) as one, sides.pool(1) as other:
         assert one.predict(sides.parts[0]) == other.predict(sides.parts[0])
+
+
+def test_commands_compute_on_a_cluster(sides, tmp_path):
+    (tmp_path / "uploads").mkdir()
+    files = {"model": model_to_bytes(sides.model), "plan": plan_to_bytes(sides.plan), "keys": sides.keys}
+    for name, data in (files | {"uploads/one": join(sides.parts)}).items():
+        (tmp_path / f"{name}.fhenn").write_bytes(data)
+    options = [word for name in files for word in (f"--{name}", str(tmp_path / f"{name}.fhenn"))]
+    options += ["--ray", "auto", "--workers", "2"]
+    for words in (["evaluate", "uploads/one.fhenn", "-o", "one.fhenn"], ["batch", "uploads", "-o", "."]):
+        paths = [words[0], *(str(tmp_path / word) if not word.startswith("-") else word for word in words[1:])]
+        result = CliRunner().invoke(cli, [*paths, *options])
+        assert result.exit_code == 0, result.output
+        assert (tmp_path / "one.fhenn").read_bytes() == join(sides.answers)
+        (tmp_path / "one.fhenn").unlink()
 
 
 @pytest.mark.parametrize("workers", [0, -1, 1.5, True])
