@@ -71,6 +71,24 @@ def stored(folder: Path) -> Path:
     return folder
 
 
+_CRASHES = """
+import os, signal
+from fhenn.session import Server
+from fhenn.session.receipt import UploadHeader
+predict = Server.predict
+def crash(self, upload, range_check=True):
+    if UploadHeader.of(upload).part in {parts}:
+        os.kill(os.getpid(), signal.{signal})
+    return predict(self, upload, range_check)
+Server.predict = crash
+"""
+
+
+def crashing(number: str, *parts: int) -> str:
+    """A prelude by which a signal ends the workers that evaluate these parts of a stream."""
+    return _CRASHES.format(signal=number, parts=parts)
+
+
 def tls_of(folder: Path) -> tuple[Path, Path, ssl.SSLContext]:
     """Files of a certificate for loopback and its key, and how to check it."""
     from cryptography import x509  # noqa: PLC0415  (few need it)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from hashlib import sha256
 from itertools import chain
@@ -57,6 +58,17 @@ def secret_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--secret", type=FILE, default=Path("secret.fhenn"), show_default=True, help="Your secret key."
     )(command)
+
+
+clip_option = click.option("--clip", is_flag=True, help="Replace values beyond the plan's bounds by the nearest bound.")
+
+violation_option = click.option(
+    "--on-violation",
+    type=click.Choice(("raise", "mask", "warn")),
+    default="raise",
+    show_default=True,
+    help="For samples whose values left an activation's domain: stop, leave their cells empty, or only warn.",
+)
 
 
 memory_option = click.option(
@@ -131,7 +143,7 @@ def keygen(
 @plan_option
 @secret_option
 @passphrase_file_option
-@click.option("--clip", is_flag=True, help="Replace values beyond the plan's bounds by the nearest bound.")
+@clip_option
 @csv_options
 @output_option("upload.fhenn", "the ciphertexts")
 @workers_option
@@ -162,11 +174,10 @@ def encrypt(
       fhenn encrypt records.csv -o upload.fhenn
     """
     message = artifacts.read_kind(plan_file, "plan")
-    reading = artifacts.reading_from_bytes(message)
-    names = artifacts.plan_from_bytes(message).feature_names or (None if reading is None else reading.features)
+    names = features_of(message)
     samples = samples_in_chunks(data, names, csv_format, as_json)
     with progress(as_json) as show:
-        client = _client(message, secret, passphrase_file, memory=_memory_bound(memory_mb))
+        client = client_of(message, secret, passphrase_file, memory=_memory_bound(memory_mb))
         rows = Rows(show, "encrypt")
         clipping = Clipping(client.plan) if clip else None
         job = {
@@ -179,14 +190,10 @@ def encrypt(
             stream = client.encrypt_stream(
                 passing(samples, clipping, rows), workers=workers_of(workers), after=file.written()
             )
-            try:
+            with closing(stream), naming(names):
                 for part in stream:
                     rows.count = stream.samples
                     file.append(part)
-            except BoundsExceeded as error:
-                raise replace(error, names=tuple(names[place] for place in error.features) if names else ()) from None
-            finally:
-                stream.close()
     receipt = receipt_beside(output)
     artifacts.write(receipt, stream.receipt.to_bytes())
     clipped = 0 if clipping is None else clipping.count
@@ -254,7 +261,7 @@ def evaluate(
             open_pool(network, plan, evaluation_keys, workers, cluster, required) as pool,
             artifacts.UnfinishedFile(output, "answer", job, resume) as file,
         ):
-            counted = rows.pass_by(parts, _samples_in)
+            counted = rows.pass_by(parts, samples_in)
             for answer in pool.predict_stream(counted, after=file.written()):
                 refused += kind_of(answer) == "refusal"
                 file.append(answer)
@@ -266,12 +273,17 @@ def evaluate(
         "refused": refused,
         "fingerprint": fingerprint,
     }
-    refusals = f"; {count_of(refused, 'part')} refused, which ended workers again and again" if refused else ""
-    tell(as_json, result, f"wrote {output}: {megabytes(file.size)}; for the client {fingerprint}{refusals}")
+    text = f"wrote {output}: {megabytes(file.size)}; for the client {fingerprint}{refusals(refused)}"
+    tell(as_json, result, text)
 
 
-def _samples_in(message: bytes) -> int:
-    """Samples in a part; none in what ends a stream. Raises WireFormatError."""
+def refusals(count: int) -> str:
+    """What to say of parts that were refused; nothing where there are none."""
+    return f"; {count_of(count, 'part')} refused, which ended workers again and again" if count else ""
+
+
+def samples_in(message: bytes) -> int:
+    """Samples in a part of an upload; none in what ends a stream. Raises WireFormatError."""
     return UploadHeader.of(message).samples if kind_of(message) == "ciphertexts" else 0
 
 
@@ -280,13 +292,7 @@ def _samples_in(message: bytes) -> int:
 @plan_option
 @secret_option
 @passphrase_file_option
-@click.option(
-    "--on-violation",
-    type=click.Choice(("raise", "mask", "warn")),
-    default="raise",
-    show_default=True,
-    help="For samples whose values left an activation's domain: stop, leave their cells empty, or only warn.",
-)
+@violation_option
 @click.option("--share", is_flag=True, help="Add noise that hides the key from those who see the results; counted.")
 @click.option(
     "--queries",
@@ -357,7 +363,7 @@ def decrypt(
     receipt = None if unbound and receipt_file is None and not receipt_path.exists() else _receipt(receipt_path)
     with progress(as_json) as show, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        client = _client(message, secret, passphrase_file)
+        client = client_of(message, secret, passphrase_file)
         if shared_so_far is not None:
             client.keep_budget(budget_of(secret), shared_so_far, overwrite=True)
         rows = Rows(show, "decrypt")
@@ -387,10 +393,20 @@ def decrypt(
                 skip=results.parts,
                 **options,
             ):
-                results.append(_table(scores, reading, client.plan.finish, results.numeric))
+                results.append(rows_of(scores, reading, client.plan.finish, results.numeric))
                 rows.count = results.rows
     for warning in caught:
         warn(warning.message)
+    tell_results(as_json, output, results)
+
+
+def tell_results(as_json: bool, output: Path | None, results: Results) -> None:
+    """Say where results are, or print them.
+
+    as_json: whether as JSON.
+    output: the table that they were written to, None for none.
+    results: whole.
+    """
     if output is not None:
         tell(
             as_json,
@@ -400,12 +416,35 @@ def decrypt(
         return
     table = results.table
     names = table.names or ()
-    rows_of = [dict(zip(names, row, strict=True)) for row in table.records()]
-    tell(as_json, {"predictions": rows_of}, as_csv(_printable(table)).rstrip("\n"))
+    records = [dict(zip(names, row, strict=True)) for row in table.records()]
+    tell(as_json, {"predictions": records}, as_csv(_printable(table)).rstrip("\n"))
 
 
-def _table(decrypted: Any, reading: Reading | None, finish: Any, numeric: bool) -> Table:
-    """The rows of a part; those of samples with violations are empty. numeric: whether of scores alone."""
+def features_of(plan: bytes) -> tuple[str, ...] | None:
+    """Names of the features in a message with a plan, None where they have none."""
+    reading = artifacts.reading_from_bytes(plan)
+    names = artifacts.plan_from_bytes(plan).feature_names or (None if reading is None else reading.features)
+    return None if names is None else tuple(names)
+
+
+@contextmanager
+def naming(features: tuple[str, ...] | None) -> Iterator[None]:
+    """Let errors about values beyond bounds name the features. features: their names, None for none."""
+    try:
+        yield
+    except BoundsExceeded as error:
+        named = () if features is None else tuple(features[place] for place in error.features)
+        raise replace(error, names=named) from None
+
+
+def rows_of(decrypted: Any, reading: Reading | None, finish: Any, numeric: bool) -> Table:
+    """The rows of a part; those of samples with violations are empty.
+
+    decrypted: the scores, (samples, outputs), those of samples with violations masked.
+    reading: as for `predictions`.
+    finish: as for `predictions`.
+    numeric: whether to leave out all but the scores, and names.
+    """
     scores = np.ma.getdata(decrypted)
     violations = np.flatnonzero(np.ma.getmaskarray(decrypted).any(axis=1))
     if numeric:
@@ -467,12 +506,21 @@ def _column_name(name: str, place: int, count: int) -> str:
     return name if count == 1 else f"{name}_{place}"
 
 
-def _client(
+def client_of(
     plan: bytes,
     secret: Path,
     passphrase_file: Path | None,
     memory: float = MEMORY,
 ) -> fhenn.Client:
+    """The client of a secret key in a file.
+
+    plan: message with the plan that it was made for.
+    secret: the file; others should not be able to read it.
+    passphrase_file: holds the passphrase; None to ask for it where it is needed.
+    memory: that the client may take, in bytes.
+
+    Raises what `Client.from_secret_bytes` does, OSError.
+    """
     data = artifacts.read_kind(secret, "secret-key")
     passphrase = read_passphrase(data, passphrase_file)
     if os.name == "posix" and secret.stat().st_mode & 0o077:

@@ -3,17 +3,39 @@
 from __future__ import annotations
 
 import ssl
+import warnings
 from collections.abc import Callable
+from contextlib import closing
+from functools import partial
 from os import environ
 from pathlib import Path
 from typing import Any
 
 import click
 
-from fhenn.artifacts import read_kind, write
-from fhenn.cli.show import FILE, as_json_option, first_line, megabytes, output_option, progress, tell
+from fhenn import artifacts
+from fhenn.cli.bounds import samples_in_chunks
+from fhenn.cli.infer import (
+    client_of,
+    clip_option,
+    features_of,
+    naming,
+    plan_option,
+    refusals,
+    rows_of,
+    samples_in,
+    secret_option,
+    tell_results,
+    violation_option,
+)
+from fhenn.cli.passphrase import passphrase_file_option
+from fhenn.cli.show import FILE, as_json_option, first_line, megabytes, output_option, progress, tell, warn
+from fhenn.cli.streams import Clipping, Results, Rows, kept, passing, resume_option, workers_of, workers_option
+from fhenn.cli.tables import CsvFormat, check_ending, csv_options
 from fhenn.errors import ParameterError
 from fhenn.service import RemoteServer
+from fhenn.session.answer import OnViolation
+from fhenn.wire import kind_of
 
 
 def _service_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -44,51 +66,148 @@ def fetch(
       fhenn fetch
     """
     with RemoteServer(url, _token(token_file), model=model, verify=_trust(cafile)) as remote:
-        write(output, remote.plan_message)
+        artifacts.write(output, remote.plan_message)
         tell(as_json, {"plan": str(output), "model": remote.model}, f"wrote {output}: the plan of {remote.model!r}")
 
 
 @click.command()
-@click.argument("upload", type=FILE, default=Path("upload.fhenn"))
+@click.argument("data", metavar="[DATA]", type=FILE, default=Path("upload.fhenn"))
 @click.option("--keys", type=FILE, default=Path("keys.fhenn"), show_default=True, help="Evaluation keys; sent once.")
 @_service_options
+@plan_option
+@secret_option
+@passphrase_file_option
+@clip_option
+@violation_option
+@csv_options
 @click.option("--no-range-check", is_flag=True, help="Leave out the witnesses that show values out of range.")
-@click.option("--answer-mb", type=click.IntRange(1), help="Refuse a larger answer.  [default: 64]")
-@output_option("answer.fhenn", "the encrypted answer")
+@click.option("--answer-mb", type=click.IntRange(1), help="Refuse a larger answer to a part.  [default: 64]")
+@click.option(
+    "--output",
+    "-o",
+    type=FILE,
+    help="Table to write: .csv, .npy or .parquet.  [default: CSV, printed]  For an upload, the answer.  "
+    "[default: answer.fhenn]",
+)
+@workers_option
+@resume_option
 @as_json_option
 def predict(
     *,
-    upload: Path,
+    data: Path,
     keys: Path,
     url: str,
     model: str | None,
     token_file: Path | None,
     cafile: Path | None,
+    plan_file: Path,
+    secret: Path,
+    passphrase_file: Path | None,
+    clip: bool,
+    on_violation: OnViolation,
+    csv_format: CsvFormat,
     no_range_check: bool,
     answer_mb: int | None,
-    output: Path,
+    output: Path | None,
+    workers: int | None,
+    resume: bool,
     as_json: bool,
 ) -> None:
-    """Let a service run its model on the ciphertexts UPLOAD.
+    """Let a service run its model on the samples of a table, or on an upload.
 
-    It does what `fhenn evaluate` does with a model on this machine. Ciphertexts and evaluation keys leave this machine;
-    the secret key does not.
+    Of a table, CSV, NPY or Parquet, of any number of rows, samples are encrypted here, sent, and what comes back is
+    decrypted here, part by part: what `fhenn encrypt`, `evaluate` and `decrypt` do. Of an upload that `fhenn encrypt`
+    wrote, the answer is written for `fhenn decrypt`. Ciphertexts and evaluation keys leave this machine; the secret key
+    does not.
 
     \b
+      fhenn predict --url https://host records.csv -o predictions.csv
       fhenn predict --url https://host upload.fhenn -o answer.fhenn
     """
-    ciphertexts, evaluation_keys = read_kind(upload, "ciphertexts", url), read_kind(keys, "evaluation-context", url)
+    is_table = data.suffix.lower() in (".csv", ".npy", ".parquet")
+    if not is_table:
+        artifacts.read_messages(data, "ciphertexts", url)  # what is no upload is said first
     token, trust = _token(token_file), _trust(cafile)
-    with (
-        progress(as_json) as show,
-        RemoteServer(
-            url, token, evaluation_keys, model, verify=trust, progress=show, largest_answer=(answer_mb or 64) << 20
-        ) as remote,
-    ):
-        answer = remote.predict(ciphertexts, range_check=not no_range_check)
-    write(output, answer)
-    result = {"answer": str(output), "bytes": len(answer), "model": remote.model, "keys": remote.digest}
-    tell(as_json, result, f"wrote {output}: {megabytes(len(answer))} of {remote.model!r}; for `fhenn decrypt`")
+    connect = partial(
+        RemoteServer,
+        url,
+        token,
+        artifacts.read_kind(keys, "evaluation-context", url),
+        model,
+        verify=trust,
+        largest_answer=(answer_mb or 64) << 20,
+    )
+    if not is_table:
+        _predict_upload(data, url, output or Path("answer.fhenn"), connect, not no_range_check, resume, as_json)
+        return
+    if resume:
+        raise ParameterError(
+            "predictions of a table begin anew.", "To go on after a kill, encrypt, predict the upload, and decrypt."
+        )
+    if output is not None:
+        check_ending(output)
+        artifacts.require_place(output)
+    message = artifacts.read_kind(plan_file, "plan")
+    names, reading = features_of(message), artifacts.reading_from_bytes(message)
+    samples = samples_in_chunks(data, names, csv_format, as_json)
+    with progress(as_json) as show, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        client = client_of(message, secret, passphrase_file)
+        rows, clipping = Rows(show, "predict"), Clipping(client.plan) if clip else None
+        with connect(progress=show) as remote, Results(output) as results, naming(names):
+            stream = client.encrypt_stream(passing(samples, clipping, rows), workers=workers_of(workers))
+            answers = remote.predict_stream(stream, range_check=not no_range_check)
+            with closing(stream), closing(answers):
+                for scores in client.decrypt_stream(
+                    answers, scores=True, on_violation=on_violation, range_check=not no_range_check
+                ):
+                    results.append(rows_of(scores, reading, client.plan.finish, results.numeric))
+                    rows.count = results.rows
+    for warning in caught:
+        warn(warning.message)
+    tell_results(as_json, output, results)
+
+
+def _predict_upload(
+    upload: Path,
+    url: str,
+    output: Path,
+    connect: Callable[..., RemoteServer],
+    range_check: bool,
+    resume: bool,
+    as_json: bool,
+) -> None:
+    """Write a service's answer to an upload."""
+    artifacts.require_place(output, "answer")
+    with progress(as_json) as show:
+        rows, refused = Rows(show, "predict"), 0
+        parts = artifacts.read_messages(upload, "ciphertexts", url, told=rows.reach)
+        with connect(progress=show) as remote:
+            job = {
+                "model": remote.model,
+                "keys": remote.digest,
+                "upload": artifacts.file_state(upload),
+                "options": f"{range_check}",
+            }
+            with kept(output), artifacts.UnfinishedFile(output, "answer", job, resume) as file:
+                counted = rows.pass_by(parts, samples_in)
+                with closing(remote.predict_stream(counted, range_check, after=file.written())) as answers:
+                    for answer in answers:
+                        refused += kind_of(answer) == "refusal"
+                        file.append(answer)
+    result = {
+        "answer": str(output),
+        "bytes": file.size,
+        "samples": rows.count,
+        "refused": refused,
+        "model": remote.model,
+        "keys": remote.digest,
+    }
+    tell(
+        as_json,
+        result,
+        f"wrote {output}: {megabytes(file.size)} of {remote.model!r}; for `fhenn decrypt`{refusals(refused)}",
+    )
 
 
 def _token(file: Path | None) -> str:

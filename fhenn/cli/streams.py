@@ -101,23 +101,24 @@ class Results:
     """Decrypted rows on their way into a table, part by part; as a context, the table is whole at its end.
 
     path: of the table; None to keep the rows.
-    job: what they are made from (`artifacts.Journal`).
+    job: what they are made from (`artifacts.Journal`); None where no other run can go on with them.
     resume: whether to go on where there is something to go on with.
     """
 
-    def __init__(self, path: Path | None, job: Mapping[str, str], resume: bool) -> None:
+    def __init__(self, path: Path | None, job: Mapping[str, str] | None = None, resume: bool = False) -> None:
         self.numeric = path is not None and path.suffix.lower() == ".npy"
         self.rows = 0
         self._kept: list[Table] = []
         self._path = path
+        self._journal = None if path is None or job is None else artifacts.Journal(path, job, resume)
         if path is not None:
-            self._journal = artifacts.Journal(path, job, resume)
-            self._writer = open_writer(path, self._journal.size, keep=True)
+            done = 0 if self._journal is None else self._journal.size
+            self._writer = open_writer(path, done, keep=self._journal is not None)
 
     @property
     def parts(self) -> int:
         """That are there already."""
-        return 0 if self._path is None else self._journal.parts
+        return 0 if self._journal is None else self._journal.parts
 
     @property
     def table(self) -> Table:
@@ -130,7 +131,9 @@ class Results:
         if self._path is None:
             self._kept.append(table)
             return
-        self._journal.advance(self._writer.append(table))
+        size = self._writer.append(table)
+        if self._journal is not None:
+            self._journal.advance(size)
 
     def __enter__(self) -> Self:
         return self
@@ -143,5 +146,5 @@ class Results:
         with self._writer:
             if error is None:
                 self._writer.finish()
-        if error is None or artifacts.comes_again(error) or not self.parts:
+        if self._journal is not None and (error is None or artifacts.comes_again(error) or not self.parts):
             self._journal.remove()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from math import inf
@@ -242,7 +242,7 @@ class RemoteServer(Uncopied):
 
     def predict_stream(
         self, parts: Iterable[bytes] | bytes, range_check: bool = True, after: Iterable[bytes] = ()
-    ) -> Iterator[bytes]:
+    ) -> Generator[bytes]:
         """Have the service run the model on a stream of encrypted samples, part by part.
 
         Each part is a request of its own: the service's limits and quotas hold part by part, what a broken line or a
@@ -262,7 +262,7 @@ class RemoteServer(Uncopied):
         self._require_keys()
         return self._answers(parts, range_check, after)
 
-    def _answers(self, parts: Iterable[bytes] | bytes, range_check: bool, after: Iterable[bytes]) -> Iterator[bytes]:
+    def _answers(self, parts: Iterable[bytes] | bytes, range_check: bool, after: Iterable[bytes]) -> Generator[bytes]:
         """What `predict_stream` returns."""
         http = self._http.another()
         with closing(http), ThreadPoolExecutor(self._connections, "fhenn-remote") as threads:

@@ -15,7 +15,7 @@ from itertools import islice
 import numpy as np
 import pytest
 from hostile_service import Attack, Hostile, plan, say, silent
-from service_harness import MODEL, PLAN, Running, right, samples, stored, tls_of, wait_for
+from service_harness import MODEL, PLAN, Running, crashing, right, samples, stored, tls_of, wait_for
 from support import at_length, on_each
 
 import fhenn
@@ -353,25 +353,12 @@ def test_closing_early_over_tls(tmp_path):
         assert right(client, remote.predict(client.encrypt(x[:1])), x[:1])
 
 
-_CRASHES = """
-import os, signal
-from fhenn.session import Server
-from fhenn.session.receipt import UploadHeader
-predict = Server.predict
-def crash(self, upload, range_check=True):
-    if UploadHeader.of(upload).part in (2, 5):
-        os.kill(os.getpid(), signal.{signal})
-    return predict(self, upload, range_check)
-Server.predict = crash
-"""
-
-
 @on_each
 @pytest.mark.thorough
 @pytest.mark.parametrize("number", ["SIGSEGV", "SIGKILL"])
 def test_a_part_that_ends_workers_is_refused_and_the_rest_goes_on(tmp_path, number):
     client, x = fhenn.Client(PLAN), samples(rng, 8)
-    prelude = _CRASHES.format(signal=number)
+    prelude = crashing(number, 2, 5)
     with (
         Running(stored(tmp_path / "store"), {"workers": 2, "crashes": 50}, prelude=prelude) as running,
         running.remote("hospital", client.evaluation_keys(), attempts=2) as remote,
