@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 import numpy as np
+from troubled_worker import trouble
 
 import fhenn
 from fhenn.artifacts import model_to_bytes, plan_to_bytes
@@ -71,22 +72,18 @@ def stored(folder: Path) -> Path:
     return folder
 
 
-_CRASHES = """
-import os, signal
-from fhenn.session import Server
-from fhenn.session.receipt import UploadHeader
-predict = Server.predict
-def crash(self, upload, range_check=True):
-    if UploadHeader.of(upload).part in {parts}:
-        os.kill(os.getpid(), signal.{signal})
-    return predict(self, upload, range_check)
-Server.predict = crash
+_TROUBLED = """
+import os, sys
+sys.path.insert(0, {tests!r})
+import fhenn.service.service, troubled_worker
+fhenn.service.service.log_as_json = troubled_worker.prepare
+os.environ |= {environment!r}
 """
 
 
-def crashing(number: str, *parts: int) -> str:
-    """A prelude by which a signal ends the workers that evaluate these parts of a stream."""
-    return _CRASHES.format(signal=number, parts=parts)
+def troubled(folder: Path, part: int, how: str) -> str:
+    """A prelude by which workers meet trouble at a part of a stream (`troubled_worker.trouble`)."""
+    return _TROUBLED.format(tests=str(Path(__file__).parent), environment=trouble(folder, part, how=how))
 
 
 def tls_of(folder: Path) -> tuple[Path, Path, ssl.SSLContext]:
@@ -113,7 +110,7 @@ class Running:
     """A service that runs: start it with `with`.
 
     tls: files of a certificate and its key, and how clients check it; without, it speaks plain HTTP.
-    prelude: code that the service and its workers run first.
+    prelude: code that the service runs first.
     """
 
     folder: Path

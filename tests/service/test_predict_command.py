@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from service_harness import FEATURES, MODEL, PLAN, Running, crashing, samples, stored
+from service_harness import FEATURES, MODEL, PLAN, Running, samples, stored, troubled
 from support import on_each
 
 import fhenn
@@ -187,7 +187,7 @@ def test_answers_of_the_service_to_another_stream(folder, run, monkeypatch):
 def test_a_part_that_is_refused(folder, x, tmp_path_factory, monkeypatch):
     """Its rows are empty in the table where that is asked for; else it says which."""
     store = stored(tmp_path_factory.mktemp("refusing") / "store")
-    with Running(store, {"workers": 1}, prelude=crashing("SIGSEGV", 2)) as running:
+    with Running(store, {"workers": 1}, prelude=troubled(store.parent, 2, "crash")) as running:
         line = ["predict", "rows.csv", "-o", "out.csv", "--url", running.url, "--workers", "1"]
         env = {"FHENN_TOKEN": running.token("hospital")}
         assert isinstance(CliRunner().invoke(cli, line, env=env).exception, PartRefused)
@@ -241,7 +241,7 @@ def test_memory_does_not_grow_with_the_rows(tmp_path, monkeypatch):
     store.close()
     with Running(tmp_path / "store", {"workers": 1}) as running:
         env = {"FHENN_TOKEN": running.token("hospital"), "FHENN_URL": running.url}
-        few, many = peak_of(400_000, env), peak_of(1_600_000, env)
+        few, many = peak_of(800_000, env), peak_of(2_400_000, env)
         exact, got = MODEL.infer(np.load("many.npy")), np.load("many-out.npy")
     assert np.abs(got - exact).max() <= plan.error
     assert many < few + 25, (few, many)
