@@ -113,12 +113,12 @@ def predict(
     resume: bool,
     as_json: bool,
 ) -> None:
-    """Let a service run its model on the samples of a table, or on an upload.
+    """Let a service run its model on a table or an upload.
 
-    Of a table, CSV, NPY or Parquet, of any number of rows, samples are encrypted here, sent, and what comes back is
-    decrypted here, part by part: what `fhenn encrypt`, `evaluate` and `decrypt` do. Of an upload that `fhenn encrypt`
-    wrote, the answer is written for `fhenn decrypt`. Ciphertexts and evaluation keys leave this machine; the secret key
-    does not.
+    The samples of a table, CSV, NPY or Parquet, of any number of rows, are encrypted here and sent, and what comes back
+    is decrypted here, part by part: what `fhenn encrypt`, `evaluate` and `decrypt` do. To an upload, which
+    `fhenn encrypt` wrote, the answer is written for `fhenn decrypt`. Ciphertexts and evaluation keys leave this
+    machine; the secret key does not.
 
     \b
       fhenn predict --url https://host records.csv -o predictions.csv
