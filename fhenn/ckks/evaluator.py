@@ -38,6 +38,10 @@ class Evaluator:
         """
         return self.noise_of(parameters.ring_degree, parameters.primes)
 
+    def with_public_key(self) -> Evaluator:
+        """The same for samples that may be encrypted under the public key."""
+        return replace(self, noise_of=lambda *ring: replace(self.noise_of(*ring), public_key=True))
+
     def without_roundoff(self) -> Evaluator:
         """The same without the errors of double precision, as it was before these counted."""
         return replace(self, noise_of=lambda *ring: replace(self.noise_of(*ring), transform=0.0, roundoff=0.0))

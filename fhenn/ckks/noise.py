@@ -7,6 +7,8 @@ Laplace: six deviations are common among thousands of slots. With σ = 3.2 the w
 of a uniform ternary secret, a slot's variance is, in units of 1/scale²:
 
 - fresh, under the secret key: N/2 · σ²
+- fresh, under the public key: a rescale's, since SEAL divides such a ciphertext by the special prime, which leaves of the
+  key's own error N/2 · σ² · (1 + 2h)/p²
 - a rescale (rounding both halves of the ciphertext): N/2 · (1 + h)/12
 - a key switch with special prime p: the same rounding, and N/2 · Σ N·q²/12 · σ²/p² over the primes q in use.
   SEAL's digits are not centred: their mean q/2 times Σ Xⁱ, which is 2N/π at the root next to 1 and 1/k of that at the
@@ -62,6 +64,7 @@ class NoiseModel:
     transform: of an encoding or decoding of slots, in units of the largest slot instead.
     roundoff: the largest relative error of one operation on numbers, in the twin and where one number is encoded.
     centred: whether the digits of key switches are centred.
+    public_key: whether samples may be encrypted under the public key, and not only under the secret one.
     """
 
     ring_degree: int
@@ -70,11 +73,20 @@ class NoiseModel:
     transform: float = TRANSFORM
     roundoff: float = UNIT_ROUNDOFF
     centred: bool = False
+    public_key: bool = False
 
     @property
     def fresh(self) -> float:
-        """Of a ciphertext encrypted under the secret key."""
+        """Of a ciphertext encrypted under the secret key; that of one encrypted under the public key is larger."""
         return sqrt(self.ring_degree / 2) * SIGMA
+
+    @property
+    def encryption(self) -> Noise:
+        """Of a ciphertext that a client has encrypted, by whichever key it may use."""
+        if not self.public_key:
+            return Noise(0.0, self.fresh)
+        left = sqrt(self.ring_degree / 2 * (1 + 4 * self.ring_degree / 3)) * SIGMA / self.special
+        return Noise(hypot(self.rounding, left), self.fresh)
 
     @property
     def rounding(self) -> float:

@@ -96,7 +96,8 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
         return x
 
     def fresh(self, scale: float) -> Traced:
-        noise = Noise(0.0, self._noise.fresh / scale, self._norm)
+        made = self._noise.encryption
+        noise = Noise(made.laplace / scale, made.normal / scale, self._norm)
         return Traced(len(self.primes) - 1, scale, noise=noise)
 
     def with_bounds(self, x: Traced, bounds: Bounds) -> Traced:

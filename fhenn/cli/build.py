@@ -227,6 +227,9 @@ def import_(
     help="What will compute: it decides the keys and the error.  [default: native where it is installed, else seal]",
 )
 @click.option(
+    "--public-key", is_flag=True, help="Let clients encrypt with the public key alone (`fhenn encrypt --public-key`)."
+)
+@click.option(
     "--queries",
     type=click.IntRange(0, MOST_QUERIES),
     default=0,
@@ -254,6 +257,7 @@ def plan(
     range_margin: float,
     witness: bool | None,
     evaluator: str | None,
+    public_key: bool,
     queries: int,
     csv_format: CsvFormat,
     output: Path,
@@ -288,6 +292,7 @@ def plan(
         witness=witness,
         queries=queries,
         evaluator=evaluator,
+        public_key=public_key,
         max_upload=None if max_upload_mb is None else max_upload_mb * 1e6,
         max_memory=None if max_memory_mb is None else max_memory_mb * 1e6,
         max_keys=None if max_keys_mb is None else max_keys_mb * 1e6,

@@ -121,6 +121,7 @@ class Plan:
     empty for outputs as they are.
     rotation_levels: of each rotation, the level of the ciphertexts that it turns, at most; empty in older files, whose
     keys are for every level.
+    public_key: whether samples may be encrypted with the public key alone (`fhenn.Encryptor`), which errs by more.
     distance: the largest |twin - exact model| of an output over the samples that it was planned from (2,000 of them at
     most), in the same units as the error, of which it is no part; None without samples, or where the twin is exact.
 
@@ -161,6 +162,7 @@ class Plan:
     units: tuple[float, ...] = ()
     distance: float | None = None
     rotation_levels: tuple[int, ...] = ()
+    public_key: bool = False
 
     @cached_property
     def fingerprint(self) -> str:
@@ -182,12 +184,16 @@ class Plan:
     def find_evaluator(self) -> Evaluator:
         """What the plan takes from the evaluator that it is for. Raises PlanError where none of that name is known."""
         try:
-            return registered(self.evaluator)
+            return self.suited(registered(self.evaluator))
         except ParameterError as error:
             raise PlanError(
                 f"the plan is for another evaluator: {error.reason}",
                 "Make it known with fhenn.backends.register before, or plan again for one that is known.",
             ) from error
+
+    def suited(self, evaluator: Evaluator) -> Evaluator:
+        """An evaluator as it errs on what clients of the plan may send."""
+        return evaluator.with_public_key() if self.public_key else evaluator
 
     @property
     def rotation_keys(self) -> dict[int, int]:

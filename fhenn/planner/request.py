@@ -32,7 +32,8 @@ class Request:
     margin: how many times wider than the samples' the ranges from data are.
     witness: whether answers carry witnesses, and of which degree; None for those of plans with ranges from data.
     queries: samples whose results may be shared, 0 or more.
-    evaluator: what will compute.
+    evaluator: what will compute, on what clients may send.
+    public_key: whether they may encrypt with the public key.
     rows: samples that one upload will hold, 1 or more.
     max_upload: bytes that an upload may have.
     max_memory: bytes that client or server may take.
@@ -53,6 +54,7 @@ class Request:
     max_upload: float = inf
     max_memory: float = inf
     max_keys: float = inf
+    public_key: bool = False
 
     @classmethod
     def of(
@@ -72,6 +74,7 @@ class Request:
         max_upload: Any = None,
         max_memory: Any = None,
         max_keys: Any = None,
+        public_key: Any = False,
     ) -> Request:
         """The request of arguments as a user gives them to `fhenn.plan`, which says what they are.
 
@@ -121,6 +124,11 @@ class Request:
                 f"queries must be a whole number from 0 to 2^64, not {queries!r}.",
                 "Give 0 for results that are not shared.",
             )
+        if not isinstance(public_key, bool):
+            raise ParameterError(
+                f"public_key must be True or False, not {public_key!r}.",
+                "Give True for clients that encrypt without the secret key.",
+            )
         known = registered(default_evaluator() if evaluator is None else evaluator)
         return cls(
             accuracy=float(accuracy),
@@ -132,11 +140,12 @@ class Request:
             margin=float(margin),
             witness=witness,
             queries=int(queries),
-            evaluator=known,
+            evaluator=known.with_public_key() if public_key else known,
             rows=require_rows(rows),
             max_upload=inf if max_upload is None else float(max_upload),
             max_memory=inf if max_memory is None else float(max_memory),
             max_keys=inf if max_keys is None else float(max_keys),
+            public_key=public_key,
         )
 
     @property

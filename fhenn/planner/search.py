@@ -71,6 +71,7 @@ def plan(
     max_upload: float | None = None,
     max_memory: float | None = None,
     max_keys: float | None = None,
+    public_key: bool = False,
 ) -> Plan:
     """The smallest ring at 128-bit security on which `model` reaches an accuracy, and how to use it.
 
@@ -107,6 +108,7 @@ def plan(
     max_upload: bytes that one upload may have; None for any.
     max_memory: bytes that client or server may take, by estimate; None for any.
     max_keys: bytes that the evaluation keys may have; None for any.
+    public_key: whether samples may be encrypted with the public key alone (`fhenn.Encryptor`), which errs by more.
 
     Returns the plan.
     Raises PlanError where no ring reaches the accuracy, ShapeMismatch and NonFiniteValue for unsuitable inputs, and
@@ -134,6 +136,7 @@ def plan(
         max_upload=max_upload,
         max_memory=max_memory,
         max_keys=max_keys,
+        public_key=public_key,
     )
     relative = takes_units(model, request.relative)
     case = Case(tuple(nodes), known, request, relative, from_data=request.ranges == "data")
@@ -274,6 +277,7 @@ def _plan_as(model: Node, known: Inputs, request: Request, served: tuple[Path, t
         ranges=path.ranges,
         units=units,
         distance=_distance(model, known, units),
+        public_key=request.public_key,
     ).as_own()
 
 

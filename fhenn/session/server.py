@@ -205,7 +205,7 @@ def _require_errors(plan: Plan, model: Node, name: str) -> None:
 
     Clients size the noise on shared results by it. Raises PlanError where they will share some, and warns otherwise.
     """
-    error, worst = errors_on(plan, model, registered(name))
+    error, worst = errors_on(plan, model, plan.suited(registered(name)))
     if error <= plan.error and worst <= plan.worst:
         return
     if plan.queries:
