@@ -38,6 +38,7 @@ _HOME = {
     "NativeContext": "fhenn.backends.native.context",
     "EncryptedLinear": "fhenn.training",
     "EncryptedModel": "fhenn.interop",
+    "Encryptor": "fhenn.session",
     "GELU": "fhenn.nn",
     "ImportedModel": "fhenn.interop",
     "Linear": "fhenn.nn",
@@ -121,6 +122,7 @@ __all__ = [
     "Context",
     "EncryptedLinear",
     "EncryptedModel",
+    "Encryptor",
     "ImportedModel",
     "Linear",
     "LocalPool",
@@ -210,7 +212,7 @@ if TYPE_CHECKING:
     from fhenn.ranges import Calibration, calibrate, range_penalty
     from fhenn.safety import Certificate, certify, safety_report
     from fhenn.service import RemoteServer
-    from fhenn.session import Client, Server
+    from fhenn.session import Client, Encryptor, Server
     from fhenn.training import EncryptedLinear
 
 

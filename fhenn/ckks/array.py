@@ -220,15 +220,17 @@ def encrypt_to_bytes(
     headroom: float | None = None,
     samples: int | None = None,
     upload: dict[str, Any] | None = None,
+    public_key: bool = False,
 ) -> bytes:
     """`encrypt(…).to_bytes()` under the secret key, at half the bytes: the random halves travel as their seeds.
 
-    context: with the secret key.
+    context: with the secret key, or with the public one.
     values: as for `encrypt`.
     layout: as for `encrypt`.
     headroom: as for `encrypt`.
     samples: how many of the values' rows count, None for all; those after fill spare places of the last ciphertexts.
     upload: what the message says of itself besides, as plain data; None for nothing.
+    public_key: whether to encrypt under the public key, at all the bytes.
 
     Returns the message, which `CipherArray.from_bytes` reads.
     Raises KeyMissing without the secret key, and what `encrypt` raises.
@@ -236,7 +238,13 @@ def encrypt_to_bytes(
     rows, shape, layout = _rows(context, values, layout, headroom)
     shape = shape if samples is None else (samples, *shape[1:])
     level, scale = context.levels, context.scale
-    bodies = (context.encrypt_seeded(row.tolist(), level, scale) for row in counted(rows))
+
+    def body(row: NDArray[np.float64]) -> bytes:
+        if public_key:
+            return context.save(context.encrypt_slots(row.tolist(), level, scale))
+        return context.encrypt_seeded(row.tolist(), level, scale)
+
+    bodies = map(body, counted(rows))
     return _message(context, shape, layout, level, scale, bodies, {} if upload is None else {"upload": upload})
 
 

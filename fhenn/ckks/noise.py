@@ -7,8 +7,8 @@ Laplace: six deviations are common among thousands of slots. With σ = 3.2 the w
 of a uniform ternary secret, a slot's variance is, in units of 1/scale²:
 
 - fresh, under the secret key: N/2 · σ²
-- fresh, under the public key: a rescale's, since SEAL divides such a ciphertext by the special prime, which leaves of the
-  key's own error N/2 · σ² · (1 + 2h)/p²
+- fresh, under the public key: a rescale's, since SEAL divides such a ciphertext by the special prime p, which leaves
+  N/2 · σ² · (1 + 2h)/p² of the key's own error
 - a rescale (rounding both halves of the ciphertext): N/2 · (1 + h)/12
 - a key switch with special prime p: the same rounding, and N/2 · Σ N·q²/12 · σ²/p² over the primes q in use.
   SEAL's digits are not centred: their mean q/2 times Σ Xⁱ, which is 2N/π at the root next to 1 and 1/k of that at the

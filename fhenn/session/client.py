@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
 from functools import partial
 from math import nan
-from numbers import Integral
 from pathlib import Path
 from threading import Lock
 from typing import Any, Self, get_args
@@ -17,56 +14,44 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fhenn.backends import context_class, runs_on
-from fhenn.ckks import CipherArray, Context, decrypt, decrypt_with_errors, encrypt_to_bytes
-from fhenn.columns import samples
+from fhenn.ckks import CipherArray, Context, decrypt, decrypt_with_errors
 from fhenn.errors import (
     AnswerMismatch,
-    BoundsExceeded,
     BudgetUnknown,
-    ContextMismatch,
     ParameterError,
     PartRefused,
     PlanError,
     RangeViolation,
     RangeWarning,
-    ShapeMismatch,
     SharingRefused,
     ViolationReport,
-    WireFormatError,
 )
 from fhenn.nn.finish import finished
 from fhenn.planner import Plan
-from fhenn.planner.demands import allowance, memory_of_keys, memory_of_upload, require_memory
+from fhenn.planner.demands import allowance, memory_of_keys, require_memory
 from fhenn.planner.flooding import MOST_BITS, MOST_QUERIES, STATISTICAL_BITS
 from fhenn.planner.overflow import largest_beside
 from fhenn.planner.plan import require_plan
-from fhenn.planner.scaling import scale
-from fhenn.ranges import box_of
 from fhenn.safety import Budget, BudgetFile, Certificate, SharingBudget, UnknownBudget, flooded
 from fhenn.session.answer import Answer, AnsweredPart, Asked, OnViolation, binding_of
-from fhenn.session.crew import Submit, crew, decrypt_part, encrypt_part
+from fhenn.session.crew import crew, decrypt_part
+from fhenn.session.encryption import Encrypting, require_count, require_workers
 from fhenn.session.matching import require_binding, require_keys, require_result
 from fhenn.session.receipt import Receipt, UploadHeader, digest_of
 from fhenn.session.refusal import Refusal
 from fhenn.session.secret import secret_from_bytes, secret_to_bytes
-from fhenn.session.stream import EncryptedStream, SubmitSamples, Tally, at_once, in_order, iterate
+from fhenn.session.stream import Tally, in_order, iterate
 from fhenn.session.violations import Suspicion, add_outputs, fits, read_witnesses
 from fhenn.steps import report_progress
 from fhenn.text import apart
 from fhenn.uncopied import Uncopied
-from fhenn.wire import header_of, kind_of, unframe
+from fhenn.wire import kind_of
 
 _MOST_SENT = 1 << 16
 """Uploads whose answers a client recognises without a receipt; they take some 10 MB."""
 
 
-_MOST_WORKERS = 1 << 10
-
-_PART = 4 << 20
-"""Bytes of a part of a stream, about, where one group of samples that share ciphertexts takes fewer."""
-
-
-class Client(Uncopied):
+class Client(Encrypting, Uncopied):
     """Makes keys for a plan, encrypts samples, decrypts answers.
 
     plan: from `fhenn.plan`, for the model that the server runs.
@@ -104,14 +89,11 @@ class Client(Uncopied):
         if certificate is not None:
             certificate.require(plan)
         plan.require_errors()
-        self._plan, self._certificate = plan, certificate
-        self._budget: SharingBudget = Budget()
-        self._progress = progress
-        self._memory = allowance(plan, memory)
-        require_memory("the keys", memory_of_keys(plan), self._memory)
-        self._sent, self._sent_lock = dict[str, UploadHeader](), Lock()
+        allowed = allowance(plan, memory)
+        require_memory("the keys", memory_of_keys(plan), allowed)
         progress("keys", 0, 1)
-        self._context: Context = context_class(runs_on(plan.evaluator)).generate(plan.parameters)
+        context: Context = context_class(runs_on(plan.evaluator)).generate(plan.parameters)
+        self._begin(plan, context, allowed, Budget(), progress=progress, certificate=certificate)
         self._evaluation_keys: bytes | None = self._context.evaluation_bytes(
             plan.rotation_keys, plan.relinearisation_level
         )
@@ -152,12 +134,25 @@ class Client(Uncopied):
         if context.parameters_fingerprint != plan.parameters.fingerprint:
             raise PlanError("the secret key was made for other parameters.", "Use the plan that it was made for.")
         client = cls.__new__(cls)
-        client._plan, client._certificate = plan, certificate
-        client._budget = UnknownBudget(spent) if budget is None else BudgetFile(budget, context.fingerprint, spent)
-        client._progress, client._context, client._evaluation_keys = progress, context, None
-        client._memory = allowance(plan, memory)
-        client._sent, client._sent_lock = {}, Lock()
+        kept: SharingBudget = UnknownBudget(spent) if budget is None else BudgetFile(budget, context.fingerprint, spent)
+        client._begin(plan, context, allowance(plan, memory), kept, progress=progress, certificate=certificate)
+        client._evaluation_keys = None
         return client
+
+    def _begin(
+        self,
+        plan: Plan,
+        context: Context,
+        memory: float,
+        budget: SharingBudget,
+        *,
+        progress: Callable[[str, int, int], None],
+        certificate: Certificate | None,
+    ) -> None:
+        """Hold a key."""
+        super().__init__(plan, context, memory, progress, public_key=False)
+        self._certificate, self._budget = certificate, budget
+        self._sent, self._sent_lock = dict[str, UploadHeader](), Lock()
 
     def __repr__(self) -> str:
         # the fingerprint is of the key's public side
@@ -218,16 +213,6 @@ class Client(Uncopied):
         spent = known if spent is None else spent
         self._budget = BudgetFile.create(path, self.fingerprint, spent, overwrite=overwrite)
 
-    @property
-    def plan(self) -> Plan:
-        """The plan that the keys were made for."""
-        return self._plan
-
-    @property
-    def fingerprint(self) -> str:
-        """Identifies the key generation, in 16 hexadecimal digits."""
-        return self._context.fingerprint
-
     def evaluation_keys(self) -> bytes:
         """What the server needs to compute: public, relinearisation and rotation keys. Never the secret key.
 
@@ -242,147 +227,9 @@ class Client(Uncopied):
             )
         return self._evaluation_keys
 
-    def encrypt(self, x: Any) -> bytes:
-        """Encrypt samples for the server.
-
-        x: of shape (samples, features), or (features,) for one sample: an array, or a table with named columns such as
-            a DataFrame, whose columns must be the plan's features, in any order.
-
-        Returns a message for `Server.predict`.
-        Raises ShapeMismatch for another number of features or no samples, NonFiniteValue, UnsupportedValue,
-        BoundsExceeded where values leave the bounds that were declared to the plan, which the server could not see,
-        and PlanError where the ciphertexts of one sample need more memory than the client may take.
-        """
-        values = self._samples(x)
-        if len(values) == 0:
-            raise self._unfit(values)
-        self._require_fit(values, 0)
-        message = self._encrypt_part(values, 0, None)
-        self._remember(message)
-        return message
-
-    def encrypt_stream(self, rows: Any, *, workers: int = 1, after: Iterable[bytes] = ()) -> EncryptedStream:
-        """Encrypt samples for the server part by part, in memory that does not grow with them.
-
-        rows: samples as `encrypt` takes them, or an iterator of such tables or arrays, of any sizes each.
-        workers: processes that encrypt, where there are several parts; 1 for this one. Each holds the secret key.
-        after: messages of the same rows that were made before, up to where they were broken off; the stream goes on
-            after them.
-
-        Returns the messages for `Server.predict_stream`: an iterator, which makes each when it is asked for, and has
-        the `receipt` of all then. The last ends them, unless all samples fit one part: that is a message by itself, as
-        `encrypt` makes it.
-        Raises, as messages are taken, what `encrypt` raises; WireFormatError where there are no samples, or `after` are
-        not the first parts of a stream; ContextMismatch where they are of another key, AnswerMismatch where they are of
-        another plan; WorkersEnded.
-
-        >>> import fhenn
-        >>> model = fhenn.Sequential([fhenn.Linear([[1.0, -1.0]])])
-        >>> plan = fhenn.plan(model, bounds=[-1, 1])
-        >>> client = Client(plan)
-        >>> server = fhenn.Server(model, plan, client.evaluation_keys())
-        >>> stream = client.encrypt_stream(iter([[[0.75, 0.5]], [[0.5, 0.25], [0.0, 1.0]]]))
-        >>> answers = server.predict_stream(stream)
-        >>> np.concatenate(list(client.decrypt_stream(answers))).round(3).tolist()
-        [[0.25], [0.25], [-1.0]]
-        """
-        workers = require_workers(workers)
-        tables = rows if hasattr(rows, "__next__") else iter([rows])
-        encryption = partial(self._encryption, workers)
-        return EncryptedStream(partial(self._parts, tables), encryption, self._remember, self._own(after))
-
-    def _own(self, messages: Iterable[bytes]) -> Iterator[bytes]:
-        """Messages of an upload, each once it is known to be this client's. Raises as `encrypt_stream` does."""
-        for message in messages:
-            header = UploadHeader.of(message)
-            unframe("ciphertexts", message)  # its digest
-            keys = str(header_of(message).meta.get("fingerprint"))[:16]
-            if keys != self.fingerprint:
-                raise ContextMismatch(self.fingerprint, keys)
-            if header.plan != self._plan.fingerprint:
-                raise AnswerMismatch("plan", self._plan.fingerprint, str(header.plan), "Encrypt from the start.")
-            yield message
-
-    @contextmanager
-    def _encryption(self, workers: int, several: bool) -> Iterator[tuple[SubmitSamples, int]]:
-        """What begins to encrypt a part, and how many at once: in processes where there are several parts."""
-        if workers == 1 or not several:
-            yield lambda values, part, stream: at_once(self._encrypt_part(values, part, stream)), 1
-            return
-        with self._crew(workers) as submit:
-            yield lambda values, part, stream: submit(encrypt_part, values, part, stream), 2 * workers
-
-    def _crew(self, workers: int) -> AbstractContextManager[Submit]:
-        """Processes with this client's key and plan."""
+    def _restoring(self) -> Callable[[], Encrypting]:
         secret = self.secret_bytes()
-        return crew(
-            partial(Client.from_secret_bytes, self._plan, secret, certificate=self._certificate, memory=self._memory),
-            workers,
-        )
-
-    def _parts(self, tables: Iterator[Any], made: int) -> Iterator[NDArray[np.float64]]:
-        """Samples in as many as a part holds: whole ciphertexts; without so many that were made before."""
-        plan = self._plan
-        group = plan.samples_per_ciphertext
-        most = group * max(1, _PART // (plan.ciphertexts_per_sample * plan.bytes_per_ciphertext))
-        waiting = np.empty((0, plan.features))
-        left, read = made, 0
-        for table in tables:
-            values = self._samples(table)
-            if not len(values):
-                continue
-            self._require_fit(values, read)
-            read += len(values)
-            skipped = min(left, len(values))
-            left -= skipped
-            waiting = np.concatenate([waiting, values[skipped:]])
-            while len(waiting) >= most:
-                yield waiting[:most]
-                waiting = waiting[most:]
-        if left:
-            raise WireFormatError("upload", f"{made} samples were made before, and there are {left} fewer now")
-        if len(waiting):
-            yield waiting
-
-    def _samples(self, x: Any) -> NDArray[np.float64]:
-        """Samples as an array (samples, features). Raises as `encrypt` does."""
-        values = samples(x, self._plan.feature_names, "encrypt", one=True)
-        values = values[None, :] if values.ndim == 1 else values
-        if values.ndim != 2 or values.shape[1] != self._plan.features:
-            raise self._unfit(values)
-        return values
-
-    def _require_fit(self, values: NDArray[np.float64], before: int) -> None:
-        """Require that samples are within bounds, and their ciphertexts within memory.
-
-        values: (samples, features).
-        before: number of samples that came before these, for the error.
-
-        Raises BoundsExceeded, PlanError.
-        """
-        require_memory("the ciphertexts of one sample", memory_of_upload(self._plan), self._memory)
-        try:
-            self.require_bounds(values)
-        except BoundsExceeded as error:
-            furthest = error.furthest and (error.furthest[0] + before, error.furthest[1])
-            places = tuple(place + before for place in error.samples)
-            raise replace(error, samples=places, furthest=furthest) from None
-
-    def _unfit(self, values: NDArray[np.float64]) -> ShapeMismatch:
-        return ShapeMismatch("encrypt", values.shape, f"(samples, {self._plan.features}), at least one sample")
-
-    def _encrypt_part(self, values: NDArray[np.float64], part: int, stream: str | None) -> bytes:
-        """The message of a part.
-
-        values: (samples, features).
-        part: its place in the upload.
-        stream: that it names; None for an upload by itself.
-        """
-        header = {"part": part, "plan": self._plan.fingerprint} | ({} if stream is None else {"stream": stream})
-        with report_progress(self._progress, "encrypt"):
-            return encrypt_to_bytes(
-                self._context, self._prepare(values), layout=self._plan.layout, samples=len(values), upload=header
-            )
+        return partial(Client.from_secret_bytes, self._plan, secret, certificate=self._certificate, memory=self._memory)
 
     def _remember(self, message: bytes) -> None:
         """Note the digest of a part, to recognise the answer to it; only the latest are kept."""
@@ -391,32 +238,6 @@ class Client(Uncopied):
             self._sent[digest] = header
             while len(self._sent) > _MOST_SENT:
                 del self._sent[next(iter(self._sent))]
-
-    def _prepare(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Scale samples as the plan says, and repeat the last one to fill the last ciphertext.
-
-        Anything else there, zeros or the middle of the bounds, may be what no sample is like: beyond the headroom of a
-        plan with ranges from data it would spoil the samples beside it.
-        """
-        spare = -len(values) % self._plan.samples_per_ciphertext
-        filled = np.concatenate([values, np.repeat(values[-1:], spare, axis=0)])
-        return scale(filled, *self._plan.bounds) if self._plan.scaled else filled
-
-    def require_bounds(self, values: NDArray[np.float64]) -> None:
-        """Raise BoundsExceeded where values are outside the bounds that were declared to the plan.
-
-        values: (samples, features).
-        """
-        low, high = self._plan.bounds
-        floor, ceiling = box_of(low, high) if self._plan.scaled else (low, high)
-        excess = np.maximum(floor - values, values - ceiling)
-        if excess.max() > 0:
-            features, strays = (tuple(map(int, np.flatnonzero(excess.max(axis=axis) > 0))) for axis in (0, 1))
-            row, feature = map(int, np.unravel_index(int(excess.argmax()), excess.shape))
-            largest, bounds = float(values[row, feature]), (float(low[feature]), float(high[feature]))
-            names = self._plan.feature_names or ()
-            stray_names = tuple(names[place] for place in features if names)
-            raise BoundsExceeded(features, largest, *bounds, strays, (row, feature), stray_names)
 
     def decrypt(
         self,
@@ -494,7 +315,7 @@ class Client(Uncopied):
             for part in parts:
                 yield self._decrypt_part(part, scores, asked)
             return
-        with self._crew(workers) as submit:
+        with crew(self._restoring(), workers) as submit:
             for result, told in in_order(parts, lambda part: submit(decrypt_part, part, scores, asked), 2 * workers):
                 for warning in told:
                     warnings.warn(warning, stacklevel=2)
@@ -591,8 +412,8 @@ class Client(Uncopied):
             "Say how many samples' results will be shared under this key: plan(…, queries=…), or "
             "decrypt(…, share=True, queries=…)."
         )
-        queries = _require_count("queries", self._plan.queries if queries is None else queries, MOST_QUERIES, way_out)
-        return queries, _require_count("bits", bits, MOST_BITS, f"Leave it out for {STATISTICAL_BITS}.")
+        queries = require_count("queries", self._plan.queries if queries is None else queries, MOST_QUERIES, way_out)
+        return queries, require_count("bits", bits, MOST_BITS, f"Leave it out for {STATISTICAL_BITS}.")
 
     def _decrypt(
         self,
@@ -690,13 +511,6 @@ class Client(Uncopied):
         return flooded(scores, plan, queries, bits, scale=array.scale, seen=seen, flag=flag)
 
 
-def _require_count(name: str, count: int, most: int, way_out: str) -> int:
-    """`count` as an int. Raises ParameterError where it is not a whole number from 1 to `most`."""
-    if not isinstance(count, Integral) or not 0 < count <= most:
-        raise ParameterError(f"{name} must be a whole number from 1 to {most:,}, not {count!r}.", way_out)
-    return int(count)
-
-
 def _mask(values: Any, report: ViolationReport | None, on_violation: OnViolation) -> Any:
     """`values`, as an array that masks the samples of the report where `on_violation` is "mask"."""
     if on_violation != "mask":
@@ -705,8 +519,3 @@ def _mask(values: Any, report: ViolationReport | None, on_violation: OnViolation
     if report is not None:
         masked[list(report.samples)] = np.ma.masked
     return masked
-
-
-def require_workers(workers: int) -> int:
-    """A number of processes. Raises ParameterError where it is not a whole number from 1 to 1,024."""
-    return _require_count("workers", workers, _MOST_WORKERS, "Leave it out to work in this process alone.")

@@ -12,7 +12,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import get_context
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,18 +21,15 @@ from fhenn.backends import use_threads
 from fhenn.errors import WorkersEnded
 from fhenn.session.answer import AnsweredPart, Asked
 
-if TYPE_CHECKING:
-    from fhenn.session.client import Client
-
 Submit = Callable[..., Future[Any]]
 """Has a process call a function of this module with arguments."""
 
-_client: Client
+_client: Any
 """Of this process, where it is one of a crew."""
 
 
 @contextmanager
-def crew(restore: Callable[[], Client], workers: int) -> Iterator[Submit]:
+def crew(restore: Callable[[], Any], workers: int) -> Iterator[Submit]:
     """Processes that each hold a client.
 
     restore: gives it; can be sent to a process.
@@ -50,7 +47,7 @@ def crew(restore: Callable[[], Client], workers: int) -> Iterator[Submit]:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _begin(restore: Callable[[], Client]) -> None:
+def _begin(restore: Callable[[], Any]) -> None:
     """Become one of a crew."""
     global _client  # noqa: PLW0603  (how an executor's processes are given anything once)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent's to answer
@@ -60,7 +57,8 @@ def _begin(restore: Callable[[], Client]) -> None:
 
 def encrypt_part(values: NDArray[np.float64], part: int, stream: str | None) -> bytes:
     """The message of a part, made by the client of this process."""
-    return _client._encrypt_part(values, part, stream)
+    message: bytes = _client._encrypt_part(values, part, stream)
+    return message
 
 
 def decrypt_part(part: AnsweredPart, scores: bool, asked: Asked) -> tuple[Any, list[Warning]]:

@@ -68,7 +68,7 @@ def make() -> dict[str, bytes]:
 
 def in_parts(client: fhenn.Client, server: fhenn.Server) -> dict[str, bytes]:
     """An upload in two parts, its answer, what ends it, and a refusal of its second part."""
-    with patch("fhenn.session.client._PART", 1):
+    with patch("fhenn.session.encryption._PART", 1):
         parts = list(client.encrypt_stream(X))
     answers = list(server.predict_stream(parts))
     return {

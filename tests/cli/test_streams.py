@@ -46,7 +46,7 @@ def interrupted(*line):
 @pytest.fixture(scope="module", autouse=True)
 def _small_parts():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("fhenn.session.client._PART", 300_000)
+        patch.setattr("fhenn.session.encryption._PART", 300_000)
         yield
 
 
@@ -174,7 +174,7 @@ def kill_after(process, journal, parts):
 
 @pytest.mark.thorough
 def test_an_upload_goes_on_after_a_kill(folder, monkeypatch):
-    monkeypatch.setattr("fhenn.session.client._PART", 4 << 20)
+    monkeypatch.setattr("fhenn.session.encryption._PART", 4 << 20)
     x = np.random.default_rng(8).uniform(-1, 1, (1500, 2))
     Path("rows.npy").unlink()
     np.save("rows.npy", x)

@@ -504,16 +504,14 @@ CLIENT = mutants(
     + " tests/session/test_secret.py::test_other_messages_and_plans_are_refused",
     (
         "client takes plans of too little error",
-        "        plan.require_errors()\n        self._plan",
-        "        self._plan",
+        "        plan.require_errors()\n        allowed",
+        "        allowed",
     ),
     (
         "restored client takes any parameters",
         "if context.parameters_fingerprint != plan.parameters.fingerprint:",
         "if not plan.parameters.fingerprint:",
     ),
-    ("client encrypts beyond the bounds", "            self.require_bounds(values)\n", "            pass\n"),
-    ("client forgets upper bounds", "np.maximum(floor - values, values - ceiling)", "floor - values"),
     (
         "client does not count what it shares",
         "            self._budget.take(len(scores), int(noise[0]))\n",
@@ -524,7 +522,35 @@ CLIENT = mutants(
         "            if noise is None:\n                scores",
         "            if True or noise is None:\n                scores",
     ),
+)
+
+ENCRYPTION = mutants(
+    "fhenn/session/encryption.py",
+    "tests/session/test_session.py::test_encrypt_refuses "
+    + tests_in("tests/safety/test_sharing.py", "test_shared_results_keep_the_accuracy_and_carry_the_noise"),
+    ("client encrypts beyond the bounds", "            self.require_bounds(values)\n", "            pass\n"),
+    ("client forgets upper bounds", "np.maximum(floor - values, values - ceiling)", "floor - values"),
     ("client shares what no budget is", "0 < count <= most", "count <= most"),
+)
+
+STREAM_OF_SAMPLES = mutants(
+    "fhenn/session/encryption.py",
+    "tests/session/test_stream.py",
+    ("streams: go on with other keys", "            if keys != self.fingerprint:", "            if False:"),
+    ("streams: go on with what is damaged", 'unframe("ciphertexts", message)  # its digest', "pass"),
+    ("streams: places count from each part", "replace(error, samples=places, furthest=furthest)", "error"),
+    ("streams: rows that were made before come again", "values[skipped:]", "values"),
+)
+
+ENCRYPTOR = mutants(
+    "fhenn/session/encryption.py",
+    "tests/session/test_encryptor.py",
+    ("encryptor: plans that do not count its noise", "if not plan.public_key:", "if False:"),
+    (
+        "encryptor: keys of any parameters",
+        "if context.parameters_fingerprint != plan.parameters.fingerprint:",
+        "if False:",
+    ),
 )
 
 CLIENT_GUARD = mutants(
@@ -697,7 +723,7 @@ POOL = mutants(
         "tests/pool/test_local.py",
         "test_parts_are_taken_as_there_is_room_for_them test_closed_it_says_so_and_who_waits_is_told",
     ),
-    ("a pool takes all parts at once", "                2 * self._workers,\n", "                99,\n"),
+    ("a pool takes all parts at once", "range_check), 2 * self._workers, after)", "range_check), 99, after)"),
     (
         "who waits for a pool that is closed is not told",
         "        except CancelledError as error:\n",
@@ -1160,11 +1186,11 @@ TRACE = mutants(
         "noise = x.noise",
     ),
     ("trace: plaintexts add nothing", "factors.largest + Noise(0.0, encoding, self._norm)", "factors.largest"),
-    ("trace: fresh ciphertexts have no noise", "self._noise.fresh / scale, self._norm)", "0.0, self._norm)"),
+    ("trace: fresh ciphertexts have no noise", "made.normal / scale, self._norm)", "0.0, self._norm)"),
     (
         "trace: fresh noise is an average",
-        "Noise(0.0, self._noise.fresh / scale, self._norm)",
-        "Noise(0.0, self._noise.fresh / scale)",
+        "Noise(made.laplace / scale, made.normal / scale, self._norm)",
+        "Noise(made.laplace / scale, made.normal / scale)",
     ),
     (
         "trace: any room",
@@ -1190,7 +1216,7 @@ TRACE = mutants(
 )
 
 FILLED = mutants(
-    "fhenn/session/client.py",
+    "fhenn/session/encryption.py",
     "tests/ranges/test_data.py::test_places_without_a_sample_do_not_spoil_those_beside",
     (
         "places without a sample hold the middle of the bounds",
@@ -1398,15 +1424,11 @@ STREAM_OF_CLIENT = mutants(
     "tests/session/test_stream.py",
     ("streams: fewer answers than parts", "if receipt is not None and tally.parts != len(receipt.parts):", "if False:"),
     ("streams: refusals of any number of samples", "if samples != refusal.samples:", "if False:"),
-    ("streams: go on with other keys", "            if keys != self.fingerprint:", "            if False:"),
-    ("streams: go on with what is damaged", 'unframe("ciphertexts", message)  # its digest', "pass"),
-    ("streams: places count from each part", "replace(error, samples=places, furthest=furthest)", "error"),
     (
         "streams: violations count from each part",
         "raise RangeViolation(report.after(before))",
         "raise RangeViolation(report)",
     ),
-    ("streams: rows that were made before come again", "values[skipped:]", "values"),
 )
 
 UNFINISHED = mutants(
@@ -1433,7 +1455,7 @@ MUTANTS: tuple[Mutant, ...] = tuple(
         VIOLATIONS, ANSWER, CLIENT, CLIENT_GUARD, SERVER, SECRET, TOKENS, QUOTA, BODIES, BLAME, WORK, FAIR, POOL, RUNNER, FAILURES, LOCAL, SPOOL, KEYS, UPLOADS, FILES,
         ROUTES, GUARD, OUTPUTS, WITNESS, DEMANDS, PLAN, LAYOUT, ARRAY, SEARCH, WORST, VERIFIED_WITNESSES, CACHE, LOAD, TRACE, FILLED, FOLDS, SHARED,
         UNITS, NATIVE_MESSAGES, NATIVE_KEYS, KEY_MESSAGES, SUBCHAIN, KEY_LEVELS, ROTATIONS, STRANGE_EVALUATOR, STREAM,
-        STREAM_OF_CLIENT, UNFINISHED, READ_MESSAGE,
+        STREAM_OF_CLIENT, UNFINISHED, READ_MESSAGE, ENCRYPTION, STREAM_OF_SAMPLES, ENCRYPTOR,
     )
     for mutant in part
 )  # fmt: skip

@@ -28,7 +28,7 @@ class Sides:
         self.client = fhenn.Client(self.plan)
         self.server = fhenn.Server(self.model, self.plan, self.client.evaluation_keys())
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr("fhenn.session.client._PART", 1)
+            patched.setattr("fhenn.session.encryption._PART", 1)
             rows = [rng.uniform(-1, 1, (count, FEATURES)) for count in (3, 1, 2)]
             self.uploads = {
                 f"{name}.fhenn": list(self.client.encrypt_stream(each)) for name, each in zip("abc", rows, strict=True)

@@ -66,7 +66,7 @@ def made(evaluator):
     client = fhenn.Client(plan)
     x = rng.uniform(-1, 1, (ROWS, FEATURES))
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("fhenn.session.client._PART", 1)
+        patched.setattr("fhenn.session.encryption._PART", 1)
         parts = list(client.encrypt_stream(x))
     keys = client.evaluation_keys()
     return Sides(model, plan, client, keys, Server(model, plan, keys), x, parts)

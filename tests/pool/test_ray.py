@@ -51,7 +51,7 @@ class Sides:
         self.client = fhenn.Client(self.plan)
         self.x = rng.uniform(-1, 1, (ROWS, FEATURES))
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr("fhenn.session.client._PART", 1)
+            patched.setattr("fhenn.session.encryption._PART", 1)
             self.parts = list(self.client.encrypt_stream(self.x))
         self.keys = self.client.evaluation_keys()
         self.answers = list(Server(self.model, self.plan, self.keys).predict_stream(self.parts))

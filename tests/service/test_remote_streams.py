@@ -37,7 +37,7 @@ PREDICTIONS = 'fhenn_requests_total{method="POST",route="/v1/models/{model}/pred
 
 @pytest.fixture(autouse=True)
 def one_sample_a_part(monkeypatch):
-    monkeypatch.setattr("fhenn.session.client._PART", 1)
+    monkeypatch.setattr("fhenn.session.encryption._PART", 1)
 
 
 def results(client, answers, receipt=None):
@@ -311,7 +311,7 @@ from hostile_service import plan
 signal.signal(signal.SIGINT, signal.default_int_handler)  # shells let what runs in the background ignore it
 client = fhenn.Client(plan())
 import fhenn.session.client
-fhenn.session.client._PART = 1
+fhenn.session.encryption._PART = 1
 remote = fhenn.RemoteServer(sys.argv[1], "token", client.evaluation_keys())
 answers = remote.predict_stream(client.encrypt_stream([[0.5, 0.5]] * 9))
 print("asks", flush=True)
@@ -407,7 +407,7 @@ def test_other_problems_are_raised_as_they_are(status, kind):
 
 def test_a_part_beyond_the_limits_of_a_real_service(service, monkeypatch):
     """Its bodies may have 4 MB."""
-    monkeypatch.setattr("fhenn.session.client._PART", 8 << 20)
+    monkeypatch.setattr("fhenn.session.encryption._PART", 8 << 20)
     client = fhenn.Client(PLAN)
     with service.remote("large", client.evaluation_keys()) as remote:
         with pytest.raises(PartTooLarge, match="at most 4194304 bytes"):

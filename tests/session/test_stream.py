@@ -58,7 +58,7 @@ class Streamed:
 @pytest.fixture(scope="module", params=["latency", "throughput"])
 def streamed(request):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("fhenn.session.client._PART", 1)  # a part is one group of samples
+        patch.setattr("fhenn.session.encryption._PART", 1)  # a part is one group of samples
         yield Streamed(request.param)
 
 
@@ -66,7 +66,7 @@ def streamed(request):
 def narrow():
     """Parts of one sample."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("fhenn.session.client._PART", 1)
+        patch.setattr("fhenn.session.encryption._PART", 1)
         yield Streamed("latency")
 
 
@@ -101,7 +101,7 @@ def test_a_stream_whole_or_in_pieces_is_the_same(streamed):
 
 @pytest.mark.parametrize("sizes", [[1] * 40, [3, 0, 36, 1], [40], [39, 1]], ids=str)
 def test_rows_in_pieces_of_any_size_become_the_same_parts(narrow, sizes, monkeypatch):
-    monkeypatch.setattr("fhenn.session.client._PART", 10 * narrow.plan.bytes_per_ciphertext)
+    monkeypatch.setattr("fhenn.session.encryption._PART", 10 * narrow.plan.bytes_per_ciphertext)
     x = RNG.uniform(-1, 1, (40, 2))
     ends = np.cumsum(sizes)
     stream = narrow.client.encrypt_stream(x[end - size : end] for end, size in zip(ends, sizes, strict=True))
@@ -507,7 +507,7 @@ def test_errors_of_processes_are_those_of_one(narrow):
 
 @pytest.mark.usefixtures("_many")
 def test_a_process_that_ends_is_told(narrow, monkeypatch):
-    monkeypatch.setattr("fhenn.session.client.encrypt_part", _end)
+    monkeypatch.setattr("fhenn.session.encryption.encrypt_part", _end)
     with pytest.raises(WorkersEnded, match="--resume"):
         list(narrow.client.encrypt_stream(narrow.x, workers=2))
 
