@@ -9,8 +9,8 @@ As in every pool, twice as many parts as workers are taken at most before the fi
 given in order, so that a slow part holds up what comes after it.
 
 Times of a worker are drawn from those that were measured, so that their spread counts. How long the front end takes is
-measured with a pipe, whose other end a process of this machine reads; a store such as Ray's is put in its place by
-`--store-in` and `--store-out`.
+measured with a pipe, whose other end a process of this machine reads, or with Ray's object store (`--ray`); another
+store is put in its place by `--store-in` and `--store-out`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -218,13 +219,14 @@ def plans() -> dict[str, tuple[Any, Any]]:
     }
 
 
-def measure(name: str, model: Any, plan: Any, seconds: float) -> Costs:
+def measure(name: str, model: Any, plan: Any, seconds: float, kind: type[_Pipe | _Ray]) -> Costs:
     """What a part of a plan costs here, on one thread.
 
     name: of the plan.
     model: that runs.
     plan: that it runs by.
     seconds: for how long to measure a worker.
+    kind: of the worker that the front end is measured with.
     """
     import fhenn  # noqa: PLC0415
     from fhenn.backends import use_threads  # noqa: PLC0415
@@ -253,7 +255,9 @@ def measure(name: str, model: Any, plan: Any, seconds: float) -> Costs:
         server.predict(part)
         took.append(time.perf_counter() - start)
     samples = UploadHeader.of(part).samples
-    return Costs(name, samples, len(part), len(answer), tuple(took), *_front_end(part, answer), tuple(steps.items()))
+    return Costs(
+        name, samples, len(part), len(answer), tuple(took), *_front_end(part, answer, kind), tuple(steps.items())
+    )
 
 
 def timed(call: Callable[[], object], times: int = 11) -> float:
@@ -266,37 +270,34 @@ def timed(call: Callable[[], object], times: int = 11) -> float:
     return median(took)
 
 
-def _front_end(part: bytes, answer: bytes, times: int = 40) -> tuple[float, float]:
-    """Seconds of CPU that the front end takes for a part, and for an answer; a process here is the worker."""
-    from fhenn.session.receipt import UploadHeader, digest_of  # noqa: PLC0415
-    from fhenn.wire import read_message  # noqa: PLC0415
+class _Pipe:
+    """A worker that is a process with a pipe, and answers each message with so many bytes."""
 
-    context = get_context("spawn")
-    ours, theirs = context.Pipe()
-    worker = context.Process(target=_echo, args=(theirs, len(answer)), daemon=True)
-    worker.start()
-    theirs.close()
-    in_, out = list[float](), list[float]()
-    with tempfile.TemporaryFile() as file, tempfile.TemporaryFile() as written:
-        file.write(part)
-        for _ in range(times):
-            file.seek(0)
-            start = time.thread_time()
-            message = read_message(file)
-            UploadHeader.of(message)
-            digest_of(message)
-            ours.send_bytes(message)
-            in_.append(time.thread_time() - start)
-            start = time.thread_time()
-            received = ours.recv_bytes()
-            digest_of(answer)
-            written.seek(0)
-            written.write(received)
-            written.flush()
-            out.append(time.thread_time() - start)
-    ours.close()
-    worker.join()
-    return median(in_), median(out)
+    clock = staticmethod(time.thread_time)  # what waits for the other end takes nothing of the front end
+
+    def __init__(self, size: int) -> None:
+        context = get_context("spawn")
+        self._ours, theirs = context.Pipe()
+        self._worker = context.Process(target=_echo, args=(theirs, size), daemon=True)
+        self._worker.start()
+        theirs.close()
+
+    def send(self, message: bytes) -> None:
+        """Hand over a part."""
+        self._ours.send_bytes(message)
+
+    def wait(self) -> None:
+        """Until there is an answer."""
+        self._ours.poll(None)
+
+    def receive(self) -> bytes:
+        """Take the answer."""
+        return self._ours.recv_bytes()
+
+    def close(self) -> None:
+        """End the worker."""
+        self._ours.close()
+        self._worker.join()
 
 
 def _echo(pipe: Any, size: int) -> None:
@@ -308,6 +309,70 @@ def _echo(pipe: Any, size: int) -> None:
             pipe.send_bytes(answer)
     except (EOFError, OSError):
         return
+
+
+class _Ray:
+    """A worker that is an actor on a Ray of this machine: parts and answers go through its object store."""
+
+    clock = staticmethod(time.perf_counter)  # the caller waits while the store takes the bytes
+
+    def __init__(self, size: int) -> None:
+        import ray  # noqa: PLC0415
+
+        class Worker:
+            def answer(self, message: bytes) -> bytes:
+                assert message
+                return bytes(size)
+
+        self._ray = ray
+        if not ray.is_initialized():
+            ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, object_store_memory=256 << 20)
+        self._worker = ray.remote(Worker).remote()
+        self._answer: Any = None
+
+    def send(self, message: bytes) -> None:
+        """Hand over a part."""
+        self._answer = self._worker.answer.remote(message)
+
+    def wait(self) -> None:
+        """Until there is an answer."""
+        self._ray.wait([self._answer])
+
+    def receive(self) -> bytes:
+        """Take the answer."""
+        return bytes(self._ray.get(self._answer))
+
+    def close(self) -> None:
+        """End the worker."""
+        self._ray.kill(self._worker)
+
+
+def _front_end(part: bytes, answer: bytes, kind: type[_Pipe | _Ray], times: int = 40) -> tuple[float, float]:
+    """Seconds that the front end takes for a part, and for an answer."""
+    from fhenn.session.receipt import UploadHeader, digest_of  # noqa: PLC0415
+    from fhenn.wire import read_message  # noqa: PLC0415
+
+    into, out = list[float](), list[float]()
+    with tempfile.TemporaryFile() as file, tempfile.TemporaryFile() as written, closing(kind(len(answer))) as worker:
+        file.write(part)
+        for _ in range(times):
+            file.seek(0)
+            start = worker.clock()
+            message = read_message(file)
+            assert message is not None
+            UploadHeader.of(message)
+            digest_of(message)
+            worker.send(message)
+            into.append(worker.clock() - start)
+            worker.wait()
+            start = worker.clock()
+            received = worker.receive()
+            digest_of(answer)
+            written.seek(0)
+            written.write(received)
+            written.flush()
+            out.append(worker.clock() - start)
+    return median(into), median(out)
 
 
 # reporting
@@ -397,7 +462,8 @@ def main() -> None:
     parser.add_argument("--measured", type=Path, help="file of --keep, instead of measuring")
     parser.add_argument("--seconds", type=float, default=5.0, help="for which a worker is measured, for each plan")
     parser.add_argument("--parts", type=int, default=PARTS, help=f"of the batch; {PARTS:,} unless given")
-    parser.add_argument("--store-in", type=float, help="seconds of the front end for a MB of parts, not the pipe's")
+    parser.add_argument("--ray", action="store_true", help="measure Ray's object store, not a pipe (extra ray)")
+    parser.add_argument("--store-in", type=float, help="seconds of the front end for a MB of parts, as another store")
     parser.add_argument("--store-out", type=float, help="the same for answers")
     parser.add_argument("--plot", type=Path, help="picture to draw: .svg, .png or .pdf")
     given = parser.parse_args()
@@ -407,7 +473,7 @@ def main() -> None:
             Costs(**row | {"seconds": tuple(row["seconds"]), "steps": tuple(map(tuple, row["steps"]))}) for row in rows
         ]
     else:
-        every = [measure(name, *each, given.seconds) for name, each in plans().items()]
+        every = [measure(name, *each, given.seconds, _Ray if given.ray else _Pipe) for name, each in plans().items()]
     if given.keep:
         given.keep.write_text(json.dumps([asdict(costs) for costs in every]))
     found = []
