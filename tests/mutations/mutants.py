@@ -1448,6 +1448,47 @@ READ_MESSAGE = mutants(
     ("messages: cut off", "        if not piece:", "        if not piece and left < 0:"),
 )
 
+REMOTE_STREAMS = mutants(
+    "fhenn/service/remote.py",
+    tests_in(
+        "tests/service/test_remote_streams.py",
+        "test_closing_ends_what_is_asked test_answers_come_while_parts_are_still_to_be_sent_and_few_are_held",
+        "test_a_stream_goes_on_after_answers_that_are_there test_a_part_that_is_too_large_names_the_way_out",
+        "test_a_part_that_ends_workers_is_refused_and_the_rest_goes_on",
+    ),
+    (
+        "remote streams: asked for though nobody waits",
+        "                http.end()  # nobody",
+        "                pass  # nobody",
+    ),
+    ("remote streams: more parts at once", "2 * self._connections, after", "3 * self._connections, after"),
+    ("remote streams: all parts again", "2 * self._connections, after", "2 * self._connections"),
+    ("remote streams: too large without a word", "if error.kind in _TOO_LARGE:", "if False:"),
+    ("remote streams: end at a part that crashes", "if error.kind in _CRASHED:", "if False:"),
+    (
+        "remote streams: refusals of other samples",
+        "Refusal(binding, header.samples, reason)",
+        "Refusal(binding, 2, reason)",
+    ),
+)
+
+REMOTE_CONNECTIONS = mutants(
+    "fhenn/service/http_client.py",
+    "tests/service/test_remote_streams.py::test_closing_ends_what_is_asked",
+    ("connections: ten", '"max_connections": None', '"max_connections": 10'),
+    ("connections: stay open", "for stream in self._streams:", "for stream in ():"),
+)
+
+REMOTE_PAUSES = mutants(
+    "fhenn/service/retrying_client.py",
+    "tests/service/test_remote_streams.py::test_closing_ends_pauses",
+    (
+        "pauses: to their end",
+        "return self._ended.wait(seconds)",
+        "return __import__('time').sleep(seconds) is not None",
+    ),
+)
+
 MUTANTS: tuple[Mutant, ...] = tuple(
     mutant
     for part in (
@@ -1456,6 +1497,7 @@ MUTANTS: tuple[Mutant, ...] = tuple(
         ROUTES, GUARD, OUTPUTS, WITNESS, DEMANDS, PLAN, LAYOUT, ARRAY, SEARCH, WORST, VERIFIED_WITNESSES, CACHE, LOAD, TRACE, FILLED, FOLDS, SHARED,
         UNITS, NATIVE_MESSAGES, NATIVE_KEYS, KEY_MESSAGES, SUBCHAIN, KEY_LEVELS, ROTATIONS, STRANGE_EVALUATOR, STREAM,
         STREAM_OF_CLIENT, UNFINISHED, READ_MESSAGE, ENCRYPTION, STREAM_OF_SAMPLES, ENCRYPTOR,
+        REMOTE_STREAMS, REMOTE_CONNECTIONS, REMOTE_PAUSES,
     )
     for mutant in part
 )  # fmt: skip
