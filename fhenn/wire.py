@@ -86,16 +86,23 @@ def unframe(kind: str, data: bytes) -> tuple[dict[str, Any], bytes]:
 
     Raises WireFormatError where kind, length or digest do not match.
     """
+    meta, body = unframe_in_place(kind, data)
+    return meta, bytes(body)
+
+
+def unframe_in_place(kind: str, data: bytes) -> tuple[dict[str, Any], memoryview]:
+    """The same as `unframe`, without a copy of the body."""
     data = _message(kind, data)
     header, text, start = _parsed(kind, data)
-    require_kind(kind, data)
-    size = len(data) - start
-    if header.size != size:
-        raise WireFormatError(kind, f"it holds {size} bytes of {header.size}")
-    digest = _digest(header.version, text, memoryview(data)[start:])
+    if header.kind != kind:
+        require_kind(kind, data)
+    body = memoryview(data)[start:]
+    if header.size != len(body):
+        raise WireFormatError(kind, f"it holds {len(body)} bytes of {header.size}")
+    digest = _digest(header.version, text, body)
     if not compare_digest(digest.encode(), header.sha256.encode()):
         raise WireFormatError(kind, "its digest does not match: it was altered on the way")
-    return header.meta, data[start:]
+    return header.meta, body
 
 
 def body_of(kind: str, data: bytes | bytearray) -> memoryview:
@@ -239,6 +246,24 @@ def header_of(source: bytes | Path) -> Header:
         with source.open("rb") as file:
             source = file.read(MOST_OF_HEADER)
     return _parsed("fhenn file", _message("fhenn file", source))[0]
+
+
+def header_of_kind(kind: str, data: bytes) -> Header:
+    """The header of a message of a kind; the body is not checked.
+
+    kind: that it must have.
+    data: the message, or its first MOST_OF_HEADER bytes.
+
+    Raises as `require_kind` does.
+    """
+    try:
+        header = header_of(data)
+    except WireFormatError:
+        require_kind(kind, data)
+        raise
+    if header.kind != kind:
+        require_kind(kind, data)
+    return header
 
 
 def start_of_body(what: str, data: bytes) -> int | None:

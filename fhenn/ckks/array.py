@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
+from itertools import chain
 from math import isfinite, log2, prod
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -28,12 +29,15 @@ from fhenn.errors import (
 from fhenn.finite import require_finite
 from fhenn.steps import counted
 from fhenn.uncopied import Uncopied
-from fhenn.wire import frame, unframe
+from fhenn.wire import frame, unframe_in_place
 
 _KIND = "ciphertexts"
 
 _MOST_DIMENSIONS = 32
 """As many as every NumPy has."""
+
+_AT_ONCE = 64
+"""Ciphertexts that are read at once: their memory is one piece."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -147,7 +151,7 @@ class CipherArray(Uncopied):
         Raises ContextMismatch where it belongs to other keys, WireFormatError where it is not such a message, was
         altered, or has other ciphertexts than its header says.
         """
-        meta, body = unframe(_KIND, data)
+        meta, body = unframe_in_place(_KIND, data)
         if meta.get("fingerprint") != require_context(context).fingerprint:
             raise ContextMismatch(context.fingerprint, str(meta.get("fingerprint"))[:16])
         shape, layout, level, scale = cls._checked_meta(context, meta)
@@ -157,9 +161,10 @@ class CipherArray(Uncopied):
             raise WireFormatError(_KIND, f"{len(bodies)} ciphertexts cannot hold shape {shape}")
         if isinstance(layout, Vectors) and not layout.holds(shape[1], context.slots):
             raise WireFormatError(_KIND, f"its layout does not hold {shape[1]} features")
-        loading = counted(bodies, share=1 / 2)  # what is done with them comes after
-        ciphertexts = tuple(context.load(body, level, scale) for body in loading)
-        return cls(context, shape, layout, ciphertexts, level, scale)
+        groups = [bodies[start : start + _AT_ONCE] for start in range(0, len(bodies), _AT_ONCE)]
+        loading = counted(groups, share=1 / 2)  # what is done with them comes after
+        ciphertexts = chain.from_iterable(context.load_all(group, level, scale) for group in loading)
+        return cls(context, shape, layout, tuple(ciphertexts), level, scale)
 
     @staticmethod
     def _checked_meta(context: Context, meta: dict[str, Any]) -> tuple[tuple[int, ...], Layout, int, float]:

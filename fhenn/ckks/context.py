@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,6 +15,7 @@ from fhenn.ckks.noise import NoiseModel
 from fhenn.ckks.parameters import Parameters, chain_for_levels, fingerprint_of_parameters
 from fhenn.ckks.rotations import rotation_missing
 from fhenn.errors import LevelExhausted, ParameterError, UnsupportedOperation, UnsupportedValue
+from fhenn.steps import counted
 
 if TYPE_CHECKING:
     from fhenn.ckks.array import CipherArray
@@ -150,6 +151,17 @@ class Context(ABC):
 
         Raises WireFormatError where it is no ciphertext, or at another level or scale.
         """
+
+    def load_all(self, bodies: Sequence[bytes], level: int, scale: float) -> list[Any]:
+        """Several ciphertexts in bytes.
+
+        bodies: each as for `load`.
+        level: as for `load`.
+        scale: as for `load`.
+
+        Raises WireFormatError as `load` does.
+        """
+        return [self.load(body, level, scale) for body in counted(bodies)]
 
     @abstractmethod
     def to_bytes(self) -> bytes:

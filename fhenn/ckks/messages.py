@@ -280,10 +280,10 @@ class TensealMessage:
         return parts
 
     @classmethod
-    def decode(cls, data: bytes) -> TensealMessage:
+    def decode(cls, data: bytes | memoryview) -> TensealMessage:
         """The content of a message.
 
-        data: from a stranger.
+        data: from a stranger. Of what is in it, copies are made.
 
         Raises WireFormatError where it has unknown fields, no ciphertexts or scale, or a ciphertext without a header of
         SEAL's.
@@ -292,7 +292,8 @@ class TensealMessage:
         sizes: Sequence[int] = ()
         ciphertexts: list[bytes] = []
         scale, batch = 0.0, None
-        for number, value in read_fields(what, data):
+        for number, found in read_fields(what, memoryview(data)):
+            value = found if isinstance(found, int) else bytes(found)
             if number == 1 and isinstance(value, bytes):
                 sizes = read_varints(what, value)
             elif number == 2 and isinstance(value, bytes):

@@ -11,19 +11,19 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from fhenn.artifacts import model_to_bytes, plan_to_bytes
-from fhenn.backends import threads_here
+from fhenn.backends import runs_on, threads_here
 from fhenn.ckks.evaluator import SEAL
 from fhenn.ckks.messages import EvaluationMessage
 from fhenn.errors import UnsupportedOperation
 from fhenn.nn import Node
-from fhenn.planner import Plan, fingerprint_of
+from fhenn.planner import Plan, fingerprint_of, verify
 from fhenn.pool.base import Engine, Instead, Pool, cores, number_of_workers
 from fhenn.pool.bounds import Bounds
 from fhenn.pool.processes import WorkerProcess
 from fhenn.pool.runner import Runner
 from fhenn.safety import Certificate
 from fhenn.session import Server
-from fhenn.session.server import require_servable
+from fhenn.session.server import require_errors
 from fhenn.wire import as_bytes
 
 _START = 120.0
@@ -70,7 +70,12 @@ class LocalPool(Pool):
         certificate: Certificate | None = None,
     ) -> None:
         count = number_of_workers(workers)
-        self._on_seal = require_servable(model, plan, certificate) == SEAL.name
+        verify(plan, model)
+        if certificate is not None:
+            certificate.require(plan, model)
+        self._on_seal = runs_on(plan.evaluator) == SEAL.name
+        if self._on_seal and plan.evaluator != SEAL.name:
+            require_errors(plan, model, SEAL.name)  # the processes say nothing of it
         make = _processes if self._on_seal else _Threads
         engine: Engine = make(model, plan, evaluation_keys, count)
         super().__init__(plan, fingerprint_of(model), count, engine)

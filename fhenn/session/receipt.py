@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from fhenn.errors import AnswerMismatch, WireFormatError
 from fhenn.strict import built, read_json
-from fhenn.wire import as_bytes, frame, header_of, require_kind, unframe
+from fhenn.wire import as_bytes, frame, header_of, header_of_kind, unframe
 
 _KIND = "receipt"
 _DIGEST = re.compile("[0-9a-f]{64}", re.ASCII)
@@ -48,8 +48,7 @@ class UploadHeader:
 
         Raises WireFormatError.
         """
-        require_kind("ciphertexts", data)
-        meta = header_of(data).meta
+        meta = header_of_kind("ciphertexts", data).meta
         shape, named = meta.get("shape"), meta.get("upload")
         if not isinstance(shape, list) or len(shape) != 2 or not all(_is_count(size, 1) for size in shape):
             raise WireFormatError("upload", "its header states no shape (samples, features)")

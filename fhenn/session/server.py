@@ -57,8 +57,13 @@ class Server:
         certificate: Certificate | None = None,
         evaluator: str | None = None,
     ) -> None:
-        name = require_servable(model, plan, certificate, evaluator)
+        verify(plan, model)
+        if certificate is not None:
+            certificate.require(plan, model)
+        name = runs_on(plan.evaluator) if evaluator is None else evaluator
         context: Context = context_class(name).from_bytes(evaluation_keys)
+        if name != plan.evaluator:
+            require_errors(plan, model, name)
         if not plan.fits(context):
             raise PlanError("the keys were made for another plan.", "Make client and server with the same plan.")
         self._model, self._plan, self._context = model, plan, context
@@ -175,24 +180,6 @@ class Server:
         return x, tuple(witnesses)
 
 
-def require_servable(
-    model: Node, plan: Plan, certificate: Certificate | None = None, evaluator: str | None = None
-) -> str:
-    """What computes for a plan.
-
-    The arguments are those of `Server`, and so are the errors that are raised and the warning, but for what is wrong
-    with the keys.
-    """
-    verify(plan, model)
-    if certificate is not None:
-        certificate.require(plan, model)
-    name = runs_on(plan.evaluator) if evaluator is None else evaluator
-    context_class(name)
-    if name != plan.evaluator:
-        _require_errors(plan, model, name)
-    return name
-
-
 def _rebuild(
     kind: type[Server], model: Node, plan: Plan, keys: bytes, certificate: Certificate | None, evaluator: str | None
 ) -> Server:
@@ -200,7 +187,7 @@ def _rebuild(
     return kind(model, plan, keys, certificate=certificate, evaluator=evaluator)
 
 
-def _require_errors(plan: Plan, model: Node, name: str) -> None:
+def require_errors(plan: Plan, model: Node, name: str) -> None:
     """Hold another evaluator than the plan's to what the plan states.
 
     Clients size the noise on shared results by it. Raises PlanError where they will share some, and warns otherwise.
@@ -215,4 +202,4 @@ def _require_errors(plan: Plan, model: Node, name: str) -> None:
             f"the plan, which is for {plan.evaluator!r}, states {stated}.",
             f"Plan with evaluator={name!r}, or install {plan.evaluator!r}.",
         )
-    warnings.warn(NoiseWarning(name, plan.evaluator, error, plan.error), stacklevel=4)
+    warnings.warn(NoiseWarning(name, plan.evaluator, error, plan.error), stacklevel=3)

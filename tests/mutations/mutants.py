@@ -401,8 +401,8 @@ PROTOBUF = mutants(
 WIRE = mutants(
     "fhenn/wire.py",
     "tests/test_wire.py",
-    ("wire: any kind", "    require_kind(kind, data)\n    size = len(data) - start", "    size = len(data) - start"),
-    ("wire: any length", "if header.size != size:", "if header.size < 0:"),
+    ("wire: any kind", "        require_kind(kind, data)\n    body = memoryview", "        pass\n    body = memoryview"),
+    ("wire: any length", "if header.size != len(body):", "if header.size < 0:"),
     ("wire: any digest", "if not compare_digest(digest.encode(), header.sha256.encode()):", "if not digest:"),
     ("wire: a digest without the version", 'sha256(b"" if version == 1 else bytes([version]))', 'sha256(b"")'),
     ("wire: a digest without the meta data", "for piece in (text.encode(), *body):", "for piece in body:"),
@@ -609,7 +609,7 @@ SERVER = mutants(
         "test_a_server_takes_arrays_as_its_plans_client_encrypts_them_alone",
         "test_another_clients_messages_are_refused",
     ),
-    ("server takes any plan", "    verify(plan, model)\n", ""),
+    ("server takes any plan", "        verify(plan, model)\n", ""),
     ("server takes any keys", "if not plan.fits(context):", "if context is None:"),
     (
         "server takes uploads for any plan",
@@ -1360,6 +1360,43 @@ KEY_LEVELS = [
         ("maps: folds for the level of babies", "{step: folded for group", "{step: level for group"),
     ),
 ]
+SEVERAL = [
+    *mutants(
+        "fhenn/backends/native/messages.py",
+        tests_in(
+            "tests/backends/native/test_messages.py",
+            "test_one_of_several_that_is_another_is_refused_as_by_itself_or_read",
+        ),
+        (
+            "native messages: all ciphertexts are as the first",
+            "        if all(map(pattern.fits, bodies)):\n",
+            "        if True:\n",
+        ),
+        (
+            "native messages: residues of several are not checked",
+            "            if found is not None:\n",
+            "            if True:\n",
+        ),
+    ),
+    *mutants(
+        "fhenn/ckks/structure.py",
+        tests_in(
+            "tests/backends/native/test_messages.py",
+            "test_one_of_several_that_is_another_is_refused_as_by_itself_or_read",
+        ),
+        (
+            "native messages: several of any head",
+            "if len(data) != self.size or not data.startswith(self.head):",
+            "if len(data) != self.size:",
+        ),
+        (
+            "native messages: several of any seed",
+            "        return self.seed is None or data[",
+            "        return True or data[",
+        ),
+    ),
+]
+
 NATIVE_KEYS = mutants(
     "fhenn/backends/native/keys.py",
     "tests/backends/native/test_messages.py",
@@ -1495,7 +1532,7 @@ MUTANTS: tuple[Mutant, ...] = tuple(
         IDLE, FLOODING, FLOOR, NOISE, CERTIFICATE, SHARING, BUDGET, STRUCTURE, INFLATE, MESSAGES, PACKING, BITS, UNPACKING, PACKED_IN_CONTEXTS, SPARE, PROTOBUF, WIRE, SCAN, MATCHING, RECEIPT,
         VIOLATIONS, ANSWER, CLIENT, CLIENT_GUARD, SERVER, SECRET, TOKENS, QUOTA, BODIES, BLAME, WORK, FAIR, POOL, RUNNER, FAILURES, LOCAL, SPOOL, KEYS, UPLOADS, FILES,
         ROUTES, GUARD, OUTPUTS, WITNESS, DEMANDS, PLAN, LAYOUT, ARRAY, SEARCH, WORST, VERIFIED_WITNESSES, CACHE, LOAD, TRACE, FILLED, FOLDS, SHARED,
-        UNITS, NATIVE_MESSAGES, NATIVE_KEYS, KEY_MESSAGES, SUBCHAIN, KEY_LEVELS, ROTATIONS, STRANGE_EVALUATOR, STREAM,
+        UNITS, NATIVE_MESSAGES, SEVERAL, NATIVE_KEYS, KEY_MESSAGES, SUBCHAIN, KEY_LEVELS, ROTATIONS, STRANGE_EVALUATOR, STREAM,
         STREAM_OF_CLIENT, UNFINISHED, READ_MESSAGE, ENCRYPTION, STREAM_OF_SAMPLES, ENCRYPTOR,
         REMOTE_STREAMS, REMOTE_CONNECTIONS, REMOTE_PAUSES,
     )

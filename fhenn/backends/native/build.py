@@ -27,7 +27,7 @@ def library_name(target: str | None = None) -> str:
 
 LIBRARY = HERE / library_name()
 
-ABI = "3"
+ABI = "4"
 """Grows with every change of what the library exports."""
 
 _FLAGS = (

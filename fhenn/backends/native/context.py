@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from importlib import import_module
@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 
 from fhenn.backends.native.arithmetic import Ciphertext, NativeArithmetic
 from fhenn.backends.native.keys import Keys
-from fhenn.backends.native.messages import ContextMessage, read_ciphertext, read_context, write_ciphertext
+from fhenn.backends.native.messages import ContextMessage, read_ciphertexts, read_context, write_ciphertext
 from fhenn.backends.native.ring import Ring
 from fhenn.ckks.context import Context
 from fhenn.ckks.evaluator import NATIVE
@@ -158,10 +158,13 @@ class NativeContext(Context, Uncopied):
         return self.seal.encrypt_seeded(values, level, scale)
 
     def load(self, data: bytes, level: int, scale: float) -> Ciphertext:
-        read = read_ciphertext(self.ring, "Ciphertext", data)
-        if (read.level, read.scale) != (level, scale):
+        return self.load_all([data], level, scale)[0]
+
+    def load_all(self, bodies: Sequence[bytes], level: int, scale: float) -> list[Ciphertext]:
+        found = read_ciphertexts(self.ring, "Ciphertext", bodies)
+        if any((read.level, read.scale) != (level, scale) for read in found):
             raise WireFormatError("ciphertexts", "a ciphertext is not at the level and scale that the header states")
-        return Ciphertext(read.residues, scale)
+        return [Ciphertext(read.residues, scale) for read in found]
 
     def to_bytes(self) -> bytes:
         return self._message

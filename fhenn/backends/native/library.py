@@ -134,10 +134,11 @@ def _targets_of_here() -> list[str]:
     return [target for target in TARGETS if target.split("-")[:2] == [machine, name]]
 
 
-def require_library(functions: Functions) -> ctypes.CDLL:
+def require_library(functions: Functions, kind: type[ctypes.CDLL] = ctypes.CDLL) -> ctypes.CDLL:
     """The library, with types of some of its functions.
 
     functions: that are going to be called.
+    kind: `ctypes.CDLL`, whose calls let other threads of Python go on, or `ctypes.PyDLL`, whose calls do not.
 
     Raises UnsupportedOperation where it cannot be used.
     """
@@ -148,7 +149,7 @@ def require_library(functions: Functions) -> ctypes.CDLL:
             "Plan with evaluator='seal', or build it: python -m fhenn.backends.native.build.",
         )
     # the file may be another by now; and types that one caller sets are no other's
-    library = ctypes.CDLL(str(LIBRARY), handle=_load_once(LIBRARY)._handle)
+    library = kind(str(LIBRARY), handle=_load_once(LIBRARY)._handle)
     for name, (result, arguments) in functions.items():
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments

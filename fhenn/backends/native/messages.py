@@ -17,7 +17,7 @@ import numpy as np
 from fhenn.backends.native.keys import RELINEARISATION, Keys
 from fhenn.backends.native.ring import Residues, Ring
 from fhenn.ckks.messages import EvaluationMessage
-from fhenn.ckks.structure import Chain, Part, Receiver, ciphertext_head, object_header, parameters_id
+from fhenn.ckks.structure import Chain, Part, Pattern, Receiver, ciphertext_head, form_of, object_header, parameters_id
 from fhenn.errors import WireFormatError
 
 _CONTEXT = "evaluation-context"
@@ -78,6 +78,26 @@ def read_ciphertext(ring: Ring, what: str, data: bytes) -> Read:
     residues = receiver.residues
     _require(what, residues.shape[1] < len(ring.primes), "a ciphertext is at the level of keys")
     return Read(residues, receiver.scale)
+
+
+def read_ciphertexts(ring: Ring, what: str, bodies: Sequence[bytes]) -> list[Read]:
+    """Several ciphertexts in bytes, as `read_ciphertext` reads each: in one native call, where they are alike.
+
+    ring: of their parameters.
+    what: the kind of message, for the error.
+    bodies: one or more, from a stranger.
+
+    Raises WireFormatError.
+    """
+    if len(bodies) > 1 and form_of(what, bodies[0]) == "packed":
+        _chain(ring).check_ciphertext(what, bodies[0], _Form(ring, what))
+        pattern = Pattern.of(bodies[0])
+        if all(map(pattern.fits, bodies)):
+            start, seed = len(pattern.head), pattern.seed or 0
+            found = ring.read(bodies, pattern.primes, pattern.polynomials, start, seed)
+            if found is not None:
+                return [Read(residues, pattern.scale) for residues in found]
+    return [read_ciphertext(ring, what, body) for body in bodies]
 
 
 def write_ciphertext(ring: Ring, residues: Residues, scale: float, *, packed: bool = True) -> bytes:
@@ -193,6 +213,24 @@ class _Ciphertext(_Keeping):
         _complete(self._ring, range(part.primes), self._what, self.residues, seed)
 
 
+class _Form(Receiver):
+    """Checks a ciphertext but for its residues.
+
+    ring: of its parameters.
+    what: the kind of message, for errors.
+    """
+
+    def __init__(self, ring: Ring, what: str) -> None:
+        self._ring, self._what = ring, what
+
+    def space(self, part: Part) -> None:
+        _require_identity(self._ring, range(part.primes), self._what, part)
+        _require(self._what, part.primes < len(self._ring.primes), "a ciphertext is at the level of keys")
+
+    def done(self, part: Part, seed: bytes | None) -> None:
+        _require_generator(self._what, seed)
+
+
 class _SwitchingKeys(_Keeping):
     """Keeps switching keys.
 
@@ -277,11 +315,16 @@ def _complete(ring: Ring, places: Sequence[int], what: str, residues: Residues, 
 
     Raises WireFormatError where a residue is not below its prime, or a seed is for another generator than SEAL's own.
     """
+    _require_generator(what, seed)
     if seed is not None:
-        _require(what, seed[0] == _BLAKE2XB, "a seed is for another generator than SEAL's own")
         ring.expand_seed(seed[1:], residues[1], places)
         residues = residues[:1]
     _require(what, ring.holds(residues, places), "a coefficient is not below its prime")
+
+
+def _require_generator(what: str, seed: bytes | None) -> None:
+    """Raise WireFormatError where a seed is for another generator than SEAL's own."""
+    _require(what, seed is None or seed[0] == _BLAKE2XB, "a seed is for another generator than SEAL's own")
 
 
 def _require(what: str, holds: bool, reason: str) -> None:

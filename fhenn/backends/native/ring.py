@@ -42,6 +42,7 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "fhenn_expand_seed": (None, (_POINTER, _LONG, _INT, _POINTER, _POINTER)),
     "fhenn_pack": (None, (_POINTER, _LONG, _INT, _POINTER)),
     "fhenn_unpack": (None, (_POINTER, _LONG, _INT, _POINTER)),
+    "fhenn_read": (_INT, (_POINTER, _INT, _INT, _INT, _POINTER, _LONG, _LONG, _POINTER)),
     "fhenn_residues_below": (_INT, (_POINTER, _INT, _POINTER, _INT, _POINTER)),
     "fhenn_add": (None, (_POINTER, _INT, _INT, _POINTER, _POINTER, _POINTER)),
     "fhenn_subtract": (None, (_POINTER, _INT, _INT, _POINTER, _POINTER, _POINTER)),
@@ -145,8 +146,14 @@ class Products:
         return cls(None, None, 0)
 
 
+_SEED = 64
+"""Bytes of a seed."""
+
 _SPARE = 1 << 26
 """Bytes that a ring keeps for results to come."""
+
+_BRIEF = 1 << 18
+"""Words of an operation that takes a hundred microseconds at most, as long as it takes to wake another thread."""
 
 _allowed: int | None = None
 _allowed_here: ContextVar[int | None] = ContextVar("fhenn_threads", default=None)
@@ -209,7 +216,7 @@ class Ring:
 
     def __init__(self, ring_degree: int, primes: Sequence[int], kernels: str | None = None, threads: int = 1) -> None:
         self.ring_degree, self.primes = ring_degree, tuple(primes)
-        self._library = require_library(_FUNCTIONS)
+        self._library, self._brief = require_library(_FUNCTIONS), require_library(_FUNCTIONS, ctypes.PyDLL)
         moduli = np.array(self.primes, np.uint64)
         name = None if kernels is None else kernels.encode()
         pointer = self._library.fhenn_ring_new(
@@ -238,6 +245,13 @@ class Ring:
             if ring is None:
                 ring = cls._SHARED[name] = cls(ring_degree, primes, threads=name[2])
         return ring
+
+    def _library_for(self, words: int) -> ctypes.CDLL:
+        """The library for a pass over so many words.
+
+        Threads that meet at every brief call wait for one another longer than the calls take.
+        """
+        return self._brief if words <= _BRIEF else self._library
 
     @property
     def kernels(self) -> tuple[str, ...]:
@@ -335,7 +349,8 @@ class Ring:
         """
         integers = np.ascontiguousarray(integers)
         result = np.empty(integers.size, np.uint64)
-        self._library.fhenn_residues(self._pointer, place, integers.size, integers.ctypes.data, result.ctypes.data)
+        library = self._library_for(integers.size)
+        library.fhenn_residues(self._pointer, place, integers.size, integers.ctypes.data, result.ctypes.data)
         return result
 
     def expand_seed(self, seed: bytes, result: Residues, places: Sequence[int]) -> None:
@@ -359,11 +374,9 @@ class Ring:
         bits = [prime.bit_length() for prime in self.primes[: x.shape[1]]]
         sizes = [packed_size(self.ring_degree, each) for each in bits] * len(x)
         result, at = bytearray(sum(sizes)), 0
-        view = np.frombuffer(result, np.uint8)
+        view, library = np.frombuffer(result, np.uint8), self._library_for(self.ring_degree)
         for place, (residues, size) in enumerate(zip(x.reshape(-1, self.ring_degree), sizes, strict=True)):
-            self._library.fhenn_pack(
-                residues.ctypes.data, self.ring_degree, bits[place % len(bits)], view[at:].ctypes.data
-            )
+            library.fhenn_pack(residues.ctypes.data, self.ring_degree, bits[place % len(bits)], view[at:].ctypes.data)
             at += size
         return result
 
@@ -376,9 +389,29 @@ class Ring:
         """
         count = len(target) // 8
         _require_size(source, packed_size(count, bits))
-        self._library.fhenn_unpack(
+        self._library_for(count).fhenn_unpack(
             np.frombuffer(source, np.uint8).ctypes.data, count, bits, np.frombuffer(target, np.uint8).ctypes.data
         )
+
+    def read(self, bodies: Sequence[bytes], primes: int, polynomials: int, start: int, seed: int) -> Residues | None:
+        """Ciphertexts in bytes that differ in their residues and seeds alone.
+
+        bodies: one or more, of one length.
+        primes: how many of the chain's first they are over.
+        polynomials: of which there are residues: 2, or 1 where a seed stands for the second.
+        start: where the packed residues begin in each.
+        seed: where the 64 bytes of the seed do.
+
+        Returns (ciphertexts, 2, primes, N); None where a residue is not below its prime.
+        """
+        size = sum(packed_size(self.ring_degree, prime.bit_length()) for prime in self.primes[:primes]) * polynomials
+        end = start + size if polynomials == 2 else max(start + size, seed + _SEED)
+        if any(len(body) < end for body in bodies):
+            raise ValueError(f"ciphertexts of fewer than {end} bytes")
+        result: Residues = self._spare.array((len(bodies), 2, primes, self.ring_degree))
+        pointers = (_TEXT * len(bodies))(*bodies)
+        arguments = len(bodies), primes, polynomials, pointers, start, seed, result.ctypes.data
+        return result if self._library.fhenn_read(self._pointer, *arguments) else None
 
     def holds(self, x: Residues, places: Sequence[int]) -> bool:
         """Whether every residue lies below its prime.
@@ -388,9 +421,8 @@ class Ring:
         """
         polynomials, primes = x.shape[:2]
         wanted = np.array(places, np.intc)
-        return bool(
-            self._library.fhenn_residues_below(self._pointer, primes, wanted.ctypes.data, polynomials, x.ctypes.data)
-        )
+        library = self._library_for(x.size)
+        return bool(library.fhenn_residues_below(self._pointer, primes, wanted.ctypes.data, polynomials, x.ctypes.data))
 
     def add(self, x: Residues, y: Residues) -> Residues:
         """x + y, where y has as many polynomials as x, or more, which are those of the result then."""
@@ -403,7 +435,7 @@ class Ring:
     def _of_two(self, name: str, x: Residues, y: Residues, result: Residues) -> None:
         _require_alike(x.shape, [y])
         polynomials, primes = x.shape[:2]
-        function = getattr(self._library, name)
+        function = getattr(self._library_for(x.size), name)
         function(self._pointer, primes, polynomials, x.ctypes.data, y.ctypes.data, result.ctypes.data)
 
     def subtract(self, x: Residues, y: Residues) -> Residues:
@@ -416,13 +448,14 @@ class Ring:
         """-x."""
         polynomials, primes = x.shape[:2]
         result = self.new(polynomials, primes)
-        self._library.fhenn_negate(self._pointer, primes, polynomials, x.ctypes.data, result.ctypes.data)
+        self._library_for(x.size).fhenn_negate(self._pointer, primes, polynomials, x.ctypes.data, result.ctypes.data)
         return result
 
     def add_number(self, x: Residues, integer: float) -> Residues:
         """x plus an integer in every slot."""
         result = self.copy(x)
-        self._library.fhenn_add_number(self._pointer, x.shape[1], x.ctypes.data, integer, result.ctypes.data)
+        library = self._library_for(x[0].size)
+        library.fhenn_add_number(self._pointer, x.shape[1], x.ctypes.data, integer, result.ctypes.data)
         return result
 
     def add_plain(self, x: Residues, plaintext: Residues) -> Residues:
@@ -435,7 +468,8 @@ class Ring:
         """x times an integer in every slot."""
         polynomials, primes = x.shape[:2]
         result = self.new(polynomials, primes)
-        self._library.fhenn_times_number(self._pointer, primes, polynomials, x.ctypes.data, integer, result.ctypes.data)
+        library = self._library_for(x.size)
+        library.fhenn_times_number(self._pointer, primes, polynomials, x.ctypes.data, integer, result.ctypes.data)
         return result
 
     def sum_of_products(self, xs: Sequence[Residues], plaintexts: Sequence[Residues]) -> Residues:
@@ -601,7 +635,7 @@ class Ring:
         results = [self.new(2, primes) for _ in range(rows)]
         at, which = np.ascontiguousarray(starts, np.dtype("l")), np.ascontiguousarray(columns, np.intc)
         self._checked(
-            self._library.fhenn_number_rows(
+            self._library_for(len(columns) * xs[0].size).fhenn_number_rows(
                 self._pointer,
                 primes,
                 rows,
@@ -642,4 +676,12 @@ if hasattr(os, "register_at_fork"):  # not on Windows
 
 def _pointers(arrays: Sequence[NDArray[Any]]) -> Any:
     """An array of the addresses of arrays."""
-    return (_POINTER * len(arrays))(*(array.ctypes.data for array in arrays))
+    return (_POINTER * len(arrays))(*map(_address, arrays))
+
+
+def _address(array: NDArray[Any]) -> int:
+    """Where an array begins, in less time than `array.ctypes.data` takes, if it may be written to."""
+    try:
+        return ctypes.addressof(ctypes.c_char.from_buffer(array.data))
+    except (TypeError, ValueError, BufferError):
+        return int(array.ctypes.data)

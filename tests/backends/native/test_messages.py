@@ -25,6 +25,7 @@ from fhenn.backends.native.library import available, require_library
 from fhenn.backends.native.messages import (
     _is_prime,
     read_ciphertext,
+    read_ciphertexts,
     read_context,
     read_switching_keys,
     write_ciphertext,
@@ -33,7 +34,7 @@ from fhenn.backends.native.ring import Ring
 from fhenn.backends.seal.subchain import seal_context_of
 from fhenn.backends.seal.wire import load_object, save_object
 from fhenn.ckks.bits import pack
-from fhenn.ckks.messages import EvaluationMessage
+from fhenn.ckks.messages import EvaluationMessage, TensealMessage
 from fhenn.ckks.packing import packed_ciphertext, packed_keys
 from fhenn.ckks.structure import Chain, parameters_id
 from fhenn.errors import KeyMissing, ParameterError, WireFormatError
@@ -385,6 +386,69 @@ def refuse(holder, content, match, seal_too=True):
     if seal_too:
         with pytest.raises(WireFormatError):
             holder.loaded(saved(content))
+
+
+@lru_cache
+def several(seeded):
+    """A ring, and ciphertexts of one message."""
+    parameters = fhenn.Parameters(4096, (33, 23, 23, 30), 2.0**23)
+    context = NativeContext.generate(parameters)
+    values = np.random.default_rng(2).normal(size=(5, 2048))
+    if seeded:
+        message = fhenn.ckks.array.encrypt_to_bytes(context, values)
+    else:
+        message = fhenn.encrypt(context, values).to_bytes()
+    bodies = TensealMessage.decode(unframe("ciphertexts", message)[1]).ciphertexts
+    assert len(bodies) == 5 and len({len(body) for body in bodies}) == 1
+    return context.ring, bodies
+
+
+def outcome(act):
+    """The residues and scales that were read, or what was raised."""
+    try:
+        return [(each.residues.tolist(), each.scale) for each in act()]
+    except WireFormatError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("seeded", [True, False])
+def test_several_ciphertexts_are_read_as_each_is(seeded, monkeypatch):
+    ring, bodies = several(seeded)
+    expected = outcome(lambda: [read_ciphertext(ring, "x", body) for body in bodies])
+    monkeypatch.setattr("fhenn.backends.native.messages.read_ciphertext", lambda *_: pytest.fail("one by one"))
+    assert outcome(lambda: read_ciphertexts(ring, "x", bodies)) == expected
+
+
+@pytest.mark.parametrize("seeded", [True, False])
+@pytest.mark.parametrize("place", [0, 1, 4])
+def test_one_of_several_that_is_another_is_refused_as_by_itself_or_read(seeded, place):
+    """Every byte ahead of the residues and of the seed, each length, and a residue that is too large."""
+    ring, bodies = several(seeded)
+    good, size = bodies[place], len(bodies[place])
+    places = [*range(16 + START + 3), size - 1, *(range(size - 64 - 20, size - 62) if seeded else ())]
+    others = [good[:at] + bytes([good[at] ^ 1 << bit]) + good[at + 1 :] for at in places for bit in (0, 6)]
+    most = good[: 16 + START] + b"\xff" * 33 + good[16 + START + 33 :]  # of the first eight residues
+    others += [good[:-1], good + b"x", good[:70], b"", most, save_object_of(ring, good), bodies[place - 1]]
+    refused = 0
+    for other in others:
+        mixed = [*bodies[:place], other, *bodies[place + 1 :]]
+        expected = outcome(lambda mixed=mixed: [read_ciphertext(ring, "x", body) for body in mixed])
+        assert outcome(lambda mixed=mixed: read_ciphertexts(ring, "x", mixed)) == expected
+        refused += isinstance(expected, str)
+    assert refused > len(others) / 2
+
+
+def save_object_of(ring, body):
+    """The same ciphertext as SEAL takes it."""
+    read = read_ciphertext(ring, "x", body)
+    return write_ciphertext(ring, read.residues, read.scale, packed=False)
+
+
+def test_no_more_is_read_than_is_there():
+    ring, bodies = several(True)
+    for start, seed in ((len(bodies[0]) - 10, 0), (16, len(bodies[0]) - 63)):
+        with pytest.raises(ValueError, match="fewer than"):
+            ring.read(bodies, 3, 1, start, seed)
 
 
 def test_a_residue_must_lie_below_its_prime(small):

@@ -107,6 +107,26 @@ def test_a_process_says_how_many_threads_it_uses(monkeypatch):
     native.use_threads(None)
 
 
+def test_a_thread_says_for_a_while_how_many_it_uses(monkeypatch):
+    monkeypatch.setattr(native, "_allowed", 2)
+    with native.threads_here(5):
+        assert native.threads_in_use() == 5
+        ring = Ring.of(RING_DEGREE, PRIMES)
+        with ThreadPoolExecutor(1) as other:
+            assert other.submit(native.threads_in_use).result() == 2
+        with pytest.raises(KeyError), native.threads_here(1):
+            raise KeyError
+        assert native.threads_in_use() == 5
+    assert native.threads_in_use() == 2
+    assert Ring.of(RING_DEGREE, PRIMES) is not ring
+
+
+def test_what_is_brief_lets_no_other_thread_in():
+    ring = Ring.of(RING_DEGREE, PRIMES)
+    assert ring._library_for(1 << 18) is ring._brief
+    assert ring._library_for((1 << 18) + 1) is ring._library
+
+
 @pytest.mark.thorough
 def test_more_threads_call_than_scratches_are_kept():
     """SCRATCHES of ring.h is 64; those beyond it have memory of their own. Calls are long, so that they overlap."""

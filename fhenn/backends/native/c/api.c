@@ -8,6 +8,7 @@
 #include "maps.h"
 #include "packing.h"
 #include "products.h"
+#include "seed.h"
 
 EXPORT Ring* fhenn_ring_new(int log_n, int count, const u64* primes, const char* kernels, int threads) {
   return ring_new(log_n, count, primes, kernels, threads);
@@ -51,6 +52,47 @@ EXPORT void fhenn_residues(const Ring* ring, int place, long count, const double
 EXPORT void fhenn_pack(const u64* x, long n, int bits, uint8_t* packed) { pack_bits(x, n, bits, packed); }
 
 EXPORT void fhenn_unpack(const uint8_t* packed, long n, int bits, u64* x) { unpack_bits(packed, n, bits, x); }
+
+EXPORT void fhenn_expand_seed(const u64* seed, long n, int primes, const u64* q, u64* result) {
+  expand_seed(seed, n, primes, q, result);
+}
+
+/* Ciphertexts in messages that hold the same but for their residues and seeds. */
+typedef struct Reading {
+  const Ring* ring;
+  int k, polynomials; /* of which there are residues: where it is one, there is a seed for the other */
+  const uint8_t* const* bodies;
+  long start, seed; /* where in a body these begin */
+  u64* result;      /* [count][2][k][n] */
+  atomic_int wrong;
+} Reading;
+
+static void read_one(void* argument, int index, int worker) {
+  (void)worker;
+  Reading* r = argument;
+  const uint8_t* packed = r->bodies[index] + r->start;
+  long n = r->ring->n;
+  u64 *result = r->result + index * 2L * r->k * n, q[MOST_PRIMES], seed[SEED_BYTES / 8];
+  for (int part = 0; part < r->polynomials * r->k; part++) {
+    const Modulus* m = &r->ring->moduli[part % r->k];
+    int bits = 64 - __builtin_clzll(m->q);
+    unpack_bits(packed, n, bits, result + part * n);
+    if (!m->kernels->all_below(m, result + part * n)) atomic_store(&r->wrong, 1);
+    packed += n / 8 * bits;
+  }
+  if (r->polynomials == 2) return;
+  for (int i = 0; i < r->k; i++) q[i] = r->ring->moduli[i].q;
+  memcpy(seed, r->bodies[index] + r->seed, SEED_BYTES);
+  expand_seed(seed, n, r->k, q, result + r->k * n);
+}
+
+/* Whether all residues are below their primes. */
+EXPORT int fhenn_read(const Ring* ring, int count, int k, int polynomials, const uint8_t* const* bodies, long start,
+                      long seed, u64* result) {
+  Reading r = {ring, k, polynomials, bodies, start, seed, result, 0};
+  pool_run(ring->pool, count, read_one, &r);
+  return !atomic_load(&r.wrong);
+}
 
 EXPORT int fhenn_residues_below(const Ring* ring, int k, const int* places, int polynomials, const u64* x) {
   for (int h = 0; h < polynomials; h++)

@@ -25,7 +25,7 @@ static SeedBlock* fastest(void) {
 /* The words of the stream modulo each prime, where they lie below its largest multiple; others make way for the words that
    follow after all blocks, so that each residue is as likely.
    seed: 8 words; result: [primes][n], where n is a multiple of 512. */
-EXPORT void fhenn_expand_seed(const u64* seed, long n, int primes, const u64* q, u64* result) {
+void expand_seed(const u64* seed, long n, int primes, const u64* q, u64* result) {
   SeedBlock* block_at = fastest();
   u64 counter = 0, more[BLOCK_WORDS];
   int left = 0;
