@@ -37,7 +37,7 @@ class Nodes:
 
     def __init__(self, path=()):
         self._names = [f"fhenn-{os.getpid()}-{place}" for place in (1, 2)]
-        self._environment = os.environ | {
+        self.environment = os.environ | {
             "RAY_USAGE_STATS_ENABLED": "0",
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN": secrets.token_hex(32),
@@ -107,13 +107,13 @@ class Nodes:
 
     def popen(self, place, *words, **options):
         """Start a program on a node."""
-        return subprocess.Popen([*self._inside(place), *words], env=self._environment, **options)
+        return subprocess.Popen([*self._inside(place), *words], env=self.environment, **options)
 
     def run(self, place, *words):
         """Run a program on a node. Raises AssertionError where it fails."""
         run = subprocess.run(
             [*self._inside(place), *words],
-            env=self._environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False,
+            env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
         assert run.returncode == 0, run.stdout + run.stderr
         return run.stdout

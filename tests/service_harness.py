@@ -25,15 +25,21 @@ from fhenn.service.store import Store
 from fhenn.service.tokens import Tokens
 
 FEATURES = 8
+ON_RAY = "FHENN_TEST_CLUSTER" in os.environ
+"""Whether services have their workers on a Ray cluster: its address is in this variable, and "local" begins one."""
 TLS = ssl.create_default_context()
 """Each client would read the system's certificates anew, which takes longer than most of what is tested."""
 _MAIN = """
 if __name__ == "__main__":  # the workers import this file, and need nothing of what follows
+    import os
     import sys
     from pathlib import Path
     from fhenn.service.limits import Limits
     from fhenn.service.serving import serve
     limits, options = Limits(**eval(sys.argv[3])), dict(zip(("certificate", "key"), map(Path, sys.argv[4:])))
+    if address := os.environ.get("FHENN_TEST_CLUSTER"):
+        from fhenn.pool.cluster import Cluster
+        options["cluster"] = Cluster(address, limits.workers)
     serve(
         Path(sys.argv[1]), port=int(sys.argv[2]), limits=limits, on_start=lambda url: print(url, flush=True), **options
     )
@@ -190,7 +196,8 @@ class Running:
         return pid
 
     def workers(self) -> list[int]:
-        return [pid for pid in children_of(self.pid()) if "fhenn-worker" in command_of(pid)]
+        found = descendants_of(self.pid()) if ON_RAY else children_of(self.pid())
+        return [pid for pid in found if "fhenn-worker" in command_of(pid)]
 
     def metric(self, name: str) -> float:
         for line in httpx.get(f"{self.url}/metrics", verify=TLS).text.splitlines():
@@ -216,6 +223,10 @@ def children_of(pid: int) -> list[int]:
     except OSError:
         return []
     return [int(child) for text in texts for child in text.split()]
+
+
+def descendants_of(pid: int) -> list[int]:
+    return [each for child in children_of(pid) for each in (child, *descendants_of(child))]
 
 
 def command_of(pid: int) -> str:

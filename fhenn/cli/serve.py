@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from fhenn.artifacts import read_kind
+from fhenn.cli.pools import ray_option
 from fhenn.cli.show import FILE, Grid, as_json_option, say, tell
 from fhenn.errors import ExtraMissing, ParameterError
+from fhenn.pool.base import number_of_workers
+from fhenn.pool.cluster import Cluster
+from fhenn.pool.hosts import require_same_fhenn
 from fhenn.service.addresses import PROXY_HEADERS
 from fhenn.service.security_log import NAME, append
 from fhenn.service.tokens import Tokens
@@ -67,6 +72,7 @@ _SECURITY_LOG = click.option(
 )
 @_SECURITY_LOG
 @click.option("--workers", type=click.IntRange(min=1), help="Processes that evaluate.  [default: one per processor]")
+@ray_option
 @click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="Bound on one evaluation.  [default: 60]")
 @click.option("--queue", type=click.IntRange(min=1), help="Requests that may wait for a worker.  [default: 64]")
 @click.option("--memory-mb", type=click.IntRange(min=256), help="Address space of each worker.  [default: 4096]")
@@ -87,6 +93,7 @@ def serve(
     proxy_header: str,
     security_log: Path | None,
     workers: int | None,
+    cluster: str | None,
     seconds: float | None,
     queue: int | None,
     memory_mb: int | None,
@@ -125,22 +132,29 @@ def serve(
         "bytes_per_owner": owner_mb and owner_mb << 20,
         "ciphertexts": ciphertexts,
     }
-    limits = Limits(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
-    models = [(name, read_kind(model, "model"), read_kind(plan, "plan")) for name, model, plan in add]
-    run(
-        store,
-        host,
-        port,
-        limits,
-        ssl_certfile,
-        ssl_keyfile,
-        tls_elsewhere,
-        trusted_proxy,
-        proxy_header,
-        models,
-        security_log,
-        lambda url: say(f"fhenn serves {url}"),
-    )
+    with ExitStack() as stack:
+        nodes = None
+        if cluster is not None:
+            nodes = stack.enter_context(Cluster(cluster, number_of_workers(workers)))
+            require_same_fhenn(nodes)
+            given["workers"] = workers or sum(nodes.cores)
+        limits = Limits(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+        models = [(name, read_kind(model, "model"), read_kind(plan, "plan")) for name, model, plan in add]
+        run(
+            store,
+            host,
+            port,
+            limits,
+            ssl_certfile,
+            ssl_keyfile,
+            tls_elsewhere,
+            trusted_proxy,
+            proxy_header,
+            models,
+            security_log,
+            lambda url: say(f"fhenn serves {url}"),
+            nodes,
+        )
 
 
 @click.group()

@@ -12,7 +12,7 @@ from typing import Any
 import fhenn
 from fhenn.errors import PartRefused, PoolFailed, VersionsDiffer
 from fhenn.pool.base import Instead, refused
-from fhenn.pool.cluster import Cluster
+from fhenn.pool.cluster import LOOK, Cluster, unready
 from fhenn.pool.evaluator import Evaluator
 from fhenn.pool.runner import DEATHS, error_of
 
@@ -26,8 +26,6 @@ _LOSSES = 10
 """Nodes that a part may be lost with before it is refused: one would crash all of a node, then, or the line to it."""
 _AHEAD = 2
 """Parts that an actor is sent for each of its threads: while some are computed, the next ones travel."""
-
-_LOOK = "The logs of the cluster say more, in the folder of its session on each node."
 
 
 class _Actor:
@@ -156,7 +154,7 @@ class Actors:
                     losses += 1
                     continue
                 except errors.RayError as error:
-                    raise PoolFailed(f"Ray does not compute ({_first_line(error)}).", _LOOK) from error
+                    raise PoolFailed(f"Ray does not compute ({_first_line(error)}).", LOOK) from error
             if isinstance(answer, bytes):
                 return answer
             raise error_of(answer, part)
@@ -247,11 +245,8 @@ class Actors:
                 self._failed_starts += 1
                 if not isinstance(error, self._ray.exceptions.RayActorError):
                     self._fail(error)
-                elif error.actor_init_failed:  # it cannot even be imported there
-                    cause = str(error).strip().rpartition("\n")[2]
-                    self._fail(VersionsDiffer("a node of the cluster", f"no such fhenn ({cause})", self._here))
-                elif self._failed_starts >= _ATTEMPTS:
-                    self._fail(PoolFailed("actors end while they load the model and its keys.", _LOOK))
+                elif error.actor_init_failed or self._failed_starts >= _ATTEMPTS:
+                    self._fail(unready(error, self._here))
                 await asyncio.sleep(_PAUSE)
                 continue
             self._failed_starts = 0

@@ -12,9 +12,9 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
-from fhenn.errors import ClusterUnreachable, ExtraMissing, ParameterError
+from fhenn.errors import ClusterUnreachable, ExtraMissing, FhennError, ParameterError, PoolFailed, VersionsDiffer
 
 _CONNECT = 3.0
 """Seconds that a port may take to accept a connection."""
@@ -23,7 +23,11 @@ _PROBE = 15.0
 _OBJECTS = 1 << 30
 """Bytes of shared memory for parts, keys and models, where Ray is started for this process alone."""
 
+_HERE, _NEW = "auto", "local"
+"""Ray's words for the cluster that this machine is part of, and for one that is started."""
 _PROBING = "import ray, sys; ray.init(sys.argv[1], log_to_driver=False, logging_level='CRITICAL')"
+
+LOOK = "The logs of the cluster say more, in the folder of its session on each node."
 
 _lock = threading.Lock()
 _users = 0
@@ -70,6 +74,18 @@ class Cluster:
                 )
             _users += 1
 
+    @property
+    def cores(self) -> list[int]:
+        """CPUs of each node that has any."""
+        nodes = [int(node["Resources"].get("CPU", 0)) for node in self.ray.nodes() if node["Alive"]]
+        return [each for each in nodes if each]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
     def close(self) -> None:
         """Leave the cluster, where no other pool of this process is on it."""
         global _users, _entered  # noqa: PLW0603
@@ -83,33 +99,35 @@ class Cluster:
                 self.ray.shutdown()
 
 
+def unready(error: Any, here: str) -> FhennError:
+    """Why actors do not become ready, where one has ended before: there is no such code on its node, or another reason.
+
+    error: Ray's.
+    here: what this process has, in words.
+    """
+    if error.actor_init_failed:  # it cannot even be imported there
+        cause = str(error).strip().rpartition("\n")[2]
+        return VersionsDiffer("a node of the cluster", f"no such fhenn ({cause})", here)
+    return PoolFailed("actors end while they start.", LOOK)
+
+
 def _enter(ray: Any, address: str | None, cores: int) -> str:
     """Enter a cluster. Returns the address by which it was found. Raises ClusterUnreachable."""
-    if address is None:
-        address = os.environ.get("RAY_ADDRESS")
-    with _quiet(ray):
-        if address is None:
-            try:
-                _init(ray, "auto")
-            except ConnectionError:  # this machine is part of none
-                _init(ray, "local", num_cpus=cores, include_dashboard=False, object_store_memory=_OBJECTS)
-                return "local"
-            return "auto"
-        if address not in ("auto", "local"):
-            _probe(address)
-        _init(ray, address)
-        return address
-
-
-def _init(ray: Any, address: str, **options: Any) -> None:
-    try:
-        ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **options)
-    except ConnectionError:
-        if address == "auto" or options:
-            raise
-        raise ClusterUnreachable(address, "it does not answer") from None
-    except (RuntimeError, ValueError, OSError) as error:
-        raise ClusterUnreachable(address, str(error)) from error
+    chosen = address or os.environ.get("RAY_ADDRESS") or _HERE
+    if chosen != _NEW:
+        try:
+            _probe(chosen)
+        except ClusterUnreachable:
+            if address or "RAY_ADDRESS" in os.environ:
+                raise
+            chosen = _NEW  # this machine is part of no cluster
+    options = {"num_cpus": cores, "include_dashboard": False, "object_store_memory": _OBJECTS} if chosen == _NEW else {}
+    with _quiet():
+        try:
+            ray.init(chosen, log_to_driver=False, logging_level=logging.ERROR, **options)
+        except Exception as error:  # Ray raises that very class too
+            raise ClusterUnreachable(chosen, str(error)) from error
+    return chosen
 
 
 def _probe(address: str) -> None:
@@ -119,12 +137,13 @@ def _probe(address: str) -> None:
     process tries first, which can be ended.
     """
     host, _, port = address.removeprefix("ray://").rpartition(":")
-    if not host or not port.isdecimal():
-        raise ClusterUnreachable(address, "an address is HOST:PORT or ray://HOST:PORT")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT).close()
-    except (OSError, OverflowError) as error:
-        raise ClusterUnreachable(address, str(error)) from error
+    if address != _HERE:
+        if not host or not port.isdecimal():
+            raise ClusterUnreachable(address, "an address is HOST:PORT or ray://HOST:PORT")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT).close()
+        except (OSError, OverflowError) as error:
+            raise ClusterUnreachable(address, str(error)) from error
     try:
         run = subprocess.run(  # noqa: S603  (this interpreter)
             [sys.executable, "-c", _PROBING, address],
@@ -141,7 +160,7 @@ def _probe(address: str) -> None:
 
 
 @contextmanager
-def _quiet(ray: Any) -> Iterator[None]:
+def _quiet() -> Iterator[None]:
     """Enter Ray without what it does to the process beside: a handler for SIGTERM, and lines on standard output.
 
     It prints there each process that ends anywhere in the cluster, where results may go; no option stops that.

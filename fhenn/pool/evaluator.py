@@ -8,7 +8,7 @@ from typing import Any
 import fhenn
 from fhenn.artifacts import model_from_bytes, plan_from_bytes
 from fhenn.backends import runs_on, use_threads
-from fhenn.pool.work import error_answer
+from fhenn.pool.work import error_answer, write_no_cores
 from fhenn.session import Server
 
 
@@ -33,6 +33,7 @@ class Evaluator:
         about = {"node": platform.node(), "version": fhenn.__version__}
         if version != fhenn.__version__:
             return about
+        write_no_cores()
         use_threads(1)  # parts share the cores among themselves
         try:
             read = plan_from_bytes(plan)

@@ -21,7 +21,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -50,12 +50,19 @@ class WorkerProcess:
     bounds: on the process.
     prepare: called in the process before anything else, as to say where logs go: a function at the top of a module.
     folder: that the process removes should it outlive the parent, which can do so no more; None for none.
+    environment: its variables; None for those of this process.
 
     held: what it says that it keeps loaded.
     loading: what its task needs loaded; empty for nothing.
     """
 
-    def __init__(self, bounds: Bounds, prepare: Callable[[], None] | None = None, folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        bounds: Bounds,
+        prepare: Callable[[], None] | None = None,
+        folder: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self._pipe, theirs = socket.socketpair()
         self._sentinel, held = os.pipe()
         options = {
@@ -72,6 +79,7 @@ class WorkerProcess:
                 stdin=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(), held),
                 process_group=0,
+                env=environment,
             )
         except BaseException:
             self._pipe.close()

@@ -69,12 +69,12 @@ class RayPool(Pool):
         contents = model_to_bytes(model), plan_to_bytes(plan), keys
         cluster = Cluster(address, least)
         try:
-            cores = [int(node["Resources"].get("CPU", 0)) for node in cluster.ray.nodes() if node["Alive"]]
+            cores = cluster.cores
             count = workers or sum(cores)
             if not count:
                 raise PoolFailed("the cluster has no CPUs.", "Say how many workers there are to be.")
             evaluator = runs_on(plan.evaluator)
-            threads = 1 if evaluator == SEAL.name else min(_MOST_THREADS, count, *filter(None, cores))
+            threads = 1 if evaluator == SEAL.name else min(_MOST_THREADS, count, *cores)
             sizes = [min(threads, count - first) for first in range(0, count, threads)]
             engine = Actors(cluster, contents, evaluator, sizes)
         except BaseException:

@@ -147,7 +147,15 @@ def _confine(memory: int | None) -> None:
         hard = resource.getrlimit(resource.RLIMIT_AS)[1]
         bound = memory if hard == resource.RLIM_INFINITY else min(memory, hard)
         resource.setrlimit(resource.RLIMIT_AS, (bound, bound))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    write_no_cores()
+
+
+def write_no_cores() -> None:
+    """Write no core files in this process: they would hold ciphertexts and weights."""
+    with suppress(ImportError):  # not on Windows
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 class Worker:

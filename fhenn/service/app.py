@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from fhenn import __version__
+from fhenn.pool.cluster import Cluster
 from fhenn.service.addresses import PROXY_HEADERS, Network
 from fhenn.service.envelope import Envelope
 from fhenn.service.handlers import add_handlers
@@ -59,6 +60,7 @@ def create_app(
     proxies: Sequence[Network] = (),
     security_log: Path | None = None,
     proxy_header: str = PROXY_HEADERS[0],
+    cluster: Cluster | None = None,
 ) -> tuple[ASGIApp, Service]:
     """Make the ASGI application of a service.
 
@@ -67,11 +69,12 @@ def create_app(
     proxies: those whose headers say where a request comes from.
     security_log: the file of the security log; None for `security.log` in the store.
     proxy_header: the header in which proxies say it, of `fhenn.service.addresses.PROXY_HEADERS`.
+    cluster: where the workers are to be; None for this machine.
 
     Returns (application, service).
     Raises FhennError where a stored model is broken.
     """
-    service = Service(store, limits, proxies, security_log)
+    service = Service(store, limits, proxies, security_log, cluster)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

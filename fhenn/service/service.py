@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from starlette.requests import ClientDisconnect
 
+from fhenn.pool.cluster import Cluster
+from fhenn.pool.handle import WorkerHandle
+from fhenn.pool.hosts import Contents, HostedWorker
 from fhenn.pool.processes import WorkerProcess
 from fhenn.pool.spool import Spool, SpoolFull, Spools
 from fhenn.pool.work import GONE, MEMORY, NO_MEMORY, NO_MODEL, NO_WITNESS, REFUSED, TOO_LARGE, UNEXPECTED, name_of
@@ -49,12 +52,18 @@ class Service:
     limits: on requests.
     proxies: those whose headers say where a request comes from.
     security_log: the file of the security log; None for `security.log` in the store.
+    cluster: where the workers are to be; None for this machine.
 
     Raises FhennError where a stored model is not what it should be.
     """
 
     def __init__(
-        self, store: Store, limits: Limits, proxies: Sequence[Network] = (), security_log: Path | None = None
+        self,
+        store: Store,
+        limits: Limits,
+        proxies: Sequence[Network] = (),
+        security_log: Path | None = None,
+        cluster: Cluster | None = None,
     ) -> None:
         self.store, self.limits, self.metrics = store, limits, Metrics()
         self.disk = Disk()
@@ -66,10 +75,13 @@ class Service:
         self.security = SecurityLog(security_log or store.folder / SECURITY_LOG)
         self.spools = Spools(store.folder, limits.answer, limits.spooled)
         bounds = limits.of_workers
+        make: Callable[[], WorkerHandle] = partial(WorkerProcess, bounds, log_as_json)
+        if cluster is not None:
+            make = partial(HostedWorker, cluster, bounds, Contents(cluster))
         self.pool = Workers(
             bounds,
             self.spools,
-            partial(WorkerProcess, bounds, log_as_json),
+            make,
             self._on_worker_death,
             self._on_worker_recycle,
             _on_worker_failure,

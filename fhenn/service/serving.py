@@ -10,6 +10,7 @@ from pathlib import Path
 import uvicorn
 
 from fhenn.errors import ServiceRefused
+from fhenn.pool.cluster import Cluster
 from fhenn.service.addresses import PROXY_HEADERS, networks_of
 from fhenn.service.app import create_app
 from fhenn.service.connections import Listener, protocol_of
@@ -35,6 +36,7 @@ def serve(
     add: Sequence[tuple[str, bytes, bytes]] = (),
     security_log: Path | None = None,
     on_start: Callable[[str], None] = lambda url: None,
+    cluster: Cluster | None = None,
 ) -> None:
     """Serve the models in a folder until a SIGTERM or SIGINT; requests that run are finished then.
 
@@ -50,6 +52,7 @@ def serve(
     add: (name, model, plan) of models to add to the store before they are served, the last two as messages.
     security_log: the file of the security log; None for `security.log` in the folder.
     on_start: called with the address of the service once it accepts requests.
+    cluster: where the workers are to be; None for this machine.
 
     Raises ServiceRefused, StoreLocked where another service uses the folder, StoreUnsafe, ParameterError, FhennError.
     """
@@ -79,7 +82,7 @@ def serve(
             for name, model, plan in add:
                 version = store.models.add(name, model, plan)
                 append(security_log or folder / SECURITY_LOG, "model", "added", model=name, version=version)
-            app, service = create_app(store, limits, proxies, security_log, proxy_header)
+            app, service = create_app(store, limits, proxies, security_log, proxy_header, cluster)
             if not service.catalogue:
                 raise ServiceRefused(f"there is no model in {folder}.", "Add one: fhenn model add NAME MODEL PLAN.")
             config = uvicorn.Config(

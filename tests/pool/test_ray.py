@@ -137,7 +137,7 @@ def test_an_actor_that_is_killed_is_replaced(sides):
 def test_actors_that_die_while_they_load_are_told(sides, acting, monkeypatch):
     monkeypatch.setattr("fhenn.pool.actors._PAUSE", 0.0)
     acting(ray_doubles.Unready)
-    with pytest.raises(PoolFailed, match="actors end while they load"):
+    with pytest.raises(PoolFailed, match="actors end while they start"):
         sides.pool()
 
 

@@ -23,9 +23,9 @@ def nodes():
         yield nodes
 
 
-def batch(nodes, at_half):
-    """What came of a batch that a program on the first node has done; `at_half` is called once half of it is."""
-    words = [sys.executable, str(TESTS / "ray_batch.py"), nodes.address, str(PARTS)]
+def run(nodes, at_half, program, *words):
+    """What came of a program on the first node; `at_half` is called once half of its work is done."""
+    words = [sys.executable, str(TESTS / program), *words]
     with nodes.popen(
         0, *words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as run:
@@ -34,6 +34,10 @@ def batch(nodes, at_half):
         out, err = run.communicate("\n", timeout=300)
     assert (run.returncode, err) == (0, "")
     return json.loads(out)
+
+
+def batch(nodes, at_half):
+    return run(nodes, at_half, "ray_batch.py", nodes.address, str(PARTS))
 
 
 def test_a_node_is_lost_in_the_middle_of_a_batch(nodes):
@@ -45,3 +49,11 @@ def test_a_node_is_lost_in_the_middle_of_a_batch(nodes):
 def test_both_nodes_compute(nodes):
     result = batch(nodes, lambda: None)
     assert (result["workers"], result["answers"], result["right"]) == (2, PARTS, PARTS)
+
+
+def test_a_node_and_the_front_end_of_a_service_are_lost(nodes, tmp_path):
+    """Eight clients go on: none gets a wrong answer, and each gets all."""
+    pytest.importorskip("fastapi")
+    nodes.environment["FHENN_TEST_CLUSTER"] = nodes.address
+    result = run(nodes, lambda: nodes.lose(1), "ray_clients.py", str(tmp_path), "20")
+    assert (result["answers"], result["right"]) == (160, 160)
