@@ -12,6 +12,7 @@ ROOT = Path(fhenn.__file__).parent
 BASE = {
     "text": (),
     "steps": (),
+    "cores": (),
     "missing": (),
     "filelock": (),
     "strict": (),

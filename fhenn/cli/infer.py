@@ -6,7 +6,7 @@ import json
 import os
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from hashlib import sha256
 from itertools import chain
@@ -23,7 +23,7 @@ from fhenn.cli.bounds import samples_in_chunks
 from fhenn.cli.passphrase import choose_passphrase, passphrase_file_option, read_passphrase
 from fhenn.cli.pools import open_pool, ray_option
 from fhenn.cli.show import FILE, as_json_option, count_of, megabytes, output_option, progress, tell, warn
-from fhenn.cli.streams import Clipping, Results, Rows, kept, passing, resume_option, workers_of, workers_option
+from fhenn.cli.streams import Clipping, Results, Rows, kept, passing, resume_option, workers_option
 from fhenn.cli.tables import CsvFormat, Table, as_csv, check_ending, csv_options
 from fhenn.errors import BoundsExceeded, FileExists, ParameterError
 from fhenn.interop import Reading
@@ -31,8 +31,10 @@ from fhenn.nn.finish import finished
 from fhenn.planner import fingerprint_of
 from fhenn.planner.demands import MEMORY
 from fhenn.planner.flooding import MOST_BITS, MOST_QUERIES, STATISTICAL_BITS
+from fhenn.pool import RayEncryptor
 from fhenn.session import Receipt, receipt_of
 from fhenn.session.answer import OnViolation
+from fhenn.session.encryption import Encrypting
 from fhenn.session.receipt import UploadHeader
 from fhenn.text import printable
 from fhenn.wire import kind_of
@@ -139,10 +141,14 @@ def keygen(
 
 
 @click.command()
-@click.argument("data", type=FILE)
+@click.argument("data")
 @plan_option
 @secret_option
 @passphrase_file_option
+@click.option(
+    "--public-key", "keys", type=FILE, help="Encrypt with the public key in these evaluation keys, not the secret one."
+)
+@ray_option
 @clip_option
 @csv_options
 @output_option("upload.fhenn", "the ciphertexts")
@@ -152,10 +158,12 @@ def keygen(
 @as_json_option
 def encrypt(
     *,
-    data: Path,
+    data: str,
     plan_file: Path,
     secret: Path,
     passphrase_file: Path | None,
+    keys: Path | None,
+    cluster: str | None,
     clip: bool,
     csv_format: CsvFormat,
     output: Path,
@@ -170,25 +178,50 @@ def encrypt(
     name, and others, such as a label, are left out; else by position. A receipt is written beside the ciphertexts: with
     it `fhenn decrypt` recognises the answer to them.
 
+    With --public-key no secret is needed, and the upload is twice as large; the plan must have been made for that. With
+    --ray a cluster does it, which DATA are read by: files or a URL of Parquet or CSV.
+
     \b
       fhenn encrypt records.csv -o upload.fhenn
+      fhenn encrypt 's3://in/*.parquet' --public-key keys.fhenn --ray HOST:PORT
     """
     message = artifacts.read_kind(plan_file, "plan")
     names = features_of(message)
-    samples = samples_in_chunks(data, names, csv_format, as_json)
-    with progress(as_json) as show:
-        client = client_of(message, secret, passphrase_file, memory=_memory_bound(memory_mb))
+    with progress(as_json) as show, ExitStack() as stack:
         rows = Rows(show, "encrypt")
-        clipping = Clipping(client.plan) if clip else None
+        encryptor: Encrypting
+        if cluster is not None:
+            if keys is None or resume:
+                raise ParameterError(
+                    "--ray goes with --public-key, and not with --resume.",
+                    "The secret key must not reach a cluster; what is there may change from run to run.",
+                )
+            plan = artifacts.plan_from_bytes(message)
+            public = artifacts.read_kind(keys, "evaluation-context")
+            there = stack.enter_context(RayEncryptor(plan, public, cluster, memory=_memory_bound(memory_mb)))
+            encryptor, table = there, data
+            samples = there.read(data, names)
+        else:
+            table = artifacts.file_state(Path(data))
+            samples = passing(samples_in_chunks(Path(data), names, csv_format, as_json), rows)
+            if keys is None:
+                encryptor = client_of(message, secret, passphrase_file, memory=_memory_bound(memory_mb))
+            else:
+                public = artifacts.read_kind(keys, "evaluation-context")
+                plan = artifacts.plan_from_bytes(message)
+                encryptor = fhenn.Encryptor(plan, public, memory=_memory_bound(memory_mb))
+        clipping = Clipping(encryptor.plan) if clip else None
         job = {
-            "plan": client.plan.fingerprint,
-            "key": client.fingerprint,
-            "table": artifacts.file_state(data),
-            "options": f"{csv_format} {clip}",
+            "plan": encryptor.plan.fingerprint,
+            "key": encryptor.fingerprint,
+            "table": table,
+            "options": f"{csv_format} {clip} {keys is None}",
         }
         with kept(output), artifacts.UnfinishedFile(output, "ciphertexts", job, resume) as file:
-            stream = client.encrypt_stream(
-                passing(samples, clipping, rows), workers=workers_of(workers), after=file.written()
+            stream = encryptor.encrypt_stream(
+                samples if clipping is None else map(clipping.clip, samples),
+                workers=workers,
+                after=file.written(),
             )
             with closing(stream), naming(names):
                 for part in stream:
@@ -389,7 +422,7 @@ def decrypt(
                 messages,
                 receipt=receipt,
                 scores=True,
-                workers=workers_of(workers),
+                workers=workers,
                 skip=results.parts,
                 **options,
             ):

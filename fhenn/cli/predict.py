@@ -30,7 +30,7 @@ from fhenn.cli.infer import (
 )
 from fhenn.cli.passphrase import passphrase_file_option
 from fhenn.cli.show import FILE, as_json_option, first_line, megabytes, output_option, progress, tell, warn
-from fhenn.cli.streams import Clipping, Results, Rows, kept, passing, resume_option, workers_of, workers_option
+from fhenn.cli.streams import Clipping, Results, Rows, kept, passing, resume_option, workers_option
 from fhenn.cli.tables import CsvFormat, check_ending, csv_options
 from fhenn.errors import ParameterError
 from fhenn.service import RemoteServer
@@ -155,7 +155,8 @@ def predict(
         client = client_of(message, secret, passphrase_file)
         rows, clipping = Rows(show, "predict"), Clipping(client.plan) if clip else None
         with connect(progress=show) as remote, Results(output) as results, naming(names):
-            stream = client.encrypt_stream(passing(samples, clipping, rows), workers=workers_of(workers))
+            values = passing(samples, rows)
+            stream = client.encrypt_stream(values if clipping is None else map(clipping.clip, values), workers=workers)
             answers = remote.predict_stream(stream, range_check=not no_range_check)
             with closing(stream), closing(answers):
                 for scores in client.decrypt_stream(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,13 +26,6 @@ workers_option = click.option(
 resume_option = click.option(
     "--resume", is_flag=True, help="Go on with what an earlier run of the same command left unfinished, if it did."
 )
-
-
-def workers_of(given: int | None) -> int:
-    """How many workers a command has. given: by its option, None for as many as there are processors."""
-    if given is not None:
-        return given
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager
@@ -85,15 +77,14 @@ class Clipping:
         return inside
 
 
-def passing(chunks: Iterator[Samples], clipping: Clipping | None, rows: Rows) -> Iterator[Floats]:
+def passing(chunks: Iterator[Samples], rows: Rows) -> Iterator[Floats]:
     """The values of samples that come in chunks, (samples, features).
 
     chunks: of `samples_in_chunks`.
-    clipping: what to do with values beyond bounds; None for nothing.
     rows: the bar to move.
     """
     for chunk in chunks:
-        yield chunk.values if clipping is None else clipping.clip(chunk.values)
+        yield chunk.values
         rows.reach(int(1000 * chunk.share), 1000)
 
 

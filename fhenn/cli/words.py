@@ -46,6 +46,8 @@ _PHRASES = tuple(
         (r"Name it \(Client\.from_secret_bytes\([^()]*\)[^()]*\)", "Put it beside the secret key"),
         (r"Say which: model=…", "Say which: --model NAME."),
         (r"Hand over Client\.evaluation_keys\(\)", "Give --keys"),
+        (r"\bpublic_key=True", "--public-key"),
+        (r"public_key must be True or False, not \S+\.", "--public-key takes no value."),
         (r"\bevaluator='?(\w+)'?", r"--evaluator \1"),
         (r"Leave relative= out", "Leave --relative out"),
         (r"with a larger accuracy", "with a larger --accuracy"),

@@ -127,7 +127,7 @@ class Request:
         if not isinstance(public_key, bool):
             raise ParameterError(
                 f"public_key must be True or False, not {public_key!r}.",
-                "Give True for clients that encrypt without the secret key.",
+                "Leave it out for clients that hold the secret key.",
             )
         known = registered(default_evaluator() if evaluator is None else evaluator)
         return cls(

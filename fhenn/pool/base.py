@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Future
@@ -11,6 +10,7 @@ from types import TracebackType
 from typing import Protocol, Self
 from weakref import finalize
 
+from fhenn.cores import cores
 from fhenn.errors import ParameterError, PartRefused, PoolClosed
 from fhenn.planner import Plan
 from fhenn.session.answer import Binding
@@ -169,11 +169,6 @@ def refused(part: bytes, reason: str) -> PartRefused:
     """
     header = UploadHeader.of(part)
     return PartRefused(header.part, header.samples, reason)
-
-
-def cores() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def number_of_workers(workers: int | None) -> int:

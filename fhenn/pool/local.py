@@ -14,10 +14,11 @@ from fhenn.artifacts import model_to_bytes, plan_to_bytes
 from fhenn.backends import runs_on, threads_here
 from fhenn.ckks.evaluator import SEAL
 from fhenn.ckks.messages import EvaluationMessage
+from fhenn.cores import cores
 from fhenn.errors import UnsupportedOperation
 from fhenn.nn import Node
 from fhenn.planner import Plan, fingerprint_of, verify
-from fhenn.pool.base import Engine, Instead, Pool, cores, number_of_workers
+from fhenn.pool.base import Engine, Instead, Pool, number_of_workers
 from fhenn.pool.bounds import Bounds
 from fhenn.pool.processes import WorkerProcess
 from fhenn.pool.runner import Runner

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field, fields
 
+from fhenn.cores import cores
 from fhenn.errors import ParameterError
 from fhenn.pool.bounds import Bounds
-
-
-def _processors() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
@@ -49,7 +44,7 @@ class Limits:
     Raises ParameterError where one is not positive.
     """
 
-    workers: int = field(default_factory=_processors)
+    workers: int = field(default_factory=cores)
     memory: int = 4 << 30
     contexts: int = 64
     body: int = 64 << 20

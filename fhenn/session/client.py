@@ -287,7 +287,7 @@ class Client(Encrypting, Uncopied):
         *,
         receipt: Receipt | None = None,
         scores: bool = False,
-        workers: int = 1,
+        workers: int | None = 1,
         skip: int = 0,
         **options: Any,
     ) -> Iterator[Any]:
@@ -297,7 +297,8 @@ class Client(Encrypting, Uncopied):
         receipt: of the stream that they must be the answer to (`EncryptedStream.receipt`); None for any that this
             client made.
         scores: whether to leave out the plan's finish, as `decrypt_scores` does.
-        workers: processes that decrypt; 1 for this one, which also does what is shared. Each holds the secret key.
+        workers: processes that decrypt; 1 for this one, which also does what is shared, None for one a core. Each
+            holds the secret key.
         skip: so many parts at the beginning are looked at, but not decrypted.
         options: what else `decrypt` takes.
 
@@ -307,16 +308,16 @@ class Client(Encrypting, Uncopied):
         of its order, or the stream stops before its end; PartRefused, WorkersEnded.
         """
         asked = Asked(**options)
-        several = require_workers(workers) > 1 and not asked.share
+        count = require_workers(workers)
         parts = self._answers(answers, receipt, asked.unbound)
         for _ in zip(range(skip), parts, strict=False):
             pass
-        if not several:
+        if count == 1 or asked.share:
             for part in parts:
                 yield self._decrypt_part(part, scores, asked)
             return
-        with crew(self._restoring(), workers) as submit:
-            for result, told in in_order(parts, lambda part: submit(decrypt_part, part, scores, asked), 2 * workers):
+        with crew(self._restoring(), count) as submit:
+            for result, told in in_order(parts, lambda part: submit(decrypt_part, part, scores, asked), 2 * count):
                 for warning in told:
                     warnings.warn(warning, stacklevel=2)
                 yield result

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from fhenn.backends import context_class, runs_on
 from fhenn.ckks import Context, encrypt_to_bytes
 from fhenn.columns import samples
+from fhenn.cores import cores
 from fhenn.errors import (
     AnswerMismatch,
     BoundsExceeded,
@@ -99,11 +100,12 @@ class Encrypting(ABC):
         self._remember(message)
         return message
 
-    def encrypt_stream(self, rows: Any, *, workers: int = 1, after: Iterable[bytes] = ()) -> EncryptedStream:
+    def encrypt_stream(self, rows: Any, *, workers: int | None = 1, after: Iterable[bytes] = ()) -> EncryptedStream:
         """Encrypt samples for the server part by part, in memory that does not grow with them.
 
         rows: samples as `encrypt` takes them, or an iterator of such tables or arrays, of any sizes each.
-        workers: processes that encrypt, where there are several parts; 1 for this one. Each holds the secret key.
+        workers: processes that encrypt, where there are more than a few parts; 1 for this one, None for one a core.
+            Each holds the key.
         after: messages of the same rows that were made before, up to where they were broken off; the stream goes on
             after them.
 
@@ -307,8 +309,10 @@ class Encryptor(Encrypting):
         pass  # nobody decrypts here
 
 
-def require_workers(workers: int) -> int:
-    """A number of processes. Raises ParameterError where it is not a whole number from 1 to 1,024."""
+def require_workers(workers: int | None) -> int:
+    """A number of processes; None for one a core. Raises ParameterError where it is not from 1 to 1,024."""
+    if workers is None:
+        return cores()
     return require_count("workers", workers, _MOST_WORKERS, "Leave it out to work in this process alone.")
 
 

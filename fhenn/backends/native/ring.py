@@ -20,6 +20,7 @@ from fhenn.backends.native.encoding import coefficients_of
 from fhenn.backends.native.library import require_library
 from fhenn.backends.native.spare import SpareMemory
 from fhenn.ckks.bits import packed_size
+from fhenn.cores import cores
 from fhenn.errors import ParameterError
 
 Residues = NDArray[np.uint64]
@@ -195,7 +196,7 @@ def threads_in_use() -> int:
         return here
     if _allowed is not None:
         return _allowed
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores()
 
 
 class Ring:
