@@ -35,7 +35,7 @@ from fhenn.session.crew import crew, encrypt_part
 from fhenn.session.receipt import UploadHeader
 from fhenn.session.stream import EncryptedStream, SubmitSamples, at_once
 from fhenn.steps import report_progress
-from fhenn.wire import as_bytes, header_of, unframe
+from fhenn.wire import as_bytes, header_of, kind_of, unframe
 
 _PART = 4 << 20
 """Bytes of a part of a stream, about, where one group of samples that share ciphertexts takes fewer."""
@@ -106,8 +106,8 @@ class Encrypting(ABC):
         rows: samples as `encrypt` takes them, or an iterator of such tables or arrays, of any sizes each.
         workers: processes that encrypt, where there are more than a few parts; 1 for this one, None for one a core.
             Each holds the key.
-        after: messages of the same rows that were made before, up to where they were broken off; the stream goes on
-            after them.
+        after: messages of the same rows that were made before, up to where they were broken off, or all of them; the
+            stream goes on after them.
 
         Returns the messages for `Server.predict_stream`: an iterator, which makes each when it is asked for, and has
         the `receipt` of all then. The last ends them, unless all samples fit one part: that is a message by itself, as
@@ -134,6 +134,9 @@ class Encrypting(ABC):
     def _own(self, messages: Iterable[bytes]) -> Iterator[bytes]:
         """Messages of an upload, each once it is known to be this client's. Raises as `encrypt_stream` does."""
         for message in messages:
+            if kind_of(message) == "end":
+                yield message
+                continue
             header = UploadHeader.of(message)
             unframe("ciphertexts", message)  # its digest
             keys = str(header_of(message).meta.get("fingerprint"))[:16]

@@ -163,7 +163,12 @@ class EncryptedStream(Iterator[bytes]):
         self._tally, self._parts = Tally("upload"), list[SentPart]()
         self._plan: str | None = None
         self._done, self._remember = False, remember
-        for message in after:
+        self._ended, before = False, iter(after)
+        for message in before:
+            if kind_of(message) == "end":
+                self._tally.require_end(message, before)
+                self._ended = True
+                break
             self._count(message)
         self._messages = self._make(chunks(self._tally.samples), encryption)
 
@@ -199,6 +204,8 @@ class EncryptedStream(Iterator[bytes]):
         encryption: Callable[[bool], AbstractContextManager[tuple[SubmitSamples, int]]],
     ) -> Generator[bytes]:
         first = list(islice(chunks, FEW + 1))
+        if first and self._ended:
+            raise WireFormatError("upload", "there are more samples now than the stream had when it was ended")
         stream = self._tally.stream or token_hex(16) if len(first) + self._tally.parts > 1 else None
         numbered = enumerate(chain(first, chunks), self._tally.parts)
         if first:
@@ -209,7 +216,7 @@ class EncryptedStream(Iterator[bytes]):
                     yield message
         end = self._tally.end.to_bytes()
         self._done = True
-        if not self._tally.alone:
+        if not (self._tally.alone or self._ended):
             yield end
 
 
@@ -255,16 +262,23 @@ def answer_in_order(
     parts: messages of `Client.encrypt_stream`, or all of them as `join` writes them; from a stranger.
     submit: begins to answer a part.
     most: parts that are being answered at once, or whose answers wait for those before them.
-    after: answers to the first parts that were made before; those to the others follow.
+    after: answers to the first parts that were made before, or all messages; those that are missing follow.
 
     Raises, as answers are taken, what the futures raise, AnswerMismatch where `after` answers another stream, and
-    WireFormatError where a part is missing, comes twice, out of its order or from another stream, or the stream stops
-    before its end. What is not answered then is cancelled.
+    WireFormatError where a part is missing, comes twice, out of its order or from another stream, the stream stops
+    before its end, or `after` is damaged. What is not answered then is cancelled.
     """
     taken, given = Tally("upload"), Tally("answer")
     counted = counted_parts(parts, taken)
     for answer in after:
-        binding, part = binding_of(answer), next(counted, None)
+        kind, part = str(kind_of(answer)), next(counted, None)
+        unframe(kind, answer)  # its digest: what a power cut left may have holes
+        if part is None and kind == "end":
+            expected, found = End(taken.parts, taken.samples, given.end.sha256), End.from_bytes(answer)
+            if found != expected or taken.alone:
+                raise AnswerMismatch("end", str(expected), str(found), "Begin anew.")
+            return
+        binding = binding_of(answer)
         expected = "no part" if part is None else digest_of(part)
         if binding is None or binding.upload != expected:
             raise AnswerMismatch("upload", expected[:12], str(binding and binding.upload[:12]), "Begin anew.")

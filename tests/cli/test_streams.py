@@ -209,6 +209,21 @@ def test_an_answer_goes_on_after_a_kill(folder):
     assert hidden() == []
 
 
+def test_what_was_only_to_be_named_goes_on(folder):
+    """A kill between the last message of a stream and the name of its file."""
+    for name, line in (("upload", ("encrypt", "rows.csv")), ("answer", ("evaluate",))):
+        whole = Path(f"{name}.fhenn").read_bytes()
+        Path(f"{name}.fhenn").unlink()
+        with pytest.MonkeyPatch.context() as patch:
+            append = _killed_after(len(split(whole)), artifacts.UnfinishedFile.append)
+            patch.setattr(artifacts.UnfinishedFile, "append", append)
+            assert "goes on with --resume" in interrupted(*line, "--workers", 1)
+        left = Path(f".{name}.fhenn.unfinished").read_bytes()
+        assert json.loads(run(*line, "--resume", "--json"))["samples"] == ROWS
+        assert Path(f"{name}.fhenn").read_bytes() == left
+        assert hidden() == []
+
+
 def _killed_after(parts, append):
     """An `append` that is interrupted once some parts are there."""
 

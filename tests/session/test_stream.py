@@ -421,7 +421,7 @@ def test_a_size_that_is_only_stated_takes_no_memory():
 
 
 def test_a_stream_goes_on_where_it_was_broken_off(streamed):
-    for made in range(PARTS + 1):
+    for made in range(PARTS + 2):
         client = fhenn.Client.from_secret_bytes(streamed.plan, streamed.client.secret_bytes())
         stream = client.encrypt_stream(streamed.x, after=iter(streamed.upload[:made]))
         rest = list(stream)
@@ -452,7 +452,7 @@ def test_a_stream_does_not_go_on_with_another_one(narrow):
 
 
 def test_answers_go_on_where_they_were_broken_off(streamed):
-    for made in range(PARTS + 1):
+    for made in range(PARTS + 2):
         rest = list(streamed.server.predict_stream(streamed.upload, after=iter(streamed.answers[:made])))
         assert len(rest) == PARTS - made + 1
         assert rest == streamed.answers[made:]  # to the bit
@@ -465,10 +465,26 @@ def test_answers_to_another_stream_do_not_go_on(narrow):
     with pytest.raises(AnswerMismatch, match="no part"):
         alone = narrow.client.encrypt(narrow.x[:1])
         list(narrow.server.predict_stream(alone, after=[narrow.server.predict(alone)] * 2))
-    damaged = bytearray(narrow.upload[0])
-    damaged[-1] ^= 1
     with pytest.raises(WireFormatError):
-        narrow.client.encrypt_stream(narrow.x, after=[bytes(damaged)])
+        narrow.client.encrypt_stream(narrow.x, after=[damaged(narrow.upload[0])])
+    with pytest.raises(WireFormatError, match="digest"):
+        list(narrow.server.predict_stream(narrow.upload, after=[damaged(narrow.answers[0])]))
+
+
+def damaged(message):
+    return message[:-1] + bytes([message[-1] ^ 1])
+
+
+def test_what_was_ended_does_not_go_on_with_another_end(narrow):
+    with pytest.raises(WireFormatError, match="more samples now"):
+        list(narrow.client.encrypt_stream(np.tile(narrow.x, (2, 1)), after=narrow.upload))
+    with pytest.raises(WireFormatError, match="its end names"):
+        narrow.client.encrypt_stream(narrow.x, after=[*narrow.upload[:2], narrow.upload[-1]])
+    with pytest.raises(WireFormatError, match="after its end"):
+        narrow.client.encrypt_stream(narrow.x, after=[*narrow.upload, narrow.upload[0]])
+    for after in ([*narrow.answers[:2], narrow.answers[-1]], [*narrow.answers[:-1], narrow.upload[-1]]):
+        with pytest.raises(AnswerMismatch, match="its (end|upload) is"):
+            list(narrow.server.predict_stream(narrow.upload, after=after))
 
 
 # processes
@@ -497,9 +513,7 @@ def test_errors_of_processes_are_those_of_one(narrow):
     with pytest.raises(BoundsExceeded) as caught:
         list(narrow.client.encrypt_stream(iter([narrow.x, [[0.5, 2.0]]]), workers=2))
     assert (caught.value.features, caught.value.largest) == ((1,), 2.0)
-    damaged = bytearray(narrow.answers[1])
-    damaged[-1] ^= 1
-    answers = [narrow.answers[0], bytes(damaged), *narrow.answers[2:]]
+    answers = [narrow.answers[0], damaged(narrow.answers[1]), *narrow.answers[2:]]
     for workers in (1, 2):
         with pytest.raises(WireFormatError):
             narrow.decrypted(answers, workers=workers)
