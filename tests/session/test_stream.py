@@ -1,10 +1,14 @@
 """Uploads and answers as streams of parts."""
 
-import multiprocessing
 import os
+import signal
+import subprocess
+import sys
+import time
 import tracemalloc
 from concurrent.futures import Future
 from io import BytesIO
+from itertools import takewhile
 from threading import Timer
 
 import numpy as np
@@ -483,7 +487,7 @@ def test_what_was_ended_does_not_go_on_with_another_end(narrow):
     with pytest.raises(WireFormatError, match="after its end"):
         narrow.client.encrypt_stream(narrow.x, after=[*narrow.upload, narrow.upload[0]])
     for after in ([*narrow.answers[:2], narrow.answers[-1]], [*narrow.answers[:-1], narrow.upload[-1]]):
-        with pytest.raises(AnswerMismatch, match="its (end|upload) is"):
+        with pytest.raises(AnswerMismatch, match=r"its (end|upload) is"):
             list(narrow.server.predict_stream(narrow.upload, after=after))
 
 
@@ -539,12 +543,66 @@ def test_a_number_of_processes_that_there_cannot_be(narrow, workers):
 
 
 @pytest.mark.usefixtures("_many")
-def test_a_stream_that_is_closed_lets_its_processes_go(narrow):
+def test_a_stream_that_is_closed_lets_its_processes_go(narrow, monkeypatch):
+    begun, popen = [], subprocess.Popen
+
+    def begin(*line, **options):
+        begun.append(popen(*line, **options))
+        return begun[-1]
+
+    monkeypatch.setattr(subprocess, "Popen", begin)
     stream = narrow.client.encrypt_stream(narrow.x, workers=2)
     next(stream)
-    assert multiprocessing.active_children()
+    assert [each.poll() for each in begun] == [None] * len(begun) != []
     stream.close()
-    assert not multiprocessing.active_children()
+    assert [each.returncode for each in begun] == [0] * len(begun)
+
+
+SCRIPT = """
+import subprocess, time
+import numpy as np
+import fhenn
+import fhenn.session.stream
+
+fhenn.session.encryption._PART, fhenn.session.stream.FEW = 1, 1
+popen = subprocess.Popen
+
+def begin(*line, **options):
+    process = popen(*line, **options)
+    print(process.pid, flush=True)
+    return process
+
+subprocess.Popen = begin
+client = fhenn.Client(fhenn.plan(fhenn.Linear([[1.0]]), bounds=[-1, 1], layout="latency"))
+for part in client.encrypt_stream(np.zeros((10_000, 1)), workers=2):
+    print("a part", flush=True)
+    time.sleep(0.1)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="asks the system for processes as POSIX does")
+def test_a_script_needs_no_guard_and_its_processes_end_with_it(tmp_path):
+    path = tmp_path / "script.py"
+    path.write_text(SCRIPT)
+    with subprocess.Popen([sys.executable, path], stdout=subprocess.PIPE, text=True) as script:
+        late = Timer(60, script.kill)
+        late.start()
+        processes = [int(line) for line in takewhile(lambda line: line != "a part\n", script.stdout)]
+        script.send_signal(signal.SIGKILL)
+        late.cancel()
+    assert processes
+    deadline = time.monotonic() + 30
+    while any(map(_runs, processes)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(map(_runs, processes))
+
+
+def _runs(process):
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 # in order
