@@ -40,7 +40,7 @@ from fhenn.session.matching import require_binding, require_keys, require_result
 from fhenn.session.receipt import Receipt, UploadHeader, digest_of
 from fhenn.session.refusal import Refusal
 from fhenn.session.secret import secret_from_bytes, secret_to_bytes
-from fhenn.session.stream import Tally, in_order, iterate
+from fhenn.session.stream import Tally, are_many, in_order, iterate
 from fhenn.session.violations import Suspicion, add_outputs, fits, read_witnesses
 from fhenn.steps import report_progress
 from fhenn.text import apart
@@ -297,8 +297,8 @@ class Client(Encrypting, Uncopied):
         receipt: of the stream that they must be the answer to (`EncryptedStream.receipt`); None for any that this
             client made.
         scores: whether to leave out the plan's finish, as `decrypt_scores` does.
-        workers: processes that decrypt; 1 for this one, which also does what is shared, None for one a core. Each
-            holds the secret key.
+        workers: processes that decrypt, where there are more than a few parts; 1 for this one, which also does what is
+            shared, None for one a core. Each holds the secret key.
         skip: so many parts at the beginning are looked at, but not decrypted.
         options: what else `decrypt` takes.
 
@@ -312,7 +312,10 @@ class Client(Encrypting, Uncopied):
         parts = self._answers(answers, receipt, asked.unbound)
         for _ in zip(range(skip), parts, strict=False):
             pass
-        if count == 1 or asked.share:
+        several = count > 1 and not asked.share
+        if several:
+            several, parts = are_many(parts)
+        if not several:
             for part in parts:
                 yield self._decrypt_part(part, scores, asked)
             return

@@ -148,7 +148,7 @@ class Encrypting(ABC):
 
     @contextmanager
     def _encryption(self, workers: int, several: bool) -> Iterator[tuple[SubmitSamples, int]]:
-        """What begins to encrypt a part, and how many at once: in processes where there are several parts."""
+        """What begins to encrypt a part, and how many at once: in processes where there are more than a few."""
         if workers == 1 or not several:
             yield lambda values, part, stream: at_once(self._encrypt_part(values, part, stream)), 1
             return

@@ -135,7 +135,7 @@ class Tally:
 
 
 FEW = 4
-"""Parts that are encrypted sooner than processes begin that would do it."""
+"""Parts that are encrypted, or decrypted, sooner than processes begin that would do it."""
 
 SubmitSamples = Callable[[NDArray[np.float64], int, str | None], Future[bytes]]
 """Begins to encrypt prepared samples, as the part of a place in a stream; None for an upload by itself."""
@@ -244,6 +244,12 @@ def in_order(items: Iterable[T], submit: Callable[[T], Future[R]], most: int) ->
             each.cancel()
 
 
+def are_many(items: Iterator[T]) -> tuple[bool, Iterator[T]]:
+    """Whether there are more than a few items, so that processes may begin, and the items."""
+    first = list(islice(items, FEW + 1))
+    return len(first) > FEW, chain(first, items)
+
+
 def at_once(result: R) -> Future[R]:
     """A result that is there already."""
     future: Future[R] = Future()
@@ -274,9 +280,9 @@ def answer_in_order(
         kind, part = str(kind_of(answer)), next(counted, None)
         unframe(kind, answer)  # its digest: what a power cut left may have holes
         if part is None and kind == "end":
-            expected, found = End(taken.parts, taken.samples, given.end.sha256), End.from_bytes(answer)
-            if found != expected or taken.alone:
-                raise AnswerMismatch("end", str(expected), str(found), "Begin anew.")
+            due, found = End(taken.parts, taken.samples, given.end.sha256), End.from_bytes(answer)
+            if found != due or taken.alone:
+                raise AnswerMismatch("end", str(due), str(found), "Begin anew.")
             return
         binding = binding_of(answer)
         expected = "no part" if part is None else digest_of(part)

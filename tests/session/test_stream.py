@@ -74,6 +74,11 @@ def narrow():
         yield Streamed("latency")
 
 
+@pytest.fixture
+def _many(monkeypatch):
+    monkeypatch.setattr("fhenn.session.stream.FEW", 1)  # so that processes begin
+
+
 def test_a_stream_is_answered_part_by_part(streamed):
     assert [kind_of(each) for each in streamed.upload] == ["ciphertexts"] * PARTS + ["end"]
     assert [kind_of(each) for each in streamed.answers] == ["answer"] * PARTS + ["end"]
@@ -287,6 +292,7 @@ def test_rows_that_do_not_fit(narrow):
     assert (caught.value.samples, caught.value.furthest) == ((len(narrow.x) + 1,), (len(narrow.x) + 1, 1))
 
 
+@pytest.mark.usefixtures("_many")
 def test_violations_and_options_reach_each_part(narrow):
     x = np.array([[0.5, 0.5], [0.25, 0.5]])
     model = fhenn.Sequential([fhenn.Linear([[4.0, 4.0]]), fhenn.Sigmoid()])
@@ -316,6 +322,7 @@ def with_refusal(narrow, refusal):
     return [*answers, End(PARTS, len(narrow.x), _digest(answers)).to_bytes()]
 
 
+@pytest.mark.usefixtures("_many")
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_refused_part_is_masked_or_raised(narrow, workers):
     answers = with_refusal(narrow, refusal_for(narrow, 1))
@@ -494,9 +501,11 @@ def test_what_was_ended_does_not_go_on_with_another_end(narrow):
 # processes
 
 
-@pytest.fixture
-def _many(monkeypatch):
-    monkeypatch.setattr("fhenn.session.stream.FEW", 1)
+def test_for_a_few_parts_no_process_begins(narrow, monkeypatch):
+    monkeypatch.setattr(subprocess, "Popen", None)
+    upload = list(narrow.client.encrypt_stream(narrow.x, workers=2))
+    answers = narrow.server.predict_stream(upload)
+    assert np.abs(narrow.decrypted(answers, workers=2) - narrow.y).max() <= narrow.plan.accuracy
 
 
 @pytest.mark.usefixtures("_many")
