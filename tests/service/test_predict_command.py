@@ -28,7 +28,7 @@ ROWS = 25
 
 @pytest.fixture(autouse=True)
 def _small_parts(monkeypatch):
-    monkeypatch.setattr("fhenn.session.client._PART", 4 * PLAN.bytes_per_ciphertext)
+    monkeypatch.setattr("fhenn.session.encryption._PART", 4 * PLAN.bytes_per_ciphertext)
 
 
 @pytest.fixture
