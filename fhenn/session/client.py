@@ -33,7 +33,7 @@ from fhenn.planner.flooding import MOST_BITS, MOST_QUERIES, STATISTICAL_BITS
 from fhenn.planner.overflow import largest_beside
 from fhenn.planner.plan import require_plan
 from fhenn.safety import Budget, BudgetFile, Certificate, SharingBudget, UnknownBudget, flooded
-from fhenn.session.answer import Answer, AnsweredPart, Asked, OnViolation, binding_of
+from fhenn.session.answer import Answer, AnsweredPart, Asked, Binding, OnViolation, binding_of
 from fhenn.session.crew import crew, decrypt_part
 from fhenn.session.encryption import Encrypting, require_count, require_workers
 from fhenn.session.matching import require_binding, require_keys, require_result
@@ -341,19 +341,30 @@ class Client(Encrypting, Uncopied):
             samples = require_binding(binding, self._plan, receipt, self._sent, unbound)
             part = 0 if binding is None else binding.part
             sent = None if samples is None else UploadHeader(part, samples, self._plan.fingerprint)
-            alone = binding is None or (self._is_alone(binding.upload) if receipt is None else len(receipt.parts) == 1)
+            stream = self._stream_of(binding, receipt)
             before = tally.samples
-            tally.add(part, 1 if samples is None else samples, digest_of(message), None if alone else "")
+            tally.add(part, 1 if samples is None else samples, digest_of(message), stream)
             yield AnsweredPart(message, None if binding is None else binding.upload, sent, before)
         else:
             if not tally.alone:
                 raise tally.cut_off
-        if receipt is not None and tally.parts != len(receipt.parts):
-            raise AnswerMismatch("number of parts", str(len(receipt.parts)), str(tally.parts), "Ask the server again.")
+        made = self._parts_made(tally.stream) if receipt is None else len(receipt.parts)
+        if made is not None and tally.parts != made:
+            raise AnswerMismatch("number of parts", str(made), str(tally.parts), "Ask the server again.")
 
-    def _is_alone(self, upload: str) -> bool:
-        """Whether a part that was sent is an upload by itself."""
-        return self._sent[upload].stream is None
+    def _stream_of(self, binding: Binding | None, receipt: Receipt | None) -> str | None:
+        """The stream of the part that is answered; None for an upload by itself, empty where a receipt tells."""
+        if binding is None:
+            return None
+        if receipt is None:
+            return self._sent[binding.upload].stream
+        return None if len(receipt.parts) == 1 else ""
+
+    def _parts_made(self, stream: str | None) -> int | None:
+        """How many parts of a stream this client made; None where it does not know of it."""
+        with self._sent_lock:
+            places = [header.part for header in self._sent.values() if header.stream == stream]
+        return None if stream is None or not places else max(places) + 1
 
     def _decrypt_part(self, part: AnsweredPart, scores: bool, asked: Asked) -> Any:
         """The result of a part, in which places of samples count from the first of the stream.

@@ -1459,7 +1459,8 @@ STREAM = mutants(
 STREAM_OF_CLIENT = mutants(
     "fhenn/session/client.py",
     "tests/session/test_stream.py",
-    ("streams: fewer answers than parts", "if receipt is not None and tally.parts != len(receipt.parts):", "if False:"),
+    ("streams: fewer answers than parts", "if made is not None and tally.parts != made:", "if False:"),
+    ("streams: answers to two streams", "return self._sent[binding.upload].stream", 'return ""'),
     ("streams: refusals of any number of samples", "if samples != refusal.samples:", "if False:"),
     (
         "streams: violations count from each part",

@@ -249,15 +249,17 @@ def test_answers_to_two_uploads_do_not_mix(narrow):
         narrow.decrypted([narrow.answers[0], other[1], *narrow.answers[2:]], receipt=narrow.receipt)
     with pytest.raises(AnswerMismatch, match="upload"):
         narrow.decrypted(other, receipt=narrow.receipt)
-    with pytest.raises(WireFormatError):  # without a receipt the end tells
-        narrow.decrypted([narrow.answers[0], other[1], *narrow.answers[2:]])
+    mixed = [narrow.answers[0], other[1], *narrow.answers[2:-1]]
+    with pytest.raises(WireFormatError, match="another stream"):  # without a receipt the client knows its own parts
+        narrow.decrypted([*mixed, End(PARTS, PARTS, _digest(mixed)).to_bytes()])
 
 
 def test_an_answer_to_fewer_parts_than_were_sent(narrow):
     """A server that leaves the last parts out, and says so in its end."""
     fewer = [*narrow.answers[:2], End(2, 2, _digest(narrow.answers[:2])).to_bytes()]
-    with pytest.raises(AnswerMismatch, match="number of parts is 2, expected 4"):
-        narrow.decrypted(fewer, receipt=narrow.receipt)
+    for receipt in (None, narrow.receipt):
+        with pytest.raises(AnswerMismatch, match="number of parts is 2, expected 4"):
+            narrow.decrypted(fewer, receipt=receipt)
     alone = narrow.answers[:1]
     with pytest.raises(WireFormatError, match="before its end"):
         narrow.decrypted(alone, receipt=narrow.receipt)
