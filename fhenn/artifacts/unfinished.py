@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from fhenn.artifacts.files import hidden, require_place, sync_folder
-from fhenn.errors import FhennError, ParameterError
+from fhenn.errors import FhennError, ParameterError, PartRefused
 from fhenn.filelock import try_lock
 from fhenn.strict import built, read_json
 from fhenn.wire import read_message
@@ -160,7 +160,9 @@ class UnfinishedFile:
 
 def comes_again(error: BaseException) -> bool:
     """Whether the same input will bring the same error."""
-    return isinstance(error, FhennError) and not isinstance(error, OSError | RuntimeError)
+    return isinstance(error, PartRefused) or (
+        isinstance(error, FhennError) and not isinstance(error, OSError | RuntimeError)
+    )
 
 
 def file_state(path: Path) -> str:

@@ -23,7 +23,7 @@ from fhenn.cli.bounds import samples_in_chunks
 from fhenn.cli.passphrase import choose_passphrase, passphrase_file_option, read_passphrase
 from fhenn.cli.pools import open_pool, ray_option
 from fhenn.cli.show import FILE, as_json_option, count_of, megabytes, output_option, progress, tell, warn
-from fhenn.cli.streams import Clipping, Results, Rows, kept, passing, resume_option, workers_option
+from fhenn.cli.streams import Clipping, Refusals, Results, Rows, kept, passing, resume_option, workers_option
 from fhenn.cli.tables import CsvFormat, Table, as_csv, check_ending, csv_options
 from fhenn.errors import BoundsExceeded, FileExists, ParameterError
 from fhenn.interop import Reading
@@ -185,6 +185,8 @@ def encrypt(
       fhenn encrypt records.csv -o upload.fhenn
       fhenn encrypt 's3://in/*.parquet' --public-key keys.fhenn --ray HOST:PORT
     """
+    receipt = receipt_beside(output)
+    artifacts.require_place(receipt, "receipt")
     message = artifacts.read_kind(plan_file, "plan")
     names = features_of(message)
     with progress(as_json) as show, ExitStack() as stack:
@@ -212,7 +214,7 @@ def encrypt(
                 encryptor = fhenn.Encryptor(plan, public, memory=_memory_bound(memory_mb))
         clipping = Clipping(encryptor.plan) if clip else None
         job = {
-            "plan": encryptor.plan.fingerprint,
+            "plan": sha256(message).hexdigest(),  # with the order of its features
             "key": encryptor.fingerprint,
             "table": table,
             "options": f"{csv_format} {clip} {keys is None}",
@@ -227,7 +229,6 @@ def encrypt(
                 for part in stream:
                     rows.count = stream.samples
                     file.append(part)
-    receipt = receipt_beside(output)
     artifacts.write(receipt, stream.receipt.to_bytes())
     clipped = 0 if clipping is None else clipping.count
     result = {
@@ -282,12 +283,13 @@ def evaluate(
     required = None if certificate is None else _certificate(certificate)
     evaluation_keys = artifacts.read_kind(keys, "evaluation-context")
     with progress(as_json) as show:
-        rows, refused = Rows(show, "evaluate"), 0
+        rows, refused = Rows(show, "evaluate"), Refusals()
         parts = artifacts.read_messages(upload, "ciphertexts", told=rows.reach)
         job = {
             "model": fingerprint_of(network),
             "plan": plan.fingerprint,
             "keys": sha256(evaluation_keys).hexdigest(),
+            "upload": artifacts.file_state(upload),
         }
         with (
             kept(output),
@@ -295,24 +297,18 @@ def evaluate(
             artifacts.UnfinishedFile(output, "answer", job, resume) as file,
         ):
             counted = rows.pass_by(parts, samples_in)
-            for answer in pool.predict_stream(counted, after=file.written()):
-                refused += kind_of(answer) == "refusal"
+            for answer in refused.pass_by(pool.predict_stream(counted, after=refused.pass_by(file.written()))):
                 file.append(answer)
     fingerprint = str(artifacts.header_of(evaluation_keys).meta.get("fingerprint"))
     result = {
         "answer": str(output),
         "bytes": file.size,
         "samples": rows.count,
-        "refused": refused,
+        "refused": refused.count,
         "fingerprint": fingerprint,
     }
-    text = f"wrote {output}: {megabytes(file.size)}; for the client {fingerprint}{refusals(refused)}"
+    text = f"wrote {output}: {megabytes(file.size)}; for the client {fingerprint}{refused}"
     tell(as_json, result, text)
-
-
-def refusals(count: int) -> str:
-    """What to say of parts that were refused; nothing where there are none."""
-    return f"; {count_of(count, 'part')} refused, which ended workers again and again" if count else ""
 
 
 def samples_in(message: bytes) -> int:
@@ -410,7 +406,7 @@ def decrypt(
             "bits": bits,
         }
         job = {
-            "plan": client.plan.fingerprint,
+            "plan": sha256(message).hexdigest(),  # with what its scores mean
             "key": client.fingerprint,
             "answer": artifacts.file_state(answer),
             "receipt": "" if receipt is None else sha256(receipt.to_bytes()).hexdigest(),

@@ -21,7 +21,6 @@ from fhenn.cli.infer import (
     features_of,
     naming,
     plan_option,
-    refusals,
     rows_of,
     samples_in,
     secret_option,
@@ -30,12 +29,11 @@ from fhenn.cli.infer import (
 )
 from fhenn.cli.passphrase import passphrase_file_option
 from fhenn.cli.show import FILE, as_json_option, first_line, megabytes, output_option, progress, tell, warn
-from fhenn.cli.streams import Clipping, Results, Rows, kept, passing, resume_option, workers_option
+from fhenn.cli.streams import Clipping, Refusals, Results, Rows, kept, passing, resume_option, workers_option
 from fhenn.cli.tables import CsvFormat, check_ending, csv_options
 from fhenn.errors import ParameterError
 from fhenn.service import RemoteServer
 from fhenn.session.answer import OnViolation
-from fhenn.wire import kind_of
 
 
 def _service_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -181,7 +179,7 @@ def _predict_upload(
     """Write a service's answer to an upload."""
     artifacts.require_place(output, "answer")
     with progress(as_json) as show:
-        rows, refused = Rows(show, "predict"), 0
+        rows, refused = Rows(show, "predict"), Refusals()
         parts = artifacts.read_messages(upload, "ciphertexts", url, told=rows.reach)
         with connect(progress=show) as remote:
             job = {
@@ -192,22 +190,22 @@ def _predict_upload(
             }
             with kept(output), artifacts.UnfinishedFile(output, "answer", job, resume) as file:
                 counted = rows.pass_by(parts, samples_in)
-                with closing(remote.predict_stream(counted, range_check, after=file.written())) as answers:
-                    for answer in answers:
-                        refused += kind_of(answer) == "refusal"
+                made = refused.pass_by(file.written())
+                with closing(remote.predict_stream(counted, range_check, after=made)) as answers:
+                    for answer in refused.pass_by(answers):
                         file.append(answer)
     result = {
         "answer": str(output),
         "bytes": file.size,
         "samples": rows.count,
-        "refused": refused,
+        "refused": refused.count,
         "model": remote.model,
         "keys": remote.digest,
     }
     tell(
         as_json,
         result,
-        f"wrote {output}: {megabytes(file.size)} of {remote.model!r}; for `fhenn decrypt`{refusals(refused)}",
+        f"wrote {output}: {megabytes(file.size)} of {remote.model!r}; for `fhenn decrypt`{refused}",
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -13,9 +13,10 @@ import numpy as np
 
 from fhenn import artifacts
 from fhenn.cli.bounds import Floats, Samples
-from fhenn.cli.show import say
+from fhenn.cli.show import count_of, say
 from fhenn.cli.tables import Table, join_tables, open_writer
 from fhenn.planner import Plan
+from fhenn.wire import kind_of
 
 workers_option = click.option(
     "--workers",
@@ -59,6 +60,23 @@ class Rows:
     def reach(self, done: int, total: int) -> None:
         """Move the bar: so much of the total is done."""
         self._show(f"{self._what} {self.count:,} samples", done, total)
+
+
+class Refusals:
+    """Counts the parts that were refused, among the messages of an answer that pass by."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def pass_by(self, messages: Iterable[bytes]) -> Iterator[bytes]:
+        """The messages, each once it is counted."""
+        for message in messages:
+            self.count += kind_of(message) == "refusal"
+            yield message
+
+    def __str__(self) -> str:
+        refused = count_of(self.count, "part")
+        return f"; {refused} refused, which ended workers again and again" if self.count else ""
 
 
 class Clipping:
@@ -137,5 +155,6 @@ class Results:
         with self._writer:
             if error is None:
                 self._writer.finish()
-        if self._journal is not None and (error is None or artifacts.comes_again(error) or not self.parts):
+        goes_on = error is not None and not artifacts.comes_again(error) and self.parts > 0
+        if self._journal is not None and not (goes_on and artifacts.unfinished(self._path).exists()):
             self._journal.remove()

@@ -28,6 +28,7 @@ _PHRASES = tuple(
         (r"Give \(low, high\)\.", "Give the lower one first."),
         (r" \(finish='sigmoid'\)", ""),
         (r"\(on_violation='mask'\)", "with --on-violation mask"),
+        (r'on_violation="mask"', "--on-violation mask"),
         (r"on_violation='mask' leaves", "--on-violation mask leaves"),
         (r"a plan for 'latency' with samples=1", "a plan with --layout latency --samples 1"),
         (r"plan\(…, witness=True\)", "`fhenn plan --witness`"),

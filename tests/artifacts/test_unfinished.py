@@ -6,7 +6,15 @@ import os
 import pytest
 
 from fhenn.artifacts import Journal, UnfinishedFile, comes_again, file_state, read_messages
-from fhenn.errors import FileMissing, ParameterError, ServiceError, WireFormatError, WorkersEnded, WrongKind
+from fhenn.errors import (
+    FileMissing,
+    ParameterError,
+    PartRefused,
+    ServiceError,
+    WireFormatError,
+    WorkersEnded,
+    WrongKind,
+)
 from fhenn.wire import frame
 
 JOB = {"plan": "a", "table": "b"}
@@ -102,6 +110,7 @@ def test_a_journal_that_says_nothing_begins_anew(tmp_path, text):
         (ServiceError(500, "kind", "detail", "id"), True),
         (WireFormatError("upload", "it is cut off"), False),
         (ParameterError("It is bad.", "Do better."), False),
+        (PartRefused(1, 2, "it ended three workers"), False),
     ],
     ids=lambda value: type(value).__name__,
 )

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,15 @@ import fhenn
 from fhenn import artifacts
 from fhenn.cli import cli
 from fhenn.cli.streams import Results
-from fhenn.errors import AnswerMismatch, BoundsExceeded, MissingValues, ParameterError, WireFormatError
+from fhenn.cli.words import words as spoken
+from fhenn.errors import AnswerMismatch, BoundsExceeded, MissingValues, ParameterError, PartRefused, WireFormatError
 from fhenn.interop import ImportedModel, Reading
+from fhenn.planner import fingerprint_of
 from fhenn.session import join, split
-from fhenn.session.receipt import Receipt, UploadHeader
+from fhenn.session.answer import binding_of
+from fhenn.session.receipt import Receipt, UploadHeader, digest_of
+from fhenn.session.refusal import Refusal
+from fhenn.session.stream import Tally
 
 ROWS = 110
 """Of one ciphertext each; ten of them make a part here, and some 160 otherwise."""
@@ -253,6 +259,7 @@ def test_parquet_does_not_go_on(folder):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("fhenn.cli.streams.Results.append", _killed_after(2, Results.append))
         assert "--resume" not in interrupted("decrypt", "-o", "out.parquet", "--workers", 1)
+    assert hidden() == []
     run("decrypt", "-o", "out.parquet", "--resume", "--workers", 1)  # from its beginning
     assert hidden() == []
 
@@ -266,10 +273,61 @@ def test_what_changed_meanwhile_does_not_go_on(folder):
     Path("rows.csv").write_text(text + "0.5,0.5\n")
     with pytest.raises(ParameterError, match=r"its table differ.*--resume"):
         run("encrypt", "rows.csv", "-o", "new.fhenn", "--resume")
+    plan = artifacts.plan_from_bytes(Path("plan.fhenn").read_bytes())
+    other = ImportedModel([fhenn.Linear([[1.0, -0.5]], [0.125])], Reading.classification([1, 2], "sigmoid", ["b", "a"]))
+    Path("other.fhenn").write_bytes(artifacts.plan_to_bytes(plan, other))  # of the same fingerprint
+    with pytest.raises(ParameterError, match="its options, plan"):
+        run("encrypt", "rows.npy", "-o", "new.fhenn", "--resume", "--clip", "--plan", "other.fhenn")
     with pytest.raises(ParameterError, match="its options"):
         run("encrypt", "rows.npy", "-o", "new.fhenn", "--resume", "--clip")
     run("encrypt", "rows.csv", "-o", "new.fhenn", "--workers", 1)
     assert Receipt.from_bytes(Path("new.receipt.fhenn").read_bytes()).samples == ROWS + 1
+
+
+def test_another_upload_does_not_go_on_and_takes_nothing(folder):
+    run("encrypt", "rows.npy", "-o", "other.fhenn", "--workers", 1)
+    Path("answer.fhenn").unlink()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(artifacts.UnfinishedFile, "append", _killed_after(2, artifacts.UnfinishedFile.append))
+        assert "goes on with --resume" in interrupted("evaluate", "--workers", 1)
+    with pytest.raises(ParameterError, match=r"its upload differ"):
+        run("evaluate", "other.fhenn", "--workers", 1, "--resume")
+    assert len(hidden()) == 2
+    run("evaluate", "--workers", 1, "--resume")
+    run("decrypt", "-o", "out.csv", "--workers", 1)
+
+
+def test_parts_that_were_refused(folder):
+    """An answer in which the second part is refused goes on, and is decrypted without that part."""
+    answers = split(Path("answer.fhenn").read_bytes())
+    parts = Receipt.from_bytes(Path("upload.receipt.fhenn").read_bytes()).parts
+    answers[1] = Refusal(binding_of(answers[1]), parts[1].samples, "three workers died of it").to_bytes()
+    tally = Tally("answer")
+    for place, part in enumerate(parts):
+        tally.add(place, part.samples, digest_of(answers[place]))
+    Path("answer.fhenn").unlink()
+    job = {
+        "model": fingerprint_of(artifacts.model_from_bytes(Path("model.fhenn").read_bytes())),
+        "plan": artifacts.plan_from_bytes(Path("plan.fhenn").read_bytes()).fingerprint,
+        "keys": sha256(Path("keys.fhenn").read_bytes()).hexdigest(),
+        "upload": artifacts.file_state(Path("upload.fhenn")),
+    }
+    file = artifacts.UnfinishedFile(Path("answer.fhenn"), "answer", job, False)
+    with pytest.raises(KeyboardInterrupt), file:
+        for answer in answers[:3]:
+            file.append(answer)
+        raise KeyboardInterrupt
+    said = json.loads(run("evaluate", "--resume", "--workers", 1, "--json"))
+    assert (said["refused"], said["samples"]) == (1, ROWS)
+    assert Path("answer.fhenn").read_bytes() == join([*answers[:-1], tally.end.to_bytes()])
+    with pytest.raises(PartRefused) as caught:
+        run("decrypt", "-o", "out.csv", "--workers", 1)
+    assert "--on-violation mask" in spoken(caught.value)
+    assert hidden() == []  # the same command cannot go on
+    run("decrypt", "-o", "out.csv", "--workers", 1, "--on-violation", "mask")
+    with Path("out.csv").open() as file:
+        empty = [place for place, row in enumerate(csv.DictReader(file)) if row["score"] == ""]
+    assert empty == [*range(parts[0].samples, parts[0].samples + parts[1].samples)]
 
 
 # bad input
