@@ -9,19 +9,20 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from fhenn.artifacts.files import hidden, require_place, sync_folder
+from fhenn.artifacts.files import require_place, sync_folder
 from fhenn.errors import FhennError, ParameterError, PartRefused
 from fhenn.filelock import try_lock
 from fhenn.strict import built, read_json
 from fhenn.wire import read_message
 
 _LONGEST = 1 << 16
+_ATTEMPTS = 10
 _AFRESH = "Begin it anew, without --resume."
 
 
@@ -45,7 +46,8 @@ class Journal:
     """
 
     def __init__(self, path: Path, job: Mapping[str, str], resume: bool) -> None:
-        self._file, self._path = unfinished(path), path.with_name(f".{path.name}.unfinished.json")
+        self._file, self._path = unfinished(path), _journal_of(path)
+        self._next = self._path.with_name(f"{self._path.name}.part")
         self._entry = _Entry(tuple(sorted(job.items())), 0, 0)
         left = self._left() if resume else None
         if left is None:
@@ -77,15 +79,20 @@ class Journal:
         Raises OSError.
         """
         self._entry = _Entry(self._entry.job, self._entry.parts + parts, size)
-        temporary = hidden(self._path, ".part")
-        with temporary.open("x") as file:
+        self._next.unlink(missing_ok=True)  # of a killed process; never written on, as another user may have made it
+        with self._next.open("x") as file:
             json.dump(asdict(self._entry), file)
-        temporary.replace(self._path)
+        self._next.replace(self._path)
+
+    def forget(self) -> None:
+        """Remove the journal: the file has its name. Raises OSError."""
+        self._path.unlink(missing_ok=True)
+        self._next.unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """Forget the file: it has its name, or is given up. Raises OSError."""
+        """Remove the journal and the unfinished file: it is given up. Raises OSError."""
         self._file.unlink(missing_ok=True)
-        self._path.unlink(missing_ok=True)
+        self.forget()
 
     def _left(self) -> _Entry | None:
         """What an earlier process left; None where there is nothing to go on with."""
@@ -135,9 +142,10 @@ class UnfinishedFile:
 
     def append(self, message: bytes) -> None:
         """Add a message. Raises OSError."""
-        self._file.write(message)
-        self._file.flush()
-        self._journal.advance(self._journal.size + len(message))
+        with naming_file(self._path):
+            self._file.write(message)
+            self._file.flush()
+            self._journal.advance(self._journal.size + len(message))
 
     def __enter__(self) -> Self:
         return self
@@ -145,15 +153,14 @@ class UnfinishedFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        with self._file as file:
-            if error is None:
-                os.fsync(file.fileno())
         if error is None:
-            require_place(self._path, self._kind)
-            unfinished(self._path).replace(self._path)
-            sync_folder(self._path.parent)
-            self._journal.remove()
-        elif comes_again(error) or not self._journal.parts:
+            with self._file, naming_file(self._path):
+                give_name(self._path, self._file, self._kind)
+            self._journal.forget()
+            return
+        with suppress(OSError):  # what could not be written, as on a full disk
+            self._file.close()
+        if comes_again(error) or not self._journal.parts:
             with suppress(OSError):
                 self._journal.remove()
 
@@ -176,6 +183,10 @@ def unfinished(path: Path) -> Path:
     return path.with_name(f".{path.name}.unfinished")
 
 
+def _journal_of(path: Path) -> Path:
+    return path.with_name(f".{path.name}.unfinished.json")
+
+
 def open_unfinished(path: Path, good: int) -> BinaryIO:
     """The hidden file of one that grows: locked, and no longer than it is right.
 
@@ -185,30 +196,100 @@ def open_unfinished(path: Path, good: int) -> BinaryIO:
     Raises ParameterError where nothing is there to go on with, or another process writes to it; OSError.
     """
     place = unfinished(path)
+    for _ in range(_ATTEMPTS):
+        try:
+            file, new = _open_locked(path, good)
+        except FileExistsError:  # another process was faster
+            continue
+        if not _is_named(file, place):  # another process has finished or removed it, just before it was locked
+            file.close()
+        elif new:
+            _journal_of(path).unlink(missing_ok=True)  # of a file that is gone
+            return file
+        elif good:
+            return _cut(path, file, good)
+        else:
+            with _closed_on_windows(file):
+                place.unlink()  # what a killed process left; never written on, as another user may have made it
+    raise _in_use(path)
+
+
+def give_name(path: Path, file: BinaryIO, kind: str | None = None) -> None:
+    """Let an unfinished file reach the disk, and give it its name, locked all the while.
+
+    path: the name.
+    file: of `open_unfinished`.
+    kind: of the fhenn file; None for any other file.
+
+    Raises what `require_place` raises.
+    """
+    file.flush()
+    os.fsync(file.fileno())
+    require_place(path, kind)
+    with _closed_on_windows(file):
+        unfinished(path).replace(path)
+    sync_folder(path.parent)
+
+
+@contextmanager
+def naming_file(path: Path) -> Iterator[None]:
+    """Errors of the system name the file that was asked for, not the hidden one."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:  # of a library, in its own words
+            raise
+        raise type(error)(error.errno, error.strerror, str(path)) from error
+
+
+@contextmanager
+def _closed_on_windows(file: BinaryIO) -> Iterator[None]:
+    """Close a file after it is renamed or removed: before, where the system does neither with an open one."""
+    if os.name == "nt":
+        file.close()
+    with file:
+        yield
+
+
+def _open_locked(path: Path, good: int) -> tuple[BinaryIO, bool]:
+    """The hidden file, locked, and whether it is new. Raises as `open_unfinished` does, and FileExistsError."""
+    place = unfinished(path)
     flags = os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
     with suppress(FileNotFoundError):
-        file = _locked(path, os.open(place, flags))
-        if good:
-            return _cut(path, file, good)
-        file.close()
-        place.unlink()  # what a killed process left; never written on, as another user may have made it
+        return _locked(path, os.open(place, flags)), False
     if good:
         raise ParameterError(f"nothing of {path} is there to go on with: {place} is missing.", _AFRESH)
-    return _locked(path, os.open(place, flags | os.O_CREAT | os.O_EXCL, 0o666))
+    return _locked(path, os.open(place, flags | os.O_CREAT | os.O_EXCL, 0o666)), True
 
 
 def _locked(path: Path, descriptor: int) -> BinaryIO:
     file = os.fdopen(descriptor, "r+b")
     if not try_lock(descriptor):
         file.close()
-        raise ParameterError(f"another process writes {path}.", "Wait until it is done, or choose another name.")
+        raise _in_use(path)
     return file
+
+
+def _in_use(path: Path) -> ParameterError:
+    return ParameterError(f"another process writes {path}.", "Wait until it is done, or choose another name.")
+
+
+def _is_named(file: BinaryIO, place: Path) -> bool:
+    """Whether an open file has a name still."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), place.stat(follow_symlinks=False))
+    except FileNotFoundError:
+        return False
 
 
 def _cut(path: Path, file: BinaryIO, good: int) -> BinaryIO:
     """The file cut off where it is right. Raises ParameterError, OSError."""
-    if os.fstat(file.fileno()).st_size < good:
+    state = os.fstat(file.fileno())
+    wrong = f"is shorter than {good} bytes" if state.st_size < good else ""
+    if os.name == "posix" and state.st_uid != os.geteuid():
+        wrong = "belongs to another user"  # who could read and change what is written to it
+    if wrong:
         file.close()
-        raise ParameterError(f"what is unfinished of {path} is shorter than {good} bytes.", _AFRESH)
+        raise ParameterError(f"what is unfinished of {path} {wrong}.", _AFRESH)
     file.truncate(good)
     return file

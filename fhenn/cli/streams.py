@@ -155,6 +155,9 @@ class Results:
         with self._writer:
             if error is None:
                 self._writer.finish()
-        goes_on = error is not None and not artifacts.comes_again(error) and self.parts > 0
-        if self._journal is not None and not (goes_on and artifacts.unfinished(self._path).exists()):
+        if self._journal is None:
+            return
+        if error is None:
+            self._journal.forget()
+        elif artifacts.comes_again(error) or not self.parts or not artifacts.unfinished(self._path).exists():
             self._journal.remove()

@@ -2,10 +2,12 @@
 
 import json
 import os
+import sys
+from pathlib import Path
 
 import pytest
 
-from fhenn.artifacts import Journal, UnfinishedFile, comes_again, file_state, read_messages
+from fhenn.artifacts import Journal, UnfinishedFile, comes_again, file_state, read_messages, unfinished
 from fhenn.errors import (
     FileMissing,
     ParameterError,
@@ -15,6 +17,7 @@ from fhenn.errors import (
     WorkersEnded,
     WrongKind,
 )
+from fhenn.filelock import try_lock
 from fhenn.wire import frame
 
 JOB = {"plan": "a", "table": "b"}
@@ -124,6 +127,83 @@ def test_what_may_go_better_later_waits(tmp_path, error, stays):
     assert not path.exists()
     assert bool(names(tmp_path)) is stays
     assert Journal(path, JOB, resume=True).parts == stays
+
+
+def test_a_file_is_locked_until_it_has_its_name(tmp_path, monkeypatch):
+    path, replace, met = tmp_path / "answer.fhenn", Path.replace, []
+
+    def meet_another(source, target):
+        if target == path:
+            with pytest.raises(ParameterError, match="another process writes") as caught:
+                UnfinishedFile(path, "answer", JOB, resume=False)
+            met.append(caught.value)
+        return replace(source, target)
+
+    monkeypatch.setattr(Path, "replace", meet_another)
+    with UnfinishedFile(path, "answer", JOB, resume=False) as file:
+        file.append(PARTS[0])
+    assert met
+    assert path.read_bytes() == PARTS[0]
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_what_another_process_finishes_meanwhile_is_left_alone(tmp_path, monkeypatch, resume):
+    path = tmp_path / "answer.fhenn"
+    left_by_a_kill(path, PARTS[:1])
+
+    def finished_before(descriptor):
+        if not path.exists():
+            unfinished(path).replace(path)
+        return try_lock(descriptor)
+
+    monkeypatch.setattr(sys.modules[UnfinishedFile.__module__], "try_lock", finished_before)
+    if resume:
+        with pytest.raises(ParameterError, match="nothing of"):
+            UnfinishedFile(path, "answer", JOB, resume=True)
+    else:
+        with pytest.raises(KeyboardInterrupt), UnfinishedFile(path, "answer", JOB, resume=False) as file:
+            file.append(PARTS[1])
+            raise KeyboardInterrupt
+    assert path.read_bytes() == PARTS[0]
+
+
+def test_a_new_file_has_no_journal_of_an_older_one(tmp_path):
+    path = tmp_path / "answer.fhenn"
+    left_by_a_kill(path, PARTS[:1])
+    left_by_a_kill(path, [], PARTS[1])  # killed before the first part was noted
+    assert Journal(path, JOB, resume=True).parts == 0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="files have owners")
+def test_a_file_of_another_user_does_not_go_on(tmp_path, monkeypatch):
+    path = tmp_path / "answer.fhenn"
+    left_by_a_kill(path, PARTS[:1], b"more")
+    before = unfinished(path).read_bytes()
+    with monkeypatch.context() as patch, pytest.raises(ParameterError, match="belongs to another user"):
+        patch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+        UnfinishedFile(path, "answer", JOB, resume=True)
+    assert unfinished(path).read_bytes() == before
+
+
+@pytest.mark.parametrize("done", [0, 1])
+def test_a_full_disk(tmp_path, done):
+    """For which a limit on the size of files stands."""
+    resource = pytest.importorskip("resource")
+    path = tmp_path / "answer.fhenn"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    file = UnfinishedFile(path, "answer", JOB, resume=False)
+    with pytest.raises(OSError, match="too large") as caught, file:
+        for part in PARTS[:done]:
+            file.append(part)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+        try:
+            file.append(frame("answer", {}, bytes(2000)))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert caught.value.filename == str(path)
+    assert bool(names(tmp_path)) is bool(done)
+    with UnfinishedFile(path, "answer", JOB, resume=True) as file:
+        assert list(file.written()) == PARTS[:done]
 
 
 def test_nothing_stays_where_nothing_was_done(tmp_path):

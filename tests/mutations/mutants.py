@@ -1475,8 +1475,11 @@ UNFINISHED = mutants(
     ("unfinished: goes on with any job", "if left.job != self._entry.job:", "if False:"),
     ("unfinished: goes on with more than is there", "0 < entry.size <= there", "0 < entry.size"),
     ("unfinished: half a part stays", "    file.truncate(good)\n", ""),
-    ("unfinished: takes the place of anything", "            require_place(self._path, self._kind)\n", ""),
-    ("unfinished: errors that come again wait", "elif comes_again(error) or not", "elif not"),
+    ("unfinished: takes the place of anything", "    require_place(path, kind)\n    with _closed", "    with _closed"),
+    ("unfinished: errors that come again wait", "if comes_again(error) or not", "if not"),
+    ("unfinished: files that are another's by now", "if not _is_named(file, place):", "if False:"),
+    ("unfinished: journals of older files", "_journal_of(path).unlink(missing_ok=True)", "pass"),
+    ("unfinished: files of other users", "state.st_uid != os.geteuid()", "False"),
 )
 
 READ_MESSAGE = mutants(

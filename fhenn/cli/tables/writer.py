@@ -6,16 +6,15 @@ import csv
 import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
 from fhenn import artifacts
-from fhenn.artifacts.files import sync_folder
-from fhenn.artifacts.unfinished import open_unfinished, unfinished
+from fhenn.artifacts.unfinished import give_name, naming_file, open_unfinished, unfinished
 from fhenn.cli.tables.cells import Cells
 from fhenn.cli.tables.formulas import quote
 from fhenn.cli.tables.npy import HEADER, npy_body, npy_header
@@ -42,7 +41,7 @@ class TableWriter(ABC):
     def __init__(self, path: Path, good: int = 0, keep: bool = False) -> None:
         self.path, self.good, self._keep = path, good, keep
         artifacts.require_place(path)
-        with _naming(path):
+        with naming_file(path):
             self._file = open_unfinished(path, good)
         self._layout: tuple[str, ...] | None = None
         try:
@@ -60,7 +59,7 @@ class TableWriter(ABC):
         Returns how many bytes are right now, for a later writer to go on from.
         Raises ParameterError for other columns, or for cells that such a file cannot hold; OSError.
         """
-        with _naming(self.path):
+        with naming_file(self.path):
             self._file.seek(self.good)
             names = column_names(table)
             if self._layout is None:
@@ -77,15 +76,11 @@ class TableWriter(ABC):
         """End the file, let it reach the disk, and give it its name. Raises ParameterError for no rows, OSError."""
         if not self.good:
             raise ParameterError(f"{self.path} would have no rows.", "Append a table first.")
-        with _naming(self.path):
+        with naming_file(self.path):
             self._file.seek(self.good)
             self._file.truncate()
             self._end()
-            self._flush(True)
-            artifacts.require_place(self.path)
-            self._file.close()
-            unfinished(self.path).replace(self.path)
-        sync_folder(self.path.parent)
+            give_name(self.path, self._file)
 
     def __enter__(self) -> Self:
         return self
@@ -243,14 +238,3 @@ class _Lines:
     def write(self, line: str) -> int:
         self.lines.append(line.removesuffix("\r\n") + "\n")
         return len(line)
-
-
-@contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """Errors of the system name the file that was asked for, not the hidden one."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno is None:  # of a library, in its own words
-            raise
-        raise type(error)(error.errno, error.strerror, str(path)) from error
