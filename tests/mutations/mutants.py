@@ -401,7 +401,11 @@ PROTOBUF = mutants(
 WIRE = mutants(
     "fhenn/wire.py",
     "tests/test_wire.py",
-    ("wire: any kind", "        require_kind(kind, data)\n    body = memoryview", "        pass\n    body = memoryview"),
+    (
+        "wire: any kind",
+        "        require_kind(kind, data)\n    body = memoryview",
+        "        pass\n    body = memoryview",
+    ),
     ("wire: any length", "if header.size != len(body):", "if header.size < 0:"),
     ("wire: any digest", "if not compare_digest(digest.encode(), header.sha256.encode()):", "if not digest:"),
     ("wire: a digest without the version", 'sha256(b"" if version == 1 else bytes([version]))', 'sha256(b"")'),
