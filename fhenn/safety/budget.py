@@ -57,6 +57,9 @@ class SharingBudget(Protocol):
         Raises SharingRefused where less is left; nothing is spent then.
         """
 
+    def require(self, samples: int, queries: int) -> None:
+        """Raise what `take` would, and spend nothing."""
+
 
 class Budget(Uncopied):
     """A budget in memory, for the process that made it.
@@ -98,6 +101,10 @@ class Budget(Uncopied):
         with self._lock:
             self._spent = _spend(self._spent, samples, queries)
 
+    def require(self, samples: int, queries: int) -> None:
+        """Raise SharingRefused where less than samples/queries of the budget is left."""
+        _spend(self._spent, samples, queries)
+
 
 class UnknownBudget:
     """The budget of a key that was restored without the file that counts: no result can be shared.
@@ -114,6 +121,10 @@ class UnknownBudget:
             "the key was restored without the file that counts what was shared.",
             "Name it (Client.from_secret_bytes(…, budget=…); keygen and keep_budget make it), or make new keys.",
         )
+
+    def require(self, samples: int, queries: int) -> NoReturn:
+        """Raise BudgetUnknown."""
+        self.take(samples, queries)
 
 
 class BudgetFile(Uncopied):
@@ -203,6 +214,10 @@ class BudgetFile(Uncopied):
             # after the contents: a crash between the two leaves them ahead, which is allowed
             if _read_attribute(file) is not None:
                 _write_attribute(file, after)
+
+    def require(self, samples: int, queries: int) -> None:
+        """Raise what `take` would, and spend nothing."""
+        _spend(self.known(), samples, queries)
 
     @contextmanager
     def _open_locked(self) -> Iterator[BinaryIO]:

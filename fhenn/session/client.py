@@ -305,10 +305,15 @@ class Client(Encrypting, Uncopied):
         Returns, for each part, what `decrypt` returns. Where the server refused a part, all its samples are masked if
         `on_violation` is "mask".
         Raises, as results are taken, what `decrypt` raises; WireFormatError where a part is missing, comes twice or out
-        of its order, or the stream stops before its end; PartRefused, WorkersEnded.
+        of its order, or the stream stops before its end; PartRefused, WorkersEnded. With a receipt, SharingRefused
+        comes before anything is shared where the budget is less than what all samples take.
         """
         asked = Asked(**options)
         count = require_workers(workers)
+        if asked.share and receipt is not None:  # none of the samples, rather than those of the first parts
+            left = sum(part.samples for part in receipt.parts[skip:])
+            if left:
+                self._budget.require(left, self._noise_for(asked.queries, asked.bits)[0])
         parts = self._answers(answers, receipt, asked.unbound)
         for _ in zip(range(skip), parts, strict=False):
             pass
@@ -460,7 +465,8 @@ class Client(Encrypting, Uncopied):
         if report is not None and on_violation == "warn":
             if noise is not None:
                 raise SharingRefused(
-                    f"{report}", "Share the others: on_violation='mask' leaves nothing of those samples in the result."
+                    f"{report.after(before)}",
+                    "Share the others: on_violation='mask' leaves nothing of those samples in the result.",
                 )
             warnings.warn(RangeWarning(report.after(before)), stacklevel=3)
         if report is not None and noise is not None:

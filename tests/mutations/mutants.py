@@ -1466,6 +1466,8 @@ STREAM_OF_CLIENT = mutants(
     ("streams: fewer answers than parts", "if made is not None and tally.parts != made:", "if False:"),
     ("streams: answers to two streams", "return self._sent[binding.upload].stream", 'return ""'),
     ("streams: refusals of any number of samples", "if samples != refusal.samples:", "if False:"),
+    ("streams: parts are shared until the budget is spent", "if asked.share and receipt is not None:", "if False:"),
+    ("streams: what is not shared counts from each part", 'f"{report.after(before)}"', 'f"{report}"'),
     (
         "streams: violations count from each part",
         "raise RangeViolation(report.after(before))",

@@ -18,16 +18,19 @@ import fhenn
 from fhenn.errors import (
     AnswerMismatch,
     BoundsExceeded,
+    BudgetUnknown,
     ContextMismatch,
     ParameterError,
     PartRefused,
     RangeViolation,
     RangeWarning,
     ShapeMismatch,
+    SharingRefused,
     UnsupportedOperation,
     WireFormatError,
     WorkersEnded,
 )
+from fhenn.safety import BudgetFile
 from fhenn.session import join, messages_in, split
 from fhenn.session.answer import Binding, binding_of
 from fhenn.session.receipt import Receipt, UploadHeader, digest_of
@@ -311,6 +314,56 @@ def test_violations_and_options_reach_each_part(narrow):
         assert masked.mask[:, 0].tolist() == [False, False, True]
         with pytest.warns(RangeWarning, match="sample 2;"):
             list(client.decrypt_stream(answers, on_violation="warn", workers=workers))
+
+
+GROUP = 256
+"""Samples of a part in the plan of `shared`."""
+
+
+@pytest.fixture(scope="module")
+def shared():
+    """A client with a key for four parts that are shared, a stream of three whose last one is wild, its answers."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fhenn.session.encryption._PART", 1)
+        model = fhenn.Sequential([fhenn.Linear([[4.0, 4.0]]), fhenn.Sigmoid()])
+        plan = fhenn.plan(
+            model,
+            bounds=[-1, 1],
+            ranges="data",
+            inputs=0.25 * RNG.uniform(-1, 1, (200, 2)),
+            accuracy=0.05,
+            queries=4 * GROUP,
+            layout="latency",
+        )
+        assert plan.samples_per_ciphertext == GROUP
+        client = fhenn.Client(plan)
+        stream = client.encrypt_stream(np.repeat([[0.05, 0.05], [0.02, 0.05], [1.0, 1.0]], GROUP, axis=0))
+        answers = list(fhenn.Server(model, plan, client.evaluation_keys()).predict_stream(stream))
+        yield client, answers, stream.receipt
+
+
+def test_a_stream_is_shared_as_a_whole_or_not_at_all(shared, tmp_path):
+    client, answers, receipt = shared
+    client.keep_budget(tmp_path / "budget", 0.5, overwrite=True)  # for two more parts
+    restored = fhenn.Client.from_secret_bytes(client.plan, client.secret_bytes(), budget=tmp_path / "budget")
+    options = {"share": True, "on_violation": "mask", "receipt": receipt}
+    for each in (client, restored):
+        with pytest.raises(SharingRefused, match=f"{3 * GROUP} more samples exceed"):
+            next(each.decrypt_stream(answers, **options))
+        assert BudgetFile(tmp_path / "budget", client.fingerprint).known() == 0.5
+    unknown = fhenn.Client.from_secret_bytes(client.plan, client.secret_bytes())
+    with pytest.raises(BudgetUnknown):
+        next(unknown.decrypt_stream(answers, **options))
+    assert len(list(client.decrypt_stream(answers, skip=1, **options))) == 2  # what others go on with is less
+    assert BudgetFile(tmp_path / "budget", client.fingerprint).known() == 1.0
+    assert list(client.decrypt_stream(answers, skip=3, **options)) == []
+
+
+def test_what_is_not_shared_is_told_by_its_place_in_the_stream(shared):
+    client, answers, _ = shared
+    results = client.decrypt_stream(answers, share=True, on_violation="warn", skip=2)
+    with pytest.raises(SharingRefused, match=f"samples {2 * GROUP}, {2 * GROUP + 1}"):
+        next(results)
 
 
 def refusal_for(narrow, place, samples=1, reason="it ended 3 workers", **changes):
