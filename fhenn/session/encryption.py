@@ -160,8 +160,8 @@ class Encrypting(ABC):
         plan = self._plan
         group = plan.samples_per_ciphertext
         most = group * max(1, _PART // (plan.ciphertexts_per_sample * plan.bytes_per_ciphertext))
-        waiting = np.empty((0, plan.features))
-        left, read = made, 0
+        waiting = list[NDArray[np.float64]]()
+        left, read, held = made, 0, 0
         for table in tables:
             values = self._samples(table)
             if not len(values):
@@ -170,14 +170,19 @@ class Encrypting(ABC):
             read += len(values)
             skipped = min(left, len(values))
             left -= skipped
-            waiting = np.concatenate([waiting, values[skipped:]])
-            while len(waiting) >= most:
-                yield waiting[:most]
-                waiting = waiting[most:]
+            waiting.append(values[skipped:])  # a copy, as whoever gave the rows may fill them anew
+            held += len(waiting[-1])
+            if held < most:
+                continue
+            whole = waiting[0] if len(waiting) == 1 else np.concatenate(waiting)
+            while held >= most:
+                yield whole[:most]
+                whole, held = whole[most:], held - most
+            waiting = [whole]
         if left:
             raise WireFormatError("upload", f"{made} samples were made before, and there are {left} fewer now")
-        if len(waiting):
-            yield waiting
+        if held:
+            yield np.concatenate(waiting)
 
     def _samples(self, x: Any) -> NDArray[np.float64]:
         """Samples as an array (samples, features). Raises as `encrypt` does."""
@@ -241,14 +246,15 @@ class Encrypting(ABC):
         """
         low, high = self._plan.bounds
         floor, ceiling = box_of(low, high) if self._plan.scaled else (low, high)
+        if np.all(values.min(axis=0) >= floor) and np.all(values.max(axis=0) <= ceiling):
+            return  # as nearly always, in no memory
         excess = np.maximum(floor - values, values - ceiling)
-        if excess.max() > 0:
-            features, strays = (tuple(map(int, np.flatnonzero(excess.max(axis=axis) > 0))) for axis in (0, 1))
-            row, feature = map(int, np.unravel_index(int(excess.argmax()), excess.shape))
-            largest, bounds = float(values[row, feature]), (float(low[feature]), float(high[feature]))
-            names = self._plan.feature_names or ()
-            stray_names = tuple(names[place] for place in features if names)
-            raise BoundsExceeded(features, largest, *bounds, strays, (row, feature), stray_names)
+        features, strays = (tuple(map(int, np.flatnonzero(excess.max(axis=axis) > 0))) for axis in (0, 1))
+        row, feature = map(int, np.unravel_index(int(excess.argmax()), excess.shape))
+        largest, bounds = float(values[row, feature]), (float(low[feature]), float(high[feature]))
+        names = self._plan.feature_names or ()
+        stray_names = tuple(names[place] for place in features if names)
+        raise BoundsExceeded(features, largest, *bounds, strays, (row, feature), stray_names)
 
 
 class Encryptor(Encrypting):

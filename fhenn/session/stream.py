@@ -314,9 +314,14 @@ def iterate(messages: Iterable[bytes] | bytes) -> Iterator[bytes]:
     """The messages of a stream, one at a time.
 
     messages: each by itself, or all of them as `join` writes them.
+
+    Raises UnsupportedValue for what is not bytes.
     """
-    whole = isinstance(messages, bytes | bytearray | memoryview)
-    return messages_in(BytesIO(messages)) if whole else iter(messages)  # type: ignore[arg-type]
+    if isinstance(messages, bytes | bytearray | memoryview):
+        yield from messages_in(BytesIO(messages))
+        return
+    for message in messages:
+        yield as_bytes("a message of a stream", message)
 
 
 def receipt_of(messages: Iterable[bytes]) -> Receipt:

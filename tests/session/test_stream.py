@@ -27,6 +27,7 @@ from fhenn.errors import (
     ShapeMismatch,
     SharingRefused,
     UnsupportedOperation,
+    UnsupportedValue,
     WireFormatError,
     WorkersEnded,
 )
@@ -121,6 +122,20 @@ def test_rows_in_pieces_of_any_size_become_the_same_parts(narrow, sizes, monkeyp
     assert [UploadHeader.of(each).samples for each in upload[:-1]] == [10] * 4
     assert stream.samples == 40
     found = narrow.decrypted(narrow.server.predict_stream(upload), receipt=stream.receipt)
+    assert np.abs(found - MODEL.forward(x)).max() <= narrow.plan.accuracy
+
+
+def test_rows_may_come_in_one_buffer(narrow, monkeypatch):
+    monkeypatch.setattr("fhenn.session.encryption._PART", 2 * narrow.plan.bytes_per_ciphertext)
+    x, buffer = RNG.uniform(-1, 1, (9, 2)), np.empty((3, 2))
+
+    def rows():
+        for start in range(0, 9, 3):
+            buffer[:] = x[start : start + 3]
+            yield buffer
+
+    stream = narrow.client.encrypt_stream(rows())
+    found = narrow.decrypted(narrow.server.predict_stream(stream))
     assert np.abs(found - MODEL.forward(x)).max() <= narrow.plan.accuracy
 
 
@@ -283,6 +298,16 @@ def test_other_messages_in_a_stream(narrow):
             narrow.decrypted([stranger])
     with pytest.raises(AnswerMismatch):
         narrow.decrypted(narrow.upload)
+
+
+def test_messages_that_are_no_bytes(narrow):
+    for given in ("upload.fhenn", [narrow.upload[0].hex()], [5]):
+        with pytest.raises(UnsupportedValue, match="as a message of a stream"):
+            list(narrow.server.predict_stream(given))
+        with pytest.raises(UnsupportedValue, match="as a message of a stream"):
+            narrow.decrypted(given)
+    upload = map(bytearray, narrow.upload)
+    assert np.array_equal(narrow.decrypted(narrow.server.predict_stream(upload)), narrow.decrypted(narrow.answers))
 
 
 def test_rows_that_do_not_fit(narrow):
