@@ -21,6 +21,7 @@ from fhenn.errors import (
     AnswerMismatch,
     BoundsExceeded,
     ContextMismatch,
+    NonFiniteValue,
     ParameterError,
     PlanError,
     ShapeMismatch,
@@ -103,7 +104,8 @@ class Encrypting(ABC):
     def encrypt_stream(self, rows: Any, *, workers: int | None = 1, after: Iterable[bytes] = ()) -> EncryptedStream:
         """Encrypt samples for the server part by part, in memory that does not grow with them.
 
-        rows: samples as `encrypt` takes them, or an iterator of such tables or arrays, of any sizes each.
+        rows: samples as `encrypt` takes them, or an iterator of such tables or arrays, of any sizes each; for a list of
+            tables, `iter(tables)`.
         workers: processes that encrypt, where there are more than a few parts; 1 for this one, None for one a core.
             Each holds the key.
         after: messages of the same rows that were made before, up to where they were broken off, or all of them; the
@@ -163,7 +165,11 @@ class Encrypting(ABC):
         waiting = list[NDArray[np.float64]]()
         left, read, held = made, 0, 0
         for table in tables:
-            values = self._samples(table)
+            try:
+                values = self._samples(table)
+            except NonFiniteValue as error:
+                where = f"encrypt, counted after the first {read:,} samples" if read else error.operation
+                raise replace(error, operation=where) from None
             if not len(values):
                 continue
             self._require_fit(values, read)
@@ -209,7 +215,9 @@ class Encrypting(ABC):
             raise replace(error, samples=places, furthest=furthest) from None
 
     def _unfit(self, values: NDArray[np.float64]) -> ShapeMismatch:
-        return ShapeMismatch("encrypt", values.shape, f"(samples, {self._plan.features}), at least one sample")
+        several = " (several tables come as an iterator: encrypt_stream(iter(tables)))" if values.ndim == 3 else ""
+        expected = f"(samples, {self._plan.features}), at least one sample{several}"
+        return ShapeMismatch("encrypt", values.shape, expected)
 
     def _encrypt_part(self, values: NDArray[np.float64], part: int, stream: str | None) -> bytes:
         """The message of a part.

@@ -20,6 +20,7 @@ from fhenn.errors import (
     BoundsExceeded,
     BudgetUnknown,
     ContextMismatch,
+    MissingValues,
     ParameterError,
     PartRefused,
     RangeViolation,
@@ -317,6 +318,12 @@ def test_rows_that_do_not_fit(narrow):
         list(narrow.client.encrypt_stream(np.empty((0, 2))))
     with pytest.raises(ShapeMismatch):
         list(narrow.client.encrypt_stream(iter([narrow.x[:1], [[1.0, 2.0, 3.0]]])))
+    with pytest.raises(ShapeMismatch, match=r"encrypt_stream\(iter\(tables\)\)"):
+        list(narrow.client.encrypt_stream([narrow.x, narrow.x]))
+    with pytest.raises(MissingValues, match=r"after the first 4 samples: .*row 1"):
+        list(narrow.client.encrypt_stream(iter([narrow.x, [[0.5, 0.5], [0.5, np.nan]]])))
+    with pytest.raises(MissingValues, match=r"^encrypt: "):
+        list(narrow.client.encrypt_stream(iter([[[0.5, np.nan]], narrow.x])))
     with pytest.raises(BoundsExceeded) as caught:
         list(narrow.client.encrypt_stream(iter([narrow.x, [[0.5, 0.5], [0.5, 2.0]]])))
     assert (caught.value.samples, caught.value.furthest) == ((len(narrow.x) + 1,), (len(narrow.x) + 1, 1))
