@@ -229,7 +229,7 @@ def encrypt(
                 for part in stream:
                     rows.count = stream.samples
                     file.append(part)
-    artifacts.write(receipt, stream.receipt.to_bytes())
+            artifacts.write(receipt, stream.receipt.to_bytes())  # before the upload has its name: no upload without one
     clipped = 0 if clipping is None else clipping.count
     result = {
         "ciphertexts": str(output),

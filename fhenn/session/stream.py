@@ -80,7 +80,8 @@ class Tally:
         part: the place that it names.
         samples: that it holds.
         digest: that it states of itself.
-        stream: that it names; None where it is an upload by itself, empty for answers, which name none.
+        stream: that it names, or that the part is of which it answers; None for an upload by itself and its answer,
+            empty where nobody knows.
 
         Raises WireFormatError where it is not the next one of this stream.
         """

@@ -22,7 +22,7 @@ from fhenn.cli.words import words as spoken
 from fhenn.errors import AnswerMismatch, BoundsExceeded, MissingValues, ParameterError, PartRefused, WireFormatError
 from fhenn.interop import ImportedModel, Reading
 from fhenn.planner import fingerprint_of
-from fhenn.session import join, split
+from fhenn.session import join, receipt_of, split
 from fhenn.session.answer import binding_of
 from fhenn.session.receipt import Receipt, UploadHeader, digest_of
 from fhenn.session.refusal import Refusal
@@ -228,6 +228,19 @@ def test_what_was_only_to_be_named_goes_on(folder):
         assert json.loads(run(*line, "--resume", "--json"))["samples"] == ROWS
         assert Path(f"{name}.fhenn").read_bytes() == left
         assert hidden() == []
+
+
+def test_no_upload_is_without_its_receipt(folder):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(artifacts, "write", interrupt)
+        assert "goes on with --resume" in interrupted("encrypt", "rows.csv", "-o", "new.fhenn", "--workers", 1)
+    assert not Path("new.fhenn").exists()
+    run("encrypt", "rows.csv", "-o", "new.fhenn", "--workers", 1, "--resume")
+    sent = Receipt.from_bytes(Path("new.receipt.fhenn").read_bytes())
+    assert sent == receipt_of(split(Path("new.fhenn").read_bytes()))
 
 
 def _killed_after(parts, append):
