@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 from math import log2
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from fhenn.nn import Activation, Affine, layers
 from fhenn.safety.budget import BudgetFile
 from fhenn.session.answer import Answer
 from fhenn.session.receipt import Receipt
-from fhenn.session.stream import End
+from fhenn.session.stream import End, Tally, counted_parts
 from fhenn.wire import Header, header_of, in_words, unframe
 
 
@@ -85,7 +86,7 @@ def inspect(*, file: Path, as_json: bool) -> None:
         details = _READERS.get(header.kind, _of_header)(header, data)
         if header.kind == "secret-key":
             details = replace(details, facts=(*details.facts, _budget(file, header)))
-        details = replace(details, facts=(*details.facts, *_of_rest(messages)))
+        details = replace(details, facts=(*details.facts, *_of_stream(header, data, messages)))
     except FhennError as error:
         fault = error.reason if isinstance(error, WireFormatError) else str(error)
     known = (
@@ -269,8 +270,20 @@ def _of_answer(header: Header, data: bytes) -> Details:
     return Details((*facts, *result))
 
 
-def _of_rest(messages: Iterator[bytes]) -> list[Fact]:
-    """What the messages after the first say: those of a stream. Raises WireFormatError where one is damaged."""
+def _of_stream(header: Header, first: bytes, messages: Iterator[bytes]) -> list[Fact]:
+    """What a stream says as a whole; nothing of a message by itself.
+
+    header: of its first message.
+    first: that message.
+    messages: those after it.
+
+    Raises WireFormatError where one is damaged, or they are not a stream.
+    """
+    if "upload" in header.meta:
+        tally = Tally("upload")
+        for message in counted_parts(chain([first], messages), tally):
+            unframe(header.kind, message)
+        return [] if tally.alone else _size_of(tally.end)
     parts, end = 1, None
     for message in messages:
         if end is not None:
@@ -287,6 +300,10 @@ def _of_rest(messages: Iterator[bytes]) -> list[Fact]:
         return []
     if end.parts != parts:
         raise WireFormatError("stream", f"its end names {end.parts} parts, and {parts} are here")
+    return _size_of(end)
+
+
+def _size_of(end: End) -> list[Fact]:
     return [Fact("parts", end.parts), Fact("samples in all parts", end.samples)]
 
 
