@@ -306,7 +306,8 @@ class Client(Encrypting, Uncopied):
         `on_violation` is "mask".
         Raises, as results are taken, what `decrypt` raises; WireFormatError where a part is missing, comes twice or out
         of its order, or the stream stops before its end; PartRefused, WorkersEnded. With a receipt, SharingRefused
-        comes before anything is shared where the budget is less than what all samples take.
+        comes before anything is shared where the budget is less than what all samples take. UnsupportedOperation where
+        the plan's evaluator keeps no secret keys that processes could be given.
         """
         asked = Asked(**options)
         count = require_workers(workers)

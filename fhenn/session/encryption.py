@@ -116,7 +116,8 @@ class Encrypting(ABC):
         `encrypt` makes it.
         Raises, as messages are taken, what `encrypt` raises; WireFormatError where there are no samples, or `after` are
         not the first parts of a stream; ContextMismatch where they are of another key, AnswerMismatch where they are of
-        another plan; WorkersEnded.
+        another plan; WorkersEnded, and UnsupportedOperation where the plan's evaluator keeps no secret keys that
+        processes could be given.
 
         >>> import fhenn
         >>> model = fhenn.Sequential([fhenn.Linear([[1.0, -1.0]])])

@@ -216,6 +216,8 @@ class EncryptedStream(Iterator[bytes]):
                     self._done = stream is None
                     yield message
         end = self._tally.end.to_bytes()
+        if self._tally.parts == 1 and not self._tally.alone:  # streams begin where there are more
+            raise WireFormatError("upload", "there are fewer samples now than when the stream was begun")
         self._done = True
         if not (self._tally.alone or self._ended):
             yield end

@@ -539,6 +539,8 @@ def test_a_stream_does_not_go_on_with_another_one(narrow):
         narrow.client.encrypt_stream(narrow.x, after=narrow.upload[1:2])
     with pytest.raises(WireFormatError, match="fewer now"):
         list(narrow.client.encrypt_stream(narrow.x[:1], after=narrow.upload[:2]))
+    with pytest.raises(WireFormatError, match="fewer samples now"):
+        list(narrow.client.encrypt_stream(narrow.x[:1], after=narrow.upload[:1]))
     again = fhenn.plan(MODEL, bounds=[-1, 1], layout="latency", accuracy=2 * narrow.plan.accuracy)
     if again.parameters == narrow.plan.parameters:
         client = fhenn.Client.from_secret_bytes(again, narrow.client.secret_bytes())
