@@ -186,6 +186,7 @@ def encrypt(
       fhenn encrypt 's3://in/*.parquet' --public-key keys.fhenn --ray HOST:PORT
     """
     receipt = receipt_beside(output)
+    artifacts.require_place(output, "ciphertexts")
     artifacts.require_place(receipt, "receipt")
     message = artifacts.read_kind(plan_file, "plan")
     names = features_of(message)
