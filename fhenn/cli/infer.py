@@ -383,6 +383,8 @@ def decrypt(
     \b
       fhenn decrypt answer.fhenn -o predictions.csv
     """
+    if resume and output is None:
+        raise ParameterError("--resume needs a file that it goes on with.", "Give --output.")
     if output is not None:
         check_ending(output)
         artifacts.require_place(output)  # before a shared result is counted

@@ -400,6 +400,11 @@ def test_wrong_cells_late_in_a_table(folder):
     assert json.loads(run("encrypt", "late.csv", "-o", "late.fhenn", "--clip", "--json"))["clipped"] == 2
 
 
+def test_printed_results_do_not_go_on(folder):
+    with pytest.raises(ParameterError, match="--output"):
+        run("decrypt", "--resume")
+
+
 def test_a_number_of_workers_that_there_cannot_be(folder):
     for workers in ("0", "-1", "x", "1.5"):
         assert "workers" in runner.invoke(cli, ["evaluate", "--workers", workers]).output
