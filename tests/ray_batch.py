@@ -26,7 +26,7 @@ def main(address: str, count: int) -> None:
     uploads = [client.encrypt(rng.uniform(-1, 1, (slots, FEATURES))) for _ in range(DIFFERENT)]
     server = Server(model, plan, client.evaluation_keys())
     expected = [server.predict(each) for each in uploads]
-    with fhenn.RayPool(model, plan, client.evaluation_keys(), address) as pool:
+    with fhenn.RayPool(model, plan, client.evaluation_keys(), address, workers=2) as pool:
         answers, times = [], []
 
         def parts():
