@@ -145,6 +145,16 @@ def test_an_upload_that_changed_is_answered_again(sides, pool, folders):
     assert (folders[1] / "b.fhenn").read_bytes() == sides.answers["c.fhenn"]
 
 
+def test_an_answer_to_another_upload_of_as_many_parts_is_made_again(sides, pool, folders):
+    run(sides, pool, folders)
+    done = pool.submitted
+    other = sides.client.encrypt(np.zeros((1, FEATURES)))
+    (folders[0] / "b.fhenn").write_bytes(other)
+    run(sides, pool, folders)
+    assert pool.submitted == done + 1
+    assert (folders[1] / "b.fhenn").read_bytes() == sides.server.predict(other)
+
+
 def altered(parts):
     middle = len(parts[1]) // 2
     return [parts[0], parts[1][:middle] + bytes([parts[1][middle] ^ 1]) + parts[1][middle + 1 :], *parts[2:]]

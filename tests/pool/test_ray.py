@@ -1,5 +1,6 @@
 """A pool on a Ray cluster: what a server answers, whatever becomes of the actors."""
 
+import asyncio
 import os
 import re
 import socket
@@ -34,7 +35,7 @@ from fhenn.errors import (  # noqa: E402
     WrongKind,
 )
 from fhenn.pool import RayPool, cluster  # noqa: E402
-from fhenn.pool.actors import Actors  # noqa: E402
+from fhenn.pool.actors import Actors, _Actor  # noqa: E402
 from fhenn.session import Server, join  # noqa: E402
 from fhenn.session.refusal import Refusal  # noqa: E402
 
@@ -66,10 +67,11 @@ def sides(evaluator):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def entered():
+def entered(tmp_path_factory):
     """One cluster for all tests here, which this process has entered; its workers find `ray_doubles`."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("PYTHONPATH", os.pathsep.join([str(Path(ray_doubles.__file__).parent), *sys.path]))
+        patched.setenv(ray_doubles.TRIES, str(tmp_path_factory.mktemp("tries") / "tries"))
         ray.init("local", num_cpus=4, include_dashboard=False, log_to_driver=False, object_store_memory=200 << 20)
         yield
         ray.shutdown()
@@ -113,8 +115,16 @@ def test_without_the_range_check_there_is_no_witness(sides):
 
 def test_a_part_that_crashes_is_refused_and_the_others_are_answered(sides, acting):
     acting(ray_doubles.Crashing)
+    file = Path(os.environ[ray_doubles.TRIES])
+    file.unlink(missing_ok=True)
     with sides.pool(4) as pool:
         answers = list(pool.predict_stream(sides.parts))
+        tries = [(int(part), float(start)) for part, start in map(str.split, file.read_text().splitlines())]
+        first, *alone = [start for part, start in tries if part == ray_doubles.DEADLY]
+        assert len(alone) == 2
+        others = [start for part, start in tries if part != ray_doubles.DEADLY]
+        assert any(abs(start - first) < ray_doubles.SECONDS for start in others)
+        assert not any(abs(start - deadly) < ray_doubles.SECONDS for start in others for deadly in alone)
         refusal = Refusal.from_bytes(answers[ray_doubles.DEADLY])
         assert (refusal.binding.part, refusal.reason) == (ray_doubles.DEADLY, "3 workers died of it")
         others = [place for place in range(ROWS) if place != ray_doubles.DEADLY]
@@ -156,7 +166,7 @@ def test_too_few_free_cpus_are_told(sides, monkeypatch):
 
 def test_another_version_of_fhenn_is_told(sides, monkeypatch):
     monkeypatch.setattr(fhenn, "__version__", "99.9")
-    with pytest.raises(VersionsDiffer, match=r"has fhenn 0.*this process has fhenn 99\.9"):
+    with pytest.raises(VersionsDiffer, match=r"has fhenn 0[.\d]+, this process has fhenn 99\.9"):
         sides.pool()
 
 
@@ -288,3 +298,29 @@ if sys.argv[1] == "close":
 def test_a_cluster_of_its_own_is_quiet_and_ends_with_the_pool(end):
     run = subprocess.run([sys.executable, "-c", ALONE, end], capture_output=True, text=True, timeout=120, check=False)
     assert (run.returncode, run.stdout, run.stderr) == (0, "0.25\n", "")
+
+
+def test_a_part_that_is_to_be_alone_waits_for_an_idle_actor_and_has_it_for_itself():
+    actors = object.__new__(Actors)
+    busy = _Actor(None, 1)
+    actors._ready, actors._reserved, actors._suspects, actors._waiters, actors._failure = [busy], None, 0, [], None
+
+    async def story():
+        actors._loop = asyncio.get_running_loop()
+        alone, later = actors._room(True), actors._room(True)
+        async with actors._room(False), actors._room(False):
+            suspect = asyncio.ensure_future(alone.__aenter__())
+            await asyncio.sleep(0)
+            assert not suspect.done()
+            assert actors._find(False) is None
+        assert actors._find(False) is None  # the actor is reserved
+        assert await suspect is busy
+        assert actors._find(False) is None  # and taken whole
+        waiting = asyncio.ensure_future(later.__aenter__())
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        await alone.__aexit__(None, None, None)
+        assert actors._find(False) is busy  # nobody waits for it any more
+
+    asyncio.run(story())
