@@ -22,12 +22,13 @@ from dataclasses import asdict
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import gettempdir, mkdtemp
 from typing import Any
 
 import fhenn
 from fhenn.backends import default_evaluator
 from fhenn.errors import PoolFailed, VersionsDiffer
+from fhenn.filelock import try_lock
 from fhenn.pool.bounds import Bounds
 from fhenn.pool.cluster import Cluster, unready
 from fhenn.pool.processes import WorkerProcess
@@ -41,6 +42,9 @@ _STOP = 5.0
 _CONTENTS = 256 << 20
 """Bytes of models and keys that stay in Ray's object store for nodes that have not got them yet."""
 
+_PREFIX, _LOCK = "fhenn-worker-", "lock"
+"""How the folders of actors are called, and the file in each that its actor has locked."""
+
 _File = tuple[str, str]
 """A file of the store: the model's folder and a name in it; or the file of evaluation keys, and nothing."""
 
@@ -52,7 +56,7 @@ class Host:
     """
 
     def __init__(self) -> None:
-        self._folder = Path(mkdtemp(prefix="fhenn-worker-"))
+        self._folder = Path()
         self._process: WorkerProcess | None = None
         self._files: set[_File] = set()
         self._names: dict[str, str] = {}
@@ -66,6 +70,10 @@ class Host:
         """
         about = {"node": platform.node(), "fhenn": _fhenn_here()}
         if version == about["fhenn"]:
+            _sweep()
+            self._folder = Path(mkdtemp(prefix=_PREFIX))
+            self._lock = (self._folder / _LOCK).open("wb")
+            try_lock(self._lock.fileno())
             loop = asyncio.get_running_loop()
             make = partial(WorkerProcess, Bounds(**bounds), folder=self._folder, environment=_without_ray())
             self._process = await loop.run_in_executor(None, make)
@@ -113,8 +121,8 @@ class Host:
         if self._process is not None:
             self._process.close()
             code = await asyncio.get_running_loop().run_in_executor(None, self._process.end)
+            shutil.rmtree(self._folder, ignore_errors=True)
         self._ended.set()
-        shutil.rmtree(self._folder, ignore_errors=True)
         return code
 
     def _path(self, file: _File) -> Path:
@@ -153,6 +161,14 @@ class Host:
             if not any(self._here(file[0]) in name for name in held):
                 self._remove(file)
         self._names = {here: there for here, there in self._names.items() if here in held}
+
+
+def _sweep() -> None:
+    """Remove the folders of actors that were killed: nobody holds their locks any more."""
+    for folder in Path(gettempdir()).glob(f"{_PREFIX}*"):
+        with suppress(OSError), (folder / _LOCK).open("rb+") as file:
+            if try_lock(file.fileno()):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 class Contents:

@@ -132,12 +132,12 @@ def test_keys_that_were_deleted_are_forgotten(sides, cluster, tmp_path):
         (worker,) = pool._all
         (folder,) = folders() - before or folders()
         files = {each for each in folder.rglob("*") if each.is_file()}
-        assert len(files) == 3  # model, plan, keys
+        assert len(files) == 4  # model, plan, keys, the lock
         sides.keys.unlink()
         answer, _ = await answered(pool, {"task": "tidy"})
         assert answer == {"dropped": 1}
         assert worker.held.names == ()
-        assert len({each for each in folder.rglob("*") if each.is_file()}) == 2
+        assert len({each for each in folder.rglob("*") if each.is_file()}) == 3
         answer, _ = await answered(pool, sides.task, sides.message)
         assert answer["error"] == "gone"
         sides.keys.write_bytes(sides.client.evaluation_keys())
@@ -216,8 +216,10 @@ def test_an_actor_that_is_lost_has_no_exit_code(sides, cluster, tmp_path):
         _, body = await answered(pool, sides.task, sides.message)
         assert right(sides.client, body, sides.x)
 
+    before = folders()
     told(story, cluster, tmp_path, workers=1)
     wait_for(lambda: not processes(), 10)
+    assert not folders() - before  # the next actor has removed those of the lost one
 
 
 def test_a_task_that_takes_too_long_ends_its_process(sides, cluster, tmp_path):
@@ -244,7 +246,9 @@ def test_what_opens_the_cluster_is_not_with_what_strangers_send(sides, cluster, 
 
 
 def test_another_version_of_fhenn_is_told(cluster, monkeypatch):
+    before = folders()
     require_same_fhenn(cluster)
+    assert folders() == before
     monkeypatch.setattr(fhenn, "__version__", "99.9")
     with pytest.raises(VersionsDiffer, match=r"has fhenn 0.*this process has fhenn 99\.9"):
         require_same_fhenn(cluster)
