@@ -346,6 +346,7 @@ def test_parts_that_were_refused(folder):
 # bad input
 
 
+@pytest.mark.thorough
 def test_streams_that_are_damaged(folder):
     parts, answers = split(Path("upload.fhenn").read_bytes()), split(Path("answer.fhenn").read_bytes())
     for name, line, whole in (("upload", ("evaluate", "--workers", 2), parts), ("answer", ("decrypt",), answers)):
@@ -369,6 +370,7 @@ def test_streams_that_are_damaged(folder):
             assert (shown["fault"] is not None) is seen
 
 
+@pytest.mark.thorough
 def test_parts_of_two_uploads(folder):
     run("encrypt", "rows.csv", "-o", "other.fhenn", "--workers", 1)
     first, second = (split(Path(f"{name}.fhenn").read_bytes()) for name in ("upload", "other"))

@@ -414,6 +414,7 @@ def test_workers_that_are_killed_in_the_middle_are_replaced(on_seal, in_trouble,
         assert on_seal.right(pool.predict_stream(on_seal.parts))
 
 
+@pytest.mark.thorough
 def test_a_part_that_ends_three_workers_is_refused_and_the_others_are_answered(on_seal, in_trouble, tmp_path):
     expected = list(on_seal.server.predict_stream(on_seal.parts))
     in_trouble(3)

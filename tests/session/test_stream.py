@@ -597,6 +597,7 @@ def test_for_a_few_parts_no_process_begins(narrow, monkeypatch):
     assert np.abs(narrow.decrypted(answers, workers=2) - narrow.y).max() <= narrow.plan.accuracy
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("_many")
 def test_processes_encrypt_and_decrypt_the_same(streamed):
     stream = streamed.client.encrypt_stream(streamed.x, workers=2)
@@ -657,7 +658,7 @@ def test_a_stream_that_is_closed_lets_its_processes_go(narrow, monkeypatch):
 
 
 SCRIPT = """
-import subprocess, time
+import os, subprocess, time
 import numpy as np
 import fhenn
 import fhenn.session.stream
@@ -667,17 +668,18 @@ popen = subprocess.Popen
 
 def begin(*line, **options):
     process = popen(*line, **options)
-    print(process.pid, flush=True)
+    os.write(1, f"{process.pid}\\n".encode())  # at once: several threads begin processes
     return process
 
 subprocess.Popen = begin
 client = fhenn.Client(fhenn.plan(fhenn.Linear([[1.0]]), bounds=[-1, 1], layout="latency"))
 for part in client.encrypt_stream(np.zeros((10_000, 1)), workers=2):
-    print("a part", flush=True)
+    os.write(1, b"a part\\n")
     time.sleep(0.1)
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(os.name != "posix", reason="asks the system for processes as POSIX does")
 def test_a_script_needs_no_guard_and_its_processes_end_with_it(tmp_path):
     path = tmp_path / "script.py"
