@@ -464,7 +464,7 @@ def test_an_evaluation_that_takes_too_long_is_ended(tmp_path):
 
 @pytest.mark.thorough
 def test_shutdown_finishes_what_runs(tmp_path):
-    client, x = fhenn.Client(PLAN), np.tile(samples(np.random.default_rng(9)), (60, 1))
+    client, x = fhenn.Client(PLAN), np.tile(samples(np.random.default_rng(9)), (600, 1))
     with Running(stored(tmp_path / "store"), {"workers": 1}) as running:
         remote = running.remote("last", client.evaluation_keys(), attempts=1)
         remote.upload()
