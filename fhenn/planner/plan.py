@@ -341,8 +341,8 @@ class Plan:
 
     @property
     def bytes_per_ciphertext(self) -> int:
-        """Bytes of a fresh ciphertext, whose random half is sent as a seed."""
-        return bytes_of_polynomials(self.parameters.ring_degree, self.parameters.chain[:-1])
+        """Bytes of a fresh ciphertext, whose random half is sent as a seed; the public key sends both halves."""
+        return bytes_of_polynomials(self.parameters.ring_degree, self.parameters.chain[:-1], 1 + self.public_key)
 
     @property
     def bytes_of_keys(self) -> int:

@@ -34,7 +34,7 @@ class Entry:
     upload: name of its file.
     status: "answered"; "refused", for a reason that stays the same; "waiting", where it is not done yet.
     sha256: of the upload's file; None where it was not read to its end.
-    answer: name of the answer's file; None where there is none.
+    answer: name of the answer's file; None where the upload has no answer.
     parts: that are answered.
     refused: how many of them are answered by a refusal.
     samples: in all parts.
@@ -90,7 +90,7 @@ class Batch:
         model: str,
         told: Callable[[str, int, int], None] = lambda name, done, total: None,
     ) -> None:
-        if str(uploads) == str(answers):
+        if uploads.is_same(answers):
             raise ParameterError(f"uploads and answers are both in {uploads}.", "Name another place for the answers.")
         self._uploads, self._answers, self._pool, self._told = uploads, answers, pool, told
         self._model, self._plan = model, pool.plan.fingerprint

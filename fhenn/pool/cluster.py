@@ -39,11 +39,14 @@ def ray_module() -> Any:
     """Ray. Raises ExtraMissing."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster that is started here reports to nobody
     try:
-        return importlib.import_module("ray")
+        ray = importlib.import_module("ray")
     except ModuleNotFoundError as error:
         if error.name != "ray":
             raise
         raise ExtraMissing("ray", "ray") from error
+    if ray.__file__ is None:  # a folder of that name, which Python takes for a package
+        raise ExtraMissing("ray", "ray")
+    return ray
 
 
 class Cluster:

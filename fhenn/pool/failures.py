@@ -29,7 +29,7 @@ def typed_answer(error: FhennError) -> dict[str, Any]:
 
 
 def typed_error(answer: dict[str, Any]) -> FhennError | None:
-    """The error that a worker answered with, None where it is none of fhenn's.
+    """The error that a worker answered with; None where its class is not one of `fhenn.errors`.
 
     answer: of `typed_answer`, perhaps from a worker that was taken over: it yields an error of fhenn, and nothing else.
 

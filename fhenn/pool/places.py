@@ -7,11 +7,10 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from secrets import token_hex
 from tempfile import NamedTemporaryFile
 from typing import Any, BinaryIO, Protocol
 
-from fhenn.artifacts.files import sync_folder
+from fhenn.artifacts.files import hidden, sync_folder
 from fhenn.errors import ExtraMissing, FhennError, StorageRefused
 
 
@@ -30,6 +29,9 @@ class NewFile(Protocol):
 
 class Place(Protocol):
     """A folder, on this machine or in an object store. What it does raises OSError, StorageRefused among them."""
+
+    def is_same(self, other: Place) -> bool:
+        """Whether both are one, however they are named."""
 
     def names(self) -> list[str]:
         """Of the files in it, without those of folders in it, in alphabetical order."""
@@ -67,6 +69,9 @@ class _Folder:
     def __str__(self) -> str:
         return str(self._path)
 
+    def is_same(self, other: Place) -> bool:
+        return isinstance(other, _Folder) and self._path.resolve() == other._path.resolve()
+
     def names(self) -> list[str]:
         return sorted(each.name for each in self._path.iterdir() if each.is_file())
 
@@ -88,7 +93,7 @@ class _NewLocalFile:
     """A file under a hidden name, until it is whole and on the disk."""
 
     def __init__(self, path: Path) -> None:
-        self._path, self._hidden = path, path.with_name(f".{path.name}.{token_hex(8)}.part")
+        self._path, self._hidden = path, hidden(path, ".part")
         self._file = self._hidden.open("xb")
 
     def write(self, data: bytes) -> None:
@@ -121,6 +126,9 @@ class _Store:
 
     def __str__(self) -> str:
         return self._url
+
+    def is_same(self, other: Place) -> bool:
+        return isinstance(other, _Store) and (self._files, self._root) == (other._files, other._root)
 
     @contextmanager
     def _asking(self) -> Iterator[None]:

@@ -114,7 +114,7 @@ class HttpClient:
         return type(self)(self._url, self._token, self._silence, self._verify)
 
     def end(self) -> None:
-        """End what other threads exchange, at once, and refuse to open connections: they see that there is none."""
+        """End what other threads exchange, at once, and refuse new connections: the threads see a broken line."""
         self._network.open.end()
 
     def close(self) -> None:

@@ -222,3 +222,13 @@ def test_nothing_to_do_is_said(sides, pool, tmp_path):
         run(sides, pool, (tmp_path, tmp_path))
     with pytest.raises(FileNotFoundError):
         run(sides, pool, (tmp_path / "nowhere", tmp_path / "answers"))
+
+
+def test_uploads_are_not_overwritten_by_another_name_of_their_folder(sides, pool, folders, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "link").symlink_to(folders[0])
+    before = found(folders[0])
+    for answers in ("uploads", "./uploads/", "../" + tmp_path.name + "/uploads", "link", f"file://{folders[0]}"):
+        with pytest.raises(ParameterError, match="both in"):
+            run(sides, pool, (folders[0], answers))
+    assert found(folders[0]) == before

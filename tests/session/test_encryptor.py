@@ -38,6 +38,7 @@ def test_its_uploads_are_answered_and_decrypted(public):
     found = public.client.decrypt(public.server.predict(upload), receipt=Receipt.of(upload))
     assert np.abs(found - MODEL.forward(x)).max() <= public.plan.error
     assert 1.9 < len(upload) / len(public.client.encrypt(x)) < 2.1
+    assert public.plan.cost(7).up == pytest.approx(len(upload), rel=0.03)  # a limit on uploads holds for either key
     assert public.encryptor.fingerprint == public.client.fingerprint
 
 
