@@ -6,6 +6,7 @@ Whatever runs on ciphertexts is written over `Arithmetic`, which an evaluator im
 from fhenn.ckks.arithmetic import Arithmetic
 from fhenn.ckks.array import CipherArray, decrypt, decrypt_with_errors, encrypt, encrypt_to_bytes
 from fhenn.ckks.context import Context
+from fhenn.ckks.images import Convolution, Separable, TransposedConvolution
 from fhenn.ckks.layout import FEATURES, PACKED, Layout, Vectors
 from fhenn.ckks.operator import Dense, Operator, Scaling, Sparse
 from fhenn.ckks.parameters import Parameters
@@ -16,12 +17,15 @@ __all__ = [
     "Arithmetic",
     "CipherArray",
     "Context",
+    "Convolution",
     "Dense",
     "Layout",
     "Operator",
     "Parameters",
     "Scaling",
+    "Separable",
     "Sparse",
+    "TransposedConvolution",
     "Vectors",
     "decrypt",
     "decrypt_with_errors",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from hashlib import sha256
 from itertools import pairwise
@@ -193,9 +193,22 @@ class Operator(ABC):
         Returns (outputs,).
         """
 
-    @abstractmethod
     def dense(self) -> Floats:
         """All entries, (outputs, inputs), read-only. A `Dense` hands out the same array each time."""
+        matrix = np.zeros(self.shape)
+        for rows, columns, values in self.pieces():
+            matrix[rows, columns] = values
+        return freeze(matrix)
+
+    def sparse(self) -> Sparse:
+        """The same map by its entries that are not zero, all of which are then stored.
+
+        >>> Scaling([2.0, 0.0, 3.0]).sparse().values.tolist()
+        [2.0, 3.0]
+        """
+        return Sparse._of(
+            self.shape, ((rows * self.inputs + columns, values) for rows, columns, values in self.pieces())
+        )
 
     @property
     @abstractmethod
@@ -226,8 +239,14 @@ class Operator(ABC):
         return self._columns(other)
 
     def _after(self, first: Operator) -> Operator:
-        """The product self · first, of shapes that fit."""
-        return Dense(_freeze(self._columns(first.dense())))
+        """The product self · first, of shapes that fit: a matrix where one of them is."""
+        if isinstance(first, Dense):
+            return Dense(freeze(self._columns(first.dense())))
+        return self.sparse()._after(first.sparse())
+
+    def _before(self, last: Scaling) -> Operator | None:
+        """The product last · self with a scaling of as many features, None where it is not of this kind."""
+        return None
 
     def _columns(self, columns: Floats) -> Floats:
         """A times columns of as many rows as there are inputs."""
@@ -252,7 +271,7 @@ class Dense(Operator):
     """
 
     def __init__(self, weight: ArrayLike) -> None:
-        self._weight = _constants("operator", weight)
+        self._weight = constants_of("operator", weight)
         if self._weight.ndim != 2 or 0 in self._weight.shape:
             raise ShapeMismatch("operator", self._weight.shape, "(outputs, inputs), not empty")
 
@@ -321,7 +340,7 @@ class Dense(Operator):
 
     def _after(self, first: Operator) -> Operator:
         # through the rows of the matrix, so that what is sparse costs what it stores
-        return Dense(_freeze(first.T.apply(self._weight).astype(np.float64, copy=False)))
+        return Dense(freeze(first.T.apply(self._weight).astype(np.float64, copy=False)))
 
     def _columns(self, columns: Floats) -> Floats:
         product: Floats = self._weight @ columns if columns.ndim <= 2 else np.tensordot(self._weight, columns, 1)
@@ -337,7 +356,7 @@ class Scaling(Operator):
     """
 
     def __init__(self, factors: ArrayLike) -> None:
-        self._factors = _constants("operator", factors)
+        self._factors = constants_of("operator", factors)
         if self._factors.ndim != 1 or not self._factors.size:
             raise ShapeMismatch("operator", self._factors.shape, "(features,), not empty")
 
@@ -384,7 +403,7 @@ class Scaling(Operator):
         return np.abs(self._factors)
 
     def dense(self) -> Floats:
-        return _freeze(np.diag(self._factors))
+        return freeze(np.diag(self._factors))
 
     @property
     def content(self) -> bytes:
@@ -396,10 +415,9 @@ class Scaling(Operator):
 
     def _after(self, first: Operator) -> Operator:
         if isinstance(first, Scaling):
-            return Scaling(_freeze(self._factors * first.factors))
-        if isinstance(first, Sparse):
-            return first.T._after(self).T
-        return super()._after(first)
+            return Scaling(freeze(self._factors * first.factors))
+        scaled = first._before(self)
+        return super()._after(first) if scaled is None else scaled
 
 
 class Sparse(Operator):
@@ -419,7 +437,7 @@ class Sparse(Operator):
     """
 
     def __init__(self, rows: ArrayLike, columns: ArrayLike, values: ArrayLike, shape: tuple[int, int]) -> None:
-        across, down, numbers = _places(rows), _places(columns), _constants("operator", values)
+        across, down, numbers = _places(rows), _places(columns), constants_of("operator", values)
         if not (across.ndim == 1 and across.shape == down.shape == numbers.shape):
             raise ShapeMismatch("operator", numbers.shape, "(entries,), with a row and a column each")
         try:
@@ -433,18 +451,18 @@ class Sparse(Operator):
             raise ShapeMismatch("operator", (outputs, inputs), "not empty, and one that holds every place")
         self._shape = (outputs, inputs)
         self._keys, summed = np.unique(across * inputs + down, return_inverse=True)  # row by row
-        self._values = _constants("operator", _freeze(np.bincount(summed, numbers, len(self._keys))))
+        self._values = constants_of("operator", freeze(np.bincount(summed, numbers, len(self._keys))))
         self._keys.flags.writeable = False
 
     @cached_property
     def rows(self) -> Places:
         """The row of each entry, in order, read-only."""
-        return _freeze(self._keys // self.inputs)
+        return freeze(self._keys // self.inputs)
 
     @cached_property
     def columns(self) -> Places:
         """The column of each entry, in order within its row, read-only."""
-        return _freeze(self._keys % self.inputs)
+        return freeze(self._keys % self.inputs)
 
     @property
     def values(self) -> Floats:
@@ -507,41 +525,83 @@ class Sparse(Operator):
         found = np.minimum(np.searchsorted(self._keys, wanted), self.size - 1)
         return np.where(self._keys[found] == wanted, self._values[found], 0.0)
 
-    def dense(self) -> Floats:
-        matrix = np.zeros(self._shape)
-        matrix[self.rows, self.columns] = self._values
-        return _freeze(matrix)
+    def sparse(self) -> Sparse:
+        return self
 
     @property
     def content(self) -> bytes:
         keys: bytes = self._keys.tobytes()
         return keys + self._values.tobytes()
 
+    @classmethod
+    def _of(cls, shape: tuple[int, int], pieces: Iterable[tuple[Places, Floats]]) -> Sparse:
+        """Of keys in ascending order, each once, and the entries at them, in pieces. Raises NonFiniteValue."""
+        keys, values = zip((np.zeros(0, np.int64), np.zeros(0)), *pieces, strict=True)
+        operator = cls.__new__(cls)
+        operator._shape = shape
+        operator._keys = freeze(np.concatenate(keys))
+        operator._values = constants_of("operator", freeze(np.concatenate(values)))
+        return operator
+
     def _with(self, values: Floats) -> Sparse:
         """The same places with other entries."""
-        return Sparse(self.rows, self.columns, values, self._shape)
+        return Sparse._of(self._shape, [(self._keys, values)])
+
+    def _before(self, last: Scaling) -> Sparse:
+        return self._with(self._values * last.factors[self.rows])
 
     def _after(self, first: Operator) -> Operator:
         if isinstance(first, Scaling):
             return self._with(self._values * first.factors[self.columns])
-        if not isinstance(first, Sparse):
+        if isinstance(first, Dense):
             return super()._after(first)
-        # each entry meets the entries of the row that it takes
+        return Sparse._of((self.outputs, first.inputs), self._products(first.sparse()))
+
+    def _products(self, first: Sparse) -> Iterator[tuple[Places, Floats]]:
+        """The keys and entries of the product with another one, some rows at a time.
+
+        Each entry meets the entries of the row that it takes; what falls on one place adds up.
+        """
         starts = np.searchsorted(first.rows, np.arange(first.outputs + 1))
         counts = np.diff(starts)[self.columns]
-        mine = np.repeat(np.arange(self.size), counts)
-        theirs = np.arange(len(mine)) - np.repeat(np.cumsum(counts) - counts, counts) + starts[self.columns][mine]
-        products = self._values[mine] * first.values[theirs]
-        return Sparse(self.rows[mine], first.columns[theirs], products, (self.outputs, first.inputs))
+        before = np.concatenate(([0], np.cumsum(counts)))  # products before each entry
+        ends = np.searchsorted(self.rows, np.arange(self.outputs), side="right")
+        entry = 0
+        while entry < self.size:
+            # as many whole rows as come to few products, but at least one
+            row = max(
+                int(np.searchsorted(before[ends], before[entry] + _PIECE, side="right")) - 1, int(self.rows[entry])
+            )
+            end = int(ends[row])
+            some, columns = counts[entry:end], self.columns[entry:end]
+            mine = np.repeat(np.arange(entry, end), some)
+            theirs = np.arange(len(mine)) - np.repeat(np.cumsum(some) - some, some) + np.repeat(starts[columns], some)
+            places = self.rows[mine] * first.inputs + first.columns[theirs]
+            keys, summed = np.unique(places, return_inverse=True)
+            products = self._values[mine] * first.values[theirs]
+            yield keys, np.bincount(summed.reshape(-1), products, len(keys)).astype(np.float64, copy=False)
+            entry = end
 
 
-def _freeze(array: NDArray[Any]) -> NDArray[Any]:
+def at_once(entries: int, most: int = _PIECE) -> int:
+    """How many rows or samples are computed on together.
+
+    entries: that each has.
+    most: entries of all together.
+
+    >>> at_once(1 << 18), at_once(1 << 30)
+    (4, 1)
+    """
+    return max(1, most // max(1, entries))
+
+
+def freeze(array: NDArray[Any]) -> NDArray[Any]:
     """The array itself, read-only from now on."""
     array.flags.writeable = False
     return array
 
 
-def _constants(what: str, values: ArrayLike) -> Floats:
+def constants_of(what: str, values: ArrayLike) -> Floats:
     """Read-only float64: the array itself where nobody can write to it, else a copy.
 
     Raises NonFiniteValue, UnsupportedValue.
@@ -551,7 +611,7 @@ def _constants(what: str, values: ArrayLike) -> Floats:
     if array.flags.writeable or not (base is None or (isinstance(base, np.ndarray) and not base.flags.writeable)):
         array = array.copy(order="K")  # as it lies, so that products are the same to the last bit
     require_finite(what, array, "Look for a division by zero, or an overflow, where they come from.")
-    return _freeze(array)
+    return freeze(array)
 
 
 def _places(values: ArrayLike) -> Places:

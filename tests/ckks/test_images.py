@@ -1,0 +1,155 @@
+"""Operators on images against the matrices that a naive loop makes."""
+
+import tracemalloc
+from math import prod
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fhenn.ckks.images import Convolution, Separable
+from fhenn.ckks.operator import Dense, Scaling, Sparse
+from fhenn.errors import NonFiniteValue, ParameterError, ShapeMismatch
+
+
+def naive(kernel, shape, stride, padding, dilation, groups):
+    """The matrix of a convolution, entry by entry."""
+    channels, height, width = shape
+    outputs, taken, tall, wide = kernel.shape
+    (top, bottom), (left, right) = padding
+    down = (height + top + bottom - (tall - 1) * dilation[0] - 1) // stride[0] + 1
+    across = (width + left + right - (wide - 1) * dilation[1] - 1) // stride[1] + 1
+    matrix = np.zeros((outputs, down, across, channels, height, width))
+    for o, i, j, c, u, v in np.ndindex(outputs, down, across, taken, tall, wide):
+        y, x = i * stride[0] + u * dilation[0] - top, j * stride[1] + v * dilation[1] - left
+        if 0 <= y < height and 0 <= x < width:
+            matrix[o, i, j, o // (outputs // groups) * taken + c, y, x] = kernel[o, c, u, v]
+    return matrix.reshape(outputs * down * across, -1), (outputs, down, across)
+
+
+@st.composite
+def convolutions(draw):
+    """A convolution, its matrix and the shape of what comes out."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    groups = draw(st.sampled_from([1, 1, 2, 4]))
+    channels, outputs = (groups * draw(st.integers(1, 4 // groups)) for _ in range(2))
+    taps, stride, dilation, padding, sizes = [], [], [], [], []
+    for _ in range(2):
+        taps.append(draw(st.integers(1, 7)))
+        stride.append(draw(st.integers(1, 3)))
+        dilation.append(draw(st.integers(1, 2)))
+        padding.append((draw(st.integers(0, 3)), draw(st.integers(0, 3))))
+        extent = (taps[-1] - 1) * dilation[-1] + 1
+        sizes.append(draw(st.integers(max(1, extent - sum(padding[-1])), max(1, extent - sum(padding[-1])) + 4)))
+    kernel = rng.normal(size=(outputs, channels // groups, *taps))
+    kernel[rng.uniform(size=kernel.shape) < draw(st.sampled_from([0.0, 0.3]))] = 0.0
+    given_ = (kernel, (channels, *sizes), tuple(stride), tuple(padding), tuple(dilation), groups)
+    return Convolution(*given_), *naive(*given_)
+
+
+def require_matrix(operator, matrix, rng):
+    """Everything that an operator says, against its matrix."""
+    assert operator.shape == matrix.shape
+    np.testing.assert_allclose(operator.dense(), matrix, atol=1e-13)
+    np.testing.assert_allclose(operator.sparse().dense(), matrix, atol=1e-13)
+    places = [rows * operator.inputs + columns for rows, columns, _ in operator.pieces()]
+    keys = np.concatenate([np.zeros(0, np.int64), *places])
+    assert np.all(np.diff(keys) > 0)
+    assert all(np.all(values != 0) for _, _, values in operator.pieces())
+    rows, columns = rng.integers(-1, operator.outputs + 1, 50), rng.integers(-1, operator.inputs + 1, (3, 50))
+    np.testing.assert_allclose(operator.entries(rows, columns), Dense(matrix).entries(rows, columns), atol=1e-13)
+    np.testing.assert_allclose(operator.abs().dense(), np.abs(matrix), atol=1e-13)
+    assert operator.largest == pytest.approx(np.abs(matrix).max(), rel=1e-12)
+    for norm in (1, 2):
+        np.testing.assert_allclose(operator.row_norms(norm), np.linalg.norm(matrix, norm, axis=1), atol=1e-12)
+    np.testing.assert_array_equal(operator.row_sizes(), np.count_nonzero(matrix, axis=1))
+    count = int(rng.integers(1, operator.inputs + 1))
+    np.testing.assert_allclose(operator.largest_sums(count), Dense(matrix).largest_sums(count), atol=1e-12)
+    assert operator.spectral_norm >= np.linalg.norm(matrix, 2) * (1 - 1e-12)
+    for extra in ((), (3,), (2, 3)):
+        x = rng.normal(size=(*extra, operator.inputs))
+        np.testing.assert_allclose(operator.apply(x), x @ matrix.T, atol=1e-11)
+        single = operator.apply(x.astype(np.float32))
+        assert single.dtype == np.float32
+        np.testing.assert_allclose(single, x @ matrix.T, atol=1e-3)
+
+
+@given(convolutions(), st.integers(0, 2**32 - 1))
+def test_a_convolution_is_its_matrix(found, seed):
+    (operator, matrix, shape), rng = found, np.random.default_rng(seed)
+    assert operator.output_shape == shape
+    require_matrix(operator, matrix, rng)
+    require_matrix(operator.T, matrix.T, rng)
+    assert operator.T.T is operator
+
+
+@given(st.integers(1, 3), *[st.integers(1, 5)] * 4, st.integers(0, 2**32 - 1))
+def test_a_separable_map_is_its_matrix(channels, down, height, right, width, seed):
+    rng = np.random.default_rng(seed)
+    vertical, horizontal = rng.normal(size=(down, height)), rng.normal(size=(right, width))
+    vertical[rng.uniform(size=vertical.shape) < 0.4] = 0.0
+    matrix = np.kron(np.eye(channels), np.kron(vertical, horizontal))
+    operator = Separable(channels, vertical, horizontal)
+    require_matrix(operator, matrix, rng)
+    require_matrix(operator.T, matrix.T, rng)
+
+
+@given(convolutions(), st.integers(0, 2**32 - 1))
+def test_products_are_those_of_the_matrices_and_sparse(found, seed):
+    (operator, matrix, shape), rng = found, np.random.default_rng(seed)
+    by_channel = np.repeat(rng.normal(size=shape[0]), prod(shape[1:]))
+    after, one = Scaling(by_channel) @ operator, operator @ Scaling(np.full(operator.inputs, 3.0))
+    assert type(after) is type(one) is Convolution
+    np.testing.assert_allclose(after.dense(), by_channel[:, None] * matrix, atol=1e-12)
+    np.testing.assert_allclose(one.dense(), 3 * matrix, atol=1e-12)
+    each = Scaling(rng.normal(size=operator.outputs))
+    np.testing.assert_allclose((each @ operator).dense(), each.factors[:, None] * matrix, atol=1e-12)
+    gram = operator @ operator.T
+    assert type(gram) is Sparse
+    np.testing.assert_allclose(gram.dense(), matrix @ matrix.T, atol=1e-10)
+    dense = Dense(rng.normal(size=(2, operator.outputs)))
+    np.testing.assert_allclose((dense @ operator).dense(), dense.dense() @ matrix, atol=1e-11)
+
+
+@given(convolutions(), st.integers(0, 2**32 - 1))
+def test_the_gradient_of_a_kernel_is_its_slope(found, seed):
+    (operator, _, _), rng = found, np.random.default_rng(seed)
+    x, gradient = rng.normal(size=(2, operator.inputs)), rng.normal(size=(2, operator.outputs))
+    towards = rng.normal(size=operator.kernel.shape)
+    slope = np.sum(operator.with_kernel(towards).apply(x) * gradient)  # it is linear in the kernel
+    assert np.sum(operator.kernel_gradient(x, gradient) * towards) == pytest.approx(slope, abs=1e-9)
+
+
+@pytest.mark.parametrize("what", ["apply", "transpose", "row_norms", "abs_row_sums"])
+def test_a_wide_layer_needs_no_matrix(what):
+    """32 channels to 32, 3 × 3, at 32 × 32: a matrix would take 8 GB."""
+    operator = Convolution(np.ones((32, 32, 3, 3)), (32, 32, 32), padding=((1, 1), (1, 1)))
+    x = np.ones((1, operator.inputs))
+    does = {
+        "apply": lambda: operator.apply(x),
+        "transpose": lambda: operator.T.apply(x),
+        "row_norms": lambda: operator.row_norms(2),
+        "abs_row_sums": operator.abs_row_sums,
+    }[what]
+    tracemalloc.start()
+    try:
+        result = does()
+        assert tracemalloc.get_traced_memory()[1] < 50e6
+    finally:
+        tracemalloc.stop()
+    assert result.max() == pytest.approx(288.0 if what != "row_norms" else np.sqrt(288.0))
+
+
+def test_bad_input():
+    kernel = np.ones((2, 1, 3, 3))
+    with pytest.raises(ParameterError, match="larger than the padded image"):
+        Convolution(kernel, (1, 2, 2))
+    with pytest.raises(ParameterError, match="do not divide"):
+        Convolution(kernel, (3, 4, 4), groups=2)
+    with pytest.raises(ShapeMismatch, match="kernel"):
+        Convolution(kernel, (3, 4, 4))
+    with pytest.raises(NonFiniteValue):
+        Convolution(kernel * np.nan, (1, 4, 4))
+    with pytest.raises(ParameterError, match="stride"):
+        Convolution(kernel, (1, 4, 4), stride=(0, 1))
