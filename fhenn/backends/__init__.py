@@ -21,6 +21,7 @@ from fhenn.backends.cipher import CIPHER
 from fhenn.backends.plain import PLAIN
 from fhenn.ckks import CipherArray, Context
 from fhenn.ckks.evaluator import NATIVE, SEAL, Evaluator
+from fhenn.ckks.layout import WholeSamples
 from fhenn.ckks.operator import Operator
 from fhenn.errors import ParameterError, UnsupportedValue
 
@@ -73,13 +74,21 @@ class Backend(Protocol):
         factor: the gradient at its output, plaintext or ciphertext, of the shape of `x`.
         """
 
-    def affine(self, x: Any, operator: Operator, bias: NDArray[np.float64] | None, idle: float = 0.0) -> Any:
+    def affine(
+        self,
+        x: Any,
+        operator: Operator,
+        bias: NDArray[np.float64] | None,
+        idle: float = 0.0,
+        target: WholeSamples | None = None,
+    ) -> Any:
         """A x + b over the last axis.
 
         x: samples, (..., inputs).
         operator: A, (outputs, inputs).
         bias: b, (outputs,), or None for zero.
         idle: what positions of a ciphertext hold that hold no output.
+        target: where outputs go in ciphertexts of whole samples; None for one after another.
         """
 
     def headroom(self, polynomial: Polynomial, x: Any) -> float:

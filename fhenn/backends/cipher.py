@@ -16,6 +16,7 @@ from fhenn.ckks.circuits import chebyshev_power, levels_of, multiply_alike, squa
 from fhenn.ckks.context import Context
 from fhenn.ckks.cubic import quadratic_form
 from fhenn.ckks.headroom import radius_within
+from fhenn.ckks.layout import WholeSamples
 from fhenn.ckks.limits import require_room
 from fhenn.ckks.maps import AffineMap
 from fhenn.ckks.operator import Operator
@@ -185,20 +186,28 @@ class CipherBackend:
             [times_slots(on, handle, row, context.scale) for handle, row in zip(x.handles, rows, strict=True)]
         )
 
-    def affine(self, x: CipherArray, operator: Operator, bias: Floats | None, idle: float = 0.0) -> CipherArray:
+    def affine(
+        self,
+        x: CipherArray,
+        operator: Operator,
+        bias: Floats | None,
+        idle: float = 0.0,
+        target: WholeSamples | None = None,
+    ) -> CipherArray:
         """A x + b of every sample.
 
-        x: samples × features. Layout "features" takes no rotation; `Vectors` takes rotation keys.
+        x: samples × features. Layout "features" takes no rotation; whole samples take rotation keys.
         operator: A, (outputs, inputs).
         bias: b, (outputs,), or None for zero.
-        idle: what the positions hold that whole samples have besides their outputs, up to a power of two.
+        idle: what the positions hold that whole samples have besides their outputs.
+        target: where the outputs of whole samples go; None for one after another, up to a power of two.
 
         Returns samples × outputs, a level below `x` at the context's scale; where no level is left, the product is not
         rescaled, and its scale is that of `x` times the context's.
         Raises LevelExhausted, ShapeMismatch, KeyMissing, ScaleMismatch, UnsupportedOperation.
         """
         on = x.context.arithmetic
-        affine = AffineMap(operator, bias, x.layout, x.context.slots, on.rotations, idle)
+        affine = AffineMap(operator, bias, x.layout, x.context.slots, on.rotations, idle, target)
         layout = affine.result_layout  # refuses layouts that it cannot serve
         if x.shape[1] != operator.inputs:
             raise ShapeMismatch("Linear", x.shape, f"(samples, {operator.inputs})")

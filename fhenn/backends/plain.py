@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fhenn.approx import Polynomial
 from fhenn.approx.numbers import floating
+from fhenn.ckks.layout import WholeSamples
 from fhenn.ckks.operator import Operator
 from fhenn.errors import ShapeMismatch
 
@@ -47,13 +48,20 @@ class PlainBackend:
         factor = broadcast("backward", self.value(factor), x.shape)
         return (polynomial(x) * factor.astype(x.dtype, copy=False))[()]
 
-    def affine(self, x: Floats, operator: Operator, bias: NDArray[np.float64] | None, idle: float = 0.0) -> Any:
+    def affine(
+        self,
+        x: Floats,
+        operator: Operator,
+        bias: NDArray[np.float64] | None,
+        idle: float = 0.0,
+        target: WholeSamples | None = None,
+    ) -> Any:
         """A x + b of every sample, in the precision of `x`.
 
         x: (..., inputs).
         operator: A, (outputs, inputs).
         bias: b, (outputs,), or None for zero.
-        idle: of no interest to arrays, which have no other positions.
+        idle, target: of no interest to arrays, which have no positions.
 
         Returns (..., outputs).
         Raises ShapeMismatch.

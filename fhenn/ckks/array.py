@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fhenn.approx.numbers import floating
 from fhenn.ckks.context import Context, require_context
-from fhenn.ckks.layout import PACKED, Layout, Vectors, layout_from_json, layout_of, layout_to_json
+from fhenn.ckks.layout import PACKED, Layout, WholeSamples, layout_from_json, layout_of, layout_to_json
 from fhenn.ckks.messages import TensealMessage
 from fhenn.errors import (
     ContextMismatch,
@@ -159,7 +159,7 @@ class CipherArray(Uncopied):
         # first the count: what follows takes memory in proportion to it
         if len(bodies) != layout.ciphertexts(shape, context.slots):
             raise WireFormatError(_KIND, f"{len(bodies)} ciphertexts cannot hold shape {shape}")
-        if isinstance(layout, Vectors) and not layout.holds(shape[1], context.slots):
+        if isinstance(layout, WholeSamples) and not layout.holds(shape[1], context.slots):
             raise WireFormatError(_KIND, f"its layout does not hold {shape[1]} features")
         groups = [bodies[start : start + _AT_ONCE] for start in range(0, len(bodies), _AT_ONCE)]
         loading = counted(groups, share=1 / 2)  # what is done with them comes after

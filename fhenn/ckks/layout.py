@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from math import ceil, prod
 from typing import Any, Literal
+from zlib import compress, decompressobj
+from zlib import error as zlib_error
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +19,7 @@ from fhenn.errors import ParameterError, ShapeMismatch
 from fhenn.strict import built
 
 Floats = NDArray[np.float64]
+Places = NDArray[np.int64]
 
 
 class Layout(ABC):
@@ -113,39 +118,28 @@ class Features(Layout):
         return -(-shape[0] // slots) * shape[1]
 
 
-Form = Literal["replicated", "blocks", "tiles"]
+class WholeSamples(Layout):
+    """Samples × features: whole samples in a ciphertext, or in a few, so that one sample takes few.
 
-
-@dataclass(frozen=True)
-class Vectors(Layout):
-    """Samples × features: whole samples in a ciphertext, so that one sample takes few.
-
-    form: what a position holds, as below.
     period: how many positions hold different features, a power of two.
     samples: how many samples are interleaved in a ciphertext, a power of two.
-    step: by how much blocks differ, or how long runs are, a power of two.
-    tiles: ciphertexts of a sample; 1 where the form is "replicated".
+    tiles: ciphertexts of a sample.
 
     Value p of sample s sits in slot p·samples + s, so that a rotation by k·samples moves every sample by k positions
-    round a ring of slots/samples. By their form, positions of that ring hold:
-    - "replicated": position p holds feature p mod period.
-    - "blocks": the ring is blocks of `period` positions (or of as many as the matrix has outputs, if that is more);
-      block i holds the features rotated by i·step, so that each block serves other diagonals of the first matrix.
-      With several tiles, ciphertext t holds features t·period … in that way.
-    - "tiles": several ciphertexts a sample; ciphertext t holds features t·period … in runs of `step` equal values,
-      position p holding feature t·period + (p // step) mod period.
-
-    >>> Vectors("replicated", 2).pack(np.array([[1.0, 2.0]]), 4).tolist()
-    [[1.0, 2.0, 1.0, 2.0]]
+    round a ring of slots/samples.
     """
 
-    form: Form
     period: int
-    samples: int = 1
-    step: int = 1
-    tiles: int = 1
+    samples: int
+    tiles: int
 
-    def content(self, width: int, slots: int) -> NDArray[np.int64]:
+    @property
+    @abstractmethod
+    def is_plain(self) -> bool:
+        """Whether one ciphertext holds a sample, and a period every feature once."""
+
+    @abstractmethod
+    def content(self, width: int, slots: int) -> Places:
         """The feature that each position holds.
 
         width: features of a sample.
@@ -153,33 +147,18 @@ class Vectors(Layout):
 
         Returns (tiles, slots/samples), -1 where a position holds none.
         """
-        held = self._within(slots) + self.period * np.arange(self.tiles)[:, None]
-        return np.where(held < width, held, -1)
 
-    def _within(self, slots: int) -> NDArray[np.int64]:
-        """Which of the features of its ciphertext each position holds, (slots/samples,)."""
-        positions = np.arange(slots // self.samples)
-        if self.form == "tiles":
-            return positions // self.step % self.period
-        if self.form == "blocks":
-            outputs = self.step * len(positions) // self.period
-            positions = positions + positions // max(self.period, outputs) * self.step
-        return positions % self.period
-
+    @abstractmethod
     def holds(self, width: int, slots: int) -> bool:
         """Whether every feature has a position.
 
         width: features of a sample.
         slots: of a ciphertext.
         """
-        sizes = (self.period, self.samples, self.step)
-        whole = all(size & (size - 1) == 0 for size in sizes) and self.period * self.samples <= slots
-        if not whole:
-            return False
-        # counted, not laid out: the count may be a stranger's
-        if self.tiles != -(-width // self.period) or (self.form == "replicated" and self.tiles > 1):
-            return False
-        return len(np.unique(self._within(slots))) >= min(width, self.period)
+
+    @abstractmethod
+    def places(self, features: Places) -> tuple[Places, Places]:
+        """The tile of each feature, and a position there, up to multiples of what its copies lie apart."""
 
     def pack(self, values: NDArray[np.float64], slots: int) -> Floats:
         _require_matrix(self, values.shape)
@@ -216,10 +195,133 @@ class Vectors(Layout):
         return -(-shape[0] // self.samples) * self.tiles
 
 
+Form = Literal["replicated", "blocks", "tiles"]
+
+
+@dataclass(frozen=True)
+class Vectors(WholeSamples):
+    """Features in order.
+
+    form: what a position holds, as below.
+    period: how many positions hold different features, a power of two.
+    samples: how many samples are interleaved in a ciphertext, a power of two.
+    step: by how much blocks differ, or how long runs are, a power of two.
+    tiles: ciphertexts of a sample; 1 where the form is "replicated".
+
+    By their form, positions of the ring hold:
+    - "replicated": position p holds feature p mod period.
+    - "blocks": the ring is blocks of `period` positions (or of as many as the matrix has outputs, if that is more);
+      block i holds the features rotated by i·step, so that each block serves other diagonals of the first matrix.
+      With several tiles, ciphertext t holds features t·period … in that way.
+    - "tiles": several ciphertexts a sample; ciphertext t holds features t·period … in runs of `step` equal values,
+      position p holding feature t·period + (p // step) mod period.
+
+    >>> Vectors("replicated", 2).pack(np.array([[1.0, 2.0]]), 4).tolist()
+    [[1.0, 2.0, 1.0, 2.0]]
+    """
+
+    form: Form
+    period: int
+    samples: int = 1
+    step: int = 1
+    tiles: int = 1
+
+    @property
+    def is_plain(self) -> bool:
+        return self.form == "replicated"
+
+    def content(self, width: int, slots: int) -> Places:
+        held = self._within(slots) + self.period * np.arange(self.tiles)[:, None]
+        return np.where(held < width, held, -1)
+
+    def _within(self, slots: int) -> Places:
+        """Which of the features of its ciphertext each position holds, (slots/samples,)."""
+        positions = np.arange(slots // self.samples)
+        if self.form == "tiles":
+            return positions // self.step % self.period
+        if self.form == "blocks":
+            outputs = self.step * len(positions) // self.period
+            positions = positions + positions // max(self.period, outputs) * self.step
+        return positions % self.period
+
+    def holds(self, width: int, slots: int) -> bool:
+        if not _powers_of_two(self.period, self.samples, self.step) or self.period * self.samples > slots:
+            return False
+        # counted, not laid out: the count may be a stranger's
+        if self.tiles != -(-width // self.period) or (self.form == "replicated" and self.tiles > 1):
+            return False
+        return len(np.unique(self._within(slots))) >= min(width, self.period)
+
+    def places(self, features: Places) -> tuple[Places, Places]:
+        if self.tiles == 1:
+            return np.zeros_like(features), features
+        return features // self.period, features
+
+
+@dataclass(frozen=True)
+class Placement(WholeSamples):
+    """Every feature at a place of its own.
+
+    table: the feature of each position of each tile, -1 for none: little-endian 32-bit integers, tile by tile.
+    period: positions of a tile, a power of two; they repeat round the ring.
+    samples: how many samples are interleaved in a ciphertext, a power of two.
+    tiles: ciphertexts of a sample.
+
+    >>> spread = Placement.of(np.array([[0, -1, 1, -1]]))
+    >>> spread.pack(np.array([[1.0, 2.0]]), 8).tolist()
+    [[1.0, 0.0, 2.0, 0.0, 1.0, 0.0, 2.0, 0.0]]
+    """
+
+    table: bytes
+    period: int
+    samples: int = 1
+    tiles: int = 1
+
+    @classmethod
+    def of(cls, held: NDArray[np.integer[Any]], samples: int = 1) -> Placement:
+        """The placement of a table.
+
+        held: the feature of each position, (tiles, period), -1 for none.
+        samples: that are interleaved.
+        """
+        tiles, period = held.shape
+        return cls(np.ascontiguousarray(held, "<i4").tobytes(), period, samples, tiles)
+
+    @property
+    def held(self) -> Places:
+        """The feature of each position, (tiles, period), -1 for none."""
+        return np.frombuffer(self.table, "<i4").reshape(self.tiles, self.period).astype(np.int64)
+
+    @property
+    def is_plain(self) -> bool:
+        return self.tiles == 1
+
+    def content(self, width: int, slots: int) -> Places:
+        return np.tile(self.held, slots // self.samples // self.period)
+
+    def holds(self, width: int, slots: int) -> bool:
+        if not _powers_of_two(self.period, self.samples) or self.period * self.samples > slots:
+            return False
+        if len(self.table) != 4 * self.tiles * self.period:
+            return False
+        features = np.frombuffer(self.table, "<i4")
+        return np.array_equal(np.sort(features[features != -1]), np.arange(width))
+
+    def places(self, features: Places) -> tuple[Places, Places]:
+        at = _places_in(self.table)[features]
+        return at // self.period, at % self.period
+
+    def __repr__(self) -> str:
+        return f"Placement(period={self.period}, samples={self.samples}, tiles={self.tiles})"
+
+
 PACKED, FEATURES = Packed(), Features()
 
 _MOST = 1 << 17
 """Slots, or ciphertexts of a sample, that a layout from elsewhere may name."""
+
+_LARGEST_TABLE = 4 << 20
+"""Bytes of a placement's table: of a million positions."""
 
 _NAMED: dict[str, Layout] = {"packed": PACKED, "features": FEATURES}
 
@@ -242,7 +344,10 @@ def layout_of(name: str | Layout) -> Layout:
 
 def layout_to_json(layout: Layout) -> dict[str, Any]:
     """The layout as plain data."""
-    return {"name": layout.name, **asdict(layout)}  # type: ignore[call-overload]
+    data = {"name": layout.name, **asdict(layout)}  # type: ignore[call-overload]
+    if isinstance(layout, Placement):
+        data["table"] = b64encode(compress(layout.table, 9)).decode()
+    return data
 
 
 def layout_from_json(data: Any) -> Layout:
@@ -256,15 +361,54 @@ def layout_from_json(data: Any) -> Layout:
     name = fields.pop("name")
     if name == "vectors":
         layout: Vectors = built(Vectors, fields)
-        counts = (layout.period, layout.samples, layout.step, layout.tiles)
-        if not all(0 < count <= _MOST for count in counts):
-            raise ValueError(f"a layout's period, samples, step and tiles must be from 1 to {_MOST}, not {counts}")
+        _require_modest(layout.period, layout.samples, layout.step, layout.tiles)
         return layout
+    if name == "placement":
+        counts = [fields[each] for each in ("period", "samples", "tiles")]
+        if not all(type(count) is int for count in counts):
+            raise ValueError("a placement's period, samples and tiles must be whole numbers")
+        _require_modest(*counts)
+        return Placement(_inflated(fields.pop("table"), 4 * counts[0] * counts[2]), **fields)
     if name not in _NAMED:
-        raise ValueError(f"a layout's name must be 'packed', 'features' or 'vectors', not {name!r}")
+        raise ValueError(f"a layout's name must be 'packed', 'features', 'vectors' or 'placement', not {name!r:.40}")
     if fields:
         raise ValueError(f"layout {name!r} has no fields besides its name")
     return _NAMED[name]
+
+
+def _require_modest(*counts: int) -> None:
+    """Raise ValueError where a layout from elsewhere names too much."""
+    if not all(0 < count <= _MOST for count in counts):
+        raise ValueError(f"a layout's period, samples, step and tiles must be from 1 to {_MOST}, not {counts}")
+
+
+def _inflated(text: Any, size: int) -> bytes:
+    """A table of so many bytes. Raises ValueError for another, TypeError for no text."""
+    if size > _LARGEST_TABLE:
+        raise ValueError(f"a placement has at most {_LARGEST_TABLE // 4} positions")
+    inflater = decompressobj()
+    try:
+        table = inflater.decompress(b64decode(text, validate=True), size + 1)
+    except zlib_error as error:
+        raise ValueError("a placement's table cannot be read") from error
+    if len(table) != size:
+        raise ValueError(f"a placement's table must have {size} bytes")
+    return table
+
+
+def _powers_of_two(*sizes: int) -> bool:
+    """Whether all sizes are powers of two."""
+    return all(size > 0 and size & (size - 1) == 0 for size in sizes)
+
+
+@lru_cache(maxsize=64)
+def _places_in(table: bytes) -> Places:
+    """Where each feature is in a table of `Placement`, (features,)."""
+    held = np.frombuffer(table, "<i4")
+    at = np.flatnonzero(held >= 0)
+    places = np.empty(len(at), np.int64)
+    places[held[at]] = at
+    return places
 
 
 def _require_matrix(layout: Layout, shape: tuple[int, ...]) -> None:

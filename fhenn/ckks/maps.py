@@ -11,16 +11,23 @@ K = in·m/slots for "blocks", whose copies each serve other diagonals; 1 for "ti
 are powers of two, and copies lie multiples of K apart: the entry from feature j to output i is met by shift
 (j - i) mod K alone. What there is to know of a map is read from its entries, without a table of outputs × inputs.
 
+Inputs and outputs may also stand at places of their own (`Placement`), with periods p and m: then the entry is met by
+the shift between their places modulo K = min(p, m). A convolution whose outputs stand where its inputs did, in the gaps
+that a stride leaves too, has as many diagonals as its kernel has taps, times the distances between channels (E. Lee et
+al., "Low-complexity deep convolutional neural networks on fully homomorphic encryption using multiplexed parallel
+convolutions", 2022).
+
 In layout "features" an output is a sum of products with numbers, and takes no rotation.
 """
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise
+from itertools import chain, pairwise
 from math import ceil, sqrt
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
@@ -29,7 +36,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fhenn.ckks.bounds import Bounds
-from fhenn.ckks.layout import FEATURES, Layout, Vectors
+from fhenn.ckks.layout import FEATURES, Layout, Vectors, WholeSamples
 from fhenn.ckks.limits import require_digits
 from fhenn.ckks.operations import P, V
 from fhenn.ckks.rotations import STRATEGIES, Rotations, rotation_missing
@@ -43,6 +50,9 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Places = NDArray[np.int64]
 R = TypeVar("R")
+
+_KINDS_OF_GAPS, _JOINED = 4, 8
+"""Of a map's diagonals, by which giant steps are sought; runs of diagonals that one giant step may join."""
 
 _TOGETHER = 4
 """Plaintexts of numbers that are there at once: each is as large as half a ciphertext."""
@@ -67,6 +77,7 @@ class Diagonals:
     folds: rotations of the sum at the end, in positions.
     samples: interleaved samples; a rotation by p positions is one by p·samples slots.
     present: how many there are, over all tiles.
+    cyclic: whether a shift by K positions more meets the same entries.
     """
 
     outputs: int
@@ -75,6 +86,7 @@ class Diagonals:
     folds: tuple[int, ...]
     samples: int
     present: int
+    cyclic: bool = True
 
     @property
     def terms(self) -> int:
@@ -82,29 +94,30 @@ class Diagonals:
         return 1 << len(self.folds)
 
 
-def shape_of(layout: Vectors, outputs: int, slots: int) -> tuple[int, int, tuple[int, ...]]:
+def shape_of(layout: WholeSamples, period: int, slots: int) -> tuple[int, int, tuple[int, ...]]:
     """The shape of a map's diagonals.
 
     layout: of the inputs.
-    outputs: of the map.
+    period: positions after which the outputs repeat, or how many outputs there are: m, or what it is the power of two
+    above.
     slots: of a ciphertext.
 
     Returns m, K and the folds (`Diagonals`).
     Raises ShapeMismatch where the map does not fit the ring.
     """
-    ring, m = slots // layout.samples, power_of_two(outputs)
+    ring, m = slots // layout.samples, power_of_two(period)
     if m > ring or layout.period > ring:
-        raise ShapeMismatch("Linear", (outputs, layout.period), f"at most {ring} positions")
-    if layout.form == "replicated":
+        raise ShapeMismatch("Linear", (period, layout.period), f"at most {ring} positions")
+    if not isinstance(layout, Vectors) or layout.form == "replicated":
         most, end = min(layout.period, m), layout.period
     elif layout.form == "blocks":
         most, end = layout.step, ring
         if layout.step * ring != layout.period * m:
-            raise ShapeMismatch("Linear", (outputs,), f"{layout.step * ring // layout.period} outputs, as packed")
+            raise ShapeMismatch("Linear", (period,), f"{layout.step * ring // layout.period} outputs, as packed")
     else:
         most, end = 1, layout.step * layout.period
         if layout.step != m:
-            raise ShapeMismatch("Linear", (outputs,), f"{layout.step} outputs, as packed")
+            raise ShapeMismatch("Linear", (period,), f"{layout.step} outputs, as packed")
     folds = []
     step = m
     while step < end:
@@ -113,32 +126,47 @@ def shape_of(layout: Vectors, outputs: int, slots: int) -> tuple[int, int, tuple
     return m, most, tuple(folds)
 
 
-def diagonals_of(operator: Operator, layout: Vectors, slots: int) -> Diagonals:
+def in_order(outputs: int, samples: int) -> Vectors:
+    """One output after another, up to a power of two, round the ring.
+
+    outputs: of a map.
+    samples: that are interleaved.
+    """
+    return Vectors("replicated", power_of_two(outputs), samples)
+
+
+def diagonals_of(operator: Operator, layout: WholeSamples, slots: int, target: WholeSamples | None = None) -> Diagonals:
     """The diagonals of an operator.
 
     operator: (outputs, inputs).
     layout: of the inputs.
     slots: of a ciphertext.
+    target: of the outputs, of one tile; None for one after another.
 
     Raises ShapeMismatch where the operator does not fit the ring.
     """
-    m, most, folds = shape_of(layout, operator.outputs, slots)
+    target = in_order(operator.outputs, layout.samples) if target is None else target
+    m, most, folds = shape_of(layout, target.period, slots)
     met = np.zeros((layout.tiles, most), bool)
     for rows, columns, _ in operator.pieces():
-        met[_place(layout, most, rows, columns)] = True
+        met[_place(layout, target, most, rows, columns)] = True
         if met.all():
             break
     shifts = tuple(tuple(np.flatnonzero(tile).tolist()) for tile in met)
-    return Diagonals(m, shifts, most, folds, layout.samples, int(met.sum()))
+    cyclic = not (isinstance(layout, Vectors) and layout.form == "blocks")
+    return Diagonals(m, shifts, most, folds, layout.samples, int(met.sum()), cyclic)
 
 
-def _place(layout: Vectors, most: int, rows: Places, columns: Places) -> tuple[Places, Places]:
+def _place(
+    layout: WholeSamples, target: WholeSamples, most: int, rows: Places, columns: Places
+) -> tuple[Places, Places]:
     """The tile and the shift that meet entries.
 
     most: K, a power of two.
     """
-    tile = columns // layout.period if layout.tiles > 1 else np.zeros_like(columns)
-    return tile, (columns - rows) & (most - 1)
+    tile, start = layout.places(columns)
+    _, end = target.places(rows)
+    return tile, (start - end) & (most - 1)
 
 
 @dataclass(frozen=True)
@@ -146,12 +174,13 @@ class RotationSchedule:
     """The order of a map's rotations: shifts in baby and giant steps, then folds.
 
     diagonals: which there are.
-    baby: how many shifts a giant step covers, a power of two.
+    giants: giant steps, ascending. A shift is made of the last giant step that is not beyond it, and a baby step; one
+    that lies before the first giant step is taken K positions farther, which comes to the same.
     rotations: how several rotations of one ciphertext are made.
     """
 
     diagonals: Diagonals
-    baby: int
+    giants: tuple[int, ...]
     rotations: Rotations
 
     @classmethod
@@ -166,33 +195,56 @@ class RotationSchedule:
         """
         every = (tuple(range(diagonals.most)),) * len(diagonals.shifts)
         middle = ceil(diagonals.most.bit_length() / 2 - 0.5)
-        return cls(replace(diagonals, shifts=every), min(1 << middle, diagonals.most), rotations)
+        return cls.regular(replace(diagonals, shifts=every), min(1 << middle, diagonals.most), rotations)
 
     @classmethod
-    def of(cls, diagonals: Diagonals, rotations: Rotations) -> RotationSchedule:
+    def regular(cls, diagonals: Diagonals, baby: int, rotations: Rotations) -> RotationSchedule:
+        """The schedule whose giant steps are multiples of a number.
+
+        diagonals: which there are.
+        baby: the number.
+        rotations: how several rotations of one ciphertext are made.
+        """
+        giants = {shift // baby * baby for shifts in diagonals.shifts for shift in shifts}
+        return cls(diagonals, tuple(sorted(giants)), rotations)
+
+    @classmethod
+    def of(cls, diagonals: Diagonals, rotations: Rotations, *, by_runs: bool = True) -> RotationSchedule:
         """The schedule of the least effort and keys together, of those that take no more effort than the dense one.
 
         diagonals: which there are.
         rotations: how several rotations of one ciphertext are made.
+        by_runs: whether giant steps may be anything but multiples of a power of two, as they are in older plans.
         """
         dense = cls.dense(diagonals, rotations)
-        sparse = [cls(diagonals, 1 << power, rotations) for power in range(diagonals.most.bit_length())]
-        choices = [dense, *(choice for choice in sparse if choice.effort <= dense.effort)]
+        powers = [cls.regular(diagonals, 1 << power, rotations) for power in range(diagonals.most.bit_length())]
+        runs = [cls(diagonals, giants, rotations) for giants in _giants_of_runs(diagonals)] if by_runs else []
+        choices = [dense, *(choice for choice in (*powers, *runs) if choice.effort <= dense.effort)]
         return min(choices, key=lambda choice: choice.effort + len(choice.keys))  # the first of equals
+
+    @cached_property
+    def steps(self) -> tuple[dict[int, tuple[int, int]], ...]:
+        """The giant and the baby step of each shift of each tile."""
+        known: dict[tuple[int, ...], dict[int, tuple[int, int]]] = {}
+        for shifts in self.diagonals.shifts:
+            if shifts not in known:
+                known[shifts] = {shift: self._split(shift) for shift in shifts}
+        return tuple(known[shifts] for shifts in self.diagonals.shifts)
+
+    def _split(self, shift: int) -> tuple[int, int]:
+        """The giant and the baby step of a shift."""
+        far = shift if shift >= self.giants[0] else shift + self.diagonals.most
+        giant = self.giants[bisect(self.giants, far) - 1]
+        return giant, far - giant
 
     def babies(self, tile: int) -> list[int]:
         """The baby steps of a tile that have a diagonal, ascending."""
-        return sorted({shift % self.baby for shift in self.diagonals.shifts[tile]})
-
-    @cached_property
-    def giants(self) -> list[int]:
-        """The giant steps that have a diagonal, ascending, as multiples of `baby`."""
-        return sorted({shift // self.baby for shifts in self.diagonals.shifts for shift in shifts})
+        return sorted({baby for _, baby in self.steps[tile].values()})
 
     @cached_property
     def turns(self) -> list[int]:
         """By how many positions the sum of the giant steps is rotated after each of them, the last giant step first."""
-        return [(after - before) * self.baby for before, after in pairwise((0, *self.giants))][::-1]
+        return [after - before for before, after in pairwise((0, *self.giants))][::-1]
 
     @property
     def turning(self) -> int:
@@ -237,7 +289,7 @@ class RotationSchedule:
     def _babies_of_tiles(self) -> list[tuple[list[int], int]]:
         """The baby steps that tiles have, and how many tiles have them: of thousands of tiles most are alike."""
         alike = Counter(self.diagonals.shifts)
-        return [(sorted({shift % self.baby for shift in shifts}), tiles) for shifts, tiles in alike.items()]
+        return [(self.babies(self.diagonals.shifts.index(shifts)), tiles) for shifts, tiles in alike.items()]
 
     def _over_tiles(self, value: Callable[[Sequence[int]], float]) -> float:
         """The sum over all tiles of what their baby steps take."""
@@ -264,6 +316,36 @@ class RotationSchedule:
             return 0
         folds = sum(self.rotations.effort(sorted(group)) for group in self.folds)
         return self._over_tiles(self.rotations.effort) + self.turning + folds
+
+
+def _giants_of_runs(diagonals: Diagonals) -> Iterator[tuple[int, ...]]:
+    """Giant steps at which runs of diagonals begin, as those of a convolution's rows of taps, and of its channels.
+
+    diagonals: which there are, of all tiles.
+
+    A run goes on while the next diagonal is not far; what is far is what the distances between neighbours say. Then
+    runs of equal distance are joined, two, three … of them to one giant step.
+    """
+    shifts = sorted(set(chain.from_iterable(diagonals.shifts)))
+    if not 1 < len(shifts) < diagonals.most:
+        return
+    around = [after - before for before, after in pairwise((*shifts, shifts[0] + diagonals.most))]
+    cut = (max(range(len(shifts)), key=around.__getitem__) + 1) % len(shifts)  # after the widest gap
+    if diagonals.cyclic and cut:
+        shifts = [*shifts[cut:], *(shift + diagonals.most for shift in shifts[:cut])]
+    gaps = [after - before for before, after in pairwise(shifts)]
+    for far in sorted(set(gaps))[-_KINDS_OF_GAPS:]:
+        starts = [shifts[0], *(after for gap, after in zip(gaps, shifts[1:], strict=True) if gap >= far)]
+        yield tuple(starts)
+        between = [after - before for before, after in pairwise(starts)]
+        usual = min(between)
+        for together in range(2, _JOINED + 1):
+            joined = [starts[0]]
+            for start in starts[1:]:
+                if start - joined[-1] >= together * usual:
+                    joined.append(start)
+            if len(joined) < len(starts):
+                yield tuple(joined)
 
 
 @dataclass(frozen=True)
@@ -308,7 +390,8 @@ class AffineMap:
     layout: of the inputs.
     slots: of a ciphertext.
     rotations: how several rotations of one ciphertext are made where there are keys for each way.
-    idle: what the positions hold that whole samples have besides their outputs, up to a power of two.
+    idle: what the positions hold that whole samples have besides their outputs.
+    target: of the outputs of whole samples; None for one after another, up to a power of two.
     """
 
     operator: Operator
@@ -317,6 +400,7 @@ class AffineMap:
     slots: int
     rotations: Rotations
     idle: float = 0.0
+    target: WholeSamples | None = None
 
     @property
     def largest_constant(self) -> float:
@@ -331,21 +415,21 @@ class AffineMap:
         """
         if self.layout == FEATURES:
             return ()
-        if not isinstance(self.layout, Vectors):
+        if not isinstance(self.layout, WholeSamples):
             raise UnsupportedOperation(
                 f"Linear on layout {self.layout.name!r}", "Encrypt with layout='features': one feature per ciphertext."
             )
         return self._schedules_by(self.layout, self.rotations)
 
-    def _schedules_by(self, layout: Vectors, rotations: Rotations) -> tuple[RotationSchedule, ...]:
+    def _schedules_by(self, layout: WholeSamples, rotations: Rotations) -> tuple[RotationSchedule, ...]:
         """The ways to rotate as a strategy says, best first."""
 
         def find() -> tuple[RotationSchedule, ...]:
-            diagonals = self._once("diagonals", lambda: diagonals_of(self.operator, layout, self.slots))
+            diagonals = self._once("diagonals", lambda: diagonals_of(self.operator, layout, self.slots, self.target))
             dense = RotationSchedule.dense(diagonals, rotations)
+            best, before = (RotationSchedule.of(diagonals, rotations, by_runs=runs) for runs in (True, False))
             # keys that were made for other entries of a matrix of that shape are for one of the latter two
-            choices = RotationSchedule.of(diagonals, rotations), RotationSchedule.of(dense.diagonals, rotations), dense
-            return tuple(dict.fromkeys(choices))
+            return tuple(dict.fromkeys((best, before, RotationSchedule.of(dense.diagonals, rotations), dense)))
 
         return self._once(("schedules", rotations), find)
 
@@ -360,7 +444,7 @@ class AffineMap:
 
         Raises KeyMissing where there is none, ShapeMismatch, UnsupportedOperation.
         """
-        if not self.schedules or not isinstance(self.layout, Vectors):
+        if not self.schedules or not isinstance(self.layout, WholeSamples):
             return None
         for rotations in (self.rotations, *(each for each in STRATEGIES if each is not self.rotations)):
             for schedule in self._schedules_by(self.layout, rotations):
@@ -378,37 +462,43 @@ class AffineMap:
 
         Returns pairs of a shift and slot values, (slots,), turned back by the giant step that rotates them later.
         """
-        held, diagonals = self._held[tile], schedule.diagonals
-        rows = np.arange(len(held)) % diagonals.outputs
-        for shift in diagonals.shifts[tile]:
-            entries = self.operator.entries(rows, np.roll(held, -shift))
-            yield shift, np.repeat(np.roll(entries, shift - shift % schedule.baby), diagonals.samples)
+        held, samples = self._held[tile], schedule.diagonals.samples
+        rows = self.outlet.content(self.operator.outputs, self.slots)[0]
+        for shift, (giant, baby) in schedule.steps[tile].items():
+            entries = self.operator.entries(rows, np.roll(held, -giant - baby))
+            yield shift, np.repeat(np.roll(entries, giant), samples)
 
     @cached_property
     def _held(self) -> Places:
         """The feature that each position of each tile holds."""
-        if not isinstance(self.layout, Vectors):
+        if not isinstance(self.layout, WholeSamples):
             return np.empty((0, 0), np.int64)
         return self.layout.content(self.operator.inputs, self.slots)
 
     @property
     def alike(self) -> int:
         """How many outputs may be one ciphertext, but for its sign: rows that are the same, where each has its own."""
-        if isinstance(self.layout, Vectors):
+        if isinstance(self.layout, WholeSamples):
             return 1
         return self._once("alike", self.operator.most_alike)
 
     @property
     def result_layout(self) -> Layout:
         """How the results sit in slots. Raises ShapeMismatch, UnsupportedOperation."""
-        if not self.schedules or not isinstance(self.layout, Vectors):
-            return self.layout
-        return Vectors("replicated", self.schedules[0].diagonals.outputs, self.layout.samples)
+        return self.outlet if self.schedules else self.layout
+
+    @cached_property
+    def outlet(self) -> WholeSamples:
+        """How the results of whole samples sit in slots."""
+        if self.target is not None:
+            return self.target
+        samples = self.layout.samples if isinstance(self.layout, WholeSamples) else 1
+        return in_order(self.operator.outputs, samples)
 
     @property
     def group(self) -> int:
         """Ciphertexts that hold a group of samples together."""
-        return self.layout.tiles if isinstance(self.layout, Vectors) else self.operator.inputs
+        return self.layout.tiles if isinstance(self.layout, WholeSamples) else self.operator.inputs
 
     def image(self, bounds: Bounds) -> Bounds:
         """Bounds of the outputs for inputs within bounds. The last ones are kept.
@@ -456,7 +546,7 @@ class AffineMap:
     def _once(self, name: Any, compute: Callable[[], R]) -> R:
         """What is computed of the operator in this layout, kept while the operator lives."""
         known = _KNOWN.setdefault(self.operator, {})
-        key = name, self.layout, self.slots, self.rotations
+        key = name, self.layout, self.target, self.slots, self.rotations
         if key not in known:
             known[key] = compute()
         found: R = known[key]
@@ -465,7 +555,7 @@ class AffineMap:
     def _gains_by(self, norm: int, schedule: RotationSchedule | None) -> Gains:
         """The factors for one norm."""
         plain = Gains(float(self.operator.row_norms(norm).max()), self.operator.largest, self.operator.spectral_norm)
-        if schedule is None or not isinstance(self.layout, Vectors):
+        if schedule is None or not isinstance(self.layout, WholeSamples):
             return plain
         before = self._switches_before(schedule)
         most = int(before.max())
@@ -474,7 +564,7 @@ class AffineMap:
             return plain
         sums = np.zeros(self.operator.outputs)
         for rows, columns, values in self.operator.pieces():
-            switches = before[_place(self.layout, schedule.diagonals.most, rows, columns)]
+            switches = before[_place(self.layout, self.outlet, schedule.diagonals.most, rows, columns)]
             sums += np.bincount(rows, np.abs(values) ** norm * switches, len(sums))
         turned = float(sums.max() ** (1 / norm))
         spiked = float(self.operator.largest_sums(min(spikes, self.operator.inputs)).max())
@@ -495,7 +585,7 @@ class AffineMap:
             babies = schedule.babies(tile)
             switches = dict(zip(babies, schedule.rotations.switches(babies), strict=True))
             for shift in shifts:
-                before[tile, shift] = switches[shift % schedule.baby]
+                before[tile, shift] = switches[schedule.steps[tile][shift][1]]
         return before
 
 
@@ -626,7 +716,7 @@ def _encode_map(
 ) -> Encoded[P]:
     """The map for inputs like x, kept while its operator lives."""
     kept = on.encoded.setdefault(affine.operator, {})
-    key = affine.layout, schedule, on.level(x), on.scale(x), affine.idle
+    key = affine.layout, affine.target, schedule, on.level(x), on.scale(x), affine.idle
     if key not in kept:
         tiles = []
         for tile in counted(range(len(schedule.diagonals.shifts)), share=1 / 2):
@@ -653,29 +743,26 @@ def bias_in_slots(affine: AffineMap, schedule: RotationSchedule) -> Floats | Non
     affine: the map.
     schedule: of the map.
     """
-    diagonals = schedule.diagonals
-    padded = np.full(diagonals.outputs, affine.idle)
-    padded[: affine.operator.outputs] = 0.0 if affine.bias is None else affine.bias
-    if not padded.any():
-        return None
-    return np.repeat(np.resize(padded, affine.slots // diagonals.samples), diagonals.samples)
+    rows = affine.outlet.content(affine.operator.outputs, affine.slots)[0]
+    bias = np.zeros(affine.operator.outputs) if affine.bias is None else affine.bias
+    values = np.where(rows >= 0, bias[rows], affine.idle)
+    return np.repeat(values, schedule.diagonals.samples) if values.any() else None
 
 
 def _apply_by_diagonals(
     on: Operations[V, P], xs: Sequence[V], encoded: Encoded[P], schedule: RotationSchedule, landing: Landing
 ) -> V | None:
     """The product of one group of samples, None where every entry is zero."""
-    samples, baby = schedule.diagonals.samples, schedule.baby
+    samples = schedule.diagonals.samples
     terms: dict[int, list[tuple[V, P]]] = {giant: [] for giant in schedule.giants}
     tiles = list(zip(xs, encoded.diagonals, strict=True))
     for tile, (x, plaintexts) in enumerate(counted(tiles, share=1 / 2)):
         babies = schedule.babies(tile)
         turns = on.rotated(x, [step * samples for step in babies], schedule.rotations)
-        for step, turned in zip(babies, turns, strict=True):
-            for giant in schedule.giants:
-                plaintext = plaintexts.get(giant * baby + step)
-                if plaintext is not None:
-                    terms[giant].append((turned, plaintext))
+        at = dict(zip(babies, turns, strict=True))
+        for shift, plaintext in plaintexts.items():
+            giant, step = schedule.steps[tile][shift]
+            terms[giant].append((at[step], plaintext))
     # Horner: a key serves every distance between giant steps
     total: V | None = None
     for giant, turn in counted(list(zip(schedule.giants[::-1], schedule.turns, strict=True))):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Set
 from typing import Any
 
 from fhenn.ckks.array import CipherArray
-from fhenn.ckks.layout import FEATURES, Vectors
+from fhenn.ckks.layout import FEATURES, Vectors, WholeSamples
 from fhenn.ckks.operations import Operations, V
 from fhenn.errors import UnsupportedOperation
 
@@ -35,7 +35,7 @@ def sum_features(x: CipherArray) -> CipherArray:
         width = x.shape[1]
         blocks = [handles[start : start + width] for start in range(0, len(handles), width)]
         return x.of_handles([on.sum(block, width) for block in blocks], shape)
-    if not isinstance(x.layout, Vectors) or x.layout.form != "replicated":
+    if not isinstance(x.layout, WholeSamples) or not x.layout.is_plain:
         raise UnsupportedOperation(f"a sum over layout {x.layout.name!r}", "Sum after a Linear node.")
     results = [_sum_positions(on, handle, x.layout.period, x.layout.samples) for handle in handles]
     return x.of_handles(results, shape, Vectors("replicated", 1, x.layout.samples))

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fhenn.backends import PLAIN, Backend, backend_of
 from fhenn.backends.plain import broadcast
+from fhenn.ckks.layout import WholeSamples
 from fhenn.ckks.operator import Operator, Scaling
 from fhenn.errors import ShapeMismatch, UnsupportedOperation, UnsupportedValue
 from fhenn.finite import require_finite
@@ -47,6 +48,11 @@ class Affine(Layer):
     def idle(self) -> float:
         """What positions of a ciphertext hold that hold no output: 0, unless what follows is served better."""
         return 0.0
+
+    @property
+    def target(self) -> WholeSamples | None:
+        """Where outputs go in ciphertexts of whole samples: one after another (None), but in a plan."""
+        return None
 
     @property
     def operator(self) -> Operator:
@@ -112,7 +118,7 @@ class Affine(Layer):
         operator, bias = self._map
         if not backend.encrypted and (x.ndim == 0 or x.shape[-1] != operator.inputs):
             raise ShapeMismatch(self.name, x.shape, f"(..., {operator.inputs})")
-        return backend.affine(x, operator, bias, self.idle)
+        return backend.affine(x, operator, bias, self.idle, self.target)
 
     def _forward(self, backend: Backend, x: Any) -> Any:
         return self.evaluate(backend, x)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING
 
-from fhenn.ckks.layout import Vectors
+from fhenn.ckks.layout import WholeSamples
 from fhenn.errors import PlanError
 from fhenn.planner.demands import (
     bytes_of_ciphertext,
@@ -133,7 +133,7 @@ def answers_of(plan: Plan) -> list[tuple[int, int]]:
 
     plan: of the model.
     """
-    packed = isinstance(plan.layout, Vectors)
+    packed = isinstance(plan.layout, WholeSamples)
     level = 0 if plan.result is None else plan.result.level
     outputs = outputs_of(plan)
     found = [(level, 1 if packed else outputs)]

@@ -10,7 +10,7 @@ from itertools import pairwise
 from math import ceil, inf, isqrt
 from typing import TYPE_CHECKING
 
-from fhenn.ckks.layout import FEATURES, Vectors
+from fhenn.ckks.layout import FEATURES, WholeSamples
 from fhenn.ckks.sizes import bytes_of_polynomials
 from fhenn.errors import PlanError
 from fhenn.planner.identity import AFFINE
@@ -87,10 +87,10 @@ def require_modest(plan: Plan) -> None:
         raise ValueError(
             f"its witnesses must ascend by place and be for at most {_MOST_FEATURES} neurons each, which they are not"
         )
-    vectors = isinstance(plan.layout, Vectors)
+    vectors = isinstance(plan.layout, WholeSamples)
     if not (vectors if plan.layout_name == "latency" else plan.layout == FEATURES):
         raise ValueError(f"its layout {plan.layout.name!r} does not go with the layout_name {plan.layout_name!r}")
-    together = plan.layout.samples if isinstance(plan.layout, Vectors) else plan.parameters.slots
+    together = plan.layout.samples if isinstance(plan.layout, WholeSamples) else plan.parameters.slots
     whole = all(0 < steps < plan.parameters.slots and steps % together == 0 for steps in plan.rotations)
     positions = plan.parameters.slots // together
     widths = [min(int(match[1]), _MOST_FEATURES) for match in map(AFFINE.fullmatch, plan.signature) if match]
@@ -114,7 +114,7 @@ def bytes_of_answer(plan: Plan, samples: int) -> int:
     Counted as SEAL keeps two polynomials of a ciphertext before it compresses them, at the first level.
     """
     groups = ceil(samples / plan.samples_per_ciphertext)
-    if not isinstance(plan.layout, Vectors):
+    if not isinstance(plan.layout, WholeSamples):
         groups *= outputs_of(plan)
     each = 16 * plan.parameters.ring_degree * (plan.parameters.levels + 1) * 1.02 + _LARGEST_HEADER
     return ceil((1 + len(plan.witnesses)) * (groups * each + _LARGEST_FRAME))
@@ -168,7 +168,7 @@ def memory_of_server(plan: Plan, rows: int) -> float:
     ciphertext = 16 * ring_degree * (parameters.levels + 1)
     keys = _resident_keys(plan) + plan.bytes_of_keys
     # what was read stays while the nodes run, each from its inputs to its outputs
-    widths = [1, 1] if isinstance(plan.layout, Vectors) else [plan.features, *_widths(plan)]
+    widths = [1, 1] if isinstance(plan.layout, WholeSamples) else [plan.features, *_widths(plan)]
     between = max(before + after for before, after in pairwise(widths))
     held = groups * (sent * (2 * plan.bytes_per_ciphertext + ciphertext) + (between - widths[0]) * ciphertext)
     return _PROCESS + keys + weights * _COPIES_OF_WEIGHTS + held

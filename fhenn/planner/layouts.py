@@ -17,7 +17,7 @@ from itertools import product
 from math import ceil
 
 from fhenn.ckks.evaluator import Evaluator
-from fhenn.ckks.layout import FEATURES, Layout, Vectors
+from fhenn.ckks.layout import FEATURES, Layout, Vectors, WholeSamples
 from fhenn.ckks.levels import Kind
 from fhenn.ckks.maps import Diagonals, RotationSchedule, power_of_two, shape_of
 from fhenn.ckks.parameters import MAX_MODULUS_BITS, Parameters
@@ -416,7 +416,7 @@ def _steps_by_shape(
                 level = max(level - 1, 0)
             continue
         below, width = max(level - 1, 0), node.outputs
-        if isinstance(layout, Vectors):
+        if isinstance(layout, WholeSamples):
             m, most, folds = shape_of(layout, node.outputs, parameters.slots)
             every = (tuple(range(most)),) * layout.tiles
             products = min(most * layout.tiles, node.operator.size)

@@ -20,7 +20,7 @@ from fhenn.approx.numbers import at_most
 from fhenn.backends import evaluator as registered
 from fhenn.ckks.context import Context
 from fhenn.ckks.evaluator import SEAL, Evaluator
-from fhenn.ckks.layout import Layout, Vectors, layout_from_json, layout_to_json
+from fhenn.ckks.layout import Layout, WholeSamples, layout_from_json, layout_to_json
 from fhenn.ckks.parameters import Parameters
 from fhenn.ckks.sizes import bytes_of_key, bytes_of_polynomials, bytes_of_public_key
 from fhenn.columns import require_distinct
@@ -332,7 +332,7 @@ class Plan:
     @property
     def samples_per_ciphertext(self) -> int:
         """Samples that share ciphertexts."""
-        return self.layout.samples if isinstance(self.layout, Vectors) else self.parameters.slots
+        return self.layout.samples if isinstance(self.layout, WholeSamples) else self.parameters.slots
 
     @property
     def ciphertexts_per_sample(self) -> int:
@@ -499,7 +499,7 @@ class Plan:
             and 0 < self.rows <= MOST_ROWS
             and (self.outputs is None or (len(self.outputs) == 2 and -inf < self.outputs[0] <= self.outputs[1] < inf))
             and min(self.error, self.deviation, self.approximation) >= 0
-            and (not isinstance(self.layout, Vectors) or self.layout.holds(len(self.low), self.parameters.slots))
+            and (not isinstance(self.layout, WholeSamples) or self.layout.holds(len(self.low), self.parameters.slots))
         )
         if self.result is not None:
             sane = (

@@ -13,7 +13,7 @@ import numpy as np
 from fhenn.approx import Polynomial
 from fhenn.ckks.bounds import Bounds
 from fhenn.ckks.circuits import chebyshev_power, shares_square, square_of
-from fhenn.ckks.layout import Vectors
+from fhenn.ckks.layout import WholeSamples
 from fhenn.ckks.noise import Noise
 from fhenn.ckks.sums import keys_of_sum
 from fhenn.ckks.trace import Trace, Traced
@@ -208,7 +208,7 @@ def _observe(walked: Walk) -> Iterator[_Observed]:
         reach, hidden = max(high - middle, middle - low), place < last
         width = len(path.reach[place].low) if hidden else 1
         # a sum adds up all that a layout holds
-        spare = start.layout.period - width if width > 1 and isinstance(start.layout, Vectors) else 0
+        spare = start.layout.period - width if width > 1 and isinstance(start.layout, WholeSamples) else 0
         must = intervals[place] is not None
         yield _Observed(walked.trace, node, place, start, domain, must, fits, reach, hidden, width, spare, rest)
         rest = image_of(node, rest)
@@ -387,7 +387,7 @@ def keys_of_witnesses(walked: Walk, witnesses: Sequence[Witness]) -> dict[int, i
     keys: dict[int, int] = {}
     for witness in sorted(witnesses, key=lambda witness: -witness.level):  # keys for one serve those below it
         layout = walked.starts[witness.place].layout
-        if witness.neurons > 1 and isinstance(layout, Vectors):
+        if witness.neurons > 1 and isinstance(layout, WholeSamples):
             there = {step for step, level in walked.rotations.items() if level >= witness.level} | set(keys)
             keys |= dict.fromkeys(keys_of_sum(layout.period, layout.samples, there), witness.level)
     return keys
@@ -402,8 +402,8 @@ def require_keys(witnesses: Sequence[Witness], walked: Walk, rotations: Mapping[
     """
     for witness in witnesses:
         layout = walked.starts[witness.place].layout
-        summed = witness.neurons > 1 and isinstance(layout, Vectors) and layout.period > 1
-        if summed and isinstance(layout, Vectors) and witness.level > rotations.get(layout.samples, -1):
+        summed = witness.neurons > 1 and isinstance(layout, WholeSamples) and layout.period > 1
+        if summed and isinstance(layout, WholeSamples) and witness.level > rotations.get(layout.samples, -1):
             raise PlanError(
                 f"the plan names no key for a rotation by {layout.samples}, which the witness of {witness.node} needs.",
                 "Plan again for this model.",

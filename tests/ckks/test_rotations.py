@@ -117,7 +117,7 @@ def test_steps_that_are_hoisted_err_once_each_and_their_spikes_add_up():
     diagonals = diagonals_of(operator, Vectors("replicated", 4), 4096)
     gains = {}
     for rotations in STRATEGIES:
-        schedule = RotationSchedule(diagonals, 4, rotations)
+        schedule = RotationSchedule.regular(diagonals, 4, rotations)
         affine = AffineMap(operator, None, Vectors("replicated", 4), 4096, rotations)
         gains[rotations] = affine.gains(2, schedule)
     assert gains[CHAINED].turned == pytest.approx(6**0.5)

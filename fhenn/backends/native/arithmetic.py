@@ -300,7 +300,7 @@ class NativeArithmetic(Arithmetic[Ciphertext, Plaintext]):
     def _encode_map(self, x: Ciphertext, affine: AffineMap, schedule: RotationSchedule, landing: Landing) -> EncodedMap:
         """The map for inputs like x, kept while its operator lives."""
         kept = self.encoded.setdefault(affine.operator, {})
-        key = affine.layout, schedule, x.level, x.scale, affine.idle
+        key = affine.layout, affine.target, schedule, x.level, x.scale, affine.idle
         if key not in kept:
             kept[key] = self._new_map(x, affine, schedule, landing)
         encoded: EncodedMap = kept[key]
@@ -324,7 +324,7 @@ class NativeArithmetic(Arithmetic[Ciphertext, Plaintext]):
                 self._require_encodable(values, x.level, landing.plain_scale)
                 plaintext = self._ring.encode(values, landing.plain_scale, places)
                 if plaintext.any():
-                    giant, step = divmod(shift, schedule.baby)
+                    giant, step = schedule.steps[tile][shift]
                     terms[giant].append((at[tile, step], plaintext))
         giants = [
             (self._products(terms[giant], len(babies)), turn * samples)

@@ -26,7 +26,7 @@ from fhenn.ckks.array import CipherArray
 from fhenn.ckks.circuits import bring_to, largest_of, multiply_alike, times_number, times_slots
 from fhenn.ckks.cubic import CubicForm, quadratic_form
 from fhenn.ckks.headroom import radius_within
-from fhenn.ckks.layout import PACKED
+from fhenn.ckks.layout import PACKED, WholeSamples
 from fhenn.ckks.limits import require_room
 from fhenn.ckks.messages import TensealMessage
 from fhenn.ckks.operator import Operator
@@ -295,7 +295,12 @@ class TensealBackend:
         return list(values.reshape(message.batch, -1).T)
 
     def affine(
-        self, x: TensealValue, operator: Operator, bias: NDArray[np.float64] | None, idle: float = 0.0
+        self,
+        x: TensealValue,
+        operator: Operator,
+        bias: NDArray[np.float64] | None,
+        idle: float = 0.0,
+        target: WholeSamples | None = None,
     ) -> TensealValue:
         """Not offered: TenSEAL has its own. Raises UnsupportedOperation."""
         raise UnsupportedOperation(
