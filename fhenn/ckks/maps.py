@@ -36,10 +36,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fhenn.ckks.bounds import Bounds
-from fhenn.ckks.layout import FEATURES, Layout, Vectors, WholeSamples
+from fhenn.ckks.layout import FEATURES, Layout, Placement, Vectors, WholeSamples
 from fhenn.ckks.limits import require_digits
 from fhenn.ckks.operations import P, V
-from fhenn.ckks.rotations import STRATEGIES, Rotations, rotation_missing
+from fhenn.ckks.rotations import CHAINED, STRATEGIES, Rotations, rotation_missing
 from fhenn.errors import ShapeMismatch, UnsupportedOperation
 from fhenn.steps import counted
 
@@ -53,6 +53,10 @@ R = TypeVar("R")
 
 _KINDS_OF_GAPS, _JOINED = 4, 8
 """Of a map's diagonals, by which giant steps are sought; runs of diagonals that one giant step may join."""
+
+_KEY_OF_IMAGES = 3.0
+"""Rotations that a key is worth where features stand at places of their own: such maps are large, on large rings, where
+a key of some megabytes takes longer to make, send and keep than rotations."""
 
 _TOGETHER = 4
 """Plaintexts of numbers that are there at once: each is as large as half a ciphertext."""
@@ -209,18 +213,28 @@ class RotationSchedule:
         return cls(diagonals, tuple(sorted(giants)), rotations)
 
     @classmethod
-    def of(cls, diagonals: Diagonals, rotations: Rotations, *, by_runs: bool = True) -> RotationSchedule:
+    def of(
+        cls, diagonals: Diagonals, rotations: Rotations, *, by_runs: bool = True, key: float = 1.0
+    ) -> RotationSchedule:
         """The schedule of the least effort and keys together, of those that take no more effort than the dense one.
 
         diagonals: which there are.
         rotations: how several rotations of one ciphertext are made.
         by_runs: whether giant steps may be anything but multiples of a power of two, as they are in older plans.
+        key: rotations that one key is worth.
         """
         dense = cls.dense(diagonals, rotations)
         powers = [cls.regular(diagonals, 1 << power, rotations) for power in range(diagonals.most.bit_length())]
         runs = [cls(diagonals, giants, rotations) for giants in _giants_of_runs(diagonals)] if by_runs else []
         choices = [dense, *(choice for choice in (*powers, *runs) if choice.effort <= dense.effort)]
-        return min(choices, key=lambda choice: choice.effort + len(choice.keys))  # the first of equals
+        return min(choices, key=lambda choice: choice.weight(key))  # the first of equals
+
+    def weight(self, key: float) -> float:
+        """What the rotations take together with the keys, in units of a rotation that shares nothing.
+
+        key: rotations that one key is worth.
+        """
+        return self.effort + key * len(self.keys)
 
     @cached_property
     def steps(self) -> tuple[dict[int, tuple[int, int]], ...]:
@@ -419,7 +433,22 @@ class AffineMap:
             raise UnsupportedOperation(
                 f"Linear on layout {self.layout.name!r}", "Encrypt with layout='features': one feature per ciphertext."
             )
-        return self._schedules_by(self.layout, self.rotations)
+        if self.target is None and not isinstance(self.layout, Placement):
+            return self._schedules_by(self.layout, self.rotations)
+        return self._schedules_of_images(self.layout)
+
+    def _schedules_of_images(self, layout: WholeSamples) -> tuple[RotationSchedule, ...]:
+        """The ways to rotate where features stand at places of their own, best first."""
+
+        def find() -> tuple[RotationSchedule, ...]:
+            diagonals = diagonals_of(self.operator, layout, self.slots, self.target)
+            ways = [
+                RotationSchedule.of(diagonals, each, key=_KEY_OF_IMAGES)
+                for each in dict.fromkeys((self.rotations, CHAINED))
+            ]
+            return tuple(sorted(ways, key=lambda way: way.weight(_KEY_OF_IMAGES)))
+
+        return self._once("schedules of images", find)
 
     def _schedules_by(self, layout: WholeSamples, rotations: Rotations) -> tuple[RotationSchedule, ...]:
         """The ways to rotate as a strategy says, best first."""
@@ -446,11 +475,12 @@ class AffineMap:
         """
         if not self.schedules or not isinstance(self.layout, WholeSamples):
             return None
-        for rotations in (self.rotations, *(each for each in STRATEGIES if each is not self.rotations)):
-            for schedule in self._schedules_by(self.layout, rotations):
-                keys = schedule.keys_at(level, folded)
-                if all(can_rotate(steps, at) for steps, at in keys.items()):
-                    return schedule
+        others = (each for each in STRATEGIES if each is not self.rotations)
+        ways = chain(self.schedules, chain.from_iterable(self._schedules_by(self.layout, each) for each in others))
+        for schedule in ways:
+            keys = schedule.keys_at(level, folded)
+            if all(can_rotate(steps, at) for steps, at in keys.items()):
+                return schedule
         wanted = self.schedules[0].keys_at(level, folded)
         raise rotation_missing(*min((steps, at) for steps, at in wanted.items() if not can_rotate(steps, at)))
 

@@ -4,6 +4,7 @@ from fhenn.ckks.operator import Dense, Operator, Scaling, Sparse
 from fhenn.nn.activation import Activation
 from fhenn.nn.activations import GELU, PolynomialActivation, ReLU, SiLU, Softplus, Square, Tanh
 from fhenn.nn.affine import Affine
+from fhenn.nn.grid import Grid
 from fhenn.nn.guard import RangeGuard
 from fhenn.nn.layers import layers
 from fhenn.nn.linear import Linear
@@ -20,6 +21,7 @@ __all__ = [
     "Adam",
     "Affine",
     "Dense",
+    "Grid",
     "Linear",
     "Node",
     "Operator",

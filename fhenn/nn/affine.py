@@ -13,6 +13,7 @@ from fhenn.ckks.layout import WholeSamples
 from fhenn.ckks.operator import Operator, Scaling
 from fhenn.errors import ShapeMismatch, UnsupportedOperation, UnsupportedValue
 from fhenn.finite import require_finite
+from fhenn.nn.grid import Grid
 from fhenn.nn.node import Layer
 
 Floats = NDArray[np.float64]
@@ -52,6 +53,11 @@ class Affine(Layer):
     @property
     def target(self) -> WholeSamples | None:
         """Where outputs go in ciphertexts of whole samples: one after another (None), but in a plan."""
+        return None
+
+    @property
+    def grid(self) -> Grid | None:
+        """The images that it takes and makes; None where its features are none."""
         return None
 
     @property

@@ -27,12 +27,13 @@ from functools import lru_cache
 from math import sqrt
 
 from fhenn.ckks.evaluator import SEAL, Evaluator
-from fhenn.ckks.layout import Layout, Vectors
-from fhenn.ckks.maps import power_of_two, shape_of
+from fhenn.ckks.layout import WholeSamples
+from fhenn.ckks.maps import in_order, shape_of
 from fhenn.ckks.noise import Noise, NoiseModel
 from fhenn.ckks.parameters import Parameters
 from fhenn.errors import ShapeMismatch
 from fhenn.planner.identity import AFFINE
+from fhenn.planner.packing import Packing
 
 SECURITY_BITS = 128
 """`Plan.worst` holds but for a probability of 2 to the minus that."""
@@ -71,7 +72,7 @@ def largest_scale(parameters: Parameters, nodes: Sequence[str]) -> float:
 
 def least_errors(
     parameters: Parameters,
-    layout: Layout,
+    packing: Packing,
     nodes: Sequence[str],
     largest: Sequence[float],
     scale: float | None = None,
@@ -80,7 +81,7 @@ def least_errors(
     """Lower bounds of `Plan.error` and `Plan.worst`.
 
     parameters: the plan's.
-    layout: the plan's.
+    packing: the plan's.
     nodes: names and shapes, as in `Plan.signature` without the finish.
     largest: the largest |x| of each feature, (features,).
     scale: of an answer's ciphertexts, None where there is no answer yet.
@@ -90,13 +91,13 @@ def least_errors(
 
     >>> import fhenn
     >>> made = fhenn.plan(fhenn.Linear([[1.0, 2.0]]), bounds=[-1, 1])
-    >>> error, worst = least_errors(made.parameters, made.layout, made.signature[:-1], [1.0, 1.0])
+    >>> error, worst = least_errors(made.parameters, Packing(made.layout), made.signature[:-1], [1.0, 1.0])
     >>> 0 < error <= made.error, 0 < worst <= made.worst
     (True, True)
     """
     slots = parameters.slots
     alone, together = (
-        _least_noise(parameters, evaluator.noise(parameters), layout, nodes, largest, scale, norm) for norm in (2, 1)
+        _least_noise(parameters, evaluator.noise(parameters), packing, nodes, largest, scale, norm) for norm in (2, 1)
     )
     return (
         min((noise.bound(slots) for noise in alone), default=0.0),
@@ -107,7 +108,7 @@ def least_errors(
 def _least_noise(
     parameters: Parameters,
     model: NoiseModel,
-    layout: Layout,
+    packing: Packing,
     nodes: Sequence[str],
     largest: Sequence[float],
     scale: float | None,
@@ -122,9 +123,9 @@ def _least_noise(
     shape = AFFINE.fullmatch(nodes[-1]) if nodes else None
     if shape is None:  # an activation's last rescale rounds, at any scale that is left
         return [Noise(model.rounding / (scale or most), 0.0)]
-    folds = _folds(layout, nodes, int(shape[2]), parameters.slots)
+    folds = _folds(packing, nodes, int(shape[2]), parameters.slots)
     values = _norm_of(tuple(largest), norm) if len(nodes) == 1 else 0.0
-    if isinstance(layout, Vectors):
+    if isinstance(packing.layout, WholeSamples):
         encoding = values * model.encoding
     else:  # a scalar's rounding is one number
         encoding = values * model.encoding / sqrt(parameters.slots)
@@ -149,15 +150,18 @@ def _norm_of(values: tuple[float, ...], norm: int) -> float:
     return found
 
 
-def _folds(layout: Layout, nodes: Sequence[str], outputs: int, slots: int) -> tuple[int, ...] | None:
+def _folds(packing: Packing, nodes: Sequence[str], outputs: int, slots: int) -> tuple[int, ...] | None:
     """How the last `Linear` adds up; None where it needs no rotations, or where the shapes do not tell."""
-    if not isinstance(layout, Vectors):
+    layout, targets = packing.layout, packing.targets
+    if not isinstance(layout, WholeSamples):
         return None
     before = [found for node in nodes[:-1] if (found := AFFINE.fullmatch(node))]
     try:
         if before:
-            layout = Vectors("replicated", power_of_two(int(before[-1][2])), layout.samples)
-        return shape_of(layout, outputs, slots)[2]
+            last = targets[len(before) - 1] if targets else None
+            layout = in_order(int(before[-1][2]), layout.samples) if last is None else last
+        end = targets[len(before)] if targets else None
+        return shape_of(layout, outputs if end is None else end.period, slots)[2]
     except ShapeMismatch:
         return None
 

@@ -26,7 +26,7 @@ from fhenn.nn import Activation, Affine
 from fhenn.planner.cost import BANDWIDTH, UPLOADS, Cost, bytes_text, cost_of, count_of_rows, seconds_text
 from fhenn.planner.identity import node_signature
 from fhenn.planner.machine import Machine
-from fhenn.planner.packing import pack_samples
+from fhenn.planner.packing import THROUGHPUT, Packing, pack
 from fhenn.planner.plan import LayoutName, Plan
 from fhenn.planner.refusal import Refusal
 from fhenn.planner.request import Request
@@ -128,11 +128,11 @@ class _Option:
     """A layout with nothing left open.
 
     request: that asks for it.
-    packing: of the inputs in the ring that is in view.
+    packing: of the samples in the ring that is in view.
     """
 
     request: Request
-    packing: Layout
+    packing: Packing
 
 
 class _Choice:
@@ -250,15 +250,15 @@ class _Choice:
         """Layouts that the request leaves open, in a ring of so many slots."""
         asked, nodes = self._request, self._path.nodes
         if (asked.leaves_layout_open or asked.layout == "throughput") and "throughput" not in self._refused:
-            yield _Option(replace(asked, layout="throughput", samples=1, upload=None), FEATURES)
+            yield _Option(replace(asked, layout="throughput", samples=1, upload=None), THROUGHPUT)
         if asked.layout == "throughput" or "latency" in self._refused:
             return
         width = self._path.reach[0].low.size
         samples = _doubled(power_of_two(asked.rows)) if asked.samples is None else [asked.samples]
         uploads = [None, *_doubled(width)] if asked.upload is None else [asked.upload]
-        seen: set[Vectors] = set()
+        seen: set[Packing] = set()
         for together, upload in product(samples, uploads):
-            packing = pack_samples(nodes, slots, together, upload)
+            packing = pack(nodes, slots, asked.evaluator.rotations, together, upload)
             if packing is not None and packing not in seen:
                 seen.add(packing)
                 yield _Option(replace(asked, layout="latency", samples=together, upload=upload), packing)
@@ -281,12 +281,20 @@ class _Choice:
 
     def _sketch(self, option: _Option, parameters: Parameters) -> Plan:
         """A plan that says as much of an option as its shapes tell."""
-        counts, keys = _steps_by_shape(self._path.nodes, option.packing, parameters, self._request.evaluator)
+        if option.packing.targets:  # shapes say little of maps with few diagonals
+            with suppress(ScaleMismatch, LevelExhausted):
+                return self._trace(option, parameters)
+        counts, keys = _steps_by_shape(self._path.nodes, option.packing.layout, parameters, self._request.evaluator)
         return self._outline(option, parameters, Work(steps_in(counts), keys))
 
     def _trace(self, option: _Option, parameters: Parameters) -> Plan:
         """A plan that says what an option takes under parameters. Raises ScaleMismatch, LevelExhausted."""
-        work = work_of(self._path, option.packing, parameters, evaluator=self._request.evaluator)
+        work = work_of(
+            self._path.placed(option.packing.targets),
+            option.packing.layout,
+            parameters,
+            evaluator=self._request.evaluator,
+        )
         return self._outline(option, parameters, work)
 
     def _outline(self, option: _Option, parameters: Parameters, work: Work) -> Plan:
@@ -294,7 +302,7 @@ class _Choice:
         nodes, width = self._path.nodes, self._path.reach[0].low.size
         return Plan(
             parameters=parameters,
-            layout=option.packing,
+            layout=option.packing.layout,
             layout_name=self._name(option.request),
             rotations=work.rotations,
             rotation_levels=work.rotation_levels,
@@ -310,6 +318,7 @@ class _Choice:
             evaluator=self._request.evaluator.name,
             steps=work.steps,
             scaled=True,
+            targets=option.packing.targets,
         )
 
     def _compare(self, chosen: Request) -> Comparison:
@@ -392,7 +401,7 @@ def typical_parameters(nodes: Sequence[Affine | Activation], request: Request) -
     levels = min(sum(node.cost for node in nodes), most)
     chain = (_END_BITS, *[_TYPICAL_BITS] * levels, _END_BITS)
     rings = [ring for ring, bits in MAX_MODULUS_BITS.items() if bits >= sum(chain)]
-    fitting = [ring for ring in rings if pack_samples(nodes, ring // 2, 1, request.upload) is not None]
+    fitting = [ring for ring in rings if pack(nodes, ring // 2, request.evaluator.rotations, 1, request.upload)]
     return Parameters((fitting or rings)[0], chain, 2.0**_TYPICAL_BITS)
 
 

@@ -1,13 +1,60 @@
-"""How a client packs samples for the layout "latency": whole samples, in one ciphertext or several."""
+"""How samples are packed for the layout "latency": whole samples, in one ciphertext or several."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import ceil
 
-from fhenn.ckks.layout import Vectors
+from fhenn.ckks.layout import FEATURES, Layout, Vectors, WholeSamples
 from fhenn.ckks.maps import power_of_two
+from fhenn.ckks.rotations import Rotations
 from fhenn.nn import Activation, Affine
+from fhenn.planner.placements import place_images
+
+
+@dataclass(frozen=True)
+class Packing:
+    """How samples are packed on their way through a model.
+
+    layout: of the inputs.
+    targets: of the outputs of each affine node, None for one after another; empty for all of them so.
+    """
+
+    layout: Layout
+    targets: tuple[WholeSamples | None, ...] = ()
+
+
+THROUGHPUT = Packing(FEATURES)
+
+
+def pack(
+    nodes: Sequence[Affine | Activation],
+    slots: int,
+    rotations: Rotations,
+    samples: int = 1,
+    upload: int | None = None,
+) -> Packing | None:
+    """The packing of whole samples in a ring.
+
+    nodes: of the model, an affine one first.
+    slots: of a ciphertext.
+    rotations: how several rotations of one ciphertext are made.
+    samples: that share ciphertexts, where they fit; 1 or more.
+    upload: ciphertexts that the client may send for a sample, 1 or more; None for as many as its features fill.
+
+    Returns None where the samples do not fit that many ciphertexts, or a layer not a ciphertext.
+    """
+    first = nodes[0]
+    if isinstance(first, Affine) and first.grid is not None:
+        together = power_of_two(samples)
+        while upload in (None, 1) and together:
+            placed = place_images(nodes, slots, together, rotations)
+            if placed is not None:
+                return Packing(*placed)
+            together //= 2
+    layout = pack_samples(nodes, slots, samples, upload)
+    return None if layout is None else Packing(layout)
 
 
 def pack_samples(

@@ -31,6 +31,7 @@ from fhenn.planner.demands import require_modest, require_short
 from fhenn.planner.flooding import MOST_QUERIES
 from fhenn.planner.floor import is_known, largest_scale, least_errors
 from fhenn.planner.identity import AFFINE
+from fhenn.planner.packing import Packing
 from fhenn.planner.scaling import is_unit, scaled_bounds
 from fhenn.planner.steps import Steps
 from fhenn.planner.witness import Witness
@@ -121,6 +122,8 @@ class Plan:
     empty for outputs as they are.
     rotation_levels: of each rotation, the level of the ciphertexts that it turns, at most; empty in older files, whose
     keys are for every level.
+    targets: where outputs go in ciphertexts of whole samples, for each affine layer (`fhenn.planner.placements`); None
+    for one after another. Empty for all of them so.
     public_key: whether samples may be encrypted with the public key alone (`fhenn.Encryptor`), which errs by more.
     distance: the largest |twin - exact model| of an output over the samples that it was planned from (2,000 of them at
     most), in the same units as the error, of which it is no part; None without samples, or where the twin is exact.
@@ -163,6 +166,7 @@ class Plan:
     distance: float | None = None
     rotation_levels: tuple[int, ...] = ()
     public_key: bool = False
+    targets: tuple[WholeSamples | None, ...] = ()
 
     @cached_property
     def fingerprint(self) -> str:
@@ -275,7 +279,9 @@ class Plan:
         ends = scaled_bounds(*self.bounds) if self.scaled else self.bounds
         largest = np.maximum(*map(np.abs, ends)).tolist()
         nodes = self.signature[:-1]
-        return least_errors(self.parameters, self.layout, nodes, largest, scale, self.find_evaluator())
+        return least_errors(
+            self.parameters, Packing(self.layout, self.targets), nodes, largest, scale, self.find_evaluator()
+        )
 
     def require_shareable(self) -> None:
         """Raise PlanError where results must not be shared: the plan is incomplete, or states too little error.
@@ -442,10 +448,11 @@ class Plan:
             "witnesses": [witness.to_fields() for witness in self.witnesses],
             "steps": [asdict(each) for each in self.steps],
             "ranges": self.ranges and asdict(self.ranges),
+            "targets": [target and layout_to_json(target) for target in self.targets],
             "result": self.result and vars(self.result) | {"layout": layout_to_json(self.result.layout)},
         }
-        for name in ("ranges", "units", "distance", "rotation_levels"):
-            if data[name] in (None, ()):
+        for name in ("ranges", "units", "distance", "rotation_levels", "targets"):
+            if data[name] in (None, (), []):
                 del data[name]
         if self.evaluator == SEAL.name:
             del data["evaluator"]  # as before there were others, so that an older fhenn reads it
@@ -474,10 +481,30 @@ class Plan:
         fields["layout"] = layout_from_json(fields["layout"])
         if fields.get("result") is not None:
             fields["result"]["layout"] = layout_from_json(fields["result"]["layout"])
-        plan: Plan = built(cls, fields)
+        targets = tuple(target and layout_from_json(target) for target in fields.pop("targets", ()))
+        plan: Plan = replace(built(cls, fields), targets=targets)
         plan._require_sane()
         require_modest(plan)
         return plan
+
+    def _has_sane_targets(self) -> bool:
+        """Whether each affine layer has places for its outputs, and no more of them."""
+        shapes = [found for node in self.signature[:-1] if (found := AFFINE.fullmatch(node))]
+        if not self.targets:
+            return True
+        return (
+            isinstance(self.layout, WholeSamples)
+            and len(shapes) == len(self.targets)
+            and all(
+                target is None
+                or (
+                    isinstance(target, WholeSamples)
+                    and (target.tiles, target.samples) == (1, self.layout.samples)
+                    and target.holds(int(shape[2]), self.parameters.slots)
+                )
+                for shape, target in zip(shapes, self.targets, strict=True)
+            )
+        )
 
     def _require_sane(self) -> None:
         """Raise ValueError where fields read from outside contradict one another."""
@@ -500,13 +527,14 @@ class Plan:
             and (self.outputs is None or (len(self.outputs) == 2 and -inf < self.outputs[0] <= self.outputs[1] < inf))
             and min(self.error, self.deviation, self.approximation) >= 0
             and (not isinstance(self.layout, WholeSamples) or self.layout.holds(len(self.low), self.parameters.slots))
+            and self._has_sane_targets()
         )
         if self.result is not None:
             sane = (
                 sane
                 and 0 < self.result.outputs < 1 << 32
                 and 0 <= self.result.level <= self.parameters.levels
-                and type(self.result.layout) is type(self.layout)
+                and isinstance(self.result.layout, WholeSamples) is isinstance(self.layout, WholeSamples)
             )
         if self.units:
             sane = (

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from fhenn.ckks.layout import WholeSamples
 from fhenn.ckks.operator import Operator, Scaling
 from fhenn.errors import ParameterError, ShapeMismatch
-from fhenn.nn import Activation, Affine, Node, layers
+from fhenn.nn import Activation, Affine, Grid, Node, layers
 from fhenn.ranges import Reach, box_of
 
 if TYPE_CHECKING:
@@ -43,25 +44,46 @@ class ServedLayer(Affine):
     """An affine layer as a server runs it; it goes by the name of the layer that it stands for.
 
     layer: that it stands for.
-    operator: of the map that the server runs.
+    operator: of the map that the server runs; that of the layer where None.
     bias: of the same.
     sums: what the layer itself adds up for each output, Σⱼ|aᵢⱼ·xⱼ| + |bᵢ| for the largest inputs within bounds, which
     the twin rounds by a share of, where scaled inputs may show nothing of that size. (outputs,); None where they are
     not scaled.
     idle: what positions hold that hold no output.
+    target: where outputs go in ciphertexts of whole samples; None for one after another.
+
+    Where `layer` is a ServedLayer, what is None is as there.
     """
 
     def __init__(
-        self, layer: Affine, operator: Operator, bias: Floats, sums: Floats | None = None, idle: float = 0.0
+        self,
+        layer: Affine,
+        operator: Operator | None = None,
+        bias: Floats | None = None,
+        sums: Floats | None = None,
+        idle: float | None = None,
+        target: WholeSamples | None = None,
     ) -> None:
-        self._name = layer.name
-        super().__init__(operator, bias)
-        self.sums, self._idle = sums, idle
+        self._name, self._grid = layer.name, layer.grid
+        super().__init__(layer.operator if operator is None else operator, layer.bias if bias is None else bias)
+        self.sums: Floats | None = layer.sums if sums is None and isinstance(layer, ServedLayer) else sums
+        self._idle = layer.idle if idle is None else idle
+        self._target = layer.target if target is None else target
 
     @property
     def idle(self) -> float:
         """What positions hold that hold no output."""
         return self._idle
+
+    @property
+    def target(self) -> WholeSamples | None:
+        """Where outputs go in ciphertexts of whole samples; None for one after another."""
+        return self._target
+
+    @property
+    def grid(self) -> Grid | None:
+        """The images that it takes and makes."""
+        return self._grid
 
     @property
     def name(self) -> str:
@@ -114,8 +136,28 @@ def with_idle_values(nodes: Sequence[Affine | Activation]) -> list[Affine | Acti
         if isinstance(node, Affine):
             idle = _taken_by(nodes[place + 1 :])
             if idle:
-                sums = node.sums if isinstance(node, ServedLayer) else None
-                served[place] = ServedLayer(node, node.operator, node.bias, sums, idle)
+                served[place] = ServedLayer(node, idle=idle)
+    return served
+
+
+def with_targets(
+    nodes: Sequence[Affine | Activation], targets: Sequence[WholeSamples | None]
+) -> list[Affine | Activation]:
+    """Nodes whose outputs go to given places.
+
+    nodes: of a model.
+    targets: of each affine node, in order; None for outputs one after another. None at all for all of them so.
+
+    Raises ShapeMismatch where there are others.
+    """
+    affine = [place for place, node in enumerate(nodes) if isinstance(node, Affine)]
+    if len(targets) not in (0, len(affine)):
+        raise ShapeMismatch("targets", (len(targets),), f"{len(affine)}, one for each affine layer")
+    served = list(nodes)
+    for place, target in zip(affine, targets, strict=False):
+        node = served[place]
+        if target is not None and isinstance(node, Affine):
+            served[place] = ServedLayer(node, target=target)
     return served
 
 
@@ -265,7 +307,7 @@ def served_nodes(plan: Plan, model: Node) -> list[Affine | Activation]:
     """
     nodes = list(layers(model))
     nodes = nodes_in_units(scaled_nodes(nodes, *plan.bounds) if plan.scaled else nodes, plan.units)
-    return with_idle_values(nodes)
+    return with_targets(with_idle_values(nodes), plan.targets)
 
 
 def scaled_bounds(low: Floats, high: Floats) -> tuple[Floats, Floats]:

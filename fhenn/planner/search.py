@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from fhenn.ckks.arithmetic import Drowned
 from fhenn.ckks.circuits import is_constant
 from fhenn.ckks.evaluator import Evaluator
-from fhenn.ckks.layout import FEATURES, Layout
 from fhenn.ckks.parameters import MAX_MODULUS_BITS, Parameters
 from fhenn.ckks.primes import primes_of
 from fhenn.errors import LevelExhausted, NonFiniteValue, ParameterError, PlanError, PlanWarning, ScaleMismatch
@@ -28,7 +27,7 @@ from fhenn.planner.floor import SECURITY_BITS, least_errors
 from fhenn.planner.identity import fingerprint_of, node_signature, signature_of
 from fhenn.planner.layouts import choose_layout
 from fhenn.planner.outcome import output_interval, result_of
-from fhenn.planner.packing import pack_samples
+from fhenn.planner.packing import THROUGHPUT, Packing, pack
 from fhenn.planner.plan import Plan
 from fhenn.planner.refusal import Case, OutOfTime, Refusal, explain, name_of, require_room, require_slots, unreached
 from fhenn.planner.request import LayoutWish, RangesName, Request
@@ -209,7 +208,7 @@ def _attempt(case: Case, near: Parameters | None, until: float) -> None:
         packing = _choose_packing(path.nodes, replace(request, layout=layout), ring_degree // 2)
         if packing is None:
             continue
-        trial = _Trial(path, packing, request.queries, request.evaluator, until)
+        trial = _Trial(path.placed(packing.targets), packing, request.queries, request.evaluator, until)
         nearby = trial.candidate(near) if near is not None and trial.would_try(near, ring_degree) else None
         for candidate in chain([] if nearby is None else [nearby], trial.candidates(ring_degree, exact_first=True)):
             enough = candidate.error <= request.accuracy
@@ -242,7 +241,7 @@ def _plan_as(model: Node, known: Inputs, request: Request, served: tuple[Path, t
     keys = {*found.rotations, *keys_of_witnesses(found, chosen.witnesses)}
     work = work_of(
         path,
-        trial.packing,
+        trial.packing.layout,
         chosen.parameters,
         evaluator=request.evaluator,
         witnesses=chosen.witnesses,
@@ -250,8 +249,8 @@ def _plan_as(model: Node, known: Inputs, request: Request, served: tuple[Path, t
     )
     return Plan(
         parameters=chosen.parameters,
-        layout=trial.packing,
-        layout_name="throughput" if trial.packing == FEATURES else "latency",
+        layout=trial.packing.layout,
+        layout_name="throughput" if trial.packing == THROUGHPUT else "latency",
         rotations=work.rotations,
         rotation_levels=work.rotation_levels,
         stages=found.stages,
@@ -278,6 +277,7 @@ def _plan_as(model: Node, known: Inputs, request: Request, served: tuple[Path, t
         units=units,
         distance=_distance(model, known, units),
         public_key=request.public_key,
+        targets=trial.packing.targets,
     ).as_own()
 
 
@@ -325,7 +325,7 @@ def _choose(path: Path, request: Request) -> _Candidate:
         packing = _choose_packing(path.nodes, request, ring_degree // 2)
         if packing is None:
             continue
-        trial = _Trial(path, packing, request.queries, request.evaluator, most=most)
+        trial = _Trial(path.placed(packing.targets), packing, request.queries, request.evaluator, most=most)
         enough: list[_Candidate] = []
         # fewer primes are faster; then the accuracy
         for candidates in trial.by_primes(ring_degree):
@@ -349,8 +349,8 @@ def _choose(path: Path, request: Request) -> _Candidate:
 class _Trial:
     """A model in a packing, whose parameters are sought.
 
-    path: the model.
-    packing: layout of its inputs.
+    path: the model, its outputs at the places of the packing.
+    packing: of its samples.
     queries: samples whose results may be shared.
     evaluator: what will compute.
     until: when to give up (`time.monotonic`).
@@ -358,7 +358,7 @@ class _Trial:
     """
 
     path: Path
-    packing: Layout
+    packing: Packing
     queries: int
     evaluator: Evaluator
     until: float = inf
@@ -434,7 +434,7 @@ class _Trial:
         """
         if monotonic() > self.until:
             raise OutOfTime
-        found = walk(self.path, self.packing, parameters, evaluator=self.evaluator)
+        found = walk(self.path, self.packing.layout, parameters, evaluator=self.evaluator)
         if not (found.holds and found.bound < inf):
             raise (ScaleMismatch if found.bound < inf else Drowned)(parameters.scale, parameters.chain[0], "")
         error = max(found.bound, self.least_errors(parameters)[0])
@@ -498,7 +498,7 @@ class _Trial:
 
     def worst_error(self, parameters: Parameters) -> float:
         """Bound on the error at the output where all of its parts go one way, but for a probability of 2⁻¹²⁸."""
-        together = walk(self.path, self.packing, parameters, norm=1, evaluator=self.evaluator)
+        together = walk(self.path, self.packing.layout, parameters, norm=1, evaluator=self.evaluator)
         found = together.noise.bound(parameters.slots, SECURITY_BITS)
         # decrypted values err a little more than twins do; below that no noise is sized (`safety.flooded`)
         return max(found, self.least_errors(parameters)[1], precision(1.01 * self.path.reach[-1].largest))
@@ -549,8 +549,8 @@ def sup_error(node: Activation) -> float:
     return 0.0 if node.function is None else node.sup_error()
 
 
-def _choose_packing(nodes: Sequence[Affine | Activation], request: Request, slots: int) -> Layout | None:
-    """How the client packs its samples, None where they do not fit the ring."""
+def _choose_packing(nodes: Sequence[Affine | Activation], request: Request, slots: int) -> Packing | None:
+    """How samples are packed, None where they do not fit the ring."""
     if request.layout == "throughput":
-        return FEATURES
-    return pack_samples(nodes, slots, request.samples or 1, request.upload)
+        return THROUGHPUT
+    return pack(nodes, slots, request.evaluator.rotations, request.samples or 1, request.upload)

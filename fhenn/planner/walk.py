@@ -21,13 +21,21 @@ from fhenn.ckks import CipherArray, Layout, Parameters
 from fhenn.ckks.bounds import Bounds
 from fhenn.ckks.evaluator import SEAL, Evaluator
 from fhenn.ckks.headroom import radius_within
+from fhenn.ckks.layout import WholeSamples
 from fhenn.ckks.noise import Noise
 from fhenn.ckks.outlook import outlook
 from fhenn.ckks.trace import Trace, Traced, TracedContext
 from fhenn.errors import ScaleMismatch
 from fhenn.nn import Activation, Affine, Node
 from fhenn.planner.plan import Plan, Stage
-from fhenn.planner.scaling import ServedLayer, nodes_in_units, scaled_bounds, served_nodes, with_idle_values
+from fhenn.planner.scaling import (
+    ServedLayer,
+    nodes_in_units,
+    scaled_bounds,
+    served_nodes,
+    with_idle_values,
+    with_targets,
+)
 from fhenn.ranges import DataRanges, Reach, reaches
 from fhenn.ranges.data import range_for_sums
 
@@ -83,6 +91,15 @@ class Path:
         path.nodes = tuple(nodes_in_units(self.nodes, units))
         path.reach = (*self.reach[:-1], Reach(end.low / np.array(units), end.high / np.array(units)))
         path.bounds = (*self.bounds[:-1], Bounds(path.reach[-1].low, path.reach[-1].high))
+        return path
+
+    def placed(self, targets: Sequence[WholeSamples | None]) -> Path:
+        """The same model with outputs at given places.
+
+        targets: of each affine node (`with_targets`).
+        """
+        path = copy(self)
+        path.nodes = tuple(with_targets(self.nodes, targets))
         return path
 
     def widened(self, places: Collection[int]) -> Path:
