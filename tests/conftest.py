@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any
 
@@ -150,3 +152,20 @@ def _the_same_numbers(request: pytest.FixtureRequest) -> None:
     module = getattr(request, "module", None)
     if module is not None and module.__name__ in _DRAWS:
         module.rng.bit_generator.state = _DRAWS[module.__name__]
+
+
+@pytest.fixture
+def peak() -> Callable[[], AbstractContextManager[Callable[[], int]]]:
+    """A block whose largest memory is told, in bytes."""
+
+    @contextmanager
+    def measure() -> Iterator[Callable[[], int]]:
+        tracemalloc.start()
+        try:
+            yield lambda: most[0]
+        finally:
+            most.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+
+    most: list[int] = []
+    return measure

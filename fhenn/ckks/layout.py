@@ -391,7 +391,7 @@ def _inflated(text: Any, size: int) -> bytes:
         table = inflater.decompress(b64decode(text, validate=True), size + 1)
     except zlib_error as error:
         raise ValueError("a placement's table cannot be read") from error
-    if len(table) != size:
+    if len(table) != size or not inflater.eof or inflater.unused_data:
         raise ValueError(f"a placement's table must have {size} bytes")
     return table
 

@@ -534,7 +534,11 @@ class Plan:
                 sane
                 and 0 < self.result.outputs < 1 << 32
                 and 0 <= self.result.level <= self.parameters.levels
-                and isinstance(self.result.layout, WholeSamples) is isinstance(self.layout, WholeSamples)
+                and (
+                    isinstance(self.result.layout, WholeSamples)
+                    if isinstance(self.layout, WholeSamples)
+                    else self.result.layout == self.layout
+                )
             )
         if self.units:
             sane = (

@@ -75,5 +75,7 @@ def test_layouts_of_strangers_are_bounded(field, count):
 
 @pytest.mark.parametrize("data", [{"name": "rows"}, {"name": "features", "period": 2}])
 def test_a_layout_of_another_name_or_with_more_fields_is_refused(data):
-    with pytest.raises(ValueError, match=r"must be 'packed', 'features', 'vectors' or 'placement'|no fields besides its name"):
+    with pytest.raises(
+        ValueError, match=r"must be 'packed', 'features', 'vectors' or 'placement'|no fields besides its name"
+    ):
         layout_from_json(data)

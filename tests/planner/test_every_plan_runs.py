@@ -11,13 +11,13 @@ import fhenn
 from fhenn.approx import Function
 from fhenn.approx.fits import chebyshev
 from fhenn.backends import context_class, evaluator, runs_on
-from fhenn.ckks import FEATURES, Parameters
+from fhenn.ckks import Parameters
 from fhenn.ckks.circuits import is_constant
 from fhenn.ckks.primes import primes_of
 from fhenn.errors import PlanError
 from fhenn.nn import PolynomialActivation, layers
 from fhenn.planner.chains import chains_of, special_bits
-from fhenn.planner.packing import pack_samples
+from fhenn.planner.packing import THROUGHPUT, pack
 from fhenn.planner.scaling import with_idle_values
 from fhenn.planner.search import _Trial
 from fhenn.planner.walk import Path
@@ -95,7 +95,9 @@ def some_parameters(rng, nodes, low, high, name):
     than what comes out: beyond that, what noise does to an activation follows no slope.
     """
     ring_degree = int(rng.choice([4096, 8192, 8192, 16384, 16384, 32768]))
-    packing = FEATURES if rng.random() < 0.4 else pack_samples(nodes, ring_degree // 2, int(rng.choice([1, 3])), None)
+    rotations = evaluator(name).rotations
+    whole = pack(nodes, ring_degree // 2, rotations, int(rng.choice([1, 3])))
+    packing = THROUGHPUT if rng.random() < 0.4 else whole
     chains = chains_of(nodes, shared=False)
     if packing is None or not chains:
         return
@@ -107,7 +109,7 @@ def some_parameters(rng, nodes, low, high, name):
             continue
         candidate = trial.candidate(Parameters(ring_degree, (first, *used, special), 2.0**bits))
         if candidate is not None and candidate.error <= max(1.0, reaches(nodes, low, high)[-1].largest):
-            yield candidate, packing
+            yield candidate, packing.layout
             found += 1
         if found == 2:
             return

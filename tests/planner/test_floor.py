@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from support import at_length
 
 import fhenn
-from fhenn.ckks.layout import FEATURES, Vectors
+from fhenn.ckks.layout import Vectors
 from fhenn.ckks.parameters import Parameters
 from fhenn.errors import PlanError, WireFormatError
 from fhenn.nn import layers
 from fhenn.planner.floor import is_known, largest_scale, least_errors
+from fhenn.planner.packing import THROUGHPUT, Packing
 from fhenn.planner.walk import Path, walk
 
 ACTIVATIONS = {
@@ -63,7 +64,7 @@ def check(case):
     path = Path(list(layers(model)), np.array(plan.low), np.array(plan.high))
     of_error, of_worst = (walk(path, plan.layout, plan.parameters, norm) for norm in (2, 1))
     largest = np.maximum(np.abs(plan.low), np.abs(plan.high)).tolist()
-    error, worst = least_errors(plan.parameters, plan.layout, plan.signature[:-1], largest)
+    error, worst = least_errors(plan.parameters, Packing(plan.layout), plan.signature[:-1], largest)
     assert 0 < error <= of_error.bound * (1 + 1e-6)
     assert 0 < worst <= of_worst.noise.bound(plan.parameters.slots, 128) * (1 + 1e-6)
     assert plan.error <= plan.worst
@@ -87,14 +88,14 @@ def test_every_plan_that_is_made_passes_many(count):
 
 def test_what_a_product_and_a_rescale_must_add():
     parameters = Parameters(8192, (60, 40, 60), 2.0**40)
-    error, worst = least_errors(parameters, FEATURES, ["Linear1x1"], [0.0])
+    error, worst = least_errors(parameters, THROUGHPUT, ["Linear1x1"], [0.0])
     # a rescale rounds two halves, one of them times a ternary secret: N/2 · (1 + 2N/3)/12, Laplace, bounded at 2^-128
     rounding = np.sqrt(4096 * (1 + 2 * 8192 / 3) / 12) / 2**40
     exponent = np.log(2 * 4096) + np.log(2.0**129)
     assert worst == pytest.approx(rounding * exponent / np.sqrt(2))
     assert error == pytest.approx(rounding * (np.log(2 * 4096) + np.log(2.0**41)) / np.sqrt(2))
     # the weights of a sample's bounds are rounded too, and a sum by rotations makes more of all that
-    assert least_errors(parameters, FEATURES, ["Linear1x1"], [1000.0])[1] > worst
+    assert least_errors(parameters, THROUGHPUT, ["Linear1x1"], [1000.0])[1] > worst
 
 
 def test_weights_that_vanish_leave_an_honest_plan():
@@ -116,7 +117,7 @@ def test_no_scale_makes_the_floor_vanish():
                 most = largest_scale(parameters, nodes)
                 assert most <= 2.0**60
                 for at in (None, most, most / 2):
-                    assert least_errors(parameters, FEATURES, nodes, [0.0], at)[1] >= 0.99 * least
+                    assert least_errors(parameters, THROUGHPUT, nodes, [0.0], at)[1] >= 0.99 * least
 
 
 @pytest.mark.parametrize("signature", [[], ["finish=None"], ["?"], ["Linear9999999999x1", "finish=None"]])
@@ -126,7 +127,7 @@ def test_names_that_say_nothing_do_not_crash(signature):
     text = data.replace('"Linear1x1"', '"?"') if signature else data
     with pytest.raises(WireFormatError):
         fhenn.Plan.from_json(text)
-    assert least_errors(plan.parameters, plan.layout, signature[:-1], [1.0])[1] > 0
+    assert least_errors(plan.parameters, Packing(plan.layout), signature[:-1], [1.0])[1] > 0
 
 
 def _rounding(n):
@@ -138,7 +139,7 @@ def test_errors_of_a_sum_go_one_way_at_worst():
     """A hundred inputs of a million: what their rounded weights err by, all of one sign, and no root of a hundred."""
     n, slots = 8192, 4096
     parameters = Parameters(n, (60, 40, 60), 2.0**40)
-    error, worst = least_errors(parameters, FEATURES, ["Linear100x1"], [1e6] * 100)
+    error, worst = least_errors(parameters, THROUGHPUT, ["Linear100x1"], [1e6] * 100)
     encoding = (1 / 12) ** 0.5 / 2**40  # of a number, at the scale of the prime
     for stated, values, bits in ((worst, 100e6, 129), (error, 10e6, 41)):
         exponent = np.log(2 * slots) + bits * np.log(2)
@@ -150,7 +151,7 @@ def test_a_sum_by_rotations_adds_its_key_switches_and_folds():
     """Eight features, three folds: eight rounded products, seven spread key errors, three spikes."""
     n, slots = 8192, 4096
     parameters = Parameters(n, (60, 40, 60), 2.0**40)
-    worst = least_errors(parameters, Vectors("tiles", 8, 1, 1), ["Linear8x1"], [0.0] * 8)[1]
+    worst = least_errors(parameters, Packing(Vectors("tiles", 8, 1, 1)), ["Linear8x1"], [0.0] * 8)[1]
     exponent = np.log(2 * slots) + 129 * np.log(2)
     key_error = 3.2 * (n / 2) ** 0.5  # one prime, as large as the special one
     spread = (_rounding(n) ** 2 + key_error**2 * n / 12) ** 0.5

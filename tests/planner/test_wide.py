@@ -3,8 +3,6 @@
 import json
 import subprocess
 import sys
-import tracemalloc
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -21,23 +19,6 @@ from fhenn.planner.packing import pack_samples
 from fhenn.ranges import reaches
 
 rng = np.random.default_rng(11)
-
-
-@pytest.fixture
-def peak():
-    """A block whose largest memory is told, in bytes."""
-
-    @contextmanager
-    def measure():
-        tracemalloc.start()
-        try:
-            yield lambda: most[0]
-        finally:
-            most.append(tracemalloc.get_traced_memory()[1])
-            tracemalloc.stop()
-
-    most = []
-    return measure
 
 
 def answers(model, x, **wishes):

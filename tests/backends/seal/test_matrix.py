@@ -1,6 +1,8 @@
 """Matrix products on whole samples: every shape, every form of packing."""
 
+from base64 import b64encode
 from dataclasses import replace
+from zlib import compress
 
 import numpy as np
 import pytest
@@ -9,11 +11,11 @@ from hypothesis import strategies as st
 from support import compare, mostly_thorough
 
 import fhenn
-from fhenn.ckks.layout import Vectors, layout_from_json, layout_to_json
-from fhenn.ckks.maps import AffineMap, power_of_two
-from fhenn.ckks.operator import Dense, Operator
+from fhenn.ckks.layout import Placement, Vectors, layout_from_json, layout_to_json
+from fhenn.ckks.maps import AffineMap, RotationSchedule, diagonals_of, power_of_two
+from fhenn.ckks.operator import Dense, Operator, Sparse
 from fhenn.ckks.parameters import Parameters
-from fhenn.ckks.rotations import CHAINED
+from fhenn.ckks.rotations import CHAINED, STRATEGIES
 from fhenn.ckks.sums import drop_to
 from fhenn.errors import KeyMissing, LevelExhausted, ShapeMismatch
 
@@ -31,10 +33,10 @@ def packing(width, outputs, samples, slots, upload=1):
     return Vectors("blocks", period, samples, m * period // ring)
 
 
-def mapped(layout, weight, slots):
+def mapped(layout, weight, slots, target=None):
     """The affine map of a weight, which is kept alive, and its schedule."""
     operator = weight if isinstance(weight, Operator) else Dense(weight)
-    affine = AffineMap(operator, None, layout, slots, CHAINED)
+    affine = AffineMap(operator, None, layout, slots, CHAINED, target=target)
     return operator, affine, affine.schedules[0]
 
 
@@ -47,17 +49,18 @@ def slot_values(affine, schedule):
     return values
 
 
-def simulate(layout, weight, x, slots):
+def simulate(layout, weight, x, slots, target=None, giants=None):
     """What the ciphertexts hold after the product, in plain NumPy, and the schedule."""
-    _alive, affine, schedule = mapped(layout, weight, slots)
+    _alive, affine, schedule = mapped(layout, weight, slots, target)
+    if giants is not None:
+        schedule = replace(schedule, giants=giants(schedule))
     rows = np.array(layout.pack(x, slots)).reshape(-1, layout.tiles, slots)
     values = slot_values(affine, schedule)
     total = np.zeros((len(rows), slots))
-    for shift in range(schedule.diagonals.most):
-        baby, giant = shift % schedule.baby, shift - shift % schedule.baby
-        turned = np.roll(rows, -baby * layout.samples, axis=2)
-        part = (turned * values[None, :, shift]).sum(axis=1)
-        total += np.roll(part, -giant * layout.samples, axis=1)
+    for tile, steps in enumerate(schedule.steps):
+        for shift, (giant, baby) in steps.items():
+            part = np.roll(rows[:, tile], -baby * layout.samples, axis=1) * values[tile, shift]
+            total += np.roll(part, -giant * layout.samples, axis=1)
     for fold in schedule.diagonals.folds:
         total = total + np.roll(total, -fold * layout.samples, axis=1)
     return total, schedule
@@ -85,6 +88,111 @@ def test_every_slot_holds_the_product_and_nothing_else(width, outputs, samples, 
         total, schedule = simulate(layout, weight, x, slots)
         expected = replicated(x @ weight.T, schedule.diagonals.outputs, samples, slots)
         np.testing.assert_allclose(total, expected, atol=1e-9)
+
+
+def placed(width, period, samples):
+    """Features at random places."""
+    held = np.full(period, -1)
+    held[rng.choice(period, width, replace=False)] = np.arange(width)
+    return Placement.of(held[np.newaxis], samples)
+
+
+@settings(max_examples=150)
+@given(st.integers(1, 20), st.integers(1, 20), st.sampled_from([1, 2, 4]), st.data())
+def test_features_may_stand_anywhere(width, outputs, samples, data):
+    """Whatever the giant steps are: each slot of an output holds it, all others nothing."""
+    slots = 128
+    periods = [1 << power for power in range(8) if 1 << power <= slots // samples]
+    density = data.draw(st.sampled_from([0.05, 0.3, 1.0]))
+    weight = rng.normal(size=(outputs, width)) * (rng.random((outputs, width)) < density)
+    layout = placed(width, data.draw(st.sampled_from([each for each in periods if each >= width])), samples)
+    target = placed(outputs, data.draw(st.sampled_from([each for each in periods if each >= outputs])), samples)
+    if data.draw(st.booleans()):
+        layout = Vectors("replicated", power_of_two(width), samples)
+    if data.draw(st.booleans()):
+        target = None
+    first = data.draw(st.integers(0, 127))
+    distances = data.draw(st.lists(st.integers(1, 40), max_size=8))
+
+    def giants(schedule):
+        """Any, the first of which is not beyond all shifts."""
+        start = first % schedule.diagonals.most
+        return tuple(start + sum(distances[:place]) for place in range(len(distances) + 1))
+
+    x = rng.normal(size=(3, width))
+    for choice in (None, giants):
+        total, _ = simulate(layout, weight, x, slots, target, choice)
+        there = target or Vectors("replicated", power_of_two(outputs), samples)
+        np.testing.assert_allclose(total, there.pack(x @ weight.T, slots), atol=1e-9)
+        np.testing.assert_allclose(there.unpack(total, (3, outputs)), x @ weight.T, atol=1e-9)
+
+
+def test_a_convolution_has_few_diagonals_where_it_stays_in_place():
+    """Nine taps of a 3×3 kernel; one after another 33, as rows of outputs are shorter than those of inputs."""
+    height, width = 8, 8
+    y, x, down, right = (each.ravel() for each in np.mgrid[:6, :6, :3, :3])
+    rows, columns = y * 6 + x, (y + down) * width + x + right
+    operator = Sparse(rows, columns, rng.normal(size=len(rows)), (36, 64))
+    held = np.full((1, 64), -1)
+    held[0, np.arange(6)[:, np.newaxis] * width + np.arange(6)] = np.arange(36).reshape(6, 6)
+    layout = Vectors("replicated", 64)
+    stays = diagonals_of(operator, layout, 64, Placement.of(held))
+    assert stays.present == 9
+    assert diagonals_of(operator, layout, 64).present > 25
+    for rotations in STRATEGIES:  # rows of three taps
+        schedule = RotationSchedule.of(stays, rotations)
+        assert (schedule.giants, schedule.babies(0)) == ((0, width, 2 * width), [0, 1, 2])
+    assert height * width == layout.period
+
+
+@given(st.integers(1, 20), st.sampled_from([1, 2, 4]), st.integers(1, 9))
+def test_a_placement_is_a_bijection(width, samples, count):
+    x = rng.normal(size=(count, width))
+    layout = placed(width, 32, samples)
+    assert layout.holds(width, 128)
+    assert not layout.holds(width + 1, 128)
+    rows = layout.pack(x, 128)
+    np.testing.assert_allclose(layout.unpack(rows, x.shape), x, rtol=1e-14)
+    assert layout_from_json(layout_to_json(layout)) == layout
+
+
+SPREAD = layout_to_json(Placement.of(np.array([[0, -1, 1, 2]])))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"table": "no base64"},
+        {"table": "AAAA"},
+        {"table": 3},
+        {"table": SPREAD["table"][:-4]},
+        {"period": 8},
+        {"period": 0},
+        {"period": 4.0},
+        {"period": True},
+        {"period": 1 << 17, "tiles": 1 << 17},
+        {"samples": 1 << 18},
+        {"more": 1},
+    ],
+    ids=str,
+)
+def test_a_placement_that_is_none_is_refused(change):
+    with pytest.raises((ValueError, TypeError, KeyError)):
+        layout_from_json(SPREAD | change)
+
+
+def test_a_table_that_swells_is_not_inflated(peak):
+    bomb = b64encode(compress(bytes(1 << 28), 9)).decode()
+    with peak() as used, pytest.raises(ValueError, match="bytes"):
+        layout_from_json(SPREAD | {"table": bomb})
+    assert used() < 1e6
+
+
+@pytest.mark.parametrize("held", [[0, 0, 1, 2], [0, 1, 3, -1], [0, 1, -1, -1], [0, 1, 2, -2]], ids=str)
+def test_a_placement_holds_every_feature_once(held):
+    assert not Placement.of(np.array([held])).holds(3, 8)
+    assert not Placement.of(np.array([[0, 1, 2]])).holds(3, 8)
+    assert Placement.of(np.array([[0, 2, -1, 1]])).holds(3, 8)
 
 
 @given(st.integers(1, 20), st.sampled_from([1, 2, 4]), st.integers(1, 9))
@@ -204,8 +312,8 @@ def test_errors_come_through_with_the_rotations_before_each_weight(layout, shape
             np.abs(slot_values(AffineMap(alone := Dense(one), None, layout, slots, CHAINED), schedule)).sum(axis=(0, 2))
         )
         assert alone.shape == shape
-        (switches[row, feature],) = {shift % schedule.baby for shift in used}
-    assert switches.max() == schedule.baby - 1
+        (switches[row, feature],) = {schedule.steps[0][shift][1] for shift in used}
+    assert switches.max() == max(schedule.babies(0))
     for norm in (1, 2):
         turned = ((np.abs(weight) ** norm * switches).sum(axis=1) ** (1 / norm)).max()
         assert affine.gains(norm, schedule).turned == pytest.approx(turned)
