@@ -1,5 +1,7 @@
 """Operators on images against the matrices that a naive loop makes."""
 
+import copy
+import pickle
 import tracemalloc
 from math import prod
 
@@ -8,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fhenn.ckks.images import Convolution, Separable
+from fhenn.ckks.images import Convolution, Separable, Window
 from fhenn.ckks.operator import Dense, Scaling, Sparse
 from fhenn.errors import NonFiniteValue, ParameterError, ShapeMismatch
 
@@ -153,3 +155,153 @@ def test_bad_input():
         Convolution(kernel * np.nan, (1, 4, 4))
     with pytest.raises(ParameterError, match="stride"):
         Convolution(kernel, (1, 4, 4), stride=(0, 1))
+
+
+@given(convolutions(), st.integers(1, 40))
+def test_pieces_of_few_rows_are_the_same_entries(found, at_once):
+    operator, matrix, _ = found
+    for each, expected in ((operator, matrix), (operator.T, matrix.T)):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("fhenn.ckks.images.at_once", lambda entries, most=0: at_once)
+            pieces = list(each.pieces())
+        rows, columns, values = (np.concatenate(part) for part in zip(*pieces, strict=True))
+        places = np.nonzero(expected)
+        np.testing.assert_array_equal((rows, columns), places)
+        np.testing.assert_array_equal(values, expected[places])
+        assert len(pieces) == -(-each.outputs // at_once)
+
+
+@given(convolutions(), st.sampled_from(["dense", "sparse", "scaling", "channels"]), st.integers(0, 2**32 - 1))
+def test_products_with_a_transpose_are_those_of_the_matrices(found, kind, seed):
+    (operator, matrix, shape), rng = found, np.random.default_rng(seed)
+
+    def other(features, channels):
+        if kind == "scaling":
+            return Scaling(rng.normal(size=features))
+        if kind == "channels":
+            return Scaling(np.repeat(rng.normal(size=channels), features // channels))
+        dense = Dense(rng.normal(size=(features, features)))
+        return dense if kind == "dense" else dense.sparse()
+
+    after, before = other(operator.inputs, operator.input_shape[0]), other(operator.outputs, shape[0])
+    for product, expected in (
+        (after @ operator.T, after.dense() @ matrix.T),
+        (operator.T @ before, matrix.T @ before.dense()),
+    ):
+        np.testing.assert_allclose(product.dense(), expected, atol=1e-11)
+        kinds = {"dense": Dense, "channels": type(operator.T)}
+        assert kind == "scaling" or type(product) is kinds.get(kind, Sparse)
+
+
+def test_products_of_separable_maps_stay_so():
+    rng = np.random.default_rng(0)
+    first, last = (
+        Separable(2, rng.normal(size=(3, 4)), rng.normal(size=(2, 5))),
+        Separable(2, [[1.0] * 3], [[2.0, 3.0]]),
+    )
+    both = last @ first
+    assert type(both) is type(Scaling([2.0, 2.0]) @ both) is type(both @ Scaling(np.full(40, 2.0))) is Separable
+    np.testing.assert_allclose(both.dense(), last.dense() @ first.dense(), atol=1e-12)
+    np.testing.assert_allclose((Scaling([2.0, 3.0]) @ both).dense(), [[2.0], [3.0]] * both.dense(), atol=1e-12)
+    other = Separable(1, np.ones((1, 2)), np.ones((1, 6)))  # of another image with as many numbers
+    np.testing.assert_allclose((other @ first).dense(), other.dense() @ first.dense(), atol=1e-12)
+    convolution = Convolution(rng.normal(size=(3, 2, 2, 1)), first.output_shape)
+    assert type(convolution @ first) is Sparse
+    np.testing.assert_allclose((convolution @ first).dense(), convolution.dense() @ first.dense(), atol=1e-12)
+
+
+def test_products_are_made_some_rows_at_a_time(monkeypatch):
+    operator = Convolution(np.random.default_rng(0).normal(size=(2, 2, 3, 3)), (2, 6, 5), padding=((1, 1), (1, 1)))
+    whole = (operator @ operator).dense()
+    for piece in (1, 40, 300):
+        monkeypatch.setattr("fhenn.ckks.operator._PIECE", piece)
+        np.testing.assert_allclose((operator @ operator).dense(), whole, atol=1e-14)
+
+
+def test_content_tells_operators_apart():
+    kernel = np.arange(1.0, 9.0).reshape(2, 2, 1, 2)
+    operators = [
+        Convolution(kernel, (2, 4, 4)),
+        Convolution(kernel + 1, (2, 4, 4)),
+        Convolution(kernel, (2, 4, 4), stride=(2, 1)),
+        Convolution(kernel, (2, 4, 4), stride=(1, 2)),
+        Convolution(kernel, (2, 4, 4), padding=((1, 0), (0, 0))),
+        Convolution(kernel, (2, 4, 4), padding=((0, 1), (0, 0))),
+        Convolution(kernel, (2, 4, 4), padding=((0, 0), (0, 1))),
+        Convolution(kernel, (2, 4, 4), dilation=(1, 3)),
+        Convolution(kernel, (4, 4, 4), groups=2),
+        Convolution(kernel.reshape(4, 1, 2, 1), (2, 4, 4), groups=2),
+        Separable(1, np.ones((1, 2)), np.ones((2, 1))),
+        Separable(2, np.ones((1, 2)), np.ones((2, 1))),
+        Separable(1, np.ones((2, 1)), np.ones((1, 2))),
+    ]
+    assert len({operator.content for operator in operators}) == len(operators)
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda each: pickle.loads(pickle.dumps(each))])  # noqa: S301
+def test_copies_are_the_same_and_nobody_can_change_one(duplicate):
+    weights = np.ones((1, 1, 2, 2))
+    convolution, separable = Convolution(weights, (1, 3, 3)), Separable(2, [[1.0, 2.0]], [[1.0]])
+    weights[:] = 5.0
+    assert convolution.kernel.max() == 1.0
+    for operator in (convolution, separable):
+        again = duplicate(operator.T).T
+        assert again.content == operator.content
+        np.testing.assert_array_equal(again.dense(), operator.dense())
+    for array in (convolution.kernel, separable.vertical, separable.T.vertical):
+        with pytest.raises(ValueError, match="read-only"):
+            array[:] = 0.0
+
+
+def test_rows_that_are_the_same_but_for_their_sign_are_counted():
+    assert Convolution(np.array([1.0, 1.0, -1.0]).reshape(3, 1, 1, 1), (1, 2, 2)).most_alike() == 3
+
+
+def test_an_output_may_meet_padding_alone():
+    window = Window(1, 1, stride=3, before=2, after=4)
+    assert (window.outputs, window.of_tap(0)[0]) == (3, slice(1, 1))
+    assert Convolution([[[[2.0]]]], (1, 1, 1), (3, 1), ((2, 4), (0, 0))).dense().tolist() == [[0.0]] * 3
+
+
+ONE = np.ones((2, 2, 3, 3))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "text"),
+    [
+        ((np.ones((2, 2, 3)), (2, 5, 5)), ShapeMismatch, "channels, height, width"),
+        ((np.ones((2, 2, 0, 3)), (2, 5, 5)), ShapeMismatch, "not empty"),
+        ((ONE, (3, 5, 5)), ShapeMismatch, r"\(outputs, 3, height, width\) for images of \(3, 5, 5\)"),
+        ((ONE, (2, 5)), ParameterError, "channels, height, width"),
+        ((ONE, (2, 0, 5)), ParameterError, "at least 1 each"),
+        ((ONE, (2, 5, 5.5)), ParameterError, "at least 1 each"),
+        ((ONE, (2, 5, 5), (1, 1, 1)), ParameterError, "stride"),
+        ((ONE, (2, 5, 5), (1, 1), ((-1, 0), (0, 0))), ParameterError, "padding"),
+        ((ONE, (2, 5, 5), (1, 1), 1), ParameterError, "padding"),
+        ((ONE, (2, 5, 5), (1, 1), ((0, 0), (0, 0)), (1, 0)), ParameterError, "dilation"),
+        ((ONE, (2, 5, 5), (1, 1), ((0, 0), (0, 0)), (1, 1), 0), ParameterError, "groups must be a whole number"),
+        ((ONE, (2, 5, 5), (1, 1), ((0, 0), (0, 0)), (1, 1), 3), ParameterError, "3 groups do not divide 2 channels"),
+        ((ONE, (2, 2, 5)), ParameterError, "3 × 3 is larger than the padded image of 2 × 5.*1 more of padding"),
+    ],
+)
+def test_refuses_what_makes_no_convolution(arguments, error, text):
+    with pytest.raises(error, match=text):
+        Convolution(*arguments)
+
+
+def test_the_way_out_is_one():
+    assert Convolution(ONE, (2, 2, 5), padding=((1, 1), (1, 1))).output_shape == (2, 2, 5)
+
+
+def test_refuses_separable_maps_that_are_none():
+    with pytest.raises(NonFiniteValue):
+        Separable(1, [[np.inf]], [[1.0]])
+    with pytest.raises(ShapeMismatch):
+        Separable(1, [1.0], [[1.0]])
+    with pytest.raises(ParameterError, match="channels"):
+        Separable(0, [[1.0]], [[1.0]])
+    for make in (lambda: Convolution([[[[1e200]]]], (1, 1, 1)), lambda: Separable(1, [[1e200]], [[1.0]])):
+        with pytest.raises(NonFiniteValue):
+            Scaling([1e200]) @ make()
+        with pytest.raises(ShapeMismatch):
+            make().apply(np.ones((2, 2)))
