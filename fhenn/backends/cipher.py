@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fhenn.approx import Polynomial
-from fhenn.backends.plain import PLAIN, broadcast, same_shape
+from fhenn.backends.plain import PLAIN, broadcast, flatten_first, same_shape
 from fhenn.ckks import cubic
 from fhenn.ckks.arithmetic import require_clear
 from fhenn.ckks.array import CipherArray, require_array
@@ -209,8 +209,9 @@ class CipherBackend:
         on = x.context.arithmetic
         affine = AffineMap(operator, bias, x.layout, x.context.slots, on.rotations, idle, target)
         layout = affine.result_layout  # refuses layouts that it cannot serve
-        if x.shape[1] != operator.inputs:
-            raise ShapeMismatch("Linear", x.shape, f"(samples, {operator.inputs})")
+        if x.shape[1:] != (operator.inputs,):
+            hint = flatten_first(x.shape[1:], operator.inputs)
+            raise ShapeMismatch("Linear", x.shape, f"(samples, {operator.inputs}){hint}")
         results: list[Any] = []
         for start in counted(range(0, len(x.ciphertexts), affine.group)):
             results += on.apply_map(x.handles[start : start + affine.group], affine)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from math import inf
+from collections.abc import Sequence
+from math import inf, prod
 from typing import Any
 
 import numpy as np
@@ -76,6 +77,18 @@ class PlainBackend:
     def reveal(self, x: Floats, secret: Any) -> Floats:
         """`x` itself."""
         return x
+
+
+def flatten_first(shape: Sequence[int], features: int) -> str:
+    """What to do where features are wanted and images are given, to follow the shape that is wanted; empty elsewhere.
+
+    shape: of a sample that is given.
+    features: that are wanted.
+
+    >>> flatten_first((1, 2, 2), 4), flatten_first((4,), 4)
+    (': put Flatten() before it', '')
+    """
+    return ": put Flatten() before it" if len(shape) > 1 and prod(shape) == features else ""
 
 
 def same_shape(operation: str, value: Floats, shape: tuple[int, ...]) -> Floats:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import import_module
 from itertools import chain
@@ -114,6 +114,24 @@ class CipherArray(Uncopied):
             on.scale(handles[0]),
         )
 
+    def reshape(self, shape: tuple[int, ...]) -> CipherArray:
+        """The same numbers, in C order, in another shape: nothing is computed.
+
+        shape: of as many numbers; in other layouts than "packed" of as many samples, which the first axis counts.
+        Raises ShapeMismatch for another.
+
+        >>> import fhenn
+        >>> client = fhenn.Context.generate(fhenn.Parameters.for_depth(1))
+        >>> encrypt(client, [[1.0, 2.0, 3.0, 4.0]], "features").reshape((1, 1, 2, 2)).shape
+        (1, 1, 2, 2)
+        """
+        shape = tuple(shape)
+        samples = self.layout == PACKED or (len(shape) >= 2 and shape[0] == self.shape[0])
+        if not samples or prod(shape) != self.size:
+            kept = "" if self.layout == PACKED else f" and {self.shape[0]} samples"
+            raise ShapeMismatch("reshape", shape, f"one of {self.size} numbers{kept}")
+        return replace(self, shape=shape)
+
     @classmethod
     def from_tenseal(cls, vector: Any) -> CipherArray:
         """The values of a `tenseal.CKKSVector`, from copies of its ciphertexts; from here on scales are exact.
@@ -159,8 +177,11 @@ class CipherArray(Uncopied):
         # first the count: what follows takes memory in proportion to it
         if len(bodies) != layout.ciphertexts(shape, context.slots):
             raise WireFormatError(_KIND, f"{len(bodies)} ciphertexts cannot hold shape {shape}")
-        if isinstance(layout, WholeSamples) and not layout.holds(shape[1], context.slots):
-            raise WireFormatError(_KIND, f"its layout does not hold {shape[1]} features")
+        width = prod(shape[1:])
+        if isinstance(layout, WholeSamples) and not (
+            width <= layout.tiles * context.slots and layout.holds(width, context.slots)
+        ):
+            raise WireFormatError(_KIND, f"its layout does not hold {width} features")
         groups = [bodies[start : start + _AT_ONCE] for start in range(0, len(bodies), _AT_ONCE)]
         loading = counted(groups, share=1 / 2)  # what is done with them comes after
         ciphertexts = chain.from_iterable(context.load_all(group, level, scale) for group in loading)
@@ -178,7 +199,7 @@ class CipherArray(Uncopied):
         sane = (
             len(shape) <= _MOST_DIMENSIONS
             and all(type(size) is int and 0 < size < 1 << 32 for size in shape)
-            and (layout == PACKED or len(shape) == 2)
+            and (layout == PACKED or len(shape) >= 2)
             and type(level) is int
             and 0 <= level <= context.levels
             and isfinite(scale)

@@ -46,7 +46,7 @@ def apply_weights(x: CipherArray, weight: CipherArray, outputs: int) -> CipherAr
     Returns (samples, outputs), a level below the lower of both.
     Raises ShapeMismatch, LevelExhausted, ContextMismatch, KeyMissing, ScaleMismatch.
     """
-    if x.layout != FEATURES:
+    if x.layout != FEATURES or len(x.shape) != 2:
         raise ShapeMismatch("a product with encrypted weights", x.shape, "(samples, features) in layout 'features'")
     features = x.shape[1]
     _require_weights(x, weight, outputs * features)
@@ -94,7 +94,7 @@ def weight_gradient(gradient: CipherArray, x: CipherArray) -> CipherArray:
     Raises ShapeMismatch, LevelExhausted, ContextMismatch, KeyMissing, ScaleMismatch.
     """
     outputs, features = gradient.shape[1], x.shape[1]
-    if gradient.shape[0] != x.shape[0] or gradient.layout != FEATURES or x.layout != FEATURES:
+    if gradient.shape[0] != x.shape[0] or gradient.layout != FEATURES or x.layout != FEATURES or len(x.shape) != 2:
         raise ShapeMismatch("a gradient of weights", gradient.shape, f"({x.shape[0]}, outputs) in layout 'features'")
     gradient.require_same_keys(x.context)
     if x.level < x.context.levels:

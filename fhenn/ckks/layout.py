@@ -97,25 +97,26 @@ class Packed(Layout):
 class Features(Layout):
     """Samples × features: one feature of as many samples as fit in each ciphertext.
 
-    All features of a block of samples stand side by side: a linear layer needs no rotation.
+    All features of a block of samples stand side by side: a linear layer needs no rotation. The features of an array
+    with more axes, as of images, are those of its axes after the first, in C order.
     """
 
     def pack(self, values: NDArray[np.float64], slots: int) -> Floats:
-        _require_matrix(self, values.shape)
-        return _blocks(values.T, slots)
+        _require_samples(self, values.shape)
+        return _blocks(values.reshape(len(values), -1).T, slots)
 
     def unpack(self, rows: Sequence[Sequence[float]] | Floats, shape: tuple[int, ...]) -> NDArray[np.float64]:
-        samples, features = shape
+        samples, features = shape[0], prod(shape[1:])
         blocks = np.array(rows).reshape(-1, features, len(rows[0]))
-        return blocks.swapaxes(0, 1).reshape(features, -1)[:, :samples].T.copy()
+        return blocks.swapaxes(0, 1).reshape(features, -1)[:, :samples].T.copy().reshape(shape)
 
     def largest_by_sample(self, rows: Sequence[Sequence[float]] | Floats, shape: tuple[int, ...]) -> Floats:
-        samples, features = shape
+        samples, features = shape[0], prod(shape[1:])
         return _by_sample(np.abs(rows).reshape(-1, features, len(rows[0])).max(axis=1), samples)
 
     def ciphertexts(self, shape: tuple[int, ...], slots: int) -> int:
-        _require_matrix(self, shape)
-        return -(-shape[0] // slots) * shape[1]
+        _require_samples(self, shape)
+        return -(-shape[0] // slots) * prod(shape[1:])
 
 
 class WholeSamples(Layout):
@@ -161,7 +162,8 @@ class WholeSamples(Layout):
         """The tile of each feature, and a position there, up to multiples of what its copies lie apart."""
 
     def pack(self, values: NDArray[np.float64], slots: int) -> Floats:
-        _require_matrix(self, values.shape)
+        _require_samples(self, values.shape)
+        values = values.reshape(len(values), -1)
         samples, width = values.shape
         groups = ceil(samples / self.samples)
         padded = np.zeros((groups * self.samples, width + 1))  # the last column stands for "none"
@@ -174,9 +176,9 @@ class WholeSamples(Layout):
         """The array in rows; each value is the mean of its copies, whose errors are nearly independent.
 
         rows: (ciphertexts, slots).
-        shape: (samples, features) of the array.
+        shape: (samples, features) of the array, or (samples, ...) with its features in C order.
         """
-        samples, width = shape
+        samples, width = shape[0], prod(shape[1:])
         slots = len(rows[0])
         held = self.content(width, slots).reshape(-1)
         groups = np.array(rows).reshape(-1, self.tiles, slots // self.samples, self.samples)
@@ -184,14 +186,14 @@ class WholeSamples(Layout):
         by_feature = np.argsort(held, kind="stable")
         starts = np.searchsorted(held[by_feature], np.arange(width))
         copies = np.diff(starts, append=len(held))
-        return (np.add.reduceat(values[:, by_feature], starts, axis=1) / copies)[:samples]
+        return (np.add.reduceat(values[:, by_feature], starts, axis=1) / copies)[:samples].reshape(shape)
 
     def largest_by_sample(self, rows: Sequence[Sequence[float]] | Floats, shape: tuple[int, ...]) -> Floats:
         groups = np.abs(rows).reshape(-1, self.tiles * len(rows[0]) // self.samples, self.samples)
         return _by_sample(groups.max(axis=1), shape[0])
 
     def ciphertexts(self, shape: tuple[int, ...], slots: int) -> int:
-        _require_matrix(self, shape)
+        _require_samples(self, shape)
         return -(-shape[0] // self.samples) * self.tiles
 
 
@@ -411,9 +413,9 @@ def _places_in(table: bytes) -> Places:
     return places
 
 
-def _require_matrix(layout: Layout, shape: tuple[int, ...]) -> None:
-    """Raise ShapeMismatch where a shape is not (samples, features)."""
-    if len(shape) != 2:
+def _require_samples(layout: Layout, shape: tuple[int, ...]) -> None:
+    """Raise ShapeMismatch where a shape is not (samples, features) or (samples, ...) with more axes."""
+    if len(shape) < 2:
         raise ShapeMismatch(f"layout {layout.name!r}", shape, "(samples, features)")
 
 

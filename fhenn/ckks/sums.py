@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Set
+from math import prod
 from typing import Any
 
 from fhenn.ckks.array import CipherArray
@@ -32,7 +33,7 @@ def sum_features(x: CipherArray) -> CipherArray:
     """
     on, shape, handles = x.context.arithmetic, (x.shape[0], 1), x.handles
     if x.layout == FEATURES:
-        width = x.shape[1]
+        width = prod(x.shape[1:])
         blocks = [handles[start : start + width] for start in range(0, len(handles), width)]
         return x.of_handles([on.sum(block, width) for block in blocks], shape)
     if not isinstance(x.layout, WholeSamples) or not x.layout.is_plain:

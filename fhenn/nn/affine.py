@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fhenn.backends import PLAIN, Backend, backend_of
-from fhenn.backends.plain import broadcast
+from fhenn.backends.plain import broadcast, flatten_first
 from fhenn.ckks.layout import WholeSamples
 from fhenn.ckks.operator import Operator, Scaling
 from fhenn.errors import ShapeMismatch, UnsupportedOperation, UnsupportedValue
 from fhenn.finite import require_finite
 from fhenn.nn.grid import Grid
-from fhenn.nn.node import Layer
+from fhenn.nn.node import Layer, Shape
 
 Floats = NDArray[np.float64]
 
@@ -50,6 +51,10 @@ class Affine(Layer):
         """What positions of a ciphertext hold that hold no output: 0, unless what follows is served better."""
         return 0.0
 
+    def _both(self) -> tuple[Operator, Floats]:
+        """A and b of one moment."""
+        return self._map
+
     @property
     def target(self) -> WholeSamples | None:
         """Where outputs go in ciphertexts of whole samples: one after another (None), but in a plan."""
@@ -63,12 +68,12 @@ class Affine(Layer):
     @property
     def operator(self) -> Operator:
         """A."""
-        return self._map[0]
+        return self._both()[0]
 
     @property
     def bias(self) -> Floats:
         """b, (outputs,), read-only."""
-        return self._map[1]
+        return self._both()[1]
 
     @property
     def inputs(self) -> int:
@@ -81,6 +86,11 @@ class Affine(Layer):
         return self.operator.outputs
 
     @property
+    def parameters(self) -> int:
+        """How many numbers it holds."""
+        return self.operator.size + self.bias.size
+
+    @property
     def cost(self) -> int:
         """Levels that `forward` consumes on a ciphertext: 1.
 
@@ -90,8 +100,19 @@ class Affine(Layer):
 
     @property
     def has_parameters(self) -> bool:
-        """Whether `update` changes it: False, but for `Linear`."""
+        """Whether `update` changes it: False, but for `Linear`, `Conv1d` and `Conv2d`."""
         return False
+
+    @property
+    def input_shape(self) -> Shape | None:
+        """(inputs,)."""
+        return (self.inputs,)
+
+    def shape_after(self, shape: Sequence[int]) -> Shape:
+        """(outputs,), for samples of shape (inputs,). Raises ShapeMismatch for others."""
+        if tuple(shape) != (self.inputs,):
+            raise ShapeMismatch(self.name, tuple(shape), f"({self.inputs},){flatten_first(shape, self.inputs)}")
+        return (self.outputs,)
 
     def then(self, after: Affine) -> Affine:
         """This map and another one after it, as one, with the product of their operators.
@@ -121,9 +142,10 @@ class Affine(Layer):
 
     def evaluate(self, backend: Backend, x: Any) -> Any:
         """A x + b through a backend."""
-        operator, bias = self._map
+        operator, bias = self._both()
         if not backend.encrypted and (x.ndim == 0 or x.shape[-1] != operator.inputs):
-            raise ShapeMismatch(self.name, x.shape, f"(..., {operator.inputs})")
+            hint = flatten_first(x.shape, operator.inputs) or flatten_first(x.shape[1:], operator.inputs)
+            raise ShapeMismatch(self.name, x.shape, f"(..., {operator.inputs}){hint}")
         return backend.affine(x, operator, bias, self.idle, self.target)
 
     def _forward(self, backend: Backend, x: Any) -> Any:

@@ -7,15 +7,21 @@ from collections.abc import Iterator
 from fhenn.errors import UnsupportedNode
 from fhenn.nn.activation import Activation
 from fhenn.nn.affine import Affine
+from fhenn.nn.flatten import Flatten
+from fhenn.nn.image import UNBOUND, ImageLayer
 from fhenn.nn.node import Node
+from fhenn.nn.residual import Residual
 from fhenn.nn.sequential import Sequential
 
 
 def layers(model: Node) -> Iterator[Affine | Activation]:
     """The affine maps and activations of a model in order, those of a Sequential in its place.
 
+    `Flatten` computes nothing and is left out: layers of images take and give features in C order.
+
     model: a node.
-    Raises UnsupportedNode where a node is something else: of it nothing is known that ranges and plans rest on.
+    Raises UnsupportedNode where a node is something else, of which nothing is known that ranges and plans rest on, or
+    does not know the shape of its images.
 
     >>> from fhenn.nn import Linear
     >>> list(layers(Sequential([Sequential([Linear([[1.0]])]), Linear([[2.0]])])))
@@ -25,7 +31,17 @@ def layers(model: Node) -> Iterator[Affine | Activation]:
         for node in model.nodes:
             yield from layers(node)
     elif isinstance(model, Affine | Activation):
+        if isinstance(model, ImageLayer) and model.input_shape is None:
+            raise UnsupportedNode(f"{model.name} does not know the shape of its images.", UNBOUND, model.name)
         yield model
+    elif isinstance(model, Flatten):
+        return  # features are in the order that they are in already
+    elif isinstance(model, Residual):
+        raise UnsupportedNode(
+            "a Residual runs on plaintext only.",
+            "Leave its shortcut out: put the nodes of its body in its place.",
+            model.name,
+        )
     else:
         raise UnsupportedNode(
             f"a {type(model).__name__} is neither an affine layer nor an activation.",

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from copy import copy
 from threading import Lock, local
 from typing import Any, Self, final
 
 from fhenn.backends import Backend, backend_of
 from fhenn.errors import CacheEmpty
+
+Shape = tuple[int, ...]
+"""Of one sample."""
 
 
 class Node(ABC):
@@ -98,6 +101,28 @@ class Node(ABC):
     def is_regression(self) -> bool:
         """Whether the outputs are quantities of any unit, so that errors are told relative to how they vary."""
         return False
+
+    def with_shape(self, shape: Sequence[int]) -> Node:
+        """The node for samples of a shape: itself where it takes every shape, as activations do.
+
+        shape: of a sample that goes in: (features,), (channels, length) or (channels, height, width).
+        Raises ParameterError, ShapeMismatch where it takes no such samples.
+        """
+        self.shape_after(shape)
+        return self
+
+    def shape_after(self, shape: Sequence[int]) -> Shape:
+        """The shape of what it makes of a sample: the same, as for what is done element by element.
+
+        shape: of a sample that goes in.
+        Raises ParameterError, ShapeMismatch where it takes no such samples.
+        """
+        return tuple(shape)
+
+    @property
+    def input_shape(self) -> Shape | None:
+        """The shape of a sample that goes in, None where the node takes several or was not told."""
+        return None
 
     @final
     def backward(self, gradient: Any) -> Any:

@@ -33,7 +33,9 @@ def node_signature(node: Affine | Activation) -> str:
     """
     if isinstance(node, Affine):
         # a Linear is named so whatever its class is called: clients read shapes by that name
-        return f"{'Linear' if isinstance(node, Linear) else node.name}{node.inputs}x{node.outputs}"
+        name = "Linear" if isinstance(node, Linear) else node.name
+        # a name that ends in a digit would be read as part of the inputs
+        return f"{name}{'_' if name[-1].isdigit() else ''}{node.inputs}x{node.outputs}"
     degrees = ",".join(str(each.degree) for each in node.polynomials)
     return f"{node.name}{degrees}[{node.domain[0]:g},{node.domain[1]:g}]"
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from fhenn.ckks.layout import FEATURES, PACKED, Vectors, layout_from_json
+from fhenn.errors import ShapeMismatch
 
 
 def test_a_value_is_the_mean_of_its_copies():
@@ -79,3 +80,17 @@ def test_a_layout_of_another_name_or_with_more_fields_is_refused(data):
         ValueError, match=r"must be 'packed', 'features', 'vectors' or 'placement'|no fields besides its name"
     ):
         layout_from_json(data)
+
+
+@pytest.mark.parametrize("layout", [FEATURES, Vectors("replicated", 16, 2), Vectors("tiles", 4, 1, 2, 3)])
+def test_the_features_of_images_are_those_of_their_axes_in_order(layout):
+    images = np.arange(1.0, 37.0).reshape(3, 2, 2, 3)
+    flat = images.reshape(3, 12)
+    rows = layout.pack(images, 32)
+    np.testing.assert_array_equal(rows, layout.pack(flat, 32))
+    np.testing.assert_array_equal(layout.unpack(rows, images.shape), images)
+    assert layout.ciphertexts(images.shape, 32) == layout.ciphertexts(flat.shape, 32) == len(rows)
+    largest = layout.largest_by_sample(rows, images.shape)
+    np.testing.assert_array_equal(largest, layout.largest_by_sample(rows, flat.shape))
+    with pytest.raises(ShapeMismatch, match="samples, features"):
+        layout.pack(np.ones(3), 32)

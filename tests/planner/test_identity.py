@@ -6,7 +6,7 @@ import pytest
 import fhenn
 from fhenn.nn import Affine, Dense, Scaling, Sparse
 from fhenn.planner import fingerprint_of, signature_of
-from fhenn.planner.identity import AFFINE
+from fhenn.planner.identity import AFFINE, node_signature
 
 
 def test_names_and_shapes():
@@ -58,3 +58,32 @@ def test_fingerprints_tell_operators_apart():
 def test_shapes_are_read_from_names(name, shape):
     found = AFFINE.fullmatch(name)
     assert (found and found.groups()) == shape
+
+
+def test_layers_of_images_are_told_apart():
+    kernel = np.arange(1.0, 9.0).reshape(2, 1, 2, 2)
+    models = [
+        fhenn.Conv2d(kernel, shape=(1, 5, 4)),
+        fhenn.Conv2d(kernel, [1.0, 2.0], shape=(1, 5, 4)),
+        fhenn.Conv2d(kernel, shape=(1, 4, 5)),
+        fhenn.Conv2d(kernel, stride=(2, 1), shape=(1, 5, 4)),
+        fhenn.Conv2d(kernel, dilation=(2, 1), shape=(1, 5, 4)),
+        fhenn.Conv2d(kernel, padding=1, shape=(1, 5, 4)),
+        fhenn.AvgPool2d(2, shape=(1, 5, 4)),
+        fhenn.AvgPool2d(2, shape=(1, 5, 4)).scaled(0.5),
+    ]
+    assert len({fingerprint_of(model) for model in models}) == len(models)
+    assert signature_of(models[0]) == ("Conv2d20x24", "finish=None")
+
+
+def test_a_class_whose_name_ends_in_a_digit_is_read_right():
+    class Block2(fhenn.nn.Affine):
+        pass
+
+    class Conv3x3(fhenn.Conv2d):
+        pass
+
+    for node in (Block2(fhenn.nn.Scaling([1.0, 2.0, 3.0])), Conv3x3(np.ones((1, 1, 1, 3)), shape=(1, 1, 3))):
+        found = AFFINE.fullmatch(node_signature(node))
+        assert found is not None
+        assert found.groups() == (str(node.inputs), str(node.outputs))
