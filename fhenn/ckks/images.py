@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 from operator import index
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fhenn.ckks.operator import Dense, Floats, Operator, Places, Samples, Scaling, at_once, constants_of, freeze
+from fhenn.ckks.operator import Dense, Floats, Operator, Places, Samples, Scaling, Sparse, at_once, constants_of, freeze
 from fhenn.errors import ParameterError, ShapeMismatch
 
 Pair = tuple[int, int]
@@ -445,11 +445,11 @@ class Separable(Operator):
     """The same map of rows and the same map of columns for each channel: Y = V X Hᵀ.
 
     Average pooling, padding, cropping and repetition of pixels are such maps. Rows that a border shortens are rows of
-    their own, so that averages may count the padding or not.
+    their own, so that averages may count the padding or not. Of both maps what is not zero is stored.
 
     channels: of the images.
-    vertical: V, (height that comes out, height that goes in), not empty.
-    horizontal: H, (width that comes out, width that goes in), not empty.
+    vertical: V, (height that comes out, height that goes in), not empty: a matrix or an operator.
+    horizontal: H, (width that comes out, width that goes in), likewise.
     Raises ShapeMismatch where V or H is no matrix, or empty.
     Raises ParameterError where channels are no whole number above 0.
     Raises NonFiniteValue where V or H hold NaN or infinity.
@@ -459,9 +459,11 @@ class Separable(Operator):
     ([3.0], (1, 1, 1))
     """
 
-    def __init__(self, channels: int, vertical: ArrayLike, horizontal: ArrayLike) -> None:
+    def __init__(self, channels: int, vertical: Operator | ArrayLike, horizontal: Operator | ArrayLike) -> None:
         (self._channels,) = whole_numbers("channels", (channels,), 1, 1)
-        self._vertical, self._horizontal = Dense(vertical), Dense(horizontal)
+        self._vertical, self._horizontal = (
+            (each if isinstance(each, Operator) else Dense(each)).sparse() for each in (vertical, horizontal)
+        )
 
     @property
     def channels(self) -> int:
@@ -469,14 +471,14 @@ class Separable(Operator):
         return self._channels
 
     @property
-    def vertical(self) -> Floats:
-        """V, read-only."""
-        return self._vertical.dense()
+    def vertical(self) -> Sparse:
+        """V."""
+        return self._vertical
 
     @property
-    def horizontal(self) -> Floats:
-        """H, read-only."""
-        return self._horizontal.dense()
+    def horizontal(self) -> Sparse:
+        """H."""
+        return self._horizontal
 
     @property
     def input_shape(self) -> Image:
@@ -498,21 +500,21 @@ class Separable(Operator):
 
     def apply(self, x: Samples) -> Samples:
         self._require(x)
-        vertical, horizontal = (matrix.astype(x.dtype, copy=False) for matrix in (self.vertical, self.horizontal))
         flat = x.reshape(-1, self.inputs)
         result = np.empty((len(flat), self.outputs), x.dtype)
         step = at_once(max(self.shape), _SAMPLES_AT_ONCE)
         for start in range(0, len(flat), step):
             images = flat[start : start + step].reshape(-1, *self.input_shape)
-            result[start : start + step] = (vertical @ (images @ horizontal.T)).reshape(-1, self.outputs)
+            across = self._horizontal.apply(images).swapaxes(2, 3)
+            result[start : start + step] = self._vertical.apply(across).swapaxes(2, 3).reshape(-1, self.outputs)
         return result.reshape(*x.shape[:-1], self.outputs)
 
     @cached_property
     def transpose(self) -> Separable:
-        return self._of(self._vertical.T.dense(), self._horizontal.T.dense())
+        return Separable(self._channels, self._vertical.T, self._horizontal.T)
 
     def abs(self) -> Separable:
-        return self._of(self._vertical.abs().dense(), self._horizontal.abs().dense())
+        return Separable(self._channels, self._vertical.abs(), self._horizontal.abs())
 
     @property
     def largest(self) -> float:
@@ -524,26 +526,31 @@ class Separable(Operator):
     def _entries(self, rows: Places, columns: Places) -> Floats:
         channel, i, j = np.unravel_index(rows, self.output_shape)
         same, y, x = np.unravel_index(columns, self.input_shape)
-        return np.where(channel == same, self.vertical[i, y] * self.horizontal[j, x], 0.0)
+        return np.where(channel == same, self._vertical.entries(i, y) * self._horizontal.entries(j, x), 0.0)
 
     def pieces(self) -> Iterator[tuple[Places, Places, Floats]]:
         (_, across, down), (_, height, width) = self.output_shape, self.input_shape
-        columns_of = [np.flatnonzero(row) for row in self.horizontal]
-        j, x = np.repeat(np.arange(down), [len(some) for some in columns_of]), np.concatenate(columns_of)
-        values = self.horizontal[j, x]
+        j, x, values = self._horizontal.rows, self._horizontal.columns, self._horizontal.values
+        starts = np.searchsorted(self._vertical.rows, np.arange(across + 1))
         for channel, i in np.ndindex(self._channels, across):
-            y = np.flatnonzero(self.vertical[i])
+            mine = slice(starts[i], starts[i + 1])
+            y = self._vertical.columns[mine]
             # by output, then by the row and the column that it takes
             order = np.lexsort((np.tile(x, len(y)), np.repeat(y, len(x)), np.tile(j, len(y))))
-            found = np.outer(self.vertical[i, y], values).reshape(-1)[order]
+            found = np.outer(self._vertical.values[mine], values).reshape(-1)[order]
             rows = (channel * across + i) * down + np.tile(j, len(y))[order]
             columns = ((channel * height + np.repeat(y, len(x))) * width + np.tile(x, len(y)))[order]
             used = np.flatnonzero(found)  # a product of small numbers can be 0
             yield rows[used], columns[used], found[used]
 
     def largest_sums(self, count: int) -> Floats:
-        down, right = np.abs(self.vertical), np.abs(self.horizontal)
-        return self._per_channel(_sums_by_border(np.ones((1, 1, down.shape[1], right.shape[1])), down, right, count))
+        (down, of_row), (right, of_column) = _rows_that_differ(self._vertical), _rows_that_differ(self._horizontal)
+        sums = np.empty((len(down), len(right)))
+        for row, column in np.ndindex(*sums.shape):
+            sizes = np.outer(down[row], right[column]).reshape(-1)
+            first = max(0, len(sizes) - count)
+            sums[row, column] = np.partition(sizes, first)[first:].sum() if first else sizes.sum()
+        return self._per_channel(sums[of_row][:, of_column])
 
     def _per_channel(self, numbers: Floats) -> Floats:
         """Numbers of one channel's outputs for every channel's."""
@@ -551,21 +558,22 @@ class Separable(Operator):
 
     @property
     def content(self) -> bytes:
-        numbers = np.array((*self.input_shape, *self.output_shape), "<i8")
-        return numbers.tobytes() + self.vertical.tobytes() + self.horizontal.tobytes()
-
-    def _of(self, vertical: Floats, horizontal: Floats) -> Self:
-        return type(self)(self._channels, freeze(vertical), freeze(horizontal))
+        numbers = (*self.input_shape, *self.output_shape, self._vertical.size)
+        return np.array(numbers, "<i8").tobytes() + self._vertical.content + self._horizontal.content
 
     def _after(self, first: Operator) -> Operator:
         if isinstance(first, Separable) and first.output_shape == self.input_shape:
-            return self._of(self.vertical @ first.vertical, self.horizontal @ first.horizontal)
+            vertical, horizontal = self._vertical @ first.vertical, self._horizontal @ first.horizontal
+            return Separable(self._channels, vertical, horizontal)
         scaled = self._before(first) if isinstance(first, Scaling) else None
         return super()._after(first) if scaled is None else scaled
 
     def _before(self, last: Scaling) -> Operator | None:
         factor = last.factors[0]
-        return self._of(self.vertical * factor, self.horizontal) if np.all(last.factors == factor) else None
+        if np.any(last.factors != factor):
+            return None
+        vertical = Scaling(np.full(self._vertical.outputs, factor)) @ self._vertical
+        return Separable(self._channels, vertical, self._horizontal)
 
 
 def whole_numbers(what: str, values: Any, least: int, count: int) -> tuple[int, ...]:
@@ -661,6 +669,16 @@ def _sums_by_border(kernel: Floats, down: Floats, right: Floats, count: int) -> 
         first = max(0, sizes.shape[1] - count)
         sums[output, row] = np.partition(sizes, first, axis=1)[:, first:].sum(axis=1)
     return sums[:, of_row.reshape(-1)][:, :, of_column.reshape(-1)].reshape(-1)
+
+
+def _rows_that_differ(operator: Sparse) -> tuple[list[Floats], Places]:
+    """The magnitudes in each row, in order, of rows that differ in them, and which of those every row is."""
+    ends = np.searchsorted(operator.rows, np.arange(operator.outputs), side="right")
+    found = dict[bytes, int]()
+    of_row = [
+        found.setdefault(np.sort(np.abs(row)).tobytes(), len(found)) for row in np.split(operator.values, ends)[:-1]
+    ]
+    return [np.frombuffer(row) for row in found], np.array(of_row)
 
 
 def _chosen(rows: Places, columns: Places, values: Floats, met: NDArray[np.bool_]) -> tuple[Places, Places, Floats]:

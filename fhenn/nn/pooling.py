@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fhenn.ckks.images import Image, Separable, Window, require_outputs, whole_numbers
+from fhenn.ckks.operator import Dense, Scaling, Sparse
 from fhenn.errors import ParameterError
 from fhenn.finite import require_finite
 from fhenn.nn.image import ImageLayer, pair
-
-Floats = NDArray[np.float64]
 
 
 class _Resampling(ImageLayer):
@@ -23,18 +22,18 @@ class _Resampling(ImageLayer):
         super().__init__(shape, 1.0)
 
     @abstractmethod
-    def _matrices(self, height: int, width: int) -> tuple[Floats, Floats]:
+    def _matrices(self, height: int, width: int) -> tuple[Sparse, Sparse]:
         """What is done to the rows and to the columns of an image. Raises ParameterError."""
 
     @property
-    def factor(self) -> float:
+    def gain(self) -> float:
         """By which the node's outputs are multiplied: 1, unless `scaled` made it."""
         return float(self._parameters)
 
     def _operator(self, parameters: float, image: Image) -> Separable:
         channels, height, width = image
         vertical, horizontal = self._matrices(height, width)
-        return Separable(channels, vertical * parameters, horizontal)
+        return Separable(channels, Scaling(np.full(vertical.outputs, parameters)) @ vertical, horizontal)
 
     def _scaled(self, parameters: float, factor: float) -> float:
         product = parameters * factor
@@ -74,7 +73,7 @@ class _AvgPool(_Resampling):
         """Whether zeros of the padding count in an average."""
         return self._count_include_pad
 
-    def _matrices(self, height: int, width: int) -> tuple[Floats, Floats]:
+    def _matrices(self, height: int, width: int) -> tuple[Sparse, Sparse]:
         (tall, down, rows), (wide, right, columns) = self._sizes
         require_outputs((Window(height, tall, down, rows, rows), Window(width, wide, right, columns, columns)))
         vertical, horizontal = (self._means(size, *how) for size, how in zip((height, width), self._sizes, strict=True))
@@ -84,18 +83,19 @@ class _AvgPool(_Resampling):
         (_, down, _), (_, right, _) = self._sizes
         return down, right
 
-    def _means(self, length: int, size: int, stride: int, zeros: int) -> Floats:
+    def _means(self, length: int, size: int, stride: int, zeros: int) -> Sparse:
         """The averages along one axis, (outputs, length), with PyTorch's counts at the borders."""
         count = (length + 2 * zeros - size + (stride - 1 if self._ceil_mode else 0)) // stride + 1
         if self._ceil_mode and (count - 1) * stride >= length + zeros:
             count -= 1  # a window that starts beyond the image and its first zeros is none
-        means = np.zeros((count, length))
-        for place in range(count):
-            start = place * stride - zeros
-            end = min(start + size, length + zeros)
-            inside = slice(max(start, 0), min(end, length))
-            means[place, inside] = 1 / (end - start if self._count_include_pad else inside.stop - inside.start)
-        return means
+        starts = np.arange(count) * stride - zeros
+        ends = np.minimum(starts + size, length + zeros)
+        first, last = np.maximum(starts, 0), np.minimum(ends, length)
+        met = last - first
+        rows = np.repeat(np.arange(count), met)
+        columns = np.arange(len(rows)) - np.repeat(np.cumsum(met) - met, met) + np.repeat(first, met)
+        counted = ends - starts if self._count_include_pad else met
+        return Sparse(rows, columns, 1 / counted[rows], (count, length))
 
     def _settings(self) -> str:
         (tall, down, rows), (wide, right, columns) = self._sizes
@@ -215,8 +215,8 @@ class GlobalAvgPool2d(_Resampling):
     def __init__(self, *, shape: Sequence[int] | None = None) -> None:
         super().__init__(shape)
 
-    def _matrices(self, height: int, width: int) -> tuple[Floats, Floats]:
-        return np.full((1, height), 1 / height), np.full((1, width), 1 / width)
+    def _matrices(self, height: int, width: int) -> tuple[Sparse, Sparse]:
+        return Dense(np.full((1, height), 1 / height)).sparse(), Dense(np.full((1, width), 1 / width)).sparse()
 
     def _steps(self) -> tuple[int, int] | None:
         if self._input_shape is None:
@@ -247,7 +247,7 @@ class Pad(_Resampling):
         """(left, right, top, bottom)."""
         return self._padding
 
-    def _matrices(self, height: int, width: int) -> tuple[Floats, Floats]:
+    def _matrices(self, height: int, width: int) -> tuple[Sparse, Sparse]:
         left, right, top, bottom = self._padding
         down, across = height + top + bottom, width + left + right
         if min(down, across) < 1 or max(-left, -right) >= width or max(-top, -bottom) >= height:
@@ -255,7 +255,7 @@ class Pad(_Resampling):
                 f"Pad({self._padding}) leaves nothing of an image of {height} × {width}.",
                 "Crop less, or give larger images.",
             )
-        return np.eye(down, height, -top), np.eye(across, width, -left)
+        return _moved(height, down, top), _moved(width, across, left)
 
     def _steps(self) -> tuple[int, int]:
         return 1, 1
@@ -284,12 +284,23 @@ class Upsample(_Resampling):
         """How often a pixel stands (down, right)."""
         return self._repeats
 
-    def _matrices(self, height: int, width: int) -> tuple[Floats, Floats]:
+    def _matrices(self, height: int, width: int) -> tuple[Sparse, Sparse]:
         down, right = self._repeats
-        return np.repeat(np.eye(height), down, axis=0), np.repeat(np.eye(width), right, axis=0)
+        return _chosen(np.repeat(np.arange(height), down), height), _chosen(np.repeat(np.arange(width), right), width)
 
     def _steps(self) -> tuple[int, int] | None:
         return (1, 1) if self._repeats == (1, 1) else None
 
     def _settings(self) -> str:
         return f"factor={self._repeats}"
+
+
+def _moved(length: int, outputs: int, by: int) -> Sparse:
+    """Each output is the input that stands `by` before it; those without one are 0."""
+    places = np.arange(max(0, by), min(outputs, length + by))
+    return Sparse(places, places - by, np.ones(len(places)), (outputs, length))
+
+
+def _chosen(inputs: NDArray[np.int64], length: int) -> Sparse:
+    """Each output is one of the inputs."""
+    return Sparse(np.arange(len(inputs)), inputs, np.ones(len(inputs)), (len(inputs), length))

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import fhenn
 from fhenn.ckks.images import Convolution, Separable, Window
 from fhenn.ckks.operator import Dense, Scaling, Sparse
 from fhenn.errors import NonFiniteValue, ParameterError, ShapeMismatch
@@ -248,7 +249,7 @@ def test_copies_are_the_same_and_nobody_can_change_one(duplicate):
         again = duplicate(operator.T).T
         assert again.content == operator.content
         np.testing.assert_array_equal(again.dense(), operator.dense())
-    for array in (convolution.kernel, separable.vertical, separable.T.vertical):
+    for array in (convolution.kernel, separable.vertical.values, separable.T.vertical.values):
         with pytest.raises(ValueError, match="read-only"):
             array[:] = 0.0
 
@@ -305,3 +306,16 @@ def test_refuses_separable_maps_that_are_none():
             Scaling([1e200]) @ make()
         with pytest.raises(ShapeMismatch):
             make().apply(np.ones((2, 2)))
+
+
+def test_a_long_sequence_stays_small():
+    """Averages of a signal of 100,000 points: as a matrix they would be 40 GB."""
+    node = fhenn.AvgPool1d(2, shape=(1, 100_000))
+    tracemalloc.start()
+    try:
+        assert node(np.ones(100_000)).sum() == pytest.approx(50_000)
+        assert node.operator.row_norms(1).max() == node.operator.largest_sums(2).max() == 1.0
+        assert tracemalloc.get_traced_memory()[1] < 50e6
+    finally:
+        tracemalloc.stop()
+    assert node.operator.size == 100_001

@@ -133,7 +133,7 @@ def test_other_maps_of_images():
         assert node.with_shape(x.shape[1:]).output_shape == expected.shape[1:]
         half = node.scaled(0.5)
         np.testing.assert_allclose(half(x), expected / 2, atol=1e-6)
-        assert half.scaled(2.0).factor == node.factor == 1.0
+        assert half.scaled(2.0).gain == node.gain == 1.0
 
 
 def test_sequences_are_images_of_one_row():
