@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from fhenn.approx import FUNCTIONS, Composite, Polynomial
 from fhenn.approx.functions import SQUARE
+from fhenn.artifacts.images import IMAGE_NODES, image_node_from_data, image_node_to_data, sample_shape_of
 from fhenn.artifacts.operators import Tensor, operator_from_data, operator_to_data
 from fhenn.errors import ExtraMissing, FhennError, UnsupportedValue, WireFormatError
 from fhenn.interop import ImportedModel, Reading
@@ -20,10 +21,13 @@ from fhenn.nn import (
     GELU,
     Activation,
     Affine,
+    Flatten,
+    ImageLayer,
     Linear,
     Node,
     PolynomialActivation,
     ReLU,
+    Residual,
     Sequential,
     Sigmoid,
     SignReLU,
@@ -46,6 +50,9 @@ _DEEPEST = 32
 _MOST_COEFFICIENTS, _MOST_STAGES = 256, 16
 """Coefficients of a polynomial, stages of a sign: the time that it takes to construct a node grows with them."""
 
+_MOST_ASKED = 1 << 24
+"""Numbers that the nodes of images of a file, which need not hold them, may ask for together: 128 MB."""
+
 _FUNCTIONS = {**FUNCTIONS, SQUARE.name: SQUARE}
 _FITTED: Mapping[str, type[Sigmoid | Tanh | ReLU | SiLU | GELU | Softplus]] = {
     kind.__name__: kind for kind in (Sigmoid, Tanh, ReLU, SiLU, GELU, Softplus)
@@ -59,7 +66,8 @@ def model_to_bytes(model: Node) -> bytes:
 
     model: of nodes of `fhenn.nn`.
 
-    Raises UnsupportedValue for nodes and functions of your own, ExtraMissing without safetensors.
+    Raises UnsupportedValue for nodes and functions of your own, UnsupportedNode for a `Residual` and for nodes that do
+    not know the shape of their images, ExtraMissing without safetensors.
 
     >>> import fhenn
     >>> model = fhenn.Sequential([fhenn.Linear([[1.0, -1.0]]), fhenn.Sigmoid()], finish="argmax")
@@ -89,13 +97,14 @@ def model_from_bytes(data: bytes) -> Sequential:
         structure = read_json(read_json(body[8 : 8 + size])["__metadata__"]["fhenn"])
         tensors = module.load(body)
         model = _Reader(tensors).node(structure, 0)
+        fingerprint = fingerprint_of(model)
     except (*MALFORMED, FhennError, struct.error) as error:
         raise WireFormatError(_KIND, f"it is not readable ({error})") from error
     except module.SafetensorError as error:
         raise WireFormatError(_KIND, f"its weights are not readable ({error})") from error
     if not isinstance(model, Sequential):
         raise WireFormatError(_KIND, "it is not a sequence of nodes")
-    if fingerprint_of(model) != meta.get("fingerprint"):
+    if fingerprint != meta.get("fingerprint"):
         raise WireFormatError(_KIND, "its weights are not those that its header names")
     return model
 
@@ -118,22 +127,11 @@ class _Safetensors:
 
 
 def _node_to_data(node: Node, tensors: dict[str, Tensor]) -> dict[str, Any]:
-    """A node as plain data; its weights are added to `tensors`. Raises UnsupportedValue."""
-    if type(node) is ImportedModel:
-        nodes = [_node_to_data(each, tensors) for each in node.nodes]
-        return {"node": "ImportedModel", "reading": node.reading.to_json(), "nodes": nodes}
-    if type(node) is Sequential:
-        return {
-            "node": "Sequential",
-            "finish": node.finish,
-            "nodes": [_node_to_data(each, tensors) for each in node.nodes],
-        }
-    if type(node) is Linear or type(node) is Affine:
-        name = str(sum(each.endswith(".bias") for each in tensors))
-        operator, arrays = operator_to_data(node.operator)
-        tensors |= {f"{name}.{part}": array for part, array in {**arrays, "bias": node.bias}.items()}
-        beside = {} if type(node) is Linear else {"operator": operator}
-        return {"node": node.name, **beside, "tensors": name}
+    """A node as plain data; its weights are added to `tensors`. Raises UnsupportedValue, UnsupportedNode."""
+    if type(node) in (Sequential, ImportedModel, Residual):
+        return _nodes_to_data(node, tensors)
+    if type(node) in (Linear, Affine, *IMAGE_NODES.values()):
+        return _map_to_data(node, tensors)
     if type(node) is SignReLU:
         sign = node.sign
         if len(sign.stages) > _MOST_STAGES:
@@ -149,6 +147,37 @@ def _node_to_data(node: Node, tensors: dict[str, Tensor]) -> dict[str, Any]:
     if isinstance(node, Activation) and type(node) in (*_FITTED.values(), PolynomialActivation, Square):
         return {"node": kind, "policy": node.on_violation, "polynomial": _polynomial_to_data(node.polynomial)}
     raise UnsupportedValue(f"a {kind} in a file", "nodes of fhenn.nn")
+
+
+def _nodes_to_data(node: Node, tensors: dict[str, Tensor]) -> dict[str, Any]:
+    """A node that is made of others. Raises as `_node_to_data` does."""
+    if isinstance(node, Residual):
+        body, *shortcut = (_node_to_data(each, tensors) for each in (node.body, node.shortcut) if each is not None)
+        return {"node": "Residual", "body": body, "shortcut": shortcut[0] if shortcut else None}
+    assert isinstance(node, Sequential)  # noqa: S101  (for the type checker)
+    if isinstance(node, ImportedModel):
+        nodes = [_node_to_data(each, tensors) for each in node.nodes]
+        return {"node": "ImportedModel", "reading": node.reading.to_json(), "nodes": nodes}
+    # that of features is told by the nodes
+    shape = {} if node.shape is None or len(node.shape) == 1 else {"shape": node.shape}
+    nodes = [_node_to_data(each, tensors) for each in node.nodes]
+    return {"node": "Sequential", "finish": node.finish, "nodes": nodes, **shape}
+
+
+def _map_to_data(node: Node, tensors: dict[str, Tensor]) -> dict[str, Any]:
+    """An affine map, or what is none of images. Raises as `_node_to_data` does."""
+    if isinstance(node, ImageLayer | Flatten):
+        data, arrays = image_node_to_data(node)
+    else:
+        assert isinstance(node, Affine)  # noqa: S101  (for the type checker)
+        operator, arrays = operator_to_data(node.operator)
+        arrays = {**arrays, "bias": node.bias}
+        data = {"node": node.name} if type(node) is Linear else {"node": node.name, "operator": operator}
+    if not arrays:
+        return data
+    name = str(sum(each.endswith(".bias") for each in tensors))
+    tensors |= {f"{name}.{part}": array for part, array in arrays.items()}
+    return {**data, "tensors": name}
 
 
 def _polynomial_to_data(polynomial: Polynomial) -> dict[str, Any]:
@@ -176,25 +205,23 @@ class _Reader:
 
     tensors: dict[str, Tensor]
     _used: set[str] = field(default_factory=set)
+    _asked: int = 0
 
     def node(self, data: Any, depth: int) -> Node:
         """The node in plain data. Raises ValueError, TypeError, KeyError or a FhennError where it is no node."""
         data = dict(data)
         kind = data.pop("node")
-        if kind in ("Sequential", "ImportedModel"):
+        if kind in ("Sequential", "ImportedModel", "Residual"):
             if depth > _DEEPEST:
                 raise ValueError(f"its nodes nest deeper than {_DEEPEST}")
-            nodes = [self.node(each, depth + 1) for each in data.pop("nodes")]
-            node: Node = (
-                Sequential(nodes, finish=data.pop("finish"))
-                if kind == "Sequential"
-                else ImportedModel(nodes, Reading.from_json(data.pop("reading")))
-            )
+            node: Node = self._nodes(kind, data, depth + 1)
         elif kind == "Linear":
             name = data.pop("tensors")
             node = Linear(self._tensor(f"{name}.weight"), self._tensor(f"{name}.bias"))
         elif kind == "Affine":
             node = self._affine(data.pop("operator"), data.pop("tensors"))
+        elif kind in IMAGE_NODES:
+            node = self._image_node(kind, data)
         elif kind == "SignReLU":
             stages = data.pop("stages")
             if len(stages) > _MOST_STAGES:
@@ -207,6 +234,24 @@ class _Reader:
             raise ValueError(f"unknown field {next(iter(data))[:40]!r}")
         if depth == 0 and self._used != set(self.tensors):
             raise ValueError("it holds weights that no node uses")
+        return node
+
+    def _nodes(self, kind: str, data: dict[str, Any], depth: int) -> Node:
+        """A node that is made of others, which are that deep. Raises as `node` does."""
+        if kind == "Residual":
+            body, shortcut = (data.pop(name) for name in ("body", "shortcut"))
+            return Residual(self.node(body, depth), None if shortcut is None else self.node(shortcut, depth))
+        nodes = [self.node(each, depth) for each in data.pop("nodes")]
+        if kind == "ImportedModel":
+            return ImportedModel(nodes, Reading.from_json(data.pop("reading")))
+        return Sequential(nodes, finish=data.pop("finish"), shape=sample_shape_of(data.pop("shape", None)))
+
+    def _image_node(self, kind: str, data: dict[str, Any]) -> Node:
+        """A node of images. Raises as `node` does."""
+        node, asked = image_node_from_data(kind, data, self._tensor)
+        self._asked += asked
+        if self._asked > _MOST_ASKED:
+            raise ValueError(f"its nodes of images ask for more than {_MOST_ASKED} numbers")
         return node
 
     def _affine(self, data: Any, name: Any) -> Affine:
