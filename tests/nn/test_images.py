@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -9,16 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fhenn
-from fhenn.ckks.layout import Vectors
+from fhenn.ckks.layout import Placement, Vectors
 from fhenn.errors import (
     NonFiniteValue,
     ParameterError,
     ShapeMismatch,
     UnsupportedNode,
     UnsupportedOperation,
+    WireFormatError,
 )
 from fhenn.nn import Affine, Convolution, Grid, Scaling, Separable, layers
 from fhenn.nn.image import ImageLayer
+from fhenn.wire import frame, unframe
 
 rng = np.random.default_rng(0)
 PRECISION = {np.float32: 1e-4, np.float64: 1e-12}
@@ -515,3 +518,20 @@ def test_encrypted_images_travel(context, layout):
     if layout != "packed":
         with pytest.raises(ShapeMismatch, match="3 samples"):
             again.reshape((36,))
+
+
+@pytest.mark.parametrize("layout", [Vectors("replicated", 16), Placement.of(np.arange(16).reshape(1, 16))])
+def test_a_shape_that_no_ciphertext_holds_is_refused_before_it_takes_memory(context, layout):
+    encrypted = fhenn.encrypt(context, np.ones((1, 16)), layout)
+    header, body = unframe("ciphertexts", encrypted.to_bytes())
+    for shape in ([1, 1 << 31, 1 << 31], [1, 1 << 31], [1, 4, 5]):
+        tracemalloc.start()
+        try:
+            with pytest.raises(WireFormatError, match="does not hold"):
+                fhenn.CipherArray.from_bytes(context, frame("ciphertexts", {**header, "shape": shape}, body))
+            assert tracemalloc.get_traced_memory()[1] < 50e6
+        finally:
+            tracemalloc.stop()
+    for shape in ([1, 16], [1, 1, 4, 4]):
+        again = fhenn.CipherArray.from_bytes(context, frame("ciphertexts", {**header, "shape": shape}, body))
+        assert again.shape == tuple(shape)
