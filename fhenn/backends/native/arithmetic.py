@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
+_KEPT = 256e6
+"""Bytes of plaintexts of one map that are kept in full; of a larger map its coefficients are, a word for a residue each."""
+
 _ROWS_TOGETHER = 32
 """Outputs whose sums share one reading of the inputs."""
 
@@ -317,33 +320,39 @@ class NativeArithmetic(Arithmetic[Ciphertext, Plaintext]):
         places = list(range(x.level + 1))
         if schedule.rotations is HOISTED and any(step for _, step in babies):
             places.append(len(self._ring.primes) - 1)
-        terms: dict[int, list[tuple[int, Residues]]] = {giant: [] for giant in schedule.giants}
+        full = 8.0 * self.ring_degree * len(places) * schedule.diagonals.present <= _KEPT
+        terms: dict[int, list[tuple[int, Any]]] = {giant: [] for giant in schedule.giants}
         for tile in counted(range(len(schedule.diagonals.shifts)), share=1 / 2):
             shifts = schedule.diagonals.shifts[tile]
             for shift, (_, values) in zip(counted(shifts), affine.values(schedule, tile), strict=True):
                 self._require_encodable(values, x.level, landing.plain_scale)
-                plaintext = self._ring.encode(values, landing.plain_scale, places)
-                if plaintext.any():
+                coefficients = np.rint(self._ring.coefficients(values, landing.plain_scale))
+                if coefficients.any():
                     giant, step = schedule.steps[tile][shift]
+                    plaintext = self._ring.residues_of(coefficients, places) if full else coefficients
                     terms[giant].append((at[tile, step], plaintext))
         giants = [
-            (self._products(terms[giant], len(babies)), turn * samples)
+            (self._products(terms[giant], len(babies), full=full), turn * samples)
             for giant, turn in zip(schedule.giants[::-1], schedule.turns, strict=True)
         ]
         steps = tuple((tile, step * samples) for tile, step in babies)
         return EncodedMap(steps, tuple(giants), affine.bias, self._encode_bias(affine, schedule, landing))
 
-    def _products(self, terms: list[tuple[int, Residues]], babies: int) -> Products:
+    def _products(self, terms: list[tuple[int, Any]], babies: int, *, full: bool) -> Products:
         """The products that a giant step sums.
 
-        terms: the place of a baby step, and the plaintext that it is multiplied by.
+        terms: the place of a baby step, and the plaintext that it is multiplied by, or its coefficients.
         babies: how many there are.
+        full: whether they are plaintexts.
         """
         if not terms:
             return Products.none()
         places = [place for place, _ in terms]
         which = None if places == list(range(babies)) else np.array(places, np.uint16)
-        return Products(which, self._ring.pack_plain([plaintext for _, plaintext in terms]), len(terms))
+        plaintexts = [plaintext for _, plaintext in terms]
+        if full:
+            return Products(which, self._ring.pack_plain(plaintexts), len(terms))
+        return Products(which, None, len(terms), np.stack(plaintexts))
 
     def _encode_bias(self, affine: AffineMap, schedule: RotationSchedule, landing: Landing) -> Residues | None:
         """The bias in every slot that holds its output, None where it is zero."""

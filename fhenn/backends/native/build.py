@@ -27,7 +27,7 @@ def library_name(target: str | None = None) -> str:
 
 LIBRARY = HERE / library_name()
 
-ABI = "4"
+ABI = "5"
 """Grows with every change of what the library exports."""
 
 _FLAGS = (

@@ -83,7 +83,13 @@ class _Fold(ctypes.Structure):
 class _Giant(ctypes.Structure):
     """`Giant` of maps.h."""
 
-    _fields_ = (("terms", _INT), ("which", _POINTER), ("plain", _POINTER), ("turn", _Rotation))
+    _fields_ = (
+        ("terms", _INT),
+        ("which", _POINTER),
+        ("plain", _POINTER),
+        ("coefficients", _POINTER),
+        ("turn", _Rotation),
+    )
 
 
 class _Map(ctypes.Structure):
@@ -134,12 +140,14 @@ class Products:
     """Products of baby steps with plaintexts, which a giant step sums.
 
     which: baby steps, by their places; None for all of them.
-    plain: packed [primes][N/8][terms][8]; None for no product.
+    plain: packed [primes][N/8][terms][8]; None for no product, and where there are coefficients.
+    coefficients: (terms, N), from which plaintexts are made at each use, in the place of `plain`.
     """
 
     which: NDArray[np.uint16] | None
     plain: Residues | None
     terms: int
+    coefficients: Floats | None = None
 
     @classmethod
     def none(cls) -> Products:
@@ -322,7 +330,22 @@ class Ring:
 
         Returns residues, (primes, N).
         """
-        coefficients = np.ascontiguousarray(coefficients_of(slots, self.ring_degree) * scale)
+        return self.residues_of(self.coefficients(slots, scale), places)
+
+    def coefficients(self, slots: Floats, scale: float) -> Floats:
+        """The coefficients of a plaintext, not yet rounded, (N,).
+
+        slots: (N/2,), finite.
+        scale: that they are encoded at.
+        """
+        return np.ascontiguousarray(coefficients_of(slots, self.ring_degree) * scale)
+
+    def residues_of(self, coefficients: Floats, places: Sequence[int]) -> Residues:
+        """The plaintext of coefficients, (primes, N).
+
+        coefficients: (N,), contiguous.
+        places: of the primes, in the chain.
+        """
         wanted = np.array(places, np.intc)
         result = np.empty((len(places), self.ring_degree), np.uint64)
         self._library.fhenn_encode(
@@ -591,6 +614,7 @@ class Ring:
                 products.terms,
                 None if products.which is None else products.which.ctypes.data,
                 None if products.plain is None else products.plain.ctypes.data,
+                None if products.coefficients is None else products.coefficients.ctypes.data,
                 nowhere if turn is None else turn.structure,
             )
             for products, turn in giants

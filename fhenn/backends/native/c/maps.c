@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "encoding.h"
+
 enum {
   BLOCK = 2048,      /* pairs that are in work together: what they take stays in the second cache */
   LEAST_BLOCK = 64,
@@ -99,9 +101,20 @@ static long block_of(const Ring* ring, const Map* map) {
   return block < ring->n ? block : ring->n;
 }
 
+/* The most plaintexts of a giant step that are made at each use; 0 where none are. */
+static int most_made(const Map* map) {
+  int most = 0;
+  for (int g = 0; g < map->giants; g++)
+    if (map->giant[g].coefficients && map->giant[g].terms > most) most = map->giant[g].terms;
+  return most;
+}
+
+/* Pairs that are in work together: all of a prime, where plaintexts are made, as transforms are of all. */
+static long piece_of(const Ring* ring, const Map* map) { return most_made(map) ? ring->n : block_of(ring, map); }
+
 /* Polynomials that hold the pairs of a block. */
 static size_t polynomials_of_pairs(const Ring* ring, const Map* map) {
-  return (size_t)(2 * map->babies * block_of(ring, map) / ring->n + 1);
+  return (size_t)(2 * map->babies * piece_of(ring, map) / ring->n + 1);
 }
 
 /* The place of baby step b in pairs that is not rotated: its ciphertext, times P where products are over QP. */
@@ -153,8 +166,20 @@ typedef struct Multiplications {
   const Map* map;
   Digits* digits; /* of the ciphertext of each baby step that is rotated */
   long block;
-  u64 *products, *pairs, *lifted; /* pairs and lifted: of each worker */
+  int most; /* plaintexts of a giant step that are made */
+  u64 *products, *pairs, *lifted, *made; /* but for products, of each worker */
 } Multiplications;
+
+/* The plaintexts of a giant step modulo the prime of part i, packed [n/8][terms][8]; with room for one more after. */
+static void make_plain(const Ring* ring, const Modulus* m, const Giant* giant, u64* made) {
+  long n = ring->n;
+  u64* one = made + giant->terms * n;
+  for (int t = 0; t < giant->terms; t++) {
+    encode_modulo(m, n, giant->coefficients + t * n, one);
+    for (long group = 0; group < n / 8; group++)
+      memcpy(made + 8 * (group * giant->terms + t), one + 8 * group, 8 * sizeof *made);
+  }
+}
 
 static void multiply_block(void* argument, int index, int worker) {
   const Multiplications* p = argument;
@@ -176,18 +201,22 @@ static void multiply_block(void* argument, int index, int worker) {
     const Giant* giant = &map->giant[g];
     if (!giant->terms) continue;
     u64* first = p->products + (2L * g * parts + i) * pitch + at;
-    m->kernels->pair_dot(m, giant->terms, pairs, map->babies, giant->which,
-                         giant->plain + (i * ring->n + at) * giant->terms, first, first + parts * pitch, p->block);
+    u64* made = p->made + worker * (p->most + 1L) * pitch;
+    const u64* plain = giant->coefficients ? made : giant->plain + (i * ring->n + at) * giant->terms;
+    if (giant->coefficients) make_plain(ring, m, giant, made);
+    m->kernels->pair_dot(m, giant->terms, pairs, map->babies, giant->which, plain, first, first + parts * pitch,
+                         p->block);
   }
 }
 
 /* The products of every giant step, summed. */
 static u64* products_of(const Ring* ring, const Map* map, Scratch* scratch) {
   int k = map->k, threads = threads_of(ring);
-  Multiplications p = {ring, map, NULL, block_of(ring, map), NULL, NULL, NULL};
+  Multiplications p = {ring, map, NULL, piece_of(ring, map), most_made(map), NULL, NULL, NULL, NULL};
   p.products = scratch_polynomials(ring, scratch, polynomials_of_products(map));
   p.pairs = scratch_polynomials(ring, scratch, (size_t)threads * polynomials_of_pairs(ring, map));
   p.lifted = scratch_polynomials(ring, scratch, (size_t)threads);
+  if (p.most) p.made = scratch_polynomials(ring, scratch, (size_t)threads * (size_t)(p.most + 1));
   p.digits = (Digits*)scratch_polynomials(ring, scratch, polynomials_of_list(ring, map));
   Digits last = {0};
   for (int b = 0; b < map->babies; b++) {
@@ -219,7 +248,8 @@ static void gather(const Ring* ring, const Map* map, const u64* products, Sum* s
 
 size_t polynomials_of_map(const Ring* ring, const Map* map) {
   size_t k = (size_t)map->k, sum = 2 * k + 2 * (k + 1);
-  size_t work = (size_t)threads_of(ring) * (polynomials_of_pairs(ring, map) + 1);
+  size_t made = most_made(map) ? (size_t)most_made(map) + 1 : 0;
+  size_t work = (size_t)threads_of(ring) * (polynomials_of_pairs(ring, map) + 1 + made);
   size_t divisions = polynomials_to_divide(ring, 2), turning = polynomials_to_turn(ring, map->k);
   return polynomials_of_products(map) + work + polynomials_of_all_digits(ring, map) + sum +
          (turning > divisions ? turning : divisions);

@@ -15,11 +15,13 @@ typedef struct Rotation {
 /* Products that are summed, and by what the sum of all so far is rotated then.
    terms: how many, 0 for none.
    which: of the baby steps each takes, NULL for all of them in order.
-   plain: packed [k + lifted][n/8][terms][8]. */
+   plain: packed [k + lifted][n/8][terms][8]; NULL where there are coefficients.
+   coefficients: [terms][n], from which plaintexts are made at each use; NULL where there is `plain`. */
 typedef struct Giant {
   int terms;
   const uint16_t* which;
   const u64* plain;
+  const double* coefficients;
   Rotation turn;
 } Giant;
 
