@@ -45,7 +45,7 @@ def prime_limits(evaluator: Evaluator) -> tuple[int, ...]:
 
 
 def chains_of(
-    nodes: Sequence[Affine | Activation], shared: bool, most: int = LARGEST_PRIME_BITS
+    nodes: Sequence[Step], shared: bool, most: int = LARGEST_PRIME_BITS
 ) -> list[tuple[int, tuple[int, ...], int]]:
     """Chains for every scale, as the values on the way want them, those of fewer primes first.
 
@@ -84,7 +84,7 @@ def special_bits(ring_degree: int, primes: Sequence[int], most: int = LARGEST_PR
     return min(MAX_MODULUS_BITS[ring_degree] - sum(primes), most)
 
 
-def _shape_of(nodes: Sequence[Affine | Activation]) -> Shape:
+def _shape_of(nodes: Sequence[Step]) -> Shape:
     """What chains of the nodes depend on."""
     return tuple((node.polynomials, node.times_input) if isinstance(node, Activation) else None for node in nodes)
 
@@ -99,7 +99,7 @@ def _wide_primes(shape: Shape, bits: int, limit: int) -> list[int | None]:
 
 
 def chain_for(
-    nodes: Sequence[Affine | Activation], bits: int, wide: int | None, lift: float, most: int = LARGEST_PRIME_BITS
+    nodes: Sequence[Step], bits: int, wide: int | None, lift: float, most: int = LARGEST_PRIME_BITS
 ) -> tuple[int, ...] | None:
     """The primes above the first one that nodes divide by, in bits; None where a polynomial does not fit their scales.
 

@@ -391,7 +391,7 @@ def choose_layout(path: Path, request: Request, make: Callable[[Request], Plan])
     return _Choice(path, request, make).plan()
 
 
-def typical_parameters(nodes: Sequence[Affine | Activation], request: Request) -> Parameters:
+def typical_parameters(nodes: Sequence[Step], request: Request) -> Parameters:
     """Parameters as a model's depth suggests them, before any are searched for.
 
     nodes: of the model.
@@ -411,7 +411,7 @@ def _doubled(most: int) -> list[int]:
 
 
 def _steps_by_shape(
-    nodes: Sequence[Affine | Activation], packing: Layout, parameters: Parameters, evaluator: Evaluator
+    nodes: Sequence[Step], packing: Layout, parameters: Parameters, evaluator: Evaluator
 ) -> tuple[Counts, dict[int, int]]:
     """The steps of matrices without zeros and of activations that make a product for every level, and their keys."""
     counts, keys, layout, width = Counts(), dict[int, int](), packing, 1

@@ -29,7 +29,7 @@ THROUGHPUT = Packing(FEATURES)
 
 
 def pack(
-    nodes: Sequence[Affine | Activation],
+    nodes: Sequence[Step],
     slots: int,
     rotations: Rotations,
     samples: int = 1,
@@ -58,7 +58,7 @@ def pack(
 
 
 def pack_samples(
-    nodes: Sequence[Affine | Activation], slots: int, samples: int = 1, upload: int | None = None
+    nodes: Sequence[Step], slots: int, samples: int = 1, upload: int | None = None
 ) -> Vectors | None:
     """The packing of a model's inputs in a ring.
 

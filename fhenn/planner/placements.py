@@ -134,7 +134,7 @@ class _Way:
 
 
 def place_images(
-    nodes: Sequence[Affine | Activation], slots: int, samples: int, rotations: Rotations
+    nodes: Sequence[Step], slots: int, samples: int, rotations: Rotations
 ) -> tuple[WholeSamples, tuple[WholeSamples | None, ...]] | None:
     """The placements of a model's inputs, and of the outputs of each of its affine nodes.
 

@@ -52,7 +52,7 @@ class Case:
     from_data: whether ranges are those of samples.
     """
 
-    nodes: tuple[Affine | Activation, ...]
+    nodes: tuple[Step, ...]
     known: Inputs
     request: Request
     relative: bool
@@ -111,7 +111,7 @@ def require_room(path: Path) -> None:
             )
 
 
-def require_slots(nodes: Sequence[Affine | Activation], request: Request) -> None:
+def require_slots(nodes: Sequence[Step], request: Request) -> None:
     """Raise Refusal where a layer has more outputs, or an upload fewer places, than there are slots in any ring.
 
     nodes: of the model.
@@ -178,7 +178,7 @@ def unreached(
     )
 
 
-def name_of(nodes: Sequence[Affine | Activation], place: int) -> str:
+def name_of(nodes: Sequence[Step], place: int) -> str:
     """How a message calls a node: by its name, and its place from 0.
 
     nodes: of the model.
@@ -210,7 +210,7 @@ def _blame(path: Path, request: Request, closest: Walk | None) -> tuple[str, Sta
     return layer, "accuracy", f"The error grows most in {layer}, to {errors[place + 1]:.1e}."
 
 
-def _fits_depth(nodes: Sequence[Affine | Activation], request: Request, least_bits: int) -> bool:
+def _fits_depth(nodes: Sequence[Step], request: Request, least_bits: int) -> bool:
     """Whether the largest ring has a chain for nodes, whatever their values are, with a scale of some bits at least."""
     return any(
         bits >= least_bits and special_bits(_LARGEST_RING, (least, *used)) > bits

@@ -118,7 +118,7 @@ class ServedLayer(Affine):
         )
 
 
-def with_idle_values(nodes: Sequence[Affine | Activation]) -> list[Affine | Activation]:
+def with_idle_values(nodes: Sequence[Step]) -> list[Step]:
     """Nodes whose idle positions hold a value that the activations after them take.
 
     nodes: of a model, as they are served.
@@ -141,8 +141,8 @@ def with_idle_values(nodes: Sequence[Affine | Activation]) -> list[Affine | Acti
 
 
 def with_targets(
-    nodes: Sequence[Affine | Activation], targets: Sequence[WholeSamples | None]
-) -> list[Affine | Activation]:
+    nodes: Sequence[Step], targets: Sequence[WholeSamples | None]
+) -> list[Step]:
     """Nodes whose outputs go to given places.
 
     nodes: of a model.
@@ -161,7 +161,7 @@ def with_targets(
     return served
 
 
-def _taken_by(nodes: Sequence[Affine | Activation]) -> float:
+def _taken_by(nodes: Sequence[Step]) -> float:
     """A value that stays in the domains of the activations that come first: 0 where it does, or else the middle.
 
     Where neither does, another of the first domain; where none of those tried does, one that the first takes.
@@ -199,7 +199,7 @@ def image_of(node: Activation, x: float) -> float:
     return y * x if node.times_input else y
 
 
-def scaled_nodes(nodes: Sequence[Affine | Activation], low: Floats, high: Floats) -> list[Affine | Activation]:
+def scaled_nodes(nodes: Sequence[Step], low: Floats, high: Floats) -> list[Step]:
     """A model's nodes for inputs that the client scaled.
 
     nodes: of the model, an affine one first.
@@ -216,7 +216,7 @@ def scaled_nodes(nodes: Sequence[Affine | Activation], low: Floats, high: Floats
     return [ServedLayer.of_scaled(first, *_middle_and_half(low, high)), *others]
 
 
-def nodes_in_units(nodes: Sequence[Affine | Activation], units: Sequence[float]) -> list[Affine | Activation]:
+def nodes_in_units(nodes: Sequence[Step], units: Sequence[float]) -> list[Step]:
     """A model's nodes with outputs in units.
 
     nodes: of the model.
@@ -241,7 +241,7 @@ _FEWEST = 10
 one set in 13,000, of two for more than one in four."""
 
 
-def units_of(nodes: Sequence[Affine | Activation], samples: Floats | None, reach: Reach) -> tuple[float, ...]:
+def units_of(nodes: Sequence[Step], samples: Floats | None, reach: Reach) -> tuple[float, ...]:
     """The unit of every output: the largest power of two that is no more than how much the output varies.
 
     nodes: of the model, as it is, an affine one last.
@@ -297,7 +297,7 @@ def takes_units(model: Node, relative: bool | None) -> bool:
     return affine and (model.is_regression if relative is None else relative)
 
 
-def served_nodes(plan: Plan, model: Node) -> list[Affine | Activation]:
+def served_nodes(plan: Plan, model: Node) -> list[Step]:
     """The nodes that a server runs for a model: for inputs as clients of the plan encrypt them.
 
     plan: of the model.

@@ -528,7 +528,7 @@ def _with_firsts(ring_degree: int, bits: int, used: tuple[int, ...], firsts: ran
             yield Parameters(ring_degree, chain, 2.0**bits)
 
 
-def _require_varying(nodes: Sequence[Affine | Activation]) -> None:
+def _require_varying(nodes: Sequence[Step]) -> None:
     """Raise PlanError where an activation is a constant."""
     polynomials = [polynomial for node in nodes if isinstance(node, Activation) for polynomial in node.polynomials]
     if any(is_constant(polynomial) for polynomial in polynomials):
@@ -549,7 +549,7 @@ def sup_error(node: Activation) -> float:
     return 0.0 if node.function is None else node.sup_error()
 
 
-def _choose_packing(nodes: Sequence[Affine | Activation], request: Request, slots: int) -> Packing | None:
+def _choose_packing(nodes: Sequence[Step], request: Request, slots: int) -> Packing | None:
     """How samples are packed, None where they do not fit the ring."""
     if request.layout == "throughput":
         return THROUGHPUT

@@ -57,7 +57,7 @@ class Path:
 
     def __init__(
         self,
-        nodes: Sequence[Affine | Activation],
+        nodes: Sequence[Step],
         low: Floats,
         high: Floats,
         ranges: DataRanges | None = None,

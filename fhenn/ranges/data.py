@@ -66,7 +66,7 @@ leave what these reached in less than 0.095 % of cases (95 % confidence)
         """The share of unseen inputs, at most, that leave what the samples reached, at 95 % confidence."""
         return mass_outside(self.samples, 2 * len(self.intervals))
 
-    def at(self, nodes: Sequence[Affine | Activation]) -> dict[int, Interval]:
+    def at(self, nodes: Sequence[Step]) -> dict[int, Interval]:
         """The ranges by the places of the activations among a model's nodes.
 
         nodes: of the model. Raises ValueError where it has another number of activations.
@@ -100,7 +100,7 @@ leave what these reached in less than 0.095 % of cases (95 % confidence)
 
 
 def data_ranges(
-    nodes: Sequence[Affine | Activation], low: Floats, high: Floats, samples: Floats, margin: float = MARGIN
+    nodes: Sequence[Step], low: Floats, high: Floats, samples: Floats, margin: float = MARGIN
 ) -> DataRanges:
     """What comes to each activation of a model, by what samples bring there.
 
@@ -133,7 +133,7 @@ def data_ranges(
     return DataRanges(len(samples), float(margin), tuple(intervals.values()))
 
 
-def seen_by(nodes: Sequence[Affine | Activation], samples: Floats) -> dict[int, Floats]:
+def seen_by(nodes: Sequence[Step], samples: Floats) -> dict[int, Floats]:
     """What samples bring to each activation, in the twin: (samples, features) by its place.
 
     nodes: of the model.
@@ -147,7 +147,7 @@ def seen_by(nodes: Sequence[Affine | Activation], samples: Floats) -> dict[int, 
     return seen
 
 
-def distance_to_exact(nodes: Sequence[Affine | Activation], samples: Floats) -> Floats | None:
+def distance_to_exact(nodes: Sequence[Step], samples: Floats) -> Floats | None:
     """How far a model is from the exact one, whose activations are the functions that its polynomials stand for.
 
     nodes: of the model.

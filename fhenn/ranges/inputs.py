@@ -57,7 +57,7 @@ class Inputs:
     @classmethod
     def of(
         cls,
-        nodes: Sequence[Affine | Activation],
+        nodes: Sequence[Step],
         *,
         bounds: Any = None,
         inputs: Any = None,

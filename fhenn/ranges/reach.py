@@ -72,7 +72,7 @@ class Reach:
 
 @np.errstate(all="ignore")  # what overflows is unbounded, and said so
 def reaches(
-    nodes: Sequence[Affine | Activation], low: Floats, high: Floats, ranges: Mapping[int, Interval] = NO_RANGES
+    nodes: Sequence[Step], low: Floats, high: Floats, ranges: Mapping[int, Interval] = NO_RANGES
 ) -> tuple[Reach, ...]:
     """What comes to each node, and out of the last one, for inputs with low <= x <= high.
 

@@ -261,7 +261,7 @@ def certify(model: Node, bounds: Any = None, plan: Plan | None = None, *, inputs
 
 
 def _known_inputs(
-    model: Node, nodes: Sequence[Affine | Activation], bounds: Any, inputs: Any, plan: Plan | None
+    model: Node, nodes: Sequence[Step], bounds: Any, inputs: Any, plan: Plan | None
 ) -> Inputs:
     """The inputs that are certified: those given, or all that a plan lets through."""
     if bounds is None and inputs is None and plan is not None:
@@ -329,7 +329,7 @@ def _steepest(function: Function, interval: Interval) -> float:
     return steepest * (1 + 1e-9) + 1e-9
 
 
-def _divergence(nodes: Sequence[Affine | Activation], intervals: Sequence[Reach], errors: dict[int, float]) -> float:
+def _divergence(nodes: Sequence[Step], intervals: Sequence[Reach], errors: dict[int, float]) -> float:
     """Bound on |twin - exact model| at the output, where activation `place` is off by errors[place]."""
     apart = np.zeros(intervals[0].low.shape)
     for place, node in enumerate(nodes):
@@ -344,7 +344,7 @@ def _divergence(nodes: Sequence[Affine | Activation], intervals: Sequence[Reach]
 
 
 def _gain(
-    nodes: Sequence[Affine | Activation], intervals: Sequence[Reach], place: int, errors: dict[int, float]
+    nodes: Sequence[Step], intervals: Sequence[Reach], place: int, errors: dict[int, float]
 ) -> float:
     """By which factor an error of one activation can grow up to the output."""
     unit = errors[place] or 1e-6

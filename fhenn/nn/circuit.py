@@ -1,0 +1,209 @@
+"""A model as it is computed under encryption: affine maps and activations in order, and how branches meet.
+
+Neighbouring maps of images are one, the product of their operators: a pooling before a convolution costs no level. The
+two branches of a `Residual` come one after the other, with what is put aside between them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+from weakref import WeakKeyDictionary, ref
+
+import numpy as np
+
+from fhenn.errors import NonFiniteValue, UnsupportedNode
+from fhenn.nn.activation import Activation
+from fhenn.nn.affine import Affine
+from fhenn.nn.grid import Grid
+from fhenn.nn.layers import layers
+from fhenn.nn.node import Node
+from fhenn.nn.residual import Residual
+from fhenn.nn.sequential import Sequential
+
+T = TypeVar("T")
+
+_MOST_ENTRIES = 1 << 23
+"""Of the product of two maps, by estimate: larger ones stay two."""
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """What is done with the values of branches; it computes nothing but the sum.
+
+    name: in messages and signatures.
+    """
+
+    name: str
+    cost: int = 0
+
+
+FORK = Wiring("Fork")
+"""Put a copy of the value aside."""
+
+SWAP = Wiring("Swap")
+"""Go on with what was put aside last, and put the value there."""
+
+JOIN = Wiring("Join")
+"""Add what was put aside last."""
+
+Step = Affine | Activation | Wiring
+"""A step of a circuit."""
+
+
+class Composed(Affine):
+    """Two affine maps, one after the other, as one.
+
+    first, second: of which one takes images at least.
+    """
+
+    def __init__(self, first: Affine, second: Affine) -> None:
+        self._name = f"{first.name}_{second.name}"
+        before, after = first.grid, second.grid
+        self._grid = None if before is None or after is None else before.then(after)
+        both = first.then(second)
+        super().__init__(both.operator, both.bias)
+
+    @property
+    def name(self) -> str:
+        """Those of both."""
+        return self._name
+
+    @property
+    def grid(self) -> Grid | None:
+        """The images that it takes and makes; None unless both do."""
+        return self._grid
+
+
+def circuit(model: Node) -> list[Step]:
+    """The steps of a model as a server runs them.
+
+    model: a node.
+    Raises UnsupportedNode where a node is something else than affine maps, activations, `Sequential`s and `Residual`s.
+
+    >>> from fhenn.nn import AvgPool2d, Conv2d, Square
+    >>> convolution = Conv2d(np.ones((2, 1, 3, 3)), stride=2)
+    >>> [step.name for step in circuit(Sequential([AvgPool2d(2), convolution, Square()], shape=(1, 16, 16)))]
+    ['AvgPool2d_Conv2d', 'Square']
+    """
+    steps: list[Step] = []
+    for step in _steps(model):
+        before = steps[-1] if steps else None
+        both = _joined(before, step) if isinstance(before, Affine) and isinstance(step, Affine) else None
+        if both is None:
+            steps.append(step)
+        else:
+            steps[-1] = both
+    return steps
+
+
+def _steps(model: Node) -> Iterator[Step]:
+    """Every layer, and the wiring between branches."""
+    if isinstance(model, Sequential):
+        for node in model.nodes:
+            yield from _steps(node)
+    elif isinstance(model, Residual):
+        yield FORK
+        yield from _steps(model.body)
+        if model.shortcut is not None:
+            yield SWAP
+            yield from _steps(model.shortcut)
+        yield JOIN
+    else:
+        yield from layers(model)
+
+
+_KNOWN: WeakKeyDictionary[object, list[tuple[ref[Affine], ref[Affine], object, object, Affine]]] = WeakKeyDictionary()
+"""Products that were made, while the first operator lives."""
+
+
+def _joined(first: Affine, second: Affine) -> Affine | None:
+    """Two maps as one; None where neither takes images, or the product would be far larger than they are."""
+    if first.grid is None and second.grid is None:
+        return None
+    operators = first.operator, second.operator
+    known = _KNOWN.setdefault(first.operator, [])
+    for mine, theirs, bias, operator, both in known:
+        if mine() is first and theirs() is second and bias is first.bias and operator is second.operator:
+            return both
+    before, after = (int(operator.row_sizes().sum()) for operator in operators)
+    if before / first.outputs * after > _MOST_ENTRIES:
+        return None
+    try:
+        both = Composed(first, second)
+    except NonFiniteValue:
+        return None
+    known.append((ref(first), ref(second), first.bias, second.operator, both))
+    return both
+
+
+def trail(
+    steps: Sequence[Step], x: T, step: Callable[[int, Affine | Activation, T], T], join: Callable[[T, T], T]
+) -> Iterator[T]:
+    """The value before each step of a circuit, and the last one.
+
+    steps: of the circuit.
+    x: the value that comes in.
+    step: called with the place of a step that computes, the step and its input; returns its output.
+    join: called with two values that are added, the one that was put aside first.
+
+    >>> from fhenn.nn import Linear
+    >>> steps = [FORK, Linear([[2.0]]), JOIN]
+    >>> [float(x[0]) for x in trail(steps, np.ones(1), lambda place, node, x: node.infer(x), lambda a, b: a + b)]
+    [1.0, 1.0, 2.0, 3.0]
+    """
+    aside: list[T] = []
+    yield x
+    for place, each in enumerate(steps):
+        if each is FORK:
+            aside.append(x)
+        elif each is SWAP:
+            x, aside[-1] = aside[-1], x
+        elif each is JOIN:
+            x = join(aside.pop(), x)
+        elif isinstance(each, Affine | Activation):
+            x = step(place, each, x)
+        yield x
+
+
+def deepest(steps: Iterable[Step]) -> list[Affine | Activation]:
+    """The steps along which most levels are consumed: of two branches the deeper one, the body of equals.
+
+    steps: of a circuit.
+
+    >>> from fhenn.nn import Linear, Square
+    >>> [step.name for step in deepest([FORK, Linear([[2.0]]), Square(), SWAP, Linear([[1.0]]), JOIN])]
+    ['Linear', 'Square']
+    """
+    path: list[Affine | Activation] = []
+    starts: list[tuple[int, list[Affine | Activation]]] = []
+    for each in steps:
+        if each is FORK:
+            starts.append((len(path), []))
+        elif each is SWAP:
+            start, _ = starts[-1]
+            starts[-1] = start, path[start:]
+            del path[start:]
+        elif each is JOIN:
+            start, other = starts.pop()
+            if sum(node.cost for node in other) >= sum(node.cost for node in path[start:]):
+                path[start:] = other
+        elif isinstance(each, Affine | Activation):
+            path.append(each)
+    return path
+
+
+def require_layers(steps: Iterable[Step], what: str) -> list[Affine | Activation]:
+    """The steps of a circuit without branches.
+
+    steps: of a circuit.
+    what: cannot do with branches, in the error.
+    Raises UnsupportedNode where there are branches.
+    """
+    found: list[Affine | Activation] = []
+    for each in steps:
+        if isinstance(each, Wiring):
+            raise UnsupportedNode(f"{what} does not take a Residual.", "Give a model without one.", "Residual")
+        found.append(each)
+    return found
