@@ -13,7 +13,7 @@ from fhenn.ckks.cubic import WIDE
 from fhenn.ckks.evaluator import Evaluator
 from fhenn.ckks.parameters import MAX_MODULUS_BITS
 from fhenn.errors import LevelExhausted, ScaleMismatch
-from fhenn.nn import Activation, Affine
+from fhenn.nn import Activation, Step, deepest
 
 LARGEST_PRIME_BITS = 60
 _SMALLEST_PRIME_BITS = 18
@@ -86,7 +86,8 @@ def special_bits(ring_degree: int, primes: Sequence[int], most: int = LARGEST_PR
 
 def _shape_of(nodes: Sequence[Step]) -> Shape:
     """What chains of the nodes depend on."""
-    return tuple((node.polynomials, node.times_input) if isinstance(node, Activation) else None for node in nodes)
+    deep = deepest(nodes)
+    return tuple((node.polynomials, node.times_input) if isinstance(node, Activation) else None for node in deep)
 
 
 def _wide_primes(shape: Shape, bits: int, limit: int) -> list[int | None]:

@@ -20,17 +20,19 @@ def signature_of(model: Node) -> tuple[str, ...]:
     ('Linear2x1', 'finish=None')
     """
     finish = model.finish if isinstance(model, Sequential) else None
-    return (*map(node_signature, layers(model)), f"finish={finish}")
+    return (*map(node_signature, circuit(model)), f"finish={finish}")
 
 
-def node_signature(node: Affine | Activation) -> str:
+def node_signature(node: Step) -> str:
     """How one node is called in a signature.
 
-    node: affine, named with its inputs and outputs, or an activation, named with its degrees and domain.
+    node: affine, named with its inputs and outputs, an activation, named with its degrees and domain, or wiring.
 
     >>> node_signature(Linear([[1.0, 2.0]]))
     'Linear2x1'
     """
+    if isinstance(node, Wiring):
+        return node.name
     if isinstance(node, Affine):
         # a Linear is named so whatever its class is called: clients read shapes by that name
         name = "Linear" if isinstance(node, Linear) else node.name
@@ -50,7 +52,9 @@ def fingerprint_of(model: Node) -> str:
     False
     """
     digest = sha256(repr(signature_of(model)).encode())
-    for node in layers(model):
+    for node in circuit(model):
+        if isinstance(node, Wiring):
+            continue
         if isinstance(node, Affine):
             # a dense operator goes without its name: so it was before there were others
             kind = b"" if isinstance(node.operator, Dense) else node.operator.name.encode()

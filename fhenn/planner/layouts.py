@@ -22,7 +22,7 @@ from fhenn.ckks.levels import Kind
 from fhenn.ckks.maps import Diagonals, RotationSchedule, power_of_two, shape_of
 from fhenn.ckks.parameters import MAX_MODULUS_BITS, Parameters
 from fhenn.errors import LevelExhausted, PlanError, ScaleMismatch
-from fhenn.nn import Activation, Affine
+from fhenn.nn import Activation, Affine, Step, deepest
 from fhenn.planner.cost import BANDWIDTH, UPLOADS, Cost, bytes_text, cost_of, count_of_rows, seconds_text
 from fhenn.planner.identity import node_signature
 from fhenn.planner.machine import Machine
@@ -398,7 +398,7 @@ def typical_parameters(nodes: Sequence[Step], request: Request) -> Parameters:
     request: whose samples the ring is to hold.
     """
     most = (max(MAX_MODULUS_BITS.values()) - 2 * _END_BITS) // _TYPICAL_BITS
-    levels = min(sum(node.cost for node in nodes), most)
+    levels = min(sum(node.cost for node in deepest(nodes)), most)
     chain = (_END_BITS, *[_TYPICAL_BITS] * levels, _END_BITS)
     rings = [ring for ring, bits in MAX_MODULUS_BITS.items() if bits >= sum(chain)]
     fitting = [ring for ring in rings if pack(nodes, ring // 2, request.evaluator.rotations, 1, request.upload)]
@@ -423,6 +423,8 @@ def _steps_by_shape(
                 for kind in _PRODUCT:
                     counts[kind, level] += alike
                 level = max(level - 1, 0)
+            continue
+        if not isinstance(node, Affine):
             continue
         below, width = max(level - 1, 0), node.outputs
         if isinstance(layout, WholeSamples):

@@ -18,7 +18,7 @@ def result_of(walk_: Walk) -> Result:
     return Result(len(walk_.path.reach[-1].low), walk_.end.array.level, walk_.end.layout)
 
 
-def output_interval(node: Affine | Activation) -> tuple[float, float] | None:
+def output_interval(node: Step) -> tuple[float, float] | None:
     """The interval that an activation makes of inputs in its domain.
 
     node: the last one of a model.

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fhenn.approx.enclosure import enclose
-from fhenn.nn import Activation, Affine
+from fhenn.nn import Activation, Affine, Step, Wiring
 
 Floats = NDArray[np.float64]
 
@@ -40,10 +40,10 @@ def largest_beside(fits: float, error: float) -> float:
     return min(fits, error * 2.0**_DIGITS)
 
 
-def radius_that_fits(nodes: Sequence[Affine | Activation], middle: float, half: float, most: float) -> float:
+def radius_that_fits(nodes: Sequence[Step], middle: float, half: float, most: float) -> float:
     """The largest h such that outputs surely fit while no |x - middle| exceeds h, to within a fifth; 0 for none.
 
-    nodes: an activation whose inputs x are, and what follows it.
+    nodes: an activation whose inputs x are, and what follows it. Where branches meet, nothing is known.
     middle: of the activation's domain.
     half: its half width.
     most: the largest magnitude of an output that fits.
@@ -56,6 +56,8 @@ def radius_that_fits(nodes: Sequence[Affine | Activation], middle: float, half: 
     low, high = middle - radii, middle + radii
     with np.errstate(all="ignore"):  # what overflows does not fit
         for node in nodes:
+            if isinstance(node, Wiring):
+                return 0.0
             low, high = _through_affine(node, low, high) if isinstance(node, Affine) else _through(node, low, high)
         fits = np.maximum(np.abs(low), np.abs(high)) <= most
     count = len(fits) if fits.all() else int(fits.argmin())

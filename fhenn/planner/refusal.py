@@ -153,7 +153,7 @@ def unreached(
     closest: the model under the parameters that reach it; None where none hold it.
     parameters: those.
     """
-    depth = sum(node.cost for node in path.nodes)
+    depth = sum(node.cost for node in deepest(path.nodes))
     found = f"the best reaches {round_up(best)}" if best < inf else "none holds the depth and the values"
     noise = f" with the noise that hides the key from {request.queries} queries" if request.queries else ""
     layer, stake, why = _blame(path, request, closest)
@@ -195,7 +195,7 @@ def _blame(path: Path, request: Request, closest: Walk | None) -> tuple[str, Sta
         for count in range(1, len(nodes) + 1):
             if closest is None and not _fits_depth(nodes[:count], request, bits):
                 layer = name_of(nodes, count - 1)
-                levels = sum(node.cost for node in nodes[:count])
+                levels = sum(node.cost for node in deepest(nodes[:count]))
                 return layer, "depth", f"{layer} makes it {levels} levels, more than the largest ring has."
     if stray is not None:
         return name_of(nodes, stray), "range", _describe_stray(path).strip()
@@ -406,13 +406,13 @@ def _lower_degrees(case: Case) -> Iterator[tuple[str, list[Option]]]:
         yield "activations of a lower degree", options
 
 
-def _degree_of(node: Affine | Activation) -> int:
+def _degree_of(node: Step) -> int:
     """The degree of the polynomial that stands for a function; 0 of another node."""
     replaceable = isinstance(node, Activation) and node.function is not None and len(node.polynomials) == 1
     return node.polynomials[0].degree if isinstance(node, Activation) and replaceable and not node.times_input else 0
 
 
-def _lowered(node: Affine | Activation, degree: int) -> Affine | Activation:
+def _lowered(node: Step, degree: int) -> Step:
     """An activation of a degree at most, on its domain; another node as it is."""
     if not isinstance(node, Activation) or node.function is None or _degree_of(node) <= degree:
         return node

@@ -288,7 +288,7 @@ def takes_units(model: Node, relative: bool | None) -> bool:
 
     Raises ParameterError where the user says so, and the model ends in an activation.
     """
-    affine = isinstance([*layers(model)][-1], Affine)
+    affine = isinstance(circuit(model)[-1], Affine)
     if relative and not affine:
         raise ParameterError(
             "accuracy can be relative to the outputs only where an affine layer is the last.",
@@ -305,7 +305,7 @@ def served_nodes(plan: Plan, model: Node) -> list[Step]:
 
     Raises ShapeMismatch where the plan has units for other outputs.
     """
-    nodes = list(layers(model))
+    nodes = circuit(model)
     nodes = nodes_in_units(scaled_nodes(nodes, *plan.bounds) if plan.scaled else nodes, plan.units)
     return with_targets(with_idle_values(nodes), plan.targets)
 

@@ -117,7 +117,7 @@ def plan(
     >>> print(plan(fhenn.Linear([[1.0, 2.0]]), bounds=[-1, 1]).parameters.ring_degree)
     4096
     """
-    nodes = list(layers(model))
+    nodes = circuit(model)
     known = Inputs.of(nodes, bounds=bounds, inputs=inputs, features=model.feature_names)
     _require_varying(nodes)
     request = Request.of(
@@ -285,7 +285,7 @@ def _distance(model: Node, known: Inputs, units: tuple[float, ...]) -> float | N
     """How far the samples' outputs are from those of the exact model, in units; None where nothing tells."""
     if known.samples is None:
         return None
-    found = distance_to_exact(list(layers(model)), known.samples[:_LOOKED_AT])
+    found = distance_to_exact(circuit(model), known.samples[:_LOOKED_AT])
     largest = inf if found is None else float((found / np.array(units or 1.0)).max())
     return largest if largest < inf else None
 

@@ -26,7 +26,7 @@ from fhenn.ckks.noise import Noise
 from fhenn.ckks.outlook import outlook
 from fhenn.ckks.trace import Trace, Traced, TracedContext
 from fhenn.errors import ScaleMismatch
-from fhenn.nn import Activation, Affine, Node
+from fhenn.nn import Activation, Affine, Node, Step, Wiring, trail
 from fhenn.planner.plan import Plan, Stage
 from fhenn.planner.scaling import (
     ServedLayer,
@@ -210,6 +210,7 @@ class Walk:
                 self.path.reach[1:],
                 strict=True,
             )
+            if not isinstance(node, Wiring)
         )
 
     def _headroom(self, node: Affine | Activation, places: tuple[Place, Place], reach: tuple[Reach, Reach]) -> float:
@@ -255,17 +256,22 @@ def walk(
     context = TracedContext(parameters, norm, evaluator)
     on = context.arithmetic
     on.available = keys
-    x = context.array(packing, path.bounds[0])
-    places = [Place(x)]
-    for node, bounds in zip(path.nodes, path.bounds[1:], strict=True):
+
+    def step(place: int, node: Affine | Activation, x: CipherArray) -> CipherArray:
+        """What a node makes of a traced array."""
         x = node.evaluate(CIPHER, x)
-        traced = on.with_bounds(x.ciphertexts[0], bounds)
+        traced = on.with_bounds(x.ciphertexts[0], path.bounds[place + 1])
         if isinstance(node, ServedLayer) and node.sums is not None:
             # of the twin, and of the map that the server makes of the layer
             traced = on.rounded(traced, 2 * node.inputs + 8, float(node.sums.max()))
-        x = replace(x, ciphertexts=(traced,))
-        places.append(Place(x))
-    places[-1] = Place(replace(x, ciphertexts=(on.decoded(x.ciphertexts[0]),)))
+        return replace(x, ciphertexts=(traced,))
+
+    def join(x: CipherArray, y: CipherArray) -> CipherArray:
+        """The sum of two branches, which may have errors in common."""
+        return CIPHER.add(x, y)
+
+    *arrays, x = trail(path.nodes, context.array(packing, path.bounds[0]), step, join)
+    places = (*map(Place, arrays), Place(replace(x, ciphertexts=(on.decoded(x.ciphertexts[0]),))))
     if path.reach[-1].largest * x.scale > on.primes[0] / 2:
         raise ScaleMismatch(x.scale, int(on.primes[0]), "")
-    return Walk(path, tuple(places), on)
+    return Walk(path, places, on)

@@ -196,8 +196,9 @@ def _observe(walked: Walk) -> Iterator[_Observed]:
     intervals = {place: watched(node, planned.get(place)) for place, node in activations}
     last_watched = max((place for place, interval in intervals.items() if interval is not None), default=-1)
     for place, (node, start) in enumerate(zip(path.nodes, walked.starts, strict=True)):
-        if not isinstance(node, Activation):
+        if isinstance(node, Affine):
             rest = node.idle
+        if not isinstance(node, Activation):
             continue
         low, high = path.reach[place].interval
         domain = intervals[place] or node.domain

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,7 +12,7 @@ from fhenn.ckks.evaluator import SEAL, Evaluator
 from fhenn.ckks.layout import FEATURES
 from fhenn.ckks.levels import Kind
 from fhenn.ckks.trace import Trace, TracedContext
-from fhenn.nn import Activation, Affine
+from fhenn.nn import Activation, Affine, trail
 from fhenn.planner.steps import Steps
 from fhenn.planner.walk import Path
 from fhenn.planner.witness import Witness, doublings
@@ -69,7 +69,9 @@ def work_of(
     on.available = rotations
     wanted = {witness.place: witness for witness in witnesses}
     x = context.array(packing, path.bounds[0])
-    for place, (node, bounds) in enumerate(zip(path.nodes, path.bounds[1:], strict=True)):
+
+    def step(place: int, node: Affine | Activation, x: CipherArray) -> CipherArray:
+        """What a node makes of a traced array, counted."""
         # one traced ciphertext stands for those of all features, but for a map, which counts for all of them
         alike = x.shape[1] if packing == FEATURES and isinstance(node, Activation) else 1
         y = node.evaluate(CIPHER, x)
@@ -77,7 +79,15 @@ def work_of(
             _observe(on, counts, (node, x, wanted[place]), alike)
         else:
             _gather(on, counts, alike)
-        x = replace(y, ciphertexts=(on.with_bounds(y.ciphertexts[0], bounds),))
+        return replace(y, ciphertexts=(on.with_bounds(y.ciphertexts[0], path.bounds[place + 1]),))
+
+    def join(x: CipherArray, y: CipherArray) -> CipherArray:
+        """The sum of two branches, counted."""
+        total = CIPHER.add(x, y)
+        _gather(on, counts, x.shape[1] if packing == FEATURES else 1)
+        return total
+
+    deque(trail(path.nodes, x, step, join), maxlen=0)
     return Work(steps_in(counts), on.keys)
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from fhenn.approx.numbers import round_up
 from fhenn.errors import NonFiniteValue, ParameterError
-from fhenn.nn import Activation, Affine
+from fhenn.nn import Activation, Affine, Step, trail
 from fhenn.ranges.reach import reaches
 
 Floats = NDArray[np.float64]
@@ -139,12 +139,12 @@ def seen_by(nodes: Sequence[Step], samples: Floats) -> dict[int, Floats]:
     nodes: of the model.
     samples: (samples, features).
     """
-    seen, values = dict[int, Floats](), samples
-    for place, node in enumerate(nodes):
-        if isinstance(node, Activation):
-            seen[place] = values
-        values = np.asarray(_silent(node).infer(values))
-    return seen
+    values = trail(nodes, samples, _twin, np.add)
+    return {
+        place: value
+        for place, (node, value) in enumerate(zip(nodes, values, strict=False))
+        if isinstance(node, Activation)
+    }
 
 
 def distance_to_exact(nodes: Sequence[Step], samples: Floats) -> Floats | None:
@@ -160,18 +160,21 @@ def distance_to_exact(nodes: Sequence[Step], samples: Floats) -> Floats | None:
     >>> distance_to_exact([fhenn.Linear([[1.0]]), fhenn.Sigmoid()], np.array([[0.0], [3.0]])).round(3)
     array([0.03])
     """
-    if all(isinstance(node, Affine) or node.is_exact for node in nodes):
+    if all(node.is_exact for node in nodes if isinstance(node, Activation)):
         return None
-    twin = exact = samples
-    for node in nodes:
-        twin = np.asarray(_silent(node).infer(twin))
-        exact = np.asarray(node.infer(exact) if isinstance(node, Affine) or node.is_exact else node.exact(exact))
+
+    def exactly(place: int, node: Affine | Activation, x: Floats) -> Floats:
+        """What the exact model makes of a value."""
+        return np.asarray(node.infer(x) if isinstance(node, Affine) or node.is_exact else node.exact(x))
+
+    (*_, twin), (*_, exact) = trail(nodes, samples, _twin, np.add), trail(nodes, samples, exactly, np.add)
     distance: Floats = np.abs(twin - exact).max(axis=0)
     return distance
 
 
-def _silent(node: Affine | Activation) -> Affine | Activation:
-    return node.with_policy("ignore") if isinstance(node, Activation) else node
+def _twin(place: int, node: Affine | Activation, x: Floats) -> Floats:
+    """What a node makes of a value; no guard warns."""
+    return np.asarray((node.with_policy("ignore") if isinstance(node, Activation) else node).infer(x))
 
 
 def range_of(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from fhenn.columns import samples as samples_of
 from fhenn.columns import table_of
 from fhenn.errors import ParameterError, PlanError, SamplesWarning, ShapeMismatch
-from fhenn.nn import Activation, Affine
+from fhenn.nn import Affine, Step
 
 Floats = NDArray[np.float64]
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from fhenn.approx import Polynomial
 from fhenn.approx.enclosure import OF_A_VALUE, enclose, on_grid
-from fhenn.nn import Activation, Affine, Scaling
+from fhenn.nn import Activation, Affine, Scaling, Step, trail
 
 Floats = NDArray[np.float64]
 Interval = tuple[float, float]
@@ -65,6 +65,10 @@ class Reach:
         """The part of the intervals that lies in another one; its nearest end where there is none."""
         return Reach(*(np.clip(end, *interval) for end in (self.low, self.high)))
 
+    def met(self, other: Reach) -> Reach:
+        """What lies in both."""
+        return Reach(np.maximum(self.low, other.low), np.minimum(self.high, other.high))
+
     def widened(self, by: float | Floats) -> Reach:
         """The intervals, larger by that much at both ends."""
         return Reach(self.low - by, self.high + by)
@@ -88,28 +92,51 @@ def reaches(
     >>> [np.round(reach.interval, 3).tolist() for reach in reaches(nodes, np.zeros(2), np.ones(2))]
     [[0.0, 1.0], [-0.0, 2.0], [-0.0, 4.0], [1.0, 9.0]]
     """
-    found = [Reach(low, high)]
     room = max(_ROOM, 2 * sum(node.operator.size for node in nodes if isinstance(node, Affine)))
-    shape: _Zonotope | None = None  # a box
-    for place, node in enumerate(nodes):
+    narrowed: dict[int, Reach] = {}
+
+    def step(place: int, node: Affine | Activation, value: _Value) -> _Value:
+        """What a node makes of a value."""
         if place in ranges:
-            found[-1], shape = found[-1].within(ranges[place]), None
-        x, last = found[-1], place == len(nodes) - 1
+            value = _Value(value.reach.within(ranges[place]), None)
+            narrowed[place] = value.reach
+        x, shape = value.reach, value.shape
         if isinstance(node, Affine):
-            image, shape = _through_affine(node, x), _mix(node, x, shape, room, last=last)
+            image, shape = _through_affine(node, x), _mix(node, x, shape, room, last=place == len(nodes) - 1)
         elif not node.times_input:
             polynomial = node.polynomials[0]
             image = image_of(polynomial, x)
             shape = None if shape is None else shape.through_polynomial(polynomial, x, room)
         else:
             image, shape = _through_stages(node, x), None
-        low, high = image.low, image.high
-        if shape is not None:
-            narrow = shape.reach
-            low, high = np.maximum(low, narrow.low), np.minimum(high, narrow.high)
-        # inf - inf says nothing
-        found.append(Reach(np.where(np.isnan(low), -np.inf, low), np.where(np.isnan(high), np.inf, high)))
-    return tuple(found)
+        return _Value(image if shape is None else image.met(shape.reach), shape).known
+
+    values = trail(nodes, _Value(Reach(low, high), None), step, _sum)
+    return tuple(narrowed.get(place, value.reach) for place, value in enumerate(values))
+
+
+@dataclass(frozen=True)
+class _Value:
+    """A value enclosed twice.
+
+    reach: by intervals.
+    shape: by a zonotope, None where that says no more.
+    """
+
+    reach: Reach
+    shape: _Zonotope | None
+
+    @property
+    def known(self) -> _Value:
+        """The same, unbounded where nothing is known: infinity less infinity says nothing."""
+        low, high = self.reach.low, self.reach.high
+        return _Value(Reach(np.where(np.isnan(low), -np.inf, low), np.where(np.isnan(high), np.inf, high)), self.shape)
+
+
+def _sum(x: _Value, y: _Value) -> _Value:
+    """The sum of two branches, as if they had nothing in common."""
+    low, high = x.reach.low + y.reach.low, x.reach.high + y.reach.high
+    return _Value(Reach(low, high).widened(2 * _UNIT * np.maximum(np.abs(low), np.abs(high))), None).known
 
 
 def _mix(node: Affine, x: Reach, shape: _Zonotope | None, room: int, *, last: bool) -> _Zonotope | None:

@@ -6,11 +6,11 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from fhenn.backends import context_class, runs_on
+from fhenn.backends import CIPHER, context_class, runs_on
 from fhenn.backends import evaluator as registered
 from fhenn.ckks import CipherArray, Context
 from fhenn.errors import NoiseWarning, PlanError, ShapeMismatch
-from fhenn.nn import Activation, Node
+from fhenn.nn import Activation, Affine, Node, trail
 from fhenn.planner import Plan, Witness, fingerprint_of, verify
 from fhenn.planner.scaling import served_nodes
 from fhenn.planner.verification import errors_on
@@ -170,14 +170,18 @@ class Server:
         if x.layout != self._plan.layout or x.level != self._plan.parameters.levels or x.scale != self._context.scale:
             raise ShapeMismatch("predict", x.shape, "fresh samples that a client of this plan encrypted")
         witnesses = []
-        for done, node in enumerate(self._nodes):
+
+        def step(done: int, node: Affine | Activation, x: CipherArray) -> CipherArray:
             with report_progress(self._progress, node.name, done, len(self._nodes)):
                 if isinstance(node, Activation) and done in wanted:
-                    x, number = observe(node, x, wanted[done])
+                    y, number = observe(node, x, wanted[done])
                     witnesses.append(number)
-                else:
-                    x = node.infer(x)
-        return x, tuple(witnesses)
+                    return y
+                y = node.infer(x)
+                return y
+
+        *_, result = trail(self._nodes, x, step, CIPHER.add)
+        return result, tuple(witnesses)
 
 
 def _rebuild(
