@@ -131,6 +131,12 @@ class CipherOperations(Backend, Protocol):
         x: an encrypted array.
         """
 
+    def add(self, x: CipherArray, y: CipherArray) -> CipherArray:
+        """x + y, at the lower level of the two and the scale that is there.
+
+        x, y: encrypted arrays of one shape and layout.
+        """
+
     def drop_to(self, x: CipherArray, level: int) -> CipherArray:
         """The same values at a lower level.
 

@@ -21,7 +21,7 @@ from fhenn.ckks.limits import require_room
 from fhenn.ckks.maps import AffineMap
 from fhenn.ckks.operator import Operator
 from fhenn.ckks.sums import drop_to, sum_features
-from fhenn.errors import ShapeMismatch, UnsupportedOperation
+from fhenn.errors import ScaleMismatch, ShapeMismatch, UnsupportedOperation
 from fhenn.steps import counted
 
 Floats = NDArray[np.float64]
@@ -91,6 +91,23 @@ class CipherBackend:
         on = x.context.arithmetic
         on.require_levels("a Chebyshev polynomial", times, x.level)
         return x.of_handles([chebyshev_power(on, handle, domain, times) for handle in counted(x.handles)])
+
+    def add(self, x: CipherArray, y: CipherArray) -> CipherArray:
+        """x + y, at the lower level of the two.
+
+        x, y: arrays under the same keys, of one shape and layout. The one with more levels is brought to the scale of
+        the other exactly: at no cost where it has that, else by a product with 1, which takes one of its levels.
+
+        Raises ScaleMismatch where they are at one level with different scales, ContextMismatch, ShapeMismatch.
+        """
+        y.require_same_keys(x.context)
+        require_alike(x, y, "a sum")
+        on = x.context.arithmetic
+        high, low = (x, y) if x.level >= y.level else (y, x)
+        if high.scale != low.scale:
+            high = _at_scale(high, low.scale, low.level)
+        pairs = zip(high.handles, low.handles, strict=True)
+        return low.of_handles([on.add(on.drop(upper, low.level), lower) for upper, lower in pairs])
 
     def drop_to(self, x: CipherArray, level: int) -> CipherArray:
         """The same values at a lower level.
@@ -245,15 +262,32 @@ class CipherBackend:
         return x.layout.unpack(rows, x.shape)
 
 
-def require_alike(x: CipherArray, factor: CipherArray) -> None:
+def _at_scale(x: CipherArray, scale: float, level: int) -> CipherArray:
+    """The same values at another scale, and at a level or above. Raises ScaleMismatch where no level is left for it.
+
+    scale: that is wanted.
+    level: that must be left.
+    """
+    on = x.context.arithmetic
+    if x.level <= level:
+        raise ScaleMismatch(
+            x.scale, int(on.primes[x.level]), "Branches that are added at one level must have one scale."
+        )
+    one = scale * on.primes[x.level] / x.scale  # so that the rescale comes out at the scale, exactly
+    products = [on.rescale(on.times(handle, on.plaintext(1.0, x.level, one))) for handle in x.handles]
+    return x.of_handles([on.read(product, scale) for product in products])
+
+
+def require_alike(x: CipherArray, factor: CipherArray, operation: str = "backward") -> None:
     """Raise ShapeMismatch where input and gradient differ in shape or layout.
 
     x: the input.
     factor: the gradient.
+    operation: that wants both, for the error.
     """
     if factor.shape != x.shape or factor.layout != x.layout:
         found = "" if factor.layout == x.layout else f", not in layout {factor.layout.name!r}"
-        raise ShapeMismatch("backward", factor.shape, f"{x.shape} in layout {x.layout.name!r}{found}")
+        raise ShapeMismatch(operation, factor.shape, f"{x.shape} in layout {x.layout.name!r}{found}")
 
 
 CIPHER = CipherBackend()

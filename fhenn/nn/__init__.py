@@ -5,6 +5,7 @@ from fhenn.ckks.operator import Dense, Operator, Scaling, Sparse
 from fhenn.nn.activation import Activation
 from fhenn.nn.activations import GELU, PolynomialActivation, ReLU, SiLU, Softplus, Square, Tanh
 from fhenn.nn.affine import Affine
+from fhenn.nn.circuit import FORK, JOIN, SWAP, Step, Wiring, circuit, deepest, trail
 from fhenn.nn.conv import Conv1d, Conv2d
 from fhenn.nn.flatten import Flatten
 from fhenn.nn.grid import Grid
@@ -21,8 +22,11 @@ from fhenn.nn.sigmoid import Sigmoid
 from fhenn.nn.sign_relu import SignReLU
 
 __all__ = [
+    "FORK",
     "GELU",
+    "JOIN",
     "SGD",
+    "SWAP",
     "Activation",
     "Adam",
     "Affine",
@@ -53,7 +57,12 @@ __all__ = [
     "Softplus",
     "Sparse",
     "Square",
+    "Step",
     "Tanh",
     "Upsample",
+    "Wiring",
+    "circuit",
+    "deepest",
     "layers",
+    "trail",
 ]

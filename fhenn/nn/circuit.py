@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from typing import TypeVar
 from weakref import WeakKeyDictionary, ref
 
-import numpy as np
-
 from fhenn.errors import NonFiniteValue, UnsupportedNode
 from fhenn.nn.activation import Activation
 from fhenn.nn.affine import Affine

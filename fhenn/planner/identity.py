@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from hashlib import sha256
 
-from fhenn.nn import Activation, Affine, Dense, Linear, Node, Sequential, layers
+from fhenn.nn import Affine, Dense, Linear, Node, Sequential, Step, Wiring, circuit
 
 AFFINE = re.compile(r"[A-Za-z_](?:\w*[A-Za-z_])?([0-9]{1,9})x([0-9]{1,9})", re.ASCII)
 """What a signature calls an affine layer: its kind, inputs and outputs, as "Linear3x1"."""

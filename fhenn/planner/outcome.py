@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fhenn.nn import Activation, Affine
+from fhenn.nn import Activation, Step
 from fhenn.planner.plan import Result
 from fhenn.planner.walk import Walk
 from fhenn.ranges import reaches

@@ -9,7 +9,7 @@ from math import ceil
 from fhenn.ckks.layout import FEATURES, Layout, Vectors, WholeSamples
 from fhenn.ckks.maps import power_of_two
 from fhenn.ckks.rotations import Rotations
-from fhenn.nn import Activation, Affine
+from fhenn.nn import Affine, Step
 from fhenn.planner.placements import place_images
 
 
@@ -57,9 +57,7 @@ def pack(
     return None if layout is None else Packing(layout)
 
 
-def pack_samples(
-    nodes: Sequence[Step], slots: int, samples: int = 1, upload: int | None = None
-) -> Vectors | None:
+def pack_samples(nodes: Sequence[Step], slots: int, samples: int = 1, upload: int | None = None) -> Vectors | None:
     """The packing of a model's inputs in a ring.
 
     nodes: of the model, an affine one first.

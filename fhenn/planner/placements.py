@@ -12,7 +12,7 @@ Placements are chosen along the model, those first by which all maps so far take
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
 
@@ -22,12 +22,12 @@ from numpy.typing import NDArray
 from fhenn.ckks.layout import Placement, WholeSamples
 from fhenn.ckks.maps import AffineMap, in_order, power_of_two
 from fhenn.ckks.rotations import Rotations
-from fhenn.nn import Activation, Affine, Grid
+from fhenn.nn import FORK, SWAP, Activation, Affine, Grid, Step, deepest
 
 Places = NDArray[np.int64]
 
-_KEPT = 3
-"""Placements that are followed, of those after a layer."""
+_KEPT = 6
+"""Placements that are followed, of those after a step."""
 
 _PRODUCT = 0.25
 """Of a transform: what a product with a plaintext takes for each prime (measured)."""
@@ -115,6 +115,10 @@ def _inputs(grid: Grid, ring: int) -> Iterator[_Image]:
             yield _Image(phased, (wide, 1), power_of_two(int(phased.max()) + 1))
 
 
+Laid = tuple[WholeSamples, _Image | None]
+"""A layout, and the same as an image; None where its features are none."""
+
+
 @dataclass(frozen=True)
 class _Way:
     """Placements along a model, so far.
@@ -122,15 +126,82 @@ class _Way:
     effort: of all maps, in transforms.
     first: of the inputs.
     targets: of the outputs of each map; None for one after another.
-    last: of the last outputs, as a layout.
-    image: the same as an image; None where they are none.
+    last: of the value that there is.
+    levels: that are left.
+    aside: the same of what was put aside.
     """
 
     effort: float
     first: WholeSamples
     targets: tuple[WholeSamples | None, ...]
-    last: WholeSamples
-    image: _Image | None
+    last: Laid
+    levels: int
+    aside: tuple[tuple[Laid, int], ...] = ()
+
+    @property
+    def layouts(self) -> tuple[WholeSamples, ...]:
+        """What the steps to come depend on."""
+        return (self.last[0], *(last[0] for last, _ in self.aside))
+
+
+@dataclass(frozen=True)
+class _Search:
+    """The search for placements.
+
+    slots: of a ciphertext.
+    samples: that are interleaved, a power of two.
+    rotations: how several rotations of one ciphertext are made.
+    """
+
+    slots: int
+    samples: int
+    rotations: Rotations
+
+    @property
+    def ring(self) -> int:
+        """Positions of a ciphertext."""
+        return self.slots // self.samples
+
+    def begin(self, grid: Grid, levels: int) -> list[_Way]:
+        """The ways to lay out the inputs.
+
+        grid: of the first map.
+        levels: that there are.
+        """
+        found = ((image.layout(self.samples), image) for image in _inputs(grid, self.ring))
+        return [_Way(0.0, layout, (), (layout, image), levels) for layout, image in found]
+
+    def after(self, step: Step, way: _Way) -> Iterator[_Way]:
+        """A way continued by a step."""
+        if isinstance(step, Affine):
+            yield from self._through(step, way)
+        elif isinstance(step, Activation):
+            yield replace(way, levels=way.levels - step.cost)
+        elif step is FORK:
+            yield replace(way, aside=(*way.aside, (way.last, way.levels)))
+        else:
+            *aside, (last, levels) = way.aside
+            if step is SWAP:
+                yield replace(way, last=last, levels=levels, aside=(*aside, (way.last, way.levels)))
+            elif last[0] == way.last[0]:  # else the branches cannot be added
+                yield replace(way, levels=min(levels, way.levels), aside=tuple(aside))
+
+    def _through(self, node: Affine, way: _Way) -> Iterator[_Way]:
+        """A way continued by a map, in each of the ways to lay out its outputs."""
+        grid, (before, image) = node.grid, way.last
+        choices: list[Laid] = []
+        if grid is not None and image is not None and grid.inputs == image.at.shape:
+            choices += [(each.layout(self.samples), each) for each in image.outputs(grid, self.ring)]
+        # where it is to be added to
+        choices += [last for last, _ in way.aside if last[0].holds(node.outputs, self.slots)]
+        if power_of_two(node.outputs) <= self.ring:
+            choices.append((in_order(node.outputs, self.samples), None if grid is None else _Image.in_order(grid)))
+        for last in dict(choices).items():
+            target = None if last[0] == in_order(node.outputs, self.samples) else last[0]
+            affine = AffineMap(node.operator, None, before, self.slots, self.rotations, 0.0, target)
+            effort = way.effort + _effort(affine, way.levels)
+            targets = (*way.targets, target)
+            yield replace(way, effort=effort, targets=targets, last=last, levels=max(way.levels - node.cost, 0))
 
 
 def place_images(
@@ -146,39 +217,17 @@ def place_images(
     Returns (inputs, targets), None for a target where outputs stand one after another; None where a layer has more
     features than a ciphertext has places.
     """
-    ring, affine = slots // samples, [node for node in nodes if isinstance(node, Affine)]
-    first = affine[0].grid
-    if first is None:
+    first = nodes[0]
+    if not isinstance(first, Affine) or first.grid is None:
         return None
-    ways = [_Way(0.0, image.layout(samples), (), image.layout(samples), image) for image in _inputs(first, ring)]
-    left = sum(node.cost for node in nodes)
+    search = _Search(slots, samples, rotations)
+    ways = search.begin(first.grid, sum(node.cost for node in deepest(nodes)))
     for node in nodes:
-        if isinstance(node, Affine):
-            # how the outputs of one way are laid out does not depend on the others
-            found = [after for way in ways for after in _through(node, way, slots, samples, rotations, left)]
-            ways = sorted(found, key=lambda way: way.effort)[:_KEPT]
-        left -= node.cost
-    best = min(ways, key=lambda way: way.effort, default=None)
-    return None if best is None else (best.first, best.targets)
-
-
-def _through(node: Affine, way: _Way, slots: int, samples: int, rotations: Rotations, levels: int) -> Iterator[_Way]:
-    """A way continued by a map, in each of the ways to lay out its outputs.
-
-    levels: that are left before it.
-    """
-    ring = slots // samples
-    choices: list[tuple[WholeSamples | None, _Image | None]] = []
-    grid = node.grid
-    if grid is not None and way.image is not None and grid.inputs == way.image.at.shape:
-        choices += [(image.layout(samples), image) for image in way.image.outputs(grid, ring)]
-    if power_of_two(node.outputs) <= ring:
-        choices.append((None, None if grid is None else _Image.in_order(grid)))
-    for target, image in choices:
-        affine = AffineMap(node.operator, None, way.last, slots, rotations, 0.0, target)
-        last = in_order(node.outputs, samples) if target is None else target
-        effort = way.effort + _effort(affine, levels)
-        yield _Way(effort, way.first, (*way.targets, target), last, image)
+        best: dict[tuple[WholeSamples, ...], _Way] = {}
+        for way in sorted((after for way in ways for after in search.after(node, way)), key=lambda way: way.effort):
+            best.setdefault(way.layouts, way)
+        ways = list(best.values())[:_KEPT]
+    return (ways[0].first, ways[0].targets) if ways else None
 
 
 def _effort(affine: AffineMap, levels: int) -> float:

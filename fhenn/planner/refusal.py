@@ -14,7 +14,7 @@ from fhenn.approx.domains import holds
 from fhenn.approx.numbers import round_up
 from fhenn.ckks.parameters import MAX_MODULUS_BITS, Parameters
 from fhenn.errors import FhennError, PlanRefused, Remedy, Stake
-from fhenn.nn import Activation, Affine
+from fhenn.nn import Activation, Affine, Step, deepest
 from fhenn.planner.chains import chains_of, special_bits
 from fhenn.planner.plan import LayoutName
 from fhenn.planner.request import Request

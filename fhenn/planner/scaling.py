@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 from fhenn.ckks.layout import WholeSamples
 from fhenn.ckks.operator import Operator, Scaling
 from fhenn.errors import ParameterError, ShapeMismatch
-from fhenn.nn import Activation, Affine, Grid, Node, layers
+from fhenn.nn import Activation, Affine, Grid, Node, Step, circuit
 from fhenn.ranges import Reach, box_of
+from fhenn.ranges.data import outputs_of
 
 if TYPE_CHECKING:
     from fhenn.planner.plan import Plan
@@ -140,9 +141,7 @@ def with_idle_values(nodes: Sequence[Step]) -> list[Step]:
     return served
 
 
-def with_targets(
-    nodes: Sequence[Step], targets: Sequence[WholeSamples | None]
-) -> list[Step]:
+def with_targets(nodes: Sequence[Step], targets: Sequence[WholeSamples | None]) -> list[Step]:
     """Nodes whose outputs go to given places.
 
     nodes: of a model.
@@ -257,9 +256,7 @@ def units_of(nodes: Sequence[Step], samples: Floats | None, reach: Reach) -> tup
     True
     """
     if samples is not None and len(samples) >= _FEWEST:
-        values = samples
-        for node in nodes:
-            values = np.asarray((node.with_policy("ignore") if isinstance(node, Activation) else node).infer(values))
+        values = outputs_of(nodes, samples)
         largest = np.abs(values).max(axis=0)
         spread = largest * (values / np.where(largest > 0, largest, 1.0)).std(axis=0)
     else:

@@ -20,7 +20,7 @@ from fhenn.ckks.evaluator import Evaluator
 from fhenn.ckks.parameters import MAX_MODULUS_BITS, Parameters
 from fhenn.ckks.primes import primes_of
 from fhenn.errors import LevelExhausted, NonFiniteValue, ParameterError, PlanError, PlanWarning, ScaleMismatch
-from fhenn.nn import Activation, Affine, Node, Sequential, layers
+from fhenn.nn import Activation, Affine, Node, Sequential, Step, circuit
 from fhenn.planner.chains import LARGEST_PRIME_BITS, chains_of, prime_limits, special_bits
 from fhenn.planner.flooding import flood, flood_bound, precision
 from fhenn.planner.floor import SECURITY_BITS, least_errors

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
-from math import inf
+from math import inf, sqrt
 from types import MappingProxyType
 
 import numpy as np
@@ -267,8 +267,12 @@ def walk(
         return replace(x, ciphertexts=(traced,))
 
     def join(x: CipherArray, y: CipherArray) -> CipherArray:
-        """The sum of two branches, which may have errors in common."""
-        return CIPHER.add(x, y)
+        """The sum of two branches."""
+        total = CIPHER.add(x, y)
+        traced = total.ciphertexts[0]
+        # they may have errors in common: a + b <= √2·√(a² + b²)
+        noise = traced.noise * (sqrt(2) if norm == 2 else 1.0)
+        return replace(total, ciphertexts=(on.with_bounds(replace(traced, noise=noise), traced.bounds),))
 
     *arrays, x = trail(path.nodes, context.array(packing, path.bounds[0]), step, join)
     places = (*map(Place, arrays), Place(replace(x, ciphertexts=(on.decoded(x.ciphertexts[0]),))))

@@ -74,7 +74,7 @@ def work_of(
         """What a node makes of a traced array, counted."""
         # one traced ciphertext stands for those of all features, but for a map, which counts for all of them
         alike = x.shape[1] if packing == FEATURES and isinstance(node, Activation) else 1
-        y = node.evaluate(CIPHER, x)
+        y: CipherArray = node.evaluate(CIPHER, x)
         if place in wanted:
             _observe(on, counts, (node, x, wanted[place]), alike)
         else:
@@ -83,7 +83,7 @@ def work_of(
 
     def join(x: CipherArray, y: CipherArray) -> CipherArray:
         """The sum of two branches, counted."""
-        total = CIPHER.add(x, y)
+        total: CipherArray = CIPHER.add(x, y)
         _gather(on, counts, x.shape[1] if packing == FEATURES else 1)
         return total
 

@@ -147,6 +147,16 @@ def seen_by(nodes: Sequence[Step], samples: Floats) -> dict[int, Floats]:
     }
 
 
+def outputs_of(nodes: Sequence[Step], samples: Floats) -> Floats:
+    """What a model makes of samples, in the twin: (samples, outputs).
+
+    nodes: of the model.
+    samples: (samples, features).
+    """
+    *_, values = trail(nodes, samples, _twin, np.add)
+    return values
+
+
 def distance_to_exact(nodes: Sequence[Step], samples: Floats) -> Floats | None:
     """How far a model is from the exact one, whose activations are the functions that its polynomials stand for.
 
@@ -167,7 +177,8 @@ def distance_to_exact(nodes: Sequence[Step], samples: Floats) -> Floats | None:
         """What the exact model makes of a value."""
         return np.asarray(node.infer(x) if isinstance(node, Affine) or node.is_exact else node.exact(x))
 
-    (*_, twin), (*_, exact) = trail(nodes, samples, _twin, np.add), trail(nodes, samples, exactly, np.add)
+    *_, exact = trail(nodes, samples, exactly, np.add)
+    twin = outputs_of(nodes, samples)
     distance: Floats = np.abs(twin - exact).max(axis=0)
     return distance
 

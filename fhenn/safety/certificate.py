@@ -17,7 +17,7 @@ from fhenn.approx.extrema import local_maxima, points
 from fhenn.approx.numbers import at_most
 from fhenn.ckks.parameters import Parameters
 from fhenn.errors import CertificateInvalid, LevelExhausted, PlanError, ScaleMismatch
-from fhenn.nn import Activation, Affine, Node, Sequential, SignReLU, layers
+from fhenn.nn import Activation, Affine, Node, Sequential, SignReLU, Step, circuit, trail
 from fhenn.planner import Plan, fingerprint_of, verify
 from fhenn.planner.plan import require_plan
 from fhenn.planner.scaling import scale, scaled_bounds, served_nodes
@@ -217,7 +217,7 @@ def certify(model: Node, bounds: Any = None, plan: Plan | None = None, *, inputs
     >>> certificate.valid, round(certificate.total, 3)
     (True, 0.039)
     """
-    nodes = list(layers(model))
+    nodes = circuit(model)
     known = _known_inputs(model, nodes, bounds, inputs, plan)
     low, high = known.low, known.high
     ranges = None if plan is None else require_plan(plan).ranges
@@ -260,9 +260,7 @@ def certify(model: Node, bounds: Any = None, plan: Plan | None = None, *, inputs
     )
 
 
-def _known_inputs(
-    model: Node, nodes: Sequence[Step], bounds: Any, inputs: Any, plan: Plan | None
-) -> Inputs:
+def _known_inputs(model: Node, nodes: Sequence[Step], bounds: Any, inputs: Any, plan: Plan | None) -> Inputs:
     """The inputs that are certified: those given, or all that a plan lets through."""
     if bounds is None and inputs is None and plan is not None:
         return Inputs(*require_plan(plan).bounds)
@@ -281,12 +279,12 @@ def _path_within(plan: Plan, model: Node, low: Floats, high: Floats) -> Path:
     return Path(nodes, floor, ceiling, plan.ranges)
 
 
-def _domain(node: Affine | Activation) -> Interval:
+def _domain(node: Step) -> Interval:
     """The domain of an activation; all numbers for an exact one, and for another node."""
     return node.domain if isinstance(node, Activation) and not node.is_exact else (-inf, inf)
 
 
-def _sup_error(node: Affine | Activation, x: Reach) -> float:
+def _sup_error(node: Step, x: Reach) -> float:
     """The largest |polynomial - exact| where the inputs reach; 0 where it stands for no function."""
     if not isinstance(node, Activation) or node.function is None:
         return 0.0
@@ -331,21 +329,22 @@ def _steepest(function: Function, interval: Interval) -> float:
 
 def _divergence(nodes: Sequence[Step], intervals: Sequence[Reach], errors: dict[int, float]) -> float:
     """Bound on |twin - exact model| at the output, where activation `place` is off by errors[place]."""
-    apart = np.zeros(intervals[0].low.shape)
-    for place, node in enumerate(nodes):
+
+    def step(place: int, node: Affine | Activation, apart: Floats) -> Floats:
+        """How far the outputs of a node are apart where its inputs are."""
         if isinstance(node, Affine):
             apart = node.operator.abs_row_sums(apart) * (1 + 1e-12)
         else:
             largest = float(apart.max())
             carried = _slope(node, intervals[place], largest) * apart if largest else apart
             apart = carried + errors[place]
-        apart = np.where(np.isnan(apart), np.inf, apart)
+        return np.where(np.isnan(apart), np.inf, apart)
+
+    *_, apart = trail(nodes, np.zeros(intervals[0].low.shape), step, np.add)
     return float(apart.max())
 
 
-def _gain(
-    nodes: Sequence[Step], intervals: Sequence[Reach], place: int, errors: dict[int, float]
-) -> float:
+def _gain(nodes: Sequence[Step], intervals: Sequence[Reach], place: int, errors: dict[int, float]) -> float:
     """By which factor an error of one activation can grow up to the output."""
     unit = errors[place] or 1e-6
     if not isfinite(unit):

@@ -173,11 +173,11 @@ class Server:
 
         def step(done: int, node: Affine | Activation, x: CipherArray) -> CipherArray:
             with report_progress(self._progress, node.name, done, len(self._nodes)):
-                if isinstance(node, Activation) and done in wanted:
-                    y, number = observe(node, x, wanted[done])
-                    witnesses.append(number)
+                if not (isinstance(node, Activation) and done in wanted):
+                    y: CipherArray = node.infer(x)
                     return y
-                y = node.infer(x)
+                y, number = observe(node, x, wanted[done])
+                witnesses.append(number)
                 return y
 
         *_, result = trail(self._nodes, x, step, CIPHER.add)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 _KEPT = 256e6
-"""Bytes of plaintexts of one map that are kept in full; of a larger map its coefficients are, a word for a residue each."""
+"""Bytes of plaintexts of one map that are kept in full; of a larger one the coefficients are, which take far fewer."""
 
 _ROWS_TOGETHER = 32
 """Outputs whose sums share one reading of the inputs."""
