@@ -111,7 +111,7 @@ def reaches(
             image, shape = _through_stages(node, x), None
         return _Value(image if shape is None else image.met(shape.reach), shape).known
 
-    values = trail(nodes, _Value(Reach(low, high), None), step, _sum)
+    values = list(trail(nodes, _Value(Reach(low, high), None), step, _sum))  # before it is said what was narrowed
     return tuple(narrowed.get(place, value.reach) for place, value in enumerate(values))
 
 

@@ -156,8 +156,14 @@ class Receipt:
 
 
 def digest_of(data: bytes) -> str:
-    """SHA-256 of what a message holds, as its header states it; whoever reads the body has checked it."""
-    return header_of(data).sha256
+    """SHA-256 of what a message holds, as its header states it; whoever reads the body has checked it.
+
+    Raises WireFormatError where it is none.
+    """
+    header = header_of(data)
+    if not is_digest(header.sha256):
+        raise WireFormatError(header.kind, "the digest in its header is not valid")
+    return header.sha256
 
 
 def is_digest(value: Any) -> bool:
