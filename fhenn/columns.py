@@ -141,6 +141,36 @@ def normalise(name: str) -> str:
     return normalize("NFC", name)
 
 
+def as_features(values: Floats, features: int, shape: Sequence[int] | None, operation: str) -> Floats:
+    """Samples, one or several, of features or of images, as (samples, features).
+
+    values: of `samples`.
+    features: of a sample.
+    shape: of a sample that is an image, as (channels, height, width); None where samples are none.
+    operation: what the samples are for, in the error.
+
+    Raises ShapeMismatch for anything else, and says so where the channels of images come last.
+
+    >>> as_features(np.ones((5, 3, 2, 2)), 12, (3, 2, 2), "encrypt").shape
+    (5, 12)
+    """
+    one = (features,) if shape is None else tuple(shape)
+    if values.shape in ((features,), one):
+        return values.reshape(1, features)
+    if values.ndim and values.shape[1:] in ((features,), one):
+        return values.reshape(len(values), features)
+    wanted = f"(samples, {features}), at least one sample"
+    if shape is None:
+        wanted += " (several tables come as an iterator: encrypt_stream(iter(tables)))" * (values.ndim == 3)
+    else:
+        wanted = f"(samples, {', '.join(map(str, one))}) or (samples, {features})"
+        if values.shape[1:] == (*one[1:], one[0]):
+            wanted += ": its channels come last, give np.moveaxis(x, -1, 1)"
+        elif one[0] == 1 and values.shape[1:] == one[1:]:
+            wanted += ": it has no axis of channels, give x[:, np.newaxis]"
+    raise ShapeMismatch(operation, values.shape, wanted)
+
+
 def samples(x: Any, features: Sequence[str] | None = None, operation: str = "samples", *, one: bool = False) -> Floats:
     """The finite numbers in a table, or in an array of any shape.
 

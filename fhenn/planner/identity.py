@@ -23,6 +23,15 @@ def signature_of(model: Node) -> tuple[str, ...]:
     return (*map(node_signature, circuit(model)), f"finish={finish}")
 
 
+def image_shape_of(model: Node) -> tuple[int, ...] | None:
+    """The shape of a sample that is an image, as (channels, height, width); None where samples are none.
+
+    model: any node.
+    """
+    shape = model.input_shape
+    return shape if shape is not None and len(shape) > 1 else None
+
+
 def node_signature(node: Step) -> str:
     """How one node is called in a signature.
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from hashlib import sha256
 from itertools import starmap
-from math import inf, isfinite, log2
+from math import inf, isfinite, log2, prod
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -124,6 +124,7 @@ class Plan:
     keys are for every level.
     targets: where outputs go in ciphertexts of whole samples, for each affine layer (`fhenn.planner.placements`); None
     for one after another. Empty for all of them so.
+    shape: of a sample that is an image, as (channels, height, width), features in C order; None where samples are none.
     public_key: whether samples may be encrypted with the public key alone (`fhenn.Encryptor`), which errs by more.
     distance: the largest |twin - exact model| of an output over the samples that it was planned from (2,000 of them at
     most), in the same units as the error, of which it is no part; None without samples, or where the twin is exact.
@@ -167,6 +168,7 @@ class Plan:
     rotation_levels: tuple[int, ...] = ()
     public_key: bool = False
     targets: tuple[WholeSamples | None, ...] = ()
+    shape: tuple[int, ...] | None = None
 
     @cached_property
     def fingerprint(self) -> str:
@@ -451,7 +453,7 @@ class Plan:
             "targets": [target and layout_to_json(target) for target in self.targets],
             "result": self.result and vars(self.result) | {"layout": layout_to_json(self.result.layout)},
         }
-        for name in ("ranges", "units", "distance", "rotation_levels", "targets"):
+        for name in ("ranges", "units", "distance", "rotation_levels", "targets", "shape"):
             if data[name] in (None, (), []):
                 del data[name]
         if self.evaluator == SEAL.name:
@@ -528,6 +530,7 @@ class Plan:
             and min(self.error, self.deviation, self.approximation) >= 0
             and (not isinstance(self.layout, WholeSamples) or self.layout.holds(len(self.low), self.parameters.slots))
             and self._has_sane_targets()
+            and (self.shape is None or (min(self.shape, default=0) > 0 and prod(self.shape) == len(self.low)))
         )
         if self.result is not None:
             sane = (

@@ -24,7 +24,7 @@ from fhenn.nn import Activation, Affine, Node, Sequential, Step, circuit
 from fhenn.planner.chains import LARGEST_PRIME_BITS, chains_of, prime_limits, special_bits
 from fhenn.planner.flooding import flood, flood_bound, precision
 from fhenn.planner.floor import SECURITY_BITS, least_errors
-from fhenn.planner.identity import fingerprint_of, node_signature, signature_of
+from fhenn.planner.identity import fingerprint_of, image_shape_of, node_signature, signature_of
 from fhenn.planner.layouts import choose_layout
 from fhenn.planner.outcome import output_interval, result_of
 from fhenn.planner.packing import THROUGHPUT, Packing, pack
@@ -75,7 +75,8 @@ def plan(
     """The smallest ring at 128-bit security on which `model` reaches an accuracy, and how to use it.
 
     model: a `Sequential` (or a node) of affine nodes and activations, an affine one first.
-    inputs: samples, (samples, features), or (features,) for one: drawn as those that will be encrypted, and not those
+    inputs: samples, (samples, features), or (features,) for one; of a model that knows the shape of its images also
+    (samples, channels, height, width). They are drawn as those that will be encrypted, and not those
     that the model was trained on, for what `ranges` says of unseen ones. None where there are only bounds.
     bounds: (2, features) of low and high, or (2,) for all features, which clients hold their values to; None for the
     least and largest values of the samples (`fhenn.ranges.bounds_of`). Both are arrays, or anything with named columns,
@@ -118,7 +119,8 @@ def plan(
     4096
     """
     nodes = circuit(model)
-    known = Inputs.of(nodes, bounds=bounds, inputs=inputs, features=model.feature_names)
+    shape = image_shape_of(model)
+    known = Inputs.of(nodes, bounds=bounds, inputs=inputs, features=model.feature_names, shape=shape)
     _require_varying(nodes)
     request = Request.of(
         accuracy=accuracy,
@@ -278,6 +280,7 @@ def _plan_as(model: Node, known: Inputs, request: Request, served: tuple[Path, t
         distance=_distance(model, known, units),
         public_key=request.public_key,
         targets=trial.packing.targets,
+        shape=image_shape_of(model),
     ).as_own()
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fhenn.columns import as_features, table_of
 from fhenn.columns import samples as samples_of
-from fhenn.columns import table_of
 from fhenn.errors import ParameterError, PlanError, SamplesWarning, ShapeMismatch
 from fhenn.nn import Affine, Step
 
@@ -64,6 +64,7 @@ class Inputs:
         features: Sequence[str] | None = None,
         margin: float = 0.0,
         exact: bool = False,
+        shape: Sequence[int] | None = None,
     ) -> Inputs:
         """The inputs that a user describes by bounds, by samples, or by both.
 
@@ -73,6 +74,7 @@ class Inputs:
         features: names by which a table's columns are matched; None to take columns in order.
         margin: how much wider than the samples' bounds are on either side, in units of their width, where they are
         taken from samples (`bounds_of`).
+        shape: of a sample that is an image, (channels, height, width); None where samples are none.
         exact: whether bounds that are taken from samples are their least and largest values, whatever these say of
         others.
 
@@ -107,13 +109,13 @@ class Inputs:
             )
             bounds, values = values, None
         if values is not None:
-            values = _as_samples(values, width)
+            values = _as_samples(values, width, shape)
             if bounds is None:
                 low, high = (
                     (values.min(axis=0), values.max(axis=0)) if exact else bounds_of(values, margin, names or features)
                 )
                 return cls(low, high, values, names, declared=False)
-        low, high = _read_bounds(bounds, width, features, names or features)
+        low, high = _read_bounds(bounds, width, shape, features, names or features)
         if values is not None:
             _require_within(values, low, high, names or features)
         return cls(low, high, values, names)
@@ -210,22 +212,26 @@ def box_of(low: Floats, high: Floats) -> tuple[Floats, Floats]:
     return low - slack, high + slack
 
 
-def _as_samples(values: Floats, width: int) -> Floats:
+def _as_samples(values: Floats, width: int, shape: Sequence[int] | None) -> Floats:
     """Samples, (samples, features). Raises ShapeMismatch."""
-    if values.shape == (width,):
-        values = values[None, :]
-    if values.ndim != 2 or values.shape[1] != width or len(values) == 0:
+    if values.ndim == 0 or len(values) == 0:
         raise ShapeMismatch("inputs", values.shape, f"(samples, {width}), at least one sample")
-    return values
+    return as_features(values, width, shape, "inputs")
 
 
 def _read_bounds(
-    bounds: Any, width: int, features: Sequence[str] | None, names: Sequence[str] | None
+    bounds: Any,
+    width: int,
+    shape: Sequence[int] | None,
+    features: Sequence[str] | None,
+    names: Sequence[str] | None,
 ) -> tuple[Floats, Floats]:
     """Low and high of every feature."""
     values = samples_of(bounds, features, "bounds")
     if values.shape == (2,):
         values = np.repeat(values[:, None], width, axis=1)
+    if shape is not None and values.shape == (2, *shape):
+        values = values.reshape(2, width)
     if values.shape != (2, width):
         raise ShapeMismatch(
             "bounds",

@@ -18,7 +18,7 @@ from fhenn.approx.numbers import at_most
 from fhenn.ckks.parameters import Parameters
 from fhenn.errors import CertificateInvalid, LevelExhausted, PlanError, ScaleMismatch
 from fhenn.nn import Activation, Affine, Node, Sequential, SignReLU, Step, circuit, trail
-from fhenn.planner import Plan, fingerprint_of, verify
+from fhenn.planner import Plan, fingerprint_of, image_shape_of, verify
 from fhenn.planner.plan import require_plan
 from fhenn.planner.scaling import scale, scaled_bounds, served_nodes
 from fhenn.planner.walk import Path, walk
@@ -264,7 +264,8 @@ def _known_inputs(model: Node, nodes: Sequence[Step], bounds: Any, inputs: Any, 
     """The inputs that are certified: those given, or all that a plan lets through."""
     if bounds is None and inputs is None and plan is not None:
         return Inputs(*require_plan(plan).bounds)
-    return Inputs.of(nodes, bounds=bounds, inputs=inputs, features=model.feature_names, exact=True)
+    shape = image_shape_of(model)
+    return Inputs.of(nodes, bounds=bounds, inputs=inputs, features=model.feature_names, exact=True, shape=shape)
 
 
 def _path_within(plan: Plan, model: Node, low: Floats, high: Floats) -> Path:

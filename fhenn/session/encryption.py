@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fhenn.backends import context_class, runs_on
 from fhenn.ckks import Context, encrypt_to_bytes
-from fhenn.columns import samples
+from fhenn.columns import as_features, samples
 from fhenn.cores import cores
 from fhenn.errors import (
     AnswerMismatch,
@@ -86,7 +86,8 @@ class Encrypting(ABC):
         """Encrypt samples for the server.
 
         x: of shape (samples, features), or (features,) for one sample: an array, or a table with named columns such as
-            a DataFrame, whose columns must be the plan's features, in any order.
+            a DataFrame, whose columns must be the plan's features, in any order. Where the plan is for images, they may
+            have its `shape`.
 
         Returns a message for `Server.predict`.
         Raises ShapeMismatch for another number of features or no samples, NonFiniteValue, UnsupportedValue,
@@ -194,10 +195,7 @@ class Encrypting(ABC):
     def _samples(self, x: Any) -> NDArray[np.float64]:
         """Samples as an array (samples, features). Raises as `encrypt` does."""
         values = samples(x, self._plan.feature_names, "encrypt", one=True)
-        values = values[None, :] if values.ndim == 1 else values
-        if values.ndim != 2 or values.shape[1] != self._plan.features:
-            raise self._unfit(values)
-        return values
+        return as_features(values, self._plan.features, self._plan.shape, "encrypt")
 
     def _require_fit(self, values: NDArray[np.float64], before: int) -> None:
         """Require that samples are within bounds, and their ciphertexts within memory.
@@ -216,8 +214,7 @@ class Encrypting(ABC):
             raise replace(error, samples=places, furthest=furthest) from None
 
     def _unfit(self, values: NDArray[np.float64]) -> ShapeMismatch:
-        several = " (several tables come as an iterator: encrypt_stream(iter(tables)))" if values.ndim == 3 else ""
-        expected = f"(samples, {self._plan.features}), at least one sample{several}"
+        expected = f"(samples, {self._plan.features}), at least one sample"
         return ShapeMismatch("encrypt", values.shape, expected)
 
     def _encrypt_part(self, values: NDArray[np.float64], part: int, stream: str | None) -> bytes:
