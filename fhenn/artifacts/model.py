@@ -66,8 +66,8 @@ def model_to_bytes(model: Node) -> bytes:
 
     model: of nodes of `fhenn.nn`.
 
-    Raises UnsupportedValue for nodes and functions of your own, UnsupportedNode for a `Residual` and for nodes that do
-    not know the shape of their images, ExtraMissing without safetensors.
+    Raises UnsupportedValue for nodes and functions of your own, UnsupportedNode for nodes that do not know the shape of
+    their images, ExtraMissing without safetensors.
 
     >>> import fhenn
     >>> model = fhenn.Sequential([fhenn.Linear([[1.0, -1.0]]), fhenn.Sigmoid()], finish="argmax")

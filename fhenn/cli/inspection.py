@@ -19,7 +19,7 @@ from fhenn.cli.infer import budget_of
 from fhenn.cli.show import FILE, Grid, as_json_option, megabytes, tell
 from fhenn.errors import BudgetUnknown, FhennError, WireFormatError
 from fhenn.interop import ImportedModel, Reading
-from fhenn.nn import Activation, Affine, layers
+from fhenn.nn import Activation, Affine, circuit
 from fhenn.safety.budget import BudgetFile
 from fhenn.session.answer import Answer
 from fhenn.session.receipt import Receipt
@@ -128,7 +128,7 @@ def _features_table(features: tuple[dict[str, Any], ...]) -> Grid:
 
 def _of_model(header: Header, data: bytes) -> Details:
     model = artifacts.model_from_bytes(data)
-    nodes = list(layers(model))
+    nodes = circuit(model)
     affine = [node for node in nodes if isinstance(node, Affine)]
     reading = model.reading if isinstance(model, ImportedModel) else None
     names = reading.features if reading is not None else None

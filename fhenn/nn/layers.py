@@ -38,8 +38,8 @@ def layers(model: Node) -> Iterator[Affine | Activation]:
         return  # features are in the order that they are in already
     elif isinstance(model, Residual):
         raise UnsupportedNode(
-            "a Residual runs on plaintext only.",
-            "Leave its shortcut out: put the nodes of its body in its place.",
+            "a Residual has two branches, and what is asked for goes through layers one after another.",
+            "Plans, servers and certificates take it; calibrate and train a model without it, or with PyTorch.",
             model.name,
         )
     else:

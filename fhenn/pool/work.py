@@ -387,9 +387,9 @@ def bytes_of_answer(model: Any, plan: Any, ciphertexts: int, witness: bool) -> i
     A group of samples that share ciphertexts has as many of them in the answer as the layout needs for the outputs;
     each holds two polynomials with the primes that are left, in as many bytes as their bits.
     """
-    from fhenn.nn import Affine, layers
+    from fhenn.nn import Affine, circuit, deepest
 
-    nodes = list(layers(model))
+    nodes = circuit(model)
     wide = [node.outputs for node in nodes if isinstance(node, Affine)]
     groups = -(-ciphertexts // plan.ciphertexts_per_sample)
     slots = plan.parameters.slots
@@ -399,7 +399,7 @@ def bytes_of_answer(model: Any, plan: Any, ciphertexts: int, witness: bool) -> i
         count = plan.layout.ciphertexts((together, outputs), slots) if together == slots else 1
         return int(groups * count * plan.parameters.ring_degree * sum(plan.parameters.chain[: level + 1]) // 4)
 
-    level = plan.parameters.levels - sum(node.cost for node in nodes)
+    level = plan.parameters.levels - sum(node.cost for node in deepest(nodes))
     outputs = wide[-1] if wide else plan.features
     total = size(outputs, max(level, 0))
     if witness:

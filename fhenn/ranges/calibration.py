@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import inf, nan
+from math import inf, nan, prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fhenn.approx.domains import tolerated
-from fhenn.columns import samples
+from fhenn.columns import as_features, samples
 from fhenn.errors import ParameterError, ShapeMismatch
 from fhenn.finite import count_nonfinite
 from fhenn.nn import Activation, Affine, Node, Sequential, layers
@@ -52,7 +51,7 @@ def calibrate(model: Node, X: Any, *, margin: float = 1.25, accuracy: float | No
     ((-10.0, 10.0), 0.0)
     """
     snapshot = rebuild(model, {})
-    x = _check(X, model.feature_names)
+    x = _check(X, model)
     if not 1 <= margin < inf:
         raise ParameterError(f"margin must be a finite number from 1, not {margin!r}.", "Give for instance 1.25.")
     if accuracy is not None and not 0 < accuracy < inf:
@@ -61,8 +60,11 @@ def calibrate(model: Node, X: Any, *, margin: float = 1.25, accuracy: float | No
         return _run(snapshot, x, margin, accuracy)
 
 
-def _check(data: Any, features: Sequence[str] | None) -> Floats:
-    x = samples(data, features, "calibrate")
+def _check(data: Any, model: Node) -> Floats:
+    """The data as (samples, features). Raises ShapeMismatch, NonFiniteValue, UnsupportedValue."""
+    x, shape = samples(data, model.feature_names, "calibrate"), model.input_shape
+    if shape is not None and len(shape) > 1 and x.shape[1:] != (prod(shape),) and x.size:
+        return as_features(x, prod(shape), shape, "calibrate")
     if x.ndim != 2 or 0 in x.shape:
         raise ShapeMismatch("calibrate", x.shape, "(samples, features), not empty")
     return x

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fhenn.nn import Activation, Affine, Node, Sequential, layers
+from fhenn.nn import Activation, Affine, Flatten, Node, Sequential, layers
 
 
 def rebuild(model: Node, replacements: Mapping[int, Affine | Activation]) -> Node:
@@ -16,4 +16,6 @@ def rebuild(model: Node, replacements: Mapping[int, Affine | Activation]) -> Nod
     """
     if isinstance(model, Sequential):
         return model.with_nodes([rebuild(node, replacements) for node in model.nodes])
+    if isinstance(model, Flatten):
+        return model.fresh()
     return next(replacements.get(id(layer), layer).fresh() for layer in layers(model))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fhenn.columns import table_of
-from fhenn.nn import Activation, Node, layers
+from fhenn.nn import Activation, Node, circuit
 from fhenn.planner import Plan, Witness
 from fhenn.ranges import Calibration, calibrate
 from fhenn.safety.certificate import Certificate, certify
@@ -75,7 +75,7 @@ def safety_report(model: Node, bounds: Any = None, data: Any = None, plan: Plan 
     """
     table = table_of(data)
     data = data if table is None else table  # a stream can be read once
-    last = list(layers(model))[-1]
+    last = circuit(model)[-1]
     single = isinstance(last, Activation) and len(last.polynomials) == 1 and not last.times_input and not last.is_exact
     return SafetyReport(
         certificate=certify(model, bounds, plan, inputs=data if bounds is None else None),
