@@ -32,14 +32,12 @@ from fhenn.ckks.maps import in_order, shape_of
 from fhenn.ckks.noise import Noise, NoiseModel
 from fhenn.ckks.parameters import Parameters
 from fhenn.errors import ShapeMismatch
-from fhenn.nn import FORK, JOIN, SWAP
-from fhenn.planner.identity import AFFINE
+from fhenn.planner.identity import AFFINE, is_wiring
 from fhenn.planner.packing import Packing
 
 SECURITY_BITS = 128
 """`Plan.worst` holds but for a probability of 2 to the minus that."""
 
-_WIRING = frozenset(each.name for each in (FORK, SWAP, JOIN))
 _ACTIVATION = re.compile(r".+\d\[[^,]+,[^,]+\]")
 
 
@@ -51,7 +49,7 @@ def is_known(node: str) -> bool:
     >>> is_known("Affine3x1"), is_known("Sigmoid3[-4,4]"), is_known("Foo")
     (True, True, False)
     """
-    return node in _WIRING or any(names.fullmatch(node) for names in (AFFINE, _ACTIVATION))
+    return is_wiring(node) or any(names.fullmatch(node) for names in (AFFINE, _ACTIVATION))
 
 
 def largest_scale(parameters: Parameters, nodes: Sequence[str]) -> float:

@@ -5,10 +5,23 @@ from __future__ import annotations
 import re
 from hashlib import sha256
 
-from fhenn.nn import Affine, Dense, Linear, Node, Sequential, Step, Wiring, circuit
+from fhenn.nn import FORK, JOIN, SWAP, Affine, Dense, Linear, Node, Sequential, Step, Wiring, circuit
 
 AFFINE = re.compile(r"[A-Za-z_](?:\w*[A-Za-z_])?([0-9]{1,9})x([0-9]{1,9})", re.ASCII)
 """What a signature calls an affine layer: its kind, inputs and outputs, as "Linear3x1"."""
+
+
+_WIRING = frozenset(each.name for each in (FORK, SWAP, JOIN))
+
+
+def is_affine(name: str) -> bool:
+    """Whether a name in a signature is that of an affine layer."""
+    return AFFINE.fullmatch(name) is not None
+
+
+def is_wiring(name: str) -> bool:
+    """Whether a name in a signature is that of what joins branches, which computes nothing."""
+    return name in _WIRING
 
 
 def signature_of(model: Node) -> tuple[str, ...]:

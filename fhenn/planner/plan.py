@@ -30,7 +30,7 @@ from fhenn.planner.cost import Cost, bytes_text, cost_of, count_of_rows, seconds
 from fhenn.planner.demands import require_modest, require_short
 from fhenn.planner.flooding import MOST_QUERIES
 from fhenn.planner.floor import is_known, largest_scale, least_errors
-from fhenn.planner.identity import AFFINE
+from fhenn.planner.identity import AFFINE, is_affine, is_wiring
 from fhenn.planner.packing import Packing
 from fhenn.planner.scaling import is_unit, scaled_bounds
 from fhenn.planner.steps import Steps
@@ -555,7 +555,7 @@ class Plan:
             sane = sane and 0 <= self.distance < inf
         if self.ranges is not None:
             self.ranges.require_sane()
-            activations = sum(AFFINE.fullmatch(node) is None for node in self.signature[:-1])
+            activations = sum(not (is_affine(node) or is_wiring(node)) for node in self.signature[:-1])
             sane = sane and len(self.ranges.intervals) == activations > 0
         for witness in self.witnesses:
             witness.require_sane(self.parameters.levels)

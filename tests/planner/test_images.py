@@ -1,0 +1,345 @@
+"""Plans for networks of images: what is placed where, and that it is right in every slot."""
+
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pass_through import planned
+from support import mostly_thorough
+
+import fhenn
+from fhenn.backends import CIPHER
+from fhenn.ckks import CipherArray
+from fhenn.ckks.layout import Placement, Vectors, WholeSamples
+from fhenn.ckks.rotations import CHAINED, HOISTED
+from fhenn.errors import PlanError, RangeViolation, ShapeMismatch, WireFormatError
+from fhenn.nn import FORK, JOIN, SWAP, Affine, circuit, deepest, trail
+from fhenn.planner.placements import place_images
+from fhenn.planner.scaling import scale, served_nodes
+from fhenn.session.answer import Answer
+
+rng = np.random.default_rng(0)
+
+
+def conv(outputs, inputs, size, **options):
+    weight = rng.normal(size=(outputs, inputs // options.get("groups", 1), size, size))
+    return fhenn.Conv2d(weight / np.sqrt(weight[0].size), 0.1 * rng.normal(size=outputs), **options)
+
+
+def linear(outputs, inputs):
+    return fhenn.Linear(rng.normal(size=(outputs, inputs)) / np.sqrt(inputs), 0.1 * rng.normal(size=outputs))
+
+
+NETWORKS = {
+    "convolution alone": lambda: [[conv(3, 2, 3, padding=1)], (2, 6, 5)],
+    "strides": lambda: [
+        [
+            conv(3, 1, 3, stride=2, padding=1),
+            fhenn.Square(),
+            conv(5, 3, 2, stride=2),
+            fhenn.Square(),
+            fhenn.Flatten(),
+            linear(3, 20),
+        ],
+        (1, 9, 8),
+    ],
+    "pools": lambda: [
+        [
+            conv(2, 1, 3),
+            fhenn.Square(),
+            fhenn.AvgPool2d(2),
+            conv(4, 2, 2),
+            fhenn.Square(),
+            fhenn.GlobalAvgPool2d(),
+            fhenn.Flatten(),
+            linear(2, 4),
+        ],
+        (1, 8, 8),
+    ],
+    "groups": lambda: [[conv(4, 4, 3, groups=2, dilation=2), fhenn.Square(), conv(2, 4, 1)], (4, 7, 6)],
+    "residual": lambda: [
+        [
+            conv(4, 1, 3, padding=1),
+            fhenn.Square(),
+            fhenn.Residual(fhenn.Sequential([conv(4, 4, 3, padding=1), fhenn.Square(), conv(4, 4, 3, padding=1)])),
+            fhenn.Square(),
+            fhenn.GlobalAvgPool2d(),
+            fhenn.Flatten(),
+            linear(3, 4),
+        ],
+        (1, 6, 6),
+    ],
+    "projected residual": lambda: [
+        [
+            conv(2, 1, 3, padding=1),
+            fhenn.Residual(
+                fhenn.Sequential([conv(4, 2, 3, padding=1, stride=2), fhenn.Square(), conv(4, 4, 3, padding=1)]),
+                conv(4, 2, 1, stride=2),
+            ),
+            fhenn.Square(),
+            conv(2, 4, 1),
+        ],
+        (1, 6, 6),
+    ],
+    "residual in a residual": lambda: [
+        [
+            conv(2, 1, 3, padding=1),
+            fhenn.Residual(
+                fhenn.Sequential(
+                    [conv(2, 2, 3, padding=1), fhenn.Residual(fhenn.Sequential([fhenn.Square(), conv(2, 2, 1)]))]
+                )
+            ),
+        ],
+        (1, 5, 5),
+    ],
+    "sequences": lambda: [
+        [
+            fhenn.Conv1d(rng.normal(size=(3, 2, 4)) / 3, stride=2),
+            fhenn.Square(),
+            fhenn.AvgPool1d(2),
+            fhenn.Flatten(),
+            linear(2, 9),
+        ],
+        (2, 14),
+    ],
+    "upsampled": lambda: [[conv(2, 1, 3), fhenn.Square(), fhenn.Upsample(2), conv(1, 2, 3)], (1, 5, 5)],
+}
+
+
+def network(name):
+    nodes, shape = NETWORKS[name]()
+    return fhenn.Sequential(nodes, shape=shape)
+
+
+def features(x):
+    return x.reshape(len(x), -1)
+
+
+def slots_of(client, answer):
+    """The slot values of an answer's ciphertexts, and how its outputs sit there."""
+    array = CipherArray.from_bytes(client._context, Answer.from_bytes(answer).result)
+    return np.array([client._context.decrypt_slots(each) for each in array.ciphertexts]), array.layout
+
+
+EVERY = list(product(NETWORKS, ("latency", "throughput"), ("seal", "native")))
+
+
+@pytest.mark.parametrize(("name", "layout", "evaluator"), mostly_thorough(EVERY, (5, 13, 16, 20)))
+def test_a_network_is_right_in_every_slot(name, layout, evaluator):
+    """What a client reads is the twin; a slot that holds no output holds nothing."""
+    model = network(name)
+    x = rng.uniform(-1, 1, (3, *model.shape))
+    plan = fhenn.plan(
+        model, inputs=x, bounds=[-1, 1], ranges="data", witness=False, accuracy=1e-2, layout=layout, evaluator=evaluator
+    )
+    assert plan.shape == model.shape
+    plan = fhenn.Plan.from_json(plan.to_json())
+    client = fhenn.Client(plan)
+    server = fhenn.Server(model, plan, client.evaluation_keys())
+    answer = server.predict(client.encrypt(x))
+    twin = features(model.infer(x))
+    assert np.abs(features(client.decrypt(answer)) - twin).max() <= plan.error
+    held, where = slots_of(client, answer)
+    if isinstance(where, WholeSamples):
+        pad = -len(x) % plan.samples_per_ciphertext  # places without a sample repeat one
+        content = where.content(twin.shape[1], plan.parameters.slots)
+        empty = np.repeat(content < 0, where.samples, axis=1)
+        assert np.abs(held[:, empty[0]]).max(initial=0.0) <= plan.error
+        assert pad >= 0
+
+
+sizes = st.integers(1, 4)
+
+
+@st.composite
+def networks(draw):
+    """A few convolutions and poolings, with what they take; branches now and then."""
+    channels, height, width = draw(sizes), draw(st.integers(3, 9)), draw(st.integers(3, 9))
+    shape, nodes = (channels, height, width), []
+    for _ in range(draw(st.integers(1, 3))):
+        options = {"stride": draw(st.sampled_from([1, 1, 2, 3])), "padding": draw(st.integers(0, 2))}
+        size = draw(st.integers(1, min(shape[1:]) + 2 * options["padding"]))
+        groups = 2 if shape[0] % 2 == 0 and draw(st.booleans()) else 1
+        outputs = groups * draw(sizes)
+        nodes.append(conv(outputs, shape[0], min(size, 5), groups=groups, **options).with_shape(shape))
+        shape = nodes[-1].output_shape
+        kind = draw(st.sampled_from(["square", "pool", "residual", "nothing"]))
+        if kind == "square" and not any(isinstance(node, fhenn.Square) for node in nodes):
+            nodes.append(fhenn.Square())
+        elif kind == "pool" and min(shape[1:]) > 1:
+            nodes.append(fhenn.AvgPool2d(2, draw(st.integers(1, 2))).with_shape(shape))
+            shape = nodes[-1].output_shape
+        elif kind == "residual":
+            body = fhenn.Sequential([conv(shape[0], shape[0], 3, padding=1)])
+            nodes.append(fhenn.Residual(body).with_shape(shape))
+    return fhenn.Sequential(nodes, shape=(channels, height, width))
+
+
+@settings(max_examples=8, deadline=None)
+@given(networks(), st.sampled_from([1, 2]), st.sampled_from(["seal", "native"]))
+def test_any_network_runs_as_planned(model, samples, evaluator):
+    """On numbers in the place of ciphertexts, with the keys that the plan names and no others."""
+    x = rng.uniform(-1, 1, (2, *model.shape))
+    options = {"samples": samples, "layout": "latency", "evaluator": evaluator, "accuracy": 1e-2}
+    plan, context = planned(model, inputs=x, bounds=[-1, 1], **options)
+    assert plan.samples_per_ciphertext in (1, samples)
+    values = fhenn.encrypt(context, scale(features(x), *plan.bounds), layout=plan.layout)
+    *_, result = trail(served_nodes(plan, model), values, lambda _, node, each: node.infer(each), CIPHER.add)
+    np.testing.assert_allclose(fhenn.decrypt(context, result), features(model.infer(x)), atol=1e-3)
+    assert result.layout == plan.result.layout
+    assert deepest(circuit(model))
+
+
+def test_maps_of_images_are_one_where_nothing_is_between():
+    model = network("pools")
+    names = [step.name for step in circuit(model)]
+    assert names == ["Conv2d", "Square", "AvgPool2d_Conv2d", "Square", "GlobalAvgPool2d_Linear"]
+    assert circuit(model)[2] is circuit(model)[2]  # made once
+    plan = fhenn.plan(model, bounds=[-1, 1], accuracy=1e-2)
+    assert [stage.node for stage in plan.stages] == names
+    assert model.cost == 7
+    assert plan.parameters.levels <= 5
+
+
+def test_neighbouring_linear_layers_stay_what_they_are():
+    """As in plans of before there were images."""
+    model = fhenn.Sequential([linear(3, 4), linear(2, 3)])
+    assert [step.name for step in circuit(model)] == ["Linear", "Linear"]
+
+
+def test_a_step_changes_the_map_that_was_joined():
+    model = fhenn.Sequential([fhenn.AvgPool2d(2), conv(1, 1, 2)], shape=(1, 4, 4))
+    x = rng.normal(size=(1, 1, 4, 4))
+    before = circuit(model)[0]
+    model.forward(x)
+    model.backward(np.ones((1, 1, 1, 1)))
+    model.update()
+    after = circuit(model)[0]
+    assert after is not before
+    np.testing.assert_allclose(features(model.infer(x)), after.infer(features(x)))
+
+
+@pytest.mark.parametrize("rotations", [CHAINED, HOISTED])
+def test_outputs_stay_where_their_inputs_are(rotations):
+    """A stride's outputs in the places of every other input; the channels in the gaps between."""
+    first, second = conv(2, 1, 3), conv(8, 2, 3, stride=2)
+    model = fhenn.Sequential([first, fhenn.Square(), second], shape=(1, 16, 16))
+    layout, (before, after) = place_images(circuit(model), 2048, 1, rotations)
+    assert isinstance(layout, Placement)
+    assert (before.places(np.arange(2 * 14 * 14))[1][:14] == np.arange(14)).all()
+    rows = after.places(np.arange(8 * 6 * 6))[1].reshape(8, 6, 6)
+    start = rows - rows[0, 0, 0]
+    assert (start[0, 0] == 2 * np.arange(6)).all()
+    assert (start[0, :, 0] == 32 * np.arange(6)).all()
+    assert sorted(start[:4, 0, 0].tolist()) == [0, 1, 16, 17]
+    assert len(set(rows.reshape(-1).tolist())) == rows.size
+
+
+def test_a_stride_at_the_start_takes_pixels_side_by_side():
+    """What a tap meets is next to what it meets for the next output: nine taps on a quarter of the positions each."""
+    model = fhenn.Sequential([conv(1, 1, 2, stride=2)], shape=(1, 8, 8))
+    layout, _ = place_images(circuit(model), 2048, 1, HOISTED)
+    at = layout.places(np.arange(64))[1].reshape(8, 8)
+    assert (at[0, ::2] - at[0, 0] == np.arange(4)).all()
+    assert (at[::2, 0] - at[0, 0] == 4 * np.arange(4)).all()
+
+
+def test_a_wide_network_makes_no_matrix(peak):
+    """8 channels of 32 × 32: its matrices would take 700 MB."""
+    model = fhenn.Sequential(
+        [conv(8, 3, 3, padding=1), fhenn.Square(), conv(8, 8, 3, padding=1, stride=2)], shape=(3, 32, 32)
+    )
+    with peak() as used:
+        plan = fhenn.plan(model, bounds=[-1, 1], accuracy=1e-1, layout="latency", evaluator="native")
+    assert plan.ciphertexts_per_sample == 1
+    assert used() < 400e6
+
+
+@pytest.mark.parametrize(
+    ("name", "evaluator"), mostly_thorough(product(["strides", "residual"], ["seal", "native"]), (3,))
+)
+def test_witnesses_watch_images(name, evaluator):
+    """An image that leaves the ranges is seen, in whatever slots its features are; others are not."""
+    model = network(name)
+    x = rng.uniform(-1, 1, (200, *model.shape)) / 4
+    plan = fhenn.plan(
+        model, inputs=x, bounds=[-1, 1], ranges="data", accuracy=1e-2, rows=1, witness=True, evaluator=evaluator
+    )
+    assert len(plan.witnesses) == sum(isinstance(node, fhenn.Square) for node in circuit(model))
+    client = fhenn.Client(plan)
+    server = fhenn.Server(model, plan, client.evaluation_keys())
+    quiet = client.decrypt(server.predict(client.encrypt(x[:1])))
+    assert np.abs(quiet - model.infer(x[:1])).max() <= plan.error
+    first = model.nodes[0].operator
+    loud = np.sign(first.dense()[np.argmax(first.row_norms(1))]).reshape(1, *model.shape)
+    assert np.abs(first @ loud.reshape(-1)).max() > max(map(abs, plan.ranges.intervals[0]))
+    with pytest.raises(RangeViolation):
+        client.decrypt(server.predict(client.encrypt(loud)))
+
+
+def test_plans_of_images_are_kept_in_files_and_checked():
+    model = network("strides")
+    plan = fhenn.plan(model, bounds=[-1, 1], accuracy=1e-2, layout="latency")
+    again = fhenn.Plan.from_json(plan.to_json())
+    assert again == plan
+    assert again.fingerprint == plan.fingerprint == plan.public().fingerprint
+    assert any(isinstance(target, Placement) for target in plan.targets)
+    other = Placement.of(plan.targets[0].held[:, ::-1], plan.layout.samples)
+    assert replace(plan, targets=(other, *plan.targets[1:])).fingerprint != plan.fingerprint
+    for targets in (
+        plan.targets[:-1],
+        (Placement.of(plan.targets[0].held[:, :-1], plan.layout.samples), *plan.targets[1:]),
+        (Vectors("replicated", 2, plan.layout.samples), *plan.targets[1:]),
+        (replace(plan.targets[0], samples=2 * plan.layout.samples), *plan.targets[1:]),
+    ):
+        with pytest.raises(WireFormatError):
+            fhenn.Plan.from_json(replace(plan, targets=targets).to_json())
+    for shape in ((1, 9, 9), (0, 9, 8), (72, 1, -1)):
+        with pytest.raises(WireFormatError):
+            fhenn.Plan.from_json(replace(plan, shape=shape).to_json())
+    with pytest.raises(PlanError):
+        fhenn.Server(network("strides"), plan, fhenn.Client(plan).evaluation_keys())
+
+
+def test_images_of_another_shape_are_refused():
+    model = network("groups")
+    plan = fhenn.plan(model, bounds=[-1, 1], accuracy=1e-2)
+    client = fhenn.Client(plan)
+    x = rng.uniform(-1, 1, (2, 4, 7, 6))
+    same = fhenn.Server(model, plan, client.evaluation_keys()).predict(
+        client.encrypt((100 * x).astype(int).clip(-1, 1))
+    )
+    assert client.decrypt(same).shape == (2, model.nodes[-1].outputs)
+    with pytest.raises(ShapeMismatch, match=r"np\.moveaxis\(x, -1, 1\)"):
+        client.encrypt(np.moveaxis(x, 1, -1))
+    with pytest.raises(ShapeMismatch, match=r"\(samples, 4, 7, 6\)"):
+        client.encrypt(x[:, :3])
+    with pytest.raises(ShapeMismatch, match=r"\(samples, 4, 7, 6\)"):
+        fhenn.plan(model, inputs=x[..., :5])
+    one = fhenn.plan(network("pools"), bounds=[-1, 1], accuracy=1e-2)
+    with pytest.raises(ShapeMismatch, match=r"x\[:, np\.newaxis\]"):
+        fhenn.Client(one).encrypt(rng.uniform(-1, 1, (2, 8, 8)))
+
+
+def test_a_network_that_no_ring_holds_names_the_layer():
+    nodes = [node for _ in range(20) for node in (fhenn.Conv2d(np.full((1, 1, 3, 3), 0.1), padding=1), fhenn.Square())]
+    with pytest.raises(PlanError, match=r"\(node \d+\) makes it \d+ levels"):
+        fhenn.plan(fhenn.Sequential(nodes, shape=(1, 4, 4)), bounds=[-1, 1])
+    with pytest.raises(PlanError, match="65,536 outputs"):
+        fhenn.plan(fhenn.Sequential([conv(64, 1, 1)], shape=(1, 32, 32)), bounds=[-1, 1], layout="latency")
+
+
+def test_branches_meet_at_one_scale():
+    """The one with more levels is brought to the scale of the other, exactly."""
+    model = network("residual")
+    steps = circuit(model)
+    assert steps[2] is FORK
+    assert JOIN in steps
+    assert SWAP not in steps
+    assert SWAP in circuit(network("projected residual"))
+    assert all(isinstance(step, Affine) for step in steps if step.name == "Conv2d")
+    plan = fhenn.plan(model, bounds=[-1, 1], accuracy=1e-2, layout="latency")
+    assert plan.signature[2:7:4] == ("Fork", "Join")
