@@ -36,6 +36,7 @@ FOR_PYTHON = {
     "approx/polynomial.py": "Polynomial itself; a domain is checked below",
     "approx/tail.py": "functions of one's own",
     "approx/fits.py": "methods, which click chooses from; jumps, of functions of one's own",
+    "artifacts/images.py": "models that are made in Python",
     "artifacts/model.py": "nodes of one's own",
     "artifacts/operators.py": "operators of one's own",
     "backends/__init__.py": "TenSEAL's values",
