@@ -36,5 +36,8 @@ class Function:
         """f(0)."""
         return float(self.value(0.0))
 
+    def __deepcopy__(self, memo: Any) -> Function:
+        return self  # it never changes, and files hold the known ones by name
+
     def __repr__(self) -> str:
         return f"Function({self.name!r})"

@@ -155,12 +155,11 @@ def _nodes_to_data(node: Node, tensors: dict[str, Tensor]) -> dict[str, Any]:
         body, *shortcut = (_node_to_data(each, tensors) for each in (node.body, node.shortcut) if each is not None)
         return {"node": "Residual", "body": body, "shortcut": shortcut[0] if shortcut else None}
     assert isinstance(node, Sequential)  # noqa: S101  (for the type checker)
-    if isinstance(node, ImportedModel):
-        nodes = [_node_to_data(each, tensors) for each in node.nodes]
-        return {"node": "ImportedModel", "reading": node.reading.to_json(), "nodes": nodes}
     # that of features is told by the nodes
     shape = {} if node.shape is None or len(node.shape) == 1 else {"shape": node.shape}
     nodes = [_node_to_data(each, tensors) for each in node.nodes]
+    if isinstance(node, ImportedModel):
+        return {"node": "ImportedModel", "reading": node.reading.to_json(), "nodes": nodes, **shape}
     return {"node": "Sequential", "finish": node.finish, "nodes": nodes, **shape}
 
 
@@ -242,9 +241,10 @@ class _Reader:
             body, shortcut = (data.pop(name) for name in ("body", "shortcut"))
             return Residual(self.node(body, depth), None if shortcut is None else self.node(shortcut, depth))
         nodes = [self.node(each, depth) for each in data.pop("nodes")]
+        shape = sample_shape_of(data.pop("shape", None))
         if kind == "ImportedModel":
-            return ImportedModel(nodes, Reading.from_json(data.pop("reading")))
-        return Sequential(nodes, finish=data.pop("finish"), shape=sample_shape_of(data.pop("shape", None)))
+            return ImportedModel(nodes, Reading.from_json(data.pop("reading")), shape=shape)
+        return Sequential(nodes, finish=data.pop("finish"), shape=shape)
 
     def _image_node(self, kind: str, data: dict[str, Any]) -> Node:
         """A node of images. Raises as `node` does."""

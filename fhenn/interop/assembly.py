@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,11 @@ from numpy.typing import ArrayLike
 from fhenn.approx import SIGMOID, Function
 from fhenn.approx.functions import TANH
 from fhenn.errors import ParameterError, UnsupportedModel
-from fhenn.interop.chain import MOST_WEIGHTS, Chain
-from fhenn.interop.fold import fold
+from fhenn.interop.chain import MOST_WEIGHTS, Chain, Shape, Step, Sum
+from fhenn.interop.fold import folded, trainable
 from fhenn.interop.model import ImportedModel, Wanted
 from fhenn.interop.reading import Probability, Reading
-from fhenn.nn import Activation, Affine, Node, Scaling, Sigmoid, Tanh
+from fhenn.nn import Activation, Affine, Flatten, ImageLayer, Node, Residual, Scaling, Sequential, Sigmoid, Tanh
 from fhenn.nn.activation import Domain, Fitted
 
 _KINDS: dict[Function, tuple[type[Fitted], Domain]] = {
@@ -58,7 +59,7 @@ class Outcome:
         domain: Domain | Sequence[Domain] | None,
         names: Sequence[str] | None = None,
     ) -> ImportedModel:
-        """As nodes, a Linear first, neighbouring affine maps as one.
+        """As nodes, a Linear or a layer of images first, neighbouring affine maps as one.
 
         wanted: of the stand-ins.
         domain: as of `fhenn.from_torch`.
@@ -66,33 +67,22 @@ class Outcome:
         Returns the model. Without classes a shape of () is predicted as (samples,), others as (samples, outputs).
         Raises UnsupportedModel, ParameterError, AccuracyUnreached, ShapeMismatch, NonFiniteValue.
         """
-        domains = self._domains(wanted, domain)
-        nodes: list[Node] = []
-        stand_ins: list[Node] = []
-        for step in self.chain.steps:
-            if isinstance(step, Function):
-                kind, wide = _KINDS[step]
-                node = kind(domains.pop() if domains else wide, accuracy=wanted.accuracy)
-                nodes.append(node)
-                stand_ins += [node] if domain is None else []
-            else:
-                nodes.append(step.fresh() if isinstance(step, Activation) else step)
+        images = _first_image(self.chain.steps)
+        builder = _Builder(self._domains(wanted, domain), wanted.accuracy, images=images is not None)
+        nodes, _ = builder.nodes(self.chain.steps, images or (self.chain.inputs,))
         if not nodes or not isinstance(nodes[0], Affine):
-            nodes.insert(0, Affine(Scaling(np.ones(self.chain.inputs))))
-        weights = sum(node.outputs * node.inputs for node in nodes if isinstance(node, Affine))
-        if weights > MOST_WEIGHTS:
-            reason = f"it comes to more than {MOST_WEIGHTS:,} weights"
-            raise UnsupportedModel("the model", "all of it", reason, "smaller ones")
+            nodes.insert(0, builder.affine(Affine(Scaling(np.ones(self.chain.inputs))), images or ()))
         if self.classes is None:
             reading = Reading.regression(names, flat=self.chain.shape == ())
         else:
             reading = Reading.classification(self.classes, self.probability, names)
-        model = ImportedModel(fold(nodes), reading, stand_ins)
+        stand_ins = builder.stand_ins if domain is None else []
+        model = ImportedModel(nodes, reading, stand_ins, shape=images)
         return wanted.applied(model)
 
     def _domains(self, wanted: Wanted, domain: Any) -> list[Domain]:
         """The given domains, the next one last."""
-        functions = sum(isinstance(step, Function) for step in self.chain.steps)
+        functions = _functions(self.chain.steps)
         if domain is None:
             return []
         if wanted.known:
@@ -104,3 +94,99 @@ class Outcome:
                 "Give one for each Sigmoid and Tanh, or one for all.",
             )
         return list(reversed(domains))
+
+
+class _Builder:
+    """Makes nodes of steps.
+
+    domains: of the functions, the next one last; empty for those of their kinds.
+    accuracy: of the stand-ins.
+    images: whether a layer takes images; else features are all that there is.
+    """
+
+    def __init__(self, domains: list[Domain], accuracy: float, images: bool) -> None:
+        self._domains, self._accuracy, self._images = domains, accuracy, images
+        self.stand_ins: list[Node] = []
+        self._weights = 0
+
+    def nodes(self, steps: Iterable[Step], shape: Shape) -> tuple[list[Node], Shape]:
+        """The nodes, and the shape of what comes out. Raises UnsupportedModel.
+
+        shape: of what comes in.
+        """
+        nodes: list[Node] = []
+        for step in self._folded(steps):
+            if isinstance(step, Function):
+                kind, wide = _KINDS[step]
+                nodes.append(kind(self._domains.pop() if self._domains else wide, accuracy=self._accuracy))
+                self.stand_ins.append(nodes[-1])
+            elif isinstance(step, Activation):
+                nodes.append(step.fresh())
+            elif isinstance(step, Sum):
+                residual, shape = self._residual(step, shape)
+                nodes.append(residual)
+            elif isinstance(step, ImageLayer):
+                if step.input_shape != shape:
+                    reason = f"it takes images of shape {step.input_shape}, and what comes in has shape {shape}"
+                    raise UnsupportedModel(step.name, "after a reshape", reason, "images that no layer reshapes")
+                nodes.append(step)
+                shape = step.output_shape
+            else:
+                scaling = isinstance(step.operator, Scaling)
+                if len(shape) > 1 and not scaling:
+                    nodes.append(Flatten(shape=shape))
+                nodes.append(self.affine(step, shape))
+                shape = shape if scaling else (step.outputs,)
+        return nodes, shape
+
+    def affine(self, step: Affine, shape: Shape) -> Affine:
+        """The node of an affine map that is no layer of images. Raises UnsupportedModel where it is too large.
+
+        shape: of what comes in.
+        """
+        if self._images and isinstance(step.operator, Scaling):
+            return step.with_shape(shape)
+        self._weights += step.outputs * step.inputs
+        if self._weights > MOST_WEIGHTS:
+            reason = f"it comes to more than {MOST_WEIGHTS:,} weights"
+            raise UnsupportedModel("the model", "all of it", reason, "smaller ones")
+        return trainable(step)
+
+    @staticmethod
+    def _folded(steps: Iterable[Step]) -> list[Step]:
+        """The steps, of which those that several took are folded only now."""
+        found: list[Step] = []
+        for step in steps:
+            before = found[-1] if found else None
+            both = folded(before, step) if isinstance(before, Affine) and isinstance(step, Affine) else None
+            found[len(found) - (both is not None) :] = [step if both is None else both]
+        return found
+
+    def _residual(self, step: Sum, shape: Shape) -> tuple[Residual, Shape]:
+        """A sum of branches, and the shape of what comes out."""
+        (body, after), (shortcut, beside) = (self.nodes(branch, shape) for branch in (step.first, step.second))
+        if after != beside:
+            body += [Flatten(shape=after)] * (len(after) > 1)
+            shortcut += [Flatten(shape=beside)] * (len(beside) > 1)
+            after = (prod(after),)
+        return Residual(Sequential(body, shape=shape), Sequential(shortcut, shape=shape) if shortcut else None), after
+
+
+def _first_image(steps: Iterable[Step]) -> Shape | None:
+    """The shape of the images that come in, where a layer takes some; None where samples are features to all."""
+    for step in steps:
+        if isinstance(step, ImageLayer):
+            return step.input_shape
+        if isinstance(step, Sum):
+            found = _first_image(step.first) or _first_image(step.second)
+            if found is not None:
+                return found
+    return None
+
+
+def _functions(steps: Iterable[Step]) -> int:
+    """How many functions there are that a polynomial is to be chosen for."""
+    return sum(
+        _functions((*step.first, *step.second)) if isinstance(step, Sum) else isinstance(step, Function)
+        for step in steps
+    )

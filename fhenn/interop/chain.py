@@ -2,22 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from math import prod
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fhenn.approx import Function
-from fhenn.errors import NonFiniteValue
+from fhenn.errors import NonFiniteValue, ParameterError, ShapeMismatch
 from fhenn.finite import count_nonfinite
-from fhenn.nn import Activation, Affine, Dense, Scaling
+from fhenn.interop.fold import folded
+from fhenn.nn import (
+    Activation,
+    Affine,
+    AvgPool1d,
+    AvgPool2d,
+    Conv1d,
+    Conv2d,
+    Dense,
+    GlobalAvgPool2d,
+    ImageLayer,
+    Pad,
+    Scaling,
+    Square,
+)
 
 Floats = NDArray[np.float64]
 Shape = tuple[int, ...]
-Step = Affine | Activation | Function
-"""An affine map, a node, or an exact function that a polynomial is still to be chosen for."""
+Around = tuple[tuple[int, int], ...]
+"""Zeros before and after an image, along each of its axes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sum:
+    """The sum of two branches of one value; a branch without steps is that value itself.
+
+    first: the steps of a branch, at least one.
+    second: those of the other one.
+    """
+
+    first: tuple[Step, ...]
+    second: tuple[Step, ...]
+
+
+Step = Affine | Activation | Function | Sum
+"""An affine map, a node, an exact function that a polynomial is still to be chosen for, or a sum of branches."""
 
 SAMPLES = 2**62
 """The size, in a shape that is asked for, of the axis of samples: no axis is as long."""
@@ -44,6 +75,8 @@ class Chain:
     inputs: features that come in.
     shape: of a sample now, without the axis of samples; () for a number each.
     steps: on the features in C order; neighbouring affine maps are one.
+    sealed: how many of the first steps stay as they are, since another chain goes on from there too.
+    held: the shape in which the layers of images hold a sample now; None where no step has settled it.
 
     >>> chain = Chain.start((2, 2)).scale([0.5, 2.0]).reshape((4,)).linear([[1.0, 1.0, 1.0, 1.0]])
     >>> chain.shape, len(chain.steps), chain.steps[0].operator.dense()
@@ -53,6 +86,8 @@ class Chain:
     inputs: int
     shape: Shape
     steps: tuple[Step, ...] = ()
+    sealed: int = 0
+    held: Shape | None = None
 
     @classmethod
     def start(cls, shape: Shape) -> Chain:
@@ -68,7 +103,8 @@ class Chain:
 
     def scale(self, factor: ArrayLike = 1.0, shift: ArrayLike = 0.0) -> Chain:
         """x·factor + shift, constants that spread over a sample as in NumPy, (1, ...) for all samples alike."""
-        return self._then(Affine(Scaling(_spread(factor, self.shape)), _spread(shift, self.shape)), self.shape)
+        step = Affine(Scaling(_spread(factor, self.shape)), _spread(shift, self.shape))
+        return replace(self._then(step, self.shape), held=self.held)
 
     def linear(self, weight: ArrayLike, bias: ArrayLike | None = None) -> Chain:
         """X Wᵀ + b of samples (features,): weight (out, in); bias: anything that spreads over (out,)."""
@@ -78,6 +114,140 @@ class Chain:
         shape = matrix.shape[:1]
         shift = np.zeros(shape) if bias is None else _spread(bias, shape)
         return self._then(Affine(Dense(matrix), shift), shape)
+
+    def convolve(
+        self,
+        weight: ArrayLike,
+        bias: ArrayLike | None,
+        stride: Sequence[int],
+        padding: Around,
+        dilation: Sequence[int],
+        groups: int,
+    ) -> Chain:
+        """A convolution of images (channels, height, width), or of sequences (channels, length).
+
+        weight: (out, in/groups, height, width), or (out, in/groups, length).
+        bias: (out,); None for zero.
+        stride, dilation: for each axis.
+        padding: zeros before and after each axis.
+        """
+        kernel = finite(weight)
+        taps = kernel.shape[2:]
+        self._require_image(len(taps), kernel.shape[1] * groups if kernel.ndim > 1 else None)
+        self._require_modest(taps, stride, padding, dilation)
+        shift = None if bias is None else finite(bias)
+        if len(taps) == 1:
+            (step,), (around,), (gap,) = stride, padding, dilation
+            return self._image(lambda: Conv1d(kernel, shift, step, around, gap, groups, shape=self.shape))
+        (down, right), (rows, columns), (tall, wide) = stride, padding, dilation
+        return self._image(
+            lambda: Conv2d(kernel, shift, (down, right), (rows, columns), (tall, wide), groups, shape=self.shape)
+        )
+
+    def average(
+        self,
+        sizes: Sequence[int],
+        stride: Sequence[int],
+        padding: Around,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+    ) -> Chain:
+        """Averages of windows of images (channels, height, width), or of sequences (channels, length).
+
+        sizes, stride: of the windows, for each axis.
+        padding: zeros before and after each axis.
+        ceil_mode: whether a window that leaves the image at its end counts.
+        count_include_pad: whether zeros of the padding count in an average.
+        """
+        self._require_image(len(sizes), None)
+        self._require_modest(sizes, stride, padding, (1,) * len(sizes))
+        if any(before != after for before, after in padding):
+            if ceil_mode:
+                raise Unsuitable("it rounds sizes up, and pads one side more than the other")
+            return self._average_of_unlike_sides(sizes, stride, padding, count_include_pad)
+        zeros = [before for before, _ in padding]
+        options = (bool(ceil_mode), bool(count_include_pad))
+        if len(sizes) == 1:
+            return self._image(lambda: AvgPool1d(sizes[0], stride[0], zeros[0], *options, shape=self.shape))
+        size, step, around = ((each[0], each[1]) for each in (sizes, stride, zeros))
+        return self._image(lambda: AvgPool2d(size, step, around, *options, shape=self.shape))
+
+    def _average_of_unlike_sides(
+        self, sizes: Sequence[int], stride: Sequence[int], padding: Around, count_include_pad: bool
+    ) -> Chain:
+        """Averages as a convolution of each channel, and where zeros do not count, a factor for each pixel."""
+        channels, gaps = self.shape[0], (1,) * len(sizes)
+        share = 1 / prod(sizes)
+        kernel = np.full((channels, 1, *sizes), share)
+        result = self.convolve(kernel, None, stride, padding, gaps, channels)
+        if count_include_pad:
+            return result
+        ones = Chain.start((1, *self.shape[1:])).convolve(kernel[:1], None, stride, padding, gaps, 1)
+        shares = ones.exact(np.ones((1, prod(self.shape[1:]))))
+        if not shares.all():
+            raise Unsuitable("it averages windows in which there are zeros of the padding only")
+        return result.scale(1 / shares.reshape(ones.shape))
+
+    def average_all(self) -> Chain:
+        """The average of each channel: (channels, 1, 1), or (channels, 1) of sequences."""
+        if len(self.shape) == 2:
+            return self.average(self.shape[1:], self.shape[1:], ((0, 0),))
+        self._require_image(2, None)
+        return self._image(lambda: GlobalAvgPool2d(shape=self.shape))
+
+    def average_to(self, sizes: Sequence[int | None]) -> Chain:
+        """Averages of windows without overlap, as many as `sizes` along each axis, where None keeps all."""
+        self._require_image(len(sizes), None)
+        wanted = [length if size is None else size for size, length in zip(sizes, self.shape[1:], strict=True)]
+        if all(size == 1 for size in wanted):
+            return self.average_all()
+        if any(size < 1 or length % size for size, length in zip(wanted, self.shape[1:], strict=True)):
+            raise Unsuitable(f"its windows are of unlike sizes: {wanted} do not divide samples of shape {self.shape}")
+        windows = [length // size for size, length in zip(wanted, self.shape[1:], strict=True)]
+        return self.average(windows, windows, ((0, 0),) * len(windows))
+
+    def pad(self, padding: Around) -> Chain:
+        """Zeros round images (channels, height, width), or sequences (channels, length); negative numbers crop images.
+
+        padding: before and after each axis.
+        """
+        self._require_image(len(padding), None)
+        ones = (1,) * len(padding)
+        self._require_modest(ones, ones, padding, ones)
+        if not any(sum(map(abs, each)) for each in padding):
+            return self
+        if len(padding) == 1:
+            if min(padding[0]) < 0:
+                raise Unsuitable("it crops sequences")
+            return self.convolve(np.ones((self.shape[0], 1, 1)), None, ones, padding, ones, self.shape[0])
+        (top, bottom), (left, right) = padding
+        return self._image(lambda: Pad((left, right, top, bottom), shape=self.shape))
+
+    def plus(self, other: Chain) -> Chain:
+        """The sum with another chain from the same input, whose samples have the same shape."""
+        if self.shape != other.shape:
+            raise Unsuitable(f"it adds samples of shape {self.shape} and {other.shape}")
+        common = len(list(takewhile(lambda pair: _is(*pair), zip(self.steps, other.steps, strict=False))))
+        mine, theirs = self.steps[common:], other.steps[common:]
+        if not mine and not theirs:
+            return self.scale(2.0)
+        weights = _weights(self.steps) + _weights(theirs)
+        if weights > MOST_WEIGHTS:
+            raise _too_many()
+        both = Sum(mine, theirs) if mine else Sum(theirs, mine)
+        holds = {each.held for each in (self, other) if each.held is not None}
+        held = next(iter(holds)) if len(holds) == 1 else (self.features,) if holds else None
+        return replace(self, steps=(*self.steps[:common], both), sealed=common, held=held)
+
+    def times(self, other: Chain) -> Chain:
+        """The product with another chain: the square, where both are the same."""
+        if self.shape != other.shape or not self.same(other):
+            raise Unsuitable("two branches are multiplied that are not the same value")
+        return self.activate(Square())
+
+    def seal(self) -> Chain:
+        """The same, whose steps stay as they are: for a value that several steps take."""
+        return replace(self, sealed=len(self.steps))
 
     def activate(self, step: Activation | Function) -> Chain:
         """A function element by element."""
@@ -146,19 +316,72 @@ class Chain:
             x = apply_step(step, x)
         return x
 
-    def _then(self, step: Affine, shape: Shape) -> Chain:
-        joined = self.steps[-1] if self.steps and isinstance(self.steps[-1], Affine) else None
-        inputs = step.inputs if joined is None else joined.inputs
-        matrices = [each for each in self.steps if isinstance(each, Affine) and each is not joined]
-        if sum(each.operator.size for each in matrices) + _size(joined, step, inputs) > MOST_WEIGHTS:
-            raise Unsuitable(f"the model comes to more than {MOST_WEIGHTS:,} weights with it")
-        if joined is None:
-            return replace(self, shape=shape, steps=(*self.steps, step))
+    def _require_image(self, axes: int, channels: int | None) -> None:
+        """Raise Unsuitable where samples are no images of so many axes behind the channels."""
+        names = {1: "(channels, length)", 2: "(channels, height, width)"}.get(axes)
+        if names is None:
+            raise Unsuitable("it is neither of images nor of sequences")
+        if len(self.shape) != axes + 1:
+            raise Unsuitable(f"it takes samples of shape {names}, not {self.shape}")
+        if channels not in (None, self.shape[0]):
+            last = channels == self.shape[-1]
+            hint = ": do its channels come last? np.moveaxis(x, -1, 1) brings them first" if last else ""
+            raise Unsuitable(f"it takes {channels} channels, not samples of shape {self.shape}{hint}")
+        if self.held not in (None, self.shape):
+            raise Unsuitable(f"it takes images that a reshape makes of samples of shape {self.held}")
+
+    def _require_modest(
+        self, taps: Sequence[int], stride: Sequence[int], padding: Around, dilation: Sequence[int]
+    ) -> None:
+        """Raise Unsuitable where sizes contradict one another, or far more comes out than goes in."""
+        axes = len(self.shape) - 1
+        if not len(taps) == len(stride) == len(padding) == len(dilation) == axes:
+            raise Unsuitable(f"its sizes are not those of {axes} axes")
+        if min(*taps, *stride, *dilation) < 1:
+            raise Unsuitable("its kernel, stride or dilation is below 1")
+        padded = [length + sum(zeros) for length, zeros in zip(self.shape[1:], padding, strict=True)]
+        if self.shape[0] * prod(max(length, 1) for length in padded) > MOST_FEATURES or max(taps) > MOST_FEATURES:
+            raise Unsuitable(f"its padded images have more than {MOST_FEATURES:,} numbers")
+
+    def _image(self, make: Callable[[], ImageLayer]) -> Chain:
+        """With a layer of images. Raises Unsuitable where it cannot be made."""
         try:
-            both = joined.then(step)
+            layer = make()
+        except (ShapeMismatch, ParameterError, NonFiniteValue) as error:
+            raise Unsuitable(str(error).rstrip(".")) from None
+        if prod(layer.output_shape) > MOST_FEATURES:
+            raise Unsuitable(f"its images of shape {layer.output_shape} have more than {MOST_FEATURES:,} numbers")
+        return replace(self._then(layer, layer.output_shape), held=layer.output_shape)
+
+    def _then(self, step: Affine, shape: Shape) -> Chain:
+        last = self.steps[-1] if len(self.steps) > self.sealed else None
+        joined = last if isinstance(last, Affine) else None
+        before = self.steps if joined is None else self.steps[:-1]
+        if _weights(before) + _size(joined, step) > MOST_WEIGHTS:
+            raise _too_many()
+        try:
+            both = None if joined is None else folded(joined, step)
         except NonFiniteValue as error:
             raise _not_finite(error.count) from error
-        return replace(self, shape=shape, steps=(*self.steps[:-1], both))
+        steps = (*self.steps, step) if both is None else (*before, both)
+        return replace(self, shape=shape, steps=steps, held=shape)
+
+
+def _weights(steps: Iterable[Step]) -> int:
+    """Numbers of affine maps; those of images hold a bias for each number that comes out."""
+    return sum(
+        _weights((*step.first, *step.second)) if isinstance(step, Sum) else _numbers(step)
+        for step in steps
+        if isinstance(step, Affine | Sum)
+    )
+
+
+def _numbers(step: Affine) -> int:
+    return step.operator.size + (step.outputs if isinstance(step, ImageLayer) else 0)
+
+
+def _too_many() -> Unsuitable:
+    return Unsuitable(f"the model comes to more than {MOST_WEIGHTS:,} weights with it")
 
 
 def finite(values: ArrayLike) -> Floats:
@@ -188,16 +411,25 @@ def _spread(values: ArrayLike, shape: Shape) -> Floats:
         raise Unsuitable(f"its constants of shape {constants.shape} do not spread over samples of {shape}") from None
 
 
-def _size(joined: Affine | None, step: Affine, inputs: int) -> int:
+def _size(joined: Affine | None, step: Affine) -> int:
     """Numbers of a step, or of its product with the affine map before it, before that is computed."""
-    elementwise = all(isinstance(each.operator, Scaling) for each in (joined, step) if each is not None)
-    return step.outputs if elementwise else step.outputs * inputs
+    both = [each for each in (joined, step) if each is not None]
+    if any(isinstance(each, ImageLayer) for each in both):
+        return sum(map(_numbers, both))
+    return step.outputs if all(isinstance(each.operator, Scaling) for each in both) else step.outputs * both[0].inputs
 
 
 def apply_step(step: Step, x: Floats) -> Floats:
     """A step of samples (samples, features); no guard warns."""
     if isinstance(step, Function):
         return np.asarray(step.value(x))
+    if isinstance(step, Sum):
+        first, second = x, x
+        for each in step.first:
+            first = apply_step(each, first)
+        for each in step.second:
+            second = apply_step(each, second)
+        return np.asarray(first + second)
     return np.asarray((step if isinstance(step, Affine) else step.with_policy("ignore")).infer(x))
 
 

@@ -129,7 +129,7 @@ class EncryptedModel(Uncopied):
         plan has witnesses that tell of values that left a domain and on_violation is "raise", and what `ImportedModel`
         raises.
         """
-        values = self._model.reading.samples(X)
+        values = self._model.samples(X)
         if self._on_bounds == "clip" and values.shape[1] == self._plan.features:
             values = self._clip(values)
         step = rows_within(self._plan, _MEMORY)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from math import prod
 from numbers import Real
 from typing import Any
 
@@ -14,13 +15,15 @@ from numpy.typing import ArrayLike, NDArray
 from fhenn.approx.domains import holds
 from fhenn.approx.numbers import round_up
 from fhenn.approx.presets import choose
-from fhenn.columns import table_of
+from fhenn.columns import as_features, samples, table_of
 from fhenn.errors import AccuracyUnreached, ApproximationWarning, ParameterError, ShapeMismatch
 from fhenn.interop.reading import Reading
-from fhenn.nn import Activation, Affine, Node, Sequential, layers
+from fhenn.nn import Activation, Affine, Node, Residual, Sequential, trail, wired
+from fhenn.planner import image_shape_of
 from fhenn.planner.request import RangesName
 from fhenn.ranges import Inputs, reaches
 from fhenn.ranges.data import DOMAIN_MARGIN, Interval, range_of
+from fhenn.ranges.rebuild import rebuild
 
 Floats = NDArray[np.float64]
 
@@ -37,12 +40,14 @@ class ImportedModel(Sequential):
     nodes: as of a Sequential; neighbouring affine layers are best made one by `fhenn.interop.fold`.
     reading: what the scores mean.
     stand_ins: activations among the nodes whose polynomial is a choice, not part of the model: `for_inputs` may choose
-    it anew.
+    it anew; in the branches of a `Residual` as well.
+    shape: of a sample that is an image, as of a Sequential.
     Raises ParameterError where a stand-in is no activation.
     Raises ShapeMismatch where nodes or reading do not fit one another.
 
     `predict` and its sisters take samples × features, an array or anything with named columns (`Reading.samples`), and
-    raise FeatureMismatch, ShapeMismatch, NonFiniteValue and UnsupportedValue.
+    raise FeatureMismatch, ShapeMismatch, NonFiniteValue and UnsupportedValue. A model that knows the shape of its
+    images takes (samples, channels, height, width) as well, or one image.
 
     >>> from fhenn.nn import Linear
     >>> model = ImportedModel([Linear([[1.0, -1.0]])], Reading.classification(["no", "yes"], "sigmoid"))
@@ -50,17 +55,23 @@ class ImportedModel(Sequential):
     ['yes', 'no']
     """
 
-    def __init__(self, nodes: Iterable[Node], reading: Reading, stand_ins: Collection[Node] = ()) -> None:
-        super().__init__(nodes, finish=reading.finish)
+    def __init__(
+        self,
+        nodes: Iterable[Node],
+        reading: Reading,
+        stand_ins: Collection[Node] = (),
+        *,
+        shape: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__(nodes, finish=reading.finish, shape=shape)
         self._reading = reading
         self._replaceable = frozenset(
-            place for place, node in enumerate(self.nodes) if any(node is stand_in for stand_in in stand_ins)
+            place for place, node in enumerate(_activations(self)) if any(node is stand_in for stand_in in stand_ins)
         )
-        if any(not isinstance(self.nodes[place], Activation) for place in self._replaceable):
+        if len(self._replaceable) < len({id(stand_in) for stand_in in stand_ins}):
             raise ParameterError("a stand-in must be an activation.", "Name activations among the nodes.")
-        affine = [layer for layer in layers(self) if isinstance(layer, Affine)]
-        if affine:
-            reading.require_widths(affine[0].inputs, affine[-1].outputs)
+        if self.input_shape is not None and self.output_shape is not None:
+            reading.require_widths(prod(self.input_shape), prod(self.output_shape))
 
     @property
     def reading(self) -> Reading:
@@ -70,7 +81,8 @@ class ImportedModel(Sequential):
     @property
     def stand_ins(self) -> tuple[Node, ...]:
         """The activations whose polynomial may be chosen anew."""
-        return tuple(self.nodes[place] for place in sorted(self._replaceable))
+        found = _activations(self)
+        return tuple(found[place] for place in sorted(self._replaceable))
 
     @property
     def feature_names(self) -> tuple[str, ...] | None:
@@ -86,8 +98,9 @@ class ImportedModel(Sequential):
         """The model with names for its features, where it has none of its own; its nodes are fresh then."""
         if names is None or self._reading.features is not None:
             return self
-        named = ImportedModel(map(_fresh, self.nodes), self._reading.named(names))
-        named._replaceable = self._replaceable
+        named = self._with(rebuild(node, {}) for node in self.nodes)
+        named._reading = self._reading.named(names)
+        named._reading.require_widths(*map(prod, (self.input_shape or (), self.output_shape or ())))
         return named
 
     def infer(self, x: Any) -> Any:
@@ -104,9 +117,14 @@ class ImportedModel(Sequential):
 
     def with_nodes(self, nodes: Iterable[Node]) -> ImportedModel:
         """The same reading of other nodes; what stands where a stand-in stood is one. ParameterError, ShapeMismatch."""
-        nodes = list(nodes)
-        stand_ins = [nodes[place] for place in self._replaceable] if len(nodes) == len(self.nodes) else []
-        return ImportedModel(nodes, self._reading, stand_ins)
+        return self._with(nodes)
+
+    def _with(self, nodes: Iterable[Node]) -> ImportedModel:
+        """The same reading of other nodes, with the same stand-ins where there are as many activations."""
+        model = ImportedModel(nodes, self._reading, shape=self._image_shape)
+        if len(_activations(model)) == len(_activations(self)):
+            model._replaceable = self._replaceable
+        return model
 
     def for_inputs(
         self,
@@ -164,22 +182,29 @@ class ImportedModel(Sequential):
 
     def _with_stand_ins(self, known: Inputs, accuracy: float, domain_margin: float | None) -> ImportedModel:
         """The model with stand-ins that are good in the worst case, or in the range of the samples."""
-        nodes: list[Node] = []
-        values, found = known.samples, dict[int, Interval]()
-        for place, node in enumerate(self.nodes):
+        steps, found, chosen = list(wired(self)), dict[int, Interval](), dict[int, Affine | Activation]()
+        stand_ins = set(map(id, self.stand_ins))
+
+        def step(place: int, node: Affine | Activation, values: Floats | None) -> Floats | None:
+            """Choose the polynomial of a stand-in; what comes out for the samples."""
             if isinstance(node, Activation):
-                before = list(layers(Sequential(nodes)))
-                interval = reaches(before, *known.box, found)[-1].interval
+                interval = reaches(steps[:place], *known.box, found)[-1].interval
                 if domain_margin is not None and values is not None:
-                    interval = range_of(values, interval, domain_margin, where=node.name)
-                    found[len(before)] = interval
-                if place in self._replaceable:
-                    node = _good_on(node, interval, accuracy)  # noqa: PLW2901
-            nodes.append(node)
-            if domain_margin is not None and values is not None:
-                silent = node.with_policy("ignore") if isinstance(node, Activation) else node
-                values = np.asarray(silent.infer(values))
-        return self.with_nodes(map(_fresh, nodes))
+                    interval = found[place] = range_of(values, interval, domain_margin, where=node.name)
+                if id(node) in stand_ins:
+                    steps[place] = chosen[id(node)] = node = _good_on(node, interval, accuracy)
+            if values is None:
+                return None
+            return np.asarray((node.with_policy("ignore") if isinstance(node, Activation) else node).infer(values))
+
+        samples = None if domain_margin is None else known.samples
+
+        def join(first: Floats | None, second: Floats | None) -> Floats | None:
+            return None if first is None or second is None else first + second
+
+        for _ in trail(steps, samples, step, join):
+            pass
+        return self._with(rebuild(node, chosen) for node in self.nodes)
 
     def inputs(self, inputs: Any = None, *, bounds: Any = None, margin: float = 0.5) -> Inputs:
         """What is known of the inputs: bounds that are given, or the box of samples, widened.
@@ -190,7 +215,12 @@ class ImportedModel(Sequential):
         FeatureMismatch, NonFiniteValue, UnsupportedValue.
         """
         return Inputs.of(
-            list(layers(self)), bounds=bounds, inputs=inputs, features=self._reading.features, margin=margin
+            list(wired(self)),
+            bounds=bounds,
+            inputs=inputs,
+            features=self._reading.features,
+            margin=margin,
+            shape=image_shape_of(self),
         )
 
     def bounds(self, inputs: Any = None, margin: float = 0.5, *, bounds: Any = None) -> tuple[Floats, Floats]:
@@ -200,11 +230,17 @@ class ImportedModel(Sequential):
 
     def scores(self, X: Any) -> Floats:
         """What the nodes compute: (samples, outputs). On ciphertexts it is what `Client.decrypt_scores` gives."""
+        return np.asarray(self.infer(self.samples(X)), dtype=np.float64)
+
+    def samples(self, X: Any) -> Floats:
+        """Samples (samples, features), in C order where they are images. Raises as `predict` does."""
+        shape = image_shape_of(self)
+        if shape is not None:
+            return as_features(samples(X, self._reading.features), prod(shape), shape, "samples")
         values = self._reading.samples(X)
-        first = self.nodes[0]
-        if isinstance(first, Affine) and values.shape[1] != first.inputs:
-            raise ShapeMismatch("samples", values.shape, f"(samples, {first.inputs})")
-        return np.asarray(self.infer(values), dtype=np.float64)
+        if self.input_shape is not None and values.shape[1:] != self.input_shape:
+            raise ShapeMismatch("samples", values.shape, f"(samples, {prod(self.input_shape)})")
+        return values
 
     def predict(self, X: Any) -> Any:
         """Labels (samples,), or values."""
@@ -247,9 +283,13 @@ class Wanted:
         return model.for_inputs(self.inputs, bounds=self.bounds, margin=self.margin, accuracy=self.accuracy)
 
 
-def _fresh(node: Node) -> Node:
-    """A node of one's own, with nothing kept."""
-    return node.fresh() if isinstance(node, Activation | Affine) else node
+def _activations(node: Node | None) -> list[Activation]:
+    """The activations of a model in order, those in branches too."""
+    if isinstance(node, Sequential):
+        return [found for each in node.nodes for found in _activations(each)]
+    if isinstance(node, Residual):
+        return [*_activations(node.body), *_activations(node.shortcut)]
+    return [node] if isinstance(node, Activation) else []
 
 
 def _good_on(node: Activation, interval: tuple[float, float], accuracy: float) -> Activation:

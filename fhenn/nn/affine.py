@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any, Self
 
 import numpy as np
@@ -30,6 +31,9 @@ class Affine(Layer):
     Raises NonFiniteValue where the bias holds NaN or infinity.
     Raises UnsupportedValue where the operator is none.
 
+    A `Scaling` acts on images as well, number by number: `with_shape` tells it which, as a `Sequential` with a shape
+    does. Its samples are then features or images, and what comes out is the same.
+
     >>> standardise = Affine(Scaling([0.5, 2.0]), [1.0, 0.0])
     >>> standardise.forward([2.0, 3.0])
     array([2., 6.])
@@ -51,6 +55,9 @@ class Affine(Layer):
         """What positions of a ciphertext hold that hold no output: 0, unless what follows is served better."""
         return 0.0
 
+    _image: Shape | None = None
+    """The shape of the images that a scaling acts on."""
+
     def _both(self) -> tuple[Operator, Floats]:
         """A and b of one moment."""
         return self._map
@@ -63,7 +70,11 @@ class Affine(Layer):
     @property
     def grid(self) -> Grid | None:
         """The images that it takes and makes; None where its features are none."""
-        return None
+        if self._image is None:
+            return None
+        channels, *sizes = self._image
+        height, width = sizes if len(sizes) == 2 else (1, *sizes)
+        return Grid((channels, height, width), (channels, height, width), (1, 1))
 
     @property
     def operator(self) -> Operator:
@@ -105,11 +116,29 @@ class Affine(Layer):
 
     @property
     def input_shape(self) -> Shape | None:
-        """(inputs,)."""
-        return (self.inputs,)
+        """(inputs,), but for the images of a scaling that knows theirs."""
+        return self._image or (self.inputs,)
+
+    def with_shape(self, shape: Sequence[int]) -> Affine:
+        """The node for samples of a shape: itself for features; of a scaling also a fresh one for images.
+
+        shape: (inputs,), or the shape of images of as many numbers.
+        Raises ShapeMismatch where it takes no such samples.
+
+        >>> Affine(Scaling([0.5, 2.0])).with_shape((1, 1, 2)).forward([[[2.0, 3.0]]])
+        array([[[1., 6.]]])
+        """
+        self.shape_after(shape)
+        if tuple(shape) == (self._image or (self.inputs,)):
+            return self
+        node = self.fresh()
+        node._image = tuple(shape) if len(shape) > 1 else None
+        return node
 
     def shape_after(self, shape: Sequence[int]) -> Shape:
-        """(outputs,), for samples of shape (inputs,). Raises ShapeMismatch for others."""
+        """(outputs,), for samples of shape (inputs,); a scaling leaves images as they are. Raises ShapeMismatch."""
+        if 1 < len(shape) <= 3 and isinstance(self.operator, Scaling) and prod(shape) == self.inputs:
+            return tuple(shape)
         if tuple(shape) != (self.inputs,):
             raise ShapeMismatch(self.name, tuple(shape), f"({self.inputs},){flatten_first(shape, self.inputs)}")
         return (self.outputs,)
@@ -143,6 +172,11 @@ class Affine(Layer):
     def evaluate(self, backend: Backend, x: Any) -> Any:
         """A x + b through a backend."""
         operator, bias = self._both()
+        image = self._image
+        if image is not None and x.shape[-len(image) :] == image:
+            before = x.shape[: -len(image)]
+            features = x.reshape((*before, operator.inputs))
+            return backend.affine(features, operator, bias, self.idle, self.target).reshape(x.shape)
         if not backend.encrypted and (x.ndim == 0 or x.shape[-1] != operator.inputs):
             hint = flatten_first(x.shape, operator.inputs) or flatten_first(x.shape[1:], operator.inputs)
             raise ShapeMismatch(self.name, x.shape, f"(..., {operator.inputs}){hint}")
@@ -157,7 +191,10 @@ class Affine(Layer):
                 f"{self.name}.backward on ciphertexts",
                 "Train on plaintext, or with fhenn.EncryptedLinear, whose weights are encrypted too.",
             )
-        operator = self.operator
+        operator, image = self.operator, self._image
+        if image is not None and x.shape[-len(image) :] == image:
+            gradient = broadcast(f"{self.name}.backward", gradient, x.shape).astype(x.dtype)
+            return operator.T.apply(gradient.reshape((*x.shape[: -len(image)], -1))).reshape(x.shape), None
         gradient = broadcast(f"{self.name}.backward", gradient, (*x.shape[:-1], operator.outputs))
         return operator.T.apply(gradient.astype(x.dtype)), self._of_parameters(x, gradient)
 

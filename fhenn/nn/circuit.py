@@ -80,13 +80,14 @@ def circuit(model: Node) -> list[Step]:
     model: a node.
     Raises UnsupportedNode where a node is something else than affine maps, activations, `Sequential`s and `Residual`s.
 
+    >>> import numpy as np
     >>> from fhenn.nn import AvgPool2d, Conv2d, Square
     >>> convolution = Conv2d(np.ones((2, 1, 3, 3)), stride=2)
     >>> [step.name for step in circuit(Sequential([AvgPool2d(2), convolution, Square()], shape=(1, 16, 16)))]
     ['AvgPool2d_Conv2d', 'Square']
     """
     steps: list[Step] = []
-    for step in _steps(model):
+    for step in wired(model):
         before = steps[-1] if steps else None
         both = _joined(before, step) if isinstance(before, Affine) and isinstance(step, Affine) else None
         if both is None:
@@ -96,17 +97,21 @@ def circuit(model: Node) -> list[Step]:
     return steps
 
 
-def _steps(model: Node) -> Iterator[Step]:
-    """Every layer, and the wiring between branches."""
+def wired(model: Node) -> Iterator[Step]:
+    """Every layer as it stands in a model, and the wiring between branches.
+
+    model: a node.
+    Raises UnsupportedNode as `circuit` does.
+    """
     if isinstance(model, Sequential):
         for node in model.nodes:
-            yield from _steps(node)
+            yield from wired(node)
     elif isinstance(model, Residual):
         yield FORK
-        yield from _steps(model.body)
+        yield from wired(model.body)
         if model.shortcut is not None:
             yield SWAP
-            yield from _steps(model.shortcut)
+            yield from wired(model.shortcut)
         yield JOIN
     else:
         yield from layers(model)
@@ -146,6 +151,7 @@ def trail(
     step: called with the place of a step that computes, the step and its input; returns its output.
     join: called with two values that are added, the one that was put aside first.
 
+    >>> import numpy as np
     >>> from fhenn.nn import Linear
     >>> steps = [FORK, Linear([[2.0]]), JOIN]
     >>> [float(x[0]) for x in trail(steps, np.ones(1), lambda place, node, x: node.infer(x), lambda a, b: a + b)]

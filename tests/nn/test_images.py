@@ -19,7 +19,7 @@ from fhenn.errors import (
     UnsupportedOperation,
     WireFormatError,
 )
-from fhenn.nn import Affine, Convolution, Grid, Scaling, Separable, layers
+from fhenn.nn import Affine, Convolution, Grid, Scaling, Separable, Sparse, layers
 from fhenn.nn.image import ImageLayer
 from fhenn.wire import frame, unframe
 
@@ -437,10 +437,28 @@ def test_a_linear_on_images_is_told_to_flatten():
     with pytest.raises(ShapeMismatch, match=r"\(12,\): put Flatten\(\) before it"):
         fhenn.Sequential([pool, linear], shape=(3, 4, 4))
     with pytest.raises(ShapeMismatch, match=r"put Flatten\(\) before it"):
-        fhenn.Sequential([pool, Affine(Scaling(np.ones(12)))], shape=(3, 4, 4))
+        fhenn.Sequential([pool, Affine(Sparse([0], [0], [1.0], (12, 12)))], shape=(3, 4, 4))
     with pytest.raises(ShapeMismatch, match=r"put Flatten\(\) before it"):
         linear(np.ones((5, 3, 2, 2)))
     assert fhenn.Sequential([pool, fhenn.Flatten(), linear], shape=(3, 4, 4))(np.ones((5, 3, 4, 4))).shape == (5, 2)
+
+
+def test_a_scaling_acts_on_images_too():
+    scaling = Affine(Scaling(np.arange(12.0)), np.arange(12.0) + 1)
+    model = fhenn.Sequential([fhenn.AvgPool2d(2), scaling], shape=(3, 4, 4))
+    assert model.output_shape == (3, 2, 2)
+    assert model.nodes[1].grid.outputs == (3, 2, 2)
+    images = np.random.default_rng(0).normal(size=(5, 3, 4, 4))
+    expected = scaling(fhenn.AvgPool2d(2)(images).reshape(5, 12))
+    np.testing.assert_array_equal(model(images), expected.reshape(5, 3, 2, 2))
+    np.testing.assert_array_equal(model(images.reshape(5, 48)), expected)
+    bound, gradient = scaling.with_shape((3, 2, 2)), np.ones((5, 3, 2, 2))
+    bound(gradient)
+    np.testing.assert_array_equal(
+        bound.backward(gradient), np.broadcast_to(np.arange(12.0).reshape(3, 2, 2), (5, 3, 2, 2))
+    )
+    with pytest.raises(ShapeMismatch, match=r"\(12,\)"):
+        scaling.with_shape((3, 3, 2))
 
 
 def test_integers_are_taken_as_floats():

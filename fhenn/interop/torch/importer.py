@@ -7,6 +7,7 @@ import copy
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -26,11 +27,13 @@ from fhenn.interop.torch.finite import require_finite
 from fhenn.nn.finish import finished
 
 Floats = NDArray[np.float64]
+Step = Callable[..., Any]
 
 SUPPORTED = (
-    "Linear, Sigmoid, Tanh, BatchNorm1d, Flatten, Dropout, Identity, the activations of fhenn.interop.torch, their "
-    "functional forms, view, reshape and squeeze that keep samples apart, and Softmax or LogSoftmax at the end, "
-    "one after another"
+    "Linear, Conv1d, Conv2d, AvgPool1d, AvgPool2d, AdaptiveAvgPool, BatchNorm1d, BatchNorm2d, ZeroPad, Flatten, "
+    "Dropout, Identity, Sigmoid, Tanh, the activations of fhenn.interop.torch, their functional forms, arithmetic with "
+    "constants, sums of two branches, squares, view, reshape and squeeze that keep samples apart, and Softmax or "
+    "LogSoftmax at the end"
 )
 
 _CLOSE = 1e-9
@@ -65,7 +68,7 @@ def read(module: torch.nn.Module, example_input: Any, classes: ArrayLike | None 
         start = Chain.start(tuple(example.shape[1:]))
     except Unsuitable as unsuitable:
         raise ShapeMismatch("example_input", tuple(example.shape), unsuitable.reason) from None
-    result = _Reader(twin, _trace(twin)).read(start)
+    result = _Reader(*_trace(twin)).read(start)
     _compare(twin, example, result)
     if isinstance(result, _Shares):
         labels = np.arange(result.scores.features) if classes is None else classes
@@ -123,10 +126,11 @@ class _Tracer(fx.Tracer):
         return isinstance(m, Activation) or super().is_leaf_module(m, module_qualified_name)
 
 
-def _trace(module: torch.nn.Module) -> fx.Graph:
-    """The graph of a Sequential of the module alone, which calls it with one argument, as `_compare` does."""
+def _trace(module: torch.nn.Module) -> tuple[torch.nn.Module, fx.Graph]:
+    """A Sequential of the module alone, which calls it with one argument, as `_compare` does, and its graph."""
+    root = torch.nn.Sequential(module)
     try:
-        return _Tracer().trace(torch.nn.Sequential(module))
+        return root, _Tracer().trace(root)
     except Exception as error:  # forward runs, with whatever it raises on a placeholder
         reason = str(error).strip().partition("\n")[0]
         raise _refusal(type(module).__name__, "forward", f"torch.fx cannot follow it ({reason})") from error
@@ -135,8 +139,8 @@ def _trace(module: torch.nn.Module) -> fx.Graph:
 class _Reader:
     """Goes through a graph node by node."""
 
-    def __init__(self, module: torch.nn.Module, graph: fx.Graph) -> None:
-        self._root, self._graph = torch.nn.Sequential(module), graph
+    def __init__(self, root: torch.nn.Module, graph: fx.Graph) -> None:
+        self._root, self._graph = root, graph
         self._values: dict[fx.Node, Any] = {}
 
     def read(self, start: Chain) -> Chain | _Shares:
@@ -152,7 +156,7 @@ class _Reader:
                 raise _refusal(layer, where, unsuitable.reason) from None
             if isinstance(value, Chain | _Shares) and node.op == "output":
                 return value
-            self._values[node] = value
+            self._values[node] = value.seal() if isinstance(value, Chain) and len(node.users) > 1 else value
         raise _refusal("the module", "forward", "it returns nothing")
 
     def _describe(self, node: fx.Node) -> tuple[str, str]:
@@ -182,19 +186,43 @@ class _Reader:
             step = MODULES.get(Activation if isinstance(module, Activation) else type(module))
             bound = None if step is None else (module, *args)
         else:
+            if _is_constant((args, kwargs)):
+                return _computed(node, args, kwargs)
             step = (FUNCTIONS if node.op == "call_function" else METHODS).get(node.target)
             bound = args
         if step is None or bound is None:
-            sister = SISTERS.get(type(module)) if module is not None else None
+            instead = INSTEAD.get(node.target if module is None else type(module))
             raise Unsuitable(
-                f"put fhenn.interop.torch.{sister} in its place, and train on"
-                if sister
+                f"put {instead} in its place, and train on"
+                if instead
                 else "it is none of the layers that can be folded or approximated"
             )
         try:
             return step(*bound, **kwargs)
         except TypeError as error:  # arguments that the step does not know
             raise Unsuitable(f"it is called in a way that is not known ({error})") from error
+
+
+def _is_constant(arguments: Any) -> bool:
+    """Whether nothing in some arguments depends on the samples, and a tensor or two known sizes are among them."""
+    values: list[Any] = []
+    fx.node.map_aggregate(arguments, values.append)
+    known = not any(isinstance(value, Chain | _Shares) or (type(value) is int and value >= SAMPLES) for value in values)
+    return known and any(isinstance(value, torch.Tensor | int | float) for value in values)
+
+
+def _computed(node: fx.Node, args: Any, kwargs: Any) -> Any:
+    """What a step makes of constants."""
+    if node.op == "call_method" and str(node.target).endswith("_"):
+        raise Unsuitable("it changes a constant")
+    try:
+        with torch.no_grad():
+            if node.op == "call_method":
+                return getattr(args[0], str(node.target))(*args[1:], **kwargs)
+            return node.target(*args, **kwargs)
+    except Exception as error:  # whatever it raises
+        reason = str(error).strip().partition("\n")[0]
+        raise Unsuitable(f"it fails on constants ({reason})") from None
 
 
 def _chain(value: Any) -> Chain:
@@ -214,6 +242,169 @@ def _weights(value: Any) -> Floats | None:
     return np.asarray(value.detach().cpu().to(torch.float64).numpy())
 
 
+def _constant(value: Any) -> Any:
+    """A number, or a parameter or buffer as an array."""
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else _weights(value)
+
+
+def _add(x: Any, y: Any, *, alpha: float = 1) -> Chain:
+    if isinstance(x, Chain | _Shares) and isinstance(y, Chain | _Shares):
+        return _chain(x).plus(_chain(y) if alpha == 1 else _chain(y).scale(alpha))
+    if isinstance(x, Chain | _Shares):
+        return _chain(x).scale(1.0, alpha * _constant(y))
+    return _chain(y).scale(alpha, _constant(x))
+
+
+def _subtract(x: Any, y: Any, *, alpha: float = 1) -> Chain:
+    return _add(x, y, alpha=-alpha)
+
+
+def _multiply(x: Any, y: Any) -> Chain:
+    if isinstance(x, Chain | _Shares) and isinstance(y, Chain | _Shares):
+        return _chain(x).times(_chain(y))
+    return _chain(x).scale(_constant(y)) if isinstance(x, Chain | _Shares) else _chain(y).scale(_constant(x))
+
+
+def _divide(x: Any, y: Any, *, rounding_mode: str | None = None) -> Chain:
+    if isinstance(y, Chain | _Shares):
+        raise Unsuitable("it divides by what the samples come to")
+    if rounding_mode is not None:
+        raise Unsuitable("it rounds")
+    with np.errstate(divide="ignore", over="ignore"):
+        return _chain(x).scale(1.0 / np.asarray(_constant(y)))
+
+
+def _power(x: Any, exponent: Any) -> Chain:
+    if exponent != 2:
+        raise Unsuitable("of the powers, squares are known only")
+    return _chain(x).times(_chain(x))
+
+
+def _matmul(x: Any, y: Any) -> Chain:
+    weight = None if isinstance(y, Chain | _Shares) else _weights(y)
+    if weight is None or weight.ndim > 2:
+        raise Unsuitable("it is no product with a constant matrix on the right")
+    return _chain(x).linear(weight[None, :]).reshape(()) if weight.ndim == 1 else _chain(x).linear(weight.T)
+
+
+def _each(value: Any, axes: int) -> tuple[int, ...]:
+    """A whole number for each axis, or one for all."""
+    values = tuple(value) if isinstance(value, tuple | list) else (value,)
+    values = values * axes if len(values) == 1 else values
+    if len(values) != axes or not all(type(each) is int for each in values):
+        raise Unsuitable(f"{value} is no whole number for each of {axes} axes")
+    return values
+
+
+def _convolution(
+    x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
+) -> Chain:
+    kernel = _weights(weight)
+    if kernel is None or kernel.ndim not in (3, 4):
+        raise Unsuitable("its weights are no kernel of images or of sequences")
+    taps = kernel.shape[2:]
+    strides, gaps = _each(stride, len(taps)), _each(dilation, len(taps))
+    if padding == "same":
+        spare = [gap * (count - 1) for gap, count in zip(gaps, taps, strict=True)]
+        around = tuple((zeros // 2, zeros - zeros // 2) for zeros in spare)  # what is odd goes to the end
+    else:
+        around = tuple((zeros, zeros) for zeros in _each(0 if padding == "valid" else padding, len(taps)))
+    return _chain(x).convolve(kernel, _weights(bias), strides, around, gaps, groups)
+
+
+def _convolution_of(module: Any, x: Any) -> Chain:
+    if module.padding_mode != "zeros":
+        raise Unsuitable(f"its padding_mode is {module.padding_mode!r}, and only zeros are known")
+    options = (module.stride, module.padding, module.dilation, module.groups)
+    return _convolution(x, module.weight, module.bias, *options)
+
+
+def _average(axes: int) -> Step:
+    """Average pooling of images with so many axes behind the channels."""
+
+    def average(
+        x: Any,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+        divisor_override: int | None = None,
+    ) -> Chain:
+        sizes = _each(kernel_size, axes)
+        steps = sizes if stride is None or stride in ([], ()) else _each(stride, axes)
+        around = tuple((zeros, zeros) for zeros in _each(padding, axes))
+        if divisor_override is None:
+            return _chain(x).average(sizes, steps, around, ceil_mode, count_include_pad)
+        if ceil_mode:
+            raise Unsuitable("it has a divisor_override and rounds sizes up")
+        return _chain(x).average(sizes, steps, around).scale(prod(sizes) / divisor_override)
+
+    return average
+
+
+def _average_of(axes: int) -> Step:
+    """The same, of a module."""
+    step = _average(axes)
+
+    def average(module: Any, x: Any) -> Chain:
+        options = (module.kernel_size, module.stride, module.padding, module.ceil_mode, module.count_include_pad)
+        return _chain(step(x, *options, getattr(module, "divisor_override", None)))
+
+    return average
+
+
+def _average_to(axes: int) -> Step:
+    """Average pooling to a size."""
+
+    def average(x: Any, output_size: Any) -> Chain:
+        sizes = tuple(output_size) if isinstance(output_size, tuple | list) else (output_size,) * axes
+        if len(sizes) != axes:
+            raise Unsuitable(f"{output_size} is no size of {axes} axes")
+        return _chain(x).average_to(sizes)
+
+    return average
+
+
+def _mean(x: Any, dim: Any = None, keepdim: bool = False) -> Chain:
+    chain = _chain(x)
+    rank = len(chain.shape) + 1
+    axes = dim if isinstance(dim, tuple | list) else (dim,)
+    places = {axis + rank if type(axis) is int and axis < 0 else axis for axis in axes}
+    if rank not in (3, 4) or places != set(range(2, rank)):
+        raise Unsuitable(f"of samples of shape {chain.shape}, it is not the mean over all axes behind the channels")
+    means = chain.average_all()
+    return means if keepdim else means.reshape(chain.shape[:1])
+
+
+def _pad(x: Any, pad: Any, mode: str = "constant", value: float | None = None) -> Chain:
+    chain = _chain(x)
+    if mode != "constant" or value not in (None, 0):
+        raise Unsuitable(f"it pads with {value if mode == 'constant' else mode}, and only zeros are known")
+    axes = len(chain.shape) - 1
+    if len(pad) % 2 or len(pad) > 2 * axes or not all(type(each) is int for each in pad):
+        raise Unsuitable(f"{pad} does not pad the axes behind the channels of samples of shape {chain.shape}")
+    ends = [(pad[place], pad[place + 1]) for place in range(0, len(pad), 2)]  # the last axis first
+    return chain.pad(((0, 0),) * (axes - len(ends)) + tuple(reversed(ends)))
+
+
+def _batch_normalise(
+    x: Any,
+    running_mean: Any,
+    running_var: Any,
+    weight: Any = None,
+    bias: Any = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Chain:
+    mean, variance, scale, shift = map(_weights, (running_mean, running_var, weight, bias))
+    if training or mean is None or variance is None:
+        raise Unsuitable("it uses no running statistics, so that a sample's result depends on the others")
+    scale, shift = np.ones_like(mean) if scale is None else scale, np.zeros_like(mean) if shift is None else shift
+    return _chain(x).normalise(mean, variance, eps, scale, shift)
+
+
 def _linear(x: Any, weight: Any, bias: Any = None) -> Chain:
     matrix = _weights(weight)
     if matrix is None:
@@ -222,17 +413,10 @@ def _linear(x: Any, weight: Any, bias: Any = None) -> Chain:
 
 
 def _batch_norm(module: Any, x: Any) -> Chain:
-    mean, variance = _weights(module.running_mean), _weights(module.running_var)
-    if mean is None or variance is None:
+    if module.running_mean is None or module.running_var is None:
         raise Unsuitable("it keeps no running statistics, so that a sample's result depends on the others")
-    scale, shift = _weights(module.weight), _weights(module.bias)
-    return _chain(x).normalise(
-        mean,
-        variance,
-        module.eps,
-        np.ones_like(mean) if scale is None else scale,
-        np.zeros_like(mean) if shift is None else shift,
-    )
+    parts = (module.running_mean, module.running_var, module.weight, module.bias)
+    return _batch_normalise(x, *parts, eps=module.eps)
 
 
 def _dropout(x: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Chain:
@@ -257,6 +441,14 @@ def _squeeze(x: Any, dim: int | tuple[int, ...] | None = None) -> Chain:
     if dim is None:
         raise Unsuitable("without dim, it would take a single sample's axis away")
     return _chain(x).squeeze((dim,) if isinstance(dim, int) else dim)
+
+
+def _unsqueeze(x: Any, dim: int) -> Chain:
+    chain = _chain(x)
+    place = dim + len(chain.shape) + 2 if dim < 0 else dim
+    if not 0 < place <= len(chain.shape) + 1:
+        raise Unsuitable(f"axis {dim} does not keep samples of shape {chain.shape} apart, or their axis first")
+    return chain.reshape((*chain.shape[: place - 1], 1, *chain.shape[place - 1 :]))
 
 
 def _shares(x: Any, dim: int | None, logarithm: bool) -> _Shares:
@@ -306,15 +498,26 @@ def _attribute(x: Any, name: str) -> Any:
     return _size(x)
 
 
-Step = Callable[..., Any]
-
 MODULES: dict[type[torch.nn.Module], Step] = {
     torch.nn.Linear: lambda module, x: _linear(x, module.weight, module.bias),
     torch.nn.Sigmoid: lambda module, x: _sigmoid(x),
     torch.nn.Tanh: lambda module, x: _tanh(x),
+    torch.nn.Conv1d: _convolution_of,
+    torch.nn.Conv2d: _convolution_of,
+    torch.nn.AvgPool1d: _average_of(1),
+    torch.nn.AvgPool2d: _average_of(2),
+    torch.nn.AdaptiveAvgPool1d: lambda module, x: _average_to(1)(x, module.output_size),
+    torch.nn.AdaptiveAvgPool2d: lambda module, x: _average_to(2)(x, module.output_size),
+    torch.nn.ZeroPad1d: lambda module, x: _pad(x, module.padding),
+    torch.nn.ZeroPad2d: lambda module, x: _pad(x, module.padding),
+    torch.nn.ConstantPad1d: lambda module, x: _pad(x, module.padding, value=module.value),
+    torch.nn.ConstantPad2d: lambda module, x: _pad(x, module.padding, value=module.value),
     torch.nn.BatchNorm1d: _batch_norm,
+    torch.nn.BatchNorm2d: _batch_norm,
     torch.nn.Flatten: lambda module, x: _flatten(x, module.start_dim, module.end_dim),
     torch.nn.Dropout: lambda module, x: _chain(x),
+    torch.nn.Dropout1d: lambda module, x: _chain(x),
+    torch.nn.Dropout2d: lambda module, x: _chain(x),
     torch.nn.Identity: lambda module, x: _chain(x),
     torch.nn.Softmax: lambda module, x: _softmax(x, module.dim),
     torch.nn.LogSoftmax: lambda module, x: _log_softmax(x, module.dim),
@@ -322,16 +525,44 @@ MODULES: dict[type[torch.nn.Module], Step] = {
 }
 """What a module in evaluation mode does, by its exact type."""
 
-SISTERS: dict[type[torch.nn.Module], str] = {
-    torch.nn.ReLU: "ReLU or SignReLU",
-    torch.nn.SiLU: "SiLU",
-    torch.nn.GELU: "GELU",
-    torch.nn.Softplus: "Softplus",
+_AVERAGES = "average pooling, torch.nn.AvgPool{}d,"
+INSTEAD: dict[Any, str] = {
+    torch.nn.ReLU: "fhenn.interop.torch.ReLU or SignReLU",
+    torch.nn.SiLU: "fhenn.interop.torch.SiLU",
+    torch.nn.GELU: "fhenn.interop.torch.GELU",
+    torch.nn.Softplus: "fhenn.interop.torch.Softplus",
+    F.relu: "fhenn.interop.torch.ReLU or SignReLU",
+    torch.relu: "fhenn.interop.torch.ReLU or SignReLU",
+    "relu": "fhenn.interop.torch.ReLU or SignReLU",
+    F.silu: "fhenn.interop.torch.SiLU",
+    F.gelu: "fhenn.interop.torch.GELU",
+    F.softplus: "fhenn.interop.torch.Softplus",
+    **dict.fromkeys((torch.nn.MaxPool1d, F.max_pool1d, torch.max_pool1d), _AVERAGES.format(1)),
+    **dict.fromkeys((torch.nn.MaxPool2d, F.max_pool2d, torch.max_pool2d), _AVERAGES.format(2)),
+    **dict.fromkeys((torch.nn.AdaptiveMaxPool2d, F.adaptive_max_pool2d), "torch.nn.AdaptiveAvgPool2d"),
 }
-"""What can be trained in the place of a layer that is not approximated behind anybody's back."""
+"""What can be trained in the place of a layer that is not approximated behind anybody's back, for a few epochs."""
 
 FUNCTIONS: dict[Any, Step] = {
     F.linear: _linear,
+    F.conv1d: _convolution,
+    F.conv2d: _convolution,
+    F.avg_pool1d: _average(1),
+    F.avg_pool2d: _average(2),
+    F.adaptive_avg_pool1d: _average_to(1),
+    F.adaptive_avg_pool2d: _average_to(2),
+    F.pad: _pad,
+    F.batch_norm: _batch_normalise,
+    **dict.fromkeys((operator.add, operator.iadd, torch.add), _add),
+    **dict.fromkeys((operator.sub, operator.isub, torch.sub), _subtract),
+    **dict.fromkeys((operator.mul, operator.imul, torch.mul), _multiply),
+    **dict.fromkeys((operator.truediv, operator.itruediv, torch.div), _divide),
+    **dict.fromkeys((operator.pow, torch.pow), _power),
+    **dict.fromkeys((operator.neg, torch.neg), lambda x: _chain(x).scale(-1.0)),
+    **dict.fromkeys((operator.matmul, torch.matmul), _matmul),
+    torch.square: lambda x: _power(x, 2),
+    torch.mean: _mean,
+    torch.unsqueeze: _unsqueeze,
     torch.sigmoid: _sigmoid,
     F.sigmoid: _sigmoid,
     torch.special.expit: _sigmoid,
@@ -340,7 +571,7 @@ FUNCTIONS: dict[Any, Step] = {
     torch.flatten: _flatten,
     torch.reshape: _view,
     torch.squeeze: _squeeze,
-    F.dropout: _dropout,
+    **dict.fromkeys((F.dropout, F.dropout1d, F.dropout2d), _dropout),
     torch.softmax: _softmax,
     F.softmax: _softmax,
     torch.log_softmax: _log_softmax,
@@ -350,6 +581,18 @@ FUNCTIONS: dict[Any, Step] = {
 }
 
 METHODS: dict[Any, Step] = {
+    "add": _add,
+    "add_": _add,
+    "sub": _subtract,
+    "mul": _multiply,
+    "div": _divide,
+    "pow": _power,
+    "square": lambda x: _power(x, 2),
+    "neg": lambda x: _chain(x).scale(-1.0),
+    "matmul": _matmul,
+    "mean": _mean,
+    "contiguous": _chain,
+    "unsqueeze": _unsqueeze,
     "sigmoid": _sigmoid,
     "tanh": _tanh,
     "flatten": _flatten,
