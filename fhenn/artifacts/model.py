@@ -78,8 +78,11 @@ def model_to_bytes(model: Node) -> bytes:
     root = model if isinstance(model, Sequential) else Sequential([model])
     tensors: dict[str, Tensor] = {}
     structure = json.dumps(_node_to_data(root, tensors))
+    whole = {
+        name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()
+    }  # safetensors writes memory as it is
     meta = {"fingerprint": fingerprint_of(root), "finish": root.finish, "cost": root.cost}
-    return frame(_KIND, meta, _safetensors().save(tensors, metadata={"fhenn": structure}))
+    return frame(_KIND, meta, _safetensors().save(whole, metadata={"fhenn": structure}))
 
 
 def model_from_bytes(data: bytes) -> Sequential:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from hashlib import sha256
 
-from fhenn.nn import FORK, JOIN, SWAP, Affine, Dense, Linear, Node, Sequential, Step, Wiring, circuit
+from fhenn.nn import FORK, JOIN, SWAP, Affine, Dense, Linear, Node, Sequential, Step, Wiring, circuit, wired
 
 AFFINE = re.compile(r"[A-Za-z_](?:\w*[A-Za-z_])?([0-9]{1,9})x([0-9]{1,9})", re.ASCII)
 """What a signature calls an affine layer: its kind, inputs and outputs, as "Linear3x1"."""
@@ -74,7 +74,8 @@ def fingerprint_of(model: Node) -> str:
     False
     """
     digest = sha256(repr(signature_of(model)).encode())
-    for node in circuit(model):
+    # layer by layer: products of matrices differ in the last bit by how the matrices lie in memory
+    for node in wired(model):
         if isinstance(node, Wiring):
             continue
         if isinstance(node, Affine):

@@ -97,6 +97,15 @@ OPERATORS_THAT_LIE = {
 }
 
 
+def test_weights_may_lie_in_memory_in_any_order():
+    """Column by column, as the transpose of a matrix does, or with others between."""
+    weight = np.arange(12.0).reshape(3, 4)
+    for each in (np.asfortranarray(weight), np.repeat(weight, 2, axis=1)[:, ::2]):
+        model = fhenn.Sequential([fhenn.Linear(each)])
+        again = artifacts.model_from_bytes(artifacts.model_to_bytes(model))
+        np.testing.assert_array_equal(again.nodes[0].weight, weight)
+
+
 @pytest.mark.parametrize("name", OPERATORS_THAT_LIE)
 def test_an_operator_that_lies_is_refused(name):
     change, reason = OPERATORS_THAT_LIE[name]
