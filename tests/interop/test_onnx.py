@@ -328,9 +328,9 @@ def test_encrypted_from_a_file(tmp_path):
 
 HEAD = {"coefficients": W[:, :2].T.ravel().tolist(), "intercepts": [0.0, 0.5], "classlabels_ints": [0, 1]}
 REFUSED = {
-    "relu": ([("MatMul", ["x", "w"], "t"), ("Relu", ["t"], "y")], {"w": W}, "Relu", "none of the operators"),
-    "residual": ([("Add", ["x", "x"], "y")], {}, "Add", "constant is needed"),
-    "product": ([("Sigmoid", ["x"], "t"), ("Mul", ["x", "t"], "y")], {}, "Mul", "constant is needed"),
+    "relu": ([("MatMul", ["x", "w"], "t"), ("Relu", ["t"], "y")], {"w": W}, "Relu", "fhenn.interop.torch.ReLU"),
+    "residual": ([("MatMul", ["x", "w"], "t"), ("Add", ["x", "t"], "y")], {"w": W}, "Add", "samples of shape"),
+    "product": ([("Sigmoid", ["x"], "t"), ("Mul", ["x", "t"], "y")], {}, "Mul", "not the same value"),
     "matmul-left": ([("MatMul", ["w", "x"], "y")], {"w": W}, "MatMul", "constant is needed"),
     "trans-a": ([("Gemm", ["x", "w"], "y", {"transA": 1})], {"w": W}, "Gemm", "mix the samples"),
     "width": ([("MatMul", ["x", "w"], "y")], {"w": W[:5]}, "MatMul", r"\(3, 5\)"),

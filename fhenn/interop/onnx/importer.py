@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from os import PathLike
 from typing import Any
 
@@ -11,13 +12,15 @@ from numpy.typing import ArrayLike
 from fhenn.errors import ParameterError, UnsupportedModel
 from fhenn.interop.assembly import Outcome
 from fhenn.interop.chain import Chain, Unsuitable
+from fhenn.interop.onnx.call import Call, Value
 from fhenn.interop.onnx.heads import Index, Labels, Named, Table, columns_of, scores_of
 from fhenn.interop.onnx.load import FLOATS, array_of, attributes_of, load, operator_set
-from fhenn.interop.onnx.operators import OPERATORS, Call, Value
+from fhenn.interop.onnx.operators import INSTEAD, OPERATORS
 
 SUPPORTED = (
-    "Gemm, MatMul, Add, Sub, Mul and Div by constants, Sigmoid, Tanh, Flatten, Reshape and Squeeze of samples, "
-    "BatchNormalization, Identity, Cast, Constant, and at the end Softmax or the heads of skl2onnx (LinearClassifier, "
+    "Gemm, MatMul, Conv, AveragePool, GlobalAveragePool, Pad with zeros, BatchNormalization, arithmetic with "
+    "constants, sums of two branches, squares, Sigmoid, Tanh, Flatten, Reshape, Squeeze and Unsqueeze of samples, "
+    "Dropout, Identity, Cast, Constant, and at the end Softmax or the heads of skl2onnx (LinearClassifier, "
     "LinearRegressor, Scaler, Normalizer, ZipMap, ArgMax with labels)"
 )
 
@@ -38,6 +41,8 @@ def _evaluate(model: onnx.ModelProto) -> list[Value]:
     values: dict[str, Value] = {name: chain}
     version = operator_set(model)
     needed = _needed_nodes(graph)
+    uses = Counter(each for place in needed for each in graph.node[place].input)
+    uses.update(each.name for each in graph.output)
     for place, node in enumerate(graph.node):
         if place not in needed:
             continue
@@ -45,7 +50,8 @@ def _evaluate(model: onnx.ModelProto) -> list[Value]:
             if each in tensors and each not in values:
                 values[each] = array_of(tensors[each])
         results = _run(node, place, values, version, batch)
-        values |= dict(zip(node.output, results, strict=False))
+        for each, value in zip(node.output, results, strict=False):
+            values[each] = value.seal() if isinstance(value, Chain) and uses[each] > 1 else value
     if not graph.output:
         raise _refusal("the graph", graph.name, "it has no output")
     for each in graph.output:
@@ -91,7 +97,8 @@ def _run(node: onnx.NodeProto, place: int, values: dict[str, Value], version: in
     where = f"node {place + 1}, {node.name or next(iter(node.output), '')!r}"
     layer = f"{domain}.{node.op_type}" if domain else node.op_type
     if operator is None:
-        raise _refusal(layer, where, "it is none of the operators that can be folded or approximated")
+        reason = INSTEAD.get(node.op_type) if not domain else None
+        raise _refusal(layer, where, reason or "it is none of the operators that can be folded or approximated")
     inputs = tuple(values.get(each) if each else None for each in node.input)
     outputs = sum(bool(each) for each in node.output)
     try:

@@ -27,6 +27,7 @@ _FIELDS = {
     onnx.TensorProto.FLOAT16: (np.float16, "int32_data"),
     onnx.TensorProto.INT32: (np.int32, "int32_data"),
     onnx.TensorProto.INT64: (np.int64, "int64_data"),
+    onnx.TensorProto.BOOL: (np.bool_, "int32_data"),
     onnx.TensorProto.STRING: (np.object_, "string_data"),
 }
 """The types that constants may have, with their field in the message."""
@@ -75,7 +76,7 @@ def array_of(tensor: onnx.TensorProto) -> NDArray[Any]:
             f"a constant of type {name}",
             f"tensor {tensor.name!r}",
             "it is none of the types that weights have",
-            "float, double, float16, int32, int64 and string",
+            "float, double, float16, int32, int64, bool and string",
         )
     dtype, field = _FIELDS[tensor.data_type]
     count = prod(tensor.dims)

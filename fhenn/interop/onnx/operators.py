@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 import onnx
@@ -13,76 +11,12 @@ from numpy.typing import NDArray
 from fhenn.approx import SIGMOID
 from fhenn.approx.functions import TANH
 from fhenn.interop.chain import SAMPLES, Chain, Unsuitable, finite
+from fhenn.interop.onnx.call import Call, Constant, Value
 from fhenn.interop.onnx.heads import Index, Labels, Named, Table, columns_of, complement_table, linear_table, normalise
+from fhenn.interop.onnx.images import average_pool, convolution, global_average_pool, pad, reduce_mean
 from fhenn.interop.onnx.load import FLOATS, array_of
 
-Constant = NDArray[Any]
-Value = Constant | Chain | Table | Index | Labels | Named
-"""What stands on an edge of the graph."""
-
 _ML = "ai.onnx.ml"
-
-
-@dataclass(frozen=True)
-class Call:
-    """An operator with what it is given.
-
-    inputs: None where an optional one is left out. batch: the number of samples that the graph is fixed to, 0 for any.
-    """
-
-    inputs: tuple[Value | None, ...]
-    attributes: Mapping[str, Any]
-    outputs: int
-    operator_set: int
-    batch: int
-
-    def given(self, place: int) -> Value | None:
-        """An input, None where it is left out."""
-        return self.inputs[place] if place < len(self.inputs) else None
-
-    def chain(self, place: int = 0) -> Chain:
-        """An input that must be numbers of the samples."""
-        value = self.given(place)
-        if not isinstance(value, Chain):
-            raise Unsuitable(f"input {place + 1} is {_name_of(value)}, where numbers of the samples are needed")
-        return value
-
-    def constant(self, place: int) -> Constant:
-        """An input that must be constant."""
-        value = self.given(place)
-        if not isinstance(value, np.ndarray):
-            raise Unsuitable(f"input {place + 1} is {_name_of(value)}, where a constant is needed")
-        return value
-
-    def integers(self, place: int) -> list[int]:
-        """A constant list of integers."""
-        values = self.constant(place)
-        if values.dtype.kind != "i" or values.ndim != 1:
-            raise Unsuitable(f"input {place + 1} is no list of integers")
-        return [int(value) for value in values]
-
-    def weights(self, place: int) -> NDArray[np.float64]:
-        """A constant of finite floats."""
-        values = self.constant(place)
-        if values.dtype.kind != "f":
-            raise Unsuitable(f"input {place + 1} is of dtype {values.dtype}, where floats are needed")
-        return finite(values)
-
-    def get(self, name: str, default: Any) -> Any:
-        """An attribute."""
-        return self.attributes.get(name, default)
-
-
-def _name_of(value: Value | None) -> str:
-    if value is None:
-        return "left out"
-    if isinstance(value, np.ndarray):
-        return "constant"
-    return {
-        Chain: "what the samples come to",
-        Table: "probabilities or scores of classes",
-        Index: "a class's number",
-    }.get(type(value), "labels")
 
 
 def _gemm(call: Call) -> Chain:
@@ -109,19 +43,48 @@ def _sides(call: Call) -> tuple[Chain, NDArray[np.float64], bool]:
     return call.chain(1 if first else 0), call.weights(0 if first else 1), first
 
 
+def _are_branches(call: Call) -> bool:
+    """Whether both inputs come from the samples."""
+    return isinstance(call.given(0), Chain) and isinstance(call.given(1), Chain)
+
+
 def _add(call: Call) -> Chain:
+    if _are_branches(call):
+        return call.chain(0).plus(call.chain(1))
     chain, constant, _ = _sides(call)
     return chain.scale(1.0, constant)
 
 
+def _sum(call: Call) -> Chain:
+    total = call.chain(0)
+    for place in range(1, len(call.inputs)):
+        total = total.plus(call.chain(place))
+    return total
+
+
 def _sub(call: Call) -> Chain:
+    if _are_branches(call):
+        return call.chain(0).plus(call.chain(1).scale(-1.0))
     chain, constant, first = _sides(call)
     return chain.scale(-1.0, constant) if first else chain.scale(1.0, -constant)
 
 
 def _mul(call: Call) -> Chain:
+    if _are_branches(call):
+        return call.chain(0).times(call.chain(1))
     chain, constant, _ = _sides(call)
     return chain.scale(constant)
+
+
+def _pow(call: Call) -> Chain:
+    exponent = call.constant(1)
+    if exponent.size != 1 or exponent.item() != 2:
+        raise Unsuitable("of the powers, squares are known only")
+    return call.chain().times(call.chain())
+
+
+def _neg(call: Call) -> Chain:
+    return call.chain().scale(-1.0)
 
 
 def _div(call: Call) -> Chain:
@@ -173,6 +136,43 @@ def _squeeze(call: Call) -> Chain:
     return chain.squeeze(axes)
 
 
+def _unsqueeze(call: Call) -> Value:
+    value = call.given(0)
+    axes = call.integers(1) if call.given(1) is not None else list(call.get("axes", []))
+    if isinstance(value, np.ndarray):
+        sizes = _sizes(value)
+        if sizes.ndim or axes not in ([0], [-1]):
+            raise Unsuitable("its input is constant")
+        return sizes.reshape(1)
+    chain = call.chain()
+    rank = len(chain.shape) + 1 + len(axes)
+    places = {axis + rank if axis < 0 else axis for axis in axes}
+    if len(places) != len(axes) or not all(0 < place < rank for place in places):
+        raise Unsuitable(f"its axes {axes} do not keep samples of shape {chain.shape} apart, or their axis first")
+    lengths = iter(chain.shape)
+    return chain.reshape(tuple(1 if place in places else next(lengths) for place in range(1, rank)))
+
+
+def _shape(call: Call) -> Constant:
+    """The shape, with SAMPLES for the number of samples."""
+    sizes = [SAMPLES, *call.chain().shape]
+    return np.array(sizes[slice(call.get("start", 0), call.get("end", None))], dtype=np.int64)
+
+
+def _sizes(value: Value | None) -> Constant:
+    """What a model computes of the shapes of its values. Raises Unsuitable."""
+    if not isinstance(value, np.ndarray) or value.dtype.kind != "i" or value.ndim > 1:
+        raise Unsuitable("it takes a part of what the samples come to, not of their shape")
+    return value
+
+
+def _gather(call: Call) -> Constant:
+    sizes, places = _sizes(call.given(0)), call.constant(1)
+    if sizes.ndim != 1 or places.dtype.kind != "i" or np.any((places < -len(sizes)) | (places >= len(sizes))):
+        raise Unsuitable("there is no such axis")
+    return np.asarray(sizes[places])
+
+
 def _identity(call: Call) -> Value:
     value = call.given(0)
     if value is None:
@@ -180,8 +180,16 @@ def _identity(call: Call) -> Value:
     return value
 
 
+def _dropout(call: Call) -> Value:
+    if call.outputs > 1 or (call.given(2) is not None and np.any(call.constant(2))):
+        raise Unsuitable("it is in training mode, or tells what it drops")
+    return _identity(call)
+
+
 def _cast(call: Call) -> Value:
     value, to = call.given(0), call.get("to", 0)
+    if isinstance(value, np.ndarray) and value.dtype.kind == "i" and to == onnx.TensorProto.INT64:
+        return value.astype(np.int64)
     if isinstance(value, Chain | Table) and to in FLOATS:
         return value
     if isinstance(value, Index) and to in (onnx.TensorProto.INT32, onnx.TensorProto.INT64):
@@ -212,7 +220,12 @@ def _softmax(call: Call) -> Table:
     return Table(chain, chain.features, "softmax")
 
 
-def _concat(call: Call) -> Table:
+def _concat(call: Call) -> Value:
+    if all(isinstance(each, np.ndarray) for each in call.inputs):
+        sizes = [_sizes(each) for each in call.inputs]
+        if not sizes or any(each.ndim != 1 for each in sizes) or call.get("axis", 0) not in (0, -1):
+            raise Unsuitable("its inputs are constant")
+        return np.concatenate(sizes)
     first, second = (call.chain(0), call.chain(1)) if len(call.inputs) == 2 else (None, None)
     if first is None or second is None or call.get("axis", 1) not in (1, -1) or len(first.shape) != 1:
         raise Unsuitable("it joins values that are not 1 - p and p of a sigmoid's p")
@@ -314,13 +327,25 @@ OPERATORS: dict[tuple[str, str], Operator] = {
     ("", "Sub"): _sub,
     ("", "Mul"): _mul,
     ("", "Div"): _div,
+    ("", "Sum"): _sum,
+    ("", "Neg"): _neg,
+    ("", "Pow"): _pow,
+    ("", "Conv"): convolution,
+    ("", "AveragePool"): average_pool,
+    ("", "GlobalAveragePool"): global_average_pool,
+    ("", "ReduceMean"): reduce_mean,
+    ("", "Pad"): pad,
     ("", "Sigmoid"): _sigmoid,
     ("", "Tanh"): _tanh,
     ("", "Flatten"): _flatten,
     ("", "Reshape"): _reshape,
     ("", "Squeeze"): _squeeze,
+    ("", "Unsqueeze"): _unsqueeze,
+    ("", "Shape"): _shape,
+    ("", "Gather"): _gather,
     ("", "BatchNormalization"): _batch_normalization,
     ("", "Identity"): _identity,
+    ("", "Dropout"): _dropout,
     ("", "Cast"): _cast,
     ("", "Constant"): _constant,
     ("", "Softmax"): _softmax,
@@ -334,3 +359,19 @@ OPERATORS: dict[tuple[str, str], Operator] = {
     (_ML, "ZipMap"): _zip_map,
 }
 """By domain and name."""
+
+_AVERAGES = "put average pooling, {}, in its place, train on for a few epochs, and export that"
+_POLYNOMIAL = (
+    "train on for a few epochs with Sigmoid, Tanh or squares in its place and export that, or with {} in PyTorch, for "
+    "fhenn.from_torch"
+)
+_SISTERS = {"Relu": "ReLU or SignReLU", "Gelu": "GELU", "Softplus": "Softplus"}
+
+INSTEAD: dict[str, str] = {
+    "MaxPool": _AVERAGES.format("AveragePool"),
+    "GlobalMaxPool": _AVERAGES.format("GlobalAveragePool"),
+    "Transpose": "it changes the order of axes: where images come with channels last, export a model that takes "
+    "channels first, and give it np.moveaxis(images, -1, 1)",
+    **{name: _POLYNOMIAL.format(f"fhenn.interop.torch.{sister}") for name, sister in _SISTERS.items()},
+}
+"""What can stand in the place of an operator that is not approximated behind anybody's back."""
