@@ -119,7 +119,8 @@ def _block(rng: np.random.Generator, outputs: int, inputs: int, stride: int) -> 
     """Two convolutions beside the input, or a projection of it."""
     first = _conv(rng, outputs, inputs, 3, padding=1, stride=stride)
     body = fhenn.Sequential([first, fhenn.Square(), _conv(rng, outputs, outputs, 3, padding=1)])
-    return fhenn.Residual(body, None if outputs == inputs else _conv(rng, outputs, inputs, 1, stride=stride))
+    same = outputs == inputs and stride == 1
+    return fhenn.Residual(body, None if same else _conv(rng, outputs, inputs, 1, stride=stride))
 
 
 def _residual(rng: np.random.Generator, shape: tuple[int, int, int], channels: tuple[int, ...]) -> fhenn.Sequential:
