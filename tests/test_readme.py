@@ -17,7 +17,7 @@ def test_all_examples_are_found_and_short():
 
 
 @pytest.mark.parametrize(
-    ("needs", "example"), EXAMPLES, ids=["pipeline", "own", "network", "scikit-learn", "torch", "onnx", "ranges"]
+    ("needs", "example"), EXAMPLES, ids=["pipeline", "own", "network", "images", "scikit-learn", "torch", "onnx", "ranges"]
 )
 def test_example_runs(needs, example, capsys):
     if needs:

@@ -118,7 +118,7 @@ def lenet(rng: np.random.Generator) -> fhenn.Sequential:
 def _block(rng: np.random.Generator, outputs: int, inputs: int, stride: int) -> fhenn.Residual:
     """Two convolutions beside the input, or a projection of it."""
     first = _conv(rng, outputs, inputs, 3, padding=1, stride=stride)
-    body = fhenn.Sequential([first, fhenn.Square(), _conv(rng, outputs, outputs, 3, padding=1)])
+    body = fhenn.Sequential([first, fhenn.Square(), _conv(rng, outputs, outputs, 3, padding=1).scaled(0.2)])
     same = outputs == inputs and stride == 1
     return fhenn.Residual(body, None if same else _conv(rng, outputs, inputs, 1, stride=stride))
 
