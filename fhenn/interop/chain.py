@@ -227,7 +227,7 @@ class Chain:
         """The sum with another chain from the same input, whose samples have the same shape."""
         if self.shape != other.shape:
             raise Unsuitable(f"it adds samples of shape {self.shape} and {other.shape}")
-        common = len(list(takewhile(lambda pair: _is(*pair), zip(self.steps, other.steps, strict=False))))
+        common = self._common(other)
         mine, theirs = self.steps[common:], other.steps[common:]
         if not mine and not theirs:
             return self.scale(2.0)
@@ -240,10 +240,21 @@ class Chain:
         return replace(self, steps=(*self.steps[:common], both), sealed=common, held=held)
 
     def times(self, other: Chain) -> Chain:
-        """The product with another chain: the square, where both are the same."""
-        if self.shape != other.shape or not self.same(other):
-            raise Unsuitable("two branches are multiplied that are not the same value")
-        return self.activate(Square())
+        """The product with another chain, where both are multiples of the same value: a multiple of its square."""
+        common = self._common(other)
+        factor = np.ones(self.features)
+        for step in (*self.steps[common:], *other.steps[common:]):
+            if not isinstance(step, Affine) or not isinstance(step.operator, Scaling) or np.any(step.bias):
+                raise Unsuitable("two branches are multiplied that are not multiples of the same value")
+            factor = factor * step.operator.factors
+        if self.shape != other.shape:
+            raise Unsuitable(f"it multiplies samples of shape {self.shape} and {other.shape}")
+        square = replace(self, steps=self.steps[:common]).activate(Square())
+        return square if np.all(factor == 1.0) else square.scale(factor.reshape(self.shape))
+
+    def _common(self, other: Chain) -> int:
+        """How many first steps are the very same."""
+        return len(list(takewhile(lambda pair: _is(*pair), zip(self.steps, other.steps, strict=False))))
 
     def seal(self) -> Chain:
         """The same, whose steps stay as they are: for a value that several steps take."""

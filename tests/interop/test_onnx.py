@@ -330,7 +330,7 @@ HEAD = {"coefficients": W[:, :2].T.ravel().tolist(), "intercepts": [0.0, 0.5], "
 REFUSED = {
     "relu": ([("MatMul", ["x", "w"], "t"), ("Relu", ["t"], "y")], {"w": W}, "Relu", "fhenn.interop.torch.ReLU"),
     "residual": ([("MatMul", ["x", "w"], "t"), ("Add", ["x", "t"], "y")], {"w": W}, "Add", "samples of shape"),
-    "product": ([("Sigmoid", ["x"], "t"), ("Mul", ["x", "t"], "y")], {}, "Mul", "not the same value"),
+    "product": ([("Sigmoid", ["x"], "t"), ("Mul", ["x", "t"], "y")], {}, "Mul", "not multiples of the same value"),
     "matmul-left": ([("MatMul", ["w", "x"], "y")], {"w": W}, "MatMul", "constant is needed"),
     "trans-a": ([("Gemm", ["x", "w"], "y", {"transA": 1})], {"w": W}, "Gemm", "mix the samples"),
     "width": ([("MatMul", ["x", "w"], "y")], {"w": W[:5]}, "MatMul", r"\(3, 5\)"),

@@ -209,6 +209,15 @@ CHAINS = {
     "dropped": ([("Conv", ["x", "w"], "t"), ("Dropout", ["t"], "y")], ["Conv2d"]),
     "squared": ([("Conv", ["x", "w"], "t"), ("Pow", ["t", "two"], "y")], ["Conv2d", "Square"]),
     "multiplied": ([("Conv", ["x", "w"], "t"), ("Mul", ["t", "t"], "y")], ["Conv2d", "Square"]),
+    "multiples": (
+        [
+            ("Conv", ["x", "one"], "t"),
+            ("Mul", ["t", "two"], "u"),
+            ("Mul", ["t", "channels"], "v"),
+            ("Mul", ["u", "v"], "y"),
+        ],
+        ["Conv2d", "Square", "Affine"],
+    ),
     "branches": ([("Conv", ["x", "one"], "t"), ("Add", ["t", "x"], "y")], ["Affine", "Residual"]),
     "difference": (
         [("Conv", ["x", "one"], "t"), ("Mul", ["x", "channels"], "u"), ("Sub", ["t", "u"], "y")],
@@ -262,6 +271,50 @@ def test_older_operator_sets_hold_their_numbers_in_attributes():
     compare(scores(fhenn.from_onnx(proto), IMAGES), of_runtime(proto, IMAGES), 1e-5)
 
 
+def test_padding_that_is_computed():
+    """As PyTorch exports F.pad(x, (1, 2, 0, 3)): the ends of the last axis first, and each before its other end."""
+    proto = graph(
+        ("ConstantOfShape", ["four"], "zeros", {"value": numpy_helper.from_array(np.array([0]))}),
+        ("Concat", ["given", "zeros"], "listed", {"axis": 0}),
+        ("Reshape", ["listed", "pairs"], "p"),
+        ("Slice", ["p", "rest", "least", "zero", "rest"], "turned"),
+        ("Transpose", ["turned"], "t", {"perm": [1, 0]}),
+        ("Reshape", ["t", "rest"], "row"),
+        ("Cast", ["row"], "e", {"to": TensorProto.INT64}),
+        ("Pad", ["x", "e"], "y"),
+        given=np.array([1, 2, 0, 3]),
+        four=np.array([4]),
+        pairs=np.array([-1, 2]),
+        least=np.array([-(2**63) + 1]),
+    )
+    model = fhenn.from_onnx(proto)
+    assert model.nodes[-1].padding == (1, 2, 0, 3)
+    compare(scores(model, IMAGES), of_reference(proto, IMAGES), 1e-9)
+
+
+def test_shapes_that_are_computed():
+    """As PyTorch exports x.view(-1, x.shape[1], x.shape[2] * x.shape[3])[...].squeeze()."""
+    proto = graph(
+        ("Conv", ["x", "one"], "c"),
+        ("Shape", ["c"], "s"),
+        ("Gather", ["s", "far"], "sizes"),
+        ("Unsqueeze", ["sizes", "zero"], "u"),
+        ("Squeeze", ["u"], "v"),
+        ("Slice", ["v", "zero", "two_"], "first_two"),
+        ("Slice", ["v", "two_", "three_"], "third"),
+        ("Mul", ["third", "seven"], "area"),
+        ("Add", ["area", "seven"], "more"),
+        ("Sub", ["more", "seven"], "same"),
+        ("Concat", ["first_two", "same"], "r", {"axis": 0}),
+        ("Reshape", ["c", "r"], "y"),
+        far=np.array([0, 1, 2]),
+        two_=np.array([2]),
+        three_=np.array([3]),
+        seven=np.array([7]),
+    )
+    compare(scores(fhenn.from_onnx(proto), IMAGES), of_reference(proto, IMAGES), 1e-9)
+
+
 def test_pads_that_crop():
     proto = graph(("Pad", ["x", "crop", "nothing", "rows"], "y"), element=TensorProto.FLOAT)
     model = fhenn.from_onnx(proto)
@@ -308,11 +361,30 @@ REFUSED = {
     "pad-channels": ([("Pad", ["x", "across"], "y")], "Pad", "more than the axes behind"),
     "dropping": ([("Dropout", ["x", "two", "yes"], "y")], "Dropout", "training mode", np.array(True)),
     "unlike": ([("GlobalAveragePool", ["x"], "t"), ("Add", ["t", "x"], "y")], "Add", "adds samples of shape"),
-    "product": ([("Conv", ["x", "one"], "t"), ("Mul", ["t", "x"], "y")], "Mul", "not the same value"),
+    "product": ([("Conv", ["x", "one"], "t"), ("Mul", ["t", "x"], "y")], "Mul", "not multiples of the same value"),
+    "shifted": ([("Add", ["x", "two"], "t"), ("Mul", ["t", "x"], "y")], "Mul", "not multiples of the same value"),
+    "spread-product": (
+        [("GlobalAveragePool", ["x"], "t"), ("Mul", ["t", "x"], "y")],
+        "Mul",
+        "not multiples of the same value",
+    ),
     "cube": ([("Pow", ["x", "cube"], "y")], "Pow", "squares"),
     "samples-as-axis": ([("Unsqueeze", ["x", "zero"], "y")], "Unsqueeze", "apart"),
-    "taken": ([("Gather", ["x", "first"], "y")], "Gather", "not of their shape"),
-    "no-axis": ([("Shape", ["x"], "s"), ("Gather", ["s", "far"], "y")], "Gather", "no such axis", np.array(9)),
+    "taken": ([("Gather", ["x", "first"], "y")], "Gather", "none of the operators"),
+    "no-axis": ([("Shape", ["x"], "s"), ("Gather", ["s", "far"], "y")], "Gather", "fails on constants", np.array(9)),
+    "large-constant": (
+        [("ConstantOfShape", ["far"], "s"), ("Add", ["x", "s"], "y")],
+        "ConstantOfShape",
+        "more than 67,108,864 numbers",
+        np.array([2**40, 2**40]),
+    ),
+    "large-choice": ([("Gather", ["far", "far"], "y")], "Gather", "67,108,864 numbers", np.zeros(2**14, np.int64)),
+    "samples-computed-with": (
+        [("Shape", ["x"], "s"), ("Mul", ["s", "rows"], "r"), ("Reshape", ["x", "r"], "y")],
+        "Mul",
+        "not for the number of samples",
+    ),
+    "bytes": ([("Cast", ["rows"], "r", {"to": 3}), ("Squeeze", ["x", "r"], "y")], "Cast", "neither floats nor"),
     "huge": ([("Pad", ["x", "far"], "y")], "Pad", "1,048,576 numbers", np.array([0, 0, 2**40, 0, 0, 0, 0, 0])),
 }
 

@@ -316,7 +316,12 @@ REFUSED = {
         "0",
         "running statistics",
     ),
-    "product": (lambda: Functional(lambda self, x: x * x.sigmoid()), "mul", "forward, mul", "not the same value"),
+    "product": (
+        lambda: Functional(lambda self, x: x * x.sigmoid()),
+        "mul",
+        "forward, mul",
+        "not multiples of the same value",
+    ),
     "hooks": (hooked, "Linear", "0", "hooks"),
     "weight-norm": (
         lambda: nn.utils.parametrizations.weight_norm(nn.Linear(64, 3)),

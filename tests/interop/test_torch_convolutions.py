@@ -316,7 +316,11 @@ REFUSED = {
         "a reshape makes",
     ),
     "unlike-branches": (of(lambda self, x: x + x.mean((2, 3), keepdim=True)), "add", "adds samples of shape"),
-    "product": (of(lambda self, x: x * self.inner(x), inner=nn.Conv2d(4, 4, 1)), "mul", "not the same value"),
+    "product": (
+        of(lambda self, x: x * self.inner(x), inner=nn.Conv2d(4, 4, 1)),
+        "mul",
+        "not multiples of the same value",
+    ),
     "cube": (of(lambda self, x: x**3), "pow", "squares"),
     "quotient": (of(lambda self, x: 1 / x), "truediv", "divides by what the samples"),
     "mean-of-channels": (of(lambda self, x: x.mean(1)), "mean", "not the mean over all axes behind"),
@@ -403,3 +407,25 @@ def test_encrypted_end_to_end(name):
     assert private.predict(images).shape == (4,)
     with pytest.raises(ShapeMismatch, match=r"np.moveaxis|no axis of channels"):
         private.predict(images[:, 0])
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the exporter that needs no other package
+@pytest.mark.filterwarnings("ignore:Constant folding:UserWarning")
+@pytest.mark.parametrize("dynamic", [None, {"x": {0: "samples"}}])
+def test_an_onnx_export_is_the_same_model(tmp_path, dynamic):
+    pytest.importorskip("onnx")
+    parts = {"stem": nn.Conv2d(4, 6, 3, padding=1), "block": block(6, 8, 2), "head": nn.Linear(8 * 8, 3)}
+
+    def forward(self, x):
+        x = (x - self.mean.view(4, 1, 1)) / self.scale.view(4, 1, 1)
+        x = F.avg_pool2d(self.block(self.stem(F.pad(x, (1, 0, 0, 1)))), (2, 2), (1, 1), ceil_mode=True)
+        return self.head(x.view(x.size(0), -1))
+
+    module = used(Functional(forward, **parts))
+    images = IMAGES[..., :4].astype(np.float32)
+    torch.onnx.export(module, (torch.tensor(images),), tmp_path / "m.onnx", dynamo=False, dynamic_axes=dynamic,
+                      input_names=["x"])  # fmt: skip
+    model = fhenn.from_onnx(tmp_path / "m.onnx", domain=(-20, 20))
+    same = fhenn.from_torch(module, images, domain=(-20, 20))
+    assert [node.name for node in model.nodes] == [node.name for node in same.nodes]
+    compare(model.predict(images), same.predict(images), 1e-4)

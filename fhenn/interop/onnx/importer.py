@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from os import PathLike
 from typing import Any
 
+import numpy as np
 import onnx
 from numpy.typing import ArrayLike
 
@@ -13,6 +15,7 @@ from fhenn.errors import ParameterError, UnsupportedModel
 from fhenn.interop.assembly import Outcome
 from fhenn.interop.chain import Chain, Unsuitable
 from fhenn.interop.onnx.call import Call, Value
+from fhenn.interop.onnx.constants import CONSTANTS, computed
 from fhenn.interop.onnx.heads import Index, Labels, Named, Table, columns_of, scores_of
 from fhenn.interop.onnx.load import FLOATS, array_of, attributes_of, load, operator_set
 from fhenn.interop.onnx.operators import INSTEAD, OPERATORS
@@ -93,13 +96,15 @@ def _input(graph: onnx.GraphProto, initialised: set[str]) -> tuple[str, Chain, i
 
 def _run(node: onnx.NodeProto, place: int, values: dict[str, Value], version: int, batch: int) -> tuple[Value, ...]:
     domain = "" if node.domain == "ai.onnx" else node.domain
-    operator = OPERATORS.get((domain, node.op_type))
+    inputs = tuple(values.get(each) if each else None for each in node.input)
+    of_constants = bool(inputs) and all(each is None or isinstance(each, np.ndarray) for each in inputs)
+    simple = CONSTANTS.get((domain, node.op_type)) if of_constants else None
+    operator = OPERATORS.get((domain, node.op_type)) if simple is None else partial(computed, simple)
     where = f"node {place + 1}, {node.name or next(iter(node.output), '')!r}"
     layer = f"{domain}.{node.op_type}" if domain else node.op_type
     if operator is None:
         reason = INSTEAD.get(node.op_type) if not domain else None
         raise _refusal(layer, where, reason or "it is none of the operators that can be folded or approximated")
-    inputs = tuple(values.get(each) if each else None for each in node.input)
     outputs = sum(bool(each) for each in node.output)
     try:
         result = operator(Call(inputs, attributes_of(node), outputs, version, batch))

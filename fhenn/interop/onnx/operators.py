@@ -113,8 +113,6 @@ def _flatten(call: Call) -> Chain:
 
 def _reshape(call: Call) -> Value:
     first, target = call.given(0), call.integers(1)
-    if isinstance(first, np.ndarray):
-        raise Unsuitable("its input is constant")
     if isinstance(first, Labels | Index):
         if target not in ([-1], [-1, 1]):
             raise Unsuitable("labels are not in one column after it")
@@ -136,15 +134,9 @@ def _squeeze(call: Call) -> Chain:
     return chain.squeeze(axes)
 
 
-def _unsqueeze(call: Call) -> Value:
-    value = call.given(0)
-    axes = call.integers(1) if call.given(1) is not None else list(call.get("axes", []))
-    if isinstance(value, np.ndarray):
-        sizes = _sizes(value)
-        if sizes.ndim or axes not in ([0], [-1]):
-            raise Unsuitable("its input is constant")
-        return sizes.reshape(1)
+def _unsqueeze(call: Call) -> Chain:
     chain = call.chain()
+    axes = call.integers(1) if call.given(1) is not None else list(call.get("axes", []))
     rank = len(chain.shape) + 1 + len(axes)
     places = {axis + rank if axis < 0 else axis for axis in axes}
     if len(places) != len(axes) or not all(0 < place < rank for place in places):
@@ -157,20 +149,6 @@ def _shape(call: Call) -> Constant:
     """The shape, with SAMPLES for the number of samples."""
     sizes = [SAMPLES, *call.chain().shape]
     return np.array(sizes[slice(call.get("start", 0), call.get("end", None))], dtype=np.int64)
-
-
-def _sizes(value: Value | None) -> Constant:
-    """What a model computes of the shapes of its values. Raises Unsuitable."""
-    if not isinstance(value, np.ndarray) or value.dtype.kind != "i" or value.ndim > 1:
-        raise Unsuitable("it takes a part of what the samples come to, not of their shape")
-    return value
-
-
-def _gather(call: Call) -> Constant:
-    sizes, places = _sizes(call.given(0)), call.constant(1)
-    if sizes.ndim != 1 or places.dtype.kind != "i" or np.any((places < -len(sizes)) | (places >= len(sizes))):
-        raise Unsuitable("there is no such axis")
-    return np.asarray(sizes[places])
 
 
 def _identity(call: Call) -> Value:
@@ -188,8 +166,6 @@ def _dropout(call: Call) -> Value:
 
 def _cast(call: Call) -> Value:
     value, to = call.given(0), call.get("to", 0)
-    if isinstance(value, np.ndarray) and value.dtype.kind == "i" and to == onnx.TensorProto.INT64:
-        return value.astype(np.int64)
     if isinstance(value, Chain | Table) and to in FLOATS:
         return value
     if isinstance(value, Index) and to in (onnx.TensorProto.INT32, onnx.TensorProto.INT64):
@@ -220,12 +196,7 @@ def _softmax(call: Call) -> Table:
     return Table(chain, chain.features, "softmax")
 
 
-def _concat(call: Call) -> Value:
-    if all(isinstance(each, np.ndarray) for each in call.inputs):
-        sizes = [_sizes(each) for each in call.inputs]
-        if not sizes or any(each.ndim != 1 for each in sizes) or call.get("axis", 0) not in (0, -1):
-            raise Unsuitable("its inputs are constant")
-        return np.concatenate(sizes)
+def _concat(call: Call) -> Table:
     first, second = (call.chain(0), call.chain(1)) if len(call.inputs) == 2 else (None, None)
     if first is None or second is None or call.get("axis", 1) not in (1, -1) or len(first.shape) != 1:
         raise Unsuitable("it joins values that are not 1 - p and p of a sigmoid's p")
@@ -342,7 +313,6 @@ OPERATORS: dict[tuple[str, str], Operator] = {
     ("", "Squeeze"): _squeeze,
     ("", "Unsqueeze"): _unsqueeze,
     ("", "Shape"): _shape,
-    ("", "Gather"): _gather,
     ("", "BatchNormalization"): _batch_normalization,
     ("", "Identity"): _identity,
     ("", "Dropout"): _dropout,

@@ -69,7 +69,7 @@ class Activation(torch.nn.Module):
         if not (isinstance(x, torch.Tensor) and x.is_floating_point()):
             raise UnsupportedValue(getattr(x, "dtype", None) or type(x).__name__, "a tensor of floating-point numbers")
         self._last = (x,) if torch.is_grad_enabled() else None
-        if self.track:
+        if self.track and not torch.jit.is_tracing():  # what is exported counts nothing
             self._count(x.detach())
         value = x.float() if x.dtype in _HALVES else x
         result = at_input = value
