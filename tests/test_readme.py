@@ -11,13 +11,15 @@ EXAMPLES = re.findall(r"<!-- example(?:: (\w+))? -->\n```python\n(.*?)```", READ
 
 
 def test_all_examples_are_found_and_short():
-    assert len(EXAMPLES) == 7
+    assert len(EXAMPLES) == 8
     for _, example in EXAMPLES:
         assert len([line for line in example.splitlines() if line.strip()]) <= 11
 
 
 @pytest.mark.parametrize(
-    ("needs", "example"), EXAMPLES, ids=["pipeline", "own", "network", "images", "scikit-learn", "torch", "onnx", "ranges"]
+    ("needs", "example"),
+    EXAMPLES,
+    ids=["pipeline", "own", "network", "images", "scikit-learn", "torch", "onnx", "ranges"],
 )
 def test_example_runs(needs, example, capsys):
     if needs:

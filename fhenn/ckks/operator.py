@@ -15,7 +15,7 @@ from hashlib import sha256
 from itertools import pairwise
 from math import sqrt
 from operator import index
-from typing import Any, final, overload
+from typing import Any, Self, final, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -141,6 +141,15 @@ class Operator(ABC):
         matrix = self.dense() / self.largest  # so that no square overflows
         gram = matrix @ matrix.T if self.outputs <= self.inputs else matrix.T @ matrix
         return self.largest * float(np.sqrt(np.linalg.eigvalsh(gram)[-1])) * (1 + _ROUNDING)
+
+    def known_to_be(self, spectral_norm: float) -> Self:
+        """The operator itself, of which a bound on the spectral norm is known that may be less than its own.
+
+        spectral_norm: the bound; where it is less, it counts from now on.
+        """
+        if spectral_norm < self.spectral_norm:
+            vars(self)["spectral_norm"] = spectral_norm
+        return self
 
     @final
     def row_sizes(self) -> Places:

@@ -61,7 +61,8 @@ class Composed(Affine):
         before, after = first.grid, second.grid
         self._grid = None if before is None or after is None else before.then(after)
         both = first.then(second)
-        super().__init__(both.operator, both.bias)
+        gains = first.operator.spectral_norm, second.operator.spectral_norm
+        super().__init__(both.operator.known_to_be(gains[0] * gains[1]), both.bias)
 
     @property
     def name(self) -> str:
