@@ -199,7 +199,7 @@ class ImportedModel(Sequential):
 
         samples = None if domain_margin is None else known.samples
 
-        def join(first: Floats | None, second: Floats | None) -> Floats | None:
+        def join(place: int, first: Floats | None, second: Floats | None) -> Floats | None:
             return None if first is None or second is None else first + second
 
         for _ in trail(steps, samples, step, join):

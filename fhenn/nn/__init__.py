@@ -5,7 +5,7 @@ from fhenn.ckks.operator import Dense, Operator, Scaling, Sparse
 from fhenn.nn.activation import Activation
 from fhenn.nn.activations import GELU, PolynomialActivation, ReLU, SiLU, Softplus, Square, Tanh
 from fhenn.nn.affine import Affine
-from fhenn.nn.circuit import FORK, JOIN, SWAP, Step, Wiring, circuit, deepest, trail, wired
+from fhenn.nn.circuit import FORK, JOIN, SWAP, Step, Wiring, circuit, deepest, plus, trail, wired
 from fhenn.nn.conv import Conv1d, Conv2d
 from fhenn.nn.flatten import Flatten
 from fhenn.nn.grid import Grid
@@ -64,6 +64,7 @@ __all__ = [
     "circuit",
     "deepest",
     "layers",
+    "plus",
     "trail",
     "wired",
 ]

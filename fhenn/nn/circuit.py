@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary, ref
 
 from fhenn.errors import NonFiniteValue, UnsupportedNode
@@ -143,19 +143,19 @@ def _joined(first: Affine, second: Affine) -> Affine | None:
 
 
 def trail(
-    steps: Sequence[Step], x: T, step: Callable[[int, Affine | Activation, T], T], join: Callable[[T, T], T]
+    steps: Sequence[Step], x: T, step: Callable[[int, Affine | Activation, T], T], join: Callable[[int, T, T], T]
 ) -> Iterator[T]:
     """The value before each step of a circuit, and the last one.
 
     steps: of the circuit.
     x: the value that comes in.
     step: called with the place of a step that computes, the step and its input; returns its output.
-    join: called with two values that are added, the one that was put aside first.
+    join: called with the place of a sum and its two values, the one that was put aside first.
 
     >>> import numpy as np
     >>> from fhenn.nn import Linear
     >>> steps = [FORK, Linear([[2.0]]), JOIN]
-    >>> [float(x[0]) for x in trail(steps, np.ones(1), lambda place, node, x: node.infer(x), lambda a, b: a + b)]
+    >>> [float(x[0]) for x in trail(steps, np.ones(1), lambda place, node, x: node.infer(x), plus)]
     [1.0, 1.0, 2.0, 3.0]
     """
     aside: list[T] = []
@@ -166,10 +166,15 @@ def trail(
         elif each is SWAP:
             x, aside[-1] = aside[-1], x
         elif each is JOIN:
-            x = join(aside.pop(), x)
+            x = join(place, aside.pop(), x)
         elif isinstance(each, Affine | Activation):
             x = step(place, each, x)
         yield x
+
+
+def plus(place: int, x: Any, y: Any) -> Any:
+    """x + y: the sum of two branches, for `trail`."""
+    return x + y
 
 
 def deepest(steps: Iterable[Step]) -> list[Affine | Activation]:

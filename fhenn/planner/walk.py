@@ -266,13 +266,13 @@ def walk(
             traced = on.rounded(traced, 2 * node.inputs + 8, float(node.sums.max()))
         return replace(x, ciphertexts=(traced,))
 
-    def join(x: CipherArray, y: CipherArray) -> CipherArray:
+    def join(place: int, x: CipherArray, y: CipherArray) -> CipherArray:
         """The sum of two branches."""
         total = CIPHER.add(x, y)
         traced = total.ciphertexts[0]
         # they may have errors in common: a + b <= √2·√(a² + b²)
         noise = traced.noise * (sqrt(2) if norm == 2 else 1.0)
-        return replace(total, ciphertexts=(on.with_bounds(replace(traced, noise=noise), traced.bounds),))
+        return replace(total, ciphertexts=(on.with_bounds(replace(traced, noise=noise), path.bounds[place + 1]),))
 
     *arrays, x = trail(path.nodes, context.array(packing, path.bounds[0]), step, join)
     places = (*map(Place, arrays), Place(replace(x, ciphertexts=(on.decoded(x.ciphertexts[0]),))))

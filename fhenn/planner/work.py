@@ -81,11 +81,11 @@ def work_of(
             _gather(on, counts, alike)
         return replace(y, ciphertexts=(on.with_bounds(y.ciphertexts[0], path.bounds[place + 1]),))
 
-    def join(x: CipherArray, y: CipherArray) -> CipherArray:
+    def join(place: int, x: CipherArray, y: CipherArray) -> CipherArray:
         """The sum of two branches, counted."""
         total: CipherArray = CIPHER.add(x, y)
         _gather(on, counts, x.shape[1] if packing == FEATURES else 1)
-        return total
+        return replace(total, ciphertexts=(on.with_bounds(total.ciphertexts[0], path.bounds[place + 1]),))
 
     deque(trail(path.nodes, x, step, join), maxlen=0)
     return Work(steps_in(counts), on.keys)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from fhenn.approx.numbers import round_up
 from fhenn.errors import NonFiniteValue, ParameterError
-from fhenn.nn import Activation, Affine, Step, trail
+from fhenn.nn import Activation, Affine, Step, plus, trail
 from fhenn.ranges.reach import reaches
 
 Floats = NDArray[np.float64]
@@ -139,7 +139,7 @@ def seen_by(nodes: Sequence[Step], samples: Floats) -> dict[int, Floats]:
     nodes: of the model.
     samples: (samples, features).
     """
-    values = trail(nodes, samples, _twin, np.add)
+    values = trail(nodes, samples, _twin, plus)
     return {
         place: value
         for place, (node, value) in enumerate(zip(nodes, values, strict=False))
@@ -153,7 +153,7 @@ def outputs_of(nodes: Sequence[Step], samples: Floats) -> Floats:
     nodes: of the model.
     samples: (samples, features).
     """
-    *_, values = trail(nodes, samples, _twin, np.add)
+    *_, values = trail(nodes, samples, _twin, plus)
     return values
 
 
@@ -177,7 +177,7 @@ def distance_to_exact(nodes: Sequence[Step], samples: Floats) -> Floats | None:
         """What the exact model makes of a value."""
         return np.asarray(node.infer(x) if isinstance(node, Affine) or node.is_exact else node.exact(x))
 
-    *_, exact = trail(nodes, samples, exactly, np.add)
+    *_, exact = trail(nodes, samples, exactly, plus)
     twin = outputs_of(nodes, samples)
     distance: Floats = np.abs(twin - exact).max(axis=0)
     return distance

@@ -133,7 +133,7 @@ class _Value:
         return _Value(Reach(np.where(np.isnan(low), -np.inf, low), np.where(np.isnan(high), np.inf, high)), self.shape)
 
 
-def _sum(x: _Value, y: _Value) -> _Value:
+def _sum(place: int, x: _Value, y: _Value) -> _Value:
     """The sum of two branches, as if they had nothing in common."""
     low, high = x.reach.low + y.reach.low, x.reach.high + y.reach.high
     return _Value(Reach(low, high).widened(2 * _UNIT * np.maximum(np.abs(low), np.abs(high))), None).known

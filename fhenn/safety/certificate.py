@@ -17,7 +17,7 @@ from fhenn.approx.extrema import local_maxima, points
 from fhenn.approx.numbers import at_most
 from fhenn.ckks.parameters import Parameters
 from fhenn.errors import CertificateInvalid, LevelExhausted, PlanError, ScaleMismatch
-from fhenn.nn import Activation, Affine, Node, Sequential, SignReLU, Step, circuit, trail
+from fhenn.nn import Activation, Affine, Node, Sequential, SignReLU, Step, circuit, plus, trail
 from fhenn.planner import Plan, fingerprint_of, image_shape_of, verify
 from fhenn.planner.plan import require_plan
 from fhenn.planner.scaling import scale, scaled_bounds, served_nodes
@@ -341,7 +341,7 @@ def _divergence(nodes: Sequence[Step], intervals: Sequence[Reach], errors: dict[
             apart = carried + errors[place]
         return np.where(np.isnan(apart), np.inf, apart)
 
-    *_, apart = trail(nodes, np.zeros(intervals[0].low.shape), step, np.add)
+    *_, apart = trail(nodes, np.zeros(intervals[0].low.shape), step, plus)
     return float(apart.max())
 
 

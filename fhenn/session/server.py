@@ -180,7 +180,7 @@ class Server:
                 witnesses.append(number)
                 return y
 
-        *_, result = trail(self._nodes, x, step, CIPHER.add)
+        *_, result = trail(self._nodes, x, step, lambda _, first, second: CIPHER.add(first, second))
         return result, tuple(witnesses)
 
 

@@ -187,7 +187,8 @@ def test_any_network_runs_as_planned(model, samples, evaluator):
     plan, context = planned(model, inputs=x, bounds=[-1, 1], **options)
     assert plan.samples_per_ciphertext in (1, samples)
     values = fhenn.encrypt(context, scale(features(x), *plan.bounds), layout=plan.layout)
-    *_, result = trail(served_nodes(plan, model), values, lambda _, node, each: node.infer(each), CIPHER.add)
+    infer, add = (lambda _, node, each: node.infer(each)), (lambda _, first, second: CIPHER.add(first, second))
+    *_, result = trail(served_nodes(plan, model), values, infer, add)
     np.testing.assert_allclose(fhenn.decrypt(context, result), features(model.infer(x)), atol=1e-3)
     assert result.layout == plan.result.layout
     assert deepest(circuit(model))
