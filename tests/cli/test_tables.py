@@ -662,6 +662,16 @@ def test_odd_arrays_are_refused(name, tmp_path):
         read_table(path)
 
 
+def test_images_in_npy_are_told_how_to_save_them(tmp_path):
+    path = tmp_path / "images.npy"
+    images = np.random.default_rng(0).normal(size=(2, 4, 3, 1))
+    np.save(path, images)
+    with pytest.raises(ParameterError, match=r"np.moveaxis\(images, -1, 1\).reshape\(len\(images\), -1\)"):
+        read_table(path)
+    np.save(path, np.moveaxis(images, -1, 1).reshape(len(images), -1))
+    assert read_table(path).columns[5].tolist() == images[:, 1, 2, 0].tolist()
+
+
 def test_an_array_of_one_axis_is_one_sample(tmp_path):
     (tmp_path / "t.npy").write_bytes(npy(described("(3,)"), np.arange(3.0).tobytes()))
     assert read_table(tmp_path / "t.npy").numbers().tolist() == [[0.0, 1.0, 2.0]]

@@ -375,8 +375,8 @@ REFUSED = {
     "large-constant": (
         [("ConstantOfShape", ["far"], "s"), ("Add", ["x", "s"], "y")],
         "ConstantOfShape",
-        "more than 67,108,864 numbers",
-        np.array([2**40, 2**40]),
+        "more than 1,048,576 numbers",
+        np.array([2**10, 2**11]),
     ),
     "large-choice": ([("Gather", ["far", "far"], "y")], "Gather", "67,108,864 numbers", np.zeros(2**14, np.int64)),
     "samples-computed-with": (

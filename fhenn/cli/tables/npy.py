@@ -63,9 +63,13 @@ def _mapped(path: Path, file: BinaryIO) -> np.memmap[Any, Any]:
     except _NPY_FAULTS as error:
         raise fault from error
     if not isinstance(values, np.memmap) or values.dtype.kind not in "biuf" or values.ndim not in (1, 2):
-        raise ParameterError(
-            f"{path} does not hold an array of samples × features.", "Save an array of numbers with two axes."
-        )
+        remedy = "Save an array of numbers with two axes."
+        if values.ndim > 2:
+            remedy = (
+                "Save images, whose channels come first, as images.reshape(len(images), -1); where they come last, as "
+                "np.moveaxis(images, -1, 1).reshape(len(images), -1)."
+            )
+        raise ParameterError(f"{path} does not hold an array of samples × features.", remedy)
     return values
 
 

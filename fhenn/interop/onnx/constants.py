@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from fhenn.interop.chain import MOST_WEIGHTS, Unsuitable
+from fhenn.interop.chain import MOST_FEATURES, MOST_WEIGHTS, Unsuitable
 from fhenn.interop.onnx.call import Call, Constant
 from fhenn.interop.onnx.load import array_of
 
@@ -26,9 +26,9 @@ def computed(operator: Callable[[Call], Constant], call: Call) -> Constant:
         raise Unsuitable(f"it fails on constants ({reason})") from None
 
 
-def _require_modest(numbers: int) -> None:
-    if numbers > MOST_WEIGHTS:
-        raise Unsuitable(f"it makes a constant of more than {MOST_WEIGHTS:,} numbers")
+def _require_modest(numbers: int, most: int = MOST_FEATURES) -> None:
+    if numbers > most:
+        raise Unsuitable(f"it makes a constant of more than {most:,} numbers")
 
 
 def _cast(call: Call) -> Constant:
@@ -54,7 +54,7 @@ def _constant_of_shape(call: Call) -> Constant:
 
 def _gather(call: Call) -> Constant:
     values, places, axis = call.constant(0), call.constant(1), call.get("axis", 0)
-    _require_modest(values.size * places.size)
+    _require_modest(values.size * places.size, MOST_WEIGHTS)
     return np.asarray(np.take(values, places, axis=axis))
 
 
