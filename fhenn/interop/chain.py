@@ -46,6 +46,11 @@ class Sum:
     first: tuple[Step, ...]
     second: tuple[Step, ...]
 
+    @property
+    def depth(self) -> int:
+        """How many sums lie one within the other."""
+        return 1 + max((step.depth for step in (*self.first, *self.second) if isinstance(step, Sum)), default=0)
+
 
 Step = Affine | Activation | Function | Sum
 """An affine map, a node, an exact function that a polynomial is still to be chosen for, or a sum of branches."""
@@ -56,6 +61,9 @@ SAMPLES = 2**62
 MOST_FEATURES = 2**20
 MOST_WEIGHTS = 2**26
 """Far more than what is computed on ciphertexts in a day; a model that says it has more fills the memory."""
+
+MOST_NESTED = 16
+"""Sums of branches within branches: networks have a few, and each is a step deeper in whatever walks a model."""
 
 
 class Unsuitable(Exception):
@@ -235,6 +243,8 @@ class Chain:
         if weights > MOST_WEIGHTS:
             raise _too_many()
         both = Sum(mine, theirs) if mine else Sum(theirs, mine)
+        if both.depth > MOST_NESTED:
+            raise Unsuitable(f"more than {MOST_NESTED} sums of branches lie one within the other")
         holds = {each.held for each in (self, other) if each.held is not None}
         held = next(iter(holds)) if len(holds) == 1 else (self.features,) if holds else None
         return replace(self, steps=(*self.steps[:common], both), sealed=common, held=held)

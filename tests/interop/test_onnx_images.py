@@ -399,6 +399,32 @@ def test_refuses_what_is_outside_the_list(name):
     assert "GlobalAveragePool" in caught.value.supported
 
 
+@pytest.mark.parametrize("count", [16, 17, 3000])
+def test_sums_within_sums(count):
+    steps = [("Conv", ["x", "one"], "t0"), *(("Add", ["x", f"t{place}"], f"t{place + 1}") for place in range(count))]
+    proto = graph(*steps, ("Conv", [f"t{count}", "w"], "y"))
+    if count > 16:
+        with pytest.raises(UnsupportedModel, match="more than 16 sums of branches"):
+            fhenn.from_onnx(proto)
+        return
+    model = fhenn.from_onnx(proto)
+    again = fhenn.artifacts.model_from_bytes(fhenn.artifacts.model_to_bytes(model))
+    compare(scores(again, IMAGES), of_reference(proto, IMAGES), 1e-9 * count)
+
+
+def test_many_blocks_one_after_another():
+    steps, last = [], "x"
+    for place in range(60):
+        steps += [("Conv", [last, "one"], f"c{place}"), ("Mul", [f"c{place}", "small"], f"m{place}")]
+        steps += [("Add", [last, f"m{place}"], f"t{place}")]
+        last = f"t{place}"
+    proto = graph(*steps, ("Conv", [last, "w"], "y"), small=np.array(0.1))
+    model = fhenn.from_onnx(proto)
+    assert [node.name for node in model.nodes] == ["Affine", *["Residual"] * 60, "Conv2d"]
+    expected = of_reference(proto, IMAGES)
+    compare(scores(model, IMAGES), expected, 1e-9 * np.abs(expected).max())
+
+
 def test_channels_last_at_prediction():
     model = fhenn.from_onnx(graph(("Conv", ["x", "w"], "y")))
     with pytest.raises(ShapeMismatch, match=r"np.moveaxis\(x, -1, 1\)"):
