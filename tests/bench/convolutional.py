@@ -170,7 +170,9 @@ NETWORKS = {
     "LoLa": Network(lola, mnist, 12, LATENCY),
     "LeNet-5": Network(lenet, mnist, 30, LATENCY),
     "CryptoNets, 4,096 images": Network(cryptonets, mnist, 12, {"layout": "throughput", "rows": 4096}),
-    "residual, 8 × 8": Network(lambda rng: _residual(rng, (1, 8, 8), (8, 8, 16)), digits, 25, LATENCY),
+    "residual, 8 × 8": Network(
+        lambda rng: _residual(rng, (1, 8, 8), (8, 8, 16)), digits, 25, {**LATENCY, "margin": 1.25}
+    ),
     "ResNet-8, 32 × 32 × 3": Network(lambda rng: _residual(rng, (3, 32, 32), (16, 32, 64)), noise, 0, LATENCY),
 }
 

@@ -67,7 +67,7 @@ FLOOR = mutants(
     ),
     (
         "floor knows any node",
-        "return any(names.fullmatch(node) for names in",
+        "return is_wiring(node) or any(names.fullmatch(node) for names in",
         "return node is not None or any(n for n in",
     ),
 )
@@ -1042,7 +1042,11 @@ LAYOUT = mutants(
         "return (np.add.reduceat(values[:, by_feature], starts, axis=1) / copies)[:samples]",
         "return values[:, by_feature][:, starts][:samples]",
     ),
-    ("layouts that are no powers of two", "all(size & (size - 1) == 0 for size in sizes) and ", ""),
+    (
+        "layouts that are no powers of two",
+        "all(size > 0 and size & (size - 1) == 0 for size in sizes)",
+        "all(size > 0 for size in sizes)",
+    ),
     (
         "layouts that hold some features",
         "return len(np.unique(self._within(slots))) >= min(width, self.period)",
@@ -1075,7 +1079,7 @@ ARRAY = mutants(
     ),
     (
         "arrays of any layout",
-        "if isinstance(layout, Vectors) and not layout.holds(shape[1], context.slots):",
+        "width <= layout.tiles * context.slots and layout.holds(width, context.slots)",
         "if layout is None:",
     ),
     ("arrays of any sizes", "            and all(type(size) is int and 0 < size < 1 << 32 for size in shape)\n", ""),
