@@ -154,21 +154,32 @@ def as_features(values: Floats, features: int, shape: Sequence[int] | None, oper
     >>> as_features(np.ones((5, 3, 2, 2)), 12, (3, 2, 2), "encrypt").shape
     (5, 12)
     """
-    one = (features,) if shape is None else tuple(shape)
-    if values.shape in ((features,), one):
-        return values.reshape(1, features)
-    if values.ndim and values.shape[1:] in ((features,), one):
-        return values.reshape(len(values), features)
+    return values.reshape(count_samples(values.shape, features, shape, operation), features)
+
+
+def count_samples(found: Sequence[int], features: int, shape: Sequence[int] | None, operation: str) -> int:
+    """How many samples are in an array of a shape, which `as_features` would take.
+
+    found: the shape.
+    features, shape, operation: as for `as_features`.
+
+    Raises ShapeMismatch as it does.
+    """
+    found, one = tuple(found), (features,) if shape is None else tuple(shape)
+    if found in ((features,), one):
+        return 1
+    if found and found[1:] in ((features,), one):
+        return found[0]
     wanted = f"(samples, {features}), at least one sample"
     if shape is None:
-        wanted += " (several tables come as an iterator: encrypt_stream(iter(tables)))" * (values.ndim == 3)
+        wanted += " (several tables come as an iterator: encrypt_stream(iter(tables)))" * (len(found) == 3)
     else:
         wanted = f"(samples, {', '.join(map(str, one))}) or (samples, {features})"
-        if values.shape[1:] == (*one[1:], one[0]):
+        if found[1:] == (*one[1:], one[0]):
             wanted += ": its channels come last, give np.moveaxis(x, -1, 1)"
-        elif one[0] == 1 and values.shape[1:] == one[1:]:
+        elif one[0] == 1 and found[1:] == one[1:]:
             wanted += ": it has no axis of channels, give x[:, np.newaxis]"
-    raise ShapeMismatch(operation, values.shape, wanted)
+    raise ShapeMismatch(operation, found, wanted)
 
 
 def samples(x: Any, features: Sequence[str] | None = None, operation: str = "samples", *, one: bool = False) -> Floats:

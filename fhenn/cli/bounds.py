@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fhenn.cli.show import FILE, count_of, note
-from fhenn.cli.tables import CsvFormat, open_table, read_table
+from fhenn.cli.tables import CsvFormat, image_shape_in, open_table, read_table
 from fhenn.columns import Table
 from fhenn.errors import ParameterError, join_first
 from fhenn.interop import ImportedModel
 from fhenn.nn import Node
+from fhenn.planner import image_shape_of
 from fhenn.ranges import bounds_of
 from fhenn.strict import read_json
 from fhenn.text import apart
@@ -59,7 +60,13 @@ class Samples:
     share: float
 
 
-def samples_in_chunks(data: Path, features: Sequence[str] | None, form: CsvFormat, as_json: bool) -> Iterator[Samples]:
+def samples_in_chunks(
+    data: Path,
+    features: Sequence[str] | None,
+    form: CsvFormat,
+    as_json: bool,
+    image: Sequence[int] | None = None,
+) -> Iterator[Samples]:
     """The samples of a table in chunks, in memory that does not grow with their number.
 
     After the last one, a note on the terminal says how many there were.
@@ -68,11 +75,12 @@ def samples_in_chunks(data: Path, features: Sequence[str] | None, form: CsvForma
     features: names of the columns, None for all of them.
     form: how the file is written, where it is CSV.
     as_json: whether the note is left out.
+    image: as for `open_table`.
 
     Raises what `open_table` and `Table.numbers` do, at the chunk that is wrong.
     """
     said: frozenset[int] = frozenset()
-    with open_table(data, form, features) as tables:
+    with open_table(data, form, features, image=image) as tables:
         for table in tables:
             names = None if table.names is None else features
             if features is None:
@@ -86,29 +94,37 @@ def samples_in_chunks(data: Path, features: Sequence[str] | None, form: CsvForma
     note(as_json, f"read {data}: {count_of(tables.rows, 'sample')} of {count_of(values.shape[1], 'feature')}{unnamed}")
 
 
-def read_samples(data: Path, features: Sequence[str] | None, form: CsvFormat, as_json: bool) -> Floats:
+def read_samples(
+    data: Path, features: Sequence[str] | None, form: CsvFormat, as_json: bool, image: Sequence[int] | None = None
+) -> Floats:
     """The samples of a table, (samples, features), finite; a note on the terminal says how many there are.
 
     data: the file.
     features: names of the columns, None for all of them.
     form: how the file is written, where it is CSV.
     as_json: whether the note is left out.
+    image: as for `open_table`.
 
     Raises what `samples_in_chunks` does.
     """
-    return _read(data, features, form, as_json)[0]
+    return _read(data, features, form, as_json, image)[0]
 
 
 def read_named_samples(data: Path, form: CsvFormat, as_json: bool) -> Floats | Table:
-    """The same for a model without names, with the names of the table's columns, if it has any."""
-    return _with_names(*_read(data, None, form, as_json))
+    """The same for a model that is not known yet, with the names of the table's columns, if it has any.
+
+    Images in NPY stay images, of whatever shape they are: (samples, channels, height, width).
+    """
+    image = image_shape_in(data) if data.suffix.lower() == ".npy" else None
+    values, names = _read(data, None, form, as_json, image)
+    return _with_names(values, names) if image is None else values.reshape(-1, *image)
 
 
 def _read(
-    data: Path, features: Sequence[str] | None, form: CsvFormat, as_json: bool
+    data: Path, features: Sequence[str] | None, form: CsvFormat, as_json: bool, image: Sequence[int] | None
 ) -> tuple[Floats, Sequence[str] | None]:
     """Samples × features, and what these are called."""
-    chunks = [*samples_in_chunks(data, features, form, as_json)]
+    chunks = [*samples_in_chunks(data, features, form, as_json, image)]
     return np.concatenate([chunk.values for chunk in chunks]), chunks[0].names
 
 
@@ -123,6 +139,7 @@ def read_bounds(
     """The bounds of the features, from a file of bounds or from data.
 
     model: its features name the bounds; the names of the file are used where it has none, so that a plan has them too.
+    Where it takes images, NPY may hold these.
     declared: file of bounds, None where `data` is given.
     data: table whose least and largest values are the bounds, None where `declared` is given.
     form: how the file is written, where it is CSV.
@@ -131,7 +148,7 @@ def read_bounds(
 
     Returns lower and upper bounds of shape (2, features), or (2,) for one pair for all features.
     Raises ParameterError where neither file or both are given, and for a file that does not hold bounds;
-    FeatureMismatch, OSError.
+    FeatureMismatch, ShapeMismatch, OSError.
     """
     return read_bounds_and_samples(model, declared, data, form, as_json, margin)[0]
 
@@ -146,7 +163,7 @@ def read_bounds_and_samples(
         raise ParameterError("--bounds and --bounds-from are both given.", "Give one of them.")
     if data is None:
         raise ParameterError("the bounds of the features are needed.", "Give --bounds FILE or --bounds-from DATA.")
-    values, names = _read(data, feature_names(model), form, as_json)
+    values, names = _read(data, feature_names(model), form, as_json, image_shape_of(model))
     box = (values.min(axis=0), values.max(axis=0)) if margin is None else bounds_of(values, margin, names)
     return _with_names(np.stack(box), names), _with_names(values, names)
 

@@ -28,7 +28,7 @@ from fhenn.cli.tables import CsvFormat, Table, as_csv, check_ending, csv_options
 from fhenn.errors import BoundsExceeded, FileExists, ParameterError
 from fhenn.interop import Reading
 from fhenn.nn.finish import finished
-from fhenn.planner import fingerprint_of
+from fhenn.planner import Plan, fingerprint_of
 from fhenn.planner.demands import MEMORY
 from fhenn.planner.flooding import MOST_BITS, MOST_QUERIES, STATISTICAL_BITS
 from fhenn.pool import RayEncryptor
@@ -175,8 +175,9 @@ def encrypt(
     """Encrypt the samples of a table, on the client's side.
 
     DATA is CSV, NPY or Parquet, of any number of rows. Where the model has names of features, columns are taken by
-    name, and others, such as a label, are left out; else by position. A receipt is written beside the ciphertexts: with
-    it `fhenn decrypt` recognises the answer to them.
+    name, and others, such as a label, are left out; else by position. For a model of images NPY may hold images:
+    (samples, channels, height, width). A receipt is written beside the ciphertexts: with it `fhenn decrypt` recognises
+    the answer to them.
 
     With --public-key no secret is needed, and the upload is twice as large; the plan must have been made for that. With
     --ray a cluster does it, which DATA are read by: files or a URL of Parquet or CSV.
@@ -189,7 +190,8 @@ def encrypt(
     artifacts.require_place(output, "ciphertexts")
     artifacts.require_place(receipt, "receipt")
     message = artifacts.read_kind(plan_file, "plan")
-    names = features_of(message)
+    plan = artifacts.plan_from_bytes(message)
+    names = features_of(plan, message)
     with progress(as_json) as show, ExitStack() as stack:
         rows = Rows(show, "encrypt")
         encryptor: Encrypting
@@ -199,21 +201,19 @@ def encrypt(
                     "--ray goes with --public-key, and not with --resume.",
                     "The secret key must not reach a cluster; what is there may change from run to run.",
                 )
-            plan = artifacts.plan_from_bytes(message)
             public = artifacts.read_kind(keys, "evaluation-context")
             there = stack.enter_context(RayEncryptor(plan, public, cluster, memory=_memory_bound(memory_mb)))
             encryptor, table = there, data
             samples = there.read(data, names)
         else:
             table = artifacts.file_state(Path(data))
-            samples = passing(samples_in_chunks(Path(data), names, csv_format, as_json), rows)
+            samples = passing(samples_in_chunks(Path(data), names, csv_format, as_json, plan.shape), rows)
             if keys is None:
                 encryptor = client_of(message, secret, passphrase_file, memory=_memory_bound(memory_mb))
             else:
                 public = artifacts.read_kind(keys, "evaluation-context")
-                plan = artifacts.plan_from_bytes(message)
                 encryptor = fhenn.Encryptor(plan, public, memory=_memory_bound(memory_mb))
-        clipping = Clipping(encryptor.plan) if clip else None
+        clipping = Clipping(plan) if clip else None
         job = {
             "plan": sha256(message).hexdigest(),  # with the order of its features
             "key": encryptor.fingerprint,
@@ -452,10 +452,14 @@ def tell_results(as_json: bool, output: Path | None, results: Results) -> None:
     tell(as_json, {"predictions": records}, as_csv(_printable(table)).rstrip("\n"))
 
 
-def features_of(plan: bytes) -> tuple[str, ...] | None:
-    """Names of the features in a message with a plan, None where they have none."""
-    reading = artifacts.reading_from_bytes(plan)
-    names = artifacts.plan_from_bytes(plan).feature_names or (None if reading is None else reading.features)
+def features_of(plan: Plan, message: bytes) -> tuple[str, ...] | None:
+    """Names of the features of a plan, None where they have none.
+
+    plan: that is in the message.
+    message: with what the model's scores mean.
+    """
+    reading = artifacts.reading_from_bytes(message)
+    names = plan.feature_names or (None if reading is None else reading.features)
     return None if names is None else tuple(names)
 
 

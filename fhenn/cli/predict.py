@@ -113,10 +113,10 @@ def predict(
 ) -> None:
     """Let a service run its model on a table or an upload.
 
-    The samples of a table, CSV, NPY or Parquet, of any number of rows, are encrypted here and sent, and what comes back
-    is decrypted here, part by part: what `fhenn encrypt`, `evaluate` and `decrypt` do. To an upload, which
-    `fhenn encrypt` wrote, the answer is written for `fhenn decrypt`. Ciphertexts and evaluation keys leave this
-    machine; the secret key does not.
+    The samples of a table, CSV, NPY (also of images) or Parquet, of any number of rows, are encrypted here and sent,
+    and what comes back is decrypted here, part by part: what `fhenn encrypt`, `evaluate` and `decrypt` do. To an
+    upload, which `fhenn encrypt` wrote, the answer is written for `fhenn decrypt`. Ciphertexts and evaluation keys
+    leave this machine; the secret key does not.
 
     \b
       fhenn predict --url https://host records.csv -o predictions.csv
@@ -146,12 +146,13 @@ def predict(
         check_ending(output)
         artifacts.require_place(output)
     message = artifacts.read_kind(plan_file, "plan")
-    names, reading = features_of(message), artifacts.reading_from_bytes(message)
-    samples = samples_in_chunks(data, names, csv_format, as_json)
+    plan, reading = artifacts.plan_from_bytes(message), artifacts.reading_from_bytes(message)
+    names = features_of(plan, message)
+    samples = samples_in_chunks(data, names, csv_format, as_json, plan.shape)
     with progress(as_json) as show, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         client = client_of(message, secret, passphrase_file)
-        rows, clipping = Rows(show, "predict"), Clipping(client.plan) if clip else None
+        rows, clipping = Rows(show, "predict"), Clipping(plan) if clip else None
         with connect(progress=show) as remote, Results(output) as results, naming(names):
             values = passing(samples, rows)
             stream = client.encrypt_stream(values if clipping is None else map(clipping.clip, values), workers=workers)

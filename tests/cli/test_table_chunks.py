@@ -14,7 +14,7 @@ from fhenn.cli.tables.blocks import Blocks
 from fhenn.cli.tables.delimited import CsvChunks
 from fhenn.cli.tables.grid import Grid
 from fhenn.cli.tables.table import join_tables
-from fhenn.errors import DataWarning, FhennError, MissingValues, ParameterError
+from fhenn.errors import DataWarning, FhennError, MissingValues, ParameterError, ShapeMismatch
 
 SMALL = 60
 """Bytes of a chunk here: a few rows."""
@@ -329,6 +329,63 @@ def test_arrays_in_chunks(tmp_path, order, dtype, size):
     assert len(tables) == -(-50 // max(1, size // (3 * x.itemsize)))
     assert np.concatenate([table.numbers() for table in tables]).tolist() == x.tolist()
     assert join_tables(tables).columns[0].dtype.kind == x.dtype.kind
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("dtype", ["<f8", "u1"])
+@pytest.mark.parametrize("size", [1, 500, 1 << 22])
+def test_images_in_chunks(tmp_path, order, dtype, size):
+    images = np.random.default_rng(0).integers(0, 256, (50, 2, 3, 4)).astype(dtype, order=order)
+    np.save(tmp_path / "t.npy", images)
+    with open_table(tmp_path / "t.npy", size=size, image=(2, 3, 4)) as reader:
+        tables = [*reader]
+    assert len(tables) == -(-50 // max(1, size // (24 * images.itemsize)))
+    assert np.concatenate([table.numbers() for table in tables]).tolist() == images.reshape(50, 24).tolist()
+    assert (reader.rows, reader.share) == (50, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("image", "given", "rows"),
+    [
+        ((2, 3, 4), (2, 3, 4), 1),
+        ((2, 3, 4), (24,), 1),
+        ((2, 3, 4), (5, 24), 5),
+        ((1, 3, 4), (1, 3, 4), 1),
+        ((2, 7), (5, 2, 7), 5),
+        ((2, 7), (2, 7), 1),
+        ((1, 7), (3, 7), 3),
+    ],
+)
+def test_forms_of_images(tmp_path, image, given, rows):
+    x = np.arange(np.prod(given)).reshape(given)
+    np.save(tmp_path / "t.npy", x)
+    with open_table(tmp_path / "t.npy", image=image) as reader:
+        assert join_tables([*reader]).numbers().tolist() == x.reshape(rows, -1).tolist()
+
+
+@pytest.mark.parametrize(
+    ("given", "hint"),
+    [
+        ((5, 3, 4, 2), r"np\.moveaxis\(x, -1, 1\)"),
+        ((5, 2, 4, 3), r"\(samples, 2, 3, 4\) or \(samples, 24\)\.$"),
+        ((5, 3, 4), "samples, 24"),
+        ((5, 23), "samples, 24"),
+        ((5, 1, 2, 3, 4), "samples, 24"),
+        ((4,), "samples, 24"),
+    ],
+)
+def test_images_of_another_shape_are_refused(tmp_path, given, hint):
+    np.save(tmp_path / "t.npy", np.zeros(given))
+    with pytest.raises(ShapeMismatch, match=hint) as caught:
+        open_table(tmp_path / "t.npy", image=(2, 3, 4))
+    assert (caught.value.operation, caught.value.got) == (str(tmp_path / "t.npy"), given)
+
+
+def test_no_images_at_all_are_refused(tmp_path):
+    for shape, fault in (((0, 2, 3, 4), "no rows"), ((5, 2, 0, 4), "no rows"), ((), "samples × features")):
+        np.save(tmp_path / "t.npy", np.zeros(shape))
+        with pytest.raises(ParameterError, match=fault):
+            open_table(tmp_path / "t.npy", image=(2, 3, 4))
 
 
 def test_rows_of_an_array_are_counted_over_the_whole_file(tmp_path):

@@ -20,7 +20,11 @@ _CHUNK = 1 << 22
 
 
 def open_table(
-    path: Path, form: CsvFormat = _AS_IT_LOOKS, expected: Sequence[str] | None = (), size: int = _CHUNK
+    path: Path,
+    form: CsvFormat = _AS_IT_LOOKS,
+    expected: Sequence[str] | None = (),
+    size: int = _CHUNK,
+    image: Sequence[int] | None = None,
 ) -> TableReader:
     """A table in a file, to be read in chunks, in memory that does not grow with its rows.
 
@@ -28,16 +32,18 @@ def open_table(
     form: how the file is written, where it is CSV.
     expected: names of columns that are wanted, if any; a first line of numbers is recognised as names by them.
     size: of a chunk, in bytes of text or of numbers, about.
+    image: the shape of a sample that is an image, (channels, height, width), as NPY holds it too; its numbers are the
+    columns, in C order. None where samples are none.
 
     Raises ParameterError for another ending, and where the file does not hold a table, which may show in any chunk;
-    ExtraMissing, OSError.
+    ShapeMismatch where NPY holds other samples than images of the shape; ExtraMissing, OSError.
     """
     check_ending(path)
     ending = path.suffix.lower()
     file = path.open("rb")
     try:
         if ending == ".npy":
-            return TableReader(None, str(path), iter(NpyChunks(path, file, size)), file)
+            return TableReader(None, str(path), iter(NpyChunks(path, file, size, image)), file)
         chunks = (
             CsvChunks(path, file, form, expected or (), size) if ending == ".csv" else ParquetChunks(path, file, size)
         )

@@ -67,6 +67,11 @@ class Call:
         """An attribute."""
         return self.attributes.get(name, default)
 
+    def text(self, name: str, default: str) -> str:
+        """An attribute that is text; what is not UTF-8 in it is escaped."""
+        found: bytes = self.get(name, default.encode())
+        return found.decode("utf-8", "backslashreplace")
+
 
 def _name_of(value: Value | None) -> str:
     if value is None:

@@ -28,7 +28,7 @@ def average_pool(call: Call) -> Chain:
     stride, dilation = _each(call, "strides", len(sizes)), _each(call, "dilations", len(sizes))
     if any(gap != 1 for gap in dilation):
         raise Unsuitable(f"its windows have gaps, dilations {list(dilation)}")
-    if call.get("auto_pad", b"NOTSET").startswith(b"SAME") and any(map(int.__lt__, sizes, stride)):
+    if call.text("auto_pad", "NOTSET").startswith("SAME") and any(map(int.__lt__, sizes, stride)):
         raise Unsuitable("it has auto_pad, and windows that do not meet: runtimes place them in different ways")
     padding = _padding(call, chain, sizes, stride, dilation)
     return chain.average(sizes, stride, padding, bool(call.get("ceil_mode", 0)), bool(call.get("count_include_pad", 0)))
@@ -53,9 +53,8 @@ def reduce_mean(call: Call) -> Chain:
 def pad(call: Call) -> Chain:
     """Pad, with zeros. Raises Unsuitable."""
     chain = call.chain()
-    mode = call.get("mode", b"constant")
     value = call.get("value", 0.0) if call.given(2) is None else call.constant(2)
-    if mode != b"constant" or np.any(value):
+    if call.text("mode", "constant") != "constant" or np.any(value):
         raise Unsuitable("it pads with something else than zeros, and only zeros are known")
     rank = len(chain.shape) + 1
     ends = call.integers(1) if call.given(1) is not None else list(call.get("pads", call.get("paddings", [])))
@@ -90,21 +89,21 @@ def _each(call: Call, name: str, axes: int) -> tuple[int, ...]:
 
 def _padding(call: Call, chain: Chain, taps: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> Around:
     """Zeros before and after each axis. Raises Unsuitable."""
-    axes, kind = len(taps), call.get("auto_pad", b"NOTSET")
+    axes, kind = len(taps), call.text("auto_pad", "NOTSET")
     if len(chain.shape) != axes + 1 or min(taps) < 1:
         raise Unsuitable(f"its windows {list(taps)} are not those of samples of shape {chain.shape}")
-    if kind == b"NOTSET":
+    if kind == "NOTSET":
         ends = list(call.get("pads", [0] * (2 * axes)))
         if len(ends) != 2 * axes or min(ends) < 0:
             raise Unsuitable(f"its pads {ends} are not two of at least 0 for each of {axes} axes")
         return tuple(zip(ends[:axes], ends[axes:], strict=True))
-    if kind == b"VALID":
+    if kind == "VALID":
         return ((0, 0),) * axes
-    if kind not in (b"SAME_UPPER", b"SAME_LOWER"):
-        raise Unsuitable(f"its auto_pad is {kind!r}")
+    if kind not in ("SAME_UPPER", "SAME_LOWER"):
+        raise Unsuitable(f"its auto_pad is {kind!r}, not NOTSET, VALID, SAME_UPPER or SAME_LOWER")
     around = []
     for length, size, step, gap in zip(chain.shape[1:], taps, stride, dilation, strict=True):
         zeros = max((-(-length // step) - 1) * step + (size - 1) * gap + 1 - length, 0)
         less, more = zeros // 2, zeros - zeros // 2
-        around.append((less, more) if kind == b"SAME_UPPER" else (more, less))
+        around.append((less, more) if kind == "SAME_UPPER" else (more, less))
     return tuple(around)

@@ -248,7 +248,7 @@ def _linear(call: Call, rows: int) -> tuple[NDArray[np.float64], NDArray[np.floa
 
 
 def _linear_regressor(call: Call) -> Chain:
-    if call.get("post_transform", b"NONE") != b"NONE":
+    if call.text("post_transform", "NONE") != "NONE":
         raise Unsuitable("it has a post_transform")
     return call.chain().linear(*_linear(call, call.get("targets", 1)))
 
@@ -256,15 +256,13 @@ def _linear_regressor(call: Call) -> Chain:
 def _linear_classifier(call: Call) -> tuple[Labels, Table]:
     strings = [each.decode("utf-8", "strict") for each in call.get("classlabels_strings", [])]
     labels = strings or list(call.get("classlabels_ints", []))
-    table = linear_table(
-        call.chain(), *_linear(call, len(labels)), call.get("post_transform", b"NONE").decode("ascii", "replace")
-    )
+    table = linear_table(call.chain(), *_linear(call, len(labels)), call.text("post_transform", "NONE"))
     return Labels(table, np.array(labels)), table
 
 
 def _normalizer(call: Call) -> Table:
     value = call.given(0)
-    if not isinstance(value, Table) or call.get("norm", b"MAX") != b"L1":
+    if not isinstance(value, Table) or call.text("norm", "MAX") != "L1":
         raise Unsuitable("it is no L1 norm of a classifier's probabilities")
     return normalise(value)
 
