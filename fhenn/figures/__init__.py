@@ -3,6 +3,7 @@
 from fhenn.figures.activation import activation_figure
 from fhenn.figures.calibration import calibration_figure
 from fhenn.figures.gallery import gallery_figure
+from fhenn.figures.placement import placement_figure
 from fhenn.figures.roc import Roc, roc, roc_figure
 from fhenn.figures.steps import Step, steps_figure
 from fhenn.figures.style import BAND, DANGER, EXACT, MEASURED, OTHER, POLYNOMIAL, STYLE, save, show
@@ -20,6 +21,7 @@ __all__ = [
     "activation_figure",
     "calibration_figure",
     "gallery_figure",
+    "placement_figure",
     "roc",
     "roc_figure",
     "save",
