@@ -58,6 +58,22 @@ def test_an_operator_is_its_matrix(kind, outputs, inputs, seed):
         np.testing.assert_allclose(operator @ columns, np.tensordot(matrix, columns, 1), atol=1e-13)
 
 
+def test_a_bound_that_is_known_counts_where_it_is_less():
+    operator, matrix = operator_of("dense", 4, 3, np.random.default_rng(0))
+    own = operator.spectral_norm
+    assert own == pytest.approx(np.linalg.norm(matrix, 2), rel=1e-5)
+    assert operator.known_to_be(2 * own) is operator
+    assert operator.known_to_be(own).spectral_norm == own
+    assert operator.known_to_be(0.5 * own) is operator
+    assert operator.spectral_norm == 0.5 * own
+    assert operator.known_to_be(0.75 * own).spectral_norm == 0.5 * own
+    untouched = Dense(matrix)  # whose own norm was not asked for yet
+    assert untouched.known_to_be(0.5 * own).spectral_norm == 0.5 * own
+    assert Dense(matrix).known_to_be(2 * own).spectral_norm == own
+    assert copy.copy(operator).spectral_norm == 0.5 * own
+    assert (operator @ Dense(np.eye(3))).spectral_norm == pytest.approx(own, rel=1e-5), "another operator has its own"
+
+
 @given(KINDS, KINDS, SIZES, SIZES, SIZES, st.integers(0, 2**32 - 1))
 def test_products_are_those_of_the_matrices(last, first, outputs, between, inputs, seed):
     rng = np.random.default_rng(seed)

@@ -262,6 +262,29 @@ def test_parts_that_name_no_stream_are_not_one(narrow):
         list(narrow.server.predict_stream([alone, second, tally.end.to_bytes()]))
 
 
+@pytest.mark.parametrize("wrong", ["Z" * 64, "A" * 64, " " + "a" * 63, "a" * 63, ""])
+def test_a_part_whose_header_states_no_digest(narrow, wrong):
+    """It is refused before it is counted, answered or kept in a receipt: its digest is what answers are bound to."""
+    part, stated = narrow.upload[1], header_of(narrow.upload[1]).sha256
+    bad = part.replace(stated.encode(), wrong.ljust(64).encode())
+    assert header_of(bad).sha256 != stated
+    parts = [narrow.upload[0], bad, *narrow.upload[2:]]
+    answers = narrow.server.predict_stream(parts)
+    assert binding_of(next(answers)).part == 0
+    for take in (
+        lambda: digest_of(bad),
+        lambda: next(answers),
+        lambda: receipt_of(parts),
+        lambda: Receipt.of(*parts[:-1]),
+    ):
+        with pytest.raises(WireFormatError, match="the digest in its header is not valid"):
+            take()
+    answer = narrow.answers[1]
+    of_answer = answer.replace(header_of(answer).sha256.encode(), wrong.ljust(64).encode(), 1)
+    with pytest.raises(WireFormatError, match="digest"):
+        narrow.decrypted([narrow.answers[0], of_answer, *narrow.answers[2:]], receipt=narrow.receipt)
+
+
 def test_answers_to_two_uploads_do_not_mix(narrow):
     other = list(narrow.server.predict_stream(narrow.client.encrypt_stream(narrow.x)))
     with pytest.raises(AnswerMismatch, match="upload"):

@@ -1,0 +1,123 @@
+"""Plaintexts of coefficients: exact at the edges of each way to round them, and the same made late or beforehand."""
+
+import numpy as np
+import pytest
+
+import fhenn
+from fhenn.backends import context_class
+from fhenn.backends.native import arithmetic
+from fhenn.backends.native.library import available, status
+from fhenn.backends.native.ring import Products, Ring, Turn
+from fhenn.ckks import CipherArray
+from fhenn.ckks.layout import Vectors
+from fhenn.ckks.maps import AffineMap
+from fhenn.ckks.operator import Dense
+from fhenn.ckks.primes import primes_of
+from fhenn.ckks.rotations import STRATEGIES
+from fhenn.nn import Affine
+
+pytestmark = pytest.mark.skipif(not available(), reason="the native library was not built")
+
+KERNELS = status().kernels
+CHAIN = (30, 45, 50, 55, 60)
+
+rng = np.random.default_rng(5)
+
+
+@pytest.fixture(scope="module")
+def ring():
+    return Ring.of(16384, primes_of(16384, CHAIN))
+
+
+def edges(primes):
+    """Lists of coefficients whose largest decides how all of them are rounded."""
+    halves = [0.0, -0.0, 0.25, -0.25, 0.5, -0.5, 1.5, -1.5, 2.5, -2.5, 0.5 - 2**-54, -0.5 - 2**-52, 1e-300]
+    yield "halves", halves
+    for bits in (50, 51, 52, 53, 62, 63, 64, 100):
+        at = 2.0**bits
+        near = [at, np.nextafter(at, 0), np.nextafter(at, np.inf), at - 0.25, at - 0.5, at - 0.75, at - 1.5, at - 2.5]
+        yield f"2^{bits}", [*halves, *near, *(-each for each in near)]
+        below = [each for each in near if each < at]
+        yield f"below 2^{bits}", [*halves, *below, *(-each for each in below)]
+    for prime in primes:
+        for most in (2.5, 2.0, 1.5, 1.25, 1.0, 0.75, 0.5, 0.25, 0.0, -0.5, -1.0):  # the last of a list is the largest
+            near = [prime - each for each in (2.5, 2.0, 1.5, 1.0, 0.5, 0.0, -0.5, -1.0) if each > most] + [prime - most]
+            yield f"{prime} - {most}", [*halves, *near, *(-each for each in near)]
+
+
+def test_plaintexts_are_the_rounded_coefficients_to_the_last_bit(ring):
+    places, checked = range(len(CHAIN)), 0
+    for name, values in edges(ring.primes):
+        coefficients = np.zeros(ring.ring_degree)
+        coefficients[: len(values)] = values
+        rounded = [int(each) for each in np.rint(values)]  # halves to even, as integers of any size
+        for place, residues in zip(places, ring.residues_of(coefficients, places), strict=True):
+            found = ring.transform(place, residues, inverse=True)
+            expected = [each % ring.primes[place] for each in rounded]
+            assert found[: len(values)].tolist() == expected, (name, ring.primes[place])
+            assert not found[len(values) :].any()
+            checked += 1
+    assert checked > 300
+
+
+def test_kernels_agree_on_plaintexts():
+    primes = primes_of(4096, (36, 28, 30))
+    for most in (2.0**27, 2.0**50, 2.0**70):
+        coefficients = rng.uniform(-most, most, 4096)
+        results = [Ring(4096, primes, kernels).residues_of(coefficients, range(3)) for kernels in KERNELS]
+        for other in results[1:]:
+            np.testing.assert_array_equal(other, results[0])
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize("lifted", [False, True])
+def test_products_are_the_same_made_at_each_use(kernels, threads, lifted):
+    """Over the special prime too, and without it; of all baby steps, and of some."""
+    primes = primes_of(8192, (27, 24, 24, 30))
+    on, k = Ring(8192, primes, kernels, threads), len(primes) - 1
+
+    def random(polynomials, used):
+        values = [rng.integers(0, prime, (polynomials, 8192), np.uint64) for prime in used]
+        return np.ascontiguousarray(np.stack(values, axis=1))
+
+    x, key = random(2, primes[:k]), on.pack_key(np.stack([random(2, primes) for _ in range(k)]), k)
+    turns = [Turn(on.permutation(step), key) for step in (1, 2)]
+    babies = [(x, None), *((x, turn if lifted else None) for turn in turns)]
+    places = [*range(k), len(primes) - 1] if lifted else range(k)
+    coefficients = np.rint([on.coefficients(rng.uniform(-1, 1, 4096), 2.0**20) for _ in range(3)])
+    plain = [on.residues_of(each, places) for each in coefficients]
+    some = np.array([2, 0], np.uint16)
+    full = [Products(None, on.pack_plain(plain), 3), Products(some, on.pack_plain(plain[:2]), 2)]
+    late = [Products(None, None, 3, coefficients), Products(some, None, 2, coefficients[:2].copy())]
+    bias = plain[0][: k - 1].copy()
+    results = [
+        on.apply_map(babies, [(first, turns[0]), (second, None)], ([turns], []), bias, rescaled=True)
+        for first, second in (full, late, (full[0], late[1]))
+    ]
+    assert results[0].any()
+    np.testing.assert_array_equal(results[1], results[0])
+    np.testing.assert_array_equal(results[2], results[0])
+
+
+@pytest.mark.parametrize("way", STRATEGIES, ids=lambda each: type(each).__name__)
+def test_a_map_kept_as_coefficients_gives_the_bits_of_one_kept_in_full(way, monkeypatch):
+    parameters = fhenn.Parameters(8192, (37, 32, 32, 50), 2.0**32)
+    layout, affine = Vectors("replicated", 32), Affine(Dense(rng.normal(size=(20, 32))), rng.normal(size=20))
+    keys = AffineMap(affine.operator, None, layout, parameters.slots, way).schedules[0].keys
+    seal = fhenn.Context.generate(parameters, rotations=keys)
+    x = rng.uniform(-1, 1, (3, 32))
+    message, results = fhenn.encrypt(context_class("native")(seal, None, way), x, layout=layout).to_bytes(), []
+    for kept, full in ((arithmetic._KEPT, True), (0, False)):
+        monkeypatch.setattr(arithmetic, "_KEPT", kept)
+        context = context_class("native")(seal, None, way)
+        arrays = [CipherArray.from_bytes(context, message) for _ in range(2)]
+        results += map(affine.infer, arrays)  # the first encodes the map, and the second finds it kept
+        (encoded,) = context.encoded[affine.operator].values()
+        products = [each for each, _ in encoded.giants if each.terms]
+        assert products
+        assert all((each.plain is not None) == full == (each.coefficients is None) for each in products)
+    assert np.abs(fhenn.decrypt(context, results[0]) - affine.infer(x)).max() < 1e-3
+    for other in results[1:]:
+        for expected, found in zip(results[0].ciphertexts, other.ciphertexts, strict=True):
+            np.testing.assert_array_equal(found.residues, expected.residues)
