@@ -6,10 +6,12 @@ ciphertext with that one: a number that outgrows its modulus wraps round, and sp
 
 import numpy as np
 import pytest
+from support import mostly_thorough
 
 import fhenn
 from fhenn.ckks import CipherArray, decrypt
 from fhenn.errors import RangeViolation, RangeWarning, SharingRefused
+from fhenn.nn import Affine, circuit, plus, trail
 from fhenn.session.answer import Answer
 
 FEATURES = 6
@@ -20,8 +22,14 @@ def linear(rng, outputs, width, reach):
     return fhenn.Linear(weight * reach / np.abs(weight).sum(axis=1, keepdims=True))
 
 
-def silent(*nodes):
-    return fhenn.Sequential([n.with_policy("ignore") if isinstance(n, fhenn.Activation) else n for n in nodes])
+def conv(rng, outputs, inputs, reach):
+    weight = rng.normal(size=(outputs, inputs, 3, 3))
+    return fhenn.Conv2d(weight * reach / np.abs(weight).sum(axis=(1, 2, 3), keepdims=True), padding=1)
+
+
+def silent(*nodes, shape=None):
+    quiet = [n.with_policy("ignore") if isinstance(n, fhenn.Activation) else n for n in nodes]
+    return fhenn.Sequential(quiet, shape=shape)
 
 
 def models(rng):
@@ -35,6 +43,31 @@ def models(rng):
 
 
 MODELS = dict(models(np.random.default_rng(1)))
+
+
+def image_models(rng):
+    """Whose activations stand behind convolutions, in a branch of a sum, and behind that sum."""
+    head = fhenn.AvgPool2d(2), fhenn.Flatten()
+    yield "convolutional", silent(conv(rng, 3, 1, 3.9), fhenn.Sigmoid(), *head, linear(rng, 2, 12, 1.0), shape=SHAPE)
+    body = silent(conv(rng, 3, 3, 3.9), fhenn.Sigmoid(), conv(rng, 3, 3, 1.0))
+    stem = conv(rng, 3, 1, 3.9), fhenn.Sigmoid()
+    yield "residual", silent(*stem, fhenn.Residual(body), *head, linear(rng, 2, 12, 1.0), shape=SHAPE)
+    projected = fhenn.Residual(
+        silent(conv(rng, 2, 2, 3.9), fhenn.Tanh(domain=(-4, 4)), conv(rng, 2, 2, 1.9)), conv(rng, 2, 2, 1.9)
+    )
+    behind = conv(rng, 2, 1, 1.0), projected, fhenn.Sigmoid(), *head, linear(rng, 2, 8, 1.0)
+    yield "behind a sum", silent(*behind, shape=SHAPE)
+    plain = conv(rng, 2, 1, 1.0), fhenn.Residual(conv(rng, 2, 2, 2.9)), fhenn.Sigmoid(), fhenn.GlobalAvgPool2d()
+    yield "plain sum", silent(*plain, fhenn.Flatten(), linear(rng, 2, 2, 1.0), shape=SHAPE)
+    square = silent(conv(rng, 3, 3, 1.0), fhenn.Square(), conv(rng, 3, 3, 1.0))
+    squares = conv(rng, 3, 1, 1.0), fhenn.Square(), fhenn.Residual(square), *head, linear(rng, 2, 12, 1.0)
+    yield "squares", silent(*squares, shape=SHAPE)
+
+
+SHAPE = (1, 4, 4)
+OF_IMAGES = dict(image_models(np.random.default_rng(1)))
+SEEN = np.random.default_rng(2).uniform(-0.5, 0.5, (300, 16))
+"""Data from which the ranges of squares are taken; the bounds are wider."""
 WAYS = {"alone": {"samples": 1}, "four": {"samples": 4}, "throughput": {"layout": "throughput"}}
 
 
@@ -47,6 +80,7 @@ class Careless:
 
     def __init__(self, model, **how):
         self.model = model
+        self.features = int(np.prod(model.input_shape))
         self.plan = fhenn.plan(model, bounds=[-1, 1], accuracy=1e-2, **{"witness": True} | how)
         self.client = fhenn.Client(self.plan)
         self.client.require_bounds = lambda values: None
@@ -60,22 +94,34 @@ class Careless:
         answer = self.answer(x)
         report = self.client.violations(answer)
         scores = np.ma.getdata(self.client.decrypt_scores(answer, on_violation="mask"))
-        left, twin = np.zeros(len(x), bool), x
-        for node in self.model.nodes:
-            if isinstance(node, fhenn.Activation) and not node.is_exact:
-                left |= ((twin < node.domain[0]) | (twin > node.domain[1])).any(axis=1)
-            twin = node.infer(twin)
+        left = np.zeros(len(x), bool)
+        *values, twin = trail(circuit(self.model), x, lambda _, node, each: node.infer(each), plus)
+        for value, domain in zip(values, self.domains, strict=True):
+            if domain is not None:
+                left |= ((value < domain[0]) | (value > domain[1])).any(axis=1)
         wrong = ~left & ~(np.abs(scores - twin).max(axis=1) <= self.plan.error)
         flagged = np.isin(np.arange(len(x)), () if report is None else report.samples)
         return left, wrong, flagged
 
+    @property
+    def domains(self):
+        """What the input of each step must be in: the domain, of an exact activation the range of the data."""
+        ranges = iter(() if self.plan.ranges is None else self.plan.ranges.intervals)
+        found = []
+        for step in circuit(self.model):
+            is_activation = isinstance(step, fhenn.Activation)
+            interval = next(ranges, None) if is_activation else None
+            found.append(step.domain if is_activation and not step.is_exact else interval)
+        return found
+
     def stray(self, rng, samples, factor):
         """Samples of which one or two reach that many times the domain of the first activation."""
-        x = rng.uniform(-1, 1, (samples, FEATURES))
+        x = rng.uniform(-1, 1, (samples, self.features))
+        first = next(step for step in circuit(self.model) if isinstance(step, Affine))
         for place in rng.choice(samples, min(samples, int(rng.integers(1, 3))), replace=False):
-            direction = rng.normal(size=FEATURES)
-            reach = np.abs(self.model.nodes[0].infer(direction[None])).max()
-            x[place] = direction * factor * self.model.nodes[1].domain[1] / reach
+            direction = rng.normal(size=self.features)
+            reach = np.abs(first.infer(direction[None])).max()
+            x[place] = direction * factor * next(filter(None, self.domains))[1] / reach
         return x
 
 
@@ -102,6 +148,28 @@ def test_no_stray_and_no_sample_that_it_spoils_goes_unseen(pair):
         assert unseen == [0, 0]
         assert left >= runs
         assert wrong > 0, "nothing was spoilt, so that nothing was tested"
+
+
+IMAGES_IN = [
+    ("convolutional", "four"),
+    ("plain sum", "four"),
+    ("convolutional", "alone"),
+    ("convolutional", "throughput"),
+    ("residual", "four"),
+    ("behind a sum", "four"),
+    ("squares", "four"),
+    ("squares", "throughput"),
+]
+
+
+@pytest.mark.parametrize(("name", "way"), mostly_thorough(IMAGES_IN, (0, 1)))
+def test_no_stray_and_no_sample_that_it_spoils_goes_unseen_among_images(name, way):
+    how = {"inputs": SEEN, "ranges": "data"} if name == "squares" else {}
+    pair = Careless(OF_IMAGES[name], **{"layout": "latency"} | WAYS[way] | how)
+    left, wrong, *unseen = count_unseen(pair, 4, 7)
+    assert unseen == [0, 0]
+    assert left >= 4
+    assert wrong > 0 or way == "alone"
 
 
 @pytest.mark.soak
