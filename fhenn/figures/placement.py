@@ -27,7 +27,7 @@ Colours = NDArray[np.float64]
 Places = NDArray[np.int64]
 Shape = tuple[int, int, int]
 
-_MOST_BLOCKS = 4
+_MOST_BLOCKS = 6
 """Blocks of a ciphertext that are drawn side by side."""
 
 _CORNER = 8, 8
@@ -188,7 +188,7 @@ def _draw_blocks(axes: Axes, starts: Places, blocks: Places, shape: Shape) -> No
     axes.set_xticks(middles, [f"slot {start}" for start in starts[:_MOST_BLOCKS]])
     axes.tick_params(length=0)
     if len(blocks) > len(drawn):
-        axes.set_xlabel(f"and {len(blocks) - len(drawn)} more blocks")
+        axes.set_xlabel(f"not drawn: {len(blocks) - len(drawn)} more")
 
 
 def _draw_corner(axes: Axes, block: Places, shape: Shape) -> None:
