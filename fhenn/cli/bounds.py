@@ -90,8 +90,12 @@ def samples_in_chunks(
             else:
                 values = table.numbers(features)
             yield Samples(values, None if names is None else tuple(names), table.first, tables.share)
-    unnamed = "" if tables.names else ", no names of columns"
-    note(as_json, f"read {data}: {count_of(tables.rows, 'sample')} of {count_of(values.shape[1], 'feature')}{unnamed}")
+    if image is None:
+        unnamed = "" if tables.names else ", no names of columns"
+        found = f"{count_of(tables.rows, 'sample')} of {count_of(values.shape[1], 'feature')}{unnamed}"
+    else:
+        found = f"{count_of(tables.rows, 'image')} of {' × '.join(map(str, image))}"
+    note(as_json, f"read {data}: {found}")
 
 
 def read_samples(

@@ -77,6 +77,8 @@ def train(
       fhenn train records.csv --label benign
       fhenn train records.csv --label benign --hidden 8 -o network.fhenn
     """
+    if data.suffix.lower() == ".npy":
+        raise ParameterError(f"{data} has no column of labels: NPY holds numbers alone.", "Give CSV or Parquet.")
     table = read_table(data, csv_format, (label,))
     features = table.without(label).data()
     x, labels = features.numbers(), require_classes(table.labels(label))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, groupby
 from math import log2
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from fhenn.cli.show import FILE, Grid, as_json_option, megabytes, tell
 from fhenn.errors import BudgetUnknown, FhennError, WireFormatError
 from fhenn.interop import ImportedModel, Reading
 from fhenn.nn import Activation, Affine, circuit
+from fhenn.planner import image_shape_of
 from fhenn.safety.budget import BudgetFile
 from fhenn.session.answer import Answer
 from fhenn.session.receipt import Receipt
@@ -118,11 +119,13 @@ def inspect(*, file: Path, as_json: bool) -> None:
 
 
 def _features_table(features: tuple[dict[str, Any], ...]) -> Grid:
-    bounded = "low" in features[0]
+    bounded, place = "low" in features[0], 1
     table = Grid("", "feature", *(("lowest", "highest") if bounded else ()))
-    for place, feature in enumerate(features, 1):
+    for feature, alike in groupby(features):  # those without names, as pixels, may have the same bounds
         bounds = (f"{feature['low']:.6g}", f"{feature['high']:.6g}") if bounded else ()
-        table.add_row(place, feature["name"] or "(no name)", *bounds)
+        last = place + sum(1 for _ in alike) - 1
+        table.add_row(place if place == last else f"{place} to {last}", feature["name"] or "(no name)", *bounds)
+        place = last + 1
     return table
 
 
@@ -139,6 +142,7 @@ def _of_model(header: Header, data: bytes) -> Details:
             Fact("domains", [list(node.domain) for node in nodes if isinstance(node, Activation)]),
             Fact("levels", model.cost),
             Fact("inputs", affine[0].inputs if affine else 0),
+            *_image_facts(image_shape_of(model)),
             Fact("outputs", affine[-1].outputs if affine else 0),
             Fact("weights", sum(layer.operator.size + layer.bias.size for layer in affine)),
             Fact("finish", model.finish),
@@ -162,6 +166,7 @@ def _of_plan(header: Header, data: bytes) -> Details:
             Fact("chain", list(parameters.chain), "bits"),
             Fact("scale", round(log2(parameters.scale), 2), "bits"),
             Fact("levels", parameters.levels),
+            *_image_facts(plan.shape),
             Fact("layout", plan.layout_name),
             Fact("samples that share ciphertexts", plan.samples_per_ciphertext),
             Fact("ciphertexts for a sample", plan.ciphertexts_per_sample),
@@ -178,6 +183,11 @@ def _of_plan(header: Header, data: bytes) -> Details:
         ),
         tuple({"name": name, "low": low, "high": high} for name, low, high in bounds),
     )
+
+
+def _image_facts(shape: Sequence[int] | None) -> Iterator[Fact]:
+    if shape is not None:
+        yield Fact("shape of an image", list(shape))
 
 
 def _reading_facts(reading: Reading | None) -> Iterator[Fact]:

@@ -109,5 +109,22 @@ def test_images_for_a_model_of_features(tmp_path):
     artifacts.write(tmp_path / "dense.fhenn", artifacts.model_to_bytes(fhenn.Linear(np.ones((1, 24)))))
     with pytest.raises(ParameterError, match=r"reshape\(len\(images\), -1\)"):
         run("plan", tmp_path / "dense.fhenn", "--bounds-from", "images.npy", "-o", "nothing.fhenn")
-    with pytest.raises(ParameterError, match="samples × features"):
+    with pytest.raises(ParameterError, match="no column of labels"):
         run("train", "images.npy", "--label", "y", "-o", "nothing.fhenn")
+
+
+def test_files_say_what_images_they_are_for(tmp_path):
+    for name in ("model", "plan"):
+        assert json.loads(run("inspect", f"{name}.fhenn", "--json"))["details"]["shape of an image"] == [2, 3, 4]
+        assert "2, 3, 4" in run("inspect", f"{name}.fhenn")
+    alike = fhenn.plan(network(), bounds=[0, 1], layout="latency")
+    artifacts.write(tmp_path / "plan.fhenn", artifacts.plan_to_bytes(alike.public(), network()))
+    said = run("inspect", tmp_path / "plan.fhenn")
+    assert "1 to 24" in said
+    assert said.count("(no name)") == 1
+    assert len(json.loads(run("inspect", tmp_path / "plan.fhenn", "--json"))["features"]) == 24
+
+
+def test_what_was_read_is_said():
+    found = CliRunner().invoke(cli, ["certify", "--bounds-from", "images.npy"])
+    assert "read images.npy: 60 images of 2 × 3 × 4\n" in found.stderr
