@@ -58,6 +58,23 @@ def test_an_operator_is_its_matrix(kind, outputs, inputs, seed):
         np.testing.assert_allclose(operator @ columns, np.tensordot(matrix, columns, 1), atol=1e-13)
 
 
+@pytest.mark.parametrize("piece", [1, 20, 1 << 20])
+@pytest.mark.parametrize("extra", [(), (40,), (3, 20)])
+def test_many_columns_are_those_of_the_matrix(monkeypatch, piece, extra):
+    """Where the matrix is written in full, piece by piece."""
+    for name, value in (("_MANY", 0), ("_PIECE", piece)):
+        monkeypatch.setattr(f"fhenn.ckks.operator.{name}", value)
+    operator, matrix = operator_of("sparse", 9, 7, np.random.default_rng(4))
+    assert 0 < np.count_nonzero(matrix) < matrix.size
+    columns = rng.normal(size=(7, *extra))
+    np.testing.assert_allclose(operator @ columns, np.tensordot(matrix, columns, 1), rtol=0, atol=1e-13)
+    columns[0] = np.inf
+    with np.errstate(invalid="ignore"):
+        found, own = operator @ columns, operator.apply(np.moveaxis(columns, 0, -1))
+    np.testing.assert_array_equal(found, np.moveaxis(own, -1, 0))
+    assert np.isfinite(found[matrix[:, 0] == 0]).all(), "what does not take it is not spoilt"
+
+
 def test_a_bound_that_is_known_counts_where_it_is_less():
     operator, matrix = operator_of("dense", 4, 3, np.random.default_rng(0))
     own = operator.spectral_norm
