@@ -137,7 +137,7 @@ class WholeSamples(Layout):
     @property
     @abstractmethod
     def is_plain(self) -> bool:
-        """Whether one ciphertext holds a sample, and a period every feature once."""
+        """Whether a period of its ciphertexts holds every feature once."""
 
     @abstractmethod
     def content(self, width: int, slots: int) -> Places:
@@ -296,7 +296,7 @@ class Placement(WholeSamples):
 
     @property
     def is_plain(self) -> bool:
-        return self.tiles == 1
+        return True
 
     def content(self, width: int, slots: int) -> Places:
         return np.tile(self.held, slots // self.samples // self.period)
@@ -307,7 +307,9 @@ class Placement(WholeSamples):
         if len(self.table) != 4 * self.tiles * self.period:
             return False
         features = np.frombuffer(self.table, "<i4")
-        return np.array_equal(np.sort(features[features != -1]), np.arange(width))
+        found = features != -1
+        every = np.array_equal(np.sort(features[found]), np.arange(width))
+        return every and bool(found.reshape(self.tiles, -1).any(axis=1).all())  # no ciphertext for nothing
 
     def places(self, features: Places) -> tuple[Places, Places]:
         at = _places_in(self.table)[features]
@@ -348,7 +350,9 @@ def layout_to_json(layout: Layout) -> dict[str, Any]:
     """The layout as plain data."""
     data = {"name": layout.name, **asdict(layout)}  # type: ignore[call-overload]
     if isinstance(layout, Placement):
-        data["table"] = b64encode(compress(layout.table, 9)).decode()
+        # of neighbours the differences, which are mostly alike: messages say their layout before all else, in few bytes
+        steps = np.diff(np.frombuffer(layout.table, "<i4"), prepend=np.int32(0)).astype("<i4")
+        data["table"] = b64encode(compress(steps.tobytes(), 9)).decode()
     return data
 
 
@@ -370,7 +374,8 @@ def layout_from_json(data: Any) -> Layout:
         if not all(type(count) is int for count in counts):
             raise ValueError("a placement's period, samples and tiles must be whole numbers")
         _require_modest(*counts)
-        return Placement(_inflated(fields.pop("table"), 4 * counts[0] * counts[2]), **fields)
+        steps = np.frombuffer(_inflated(fields.pop("table"), 4 * counts[0] * counts[2]), "<i4")
+        return Placement(np.cumsum(steps, dtype=np.int64).astype("<i4").tobytes(), **fields)
     if name not in _NAMED:
         raise ValueError(f"a layout's name must be 'packed', 'features', 'vectors' or 'placement', not {name!r:.40}")
     if fields:

@@ -17,6 +17,9 @@ that a stride leaves too, has as many diagonals as its kernel has taps, times th
 al., "Low-complexity deep convolutional neural networks on fully homomorphic encryption using multiplexed parallel
 convolutions", 2022).
 
+Where inputs or outputs take several ciphertexts, tiles, each pair of them has diagonals of its own, under one schedule:
+the rotations of a tile of inputs are made once for all tiles of outputs, and each of these has a sum over giant steps.
+
 In layout "features" an output is a sum of products with numbers, and takes no rotation.
 """
 
@@ -76,12 +79,14 @@ class Diagonals:
     """The diagonals that an operator has in a layout, and the sum at the end, whatever the order of the rotations.
 
     outputs: m, a power of two.
-    shifts: of each tile, ascending, those with an entry that is not zero.
+    shifts: of each tile of inputs for the first tile of outputs, then for the next one …: ascending, those with an
+    entry that is not zero.
     most: K, how many there are where no entry is zero.
     folds: rotations of the sum at the end, in positions.
     samples: interleaved samples; a rotation by p positions is one by p·samples slots.
     present: how many there are, over all tiles.
     cyclic: whether a shift by K positions more meets the same entries.
+    outlets: tiles of outputs.
     """
 
     outputs: int
@@ -91,6 +96,22 @@ class Diagonals:
     samples: int
     present: int
     cyclic: bool = True
+    outlets: int = 1
+
+    @property
+    def tiles(self) -> int:
+        """Tiles of inputs."""
+        return len(self.shifts) // self.outlets
+
+    @cached_property
+    def rows(self) -> list[tuple[tuple[int, ...], ...]]:
+        """For each tile of outputs, the shifts of each tile of inputs."""
+        return [self.shifts[start : start + self.tiles] for start in range(0, len(self.shifts), self.tiles)]
+
+    @property
+    def sums(self) -> int:
+        """How many tiles of outputs have an entry."""
+        return sum(any(row) for row in self.rows)
 
     @property
     def terms(self) -> int:
@@ -145,32 +166,32 @@ def diagonals_of(operator: Operator, layout: WholeSamples, slots: int, target: W
     operator: (outputs, inputs).
     layout: of the inputs.
     slots: of a ciphertext.
-    target: of the outputs, of one tile; None for one after another.
+    target: of the outputs; None for one after another.
 
     Raises ShapeMismatch where the operator does not fit the ring.
     """
     target = in_order(operator.outputs, layout.samples) if target is None else target
     m, most, folds = shape_of(layout, target.period, slots)
-    met = np.zeros((layout.tiles, most), bool)
+    met = np.zeros((target.tiles, layout.tiles, most), bool)
     for rows, columns, _ in operator.pieces():
         met[_place(layout, target, most, rows, columns)] = True
         if met.all():
             break
-    shifts = tuple(tuple(np.flatnonzero(tile).tolist()) for tile in met)
+    shifts = tuple(tuple(np.flatnonzero(pair).tolist()) for pair in met.reshape(-1, most))
     cyclic = not (isinstance(layout, Vectors) and layout.form == "blocks")
-    return Diagonals(m, shifts, most, folds, layout.samples, int(met.sum()), cyclic)
+    return Diagonals(m, shifts, most, folds, layout.samples, int(met.sum()), cyclic, target.tiles)
 
 
 def _place(
     layout: WholeSamples, target: WholeSamples, most: int, rows: Places, columns: Places
-) -> tuple[Places, Places]:
-    """The tile and the shift that meet entries.
+) -> tuple[Places, Places, Places]:
+    """The tile of the outputs, that of the inputs, and the shift that meet entries.
 
     most: K, a power of two.
     """
     tile, start = layout.places(columns)
-    _, end = target.places(rows)
-    return tile, (start - end) & (most - 1)
+    outlet, end = target.places(rows)
+    return outlet, tile, (start - end) & (most - 1)
 
 
 @dataclass(frozen=True)
@@ -237,33 +258,43 @@ class RotationSchedule:
         return self.effort + key * len(self.keys)
 
     @cached_property
-    def steps(self) -> tuple[dict[int, tuple[int, int]], ...]:
-        """The giant and the baby step of each shift of each tile."""
-        known: dict[tuple[int, ...], dict[int, tuple[int, int]]] = {}
-        for shifts in self.diagonals.shifts:
-            if shifts not in known:
-                known[shifts] = {shift: self._split(shift) for shift in shifts}
-        return tuple(known[shifts] for shifts in self.diagonals.shifts)
+    def _splits(self) -> dict[tuple[int, ...], tuple[Places, Places]]:
+        """The giant and the baby steps of shifts, for all shifts that tiles have: many have the same."""
+        giants, most, splits = np.array(self.giants), self.diagonals.most, {}
+        for shifts in dict.fromkeys(self.diagonals.shifts):
+            far = np.array(shifts, np.int64)
+            if shifts:
+                far = np.where(far < giants[0], far + most, far)
+            giant = giants[np.searchsorted(giants, far, side="right") - 1] if shifts else far
+            splits[shifts] = giant, far - giant
+        return splits
 
-    def _split(self, shift: int) -> tuple[int, int]:
-        """The giant and the baby step of a shift."""
-        far = shift if shift >= self.giants[0] else shift + self.diagonals.most
-        giant = self.giants[bisect(self.giants, far) - 1]
-        return giant, far - giant
+    @cached_property
+    def steps(self) -> tuple[tuple[dict[int, tuple[int, int]], ...], ...]:
+        """The giant and the baby step of each shift, of each tile of inputs for each tile of outputs."""
+        known = {
+            shifts: dict(zip(shifts, zip(giants.tolist(), babies.tolist(), strict=True), strict=True))
+            for shifts, (giants, babies) in self._splits.items()
+        }
+        return tuple(tuple(known[shifts] for shifts in row) for row in self.diagonals.rows)
 
     def babies(self, tile: int) -> list[int]:
-        """The baby steps of a tile that have a diagonal, ascending."""
-        return sorted({baby for _, baby in self.steps[tile].values()})
+        """The baby steps of a tile of inputs that have a diagonal, ascending."""
+        alike = dict.fromkeys(row[tile] for row in self.diagonals.rows)
+        babies: list[int] = np.unique(np.concatenate([self._splits[shifts][1] for shifts in alike])).tolist()
+        return babies
 
     @cached_property
     def turns(self) -> list[int]:
         """By how many positions the sum of the giant steps is rotated after each of them, the last giant step first."""
         return [after - before for before, after in pairwise((0, *self.giants))][::-1]
 
-    @property
-    def turning(self) -> int:
-        """How many rotations of a sum of giant steps are made."""
-        return sum(turn > 0 for turn in self.turns)
+    @cached_property
+    def turning(self) -> tuple[int, ...]:
+        """How many rotations of its sum of giant steps each tile of outputs takes: from the last one that it has on."""
+        last = {shifts: int(giants.max(initial=-1)) for shifts, (giants, _) in self._splits.items()}
+        lasts = (max(last[shifts] for shifts in set(row)) for row in self.diagonals.rows)
+        return tuple(bisect(self.giants, each) - (self.giants[0] == 0) if each >= 0 else 0 for each in lasts)
 
     @cached_property
     def keys(self) -> frozenset[int]:
@@ -291,19 +322,19 @@ class RotationSchedule:
 
     @property
     def folding(self) -> int:
-        """How many rotations the sum at the end takes."""
-        return sum(map(len, self.folds)) if self.giants else 0
+        """How many rotations the sums at the end take, of all tiles of outputs."""
+        return self.diagonals.sums * sum(map(len, self.folds))
 
     @property
     def hoisted_folds(self) -> int:
         """How many of these take the digits of another one."""
-        return self.folding - len(self.folds) if self.giants else 0
+        return self.folding - self.diagonals.sums * len(self.folds)
 
     @cached_property
     def _babies_of_tiles(self) -> list[tuple[list[int], int]]:
         """The baby steps that tiles have, and how many tiles have them: of thousands of tiles most are alike."""
-        alike = Counter(self.diagonals.shifts)
-        return [(self.babies(self.diagonals.shifts.index(shifts)), tiles) for shifts, tiles in alike.items()]
+        columns = list(zip(*self.diagonals.rows, strict=True))
+        return [(self.babies(columns.index(shifts)), tiles) for shifts, tiles in Counter(columns).items()]
 
     def _over_tiles(self, value: Callable[[Sequence[int]], float]) -> float:
         """The sum over all tiles of what their baby steps take."""
@@ -314,7 +345,7 @@ class RotationSchedule:
         """How many rotations are made for a group of samples."""
         if not self.giants:
             return 0
-        return int(self._over_tiles(self.rotations.count)) + self.turning + self.folding
+        return int(self._over_tiles(self.rotations.count)) + sum(self.turning) + self.folding
 
     @cached_property
     def hoisted(self) -> int:
@@ -328,8 +359,8 @@ class RotationSchedule:
         """What the rotations take, in units of one that shares nothing."""
         if not self.giants:
             return 0
-        folds = sum(self.rotations.effort(sorted(group)) for group in self.folds)
-        return self._over_tiles(self.rotations.effort) + self.turning + folds
+        folds = self.diagonals.sums * sum(self.rotations.effort(sorted(group)) for group in self.folds)
+        return self._over_tiles(self.rotations.effort) + sum(self.turning) + folds
 
 
 def _giants_of_runs(diagonals: Diagonals) -> Iterator[tuple[int, ...]]:
@@ -484,19 +515,25 @@ class AffineMap:
         wanted = self.schedules[0].keys_at(level, folded)
         raise rotation_missing(*min((steps, at) for steps, at in wanted.items() if not can_rotate(steps, at)))
 
-    def values(self, schedule: RotationSchedule, tile: int) -> Iterator[tuple[int, Floats]]:
-        """What multiplies each shift of a tile that the schedule makes.
+    def values(self, schedule: RotationSchedule, tile: int, outlet: int = 0) -> Iterator[tuple[int, Floats]]:
+        """What multiplies each shift that the schedule makes of a tile of inputs, for a tile of outputs.
 
         schedule: of this map.
-        tile: from 0.
+        tile: of the inputs, from 0.
+        outlet: tile of the outputs, from 0.
 
         Returns pairs of a shift and slot values, (slots,), turned back by the giant step that rotates them later.
         """
         held, samples = self._held[tile], schedule.diagonals.samples
-        rows = self.outlet.content(self.operator.outputs, self.slots)[0]
-        for shift, (giant, baby) in schedule.steps[tile].items():
+        rows = self.results[outlet]
+        for shift, (giant, baby) in schedule.steps[outlet][tile].items():
             entries = self.operator.entries(rows, np.roll(held, -giant - baby))
             yield shift, np.repeat(np.roll(entries, giant), samples)
+
+    @cached_property
+    def results(self) -> Places:
+        """The output that each position of each tile is to hold."""
+        return self.outlet.content(self.operator.outputs, self.slots)
 
     @cached_property
     def _held(self) -> Places:
@@ -589,12 +626,13 @@ class AffineMap:
             return plain
         before = self._switches_before(schedule)
         most = int(before.max())
-        spikes = max(schedule.rotations.count(schedule.babies(tile)) for tile in range(len(schedule.diagonals.shifts)))
+        spikes = max(schedule.rotations.count(schedule.babies(tile)) for tile in range(schedule.diagonals.tiles))
         if not most:
             return plain
         sums = np.zeros(self.operator.outputs)
         for rows, columns, values in self.operator.pieces():
-            switches = before[_place(self.layout, self.outlet, schedule.diagonals.most, rows, columns)]
+            _, *met = _place(self.layout, self.outlet, schedule.diagonals.most, rows, columns)
+            switches = before[tuple(met)]
             sums += np.bincount(rows, np.abs(values) ** norm * switches, len(sums))
         turned = float(sums.max() ** (1 / norm))
         spiked = float(self.operator.largest_sums(min(spikes, self.operator.inputs)).max())
@@ -610,12 +648,13 @@ class AffineMap:
     def _switches_before(self, schedule: RotationSchedule) -> NDArray[np.int64]:
         """How many key switches an input has gone through before each shift of each tile, (tiles, K)."""
         diagonals = schedule.diagonals
-        before = np.zeros((len(diagonals.shifts), diagonals.most), np.int64)
-        for tile, shifts in enumerate(diagonals.shifts):
+        before = np.zeros((diagonals.tiles, diagonals.most), np.int64)
+        for tile in range(diagonals.tiles):
             babies = schedule.babies(tile)
             switches = dict(zip(babies, schedule.rotations.switches(babies), strict=True))
-            for shift in shifts:
-                before[tile, shift] = switches[schedule.steps[tile][shift][1]]
+            for row in schedule.steps:
+                for shift, (_, baby) in row[tile].items():
+                    before[tile, shift] = switches[baby]
         return before
 
 
@@ -687,14 +726,14 @@ class Landing:
 class Encoded(Generic[P]):
     """A map on a layout of whole samples, encoded for a level and scale.
 
-    diagonals: of each tile, by shift; those that round to nothing are left out.
+    diagonals: of each tile of inputs for each tile of outputs, by shift; those that round to nothing are left out.
     source: the bias.
-    bias: the same, encoded; None for zero.
+    biases: the same, encoded for each tile of outputs; None for zero.
     """
 
-    diagonals: tuple[dict[int, P], ...]
+    diagonals: tuple[tuple[dict[int, P], ...], ...]
     source: Floats | None
-    bias: P | None
+    biases: tuple[P | None, ...]
 
 
 def apply(on: Operations[V, P], xs: Sequence[V], affine: AffineMap) -> list[V]:
@@ -712,10 +751,10 @@ def apply(on: Operations[V, P], xs: Sequence[V], affine: AffineMap) -> list[V]:
     if schedule is None:
         return list(_apply_by_numbers(on, xs, affine, landing))
     encoded = _encode_map(on, xs[0], affine, schedule, landing)
-    result = _apply_by_diagonals(on, xs, encoded, schedule, landing)
-    if result is None:
-        result = on.zero(landing.level, landing.scale)
-    return [result if encoded.bias is None else on.plus(result, encoded.bias)]
+    results = _apply_by_diagonals(on, xs, encoded, schedule, landing)
+    return [
+        result if bias is None else on.plus(result, bias) for result, bias in zip(results, encoded.biases, strict=True)
+    ]
 
 
 def _apply_by_numbers(on: Operations[V, P], xs: Sequence[V], affine: AffineMap, landing: Landing) -> Iterator[V]:
@@ -747,62 +786,91 @@ def _encode_map(
     """The map for inputs like x, kept while its operator lives."""
     kept = on.encoded.setdefault(affine.operator, {})
     key = affine.layout, affine.target, schedule, on.level(x), on.scale(x), affine.idle
-    if key not in kept:
-        tiles = []
-        for tile in counted(range(len(schedule.diagonals.shifts)), share=1 / 2):
-            pairs = zip(counted(schedule.diagonals.shifts[tile]), affine.values(schedule, tile), strict=True)
-            found = {shift: on.plaintext(values, on.level(x), landing.plain_scale) for shift, (_, values) in pairs}
-            tiles.append({shift: plaintext for shift, plaintext in found.items() if not on.is_zero(plaintext)})
-        kept[key] = Encoded(tuple(tiles), affine.bias, _encode_bias(on, affine, schedule, landing))
-    encoded: Encoded[P] = kept[key]
-    if encoded.source is not affine.bias:
-        bias = _encode_bias(on, affine, schedule, landing)
-        kept[key] = encoded = Encoded(encoded.diagonals, affine.bias, bias)
+    encoded: Encoded[P] | None = kept.get(key)
+    if encoded is None or encoded.source is not affine.bias:
+        known = None if encoded is None else encoded.diagonals
+        diagonals = _encode_diagonals(on, x, affine, schedule, landing) if known is None else known
+        biases = _encode_biases(on, affine, schedule, landing)
+        kept[key] = encoded = Encoded(diagonals, affine.bias, biases)
     return encoded
 
 
-def _encode_bias(on: Operations[V, P], affine: AffineMap, schedule: RotationSchedule, landing: Landing) -> P | None:
-    """The bias in every slot that holds its output, None where it is zero."""
-    rows = bias_in_slots(affine, schedule)
-    return None if rows is None else on.plaintext(rows, landing.level, landing.scale)
+def _encode_diagonals(
+    on: Operations[V, P], x: V, affine: AffineMap, schedule: RotationSchedule, landing: Landing
+) -> tuple[tuple[dict[int, P], ...], ...]:
+    """What multiplies each shift, of each tile of inputs for each tile of outputs."""
+    rows = []
+    for outlet in counted(range(schedule.diagonals.outlets), share=1 / 2):
+        tiles = []
+        for tile in counted(range(schedule.diagonals.tiles)):
+            shifts = counted(schedule.diagonals.rows[outlet][tile])
+            pairs = zip(shifts, affine.values(schedule, tile, outlet), strict=True)
+            found = {shift: on.plaintext(values, on.level(x), landing.plain_scale) for shift, (_, values) in pairs}
+            tiles.append({shift: plaintext for shift, plaintext in found.items() if not on.is_zero(plaintext)})
+        rows.append(tuple(tiles))
+    return tuple(rows)
 
 
-def bias_in_slots(affine: AffineMap, schedule: RotationSchedule) -> Floats | None:
-    """The bias in every slot that holds its output, and `idle` in the others, (slots,); None where all are zero.
+def _encode_biases(
+    on: Operations[V, P], affine: AffineMap, schedule: RotationSchedule, landing: Landing
+) -> tuple[P | None, ...]:
+    """The bias in every slot that holds its output, for each tile of outputs; None where it is zero."""
+    return tuple(
+        None if values is None else on.plaintext(values, landing.level, landing.scale)
+        for values in biases_in_slots(affine, schedule)
+    )
+
+
+def biases_in_slots(affine: AffineMap, schedule: RotationSchedule) -> Iterator[Floats | None]:
+    """The bias in every slot that holds its output, and `idle` in the others, of each tile of outputs.
 
     affine: the map.
     schedule: of the map.
+
+    Returns (slots,) for each tile, None where all are zero.
     """
-    rows = affine.outlet.content(affine.operator.outputs, affine.slots)[0]
     bias = np.zeros(affine.operator.outputs) if affine.bias is None else affine.bias
-    values = np.where(rows >= 0, bias[rows], affine.idle)
-    return np.repeat(values, schedule.diagonals.samples) if values.any() else None
+    for rows in affine.results:
+        values = np.where(rows >= 0, bias[rows], affine.idle)
+        yield np.repeat(values, schedule.diagonals.samples) if values.any() else None
 
 
 def _apply_by_diagonals(
     on: Operations[V, P], xs: Sequence[V], encoded: Encoded[P], schedule: RotationSchedule, landing: Landing
-) -> V | None:
-    """The product of one group of samples, None where every entry is zero."""
+) -> Iterator[V]:
+    """The products of one group of samples, without bias."""
     samples = schedule.diagonals.samples
-    terms: dict[int, list[tuple[V, P]]] = {giant: [] for giant in schedule.giants}
-    tiles = list(zip(xs, encoded.diagonals, strict=True))
-    for tile, (x, plaintexts) in enumerate(counted(tiles, share=1 / 2)):
+    turned: list[dict[int, V]] = []
+    for tile, x in enumerate(counted(xs, share=1 / 2)):
         babies = schedule.babies(tile)
         turns = on.rotated(x, [step * samples for step in babies], schedule.rotations)
-        at = dict(zip(babies, turns, strict=True))
-        for shift, plaintext in plaintexts.items():
-            giant, step = schedule.steps[tile][shift]
-            terms[giant].append((at[step], plaintext))
+        turned.append(dict(zip(babies, turns, strict=True)))
+    for steps, row in counted(list(zip(schedule.steps, encoded.diagonals, strict=True))):
+        terms: dict[int, list[tuple[V, P]]] = {giant: [] for giant in schedule.giants}
+        for at, split, plaintexts in zip(turned, steps, row, strict=True):
+            for shift, plaintext in plaintexts.items():
+                giant, step = split[shift]
+                terms[giant].append((at[step], plaintext))
+        total = _sum_of_giants(on, terms, schedule)
+        yield on.zero(landing.level, landing.scale) if total is None else _fold(on, total, schedule, landing)
+
+
+def _sum_of_giants(on: Operations[V, P], terms: dict[int, list[tuple[V, P]]], schedule: RotationSchedule) -> V | None:
+    """The sum of the products of every giant step, each rotated by it; None where there is no product."""
     # Horner: a key serves every distance between giant steps
     total: V | None = None
     for giant, turn in counted(list(zip(schedule.giants[::-1], schedule.turns, strict=True))):
         if terms[giant]:
-            turned_xs, factors = (list(side) for side in zip(*terms.pop(giant), strict=True))
-            total = on.sum_of_products(turned_xs, factors, total)
+            xs, factors = (list(side) for side in zip(*terms.pop(giant), strict=True))
+            total = on.sum_of_products(xs, factors, total)
         if turn and total is not None:
-            (total,) = on.rotated(total, [turn * samples])
-    if total is None:
-        return None
+            (total,) = on.rotated(total, [turn * schedule.diagonals.samples])
+    return total
+
+
+def _fold(on: Operations[V, P], total: V, schedule: RotationSchedule, landing: Landing) -> V:
+    """The sum over the slots that are equal modulo the number of outputs, brought to where the result comes out."""
+    samples = schedule.diagonals.samples
     if not landing.folds_first:
         total = landing.bring(on, total)
     for group in schedule.folds:

@@ -140,10 +140,10 @@ class Operations(ABC, Generic[V, P]):
         """x + y, at one level and scale."""
 
     def sum(self, xs: Sequence[V], count: int) -> V:
-        """The sum of the features of samples in layout "features".
+        """The sum of ciphertexts of the same samples: of their features in layout "features", or of their tiles.
 
-        xs: a ciphertext for each feature, at one level and scale; one where a value stands for all (`Trace`).
-        count: how many features there are.
+        xs: the ciphertexts, at one level and scale; one where a value stands for all (`Trace`).
+        count: how many there are.
         """
         return reduce(self.add, xs)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from math import prod
 from typing import Any
 
@@ -25,21 +25,25 @@ def drop_to(x: CipherArray, level: int) -> CipherArray:
 def sum_features(x: CipherArray) -> CipherArray:
     """The sum over all features of each sample.
 
-    x: (samples, features). Layout "features" takes additions only; "replicated" takes rotations, of which any without a
-    key is made of several smaller ones.
+    x: (samples, features). Layout "features" takes additions only; whole samples take those of their ciphertexts, then
+    rotations, of which any without a key is made of several smaller ones.
 
     Returns (samples, 1).
     Raises KeyMissing where there is no key to rotate by one position, UnsupportedOperation for another layout.
     """
     on, shape, handles = x.context.arithmetic, (x.shape[0], 1), x.handles
     if x.layout == FEATURES:
-        width = prod(x.shape[1:])
-        blocks = [handles[start : start + width] for start in range(0, len(handles), width)]
-        return x.of_handles([on.sum(block, width) for block in blocks], shape)
+        return x.of_handles(_sums(on, handles, prod(x.shape[1:])), shape)
     if not isinstance(x.layout, WholeSamples) or not x.layout.is_plain:
         raise UnsupportedOperation(f"a sum over layout {x.layout.name!r}", "Sum after a Linear node.")
-    results = [_sum_positions(on, handle, x.layout.period, x.layout.samples) for handle in handles]
+    sums = _sums(on, handles, x.layout.tiles)
+    results = [_sum_positions(on, handle, x.layout.period, x.layout.samples) for handle in sums]
     return x.of_handles(results, shape, Vectors("replicated", 1, x.layout.samples))
+
+
+def _sums(on: Operations[V, Any], handles: Sequence[V], together: int) -> list[V]:
+    """The sum of every so many ciphertexts."""
+    return [on.sum(handles[start : start + together], together) for start in range(0, len(handles), together)]
 
 
 def _sum_positions(on: Operations[V, Any], x: V, period: int, samples: int) -> V:

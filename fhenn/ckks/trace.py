@@ -169,7 +169,9 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
     def sum(self, xs: Sequence[Traced], count: int) -> Traced:
         (x,) = xs
         self.count("addition", x.level, count - 1)
-        ends = (float(np.broadcast_to(end, count).sum()) for end in (x.bounds.low, x.bounds.high))
+        # of as many as there are bounds of, or of any of them
+        each = x.bounds if len(x.bounds.low) in (1, count) else Bounds(*(np.array([end]) for end in x.interval))
+        ends = (float(np.broadcast_to(end, count).sum()) for end in (each.low, each.high))
         bounds = Bounds(*(np.array([end]) for end in ends))
         factor = count ** (1 / self._norm)
         total = replace(x, noise=x.noise.through(factor, factor), bounds=bounds)
@@ -267,10 +269,10 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
             encoding /= sqrt(model.ring_degree / 2)
         else:
             self._need(schedule.keys_at(x.level, landing.folded(x.level)))
-            terms, folds = schedule.diagonals.terms, schedule.folding
+            terms, folds = schedule.diagonals.terms, sum(map(len, schedule.folds))
             product = model.key_switch(x.level) * (1 / (x.scale * landing.plain_scale))
             # one key turns every sum of giant steps: its spikes are alike
-            giants = schedule.turning
+            giants = max(schedule.turning)
             turned = Noise(product.laplace * (giants * terms) ** (1 / norm), product.normal * giants, norm)
             # a spike sits in few slots: a fold's meets a sum once, where its rounding is in every term
             fold = product if landing.folds_first else model.key_switch(landing.level) * (1 / result)
@@ -312,8 +314,8 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
             self.count("number", below, biases)
         else:
             diagonals = schedule.diagonals
-            products, biases = diagonals.present, int(affine.largest_constant > 0)
-            sums, folds, hoisted = min(products, 1), schedule.folding, schedule.hoisted_folds
+            products, biases = diagonals.present, diagonals.outlets * (affine.largest_constant > 0)
+            sums, folds, hoisted = diagonals.sums, schedule.folding, schedule.hoisted_folds
             self.count("vector", level, sum(map(len, diagonals.shifts)))
             self.count("vector", below, biases)
             self.count("rotation", level, schedule.count - schedule.hoisted - (folds - hoisted))

@@ -58,6 +58,18 @@ def chains_of(
     return list(_chains_of(_shape_of(nodes), shared, most))
 
 
+def has_chain(nodes: Sequence[Step], ring_degree: int, shared: bool, most: int = LARGEST_PRIME_BITS) -> bool:
+    """Whether one of `chains_of` may fit a ring: so that no placement is sought for one that is too small.
+
+    nodes: of the model, in order.
+    ring_degree: N.
+    shared: whether results are to be shared.
+    most: bits of a prime, at most.
+    """
+    chains = chains_of(nodes, shared, most)
+    return any(special_bits(ring_degree, (least, *used), most) > bits for bits, used, least in chains)
+
+
 @lru_cache(maxsize=64)
 def _chains_of(shape: Shape, shared: bool, most: int) -> tuple[tuple[int, tuple[int, ...], int], ...]:
     """The same for all rings, of which several are tried: kept. Arguments and the tuple returned as `chains_of`."""

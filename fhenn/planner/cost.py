@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING
 
-from fhenn.ckks.layout import WholeSamples
 from fhenn.errors import PlanError
 from fhenn.planner.demands import (
     bytes_of_ciphertext,
+    ciphertexts_of_outputs,
     memory_of_client,
     memory_of_server,
-    outputs_of,
 )
 from fhenn.planner.machine import Machine, Primitive
 
@@ -133,12 +132,9 @@ def answers_of(plan: Plan) -> list[tuple[int, int]]:
 
     plan: of the model.
     """
-    packed = isinstance(plan.layout, WholeSamples)
     level = 0 if plan.result is None else plan.result.level
-    outputs = outputs_of(plan)
-    found = [(level, 1 if packed else outputs)]
-    found += [(each.level, 1 if packed or each.neurons > 1 else outputs) for each in plan.witnesses]
-    return found
+    outputs = ciphertexts_of_outputs(plan)
+    return [(level, outputs), *((each.level, 1 if each.neurons > 1 else outputs) for each in plan.witnesses)]
 
 
 def count_of_rows(rows: int) -> str:

@@ -113,9 +113,7 @@ def bytes_of_answer(plan: Plan, samples: int) -> int:
 
     Counted as SEAL keeps two polynomials of a ciphertext before it compresses them, at the first level.
     """
-    groups = ceil(samples / plan.samples_per_ciphertext)
-    if not isinstance(plan.layout, WholeSamples):
-        groups *= outputs_of(plan)
+    groups = ceil(samples / plan.samples_per_ciphertext) * ciphertexts_of_outputs(plan)
     each = 16 * plan.parameters.ring_degree * (plan.parameters.levels + 1) * 1.02 + _LARGEST_HEADER
     return ceil((1 + len(plan.witnesses)) * (groups * each + _LARGEST_FRAME))
 
@@ -127,6 +125,21 @@ def outputs_of(plan: Plan) -> int:
     """
     widths = _widths(plan)
     return min(widths[-1], _MOST_FEATURES) if widths else _MOST_FEATURES
+
+
+def ciphertexts_of_outputs(plan: Plan) -> int:
+    """Ciphertexts that hold the outputs of the samples that share ciphertexts.
+
+    plan: of the model.
+    """
+    return _tiles_of(plan)[-1] if isinstance(plan.layout, WholeSamples) else outputs_of(plan)
+
+
+def _tiles_of(plan: Plan) -> list[int]:
+    """Ciphertexts of the inputs, and of the outputs of every affine node, where samples are whole."""
+    targets = plan.targets or (None,)
+    inputs = plan.layout.tiles if isinstance(plan.layout, WholeSamples) else 1
+    return [inputs, *(1 if target is None else target.tiles for target in targets)]
 
 
 def _widths(plan: Plan) -> list[int]:
@@ -168,7 +181,7 @@ def memory_of_server(plan: Plan, rows: int) -> float:
     ciphertext = 16 * ring_degree * (parameters.levels + 1)
     keys = _resident_keys(plan) + plan.bytes_of_keys
     # what was read stays while the nodes run, each from its inputs to its outputs
-    widths = [1, 1] if isinstance(plan.layout, WholeSamples) else [plan.features, *_widths(plan)]
+    widths = _tiles_of(plan) if isinstance(plan.layout, WholeSamples) else [plan.features, *_widths(plan)]
     between = max(before + after for before, after in pairwise(widths))
     held = groups * (sent * (2 * plan.bytes_per_ciphertext + ciphertext) + (between - widths[0]) * ciphertext)
     return _PROCESS + keys + weights * _COPIES_OF_WEIGHTS + held

@@ -26,7 +26,7 @@ from fhenn.nn import Activation, Affine, Step, deepest
 from fhenn.planner.cost import BANDWIDTH, UPLOADS, Cost, bytes_text, cost_of, count_of_rows, seconds_text
 from fhenn.planner.identity import node_signature
 from fhenn.planner.machine import Machine
-from fhenn.planner.packing import THROUGHPUT, Packing, pack
+from fhenn.planner.packing import THROUGHPUT, Packing, of_images, pack
 from fhenn.planner.plan import LayoutName, Plan
 from fhenn.planner.refusal import Refusal
 from fhenn.planner.request import Request
@@ -255,7 +255,9 @@ class _Choice:
             return
         width = self._path.reach[0].low.size
         samples = _doubled(power_of_two(asked.rows)) if asked.samples is None else [asked.samples]
-        uploads = [None, *_doubled(width)] if asked.upload is None else [asked.upload]
+        # placements of images come in as many ciphertexts as they are best in
+        leave = asked.upload is None and not of_images(nodes)
+        uploads = [None, *_doubled(width)] if leave else [asked.upload]
         seen: set[Packing] = set()
         for together, upload in product(samples, uploads):
             packing = pack(nodes, slots, asked.evaluator.rotations, together, upload)
@@ -401,8 +403,8 @@ def typical_parameters(nodes: Sequence[Step], request: Request) -> Parameters:
     levels = min(sum(node.cost for node in deepest(nodes)), most)
     chain = (_END_BITS, *[_TYPICAL_BITS] * levels, _END_BITS)
     rings = [ring for ring, bits in MAX_MODULUS_BITS.items() if bits >= sum(chain)]
-    fitting = [ring for ring in rings if pack(nodes, ring // 2, request.evaluator.rotations, 1, request.upload)]
-    return Parameters((fitting or rings)[0], chain, 2.0**_TYPICAL_BITS)
+    fitting = (ring for ring in rings if pack(nodes, ring // 2, request.evaluator.rotations, 1, request.upload))
+    return Parameters(next(fitting, rings[0]), chain, 2.0**_TYPICAL_BITS)
 
 
 def _doubled(most: int) -> list[int]:

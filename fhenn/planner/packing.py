@@ -43,20 +43,27 @@ def pack(
     samples: that share ciphertexts, where they fit; 1 or more.
     upload: ciphertexts that the client may send for a sample, 1 or more; None for as many as its features fill.
 
-    Returns None where the samples do not fit that many ciphertexts, or a layer not a ciphertext.
+    Returns None where the samples do not fit that many ciphertexts, or a layer not a ciphertext, unless it is one of a
+    model of images, whose layers may take several.
     """
-    first = nodes[0]
-    if isinstance(first, Affine) and first.grid is not None:
-        if upload not in (None, 1):  # more ciphertexts save nothing that is known of
-            return None
+    if of_images(nodes):
         together = power_of_two(samples)
         while together:
-            placed = place_images(nodes, slots, together, rotations)
+            placed = place_images(nodes, slots, together, rotations, upload)
             if placed is not None:
                 return Packing(*placed)
             together //= 2
     layout = pack_samples(nodes, slots, samples, upload)
     return None if layout is None else Packing(layout)
+
+
+def of_images(nodes: Sequence[Step]) -> bool:
+    """Whether a model takes images, whose layers may take several ciphertexts.
+
+    nodes: of the model.
+    """
+    first = nodes[0]
+    return isinstance(first, Affine) and first.grid is not None
 
 
 def pack_samples(nodes: Sequence[Step], slots: int, samples: int = 1, upload: int | None = None) -> Vectors | None:

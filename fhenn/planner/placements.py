@@ -3,7 +3,8 @@
 A feature of channel c, row y and column x stands at offset(c) + y·pitch + x·step. Outputs of a stride stand where the
 inputs that they come from do; their channels go to the places in between that the stride leaves, and then to blocks
 farther on (E. Lee et al. 2022, "multiplexed" channels). Then the distance from an input to an output depends on the tap
-of the kernel, and on how far their channels lie apart: as many diagonals as those are.
+of the kernel, and on how far their channels lie apart: as many diagonals as those are. What one ciphertext has no room
+for goes on in the next one.
 
 The client can lay out images as it likes: where the first map has a stride, all that a tap meets goes side by side.
 Placements are chosen along the model, those first by which all maps so far take least (`_effort`).
@@ -14,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from math import prod
+from math import inf, prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,11 +36,11 @@ _PRODUCT = 0.25
 
 @dataclass(frozen=True)
 class _Image:
-    """An image in the positions of a ciphertext.
+    """An image in the positions of ciphertexts.
 
-    at: position of each feature, (channels, height, width).
+    at: position of each feature, counted through all ciphertexts, (channels, height, width).
     unit: positions from a row to the next, and from a column, before any stride.
-    period: positions, a power of two.
+    period: positions of a ciphertext, a power of two.
     """
 
     at: Places
@@ -47,19 +48,23 @@ class _Image:
     period: int
 
     @classmethod
-    def in_order(cls, grid: Grid) -> _Image:
+    def in_order(cls, grid: Grid, ring: int) -> _Image:
         """What a map makes, one feature after another.
 
         grid: of the map.
+        ring: positions of a ciphertext.
         """
         size = prod(grid.outputs)
-        return cls(np.arange(size).reshape(grid.outputs), (grid.outputs[2], 1), power_of_two(size))
+        return cls(np.arange(size).reshape(grid.outputs), (grid.outputs[2], 1), min(power_of_two(size), ring))
+
+    @property
+    def tiles(self) -> int:
+        """Ciphertexts that it takes."""
+        return len(np.unique(self.at // self.period))
 
     def layout(self, samples: int) -> Placement:
         """The placement, with so many samples interleaved."""
-        held = np.full((1, self.period), -1)
-        held[0, self.at.reshape(-1)] = np.arange(self.at.size)
-        return Placement.of(held, samples)
+        return _placed(self.at, self.period, samples)
 
     def outputs(self, grid: Grid, ring: int) -> Iterator[_Image]:
         """The placements of what a map makes of it, by how far blocks of channels lie apart.
@@ -72,15 +77,18 @@ class _Image:
         lattice = np.arange(height)[:, np.newaxis] * rows + np.arange(width) * columns
         gaps = product(range(max(rows // self.unit[0], 1)), range(max(columns // self.unit[1], 1)))
         offsets = sorted(y * self.unit[0] + x * self.unit[1] for y, x in gaps)
-        block = power_of_two(int(lattice.max()) + 1)
-        while block <= ring:
+        block, found = power_of_two(int(lattice.max()) + 1), False
+        while True:
             within = [offset for offset in offsets if offset + lattice.max() < block]
             channel = np.arange(channels)
             at = channel // len(within) * block + np.array(within)[channel % len(within)]
             places = at[:, np.newaxis, np.newaxis] + lattice
-            period = block * power_of_two(-(-channels // len(within)))
-            if period <= ring and len(np.unique(places)) == places.size:
-                yield _Image(places, self.unit, period)
+            size = block * power_of_two(-(-channels // len(within)))
+            if (size <= ring or not found) and len(np.unique(places)) == places.size:
+                yield _Image(places, self.unit, min(size, ring))
+                found = True
+            if size > ring:  # where one ciphertext does not do, as few as do
+                return
             block *= 2
 
     def _pitch(self, axis: int, stride: int) -> int:
@@ -94,25 +102,41 @@ class _Image:
         return int(along[1] - along[0]) * stride
 
 
-def _inputs(grid: Grid, ring: int) -> Iterator[_Image]:
+def _placed(at: Places, period: int, samples: int) -> Placement:
+    """The placement of features at positions.
+
+    at: position of each feature, counted through all ciphertexts.
+    period: positions of a ciphertext.
+    samples: that are interleaved.
+
+    A ciphertext that would hold none is left out.
+    """
+    held = np.full((int(at.max()) // period + 1, period), -1)
+    held.reshape(-1)[at.reshape(-1)] = np.arange(at.size)
+    return Placement.of(held[(held >= 0).any(axis=1)], samples)
+
+
+def _inputs(grid: Grid, ring: int) -> list[_Image]:
     """Placements of the images that come in, which a client can choose freely.
 
     grid: of the first map.
     ring: positions of a ciphertext.
+
+    Returns those of the fewest ciphertexts.
     """
     channels, height, width = grid.inputs
     channel, row, column = np.ogrid[:channels, :height, :width]
     block = power_of_two(height * width) if channels > 1 else height * width
     plain = channel * block + row * width + column
-    if power_of_two(channels * block) <= ring:
-        yield _Image(plain, (width, 1), power_of_two(channels * block))
+    found = [_Image(plain, (width, 1), min(power_of_two(channels * block), ring))]
     rows, columns = grid.stride
     if max(grid.stride) > 1:
         high, wide = -(-height // rows), -(-width // columns)
         phase = (channel * rows + row % rows) * columns + column % columns
         phased = phase * (high * wide) + row // rows * wide + column // columns
-        if power_of_two(int(phased.max()) + 1) <= ring:
-            yield _Image(phased, (wide, 1), power_of_two(int(phased.max()) + 1))
+        found.append(_Image(phased, (wide, 1), min(power_of_two(int(phased.max()) + 1), ring)))
+    fewest = min(image.tiles for image in found)
+    return [image for image in found if image.tiles == fewest]
 
 
 Laid = tuple[WholeSamples, _Image | None]
@@ -143,6 +167,11 @@ class _Way:
         """What the steps to come depend on."""
         return (self.last[0], *(last[0] for last, _ in self.aside))
 
+    @property
+    def joins(self) -> bool:
+        """Whether the value can be added to one that was put aside."""
+        return any(last[0] == self.last[0] for last, _ in self.aside)
+
 
 @dataclass(frozen=True)
 class _Search:
@@ -151,11 +180,18 @@ class _Search:
     slots: of a ciphertext.
     samples: that are interleaved, a power of two.
     rotations: how several rotations of one ciphertext are made.
+    upload: ciphertexts that the inputs may take.
     """
 
     slots: int
     samples: int
     rotations: Rotations
+    upload: float
+
+    @property
+    def tiles(self) -> float:
+        """Ciphertexts that outputs may take: samples share ciphertexts where one holds them."""
+        return inf if self.samples == 1 else 1
 
     @property
     def ring(self) -> int:
@@ -168,7 +204,8 @@ class _Search:
         grid: of the first map.
         levels: that there are.
         """
-        found = ((image.layout(self.samples), image) for image in _inputs(grid, self.ring))
+        images = (image for image in _inputs(grid, self.ring) if image.tiles <= min(self.upload, self.tiles))
+        found = ((image.layout(self.samples), image) for image in images)
         return [_Way(0.0, layout, (), (layout, image), levels) for layout, image in found]
 
     def after(self, step: Step, way: _Way) -> Iterator[_Way]:
@@ -191,11 +228,12 @@ class _Search:
         grid, (before, image) = node.grid, way.last
         choices: list[Laid] = []
         if grid is not None and image is not None and grid.inputs == image.at.shape:
-            choices += [(each.layout(self.samples), each) for each in image.outputs(grid, self.ring)]
+            images = (each for each in image.outputs(grid, self.ring) if each.tiles <= self.tiles)
+            choices += [(each.layout(self.samples), each) for each in images]
         # where it is to be added to
         choices += [last for last, _ in way.aside if last[0].holds(node.outputs, self.slots)]
-        if power_of_two(node.outputs) <= self.ring:
-            choices.append((in_order(node.outputs, self.samples), None if grid is None else _Image.in_order(grid)))
+        if node.outputs <= self.ring * self.tiles:
+            choices.append(self._in_order(node))
         for last in dict(choices).items():
             target = None if last[0] == in_order(node.outputs, self.samples) else last[0]
             affine = AffineMap(node.operator, None, before, self.slots, self.rotations, 0.0, target)
@@ -203,9 +241,16 @@ class _Search:
             targets = (*way.targets, target)
             yield replace(way, effort=effort, targets=targets, last=last, levels=max(way.levels - node.cost, 0))
 
+    def _in_order(self, node: Affine) -> Laid:
+        """One output after another."""
+        image = None if node.grid is None else _Image.in_order(node.grid, self.ring)
+        if power_of_two(node.outputs) <= self.ring:
+            return in_order(node.outputs, self.samples), image
+        return _placed(np.arange(node.outputs), self.ring, self.samples), image
+
 
 def place_images(
-    nodes: Sequence[Step], slots: int, samples: int, rotations: Rotations
+    nodes: Sequence[Step], slots: int, samples: int, rotations: Rotations, upload: int | None = None
 ) -> tuple[WholeSamples, tuple[WholeSamples | None, ...]] | None:
     """The placements of a model's inputs, and of the outputs of each of its affine nodes.
 
@@ -213,20 +258,23 @@ def place_images(
     slots: of a ciphertext.
     samples: that are interleaved, a power of two.
     rotations: how several rotations of one ciphertext are made.
+    upload: ciphertexts that the inputs may take; None for any.
 
-    Returns (inputs, targets), None for a target where outputs stand one after another; None where a layer has more
-    features than a ciphertext has places.
+    Returns (inputs, targets), None for a target where outputs stand one after another; None where the inputs take more
+    ciphertexts, or several samples more than one.
     """
     first = nodes[0]
     if not isinstance(first, Affine) or first.grid is None:
         return None
-    search = _Search(slots, samples, rotations)
+    search = _Search(slots, samples, rotations, inf if upload is None else upload)
     ways = search.begin(first.grid, sum(node.cost for node in deepest(nodes)))
     for node in nodes:
         best: dict[tuple[WholeSamples, ...], _Way] = {}
         for way in sorted((after for way in ways for after in search.after(node, way)), key=lambda way: way.effort):
             best.setdefault(way.layouts, way)
-        ways = list(best.values())[:_KEPT]
+        ranked = list(best.values())
+        # and those whose branches can be added, of which the best ones may be none
+        ways = ranked[:_KEPT] + [way for way in ranked[_KEPT:] if way.joins][:_KEPT]
     return (ways[0].first, ways[0].targets) if ways else None
 
 

@@ -501,7 +501,8 @@ class Plan:
                 target is None
                 or (
                     isinstance(target, WholeSamples)
-                    and (target.tiles, target.samples) == (1, self.layout.samples)
+                    and target.is_plain
+                    and target.samples == self.layout.samples
                     and target.holds(int(shape[2]), self.parameters.slots)
                 )
                 for shape, target in zip(shapes, self.targets, strict=True)

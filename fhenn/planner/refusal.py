@@ -16,6 +16,7 @@ from fhenn.ckks.parameters import MAX_MODULUS_BITS, Parameters
 from fhenn.errors import FhennError, PlanRefused, Remedy, Stake
 from fhenn.nn import Activation, Affine, Step, deepest
 from fhenn.planner.chains import chains_of, special_bits
+from fhenn.planner.packing import of_images
 from fhenn.planner.plan import LayoutName
 from fhenn.planner.request import Request
 from fhenn.planner.walk import Path, Walk
@@ -119,16 +120,15 @@ def require_slots(nodes: Sequence[Step], request: Request) -> None:
     """
     if request.layout != "latency":
         return
-    slots = _LARGEST_RING // 2
+    slots, first = _LARGEST_RING // 2, nodes[0]
     for place, node in enumerate(nodes):
-        if isinstance(node, Affine) and node.outputs > slots:
+        if isinstance(node, Affine) and node.outputs > slots and not of_images(nodes):
             raise Refusal(
                 f"{name_of(nodes, place)} has {node.outputs:,} outputs; one ciphertext must hold them, and has "
                 f"{slots:,} slots at most.",
                 name_of(nodes, place),
                 "slots",
             )
-    first = nodes[0]
     if isinstance(first, Affine) and request.upload is not None and first.inputs > slots * request.upload:
         raise Refusal(
             f"{name_of(nodes, 0)} takes {first.inputs:,} features; the {slots:,} slots of a ciphertext at most are too "

@@ -21,7 +21,7 @@ from fhenn.ckks.parameters import MAX_MODULUS_BITS, Parameters
 from fhenn.ckks.primes import primes_of
 from fhenn.errors import LevelExhausted, NonFiniteValue, ParameterError, PlanError, PlanWarning, ScaleMismatch
 from fhenn.nn import Activation, Affine, Node, Sequential, Step, circuit
-from fhenn.planner.chains import LARGEST_PRIME_BITS, chains_of, prime_limits, special_bits
+from fhenn.planner.chains import LARGEST_PRIME_BITS, chains_of, has_chain, prime_limits, special_bits
 from fhenn.planner.flooding import flood, flood_bound, precision
 from fhenn.planner.floor import SECURITY_BITS, least_errors
 from fhenn.planner.identity import fingerprint_of, image_shape_of, node_signature, signature_of
@@ -207,6 +207,8 @@ def _attempt(case: Case, near: Parameters | None, until: float) -> None:
     # a layout that is left open is either
     layouts: tuple[LayoutWish, ...] = ("latency", "throughput") if request.leaves_layout_open else (request.layout,)
     for ring_degree, layout in product(rings, layouts):
+        if not has_chain(path.nodes, ring_degree, request.queries > 0):
+            continue
         packing = _choose_packing(path.nodes, replace(request, layout=layout), ring_degree // 2)
         if packing is None:
             continue
@@ -325,6 +327,8 @@ def _choose(path: Path, request: Request) -> _Candidate:
     closest: _Candidate | None = None
     degrees = request.degrees(path.ranges is not None)
     for ring_degree, most in product(MAX_MODULUS_BITS, prime_limits(request.evaluator)):
+        if not has_chain(path.nodes, ring_degree, request.queries > 0, most):
+            continue
         packing = _choose_packing(path.nodes, request, ring_degree // 2)
         if packing is None:
             continue
@@ -502,7 +506,7 @@ class _Trial:
     def worst_error(self, parameters: Parameters) -> float:
         """Bound on the error at the output where all of its parts go one way, but for a probability of 2⁻¹²⁸."""
         together = walk(self.path, self.packing.layout, parameters, norm=1, evaluator=self.evaluator)
-        found = together.noise.bound(parameters.slots, SECURITY_BITS)
+        found = together.noise.bound(together.end.values, SECURITY_BITS)
         # decrypted values err a little more than twins do; below that no noise is sized (`safety.flooded`)
         return max(found, self.least_errors(parameters)[1], precision(1.01 * self.path.reach[-1].largest))
 

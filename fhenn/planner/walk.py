@@ -137,6 +137,16 @@ class Place:
         return self.array.layout
 
     @property
+    def values(self) -> int:
+        """How many values there are in its ciphertexts, for as many samples as share them."""
+        return self.array.context.slots * (self.layout.tiles if isinstance(self.layout, WholeSamples) else 1)
+
+    @property
+    def bound(self) -> float:
+        """Bound on the error of all of them, except with probability 2⁻⁴⁰."""
+        return self.traced.noise.bound(self.values)
+
+    @property
     def fits(self) -> float:
         """The largest magnitude under the modulus here."""
         return self.array.context.modulus(self.array.level) / 2 / self.array.scale
@@ -178,12 +188,12 @@ class Walk:
     @cached_property
     def bounds(self) -> tuple[float, ...]:
         """Bound on the error after each node, except with probability 2⁻⁴⁰."""
-        return tuple(place.traced.noise.bound(self.trace.slots) for place in self.places[1:])
+        return tuple(place.bound for place in self.places[1:])
 
     @property
     def bound(self) -> float:
         """Bound on the error at the output, except with probability 2⁻⁴⁰."""
-        return self.noise.bound(self.trace.slots)
+        return self.end.bound
 
     @property
     def holds(self) -> bool:

@@ -209,7 +209,8 @@ def _observe(walked: Walk) -> Iterator[_Observed]:
         reach, hidden = max(high - middle, middle - low), place < last
         width = len(path.reach[place].low) if hidden else 1
         # a sum adds up all that a layout holds
-        spare = start.layout.period - width if width > 1 and isinstance(start.layout, WholeSamples) else 0
+        held = start.layout.period * start.layout.tiles if isinstance(start.layout, WholeSamples) else width
+        spare = held - width if width > 1 else 0
         must = intervals[place] is not None
         yield _Observed(walked.trace, node, place, start, domain, must, fits, reach, hidden, width, spare, rest)
         rest = image_of(node, rest)

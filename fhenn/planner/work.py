@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from fhenn.backends import CIPHER
 from fhenn.ckks import CipherArray, Layout, Parameters
 from fhenn.ckks.evaluator import SEAL, Evaluator
-from fhenn.ckks.layout import FEATURES
+from fhenn.ckks.layout import FEATURES, WholeSamples
 from fhenn.ckks.levels import Kind
 from fhenn.ckks.trace import Trace, TracedContext
 from fhenn.nn import Activation, Affine, trail
@@ -72,8 +72,8 @@ def work_of(
 
     def step(place: int, node: Affine | Activation, x: CipherArray) -> CipherArray:
         """What a node makes of a traced array, counted."""
-        # one traced ciphertext stands for those of all features, but for a map, which counts for all of them
-        alike = x.shape[1] if packing == FEATURES and isinstance(node, Activation) else 1
+        # one traced ciphertext stands for all of a sample, but for a map, which counts for all of them
+        alike = _ciphertexts(x) if isinstance(node, Activation) else 1
         y: CipherArray = node.evaluate(CIPHER, x)
         if place in wanted:
             _observe(on, counts, (node, x, wanted[place]), alike)
@@ -84,11 +84,18 @@ def work_of(
     def join(place: int, x: CipherArray, y: CipherArray) -> CipherArray:
         """The sum of two branches, counted."""
         total: CipherArray = CIPHER.add(x, y)
-        _gather(on, counts, x.shape[1] if packing == FEATURES else 1)
+        _gather(on, counts, _ciphertexts(x))
         return replace(total, ciphertexts=(on.with_bounds(total.ciphertexts[0], path.bounds[place + 1]),))
 
     deque(trail(path.nodes, x, step, join), maxlen=0)
     return Work(steps_in(counts), on.keys)
+
+
+def _ciphertexts(x: CipherArray) -> int:
+    """How many ciphertexts a traced one stands for."""
+    if x.layout == FEATURES:
+        return x.shape[1]
+    return x.layout.tiles if isinstance(x.layout, WholeSamples) else 1
 
 
 def steps_in(counts: Counts) -> tuple[Steps, ...]:

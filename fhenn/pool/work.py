@@ -394,9 +394,10 @@ def bytes_of_answer(model: Any, plan: Any, ciphertexts: int, witness: bool) -> i
     groups = -(-ciphertexts // plan.ciphertexts_per_sample)
     slots = plan.parameters.slots
     together = plan.samples_per_ciphertext
+    tiles = 1 if not plan.targets or plan.targets[-1] is None else plan.targets[-1].tiles
 
     def size(outputs: int, level: int) -> int:
-        count = plan.layout.ciphertexts((together, outputs), slots) if together == slots else 1
+        count = plan.layout.ciphertexts((together, outputs), slots) if together == slots else tiles
         return int(groups * count * plan.parameters.ring_degree * sum(plan.parameters.chain[: level + 1]) // 4)
 
     level = plan.parameters.levels - sum(node.cost for node in deepest(nodes))

@@ -1110,8 +1110,8 @@ WORST = mutants(
     ),
     (
         "the worst case fails at 2^-40",
-        "together.noise.bound(parameters.slots, SECURITY_BITS)",
-        "together.noise.bound(parameters.slots)",
+        "together.noise.bound(together.end.values, SECURITY_BITS)",
+        "together.noise.bound(together.end.values)",
     ),
 )
 

@@ -14,6 +14,7 @@ import fhenn
 from fhenn.backends import CIPHER
 from fhenn.ckks import CipherArray
 from fhenn.ckks.layout import Placement, Vectors, WholeSamples
+from fhenn.ckks.maps import AffineMap
 from fhenn.ckks.rotations import CHAINED, HOISTED
 from fhenn.errors import PlanError, RangeViolation, ShapeMismatch, WireFormatError
 from fhenn.nn import FORK, JOIN, SWAP, Affine, circuit, deepest, trail
@@ -109,8 +110,30 @@ NETWORKS = {
 }
 
 
+LARGE = {
+    "large images": lambda: [[conv(1, 3, 3, padding=1, stride=2)], (3, 56, 50)],
+    "many outputs": lambda: [[conv(20, 2, 3, padding=1)], (2, 20, 20)],
+    "a large layer": lambda: [
+        [conv(20, 3, 3, padding=1), fhenn.Square(), conv(3, 20, 2, stride=2), fhenn.Flatten(), linear(4, 300)],
+        (3, 20, 20),
+    ],
+    "large branches": lambda: [
+        [
+            conv(9, 1, 3, padding=1),
+            fhenn.Square(),
+            fhenn.Residual(fhenn.Sequential([conv(9, 9, 3, padding=1)])),
+            fhenn.GlobalAvgPool2d(),
+            fhenn.Flatten(),
+            linear(3, 9),
+        ],
+        (1, 30, 30),
+    ],
+}
+"""Of layers that a ciphertext of their ring does not hold."""
+
+
 def network(name):
-    nodes, shape = NETWORKS[name]()
+    nodes, shape = (NETWORKS | LARGE)[name]()
     return fhenn.Sequential(nodes, shape=shape)
 
 
@@ -124,10 +147,13 @@ def slots_of(client, answer):
     return np.array([client._context.decrypt_slots(each) for each in array.ciphertexts]), array.layout
 
 
-EVERY = list(product(NETWORKS, ("latency", "throughput"), ("seal", "native")))
+EVERY = [
+    *product(NETWORKS, ("latency", "throughput"), ("seal", "native")),
+    *product(LARGE, ("latency",), ("seal", "native")),
+]
 
 
-@pytest.mark.parametrize(("name", "layout", "evaluator"), mostly_thorough(EVERY, (5, 13, 16, 20)))
+@pytest.mark.parametrize(("name", "layout", "evaluator"), mostly_thorough(EVERY, (5, 13, 16, 20, 37, 41)))
 def test_a_network_is_right_in_every_slot(name, layout, evaluator):
     """What a client reads is the twin; a slot that holds no output holds nothing."""
     model = network(name)
@@ -136,6 +162,8 @@ def test_a_network_is_right_in_every_slot(name, layout, evaluator):
         model, inputs=x, bounds=[-1, 1], ranges="data", witness=False, accuracy=1e-2, layout=layout, evaluator=evaluator
     )
     assert plan.shape == model.shape
+    if name in LARGE:
+        assert max(each.tiles for each in (plan.layout, *plan.targets) if each is not None) > 1
     plan = fhenn.Plan.from_json(plan.to_json())
     client = fhenn.Client(plan)
     server = fhenn.Server(model, plan, client.evaluation_keys())
@@ -192,6 +220,57 @@ def test_any_network_runs_as_planned(model, samples, evaluator):
     np.testing.assert_allclose(fhenn.decrypt(context, result), features(model.infer(x)), atol=1e-3)
     assert result.layout == plan.result.layout
     assert deepest(circuit(model))
+
+
+def applied(affine, rows):
+    """What the ciphertexts hold after a map, in plain NumPy.
+
+    rows: (tiles, slots).
+    """
+    schedule = affine.schedules[0]
+    totals = np.zeros((schedule.diagonals.outlets, affine.slots))
+    for outlet, steps in enumerate(schedule.steps):
+        for tile, split in enumerate(steps):
+            for shift, values in affine.values(schedule, tile, outlet):
+                giant, baby = split[shift]
+                totals[outlet] += np.roll(np.roll(rows[tile], -baby) * values, -giant)
+    for fold in schedule.diagonals.folds:
+        totals = totals + np.roll(totals, -fold, axis=1)
+    return totals
+
+
+@settings(max_examples=40, deadline=None)
+@given(networks(), st.sampled_from([16, 32, 64]), st.sampled_from([CHAINED, HOISTED]))
+def test_layers_take_as_many_ciphertexts_as_they_need(model, slots, rotations):
+    """Of a few slots each: in each slot its feature, or nothing, after every map."""
+    nodes = circuit(model)
+    inputs, targets = place_images(nodes, slots, 1, rotations)
+    x = features(rng.uniform(-1, 1, (1, *model.shape)))
+    assert inputs.holds(x.size, slots)
+    layouts, left = {id(x): inputs}, iter(targets)
+
+    def step(_, node, values):
+        if not isinstance(node, Affine):
+            y = node.infer(values)
+            layouts[id(y)] = layouts[id(values)]
+            return y
+        affine = AffineMap(node.operator, None, layouts[id(values)], slots, rotations, 0.0, next(left))
+        y = node.operator.apply(values)
+        held = applied(affine, layouts[id(values)].pack(values, slots))
+        np.testing.assert_allclose(held, affine.outlet.pack(y, slots), atol=1e-9)
+        assert affine.outlet.tiles >= -(-node.outputs // slots)
+        layouts[id(y)] = affine.outlet
+        return y
+
+    def join(_, first, second):
+        assert layouts[id(first)] == layouts[id(second)]
+        total = first + second
+        layouts[id(total)] = layouts[id(first)]
+        return total
+
+    alive = list(trail(nodes, x, step, join))
+    assert next(left, None) is None
+    assert len(alive) == len(nodes) + 1
 
 
 def test_maps_of_images_are_one_where_nothing_is_between():
@@ -260,20 +339,28 @@ def test_a_wide_network_makes_no_matrix(peak):
 
 
 @pytest.mark.parametrize(
-    ("name", "evaluator"), mostly_thorough(product(["strides", "residual"], ["seal", "native"]), (3,))
+    ("name", "evaluator"),
+    mostly_thorough(product(["strides", "residual", "large branches"], ["seal", "native"]), (3, 5)),
 )
 def test_witnesses_watch_images(name, evaluator):
     """An image that leaves the ranges is seen, in whatever slots its features are; others are not."""
     model = network(name)
     x = rng.uniform(-1, 1, (200, *model.shape)) / 4
-    plan = fhenn.plan(
-        model, inputs=x, bounds=[-1, 1], ranges="data", accuracy=1e-2, rows=1, witness=True, evaluator=evaluator
-    )
+    options = {"rows": 1, "witness": True, "layout": "latency", "evaluator": evaluator}
+    plan = fhenn.plan(model, inputs=x, bounds=[-1, 1], ranges="data", accuracy=1e-2, **options)
     assert len(plan.witnesses) == sum(isinstance(node, fhenn.Square) for node in circuit(model))
     client = fhenn.Client(plan)
     server = fhenn.Server(model, plan, client.evaluation_keys())
-    quiet = client.decrypt(server.predict(client.encrypt(x[:1])))
-    assert np.abs(quiet - model.infer(x[:1])).max() <= plan.error
+    answer = server.predict(client.encrypt(x[:1]))
+    assert np.abs(client.decrypt(answer) - model.infer(x[:1])).max() <= plan.error
+    witness = plan.witnesses[0]
+    held = fhenn.decrypt(
+        client._context, CipherArray.from_bytes(client._context, Answer.from_bytes(answer).witnesses[0])
+    )
+    assert np.abs(held - witness.numbers(features(model.nodes[0].infer(x[:1])))).max() <= witness.error
+    if name in LARGE:  # the sum over so many neurons is quiet in a range that no image leaves
+        assert max(target.tiles for target in plan.targets if target is not None) > 1
+        return
     first = model.nodes[0].operator
     loud = np.sign(first.dense()[np.argmax(first.row_norms(1))]).reshape(1, *model.shape)
     assert np.abs(first @ loud.reshape(-1)).max() > max(map(abs, plan.ranges.intervals[0]))
@@ -329,8 +416,8 @@ def test_a_network_that_no_ring_holds_names_the_layer():
     nodes = [node for _ in range(20) for node in (fhenn.Conv2d(np.full((1, 1, 3, 3), 0.1), padding=1), fhenn.Square())]
     with pytest.raises(PlanError, match=r"\(node \d+\) makes it \d+ levels"):
         fhenn.plan(fhenn.Sequential(nodes, shape=(1, 4, 4)), bounds=[-1, 1])
-    with pytest.raises(PlanError, match="65,536 outputs"):
-        fhenn.plan(fhenn.Sequential([conv(64, 1, 1)], shape=(1, 32, 32)), bounds=[-1, 1], layout="latency")
+    with pytest.raises(PlanError, match="65,536 outputs"):  # of a layer that is not one of images
+        fhenn.plan(fhenn.Linear(np.ones((65536, 1))), bounds=[-1, 1], layout="latency")
 
 
 def test_branches_meet_at_one_scale():

@@ -1,6 +1,6 @@
 """The steps that a plan counts are those that a server makes."""
 
-from collections import Counter
+from collections import Counter, deque
 from functools import cached_property
 from itertools import product
 
@@ -10,10 +10,12 @@ from pass_through import HOISTING, HoistingContext, PassThrough, PassThroughCont
 from support import mostly_thorough
 
 import fhenn
+from fhenn.backends import CIPHER
 from fhenn.ckks import encrypt
 from fhenn.ckks.operator import Sparse
 from fhenn.ckks.rotations import CHAINED, HOISTED
-from fhenn.nn import Affine, layers
+from fhenn.nn import Affine, layers, trail
+from fhenn.planner.scaling import served_nodes
 from fhenn.safety import observe
 
 rng = np.random.default_rng(3)
@@ -84,6 +86,40 @@ def made(model, plan):
     for place, node in enumerate(layers(model)):
         x = observe(node, x, wanted[place])[0] if place in wanted else node.infer(x)
     return context.arithmetic.counts
+
+
+def made_of_images(model, plan):
+    """The same of a network with branches."""
+    kind = CountingHoistingContext if plan.evaluator == HOISTING.name else CountingContext
+    context = kind(plan.parameters, plan.rotation_keys)
+    x = encrypt(context, np.full((plan.samples_per_ciphertext, plan.features), 0.01), layout=plan.layout)
+    context.arithmetic.counts.clear()
+    wanted = {witness.place: witness for witness in plan.witnesses}
+
+    def step(place, node, x):
+        return observe(node, x, wanted[place])[0] if place in wanted else node.infer(x)
+
+    deque(trail(served_nodes(plan, model), x, step, lambda _, first, second: CIPHER.add(first, second)), maxlen=0)
+    return context.arithmetic.counts
+
+
+def conv(outputs, inputs):
+    return fhenn.Conv2d(rng.normal(size=(outputs, inputs, 3, 3)) / 10, rng.normal(size=outputs) / 10, padding=1)
+
+
+@pytest.mark.parametrize("evaluator", ["seal", HOISTING.name])
+def test_the_steps_of_layers_of_several_ciphertexts_are_counted(evaluator):
+    branches = fhenn.Residual(fhenn.Sequential([conv(6, 6)]))
+    model = fhenn.Sequential(
+        [conv(6, 1), fhenn.Square(), branches, fhenn.Square(), fhenn.Flatten(), dense(2, 6144)], shape=(1, 32, 32)
+    )
+    x = rng.uniform(-1, 1, (4, 1, 32, 32))
+    options = {"ranges": "data", "witness": 2, "layout": "latency", "samples": 1}
+    plan = fhenn.plan(model, inputs=x, bounds=[-1, 1], accuracy=0.1, evaluator=evaluator, **options)
+    assert max(target.tiles for target in plan.targets if target is not None) > 1
+    assert [each.neurons for each in plan.witnesses] == [6144, 6144]
+    counted = {(each.kind, each.level): each.count for each in plan.steps}
+    assert counted == dict(made_of_images(model, plan))
 
 
 def dense(outputs, inputs, bias=True):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fhenn.backends.native.ring import Products, Residues, Ring
 from fhenn.ckks.arithmetic import Arithmetic
-from fhenn.ckks.maps import AffineMap, Landing, RotationSchedule, bias_in_slots
+from fhenn.ckks.maps import AffineMap, Landing, RotationSchedule, biases_in_slots
 from fhenn.ckks.noise import NoiseModel
 from fhenn.ckks.rotations import CHAINED, HOISTED, Rotations
 from fhenn.errors import HeadroomExceeded
@@ -66,20 +66,20 @@ class EncodedMap:
     """An affine map of whole samples, encoded for a level and scale.
 
     babies: the tile and the rotation of each baby step, in slots.
-    giants: what each giant step sums, and the rotation after it, the last giant step first.
+    giants: of each tile of outputs, what each giant step sums, and the rotation after it, the last giant step first.
     source: the bias.
-    bias: the same, encoded; None for zero.
+    biases: the same, encoded for each tile of outputs; None for zero.
     """
 
     babies: tuple[tuple[int, int], ...]
-    giants: tuple[tuple[Products, int], ...]
+    giants: tuple[tuple[tuple[Products, int], ...], ...]
     source: Floats | None
-    bias: Residues | None
+    biases: tuple[Residues | None, ...]
 
     @property
-    def is_zero(self) -> bool:
-        """Whether no product is left."""
-        return not any(products.terms for products, _ in self.giants)
+    def zeros(self) -> list[bool]:
+        """Whether no product is left of each tile of outputs."""
+        return [not any(products.terms for products, _ in giants) for giants in self.giants]
 
 
 class NativeArithmetic(Arithmetic[Ciphertext, Plaintext]):
@@ -244,7 +244,7 @@ class NativeArithmetic(Arithmetic[Ciphertext, Plaintext]):
         schedule = affine.schedule(self.can_rotate, xs[0].level, landing.folded(xs[0].level))
         if schedule is None:
             return list(self._apply_by_numbers(xs, affine, landing))
-        return [self._apply_by_diagonals(xs, affine, schedule, landing)]
+        return self._apply_by_diagonals(xs, affine, schedule, landing)
 
     def _apply_by_numbers(self, xs: Sequence[Ciphertext], affine: AffineMap, landing: Landing) -> Iterator[Ciphertext]:
         """Each output as a sum of products with numbers, some outputs at a time."""
@@ -270,17 +270,13 @@ class NativeArithmetic(Arithmetic[Ciphertext, Plaintext]):
 
     def _apply_by_diagonals(
         self, xs: Sequence[Ciphertext], affine: AffineMap, schedule: RotationSchedule, landing: Landing
-    ) -> Ciphertext:
-        """The product of one group of samples."""
+    ) -> list[Ciphertext]:
+        """The results of one group of samples."""
         primes, samples = xs[0].level + 1, schedule.diagonals.samples
         encoded = self._encode_map(xs[0], affine, schedule, landing)
-        if encoded.is_zero:
-            nothing = self.zero(landing.level, landing.scale)
-            return (
-                nothing
-                if encoded.bias is None
-                else replace(nothing, residues=self._ring.add_plain(nothing.residues, encoded.bias))
-            )
+        zeros = encoded.zeros
+        if all(zeros):
+            return [self._constant(bias, landing) for bias in encoded.biases]
         turn = self._context.keys.turn
         if schedule.rotations is HOISTED:
             residues = [self._of_two(x) for x in xs]
@@ -290,15 +286,28 @@ class NativeArithmetic(Arithmetic[Ciphertext, Plaintext]):
             for tile, x in enumerate(xs):
                 steps = [step for each, step in encoded.babies if each == tile]
                 babies += [(each.residues, None) for each in self.rotated(x, steps, schedule.rotations)]
-        giants = [(products, turn(step, primes) if step else None) for products, step in encoded.giants]
+        steps_of = zip(encoded.giants, zeros, strict=True)
+        giants = [
+            [(products, turn(step, primes) if step else None) for products, step in each]
+            for each, is_zero in steps_of
+            if not is_zero
+        ]
+        biases = [bias for bias, is_zero in zip(encoded.biases, zeros, strict=True) if not is_zero]
         rescaled = landing.level < xs[0].level
         before = landing.folds_first or not rescaled  # on the last level a rescale first makes folds cheap
         at = landing.folded(xs[0].level) + 1
         folds = [[turn(step * samples, at) for step in group] for group in schedule.folds]
-        result = self._ring.apply_map(
-            babies, giants, (folds, []) if before else ([], folds), encoded.bias, rescaled=rescaled
-        )
-        return Ciphertext(result, landing.scale)
+        sums = self._ring.apply_map(babies, giants, (folds, []) if before else ([], folds), biases, rescaled=rescaled)
+        made = (Ciphertext(each, landing.scale) for each in sums)
+        return [
+            self._constant(bias, landing) if is_zero else next(made)
+            for bias, is_zero in zip(encoded.biases, zeros, strict=True)
+        ]
+
+    def _constant(self, bias: Residues | None, landing: Landing) -> Ciphertext:
+        """A fresh encryption of zero, plus a bias."""
+        nothing = self.zero(landing.level, landing.scale)
+        return nothing if bias is None else replace(nothing, residues=self._ring.add_plain(nothing.residues, bias))
 
     def _encode_map(self, x: Ciphertext, affine: AffineMap, schedule: RotationSchedule, landing: Landing) -> EncodedMap:
         """The map for inputs like x, kept while its operator lives."""
@@ -308,35 +317,38 @@ class NativeArithmetic(Arithmetic[Ciphertext, Plaintext]):
             kept[key] = self._new_map(x, affine, schedule, landing)
         encoded: EncodedMap = kept[key]
         if encoded.source is not affine.bias:
-            bias = self._encode_bias(affine, schedule, landing)
-            kept[key] = encoded = replace(encoded, source=affine.bias, bias=bias)
+            biases = self._encode_biases(affine, schedule, landing)
+            kept[key] = encoded = replace(encoded, source=affine.bias, biases=biases)
         return encoded
 
     def _new_map(self, x: Ciphertext, affine: AffineMap, schedule: RotationSchedule, landing: Landing) -> EncodedMap:
         """The map, encoded: over the special prime too where baby steps are rotated there."""
         samples = schedule.diagonals.samples
-        babies = [(tile, step) for tile in range(len(schedule.diagonals.shifts)) for step in schedule.babies(tile)]
+        babies = [(tile, step) for tile in range(schedule.diagonals.tiles) for step in schedule.babies(tile)]
         at = {baby: place for place, baby in enumerate(babies)}
         places = list(range(x.level + 1))
         if schedule.rotations is HOISTED and any(step for _, step in babies):
             places.append(len(self._ring.primes) - 1)
         full = 8.0 * self.ring_degree * len(places) * schedule.diagonals.present <= _KEPT
-        terms: dict[int, list[tuple[int, Any]]] = {giant: [] for giant in schedule.giants}
-        for tile in counted(range(len(schedule.diagonals.shifts)), share=1 / 2):
-            shifts = schedule.diagonals.shifts[tile]
-            for shift, (_, values) in zip(counted(shifts), affine.values(schedule, tile), strict=True):
-                self._require_encodable(values, x.level, landing.plain_scale)
-                coefficients = np.rint(self._ring.coefficients(values, landing.plain_scale))
-                if coefficients.any():
-                    giant, step = schedule.steps[tile][shift]
-                    plaintext = self._ring.residues_of(coefficients, places) if full else coefficients
-                    terms[giant].append((at[tile, step], plaintext))
-        giants = [
-            (self._products(terms[giant], len(babies), full=full), turn * samples)
-            for giant, turn in zip(schedule.giants[::-1], schedule.turns, strict=True)
-        ]
+        rows: list[tuple[tuple[Products, int], ...]] = []
+        for outlet in counted(range(schedule.diagonals.outlets), share=1 / 2):
+            terms: dict[int, list[tuple[int, Any]]] = {giant: [] for giant in schedule.giants}
+            for tile in counted(range(schedule.diagonals.tiles)):
+                shifts = counted(schedule.diagonals.rows[outlet][tile])
+                for shift, (_, values) in zip(shifts, affine.values(schedule, tile, outlet), strict=True):
+                    self._require_encodable(values, x.level, landing.plain_scale)
+                    coefficients = np.rint(self._ring.coefficients(values, landing.plain_scale))
+                    if coefficients.any():
+                        giant, step = schedule.steps[outlet][tile][shift]
+                        plaintext = self._ring.residues_of(coefficients, places) if full else coefficients
+                        terms[giant].append((at[tile, step], plaintext))
+            giants = (
+                (self._products(terms.pop(giant), len(babies), full=full), turn * samples)
+                for giant, turn in zip(schedule.giants[::-1], schedule.turns, strict=True)
+            )
+            rows.append(tuple(giants))
         steps = tuple((tile, step * samples) for tile, step in babies)
-        return EncodedMap(steps, tuple(giants), affine.bias, self._encode_bias(affine, schedule, landing))
+        return EncodedMap(steps, tuple(rows), affine.bias, self._encode_biases(affine, schedule, landing))
 
     def _products(self, terms: list[tuple[int, Any]], babies: int, *, full: bool) -> Products:
         """The products that a giant step sums.
@@ -354,13 +366,18 @@ class NativeArithmetic(Arithmetic[Ciphertext, Plaintext]):
             return Products(which, self._ring.pack_plain(plaintexts), len(terms))
         return Products(which, None, len(terms), np.stack(plaintexts))
 
-    def _encode_bias(self, affine: AffineMap, schedule: RotationSchedule, landing: Landing) -> Residues | None:
-        """The bias in every slot that holds its output, None where it is zero."""
-        rows = bias_in_slots(affine, schedule)
-        if rows is None:
-            return None
-        self._require_encodable(rows, landing.level, landing.scale)
-        return self._ring.encode(rows, landing.scale, range(landing.level + 1))
+    def _encode_biases(
+        self, affine: AffineMap, schedule: RotationSchedule, landing: Landing
+    ) -> tuple[Residues | None, ...]:
+        """The bias in every slot that holds its output, for each tile of outputs; None where it is zero."""
+        biases: list[Residues | None] = []
+        for values in biases_in_slots(affine, schedule):
+            if values is not None:
+                self._require_encodable(values, landing.level, landing.scale)
+            biases.append(
+                None if values is None else self._ring.encode(values, landing.scale, range(landing.level + 1))
+            )
+        return tuple(biases)
 
     def require_relinearisation(self, operation: str) -> None:
         self._context.require_relinearisation(operation)

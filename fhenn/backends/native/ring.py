@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from threading import Lock
 from typing import Any, ClassVar
 from weakref import WeakValueDictionary, finalize
@@ -96,7 +97,10 @@ class _Map(ctypes.Structure):
     """`Map` of maps.h."""
 
     _fields_ = (
-        *((name, _INT) for name in ("k", "lifted", "babies", "giants", "rescaled", "folds_before", "folds_after")),
+        *(
+            (name, _INT)
+            for name in ("k", "lifted", "babies", "results", "giants", "rescaled", "folds_before", "folds_after")
+        ),
         *((name, _POINTER) for name in ("x", "baby", "giant", "fold", "bias")),
     )
 
@@ -589,21 +593,24 @@ class Ring:
     def apply_map(
         self,
         babies: Sequence[tuple[Residues, Turn | None]],
-        giants: Sequence[tuple[Products, Turn | None]],
+        giants: Sequence[Sequence[tuple[Products, Turn | None]]],
         folds: tuple[Sequence[Sequence[Turn]], Sequence[Sequence[Turn]]],
-        bias: Residues | None,
+        biases: Sequence[Residues | None],
         *,
         rescaled: bool,
-    ) -> Residues:
+    ) -> list[Residues]:
         """An affine map by baby and giant steps (maps.h).
 
-        babies: a ciphertext and how it is rotated, for each baby step; those that are rotated are of one ciphertext.
-        giants: the products of each giant step and the rotation of the sum after it, the last giant step first.
-        folds: rotations of the sum that are added to it together, before and after the division by the last prime.
-        bias: a plaintext, (primes of the result, N), None for zero.
-        rescaled: whether the result is divided by its last prime.
+        babies: a ciphertext and how it is rotated, for each baby step; those of one ciphertext follow one another.
+        giants: of each result, as many: the products of each giant step and the rotation of the sum after it, the last
+        giant step first. Each result has a product at least.
+        folds: rotations of a sum that are added to it together, before and after the division by the last prime.
+        biases: of each result a plaintext, (primes of the result, N), None for zero.
+        rescaled: whether results are divided by their last prime.
 
         Plaintexts are over the special prime too where a baby step rotates.
+
+        Returns the results.
         """
         primes = babies[0][0].shape[1]
         _require_alike((2, *babies[0][0].shape[1:]), [x for x, _ in babies])
@@ -617,11 +624,12 @@ class Ring:
                 None if products.coefficients is None else products.coefficients.ctypes.data,
                 nowhere if turn is None else turn.structure,
             )
-            for products, turn in giants
+            for products, turn in chain.from_iterable(giants)
         ]
         groups = [(_Rotation * len(group))(*(turn.structure for turn in group)) for group in (*folds[0], *folds[1])]
         after = [_Fold(len(group), ctypes.addressof(group)) for group in groups]
         xs = _pointers([x for x, _ in babies])
+        added = (_POINTER * len(biases))(*(None if bias is None else bias.ctypes.data for bias in biases))
         arrays = [
             (_Rotation * len(rotations))(*rotations),
             (_Giant * len(steps))(*steps),
@@ -631,16 +639,16 @@ class Ring:
             primes,
             any(turn is not None for _, turn in babies),
             len(babies),
-            len(steps),
+            len(giants),
+            len(steps) // len(giants),
             rescaled,
             len(folds[0]),
             len(folds[1]),
-            *(ctypes.addressof(each) for each in (xs, *arrays)),
-            None if bias is None else bias.ctypes.data,
+            *(ctypes.addressof(each) for each in (xs, *arrays, added)),
         )
-        result = self.new(2, primes - rescaled)
-        self._checked(self._library.fhenn_apply_map(self._pointer, ctypes.byref(plan), result.ctypes.data))
-        return result
+        results = [self.new(2, primes - rescaled) for _ in giants]
+        self._checked(self._library.fhenn_apply_map(self._pointer, ctypes.byref(plan), _pointers(results)))
+        return results
 
     def number_rows(
         self, xs: Sequence[Residues], starts: NDArray[np.intp], columns: NDArray[np.intp], integers: Floats

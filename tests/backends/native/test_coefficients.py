@@ -92,7 +92,7 @@ def test_products_are_the_same_made_at_each_use(kernels, threads, lifted):
     late = [Products(None, None, 3, coefficients), Products(some, None, 2, coefficients[:2].copy())]
     bias = plain[0][: k - 1].copy()
     results = [
-        on.apply_map(babies, [(first, turns[0]), (second, None)], ([turns], []), bias, rescaled=True)
+        on.apply_map(babies, [[(first, turns[0]), (second, None)]], ([turns], []), [bias], rescaled=True)[0]
         for first, second in (full, late, (full[0], late[1]))
     ]
     assert results[0].any()
@@ -114,7 +114,7 @@ def test_a_map_kept_as_coefficients_gives_the_bits_of_one_kept_in_full(way, monk
         arrays = [CipherArray.from_bytes(context, message) for _ in range(2)]
         results += map(affine.infer, arrays)  # the first encodes the map, and the second finds it kept
         (encoded,) = context.encoded[affine.operator].values()
-        products = [each for each, _ in encoded.giants if each.terms]
+        products = [each for giants in encoded.giants for each, _ in giants if each.terms]
         assert products
         assert all((each.plain is not None) == full == (each.coefficients is None) for each in products)
     assert np.abs(fhenn.decrypt(context, results[0]) - affine.infer(x)).max() < 1e-3

@@ -194,7 +194,7 @@ def test_operands_that_are_not_alike_are_refused():
         lambda: ring.sum_of_products([x, x], [x[0], lower[0]]),
         lambda: ring.number_rows([x, lower], np.array([0, 2]), np.array([0, 1]), np.array([1.0, 2.0])),
         lambda: ring.number_rows([product], np.array([0, 1]), np.array([0]), np.array([1.0])),
-        lambda: ring.apply_map([(x, None), (lower, None)], [], ([], []), None, rescaled=False),
+        lambda: ring.apply_map([(x, None), (lower, None)], [[]], ([], []), [None], rescaled=False),
     ]
     for call in calls:
         with pytest.raises(ParameterError, match="shape"):

@@ -47,7 +47,7 @@ class Work:
             ring.relinearise(three, self.key),
             ring.relinearise_and_rescale(three, self.key),
             *ring.rotate(self.x, self.turns),
-            ring.apply_map(babies, giants, ([self.turns], []), self.bias, rescaled=True),
+            *ring.apply_map(babies, [giants, giants[1:] * 2], ([self.turns], []), [self.bias, None], rescaled=True),
             *ring.number_rows([self.x, self.x], np.array([0, 2, 3]), np.array([0, 1, 1]), np.array([3.0, -5.0, 7.0])),
         ]
         return b"".join(result.tobytes() for result in results)

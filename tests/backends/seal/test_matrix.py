@@ -41,11 +41,12 @@ def mapped(layout, weight, slots, target=None):
 
 
 def slot_values(affine, schedule):
-    """What multiplies each shift of each tile, (tiles, K, slots)."""
-    values = np.zeros((affine.group, schedule.diagonals.most, affine.slots))
-    for tile in range(len(values)):
-        for shift, row in affine.values(schedule, tile):
-            values[tile, shift] = row
+    """What multiplies each shift of each tile for each tile of outputs, (outlets, tiles, K, slots)."""
+    diagonals = schedule.diagonals
+    values = np.zeros((diagonals.outlets, affine.group, diagonals.most, affine.slots))
+    for outlet, tile in np.ndindex(values.shape[:2]):
+        for shift, row in affine.values(schedule, tile, outlet):
+            values[outlet, tile, shift] = row
     return values
 
 
@@ -56,14 +57,15 @@ def simulate(layout, weight, x, slots, target=None, giants=None):
         schedule = replace(schedule, giants=giants(schedule))
     rows = np.array(layout.pack(x, slots)).reshape(-1, layout.tiles, slots)
     values = slot_values(affine, schedule)
-    total = np.zeros((len(rows), slots))
-    for tile, steps in enumerate(schedule.steps):
-        for shift, (giant, baby) in steps.items():
-            part = np.roll(rows[:, tile], -baby * layout.samples, axis=1) * values[tile, shift]
-            total += np.roll(part, -giant * layout.samples, axis=1)
+    totals = np.zeros((len(rows), schedule.diagonals.outlets, slots))
+    for outlet, row in enumerate(schedule.steps):
+        for tile, steps in enumerate(row):
+            for shift, (giant, baby) in steps.items():
+                part = np.roll(rows[:, tile], -baby * layout.samples, axis=1) * values[outlet, tile, shift]
+                totals[:, outlet] += np.roll(part, -giant * layout.samples, axis=1)
     for fold in schedule.diagonals.folds:
-        total = total + np.roll(total, -fold * layout.samples, axis=1)
-    return total, schedule
+        totals = totals + np.roll(totals, -fold * layout.samples, axis=2)
+    return totals.reshape(-1, slots), schedule
 
 
 def replicated(x, period, samples, slots):
@@ -90,23 +92,32 @@ def test_every_slot_holds_the_product_and_nothing_else(width, outputs, samples, 
         np.testing.assert_allclose(total, expected, atol=1e-9)
 
 
-def placed(width, period, samples):
-    """Features at random places."""
-    held = np.full(period, -1)
-    held[rng.choice(period, width, replace=False)] = np.arange(width)
-    return Placement.of(held[np.newaxis], samples)
+def placed(width, period, samples, tiles=1):
+    """Features at random places, with one in each tile at least."""
+    held = np.full((tiles, period), -1)
+    firsts = np.arange(tiles) * period + rng.integers(period, size=tiles)
+    others = np.setdiff1d(np.arange(tiles * period), firsts)
+    held.reshape(-1)[np.concatenate([firsts, rng.permutation(others)])[:width]] = rng.permutation(width)
+    return Placement.of(held, samples)
+
+
+some_tiles = st.integers(1, 3)
 
 
 @settings(max_examples=150)
-@given(st.integers(1, 20), st.integers(1, 20), st.sampled_from([1, 2, 4]), st.data())
-def test_features_may_stand_anywhere(width, outputs, samples, data):
-    """Whatever the giant steps are: each slot of an output holds it, all others nothing."""
+@given(st.integers(3, 20), st.integers(3, 20), st.sampled_from([1, 2, 4]), st.tuples(some_tiles, some_tiles), st.data())
+def test_features_may_stand_anywhere(width, outputs, samples, tiles, data):
+    """Whatever ciphertext, and whatever the giant steps are: a slot of an output holds it, all others nothing."""
     slots = 128
     periods = [1 << power for power in range(8) if 1 << power <= slots // samples]
     density = data.draw(st.sampled_from([0.05, 0.3, 1.0]))
     weight = rng.normal(size=(outputs, width)) * (rng.random((outputs, width)) < density)
-    layout = placed(width, data.draw(st.sampled_from([each for each in periods if each >= width])), samples)
-    target = placed(outputs, data.draw(st.sampled_from([each for each in periods if each >= outputs])), samples)
+    layout, target = (
+        placed(size, data.draw(st.sampled_from([each for each in periods if each * some >= size])), samples, some)
+        for size, some in zip((width, outputs), tiles, strict=True)
+    )
+    assert layout.holds(width, slots)
+    assert target.holds(outputs, slots)
     if data.draw(st.booleans()):
         layout = Vectors("replicated", power_of_two(width), samples)
     if data.draw(st.booleans()):
@@ -192,6 +203,9 @@ def test_a_table_that_swells_is_not_inflated(peak):
 def test_a_placement_holds_every_feature_once(held):
     assert not Placement.of(np.array([held])).holds(3, 8)
     assert not Placement.of(np.array([[0, 1, 2]])).holds(3, 8)
+    assert Placement.of(np.array([[0, -1], [2, 1]])).holds(3, 8)
+    assert not Placement.of(np.array([[0, -1], [2, 0]])).holds(3, 8)
+    assert not Placement.of(np.array([[0, 1], [-1, -1]])).holds(2, 8)  # a ciphertext for nothing
     assert Placement.of(np.array([[0, 2, -1, 1]])).holds(3, 8)
 
 
@@ -309,10 +323,12 @@ def test_errors_come_through_with_the_rotations_before_each_weight(layout, shape
         one = np.zeros(shape)
         one[row, feature] = 1.0
         used = np.flatnonzero(
-            np.abs(slot_values(AffineMap(alone := Dense(one), None, layout, slots, CHAINED), schedule)).sum(axis=(0, 2))
+            np.abs(slot_values(AffineMap(alone := Dense(one), None, layout, slots, CHAINED), schedule)).sum(
+                axis=(0, 1, 3)
+            )
         )
         assert alone.shape == shape
-        (switches[row, feature],) = {schedule.steps[0][shift][1] for shift in used}
+        (switches[row, feature],) = {schedule.steps[0][0][shift][1] for shift in used}
     assert switches.max() == max(schedule.babies(0))
     for norm in (1, 2):
         turned = ((np.abs(weight) ** norm * switches).sum(axis=1) ** (1 / norm)).max()

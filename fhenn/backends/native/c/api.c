@@ -209,7 +209,7 @@ EXPORT int fhenn_rotate(Ring* ring, int k, const u64* x, int count, const uint32
   return 0;
 }
 
-EXPORT int fhenn_apply_map(Ring* ring, const Map* map, u64* result) {
+EXPORT int fhenn_apply_map(Ring* ring, const Map* map, u64* const* result) {
   Scratch* scratch = scratch_take(ring, polynomials_of_map(ring, map));
   if (!scratch) return -1;
   apply_map(ring, map, result, scratch);

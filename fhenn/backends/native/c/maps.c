@@ -90,9 +90,12 @@ static void settle(const Ring* ring, int k, const Sum* sum, int rescaled, u64* r
   }
 }
 
+/* Giant steps of all results. */
+static int giants_of(const Map* map) { return map->results * map->giants; }
+
 /* What a giant step adds to, before it is turned: [2][parts] polynomials, pitch_of(ring) words apart. */
 static size_t polynomials_of_products(const Map* map) {
-  return (size_t)map->giants * 2 * (size_t)(map->k + map->lifted);
+  return (size_t)giants_of(map) * 2 * (size_t)(map->k + map->lifted);
 }
 
 static long block_of(const Ring* ring, const Map* map) {
@@ -104,7 +107,7 @@ static long block_of(const Ring* ring, const Map* map) {
 /* The most plaintexts of a giant step that are made at each use; 0 where none are. */
 static int most_made(const Map* map) {
   int most = 0;
-  for (int g = 0; g < map->giants; g++)
+  for (int g = 0; g < giants_of(map); g++)
     if (map->giant[g].coefficients && map->giant[g].terms > most) most = map->giant[g].terms;
   return most;
 }
@@ -197,7 +200,7 @@ static void multiply_block(void* argument, int index, int worker) {
     else
       copy_pairs(ring, map, i, b, at, p->block, p->lifted + worker * pitch, pairs);
   }
-  for (int g = 0; g < map->giants; g++) {
+  for (int g = 0; g < giants_of(map); g++) {
     const Giant* giant = &map->giant[g];
     if (!giant->terms) continue;
     u64* first = p->products + (2L * g * parts + i) * pitch + at;
@@ -255,13 +258,11 @@ size_t polynomials_of_map(const Ring* ring, const Map* map) {
          (turning > divisions ? turning : divisions);
 }
 
-void apply_map(const Ring* ring, const Map* map, u64* result, Scratch* scratch) {
+/* A result, of the products of its giant steps. bias: NULL for none. */
+static void finish_map(const Ring* ring, const Map* map, const Giant* giant, const u64* products, const u64* bias,
+                       Sum sum, u64* result, Scratch* scratch) {
   int k = map->k;
-  Sum sum = sum_new(ring, k, scratch);
-  size_t used = scratch->used;
-  const u64* products = products_of(ring, map, scratch);
-  for (int g = 0; g < map->giants; g++) {
-    const Giant* giant = &map->giant[g];
+  for (int g = 0; g < map->giants; g++, giant++) {
     if (giant->terms) gather(ring, map, products + 2L * g * (k + map->lifted) * pitch_of(ring), &sum);
     if (giant->turn.permutation && (sum.has_base || sum.has_lifted)) turn(ring, k, &sum, (Fold){1, &giant->turn}, 1, scratch);
   }
@@ -269,17 +270,24 @@ void apply_map(const Ring* ring, const Map* map, u64* result, Scratch* scratch) 
   settle(ring, k, &sum, map->rescaled, result, scratch);
   k -= map->rescaled;
   if (map->folds_after) {
-    scratch->used = used; /* the products are no longer needed */
     memcpy(sum.base, result, 2 * (size_t)(k * ring->n) * sizeof *result);
     sum.has_base = 1, sum.has_lifted = 0;
     for (int f = 0; f < map->folds_after; f++)
       turn(ring, k, &sum, map->fold[map->folds_before + f], 0, scratch);
     settle(ring, k, &sum, 0, result, scratch);
   }
-  for (int i = 0; map->bias && i < k; i++) {
+  for (int i = 0; bias && i < k; i++) {
     const Modulus* m = &ring->moduli[i];
-    m->kernels->add(m, result + i * ring->n, map->bias + i * ring->n, result + i * ring->n);
+    m->kernels->add(m, result + i * ring->n, bias + i * ring->n, result + i * ring->n);
   }
+}
+
+void apply_map(const Ring* ring, const Map* map, u64* const* result, Scratch* scratch) {
+  const Sum empty = sum_new(ring, map->k, scratch); /* results take turns in it */
+  const u64* products = products_of(ring, map, scratch);
+  long each = 2L * map->giants * (map->k + map->lifted) * pitch_of(ring);
+  for (int r = 0; r < map->results; r++)
+    finish_map(ring, map, map->giant + r * map->giants, products + r * each, map->bias[r], empty, result[r], scratch);
 }
 
 typedef struct Rows {

@@ -34,20 +34,22 @@ typedef struct Fold {
 /* A map of ciphertexts at k primes.
    lifted: whether products are made over QP: where baby steps rotate.
    x: the ciphertext of each baby step; baby steps of one ciphertext follow one another, and have its one address.
-   giants: the last one first. rescaled: whether the result is divided by its last prime.
-   folds: each adds rotations of the sum to it; those before the division, then those after it.
-   bias: NULL for none; as many primes as the result. */
+   results: ciphertexts that are made of the same baby steps; each has a product at least.
+   giants: of each result; the last one first. rescaled: whether results are divided by their last prime.
+   folds: each adds rotations of a sum to it; those before the division, then those after it.
+   giant: [results][giants].
+   bias: [results], NULL for none; as many primes as a result. */
 typedef struct Map {
-  int k, lifted, babies, giants, rescaled, folds_before, folds_after;
+  int k, lifted, babies, results, giants, rescaled, folds_before, folds_after;
   const u64* const* x;
   const Rotation* baby;
   const Giant* giant;
   const Fold* fold;
-  const u64* bias;
+  const u64* const* bias;
 } Map;
 
 size_t polynomials_of_map(const Ring* ring, const Map* map);
-void apply_map(const Ring* ring, const Map* map, u64* result, Scratch* scratch);
+void apply_map(const Ring* ring, const Map* map, u64* const* result, Scratch* scratch);
 
 /* Rows of numbers times ciphertexts: result[r] = sum of number[t]*x[column[t]] for t from start[r] to start[r + 1].
    number: [k][terms], modulo each prime. some: room for `terms` pointers for
