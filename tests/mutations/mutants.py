@@ -1540,6 +1540,59 @@ REMOTE_PAUSES = mutants(
     ),
 )
 
+SUMS = mutants(
+    "fhenn/backends/cipher.py",
+    "tests/backends/test_sums.py",
+    ("sums: of other keys", "y.require_same_keys(x.context)\n        require_alike(x, y, ", "require_alike(x, y, "),
+    ("sums: of other shapes", 'require_alike(x, y, "a sum")', "pass"),
+    ("sums: of other scales", "if high.scale != low.scale:", "if False:"),
+    (
+        "sums: brought to a scale that is not exact",
+        "one = scale * on.primes[x.level] / x.scale",
+        "one = on.primes[x.level]",
+    ),
+)
+
+DIGESTS = mutants(
+    "fhenn/session/receipt.py",
+    "tests/session/test_stream.py::test_a_part_whose_header_states_no_digest",
+    ("digests: of any form", "if not is_digest(header.sha256):", "if False:"),
+)
+
+NORMS = mutants(
+    "fhenn/ckks/operator.py",
+    tests_in(
+        "tests/ckks/test_operator.py",
+        "test_a_bound_that_is_known_counts_where_it_is_less test_many_columns_are_those_of_the_matrix",
+    ),
+    ("norms: known to be more", "if spectral_norm < self.spectral_norm:", "if True:"),
+    ("columns: what is not finite spreads", " or not np.isfinite(columns).all():", ":"),
+)
+
+KEPT_MAPS = mutants(
+    "fhenn/backends/native/arithmetic.py",
+    "tests/backends/native/test_coefficients.py",
+    ("maps: kept in full whatever they take", "schedule.diagonals.present <= _KEPT", "schedule.diagonals.present >= 0"),
+)
+
+IMAGES_IN_NPY = [
+    *mutants(
+        "fhenn/cli/tables/npy.py",
+        "tests/cli/test_table_chunks.py tests/cli/test_images.py",
+        (
+            "images: one is as many as its channels",
+            "if len(values) == samples else (1, *values.shape)",
+            "if values.ndim > 1 else (1, *values.shape)",
+        ),
+        ("images: of any shape", "count_samples(values.shape, prod(image), image, str(path))", "len(values)"),
+    ),
+    *mutants(
+        "fhenn/cli/infer.py",
+        "tests/cli/test_images.py",
+        ("images: refused", "csv_format, as_json, plan.shape)", "csv_format, as_json)"),
+    ),
+]
+
 MUTANTS: tuple[Mutant, ...] = tuple(
     mutant
     for part in (
@@ -1548,7 +1601,7 @@ MUTANTS: tuple[Mutant, ...] = tuple(
         ROUTES, GUARD, OUTPUTS, WITNESS, DEMANDS, PLAN, LAYOUT, ARRAY, SEARCH, WORST, VERIFIED_WITNESSES, CACHE, LOAD, TRACE, FILLED, FOLDS, SHARED,
         UNITS, NATIVE_MESSAGES, SEVERAL, NATIVE_KEYS, KEY_MESSAGES, SUBCHAIN, KEY_LEVELS, ROTATIONS, STRANGE_EVALUATOR, STREAM,
         STREAM_OF_CLIENT, UNFINISHED, READ_MESSAGE, ENCRYPTION, STREAM_OF_SAMPLES, ENCRYPTOR,
-        REMOTE_STREAMS, REMOTE_CONNECTIONS, REMOTE_PAUSES,
+        REMOTE_STREAMS, REMOTE_CONNECTIONS, REMOTE_PAUSES, SUMS, DIGESTS, NORMS, KEPT_MAPS, IMAGES_IN_NPY,
     )
     for mutant in part
 )  # fmt: skip

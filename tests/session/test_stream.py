@@ -262,7 +262,11 @@ def test_parts_that_name_no_stream_are_not_one(narrow):
         list(narrow.server.predict_stream([alone, second, tally.end.to_bytes()]))
 
 
-@pytest.mark.parametrize("wrong", ["Z" * 64, "A" * 64, " " + "a" * 63, "a" * 63, ""])
+@pytest.mark.parametrize(
+    "wrong",
+    ["Z" * 64, "A" * 64, " " + "a" * 63, "a" * 63, ""],
+    ids=["letters", "capitals", "blank", "short", "none"],
+)
 def test_a_part_whose_header_states_no_digest(narrow, wrong):
     """It is refused before it is counted, answered or kept in a receipt: its digest is what answers are bound to."""
     part, stated = narrow.upload[1], header_of(narrow.upload[1]).sha256
