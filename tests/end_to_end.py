@@ -24,11 +24,11 @@ def run(*line: Any) -> Any:
     return json.loads(result.stdout)
 
 
-def plan_for(images: np.ndarray, *options: Any) -> Any:
+def plan_for(images: np.ndarray) -> Any:
     """Write the plan and the keys of `model.fhenn`, in this folder, and its images; returns the plan."""
     np.save("images.npy", images)
     Path("bounds.json").write_text("[0, 1]")
-    run("plan", "--bounds", "bounds.json", "--rows", len(images), *options)
+    run("plan", "--bounds", "bounds.json", "--rows", len(images), "--accuracy", "1e-2", "--samples", 4)
     run("keygen")
     return artifacts.plan_from_bytes(artifacts.read("plan.fhenn"))
 

@@ -56,7 +56,7 @@ def imported(tmp_path, monkeypatch):
         np.save("seen.npy", IMAGES)
         run("import", "network.onnx", "--inputs", "seen.npy")
         (exact,) = ReferenceEvaluator(proto).run(None, {"x": IMAGES})
-        return plan_for(IMAGES, "--layout", "latency"), scores_of_twin(), exact
+        return plan_for(IMAGES), scores_of_twin(), exact
 
     return make
 

@@ -42,7 +42,7 @@ def network(tmp_path, monkeypatch):
         artifacts.write("model.fhenn", artifacts.model_to_bytes(model))
         with torch.no_grad():
             exact = module.double()(torch.tensor(images)).numpy()
-        return plan_for(images, "--layout", "latency"), model.scores(images), exact
+        return plan_for(images), model.scores(images), exact
 
     return make
 
