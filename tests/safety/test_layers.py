@@ -19,7 +19,7 @@ MODEL = fhenn.Sequential([fhenn.Linear(WEIGHT), fhenn.Sigmoid(on_violation="igno
 
 
 @pytest.fixture(scope="module")
-def found():
+def found(evaluator):
     """For each layer the samples that it speaks against."""
     certificate = fhenn.certify(MODEL, np.stack([X.min(axis=0), X.max(axis=0)]))
     calibration = fhenn.calibrate(MODEL, X)

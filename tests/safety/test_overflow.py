@@ -138,7 +138,7 @@ def count_unseen(pair, runs, seed):
 
 
 @pytest.fixture(scope="module")
-def pair():
+def pair(evaluator):
     return Careless(MODELS["hidden"], samples=4)
 
 
@@ -255,7 +255,7 @@ def test_what_wraps_is_below_the_least_or_beyond_the_limit_in_most_slots(pair, s
 
 
 @pytest.fixture(scope="module")
-def shared():
+def shared(evaluator):
     """A client whose results are shared, and an answer in which the second of two ciphertexts is spoilt."""
     pair = Careless(MODELS["one"], samples=2, queries=10, witness=2)
     x = np.zeros((4, FEATURES))
@@ -284,7 +284,7 @@ def test_what_is_masked_in_shared_results_holds_nothing(shared, read):
 
 
 @pytest.fixture(scope="module")
-def unwatched():
+def unwatched(evaluator):
     """A client whose results are shared, without witnesses."""
     model = silent(linear(np.random.default_rng(3), 1, FEATURES, 0.9), fhenn.Sigmoid(domain=(-1, 1)))
     return Careless(model, witness=False, samples=1, queries=10)

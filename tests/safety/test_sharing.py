@@ -21,7 +21,7 @@ MODEL = fhenn.Sequential([fhenn.Linear([[1.0, -0.5, 0.25]])])
 
 
 @pytest.fixture(scope="module")
-def pair():
+def pair(evaluator):
     plan = fhenn.plan(MODEL, bounds=[-1, 1], accuracy=1e-3, layout="throughput", queries=2000)
     client = fhenn.Client(plan)
     return plan, client, fhenn.Server(MODEL, plan, client.evaluation_keys())

@@ -106,7 +106,7 @@ def test_it_is_what_the_twin_says_and_misses_nothing(name):
 
 
 @pytest.fixture(scope="module")
-def pair():
+def pair(evaluator):
     plan = fhenn.plan(ONE, bounds=[-1, 1], witness=True, layout="throughput")
     client = fhenn.Client(plan)
     x = np.zeros((4, 6))

@@ -44,12 +44,12 @@ class Pair:
 
 
 @pytest.fixture(scope="module", params=["latency", "throughput"])
-def pair(request):
+def pair(evaluator, request):
     return Pair(MODEL, layout=request.param)
 
 
 @pytest.fixture(scope="module")
-def deep():
+def deep(evaluator):
     return Pair(DEEP, layout="latency")
 
 

@@ -28,7 +28,7 @@ class Public:
 
 
 @pytest.fixture(scope="module", params=["latency", "throughput"])
-def public(request):
+def public(evaluator, request):
     return Public(layout=request.param)
 
 

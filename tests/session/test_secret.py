@@ -30,7 +30,7 @@ MODEL = fhenn.Sequential([fhenn.Linear([[0.5, -0.25, 0.125, 0.25]], [0.1])])
 
 
 @pytest.fixture(scope="module")
-def client():
+def client(evaluator):
     return fhenn.Client(fhenn.plan(MODEL, bounds=[-1, 1]))
 
 

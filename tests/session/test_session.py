@@ -30,7 +30,7 @@ def logistic(finish=None):
 
 
 @pytest.fixture(scope="module")
-def pair():
+def pair(evaluator):
     model = logistic()
     plan = fhenn.plan(model, bounds=[-2, 2])
     client = fhenn.Client(plan)

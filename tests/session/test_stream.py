@@ -65,14 +65,14 @@ class Streamed:
 
 
 @pytest.fixture(scope="module", params=["latency", "throughput"])
-def streamed(request):
+def streamed(evaluator, request):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("fhenn.session.encryption._PART", 1)  # a part is one group of samples
         yield Streamed(request.param)
 
 
 @pytest.fixture(scope="module")
-def narrow():
+def narrow(evaluator):
     """Parts of one sample."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("fhenn.session.encryption._PART", 1)
@@ -380,7 +380,7 @@ GROUP = 256
 
 
 @pytest.fixture(scope="module")
-def shared():
+def shared(evaluator):
     """A client with a key for four parts that are shared, a stream of three whose last one is wild, its answers."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("fhenn.session.encryption._PART", 1)
