@@ -12,8 +12,8 @@ decryption, last of all. An accuracy in these units is one relative to how the o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import frexp
+from collections.abc import Iterator, Mapping, Sequence
+from math import frexp, isnan, nan
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from fhenn.ckks.layout import WholeSamples
 from fhenn.ckks.operator import Operator, Scaling
 from fhenn.errors import ParameterError, ShapeMismatch
-from fhenn.nn import Activation, Affine, Grid, Node, Step, circuit
+from fhenn.nn import Activation, Affine, Grid, Node, Step, circuit, plus, trail
 from fhenn.ranges import Reach, box_of
 from fhenn.ranges.data import outputs_of
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from fhenn.planner.plan import Plan
 
 Floats = NDArray[np.float64]
+Interval = tuple[float, float]
 
 _LARGEST_EXPONENT = 1000
 """Units are from 2⁻¹⁰⁰⁰ to 2¹⁰⁰⁰, so that one over them is a float too."""
@@ -133,9 +134,10 @@ def with_idle_values(nodes: Sequence[Step]) -> list[Step]:
     [2.0, 0.0]
     """
     served = list(nodes)
+    chosen: dict[int, float] = {}
     for place, node in enumerate(nodes):
         if isinstance(node, Affine):
-            idle = _taken_by(nodes[place + 1 :])
+            chosen[place] = idle = _idle_of(nodes, place, chosen)
             if idle:
                 served[place] = ServedLayer(node, idle=idle)
     return served
@@ -160,30 +162,59 @@ def with_targets(nodes: Sequence[Step], targets: Sequence[WholeSamples | None]) 
     return served
 
 
-def _taken_by(nodes: Sequence[Step]) -> float:
-    """A value that stays in the domains of the activations that come first: 0 where it does, or else the middle.
+def _idle_of(nodes: Sequence[Step], place: int, chosen: Mapping[int, float]) -> float:
+    """A value for the idle positions of an affine node that the activations which it reaches take: 0 where they do.
 
-    Where neither does, another of the first domain; where none of those tried does, one that the first takes.
+    Else what brings the first of them to the middle of its domain, or another value there that the others take too;
+    where none of those tried does, what fewest refuse.
+
+    nodes: of a model.
+    place: of the affine node.
+    chosen: what was chosen for those before it, by their places.
     """
-    activations: list[Activation] = []
-    for node in nodes:
-        if not isinstance(node, Activation):
-            break
-        activations.append(node)
-    if not activations:
+    decided = list(rests(nodes, chosen))
+
+    def reached(idle: float) -> list[tuple[float, Interval]]:
+        """What a value brings to each activation that depends on it, and what that takes."""
+        return [
+            (x, node.polynomials[0].domain)
+            for node, x, known in zip(nodes, rests(nodes, {**chosen, place: idle}), decided, strict=False)
+            if isinstance(node, Activation) and isnan(known) and not isnan(x)
+        ]
+
+    from_zero = reached(0.0)
+    if not from_zero:
         return 0.0
-    low, high = activations[0].polynomials[0].domain
-    usual = 0.0 if low <= 0 <= high else low / 2 + high / 2
-    for start in (usual, *np.linspace(low, high, _TRIED).tolist()):
-        x = start
-        for node in activations:
-            least, most = node.polynomials[0].domain
-            if not least <= x <= most:
-                break
-            x = image_of(node, x)
-        else:
-            return float(start)
-    return usual
+    at, (low, high) = from_zero[0]  # what another branch adds may be in it
+    usual = 0.0 if low <= at <= high else low / 2 + high / 2 - at
+    fewest, found = len(nodes), usual
+    for idle in (usual, *(np.linspace(low, high, _TRIED) - at).tolist()):
+        refused = sum(not least <= x <= most for x, (least, most) in reached(idle))
+        if refused < fewest:
+            fewest, found = refused, float(idle)
+        if not fewest:
+            break
+    return found
+
+
+def rests(nodes: Sequence[Step], idles: Mapping[int, float] | None = None) -> Iterator[float]:
+    """What positions that hold no output hold before each node of a model, and behind the last.
+
+    nodes: of the model.
+    idles: of affine nodes by their places, NaN follows from others; their own (`Affine.idle`) where None.
+
+    >>> import fhenn
+    >>> list(rests([fhenn.Linear([[1.0]]), fhenn.PolynomialActivation([0.5, 1.0], domain=(-1, 1))]))
+    [0.0, 0.0, 0.5]
+    """
+
+    def step(place: int, node: Affine | Activation, x: float) -> float:
+        """What a node makes of one value."""
+        if isinstance(node, Affine):
+            return node.idle if idles is None else idles.get(place, nan)
+        return x if isnan(x) else image_of(node, x)
+
+    return trail(nodes, 0.0, step, plus)
 
 
 def image_of(node: Activation, x: float) -> float:

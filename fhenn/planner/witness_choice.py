@@ -20,7 +20,7 @@ from fhenn.ckks.trace import Trace, Traced
 from fhenn.errors import PlanError, ScaleMismatch
 from fhenn.nn import Activation, Affine
 from fhenn.planner.overflow import largest_beside, radius_that_fits
-from fhenn.planner.scaling import image_of
+from fhenn.planner.scaling import rests
 from fhenn.planner.walk import Place, Walk
 from fhenn.planner.witness import CHANCE, DEGREES, Interval, Witness, chebyshev_witness, doublings, inner_edge
 
@@ -189,15 +189,13 @@ class _Observed:
 
 def _observe(walked: Walk) -> Iterator[_Observed]:
     """Every activation of a walk, with what its witness depends on."""
-    path, rest = walked.path, 0.0
+    path = walked.path
     last = max((place for place, node in enumerate(path.nodes) if isinstance(node, Affine)), default=-1)
     planned: dict[int, Interval] = {} if path.ranges is None else path.ranges.at(path.nodes)
     activations = [(place, node) for place, node in enumerate(path.nodes) if isinstance(node, Activation)]
     intervals = {place: watched(node, planned.get(place)) for place, node in activations}
     last_watched = max((place for place, interval in intervals.items() if interval is not None), default=-1)
-    for place, (node, start) in enumerate(zip(path.nodes, walked.starts, strict=True)):
-        if isinstance(node, Affine):
-            rest = node.idle
+    for place, (node, start, rest) in enumerate(zip(path.nodes, walked.starts, rests(path.nodes), strict=False)):
         if not isinstance(node, Activation):
             continue
         low, high = path.reach[place].interval
@@ -213,7 +211,6 @@ def _observe(walked: Walk) -> Iterator[_Observed]:
         spare = held - width if width > 1 else 0
         must = intervals[place] is not None
         yield _Observed(walked.trace, node, place, start, domain, must, fits, reach, hidden, width, spare, rest)
-        rest = image_of(node, rest)
 
 
 def meets_square(node: Activation, domain: Interval) -> bool:

@@ -32,7 +32,8 @@ IDLE = mutants(
     "fhenn/planner/scaling.py",
     "tests/planner/test_idle.py",
     ("padded outputs hold 0 whatever follows", "            if idle:", "            if False:"),
-    ("padded outputs suit the first activation only", "return float(start)", "return usual"),
+    ("padded outputs suit the first activation only", "fewest, found = refused, float(idle)", "return usual"),
+    ("padded outputs forget what another branch adds", "low / 2 + high / 2 - at", "low / 2 + high / 2"),
 )
 
 FLOODING = mutants(

@@ -11,8 +11,11 @@ import fhenn
 from fhenn.approx import Function
 from fhenn.approx.fits import chebyshev
 from fhenn.backends import is_available
-from fhenn.nn import Affine, PolynomialActivation
-from fhenn.planner.scaling import with_idle_values
+from fhenn.ckks.layout import Vectors
+from fhenn.nn import Affine, PolynomialActivation, circuit
+from fhenn.planner.scaling import rests, with_idle_values
+from fhenn.planner.walk import Path, walk
+from fhenn.planner.witness_choice import witnesses_of
 
 LOG = Function("log", lambda x: np.log(np.maximum(x, 1e-3)), lambda x: 1 / np.maximum(x, 1e-3))
 rng = np.random.default_rng(0)
@@ -28,6 +31,18 @@ def a_logarithm(outputs, *more):
     return fhenn.Sequential([first, log, *more, fhenn.Linear(rng.uniform(-1, 1, (2, outputs)))])
 
 
+BOX = {"bounds": [0, 1], "accuracy": 1e-2}
+
+
+def assert_within_its_error(model, plan):
+    """Computed by a client and a server of a plan."""
+    client = fhenn.Client(plan)
+    server = fhenn.Server(model, plan, client.evaluation_keys())
+    x = rng.uniform(0, 1, (4, 4))
+    error = np.abs(client.decrypt(server.predict(client.encrypt(x))) - model.infer(x))
+    assert error.max() <= plan.error
+
+
 @pytest.mark.parametrize(
     ("outputs", "options", "evaluator"),
     # every option without keys, and each evaluator of ciphertexts with padding
@@ -39,12 +54,7 @@ def test_a_polynomial_far_from_0_spoils_nothing(outputs, options, evaluator):
     if evaluator == "native" and not is_available("native"):
         pytest.skip("the native library was not built")
     model = a_logarithm(outputs)
-    plan = fhenn.plan(model, bounds=[0, 1], accuracy=1e-2, evaluator=evaluator, **{"layout": "latency"} | options)
-    client = fhenn.Client(plan)
-    server = fhenn.Server(model, plan, client.evaluation_keys())
-    x = rng.uniform(0, 1, (4, 4))
-    error = np.abs(client.decrypt(server.predict(client.encrypt(x))) - model.infer(x))
-    assert error.max() <= plan.error
+    assert_within_its_error(model, fhenn.plan(model, evaluator=evaluator, **BOX, **{"layout": "latency"} | options))
 
 
 def test_layers_hold_the_middle_of_a_domain_without_0():
@@ -67,9 +77,45 @@ def test_activations_in_a_row_spoil_nothing(options):
     model = fhenn.Sequential([first, square, steep, fhenn.Linear(rng.uniform(-1, 1, (2, 3)))])
     (idle, *_) = [node.idle for node in with_idle_values(model.nodes) if isinstance(node, Affine)]
     assert 8 <= idle**2 <= 9
-    plan = fhenn.plan(model, bounds=[0, 1], accuracy=1e-2, layout="latency", evaluator=PASS_THROUGH.name, **options)
-    client = fhenn.Client(plan)
-    server = fhenn.Server(model, plan, client.evaluation_keys())
-    x = rng.uniform(0, 1, (4, 4))
-    error = np.abs(client.decrypt(server.predict(client.encrypt(x))) - model.infer(x))
-    assert error.max() <= plan.error
+    assert_within_its_error(model, fhenn.plan(model, layout="latency", evaluator=PASS_THROUGH.name, **BOX, **options))
+
+
+def a_sum(shortcut=None):
+    """A sigmoid, which makes 0.5 of 0, then a sum of branches that comes to a logarithm without 0 in its domain."""
+    log = a_logarithm(3).nodes[1]
+    first = fhenn.Linear(rng.uniform(0, 1, (3, 4)), np.full(3, -1.0))
+    body = fhenn.Linear(rng.uniform(0, 1, (3, 3)), np.full(3, 5.5))
+    return fhenn.Sequential(
+        [first, fhenn.Sigmoid(), fhenn.Residual(body, shortcut), log, fhenn.Linear(rng.uniform(-1, 1, (2, 3)))]
+    )
+
+
+def test_what_another_branch_adds_counts():
+    served = with_idle_values(circuit(a_sum()))
+    found = list(rests(served))
+    assert [node.idle for node in served if isinstance(node, Affine)] == [0.0, 6.5, 0.0]
+    assert found[2:6] == [0.5, 0.5, 6.5, 7.0], "what is put aside holds 0.5, and comes back in the sum"
+    # of two branches with maps the later one brings the sum to where it is wanted
+    served = with_idle_values(circuit(a_sum(fhenn.Linear(np.eye(3)))))
+    assert [node.idle for node in served if isinstance(node, Affine)] == [0.0, 0.0, 7.0, 0.0]
+
+
+@pytest.mark.parametrize("shortcut", [None, fhenn.Linear(np.eye(3))], ids=["itself", "map"])
+@pytest.mark.parametrize("options", [{}, pytest.param({"witness": True}, marks=pytest.mark.thorough)], ids=str)
+def test_a_sum_of_branches_spoils_nothing(shortcut, options):
+    model = a_sum(shortcut)
+    assert_within_its_error(model, fhenn.plan(model, layout="latency", evaluator=PASS_THROUGH.name, **BOX, **options))
+
+
+def test_a_witness_knows_what_a_sum_of_branches_leaves_in_spare_positions():
+    """Two layers of 3 neurons in 4 positions: what the fourth holds is counted in the threshold."""
+    wide, again = (fhenn.Sigmoid(domain=(-8.0, 8.0), on_violation="ignore") for _ in range(2))
+    body = fhenn.Linear(rng.uniform(-1, 1, (3, 3)))
+    nodes = [fhenn.Linear(rng.uniform(-1, 1, (3, 4))), wide, fhenn.Residual(body), again, fhenn.Linear(np.ones((1, 3)))]
+    path = Path(circuit(fhenn.Sequential(nodes)), -np.ones(4), np.ones(4))
+    parameters = fhenn.Parameters(32768, (60, *[40] * 9, 60), 2.0**40)
+    witnesses = witnesses_of(walk(path, Vectors("replicated", 4), parameters), (4,))
+    assert [witness.neurons for witness in witnesses] == [3, 3]
+    for witness, rest in zip(witnesses, (0.0, 0.5), strict=True):
+        t = rest / 8 / witness.inner
+        np.testing.assert_allclose(witness.threshold, 2 * 3 + (8 * t**4 - 8 * t**2 + 1), rtol=1e-12)
