@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from math import inf
 
 from fhenn.ckks.noise import NoiseModel, noise_model
 from fhenn.ckks.parameters import Parameters
@@ -21,6 +22,8 @@ class Evaluator:
     noise_of: the model of the noise that it makes in a ring of a degree N with primes, the special one last.
     fast_prime_bits: of the largest primes that it computes with fast; larger ones are taken where none of these hold a
     model. None where size makes no difference.
+    kept: bytes of the plaintexts of one map that it keeps as they are multiplied; of a larger one it keeps the
+    coefficients, which take as many bytes as one prime's share.
 
     >>> SEAL.name, SEAL.rotations.keys([0, 1, 2])
     ('seal', {1})
@@ -30,6 +33,7 @@ class Evaluator:
     rotations: Rotations
     noise_of: Callable[[int, Sequence[int]], NoiseModel]
     fast_prime_bits: int | None = None
+    kept: float = inf
 
     def noise(self, parameters: Parameters) -> NoiseModel:
         """The model of the noise that it makes under parameters.
@@ -50,7 +54,7 @@ class Evaluator:
 SEAL = Evaluator("seal", CHAINED, noise_model)
 """Microsoft SEAL, through TenSEAL: what plans are for unless they name another."""
 
-NATIVE = Evaluator("native", HOISTED, partial(noise_model, centred=True), fast_prime_bits=50)
+NATIVE = Evaluator("native", HOISTED, partial(noise_model, centred=True), fast_prime_bits=50, kept=256e6)
 """The evaluator in C that comes with fhenn, on SEAL's ciphertexts and keys.
 
 Its kernels for AVX2 and for AVX-512 IFMA compute with residues below 2⁵⁰.

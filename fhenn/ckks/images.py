@@ -221,6 +221,10 @@ class Convolution(Operator):
     def size(self) -> int:
         return self._kernel.size
 
+    @property
+    def most_entries(self) -> int:
+        return self.outputs * int(self._kernel[0].size)
+
     def with_kernel(self, kernel: ArrayLike) -> Convolution:
         """The same with another kernel of the same size. Raises ShapeMismatch, NonFiniteValue."""
         return Convolution(kernel, self._shape, self.stride, self.padding, self.dilation, self._groups)
@@ -415,6 +419,10 @@ class TransposedConvolution(Operator):
     def size(self) -> int:
         return self._of.size
 
+    @property
+    def most_entries(self) -> int:
+        return self._of.most_entries
+
     def apply(self, x: Samples) -> Samples:
         self._require(x)
         return self._of._back(x)
@@ -510,6 +518,10 @@ class Separable(Operator):
     @property
     def size(self) -> int:
         return self._vertical.size + self._horizontal.size
+
+    @property
+    def most_entries(self) -> int:
+        return self._channels * self._vertical.size * self._horizontal.size
 
     def apply(self, x: Samples) -> Samples:
         self._require(x)

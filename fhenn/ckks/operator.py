@@ -76,6 +76,11 @@ class Operator(ABC):
         """How many numbers are stored."""
 
     @property
+    def most_entries(self) -> int:
+        """At most so many entries are not 0, as is known without looking at them: the products that a server makes."""
+        return self.size
+
+    @property
     def name(self) -> str:
         """What kind it is."""
         return type(self).__name__

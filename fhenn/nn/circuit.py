@@ -7,6 +7,7 @@ two branches of a `Residual` come one after the other, with what is put aside be
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary, ref
@@ -118,8 +119,10 @@ def wired(model: Node) -> Iterator[Step]:
         yield from layers(model)
 
 
-_KNOWN: WeakKeyDictionary[object, list[tuple[ref[Affine], ref[Affine], object, object, Affine]]] = WeakKeyDictionary()
-"""Products that were made, while the first operator lives."""
+_KNOWN: WeakKeyDictionary[object, list[tuple[ref[Affine], ref[Affine], object, object, Affine | None]]] = (
+    WeakKeyDictionary()
+)
+"""Products that were made, or None where there is none, while the first operator lives."""
 
 
 def _joined(first: Affine, second: Affine) -> Affine | None:
@@ -131,15 +134,13 @@ def _joined(first: Affine, second: Affine) -> Affine | None:
     for mine, theirs, bias, operator, both in known:
         if mine() is first and theirs() is second and bias is first.bias and operator is second.operator:
             return both
-    before, after = (int(operator.row_sizes().sum()) for operator in operators)
-    if before / first.outputs * after > _MOST_ENTRIES:
-        return None
-    try:
-        both = Composed(first, second)
-    except NonFiniteValue:
-        return None
-    known.append((ref(first), ref(second), first.bias, second.operator, both))
-    return both
+    before, after = (operator.most_entries for operator in operators)
+    product: Affine | None = None
+    if before / first.outputs * after <= _MOST_ENTRIES:
+        with suppress(NonFiniteValue):
+            product = Composed(first, second)
+    known.append((ref(first), ref(second), first.bias, second.operator, product))
+    return product
 
 
 def trail(

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from fhenn.backends import PLAIN, backend_of
+from fhenn.backends import CIPHER, PLAIN, backend_of
 from fhenn.backends.plain import broadcast
+from fhenn.ckks import CipherArray
 from fhenn.errors import ParameterError, ShapeMismatch, UnsupportedOperation
 from fhenn.nn.node import Node, Shape
 
 
 class Residual(Node):
-    """body(x) + shortcut(x), as in residual networks (He et al. 2016). On plaintext only, for now.
+    """body(x) + shortcut(x), as in residual networks (He et al. 2016). Gradients are for plaintext.
 
     body: a node, as a `Sequential`.
     shortcut: a node whose output has the shape of the body's; x itself where None.
@@ -66,32 +67,44 @@ class Residual(Node):
         return after
 
     def forward(self, x: Any) -> Any:
-        """body(x) + shortcut(x). Raises ShapeMismatch, and UnsupportedOperation on ciphertexts."""
-        x = self._plain(x)
+        """body(x) + shortcut(x).
+
+        x: plaintext, or a `CipherArray`, of which the branch that is left with more levels is brought to the scale of
+        the other exactly.
+
+        Raises ShapeMismatch; ScaleMismatch where the branches end at one level with two scales; UnsupportedOperation
+        for TenSEAL's own ciphertexts.
+        """
+        x = self._checked(x)
         return self._sum(self._body.forward(x), x if self._shortcut is None else self._shortcut.forward(x))
 
     def infer(self, x: Any) -> Any:
         """The same, keeping nothing for `backward`."""
-        x = self._plain(x)
+        x = self._checked(x)
         return self._sum(self._body.infer(x), x if self._shortcut is None else self._shortcut.infer(x))
 
-    def _plain(self, x: Any) -> Any:
+    def _checked(self, x: Any) -> Any:
         backend = backend_of(x)
-        if backend.encrypted:
-            raise UnsupportedOperation("Residual on ciphertexts", "Run it on plaintext, or leave the shortcut out.")
+        if backend.encrypted and not isinstance(x, CipherArray):
+            raise UnsupportedOperation(f"Residual on {type(x).__name__}", "Encrypt with fhenn.encrypt.")
         return backend.value(x)
 
     @staticmethod
     def _sum(left: Any, right: Any) -> Any:
         if left.shape != right.shape:
             raise ShapeMismatch("Residual", left.shape, f"{right.shape} from its body, as comes from its shortcut")
-        return left + right
+        return CIPHER.add(left, right) if isinstance(left, CipherArray) else left + right
 
     def backwards(self, gradients: Iterable[Any]) -> list[Any]:
-        """Gradients at the input of each example: the sum of those through both branches. Raises CacheEmpty."""
+        """Gradients at the input of each example: the sum of those through both branches.
+
+        Raises CacheEmpty, and UnsupportedOperation where gradients are ciphertexts, or the inputs were.
+        """
         gradients = list(gradients)
         through = self._body.backwards(gradients)
         beside = gradients if self._shortcut is None else self._shortcut.backwards(gradients)
+        if backend_of(*through, *beside).encrypted:
+            raise UnsupportedOperation("Residual.backward on ciphertexts", "Train on plaintext.")
         return [
             left + broadcast("Residual.backward", PLAIN.value(right), left.shape).astype(left.dtype)
             for left, right in zip(through, beside, strict=True)

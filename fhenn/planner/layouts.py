@@ -432,7 +432,7 @@ def _steps_by_shape(
         if isinstance(layout, WholeSamples):
             m, most, folds = shape_of(layout, node.outputs, parameters.slots)
             every = (tuple(range(most)),) * layout.tiles
-            products = min(most * layout.tiles, node.operator.size)
+            products = min(most * layout.tiles, node.operator.most_entries)
             diagonals = Diagonals(m, every, most, folds, layout.samples, products)
             schedule = RotationSchedule.dense(diagonals, evaluator.rotations)
             last = schedule.folding - schedule.hoisted_folds
@@ -445,7 +445,7 @@ def _steps_by_shape(
             counts["vector", level] += products
             sums, layout = 1, Vectors("replicated", m, layout.samples)
         else:
-            products, sums = node.operator.size, node.outputs
+            products, sums = node.operator.most_entries, node.outputs
             counts["number", level] += products
         counts["plain product", level] += products
         counts["addition", level] += products - sums

@@ -70,6 +70,7 @@ def require_matrix(operator, matrix, rng):
     count = int(rng.integers(1, operator.inputs + 1))
     np.testing.assert_allclose(operator.largest_sums(count), Dense(matrix).largest_sums(count), atol=1e-12)
     assert operator.spectral_norm >= np.linalg.norm(matrix, 2) * (1 - 1e-12)
+    assert operator.most_entries >= np.count_nonzero(matrix)
     for extra in ((), (3,), (2, 3)):
         x = rng.normal(size=(*extra, operator.inputs))
         np.testing.assert_allclose(operator.apply(x), x @ matrix.T, atol=1e-11)

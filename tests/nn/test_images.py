@@ -6,6 +6,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+import tenseal as ts
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ from fhenn.ckks.layout import Placement, Vectors
 from fhenn.errors import (
     NonFiniteValue,
     ParameterError,
+    ScaleMismatch,
     ShapeMismatch,
     UnsupportedNode,
     UnsupportedOperation,
@@ -357,7 +359,7 @@ def test_a_residual_is_the_sum_of_its_branches():
     assert plain.is_cache_enabled
 
 
-def test_a_residual_refuses(small, features):
+def test_a_residual_refuses(small):
     with pytest.raises(ShapeMismatch, match="Residual"):
         fhenn.Residual(fhenn.Conv2d(np.ones((1, 1, 2, 2))))(np.ones((1, 3, 3)))
     with pytest.raises(ShapeMismatch, match="Residual"):
@@ -366,8 +368,8 @@ def test_a_residual_refuses(small, features):
     for arguments in ((node, node), (None,), (node, 3)):
         with pytest.raises(ParameterError):
             fhenn.Residual(*arguments)
-    with pytest.raises(UnsupportedOperation, match="Residual"):
-        fhenn.Residual(node)(features.encrypt(small, np.ones((2, 3))))
+    with pytest.raises(UnsupportedOperation, match=r"Residual on CKKSVector.*fhenn\.encrypt"):
+        fhenn.Residual(node)(ts.ckks_vector(small, [1.0]))
 
 
 ONE = np.ones((2, 3, 3, 3))
@@ -509,6 +511,34 @@ def test_images_on_ciphertexts_node_by_node(context, flat):
         got = fhenn.decrypt(context, encrypted)
         np.testing.assert_allclose(got.reshape(value.shape), value, atol=1e-6)
     assert encrypted.level == context.levels - model.cost
+
+
+@pytest.mark.parametrize("projected", [False, True], ids=["itself", "projected"])
+def test_a_residual_on_ciphertexts(context, projected):
+    """The branch with more levels comes to the other's scale; the deeper one decides how many are left."""
+    draw = np.random.default_rng(4)
+
+    def convolution():
+        return fhenn.Conv2d(draw.normal(size=(2, 2, 3, 3)) / 3, draw.normal(size=2), padding=1)
+
+    body = fhenn.Sequential([convolution(), fhenn.Square()])
+    node = fhenn.Residual(body, convolution() if projected else None).with_shape((2, 4, 3))
+    x = draw.uniform(-1, 1, (5, 2, 4, 3))
+    encrypted = fhenn.encrypt(context, x, "features")
+    for function in (node.infer, node.forward):
+        found = function(encrypted)
+        assert (found.shape, found.level) == (x.shape, context.levels - node.cost)
+        np.testing.assert_allclose(fhenn.decrypt(context, found), node.infer(x), atol=1e-6)
+    with pytest.raises(ScaleMismatch, match="at one level"):
+        fhenn.Residual(fhenn.Square(), convolution()).with_shape((2, 4, 3)).infer(encrypted)
+    node.enable_cache()
+    node.forward(x)
+    with pytest.raises(UnsupportedOperation, match=r"Residual\.backward|Conv2d"):
+        node.backward(encrypted)
+    with pytest.raises(UnsupportedOperation, match=r"Residual\.backward"):
+        itself = fhenn.Residual(fhenn.Sequential([fhenn.Square()]))
+        itself.forward(x)
+        itself.backward(encrypted)
 
 
 def test_a_linear_on_encrypted_images_is_told_to_flatten(context):

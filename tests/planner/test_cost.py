@@ -93,6 +93,22 @@ def test_more_samples_take_more_of_everything_but_keys(plan):
     assert many.seconds == pytest.approx(many.client + many.server + (many.up + many.down) / BANDWIDTH + spread)
 
 
+@pytest.mark.parametrize(
+    ("evaluator", "count", "kept"),
+    [
+        ("native", 1000, 8 * 8192 * 1000 * 2),  # 131 MB: as they are multiplied
+        ("native", 3000, 256e6),  # 393 MB: one map's coefficients, or those of two maps in full
+        ("native", 6000, 8 * 8192 * 6000),
+        ("seal", 6000, 8 * 8192 * 6000 * 2),
+    ],
+)
+def test_the_memory_for_plaintexts_is_what_an_evaluator_keeps(evaluator, count, kept):
+    parameters = fhenn.Parameters(8192, (50, 40, 50), 2.0**40)
+    plan = replace(LATENCY, evaluator=evaluator, parameters=parameters, steps=(Steps("vector", 1, count),))
+    weights = memory_of_server(plan, 1) - memory_of_server(replace(plan, steps=(Steps("vector", 1, 1),)), 1)
+    assert weights == pytest.approx(2 * kept, rel=1e-2)
+
+
 @PLANS
 def test_samples_that_fit_an_allowance_fit_it(plan):
     keys = memory_of_client(plan, 1) + memory_of_server(plan, 1)

@@ -1,6 +1,7 @@
 """Plans for networks of images: what is placed where, and that it is right in every slot."""
 
 from dataclasses import replace
+from importlib import import_module
 from itertools import product
 
 import numpy as np
@@ -13,11 +14,13 @@ from support import mostly_thorough
 import fhenn
 from fhenn.backends import CIPHER
 from fhenn.ckks import CipherArray
-from fhenn.ckks.layout import Placement, Vectors, WholeSamples
+from fhenn.ckks.evaluator import NATIVE
+from fhenn.ckks.layout import FEATURES, Placement, Vectors, WholeSamples
 from fhenn.ckks.maps import AffineMap
 from fhenn.ckks.rotations import CHAINED, HOISTED
 from fhenn.errors import PlanError, RangeViolation, ShapeMismatch, WireFormatError
 from fhenn.nn import FORK, JOIN, SWAP, Affine, circuit, deepest, trail
+from fhenn.planner.layouts import _steps_by_shape
 from fhenn.planner.placements import place_images
 from fhenn.planner.scaling import scale, served_nodes
 from fhenn.session.answer import Answer
@@ -284,6 +287,27 @@ def test_maps_of_images_are_one_where_nothing_is_between():
     assert plan.parameters.levels <= 5
 
 
+def test_maps_whose_product_would_be_large_stay_two(monkeypatch):
+    model = fhenn.Sequential([fhenn.AvgPool2d(2), conv(1, 1, 2)], shape=(1, 4, 4))
+    module = import_module("fhenn.nn.circuit")
+    monkeypatch.setattr(module, "_MOST_ENTRIES", 15)  # sums of 4 numbers come to 4 outputs, which come to 1
+    assert [step.name for step in circuit(model)] == ["AvgPool2d", "Conv2d"]
+    monkeypatch.setattr(module, "_MOST_ENTRIES", 16)
+    assert len(circuit(model)) == 2, "what was found is kept"
+    again = fhenn.Sequential([fhenn.AvgPool2d(2), conv(1, 1, 2)], shape=(1, 4, 4))
+    assert [step.name for step in circuit(again)] == ["AvgPool2d_Conv2d"]
+
+
+def test_the_sketch_of_a_convolution_counts_its_products():
+    """Three outputs of 5 × 4 pixels, each of 2 × 3 × 3 numbers."""
+    model = fhenn.Sequential([conv(3, 2, 3)], shape=(2, 7, 6))
+    parameters = fhenn.Parameters(8192, (50, 40, 50), 2.0**40)
+    sketched, _ = _steps_by_shape(circuit(model), FEATURES, parameters, NATIVE)
+    traced = fhenn.plan(model, bounds=[-1, 1], accuracy=1e-2, layout="throughput").steps
+    assert [count for (kind, _), count in sketched.items() if kind == "plain product"] == [3 * 20 * 18]
+    assert [step.count for step in traced if step.kind == "plain product"] == [3 * 20 * 18]
+
+
 def test_neighbouring_linear_layers_stay_what_they_are():
     """As in plans of before there were images."""
     model = fhenn.Sequential([linear(3, 4), linear(2, 3)])
@@ -413,7 +437,8 @@ def test_images_of_another_shape_are_refused():
 
 
 def test_a_network_that_no_ring_holds_names_the_layer():
-    nodes = [node for _ in range(20) for node in (fhenn.Conv2d(np.full((1, 1, 3, 3), 0.1), padding=1), fhenn.Square())]
+    pairs = [(fhenn.Conv2d(np.full((1, 1, 3, 3), 0.1), padding=1), fhenn.Tanh(degree=31)) for _ in range(6)]
+    nodes = [node for pair in pairs for node in pair]
     with pytest.raises(PlanError, match=r"\(node \d+\) makes it \d+ levels"):
         fhenn.plan(fhenn.Sequential(nodes, shape=(1, 4, 4)), bounds=[-1, 1])
     with pytest.raises(PlanError, match="65,536 outputs"):  # of a layer that is not one of images

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fhenn.backends.native.ring import Products, Residues, Ring
 from fhenn.ckks.arithmetic import Arithmetic
+from fhenn.ckks.evaluator import NATIVE
 from fhenn.ckks.maps import AffineMap, Landing, RotationSchedule, biases_in_slots
 from fhenn.ckks.noise import NoiseModel
 from fhenn.ckks.rotations import CHAINED, HOISTED, Rotations
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-_KEPT = 256e6
-"""Bytes of plaintexts of one map that are kept in full; of a larger one the coefficients are, which take far fewer."""
+_KEPT = NATIVE.kept
+"""Bytes of plaintexts of one map that are kept in full, as plans reckon with."""
 
 _ROWS_TOGETHER = 32
 """Outputs whose sums share one reading of the inputs."""
