@@ -324,8 +324,8 @@ PACKED, FEATURES = Packed(), Features()
 _MOST = 1 << 17
 """Slots, or ciphertexts of a sample, that a layout from elsewhere may name."""
 
-_LARGEST_TABLE = 4 << 20
-"""Bytes of a placement's table: of a million positions."""
+_LARGEST_TABLE = 1 << 20
+"""Bytes of a placement's table from elsewhere: of 16 ciphertexts in the largest ring."""
 
 _NAMED: dict[str, Layout] = {"packed": PACKED, "features": FEATURES}
 

@@ -464,25 +464,24 @@ class AffineMap:
             raise UnsupportedOperation(
                 f"Linear on layout {self.layout.name!r}", "Encrypt with layout='features': one feature per ciphertext."
             )
-        if self.target is None and not isinstance(self.layout, Placement):
-            return self._schedules_by(self.layout, self.rotations)
-        return self._schedules_of_images(self.layout)
+        return self._schedules_by(self.layout, self.rotations)
 
-    def _schedules_of_images(self, layout: WholeSamples) -> tuple[RotationSchedule, ...]:
+    def _schedules_of_images(self, layout: WholeSamples, rotations: Rotations) -> tuple[RotationSchedule, ...]:
         """The ways to rotate where features stand at places of their own, best first."""
 
         def find() -> tuple[RotationSchedule, ...]:
             diagonals = diagonals_of(self.operator, layout, self.slots, self.target)
             ways = [
-                RotationSchedule.of(diagonals, each, key=_KEY_OF_IMAGES)
-                for each in dict.fromkeys((self.rotations, CHAINED))
+                RotationSchedule.of(diagonals, each, key=_KEY_OF_IMAGES) for each in dict.fromkeys((rotations, CHAINED))
             ]
             return tuple(sorted(ways, key=lambda way: way.weight(_KEY_OF_IMAGES)))
 
-        return self._once("schedules of images", find)
+        return self._once(("schedules of images", rotations), find)
 
     def _schedules_by(self, layout: WholeSamples, rotations: Rotations) -> tuple[RotationSchedule, ...]:
         """The ways to rotate as a strategy says, best first."""
+        if self.target is not None or isinstance(layout, Placement):
+            return self._schedules_of_images(layout, rotations)
 
         def find() -> tuple[RotationSchedule, ...]:
             diagonals = self._once("diagonals", lambda: diagonals_of(self.operator, layout, self.slots, self.target))

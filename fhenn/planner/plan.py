@@ -48,6 +48,9 @@ LayoutName = Literal["latency", "throughput"]
 MOST_ROWS = 1 << 40
 """Samples in an upload, at most."""
 
+_MOST_PLACES = 1 << 22
+"""Positions that a plan from elsewhere may name for the outputs of all layers, some sixty times a ciphertext's."""
+
 _DOCUMENT = VersionedJson("plan", 1, infinite=True, kind_last=True)
 _FINGERPRINT = re.compile("[0-9a-f]{16}", re.ASCII)
 
@@ -483,8 +486,7 @@ class Plan:
         fields["layout"] = layout_from_json(fields["layout"])
         if fields.get("result") is not None:
             fields["result"]["layout"] = layout_from_json(fields["result"]["layout"])
-        targets = tuple(target and layout_from_json(target) for target in fields.pop("targets", ()))
-        plan: Plan = replace(built(cls, fields), targets=targets)
+        plan: Plan = replace(built(cls, {**fields, "targets": ()}), targets=_targets_of(fields))
         plan._require_sane()
         require_modest(plan)
         return plan
@@ -564,6 +566,23 @@ class Plan:
             each.require_sane(self.parameters.levels)
         if not sane:
             raise ValueError("a field is out of range, or contradicts another one")
+
+
+def _targets_of(fields: dict[str, Any]) -> tuple[WholeSamples | None, ...]:
+    """The places of outputs in fields from outside. Raises ValueError for too many before all are read."""
+    found: list[WholeSamples | None] = []
+    targets, places = fields.get("targets", ()), 0
+    if len(targets) > len(fields["signature"]):
+        raise ValueError("it has places for more layers than there are")
+    for target in targets:
+        layout = None if target is None else layout_from_json(target)
+        if not isinstance(layout, WholeSamples | None):
+            raise TypeError("its outputs are not placed as whole samples")
+        places += 0 if layout is None else layout.period * layout.tiles
+        if places > _MOST_PLACES:
+            raise ValueError(f"it has places for more than {_MOST_PLACES:,} values")
+        found.append(layout)
+    return tuple(found)
 
 
 def require_rows(rows: Any) -> int:

@@ -11,7 +11,7 @@ import pytest
 
 import fhenn
 from fhenn.artifacts import plan_from_bytes, plan_to_bytes, reading_from_bytes
-from fhenn.ckks.layout import FEATURES, Vectors
+from fhenn.ckks.layout import FEATURES, Placement, Vectors, layout_to_json
 from fhenn.ckks.parameters import Parameters
 from fhenn.errors import PlanError, WireFormatError
 from fhenn.interop import ImportedModel, Reading
@@ -169,13 +169,29 @@ except fhenn.errors.WireFormatError:
     print(json.dumps([time.process_time() - start, most() - before]))
 """
 
+VAST = layout_to_json(Placement.of(np.full((1, 1 << 17), -1)))
 HOSTILE = {
     "lists": lambda: {"low": [[]] * 260_000},
     "objects": lambda: {"low": [{str(place): place} for place in range(260_000)]},
     "names": lambda: {"feature_names": [str(place) * 2 for place in range(1_000_000)]},
     "numbers": lambda: {"low": [-0.12345678901234567] * 700_000},
     "one text": lambda: {"signature": ["x" * 16_000_000]},
+    "tables": lambda: {"signature": ["Linear1x1"] * 250, "targets": [VAST] * 249},
 }
+
+
+@pytest.mark.parametrize(
+    ("targets", "nodes", "reason"),
+    [
+        ([None] * 9, 8, "more layers than there are"),
+        ([VAST] * 40, 250, "4,194,304 values"),
+        ([{**VAST, "tiles": 4}], 250, "at most 262144 positions"),
+        ([{"name": "features"}], 250, "whole samples"),
+    ],
+)
+def test_places_of_outputs_are_counted_before_they_are_read(targets, nodes, reason):
+    with pytest.raises(WireFormatError, match=reason):
+        fhenn.Plan.from_json(changed(signature=["Linear1x1"] * nodes, targets=targets))
 
 
 @pytest.mark.thorough

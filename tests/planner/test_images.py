@@ -276,6 +276,18 @@ def test_layers_take_as_many_ciphertexts_as_they_need(model, slots, rotations):
     assert len(alive) == len(nodes) + 1
 
 
+@pytest.mark.parametrize(("made_for", "runs"), [(HOISTED, CHAINED), (CHAINED, HOISTED)], ids=["on SEAL", "native"])
+def test_keys_for_another_evaluator_serve(made_for, runs):
+    """Whatever way to rotate they were made for: a server without the native library runs a plan for it."""
+    convolution = conv(2, 4, 2, groups=2).with_shape((4, 3, 3))
+    layout, (target,) = place_images([convolution], 4096, 1, made_for)
+    theirs, own = (AffineMap(convolution.operator, None, layout, 4096, each, 0.0, target) for each in (made_for, runs))
+    for schedule in theirs.schedules:
+        keys = schedule.keys_at(2, 2)
+        found = own.schedule(lambda steps, level, keys=keys: keys.get(steps, -1) >= level, 2, 2)
+        assert found.keys_at(2, 2).items() <= keys.items()
+
+
 def test_maps_of_images_are_one_where_nothing_is_between():
     model = network("pools")
     names = [step.name for step in circuit(model)]
