@@ -522,15 +522,14 @@ def test_a_residual_on_ciphertexts(context, projected):
         return fhenn.Conv2d(draw.normal(size=(2, 2, 3, 3)) / 3, draw.normal(size=2), padding=1)
 
     body = fhenn.Sequential([convolution(), fhenn.Square()])
-    node = fhenn.Residual(body, convolution() if projected else None).with_shape((2, 4, 3))
-    x = draw.uniform(-1, 1, (5, 2, 4, 3))
+    node = fhenn.Residual(body, convolution() if projected else None).with_shape((2, 3, 2))
+    x = draw.uniform(-1, 1, (5, 2, 3, 2))
     encrypted = fhenn.encrypt(context, x, "features")
-    for function in (node.infer, node.forward):
-        found = function(encrypted)
-        assert (found.shape, found.level) == (x.shape, context.levels - node.cost)
-        np.testing.assert_allclose(fhenn.decrypt(context, found), node.infer(x), atol=1e-6)
+    found = node(encrypted)
+    assert (found.shape, found.level) == (x.shape, context.levels - node.cost)
+    np.testing.assert_allclose(fhenn.decrypt(context, found), node.infer(x), atol=1e-6)
     with pytest.raises(ScaleMismatch, match="at one level"):
-        fhenn.Residual(fhenn.Square(), convolution()).with_shape((2, 4, 3)).infer(encrypted)
+        fhenn.Residual(fhenn.Square(), convolution()).with_shape((2, 3, 2)).infer(encrypted)
     node.enable_cache()
     node.forward(x)
     with pytest.raises(UnsupportedOperation, match=r"Residual\.backward|Conv2d"):

@@ -156,7 +156,7 @@ EVERY = [
 ]
 
 
-@pytest.mark.parametrize(("name", "layout", "evaluator"), mostly_thorough(EVERY, (5, 13, 16, 20, 37, 41)))
+@pytest.mark.parametrize(("name", "layout", "evaluator"), mostly_thorough(EVERY, (5, 17, 37)))
 def test_a_network_is_right_in_every_slot(name, layout, evaluator):
     """What a client reads is the twin; a slot that holds no output holds nothing."""
     model = network(name)
@@ -376,7 +376,7 @@ def test_a_wide_network_makes_no_matrix(peak):
 
 @pytest.mark.parametrize(
     ("name", "evaluator"),
-    mostly_thorough(product(["strides", "residual", "large branches"], ["seal", "native"]), (3, 5)),
+    mostly_thorough(product(["strides", "residual", "large branches"], ["seal", "native"]), (1,)),
 )
 def test_witnesses_watch_images(name, evaluator):
     """An image that leaves the ranges is seen, in whatever slots its features are; others are not."""
