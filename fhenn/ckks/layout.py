@@ -262,7 +262,7 @@ class Vectors(WholeSamples):
 
 @dataclass(frozen=True)
 class Placement(WholeSamples):
-    """Every feature at a place of its own.
+    """Every feature at a place of its own, or at several.
 
     table: the feature of each position of each tile, -1 for none: little-endian 32-bit integers, tile by tile.
     period: positions of a tile, a power of two; they repeat round the ring.
@@ -296,7 +296,7 @@ class Placement(WholeSamples):
 
     @property
     def is_plain(self) -> bool:
-        return True
+        return _count_copies(self.table) == 1
 
     def content(self, width: int, slots: int) -> Places:
         return np.tile(self.held, slots // self.samples // self.period)
@@ -308,10 +308,11 @@ class Placement(WholeSamples):
             return False
         features = np.frombuffer(self.table, "<i4")
         found = features != -1
-        every = np.array_equal(np.sort(features[found]), np.arange(width))
+        every = np.array_equal(np.unique(features[found]), np.arange(width))
         return every and bool(found.reshape(self.tiles, -1).any(axis=1).all())  # no ciphertext for nothing
 
     def places(self, features: Places) -> tuple[Places, Places]:
+        """The tile of each feature, and its position there: the last one of several."""
         at = _places_in(self.table)[features]
         return at // self.period, at % self.period
 
@@ -409,11 +410,18 @@ def _powers_of_two(*sizes: int) -> bool:
 
 
 @lru_cache(maxsize=64)
+def _count_copies(table: bytes) -> int:
+    """At how many places a feature of a table of `Placement` is, at most."""
+    held = np.frombuffer(table, "<i4")
+    return int(np.bincount(held[held >= 0], minlength=1).max())
+
+
+@lru_cache(maxsize=64)
 def _places_in(table: bytes) -> Places:
     """Where each feature is in a table of `Placement`, (features,)."""
     held = np.frombuffer(table, "<i4")
     at = np.flatnonzero(held >= 0)
-    places = np.empty(len(at), np.int64)
+    places = np.empty(held.max(initial=-1) + 1, np.int64)
     places[held[at]] = at
     return places
 

@@ -39,6 +39,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fhenn.ckks.bounds import Bounds
+from fhenn.ckks.copies import of_copies
 from fhenn.ckks.layout import FEATURES, Layout, Placement, Vectors, WholeSamples
 from fhenn.ckks.limits import require_digits
 from fhenn.ckks.operations import P, V
@@ -57,7 +58,7 @@ R = TypeVar("R")
 _KINDS_OF_GAPS, _JOINED = 4, 8
 """Of a map's diagonals, by which giant steps are sought; runs of diagonals that one giant step may join."""
 
-_KEY_OF_IMAGES = 3.0
+KEY_OF_IMAGES = 3.0
 """Rotations that a key is worth where features stand at places of their own: such maps are large, on large rings, where
 a key of some megabytes takes longer to make, send and keep than rotations."""
 
@@ -420,6 +421,11 @@ class Gains:
     spiked_together: float = 0.0
 
 
+def _gains_of(operator: Operator, norm: int) -> Gains:
+    """Those of a map without rotations."""
+    return Gains(float(operator.row_norms(norm).max()), operator.largest, operator.spectral_norm)
+
+
 _KNOWN: WeakKeyDictionary[Operator, dict[Any, Any]] = WeakKeyDictionary()
 """What was computed of operators, while they live; nothing in it holds one."""
 
@@ -464,27 +470,29 @@ class AffineMap:
             raise UnsupportedOperation(
                 f"Linear on layout {self.layout.name!r}", "Encrypt with layout='features': one feature per ciphertext."
             )
-        return self._schedules_by(self.layout, self.rotations)
+        return self._schedules_by(self.rotations)
 
-    def _schedules_of_images(self, layout: WholeSamples, rotations: Rotations) -> tuple[RotationSchedule, ...]:
+    def _schedules_of_images(self, rotations: Rotations) -> tuple[RotationSchedule, ...]:
         """The ways to rotate where features stand at places of their own, best first."""
 
         def find() -> tuple[RotationSchedule, ...]:
-            diagonals = diagonals_of(self.operator, layout, self.slots, self.target)
+            operator, places = self._of_copies
+            diagonals = diagonals_of(operator, places, self.slots, self.target)
             ways = [
-                RotationSchedule.of(diagonals, each, key=_KEY_OF_IMAGES) for each in dict.fromkeys((rotations, CHAINED))
+                RotationSchedule.of(diagonals, each, key=KEY_OF_IMAGES) for each in dict.fromkeys((rotations, CHAINED))
             ]
-            return tuple(sorted(ways, key=lambda way: way.weight(_KEY_OF_IMAGES)))
+            return tuple(sorted(ways, key=lambda way: way.weight(KEY_OF_IMAGES)))
 
         return self._once(("schedules of images", rotations), find)
 
-    def _schedules_by(self, layout: WholeSamples, rotations: Rotations) -> tuple[RotationSchedule, ...]:
+    def _schedules_by(self, rotations: Rotations) -> tuple[RotationSchedule, ...]:
         """The ways to rotate as a strategy says, best first."""
-        if self.target is not None or isinstance(layout, Placement):
-            return self._schedules_of_images(layout, rotations)
+        if self.target is not None or isinstance(self.layout, Placement):
+            return self._schedules_of_images(rotations)
 
         def find() -> tuple[RotationSchedule, ...]:
-            diagonals = self._once("diagonals", lambda: diagonals_of(self.operator, layout, self.slots, self.target))
+            operator, places = self._of_copies
+            diagonals = self._once("diagonals", lambda: diagonals_of(operator, places, self.slots, self.target))
             dense = RotationSchedule.dense(diagonals, rotations)
             best, before = (RotationSchedule.of(diagonals, rotations, by_runs=runs) for runs in (True, False))
             # keys that were made for other entries of a matrix of that shape are for one of the latter two
@@ -503,10 +511,10 @@ class AffineMap:
 
         Raises KeyMissing where there is none, ShapeMismatch, UnsupportedOperation.
         """
-        if not self.schedules or not isinstance(self.layout, WholeSamples):
+        if not self.schedules:
             return None
         others = (each for each in STRATEGIES if each is not self.rotations)
-        ways = chain(self.schedules, chain.from_iterable(self._schedules_by(self.layout, each) for each in others))
+        ways = chain(self.schedules, chain.from_iterable(self._schedules_by(each) for each in others))
         for schedule in ways:
             keys = schedule.keys_at(level, folded)
             if all(can_rotate(steps, at) for steps, at in keys.items()):
@@ -526,7 +534,7 @@ class AffineMap:
         held, samples = self._held[tile], schedule.diagonals.samples
         rows = self.results[outlet]
         for shift, (giant, baby) in schedule.steps[outlet][tile].items():
-            entries = self.operator.entries(rows, np.roll(held, -giant - baby))
+            entries = self._of_copies[0].entries(rows, np.roll(held, -giant - baby))
             yield shift, np.repeat(np.roll(entries, giant), samples)
 
     @cached_property
@@ -536,10 +544,35 @@ class AffineMap:
 
     @cached_property
     def _held(self) -> Places:
-        """The feature that each position of each tile holds."""
-        if not isinstance(self.layout, WholeSamples):
-            return np.empty((0, 0), np.int64)
-        return self.layout.content(self.operator.inputs, self.slots)
+        """The feature that each position of each tile holds, or the copy."""
+        operator, places = self._of_copies
+        return places.content(operator.inputs, self.slots)
+
+    @property
+    def _of_copies(self) -> tuple[Operator, WholeSamples]:
+        """What is multiplied, and where it is: a map of copies where inputs stand at several places."""
+        layout, outlet = self.layout, self.outlet
+        if not isinstance(layout, WholeSamples):
+            raise UnsupportedOperation(f"diagonals of layout {layout.name!r}", "Pack whole samples.")
+        if not isinstance(layout, Placement) or layout.is_plain:
+            return self.operator, layout
+        most = shape_of(layout, outlet.period, self.slots)[1]
+        return self._once("copies", lambda: of_copies(self.operator, layout, outlet, most))
+
+    def norm_of(self, bounds: Bounds, norm: int) -> float:
+        """The norm of all that inputs within bounds put into slots, copies and all.
+
+        bounds: of the inputs.
+        norm: 2 or 1 (`Noise`).
+        """
+        if isinstance(self.layout, Placement) and not self.layout.is_plain:
+            held = self.layout.held
+            low, high = (
+                np.broadcast_to(end, self.operator.inputs)[held[held >= 0]] for end in (bounds.low, bounds.high)
+            )
+            bounds = Bounds(low, high)
+            return bounds.norm(norm, len(low))
+        return bounds.norm(norm, self.operator.inputs)
 
     @property
     def alike(self) -> int:
@@ -620,22 +653,23 @@ class AffineMap:
 
     def _gains_by(self, norm: int, schedule: RotationSchedule | None) -> Gains:
         """The factors for one norm."""
-        plain = Gains(float(self.operator.row_norms(norm).max()), self.operator.largest, self.operator.spectral_norm)
-        if schedule is None or not isinstance(self.layout, WholeSamples):
-            return plain
+        if schedule is None:
+            return _gains_of(self.operator, norm)
+        operator, places = self._of_copies
+        plain = _gains_of(operator, norm)
         before = self._switches_before(schedule)
         most = int(before.max())
         spikes = max(schedule.rotations.count(schedule.babies(tile)) for tile in range(schedule.diagonals.tiles))
         if not most:
             return plain
         sums = np.zeros(self.operator.outputs)
-        for rows, columns, values in self.operator.pieces():
-            _, *met = _place(self.layout, self.outlet, schedule.diagonals.most, rows, columns)
+        for rows, columns, values in operator.pieces():
+            _, *met = _place(places, self.outlet, schedule.diagonals.most, rows, columns)
             switches = before[tuple(met)]
             sums += np.bincount(rows, np.abs(values) ** norm * switches, len(sums))
         turned = float(sums.max() ** (1 / norm))
-        spiked = float(self.operator.largest_sums(min(spikes, self.operator.inputs)).max())
-        column = float(self.operator.transpose.row_norms(2).max())
+        spiked = float(operator.largest_sums(min(spikes, operator.inputs)).max())
+        column = float(operator.transpose.row_norms(2).max())
         return replace(
             plain,
             turned=turned,

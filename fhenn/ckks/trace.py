@@ -255,7 +255,7 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
         self.require_scale(x.level, x.scale * landing.plain_scale)
         # the bias must fit as a plaintext: it can be far larger than the sum that it completes
         self.require_encodable(landing.level, result, affine.largest_constant)
-        norm_of_inputs = x.bounds.norm(norm, affine.operator.inputs)
+        norm_of_inputs = affine.norm_of(x.bounds, norm)
         encoding = norm_of_inputs * model.encoding / landing.plain_scale
         # of the twin, of numbers that are encoded, and of scales
         floats = (affine.operator.inputs + 4) * model.roundoff * affine.sums_of_magnitudes(x.bounds)

@@ -71,7 +71,8 @@ def placement_figure(plan: Plan, model: Node, layer: int = 0) -> Figure:
     A channel has a colour, which grows darker from its first pixel to its last; grey slots hold no pixel. Slots stand
     in rows as long as those of the images that the client packs, and in blocks that no channel leaves, each named by
     its first slot; blocks without pixels are left out. Beside them is the corner of the first one, with row and column
-    of each pixel. Of several ciphertexts, and of several samples in one, the first is drawn.
+    of each pixel. What a client packs may hold a pixel several times. Of several ciphertexts, and of several samples
+    in one, the first is drawn.
 
     Returns the figure.
     Raises PlanError where the plan is for another model, ParameterError where it packs a feature in each ciphertext or

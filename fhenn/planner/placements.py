@@ -6,7 +6,10 @@ farther on (E. Lee et al. 2022, "multiplexed" channels). Then the distance from 
 of the kernel, and on how far their channels lie apart: as many diagonals as those are. What one ciphertext has no room
 for goes on in the next one.
 
-The client can lay out images as it likes: where the first map has a stride, all that a tap meets goes side by side.
+The client can lay out images as it likes: where the first map has a stride, all that a tap meets goes side by side; or
+what each tap meets goes where the outputs are to stand ("im2col"), some pixels at several places, so that no rotation
+is needed for the taps.
+
 Placements are chosen along the model, those first by which all maps so far take least (`_effort`).
 """
 
@@ -21,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fhenn.ckks.layout import Placement, WholeSamples
-from fhenn.ckks.maps import AffineMap, in_order, power_of_two
+from fhenn.ckks.maps import KEY_OF_IMAGES, AffineMap, RotationSchedule, in_order, power_of_two
 from fhenn.ckks.rotations import Rotations
 from fhenn.nn import FORK, SWAP, Activation, Affine, Grid, Step, deepest
 
@@ -32,6 +35,13 @@ _KEPT = 6
 
 _PRODUCT = 0.25
 """Of a transform: what a product with a plaintext takes for each prime (measured)."""
+
+
+_SENT = 200.0
+"""Transforms that each prime of an upload's ciphertext takes: to encrypt it, to send it at 100 Mbit/s, to load it."""
+
+_MOST_PLACES = 1 << 18
+"""Positions of an upload whose inputs stand at several places."""
 
 
 @dataclass(frozen=True)
@@ -116,13 +126,76 @@ def _placed(at: Places, period: int, samples: int) -> Placement:
     return Placement.of(held[(held >= 0).any(axis=1)], samples)
 
 
+@dataclass(frozen=True)
+class _Columns:
+    """Inputs that stand where the outputs of the first map do, for each of its taps.
+
+    after: the placement of the outputs.
+    """
+
+    after: _Image
+
+
+def _columns(node: Affine, grid: Grid, ring: int, samples: int) -> Iterator[Laid]:
+    """Placements of what each tap of the first map meets, where its outputs are to stand.
+
+    node: the map.
+    grid: of it.
+    ring: positions of a ciphertext.
+    samples: that are interleaved.
+
+    With M channels of outputs, a group of D taps takes M blocks: the taps in turn, M/D times over. Then each channel
+    finds each of them within D blocks: as many diagonals. The sum over groups is one by folds. D = 1 takes no rotation
+    but those, and M times the room.
+    """
+    channels, height, width = grid.outputs
+    size = height * width
+    block, together = power_of_two(size), power_of_two(channels)
+    met = _met_by_taps(node, grid)
+    if not len(met) or together * block > ring or len(met) * block > _MOST_PLACES:
+        return
+    at = np.arange(channels)[:, np.newaxis] * block + np.arange(size)
+    after = _Image(at.reshape(grid.outputs), (width, 1), together * block)
+    for apart in (1 << power for power in range(together.bit_length())):
+        groups = -(-len(met) // apart)
+        fit = min(ring // (together * block), power_of_two(groups))
+        tiles = -(-groups // fit)
+        if tiles * fit * together * block > _MOST_PLACES:
+            continue
+        taps = np.full((groups * apart, size), -1)
+        taps[: len(met)] = met
+        blocks = np.full((tiles * fit, together // apart, apart, block), -1)
+        blocks[:groups, ..., :size] = taps.reshape(groups, 1, apart, size)
+        held = blocks.reshape(tiles, -1)
+        missing, empty = np.setdiff1d(np.arange(node.inputs), held), np.flatnonzero(held.reshape(-1) < 0)
+        if len(missing) <= len(empty):  # pixels that no tap meets go anywhere
+            held.reshape(-1)[empty[: len(missing)]] = missing
+            yield Placement.of(held, samples), _Columns(after)
+
+
+def _met_by_taps(node: Affine, grid: Grid) -> Places:
+    """The input that each tap of a map meets for each output of a channel, (taps, outputs); -1 for none."""
+    _, rows, columns = grid.inputs
+    (down, right), (_, height, width) = grid.stride, grid.outputs
+    tall, wide = rows + down * height, columns + right * width  # distances between an input and an output are less
+    codes = [np.zeros(0, np.int64)]
+    for outputs, inputs, _ in node.operator.pieces():
+        _, i, j = np.unravel_index(outputs, grid.outputs)
+        channel, y, x = np.unravel_index(inputs, grid.inputs)
+        codes.append(np.unique((channel * 2 * tall + y - down * i + tall) * 2 * wide + x - right * j + wide))
+    code = np.unique(np.concatenate(codes))[:, np.newaxis, np.newaxis]
+    y = code // (2 * wide) % (2 * tall) - tall + down * np.arange(height)[:, np.newaxis]
+    x = code % (2 * wide) - wide + right * np.arange(width)
+    inside = (y >= 0) & (y < rows) & (x >= 0) & (x < columns)
+    met = np.where(inside, (code // (2 * wide) // (2 * tall) * rows + y) * columns + x, -1)
+    return met.reshape(len(code), height * width)
+
+
 def _inputs(grid: Grid, ring: int) -> list[_Image]:
-    """Placements of the images that come in, which a client can choose freely.
+    """Placements of the images that come in, each pixel once, which a client can choose freely.
 
     grid: of the first map.
     ring: positions of a ciphertext.
-
-    Returns those of the fewest ciphertexts.
     """
     channels, height, width = grid.inputs
     channel, row, column = np.ogrid[:channels, :height, :width]
@@ -135,11 +208,10 @@ def _inputs(grid: Grid, ring: int) -> list[_Image]:
         phase = (channel * rows + row % rows) * columns + column % columns
         phased = phase * (high * wide) + row // rows * wide + column // columns
         found.append(_Image(phased, (wide, 1), min(power_of_two(int(phased.max()) + 1), ring)))
-    fewest = min(image.tiles for image in found)
-    return [image for image in found if image.tiles == fewest]
+    return found
 
 
-Laid = tuple[WholeSamples, _Image | None]
+Laid = tuple[WholeSamples, _Image | _Columns | None]
 """A layout, and the same as an image; None where its features are none."""
 
 
@@ -153,6 +225,7 @@ class _Way:
     last: of the value that there is.
     levels: that are left.
     aside: the same of what was put aside.
+    keys: rotations that there are keys for by now.
     """
 
     effort: float
@@ -161,6 +234,7 @@ class _Way:
     last: Laid
     levels: int
     aside: tuple[tuple[Laid, int], ...] = ()
+    keys: frozenset[int] = frozenset()
 
     @property
     def layouts(self) -> tuple[WholeSamples, ...]:
@@ -198,15 +272,28 @@ class _Search:
         """Positions of a ciphertext."""
         return self.slots // self.samples
 
-    def begin(self, grid: Grid, levels: int) -> list[_Way]:
+    def begin(self, node: Affine, grid: Grid, levels: int) -> list[_Way]:
         """The ways to lay out the inputs.
 
-        grid: of the first map.
+        node: the first map.
+        grid: of it.
         levels: that there are.
         """
-        images = (image for image in _inputs(grid, self.ring) if image.tiles <= min(self.upload, self.tiles))
-        found = ((image.layout(self.samples), image) for image in images)
-        return [_Way(0.0, layout, (), (layout, image), levels) for layout, image in found]
+        images: Iterator[Laid] = ((image.layout(self.samples), image) for image in _inputs(grid, self.ring))
+        ways = list(self._sent(images, levels))
+        least = min((after.effort for way in ways for after in self._through(node, way)), default=inf)
+        columns = self._sent(_columns(node, grid, self.ring, self.samples), levels)
+        return ways + [way for way in columns if way.effort < least]  # else it is dearer whatever it saves
+
+    def _sent(self, found: Iterator[Laid], levels: int) -> Iterator[_Way]:
+        """Ways that begin with inputs, where a client may send as many ciphertexts.
+
+        found: the inputs.
+        levels: that there are.
+        """
+        for layout, image in found:
+            if layout.tiles <= min(self.upload, self.tiles):
+                yield _Way(_SENT * layout.tiles * (levels + 1), layout, (), (layout, image), levels)
 
     def after(self, step: Step, way: _Way) -> Iterator[_Way]:
         """A way continued by a step."""
@@ -227,7 +314,9 @@ class _Search:
         """A way continued by a map, in each of the ways to lay out its outputs."""
         grid, (before, image) = node.grid, way.last
         choices: list[Laid] = []
-        if grid is not None and image is not None and grid.inputs == image.at.shape:
+        if grid is not None and isinstance(image, _Columns):
+            choices.append((image.after.layout(self.samples), image.after))
+        elif grid is not None and isinstance(image, _Image) and grid.inputs == image.at.shape:
             images = (each for each in image.outputs(grid, self.ring) if each.tiles <= self.tiles)
             choices += [(each.layout(self.samples), each) for each in images]
         # where it is to be added to
@@ -237,9 +326,25 @@ class _Search:
         for last in dict(choices).items():
             target = None if last[0] == in_order(node.outputs, self.samples) else last[0]
             affine = AffineMap(node.operator, None, before, self.slots, self.rotations, 0.0, target)
-            effort = way.effort + _effort(affine, way.levels)
-            targets = (*way.targets, target)
-            yield replace(way, effort=effort, targets=targets, last=last, levels=max(way.levels - node.cost, 0))
+            schedule, targets = affine.schedules[0], (*way.targets, target)
+            effort = way.effort + _effort(schedule, schedule.keys - way.keys, way.levels)
+            after = replace(way, effort=effort, keys=way.keys | schedule.keys, targets=targets, last=last)
+            yield replace(after, levels=max(way.levels - node.cost, 0))
+
+    def along(self, nodes: Sequence[Step], ways: list[_Way]) -> _Way | None:
+        """The best way through a model; None where there is none.
+
+        nodes: of the model.
+        ways: to begin.
+        """
+        for node in nodes:
+            best: dict[tuple[WholeSamples, ...], _Way] = {}
+            for way in sorted((after for way in ways for after in self.after(node, way)), key=lambda way: way.effort):
+                best.setdefault(way.layouts, way)
+            ranked = list(best.values())
+            # and those whose branches can be added, of which the best ones may be none
+            ways = ranked[:_KEPT] + [way for way in ranked[_KEPT:] if way.joins][:_KEPT]
+        return ways[0] if ways else None
 
     def _in_order(self, node: Affine) -> Laid:
         """One output after another."""
@@ -267,22 +372,20 @@ def place_images(
     if not isinstance(first, Affine) or first.grid is None:
         return None
     search = _Search(slots, samples, rotations, inf if upload is None else upload)
-    ways = search.begin(first.grid, sum(node.cost for node in deepest(nodes)))
-    for node in nodes:
-        best: dict[tuple[WholeSamples, ...], _Way] = {}
-        for way in sorted((after for way in ways for after in search.after(node, way)), key=lambda way: way.effort):
-            best.setdefault(way.layouts, way)
-        ranked = list(best.values())
-        # and those whose branches can be added, of which the best ones may be none
-        ways = ranked[:_KEPT] + [way for way in ranked[_KEPT:] if way.joins][:_KEPT]
-    return (ways[0].first, ways[0].targets) if ways else None
+    begun = search.begin(first, first.grid, sum(node.cost for node in deepest(nodes)))
+    # what is cheap at first leads those astray that come to be cheaper later
+    ends = [search.along(nodes, [way for way in begun if way.first.is_plain is plain]) for plain in (True, False)]
+    best = min(filter(None, ends), key=lambda way: way.effort, default=None)
+    return None if best is None else (best.first, best.targets)
 
 
-def _effort(affine: AffineMap, levels: int) -> float:
-    """What a map takes, in transforms: its rotations, with a rotation for each key, and its products.
+def _effort(schedule: RotationSchedule, keys: frozenset[int], levels: int) -> float:
+    """What a map takes, in transforms: its rotations, with some for each key, and its products.
 
+    schedule: of the map.
+    keys: that no map before it has.
     levels: that are left before it.
     """
-    schedule = affine.schedules[0]
     switch = (levels + 1) * (levels + 2)
-    return schedule.weight(1.0) * switch + schedule.diagonals.present * _PRODUCT * (levels + 1)
+    rotations = schedule.effort + KEY_OF_IMAGES * len(keys)
+    return rotations * switch + schedule.diagonals.present * _PRODUCT * (levels + 1)

@@ -1,6 +1,6 @@
 """The plan's bound on ciphertexts of both evaluators: keys of many generations, every slot, data that fills bounds."""
 
-from itertools import pairwise
+from itertools import cycle, pairwise
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from support import at_length, mostly_thorough, on_each
 
 import fhenn
 from fhenn.backends import context_class
-from fhenn.ckks.layout import Vectors
+from fhenn.ckks.layout import WholeSamples
 from fhenn.planner.scaling import scale
 
 rng = np.random.default_rng(0)
@@ -27,7 +27,22 @@ REGRESSION, LEFT = network(30, 1, last=True), network(30, 1, finish="sigmoid")
 PERCEPTRON, WIDER, TALL = network(16, 8, 4), network(64, 32, 10), network(3, 20, 2, last=True)
 WIDE, DEEP = network(300, 2), network(8, 8, 8, 2)
 
+
+def convolution(outputs, size, **options):
+    weight = rng.uniform(-1, 1, (outputs, 1, size, size))
+    return fhenn.Conv2d(weight / np.abs(weight).sum(axis=(1, 2, 3), keepdims=True), **options)
+
+
+SEVERAL_PLACES = fhenn.Sequential(
+    [convolution(4, 7, stride=3), fhenn.Square(), fhenn.Flatten(), network(256, 10).nodes[0]], shape=(1, 28, 28)
+)
+LARGE = fhenn.Sequential(
+    [convolution(20, 3, padding=1), fhenn.Square(), fhenn.Flatten(), network(8000, 3).nodes[0]], shape=(1, 20, 20)
+)
+
 CASES = {
+    "images at several places": (SEVERAL_PLACES, {"layout": "latency", "samples": 1}),
+    "large images": (LARGE, {"layout": "latency", "samples": 1}),
     "regression, wide prime": (REGRESSION, {"accuracy": 1e-3}),
     "regression, five primes": (REGRESSION, {"accuracy": 1e-6}),
     "regression, two ciphertexts": (REGRESSION, {"upload": 2}),
@@ -49,28 +64,29 @@ CASES = {
     "three layers": (DEEP, {"accuracy": 1e-2}),
     "three layers, throughput": (DEEP, {"accuracy": 1e-2, "layout": "throughput"}),
 }
-QUICK = ("regression, wide prime", "left to the client, throughput")
+QUICK = ("regression, wide prime", "left to the client, throughput", "images at several places", "large images")
 
 
 def largest_error(model, plan, keys):
     """Over `keys` key generations and every slot that holds an output."""
     count = plan.parameters.slots if plan.layout_name == "throughput" else 4 * plan.samples_per_ciphertext
     x = rng.choice([-1.0, 1.0], (count, plan.features))
-    weight = model.nodes[0].weight[:count]
+    weight = model.nodes[0].operator.dense()[:count]
     x[: len(weight)] = np.where(weight < 0, -1.0, 1.0)  # the corners at which the first layer is largest
-    expected = model.infer(x)
+    expected = model.infer(x if model.shape is None else x.reshape(-1, *model.shape))
     largest = 0.0
     for _ in range(keys):
         client = context_class(plan.evaluator).generate(plan.parameters, plan.rotations)
         server = fhenn.Server(model, plan, client.to_bytes())
         answer = server.evaluate(fhenn.encrypt(client, scale(x, *plan.bounds), layout=plan.layout))
-        held = np.ones(client.slots, bool)
-        if isinstance(answer.layout, Vectors):
-            positions = answer.layout.content(answer.shape[1], client.slots)[0]
-            held = np.repeat(positions >= 0, answer.layout.samples)
-        for ciphertext, row in zip(answer.ciphertexts, answer.layout.pack(expected, client.slots), strict=True):
+        held = np.ones((1, client.slots), bool)
+        if isinstance(answer.layout, WholeSamples):
+            positions = answer.layout.content(answer.shape[1], client.slots)
+            held = np.repeat(positions >= 0, answer.layout.samples, axis=1)
+        rows = answer.layout.pack(expected, client.slots)
+        for ciphertext, row, there in zip(answer.ciphertexts, rows, cycle(held), strict=False):
             error = np.abs(np.array(client.decrypt_slots(ciphertext)) - row)
-            largest = max(largest, float(error[held].max()))
+            largest = max(largest, float(error[there].max()))
     return largest
 
 

@@ -20,9 +20,12 @@ from fhenn.ckks.maps import AffineMap
 from fhenn.ckks.rotations import CHAINED, HOISTED
 from fhenn.errors import PlanError, RangeViolation, ShapeMismatch, WireFormatError
 from fhenn.nn import FORK, JOIN, SWAP, Affine, circuit, deepest, trail
+from fhenn.planner.demands import bytes_of_answer
 from fhenn.planner.layouts import _steps_by_shape
 from fhenn.planner.placements import place_images
 from fhenn.planner.scaling import scale, served_nodes
+from fhenn.planner.walk import Path, walk
+from fhenn.pool import work
 from fhenn.session.answer import Answer
 
 rng = np.random.default_rng(0)
@@ -178,7 +181,8 @@ def test_a_network_is_right_in_every_slot(name, layout, evaluator):
         pad = -len(x) % plan.samples_per_ciphertext  # places without a sample repeat one
         content = where.content(twin.shape[1], plan.parameters.slots)
         empty = np.repeat(content < 0, where.samples, axis=1)
-        assert np.abs(held[:, empty[0]]).max(initial=0.0) <= plan.error
+        held = held.reshape(-1, where.tiles, plan.parameters.slots)
+        assert np.abs(held[:, empty]).max(initial=0.0) <= plan.error
         assert pad >= 0
 
 
@@ -361,6 +365,60 @@ def test_a_stride_at_the_start_takes_pixels_side_by_side():
     at = layout.places(np.arange(64))[1].reshape(8, 8)
     assert (at[0, ::2] - at[0, 0] == np.arange(4)).all()
     assert (at[::2, 0] - at[0, 0] == 4 * np.arange(4)).all()
+
+
+def test_an_answer_of_several_ciphertexts_is_counted_in_full():
+    """Its bytes, before anything is computed, and every one of its values where errors are bounded."""
+    model = network("many outputs")
+    plan = fhenn.plan(model, bounds=[-1, 1], accuracy=1e-2, layout="latency", evaluator="native")
+    tiles = plan.result.layout.tiles
+    assert tiles > 2
+    client = fhenn.Client(plan)
+    answer = fhenn.Server(model, plan, client.evaluation_keys()).predict(client.encrypt(np.zeros((1, *model.shape))))
+    assert len(answer) <= bytes_of_answer(plan, 1)
+    for told in (plan.cost(1).down, work.bytes_of_answer(model, plan, plan.ciphertexts_per_sample, witness=False)):
+        assert 0.9 < told / len(answer) < 1.1
+    walked = walk(Path.of(plan, model), plan.layout, plan.parameters, evaluator=plan.find_evaluator())
+    assert walked.bound == walked.noise.bound(tiles * plan.parameters.slots)
+
+
+def test_branches_that_can_be_added_are_kept_in_view():
+    """Although many ways that cannot be added take as little."""
+    first = [
+        conv(4, 1, 5, stride=2, padding=1),
+        fhenn.Square(),
+        conv(4, 4, 1, stride=3, groups=2),
+        conv(6, 4, 1, groups=2),
+    ]
+    branches = fhenn.Residual(fhenn.Sequential([conv(6, 6, 3, padding=1)]))
+    nodes = circuit(fhenn.Sequential([*first, branches], shape=(1, 4, 7)))
+    assert place_images(nodes, 2048, 1, HOISTED) is not None
+
+
+@pytest.mark.parametrize("upload", [None, 1, 2, 8])
+def test_an_upload_takes_no_more_ciphertexts_than_it_may(upload):
+    """8,400 features: where fewer are asked for, the ring is larger."""
+    model = network("large images")
+    plan = fhenn.plan(model, bounds=[-1, 1], accuracy=1e-2, layout="latency", upload=upload)
+    least = -(-plan.features // plan.parameters.slots)
+    assert least <= plan.ciphertexts_per_sample <= (upload or least + 1)
+
+
+@pytest.mark.parametrize(("rotations", "most"), [(CHAINED, 7), (HOISTED, 8)], ids=["chained", "hoisted"])
+def test_what_each_tap_meets_goes_where_the_outputs_stand(rotations, most):
+    """49 taps, of which none takes a rotation: those that there are sum over groups of taps, and pair them."""
+    last = [fhenn.Square(), fhenn.Flatten(), linear(10, 256)]
+    nodes = circuit(fhenn.Sequential([conv(4, 1, 7, stride=3), *last], shape=(1, 28, 28)))
+    layout, (target, _) = place_images(nodes, 4096, 1, rotations)
+    assert layout.tiles == 1
+    assert not layout.is_plain
+    affine = AffineMap(nodes[0].operator, None, layout, 4096, rotations, 0.0, target)
+    assert affine.schedules[0].count <= most
+    assert affine.schedules[0].diagonals.present <= 4
+    # a larger upload saves one of them, and takes more than it saves
+    assert place_images(nodes, 4096, 1, rotations, upload=4)[0].tiles == 1
+    assert place_images(nodes, 512, 1, rotations, upload=1) is None
+    assert 1 < place_images(nodes, 512, 1, rotations, upload=4)[0].tiles <= 4
 
 
 def test_a_wide_network_makes_no_matrix(peak):

@@ -122,6 +122,10 @@ def test_features_may_stand_anywhere(width, outputs, samples, tiles, data):
         layout = Vectors("replicated", power_of_two(width), samples)
     if data.draw(st.booleans()):
         target = None
+    if layout.tiles > 1 and data.draw(st.booleans()):  # and at several places
+        held = layout.held
+        held[held < 0] = rng.integers(-1, width, np.count_nonzero(held < 0))
+        layout = Placement.of(held, samples)
     first = data.draw(st.integers(0, 127))
     distances = data.draw(st.lists(st.integers(1, 40), max_size=8))
 
@@ -199,12 +203,17 @@ def test_a_table_that_swells_is_not_inflated(peak):
     assert used() < 1e6
 
 
-@pytest.mark.parametrize("held", [[0, 0, 1, 2], [0, 1, 3, -1], [0, 1, -1, -1], [0, 1, 2, -2]], ids=str)
-def test_a_placement_holds_every_feature_once(held):
+@pytest.mark.parametrize("held", [[0, 0, 1, 1], [0, 1, 3, -1], [0, 1, -1, -1], [0, 1, 2, -2]], ids=str)
+def test_a_placement_holds_every_feature(held):
     assert not Placement.of(np.array([held])).holds(3, 8)
     assert not Placement.of(np.array([[0, 1, 2]])).holds(3, 8)
     assert Placement.of(np.array([[0, -1], [2, 1]])).holds(3, 8)
     assert not Placement.of(np.array([[0, -1], [2, 0]])).holds(3, 8)
+    several, once = Placement.of(np.array([[0, 2, 0, 1]])), Placement.of(np.array([[0, 2, -1, 1]]))
+    assert several.holds(3, 8)
+    assert not several.is_plain
+    assert once.is_plain
+    assert several.unpack([[1.0, 2.0, 4.0, 8.0]], (1, 3)).tolist() == [[2.5, 8.0, 2.0]]
     assert not Placement.of(np.array([[0, 1], [-1, -1]])).holds(2, 8)  # a ciphertext for nothing
     assert Placement.of(np.array([[0, 2, -1, 1]])).holds(3, 8)
 
