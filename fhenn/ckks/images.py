@@ -164,10 +164,11 @@ class Convolution(Operator):
         """An upper bound of the largest ‖A x‖₂ for ‖x‖₂ = 1, a few percent above that of images without an end.
 
         Those have it where their kernel, as a matrix of channels for each frequency, has the largest one (H. Sedghi,
-        V. Gupta & P. Long, "The singular values of convolutional layers", 2019); an image that ends, zeros round it,
-        strides and dilations only leave something out.
+        V. Gupta & P. Long, "The singular values of convolutional layers", 2019). A stride makes a channel of every
+        stride-th row and column. An image that ends, and zeros round it, only leave something out.
         """
-        return _largest_gain(self._kernel.tobytes(), self._kernel.shape, self._groups)
+        kernel = _by_phases(self._kernel, self.stride, self.dilation)
+        return _largest_gain(kernel.tobytes(), kernel.shape, self._groups)
 
     @property
     def kernel(self) -> Floats:
@@ -621,6 +622,28 @@ def _largest_gain(content: bytes, shape: tuple[int, ...], groups: int) -> float:
         float(np.linalg.norm(each.transpose(2, 3, 0, 1), 2, axis=(2, 3)).max()) for each in np.split(spectrum, groups)
     )
     return largest / float(between) * (1 + _ROUNDED)
+
+
+def _by_phases(kernel: Floats, stride: Pair, dilation: Pair) -> Floats:
+    """The kernel of the same convolution with stride 1, on images of which every stride-th pixel makes a channel.
+
+    kernel: (outputs, channels of a group, height, width).
+    stride, dilation: of the convolution, (down, right).
+
+    Returns (outputs, channels of a group times strides, height, width).
+
+    >>> _by_phases(np.array([[[[1.0, 2.0, 3.0]]]]), (1, 2), (1, 1)).tolist()
+    [[[[1.0, 3.0]], [[2.0, 0.0]]]]
+    """
+    if stride == (1, 1):
+        return kernel  # a dilation moves what it does to other frequencies
+    outputs, channels, *taps = kernel.shape
+    spread = [(count - 1) * apart + 1 for count, apart in zip(taps, dilation, strict=True)]
+    wide = np.zeros((outputs, channels, *(-(-each // step) * step for each, step in zip(spread, stride, strict=True))))
+    wide[:, :, : spread[0] : dilation[0], : spread[1] : dilation[1]] = kernel
+    tall, long = (size // step for size, step in zip(wide.shape[2:], stride, strict=True))
+    phases = wide.reshape(outputs, channels, tall, stride[0], long, stride[1]).transpose(0, 1, 3, 5, 2, 4)
+    return phases.reshape(outputs, channels * stride[0] * stride[1], tall, long)
 
 
 def whole_numbers(what: str, values: Any, least: int, count: int) -> tuple[int, ...]:

@@ -320,3 +320,12 @@ def test_a_long_sequence_stays_small():
     finally:
         tracemalloc.stop()
     assert node.operator.size == 100_001
+
+
+@pytest.mark.parametrize("options", [{"stride": (3, 3)}, {"stride": (2, 1), "dilation": (2, 3), "groups": 2}], ids=str)
+def test_a_stride_leaves_a_sharp_bound_of_the_norm(options):
+    """That of the kernel with stride 1 is far above it."""
+    kernel = np.random.default_rng(0).normal(size=(4, 4 // options.get("groups", 1), 7, 3))
+    operator = Convolution(kernel, (4, 28, 20), **options)
+    norm = np.linalg.norm(operator.dense(), 2)
+    assert norm <= operator.spectral_norm <= 1.3 * norm
