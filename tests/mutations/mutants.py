@@ -1594,6 +1594,68 @@ IMAGES_IN_NPY = [
     ),
 ]
 
+SEVERAL_CIPHERTEXTS = [
+    *mutants(
+        "fhenn/planner/walk.py",
+        tests_in("tests/planner/test_images.py", "test_an_answer_of_several_ciphertexts_is_counted_in_full"),
+        (
+            "tiles: values of one ciphertext",
+            "* (self.layout.tiles if isinstance(self.layout, WholeSamples) else 1)",
+            "",
+        ),
+    ),
+    *mutants(
+        "fhenn/planner/demands.py",
+        tests_in("tests/planner/test_images.py", "test_an_answer_of_several_ciphertexts_is_counted_in_full"),
+        ("tiles: answers of one ciphertext", "return _tiles_of(plan)[-1] if", "return 1 if"),
+    ),
+    *mutants(
+        "fhenn/planner/work.py",
+        tests_in("tests/planner/test_work.py", "test_the_steps_of_layers_of_several_ciphertexts_are_counted"),
+        ("tiles: activations of one ciphertext", "return x.layout.tiles if", "return 1 if"),
+    ),
+    *mutants(
+        "fhenn/ckks/sums.py",
+        tests_in("tests/planner/test_images.py", "test_witnesses_watch_images"),
+        ("tiles: witnesses of the first one", "sums = _sums(on, handles, x.layout.tiles)", "sums = [handles[0]]"),
+    ),
+    *mutants(
+        "fhenn/planner/placements.py",
+        tests_in(
+            "tests/planner/test_images.py",
+            "test_branches_that_can_be_added_are_kept_in_view",
+            "test_what_each_tap_meets_goes_where_the_outputs_stand",
+        ),
+        ("placements: branches out of view", " + [way for way in ranked[_KEPT:] if way.joins][:_KEPT]", ""),
+        ("placements: uploads for nothing", "_SENT = 200.0", "_SENT = 0.0"),
+    ),
+    *mutants(
+        "fhenn/ckks/copies.py",
+        "tests/ckks/test_copies.py",
+        ("copies: any diagonal", "best = int(left.argmax())", "best = int(left.nonzero()[0][-1])"),
+    ),
+    *mutants(
+        "fhenn/ckks/maps.py",
+        tests_in("tests/ckks/test_copies.py", "test_errors_of_copies_are_errors_of_inputs_of_their_own"),
+        (
+            "copies: roundings meet inputs once",
+            "(end, self.operator.inputs)[held[held >= 0]]",
+            "(end, self.operator.inputs)",
+        ),
+        ("copies: errors of inputs", "plain = _gains_of(operator, norm)", "plain = _gains_of(self.operator, norm)"),
+    ),
+    *mutants(
+        "fhenn/ckks/layout.py",
+        tests_in("tests/backends/seal/test_matrix.py", "test_a_placement_holds_every_feature"),
+        ("copies: targets with them", "return _count_copies(self.table) == 1", "return True"),
+        (
+            "placements: ciphertexts for nothing",
+            "every and bool(found.reshape(self.tiles, -1).any(axis=1).all())",
+            "every",
+        ),
+    ),
+]
+
 MUTANTS: tuple[Mutant, ...] = tuple(
     mutant
     for part in (
@@ -1602,7 +1664,7 @@ MUTANTS: tuple[Mutant, ...] = tuple(
         ROUTES, GUARD, OUTPUTS, WITNESS, DEMANDS, PLAN, LAYOUT, ARRAY, SEARCH, WORST, VERIFIED_WITNESSES, CACHE, LOAD, TRACE, FILLED, FOLDS, SHARED,
         UNITS, NATIVE_MESSAGES, SEVERAL, NATIVE_KEYS, KEY_MESSAGES, SUBCHAIN, KEY_LEVELS, ROTATIONS, STRANGE_EVALUATOR, STREAM,
         STREAM_OF_CLIENT, UNFINISHED, READ_MESSAGE, ENCRYPTION, STREAM_OF_SAMPLES, ENCRYPTOR,
-        REMOTE_STREAMS, REMOTE_CONNECTIONS, REMOTE_PAUSES, SUMS, DIGESTS, NORMS, KEPT_MAPS, IMAGES_IN_NPY,
+        REMOTE_STREAMS, REMOTE_CONNECTIONS, REMOTE_PAUSES, SUMS, DIGESTS, NORMS, KEPT_MAPS, IMAGES_IN_NPY, SEVERAL_CIPHERTEXTS,
     )
     for mutant in part
 )  # fmt: skip
