@@ -152,10 +152,11 @@ def _check(function: Function, domain: Domain, reach: Domain, margin: float, slo
             f"reach ({left:g}, {right:g}) must go around the domain ({low:g}, {high:g}), and the domain around 0.",
             "Give a domain (-a, a) and a reach (-b, b) with b > a > 0.",
         )
-    if not (function.symmetry == "odd" or (function.symmetry == "even" and function.tilt)):
+    rectifies = function.symmetry == "even" and function.tilt == 0.5 and float(function.value(high)) > 0
+    if not (function.symmetry == "odd" or rectifies):
         raise ParameterError(
             f"tail_safe does not know which side {function.name} keeps on its tails: it is neither odd, but for a "
-            "constant, nor x/2 plus an even function.",
+            "constant, nor x/2 plus an even function that is positive on the right.",
             "Use minimax, on a domain as wide as the reach.",
         )
     ends = np.array([low, high])

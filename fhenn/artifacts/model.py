@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fhenn.approx import FUNCTIONS, Composite, Polynomial
-from fhenn.approx.functions import SQUARE
+from fhenn.approx import Composite, Polynomial, function_named
+from fhenn.approx.families import OWN, is_known, lost_function
 from fhenn.artifacts.images import IMAGE_NODES, image_node_from_data, image_node_to_data, sample_shape_of
 from fhenn.artifacts.operators import Tensor, operator_from_data, operator_to_data
 from fhenn.errors import ExtraMissing, FhennError, UnsupportedValue, WireFormatError
@@ -53,7 +53,6 @@ _MOST_COEFFICIENTS, _MOST_STAGES = 256, 16
 _MOST_ASKED = 1 << 24
 """Numbers that the nodes of images of a file, which need not hold them, may ask for together: 128 MB."""
 
-_FUNCTIONS = {**FUNCTIONS, SQUARE.name: SQUARE}
 _FITTED: Mapping[str, type[Sigmoid | Tanh | ReLU | SiLU | GELU | Softplus]] = {
     kind.__name__: kind for kind in (Sigmoid, Tanh, ReLU, SiLU, GELU, Softplus)
 }
@@ -62,12 +61,14 @@ _FITTED: Mapping[str, type[Sigmoid | Tanh | ReLU | SiLU | GELU | Softplus]] = {
 def model_to_bytes(model: Node) -> bytes:
     """A model as a message: nodes, weights, polynomials, finish and reading, every float to its last bit.
 
-    Optimisers, caches and `debug_secret` are left out. The body is a safetensors file whose metadata hold the nodes.
+    Optimisers, caches and `debug_secret` are left out. Functions are kept by their names: of one of your own the
+    polynomial stays, and what it stood for is lost, so that nothing can tell how far off it is any more. The body is a
+    safetensors file whose metadata hold the nodes.
 
     model: of nodes of `fhenn.nn`.
 
-    Raises UnsupportedValue for nodes and functions of your own, UnsupportedNode for nodes that do not know the shape of
-    their images, ExtraMissing without safetensors.
+    Raises UnsupportedValue for nodes of your own, UnsupportedNode for nodes that do not know the shape of their images,
+    ExtraMissing without safetensors.
 
     >>> import fhenn
     >>> model = fhenn.Sequential([fhenn.Linear([[1.0, -1.0]]), fhenn.Sigmoid()], finish="argmax")
@@ -189,15 +190,11 @@ def _polynomial_to_data(polynomial: Polynomial) -> dict[str, Any]:
         raise UnsupportedValue(
             f"a polynomial of degree {polynomial.degree} in a file", f"a degree of at most {_MOST_COEFFICIENTS - 1}"
         )
-    if function is not None and _FUNCTIONS.get(function.name) is not function:
-        raise UnsupportedValue(
-            f"{function!r} in a file", f"one of {sorted(_FUNCTIONS)}, or a polynomial that stands for no function"
-        )
     return {
         "coefficients": polynomial.coefficients,
         "domain": polynomial.domain,
         "basis": polynomial.basis,
-        "function": None if function is None else function.name,
+        "function": None if function is None else function.name if is_known(function) else OWN,
     }
 
 
@@ -298,7 +295,11 @@ def _polynomial(data: Any) -> Polynomial:
         raise ValueError(f"a polynomial has more than {_MOST_COEFFICIENTS} coefficients")
     fields["coefficients"] = tuple(map(_number, fields["coefficients"]))
     fields["domain"] = _domain(fields["domain"])
-    return Polynomial(**fields, function=None if function is None else _FUNCTIONS[function])
+    polynomial = Polynomial(**fields)
+    if function is None:
+        return polynomial
+    found = lost_function(polynomial) if function == OWN else function_named(function)
+    return replace(polynomial, function=found)
 
 
 def _domain(data: Any) -> tuple[float, float]:

@@ -11,20 +11,23 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fhenn.approx import SIGMOID, Function
-from fhenn.approx.functions import TANH
 from fhenn.errors import ParameterError, UnsupportedModel
 from fhenn.interop.chain import MOST_WEIGHTS, Chain, Shape, Step, Sum
 from fhenn.interop.fold import folded, trainable
 from fhenn.interop.model import ImportedModel, Wanted
 from fhenn.interop.reading import Probability, Reading
-from fhenn.nn import Activation, Affine, Flatten, ImageLayer, Node, Residual, Scaling, Sequential, Sigmoid, Tanh
-from fhenn.nn.activation import Domain, Fitted
-
-_KINDS: dict[Function, tuple[type[Fitted], Domain]] = {
-    SIGMOID: (Sigmoid, (-16.0, 16.0)),
-    TANH: (Tanh, (-8.0, 8.0)),
-}
-"""What stands in for a function, and where, before the model's inputs are known."""
+from fhenn.interop.stand_in import stand_in
+from fhenn.nn import (
+    Activation,
+    Affine,
+    Flatten,
+    ImageLayer,
+    Node,
+    Residual,
+    Scaling,
+    Sequential,
+)
+from fhenn.nn.activation import Domain
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +94,7 @@ class Outcome:
         if np.shape(domains) != (functions, 2):
             raise ParameterError(
                 f"domain must be (low, high), or a list of {functions} of them, not {domain!r}.",
-                "Give one for each Sigmoid and Tanh, or one for all.",
+                "Give one for each activation that a polynomial stands in for, or one for all.",
             )
         return list(reversed(domains))
 
@@ -117,8 +120,7 @@ class _Builder:
         nodes: list[Node] = []
         for step in self._folded(steps):
             if isinstance(step, Function):
-                kind, wide = _KINDS[step]
-                nodes.append(kind(self._domains.pop() if self._domains else wide, accuracy=self._accuracy))
+                nodes.append(stand_in(step, self._accuracy, self._domains.pop() if self._domains else None))
                 self.stand_ins.append(nodes[-1])
             elif isinstance(step, Activation):
                 nodes.append(step.fresh())

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
-from math import prod
+from math import isfinite, prod
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fhenn.approx import Function
+from fhenn.approx import RELU, Function, hardtanh, leaky_relu
+from fhenn.approx.fits import MAX_DEGREE
 from fhenn.errors import NonFiniteValue, ParameterError, ShapeMismatch
 from fhenn.finite import count_nonfinite
 from fhenn.interop.fold import folded
@@ -25,6 +26,7 @@ from fhenn.nn import (
     GlobalAvgPool2d,
     ImageLayer,
     Pad,
+    PolynomialActivation,
     Scaling,
     Square,
 )
@@ -262,6 +264,38 @@ class Chain:
         square = replace(self, steps=self.steps[:common]).activate(Square())
         return square if np.all(factor == 1.0) else square.scale(factor.reshape(self.shape))
 
+    def power(self, exponent: float) -> Chain:
+        """A whole power, 1 to 63, which is a polynomial itself."""
+        if not isfinite(exponent) or exponent != int(exponent) or not 1 <= exponent <= MAX_DEGREE:
+            raise Unsuitable(f"of the powers, whole ones from 1 to {MAX_DEGREE} are known only")
+        if exponent == 2:
+            return self.times(self)
+        return self if exponent == 1 else self.activate(PolynomialActivation([0.0] * int(exponent) + [1.0]))
+
+    def clip(self, low: float | None, high: float | None) -> Chain:
+        """min(max(x, low), high), where None is no bound."""
+        if low is not None and high is not None:
+            return self.activate(parametrised(hardtanh, low, high))
+        if low is not None:
+            return self.scale(1.0, -low).activate(RELU).scale(1.0, low) if low else self.activate(RELU)
+        if high is not None:
+            return self.scale(-1.0, high).activate(RELU).scale(-1.0, high)
+        return self
+
+    def leaky(self, slopes: ArrayLike) -> Chain:
+        """x where it is above 0, slope·x else.
+
+        slopes: one for all, or (channels,): ax + (1 - a)·relu(x) then.
+        """
+        a = finite(slopes)
+        if a.size == 1:
+            return self if a.item() == 1 else self.activate(leaky_relu(a.item()))
+        if not self.shape or a.size != self.shape[0]:
+            raise Unsuitable(f"its {a.size} slopes are not one, nor one for each channel of samples of {self.shape}")
+        each = a.reshape(-1, *(1,) * (len(self.shape) - 1))
+        start = self.seal()
+        return start.activate(RELU).scale(1.0 - each).plus(start.scale(each))
+
     def _common(self, other: Chain) -> int:
         """How many first steps are the very same."""
         return len(list(takewhile(lambda pair: _is(*pair), zip(self.steps, other.steps, strict=False))))
@@ -438,6 +472,14 @@ def _size(joined: Affine | None, step: Affine) -> int:
     if any(isinstance(each, ImageLayer) for each in both):
         return sum(map(_numbers, both))
     return step.outputs if all(isinstance(each.operator, Scaling) for each in both) else step.outputs * both[0].inputs
+
+
+def parametrised(family: Callable[..., Function], *numbers: float) -> Function:
+    """A function of a family of `fhenn.approx`. Raises Unsuitable where there is none with such parameters."""
+    try:
+        return family(*numbers)
+    except ParameterError as error:
+        raise Unsuitable(str(error).rstrip(".")) from None
 
 
 def apply_step(step: Step, x: Floats) -> Floats:

@@ -9,17 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fhenn.approx import RELU, SIGMOID, TANH, Function
 from fhenn.errors import ExtraMissing, UnsupportedModel
 from fhenn.interop.fold import fold
 from fhenn.interop.model import ImportedModel, Wanted
 from fhenn.interop.reading import Probability, Reading
-from fhenn.nn import Affine, Dense, Node, Scaling, Sigmoid, Tanh
-from fhenn.nn.activation import Domain
+from fhenn.interop.stand_in import stand_in
+from fhenn.nn import Affine, Dense, Node, Scaling
 
 Floats = NDArray[np.float64]
 
-_WIDE: Domain = (-16.0, 16.0)
-"""Where the stand-ins of a perceptron are good before its inputs are known; half of it for tanh, which is as steep."""
+_ACTIVATIONS: dict[str, Function | None] = {"identity": None, "logistic": SIGMOID, "tanh": TANH, "relu": RELU}
+"""The hidden activations of perceptrons."""
 
 _ACCURACY = 1e-3
 
@@ -33,7 +34,7 @@ ESTIMATORS = (
     "LinearSVC",
     "LinearSVR",
     "OneVsRestClassifier of LogisticRegression, SGDClassifier or LinearSVC",
-    "MLPClassifier and MLPRegressor with activation 'logistic', 'tanh' or 'identity'",
+    "MLPClassifier and MLPRegressor",
     "a Pipeline that ends with one of them",
 )
 """What `from_sklearn` takes."""
@@ -52,8 +53,9 @@ def from_sklearn(
     estimator: one of `ESTIMATORS`, after any of `TRANSFORMERS`, which are folded into the first linear layer and cost
     nothing.
     inputs, bounds, margin, accuracy: where the polynomials shall be good, as `ImportedModel.for_inputs` takes them;
-    without either they are, to the accuracy, on [-16, 16] for the logistic function and on [-8, 8] for tanh, with a
-    RangeWarning for what leaves that, until `fhenn.encrypted_model` gets to know the inputs.
+    without either they are, to the accuracy, on [-16, 16] for the logistic function and on [-8, 8] for tanh, and for
+    ReLU of degree 16 there, with a RangeWarning for what leaves that, until `fhenn.encrypted_model` gets to know the
+    inputs.
     Returns the model.
     Raises UnsupportedModel where the estimator, or a step of it, is another.
     Raises sklearn.exceptions.NotFittedError where it is not fitted.
@@ -267,16 +269,13 @@ def _one_vs_rest(step: Any, where: str) -> _Imported:
 
 
 def _perceptron(step: Any, where: str, accuracy: float) -> _Imported:
-    makers: dict[str, Callable[[], list[Node]]] = {
-        "identity": list,
-        "logistic": lambda: [Sigmoid(_WIDE, accuracy=accuracy)],
-        "tanh": lambda: [Tanh((_WIDE[0] / 2, _WIDE[1] / 2), accuracy=accuracy)],
-    }
-    if len(step.coefs_) > 1 and step.activation not in makers:
-        raise _refuse(step, where, f"activation={step.activation!r} of its hidden layers", tuple(makers))
+    if len(step.coefs_) > 1 and step.activation not in _ACTIVATIONS:
+        raise _refuse(step, where, f"activation={step.activation!r} of its hidden layers", tuple(_ACTIVATIONS))
+    function = _ACTIVATIONS.get(step.activation)
     parts: list[Node] = []
     for weight, bias in zip(step.coefs_, step.intercepts_, strict=True):
-        parts += makers[step.activation]() if parts else []
+        if parts and function is not None:
+            parts.append(stand_in(function, accuracy))
         parts.append(Affine(Dense(np.transpose(weight)), bias))
     return _Imported(parts, _reading_of(step, where))
 

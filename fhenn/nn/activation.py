@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from numbers import Real
 from typing import Any, ClassVar, Self
@@ -10,13 +11,13 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fhenn.approx import Function, Polynomial
+from fhenn.approx import Function, Polynomial, own_function
 from fhenn.approx.fits import require_degree
 from fhenn.approx.functions import SQUARE
 from fhenn.approx.polynomial import require_domain
 from fhenn.approx.presets import choose
 from fhenn.backends import PLAIN, Backend, backend_of
-from fhenn.errors import HeadroomExceeded, ParameterError, RangeReport, ShapeMismatch
+from fhenn.errors import HeadroomExceeded, ParameterError, RangeReport, ShapeMismatch, UnsupportedValue
 from fhenn.finite import require_finite
 from fhenn.nn.guard import Policy, RangeGuard
 from fhenn.nn.node import Layer
@@ -59,6 +60,48 @@ class Activation(Layer):
         self._derivative = polynomial.derivative()
         self._guard = RangeGuard(self.name, polynomial.domain, self._consequence(polynomial), on_violation)
         self._debug_secret = debug_secret
+
+    @staticmethod
+    def fit(
+        function: Function | Callable[[Any], Any],
+        domain: Domain,
+        degree: int | None = None,
+        accuracy: float | None = None,
+        *,
+        on_violation: Policy = "warn",
+    ) -> Activation:
+        """A node for any function of numbers.
+
+        function: a `fhenn.approx.Function`, or a callable that takes an array and returns one of its shape, element by
+        element, as NumPy's do. In a file a callable's polynomial is kept and the callable is not: what was read stands
+        for the polynomial itself, watched on the same domain, and `calibrate` says that its function is unknown.
+        domain: (low, high), where the polynomial is good.
+        degree: of the polynomial, or
+        accuracy: the largest error on the domain, by the least degree that reaches it.
+        on_violation: as for every `Activation`.
+        Raises ParameterError where both or neither of degree and accuracy are given, and what `fhenn.approx.fit` does.
+        Raises NonFiniteValue where the function is not finite on the domain, UnsupportedValue where it is no callable.
+
+        >>> node = Activation.fit(lambda x: x / (1 + x * x), (-3, 3), degree=9)
+        >>> float(node.forward(1.0).round(1)), node.cost
+        (0.5, 4)
+        """
+        from fhenn.nn.activations import PolynomialActivation
+
+        low, high = require_domain(domain)
+        if not isinstance(function, Function):
+            if not callable(function):
+                raise UnsupportedValue(
+                    f"a {type(function).__name__}", "a function of arrays, or a fhenn.approx.Function"
+                )
+            function = own_function(function)
+        values = np.asarray(function.value(np.linspace(low, high, 257)))
+        require_finite(f"{function.name} on ({low:g}, {high:g})", values, "Choose a domain on which it is finite.")
+        if (degree is None) == (accuracy is None):
+            given = "neither degree nor accuracy is given." if degree is None else "degree and accuracy are both given."
+            raise ParameterError(given, "Give one of them: each alone decides how close the polynomial is.")
+        polynomial = polynomial_for(function, (low, high), degree, accuracy, None, default=((low, high), 1))
+        return PolynomialActivation(polynomial, on_violation=on_violation)
 
     @staticmethod
     def _consequence(polynomial: Polynomial) -> str:

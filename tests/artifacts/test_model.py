@@ -12,8 +12,8 @@ from make_golden import every_node
 
 import fhenn
 from fhenn import artifacts
-from fhenn.approx import Function
-from fhenn.errors import ExtraMissing, UnsupportedValue, WireFormatError
+from fhenn.approx import MISH, Function, hardtanh, leaky_relu
+from fhenn.errors import ExtraMissing, RangeWarning, UnsupportedValue, WireFormatError
 from fhenn.interop import ImportedModel, Reading
 from fhenn.nn import Affine, Dense, Scaling, Sparse
 from fhenn.planner import fingerprint_of
@@ -134,16 +134,34 @@ def test_what_cannot_be_kept_is_refused():
     class Mine(fhenn.Sigmoid):
         pass
 
-    own = Function("mine", np.sin, np.cos)
-    impostor = Function("sigmoid", np.sin, np.cos)
     for node in (
         Mine(),
-        fhenn.PolynomialActivation(fhenn.Polynomial((0.0, 1.0), (-1, 1), function=own)),
-        fhenn.PolynomialActivation(fhenn.Polynomial((0.0, 1.0), (-1, 1), function=impostor)),
         fhenn.PolynomialActivation(fhenn.Polynomial((0.0,) * 256 + (1e-9,), (-1, 1))),
     ):
         with pytest.raises(UnsupportedValue, match="in a file"):
             artifacts.model_to_bytes(fhenn.Sequential([node]))
+
+
+@pytest.mark.parametrize("name", ["mine", "sigmoid"])
+def test_of_a_function_of_ones_own_the_polynomial_is_kept(name):
+    node = fhenn.PolynomialActivation(fhenn.Polynomial((0.0, 0.9), (-1, 1), function=Function(name, np.sin, np.cos)))
+    data = artifacts.model_to_bytes(fhenn.Sequential([node], shape=(1,)))
+    (again,) = artifacts.model_from_bytes(data).nodes
+    assert again.polynomial.coefficients == (0.0, 0.9)
+    assert again.function.name == "own function"
+    assert not again.is_exact  # its domain is watched still
+    with pytest.warns(RangeWarning):
+        again.forward([1.5])
+    assert again.exact([0.5, 3.0]).tolist() == [0.45, 0.9]
+    assert artifacts.model_to_bytes(fhenn.Sequential([again], shape=(1,))) == data
+
+
+@pytest.mark.parametrize("function", [leaky_relu(0.01), hardtanh(-2, 3), MISH], ids=str)
+def test_functions_with_parameters_are_kept_by_name(function):
+    node = fhenn.Activation.fit(function, (-3, 3), degree=6)
+    (again,) = artifacts.model_from_bytes(artifacts.model_to_bytes(fhenn.Sequential([node]))).nodes
+    assert again.function == function
+    assert again.exact(-2.5) == function.value(-2.5)
 
 
 def test_without_the_extra(model, monkeypatch):

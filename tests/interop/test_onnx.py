@@ -328,7 +328,6 @@ def test_encrypted_from_a_file(tmp_path):
 
 HEAD = {"coefficients": W[:, :2].T.ravel().tolist(), "intercepts": [0.0, 0.5], "classlabels_ints": [0, 1]}
 REFUSED = {
-    "relu": ([("MatMul", ["x", "w"], "t"), ("Relu", ["t"], "y")], {"w": W}, "Relu", "fhenn.interop.torch.ReLU"),
     "residual": ([("MatMul", ["x", "w"], "t"), ("Add", ["x", "t"], "y")], {"w": W}, "Add", "samples of shape"),
     "product": ([("Sigmoid", ["x"], "t"), ("Mul", ["x", "t"], "y")], {}, "Mul", "not multiples of the same value"),
     "matmul-left": ([("MatMul", ["w", "x"], "y")], {"w": W}, "MatMul", "constant is needed"),
@@ -426,7 +425,7 @@ def test_refuses_what_is_outside_the_list(name):
     ("load", "make", "operator"),
     [
         (load_iris, lambda: OneVsRestClassifier(LogisticRegression()), "Slice"),
-        (load_iris, lambda: SGDClassifier(loss="log_loss", random_state=0), "Exp"),
+        (load_iris, lambda: SGDClassifier(loss="log_loss", random_state=0), "Reciprocal"),
         (load_iris, lambda: make_pipeline(Normalizer(), LogisticRegression()), "Normalizer"),
         (load_iris, DecisionTreeClassifier, "TreeEnsembleClassifier"),
     ],

@@ -324,10 +324,6 @@ class Identity(TransformerMixin, BaseEstimator):
         (SVC(), r"SVC \(the estimator\)"),
         (RidgeClassifier(), "RidgeClassifier"),
         (Contrary(), "subclass"),
-        (
-            MLPClassifier((4,), max_iter=5, random_state=0),
-            "activation='relu'.*Supported: identity, logistic, tanh",
-        ),
         (make_pipeline(MinMaxScaler(clip=True), LogisticRegression()), r"\(step 'minmaxscaler'\).*clip=True is not"),
         (make_pipeline(PolynomialFeatures(), LogisticRegression()), "PolynomialFeatures.*Supported: StandardScaler"),
         (make_pipeline(Halved(), LogisticRegression()), "Halved.*subclass"),

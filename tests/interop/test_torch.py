@@ -302,7 +302,6 @@ class InPlace(nn.Module):
 
 
 REFUSED = {
-    "relu": (lambda: nn.Sequential(nn.Linear(64, 3), nn.ReLU()), "ReLU", "1", "put fhenn.interop.torch.ReLU or"),
     "nested-conv": (
         lambda: nn.Sequential(nn.Sequential(nn.Conv1d(1, 1, 1))),
         "Conv1d",

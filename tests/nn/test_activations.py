@@ -9,10 +9,11 @@ import pytest
 from support import PACKED, VECTOR, compare, kinds, parity
 
 import fhenn
-from fhenn.approx import FUNCTIONS, SIGMOID_CUBIC, Polynomial, preset
+from fhenn.approx import FUNCTIONS, MISH, SIGMOID_CUBIC, Function, Polynomial, leaky_relu, preset
 from fhenn.errors import (
     AccuracyUnreached,
     LevelExhausted,
+    NonFiniteValue,
     ParameterError,
     RangeViolation,
     RangeWarning,
@@ -258,3 +259,40 @@ def test_nodes_can_be_copied(name):
     twin = copy.deepcopy(node)
     assert twin(0.5) == node(0.5)
     assert pickle.loads(pickle.dumps(node.polynomial)) == node.polynomial  # noqa: S301  (our own bytes)
+
+
+@pytest.mark.parametrize(
+    ("function", "options"),
+    [
+        (np.sin, {"degree": 9}),
+        (lambda x: x / (1 + x * x), {"accuracy": 1e-2}),
+        (MISH, {"degree": 8}),
+        (leaky_relu(0.2), {"accuracy": 0.05}),
+    ],
+    ids=["ufunc", "lambda", "function", "family"],
+)
+def test_any_function_can_be_fitted(function, options):
+    node = fhenn.Activation.fit(function, (-3, 3), **options)
+    x = np.linspace(-3, 3, 100)
+    exact = function.value(x) if isinstance(function, Function) else function(x)
+    np.testing.assert_allclose(node.exact(x), exact)
+    np.testing.assert_allclose(node.forward(x), exact, atol=options.get("accuracy", 0.05))
+    assert not node.is_exact
+    with pytest.warns(RangeWarning):
+        node.forward(4.0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "text"),
+    [
+        ((np.sin, (-3, 3)), ParameterError, "neither degree nor accuracy"),
+        ((np.sin, (-3, 3), 5, 0.1), ParameterError, "both given"),
+        ((np.sin, (3, -3), 5), ParameterError, "empty"),
+        ((lambda x: np.where(x > 1, np.inf, x), (-3, 3), 5), NonFiniteValue, "finite"),
+        (("relu", (-3, 3), 5), UnsupportedValue, "a function of arrays"),
+        ((np.sum, (-3, 3), 5), ParameterError, "element by element"),
+    ],
+)
+def test_what_cannot_be_fitted(arguments, error, text):
+    with pytest.raises(error, match=text):
+        fhenn.Activation.fit(*arguments)

@@ -22,9 +22,9 @@ from fhenn.interop.onnx.operators import INSTEAD, OPERATORS
 
 SUPPORTED = (
     "Gemm, MatMul, Conv, AveragePool, GlobalAveragePool, Pad with zeros, BatchNormalization, arithmetic with "
-    "constants, sums of two branches, squares, Sigmoid, Tanh, Flatten, Reshape, Squeeze and Unsqueeze of samples, "
-    "Dropout, Identity, Cast, Constant, and at the end Softmax or the heads of skl2onnx (LinearClassifier, "
-    "LinearRegressor, Scaler, Normalizer, ZipMap, ArgMax with labels)"
+    "constants, sums of two branches, whole powers, functions (Relu, Gelu, Sigmoid, Clip, …), Flatten, Reshape, "
+    "Squeeze and Unsqueeze of samples, Dropout, Identity, Cast, Constant, and at the end Softmax or the heads of "
+    "skl2onnx (LinearClassifier, LinearRegressor, Scaler, Normalizer, ZipMap, ArgMax with labels)"
 )
 
 

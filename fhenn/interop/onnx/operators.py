@@ -8,15 +8,24 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from fhenn.approx import SIGMOID
-from fhenn.approx.functions import TANH
-from fhenn.interop.chain import SAMPLES, Chain, Unsuitable, finite
+from fhenn import approx
+from fhenn.approx import Function
+from fhenn.interop.chain import SAMPLES, Chain, Unsuitable, finite, parametrised
 from fhenn.interop.onnx.call import Call, Constant, Value
 from fhenn.interop.onnx.heads import Index, Labels, Named, Table, columns_of, complement_table, linear_table, normalise
 from fhenn.interop.onnx.images import average_pool, convolution, global_average_pool, pad, reduce_mean
 from fhenn.interop.onnx.load import FLOATS, array_of
 
 _ML = "ai.onnx.ml"
+
+_SELU = 1.6732632423543772848, 1.0507009873554804934
+"""alpha and gamma."""
+
+_NO_BOUND = 3e38
+"""Bounds of that size are the ends of float32: none."""
+
+
+Operator = Callable[[Call], Value | tuple[Value, ...]]
 
 
 def _gemm(call: Call) -> Chain:
@@ -78,9 +87,9 @@ def _mul(call: Call) -> Chain:
 
 def _pow(call: Call) -> Chain:
     exponent = call.constant(1)
-    if exponent.size != 1 or exponent.item() != 2:
-        raise Unsuitable("of the powers, squares are known only")
-    return call.chain().times(call.chain())
+    if exponent.size != 1 or exponent.dtype.kind not in "if":
+        raise Unsuitable("its exponent is not one number")
+    return call.chain().power(exponent.item())
 
 
 def _neg(call: Call) -> Chain:
@@ -180,12 +189,70 @@ def _cast(call: Call) -> Value:
     raise Unsuitable("it changes more than the precision")
 
 
-def _sigmoid(call: Call) -> Chain:
-    return call.chain().activate(SIGMOID)
+def _elementwise(function: Function) -> Operator:
+    """A function without parameters."""
+    return lambda call: call.chain().activate(function)
 
 
-def _tanh(call: Call) -> Chain:
-    return call.chain().activate(TANH)
+def _leaky_relu(call: Call) -> Chain:
+    return call.chain().activate(parametrised(approx.leaky_relu, call.get("alpha", 0.01)))
+
+
+def _prelu(call: Call) -> Chain:
+    slopes, shape = call.weights(1), call.chain().shape
+    spread = slopes[0] if slopes.ndim == len(shape) + 1 and slopes.shape[0] == 1 else slopes
+    if slopes.size != 1 and (spread.ndim != len(shape) or spread.size != spread.shape[0]):
+        raise Unsuitable(f"its slopes of shape {slopes.shape} are not one, nor one for each channel")
+    return call.chain().leaky(slopes.ravel())
+
+
+def _elu(call: Call) -> Chain:
+    return call.chain().activate(parametrised(approx.elu, call.get("alpha", 1.0)))
+
+
+def _selu(call: Call) -> Chain:
+    alpha, gamma = call.get("alpha", _SELU[0]), call.get("gamma", _SELU[1])
+    if np.allclose((alpha, gamma), _SELU, rtol=1e-6, atol=0):
+        return call.chain().activate(approx.SELU)
+    return call.chain().activate(parametrised(approx.elu, alpha)).scale(gamma)
+
+
+def _celu(call: Call) -> Chain:
+    return call.chain().activate(parametrised(approx.celu, call.get("alpha", 1.0)))
+
+
+def _gelu(call: Call) -> Chain:
+    form = call.text("approximate", "none")
+    if form not in ("none", "tanh"):
+        raise Unsuitable(f"its form {form[:20]!r} is neither 'none' nor 'tanh'")
+    return call.chain().activate(approx.GELU if form == "none" else approx.GELU_TANH)
+
+
+def _swish(call: Call) -> Chain:
+    alpha = call.get("alpha", 1.0)
+    if alpha <= 0:
+        raise Unsuitable(f"its alpha of {alpha:g} is not above 0")
+    chain = call.chain() if alpha == 1 else call.chain().scale(alpha)
+    return chain.activate(approx.SILU) if alpha == 1 else chain.activate(approx.SILU).scale(1 / alpha)
+
+
+def _hard_sigmoid(call: Call) -> Chain:
+    slope, middle = call.get("alpha", 0.2), call.get("beta", 0.5)
+    if np.allclose((slope, middle), (1 / 6, 0.5), rtol=1e-6, atol=0):
+        return call.chain().activate(approx.HARD_SIGMOID)
+    return call.chain().activate(parametrised(approx.hard_sigmoid, slope, middle))
+
+
+def _clip(call: Call) -> Chain:
+    if call.operator_set < 11:
+        bounds = [call.get("min", None), call.get("max", None)]
+    else:
+        bounds = [None if call.given(place) is None else call.constant(place) for place in (1, 2)]
+    if any(np.size(bound) != 1 for bound in bounds):
+        raise Unsuitable("its bounds are not one number each")
+    ends = (None if bound is None else float(bound) for bound in bounds)
+    low, high = (None if end is None or abs(end) >= _NO_BOUND else end for end in ends)
+    return call.chain().clip(low, high)
 
 
 def _softmax(call: Call) -> Table:
@@ -287,8 +354,6 @@ def _constant(call: Call) -> Constant:
     raise Unsuitable("it holds no plain numbers")
 
 
-Operator = Callable[[Call], Value | tuple[Value, ...]]
-
 OPERATORS: dict[tuple[str, str], Operator] = {
     ("", "Gemm"): _gemm,
     ("", "MatMul"): _matmul,
@@ -304,8 +369,25 @@ OPERATORS: dict[tuple[str, str], Operator] = {
     ("", "GlobalAveragePool"): global_average_pool,
     ("", "ReduceMean"): reduce_mean,
     ("", "Pad"): pad,
-    ("", "Sigmoid"): _sigmoid,
-    ("", "Tanh"): _tanh,
+    ("", "Relu"): _elementwise(approx.RELU),
+    ("", "LeakyRelu"): _leaky_relu,
+    ("", "PRelu"): _prelu,
+    ("", "Elu"): _elu,
+    ("", "Selu"): _selu,
+    ("", "Celu"): _celu,
+    ("", "Gelu"): _gelu,
+    ("", "Swish"): _swish,
+    ("", "Mish"): _elementwise(approx.MISH),
+    ("", "Sigmoid"): _elementwise(approx.SIGMOID),
+    ("", "HardSigmoid"): _hard_sigmoid,
+    ("", "HardSwish"): _elementwise(approx.HARD_SWISH),
+    ("", "Tanh"): _elementwise(approx.TANH),
+    ("", "Softplus"): _elementwise(approx.SOFTPLUS),
+    ("", "Softsign"): _elementwise(approx.SOFTSIGN),
+    ("", "Clip"): _clip,
+    ("", "Exp"): _elementwise(approx.EXP),
+    ("", "Abs"): _elementwise(approx.ABS),
+    ("", "Erf"): _elementwise(approx.ERF),
     ("", "Flatten"): _flatten,
     ("", "Reshape"): _reshape,
     ("", "Squeeze"): _squeeze,
@@ -329,17 +411,10 @@ OPERATORS: dict[tuple[str, str], Operator] = {
 """By domain and name."""
 
 _AVERAGES = "put average pooling, {}, in its place, train on for a few epochs, and export that"
-_POLYNOMIAL = (
-    "train on for a few epochs with Sigmoid, Tanh or squares in its place and export that, or with {} in PyTorch, for "
-    "fhenn.from_torch"
-)
-_SISTERS = {"Relu": "ReLU or SignReLU", "Gelu": "GELU", "Softplus": "Softplus"}
-
 INSTEAD: dict[str, str] = {
     "MaxPool": _AVERAGES.format("AveragePool"),
     "GlobalMaxPool": _AVERAGES.format("GlobalAveragePool"),
     "Transpose": "it changes the order of axes: where images come with channels last, export a model that takes "
     "channels first, and give it np.moveaxis(images, -1, 1)",
-    **{name: _POLYNOMIAL.format(f"fhenn.interop.torch.{sister}") for name, sister in _SISTERS.items()},
 }
-"""What can stand in the place of an operator that is not approximated behind anybody's back."""
+"""What can stand in the place of an operator for which no polynomial stands in."""

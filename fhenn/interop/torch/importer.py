@@ -17,11 +17,11 @@ from numpy.typing import ArrayLike, NDArray
 from torch import fx
 from torch.nn.modules.lazy import LazyModuleMixin
 
-from fhenn.approx import SIGMOID
-from fhenn.approx.functions import TANH
+from fhenn import approx
+from fhenn.approx import Function
 from fhenn.errors import ShapeMismatch, UnsupportedModel, UnsupportedValue
 from fhenn.interop.assembly import Outcome
-from fhenn.interop.chain import SAMPLES, Chain, Unsuitable
+from fhenn.interop.chain import SAMPLES, Chain, Unsuitable, parametrised
 from fhenn.interop.torch.activations import Activation
 from fhenn.interop.torch.finite import require_finite
 from fhenn.nn.finish import finished
@@ -31,10 +31,14 @@ Step = Callable[..., Any]
 
 SUPPORTED = (
     "Linear, Conv1d, Conv2d, AvgPool1d, AvgPool2d, AdaptiveAvgPool, BatchNorm1d, BatchNorm2d, ZeroPad, Flatten, "
-    "Dropout, Identity, Sigmoid, Tanh, the activations of fhenn.interop.torch, their functional forms, arithmetic with "
-    "constants, sums of two branches, squares, view, reshape and squeeze that keep samples apart, and Softmax or "
-    "LogSoftmax at the end"
+    "Dropout, Identity, ReLU, LeakyReLU, PReLU, RReLU, ReLU6, ELU, SELU, CELU, GELU, SiLU, Mish, Sigmoid, LogSigmoid, "
+    "Hardsigmoid, Hardswish, Tanh, Hardtanh, Tanhshrink, Softplus, Softsign, exp, abs, erf, the activations of "
+    "fhenn.interop.torch, their functional forms, arithmetic with constants, sums of two branches, whole powers, view, "
+    "reshape and squeeze that keep samples apart, and Softmax or LogSoftmax at the end"
 )
+
+_LINEAR = 20.0
+"""Where softplus may be taken for linear, as PyTorch does by default: it is off by 2e-9 then."""
 
 _CLOSE = 1e-9
 """How far the steps that were read may be from the module, relative to its largest output, both in float64."""
@@ -275,9 +279,9 @@ def _divide(x: Any, y: Any, *, rounding_mode: str | None = None) -> Chain:
 
 
 def _power(x: Any, exponent: Any) -> Chain:
-    if exponent != 2:
-        raise Unsuitable("of the powers, squares are known only")
-    return _chain(x).times(_chain(x))
+    if not isinstance(exponent, int | float):
+        raise Unsuitable("its exponent is no number")
+    return _chain(x).power(exponent)
 
 
 def _matmul(x: Any, y: Any) -> Chain:
@@ -470,12 +474,58 @@ def _log_softmax(x: Any, dim: int | None = None, _stacklevel: int = 3, dtype: An
     return _shares(x, dim, logarithm=True)
 
 
-def _sigmoid(x: Any) -> Chain:
-    return _chain(x).activate(SIGMOID)
+def _elementwise(function: Function) -> Step:
+    """A function without parameters, of a tensor; of what may write over it as well."""
+
+    def step(x: Any, inplace: bool = False) -> Chain:
+        return _chain(x).activate(function)
+
+    return step
 
 
-def _tanh(x: Any) -> Chain:
-    return _chain(x).activate(TANH)
+def _leaky_relu(x: Any, negative_slope: float = 0.01, inplace: bool = False) -> Chain:
+    return _chain(x).activate(parametrised(approx.leaky_relu, negative_slope))
+
+
+def _rrelu(x: Any, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False, inplace: bool = False) -> Chain:
+    if training:
+        raise Unsuitable("it draws slopes in evaluation mode too: give it training=self.training")
+    return _leaky_relu(x, (lower + upper) / 2)
+
+
+def _prelu(x: Any, weight: Any) -> Chain:
+    slopes = _weights(weight)
+    if slopes is None:
+        raise Unsuitable("it has no slopes")
+    return _chain(x).leaky(slopes)
+
+
+def _elu(x: Any, alpha: float = 1.0, inplace: bool = False) -> Chain:
+    return _chain(x).activate(parametrised(approx.elu, alpha))
+
+
+def _celu(x: Any, alpha: float = 1.0, inplace: bool = False) -> Chain:
+    return _chain(x).activate(parametrised(approx.celu, alpha))
+
+
+def _gelu(x: Any, approximate: str = "none") -> Chain:
+    return _chain(x).activate(approx.GELU_TANH if approximate == "tanh" else approx.GELU)
+
+
+def _softplus(x: Any, beta: float = 1.0, threshold: float = 20.0) -> Chain:
+    if threshold < _LINEAR:
+        raise Unsuitable(f"it is linear from {threshold:g} on, where softplus still bends: take {_LINEAR:g} or more")
+    return _chain(x).activate(parametrised(approx.softplus, beta))
+
+
+def _hardtanh(x: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Chain:
+    return _chain(x).activate(parametrised(approx.hardtanh, min_val, max_val))
+
+
+def _clamp(x: Any, min: Any = None, max: Any = None) -> Chain:  # noqa: A002  (torch's names)
+    if not all(bound is None or isinstance(bound, int | float) for bound in (min, max)):
+        raise Unsuitable("its bounds are no numbers")
+    return _chain(x).clip(min, max)
 
 
 def _size(x: Any, dim: int | None = None) -> Any:
@@ -500,8 +550,26 @@ def _attribute(x: Any, name: str) -> Any:
 
 MODULES: dict[type[torch.nn.Module], Step] = {
     torch.nn.Linear: lambda module, x: _linear(x, module.weight, module.bias),
-    torch.nn.Sigmoid: lambda module, x: _sigmoid(x),
-    torch.nn.Tanh: lambda module, x: _tanh(x),
+    torch.nn.ReLU: lambda module, x: _chain(x).activate(approx.RELU),
+    torch.nn.LeakyReLU: lambda module, x: _leaky_relu(x, module.negative_slope),
+    torch.nn.PReLU: lambda module, x: _prelu(x, module.weight),
+    torch.nn.RReLU: lambda module, x: _rrelu(x, module.lower, module.upper),
+    torch.nn.ReLU6: lambda module, x: _chain(x).activate(approx.RELU6),
+    torch.nn.ELU: lambda module, x: _elu(x, module.alpha),
+    torch.nn.SELU: lambda module, x: _chain(x).activate(approx.SELU),
+    torch.nn.CELU: lambda module, x: _celu(x, module.alpha),
+    torch.nn.GELU: lambda module, x: _gelu(x, module.approximate),
+    torch.nn.SiLU: lambda module, x: _chain(x).activate(approx.SILU),
+    torch.nn.Mish: lambda module, x: _chain(x).activate(approx.MISH),
+    torch.nn.Sigmoid: lambda module, x: _chain(x).activate(approx.SIGMOID),
+    torch.nn.LogSigmoid: lambda module, x: _chain(x).activate(approx.LOG_SIGMOID),
+    torch.nn.Hardsigmoid: lambda module, x: _chain(x).activate(approx.HARD_SIGMOID),
+    torch.nn.Hardswish: lambda module, x: _chain(x).activate(approx.HARD_SWISH),
+    torch.nn.Tanh: lambda module, x: _chain(x).activate(approx.TANH),
+    torch.nn.Hardtanh: lambda module, x: _hardtanh(x, module.min_val, module.max_val),
+    torch.nn.Tanhshrink: lambda module, x: _chain(x).activate(approx.TANHSHRINK),
+    torch.nn.Softplus: lambda module, x: _softplus(x, module.beta, module.threshold),
+    torch.nn.Softsign: lambda module, x: _chain(x).activate(approx.SOFTSIGN),
     torch.nn.Conv1d: _convolution_of,
     torch.nn.Conv2d: _convolution_of,
     torch.nn.AvgPool1d: _average_of(1),
@@ -527,21 +595,30 @@ MODULES: dict[type[torch.nn.Module], Step] = {
 
 _AVERAGES = "average pooling, torch.nn.AvgPool{}d,"
 INSTEAD: dict[Any, str] = {
-    torch.nn.ReLU: "fhenn.interop.torch.ReLU or SignReLU",
-    torch.nn.SiLU: "fhenn.interop.torch.SiLU",
-    torch.nn.GELU: "fhenn.interop.torch.GELU",
-    torch.nn.Softplus: "fhenn.interop.torch.Softplus",
-    F.relu: "fhenn.interop.torch.ReLU or SignReLU",
-    torch.relu: "fhenn.interop.torch.ReLU or SignReLU",
-    "relu": "fhenn.interop.torch.ReLU or SignReLU",
-    F.silu: "fhenn.interop.torch.SiLU",
-    F.gelu: "fhenn.interop.torch.GELU",
-    F.softplus: "fhenn.interop.torch.Softplus",
     **dict.fromkeys((torch.nn.MaxPool1d, F.max_pool1d, torch.max_pool1d), _AVERAGES.format(1)),
     **dict.fromkeys((torch.nn.MaxPool2d, F.max_pool2d, torch.max_pool2d), _AVERAGES.format(2)),
     **dict.fromkeys((torch.nn.AdaptiveMaxPool2d, F.adaptive_max_pool2d), "torch.nn.AdaptiveAvgPool2d"),
 }
-"""What can be trained in the place of a layer that is not approximated behind anybody's back, for a few epochs."""
+"""What can be trained in the place of a layer for which no polynomial stands in, for a few epochs."""
+
+_ELEMENTWISE: dict[Function, tuple[Any, ...]] = {
+    approx.RELU: (F.relu, F.relu_, torch.relu, torch.relu_),
+    approx.RELU6: (F.relu6,),
+    approx.SELU: (F.selu, F.selu_, torch.selu, torch.selu_),
+    approx.SILU: (F.silu,),
+    approx.MISH: (F.mish,),
+    approx.SIGMOID: (torch.sigmoid, F.sigmoid, torch.special.expit),
+    approx.LOG_SIGMOID: (F.logsigmoid,),
+    approx.HARD_SIGMOID: (F.hardsigmoid,),
+    approx.HARD_SWISH: (F.hardswish,),
+    approx.TANH: (torch.tanh, F.tanh),
+    approx.TANHSHRINK: (F.tanhshrink,),
+    approx.SOFTSIGN: (F.softsign,),
+    approx.EXP: (torch.exp,),
+    approx.ABS: (torch.abs, torch.absolute, operator.abs, builtins.abs),
+    approx.ERF: (torch.erf, torch.special.erf),
+}
+"""What computes a function without parameters."""
 
 FUNCTIONS: dict[Any, Step] = {
     F.linear: _linear,
@@ -563,11 +640,16 @@ FUNCTIONS: dict[Any, Step] = {
     torch.square: lambda x: _power(x, 2),
     torch.mean: _mean,
     torch.unsqueeze: _unsqueeze,
-    torch.sigmoid: _sigmoid,
-    F.sigmoid: _sigmoid,
-    torch.special.expit: _sigmoid,
-    torch.tanh: _tanh,
-    F.tanh: _tanh,
+    **{each: _elementwise(function) for function, several in _ELEMENTWISE.items() for each in several},
+    **dict.fromkeys((F.leaky_relu, F.leaky_relu_), _leaky_relu),
+    **dict.fromkeys((F.rrelu, F.rrelu_, torch.rrelu, torch.rrelu_), _rrelu),
+    **dict.fromkeys((F.prelu, torch.prelu), _prelu),
+    **dict.fromkeys((F.elu, F.elu_), _elu),
+    **dict.fromkeys((F.celu, F.celu_, torch.celu, torch.celu_), _celu),
+    F.gelu: _gelu,
+    F.softplus: _softplus,
+    **dict.fromkeys((F.hardtanh, F.hardtanh_), _hardtanh),
+    **dict.fromkeys((torch.clamp, torch.clip), _clamp),
     torch.flatten: _flatten,
     torch.reshape: _view,
     torch.squeeze: _squeeze,
@@ -593,8 +675,14 @@ METHODS: dict[Any, Step] = {
     "mean": _mean,
     "contiguous": _chain,
     "unsqueeze": _unsqueeze,
-    "sigmoid": _sigmoid,
-    "tanh": _tanh,
+    **dict.fromkeys(("relu", "relu_"), _elementwise(approx.RELU)),
+    "sigmoid": _elementwise(approx.SIGMOID),
+    "tanh": _elementwise(approx.TANH),
+    "exp": _elementwise(approx.EXP),
+    **dict.fromkeys(("abs", "absolute"), _elementwise(approx.ABS)),
+    "erf": _elementwise(approx.ERF),
+    "prelu": _prelu,
+    **dict.fromkeys(("clamp", "clip"), _clamp),
     "flatten": _flatten,
     "view": _view,
     "reshape": _view,
