@@ -69,8 +69,8 @@ def test_cross_validation_and_search(fitted):
     _, X, y = fitted
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", BoundsWarning)
-        scores = cross_val_score(EncryptedClassifier(LOGISTIC), X, y, cv=3)
-        np.testing.assert_allclose(scores, cross_val_score(LOGISTIC, X, y, cv=3))
+        scores = cross_val_score(EncryptedClassifier(LOGISTIC), X, y, cv=2)
+        np.testing.assert_allclose(scores, cross_val_score(LOGISTIC, X, y, cv=2))
         grid = {"estimator__logisticregression__C": [0.01, 1.0], "layout": ["throughput"]}
         search = GridSearchCV(EncryptedClassifier(LOGISTIC), grid, cv=2).fit(X, y)
         plain = GridSearchCV(LOGISTIC, {"logisticregression__C": [0.01, 1.0]}, cv=2).fit(X, y)

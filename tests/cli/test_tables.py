@@ -9,7 +9,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import mostly_thorough
 
@@ -463,6 +463,7 @@ class TestFormulas:
         assert [row[0] for row in rows] == [*WRITTEN.values()]
         assert [float(row[1]) for row in rows] == [-float(place) for place in range(len(rows))]
 
+    @settings(max_examples=30)
     @given(st.lists(st.text(st.sampled_from("'=+-@\t\r\n a1,\";")).map(str.strip).filter(bool), min_size=1))
     def test_what_is_written_reads_back(self, tmp_path_factory, cells):
         path = tmp_path_factory.mktemp("round") / "t.csv"
