@@ -368,6 +368,25 @@ class UnsupportedModel(FhennError, ValueError):
 
 
 @dataclass(eq=False)
+class AccuracyLost(FhennError, ValueError):
+    """A model that lost more than was allowed when it was made ready for encryption.
+
+    lost: by how much the result is worse than the exact model: a share of decisions, or of R².
+    allowed: by how much it may be.
+    report: what was done, to print; the way to a better result is in it.
+    suggestion: what to do.
+    """
+
+    lost: float
+    allowed: float
+    report: object
+    suggestion: str
+
+    def _message(self) -> str:
+        return f"{self.lost:.4g} of the exact model's quality is lost, and {self.allowed:.4g} is allowed. {self.suggestion}"
+
+
+@dataclass(eq=False)
 class FeatureMismatch(FhennError, ValueError):
     """A table whose columns are not the features that the model was fitted on: some are missing, or there are more.
 

@@ -21,6 +21,7 @@ from fhenn.interop.torch.activations import (
     Square,
     Tanh,
 )
+from fhenn.interop.torch.convert import convert
 from fhenn.interop.torch.importer import read
 from fhenn.interop.torch.penalty import range_penalty
 
@@ -35,6 +36,7 @@ __all__ = [
     "Softplus",
     "Square",
     "Tanh",
+    "convert",
     "range_penalty",
     "read",
 ]

@@ -66,13 +66,13 @@ def read(module: torch.nn.Module, example_input: Any, classes: ArrayLike | None 
     """
     if not isinstance(module, torch.nn.Module):
         raise UnsupportedValue(f"a {type(module).__name__}", "a torch.nn.Module (fhenn reads no pickled files)")
-    example = _example(example_input)
-    twin = _copy(module)
+    example = as_samples(example_input, "example_input")
+    twin = copied(module, "cpu", torch.float64).eval()
     try:
         start = Chain.start(tuple(example.shape[1:]))
     except Unsuitable as unsuitable:
         raise ShapeMismatch("example_input", tuple(example.shape), unsuitable.reason) from None
-    result = _Reader(*_trace(twin)).read(start)
+    result = _Reader(*trace(twin)).read(start)
     _compare(twin, example, result)
     if isinstance(result, _Shares):
         labels = np.arange(result.scores.features) if classes is None else classes
@@ -80,32 +80,42 @@ def read(module: torch.nn.Module, example_input: Any, classes: ArrayLike | None 
     return Outcome.of(result, classes)
 
 
-def _example(example_input: Any) -> torch.Tensor:
-    values = example_input if isinstance(example_input, torch.Tensor) else np.asarray(example_input)
+def as_samples(samples: Any, name: str) -> torch.Tensor:
+    """Samples as a tensor in float64 on the CPU. Raises ShapeMismatch, NonFiniteValue, UnsupportedValue.
+
+    samples: a tensor or an array (samples, ...).
+    name: of the argument.
+    """
+    values = samples if isinstance(samples, torch.Tensor) else np.asarray(samples)
     if (isinstance(values, np.ndarray) and values.dtype.kind not in "biuf") or (
         isinstance(values, torch.Tensor) and values.is_complex()
     ):
-        raise UnsupportedValue(f"an example of dtype {values.dtype}", "real numbers, (samples, ...)")
-    example = torch.as_tensor(values).detach().to("cpu", torch.float64)
-    if example.ndim < 2 or len(example) == 0:
-        raise ShapeMismatch("example_input", tuple(example.shape), "(samples, ...), at least one sample")
-    require_finite("example_input", example, "Give real samples, or zeros.")
-    return example
+        raise UnsupportedValue(f"{name} of dtype {values.dtype}", "real numbers, (samples, ...)")
+    found = torch.as_tensor(values).detach().to("cpu", torch.float64)
+    if found.ndim < 2 or len(found) == 0:
+        raise ShapeMismatch(name, tuple(found.shape), "(samples, ...), at least one sample")
+    require_finite(name, found, "Give real samples, or zeros.")
+    return found
 
 
-def _copy(module: torch.nn.Module) -> torch.nn.Module:
-    """A copy in evaluation mode, in float64, on the CPU. Raises UnsupportedModel for what would escape the reading."""
+def copied(
+    module: torch.nn.Module, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+) -> torch.nn.Module:
+    """A copy of a module. Raises UnsupportedModel for what would escape the reading.
+
+    device, dtype: of the copy; those of the module where None.
+    """
     for name, each in module.named_modules():
         reason = _not_to_be_read(each)
         if reason:
-            raise _refusal(type(each).__name__, name or _ITSELF, reason)
+            raise refusal(type(each).__name__, name or _ITSELF, reason)
     for name, tensor in (*module.named_parameters(), *module.named_buffers()):
         if tensor.is_meta or tensor.layout != torch.strided or tensor.is_quantized:
-            raise _refusal("a tensor", name, "it is on the meta device, sparse or quantised")
+            raise refusal("a tensor", name, "it is on the meta device, sparse or quantised")
     try:
-        return copy.deepcopy(module).to("cpu", torch.float64).eval()
+        return copy.deepcopy(module).to(device, dtype)
     except Exception as error:  # whatever a module's own copying raises
-        raise _refusal(type(module).__name__, _ITSELF, f"it cannot be copied ({error})") from error
+        raise refusal(type(module).__name__, _ITSELF, f"it cannot be copied ({error})") from error
 
 
 def _not_to_be_read(module: torch.nn.Module) -> str:
@@ -130,14 +140,24 @@ class _Tracer(fx.Tracer):
         return isinstance(m, Activation) or super().is_leaf_module(m, module_qualified_name)
 
 
-def _trace(module: torch.nn.Module) -> tuple[torch.nn.Module, fx.Graph]:
+def trace(module: torch.nn.Module) -> tuple[torch.nn.Module, fx.Graph]:
     """A Sequential of the module alone, which calls it with one argument, as `_compare` does, and its graph."""
     root = torch.nn.Sequential(module)
     try:
         return root, _Tracer().trace(root)
     except Exception as error:  # forward runs, with whatever it raises on a placeholder
         reason = str(error).strip().partition("\n")[0]
-        raise _refusal(type(module).__name__, "forward", f"torch.fx cannot follow it ({reason})") from error
+        raise refusal(type(module).__name__, "forward", f"torch.fx cannot follow it ({reason})") from error
+
+
+def step_of(node: fx.Node, module: torch.nn.Module | None = None) -> Step | None:
+    """What a node of a graph does to what the samples come to, None where that is not known.
+
+    module: that it calls, if it calls one; the step takes it first.
+    """
+    if module is not None:
+        return MODULES.get(Activation if isinstance(module, Activation) else type(module))
+    return (FUNCTIONS if node.op == "call_function" else METHODS).get(node.target)
 
 
 class _Reader:
@@ -157,11 +177,11 @@ class _Reader:
             try:
                 value = self._value(node)
             except Unsuitable as unsuitable:
-                raise _refusal(layer, where, unsuitable.reason) from None
+                raise refusal(layer, where, unsuitable.reason) from None
             if isinstance(value, Chain | _Shares) and node.op == "output":
                 return value
             self._values[node] = value.seal() if isinstance(value, Chain) and len(node.users) > 1 else value
-        raise _refusal("the module", "forward", "it returns nothing")
+        raise refusal("the module", "forward", "it returns nothing")
 
     def _describe(self, node: fx.Node) -> tuple[str, str]:
         if node.op == "call_module":
@@ -187,12 +207,12 @@ class _Reader:
         module = None
         if node.op == "call_module":
             module = self._submodule(node)
-            step = MODULES.get(Activation if isinstance(module, Activation) else type(module))
+            step = step_of(node, module)
             bound = None if step is None else (module, *args)
         else:
             if _is_constant((args, kwargs)):
                 return _computed(node, args, kwargs)
-            step = (FUNCTIONS if node.op == "call_function" else METHODS).get(node.target)
+            step = step_of(node)
             bound = args
         if step is None or bound is None:
             instead = INSTEAD.get(node.target if module is None else type(module))
@@ -597,6 +617,7 @@ _AVERAGES = "average pooling, torch.nn.AvgPool{}d,"
 INSTEAD: dict[Any, str] = {
     **dict.fromkeys((torch.nn.MaxPool1d, F.max_pool1d, torch.max_pool1d), _AVERAGES.format(1)),
     **dict.fromkeys((torch.nn.MaxPool2d, F.max_pool2d, torch.max_pool2d), _AVERAGES.format(2)),
+    **dict.fromkeys((torch.nn.LayerNorm, F.layer_norm, torch.layer_norm), "torch.nn.BatchNorm1d or BatchNorm2d"),
     **dict.fromkeys((torch.nn.AdaptiveMaxPool2d, F.adaptive_max_pool2d), "torch.nn.AdaptiveAvgPool2d"),
 }
 """What can be trained in the place of a layer for which no polynomial stands in, for a few epochs."""
@@ -706,7 +727,7 @@ def _compare(module: torch.nn.Module, example: torch.Tensor, result: Chain | _Sh
                 wanted = module(samples).reshape(len(samples), -1).numpy()
             except Exception as error:  # whatever forward raises
                 reason = str(error).strip().partition("\n")[0]
-                raise _refusal(type(module).__name__, "forward", f"it fails on an example ({reason})") from error
+                raise refusal(type(module).__name__, "forward", f"it fails on an example ({reason})") from error
         got = (result.scores if isinstance(result, _Shares) else result).exact(rows)
         if isinstance(result, _Shares):
             got = finished("softmax", got)
@@ -716,8 +737,12 @@ def _compare(module: torch.nn.Module, example: torch.Tensor, result: Chain | _Sh
         off = float(np.max(np.abs(got - wanted), initial=0.0)) if got.shape == wanted.shape else np.inf
         if not off <= _CLOSE * max(1.0, float(np.abs(wanted).max())):
             reason = f"its result on an example differs by {off:.2g} from what its layers come to"
-            raise _refusal(type(module).__name__, "forward", reason)
+            raise refusal(type(module).__name__, "forward", reason)
 
 
-def _refusal(layer: str, where: str, reason: str) -> UnsupportedModel:
+def refusal(layer: str, where: str, reason: str) -> UnsupportedModel:
+    """The error for a part of a module.
+
+    layer, where, reason: as of `UnsupportedModel`.
+    """
     return UnsupportedModel(layer, where, reason, SUPPORTED)
