@@ -383,7 +383,8 @@ class AccuracyLost(FhennError, ValueError):
     suggestion: str
 
     def _message(self) -> str:
-        return f"{self.lost:.4g} of the exact model's quality is lost, and {self.allowed:.4g} is allowed. {self.suggestion}"
+        lost = f"{self.lost:.4g} of the exact model's quality is lost, and {self.allowed:.4g} is allowed."
+        return f"{lost} {self.suggestion}"
 
 
 @dataclass(eq=False)

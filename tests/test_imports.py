@@ -44,7 +44,7 @@ ROOMS = {
     "artifacts": ("interop",),
     "pool": ("session", "artifacts"),
     "service": ("pool",),
-    "figures": ("planner",),
+    "figures": ("interop",),
     "demo": ("session", "backends.seal"),
     "cli": ("service", "figures", "demo", "tabular", "backends.native"),
 }

@@ -2,6 +2,7 @@
 
 from fhenn.figures.activation import activation_figure
 from fhenn.figures.calibration import calibration_figure
+from fhenn.figures.conversion import conversion_figure
 from fhenn.figures.gallery import gallery_figure
 from fhenn.figures.placement import placement_figure
 from fhenn.figures.roc import Roc, roc, roc_figure
@@ -20,6 +21,7 @@ __all__ = [
     "Step",
     "activation_figure",
     "calibration_figure",
+    "conversion_figure",
     "gallery_figure",
     "placement_figure",
     "roc",

@@ -22,7 +22,8 @@ class RetrainingStep:
     domain: where a polynomial is good when all is done; None of a pooling.
     before, after: the measure on held-out data, before and after the fine-tuning.
     epochs: of fine-tuning that ran.
-    outside: the share of held-out values that leave the domain when all is done; 0 of a pooling.
+    outside: the share of the data's values that left the polynomial's first domain in training, for which it was
+    widened; 0 of a pooling.
     """
 
     place: str
@@ -83,8 +84,10 @@ class Retraining:
             for row in rows
         ]
         found, exact = self.shown(self.final), self.shown(self.exact)
-        whose = "the original's" if self.measure != "agreement" else "the original's by definition"
-        head = f"converted: {self.levels} levels, {self.measure} on {self.held_out:,} held-out samples {found}, {whose} {exact}"
+        head = (
+            f"converted: {self.levels} levels, {self.measure} on {self.held_out:,} held-out samples {found}, "
+            f"the original's {exact}"
+        )
         return "\n".join([head, *(f"  {line}".rstrip() for line in lines)]) if self.steps else head
 
     def shown(self, value: float) -> str:

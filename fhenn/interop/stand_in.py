@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fhenn import nn
-from fhenn.approx import EXP, GELU, RELU, SIGMOID, SILU, SOFTPLUS, TANH, Function
+from fhenn.approx import EXP, GELU, RELU, SIGMOID, SILU, SOFTPLUS, TANH, Function, Polynomial
 from fhenn.approx.presets import choose
 from fhenn.errors import AccuracyUnreached
 from fhenn.nn import Activation, PolynomialActivation
@@ -43,5 +43,10 @@ def stand_in(function: Function, accuracy: float, domain: Domain | None = None) 
         if domain is not None:
             raise
         polynomial = choose(function, (low, high), degree=_PROVISIONAL)
+    return node_of(function, polynomial)
+
+
+def node_of(function: Function, polynomial: Polynomial) -> Activation:
+    """The node of a polynomial for a function: that of its name, where there is one."""
     kind = _KINDS.get(function)
     return PolynomialActivation(polynomial) if kind is None else kind(polynomial=polynomial)

@@ -106,8 +106,8 @@ def activations(module):
 
 def test_fine_tuning_helps_and_the_best_state_is_kept(simple):
     module, x, y = simple
-    _, untouched = convert(module, x, labels=y, epochs=0, depth=5)
-    _, tuned = convert(module, x, labels=y, epochs=8, depth=5, held_out=0.3)
+    _, untouched = convert(module, x, labels=y, epochs=0, depth=5, held_out=0.3, margin=30)
+    _, tuned = convert(module, x, labels=y, epochs=8, depth=5, held_out=0.3, margin=30)
     assert all(step.epochs == 0 and step.before == step.after for step in untouched.steps)
     assert tuned.final > untouched.final
     # a rate at which every epoch is a step back: the state before them stays
@@ -128,7 +128,7 @@ def test_depth_spends_levels_where_they_help(simple):
     assert found[5] == [1, 1]
     assert found[20] == found[9] == [3, 3]
     assert sum(found[6]) == 3
-    with pytest.raises(ParameterError, match="depth=4 cannot be had.*depth=5 or more"):
+    with pytest.raises(ParameterError, match=r"depth=4 cannot be had.*depth=5 or more"):
         convert(module, x, labels=y, depth=4)
 
 
@@ -354,11 +354,13 @@ def test_domains_hold_what_the_data_bring(simple):
 def test_what_is_converted_already_stays(simple):
     module, x, y = simple
     converted, _ = convert(module, x, labels=y, epochs=1)
+    before = state_of(converted)
     again, report = convert(converted, x, labels=y, epochs=1)
     assert report.steps == ()
     assert report.exact == report.final
     assert str(report).startswith("converted: 7 levels, accuracy on 30 held-out samples")
-    assert same(state_of(converted), state_of(again))
+    assert same(before, state_of(converted))
+    assert same(before, state_of(again))
 
 
 def test_the_result_can_be_copied_and_kept(simple, tmp_path):
@@ -368,7 +370,7 @@ def test_the_result_can_be_copied_and_kept(simple, tmp_path):
     torch.save(converted, tmp_path / "module.pt")
     for other in (copy.deepcopy(converted), torch.load(tmp_path / "module.pt", weights_only=False)):
         assert torch.equal(other(samples), converted(samples))
-    assert pickle.loads(pickle.dumps(report)) == report
+    assert pickle.loads(pickle.dumps(report)) == report  # noqa: S301  (its own)
     with pytest.raises(FrozenInstanceError):
         report.final = 1.0
 
@@ -414,10 +416,10 @@ def test_too_much_lost_is_an_error_with_the_report(simple):
     module, x, y = simple
     wrong = (y + 1) % 3
     with pytest.raises(AccuracyLost, match="of the exact model's quality is lost") as caught:
-        convert(module, x, labels=y, epochs=0, depth=5, max_loss=0.0, held_out=0.5)
+        convert(module, x, labels=y, epochs=0, depth=5, max_loss=0.0, held_out=0.5, margin=100)
     assert caught.value.report.lost == caught.value.lost > 0
     assert isinstance(caught.value.report.steps[0].before, float)
-    assert pickle.loads(pickle.dumps(caught.value)).report == caught.value.report
+    assert pickle.loads(pickle.dumps(caught.value)).report == caught.value.report  # noqa: S301  (its own)
     convert(module, x, labels=wrong, epochs=0, max_loss=1.0)
 
 
@@ -464,8 +466,8 @@ def test_data_that_do_not_fit(simple):
         convert("a module", x)
     with pytest.raises(UnsupportedValue):
         convert(module, x.astype(str))
-    with pytest.raises(ParameterError, match=r"what comes to 1 \(ReLU\) is .* for all"):
-        convert(module, np.ones((50, 4)) * 0, labels=np.zeros(50, int))
+    with pytest.raises(ParameterError, match=r"what comes to 1 \(ReLU\) is the same for all data"):
+        convert(module, np.zeros((50, 4)), labels=np.zeros(50, int))
 
 
 @pytest.mark.parametrize(
@@ -507,7 +509,11 @@ def test_what_cannot_run_encrypted_is_refused_before_anything_is_trained(layer, 
             x = self.first(x)
             if isinstance(self.layer, nn.MultiheadAttention):
                 return self.layer(x, x, x)[0]
-            return self.layer(x[:, None, None].repeat(1, 1, 8, 1))[:, 0, 0] if "Pool" in text or text == "gaps" else self.layer(x)
+            return (
+                self.layer(x[:, None, None].repeat(1, 1, 8, 1))[:, 0, 0]
+                if "Pool" in text or text == "gaps"
+                else self.layer(x)
+            )
 
     with pytest.raises(UnsupportedModel, match=text):
         convert(Odd().eval(), blobs()[0], progress=lambda *_: pytest.fail("trained"))

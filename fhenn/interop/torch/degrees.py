@@ -1,4 +1,4 @@
-"""Which polynomial stands at each activation of a module that is converted: domains, fits, and levels within a depth."""
+"""Which polynomial stands at each activation of a converted module: domains, fits, and levels within a depth."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
 
 import fhenn.nn as nodes
-from fhenn.approx import GELU, RELU, SIGMOID, SILU, SOFTPLUS, TANH, Function, Polynomial
+from fhenn.approx import Function, Polynomial
 from fhenn.approx.numbers import round_up
 from fhenn.errors import NonFiniteValue, ParameterError
 from fhenn.interop import from_torch
+from fhenn.interop.stand_in import node_of
 from fhenn.interop.torch.activations import Activation
-from fhenn.interop.torch.rewriting import Rewritten, Site
+from fhenn.interop.torch.rewriting import FunctionSite, MaximumSite, Rewritten, Site
 from fhenn.interop.torch.tuning import Lesson, reaching, rows, scores_of
 from fhenn.nn.activation import Domain
 
@@ -34,15 +35,6 @@ _EVENLY = 200
 _LOOKED_AT = 1000
 """Samples on which it is found out what each activation's error does to the output, at most."""
 
-_KINDS = {
-    RELU: nodes.ReLU,
-    SILU: nodes.SiLU,
-    GELU: nodes.GELU,
-    TANH: nodes.Tanh,
-    SIGMOID: nodes.Sigmoid,
-    SOFTPLUS: nodes.Softplus,
-}
-
 
 @dataclass(frozen=True, eq=False)
 class Values:
@@ -59,21 +51,27 @@ class Values:
     @classmethod
     def at(cls, module: torch.nn.Module, site: Site, samples: torch.Tensor) -> Values:
         """Raises NonFiniteValue where values are NaN or infinite, ParameterError where they never vary."""
-        low, high, parts = np.inf, -np.inf, []
+        lowest: torch.Tensor | None = None
+        highest: torch.Tensor | None = None
+        parts = []
         for batch in reaching(module, site.name, samples):
             values = batch.double().flatten()
             count = int(torch.count_nonzero(~torch.isfinite(values)))
             if count:
-                raise NonFiniteValue(site.name, count, "The module overflows on the data: scale them, or look at its weights.")
-            low, high = min(low, float(values.min())), max(high, float(values.max()))
+                raise NonFiniteValue(
+                    site.name, count, "The module overflows on the data: scale them, or look at its weights."
+                )
+            down, up = batch.amin(dim=0), batch.amax(dim=0)
+            lowest = down if lowest is None else torch.minimum(lowest, down)
+            highest = up if highest is None else torch.maximum(highest, up)
             stride = max(1, len(values) * len(samples) // (len(batch) * _KEPT))
             parts.append(values[:: stride | 1].cpu().numpy())  # odd, so as not to keep to one column of images
-        if not high - low > 1e-9 * max(abs(low), abs(high), 1e-9):
+        if lowest is None or highest is None or torch.equal(lowest, highest):
             raise ParameterError(
-                f"what comes to {site.name} ({site.was}) is {low:g} for all of the data, so that no domain can be told.",
+                f"what comes to {site.name} ({site.was}) is the same for all data, so that no domain can be told.",
                 "Give data as the module will see them, or take the layer out if it is dead.",
             )
-        return cls(low, high, np.concatenate(parts))
+        return cls(float(lowest.min()), float(highest.max()), np.concatenate(parts))
 
     def domain(self, margin: float) -> Domain:
         """The interval, stretched about its middle and rounded outward."""
@@ -107,13 +105,7 @@ def fitted(function: Function, values: Values, levels: int, margin: float) -> Ac
     exact = function.value(low + (high - low) * (t + 1) / 2)
     coefficients = chebyshev.chebfit(t, exact, 2**levels, w=np.sqrt(weights))
     polynomial = Polynomial(tuple(coefficients.tolist()), domain, "chebyshev", function)
-    return activation(function, polynomial)
-
-
-def activation(function: Function, polynomial: Polynomial) -> Activation:
-    """The node of a polynomial, as PyTorch trains it."""
-    kind = _KINDS.get(function)
-    return Activation(nodes.Activation(polynomial) if kind is None else kind(polynomial=polynomial))
+    return Activation(node_of(function, polynomial))
 
 
 def widened(layer: Activation, low: float, high: float, margin: float) -> Activation:
@@ -127,9 +119,7 @@ def widened(layer: Activation, low: float, high: float, margin: float) -> Activa
     if domain == layer.domain:
         return layer
     polynomial = replace(layer.polynomial.to_monomial(), domain=domain).to_chebyshev()
-    function = polynomial.function
-    assert function is not None
-    return activation(function, polynomial)
+    return Activation(layer.node.with_polynomial(polynomial))
 
 
 class Levels:
@@ -145,13 +135,13 @@ class Levels:
         """
         self._sites: dict[Polynomial, int] = {}
         for place, site in enumerate(rewritten.sites):
-            if site.average is not None:
+            if isinstance(site, MaximumSite):
                 rewritten.replace(site, site.average)
+            if not isinstance(site, FunctionSite):
                 continue
-            assert site.function is not None
             polynomial = Polynomial((float(place), 0.5, 0.25), (-4.0, 4.0), "monomial", site.function)
             self._sites[polynomial] = place
-            rewritten.replace(site, activation(site.function, polynomial))
+            rewritten.replace(site, Activation(node_of(site.function, polynomial)))
         rewritten.show_finish()
         self._steps = list(nodes.circuit(from_torch(rewritten.module, example)))
 
@@ -172,7 +162,7 @@ class Levels:
 
 def least_levels(site: Site) -> int:
     """Of a site: a quadratic stands for no odd function."""
-    if site.function is None:
+    if not isinstance(site, FunctionSite):
         return 0
     return 2 if site.function.symmetry == "odd" else 1
 
@@ -215,7 +205,7 @@ def _errors(original: Rewritten, lesson: Lesson, margin: float) -> list[dict[int
     found: list[dict[int, float]] = []
     for site in original.sites:
         found.append({})
-        if site.function is None:
+        if not isinstance(site, FunctionSite):
             continue
         exact = original.module.get_submodule(site.name)
         values = Values.at(original.module, site, samples)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812  (as everybody calls it)
@@ -15,31 +15,47 @@ from fhenn.approx import SIGMOID, Function
 from fhenn.interop.chain import Chain, Unsuitable
 from fhenn.interop.torch.importer import copied, refusal, step_of, trace
 
-_MAXIMA: dict[Any, tuple[type[torch.nn.Module], int]] = {
-    **dict.fromkeys((torch.nn.MaxPool1d, F.max_pool1d, torch.max_pool1d), (torch.nn.AvgPool1d, 1)),
-    **dict.fromkeys((torch.nn.MaxPool2d, F.max_pool2d, torch.max_pool2d), (torch.nn.AvgPool2d, 2)),
-    **dict.fromkeys((torch.nn.AdaptiveMaxPool1d, F.adaptive_max_pool1d), (torch.nn.AdaptiveAvgPool1d, 1)),
-    **dict.fromkeys((torch.nn.AdaptiveMaxPool2d, F.adaptive_max_pool2d), (torch.nn.AdaptiveAvgPool2d, 2)),
+_MAXIMA: dict[Any, Any] = {
+    **dict.fromkeys((torch.nn.MaxPool1d, F.max_pool1d, torch.max_pool1d), torch.nn.AvgPool1d),
+    **dict.fromkeys((torch.nn.MaxPool2d, F.max_pool2d, torch.max_pool2d), torch.nn.AvgPool2d),
 }
-"""What is averaged in the place of maxima, and the axes of images."""
+_ADAPTIVE_MAXIMA: dict[Any, Any] = {
+    **dict.fromkeys((torch.nn.AdaptiveMaxPool1d, F.adaptive_max_pool1d), torch.nn.AdaptiveAvgPool1d),
+    **dict.fromkeys((torch.nn.AdaptiveMaxPool2d, F.adaptive_max_pool2d), torch.nn.AdaptiveAvgPool2d),
+}
+"""What is averaged in the place of maxima."""
 
 
-from fhenn.approx import RELU, SILU, GELU, SOFTPLUS
-_EARLY={torch.nn.ReLU: RELU, F.relu: RELU, torch.relu: RELU, "relu": RELU, torch.nn.SiLU: SILU, torch.nn.GELU: GELU, F.gelu: GELU, F.silu:SILU}
 @dataclass(frozen=True, eq=False)
 class Site:
     """A place where a layer is to be replaced.
 
     name: of the module there.
     was: what the layer is called.
-    function: that it computes element by element; None of a pooling.
-    average: the pooling that takes the place of a maximum; None of a function.
     """
 
     name: str
     was: str
-    function: Function | None = None
-    average: torch.nn.Module | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class FunctionSite(Site):
+    """Of an activation.
+
+    function: that it computes element by element.
+    """
+
+    function: Function
+
+
+@dataclass(frozen=True, eq=False)
+class MaximumSite(Site):
+    """Of a maximum over windows.
+
+    average: the pooling that takes its place.
+    """
+
+    average: torch.nn.Module
 
 
 class _Call(torch.nn.Module):
@@ -124,7 +140,11 @@ class Rewritten:
 
     def _site(self, node: fx.Node) -> Site | None:
         """The site of a node that is one, which then calls a module of its own."""
-        if node is self._finish or node.op not in ("call_module", "call_function", "call_method") or len(node.all_input_nodes) != 1:
+        if (
+            node is self._finish
+            or node.op not in ("call_module", "call_function", "call_method")
+            or len(node.all_input_nodes) != 1
+        ):
             return None
         module = self._submodule(node)
         function, average = _function(node, module), _average(node, module)
@@ -145,7 +165,9 @@ class Rewritten:
                 if order[user] > order[node]:
                     user.replace_input_with(source, node)
         self._called.add(name)
-        return Site(name, was, function, average)
+        if function is not None:
+            return FunctionSite(name, was, function)
+        return None if average is None else MaximumSite(name, was, average)
 
     def _free(self, wanted: str) -> str:
         """A name like the wanted one that no module has."""
@@ -165,9 +187,6 @@ def _function(node: fx.Node, module: torch.nn.Module | None) -> Function | None:
 
     It is what the importer's step adds to a chain.
     """
-    early = _EARLY.get(type(module) if module is not None else node.target)
-    if early is not None:
-        return early
     step = step_of(node, module)
     if step is None:
         return None
@@ -183,12 +202,12 @@ def _function(node: fx.Node, module: torch.nn.Module | None) -> Function | None:
 
 def _average(node: fx.Node, module: torch.nn.Module | None) -> torch.nn.Module | None:
     """The average pooling of the same windows as a node's maximum. Raises UnsupportedModel for maxima with gaps."""
-    kind, axes = _MAXIMA.get(type(module) if module is not None else node.target, (None, 0))
-    if kind is None:
+    called = node.target if module is None else type(module)
+    if called in _ADAPTIVE_MAXIMA:
+        size = _bound(_adaptive, node)["output_size"] if module is None else module.output_size
+        return _module(_ADAPTIVE_MAXIMA[called](size))
+    if called not in _MAXIMA:
         return None
-    if issubclass(kind, torch.nn.AdaptiveAvgPool1d | torch.nn.AdaptiveAvgPool2d):
-        size = module.output_size if module is not None else _bound(_adaptive, node)["output_size"]
-        return kind(size)
     names = ("kernel_size", "stride", "padding", "dilation", "ceil_mode")
     options = {name: getattr(module, name) for name in names} if module is not None else _bound(_pool, node)
     gaps = options["dilation"]
@@ -197,7 +216,12 @@ def _average(node: fx.Node, module: torch.nn.Module | None) -> torch.nn.Module |
         raise refusal("a maximum", node.name, reason)
     stride = options["stride"] or None
     padded = {"ceil_mode": options["ceil_mode"], "count_include_pad": False}
-    return kind(options["kernel_size"], stride, options["padding"], **padded)
+    return _module(_MAXIMA[called](options["kernel_size"], stride, options["padding"], **padded))
+
+
+def _module(made: Any) -> torch.nn.Module:
+    """The same, as what it is."""
+    return cast(torch.nn.Module, made)
 
 
 def _bound(of: Any, node: fx.Node) -> dict[str, Any]:

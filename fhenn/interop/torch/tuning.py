@@ -120,7 +120,7 @@ def reaching(module: torch.nn.Module, name: str, samples: torch.Tensor) -> Itera
     name: of the module inside.
     """
     found: list[torch.Tensor] = []
-    hook = module.get_submodule(name).register_forward_pre_hook(lambda _, args: found.append(args[0]))
+    hook = module.get_submodule(name).register_forward_pre_hook(lambda _, args: found.append(args[0].clone()))
     try:
         for part in samples.split(_MANY):
             with torch.no_grad():
