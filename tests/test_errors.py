@@ -28,6 +28,10 @@ EXAMPLES = [
         errors.VersionsDiffer("the node a", "fhenn 1", "fhenn 2"),
         "the node a has fhenn 1, this process has fhenn 2. Install",
     ),
+    (
+        errors.AccuracyLost(0.25, 0.01, "the report", "Train on."),
+        "0.25 of the exact model's quality is lost, and 0.01 is allowed. Train on.",
+    ),
     (errors.SharingRefused("It is too loud.", "Share fewer."), "Share fewer"),
     (
         errors.PlanRefused("None fits.", "Use less.", "Sigmoid (node 1)", "range", (errors.Remedy("margin", 1, "a"),)),
