@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike
 
 from fhenn.approx import SIGMOID, Function
 from fhenn.errors import ParameterError, UnsupportedModel
-from fhenn.interop.chain import MOST_WEIGHTS, Chain, Shape, Step, Sum
+from fhenn.interop.chain import Chain, Shape, Step, Sum
 from fhenn.interop.fold import folded, trainable
+from fhenn.interop.maps import MOST_WEIGHTS
 from fhenn.interop.model import ImportedModel, Wanted
 from fhenn.interop.reading import Probability, Reading
 from fhenn.interop.stand_in import stand_in

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import takewhile
 from math import isfinite, prod
 
@@ -15,6 +16,7 @@ from fhenn.approx.fits import MAX_DEGREE
 from fhenn.errors import NonFiniteValue, ParameterError, ShapeMismatch
 from fhenn.finite import count_nonfinite
 from fhenn.interop.fold import folded
+from fhenn.interop.maps import MOST_FEATURES, MOST_WEIGHTS, Places, folded_size, map_of, merged, numbers_of, one_map
 from fhenn.nn import (
     Activation,
     Affine,
@@ -59,10 +61,6 @@ Step = Affine | Activation | Function | Sum
 
 SAMPLES = 2**62
 """The size, in a shape that is asked for, of the axis of samples: no axis is as long."""
-
-MOST_FEATURES = 2**20
-MOST_WEIGHTS = 2**26
-"""Far more than what is computed on ciphertexts in a day; a model that says it has more fills the memory."""
 
 MOST_NESTED = 16
 """Sums of branches within branches: networks have a few, and each is a step deeper in whatever walks a model."""
@@ -117,13 +115,91 @@ class Chain:
         return replace(self._then(step, self.shape), held=self.held)
 
     def linear(self, weight: ArrayLike, bias: ArrayLike | None = None) -> Chain:
-        """X Wᵀ + b of samples (features,): weight (out, in); bias: anything that spreads over (out,)."""
+        """x Wᵀ + b along the last axis of a sample.
+
+        weight: (out, in).
+        bias: anything that spreads over what comes out.
+        """
         matrix = finite(weight)
-        if len(self.shape) != 1 or matrix.ndim != 2 or matrix.shape[1] != self.shape[0] or 0 in matrix.shape:
-            raise Unsuitable(f"its weights of shape {matrix.shape} meet samples of shape {self.shape}, not a row each")
-        shape = matrix.shape[:1]
-        shift = np.zeros(shape) if bias is None else _spread(bias, shape)
-        return self._then(Affine(Dense(matrix), shift), shape)
+        if not self.shape or matrix.ndim != 2 or matrix.shape[1] != self.shape[-1] or 0 in matrix.shape:
+            raise Unsuitable(f"its weights of shape {matrix.shape} meet samples of shape {self.shape}")
+        shape = (*self.shape[:-1], matrix.shape[0])
+        shift = np.zeros(prod(shape)) if bias is None else _spread(bias, shape)
+        repeats = prod(self.shape[:-1])
+        if repeats == 1:
+            return self._then(Affine(Dense(matrix), shift), shape)
+        if repeats * matrix.size > MOST_WEIGHTS:
+            raise _too_many()
+        rows, columns = np.nonzero(matrix)
+        each = np.arange(repeats)[:, None]
+        places = (each * matrix.shape[0] + rows).ravel(), (each * matrix.shape[1] + columns).ravel()
+        return self._map(*places, np.tile(matrix[rows, columns], repeats), shape, shift)
+
+    def select(self, places: Places) -> Chain:
+        """The numbers at places of a sample in C order, in the shape of `places`: slices, permutations, copies."""
+        flat = places.ravel()
+        if not 0 < flat.size <= MOST_FEATURES:
+            raise Unsuitable(f"it takes {flat.size:,} numbers of a sample, not 1 to {MOST_FEATURES:,}")
+        if np.array_equal(flat, np.arange(self.features)):
+            return self.reshape(places.shape)
+        return self._map(np.arange(flat.size), flat, np.ones(flat.size), places.shape)
+
+    def reduce(self, axes: Iterable[int], *, mean: bool, keep: bool) -> Chain:
+        """The sum over axes, counted with that of the samples, which must stay; or the mean.
+
+        keep: whether the axes stay, with length 1.
+        """
+        rank = len(self.shape) + 1
+        summed = {axis + rank if axis < 0 else axis for axis in axes}
+        if not all(0 < axis < rank for axis in summed):
+            raise Unsuitable(f"its axes {sorted(summed)} would mix samples of shape {self.shape}, or are not there")
+        kept = tuple(1 if axis in summed else size for axis, size in enumerate(self.shape, 1))
+        rows = np.broadcast_to(np.arange(prod(kept)).reshape(kept), self.shape).ravel()
+        share = prod(kept) / self.features if mean else 1.0
+        shape = kept if keep else tuple(size for axis, size in enumerate(self.shape, 1) if axis not in summed)
+        return self._map(rows, np.arange(self.features), np.full(self.features, share), shape)
+
+    def join(self, others: Sequence[Chain], axis: int) -> Chain:
+        """Side by side with other chains from the same input, along an axis counted with that of the samples."""
+        chains = [self, *others]
+        rank = len(self.shape) + 1
+        place = (axis + rank if axis < 0 else axis) - 1
+        shapes = [each.shape[:place] + each.shape[place + 1 :] for each in chains]
+        if not 0 <= place < rank - 1 or any(each != shapes[0] for each in shapes) or len(set(map(_rank, chains))) > 1:
+            listed = ", ".join(str(each.shape) for each in chains[:5])
+            raise Unsuitable(f"it joins samples of shapes {listed} along axis {axis}")
+        last = chains[0].steps[-1] if chains[0].steps else None
+        if isinstance(last, Function) and all(each.ends_in(last) and not each._is_sealed for each in chains):
+            rest = [each.without_last() for each in chains]
+            return rest[0].join(rest[1:], axis).activate(last)
+        ends = np.cumsum([each.shape[place] for each in chains])
+        shape = (*self.shape[:place], int(ends[-1]), *self.shape[place + 1 :])
+        if prod(shape) > MOST_FEATURES:
+            raise Unsuitable(f"its samples of shape {shape} have more than {MOST_FEATURES:,} numbers")
+        if rank > 2 and place == 0 and all(each.holds_images for each in chains):
+            starts = (0, *ends[:-1].tolist())
+            return _sum_of([each._as_channels(start, shape[0]) for each, start in zip(chains, starts, strict=True)])
+        places = np.split(np.arange(prod(shape)).reshape(shape), ends[:-1], axis=place)
+        return _side_by_side(chains, [each.ravel() for each in places], shape)
+
+    def _as_channels(self, first: int, channels: int) -> Chain:
+        """Images as some of the channels of others, which are 0 else."""
+        kernel = np.eye(channels)[:, first : first + self.shape[0]].reshape(channels, -1, *(1,) * len(self.shape[1:]))
+        ones = (1,) * len(self.shape[1:])
+        return self.convolve(kernel, None, ones, ((0, 0),) * len(ones), ones, 1)
+
+    def _map(
+        self,
+        rows: Places,
+        columns: Places,
+        values: Floats,
+        shape: Shape,
+        shift: Floats | None = None,
+    ) -> Chain:
+        """With a linear map whose entries are given, and those of one place added up."""
+        size = (prod(shape), self.features)
+        operator = map_of(rows, columns, values, size)
+        return self._then(Affine(operator, np.zeros(size[0]) if shift is None else shift), shape)
 
     def convolve(
         self,
@@ -241,15 +317,19 @@ class Chain:
         mine, theirs = self.steps[common:], other.steps[common:]
         if not mine and not theirs:
             return self.scale(2.0)
+        alike = {each.held for each in (self, other) if each.held is not None}
+        added = _overflowing(partial(_added, mine, theirs, _width(self, common)))
+        if added is not None:
+            return replace(
+                self, steps=(*self.steps[:common], added), sealed=common, held=_held_by(alike, self.features)
+            )
         weights = _weights(self.steps) + _weights(theirs)
         if weights > MOST_WEIGHTS:
             raise _too_many()
         both = Sum(mine, theirs) if mine else Sum(theirs, mine)
         if both.depth > MOST_NESTED:
             raise Unsuitable(f"more than {MOST_NESTED} sums of branches lie one within the other")
-        holds = {each.held for each in (self, other) if each.held is not None}
-        held = next(iter(holds)) if len(holds) == 1 else (self.features,) if holds else None
-        return replace(self, steps=(*self.steps[:common], both), sealed=common, held=held)
+        return replace(self, steps=(*self.steps[:common], both), sealed=common, held=_held_by(alike, self.features))
 
     def times(self, other: Chain) -> Chain:
         """The product with another chain, where both are multiples of the same value: a multiple of its square."""
@@ -355,9 +435,43 @@ class Chain:
         across = (-1, *(1,) * (len(self.shape) - 1))
         return self.scale(factor.reshape(across), (offset - middle * factor).reshape(across))
 
-    def without_last(self) -> Chain:
-        """All steps but the last."""
-        return replace(self, steps=self.steps[:-1])
+    def without_last(self, count: int = 1) -> Chain:
+        """All steps but the last ones, which kept the shape."""
+        return replace(self, steps=self.steps[: len(self.steps) - count])
+
+    def ends_in(self, function: Function) -> bool:
+        """Whether the last step is a function."""
+        return bool(self.steps) and isinstance(self.steps[-1], Function) and self.steps[-1] == function
+
+    def ends_in_scaling(self, factor: float, shift: float) -> bool:
+        """Whether the last step multiplies every number by a factor, and then adds a shift."""
+        last = self.steps[-1] if self.steps else None
+        return (
+            isinstance(last, Affine)
+            and isinstance(last.operator, Scaling)
+            and bool(np.all(last.operator.factors == factor) and np.all(last.bias == shift))
+        )
+
+    def is_row_sum_of(self, other: Chain) -> bool:
+        """Whether it is the sum of all numbers of another chain."""
+        last = self.steps[-1] if self.steps else None
+        return (
+            isinstance(last, Affine)
+            and not isinstance(last, ImageLayer)
+            and last.outputs == 1
+            and last.inputs == other.features
+            and bool(np.all(last.operator.dense() == 1.0) and not np.any(last.bias))
+            and self.without_last().same(other)
+        )
+
+    @property
+    def _is_sealed(self) -> bool:
+        return self.sealed >= len(self.steps)
+
+    @property
+    def holds_images(self) -> bool:
+        """Whether a layer of images made what is there now, or nothing has been done yet."""
+        return _holds_images(self.steps)
 
     def same(self, other: object) -> bool:
         """Whether both are the very same steps."""
@@ -406,13 +520,22 @@ class Chain:
             raise Unsuitable(str(error).rstrip(".")) from None
         if prod(layer.output_shape) > MOST_FEATURES:
             raise Unsuitable(f"its images of shape {layer.output_shape} have more than {MOST_FEATURES:,} numbers")
-        return replace(self._then(layer, layer.output_shape), held=layer.output_shape)
+        if self.holds_images:
+            return replace(self._then(layer, layer.output_shape), held=layer.output_shape)
+        if len(self.shape) != 2:
+            raise Unsuitable(
+                "it takes images whose axes were moved, or that no layer of images made: where channels come last, "
+                "export a model that takes them first, and give it np.moveaxis(images, -1, 1)"
+            )
+        if layer.operator.most_entries > MOST_WEIGHTS:
+            raise _too_many()
+        return self._then(Affine(layer.operator.sparse(), layer.bias), layer.output_shape)
 
     def _then(self, step: Affine, shape: Shape) -> Chain:
         last = self.steps[-1] if len(self.steps) > self.sealed else None
         joined = last if isinstance(last, Affine) else None
         before = self.steps if joined is None else self.steps[:-1]
-        if _weights(before) + _size(joined, step) > MOST_WEIGHTS:
+        if _weights(before) + folded_size(joined, step) > MOST_WEIGHTS:
             raise _too_many()
         try:
             both = None if joined is None else folded(joined, step)
@@ -422,17 +545,93 @@ class Chain:
         return replace(self, shape=shape, steps=steps, held=shape)
 
 
+def _held_by(branches: set[Shape], features: int) -> Shape | None:
+    """The shape that images have after a sum of branches that hold them in some."""
+    return next(iter(branches)) if len(branches) == 1 else (features,) if branches else None
+
+
+def _rank(chain: Chain) -> int:
+    return len(chain.shape)
+
+
+def _holds_images(steps: Sequence[Step]) -> bool:
+    for step in reversed(steps):
+        if isinstance(step, ImageLayer):
+            return True
+        if isinstance(step, Sum):
+            return _holds_images(step.first) and _holds_images(step.second or step.first)
+        if isinstance(step, Affine) and not isinstance(step.operator, Scaling):
+            return False
+    return True
+
+
+def _sum_of(chains: Sequence[Chain]) -> Chain:
+    total = chains[0]
+    for each in chains[1:]:
+        total = total.plus(each)
+    return total
+
+
+def _side_by_side(chains: Sequence[Chain], places: Sequence[Places], shape: Shape) -> Chain:
+    """The numbers of each chain at places of a sample of a shape; what is affine in the same value is one map."""
+    first, outputs = chains[0], prod(shape)
+    common = min(first._common(each) for each in chains)
+    width = _width(first, common)
+    affine, others = list[tuple[Places, Affine]](), list[Chain]()
+    for place, chain in zip(places, chains, strict=True):
+        one = _overflowing(partial(one_map, chain.steps[common:], width))
+        if one is None:
+            others.append(chain._map(place, np.arange(chain.features), np.ones(chain.features), shape))
+        else:
+            affine.append((place, one))
+    if not affine:
+        return _sum_of(others)
+    together = _overflowing(partial(merged, affine, outputs))
+    if together is None:
+        raise _too_many()
+    idle = isinstance(together.operator, Scaling) and np.all(together.operator.factors == 1.0)
+    steps = first.steps[:common] if idle and not np.any(together.bias) else (*first.steps[:common], together)
+    joined = replace(first, shape=shape, steps=steps, sealed=common, held=shape if steps else None)
+    return _sum_of([joined, *others])
+
+
+def _overflowing(make: Callable[[], Affine | None]) -> Affine | None:
+    """A map that is made of others. Raises Unsuitable where it overflows."""
+    try:
+        return make()
+    except NonFiniteValue as error:
+        raise _not_finite(error.count) from error
+
+
+def _width(chain: Chain, steps: int) -> int:
+    """Numbers of a sample after the first steps of a chain."""
+    for step in reversed(chain.steps[:steps]):
+        if isinstance(step, Affine):
+            return step.outputs
+        if isinstance(step, Sum):
+            return _width(replace(chain, steps=step.first), len(step.first))
+    return chain.inputs
+
+
+def _added(first: Sequence[Step], second: Sequence[Step], width: int) -> Affine | None:
+    """The sum of two branches that are affine maps of features, as one; None where one of them is something else.
+
+    width: numbers of a sample that come in.
+    """
+    mine, theirs = one_map(first, width), one_map(second, width)
+    if mine is None or theirs is None:
+        return None
+    places = np.arange(mine.outputs)
+    return merged([(places, mine), (places, theirs)], mine.outputs)
+
+
 def _weights(steps: Iterable[Step]) -> int:
     """Numbers of affine maps; those of images hold a bias for each number that comes out."""
     return sum(
-        _weights((*step.first, *step.second)) if isinstance(step, Sum) else _numbers(step)
+        _weights((*step.first, *step.second)) if isinstance(step, Sum) else numbers_of(step)
         for step in steps
         if isinstance(step, Affine | Sum)
     )
-
-
-def _numbers(step: Affine) -> int:
-    return step.operator.size + (step.outputs if isinstance(step, ImageLayer) else 0)
 
 
 def _too_many() -> Unsuitable:
@@ -464,14 +663,6 @@ def _spread(values: ArrayLike, shape: Shape) -> Floats:
         return np.broadcast_to(constants, shape).ravel()
     except ValueError:
         raise Unsuitable(f"its constants of shape {constants.shape} do not spread over samples of {shape}") from None
-
-
-def _size(joined: Affine | None, step: Affine) -> int:
-    """Numbers of a step, or of its product with the affine map before it, before that is computed."""
-    both = [each for each in (joined, step) if each is not None]
-    if any(isinstance(each, ImageLayer) for each in both):
-        return sum(map(_numbers, both))
-    return step.outputs if all(isinstance(each.operator, Scaling) for each in both) else step.outputs * both[0].inputs
 
 
 def parametrised(family: Callable[..., Function], *numbers: float) -> Function:

@@ -101,4 +101,5 @@ def from_onnx(
     from fhenn.interop.model import Wanted
     from fhenn.interop.onnx import read
 
-    return read(path_or_model, classes).model(Wanted(inputs, bounds, margin, accuracy), domain)
+    outcome, names = read(path_or_model, classes)
+    return outcome.model(Wanted(inputs, bounds, margin, accuracy), domain, names)

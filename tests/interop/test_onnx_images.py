@@ -38,7 +38,7 @@ CONSTANTS = {
     "crop": np.array([-1, 1]),
     "rows": np.array([2]),
     "two": np.array(2.0),
-    "cube": np.array(3.0),
+    "half": np.array(0.5),
     "nothing": np.array(0.0),
     "across": np.array([0, 0, 0, 0, 0, 1, 0, 0]),
 }
@@ -225,7 +225,7 @@ CHAINS = {
     ),
     "shared": (  # by both branches, and computed once
         [("Conv", ["x", "one"], "t"), ("Mul", ["t", "channels"], "u"), ("Add", ["u", "t"], "y")],
-        ["Conv2d", "Residual"],
+        ["Conv2d"],
     ),
     "three": (
         [("Conv", ["x", "one"], "t"), ("Mul", ["t", "channels"], "u"), ("Sum", ["t", "u", "x"], "y")],
@@ -334,9 +334,13 @@ TAPS = {"kernel_shape": [2, 2]}
 REFUSED = {
     "max-pool": ([("MaxPool", ["x"], "y", TAPS)], "MaxPool", "put average pooling, AveragePool, in its place"),
     "global-max": ([("GlobalMaxPool", ["x"], "y")], "GlobalMaxPool", "GlobalAveragePool, in its place"),
-    "relu": ([("Relu", ["x"], "y")], "Relu", "fhenn.interop.torch.ReLU or SignReLU"),
-    "leaky": ([("LeakyRelu", ["x"], "y")], "LeakyRelu", "none of the operators"),
-    "transpose": ([("Transpose", ["x"], "y", {"perm": [0, 2, 3, 1]})], "Transpose", r"np.moveaxis\(images, -1, 1\)"),
+    "transpose": (
+        [("Transpose", ["x"], "t", {"perm": [0, 3, 1, 2]}), ("Conv", ["t", "v"], "y")],
+        "Conv",
+        r"np.moveaxis\(images, -1, 1\)",
+        np.ones((2, 7, 2, 2)),
+    ),
+    "transposed-samples": ([("Transpose", ["x"], "y")], "Transpose", "axis of samples first"),
     "channels": ([("Conv", ["x", "v"], "y")], "Conv", "3 channels, not samples of shape", np.ones((2, 3, 2, 2))),
     "channels-last": ([("Conv", ["x", "v"], "y")], "Conv", r"np.moveaxis\(x, -1, 1\)", np.ones((2, 7, 2, 2))),
     "kernel": ([("Conv", ["x", "v"], "y")], "Conv", "larger than the padded image", np.ones((2, 4, 2, 8))),
@@ -356,7 +360,6 @@ REFUSED = {
         "windows that do not meet",
     ),
     "zeros-only": ([("AveragePool", ["x"], "y", TAPS | {"pads": [2, 0, 2, 0]})], "AveragePool", "half of kernel_size"),
-    "mean-of-channels": ([("ReduceMean", ["x", "rows"], "y")], "ReduceMean", "all axes behind the channels"),
     "reflect": ([("Pad", ["x", "ends"], "y", {"mode": "reflect"})], "Pad", "only zeros"),
     "ones": ([("Pad", ["x", "ends", "two"], "y")], "Pad", "only zeros"),
     "pad-channels": ([("Pad", ["x", "across"], "y")], "Pad", "more than the axes behind"),
@@ -369,9 +372,9 @@ REFUSED = {
         "Mul",
         "not multiples of the same value",
     ),
-    "cube": ([("Pow", ["x", "cube"], "y")], "Pow", "squares"),
+    "root": ([("Pow", ["x", "half"], "y")], "Pow", "whole ones from 1 to"),
     "samples-as-axis": ([("Unsqueeze", ["x", "zero"], "y")], "Unsqueeze", "apart"),
-    "taken": ([("Gather", ["x", "first"], "y")], "Gather", "none of the operators"),
+    "taken": ([("Gather", ["x", "first"], "y")], "Gather", "would mix them"),
     "no-axis": ([("Shape", ["x"], "s"), ("Gather", ["s", "far"], "y")], "Gather", "fails on constants", np.array(9)),
     "large-constant": (
         [("ConstantOfShape", ["far"], "s"), ("Add", ["x", "s"], "y")],

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fhenn.interop.chain import Chain, Unsuitable, finite
-from fhenn.interop.onnx.heads import Index, Labels, Named, Table
+from fhenn.interop.onnx.heads import Above, Column, Index, Labels, Named, Shares, Table, Total, Whole, Zero, as_chain
 
 Constant = NDArray[Any]
-Value = Constant | Chain | Table | Index | Labels | Named
+Value = Constant | Chain | Whole | Table | Column | Total | Zero | Above | Shares | Index | Labels | Named
 """What stands on an edge of the graph."""
 
 
@@ -38,9 +38,20 @@ class Call:
     def chain(self, place: int = 0) -> Chain:
         """An input that must be numbers of the samples."""
         value = self.given(place)
+        if isinstance(value, Table | Column):
+            return as_chain(value)
         if not isinstance(value, Chain):
             raise Unsuitable(f"input {place + 1} is {_name_of(value)}, where numbers of the samples are needed")
         return value
+
+    def chain_of_any(self, place: int = 0) -> Chain:
+        """An input that must be numbers of the samples, floats or whole ones, of which floats come out."""
+        value = self.given(place)
+        return value.of if isinstance(value, Whole) else self.chain(place)
+
+    def comes_from_samples(self, place: int) -> bool:
+        """Whether an input is numbers of the samples."""
+        return isinstance(self.given(place), Chain | Table | Column)
 
     def constant(self, place: int) -> Constant:
         """An input that must be constant."""
@@ -81,5 +92,7 @@ def _name_of(value: Value | None) -> str:
     return {
         Chain: "what the samples come to",
         Table: "probabilities or scores of classes",
+        Whole: "whole numbers, not floats,",
+        Shares: "scores over their sum",
         Index: "a class's number",
     }.get(type(value), "labels")

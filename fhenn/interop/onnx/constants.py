@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import onnx
 
-from fhenn.interop.chain import MOST_FEATURES, MOST_WEIGHTS, Unsuitable
+from fhenn.interop.chain import Unsuitable
+from fhenn.interop.maps import MOST_FEATURES, MOST_WEIGHTS
 from fhenn.interop.onnx.call import Call, Constant
 from fhenn.interop.onnx.load import array_of
 

@@ -39,17 +39,6 @@ def global_average_pool(call: Call) -> Chain:
     return call.chain().average_all()
 
 
-def reduce_mean(call: Call) -> Chain:
-    """ReduceMean over all axes behind the channels. Raises Unsuitable."""
-    chain = call.chain()
-    rank = len(chain.shape) + 1
-    axes = call.integers(1) if call.given(1) is not None else call.get("axes", [])
-    if rank < 3 or {axis + rank if axis < 0 else axis for axis in axes} != set(range(2, rank)):
-        raise Unsuitable(f"of samples of shape {chain.shape}, it is not the mean over all axes behind the channels")
-    means = chain.average_all()
-    return means if call.get("keepdims", 1) else means.reshape(chain.shape[:1])
-
-
 def pad(call: Call) -> Chain:
     """Pad, with zeros. Raises Unsuitable."""
     chain = call.chain()

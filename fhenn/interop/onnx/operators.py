@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
 
 from fhenn import approx
 from fhenn.approx import Function
 from fhenn.interop.chain import SAMPLES, Chain, Unsuitable, finite, parametrised
+from fhenn.interop.onnx.axes import AXES
 from fhenn.interop.onnx.call import Call, Constant, Value
-from fhenn.interop.onnx.heads import Index, Labels, Named, Table, columns_of, complement_table, linear_table, normalise
-from fhenn.interop.onnx.images import average_pool, convolution, global_average_pool, pad, reduce_mean
-from fhenn.interop.onnx.load import FLOATS, array_of
+from fhenn.interop.onnx.classifiers import CLASSIFIERS, guard_times, row_share, without_guard
+from fhenn.interop.onnx.gates import GATES, difference, product, quotient
+from fhenn.interop.onnx.heads import Column, Index, Labels, Shares
+from fhenn.interop.onnx.images import average_pool, convolution, global_average_pool, pad
+from fhenn.interop.onnx.load import array_of
 
 _ML = "ai.onnx.ml"
 
@@ -38,28 +40,24 @@ def _gemm(call: Call) -> Chain:
     return call.chain().linear(matrix if alpha == 1.0 else alpha * matrix, bias)
 
 
-def _matmul(call: Call) -> Chain:
-    weight = call.weights(1)
-    chain = call.chain()
-    if weight.ndim == 1:
-        return chain.linear(weight[None, :]).reshape(())
-    return chain.linear(weight.T)
-
-
 def _sides(call: Call) -> tuple[Chain, NDArray[np.float64], bool]:
     """Samples, the constant beside them, and whether the constant stands first."""
     first = isinstance(call.given(0), np.ndarray)
     return call.chain(1 if first else 0), call.weights(0 if first else 1), first
 
 
-def _are_branches(call: Call) -> bool:
-    """Whether both inputs come from the samples."""
-    return isinstance(call.given(0), Chain) and isinstance(call.given(1), Chain)
+def _branches(call: Call) -> tuple[Chain, Chain] | None:
+    """Both inputs where they come from the samples."""
+    return (call.chain(0), call.chain(1)) if call.comes_from_samples(0) and call.comes_from_samples(1) else None
 
 
-def _add(call: Call) -> Chain:
-    if _are_branches(call):
-        return call.chain(0).plus(call.chain(1))
+def _add(call: Call) -> Value:
+    guarded = without_guard(call)
+    if guarded is not None:
+        return guarded
+    branches = _branches(call)
+    if branches is not None:
+        return branches[0].plus(branches[1])
     chain, constant, _ = _sides(call)
     return chain.scale(1.0, constant)
 
@@ -72,15 +70,21 @@ def _sum(call: Call) -> Chain:
 
 
 def _sub(call: Call) -> Chain:
-    if _are_branches(call):
-        return call.chain(0).plus(call.chain(1).scale(-1.0))
-    chain, constant, first = _sides(call)
-    return chain.scale(-1.0, constant) if first else chain.scale(1.0, -constant)
+    branches = _branches(call)
+    if branches is not None:
+        first, second = branches
+        return difference(first, second) or first.plus(second.scale(-1.0))
+    chain, constant, stands_first = _sides(call)
+    return chain.scale(-1.0, constant) if stands_first else chain.scale(1.0, -constant)
 
 
-def _mul(call: Call) -> Chain:
-    if _are_branches(call):
-        return call.chain(0).times(call.chain(1))
+def _mul(call: Call) -> Value:
+    guard = guard_times(call)
+    if guard is not None:
+        return guard
+    branches = _branches(call)
+    if branches is not None:
+        return product(*branches) or branches[0].times(branches[1])
     chain, constant, _ = _sides(call)
     return chain.scale(constant)
 
@@ -96,12 +100,24 @@ def _neg(call: Call) -> Chain:
     return call.chain().scale(-1.0)
 
 
-def _div(call: Call) -> Chain:
-    chain, constant, first = _sides(call)
-    if first:
+def _div(call: Call) -> Value:
+    share = row_share(call)
+    if share is not None:
+        return share
+    branches = _branches(call)
+    found = None if branches is None else quotient(*branches)
+    if found is not None:
+        return found
+    if branches is not None or isinstance(call.given(0), np.ndarray):
         raise Unsuitable("it divides by what the samples come to")
+    chain, constant, _ = _sides(call)
     with np.errstate(divide="ignore", over="ignore"):
         return chain.scale(1.0 / constant)
+
+
+def _abs(call: Call) -> Chain:
+    chain = call.chain()
+    return chain if chain.ends_in(approx.SIGMOID) else chain.activate(approx.ABS)  # a sigmoid is never negative
 
 
 def _batch_normalization(call: Call) -> Chain:
@@ -122,9 +138,9 @@ def _flatten(call: Call) -> Chain:
 
 def _reshape(call: Call) -> Value:
     first, target = call.given(0), call.integers(1)
-    if isinstance(first, Labels | Index):
+    if isinstance(first, Labels | Index | Column | Shares):
         if target not in ([-1], [-1, 1]):
-            raise Unsuitable("labels are not in one column after it")
+            raise Unsuitable("labels, or what a column holds, are not in one column after it")
         return first
     chain, keep = call.chain(), call.get("allowzero", 0)
     sizes = [
@@ -135,12 +151,12 @@ def _reshape(call: Call) -> Value:
     return chain.view([SAMPLES if same else sizes[0], *sizes[1:]] if sizes else [])
 
 
-def _squeeze(call: Call) -> Chain:
-    chain = call.chain()
+def _squeeze(call: Call) -> Value:
     axes = call.integers(1) if call.given(1) is not None else call.get("axes", None)
     if axes is None:
         raise Unsuitable("without axes, it would take a single sample's axis away")
-    return chain.squeeze(axes)
+    column = call.given(0)
+    return column if isinstance(column, Column) and axes in ([1], [-1]) else call.chain().squeeze(axes)
 
 
 def _unsqueeze(call: Call) -> Chain:
@@ -171,22 +187,6 @@ def _dropout(call: Call) -> Value:
     if call.outputs > 1 or (call.given(2) is not None and np.any(call.constant(2))):
         raise Unsuitable("it is in training mode, or tells what it drops")
     return _identity(call)
-
-
-def _cast(call: Call) -> Value:
-    value, to = call.given(0), call.get("to", 0)
-    if isinstance(value, Chain | Table) and to in FLOATS:
-        return value
-    if isinstance(value, Index) and to in (onnx.TensorProto.INT32, onnx.TensorProto.INT64):
-        return value
-    if isinstance(value, Labels) and to in (*FLOATS, onnx.TensorProto.INT32, onnx.TensorProto.INT64):
-        dtype = onnx.helper.tensor_dtype_to_np_dtype(to)
-        if value.classes.dtype.kind in "if":
-            with np.errstate(invalid="ignore"):
-                classes = value.classes.astype(dtype)
-            if np.array_equal(classes, value.classes):
-                return Labels(value.of, classes)
-    raise Unsuitable("it changes more than the precision")
 
 
 def _elementwise(function: Function) -> Operator:
@@ -255,94 +255,11 @@ def _clip(call: Call) -> Chain:
     return call.chain().clip(low, high)
 
 
-def _softmax(call: Call) -> Table:
-    chain = call.chain()
-    axis = call.get("axis", 1 if call.operator_set < 13 else -1)
-    if len(chain.shape) != 1 or axis not in (1, -1) or chain.features < 2:
-        raise Unsuitable(f"axis {axis} of samples of shape {chain.shape} is not that of two classes or more")
-    return Table(chain, chain.features, "softmax")
-
-
-def _concat(call: Call) -> Table:
-    first, second = (call.chain(0), call.chain(1)) if len(call.inputs) == 2 else (None, None)
-    if first is None or second is None or call.get("axis", 1) not in (1, -1) or len(first.shape) != 1:
-        raise Unsuitable("it joins values that are not 1 - p and p of a sigmoid's p")
-    return complement_table(first, second)
-
-
-def _arg_max(call: Call) -> Index:
-    value, axis = call.given(0), call.get("axis", 0)
-    if not isinstance(value, Chain | Table) or axis not in (1, -1) or call.get("select_last_index", 0):
-        raise Unsuitable("it is not the first largest of each sample")
-    if isinstance(value, Chain) and (len(value.shape) != 1 or value.features < 2):
-        raise Unsuitable(f"samples of shape {value.shape} have no two classes")
-    return Index(value)
-
-
-def _array_feature_extractor(call: Call) -> Value:
-    first, second = call.given(0), call.given(1)
-    if (
-        isinstance(first, np.ndarray)
-        and isinstance(second, Index)
-        and first.ndim == 1
-        and len(first) == columns_of(second.of)
-    ):
-        return Labels(second.of, first)
-    if isinstance(first, Table) and isinstance(second, np.ndarray):
-        taken = second.ravel().tolist() == [1]
-        if taken and first.probability is None and first.scores.features == 1:
-            return first.scores
-    raise Unsuitable("it takes neither the label of a class's number nor the second class's score")
-
-
 def _scaler(call: Call) -> Chain:
     offset, scale = (
         finite(np.array(call.get(name, [default]), dtype=float)) for name, default in (("offset", 0.0), ("scale", 1.0))
     )
-    return call.chain().scale(1.0, -offset).scale(scale)
-
-
-def _linear(call: Call, rows: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    coefficients = finite(np.array(call.get("coefficients", []), dtype=float))
-    intercepts = finite(np.array(call.get("intercepts", [0.0] * rows), dtype=float))
-    chain = call.chain()
-    if rows < 1 or len(chain.shape) != 1 or coefficients.size != rows * chain.features or intercepts.size != rows:
-        raise Unsuitable(
-            f"{coefficients.size} coefficients and {intercepts.size} intercepts are not those of {rows} outputs for "
-            f"samples of shape {chain.shape}"
-        )
-    return coefficients.reshape(rows, -1), intercepts
-
-
-def _linear_regressor(call: Call) -> Chain:
-    if call.text("post_transform", "NONE") != "NONE":
-        raise Unsuitable("it has a post_transform")
-    return call.chain().linear(*_linear(call, call.get("targets", 1)))
-
-
-def _linear_classifier(call: Call) -> tuple[Labels, Table]:
-    strings = [each.decode("utf-8", "strict") for each in call.get("classlabels_strings", [])]
-    labels = strings or list(call.get("classlabels_ints", []))
-    table = linear_table(call.chain(), *_linear(call, len(labels)), call.text("post_transform", "NONE"))
-    return Labels(table, np.array(labels)), table
-
-
-def _normalizer(call: Call) -> Table:
-    value = call.given(0)
-    if not isinstance(value, Table) or call.text("norm", "MAX") != "L1":
-        raise Unsuitable("it is no L1 norm of a classifier's probabilities")
-    return normalise(value)
-
-
-def _zip_map(call: Call) -> Named:
-    value = call.given(0)
-    strings = [each.decode("utf-8", "strict") for each in call.get("classlabels_strings", [])]
-    classes = strings or list(call.get("classlabels_int64s", []))
-    if not isinstance(value, Chain | Table):
-        raise Unsuitable("it names no scores or probabilities")
-    if len(classes) != columns_of(value):
-        raise Unsuitable(f"it has {len(classes)} names for {columns_of(value)} columns")
-    return Named(value, np.array(classes))
+    return call.chain_of_any().scale(1.0, -offset).scale(scale)
 
 
 def _constant(call: Call) -> Constant:
@@ -355,8 +272,10 @@ def _constant(call: Call) -> Constant:
 
 
 OPERATORS: dict[tuple[str, str], Operator] = {
+    **AXES,
+    **CLASSIFIERS,
+    **GATES,
     ("", "Gemm"): _gemm,
-    ("", "MatMul"): _matmul,
     ("", "Add"): _add,
     ("", "Sub"): _sub,
     ("", "Mul"): _mul,
@@ -367,7 +286,6 @@ OPERATORS: dict[tuple[str, str], Operator] = {
     ("", "Conv"): convolution,
     ("", "AveragePool"): average_pool,
     ("", "GlobalAveragePool"): global_average_pool,
-    ("", "ReduceMean"): reduce_mean,
     ("", "Pad"): pad,
     ("", "Relu"): _elementwise(approx.RELU),
     ("", "LeakyRelu"): _leaky_relu,
@@ -386,7 +304,7 @@ OPERATORS: dict[tuple[str, str], Operator] = {
     ("", "Softsign"): _elementwise(approx.SOFTSIGN),
     ("", "Clip"): _clip,
     ("", "Exp"): _elementwise(approx.EXP),
-    ("", "Abs"): _elementwise(approx.ABS),
+    ("", "Abs"): _abs,
     ("", "Erf"): _elementwise(approx.ERF),
     ("", "Flatten"): _flatten,
     ("", "Reshape"): _reshape,
@@ -396,25 +314,32 @@ OPERATORS: dict[tuple[str, str], Operator] = {
     ("", "BatchNormalization"): _batch_normalization,
     ("", "Identity"): _identity,
     ("", "Dropout"): _dropout,
-    ("", "Cast"): _cast,
     ("", "Constant"): _constant,
-    ("", "Softmax"): _softmax,
-    ("", "Concat"): _concat,
-    ("", "ArgMax"): _arg_max,
-    (_ML, "ArrayFeatureExtractor"): _array_feature_extractor,
-    (_ML, "LinearClassifier"): _linear_classifier,
-    (_ML, "LinearRegressor"): _linear_regressor,
-    (_ML, "Normalizer"): _normalizer,
     (_ML, "Scaler"): _scaler,
-    (_ML, "ZipMap"): _zip_map,
 }
 """By domain and name."""
 
 _AVERAGES = "put average pooling, {}, in its place, train on for a few epochs, and export that"
+_NORMS = (
+    "it divides by the spread of each sample, which no polynomial does well; put BatchNormalization in its place "
+    "(BatchNorm1d or BatchNorm2d in PyTorch), train on for a few epochs, and export that"
+)
+_ROOTS = (
+    "it is part of a norm of each sample, which no polynomial divides by well; leave the norm to the client, before it "
+    "encrypts, or put BatchNormalization in the place of a LayerNorm, train on for a few epochs, and export that"
+)
+_STATES = (
+    "what comes out goes in again, as often as there are steps; convolutions or dense layers over all steps do not"
+)
 INSTEAD: dict[str, str] = {
+    **dict.fromkeys(
+        ("LayerNormalization", "RMSNormalization", "InstanceNormalization", "GroupNormalization", "LpNormalization"),
+        _NORMS,
+    ),
+    **dict.fromkeys(("Sqrt", "ReduceL2", "ReduceSumSquare", "Normalizer"), _ROOTS),
+    **dict.fromkeys(("LSTM", "GRU", "RNN", "Loop", "Scan", "If"), _STATES),
+    "ReduceProd": "it multiplies features with one another; leave PolynomialFeatures to the client, before it encrypts",
     "MaxPool": _AVERAGES.format("AveragePool"),
     "GlobalMaxPool": _AVERAGES.format("GlobalAveragePool"),
-    "Transpose": "it changes the order of axes: where images come with channels last, export a model that takes "
-    "channels first, and give it np.moveaxis(images, -1, 1)",
 }
 """What can stand in the place of an operator for which no polynomial stands in."""

@@ -1,0 +1,17 @@
+"""Refusals of what a graph holds that cannot run encrypted."""
+
+from __future__ import annotations
+
+from fhenn.errors import UnsupportedModel
+
+SUPPORTED = (
+    "Gemm, MatMul, Einsum, Conv, AveragePool, GlobalAveragePool, Pad with zeros, BatchNormalization, arithmetic with "
+    "constants, sums of two branches, whole powers, functions (Relu, Gelu, Sigmoid, Clip, …), Flatten, Reshape, "
+    "Squeeze and Unsqueeze of samples, Dropout, Identity, Cast, Constant, and at the end Softmax or the heads of "
+    "skl2onnx (LinearClassifier, LinearRegressor, Scaler, Normalizer, ZipMap, ArgMax with labels)"
+)
+
+
+def refusal(layer: str, where: str, reason: str) -> UnsupportedModel:
+    """What to raise for a part of a graph."""
+    return UnsupportedModel(layer, where, reason, SUPPORTED)
