@@ -6,7 +6,7 @@
   `LocalPool` one on all cores.
 - `encrypted_model` has both sides in one process, to try.
 - `calibrate`, `certify` and `safety_report` say what values reach, and how far answers can be off.
-- `Context`, `Parameters`, `encrypt`, `decrypt` and `CipherArray` are for circuits of your own.
+- `Context`, `Parameters`, `encrypt`, `decrypt`, `CipherArray` and `concatenate` are for circuits of your own.
 
 The rest is in rooms, such as `fhenn.approx`, `fhenn.artifacts`, `fhenn.errors` and `fhenn.figures`.
 
@@ -75,6 +75,7 @@ _HOME = {
     "Tanh": "fhenn.nn",
     "calibrate": "fhenn.ranges",
     "certify": "fhenn.safety",
+    "concatenate": "fhenn.ckks",
     "decrypt": "fhenn.ckks",
     "encrypt": "fhenn.ckks",
     "encrypted_model": "fhenn.interop",
@@ -168,6 +169,7 @@ __all__ = [
     "__version__",
     "calibrate",
     "certify",
+    "concatenate",
     "decrypt",
     "encrypt",
     "encrypted_model",
@@ -202,7 +204,7 @@ if TYPE_CHECKING:
     from fhenn.approx import Polynomial
     from fhenn.backends.native.context import NativeContext
     from fhenn.backends.seal import SealContext as Context
-    from fhenn.ckks import CipherArray, Parameters, decrypt, encrypt
+    from fhenn.ckks import CipherArray, Parameters, concatenate, decrypt, encrypt
     from fhenn.errors import RangeReport, RangeViolation, RangeWarning
     from fhenn.interop import ImportedModel, Reading, from_onnx, from_torch
     from fhenn.interop.encrypted import EncryptedModel, encrypted_model

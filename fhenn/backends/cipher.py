@@ -9,19 +9,19 @@ from numpy.typing import NDArray
 
 from fhenn.approx import Polynomial
 from fhenn.backends.plain import PLAIN, broadcast, flatten_first, same_shape
-from fhenn.ckks import cubic
+from fhenn.ckks import algebra, cubic
+from fhenn.ckks.algebra import require_alike
 from fhenn.ckks.arithmetic import require_clear
 from fhenn.ckks.array import CipherArray, require_array
-from fhenn.ckks.circuits import chebyshev_power, levels_of, multiply_alike, square_of, times_slots
+from fhenn.ckks.circuits import chebyshev_power, levels_of, square_of
 from fhenn.ckks.context import Context
 from fhenn.ckks.cubic import quadratic_form
 from fhenn.ckks.headroom import radius_within
 from fhenn.ckks.layout import WholeSamples
 from fhenn.ckks.limits import require_room
-from fhenn.ckks.maps import AffineMap
 from fhenn.ckks.operator import Operator
 from fhenn.ckks.sums import drop_to, sum_features
-from fhenn.errors import ScaleMismatch, ShapeMismatch, UnsupportedOperation
+from fhenn.errors import UnsupportedOperation
 from fhenn.steps import counted
 
 Floats = NDArray[np.float64]
@@ -95,19 +95,13 @@ class CipherBackend:
     def add(self, x: CipherArray, y: CipherArray) -> CipherArray:
         """x + y, at the lower level of the two.
 
-        x, y: arrays under the same keys, of one shape and layout. The one with more levels is brought to the scale of
-        the other exactly: at no cost where it has that, else by a product with 1, which takes one of its levels.
+        x, y: arrays under the same keys, of one shape and layout (`fhenn.ckks.algebra.add`).
 
-        Raises ScaleMismatch where they are at one level with different scales, ContextMismatch, ShapeMismatch.
+        Raises ScaleMismatch where two scales meet and no level is left, ContextMismatch, ShapeMismatch.
         """
         y.require_same_keys(x.context)
         require_alike(x, y, "a sum")
-        on = x.context.arithmetic
-        high, low = (x, y) if x.level >= y.level else (y, x)
-        if high.scale != low.scale:
-            high = _at_scale(high, low.scale, low.level)
-        pairs = zip(high.handles, low.handles, strict=True)
-        return low.of_handles([on.add(on.drop(upper, low.level), lower) for upper, lower in pairs])
+        return algebra.add(x, y)
 
     def drop_to(self, x: CipherArray, level: int) -> CipherArray:
         """The same values at a lower level.
@@ -163,19 +157,7 @@ class CipherBackend:
         require_alike(x, factor)
         if polynomial.degree == 0:
             return self._times(factor, np.full(x.shape, polynomial.coefficient(0)), 1)
-        return self._ciphertext_product(self.polynomial(polynomial, x), factor)
-
-    @staticmethod
-    def _ciphertext_product(x: CipherArray, y: CipherArray) -> CipherArray:
-        """x·y, slot by slot, one level below the lower one."""
-        on, level = x.context.arithmetic, min(x.level, y.level)
-        on.require_levels("a product of ciphertexts", 1, level)
-        results = [
-            on.rescale(on.relinearise(multiply_alike(on, on.drop(left, level), on.drop(right, level))))
-            for left, right in zip(x.handles, y.handles, strict=True)
-        ]
-        require_room(on, level - 1, on.scale(results[0]), 1.0)
-        return x.of_handles(results)
+        return algebra.multiply(self.polynomial(polynomial, x), factor)
 
     @staticmethod
     def _product(x: CipherArray, factor: CipherArray, k: float, b: float) -> CipherArray:
@@ -195,13 +177,8 @@ class CipherBackend:
 
         size: what |x| may reach.
         """
-        context, on = x.context, x.context.arithmetic
-        on.require_levels("backward", levels, x.level + levels - 1)
-        require_room(on, x.level - 1, context.scale, float(np.abs(values).max(initial=0.0)) * size)
-        rows = x.layout.pack(values.astype(np.float64), context.slots)
-        return x.of_handles(
-            [times_slots(on, handle, row, context.scale) for handle, row in zip(x.handles, rows, strict=True)]
-        )
+        x.context.arithmetic.require_levels("backward", levels, x.level + levels - 1)
+        return algebra.multiply_values(x, values, size)
 
     def affine(
         self,
@@ -223,16 +200,8 @@ class CipherBackend:
         rescaled, and its scale is that of `x` times the context's.
         Raises LevelExhausted, ShapeMismatch, KeyMissing, ScaleMismatch, UnsupportedOperation.
         """
-        on = x.context.arithmetic
-        affine = AffineMap(operator, bias, x.layout, x.context.slots, on.rotations, idle, target)
-        layout = affine.result_layout  # refuses layouts that it cannot serve
-        if x.shape[1:] != (operator.inputs,):
-            hint = flatten_first(x.shape[1:], operator.inputs)
-            raise ShapeMismatch("Linear", x.shape, f"(samples, {operator.inputs}){hint}")
-        results: list[Any] = []
-        for start in counted(range(0, len(x.ciphertexts), affine.group)):
-            results += on.apply_map(x.handles[start : start + affine.group], affine)
-        return x.of_handles(results, (x.shape[0], operator.outputs), layout)
+        hint = flatten_first(x.shape[1:], operator.inputs)
+        return algebra.affine(x, operator, bias, idle, target, hint)
 
     def headroom(self, polynomial: Polynomial, x: CipherArray | Context) -> float:
         """The largest |x| for which p(x) lies within the modulus.
@@ -260,34 +229,6 @@ class CipherBackend:
         """
         rows = [x.context.decrypt_slots(ciphertext, secret) for ciphertext in x.ciphertexts]
         return x.layout.unpack(rows, x.shape)
-
-
-def _at_scale(x: CipherArray, scale: float, level: int) -> CipherArray:
-    """The same values at another scale, and at a level or above. Raises ScaleMismatch where no level is left for it.
-
-    scale: that is wanted.
-    level: that must be left.
-    """
-    on = x.context.arithmetic
-    if x.level <= level:
-        raise ScaleMismatch(
-            x.scale, int(on.primes[x.level]), "Branches that are added at one level must have one scale."
-        )
-    one = scale * on.primes[x.level] / x.scale  # so that the rescale comes out at the scale, exactly
-    products = [on.rescale(on.times(handle, on.plaintext(1.0, x.level, one))) for handle in x.handles]
-    return x.of_handles([on.read(product, scale) for product in products])
-
-
-def require_alike(x: CipherArray, factor: CipherArray, operation: str = "backward") -> None:
-    """Raise ShapeMismatch where input and gradient differ in shape or layout.
-
-    x: the input.
-    factor: the gradient.
-    operation: that wants both, for the error.
-    """
-    if factor.shape != x.shape or factor.layout != x.layout:
-        found = "" if factor.layout == x.layout else f", not in layout {factor.layout.name!r}"
-        raise ShapeMismatch(operation, factor.shape, f"{x.shape} in layout {x.layout.name!r}{found}")
 
 
 CIPHER = CipherBackend()

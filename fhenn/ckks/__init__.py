@@ -4,7 +4,7 @@ Whatever runs on ciphertexts is written over `Arithmetic`, which an evaluator im
 """
 
 from fhenn.ckks.arithmetic import Arithmetic
-from fhenn.ckks.array import CipherArray, decrypt, decrypt_with_errors, encrypt, encrypt_to_bytes
+from fhenn.ckks.array import CipherArray, concatenate, decrypt, decrypt_with_errors, encrypt, encrypt_to_bytes
 from fhenn.ckks.context import Context
 from fhenn.ckks.images import Convolution, Separable, TransposedConvolution
 from fhenn.ckks.layout import FEATURES, PACKED, Layout, Vectors
@@ -27,6 +27,7 @@ __all__ = [
     "Sparse",
     "TransposedConvolution",
     "Vectors",
+    "concatenate",
     "decrypt",
     "decrypt_with_errors",
     "encrypt",

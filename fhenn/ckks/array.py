@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import import_module
@@ -15,7 +15,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fhenn.approx.numbers import floating
+from fhenn.ckks import algebra
+from fhenn.ckks import samples as samples_of
 from fhenn.ckks.context import Context, require_context
+from fhenn.ckks.expressions import A_POLYNOMIAL, function, item, reciprocal, refusal, total, ufunc, whole_exponent
 from fhenn.ckks.layout import PACKED, Layout, WholeSamples, layout_from_json, layout_of, layout_to_json
 from fhenn.ckks.messages import TensealMessage
 from fhenn.errors import (
@@ -44,6 +47,10 @@ _AT_ONCE = 64
 class CipherArray(Uncopied):
     """An array of encrypted numbers. Immutable: every operation on it makes a new one.
 
+    It computes as NumPy's arrays do, as far as CKKS allows; what costs levels, and what is refused, each operator says.
+    `x + y`, `x - y`, `x * y`, `-x`, `x ** n`, `x / c`, `x @ W`, `x.sum(axis=…)`, `x.mean(axis=…)`, `x[i:j]`, and
+    `fhenn.concatenate`; numbers and arrays may stand on either side. Samples are the first axis.
+
     context: with whose keys it is computed on.
     shape: of the numbers.
     layout: how they sit in slots.
@@ -56,6 +63,9 @@ class CipherArray(Uncopied):
     >>> x = encrypt(client, [1.0, 2.0])
     >>> x.shape, x.level, CipherArray.from_bytes(client, x.to_bytes()).shape
     ((2,), 2, (2,))
+    >>> y = 1 - 2 * x + x**2
+    >>> y.level, decrypt(client, y).round(3).tolist()
+    (0, [0.0, 1.0])
     """
 
     context: Context
@@ -66,8 +76,6 @@ class CipherArray(Uncopied):
     scale: float
 
     _instead: ClassVar[str] = "Send to_bytes(), and load it with CipherArray.from_bytes(context, …); it never changes."
-
-    __array_ufunc__ = None  # ndarray + CipherArray is a TypeError, not an array of objects
 
     @property
     def fingerprint(self) -> str:
@@ -131,6 +139,143 @@ class CipherArray(Uncopied):
             kept = "" if self.layout == PACKED else f" and {self.shape[0]} samples"
             raise ShapeMismatch("reshape", shape, f"one of {self.size} numbers{kept}")
         return replace(self, shape=shape)
+
+    @property
+    def ndim(self) -> int:
+        """How many axes it has."""
+        return len(self.shape)
+
+    def __add__(self, other: Any) -> CipherArray:
+        """x + y: no level for numbers; for ciphertexts, one where they differ in scale (`fhenn.ckks.algebra.add`)."""
+        return algebra.add(self, other) if isinstance(other, CipherArray) else algebra.add_values(self, other)
+
+    __radd__ = __add__
+
+    def __neg__(self) -> CipherArray:
+        """-x, at no cost."""
+        return algebra.negate(self)
+
+    def __pos__(self) -> CipherArray:
+        """x itself."""
+        return self
+
+    def __sub__(self, other: Any) -> CipherArray:
+        """x - y, as a sum."""
+        if isinstance(other, CipherArray):
+            return algebra.add(self, -other)
+        return algebra.add_values(self, -floating(other))
+
+    def __rsub__(self, other: Any) -> CipherArray:
+        """y - x, as a sum."""
+        return algebra.add_values(-self, other)
+
+    def __mul__(self, other: Any) -> CipherArray:
+        """x·y, number by number: a level below the lower one; at the context's scale where y is plain."""
+        return algebra.multiply(self, other) if isinstance(other, CipherArray) else algebra.multiply_values(self, other)
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, other: Any) -> CipherArray:
+        """x/y for numbers y, as a product. Raises NonFiniteValue where one is zero."""
+        if isinstance(other, CipherArray):
+            raise refusal("a quotient by", A_POLYNOMIAL)
+        return algebra.multiply_values(self, reciprocal(other))
+
+    def __rtruediv__(self, other: Any) -> CipherArray:
+        raise refusal("a quotient by", A_POLYNOMIAL)
+
+    def __pow__(self, exponent: Any) -> CipherArray:
+        """x to the power of a whole number from 1: ⌈log₂⌉ of it levels."""
+        return algebra.power(self, whole_exponent(exponent))
+
+    def __rpow__(self, other: Any) -> CipherArray:
+        raise refusal("a power with the exponent", A_POLYNOMIAL)
+
+    def square(self) -> CipherArray:
+        """x²: one level."""
+        return algebra.power(self, 2)
+
+    def __matmul__(self, matrix: Any) -> CipherArray:
+        """x @ W, for samples × features and a plaintext matrix (features, outputs): one level (`Linear` does it)."""
+        if isinstance(matrix, CipherArray):
+            raise refusal("a matrix product with another", "(x * y).sum(axis=1) is the product of each pair of rows.")
+        return algebra.matmul(self, matrix)
+
+    def __rmatmul__(self, matrix: Any) -> CipherArray:
+        raise refusal("a matrix product from the left", "x @ W mixes features; samples are added by x.sum(axis=0).")
+
+    def sum(self, axis: int | None = None) -> CipherArray:
+        """The sum over samples (axis 0), features (1) or both (None). The axis stays, of length 1.
+
+        Features in layout "features" are added at no cost; those of whole samples take a level, and rotation keys.
+        Samples take rotation keys by powers of two, and a level where they do not fill their ciphertexts.
+        """
+        return total(self, axis)
+
+    def mean(self, axis: int | None = None) -> CipherArray:
+        """The mean, at the cost of the sum."""
+        return total(self, axis, mean=True)
+
+    def __getitem__(self, key: Any) -> CipherArray:
+        """x[i:j], neighbouring samples, and x[:, features] in layout "features", each an array of as many axes.
+
+        Samples that begin with a ciphertext cost nothing, others in one ciphertext a rotation, else a level as well.
+        """
+        return item(self, key)
+
+    def __len__(self) -> int:
+        """How many samples there are: the length of the first axis."""
+        if not self.shape:
+            raise refusal("the length", "It holds one number, and has no axes.")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[CipherArray]:
+        raise refusal("a loop over the samples", "Operations work on all samples at once; x[i:i + 1] is one of them.")
+
+    def __bool__(self) -> bool:
+        raise refusal("the truth value")
+
+    def __contains__(self, value: object) -> bool:
+        raise refusal("a comparison")
+
+    def __eq__(self, other: object) -> bool:
+        raise refusal("a comparison")
+
+    def __ne__(self, other: object) -> bool:
+        raise refusal("a comparison")
+
+    def __lt__(self, other: Any) -> bool:
+        raise refusal("a comparison")
+
+    def __le__(self, other: Any) -> bool:
+        raise refusal("a comparison")
+
+    def __gt__(self, other: Any) -> bool:
+        raise refusal("a comparison")
+
+    def __ge__(self, other: Any) -> bool:
+        raise refusal("a comparison")
+
+    def __hash__(self) -> int:
+        """Of the object: an array is itself alone."""
+        return id(self)
+
+    def __abs__(self) -> CipherArray:
+        raise refusal("the magnitude", A_POLYNOMIAL)
+
+    def __array__(self, *arguments: Any, **options: Any) -> NDArray[np.float64]:
+        raise UnsupportedValue("a CipherArray", "numbers: compute with its own operators, or decrypt it first")
+
+    def __array_ufunc__(self, called: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        """What NumPy asks for: np.add(1, x) is 1 + x, and never an array of objects."""
+        return ufunc(self, called, method, inputs, options)
+
+    def __array_function__(
+        self, called: Any, types: Iterable[type], arguments: tuple[Any, ...], options: dict[str, Any]
+    ) -> Any:
+        if called is np.concatenate:
+            return concatenate(*arguments, **options)
+        return function(called.__name__, arguments, options)
 
     @classmethod
     def from_tenseal(cls, vector: Any) -> CipherArray:
@@ -321,6 +466,28 @@ def _message(
         **besides,
     }
     return frame(_KIND, meta, *TensealMessage((), tuple(bodies), scale).pieces())
+
+
+def concatenate(arrays: Sequence[CipherArray], axis: int = 0) -> CipherArray:
+    """Several encrypted arrays as one.
+
+    arrays: under the same keys, in one layout, at least one.
+    axis: 0 for the samples of one after those of another, 1 for their features, which layout "features" can.
+
+    Levels and scales come to those of the lowest, as in a sum. Features are put together at no cost, and so are samples
+    where all arrays but the last fill their ciphertexts. Elsewhere samples take one level, and rotations: an error
+    names those that have no key.
+
+    Returns the array.
+    Raises ContextMismatch, ShapeMismatch, KeyMissing, LevelExhausted, ScaleMismatch, UnsupportedOperation.
+
+    >>> import fhenn
+    >>> client = fhenn.Context.generate(fhenn.Parameters.for_depth(1))
+    >>> x = encrypt(client, [[1.0], [2.0]], layout="features")
+    >>> decrypt(client, concatenate([x, -x], axis=1)).round(3).tolist()
+    [[1.0, -1.0], [2.0, -2.0]]
+    """
+    return samples_of.concatenate([require_array(array) for array in arrays], axis)
 
 
 def decrypt(context: Context, array: CipherArray) -> NDArray[np.float64]:

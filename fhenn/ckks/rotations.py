@@ -129,7 +129,10 @@ def rotation_missing(steps: int, level: int) -> KeyMissing:
     steps: in slots.
     level: of the ciphertext.
     """
-    suggestion = "Let the client make keys for the rotations that the plan names, as fhenn.Client does."
+    suggestion = (
+        "Let the client make keys for the rotations that the plan names, as fhenn.Client does; for a circuit of your "
+        f"own, fhenn.Context.generate(parameters, rotations=[{steps}]), with the others that it needs."
+    )
     return KeyMissing(f"rotation (by {steps}, at level {level})", "a matrix product", suggestion)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence, Set
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fhenn.ckks.array import CipherArray
 from fhenn.ckks.layout import FEATURES, Vectors, WholeSamples
 from fhenn.ckks.operations import Operations, V
 from fhenn.errors import UnsupportedOperation
+
+if TYPE_CHECKING:
+    from fhenn.ckks.array import CipherArray
 
 
 def drop_to(x: CipherArray, level: int) -> CipherArray:
@@ -19,7 +21,7 @@ def drop_to(x: CipherArray, level: int) -> CipherArray:
     level: that is wanted.
     """
     on = x.context.arithmetic
-    return x.of_handles([on.drop(handle, level) for handle in x.handles])
+    return x if level == x.level else x.of_handles([on.drop(handle, level) for handle in x.handles])
 
 
 def sum_features(x: CipherArray) -> CipherArray:
@@ -50,13 +52,21 @@ def _sum_positions(on: Operations[V, Any], x: V, period: int, samples: int) -> V
     """The sum over a period of positions, a power of two, by doubling."""
     step = 1
     while step < period:
-        x = on.add(x, _rotate(on, x, step, samples))
+        x = on.add(x, rotate(on, x, step, samples))
         step *= 2
     return x
 
 
-def _rotate(on: Operations[V, Any], x: V, positions: int, samples: int) -> V:
-    """Rotated by that many positions, in the fewest powers of two that have keys."""
+def rotate(on: Operations[V, Any], x: V, positions: int, samples: int) -> V:
+    """x rotated, in the fewest powers of two that have keys.
+
+    on: the arithmetic.
+    x: a ciphertext.
+    positions: to rotate by, above 0.
+    samples: slots of a position.
+
+    Raises KeyMissing where there is no key for one position.
+    """
     level = on.level(x)
     for step in _parts(positions, lambda step: on.can_rotate(step * samples, level)):
         (x,) = on.rotated(x, [step * samples])

@@ -60,13 +60,15 @@ def test_what_circuits_leave_behind(context):
     require_sum(CIPHER.add(x, other), X + node.infer(X) / 1.5, other.level, other.scale)
 
 
-def test_two_scales_at_one_level_are_refused(context):
+def test_two_scales_at_one_level_come_out_a_level_below(context):
     x, y = (fhenn.encrypt(context, each) for each in (X, Y))
-    for level in (0, 2):
-        low, other = CIPHER.drop_to(x, level), read_at(CIPHER.drop_to(y, level), 1.25)
-        for first, second in ((low, other), (other, low)):
-            with pytest.raises(ScaleMismatch, match="added at one level"):
-                CIPHER.add(first, second)
+    low, other = CIPHER.drop_to(x, 2), read_at(CIPHER.drop_to(y, 2), 1.25)
+    require_sum(CIPHER.add(low, other), X + Y / 1.25, 1, low.scale)
+    require_sum(CIPHER.add(other, low), X + Y / 1.25, 1, other.scale)
+    low, other = CIPHER.drop_to(x, 0), read_at(CIPHER.drop_to(y, 0), 1.25)
+    for first, second in ((low, other), (other, low)):
+        with pytest.raises(ScaleMismatch, match="added at one level"):
+            CIPHER.add(first, second)
 
 
 def test_arrays_that_are_not_alike_are_refused(context):

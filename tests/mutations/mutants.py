@@ -1542,16 +1542,28 @@ REMOTE_PAUSES = mutants(
 )
 
 SUMS = mutants(
-    "fhenn/backends/cipher.py",
-    "tests/backends/test_sums.py",
-    ("sums: of other keys", "y.require_same_keys(x.context)\n        require_alike(x, y, ", "require_alike(x, y, "),
-    ("sums: of other shapes", 'require_alike(x, y, "a sum")', "pass"),
-    ("sums: of other scales", "if high.scale != low.scale:", "if False:"),
+    "fhenn/ckks/algebra.py",
+    "tests/ckks/test_algebra.py",
+    ("sums: of other keys", "    y.require_same_keys(x.context)\n    x, y", "    x, y"),
+    ("sums: of other shapes", "    require_alike(x, y, operation)\n    return x, y", "    return x, y"),
+    ("sums: of other scales", "x if x.scale == scale else _at_scale(x, scale)", "x"),
     (
         "sums: brought to a scale that is not exact",
         "one = scale * on.primes[x.level] / x.scale",
         "one = on.primes[x.level]",
     ),
+    ("arrays: a mean that is a sum", "features if mean else 1)", "1)"),
+    ("arrays: powers by one product after another", "half = 1 << (times - 1).bit_length() - 1", "half = times - 1"),
+    ("arrays: sums that no modulus holds", "if largest > limit:", "if False:"),
+)
+
+SAMPLES = mutants(
+    "fhenn/ckks/samples.py",
+    "tests/ckks/test_algebra.py",
+    ("samples: of idle places too", "    if left:\n", "    if False:\n"),
+    ("samples: turned the other way", "(run.start - run.place) %", "(run.place - run.start) %"),
+    ("samples: unmasked", "(start <= of_sample) & (of_sample < start + count)", "of_sample >= 0"),
+    ("samples: a packed slice with spare slots", "if first % slots or (end % slots and end != size):", "if False:"),
 )
 
 DIGESTS = mutants(
@@ -1664,7 +1676,7 @@ MUTANTS: tuple[Mutant, ...] = tuple(
         ROUTES, GUARD, OUTPUTS, WITNESS, DEMANDS, PLAN, LAYOUT, ARRAY, SEARCH, WORST, VERIFIED_WITNESSES, CACHE, LOAD, TRACE, FILLED, FOLDS, SHARED,
         UNITS, NATIVE_MESSAGES, SEVERAL, NATIVE_KEYS, KEY_MESSAGES, SUBCHAIN, KEY_LEVELS, ROTATIONS, STRANGE_EVALUATOR, STREAM,
         STREAM_OF_CLIENT, UNFINISHED, READ_MESSAGE, ENCRYPTION, STREAM_OF_SAMPLES, ENCRYPTOR,
-        REMOTE_STREAMS, REMOTE_CONNECTIONS, REMOTE_PAUSES, SUMS, DIGESTS, NORMS, KEPT_MAPS, IMAGES_IN_NPY, SEVERAL_CIPHERTEXTS,
+        REMOTE_STREAMS, REMOTE_CONNECTIONS, REMOTE_PAUSES, SUMS, SAMPLES, DIGESTS, NORMS, KEPT_MAPS, IMAGES_IN_NPY, SEVERAL_CIPHERTEXTS,
     )
     for mutant in part
 )  # fmt: skip
