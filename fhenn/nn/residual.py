@@ -72,8 +72,8 @@ class Residual(Node):
         x: plaintext, or a `CipherArray`, of which the branch that is left with more levels is brought to the scale of
         the other exactly.
 
-        Raises ShapeMismatch; ScaleMismatch where the branches end at one level with two scales; UnsupportedOperation
-        for TenSEAL's own ciphertexts.
+        Raises ShapeMismatch; ScaleMismatch where the branches end at the last level with two scales;
+        UnsupportedOperation for TenSEAL's own ciphertexts.
         """
         x = self._checked(x)
         return self._sum(self._body.forward(x), x if self._shortcut is None else self._shortcut.forward(x))
@@ -122,7 +122,10 @@ class Residual(Node):
 
     @property
     def cost(self) -> int:
-        """Levels that `forward` consumes on a ciphertext: those of the deeper branch."""
+        """Levels that `forward` consumes on a ciphertext: those of the deeper branch.
+
+        One more where both branches end at one level with two scales, as those of `Square` and of `Linear` do.
+        """
         return max(branch.cost for branch in self._branches)
 
     @property

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import fhenn
 from fhenn.ckks.layout import Placement, Vectors
+from fhenn.ckks.sums import drop_to
 from fhenn.errors import (
     NonFiniteValue,
     ParameterError,
@@ -528,8 +529,12 @@ def test_a_residual_on_ciphertexts(context, projected):
     found = node(encrypted)
     assert (found.shape, found.level) == (x.shape, context.levels - node.cost)
     np.testing.assert_allclose(fhenn.decrypt(context, found), node.infer(x), atol=1e-6)
+    alike = fhenn.Residual(fhenn.Square(), convolution()).with_shape((2, 3, 2))
+    found = alike.infer(encrypted)  # both end at one level, at two scales
+    assert found.level == context.levels - alike.cost - 1
+    np.testing.assert_allclose(fhenn.decrypt(context, found), alike.infer(x), atol=1e-6)
     with pytest.raises(ScaleMismatch, match="at one level"):
-        fhenn.Residual(fhenn.Square(), convolution()).with_shape((2, 3, 2)).infer(encrypted)
+        alike.infer(drop_to(encrypted, 1))
     node.enable_cache()
     node.forward(x)
     with pytest.raises(UnsupportedOperation, match=r"Residual\.backward|Conv2d"):
