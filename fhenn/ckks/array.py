@@ -63,9 +63,9 @@ class CipherArray(Uncopied):
     >>> x = encrypt(client, [1.0, 2.0])
     >>> x.shape, x.level, CipherArray.from_bytes(client, x.to_bytes()).shape
     ((2,), 2, (2,))
-    >>> y = 1 - 2 * x + x**2
+    >>> y = x**2 - x + 2
     >>> y.level, decrypt(client, y).round(3).tolist()
-    (0, [0.0, 1.0])
+    (1, [2.0, 4.0])
     """
 
     context: Context
