@@ -398,9 +398,20 @@ def test_what_escapes_the_reading_is_seen_on_the_example():
         handle.remove()
 
 
-def test_images_are_not_mistaken_for_rows():
-    with pytest.raises(UnsupportedModel, match="not a row each"):
-        fhenn.from_torch(nn.Linear(8, 3), DIGITS.images[:2])
+def test_layers_along_the_last_axis_of_sequences():
+    """(B, T, C) @ (C, D), as PyTorch takes it; another last axis is refused."""
+    images = DIGITS.images[:9] / 16
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(8, 3), nn.Tanh(), nn.Linear(3, 2), nn.Flatten(), nn.Linear(16, 3)).double()
+    with torch.no_grad():
+        wanted = module(torch.from_numpy(images)).numpy()
+    model = fhenn.from_torch(module, images, bounds=[0, 1])
+    compare(model.predict(images.reshape(9, -1)), wanted, 5e-3)
+    vector = torch.from_numpy(images[0, 0])
+    model = fhenn.from_torch(Functional(lambda self, x: x @ vector), images)
+    compare(model.predict(images.reshape(9, -1)), images @ images[0, 0], 1e-9)
+    with pytest.raises(UnsupportedModel, match="meet samples"):
+        fhenn.from_torch(nn.Linear(7, 3), images)
 
 
 def test_bad_arguments():

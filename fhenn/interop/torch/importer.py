@@ -308,7 +308,8 @@ def _matmul(x: Any, y: Any) -> Chain:
     weight = None if isinstance(y, Chain | _Shares) else _weights(y)
     if weight is None or weight.ndim > 2:
         raise Unsuitable("it is no product with a constant matrix on the right")
-    return _chain(x).linear(weight[None, :]).reshape(()) if weight.ndim == 1 else _chain(x).linear(weight.T)
+    chain = _chain(x)
+    return chain.linear(weight[None, :]).reshape(chain.shape[:-1]) if weight.ndim == 1 else chain.linear(weight.T)
 
 
 def _each(value: Any, axes: int) -> tuple[int, ...]:
