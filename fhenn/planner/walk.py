@@ -250,6 +250,7 @@ def walk(
     norm: int = 2,
     keys: Mapping[int, int] | None = None,
     evaluator: Evaluator = SEAL,
+    uploads: int = 1,
 ) -> Walk:
     """A model under parameters.
 
@@ -259,6 +260,7 @@ def walk(
     norm: how errors add up, 2 or 1 (`fhenn.ckks.noise.Noise`).
     keys: rotations, in slots, that there are keys for, and up to which level; any where None.
     evaluator: whose rotations and noise they are.
+    uploads: whose average the first node makes, each with a map of its own (`fhenn.planner.averages`).
 
     Returns what it needs and does there.
     Raises ScaleMismatch or LevelExhausted where the parameters do not suit the model, KeyMissing where the keys do not.
@@ -274,6 +276,8 @@ def walk(
         if isinstance(node, ServedLayer) and node.sums is not None:
             # of the twin, and of the map that the server makes of the layer
             traced = on.rounded(traced, 2 * node.inputs + 8, float(node.sums.max()))
+        if not place:
+            traced = replace(traced, noise=traced.noise * uploads)  # their plaintexts may err alike
         return replace(x, ciphertexts=(traced,))
 
     def join(place: int, x: CipherArray, y: CipherArray) -> CipherArray:

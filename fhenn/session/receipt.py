@@ -10,10 +10,15 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from typing import Any, Self
 
+from numpy.typing import ArrayLike
+
 from fhenn.errors import AnswerMismatch, WireFormatError
+from fhenn.planner.averages import shares_of
 from fhenn.strict import built, read_json
 from fhenn.wire import as_bytes, frame, header_of, header_of_kind, unframe
 
@@ -118,6 +123,19 @@ class Receipt:
         sent = (SentPart(digest_of(data), header.samples) for data, header in zip(uploads, headers, strict=True))
         return cls(headers[0].plan, tuple(sent))
 
+    @classmethod
+    def of_average(cls, *uploads: bytes, weights: ArrayLike | None = None) -> Receipt:
+        """The receipt of an average of uploads (`Server.average`), for whoever decrypts the answer.
+
+        uploads: as the server is given them, in that order; their headers are enough.
+        weights: as the server is given them.
+
+        Raises WireFormatError, ParameterError.
+        """
+        headers = [UploadHeader.of(data) for data in uploads]
+        named = averaged(uploads, shares_of(weights, len(uploads)))
+        return cls(headers[0].plan, (SentPart(named, headers[0].samples),))
+
     def to_bytes(self) -> bytes:
         """The receipt as a message, to keep beside the upload."""
         return frame(_KIND, {"plan": self.plan}, json.dumps([asdict(part) for part in self.parts]).encode())
@@ -164,6 +182,18 @@ def digest_of(data: bytes) -> str:
     if not is_digest(header.sha256):
         raise WireFormatError(header.kind, "the digest in its header is not valid")
     return header.sha256
+
+
+def averaged(uploads: Sequence[bytes], shares: Sequence[float]) -> str:
+    """SHA-256 that stands for an average of uploads: of what they hold, and of their shares.
+
+    uploads: in their order.
+    shares: of each.
+
+    Raises WireFormatError where they are none.
+    """
+    said = [[digest_of(upload), share.hex()] for upload, share in zip(uploads, shares, strict=True)]
+    return sha256(json.dumps({"average": said}).encode()).hexdigest()
 
 
 def is_digest(value: Any) -> bool:

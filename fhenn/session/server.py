@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
+
+from numpy.typing import ArrayLike
 
 from fhenn.backends import CIPHER, context_class, runs_on
 from fhenn.backends import evaluator as registered
 from fhenn.ckks import CipherArray, Context
-from fhenn.errors import NoiseWarning, PlanError, ShapeMismatch
+from fhenn.errors import NoiseWarning, ParameterError, PlanError, ShapeMismatch
 from fhenn.nn import Activation, Affine, Node, trail
 from fhenn.planner import Plan, Witness, fingerprint_of, verify
+from fhenn.planner.averages import first_of, require_averages, shares_of, with_share
 from fhenn.planner.scaling import served_nodes
 from fhenn.planner.verification import errors_on
 from fhenn.safety import Certificate, observe
 from fhenn.session.answer import Answer, Binding
-from fhenn.session.receipt import UploadHeader, digest_of
+from fhenn.session.receipt import UploadHeader, averaged, digest_of
 from fhenn.session.stream import answer_in_order, at_once
-from fhenn.steps import report_progress
+from fhenn.steps import counted, report_progress
 from fhenn.text import apart
 from fhenn.wire import as_bytes
 
@@ -112,18 +115,86 @@ class Server:
         upload = as_bytes("upload", upload)
         header = UploadHeader.of(upload)
         with report_progress(self._progress, "read"):
-            x = CipherArray.from_bytes(self._context, upload)  # whose digest covers the header
+            x = self._read(upload, header)
+        return self._answer(x, Binding(header.part, digest_of(upload), *self._fingerprints), range_check)
+
+    def average(self, uploads: Sequence[bytes], weights: ArrayLike | None = None, range_check: bool = True) -> bytes:
+        """Run the model on the average of several uploads, sample by sample, as of what several sides trained.
+
+        Each side encrypts with the public key (`fhenn.Encryptor`) as many samples as the others, and nobody but the
+        holder of the secret key reads anything: it reads the average. The model begins with a linear layer; where the
+        average itself is wanted, it is `fhenn.nn.Affine(fhenn.nn.Scaling(ones))`. The plan is one of
+        `fhenn.planner.for_averages`, which counts what averages err by.
+
+        The answer names the uploads in their order, with their shares: `Receipt.of_average` of the same tells it.
+
+        uploads: messages of `Encryptor.encrypt` or `Client.encrypt`, no two the same.
+        weights: of each, above 0, as the numbers of samples that it was trained on; None for equal ones. The average is
+            over their sum, so that it lies within the plan's bounds.
+        range_check: as for `predict`.
+
+        Returns a message for `Client.decrypt`.
+        Raises ParameterError, WireFormatError, ContextMismatch, ShapeMismatch where numbers of samples differ, and
+        PlanError where an upload is for another plan, or the plan does not count such averages.
+
+        >>> import fhenn
+        >>> model = fhenn.nn.Affine(fhenn.nn.Scaling([1.0, 1.0]))
+        >>> plan = fhenn.planner.for_averages(fhenn.plan(model, bounds=[-1, 1], public_key=True), model, 2)
+        >>> client = fhenn.Client(plan)
+        >>> side = fhenn.Encryptor(plan, client.evaluation_keys())
+        >>> uploads = [side.encrypt([[0.2, 0.5]]), side.encrypt([[0.6, -0.5]])]
+        >>> answer = Server(model, plan, client.evaluation_keys()).average(uploads, weights=[300, 100])
+        >>> receipt = fhenn.session.Receipt.of_average(*uploads, weights=[300, 100])
+        >>> client.decrypt(answer, receipt=receipt).round(2)
+        array([[0.3 , 0.25]])
+        """
+        uploads = [as_bytes("upload", upload) for upload in uploads]
+        shares = shares_of(weights, len(uploads))
+        headers = [UploadHeader.of(upload) for upload in uploads]
+        if len({digest_of(upload) for upload in uploads}) < len(uploads):
+            raise ParameterError("an upload comes twice.", "Give each once, and a larger weight where it counts more.")
+        for header in headers:
+            if header.samples != headers[0].samples:
+                shape = header.samples, self._plan.features
+                raise ShapeMismatch("an average", shape, f"{headers[0].samples} samples, as of the first upload")
+            if header.part or header.stream is not None:
+                raise PlanError("an upload is a part of a stream.", "Average uploads of one message each.")
+        first = first_of(self._nodes)
+        require_averages(self._plan, self._model, len(uploads))
+        total: CipherArray | None = None
+        for upload, header, share in zip(counted(uploads), headers, shares, strict=True):
+            x = self._read(upload, header)
+            mapped: CipherArray = with_share(first, share).infer(x)
+            total = mapped if total is None else CIPHER.add(total, mapped)
+        binding = Binding(0, averaged(uploads, shares), *self._fingerprints)
+        return self._answer(x, binding, range_check, total)
+
+    @property
+    def _fingerprints(self) -> tuple[str, str]:
+        """Of the model and the plan."""
+        return self._fingerprint, self._plan.fingerprint
+
+    def _read(self, upload: bytes, header: UploadHeader) -> CipherArray:
+        """The ciphertexts of an upload. Raises as `predict` does."""
+        x = CipherArray.from_bytes(self._context, upload)  # whose digest covers the header
         if header.plan not in (None, self._plan.fingerprint):
             raise PlanError(
                 f"the upload is for plan {header.plan}, this server runs {self._plan.fingerprint}.",
                 "Encrypt again with this server's plan.",
             )
-        witnesses: tuple[CipherArray, ...] = ()
-        if range_check and self._plan.witnesses:
-            result, witnesses = self.witnessed(x)
-        else:
-            result = self.evaluate(x)
-        binding = Binding(header.part, digest_of(upload), self._fingerprint, self._plan.fingerprint)
+        self._require_fresh(x)
+        return x
+
+    def _answer(self, x: CipherArray, binding: Binding, range_check: bool, mapped: CipherArray | None = None) -> bytes:
+        """The message of an answer.
+
+        x: the input.
+        binding: what it is the answer to.
+        range_check: whether to compute witnesses.
+        mapped: what the first node makes of the input, where that is known.
+        """
+        asked = self._plan.witnesses if range_check else ()
+        result, witnesses = self._run(x, {witness.place: witness for witness in asked}, mapped)
         return Answer(result.to_bytes(), tuple(number.to_bytes() for number in witnesses), binding).to_bytes()
 
     def predict_stream(
@@ -164,15 +235,26 @@ class Server:
             raise PlanError("the plan has no witnesses.", "Make it with plan(…, witness=True).")
         return self._run(x, {witness.place: witness for witness in self._plan.witnesses})
 
-    def _run(self, x: CipherArray, wanted: dict[int, Witness]) -> tuple[CipherArray, tuple[CipherArray, ...]]:
-        """Run the nodes, and compute the witnesses in `wanted`, by their places. Raises as `evaluate` does."""
+    def _require_fresh(self, x: CipherArray) -> None:
+        """Raise ShapeMismatch or ContextMismatch where an array is not one that a client of the plan encrypted."""
         x.require_same_keys(self._context)
         if x.layout != self._plan.layout or x.level != self._plan.parameters.levels or x.scale != self._context.scale:
             raise ShapeMismatch("predict", x.shape, "fresh samples that a client of this plan encrypted")
+
+    def _run(
+        self, x: CipherArray, wanted: dict[int, Witness], mapped: CipherArray | None = None
+    ) -> tuple[CipherArray, tuple[CipherArray, ...]]:
+        """Run the nodes, and compute the witnesses in `wanted`, by their places. Raises as `evaluate` does.
+
+        mapped: what the first node makes of x, where that is known.
+        """
+        self._require_fresh(x)
         witnesses = []
 
         def step(done: int, node: Affine | Activation, x: CipherArray) -> CipherArray:
             with report_progress(self._progress, node.name, done, len(self._nodes)):
+                if mapped is not None and not done:
+                    return mapped
                 if not (isinstance(node, Activation) and done in wanted):
                     y: CipherArray = node.infer(x)
                     return y

@@ -1566,6 +1566,16 @@ SAMPLES = mutants(
     ("samples: a packed slice with spare slots", "if first % slots or (end % slots and end != size):", "if False:"),
 )
 
+AVERAGES = mutants(
+    "fhenn/planner/averages.py",
+    "tests/session/test_average.py",
+    ("averages: by weights that do not add up to 1", "(given / total).tolist()", "given.tolist()"),
+    ("averages: idle places as many times", "idle=layer.idle * share", "idle=layer.idle"),
+    ("averages: more of them than are counted", "if error > plan_.error or worst > plan_.worst:", "if False:"),
+    ("averages: as if each rounded nothing", "            uploads=uploads,\n", ""),
+    ("averages: shared with too little accuracy", "accuracy=max(made.accuracy, seen)", "accuracy=made.accuracy"),
+)
+
 DIGESTS = mutants(
     "fhenn/session/receipt.py",
     "tests/session/test_stream.py::test_a_part_whose_header_states_no_digest",
@@ -1676,7 +1686,7 @@ MUTANTS: tuple[Mutant, ...] = tuple(
         ROUTES, GUARD, OUTPUTS, WITNESS, DEMANDS, PLAN, LAYOUT, ARRAY, SEARCH, WORST, VERIFIED_WITNESSES, CACHE, LOAD, TRACE, FILLED, FOLDS, SHARED,
         UNITS, NATIVE_MESSAGES, SEVERAL, NATIVE_KEYS, KEY_MESSAGES, SUBCHAIN, KEY_LEVELS, ROTATIONS, STRANGE_EVALUATOR, STREAM,
         STREAM_OF_CLIENT, UNFINISHED, READ_MESSAGE, ENCRYPTION, STREAM_OF_SAMPLES, ENCRYPTOR,
-        REMOTE_STREAMS, REMOTE_CONNECTIONS, REMOTE_PAUSES, SUMS, SAMPLES, DIGESTS, NORMS, KEPT_MAPS, IMAGES_IN_NPY, SEVERAL_CIPHERTEXTS,
+        REMOTE_STREAMS, REMOTE_CONNECTIONS, REMOTE_PAUSES, SUMS, SAMPLES, AVERAGES, DIGESTS, NORMS, KEPT_MAPS, IMAGES_IN_NPY, SEVERAL_CIPHERTEXTS,
     )
     for mutant in part
 )  # fmt: skip
