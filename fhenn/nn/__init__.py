@@ -2,11 +2,13 @@
 
 from fhenn.ckks.images import Convolution, Separable
 from fhenn.ckks.operator import Dense, Operator, Scaling, Sparse
+from fhenn.nn import losses
 from fhenn.nn.activation import Activation
 from fhenn.nn.activations import GELU, PolynomialActivation, ReLU, SiLU, Softplus, Square, Tanh
 from fhenn.nn.affine import Affine
 from fhenn.nn.circuit import FORK, JOIN, SWAP, Step, Wiring, circuit, deepest, plus, trail, wired
 from fhenn.nn.conv import Conv1d, Conv2d
+from fhenn.nn.finish import one_hot
 from fhenn.nn.flatten import Flatten
 from fhenn.nn.grid import Grid
 from fhenn.nn.guard import RangeGuard
@@ -64,6 +66,8 @@ __all__ = [
     "circuit",
     "deepest",
     "layers",
+    "losses",
+    "one_hot",
     "plus",
     "trail",
     "wired",

@@ -26,7 +26,7 @@ class Sequential(Node):
     the server would have passed through the cubic; that function can be inverted inside the band, so no secret is lost.
     shape: of a sample, (features,), (channels, length) or (channels, height, width); that which the first node takes
     where None. Nodes of images that do not know theirs are taken as copies that do.
-    Raises ParameterError where nodes are none, or one is there twice, or the finish is unknown.
+    Raises ParameterError where nodes are none, or one is there twice, or the finish is unknown or says nothing.
     Raises ShapeMismatch, ParameterError where a node does not fit the one before it.
 
     >>> from fhenn.nn import Linear, Sigmoid
@@ -78,6 +78,11 @@ class Sequential(Node):
             else:
                 nodes.append(node)
         self._nodes, self._output_shape = tuple(nodes), shape
+        if shape == (1,) and self._finish in ("softmax", "argmax"):
+            raise ParameterError(
+                f"finish {self._finish!r} of a single output is the same for every sample.",
+                "Give 'sigmoid', which is the probability of yes, or one output for each class.",
+            )
 
     @property
     def shape(self) -> Shape | None:

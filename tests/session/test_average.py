@@ -8,7 +8,8 @@ import pytest
 import fhenn
 from fhenn.errors import AnswerMismatch, ContextMismatch, ParameterError, PlanError, ShapeMismatch, WireFormatError
 from fhenn.planner import for_averages
-from fhenn.planner.averages import first_of
+from fhenn.planner.averages import first_of, with_share
+from fhenn.planner.scaling import ServedLayer
 from fhenn.session import Receipt
 
 RNG = np.random.default_rng(20)
@@ -159,12 +160,14 @@ def test_an_upload_for_another_plan_is_refused(sides):
         sides.server.average([side.encrypt(RNG.uniform(-2, 1, (1, 5)))])
 
 
-def test_what_averages_are_not_planned_for():
+def test_layers_of_averages_and_what_none_is_planned_for():
     plan = fhenn.plan(MODELS["parameters"], bounds=[-2, 1])
     for uploads in (0, -1, 1.5, True, None, 1 << 20):
         with pytest.raises(ParameterError, match="uploads"):
             for_averages(plan, MODELS["parameters"], uploads)
     with pytest.raises(PlanError, match="Plan again"):
         for_averages(plan, MODELS["network"], 2)
+    served = ServedLayer(fhenn.Linear([[1.0]]), idle=2.0)
+    assert sum(with_share(served, share).idle for share in SHARES) == pytest.approx(2.0)
     with pytest.raises(PlanError, match="begins with a Square"):
         first_of([fhenn.Square()])
