@@ -252,7 +252,10 @@ def fit(
 
     @cache
     def attempt(candidate: int) -> tuple[float, Polynomial]:
-        polynomial = make(function, candidate, domain)
+        try:
+            polynomial = make(function, candidate, domain)
+        except ParameterError:  # the exchange does not converge at every degree, beside kinks
+            polynomial = chebyshev(function, candidate, domain)
         return polynomial.sup_error(), polynomial
 
     degrees = _degrees(function, domain)

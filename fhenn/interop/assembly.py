@@ -38,11 +38,13 @@ class Outcome:
     chain: from a sample to its scores.
     classes: labels in the order of the scores; None where the scores are the answer.
     probability: how scores become probabilities.
+    features: names, where the model has them.
     """
 
     chain: Chain
     classes: ArrayLike | None = None
     probability: Probability | None = None
+    features: tuple[str, ...] | None = None
 
     @classmethod
     def of(cls, chain: Chain, classes: ArrayLike | None) -> Outcome:
@@ -67,7 +69,7 @@ class Outcome:
 
         wanted: of the stand-ins.
         domain: as of `fhenn.from_torch`.
-        names: of the features.
+        names: of the features; None for the model's own.
         Returns the model. Without classes a shape of () is predicted as (samples,), others as (samples, outputs).
         Raises UnsupportedModel, ParameterError, AccuracyUnreached, ShapeMismatch, NonFiniteValue.
         """
@@ -76,10 +78,11 @@ class Outcome:
         nodes, _ = builder.nodes(self.chain.steps, images or (self.chain.inputs,))
         if not nodes or not isinstance(nodes[0], Affine):
             nodes.insert(0, builder.affine(Affine(Scaling(np.ones(self.chain.inputs))), images or ()))
+        features = self.features if names is None else names
         if self.classes is None:
-            reading = Reading.regression(names, flat=self.chain.shape == ())
+            reading = Reading.regression(features, flat=self.chain.shape == ())
         else:
-            reading = Reading.classification(self.classes, self.probability, names)
+            reading = Reading.classification(self.classes, self.probability, features)
         stand_ins = builder.stand_ins if domain is None else []
         model = ImportedModel(nodes, reading, stand_ins, shape=images)
         return wanted.applied(model)

@@ -465,6 +465,11 @@ class Chain:
         )
 
     @property
+    def only_scales(self) -> bool:
+        """Whether features have had a factor and a shift each, and nothing else."""
+        return bool(self.steps) and all(isinstance(s, Affine) and isinstance(s.operator, Scaling) for s in self.steps)
+
+    @property
     def _is_sealed(self) -> bool:
         return self.sealed >= len(self.steps)
 

@@ -77,8 +77,9 @@ def from_onnx(
 
     How the end is finished is as for `from_torch`.
 
-    path_or_model: one file, weights included, or what it holds; samples are the first axis of its one input, and
-    features are the others in C order.
+    path_or_model: one file, weights included, or what it holds; samples are the first axis of its input, and features
+    are the others in C order. Several inputs bring their features one after another; where each brings one, as a column
+    of a table, its name is that of the feature.
     inputs, bounds, margin, accuracy, domain: as for `from_torch`.
     classes: labels, for graphs that name none.
     Returns the model.
@@ -101,5 +102,4 @@ def from_onnx(
     from fhenn.interop.model import Wanted
     from fhenn.interop.onnx import read
 
-    outcome, names = read(path_or_model, classes)
-    return outcome.model(Wanted(inputs, bounds, margin, accuracy), domain, names)
+    return read(path_or_model, classes).model(Wanted(inputs, bounds, margin, accuracy), domain)

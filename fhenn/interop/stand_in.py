@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fhenn import nn
-from fhenn.approx import EXP, GELU, RELU, SIGMOID, SILU, SOFTPLUS, TANH, Function, Polynomial
+from fhenn.approx import EXP, GELU, RELU, SIGMOID, SILU, SOFTPLUS, TANH, Function, Polynomial, chebyshev
 from fhenn.approx.presets import choose
 from fhenn.errors import AccuracyUnreached
 from fhenn.nn import Activation, PolynomialActivation
@@ -42,7 +42,7 @@ def stand_in(function: Function, accuracy: float, domain: Domain | None = None) 
     except AccuracyUnreached:
         if domain is not None:
             raise
-        polynomial = choose(function, (low, high), degree=_PROVISIONAL)
+        polynomial = chebyshev(function, _PROVISIONAL, (low, high))
     return node_of(function, polynomial)
 
 

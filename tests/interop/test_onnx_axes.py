@@ -100,6 +100,23 @@ ALONG = {
         {"s": np.array([2, 1]), "v": DRAW.normal(size=(2, 1))},
     ),
     "split-even": ([("Split", ["x"], ["a", "b"], {"axis": 1, "num_outputs": 2}), ("Sub", ["a", "b"], "y")], {}),
+    "spread": (
+        [
+            ("ReduceMean", ["x", "both"], "m"),
+            ("Sub", ["x", "m"], "c"),
+            ("Add", ["m", "c"], "t"),
+            ("Sum", ["m", "t"], "y"),
+        ],
+        {"both": np.array([1, 2])},
+    ),
+    "spread-across": (
+        [
+            ("ReduceMean", ["x", "time"], "m"),
+            ("ReduceSum", ["x", "last"], "s"),
+            ("Add", ["m", "s"], "y"),
+        ],
+        {"time": np.array([1]), "last": np.array([2])},
+    ),
     "columns": (
         [("Flatten", ["x"], "t"), ("ai.onnx.ml:ArrayFeatureExtractor", ["t", "p"], "y")],
         {"p": np.array([5, 0, 5])},
@@ -281,6 +298,22 @@ REFUSED = {
     "sum-far": ([("ReduceSum", ["x", "nine"], "y")], "ReduceSum", "not those of samples"),
     "join-samples": ([("Concat", ["x", "x"], "y", {"axis": 0})], "Concat", "joins samples"),
     "join-unlike": ([("Flatten", ["x"], "t"), ("Concat", ["x", "t"], "y", {"axis": 1})], "Concat", "joins samples"),
+    "spread-images": (
+        [("Unsqueeze", ["x", "one"], "t"), ("ReduceSum", ["t", "two"], "s"), ("Add", ["s", "t"], "y")],
+        "Add",
+        "adds samples of shape",
+    ),
+    "layer-norm": (
+        [
+            ("ReduceMean", ["x", "two"], "mean"),
+            ("Sub", ["x", "mean"], "c"),
+            ("Mul", ["c", "c"], "q"),
+            ("ReduceMean", ["q", "two"], "v"),
+            ("Sqrt", ["v"], "y"),
+        ],
+        "Sqrt",
+        "LayerNorm",
+    ),
     "attention": ([("MatMul", ["x", "x"], "y")], "MatMul", "as in attention"),
     "weights": ([("MatMul", ["x", "wrong"], "y")], "MatMul", "meet samples"),
     "einsum-samples": ([("Einsum", ["x", "m"], "y", {"equation": "btc,cd->td"})], "Einsum", "keep the samples apart"),

@@ -371,3 +371,21 @@ def test_not_the_columns_of_a_table():
         constants = constants_for(3, far=np.array([9]), zero=np.array([0]))
         with pytest.raises(UnsupportedModel, match=reason):
             fhenn.from_onnx(head(nodes, ["t"], constants))
+
+
+def test_a_scaler_that_clips_leaves_that_to_the_client():
+    data = load_iris()
+    estimator = make_pipeline(MinMaxScaler(clip=True), LogisticRegression()).fit(data.data, data.target)
+    for precise in (False, True):
+        proto = exported(estimator, 4, precise=precise, columns=precise, zipmap=False)
+        with pytest.raises(UnsupportedModel, match="on_bounds='clip'"):
+            fhenn.from_onnx(proto)
+
+
+@pytest.mark.filterwarnings("ignore::fhenn.errors.ApproximationWarning")
+@pytest.mark.parametrize("high", [1.0, 2.0])
+def test_a_clip_inside_a_network_is_taken(high):
+    """The exchange does not converge for it at every degree."""
+    nodes = [("Clip", ["z", "low", "high"], ["y"])]
+    proto = head(nodes, ["y"], constants_for(3, low=np.array(0.0), high=np.array(high)))
+    assert fhenn.from_onnx(proto).nodes[1].function.name == f"hardtanh(0.0, {high})"

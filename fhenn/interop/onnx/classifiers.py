@@ -200,6 +200,8 @@ def _cast(call: Call) -> Value:
 def _cast_like(call: Call) -> Value:
     value, like = call.given(0), call.given(1)
     floats = isinstance(like, Chain) or (isinstance(like, np.ndarray) and like.dtype.kind == "f" and like.itemsize > 2)
+    if isinstance(value, np.ndarray) and value.dtype.kind == "f" and floats:
+        return value
     if isinstance(value, Chain | Table | Column | Whole) and floats:
         return value.of if isinstance(value, Whole) else value
     raise Unsuitable("it changes more than the precision")
@@ -233,7 +235,10 @@ def _linear_classifier(call: Call) -> tuple[Labels, Table]:
 def _normalizer(call: Call) -> Table:
     value = call.given(0)
     if not isinstance(value, Table) or call.text("norm", "MAX") != "L1":
-        raise Unsuitable("it is no L1 norm of a classifier's probabilities")
+        raise Unsuitable(
+            "it is no L1 norm of a classifier's probabilities, and no polynomial divides by the norm of a sample well; "
+            "leave it to the client, before it encrypts"
+        )
     return normalise(value)
 
 

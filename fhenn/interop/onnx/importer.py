@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 from os import PathLike
 from typing import Any
@@ -29,23 +30,20 @@ from fhenn.interop.onnx.heads import (
     one_score,
     scores_of,
 )
-from fhenn.interop.onnx.inputs import Inputs, Names, inputs_of
+from fhenn.interop.onnx.inputs import Inputs, inputs_of
 from fhenn.interop.onnx.load import array_of, attributes_of, load, operator_set
 from fhenn.interop.onnx.operators import INSTEAD, OPERATORS
 from fhenn.interop.onnx.refusal import refusal
 
 
-def read(path_or_model: str | PathLike[str] | onnx.ModelProto, classes: ArrayLike | None) -> tuple[Outcome, Names]:
-    """What a model computes and means, and what its features are called, where each has an input of its own.
-
-    Raises UnsupportedModel, WireFormatError, ParameterError, OSError.
-    """
+def read(path_or_model: str | PathLike[str] | onnx.ModelProto, classes: ArrayLike | None) -> Outcome:
+    """What a model computes and means. Raises UnsupportedModel, WireFormatError, ParameterError, OSError."""
     model = load(path_or_model)
     graph = model.graph
     if graph.sparse_initializer:
         raise refusal("a sparse tensor", graph.sparse_initializer[0].values.name, "weights are dense here")
     inputs = inputs_of(graph)
-    return _meaning(_evaluate(model, inputs), graph, classes), inputs.names
+    return replace(_meaning(_evaluate(model, inputs), graph, classes), features=inputs.names)
 
 
 def _evaluate(model: onnx.ModelProto, inputs: Inputs) -> list[Value]:

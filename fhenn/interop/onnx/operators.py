@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fhenn import approx
 from fhenn.approx import Function
 from fhenn.interop.chain import SAMPLES, Chain, Unsuitable, finite, parametrised
-from fhenn.interop.onnx.axes import AXES
+from fhenn.interop.onnx.axes import AXES, spread
 from fhenn.interop.onnx.call import Call, Constant, Value
 from fhenn.interop.onnx.classifiers import CLASSIFIERS, guard_times, row_share, without_guard
 from fhenn.interop.onnx.gates import GATES, difference, product, quotient
@@ -57,7 +57,8 @@ def _add(call: Call) -> Value:
         return guarded
     branches = _branches(call)
     if branches is not None:
-        return branches[0].plus(branches[1])
+        first, second = spread(*branches)
+        return first.plus(second)
     chain, constant, _ = _sides(call)
     return chain.scale(1.0, constant)
 
@@ -65,14 +66,15 @@ def _add(call: Call) -> Value:
 def _sum(call: Call) -> Chain:
     total = call.chain(0)
     for place in range(1, len(call.inputs)):
-        total = total.plus(call.chain(place))
+        first, second = spread(total, call.chain(place))
+        total = first.plus(second)
     return total
 
 
 def _sub(call: Call) -> Chain:
     branches = _branches(call)
     if branches is not None:
-        first, second = branches
+        first, second = spread(*branches)
         return difference(first, second) or first.plus(second.scale(-1.0))
     chain, constant, stands_first = _sides(call)
     return chain.scale(-1.0, constant) if stands_first else chain.scale(1.0, -constant)
@@ -250,9 +252,15 @@ def _clip(call: Call) -> Chain:
         bounds = [None if call.given(place) is None else call.constant(place) for place in (1, 2)]
     if any(np.size(bound) != 1 for bound in bounds):
         raise Unsuitable("its bounds are not one number each")
-    ends = (None if bound is None else float(bound) for bound in bounds)
+    ends = (None if bound is None else float(np.asarray(bound).item()) for bound in bounds)
     low, high = (None if end is None or abs(end) >= _NO_BOUND else end for end in ends)
-    return call.chain().clip(low, high)
+    chain = call.chain()
+    if chain.only_scales and None not in (low, high):
+        raise Unsuitable(
+            "it clips features, as MinMaxScaler(clip=True) does; export clip=False: the client clips to the bounds of "
+            "a plan, with on_bounds='clip' of fhenn.encrypted_model"
+        )
+    return chain.clip(low, high)
 
 
 def _scaler(call: Call) -> Chain:

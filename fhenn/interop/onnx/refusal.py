@@ -6,9 +6,10 @@ from fhenn.errors import UnsupportedModel
 
 SUPPORTED = (
     "Gemm, MatMul, Einsum, Conv, AveragePool, GlobalAveragePool, Pad with zeros, BatchNormalization, arithmetic with "
-    "constants, sums of two branches, whole powers, functions (Relu, Gelu, Sigmoid, Clip, …), Flatten, Reshape, "
-    "Squeeze and Unsqueeze of samples, Dropout, Identity, Cast, Constant, and at the end Softmax or the heads of "
-    "skl2onnx (LinearClassifier, LinearRegressor, Scaler, Normalizer, ZipMap, ArgMax with labels)"
+    "constants, sums and joins of branches, whole powers, functions (Relu, Gelu, Sigmoid, Clip, …), Slice, Gather, "
+    "Split, Transpose, ReduceSum, ReduceMean, Flatten, Reshape, Squeeze and Unsqueeze that keep samples apart, "
+    "Dropout, Identity, Cast, Constant, and at the end Softmax or the heads of skl2onnx (LinearClassifier, "
+    "LinearRegressor, Scaler, Normalizer, ZipMap, ArgMax with labels)"
 )
 
 
