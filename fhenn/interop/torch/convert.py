@@ -39,7 +39,7 @@ def convert(
     max_loss: float | None = None,
     held_out: float | tuple[Any, Any] = 0.1,
     margin: float = DOMAIN_MARGIN,
-    rate: float = 1e-3,
+    rate: float = 3e-3,
     progress: Progress | None = None,
 ) -> tuple[torch.nn.Module, Retraining]:
     """A copy of a trained module for `fhenn.from_torch`: its activations polynomials, its maxima averages.
@@ -133,7 +133,7 @@ class _Tuning:
             )
         if not (isinstance(self.rate, Real) and 0 < self.rate < inf):
             raise ParameterError(
-                f"rate must be a positive finite number, not {self.rate!r}.", "Give for instance 1e-3."
+                f"rate must be a positive finite number, not {self.rate!r}.", "Give for instance 3e-3."
             )
 
 
