@@ -2,7 +2,9 @@
 
 import copy
 import pickle
+import re
 from dataclasses import FrozenInstanceError
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -82,6 +84,7 @@ def test_a_perceptron_becomes_polynomials_and_the_given_one_stays(simple):
     assert report.final > report.exact - 0.1
     model = fhenn.from_torch(converted, x[:2], classes=[0, 1, 2])
     assert model.cost == report.levels == 7
+    assert all(node.sup_error() < 1e-9 and not node.is_exact for node in model.nodes[1::2])  # guarded, and as trained
     with torch.no_grad():
         expected = converted(torch.tensor(x, dtype=torch.float32)).numpy()
     np.testing.assert_allclose(model.scores(x), expected, atol=1e-3 * np.abs(expected).max())
@@ -493,6 +496,7 @@ def test_options_out_of_range(simple, options):
 @pytest.mark.parametrize(
     ("layer", "text"),
     [
+        (nn.PReLU(8), "its relu cannot be replaced"),
         (nn.LayerNorm(8), "BatchNorm1d"),
         (nn.MultiheadAttention(8, 1), "MultiheadAttention"),
         (nn.MaxPool2d(2, dilation=2), "gaps"),
@@ -509,11 +513,9 @@ def test_what_cannot_run_encrypted_is_refused_before_anything_is_trained(layer, 
             x = self.first(x)
             if isinstance(self.layer, nn.MultiheadAttention):
                 return self.layer(x, x, x)[0]
-            return (
-                self.layer(x[:, None, None].repeat(1, 1, 8, 1))[:, 0, 0]
-                if "Pool" in text or text == "gaps"
-                else self.layer(x)
-            )
+            if isinstance(self.layer, nn.MaxPool2d):
+                return self.layer(x.view(-1, 1, 2, 4).repeat(1, 1, 4, 2)).flatten(1)
+            return self.layer(x)
 
     with pytest.raises(UnsupportedModel, match=text):
         convert(Odd().eval(), blobs()[0], progress=lambda *_: pytest.fail("trained"))
@@ -523,6 +525,17 @@ def test_a_module_of_doubles_stays_one(simple):
     module, x, y = simple
     converted, _ = convert(copy.deepcopy(module).double(), x, labels=y, epochs=1)
     assert {each.dtype for each in converted.parameters()} == {torch.float64}
+
+
+@pytest.mark.thorough
+def test_the_guides_example(capsys):
+    text = (Path(fhenn.__file__).parents[1] / "notebooks" / "models.md").read_text(encoding="utf-8")
+    example, shown = re.search(
+        r"<!-- example: torch -->\n```python\n(.*?)```\n\n```\n(.*?)```", text, re.DOTALL
+    ).groups()
+    exec(compile(example, "models.md", "exec"), {})  # noqa: S102  (our own text)
+    found, expected = (re.sub(r"[\d.]+", "0", table).split() for table in (capsys.readouterr().out, shown))
+    assert found == expected  # all but the digits, which another processor rounds otherwise
 
 
 @pytest.mark.thorough

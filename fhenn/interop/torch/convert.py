@@ -16,7 +16,7 @@ from fhenn.errors import AccuracyLost, ParameterError
 from fhenn.interop.retraining import Retraining, RetrainingStep
 from fhenn.interop.torch.activations import Activation
 from fhenn.interop.torch.bar import Bar
-from fhenn.interop.torch.degrees import Levels, Values, chosen_levels, fitted, widened
+from fhenn.interop.torch.degrees import Levels, Values, chosen_levels, fitted, settled
 from fhenn.interop.torch.importer import copied
 from fhenn.interop.torch.lesson import Loss, lesson_of, outputs_of, require_same, samples_of, together
 from fhenn.interop.torch.rewriting import FunctionSite, MaximumSite, Rewritten, Site
@@ -182,7 +182,7 @@ def _step(
     elif isinstance(site, FunctionSite):
         estimate_statistics(twin.module, training)  # of what the layers before were trained to
         layer = fitted(site.function, Values.at(twin.module, site, training), levels, how.margin)
-        now, domain = f"degree {2**levels}", layer.domain
+        now, domain = f"degree {layer.polynomial.degree}", layer.domain
         twin.replace(site, layer.to(training.device))
     estimate_statistics(twin.module, training)
     before = _measured(twin, lesson)
@@ -207,7 +207,7 @@ def _report(
             found.append(step)
             continue
         seen = layer.report()
-        wide = widened(layer, seen.smallest, seen.largest, margin).to(lesson.samples.device)
+        wide = settled(layer, seen.smallest, seen.largest, margin).to(lesson.samples.device)
         twin.replace(site, wide)
         found.append(replace(step, domain=wide.domain, outside=seen.outside / seen.total))
     exact, final = _measured(original, lesson), _measured(twin, lesson)

@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 
 import fhenn.nn as nodes
 from fhenn.approx import Function, Polynomial
+from fhenn.approx.families import lost_function
 from fhenn.approx.numbers import round_up
 from fhenn.errors import NonFiniteValue, ParameterError
 from fhenn.interop import from_torch
 from fhenn.interop.stand_in import node_of
 from fhenn.interop.torch.activations import Activation
+from fhenn.interop.torch.importer import refusal
 from fhenn.interop.torch.rewriting import FunctionSite, MaximumSite, Rewritten, Site
 from fhenn.interop.torch.tuning import Lesson, reaching, rows, scores_of
 from fhenn.nn.activation import Domain
@@ -108,18 +110,21 @@ def fitted(function: Function, values: Values, levels: int, margin: float) -> Ac
     return Activation(node_of(function, polynomial))
 
 
-def widened(layer: Activation, low: float, high: float, margin: float) -> Activation:
-    """The same polynomial with a domain that holds more values; as it is where they lie in its own.
+def settled(layer: Activation, low: float, high: float, margin: float) -> Activation:
+    """The polynomial that the weights were trained to, which stands for itself now, on a domain that holds the values.
+
+    What it was fitted to is forgotten: with the exact function in its place, these weights mean nothing.
 
     low, high: of the values, which are taken `margin` times as wide.
     """
     start, end = layer.domain
     spare = (margin - 1) * (high - low) / 2
     domain = _outward(min(low - spare, start), max(high + spare, end))
-    if domain == layer.domain:
-        return layer
-    polynomial = replace(layer.polynomial.to_monomial(), domain=domain).to_chebyshev()
-    return Activation(layer.node.with_polynomial(polynomial))
+    polynomial = layer.polynomial
+    if domain != layer.domain:
+        polynomial = replace(polynomial.to_monomial(), domain=domain).to_chebyshev()
+    polynomial = replace(polynomial, function=None)
+    return Activation(nodes.PolynomialActivation(replace(polynomial, function=lost_function(polynomial))))
 
 
 class Levels:
@@ -143,7 +148,14 @@ class Levels:
             self._sites[polynomial] = place
             rewritten.replace(site, Activation(node_of(site.function, polynomial)))
         rewritten.show_finish()
-        self._steps = list(nodes.circuit(from_torch(rewritten.module, example)))
+        model = from_torch(rewritten.module, example)
+        missed = [
+            node.function.name for node in model.stand_ins if isinstance(node, nodes.Activation) and node.function
+        ]
+        if missed:
+            reason = f"its {', '.join(missed)} cannot be replaced alone: call a module of PyTorch for it"
+            raise refusal("the module", "forward", reason)
+        self._steps = list(nodes.circuit(model))
 
     def total(self, levels: Sequence[int]) -> int:
         """The levels of the network.
