@@ -659,7 +659,8 @@ class AffineMap:
         plain = _gains_of(operator, norm)
         before = self._switches_before(schedule)
         most = int(before.max())
-        spikes = max(schedule.rotations.count(schedule.babies(tile)) for tile in range(schedule.diagonals.tiles))
+        # one key turns every tile: its spikes are alike, and meet in one output
+        spikes = sum(schedule.rotations.count(schedule.babies(tile)) for tile in range(schedule.diagonals.tiles))
         if not most:
             return plain
         sums = np.zeros(self.operator.outputs)

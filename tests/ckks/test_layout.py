@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fhenn.ckks.layout import FEATURES, PACKED, Vectors, layout_from_json
+from fhenn.ckks.layout import FEATURES, PACKED, Placement, Vectors, layout_from_json
 from fhenn.errors import ShapeMismatch
 
 
@@ -58,6 +58,11 @@ def test_the_largest_magnitude_of_each_sample_counts_what_no_sample_beside_it_ho
         (Vectors("blocks", 8, 1, 2, 3), 20, 8, True),  # several ciphertexts
         (Vectors("blocks", 8, 1, 2, 3), 25, 8, False),
         (Vectors("blocks", 8, 1, 2, 3), 16, 8, False),
+        (Placement.of(np.array([[0, -1, 1, 0]])), 2, 8, True),
+        (Placement.of(np.array([[0, -1, 1, 0]])), 3, 8, False),
+        (Placement.of(np.array([[0, -1, 2, 0]])), 2, 8, False),  # a feature that there is not, in the place of one
+        (Placement.of(np.array([[0, -2, 1, 0]])), 2, 8, False),
+        (Placement.of(np.array([[0, 1]])), 10**13, 8, False),  # of a stranger: nothing of that size is made
     ],
     ids=str,
 )

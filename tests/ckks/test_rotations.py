@@ -12,7 +12,7 @@ import fhenn
 from fhenn.backends.seal.arithmetic import SealArithmetic
 from fhenn.ckks.bounds import Bounds
 from fhenn.ckks.evaluator import SEAL
-from fhenn.ckks.layout import Vectors
+from fhenn.ckks.layout import Placement, Vectors
 from fhenn.ckks.maps import AffineMap, RotationSchedule, diagonals_of
 from fhenn.ckks.operator import Dense, Sparse
 from fhenn.ckks.rotations import CHAINED, HOISTED, STRATEGIES
@@ -125,3 +125,16 @@ def test_steps_that_are_hoisted_err_once_each_and_their_spikes_add_up():
     # each step's spike sits where it was made, so that one slot meets all three, at worst alike
     assert gains[CHAINED].spiked == gains[HOISTED].spiked == 3.0
     assert gains[HOISTED].turned_together == gains[HOISTED].spectral == pytest.approx(4.0)
+
+
+@pytest.mark.parametrize("rotations", STRATEGIES)
+@pytest.mark.parametrize(
+    "layout", [Vectors("blocks", 4096, 1, 4, 3), Placement.of(np.arange(12).reshape(3, 4))], ids=str
+)
+def test_spikes_of_several_tiles_add_up(layout, rotations):
+    """One key turns every tile: an output of three meets three times the spikes that it meets of one."""
+    inputs = layout.tiles * layout.period
+    rows, columns = (each.reshape(-1) for each in np.indices((4, inputs)))
+    affine = AffineMap(Sparse(rows, columns, np.ones(rows.size), (4, inputs)), None, layout, 4096, rotations)
+    diagonals = affine.schedules[0].diagonals
+    assert affine.gains(2, RotationSchedule.regular(diagonals, 4, rotations)).spiked == 9.0
