@@ -266,7 +266,7 @@ def _plan_as(model: Node, known: Inputs, request: Request, served: tuple[Path, t
         approximation=max((sup_error(node) for node in nodes if isinstance(node, Activation)), default=0.0),
         signature=signature_of(model),
         finish=model.finish if isinstance(model, Sequential) else None,
-        worst=trial.worst_error(chosen.parameters),
+        worst=trial.worst_error(chosen.parameters, found.bound),
         queries=request.queries,
         witnesses=chosen.witnesses,
         outputs=output_interval(nodes[-1]),
@@ -447,7 +447,7 @@ class _Trial:
         error = max(found.bound, self.least_errors(parameters)[0])
         if self.queries:
             outputs = self.path.reach[-1].low.size
-            error += flood_bound(flood(self.worst_error(parameters), outputs, self.queries), outputs)
+            error += flood_bound(flood(self.worst_error(parameters, error), outputs, self.queries), outputs)
         return _Candidate(self, parameters, found, error)
 
     def with_witnesses(
@@ -503,12 +503,15 @@ class _Trial:
                 yield found
                 return
 
-    def worst_error(self, parameters: Parameters) -> float:
-        """Bound on the error at the output where all of its parts go one way, but for a probability of 2⁻¹²⁸."""
+    def worst_error(self, parameters: Parameters, error: float) -> float:
+        """Bound on the error at the output where all of its parts go one way, but for a probability of 2⁻¹²⁸.
+
+        error: bound where they are independent; it may be larger, since it goes through bounds of spectral norms.
+        """
         together = walk(self.path, self.packing.layout, parameters, norm=1, evaluator=self.evaluator)
         found = together.noise.bound(together.end.values, SECURITY_BITS)
         # decrypted values err a little more than twins do; below that no noise is sized (`safety.flooded`)
-        return max(found, self.least_errors(parameters)[1], precision(1.01 * self.path.reach[-1].largest))
+        return max(found, error, self.least_errors(parameters)[1], precision(1.01 * self.path.reach[-1].largest))
 
     def least_errors(self, parameters: Parameters) -> tuple[float, float]:
         """What a client asks a plan to state at least: more than weights that all but vanish make."""

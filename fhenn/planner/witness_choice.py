@@ -148,7 +148,7 @@ def _covers(old: Witness, new: Witness) -> bool:
         same
         and new.error <= old.error * (1 + 1e-9)
         and new.chance <= old.chance * (1 + 1e-9)
-        and (old.limit is None or (new.limit is not None and old.limit <= new.limit * (1 + 1e-9)))
+        and (old.limit is None or (new.limit is not None and old.limit <= new.limit + 1e-9 * abs(new.limit)))
         and isclose(*middles, rel_tol=1e-9)
         and (narrower or isclose(old.inner, new.inner, rel_tol=1e-9))
     )

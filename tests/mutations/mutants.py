@@ -1144,7 +1144,7 @@ VERIFIED_WITNESSES = [
         ("witnesses of any error", "        and new.error <= old.error * (1 + 1e-9)\n", ""),
         ("witnesses of any threshold", "        and isclose(*middles, rel_tol=1e-9)\n", ""),
         ("witnesses of any chance", "        and new.chance <= old.chance * (1 + 1e-9)\n", ""),
-        ("witnesses of any limit", "old.limit <= new.limit * (1 + 1e-9)", "True"),
+        ("witnesses of any limit", "old.limit <= new.limit + 1e-9 * abs(new.limit)", "True"),
         (
             "witnesses of any headroom as stated",
             "min(witness.headroom, now.headroom) < each.reach",

@@ -382,6 +382,20 @@ def test_an_answer_of_several_ciphertexts_is_counted_in_full():
     assert walked.bound == walked.noise.bound(tiles * plan.parameters.slots)
 
 
+def test_no_error_is_larger_than_the_worst_one():
+    """A stride whose only tap meets the padding: of its gain there is a bound, which the error of squares goes through.
+
+    A plan whose error is larger than what it states at worst is read by nobody.
+    """
+    last = conv(2, 2, 1, stride=5, padding=2), fhenn.Residual(conv(2, 2, 1))
+    model = fhenn.Sequential(
+        [fhenn.Conv2d(30 * np.ones((2, 1, 1, 1))), fhenn.Square(on_violation="ignore"), *last], shape=(1, 2, 2)
+    )
+    plan = fhenn.plan(model, bounds=[-1, 1], accuracy=1e-2, layout="latency", evaluator="native")
+    assert plan.error <= plan.worst
+    assert fhenn.Plan.from_json(plan.to_json()) == plan
+
+
 def test_branches_that_can_be_added_are_kept_in_view():
     """Although many ways that cannot be added take as little."""
     first = [

@@ -12,7 +12,7 @@ from support import mostly_thorough, on_each
 import fhenn
 from fhenn.errors import ParameterError, PlanError, WireFormatError
 from fhenn.planner.witness import DEGREES, Witness, chebyshev_witness, inner_edge
-from fhenn.planner.witness_choice import watched
+from fhenn.planner.witness_choice import _covers, watched
 
 rng = np.random.default_rng(0)
 HIDDEN = fhenn.Sequential(
@@ -211,6 +211,13 @@ def test_a_headroom_is_held_to_what_may_come_now_whatever_is_stated(plan):
     for stated in (witness, bolder):
         with pytest.raises(PlanError, match="witness of Sigmoid"):
             fhenn.planner.verify(replace(tolerant, witnesses=(stated,)), model)
+
+
+def test_a_limit_below_0_covers_itself_and_none_below_it(plan):
+    """As where many spare positions hold what the polynomial takes below 0."""
+    negative = replace(plan.witnesses[0], threshold=-4.0, limit=-4.0)
+    assert _covers(negative, negative)
+    assert not _covers(replace(negative, limit=-3.9), negative)
 
 
 def test_its_own_inputs_are_its_business_alone():
