@@ -21,9 +21,11 @@ from fhenn.nn import (
     GELU,
     Activation,
     Affine,
+    Branches,
     Flatten,
     ImageLayer,
     Linear,
+    Multiply,
     Node,
     PolynomialActivation,
     ReLU,
@@ -56,6 +58,9 @@ _MOST_ASKED = 1 << 24
 _FITTED: Mapping[str, type[Sigmoid | Tanh | ReLU | SiLU | GELU | Softplus]] = {
     kind.__name__: kind for kind in (Sigmoid, Tanh, ReLU, SiLU, GELU, Softplus)
 }
+
+_BRANCHES: Mapping[str, type[Residual | Multiply]] = {kind.__name__: kind for kind in (Residual, Multiply)}
+_SECOND: Mapping[str, str] = {"Residual": "shortcut", "Multiply": "other"}
 
 
 def model_to_bytes(model: Node) -> bytes:
@@ -132,7 +137,7 @@ class _Safetensors:
 
 def _node_to_data(node: Node, tensors: dict[str, Tensor]) -> dict[str, Any]:
     """A node as plain data; its weights are added to `tensors`. Raises UnsupportedValue, UnsupportedNode."""
-    if type(node) in (Sequential, ImportedModel, Residual):
+    if type(node) in (Sequential, ImportedModel, *_BRANCHES.values()):
         return _nodes_to_data(node, tensors)
     if type(node) in (Linear, Affine, *IMAGE_NODES.values()):
         return _map_to_data(node, tensors)
@@ -155,9 +160,9 @@ def _node_to_data(node: Node, tensors: dict[str, Tensor]) -> dict[str, Any]:
 
 def _nodes_to_data(node: Node, tensors: dict[str, Tensor]) -> dict[str, Any]:
     """A node that is made of others. Raises as `_node_to_data` does."""
-    if isinstance(node, Residual):
-        body, *shortcut = (_node_to_data(each, tensors) for each in (node.body, node.shortcut) if each is not None)
-        return {"node": "Residual", "body": body, "shortcut": shortcut[0] if shortcut else None}
+    if isinstance(node, Branches):
+        body, *second = (_node_to_data(each, tensors) for each in (node.body, node.second) if each is not None)
+        return {"node": node.name, "body": body, _SECOND[node.name]: second[0] if second else None}
     assert isinstance(node, Sequential)  # noqa: S101  (for the type checker)
     # that of features is told by the nodes
     shape = {} if node.shape is None or len(node.shape) == 1 else {"shape": node.shape}
@@ -210,7 +215,7 @@ class _Reader:
         """The node in plain data. Raises ValueError, TypeError, KeyError or a FhennError where it is no node."""
         data = dict(data)
         kind = data.pop("node")
-        if kind in ("Sequential", "ImportedModel", "Residual"):
+        if kind in ("Sequential", "ImportedModel", *_BRANCHES):
             if depth > _DEEPEST:
                 raise ValueError(f"its nodes nest deeper than {_DEEPEST}")
             node: Node = self._nodes(kind, data, depth + 1)
@@ -237,9 +242,9 @@ class _Reader:
 
     def _nodes(self, kind: str, data: dict[str, Any], depth: int) -> Node:
         """A node that is made of others, which are that deep. Raises as `node` does."""
-        if kind == "Residual":
-            body, shortcut = (data.pop(name) for name in ("body", "shortcut"))
-            return Residual(self.node(body, depth), None if shortcut is None else self.node(shortcut, depth))
+        if kind in _BRANCHES:
+            body, second = (data.pop(name) for name in ("body", _SECOND[kind]))
+            return _BRANCHES[kind](self.node(body, depth), None if second is None else self.node(second, depth))
         nodes = [self.node(each, depth) for each in data.pop("nodes")]
         shape = sample_shape_of(data.pop("shape", None))
         if kind == "ImportedModel":

@@ -130,8 +130,11 @@ def _maps_of(plan: Plan, model: Node) -> list[_Map]:
             found.append(_Map(node.name, node.grid, x, after))
         return after
 
-    # two branches that are added stand at the same places
-    deque(trail(with_targets(circuit(model), plan.targets), plan.layout, step, lambda place, aside, x: x), maxlen=0)
+    def join(place: int, aside: WholeSamples, x: WholeSamples) -> WholeSamples:
+        """Two branches that are added or multiplied stand at the same places."""
+        return x
+
+    deque(trail(with_targets(circuit(model), plan.targets), plan.layout, step, join, join), maxlen=0)
     return found
 
 

@@ -6,7 +6,22 @@ from fhenn.nn import losses
 from fhenn.nn.activation import Activation
 from fhenn.nn.activations import GELU, PolynomialActivation, ReLU, SiLU, Softplus, Square, Tanh
 from fhenn.nn.affine import Affine
-from fhenn.nn.circuit import FORK, JOIN, SWAP, Step, Wiring, circuit, deepest, plus, trail, wired
+from fhenn.nn.branches import Branches
+from fhenn.nn.circuit import (
+    FORK,
+    JOIN,
+    MULTIPLY,
+    RESCALE,
+    SWAP,
+    Step,
+    Wiring,
+    circuit,
+    deepest,
+    plus,
+    times,
+    trail,
+    wired,
+)
 from fhenn.nn.conv import Conv1d, Conv2d
 from fhenn.nn.finish import one_hot
 from fhenn.nn.flatten import Flatten
@@ -15,6 +30,7 @@ from fhenn.nn.guard import RangeGuard
 from fhenn.nn.image import ImageLayer
 from fhenn.nn.layers import layers
 from fhenn.nn.linear import Linear
+from fhenn.nn.multiply import Multiply
 from fhenn.nn.node import Node
 from fhenn.nn.optimiser import SGD, Adam
 from fhenn.nn.pooling import AvgPool1d, AvgPool2d, GlobalAvgPool2d, Pad, Upsample
@@ -27,6 +43,8 @@ __all__ = [
     "FORK",
     "GELU",
     "JOIN",
+    "MULTIPLY",
+    "RESCALE",
     "SGD",
     "SWAP",
     "Activation",
@@ -34,6 +52,7 @@ __all__ = [
     "Affine",
     "AvgPool1d",
     "AvgPool2d",
+    "Branches",
     "Conv1d",
     "Conv2d",
     "Convolution",
@@ -43,6 +62,7 @@ __all__ = [
     "Grid",
     "ImageLayer",
     "Linear",
+    "Multiply",
     "Node",
     "Operator",
     "Pad",
@@ -69,6 +89,7 @@ __all__ = [
     "losses",
     "one_hot",
     "plus",
+    "times",
     "trail",
     "wired",
 ]

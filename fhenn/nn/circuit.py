@@ -1,7 +1,7 @@
 """A model as it is computed under encryption: affine maps and activations in order, and how branches meet.
 
 Neighbouring maps of images are one, the product of their operators: a pooling before a convolution costs no level. The
-two branches of a `Residual` come one after the other, with what is put aside between them.
+two branches of a `Residual` or a `Multiply` come one after the other, with what is put aside between them.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from weakref import WeakKeyDictionary, ref
 from fhenn.errors import NonFiniteValue, UnsupportedNode
 from fhenn.nn.activation import Activation
 from fhenn.nn.affine import Affine
+from fhenn.nn.branches import Branches
 from fhenn.nn.grid import Grid
 from fhenn.nn.layers import layers
+from fhenn.nn.multiply import Multiply
 from fhenn.nn.node import Node
-from fhenn.nn.residual import Residual
 from fhenn.nn.sequential import Sequential
 
 T = TypeVar("T")
@@ -29,9 +30,10 @@ _MOST_ENTRIES = 1 << 23
 
 @dataclass(frozen=True)
 class Wiring:
-    """What is done with the values of branches; it computes nothing but the sum.
+    """What is done with the values of branches; it computes nothing but their sum or product.
 
     name: in messages and signatures.
+    cost: levels that it consumes.
     """
 
     name: str
@@ -46,6 +48,12 @@ SWAP = Wiring("Swap")
 
 JOIN = Wiring("Join")
 """Add what was put aside last."""
+
+MULTIPLY = Wiring("Multiply", cost=1)
+"""Multiply by what was put aside last."""
+
+RESCALE = Wiring("Rescale", cost=1)
+"""A level that a sum takes of branches at one level with two scales; it is no step of its own (`deepest`)."""
 
 Step = Affine | Activation | Wiring
 """A step of a circuit."""
@@ -80,7 +88,8 @@ def circuit(model: Node) -> list[Step]:
     """The steps of a model as a server runs them.
 
     model: a node.
-    Raises UnsupportedNode where a node is something else than affine maps, activations, `Sequential`s and `Residual`s.
+    Raises UnsupportedNode where a node is something else than affine maps, activations, `Sequential`s, `Residual`s and
+    `Multiply`s.
 
     >>> import numpy as np
     >>> from fhenn.nn import AvgPool2d, Conv2d, Square
@@ -108,13 +117,13 @@ def wired(model: Node) -> Iterator[Step]:
     if isinstance(model, Sequential):
         for node in model.nodes:
             yield from wired(node)
-    elif isinstance(model, Residual):
+    elif isinstance(model, Branches):
         yield FORK
         yield from wired(model.body)
-        if model.shortcut is not None:
+        if model.second is not None:
             yield SWAP
-            yield from wired(model.shortcut)
-        yield JOIN
+            yield from wired(model.second)
+        yield MULTIPLY if isinstance(model, Multiply) else JOIN
     else:
         yield from layers(model)
 
@@ -143,8 +152,17 @@ def _joined(first: Affine, second: Affine) -> Affine | None:
     return product
 
 
+def times(place: int, x: Any, y: Any) -> Any:
+    """x·y: the product of two branches, for `trail`."""
+    return x * y
+
+
 def trail(
-    steps: Sequence[Step], x: T, step: Callable[[int, Affine | Activation, T], T], join: Callable[[int, T, T], T]
+    steps: Sequence[Step],
+    x: T,
+    step: Callable[[int, Affine | Activation, T], T],
+    join: Callable[[int, T, T], T],
+    product: Callable[[int, T, T], T] = times,
 ) -> Iterator[T]:
     """The value before each step of a circuit, and the last one.
 
@@ -152,6 +170,7 @@ def trail(
     x: the value that comes in.
     step: called with the place of a step that computes, the step and its input; returns its output.
     join: called with the place of a sum and its two values, the one that was put aside first.
+    product: the same for a product.
 
     >>> import numpy as np
     >>> from fhenn.nn import Linear
@@ -168,6 +187,8 @@ def trail(
             x, aside[-1] = aside[-1], x
         elif each is JOIN:
             x = join(place, aside.pop(), x)
+        elif each is MULTIPLY:
+            x = product(place, aside.pop(), x)
         elif isinstance(each, Affine | Activation):
             x = step(place, each, x)
         yield x
@@ -178,17 +199,21 @@ def plus(place: int, x: Any, y: Any) -> Any:
     return x + y
 
 
-def deepest(steps: Iterable[Step]) -> list[Affine | Activation]:
+def deepest(steps: Iterable[Step]) -> list[Step]:
     """The steps along which most levels are consumed: of two branches the deeper one, the body of equals.
 
     steps: of a circuit.
 
+    Returns affine maps and activations, MULTIPLY after what is multiplied, and RESCALE where a sum takes a level.
+
     >>> from fhenn.nn import Linear, Square
     >>> [step.name for step in deepest([FORK, Linear([[2.0]]), Square(), SWAP, Linear([[1.0]]), JOIN])]
     ['Linear', 'Square']
+    >>> [step.name for step in deepest([FORK, Square(), SWAP, Linear([[1.0]]), JOIN])]
+    ['Square', 'Rescale']
     """
-    path: list[Affine | Activation] = []
-    starts: list[tuple[int, list[Affine | Activation]]] = []
+    path: list[Step] = []
+    starts: list[tuple[int, list[Step]]] = []
     for each in steps:
         if each is FORK:
             starts.append((len(path), []))
@@ -196,13 +221,28 @@ def deepest(steps: Iterable[Step]) -> list[Affine | Activation]:
             start, _ = starts[-1]
             starts[-1] = start, path[start:]
             del path[start:]
-        elif each is JOIN:
+        elif each is JOIN or each is MULTIPLY:
             start, other = starts.pop()
-            if sum(node.cost for node in other) >= sum(node.cost for node in path[start:]):
+            mine, costs = path[start:], [sum(step.cost for step in branch) for branch in (other, path[start:])]
+            if costs[0] >= costs[1]:
                 path[start:] = other
+            if each is MULTIPLY:
+                path.append(MULTIPLY)
+            elif costs[0] == costs[1] and _ending(other) != _ending(mine):
+                path.append(RESCALE)
         elif isinstance(each, Affine | Activation):
             path.append(each)
     return path
+
+
+def _ending(branch: Sequence[Step]) -> list[object]:
+    """What the scale depends on that a branch ends at: what comes after its last affine map, which brings its own."""
+    ending: list[object] = []
+    for step in reversed(branch):
+        if isinstance(step, Affine):
+            return [*ending, Affine]
+        ending.append((step.polynomials, step.times_input) if isinstance(step, Activation) else step)
+    return ending
 
 
 def require_layers(steps: Iterable[Step], what: str) -> list[Affine | Activation]:
@@ -215,6 +255,7 @@ def require_layers(steps: Iterable[Step], what: str) -> list[Affine | Activation
     found: list[Affine | Activation] = []
     for each in steps:
         if isinstance(each, Wiring):
-            raise UnsupportedNode(f"{what} does not take a Residual.", "Give a model without one.", "Residual")
+            kind = "Multiply" if each is MULTIPLY else "Residual"
+            raise UnsupportedNode(f"{what} takes no branches.", "Give a model without them.", kind)
         found.append(each)
     return found

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from fhenn.errors import UnsupportedNode
 from fhenn.nn.activation import Activation
 from fhenn.nn.affine import Affine
+from fhenn.nn.branches import Branches
 from fhenn.nn.flatten import Flatten
 from fhenn.nn.image import UNBOUND, ImageLayer
 from fhenn.nn.node import Node
-from fhenn.nn.residual import Residual
 from fhenn.nn.sequential import Sequential
 
 
@@ -36,9 +36,9 @@ def layers(model: Node) -> Iterator[Affine | Activation]:
         yield model
     elif isinstance(model, Flatten):
         return  # features are in the order that they are in already
-    elif isinstance(model, Residual):
+    elif isinstance(model, Branches):
         raise UnsupportedNode(
-            "a Residual has two branches, and what is asked for goes through layers one after another.",
+            f"a {model.name} has two branches, and what is asked for goes through layers one after another.",
             "Plans, servers and certificates take it; calibrate and train a model without it, or with PyTorch.",
             model.name,
         )

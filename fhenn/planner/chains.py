@@ -13,7 +13,7 @@ from fhenn.ckks.cubic import WIDE
 from fhenn.ckks.evaluator import Evaluator
 from fhenn.ckks.parameters import MAX_MODULUS_BITS
 from fhenn.errors import LevelExhausted, ScaleMismatch
-from fhenn.nn import Activation, Step, deepest
+from fhenn.nn import MULTIPLY, Activation, Step, deepest
 
 LARGEST_PRIME_BITS = 60
 _SMALLEST_PRIME_BITS = 18
@@ -98,8 +98,14 @@ def special_bits(ring_degree: int, primes: Sequence[int], most: int = LARGEST_PR
 
 def _shape_of(nodes: Sequence[Step]) -> Shape:
     """What chains of the nodes depend on."""
-    deep = deepest(nodes)
-    return tuple((node.polynomials, node.times_input) if isinstance(node, Activation) else None for node in deep)
+    return tuple(map(_shape_of_one, deepest(nodes)))
+
+
+def _shape_of_one(node: Step) -> tuple[tuple[Polynomial, ...], bool] | None:
+    """What chains depend on of one node: None for what comes out near the scale of fresh ciphertexts."""
+    if isinstance(node, Activation):
+        return node.polynomials, node.times_input
+    return ((), True) if node is MULTIPLY else None  # times what is as large
 
 
 def _wide_primes(shape: Shape, bits: int, limit: int) -> list[int | None]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from hashlib import sha256
 
-from fhenn.nn import FORK, JOIN, SWAP, Affine, Dense, Linear, Node, Sequential, Step, Wiring, circuit, wired
+from fhenn.nn import FORK, JOIN, MULTIPLY, SWAP, Affine, Dense, Linear, Node, Sequential, Step, Wiring, circuit, wired
 
 AFFINE = re.compile(r"[A-Za-z_](?:\w*[A-Za-z_])?([0-9]{1,9})x([0-9]{1,9})", re.ASCII)
 """What a signature calls an affine layer: its kind, inputs and outputs, as "Linear3x1"."""
 
 
-_WIRING = frozenset(each.name for each in (FORK, SWAP, JOIN))
+_WIRING = frozenset(each.name for each in (FORK, SWAP, JOIN, MULTIPLY))
 
 
 def is_affine(name: str) -> bool:
@@ -20,7 +20,7 @@ def is_affine(name: str) -> bool:
 
 
 def is_wiring(name: str) -> bool:
-    """Whether a name in a signature is that of what joins branches, which computes nothing."""
+    """Whether a name in a signature is that of what parts branches or brings them together."""
     return name in _WIRING
 
 

@@ -288,7 +288,13 @@ def walk(
         noise = traced.noise * (sqrt(2) if norm == 2 else 1.0)
         return replace(total, ciphertexts=(on.with_bounds(replace(traced, noise=noise), path.bounds[place + 1]),))
 
-    *arrays, x = trail(path.nodes, context.array(packing, path.bounds[0]), step, join)
+    def product(place: int, x: CipherArray, y: CipherArray) -> CipherArray:
+        """The product of two branches."""
+        both, bounds = x * y, path.bounds[place + 1]
+        traced = on.rounded(both.ciphertexts[0], 2, bounds.largest)  # of the twin
+        return replace(both, ciphertexts=(on.with_bounds(traced, bounds),))
+
+    *arrays, x = trail(path.nodes, context.array(packing, path.bounds[0]), step, join, product)
     places = (*map(Place, arrays), Place(replace(x, ciphertexts=(on.decoded(x.ciphertexts[0]),))))
     if path.reach[-1].largest * x.scale > on.primes[0] / 2:
         raise ScaleMismatch(x.scale, int(on.primes[0]), "")

@@ -87,7 +87,13 @@ def work_of(
         _gather(on, counts, _ciphertexts(x))
         return replace(total, ciphertexts=(on.with_bounds(total.ciphertexts[0], path.bounds[place + 1]),))
 
-    deque(trail(path.nodes, x, step, join), maxlen=0)
+    def product(place: int, x: CipherArray, y: CipherArray) -> CipherArray:
+        """The product of two branches, counted."""
+        both = x * y
+        _gather(on, counts, _ciphertexts(x))
+        return replace(both, ciphertexts=(on.with_bounds(both.ciphertexts[0], path.bounds[place + 1]),))
+
+    deque(trail(path.nodes, x, step, join, product), maxlen=0)
     return Work(steps_in(counts), on.keys)
 
 

@@ -111,7 +111,8 @@ def reaches(
             image, shape = _through_stages(node, x), None
         return _Value(image if shape is None else image.met(shape.reach), shape).known
 
-    values = list(trail(nodes, _Value(Reach(low, high), None), step, _sum))  # before it is said what was narrowed
+    # each as it was before it is said what was narrowed
+    values = list(trail(nodes, _Value(Reach(low, high), None), step, _sum, _product))
     return tuple(narrowed.get(place, value.reach) for place, value in enumerate(values))
 
 
@@ -136,6 +137,13 @@ class _Value:
 def _sum(place: int, x: _Value, y: _Value) -> _Value:
     """The sum of two branches, as if they had nothing in common."""
     low, high = x.reach.low + y.reach.low, x.reach.high + y.reach.high
+    return _Value(Reach(low, high).widened(2 * _UNIT * np.maximum(np.abs(low), np.abs(high))), None).known
+
+
+def _product(place: int, x: _Value, y: _Value) -> _Value:
+    """The product of two branches, as if they had nothing in common."""
+    corners = np.stack([a * b for a in (x.reach.low, x.reach.high) for b in (y.reach.low, y.reach.high)])
+    low, high = corners.min(axis=0), corners.max(axis=0)  # NaN where one is unbounded
     return _Value(Reach(low, high).widened(2 * _UNIT * np.maximum(np.abs(low), np.abs(high))), None).known
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fhenn.nn import Activation, Affine, Flatten, Node, Residual, Sequential, layers
+from fhenn.nn import Activation, Affine, Branches, Flatten, Node, Sequential, layers
 
 
 def rebuild(model: Node, replacements: Mapping[int, Affine | Activation]) -> Node:
@@ -16,9 +16,9 @@ def rebuild(model: Node, replacements: Mapping[int, Affine | Activation]) -> Nod
     """
     if isinstance(model, Sequential):
         return model.with_nodes([rebuild(node, replacements) for node in model.nodes])
-    if isinstance(model, Residual):
-        shortcut = None if model.shortcut is None else rebuild(model.shortcut, replacements)
-        return Residual(rebuild(model.body, replacements), shortcut)
+    if isinstance(model, Branches):
+        second = None if model.second is None else rebuild(model.second, replacements)
+        return model.with_branches(rebuild(model.body, replacements), second)
     if isinstance(model, Flatten):
         return model.fresh()
     return next(replacements.get(id(layer), layer).fresh() for layer in layers(model))

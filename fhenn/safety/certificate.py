@@ -17,7 +17,7 @@ from fhenn.approx.extrema import local_maxima, points
 from fhenn.approx.numbers import at_most
 from fhenn.ckks.parameters import Parameters
 from fhenn.errors import CertificateInvalid, LevelExhausted, PlanError, ScaleMismatch
-from fhenn.nn import Activation, Affine, Node, Sequential, SignReLU, Step, circuit, plus, trail
+from fhenn.nn import Activation, Affine, Node, Sequential, SignReLU, Step, circuit, trail
 from fhenn.planner import Plan, fingerprint_of, image_shape_of, verify
 from fhenn.planner.plan import require_plan
 from fhenn.planner.scaling import scale, scaled_bounds, served_nodes
@@ -328,20 +328,35 @@ def _steepest(function: Function, interval: Interval) -> float:
     return steepest * (1 + 1e-9) + 1e-9
 
 
+_Apart = tuple[Floats, int]
+"""How far the twin and the exact model are apart in a value, and the place of the step before which it stands."""
+
+
 def _divergence(nodes: Sequence[Step], intervals: Sequence[Reach], errors: dict[int, float]) -> float:
     """Bound on |twin - exact model| at the output, where activation `place` is off by errors[place]."""
 
-    def step(place: int, node: Affine | Activation, apart: Floats) -> Floats:
+    def step(place: int, node: Affine | Activation, value: _Apart) -> _Apart:
         """How far the outputs of a node are apart where its inputs are."""
+        apart, _ = value
         if isinstance(node, Affine):
             apart = node.operator.abs_row_sums(apart) * (1 + 1e-12)
         else:
             largest = float(apart.max())
             carried = _slope(node, intervals[place], largest) * apart if largest else apart
             apart = carried + errors[place]
-        return np.where(np.isnan(apart), np.inf, apart)
+        return np.where(np.isnan(apart), np.inf, apart), place + 1
 
-    *_, apart = trail(nodes, np.zeros(intervals[0].low.shape), step, plus)
+    def join(place: int, x: _Apart, y: _Apart) -> _Apart:
+        """How far sums are apart where their terms are."""
+        return x[0] + y[0], place + 1
+
+    def product(place: int, x: _Apart, y: _Apart) -> _Apart:
+        """How far products are apart where their factors are: |x·y - x'·y'| for twins x and y in their intervals."""
+        sizes = [np.maximum(np.abs(reach.low), np.abs(reach.high)) for reach in (intervals[x[1]], intervals[y[1]])]
+        apart = (sizes[0] * y[0] + sizes[1] * x[0] + x[0] * y[0]) * (1 + 1e-12)
+        return np.where(np.isnan(apart), np.inf, apart), place + 1
+
+    *_, (apart, _) = trail(nodes, (np.zeros(intervals[0].low.shape), 0), step, join, product)
     return float(apart.max())
 
 

@@ -1576,6 +1576,31 @@ AVERAGES = mutants(
     ("averages: shared with too little accuracy", "accuracy=max(made.accuracy, seen)", "accuracy=made.accuracy"),
 )
 
+PRODUCTS = mutants(
+    "fhenn/nn/multiply.py",
+    "tests/nn/test_multiply.py",
+    ("products: gradients of the branch itself", "x[::-1] * broadcast", "x * broadcast"),
+    ("products: ciphertexts kept in one branch", "            return self.infer(x)\n", "            pass\n"),
+    ("products: no level of their own", "return 1 + max(", "return max("),
+)
+
+BRANCHES = mutants(
+    "fhenn/nn/circuit.py",
+    "tests/nn/test_multiply.py",
+    ("branches: sums at two scales cost nothing", "and _ending(other) != _ending(mine)", "and False"),
+    ("branches: sums at one scale cost a level", "and _ending(other) != _ending(mine)", ""),
+)
+
+APART = mutants(
+    "fhenn/safety/certificate.py",
+    "tests/planner/test_multiply.py::test_certificates_of_products",
+    (
+        "certificate: products apart as one factor is",
+        "sizes[0] * y[0] + sizes[1] * x[0] + x[0] * y[0]",
+        "y[0] * 0.01 + x[0]",
+    ),
+)
+
 DIGESTS = mutants(
     "fhenn/session/receipt.py",
     "tests/session/test_stream.py::test_a_part_whose_header_states_no_digest",
@@ -1686,7 +1711,7 @@ MUTANTS: tuple[Mutant, ...] = tuple(
         ROUTES, GUARD, OUTPUTS, WITNESS, DEMANDS, PLAN, LAYOUT, ARRAY, SEARCH, WORST, VERIFIED_WITNESSES, CACHE, LOAD, TRACE, FILLED, FOLDS, SHARED,
         UNITS, NATIVE_MESSAGES, SEVERAL, NATIVE_KEYS, KEY_MESSAGES, SUBCHAIN, KEY_LEVELS, ROTATIONS, STRANGE_EVALUATOR, STREAM,
         STREAM_OF_CLIENT, UNFINISHED, READ_MESSAGE, ENCRYPTION, STREAM_OF_SAMPLES, ENCRYPTOR,
-        REMOTE_STREAMS, REMOTE_CONNECTIONS, REMOTE_PAUSES, SUMS, SAMPLES, AVERAGES, DIGESTS, NORMS, KEPT_MAPS, IMAGES_IN_NPY, SEVERAL_CIPHERTEXTS,
+        REMOTE_STREAMS, REMOTE_CONNECTIONS, REMOTE_PAUSES, SUMS, SAMPLES, AVERAGES, PRODUCTS, BRANCHES, APART, DIGESTS, NORMS, KEPT_MAPS, IMAGES_IN_NPY, SEVERAL_CIPHERTEXTS,
     )
     for mutant in part
 )  # fmt: skip
