@@ -1,8 +1,10 @@
 """Classifiers as skl2onnx writes them: float64, zipmap in every form, an input a column, one against the rest."""
 
+from contextlib import suppress
 from functools import cache
 
 import numpy as np
+import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -389,3 +391,53 @@ def test_a_clip_inside_a_network_is_taken(high):
     nodes = [("Clip", ["z", "low", "high"], ["y"])]
     proto = head(nodes, ["y"], constants_for(3, low=np.array(0.0), high=np.array(high)))
     assert fhenn.from_onnx(proto).nodes[1].function.name == f"hardtanh(0.0, {high})"
+
+
+def mutate(proto, draw):
+    """Make one thing of a graph another: an input of a node, its operator, a number in an attribute or a constant."""
+    graph = proto.graph
+    node = draw(st.sampled_from(list(graph.node)))
+    names = [each for other in graph.node for each in other.output] + [each.name for each in graph.initializer]
+    kind = draw(st.sampled_from(["input", "operator", "attribute", "constant", "less", "more", "size"]))
+    number = draw(st.sampled_from([-(2**40), -2, -1, 0, 1, 2, 3, 7, 2**40]))
+    if kind == "input" and node.input:
+        node.input[draw(st.integers(0, len(node.input) - 1))] = draw(st.sampled_from(names))
+    elif kind == "operator":
+        other = draw(st.sampled_from(list(graph.node)))
+        node.op_type, node.domain = other.op_type, other.domain
+    elif kind == "attribute" and node.attribute:
+        attribute = draw(st.sampled_from(list(node.attribute)))
+        if attribute.type == onnx.AttributeProto.INT:
+            attribute.i = number
+        elif attribute.type == onnx.AttributeProto.INTS:
+            attribute.ints[0] = number
+    elif kind == "constant":
+        tensor = draw(st.sampled_from(list(graph.initializer)))
+        values = numpy_helper.to_array(tensor).copy()
+        if values.dtype in (np.int64, np.float64):
+            values.reshape(-1)[draw(st.integers(0, values.size - 1))] = number
+            tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
+    elif kind == "less" and node.input:
+        del node.input[draw(st.integers(0, len(node.input) - 1))]
+    elif kind == "more":
+        node.input.append(draw(st.sampled_from(names)))
+    elif kind == "size":
+        draw(st.sampled_from(list(graph.input))).type.tensor_type.shape.dim[1].dim_value = abs(number)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.sampled_from([("one-vs-rest", 3, True), ("log-loss", 3, False), ("perceptron", 2, True)]), st.data())
+@pytest.mark.filterwarnings("ignore")
+def test_mutated_exports_are_refused_or_read(form, data):
+    name, classes, columns = form
+    proto = onnx.ModelProto.FromString(serialised(name, classes, columns))
+    for _ in range(data.draw(st.integers(1, 3))):
+        mutate(proto, data.draw)
+    with suppress(fhenn.errors.FhennError):
+        fhenn.from_onnx(proto)
+
+
+@cache
+def serialised(name, classes, columns):
+    estimator, x = fitted(name, classes)
+    return exported(estimator, x.shape[1], precise=True, columns=columns, zipmap="columns").SerializeToString()
