@@ -272,6 +272,13 @@ WRONG = {
     "twice-turned": (changed(GUARD, 3, "Not", ["none"], ["nil"]), {}, "Not", "something else than whether"),
     "of-others": (changed(GUARD, 1, "Cast", ["p"], ["any"], {"to": TensorProto.BOOL}), {}, "Add", "equal shares"),
     "other-sums": (changed(GUARD, 7, "Div", ["z", "sums"], ["y"]), {}, "Div", "divides by what the samples come to"),
+    "not-turned-rows": (changed(GUARD, 4, "Add", ["p", "any"], ["rows"]), {}, "Add", "equal shares"),
+    "twice-as-much": (
+        [*GUARD[:4], ("Mul", ["nil", "two"], ["double"]), ("Add", ["p", "double"], ["rows"]), *GUARD[5:]],
+        {},
+        "Add",
+        "equal shares",
+    ),
     "row-weights": (changed(GUARD, 5, "Mul", ["nil", "w"], ["mask"]), {}, "Mul", "something else than a number"),
 }
 

@@ -110,6 +110,16 @@ REFUSED = {
         "Where",
         "no polynomial",
     ),
+    "choice-at-0": (
+        [("Softplus", ["z"], "s"), ("Greater", ["z", "nil"], "g"), ("Where", ["g", "z", "s"], "y")],
+        "Where",
+        "no polynomial",
+    ),
+    "choice-without-factor": (
+        [*SOFTPLUS[:2], ("Greater", ["b", "far"], "g"), ("Where", ["g", "z", "s"], "y")],
+        "Where",
+        "no polynomial",
+    ),
     "many-thresholds": ([("Greater", ["z", "last"], "g"), ("Where", ["g", "z", "z"], "y")], "Greater", "one number"),
     "larger-of-three": ([("Max", ["z", "nil", "one"], "y")], "Max", "one number"),
 }

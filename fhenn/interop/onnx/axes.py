@@ -22,7 +22,7 @@ def slice_(call: Call) -> Chain:
     starts, ends, axes, steps = slice_bounds(call)
     cuts = [slice(None)] * len(chain.shape)
     for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
-        cuts[_inner(axis, chain)] = slice(start, _end(end, step), step)
+        cuts[_inner(axis, chain)] = slice(start, end, step)
     return chain.select(_places(chain)[tuple(cuts)])
 
 
@@ -37,11 +37,6 @@ def slice_bounds(call: Call) -> tuple[list[int], list[int], list[int], list[int]
     if not len(starts) == len(ends) == len(axes) == len(steps) or 0 in steps:
         raise Unsuitable("its starts, ends, axes and steps do not go together")
     return starts, ends, axes, steps
-
-
-def _end(end: int, step: int) -> int | None:
-    """Where a slice ends; an end below all places, as ONNX writes it, is none for Python."""
-    return None if step < 0 and end < -MOST_FEATURES else end
 
 
 def gather(call: Call) -> Chain:
