@@ -8,9 +8,9 @@ All errors derive from `FhennError`, and from the built-in exception that a call
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from math import log2, prod
-from typing import Literal
+from typing import Any, Literal
 
 from fhenn.text import apart, printable
 
@@ -251,6 +251,26 @@ class AccuracyUnreached(FhennError, ValueError):
         return (
             f"an accuracy of {self.accuracy:.3g} is not reached: the best polynomial, of degree {self.degree}, has an "
             f"error of {self.best:.3g}. {self.suggestion}"
+        )
+
+
+@dataclass(eq=False)
+class LossTooLarge(FhennError, ValueError):
+    """A converted model loses more than its user allows.
+
+    loss: of accuracy or R² where labels were given, else of the agreement with the exact model.
+    allowed: the largest loss that was allowed.
+    conversion: the report on all nodes, a `fhenn.interop.Conversion`.
+    """
+
+    loss: float
+    allowed: float
+    conversion: Any = field(repr=False)
+
+    def _message(self) -> str:
+        return (
+            f"the converted model loses {self.loss:.2%}, where {self.allowed:.2%} is allowed. Allow more depth, ask "
+            f"for a higher agreement, or train on with polynomials in the place of its activations.\n{self.conversion}"
         )
 
 
@@ -994,6 +1014,26 @@ class ApproximationWarning(UserWarning):
             f"is off by {self.reached:.2g}, where {self.wanted:.2g} was asked for. Labels near a decision can differ. "
             "Scale the features to one range (MinMaxScaler), declare tighter bounds, train with more regularisation, "
             "or accept it with a larger accuracy."
+        )
+
+
+class ConversionWarning(UserWarning):
+    """No network of polynomials that may be tried agrees with the exact model as was asked for; the best is used.
+
+    agreement: with the exact model, on the data.
+    wanted: what was asked for.
+    levels: of the network.
+    """
+
+    def __init__(self, agreement: float, wanted: float, levels: int) -> None:
+        super().__init__(agreement, wanted, levels)
+        self.agreement, self.wanted, self.levels = agreement, wanted, levels
+
+    def __str__(self) -> str:
+        return (
+            f"of {self.levels} levels, the converted model agrees with the exact one in {self.agreement:.2%} of the "
+            f"samples, where {self.wanted:.2%} was asked for. Print its `conversion`; allow more depth, give samples "
+            "without outliers, or train on with polynomials in the place of its activations."
         )
 
 

@@ -117,7 +117,7 @@ def leaky_relu(slope: float = 0.01) -> Function:
     if a == 0:
         return RELU
     value = _LeakyReLU(numbers)
-    return _made("leaky_relu", value, symmetry="even", kinks=(0.0,), tilt=(1 + a) / 2)
+    return _made("leaky_relu", value, symmetry="even", kinks=(0.0,), tilt=(1 + a) / 2, homogeneous=True)
 
 
 def elu(alpha: float = 1.0) -> Function:

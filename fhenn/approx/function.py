@@ -19,6 +19,7 @@ class Function:
     symmetry: "odd", "even" or "none": of f(x) - f(0) - tilt·x. So ReLU, x/2 + |x|/2, is "even" with a tilt of 0.5.
     kinks: where f or a derivative of it jumps, in ascending order.
     tilt: the slope of the linear part that is left out where the symmetry is stated.
+    homogeneous: whether f(sx) = s·f(x) for every s > 0, as of ReLU: factors then go through it.
 
     >>> Function("square", lambda x: x * x, lambda x: 2 * x, symmetry="even")
     Function('square')
@@ -30,6 +31,7 @@ class Function:
     symmetry: Symmetry = field(default="none", compare=False)
     kinks: tuple[float, ...] = field(default=(), compare=False)
     tilt: float = field(default=0.0, compare=False)
+    homogeneous: bool = field(default=False, compare=False)
 
     @property
     def centre(self) -> float:

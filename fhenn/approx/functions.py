@@ -95,7 +95,7 @@ def _sign_prime(x: ArrayLike) -> Any:
 TANH = Function("tanh", _tanh, _tanh_prime, symmetry="odd")
 """tanh(x), with derivative 1 - tanh²."""
 
-RELU = Function("relu", _relu, _relu_prime, symmetry="even", kinks=(0.0,), tilt=0.5)
+RELU = Function("relu", _relu, _relu_prime, symmetry="even", kinks=(0.0,), tilt=0.5, homogeneous=True)
 """max(x, 0); its derivative at 0 is 0, as in PyTorch and TensorFlow."""
 
 SILU = Function("silu", _silu, _silu_prime, symmetry="even", tilt=0.5)
@@ -293,7 +293,7 @@ ERF = Function("erf", _erf, _erf_prime, symmetry="odd")
 EXP = Function("exp", _exp, _exp)
 """eˣ, its own derivative."""
 
-ABS = Function("abs", _abs, _sign, symmetry="even", kinks=(0.0,))
+ABS = Function("abs", _abs, _sign, symmetry="even", kinks=(0.0,), homogeneous=True)
 """|x|; its derivative at 0 is 0."""
 
 SIGN = Function("sign", _sign, _sign_prime, symmetry="odd", kinks=(0.0,))

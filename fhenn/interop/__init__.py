@@ -8,6 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from fhenn.interop.conversion import Conversion, NodeConversion
 from fhenn.interop.encrypted import EncryptedModel, encrypted_model
 from fhenn.interop.encrypted import encrypted as encrypted
 from fhenn.interop.fold import fold
@@ -16,8 +17,10 @@ from fhenn.interop.model import ImportedModel
 from fhenn.interop.reading import Reading
 
 __all__ = [
+    "Conversion",
     "EncryptedModel",
     "ImportedModel",
+    "NodeConversion",
     "Reading",
     "encrypted_model",
     "fold",

@@ -74,7 +74,7 @@ class Outcome:
         Raises UnsupportedModel, ParameterError, AccuracyUnreached, ShapeMismatch, NonFiniteValue.
         """
         images = _first_image(self.chain.steps)
-        builder = _Builder(self._domains(wanted, domain), wanted.accuracy, images=images is not None)
+        builder = _Builder(self._domains(wanted, domain), wanted.provisional, images=images is not None)
         nodes, _ = builder.nodes(self.chain.steps, images or (self.chain.inputs,))
         if not nodes or not isinstance(nodes[0], Affine):
             nodes.insert(0, builder.affine(Affine(Scaling(np.ones(self.chain.inputs))), images or ()))

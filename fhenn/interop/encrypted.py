@@ -249,7 +249,8 @@ def encrypted_model(
     plan sees the bounds: declare round ones where the extremes of the data are not to be known. Both are arrays, or
     anything with named columns, which name the features where the model does not.
     accuracy: largest |decrypted - twin| of a score, relative to how the outputs vary for a regression, and largest
-    error of every stand-in, which are made good for these inputs first (`ImportedModel.for_inputs`).
+    error of every stand-in, which are made good for these inputs first (`ImportedModel.for_inputs`). Stand-ins that
+    were chosen together, by agreement on samples, stay as they are.
     layout: "throughput" serves thousands of samples as fast as one, "latency" single ones or a few together; "auto" is
     what is cheapest for `rows` samples.
     rows: samples that one upload is planned for; None for as many as there are in `inputs`, but 100 at most, 1 without
@@ -309,8 +310,8 @@ def planned(
     The other arguments are those of `encrypted_model`.
     """
 
-    def attempt(which: RangesName) -> tuple[ImportedModel, Plan]:
-        twin = model.standing_in(known, accuracy, which)
+    def attempt(which: RangesName, chosen: ImportedModel | None = None) -> tuple[ImportedModel, Plan]:
+        twin = model.standing_in(known, accuracy, which) if chosen is None else chosen
         made = plan(
             twin,
             inputs=known.samples,
@@ -324,6 +325,9 @@ def planned(
         )
         return twin, made
 
+    agreeing = model.agreeing(known, accuracy, ranges)
+    if agreeing is not None:
+        return attempt("data", agreeing)
     if ranges != "auto" or known.samples is None:
         return attempt("worst" if ranges == "auto" else ranges)
     with warnings.catch_warnings():

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import ArrayLike
 
 from fhenn.columns import samples, table_of
+from fhenn.interop.conversion import Goal
 from fhenn.interop.model import ImportedModel
 from fhenn.nn.activation import Domain
 
@@ -24,22 +25,27 @@ def from_torch(
     inputs: Any = None,
     bounds: Any = None,
     margin: float = 0.5,
-    accuracy: float = 1e-3,
+    accuracy: float | None = 1e-3,
     domain: Domain | Sequence[Domain] | None = None,
     classes: ArrayLike | None = None,
+    agreement: float | None = None,
+    depth: int | None = None,
+    labels: Any = None,
+    max_loss: float | None = None,
 ) -> ImportedModel:
-    """What a PyTorch module computes in evaluation mode, its Sigmoid and Tanh as polynomials.
+    """What a PyTorch module computes in evaluation mode, its activations as polynomials.
 
-    All is exact but for torch's own Sigmoid and Tanh. Activations of `fhenn.interop.torch` bring their polynomials. A
-    Softmax, a LogSoftmax, or the Sigmoid of a single output at the end is finished exactly on the client.
+    All is exact but for torch's own activations. Those of `fhenn.interop.torch` bring their polynomials. A Softmax, a
+    LogSoftmax, or the Sigmoid of a single output at the end is finished exactly on the client.
 
     module: an object, never a file of pickles; it stays as it is.
     example_input: a tensor or an array (samples, ...) as the module takes it, on which the two are compared; features
     are all axes but the first, in C order. A table, as a DataFrame, names them; else that of the inputs does, if it is
     one.
-    inputs, bounds, margin, accuracy: where the polynomials of Sigmoid and Tanh shall be good, as
-    `ImportedModel.for_inputs` takes them; without either they are, to the accuracy, on [-16, 16] for the sigmoid and on
-    [-8, 8] for tanh, until `fhenn.encrypted_model` gets to know the inputs.
+    inputs, bounds, margin, accuracy, agreement, depth, labels, max_loss: where and how well the polynomials shall stand
+    in, as `ImportedModel.for_inputs` takes them; those of ReLU and its kin are chosen by agreement on samples. Without
+    either they are, to the accuracy, on [-16, 16] for the sigmoid and on [-8, 8] for others, of degree 16 there where
+    none reaches it, until `fhenn.encrypted_model` gets to know the inputs.
     domain: in the place of inputs, (low, high) for all of them, or a list with one for each in order; it stays.
     classes: labels in the order of the outputs; 0, 1, … where None and the end is a softmax or a sigmoid. Outputs
     without such an end are taken for logits; without classes too, `predict` gives the outputs.
@@ -48,7 +54,7 @@ def from_torch(
     Raises ShapeMismatch, NonFiniteValue, UnsupportedValue where the example is no finite batch that the module takes.
     Raises ParameterError, AccuracyUnreached where domain, margin or accuracy cannot be met.
     Raises ExtraMissing without PyTorch.
-    Raises what `ImportedModel.for_inputs` does for inputs.
+    Raises LossTooLarge, and what else `ImportedModel.for_inputs` does for inputs.
 
     >>> import torch  # doctest: +SKIP
     >>> module = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Softmax(dim=1))  # doctest: +SKIP
@@ -60,7 +66,8 @@ def from_torch(
 
     table = table_of(example_input)
     outcome = read(module, example_input if table is None else samples(table), classes)
-    return outcome.model(Wanted(inputs, bounds, margin, accuracy), domain, None if table is None else table.names)
+    wanted = Wanted(inputs, bounds, margin, accuracy, Goal(agreement, depth, labels, max_loss))
+    return outcome.model(wanted, domain, None if table is None else table.names)
 
 
 def from_onnx(
@@ -69,24 +76,28 @@ def from_onnx(
     inputs: Any = None,
     bounds: Any = None,
     margin: float = 0.5,
-    accuracy: float = 1e-3,
+    accuracy: float | None = 1e-3,
     domain: Domain | Sequence[Domain] | None = None,
     classes: ArrayLike | None = None,
+    agreement: float | None = None,
+    depth: int | None = None,
+    labels: Any = None,
+    max_loss: float | None = None,
 ) -> ImportedModel:
-    """The model of an ONNX file or message, its Sigmoid and Tanh as polynomials; a file is data, and runs no code.
+    """The model of an ONNX file or message, its activations as polynomials; a file is data, and runs no code.
 
     How the end is finished is as for `from_torch`.
 
     path_or_model: one file, weights included, or what it holds; samples are the first axis of its input, and features
     are the others in C order. Several inputs bring their features one after another; where each brings one, as a column
     of a table, its name is that of the feature.
-    inputs, bounds, margin, accuracy, domain: as for `from_torch`.
+    inputs, bounds, margin, accuracy, domain, agreement, depth, labels, max_loss: as for `from_torch`.
     classes: labels, for graphs that name none.
     Returns the model.
     Raises UnsupportedModel where a part of the graph cannot run encrypted.
     Raises WireFormatError where the file is no ONNX model, OSError where it cannot be read.
     Raises ParameterError, AccuracyUnreached, ExtraMissing as `from_torch` does.
-    Raises what `ImportedModel.for_inputs` does for inputs.
+    Raises LossTooLarge, and what else `ImportedModel.for_inputs` does for inputs.
 
     >>> from onnx import TensorProto, helper
     >>> graph = helper.make_graph(
@@ -102,4 +113,5 @@ def from_onnx(
     from fhenn.interop.model import Wanted
     from fhenn.interop.onnx import read
 
-    return read(path_or_model, classes).model(Wanted(inputs, bounds, margin, accuracy), domain)
+    wanted = Wanted(inputs, bounds, margin, accuracy, Goal(agreement, depth, labels, max_loss))
+    return read(path_or_model, classes).model(wanted, domain)

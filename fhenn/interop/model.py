@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from numbers import Real
 from typing import Any
@@ -17,6 +17,9 @@ from fhenn.approx.numbers import round_up
 from fhenn.approx.presets import choose
 from fhenn.columns import as_features, samples, table_of
 from fhenn.errors import AccuracyUnreached, ApproximationWarning, ParameterError, ShapeMismatch
+from fhenn.interop.conversion import DOMAIN_MARGIN as CONVERTED_MARGIN
+from fhenn.interop.conversion import Conversion, Converter, Goal
+from fhenn.interop.equalise import equalised
 from fhenn.interop.reading import Reading
 from fhenn.nn import Activation, Affine, Node, Residual, Sequential, trail, wired
 from fhenn.planner import image_shape_of
@@ -65,6 +68,8 @@ class ImportedModel(Sequential):
     ) -> None:
         super().__init__(nodes, finish=reading.finish, shape=shape)
         self._reading = reading
+        self._conversion: Conversion | None = None
+        self._by_agreement = False
         self._replaceable = frozenset(
             place for place, node in enumerate(_activations(self)) if any(node is stand_in for stand_in in stand_ins)
         )
@@ -85,6 +90,11 @@ class ImportedModel(Sequential):
         return tuple(found[place] for place in sorted(self._replaceable))
 
     @property
+    def conversion(self) -> Conversion | None:
+        """What became of the activations when polynomials were chosen for samples: print it. None before that."""
+        return self._conversion
+
+    @property
     def feature_names(self) -> tuple[str, ...] | None:
         """What the features are called, if anything."""
         return self._reading.features
@@ -99,6 +109,7 @@ class ImportedModel(Sequential):
         if names is None or self._reading.features is not None:
             return self
         named = self._with(rebuild(node, {}) for node in self.nodes)
+        named._conversion, named._by_agreement = self._conversion, self._by_agreement
         named._reading = self._reading.named(names)
         named._reading.require_widths(*map(prod, (self.input_shape or (), self.output_shape or ())))
         return named
@@ -132,22 +143,45 @@ class ImportedModel(Sequential):
         *,
         bounds: Any = None,
         margin: float = 0.5,
-        accuracy: float = 1e-3,
+        accuracy: float | None = 1e-3,
         ranges: RangesName = "auto",
-        domain_margin: float = DOMAIN_MARGIN,
+        domain_margin: float | None = None,
+        agreement: float | None = None,
+        depth: int | None = None,
+        labels: Any = None,
+        max_loss: float | None = None,
     ) -> ImportedModel:
-        """The model with stand-ins that are good wherever inputs within bounds can bring their values, soundly.
+        """The model with stand-ins that are good for its inputs: each to an accuracy, or all together by agreement.
+
+        To an accuracy, each is good wherever inputs within bounds can bring its values, soundly. By agreement, each is
+        fitted on the distribution of what the samples bring to it, and their degrees are chosen together: the least
+        depth at which the model decides as the exact one does on the samples (`fhenn.interop.conversion`). Before that
+        the units of a layer are brought to one size, by factors in the weights, where the activation lets them through
+        (`fhenn.interop.equalise`). So it goes where `accuracy` is None or `depth` is given, and for activations that
+        bend sharply, as ReLU does, which no polynomial meets to an accuracy; for samples only, unless `ranges` is
+        "worst".
 
         inputs, bounds, margin: as for `fhenn.encrypted_model`.
+        accuracy: the largest |polynomial - exact| of each stand-in, by the least degree that reaches it. Where degree
+        63 does not, it stands in all the same, with an ApproximationWarning.
         ranges: "worst" as said; "data" for stand-ins that are good in what the samples bring to them, times
         `domain_margin`; "auto" for the worst case where degree 63 reaches the accuracy, else for the data, if there are
         samples.
-        domain_margin: how many times wider than what the samples reach the domains are, which costs degrees.
-        accuracy: the largest |polynomial - exact| of each stand-in there, by the least degree that reaches it. Where
-        degree 63 does not, it stands in all the same, with an ApproximationWarning.
-        Returns the model; a stand-in that is good enough, and costs no more levels, stays as it is.
-        Raises ParameterError where accuracy or margin are out of range, or the model starts with an activation.
-        Raises ShapeMismatch, FeatureMismatch, NonFiniteValue, UnsupportedValue where the inputs are no bounds or data.
+        domain_margin: how many times wider than what the samples reach the domains are, which costs degrees; None for
+        1.25, by agreement 1.5.
+        agreement: the share of decisions on the samples that shall be the exact model's, 0.99 where None; of a
+        regression the R² of its outputs on those of the exact model, 0.998 where None. Where no network reaches it, the
+        deepest stands in with a ConversionWarning. Samples that the model was not trained on tell more.
+        depth: levels that the whole model may take.
+        labels: true values of the samples, for the accuracy of both models in the report.
+        max_loss: the largest loss of accuracy or R² where labels are given, else of agreement.
+        Returns the model, with a report where samples were given (`conversion`). A stand-in that is accurate enough,
+        and costs no more levels, stays as it is.
+        Raises ParameterError where an argument is out of range, the model starts with an activation, there is no
+        network of that depth, or the samples bring the same number to all units of an activation.
+        Raises LossTooLarge, with the report, where the model loses more than `max_loss`.
+        Raises ShapeMismatch, FeatureMismatch, NonFiniteValue, UnsupportedValue where the inputs are no bounds or data,
+        or the labels are not those of the samples.
 
         >>> from fhenn.nn import Linear, Sigmoid
         >>> nodes = [Linear([[2.0, 2.0]]), Sigmoid(), Linear([[1.0]])]
@@ -155,17 +189,93 @@ class ImportedModel(Sequential):
         >>> model.for_inputs(bounds=[-3, 3]).nodes[1].domain
         (-12.2, 12.2)
         """
-        if not isinstance(accuracy, Real) or not 0 < accuracy < np.inf:
+        if accuracy is not None and not (isinstance(accuracy, Real) and 0 < accuracy < np.inf):
             raise ParameterError(
-                f"accuracy must be a positive finite number, not {accuracy!r}.", "Give for instance 1e-3."
+                f"accuracy must be a positive finite number, not {accuracy!r}.", "Give for instance 1e-3, or None."
             )
+        goal = Goal(agreement, depth, labels, max_loss)
+        goal.require_sane()
         known = self.inputs(inputs, bounds=bounds, margin=margin)
-        return self.named(known.names).standing_in(known, accuracy, ranges, domain_margin)
+        named = self.named(known.names)
+        if known.samples is None and (accuracy is None or goal.needs_samples):
+            what = goal.needs_samples or "accuracy=None"
+            raise ParameterError(f"{what} was given, and no samples to choose by.", "Give samples as inputs=.")
+        if named._goes_by_agreement(known, accuracy, ranges, goal):
+            return named._converted(known.samples, goal, CONVERTED_MARGIN if domain_margin is None else domain_margin)
+        narrow = DOMAIN_MARGIN if domain_margin is None else domain_margin
+        model = named.standing_in(known, 1e-3 if accuracy is None else accuracy, ranges, narrow)
+        return model if known.samples is None else model._reported(known.samples, goal)
+
+    def _goes_by_agreement(self, known: Inputs, accuracy: float | None, ranges: RangesName, goal: Goal) -> bool:
+        """Whether polynomials are chosen together, on samples."""
+        if known.samples is None or ranges == "worst" or not self._convertible:
+            return False
+        return accuracy is None or goal.depth is not None or any(_bends(node) for node in self._convertible)
+
+    @property
+    def _convertible(self) -> tuple[Activation, ...]:
+        """The stand-ins that state a function and are one polynomial."""
+        return tuple(
+            node
+            for node in self.stand_ins
+            if isinstance(node, Activation) and node.function is not None and len(node.polynomials) == 1
+        )
+
+    def _converter(self, samples: Floats, margin: float) -> Converter:
+        steps, chosen = list(wired(self)), set(map(id, self._convertible))
+        places = [place for place, step in enumerate(steps) if id(step) in chosen]
+        return Converter(steps, places, samples, margin, len(self._reading.classes))
+
+    def _converted(self, samples: Floats | None, goal: Goal, margin: float) -> ImportedModel:
+        """The model with polynomials that agree, and its report. Raises what `for_inputs` does."""
+        assert samples is not None  # noqa: S101  (for the type checker)
+        stand_ins = self._convertible
+        seen = self._converter(samples, margin).reaching
+        model = equalised(
+            self, stand_ins, {id(node): seen[place] for place, node in zip(sorted(seen), stand_ins, strict=True)}
+        )
+        assert isinstance(model, ImportedModel)  # noqa: S101
+        converter = model._converter(samples, margin)
+        wanted = goal.wanted(regression=self.is_regression)
+        attempt = converter.attempt(converter.search(wanted, goal.depth))
+        steps = list(wired(model))
+        chosen = dict[int, Affine | Activation]()
+        for place, polynomial in attempt.polynomials.items():
+            node = steps[place]
+            assert isinstance(node, Activation)  # noqa: S101
+            chosen[id(node)] = node.with_polynomial(polynomial)
+        converted = model._with(rebuild(node, chosen) for node in model.nodes)
+        converted._conversion = report = converter.report(attempt, self._reading, goal.labels)
+        converted._by_agreement = True
+        goal.require_met(report)
+        return converted
+
+    def _reported(self, samples: Floats, goal: Goal) -> ImportedModel:
+        """The model with a report on samples. Raises what `for_inputs` does."""
+        converter = self._converter(samples, 1.0)
+        steps = list(wired(self))
+        there = {place: step.polynomial for place in converter.places if isinstance(step := steps[place], Activation)}
+        reported = self._with(rebuild(node, {}) for node in self.nodes)
+        reported._conversion = report = converter.report(converter.trial(there), self._reading, goal.labels)
+        goal.require_loss(report)
+        return reported
+
+    def agreeing(self, known: Inputs, accuracy: float, ranges: RangesName) -> ImportedModel | None:
+        """The model with polynomials that were chosen together, where `for_inputs` would choose so; else None.
+
+        Those of a model that was converted already stay.
+        """
+        if self._by_agreement and known.samples is not None and ranges != "worst":
+            return self
+        goal = Goal()
+        if not self._goes_by_agreement(known, accuracy, ranges, goal):
+            return None
+        return self._converted(known.samples, goal, CONVERTED_MARGIN)
 
     def standing_in(
         self, known: Inputs, accuracy: float, ranges: RangesName = "auto", domain_margin: float = DOMAIN_MARGIN
     ) -> ImportedModel:
-        """The model with stand-ins for inputs that were read already; the other arguments are those of `for_inputs`."""
+        """The model with stand-ins to an accuracy, for inputs that were read already; as `for_inputs` makes it."""
         if not self._replaceable:
             return self
         if ranges == "auto" and known.samples is not None:
@@ -263,13 +373,14 @@ class ImportedModel(Sequential):
 class Wanted:
     """What an importer is asked of stand-ins: the arguments of `ImportedModel.for_inputs`.
 
-    inputs, bounds, margin, accuracy: as there.
+    inputs, bounds, margin, accuracy, goal: as there.
     """
 
     inputs: Any
     bounds: Any
     margin: float
-    accuracy: float
+    accuracy: float | None
+    goal: Goal = field(default_factory=Goal)
 
     @property
     def known(self) -> bool:
@@ -278,9 +389,26 @@ class Wanted:
 
     def applied(self, model: ImportedModel) -> ImportedModel:
         """A model with such stand-ins; as it is where nothing is known of the inputs. Raises what `for_inputs` does."""
-        if not self.known:
+        if not self.known and self.accuracy is not None and self.goal.needs_samples is None:
             return model
-        return model.for_inputs(self.inputs, bounds=self.bounds, margin=self.margin, accuracy=self.accuracy)
+        if self.inputs is None and (self.accuracy is None or self.goal.needs_samples):
+            what = self.goal.needs_samples or "accuracy=None"
+            raise ParameterError(f"{what} was given, and no samples to choose by.", "Give samples as inputs=.")
+        return model.for_inputs(
+            self.inputs,
+            bounds=self.bounds,
+            margin=self.margin,
+            accuracy=self.accuracy,
+            agreement=self.goal.agreement,
+            depth=self.goal.depth,
+            labels=self.goal.labels,
+            max_loss=self.goal.max_loss,
+        )
+
+    @property
+    def provisional(self) -> float:
+        """The accuracy of stand-ins before that."""
+        return 1e-3 if self.accuracy is None else self.accuracy
 
 
 def _activations(node: Node | None) -> list[Activation]:
@@ -290,6 +418,11 @@ def _activations(node: Node | None) -> list[Activation]:
     if isinstance(node, Residual):
         return [*_activations(node.body), *_activations(node.shortcut)]
     return [node] if isinstance(node, Activation) else []
+
+
+def _bends(node: Activation) -> bool:
+    """Whether a node stands for a function that no polynomial meets to an accuracy."""
+    return node.function is not None and bool(node.function.kinks)
 
 
 def _good_on(node: Activation, interval: tuple[float, float], accuracy: float) -> Activation:

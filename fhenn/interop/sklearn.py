@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fhenn.approx import RELU, SIGMOID, TANH, Function
 from fhenn.errors import ExtraMissing, UnsupportedModel
+from fhenn.interop.conversion import Goal
 from fhenn.interop.fold import fold
 from fhenn.interop.model import ImportedModel, Wanted
 from fhenn.interop.reading import Probability, Reading
@@ -44,7 +45,16 @@ TRANSFORMERS = ("StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler"
 
 
 def from_sklearn(
-    estimator: Any, *, inputs: Any = None, bounds: Any = None, margin: float = 0.5, accuracy: float = _ACCURACY
+    estimator: Any,
+    *,
+    inputs: Any = None,
+    bounds: Any = None,
+    margin: float = 0.5,
+    accuracy: float | None = _ACCURACY,
+    agreement: float | None = None,
+    depth: int | None = None,
+    labels: Any = None,
+    max_loss: float | None = None,
 ) -> ImportedModel:
     """The twin of a fitted estimator or Pipeline, which predicts what the estimator does.
 
@@ -52,10 +62,10 @@ def from_sklearn(
 
     estimator: one of `ESTIMATORS`, after any of `TRANSFORMERS`, which are folded into the first linear layer and cost
     nothing.
-    inputs, bounds, margin, accuracy: where the polynomials shall be good, as `ImportedModel.for_inputs` takes them;
-    without either they are, to the accuracy, on [-16, 16] for the logistic function and on [-8, 8] for tanh, and for
-    ReLU of degree 16 there, with a RangeWarning for what leaves that, until `fhenn.encrypted_model` gets to know the
-    inputs.
+    inputs, bounds, margin, accuracy, agreement, depth, labels, max_loss: where and how well the polynomials shall stand
+    in, as `ImportedModel.for_inputs` takes them; those of ReLU are chosen by agreement on samples. Without either they
+    are, to the accuracy, on [-16, 16] for the logistic function and on [-8, 8] for tanh, and for ReLU of degree 16
+    there, with a RangeWarning for what leaves that, until `fhenn.encrypted_model` gets to know the inputs.
     Returns the model.
     Raises UnsupportedModel where the estimator, or a step of it, is another.
     Raises sklearn.exceptions.NotFittedError where it is not fitted.
@@ -71,10 +81,11 @@ def from_sklearn(
     steps, final = _steps(estimator, "the estimator")
     parts: list[Node] = [_affine_of(step, where) for step, where in steps]
     last, where = final
-    imported = _import(last, where, accuracy)
+    wanted = Wanted(inputs, bounds, margin, accuracy, Goal(agreement, depth, labels, max_loss))
+    imported = _import(last, where, wanted.provisional)
     reading = imported.reading.named(_names_of([step for step, _ in steps] + [last]))
     model = ImportedModel(fold([*parts, *imported.parts]), reading, imported.stand_ins)
-    return Wanted(inputs, bounds, margin, accuracy).applied(model)
+    return wanted.applied(model)
 
 
 @dataclass(frozen=True)

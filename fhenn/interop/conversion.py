@@ -1,0 +1,495 @@
+"""Degrees for a whole network at once: the least depth at which the twin decides as the exact model does.
+
+Every node's polynomial is fitted on what reaches it (`fhenn.approx.weighted`), after the polynomials before it. How
+much a node's error matters is what it does at the output when that node alone is replaced in the exact model; errors of
+several nodes add as independent ones do. So levels are given out one after another, each to the node that it helps
+most, and of the networks on that path the shallowest one that agrees is found by bisection, each tried as it would run.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import erfc, inf, pi, sqrt
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fhenn.approx import Polynomial
+from fhenn.approx.weighted import by_levels, rms_error
+from fhenn.columns import labels_of
+from fhenn.errors import ConversionWarning, LossTooLarge, ParameterError, ShapeMismatch
+from fhenn.interop.reading import Reading
+from fhenn.nn import Activation, Affine, Step, plus, trail
+from fhenn.nn.activation import Domain
+from fhenn.ranges.data import range_of
+
+Floats = NDArray[np.float64]
+Levels = Mapping[int, int]
+
+MOST_LEVELS = 6
+"""Of a node: degree 63."""
+
+DOMAIN_MARGIN = 1.5
+"""How many times wider than what samples reach the domains are: a witness that adds up a layer is quiet on three
+quarters of a domain only."""
+
+_WATCHED = 3
+"""Levels from an activation to the outputs that a witness of degree 8 takes."""
+
+_CLOSE = 0.1
+"""The share of decisions, the closest ones, by whose width it is told how close others can be."""
+
+_ROWS = 4096
+"""Samples that are tried while levels are sought; all count for the domains and for what is reported."""
+
+_SENSITIVE = 512
+"""Samples that show how much a node matters."""
+
+_WORK = 1 << 34
+"""Products that each of the two may take, at most, on large networks."""
+
+_FEWEST = 64
+"""Samples that are tried at least."""
+
+DECISIONS, OUTPUTS = 0.99, 0.998
+"""The agreement of classifiers and of regressions, unless another is asked for."""
+
+
+@dataclass(frozen=True)
+class NodeConversion:
+    """What became of one activation.
+
+    place: from 1 among the activations that became polynomials.
+    node: its name.
+    function: what its polynomial stands for.
+    degree, levels: of the polynomial.
+    domain: where it is good.
+    error: the root of the mean square of polynomial - function on what the samples bring there.
+    effect: what this polynomial alone does to the outputs of the exact model, the root of the mean square relative to
+    how these vary.
+    """
+
+    place: int
+    node: str
+    function: str
+    degree: int
+    levels: int
+    domain: Domain
+    error: float
+    effect: float
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What became of a model whose activations turned into polynomials. Print it for a table.
+
+    nodes: of the activations, in order.
+    levels: of the whole model.
+    samples: that it was measured on.
+    agreement: the share of samples that the twin decides as the exact model does; of a regression the R² of its outputs
+    on those of the exact model.
+    exact, twin: accuracy of both, or R², where labels were given.
+    regression: whether the outputs are values and not scores.
+    """
+
+    nodes: tuple[NodeConversion, ...]
+    levels: int
+    samples: int
+    agreement: float
+    exact: float | None = None
+    twin: float | None = None
+    regression: bool = False
+
+    @property
+    def loss(self) -> float:
+        """What the twin loses: of accuracy or R² where labels were given, else of the agreement with the exact model.
+
+        >>> Conversion((), 3, 100, 0.99, exact=0.95, twin=0.94).loss
+        0.01
+        """
+        if self.exact is None or self.twin is None:
+            return 1.0 - self.agreement
+        return round(self.exact - self.twin, 12)
+
+    def __str__(self) -> str:
+        names = ("activation", "function", "degree", "levels", "domain", "error on the data", "effect at the output")
+        rows = [
+            (
+                f"{node.place} {node.node}",
+                node.function,
+                str(node.degree),
+                str(node.levels),
+                f"[{node.domain[0]:.4g}, {node.domain[1]:.4g}]",
+                f"{node.error:.2g}",
+                f"{node.effect:.2%}",
+            )
+            for node in self.nodes
+        ]
+        widths = [max(map(len, column)) for column in zip(names, *rows, strict=True)]
+        lines = [
+            "  " + "  ".join(cell.ljust(width) if place < 2 else cell.rjust(width) for place, (cell, width) in cells)
+            for cells in (enumerate(zip(row, widths, strict=True)) for row in (names, *rows))
+        ]
+        agrees = (
+            f"R² on the exact model's outputs {self.agreement:.4f}"
+            if self.regression
+            else f"agrees with the exact model in {self.agreement:.2%}"
+        )
+        text = [f"{self.levels} levels; {agrees} ({self.samples:,} samples)"]
+        if self.exact is not None and self.twin is not None:
+            score = "R²" if self.regression else "accuracy"
+            shown = "{:.4f}" if self.regression else "{:.2%}"
+            text.append(f"{score} {shown.format(self.twin)}, of the exact model {shown.format(self.exact)}")
+        return "\n".join([*lines, *(f"  {line}" for line in text)])
+
+
+@dataclass(frozen=True, eq=False)
+class Goal:
+    """What is asked of a conversion as a whole: arguments of `ImportedModel.for_inputs`.
+
+    agreement, depth, labels, max_loss: as there.
+    """
+
+    agreement: float | None = None
+    depth: int | None = None
+    labels: Any = None
+    max_loss: float | None = None
+
+    @property
+    def needs_samples(self) -> str | None:
+        """The name of an argument that says something of samples; None where none does."""
+        given = {"depth": self.depth, "labels": self.labels, "max_loss": self.max_loss}
+        return next((name for name, value in given.items() if value is not None), None)
+
+    def wanted(self, *, regression: bool) -> float:
+        """The agreement that is asked for."""
+        if self.agreement is not None:
+            return self.agreement
+        return OUTPUTS if regression else DECISIONS
+
+    def require_met(self, report: Conversion) -> None:
+        """Raise LossTooLarge where a conversion loses too much; warn where it agrees less than was asked for."""
+        self.require_loss(report)
+        wanted = self.wanted(regression=report.regression)
+        if report.agreement < wanted:
+            warnings.warn(ConversionWarning(report.agreement, wanted, report.levels), stacklevel=5)
+
+    def require_loss(self, report: Conversion) -> None:
+        """Raise LossTooLarge where a conversion loses too much."""
+        if self.max_loss is not None and report.loss > self.max_loss:
+            raise LossTooLarge(report.loss, self.max_loss, report)
+
+    def require_sane(self) -> None:
+        """Raise ParameterError where an argument is out of range."""
+        if self.agreement is not None and not (isinstance(self.agreement, Real) and 0 < self.agreement <= 1):
+            raise ParameterError(
+                f"agreement must be a share above 0, at most 1, not {self.agreement!r}.", "Give for instance 0.99."
+            )
+        if self.depth is not None and (not isinstance(self.depth, int) or self.depth < 1):
+            raise ParameterError(f"depth must be a whole number of levels, not {self.depth!r}.", "Give for instance 8.")
+        if self.max_loss is not None and not (isinstance(self.max_loss, Real) and 0 <= self.max_loss < inf):
+            raise ParameterError(
+                f"max_loss must be a share from 0, not {self.max_loss!r}.", "Give 0.01 for one point of accuracy."
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Attempt:
+    """A twin that was tried.
+
+    polynomials: by the place of their node among the steps.
+    values: what reaches each, by its place.
+    outputs: of the twin, (samples, outputs).
+    """
+
+    polynomials: Mapping[int, Polynomial]
+    values: Mapping[int, Floats]
+    outputs: Floats
+
+
+class Converter:
+    """Finds polynomials for some activations of a circuit.
+
+    steps: of the circuit.
+    places: of the activations that are to become polynomials; each states its function.
+    samples: (samples, features).
+    margin: how many times wider than what the samples reach the domains are.
+    classes: of the outputs, 0 for a regression.
+    """
+
+    def __init__(
+        self, steps: Sequence[Step], places: Sequence[int], samples: Floats, margin: float, classes: int
+    ) -> None:
+        self._steps, self._places, self._margin, self._classes = list(steps), list(places), margin, classes
+        self._samples = samples
+        self._chosen = frozenset(places)
+        products = sum(step.operator.most_entries for step in self._steps if isinstance(step, Affine))
+        self._few = _some(samples, min(_ROWS, _WORK // max(products, 1)))
+        self._exact, self._reaching = self._run(self._few, {})
+        runs = MOST_LEVELS * len(self._places) + 1
+        self._sensitive = min(len(self._few), _SENSITIVE, max(_FEWEST, _WORK // (max(products, 1) * runs)))
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        """Of the activations that become polynomials."""
+        return tuple(self._places)
+
+    @property
+    def reaching(self) -> Mapping[int, Floats]:
+        """What comes to each of them in the exact model, of some of the samples."""
+        return self._reaching
+
+    @property
+    def least(self) -> int:
+        """Levels of the shallowest model.
+
+        One for each activation, two for one so near the end that a witness would have no room beside it.
+        """
+        return self.levels_of(self._fewest())
+
+    def levels_of(self, levels: Levels) -> int:
+        """Levels of the whole model, of the deeper one of two branches."""
+        *_, total = self._depths(levels)
+        return total
+
+    def _depths(self, levels: Levels) -> Iterator[int]:
+        """Levels before each step, and in all."""
+
+        def step(place: int, node: Affine | Activation, total: int) -> int:
+            return total + levels.get(place, node.cost)
+
+        return trail(
+            self._steps,
+            0,
+            step,
+            lambda place, first, second: max(first, second),
+            lambda place, first, second: max(first, second) + 1,
+        )
+
+    def _fewest(self) -> dict[int, int]:
+        ones = dict.fromkeys(self._places, 1)
+        depths = list(self._depths(ones))
+        return {place: 1 + (depths[-1] - depths[place] < _WATCHED) for place in self._places}
+
+    def exact_outputs(self) -> Floats:
+        """What the exact model makes of all samples."""
+        return self._exact if self._few is self._samples else self._run(self._samples, {})[0]
+
+    def effect(self, place: int, polynomial: Polynomial) -> float:
+        """What one polynomial alone does to the outputs of the exact model, relative to how they vary."""
+        rows, exact = self._few[: self._sensitive], self._exact[: self._sensitive]
+        off = self._relative(self._run(rows, {place: polynomial})[0] - exact)
+        return float(np.sqrt(np.mean(off**2))) / (self._spread(exact) or 1.0)
+
+    def search(self, agreement: float, depth: int | None) -> Levels:
+        """The levels of every node, of the shallowest network found that agrees so far; of the best one if none does.
+
+        Raises ParameterError where there is no network of that depth.
+        """
+        if depth is not None and depth < self.least:
+            raise ParameterError(
+                f"a depth of {depth} cannot be had: with the least for each activation the model takes {self.least}.",
+                f"Give depth={self.least} or more, or None.",
+            )
+        path = [levels for levels in self._path() if depth is None or self.levels_of(levels) <= depth]
+        low, high = 0, len(path)
+        while low < high:
+            middle = (low + high) // 2
+            if self._agrees(path[middle], agreement):
+                high = middle
+            else:
+                low = middle + 1
+        return path[min(low, len(path) - 1)]
+
+    def attempt(self, levels: Levels) -> Attempt:
+        """The twin of such levels, on all samples."""
+        return self._attempt(self._samples, levels)
+
+    def trial(self, polynomials: Mapping[int, Polynomial]) -> Attempt:
+        """The twin of polynomials by the place of their node, on all samples."""
+        outputs, values = self._run(self._samples, dict(polynomials))
+        return Attempt(polynomials, values, outputs)
+
+    def _attempt(self, rows: Floats, levels: Levels) -> Attempt:
+        polynomials = dict[int, Polynomial]()
+        outputs, values = self._run(rows, polynomials, levels)
+        return Attempt(polynomials, values, outputs)
+
+    def report(self, attempt: Attempt, reading: Reading, labels: Any) -> Conversion:
+        """What became of the model.
+
+        attempt: the twin, tried on all samples.
+        reading: of the outputs.
+        labels: true values of the samples; None where they are not known.
+        Raises ShapeMismatch, ParameterError where the labels are not those of the samples.
+        """
+        exact = self.exact_outputs()
+        truth = None if labels is None else _labels(labels, reading, len(exact))
+        return Conversion(
+            nodes=tuple(self._rows(attempt)),
+            levels=self.levels_of({place: polynomial.depth for place, polynomial in attempt.polynomials.items()}),
+            samples=len(exact),
+            agreement=self.agreement(exact, attempt.outputs),
+            exact=None if truth is None else reading.score(exact, truth),
+            twin=None if truth is None else reading.score(attempt.outputs, truth),
+            regression=not self._classes,
+        )
+
+    def _rows(self, attempt: Attempt) -> Iterator[NodeConversion]:
+        for number, (place, polynomial) in enumerate(attempt.polynomials.items(), 1):
+            node, function = self._steps[place], polynomial.function
+            assert isinstance(node, Activation)  # noqa: S101  (for the type checker)
+            yield NodeConversion(
+                place=number,
+                node=node.name,
+                function="" if function is None else function.name,
+                degree=polynomial.degree,
+                levels=polynomial.depth,
+                domain=polynomial.domain,
+                error=rms_error(polynomial, attempt.values[place]),
+                effect=self.effect(place, polynomial),
+            )
+
+    def agreement(self, exact: Floats, twin: Floats) -> float:
+        """As `Conversion.agreement` says."""
+        if not self._classes:
+            return 1.0 - float(np.mean((twin - exact) ** 2)) / (self._spread(exact) ** 2 or 1.0)
+        return float(np.mean(self._decisions(exact) == self._decisions(twin)))
+
+    def _agrees(self, levels: Levels, wanted: float) -> bool:
+        outputs = self._attempt(self._few, levels).outputs
+        if not np.isfinite(outputs).all():
+            return False
+        return min(self.agreement(self._exact, outputs), 1.0 - self._uncertain(outputs)) >= wanted
+
+    def _uncertain(self, outputs: Floats) -> float:
+        """The share of decisions that errors of this size turn over, by how close decisions are.
+
+        Training drives its samples away from decisions, and others lie closer. So it is no less than for decisions as
+        close as those of the closest tenth would be if they lay evenly: ∫ Φ(-m/s) dm is s/√(2π) for errors of size s.
+        """
+        if not self._classes:
+            return 0.0
+        exact = self._exact
+        if exact.shape[1] == 1:
+            closeness, off = np.abs(exact[:, 0]), (outputs - exact)[:, 0]
+        else:
+            rows, order = np.arange(len(exact)), np.argsort(exact, axis=1)
+            first, second = order[:, -1], order[:, -2]
+            closeness = exact[rows, first] - exact[rows, second]
+            off = (outputs - exact)[rows, first] - (outputs - exact)[rows, second]
+        size = float(np.sqrt(np.mean(off**2)))
+        if size == 0:
+            return 0.0
+        turned = float(np.mean([erfc(ratio / sqrt(2)) / 2 for ratio in (closeness / size).tolist()]))
+        width = float(np.quantile(closeness, _CLOSE))
+        return max(turned, _CLOSE * size / (sqrt(2 * pi) * width)) if width > 0 else turned
+
+    def _path(self) -> Iterator[Levels]:
+        """Levels of networks, one level deeper each: what is free first, then what helps most."""
+        effects = self._sensitivity()
+        levels = self._fewest()
+        total = self.levels_of(levels)
+        while True:
+            for place in self._by_gain(levels, effects):
+                if self.levels_of({**levels, place: levels[place] + 1}) == total:
+                    levels[place] += 1
+                    break
+            else:
+                yield dict(levels)
+                order = self._by_gain(levels, effects)
+                if not order:
+                    return
+                levels[order[0]] += 1
+                total = self.levels_of(levels)
+
+    def _by_gain(self, levels: Levels, effects: Mapping[int, Sequence[float]]) -> list[int]:
+        """The nodes that can take a level more, by how much smaller the error gets."""
+        open_ = [place for place in self._places if levels[place] < MOST_LEVELS]
+
+        def gain(place: int) -> float:
+            before, after = effects[place][levels[place] - 1 : levels[place] + 1]
+            return after**2 - before**2
+
+        return sorted(open_, key=gain)
+
+    def _sensitivity(self) -> dict[int, list[float]]:
+        """By place, what the polynomial of each number of levels does to the outputs alone."""
+        found = dict[int, list[float]]()
+        for place in self._places:
+            values = self._reaching[place]
+            effects = [self.effect(place, self._fit(place, levels, values)) for levels in range(1, MOST_LEVELS + 1)]
+            found[place] = np.minimum.accumulate(effects).tolist()
+        return found
+
+    def _fit(self, place: int, levels: int, values: Floats) -> Polynomial:
+        node = self._steps[place]
+        assert isinstance(node, Activation)  # noqa: S101  (for the type checker)
+        assert node.function is not None  # noqa: S101
+        domain = range_of(values, (-inf, inf), self._margin, where=node.name)
+        if not domain[0] < domain[1] or values.min() == values.max():
+            raise ParameterError(
+                f"what the samples bring to {node.name} ({node.function.name}) is {float(values.flat[0]):g} for all of "
+                "them, and no polynomial can be chosen by that.",
+                "Give samples that vary, as the inputs will.",
+            )
+        return by_levels(node.function, levels, domain, values)
+
+    def _run(
+        self, x: Floats, polynomials: dict[int, Polynomial], levels: Levels | None = None
+    ) -> tuple[Floats, dict[int, Floats]]:
+        """Outputs, and what reaches the nodes, with polynomials where there are some, and exact functions elsewhere.
+
+        levels: of polynomials that are fitted on the way, and added; None for those that there are.
+        """
+        seen = dict[int, Floats]()
+
+        def step(place: int, node: Affine | Activation, value: Floats) -> Floats:
+            if isinstance(node, Affine) or place not in self._chosen:
+                return np.asarray((node.with_policy("ignore") if isinstance(node, Activation) else node).infer(value))
+            seen[place] = value
+            if levels is not None:
+                polynomials[place] = self._fit(place, levels[place], value)
+            return np.asarray(polynomials[place](value) if place in polynomials else node.exact(value))
+
+        with np.errstate(over="ignore", invalid="ignore"):
+            *_, outputs = trail(self._steps, x, step, plus)
+        return outputs.reshape(len(x), -1), seen
+
+    def _decisions(self, scores: Floats) -> NDArray[np.intp]:
+        if scores.shape[1] == 1:
+            return (scores[:, 0] > 0).astype(np.intp)
+        return np.asarray(np.argmax(scores, axis=1))
+
+    def _relative(self, off: Floats) -> Floats:
+        """What of a difference of scores can change a decision: what is alike in all classes cannot."""
+        return off - off.mean(axis=1, keepdims=True) if self._classes and off.shape[1] > 1 else off
+
+    def _spread(self, outputs: Floats) -> float:
+        """How outputs vary from sample to sample."""
+        return float(np.sqrt(np.mean(self._relative(outputs - outputs.mean(axis=0)) ** 2)))
+
+
+def _labels(labels: Any, reading: Reading, samples: int) -> NDArray[Any]:
+    """True values, one for each sample. Raises ShapeMismatch, ParameterError, MissingValues, UnsupportedValue."""
+    truth = labels_of(labels, "labels")
+    if truth.ndim < 1 or len(truth) != samples:
+        raise ShapeMismatch("labels", truth.shape, f"one for each of the {samples} samples")
+    if reading.task == "classification":
+        strangers = sorted(set(map(str, np.unique(truth))) - set(map(str, reading.classes)))
+        if strangers:
+            shown = ", ".join(map(repr, strangers[:3])) + ", …" * (len(strangers) > 3)
+            raise ParameterError(
+                f"labels {shown} are none of the model's classes, {', '.join(map(repr, reading.classes[:5]))}.",
+                "Give the column with the labels that it was trained on, or classes= to the importer.",
+            )
+    return truth
+
+
+def _some(samples: Floats, most: int) -> Floats:
+    """At most so many of the samples, evenly spread over them."""
+    return samples if len(samples) <= most else samples[:: -(-len(samples) // max(most, _FEWEST))]

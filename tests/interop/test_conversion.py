@@ -1,0 +1,292 @@
+"""Trained networks in as they are: degrees for the whole network, and the report."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_breast_cancer, load_digits, load_wine, make_regression
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import fhenn
+from fhenn.errors import (
+    ConversionWarning,
+    LossTooLarge,
+    MissingValues,
+    NonFiniteValue,
+    ParameterError,
+    RangeWarning,
+    ShapeMismatch,
+)
+from fhenn.interop import Conversion, ImportedModel, Reading
+from fhenn.interop.conversion import Converter
+from fhenn.interop.equalise import equalised
+from fhenn.nn import wired
+
+
+def fitted(load, hidden=(16,), kind=MLPClassifier, **options):
+    X, y = load(return_X_y=True) if callable(load) else load
+    train, test, labels, truth = train_test_split(X, y, random_state=0, stratify=y if kind is MLPClassifier else None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        exact = make_pipeline(
+            StandardScaler(), kind(hidden_layer_sizes=hidden, max_iter=200, random_state=0, **options)
+        )
+        exact.fit(train, labels)
+    return exact, train, labels, test, truth
+
+
+@pytest.fixture(scope="module")
+def wine():
+    return fitted(load_wine)
+
+
+@pytest.fixture(scope="module")
+def deep():
+    return fitted(load_breast_cancer, (16, 8))
+
+
+def of(fitted_, **options):
+    exact, train, *_ = fitted_
+    return fhenn.from_sklearn(exact, inputs=train, **options)
+
+
+def test_relu_is_converted_and_says_so(wine):
+    exact, train, labels, test, _ = wine
+    model = of(wine, labels=labels)
+    report = model.conversion
+    assert np.mean(model.predict(test) == exact.predict(test)) >= 0.97
+    assert report.agreement == np.mean(model.predict(train) == exact.predict(train)) >= 0.99
+    assert (report.exact, report.twin) == (exact.score(train, labels), model.score(train, labels))
+    assert report.levels == model.cost
+    assert report.samples == len(train)
+    (row,) = report.nodes
+    (node,) = model.stand_ins
+    assert (row.degree, row.levels, row.domain) == (node.polynomial.degree, node.cost, node.domain)
+    assert row.function == "relu"
+    values = model.nodes[0].infer(train)
+    assert row.error == pytest.approx(np.sqrt(np.mean((node.infer(values) - np.maximum(values, 0)) ** 2)))
+    assert 0 < row.effect < 0.5
+
+
+def test_the_report_prints_as_a_table(deep):
+    text = str(of(deep, labels=deep[2]).conversion)
+    first, *rows, summary, accuracy = text.splitlines()
+    assert first.split()[:4] == ["activation", "function", "degree", "levels"]
+    assert [row.split()[:3] for row in rows] == [["1", "ReLU", "relu"], ["2", "ReLU", "relu"]]
+    assert "agrees with the exact model in" in summary
+    assert accuracy.strip().startswith("accuracy")
+    assert len({len(line) for line in (first, *rows)}) == 1
+
+
+def test_the_report_is_data(wine):
+    report = of(wine).conversion
+    assert report.exact is report.twin is None
+    assert pickle.loads(pickle.dumps(report)) == report  # noqa: S301  (our own bytes)
+    with pytest.raises(AttributeError):
+        report.levels = 3
+
+
+@pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu"])
+def test_every_activation_of_scikit_learn(activation):
+    exact, train, labels, test, _ = fitted(load_wine, activation=activation)
+    model = fhenn.from_sklearn(exact, inputs=train, accuracy=None, labels=labels)
+    assert np.mean(model.predict(test) == exact.predict(test)) >= 0.97
+    assert model.conversion.twin >= model.conversion.exact - 0.01
+    assert len(model.conversion.nodes) == (activation != "identity")
+
+
+def test_regression_is_converted_to_how_the_outputs_vary():
+    data = make_regression(400, 6, noise=1.0, random_state=0)
+    exact, train, labels, test, truth = fitted(data, (32,), MLPRegressor, solver="lbfgs")
+    model = fhenn.from_sklearn(exact, inputs=train, labels=labels)
+    off = np.mean((model.predict(train) - exact.predict(train)) ** 2) / exact.predict(train).var()
+    assert 1 - model.conversion.agreement == pytest.approx(off, rel=1e-6)
+    assert off <= 0.002
+    assert abs(model.score(test, truth) - exact.score(test, truth)) < 0.01
+    assert "R²" in str(model.conversion)
+
+
+def test_more_agreement_takes_more_levels(deep):
+    depths = [of(deep, agreement=agreement).cost for agreement in (0.9, 0.98, 0.995)]
+    assert depths == sorted(depths)
+    assert depths[0] < depths[-1]
+
+
+def test_no_shallower_network_of_the_path_agrees(deep):
+    model = of(deep, agreement=0.995)
+    with pytest.warns(ConversionWarning, match="where 99.50% was asked for") as caught:
+        shallower = of(deep, agreement=0.995, depth=model.cost - 1)
+        if shallower.conversion.agreement >= 0.995:  # it agrees on the samples, and is too close to turning
+            warnings.warn(ConversionWarning(0.99, 0.995, 1), stacklevel=1)
+    assert shallower.cost == model.cost - 1
+    assert caught[0].message.levels in (shallower.cost, 1)
+
+
+def test_levels_go_where_they_matter():
+    """Of two activations one hardly matters: its output is multiplied by next to nothing."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(400, 4))
+    nodes = [
+        fhenn.Linear(rng.normal(size=(8, 4))),
+        fhenn.Residual(
+            fhenn.Sequential(
+                [fhenn.Linear(rng.normal(size=(8, 8))), fhenn.ReLU(), fhenn.Linear(1e-3 * rng.normal(size=(8, 8)))]
+            )
+        ),
+        fhenn.ReLU(),
+        fhenn.Linear(rng.normal(size=(1, 8))),
+    ]
+    small, large = nodes[1].body.nodes[1], nodes[2]
+    model = ImportedModel(nodes, Reading.regression(), [small, large]).for_inputs(x)
+    first, second = model.conversion.nodes
+    assert first.levels < second.levels
+    assert first.effect < second.effect
+
+
+def test_branches_are_levelled_by_the_deeper_one():
+    """What a shallow branch takes more is free."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(300, 4))
+    body = fhenn.Sequential(
+        [fhenn.Linear(rng.normal(size=(6, 4))), fhenn.ReLU(), fhenn.Linear(rng.normal(size=(6, 6))), fhenn.ReLU()]
+    )
+    shortcut = fhenn.Sequential([fhenn.Linear(rng.normal(size=(6, 4))), fhenn.ReLU()])
+    nodes = [fhenn.Linear(np.eye(4)), fhenn.Residual(body, shortcut), fhenn.Linear(rng.normal(size=(1, 6)))]
+    stand_ins = [body.nodes[1], body.nodes[3], shortcut.nodes[1]]
+    model = ImportedModel(nodes, Reading.regression(), stand_ins).for_inputs(x, agreement=0.95)
+    first, second, beside = model.conversion.nodes
+    assert beside.levels == min(6, first.levels + second.levels + 1)
+    assert model.cost == model.conversion.levels
+
+
+def test_equalised_units_compute_the_same(deep):
+    exact, train, *_ = deep
+    plain = fhenn.from_sklearn(exact)
+    steps, stand_ins = list(wired(plain)), plain.stand_ins
+    places = [place for place, step in enumerate(steps) if step in stand_ins]
+    seen = Converter(steps, places, train, 1.5, 2).reaching
+    model = equalised(plain, stand_ins, dict(zip(map(id, stand_ins), (seen[place] for place in places), strict=True)))
+    before, after = (Converter(list(wired(each)), places, train, 1.5, 2).exact_outputs() for each in (plain, model))
+    np.testing.assert_allclose(after, before, rtol=1e-9, atol=1e-9)
+    reaching = Converter(list(wired(model)), places, train, 1.5, 2).reaching
+    for values in reaching.values():
+        assert np.abs(values).max(axis=0).max() == pytest.approx(1.0)
+        assert np.sort(np.abs(values).max(axis=0))[1] > 0.9
+
+
+def test_images_are_equalised_by_channel():
+    rng = np.random.default_rng(0)
+    nodes = [
+        fhenn.Conv2d(rng.normal(size=(3, 1, 3, 3)) * np.array([1.0, 10.0, 0.1]).reshape(-1, 1, 1, 1)),
+        fhenn.ReLU(),
+        fhenn.AvgPool2d(2),
+        fhenn.nn.Flatten(),
+        fhenn.Linear(rng.normal(size=(2, 27))),
+    ]
+    images = rng.normal(size=(200, 1, 8, 8))
+    model = ImportedModel(nodes, Reading.classification([0, 1]), [nodes[1]], shape=(1, 8, 8))
+    converted = model.for_inputs(images)
+    weights = np.abs(converted.nodes[0].weight).reshape(3, -1).max(axis=1)
+    assert weights.max() / weights.min() < 4
+    reached = converted.nodes[0].infer(images)
+    exact = converted.nodes[4].infer(converted.nodes[3].infer(converted.nodes[2].infer(np.maximum(reached, 0))))
+    truth = nodes[4].infer(model.nodes[3].infer(model.nodes[2].infer(np.maximum(model.nodes[0].infer(images), 0))))
+    np.testing.assert_allclose(exact, truth, rtol=1e-9, atol=1e-9)
+    assert converted.conversion.agreement >= 0.99
+
+
+def test_smooth_functions_go_as_before_unless_asked():
+    exact, train, *_ = fitted(load_wine, activation="tanh")
+    before = fhenn.from_sklearn(exact, inputs=train)
+    assert before.stand_ins[0].sup_error() <= 1e-3
+    assert before.conversion.agreement == 1.0
+    assert fhenn.from_sklearn(exact, inputs=train, accuracy=None).cost < before.cost
+    assert fhenn.from_sklearn(exact, inputs=train, depth=4).cost <= 4
+
+
+def test_the_encrypted_model_is_the_one_that_was_converted(wine):
+    exact, train, _, test, _ = wine
+    model = of(wine)
+    private = fhenn.encrypted_model(model, train, on_bounds="clip", on_violation="warn")
+    assert private.model.stand_ins[0].polynomial == model.stand_ins[0].polynomial
+    assert len(private.plan.witnesses) == 1
+    inside = test[:8]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", (RangeWarning))
+        warnings.simplefilter("ignore", fhenn.errors.BoundsWarning)
+        assert (private.predict(inside) == exact.predict(inside)).all()
+
+
+def test_an_encrypted_model_converts_what_was_not(wine):
+    exact, train, *_ = wine
+    private = fhenn.encrypted_model(fhenn.from_sklearn(exact), train)
+    assert private.model.conversion.agreement >= 0.99
+
+
+def test_without_samples_the_worst_case_counts(wine):
+    exact, train, *_ = wine
+    with pytest.warns(fhenn.errors.ApproximationWarning):
+        model = fhenn.from_sklearn(exact, bounds=np.stack([train.min(axis=0), train.max(axis=0)]))
+    assert model.stand_ins[0].polynomial.degree > 60
+    assert model.conversion is None
+
+
+def test_a_conversion_that_loses_too_much(deep):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConversionWarning)
+        agreement = of(deep, depth=6).conversion.agreement
+        assert of(deep, depth=6, max_loss=1.001 - agreement).conversion.agreement == agreement
+        with pytest.raises(LossTooLarge, match=r"loses .* is allowed") as caught:
+            of(deep, depth=6, max_loss=0.999 - agreement)
+    assert caught.value.loss == 1 - agreement
+    assert isinstance(caught.value.conversion, Conversion)
+    assert "ReLU" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "text"),
+    [
+        ({"depth": 3}, ParameterError, "depth of 3 cannot be had: .* takes 6"),
+        ({"depth": 0}, ParameterError, "whole number of levels"),
+        ({"agreement": 0.0}, ParameterError, "agreement must be"),
+        ({"agreement": 1.5}, ParameterError, "agreement must be"),
+        ({"max_loss": -1.0}, ParameterError, "max_loss must be"),
+        ({"accuracy": -1.0}, ParameterError, "accuracy must be"),
+        ({"labels": [0, 1]}, ShapeMismatch, "one for each of the 426 samples"),
+        ({"labels": ["a"] * 426}, ParameterError, "labels 'a' are none of the model's classes"),
+        ({"labels": [np.nan] * 426}, MissingValues, "labels"),
+    ],
+    ids=str,
+)
+def test_bad_arguments(deep, options, error, text):
+    with pytest.raises(error, match=text):
+        of(deep, **options)
+
+
+@pytest.mark.parametrize("options", [{"depth": 8}, {"labels": [0]}, {"max_loss": 0.1}, {"accuracy": None}], ids=str)
+def test_what_needs_samples_says_so(wine, options):
+    with pytest.raises(ParameterError, match="no samples to choose by"):
+        fhenn.from_sklearn(wine[0], **options)
+
+
+def test_data_that_never_reach_a_node(wine):
+    exact, train, *_ = wine
+    with pytest.raises(NonFiniteValue):
+        fhenn.from_sklearn(exact, inputs=np.where(np.arange(13) == 2, np.nan, train))
+    nodes = [fhenn.Linear([[0.0, 0.0]], [2.0]), fhenn.ReLU(), fhenn.Linear([[1.0]])]
+    model = ImportedModel(nodes, Reading.regression(), [nodes[1]])
+    with pytest.raises(ParameterError, match=r"ReLU \(relu\) is .* for all of them"):
+        model.for_inputs(np.random.default_rng(0).normal(size=(50, 2)))
+
+
+@pytest.mark.thorough
+def test_digits():
+    exact, train, _, test, truth = fitted(load_digits, (64,))
+    model = fhenn.from_sklearn(exact, inputs=train)
+    assert model.score(test, truth) >= exact.score(test, truth) - 0.01
+    assert np.mean(model.predict(test) == exact.predict(test)) >= 0.98
