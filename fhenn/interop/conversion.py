@@ -319,19 +319,20 @@ class Converter:
         outputs, values = self._run(rows, polynomials, levels)
         return Attempt(polynomials, values, outputs)
 
-    def report(self, attempt: Attempt, reading: Reading, labels: Any) -> Conversion:
+    def report(self, attempt: Attempt, reading: Reading, labels: Any, levels: int) -> Conversion:
         """What became of the model.
 
         attempt: the twin, tried on all samples.
         reading: of the outputs.
         labels: true values of the samples; None where they are not known.
+        levels: of the whole model.
         Raises ShapeMismatch, ParameterError where the labels are not those of the samples.
         """
         exact = self.exact_outputs()
         truth = None if labels is None else _labels(labels, reading, len(exact))
         return Conversion(
             nodes=tuple(self._rows(attempt)),
-            levels=self.levels_of({place: polynomial.depth for place, polynomial in attempt.polynomials.items()}),
+            levels=levels,
             samples=len(exact),
             agreement=self.agreement(exact, attempt.outputs),
             exact=None if truth is None else reading.score(exact, truth),

@@ -19,13 +19,13 @@ from fhenn.nn import (
     Affine,
     AvgPool1d,
     AvgPool2d,
+    Branches,
     Conv1d,
     Conv2d,
     Flatten,
     GlobalAvgPool2d,
     Linear,
     Node,
-    Residual,
     Scaling,
     Sequential,
 )
@@ -69,8 +69,8 @@ def equalised(model: Node, stand_ins: Sequence[Activation], seen: Mapping[int, F
 
 def _triples(model: Node) -> Iterator[tuple[Affine, Activation, Affine]]:
     """Activations with the affine maps before and after them, poolings between left out."""
-    if isinstance(model, Residual):
-        for branch in (model.body, model.shortcut):
+    if isinstance(model, Branches):
+        for branch in (model.body, model.second):
             if branch is not None:
                 yield from _triples(branch)
     if not isinstance(model, Sequential):

@@ -21,7 +21,7 @@ from fhenn.interop.conversion import DOMAIN_MARGIN as CONVERTED_MARGIN
 from fhenn.interop.conversion import Conversion, Converter, Goal
 from fhenn.interop.equalise import equalised
 from fhenn.interop.reading import Reading
-from fhenn.nn import Activation, Affine, Node, Residual, Sequential, trail, wired
+from fhenn.nn import Activation, Affine, Branches, Node, Sequential, trail, wired
 from fhenn.planner import image_shape_of
 from fhenn.planner.request import RangesName
 from fhenn.ranges import Inputs, reaches
@@ -245,7 +245,8 @@ class ImportedModel(Sequential):
             assert isinstance(node, Activation)  # noqa: S101
             chosen[id(node)] = node.with_polynomial(polynomial)
         converted = model._with(rebuild(node, chosen) for node in model.nodes)
-        converted._conversion = report = converter.report(attempt, self._reading, goal.labels)
+        report = converter.report(attempt, self._reading, goal.labels, converted.cost)
+        converted._conversion = report
         converted._by_agreement = True
         goal.require_met(report)
         return converted
@@ -256,7 +257,8 @@ class ImportedModel(Sequential):
         steps = list(wired(self))
         there = {place: step.polynomial for place in converter.places if isinstance(step := steps[place], Activation)}
         reported = self._with(rebuild(node, {}) for node in self.nodes)
-        reported._conversion = report = converter.report(converter.trial(there), self._reading, goal.labels)
+        report = converter.report(converter.trial(there), self._reading, goal.labels, self.cost)
+        reported._conversion = report
         goal.require_loss(report)
         return reported
 
@@ -415,8 +417,8 @@ def _activations(node: Node | None) -> list[Activation]:
     """The activations of a model in order, those in branches too."""
     if isinstance(node, Sequential):
         return [found for each in node.nodes for found in _activations(each)]
-    if isinstance(node, Residual):
-        return [*_activations(node.body), *_activations(node.shortcut)]
+    if isinstance(node, Branches):
+        return [*_activations(node.body), *_activations(node.second)]
     return [node] if isinstance(node, Activation) else []
 
 
