@@ -31,7 +31,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain, pairwise
-from math import ceil, sqrt
+from math import ceil, hypot, sqrt
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -559,12 +559,21 @@ class AffineMap:
         most = shape_of(layout, outlet.period, self.slots)[1]
         return self._once("copies", lambda: of_copies(self.operator, layout, outlet, most))
 
-    def norm_of(self, bounds: Bounds, norm: int) -> float:
-        """The norm of all that inputs within bounds put into slots, copies and all.
+    def norm_of(self, bounds: Bounds, norm: int, rest: float = 0.0, schedule: RotationSchedule | None = None) -> float:
+        """The norm of what a position of the results meets: all inputs, copies and all, and what is beside them.
 
         bounds: of the inputs.
         norm: 2 or 1 (`Noise`).
+        rest: what positions without an input hold.
+        schedule: how the map rotates; None for layout "features", which has no such positions.
         """
+        found, beside = self._norm_of_inputs(bounds, norm), 0.0
+        if rest and schedule is not None and (count := self._rests_met(schedule)):
+            beside = abs(rest) * count ** (1 / norm)  # infinite where that is too large
+        return found + beside if norm == 1 else hypot(found, beside)
+
+    def _norm_of_inputs(self, bounds: Bounds, norm: int) -> float:
+        """The norm of all that inputs within bounds put into slots."""
         if isinstance(self.layout, Placement) and not self.layout.is_plain:
             held = self.layout.held
             low, high = (
@@ -573,6 +582,15 @@ class AffineMap:
             bounds = Bounds(low, high)
             return bounds.norm(norm, len(low))
         return bounds.norm(norm, self.operator.inputs)
+
+    def _rests_met(self, schedule: RotationSchedule) -> int:
+        """How many positions without an input a position of the results meets, at most."""
+        layout, diagonals = self.layout, schedule.diagonals
+        if isinstance(layout, Placement):
+            spare = int((layout.held < 0).sum())
+        else:
+            spare = layout.period * layout.tiles - self.operator.inputs if isinstance(layout, WholeSamples) else 0
+        return min(spare, max(sum(map(len, row)) for row in diagonals.rows) * diagonals.terms)
 
     @property
     def alike(self) -> int:

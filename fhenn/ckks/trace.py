@@ -47,12 +47,14 @@ class Traced(Placed):
     bounds: of the values.
     room: how many times over the largest value fits under the modulus, at the place on the way where that is least.
     alike: in how many features a step errs alike (`Noise.alike`): the same ciphertext's, and those with the same keys.
+    rest: what the positions hold that whole samples have besides their features.
     """
 
     noise: Noise = field(default_factory=lambda: Noise(0.0, 0.0))
     bounds: Bounds = NOTHING
     room: float = inf
     alike: tuple[int, int] = (1, 1)
+    rest: float = 0.0
 
     @property
     def interval(self) -> Interval:
@@ -125,7 +127,8 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
     def plus(self, x: Traced, addend: float | Plain) -> Traced:
         x = super().plus(x, addend)
         if not isinstance(addend, Plain):
-            return replace(x, bounds=Bounds(x.bounds.low + addend, x.bounds.high + addend))
+            bounds = Bounds(x.bounds.low + addend, x.bounds.high + addend)
+            return replace(x, bounds=bounds, rest=x.rest + addend)
         constant = addend.values
         noise = x.noise + Noise(0.0, self._encoding_of(constant), self._norm)
         return replace(x, noise=noise, bounds=Bounds(x.bounds.low + np.min(constant), x.bounds.high + np.max(constant)))
@@ -164,6 +167,7 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
             noise=x.noise + y.noise,
             bounds=Bounds(x.bounds.low + y.bounds.low, x.bounds.high + y.bounds.high),
             room=min(x.room, y.room),
+            rest=x.rest + y.rest,
         )
 
     def sum(self, xs: Sequence[Traced], count: int) -> Traced:
@@ -184,7 +188,7 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
             bounds = Bounds(np.maximum(bounds.low, 0.0), bounds.high)
         # one may have come from the other
         noise = (x.noise * y.largest).with_error_of(y.noise * x.largest)
-        return replace(product, noise=noise, bounds=bounds, room=min(x.room, y.room))
+        return replace(product, noise=noise, bounds=bounds, room=min(x.room, y.room), rest=x.rest * y.rest)
 
     def relinearise(self, x: Traced) -> Traced:
         if x.parts == 2:
@@ -227,7 +231,8 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
         size = magnitude_on(polynomial, interval) + slope * x.largest
         rounded = Noise(0.0, (polynomial.degree + 2) * self._noise.roundoff * size, self._norm)
         noise = x.noise * slope + ahead.noise.alike(*x.alike) + rounded
-        result = Traced(ahead.level, ahead.scale, 2, noise, _image(polynomial, interval), x.room, x.alike)
+        rest = float(polynomial(x.rest))
+        result = Traced(ahead.level, ahead.scale, 2, noise, _image(polynomial, interval), x.room, x.alike, rest)
         room = self._room(result, largest_on(polynomial, interval_up_to(polynomial, x.largest)))
         if squares is not None:
             squares += self._squares_on_the_way(x, polynomial)
@@ -255,13 +260,13 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
         self.require_scale(x.level, x.scale * landing.plain_scale)
         # the bias must fit as a plaintext: it can be far larger than the sum that it completes
         self.require_encodable(landing.level, result, affine.largest_constant)
-        norm_of_inputs = affine.norm_of(x.bounds, norm)
+        schedule = affine.schedule(self.can_rotate, x.level, landing.folded(x.level))
+        norm_of_inputs = affine.norm_of(x.bounds, norm, x.rest, schedule)
         encoding = norm_of_inputs * model.encoding / landing.plain_scale
         # of the twin, of numbers that are encoded, and of scales
         floats = (affine.operator.inputs + 4) * model.roundoff * affine.sums_of_magnitudes(x.bounds)
         rounded = Noise(model.rounding / result if landing.level < x.level else 0.0, 0.0, norm)
         turned = Noise(0.0, 0.0, norm)
-        schedule = affine.schedule(self.can_rotate, x.level, landing.folded(x.level))
         self._count_map(x.level, landing, affine, schedule)
         gains = affine.gains(norm, schedule)
         if schedule is None:
@@ -285,7 +290,8 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
         plain = Noise(0.0, encoding, norm) + Noise(0.0, floats, norm)
         alike = (1, 1) if schedule else (affine.alike, affine.operator.outputs)
         noise = x.noise.through(gains.row, gains.spectral) + rounded.alike(*alike) + turned + plain
-        mapped = Traced(landing.level, result, 2, noise, room=x.room, alike=alike)
+        rest = 0.0 if schedule is None else affine.idle
+        mapped = Traced(landing.level, result, 2, noise, room=x.room, alike=alike, rest=rest)
         return [self.with_bounds(mapped, affine.image(x.bounds))]
 
     def _turned(self, turn: Noise, gains: Gains) -> Noise:
@@ -339,7 +345,8 @@ def _product_of(x: Bounds, y: Bounds) -> Bounds:
 def _scale_by(x: Traced, factor: float) -> Traced:
     """factor·x, with its noise."""
     ends = x.bounds.low * factor, x.bounds.high * factor
-    return replace(x, noise=x.noise * abs(factor), bounds=Bounds(*(ends if factor >= 0 else ends[::-1])))
+    bounds = Bounds(*(ends if factor >= 0 else ends[::-1]))
+    return replace(x, noise=x.noise * abs(factor), bounds=bounds, rest=x.rest * factor)
 
 
 @lru_cache(maxsize=256)

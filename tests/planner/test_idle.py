@@ -1,5 +1,6 @@
 """Outputs are padded to a power of two: a polynomial that does not take 0 must not meet one there."""
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -11,11 +12,18 @@ import fhenn
 from fhenn.approx import Function
 from fhenn.approx.fits import chebyshev
 from fhenn.backends import is_available
-from fhenn.ckks.layout import Vectors
+from fhenn.ckks import CipherArray
+from fhenn.ckks.bounds import Bounds
+from fhenn.ckks.layout import Placement, Vectors
+from fhenn.ckks.maps import AffineMap, Landing
+from fhenn.ckks.operator import Dense
+from fhenn.ckks.rotations import CHAINED
+from fhenn.ckks.trace import TracedContext
 from fhenn.nn import Affine, PolynomialActivation, circuit
 from fhenn.planner.scaling import rests, with_idle_values
 from fhenn.planner.walk import Path, walk
 from fhenn.planner.witness_choice import witnesses_of
+from fhenn.session.answer import Answer
 
 LOG = Function("log", lambda x: np.log(np.maximum(x, 1e-3)), lambda x: 1 / np.maximum(x, 1e-3))
 rng = np.random.default_rng(0)
@@ -119,3 +127,35 @@ def test_a_witness_knows_what_a_sum_of_branches_leaves_in_spare_positions():
     for witness, rest in zip(witnesses, (0.0, 0.5), strict=True):
         t = rest / 8 / witness.inner
         np.testing.assert_allclose(witness.threshold, 2 * 3 + (8 * t**4 - 8 * t**2 + 1), rtol=1e-12)
+
+
+def test_what_is_in_idle_positions_counts_where_plaintexts_are_rounded():
+    """Zeros multiply it, which are off by their rounding: six fives beside two ones."""
+    context = TracedContext(fhenn.Parameters.for_depth(1))
+    layout = Placement.of(np.array([[0, -1, -1, 1, -1, -1, -1, -1]]))
+    operator = Dense([[1.0, 1.0]])
+    affine = AffineMap(operator, None, layout, context.slots, CHAINED, 3.0)
+    x = context.array(layout, Bounds(-np.ones(2), np.ones(2))).ciphertexts[0]
+    of_zeros, of_fives = (context.arithmetic.apply_map([replace(x, rest=rest)], affine)[0] for rest in (0.0, 5.0))
+    alone = context.noise.encoding / Landing.of(context.arithmetic, x.level, x.scale).plain_scale
+    more = np.sqrt(of_fives.noise.normal**2 - of_zeros.noise.normal**2)
+    assert more == pytest.approx(alone * np.sqrt(6 * 25), rel=1e-3)
+    assert of_fives.rest == 3.0
+
+
+@pytest.mark.thorough
+def test_noise_is_as_large_as_it_is_told_where_most_positions_are_idle():
+    """Nine pixels, twenty apart, and a million in all positions between them."""
+    first = fhenn.Conv2d(1e-3 * rng.normal(size=(1, 1, 1, 1)), [1000.0], stride=20)
+    rise = PolynomialActivation([0.0, 1.0, 0.0, 1e-3], domain=(999.0, 1001.0))
+    model = fhenn.Sequential([first, rise, fhenn.Conv2d(rng.normal(size=(1, 1, 3, 3)))], shape=(1, 60, 60))
+    plan = fhenn.plan(model, bounds=[-1, 1], accuracy=1e9, layout="latency", samples=1, evaluator="seal")
+    client = fhenn.Client(plan)
+    x = rng.uniform(-1, 1, (1, 1, 60, 60))
+    answer = fhenn.Server(model, plan, client.evaluation_keys()).predict(client.encrypt(x))
+    array = CipherArray.from_bytes(client._context, Answer.from_bytes(answer).result)
+    held = array.layout.content(1, plan.parameters.slots)[0]
+    error = np.array(client._context.decrypt_slots(array.ciphertexts[0])) - np.where(
+        held == 0, model.infer(x).item(), 0
+    )
+    assert 0.7 * plan.deviation < error.std() < 1.1 * plan.deviation
