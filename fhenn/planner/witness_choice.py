@@ -244,8 +244,8 @@ def _chebyshev_witnesses(
     half, inner = (high - low) / 2, inner_edge(width, degree)
     polynomial = chebyshev_witness(observed.domain, inner, degree)
     at_rest = float(polynomial(observed.rest))
-    # of one input alone that makes the outputs too large, all others at the least
-    far = _chebyshev(observed.fits / half / inner, degree) - (width - 1) + spare * at_rest
+    # of one input alone that makes the outputs too large
+    far = _chebyshev(observed.fits / half / inner, degree) - (width - 1)
     reaches = 1.0, 1 / inner, abs(observed.rest - (low + high) / 2) / half / inner
     depth = doublings(degree)
     for top in range(depth, observed.start.array.level + 1):
@@ -269,7 +269,7 @@ def _chebyshev_witnesses(
                         inner=inner,
                         threshold=threshold,
                         error=error,
-                        limit=_limit(threshold, far, error, on.modulus(level) / 2 / scale),
+                        limit=_limit(threshold, far, spare * at_rest, error, on.modulus(level) / 2 / scale),
                         chance=passing,
                         headroom=half * inner * cosh(acosh(room) / degree),
                         start=top,
@@ -287,7 +287,7 @@ def _square_witnesses(observed: _Observed, of_node: partial[Witness]) -> Iterato
         _square(on, node, observed.domain, _bound_around(on, start.traced, observed.domain, t))
         for t in (1.0, abs(at_rest))
     ]
-    far = (observed.fits / half) ** 2 + spare * at_rest**2
+    far = (observed.fits / half) ** 2
     each, spared = (square.noise for square in squares)
     terms = (_sum(each, width) + _sum(spared, spare)).bound(on.slots)
     scale = squares[0].scale
@@ -301,7 +301,7 @@ def _square_witnesses(observed: _Observed, of_node: partial[Witness]) -> Iterato
                 inner=sqrt((1 - 2 * error) / width),
                 threshold=threshold,
                 error=error,
-                limit=_limit(threshold, far, error, on.modulus(level) / 2 / scale),
+                limit=_limit(threshold, far, spare * at_rest**2, error, on.modulus(level) / 2 / scale),
                 chance=_chance(1.0, on.modulus(level) / scale),
                 headroom=half * sqrt(room),
                 start=start.array.level,
@@ -337,16 +337,17 @@ def _chebyshev(t: float, degree: int) -> float:
     return cosh(angle) if angle < _LARGEST_EXPONENT else inf
 
 
-def _limit(threshold: float, far: float, error: float, fits: float) -> float:
+def _limit(threshold: float, far: float, beside: float, error: float, fits: float) -> float:
     """The number that condemns a ciphertext.
 
     threshold: of an alarm; no less condemns.
-    far: what a single input gives that may make the outputs wrap.
+    far: what a single input gives that may make the outputs wrap, with all others at the least.
+    beside: what spare positions add, which may be below 0.
     error: of the number.
     fits: the largest number that the modulus holds.
     """
     # beyond the domain the error grows in proportion, at worst, to what it may be of the threshold
-    return max(threshold, min(far * (1 - _LARGEST_SHARE) - error, largest_beside(fits, error)))
+    return max(threshold, min(far * (1 - _LARGEST_SHARE) + beside - error, largest_beside(fits, error)))
 
 
 def _chance(width: float, modulus: float) -> float:

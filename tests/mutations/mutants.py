@@ -1138,7 +1138,7 @@ VERIFIED_WITNESSES = [
         ),
         (
             "witnesses do not speak for outputs that wrap",
-            "min(far * (1 - _LARGEST_SHARE) - error, largest_beside(fits, error))",
+            "min(far * (1 - _LARGEST_SHARE) + beside - error, largest_beside(fits, error))",
             "largest_beside(fits, error)",
         ),
         ("witnesses of any error", "        and new.error <= old.error * (1 + 1e-9)\n", ""),

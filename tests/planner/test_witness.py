@@ -12,7 +12,7 @@ from support import mostly_thorough, on_each
 import fhenn
 from fhenn.errors import ParameterError, PlanError, WireFormatError
 from fhenn.planner.witness import DEGREES, Witness, chebyshev_witness, inner_edge
-from fhenn.planner.witness_choice import _covers, watched
+from fhenn.planner.witness_choice import _covers, _limit, watched
 
 rng = np.random.default_rng(0)
 HIDDEN = fhenn.Sequential(
@@ -218,6 +218,12 @@ def test_a_limit_below_0_covers_itself_and_none_below_it(plan):
     negative = replace(plan.witnesses[0], threshold=-4.0, limit=-4.0)
     assert _covers(negative, negative)
     assert not _covers(replace(negative, limit=-3.9), negative)
+
+
+def test_what_spare_positions_add_is_added_in_full_to_what_condemns():
+    """An input that gives 128, beside -256 of spare positions: the number is -128, or 1 below that."""
+    assert _limit(-300.0, 128.0, -256.0, 0.5, 1e9) == 127 - 256 - 0.5
+    assert _limit(-300.0, 128.0, 256.0, 0.5, 1e9) == 127 + 256 - 0.5
 
 
 def test_its_own_inputs_are_its_business_alone():
