@@ -92,6 +92,8 @@ def test_an_answer_tells_which_uploads_in_which_shares(sides):
     scaled = Receipt.of_average(*uploads, weights=[2 * weight for weight in WEIGHTS])
     assert scaled == Receipt.of_average(*uploads, weights=WEIGHTS)
     assert Receipt.from_bytes(scaled.to_bytes()) == scaled
+    # whoever holds the key makes it from headers, and never sees what it could decrypt
+    assert Receipt.of_average(*(upload[:1000] for upload in uploads), weights=WEIGHTS) == scaled
 
 
 def test_what_averages_err_by_is_counted(sides):
