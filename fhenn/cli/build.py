@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -18,6 +18,7 @@ from fhenn.cli.bounds import bounds_options, feature_names, read_bounds_and_samp
 from fhenn.cli.nodes import FITTED
 from fhenn.cli.show import FILE, as_json_option, count_of, note, output_option, progress, tell
 from fhenn.cli.tables import CsvFormat, csv_options, read_table
+from fhenn.columns import Table
 from fhenn.errors import DataWarning, ParameterError
 from fhenn.nn import Activation, Square
 from fhenn.planner import fingerprint_of
@@ -136,35 +137,104 @@ def _split(labels: NDArray[Any], held_out: float, seed: int) -> tuple[NDArray[np
 
 @click.command(name="import")
 @click.argument("source", type=FILE)
-@click.option("--inputs", type=FILE, help="Sample data (CSV, NPY, Parquet) by which polynomials are chosen.")
+@click.option(
+    "--inputs", "--data", "inputs", type=FILE, help="Sample data (CSV, NPY, Parquet) by which polynomials are chosen."
+)
+@click.option("--labels", help="What they shall be predicted as: a column of the sample data, or a file of one column.")
 @csv_options
-@click.option("--accuracy", type=float, default=1e-3, show_default=True, help="Largest error of each polynomial.")
+@click.option(
+    "--accuracy",
+    type=float,
+    default=1e-3,
+    show_default=True,
+    help="Largest error of each polynomial, where activations are smooth and --depth is not given.",
+)
+@click.option(
+    "--agreement",
+    type=click.FloatRange(0, 1, min_open=True),
+    help="Else the share of decisions on the data that shall be the exact model's; of a regression the R² on its "
+    "outputs.  [default: 0.99; 0.998]",
+)
+@click.option("--depth", type=click.IntRange(1), help="Levels that the model may take; polynomials go by agreement.")
+@click.option("--max-loss", type=click.FloatRange(0), help="Refuse a model that loses more accuracy (or R²) than this.")
 @output_option("model.fhenn", "the model")
 @as_json_option
 def import_(
-    *, source: Path, inputs: Path | None, accuracy: float, csv_format: CsvFormat, output: Path, as_json: bool
+    *,
+    source: Path,
+    inputs: Path | None,
+    labels: str | None,
+    accuracy: float,
+    agreement: float | None,
+    depth: int | None,
+    max_loss: float | None,
+    csv_format: CsvFormat,
+    output: Path,
+    as_json: bool,
 ) -> None:
     """Import a model from ONNX, with polynomials inside.
 
-    SOURCE is a file that ends in .onnx. Needs the extra `onnx`.
+    SOURCE is a file that ends in .onnx. Needs the extra `onnx`. With sample data it tells what became of every
+    activation, and how often the model decides as the exact one does; with labels, the accuracy of both.
 
     \b
       fhenn import network.onnx --inputs records.csv
+      fhenn import network.onnx --inputs records.csv --labels benign
     """
     if source.suffix.lower() != ".onnx":
         raise ParameterError(
             f"{source} does not have the ending of an ONNX file.", "Export the model to one that ends in .onnx."
         )
-    sample = None if inputs is None else read_named_samples(inputs, csv_format, as_json)
-    model = fhenn.from_onnx(source, inputs=sample, accuracy=accuracy)
+    sample, truth = _samples_and_labels(inputs, labels, csv_format, as_json)
+    model = fhenn.from_onnx(
+        source,
+        inputs=sample,
+        accuracy=accuracy,
+        agreement=agreement,
+        depth=depth,
+        labels=truth,
+        max_loss=max_loss,
+    )
     artifacts.write(output, artifacts.model_to_bytes(model))
+    conversion = model.conversion
     result = {
         "model": str(output),
         "fingerprint": fingerprint_of(model),
         "levels": model.cost,
         "reading": asdict(model.reading),
+        "conversion": None if conversion is None else asdict(conversion),
     }
-    tell(as_json, result, f"{model.summary()}\n\nwrote {output} ({result['fingerprint']})")
+    report = "" if conversion is None else f"{conversion}\n\n"
+    tell(as_json, result, f"{model.summary()}\n\n{report}wrote {output} ({result['fingerprint']})")
+
+
+def _samples_and_labels(
+    inputs: Path | None, labels: str | None, form: CsvFormat, as_json: bool
+) -> tuple[Any, NDArray[Any] | None]:
+    """Sample data, and their labels, of a column beside them or of a file of their own.
+
+    Raises ParameterError where there are labels without data, or the file of labels has several columns.
+    """
+    if labels is None:
+        return (None if inputs is None else read_named_samples(inputs, form, as_json)), None
+    if inputs is None:
+        raise ParameterError("--labels needs the samples that they belong to.", "Give these with --inputs.")
+    if not Path(labels).is_file():
+        if inputs.suffix.lower() == ".npy":
+            raise ParameterError(
+                f"there is no file {labels}, and {inputs} has no columns with names.", "Give labels in a file."
+            )
+        table = read_table(inputs, form, (labels,))
+        features = table.without(labels).data()
+        values, names = features.numbers(), features.names
+        note(as_json, f"read {inputs}: {count_of(len(values), 'sample')} of {count_of(values.shape[1], 'feature')}")
+        return (values if names is None else Table.of(names, values.T)), table.labels(labels)
+    table = read_table(Path(labels), form, None).data()
+    if len(table.columns) != 1:
+        raise ParameterError(
+            f"{labels} has {len(table.columns)} columns.", "Give a file of labels alone, or the name of a column."
+        )
+    return read_named_samples(inputs, form, as_json), replace(table, names=("labels",)).labels("labels")
 
 
 @click.command()

@@ -480,14 +480,18 @@ def _labels(labels: Any, reading: Reading, samples: int) -> NDArray[Any]:
     truth = labels_of(labels, "labels")
     if truth.ndim < 1 or len(truth) != samples:
         raise ShapeMismatch("labels", truth.shape, f"one for each of the {samples} samples")
-    if reading.task == "classification":
-        strangers = sorted(set(map(str, np.unique(truth))) - set(map(str, reading.classes)))
-        if strangers:
-            shown = ", ".join(map(repr, strangers[:3])) + ", …" * (len(strangers) > 3)
-            raise ParameterError(
-                f"labels {shown} are none of the model's classes, {', '.join(map(repr, reading.classes[:5]))}.",
-                "Give the column with the labels that it was trained on, or classes= to the importer.",
-            )
+    if reading.task == "regression":
+        try:
+            return np.asarray(truth, np.float64)
+        except ValueError:
+            raise ParameterError("labels of a regression must be numbers.", "Give the column of values.") from None
+    strangers = [label for label in dict.fromkeys(truth.ravel().tolist()) if label not in reading.classes]
+    if strangers:
+        shown = ", ".join(map(repr, strangers[:3])) + ", …" * (len(strangers) > 3)
+        raise ParameterError(
+            f"labels {shown} are none of the model's classes, {', '.join(map(repr, reading.classes[:5]))}.",
+            "Give the column with the labels that it was trained on, or classes= to the importer.",
+        )
     return truth
 
 

@@ -1,0 +1,122 @@
+"""`fhenn import` with samples and labels: what it prints, and what it refuses."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from fhenn import artifacts
+from fhenn.cli import cli
+from fhenn.errors import LossTooLarge, ParameterError, ShapeMismatch
+
+onnx = pytest.importorskip("onnx")
+rng = np.random.default_rng(0)
+X = rng.normal(size=(300, 4))
+FIRST, SECOND = rng.normal(size=(12, 4)), rng.normal(size=(3, 12))
+Y = np.argmax(np.maximum(X @ FIRST.T, 0) @ SECOND.T, axis=1)
+
+
+def run(*args):
+    result = CliRunner().invoke(cli, [str(arg) for arg in args])
+    if result.exception is not None:
+        raise result.exception
+    return result.stdout
+
+
+def write(path, names, columns):
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(names)
+        writer.writerows(zip(*columns, strict=True))
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("import")
+    helper, double = onnx.helper, onnx.TensorProto.DOUBLE
+    graph = helper.make_graph(
+        [
+            helper.make_node("Gemm", ["x", "w", "b"], ["h"], transB=1),
+            helper.make_node("Relu", ["h"], ["r"]),
+            helper.make_node("Gemm", ["r", "v", "c"], ["s"], transB=1),
+            helper.make_node("Softmax", ["s"], ["y"]),
+        ],
+        "network",
+        [helper.make_tensor_value_info("x", double, ["n", 4])],
+        [helper.make_tensor_value_info("y", double, ["n", 3])],
+        [
+            onnx.numpy_helper.from_array(np.asarray(value), name)
+            for name, value in {"w": FIRST, "b": np.zeros(12), "v": SECOND, "c": np.zeros(3)}.items()
+        ],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)]), folder / "m.onnx")
+    names = ["a", "b", "c", "d"]
+    write(folder / "both.csv", [*names, "kind"], [*X.T, Y])
+    write(folder / "x.csv", names, X.T)
+    write(folder / "y.csv", ["kind"], [Y])
+    write(folder / "words.csv", ["kind"], [["word"] * 300])
+    np.save(folder / "y.npy", Y[:, None])
+    np.save(folder / "x.npy", X)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("inputs", "labels"), [("both.csv", "kind"), ("x.csv", "y.csv"), ("x.npy", "y.csv"), ("x.csv", "y.npy")]
+)
+def test_it_prints_the_report(here, inputs, labels):
+    labels = here / labels if "." in labels else labels
+    text = run("import", here / "m.onnx", "--inputs", here / inputs, "--labels", labels, "-o", here / "m.fhenn")
+    assert "effect at the output" in text
+    assert "accuracy" in text
+    assert "of the exact model 100.00%" in text
+    model = artifacts.model_from_bytes(artifacts.read(here / "m.fhenn"))
+    assert np.mean(model.predict(X) == Y) >= 0.98
+
+
+def test_the_report_is_in_the_json(here):
+    report = json.loads(
+        run(
+            "import",
+            here / "m.onnx",
+            "--data",
+            here / "x.csv",
+            "--depth",
+            5,
+            "--agreement",
+            0.9,
+            "-o",
+            here / "m.fhenn",
+            "--json",
+        )
+    )
+    assert report["levels"] == report["conversion"]["levels"] == 5
+    assert report["conversion"]["nodes"][0]["function"] == "relu"
+    assert report["conversion"]["exact"] is None
+    assert json.loads(run("import", here / "m.onnx", "-o", here / "m.fhenn", "--json"))["conversion"] is None
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "text"),
+    [
+        (("--labels", "y.csv"), ParameterError, "--labels needs the samples"),
+        (("--inputs", "x.csv", "--labels", "words.csv"), ParameterError, "none of the model's classes"),
+        (("--inputs", "x.csv", "--labels", "both.csv"), ParameterError, "has 5 columns"),
+        (("--inputs", "x.csv", "--labels", "missing"), ParameterError, "there is no column 'missing'"),
+        (("--inputs", "x.npy", "--labels", "missing"), ParameterError, "has no columns with names"),
+        (("--inputs", "x.csv", "--depth", 3), ParameterError, "the model takes 4"),
+        (("--inputs", "x.csv", "--agreement", 1, "--depth", 4, "--max-loss", 0), LossTooLarge, "is allowed"),
+    ],
+    ids=str,
+)
+def test_what_is_refused(here, options, error, text):
+    options = [here / option if "." in str(option) else option for option in options]
+    with pytest.raises(error, match=text):
+        run("import", here / "m.onnx", *options, "-o", here / "m.fhenn")
+
+
+def test_labels_of_other_samples(here):
+    write(here / "short.csv", ["kind"], [Y[:9]])
+    with pytest.raises(ShapeMismatch, match="one for each of the 300 samples"):
+        run("import", here / "m.onnx", "--inputs", here / "x.csv", "--labels", here / "short.csv")
