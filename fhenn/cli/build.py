@@ -153,7 +153,7 @@ def _split(labels: NDArray[Any], held_out: float, seed: int) -> tuple[NDArray[np
     "--agreement",
     type=click.FloatRange(0, 1, min_open=True),
     help="Else the share of decisions on the data that shall be the exact model's; of a regression the R² on its "
-    "outputs.  [default: 0.99; 0.998]",
+    "outputs.  [default: 0.99; 0.995]",
 )
 @click.option("--depth", type=click.IntRange(1), help="Levels that the model may take; polynomials go by agreement.")
 @click.option("--max-loss", type=click.FloatRange(0), help="Refuse a model that loses more accuracy (or R²) than this.")

@@ -55,7 +55,7 @@ _WORK = 1 << 34
 _FEWEST = 64
 """Samples that are tried at least."""
 
-DECISIONS, OUTPUTS = 0.99, 0.998
+DECISIONS, OUTPUTS = 0.99, 0.995
 """The agreement of classifiers and of regressions, unless another is asked for."""
 
 

@@ -170,7 +170,7 @@ class ImportedModel(Sequential):
         domain_margin: how many times wider than what the samples reach the domains are, which costs degrees; None for
         1.25, by agreement 1.5.
         agreement: the share of decisions on the samples that shall be the exact model's, 0.99 where None; of a
-        regression the R² of its outputs on those of the exact model, 0.998 where None. Where no network reaches it, the
+        regression the R² of its outputs on those of the exact model, 0.995 where None. Where no network reaches it, the
         deepest stands in with a ConversionWarning. Samples that the model was not trained on tell more.
         depth: levels that the whole model may take.
         labels: true values of the samples, for the accuracy of both models in the report.

@@ -91,7 +91,7 @@ def test_the_report_is_in_the_json(here):
             "--json",
         )
     )
-    assert report["levels"] == report["conversion"]["levels"] == 5
+    assert report["levels"] == report["conversion"]["levels"] <= 5
     assert report["conversion"]["nodes"][0]["function"] == "relu"
     assert report["conversion"]["exact"] is None
     assert json.loads(run("import", here / "m.onnx", "-o", here / "m.fhenn", "--json"))["conversion"] is None

@@ -106,7 +106,7 @@ def test_regression_is_converted_to_how_the_outputs_vary():
     model = fhenn.from_sklearn(exact, inputs=train, labels=labels)
     off = np.mean((model.predict(train) - exact.predict(train)) ** 2) / exact.predict(train).var()
     assert 1 - model.conversion.agreement == pytest.approx(off, rel=1e-6)
-    assert off <= 0.002
+    assert off <= 0.005
     assert abs(model.score(test, truth) - exact.score(test, truth)) < 0.01
     assert "R²" in str(model.conversion)
 
