@@ -39,6 +39,7 @@ from fhenn.approx.polynomial import Polynomial
 from fhenn.approx.presets import PRESETS, Preset, choose, preset
 from fhenn.approx.sigmoid import SIGMOID_CUBIC, sigmoid, sigmoid_prime, sigmoid_second
 from fhenn.approx.tail import is_tail_safe, tail_safe
+from fhenn.approx.weighted import weighted
 
 __all__ = [
     "ABS",
@@ -89,4 +90,5 @@ __all__ = [
     "sigmoid_second",
     "softplus",
     "tail_safe",
+    "weighted",
 ]

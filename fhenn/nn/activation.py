@@ -16,6 +16,7 @@ from fhenn.approx.fits import require_degree
 from fhenn.approx.functions import SQUARE
 from fhenn.approx.polynomial import require_domain
 from fhenn.approx.presets import choose
+from fhenn.approx.weighted import weighted
 from fhenn.backends import PLAIN, Backend, backend_of
 from fhenn.errors import HeadroomExceeded, ParameterError, RangeReport, ShapeMismatch, UnsupportedValue
 from fhenn.finite import require_finite
@@ -68,6 +69,7 @@ class Activation(Layer):
         degree: int | None = None,
         accuracy: float | None = None,
         *,
+        samples: ArrayLike | None = None,
         on_violation: Policy = "warn",
     ) -> Activation:
         """A node for any function of numbers.
@@ -78,8 +80,11 @@ class Activation(Layer):
         domain: (low, high), where the polynomial is good.
         degree: of the polynomial, or
         accuracy: the largest error on the domain, by the least degree that reaches it.
+        samples: values of what comes to the node, of any shape, on whose distribution a polynomial of `degree` is
+        fitted (`fhenn.approx.weighted`); None for the least error in the worst case.
         on_violation: as for every `Activation`.
-        Raises ParameterError where both or neither of degree and accuracy are given, and what `fhenn.approx.fit` does.
+        Raises ParameterError where both or neither of degree and accuracy are given, or an accuracy with samples, and
+        what `fhenn.approx.fit` does.
         Raises NonFiniteValue where the function is not finite on the domain, UnsupportedValue where it is no callable.
 
         >>> node = Activation.fit(lambda x: x / (1 + x * x), (-3, 3), degree=9)
@@ -100,7 +105,14 @@ class Activation(Layer):
         if (degree is None) == (accuracy is None):
             given = "neither degree nor accuracy is given." if degree is None else "degree and accuracy are both given."
             raise ParameterError(given, "Give one of them: each alone decides how close the polynomial is.")
-        polynomial = polynomial_for(function, (low, high), degree, accuracy, None, default=((low, high), 1))
+        if samples is None:
+            polynomial = polynomial_for(function, (low, high), degree, accuracy, None, default=((low, high), 1))
+        elif degree is None:
+            raise ParameterError(
+                "an accuracy is of the worst case, and samples say nothing of it.", "Give a degree with samples."
+            )
+        else:
+            polynomial = weighted(function, degree, (low, high), samples)
         return PolynomialActivation(polynomial, on_violation=on_violation)
 
     @staticmethod

@@ -291,8 +291,17 @@ def test_any_function_can_be_fitted(function, options):
         ((lambda x: np.where(x > 1, np.inf, x), (-3, 3), 5), NonFiniteValue, "finite"),
         (("relu", (-3, 3), 5), UnsupportedValue, "a function of arrays"),
         ((np.sum, (-3, 3), 5), ParameterError, "element by element"),
+        ((np.sin, (-3, 3), 5, None, [9.0]), ParameterError, "no sample lies"),
+        ((np.sin, (-3, 3), None, 0.1, [1.0]), ParameterError, "worst case"),
     ],
 )
 def test_what_cannot_be_fitted(arguments, error, text):
     with pytest.raises(error, match=text):
-        fhenn.Activation.fit(*arguments)
+        fhenn.Activation.fit(*arguments[:4], samples=arguments[4] if len(arguments) > 4 else None)
+
+
+def test_a_fit_on_samples_is_closer_on_them():
+    x = rng.normal(size=2000)
+    by_data, by_worst = (fhenn.Activation.fit(np.abs, (-6, 6), 8, samples=samples) for samples in (x, None))
+    off = [np.sqrt(np.mean((node.forward(x) - np.abs(x)) ** 2)) for node in (by_data, by_worst)]
+    assert off[0] < 0.8 * off[1]
