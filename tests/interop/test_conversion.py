@@ -290,3 +290,14 @@ def test_digits():
     model = fhenn.from_sklearn(exact, inputs=train)
     assert model.score(test, truth) >= exact.score(test, truth) - 0.01
     assert np.mean(model.predict(test) == exact.predict(test)) >= 0.98
+
+
+def test_decisions_that_training_drove_apart_are_not_taken_for_safe():
+    """No sample is near turning, and errors of 0.3 turn none; others may lie as close as the closest tenth's width."""
+    scores = np.linspace(1.0, 2.0, 400) * np.where(np.arange(400) % 2, 1.0, -1.0)
+    nodes = [fhenn.Linear([[1.0]]), fhenn.ReLU(), fhenn.Linear([[1.0]])]
+    steps = list(wired(ImportedModel(nodes, Reading.classification([0, 1]), [nodes[1]])))
+    converter = Converter(steps, [1], np.abs(scores)[:, None], 1.5, 2)
+    exact = converter.exact_outputs()
+    off = converter._uncertain(exact + 0.3 * np.where(np.arange(400) % 3, 1.0, -1.0)[:, None])
+    assert off == pytest.approx(0.1 * 0.3 / (np.sqrt(2 * np.pi) * np.quantile(np.abs(exact), 0.1)))
