@@ -8,9 +8,9 @@ All errors derive from `FhennError`, and from the built-in exception that a call
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from math import log2, prod
-from typing import Any, Literal
+from typing import Literal
 
 from fhenn.text import apart, printable
 
@@ -255,26 +255,6 @@ class AccuracyUnreached(FhennError, ValueError):
 
 
 @dataclass(eq=False)
-class LossTooLarge(FhennError, ValueError):
-    """A converted model loses more than its user allows.
-
-    loss: of accuracy or R² where labels were given, else of the agreement with the exact model.
-    allowed: the largest loss that was allowed.
-    conversion: the report on all nodes, a `fhenn.interop.Conversion`.
-    """
-
-    loss: float
-    allowed: float
-    conversion: Any = field(repr=False)
-
-    def _message(self) -> str:
-        return (
-            f"the converted model loses {self.loss:.2%}, where {self.allowed:.2%} is allowed. Allow more depth, ask "
-            f"for a higher agreement, or train on with polynomials in the place of its activations.\n{self.conversion}"
-        )
-
-
-@dataclass(eq=False)
 class BoundsExceeded(FhennError, ValueError):
     """Values beyond the bounds that were declared to the plan.
 
@@ -404,7 +384,7 @@ class AccuracyLost(FhennError, ValueError):
 
     def _message(self) -> str:
         lost = f"{self.lost:.4g} of the exact model's quality is lost, and {self.allowed:.4g} is allowed."
-        return f"{lost} {self.suggestion}"
+        return f"{lost} {self.suggestion}\n{self.report}"
 
 
 @dataclass(eq=False)

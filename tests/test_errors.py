@@ -53,7 +53,6 @@ EXAMPLES = [
         errors.BoundsExceeded((1, 2), 9.0, -1.0, 1.0),
         "features 1, 2 leave their declared bounds; the furthest value is 9",
     ),
-    (errors.LossTooLarge(0.031, 0.01, "the report"), "loses 3.10%, where 1.00% is allowed."),
     (errors.UnsupportedValue("str", "numbers"), "str"),
     (
         errors.SparseTooLarge((9_000, 100_000), 671),

@@ -76,7 +76,7 @@ def model_to_bytes(model: Node) -> bytes:
     ExtraMissing without safetensors.
 
     >>> import fhenn
-    >>> model = fhenn.Sequential([fhenn.Linear([[1.0, -1.0]]), fhenn.Sigmoid()], finish="argmax")
+    >>> model = fhenn.Sequential([fhenn.Linear([[1.0, -1.0], [0.5, 1.0]]), fhenn.Sigmoid()], finish="argmax")
     >>> again = model_from_bytes(model_to_bytes(model))
     >>> [node.name for node in again.nodes], again.finish
     (['Linear', 'Sigmoid'], 'argmax')

@@ -61,6 +61,8 @@ _PHRASES = tuple(
             "ONNX's inliner puts them in the place of functions",
         ),
         (r"onnx\.version_converter\.convert_version\([^()]*\) makes it", "ONNX's version converter makes it"),
+        (r"\bdepth=(\d+)", r"--depth \1"),
+        (r"samples as inputs=\.", "samples with --inputs."),
         (r"\bfhenn\.plan\b", "`fhenn plan`"),
     )
 )

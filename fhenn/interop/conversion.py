@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from fhenn.approx import Polynomial
 from fhenn.approx.weighted import by_levels, rms_error
 from fhenn.columns import labels_of
-from fhenn.errors import ConversionWarning, LossTooLarge, ParameterError, ShapeMismatch
+from fhenn.errors import AccuracyLost, ConversionWarning, ParameterError, ShapeMismatch
 from fhenn.interop.reading import Reading
 from fhenn.nn import Activation, Affine, Step, plus, trail
 from fhenn.nn.activation import Domain
@@ -172,16 +172,21 @@ class Goal:
         return OUTPUTS if regression else DECISIONS
 
     def require_met(self, report: Conversion) -> None:
-        """Raise LossTooLarge where a conversion loses too much; warn where it agrees less than was asked for."""
+        """Raise AccuracyLost where a conversion loses too much; warn where it agrees less than was asked for."""
         self.require_loss(report)
         wanted = self.wanted(regression=report.regression)
         if report.agreement < wanted:
             warnings.warn(ConversionWarning(report.agreement, wanted, report.levels), stacklevel=5)
 
     def require_loss(self, report: Conversion) -> None:
-        """Raise LossTooLarge where a conversion loses too much."""
+        """Raise AccuracyLost where a conversion loses too much."""
         if self.max_loss is not None and report.loss > self.max_loss:
-            raise LossTooLarge(report.loss, self.max_loss, report)
+            raise AccuracyLost(
+                report.loss,
+                self.max_loss,
+                report,
+                "Allow more depth, ask for a higher agreement, or train on with polynomials in place of its activations.",
+            )
 
     def require_sane(self) -> None:
         """Raise ParameterError where an argument is out of range."""
@@ -293,7 +298,7 @@ class Converter:
         if depth is not None and depth < self.least:
             raise ParameterError(
                 f"a depth of {depth} cannot be had: with the least for each activation the model takes {self.least}.",
-                f"Give depth={self.least} or more, or None.",
+                f"Give depth={self.least} or more, or leave it out.",
             )
         path = [levels for levels in self._path() if depth is None or self.levels_of(levels) <= depth]
         low, high = 0, len(path)

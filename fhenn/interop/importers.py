@@ -54,7 +54,7 @@ def from_torch(
     Raises ShapeMismatch, NonFiniteValue, UnsupportedValue where the example is no finite batch that the module takes.
     Raises ParameterError, AccuracyUnreached where domain, margin or accuracy cannot be met.
     Raises ExtraMissing without PyTorch.
-    Raises LossTooLarge, and what else `ImportedModel.for_inputs` does for inputs.
+    Raises AccuracyLost, and what else `ImportedModel.for_inputs` does for inputs.
 
     >>> import torch  # doctest: +SKIP
     >>> module = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Softmax(dim=1))  # doctest: +SKIP
@@ -97,7 +97,7 @@ def from_onnx(
     Raises UnsupportedModel where a part of the graph cannot run encrypted.
     Raises WireFormatError where the file is no ONNX model, OSError where it cannot be read.
     Raises ParameterError, AccuracyUnreached, ExtraMissing as `from_torch` does.
-    Raises LossTooLarge, and what else `ImportedModel.for_inputs` does for inputs.
+    Raises AccuracyLost, and what else `ImportedModel.for_inputs` does for inputs.
 
     >>> from onnx import TensorProto, helper
     >>> graph = helper.make_graph(

@@ -179,7 +179,7 @@ class ImportedModel(Sequential):
         and costs no more levels, stays as it is.
         Raises ParameterError where an argument is out of range, the model starts with an activation, there is no
         network of that depth, or the samples bring the same number to all units of an activation.
-        Raises LossTooLarge, with the report, where the model loses more than `max_loss`.
+        Raises AccuracyLost, with the report, where the model loses more than `max_loss`.
         Raises ShapeMismatch, FeatureMismatch, NonFiniteValue, UnsupportedValue where the inputs are no bounds or data,
         or the labels are not those of the samples.
 
@@ -191,7 +191,7 @@ class ImportedModel(Sequential):
         """
         if accuracy is not None and not (isinstance(accuracy, Real) and 0 < accuracy < np.inf):
             raise ParameterError(
-                f"accuracy must be a positive finite number, not {accuracy!r}.", "Give for instance 1e-3, or None."
+                f"accuracy must be a positive finite number, not {accuracy!r}.", "Give for instance 1e-3."
             )
         goal = Goal(agreement, depth, labels, max_loss)
         goal.require_sane()

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from fhenn import artifacts
 from fhenn.cli import cli
-from fhenn.errors import LossTooLarge, ParameterError, ShapeMismatch
+from fhenn.errors import AccuracyLost, ParameterError, ShapeMismatch
 
 onnx = pytest.importorskip("onnx")
 rng = np.random.default_rng(0)
@@ -106,7 +106,7 @@ def test_the_report_is_in_the_json(here):
         (("--inputs", "x.csv", "--labels", "missing"), ParameterError, "there is no column 'missing'"),
         (("--inputs", "x.npy", "--labels", "missing"), ParameterError, "has no columns with names"),
         (("--inputs", "x.csv", "--depth", 3), ParameterError, "the model takes 4"),
-        (("--inputs", "x.csv", "--agreement", 1, "--depth", 4, "--max-loss", 0), LossTooLarge, "is allowed"),
+        (("--inputs", "x.csv", "--agreement", 1, "--depth", 4, "--max-loss", 0), AccuracyLost, "is allowed"),
     ],
     ids=str,
 )

@@ -14,8 +14,8 @@ from sklearn.preprocessing import StandardScaler
 
 import fhenn
 from fhenn.errors import (
+    AccuracyLost,
     ConversionWarning,
-    LossTooLarge,
     MissingValues,
     NonFiniteValue,
     ParameterError,
@@ -241,10 +241,10 @@ def test_a_conversion_that_loses_too_much(deep):
         warnings.simplefilter("ignore", ConversionWarning)
         agreement = of(deep, depth=6).conversion.agreement
         assert of(deep, depth=6, max_loss=1.001 - agreement).conversion.agreement == agreement
-        with pytest.raises(LossTooLarge, match=r"loses .* is allowed") as caught:
+        with pytest.raises(AccuracyLost, match="is lost, and") as caught:
             of(deep, depth=6, max_loss=0.999 - agreement)
-    assert caught.value.loss == 1 - agreement
-    assert isinstance(caught.value.conversion, Conversion)
+    assert caught.value.lost == 1 - agreement
+    assert isinstance(caught.value.report, Conversion)
     assert "ReLU" in str(caught.value)
 
 

@@ -109,7 +109,7 @@ def convert(
             report.lost,
             max_loss,
             report,
-            f"Try {missing}more data, epochs= or depth=; print(error.report) says where it was lost.",
+            f"Try {missing}more data, epochs= or depth=; the report says where it was lost.",
         )
     twin.show_finish()
     return twin.module, report
