@@ -185,7 +185,7 @@ class Goal:
                 report.loss,
                 self.max_loss,
                 report,
-                "Allow more depth, ask for a higher agreement, or train on with polynomials in place of its activations.",
+                "Allow more depth, ask for a higher agreement, or train on with polynomials in it.",
             )
 
     def require_sane(self) -> None:
