@@ -243,7 +243,7 @@ def test_statistics_are_those_of_the_training_share():
     ("pool", "average"),
     [
         (nn.MaxPool2d(3, 2, padding=1), nn.AvgPool2d(3, 2, padding=1, count_include_pad=False)),
-        (nn.MaxPool2d((2, 1), ceil_mode=True), nn.AvgPool2d((2, 1), ceil_mode=True)),
+        (nn.MaxPool2d((3, 1), ceil_mode=True), nn.AvgPool2d((3, 1), ceil_mode=True)),
         (nn.AdaptiveMaxPool2d(2), nn.AdaptiveAvgPool2d(2)),
     ],
     ids=str,
@@ -319,6 +319,27 @@ def test_without_labels_the_original_is_what_is_learnt(simple):
     assert convert(module, x, epochs=0, loss="mse")[1].measure == "R²"
     with pytest.raises(ParameterError, match="nothing to learn from"):
         convert(module, x, teacher=False)
+
+
+def test_labels_teach_without_a_teacher():
+    x, y = blobs()
+    _, report = convert(perceptron().eval(), x, labels=y, teacher=False, epochs=15)
+    assert report.exact < 0.5
+    assert report.final > 0.7
+
+
+def test_the_range_penalty_is_part_of_the_loss(simple, monkeypatch):
+    module, x, y = simple
+
+    def heavy(module, margin):
+        assert margin > 1  # it starts within the domains
+        return 10 * sum(weight.square().sum() for weight in module.parameters())
+
+    plain, _ = convert(module, x, labels=y, epochs=2)
+    monkeypatch.setattr("fhenn.interop.torch.tuning.range_penalty", heavy)
+    light, _ = convert(module, x, labels=y, epochs=2)
+    sizes = [sum(float(weight.square().sum()) for weight in each.parameters()) for each in (light, plain)]
+    assert sizes[0] < 0.9 * sizes[1]
 
 
 def test_held_out_samples_that_the_original_never_saw(simple):
