@@ -108,11 +108,12 @@ def activations(module):
 
 
 def test_fine_tuning_helps_and_the_best_state_is_kept(simple):
-    module, x, y = simple
-    _, untouched = convert(module, x, labels=y, epochs=0, depth=5, held_out=0.3, margin=30)
-    _, tuned = convert(module, x, labels=y, epochs=8, depth=5, held_out=0.3, margin=30)
+    regression, x, y = absolute()
+    _, untouched = convert(regression, x, labels=y, epochs=0, depth=5)
+    _, tuned = convert(regression, x, labels=y, epochs=8, depth=5)
     assert all(step.epochs == 0 and step.before == step.after for step in untouched.steps)
-    assert tuned.final > untouched.final
+    assert tuned.final > untouched.final + 0.01
+    module, x, y = simple
     # a rate at which every epoch is a step back: the state before them stays
     wild, report = convert(module, x, labels=y, epochs=8, rate=1e4, held_out=0.3)
     kept, still = convert(module, x, labels=y, epochs=0, held_out=0.3)
@@ -295,11 +296,15 @@ def test_a_single_score_and_its_sigmoid():
     np.testing.assert_allclose(model.predict_proba(x)[:, 1:], shares, atol=1e-5)
 
 
-def test_a_regression():
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(300, 4))
+def absolute():
+    """A regression on |x₀| + x₁."""
+    x = np.random.default_rng(0).normal(size=(300, 4))
     y = (np.abs(x[:, :1]) + x[:, 1:2]).astype(np.float32)
-    module = trained(perceptron(nn.GELU, 1), x, y)
+    return trained(perceptron(nn.GELU, 1), x, y), x, y
+
+
+def test_a_regression():
+    module, x, y = absolute()
     _, report = convert(module, x, labels=y, epochs=3)
     assert report.measure == "R²"
     assert report.exact > 0.9
@@ -323,9 +328,8 @@ def test_without_labels_the_original_is_what_is_learnt(simple):
 
 def test_labels_teach_without_a_teacher():
     x, y = blobs()
-    _, report = convert(perceptron().eval(), x, labels=y, teacher=False, epochs=15)
-    assert report.exact < 0.5
-    assert report.final > 0.7
+    _, report = convert(perceptron().eval(), x, labels=y, teacher=False, epochs=8, held_out=0.3)
+    assert report.steps[0].after > report.exact + 0.1
 
 
 def test_the_range_penalty_is_part_of_the_loss(simple, monkeypatch):
@@ -338,7 +342,7 @@ def test_the_range_penalty_is_part_of_the_loss(simple, monkeypatch):
     plain, _ = convert(module, x, labels=y, epochs=2)
     monkeypatch.setattr("fhenn.interop.torch.tuning.range_penalty", heavy)
     light, _ = convert(module, x, labels=y, epochs=2)
-    sizes = [sum(float(weight.square().sum()) for weight in each.parameters()) for each in (light, plain)]
+    sizes = [sum(float(weight.detach().square().sum()) for weight in each.parameters()) for each in (light, plain)]
     assert sizes[0] < 0.9 * sizes[1]
 
 

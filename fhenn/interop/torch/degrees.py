@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
 
 import fhenn.nn as nodes
 from fhenn.approx import Function, Polynomial
 from fhenn.approx.families import lost_function
 from fhenn.approx.numbers import round_up
+from fhenn.approx.weighted import weighted
 from fhenn.errors import NonFiniteValue, ParameterError
 from fhenn.interop import from_torch
 from fhenn.interop.stand_in import node_of
@@ -31,9 +31,6 @@ MOST_LEVELS = 3
 _USUAL = 2
 _KEPT = 1 << 17
 """Values that a fit looks at, at most."""
-_FLOOR = 0.1
-"""The share of a fit's weight that is spread evenly over the domain, so that it holds where values are rare."""
-_EVENLY = 200
 _LOOKED_AT = 1000
 """Samples on which it is found out what each activation's error does to the output, at most."""
 
@@ -99,14 +96,7 @@ def fitted(function: Function, values: Values, levels: int, margin: float) -> Ac
     levels: that it consumes: the degree is 2 to that power.
     margin: how many times wider the domain is than what comes.
     """
-    low, high = domain = values.domain(margin)
-    turns = np.cos(np.pi * (np.arange(_EVENLY) + 0.5) / _EVENLY)
-    t = np.concatenate([turns, (2 * values.some - low - high) / (high - low)])
-    weights = np.full(len(t), (1 - _FLOOR) / len(values.some))
-    weights[:_EVENLY] = _FLOOR * np.sin(np.arccos(turns)) / np.sin(np.arccos(turns)).sum()
-    exact = function.value(low + (high - low) * (t + 1) / 2)
-    coefficients = chebyshev.chebfit(t, exact, 2**levels, w=np.sqrt(weights))
-    polynomial = Polynomial(tuple(coefficients.tolist()), domain, "chebyshev", function)
+    polynomial = weighted(function, 2**levels, values.domain(margin), values.some)
     return Activation(node_of(function, polynomial))
 
 
