@@ -49,7 +49,7 @@ FOR_PYTHON = {
     "backends/seal/tenseal_values.py": "TenSEAL's values",
     "figures": "figures of Python, but for that of an activation",
     "interop/encrypted.py": "models in Python",
-    "interop/sklearn.py": "models in Python",
+    "interop/sklearn": "models in Python",
     "columns.py": "DataFrames and arrays",
     "ckks/algebra.py": "arithmetic in Python",
     "ckks/array.py": "TenSEAL's values, layouts by name",
