@@ -96,9 +96,10 @@ _HIDDEN = pytest.MonkeyPatch()
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Hide the native evaluator from a test for SEAL, before its fixtures are made.
+    """Hide the native evaluator from a test for SEAL, before its fixtures are made; skip one for what is not there.
 
-    What a test is for, the fixture `evaluator` says, or a kind of ciphertext that `support.kinds` gives it.
+    What a test is for, its fixture `evaluator` says, or a kind of ciphertext that `support.kinds` gives it. One for the
+    native evaluator is skipped where that is not there, whichever module's fixture says so.
     """
     callspec = getattr(item, "callspec", None)
     params = {} if callspec is None else callspec.params
@@ -107,8 +108,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if "seal" in (params.get("evaluator"), of_kind):
         _HIDDEN.setenv("FHENN_NATIVE", "0")
         _HIDDEN.setattr(library, "available", lambda: False)
-    elif of_kind is not None:
-        _require(of_kind)
+        return
+    for needed in (params.get("evaluator"), of_kind):
+        if needed == "native":
+            _require(needed)
 
 
 @pytest.hookimpl(trylast=True)
