@@ -58,6 +58,7 @@ _HOME = {
     "Plan": "fhenn.planner",
     "Polynomial": "fhenn.approx",
     "PolynomialActivation": "fhenn.nn",
+    "Preparation": "fhenn.interop",
     "RangeReport": "fhenn.errors",
     "RangeViolation": "fhenn.errors",
     "RangeWarning": "fhenn.errors",
@@ -151,6 +152,7 @@ __all__ = [
     "Plan",
     "Polynomial",
     "PolynomialActivation",
+    "Preparation",
     "RangeReport",
     "RangeViolation",
     "RangeWarning",
@@ -208,7 +210,7 @@ if TYPE_CHECKING:
     from fhenn.backends.seal import SealContext as Context
     from fhenn.ckks import CipherArray, Parameters, concatenate, decrypt, encrypt
     from fhenn.errors import RangeReport, RangeViolation, RangeWarning
-    from fhenn.interop import ImportedModel, Reading, from_onnx, from_torch
+    from fhenn.interop import ImportedModel, Preparation, Reading, from_onnx, from_torch
     from fhenn.interop.encrypted import EncryptedModel, encrypted_model
     from fhenn.interop.encrypted import encrypted as encrypted
     from fhenn.interop.sklearn import from_sklearn

@@ -253,6 +253,55 @@ def table_of(x: Any) -> Table | None:
     return _of_protocol(x) if table is None else table
 
 
+def raw_table(x: Any) -> Table:
+    """The columns of a table or array, cells of any type: as they are, before anyone asks for numbers.
+
+    x: a table of any kind that this module reads; an array (rows, columns), of objects too; or a list of rows.
+
+    Returns a table, without names where `x` has none.
+    Raises ShapeMismatch for an array that is not (rows, columns), and what `table_of` does.
+
+    >>> raw_table([["f", 3.5], ["m", None]]).columns[1].tolist()
+    [3.5, None]
+    """
+    table = table_of(x)
+    if table is not None:
+        return table
+    # of lists NumPy would make texts of the numbers beside a text
+    values = _of_lists(x) if isinstance(x, list | tuple) and not any(map(_holds_masked, x)) else _array(x)
+    if values.ndim != 2:
+        raise ShapeMismatch("samples", values.shape, "(samples, columns)")
+    return Table(None, tuple(values.T))
+
+
+def _of_lists(x: Sequence[Any]) -> Cells:
+    """Rows, of any cells, as an array of objects. Raises UnsupportedValue where they are of different lengths."""
+    rows = [each.tolist() if isinstance(each, np.ndarray) else each for each in x]
+    if not rows or not all(isinstance(row, list | tuple) for row in rows):
+        return _array(x)
+    widths = {*map(len, rows)}
+    if len(widths) != 1:
+        raise UnsupportedValue(f"rows of {' and '.join(map(str, sorted(widths)[:3]))} cells", "rows of equal length")
+    values = np.empty((len(rows), widths.pop()), dtype=object)
+    for place, row in enumerate(rows):
+        values[place, :] = _cells(row)
+    return values
+
+
+def numbers_in(cells: Cells, label: str | int | None) -> Floats:
+    """The cells of a column as float64, NaN where one is missing.
+
+    cells: of a `Table`.
+    label: what errors call the column.
+
+    Raises UnsupportedValue for cells that are not numbers, and for whole numbers that no float holds.
+
+    >>> numbers_in(np.array([1, None, 2.5], dtype=object), "a")
+    array([1. , nan, 2.5])
+    """
+    return _numbers(cells, label)
+
+
 def column_of(y: Any) -> Cells:
     """One value for each sample, as an array.
 
@@ -581,7 +630,7 @@ def _numbers(cells: Cells, label: str | int | None) -> Floats:
 
 def _example(data: Cells) -> str:
     """The first of some cells of text, in brackets."""
-    return f" ({_short(to_python(data.ravel()[0]))})" if data.size and data.dtype.kind in "UST" else ""
+    return f" ({short(to_python(data.ravel()[0]))})" if data.size and data.dtype.kind in "UST" else ""
 
 
 def _number(cell: Any, label: str | int | None, index: tuple[Any, ...]) -> float:
@@ -593,7 +642,7 @@ def _number(cell: Any, label: str | int | None, index: tuple[Any, ...]) -> float
         cell = cell.item()
     if not isinstance(cell, Real | Decimal):
         what = "text" if isinstance(cell, str) else f"a {type(cell).__name__}"
-        raise UnsupportedValue(_where(f"{what} ({_short(cell)})", label, index), "numbers")
+        raise UnsupportedValue(_where(f"{what} ({short(cell)})", label, index), "numbers")
     try:
         number = float(cell)
     except (OverflowError, ValueError):
@@ -611,7 +660,12 @@ def _is_missing(cell: Any) -> bool:
     return cell is np.ma.masked or is_missing(cell)
 
 
-def _short(cell: Any) -> str:
+def short(cell: Any) -> str:
+    """A cell as an error shows it, cut where it is long.
+
+    >>> short("a")
+    "'a'"
+    """
     text = repr(cell)
     return text if len(text) <= 40 else text[:39] + "…"
 

@@ -393,10 +393,12 @@ class FeatureMismatch(FhennError, ValueError):
 
     got: names of the columns.
     expected: names of the features.
+    select: what selects them, as code.
     """
 
     got: tuple[str, ...]
     expected: tuple[str, ...]
+    select: str = "X[list(model.reading.features)]"
 
     def _message(self) -> str:
         missing = [name for name in self.expected if name not in self.got]
@@ -405,7 +407,7 @@ class FeatureMismatch(FhennError, ValueError):
         parts = [f"{kind}: {join_first(names)}" for kind, names in kinds if names]
         return (
             f"the features are not those that the model was fitted on ({'; '.join(parts)}). "
-            "Select them by name, as in X[list(model.reading.features)]; their order does not matter."
+            f"Select them by name, as in {self.select}; their order does not matter."
         )
 
 
@@ -469,6 +471,61 @@ class MissingValues(NonFiniteValue):
 
     def _message(self) -> str:
         return f"{self.operation}: {self.missing}. {self.suggestion}"
+
+
+@dataclass(eq=False)
+class CellRefused(FhennError, ValueError):
+    """Cells of a raw table that a model's preparation cannot take.
+
+    operation: the file, or what was to be done.
+    column: name of the column, or its place from 0, in words.
+    rows: places of all such cells in the rows that were given together, from 0.
+    where: the same in words, as rows or as the lines of a file.
+    cell: what the first of them holds, as text.
+    reason: why it is refused.
+    suggestion: what to do.
+    """
+
+    operation: str
+    column: str
+    rows: tuple[int, ...]
+    where: str
+    cell: str
+    reason: str
+    suggestion: str
+
+    def _message(self) -> str:
+        return f"{self.operation}: {self.column} holds {self.cell} in {self.where}: {self.reason}. {self.suggestion}"
+
+
+@dataclass(eq=False)
+class UnknownCategory(CellRefused):
+    """Categories that the model was not fitted on, where it says that these are errors.
+
+    known: the categories that it was fitted on, as text.
+    """
+
+    known: tuple[str, ...] = ()
+
+
+@dataclass(eq=False)
+class PreparationMismatch(FhennError, ValueError):
+    """A preparation that does not belong to the plan or model that it came with, or that is not there.
+
+    expected: fingerprint of the preparation that the plan or model names, None for none.
+    got: fingerprint of the one that came with it, None for none.
+    suggestion: what to do.
+    """
+
+    expected: str | None
+    got: str | None
+    suggestion: str
+
+    def _message(self) -> str:
+        return (
+            f"the preparation is {self.got or 'missing'}, where {self.expected or 'none'} is needed: raw tables would "
+            f"be prepared otherwise than the model was fitted. {self.suggestion}"
+        )
 
 
 @dataclass(eq=False)

@@ -127,6 +127,8 @@ def _first(kinds: tuple[Any, ...], value: Any) -> Any:
 def _tuple(parts: tuple[Any, ...], value: Any) -> tuple[Any, ...]:
     if not isinstance(value, list | tuple):
         raise ValueError(f"{value!r:.40} is not a list")  # noqa: TRY004
+    if parts == (float, ...) and {*map(type, value)} <= {float, int}:  # at once: matrices are long
+        return tuple(map(float, value))
     kinds = [parts[0]] * len(value) if parts[1:] == (...,) else list(parts)
     if len(kinds) != len(value):
         raise ValueError(f"{len(value)} values in the place of {len(kinds)}")

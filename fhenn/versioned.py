@@ -22,6 +22,7 @@ class VersionedJson:
     version: of its format. No other is read.
     infinite: whether its numbers may be infinite (`fhenn.strict.read_json`).
     kind_last: whether kind and version stand behind the fields, where some kinds have always had them.
+    indent: of the lines that it is written in; None for a single line, for what is long.
 
     >>> note = VersionedJson("note", 1)
     >>> note.read(note.write({"text": "hello"}), lambda fields: fields["text"])
@@ -37,15 +38,16 @@ for it again.
     version: int
     infinite: bool = False
     kind_last: bool = False
+    indent: int | None = 1
 
     def write(self, fields: Mapping[str, Any]) -> str:
         """The document of these fields as text.
 
         fields: by name; values are what JSON has. Floats survive to the last bit.
-        Returns the JSON text, one field a line.
+        Returns the JSON text, one field a line unless `indent` is None.
         """
         head = {"kind": f"fhenn-{self.kind}", "version": self.version}
-        return json.dumps({**fields, **head} if self.kind_last else {**head, **fields}, indent=1)
+        return json.dumps({**fields, **head} if self.kind_last else {**head, **fields}, indent=self.indent)
 
     def read(
         self,

@@ -64,6 +64,19 @@ EXAMPLES = [
         "MinMaxScaler (step 'scale') is not supported: clip=True is not affine. Supported: clip=False.",
     ),
     (errors.FeatureMismatch(("a", "c"), ("a", "b")), "(missing: b; unknown: c)"),
+    (
+        errors.CellRefused("t.csv", "column 'a'", (1,), "line 3", "'x'", "it is no number", "Write one."),
+        "t.csv: column 'a' holds 'x' in line 3: it is no number. Write one.",
+    ),
+    (
+        errors.UnknownCategory("predict", "column 'a'", (1,), "row 1", "'x'", "it is unknown", "Drop it.", ("'y'",)),
+        "predict: column 'a' holds 'x' in row 1: it is unknown. Drop it.",
+    ),
+    (
+        errors.PreparationMismatch("ab", None, "Fetch the plan again."),
+        "the preparation is missing, where ab is needed: raw tables would be prepared otherwise than the model was "
+        "fitted. Fetch the plan again.",
+    ),
     (errors.ShapeMismatch("Linear", (2, 3), "(2, 4)"), "(2, 3)"),
     (errors.NonFiniteValue("encrypt", 3, "Drop them."), "3 values"),
     (

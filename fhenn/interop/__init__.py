@@ -14,6 +14,7 @@ from fhenn.interop.encrypted import encrypted as encrypted
 from fhenn.interop.fold import fold
 from fhenn.interop.importers import from_onnx, from_torch
 from fhenn.interop.model import ImportedModel
+from fhenn.interop.preparation import Preparation
 from fhenn.interop.reading import Reading
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "EncryptedModel",
     "ImportedModel",
     "NodeConversion",
+    "Preparation",
     "Reading",
     "encrypted_model",
     "fold",

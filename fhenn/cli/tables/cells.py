@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from fhenn.cli.tables.formulas import unquote
 from fhenn.missing import is_missing
+from fhenn.numerals import as_number, has_decimal_comma
 
 Cells = NDArray[Any] | Sequence[Any]
 """A column: an array of numbers, or cells of any kind: text of a CSV file, None where Parquet has nothing."""
@@ -24,11 +25,8 @@ _BLANK = " \t\r\n\v\f\xa0\ufeff"
 
 Kind = Literal["number", "missing", "unfit", "text"]
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-_INFINITE = re.compile(r"[+-]?inf(inity)?", re.ASCII | re.IGNORECASE)
 _ONLY_DIGITS = re.compile(r"[0-9+\-.eE\n]*")
 _PLAIN = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?", re.ASCII)
-_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?", re.ASCII)
 _CENSORED = re.compile(r"[<>≤≥~±]=?\s*[+-]?[\d.,]+", re.ASCII)
 
 
@@ -94,22 +92,6 @@ def clean(cell: str) -> str:
     cell = cell.strip(_BLANK)
     # text is looked at as text only where an apostrophe says so: most cells are numbers
     return unquote(cell) if cell[:1] == "'" else cell
-
-
-def as_number(cell: str, decimal: str = ".") -> float | None:
-    """The number that a cell holds, None where it is not a number.
-
-    cell: text. ASCII digits count; underscores, and digits of other scripts, do not.
-    decimal: what stands before the fraction, a point or a comma.
-    """
-    if decimal == ",":
-        cell = "?" if "." in cell else cell.replace(",", ".")
-    return float(cell) if _NUMBER.fullmatch(cell) or _INFINITE.fullmatch(cell) else None
-
-
-def has_decimal_comma(cell: object) -> bool:
-    """Whether a cell is a number with a comma before its fraction."""
-    return isinstance(cell, str) and bool(_DECIMAL_COMMA.fullmatch(cell))
 
 
 def kind_of(cell: str, decimal: str = ".") -> Kind:

@@ -14,11 +14,12 @@ from typing import BinaryIO
 from unicodedata import normalize
 
 from fhenn.cli.tables.blocks import Blocks
-from fhenn.cli.tables.cells import Cells, clean, has_decimal_comma
+from fhenn.cli.tables.cells import Cells, clean
 from fhenn.cli.tables.grid import Grid
 from fhenn.cli.tables.header import is_header
 from fhenn.cli.tables.table import Table
 from fhenn.errors import ParameterError
+from fhenn.numerals import has_decimal_comma
 
 Line = tuple[int, list[str]]
 """Where a row starts, counted from 1 as an editor does, and its cells."""

@@ -10,7 +10,8 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
-from fhenn.cli.tables.cells import TextCells, as_number, clean
+from fhenn.cli.tables.cells import TextCells, clean
+from fhenn.numerals import as_number
 
 _NUMERIC = b"0123456789+-.eE"
 _NEWLINE = ord("\n")

@@ -7,7 +7,8 @@ from itertools import pairwise
 from math import isclose, isfinite
 from unicodedata import normalize
 
-from fhenn.cli.tables.cells import as_number, kind_of
+from fhenn.cli.tables.cells import kind_of
+from fhenn.numerals import as_number
 
 _YEARS = range(1900, 2101)
 _FEWEST, _WIDTHS = 3, 10

@@ -11,9 +11,10 @@ from unicodedata import normalize
 import numpy as np
 from numpy.typing import NDArray
 
-from fhenn.cli.tables.cells import Cells, JoinedCells, are_blank, has_decimal_comma, join, labels, numbers
+from fhenn.cli.tables.cells import Cells, JoinedCells, are_blank, join, labels, numbers
 from fhenn.errors import DataWarning, FeatureMismatch, MissingValues, ParameterError, ShapeMismatch
 from fhenn.missing import missing_places
+from fhenn.numerals import has_decimal_comma
 
 _MOST = 5
 

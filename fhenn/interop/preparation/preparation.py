@@ -1,0 +1,355 @@
+"""`Preparation`: what a client does with raw tables, in the clear, before it encrypts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import MISSING, asdict, dataclass, fields
+from functools import cached_property
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+
+from fhenn.columns import require_distinct
+from fhenn.errors import MissingValues, ParameterError, ShapeMismatch
+from fhenn.interop.preparation.catalogue import STEPS
+from fhenn.interop.preparation.frame import Field, Fields, Floats, Frame, Source, rows_in_words
+from fhenn.interop.preparation.step import Step, Union, run, walk
+from fhenn.interop.preparation.table import Column, frame_of, read_table
+from fhenn.strict import built
+from fhenn.text import printable
+from fhenn.versioned import VersionedJson
+
+_DOCUMENT = VersionedJson("preparation", 1, indent=None)
+
+LARGEST = 16 << 20
+"""Bytes of a preparation as JSON."""
+
+_MOST_PARTS = 1 << 20
+"""Commas and brackets in it: what parsing takes in time and memory grows with them."""
+
+_MOST_STEPS, _DEEPEST = 4096, 16
+_MOST_CELLS = 1 << 18
+"""Numbers that all steps together may make of a row."""
+_MOST_WORK = 1 << 24
+"""Products and sums that they may take for it: some ten milliseconds."""
+_MOST_COLUMNS, _LONGEST_NAME = 1 << 17, 512
+
+_BLOCK = 1 << 22
+"""Numbers that are made at once, 32 MB."""
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What makes the features of an encrypted model from a raw table, step by step, as data.
+
+    The client runs it in the clear, with NumPy alone. What it shows of the model `tells` says.
+
+    columns: of the raw table, in the order that they have where they have no names.
+    steps: one after another.
+    features: names of what comes out.
+    extra: whether a table may have columns besides, which are left out.
+    Raises ParameterError where the steps are not for these columns, what comes out is no number or has another count,
+    or all is larger than may be sent.
+
+    >>> from fhenn.interop.preparation import Column, OneHot, Preparation, Select, Union
+    >>> sex = OneHot((("f", "m"),), ((0, 1),), (2,), (None,))
+    >>> steps = [Union(((Select((0,)),), (Select((1,)), sex)))]
+    >>> preparation = Preparation((Column("age"), Column("sex", "text")), steps, ("age", "sex_f", "sex_m"))
+    >>> preparation.prepare({"sex": ["m", "f"], "age": [30, 41.5]}).tolist()
+    [[30.0, 0.0, 1.0], [41.5, 1.0, 0.0]]
+    >>> Preparation.from_json(preparation.to_json()) == preparation
+    True
+    """
+
+    columns: tuple[Column, ...]
+    steps: tuple[Step, ...]
+    features: tuple[str, ...]
+    extra: bool = False
+
+    def __post_init__(self) -> None:
+        for name, kind in (("columns", Column), ("steps", Step), ("features", str)):
+            made = tuple(getattr(self, name))
+            object.__setattr__(self, name, made)
+            if not all(isinstance(each, kind) for each in made):
+                raise ParameterError(f"{name} must be of {kind.__name__}.", "See the docstring of Preparation.")
+        names = [column.name for column in self.columns if column.name is not None]
+        if not self.columns or len(names) not in (0, len(self.columns)):
+            raise ParameterError("columns must all have names, or none.", "Name all of them, at least one.")
+        require_distinct(names, "columns")
+        require_distinct(self.features, "features")
+        self._require_modest()
+        if len(self._ends) != len(self.features) or not self._ends:
+            raise ParameterError(
+                f"{len(self._ends)} features come out, and {len(self.features)} have names.", "Name each of them."
+            )
+        stray = next((place for place, end in enumerate(self._ends) if end.kind != "number"), None)
+        if stray is not None:
+            raise ParameterError(
+                f"feature {self.features[stray]!r} is no number when all steps are done.",
+                "Encode texts as numbers, with OneHot or Lookup.",
+            )
+
+    def __repr__(self) -> str:
+        steps = ", ".join(type(step).__name__ for step in self.steps[:6]) + ", …" * (len(self.steps) > 6)
+        return f"Preparation({len(self.columns)} columns → {len(self.features)} features: {steps or 'as they are'})"
+
+    @classmethod
+    def of_numbers(cls, columns: int | Sequence[str]) -> Preparation:
+        """One that leaves numbers as they are, to go on from.
+
+        columns: names of the columns, or how many there are.
+
+        >>> Preparation.of_numbers(["a", "b"]).features
+        ('a', 'b')
+        """
+        names: Sequence[str | None] = [None] * columns if isinstance(columns, int) else columns
+        called = tuple(f"x{place}" if name is None else name for place, name in enumerate(names))
+        return cls(tuple(Column(name) for name in names), (), called)
+
+    def then(self, *steps: Step, features: Iterable[str] | None = None) -> Preparation:
+        """The same with more steps after it.
+
+        steps: on its features.
+        features: names of what comes out; None for those that the last step gives, as a Thermometer does, or, where
+        there are as many features as before, for theirs.
+        Raises ParameterError as `Preparation` does.
+        """
+        if features is None:
+            features = self.features
+            for step in steps:
+                features = step.names(features)
+        return Preparation(self.columns, (*self.steps, *steps), tuple(features), self.extra)
+
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """Names of the raw columns that are used; None where columns have none."""
+        used = [column.name for column in self.columns if column.used and column.name is not None]
+        return tuple(used) if used else None
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """32 hexadecimal digits that differ from preparation to preparation."""
+        return sha256(json.dumps(self._data(), sort_keys=True).encode()).hexdigest()[:32]
+
+    def prepare(
+        self,
+        table: Any,
+        *,
+        where: Callable[[Sequence[int]], str] = rows_in_words,
+        operation: str = "prepare",
+    ) -> Floats:
+        """The features of a raw table.
+
+        table: a DataFrame, a dict of columns, records, or another kind with named columns; an array of numbers or
+        objects, or a list of rows, with all columns in order. Cells that are None, NaN or pandas.NA are missing; in
+        columns of numbers so are texts that stand for that, as "" and "NA", and text that is written as a number is
+        one. Texts are compared with the model's categories exactly, as scikit-learn does.
+        where: rows, from 0, in words; for errors.
+        operation: the file, or what is done, for errors.
+
+        Returns (samples, features), finite.
+        Raises FeatureMismatch where columns are missing, or there are others; CellRefused where a cell is of another
+        kind, UnknownCategory where the model knows no such category; MissingValues where nothing fills a missing cell,
+        or a feature is not finite; ShapeMismatch, UnsupportedValue.
+        """
+        raw, places = read_table(table, self.columns, self.extra)
+        rows = len(raw.columns[0]) if raw.columns else 0
+        if rows == 0:
+            raise ShapeMismatch(
+                operation, (0, len(raw.columns)), f"(samples, {len(self.columns)}), at least one sample"
+            )
+        names = tuple(place if column.name is None else column.name for place, column in enumerate(self.columns))
+        source = Source(names, where, operation)
+        found = np.empty((rows, len(self.features)))
+        step = max(1, _BLOCK // self._width)
+        for start in range(0, rows, step):
+            part = slice(start, min(start + step, rows))
+            frame = frame_of(raw, places, self.columns, part, source.shifted(start))
+            found[part] = self._finite(run(self.steps, frame))
+        return found
+
+    def _finite(self, frame: Frame) -> Floats:
+        """The features of a frame. Raises MissingValues."""
+        strays = ~np.isfinite(frame.values)
+        if not strays.any():
+            return frame.values
+        places = np.flatnonzero(strays.any(axis=0)).tolist()
+        rows = {place: np.flatnonzero(strays[:, place]).tolist() for place in places}
+        raise MissingValues(
+            frame.source.operation,
+            int(strays.sum()),
+            "Fill these cells: nothing in the model's preparation does; or look for a logarithm or root of a number "
+            "that has none.",
+            tuple(
+                f"feature {self.features[place]!r}" if frame.fields[place].origin is None
+                else frame.source.column(frame.fields[place].origin)
+                for place in places
+            ),
+            tuple(map(len, rows.values())),
+            tuple(map(frame.source.where, rows.values())),
+        )  # fmt: skip
+
+    def tells(self) -> tuple[str, ...]:
+        """What whoever has the preparation sees of the model and its training data, a line each.
+
+        Long lists are cut in it: `to_json` has all that is sent.
+
+        >>> Preparation.of_numbers(["age"]).tells()
+        ("the columns: 'age'",)
+        """
+        used = [column.name for column in self.columns if column.name is not None]
+        found = ["the columns: " + ", ".join(map(repr, used))] if used else []
+
+        def visit(step: Step, before: Fields) -> None:
+            called = [self._called(field, place) for place, field in enumerate(before)]
+            found.extend(printable(line, 500) for line in step.tells(called))
+
+        walk(self.steps, self._begin, visit)
+        return tuple(found)
+
+    def _called(self, field: Field, place: int) -> str:
+        name = None if field.origin is None else self.columns[field.origin].name
+        return name or f"column {place if field.origin is None else field.origin}"
+
+    def to_json(self) -> str:
+        """All of it as JSON; `from_json` reads it."""
+        return _DOCUMENT.write(self._data())
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Preparation:
+        """The preparation of `to_json`, whoever wrote it.
+
+        Raises WireFormatError where it is not one, has steps of another kind, or is larger than any that is sent.
+        """
+        return _DOCUMENT.read(text, cls._from_data, _require_short)
+
+    def _data(self) -> dict[str, Any]:
+        return {
+            "columns": [asdict(column) for column in self.columns],
+            "steps": [_step_to_data(step) for step in self.steps],
+            "features": list(self.features),
+            "extra": self.extra,
+        }
+
+    @classmethod
+    def _from_data(cls, data: Mapping[str, Any]) -> Preparation:
+        data = dict(data)
+        steps = tuple(_step_from_data(each) for each in _listed(data.pop("steps")))
+        made: Preparation = built(cls, {**data, "steps": steps})
+        return made
+
+    @cached_property
+    def _begin(self) -> Fields:
+        return tuple(Field(column.kind, place) for place, column in enumerate(self.columns))
+
+    @cached_property
+    def _ends(self) -> Fields:
+        """What comes out."""
+
+        def check(step: Step, before: Fields) -> None:
+            for place, (wanted, field) in enumerate(zip(step.wants(len(before)), before, strict=False)):
+                if wanted not in (None, field.kind):
+                    raise ParameterError(
+                        f"a step {type(step).__name__} takes {wanted}s, and {self._called(field, place)} is of kind "
+                        f"{field.kind!r}.",
+                        "Encode texts as numbers before, or declare the column's kind.",
+                    )
+
+        return walk(self.steps, self._begin, check)
+
+    @cached_property
+    def _width(self) -> int:
+        """Numbers that all steps make of a row."""
+        total = len(self.columns)
+
+        def count(step: Step, before: Fields) -> None:
+            nonlocal total
+            total += len(step.after(before))
+
+        walk(self.steps, self._begin, count)
+        return total
+
+    def _require_modest(self) -> None:
+        """Raise ParameterError where it is larger than may be sent, or takes longer for a row."""
+        if len(self.columns) > _MOST_COLUMNS or len(self.features) > _MOST_COLUMNS:
+            raise _too_large(f"{max(len(self.columns), len(self.features)):,} columns", _MOST_COLUMNS)
+        names = [*self.features, *(column.name or "" for column in self.columns)]
+        if max(map(len, names)) > _LONGEST_NAME:
+            raise _too_large(f"a name of {max(map(len, names)):,} characters", _LONGEST_NAME)
+        steps, depth = _size(self.steps)
+        if steps > _MOST_STEPS or depth > _DEEPEST:
+            raise _too_large(f"{steps:,} steps, {depth} deep", _MOST_STEPS)
+        cells, work = len(self.columns), 0
+
+        def count(step: Step, before: Fields) -> None:
+            nonlocal cells, work
+            work += step.work(len(before))
+            cells += len(step.after(before))
+            if cells > _MOST_CELLS:
+                raise _too_large(f"{cells:,} numbers of a row", _MOST_CELLS)
+            if work > _MOST_WORK:
+                raise _too_large(f"{work:,} products for a row", _MOST_WORK)
+
+        walk(self.steps, self._begin, count)
+
+
+def _too_large(what: str, most: int) -> ParameterError:
+    return ParameterError(
+        f"a preparation has {what}, where {most:,} is the most.", "Choose fewer features, or prepare some before."
+    )
+
+
+def _size(steps: Sequence[Step], depth: int = 1) -> tuple[int, int]:
+    """How many steps there are, and how deep they nest."""
+    count, deepest = len(steps), depth
+    for step in steps:
+        if isinstance(step, Union):
+            for branch in step.branches:
+                inner, below = _size(branch, depth + 1)
+                count, deepest = count + inner + 1, max(deepest, below)
+    return count, deepest
+
+
+def _require_short(text: str | bytes) -> None:
+    """Raise ValueError, before it is parsed, where a text is longer, or has more parts, than any preparation."""
+    if len(text) > LARGEST:
+        raise ValueError(f"its {len(text):,} bytes are more than {LARGEST:,}")
+    raw = text.encode(errors="replace") if isinstance(text, str) else text
+    if sum(map(raw.count, (b",", b"[", b"{"))) > _MOST_PARTS:
+        raise ValueError("its brackets and commas are more parts than any preparation has")
+
+
+def _step_to_data(step: Step) -> dict[str, Any]:
+    """A step as plain data. Fields at their defaults are left out, so that later ones do not change what there is."""
+    stated = {
+        each.name: value for each in fields(step) if (value := getattr(step, each.name)) != each.default
+        or each.default is MISSING
+    }  # fmt: skip
+    if isinstance(step, Union):
+        stated["branches"] = [[_step_to_data(each) for each in branch] for branch in step.branches]
+    return {"step": type(step).__name__, **stated}
+
+
+def _step_from_data(data: Any, depth: int = 1) -> Step:
+    """The step in plain data. Raises ValueError or a FhennError."""
+    data = dict(data)
+    name = data.pop("step")
+    kind = STEPS.get(name) if isinstance(name, str) else None
+    if kind is None:
+        raise ValueError(f"it has a step {name!r:.40}, which this fhenn does not know")
+    if depth > _DEEPEST:
+        raise ValueError(f"its steps nest deeper than {_DEEPEST}")
+    if kind is Union:
+        data["branches"] = tuple(
+            tuple(_step_from_data(each, depth + 1) for each in _listed(branch)) for branch in _listed(data["branches"])
+        )
+    step: Step = built(kind, data)
+    return step
+
+
+def _listed(data: Any) -> list[Any]:
+    if not isinstance(data, list):
+        raise ValueError(f"{data!r:.40} is not a list")  # noqa: TRY004
+    return data

@@ -1,0 +1,42 @@
+"""Numbers that are written as text."""
+
+from __future__ import annotations
+
+import re
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_INFINITE = re.compile(r"[+-]?inf(inity)?", re.ASCII | re.IGNORECASE)
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?", re.ASCII)
+_DATE = re.compile(r"(\d{4}-\d{1,2}-\d{1,2}|\d{1,2}[./]\d{1,2}[./]\d{2,4}|\d{4}/\d{1,2}/\d{1,2})([T ].*)?", re.ASCII)
+
+
+def as_number(cell: str, decimal: str = ".") -> float | None:
+    """The number that a cell holds, None where it is not a number.
+
+    cell: text. ASCII digits count; underscores, and digits of other scripts, do not.
+    decimal: what stands before the fraction, a point or a comma.
+
+    >>> as_number("7.5e2"), as_number("7,5", ","), as_number("7,5")
+    (750.0, 7.5, None)
+    """
+    if decimal == ",":
+        cell = "?" if "." in cell else cell.replace(",", ".")
+    return float(cell) if _NUMBER.fullmatch(cell) or _INFINITE.fullmatch(cell) else None
+
+
+def has_decimal_comma(cell: object) -> bool:
+    """Whether a cell is a number with a comma before its fraction.
+
+    >>> has_decimal_comma("7,5"), has_decimal_comma("7.5")
+    (True, False)
+    """
+    return isinstance(cell, str) and bool(_DECIMAL_COMMA.fullmatch(cell))
+
+
+def looks_like_date(cell: object) -> bool:
+    """Whether a cell is text that is written as a date, with or without a time.
+
+    >>> looks_like_date("2024-02-29"), looks_like_date("29.02.2024 12:30"), looks_like_date("7.5")
+    (True, True, False)
+    """
+    return isinstance(cell, str) and bool(_DATE.fullmatch(cell))

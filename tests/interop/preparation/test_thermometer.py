@@ -1,0 +1,105 @@
+"""`Thermometer`: the bits that trees decide by, as the libraries of trees compare."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fhenn.errors import MissingValues, ParameterError
+from fhenn.interop.preparation import Column, Preparation, Thermometer
+
+finite = st.floats(allow_nan=False, allow_infinity=False, width=64)
+
+
+def bits_of(step, rows):
+    return Preparation.of_numbers(len(step.thresholds)).then(step).prepare(rows)
+
+
+@given(st.lists(finite, max_size=9, unique=True).map(sorted), st.lists(finite, min_size=1, max_size=9), st.booleans())
+def test_bits_are_comparisons_in_double_precision(thresholds, values, strict):
+    thresholds = [float(t) + 0.0 for t in thresholds]
+    thresholds = sorted(set(thresholds))
+    values = np.array([*values, *thresholds])
+    limits = np.array(thresholds)
+    if not thresholds:
+        return
+    found = bits_of(Thermometer((tuple(thresholds),), strict=strict), values[:, None])
+    wanted = values[:, None] < limits if strict else values[:, None] <= limits
+    assert np.array_equal(found, wanted.astype(np.float64))
+
+
+@given(st.floats(-(2.0**99), 2.0**99), st.lists(st.floats(-(2.0**99), 2.0**99, width=32), min_size=1))
+def test_single_rounds_the_value_first(value, thresholds):
+    thresholds = sorted({t + 0.0 for t in thresholds})
+    near = [np.nextafter(t, np.inf) for t in thresholds]  # rounds to t in single precision
+    values = np.array([value, *thresholds, *near])
+    found = bits_of(Thermometer((tuple(thresholds),), strict=True, single=True), values[:, None])
+    assert np.array_equal(found, values.astype(np.float32)[:, None] < np.array(thresholds, dtype=np.float32))
+    found = bits_of(Thermometer((tuple(thresholds),), single=True), values[:, None])
+    assert np.array_equal(found, values.astype(np.float32)[:, None] <= np.array(thresholds))
+
+
+def test_a_double_between_two_singles_tells_the_two_apart():
+    threshold = float(np.float32(0.1))
+    values = [[0.1], [threshold]]  # float32(0.1) > 0.1
+    assert bits_of(Thermometer(((0.1,),)), values).ravel().tolist() == [1.0, 0.0]
+    assert bits_of(Thermometer(((threshold,),), single=True), values).ravel().tolist() == [1.0, 1.0]
+    assert bits_of(Thermometer(((0.1,),), single=True), values).ravel().tolist() == [0.0, 0.0]
+
+
+def test_what_is_missing_has_a_bit_or_is_refused():
+    step = Thermometer(((1.0,), (1.0,)), missing=(True, False), sets=(((2.0, 3.0),), ()))
+    assert step.bits == (3, 1)
+    assert bits_of(step, [[None, 0.0], [3.0, 2.0], [0.5, 1.0]]).tolist() == [[0, 0, 1, 1], [0, 1, 0, 0], [1, 0, 0, 1]]
+    with pytest.raises(MissingValues, match=r"column 1 \(1: row 1\)"):
+        bits_of(step, [[1.0, 1.0], [1.0, np.nan]])
+
+
+def test_sets_of_texts():
+    with pytest.raises(ParameterError, match="no number when all steps are done"):
+        Preparation((Column("sex", "text"),), (), ("sex",))
+    step = Thermometer(((), (40.0,)), missing=(True, False), sets=((("f", "x"), ("m",)), ()))
+    raw = (Column("sex", "text"), Column("age"))
+    preparation = Preparation(raw, (step,), step.names(["sex", "age"]))
+    table = {"age": [39, 41, 40], "sex": ["f", "m", None]}
+    assert preparation.prepare(table).tolist() == [[1, 0, 0, 1], [0, 1, 0, 0], [0, 0, 1, 1]]
+    assert preparation.features == ("sex in {'f', 'x'}", "sex in {'m'}", "sex is missing", "age <= 40.0")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ([[2.0, 1.0]],),
+        ([[1.0, 1.0]],),
+        ([[np.inf]],),
+        ([[np.nan]],),
+        ([["a"]],),
+        ([[1.0]], False, False, [True, False]),
+        ([[1.0]], False, False, [], [[["a"]]]),
+        ([[1.0]], False, False, [], [[["a", 1.0]]]),
+        ([[1.0]], False, False, [], [[[None]]]),
+        ([[1.0]], 1),
+        (3,),
+    ],
+    ids=str,
+)
+def test_malformed_ones_are_refused(arguments):
+    with pytest.raises(ParameterError):
+        Thermometer(*arguments)
+
+
+def test_other_columns_are_refused():
+    with pytest.raises(ParameterError, match="for 1 columns, and 2 come in"):
+        Preparation.of_numbers(2).then(Thermometer(((1.0,),)))
+    with pytest.raises(ParameterError, match="takes numbers, and 'sex' is of kind 'text'"):
+        Preparation((Column("sex", "text"),), (Thermometer(((1.0,),)),), ("a",))
+
+
+def test_what_it_tells():
+    step = Thermometer(((1.0, 2.5),), missing=(True,), sets=(((7.0,),),))
+    assert Preparation.of_numbers(["age"]).then(step).tells() == (
+        "the columns: 'age'",
+        "age: the thresholds 1, 2.5",
+        "age: the set 7",
+        "age: that the model asks whether it is missing",
+    )
