@@ -91,7 +91,7 @@ def test_malformed_ones_are_refused(arguments):
 def test_other_columns_are_refused():
     with pytest.raises(ParameterError, match="for 1 columns, and 2 come in"):
         Preparation.of_numbers(2).then(Thermometer(((1.0,),)))
-    with pytest.raises(ParameterError, match="takes numbers, and 'sex' is of kind 'text'"):
+    with pytest.raises(ParameterError, match="takes numbers, and sex is of kind 'text'"):
         Preparation((Column("sex", "text"),), (Thermometer(((1.0,),)),), ("a",))
 
 
