@@ -393,21 +393,22 @@ class FeatureMismatch(FhennError, ValueError):
 
     got: names of the columns.
     expected: names of the features.
-    select: what selects them, as code.
+    raw: whether these are the columns of a raw table, which a preparation makes the features of.
     """
 
     got: tuple[str, ...]
     expected: tuple[str, ...]
-    select: str = "X[list(model.reading.features)]"
+    raw: bool = False
 
     def _message(self) -> str:
         missing = [name for name in self.expected if name not in self.got]
         unknown = [name for name in self.got if name not in self.expected]
         kinds = (("missing", missing), ("unknown", unknown))
         parts = [f"{kind}: {join_first(names)}" for kind, names in kinds if names]
+        names = "model.preparation.names" if self.raw else "model.reading.features"
         return (
-            f"the features are not those that the model was fitted on ({'; '.join(parts)}). "
-            f"Select them by name, as in {self.select}; their order does not matter."
+            f"the {'columns' if self.raw else 'features'} are not those that the model was fitted on "
+            f"({'; '.join(parts)}). Select them by name, as in X[list({names})]; their order does not matter."
         )
 
 

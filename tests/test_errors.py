@@ -64,6 +64,7 @@ EXAMPLES = [
         "MinMaxScaler (step 'scale') is not supported: clip=True is not affine. Supported: clip=False.",
     ),
     (errors.FeatureMismatch(("a", "c"), ("a", "b")), "(missing: b; unknown: c)"),
+    (errors.FeatureMismatch((), ("a",), raw=True), "(missing: a). Select them by name, as in X[list(model.preparation"),
     (
         errors.CellRefused("t.csv", "column 'a'", (1,), "line 3", "'x'", "it is no number", "Write one."),
         "t.csv: column 'a' holds 'x' in line 3: it is no number. Write one.",

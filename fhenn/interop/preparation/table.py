@@ -20,8 +20,8 @@ from fhenn.numerals import as_number, has_decimal_comma, looks_like_date
 _NO_NUMBER = "it is no number, and the model was fitted on numbers there"
 _NO_TEXT = "it is no text, and the model was fitted on texts there"
 _DATES = (
-    "Give numbers in the place of dates, as the model was fitted on: days since a day, "
-    "(t - t0) / pd.Timedelta('1D'), or year and month as columns of their own."
+    "Give what the model was fitted on in the place of dates: the number of days since some day, or year, month and "
+    "weekday as columns of their own."
 )
 
 
@@ -73,7 +73,7 @@ def read_table(x: Any, columns: Sequence[Column], extra: bool) -> tuple[Table, t
         optional = {*there} if extra else wanted
         got = tuple(name for name in map(normalise, table.labels) if name in needed or name not in optional)
         expected = tuple(normalise(column.name) for column in columns if column.used and column.name is not None)
-        raise FeatureMismatch(got, expected, "X[list(model.preparation.names)]")
+        raise FeatureMismatch(got, expected, raw=True)
     return table, tuple(
         there[normalise(column.name)] if column.used and column.name is not None else None for column in columns
     )
@@ -154,7 +154,7 @@ class _Cells:
                 data,
                 wrong,
                 "it is a date" if is_date else _NO_TEXT,
-                _DATES if is_date else "Write it as text, as X[column].astype(str) does, if it is the same category.",
+                _DATES if is_date else "Write it as the text that the model was fitted on.",
             )
         return found
 
