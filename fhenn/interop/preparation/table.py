@@ -42,7 +42,7 @@ class Column:
         if self.kind not in get_args(Kind) or not isinstance(self.name, str | None):
             raise ParameterError(
                 f"a column {self.name!r} of kind {self.kind!r} is none.",
-                "Name it by text or None; its kind is 'number', 'text' or 'either'.",
+                "Name it by text, or not at all; its kind is 'number', 'text' or 'either'.",
             )
 
 
