@@ -654,6 +654,22 @@ class AnswerMismatch(FhennError, ValueError):
 
 
 @dataclass(eq=False)
+class IdsMismatch(FhennError, ValueError):
+    """Ids of samples that belong to another upload.
+
+    expected: what the receipt names, got: what the ids name.
+    suggestion: what to do.
+    """
+
+    expected: str
+    got: str
+    suggestion: str
+
+    def _message(self) -> str:
+        return f"these ids are of another upload: they name {self.got}, expected {self.expected}. {self.suggestion}"
+
+
+@dataclass(eq=False)
 class PartRefused(FhennError, RuntimeError):
     """A server gave no answer to a part of a stream.
 

@@ -16,6 +16,10 @@ EXAMPLES = [
     (errors.ParameterError("It is bad.", "Do better."), "Do better"),
     (errors.PlanError("None fits.", "Use less."), "Use less"),
     (errors.PartRefused(3, 20, "it ended three workers"), "no answer to part 3, 20 samples: it ended three workers. "),
+    (
+        errors.IdsMismatch("part 0, ab", "part 0, cd", "Give others."),
+        "of another upload: they name part 0, cd, expected",
+    ),
     (errors.WorkersEnded(), "ended in the middle of its work"),
     (errors.PoolClosed("LocalPool"), "the LocalPool is closed. Make another"),
     (errors.PoolFailed("No worker starts.", "Look why."), "No worker starts. Look why."),

@@ -9,12 +9,14 @@ from fhenn.artifacts.documents import (
 )
 from fhenn.artifacts.files import read, read_kind, read_messages, require_place, write
 from fhenn.artifacts.model import model_from_bytes, model_to_bytes
-from fhenn.artifacts.unfinished import Journal, UnfinishedFile, comes_again, file_state, unfinished
-from fhenn.wire import Header, header_of
+from fhenn.artifacts.unfinished import Journal, PrivateFile, UnfinishedFile, comes_again, file_state, unfinished
+from fhenn.wire import MOST_OF_HEADER, Header, header_of
 
 __all__ = [
+    "MOST_OF_HEADER",
     "Header",
     "Journal",
+    "PrivateFile",
     "UnfinishedFile",
     "certificate_from_bytes",
     "certificate_to_bytes",

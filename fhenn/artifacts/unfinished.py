@@ -165,6 +165,43 @@ class UnfinishedFile:
                 self._journal.remove()
 
 
+class PrivateFile:
+    """A file of messages that only its owner can read (POSIX); as a context, nothing is left of it without `finish`.
+
+    path: the name that it will have.
+    kind: of its first message.
+
+    Raises what `require_place` raises, and ParameterError where another process writes it.
+    """
+
+    def __init__(self, path: Path, kind: str) -> None:
+        require_place(path, kind)
+        self._path, self._kind = path, kind
+        with naming_file(path):
+            self._file = open_unfinished(path, 0, private=True)
+
+    def append(self, message: bytes) -> None:
+        """Add a message. Raises OSError."""
+        with naming_file(self._path):
+            self._file.write(message)
+
+    def finish(self) -> None:
+        """Let the file reach the disk, and give it its name. Raises OSError."""
+        with naming_file(self._path):
+            give_name(self._path, self._file, self._kind)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file.closed:
+            return
+        with suppress(OSError):
+            unfinished(self._path).unlink()
+        with suppress(OSError):  # what could not be written, as on a full disk
+            self._file.close()
+
+
 def comes_again(error: BaseException) -> bool:
     """Whether the same input will bring the same error."""
     return isinstance(error, PartRefused) or (
@@ -187,18 +224,19 @@ def _journal_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.unfinished.json")
 
 
-def open_unfinished(path: Path, good: int) -> BinaryIO:
+def open_unfinished(path: Path, good: int, private: bool = False) -> BinaryIO:
     """The hidden file of one that grows: locked, and no longer than it is right.
 
     path: the name that it will have.
     good: bytes of it that are right; 0 for a new one.
+    private: whether its owner alone can read it, if it is new (POSIX).
 
     Raises ParameterError where nothing is there to go on with, or another process writes to it; OSError.
     """
     place = unfinished(path)
     for _ in range(_ATTEMPTS):
         try:
-            file, new = _open_locked(path, good)
+            file, new = _open_locked(path, good, private)
         except FileExistsError:  # another process was faster
             continue
         if not _is_named(file, place):  # another process has finished or removed it, just before it was locked
@@ -251,7 +289,7 @@ def _closed_on_windows(file: BinaryIO) -> Iterator[None]:
         yield
 
 
-def _open_locked(path: Path, good: int) -> tuple[BinaryIO, bool]:
+def _open_locked(path: Path, good: int, private: bool) -> tuple[BinaryIO, bool]:
     """The hidden file, locked, and whether it is new. Raises as `open_unfinished` does, and FileExistsError."""
     place = unfinished(path)
     flags = os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
@@ -259,7 +297,8 @@ def _open_locked(path: Path, good: int) -> tuple[BinaryIO, bool]:
         return _locked(path, os.open(place, flags)), False
     if good:
         raise ParameterError(f"nothing of {path} is there to go on with: {place} is missing.", _AFRESH)
-    return _locked(path, os.open(place, flags | os.O_CREAT | os.O_EXCL, 0o666)), True
+    mode = 0o600 if private else 0o666
+    return _locked(path, os.open(place, flags | os.O_CREAT | os.O_EXCL, mode)), True
 
 
 def _locked(path: Path, descriptor: int) -> BinaryIO:

@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 
 from fhenn.cli.show import FILE, count_of, note
 from fhenn.cli.tables import CsvFormat, image_shape_in, open_table, read_table
+from fhenn.cli.tables import Table as FileTable
 from fhenn.columns import Table
 from fhenn.errors import ParameterError, join_first
 from fhenn.interop import ImportedModel
 from fhenn.nn import Node
 from fhenn.planner import image_shape_of
 from fhenn.ranges import bounds_of
+from fhenn.session.ids import Id, as_written
 from fhenn.strict import read_json
 from fhenn.text import apart
 
@@ -52,12 +54,14 @@ class Samples:
     names: of the features, None where they have none.
     first: how many samples come before these.
     share: of the file that is read after them, up to 1.
+    ids: what they are called, None where nobody asked.
     """
 
     values: Floats
     names: tuple[str, ...] | None
     first: int
     share: float
+    ids: Sequence[Id] | None = None
 
 
 def samples_in_chunks(
@@ -66,6 +70,7 @@ def samples_in_chunks(
     form: CsvFormat,
     as_json: bool,
     image: Sequence[int] | None = None,
+    id_column: str | None = None,
 ) -> Iterator[Samples]:
     """The samples of a table in chunks, in memory that does not grow with their number.
 
@@ -76,12 +81,18 @@ def samples_in_chunks(
     form: how the file is written, where it is CSV.
     as_json: whether the note is left out.
     image: as for `open_table`.
+    id_column: name of the column that says what the samples are called, which is no feature; None for none.
 
-    Raises what `open_table` and `Table.numbers` do, at the chunk that is wrong.
+    Raises what `open_table` and `Table.numbers` do, at the chunk that is wrong, and ParameterError where there is no
+    such column.
     """
     said: frozenset[int] = frozenset()
-    with open_table(data, form, features, image=image) as tables:
+    expected = features if id_column is None else (*(features or ()), id_column)
+    with open_table(data, form, expected, image=image) as tables:
         for table in tables:
+            ids = None if id_column is None else _ids_in(table, id_column)
+            if id_column is not None:
+                table = table.without(id_column)  # noqa: PLW2901
             names = None if table.names is None else features
             if features is None:
                 chunk = table.data(said)
@@ -89,13 +100,24 @@ def samples_in_chunks(
                 values, names = chunk.numbers(), chunk.names
             else:
                 values = table.numbers(features)
-            yield Samples(values, None if names is None else tuple(names), table.first, tables.share)
+            yield Samples(values, None if names is None else tuple(names), table.first, tables.share, ids)
     if image is None:
         unnamed = "" if tables.names else ", no names of columns"
         found = f"{count_of(tables.rows, 'sample')} of {count_of(values.shape[1], 'feature')}{unnamed}"
     else:
         found = f"{count_of(tables.rows, 'image')} of {' × '.join(map(str, image))}"
     note(as_json, f"read {data}: {found}")
+
+
+def _ids_in(table: FileTable, column: str) -> Sequence[Id]:
+    """The cells of a column, as they are written. Raises ParameterError."""
+    cells = table.column(column)
+    try:
+        return as_written(cells.tolist() if isinstance(cells, np.ndarray) else cells)
+    except TypeError as error:
+        raise ParameterError(
+            f"column {column!r} of {table.source} holds {error} in a cell.", "Give ids that are text or numbers."
+        ) from error
 
 
 def read_samples(

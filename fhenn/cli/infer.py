@@ -20,10 +20,21 @@ from numpy.typing import NDArray
 import fhenn
 from fhenn import artifacts
 from fhenn.cli.bounds import samples_in_chunks
+from fhenn.cli.ids import IdsKept, id_option, ids_beside, ids_of, ids_options, remove_ids, require_apart
 from fhenn.cli.passphrase import choose_passphrase, passphrase_file_option, read_passphrase
 from fhenn.cli.pools import open_pool, ray_option
-from fhenn.cli.show import FILE, as_json_option, count_of, megabytes, output_option, progress, tell, warn
-from fhenn.cli.streams import Clipping, Refusals, Results, Rows, kept, passing, resume_option, workers_option
+from fhenn.cli.show import FILE, as_json_option, count_of, megabytes, note, output_option, progress, tell, warn
+from fhenn.cli.streams import (
+    Clipping,
+    Refusals,
+    Results,
+    Rows,
+    holds_numbers_alone,
+    kept,
+    passing,
+    resume_option,
+    workers_option,
+)
 from fhenn.cli.tables import CsvFormat, Table, as_csv, check_ending, csv_options
 from fhenn.errors import BoundsExceeded, FileExists, ParameterError
 from fhenn.interop import Reading
@@ -148,6 +159,7 @@ def keygen(
 @click.option(
     "--public-key", "keys", type=FILE, help="Encrypt with the public key in these evaluation keys, not the secret one."
 )
+@id_option
 @ray_option
 @clip_option
 @csv_options
@@ -163,6 +175,7 @@ def encrypt(
     secret: Path,
     passphrase_file: Path | None,
     keys: Path | None,
+    id_column: str | None,
     cluster: str | None,
     clip: bool,
     csv_format: CsvFormat,
@@ -177,29 +190,34 @@ def encrypt(
     DATA is CSV, NPY or Parquet, of any number of rows. Where the model has names of features, columns are taken by
     name, and others, such as a label, are left out; else by position. For a model of images NPY may hold images:
     (samples, channels, height, width). A receipt is written beside the ciphertexts: with it `fhenn decrypt` recognises
-    the answer to them.
+    the answer to them. With --id a column of the table, which is not encrypted, is kept beside the receipt:
+    `fhenn decrypt` puts it beside the results.
 
     With --public-key no secret is needed, and the upload is twice as large; the plan must have been made for that. With
     --ray a cluster does it, which DATA are read by: files or a URL of Parquet or CSV.
 
     \b
       fhenn encrypt records.csv -o upload.fhenn
+      fhenn encrypt records.csv --id patient_id
       fhenn encrypt 's3://in/*.parquet' --public-key keys.fhenn --ray HOST:PORT
     """
-    receipt = receipt_beside(output)
+    receipt, ids_file = receipt_beside(output), ids_beside(output)
     artifacts.require_place(output, "ciphertexts")
     artifacts.require_place(receipt, "receipt")
     message = artifacts.read_kind(plan_file, "plan")
     plan = artifacts.plan_from_bytes(message)
     names = features_of(plan, message)
     with progress(as_json) as show, ExitStack() as stack:
-        rows = Rows(show, "encrypt")
+        rows, ids = Rows(show, "encrypt"), None
+        if id_column is not None:
+            require_apart(id_column, names, names_of_results(plan, artifacts.reading_from_bytes(message)))
+            ids = stack.enter_context(IdsKept(ids_file, id_column))
         encryptor: Encrypting
         if cluster is not None:
-            if keys is None or resume:
+            if keys is None or resume or id_column is not None:
                 raise ParameterError(
-                    "--ray goes with --public-key, and not with --resume.",
-                    "The secret key must not reach a cluster; what is there may change from run to run.",
+                    "--ray goes with --public-key, and not with --resume or --id.",
+                    "The secret key and ids must not reach a cluster; what is there may change from run to run.",
                 )
             public = artifacts.read_kind(keys, "evaluation-context")
             there = stack.enter_context(RayEncryptor(plan, public, cluster, memory=_memory_bound(memory_mb)))
@@ -207,7 +225,8 @@ def encrypt(
             samples = there.read(data, names)
         else:
             table = artifacts.file_state(Path(data))
-            samples = passing(samples_in_chunks(Path(data), names, csv_format, as_json, plan.shape), rows)
+            chunks = samples_in_chunks(Path(data), names, csv_format, as_json, plan.shape, id_column)
+            samples = passing(chunks, rows) if ids is None else passing(chunks, rows, ids.add)
             if keys is None:
                 encryptor = client_of(message, secret, passphrase_file, memory=_memory_bound(memory_mb))
             else:
@@ -218,23 +237,28 @@ def encrypt(
             "plan": sha256(message).hexdigest(),  # with the order of its features
             "key": encryptor.fingerprint,
             "table": table,
-            "options": f"{csv_format} {clip} {keys is None}",
+            "options": f"{csv_format} {clip} {keys is None}" + (f" {id_column}" if id_column else ""),
         }
         with kept(output), artifacts.UnfinishedFile(output, "ciphertexts", job, resume) as file:
             stream = encryptor.encrypt_stream(
                 samples if clipping is None else map(clipping.clip, samples),
                 workers=workers,
-                after=file.written(),
+                after=file.written() if ids is None else ids.pass_by(file.written()),
             )
             with closing(stream), naming(names):
-                for part in stream:
+                for part in stream if ids is None else ids.pass_by(stream):
                     rows.count = stream.samples
                     file.append(part)
+            if ids is None:
+                remove_ids(ids_file)  # of an upload that there was before
+            else:
+                ids.finish()
             artifacts.write(receipt, stream.receipt.to_bytes())  # before the upload has its name: no upload without one
     clipped = 0 if clipping is None else clipping.count
     result = {
         "ciphertexts": str(output),
         "receipt": str(receipt),
+        **({} if ids is None else {"ids": str(ids_file)}),
         "samples": stream.samples,
         "parts": len(stream.receipt.parts),
         "bytes": file.size,
@@ -245,6 +269,10 @@ def encrypt(
         f"wrote {output}: {count_of(stream.samples, 'sample')}, {megabytes(file.size)}{clip_note}; for the server\n"
         f"wrote {receipt}: its receipt, which `fhenn decrypt` compares the answer with; it stays here"
     )
+    if ids is not None:
+        text += (
+            f"\nwrote {ids_file}: the ids of its samples, which `fhenn decrypt` puts beside the results; it stays here"
+        )
     tell(as_json, result, text)
 
 
@@ -348,6 +376,7 @@ def samples_in(message: bytes) -> int:
     help="Receipt of the upload that was sent, as `fhenn encrypt` wrote it; or the upload itself.  "
     "[default: upload.receipt.fhenn]",
 )
+@ids_options
 @click.option("--no-range-check", is_flag=True, help="Accept an answer without the witnesses of values out of range.")
 @click.option("--unbound", is_flag=True, help="Accept an answer of version 1, which may belong to other samples.")
 @click.option("--output", "-o", type=FILE, help="Table to write: .csv, .npy or .parquet.  [default: CSV, printed]")
@@ -366,6 +395,8 @@ def decrypt(
     bits: int,
     shared_so_far: float | None,
     receipt_file: Path | None,
+    ids_file: Path | None,
+    no_ids: bool,
     no_range_check: bool,
     unbound: bool,
     output: Path | None,
@@ -375,9 +406,9 @@ def decrypt(
 ) -> None:
     """Decrypt the ANSWER of a server, on the client's side.
 
-    Writes a row per sample: the prediction, probabilities where the model has them, scores. Keep them to yourself: the
+    Writes a row per sample: its id after `fhenn encrypt --id`, the prediction, probabilities where the model has them, scores. Keep them to yourself: the
     last digits of a decryption carry traces of the secret key. For results that others may see, plan with --queries and
-    give --share. NPY holds numbers only: the scores. Ends with 1 and writes nothing where samples had values outside an
+    give --share. NPY holds numbers only: the scores, without ids. Ends with 1 and writes nothing where samples had values outside an
     activation's domain, unless --on-violation says otherwise.
 
     \b
@@ -393,6 +424,12 @@ def decrypt(
     artifacts.read_messages(answer, "answer", also=_ANSWERS)  # said before a receipt is asked for
     receipt_path = Path("upload.receipt.fhenn") if receipt_file is None else receipt_file
     receipt = None if unbound and receipt_file is None and not receipt_path.exists() else _receipt(receipt_path)
+    ids = None if no_ids else ids_of(ids_file, receipt_path, receipt)
+    if ids is not None and holds_numbers_alone(output):
+        note(as_json, f"{output} holds numbers alone: the ids of samples are left out")
+        ids = None
+    if ids is not None:
+        require_apart(ids.column, None, names_of_results(artifacts.plan_from_bytes(message), reading))
     with progress(as_json) as show, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         client = client_of(message, secret, passphrase_file)
@@ -414,8 +451,11 @@ def decrypt(
             "answer": artifacts.file_state(answer),
             "receipt": "" if receipt is None else sha256(receipt.to_bytes()).hexdigest(),
             "options": json.dumps(options),
+            **({} if ids is None else {"ids": ids.state}),
         }
-        with kept(output), Results(output, job, resume) as results:
+        with kept(output), Results(output, job, resume, None if ids is None else ids.beside) as results:
+            if ids is not None:
+                ids.skip(results.parts)
             results.rows = sum(part.samples for part in (receipt.parts if receipt else ())[: results.parts])
             for scores in client.decrypt_stream(
                 messages,
@@ -487,6 +527,12 @@ def rows_of(decrypted: Any, reading: Reading | None, finish: Any, numeric: bool)
         scores[violations] = np.nan
         return Table(None, tuple(scores.T))
     return predictions(scores, reading, finish).mask(tuple(map(int, violations)))
+
+
+def names_of_results(plan: Plan, reading: Reading | None) -> tuple[str, ...]:
+    """What the columns of results are called, beside ids. plan, reading: of the model; None where it does not say."""
+    outputs = 0 if plan.result is None else plan.result.outputs
+    return (predictions(np.zeros((1, outputs)), reading, plan.finish).names or ()) if outputs else ()
 
 
 def _printable(table: Table) -> Table:

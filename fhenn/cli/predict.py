@@ -15,10 +15,12 @@ import click
 
 from fhenn import artifacts
 from fhenn.cli.bounds import samples_in_chunks
+from fhenn.cli.ids import IdsInMemory, id_option, require_apart
 from fhenn.cli.infer import (
     client_of,
     clip_option,
     features_of,
+    names_of_results,
     naming,
     plan_option,
     rows_of,
@@ -29,7 +31,17 @@ from fhenn.cli.infer import (
 )
 from fhenn.cli.passphrase import passphrase_file_option
 from fhenn.cli.show import FILE, as_json_option, first_line, megabytes, output_option, progress, tell, warn
-from fhenn.cli.streams import Clipping, Refusals, Results, Rows, kept, passing, resume_option, workers_option
+from fhenn.cli.streams import (
+    Clipping,
+    Refusals,
+    Results,
+    Rows,
+    holds_numbers_alone,
+    kept,
+    passing,
+    resume_option,
+    workers_option,
+)
 from fhenn.cli.tables import CsvFormat, check_ending, csv_options
 from fhenn.errors import ParameterError
 from fhenn.service import RemoteServer
@@ -75,6 +87,7 @@ def fetch(
 @plan_option
 @secret_option
 @passphrase_file_option
+@id_option
 @clip_option
 @violation_option
 @csv_options
@@ -101,6 +114,7 @@ def predict(
     plan_file: Path,
     secret: Path,
     passphrase_file: Path | None,
+    id_column: str | None,
     clip: bool,
     on_violation: OnViolation,
     csv_format: CsvFormat,
@@ -116,7 +130,7 @@ def predict(
     The samples of a table, CSV, NPY (also of images) or Parquet, of any number of rows, are encrypted here and sent,
     and what comes back is decrypted here, part by part: what `fhenn encrypt`, `evaluate` and `decrypt` do. To an
     upload, which `fhenn encrypt` wrote, the answer is written for `fhenn decrypt`. Ciphertexts and evaluation keys
-    leave this machine; the secret key does not.
+    leave this machine; the secret key does not, nor does the column of a table that --id names.
 
     \b
       fhenn predict --url https://host records.csv -o predictions.csv
@@ -125,6 +139,11 @@ def predict(
     is_table = data.suffix.lower() in (".csv", ".npy", ".parquet")
     if not is_table:
         artifacts.read_messages(data, "ciphertexts", url)  # what is no upload is said first
+        if id_column is not None:
+            raise ParameterError(
+                f"{data} is an upload, which has no columns.",
+                "Give --id to `fhenn encrypt`: `fhenn decrypt` finds the ids beside the receipt then.",
+            )
     token, trust = _token(token_file), _trust(cafile)
     connect = partial(
         RemoteServer,
@@ -148,13 +167,22 @@ def predict(
     message = artifacts.read_kind(plan_file, "plan")
     plan, reading = artifacts.plan_from_bytes(message), artifacts.reading_from_bytes(message)
     names = features_of(plan, message)
-    samples = samples_in_chunks(data, names, csv_format, as_json, plan.shape)
+    ids = None
+    if id_column is not None:
+        require_apart(id_column, names, names_of_results(plan, reading))
+        if holds_numbers_alone(output):
+            raise ParameterError(
+                f"{output} holds numbers alone, and no ids.", "Give a name that ends in .csv or .parquet."
+            )
+        ids = IdsInMemory(id_column)
+    samples = samples_in_chunks(data, names, csv_format, as_json, plan.shape, id_column)
     with progress(as_json) as show, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         client = client_of(message, secret, passphrase_file)
         rows, clipping = Rows(show, "predict"), Clipping(plan) if clip else None
-        with connect(progress=show) as remote, Results(output) as results, naming(names):
-            values = passing(samples, rows)
+        results = Results(output, name=None if ids is None else ids.beside)
+        with connect(progress=show) as remote, results, naming(names):
+            values = passing(samples, rows) if ids is None else passing(samples, rows, ids.add)
             stream = client.encrypt_stream(values if clipping is None else map(clipping.clip, values), workers=workers)
             answers = remote.predict_stream(stream, range_check=not no_range_check)
             with closing(stream), closing(answers):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +16,7 @@ from fhenn.cli.bounds import Floats, Samples
 from fhenn.cli.show import count_of, say
 from fhenn.cli.tables import Table, join_tables, open_writer
 from fhenn.planner import Plan
+from fhenn.session.ids import Id
 from fhenn.wire import kind_of
 
 workers_option = click.option(
@@ -95,15 +96,25 @@ class Clipping:
         return inside
 
 
-def passing(chunks: Iterator[Samples], rows: Rows) -> Iterator[Floats]:
+def passing(
+    chunks: Iterator[Samples], rows: Rows, name: Callable[[Sequence[Id]], None] = lambda ids: None
+) -> Iterator[Floats]:
     """The values of samples that come in chunks, (samples, features).
 
     chunks: of `samples_in_chunks`.
     rows: the bar to move.
+    name: is called with the ids of each chunk's samples, where they have some.
     """
     for chunk in chunks:
+        if chunk.ids is not None:
+            name(chunk.ids)
         yield chunk.values
         rows.reach(int(1000 * chunk.share), 1000)
+
+
+def holds_numbers_alone(path: Path | None) -> bool:
+    """Whether a table of results is NPY. path: None for one that is printed."""
+    return path is not None and path.suffix.lower() == ".npy"
 
 
 class Results:
@@ -112,10 +123,18 @@ class Results:
     path: of the table; None to keep the rows.
     job: what they are made from (`artifacts.Journal`); None where no other run can go on with them.
     resume: whether to go on where there is something to go on with.
+    name: puts ids beside the rows of a part, unless the file holds numbers alone; None for no ids.
     """
 
-    def __init__(self, path: Path | None, job: Mapping[str, str] | None = None, resume: bool = False) -> None:
-        self.numeric = path is not None and path.suffix.lower() == ".npy"
+    def __init__(
+        self,
+        path: Path | None,
+        job: Mapping[str, str] | None = None,
+        resume: bool = False,
+        name: Callable[[Table], Table] | None = None,
+    ) -> None:
+        self.numeric = holds_numbers_alone(path)
+        self._name = name
         self.rows = 0
         self._kept: list[Table] = []
         self._path = path
@@ -137,6 +156,8 @@ class Results:
     def append(self, table: Table) -> None:
         """Add the rows of a part. Raises OSError, and what `TableWriter.append` does."""
         self.rows += table.rows
+        if self._name is not None and not self.numeric:
+            table = self._name(table)
         if self._path is None:
             self._kept.append(table)
             return

@@ -112,8 +112,10 @@ class ParquetRows:
             self._writer.close()
 
     def _type(self, column: Cells) -> Any:
-        """The type of a column of an array, also where all of its cells are masked; None to find it by the cells."""
-        kind = column.dtype.kind if isinstance(column, np.ndarray) else "O"
+        """The type of a column, also where nothing is in its cells; None to find it by the cells."""
+        if not isinstance(column, np.ndarray):
+            return self._pyarrow.string() if all(cell is None or isinstance(cell, str) for cell in column) else None
+        kind = column.dtype.kind
         types = {"b": "bool_", "i": "int64", "u": "uint64", "f": "float64", "U": "string"}
         return getattr(self._pyarrow, types[kind])() if kind in types else None
 
