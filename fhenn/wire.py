@@ -42,7 +42,7 @@ _KINDS = {
     "answer": ("an answer", "`fhenn evaluate` and `fhenn predict` write answers."),
     "refusal": ("a refusal of a part", "Pools send one in the place of an answer."),
     "receipt": ("a receipt", "`fhenn encrypt` writes one beside the upload."),
-    "ids": ("the ids of an upload's samples", "`fhenn encrypt --id` writes them beside the upload; they stay there."),
+    "ids": ("a file of ids", "`fhenn encrypt --id` writes one beside the upload; it stays there."),
     "end": ("the end of a stream", "`Client.encrypt_stream` and `Server.predict_stream` make one."),
 }
 """Each kind in words, and where a file of it comes from."""

@@ -18,7 +18,7 @@ EXAMPLES = [
     (errors.PartRefused(3, 20, "it ended three workers"), "no answer to part 3, 20 samples: it ended three workers. "),
     (
         errors.IdsMismatch("part 0, ab", "part 0, cd", "Give others."),
-        "of another upload: they name part 0, cd, expected",
+        "of another upload: they name part 0, cd",
     ),
     (errors.WorkersEnded(), "ended in the middle of its work"),
     (errors.PoolClosed("LocalPool"), "the LocalPool is closed. Make another"),

@@ -36,7 +36,8 @@ def ids_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def ids_beside(file: Path) -> Path:
     """The file for the ids of an upload: `upload.ids.fhenn` for `upload.fhenn` and for `upload.receipt.fhenn`."""
-    return file.with_name(f"{file.stem.removesuffix('.receipt')}.ids{file.suffix}")
+    suffix = "" if file.suffix == ".receipt" else file.suffix  # of a receipt of `upload`
+    return file.with_name(f"{file.stem.removesuffix('.receipt')}.ids{suffix}")
 
 
 def require_apart(column: str, features: Sequence[str] | None, results: Sequence[str]) -> None:

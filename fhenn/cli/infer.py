@@ -270,9 +270,7 @@ def encrypt(
         f"wrote {receipt}: its receipt, which `fhenn decrypt` compares the answer with; it stays here"
     )
     if ids is not None:
-        text += (
-            f"\nwrote {ids_file}: the ids of its samples, which `fhenn decrypt` puts beside the results; it stays here"
-        )
+        text += f"\nwrote {ids_file}: its ids, which `fhenn decrypt` puts beside the results; they stay here"
     tell(as_json, result, text)
 
 
@@ -406,10 +404,10 @@ def decrypt(
 ) -> None:
     """Decrypt the ANSWER of a server, on the client's side.
 
-    Writes a row per sample: its id after `fhenn encrypt --id`, the prediction, probabilities where the model has them, scores. Keep them to yourself: the
-    last digits of a decryption carry traces of the secret key. For results that others may see, plan with --queries and
-    give --share. NPY holds numbers only: the scores, without ids. Ends with 1 and writes nothing where samples had values outside an
-    activation's domain, unless --on-violation says otherwise.
+    Writes a row per sample: its id after `fhenn encrypt --id`, the prediction, probabilities where the model has them,
+    scores. Keep them to yourself: the last digits of a decryption carry traces of the secret key. For results that
+    others may see, plan with --queries and give --share. NPY holds numbers only: the scores, without ids. Ends with 1
+    and writes nothing where samples had values outside an activation's domain, unless --on-violation says otherwise.
 
     \b
       fhenn decrypt answer.fhenn -o predictions.csv

@@ -23,6 +23,7 @@ from fhenn.nn import Activation, Affine, circuit
 from fhenn.planner import image_shape_of
 from fhenn.safety.budget import BudgetFile
 from fhenn.session.answer import Answer
+from fhenn.session.ids import PartIds
 from fhenn.session.receipt import Receipt
 from fhenn.session.stream import End, Tally, counted_parts
 from fhenn.wire import Header, header_of, in_words, unframe
@@ -328,6 +329,12 @@ def _of_receipt(header: Header, data: bytes) -> Details:
     )
 
 
+def _of_ids(header: Header, data: bytes) -> Details:
+    """What they are called; whose they are stays unsaid."""
+    ids = PartIds.from_bytes(data)
+    return Details((Fact("column", ids.column), Fact("of the upload", ids.upload)))
+
+
 def _of_header(header: Header, data: bytes) -> Details:
     return Details(_header_facts(header))
 
@@ -351,5 +358,6 @@ _READERS: Mapping[str, Callable[[Header, bytes], Details]] = {
     "ciphertexts": _of_ciphertexts,
     "answer": _of_answer,
     "receipt": _of_receipt,
+    "ids": _of_ids,
 }
 """How to read each kind; of others the header is shown as it is."""

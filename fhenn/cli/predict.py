@@ -171,9 +171,7 @@ def predict(
     if id_column is not None:
         require_apart(id_column, names, names_of_results(plan, reading))
         if holds_numbers_alone(output):
-            raise ParameterError(
-                f"{output} holds numbers alone, and no ids.", "Give a name that ends in .csv or .parquet."
-            )
+            raise ParameterError(f"{output} holds numbers alone, no ids.", "Give a name that ends in .csv or .parquet.")
         ids = IdsInMemory(id_column)
     samples = samples_in_chunks(data, names, csv_format, as_json, plan.shape, id_column)
     with progress(as_json) as show, warnings.catch_warnings(record=True) as caught:

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from math import isfinite
+from math import isfinite, isnan
 from typing import Self
 
 from fhenn.errors import IdsMismatch, WireFormatError
@@ -210,7 +210,7 @@ def _as_id(cell: object) -> Id:
     if isinstance(cell, int):
         return cell if -(1 << 63) <= cell < 1 << 63 else str(cell)
     if isinstance(cell, float):
-        return cell if isfinite(cell) else None if cell != cell else str(cell)
+        return None if isnan(cell) else cell if isfinite(cell) else str(cell)
     if isinstance(cell, bytes):
         return cell.decode("utf-8", "backslashreplace")
     if isinstance(cell, list | tuple | dict | set):

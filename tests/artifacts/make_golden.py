@@ -14,6 +14,7 @@ from fhenn import artifacts, encrypt
 from fhenn.interop import ImportedModel, Reading
 from fhenn.session import Receipt, join
 from fhenn.session.answer import Answer, binding_of
+from fhenn.session.ids import IdsOfUpload
 from fhenn.session.refusal import Refusal
 from fhenn.wire import VERSION
 
@@ -67,7 +68,7 @@ def make() -> dict[str, bytes]:
 
 
 def in_parts(client: fhenn.Client, server: fhenn.Server) -> dict[str, bytes]:
-    """An upload in two parts, its answer, what ends it, and a refusal of its second part."""
+    """An upload in two parts, the ids of its samples, its answer, what ends it, and a refusal of its second part."""
     with patch("fhenn.session.encryption._PART", 1):
         parts = list(client.encrypt_stream(X))
     answers = list(server.predict_stream(parts))
@@ -75,8 +76,20 @@ def in_parts(client: fhenn.Client, server: fhenn.Server) -> dict[str, bytes]:
         "stream": join(parts),
         "stream-answer": join(answers),
         "end": parts[-1],
+        "ids": ids_of(parts),
         "refusal": Refusal(binding_of(answers[1]), 1, "it ended 3 workers").to_bytes(),
     }
+
+
+def ids_of(parts: list[bytes]) -> bytes:
+    """Ids of the samples of an upload."""
+    messages: list[bytes] = []
+    ids = IdsOfUpload("patient", messages.append)
+    ids.add(["007", None])
+    for part in parts:
+        ids.part(part)
+    ids.finish()
+    return join(messages)
 
 
 if __name__ == "__main__":

@@ -17,13 +17,14 @@ import fhenn
 from fhenn import artifacts
 from fhenn.errors import AnswerMismatch, ContextMismatch, FhennError, WireFormatError
 from fhenn.session import Receipt, receipt_of, split
+from fhenn.session.ids import IdsOfParts
 from fhenn.session.refusal import Refusal
 from fhenn.session.stream import End
 from fhenn.wire import VERSION, frame, header_of, unframe
 
 GOLDEN = {path.name.partition(".")[0]: path.read_bytes() for path in FOLDER.glob(f"*.v{VERSION}.fhenn")}
 NAMES = sorted(GOLDEN)
-STREAMS = {"stream", "stream-answer"}
+STREAMS = {"stream", "stream-answer", "ids"}
 """Of several messages."""
 
 
@@ -46,6 +47,7 @@ def readers():
         "end": End.from_bytes,
         "refusal": Refusal.from_bytes,
         "stream": lambda data: list(server.predict_stream(data)),
+        "ids": lambda data: list(IdsOfParts(split(data), sent)),
         "stream-answer": lambda data: list(client.decrypt_stream(data, receipt=sent)),
     }
 

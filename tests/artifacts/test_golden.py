@@ -15,6 +15,7 @@ from fhenn.errors import AnswerMismatch, PartRefused
 from fhenn.planner import fingerprint_of
 from fhenn.session import Receipt, receipt_of, split
 from fhenn.session.answer import Answer
+from fhenn.session.ids import IdsOfParts
 from fhenn.session.stream import End
 from fhenn.wire import READABLE, VERSION
 
@@ -83,6 +84,7 @@ def test_streams_are_readable(version):
         scores = np.concatenate(list(client.decrypt_stream(answers, receipt=receipt, scores=True)))
         assert np.abs(scores - twin).max() <= plan.error
     assert End.from_bytes(data("end", version)) == End.from_bytes(split(upload)[-1])
+    assert [part.ids for part in IdsOfParts(split(data("ids", version)), receipt)] == [("007",), (None,)]
     refused = [split(answer)[0], data("refusal", version)]
     with pytest.raises(PartRefused, match="part 1, 1 samples: it ended 3 workers"):
         list(client.decrypt_stream(refused, receipt=receipt))
@@ -102,6 +104,6 @@ def test_there_is_a_golden_file_of_every_kind():
     kinds = {artifacts.header_of(path).kind for path in FOLDER.glob("*.fhenn")}
     assert kinds == {
         "model", "plan", "certificate", "secret-key", "evaluation-context", "ciphertexts", "answer", "receipt", "end",
-        "refusal",
+        "refusal", "ids",
     }  # fmt: skip
     assert {path.name.partition(".")[0] for path in FOLDER.glob(f"*.v{VERSION}.fhenn")} == set(make())

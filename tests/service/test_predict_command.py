@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -139,6 +140,73 @@ def test_an_answer_goes_on_where_it_was_broken_off(folder, run, x, monkeypatch):
     assert split(Path("answer.fhenn").read_bytes())[:3] == begun
     run("decrypt", "-o", "out.csv")
     assert np.abs(scores_in("out.csv") - MODEL.predict(x)).max() <= PLAN.error
+
+
+IDS = ["patient-007", "", *(f"clinic-{place:03d}" for place in range(ROWS - 2))]
+
+
+@pytest.fixture
+def named(folder, x):
+    """The table with a column of ids."""
+    with Path("named.csv").open("w") as file:
+        names = ["patient-id", *(f"f{place}" for place in range(FEATURES))]
+        csv.writer(file).writerows([names, *([each, *row] for each, row in zip(IDS, x.tolist(), strict=True))])
+    return folder
+
+
+@pytest.fixture
+def sent(monkeypatch):
+    """All bytes that leave this process."""
+    pieces = []
+
+    def watched(real):
+        def send(self, data, *flags):
+            pieces.append(bytes(data))
+            return real(self, data, *flags)
+
+        return send
+
+    for name in ("send", "sendall"):
+        monkeypatch.setattr(socket.socket, name, watched(getattr(socket.socket, name)))
+    return pieces
+
+
+def test_ids_of_a_table_stay_here(named, run, x, sent):
+    run("predict", "named.csv", "--id", "patient-id", "-o", "out.csv")
+    with Path("out.csv").open() as file:
+        rows = [*csv.DictReader(file)]
+    assert [row["patient-id"] for row in rows] == IDS
+    assert np.abs(scores_in("out.csv") - MODEL.predict(x)).max() <= PLAN.error
+    everything = b"".join(sent)
+    assert len(everything) > 7 * PLAN.bytes_per_ciphertext
+    assert b"POST /v1/" in everything
+    assert not any(each.encode() in everything for each in ("patient-id", *IDS) if each)
+    printed = json.loads(run("predict", "named.csv", "--id", "patient-id", "--json"))["predictions"]
+    assert [row["patient-id"] for row in printed] == IDS
+
+
+@pytest.mark.thorough
+def test_ids_of_an_upload_stay_here(named, run, sent):
+    run("encrypt", "named.csv", "--id", "patient-id")
+    run("predict")
+    run("decrypt", "-o", "out.csv")
+    with Path("out.csv").open() as file:
+        assert [row["patient-id"] for row in csv.DictReader(file)] == IDS
+    everything = b"".join(sent)
+    assert len(everything) > Path("upload.fhenn").stat().st_size
+    assert not any(each.encode() in everything for each in ("patient-id", *IDS) if each)
+
+
+def test_where_no_ids_go(named, run):
+    run("encrypt", "named.csv", "--id", "patient-id")
+    for line, words in (
+        (("upload.fhenn",), "is an upload, which has no columns"),
+        (("named.csv", "-o", "out.npy"), "holds numbers alone"),
+    ):
+        with pytest.raises(ParameterError, match=words):
+            run("predict", *line, "--id", "patient-id")
+    with pytest.raises(ParameterError, match="'sigmoid' too"):
+        run("predict", "named.csv", "--id", "sigmoid")
 
 
 def test_a_table_begins_anew(folder, run, monkeypatch):
