@@ -331,7 +331,7 @@ class Trace(Levels[Traced], Arithmetic[Any, Plain]):
             self.count("hoisted rotation", at, hoisted)
             self.count("addition", at, folds)
         self.count("plain product", level, products)
-        self.count("addition", level, products - sums)
+        self.count("addition", level, max(products - sums, 0))  # a map of zeros keeps one diagonal, without a product
         self.count("addition", below, biases)
         self.count("rescale", level, sums if below < level else 0)
 

@@ -20,6 +20,7 @@ from fhenn.errors import (
     NonFiniteValue,
     ParameterError,
     RangeWarning,
+    SamplesWarning,
     ShapeMismatch,
 )
 from fhenn.interop import Conversion, ImportedModel, Reading
@@ -285,9 +286,11 @@ def test_data_that_never_reach_a_node(wine):
 
 
 @pytest.mark.thorough
+@pytest.mark.filterwarnings("ignore::fhenn.errors.RangeWarning")  # an unseen digit may leave what others reach
 def test_digits():
     exact, train, _, test, truth = fitted(load_digits, (64,))
-    model = fhenn.from_sklearn(exact, inputs=train)
+    with pytest.warns(SamplesWarning, match="the same in all|one value|equal"):  # pixels at the edges
+        model = fhenn.from_sklearn(exact, inputs=train)
     assert model.score(test, truth) >= exact.score(test, truth) - 0.01
     assert np.mean(model.predict(test) == exact.predict(test)) >= 0.98
 

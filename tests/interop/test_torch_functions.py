@@ -128,7 +128,6 @@ def test_a_slope_for_each_channel_is_a_sum():
         (lambda: Called(lambda x: F.rrelu(x, training=True)), "draws slopes"),
         (lambda: Called(lambda x: x.clamp(x)), "bounds are no numbers"),
     ],
-    ids=str,
 )
 def test_what_cannot_be_is_refused(make, reason):
     module = nn.Sequential(nn.Linear(4, 8), make(), nn.Linear(8, 2)).eval()

@@ -75,6 +75,13 @@ def test_no_warning_leaks_many(count):
     settings(max_examples=count, deadline=None, suppress_health_check=list(HealthCheck))(given(cases())(check))()
 
 
+@pytest.mark.parametrize("bias", [0.0, 1.0])
+def test_a_plan_for_a_map_of_zeros_is_read_again(bias):
+    made = fhenn.plan(fhenn.Linear([[1.0]], [bias]), bounds=[0, 0], layout="latency")
+    assert all(each.count > 0 for each in made.steps)
+    assert fhenn.Plan.from_json(made.to_json()) == made
+
+
 def test_values_that_no_ring_holds_are_refused_at_once_and_said():
     model = fhenn.Sequential([fhenn.Linear([[1e300, 1e300]]), fhenn.Sigmoid()])
     with warnings.catch_warnings():
