@@ -1,25 +1,27 @@
-"""The README's examples run as they stand."""
+"""The README's examples, and those of the guide to models, run as they stand."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+MODELS = (ROOT / "notebooks" / "models.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"<!-- example(?:: (\w+))? -->\n```python\n(.*?)```", README, re.DOTALL)
 """What an example needs beyond the test extra, and the example."""
 
 
 def test_all_examples_are_found_and_short():
-    assert len(EXAMPLES) == 8
+    assert len(EXAMPLES) == 7
     for _, example in EXAMPLES:
         assert len([line for line in example.splitlines() if line.strip()]) <= 11
 
 
 @pytest.mark.parametrize(
     ("needs", "example"),
-    EXAMPLES,
-    ids=["pipeline", "own", "network", "images", "scikit-learn", "torch", "onnx", "ranges"],
+    [*EXAMPLES, *re.findall(r"<!-- example: (skl2onnx) -->\n```python\n(.*?)```", MODELS, re.DOTALL)],
+    ids=["pipeline", "own", "network", "images", "scikit-learn", "torch", "ranges", "onnx"],
 )
 def test_example_runs(needs, example, capsys):
     if needs:
@@ -35,4 +37,4 @@ def test_commands_are_marked_for_the_ci_script():
 
 def test_links_lead_somewhere():
     for target in re.findall(r"\]\(([^)#]+)\)", README):
-        assert target.startswith("https://") or (Path(__file__).parents[1] / target).exists(), target
+        assert target.startswith("https://") or (ROOT / target).exists(), target
