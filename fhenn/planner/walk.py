@@ -271,6 +271,8 @@ def walk(
 
     def step(place: int, node: Affine | Activation, x: CipherArray) -> CipherArray:
         """What a node makes of a traced array."""
+        if isinstance(node, Activation):  # where a branch begins, its range is narrower than what is put aside
+            x = replace(x, ciphertexts=(on.with_bounds(x.ciphertexts[0], path.bounds[place]),))
         x = node.evaluate(CIPHER, x)
         traced = on.with_bounds(x.ciphertexts[0], path.bounds[place + 1])
         if isinstance(node, ServedLayer) and node.sums is not None:

@@ -12,11 +12,13 @@ from support import mostly_thorough
 import fhenn
 from fhenn.artifacts.model import model_from_bytes, model_to_bytes
 from fhenn.backends import CIPHER
+from fhenn.ckks import FEATURES
 from fhenn.ckks.bounds import Bounds
 from fhenn.ckks.trace import TracedContext
 from fhenn.nn import Affine, circuit, trail
 from fhenn.planner import fingerprint_of, signature_of, verify
-from fhenn.ranges import reaches
+from fhenn.planner.walk import Path, walk
+from fhenn.ranges import DataRanges, reaches
 
 rng = np.random.default_rng(0)
 
@@ -159,3 +161,19 @@ def test_files_and_fingerprints(name):
     np.testing.assert_array_equal(again.infer(x), model.infer(x))
     body, other = linear(4, 4), linear(4, 4)
     assert fingerprint_of(fhenn.Multiply(body, other)) != fingerprint_of(fhenn.Residual(body, other))
+
+
+def test_the_range_of_an_activation_at_the_start_of_a_branch_is_its_own():
+    """What is put aside is as wide as the inputs make it; the polynomial's error is that of its narrower range."""
+    first, steep = fhenn.Linear(8 * np.eye(3)), fhenn.ReLU(domain=(-1.0, 1.0), degree=8)
+    parameters, ranges = fhenn.Parameters.for_depth(6), DataRanges(100, 2.0, ((-1.0, 1.0),))
+    ends = -np.ones(3), np.ones(3)
+
+    def deviation(*nodes):
+        path = Path(circuit(fhenn.Sequential([first, *nodes])), *ends, ranges)
+        walked = walk(path, FEATURES, parameters)
+        place = next(place for place, node in enumerate(path.nodes) if node is steep)
+        return walked.places[place + 1].traced.noise.deviation
+
+    in_branches = [fhenn.Residual(steep, fhenn.Linear(np.eye(3))), fhenn.Residual(fhenn.Linear(np.eye(3)), steep)]
+    assert [deviation(branches) for branches in in_branches] == [pytest.approx(deviation(steep), rel=1e-6)] * 2
