@@ -14,6 +14,7 @@ from fhenn.errors import ParameterError
 from fhenn.planner.flooding import MOST_QUERIES
 from fhenn.planner.plan import require_rows
 from fhenn.planner.witness import DEGREES
+from fhenn.ranges.data import MARGIN
 
 RangesName = Literal["auto", "worst", "data"]
 LayoutWish = Literal["auto", "latency", "throughput"]
@@ -61,15 +62,15 @@ class Request:
         cls,
         *,
         accuracy: Any,
-        relative: Any,
-        layout: Any,
-        upload: Any,
-        samples: Any,
-        ranges: Any,
-        margin: Any,
-        witness: Any,
-        queries: Any,
-        evaluator: Any,
+        relative: Any = None,
+        layout: Any = "auto",
+        upload: Any = None,
+        samples: Any = None,
+        ranges: Any = "auto",
+        margin: Any = MARGIN,
+        witness: Any = None,
+        queries: Any = 0,
+        evaluator: Any = None,
         rows: Any = 1,
         max_upload: Any = None,
         max_memory: Any = None,

@@ -3,38 +3,31 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
-from itertools import chain, groupby, product
-from math import inf, log2
-from time import monotonic
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import chain, product
+from math import inf
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fhenn.ckks.arithmetic import Drowned
 from fhenn.ckks.circuits import is_constant
-from fhenn.ckks.evaluator import Evaluator
 from fhenn.ckks.parameters import MAX_MODULUS_BITS, Parameters
-from fhenn.ckks.primes import primes_of
-from fhenn.errors import LevelExhausted, NonFiniteValue, ParameterError, PlanError, PlanWarning, ScaleMismatch
-from fhenn.nn import Activation, Affine, Node, Sequential, Step, circuit
-from fhenn.planner.chains import LARGEST_PRIME_BITS, chains_of, has_chain, prime_limits, special_bits
-from fhenn.planner.flooding import flood, flood_bound, precision
-from fhenn.planner.floor import SECURITY_BITS, least_errors
-from fhenn.planner.identity import fingerprint_of, image_shape_of, node_signature, signature_of
+from fhenn.errors import NonFiniteValue, ParameterError, PlanError, PlanWarning
+from fhenn.nn import Activation, Node, Sequential, Step, circuit
+from fhenn.planner.chains import has_chain, prime_limits
+from fhenn.planner.identity import fingerprint_of, image_shape_of, signature_of
 from fhenn.planner.layouts import choose_layout
 from fhenn.planner.outcome import output_interval, result_of
 from fhenn.planner.packing import THROUGHPUT, Packing, pack
 from fhenn.planner.plan import Plan
-from fhenn.planner.refusal import Case, OutOfTime, Refusal, explain, name_of, require_room, require_slots, unreached
+from fhenn.planner.refusal import Case, Refusal, explain, name_of, require_room, require_slots, unreached
 from fhenn.planner.request import LayoutWish, RangesName, Request
 from fhenn.planner.scaling import scaled_bounds, scaled_nodes, takes_units, units_of
-from fhenn.planner.walk import Path, Walk, walk
-from fhenn.planner.witness import Witness
-from fhenn.planner.witness_choice import doubt, keys_of_witnesses, no_doubt, witnesses_of
+from fhenn.planner.trial import Candidate, Trial
+from fhenn.planner.walk import Path
+from fhenn.planner.witness_choice import keys_of_witnesses
 from fhenn.planner.work import work_of
 from fhenn.ranges import DataRanges, Inputs, data_ranges
 from fhenn.ranges.data import MARGIN, distance_to_exact, seen_by
@@ -46,9 +39,6 @@ _MOST_OUTSIDE = 0.2
 
 _LOOKED_AT = 2000
 """Samples, at most, that the witnesses of a plan with ranges from data are held to."""
-
-_ROOMIER = 8
-"""Bits between the first primes that are tried for a witness."""
 
 
 def plan(
@@ -121,7 +111,7 @@ def plan(
     nodes = circuit(model)
     shape = image_shape_of(model)
     known = Inputs.of(nodes, bounds=bounds, inputs=inputs, features=model.feature_names, shape=shape)
-    _require_varying(nodes)
+    require_varying(nodes)
     request = Request.of(
         accuracy=accuracy,
         relative=relative,
@@ -145,7 +135,7 @@ def plan(
         return _plan(model, case)
     except Refusal as refusal:
         worst = refusal
-    other = None if request.ranges == "worst" else _with_data(case)
+    other = None if request.ranges == "worst" else with_data(case)
     if other is None:
         raise explain(worst, case, _attempt)
     try:
@@ -156,7 +146,7 @@ def plan(
     return made
 
 
-def _with_data(case: Case) -> Case | None:
+def with_data(case: Case) -> Case | None:
     """The case with ranges from its samples, None where these are there already, or say too little of unseen inputs."""
     known = case.known.samples is not None and any(isinstance(node, Activation) for node in case.nodes)
     if case.from_data or not known or _ranges_of(case).outside > _MOST_OUTSIDE:
@@ -174,7 +164,7 @@ def _ranges_of(case: Case) -> DataRanges:
     return data_ranges(case.nodes, *case.known.box, case.known.samples, case.request.margin)
 
 
-def _path_of(case: Case) -> tuple[Path, tuple[float, ...]]:
+def path_of(case: Case) -> tuple[Path, tuple[float, ...]]:
     """The model as a server runs it, and the units of its outputs.
 
     Raises Refusal where values come to a node that no modulus holds.
@@ -200,7 +190,7 @@ def _path_of(case: Case) -> tuple[Path, tuple[float, ...]]:
 @np.errstate(all="ignore")  # as below
 def _attempt(case: Case, near: Parameters | None, until: float) -> None:
     """Look for any parameters that do: those nearby, then large rings and scales. Raises Refusal, OutOfTime."""
-    (path, _), request = _path_of(case), case.request
+    (path, _), request = path_of(case), case.request
     require_slots(path.nodes, request)
     degrees = request.degrees(path.ranges is not None)
     rings = sorted(MAX_MODULUS_BITS, key=lambda ring: (near is None or ring != near.ring_degree, -ring))
@@ -209,10 +199,10 @@ def _attempt(case: Case, near: Parameters | None, until: float) -> None:
     for ring_degree, layout in product(rings, layouts):
         if not has_chain(path.nodes, ring_degree, request.queries > 0):
             continue
-        packing = _choose_packing(path.nodes, replace(request, layout=layout), ring_degree // 2)
+        packing = choose_packing(path.nodes, replace(request, layout=layout), ring_degree // 2)
         if packing is None:
             continue
-        trial = _Trial(path.placed(packing.targets), packing, request.queries, request.evaluator, until)
+        trial = Trial(path.placed(packing.targets), packing, request.queries, request.evaluator, until)
         nearby = trial.candidate(near) if near is not None and trial.would_try(near, ring_degree) else None
         for candidate in chain([] if nearby is None else [nearby], trial.candidates(ring_degree, exact_first=True)):
             enough = candidate.error <= request.accuracy
@@ -224,7 +214,7 @@ def _attempt(case: Case, near: Parameters | None, until: float) -> None:
 @np.errstate(all="ignore")  # candidates whose numbers overflow are left out
 def _plan(model: Node, case: Case) -> Plan:
     """The plan for one kind of ranges. Raises Refusal; PlanError where every layout exceeds a limit."""
-    served = _path_of(case)
+    served = path_of(case)
 
     def make(fixed: Request) -> Plan:
         """The plan for a layout."""
@@ -295,45 +285,22 @@ def _distance(model: Node, known: Inputs, units: tuple[float, ...]) -> float | N
     return largest if largest < inf else None
 
 
-@dataclass(frozen=True)
-class _Candidate:
-    """Parameters that hold a model.
-
-    trial: the model in its packing.
-    parameters: ring degree, chain and scale.
-    walk: the model under them.
-    error: bound on the error of what the client reads, the noise on shared results included.
-    witnesses: that fit them.
-    """
-
-    trial: _Trial
-    parameters: Parameters
-    walk: Walk
-    error: float
-    witnesses: tuple[Witness, ...] = ()
-
-    @property
-    def primes(self) -> int:
-        """How many primes the chain has."""
-        return len(self.parameters.chain)
-
-
-def _choose(path: Path, request: Request) -> _Candidate:
+def _choose(path: Path, request: Request) -> Candidate:
     """The first ring that reaches the accuracy, on its shortest chain, as exact as that can be. Raises Refusal.
 
     On a ring, primes that the evaluator is fast with come first.
     """
     require_slots(path.nodes, request)
-    closest: _Candidate | None = None
+    closest: Candidate | None = None
     degrees = request.degrees(path.ranges is not None)
     for ring_degree, most in product(MAX_MODULUS_BITS, prime_limits(request.evaluator)):
         if not has_chain(path.nodes, ring_degree, request.queries > 0, most):
             continue
-        packing = _choose_packing(path.nodes, request, ring_degree // 2)
+        packing = choose_packing(path.nodes, request, ring_degree // 2)
         if packing is None:
             continue
-        trial = _Trial(path.placed(packing.targets), packing, request.queries, request.evaluator, most=most)
-        enough: list[_Candidate] = []
+        trial = Trial(path.placed(packing.targets), packing, request.queries, request.evaluator, most=most)
+        enough: list[Candidate] = []
         # fewer primes are faster; then the accuracy
         for candidates in trial.by_primes(ring_degree):
             closest = min(filter(None, (closest, candidates[0])), key=lambda candidate: candidate.error)
@@ -352,193 +319,7 @@ def _choose(path: Path, request: Request) -> _Candidate:
     raise unreached(path, request, closest.error, closest.walk, closest.parameters)
 
 
-@dataclass(frozen=True)
-class _Trial:
-    """A model in a packing, whose parameters are sought.
-
-    path: the model, its outputs at the places of the packing.
-    packing: of its samples.
-    queries: samples whose results may be shared.
-    evaluator: what will compute.
-    until: when to give up (`time.monotonic`).
-    most: bits of a prime, at most.
-    """
-
-    path: Path
-    packing: Packing
-    queries: int
-    evaluator: Evaluator
-    until: float = inf
-    most: int = LARGEST_PRIME_BITS
-
-    def candidates(self, ring_degree: int, *, exact_first: bool = False) -> Iterator[_Candidate]:
-        """Candidates on a ring: every chain with the least first prime that fits.
-
-        ring_degree: N.
-        exact_first: whether those of large scales come first, in the place of those of fewer primes.
-        """
-        chains = chains_of(self.path.nodes, self.queries > 0, self.most)
-        if exact_first:
-            chains = sorted(chains, key=lambda chain: -chain[0])
-        for bits, used, least in chains:
-            found = self._with_least_first(_with_firsts(ring_degree, bits, used, range(least, self.most + 1, 2)))
-            if found is not None:
-                yield found
-
-    def _with_least_first(self, choices: Iterator[Parameters]) -> _Candidate | None:
-        """The first of choices that holds the model, None where none does. Raises OutOfTime.
-
-        Where the largest first prime leaves no room, none does, so that the others need not be tried.
-
-        choices: alike but for the first prime, which grows, and the special one, which may have to shrink for it.
-        """
-        for least in choices:
-            found = self.candidate(least)
-            if found is not None:
-                return found
-            break
-        larger = list(choices)
-        try:
-            largest = self._require(larger[-1]) if larger else None
-        except Drowned:  # a larger special prime may do
-            largest = None
-        except (ScaleMismatch, LevelExhausted):
-            return None
-        if largest is not None and isinstance(self.path.nodes[-1], Affine):
-            # the room shrinks with the first prime: where one leaves none, no smaller one does (an activation at the
-            # end may choose its scale to fit)
-            enough = largest.parameters.chain[0] - log2(largest.walk.end.traced.room)
-            start = sum(choice.chain[0] < enough for choice in larger)
-            if start and self.candidate(larger[start - 1]) is None:
-                larger = larger[start:]
-        return next(filter(None, map(self.candidate, larger[:-1])), largest)
-
-    def by_primes(self, ring_degree: int) -> Iterator[list[_Candidate]]:
-        """Candidates on a ring, those of one number of primes at a time, the most exact first."""
-        for _, alike in groupby(self.candidates(ring_degree), key=lambda candidate: candidate.primes):
-            yield sorted(alike, key=lambda candidate: candidate.error)
-
-    def would_try(self, parameters: Parameters, ring_degree: int) -> bool:
-        """Whether parameters are among those of `candidates`, but for their first prime.
-
-        parameters: of any model.
-        ring_degree: N.
-        """
-        tried = ((used, 2.0**bits) for bits, used, _ in chains_of(self.path.nodes, self.queries > 0, self.most))
-        return parameters.ring_degree == ring_degree and (parameters.chain[1:-1], parameters.scale) in tried
-
-    def candidate(self, parameters: Parameters) -> _Candidate | None:
-        """The parameters as a candidate, None where they do not hold the model. Raises OutOfTime."""
-        try:
-            return self._require(parameters)
-        except (ScaleMismatch, LevelExhausted):
-            return None
-
-    def _require(self, parameters: Parameters) -> _Candidate:
-        """The parameters as a candidate.
-
-        Raises ScaleMismatch or LevelExhausted where they do not hold the model, Drowned where noise is why; OutOfTime.
-        """
-        if monotonic() > self.until:
-            raise OutOfTime
-        found = walk(self.path, self.packing.layout, parameters, evaluator=self.evaluator)
-        if not (found.holds and found.bound < inf):
-            raise (ScaleMismatch if found.bound < inf else Drowned)(parameters.scale, parameters.chain[0], "")
-        error = max(found.bound, self.least_errors(parameters)[0])
-        if self.queries:
-            outputs = self.path.reach[-1].low.size
-            error += flood_bound(flood(self.worst_error(parameters, error), outputs, self.queries), outputs)
-        return _Candidate(self, parameters, found, error)
-
-    def with_witnesses(
-        self, candidates: Sequence[_Candidate], degrees: Sequence[int], accuracy: float
-    ) -> _Candidate | None:
-        """The candidate whose witnesses leave least to be wished (`doubt`); None where none fit."""
-        least, best = (1.0, 0, inf), None
-        for candidate in (found for each in candidates for found in self._roomier(each, accuracy)):
-            with suppress(ScaleMismatch):
-                witnesses = witnesses_of(
-                    candidate.walk, degrees, least[0], self._is_quiet if len(degrees) > 1 else None
-                )
-                left = doubt(witnesses)
-                if left < least:
-                    least, best = left, replace(candidate, witnesses=witnesses)
-                if left <= no_doubt(degrees):
-                    break
-        return best
-
-    def with_wider_ranges(self) -> Iterator[_Trial]:
-        """Itself, and the model with wider ranges of its last hidden exact activation, of its last two, and so on.
-
-        A witness of few levels adds up squares, and is quiet where the range is as wide as the sum for samples needs.
-        """
-        yield self
-        last = max((place for place, node in enumerate(self.path.nodes) if isinstance(node, Affine)), default=-1)
-        hidden = [place for place in self.path.seen if place < last]
-        for start in range(len(hidden) - 1, -1, -1):
-            node = self.path.nodes[hidden[start]]
-            if not (isinstance(node, Activation) and node.is_exact):
-                return
-            yield replace(self, path=self.path.widened(hidden[start:]))
-
-    def _is_quiet(self, witness: Witness) -> bool:
-        """Whether a witness gives no false alarm for a sample whose values are all inside."""
-        inputs = self.path.seen.get(witness.place)
-        if inputs is None:
-            return True
-        low, high = witness.domain
-        inside = inputs[((inputs >= low) & (inputs <= high)).all(axis=1)]
-        return not (len(inside) and witness.alarms(witness.numbers(inside)).any())
-
-    def _roomier(self, candidate: _Candidate, accuracy: float) -> Iterator[_Candidate]:
-        """A candidate, and one like it with the largest first prime that it can have, for witnesses to fit in."""
-        yield candidate
-        ring_degree, (first, *used, _) = candidate.parameters.ring_degree, candidate.parameters.chain
-        for larger in range(self.most, first, -_ROOMIER):
-            special = special_bits(ring_degree, (larger, *used), self.most)
-            chain = (larger, *used, special)
-            known = special > log2(candidate.parameters.scale) and primes_of(ring_degree, chain) is not None
-            found = self.candidate(replace(candidate.parameters, chain=chain)) if known else None
-            if found is not None and found.error <= accuracy:
-                yield found
-                return
-
-    def worst_error(self, parameters: Parameters, error: float) -> float:
-        """Bound on the error at the output where all of its parts go one way, but for a probability of 2⁻¹²⁸.
-
-        error: bound where they are independent; it may be larger, since it goes through bounds of spectral norms.
-        """
-        together = walk(self.path, self.packing.layout, parameters, norm=1, evaluator=self.evaluator)
-        found = together.noise.bound(together.end.values, SECURITY_BITS)
-        # decrypted values err a little more than twins do; below that no noise is sized (`safety.flooded`)
-        return max(found, error, self.least_errors(parameters)[1], precision(1.01 * self.path.reach[-1].largest))
-
-    def least_errors(self, parameters: Parameters) -> tuple[float, float]:
-        """What a client asks a plan to state at least: more than weights that all but vanish make."""
-        low, high = self.path.reach[0].low, self.path.reach[0].high
-        largest = np.maximum(np.abs(low), np.abs(high)).tolist()
-        signature = [node_signature(node) for node in self.path.nodes]
-        return least_errors(parameters, self.packing, signature, largest, evaluator=self.evaluator)
-
-
-def _with_firsts(ring_degree: int, bits: int, used: tuple[int, ...], firsts: range) -> Iterator[Parameters]:
-    """Parameters with every first prime that is asked for, as far as there are such primes.
-
-    ring_degree: N.
-    bits: of the scale.
-    used: primes above the first one, in bits.
-    firsts: first primes, in bits, ascending, whose last is the most that any prime may have.
-    """
-    for first in firsts:
-        special = special_bits(ring_degree, (first, *used), firsts.stop - 1)
-        if special <= bits:
-            return
-        chain = (first, *used, special)
-        if primes_of(ring_degree, chain) is not None:  # other sizes of the first and special one may do
-            yield Parameters(ring_degree, chain, 2.0**bits)
-
-
-def _require_varying(nodes: Sequence[Step]) -> None:
+def require_varying(nodes: Sequence[Step]) -> None:
     """Raise PlanError where an activation is a constant."""
     polynomials = [polynomial for node in nodes if isinstance(node, Activation) for polynomial in node.polynomials]
     if any(is_constant(polynomial) for polynomial in polynomials):
@@ -559,7 +340,7 @@ def sup_error(node: Activation) -> float:
     return 0.0 if node.function is None else node.sup_error()
 
 
-def _choose_packing(nodes: Sequence[Step], request: Request, slots: int) -> Packing | None:
+def choose_packing(nodes: Sequence[Step], request: Request, slots: int) -> Packing | None:
     """How samples are packed, None where they do not fit the ring."""
     if request.layout == "throughput":
         return THROUGHPUT

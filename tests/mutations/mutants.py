@@ -1102,7 +1102,7 @@ SEARCH = mutants(
 )
 
 WORST = mutants(
-    "fhenn/planner/search.py",
+    "fhenn/planner/trial.py",
     "tests/planner/test_flooding.py::test_the_worst_case_is_no_average",
     (
         "the worst case is the average",

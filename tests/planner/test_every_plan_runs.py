@@ -19,7 +19,7 @@ from fhenn.nn import PolynomialActivation, layers
 from fhenn.planner.chains import chains_of, special_bits
 from fhenn.planner.packing import THROUGHPUT, pack
 from fhenn.planner.scaling import with_idle_values
-from fhenn.planner.search import _Trial
+from fhenn.planner.trial import Trial
 from fhenn.planner.walk import Path
 from fhenn.ranges import reaches
 
@@ -101,7 +101,7 @@ def some_parameters(rng, nodes, low, high, name):
     chains = chains_of(nodes, shared=False)
     if packing is None or not chains:
         return
-    trial, found = _Trial(Path(nodes, low, high), packing, 0, evaluator(name)), 0
+    trial, found = Trial(Path(nodes, low, high), packing, 0, evaluator(name)), 0
     for bits, used, least in (chains[place] for place in rng.integers(len(chains), size=6)):
         first = int(rng.integers(min(least, 60), 61))
         special = special_bits(ring_degree, (first, *used))

@@ -14,9 +14,9 @@ from fhenn.ckks.evaluator import SEAL
 from fhenn.ckks.layout import FEATURES
 from fhenn.ckks.parameters import MAX_MODULUS_BITS
 from fhenn.errors import NonFiniteValue, ParameterError, PlanError, ShapeMismatch, UnsupportedNode, WireFormatError
-from fhenn.planner import search
 from fhenn.planner.chains import chains_of
 from fhenn.planner.packing import THROUGHPUT
+from fhenn.planner.trial import Trial, with_firsts
 from fhenn.planner.walk import Path
 
 rng = np.random.default_rng(0)
@@ -536,11 +536,11 @@ def test_no_first_prime_that_holds_a_model_is_passed_over():
     """The search leaves most of them out: what it finds is the least that a search through all of them finds."""
     nodes = [fhenn.Linear(np.full((4, 4), 5.0)), fhenn.Square(), fhenn.Linear(np.full((2, 4), 30.0))]
     path = Path(nodes, np.full(4, -1.0), np.full(4, 1.0))
-    trial = search._Trial(path, THROUGHPUT, 0, SEAL)
+    trial = Trial(path, THROUGHPUT, 0, SEAL)
     found = {(each.parameters.scale, each.parameters.chain[1:-1]): each for each in trial.candidates(8192)}
     count = 0
     for bits, used, least in chains_of(path.nodes, shared=False):
-        choices = map(trial.candidate, search._with_firsts(8192, bits, used, range(least, 61, 2)))
+        choices = map(trial.candidate, with_firsts(8192, bits, used, range(least, 61, 2)))
         first = next(filter(None, choices), None)
         same = found.get((2.0**bits, used))
         assert (first and first.parameters) == (same and same.parameters)

@@ -1,0 +1,71 @@
+"""The ring that a model is expected to take, without the search for the best parameters and layout."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+
+from fhenn.ckks.parameters import MAX_MODULUS_BITS
+from fhenn.errors import PlanError
+from fhenn.nn import Node, circuit
+from fhenn.planner.chains import has_chain, prime_limits
+from fhenn.planner.packing import of_images
+from fhenn.planner.refusal import Case, Refusal
+from fhenn.planner.request import RangesName, Request
+from fhenn.planner.scaling import takes_units
+from fhenn.planner.search import choose_packing, path_of, require_varying, with_data
+from fhenn.planner.trial import Trial
+from fhenn.ranges import Inputs
+
+
+def expected_ring(model: Node, known: Inputs, ranges: RangesName = "auto", accuracy: float = 1e-3) -> int | None:
+    """The ring degree that `fhenn.plan` is expected to take for single samples, at 128-bit security.
+
+    It is found as a plan is, with all else at its defaults, but ends at the first parameters that do. Images are taken
+    a pixel in each ciphertext, since their placements take long to choose: where theirs need more room, the plan's ring
+    is larger. So it may be for uploads of many samples, where that is cheaper.
+
+    model: of affine nodes and activations, an affine one first.
+    known: its inputs.
+    ranges, accuracy: as for `fhenn.plan`.
+
+    Returns N; None where no ring is found.
+
+    >>> import fhenn
+    >>> model = fhenn.Sequential([fhenn.Linear([[1.0, 2.0]]), fhenn.Square()])
+    >>> expected_ring(model, Inputs.of(circuit(model), bounds=[-1, 1]))
+    4096
+    """
+    nodes = circuit(model)
+    layout = "throughput" if of_images(nodes) else "latency"
+    request = Request.of(accuracy=accuracy, layout=layout, samples=1, ranges=ranges)
+    case = Case(tuple(nodes), known, request, takes_units(model, None), from_data=ranges == "data")
+    try:
+        require_varying(nodes)
+        found = _ring_of(case)
+        other = with_data(case) if found is None and ranges == "auto" else None
+        return found if other is None else _ring_of(other)
+    except PlanError:
+        return None
+
+
+@np.errstate(all="ignore")  # parameters whose numbers overflow are left out
+def _ring_of(case: Case) -> int | None:
+    """The ring for one kind of ranges."""
+    request = case.request
+    try:
+        path, _ = path_of(case)
+    except Refusal:  # values that no modulus holds
+        return None
+    degrees = request.degrees(path.ranges is not None)
+    for ring_degree, most in product(MAX_MODULUS_BITS, prime_limits(request.evaluator)):
+        if not has_chain(path.nodes, ring_degree, shared=False, most=most):
+            continue
+        packing = choose_packing(path.nodes, request, ring_degree // 2)
+        if packing is None:
+            continue
+        trial = Trial(path.placed(packing.targets), packing, 0, request.evaluator, most=most)
+        if trial.reaches(ring_degree, request.accuracy, degrees):
+            return ring_degree
+    return None
