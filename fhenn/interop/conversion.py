@@ -94,6 +94,8 @@ class Conversion:
     on those of the exact model.
     exact, twin: accuracy of both, or R², where labels were given.
     regression: whether the outputs are values and not scores.
+    ring: the ring degree that plans for single samples, with all else at its default, are expected to take
+    (`fhenn.planner.ring`); None where no ring is found.
     """
 
     nodes: tuple[NodeConversion, ...]
@@ -103,6 +105,7 @@ class Conversion:
     exact: float | None = None
     twin: float | None = None
     regression: bool = False
+    ring: int | None = None
 
     @property
     def loss(self) -> float:
@@ -139,7 +142,12 @@ class Conversion:
             if self.regression
             else f"agrees with the exact model in {self.agreement:.2%}"
         )
-        text = [f"{self.levels} levels; {agrees} ({self.samples:,} samples)"]
+        ring = (
+            "no ring found at 128-bit security"
+            if self.ring is None
+            else f"ring N={self.ring}, by estimate, for single samples at 128-bit security"
+        )
+        text = [f"{self.levels} levels; {ring}", f"{agrees} ({self.samples:,} samples)"]
         if self.exact is not None and self.twin is not None:
             score = "R²" if self.regression else "accuracy"
             shown = "{:.4f}" if self.regression else "{:.2%}"
@@ -324,13 +332,14 @@ class Converter:
         outputs, values = self._run(rows, polynomials, levels)
         return Attempt(polynomials, values, outputs)
 
-    def report(self, attempt: Attempt, reading: Reading, labels: Any, levels: int) -> Conversion:
+    def report(self, attempt: Attempt, reading: Reading, labels: Any, levels: int, ring: int | None) -> Conversion:
         """What became of the model.
 
         attempt: the twin, tried on all samples.
         reading: of the outputs.
         labels: true values of the samples; None where they are not known.
         levels: of the whole model.
+        ring: that it is expected to take.
         Raises ShapeMismatch, ParameterError where the labels are not those of the samples.
         """
         exact = self.exact_outputs()
@@ -343,6 +352,7 @@ class Converter:
             exact=None if truth is None else reading.score(exact, truth),
             twin=None if truth is None else reading.score(attempt.outputs, truth),
             regression=not self._classes,
+            ring=ring,
         )
 
     def _rows(self, attempt: Attempt) -> Iterator[NodeConversion]:

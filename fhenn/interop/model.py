@@ -24,6 +24,7 @@ from fhenn.interop.reading import Reading
 from fhenn.nn import Activation, Affine, Branches, Node, Sequential, trail, wired
 from fhenn.planner import image_shape_of
 from fhenn.planner.request import RangesName
+from fhenn.planner.ring import expected_ring
 from fhenn.ranges import Inputs, reaches
 from fhenn.ranges.data import DOMAIN_MARGIN, Interval, range_of
 from fhenn.ranges.rebuild import rebuild
@@ -201,10 +202,10 @@ class ImportedModel(Sequential):
             what = goal.needs_samples or "accuracy=None"
             raise ParameterError(f"{what} was given, and no samples to choose by.", "Give samples as inputs=.")
         if named._goes_by_agreement(known, accuracy, ranges, goal):
-            return named._converted(known.samples, goal, CONVERTED_MARGIN if domain_margin is None else domain_margin)
+            return named._converted(known, goal, CONVERTED_MARGIN if domain_margin is None else domain_margin)
         narrow = DOMAIN_MARGIN if domain_margin is None else domain_margin
         model = named.standing_in(known, 1e-3 if accuracy is None else accuracy, ranges, narrow)
-        return model if known.samples is None else model._reported(known.samples, goal)
+        return model if known.samples is None else model._reported(known, ranges, goal)
 
     def _goes_by_agreement(self, known: Inputs, accuracy: float | None, ranges: RangesName, goal: Goal) -> bool:
         """Whether polynomials are chosen together, on samples."""
@@ -226,8 +227,9 @@ class ImportedModel(Sequential):
         places = [place for place, step in enumerate(steps) if id(step) in chosen]
         return Converter(steps, places, samples, margin, len(self._reading.classes))
 
-    def _converted(self, samples: Floats | None, goal: Goal, margin: float) -> ImportedModel:
+    def _converted(self, known: Inputs, goal: Goal, margin: float) -> ImportedModel:
         """The model with polynomials that agree, and its report. Raises what `for_inputs` does."""
+        samples = known.samples
         assert samples is not None  # noqa: S101  (for the type checker)
         stand_ins = self._convertible
         seen = self._converter(samples, margin).reaching
@@ -245,19 +247,23 @@ class ImportedModel(Sequential):
             assert isinstance(node, Activation)  # noqa: S101
             chosen[id(node)] = node.with_polynomial(polynomial)
         converted = model._with(rebuild(node, chosen) for node in model.nodes)
-        report = converter.report(attempt, self._reading, goal.labels, converted.cost)
+        ring = expected_ring(converted, known, "data")
+        report = converter.report(attempt, self._reading, goal.labels, converted.cost, ring)
         converted._conversion = report
         converted._by_agreement = True
         goal.require_met(report)
         return converted
 
-    def _reported(self, samples: Floats, goal: Goal) -> ImportedModel:
+    def _reported(self, known: Inputs, ranges: RangesName, goal: Goal) -> ImportedModel:
         """The model with a report on samples. Raises what `for_inputs` does."""
+        samples = known.samples
+        assert samples is not None  # noqa: S101  (for the type checker)
         converter = self._converter(samples, 1.0)
         steps = list(wired(self))
         there = {place: step.polynomial for place in converter.places if isinstance(step := steps[place], Activation)}
         reported = self._with(rebuild(node, {}) for node in self.nodes)
-        report = converter.report(converter.trial(there), self._reading, goal.labels, self.cost)
+        ring = expected_ring(reported, known, ranges)
+        report = converter.report(converter.trial(there), self._reading, goal.labels, self.cost, ring)
         reported._conversion = report
         goal.require_loss(report)
         return reported
@@ -272,7 +278,7 @@ class ImportedModel(Sequential):
         goal = Goal()
         if not self._goes_by_agreement(known, accuracy, ranges, goal):
             return None
-        return self._converted(known.samples, goal, CONVERTED_MARGIN)
+        return self._converted(known, goal, CONVERTED_MARGIN)
 
     def standing_in(
         self, known: Inputs, accuracy: float, ranges: RangesName = "auto", domain_margin: float = DOMAIN_MARGIN

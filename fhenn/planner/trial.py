@@ -30,6 +30,12 @@ from fhenn.planner.witness_choice import doubt, no_doubt, witnesses_of
 _ROOMIER = 8
 """Bits between the first primes that are tried for a witness."""
 
+_AMPLE = 2
+"""Bits by which a special prime is larger than the others where a larger one would not show in the error."""
+
+_HOPELESS = 64.0
+"""How many times over the accuracy an error is that no smaller scale brings below it: a bit less about doubles it."""
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -83,22 +89,27 @@ class Trial:
         if exact_first:
             chains = sorted(chains, key=lambda chain: -chain[0])
         for bits, used, least in chains:
-            found = self._with_least_first(with_firsts(ring_degree, bits, used, range(least, self.most + 1, 2)))
-            if found is not None:
-                yield found
+            with suppress(Drowned):
+                found = self._with_least_first(with_firsts(ring_degree, bits, used, range(least, self.most + 1, 2)))
+                if found is not None:
+                    yield found
 
     def _with_least_first(self, choices: Iterator[Parameters]) -> Candidate | None:
-        """The first of choices that holds the model, None where none does. Raises OutOfTime.
+        """The first of choices that holds the model, None where none does.
 
-        Where the largest first prime leaves no room, none does, so that the others need not be tried.
+        Where the largest first prime leaves no room, none does, so that the others need not be tried. The least one
+        leaves most room for the special prime: where noise is why that does not do, none does. Raises Drowned then.
+        Raises OutOfTime.
 
         choices: alike but for the first prime, which grows, and the special one, which may have to shrink for it.
         """
         for least in choices:
-            found = self.candidate(least)
-            if found is not None:
-                return found
-            break
+            try:
+                return self._require(least)
+            except Drowned:
+                raise
+            except (ScaleMismatch, LevelExhausted):
+                break
         larger = list(choices)
         try:
             largest = self._require(larger[-1]) if larger else None
@@ -129,7 +140,7 @@ class Trial:
         """
         for wider in self.with_wider_ranges() if degrees else (self,):
             fits = False
-            for candidate in wider.candidates(ring_degree, exact_first=True):
+            for candidate in wider._promising(ring_degree, accuracy):
                 if candidate.error > accuracy:
                     continue
                 if not degrees or wider.with_witnesses([candidate], degrees, accuracy) is not None:
@@ -138,6 +149,33 @@ class Trial:
             if not fits:
                 return False
         return False
+
+    def _promising(self, ring_degree: int, accuracy: float) -> Iterator[Candidate]:
+        """Candidates on a ring, those of large scales first, down to a scale at which noise is why none does.
+
+        Smaller scales err more, unless they let the special prime grow.
+
+        ring_degree: N.
+        accuracy: the largest error.
+        """
+        chains = sorted(chains_of(self.path.nodes, self.queries > 0, self.most), key=lambda chain: -chain[0])
+        for bits, alike in groupby(chains, key=lambda chain: chain[0]):
+            noisy = []
+            for _, used, least in alike:
+                choices = list(with_firsts(ring_degree, bits, used, range(least, self.most + 1, 2)))
+                if not choices:
+                    continue
+                ample = choices[0].chain[-1] >= min(max(used, default=0) + _AMPLE, self.most)
+                try:
+                    found = self._with_least_first(iter(choices))
+                except Drowned:
+                    noisy.append(ample)
+                    continue
+                noisy.append(ample and found is not None and found.error > _HOPELESS * accuracy)
+                if found is not None:
+                    yield found
+            if noisy and all(noisy):
+                return
 
     def would_try(self, parameters: Parameters, ring_degree: int) -> bool:
         """Whether parameters are among those of `candidates`, but for their first prime.
