@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -18,13 +19,16 @@ from fhenn.planner.search import choose_packing, path_of, require_varying, with_
 from fhenn.planner.trial import Trial
 from fhenn.ranges import Inputs
 
+_LOOKED_AT = 512
+"""Samples that ranges are taken from: all of them would take as long again as the conversion that asks."""
+
 
 def expected_ring(model: Node, known: Inputs, ranges: RangesName = "auto", accuracy: float = 1e-3) -> int | None:
     """The ring degree that `fhenn.plan` is expected to take for single samples, at 128-bit security.
 
-    It is found as a plan is, with all else at its defaults, but ends at the first parameters that do. Images are taken
-    a pixel in each ciphertext, since their placements take long to choose: where theirs need more room, the plan's ring
-    is larger. So it may be for uploads of many samples, where that is cheaper.
+    It is found as a plan is, with all else at its defaults, but ends at the first parameters that do, and takes a few
+    hundred of the samples. Images are taken a pixel in each ciphertext, since their placements take long to choose. The
+    plan's ring is larger where their placements need more room, and where it is cheaper for many samples in an upload.
 
     model: of affine nodes and activations, an affine one first.
     known: its inputs.
@@ -34,12 +38,16 @@ def expected_ring(model: Node, known: Inputs, ranges: RangesName = "auto", accur
 
     >>> import fhenn
     >>> model = fhenn.Sequential([fhenn.Linear([[1.0, 2.0]]), fhenn.Square()])
+    >>> fhenn.plan(model, bounds=[-1, 1]).parameters.ring_degree
+    8192
     >>> expected_ring(model, Inputs.of(circuit(model), bounds=[-1, 1]))
-    4096
+    8192
     """
     nodes = circuit(model)
     layout = "throughput" if of_images(nodes) else "latency"
     request = Request.of(accuracy=accuracy, layout=layout, samples=1, ranges=ranges)
+    if known.samples is not None:
+        known = replace(known, samples=known.samples[:: -(-known.rows // _LOOKED_AT)])
     case = Case(tuple(nodes), known, request, takes_units(model, None), from_data=ranges == "data")
     try:
         require_varying(nodes)

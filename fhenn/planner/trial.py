@@ -97,23 +97,25 @@ class Trial:
     def _with_least_first(self, choices: Iterator[Parameters]) -> Candidate | None:
         """The first of choices that holds the model, None where none does.
 
-        Where the largest first prime leaves no room, none does, so that the others need not be tried. The least one
-        leaves most room for the special prime: where noise is why that does not do, none does. Raises Drowned then.
-        Raises OutOfTime.
+        Where the largest first prime leaves no room, none does, so that the others need not be tried. Where noise is
+        why neither the least nor the largest does, and the special prime is the same, no choice is less noisy or has
+        more room: raises Drowned then. Raises OutOfTime.
 
         choices: alike but for the first prime, which grows, and the special one, which may have to shrink for it.
         """
+        drowned = False
         for least in choices:
             try:
                 return self._require(least)
-            except Drowned:
-                raise
-            except (ScaleMismatch, LevelExhausted):
+            except (ScaleMismatch, LevelExhausted) as error:
+                drowned = isinstance(error, Drowned)
                 break
         larger = list(choices)
         try:
             largest = self._require(larger[-1]) if larger else None
         except Drowned:  # a larger special prime may do
+            if drowned and larger[-1].chain[-1] == least.chain[-1]:
+                raise
             largest = None
         except (ScaleMismatch, LevelExhausted):
             return None
@@ -166,11 +168,18 @@ class Trial:
                 if not choices:
                     continue
                 ample = choices[0].chain[-1] >= min(max(used, default=0) + _AMPLE, self.most)
+                found = None
                 try:
-                    found = self._with_least_first(iter(choices))
+                    found = self._require(choices[0])
                 except Drowned:
-                    noisy.append(ample)
-                    continue
+                    if ample:  # other first primes hardly help
+                        noisy.append(True)
+                        continue
+                except (ScaleMismatch, LevelExhausted):
+                    pass
+                if found is None:
+                    with suppress(Drowned):
+                        found = self._with_least_first(iter(choices[1:]))
                 noisy.append(ample and found is not None and found.error > _HOPELESS * accuracy)
                 if found is not None:
                     yield found

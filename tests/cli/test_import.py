@@ -69,6 +69,7 @@ def test_it_prints_the_report(here, inputs, labels):
     labels = here / labels if "." in labels else labels
     text = run("import", here / "m.onnx", "--inputs", here / inputs, "--labels", labels, "-o", here / "m.fhenn")
     assert "effect at the output" in text
+    assert "levels; ring N=16384, by estimate" in text
     assert "accuracy" in text
     assert "of the exact model 100.00%" in text
     model = artifacts.model_from_bytes(artifacts.read(here / "m.fhenn"))
@@ -94,6 +95,7 @@ def test_the_report_is_in_the_json(here):
     assert report["levels"] == report["conversion"]["levels"] <= 5
     assert report["conversion"]["nodes"][0]["function"] == "relu"
     assert report["conversion"]["exact"] is None
+    assert report["conversion"]["ring"] == 8192
     assert json.loads(run("import", here / "m.onnx", "-o", here / "m.fhenn", "--json"))["conversion"] is None
 
 

@@ -76,12 +76,35 @@ def test_relu_is_converted_and_says_so(wine):
 
 def test_the_report_prints_as_a_table(deep):
     text = str(of(deep, labels=deep[2]).conversion)
-    first, *rows, summary, accuracy = text.splitlines()
+    first, *rows, levels, agreement, accuracy = text.splitlines()
     assert first.split()[:4] == ["activation", "function", "degree", "levels"]
     assert [row.split()[:3] for row in rows] == [["1", "ReLU", "relu"], ["2", "ReLU", "relu"]]
-    assert "agrees with the exact model in" in summary
+    assert levels.strip() == "11 levels; ring N=32768, by estimate, for single samples at 128-bit security"
+    assert agreement.strip().startswith("agrees with the exact model in")
     assert accuracy.strip().startswith("accuracy")
     assert len({len(line) for line in (first, *rows)}) == 1
+
+
+def test_a_report_without_a_ring_says_so():
+    assert "no ring found at 128-bit security" in str(Conversion((), 30, 100, 0.99))
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("name", ["wine", "deep"])
+def test_the_ring_is_the_one_that_is_planned(name, request):
+    exact, train, *_ = request.getfixturevalue(name)
+    model = fhenn.from_sklearn(exact, inputs=train)
+    plan = fhenn.plan(model, inputs=train, bounds=np.stack(model.bounds(train)), ranges="data", rows=1)
+    assert model.conversion.ring == plan.parameters.ring_degree
+
+
+@pytest.mark.thorough
+def test_the_ring_of_a_smooth_model_is_that_of_the_worst_case():
+    exact, train, *_ = fitted(load_wine, activation="logistic")
+    model = fhenn.from_sklearn(exact, inputs=train)
+    private = fhenn.encrypted_model(model, train, rows=1)
+    assert private.plan.ranges is None
+    assert model.conversion.ring == private.plan.parameters.ring_degree
 
 
 def test_the_report_is_data(wine):
