@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import floor, inf, log10
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,15 @@ def floating(x: ArrayLike) -> NDArray[np.floating[Any]]:
         return array
     with np.errstate(over="ignore"):  # what is too large becomes infinite, which the range guard reports
         return array.astype(np.float64, copy=False)
+
+
+def is_whole(value: object) -> bool:
+    """Whether a value is a whole number, of Python or of NumPy; True and False are none.
+
+    >>> [is_whole(each) for each in (3, np.int64(3), 3.0, True, "3")]
+    [True, True, False, False, False]
+    """
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def round_up(value: float, digits: int = 2) -> str:

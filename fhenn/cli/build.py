@@ -147,12 +147,12 @@ def _split(labels: NDArray[Any], held_out: float, seed: int) -> tuple[NDArray[np
     type=float,
     default=1e-3,
     show_default=True,
-    help="Largest error of each polynomial, where activations are smooth and --depth is not given.",
+    help="Largest error of each polynomial, where activations are smooth, and neither --agreement nor --depth is given.",
 )
 @click.option(
     "--agreement",
     type=click.FloatRange(0, 1, min_open=True),
-    help="Else the share of decisions on the data that shall be the exact model's; of a regression the R² on its "
+    help="The share of decisions on the data that shall be the exact model's; of a regression the R² on its "
     "outputs.  [default: 0.99; 0.995]",
 )
 @click.option("--depth", type=click.IntRange(1), help="Levels that the model may take; polynomials go by agreement.")

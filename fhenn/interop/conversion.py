@@ -19,12 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fhenn.approx import Polynomial
+from fhenn.approx.numbers import is_whole
 from fhenn.approx.weighted import by_levels, rms_error
 from fhenn.columns import labels_of
 from fhenn.errors import AccuracyLost, ConversionWarning, ParameterError, ShapeMismatch
 from fhenn.interop.reading import Reading
 from fhenn.nn import Activation, Affine, Step, plus, trail
 from fhenn.nn.activation import Domain
+from fhenn.nn.circuit import joined
 from fhenn.ranges.data import range_of
 
 Floats = NDArray[np.float64]
@@ -54,6 +56,9 @@ _WORK = 1 << 34
 
 _FEWEST = 64
 """Samples that are tried at least."""
+
+_NO_SPREAD = 2.0**-40
+"""Outputs that vary by less than that, of their size, are constants with rounding."""
 
 DECISIONS, OUTPUTS = 0.99, 0.995
 """The agreement of classifiers and of regressions, unless another is asked for."""
@@ -91,7 +96,7 @@ class Conversion:
     levels: of the whole model.
     samples: that it was measured on.
     agreement: the share of samples that the twin decides as the exact model does; of a regression the R² of its outputs
-    on those of the exact model.
+    on those of the exact model, the mean over outputs.
     exact, twin: accuracy of both, or R², where labels were given.
     regression: whether the outputs are values and not scores.
     ring: the ring degree that plans for single samples, with all else at its default, are expected to take
@@ -170,7 +175,7 @@ class Goal:
     @property
     def needs_samples(self) -> str | None:
         """The name of an argument that says something of samples; None where none does."""
-        given = {"depth": self.depth, "labels": self.labels, "max_loss": self.max_loss}
+        given = {"depth": self.depth, "agreement": self.agreement, "labels": self.labels, "max_loss": self.max_loss}
         return next((name for name, value in given.items() if value is not None), None)
 
     def wanted(self, *, regression: bool) -> float:
@@ -196,18 +201,48 @@ class Goal:
                 "Allow more depth, ask for a higher agreement, or train on with polynomials in it.",
             )
 
+    def require_depth(self, report: Conversion) -> None:
+        """Raise ParameterError where a model whose polynomials are not chosen by depth takes more levels."""
+        if self.depth is not None and report.levels > self.depth:
+            raise ParameterError(
+                f"a depth of {self.depth} cannot be had: the model takes {report.levels}, and has no activations whose "
+                "polynomials can be chosen anew.",
+                f"Give depth={report.levels} or more, or leave it out.",
+            )
+
+    def require_ranges(self, ranges: str) -> None:
+        """Raise ParameterError where something goes by samples, and ranges are those of the worst case."""
+        asked = "depth" if self.depth is not None else "agreement" if self.agreement is not None else None
+        if asked and ranges == "worst":
+            raise ParameterError(
+                f"{asked} goes by samples, and ranges='worst' by what inputs within bounds can bring.",
+                "Leave one of them out.",
+            )
+
     def require_sane(self) -> None:
         """Raise ParameterError where an argument is out of range."""
         if self.agreement is not None and not (isinstance(self.agreement, Real) and 0 < self.agreement <= 1):
             raise ParameterError(
                 f"agreement must be a share above 0, at most 1, not {self.agreement!r}.", "Give for instance 0.99."
             )
-        if self.depth is not None and (not isinstance(self.depth, int) or self.depth < 1):
+        if self.depth is not None and (not is_whole(self.depth) or self.depth < 1):
             raise ParameterError(f"depth must be a whole number of levels, not {self.depth!r}.", "Give for instance 8.")
         if self.max_loss is not None and not (isinstance(self.max_loss, Real) and 0 <= self.max_loss < inf):
             raise ParameterError(
                 f"max_loss must be a share from 0, not {self.max_loss!r}.", "Give 0.01 for one point of accuracy."
             )
+
+
+@dataclass(frozen=True)
+class _Depth:
+    """How deep a value lies.
+
+    levels: consumed so far.
+    scale: what it depends on: None behind a map, which brings its own.
+    """
+
+    levels: int
+    scale: object = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -240,6 +275,9 @@ class Converter:
         self._steps, self._places, self._margin, self._classes = list(steps), list(places), margin, classes
         self._samples = samples
         self._chosen = frozenset(places)
+        self._circuit, at = joined(self._steps), iter(self._places)
+        mine = {id(self._steps[place]) for place in places}
+        self._standing = {place: next(at) for place, step in enumerate(self._circuit) if id(step) in mine}
         products = sum(step.operator.most_entries for step in self._steps if isinstance(step, Affine))
         self._few = _some(samples, min(_ROWS, _WORK // max(products, 1)))
         self._exact, self._reaching = self._run(self._few, {})
@@ -267,26 +305,32 @@ class Converter:
     def levels_of(self, levels: Levels) -> int:
         """Levels of the whole model, of the deeper one of two branches."""
         *_, total = self._depths(levels)
-        return total
+        return total.levels
 
-    def _depths(self, levels: Levels) -> Iterator[int]:
-        """Levels before each step, and in all."""
+    def _depths(self, levels: Levels) -> Iterator[_Depth]:
+        """How deep the value before each step of the circuit lies, and what comes out, as `fhenn.nn.deepest` counts."""
 
-        def step(place: int, node: Affine | Activation, total: int) -> int:
-            return total + levels.get(place, node.cost)
+        def step(place: int, node: Affine | Activation, x: _Depth) -> _Depth:
+            if isinstance(node, Affine):
+                return _Depth(x.levels + node.cost)
+            mine = self._standing.get(place)
+            if mine is None:
+                return _Depth(x.levels + node.cost, (x.scale, node.polynomials, node.times_input))
+            return _Depth(x.levels + levels[mine], (x.scale, mine))
 
-        return trail(
-            self._steps,
-            0,
-            step,
-            lambda place, first, second: max(first, second),
-            lambda place, first, second: max(first, second) + 1,
-        )
+        def join(place: int, x: _Depth, y: _Depth) -> _Depth:
+            if x.levels == y.levels and x.scale != y.scale:  # which one of them is brought to, a level down
+                return _Depth(x.levels + 1, x.scale)
+            return x if x.levels >= y.levels else y
+
+        def product(place: int, x: _Depth, y: _Depth) -> _Depth:
+            return _Depth(max(x.levels, y.levels) + 1, (x.scale, y.scale))
+
+        return trail(self._circuit, _Depth(0), step, join, product)
 
     def _fewest(self) -> dict[int, int]:
-        ones = dict.fromkeys(self._places, 1)
-        depths = list(self._depths(ones))
-        return {place: 1 + (depths[-1] - depths[place] < _WATCHED) for place in self._places}
+        *depths, total = (depth.levels for depth in self._depths(dict.fromkeys(self._places, 1)))
+        return {mine: 1 + (total - depths[place] < _WATCHED) for place, mine in self._standing.items()}
 
     def exact_outputs(self) -> Floats:
         """What the exact model makes of all samples."""
@@ -294,9 +338,9 @@ class Converter:
 
     def effect(self, place: int, polynomial: Polynomial) -> float:
         """What one polynomial alone does to the outputs of the exact model, relative to how they vary."""
-        rows, exact = self._few[: self._sensitive], self._exact[: self._sensitive]
+        rows, exact = (_some(each, self._sensitive) for each in (self._few, self._exact))
         off = self._relative(self._run(rows, {place: polynomial})[0] - exact)
-        return float(np.sqrt(np.mean(off**2))) / (self._spread(exact) or 1.0)
+        return float(np.sqrt(np.mean((off / self._spread(exact)) ** 2)))
 
     def search(self, agreement: float, depth: int | None) -> Levels:
         """The levels of every node, of the shallowest network found that agrees so far; of the best one if none does.
@@ -332,21 +376,29 @@ class Converter:
         outputs, values = self._run(rows, polynomials, levels)
         return Attempt(polynomials, values, outputs)
 
-    def report(self, attempt: Attempt, reading: Reading, labels: Any, levels: int, ring: int | None) -> Conversion:
+    def truth(self, labels: Any, reading: Reading) -> NDArray[Any] | None:
+        """True values of the samples, as `Reading.score` takes them; None where there are no labels.
+
+        labels: of a user.
+        reading: of the outputs.
+        Raises ShapeMismatch, ParameterError, MissingValues, UnsupportedValue.
+        """
+        return None if labels is None else _truth_of(labels, reading, len(self._samples), self._exact.shape[1])
+
+    def report(
+        self, attempt: Attempt, reading: Reading, truth: NDArray[Any] | None, ring: int | None
+    ) -> Conversion:
         """What became of the model.
 
         attempt: the twin, tried on all samples.
         reading: of the outputs.
-        labels: true values of the samples; None where they are not known.
-        levels: of the whole model.
+        truth: true values of the samples (`truth`); None where they are not known.
         ring: that it is expected to take.
-        Raises ShapeMismatch, ParameterError where the labels are not those of the samples.
         """
         exact = self.exact_outputs()
-        truth = None if labels is None else _labels(labels, reading, len(exact))
         return Conversion(
             nodes=tuple(self._rows(attempt)),
-            levels=levels,
+            levels=self.levels_of({place: polynomial.depth for place, polynomial in attempt.polynomials.items()}),
             samples=len(exact),
             agreement=self.agreement(exact, attempt.outputs),
             exact=None if truth is None else reading.score(exact, truth),
@@ -373,7 +425,7 @@ class Converter:
     def agreement(self, exact: Floats, twin: Floats) -> float:
         """As `Conversion.agreement` says."""
         if not self._classes:
-            return 1.0 - float(np.mean((twin - exact) ** 2)) / (self._spread(exact) ** 2 or 1.0)
+            return 1.0 - float(np.mean(((twin - exact) / self._spread(exact)) ** 2))
         return float(np.mean(self._decisions(exact) == self._decisions(twin)))
 
     def _agrees(self, levels: Levels, wanted: float) -> bool:
@@ -485,16 +537,27 @@ class Converter:
         """What of a difference of scores can change a decision: what is alike in all classes cannot."""
         return off - off.mean(axis=1, keepdims=True) if self._classes and off.shape[1] > 1 else off
 
-    def _spread(self, outputs: Floats) -> float:
-        """How outputs vary from sample to sample."""
-        return float(np.sqrt(np.mean(self._relative(outputs - outputs.mean(axis=0)) ** 2)))
+    def _spread(self, outputs: Floats) -> Floats:
+        """How outputs vary from sample to sample: scores of classes alike, each value by itself, (1 or outputs,).
+
+        What never varies counts by its size.
+        """
+        values, axis = self._relative(outputs), None if self._classes else 0
+        largest = np.abs(values).max(axis=axis, keepdims=True)
+        scale = np.where(largest > 0, largest, 1.0)
+        spread = np.sqrt(np.mean(((values - values.mean(axis=0)) / scale) ** 2, axis=axis, keepdims=True))
+        found: Floats = scale * np.where(spread > _NO_SPREAD, spread, 1.0)
+        return found.ravel()
 
 
-def _labels(labels: Any, reading: Reading, samples: int) -> NDArray[Any]:
-    """True values, one for each sample. Raises ShapeMismatch, ParameterError, MissingValues, UnsupportedValue."""
+def _truth_of(labels: Any, reading: Reading, samples: int, outputs: int) -> NDArray[Any]:
+    """True values of so many samples, for a model of so many outputs. Raises as `Converter.truth` does."""
     truth = labels_of(labels, "labels")
-    if truth.ndim < 1 or len(truth) != samples:
-        raise ShapeMismatch("labels", truth.shape, f"one for each of the {samples} samples")
+    single = reading.task == "classification" or (reading.flat and outputs == 1)
+    wanted = (samples,) if single else (samples, outputs)
+    if truth.shape != wanted:
+        each = "one" if single else f"{outputs} values"
+        raise ShapeMismatch("labels", truth.shape, f"{wanted}, {each} for each of the {samples} samples")
     if reading.task == "regression":
         try:
             return np.asarray(truth, np.float64)

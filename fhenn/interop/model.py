@@ -158,9 +158,9 @@ class ImportedModel(Sequential):
         fitted on the distribution of what the samples bring to it, and their degrees are chosen together: the least
         depth at which the model decides as the exact one does on the samples (`fhenn.interop.conversion`). Before that
         the units of a layer are brought to one size, by factors in the weights, where the activation lets them through
-        (`fhenn.interop.equalise`). So it goes where `accuracy` is None or `depth` is given, and for activations that
-        bend sharply, as ReLU does, which no polynomial meets to an accuracy; for samples only, unless `ranges` is
-        "worst".
+        (`fhenn.interop.equalise`). So it goes where `accuracy` is None, or `agreement` or `depth` is given, and for
+        activations that bend sharply, as ReLU does, which no polynomial meets to an accuracy; for samples only, unless
+        `ranges` is "worst".
 
         inputs, bounds, margin: as for `fhenn.encrypted_model`.
         accuracy: the largest |polynomial - exact| of each stand-in, by the least degree that reaches it. Where degree
@@ -201,6 +201,7 @@ class ImportedModel(Sequential):
         if known.samples is None and (accuracy is None or goal.needs_samples):
             what = goal.needs_samples or "accuracy=None"
             raise ParameterError(f"{what} was given, and no samples to choose by.", "Give samples as inputs=.")
+        goal.require_ranges(ranges)
         if named._goes_by_agreement(known, accuracy, ranges, goal):
             return named._converted(known, goal, CONVERTED_MARGIN if domain_margin is None else domain_margin)
         narrow = DOMAIN_MARGIN if domain_margin is None else domain_margin
@@ -211,7 +212,8 @@ class ImportedModel(Sequential):
         """Whether polynomials are chosen together, on samples."""
         if known.samples is None or ranges == "worst" or not self._convertible:
             return False
-        return accuracy is None or goal.depth is not None or any(_bends(node) for node in self._convertible)
+        asked = accuracy is None or goal.depth is not None or goal.agreement is not None
+        return asked or any(_bends(node) for node in self._convertible)
 
     @property
     def _convertible(self) -> tuple[Activation, ...]:
@@ -232,7 +234,8 @@ class ImportedModel(Sequential):
         samples = known.samples
         assert samples is not None  # noqa: S101  (for the type checker)
         stand_ins = self._convertible
-        seen = self._converter(samples, margin).reaching
+        exact = self._converter(samples, margin)
+        truth, seen = exact.truth(goal.labels, self._reading), exact.reaching
         model = equalised(
             self, stand_ins, {id(node): seen[place] for place, node in zip(sorted(seen), stand_ins, strict=True)}
         )
@@ -248,7 +251,7 @@ class ImportedModel(Sequential):
             chosen[id(node)] = node.with_polynomial(polynomial)
         converted = model._with(rebuild(node, chosen) for node in model.nodes)
         ring = expected_ring(converted, known, "data")
-        report = converter.report(attempt, self._reading, goal.labels, converted.cost, ring)
+        report = converter.report(attempt, self._reading, truth, ring)
         converted._conversion = report
         converted._by_agreement = True
         goal.require_met(report)
@@ -263,8 +266,10 @@ class ImportedModel(Sequential):
         there = {place: step.polynomial for place in converter.places if isinstance(step := steps[place], Activation)}
         reported = self._with(rebuild(node, {}) for node in self.nodes)
         ring = expected_ring(reported, known, ranges)
-        report = converter.report(converter.trial(there), self._reading, goal.labels, self.cost, ring)
+        truth = converter.truth(goal.labels, self._reading)
+        report = converter.report(converter.trial(there), self._reading, truth, ring)
         reported._conversion = report
+        goal.require_depth(report)
         goal.require_loss(report)
         return reported
 
@@ -320,7 +325,10 @@ class ImportedModel(Sequential):
         def join(place: int, first: Floats | None, second: Floats | None) -> Floats | None:
             return None if first is None or second is None else first + second
 
-        for _ in trail(steps, samples, step, join):
+        def product(place: int, first: Floats | None, second: Floats | None) -> Floats | None:
+            return None if first is None or second is None else first * second
+
+        for _ in trail(steps, samples, step, join, product):
             pass
         return self._with(rebuild(node, chosen) for node in self.nodes)
 

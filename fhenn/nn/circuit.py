@@ -97,10 +97,18 @@ def circuit(model: Node) -> list[Step]:
     >>> [step.name for step in circuit(Sequential([AvgPool2d(2), convolution, Square()], shape=(1, 16, 16)))]
     ['AvgPool2d_Conv2d', 'Square']
     """
+    return joined(wired(model))
+
+
+def joined(layers: Iterable[Step]) -> list[Step]:
+    """Steps, of which neighbouring maps of images are one, as in `circuit`.
+
+    layers: each as it stands in a model, as of `wired`.
+    """
     steps: list[Step] = []
-    for step in wired(model):
+    for step in layers:
         before = steps[-1] if steps else None
-        both = _joined(before, step) if isinstance(before, Affine) and isinstance(step, Affine) else None
+        both = _as_one(before, step) if isinstance(before, Affine) and isinstance(step, Affine) else None
         if both is None:
             steps.append(step)
         else:
@@ -134,7 +142,7 @@ _KNOWN: WeakKeyDictionary[object, list[tuple[ref[Affine], ref[Affine], object, o
 """Products that were made, or None where there is none, while the first operator lives."""
 
 
-def _joined(first: Affine, second: Affine) -> Affine | None:
+def _as_one(first: Affine, second: Affine) -> Affine | None:
     """Two maps as one; None where neither takes images, or the product would be far larger than they are."""
     if first.grid is None and second.grid is None:
         return None
