@@ -147,7 +147,7 @@ def _split(labels: NDArray[Any], held_out: float, seed: int) -> tuple[NDArray[np
     type=float,
     default=1e-3,
     show_default=True,
-    help="Largest error of each polynomial, where activations are smooth, and neither --agreement nor --depth is given.",
+    help="Largest error of each polynomial, of smooth activations where neither --agreement nor --depth is given.",
 )
 @click.option(
     "--agreement",
