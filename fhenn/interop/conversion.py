@@ -385,9 +385,7 @@ class Converter:
         """
         return None if labels is None else _truth_of(labels, reading, len(self._samples), self._exact.shape[1])
 
-    def report(
-        self, attempt: Attempt, reading: Reading, truth: NDArray[Any] | None, ring: int | None
-    ) -> Conversion:
+    def report(self, attempt: Attempt, reading: Reading, truth: NDArray[Any] | None, ring: int | None) -> Conversion:
         """What became of the model.
 
         attempt: the twin, tried on all samples.
