@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -23,6 +24,9 @@ from fhenn.backends.native import library
 collect_ignore = ["backends/native/fuzz_target.py"]  # a program, which needs libFuzzer
 
 os.environ["FHENN_MACHINE"] = "shipped"  # plans do not depend on the machine that tests them
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # of a shell's background job; programs started here inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("fhenn", deadline=None)  # machines are shared: a slow example is no failure
 settings.load_profile("fhenn")
