@@ -374,6 +374,23 @@ def test_refuses_what_is_outside_the_list(name):
     assert "BatchNorm1d" in caught.value.supported
 
 
+IN_PLACE = {
+    "module": lambda self, y: y + self.act(y),
+    "argument": lambda self, y: y + F.relu(y, True),
+    "keyword": lambda self, y: F.relu(y, inplace=True) + y,
+    "method": lambda self, y: y - y.relu_() * 2,
+    "sum": lambda self, y: (y.add_(1.0), y)[1],
+    "twice": lambda self, y: y * F.relu_(y.add_(1.0)) + y,
+}
+
+
+@pytest.mark.parametrize("then", IN_PLACE.values(), ids=IN_PLACE)
+def test_what_is_written_in_place_is_seen_by_all_who_look_there(then):
+    module = Functional(lambda self, x: then(self, self.one(x)), one=nn.Linear(64, 3), act=nn.ReLU(inplace=True)).eval()
+    chain = interop.read(module, X[:2]).chain
+    np.testing.assert_allclose(chain.exact(X[:50]).reshape(50, -1), in_float64(module, X[:50]), atol=1e-9)
+
+
 def test_what_escapes_the_reading_is_seen_on_the_example():
     module = Functional(
         lambda self, x: self.one(x) if isinstance(x, torch.Tensor) else self.other(x),

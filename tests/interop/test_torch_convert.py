@@ -177,7 +177,30 @@ def test_functional_forms_are_replaced_as_modules_are():
     np.testing.assert_allclose(model.predict_proba(x), shares.detach().exp().numpy(), atol=1e-4)
 
 
-def test_what_an_activation_in_place_changes_is_seen_by_those_after_it():
+class Meeting(nn.Module):
+    """A sum of two activations, which takes a level where both have as many."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Linear(4, 6), nn.Linear(6, 3)
+
+    def forward(self, x):
+        x = self.first(x)
+        return self.last(F.relu(x) + F.silu(x))
+
+
+@pytest.mark.parametrize(("depth", "levels"), [(None, 5), (4, 4), (np.int64(5), 5), (6, 6)])
+def test_levels_are_those_that_plans_take(depth, levels):
+    torch.manual_seed(0)
+    converted, report = convert(Meeting().eval(), blobs()[0], epochs=0, depth=depth)
+    steps = fhenn.nn.deepest(fhenn.nn.circuit(fhenn.from_torch(converted, np.zeros((1, 4)))))
+    assert report.levels == sum(step.cost for step in steps) == levels
+
+
+@pytest.mark.parametrize("where", ["argument", "keyword", "name"])
+def test_what_an_activation_in_place_changes_is_seen_by_those_after_it(where):
+    ways = {"argument": lambda x: F.relu(x, True), "keyword": lambda x: F.relu(x, inplace=True), "name": F.relu_}
+
     class InPlace(nn.Module):
         def __init__(self):
             super().__init__()
@@ -185,7 +208,7 @@ def test_what_an_activation_in_place_changes_is_seen_by_those_after_it():
 
         def forward(self, x):
             x = self.linear(x)
-            y = F.relu(x, inplace=True)
+            y = ways[where](x)
             return x + y
 
     x, y = blobs()
@@ -294,6 +317,23 @@ def test_a_single_score_and_its_sigmoid():
     model = fhenn.from_torch(converted, x[:2])
     shares = converted(torch.tensor(x).float()).detach().numpy()
     np.testing.assert_allclose(model.predict_proba(x)[:, 1:], shares, atol=1e-5)
+
+
+def test_floats_are_classes_where_shares_of_them_come_out():
+    """As the loss of a sigmoid takes them."""
+    x, y = blobs(classes=2)
+    torch.manual_seed(0)
+    scores = nn.Sequential(nn.Linear(4, 6), nn.SiLU(), nn.Linear(6, 1)).eval()
+    shares = nn.Sequential(*scores, nn.Sigmoid()).eval()
+    expected = convert(shares, x, labels=y, epochs=1)[1]
+    for labels in (y.astype(np.float32), y[:, None].astype(float), torch.tensor(y).double()):
+        assert convert(shares, x, labels=labels, epochs=1)[1] == expected
+    with pytest.raises(ParameterError, match="loss='mse' takes for values"):
+        convert(shares, x, labels=y.astype(float), loss="mse")
+    with pytest.raises(ParameterError, match="0 and 1 as floats"):  # of logits, or values
+        convert(scores, x, labels=y.astype(float))
+    assert convert(scores, x, labels=y.astype(float), loss="cross-entropy", epochs=1)[1] == expected
+    assert convert(scores, x, labels=y.astype(float), loss="mse", epochs=0)[1].measure == "R²"
 
 
 def absolute():
@@ -521,8 +561,9 @@ def test_options_out_of_range(simple, options):
 @pytest.mark.parametrize(
     ("layer", "text"),
     [
-        (nn.PReLU(8), "its relu cannot be replaced"),
+        (nn.PReLU(8), "a slope for each channel; put torch.nn.PReLU"),
         (nn.LayerNorm(8), "BatchNorm1d"),
+        (nn.GroupNorm(2, 8), "BatchNorm1d"),
         (nn.MultiheadAttention(8, 1), "MultiheadAttention"),
         (nn.MaxPool2d(2, dilation=2), "gaps"),
     ],

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import inf
 from numbers import Real
-from operator import index
 from typing import Any
 
 import numpy as np
 import torch
 
+from fhenn.approx.numbers import is_whole
 from fhenn.errors import AccuracyLost, ParameterError
 from fhenn.interop.retraining import Retraining, RetrainingStep
 from fhenn.interop.torch.activations import Activation
@@ -55,8 +55,9 @@ def convert(
     data: samples as it was trained on, (samples, ...), a tensor, an array or a table.
     labels: what they are: classes 0, 1, … for outputs that are scores (a score of class 1 where there is one), or
     values for outputs that are. None for the original's outputs alone.
-    loss: of the task: "cross-entropy" of classes, "mse" of values. By default the first for labels that are whole
-    numbers, and without labels where several outputs come, or shares of classes.
+    loss: of the task: "cross-entropy" of classes, "mse" of values. By default the first where shares of classes come
+    out, for labels that are whole numbers, and without labels where several outputs come. Of a single score, 0 and 1 as
+    floats may be either, and it must be said.
     depth: levels that the whole network may consume. Each activation takes 1 (degree 2) to 3 (degree 8); those whose
     error moves the output most get more. None for 2 levels (degree 4) each.
     epochs: of fine-tuning after each layer, at most: it stops where the held-out loss does not fall any more, and goes
@@ -125,7 +126,7 @@ class _Tuning:
 
     def require_sane(self) -> None:
         """Raise ParameterError for values that are out of range."""
-        if not (_is_whole(self.epochs) and self.epochs >= 0):
+        if not (is_whole(self.epochs) and self.epochs >= 0):
             raise ParameterError(f"epochs must be a whole number from 0, not {self.epochs!r}.", "Give for instance 5.")
         if not (isinstance(self.margin, Real) and 1 <= self.margin < inf):
             raise ParameterError(
@@ -234,10 +235,3 @@ def _require_options(held_out: Any, max_loss: Any) -> None:
             f"max_loss must be a finite number from 0, not {max_loss!r}.",
             "Give for instance 0.01, a point of accuracy.",
         )
-
-
-def _is_whole(value: Any) -> bool:
-    try:
-        return index(value) is not None
-    except TypeError:
-        return False

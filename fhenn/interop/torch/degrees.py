@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 import fhenn.nn as nodes
 from fhenn.approx import Function, Polynomial
 from fhenn.approx.families import lost_function
-from fhenn.approx.numbers import round_up
+from fhenn.approx.numbers import is_whole, round_up
 from fhenn.approx.weighted import weighted
 from fhenn.errors import NonFiniteValue, ParameterError
 from fhenn.interop import from_torch
@@ -159,7 +159,8 @@ class Levels:
         place = self._sites.get(step.polynomial) if isinstance(step, nodes.Activation) else None
         if place is None:
             return step
-        return nodes.PolynomialActivation([0.0] * 2 ** levels[place] + [1.0])
+        # each of its own, as those that are fitted are: sums of two take a level
+        return nodes.PolynomialActivation([0.0] * 2 ** levels[place] + [1.0 + place])
 
 
 def least_levels(site: Site) -> int:
@@ -183,7 +184,7 @@ def chosen_levels(
     if depth is None:
         return tuple(max(_USUAL, each) if each else 0 for each in found)
     least = levels.total(found)
-    if not isinstance(depth, int) or least > depth:
+    if not is_whole(depth) or least > depth:
         raise ParameterError(
             f"depth={depth!r} cannot be had: the network consumes {least} levels with the least polynomials.",
             f"Give depth={least} or more, or a network with fewer layers.",

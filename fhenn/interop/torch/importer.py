@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import copy
+import inspect
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -160,12 +161,30 @@ def step_of(node: fx.Node, module: torch.nn.Module | None = None) -> Step | None
     return (FUNCTIONS if node.op == "call_function" else METHODS).get(node.target)
 
 
+def writes_over(node: fx.Node, module: torch.nn.Module | None = None) -> bool:
+    """Whether a node of a graph writes its result over what it is given first, as `relu_` and `inplace=True` do.
+
+    module: that it calls, if it calls one.
+    """
+    if module is not None:
+        return bool(getattr(module, "inplace", False))
+    name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
+    if node.target in _ASSIGNING or (name.endswith("_") and not name.endswith("__")):
+        return True
+    try:
+        bound = inspect.signature(node.target).bind(*node.args, **node.kwargs)
+    except (TypeError, ValueError):  # of methods, and of functions in C, which write over nothing without a "_"
+        return False
+    return bool(bound.arguments.get("inplace", False))
+
+
 class _Reader:
     """Goes through a graph node by node."""
 
     def __init__(self, root: torch.nn.Module, graph: fx.Graph) -> None:
         self._root, self._graph = root, graph
         self._values: dict[fx.Node, Any] = {}
+        self._one_tensor: dict[fx.Node, list[fx.Node]] = {}
 
     def read(self, start: Chain) -> Chain | _Shares:
         """What comes out. Raises UnsupportedModel."""
@@ -180,8 +199,22 @@ class _Reader:
                 raise refusal(layer, where, unsuitable.reason) from None
             if isinstance(value, Chain | _Shares) and node.op == "output":
                 return value
-            self._values[node] = value.seal() if isinstance(value, Chain) and len(node.users) > 1 else value
+            self._set(node, value)
         raise refusal("the module", "forward", "it returns nothing")
+
+    def _set(self, node: fx.Node, value: Any) -> None:
+        """Note what a node comes to, and with it what was written over."""
+        source = node.args[0] if node.args else None
+        over = isinstance(source, fx.Node) and writes_over(node, self._called(node))
+        alike = self._one_tensor.setdefault(source, [source]) if over and isinstance(source, fx.Node) else []
+        alike.append(node)
+        self._one_tensor[node] = alike
+        used = sum(len(each.users) for each in alike) > 1
+        for each in alike:
+            self._values[each] = value.seal() if isinstance(value, Chain) and used else value
+
+    def _called(self, node: fx.Node) -> torch.nn.Module | None:
+        return self._submodule(node) if node.op == "call_module" else None
 
     def _describe(self, node: fx.Node) -> tuple[str, str]:
         if node.op == "call_module":
@@ -204,9 +237,8 @@ class _Reader:
             return args[0]
         if node.op == "get_attr":
             return operator.attrgetter(str(node.target))(self._root)
-        module = None
-        if node.op == "call_module":
-            module = self._submodule(node)
+        module = self._called(node)
+        if module is not None:
             step = step_of(node, module)
             bound = None if step is None else (module, *args)
         else:
@@ -614,11 +646,21 @@ MODULES: dict[type[torch.nn.Module], Step] = {
 }
 """What a module in evaluation mode does, by its exact type."""
 
+_ASSIGNING = frozenset({operator.iadd, operator.isub, operator.imul, operator.itruediv})
+"""What `x += y` and its kind call."""
+
 _AVERAGES = "average pooling, torch.nn.AvgPool{}d,"
 INSTEAD: dict[Any, str] = {
     **dict.fromkeys((torch.nn.MaxPool1d, F.max_pool1d, torch.max_pool1d), _AVERAGES.format(1)),
     **dict.fromkeys((torch.nn.MaxPool2d, F.max_pool2d, torch.max_pool2d), _AVERAGES.format(2)),
-    **dict.fromkeys((torch.nn.LayerNorm, F.layer_norm, torch.layer_norm), "torch.nn.BatchNorm1d or BatchNorm2d"),
+    **dict.fromkeys(
+        (
+            *(torch.nn.LayerNorm, torch.nn.GroupNorm, torch.nn.RMSNorm),
+            *(torch.nn.InstanceNorm1d, torch.nn.InstanceNorm2d, torch.nn.LocalResponseNorm),
+            *(F.layer_norm, F.group_norm, F.rms_norm, F.instance_norm, F.local_response_norm, torch.layer_norm),
+        ),
+        "torch.nn.BatchNorm1d or BatchNorm2d",
+    ),
     **dict.fromkeys((torch.nn.AdaptiveMaxPool2d, F.adaptive_max_pool2d), "torch.nn.AdaptiveAvgPool2d"),
 }
 """What can be trained in the place of a layer for which no polynomial stands in, for a few epochs."""

@@ -107,10 +107,15 @@ def lesson_of(
         raise ParameterError(
             "there is nothing to learn from: no labels, and no teacher.", "Give labels=, or teacher=True."
         )
+    if loss == "mse" and original.has_finish:
+        raise ParameterError(
+            "the module ends with shares of classes, which loss='mse' takes for values.",
+            "Leave it out, and give classes as labels.",
+        )
     scores = scores_of(original.module, x)
     known, decides = None, loss != "mse" and (loss is not None or scores.shape[1] > 1 or original.has_finish)
     if labels is not None:
-        known, decides = _labels(labels, loss, scores)
+        known, decides = _labels(labels, loss, scores, original.has_finish)
     if not decides:
         spread = (scores if known is None else known).double().var(dim=0, correction=0)
         if bool((spread == 0).any()):
@@ -120,8 +125,11 @@ def lesson_of(
     return Lesson(x, known, scores, decides, teacher, training, held_out)
 
 
-def _labels(labels: Any, loss: Loss | None, scores: torch.Tensor) -> tuple[torch.Tensor, bool]:
-    """The labels as a tensor, and whether they are classes. Raises ParameterError, ShapeMismatch, NonFiniteValue."""
+def _labels(labels: Any, loss: Loss | None, scores: torch.Tensor, shares: bool) -> tuple[torch.Tensor, bool]:
+    """The labels as a tensor, and whether they are classes. Raises ParameterError, ShapeMismatch, NonFiniteValue.
+
+    shares: whether the module makes shares of classes of its scores.
+    """
     values = _array(labels)
     if values.dtype.kind not in "biuf":
         raise ParameterError(
@@ -132,7 +140,12 @@ def _labels(labels: Any, loss: Loss | None, scores: torch.Tensor) -> tuple[torch
         raise ShapeMismatch("labels", values.shape, f"one for each of {len(scores)} samples")
     require_finite("labels", torch.as_tensor(values), "Drop the samples that have none.")
     outputs, whole = scores.shape[1], bool(np.all(values == np.round(values)))
-    if loss == "mse" or (loss is None and values.dtype.kind == "f"):
+    if loss is None and values.dtype.kind == "f" and outputs == 1 and not shares and np.isin(values, (0, 1)).all():
+        raise ParameterError(
+            "labels are 0 and 1 as floats, which are classes for scores, and values where such come out.",
+            "Give loss='cross-entropy' for classes, or loss='mse' for values.",
+        )
+    if loss == "mse" or (loss is None and values.dtype.kind == "f" and not shares):
         values = values.reshape(len(values), -1)
         if values.shape[1] != outputs:
             raise ShapeMismatch(

@@ -13,7 +13,7 @@ from torch import fx
 
 from fhenn.approx import SIGMOID, Function
 from fhenn.interop.chain import Chain, Unsuitable
-from fhenn.interop.torch.importer import copied, refusal, step_of, trace
+from fhenn.interop.torch.importer import copied, refusal, step_of, trace, writes_over
 
 _MAXIMA: dict[Any, Any] = {
     **dict.fromkeys((torch.nn.MaxPool1d, F.max_pool1d, torch.max_pool1d), torch.nn.AvgPool1d),
@@ -147,6 +147,9 @@ class Rewritten:
         ):
             return None
         module = self._submodule(node)
+        if isinstance(module, torch.nn.PReLU) and module.weight.numel() > 1:
+            reason = "it has a slope for each channel; put torch.nn.PReLU() with one, or LeakyReLU, in its place"
+            raise refusal("PReLU", str(node.target), f"{reason}, and train on")
         function, average = _function(node, module), _average(node, module)
         if function is None and average is None:
             return None
@@ -157,7 +160,7 @@ class Rewritten:
             self.module.add_submodule(name, _Call(node) if module is None else module)
         else:
             name = str(node.target)
-        in_place = getattr(module, "inplace", False) or str(node.target).endswith("_") or node.kwargs.get("inplace")
+        in_place = writes_over(node, module)
         node.op, node.target, node.args, node.kwargs = "call_module", name, (source,), {}
         if in_place:  # who looks at what went in later sees what came out
             order = {each: place for place, each in enumerate(node.graph.nodes)}
