@@ -562,8 +562,8 @@ def test_options_out_of_range(simple, options):
     ("layer", "text"),
     [
         (nn.PReLU(8), "a slope for each channel; put torch.nn.PReLU"),
-        (nn.LayerNorm(8), "BatchNorm1d"),
-        (nn.GroupNorm(2, 8), "BatchNorm1d"),
+        (nn.LayerNorm(8), "put torch.nn.BatchNorm1d"),
+        (nn.GroupNorm(2, 8), "put torch.nn.BatchNorm1d"),
         (nn.MultiheadAttention(8, 1), "MultiheadAttention"),
         (nn.MaxPool2d(2, dilation=2), "gaps"),
     ],

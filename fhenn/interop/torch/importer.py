@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 import copy
-import inspect
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -169,13 +168,8 @@ def writes_over(node: fx.Node, module: torch.nn.Module | None = None) -> bool:
     if module is not None:
         return bool(getattr(module, "inplace", False))
     name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
-    if node.target in _ASSIGNING or (name.endswith("_") and not name.endswith("__")):
-        return True
-    try:
-        bound = inspect.signature(node.target).bind(*node.args, **node.kwargs)
-    except (TypeError, ValueError):  # of methods, and of functions in C, which write over nothing without a "_"
-        return False
-    return bool(bound.arguments.get("inplace", False))
+    named = name.endswith("_") and not name.endswith("__")
+    return named or node.target in _ASSIGNING or bool(node.kwargs.get("inplace"))
 
 
 class _Reader:
