@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from fhenn.columns import Table, labels_of, samples, table_of
 from fhenn.errors import ExtraMissing
 from fhenn.interop import EncryptedModel, ImportedModel
+from fhenn.interop.conversion import Goal
 from fhenn.interop.encrypted import OnBounds, masked_alike, planned
 from fhenn.interop.sklearn import from_sklearn
 from fhenn.planner import Plan
@@ -49,6 +51,9 @@ class _Encrypted(MetaEstimatorMixin, BaseEstimator):
         margin: float = 0.5,
         on_bounds: OnBounds = "clip",
         on_violation: OnViolation = "raise",
+        agreement: float | None = None,
+        depth: int | None = None,
+        max_loss: float | None = None,
     ) -> None:
         self.estimator = estimator
         self.accuracy = accuracy
@@ -57,6 +62,9 @@ class _Encrypted(MetaEstimatorMixin, BaseEstimator):
         self.margin = margin
         self.on_bounds = on_bounds
         self.on_violation = on_violation
+        self.agreement = agreement
+        self.depth = depth
+        self.max_loss = max_loss
 
     def _inner(self) -> Any:
         """The estimator that was given, or the default one where it is None."""
@@ -74,9 +82,15 @@ class _Encrypted(MetaEstimatorMixin, BaseEstimator):
         self.bounds_ = np.stack(bounds_of(values, self.margin, getattr(self, "feature_names_in_", None)))
         known = Inputs(self.bounds_[0], self.bounds_[1], values, declared=False)
         model = from_sklearn(self.estimator_)
-        self._planned = planned(model, known, self.accuracy, self.layout, rows=self.rows)
+        self._planned = planned(model, known, self.accuracy, self.layout, rows=self.rows, goal=self._goal(y))
         self.encrypted_ = self._build()
         return self
+
+    def _goal(self, y: ArrayLike) -> Goal:
+        """What is asked of activations that become polynomials; with labels where something is."""
+        goal = Goal(self.agreement, self.depth, max_loss=self.max_loss)
+        goal.require_sane()
+        return goal if goal.needs_samples is None else replace(goal, labels=y)
 
     def _build(self) -> EncryptedModel:
         """Keys for the twin and its plan."""
@@ -166,10 +180,12 @@ class EncryptedClassifier(ClassifierMixin, _Encrypted):
     on_bounds: "clip" clips values beyond the bounds and warns (BoundsWarning), "raise" raises BoundsExceeded.
     on_violation: "raise" raises RangeViolation where values left an activation's domain and the plan has witnesses,
     "mask" masks these samples, "warn" only tells of them.
+    agreement, depth, max_loss: of activations that become polynomials, as for `fhenn.encrypted_model`, on what it is
+    fitted on; what became of them is in `model_.conversion`.
 
     Fitting makes keys, in this process. They are not pickled; a copy makes its own.
     Attributes after `fit`: `estimator_`, `model_` (the twin), `plan_`, `encrypted_`, `classes_`.
-    `fit` raises what the estimator raises, UnsupportedModel and PlanError.
+    `fit` raises what the estimator raises, UnsupportedModel, PlanError, and AccuracyLost where more than `max_loss` is.
 
     >>> from sklearn.datasets import load_iris
     >>> from sklearn.model_selection import cross_val_score
@@ -218,7 +234,7 @@ class EncryptedRegressor(RegressorMixin, _Encrypted):
     """A regressor that is fitted on plaintext and predicts under encryption.
 
     estimator: a regressor or Pipeline that `fhenn.from_sklearn` takes; Ridge() where None.
-    accuracy, layout, rows, margin, on_bounds, on_violation: as for `EncryptedClassifier`.
+    accuracy, layout, rows, margin, on_bounds, on_violation, agreement, depth, max_loss: as for `EncryptedClassifier`.
 
     >>> estimator = EncryptedRegressor().fit([[0.0], [1.0], [2.0]], [0.0, 2.0, 4.0])
     >>> bool(abs(estimator.predict([[1.0]])[0] - estimator.estimator_.predict([[1.0]])[0]) < 1e-3)

@@ -10,11 +10,12 @@ pytest.importorskip("sklearn")
 pytest.importorskip("pandas")
 
 from sklearn.base import clone
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, load_wine
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validate, train_test_split
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
@@ -181,3 +182,17 @@ def test_columns_that_are_called_by_numbers_are_matched_and_name_no_features():
     assert (by_place.predict(X[:20]) == by_place.predict(X[:20].to_numpy())).all()
     with pytest.raises(ParameterError, match="the columns are called 3, 1, 0, 2"):
         by_place.predict(permuted[:20])
+
+
+@pytest.mark.thorough
+def test_activations_are_chosen_by_agreement_on_what_it_is_fitted_on():
+    X, y = load_wine(return_X_y=True)
+    network = make_pipeline(StandardScaler(), MLPClassifier((16,), solver="lbfgs", random_state=0))
+    estimator = EncryptedClassifier(network, rows=1, on_violation="warn", agreement=0.95, max_loss=0.05).fit(X, y)
+    report = estimator.model_.conversion
+    assert report.agreement >= 0.95
+    assert report.exact == estimator.estimator_.score(X, y)
+    with pytest.raises(ParameterError, match="depth of 3 cannot be had"):
+        clone(estimator).set_params(depth=3).fit(X, y)
+    with pytest.raises(ParameterError, match="agreement must be"):
+        clone(estimator).set_params(agreement=3).fit(X, y)

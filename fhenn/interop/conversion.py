@@ -178,6 +178,18 @@ class Goal:
         given = {"depth": self.depth, "agreement": self.agreement, "labels": self.labels, "max_loss": self.max_loss}
         return next((name for name, value in given.items() if value is not None), None)
 
+    @property
+    def chooses(self) -> bool:
+        """Whether polynomials are to be chosen together."""
+        return self.depth is not None or self.agreement is not None
+
+    def require_samples(self, samples: Any) -> None:
+        """Raise ParameterError where something is asked of samples that are not there."""
+        if samples is None and self.needs_samples is not None:
+            raise ParameterError(
+                f"{self.needs_samples} was given, and no samples to choose by.", "Give samples as inputs=."
+            )
+
     def wanted(self, *, regression: bool) -> float:
         """The agreement that is asked for."""
         if self.agreement is not None:
@@ -231,6 +243,10 @@ class Goal:
             raise ParameterError(
                 f"max_loss must be a share from 0, not {self.max_loss!r}.", "Give 0.01 for one point of accuracy."
             )
+
+
+ANY = Goal()
+"""Nothing is asked for."""
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from fhenn.errors import (
     UnsupportedValue,
     ViolationReport,
 )
+from fhenn.interop.conversion import ANY, Goal
 from fhenn.interop.model import ImportedModel
 from fhenn.interop.reading import Reading
 from fhenn.planner import Plan, plan
@@ -239,6 +240,10 @@ def encrypted_model(
     witness: bool | None = None,
     ranges: RangesName = "auto",
     range_margin: float = MARGIN,
+    agreement: float | None = None,
+    depth: int | None = None,
+    labels: Any = None,
+    max_loss: float | None = None,
 ) -> EncryptedModel:
     """An imported model with keys of its own, ready to predict under encryption.
 
@@ -265,7 +270,13 @@ def encrypted_model(
     ranges: what comes to activations, as for `fhenn.plan`: "auto" is the worst case within the bounds where stand-ins
     and plan reach the accuracy for it, and otherwise what the samples bring, with a PlanWarning.
     range_margin: how many times wider than what the samples reach ranges from data are.
+    agreement, depth: of stand-ins that are chosen together by their agreement with the exact model on the samples, as
+    for `ImportedModel.for_inputs`: where one of them is given, stand-ins that were chosen so before are chosen anew.
+    labels: true values of the samples, for the accuracy of both models in the report (`EncryptedModel.model`, its
+    `conversion`).
+    max_loss: the largest loss of accuracy or R² where labels are given, else of agreement.
     Raises UnsupportedValue where the model is another object.
+    Raises AccuracyLost, with the report, where the model loses more than `max_loss`.
     Raises what `fhenn.plan` and `ImportedModel.for_inputs` do.
 
     >>> from fhenn.nn import Linear
@@ -276,9 +287,22 @@ def encrypted_model(
     """
     if not isinstance(model, ImportedModel):
         raise UnsupportedValue(type(model).__name__, "an ImportedModel, as of from_sklearn or of nodes and a Reading")
+    goal = Goal(agreement, depth, labels, max_loss)
+    goal.require_sane()
+    goal.require_samples(inputs)
     known = model.inputs(inputs, bounds=bounds, margin=margin)
     model = model.named(known.names)
-    made = planned(model, known, accuracy, layout, rows=rows, witness=witness, ranges=ranges, range_margin=range_margin)
+    made = planned(
+        model,
+        known,
+        accuracy,
+        layout,
+        rows=rows,
+        witness=witness,
+        ranges=ranges,
+        range_margin=range_margin,
+        goal=goal,
+    )
     return EncryptedModel(*made, on_bounds=on_bounds, on_violation=on_violation)
 
 
@@ -302,16 +326,20 @@ def planned(
     witness: bool | None = None,
     ranges: RangesName = "auto",
     range_margin: float = MARGIN,
+    goal: Goal = ANY,
 ) -> tuple[ImportedModel, Plan]:
     """The twin and the plan of `encrypted_model`.
 
     known: what is known of the inputs.
+    goal: its arguments from `agreement` on.
 
     The other arguments are those of `encrypted_model`.
     """
 
     def attempt(which: RangesName, chosen: ImportedModel | None = None) -> tuple[ImportedModel, Plan]:
         twin = model.standing_in(known, accuracy, which) if chosen is None else chosen
+        if chosen is None and goal.needs_samples is not None:
+            twin = twin.reported(known, which, goal)  # before the plan, which takes longer
         made = plan(
             twin,
             inputs=known.samples,
@@ -325,7 +353,7 @@ def planned(
         )
         return twin, made
 
-    agreeing = model.agreeing(known, accuracy, ranges)
+    agreeing = model.agreeing(known, accuracy, ranges, goal)
     if agreeing is not None:
         return attempt("data", agreeing)
     if ranges != "auto" or known.samples is None:

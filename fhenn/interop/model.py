@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import prod
 from numbers import Real
 from typing import Any
@@ -17,8 +17,8 @@ from fhenn.approx.numbers import round_up
 from fhenn.approx.presets import choose
 from fhenn.columns import as_features, samples, table_of
 from fhenn.errors import AccuracyUnreached, ApproximationWarning, ParameterError, ShapeMismatch
+from fhenn.interop.conversion import ANY, Conversion, Converter, Goal
 from fhenn.interop.conversion import DOMAIN_MARGIN as CONVERTED_MARGIN
-from fhenn.interop.conversion import Conversion, Converter, Goal
 from fhenn.interop.equalise import equalised
 from fhenn.interop.reading import Reading
 from fhenn.nn import Activation, Affine, Branches, Node, Sequential, trail, wired
@@ -198,22 +198,21 @@ class ImportedModel(Sequential):
         goal.require_sane()
         known = self.inputs(inputs, bounds=bounds, margin=margin)
         named = self.named(known.names)
-        if known.samples is None and (accuracy is None or goal.needs_samples):
-            what = goal.needs_samples or "accuracy=None"
-            raise ParameterError(f"{what} was given, and no samples to choose by.", "Give samples as inputs=.")
+        goal.require_samples(known.samples)
+        if known.samples is None and accuracy is None:
+            raise ParameterError("no accuracy was given, and no samples to choose by.", "Give samples as inputs=.")
         goal.require_ranges(ranges)
         if named._goes_by_agreement(known, accuracy, ranges, goal):
             return named._converted(known, goal, CONVERTED_MARGIN if domain_margin is None else domain_margin)
         narrow = DOMAIN_MARGIN if domain_margin is None else domain_margin
         model = named.standing_in(known, 1e-3 if accuracy is None else accuracy, ranges, narrow)
-        return model if known.samples is None else model._reported(known, ranges, goal)
+        return model if known.samples is None else model.reported(known, ranges, goal)
 
     def _goes_by_agreement(self, known: Inputs, accuracy: float | None, ranges: RangesName, goal: Goal) -> bool:
         """Whether polynomials are chosen together, on samples."""
         if known.samples is None or ranges == "worst" or not self._convertible:
             return False
-        asked = accuracy is None or goal.depth is not None or goal.agreement is not None
-        return asked or any(_bends(node) for node in self._convertible)
+        return accuracy is None or goal.chooses or any(_bends(node) for node in self._convertible)
 
     @property
     def _convertible(self) -> tuple[Activation, ...]:
@@ -257,8 +256,8 @@ class ImportedModel(Sequential):
         goal.require_met(report)
         return converted
 
-    def _reported(self, known: Inputs, ranges: RangesName, goal: Goal) -> ImportedModel:
-        """The model with a report on samples. Raises what `for_inputs` does."""
+    def reported(self, known: Inputs, ranges: RangesName, goal: Goal) -> ImportedModel:
+        """The model with a report on samples that were read already. Raises what `for_inputs` does."""
         samples = known.samples
         assert samples is not None  # noqa: S101  (for the type checker)
         converter = self._converter(samples, 1.0)
@@ -273,14 +272,14 @@ class ImportedModel(Sequential):
         goal.require_loss(report)
         return reported
 
-    def agreeing(self, known: Inputs, accuracy: float, ranges: RangesName) -> ImportedModel | None:
+    def agreeing(self, known: Inputs, accuracy: float, ranges: RangesName, goal: Goal) -> ImportedModel | None:
         """The model with polynomials that were chosen together, where `for_inputs` would choose so; else None.
 
-        Those of a model that was converted already stay.
+        Those of a model that was converted already stay, unless the goal asks for others.
         """
-        if self._by_agreement and known.samples is not None and ranges != "worst":
-            return self
-        goal = Goal()
+        goal.require_ranges(ranges)
+        if self._by_agreement and not goal.chooses and known.samples is not None and ranges != "worst":
+            return self if goal.needs_samples is None else self.reported(known, "data", goal)
         if not self._goes_by_agreement(known, accuracy, ranges, goal):
             return None
         return self._converted(known, goal, CONVERTED_MARGIN)
@@ -396,7 +395,7 @@ class Wanted:
     bounds: Any
     margin: float
     accuracy: float | None
-    goal: Goal = field(default_factory=Goal)
+    goal: Goal = ANY
 
     @property
     def known(self) -> bool:
@@ -405,11 +404,11 @@ class Wanted:
 
     def applied(self, model: ImportedModel) -> ImportedModel:
         """A model with such stand-ins; as it is where nothing is known of the inputs. Raises what `for_inputs` does."""
-        if not self.known and self.accuracy is not None and self.goal.needs_samples is None:
+        self.goal.require_samples(self.inputs)
+        if self.inputs is None and self.accuracy is None:
+            raise ParameterError("no accuracy was given, and no samples to choose by.", "Give samples as inputs=.")
+        if not self.known:
             return model
-        if self.inputs is None and (self.accuracy is None or self.goal.needs_samples):
-            what = self.goal.needs_samples or "accuracy=None"
-            raise ParameterError(f"{what} was given, and no samples to choose by.", "Give samples as inputs=.")
         return model.for_inputs(
             self.inputs,
             bounds=self.bounds,

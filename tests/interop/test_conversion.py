@@ -19,12 +19,14 @@ from fhenn.errors import (
     MissingValues,
     NonFiniteValue,
     ParameterError,
+    PlanWarning,
     RangeWarning,
     SamplesWarning,
     ShapeMismatch,
 )
 from fhenn.interop import Conversion, ImportedModel, Reading
-from fhenn.interop.conversion import Converter
+from fhenn.interop.conversion import Converter, Goal
+from fhenn.interop.encrypted import planned
 from fhenn.interop.equalise import equalised
 from fhenn.nn import circuit, deepest, wired
 
@@ -252,6 +254,83 @@ def test_an_encrypted_model_converts_what_was_not(wine):
     exact, train, *_ = wine
     private = fhenn.encrypted_model(fhenn.from_sklearn(exact), train)
     assert private.model.conversion.agreement >= 0.99
+
+
+def planned_with(model, train, **goal):
+    """The twin that `encrypted_model` plans for, without keys."""
+    return planned(model, model.inputs(train), 1e-3, rows=1, goal=Goal(**goal))
+
+
+@pytest.mark.thorough
+def test_an_encrypted_model_takes_what_the_importers_take(wine):
+    exact, train, labels, *_ = wine
+    plain = fhenn.from_sklearn(exact)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConversionWarning)
+        for goal in ({"depth": 4, "agreement": 1.0}, {"agreement": 0.9}, {"labels": labels}):
+            twin, plan = planned_with(plain, train, **goal)
+            direct = of(wine, **goal)
+            assert twin.conversion == direct.conversion
+            assert plan.model == fhenn.planner.fingerprint_of(direct)
+        private = fhenn.encrypted_model(plain, train, depth=4, labels=labels, max_loss=0.9, rows=1)
+    assert private.model.cost == private.model.conversion.levels == 4
+    assert private.model.conversion.exact == exact.score(train, labels)
+
+
+@pytest.mark.thorough
+def test_what_was_converted_is_converted_anew_where_that_is_asked(wine):
+    _, train, labels, *_ = wine
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConversionWarning)
+        before = of(wine, depth=5, agreement=1.0)
+        assert planned_with(before, train, depth=4)[0].cost == 4 < before.cost
+    kept = planned_with(before, train, labels=labels)[0]
+    assert kept.cost == before.cost
+    assert kept.conversion.twin == before.score(train, labels)
+    assert before.conversion.twin is None
+    with pytest.raises(AccuracyLost):
+        planned_with(before, train, depth=4, max_loss=1e-4)
+
+
+@pytest.mark.thorough
+def test_smooth_models_report_and_agree_where_that_is_asked():
+    exact, train, labels, *_ = fitted(load_wine, activation="tanh")
+    plain = fhenn.from_sklearn(exact)
+    with pytest.warns(PlanWarning, match="does not fit"):
+        twin, plan = planned_with(plain, train)
+    assert twin.conversion is None
+    with pytest.warns(PlanWarning, match="does not fit"):
+        reported, same = planned_with(plain, train, labels=labels)
+    assert (reported.conversion.exact, reported.cost) == (exact.score(train, labels), twin.cost)
+    assert same.fingerprint == plan.fingerprint
+    shallow, _ = planned_with(plain, train, agreement=0.97)
+    assert shallow.cost < twin.cost
+    assert shallow.conversion == fhenn.from_sklearn(exact, inputs=train, agreement=0.97).conversion
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"depth": 3}, "depth of 3 cannot be had: .* takes 4"),
+        ({"depth": 0}, "whole number of levels"),
+        ({"agreement": 2.0}, "agreement must be"),
+        ({"max_loss": np.nan}, "max_loss must be"),
+        ({"depth": 5, "ranges": "worst"}, "depth goes by samples, and ranges='worst'"),
+        ({"agreement": 0.9, "ranges": "worst"}, "agreement goes by samples, and ranges='worst'"),
+        ({"labels": ["a"] * 133}, "labels 'a' are none of the model's classes"),
+    ],
+    ids=str,
+)
+def test_what_an_encrypted_model_is_asked_wrongly(wine, options, text):
+    exact, train, *_ = wine
+    with pytest.raises(ParameterError, match=text):
+        fhenn.encrypted_model(fhenn.from_sklearn(exact), train, **options)
+
+
+@pytest.mark.parametrize("options", [{"depth": 5}, {"agreement": 0.9}, {"labels": [0]}, {"max_loss": 0.1}], ids=str)
+def test_an_encrypted_model_without_samples_says_so(wine, options):
+    with pytest.raises(ParameterError, match=f"{next(iter(options))} was given, and no samples"):
+        fhenn.encrypted_model(fhenn.from_sklearn(wine[0]), bounds=[-3, 3], **options)
 
 
 def test_without_samples_the_worst_case_counts(wine):
