@@ -227,7 +227,7 @@ class Goal:
         asked = "depth" if self.depth is not None else "agreement" if self.agreement is not None else None
         if asked and ranges == "worst":
             raise ParameterError(
-                f"{asked} goes by samples, and ranges='worst' by what inputs within bounds can bring.",
+                f"{asked} goes by samples, and the worst case by what inputs within bounds can bring.",
                 "Leave one of them out.",
             )
 

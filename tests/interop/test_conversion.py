@@ -508,7 +508,7 @@ def test_models_without_stand_ins_are_held_to_the_depth_too():
 
 @pytest.mark.parametrize("options", [{"depth": 8}, {"agreement": 0.9}], ids=str)
 def test_what_goes_by_samples_does_not_go_with_the_worst_case(deep, options):
-    with pytest.raises(ParameterError, match="goes by samples, and ranges='worst'"):
+    with pytest.raises(ParameterError, match="goes by samples, and the worst case"):
         fhenn.from_sklearn(deep[0]).for_inputs(deep[1], ranges="worst", **options)
 
 
