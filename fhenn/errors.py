@@ -384,7 +384,7 @@ class AccuracyLost(FhennError, ValueError):
 
     def _message(self) -> str:
         lost = f"{self.lost:.4g} of the exact model's quality is lost, and {self.allowed:.4g} is allowed."
-        return f"{lost} {self.suggestion}\n{self.report}"
+        return f"{lost} {self.suggestion} The error's report says where it is lost."
 
 
 @dataclass(eq=False)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,7 @@ def samples_in_chunks(
     as_json: bool,
     image: Sequence[int] | None = None,
     id_column: str | None = None,
-) -> Iterator[Samples]:
+) -> Generator[Samples, None, None]:
     """The samples of a table in chunks, in memory that does not grow with their number.
 
     After the last one, a note on the terminal says how many there were.
@@ -150,7 +151,8 @@ def _read(
     data: Path, features: Sequence[str] | None, form: CsvFormat, as_json: bool, image: Sequence[int] | None
 ) -> tuple[Floats, Sequence[str] | None]:
     """Samples × features, and what these are called."""
-    chunks = [*samples_in_chunks(data, features, form, as_json, image)]
+    with closing(samples_in_chunks(data, features, form, as_json, image)) as samples:
+        chunks = [*samples]
     return np.concatenate([chunk.values for chunk in chunks]), chunks[0].names
 
 

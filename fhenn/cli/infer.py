@@ -225,7 +225,8 @@ def encrypt(
             samples = there.read(data, names)
         else:
             table = artifacts.file_state(Path(data))
-            chunks = samples_in_chunks(Path(data), names, csv_format, as_json, plan.shape, id_column)
+            reading = samples_in_chunks(Path(data), names, csv_format, as_json, plan.shape, id_column)
+            chunks = stack.enter_context(closing(reading))
             samples = passing(chunks, rows) if ids is None else passing(chunks, rows, ids.add)
             if keys is None:
                 encryptor = client_of(message, secret, passphrase_file, memory=_memory_bound(memory_mb))

@@ -179,7 +179,7 @@ def predict(
         client = client_of(message, secret, passphrase_file)
         rows, clipping = Rows(show, "predict"), Clipping(plan) if clip else None
         results = Results(output, name=None if ids is None else ids.beside)
-        with connect(progress=show) as remote, results, naming(names):
+        with closing(samples), connect(progress=show) as remote, results, naming(names):
             values = passing(samples, rows) if ids is None else passing(samples, rows, ids.add)
             stream = client.encrypt_stream(values if clipping is None else map(clipping.clip, values), workers=workers)
             answers = remote.predict_stream(stream, range_check=not no_range_check)

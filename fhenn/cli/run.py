@@ -16,7 +16,7 @@ import click
 from fhenn.cli.main import cli
 from fhenn.cli.show import say, sentence, tell, warn
 from fhenn.cli.words import words
-from fhenn.errors import FhennError, RangeViolation
+from fhenn.errors import AccuracyLost, FhennError, RangeViolation
 
 NO, MISTAKE, FAULT, STOPPED = 1, 2, 3, 130
 """Exit codes: the result is no; a mistake of the user or something missing; a fault in fhenn; stopped by Ctrl-C."""
@@ -53,12 +53,14 @@ class _Failure:
     message: a sentence.
     data: what the error carries.
     code: the exit code.
+    report: lines below the message, where it has some.
     """
 
     kind: str
     message: str
     data: dict[str, Any]
     code: int
+    report: str = ""
 
     def show(self, as_json: bool) -> int:
         """Print the message and return the exit code."""
@@ -66,7 +68,7 @@ class _Failure:
         if as_json:
             tell(True, {"error": self.kind, "message": line, "data": self.data})
         else:
-            say(f"fhenn: {line}", err=True)
+            say(f"fhenn: {line}" + f"\n{self.report}" * bool(self.report), err=True)
         return self.code
 
 
@@ -75,7 +77,10 @@ def _failure(error: Exception) -> _Failure:
         return _Failure("stopped", "stopped.", {}, STOPPED)
     if isinstance(error, FhennError):
         data: dict[str, Any] = asdict(error) if is_dataclass(error) else {}
-        return _Failure(_kind(error), words(error), data, NO if isinstance(error, RangeViolation) else MISTAKE)
+        code = NO if isinstance(error, RangeViolation) else MISTAKE
+        if isinstance(error, AccuracyLost):
+            return _Failure(_kind(error), words(error), data, code, str(error.report))
+        return _Failure(_kind(error), words(error), data, code)
     if isinstance(error, OSError):
         path = None if error.filename is None else os.fsdecode(error.filename)
         message = str(error) or type(error).__name__

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from fhenn import artifacts
 from fhenn.cli import cli
+from fhenn.cli.run import run as run_command
 from fhenn.errors import AccuracyLost, ParameterError, ShapeMismatch
 
 onnx = pytest.importorskip("onnx")
@@ -122,3 +123,12 @@ def test_labels_of_other_samples(here):
     write(here / "short.csv", ["kind"], [Y[:9]])
     with pytest.raises(ShapeMismatch, match="one for each of the 300 samples"):
         run("import", here / "m.onnx", "--inputs", here / "x.csv", "--labels", here / "short.csv")
+
+
+def test_a_loss_is_shown_with_its_report_in_lines(here, monkeypatch, capsys):
+    monkeypatch.chdir(here)
+    given = ["import", "m.onnx", "--inputs", "x.csv", "--agreement", "1", "--depth", "4", "--max-loss", "0"]
+    assert run_command(given) == 2
+    first, *table = capsys.readouterr().err.splitlines()[1:]
+    assert first.endswith("train on with polynomials in it.")
+    assert [line.split()[:2] for line in table][1] == ["1", "ReLU"]

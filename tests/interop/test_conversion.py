@@ -350,7 +350,8 @@ def test_a_conversion_that_loses_too_much(deep):
             of(deep, depth=6, max_loss=0.999 - agreement)
     assert caught.value.lost == 1 - agreement
     assert isinstance(caught.value.report, Conversion)
-    assert "ReLU" in str(caught.value)
+    assert "ReLU" in str(caught.value.report)
+    assert "\n" not in str(caught.value)
 
 
 OPTIONS = [{"depth": 8}, {"agreement": 0.9}, {"labels": [0]}, {"max_loss": 0.1}, {"accuracy": None}]
