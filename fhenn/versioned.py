@@ -19,10 +19,11 @@ class VersionedJson:
     """A kind of JSON document: fields of its own, and the two that say what it is.
 
     kind: its name, which a document carries as "fhenn-" + kind.
-    version: of its format. No other is read.
+    version: of its format. No other is read, but for `older`.
     infinite: whether its numbers may be infinite (`fhenn.strict.read_json`).
     kind_last: whether kind and version stand behind the fields, where some kinds have always had them.
     indent: of the lines that it is written in; None for a single line, for what is long.
+    older: versions before it that are read as well.
 
     >>> note = VersionedJson("note", 1)
     >>> note.read(note.write({"text": "hello"}), lambda fields: fields["text"])
@@ -39,14 +40,16 @@ for it again.
     infinite: bool = False
     kind_last: bool = False
     indent: int | None = 1
+    older: tuple[int, ...] = ()
 
-    def write(self, fields: Mapping[str, Any]) -> str:
+    def write(self, fields: Mapping[str, Any], version: int | None = None) -> str:
         """The document of these fields as text.
 
         fields: by name; values are what JSON has. Floats survive to the last bit.
+        version: of the format, where an older one says all; None for the newest.
         Returns the JSON text, one field a line unless `indent` is None.
         """
-        head = {"kind": f"fhenn-{self.kind}", "version": self.version}
+        head = {"kind": f"fhenn-{self.kind}", "version": self.version if version is None else version}
         return json.dumps({**fields, **head} if self.kind_last else {**head, **fields}, indent=self.indent)
 
     def read(
@@ -70,7 +73,8 @@ for it again.
                 check_text(text)
             fields = read_json(text, self.infinite)
             # 1.0 and true are equal to 1, and not the same
-            if (fields.pop("kind"), repr(fields.pop("version"))) != (f"fhenn-{self.kind}", repr(self.version)):
+            versions = set(map(repr, (self.version, *self.older)))
+            if fields.pop("kind") != f"fhenn-{self.kind}" or repr(fields.pop("version")) not in versions:
                 raise ValueError("another kind or version")
             return make(fields)
         except MALFORMED as error:

@@ -59,7 +59,7 @@ FOR_PYTHON = {
     "ckks/samples.py": "arithmetic in Python",
     "ckks/sums.py": "layouts by name",
     "planner/averages.py": "averages in Python",
-    "interop/reading.py": "methods of models in Python",
+    "interop/reading": "methods of models in Python",
     "interop/torch": "models in Python",
     "nn": "nodes in Python; `fhenn approx` and `fhenn plot` are below",
     "ranges/penalty.py": "training in Python",
