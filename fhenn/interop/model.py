@@ -371,8 +371,8 @@ class ImportedModel(Sequential):
         """Labels (samples,), or values."""
         return self._reading.predict(self.scores(X))
 
-    def predict_proba(self, X: Any) -> Floats:
-        """Probabilities (samples, classes). Raises UnsupportedOperation where the model has none."""
+    def predict_proba(self, X: Any) -> Any:
+        """Probabilities, as `Reading.predict_proba` gives them. Raises UnsupportedOperation where there are none."""
         return self._reading.predict_proba(self.scores(X))
 
     def decision_function(self, X: Any) -> Floats:

@@ -42,7 +42,7 @@ def test_json_keeps_everything(reading):
     "change",
     [
         {"kind": "fhenn-plan"},
-        {"version": 2},
+        {"version": 3},
         {"task": "clustering"},
         {"classes": [1]},
         {"classes": [1, 1]},

@@ -1,6 +1,7 @@
 """What a model's scores mean, and what a client makes of them, exactly: data, without code."""
 
+from fhenn.interop.reading.compact import Probability
 from fhenn.interop.reading.maps import Maps
-from fhenn.interop.reading.reading import Probability, Reading, Task
+from fhenn.interop.reading.reading import Reading, Task
 
 __all__ = ["Maps", "Probability", "Reading", "Task"]

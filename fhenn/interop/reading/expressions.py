@@ -50,7 +50,7 @@ class Expression:
         """The width, after a check of the fields. Raises ParameterError."""
         raise NotImplementedError
 
-    def values(self, *inputs: Floats) -> Floats:
+    def _compute(self, *inputs: Floats) -> Floats:
         """The array (samples, width), of those of `inputs`; of scores alone of the scores."""
         raise NotImplementedError
 
@@ -98,7 +98,7 @@ class Scores(Expression):
         require(all(place >= 0 for place in self.places), "places of scores count from 0.", "Give none below.")
         return len(self.places)
 
-    def values(self, *inputs: Floats) -> Floats:
+    def _compute(self, *inputs: Floats) -> Floats:
         (scores,) = inputs
         return scores[:, list(self.places)]
 
@@ -141,7 +141,7 @@ def _evaluate(steps: Sequence[Expression], scores: Floats) -> Floats:
     found = dict[int, Floats]()
     for step in steps:
         inputs = [scores] if isinstance(step, Scores) else [found[id(each)] for each in step.inputs]
-        found[id(step)] = step.values(*inputs)
+        found[id(step)] = step._compute(*inputs)
     return found[id(steps[-1])]
 
 
@@ -198,9 +198,10 @@ def _read(kind: type[Expression], data: dict[str, Any], earlier: Sequence[Expres
         raise ValueError(f"other fields of {kind.op}")
 
     def expression(place: Any) -> Expression:
-        if built(int, place) not in range(len(earlier)):
-            raise ValueError("a step that needs none before it")
-        return earlier[place]
+        found: int = built(int, place)
+        if found not in range(len(earlier)):
+            raise ValueError("a step that is not there yet")
+        return earlier[found]
 
     made = dict[str, Any]()
     for name, hint in hints.items():
@@ -213,9 +214,13 @@ def _read(kind: type[Expression], data: dict[str, Any], earlier: Sequence[Expres
     return made
 
 
-@cache
-def _fields_of(kind: type[Expression]) -> dict[str, Any]:
+def _fields_of(kind: Any) -> dict[str, Any]:
     """Names and types of the fields of an operation."""
+    return _hints(kind)
+
+
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
     hints = get_type_hints(kind)
     return {each.name: hints[each.name] for each in fields(kind) if each.init}
 

@@ -48,7 +48,7 @@ class Columns(Expression):
         _require_places(self.places, self.of.width)
         return len(self.places)
 
-    def values(self, *inputs: Floats) -> Floats:
+    def _compute(self, *inputs: Floats) -> Floats:
         return inputs[0][:, list(self.places)]
 
 
@@ -75,7 +75,7 @@ class Scatter(Expression):
         )
         return self.columns
 
-    def values(self, *inputs: Floats) -> Floats:
+    def _compute(self, *inputs: Floats) -> Floats:
         found = np.zeros((len(inputs[0]), self.columns))
         found[:, list(self.places)] = inputs[0]
         return found
@@ -94,7 +94,7 @@ class Concatenate(Expression):
     def _width(self) -> int:
         return sum(part.width for part in self.parts)
 
-    def values(self, *inputs: Floats) -> Floats:
+    def _compute(self, *inputs: Floats) -> Floats:
         return np.concatenate(inputs, axis=1)
 
 
@@ -116,7 +116,7 @@ class Scale(Expression):
         _require_numbers("scale", self.shifts, self.of.width)
         return self.of.width
 
-    def values(self, *inputs: Floats) -> Floats:
+    def _compute(self, *inputs: Floats) -> Floats:
         return np.asarray(inputs[0] * np.array(self.factors) + np.array(self.shifts))
 
 
@@ -140,7 +140,7 @@ class Affine(Expression):
         _require_numbers("affine", self.bias, len(self.weights))
         return len(self.weights)
 
-    def values(self, *inputs: Floats) -> Floats:
+    def _compute(self, *inputs: Floats) -> Floats:
         return np.asarray(inputs[0] @ np.array(self.weights).T + np.array(self.bias))
 
 
@@ -171,7 +171,7 @@ class Apply(Expression):
         )
         return self.of.width
 
-    def values(self, *inputs: Floats) -> Floats:
+    def _compute(self, *inputs: Floats) -> Floats:
         return _FUNCTIONS[self.function](inputs[0])
 
 
@@ -200,7 +200,7 @@ class Interpolate(Expression):
         )
         return 1
 
-    def values(self, *inputs: Floats) -> Floats:
+    def _compute(self, *inputs: Floats) -> Floats:
         return np.asarray(np.interp(inputs[0], self.x, self.y))
 
 
@@ -227,7 +227,7 @@ class InversePower(Expression):
         _require_numbers("inverse-power", self.exponents, self.of.width)
         return self.of.width
 
-    def values(self, *inputs: Floats) -> Floats:
+    def _compute(self, *inputs: Floats) -> Floats:
         inverse = _inverse_box_cox if self.method == "box-cox" else _inverse_yeo_johnson
         columns = [inverse(column, power) for column, power in zip(inputs[0].T, self.exponents, strict=True)]
         return np.stack(columns, axis=1)
@@ -257,7 +257,7 @@ class Softmax(Expression):
     def _width(self) -> int:
         return self.of.width
 
-    def values(self, *inputs: Floats) -> Floats:
+    def _compute(self, *inputs: Floats) -> Floats:
         return np.asarray(finished("softmax", inputs[0]))
 
 
@@ -274,7 +274,7 @@ class Normalise(Expression):
     def _width(self) -> int:
         return self.of.width
 
-    def values(self, *inputs: Floats) -> Floats:
+    def _compute(self, *inputs: Floats) -> Floats:
         totals = inputs[0].sum(axis=1, keepdims=True)
         return np.where(totals == 0, 1 / self.width, inputs[0] / np.where(totals == 0, 1.0, totals))
 
@@ -300,7 +300,7 @@ class Average(Expression):
         )
         return self.parts[0].width
 
-    def values(self, *inputs: Floats) -> Floats:
+    def _compute(self, *inputs: Floats) -> Floats:
         total = np.zeros_like(inputs[0])
         for part, weight in zip(inputs, self.weights, strict=True):
             total = total + part * weight
@@ -325,7 +325,7 @@ class Exceeds(Expression):
         _require_numbers("exceeds", (self.threshold,), 1)
         return self.of.width
 
-    def values(self, *inputs: Floats) -> Floats:
+    def _compute(self, *inputs: Floats) -> Floats:
         compare = np.greater_equal if self.inclusive else np.greater
         return compare(inputs[0], self.threshold).astype(np.float64)
 
@@ -343,7 +343,7 @@ class Decide(Expression):
     def _width(self) -> int:
         return self.of.width
 
-    def values(self, *inputs: Floats) -> Floats:
+    def _compute(self, *inputs: Floats) -> Floats:
         return np.asarray(np.eye(self.width)[np.argmax(inputs[0], axis=1)])
 
 
@@ -361,7 +361,7 @@ class Votes(Expression):
     def _width(self) -> int:
         return _classes_of(self.wins.width)
 
-    def values(self, *inputs: Floats) -> Floats:
+    def _compute(self, *inputs: Floats) -> Floats:
         votes = np.zeros((len(inputs[0]), self.width))
         for place, (first, second) in enumerate(_pairs(self.width)):
             votes[:, first] += inputs[0][:, place] == 0
@@ -389,7 +389,7 @@ class PairScores(Expression):
         )
         return _classes_of(self.wins.width)
 
-    def values(self, *inputs: Floats) -> Floats:
+    def _compute(self, *inputs: Floats) -> Floats:
         wins, margins = inputs
         votes, sums = np.zeros((len(wins), self.width)), np.zeros((len(wins), self.width))
         for place, (first, second) in enumerate(_pairs(self.width)):
@@ -415,7 +415,7 @@ class Couple(Expression):
         require(classes <= _MOST_COUPLED, f"couple has {classes} classes.", f"Give {_MOST_COUPLED} at most.")
         return classes
 
-    def values(self, *inputs: Floats) -> Floats:
+    def _compute(self, *inputs: Floats) -> Floats:
         pairs = np.clip(inputs[0], _LEAST_SHARE, 1 - _LEAST_SHARE)
         if self.width == 2:
             return np.hstack([pairs, 1 - pairs])
