@@ -3,29 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fhenn.errors import UnsupportedModel
-from fhenn.interop.reading import Reading
-from fhenn.nn import Affine, Node
+from fhenn.interop.fold import fold
+from fhenn.interop.reading import Maps, Reading
+from fhenn.nn import Activation, Affine, Node
 
 
 @dataclass(frozen=True)
 class Imported:
-    """Parts of a final estimator, and what its scores mean."""
+    """Parts of a fitted estimator, and what its scores mean.
+
+    parts: nodes, one after another.
+    reading: of the last one's output.
+    decides: whether scikit-learn's has a `decision_function`: what is built on an estimator asks for it first.
+    """
 
     parts: list[Node]
     reading: Reading
+    decides: bool = True
 
     @property
     def stand_ins(self) -> list[Node]:
-        """Its activations, whose polynomials are a choice."""
-        return [part for part in self.parts if not isinstance(part, Affine)]
+        """Its activations whose polynomials are a choice; a square, say, is what it is."""
+        return [part for part in self.parts if isinstance(part, Activation) and not part.is_exact]
+
+    @property
+    def affine(self) -> Affine | None:
+        """All of its parts as one affine map, where they are that."""
+        parts = fold(self.parts)
+        return parts[0] if len(parts) == 1 and isinstance(parts[0], Affine) else None
+
+    @property
+    def outputs(self) -> int:
+        """How many scores it makes."""
+        last = next(part for part in reversed(self.parts) if isinstance(part, Affine))
+        return last.outputs
+
+    @property
+    def maps(self) -> Maps:
+        """What is read of its scores, as far as scikit-learn's has it."""
+        maps = self.reading.maps_of(self.outputs)
+        return maps if self.decides else replace(maps, decision=None)
+
+    def read(self, reading: Reading, decides: bool = True) -> Imported:
+        """The same parts, read in another way."""
+        return Imported(self.parts, reading, decides)
 
 
 Final = Callable[[Any, str], Imported]
-"""What imports a final estimator at a place."""
+"""What imports an estimator at a place."""
 
 Maker = Callable[[Any, str, Final], Imported]
 """What makes parts of a fitted estimator of one class, at a place; the last imports estimators inside it."""
