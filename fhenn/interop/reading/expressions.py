@@ -7,7 +7,7 @@ JSON an expression is the list of its steps, in an order in which each needs ear
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from typing import Any, ClassVar, Self, get_type_hints
@@ -145,14 +145,12 @@ def _evaluate(steps: Sequence[Expression], scores: Floats) -> Floats:
     return found[id(steps[-1])]
 
 
-def shifted(roots: Sequence[Expression], by: int) -> list[Expression]:
-    """The same expressions of scores that stand further on, by so many places."""
+def rebuilt(roots: Sequence[Expression], leaf: Callable[[Scores], Expression]) -> list[Expression]:
+    """The same expressions, with what `leaf` makes of scores in the place of these."""
     found = dict[int, Expression]()
     for step in in_order(roots):
-        if isinstance(step, Scores):
-            found[id(step)] = Scores(tuple(place + by for place in step.places))
-        else:
-            found[id(step)] = step.with_inputs([found[id(each)] for each in step.inputs])
+        inputs = [found[id(each)] for each in step.inputs]
+        found[id(step)] = leaf(step) if isinstance(step, Scores) else step.with_inputs(inputs)
     return [found[id(root)] for root in roots]
 
 

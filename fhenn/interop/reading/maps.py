@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from fhenn.interop.reading.expressions import Expression, Scores, from_steps, in_order, require, shifted, to_steps
-from fhenn.interop.reading.operations import OPERATIONS
+from fhenn.interop.reading.expressions import Expression, Scores, from_steps, in_order, rebuilt, require, to_steps
+from fhenn.interop.reading.operations import OPERATIONS, Columns
 from fhenn.strict import built
 
 
@@ -66,9 +67,18 @@ class Maps:
 
     def shifted(self, by: int) -> Maps:
         """The same of scores that stand further on by so many places."""
+        return self._rebuilt(lambda scores: Scores(tuple(place + by for place in scores.places)))
+
+    def over(self, columns: Expression) -> Maps:
+        """The same of the columns of an expression, in the place of scores."""
+        return self._rebuilt(lambda scores: Columns(columns, scores.places))
+
+    def _rebuilt(self, leaf: Callable[[Scores], Expression]) -> Maps:
         given = (self.predict, self.probabilities, self.decision)
-        moved = iter(shifted([each for each in given if each is not None], by))
-        return Maps(*(None if each is None else next(moved) for each in given))  # type: ignore[arg-type]
+        made = iter(rebuilt([each for each in given if each is not None], leaf))
+        predict, *others = (None if each is None else next(made) for each in given)
+        assert predict is not None  # noqa: S101  (for the type checker)
+        return Maps(predict, *others)
 
     def require_widths(self, predict: int | None, others: int) -> None:
         """Raise ParameterError where an answer is not of the width that goes with the classes.

@@ -4,26 +4,47 @@ from __future__ import annotations
 
 from typing import Any
 
-from fhenn.interop.sklearn import linear, meta, perceptrons
+from fhenn.interop.sklearn import (
+    bayes,
+    calibration,
+    delegates,
+    ensembles,
+    linear,
+    machines,
+    multiclass,
+    outputs,
+    perceptrons,
+    targets,
+)
 from fhenn.interop.sklearn.catalogue import ESTIMATORS
-from fhenn.interop.sklearn.imported import Imported, refuse, require_fitted, why_not
+from fhenn.interop.sklearn.imported import Final, Imported, Maker, refuse, require_fitted, why_not
+from fhenn.interop.sklearn.refusals import reason_for
 
 
-def import_final(step: Any, where: str, accuracy: float) -> Imported:
+def makers(accuracy: float) -> dict[type, Maker]:
+    """What imports each estimator, by its class.
+
+    accuracy: of stand-ins, before the inputs are known.
+    """
+    rooms = (linear, bayes, machines, calibration, delegates, ensembles, multiclass, outputs, targets)
+    found = perceptrons.makers(accuracy)
+    for room in rooms:
+        found |= room.makers()
+    return found
+
+
+def import_final(step: Any, where: str, known: dict[type, Maker], inner: Final) -> Imported:
     """The parts of a final estimator, and what its scores mean.
 
     step: the estimator.
     where: its place, for the errors.
-    accuracy: of stand-ins, before the inputs are known.
+    known: of `makers`.
+    inner: imports the estimators inside it.
     Raises UnsupportedModel, sklearn.exceptions.NotFittedError.
     """
-    makers = linear.makers() | meta.makers() | perceptrons.makers(accuracy)
-
-    def final(step: Any, where: str) -> Imported:
-        maker = makers.get(type(step))
-        if maker is None:
-            raise refuse(step, where, why_not(step, makers), ESTIMATORS)
-        require_fitted(step)
-        return maker(step, where, final)
-
-    return final(step, where)
+    maker = known.get(type(step))
+    if maker is None:
+        reason, supported = reason_for(step) or (why_not(step, known), ", ".join(ESTIMATORS))
+        raise refuse(step, where, reason, supported)
+    require_fitted(step)
+    return maker(step, where, inner)

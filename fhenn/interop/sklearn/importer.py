@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from fhenn.errors import ExtraMissing
 from fhenn.interop.conversion import Goal
 from fhenn.interop.fold import fold
 from fhenn.interop.model import ImportedModel, Wanted
-from fhenn.interop.sklearn.finals import import_final
+from fhenn.interop.sklearn.delegates import held_by
+from fhenn.interop.sklearn.finals import import_final, makers
+from fhenn.interop.sklearn.imported import Imported
 from fhenn.interop.sklearn.scalers import affine_of
 from fhenn.nn import Node
 
@@ -49,14 +52,18 @@ def from_sklearn(
     ['low', 'high']
     """
     _require_sklearn()
-    steps, final = _steps(estimator, "the estimator")
-    parts: list[Node] = [affine_of(step, where) for step, where in steps]
-    last, where = final
     wanted = Wanted(inputs, bounds, margin, accuracy, Goal(agreement, depth, labels, max_loss))
-    imported = import_final(last, where, wanted.provisional)
-    reading = imported.reading.named(_names_of([step for step, _ in steps] + [last]))
-    model = ImportedModel(fold([*parts, *imported.parts]), reading, imported.stand_ins)
-    return wanted.applied(model)
+    known = makers(wanted.provisional)
+
+    def imported(estimator: Any, where: str) -> Imported:
+        steps, last = _steps(estimator, where)
+        before: list[Node] = [affine_of(step, place) for step, place in steps]
+        found = import_final(*last, known, imported)
+        return replace(found, parts=[*before, *found.parts])
+
+    found = imported(estimator, "the estimator")
+    reading = found.reading.named(_names_of(estimator))
+    return wanted.applied(ImportedModel(fold(found.parts), reading, found.stand_ins))
 
 
 def _require_sklearn() -> None:
@@ -70,6 +77,9 @@ def _steps(estimator: Any, where: str) -> tuple[list[tuple[Any, str]], tuple[Any
     """The transformers of an estimator with their places, and the last step with its own; a Pipeline opens up."""
     from sklearn.pipeline import Pipeline
 
+    held = held_by(estimator, where)
+    if held is not None:
+        return _steps(*held)
     if type(estimator) is not Pipeline:
         return [], (estimator, where)
     found: list[tuple[Any, str]] = []
@@ -83,7 +93,10 @@ def _steps(estimator: Any, where: str) -> tuple[list[tuple[Any, str]], tuple[Any
     return [*found, *before], last
 
 
-def _names_of(steps: list[Any]) -> tuple[str, ...] | None:
-    """The features that the first step was fitted on, where they had names."""
-    names = getattr(steps[0], "feature_names_in_", None)
+def _names_of(estimator: Any) -> tuple[str, ...] | None:
+    """The features that an estimator, or the first step of a pipeline, was fitted on, where they had names."""
+    names = getattr(estimator, "feature_names_in_", None)
+    if names is None:
+        steps, (last, _) = _steps(estimator, "the estimator")
+        names = getattr([*(step for step, _ in steps), last][0], "feature_names_in_", None)
     return None if names is None else tuple(map(str, names))

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from fhenn.approx import RELU, SIGMOID, TANH, Function
-from fhenn.interop.reading import Reading
+from fhenn.interop.reading import Maps, Reading
+from fhenn.interop.reading.expressions import Scores
+from fhenn.interop.reading.operations import Apply, Exceeds
 from fhenn.interop.sklearn.imported import Final, Imported, Maker, refuse
 from fhenn.interop.stand_in import stand_in
 from fhenn.nn import Affine, Dense, Node
@@ -34,15 +36,17 @@ def _perceptron(accuracy: float, step: Any, where: str, final: Final) -> Importe
         if parts and function is not None:
             parts.append(stand_in(function, accuracy))
         parts.append(Affine(Dense(np.transpose(weight)), bias))
-    return Imported(parts, _reading_of(step, where))
+    return Imported(parts, _reading_of(step, where), decides=False)
 
 
 def _reading_of(step: Any, where: str) -> Reading:
     """What the outputs of a perceptron mean."""
     if not hasattr(step, "classes_"):
-        if step.out_activation_ != "identity":
+        if step.out_activation_ not in ("identity", "exp"):
             raise refuse(step, where, f"its output goes through {step.out_activation_!r}", "loss='squared_error'")
-        return Reading.regression()
+        maps = Maps(Apply(Scores(tuple(range(step.n_outputs_))), "exp"))
+        return Reading.regression(maps=None if step.out_activation_ == "identity" else maps)
     if step._label_binarizer.y_type_.startswith("multilabel"):
-        raise refuse(step, where, "it was fitted on several labels per sample", "one label per sample")
+        shares = Apply(Scores(tuple(range(step.n_outputs_))), "sigmoid")
+        return Reading.multilabel(step.classes_, Maps(Exceeds(shares, 0.5, inclusive=False), shares))
     return Reading.classification(step.classes_, "softmax" if step.out_activation_ == "softmax" else "sigmoid")
