@@ -416,10 +416,7 @@ class Couple(Expression):
         return classes
 
     def _compute(self, *inputs: Floats) -> Floats:
-        pairs = np.clip(inputs[0], _LEAST_SHARE, 1 - _LEAST_SHARE)
-        if self.width == 2:
-            return np.hstack([pairs, 1 - pairs])
-        return _coupled(pairs, self.width)
+        return _coupled(np.clip(inputs[0], _LEAST_SHARE, 1 - _LEAST_SHARE), self.width)
 
 
 def _coupled(pairs: Floats, classes: int) -> Floats:

@@ -14,10 +14,7 @@ def makers() -> dict[type, Maker]:
     """The estimators of this module."""
     from sklearn import feature_selection
 
-    return {
-        **dict.fromkeys(_holders(), _held),
-        **dict.fromkeys((feature_selection.RFE, feature_selection.RFECV), _selected),
-    }
+    return dict.fromkeys((feature_selection.RFE, feature_selection.RFECV), _selected)
 
 
 def held_by(estimator: Any, where: str) -> tuple[Any, str] | None:
@@ -47,12 +44,6 @@ def _holders() -> dict[type, str]:
         linear_model.RANSACRegressor: "estimator_",
         semi_supervised.SelfTrainingClassifier: "estimator_",
     }
-
-
-def _held(step: Any, where: str, final: Final) -> Imported:
-    held = held_by(step, where)
-    assert held is not None  # noqa: S101  (its class is among them)
-    return final(*held)
 
 
 def _selected(step: Any, where: str, final: Final) -> Imported:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -39,7 +40,6 @@ def makers() -> dict[type, Maker]:
         linear_model.MultiTaskElasticNet,
         linear_model.MultiTaskElasticNetCV,
         linear_model.SGDRegressor,
-        linear_model.PassiveAggressiveRegressor,
         linear_model.BayesianRidge,
         linear_model.ARDRegression,
         linear_model.HuberRegressor,
@@ -50,13 +50,16 @@ def makers() -> dict[type, Maker]:
     by_loss = (
         linear_model.SGDClassifier,
         linear_model.Perceptron,
-        linear_model.PassiveAggressiveClassifier,
         svm.LinearSVC,
     )
     generalised = (linear_model.PoissonRegressor, linear_model.GammaRegressor, linear_model.TweedieRegressor)
     least_squares = (cross_decomposition.PLSRegression, cross_decomposition.PLSCanonical, cross_decomposition.CCA)
     logistic = (linear_model.LogisticRegression, linear_model.LogisticRegressionCV)
+    there = vars(linear_model)
     return {
+        # gone with scikit-learn 1.10
+        **dict.fromkeys(_named(there, "PassiveAggressiveRegressor"), _regressor),
+        **dict.fromkeys(_named(there, "PassiveAggressiveClassifier"), partial(_classifier, _probability_of_loss)),
         **dict.fromkeys(regressors, _regressor),
         **dict.fromkeys(generalised, _generalised),
         **dict.fromkeys(least_squares, _partial_least_squares),
@@ -66,6 +69,10 @@ def makers() -> dict[type, Maker]:
         **dict.fromkeys((linear_model.RidgeClassifier, linear_model.RidgeClassifierCV), _ridge_classifier),
         linear_model.SGDOneClassSVM: _one_class,
     }
+
+
+def _named(module: Mapping[str, Any], name: str) -> list[type]:
+    return [module[name]] if name in module else []
 
 
 def weights(step: Any) -> Affine:

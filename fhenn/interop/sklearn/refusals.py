@@ -12,9 +12,11 @@ _KERNEL = "it compares a sample with the training samples by a kernel, which is 
 _NEIGHBOURS = "it looks for the nearest of the training samples, which no polynomial does"
 _CONSTANT = "its answer does not depend on the sample, so there is nothing to encrypt"
 
+_KERNELS = ("KernelRidge", "GaussianProcessClassifier", "GaussianProcessRegressor")
+
 _REASONS = {
     **dict.fromkeys(
-        ("KernelRidge", "GaussianProcessClassifier", "GaussianProcessRegressor"), (_KERNEL, _APPROXIMATION)
+        _KERNELS, (_KERNEL, _APPROXIMATION)
     ),
     **dict.fromkeys(
         (
