@@ -151,8 +151,10 @@ class _Encrypted(MetaEstimatorMixin, BaseEstimator):
         tags.input_tags.sparse = False
         # every encryption has noise of its own, which shows where it is not far below what counts as equal
         tags.non_deterministic = self.accuracy > _UNSEEN
-        tags.target_tags.multi_output = inner.target_tags.multi_output and inner.estimator_type == "regressor"
-        tags.target_tags.single_output = True
+        tags.target_tags.multi_output = inner.target_tags.multi_output
+        tags.target_tags.single_output = inner.target_tags.single_output
+        if tags.classifier_tags is not None and inner.classifier_tags is not None:
+            tags.classifier_tags.multi_label = inner.classifier_tags.multi_label
         return tags
 
 
@@ -165,7 +167,7 @@ def _table(X: Any) -> Table | None:
 
 def _has_probabilities(each: EncryptedClassifier) -> bool:
     if "estimator_" in vars(each):
-        return each._private.reading.probability is not None
+        return each._private.reading.has_probabilities
     return hasattr(each._inner(), "predict_proba")
 
 
@@ -203,22 +205,35 @@ class EncryptedClassifier(ClassifierMixin, _Encrypted):
         """Fit the estimator, then plan and make keys for it.
 
         X: (samples, features).
-        y: labels (samples,).
+        y: labels (samples,), or (samples, outputs) where the estimator takes several.
         fit_params: handed to the estimator's `fit`.
         """
-        self._fit(X, y, fit_params)
+        several = np.ndim(y) == 2 and np.shape(y)[1] > 1
+        self._fit(X, y, fit_params, multi_output=several)
         self.classes_ = self.estimator_.classes_
         return self
 
     @available_if(_has_probabilities)
-    def predict_proba(self, X: Any) -> Floats:
+    def predict_proba(self, X: Any) -> Any:
         """Probabilities (samples, classes); the client computes them exactly from the decrypted scores.
 
         X: (samples, features), as for the estimator.
+
+        Returns a list with those of each output where the estimator does.
         """
-        scores = self._scores(X)
-        found: Floats = masked_alike(self._private.reading.predict_proba, scores)
-        return found
+        return masked_alike(self._private.reading.predict_proba, self._scores(X))
+
+    def score(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Accuracy: the share of samples whose labels are all right.
+
+        X: (samples, features), as for the estimator.
+        y: true labels.
+        sample_weight: (samples,), None for equal ones.
+        """
+        if self._private.reading.task != "multioutput":
+            return float(super().score(X, y, sample_weight))
+        weights = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+        return float(np.average((self.predict(X) == np.asarray(y)).all(axis=1), weights=weights))
 
     def decision_function(self, X: Any) -> Floats:
         """Scores: (samples,) for two classes, else (samples, classes).

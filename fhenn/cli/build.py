@@ -201,7 +201,7 @@ def import_(
         "model": str(output),
         "fingerprint": fingerprint_of(model),
         "levels": model.cost,
-        "reading": asdict(model.reading),
+        "reading": model.reading.to_fields(),
         "conversion": None if conversion is None else asdict(conversion),
     }
     report = "" if conversion is None else f"{conversion}\n\n"

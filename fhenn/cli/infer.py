@@ -569,18 +569,37 @@ def predictions(scores: NDArray[np.float64], reading: Reading | None, finish: An
     """
     columns: dict[str, NDArray[Any]] = {}
     if reading is not None:
-        predicted = np.asarray(reading.predict(scores))
-        if predicted.ndim == 1:
-            columns["prediction"] = predicted
-        if reading.probability is not None:
-            shares = reading.predict_proba(scores)
-            columns |= {f"p({label})": shares[:, place] for place, label in enumerate(reading.classes)}
+        columns |= _read(scores, reading)
     elif finish is not None:
         outcome = np.asarray(finished(finish, scores))
         shares = outcome[:, None] if outcome.ndim == 1 else outcome
         columns |= {_column_name(finish, place, shares.shape[1]): shares[:, place] for place in range(shares.shape[1])}
     columns |= {_column_name("score", place, scores.shape[1]): scores[:, place] for place in range(scores.shape[1])}
     return Table(tuple(columns), tuple(columns.values()))
+
+
+def _read(scores: NDArray[np.float64], reading: Reading) -> dict[str, NDArray[Any]]:
+    """Predictions and probabilities by the names of their columns."""
+    predicted = np.asarray(reading.predict(scores))
+    shares = reading.predict_proba(scores) if reading.has_probabilities else None
+    if reading.outputs:
+        columns = _numbered("prediction", predicted)
+        for place, (output, each) in enumerate(zip(reading.outputs, shares or (), strict=False)):
+            columns |= {f"p_{place}({label})": each[:, at] for at, label in enumerate(output.classes)}
+        return columns
+    if reading.task == "multilabel":
+        columns = {f"prediction({label})": predicted[:, place] for place, label in enumerate(reading.classes)}
+    elif predicted.ndim == 1:
+        columns = {"prediction": predicted}
+    else:
+        columns = _numbered("prediction", predicted)
+    if shares is not None:
+        columns |= {f"p({label})": shares[:, place] for place, label in enumerate(reading.classes)}
+    return columns
+
+
+def _numbered(name: str, values: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    return {_column_name(name, place, values.shape[1]): values[:, place] for place in range(values.shape[1])}
 
 
 def _column_name(name: str, place: int, count: int) -> str:

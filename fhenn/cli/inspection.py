@@ -194,9 +194,15 @@ def _image_facts(shape: Sequence[int] | None) -> Iterator[Fact]:
 def _reading_facts(reading: Reading | None) -> Iterator[Fact]:
     if reading is not None:
         yield Fact("task", reading.task)
+        if reading.outputs:
+            yield Fact("classes", [list(each.classes) for each in reading.outputs])
         if reading.classes:
             yield Fact("classes", list(reading.classes))
             yield Fact("probabilities", reading.probability)
+        maps = [each.maps for each in (reading, *reading.outputs) if each.maps is not None]
+        if maps:
+            yield Fact("on the client", "; ".join(map(str, maps)))
+            yield Fact("numbers that the client sees", sum(each.numbers for each in maps))
 
 
 def _of_certificate(header: Header, data: bytes) -> Details:

@@ -9,7 +9,7 @@ most, and of the networks on that path the shallowest one that agrees is found b
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import erfc, inf, pi, sqrt
 from numbers import Real
@@ -283,12 +283,23 @@ class Converter:
     samples: (samples, features).
     margin: how many times wider than what the samples reach the domains are.
     classes: of the outputs, 0 for a regression.
+    decide: what is decided of outputs; None where the largest wins, or of one output 0 and what is above.
+    each: whether every output decides by itself, as those of a multilabel model do.
     """
 
     def __init__(
-        self, steps: Sequence[Step], places: Sequence[int], samples: Floats, margin: float, classes: int
+        self,
+        steps: Sequence[Step],
+        places: Sequence[int],
+        samples: Floats,
+        margin: float,
+        classes: int,
+        decide: Callable[[Floats], NDArray[Any]] | None = None,
+        *,
+        each: bool = False,
     ) -> None:
         self._steps, self._places, self._margin, self._classes = list(steps), list(places), margin, classes
+        self._decide, self._each = decide or _largest, each
         self._samples = samples
         self._chosen = frozenset(places)
         self._circuit, at = joined(self._steps), iter(self._places)
@@ -440,7 +451,7 @@ class Converter:
         """As `Conversion.agreement` says."""
         if not self._classes:
             return 1.0 - float(np.mean(((twin - exact) / self._spread(exact)) ** 2))
-        return float(np.mean(self._decisions(exact) == self._decisions(twin)))
+        return float(np.mean(self._decide(exact) == self._decide(twin)))
 
     def _agrees(self, levels: Levels, wanted: float) -> bool:
         outputs = self._attempt(self._few, levels).outputs
@@ -457,8 +468,8 @@ class Converter:
         if not self._classes:
             return 0.0
         exact = self._exact
-        if exact.shape[1] == 1:
-            closeness, off = np.abs(exact[:, 0]), (outputs - exact)[:, 0]
+        if self._each or exact.shape[1] == 1:
+            closeness, off = np.abs(exact).ravel(), (outputs - exact).ravel()
         else:
             rows, order = np.arange(len(exact)), np.argsort(exact, axis=1)
             first, second = order[:, -1], order[:, -2]
@@ -542,14 +553,10 @@ class Converter:
             *_, outputs = trail(self._steps, x, step, plus)
         return outputs.reshape(len(x), -1), seen
 
-    def _decisions(self, scores: Floats) -> NDArray[np.intp]:
-        if scores.shape[1] == 1:
-            return (scores[:, 0] > 0).astype(np.intp)
-        return np.asarray(np.argmax(scores, axis=1))
-
     def _relative(self, off: Floats) -> Floats:
         """What of a difference of scores can change a decision: what is alike in all classes cannot."""
-        return off - off.mean(axis=1, keepdims=True) if self._classes and off.shape[1] > 1 else off
+        together = self._classes and not self._each and off.shape[1] > 1
+        return off - off.mean(axis=1, keepdims=True) if together else off
 
     def _spread(self, outputs: Floats) -> Floats:
         """How outputs vary from sample to sample: scores of classes alike, each value by itself, (1 or outputs,).
@@ -562,6 +569,12 @@ class Converter:
         spread = np.sqrt(np.mean(((values - values.mean(axis=0)) / scale) ** 2, axis=axis, keepdims=True))
         found: Floats = scale * np.where(spread > _NO_SPREAD, spread, 1.0)
         return found.ravel()
+
+
+def _largest(scores: Floats) -> NDArray[np.intp]:
+    if scores.shape[1] == 1:
+        return (scores[:, 0] > 0).astype(np.intp)
+    return np.asarray(np.argmax(scores, axis=1))
 
 
 def _truth_of(labels: Any, reading: Reading, samples: int, outputs: int) -> NDArray[Any]:
@@ -577,11 +590,12 @@ def _truth_of(labels: Any, reading: Reading, samples: int, outputs: int) -> NDAr
             return np.asarray(truth, np.float64)
         except ValueError:
             raise ParameterError("labels of a regression must be numbers.", "Give the column of values.") from None
-    strangers = [label for label in dict.fromkeys(truth.ravel().tolist()) if label not in reading.classes]
+    classes = (0, 1) if reading.task == "multilabel" else reading.classes
+    strangers = [label for label in dict.fromkeys(truth.ravel().tolist()) if label not in classes]
     if strangers:
         shown = ", ".join(map(repr, strangers[:3])) + ", …" * (len(strangers) > 3)
         raise ParameterError(
-            f"labels {shown} are none of the model's classes, {', '.join(map(repr, reading.classes[:5]))}.",
+            f"labels {shown} are none of the model's classes, {', '.join(map(repr, classes[:5]))}.",
             "Give the column with the labels that it was trained on, or classes= to the importer.",
         )
     return truth

@@ -169,10 +169,9 @@ class EncryptedModel(Uncopied):
         """Labels (samples,), or values."""
         return masked_alike(self.reading.predict, self.scores(X))
 
-    def predict_proba(self, X: Any) -> Floats:
-        """Probabilities (samples, classes). Raises UnsupportedOperation where the model has none."""
-        probabilities: Floats = masked_alike(self.reading.predict_proba, self.scores(X))
-        return probabilities
+    def predict_proba(self, X: Any) -> Any:
+        """Probabilities, as `Reading.predict_proba` gives them. Raises UnsupportedOperation where there are none."""
+        return masked_alike(self.reading.predict_proba, self.scores(X))
 
     def decision_function(self, X: Any) -> Floats:
         """Scores (samples,) of two classes, or (samples, classes). Raises UnsupportedOperation for a regression."""
@@ -192,7 +191,7 @@ class EncryptedModel(Uncopied):
 
 
 def masked_alike(read: Callable[[Floats], Any], scores: Floats) -> Any:
-    """What is read of scores, as a masked array where they are one.
+    """What is read of scores, as a masked array, or a list of such, where they are one.
 
     read: a method of `Reading`.
     scores: (samples, outputs).
@@ -204,8 +203,13 @@ def masked_alike(read: Callable[[Floats], Any], scores: Floats) -> Any:
     found = read(np.ma.getdata(scores))
     if not isinstance(scores, np.ma.MaskedArray):
         return found
-    masked = np.ma.masked_array(found, mask=False)
-    masked[np.ma.getmaskarray(scores).any(axis=1)] = np.ma.masked
+    left = np.asarray(np.ma.getmaskarray(scores).any(axis=1))
+    return [_masked(each, left) for each in found] if isinstance(found, list) else _masked(found, left)
+
+
+def _masked(values: Any, rows: NDArray[np.bool_]) -> Any:
+    masked = np.ma.masked_array(values, mask=False)
+    masked[rows] = np.ma.masked
     return masked
 
 

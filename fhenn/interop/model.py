@@ -226,7 +226,10 @@ class ImportedModel(Sequential):
     def _converter(self, samples: Floats, margin: float) -> Converter:
         steps, chosen = list(wired(self)), set(map(id, self._convertible))
         places = [place for place, step in enumerate(steps) if id(step) in chosen]
-        return Converter(steps, places, samples, margin, len(self._reading.classes))
+        reading = self._reading
+        decide = None if reading.maps is None or self.is_regression else reading.predict
+        each = reading.task == "multilabel"
+        return Converter(steps, places, samples, margin, len(reading.classes), decide, each=each)
 
     def _converted(self, known: Inputs, goal: Goal, margin: float) -> ImportedModel:
         """The model with polynomials that agree, and its report. Raises what `for_inputs` does."""

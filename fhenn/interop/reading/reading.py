@@ -308,15 +308,16 @@ class Reading:
 
     def to_json(self) -> str:
         """The reading as JSON, to send to a client; `from_json` reads it."""
-        fields = self._to_fields()
+        fields = self.to_fields()
         if any(fields[name] not in (None, []) for name in _LATER):
             return _DOCUMENT.write(fields)
         return _DOCUMENT.write({name: value for name, value in fields.items() if name not in _LATER}, version=1)
 
-    def _to_fields(self) -> dict[str, Any]:
+    def to_fields(self) -> dict[str, Any]:
+        """By name, as JSON has them."""
         found = {each.name: getattr(self, each.name) for each in fields_of(self)}
-        maps, outputs = self.maps, [each._to_fields() for each in self.outputs]
-        return {**found, "maps": None if maps is None else maps.to_fields(), "outputs": outputs}
+        maps = None if self.maps is None else self.maps.to_fields()
+        return {**found, "maps": maps, "outputs": [each.to_fields() for each in self.outputs]}
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Reading:

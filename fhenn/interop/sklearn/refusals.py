@@ -15,9 +15,7 @@ _CONSTANT = "its answer does not depend on the sample, so there is nothing to en
 _KERNELS = ("KernelRidge", "GaussianProcessClassifier", "GaussianProcessRegressor")
 
 _REASONS = {
-    **dict.fromkeys(
-        _KERNELS, (_KERNEL, _APPROXIMATION)
-    ),
+    **dict.fromkeys(_KERNELS, (_KERNEL, _APPROXIMATION)),
     **dict.fromkeys(
         (
             "KNeighborsClassifier",
