@@ -332,9 +332,9 @@ GROUPS = [
     (NOVELTY, ("novelty",)),
 ]
 LEFT_OUT = {
-    **dict.fromkeys(SINGLE, {"outputs"}),
-    **dict.fromkeys(SEVERAL_ONLY, {"regression"}),
-    "SelfTrainingClassifier": {"binary", "three"},  # it takes no text
+    **dict.fromkeys(SINGLE, ("outputs",)),
+    **dict.fromkeys(SEVERAL_ONLY, ("regression",)),
+    "SelfTrainingClassifier": ("binary", "three"),  # it takes no text
 }
 
 
