@@ -1,4 +1,4 @@
-"""Maps of numbers, column by column: `Scale`, `Clip`, `Bins`, `Function`, `Power`, `Quantiles`; and rows: `Normalize`."""
+"""Maps of numbers, column by column, from `Scale` to `Quantiles`; and of rows, `Normalize`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from fhenn.errors import ParameterError
-from fhenn.interop.preparation.frame import Fields, Floats, Frame
+from fhenn.interop.preparation.frame import Field, Fields, Floats, Frame
 from fhenn.interop.preparation.normal import normal_quantile
 from fhenn.interop.preparation.step import Step, as_numbers, shown
 
@@ -200,7 +200,7 @@ class Normalize(Step):
 
     def after(self, before: Fields) -> Fields:
         """The same columns, of which each now depends on all."""
-        return tuple(type(field)("number", None) for field in before)
+        return (Field(),) * len(before)
 
     def apply(self, frame: Frame) -> Frame:
         """The rows, divided."""
