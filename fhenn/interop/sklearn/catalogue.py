@@ -39,3 +39,19 @@ ESTIMATORS = (
 
 TRANSFORMERS = ("StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler", "PCA", "TruncatedSVD", "passthrough")
 """What may come before, in a Pipeline; `clip=True` may not."""
+
+PREPARERS = (
+    "ColumnTransformer, FeatureUnion and Pipeline",
+    "SimpleImputer and MissingIndicator",
+    "OneHotEncoder, OrdinalEncoder and TargetEncoder",
+    "StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler, Binarizer and Normalizer",
+    "KBinsDiscretizer, PolynomialFeatures and SplineTransformer",
+    "QuantileTransformer and PowerTransformer",
+    "FunctionTransformer of NumPy's functions",
+    "selectors of sklearn.feature_selection",
+    "CountVectorizer, TfidfVectorizer and TfidfTransformer, of words",
+    "PCA, TruncatedSVD, random projections, RBFSampler and PolynomialCountSketch",
+    "Nystroem with allow_rows=True",
+    "passthrough",
+)
+"""What the client can prepare; `fhenn.interop.Preparation` holds it as data."""
