@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from fhenn.columns import Table, normalise, numbers_in, raw_table, short, to_python
+from fhenn.columns import Table, column_of, normalise, numbers_in, raw_table, short, table_of, to_python
 from fhenn.errors import CellRefused, FeatureMismatch, ParameterError, ShapeMismatch
 from fhenn.interop.preparation.frame import Cell, Field, Floats, Frame, Kind, Objects, Source
 from fhenn.missing import is_missing
@@ -49,13 +49,16 @@ class Column:
 def read_table(x: Any, columns: Sequence[Column], extra: bool) -> tuple[Table, tuple[int | None, ...]]:
     """A raw table, and the place in it of each column that is used; None for others.
 
-    x: of any kind that `fhenn.columns.table_of` reads, an array of numbers or objects, or a list of rows.
+    x: of any kind that `fhenn.columns.table_of` reads, an array of numbers or objects, or a list of rows; for a single
+    column of texts, also a list of these.
     columns: that are wanted.
     extra: whether a table with names may have others.
 
     Raises FeatureMismatch, ShapeMismatch, and what `fhenn.columns.raw_table` does.
     """
-    table = raw_table(x)
+    # texts alone, as scikit-learn's vectorisers take them
+    alone = len(columns) == 1 and columns[0].kind == "text" and table_of(x) is None and _is_flat(x)
+    table = Table(None, (column_of(x),)) if alone else raw_table(x)
     names = [column.name for column in columns if column.name is not None]
     if table.single:
         raise ShapeMismatch("prepare", (len(table.columns),), "a table of samples: put the one sample in a list")
@@ -77,6 +80,13 @@ def read_table(x: Any, columns: Sequence[Column], extra: bool) -> tuple[Table, t
     return table, tuple(
         there[normalise(column.name)] if column.used and column.name is not None else None for column in columns
     )
+
+
+def _is_flat(x: Any) -> bool:
+    """Whether these are cells, not rows."""
+    if isinstance(x, list | tuple):
+        return not any(isinstance(each, list | tuple | np.ndarray) for each in x)
+    return getattr(x, "ndim", 2) == 1
 
 
 def _rows(table: Table) -> int:

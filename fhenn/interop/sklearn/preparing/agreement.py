@@ -11,8 +11,8 @@ from fhenn.interop.preparation import Preparation
 from fhenn.interop.sklearn.imported import refuse
 
 _CLOSE, _SINGLE = 1e-12, 1e-5
-"""How far features may be from scikit-learn's, relative to the largest of the column; of tables in single precision,
-which scikit-learn computes in."""
+"""How far features may be from scikit-learn's, relative to the largest of all, since matrices round so; of tables in
+single precision, which scikit-learn computes in."""
 
 _MOST = 1000
 """Samples that are compared."""
@@ -37,7 +37,7 @@ def require_agreement(preparation: Preparation, transformers: Sequence[tuple[Any
     wanted = np.asarray(wanted.toarray() if hasattr(wanted, "toarray") else wanted, dtype=np.float64)
     close = _SINGLE if _is_single(some) else _CLOSE
     alike = wanted.shape == prepared.shape
-    scale = np.maximum(np.abs(wanted).max(axis=0, initial=0.0), 1.0)
+    scale = max(float(np.abs(wanted).max(initial=0.0)), 1.0)
     apart = np.flatnonzero((np.abs(prepared - wanted) > close * scale).any(axis=0)) if alike else np.array([], int)
     if apart.size or not alike:
         last, where = transformers[-1]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from fhenn.columns import normalise
 from fhenn.errors import ParameterError
 from fhenn.interop.preparation import Column, Preparation, Select, Step, walk
 from fhenn.interop.preparation.frame import Field, Fields, Kind
@@ -13,8 +12,7 @@ from fhenn.interop.sklearn.catalogue import PREPARERS
 from fhenn.interop.sklearn.imported import refuse, require_fitted, why_not
 from fhenn.interop.sklearn.preparing import categories, gaps, numbers, structure, words
 from fhenn.interop.sklearn.preparing.context import Context, Reader, names_in
-
-_LONGEST_NAME = 512
+from fhenn.interop.sklearn.preparing.naming import distinct, names_after
 
 _WAYS_OUT = {
     "KNNImputer": ("it fills cells from rows of the training data, which every client would see", "SimpleImputer"),
@@ -43,7 +41,9 @@ def preparation_of(transformers: Sequence[tuple[Any, str]], *, allow_rows: bool 
     for transformer, where in transformers:
         made = read(transformer, Context(where, len(fields), allow_rows, read))
         steps, fields = [*steps, *made], walk(made, fields)
-        called = _names_after(transformer, called, len(fields))
+        found = names_after(transformer, called)
+        kind = type(transformer).__name__.lower()
+        called = found if len(found) == len(fields) else [f"{kind}{place}" for place in range(len(fields))]
     first, where = transformers[0]
     kinds = _kinds(steps, count, first, where, names)
     columns = [
@@ -51,7 +51,7 @@ def preparation_of(transformers: Sequence[tuple[Any, str]], *, allow_rows: bool 
         for place, kind in enumerate(kinds)
     ]
     try:
-        return Preparation(tuple(columns), tuple(steps), tuple(_distinct(called)), _ignores_others(first))
+        return Preparation(tuple(columns), tuple(steps), distinct(called), _ignores_others(first))
     except ParameterError as error:
         last, where = transformers[-1]
         raise refuse(last, where, error.reason.rstrip("."), error.suggestion.rstrip(".")) from error
@@ -72,7 +72,10 @@ def read(transformer: Any, context: Context) -> list[Step]:
         known = _WAYS_OUT.get(type(transformer).__name__, (why_not(transformer, readers), PREPARERS))
         raise refuse(transformer, context.where, *known)
     require_fitted(transformer)
-    return reader(transformer, context)
+    try:
+        return reader(transformer, context)
+    except ParameterError as error:  # what no step holds, as lengths without end
+        raise refuse(transformer, context.where, error.reason.rstrip("."), error.suggestion.rstrip(".")) from error
 
 
 def _readers() -> dict[type, Reader]:
@@ -134,26 +137,3 @@ def _ignores_others(transformer: Any) -> bool:
     while type(transformer) is Pipeline:
         transformer = transformer.steps[0][1]
     return type(transformer) is ColumnTransformer and names_in(transformer) is not None
-
-
-def _names_after(transformer: Any, names: Sequence[str], count: int) -> list[str]:
-    """What comes out is called: as scikit-learn says, else as before, or by the transformer's class and the place."""
-    try:
-        found = [str(name) for name in transformer.get_feature_names_out(list(names))]
-    except (AttributeError, ValueError, NotImplementedError, TypeError):
-        found = []  # a FunctionTransformer says nothing of names unless it is asked to
-    if len(found) == count:
-        return found
-    return list(names) if len(names) == count else [f"{type(transformer).__name__.lower()}{n}" for n in range(count)]
-
-
-def _distinct(names: Sequence[str]) -> list[str]:
-    """Names, cut where they are too long, and numbered where they would be the same."""
-    seen: set[str] = set()
-    found = []
-    for place, name in enumerate(names):
-        short = name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 20] + f"…{place}"
-        short = short if normalise(short) not in seen else f"{short[: _LONGEST_NAME - 20]} ({place})"
-        seen.add(normalise(short))
-        found.append(short)
-    return found
