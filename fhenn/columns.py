@@ -469,7 +469,7 @@ def _pyarrow() -> Any:
 def _of_rows_with_names(x: Any) -> Table | None:
     """A dict of columns, one sample with names, or a list of those."""
     if isinstance(x, Mapping):
-        columns = [_column(each) for each in x.values()]
+        columns = [_mixed(each) if isinstance(each, list | tuple) else _column(each) for each in x.values()]
         if columns and all(column.ndim == 0 for column in columns):
             return Table.of(x, (column.reshape(1) for column in columns), single=True)
         return Table.of(x, columns)
@@ -549,6 +549,12 @@ def _with_none(x: Any) -> Any:
     if isinstance(x, np.ma.MaskedArray):
         return x.tolist()
     return [_with_none(each) for each in x] if isinstance(x, list | tuple) else x
+
+
+def _mixed(x: Sequence[Any]) -> Cells:
+    """A list as a column, its numbers as they are where there are texts beside them."""
+    texts = sum(isinstance(each, str) for each in x)
+    return _cells(x) if 0 < texts < len(x) else _column(x)
 
 
 def _column(x: Any) -> Cells:

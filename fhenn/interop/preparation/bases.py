@@ -134,6 +134,10 @@ class Spline(Step):
         if self.extrapolation == "linear":
             slopes = spline_basis(np.array([low, high]), knots, degree, slope=True)
             found += np.minimum(x - low, 0.0)[:, None] * slopes[0] + np.maximum(x - high, 0.0)[:, None] * slopes[1]
+        # those that are not 0 at the ends; with knots that are equal there are others, which scikit-learn leaves out
+        reach = degree if degree > 1 else degree + (self.extrapolation == "linear")
+        found[x < low, reach:] = 0.0
+        found[x > high, : self._bases - reach] = 0.0
         return found
 
     def _require_inside(self, frame: Frame, place: int) -> None:

@@ -53,8 +53,9 @@ class OneHot(Step):
             raise ParameterError("sizes and unknown must have an entry for each column.", "Give as many of each.")
         for slots, size, unknown in zip(self.slots, self.sizes, self.unknown, strict=True):
             used = {*slots, -1 if unknown is None else unknown}
+            bits = used - {-1}
             # every bit is one that something sets, so that sizes are no larger than what is written
-            if used - {-1} != {*range(size)} or min(used) < -1:
+            if len(bits) != size or not all(0 <= bit < size for bit in bits):
                 raise ParameterError(
                     f"slots {shown(slots)} are not those of {size} bits.", "Set each bit by a category, -1 for none."
                 )

@@ -80,7 +80,9 @@ class Preparation:
         require_distinct(names, "columns")
         require_distinct(self.features, "features")
         self._require_modest()
-        if len(self._ends) != len(self.features) or not self._ends:
+        if not self._ends:
+            raise ParameterError("no features come out.", "Keep at least one column.")
+        if len(self._ends) != len(self.features):
             raise ParameterError(
                 f"{len(self._ends)} features come out, and {len(self.features)} have names.", "Name each of them."
             )
@@ -117,6 +119,7 @@ class Preparation:
         Raises ParameterError as `Preparation` does.
         """
         if features is None:
+            walk(steps, self._ends)  # or there are no names
             features = self.features
             for step in steps:
                 features = step.names(features)

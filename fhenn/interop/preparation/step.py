@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
+from math import isfinite
 from typing import ClassVar, get_type_hints
 
 import numpy as np
@@ -41,6 +42,12 @@ class Step(ABC):
                     f"{name} of a step {type(self).__name__} is not what it must be: {error}.",
                     "Give numbers, texts and tuples of them as its docstring says.",
                 ) from error
+            if not _is_finite(made):
+                raise ParameterError(
+                    f"{name} of a step {type(self).__name__} holds NaN or infinity, as where a column had no cell when "
+                    "it was fitted.",
+                    "Leave out such columns.",
+                )
             object.__setattr__(self, name, made)
 
     def wants(self, count: int) -> tuple[Kind | None, ...]:
@@ -79,6 +86,15 @@ class Step(ABC):
     def __repr__(self) -> str:
         # whole matrices would be printed
         return f"{type(self).__name__}(…)"
+
+
+def _is_finite(value: object) -> bool:
+    """Whether no number in tuples of any depth is NaN or infinite."""
+    if isinstance(value, tuple):
+        if value and {*map(type, value)} == {float}:  # at once: matrices are long
+            return bool(np.isfinite(value).all())
+        return all(map(_is_finite, value))
+    return not isinstance(value, float) or isfinite(value)
 
 
 @dataclass(frozen=True, repr=False)

@@ -19,6 +19,7 @@ pytest.importorskip("sklearn")
 from sklearn import (  # noqa: E402
     compose,
     decomposition,
+    exceptions,
     feature_extraction,
     feature_selection,
     impute,
@@ -52,9 +53,21 @@ def transformed(transformer, x):
     return np.asarray(found.toarray() if hasattr(found, "toarray") else found, dtype=np.float64)
 
 
+def fits_all(transformer):
+    """Whether all that was fitted is finite."""
+    kept = [value for name, value in vars(transformer).items() if name.endswith("_") and not name.startswith("_")]
+    return all(np.isfinite(value).all() for value in kept if getattr(value, "dtype", np.dtype("O")).kind == "f")
+
+
 def compare(transformer, table, allow_rows=False):
     """The preparation of a transformer does to a table what the transformer does, through JSON too."""
-    preparation = read(transformer, allow_rows)
+    try:
+        preparation = read(transformer, allow_rows)
+    except UnsupportedModel as error:
+        # what is fitted on columns without cells, and on constant ones
+        assert "had no cell" in error.reason or "no features come out" in error.reason
+        assert transformed(transformer, table).shape[1] == 0 or not fits_all(transformer)
+        return
     again = Preparation.from_json(preparation.to_json())
     assert again == preparation
     assert again.fingerprint == preparation.fingerprint
