@@ -18,6 +18,7 @@ from fhenn.cli.bounds import bounds_options, feature_names, read_bounds_and_samp
 from fhenn.cli.nodes import FITTED
 from fhenn.cli.show import FILE, as_json_option, count_of, note, output_option, progress, tell
 from fhenn.cli.tables import CsvFormat, csv_options, read_table
+from fhenn.cli.tables.cells import labels as as_labels
 from fhenn.columns import Table
 from fhenn.errors import DataWarning, ParameterError
 from fhenn.nn import Activation, Square
@@ -141,6 +142,11 @@ def _split(labels: NDArray[Any], held_out: float, seed: int) -> tuple[NDArray[np
     "--inputs", "--data", "inputs", type=FILE, help="Sample data (CSV, NPY, Parquet) by which polynomials are chosen."
 )
 @click.option("--labels", help="What they shall be predicted as: a column of the sample data, or a file of one column.")
+@click.option(
+    "--classes",
+    help="Labels in the order of the outputs, between commas, for a network that names none.  [default: 0,1,… where "
+    "several outputs have labels so, or end in a softmax]",
+)
 @csv_options
 @click.option(
     "--accuracy",
@@ -164,6 +170,7 @@ def import_(
     source: Path,
     inputs: Path | None,
     labels: str | None,
+    classes: str | None,
     accuracy: float,
     agreement: float | None,
     depth: int | None,
@@ -190,6 +197,7 @@ def import_(
         source,
         inputs=sample,
         accuracy=accuracy,
+        classes=None if classes is None else as_labels([each.strip() for each in classes.split(",")]),
         agreement=agreement,
         depth=depth,
         labels=truth,

@@ -65,6 +65,8 @@ _PHRASES = tuple(
         (r"goes by samples, and ranges='worst' by", "goes by samples, and the worst case by"),
         (r" The error's report says where it is lost\.", ""),
         (r"samples as inputs=\.", "samples with --inputs."),
+        (r"with classes=\.", "with --classes."),
+        (r"or classes= to the importer", "or --classes"),
         (r"\bfhenn\.plan\b", "`fhenn plan`"),
     )
 )

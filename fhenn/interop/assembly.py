@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fhenn.approx import SIGMOID, Function
+from fhenn.columns import labels_of
 from fhenn.errors import ParameterError, UnsupportedModel
 from fhenn.interop.chain import Chain, Shape, Step, Sum
 from fhenn.interop.fold import folded, trainable
@@ -59,6 +60,25 @@ class Outcome:
             return cls(chain)
         return cls(chain, classes, "sigmoid" if chain.features == 1 else "softmax")
 
+    def _decided(self, labels: Any) -> Outcome:
+        """The same, whose scores are those of the classes 0, 1, … where there are several, and one label a sample.
+
+        labels: true values of samples; None where they are not known.
+        Raises ParameterError where they are no such classes, MissingValues, UnsupportedValue.
+        """
+        if labels is None or self.classes is not None or self.chain.features == 1:
+            return self
+        truth, several = labels_of(labels, "labels"), self.chain.features
+        if truth.ndim != 1:
+            return self
+        whole = truth.dtype.kind in "biuf" and bool(np.all(truth == np.floor(truth)))
+        if whole and truth.size and truth.min() >= 0 and truth.max() < several:
+            return replace(self, classes=np.arange(several), probability="softmax")
+        raise ParameterError(
+            f"labels are one for each sample, and the model has {several} outputs without names.",
+            "Name their classes, in the order of the outputs, with classes=.",
+        )
+
     def model(
         self,
         wanted: Wanted,
@@ -73,16 +93,17 @@ class Outcome:
         Returns the model. Without classes a shape of () is predicted as (samples,), others as (samples, outputs).
         Raises UnsupportedModel, ParameterError, AccuracyUnreached, ShapeMismatch, NonFiniteValue.
         """
+        meaning = self._decided(wanted.goal.labels)
         images = _first_image(self.chain.steps)
         builder = _Builder(self._domains(wanted, domain), wanted.provisional, images=images is not None)
         nodes, _ = builder.nodes(self.chain.steps, images or (self.chain.inputs,))
         if not nodes or not isinstance(nodes[0], Affine):
             nodes.insert(0, builder.affine(Affine(Scaling(np.ones(self.chain.inputs))), images or ()))
         features = self.features if names is None else names
-        if self.classes is None:
+        if meaning.classes is None:
             reading = Reading.regression(features, flat=self.chain.shape == ())
         else:
-            reading = Reading.classification(self.classes, self.probability, features)
+            reading = Reading.classification(meaning.classes, meaning.probability, features)
         stand_ins = builder.stand_ins if domain is None else []
         model = ImportedModel(nodes, reading, stand_ins, shape=images)
         return wanted.applied(model)

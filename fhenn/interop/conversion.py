@@ -582,6 +582,8 @@ def _truth_of(labels: Any, reading: Reading, samples: int, outputs: int) -> NDAr
     truth = labels_of(labels, "labels")
     single = reading.task == "classification" or (reading.flat and outputs == 1)
     wanted = (samples,) if single else (samples, outputs)
+    if outputs == 1 and not reading.classes and truth.size == samples and truth.ndim in (1, 2):
+        truth = truth.reshape(wanted)  # a column of a table has one axis, and values of a single output may have two
     if truth.shape != wanted:
         each = "one" if single else f"{outputs} values"
         raise ShapeMismatch("labels", truth.shape, f"{wanted}, {each} for each of the {samples} samples")

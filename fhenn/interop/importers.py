@@ -47,8 +47,9 @@ def from_torch(
     either they are, to the accuracy, on [-16, 16] for the sigmoid and on [-8, 8] for others, of degree 16 there where
     none reaches it, until `fhenn.encrypted_model` gets to know the inputs.
     domain: in the place of inputs, (low, high) for all of them, or a list with one for each in order; it stays.
-    classes: labels in the order of the outputs; 0, 1, … where None and the end is a softmax or a sigmoid. Outputs
-    without such an end are taken for logits; without classes too, `predict` gives the outputs.
+    classes: labels in the order of the outputs; 0, 1, … where None and the end is a softmax or a sigmoid, and where
+    several outputs have one label for each sample. Outputs without such an end are taken for logits; without classes
+    and labels too, `predict` gives the outputs.
     Returns the model.
     Raises UnsupportedModel where a part of the module cannot run encrypted.
     Raises ShapeMismatch, NonFiniteValue, UnsupportedValue where the example is no finite batch that the module takes.

@@ -132,3 +132,61 @@ def test_a_loss_is_shown_with_its_report_in_lines(here, monkeypatch, capsys):
     first, *table = capsys.readouterr().err.splitlines()[1:]
     assert first.endswith("train on with polynomials in it.")
     assert [line.split()[:2] for line in table][1] == ["1", "ReLU"]
+
+
+@pytest.fixture(scope="module")
+def scores(here):
+    """The same network without its softmax, as networks of PyTorch are exported; and one with a single value."""
+    network = onnx.load(here / "m.onnx")
+    helper, double = onnx.helper, onnx.TensorProto.DOUBLE
+    del network.graph.node[-1], network.graph.output[:]
+    network.graph.output.append(helper.make_tensor_value_info("s", double, ["n", 3]))
+    onnx.save(network, here / "scores.onnx")
+    network.graph.node.append(helper.make_node("ReduceSum", ["s", "axis"], ["z"], keepdims=1))
+    network.graph.initializer.append(onnx.numpy_helper.from_array(np.array([1]), "axis"))
+    network.graph.output[0].CopyFrom(helper.make_tensor_value_info("z", double, ["n", 1]))
+    onnx.save(network, here / "value.onnx")
+    write(here / "names.csv", ["kind"], [np.array(["no", "maybe", "yes"])[Y]])
+    write(here / "values.csv", ["price"], [(np.maximum(X @ FIRST.T, 0) @ SECOND.T).sum(axis=1)])
+    return here
+
+
+@pytest.mark.parametrize(
+    ("options", "classes"),
+    [
+        (("--labels", "y.csv"), [0, 1, 2]),
+        (("--labels", "names.csv", "--classes", "no, maybe,yes"), ["no", "maybe", "yes"]),
+        (("--labels", "y.csv", "--classes", "0,1,2"), [0, 1, 2]),
+    ],
+    ids=str,
+)
+def test_scores_without_a_softmax_are_those_of_the_labels(scores, options, classes):
+    options = [scores / option if option.endswith(".csv") else option for option in options]
+    text = run("import", scores / "scores.onnx", "--inputs", scores / "x.csv", *options, "-o", scores / "s.fhenn")
+    assert "of the exact model 100.00%" in text
+    model = artifacts.model_from_bytes(artifacts.read(scores / "s.fhenn"))
+    assert list(model.reading.classes) == classes
+    assert np.mean(model.predict(X) == np.array(classes)[Y]) >= 0.98
+
+
+def test_a_column_of_values_is_what_a_single_output_is_measured_by(scores):
+    values = scores / "values.csv"
+    text = run("import", scores / "value.onnx", "--inputs", scores / "x.csv", "--labels", values, "-o", scores / "v")
+    assert "of the exact model 1.0000" in text
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "text"),
+    [
+        (("--labels", "names.csv"), ParameterError, "one for each sample, and the model has 3 outputs without names"),
+        (("--labels", "values.csv"), ParameterError, "one for each sample, and the model has 3 outputs without names"),
+        (("--labels", "names.csv", "--classes", "no,yes"), ShapeMismatch, "scores"),
+        (("--labels", "names.csv", "--classes", "no,yes,no"), ParameterError, "distinct"),
+        (("--labels", "names.csv", "--classes", "a,b,c"), ParameterError, "none of the model's classes"),
+    ],
+    ids=str,
+)
+def test_labels_and_classes_that_do_not_fit(scores, options, error, text):
+    options = [scores / option if option.endswith(".csv") else option for option in options]
+    with pytest.raises(error, match=text):
+        run("import", scores / "scores.onnx", "--inputs", scores / "x.csv", *options, "-o", scores / "s.fhenn")

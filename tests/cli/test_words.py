@@ -79,7 +79,6 @@ PASSAGES = {
     "relative must be True, False or None, not 7.": "--relative is a flag",
     "ranges='data' needs samples.": "asked for before",
     "Give them as inputs=, or take ranges='worst'.": "asked for before",
-    "7 goes by samples, and ranges='worst' by what inputs within bounds can bring.": "imports have no ranges",
     "Give them as inputs=, or plan for all that the bounds allow: ranges='worst'.": "asked for before",
     "(2,) or (2, 7): low and high. Samples are given as inputs=": "files of bounds are checked before",
     "Give bounds=(low, high), as one pair or as one for each feature, or inputs= with samples.": "asked for before",
