@@ -275,6 +275,15 @@ def lost_function(polynomial: Polynomial) -> Function:
     return Function(OWN, _Held(polynomial), _Held(polynomial, slope=True))
 
 
+def is_lost(function: Function) -> bool:
+    """Whether a function is what stands for one that a file did not hold (`lost_function`).
+
+    >>> is_lost(lost_function(Polynomial((0.0, 1.0), (-1, 1)))), is_lost(leaky_relu(0.3))
+    (True, False)
+    """
+    return isinstance(function.value, _Held)
+
+
 FAMILIES: Mapping[str, Callable[..., Function]] = MappingProxyType(
     {
         "leaky_relu": leaky_relu,

@@ -82,6 +82,15 @@ class Branches(Node):
     def _meet(self, left: Any, right: Any) -> Any:
         """What is made of the outputs of both branches, which have one shape."""
 
+    @abstractmethod
+    def split(self, gradient: Any) -> tuple[Any, Any]:
+        """Gradients at the outputs of both branches of the last `forward` on plaintext.
+
+        gradient: at what is made of them.
+
+        Raises CacheEmpty where something was to be kept for it, and was not.
+        """
+
     def _checked(self, x: Any) -> Any:
         backend = backend_of(x)
         if backend.encrypted and not isinstance(x, CipherArray):

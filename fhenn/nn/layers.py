@@ -39,7 +39,7 @@ def layers(model: Node) -> Iterator[Affine | Activation]:
     elif isinstance(model, Branches):
         raise UnsupportedNode(
             f"a {model.name} has two branches, and what is asked for goes through layers one after another.",
-            "Plans, servers and certificates take it; calibrate and train a model without it, or with PyTorch.",
+            "fhenn.nn.wired names the layers of both, and how they meet.",
             model.name,
         )
     else:

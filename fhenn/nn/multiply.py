@@ -55,6 +55,11 @@ class Multiply(Branches):
     def _meet(self, left: Any, right: Any) -> Any:
         return left * right
 
+    def split(self, gradient: Any) -> tuple[Any, Any]:
+        """The gradient at each, times what the other made. Raises CacheEmpty."""
+        of_body, of_other = self._product.backward(gradient)
+        return of_body, of_other
+
     def backwards(self, gradients: Iterable[Any]) -> list[Any]:
         """Gradients at the input of each example: of each branch, times what the other made.
 

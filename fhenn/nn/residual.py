@@ -52,6 +52,10 @@ class Residual(Branches):
     def _meet(self, left: Any, right: Any) -> Any:
         return CIPHER.add(left, right) if isinstance(left, CipherArray) else left + right
 
+    def split(self, gradient: Any) -> tuple[Any, Any]:
+        """The gradient itself at both."""
+        return gradient, gradient
+
     def backwards(self, gradients: Iterable[Any]) -> list[Any]:
         """Gradients at the input of each example: the sum of those through both branches.
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from math import inf, nan, prod
+from operator import add, mul
 from typing import Any
 
 import numpy as np
@@ -12,9 +15,9 @@ from fhenn.approx.domains import tolerated
 from fhenn.columns import as_features, samples
 from fhenn.errors import ParameterError, ShapeMismatch
 from fhenn.finite import count_nonfinite
-from fhenn.nn import Activation, Affine, Node, Sequential, layers
+from fhenn.nn import Activation, Affine, Node, Sequential, Step, trail, wired
 from fhenn.nn.activation import flip_of
-from fhenn.ranges.proposal import error_of, propose, shrink_for
+from fhenn.ranges.proposal import error_of, function_of, propose, shrink_for
 from fhenn.ranges.rebuild import rebuild
 from fhenn.ranges.report import QUANTILES, ActivationReport, Calibration, Drift, OutputReport
 
@@ -24,7 +27,8 @@ Floats = NDArray[np.float64]
 def calibrate(model: Node, X: Any, *, margin: float = 1.25, accuracy: float | None = None) -> Calibration:  # noqa: N803  (scikit-learn's name for samples × features)
     """What `X` does to the activations of `model`, how far its twin is from the exact model, and what would help.
 
-    model: a node or a `Sequential`, of affine layers and activations; it is not changed, and its guards are silent.
+    model: a node or a `Sequential`, of affine layers, activations and branches; it is not changed, and its guards are
+    silent.
     X: (samples, features), an array or anything with named columns, representative of what will be encrypted: nothing
     is said of other data.
     margin: between the values seen and the edge of a proposed domain, as a factor from 1.
@@ -70,52 +74,82 @@ def _check(data: Any, model: Node) -> Floats:
     return x
 
 
+@dataclass(frozen=True)
+class _Abreast:
+    """What four models make of the samples at one place, (samples, features) each.
+
+    twin: of the model as it is.
+    widened: with the proposed domains so far.
+    rescaled: with the proposed weights so far.
+    exact: with exact activations; None where one of them is not known.
+    """
+
+    twin: Floats
+    widened: Floats
+    rescaled: Floats
+    exact: Floats | None
+
+    def through(self, layer: Affine) -> _Abreast:
+        """What an affine map makes of them."""
+        twin, widened, rescaled = (np.asarray(layer.infer(each)) for each in (self.twin, self.widened, self.rescaled))
+        return _Abreast(twin, widened, rescaled, None if self.exact is None else np.asarray(layer.infer(self.exact)))
+
+    def met(self, other: _Abreast, meet: Callable[[Any, Any], Any]) -> _Abreast:
+        """What comes of them and those of another branch."""
+        exact = None if self.exact is None or other.exact is None else meet(self.exact, other.exact)
+        twin, widened = meet(self.twin, other.twin), meet(self.widened, other.widened)
+        return _Abreast(twin, widened, meet(self.rescaled, other.rescaled), exact)
+
+
 def _run(model: Node, x: Floats, margin: float, accuracy: float | None) -> Calibration:
     """Four models abreast: the twin as it is, the exact one, and the twin improved in either way."""
-    twin, widened, rescaled = x, x, x
-    exact: Floats | None = x
-    before: Affine | Activation | None = None
+    steps = list(wired(model))
     reports: list[ActivationReport] = []
-    for layer in layers(model):
-        if isinstance(layer, Activation):
-            silent = layer.with_policy("ignore")
-            proposal, no_proposal = propose(layer, widened, margin, accuracy)
-            shrink, no_shrink = _shrink(layer, before, rescaled, margin)
-            after = np.asarray(silent.infer(twin))
-            exact = None if exact is None or layer.function is None else np.asarray(layer.function.value(exact))
-            outside, nonfinite, quantiles = _spread(layer, twin)
-            report = ActivationReport(
-                place=len(reports) + 1,
-                node=layer.name,
-                function=layer.function.name if layer.function else None,
-                domain=layer.domain,
-                flip=None if layer.is_exact else flip_of(layer.polynomial),
-                total=twin.size,
-                outside=outside,
-                nonfinite=nonfinite,
-                quantiles=quantiles,
-                sup_error=error_of(layer),
-                drift=None if exact is None else Drift.between(after, exact),
-                proposal=proposal,
-                no_proposal=no_proposal,
-                shrink=shrink,
-                no_shrink=no_shrink,
-            )
-            reports.append(report)
-            improved = silent if proposal is None else proposal.activation.with_policy("ignore")
-            widened = np.asarray(improved.infer(widened))
-            rescaled = np.asarray(silent.infer(rescaled * (1.0 if shrink is None else shrink)))
-            twin = after
-        else:
-            twin, widened, rescaled = (np.asarray(layer.infer(values)) for values in (twin, widened, rescaled))
-            exact = None if exact is None else np.asarray(layer.infer(exact))
-        before = layer
-    return Calibration(len(x), margin, tuple(reports), _output(model, before, twin, exact), model)
+
+    def step(place: int, layer: Affine | Activation, at: _Abreast) -> _Abreast:
+        if isinstance(layer, Affine):
+            return at.through(layer)
+        before = steps[place - 1] if place else None
+        silent, function = layer.with_policy("ignore"), function_of(layer)
+        proposal, no_proposal = propose(layer, at.widened, margin, accuracy)
+        shrink, no_shrink = _shrink(layer, before, at.rescaled, margin)
+        twin = np.asarray(silent.infer(at.twin))
+        exact = None if at.exact is None or function is None else np.asarray(function.value(at.exact))
+        outside, nonfinite, quantiles = _spread(layer, at.twin)
+        report = ActivationReport(
+            place=len(reports) + 1,
+            node=layer.name,
+            function=layer.function.name if layer.function else None,
+            domain=layer.domain,
+            flip=None if layer.is_exact else flip_of(layer.polynomial),
+            total=at.twin.size,
+            outside=outside,
+            nonfinite=nonfinite,
+            quantiles=quantiles,
+            sup_error=error_of(layer),
+            drift=None if exact is None else Drift.between(twin, exact),
+            proposal=proposal,
+            no_proposal=no_proposal,
+            shrink=shrink,
+            no_shrink=no_shrink,
+        )
+        reports.append(report)
+        improved = silent if proposal is None else proposal.activation.with_policy("ignore")
+        widened = np.asarray(improved.infer(at.widened))
+        rescaled = np.asarray(silent.infer(at.rescaled * (1.0 if shrink is None else shrink)))
+        return _Abreast(twin, widened, rescaled, exact)
+
+    *_, end = trail(
+        steps,
+        _Abreast(x, x, x, x),
+        step,
+        lambda _, first, second: first.met(second, add),
+        lambda _, first, second: first.met(second, mul),
+    )
+    return Calibration(len(x), margin, tuple(reports), _output(model, steps, end.twin, end.exact), model)
 
 
-def _shrink(
-    node: Activation, before: Affine | Activation | None, values: Floats, margin: float
-) -> tuple[float | None, str]:
+def _shrink(node: Activation, before: Step | None, values: Floats, margin: float) -> tuple[float | None, str]:
     """The factor for the layer before, or None and the reason why there is none."""
     everywhere = node.is_exact and bool(np.isfinite(values).all())
     shrink = 1.0 if everywhere else shrink_for(node.domain, values, margin)
@@ -124,7 +158,7 @@ def _shrink(
             return None, "its domain does not reach to both sides of 0"
         return None, "values that reach it are NaN or infinite"
     if shrink < 1 and not isinstance(before, Affine):
-        return None, "there is no affine layer before it"
+        return None, "there is no affine layer just before it"
     return shrink, ""
 
 
@@ -137,8 +171,8 @@ def _spread(node: Activation, values: Floats) -> tuple[int, int, tuple[float, ..
     return int(values.size - inside), int(values.size - finite.size), quantiles
 
 
-def _output(model: Node, last: Affine | Activation | None, twin: Floats, exact: Floats | None) -> OutputReport:
-    threshold = None
+def _output(model: Node, steps: Sequence[Step], twin: Floats, exact: Floats | None) -> OutputReport:
+    threshold, last = None, steps[-1] if steps else None
     if twin.shape[-1] == 1:
         probability = isinstance(last, Activation) and last.function is not None and last.function.name == "sigmoid"
         on_client = isinstance(model, Sequential) and model.finish is not None

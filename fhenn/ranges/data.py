@@ -17,6 +17,7 @@ from math import exp, inf, isfinite, lgamma, log, log1p
 import numpy as np
 from numpy.typing import NDArray
 
+from fhenn.approx.families import is_lost
 from fhenn.approx.numbers import round_up
 from fhenn.errors import NonFiniteValue, ParameterError
 from fhenn.nn import Activation, Affine, Step, plus, trail
@@ -164,13 +165,15 @@ def distance_to_exact(nodes: Sequence[Step], samples: Floats) -> Floats | None:
     samples: (samples, features).
 
     Returns the largest |model - exact model| over the samples of each output, (outputs,); None where no activation
-    stands for a function.
+    stands for a function, or the function of one was lost in a file.
 
     >>> import fhenn
     >>> distance_to_exact([fhenn.Linear([[1.0]]), fhenn.Sigmoid()], np.array([[0.0], [3.0]])).round(3)
     array([0.03])
     """
-    if all(node.is_exact for node in nodes if isinstance(node, Activation)):
+    activations = [node for node in nodes if isinstance(node, Activation)]
+    lost = any(node.function is not None and is_lost(node.function) for node in activations)
+    if lost or all(node.is_exact for node in activations):
         return None
 
     def exactly(place: int, node: Affine | Activation, x: Floats) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import inf, prod
 from typing import Any
 
@@ -12,7 +13,7 @@ from fhenn.approx.polynomial import require_domain
 from fhenn.backends import PLAIN
 from fhenn.errors import CacheEmpty, ParameterError
 from fhenn.finite import require_finite
-from fhenn.nn import Activation, Node, layers
+from fhenn.nn import Activation, Branches, Node, Sequential, Wiring, wired
 from fhenn.nn.activation import Domain
 
 Floats = NDArray[np.float64]
@@ -68,7 +69,7 @@ def penalised_backward(
 ) -> tuple[float, Any]:
     """`model.backward(gradient)` with the `range_penalty` of every activation added on the way.
 
-    model: a node or a `Sequential`, of affine layers and activations.
+    model: a node or a `Sequential`, of affine layers, activations and branches.
     gradient: that of a loss which is a mean over the samples, at the output of the last `forward` on plaintext.
     strength, margin: as of `range_penalty`.
     Returns the sum of the penalties and the gradient at the model's input; `update` and `updates` then follow both.
@@ -85,7 +86,7 @@ def penalised_backward(
     >>> loss < 1e-3, abs(float(model.nodes[0].weight[0, 0])) < 4.01
     (True, True)
     """
-    nodes = list(layers(model))
+    nodes = [node for node in wired(model) if not isinstance(node, Wiring)]
     for node in nodes:
         if not node.kept_inputs:
             raise CacheEmpty(
@@ -96,9 +97,23 @@ def penalised_backward(
         for node in nodes
         if isinstance(node, Activation)
     }
-    at: Any = gradient
-    for node in reversed(nodes):
-        at = node.backward(at)
-        if id(node) in penalties:
-            at = at + penalties[id(node)][1].astype(at.dtype)
-    return sum(loss for loss, _ in penalties.values()), at
+    return sum(loss for loss, _ in penalties.values()), _back(model, gradient, penalties)
+
+
+def _back(node: Node, gradient: Any, penalties: Mapping[int, tuple[float, Floats]]) -> Any:
+    """The gradient at the input of a node, those of penalties added.
+
+    node: of a model.
+    gradient: at its output.
+    penalties: of activations by `id`, with their gradients.
+    """
+    if isinstance(node, Sequential):
+        for each in reversed(node.nodes):
+            gradient = _back(each, gradient, penalties)
+        return gradient
+    if isinstance(node, Branches):
+        of_body, of_second = node.split(gradient)
+        through = _back(node.body, of_body, penalties)
+        return through + (of_second if node.second is None else _back(node.second, of_second, penalties))
+    at = node.backward(gradient)
+    return at + penalties[id(node)][1].astype(at.dtype) if id(node) in penalties else at

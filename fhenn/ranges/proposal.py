@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fhenn.approx import Polynomial
 from fhenn.approx.domains import holds
+from fhenn.approx.families import is_lost
 from fhenn.approx.function import Function
 from fhenn.approx.numbers import round_up
 from fhenn.approx.presets import choose
@@ -36,7 +37,7 @@ class Proposal:
 
     domain: where its polynomial is good.
     degrees: of its stages, one for all but SignReLU.
-    sup_error: the largest |polynomial - function| on the domain; None without a function.
+    sup_error: the largest |polynomial - function| on the domain; None without a function that is known.
     cost: levels.
     activation: the node itself.
     """
@@ -54,9 +55,17 @@ class Proposal:
         return cls(node.domain, degrees, error_of(node), node.cost, node)
 
 
+def function_of(node: Activation) -> Function | None:
+    """What a polynomial stands for; None where that is nothing, or was lost in a file.
+
+    node: the activation.
+    """
+    return None if node.function is None or is_lost(node.function) else node.function
+
+
 def error_of(node: Activation) -> float | None:
-    """The largest error on the domain, None where the polynomial stands for no function."""
-    return None if node.function is None else node.sup_error()
+    """The largest error on the domain, None where nothing is known that the polynomial stands for."""
+    return None if function_of(node) is None else node.sup_error()
 
 
 def propose(node: Activation, values: Floats, margin: float, accuracy: float | None) -> tuple[Proposal | None, str]:
@@ -72,11 +81,13 @@ def propose(node: Activation, values: Floats, margin: float, accuracy: float | N
         return None, "values that reach it are NaN or infinite"
     low, high = node.domain
     smallest, largest = float(values.min()), float(values.max())
-    function, present = node.function, Proposal.of(node)
+    function, present = function_of(node), Proposal.of(node)
     inside = holds(node.domain, smallest, largest)
     if function is None:
-        known = inside or node.is_exact
-        return (present, "") if known else (None, "its polynomial stands for no function that could be fitted anew")
+        if inside or node.is_exact:
+            return present, ""
+        lost = "its function, which the file of the model does not hold, cannot be fitted anew"
+        return None, lost if node.function else "its polynomial stands for no function that could be fitted anew"
     error = node.sup_error()
     target = error if accuracy is None else accuracy
     accurate = error <= target

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fhenn.errors import ParameterError
-from fhenn.nn import Activation, Affine, Node, layers
+from fhenn.nn import Activation, Affine, Node, wired
 from fhenn.nn.activation import Domain
 from fhenn.ranges.proposal import Proposal
 from fhenn.ranges.rebuild import rebuild
@@ -45,14 +45,14 @@ class ActivationReport:
 
     place: from 1 among the model's activations.
     node: its name.
-    function: what it stands for, None for nothing.
+    function: what it stands for, None for nothing; "own function" for one that a file did not hold, which is unknown.
     domain: where its polynomial is good.
     flip: the |x| from which an odd polynomial is on the wrong side, None if nowhere.
     total: how many values were seen.
     outside: how many lie outside the domain, NaN and infinity among them; these alone where the activation is exact.
     nonfinite: how many are NaN or infinite.
     quantiles: of the finite values, at QUANTILES per cent; NaN where there is none.
-    sup_error: the largest |polynomial - function| on the domain; None without a function.
+    sup_error: the largest |polynomial - function| on the domain; None without a function that is known.
     drift: of the values after it from those of the model with exact activations; None where that model is not known.
     proposal: an activation that would hold the values; None where there is none.
     no_proposal: why there is none.
@@ -153,21 +153,20 @@ class Calibration:
         if how not in ("domain", "rescale"):
             raise ParameterError(f"how must be 'domain' or 'rescale', not {how!r}.", "Choose one of them.")
         replacements: dict[int, Affine | Activation] = {}
-        reports, before = iter(self.activations), None
-        for layer in layers(self.model):
+        reports, steps = iter(self.activations), list(wired(self.model))
+        for before, layer in zip((None, *steps), steps, strict=False):
             if isinstance(layer, Activation):
                 report = next(reports)
                 if how == "domain":
                     replacements[id(layer)] = self._proposal_of(report)
                 elif self._factor(report) < 1 and isinstance(before, Affine):
                     replacements[id(before)] = before.scaled(self._factor(report))
-            before = layer
         return rebuild(self.model, replacements)
 
     def _proposal_of(self, report: ActivationReport) -> Activation:
         if report.proposal is None:
             raise ParameterError(
-                f"activation {report.title}: no domain can be proposed: {report.no_proposal}.",
+                f"activation {report.title}: no domain can be proposed: {report.no_proposal.rstrip('.')}.",
                 "Scale its inputs with how='rescale', or train with fhenn.range_penalty.",
             )
         return report.proposal.activation
@@ -226,7 +225,9 @@ class Calibration:
 
     def _about_output(self) -> str:
         if self.output.drift is None or self.output.differ is None:
-            return "  output: the exact model is not known, as an activation stands for no function"
+            lost = any(report.function is not None and report.sup_error is None for report in self.activations)
+            why = "the function of an activation was lost in a file" if lost else "an activation stands for no function"
+            return f"  output: the exact model is not known, as {why}"
         largest, mean = _drifts(self.output.drift)
         return (
             f"  output: drift {largest}, mean {mean}; {self.output.differ:.2%} of the decisions differ from those of "

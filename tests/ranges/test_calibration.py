@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 import fhenn
+from fhenn import artifacts
 from fhenn.approx import SIGMOID, Polynomial, preset, sigmoid
 from fhenn.errors import NonFiniteValue, ParameterError, ShapeMismatch, UnsupportedValue
-from fhenn.nn import Affine, Scaling
+from fhenn.nn import Affine, Scaling, wired
 from fhenn.ranges import QUANTILES
 
 rng = np.random.default_rng(0)
@@ -371,3 +372,124 @@ def test_exact_of_a_hand_written_cubic():
     found = fhenn.calibrate(node, [[8.0]])
     assert found.output.drift.largest == pytest.approx(abs(0.5 + 0.197 * 8 - 0.004 * 512 - sigmoid(8.0)))
     assert found.activations[0].flip == pytest.approx(7.0178, abs=1e-4)
+
+
+def branched(kind, policy="ignore"):
+    """An activation in the body, one in the other branch, and one behind both."""
+    body = fhenn.Sequential([fhenn.Linear(FIRST, SHIFT), fhenn.Sigmoid(on_violation=policy)])
+    other = fhenn.Sequential([fhenn.Linear(FIRST / 8), fhenn.Tanh(on_violation=policy)])
+    nodes = [
+        fhenn.Linear(np.eye(5) * 1.5),
+        kind(body, other),
+        fhenn.Linear(SECOND / 4),
+        fhenn.Tanh(on_violation=policy),
+    ]
+    return fhenn.Sequential(nodes)
+
+
+MEET = {fhenn.Residual: np.add, fhenn.Multiply: np.multiply}
+
+
+@pytest.mark.parametrize("kind", MEET, ids=lambda kind: kind.__name__)
+class TestBranches:
+    def test_statistics_and_drift_are_those_by_hand(self, kind):
+        model = branched(kind)
+        found = fhenn.calibrate(model, X)
+        body, other = model.nodes[1].body.nodes, model.nodes[1].second.nodes
+        x = 1.5 * X
+        first, second = body[0].infer(x), other[0].infer(x)
+        met = MEET[kind](body[1].polynomial(first), other[1].polynomial(second))
+        exactly = MEET[kind](sigmoid(first), np.tanh(second))
+        third, exact = met @ SECOND.T / 4, exactly @ SECOND.T / 4
+        for report, values in zip(found.activations, (first, second, third), strict=True):
+            np.testing.assert_allclose(report.quantiles, np.percentile(values, QUANTILES), rtol=1e-9)
+            assert report.outside > 0
+        outcome = model.nodes[3].polynomial(third)
+        assert found.output.drift.largest == pytest.approx(np.abs(outcome - np.tanh(exact)).max(), rel=1e-9)
+        assert found.activations[1].drift.largest == pytest.approx(
+            np.abs(other[1].polynomial(second) - np.tanh(second)).max()
+        )
+
+    @pytest.mark.parametrize("how", ["domain", "rescale"])
+    def test_the_improved_model_keeps_the_data_inside(self, kind, how):
+        model = branched(kind)
+        before = [step.operator.dense().copy() for step in wired(model) if isinstance(step, Affine)]
+        better = fhenn.calibrate(model, X).apply(how=how)
+        assert type(better.nodes[1]) is kind
+        assert fhenn.calibrate(better, X).is_inside
+        assert not fhenn.calibrate(model, X).is_inside  # as it was
+        after = [step.operator.dense() for step in wired(better) if isinstance(step, Affine)]
+        if how == "domain":
+            assert all(map(np.array_equal, before, after))
+            exact = MEET[kind](sigmoid(1.5 * X @ FIRST.T + SHIFT), np.tanh(1.5 / 8 * X @ FIRST.T)) @ SECOND.T / 4
+            near, far = (np.abs(each(X) - np.tanh(exact)).max() for each in (better, model))
+            assert near < far
+        else:
+            assert np.array_equal(before[0], after[0])  # it goes into both branches
+            assert not any(map(np.array_equal, before[1:3], after[1:3]))
+
+    def test_a_branch_that_is_the_input_itself(self, kind):
+        model = fhenn.Sequential([fhenn.Linear(FIRST / 4), kind(fhenn.Tanh(on_violation="ignore"))])
+        found = fhenn.calibrate(model, X)
+        (report,) = found.activations
+        assert report.shrink is None
+        assert "no affine layer just before it" in report.no_shrink  # that one goes into the other branch as well
+        assert fhenn.calibrate(found.apply(), X).is_inside
+        with pytest.raises(ParameterError, match="how='domain'"):
+            found.apply(how="rescale")
+
+    def test_the_report_is_text_and_data(self, kind):
+        found = fhenn.calibrate(branched(kind), X)
+        assert [line.split()[1] for line in str(found).splitlines() if line[2:3].isdigit()][:3] == [
+            "Sigmoid",
+            "Tanh",
+            "Tanh",
+        ]
+        assert len(json.loads(found.to_json())["activations"]) == 3
+
+
+def test_branches_of_images():
+    kernel = rng.normal(size=(2, 2, 3, 3))
+    body = fhenn.Sequential([fhenn.Conv2d(kernel, padding=1), fhenn.Sigmoid(on_violation="ignore")])
+    model = fhenn.Sequential([fhenn.Conv2d(rng.normal(size=(2, 1, 3, 3))), fhenn.Residual(body)], shape=(1, 6, 6))
+    images = rng.normal(size=(50, 1, 6, 6)) / 4
+    found = fhenn.calibrate(model, images)
+    values = body.nodes[0].infer(model.nodes[0].infer(images))
+    np.testing.assert_allclose(found.activations[0].quantiles, np.percentile(values, QUANTILES), rtol=1e-9)
+    assert fhenn.calibrate(found.apply(), images).is_inside
+
+
+def witch(x):
+    return x / (1 + x * x)
+
+
+def test_a_function_that_was_lost_in_a_file_is_unknown():
+    node = fhenn.Activation.fit(witch, (-3, 3), degree=9, on_violation="ignore")
+    model = fhenn.Sequential([fhenn.Linear(np.eye(5)), node, fhenn.Linear(np.ones((1, 5)))])
+    known = fhenn.calibrate(model, X)
+    assert known.activations[0].function == "witch"
+    assert known.activations[0].sup_error > 0
+    assert known.output.drift is not None
+    again = artifacts.model_from_bytes(artifacts.model_to_bytes(model))
+    found = fhenn.calibrate(again, X)
+    (report,) = found.activations
+    assert report.outside == known.activations[0].outside > 0  # watched on the same domain
+    assert report.function == "own function"
+    assert report.sup_error is report.drift is report.proposal is found.output.drift is found.output.differ is None
+    assert "does not hold" in report.no_proposal
+    assert "the function of an activation was lost in a file" in str(found)
+    with pytest.raises(ParameterError, match="cannot be fitted anew"):
+        found.apply()
+    assert fhenn.calibrate(found.apply(how="rescale"), X).is_inside
+    inside = fhenn.calibrate(again, X / 3)
+    assert inside.is_inside
+    assert inside.apply().nodes[1].polynomial == again.nodes[1].polynomial
+
+
+def test_a_plan_states_no_distance_from_a_function_that_was_lost():
+    node = fhenn.Activation.fit(witch, (-3, 3), degree=5)
+    model = fhenn.Sequential([fhenn.Linear(np.eye(2)), node])
+    again = artifacts.model_from_bytes(artifacts.model_to_bytes(model))
+    samples = rng.uniform(-1, 1, (20, 2))
+    assert fhenn.plan(model, inputs=samples).distance > 0
+    assert fhenn.plan(again, inputs=samples).distance is None

@@ -68,6 +68,56 @@ def test_backward_of_loss_and_penalties_together():
     model.updates()
 
 
+@pytest.mark.parametrize("kind", [fhenn.Residual, fhenn.Multiply])
+@pytest.mark.parametrize("alone", [False, True])
+def test_penalties_in_both_branches(kind, alone):
+    """One of them may be the input itself; the gradient is the slope of loss and penalties together."""
+    draw, h = np.random.default_rng(4), 1e-6
+    body = fhenn.Sequential([fhenn.Linear(draw.normal(size=(3, 3)) * 2), fhenn.Sigmoid(on_violation="ignore")])
+    other = fhenn.Sequential([fhenn.Linear(draw.normal(size=(3, 3))), fhenn.Tanh(on_violation="ignore")])
+    branches = kind(body, None if alone else other)
+    model = fhenn.Sequential([fhenn.Linear(draw.normal(size=(3, 3))), branches, fhenn.Linear(draw.normal(size=(2, 3)))])
+    x = draw.normal(size=(5, 3))
+
+    def loss(x):
+        entered = model.nodes[0].infer(x)
+        found = fhenn.range_penalty(body.nodes[0].infer(entered), (-4, 4), 0.5)[0]
+        found += 0 if alone else fhenn.range_penalty(other.nodes[0].infer(entered), (-2, 2), 0.5)[0]
+        return found, found + model.infer(x).sum()
+
+    model.forward(x)
+    penalties, at = penalised_backward(model, np.ones((5, 2)), 0.5)
+    assert penalties == pytest.approx(loss(x)[0])
+    assert penalties > 0
+    for index in np.ndindex(x.shape):
+        moved, back = x.copy(), x.copy()
+        moved[index] += h
+        back[index] -= h
+        assert at[index] == pytest.approx((loss(moved)[1] - loss(back)[1]) / (2 * h), rel=1e-4, abs=1e-4)
+    model.updates()
+    with pytest.raises(CacheEmpty):
+        penalised_backward(model, np.ones((5, 2)), 0.5)
+
+
+def test_penalties_before_a_flatten():
+    """What it kept goes with the rest, and gradients come to images in their shape."""
+    draw = np.random.default_rng(5)
+    nodes = [
+        fhenn.Conv2d(draw.normal(size=(2, 1, 3, 3))),
+        fhenn.Sigmoid(on_violation="ignore"),
+        fhenn.nn.Flatten(),
+        fhenn.Linear(draw.normal(size=(1, 8))),
+    ]
+    model = fhenn.Sequential(nodes, shape=(1, 4, 4))
+    images = draw.normal(size=(3, 1, 4, 4))
+    model.forward(images)
+    loss, at = penalised_backward(model, np.ones((3, 1)), 0.0)
+    model.forward(images)
+    assert loss == 0
+    np.testing.assert_allclose(at, model.backward(np.ones((3, 1))))
+    assert not model.nodes[2].kept_inputs
+
+
 def test_without_strength_it_is_backward():
     model, x = network(), rng.normal(size=(5, 3)).astype(np.float32)
     model.forward(x)
