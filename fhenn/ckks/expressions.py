@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from numbers import Real
+from numbers import Integral, Real
 from operator import index
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -46,9 +46,27 @@ A_POLYNOMIAL = (
     "fhenn.PolynomialActivation do, or decrypt first."
 )
 
+_HIGHEST = 2**63
+"""Of powers: no chain has the levels, and no message the room, for one as high."""
+
 _UNSEEN = (
     "Nobody sees encrypted values, so that no program can branch on them: decrypt first, or compute with both cases."
 )
+
+
+_INSTEAD: Mapping[str, str] = MappingProxyType(
+    {
+        **dict.fromkeys(
+            ("dot", "inner", "einsum", "tensordot"), "Write x @ W, or (x * y).sum(axis=1) for two of them."
+        ),
+        **dict.fromkeys(
+            ("vstack", "hstack", "column_stack", "stack", "append"),
+            "Write fhenn.concatenate([x, y]) for samples of both, or with axis=1 for their features.",
+        ),
+        **dict.fromkeys(("reshape", "ravel", "squeeze", "expand_dims"), "Write x.reshape(shape), which keeps samples."),
+    }
+)
+"""What to write in the place of functions that an array could do something like."""
 
 
 def ufunc(x: CipherArray, function: Any, method: str, inputs: tuple[Any, ...], options: Mapping[str, Any]) -> Any:
@@ -90,7 +108,7 @@ def function(name: str, arguments: tuple[Any, ...], options: Mapping[str, Any]) 
         raise UnsupportedOperation(
             f"np.{name} of a CipherArray", f"Write x.{name}(axis=0) or x.{name}(axis=1), which keep the axis."
         )
-    raise refusal(f"np.{name}", A_POLYNOMIAL)
+    raise refusal(f"np.{name}", _INSTEAD.get(name, A_POLYNOMIAL))
 
 
 def total(x: CipherArray, axis: int | None, *, mean: bool = False) -> CipherArray:
@@ -120,9 +138,11 @@ def reciprocal(values: ArrayLike) -> Any:
 
 def whole_exponent(exponent: Any) -> int:
     """The exponent of a power, 1 or more. Raises UnsupportedOperation for another."""
-    value = float(exponent) if isinstance(exponent, Real) else 0.0
+    high = isinstance(exponent, Integral) and abs(int(exponent)) >= _HIGHEST
+    value = float(exponent) if isinstance(exponent, Real) and not high else 0.0
     if not value.is_integer() or value < 1:
-        raise UnsupportedOperation(f"a power of {exponent!r:.40}", f"Give a whole number, 1 or more. {A_POLYNOMIAL}")
+        shown = "that size" if high else f"{exponent!r:.40}"
+        raise UnsupportedOperation(f"a power of {shown}", f"Give a whole number, 1 or more. {A_POLYNOMIAL}")
     return int(value)
 
 

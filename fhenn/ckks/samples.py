@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fhenn.approx.numbers import is_whole
 from fhenn.ckks.algebra import at_one_scale, divided, require_table
 from fhenn.ckks.layout import FEATURES, Packed, WholeSamples
 from fhenn.ckks.sums import rotate
@@ -123,7 +124,7 @@ def concatenate(arrays: Sequence[CipherArray], axis: int) -> CipherArray:
         raise ShapeMismatch("concatenate", (0,), "at least one array")
     first = arrays[0]
     axes = len(first.shape)
-    if not isinstance(axis, int) or axis not in (0, 1, -1, -axes):
+    if not is_whole(axis) or axis not in (0, 1, -1, -axes):
         raise UnsupportedOperation(f"concatenate along axis {axis!r}", "Give 0 for samples, or 1 for features.")
     for array in arrays:
         array.require_same_keys(first.context)

@@ -62,7 +62,6 @@ _PHRASES = tuple(
         ),
         (r"onnx\.version_converter\.convert_version\([^()]*\) makes it", "ONNX's version converter makes it"),
         (r"\bdepth=(\d+)", r"--depth \1"),
-        (r"goes by samples, and ranges='worst' by", "goes by samples, and the worst case by"),
         (r" The error's report says where it is lost\.", ""),
         (r"samples as inputs=\.", "samples with --inputs."),
         (r"with classes=\.", "with --classes."),

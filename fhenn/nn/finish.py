@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fhenn.approx import sigmoid
-from fhenn.approx.numbers import floating
+from fhenn.approx.numbers import floating, is_whole
 from fhenn.errors import ParameterError
 
 Finish = Literal["sigmoid", "softmax", "argmax"]
@@ -52,7 +52,7 @@ def one_hot(labels: ArrayLike, classes: int) -> NDArray[np.float64]:
     >>> one_hot([2, 0], 3).tolist()
     [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
     """
-    if isinstance(classes, bool) or not isinstance(classes, int) or classes < 1:
+    if not is_whole(classes) or classes < 1:
         raise ParameterError(f"classes must be a number of them, 1 or more, not {classes!r}.", "Give for instance 10.")
     values = floating(labels)
     wrong = ~((values >= 0) & (values < classes) & (np.floor(values) == values))

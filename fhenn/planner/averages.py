@@ -13,7 +13,7 @@ from math import isfinite
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fhenn.approx.numbers import at_most, floating
+from fhenn.approx.numbers import at_most, floating, is_whole
 from fhenn.ckks.evaluator import Evaluator
 from fhenn.errors import LevelExhausted, ParameterError, PlanError, ScaleMismatch
 from fhenn.nn import Affine, Node, Step
@@ -47,10 +47,10 @@ def for_averages(plan_: Plan, model: Node, uploads: int) -> Plan:
     >>> for_averages(plan, model, 5).error > plan.error
     True
     """
-    if type(uploads) is not int or not 1 <= uploads <= _MOST_UPLOADS:
+    if not is_whole(uploads) or not 1 <= uploads <= _MOST_UPLOADS:
         raise ParameterError(f"uploads must be a number from 1 to {_MOST_UPLOADS}, not {uploads!r}.", "Give 5.")
     verify(plan_, model)
-    deviation, error, worst = errors_of_averages(plan_, model, uploads, plan_.find_evaluator())
+    deviation, error, worst = errors_of_averages(plan_, model, int(uploads), plan_.find_evaluator())
     made = replace(
         plan_,
         deviation=max(plan_.deviation, deviation),

@@ -122,6 +122,15 @@ def test_other_powers_are_refused(exponent):
         2**x
 
 
+def test_powers_beyond_any_number_of_levels_are_refused():
+    x = fhenn.encrypt(DOUBLE, X)
+    for exponent in (10**400, -(10**5000)):  # which no float holds, nor a message
+        with pytest.raises(UnsupportedOperation, match="of that size"):
+            x**exponent
+    with pytest.raises(LevelExhausted):
+        x**1e300
+
+
 @dataclass(frozen=True)
 class Model:
     """What an expression should be: values, level and scale, by the rules that the documentation states."""
@@ -361,7 +370,7 @@ def test_samples_put_together(layout):
 def test_features_put_together(context):
     x, y = fhenn.encrypt(context, X, layout=FEATURES), fhenn.encrypt(context, Y[:, :2], layout=FEATURES)
     both = np.concatenate([X, Y[:, :2]], axis=1)
-    require(fhenn.concatenate([x, y], axis=1), both, x.level, x.scale)
+    require(fhenn.concatenate([x, y], axis=np.int64(1)), both, x.level, x.scale)
     require(
         fhenn.concatenate([x * x, y], axis=-1), np.concatenate([X * X, Y[:, :2]], axis=1), x.level - 1, (x * x).scale
     )
@@ -489,6 +498,14 @@ def test_numpy_never_makes_an_array_of_objects():
         lambda: np.linalg.norm(x),
     ):
         with pytest.raises(UnsupportedOperation):
+            call()
+    for call, text in (
+        (lambda: np.dot(x, X), "x @ W"),
+        (lambda: np.vstack([x, x]), "concatenate"),
+        (lambda: np.hstack([x, x]), "concatenate"),
+        (lambda: np.ravel(x), "reshape"),
+    ):
+        with pytest.raises(UnsupportedOperation, match=text):
             call()
     values = X.copy()
     with pytest.raises(UnsupportedOperation, match="out="):

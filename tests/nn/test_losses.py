@@ -123,7 +123,7 @@ def test_targets_that_are_no_probabilities():
 
 def test_one_hot():
     np.testing.assert_array_equal(one_hot([[0, 2], [1, 1]], 3), np.eye(3)[[[0, 2], [1, 1]]])
-    np.testing.assert_array_equal(one_hot(1, 2), [0.0, 1.0])
+    np.testing.assert_array_equal(one_hot(1, np.int64(2)), [0.0, 1.0])
     np.testing.assert_array_equal(one_hot([1.0, True], 2), np.eye(2)[[1, 1]])
     assert one_hot([], 4).shape == (0, 4)
     for labels in ([3], [-1], [0.5], [np.nan]):

@@ -112,7 +112,7 @@ def test_what_averages_err_by_is_counted(sides):
 def test_averages_that_are_shared(evaluator):
     model = MODELS["parameters"]
     single = fhenn.plan(model, bounds=[-2, 1], public_key=True, queries=10, layout="throughput")
-    plan = for_averages(single, model, 3)
+    plan = for_averages(single, model, np.int64(3))
     assert for_averages(single, model, 1000).accuracy > plan.accuracy >= single.accuracy
     client = fhenn.Client(plan)
     side = fhenn.Encryptor(plan, client.evaluation_keys())
