@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from fhenn.approx.numbers import floating
 from fhenn.ckks.circuits import multiply_alike, times_slots
 from fhenn.ckks.layout import FEATURES, Vectors, WholeSamples
-from fhenn.ckks.limits import require_room
+from fhenn.ckks.limits import require_digits, require_room
 from fhenn.ckks.maps import AffineMap
 from fhenn.ckks.operator import Dense, Operator
 from fhenn.ckks.sums import drop_to
@@ -29,15 +29,19 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
+_DIGITS = 2.0**20
+"""1 as an integer of fewer bits is off by 10⁻⁶."""
+
 
 def add(x: CipherArray, y: CipherArray) -> CipherArray:
     """x + y, at the lower level of the two.
 
     x, y: arrays under the same keys, of one layout, and of one shape or a single feature. The one with more levels is
     brought to the scale of the other exactly: at no cost where it has that, else by a product with 1, which takes one
-    of its levels. Where both are at one level with two scales, the sum is a level below.
+    of its levels, or more where its scale is far larger, as means have. Where both are at one level with two scales,
+    the sum is a level below.
 
-    Raises ScaleMismatch where no level is left for that, ContextMismatch, ShapeMismatch.
+    Raises ScaleMismatch where no level is left for that, or too few digits would be, ContextMismatch, ShapeMismatch.
     """
     x, y = at_one_scale(_matched(x, y, "a sum"))
     on = x.context.arithmetic
@@ -215,9 +219,9 @@ def at_one_scale(arrays: Sequence[CipherArray]) -> list[CipherArray]:
     """The same values, all at one level and one scale: those of the array with the fewest levels.
 
     arrays: under the same keys, at least one. What has that scale is dropped; what has another loses one of its levels
-    to a product with 1. Where that one is at the lowest level too, all come out a level below it.
+    to a product with 1, or more. Where that one is at the lowest level too, all come out a level below it.
 
-    Raises ScaleMismatch where no level is left for that.
+    Raises ScaleMismatch where no level is left for that, or too few digits would be.
     """
     lowest = min(arrays, key=lambda array: array.level)
     level, scale = lowest.level, lowest.scale
@@ -230,19 +234,41 @@ def at_one_scale(arrays: Sequence[CipherArray]) -> list[CipherArray]:
             "Arrays that are added at one level must have one scale, and to bring one to the other takes a level more "
             "than they have: give the context another level, as Parameters.for_depth(…) does.",
         )
-    return [drop_to(x if x.scale == scale else _at_scale(x, scale), level) for x in arrays]
+    return [drop_to(x if x.scale == scale else _at_scale(x, scale, level), level) for x in arrays]
 
 
-def _at_scale(x: CipherArray, scale: float) -> CipherArray:
-    """The same values at another scale, a level down.
+def _at_scale(x: CipherArray, scale: float, level: int) -> CipherArray:
+    """The same values at another scale, by a product with 1, which is encoded as an integer.
 
-    x: an encrypted array that has one left.
-    scale: that is wanted.
+    x: an encrypted array above `level`.
+    scale: that is wanted, exactly.
+    level: the lowest that the result may be at.
+
+    Where that integer would have few digits, since x has a far larger scale, as means have, x is brought near the scale
+    first, a level down, by an integer that needs none.
+    Raises ScaleMismatch where there is no level for that, and too few digits would be left.
     """
     on = x.context.arithmetic
-    one = scale * on.primes[x.level] / x.scale  # so that the rescale comes out at the scale, exactly
-    products = [on.rescale(on.times(handle, on.plaintext(1.0, x.level, one))) for handle in x.handles]
-    return x.of_handles([on.read(product, scale) for product in products])
+
+    def one() -> float:
+        """What 1 is encoded as, so that the rescale comes out at the scale."""
+        return scale * on.primes[x.level] / x.scale
+
+    while one() < _DIGITS and x.level > level + 1:
+        x = _times_one(x, float(max(1, round(one()))))
+    require_digits(on, x.level, x.scale, one())
+    made = _times_one(x, one())
+    return made.of_handles([on.read(handle, scale) for handle in made.handles])
+
+
+def _times_one(x: CipherArray, one: float) -> CipherArray:
+    """x times 1, a level down, at a scale of `one` times its own over the prime.
+
+    x: an encrypted array.
+    one: the scale that 1 is encoded at.
+    """
+    on = x.context.arithmetic
+    return x.of_handles([on.rescale(on.times(handle, on.plaintext(1.0, x.level, one))) for handle in x.handles])
 
 
 def require_table(x: CipherArray, operation: str) -> None:

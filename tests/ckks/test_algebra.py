@@ -11,7 +11,7 @@ from pass_through import PassThroughContext
 from support import compare, level_of, on_evaluator
 
 import fhenn
-from fhenn.ckks import FEATURES, PACKED, Vectors
+from fhenn.ckks import FEATURES, PACKED, Vectors, algebra
 from fhenn.ckks.sums import drop_to
 from fhenn.errors import (
     ContextMismatch,
@@ -95,6 +95,24 @@ def test_two_ciphertexts(context, layout):
     total += y
     total *= 2
     require(total, 2 * (X + Y), top - 1, scale)
+
+
+@pytest.mark.parametrize("bits", [24, 28])
+def test_far_larger_scales_come_down_without_losing_digits(context, bits):
+    """As those of means are: 1 would be an integer of a few digits."""
+    x, y = (fhenn.encrypt(context, each, layout=FEATURES) for each in (X, Y))
+    mean = algebra.divided(x * 2.0**bits, 1 << bits)
+    assert mean.scale == pytest.approx(2.0**bits * context.scale)
+    lower, lowest = y * 1 * 1, y * 1 * 1 * 1
+    require(lowest + mean, X + Y, lowest.level, lowest.scale, 1e-6)
+    require(mean - lowest, X - Y, lowest.level, lowest.scale, 1e-6)
+    together = fhenn.concatenate([lowest, mean], axis=1)
+    compare(fhenn.decrypt(context, together), np.concatenate([Y, X], axis=1), 1e-6)
+    if bits < 26:
+        require(lower + mean, X + Y, lower.level, lower.scale, 2e-5)
+    else:
+        with pytest.raises(ScaleMismatch, match="lose their digits"):
+            lower + mean
 
 
 def test_what_cancels_is_zero(context):
