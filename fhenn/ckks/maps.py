@@ -29,7 +29,7 @@ from bisect import bisect
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import chain, pairwise
 from math import ceil, hypot, sqrt
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -245,11 +245,7 @@ class RotationSchedule:
         by_runs: whether giant steps may be anything but multiples of a power of two, as they are in older plans.
         key: rotations that one key is worth.
         """
-        dense = cls.dense(diagonals, rotations)
-        powers = [cls.regular(diagonals, 1 << power, rotations) for power in range(diagonals.most.bit_length())]
-        runs = [cls(diagonals, giants, rotations) for giants in _giants_of_runs(diagonals)] if by_runs else []
-        choices = [dense, *(choice for choice in (*powers, *runs) if choice.effort <= dense.effort)]
-        return min(choices, key=lambda choice: choice.weight(key))  # the first of equals
+        return _least(diagonals, rotations, by_runs, key)
 
     def weight(self, key: float) -> float:
         """What the rotations take together with the keys, in units of a rotation that shares nothing.
@@ -362,6 +358,21 @@ class RotationSchedule:
             return 0
         folds = self.diagonals.sums * sum(self.rotations.effort(sorted(group)) for group in self.folds)
         return self._over_tiles(self.rotations.effort) + sum(self.turning) + folds
+
+
+@lru_cache(maxsize=256)
+def _least(diagonals: Diagonals, rotations: Rotations, by_runs: bool, key: float) -> RotationSchedule:
+    """The schedule of the least effort and keys together (`RotationSchedule.of`).
+
+    Kept, since a plan asks for it again for every placement and packing under which a layer has the same diagonals.
+    """
+    dense = RotationSchedule.dense(diagonals, rotations)
+    powers = [
+        RotationSchedule.regular(diagonals, 1 << power, rotations) for power in range(diagonals.most.bit_length())
+    ]
+    runs = [RotationSchedule(diagonals, giants, rotations) for giants in _giants_of_runs(diagonals)] if by_runs else []
+    choices = [dense, *(choice for choice in (*powers, *runs) if choice.effort <= dense.effort)]
+    return min(choices, key=lambda choice: choice.weight(key))  # the first of equals
 
 
 def _giants_of_runs(diagonals: Diagonals) -> Iterator[tuple[int, ...]]:

@@ -113,6 +113,14 @@ NETWORKS = {
         (2, 14),
     ],
     "upsampled": lambda: [[conv(2, 1, 3), fhenn.Square(), fhenn.Upsample(2), conv(1, 2, 3)], (1, 5, 5)],
+    "small residual": lambda: [
+        [
+            conv(2, 1, 2),
+            fhenn.Square(),
+            fhenn.Residual(fhenn.Sequential([conv(2, 2, 1), fhenn.Square(), conv(2, 2, 1)])),
+        ],
+        (1, 3, 3),
+    ],
 }
 
 
@@ -159,7 +167,13 @@ EVERY = [
 ]
 
 
-@pytest.mark.parametrize(("name", "layout", "evaluator"), mostly_thorough(EVERY, (5, 17, 37)))
+QUICK = [
+    EVERY.index((name, "latency", "native"))
+    for name in ("convolution alone", "upsampled", "small residual", "large images")
+]
+
+
+@pytest.mark.parametrize(("name", "layout", "evaluator"), mostly_thorough(EVERY, QUICK))
 def test_a_network_is_right_in_every_slot(name, layout, evaluator):
     """What a client reads is the twin; a slot that holds no output holds nothing."""
     model = network(name)
@@ -190,11 +204,11 @@ sizes = st.integers(1, 4)
 
 
 @st.composite
-def networks(draw):
+def networks(draw, most=3):
     """A few convolutions and poolings, with what they take; branches now and then."""
     channels, height, width = draw(sizes), draw(st.integers(3, 9)), draw(st.integers(3, 9))
     shape, nodes = (channels, height, width), []
-    for _ in range(draw(st.integers(1, 3))):
+    for _ in range(draw(st.integers(1, most))):
         options = {"stride": draw(st.sampled_from([1, 1, 2, 3])), "padding": draw(st.integers(0, 2))}
         size = draw(st.integers(1, min(shape[1:]) + 2 * options["padding"]))
         groups = 2 if shape[0] % 2 == 0 and draw(st.booleans()) else 1
@@ -213,10 +227,14 @@ def networks(draw):
     return fhenn.Sequential(nodes, shape=(channels, height, width))
 
 
-@settings(max_examples=8, deadline=None)
-@given(networks(), st.sampled_from([1, 2]), st.sampled_from(["seal", "native"]))
-def test_any_network_runs_as_planned(model, samples, evaluator):
+@pytest.mark.parametrize(("most", "count"), [(2, 4), pytest.param(3, 20, marks=pytest.mark.thorough)])
+def test_any_network_runs_as_planned(most, count):
     """On numbers in the place of ciphertexts, with the keys that the plan names and no others."""
+    cases = given(networks(most), st.sampled_from([1, 2]), st.sampled_from(["seal", "native"]))
+    settings(max_examples=count, deadline=None)(cases(runs_as_planned))()
+
+
+def runs_as_planned(model, samples, evaluator):
     x = rng.uniform(-1, 1, (2, *model.shape))
     options = {"samples": samples, "layout": "latency", "evaluator": evaluator, "accuracy": 1e-2}
     plan, context = planned(model, inputs=x, bounds=[-1, 1], **options)
@@ -246,10 +264,14 @@ def applied(affine, rows):
     return totals
 
 
-@settings(max_examples=40, deadline=None)
-@given(networks(), st.sampled_from([16, 32, 64]), st.sampled_from([CHAINED, HOISTED]))
-def test_layers_take_as_many_ciphertexts_as_they_need(model, slots, rotations):
+@pytest.mark.parametrize("count", [10, pytest.param(60, marks=pytest.mark.thorough)])
+def test_layers_take_as_many_ciphertexts_as_they_need(count):
     """Of a few slots each: in each slot its feature, or nothing, after every map."""
+    cases = given(networks(), st.sampled_from([16, 32, 64]), st.sampled_from([CHAINED, HOISTED]))
+    settings(max_examples=count, deadline=None)(cases(take_as_many_as_they_need))()
+
+
+def take_as_many_as_they_need(model, slots, rotations):
     nodes = circuit(model)
     inputs, targets = place_images(nodes, slots, 1, rotations)
     x = features(rng.uniform(-1, 1, (1, *model.shape)))
@@ -297,7 +319,7 @@ def test_maps_of_images_are_one_where_nothing_is_between():
     names = [step.name for step in circuit(model)]
     assert names == ["Conv2d", "Square", "AvgPool2d_Conv2d", "Square", "GlobalAvgPool2d_Linear"]
     assert circuit(model)[2] is circuit(model)[2]  # made once
-    plan = fhenn.plan(model, bounds=[-1, 1], accuracy=1e-2)
+    plan = fhenn.plan(model, bounds=[-1, 1], accuracy=1e-2, layout="throughput")
     assert [stage.node for stage in plan.stages] == names
     assert model.cost == 7
     assert plan.parameters.levels <= 5
@@ -409,7 +431,7 @@ def test_branches_that_can_be_added_are_kept_in_view():
     assert place_images(nodes, 2048, 1, HOISTED) is not None
 
 
-@pytest.mark.parametrize("upload", [None, 1, 2, 8])
+@pytest.mark.parametrize("upload", mostly_thorough([None, 1, 2, 8], (1,)))
 def test_an_upload_takes_no_more_ciphertexts_than_it_may(upload):
     """8,400 features: where fewer are asked for, the ring is larger."""
     model = network("large images")
@@ -435,6 +457,7 @@ def test_what_each_tap_meets_goes_where_the_outputs_stand(rotations, most):
     assert 1 < place_images(nodes, 512, 1, rotations, upload=4)[0].tiles <= 4
 
 
+@pytest.mark.thorough
 def test_a_wide_network_makes_no_matrix(peak):
     """8 channels of 32 × 32: its matrices would take 700 MB."""
     model = fhenn.Sequential(
@@ -448,7 +471,7 @@ def test_a_wide_network_makes_no_matrix(peak):
 
 @pytest.mark.parametrize(
     ("name", "evaluator"),
-    mostly_thorough(product(["strides", "residual", "large branches"], ["seal", "native"]), (1,)),
+    mostly_thorough(product(["strides", "residual", "large branches", "small residual"], ["seal", "native"]), (7,)),
 )
 def test_witnesses_watch_images(name, evaluator):
     """An image that leaves the ranges is seen, in whatever slots its features are; others are not."""
@@ -477,7 +500,11 @@ def test_witnesses_watch_images(name, evaluator):
 
 
 def test_plans_of_images_are_kept_in_files_and_checked():
-    model = network("strides")
+    def small():
+        nodes = [conv(3, 1, 3, stride=2, padding=1), fhenn.Square(), fhenn.Flatten(), linear(2, 60)]
+        return fhenn.Sequential(nodes, shape=(1, 9, 8))
+
+    model = small()
     plan = fhenn.plan(model, bounds=[-1, 1], accuracy=1e-2, layout="latency")
     again = fhenn.Plan.from_json(plan.to_json())
     assert again == plan
@@ -497,12 +524,12 @@ def test_plans_of_images_are_kept_in_files_and_checked():
         with pytest.raises(WireFormatError):
             fhenn.Plan.from_json(replace(plan, shape=shape).to_json())
     with pytest.raises(PlanError):
-        fhenn.Server(network("strides"), plan, fhenn.Client(plan).evaluation_keys())
+        fhenn.Server(small(), plan, fhenn.Client(plan).evaluation_keys())
 
 
 def test_images_of_another_shape_are_refused():
-    model = network("groups")
-    plan = fhenn.plan(model, bounds=[-1, 1], accuracy=1e-2)
+    model = fhenn.Sequential([conv(4, 4, 3, groups=2, dilation=2)], shape=(4, 7, 6))
+    plan = fhenn.plan(model, bounds=[-1, 1], accuracy=1e-2, layout="latency")
     client = fhenn.Client(plan)
     x = rng.uniform(-1, 1, (2, 4, 7, 6))
     same = fhenn.Server(model, plan, client.evaluation_keys()).predict(
@@ -515,11 +542,12 @@ def test_images_of_another_shape_are_refused():
         client.encrypt(x[:, :3])
     with pytest.raises(ShapeMismatch, match=r"\(samples, 4, 7, 6\)"):
         fhenn.plan(model, inputs=x[..., :5])
-    one = fhenn.plan(network("pools"), bounds=[-1, 1], accuracy=1e-2)
+    one = fhenn.plan(fhenn.Sequential([conv(1, 1, 2)], shape=(1, 8, 8)), bounds=[-1, 1], accuracy=1e-2)
     with pytest.raises(ShapeMismatch, match=r"x\[:, np\.newaxis\]"):
         fhenn.Client(one).encrypt(rng.uniform(-1, 1, (2, 8, 8)))
 
 
+@pytest.mark.usefixtures("refused_briefly")
 def test_a_network_that_no_ring_holds_names_the_layer():
     pairs = [(fhenn.Conv2d(np.full((1, 1, 3, 3), 0.1), padding=1), fhenn.Tanh(degree=31)) for _ in range(6)]
     nodes = [node for pair in pairs for node in pair]
@@ -531,7 +559,7 @@ def test_a_network_that_no_ring_holds_names_the_layer():
 
 def test_branches_meet_at_one_scale():
     """The one with more levels is brought to the scale of the other, exactly."""
-    model = network("residual")
+    model = network("small residual")
     steps = circuit(model)
     assert steps[2] is FORK
     assert JOIN in steps
