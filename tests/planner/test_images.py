@@ -117,7 +117,7 @@ NETWORKS = {
         [
             conv(2, 1, 2),
             fhenn.Square(),
-            fhenn.Residual(fhenn.Sequential([conv(2, 2, 1), fhenn.Square(), conv(2, 2, 1)])),
+            fhenn.Residual(fhenn.Sequential([conv(2, 2, 2, padding=1, dilation=2)])),
         ],
         (1, 3, 3),
     ],
@@ -167,13 +167,13 @@ EVERY = [
 ]
 
 
-QUICK = [
-    EVERY.index((name, "latency", "native"))
-    for name in ("convolution alone", "upsampled", "small residual", "large images")
-]
+QUICK = ("convolution alone", "upsampled", "small residual", "large images")
 
 
-@pytest.mark.parametrize(("name", "layout", "evaluator"), mostly_thorough(EVERY, QUICK))
+@pytest.mark.parametrize(
+    ("name", "layout", "evaluator"),
+    mostly_thorough(EVERY, (EVERY.index((name, "latency", "native")) for name in QUICK)),
+)
 def test_a_network_is_right_in_every_slot(name, layout, evaluator):
     """What a client reads is the twin; a slot that holds no output holds nothing."""
     model = network(name)
@@ -471,7 +471,7 @@ def test_a_wide_network_makes_no_matrix(peak):
 
 @pytest.mark.parametrize(
     ("name", "evaluator"),
-    mostly_thorough(product(["strides", "residual", "large branches", "small residual"], ["seal", "native"]), (7,)),
+    mostly_thorough(product(["strides", "residual", "large branches", "upsampled"], ["seal", "native"]), (7,)),
 )
 def test_witnesses_watch_images(name, evaluator):
     """An image that leaves the ranges is seen, in whatever slots its features are; others are not."""
@@ -483,7 +483,7 @@ def test_witnesses_watch_images(name, evaluator):
     client = fhenn.Client(plan)
     server = fhenn.Server(model, plan, client.evaluation_keys())
     answer = server.predict(client.encrypt(x[:1]))
-    assert np.abs(client.decrypt(answer) - model.infer(x[:1])).max() <= plan.error
+    assert np.abs(features(client.decrypt(answer)) - features(model.infer(x[:1]))).max() <= plan.error
     witness = plan.witnesses[0]
     held = fhenn.decrypt(
         client._context, CipherArray.from_bytes(client._context, Answer.from_bytes(answer).witnesses[0])
@@ -567,4 +567,4 @@ def test_branches_meet_at_one_scale():
     assert SWAP in circuit(network("projected residual"))
     assert all(isinstance(step, Affine) for step in steps if step.name == "Conv2d")
     plan = fhenn.plan(model, bounds=[-1, 1], accuracy=1e-2, layout="latency")
-    assert plan.signature[2:7:4] == ("Fork", "Join")
+    assert plan.signature[2:5:2] == ("Fork", "Join")
