@@ -64,7 +64,7 @@ CASES = {
     "three layers": (DEEP, {"accuracy": 1e-2}),
     "three layers, throughput": (DEEP, {"accuracy": 1e-2, "layout": "throughput"}),
 }
-QUICK = ("regression, wide prime", "left to the client, throughput", "images at several places", "large images")
+QUICK = ("regression, wide prime", "left to the client, throughput", "images at several places")
 
 
 def largest_error(model, plan, keys):
@@ -94,7 +94,7 @@ def largest_error(model, plan, keys):
 def test_bound_holds(name, evaluator):
     model, wish = CASES[name]
     plan = fhenn.plan(model, bounds=[-1, 1], evaluator=evaluator, **wish)
-    assert largest_error(model, plan, keys=2) <= plan.error
+    assert largest_error(model, plan, keys=1) <= plan.error
 
 
 @at_length("keys", 6, 20)
@@ -108,14 +108,17 @@ def test_bound_holds_and_is_close(name, keys, evaluator):
 
 
 @on_each
-@pytest.mark.parametrize("layout", mostly_thorough(["throughput", "latency"], (0,)))
-def test_errors_that_all_neurons_share_are_counted(layout):
-    """64 neurons of the same weights: what one errs by all do, and the last layer adds it up 64 times."""
-    weight = rng.choice([-1.0, 1.0], 256)
-    nodes = [fhenn.Linear(np.tile(weight, (64, 1)) / 8), fhenn.Square(), fhenn.Linear(np.ones((1, 64)))]
+@pytest.mark.parametrize(
+    ("layout", "features", "neurons"),
+    mostly_thorough([("throughput", 64, 16), ("throughput", 256, 64), ("latency", 256, 64)], (0,)),
+)
+def test_errors_that_all_neurons_share_are_counted(layout, features, neurons):
+    """Neurons of the same weights: what one errs by all do, and the last layer adds it up as often as there are some."""
+    weight = rng.choice([-1.0, 1.0], features)
+    nodes = [fhenn.Linear(np.tile(weight, (neurons, 1)) / 8), fhenn.Square(), fhenn.Linear(np.ones((1, neurons)))]
     model = fhenn.Sequential(nodes)
     plan = fhenn.plan(model, bounds=[-1, 1], accuracy=1, ranges="worst", layout=layout)
-    x = weight * rng.uniform(0.9, 1, (64, 256))
+    x = weight * rng.uniform(0.9, 1, (64, features))
     client = fhenn.Client(plan)
     server = fhenn.Server(model, plan, client.evaluation_keys())
     errors = client.decrypt_scores(server.predict(client.encrypt(x))) - model.infer(x)

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from support import mostly_thorough
 
 import fhenn
 from fhenn.artifacts import plan_from_bytes, plan_to_bytes, reading_from_bytes
@@ -96,14 +97,16 @@ def test_absurd_plans_are_refused_before_anything_is_made(name):
     assert len(str(caught.value)) < 1000
 
 
-def test_plans_of_hoisted_rotations_are_read():
+@pytest.mark.parametrize(
+    ("outputs", "inputs"), mostly_thorough([(10, 64), (128, 784), (1, 30), (300, 300), (2, 2000)], (0, 2))
+)
+def test_plans_of_hoisted_rotations_are_read(outputs, inputs):
     """A key for each baby step, and one for each of three rotations that make two folds."""
-    for outputs, inputs in ((10, 64), (128, 784), (1, 30), (300, 300), (2, 2000)):
-        weights = np.random.default_rng(1).normal(size=(outputs, inputs)) / inputs
-        model = fhenn.Sequential([fhenn.Linear(weights), fhenn.Square(), fhenn.Linear(np.ones((3, outputs)) / outputs)])
-        for options in ({"upload": 1}, {"samples": 4}, {"witness": True}):
-            plan = fhenn.plan(model, bounds=[-1, 1], layout="latency", evaluator="native", accuracy=0.1, **options)
-            assert fhenn.Plan.from_json(plan.to_json()) == plan
+    weights = np.random.default_rng(1).normal(size=(outputs, inputs)) / inputs
+    model = fhenn.Sequential([fhenn.Linear(weights), fhenn.Square(), fhenn.Linear(np.ones((3, outputs)) / outputs)])
+    for options in ({"upload": 1}, {"samples": 4}, {"witness": True}):
+        plan = fhenn.plan(model, bounds=[-1, 1], layout="latency", evaluator="native", accuracy=0.1, **options)
+        assert fhenn.Plan.from_json(plan.to_json()) == plan
 
 
 def test_rotations_that_a_product_can_make_are_taken():
@@ -226,7 +229,7 @@ def test_the_memory_of_an_upload_is_bounded_before_it_is_made():
 
 def test_a_plan_of_this_process_has_no_limit(monkeypatch):
     monkeypatch.setattr("fhenn.planner.demands.MEMORY", 1.0)
-    plan = fhenn.plan(MODEL, bounds=[-1, 1], accuracy=0.1)
+    plan = fhenn.plan(MODEL, bounds=[-1, 1], accuracy=0.1, layout="throughput")
     for own in (plan, plan.public()):
         assert fhenn.Client(own).encrypt(np.zeros(8))
     for read in (fhenn.Plan.from_json(plan.to_json()), replace(plan, queries=1)):
@@ -236,7 +239,7 @@ def test_a_plan_of_this_process_has_no_limit(monkeypatch):
 
 
 def test_the_way_out_is_one():
-    plan = fhenn.plan(MODEL, bounds=[-1, 1], accuracy=0.1)
+    plan = fhenn.plan(MODEL, bounds=[-1, 1], accuracy=0.1, layout="throughput")
     with pytest.raises(PlanError) as caught:
         fhenn.Client(plan, memory=1e6)
     allowed = float(str(caught.value).partition("memory=")[2].partition(",")[0])

@@ -212,7 +212,7 @@ def test_polynomials_of_uneven_coefficients_run(polynomial):
 def test_activations_in_a_row_and_a_polynomial_on_one_side_of_0_are_planned():
     """Cubics want primes of the scale that comes to them; what inputs below 0 would make of a root, nobody holds."""
     three = fhenn.Sequential([fhenn.Linear([[0.5, -0.5]]), fhenn.Sigmoid(), fhenn.Sigmoid(), fhenn.Sigmoid()])
-    assert fhenn.plan(three, bounds=[-1, 1], accuracy=1e-3).parameters.levels == 7
+    assert fhenn.plan(three, bounds=[-1, 1], accuracy=1e-3, layout="throughput").parameters.levels == 7
     root = PolynomialActivation(chebyshev(ROOT, 15, (0.0, 10.0)), on_violation="ignore")
     model = fhenn.Sequential([fhenn.Linear([[5.0, 5.0]]), root])
     plan = fhenn.plan(model, bounds=[0, 1], accuracy=1e-2)

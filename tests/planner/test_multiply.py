@@ -49,7 +49,7 @@ MODELS = {
 
 
 @pytest.mark.parametrize(
-    ("name", "layout"), mostly_thorough(product(MODELS, ["throughput", "latency"]), (0, 2, 3, 4, 6, 7, 8, 10))
+    ("name", "layout"), mostly_thorough(product(MODELS, ["throughput", "latency"]), (0, 3, 4, 7, 8))
 )
 def test_a_model_runs_as_planned_and_as_traced(name, layout):
     model = MODELS[name]()
@@ -76,7 +76,7 @@ def test_a_model_runs_as_planned_and_as_traced(name, layout):
 @pytest.mark.parametrize("evaluator", ["native", pytest.param("seal", marks=pytest.mark.thorough)])
 @pytest.mark.parametrize(
     ("name", "layout"),
-    mostly_thorough(product(["gate", "two scales", "one in the other"], ["throughput", "latency"]), (0, 2, 3)),
+    mostly_thorough(product(["gate", "two scales", "one in the other"], ["throughput", "latency"]), (2,)),
 )
 def test_answers_err_by_what_is_stated(name, layout, evaluator):
     model = MODELS[name]()
@@ -146,7 +146,7 @@ def test_certificates_of_products():
 def test_ranges_from_data():
     model = MODELS["gate"]()
     x = rng.uniform(-0.2, 0.2, (200, 5))
-    plan = fhenn.plan(model, inputs=x, bounds=[-1, 1])
+    plan = fhenn.plan(model, inputs=x, bounds=[-1, 1], layout="throughput")
     client = fhenn.Client(plan)
     answer = fhenn.Server(model, plan, client.evaluation_keys()).predict(client.encrypt(x[:9]))
     assert np.abs(client.decrypt(answer) - model.infer(x[:9])).max() <= plan.error

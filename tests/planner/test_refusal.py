@@ -108,7 +108,7 @@ EXPECTED = {
 }
 
 
-@pytest.mark.parametrize("name", mostly_thorough(CASES, (0, 1, 3, 4, 8)))
+@pytest.mark.parametrize("name", mostly_thorough(CASES, (0, 1, 3, 4)))
 def test_every_remedy_that_is_named_gives_a_plan(name, monkeypatch):
     monkeypatch.setattr(refusal, "SECONDS", 20.0)
     error, model, wishes = refused(name)
@@ -147,7 +147,7 @@ def test_trying_ends_and_says_what_was_not_tried(monkeypatch):
     error, *_ = refused("an accuracy beyond every ring")
     assert error.remedies == ()
     assert "a larger accuracy (not to the end)" in str(error)
-    monkeypatch.setattr(refusal, "SECONDS", 0.5)
+    monkeypatch.setattr(refusal, "SECONDS", 0.1)
 
     def slow(case, near, until):
         while monotonic() < until:

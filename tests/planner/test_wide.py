@@ -36,12 +36,15 @@ def linear(outputs, inputs):
 @on_each
 @pytest.mark.parametrize(
     ("model", "features", "samples", "wishes", "form", "most"),
-    [
-        (linear(1, 5_000), 5_000, 1, {}, "tiles", 3),
-        (linear(3, 20_000), 20_000, 2, {}, "blocks", 10),
-        (linear(3, 20_000), 20_000, 1, {"upload": 40}, "tiles", 40),
-        (fhenn.Sequential([linear(6, 5_000), fhenn.Square(), linear(2, 6)]), 5_000, 1, {}, "blocks", 3),
-    ],
+    mostly_thorough(
+        [
+            (linear(1, 5_000), 5_000, 1, {}, "tiles", 3),
+            (linear(3, 20_000), 20_000, 2, {}, "blocks", 10),
+            (linear(3, 20_000), 20_000, 1, {"upload": 40}, "tiles", 40),
+            (fhenn.Sequential([linear(6, 5_000), fhenn.Square(), linear(2, 6)]), 5_000, 1, {}, "blocks", 3),
+        ],
+        (0, 1),
+    ),
     ids=["one output", "several outputs", "a larger upload", "a network"],
 )
 def test_whole_samples_in_several_ciphertexts_give_what_the_twin_does(model, features, samples, wishes, form, most):

@@ -59,10 +59,10 @@ def test_it_is_part_of_a_plan(plan):
 
 
 def test_nothing_is_planned_unasked():
-    assert fhenn.plan(HIDDEN, bounds=[-1, 1]).witnesses == ()
+    assert fhenn.plan(HIDDEN, bounds=[-1, 1], layout="throughput").witnesses == ()
 
 
-@pytest.mark.parametrize("degree", mostly_thorough(DEGREES, (1,)))
+@pytest.mark.parametrize("degree", mostly_thorough(DEGREES, (0,)))
 def test_a_degree_may_be_asked_for(degree):
     (witness,) = fhenn.plan(HIDDEN, bounds=[-1, 1], witness=degree, layout="throughput").witnesses
     assert witness.degree == degree
@@ -70,7 +70,7 @@ def test_a_degree_may_be_asked_for(degree):
 
 def test_the_plan_of_an_activation_at_the_end_names_its_outputs():
     model = fhenn.Sequential([fhenn.Linear([[1.0, 1.0]]), fhenn.Sigmoid()])
-    plan = fhenn.plan(model, bounds=[-3, 3], witness=True)
+    plan = fhenn.plan(model, bounds=[-3, 3], witness=True, layout="throughput")
     (witness,) = plan.witnesses
     assert (witness.neurons, witness.degree) == (1, 2)
     assert witness.inner > 0.999
@@ -79,7 +79,7 @@ def test_the_plan_of_an_activation_at_the_end_names_its_outputs():
 
 def test_another_polynomial_of_the_same_degree_and_domain_is_found():
     layer = fhenn.Linear([[1.0, 1.0]])
-    plan = fhenn.plan(fhenn.Sequential([layer, fhenn.Sigmoid()]), bounds=[-1, 1])
+    plan = fhenn.plan(fhenn.Sequential([layer, fhenn.Sigmoid()]), bounds=[-1, 1], layout="throughput")
     other = fhenn.Sigmoid(polynomial=fhenn.Polynomial((0.5, 0.19, 0.0, -0.004), domain=(-4, 4)))
     with pytest.raises(PlanError, match="weights are not those"):
         fhenn.planner.verify(plan, fhenn.Sequential([layer, other]))
@@ -106,20 +106,29 @@ def test_weights_that_have_grown_are_found(plan):
         fhenn.planner.verify(plan, grown)
 
 
-@settings(max_examples=30)
-@given(
-    field=st.sampled_from(["place", "neurons", "degree", "inner", "threshold", "error", "start", "level", "node"]),
-    value=st.one_of(st.none(), st.text(max_size=3), st.just(float("nan")), st.just(-1), st.just(10**6), st.just([])),
-)
-def test_plans_with_other_witnesses_are_refused(plan, field, value):
-    data = json.loads(plan.to_json())
-    if (field in ("neurons", "place") and value == 10**6) or (field in ("threshold", "error") and value in (-1, 10**6)):
-        return
-    if field == "node" and isinstance(value, str):
-        return
-    data["witnesses"][0][field] = value
-    with pytest.raises(WireFormatError):
-        fhenn.Plan.from_json(json.dumps(data))
+@pytest.mark.parametrize("count", mostly_thorough([8, 100], (0,)))
+def test_plans_with_other_witnesses_are_refused(plan, count):
+    whole = plan.to_json()
+
+    @settings(max_examples=count)
+    @given(
+        field=st.sampled_from(["place", "neurons", "degree", "inner", "threshold", "error", "start", "level", "node"]),
+        value=st.one_of(
+            st.none(), st.text(max_size=3), st.just(float("nan")), st.just(-1), st.just(10**6), st.just([])
+        ),
+    )
+    def refused(field, value):
+        large, negative = value == 10**6, value == -1
+        if (field in ("neurons", "place") and large) or (field in ("threshold", "error") and (large or negative)):
+            return
+        if field == "node" and isinstance(value, str):
+            return
+        data = json.loads(whole)
+        data["witnesses"][0][field] = value
+        with pytest.raises(WireFormatError):
+            fhenn.Plan.from_json(json.dumps(data))
+
+    refused()
 
 
 def test_alarms_are_for_whole_samples_and_for_nan():
@@ -309,7 +318,7 @@ def test_the_chance_is_the_width_of_good_numbers_over_the_modulus_and_small_enou
 
 
 @on_each
-@pytest.mark.parametrize("degree", mostly_thorough(DEGREES, (0, 2)))
+@pytest.mark.parametrize("degree", mostly_thorough(DEGREES, (0,)))
 def test_an_input_that_makes_the_outputs_wrap_brings_the_number_beyond_the_limit(degree):
     """The witness has room for larger numbers than the outputs have."""
     activation = fhenn.Sigmoid(domain=(-1, 1), degree=7)
