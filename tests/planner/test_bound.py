@@ -113,7 +113,7 @@ def test_bound_holds_and_is_close(name, keys, evaluator):
     mostly_thorough([("throughput", 64, 16), ("throughput", 256, 64), ("latency", 256, 64)], (0,)),
 )
 def test_errors_that_all_neurons_share_are_counted(layout, features, neurons):
-    """Neurons of the same weights: what one errs by all do, and the last layer adds it up as often as there are some."""
+    """Neurons of the same weights: what one errs by all do, and the last layer adds it up for each of them."""
     weight = rng.choice([-1.0, 1.0], features)
     nodes = [fhenn.Linear(np.tile(weight, (neurons, 1)) / 8), fhenn.Square(), fhenn.Linear(np.ones((1, neurons)))]
     model = fhenn.Sequential(nodes)
