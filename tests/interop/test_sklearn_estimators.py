@@ -39,6 +39,7 @@ from sklearn.preprocessing import (
     RobustScaler,
     StandardScaler,
 )
+from sklearn.utils.validation import has_fit_parameter
 
 SAMPLES, HELD_OUT, FEATURES = 90, 60, 5
 NAMES = [f"feature {place}" for place in range(FEATURES)]
@@ -305,6 +306,15 @@ SEVERAL = {
     "MultiOutputClassifier, hinge": multioutput.MultiOutputClassifier(HINGE),
     "MultiOutputClassifier, machines": multioutput.MultiOutputClassifier(svm.SVC(kernel="linear")),
 }
+BAYES = {
+    "MultinomialNB": naive_bayes.MultinomialNB(),
+    "MultinomialNB, no prior": naive_bayes.MultinomialNB(fit_prior=False),
+    "ComplementNB": naive_bayes.ComplementNB(),
+    "ComplementNB, normalised": naive_bayes.ComplementNB(norm=True),
+    "BernoulliNB": naive_bayes.BernoulliNB(binarize=None),
+    "OneVsRestClassifier of BernoulliNB": multiclass.OneVsRestClassifier(naive_bayes.BernoulliNB(binarize=None)),
+    "CalibratedClassifierCV of MultinomialNB": calibration.CalibratedClassifierCV(naive_bayes.MultinomialNB(), cv=2),
+}
 NOVELTY = {
     "SGDOneClassSVM": linear.SGDOneClassSVM(random_state=0),
     "OneClassSVM": svm.OneClassSVM(kernel="linear", nu=0.3),
@@ -330,7 +340,11 @@ GROUPS = [
     (MULTILABEL, ("labels",)),
     (SEVERAL, ("classes",)),
     (NOVELTY, ("novelty",)),
+    (BAYES, BOTH),
 ]
+SLOW = {*META_CLASSIFIERS, "RANSACRegressor", "RANSACRegressor of Ridge"}
+"""Estimators that are fitted often: one kind of target is enough for the quick tests."""
+
 LEFT_OUT = {
     **dict.fromkeys(SINGLE, ("outputs",)),
     **dict.fromkeys(SEVERAL_ONLY, ("regression",)),
@@ -348,6 +362,21 @@ def cases():
 
 
 CASES = {f"{name} - {kind}": (estimator, kind) for name, estimator, kind in cases()}
+
+
+def parameters():
+    """The cases; what takes long is left to the thorough tests."""
+    for case in CASES:
+        name, kind = case.rsplit(" - ", 1)
+        slow = name in SLOW and kind in ("binary", "four", "outputs") and name != "SelfTrainingClassifier"
+        yield pytest.param(case, marks=[pytest.mark.thorough] if slow else [])
+
+
+def samples(case):
+    """Samples to fit on and others, as the estimator of a case takes them."""
+    if "BernoulliNB" in case:
+        return [(X > 0).astype(float) for X in features()]
+    return [np.floor(np.exp(X)) for X in features()] if "NB" in case and "Gaussian" not in case else features()
 
 
 def quietly(function, *arguments, **options):
@@ -395,15 +424,62 @@ def digits_of(case):
     return 9 if case.startswith("NuSVC") else 12
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", list(parameters()))
 def test_the_twin_is_the_estimator(case):
     estimator, kind = CASES[case]
-    estimator = fitted(estimator, kind)
+    X, unseen = samples(case)
+    estimator = fitted(estimator, kind, X)
     model = fhenn.from_sklearn(estimator)
     assert model.stand_ins == ()
-    unseen = features()[1]
     same(model, estimator, unseen, target(kind, 1), digits_of(case))
     copy = Reading.from_json(model.reading.to_json())
     assert copy == model.reading
     assert copy.to_json() == model.reading.to_json()
     assert np.array_equal(copy.predict(model.scores(unseen)), model.predict(unseen))
+
+
+def without_intercept(estimator):
+    """An estimator without intercepts, in all that it is made of, where these have any."""
+    changed = quietly(clone, estimator)
+    names = [name for name in changed.get_params() if name.rpartition("__")[2] == "fit_intercept"]
+    return quietly(changed.set_params, **dict.fromkeys(names, False))
+
+
+def variants():
+    """Every estimator on one kind of target."""
+    for estimators, kinds in GROUPS:
+        for name in estimators:
+            kind = next(each for each in kinds if each not in LEFT_OUT.get(name, ()))
+            quick = estimators in (LINEAR_CLASSIFIERS, GENERALISED, BAYES) or name in LINEAR_REGRESSORS
+            yield pytest.param(f"{name} - {kind}", marks=[] if quick else [pytest.mark.thorough])
+
+
+@pytest.mark.parametrize("case", list(variants()))
+def test_named_features_sample_weights_and_no_intercept(case):
+    pandas = pytest.importorskip("pandas")
+    estimator, kind = CASES[case]
+    X, unseen = (pandas.DataFrame(each, columns=NAMES) for each in samples(case))
+    if not isinstance(estimator, frozen.FrozenEstimator):
+        estimator = without_intercept(estimator)
+    weighted = has_fit_parameter(estimator, "sample_weight")
+    options = {"sample_weight": np.random.default_rng(0).uniform(0.1, 3, SAMPLES)} if weighted else {}
+    estimator = fitted(estimator, kind, X, **options)
+    model = fhenn.from_sklearn(estimator)
+    if hasattr(estimator, "feature_names_in_"):
+        assert model.feature_names == tuple(NAMES)
+        assert np.array_equal(model.predict(unseen[NAMES[::-1]]), model.predict(unseen))
+    same(model, estimator, unseen, digits=digits_of(case))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["LogisticRegression - three", "SGDClassifier - three", "LinearSVC - binary", "SVC - three", "SVR - regression"],
+)
+def test_models_of_sparse_samples(name):
+    sparse = pytest.importorskip("scipy.sparse")
+    X = sparse.csr_matrix(np.where(np.abs(features()[0]) < 0.5, 0.0, features()[0]))
+    estimator, kind = CASES[name]
+    estimator = fitted(estimator, kind, X)
+    if hasattr(estimator, "sparsify"):
+        estimator.sparsify()
+    same(fhenn.from_sklearn(estimator), estimator, sparse.csr_matrix(features()[1]))
