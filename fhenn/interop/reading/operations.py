@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import isqrt
+from math import erfc, isqrt, sqrt
 from typing import Literal, get_args
 
 import numpy as np
@@ -18,9 +18,9 @@ from fhenn.nn.finish import finished
 
 Function = Literal[
     "arcsinh", "cbrt", "exp", "exp2", "expm1", "log", "log10", "log1p", "log2", "reciprocal", "sinh", "sqrt", "square",
-    "sigmoid", "log-sigmoid",
+    "sigmoid", "log-sigmoid", "normal-cdf",
 ]  # fmt: skip
-"""NumPy's functions by their names; the logistic function σ and log σ."""
+"""NumPy's functions by their names; the logistic function σ and log σ, and the normal distribution's."""
 
 PowerMethod = Literal["box-cox", "yeo-johnson"]
 
@@ -148,6 +148,7 @@ _FUNCTIONS: dict[str, Callable[[Floats], Floats]] = {
     **{name: getattr(np, name) for name in get_args(Function) if hasattr(np, name)},
     "sigmoid": lambda x: np.asarray(sigmoid(x)),
     "log-sigmoid": lambda x: np.asarray(-np.logaddexp(0.0, -x)),
+    "normal-cdf": lambda x: np.asarray(np.frompyfunc(erfc, 1, 1)(-x / sqrt(2)) / 2, dtype=np.float64),
 }
 
 

@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 
 from fhenn.interop.reading import Maps, Reading
 from fhenn.interop.reading.expressions import Expression
-from fhenn.interop.reading.operations import Apply, Function, InversePower, Scale
+from fhenn.interop.reading.operations import Apply, Columns, Concatenate, Function, Interpolate, InversePower, Scale
 from fhenn.interop.sklearn.imported import Final, Imported, Maker, refuse
 from fhenn.nn import Affine, Scaling
 
 Floats = NDArray[np.float64]
 Factors = tuple[Floats, Floats]
 """Factors and shifts, of each output."""
+
+_BOUND = 1e-7
 
 Step = Factors | Callable[[Expression], Expression]
 """One step back."""
@@ -61,6 +63,7 @@ def _back(transformer: Any, where: str) -> list[Step]:
         preprocessing.MaxAbsScaler: lambda step, where: [(step.scale_, np.zeros_like(step.scale_))],
         preprocessing.RobustScaler: _robust,
         preprocessing.PowerTransformer: _power,
+        preprocessing.QuantileTransformer: _quantile,
         pipeline.Pipeline: lambda step, where: [
             each for name, one in reversed(step.steps) for each in _back(one, f"{where}, step {name!r}")
         ],
@@ -69,8 +72,11 @@ def _back(transformer: Any, where: str) -> list[Step]:
     if transformer is None or (isinstance(transformer, str) and transformer == "passthrough"):
         return []
     if maker is None:
-        supported = "StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler, PowerTransformer, a Pipeline of them"
-        raise refuse(transformer, where, "the client has no way back through it", f"{supported}, functions of NumPy")
+        supported = (
+            "StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler, PowerTransformer, QuantileTransformer, "
+            "functions of NumPy, a Pipeline of them"
+        )
+        raise refuse(transformer, where, "the client has no way back through it", supported)
     return maker(transformer, where)
 
 
@@ -88,6 +94,35 @@ def _power(step: Any, where: str) -> list[Step]:
     method, exponents = step.method, tuple(map(float, step.lambdas_))
     back: Step = partial(InversePower, method=method, exponents=exponents)
     return [*_standard(step._scaler, where), back] if step.standardize else [back]
+
+
+def _quantile(step: Any, where: str) -> list[Step]:
+    """From shares to the quantiles of the training targets, which the client then has."""
+    normal = step.output_distribution == "normal"
+    tables = [_table(step.references_, column, normal) for column in step.quantiles_.T]
+
+    def back(of: Expression) -> Expression:
+        shares = Apply(of, "normal-cdf") if normal else of
+        columns = [Interpolate(Columns(shares, (place,)), *table) for place, table in enumerate(tables)]
+        return Concatenate(tuple(columns))
+
+    return [back]
+
+
+def _table(shares: Floats, quantiles: Floats, normal: bool) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """The points of a quantile function.
+
+    normal: whether the least and the largest 10⁻⁷ of the shares jump to the ends, as they do in scikit-learn.
+    """
+    x, y = np.asarray(shares, dtype=np.float64), np.asarray(quantiles, dtype=np.float64)
+    if normal:
+        low, high = _BOUND, 1 - _BOUND
+        while high + _BOUND > 1:
+            high = np.nextafter(high, 0)
+        inner = [low, *x[(x > low) & (x < high)], high]
+        y = np.array([y[0], y[0], *np.interp(inner, x, y), y[-1], y[-1]])
+        x = np.array([0.0, np.nextafter(low, 0), *inner, np.nextafter(high, 1), 1.0])
+    return tuple(x.tolist()), tuple(y.tolist())
 
 
 def _function(step: Any, where: str) -> list[Step]:

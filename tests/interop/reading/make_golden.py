@@ -45,7 +45,7 @@ CASES = {
     "target": "target, a pipeline - positive",
     "box-cox": "target, Box-Cox - positive",
 }
-"""Readings of estimators, by the case of `test_sklearn_estimators` that they are from."""
+"""Readings of estimators, by the case of `linear_estimators` that they are from."""
 
 
 def answers(reading, scores):
@@ -69,8 +69,8 @@ def write(name, reading, scores):
 
 def main():
     """All files."""
-    sys.path.insert(0, str(Path(__file__).parents[1]))
-    estimators = import_module("test_sklearn_estimators")
+    sys.path.insert(0, str(Path(__file__).parents[2]))
+    estimators = import_module("linear_estimators")
     rng = np.random.default_rng(0)
     for name, (reading, outputs) in WORDS.items():
         write(f"{name}.v1", reading, rng.normal(size=(6, outputs)).round(3))
