@@ -171,6 +171,10 @@ def _has_probabilities(each: EncryptedClassifier) -> bool:
     return hasattr(each._inner(), "predict_proba")
 
 
+def _has_decision(each: EncryptedClassifier) -> bool:
+    return "estimator_" not in vars(each) or each._private.reading.has_decision
+
+
 class EncryptedClassifier(ClassifierMixin, _Encrypted):
     """A classifier that is fitted on plaintext and predicts under encryption.
 
@@ -235,6 +239,7 @@ class EncryptedClassifier(ClassifierMixin, _Encrypted):
         weights = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
         return float(np.average((self.predict(X) == np.asarray(y)).all(axis=1), weights=weights))
 
+    @available_if(_has_decision)
     def decision_function(self, X: Any) -> Floats:
         """Scores: (samples,) for two classes, else (samples, classes).
 

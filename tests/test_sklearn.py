@@ -10,11 +10,14 @@ pytest.importorskip("sklearn")
 pytest.importorskip("pandas")
 
 from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, load_wine
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import RandomForestClassifier, VotingClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validate, train_test_split
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.multioutput import MultiOutputClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -23,6 +26,8 @@ from sklearn.utils.estimator_checks import check_estimator
 from support import seal_of
 
 from fhenn.errors import BoundsExceeded, BoundsWarning, ParameterError, PlanError, UnsupportedModel
+from fhenn.interop.encrypted import masked_alike
+from fhenn.interop.sklearn import from_sklearn
 from fhenn.sklearn import EncryptedClassifier, EncryptedRegressor
 
 LOGISTIC = make_pipeline(StandardScaler(), LogisticRegression())
@@ -196,3 +201,49 @@ def test_activations_are_chosen_by_agreement_on_what_it_is_fitted_on():
         clone(estimator).set_params(depth=3).fit(X, y)
     with pytest.raises(ParameterError, match="agreement must be"):
         clone(estimator).set_params(agreement=3).fit(X, y)
+
+
+def several(y):
+    """Labels of two kinds for each sample, from classes 0, 1 and 2."""
+    return np.stack([y, y == 2], axis=1).astype(int)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    ("estimator", "labels"),
+    [
+        (OneVsRestClassifier(LogisticRegression()), lambda y: np.eye(3, dtype=int)[y]),
+        (MultiOutputClassifier(LogisticRegression()), several),
+        (MultiOutputClassifier(LinearSVC(random_state=0)), several),
+        (CalibratedClassifierCV(LinearSVC(random_state=0), cv=2), lambda y: y),
+        (VotingClassifier([("a", LogisticRegression()), ("b", LinearSVC(random_state=0))]), lambda y: y),
+    ],
+    ids=["labels", "classifications", "without probabilities", "calibrated", "voted"],
+)
+def test_several_labels_and_finishes_of_the_client(estimator, labels):
+    X, y = load_iris(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    target = labels(y)
+    plain = clone(estimator).fit(X, target)
+    private = EncryptedClassifier(estimator, accuracy=1e-5).fit(X, target)
+    assert private.predict(X).dtype == plain.predict(X).dtype
+    assert np.mean(private.predict(X) == plain.predict(X)) > 0.99
+    assert private.score(X, target) == pytest.approx(plain.score(X, target), abs=0.02)
+    weights = np.random.default_rng(0).uniform(size=len(X))
+    assert 0.5 < private.score(X, target, weights) <= 1
+    for method in ("predict_proba", "decision_function"):
+        assert hasattr(private, method) == hasattr(plain, method)
+        if hasattr(plain, method):
+            for got, wanted in zip(getattr(private, method)(X), getattr(plain, method)(X), strict=True):
+                np.testing.assert_allclose(got, wanted, atol=1e-2)
+
+
+def test_masked_samples_are_masked_in_every_output():
+    X, y = load_iris(return_X_y=True)
+    estimator = MultiOutputClassifier(LogisticRegression(max_iter=1000)).fit(X, several(y))
+    reading = from_sklearn(estimator).reading
+    scores = np.ma.masked_array(from_sklearn(estimator).scores(X[:3]), mask=False)
+    scores[1] = np.ma.masked
+    shares = masked_alike(reading.predict_proba, scores)
+    assert [each.mask.all(axis=1).tolist() for each in shares] == [[False, True, False]] * 2
+    assert masked_alike(reading.predict, scores).mask.all(axis=1).tolist() == [False, True, False]

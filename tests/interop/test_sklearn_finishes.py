@@ -34,7 +34,7 @@ FINISHES = {
     "squares": "GaussianNB - three",
     "counts": "MultinomialNB - three",
 }
-QUICK = ("Platt's sigmoids", "hard votes", "classifications")
+QUICK = ("votes of pairs", "classifications", "temperature", "several values")
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=[] if n in QUICK else pytest.mark.thorough) for n in FINISHES])

@@ -185,6 +185,13 @@ class Reading:
             return all(each.has_probabilities for each in self.outputs)
         return self.probability is not None or (self.maps is not None and self.maps.probabilities is not None)
 
+    @property
+    def has_decision(self) -> bool:
+        """Whether `decision_function` answers."""
+        if self.task == "regression" or self.outputs:
+            return False
+        return self.maps is None or self.maps.decision is not None
+
     def samples(self, X: Any) -> Floats:
         """Samples × features as numbers, of an array or of anything with named columns.
 
