@@ -68,6 +68,7 @@ def test_what_is_built_on_a_perceptron_reads_its_scores(estimator, kind):
         np.testing.assert_allclose(model.reading.predict_proba(scores), estimator.predict_proba(unseen), rtol=1e-11)
 
 
+@pytest.mark.thorough
 def test_a_network_of_labels_agrees_label_by_label():
     x, unseen = features()
     estimator = fitted(network(), "labels")
@@ -80,6 +81,7 @@ def test_a_network_of_labels_agrees_label_by_label():
     assert np.mean(model.predict(unseen) == estimator.predict(unseen)) > 0.95
 
 
+@pytest.mark.thorough
 def test_a_threshold_that_was_moved_is_what_agreement_is_of():
     x, _ = features()
     estimator = model_selection.FixedThresholdClassifier(network(), threshold=0.95, pos_label="yes")
@@ -88,6 +90,7 @@ def test_a_threshold_that_was_moved_is_what_agreement_is_of():
     assert model.conversion.agreement == np.mean(model.predict(x) == estimator.predict(x))
 
 
+@pytest.mark.thorough
 def test_labels_of_another_kind_are_refused():
     x, _ = features()
     estimator = fitted(network(), "labels")
