@@ -1546,11 +1546,11 @@ SUMS = mutants(
     "tests/ckks/test_algebra.py",
     ("sums: of other keys", "    y.require_same_keys(x.context)\n    x, y", "    x, y"),
     ("sums: of other shapes", "    require_alike(x, y, operation)\n    return x, y", "    return x, y"),
-    ("sums: of other scales", "x if x.scale == scale else _at_scale(x, scale)", "x"),
+    ("sums: of other scales", "x if x.scale == scale else _at_scale(x, scale, level)", "x"),
     (
         "sums: brought to a scale that is not exact",
-        "one = scale * on.primes[x.level] / x.scale",
-        "one = on.primes[x.level]",
+        "return scale * on.primes[x.level] / x.scale",
+        "return float(on.primes[x.level])",
     ),
     ("arrays: a mean that is a sum", "features if mean else 1)", "1)"),
     ("arrays: powers by one product after another", "half = 1 << (times - 1).bit_length() - 1", "half = times - 1"),
@@ -1637,7 +1637,7 @@ IMAGES_IN_NPY = [
     *mutants(
         "fhenn/cli/infer.py",
         "tests/cli/test_images.py",
-        ("images: refused", "csv_format, as_json, plan.shape)", "csv_format, as_json)"),
+        ("images: refused", "csv_format, as_json, plan.shape, id_column)", "csv_format, as_json, None, id_column)"),
     ),
 ]
 
