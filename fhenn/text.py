@@ -57,6 +57,15 @@ def printable_lines(text: object) -> str:
     return "\n".join(printable(line, _LONGEST_LINE) for line in str(text).split("\n"))
 
 
+def first_line(error: BaseException) -> str:
+    r"""The first line of what an error says, or its name where it says nothing.
+
+    >>> first_line(ValueError("two\nlines")), first_line(ValueError())
+    ('two', 'ValueError')
+    """
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
 def apart(*values: float, digits: int = 6) -> list[str]:
     """Numbers in as few digits as keep their order: what is beyond a bound is seen to be.
 

@@ -653,3 +653,12 @@ def test_scores_of_one_output_for_two_classes():
         compare(fhenn.from_onnx(proto, inputs=X).predict(X), of_runtime(proto, X)[0], 1e-2)
     two = model_of(*steps, ("Concat", ["q", "p"], "y", {"axis": 1}), w=W[:, :1], one=np.array([2.0]), out=(None, 2))
     assert fhenn.from_onnx(two, inputs=X).is_regression
+
+
+def test_a_checker_that_says_nothing(monkeypatch):
+    def refuse(model):
+        raise onnx.checker.ValidationError
+
+    monkeypatch.setattr(onnx.checker, "check_model", refuse)
+    with pytest.raises(WireFormatError, match="ValidationError"):
+        fhenn.from_onnx(onnx.ModelProto())

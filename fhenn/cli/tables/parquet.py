@@ -14,6 +14,7 @@ from fhenn.cli.tables.cells import Cells
 from fhenn.cli.tables.table import Table
 from fhenn.columns import index_columns
 from fhenn.errors import ExtraMissing, ParameterError
+from fhenn.text import first_line
 
 _UNNAMED = re.compile(r"Unnamed: \d+|")
 """The name that pandas gives a column of CSV without a name; it was an index."""
@@ -68,7 +69,7 @@ class ParquetChunks:
             yield Table(self.names, columns, str(self._path), aside=self._aside), done / self._total
 
     def _unreadable(self, error: Exception) -> ParameterError:
-        reason = str(error).splitlines()[0][:200]
+        reason = first_line(error)[:200]
         return ParameterError(f"{self._path} is not readable as Parquet ({reason}).", "Save it again.")
 
 
@@ -101,7 +102,7 @@ class ParquetRows:
                 ]
             self._writer.write_table(self._pyarrow.table(arrays, schema=self._schema))
         except self._pyarrow.ArrowException as error:
-            reason = str(error).splitlines()[0][:200]
+            reason = first_line(error)[:200]
             raise ParameterError(
                 f"a column cannot be written as Parquet ({reason}).", "Write the table as CSV."
             ) from error

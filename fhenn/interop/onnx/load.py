@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from fhenn.errors import UnsupportedModel, UnsupportedValue, WireFormatError
+from fhenn.text import first_line
 
 LARGEST_FILE = 2**28
 """Bytes. A message can take fifty times its bytes in memory."""
@@ -58,7 +59,7 @@ def load(path_or_model: str | PathLike[str] | onnx.ModelProto) -> onnx.ModelProt
     try:
         onnx.checker.check_model(model)
     except (onnx.checker.ValidationError, ValueError) as error:
-        raise WireFormatError("ONNX model", str(error).strip().splitlines()[0].rstrip(".")) from error
+        raise WireFormatError("ONNX model", first_line(error).rstrip(".")) from error
     _check_operator_sets(model)
     return model
 
