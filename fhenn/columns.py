@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from math import prod
 from numbers import Real
-from typing import Any
+from typing import Any, Protocol
 from unicodedata import normalize
 
 import numpy as np
@@ -64,6 +64,7 @@ class Table:
     names: of the columns, None where they have none.
     columns: the cells of each, of shape (rows,).
     single: whether the table is one named row.
+    prepared: whether the columns are features that a preparation has made, not those of a raw table (`features_of`).
     codes: labels that are not text (numbers, tuples of a MultiIndex), printed as text; None where the columns have
     names, or no labels. Codes 0, 1, 2, … in this order are places, unless the features are called so.
     """
@@ -72,6 +73,7 @@ class Table:
     columns: tuple[Cells, ...]
     single: bool = False
     codes: tuple[str, ...] | None = None
+    prepared: bool = False
 
     def __repr__(self) -> str:
         # the cells may be of patients
@@ -108,6 +110,55 @@ class Table:
         codes = None if texts or not labels else tuple(map(_code, labels))
         require_distinct(codes or texts, "columns")
         return cls(tuple(texts) or None, columns, single, codes)
+
+
+class Preparing(Protocol):
+    """What a client does with raw tables in the clear (`fhenn.interop.Preparation`)."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Differs from preparation to preparation."""
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of what comes out."""
+
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """Names of the raw columns that are used; None where they have none."""
+
+    def prepare(self, table: Any, *, operation: str = "prepare") -> Floats:
+        """The features of a raw table, (samples, features)."""
+
+
+def features_of(x: Any, preparation: Preparing | None, operation: str) -> Any:
+    """What comes to a model: a raw table prepared, and anything else as it is.
+
+    x: samples; None for none. A `Table` that is `prepared` stays as it is.
+    preparation: of the model; None for one that takes features as they are.
+    operation: what they are for, in the errors.
+
+    Returns `x`, or a prepared `Table`.
+    Raises what the preparation does.
+
+    >>> features_of([[1.0]], None, "encrypt")
+    [[1.0]]
+    """
+    if x is None or preparation is None or (isinstance(x, Table) and x.prepared):
+        return x
+    return prepared_table(preparation.prepare(x, operation=operation), preparation.features)
+
+
+def prepared_table(values: Floats, features: Sequence[str]) -> Table:
+    """Features that a preparation has made, as a table that is not prepared again.
+
+    values: (samples, features).
+    features: names of the columns.
+
+    >>> prepared_table(np.array([[1.0, 2.0]]), ["a", "b"]).prepared
+    True
+    """
+    return replace(Table.of(features, values.T), prepared=True)
 
 
 def require_distinct(names: Iterable[str], what: str) -> None:

@@ -169,6 +169,27 @@ class PlanError(FhennError, ValueError):
         return f"{self.reason} {self.suggestion}"
 
 
+@dataclass(eq=False)
+class PreparationMismatch(PlanError):
+    """A preparation that does not belong to the plan that it came with, or that is not there.
+
+    expected: fingerprint of the preparation that the plan names, None for none.
+    got: fingerprint of the one that came with it, None for none.
+    """
+
+    expected: str | None = None
+    got: str | None = None
+
+    @classmethod
+    def between(cls, expected: str | None, got: str | None, suggestion: str) -> PreparationMismatch:
+        """The error for two fingerprints that differ."""
+        reason = (
+            f"the preparation is {got or 'missing'}, where {expected or 'none'} is needed: raw tables would not be "
+            "prepared as those that the model was fitted on."
+        )
+        return cls(reason, suggestion, expected, got)
+
+
 Stake = Literal["range", "depth", "slots", "accuracy", "witness"]
 """What a layer asks too much of."""
 
@@ -507,26 +528,6 @@ class UnknownCategory(CellRefused):
     """
 
     known: tuple[str, ...] = ()
-
-
-@dataclass(eq=False)
-class PreparationMismatch(FhennError, ValueError):
-    """A preparation that does not belong to the plan or model that it came with, or that is not there.
-
-    expected: fingerprint of the preparation that the plan or model names, None for none.
-    got: fingerprint of the one that came with it, None for none.
-    suggestion: what to do.
-    """
-
-    expected: str | None
-    got: str | None
-    suggestion: str
-
-    def _message(self) -> str:
-        return (
-            f"the preparation is {self.got or 'missing'}, where {self.expected or 'none'} is needed: raw tables would "
-            f"be prepared otherwise than the model was fitted. {self.suggestion}"
-        )
 
 
 @dataclass(eq=False)

@@ -78,9 +78,9 @@ EXAMPLES = [
         "predict: column 'a' holds 'x' in row 1: it is unknown. Drop it.",
     ),
     (
-        errors.PreparationMismatch("ab", None, "Fetch the plan again."),
-        "the preparation is missing, where ab is needed: raw tables would be prepared otherwise than the model was "
-        "fitted. Fetch the plan again.",
+        errors.PreparationMismatch.between("ab", None, "Fetch the plan again."),
+        "the preparation is missing, where ab is needed: raw tables would not be prepared as those that the model was "
+        "fitted on. Fetch the plan again.",
     ),
     (errors.ShapeMismatch("Linear", (2, 3), "(2, 4)"), "(2, 3)"),
     (errors.NonFiniteValue("encrypt", 3, "Drop them."), "3 values"),

@@ -86,7 +86,7 @@ class EncryptedModel(Uncopied):
                 f"on_violation must be 'raise', 'mask' or 'warn', not {on_violation!r}.", "Choose one of them."
             )
         self._model, self._plan, self._on_bounds, self._on_violation = model, plan, on_bounds, on_violation
-        self._client = Client(plan, memory=inf)  # the plan is our own
+        self._client = Client(plan, memory=inf, preparation=model.preparation)  # the plan is our own
         self._server = Server(model, plan, self._client.evaluation_keys())
 
     def __repr__(self) -> str:
@@ -152,7 +152,7 @@ class EncryptedModel(Uncopied):
 
     def _scores_of(self, values: Floats) -> tuple[Floats, ViolationReport | None]:
         """Scores of the samples of one upload, and which of them mean nothing."""
-        upload = self._client.encrypt(values)
+        upload = self._client.encrypt(self._model.prepared(values))
         answer, receipt = self._server.predict(upload), Receipt.of(upload)
         scores = self._client.decrypt_scores(answer, receipt=receipt, on_violation="mask")
         left = np.ma.getmaskarray(scores).any()
@@ -252,8 +252,9 @@ def encrypted_model(
     """An imported model with keys of its own, ready to predict under encryption.
 
     model: of an importer, or of nodes and a `Reading`.
-    inputs: samples, (samples, features), whose box, widened by `margin`, is what clients may send; better not those of
-    the training, for what `ranges` says of unseen ones. None where there are only bounds.
+    inputs: samples, (samples, features), or raw tables where the model has a preparation, whose box, widened by
+    `margin`, is what clients may send; better not those of the training, for what `ranges` says of unseen ones. None
+    where there are only bounds.
     bounds: (2, features) of low and high or (2,) for all features, in the place of the samples' box. Whoever gets the
     plan sees the bounds: declare round ones where the extremes of the data are not to be known. Both are arrays, or
     anything with named columns, which name the features where the model does not.
@@ -346,7 +347,7 @@ def planned(
             twin = twin.reported(known, which, goal)  # before the plan, which takes longer
         made = plan(
             twin,
-            inputs=known.samples,
+            inputs=twin.prepared(known.samples),
             bounds=np.stack([known.low, known.high]),
             accuracy=accuracy,
             layout=layout,

@@ -15,11 +15,12 @@ from numpy.typing import ArrayLike, NDArray
 from fhenn.approx.domains import holds
 from fhenn.approx.numbers import round_up
 from fhenn.approx.presets import choose
-from fhenn.columns import as_features, samples, table_of
+from fhenn.columns import Table, as_features, features_of, prepared_table, samples, table_of
 from fhenn.errors import AccuracyUnreached, ApproximationWarning, ParameterError, ShapeMismatch
 from fhenn.interop.conversion import ANY, Conversion, Converter, Goal
 from fhenn.interop.conversion import DOMAIN_MARGIN as CONVERTED_MARGIN
 from fhenn.interop.equalise import equalised
+from fhenn.interop.preparation import Preparation
 from fhenn.interop.reading import Reading
 from fhenn.nn import Activation, Affine, Branches, Node, Sequential, trail, wired
 from fhenn.planner import image_shape_of
@@ -46,6 +47,9 @@ class ImportedModel(Sequential):
     stand_ins: activations among the nodes whose polynomial is a choice, not part of the model: `for_inputs` may choose
     it anew; in the branches of a `Residual` as well.
     shape: of a sample that is an image, as of a Sequential.
+    preparation: what makes the features of raw tables, which the client runs in the clear; None for a model that takes
+    features as they are. Then `predict` and its sisters, and `inputs=` everywhere, take raw tables, and `bounds=` are
+    those of the features that it makes.
     Raises ParameterError where a stand-in is no activation.
     Raises ShapeMismatch where nodes or reading do not fit one another.
 
@@ -66,9 +70,11 @@ class ImportedModel(Sequential):
         stand_ins: Collection[Node] = (),
         *,
         shape: Sequence[int] | None = None,
+        preparation: Preparation | None = None,
     ) -> None:
         super().__init__(nodes, finish=reading.finish, shape=shape)
-        self._reading = reading
+        self._reading = reading if preparation is None else reading.named(preparation.features)
+        self._preparation = preparation
         self._conversion: Conversion | None = None
         self._by_agreement = False
         self._replaceable = frozenset(
@@ -77,12 +83,17 @@ class ImportedModel(Sequential):
         if len(self._replaceable) < len({id(stand_in) for stand_in in stand_ins}):
             raise ParameterError("a stand-in must be an activation.", "Name activations among the nodes.")
         if self.input_shape is not None and self.output_shape is not None:
-            reading.require_widths(prod(self.input_shape), prod(self.output_shape))
+            self._reading.require_widths(prod(self.input_shape), prod(self.output_shape))
 
     @property
     def reading(self) -> Reading:
         """What the scores mean."""
         return self._reading
+
+    @property
+    def preparation(self) -> Preparation | None:
+        """What makes its features of raw tables, in the clear; None where it takes features as they are."""
+        return self._preparation
 
     @property
     def stand_ins(self) -> tuple[Node, ...]:
@@ -97,7 +108,7 @@ class ImportedModel(Sequential):
 
     @property
     def feature_names(self) -> tuple[str, ...] | None:
-        """What the features are called, if anything."""
+        """What the features are called, if anything: those of the preparation, where there is one."""
         return self._reading.features
 
     @property
@@ -125,7 +136,7 @@ class ImportedModel(Sequential):
 
     def _by_name(self, x: Any) -> Any:
         table = table_of(x)
-        return x if table is None else self._reading.samples(table)
+        return x if table is None else self._reading.samples(features_of(table, self._preparation, "samples"))
 
     def with_nodes(self, nodes: Iterable[Node]) -> ImportedModel:
         """The same reading of other nodes; what stands where a stand-in stood is one. ParameterError, ShapeMismatch."""
@@ -133,7 +144,7 @@ class ImportedModel(Sequential):
 
     def _with(self, nodes: Iterable[Node]) -> ImportedModel:
         """The same reading of other nodes, with the same stand-ins where there are as many activations."""
-        model = ImportedModel(nodes, self._reading, shape=self._image_shape)
+        model = ImportedModel(nodes, self._reading, shape=self._image_shape, preparation=self._preparation)
         if len(_activations(model)) == len(_activations(self)):
             model._replaceable = self._replaceable
         return model
@@ -345,7 +356,7 @@ class ImportedModel(Sequential):
         return Inputs.of(
             list(wired(self)),
             bounds=bounds,
-            inputs=inputs,
+            inputs=features_of(inputs, self._preparation, "inputs"),
             features=self._reading.features,
             margin=margin,
             shape=image_shape_of(self),
@@ -361,14 +372,27 @@ class ImportedModel(Sequential):
         return np.asarray(self.infer(self.samples(X)), dtype=np.float64)
 
     def samples(self, X: Any) -> Floats:
-        """Samples (samples, features), in C order where they are images. Raises as `predict` does."""
+        """Samples (samples, features), in C order where they are images; raw tables prepared.
+
+        Raises as `predict` does, and what `Preparation.prepare` does.
+        """
+        given = features_of(X, self._preparation, "samples")
         shape = image_shape_of(self)
         if shape is not None:
-            return as_features(samples(X, self._reading.features), prod(shape), shape, "samples")
-        values = self._reading.samples(X)
+            return as_features(samples(given, self._reading.features), prod(shape), shape, "samples")
+        values = self._reading.samples(given)
         if self.input_shape is not None and values.shape[1:] != self.input_shape:
             raise ShapeMismatch("samples", values.shape, f"(samples, {prod(self.input_shape)})")
         return values
+
+    def prepared(self, values: Floats | None) -> Floats | Table | None:
+        """Features as what is given for inputs, so that they are not prepared again.
+
+        values: (samples, features), of `samples`; None for none.
+        """
+        if values is None or self._preparation is None:
+            return values
+        return prepared_table(values, self._preparation.features)
 
     def predict(self, X: Any) -> Any:
         """Labels (samples,), or values."""

@@ -10,6 +10,7 @@ from threading import Lock, local
 from typing import Any, Self, final
 
 from fhenn.backends import Backend, backend_of
+from fhenn.columns import Preparing
 from fhenn.errors import CacheEmpty
 
 Shape = tuple[int, ...]
@@ -95,6 +96,11 @@ class Node(ABC):
     @property
     def feature_names(self) -> tuple[str, ...] | None:
         """What the features of its samples are called, in order, by which tables are matched; None without names."""
+        return None
+
+    @property
+    def preparation(self) -> Preparing | None:
+        """What makes its features of raw tables, in the clear; None where it takes samples as they are."""
         return None
 
     @property

@@ -53,6 +53,7 @@ _MOST_PLACES = 1 << 22
 
 _DOCUMENT = VersionedJson("plan", 1, infinite=True, kind_last=True)
 _FINGERPRINT = re.compile("[0-9a-f]{16}", re.ASCII)
+_PREPARATION = re.compile("[0-9a-f]{32}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,8 @@ class Plan:
     for one after another. Empty for all of them so.
     shape: of a sample that is an image, as (channels, height, width), features in C order; None where samples are none.
     public_key: whether samples may be encrypted with the public key alone (`fhenn.Encryptor`), which errs by more.
+    preparation: fingerprint of what makes the features of raw tables (`fhenn.interop.Preparation`); None where clients
+    hold the features themselves.
     distance: the largest |twin - exact model| of an output over the samples that it was planned from (2,000 of them at
     most), in the same units as the error, of which it is no part; None without samples, or where the twin is exact.
 
@@ -172,6 +175,7 @@ class Plan:
     public_key: bool = False
     targets: tuple[WholeSamples | None, ...] = ()
     shape: tuple[int, ...] | None = None
+    preparation: str | None = None
 
     @cached_property
     def fingerprint(self) -> str:
@@ -527,6 +531,7 @@ class Plan:
             and self.worst > 0
             and (len(self.signature) > 1 or not self.steps)  # a node and the finish
             and (self.model is None or _FINGERPRINT.fullmatch(self.model) is not None)
+            and (self.preparation is None or _PREPARATION.fullmatch(self.preparation) is not None)
             and 0 <= self.queries <= MOST_QUERIES
             and 0 < self.rows <= MOST_ROWS
             and (self.outputs is None or (len(self.outputs) == 2 and -inf < self.outputs[0] <= self.outputs[1] < inf))

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from fhenn.ckks.circuits import is_constant
 from fhenn.ckks.parameters import MAX_MODULUS_BITS, Parameters
+from fhenn.columns import features_of
 from fhenn.errors import NonFiniteValue, ParameterError, PlanError, PlanWarning
 from fhenn.nn import Activation, Node, Sequential, Step, circuit
 from fhenn.planner.chains import has_chain, prime_limits
@@ -70,7 +71,8 @@ def plan(
     that the model was trained on, for what `ranges` says of unseen ones. None where there are only bounds.
     bounds: (2, features) of low and high, or (2,) for all features, which clients hold their values to; None for the
     least and largest values of the samples (`fhenn.ranges.bounds_of`). Both are arrays, or anything with named columns,
-    which name the features where the model does not.
+    which name the features where the model does not. Of a model with a preparation, samples are raw tables, and bounds
+    are those of the features that it makes.
     accuracy: the largest |decrypted - twin| at the output, above 0: in units of the outputs where it is relative.
     relative: whether the accuracy is relative to how the outputs vary, and the plan's numbers of errors with it. The
     unit of each output is the power of two not above its standard deviation over the samples or, with fewer than ten,
@@ -110,6 +112,7 @@ def plan(
     """
     nodes = circuit(model)
     shape = image_shape_of(model)
+    inputs = features_of(inputs, model.preparation, "inputs")
     known = Inputs.of(nodes, bounds=bounds, inputs=inputs, features=model.feature_names, shape=shape)
     require_varying(nodes)
     request = Request.of(
@@ -263,6 +266,7 @@ def _plan_as(model: Node, known: Inputs, request: Request, served: tuple[Path, t
         model=fingerprint_of(model),
         result=result_of(found),
         feature_names=model.feature_names or known.names,
+        preparation=None if model.preparation is None else model.preparation.fingerprint,
         evaluator=request.evaluator.name,
         rows=request.rows,
         steps=work.steps,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fhenn.ckks.evaluator import Evaluator
-from fhenn.errors import KeyMissing, LevelExhausted, NonFiniteValue, PlanError, ScaleMismatch
+from fhenn.errors import KeyMissing, LevelExhausted, NonFiniteValue, PlanError, PreparationMismatch, ScaleMismatch
 from fhenn.nn import Activation, Node
 from fhenn.planner.floor import SECURITY_BITS
 from fhenn.planner.identity import fingerprint_of, signature_of
@@ -47,7 +47,7 @@ def errors_on(plan_: Plan, model: Node, evaluator: Evaluator) -> tuple[float, fl
 
 @np.errstate(all="ignore")
 def verify(plan_: Plan, model: Node) -> None:
-    """Raise PlanError where a plan is not for a model: other nodes, or other weights.
+    """Raise PlanError where a plan is not for a model: other nodes, other weights, or another preparation.
 
     plan_: to be checked.
     model: that it should be for.
@@ -69,6 +69,9 @@ def verify(plan_: Plan, model: Node) -> None:
         )
     if plan_.model is not None and plan_.model != fingerprint_of(model):
         raise PlanError("the model's weights are not those that the plan was made for.", "Plan again for this model.")
+    prepared = None if model.preparation is None else model.preparation.fingerprint
+    if plan_.preparation != prepared:
+        raise PreparationMismatch.between(plan_.preparation, prepared, "Plan again for this model.")
     try:
         path = Path.of(plan_, model)
     except (ValueError, NonFiniteValue) as cause:

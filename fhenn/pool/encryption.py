@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 import fhenn
 from fhenn.artifacts import plan_from_bytes, plan_to_bytes
+from fhenn.columns import Preparing
 from fhenn.cores import cores
 from fhenn.errors import ExtraMissing, FeatureMismatch, FhennError, ParameterError, PoolFailed, VersionsDiffer
 from fhenn.planner import Plan
@@ -39,7 +40,7 @@ class RayEncryptor(Encryptor):
     evaluation_keys: as for `Encryptor`.
     address: of the cluster, as for `RayPool`.
     progress: as for `Encryptor`.
-    memory: as for `Encryptor`.
+    memory, preparation: as for `Encryptor`.
 
     Close it, or use it as a context.
 
@@ -58,8 +59,9 @@ class RayEncryptor(Encryptor):
         *,
         progress: Callable[[str, int, int], None] = lambda what, done, total: None,
         memory: float | None = None,
+        preparation: Preparing | None = None,
     ) -> None:
-        super().__init__(plan, evaluation_keys, progress=progress, memory=memory)
+        super().__init__(plan, evaluation_keys, progress=progress, memory=memory, preparation=preparation)
         self._cluster = Cluster(address, cores())
 
     def encrypt_stream(self, rows: Any, *, workers: int | None = None, after: Any = ()) -> EncryptedStream:
@@ -74,21 +76,23 @@ class RayEncryptor(Encryptor):
         count = int(self._cluster.ray.cluster_resources().get("CPU", 0)) if workers is None else workers
         return super().encrypt_stream(rows, workers=number_of_workers(count or 1), after=after)
 
-    def read(self, place: str, names: Sequence[str] | None = None) -> Iterator[NDArray[np.float64]]:
+    def read(self, place: str, names: Sequence[str] | None = None) -> Iterator[Any]:
         """The rows of tables, in their order, by Ray Data.
 
         place: path or URL of .parquet or .csv files, which the whole cluster can read; several with a `*`, or a folder.
-        names: of the columns to take; None for the plan's features, or all columns where it names none.
+        names: of the columns to take; None for the plan's features, or those that the preparation takes, or all columns
+        where there are no names.
 
-        Returns arrays (rows, features), each read when it is asked for.
+        Returns arrays (rows, features), or DataFrames for a preparation, each read when it is asked for.
         Raises ParameterError for another ending or where nothing is there to read, FeatureMismatch, ExtraMissing.
         """
-        wanted = names or self.plan.feature_names
+        raw = self._preparation is not None
+        wanted = names or (self._preparation.names if self._preparation is not None else self.plan.feature_names)
         rows = self._dataset(place)
         columns = list(rows.columns() or ())
         if wanted is not None and not {*wanted} <= {*columns}:
-            raise FeatureMismatch(tuple(columns), tuple(wanted))
-        return _batches(rows, list(wanted or columns))
+            raise FeatureMismatch(tuple(columns), tuple(wanted), raw)
+        return _batches(rows, list(wanted or columns), raw)
 
     def close(self) -> None:
         """Leave the cluster; it may be called again."""
@@ -150,11 +154,14 @@ def _found(place: str) -> str | list[str]:
     return [files.unstrip_protocol(each) if "://" in place else each for each in found]
 
 
-def _batches(rows: Any, columns: list[str]) -> Iterator[NDArray[np.float64]]:
-    """Rows of a data set, as arrays. Raises ParameterError where a column holds no numbers."""
+def _batches(rows: Any, columns: list[str], raw: bool) -> Iterator[Any]:
+    """Rows of a data set, as arrays, or as DataFrames where they are raw.
+
+    Raises ParameterError where a column holds no numbers.
+    """
     for batch in rows.select_columns(columns).iter_batches(batch_size=_BATCH, batch_format="pandas"):
         try:
-            yield batch[columns].to_numpy(np.float64)
+            yield batch[columns] if raw else batch[columns].to_numpy(np.float64)
         except (TypeError, ValueError) as error:
             raise ParameterError(
                 f"a column holds something else than numbers ({str(error)[:100]}).", "Name the columns to take."

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fhenn.approx.domains import tolerated
-from fhenn.columns import as_features, samples
+from fhenn.columns import as_features, features_of, samples
 from fhenn.errors import ParameterError, ShapeMismatch
 from fhenn.finite import count_nonfinite
 from fhenn.nn import Activation, Affine, Node, Sequential, Step, trail, wired
@@ -66,6 +66,7 @@ def calibrate(model: Node, X: Any, *, margin: float = 1.25, accuracy: float | No
 
 def _check(data: Any, model: Node) -> Floats:
     """The data as (samples, features). Raises ShapeMismatch, NonFiniteValue, UnsupportedValue."""
+    data = features_of(data, model.preparation, "calibrate")
     x, shape = samples(data, model.feature_names, "calibrate"), model.input_shape
     if shape is not None and len(shape) > 1 and x.shape[1:] != (prod(shape),) and x.size:
         return as_features(x, prod(shape), shape, "calibrate")

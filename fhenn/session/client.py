@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from fhenn.backends import context_class, runs_on
 from fhenn.ckks import CipherArray, Context, decrypt, decrypt_with_errors
+from fhenn.columns import Preparing
 from fhenn.errors import (
     AnswerMismatch,
     BudgetUnknown,
@@ -59,10 +60,12 @@ class Client(Encrypting, Uncopied):
     certificate: from `fhenn.certify`; it must hold for the plan. None for none.
     memory: bytes that the keys, or the ciphertexts of one sample, may take. None for 400 MB where the plan was read,
         since a stranger may have written it, and for no bound where `fhenn.plan` made it in this process.
+    preparation: that the plan names (`Plan.preparation`), to encrypt raw tables; None for a client that encrypts
+        prepared features only, or none.
 
     Raises PlanError before any key is made where the plan needs more memory, and where it states less error than any
     model of its shape has, since results would be shared with too little noise (`fhenn.planner.floor`). Raises
-    ParameterError, CertificateInvalid.
+    PreparationMismatch for another preparation than the plan's, ParameterError, CertificateInvalid.
 
     >>> import fhenn
     >>> model = fhenn.Sequential([fhenn.Linear([[1.0, -1.0]])])
@@ -84,6 +87,7 @@ class Client(Encrypting, Uncopied):
         progress: Callable[[str, int, int], None] = lambda what, done, total: None,
         certificate: Certificate | None = None,
         memory: float | None = None,
+        preparation: Preparing | None = None,
     ) -> None:
         require_plan(plan)
         if certificate is not None:
@@ -93,7 +97,7 @@ class Client(Encrypting, Uncopied):
         require_memory("the keys", memory_of_keys(plan), allowed)
         progress("keys", 0, 1)
         context: Context = context_class(runs_on(plan.evaluator)).generate(plan.parameters)
-        self._begin(plan, context, allowed, Budget(), progress=progress, certificate=certificate)
+        self._begin(plan, context, allowed, Budget(), preparation, progress=progress, certificate=certificate)
         self._evaluation_keys: bytes | None = self._context.evaluation_bytes(
             plan.rotation_keys, plan.relinearisation_level
         )
@@ -110,6 +114,7 @@ class Client(Encrypting, Uncopied):
         certificate: Certificate | None = None,
         budget: str | Path | None = None,
         memory: float | None = None,
+        preparation: Preparing | None = None,
     ) -> Self:
         """A client with a secret key that was kept.
 
@@ -120,7 +125,7 @@ class Client(Encrypting, Uncopied):
         certificate: as for a new client.
         budget: the file of `keep_budget` that counts what is shared. Without it the client shares nothing, since other
             copies of the bytes may have shared all that is allowed.
-        memory: as for a new client.
+        memory, preparation: as for a new client.
 
         Raises PlanError where the key was made for other parameters, or the plan states too little error, SecretLocked
         for a passphrase that is missing or wrong, CertificateInvalid, WireFormatError, UnsupportedOperation where the
@@ -135,7 +140,8 @@ class Client(Encrypting, Uncopied):
             raise PlanError("the secret key was made for other parameters.", "Use the plan that it was made for.")
         client = cls.__new__(cls)
         kept: SharingBudget = UnknownBudget(spent) if budget is None else BudgetFile(budget, context.fingerprint, spent)
-        client._begin(plan, context, allowance(plan, memory), kept, progress=progress, certificate=certificate)
+        allowed = allowance(plan, memory)
+        client._begin(plan, context, allowed, kept, preparation, progress=progress, certificate=certificate)
         client._evaluation_keys = None
         return client
 
@@ -145,12 +151,13 @@ class Client(Encrypting, Uncopied):
         context: Context,
         memory: float,
         budget: SharingBudget,
+        preparation: Preparing | None,
         *,
         progress: Callable[[str, int, int], None],
         certificate: Certificate | None,
     ) -> None:
         """Hold a key."""
-        super().__init__(plan, context, memory, progress, public_key=False)
+        super().__init__(plan, context, memory, progress, public_key=False, preparation=preparation)
         self._certificate, self._budget = certificate, budget
         self._sent, self._sent_lock = dict[str, UploadHeader](), Lock()
 

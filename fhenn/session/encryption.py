@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fhenn.backends import context_class, runs_on
 from fhenn.ckks import Context, encrypt_to_bytes
-from fhenn.columns import as_features, samples
+from fhenn.columns import Preparing, Table, as_features, features_of, samples
 from fhenn.cores import cores
 from fhenn.errors import (
     AnswerMismatch,
@@ -24,6 +24,7 @@ from fhenn.errors import (
     NonFiniteValue,
     ParameterError,
     PlanError,
+    PreparationMismatch,
     ShapeMismatch,
     WireFormatError,
 )
@@ -41,6 +42,8 @@ from fhenn.wire import as_bytes, header_of, kind_of, unframe
 _PART = 4 << 20
 """Bytes of a part of a stream, about, where one group of samples that share ciphertexts takes fewer."""
 _MOST_WORKERS = 1 << 10
+
+_ITS_OWN = "Take the plan and the preparation of one message, as the server sends them."
 
 
 class Encrypting(ABC):
@@ -60,9 +63,12 @@ class Encrypting(ABC):
         memory: float,
         progress: Callable[[str, int, int], None],
         public_key: bool,
+        preparation: Preparing | None,
     ) -> None:
+        if preparation is not None and preparation.fingerprint != plan.preparation:
+            raise PreparationMismatch.between(plan.preparation, preparation.fingerprint, _ITS_OWN)
         self._plan, self._context, self._memory, self._progress = plan, context, memory, progress
-        self._public_key = public_key
+        self._public_key, self._preparation = public_key, preparation
 
     @property
     def plan(self) -> Plan:
@@ -87,12 +93,13 @@ class Encrypting(ABC):
 
         x: of shape (samples, features), or (features,) for one sample: an array, or a table with named columns such as
             a DataFrame, whose columns must be the plan's features, in any order. Where the plan is for images, they may
-            have its `shape`.
+            have its `shape`. Where it names a preparation, a raw table, or what `Preparation.prepared` made of one.
 
         Returns a message for `Server.predict`.
         Raises ShapeMismatch for another number of features or no samples, NonFiniteValue, UnsupportedValue,
         BoundsExceeded where values leave the bounds that were declared to the plan, which the server could not see,
-        and PlanError where the ciphertexts of one sample need more memory than the client may take.
+        PlanError where the ciphertexts of one sample need more memory than the client may take, PreparationMismatch
+        where the plan names a preparation and there is none, and what `Preparation.prepare` does.
         """
         values = self._samples(x)
         if len(values) == 0:
@@ -194,6 +201,9 @@ class Encrypting(ABC):
 
     def _samples(self, x: Any) -> NDArray[np.float64]:
         """Samples as an array (samples, features). Raises as `encrypt` does."""
+        x = features_of(x, self._preparation, "encrypt")
+        if self._plan.preparation is not None and not (isinstance(x, Table) and x.prepared):
+            raise PreparationMismatch.between(self._plan.preparation, None, _ITS_OWN)
         values = samples(x, self._plan.feature_names, "encrypt", one=True)
         return as_features(values, self._plan.features, self._plan.shape, "encrypt")
 
@@ -272,9 +282,10 @@ class Encryptor(Encrypting):
     plan: of `fhenn.plan(…, public_key=True)`: such ciphertexts err by more, which other plans do not count.
     evaluation_keys: bytes of `Client.evaluation_keys`; bytes that hold a secret key are refused.
     progress: called with (what, done, total) while samples are encrypted.
-    memory: as for `Client`.
+    memory, preparation: as for `Client`.
 
-    Raises PlanError where the plan is not for such samples, or the keys are of other parameters; WireFormatError.
+    Raises PlanError where the plan is not for such samples, or the keys are of other parameters; PreparationMismatch;
+    WireFormatError.
 
     >>> import fhenn
     >>> model = fhenn.Sequential([fhenn.Linear([[1.0, -1.0]])])
@@ -293,6 +304,7 @@ class Encryptor(Encrypting):
         *,
         progress: Callable[[str, int, int], None] = lambda what, done, total: None,
         memory: float | None = None,
+        preparation: Preparing | None = None,
     ) -> None:
         require_plan(plan)
         if not plan.public_key:
@@ -304,7 +316,7 @@ class Encryptor(Encrypting):
         context: Context = context_class(runs_on(plan.evaluator)).from_bytes(self._keys)
         if context.parameters_fingerprint != plan.parameters.fingerprint:
             raise PlanError("the keys were made for other parameters.", "Use the plan that they were made for.")
-        super().__init__(plan, context, allowance(plan, memory), progress, public_key=True)
+        super().__init__(plan, context, allowance(plan, memory), progress, public_key=True, preparation=preparation)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy, in this process or another, is made of the same plan and keys; `progress` stays."""
@@ -318,7 +330,7 @@ class Encryptor(Encrypting):
         )
 
     def _restoring(self) -> Callable[[], Encrypting]:
-        return partial(Encryptor, self._plan, self._keys, memory=self._memory)
+        return partial(Encryptor, self._plan, self._keys, memory=self._memory, preparation=self._preparation)
 
     def _remember(self, message: bytes) -> None:
         pass  # nobody decrypts here

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from fhenn.columns import require_distinct
+from fhenn.columns import Table, prepared_table, require_distinct
 from fhenn.errors import MissingValues, ParameterError, ShapeMismatch
 from fhenn.interop.preparation.catalogue import STEPS
 from fhenn.interop.preparation.frame import Field, Fields, Floats, Frame, Source, rows_in_words
@@ -172,6 +172,19 @@ class Preparation:
             frame = frame_of(raw, places, self.columns, part, source.shifted(start))
             found[part] = self._finite(run(self.steps, frame))
         return found
+
+    def prepared(self, table: Any) -> Table:
+        """The features of a raw table, as a table that is not prepared again: to be used for several things.
+
+        table: as for `prepare`.
+
+        Raises as `prepare` does.
+
+        >>> prepared = Preparation.of_numbers(["a"]).prepared({"a": [1.0, 2.0]})
+        >>> prepared.names, prepared.prepared
+        (('a',), True)
+        """
+        return prepared_table(self.prepare(table), self.features)
 
     def _finite(self, frame: Frame) -> Floats:
         """The features of a frame. Raises MissingValues."""

@@ -40,14 +40,15 @@ def _calibrated(step: Any, where: str, final: Final) -> Imported:
     place = f"{where}, calibrated_classifiers_"
     if len(folds) == 1:
         inner = final(folds[0].estimator, place)
-        parts, maps = inner.parts, [inner.maps]
+        maps = [inner.maps]
     else:
         found = members([(fold.estimator, place) for fold in folds], final, [None] * len(folds))
-        parts, maps = [stacked([each.affine for each in found])], [each.maps for each in found]
+        maps = [each.maps for each in found]
+        inner = Imported([stacked([each.affine for each in found])], found[0].reading)
     shares = [_calibration(fold, each, step.classes_) for fold, each in zip(folds, maps, strict=True)]
     mean = shares[0] if len(shares) == 1 else Average(tuple(shares), (1.0,) * len(shares))
     reading = Reading.classification(step.classes_, maps=Maps(mean, mean))
-    return Imported(parts, reading, decides=False)
+    return inner.read(reading, decides=False)
 
 
 def _calibration(fold: Any, maps: Maps, classes: Any) -> Expression:

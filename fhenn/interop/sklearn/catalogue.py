@@ -38,7 +38,7 @@ ESTIMATORS = (
 """What `from_sklearn` takes."""
 
 TRANSFORMERS = ("StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler", "PCA", "TruncatedSVD", "passthrough")
-"""What may come before, in a Pipeline; `clip=True` may not."""
+"""What may come before, in a Pipeline, and is folded; `clip=True` is not."""
 
 PREPARERS = (
     "ColumnTransformer, FeatureUnion and Pipeline",

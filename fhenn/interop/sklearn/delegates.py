@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -49,5 +50,7 @@ def _holders() -> dict[type, str]:
 def _selected(step: Any, where: str, final: Final) -> Imported:
     """An estimator of the features that were kept."""
     inner = final(step.estimator_, f"{where}, estimator_")
+    if inner.is_prepared:
+        return replace(inner, transformers=((step, where), *inner.transformers))
     kept = Affine(Dense(np.eye(len(step.support_))[step.support_]))
-    return Imported([kept, *inner.parts], inner.reading, inner.decides)
+    return replace(inner, parts=[kept, *inner.parts])

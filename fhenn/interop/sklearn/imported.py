@@ -8,6 +8,7 @@ from typing import Any
 
 from fhenn.errors import UnsupportedModel
 from fhenn.interop.fold import fold
+from fhenn.interop.preparation import Step
 from fhenn.interop.reading import Maps, Reading
 from fhenn.nn import Activation, Affine, Node
 
@@ -18,12 +19,17 @@ class Imported:
 
     parts: nodes, one after another.
     reading: of the last one's output.
+    transformers: with their places, what a client does before the first node; it has to be one after another in the
+    clear, since not all of it is affine.
+    steps: what a client does after these, as trees want it.
     decides: whether scikit-learn's has a `decision_function`: what is built on an estimator asks for it first.
     """
 
     parts: list[Node]
     reading: Reading
     decides: bool = True
+    transformers: tuple[tuple[Any, str], ...] = ()
+    steps: tuple[Step, ...] = ()
 
     @property
     def stand_ins(self) -> list[Node]:
@@ -32,7 +38,9 @@ class Imported:
 
     @property
     def affine(self) -> Affine | None:
-        """All of its parts as one affine map, where they are that."""
+        """All of it as one affine map, where it is that."""
+        if self.is_prepared:
+            return None
         parts = fold(self.parts)
         return parts[0] if len(parts) == 1 and isinstance(parts[0], Affine) else None
 
@@ -50,7 +58,12 @@ class Imported:
 
     def read(self, reading: Reading, decides: bool = True) -> Imported:
         """The same parts, read in another way."""
-        return Imported(self.parts, reading, decides)
+        return replace(self, reading=reading, decides=decides)
+
+    @property
+    def is_prepared(self) -> bool:
+        """Whether the client has to do something before the first node."""
+        return bool(self.transformers or self.steps)
 
 
 Final = Callable[[Any, str], Imported]

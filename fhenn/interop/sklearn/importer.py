@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal, get_args
 
-from fhenn.errors import ExtraMissing
+from fhenn.errors import ExtraMissing, ParameterError
 from fhenn.interop.conversion import Goal
 from fhenn.interop.fold import fold
 from fhenn.interop.model import ImportedModel, Wanted
+from fhenn.interop.preparation import Preparation
 from fhenn.interop.sklearn.delegates import held_by
 from fhenn.interop.sklearn.finals import import_final, makers
 from fhenn.interop.sklearn.imported import Imported
-from fhenn.interop.sklearn.scalers import affine_of
+from fhenn.interop.sklearn.preparing import preparation_of, require_agreement
+from fhenn.interop.sklearn.scalers import affine_of, is_affine
 from fhenn.nn import Node
 
 _ACCURACY = 1e-3
+
+Where = Literal["client", "fold"]
+"""Where the transformers of a pipeline run: on the client, in the clear, or folded into the first layer."""
 
 
 def from_sklearn(
@@ -29,18 +35,26 @@ def from_sklearn(
     depth: int | None = None,
     labels: Any = None,
     max_loss: float | None = None,
+    preparation: Where | None = None,
+    allow_rows: bool = False,
 ) -> ImportedModel:
     """The twin of a fitted estimator or Pipeline, which predicts what the estimator does.
 
     All of it is exact but for the hidden activations of perceptrons, which become polynomials.
 
     estimator: one of `ESTIMATORS`, after any of `TRANSFORMERS`, which are folded into the first linear layer and cost
-    nothing.
+    nothing, and of `PREPARERS`, which the client runs in the clear.
     inputs, bounds, margin, accuracy, agreement, depth, labels, max_loss: where and how well the polynomials shall stand
     in, as `ImportedModel.for_inputs` takes them; those of ReLU are chosen by agreement on samples. Without either they
     are, to the accuracy, on [-16, 16] for the logistic function and on [-8, 8] for tanh, and for ReLU of degree 16
     there, with a RangeWarning for what leaves that, until `fhenn.encrypted_model` gets to know the inputs.
-    Returns the model.
+    preparation: where the transformers run. None folds those that are affine, after the last one that is not; it and
+    all before it become the model's `preparation`, which every client sees (`Preparation.tells` says what of the
+    training data is in it). "client" leaves all of them to the client; "fold" shows none to it, and refuses what is not
+    affine.
+    allow_rows: whether rows of the training data may be in the preparation, as a Nystroem holds them.
+    Returns the model. Where it has a preparation, `predict` and its sisters and `inputs` take raw tables, and the first
+    1,000 of the inputs are prepared as scikit-learn does, to 1e-12, or it is refused.
     Raises UnsupportedModel where the estimator, or a step of it, is another.
     Raises sklearn.exceptions.NotFittedError where it is not fitted.
     Raises ExtraMissing without scikit-learn.
@@ -51,19 +65,47 @@ def from_sklearn(
     >>> model.predict([[0.2], [2.8]]).tolist()
     ['low', 'high']
     """
+    if preparation not in (None, *get_args(Where)):
+        raise ParameterError(f"preparation must be 'client' or 'fold', not {preparation!r}.", "Or leave it out.")
     _require_sklearn()
     wanted = Wanted(inputs, bounds, margin, accuracy, Goal(agreement, depth, labels, max_loss))
     known = makers(wanted.provisional)
 
     def imported(estimator: Any, where: str) -> Imported:
         steps, last = _steps(estimator, where)
-        before: list[Node] = [affine_of(step, place) for step, place in steps]
         found = import_final(*last, known, imported)
-        return replace(found, parts=[*before, *found.parts])
+        if found.is_prepared:
+            return replace(found, transformers=(*steps, *found.transformers))
+        clear = _in_the_clear(steps, preparation)
+        before: list[Node] = [affine_of(step, place) for step, place in steps[clear:]]
+        return replace(found, parts=[*before, *found.parts], transformers=tuple(steps[:clear]))
 
     found = imported(estimator, "the estimator")
-    reading = found.reading.named(_names_of(estimator))
-    return wanted.applied(ImportedModel(fold(found.parts), reading, found.stand_ins))
+    if not found.is_prepared:
+        reading = found.reading.named(_names_of(estimator))
+        return wanted.applied(ImportedModel(fold(found.parts), reading, found.stand_ins))
+    clear = _preparation(estimator, found, allow_rows)
+    if inputs is not None:
+        require_agreement(clear, found.transformers, inputs)
+    clear = clear.then(*found.steps) if found.steps else clear
+    model = ImportedModel(fold(found.parts), found.reading, found.stand_ins, preparation=clear)
+    return (wanted if inputs is None else replace(wanted, inputs=clear.prepared(inputs))).applied(model)
+
+
+def _in_the_clear(steps: Sequence[tuple[Any, str]], preparation: Where | None) -> int:
+    """How many of the transformers the client runs."""
+    if preparation == "client":
+        return len(steps)
+    if preparation == "fold":
+        return 0
+    return max((place for place, (step, _) in enumerate(steps, start=1) if not is_affine(step)), default=0)
+
+
+def _preparation(estimator: Any, found: Imported, allow_rows: bool) -> Preparation:
+    """What a client does before the first node, but for the last steps of the estimator. Raises UnsupportedModel."""
+    if found.transformers:
+        return preparation_of(found.transformers, allow_rows=allow_rows)
+    return Preparation.of_numbers(_names_of(estimator) or int(estimator.n_features_in_))
 
 
 def _require_sklearn() -> None:

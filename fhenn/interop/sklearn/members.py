@@ -81,6 +81,9 @@ def members(estimators: Sequence[tuple[Any, str]], final: Final, inputs: Sequenc
     for (estimator, where), places in zip(estimators, inputs, strict=True):
         imported = final(estimator, where)
         affine = imported.affine
+        if imported.is_prepared:
+            reason = "it is one of several, and prepares tables in a way of its own"
+            raise refuse(estimator, where, reason, "the same steps for all, before them, in a Pipeline")
         if affine is None:
             raise refuse(
                 estimator,

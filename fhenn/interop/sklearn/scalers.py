@@ -15,11 +15,10 @@ from fhenn.nn import Affine, Dense, Scaling
 Floats = NDArray[np.float64]
 
 
-def affine_of(step: Any, where: str) -> Affine:
-    """What a transformer does, as an affine map. Raises UnsupportedModel, NotFittedError."""
+def _makers() -> dict[type, Callable[[Any], Affine]]:
     from sklearn import decomposition, preprocessing
 
-    makers: dict[type, Callable[[Any], Affine]] = {
+    return {
         preprocessing.StandardScaler: _standard,
         preprocessing.MinMaxScaler: _min_max,
         preprocessing.MaxAbsScaler: _max_abs,
@@ -27,13 +26,26 @@ def affine_of(step: Any, where: str) -> Affine:
         decomposition.PCA: _pca,
         decomposition.TruncatedSVD: lambda step: Affine(Dense(step.components_)),
     }
+
+
+def is_affine(step: Any) -> bool:
+    """Whether a transformer is an affine map that folds."""
+    return type(step) in _makers() and not getattr(step, "clip", False)
+
+
+def affine_of(step: Any, where: str) -> Affine:
+    """What a transformer does, as an affine map. Raises UnsupportedModel, NotFittedError."""
+    makers = _makers()
     maker = makers.get(type(step))
     if maker is None:
-        raise refuse(step, where, why_not(step, makers), TRANSFORMERS)
+        raise refuse(step, where, why_not(step, makers), (*TRANSFORMERS, "others with preparation='client'"))
     require_fitted(step)
     if getattr(step, "clip", False):
         raise refuse(
-            step, where, "clip=True is not affine", "clip=False; fhenn.encrypted_model clips with on_bounds='clip'"
+            step,
+            where,
+            "clip=True is not affine",
+            "preparation='client'; clip=False, as fhenn.encrypted_model clips with on_bounds='clip'",
         )
     return maker(step)
 

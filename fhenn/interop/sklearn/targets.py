@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, get_args
 
@@ -44,7 +45,7 @@ def _transformed_target(step: Any, where: str, final: Final) -> Imported:
         for each in back:
             predict = each(predict) if callable(each) else _scaled(predict, each)
         maps = Maps(predict)
-    return Imported(parts, Reading.regression(flat=step._training_dim == 1, maps=maps))
+    return replace(inner, parts=parts, reading=Reading.regression(flat=step._training_dim == 1, maps=maps))
 
 
 def _scaled(of: Expression, factors: Factors) -> Expression:

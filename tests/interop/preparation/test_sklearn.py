@@ -66,7 +66,7 @@ def compare(transformer, table, allow_rows=False):
     except UnsupportedModel as error:
         # what is fitted on columns without cells, and on constant ones
         assert "had no cell" in error.reason or "no features come out" in error.reason
-        assert transformed(transformer, table).shape[1] == 0 or not fits_all(transformer)
+        assert "no features" in error.reason or not fits_all(transformer)
         return
     again = Preparation.from_json(preparation.to_json())
     assert again == preparation

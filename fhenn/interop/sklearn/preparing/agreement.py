@@ -21,11 +21,13 @@ _MOST = 1000
 def require_agreement(preparation: Preparation, transformers: Sequence[tuple[Any, str]], inputs: Any) -> None:
     """Compare a preparation with the transformers that it was read from, on samples.
 
-    preparation, transformers: as of `preparation_of`.
+    preparation, transformers: as of `preparation_of`; no transformers agree with anything.
     inputs: a raw table. One of a kind that scikit-learn does not take is not compared.
 
     Raises UnsupportedModel where they differ, and what `Preparation.prepare` does.
     """
+    if not transformers:
+        return
     some = _first(inputs)
     prepared = preparation.prepare(some)
     wanted = some
