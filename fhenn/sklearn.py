@@ -14,7 +14,7 @@ from fhenn.errors import ExtraMissing
 from fhenn.interop import EncryptedModel, ImportedModel
 from fhenn.interop.conversion import Goal
 from fhenn.interop.encrypted import OnBounds, masked_alike, planned
-from fhenn.interop.sklearn import from_sklearn
+from fhenn.interop.sklearn import from_sklearn, prepares
 from fhenn.planner import Plan
 from fhenn.planner.request import LayoutWish
 from fhenn.ranges import Inputs, bounds_of
@@ -71,8 +71,11 @@ class _Encrypted(MetaEstimatorMixin, BaseEstimator):
         raise NotImplementedError
 
     def _fit(self, X: Any, y: ArrayLike, fit_params: dict[str, Any], **checks: Any) -> Self:
-        table = _table(X)
         y = labels_of(y) if isinstance(y, np.ma.MaskedArray) else y
+        if prepares(self._inner()):
+            self._fit_raw(X, y, fit_params)
+            return self
+        table = _table(X)
         numbers = X if table is None else samples(table, table.labels)
         values, y = validate_data(self, numbers, y, dtype=np.float64, **checks)
         if table is not None and table.names is not None:
@@ -80,11 +83,26 @@ class _Encrypted(MetaEstimatorMixin, BaseEstimator):
         self._codes = None if table is None else table.labels
         self.estimator_ = clone(self._inner()).fit(values, y, **fit_params)
         self.bounds_ = np.stack(bounds_of(values, self.margin, getattr(self, "feature_names_in_", None)))
-        known = Inputs(self.bounds_[0], self.bounds_[1], values, declared=False)
+        self._plan(from_sklearn(self.estimator_), values, y)
+        return self
+
+    def _fit_raw(self, X: Any, y: ArrayLike, fit_params: dict[str, Any]) -> None:
+        """Fit a pipeline on a table that its own steps prepare: they check it, and the bounds are of what they make."""
+        self.estimator_ = clone(self._inner()).fit(X, y, **fit_params)
+        self.n_features_in_ = self.estimator_.n_features_in_
+        names = getattr(self.estimator_, "feature_names_in_", None)
+        if names is not None:
+            self.feature_names_in_ = names
         model = from_sklearn(self.estimator_)
+        values = model.samples(X)
+        self.bounds_ = np.stack(bounds_of(values, self.margin, model.feature_names))
+        self._plan(model, values, y)
+
+    def _plan(self, model: ImportedModel, values: Floats, y: ArrayLike) -> None:
+        """Plan and make keys for the twin. values: its features, (samples, features)."""
+        known = Inputs(self.bounds_[0], self.bounds_[1], values, declared=False)
         self._planned = planned(model, known, self.accuracy, self.layout, rows=self.rows, goal=self._goal(y))
         self.encrypted_ = self._build()
-        return self
 
     def _goal(self, y: ArrayLike) -> Goal:
         """What is asked of activations that become polynomials; with labels where something is."""
@@ -98,6 +116,8 @@ class _Encrypted(MetaEstimatorMixin, BaseEstimator):
 
     def _scores(self, X: Any) -> Floats:
         check_is_fitted(self)
+        if self._private.model.preparation is not None:
+            return self._private.scores(X)
         table = _table(X)
         if table is None:
             return self._private.scores(validate_data(self, X, dtype=np.float64, reset=False))
@@ -178,7 +198,8 @@ def _has_decision(each: EncryptedClassifier) -> bool:
 class EncryptedClassifier(ClassifierMixin, _Encrypted):
     """A classifier that is fitted on plaintext and predicts under encryption.
 
-    estimator: a classifier or Pipeline that `fhenn.from_sklearn` takes; LogisticRegression() where None.
+    estimator: a classifier or Pipeline that `fhenn.from_sklearn` takes; LogisticRegression() where None. A Pipeline
+    whose steps prepare raw tables, as a ColumnTransformer does, is fitted on them as they are.
     accuracy: the largest |decrypted - twin| of a score.
     layout: "latency" for few samples, "throughput" for thousands, "auto" for what is cheapest for `rows` of them.
     rows: samples that one upload is planned for; None for as many as it is fitted on, but 100 at most.

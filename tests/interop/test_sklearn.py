@@ -324,8 +324,6 @@ class Identity(TransformerMixin, BaseEstimator):
         (SVC(), r"SVC \(the estimator\)"),
         (DummyClassifier(), "DummyClassifier"),
         (Contrary(), "subclass"),
-        (make_pipeline(MinMaxScaler(clip=True), LogisticRegression()), r"\(step 'minmaxscaler'\).*clip=True is not"),
-        (make_pipeline(PolynomialFeatures(), LogisticRegression()), "PolynomialFeatures.*Supported: StandardScaler"),
         (make_pipeline(Halved(), LogisticRegression()), "Halved.*subclass"),
         (make_pipeline(Identity(), LogisticRegression()), "Identity"),
         (make_pipeline(StandardScaler(), make_pipeline(Identity(), Ridge())), "step 'pipeline', step 'identity'"),
@@ -342,6 +340,22 @@ def test_anything_else_is_refused_by_name_and_place(estimator, text):
         estimator.fit(X, y)
     with pytest.raises(UnsupportedModel, match=text):
         fhenn.from_sklearn(estimator)
+
+
+@pytest.mark.parametrize(
+    ("transformer", "text"),
+    [
+        (MinMaxScaler(clip=True), r"\(step 'minmaxscaler'\).*clip=True is not affine.*preparation='client'"),
+        (PolynomialFeatures(), r"PolynomialFeatures.*Supported: StandardScaler.*preparation='client'"),
+        (Halved(), r"Halved.*subclass"),
+    ],
+    ids=["clip", "polynomials", "subclass"],
+)
+def test_what_is_not_affine_is_not_folded(transformer, text):
+    X, _, y, _ = SPLITS["iris"]
+    estimator = make_pipeline(transformer, StandardScaler(), LogisticRegression()).fit(X, y)
+    with pytest.raises(UnsupportedModel, match=text):
+        fhenn.from_sklearn(estimator, preparation="fold")
 
 
 def test_lookalikes_and_strangers_are_refused():

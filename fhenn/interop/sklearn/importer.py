@@ -108,6 +108,33 @@ def _preparation(estimator: Any, found: Imported, allow_rows: bool) -> Preparati
     return Preparation.of_numbers(_names_of(estimator) or int(estimator.n_features_in_))
 
 
+def prepares(estimator: Any) -> bool:
+    """Whether a pipeline has steps, before its last, that are not affine, so that they run on the client.
+
+    estimator: fitted or not; also one that holds a pipeline, as a search does.
+
+    >>> from sklearn.linear_model import Ridge
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import PolynomialFeatures, StandardScaler
+    >>> prepares(make_pipeline(PolynomialFeatures(), Ridge())), prepares(make_pipeline(StandardScaler(), Ridge()))
+    (True, False)
+    """
+    from sklearn.pipeline import Pipeline
+
+    if type(estimator) is Pipeline:
+        return prepares(estimator.steps[-1][1]) or any(not _folds(step) for _, step in estimator.steps[:-1])
+    held = getattr(estimator, "estimator", None) or getattr(estimator, "regressor", None)
+    return held is not None and prepares(held)
+
+
+def _folds(transformer: Any) -> bool:
+    """Whether all of a transformer is affine."""
+    if transformer is None or isinstance(transformer, str):
+        return True
+    steps = getattr(transformer, "steps", None)
+    return is_affine(transformer) if steps is None else all(_folds(step) for _, step in steps)
+
+
 def _require_sklearn() -> None:
     try:
         import sklearn  # noqa: F401

@@ -2,4 +2,3 @@
 
 from fhenn.interop.sklearn.preparing.agreement import require_agreement as require_agreement
 from fhenn.interop.sklearn.preparing.reader import preparation_of as preparation_of
-from fhenn.interop.sklearn.preparing.reader import readable as readable

@@ -34,7 +34,9 @@ def preparation_of(transformers: Sequence[tuple[Any, str]], *, allow_rows: bool 
     Returns a preparation whose features are called as `get_feature_names_out` says.
     Raises UnsupportedModel where one of them is not among `PREPARERS`, sklearn.exceptions.NotFittedError.
     """
-    names, count = _columns_of([step for step, _ in transformers])
+    for transformer, where in transformers:
+        _reader_of(transformer, where)
+    names, count = _columns_of(transformers)
     steps: list[Step] = []
     fields: Fields = tuple(Field("either", place) for place in range(count))
     called: Sequence[str] = [f"x{place}" for place in range(count)] if names is None else names
@@ -57,20 +59,9 @@ def preparation_of(transformers: Sequence[tuple[Any, str]], *, allow_rows: bool 
         raise refuse(last, where, error.reason.rstrip("."), error.suggestion.rstrip(".")) from error
 
 
-def readable(transformer: Any) -> bool:
-    """Whether a transformer is one of those that can be read, whatever its options."""
-    return type(transformer) in _readers() or numbers.is_selector(transformer)
-
-
 def read(transformer: Any, context: Context) -> list[Step]:
     """The steps of one fitted transformer. Raises UnsupportedModel, sklearn.exceptions.NotFittedError."""
-    readers = _readers()
-    reader = readers.get(type(transformer))
-    if reader is None and numbers.is_selector(transformer):
-        reader = numbers.selector
-    if reader is None:
-        known = _WAYS_OUT.get(type(transformer).__name__, (why_not(transformer, readers), PREPARERS))
-        raise refuse(transformer, context.where, *known)
+    reader = _reader_of(transformer, context.where)
     require_fitted(transformer)
     try:
         return reader(transformer, context)
@@ -78,15 +69,25 @@ def read(transformer: Any, context: Context) -> list[Step]:
         raise refuse(transformer, context.where, error.reason.rstrip("."), error.suggestion.rstrip(".")) from error
 
 
+def _reader_of(transformer: Any, where: str) -> Reader:
+    """What reads a transformer of its class. Raises UnsupportedModel."""
+    readers = _readers()
+    reader = numbers.selector if numbers.is_selector(transformer) else readers.get(type(transformer))
+    if reader is None:
+        known = _WAYS_OUT.get(type(transformer).__name__, (why_not(transformer, readers), PREPARERS))
+        raise refuse(transformer, where, *known)
+    return reader
+
+
 def _readers() -> dict[type, Reader]:
     return structure.readers() | gaps.readers() | categories.readers() | numbers.readers() | words.readers()
 
 
-def _columns_of(transformers: Sequence[Any]) -> tuple[tuple[str, ...] | None, int]:
-    """Names of the raw columns, None where they have none, and how many there are."""
+def _columns_of(transformers: Sequence[tuple[Any, str]]) -> tuple[tuple[str, ...] | None, int]:
+    """Names of the raw columns, None where they have none, and how many there are. Raises UnsupportedModel."""
     from sklearn.pipeline import Pipeline
 
-    for transformer in transformers:
+    for transformer, _ in transformers:
         first = transformer
         while type(first) is Pipeline:
             first = next((step for _, step in first.steps if not structure.passes(step)), None)
@@ -95,11 +96,9 @@ def _columns_of(transformers: Sequence[Any]) -> tuple[tuple[str, ...] | None, in
             return names_in(first), int(count)
         if hasattr(first, "vocabulary_"):
             return None, 1
-    step = transformers[0]
-    raise ParameterError(
-        f"it is not known which columns the {type(step).__name__} takes.",
-        "Fit it with scikit-learn 1.3 or later, or put a StandardScaler before.",
-    )
+    step, where = transformers[0]
+    require_fitted(step)
+    raise refuse(step, where, "it does not say which columns it takes", "a step that does, as a StandardScaler, before")
 
 
 def _kinds(steps: Sequence[Step], count: int, first: Any, where: str, names: Sequence[str] | None) -> list[Kind | None]:
