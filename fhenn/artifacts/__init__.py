@@ -5,6 +5,7 @@ from fhenn.artifacts.documents import (
     certificate_to_bytes,
     plan_from_bytes,
     plan_to_bytes,
+    preparation_from_bytes,
     reading_from_bytes,
 )
 from fhenn.artifacts.files import read, read_kind, read_messages, require_place, write
@@ -27,6 +28,7 @@ __all__ = [
     "model_to_bytes",
     "plan_from_bytes",
     "plan_to_bytes",
+    "preparation_from_bytes",
     "read",
     "read_kind",
     "read_messages",

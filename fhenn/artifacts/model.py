@@ -16,7 +16,7 @@ from fhenn.approx.families import OWN, is_known, lost_function
 from fhenn.artifacts.images import IMAGE_NODES, image_node_from_data, image_node_to_data, sample_shape_of
 from fhenn.artifacts.operators import Tensor, operator_from_data, operator_to_data
 from fhenn.errors import ExtraMissing, FhennError, UnsupportedValue, WireFormatError
-from fhenn.interop import ImportedModel, Reading
+from fhenn.interop import ImportedModel, Preparation, Reading
 from fhenn.nn import (
     GELU,
     Activation,
@@ -64,7 +64,7 @@ _SECOND: Mapping[str, str] = {"Residual": "shortcut", "Multiply": "other"}
 
 
 def model_to_bytes(model: Node) -> bytes:
-    """A model as a message: nodes, weights, polynomials, finish and reading, every float to its last bit.
+    """A model as a message: nodes, weights, polynomials, finish, reading and preparation, every float to its last bit.
 
     Optimisers, caches and `debug_secret` are left out. Functions are kept by their names: of one of your own the
     polynomial stays, and what it stood for is lost, so that nothing can tell how far off it is any more. The body is a
@@ -168,7 +168,8 @@ def _nodes_to_data(node: Node, tensors: dict[str, Tensor]) -> dict[str, Any]:
     shape = {} if node.shape is None or len(node.shape) == 1 else {"shape": node.shape}
     nodes = [_node_to_data(each, tensors) for each in node.nodes]
     if isinstance(node, ImportedModel):
-        return {"node": "ImportedModel", "reading": node.reading.to_json(), "nodes": nodes, **shape}
+        made = {} if node.preparation is None else {"preparation": node.preparation.to_json()}
+        return {"node": "ImportedModel", "reading": node.reading.to_json(), "nodes": nodes, **shape, **made}
     return {"node": "Sequential", "finish": node.finish, "nodes": nodes, **shape}
 
 
@@ -248,7 +249,9 @@ class _Reader:
         nodes = [self.node(each, depth) for each in data.pop("nodes")]
         shape = sample_shape_of(data.pop("shape", None))
         if kind == "ImportedModel":
-            return ImportedModel(nodes, Reading.from_json(data.pop("reading")), shape=shape)
+            reading, text = Reading.from_json(data.pop("reading")), data.pop("preparation", None)
+            made = None if text is None else Preparation.from_json(text)
+            return ImportedModel(nodes, reading, shape=shape, preparation=made)
         return Sequential(nodes, finish=data.pop("finish"), shape=shape)
 
     def _image_node(self, kind: str, data: dict[str, Any]) -> Node:

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from fhenn.cli.show import FILE, count_of, note
 from fhenn.cli.tables import CsvFormat, image_shape_in, open_table, read_table
 from fhenn.cli.tables import Table as FileTable
-from fhenn.columns import Table
+from fhenn.columns import Table, prepared_table
 from fhenn.errors import ParameterError, join_first
-from fhenn.interop import ImportedModel
+from fhenn.interop import ImportedModel, Preparation
 from fhenn.nn import Node
 from fhenn.planner import image_shape_of
 from fhenn.ranges import bounds_of
@@ -72,6 +72,7 @@ def samples_in_chunks(
     as_json: bool,
     image: Sequence[int] | None = None,
     id_column: str | None = None,
+    preparation: Preparation | None = None,
 ) -> Generator[Samples, None, None]:
     """The samples of a table in chunks, in memory that does not grow with their number.
 
@@ -83,19 +84,23 @@ def samples_in_chunks(
     as_json: whether the note is left out.
     image: as for `open_table`.
     id_column: name of the column that says what the samples are called, which is no feature; None for none.
+    preparation: what makes the features of the table's columns, which are raw; None where these are the features.
 
     Raises what `open_table` and `Table.numbers` do, at the chunk that is wrong, and ParameterError where there is no
     such column.
     """
     said: frozenset[int] = frozenset()
-    expected = features if id_column is None else (*(features or ()), id_column)
+    taken = features if preparation is None else preparation.names
+    expected = taken if id_column is None else (*(taken or ()), id_column)
     with open_table(data, form, expected, image=image) as tables:
         for table in tables:
             ids = None if id_column is None else _ids_in(table, id_column)
             if id_column is not None:
                 table = table.without(id_column)  # noqa: PLW2901
-            names = None if table.names is None else features
-            if features is None:
+            names = None if table.names is None and preparation is None else features
+            if preparation is not None:
+                values = _prepared(table, preparation)
+            elif features is None:
                 chunk = table.data(said)
                 said |= table.left_out
                 values, names = chunk.numbers(), chunk.names
@@ -104,10 +109,16 @@ def samples_in_chunks(
             yield Samples(values, None if names is None else tuple(names), table.first, tables.share, ids)
     if image is None:
         unnamed = "" if tables.names else ", no names of columns"
-        found = f"{count_of(tables.rows, 'sample')} of {count_of(values.shape[1], 'feature')}{unnamed}"
+        made = "" if preparation is None else f", prepared from {count_of(len(preparation.columns), 'column')}"
+        found = f"{count_of(tables.rows, 'sample')} of {count_of(values.shape[1], 'feature')}{made}{unnamed}"
     else:
         found = f"{count_of(tables.rows, 'image')} of {' × '.join(map(str, image))}"
     note(as_json, f"read {data}: {found}")
+
+
+def _prepared(table: FileTable, preparation: Preparation) -> Floats:
+    """The features of a chunk of a raw table. Raises what `Preparation.prepare` does, with lines of the file."""
+    return preparation.prepare(table.raw(preparation), where=table.where, operation=table.source, decimal=table.decimal)
 
 
 def _ids_in(table: FileTable, column: str) -> Sequence[Id]:
@@ -121,20 +132,18 @@ def _ids_in(table: FileTable, column: str) -> Sequence[Id]:
         ) from error
 
 
-def read_samples(
-    data: Path, features: Sequence[str] | None, form: CsvFormat, as_json: bool, image: Sequence[int] | None = None
-) -> Floats:
-    """The samples of a table, (samples, features), finite; a note on the terminal says how many there are.
+def read_samples(model: Node, data: Path, form: CsvFormat, as_json: bool) -> Floats | Table:
+    """The samples of a table as a model takes them; a note on the terminal says how many there are.
 
+    model: whose features they are; a raw table is prepared.
     data: the file.
-    features: names of the columns, None for all of them.
     form: how the file is written, where it is CSV.
     as_json: whether the note is left out.
-    image: as for `open_table`.
 
     Raises what `samples_in_chunks` does.
     """
-    return _read(data, features, form, as_json, image)[0]
+    values, names = _read(data, model.feature_names, form, as_json, image_shape_of(model), _preparation_of(model))
+    return _with_names(values, names, prepared=model.preparation is not None)
 
 
 def read_named_samples(data: Path, form: CsvFormat, as_json: bool) -> Floats | Table:
@@ -147,18 +156,32 @@ def read_named_samples(data: Path, form: CsvFormat, as_json: bool) -> Floats | T
     return _with_names(values, names) if image is None else values.reshape(-1, *image)
 
 
+def _preparation_of(model: Node) -> Preparation | None:
+    return model.preparation if isinstance(model, ImportedModel) else None
+
+
 def _read(
-    data: Path, features: Sequence[str] | None, form: CsvFormat, as_json: bool, image: Sequence[int] | None
+    data: Path,
+    features: Sequence[str] | None,
+    form: CsvFormat,
+    as_json: bool,
+    image: Sequence[int] | None,
+    preparation: Preparation | None = None,
 ) -> tuple[Floats, Sequence[str] | None]:
     """Samples × features, and what these are called."""
-    with closing(samples_in_chunks(data, features, form, as_json, image)) as samples:
+    with closing(samples_in_chunks(data, features, form, as_json, image, preparation=preparation)) as samples:
         chunks = [*samples]
     return np.concatenate([chunk.values for chunk in chunks]), chunks[0].names
 
 
-def _with_names(values: Floats, names: Sequence[str] | None) -> Floats | Table:
-    """A table, or the values alone where they are not two-dimensional or have no names."""
-    return values if names is None or values.ndim != 2 else Table.of(names, values.T)
+def _with_names(values: Floats, names: Sequence[str] | None, *, prepared: bool = False) -> Floats | Table:
+    """A table, or the values alone where they are not two-dimensional or have no names.
+
+    prepared: whether they are what a preparation made.
+    """
+    if names is None or values.ndim != 2:
+        return values
+    return prepared_table(values, names) if prepared else Table.of(names, values.T)
 
 
 def read_bounds(
@@ -167,7 +190,7 @@ def read_bounds(
     """The bounds of the features, from a file of bounds or from data.
 
     model: its features name the bounds; the names of the file are used where it has none, so that a plan has them too.
-    Where it takes images, NPY may hold these.
+    Where it takes images, NPY may hold these; where it has a preparation, the bounds are of what that makes.
     declared: file of bounds, None where `data` is given.
     data: table whose least and largest values are the bounds, None where `declared` is given.
     form: how the file is written, where it is CSV.
@@ -191,9 +214,10 @@ def read_bounds_and_samples(
         raise ParameterError("--bounds and --bounds-from are both given.", "Give one of them.")
     if data is None:
         raise ParameterError("the bounds of the features are needed.", "Give --bounds FILE or --bounds-from DATA.")
-    values, names = _read(data, feature_names(model), form, as_json, image_shape_of(model))
+    preparation = _preparation_of(model)
+    values, names = _read(data, feature_names(model), form, as_json, image_shape_of(model), preparation)
     box = (values.min(axis=0), values.max(axis=0)) if margin is None else bounds_of(values, margin, names)
-    return _with_names(np.stack(box), names), _with_names(values, names)
+    return _with_names(np.stack(box), names), _with_names(values, names, prepared=preparation is not None)
 
 
 def _read_declared(path: Path, features: Sequence[str] | None, form: CsvFormat) -> Floats | Table:

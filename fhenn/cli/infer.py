@@ -7,7 +7,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import chain
 from pathlib import Path
@@ -29,6 +29,7 @@ from fhenn.cli.streams import (
     Refusals,
     Results,
     Rows,
+    as_given,
     holds_numbers_alone,
     kept,
     passing,
@@ -37,7 +38,7 @@ from fhenn.cli.streams import (
 )
 from fhenn.cli.tables import CsvFormat, Table, as_csv, check_ending, csv_options
 from fhenn.errors import BoundsExceeded, FileExists, ParameterError
-from fhenn.interop import Reading
+from fhenn.interop import Preparation, Reading
 from fhenn.nn.finish import finished
 from fhenn.planner import Plan, fingerprint_of
 from fhenn.planner.demands import MEMORY
@@ -188,9 +189,10 @@ def encrypt(
     """Encrypt the samples of a table, on the client's side.
 
     DATA is CSV, NPY or Parquet, of any number of rows. Where the model has names of features, columns are taken by
-    name, and others, such as a label, are left out; else by position. For a model of images NPY may hold images:
-    (samples, channels, height, width). A receipt is written beside the ciphertexts: with it `fhenn decrypt` recognises
-    the answer to them. With --id a column of the table, which is not encrypted, is kept beside the receipt:
+    name, and others, such as a label, are left out; else by position. Where it has a preparation, DATA are raw, as it
+    was fitted on: categories as text, blanks as blanks; they are prepared here. For a model of images NPY may hold
+    images: (samples, channels, height, width). A receipt is written beside the ciphertexts: with it `fhenn decrypt`
+    recognises the answer to them. With --id a column of the table, which is not encrypted, is kept beside the receipt:
     `fhenn decrypt` puts it beside the results.
 
     With --public-key no secret is needed, and the upload is twice as large; the plan must have been made for that. With
@@ -206,11 +208,12 @@ def encrypt(
     artifacts.require_place(receipt, "receipt")
     message = artifacts.read_kind(plan_file, "plan")
     plan = artifacts.plan_from_bytes(message)
-    names = features_of(plan, message)
+    columns = columns_of(plan, message)
+    names, preparation = columns.features, columns.preparation
     with progress(as_json) as show, ExitStack() as stack:
         rows, ids = Rows(show, "encrypt"), None
         if id_column is not None:
-            require_apart(id_column, names, names_of_results(plan, artifacts.reading_from_bytes(message)))
+            require_apart(id_column, columns.taken, names_of_results(plan, artifacts.reading_from_bytes(message)))
             ids = stack.enter_context(IdsKept(ids_file, id_column))
         encryptor: Encrypting
         if cluster is not None:
@@ -221,11 +224,11 @@ def encrypt(
                 )
             public = artifacts.read_kind(keys, "evaluation-context")
             there = stack.enter_context(RayEncryptor(plan, public, cluster, memory=_memory_bound(memory_mb)))
-            encryptor, table = there, data
-            samples = there.read(data, names)
+            encryptor, table, batches = there, data, there.read(data, columns.taken)
+            samples = batches if preparation is None else map(preparation.prepare, batches)
         else:
             table = artifacts.file_state(Path(data))
-            reading = samples_in_chunks(Path(data), names, csv_format, as_json, plan.shape, id_column)
+            reading = samples_in_chunks(Path(data), names, csv_format, as_json, plan.shape, id_column, preparation)
             chunks = stack.enter_context(closing(reading))
             samples = passing(chunks, rows) if ids is None else passing(chunks, rows, ids.add)
             if keys is None:
@@ -242,7 +245,7 @@ def encrypt(
         }
         with kept(output), artifacts.UnfinishedFile(output, "ciphertexts", job, resume) as file:
             stream = encryptor.encrypt_stream(
-                samples if clipping is None else map(clipping.clip, samples),
+                as_given(samples if clipping is None else map(clipping.clip, samples), preparation),
                 workers=workers,
                 after=file.written() if ids is None else ids.pass_by(file.written()),
             )
@@ -491,15 +494,34 @@ def tell_results(as_json: bool, output: Path | None, results: Results) -> None:
     tell(as_json, {"predictions": records}, as_csv(_printable(table)).rstrip("\n"))
 
 
-def features_of(plan: Plan, message: bytes) -> tuple[str, ...] | None:
-    """Names of the features of a plan, None where they have none.
+@dataclass(frozen=True)
+class Columns:
+    """What is read of a table.
+
+    features: names of what is encrypted, None where they have none.
+    preparation: what makes these of a raw table; None where the table holds them.
+    """
+
+    features: tuple[str, ...] | None
+    preparation: Preparation | None
+
+    @property
+    def taken(self) -> tuple[str, ...] | None:
+        """Names of the table's columns that are read, None where they have none."""
+        return self.features if self.preparation is None else self.preparation.names
+
+
+def columns_of(plan: Plan, message: bytes) -> Columns:
+    """What is read of a table for a plan.
 
     plan: that is in the message.
-    message: with what the model's scores mean.
+    message: with what the model's scores mean, and with its preparation.
+
+    Raises WireFormatError, PreparationMismatch.
     """
     reading = artifacts.reading_from_bytes(message)
     names = plan.feature_names or (None if reading is None else reading.features)
-    return None if names is None else tuple(names)
+    return Columns(None if names is None else tuple(names), artifacts.preparation_from_bytes(message))
 
 
 @contextmanager

@@ -18,7 +18,8 @@ from fhenn.ckks.messages import bytes_of_rotations
 from fhenn.cli.infer import budget_of
 from fhenn.cli.show import FILE, Grid, as_json_option, megabytes, tell
 from fhenn.errors import BudgetUnknown, FhennError, WireFormatError
-from fhenn.interop import ImportedModel, Reading
+from fhenn.interop import ImportedModel, Preparation, Reading
+from fhenn.interop.preparation import Column
 from fhenn.nn import Activation, Affine, circuit
 from fhenn.planner import image_shape_of
 from fhenn.safety.budget import BudgetFile
@@ -36,11 +37,13 @@ class Fact:
     name: what it says, for instance "levels".
     value: plain data.
     unit: of the value, empty where it has none.
+    between: what stands between several values.
     """
 
     name: str
     value: Any
     unit: str = ""
+    between: str = ", "
 
     def __str__(self) -> str:
         if self.unit == "bytes" and isinstance(self.value, int):
@@ -48,7 +51,7 @@ class Fact:
         if isinstance(self.value, bool):
             return "yes" if self.value else "no"
         if isinstance(self.value, list):
-            text = ", ".join(map(_plain, self.value)) or "none"
+            text = self.between.join(map(_plain, self.value)) or "none"
         else:
             text = "none" if self.value is None else _plain(self.value)
         return f"{text} {self.unit}".rstrip()
@@ -148,6 +151,7 @@ def _of_model(header: Header, data: bytes) -> Details:
             Fact("weights", sum(layer.operator.size + layer.bias.size for layer in affine)),
             Fact("finish", model.finish),
             *_reading_facts(reading),
+            *_preparation_facts(model.preparation if isinstance(model, ImportedModel) else None),
         ),
         tuple({"name": name} for name in names or ()),
     )
@@ -181,6 +185,7 @@ def _of_plan(header: Header, data: bytes) -> Details:
             Fact("results to share", plan.queries),
             Fact("finish", plan.finish),
             *_reading_facts(reading),
+            *_preparation_facts(artifacts.preparation_from_bytes(data)),
         ),
         tuple({"name": name, "low": low, "high": high} for name, low, high in bounds),
     )
@@ -189,6 +194,19 @@ def _of_plan(header: Header, data: bytes) -> Details:
 def _image_facts(shape: Sequence[int] | None) -> Iterator[Fact]:
     if shape is not None:
         yield Fact("shape of an image", list(shape))
+
+
+def _preparation_facts(preparation: Preparation | None) -> Iterator[Fact]:
+    if preparation is not None:
+        yield Fact("preparation", preparation.fingerprint)
+        yield Fact("columns of a raw table", [_called(place, each) for place, each in enumerate(preparation.columns)])
+        told = preparation.tells()[1 if preparation.names else 0 :]
+        yield Fact("what clients see of the training data", list(told), between="\n")
+
+
+def _called(place: int, column: Column) -> str:
+    kind = "number or text" if column.kind == "either" else column.kind
+    return f"{column.name or place + 1} ({kind if column.used else 'not used'})"
 
 
 def _reading_facts(reading: Reading | None) -> Iterator[Fact]:

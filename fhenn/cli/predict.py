@@ -19,7 +19,7 @@ from fhenn.cli.ids import IdsInMemory, id_option, require_apart
 from fhenn.cli.infer import (
     client_of,
     clip_option,
-    features_of,
+    columns_of,
     names_of_results,
     naming,
     plan_option,
@@ -36,6 +36,7 @@ from fhenn.cli.streams import (
     Refusals,
     Results,
     Rows,
+    as_given,
     holds_numbers_alone,
     kept,
     passing,
@@ -166,14 +167,15 @@ def predict(
         artifacts.require_place(output)
     message = artifacts.read_kind(plan_file, "plan")
     plan, reading = artifacts.plan_from_bytes(message), artifacts.reading_from_bytes(message)
-    names = features_of(plan, message)
+    columns = columns_of(plan, message)
+    names, preparation = columns.features, columns.preparation
     ids = None
     if id_column is not None:
-        require_apart(id_column, names, names_of_results(plan, reading))
+        require_apart(id_column, columns.taken, names_of_results(plan, reading))
         if holds_numbers_alone(output):
             raise ParameterError(f"{output} holds numbers alone, no ids.", "Give a name that ends in .csv or .parquet.")
         ids = IdsInMemory(id_column)
-    samples = samples_in_chunks(data, names, csv_format, as_json, plan.shape, id_column)
+    samples = samples_in_chunks(data, names, csv_format, as_json, plan.shape, id_column, preparation)
     with progress(as_json) as show, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         client = client_of(message, secret, passphrase_file)
@@ -181,7 +183,8 @@ def predict(
         results = Results(output, name=None if ids is None else ids.beside)
         with closing(samples), connect(progress=show) as remote, results, naming(names):
             values = passing(samples, rows) if ids is None else passing(samples, rows, ids.add)
-            stream = client.encrypt_stream(values if clipping is None else map(clipping.clip, values), workers=workers)
+            clipped = values if clipping is None else map(clipping.clip, values)
+            stream = client.encrypt_stream(as_given(clipped, preparation), workers=workers)
             answers = remote.predict_stream(stream, range_check=not no_range_check)
             with closing(stream), closing(answers):
                 for scores in client.decrypt_stream(

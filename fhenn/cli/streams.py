@@ -15,6 +15,8 @@ from fhenn import artifacts
 from fhenn.cli.bounds import Floats, Samples
 from fhenn.cli.show import count_of, say
 from fhenn.cli.tables import Table, join_tables, open_writer
+from fhenn.columns import prepared_table
+from fhenn.interop import Preparation
 from fhenn.planner import Plan
 from fhenn.session.ids import Id
 from fhenn.wire import kind_of
@@ -110,6 +112,15 @@ def passing(
             name(chunk.ids)
         yield chunk.values
         rows.reach(int(1000 * chunk.share), 1000)
+
+
+def as_given(values: Iterator[Floats], preparation: Preparation | None) -> Iterator[Any]:
+    """Samples as `encrypt_stream` takes them: marked as prepared, where a preparation made them.
+
+    values: (samples, features) each.
+    preparation: None for none.
+    """
+    return values if preparation is None else (prepared_table(each, preparation.features) for each in values)
 
 
 def holds_numbers_alone(path: Path | None) -> bool:

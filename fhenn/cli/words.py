@@ -9,6 +9,7 @@ from functools import singledispatch
 from fhenn.errors import (
     AnswerMismatch,
     BoundsExceeded,
+    CellRefused,
     ContextMismatch,
     FeatureMismatch,
     RangeViolation,
@@ -115,6 +116,14 @@ def _(error: SamplesWarning) -> str:
 def _(error: FeatureMismatch) -> str:
     mismatch = str(error).rpartition(" Select them")[0]
     return f"{mismatch} Name the table's columns as the model does: `fhenn inspect` on the plan lists them."
+
+
+@words.register
+def _(error: CellRefused) -> str:
+    text = str(error)
+    if error.suggestion.endswith("with a decimal point.") and error.reason.startswith("it has"):
+        text = text.removesuffix(error.suggestion) + "Give --decimal , if it is one, else remove the comma."
+    return text
 
 
 @words.register

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import SplitResult, quote, urlsplit
 
-from fhenn.artifacts import plan_from_bytes
+from fhenn.artifacts import plan_from_bytes, preparation_from_bytes
 from fhenn.ckks import CipherArray
 from fhenn.errors import (
     ExtraMissing,
@@ -22,6 +22,8 @@ from fhenn.errors import (
     UnsupportedValue,
     WireFormatError,
 )
+from fhenn.interop import Preparation
+from fhenn.interop.preparation import LARGEST
 from fhenn.planner import Plan
 from fhenn.planner.demands import LARGEST_PLAN, bytes_of_answer
 from fhenn.service.loopback import is_loopback
@@ -44,8 +46,8 @@ _LEAST_RATE, _LEAST_RATE_OF_ANSWER = 1 << 14, 1 << 16
 """Bytes a second: what is sent, and what is answered, is given up where it is slower on the whole."""
 
 _LARGEST_DOCUMENT, _LARGEST_LIST = 1 << 16, 1 << 20
-_LARGEST_MESSAGE = LARGEST_PLAN + (1 << 17)
-"""Bytes of a plan in its frame."""
+_LARGEST_MESSAGE = LARGEST_PLAN + LARGEST + (1 << 17)
+"""Bytes of a plan and a preparation in their frame."""
 
 _MOST_CONNECTIONS = 256
 
@@ -180,6 +182,14 @@ class RemoteServer(Uncopied):
     def plan(self) -> Plan:
         """The public plan: what to make a `fhenn.Client` for."""
         return self._plan
+
+    @property
+    def preparation(self) -> Preparation | None:
+        """What the client does with raw tables, `fhenn.Client(plan, preparation=…)`; None where it needs nothing.
+
+        Raises PreparationMismatch where the service sent another than the plan names; WireFormatError.
+        """
+        return preparation_from_bytes(self._message)
 
     @property
     def plan_message(self) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from unicodedata import normalize
@@ -11,10 +11,12 @@ from unicodedata import normalize
 import numpy as np
 from numpy.typing import NDArray
 
-from fhenn.cli.tables.cells import Cells, JoinedCells, are_blank, join, labels, numbers
+from fhenn.cli.tables.cells import Cells, JoinedCells, TextCells, are_blank, join, labels, numbers
+from fhenn.columns import Table as RawTable
 from fhenn.errors import DataWarning, FeatureMismatch, MissingValues, ParameterError, ShapeMismatch
-from fhenn.missing import missing_places
-from fhenn.numerals import has_decimal_comma
+from fhenn.interop.preparation import Kind, Preparation
+from fhenn.missing import is_missing, missing_places
+from fhenn.numerals import as_number, has_decimal_comma
 
 _MOST = 5
 
@@ -139,6 +141,62 @@ class Table:
         if not set(wanted) <= set(self.names):
             raise FeatureMismatch(self.names, tuple(wanted))
         return self._select([self._place(name) for name in wanted])._finite()
+
+    def raw(self, preparation: Preparation) -> RawTable:
+        """The columns that a preparation takes, by name where there are names, else all of them in their order.
+
+        In a text file, cells that stand for a missing one are missing, unless the model knows them as a category, and
+        blanks around a category count where it has them.
+
+        preparation: of the model.
+
+        Raises FeatureMismatch, ShapeMismatch.
+        """
+        wanted, texts = preparation.columns, preparation.texts
+        if self.names is None or preparation.names is None:
+            data = self.data()
+            if len(data.columns) != len(wanted):
+                raise ShapeMismatch(self.source, (self.rows, len(data.columns)), f"(samples, {len(wanted)})")
+            places, columns = [*range(len(wanted))], [*data.columns]
+        else:
+            names = [normalize("NFC", column.name or "") for column in wanted]
+            needed = [name for name, column in zip(names, wanted, strict=True) if column.used]
+            if not {*needed} <= {*self.names}:
+                raise FeatureMismatch(tuple(name for name in self.names if name in needed), tuple(needed), raw=True)
+            # what is not used may be missing; what is no column of the model's is left out
+            places = [place for place, name in enumerate(names) if name in self.names]
+            columns = [self.columns[self.names.index(names[place])] for place in places]
+        cells = [
+            self._raw(column, wanted[place].kind, texts[place]) for place, column in zip(places, columns, strict=True)
+        ]
+        if preparation.names is None:
+            return RawTable(None, tuple(cells))
+        return RawTable.of([wanted[place].name for place in places], cells)
+
+    def _raw(self, column: Cells, kind: Kind, texts: frozenset[str]) -> NDArray[Any]:
+        """A column for a preparation: numbers at once where all cells are numbers."""
+        if isinstance(column, np.ndarray):
+            return column
+        if kind == "number" and isinstance(column, TextCells) and column.floats is not None:
+            return column.floats
+        values = np.empty(len(column), dtype=object)
+        if kind == "number" or self.lines is None:
+            values[:] = list(column)
+            return values
+        spelt = {text.strip(): text for text in sorted(texts)}
+        values[:] = [self._text(cell, kind, texts, spelt) for cell in column]
+        return values
+
+    def _text(self, cell: str, kind: Kind, texts: frozenset[str], spelt: Mapping[str, str]) -> str | float | None:
+        """A cell of a text file as the model knows it."""
+        if cell in texts:
+            return cell
+        if cell in spelt:
+            return spelt[cell]
+        if is_missing(cell):
+            return None
+        number = as_number(cell, self.decimal) if kind == "either" else None
+        return cell if number is None else number
 
     def _finite(self) -> NDArray[np.float64]:
         parsed = [numbers(column, self.decimal) for column in self.columns]

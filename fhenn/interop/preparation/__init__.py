@@ -7,11 +7,14 @@ from fhenn.interop.preparation.bases import Polynomial as Polynomial
 from fhenn.interop.preparation.bases import Spline as Spline
 from fhenn.interop.preparation.categories import Lookup as Lookup
 from fhenn.interop.preparation.categories import OneHot as OneHot
+from fhenn.interop.preparation.frame import Kind as Kind
 from fhenn.interop.preparation.gaps import Impute as Impute
 from fhenn.interop.preparation.gaps import IsMissing as IsMissing
 from fhenn.interop.preparation.maps import Kernel as Kernel
 from fhenn.interop.preparation.maps import Matrix as Matrix
 from fhenn.interop.preparation.maps import Sketch as Sketch
+from fhenn.interop.preparation.preparation import LARGEST as LARGEST
+from fhenn.interop.preparation.preparation import MOST_PARTS as MOST_PARTS
 from fhenn.interop.preparation.preparation import Preparation as Preparation
 from fhenn.interop.preparation.scaling import Bins as Bins
 from fhenn.interop.preparation.scaling import Clip as Clip

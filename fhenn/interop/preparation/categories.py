@@ -90,6 +90,10 @@ class OneHot(Step):
         """Comparisons with categories, by halves."""
         return sum(len(each).bit_length() for each in self.categories)
 
+    def texts(self, count: int) -> tuple[Iterable[str], ...]:
+        """The categories that are texts."""
+        return tuple(map(texts_in, self.categories))
+
     def tells(self, names: Sequence[str]) -> Iterable[str]:
         """The categories of each column."""
         yield from _told(names, self.categories)
@@ -146,6 +150,10 @@ class Lookup(Step):
         """Comparisons with categories, by halves."""
         return sum(len(each).bit_length() for each in self.categories)
 
+    def texts(self, count: int) -> tuple[Iterable[str], ...]:
+        """The categories that are texts."""
+        return tuple(map(texts_in, self.categories))
+
     def tells(self, names: Sequence[str]) -> Iterable[str]:
         """The categories of each column, and their numbers."""
         yield from _told(names, self.categories)
@@ -162,6 +170,11 @@ def kind_of(categories: Sequence[Cell]) -> Kind | None:
     """
     kinds: set[Kind] = {"text" if isinstance(each, str) else "number" for each in categories if each is not None}
     return None if not kinds else kinds.pop() if len(kinds) == 1 else "either"
+
+
+def texts_in(cells: Sequence[Cell]) -> list[str]:
+    """The cells that are texts."""
+    return [cell for cell in cells if isinstance(cell, str)]
 
 
 def encode(frame: Frame, place: int, categories: Sequence[Cell], *, refuse: bool) -> Integers:

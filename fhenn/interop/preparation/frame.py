@@ -46,15 +46,17 @@ class Source:
     names: of the raw columns, or their places from 0.
     where: rows, counted from 0 in the frame, in words.
     operation: the file, or what is done.
+    decimal: what stands before the fraction of a number that is written as text.
     """
 
     names: tuple[str | int, ...]
     where: Callable[[Sequence[int]], str] = rows_in_words
     operation: str = "prepare"
+    decimal: str = "."
 
     def shifted(self, before: int) -> Source:
         """The same for a frame that starts `before` rows later."""
-        return Source(self.names, lambda rows: self.where([row + before for row in rows]), self.operation)
+        return Source(self.names, lambda rows: self.where([row + before for row in rows]), self.operation, self.decimal)
 
     def column(self, origin: int | None) -> str:
         """A raw column in words."""

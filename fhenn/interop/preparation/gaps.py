@@ -53,6 +53,10 @@ class Impute(Step):
                 values[missing, place] = fill
         return Frame(values, texts, frame.fields, frame.source)
 
+    def texts(self, count: int) -> tuple[Iterable[str], ...]:
+        """What stands for a missing cell, where that is a text."""
+        return ([self.missing] if isinstance(self.missing, str) else [],) * count
+
     def tells(self, names: Sequence[str]) -> Iterable[str]:
         """What fills each column."""
         for name, value in zip(names, self.fill, strict=True):
@@ -105,6 +109,10 @@ class IsMissing(Step):
     def names(self, columns: Sequence[str]) -> tuple[str, ...]:
         """As scikit-learn calls them."""
         return tuple(f"missingindicator_{columns[place]}" for place in self.places)
+
+    def texts(self, count: int) -> tuple[Iterable[str], ...]:
+        """What stands for a missing cell, where that is a text."""
+        return ([self.missing] if isinstance(self.missing, str) else [],) * count
 
     def tells(self, names: Sequence[str]) -> Iterable[str]:
         """The columns."""

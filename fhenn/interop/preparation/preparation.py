@@ -26,7 +26,7 @@ _DOCUMENT = VersionedJson("preparation", 1, indent=None)
 LARGEST = 16 << 20
 """Bytes of a preparation as JSON."""
 
-_MOST_PARTS = 1 << 20
+MOST_PARTS = 1 << 20
 """Commas and brackets in it: what parsing takes in time and memory grows with them."""
 
 _MOST_STEPS, _DEEPEST = 4096, 16
@@ -142,6 +142,7 @@ class Preparation:
         *,
         where: Callable[[Sequence[int]], str] = rows_in_words,
         operation: str = "prepare",
+        decimal: str = ".",
     ) -> Floats:
         """The features of a raw table.
 
@@ -151,6 +152,7 @@ class Preparation:
         one. Texts are compared with the model's categories exactly, as scikit-learn does.
         where: rows, from 0, in words; for errors.
         operation: the file, or what is done, for errors.
+        decimal: what stands before the fraction of a number that is written as text, a point or a comma.
 
         Returns (samples, features), finite.
         Raises FeatureMismatch where columns are missing, or there are others; CellRefused where a cell is of another
@@ -164,7 +166,7 @@ class Preparation:
                 operation, (0, len(raw.columns)), f"(samples, {len(self.columns)}), at least one sample"
             )
         names = tuple(place if column.name is None else column.name for place, column in enumerate(self.columns))
-        source = Source(names, where, operation)
+        source = Source(names, where, operation, decimal)
         found = np.empty((rows, len(self.features)))
         step = max(1, _BLOCK // self._width)
         for start in range(0, rows, step):
@@ -206,6 +208,25 @@ class Preparation:
             tuple(map(len, rows.values())),
             tuple(map(frame.source.where, rows.values())),
         )  # fmt: skip
+
+    @cached_property
+    def texts(self) -> tuple[frozenset[str], ...]:
+        """Of each raw column, the texts that the model tells apart: those of a file that are no missing cells.
+
+        >>> from fhenn.interop.preparation import Column, Lookup
+        >>> step = Lookup((("NA", "US"),), ((0.0, 1.0),), ("error",))
+        >>> sorted(Preparation((Column("country", "text"),), (step,), ("code",)).texts[0])
+        ['NA', 'US']
+        """
+        found: list[set[str]] = [set() for _ in self.columns]
+
+        def visit(step: Step, before: Fields) -> None:
+            for field, texts in zip(before, step.texts(len(before)), strict=True):
+                if field.origin is not None:
+                    found[field.origin].update(texts)
+
+        walk(self.steps, self._begin, visit)
+        return tuple(map(frozenset, found))
 
     def tells(self) -> tuple[str, ...]:
         """What whoever has the preparation sees of the model and its training data, a line each.
@@ -333,7 +354,7 @@ def _require_short(text: str | bytes) -> None:
     if len(text) > LARGEST:
         raise ValueError(f"its {len(text):,} bytes are more than {LARGEST:,}")
     raw = text.encode(errors="replace") if isinstance(text, str) else text
-    if sum(map(raw.count, (b",", b"[", b"{"))) > _MOST_PARTS:
+    if sum(map(raw.count, (b",", b"[", b"{"))) > MOST_PARTS:
         raise ValueError("its brackets and commas are more parts than any preparation has")
 
 

@@ -70,6 +70,10 @@ class Step(ABC):
         """About how many numbers are multiplied and added for a row of so many columns, outputs apart."""
         return count
 
+    def texts(self, count: int) -> tuple[Iterable[str], ...]:
+        """For each of so many columns, the texts that the step tells apart, some of which may look like missing."""
+        return ((),) * count
+
     def tells(self, names: Sequence[str]) -> Iterable[str]:
         """What the step shows of its model to whoever has it, in words. names: of the columns that come in."""
         return ()

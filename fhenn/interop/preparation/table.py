@@ -18,6 +18,7 @@ from fhenn.missing import is_missing
 from fhenn.numerals import as_number, has_decimal_comma, looks_like_date
 
 _NO_NUMBER = "it is no number, and the model was fitted on numbers there"
+_MIXED = "decimal points and decimal commas are mixed"
 _NO_TEXT = "it is no text, and the model was fitted on texts there"
 _DATES = (
     "Give what the model was fitted on in the place of dates: the number of days since some day, or year, month and "
@@ -137,7 +138,8 @@ class _Cells:
         if data.dtype.kind in "biuf":
             values = numbers_in(cells, self.source.names[self.place])
         else:
-            read = [None if gone else _number(cell) for cell, gone in zip(_listed(data), absent, strict=True)]
+            decimal = self.source.decimal
+            read = [None if gone else _number(cell, decimal) for cell, gone in zip(_listed(data), absent, strict=True)]
             wrong = [row for row, value in enumerate(read) if isinstance(value, _Wrong)]
             if wrong:
                 self._refuse(data, wrong, [cell for cell, gone in zip(_listed(data), absent, strict=True) if not gone])
@@ -174,10 +176,12 @@ class _Cells:
         strays = [data[row] for row in wrong]
         if _is_date(first) or looks_like_date(_bare(first)):
             reason, remedy = "it is a date", _DATES
-        elif all(has_decimal_comma(_bare(cell)) for cell in strays):
+        elif self.source.decimal == "." and all(has_decimal_comma(_bare(cell)) for cell in strays):
             mixed = any(isinstance(cell, str) and "." in cell for cell in cells)
-            reason = "decimal points and decimal commas are mixed" if mixed else "it has a decimal comma"
+            reason = _MIXED if mixed else "it has a decimal comma"
             remedy = "Write all numbers with a decimal point."
+        elif self.source.decimal == "," and all(as_number(str(_bare(cell))) is not None for cell in strays):
+            reason, remedy = _MIXED, "Write all numbers with a decimal comma."
         else:
             reason, remedy = _NO_NUMBER, "Write a number there, or leave the cell empty where the model fills it."
         raise self._refusal(data, wrong, reason, remedy)
@@ -192,6 +196,10 @@ class _Cells:
             reason,
             suggestion,
         )
+
+
+_TRUTHS = {word: float(word.lower() == "true") for word in ("True", "TRUE", "true", "False", "FALSE", "false")}
+"""As pandas reads them, and as numbers."""
 
 
 class _Wrong:
@@ -214,12 +222,12 @@ def _is_date(cell: Any) -> bool:
     return isinstance(cell, date | timedelta | np.datetime64 | np.timedelta64)
 
 
-def _number(cell: Any) -> float | _Wrong | None:
+def _number(cell: Any, decimal: str = ".") -> float | _Wrong | None:
     """A cell as a number, None where it is missing."""
     if is_missing(cell):
         return None
     if isinstance(cell, str):
-        value = as_number(cell.strip())
+        value = _TRUTHS.get(cell.strip(), as_number(cell.strip(), decimal))
         return _WRONG if value is None else value
     if isinstance(cell, np.generic):
         cell = cell.item()

@@ -142,6 +142,10 @@ class Thermometer(Step):
         """The sizes of the sets; bits are outputs."""
         return count + sum(len(each) for sets in self.sets for each in sets)
 
+    def texts(self, count: int) -> tuple[Iterable[str], ...]:
+        """The texts in the sets of each column."""
+        return tuple([cell for each in sets for cell in each if isinstance(cell, str)] for _, sets, _ in self._parts)
+
     def tells(self, names: Sequence[str]) -> Iterable[str]:
         """The thresholds and sets of each column."""
         for name, (steps, sets, missing) in zip(names, self._parts, strict=True):
