@@ -8,6 +8,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
+from prepared import TABLE, every
 
 import fhenn
 from fhenn import artifacts, encrypt
@@ -39,6 +40,13 @@ def every_node() -> fhenn.Sequential:
     return fhenn.Sequential(nodes, finish="softmax")
 
 
+def prepared_model() -> ImportedModel:
+    """A model of raw tables, with one of each step of a preparation."""
+    preparation = every()
+    weights = [[0.5**place for place in range(len(preparation.features))]]
+    return ImportedModel([fhenn.Linear(weights)], Reading.regression(), preparation=preparation)
+
+
 def make() -> dict[str, bytes]:
     """Every kind of message, by file name."""
     reading = Reading.classification(["benign", "malignant"], "sigmoid", ["a", "b", "c"])
@@ -48,11 +56,14 @@ def make() -> dict[str, bytes]:
     upload = client.encrypt(X)
     server = fhenn.Server(model, plan, client.evaluation_keys())
     streams = in_parts(client, server)
+    prepared = prepared_model()
     whole = fhenn.Context.from_bytes(client.evaluation_keys())
     return {
         "model": artifacts.model_to_bytes(model),
         "every-node": artifacts.model_to_bytes(every_node()),
         "plan": artifacts.plan_to_bytes(plan, model),
+        "prepared-model": artifacts.model_to_bytes(prepared),
+        "prepared-plan": artifacts.plan_to_bytes(fhenn.plan(prepared, bounds=[-99, 99]), prepared),
         "certificate": artifacts.certificate_to_bytes(fhenn.certify(model, [-1, 1], plan)),
         "secret-key": client.secret_bytes(),
         "secret-key-locked": client.secret_bytes(PASSPHRASE),
@@ -96,4 +107,5 @@ if __name__ == "__main__":
     for name, data in make().items():
         (FOLDER / f"{name}.v{VERSION}.fhenn").write_bytes(data)
     outputs = np.asarray(every_node().predict(X)).tolist()
-    (FOLDER / f"expected.v{VERSION}.json").write_text(json.dumps({"x": X, "every_node": outputs}, indent=1) + "\n")
+    expected = {"x": X, "every_node": outputs, "prepared": every().prepare(TABLE).tolist()}
+    (FOLDER / f"expected.v{VERSION}.json").write_text(json.dumps(expected, indent=1) + "\n")

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from make_golden import PASSPHRASE, every_node, make
+from prepared import TABLE, every
 from support import on_each
 
 import fhenn
@@ -98,6 +99,19 @@ def test_every_node_computes_what_it_did(version):
     assert fingerprint_of(model) == artifacts.header_of(data("every-node", version)).meta["fingerprint"]
     # compared by polynomial: fits differ in the last bits from machine to machine
     assert [node.name for node in model.nodes] == [node.name for node in every_node().nodes]
+
+
+@pytest.mark.parametrize("version", [each for each in VERSIONS if each not in (".v1", ".v2")])
+def test_raw_tables_are_prepared_as_they_were(version):
+    expected = json.loads((FOLDER / f"expected{version}.json").read_text())["prepared"]
+    model = artifacts.model_from_bytes(data("prepared-model", version))
+    plan, preparation = (
+        read(data("prepared-plan", version)) for read in (artifacts.plan_from_bytes, artifacts.preparation_from_bytes)
+    )
+    assert model.preparation == preparation == every()
+    assert plan.preparation == preparation.fingerprint
+    np.testing.assert_allclose(preparation.prepare(TABLE), expected, rtol=1e-12, atol=1e-12)
+    assert fhenn.Client(plan, preparation=preparation).plan == plan
 
 
 def test_there_is_a_golden_file_of_every_kind():
