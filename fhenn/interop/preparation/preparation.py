@@ -251,8 +251,14 @@ class Preparation:
         return name or f"column {place if field.origin is None else field.origin}"
 
     def to_json(self) -> str:
-        """All of it as JSON; `from_json` reads it."""
-        return _DOCUMENT.write(self._data())
+        """All of it as JSON; `from_json` reads it. Raises ParameterError where that is larger than may be sent."""
+        text = _DOCUMENT.write(self._data())
+        try:
+            _require_short(text)
+        except ValueError as error:
+            reason = f"a preparation is too large to be sent: {error}."
+            raise ParameterError(reason, "Choose fewer features, or fold linear steps into the model.") from error
+        return text
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Preparation:

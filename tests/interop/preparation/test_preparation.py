@@ -286,6 +286,14 @@ def test_json_without_end_is_refused_before_it_is_parsed():
             Preparation.from_json(text)
 
 
+@pytest.mark.thorough
+def test_what_could_not_be_read_is_not_written():
+    weights = np.random.default_rng(0).normal(size=(1000, 1000)).tolist()
+    preparation = Preparation.of_numbers(1000).then(Matrix(weights), features=map(str, range(1000)))
+    with pytest.raises(ParameterError, match=r"too large to be sent: its .* bytes are more than 16,777,216"):
+        preparation.to_json()
+
+
 def test_what_it_tells_is_safe_to_print():
     preparation = Preparation((Column("a\x1b[31m", "text"),), (Lookup((("\u202e",),), ((1.5,),), (0.0,)),), ("a",))
     told = preparation.tells()
