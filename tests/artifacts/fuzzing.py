@@ -125,6 +125,8 @@ def main(seed: int, count: int) -> Counter[str]:
         "model": artifacts.model_from_bytes,
         "every-node": artifacts.model_from_bytes,
         "plan": artifacts.plan_from_bytes,
+        "prepared-model": artifacts.model_from_bytes,
+        "prepared-plan": artifacts.preparation_from_bytes,
         "certificate": artifacts.certificate_from_bytes,
         "secret-key": lambda data: fhenn.Client.from_secret_bytes(plan, data),
         "evaluation-context": lambda data: fhenn.Server(model, plan, data),

@@ -6,11 +6,19 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from prepared import EVERY, RAW, TABLE, every
 
-from fhenn.errors import CellRefused, FeatureMismatch, MissingValues, ParameterError, ShapeMismatch, WireFormatError
+from fhenn.errors import (
+    CellRefused,
+    FeatureMismatch,
+    FhennError,
+    MissingValues,
+    ParameterError,
+    ShapeMismatch,
+    WireFormatError,
+)
 from fhenn.interop import Preparation
 from fhenn.interop.preparation import (
     Bins,
@@ -284,6 +292,72 @@ def test_json_without_end_is_refused_before_it_is_parsed():
     ):  # fmt: skip
         with pytest.raises(WireFormatError, match="preparation"):
             Preparation.from_json(text)
+
+
+def leaves(data, path=()):
+    """The places of all values in JSON."""
+    yield path
+    inner = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    for key, value in inner:
+        yield from leaves(value, (*path, key))
+
+
+STRANGE = [0, -1, 1, 2**40, -(2**62), 0.5, -0.0, 1e308, 5e-324, "", "a", "x" * 600, None, True, [], {}, [[]], [1]]
+    0,
+    -1,
+    1,
+    2**40,
+    -(2**62),
+    0.5,
+    -0.0,
+    1e308,
+    -1e308,
+    5e-324,
+    "",
+    "a",
+    "x" * 600,
+    None,
+    True,
+    [],
+    {},
+    [[]],
+    [1],
+]
+
+
+@pytest.mark.thorough
+@settings(max_examples=400, deadline=None)
+@given(st.data())
+def test_whatever_a_stranger_writes_is_refused_or_prepares(data):
+    content = json.loads(every().to_json())
+    places = sorted(leaves(content), key=str)
+    for _ in range(data.draw(st.integers(1, 3))):
+        *path, last = data.draw(st.sampled_from([place for place in places if place]))
+        inside = content
+        try:
+            for key in path:
+                inside = inside[key]
+            kind = data.draw(st.sampled_from(["change", "drop", "twice"]))
+            if kind == "change" or not isinstance(inside, list):
+                inside[last] = data.draw(st.sampled_from(STRANGE))
+            elif kind == "drop":
+                del inside[last]
+            else:
+                inside.append(inside[last])
+        except (KeyError, IndexError, TypeError):
+            continue  # an earlier change took it away
+    try:
+        preparation = Preparation.from_json(json.dumps(content))
+    except WireFormatError:
+        return
+    try:
+        found = preparation.prepare(TABLE)
+    except FhennError:
+        return
+    assert np.isfinite(found).all()
+    assert found.shape == (3, len(preparation.features))
+    assert Preparation.from_json(preparation.to_json()) == preparation
+    preparation.tells()
 
 
 @pytest.mark.thorough
