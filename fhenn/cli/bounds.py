@@ -132,18 +132,39 @@ def _ids_in(table: FileTable, column: str) -> Sequence[Id]:
         ) from error
 
 
-def read_samples(model: Node, data: Path, form: CsvFormat, as_json: bool) -> Floats | Table:
-    """The samples of a table as a model takes them; a note on the terminal says how many there are.
+def read_samples(
+    data: Path,
+    features: Sequence[str] | None,
+    form: CsvFormat,
+    as_json: bool,
+    image: Sequence[int] | None = None,
+    preparation: Preparation | None = None,
+) -> Floats:
+    """The samples of a table, (samples, features), finite; a note on the terminal says how many there are.
 
-    model: whose features they are; a raw table is prepared.
     data: the file.
+    features: names of the columns, None for all of them.
     form: how the file is written, where it is CSV.
     as_json: whether the note is left out.
+    image: as for `open_table`.
+    preparation: what makes the features of the table's columns, which are raw; None where these are the features.
 
     Raises what `samples_in_chunks` does.
     """
-    values, names = _read(data, model.feature_names, form, as_json, image_shape_of(model), _preparation_of(model))
-    return _with_names(values, names, prepared=model.preparation is not None)
+    return _read(data, features, form, as_json, image, preparation)[0]
+
+
+def read_inputs(model: Node, data: Path, form: CsvFormat, as_json: bool) -> Floats | Table:
+    """The samples of a table as whoever asks a model takes them: marked as prepared, where they are.
+
+    model: whose samples they are.
+    data, form, as_json: as for `read_samples`.
+
+    Raises what `samples_in_chunks` does.
+    """
+    preparation = _preparation_of(model)
+    values = read_samples(data, model.feature_names, form, as_json, image_shape_of(model), preparation)
+    return values if preparation is None else prepared_table(values, preparation.features)
 
 
 def read_named_samples(data: Path, form: CsvFormat, as_json: bool) -> Floats | Table:

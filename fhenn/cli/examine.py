@@ -11,7 +11,7 @@ import numpy as np
 
 import fhenn
 from fhenn import artifacts
-from fhenn.cli.bounds import bounds_options, read_bounds, read_samples
+from fhenn.cli.bounds import bounds_options, read_bounds, read_inputs
 from fhenn.cli.show import FILE, as_json_option, tell
 from fhenn.cli.tables import CsvFormat, csv_options
 
@@ -49,7 +49,7 @@ def certify(
     if plan is not None and declared is None and data is None:
         bounds: Any = np.array([plan.low, plan.high])
     elif data is not None and declared is None:
-        bounds, inputs = None, read_samples(network, data, csv_format, as_json)
+        bounds, inputs = None, read_inputs(network, data, csv_format, as_json)
     else:
         bounds = read_bounds(network, declared, data, csv_format, as_json)
     certificate = fhenn.certify(network, bounds, plan, inputs=inputs)
