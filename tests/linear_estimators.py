@@ -8,7 +8,7 @@ import pytest
 
 from fhenn.errors import UnsupportedOperation
 
-pytest.importorskip("sklearn")
+sklearn = pytest.importorskip("sklearn")
 
 from sklearn import (
     calibration,
@@ -73,6 +73,11 @@ def target(kind, part=0):
     return None if kind == "novelty" else np.split(targets()[kind], [SAMPLES])[part]
 
 
+def since(version, name, make):
+    """An estimator that scikit-learn has since a version."""
+    return {name: make()} if float(".".join(sklearn.__version__.split(".")[:2])) >= version else {}
+
+
 def older(name):
     """An estimator that scikit-learn will have no more, where it still has it."""
     with warnings.catch_warnings():
@@ -94,9 +99,9 @@ LINEAR_REGRESSORS = {
     "Ridge": linear.Ridge(),
     "RidgeCV": linear.RidgeCV(),
     "Lasso": linear.Lasso(0.1),
-    "LassoCV": linear.LassoCV(cv=2, alphas=3),
+    "LassoCV": linear.LassoCV(cv=2, alphas=[0.01, 0.1, 1.0]),
     "ElasticNet": linear.ElasticNet(0.1),
-    "ElasticNetCV": linear.ElasticNetCV(cv=2, alphas=3),
+    "ElasticNetCV": linear.ElasticNetCV(cv=2, alphas=[0.01, 0.1, 1.0]),
     "Lars": linear.Lars(n_nonzero_coefs=3),
     "LarsCV": linear.LarsCV(cv=2),
     "LassoLars": linear.LassoLars(0.01),
@@ -105,9 +110,9 @@ LINEAR_REGRESSORS = {
     "OrthogonalMatchingPursuit": linear.OrthogonalMatchingPursuit(n_nonzero_coefs=3),
     "OrthogonalMatchingPursuitCV": linear.OrthogonalMatchingPursuitCV(cv=2),
     "MultiTaskLasso": linear.MultiTaskLasso(0.1),
-    "MultiTaskLassoCV": linear.MultiTaskLassoCV(cv=2, alphas=3),
+    "MultiTaskLassoCV": linear.MultiTaskLassoCV(cv=2, alphas=[0.01, 0.1, 1.0]),
     "MultiTaskElasticNet": linear.MultiTaskElasticNet(0.1),
-    "MultiTaskElasticNetCV": linear.MultiTaskElasticNetCV(cv=2, alphas=3),
+    "MultiTaskElasticNetCV": linear.MultiTaskElasticNetCV(cv=2, alphas=[0.01, 0.1, 1.0]),
     "SGDRegressor": linear.SGDRegressor(random_state=0),
     **older("PassiveAggressiveRegressor"),
     "BayesianRidge": linear.BayesianRidge(),
@@ -137,7 +142,7 @@ GENERALISED = {
 
 LINEAR_CLASSIFIERS = {
     "LogisticRegression": LOGISTIC(),
-    "LogisticRegressionCV": linear.LogisticRegressionCV(Cs=2, cv=2, l1_ratios=(0,), use_legacy_attributes=False),
+    "LogisticRegressionCV": linear.LogisticRegressionCV(Cs=2, cv=2),
     "RidgeClassifier": linear.RidgeClassifier(),
     "RidgeClassifierCV": linear.RidgeClassifierCV(),
     "SGDClassifier": HINGE,
@@ -182,10 +187,16 @@ META_CLASSIFIERS = {
     "OutputCodeClassifier": multiclass.OutputCodeClassifier(LOGISTIC(), random_state=0),
     "CalibratedClassifierCV": calibration.CalibratedClassifierCV(HINGE, cv=3),
     "CalibratedClassifierCV, isotonic": calibration.CalibratedClassifierCV(HINGE, cv=3, method="isotonic"),
-    "CalibratedClassifierCV, temperature": calibration.CalibratedClassifierCV(LOGISTIC(), cv=2, method="temperature"),
+    **since(
+        1.8,
+        "CalibratedClassifierCV, temperature",
+        lambda: calibration.CalibratedClassifierCV(LOGISTIC(), cv=2, method="temperature"),
+    ),
     "CalibratedClassifierCV, one": calibration.CalibratedClassifierCV(GAUSSIAN, cv=2, ensemble=False),
-    "CalibratedClassifierCV, tempered bayes": calibration.CalibratedClassifierCV(
-        GAUSSIAN, cv=2, ensemble=False, method="temperature"
+    **since(
+        1.8,
+        "CalibratedClassifierCV, tempered bayes",
+        lambda: calibration.CalibratedClassifierCV(GAUSSIAN, cv=2, ensemble=False, method="temperature"),
     ),
     "CalibratedClassifierCV, isotonic pipeline": calibration.CalibratedClassifierCV(
         make_pipeline(StandardScaler(), svm.SVC(kernel="linear")), cv=2, method="isotonic", ensemble=False
@@ -280,8 +291,12 @@ WITH_LINKS = {
     "BaggingRegressor of Gamma": ensemble.BaggingRegressor(linear.GammaRegressor(), 3, random_state=0),
     "StackingRegressor of Poisson": ensemble.StackingRegressor([*REGRESSORS, ("p", linear.PoissonRegressor())], cv=2),
     "GridSearchCV of Gamma": model_selection.GridSearchCV(linear.GammaRegressor(), {"alpha": [1, 2]}, cv=2),
-    "MLPRegressor, Poisson": MLPRegressor(
-        hidden_layer_sizes=(3,), activation="identity", loss="poisson", max_iter=20, random_state=0
+    **since(
+        1.7,
+        "MLPRegressor, Poisson",
+        lambda: MLPRegressor(
+            hidden_layer_sizes=(3,), activation="identity", loss="poisson", max_iter=20, random_state=0
+        ),
     ),
 }
 
