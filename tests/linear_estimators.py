@@ -5,11 +5,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-
-from fhenn.errors import UnsupportedOperation
-
-sklearn = pytest.importorskip("sklearn")
-
+import sklearn
 from sklearn import (
     calibration,
     compose,
@@ -38,6 +34,8 @@ from sklearn.preprocessing import (
     RobustScaler,
     StandardScaler,
 )
+
+from fhenn.errors import UnsupportedOperation
 
 SAMPLES, HELD_OUT, FEATURES = 90, 60, 5
 NAMES = [f"feature {place}" for place in range(FEATURES)]
