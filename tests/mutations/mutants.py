@@ -1703,6 +1703,47 @@ SEVERAL_CIPHERTEXTS = [
     ),
 ]
 
+READINGS = [
+    *mutants(
+        "fhenn/interop/reading/expressions.py",
+        "tests/interop/reading/test_expressions.py",
+        ("steps: of later ones", "if found not in range(len(earlier)):", "if False:"),
+        ("steps: without end", "if cells > MOST_CELLS:", "if False:"),
+        ("steps: other fields", "if data.keys() != hints.keys():", "if False:"),
+        ("steps: some samples at a time", "scores[start : start + rows]", "scores[:rows]"),
+    ),
+    *mutants(
+        "fhenn/interop/reading/maps.py",
+        "tests/interop/reading/test_expressions.py",
+        ("maps: steps for nothing", "if len(maps._steps) != len(steps):", "if False:"),
+        ("maps: shares of any width", "self.probabilities.width == others)", "True)"),
+        ("maps: places stay", "place + by for place", "place for place"),
+    ),
+    *mutants(
+        "fhenn/interop/reading/operations.py",
+        "tests/interop/reading/test_expressions.py",
+        ("operations: points that fall", "bool(np.all(np.diff(self.x) > 0))", "True"),
+        ("operations: infinite constants", "and bool(np.all(np.isfinite(numbers)))", ""),
+        ("operations: thresholds count", "if self.inclusive else np.greater", "if True else np.greater"),
+        ("operations: zeros of a row", "np.where(totals == 0, 1 / self.width,", "np.where(totals == 0, 0.0,"),
+        ("operations: weights forgotten", "total / sum(self.weights)", "total / len(self.weights)"),
+        ("operations: pairs of certainty", "_LEAST_SHARE, 1 - _LEAST_SHARE", "0.0, 1.0"),
+        ("operations: columns before the first", "all(0 <= place < columns for place", "all(place < columns for place"),
+    ),
+    *mutants(
+        "fhenn/interop/reading/reading.py",
+        "tests/interop/reading/test_expressions.py tests/interop/reading/test_golden.py tests/interop/test_reading.py",
+        ("readings: outputs of outputs", "!= several or unread", "!= several"),
+        ("readings: long types", "or dtype.itemsize > max(16, 4 * longest)", ""),
+        (
+            "readings: the newest version always",
+            "if any(fields[name] not in (None, []) for name in _LATER):",
+            "if True:",
+        ),
+        ("readings: any number of scores", "(allowed and values.shape[1] not in allowed)", "False"),
+    ),
+]
+
 MUTANTS: tuple[Mutant, ...] = tuple(
     mutant
     for part in (
@@ -1711,7 +1752,7 @@ MUTANTS: tuple[Mutant, ...] = tuple(
         ROUTES, GUARD, OUTPUTS, WITNESS, DEMANDS, PLAN, LAYOUT, ARRAY, SEARCH, WORST, VERIFIED_WITNESSES, CACHE, LOAD, TRACE, FILLED, FOLDS, SHARED,
         UNITS, NATIVE_MESSAGES, SEVERAL, NATIVE_KEYS, KEY_MESSAGES, SUBCHAIN, KEY_LEVELS, ROTATIONS, STRANGE_EVALUATOR, STREAM,
         STREAM_OF_CLIENT, UNFINISHED, READ_MESSAGE, ENCRYPTION, STREAM_OF_SAMPLES, ENCRYPTOR,
-        REMOTE_STREAMS, REMOTE_CONNECTIONS, REMOTE_PAUSES, SUMS, SAMPLES, AVERAGES, PRODUCTS, BRANCHES, APART, DIGESTS, NORMS, KEPT_MAPS, IMAGES_IN_NPY, SEVERAL_CIPHERTEXTS,
+        REMOTE_STREAMS, REMOTE_CONNECTIONS, REMOTE_PAUSES, SUMS, SAMPLES, AVERAGES, PRODUCTS, BRANCHES, APART, DIGESTS, NORMS, KEPT_MAPS, IMAGES_IN_NPY, SEVERAL_CIPHERTEXTS, READINGS,
     )
     for mutant in part
 )  # fmt: skip

@@ -240,6 +240,7 @@ def changed(**fields):
         {"steps": [SCORES, {"op": "scatter", "of": 0, "places": [0, 1, 2], "columns": 1 << 40}]},
         pytest.param({"steps": [SCORES, SOFTMAX] * 40_000}, marks=pytest.mark.thorough),
         pytest.param({"steps": [{"op": "scores", "places": [0] * 60_000}] * 20}, marks=pytest.mark.thorough),
+        {"steps": [SCORES, {"op": "columns", "of": 0, "places": [0, 1]}]},  # probabilities of another width
         {"predict": None},
         {"predict": 2},
         {"predict": True},
@@ -265,6 +266,14 @@ def changed(**fields):
 def test_a_stranger_s_maps_are_refused(fields):
     with pytest.raises(WireFormatError, match="reading"):
         Reading.from_json(changed(**fields))
+
+
+def test_there_is_an_end_to_steps_and_to_numbers_of_a_sample(monkeypatch):
+    assert Reading.from_json(READING.to_json()) == READING
+    for name, most in (("MOST_STEPS", 1), ("MOST_CELLS", 5)):
+        with monkeypatch.context() as patch, pytest.raises(WireFormatError):
+            patch.setattr(expressions, name, most)
+            Reading.from_json(READING.to_json())
 
 
 def test_numbers_that_are_none_are_refused():
