@@ -97,9 +97,8 @@ class Reading:
     def _require_maps(self) -> None:
         """Raise ParameterError where maps, outputs or deviance do not go with the task."""
         several = self.task == "multioutput"
-        if bool(self.outputs) != several or any(
-            each.task != "classification" or not each.maps for each in self.outputs
-        ):
+        others = [each for each in self.outputs if each.task != "classification" or each.maps is None]
+        if bool(self.outputs) != several or others:
             raise ParameterError(
                 f"a {self.task} does not go with {len(self.outputs)} outputs.",
                 "Give a classification with maps for each output of a 'multioutput', and none to others.",
