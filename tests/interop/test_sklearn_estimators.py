@@ -28,6 +28,8 @@ from linear_estimators import (
     without_intercept,
 )
 from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import FixedThresholdClassifier
+from sklearn.svm import LinearSVC
 from sklearn.utils.validation import has_fit_parameter
 
 
@@ -104,3 +106,15 @@ def test_values_beyond_the_training_targets_are_their_least_and_largest(name):
     far = 30 * features()[1]
     same(model, estimator, far)
     assert {target("regression").min(), target("regression").max()} < set(model.predict(far).tolist())
+
+
+@pytest.mark.parametrize("positive", ["no", "yes"])
+def test_a_score_that_is_the_threshold_reaches_it(positive):
+    x = np.array([[-1.0], [0.0], [1.0]])
+    inner = LinearSVC().fit(x, ["no", "yes", "yes"])
+    inner.coef_, inner.intercept_ = np.array([[1.0]]), np.array([0.0])
+    estimator = FixedThresholdClassifier(FrozenEstimator(inner), threshold=0.0, pos_label=positive)
+    estimator.fit(x, ["no", "yes", "yes"])
+    model = fhenn.from_sklearn(estimator)
+    assert model.predict(x).tolist() == estimator.predict(x).tolist()
+    assert model.predict([[0.0]]).tolist() == [positive]

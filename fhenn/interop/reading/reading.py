@@ -284,6 +284,8 @@ class Reading:
         the distribution of a deviance does not have a value.
         """
         got, wanted = self.predict(scores), labels_of(y, "score")
+        if self.task == "regression" and got.size == len(got) == wanted.size:  # one output, flat or not
+            wanted = wanted.reshape(got.shape)
         if wanted.shape != got.shape:
             raise ShapeMismatch("score", wanted.shape, str(got.shape))
         if self.task == "regression":
