@@ -356,6 +356,10 @@ BAYES = {
     "MultinomialNB, no prior": naive_bayes.MultinomialNB(fit_prior=False),
     "ComplementNB": naive_bayes.ComplementNB(),
     "ComplementNB, normalised": naive_bayes.ComplementNB(norm=True),
+    "BernoulliNB, threshold": naive_bayes.BernoulliNB(binarize=1.0),
+    "CalibratedClassifierCV of BernoulliNB": calibration.CalibratedClassifierCV(
+        naive_bayes.BernoulliNB(binarize=1.0), cv=2, ensemble=False
+    ),
     "BernoulliNB": naive_bayes.BernoulliNB(binarize=None),
     "OneVsRestClassifier of BernoulliNB": multiclass.OneVsRestClassifier(naive_bayes.BernoulliNB(binarize=None)),
     "CalibratedClassifierCV of MultinomialNB": calibration.CalibratedClassifierCV(naive_bayes.MultinomialNB(), cv=2),
@@ -413,7 +417,7 @@ CASES = {f"{name} - {kind}": (estimator, kind) for name, estimator, kind in case
 
 def samples(case):
     """Samples to fit on and others, as the estimator of a case takes them."""
-    if "BernoulliNB" in case:
+    if "BernoulliNB" in case and "threshold" not in case:
         return [(x > 0).astype(float) for x in features()]
     return [np.floor(np.exp(x)) for x in features()] if "NB" in case and "Gaussian" not in case else features()
 

@@ -80,7 +80,7 @@ def test_named_features_sample_weights_and_no_intercept(case):
         estimator = fitted(estimator, kind, X)
     model = fhenn.from_sklearn(estimator)
     if hasattr(estimator, "feature_names_in_"):
-        assert model.feature_names == tuple(NAMES)
+        assert (model.preparation.names if model.preparation else model.feature_names) == tuple(NAMES)
         assert np.array_equal(model.predict(unseen[NAMES[::-1]]), model.predict(unseen))
     same(model, estimator, unseen, digits=digits_of(case))
 

@@ -8,7 +8,7 @@ from fhenn.errors import UnsupportedModel
 
 pytest.importorskip("sklearn")
 
-from linear_estimators import GAUSSIAN, LOGISTIC, VOTERS, features, fitted, transformed
+from linear_estimators import GAUSSIAN, HINGE, LOGISTIC, VOTERS, features, fitted, same, transformed
 from sklearn import (
     calibration,
     compose,
@@ -23,13 +23,15 @@ from sklearn import (
 )
 from sklearn import linear_model as linear
 from sklearn.decomposition import PCA
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor
+from sklearn.kernel_approximation import Nystroem, RBFSampler
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.metrics.pairwise import linear_kernel
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import Binarizer, OneHotEncoder, PolynomialFeatures, StandardScaler
 
 KERNEL = "compares a sample with every support vector.*kernel='linear'.*PolynomialFeatures.*Nystroem"
 REFUSALS = [
@@ -38,7 +40,7 @@ REFUSALS = [
     (svm.SVR(kernel=linear_kernel), "regression", 'its kernel "of one\'s own" ' + KERNEL),
     (svm.NuSVR(), "regression", KERNEL),
     (svm.OneClassSVM(), "novelty", KERNEL),
-    (KernelRidge(), "regression", "by a kernel.*Nystroem or RBFSampler, and a linear model"),
+    (KernelRidge(), "regression", "by a kernel.*RBFSampler, or with allow_rows=True of Nystroem, and a linear model"),
     (GaussianProcessRegressor(), "regression", "GaussianProcessRegressor.*by a kernel.*Nystroem"),
     (GaussianProcessClassifier(), "binary", "GaussianProcessClassifier.*by a kernel.*Nystroem"),
     (neighbors.KNeighborsClassifier(), "three", "nearest of the training samples.*PolynomialFeatures"),
@@ -48,7 +50,11 @@ REFUSALS = [
     (neighbors.NearestCentroid(), "three", "nearest of the centroids.*LinearDiscriminantAnalysis"),
     (DummyClassifier(), "three", "does not depend on the sample"),
     (DummyRegressor(), "regression", "does not depend on the sample"),
-    (naive_bayes.BernoulliNB(), "three", "binarize=0.0 compares.*Supported: binarize=None"),
+    (
+        multiclass.OneVsRestClassifier(naive_bayes.BernoulliNB()),
+        "three",
+        "BernoulliNB .*prepares tables in a way of",
+    ),
     (naive_bayes.CategoricalNB(), "three", "looks up each category.*OneHotEncoder"),
     (
         ensemble.VotingClassifier([*VOTERS, ("net", MLPClassifier((2,), "tanh"))]),
@@ -97,3 +103,54 @@ def test_what_is_refused_says_why_and_what_is_not(estimator, kind, text):
     estimator = fitted(estimator, kind, X)
     with pytest.raises(UnsupportedModel, match=text):
         fhenn.from_sklearn(estimator)
+
+
+RBF = {"gamma": 0.3, "random_state": 0}
+TAKEN = {
+    "polynomial features": (make_pipeline(StandardScaler(), PolynomialFeatures(2), LOGISTIC(max_iter=1000)), "three"),
+    "polynomial features, votes": (make_pipeline(PolynomialFeatures(2), svm.SVC(kernel="linear")), "three"),
+    "random Fourier features": (make_pipeline(RBFSampler(n_components=40, **RBF), linear.Ridge()), "regression"),
+    "Nystroem": (make_pipeline(Nystroem(n_components=40, **RBF), svm.LinearSVC(random_state=0)), "three"),
+    "Nystroem, one class": (make_pipeline(Nystroem(n_components=20, **RBF), linear.SGDOneClassSVM()), "novelty"),
+    "bits before all": (
+        make_pipeline(Binarizer(), multiclass.OneVsRestClassifier(naive_bayes.BernoulliNB(binarize=None))),
+        "three",
+    ),
+    "one-hot categories": (
+        make_pipeline(OneHotEncoder(handle_unknown="ignore"), naive_bayes.BernoulliNB(binarize=None)),
+        "three",
+    ),
+    "one-hot categories, counted": (make_pipeline(OneHotEncoder(), naive_bayes.MultinomialNB()), "three"),
+    "a search for all": (
+        model_selection.GridSearchCV(
+            make_pipeline(PolynomialFeatures(), LinearDiscriminantAnalysis(solver="lsqr")),
+            {"polynomialfeatures__degree": [1, 2]},
+            cv=2,
+        ),
+        "three",
+    ),
+    "a last network of decisions": (
+        ensemble.StackingClassifier(VOTERS, MLPClassifier((2,), "identity"), cv=2, stack_method="decision_function"),
+        "three",
+    ),
+    "a network alone": (
+        calibration.CalibratedClassifierCV(MLPClassifier((2,), "identity"), cv=2, ensemble=False),
+        "three",
+    ),
+    "a calibrated pipeline": (
+        calibration.CalibratedClassifierCV(make_pipeline(PolynomialFeatures(), HINGE), cv=2, ensemble=False),
+        "binary",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_what_is_named_in_its_place_is_taken(name):
+    estimator, kind = TAKEN[name]
+    x, unseen = features()
+    if "one-hot" in name:
+        x, unseen = np.round(np.clip(x, -1, 1)), np.round(np.clip(unseen, -1, 1))
+    estimator = fitted(estimator, kind, x)
+    model = fhenn.from_sklearn(estimator, allow_rows="Nystroem" in name)
+    assert model.stand_ins == ()
+    same(model, estimator, unseen, digits=11)

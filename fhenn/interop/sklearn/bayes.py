@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fhenn.interop.preparation import Thermometer
 from fhenn.interop.reading import Reading
 from fhenn.interop.sklearn.imported import Final, Imported, Maker, refuse
 from fhenn.nn import Affine, Dense, Square
@@ -36,15 +38,13 @@ def _complement(step: Any, where: str, final: Final) -> Imported:
 
 
 def _bernoulli(step: Any, where: str, final: Final) -> Imported:
-    if step.binarize is not None:
-        raise refuse(
-            step,
-            where,
-            f"binarize={step.binarize!r} compares features with a threshold, which is not affine",
-            "binarize=None, fitted on features that are 0 and 1",
-        )
+    """log p of a feature that is 1, log(1 - p) of one that is 0; the client says which, where it has to."""
     absent = np.log(1 - np.exp(step.feature_log_prob_))
-    return _of_likelihoods(step, step.feature_log_prob_ - absent, step.class_log_prior_ + absent.sum(axis=1), where)
+    rows, bias = step.feature_log_prob_ - absent, step.class_log_prior_ + absent.sum(axis=1)
+    if step.binarize is None:
+        return _of_likelihoods(step, rows, bias, where)
+    below = Thermometer(((float(step.binarize),),) * step.n_features_in_)  # 1 where a feature is not above it
+    return replace(_of_likelihoods(step, -rows, bias + rows.sum(axis=1), where), steps=(below,))
 
 
 def _of_likelihoods(step: Any, rows: Floats, bias: Floats, where: str) -> Imported:

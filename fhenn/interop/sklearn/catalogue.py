@@ -10,7 +10,7 @@ ESTIMATORS = (
     "SVC and NuSVC with kernel='linear'",
     "LinearDiscriminantAnalysis",
     "QuadraticDiscriminantAnalysis",
-    "GaussianNB, MultinomialNB, ComplementNB, BernoulliNB with binarize=None",
+    "GaussianNB, MultinomialNB, ComplementNB, BernoulliNB",
     "LinearRegression",
     "Ridge(CV), Lasso(CV), ElasticNet(CV) and their kind for several tasks",
     "Lars(CV), LassoLars(CV, IC), OrthogonalMatchingPursuit(CV)",

@@ -40,7 +40,9 @@ def from_sklearn(
 ) -> ImportedModel:
     """The twin of a fitted estimator or Pipeline, which predicts what the estimator does.
 
-    All of it is exact but for the hidden activations of perceptrons, which become polynomials.
+    All of it is exact but for the hidden activations of perceptrons, which become polynomials. What follows the scores,
+    such as links, calibrations, votes and thresholds, the client computes from what it decrypts: the model's `reading`
+    holds it, so whoever gets that sees its constants, and of an ensemble the scores of every member.
 
     estimator: one of `ESTIMATORS`, after any of `TRANSFORMERS`, which are folded into the first linear layer and cost
     nothing, and of `PREPARERS`, which the client runs in the clear.

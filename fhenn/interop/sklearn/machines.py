@@ -12,6 +12,7 @@ from fhenn.interop.reading.expressions import Expression, Scores
 from fhenn.interop.reading.operations import Apply, Couple, Exceeds, PairScores, Scale, Votes
 from fhenn.interop.sklearn.imported import Final, Imported, Maker, refuse
 from fhenn.interop.sklearn.linear import novelty, weights
+from fhenn.interop.sklearn.refusals import APPROXIMATION
 
 
 def makers() -> dict[type, Maker]:
@@ -34,8 +35,7 @@ def _require_linear(step: Any, where: str) -> None:
             step,
             where,
             f"its kernel {kernel!r} compares a sample with every support vector, which is no small polynomial",
-            f"{type(step).__name__}(kernel='linear'), a pipeline of PolynomialFeatures, or of Nystroem or RBFSampler, "
-            "and a linear model",
+            f"{type(step).__name__}(kernel='linear'), {APPROXIMATION}",
         )
 
 

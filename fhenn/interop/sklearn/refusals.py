@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-_APPROXIMATION = (
-    "a pipeline of PolynomialFeatures, or of Nystroem or RBFSampler, and a linear model, such as "
+APPROXIMATION = (
+    "a pipeline of PolynomialFeatures, of RBFSampler, or with allow_rows=True of Nystroem, and a linear model, such as "
     "LogisticRegression or Ridge"
 )
+"""What comes near a kernel: features that the client makes in the clear."""
+
 _KERNEL = "it compares a sample with the training samples by a kernel, which is no small polynomial"
 _NEIGHBOURS = "it looks for the nearest of the training samples, which no polynomial does"
 _CONSTANT = "its answer does not depend on the sample, so there is nothing to encrypt"
@@ -15,7 +17,7 @@ _CONSTANT = "its answer does not depend on the sample, so there is nothing to en
 _KERNELS = ("KernelRidge", "GaussianProcessClassifier", "GaussianProcessRegressor")
 
 _REASONS = {
-    **dict.fromkeys(_KERNELS, (_KERNEL, _APPROXIMATION)),
+    **dict.fromkeys(_KERNELS, (_KERNEL, APPROXIMATION)),
     **dict.fromkeys(
         (
             "KNeighborsClassifier",
@@ -25,7 +27,7 @@ _REASONS = {
             "LabelPropagation",
             "LabelSpreading",
         ),
-        (_NEIGHBOURS, _APPROXIMATION),
+        (_NEIGHBOURS, APPROXIMATION),
     ),
     "NearestCentroid": (_NEIGHBOURS.replace("training samples", "centroids"), "LinearDiscriminantAnalysis"),
     **dict.fromkeys(("DummyClassifier", "DummyRegressor"), (_CONSTANT, "a model that was fitted on the features")),
