@@ -22,9 +22,9 @@ Floats = NDArray[np.float64]
 
 MOST_STEPS = 1 << 16
 MOST_CELLS = 1 << 20
-"""Of what a stranger's expressions may hold: steps, and numbers a sample in all of them."""
+"""Of what expressions may hold: steps, and numbers a sample that go in and come out of all of them."""
 
-_AT_ONCE = 1 << 24
+_AT_ONCE = 1 << 22
 """Numbers that are in memory at once while expressions are computed."""
 
 
@@ -79,6 +79,11 @@ class Expression:
         return replace(self, **changed)
 
     @property
+    def cells(self) -> int:
+        """Numbers a sample that go in and come out."""
+        return self.width + sum(each.width for each in self.inputs)
+
+    @property
     def numbers(self) -> int:
         """Constants in the fields, which whoever has the expression sees."""
         return sum(_count(getattr(self, name)) for name in _fields_of(type(self)))
@@ -131,7 +136,7 @@ def evaluate(root: Expression, scores: Floats) -> Floats:
     scores: (samples, outputs).
     """
     steps = in_order([root])
-    rows = max(1, _AT_ONCE // sum(step.width for step in steps))
+    rows = max(1, _AT_ONCE // sum(step.cells for step in steps))
     with np.errstate(all="ignore"):  # what overflows is infinite, as in the model itself
         parts = [_evaluate(steps, scores[start : start + rows]) for start in range(0, max(len(scores), 1), rows)]
     return np.concatenate(parts)
@@ -183,7 +188,7 @@ def from_steps(steps: Any, kinds: Mapping[str, type[Expression]]) -> list[Expres
     for step in steps:
         kind = kinds[step.pop("op")]
         found.append(kind(**_read(kind, step, found)))
-        cells += found[-1].width
+        cells += found[-1].cells
         if cells > MOST_CELLS:
             raise ValueError("too many numbers a sample")
     return found

@@ -8,7 +8,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from fhenn.interop.reading.expressions import Expression, Scores, from_steps, in_order, rebuilt, require, to_steps
+from fhenn.interop.reading.expressions import (
+    MOST_CELLS,
+    MOST_STEPS,
+    Expression,
+    Scores,
+    from_steps,
+    in_order,
+    rebuilt,
+    require,
+    to_steps,
+)
 from fhenn.interop.reading.operations import OPERATIONS, Columns
 from fhenn.strict import built
 
@@ -21,6 +31,7 @@ class Maps:
     multilabel model a column of 0 and 1 for each label; of a regression the values.
     probabilities: of each class, or label; None where the model has none.
     decision: scikit-learn's decision function; None where the model has none.
+    Raises ParameterError where they take too much to compute for a client to accept.
 
     >>> from fhenn.interop.reading.operations import Softmax
     >>> scores = Scores((0, 1, 2))
@@ -31,6 +42,14 @@ class Maps:
     predict: Expression
     probabilities: Expression | None = None
     decision: Expression | None = None
+
+    def __post_init__(self) -> None:
+        steps, cells = len(self._steps), sum(step.cells for step in self._steps)
+        require(
+            steps <= MOST_STEPS and cells <= MOST_CELLS,
+            f"{steps} steps, with {cells} numbers a sample, are too many for a client.",
+            f"Make at most {MOST_STEPS} and {MOST_CELLS}.",
+        )
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Maps) and self.to_fields() == other.to_fields()

@@ -5,7 +5,7 @@ Each is what scikit-learn, or LIBSVM in it, computes, operation by operation, so
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import erfc, isqrt, sqrt
 from typing import Literal, get_args
@@ -26,6 +26,8 @@ PowerMethod = Literal["box-cox", "yeo-johnson"]
 
 _LEAST_SHARE = 1e-7
 _MOST_COUPLED = 256
+_MOST_BEATS = 1 << 20
+"""Numbers that the matrices of some samples hold while probabilities are coupled."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -345,7 +347,9 @@ class Decide(Expression):
         return self.of.width
 
     def _compute(self, *inputs: Floats) -> Floats:
-        return np.asarray(np.eye(self.width)[np.argmax(inputs[0], axis=1)])
+        found = np.zeros_like(inputs[0])
+        found[np.arange(len(found)), np.argmax(inputs[0], axis=1)] = 1.0
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -363,11 +367,7 @@ class Votes(Expression):
         return _classes_of(self.wins.width)
 
     def _compute(self, *inputs: Floats) -> Floats:
-        votes = np.zeros((len(inputs[0]), self.width))
-        for place, (first, second) in enumerate(_pairs(self.width)):
-            votes[:, first] += inputs[0][:, place] == 0
-            votes[:, second] += inputs[0][:, place] == 1
-        return votes
+        return _votes(inputs[0], self.width)
 
 
 @dataclass(frozen=True, eq=False)
@@ -392,13 +392,20 @@ class PairScores(Expression):
 
     def _compute(self, *inputs: Floats) -> Floats:
         wins, margins = inputs
-        votes, sums = np.zeros((len(wins), self.width)), np.zeros((len(wins), self.width))
-        for place, (first, second) in enumerate(_pairs(self.width)):
-            sums[:, first] -= margins[:, place]
-            sums[:, second] += margins[:, place]
-            votes[:, first] += wins[:, place] == 0
-            votes[:, second] += wins[:, place] == 1
-        return np.asarray(votes + sums / (3 * (np.abs(sums) + 1)))
+        sums = np.zeros((len(wins), self.width))
+        for first, own in _pairs_of(self.width):
+            # one after another, as scikit-learn does, or ties fall otherwise
+            sums[:, first] = np.subtract.reduce(np.column_stack([sums[:, first], margins[:, own]]), axis=1)
+            sums[:, first + 1 :] += margins[:, own]
+        return np.asarray(_votes(wins, self.width) + sums / (3 * (np.abs(sums) + 1)))
+
+
+def _votes(wins: Floats, classes: int) -> Floats:
+    votes = np.zeros((len(wins), classes))
+    for first, own in _pairs_of(classes):
+        votes[:, first] += (wins[:, own] == 0).sum(axis=1)
+        votes[:, first + 1 :] += wins[:, own] == 1
+    return votes
 
 
 @dataclass(frozen=True, eq=False)
@@ -417,14 +424,17 @@ class Couple(Expression):
         return classes
 
     def _compute(self, *inputs: Floats) -> Floats:
-        return _coupled(np.clip(inputs[0], _LEAST_SHARE, 1 - _LEAST_SHARE), self.width)
+        pairs = np.clip(inputs[0], _LEAST_SHARE, 1 - _LEAST_SHARE)
+        rows = max(1, _MOST_BEATS // self.width**2)
+        parts = [_coupled(pairs[start : start + rows], self.width) for start in range(0, max(len(pairs), 1), rows)]
+        return np.concatenate(parts)
 
 
 def _coupled(pairs: Floats, classes: int) -> Floats:
     """Minimise pᵀQp over probabilities p, one coordinate after another, until no gradient is off by 0.005/classes."""
     beats = np.zeros((len(pairs), classes, classes))
-    for place, (first, second) in enumerate(_pairs(classes)):
-        beats[:, first, second], beats[:, second, first] = pairs[:, place], 1 - pairs[:, place]
+    for first, own in _pairs_of(classes):
+        beats[:, first, first + 1 :], beats[:, first + 1 :, first] = pairs[:, own], 1 - pairs[:, own]
     matrix = -beats * beats.transpose(0, 2, 1)
     matrix[:, range(classes), range(classes)] = (beats**2).sum(axis=1)
     found = np.full((len(pairs), classes), 1 / classes)
@@ -448,8 +458,12 @@ def _coupled(pairs: Floats, classes: int) -> Floats:
     return found
 
 
-def _pairs(classes: int) -> list[tuple[int, int]]:
-    return [(first, second) for first in range(classes) for second in range(first + 1, classes)]
+def _pairs_of(classes: int) -> Iterator[tuple[int, slice]]:
+    """Every class but the last, with the columns of its pairs with those after it."""
+    start = 0
+    for first in range(classes - 1):
+        yield first, slice(start, start + classes - 1 - first)
+        start += classes - 1 - first
 
 
 def _classes_of(pairs: int) -> int:

@@ -270,10 +270,12 @@ def test_a_stranger_s_maps_are_refused(fields):
 
 def test_there_is_an_end_to_steps_and_to_numbers_of_a_sample(monkeypatch):
     assert Reading.from_json(READING.to_json()) == READING
-    for name, most in (("MOST_STEPS", 1), ("MOST_CELLS", 5)):
+    for name, most in (("MOST_STEPS", 1), ("MOST_CELLS", 8)):
         with monkeypatch.context() as patch, pytest.raises(WireFormatError):
             patch.setattr(expressions, name, most)
             Reading.from_json(READING.to_json())
+    with pytest.raises(ParameterError, match="too many for a client"):
+        Maps(Average((Scores((0,) * 1000),) * 2000, (1.0,) * 2000))
 
 
 def test_numbers_that_are_none_are_refused():
