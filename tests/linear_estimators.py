@@ -23,6 +23,7 @@ from sklearn import (
 from sklearn import linear_model as linear
 from sklearn.base import clone
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401  (or there are none)
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import (
@@ -254,6 +255,10 @@ META_CLASSIFIERS = {
         make_pipeline(StandardScaler(), LOGISTIC()), {"logisticregression__C": [0.1, 1]}, cv=2
     ),
     "RandomizedSearchCV": model_selection.RandomizedSearchCV(LOGISTIC(), {"C": [0.1, 1]}, n_iter=1, cv=2),
+    "HalvingGridSearchCV": model_selection.HalvingGridSearchCV(LOGISTIC(), {"C": [0.1, 1, 9]}, cv=2, random_state=0),
+    "HalvingRandomSearchCV": model_selection.HalvingRandomSearchCV(
+        make_pipeline(StandardScaler(), LOGISTIC()), {"logisticregression__C": [0.1, 1, 9]}, cv=2, random_state=0
+    ),
     "FrozenEstimator": frozen.FrozenEstimator(LOGISTIC()),
     "RFE": feature_selection.RFE(LOGISTIC(), n_features_to_select=3),
     "RFECV": feature_selection.RFECV(LOGISTIC(), cv=2),
