@@ -63,7 +63,8 @@ class Scale(Step):
             ("added", self.add),
         ):
             if part:
-                called = ", ".join(names[:5]) + ", …" * (len(names) > 5)
+                distinct = [*dict.fromkeys(names)]  # several features may be made of one column
+                called = ", ".join(distinct[:5]) + ", …" * (len(distinct) > 5)
                 yield f"{called}: what is {verb}, {shown(part)}"
 
 
