@@ -45,17 +45,18 @@ def prime_limits(evaluator: Evaluator) -> tuple[int, ...]:
 
 
 def chains_of(
-    nodes: Sequence[Step], shared: bool, most: int = LARGEST_PRIME_BITS
+    nodes: Sequence[Step], shared: bool, most: int = LARGEST_PRIME_BITS, spare: int = 0
 ) -> list[tuple[int, tuple[int, ...], int]]:
     """Chains for every scale, as the values on the way want them, those of fewer primes first.
 
     nodes: of the model, in order.
     shared: whether results are to be shared, which takes larger scales.
     most: bits of a prime, at most.
+    spare: levels more than the nodes take.
 
     Returns (scale, primes above the first one, least first prime) of each, all in bits.
     """
-    return list(_chains_of(_shape_of(nodes), shared, most))
+    return list(_chains_of(_shape_of(nodes), shared, most, spare))
 
 
 def has_chain(nodes: Sequence[Step], ring_degree: int, shared: bool, most: int = LARGEST_PRIME_BITS) -> bool:
@@ -71,13 +72,14 @@ def has_chain(nodes: Sequence[Step], ring_degree: int, shared: bool, most: int =
 
 
 @lru_cache(maxsize=64)
-def _chains_of(shape: Shape, shared: bool, most: int) -> tuple[tuple[int, tuple[int, ...], int], ...]:
+def _chains_of(shape: Shape, shared: bool, most: int, spare: int) -> tuple[tuple[int, tuple[int, ...], int], ...]:
     """The same for all rings, of which several are tried: kept. Arguments and the tuple returned as `chains_of`."""
     least_first: dict[tuple[int, tuple[int, ...]], int] = {}
     for bits in _SCALE_BITS_TO_SHARE if shared else _SCALE_BITS:
         choices = product(_wide_primes(shape, bits, most), _LIFTS)
         # the first node divides by the last prime
-        chains = {used: bits + 4 for wide, lift in choices if (used := _chain_for(shape, bits, wide, lift, most))}
+        found_for = (_chain_for(shape, bits, wide, lift, most, spare) for wide, lift in choices)
+        chains = {used: bits + 4 for used in found_for if used}
         if shape[-1] is None:
             # the last product need not be rescaled where the first prime holds it
             chains |= {used[1:]: 2 * bits + 3 for used in chains}
@@ -124,12 +126,18 @@ def chain_for(
 
     nodes, bits, wide, lift, most: as for `_prime_bits`.
     """
-    return _chain_for(_shape_of(nodes), bits, wide, lift, most)
+    return _chain_for(_shape_of(nodes), bits, wide, lift, most, 0)
 
 
-def _chain_for(shape: Shape, bits: int, wide: int | None, lift: float, most: int) -> tuple[int, ...] | None:
+def _chain_for(shape: Shape, bits: int, wide: int | None, lift: float, most: int, spare: int) -> tuple[int, ...] | None:
     try:
-        return tuple(_prime_bits(shape, bits, wide, lift, most)[::-1])
+        primes = _prime_bits(shape, bits, wide, lift, most)
+        if not spare:
+            return tuple(primes[::-1])
+        # before the last affine node, which leaves them out
+        last = len(shape) - shape[::-1].index(None) - 1
+        before = len(_prime_bits(shape[:last], bits, wide, lift, most))
+        return tuple([*primes[:before], *[min(bits, most)] * spare, *primes[before:]][::-1])
     except (ScaleMismatch, LevelExhausted, OverflowError):
         return None
 

@@ -132,6 +132,8 @@ class Plan:
     public_key: whether samples may be encrypted with the public key alone (`fhenn.Encryptor`), which errs by more.
     preparation: fingerprint of what makes the features of raw tables (`fhenn.interop.Preparation`); None where clients
     hold the features themselves.
+    spare: levels more than the model takes, in which witnesses have room; before the last affine layer they are left
+    out (`fhenn.planner.scaling`).
     distance: the largest |twin - exact model| of an output over the samples that it was planned from (2,000 of them at
     most), in the same units as the error, of which it is no part; None without samples, or where the twin is exact.
 
@@ -176,6 +178,7 @@ class Plan:
     targets: tuple[WholeSamples | None, ...] = ()
     shape: tuple[int, ...] | None = None
     preparation: str | None = None
+    spare: int = 0
 
     @cached_property
     def fingerprint(self) -> str:
@@ -463,6 +466,8 @@ class Plan:
         for name in ("ranges", "units", "distance", "rotation_levels", "targets", "shape"):
             if data[name] in (None, (), []):
                 del data[name]
+        if not self.spare:
+            del data["spare"]
         if self.evaluator == SEAL.name:
             del data["evaluator"]  # as before there were others, so that an older fhenn reads it
         return _DOCUMENT.write(data)
@@ -526,6 +531,7 @@ class Plan:
             and all(0 < steps < self.parameters.slots for steps in self.rotations)
             and len(self.rotation_levels) in (0, len(self.rotations))
             and all(0 <= level <= self.parameters.levels for level in self.rotation_levels)
+            and 0 <= self.spare < max(self.parameters.levels, 1)
             and self.accuracy > 0
             and (self.feature_names is None or len(self.feature_names) == len(self.low))
             and self.worst > 0

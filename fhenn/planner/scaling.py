@@ -12,13 +12,15 @@ decryption, last of all. An accuracy in these units is one relative to how the o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import frexp, isnan, nan
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fhenn.backends import CIPHER, Backend
+from fhenn.ckks import CipherArray
 from fhenn.ckks.layout import WholeSamples
 from fhenn.ckks.operator import Operator, Scaling
 from fhenn.errors import ParameterError, ShapeMismatch
@@ -53,6 +55,7 @@ class ServedLayer(Affine):
     not scaled.
     idle: what positions hold that hold no output.
     target: where outputs go in ciphertexts of whole samples; None for one after another.
+    spare: levels of its inputs that it leaves out (`with_spare`).
 
     Where `layer` is a ServedLayer, what is None is as there.
     """
@@ -65,12 +68,20 @@ class ServedLayer(Affine):
         sums: Floats | None = None,
         idle: float | None = None,
         target: WholeSamples | None = None,
+        spare: int | None = None,
     ) -> None:
         self._name, self._grid = layer.name, layer.grid
         super().__init__(layer.operator if operator is None else operator, layer.bias if bias is None else bias)
         self.sums: Floats | None = layer.sums if sums is None and isinstance(layer, ServedLayer) else sums
         self._idle = layer.idle if idle is None else idle
         self._target = layer.target if target is None else target
+        self.spare: int = layer.spare if spare is None and isinstance(layer, ServedLayer) else spare or 0
+
+    def evaluate(self, backend: Backend, x: Any) -> Any:
+        """A x + b through a backend, of ciphertexts at a level that is lower by what is spare."""
+        if self.spare and isinstance(x, CipherArray):
+            x = CIPHER.drop_to(x, x.level - self.spare)
+        return super().evaluate(backend, x)
 
     @property
     def idle(self) -> float:
@@ -160,6 +171,33 @@ def with_targets(nodes: Sequence[Step], targets: Sequence[WholeSamples | None]) 
         if target is not None and isinstance(node, Affine):
             served[place] = ServedLayer(node, target=target)
     return served
+
+
+def with_spare(nodes: Sequence[Step], spare: int) -> list[Step]:
+    """Nodes under more levels than they take: what comes to the last affine one is brought to the level that it needs.
+
+    Before that there are so many levels more, in which witnesses of high degree have room.
+
+    nodes: of a model.
+    spare: levels more.
+    """
+    served = list(nodes)
+    place = max((place for place, node in enumerate(nodes) if isinstance(node, Affine)), default=0)
+    node = served[place]
+    if spare and isinstance(node, Affine):
+        served[place] = ServedLayer(node, spare=spare)
+    return served
+
+
+def starting(nodes: Sequence[Step], arrays: Iterable[CipherArray]) -> Iterator[CipherArray]:
+    """What each node starts from.
+
+    nodes: of a model, as they are served.
+    arrays: what comes to each.
+    """
+    for node, x in zip(nodes, arrays, strict=True):
+        spare = node.spare if isinstance(node, ServedLayer) else 0
+        yield CIPHER.drop_to(x, x.level - spare)
 
 
 def _idle_of(nodes: Sequence[Step], place: int, chosen: Mapping[int, float]) -> float:
@@ -335,7 +373,7 @@ def served_nodes(plan: Plan, model: Node) -> list[Step]:
     """
     nodes = circuit(model)
     nodes = nodes_in_units(scaled_nodes(nodes, *plan.bounds) if plan.scaled else nodes, plan.units)
-    return with_targets(with_idle_values(nodes), plan.targets)
+    return with_spare(with_targets(with_idle_values(nodes), plan.targets), plan.spare)
 
 
 def scaled_bounds(low: Floats, high: Floats) -> tuple[Floats, Floats]:

@@ -92,7 +92,8 @@ def plan(
     doubling.
     witness: whether answers can show that an activation's inputs left its domain (`Server.predict`), or the range from
     data. A hidden layer's witness has degree 8 where the ring has room for that, else 4 or 2; a number asks for that
-    degree. None for witnesses where the ranges are from data.
+    degree. Where none has room, or those that have would alarm for the samples, the chain gets levels for them
+    (`Plan.spare`). None for witnesses where the ranges are from data.
     queries: samples whose results may be shared (`Client.decrypt`), 0 to 2^64; the accuracy then holds with the noise
     that hides the key.
     evaluator: what will compute, by the name that it was registered under (`fhenn.backends.register`), "seal" or
@@ -207,10 +208,17 @@ def _attempt(case: Case, near: Parameters | None, until: float) -> None:
             continue
         trial = Trial(path.placed(packing.targets), packing, request.queries, request.evaluator, until)
         nearby = trial.candidate(near) if near is not None and trial.would_try(near, ring_degree) else None
+        fitting: Candidate | None = None
         for candidate in chain([] if nearby is None else [nearby], trial.candidates(ring_degree, exact_first=True)):
-            enough = candidate.error <= request.accuracy
-            if enough and (not degrees or trial.with_witnesses([candidate], degrees, request.accuracy)):
-                return
+            if candidate.error <= request.accuracy:
+                if not degrees or trial.with_witnesses([candidate], degrees, request.accuracy):
+                    return
+                fitting = fitting or candidate
+        for deeper in () if fitting is None else trial.with_spare_levels(fitting, degrees):
+            for candidate in deeper.candidates(ring_degree, exact_first=True):
+                enough = candidate.error <= request.accuracy
+                if enough and deeper.with_witnesses([candidate], degrees, request.accuracy):
+                    return
     raise Refusal("no parameters were found.", name_of(path.nodes, 0), "range")
 
 
@@ -277,6 +285,7 @@ def _plan_as(model: Node, known: Inputs, request: Request, served: tuple[Path, t
         public_key=request.public_key,
         targets=trial.packing.targets,
         shape=image_shape_of(model),
+        spare=trial.spare,
     ).as_own()
 
 
@@ -297,27 +306,32 @@ def _choose(path: Path, request: Request) -> Candidate:
     require_slots(path.nodes, request)
     closest: Candidate | None = None
     degrees = request.degrees(path.ranges is not None)
-    for ring_degree, most in product(MAX_MODULUS_BITS, prime_limits(request.evaluator)):
-        if not has_chain(path.nodes, ring_degree, request.queries > 0, most):
-            continue
-        packing = choose_packing(path.nodes, request, ring_degree // 2)
-        if packing is None:
-            continue
-        trial = Trial(path.placed(packing.targets), packing, request.queries, request.evaluator, most=most)
-        enough: list[Candidate] = []
-        # fewer primes are faster; then the accuracy
-        for candidates in trial.by_primes(ring_degree):
-            closest = min(filter(None, (closest, candidates[0])), key=lambda candidate: candidate.error)
-            enough += [candidate for candidate in candidates if candidate.error <= request.accuracy]
-            if enough and not degrees:
-                return enough[0]
-        for wider in trial.with_wider_ranges() if enough else ():
-            if wider is not trial:
-                found = chain.from_iterable(wider.by_primes(ring_degree))
-                enough = [candidate for candidate in found if candidate.error <= request.accuracy]
-            witnessed = wider.with_witnesses(enough, degrees, request.accuracy)
-            if witnessed is not None:
-                return witnessed
+    for ring_degree in MAX_MODULUS_BITS:
+        fitting: list[Candidate] = []
+        for most in prime_limits(request.evaluator):
+            if not has_chain(path.nodes, ring_degree, request.queries > 0, most):
+                continue
+            packing = choose_packing(path.nodes, request, ring_degree // 2)
+            if packing is None:
+                continue
+            trial = Trial(path.placed(packing.targets), packing, request.queries, request.evaluator, most=most)
+            enough: list[Candidate] = []
+            # fewer primes are faster; then the accuracy
+            for candidates in trial.by_primes(ring_degree):
+                closest = min(filter(None, (closest, candidates[0])), key=lambda candidate: candidate.error)
+                enough += [candidate for candidate in candidates if candidate.error <= request.accuracy]
+                if enough and not degrees:
+                    return enough[0]
+            fitting += enough[:1]
+            for wider in trial.with_wider_ranges() if enough else ():
+                witnessed = wider.witnessed(ring_degree, request.accuracy, degrees, enough if wider is trial else None)
+                if witnessed is not None:
+                    return witnessed
+        for candidate in fitting:
+            for deeper in candidate.trial.with_spare_levels(candidate, degrees):
+                witnessed = deeper.witnessed(ring_degree, request.accuracy, degrees)
+                if witnessed is not None:
+                    return witnessed
     if closest is None:
         raise unreached(path, request)
     raise unreached(path, request, closest.error, closest.walk, closest.parameters)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import chain, groupby
 from math import inf, log2
 from time import monotonic
 
@@ -25,7 +25,7 @@ from fhenn.planner.packing import Packing
 from fhenn.planner.refusal import OutOfTime
 from fhenn.planner.walk import Path, Walk, walk
 from fhenn.planner.witness import Witness
-from fhenn.planner.witness_choice import doubt, no_doubt, witnesses_of
+from fhenn.planner.witness_choice import doubt, levels_missing, no_doubt, witnesses_of
 
 _ROOMIER = 8
 """Bits between the first primes that are tried for a witness."""
@@ -70,6 +70,7 @@ class Trial:
     evaluator: what will compute.
     until: when to give up (`time.monotonic`).
     most: bits of a prime, at most.
+    spare: levels more than the model takes, for witnesses to have room.
     """
 
     path: Path
@@ -78,6 +79,12 @@ class Trial:
     evaluator: Evaluator
     until: float = inf
     most: int = LARGEST_PRIME_BITS
+    spare: int = 0
+
+    @property
+    def _chains(self) -> list[tuple[int, tuple[int, ...], int]]:
+        """Those that are tried, of fewer primes first (`chains_of`)."""
+        return chains_of(self.path.nodes, self.queries > 0, self.most, self.spare)
 
     def candidates(self, ring_degree: int, *, exact_first: bool = False) -> Iterator[Candidate]:
         """Candidates on a ring: every chain with the least first prime that fits.
@@ -85,9 +92,9 @@ class Trial:
         ring_degree: N.
         exact_first: whether those of large scales come first, in the place of those of fewer primes.
         """
-        chains = chains_of(self.path.nodes, self.queries > 0, self.most)
+        chains = self._chains
         if exact_first:
-            chains = sorted(chains, key=lambda chain: -chain[0])
+            chains.sort(key=lambda chain: -chain[0])
         for bits, used, least in chains:
             with suppress(Drowned):
                 found = self._with_least_first(with_firsts(ring_degree, bits, used, range(least, self.most + 1, 2)))
@@ -140,17 +147,21 @@ class Trial:
         accuracy: the largest error.
         degrees: that hidden layers' witnesses may have; empty where there are none.
         """
+        closest: Candidate | None = None
         for wider in self.with_wider_ranges() if degrees else (self,):
-            fits = False
+            fits = None
             for candidate in wider._promising(ring_degree, accuracy):
                 if candidate.error > accuracy:
                     continue
                 if not degrees or wider.with_witnesses([candidate], degrees, accuracy) is not None:
                     return True
-                fits = True
-            if not fits:
-                return False
-        return False
+                fits = candidate
+            if fits is None:
+                break
+            closest = closest or fits
+        return closest is not None and any(
+            deeper.reaches(ring_degree, accuracy, degrees) for deeper in self.with_spare_levels(closest, degrees)
+        )
 
     def _promising(self, ring_degree: int, accuracy: float) -> Iterator[Candidate]:
         """Candidates on a ring, those of large scales first, down to a scale at which noise is why none does.
@@ -160,7 +171,7 @@ class Trial:
         ring_degree: N.
         accuracy: the largest error.
         """
-        chains = sorted(chains_of(self.path.nodes, self.queries > 0, self.most), key=lambda chain: -chain[0])
+        chains = sorted(self._chains, key=lambda chain: -chain[0])
         for bits, alike in groupby(chains, key=lambda chain: chain[0]):
             noisy = []
             for _, used, least in alike:
@@ -192,7 +203,7 @@ class Trial:
         parameters: of any model.
         ring_degree: N.
         """
-        tried = ((used, 2.0**bits) for bits, used, _ in chains_of(self.path.nodes, self.queries > 0, self.most))
+        tried = ((used, 2.0**bits) for bits, used, _ in self._chains)
         return parameters.ring_degree == ring_degree and (parameters.chain[1:-1], parameters.scale) in tried
 
     def candidate(self, parameters: Parameters) -> Candidate | None:
@@ -218,6 +229,25 @@ class Trial:
             error += flood_bound(flood(self.worst_error(parameters, error), outputs, self.queries), outputs)
         return Candidate(self, parameters, found, error)
 
+    def witnessed(
+        self,
+        ring_degree: int,
+        accuracy: float,
+        degrees: Sequence[int],
+        candidates: Sequence[Candidate] | None = None,
+    ) -> Candidate | None:
+        """The candidate on a ring whose witnesses leave least to be wished; None where none fit.
+
+        ring_degree: N.
+        accuracy: the largest error.
+        degrees: that hidden layers' witnesses may have, the best first.
+        candidates: those that reach the accuracy; None where they are not known.
+        """
+        if candidates is None:
+            found = chain.from_iterable(self.by_primes(ring_degree))
+            candidates = [candidate for candidate in found if candidate.error <= accuracy]
+        return self.with_witnesses(candidates, degrees, accuracy)
+
     def with_witnesses(
         self, candidates: Sequence[Candidate], degrees: Sequence[int], accuracy: float
     ) -> Candidate | None:
@@ -234,6 +264,19 @@ class Trial:
                 if left <= no_doubt(degrees):
                     break
         return best
+
+    def with_spare_levels(self, candidate: Candidate, degrees: Sequence[int]) -> Iterator[Trial]:
+        """The model on chains of a level more than it takes, of two, and so on, as far as witnesses have use for them.
+
+        One behind an activation of few levels near the end has no room for a high degree, and one of a low degree is
+        quiet on a small part of its domain only.
+
+        candidate: without witnesses.
+        degrees: that hidden layers' witnesses may have, the best first.
+        """
+        if not self.spare:
+            for spare in range(1, levels_missing(candidate.walk, degrees) + 1):
+                yield replace(self, path=self.path.with_spare(spare), spare=spare)
 
     def with_wider_ranges(self) -> Iterator[Trial]:
         """Itself, and the model with wider ranges of its last hidden exact activation, of its last two, and so on.

@@ -33,7 +33,9 @@ from fhenn.planner.scaling import (
     nodes_in_units,
     scaled_bounds,
     served_nodes,
+    starting,
     with_idle_values,
+    with_spare,
     with_targets,
 )
 from fhenn.ranges import DataRanges, Reach, reaches
@@ -91,6 +93,15 @@ class Path:
         path.nodes = tuple(nodes_in_units(self.nodes, units))
         path.reach = (*self.reach[:-1], Reach(end.low / np.array(units), end.high / np.array(units)))
         path.bounds = (*self.bounds[:-1], Bounds(path.reach[-1].low, path.reach[-1].high))
+        return path
+
+    def with_spare(self, spare: int) -> Path:
+        """The same model under so many levels more than its nodes take (`with_spare`).
+
+        spare: levels.
+        """
+        path = copy(self)
+        path.nodes = tuple(with_spare(self.nodes, spare))
         return path
 
     def placed(self, targets: Sequence[WholeSamples | None]) -> Path:
@@ -297,7 +308,7 @@ def walk(
         return replace(both, ciphertexts=(on.with_bounds(traced, bounds),))
 
     *arrays, x = trail(path.nodes, context.array(packing, path.bounds[0]), step, join, product)
-    places = (*map(Place, arrays), Place(replace(x, ciphertexts=(on.decoded(x.ciphertexts[0]),))))
+    places = (*map(Place, starting(path.nodes, arrays)), Place(replace(x, ciphertexts=(on.decoded(x.ciphertexts[0]),))))
     if path.reach[-1].largest * x.scale > on.primes[0] / 2:
         raise ScaleMismatch(x.scale, int(on.primes[0]), "")
     return Walk(path, places, on)

@@ -80,6 +80,18 @@ def no_doubt(degrees: Sequence[int]) -> tuple[float, int, float]:
     return CHANCE, -degrees[0], -_AMPLE
 
 
+def levels_missing(walked: Walk, degrees: Sequence[int]) -> int:
+    """Levels more that the best witnesses of hidden layers have use for below their activations; 0 where none.
+
+    Those that their polynomials take, and one at which a number has headroom.
+
+    walked: the model under parameters.
+    degrees: that hidden layers' witnesses may have, the best first.
+    """
+    hidden = (each for each in _observe(walked) if each.is_watched and each.hidden)
+    return max((doublings(degrees[0]) + 1 - each.start.array.level for each in hidden), default=0)
+
+
 def witnesses_of(
     walked: Walk, degrees: Sequence[int], chance: float = 1.0, is_quiet: Callable[[Witness], bool] | None = None
 ) -> tuple[Witness, ...]:

@@ -10,9 +10,15 @@ from hypothesis import strategies as st
 from support import mostly_thorough, on_each
 
 import fhenn
+from fhenn.approx import RELU
 from fhenn.errors import ParameterError, PlanError, WireFormatError
+from fhenn.nn import circuit
+from fhenn.planner import Plan, verify
+from fhenn.planner.ring import expected_ring
 from fhenn.planner.witness import DEGREES, Witness, chebyshev_witness, inner_edge
 from fhenn.planner.witness_choice import _covers, _limit, watched
+from fhenn.ranges import Inputs
+from fhenn.session import Receipt
 
 rng = np.random.default_rng(0)
 HIDDEN = fhenn.Sequential(
@@ -66,6 +72,134 @@ def test_nothing_is_planned_unasked():
 def test_a_degree_may_be_asked_for(degree):
     (witness,) = fhenn.plan(HIDDEN, bounds=[-1, 1], witness=degree, layout="throughput").witnesses
     assert witness.degree == degree
+
+
+def one_level(units):
+    """A network whose activation takes one level just before the last layer, and what it is planned from."""
+    draw = np.random.default_rng(0)
+    samples = draw.normal(size=(300, 13))
+    first = draw.normal(size=(units, 13)) / np.sqrt(13)
+    relu = fhenn.Activation.fit(RELU, (-6, 6), degree=2, samples=samples @ first.T, on_violation="ignore")
+    return fhenn.Sequential([fhenn.Linear(first), relu, fhenn.Linear(draw.normal(size=(2, units)) / units)]), samples
+
+
+@pytest.mark.thorough
+def test_a_witness_that_has_no_room_gets_a_level_of_its_own():
+    """Degrees 4 and 2, which have room without it, would alarm for the samples that the plan is made from."""
+    model, samples = one_level(64)
+    plan = fhenn.plan(model, inputs=samples, ranges="data", rows=1)
+    (witness,) = plan.witnesses
+    assert witness.degree == 8
+    assert witness.start >= 3 > model.nodes[1].cost + model.nodes[2].cost
+    assert plan.parameters.levels > model.cost
+    assert plan.spare > 0 == plan.result.level
+    assert not witness.alarms(witness.numbers(model.nodes[0].infer(samples))).any()
+    assert Plan.from_json(plan.to_json()) == plan
+    verify(plan, model)
+    without = fhenn.plan(model, inputs=samples, ranges="data", rows=1, witness=False)
+    assert without.parameters.levels <= model.cost
+    assert plan.parameters.ring_degree == without.parameters.ring_degree
+    known = Inputs.of(circuit(model), inputs=samples)
+    assert expected_ring(model, known, "data") == plan.parameters.ring_degree
+
+
+def linear(outputs, inputs):
+    return fhenn.Linear(rng.normal(size=(outputs, inputs)) / np.sqrt(inputs))
+
+
+def softplus(degree=2):
+    return fhenn.Softplus((-6, 6), degree=degree, on_violation="ignore")
+
+
+NEAR_THE_END = {
+    "two activations": (1, lambda: [linear(4, 5), softplus(), linear(4, 4), softplus(), linear(3, 4)]),
+    "behind a square": (0, lambda: [linear(4, 5), softplus(), linear(3, 4), fhenn.Square()]),
+    "in a branch": (
+        1,
+        lambda: [linear(4, 5), fhenn.Residual(fhenn.Sequential([linear(4, 4), softplus(), linear(4, 4)]))],
+    ),
+    "in the shallow branch": (
+        0,
+        lambda: [
+            linear(4, 5),
+            fhenn.Residual(
+                fhenn.Sequential([linear(4, 4), softplus(7), linear(4, 4)]),
+                fhenn.Sequential([softplus(), linear(4, 4)]),
+            ),
+        ],
+    ),
+    "in a product": (
+        0,
+        lambda: [linear(4, 5), fhenn.Multiply(fhenn.Sequential([softplus(), linear(4, 4)]), linear(4, 4))],
+    ),
+    "of images": (
+        1,
+        lambda: [
+            fhenn.Conv2d(rng.normal(size=(2, 1, 2, 2)) / 2, shape=(1, 1, 5), padding=((0, 1), (0, 0))),
+            softplus(),
+            fhenn.nn.Flatten(),
+            linear(2, 8),
+        ],
+    ),
+}
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("layout", ["latency", "throughput"])
+@pytest.mark.parametrize("name", NEAR_THE_END)
+def test_witnesses_of_degree_8_wherever_the_activation_is(name, layout):
+    least, make = NEAR_THE_END[name]
+    model = fhenn.Sequential(make(), shape=(1, 1, 5) if name == "of images" else None)
+    plan = fhenn.plan(model, bounds=[-1, 1], witness=8, layout=layout)
+    assert plan.spare >= least
+    assert all(witness.degree == 8 for witness in plan.witnesses)
+    verify(plan, model)
+    client = fhenn.Client(plan.public())
+    server = fhenn.Server(model, Plan.from_json(plan.to_json()), client.evaluation_keys())
+    x = rng.uniform(-1, 1, (3, 5))
+    scores = client.decrypt_scores(server.predict(client.encrypt(x)), on_violation="raise")
+    twin = model.infer(x.reshape(3, 1, 1, 5) if name == "of images" else x)
+    assert np.abs(scores - twin).max() <= plan.error
+
+
+def test_other_spare_levels_are_found():
+    model, samples = one_level(64)
+    plan = fhenn.plan(model, inputs=samples, ranges="data", rows=1, witness=8)
+    assert plan.spare
+    for spare in (0, plan.spare + 1):
+        with pytest.raises(PlanError):
+            verify(replace(plan, spare=spare), model)
+    for spare in (-1, plan.parameters.levels, 1.5, "1"):
+        with pytest.raises(WireFormatError, match="plan"):
+            Plan.from_json(plan.to_json().replace(f'"spare": {plan.spare}', f'"spare": {json.dumps(spare)}'))
+
+
+@pytest.mark.thorough
+def test_no_level_is_spared_that_is_not_needed():
+    model, samples = one_level(4)  # degree 4 is quiet
+    assert fhenn.plan(model, inputs=samples, ranges="data", rows=1).spare == 0
+    deep = fhenn.Sequential([model.nodes[0], fhenn.Tanh((-12, 12), degree=7), model.nodes[2]])
+    plan = fhenn.plan(deep, inputs=samples, ranges="data", rows=1, witness=8)
+    assert (plan.parameters.levels, plan.spare) == (deep.cost, 0)
+    assert "spare" not in plan.to_json()
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("queries", [0, 10])
+def test_a_spare_level_serves(evaluator, queries):
+    model, samples = one_level(64)
+    plan = fhenn.plan(model, inputs=samples, ranges="data", rows=1, queries=queries, accuracy=0.05, evaluator=evaluator)
+    assert plan.parameters.levels > model.cost
+    client = fhenn.Client(plan.public())
+    server = fhenn.Server(model, plan, client.evaluation_keys())
+    x = samples[:3].copy()
+    upload = client.encrypt(x)
+    answer = server.predict(upload)
+    scores = client.decrypt_scores(answer, receipt=Receipt.of(upload))
+    assert np.abs(scores - model.infer(x)).max() <= plan.error
+    if queries:
+        shared = client.decrypt_scores(answer, receipt=Receipt.of(upload), share=True)
+        assert np.abs(shared - model.infer(x)).max() <= plan.accuracy
 
 
 def test_the_plan_of_an_activation_at_the_end_names_its_outputs():

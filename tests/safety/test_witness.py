@@ -35,6 +35,15 @@ MODELS = {
         ignoring(fhenn.Sequential([linear(5, 6, 9.0), fhenn.Sigmoid(), linear(3, 5, 1.0)])),
         {"samples": 4, "witness": 4},
     ),
+    # degree 8 takes three levels, where the activation and the layer behind it take two
+    "hidden, of one level": (
+        ignoring(fhenn.Sequential([linear(5, 6, 9.0), fhenn.Softplus((-4, 4), degree=2), linear(3, 5, 1.0)])),
+        {"witness": 8},
+    ),
+    "hidden, of one level, throughput": (
+        ignoring(fhenn.Sequential([linear(5, 6, 9.0), fhenn.Softplus((-4, 4), degree=2), linear(3, 5, 1.0)])),
+        {"witness": 8, "layout": "throughput"},
+    ),
     "off centre": (
         ignoring(fhenn.Sequential([linear(3, 6, 6.0), fhenn.Sigmoid(domain=(-3, 5), degree=5), linear(2, 3, 1.0)])),
         {"witness": 4},
