@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from fhenn.approx import SIGMOID, Function
 from fhenn.columns import labels_of
 from fhenn.errors import ParameterError, UnsupportedModel
-from fhenn.interop.chain import Chain, Shape, Step, Sum
+from fhenn.interop.chain import Chain, Meeting, Product, Shape, Step
 from fhenn.interop.fold import folded, trainable
 from fhenn.interop.maps import MOST_WEIGHTS
 from fhenn.interop.model import ImportedModel, Wanted
@@ -22,8 +22,10 @@ from fhenn.interop.stand_in import stand_in
 from fhenn.nn import (
     Activation,
     Affine,
+    Branches,
     Flatten,
     ImageLayer,
+    Multiply,
     Node,
     Residual,
     Scaling,
@@ -149,9 +151,9 @@ class _Builder:
                 self.stand_ins.append(nodes[-1])
             elif isinstance(step, Activation):
                 nodes.append(step.fresh())
-            elif isinstance(step, Sum):
-                residual, shape = self._residual(step, shape)
-                nodes.append(residual)
+            elif isinstance(step, Meeting):
+                branches, shape = self._branches(step, shape)
+                nodes.append(branches)
             elif isinstance(step, ImageLayer):
                 if step.input_shape != shape:
                     reason = f"it takes images of shape {step.input_shape}, and what comes in has shape {shape}"
@@ -189,14 +191,15 @@ class _Builder:
             found[len(found) - (both is not None) :] = [step if both is None else both]
         return found
 
-    def _residual(self, step: Sum, shape: Shape) -> tuple[Residual, Shape]:
-        """A sum of branches, and the shape of what comes out."""
+    def _branches(self, step: Meeting, shape: Shape) -> tuple[Branches, Shape]:
+        """Two branches, and the shape of what comes out where they meet."""
         (body, after), (shortcut, beside) = (self.nodes(branch, shape) for branch in (step.first, step.second))
         if after != beside:
             body += [Flatten(shape=after)] * (len(after) > 1)
             shortcut += [Flatten(shape=beside)] * (len(beside) > 1)
             after = (prod(after),)
-        return Residual(Sequential(body, shape=shape), Sequential(shortcut, shape=shape) if shortcut else None), after
+        kind = Multiply if isinstance(step, Product) else Residual
+        return kind(Sequential(body, shape=shape), Sequential(shortcut, shape=shape) if shortcut else None), after
 
 
 def _first_image(steps: Iterable[Step]) -> Shape | None:
@@ -204,7 +207,7 @@ def _first_image(steps: Iterable[Step]) -> Shape | None:
     for step in steps:
         if isinstance(step, ImageLayer):
             return step.input_shape
-        if isinstance(step, Sum):
+        if isinstance(step, Meeting):
             found = _first_image(step.first) or _first_image(step.second)
             if found is not None:
                 return found
@@ -214,6 +217,6 @@ def _first_image(steps: Iterable[Step]) -> Shape | None:
 def _functions(steps: Iterable[Step]) -> int:
     """How many functions there are that a polynomial is to be chosen for."""
     return sum(
-        _functions((*step.first, *step.second)) if isinstance(step, Sum) else isinstance(step, Function)
+        _functions((*step.first, *step.second)) if isinstance(step, Meeting) else isinstance(step, Function)
         for step in steps
     )

@@ -31,6 +31,7 @@ from fhenn.nn import (
     PolynomialActivation,
     Scaling,
     Square,
+    Upsample,
 )
 
 Floats = NDArray[np.float64]
@@ -40,8 +41,8 @@ Around = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, eq=False)
-class Sum:
-    """The sum of two branches of one value; a branch without steps is that value itself.
+class Meeting:
+    """Two branches of one value, where they meet again; a branch without steps is that value itself.
 
     first: the steps of a branch, at least one.
     second: those of the other one.
@@ -52,18 +53,26 @@ class Sum:
 
     @property
     def depth(self) -> int:
-        """How many sums lie one within the other."""
-        return 1 + max((step.depth for step in (*self.first, *self.second) if isinstance(step, Sum)), default=0)
+        """How many of them lie one within the other."""
+        return 1 + max((step.depth for step in (*self.first, *self.second) if isinstance(step, Meeting)), default=0)
 
 
-Step = Affine | Activation | Function | Sum
-"""An affine map, a node, an exact function that a polynomial is still to be chosen for, or a sum of branches."""
+class Sum(Meeting):
+    """Their sum."""
+
+
+class Product(Meeting):
+    """Their product, number by number."""
+
+
+Step = Affine | Activation | Function | Meeting
+"""An affine map, a node, an exact function that a polynomial is still to be chosen for, or where branches meet."""
 
 SAMPLES = 2**62
 """The size, in a shape that is asked for, of the axis of samples: no axis is as long."""
 
 MOST_NESTED = 16
-"""Sums of branches within branches: networks have a few, and each is a step deeper in whatever walks a model."""
+"""Branches within branches: networks have a few, and each is a step deeper in whatever walks a model."""
 
 
 class Unsuitable(Exception):
@@ -143,6 +152,20 @@ class Chain:
         if np.array_equal(flat, np.arange(self.features)):
             return self.reshape(places.shape)
         return self._map(np.arange(flat.size), flat, np.ones(flat.size), places.shape)
+
+    def repeat(self, shape: Shape) -> Chain:
+        """Along axes of length 1 as often as a shape of as many axes says, as NumPy broadcasts."""
+        if shape == self.shape:
+            return self
+        if len(shape) == 3 and self.holds_images and self.held in (None, self.shape):
+            ones, chain = (1, 1), self
+            if shape[0] != self.shape[0]:
+                chain = self.convolve(np.ones((shape[0], 1, *ones)), None, ones, ((0, 0),) * 2, ones, 1)
+            down, right = (size // length for size, length in zip(shape[1:], self.shape[1:], strict=True))
+            return chain if (down, right) == ones else chain._image(lambda: Upsample((down, right), shape=chain.shape))
+        if prod(shape) > MOST_FEATURES:
+            raise Unsuitable(f"its samples of shape {shape} have more than {MOST_FEATURES:,} numbers")
+        return self.select(np.broadcast_to(np.arange(self.features).reshape(self.shape), shape))
 
     def reduce(self, axes: Iterable[int], *, mean: bool, keep: bool) -> Chain:
         """The sum over axes, counted with that of the samples, which must stay; or the mean.
@@ -323,26 +346,32 @@ class Chain:
             return replace(
                 self, steps=(*self.steps[:common], added), sealed=common, held=_held_by(alike, self.features)
             )
-        weights = _weights(self.steps) + _weights(theirs)
-        if weights > MOST_WEIGHTS:
-            raise _too_many()
-        both = Sum(mine, theirs) if mine else Sum(theirs, mine)
-        if both.depth > MOST_NESTED:
-            raise Unsuitable(f"more than {MOST_NESTED} sums of branches lie one within the other")
-        return replace(self, steps=(*self.steps[:common], both), sealed=common, held=_held_by(alike, self.features))
+        return self._meet(other, Sum)
 
     def times(self, other: Chain) -> Chain:
-        """The product with another chain, where both are multiples of the same value: a multiple of its square."""
+        """The product with another chain from the same input; of multiples of one value a multiple of its square."""
+        if self.shape != other.shape:
+            raise Unsuitable(f"it multiplies samples of shape {self.shape} and {other.shape}")
         common = self._common(other)
         factor = np.ones(self.features)
         for step in (*self.steps[common:], *other.steps[common:]):
             if not isinstance(step, Affine) or not isinstance(step.operator, Scaling) or np.any(step.bias):
-                raise Unsuitable("two branches are multiplied that are not multiples of the same value")
+                return self._meet(other, Product)
             factor = factor * step.operator.factors
-        if self.shape != other.shape:
-            raise Unsuitable(f"it multiplies samples of shape {self.shape} and {other.shape}")
         square = replace(self, steps=self.steps[:common]).activate(Square())
         return square if np.all(factor == 1.0) else square.scale(factor.reshape(self.shape))
+
+    def _meet(self, other: Chain, how: type[Sum | Product]) -> Chain:
+        """What comes of two branches, of which one has a step of its own at least."""
+        common = self._common(other)
+        mine, theirs = self.steps[common:], other.steps[common:]
+        if _weights(self.steps) + _weights(theirs) > MOST_WEIGHTS:
+            raise _too_many()
+        both = how(mine, theirs) if mine else how(theirs, mine)
+        if both.depth > MOST_NESTED:
+            raise Unsuitable(f"more than {MOST_NESTED} sums or products of branches lie one within the other")
+        alike = {each.held for each in (self, other) if each.held is not None}
+        return replace(self, steps=(*self.steps[:common], both), sealed=common, held=_held_by(alike, self.features))
 
     def power(self, exponent: float) -> Chain:
         """A whole power, 1 to 63, which is a polynomial itself."""
@@ -551,7 +580,7 @@ class Chain:
 
 
 def _held_by(branches: set[Shape], features: int) -> Shape | None:
-    """The shape that images have after a sum of branches that hold them in some."""
+    """The shape that images have where branches meet that hold them in some."""
     return next(iter(branches)) if len(branches) == 1 else (features,) if branches else None
 
 
@@ -563,7 +592,7 @@ def _holds_images(steps: Sequence[Step]) -> bool:
     for step in reversed(steps):
         if isinstance(step, ImageLayer):
             return True
-        if isinstance(step, Sum):
+        if isinstance(step, Meeting):
             return _holds_images(step.first) and _holds_images(step.second or step.first)
         if isinstance(step, Affine) and not isinstance(step.operator, Scaling):
             return False
@@ -613,7 +642,7 @@ def _width(chain: Chain, steps: int) -> int:
     for step in reversed(chain.steps[:steps]):
         if isinstance(step, Affine):
             return step.outputs
-        if isinstance(step, Sum):
+        if isinstance(step, Meeting):
             return _width(replace(chain, steps=step.first), len(step.first))
     return chain.inputs
 
@@ -633,9 +662,9 @@ def _added(first: Sequence[Step], second: Sequence[Step], width: int) -> Affine 
 def _weights(steps: Iterable[Step]) -> int:
     """Numbers of affine maps; those of images hold a bias for each number that comes out."""
     return sum(
-        _weights((*step.first, *step.second)) if isinstance(step, Sum) else numbers_of(step)
+        _weights((*step.first, *step.second)) if isinstance(step, Meeting) else numbers_of(step)
         for step in steps
-        if isinstance(step, Affine | Sum)
+        if isinstance(step, Affine | Meeting)
     )
 
 
@@ -670,6 +699,16 @@ def _spread(values: ArrayLike, shape: Shape) -> Floats:
         raise Unsuitable(f"its constants of shape {constants.shape} do not spread over samples of {shape}") from None
 
 
+def repeated(first: Chain, second: Chain) -> tuple[Chain, Chain]:
+    """Two values of which one has axes of length 1, over which it spreads; others as they are. Raises Unsuitable."""
+    if len(first.shape) != len(second.shape):
+        return first, second
+    if any(1 not in pair and pair[0] != pair[1] for pair in zip(first.shape, second.shape, strict=True)):
+        return first, second
+    shape = np.broadcast_shapes(first.shape, second.shape)
+    return first.repeat(shape), second.repeat(shape)
+
+
 def parametrised(family: Callable[..., Function], *numbers: float) -> Function:
     """A function of a family of `fhenn.approx`. Raises Unsuitable where there is none with such parameters."""
     try:
@@ -682,13 +721,13 @@ def apply_step(step: Step, x: Floats) -> Floats:
     """A step of samples (samples, features); no guard warns."""
     if isinstance(step, Function):
         return np.asarray(step.value(x))
-    if isinstance(step, Sum):
+    if isinstance(step, Meeting):
         first, second = x, x
         for each in step.first:
             first = apply_step(each, first)
         for each in step.second:
             second = apply_step(each, second)
-        return np.asarray(first + second)
+        return np.asarray(first * second if isinstance(step, Product) else first + second)
     return np.asarray((step if isinstance(step, Affine) else step.with_policy("ignore")).infer(x))
 
 

@@ -328,7 +328,12 @@ def test_encrypted_from_a_file(tmp_path):
 HEAD = {"coefficients": W[:, :2].T.ravel().tolist(), "intercepts": [0.0, 0.5], "classlabels_ints": [0, 1]}
 REFUSED = {
     "residual": ([("MatMul", ["x", "w"], "t"), ("Add", ["x", "t"], "y")], {"w": W}, "Add", "samples of shape"),
-    "product": ([("Tanh", ["x"], "t"), ("Mul", ["x", "t"], "y")], {}, "Mul", "not multiples of the same value"),
+    "product": (
+        [("MatMul", ["x", "w"], "t"), ("Mul", ["x", "t"], "y")],
+        {"w": W},
+        "Mul",
+        "multiplies samples of shape",
+    ),
     "matmul-left": ([("MatMul", ["w", "x"], "y")], {"w": W}, "MatMul", "constant is needed"),
     "trans-a": ([("Gemm", ["x", "w"], "y", {"transA": 1})], {"w": W}, "Gemm", "mix the samples"),
     "width": ([("MatMul", ["x", "w"], "y")], {"w": W[:5]}, "MatMul", r"\(3, 5\)"),

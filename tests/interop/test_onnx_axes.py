@@ -298,11 +298,6 @@ REFUSED = {
     "sum-far": ([("ReduceSum", ["x", "nine"], "y")], "ReduceSum", "not those of samples"),
     "join-samples": ([("Concat", ["x", "x"], "y", {"axis": 0})], "Concat", "joins samples"),
     "join-unlike": ([("Flatten", ["x"], "t"), ("Concat", ["x", "t"], "y", {"axis": 1})], "Concat", "joins samples"),
-    "spread-images": (
-        [("Unsqueeze", ["x", "one"], "t"), ("ReduceSum", ["t", "two"], "s"), ("Add", ["s", "t"], "y")],
-        "Add",
-        "adds samples of shape",
-    ),
     "layer-norm": (
         [
             ("ReduceMean", ["x", "two"], "mean"),

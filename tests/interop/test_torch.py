@@ -316,10 +316,10 @@ REFUSED = {
         "running statistics",
     ),
     "product": (
-        lambda: Functional(lambda self, x: x * x.sigmoid()),
+        lambda: Functional(lambda self, x: x * self.one(x), one=nn.Linear(64, 3)),
         "mul",
         "forward, mul",
-        "not multiples of the same value",
+        "multiplies samples of shape",
     ),
     "hooks": (hooked, "Linear", "0", "hooks"),
     "weight-norm": (

@@ -314,11 +314,15 @@ REFUSED = {
         "Conv2d",
         "a reshape makes",
     ),
-    "unlike-branches": (of(lambda self, x: x + x.mean((2, 3), keepdim=True)), "add", "adds samples of shape"),
-    "product": (
-        of(lambda self, x: x * self.inner(x), inner=nn.Conv2d(4, 4, 1)),
+    "unlike-branches": (
+        of(lambda self, x: x + self.inner(x), inner=nn.Conv2d(4, 4, 3)),
+        "add",
+        "adds samples of shape",
+    ),
+    "unlike-product": (
+        of(lambda self, x: x * self.inner(x), inner=nn.Conv2d(4, 4, 3)),
         "mul",
-        "not multiples of the same value",
+        "multiplies samples of shape",
     ),
     "root": (of(lambda self, x: x**0.5), "pow", "whole ones from 1 to 63"),
     "quotient": (of(lambda self, x: 1 / x), "truediv", "divides by what the samples"),

@@ -167,17 +167,6 @@ def einsum_of(chain: Chain, constant: NDArray[np.float64], inner: str, of_consta
     return flat.reshape(tuple(sizes[letter] for letter in result))
 
 
-def spread(first: Chain, second: Chain) -> tuple[Chain, Chain]:
-    """Rows or sequences of which one has axes of length 1, over which it spreads; others as they are."""
-    rank = len(first.shape)
-    if first.shape == second.shape or len(second.shape) != rank or rank > 2:
-        return first, second
-    if any(1 not in pair and pair[0] != pair[1] for pair in zip(first.shape, second.shape, strict=True)):
-        return first, second
-    shape = np.broadcast_shapes(first.shape, second.shape)
-    return first.select(np.broadcast_to(_places(first), shape)), second.select(np.broadcast_to(_places(second), shape))
-
-
 def concat(chains: Sequence[Chain], axis: int) -> Chain:
     """Concat of what comes from the samples. Raises Unsuitable."""
     return chains[0].join(chains[1:], axis)

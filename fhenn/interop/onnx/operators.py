@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from fhenn import approx
 from fhenn.approx import Function
-from fhenn.interop.chain import SAMPLES, Chain, Unsuitable, finite, parametrised
-from fhenn.interop.onnx.axes import AXES, spread
+from fhenn.interop.chain import SAMPLES, Chain, Unsuitable, finite, parametrised, repeated
+from fhenn.interop.gates import difference, product, quotient
+from fhenn.interop.onnx.axes import AXES
 from fhenn.interop.onnx.call import Call, Constant, Value
 from fhenn.interop.onnx.classifiers import CLASSIFIERS, guard_times, row_share, without_guard
-from fhenn.interop.onnx.gates import GATES, difference, product, quotient
+from fhenn.interop.onnx.gates import GATES
 from fhenn.interop.onnx.heads import Column, Index, Labels, Shares
 from fhenn.interop.onnx.images import average_pool, convolution, global_average_pool, pad
 from fhenn.interop.onnx.load import array_of
@@ -57,7 +58,7 @@ def _add(call: Call) -> Value:
         return guarded
     branches = _branches(call)
     if branches is not None:
-        first, second = spread(*branches)
+        first, second = repeated(*branches)
         return first.plus(second)
     chain, constant, _ = _sides(call)
     return chain.scale(1.0, constant)
@@ -66,7 +67,7 @@ def _add(call: Call) -> Value:
 def _sum(call: Call) -> Chain:
     total = call.chain(0)
     for place in range(1, len(call.inputs)):
-        first, second = spread(total, call.chain(place))
+        first, second = repeated(total, call.chain(place))
         total = first.plus(second)
     return total
 
@@ -74,7 +75,7 @@ def _sum(call: Call) -> Chain:
 def _sub(call: Call) -> Chain:
     branches = _branches(call)
     if branches is not None:
-        first, second = spread(*branches)
+        first, second = repeated(*branches)
         return difference(first, second) or first.plus(second.scale(-1.0))
     chain, constant, stands_first = _sides(call)
     return chain.scale(-1.0, constant) if stands_first else chain.scale(1.0, -constant)
@@ -86,7 +87,8 @@ def _mul(call: Call) -> Value:
         return guard
     branches = _branches(call)
     if branches is not None:
-        return product(*branches) or branches[0].times(branches[1])
+        first, second = repeated(*branches)
+        return product(first, second) or first.times(second)
     chain, constant, _ = _sides(call)
     return chain.scale(constant)
 

@@ -6,8 +6,8 @@ from fhenn.errors import UnsupportedModel
 
 SUPPORTED = (
     "Gemm, MatMul, Einsum, Conv, AveragePool, GlobalAveragePool, Pad with zeros, BatchNormalization, arithmetic with "
-    "constants, sums and joins of branches, whole powers, functions (Relu, Gelu, Sigmoid, Clip, …), Slice, Gather, "
-    "Split, Transpose, ReduceSum, ReduceMean, Flatten, Reshape, Squeeze and Unsqueeze that keep samples apart, "
+    "constants, sums, products and joins of branches, whole powers, functions (Relu, Gelu, Sigmoid, Clip, …), Slice, "
+    "Gather, Split, Transpose, ReduceSum, ReduceMean, Flatten, Reshape, Squeeze and Unsqueeze that keep samples apart, "
     "Dropout, Identity, Cast, Constant, and at the end Softmax or the heads of skl2onnx (LinearClassifier, "
     "LinearRegressor, Scaler, Normalizer, ZipMap, ArgMax with labels)"
 )

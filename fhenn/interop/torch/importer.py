@@ -21,7 +21,8 @@ from fhenn import approx
 from fhenn.approx import Function
 from fhenn.errors import ShapeMismatch, UnsupportedModel, UnsupportedValue
 from fhenn.interop.assembly import Outcome
-from fhenn.interop.chain import SAMPLES, Chain, Unsuitable, parametrised
+from fhenn.interop.chain import SAMPLES, Chain, Unsuitable, parametrised, repeated
+from fhenn.interop.gates import difference, product, quotient
 from fhenn.interop.torch.activations import Activation
 from fhenn.interop.torch.finite import require_finite
 from fhenn.nn.finish import finished
@@ -33,8 +34,8 @@ SUPPORTED = (
     "Linear, Conv1d, Conv2d, AvgPool1d, AvgPool2d, AdaptiveAvgPool, BatchNorm1d, BatchNorm2d, ZeroPad, Flatten, "
     "Dropout, Identity, ReLU, LeakyReLU, PReLU, RReLU, ReLU6, ELU, SELU, CELU, GELU, SiLU, Mish, Sigmoid, LogSigmoid, "
     "Hardsigmoid, Hardswish, Tanh, Hardtanh, Tanhshrink, Softplus, Softsign, exp, abs, erf, the activations of "
-    "fhenn.interop.torch, their functional forms, arithmetic with constants, sums of two branches, whole powers, view, "
-    "reshape and squeeze that keep samples apart, and Softmax or LogSoftmax at the end"
+    "fhenn.interop.torch, their functional forms, arithmetic with constants, sums and products of two branches, whole "
+    "powers, view, reshape and squeeze that keep samples apart, and Softmax or LogSoftmax at the end"
 )
 
 _LINEAR = 20.0
@@ -299,7 +300,9 @@ def _constant(value: Any) -> Any:
 
 def _add(x: Any, y: Any, *, alpha: float = 1) -> Chain:
     if isinstance(x, Chain | _Shares) and isinstance(y, Chain | _Shares):
-        return _chain(x).plus(_chain(y) if alpha == 1 else _chain(y).scale(alpha))
+        first, second = repeated(_chain(x), _chain(y))
+        found = difference(first, second) if alpha == -1 else None
+        return found or first.plus(second if alpha == 1 else second.scale(alpha))
     if isinstance(x, Chain | _Shares):
         return _chain(x).scale(1.0, alpha * _constant(y))
     return _chain(y).scale(alpha, _constant(x))
@@ -311,15 +314,19 @@ def _subtract(x: Any, y: Any, *, alpha: float = 1) -> Chain:
 
 def _multiply(x: Any, y: Any) -> Chain:
     if isinstance(x, Chain | _Shares) and isinstance(y, Chain | _Shares):
-        return _chain(x).times(_chain(y))
+        first, second = repeated(_chain(x), _chain(y))
+        return product(first, second) or first.times(second)
     return _chain(x).scale(_constant(y)) if isinstance(x, Chain | _Shares) else _chain(y).scale(_constant(x))
 
 
 def _divide(x: Any, y: Any, *, rounding_mode: str | None = None) -> Chain:
-    if isinstance(y, Chain | _Shares):
-        raise Unsuitable("it divides by what the samples come to")
     if rounding_mode is not None:
         raise Unsuitable("it rounds")
+    if isinstance(y, Chain | _Shares):
+        found = quotient(_chain(x), _chain(y)) if isinstance(x, Chain | _Shares) else None
+        if found is None:
+            raise Unsuitable("it divides by what the samples come to")
+        return found
     with np.errstate(divide="ignore", over="ignore"):
         return _chain(x).scale(1.0 / np.asarray(_constant(y)))
 
@@ -721,11 +728,10 @@ FUNCTIONS: dict[Any, Step] = {
 }
 
 METHODS: dict[Any, Step] = {
-    "add": _add,
-    "add_": _add,
-    "sub": _subtract,
-    "mul": _multiply,
-    "div": _divide,
+    **dict.fromkeys(("add", "add_"), _add),
+    **dict.fromkeys(("sub", "sub_"), _subtract),
+    **dict.fromkeys(("mul", "mul_"), _multiply),
+    **dict.fromkeys(("div", "div_"), _divide),
     "pow": _power,
     "square": lambda x: _power(x, 2),
     "neg": lambda x: _chain(x).scale(-1.0),
