@@ -24,7 +24,7 @@ from fhenn.approx.weighted import by_levels, rms_error
 from fhenn.columns import labels_of
 from fhenn.errors import AccuracyLost, ConversionWarning, ParameterError, ShapeMismatch
 from fhenn.interop.reading import Reading
-from fhenn.nn import Activation, Affine, Step, plus, trail
+from fhenn.nn import Activation, Affine, Step, depths, plus, trail
 from fhenn.nn.activation import Domain
 from fhenn.nn.circuit import joined
 from fhenn.ranges.data import range_of
@@ -249,18 +249,6 @@ ANY = Goal()
 """Nothing is asked for."""
 
 
-@dataclass(frozen=True)
-class _Depth:
-    """How deep a value lies.
-
-    levels: consumed so far.
-    scale: what it depends on: None behind a map, which brings its own.
-    """
-
-    levels: int
-    scale: object = None
-
-
 @dataclass(frozen=True, eq=False)
 class Attempt:
     """A twin that was tried.
@@ -331,33 +319,15 @@ class Converter:
 
     def levels_of(self, levels: Levels) -> int:
         """Levels of the whole model, of the deeper one of two branches."""
-        *_, total = self._depths(levels)
-        return total.levels
+        return self._depths(levels)[-1]
 
-    def _depths(self, levels: Levels) -> Iterator[_Depth]:
-        """How deep the value before each step of the circuit lies, and what comes out, as `fhenn.nn.deepest` counts."""
-
-        def step(place: int, node: Affine | Activation, x: _Depth) -> _Depth:
-            if isinstance(node, Affine):
-                return _Depth(x.levels + node.cost)
-            mine = self._standing.get(place)
-            if mine is None:
-                return _Depth(x.levels + node.cost, (x.scale, node.polynomials, node.times_input))
-            return _Depth(x.levels + levels[mine], (x.scale, mine))
-
-        def join(place: int, x: _Depth, y: _Depth) -> _Depth:
-            if x.levels == y.levels and x.scale != y.scale:  # which one of them is brought to, a level down
-                return _Depth(x.levels + 1, x.scale)
-            return x if x.levels >= y.levels else y
-
-        def product(place: int, x: _Depth, y: _Depth) -> _Depth:
-            return _Depth(max(x.levels, y.levels) + 1, (x.scale, y.scale))
-
-        return trail(self._circuit, _Depth(0), step, join, product)
+    def _depths(self, levels: Levels) -> list[int]:
+        """Levels before each step of the circuit, and in all."""
+        return depths(self._circuit, {place: levels[mine] for place, mine in self._standing.items()})
 
     def _fewest(self) -> dict[int, int]:
-        *depths, total = (depth.levels for depth in self._depths(dict.fromkeys(self._places, 1)))
-        return {mine: 1 + (total - depths[place] < _WATCHED) for place, mine in self._standing.items()}
+        *before, total = self._depths(dict.fromkeys(self._places, 1))
+        return {mine: 1 + (total - before[place] < _WATCHED) for place, mine in self._standing.items()}
 
     def exact_outputs(self) -> Floats:
         """What the exact model makes of all samples."""

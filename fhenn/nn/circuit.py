@@ -6,9 +6,10 @@ two branches of a `Residual` or a `Multiply` come one after the other, with what
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary, ref
 
@@ -205,6 +206,47 @@ def trail(
 def plus(place: int, x: Any, y: Any) -> Any:
     """x + y: the sum of two branches, for `trail`."""
     return x + y
+
+
+@dataclass(frozen=True)
+class _Depth:
+    """How deep a value lies.
+
+    levels: consumed so far.
+    scale: what it depends on: None behind a map, which brings its own.
+    """
+
+    levels: int
+    scale: object = None
+
+
+def depths(steps: Sequence[Step], levels: Mapping[int, int] = MappingProxyType({})) -> list[int]:
+    """Levels that are consumed before each step of a circuit, and in all, as `deepest` counts them.
+
+    steps: of the circuit.
+    levels: of activations whose polynomials are yet to be chosen, by their places.
+
+    >>> from fhenn.nn import Linear, Square
+    >>> depths([FORK, Linear([[2.0]]), Square(), SWAP, Linear([[1.0]]), JOIN])
+    [0, 0, 1, 2, 0, 1, 2]
+    """
+
+    def step(place: int, node: Affine | Activation, x: _Depth) -> _Depth:
+        if isinstance(node, Affine):
+            return _Depth(x.levels + node.cost)
+        if place in levels:
+            return _Depth(x.levels + levels[place], (x.scale, place))
+        return _Depth(x.levels + node.cost, (x.scale, node.polynomials, node.times_input))
+
+    def join(place: int, x: _Depth, y: _Depth) -> _Depth:
+        if x.levels == y.levels and x.scale != y.scale:  # which one of them is brought to, a level down
+            return _Depth(x.levels + RESCALE.cost, x.scale)
+        return x if x.levels >= y.levels else y
+
+    def product(place: int, x: _Depth, y: _Depth) -> _Depth:
+        return _Depth(max(x.levels, y.levels) + MULTIPLY.cost, (x.scale, y.scale))
+
+    return [depth.levels for depth in trail(steps, _Depth(0), step, join, product)]
 
 
 def deepest(steps: Iterable[Step]) -> list[Step]:

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from fhenn.ckks.layout import Placement, WholeSamples
 from fhenn.ckks.maps import KEY_OF_IMAGES, AffineMap, RotationSchedule, in_order, power_of_two
 from fhenn.ckks.rotations import Rotations
-from fhenn.nn import FORK, SWAP, Activation, Affine, Grid, Step, deepest
+from fhenn.nn import FORK, SWAP, Activation, Affine, Grid, Step, depths
 
 Places = NDArray[np.int64]
 
@@ -223,8 +223,7 @@ class _Way:
     first: of the inputs.
     targets: of the outputs of each map; None for one after another.
     last: of the value that there is.
-    levels: that are left.
-    aside: the same of what was put aside.
+    aside: of what was put aside.
     keys: rotations that there are keys for by now.
     """
 
@@ -232,19 +231,18 @@ class _Way:
     first: WholeSamples
     targets: tuple[WholeSamples | None, ...]
     last: Laid
-    levels: int
-    aside: tuple[tuple[Laid, int], ...] = ()
+    aside: tuple[Laid, ...] = ()
     keys: frozenset[int] = frozenset()
 
     @property
     def layouts(self) -> tuple[WholeSamples, ...]:
         """What the steps to come depend on."""
-        return (self.last[0], *(last[0] for last, _ in self.aside))
+        return (self.last[0], *(last[0] for last in self.aside))
 
     @property
     def joins(self) -> bool:
-        """Whether the value can be added to one that was put aside."""
-        return any(last[0] == self.last[0] for last, _ in self.aside)
+        """Whether the value can meet one that was put aside."""
+        return any(last[0] == self.last[0] for last in self.aside)
 
 
 @dataclass(frozen=True)
@@ -281,7 +279,7 @@ class _Search:
         """
         images: Iterator[Laid] = ((image.layout(self.samples), image) for image in _inputs(grid, self.ring))
         ways = list(self._sent(images, levels))
-        least = min((after.effort for way in ways for after in self._through(node, way)), default=inf)
+        least = min((after.effort for way in ways for after in self._through(node, way, levels)), default=inf)
         columns = self._sent(_columns(node, grid, self.ring, self.samples), levels)
         return ways + [way for way in columns if way.effort < least]  # else it is dearer whatever it saves
 
@@ -293,25 +291,31 @@ class _Search:
         """
         for layout, image in found:
             if layout.tiles <= min(self.upload, self.tiles):
-                yield _Way(_SENT * layout.tiles * (levels + 1), layout, (), (layout, image), levels)
+                yield _Way(_SENT * layout.tiles * (levels + 1), layout, (), (layout, image))
 
-    def after(self, step: Step, way: _Way) -> Iterator[_Way]:
-        """A way continued by a step."""
+    def after(self, step: Step, way: _Way, levels: int) -> Iterator[_Way]:
+        """A way continued by a step.
+
+        levels: that are left before it.
+        """
         if isinstance(step, Affine):
-            yield from self._through(step, way)
+            yield from self._through(step, way, levels)
         elif isinstance(step, Activation):
-            yield replace(way, levels=way.levels - step.cost)
+            yield way
         elif step is FORK:
-            yield replace(way, aside=(*way.aside, (way.last, way.levels)))
+            yield replace(way, aside=(*way.aside, way.last))
         else:
-            *aside, (last, levels) = way.aside
+            *aside, last = way.aside
             if step is SWAP:
-                yield replace(way, last=last, levels=levels, aside=(*aside, (way.last, way.levels)))
-            elif last[0] == way.last[0]:  # else the branches cannot be added
-                yield replace(way, levels=min(levels, way.levels), aside=tuple(aside))
+                yield replace(way, last=last, aside=(*aside, way.last))
+            elif last[0] == way.last[0]:  # else the branches cannot meet
+                yield replace(way, aside=tuple(aside))
 
-    def _through(self, node: Affine, way: _Way) -> Iterator[_Way]:
-        """A way continued by a map, in each of the ways to lay out its outputs."""
+    def _through(self, node: Affine, way: _Way, levels: int) -> Iterator[_Way]:
+        """A way continued by a map, in each of the ways to lay out its outputs.
+
+        levels: that are left before it.
+        """
         grid, (before, image) = node.grid, way.last
         choices: list[Laid] = []
         if grid is not None and isinstance(image, _Columns):
@@ -320,16 +324,15 @@ class _Search:
             images = (each for each in image.outputs(grid, self.ring) if each.tiles <= self.tiles)
             choices += [(each.layout(self.samples), each) for each in images]
         # where it is to be added to
-        choices += [last for last, _ in way.aside if last[0].holds(node.outputs, self.slots)]
+        choices += [last for last in way.aside if last[0].holds(node.outputs, self.slots)]
         if node.outputs <= self.ring * self.tiles:
             choices.append(self._in_order(node))
         for last in dict(choices).items():
             target = None if last[0] == in_order(node.outputs, self.samples) else last[0]
             affine = AffineMap(node.operator, None, before, self.slots, self.rotations, 0.0, target)
             schedule, targets = affine.schedules[0], (*way.targets, target)
-            effort = way.effort + _effort(schedule, schedule.keys - way.keys, way.levels)
-            after = replace(way, effort=effort, keys=way.keys | schedule.keys, targets=targets, last=last)
-            yield replace(after, levels=max(way.levels - node.cost, 0))
+            effort = way.effort + _effort(schedule, schedule.keys - way.keys, levels)
+            yield replace(way, effort=effort, keys=way.keys | schedule.keys, targets=targets, last=last)
 
     def along(self, nodes: Sequence[Step], ways: list[_Way]) -> _Way | None:
         """The best way through a model; None where there is none.
@@ -337,9 +340,11 @@ class _Search:
         nodes: of the model.
         ways: to begin.
         """
-        for node in nodes:
+        *before, total = depths(nodes)
+        for node, depth in zip(nodes, before, strict=True):
             best: dict[tuple[WholeSamples, ...], _Way] = {}
-            for way in sorted((after for way in ways for after in self.after(node, way)), key=lambda way: way.effort):
+            found = (after for way in ways for after in self.after(node, way, total - depth))
+            for way in sorted(found, key=lambda way: way.effort):
                 best.setdefault(way.layouts, way)
             ranked = list(best.values())
             # and those whose branches can be added, of which the best ones may be none
@@ -372,7 +377,7 @@ def place_images(
     if not isinstance(first, Affine) or first.grid is None:
         return None
     search = _Search(slots, samples, rotations, inf if upload is None else upload)
-    begun = search.begin(first, first.grid, sum(node.cost for node in deepest(nodes)))
+    begun = search.begin(first, first.grid, depths(nodes)[-1])
     # what is cheap at first leads those astray that come to be cheaper later
     ends = [search.along(nodes, [way for way in begun if way.first.is_plain is plain]) for plain in (True, False)]
     best = min(filter(None, ends), key=lambda way: way.effort, default=None)

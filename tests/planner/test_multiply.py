@@ -12,11 +12,12 @@ from support import mostly_thorough
 import fhenn
 from fhenn.artifacts.model import model_from_bytes, model_to_bytes
 from fhenn.backends import CIPHER
-from fhenn.ckks import FEATURES
+from fhenn.ckks import FEATURES, Parameters
 from fhenn.ckks.bounds import Bounds
+from fhenn.ckks.rotations import HOISTED
 from fhenn.ckks.trace import TracedContext
-from fhenn.nn import Affine, circuit, trail
-from fhenn.planner import fingerprint_of, signature_of, verify
+from fhenn.nn import Affine, circuit, deepest, depths, trail
+from fhenn.planner import fingerprint_of, placements, signature_of, verify
 from fhenn.planner.walk import Path, walk
 from fhenn.ranges import DataRanges, reaches
 
@@ -71,6 +72,45 @@ def test_a_model_runs_as_planned_and_as_traced(name, layout):
     assert traces.arithmetic.keys == plan.rotation_keys
     np.testing.assert_allclose(twin, model.infer(x))
     verify(plan, model)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_levels_are_counted_as_they_are_taken(name):
+    """Before every step, those of products and of sums at two scales too."""
+    steps = circuit(MODELS[name]())
+    taken = depths(steps)
+    assert taken[-1] == sum(step.cost for step in deepest(steps))
+    context = TracedContext(Parameters(32768, (50, *[40] * 14, 50), 2.0**40))
+    start = context.array(FEATURES, Bounds(-np.ones(5), np.ones(5)))
+    traced = trail(steps, start, lambda _, node, value: node.evaluate(CIPHER, value), lambda _, a, b: CIPHER.add(a, b))
+    assert [start.level - x.level for x in traced] == taken
+
+
+@pytest.mark.thorough
+def test_placements_count_the_level_of_a_product(monkeypatch):
+    """Maps are weighed at the levels that they run at, those behind a product or a sum at two scales too."""
+    kernel = rng.normal(size=(2, 2, 3, 3))
+    model = fhenn.Sequential(
+        [
+            fhenn.Conv2d(kernel, padding=1),
+            fhenn.Multiply(fhenn.Conv2d(kernel, padding=1), fhenn.Square()),
+            fhenn.Conv2d(kernel, padding=1),
+            fhenn.Residual(fhenn.Square(), fhenn.Conv2d(kernel, padding=1)),
+            fhenn.Conv2d(kernel),
+        ],
+        shape=(2, 6, 6),
+    )
+    steps, weighed = circuit(model), {}
+
+    class Weighing(placements._Search):
+        def _through(self, node, way, levels):
+            weighed.setdefault(id(node), set()).add(levels)
+            return super()._through(node, way, levels)
+
+    monkeypatch.setattr(placements, "_Search", Weighing)
+    assert placements.place_images(steps, 2048, 1, HOISTED) is not None
+    found = [weighed[id(step)] for step in steps if isinstance(step, Affine)]
+    assert found == [{7}, {6}, {4}, {3}, {1}]
 
 
 @pytest.mark.parametrize("evaluator", ["native", pytest.param("seal", marks=pytest.mark.thorough)])
