@@ -223,7 +223,8 @@ def count_samples(found: Sequence[int], features: int, shape: Sequence[int] | No
         return found[0]
     wanted = f"(samples, {features}), at least one sample"
     if shape is None:
-        wanted += " (several tables come as an iterator: encrypt_stream(iter(tables)))" * (len(found) == 3)
+        tables = " (several tables come as an iterator: encrypt_stream(iter(tables)))" * (len(found) == 3)
+        wanted += flat_hint(found, features) or tables
     else:
         wanted = f"(samples, {', '.join(map(str, one))}) or (samples, {features})"
         if found[1:] == (*one[1:], one[0]):
@@ -231,6 +232,19 @@ def count_samples(found: Sequence[int], features: int, shape: Sequence[int] | No
         elif one[0] == 1 and found[1:] == one[1:]:
             wanted += ": it has no axis of channels, give x[:, np.newaxis]"
     raise ShapeMismatch(operation, found, wanted)
+
+
+def flat_hint(found: Sequence[int], features: int) -> str:
+    """How samples of several axes become rows of features, for the end of what is expected; empty where they do not.
+
+    found: the shape of the samples.
+    features: of a row.
+
+    >>> flat_hint((5, 3, 4), 12), flat_hint((5, 3, 4), 6)
+    (': give x.reshape(len(x), 12)', '')
+    """
+    several = len(found) > 2 and prod(found[1:]) == features
+    return f": give x.reshape(len(x), {features})" if several else ""
 
 
 def samples(x: Any, features: Sequence[str] | None = None, operation: str = "samples", *, one: bool = False) -> Floats:

@@ -72,6 +72,7 @@ _PHRASES = tuple(
 )
 """What the library says, and what the command line says in its place."""
 
+_RESHAPE = re.compile(r"give x\.reshape\(len\(x\), (\d+)\)")
 _SHAPE = re.compile(r"\((\w+(?:, \w+)*),?\)")
 
 
@@ -128,7 +129,8 @@ def _(error: CellRefused) -> str:
 
 @words.register
 def _(error: ShapeMismatch) -> str:
-    return _SHAPE.sub(lambda match: match.group(1).replace(", ", " × "), str(error)).replace("got shape", "got")
+    text = _RESHAPE.sub(r"save them as rows of \1 numbers", str(error))
+    return _SHAPE.sub(lambda match: match.group(1).replace(", ", " × "), text).replace("got shape", "got")
 
 
 @words.register

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from numbers import Real
 from typing import Any
@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from fhenn.approx.domains import holds
 from fhenn.approx.numbers import round_up
 from fhenn.approx.presets import choose
-from fhenn.columns import Table, as_features, features_of, prepared_table, samples, table_of
+from fhenn.columns import Table, as_features, features_of, flat_hint, prepared_table, samples, table_of
 from fhenn.errors import AccuracyUnreached, ApproximationWarning, ParameterError, ShapeMismatch
 from fhenn.interop.conversion import ANY, Conversion, Converter, Goal
 from fhenn.interop.conversion import DOMAIN_MARGIN as CONVERTED_MARGIN
@@ -380,7 +380,11 @@ class ImportedModel(Sequential):
         shape = image_shape_of(self)
         if shape is not None:
             return as_features(samples(given, self._reading.features), prod(shape), shape, "samples")
-        values = self._reading.samples(given)
+        try:
+            values = self._reading.samples(given)
+        except ShapeMismatch as mismatch:
+            hint = "" if self.input_shape is None else flat_hint(mismatch.got, prod(self.input_shape))
+            raise replace(mismatch, expected=mismatch.expected + hint) from None
         if self.input_shape is not None and values.shape[1:] != self.input_shape:
             raise ShapeMismatch("samples", values.shape, f"(samples, {prod(self.input_shape)})")
         return values

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fhenn.approx.domains import tolerated
-from fhenn.columns import as_features, features_of, samples
+from fhenn.columns import as_features, features_of, flat_hint, samples
 from fhenn.errors import ParameterError, ShapeMismatch
 from fhenn.finite import count_nonfinite
 from fhenn.nn import Activation, Affine, Node, Sequential, Step, trail, wired
@@ -71,7 +71,8 @@ def _check(data: Any, model: Node) -> Floats:
     if shape is not None and len(shape) > 1 and x.shape[1:] != (prod(shape),) and x.size:
         return as_features(x, prod(shape), shape, "calibrate")
     if x.ndim != 2 or 0 in x.shape:
-        raise ShapeMismatch("calibrate", x.shape, "(samples, features), not empty")
+        hint = "" if shape is None else flat_hint(x.shape, prod(shape))
+        raise ShapeMismatch("calibrate", x.shape, f"(samples, features), not empty{hint}")
     return x
 
 

@@ -171,6 +171,10 @@ def test_what_is_not_python_passes(text):
             ShapeMismatch("encrypt", (40, 29), "(samples, 30), at least one sample"),
             "got 40 × 29, expected samples × 30",
         ),
+        (
+            ShapeMismatch("encrypt", (5, 3, 4), "(samples, 12), at least one sample: give x.reshape(len(x), 12)"),
+            "got 5 × 3 × 4, expected samples × 12, at least one sample: save them as rows of 12 numbers.",
+        ),
         (ContextMismatch("aa", "bb"), "one `fhenn keygen`"),
         (
             RangeWarning(ViolationReport((0, 4), 9, {"outputs": (0, 4)})),

@@ -109,6 +109,30 @@ def test_what_is_asked_wrongly_is_refused(private):
         pickle.dumps(private)
 
 
+@pytest.mark.parametrize(
+    "takes", ["predict", "score", "for_inputs", "inputs", "plan", "certify", "calibrate", "encrypt"]
+)
+def test_samples_of_several_axes_are_told_how_they_become_rows(takes):
+    """(samples, times, channels) for a model of all of them."""
+    model, series = three_classes(), np.zeros((5, 2, 2))
+    plan = fhenn.plan(model, bounds=[-1, 1])
+    call = {
+        "predict": model.predict,
+        "score": lambda x: model.score(x, ["a"] * 5),
+        "for_inputs": model.for_inputs,
+        "inputs": lambda x: fhenn.encrypted_model(model, x),
+        "plan": lambda x: fhenn.plan(model, inputs=x),
+        "certify": lambda x: fhenn.certify(model, inputs=x),
+        "calibrate": lambda x: fhenn.calibrate(model, x),
+        "encrypt": lambda x: fhenn.Client(plan).encrypt(x),
+    }[takes]
+    with pytest.raises(ShapeMismatch, match=r"give x\.reshape\(len\(x\), 4\)"):
+        call(series)
+    with pytest.raises(ShapeMismatch) as caught:
+        call(np.zeros((5, 2, 3)))
+    assert "reshape" not in str(caught.value)
+
+
 def test_a_reading_must_fit_its_model():
     linear = fhenn.Linear(np.ones((2, 3)))
     for reading in (Reading.classification(["a", "b", "c"]), Reading.regression(["a"])):
