@@ -9,7 +9,7 @@ from typing import Any, Self
 from fhenn.backends import backend_of
 from fhenn.ckks import CipherArray
 from fhenn.errors import ParameterError, ShapeMismatch, UnsupportedOperation
-from fhenn.nn.node import Node, Shape
+from fhenn.nn.node import Node, Shape, require_each_once
 
 
 class Branches(Node):
@@ -34,6 +34,12 @@ class Branches(Node):
                 f"body and {self._other} are the same node.", "Make a node of its own for each branch."
             )
         self._branches: tuple[Node, ...] = (body,) if other is None else (body, other)
+        require_each_once(self._branches)
+
+    @property
+    def nodes(self) -> Sequence[Node]:
+        """The branches that compute something."""
+        return self._branches
 
     @property
     def body(self) -> Node:

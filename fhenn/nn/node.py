@@ -11,7 +11,7 @@ from typing import Any, Self, final
 
 from fhenn.backends import Backend, backend_of
 from fhenn.columns import Preparing
-from fhenn.errors import CacheEmpty
+from fhenn.errors import CacheEmpty, ParameterError
 
 Shape = tuple[int, ...]
 """Of one sample."""
@@ -126,6 +126,11 @@ class Node(ABC):
         return tuple(shape)
 
     @property
+    def nodes(self) -> Sequence[Node]:
+        """The nodes that it is made of; none of a single layer."""
+        return ()
+
+    @property
     def input_shape(self) -> Shape | None:
         """The shape of a sample that goes in, None where the node takes several or was not told."""
         return None
@@ -151,6 +156,22 @@ class Node(ABC):
     def __repr__(self) -> str:
         # what it is, and never what it holds: weights and secrets stay out of logs
         return f"{self.name}(cost={self.cost})"
+
+
+def require_each_once(nodes: Iterable[Node]) -> None:
+    """Raise ParameterError where a node stands in two places.
+
+    nodes: of a model, with those inside them.
+
+    What is kept for `backward`, and what is put in the place of a node, belongs to one place.
+    """
+    pending, seen = list(nodes), set[int]()
+    while pending:
+        node = pending.pop()
+        if id(node) in seen:
+            raise ParameterError("a node is in the model twice.", "Make a node of its own for each place.")
+        seen.add(id(node))
+        pending += node.nodes
 
 
 class _Kept(local):

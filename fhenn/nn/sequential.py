@@ -14,7 +14,7 @@ from fhenn.nn.affine import Affine
 from fhenn.nn.finish import FINISHES, Finish, finished
 from fhenn.nn.flatten import sample_shape
 from fhenn.nn.image import ImageLayer
-from fhenn.nn.node import Node, Shape
+from fhenn.nn.node import Node, Shape, require_each_once
 
 
 class Sequential(Node):
@@ -46,8 +46,7 @@ class Sequential(Node):
             raise ParameterError(
                 "nodes must be a list of fhenn nodes, at least one.", "Give for instance [Linear(weight), Sigmoid()]."
             )
-        if len({id(node) for node in self._nodes}) < len(self._nodes):
-            raise ParameterError("a node is in the model twice.", "Make a node of its own for each place.")
+        require_each_once(self._nodes)
         if finish is not None and finish not in FINISHES:
             raise ParameterError(f"finish {finish!r} is unknown.", f"Choose None or one of {list(FINISHES)}.")
         self._finish = finish

@@ -159,3 +159,19 @@ def test_other_nodes_under_the_same_finish():
     other = model.with_nodes([fhenn.Linear([[3.0]])])
     assert (other.finish, other.nodes[0].weight.tolist()) == ("sigmoid", [[3.0]])
     assert model.nodes[0].weight.shape == (1, 2)
+
+
+def test_a_node_stands_in_one_place_however_deep():
+    """Else what is put in its place, or kept for its gradients, would be that of another place."""
+    shared = fhenn.Linear(np.eye(2))
+    deep = fhenn.Sequential([fhenn.Sequential([shared])])
+    for make in (
+        lambda: fhenn.Sequential([shared, deep]),
+        lambda: fhenn.Sequential([deep, fhenn.Square(), fhenn.Residual(shared)]),
+        lambda: fhenn.Residual(deep, fhenn.Sequential([shared])),
+        lambda: fhenn.nn.Multiply(fhenn.Residual(shared), deep),
+    ):
+        with pytest.raises(ParameterError, match="a node is in the model twice"):
+            make()
+    twin = fhenn.Sequential([deep, fhenn.Residual(fhenn.Linear(np.eye(2)))])
+    assert twin.infer([1.0, 2.0]).tolist() == [2.0, 4.0]
