@@ -121,7 +121,7 @@ def _choose(
         if name in PRESETS and PRESETS[name].polynomial.domain == domain:
             return preset(name)
     fitted = fit(function, domain=domain, degree=degree, accuracy=accuracy)
-    if degree is None:
+    if degree is None and fitted.degree:  # of a function that is constant there, it is 0
         stored = _choose(function, value, domain, fitted.degree, None)
         if accuracy is not None and stored.sup_error() <= accuracy:
             return stored

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import prod
 from numbers import Real
@@ -477,15 +478,15 @@ def _good_on(node: Activation, interval: tuple[float, float], accuracy: float) -
     function = node.function
     if function is None:
         return node
-    if function.symmetry == "none":
-        spare = max((_SLACK - 1) * (high - low), 0.01)
-        domain = (low - spare, high + spare)
-    else:
-        edge = float(round_up(max(_SLACK * -low, _SLACK * high, 1.0), 3))
-        domain = (-edge, edge)
-    try:
-        fitted = node.with_polynomial(choose(function, domain, accuracy=accuracy))
-    except AccuracyUnreached:
+    spare = max((_SLACK - 1) * (high - low), 0.01)
+    alone, edge = (low - spare, high + spare), float(round_up(max(_SLACK * -low, _SLACK * high, 1.0), 3))
+    domain = alone if function.symmetry == "none" else (-edge, edge)
+    fitted: Activation | None = None
+    for tried in dict.fromkeys((domain, alone)):  # far from 0, the symmetric one is far wider than the interval
+        with suppress(AccuracyUnreached):
+            fitted = node.with_polynomial(choose(function, tried, accuracy=accuracy))
+            break
+    if fitted is None:
         fitted = node.with_polynomial(choose(function, domain, degree=_DEGREE))
         warning = ApproximationWarning(node.name, domain, accuracy, fitted.sup_error(), _DEGREE)
         warnings.warn(warning, stacklevel=3)

@@ -6,6 +6,7 @@ import pytest
 
 from fhenn.approx import (
     FUNCTIONS,
+    GELU,
     PRESETS,
     RELU,
     SIGMOID,
@@ -143,3 +144,8 @@ def test_choice_refuses_what_fit_refuses():
         choose(SIGMOID, (8, -8), degree=7)
     with pytest.raises(AccuracyUnreached):
         choose(SIGMOID, (-100, 100), accuracy=1e-6)
+
+
+def test_choice_of_a_function_that_is_constant_on_its_domain():
+    chosen = choose(GELU, (-110, -90), accuracy=1e-3)
+    assert (chosen.degree, chosen.sup_error()) == (0, 0.0)

@@ -521,3 +521,15 @@ def test_products_of_branches_are_converted_for_bounds():
     model = ImportedModel(nodes, Reading.regression(), [gate]).for_inputs(bounds=[-1, 1])
     assert model.stand_ins[0].sup_error() <= 1e-3
     assert model.conversion is None
+
+
+def test_what_lies_far_from_zero_is_met_where_it_lies():
+    """On the domain that is symmetric about 0, which spares products, no polynomial is close enough."""
+    gelu = fhenn.GELU()
+    nodes = [fhenn.Linear([[1.0], [0.5]], [100.0, 90.0]), gelu, fhenn.Linear([[1.0, 1.0]])]
+    model = ImportedModel(nodes, Reading.regression(), [gelu])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = model.for_inputs(bounds=[-2, 2]).stand_ins[0]
+    assert found.sup_error() <= 1e-3
+    assert 88 < found.domain[0] < found.domain[1] < 103

@@ -549,6 +549,8 @@ def test_data_that_do_not_fit(simple):
         {"max_loss": -0.1},
         {"loss": "hinge"},
         {"depth": "deep"},
+        {"seed": -1},
+        {"seed": "one"},
     ],
     ids=str,
 )

@@ -85,6 +85,8 @@ def convert(
     >>> report.levels, [step.now for step in report.steps]
     (4, ['degree 4'])
     """
+    if not is_whole(seed) or seed < 0:
+        raise ParameterError(f"seed must be a whole number from 0, not {seed!r}.", "Give for instance 0.")
     how = _Tuning(epochs, rate, margin)
     how.require_sane()
     _require_options(held_out, max_loss)
