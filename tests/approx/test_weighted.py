@@ -68,6 +68,14 @@ def test_no_wrong_side_in_the_tails(function):
         assert np.all(polynomial(right) > function.centre), degree
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_no_wrong_side_where_samples_end_near_the_middle(seed):
+    """Where the function is small, an error that is small enough for the tails can change sides."""
+    values = np.random.default_rng(seed).normal(1.3, 0.6, 200)
+    polynomial = weighted(TANH, 12, (-17.0, 20.0), values)
+    assert np.all(polynomial(np.linspace(-17, values.min(), 400)) < 0)
+
+
 def test_levels():
     for function in FUNCTIONS:
         errors = [rms_error(by_levels(function, levels, widened(SKEWED), SKEWED), SKEWED) for levels in range(1, 7)]
@@ -81,6 +89,13 @@ def test_a_symmetric_domain_saves_products():
     polynomial = by_levels(ABS, 4, (-4, 4.1), NORMAL[np.abs(NORMAL) < 3])
     assert polynomial.domain == (-4.1, 4.1)
     assert (polynomial.symmetry, polynomial.depth) == ("even", 4)
+
+
+def test_a_symmetric_domain_is_not_taken_where_it_is_much_wider():
+    values = np.abs(NORMAL) - 0.2
+    polynomial = by_levels(ABS, 3, (-0.5, 6.0), values)
+    assert polynomial.domain == (-0.5, 6.0)
+    assert rms_error(polynomial, values) < 0.5 * rms_error(weighted(ABS, 8, (-6.0, 6.0), values), values)
 
 
 def test_samples_beyond_the_domain_do_not_count():

@@ -115,6 +115,15 @@ def test_far_larger_scales_come_down_without_losing_digits(context, bits):
             lower + mean
 
 
+def test_products_that_would_drown_in_noise_are_refused():
+    x = fhenn.encrypt(DOUBLE, X)
+    on = DOUBLE.arithmetic
+    small = x.of_handles([on.read(handle, x.scale / 2.0**30) for handle in x.handles])
+    with pytest.raises(ScaleMismatch, match="scale close to the primes"):
+        small * x
+    assert (x * x).level == x.level - 1
+
+
 def test_what_cancels_is_zero(context):
     x = fhenn.encrypt(context, X)
     require(x - x, 0 * X, x.level, x.scale)
