@@ -1637,7 +1637,7 @@ IMAGES_IN_NPY = [
     *mutants(
         "fhenn/cli/infer.py",
         "tests/cli/test_images.py",
-        ("images: refused", "csv_format, as_json, plan.shape, id_column)", "csv_format, as_json, None, id_column)"),
+        ("images: refused", "as_json, plan.shape, id_column, preparation)", "as_json, None, id_column, preparation)"),
     ),
 ]
 
