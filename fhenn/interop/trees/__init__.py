@@ -1,0 +1,7 @@
+"""Ensembles of decision trees, exactly: read from those who trained them, and evaluated on bits that the client makes.
+
+Nothing here needs more than NumPy.
+"""
+
+from fhenn.interop.trees.ensemble import Ensemble as Ensemble
+from fhenn.interop.trees.ensemble import Tree as Tree
