@@ -72,6 +72,8 @@ class _Encrypted(MetaEstimatorMixin, BaseEstimator):
 
     def _fit(self, X: Any, y: ArrayLike, fit_params: dict[str, Any], **checks: Any) -> Self:
         y = labels_of(y) if isinstance(y, np.ma.MaskedArray) else y
+        for name in ("_planned", "encrypted_"):  # nothing of an earlier fit answers where this one is refused
+            vars(self).pop(name, None)
         if prepares(self._inner()):
             self._fit_raw(X, y, fit_params)
             return self
@@ -132,6 +134,7 @@ class _Encrypted(MetaEstimatorMixin, BaseEstimator):
     @property
     def _private(self) -> EncryptedModel:
         if "encrypted_" not in vars(self):  # a copy has no keys yet
+            check_is_fitted(self)
             self.encrypted_ = self._build()
         return self.encrypted_
 
@@ -159,7 +162,7 @@ class _Encrypted(MetaEstimatorMixin, BaseEstimator):
         return masked_alike(self._private.reading.predict, scores)
 
     def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "estimator_")
+        return hasattr(self, "_planned")
 
     def __getstate__(self) -> dict[str, Any]:
         # keys do not travel: a copy, in this process or another, makes its own
@@ -186,13 +189,13 @@ def _table(X: Any) -> Table | None:
 
 
 def _has_probabilities(each: EncryptedClassifier) -> bool:
-    if "estimator_" in vars(each):
+    if "_planned" in vars(each):
         return each._private.reading.has_probabilities
     return hasattr(each._inner(), "predict_proba")
 
 
 def _has_decision(each: EncryptedClassifier) -> bool:
-    return "estimator_" not in vars(each) or each._private.reading.has_decision
+    return "_planned" not in vars(each) or each._private.reading.has_decision
 
 
 class EncryptedClassifier(ClassifierMixin, _Encrypted):
@@ -233,7 +236,8 @@ class EncryptedClassifier(ClassifierMixin, _Encrypted):
         y: labels (samples,), or (samples, outputs) where the estimator takes several.
         fit_params: handed to the estimator's `fit`.
         """
-        several = np.ndim(y) == 2 and np.shape(y)[1] > 1
+        found = np.asarray(y).shape  # what is no array yet may refuse NumPy's functions
+        several = len(found) == 2 and found[1] > 1
         self._fit(X, y, fit_params, multi_output=several)
         self.classes_ = self.estimator_.classes_
         return self

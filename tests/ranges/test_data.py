@@ -159,12 +159,15 @@ def test_a_handful_of_samples_is_not_taken_unasked():
 
 @pytest.mark.thorough
 def test_without_room_for_witnesses_there_is_a_plan_without_them():
-    model = network()
+    """A model that fills the chain of the largest ring: no level is left for a witness of the least degree."""
+    turned = np.eye(4)[::-1] / 2
+    deep = [node for _ in range(12) for node in (fhenn.Square(), fhenn.Linear(turned, bias=np.full(4, 0.3)))]
+    model = fhenn.Sequential([fhenn.Linear(np.random.default_rng(5).normal(size=(4, 24)) / 4), *deep])
     with pytest.raises(PlanRefused, match="room for witnesses") as caught:
-        plan_for(model, ranges="data", accuracy=3e-3, witness=8)
+        plan_for(model, ranges="data", witness=2)
     assert caught.value.stake == "witness"
     remedy = next(each for each in caught.value.remedies if each.name == "witness")
-    assert plan_for(model, ranges="data", accuracy=3e-3, witness=remedy.value).witnesses == ()
+    assert plan_for(model, ranges="data", witness=remedy.value).witnesses == ()
 
 
 def test_what_is_asked_for_is_checked():
