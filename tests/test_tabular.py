@@ -41,8 +41,8 @@ def test_a_network_stays_in_its_domain(data, activation):
 
 def test_the_penalty_does_it(data, monkeypatch):
     x, y, _, _, _ = data
-    monkeypatch.setattr("fhenn.tabular._STRENGTH", 0.0)
-    monkeypatch.setattr("fhenn.tabular._DECAY", 0.0)
+    monkeypatch.setattr("fhenn.tabular.network._STRENGTH", 0.0)
+    monkeypatch.setattr("fhenn.tabular.network._DECAY", 0.0)
     model = train(x, y, (6,), epochs=60)
     assert np.abs(model.nodes[0].infer(x)).max() > model.nodes[1].domain[1]
 

@@ -7,7 +7,7 @@ import click
 from fhenn import __version__
 from fhenn.cli.approx import approx
 from fhenn.cli.batch import batch
-from fhenn.cli.build import import_, plan, train
+from fhenn.cli.build import import_, plan
 from fhenn.cli.calibration import calibrate_machine
 from fhenn.cli.completion import completion
 from fhenn.cli.examine import certify
@@ -18,6 +18,7 @@ from fhenn.cli.plot import plot
 from fhenn.cli.predict import fetch, predict
 from fhenn.cli.serve import model, serve, token
 from fhenn.cli.show import Grid, as_json_option, progress, tell
+from fhenn.cli.train import train
 from fhenn.demo import Report, run
 from fhenn.demo.job import PHASES
 

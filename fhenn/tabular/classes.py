@@ -1,33 +1,20 @@
-"""`train`: a small classifier for tables that is ready to run encrypted.
-
-The features are standardised, which is folded into the first weights; a penalty keeps pre-activations in the domain.
-"""
+"""What may be labels of classes, and which columns look like identifiers."""
 
 from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Sequence
-from math import ceil
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fhenn.columns import column_of, samples, table_of
-from fhenn.errors import DataWarning, MissingValues, ParameterError, ShapeMismatch
-from fhenn.interop import ImportedModel, Reading, fold
+from fhenn.columns import column_of
+from fhenn.errors import DataWarning, MissingValues, ParameterError
 from fhenn.missing import missing_places
-from fhenn.nn import Activation, Adam, Affine, Linear, Node, Scaling, Sequential, Square
-from fhenn.nn.finish import Finish, finished
-from fhenn.ranges import penalised_backward
 
 Floats = NDArray[np.float64]
-
-_BATCH = 32
-_RATE, _DECAY = 0.01, 3e-2
-_STRENGTH, _MARGIN = 1.0, 2.0
-"""Of the range penalty: pre-activations are kept within half of the domain, which leaves room for other data."""
 
 _FEW = 5
 _MOST_NAMED = 5
@@ -35,64 +22,6 @@ _NUMBER = re.compile(r"[+-]?(0|[1-9]\d*)([.,]\d+([eE][+-]?\d+)?|[eE][+-]\d+)?", 
 """Text that is a number. `1E30` is not taken for one, since codes are written so."""
 _MANY, _MOST, _EACH = 20, 100, 15
 """How many whole numbers may be classes: without a question; at most; and samples of each, on average, beyond _MANY."""
-
-
-def train(
-    features: Any,
-    labels: ArrayLike,
-    hidden: Sequence[int] = (),
-    activation: Activation | None = None,
-    *,
-    names: Sequence[str] | None = None,
-    epochs: int = 100,
-    seed: int = 0,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> ImportedModel:
-    """Train a classifier: logistic or softmax regression, or a multilayer perceptron.
-
-    features: (samples, features), an array or anything with named columns, for instance a DataFrame.
-    labels: (samples,), as `require_classes` accepts them.
-    hidden: units of each hidden layer; none for a regression.
-    activation: of the hidden layers; by default a `Square`, which is exact and consumes one level.
-    names: of the features. None for those of the columns, or their labels as text, unless these are 0, 1, 2, ….
-    epochs: passes over the samples, by Adam on the cross-entropy in batches of 32.
-    seed: of the initial weights and of the order of the samples.
-    progress: called with (done, total) epochs.
-
-    Returns a model that takes the features as they are: they are standardised for training, which is then folded into
-    the first weights. The client applies the sigmoid or softmax to the scores, exactly.
-    Raises ShapeMismatch, FeatureMismatch, NonFiniteValue, MissingValues, UnsupportedValue, ParameterError.
-    Warns as `require_classes` and `warn_of_identifiers` do.
-
-    >>> x = np.array([[0.0], [1.0], [2.0], [3.0], [4.0], [16.0], [17.0], [18.0], [19.0], [20.0]])
-    >>> train(x, ["low"] * 5 + ["high"] * 5, epochs=20).predict([[3.5], [17.5]]).tolist()
-    ['low', 'high']
-    """
-    table = table_of(features)
-    if table is not None and names is None:
-        names = table.labels
-    x, y = _checked(features if table is None else table, labels, names)
-    classes, targets = np.unique(require_classes(y), return_inverse=True)
-    if any(units < 1 for units in hidden) or epochs < 1:
-        raise ParameterError(
-            f"hidden units and epochs must be 1 or more, not hidden {tuple(hidden)} and epochs {epochs}.",
-            "Give for instance hidden units (8,) and 100 epochs.",
-        )
-    warn_of_identifiers(x, names)
-    mean, deviation = x.mean(axis=0), x.std(axis=0)
-    deviation[deviation == 0] = 1.0  # a constant feature says nothing
-    scaled = (x - mean) / deviation
-    rng = np.random.default_rng(seed)
-    outputs = 1 if len(classes) == 2 else len(classes)
-    model = _untrained(scaled, [*hidden, outputs], activation or Square(), rng)
-    _descend(model, scaled, targets, outputs, epochs, rng, progress)
-    model.disable_cache()
-    final = [
-        node.with_policy("warn") if isinstance(node, Activation) else _plain(node)
-        for node in fold([Affine(Scaling(1 / deviation), -mean / deviation), model])
-    ]
-    reading = Reading.classification(classes, "sigmoid" if outputs == 1 else "softmax", names)
-    return ImportedModel(final, reading)
 
 
 def require_classes(labels: ArrayLike) -> NDArray[Any]:
@@ -193,55 +122,3 @@ def warn_of_identifiers(x: Floats, names: Sequence[str] | None = None) -> None:
             name = repr(names[place]) if names is not None else str(place)
             message = f"feature {name} {what}: is it an identifier? Leave it out, unless it measures something."
             warnings.warn(DataWarning(message), stacklevel=2)
-
-
-def _checked(features: Any, labels: ArrayLike, names: Sequence[str] | None) -> tuple[Floats, NDArray[Any]]:
-    x, y = samples(features, names, "train"), column_of(labels)
-    if x.ndim != 2 or 0 in x.shape or y.shape != (len(x),):
-        raise ShapeMismatch(
-            "train", x.shape, f"(samples, features) with one label for each sample; the labels have shape {y.shape}"
-        )
-    return x, y
-
-
-def _untrained(x: Floats, units: Sequence[int], activation: Activation, rng: np.random.Generator) -> Sequential:
-    """Linear nodes with activations between, whose weights suit the domain on standardised data."""
-    optimiser = Adam(_RATE, weight_decay=_DECAY)
-    nodes: list[Node] = []
-    at = x
-    for place, count in enumerate(units):
-        if place:
-            between = activation.with_policy("ignore")  # while it learns; the trained model says
-            at = between.infer(at)
-            nodes.append(between)
-        linear = Linear(activation.propose_weights(at, count, rng), optimiser=optimiser)
-        at = linear.infer(at)
-        nodes.append(linear)
-    return Sequential(nodes)
-
-
-def _descend(
-    model: Sequential,
-    x: Floats,
-    targets: NDArray[np.intp],
-    outputs: int,
-    epochs: int,
-    rng: np.random.Generator,
-    progress: Callable[[int, int], None],
-) -> None:
-    wanted = targets[:, None].astype(np.float64) if outputs == 1 else np.eye(outputs)[targets]
-    finish: Finish = "sigmoid" if outputs == 1 else "softmax"
-    batches = ceil(len(x) / _BATCH)
-    for epoch in range(epochs):
-        progress(epoch, epochs)
-        for batch in np.array_split(rng.permutation(len(x)), batches):
-            # the gradient of the cross-entropy at the scores, for either finish
-            error = finished(finish, model.forward(x[batch])) - wanted[batch]
-            penalised_backward(model, error / len(batch), _STRENGTH, margin=_MARGIN)
-            model.updates()
-    progress(epochs, epochs)
-
-
-def _plain(node: Node) -> Node:
-    """A Linear without its optimiser's memory."""
-    return Linear(node.weight, node.bias) if isinstance(node, Linear) else node  # Linear: what trains has an optimiser
