@@ -125,6 +125,10 @@ class Select(Step):
         """The columns at the places."""
         return frame.select(self.places)
 
+    def names(self, columns: Sequence[str]) -> tuple[str, ...]:
+        """Those of the columns at the places."""
+        return tuple(columns[place] for place in self.places)
+
     def work(self, count: int) -> int:
         """Nothing but outputs."""
         return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -61,7 +62,8 @@ class Tree:
                  "missing_left": np.bool_, "values": np.float64}  # fmt: skip
         for name, dtype in kinds.items():
             object.__setattr__(self, name, _array(name, getattr(self, name), dtype))
-        object.__setattr__(self, "sets", MappingProxyType({int(at): tuple(each) for at, each in self.sets.items()}))
+        sets = {int(node): tuple(map(_value, each)) for node, each in self.sets.items()}
+        object.__setattr__(self, "sets", MappingProxyType(sets))
         nodes = len(self.features)
         for name in kinds:
             shape = getattr(self, name).shape
@@ -176,15 +178,10 @@ class Ensemble:
 
     def _require_kinds(self) -> None:
         """Raise ParameterError where a feature is asked for as a number and as a text."""
-        texts, numbers = self.texts, set[int]()
-        for tree in self.trees if texts else ():
-            for node in np.flatnonzero(~tree.is_leaf):
-                values = tree.sets.get(int(node))
-                if values is None or (values and not isinstance(values[0], str)):
-                    numbers.add(int(tree.features[node]))
-        if texts & numbers:
+        both = self.texts & self.numbers
+        if both:
             raise ParameterError(
-                f"feature {min(texts & numbers)} is compared with numbers and with texts.", "Give sets of one kind."
+                f"feature {min(both)} is compared with numbers and with texts.", "Give sets of one kind."
             )
 
     @property
@@ -192,15 +189,31 @@ class Ensemble:
         """How many scores there are."""
         return len(self.offset)
 
-    @property
-    def texts(self) -> set[int]:
-        """The features whose cells are texts."""
-        return {
+    @cached_property
+    def used(self) -> frozenset[int]:
+        """The features that a tree asks for."""
+        found = (tree.features[~tree.is_leaf] for tree in self.trees)
+        return frozenset(np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *found])).tolist())
+
+    @cached_property
+    def texts(self) -> frozenset[int]:
+        """The features whose cells are compared with texts."""
+        return frozenset(
             int(tree.features[node])
             for tree in self.trees
             for node, values in tree.sets.items()
             if any(isinstance(value, str) for value in values)
-        }
+        )
+
+    @cached_property
+    def numbers(self) -> frozenset[int]:
+        """The features whose cells are compared with numbers; of one that is in neither, only whether it is missing."""
+        found: set[int] = set()
+        for tree in self.trees:
+            asks = ~tree.is_leaf
+            asks[[node for node, values in tree.sets.items() if not values or isinstance(values[0], str)]] = False
+            found.update(np.unique(tree.features[asks]).tolist())
+        return frozenset(found)
 
     def scores(self, x: Any) -> Floats:
         """What the trees say, as their library does, but summed in double precision.
@@ -218,13 +231,17 @@ class Ensemble:
 
     def _columns(self, x: Any) -> list[NDArray[Any]]:
         """Each feature as an array (samples,): numbers, or objects where its cells are texts."""
-        cells = np.asarray(x, dtype=object) if self.texts else np.asarray(x, dtype=np.float64)
+        # texts, or anything where no tree looks
+        mixed = len(self.numbers) < self.features
+        cells = np.asarray(x, dtype=object if mixed else np.float64)
         if cells.ndim != 2 or cells.shape[1] != self.features:
             raise ShapeMismatch("scores", cells.shape, f"(samples, {self.features})")
-        texts = self.texts
-        columns = [column if at in texts else column.astype(np.float64) for at, column in enumerate(cells.T)]
+        columns = [
+            column.astype(np.float64) if place in self.numbers else column.astype(object)
+            for place, column in enumerate(cells.T)
+        ]
         for place, (column, may) in enumerate(zip(columns, self.missing, strict=True)):
-            rows = [] if may else np.flatnonzero(_missing(column)).tolist()
+            rows = [] if may or place not in self.used else np.flatnonzero(_missing(column)).tolist()
             if rows:
                 reason = "Fill these cells: the trees were not trained with missing ones there."
                 where = (f"feature {place}",), (len(rows),), (join_first(rows, "row"),)
@@ -263,10 +280,15 @@ def _visits(tree: Tree, at: Whole) -> Iterator[tuple[int, Whole]]:
         waiting += [(int(tree.left[node]), here[went]), (int(tree.right[node]), here[~went])]
 
 
+def _value(value: Any) -> Value:
+    return str(value) if isinstance(value, str) else float(value)
+
+
 def _missing(cells: NDArray[Any]) -> Bools:
-    if cells.dtype != object:
-        return np.isnan(cells)
-    return np.fromiter(map(is_missing, cells), bool, len(cells))
+    if cells.dtype == object:
+        return np.fromiter((not isinstance(cell, str) and is_missing(cell) for cell in cells), bool, len(cells))
+    found: Bools = np.isnan(cells)
+    return found
 
 
 def _in(cells: NDArray[Any], values: tuple[Value, ...]) -> Bools:

@@ -1,0 +1,161 @@
+"""`parts_of`: ensembles as networks of bits, which say what the trees say, to rounding."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fhenn.errors import MissingValues, ParameterError
+from fhenn.interop.trees import Ensemble, Tree, network, parts_of, preparation_of
+from fhenn.nn import Affine, PolynomialActivation, Sequential
+
+RNG = np.random.default_rng(0)
+NUMBERS = (-3.0, -0.5, 0.0, 0.1, 0.1 + 2**-40, 1.0, 2.5, 1e6)
+TEXTS = ("a", "b", "c", "")
+CODES = (0.0, 1.0, 2.0, 3.0)
+NUMBER, CODE, TEXT, BOTH = 0, 1, 2, 3
+"""Kinds of features: thresholds, sets of numbers, sets of texts, thresholds and sets of numbers."""
+
+
+def tree_of(rng, kinds, outputs, depth=4):
+    """A tree of any shape; the numbers in what is not read are garbage."""
+    rows, sets = [], {}
+
+    def grow(level):
+        place = len(rows)
+        rows.append(None)
+        if level == 0 or (level < depth and rng.random() < 0.3):
+            rows[place] = (-1, np.nan, -5, 99, False, rng.integers(-3, 4, outputs).astype(float))
+            return place
+        feature = int(rng.integers(len(kinds)))
+        kind, threshold = kinds[feature], np.nan
+        if kind == NUMBER or (kind == BOTH and rng.random() < 0.5):
+            threshold = rng.choice([*NUMBERS, np.inf])
+        else:
+            values = TEXTS[:3] if kind == TEXT else CODES
+            sets[place] = tuple(value for value in values if rng.random() < 0.4)
+        missing_left = rng.random() < 0.5
+        left, right = grow(level - 1), grow(level - 1)
+        rows[place] = (feature, threshold, left, right, missing_left, [np.nan] * outputs)
+        return place
+
+    grow(depth)
+    return Tree(*zip(*rows, strict=True), sets)
+
+
+def samples_of(rng, kinds, missing, count):
+    """Cells on thresholds, beside them by a step of double or single precision, in no set, and missing ones."""
+    near = [*NUMBERS]
+    for number in NUMBERS:
+        near += [np.nextafter(number, np.inf), np.nextafter(number, -np.inf)]
+        near += [float(np.nextafter(np.float32(number), np.float32(sign))) for sign in (-np.inf, np.inf)]
+    cells = {NUMBER: near, CODE: [*CODES, 9.0, 0.5], TEXT: TEXTS, BOTH: near}
+
+    def cell(kind, may):
+        return None if may and rng.random() < 0.3 else cells[kind][rng.integers(len(cells[kind]))]
+
+    return [[cell(*each) for each in zip(kinds, missing, strict=True)] for _ in range(count)]
+
+
+@given(st.integers(0, 2**64))
+@settings(max_examples=100, deadline=None)
+def test_a_network_says_what_the_trees_say(seed):
+    rng = np.random.default_rng(seed)
+    kinds = rng.integers(0, 4, rng.integers(1, 5)).tolist()
+    outputs = int(rng.integers(1, 3))
+    trees = [tree_of(rng, kinds, outputs) for _ in range(rng.integers(1, 4))]
+    strict, single, *missing = (rng.random(2 + len(kinds)) < 0.5).tolist()
+    ensemble = Ensemble(trees, len(kinds), rng.normal(size=outputs), strict, single, missing)
+    rows = np.array(samples_of(rng, kinds, missing, 50), dtype=object)
+    try:
+        steps, nodes = parts_of(ensemble)
+    except ParameterError as error:
+        assert "same for every sample" in error.reason
+        assert np.ptp(ensemble.scores(rows), axis=0).max() == 0
+        return
+    bits = preparation_of(ensemble, steps).prepare(rows)
+    assert set(np.unique(bits)) <= {0.0, 1.0}
+    assert np.allclose(Sequential(nodes).infer(bits), ensemble.scores(rows), rtol=0, atol=1e-9)
+
+
+def full_tree(features, depth, outputs=1, steps=64):
+    """A full tree whose thresholds are multiples of 1/steps in [0, 1]."""
+    nodes = 2 ** (depth + 1) - 1
+    at = np.arange(nodes)
+    inner = at < nodes // 2
+    return Tree(
+        np.where(inner, RNG.integers(features, size=nodes), -1),
+        RNG.integers(1, steps, nodes) / steps,
+        2 * at + 1,
+        2 * at + 2,
+        np.zeros(nodes, dtype=bool),
+        RNG.normal(size=(nodes, outputs)),
+    )
+
+
+@pytest.mark.parametrize("conditions", [1, 2, 3, 4, 8, 9, 16, 31, 63])
+def test_the_indicator_is_one_where_all_conditions_are_met(conditions):
+    found = network.indicator(conditions)(np.arange(conditions + 1.0))
+    assert np.abs(found - [*[0.0] * conditions, 1.0]).max() < 1e-12
+    assert network.indicator(conditions).degree == conditions
+
+
+def test_the_indicator_takes_no_level_more_than_its_degree():
+    depths = [network.indicator(conditions).depth for conditions in range(1, 9)]
+    assert depths == [0, 1, 2, 2, 3, 3, 3, 3]
+
+
+def test_leaves_of_all_trees_are_counted_once():
+    tree = full_tree(3, 3)
+    _, once = parts_of(Ensemble((tree,), 3, [0.0]))
+    _, twice = parts_of(Ensemble((tree, tree), 3, [0.0]))
+    assert once[0].outputs == twice[0].outputs <= 8
+    assert np.array_equal(2 * once[-1].operator.dense(), twice[-1].operator.dense())
+
+
+def test_thresholds_of_leaves_that_nothing_reaches_have_no_bit():
+    # x <= 1, and on its right x <= 0.5, which nothing meets
+    tree = Tree([0, -1, 0, -1, -1], [1, 0, 0.5, 0, 0], [1, 0, 3, 0, 0], [2, 0, 4, 0, 0], [False] * 5,
+                [[0.0], [1.0], [0.0], [2.0], [3.0]])  # fmt: skip
+    (thermometer,), (node,) = parts_of(Ensemble((tree,), 1, [0.0]))
+    assert thermometer.thresholds == ((1.0,),)
+    assert node.forward([[1.0], [0.0]]).tolist() == [[1.0], [3.0]]
+
+
+def test_stumps_are_a_map_of_bits():
+    trees = [Tree([0, -1, -1], [t, 0, 0], [1, 0, 0], [2, 0, 0], [False] * 3, [[0.0], [t], [-t]]) for t in (1.0, 2.0)]
+    _, nodes = parts_of(Ensemble(trees, 1, [0.0]))
+    assert [type(node) for node in nodes] == [Affine]
+
+
+def test_deeper_trees_take_a_polynomial():
+    _, nodes = parts_of(Ensemble((full_tree(9, 3),), 9, [0.0]))
+    assert [type(node) for node in nodes] == [Affine, PolynomialActivation, Affine]
+
+
+def test_values_that_no_set_tells_apart_share_a_bit():
+    sets = [("a", "b", "c"), ("c", "d")]
+    trees = [Tree([0, -1, -1], [0] * 3, [1, 0, 0], [2, 0, 0], [False] * 3, [[0.0], [1.0], [2.0]], {0: s}) for s in sets]
+    (thermometer,), _ = parts_of(Ensemble(trees, 1, [0.0]))
+    assert sorted(thermometer.sets[0]) == [("a", "b"), ("c",), ("d",)]
+
+
+def test_trees_that_do_not_split_are_refused():
+    root = Tree([-1], [0], [0], [0], [False], [[1.0]])
+    with pytest.raises(ParameterError, match="same for every sample"):
+        parts_of(Ensemble((root,), 2, [0.0]))
+
+
+def test_too_many_leaves_are_refused(monkeypatch):
+    monkeypatch.setattr(network, "MOST_BOXES", 3)
+    with pytest.raises(ParameterError, match="different leaves, more than 3"):
+        parts_of(Ensemble((full_tree(9, 3),), 9, [0.0]))
+
+
+def test_cells_that_the_trees_do_not_take_are_refused():
+    tree = Tree([0, -1, -1], [0] * 3, [1, 0, 0], [2, 0, 0], [True] * 3, [[0.0], [1.0], [2.0]], {0: ("a",)})
+    ensemble = Ensemble((tree,), 1, [0.0], names=("colour",))
+    preparation = preparation_of(ensemble, parts_of(ensemble)[0])
+    assert preparation.prepare({"colour": ["a", "z"]}).tolist() == [[1.0], [0.0]]
+    with pytest.raises(MissingValues, match="colour"):
+        preparation.prepare({"colour": [None]})
