@@ -8,12 +8,12 @@ k with P(0) = … = P(k - 1) = 0 and P(k) = 1 tells whether a sample is there. A
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
-from numpy.polynomial import chebyshev
-from numpy.typing import NDArray
 
 from fhenn.approx import Polynomial
+from fhenn.approx.basis import interpolate
 from fhenn.errors import ParameterError
 from fhenn.interop.maps import map_of
 from fhenn.interop.preparation import Column, Kind, Preparation, Select, Step
@@ -21,8 +21,6 @@ from fhenn.interop.trees.bits import FeatureBits, bits_of
 from fhenn.interop.trees.boxes import Box, boxes_of
 from fhenn.interop.trees.ensemble import Ensemble
 from fhenn.nn import Affine, Dense, Node, PolynomialActivation
-
-Floats = NDArray[np.float64]
 
 MOST_BOXES = 1 << 17
 """Leaves, equal ones counted once: what a server computes on in a minute or two."""
@@ -42,11 +40,10 @@ def indicator(conditions: int) -> Polynomial:
     roots = (np.arange(conditions) - (conditions - 1) / 2) / half
     scale = np.prod(1 - roots)
 
-    def value(t: Floats) -> Floats:
-        products: Floats = np.prod(np.subtract.outer(t, roots), axis=-1)
-        return products / scale
+    def value(t: Any) -> Any:
+        return np.prod(np.subtract.outer(t, roots), axis=-1) / scale
 
-    series = chebyshev.chebinterpolate(value, conditions)
+    series = interpolate(value, conditions, (-1.0, 1.0))
     series[1 - conditions % 2 :: 2] = 0.0  # but for rounding it is
     return Polynomial(tuple(series.tolist()), (-1.0, float(conditions)), "chebyshev")
 
