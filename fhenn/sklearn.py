@@ -73,7 +73,7 @@ class _Encrypted(MetaEstimatorMixin, BaseEstimator):
     def _fit(self, X: Any, y: ArrayLike, fit_params: dict[str, Any], **checks: Any) -> Self:
         y = labels_of(y) if isinstance(y, np.ma.MaskedArray) else y
         for name in ("_planned", "encrypted_"):  # nothing of an earlier fit answers where this one is refused
-            vars(self).pop(name, None)
+            self.__dict__.pop(name, None)
         if prepares(self._inner()):
             self._fit_raw(X, y, fit_params)
             return self
