@@ -1,6 +1,7 @@
 """fhenn: neural-network layers, the sigmoid first, under homomorphic encryption.
 
-- Layers: `Linear`, `Sigmoid` and its sisters in a `Sequential`, or `from_sklearn`, `from_torch`, `from_onnx`.
+- Layers: `Linear`, `Sigmoid` and its sisters in a `Sequential`, or `from_sklearn`, `from_xgboost`,
+  `from_lightgbm`, `from_torch`, `from_onnx`.
 - `plan` chooses the parameters of encryption for a model and an accuracy.
 - `Client` holds the data and the secret key, `Server` the model; `RemoteServer` is one at the end of a connection,
   `LocalPool` one on all cores.
@@ -81,9 +82,11 @@ _HOME = {
     "decrypt": "fhenn.ckks",
     "encrypt": "fhenn.ckks",
     "encrypted_model": "fhenn.interop",
+    "from_lightgbm": "fhenn.interop",
     "from_onnx": "fhenn.interop",
     "from_sklearn": "fhenn.interop.sklearn",
     "from_torch": "fhenn.interop",
+    "from_xgboost": "fhenn.interop",
     "plan": "fhenn.planner",
     "range_penalty": "fhenn.ranges",
     "safety_report": "fhenn.safety",
@@ -177,9 +180,11 @@ __all__ = [
     "decrypt",
     "encrypt",
     "encrypted_model",
+    "from_lightgbm",
     "from_onnx",
     "from_sklearn",
     "from_torch",
+    "from_xgboost",
     "plan",
     "range_penalty",
     "safety_report",
@@ -210,7 +215,15 @@ if TYPE_CHECKING:
     from fhenn.backends.seal import SealContext as Context
     from fhenn.ckks import CipherArray, Parameters, concatenate, decrypt, encrypt
     from fhenn.errors import RangeReport, RangeViolation, RangeWarning
-    from fhenn.interop import ImportedModel, Preparation, Reading, from_onnx, from_torch
+    from fhenn.interop import (
+        ImportedModel,
+        Preparation,
+        Reading,
+        from_lightgbm,
+        from_onnx,
+        from_torch,
+        from_xgboost,
+    )
     from fhenn.interop.encrypted import EncryptedModel, encrypted_model
     from fhenn.interop.encrypted import encrypted as encrypted
     from fhenn.interop.sklearn import from_sklearn

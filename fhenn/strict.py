@@ -23,12 +23,13 @@ MALFORMED = (ValueError, TypeError, KeyError, AttributeError, OverflowError, Rec
 """What is raised where a stranger's JSON value is not what its reader takes it for."""
 
 
-def read_json(text: str | bytes, infinite: bool = False) -> Any:
+def read_json(text: str | bytes, infinite: bool = False, nan: bool = False) -> Any:
     """The value of a JSON document that means one thing to every reader.
 
     text: the document; bytes are UTF-8 without a byte order mark.
     infinite: whether `Infinity` and `-Infinity` may stand for numbers, as Python writes them: for formats of ours that
-    hold bounds. `NaN` never may.
+    hold bounds.
+    nan: whether `NaN` may, as XGBoost before version 3 writes it where a number says nothing.
     Raises ValueError where it is no JSON (RFC 8259), names a key twice, holds a number beyond 64 bits or beyond the
     range of a double, or nests deeper than 64.
 
@@ -44,6 +45,8 @@ def read_json(text: str | bytes, infinite: bool = False) -> Any:
 
     def constant(name: str) -> float:
         if infinite and name in ("Infinity", "-Infinity"):
+            return float(name)
+        if nan and name == "NaN":
             return float(name)
         raise ValueError(f"{name} is not a number")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -12,16 +13,30 @@ from numpy.typing import NDArray
 import fhenn
 from fhenn import artifacts
 from fhenn.ckks.evaluator import NATIVE, SEAL
-from fhenn.cli.bounds import bounds_options, feature_names, read_bounds_and_samples, read_named_samples
+from fhenn.cli.bounds import (
+    bounds_options,
+    feature_names,
+    read_bounds_and_samples,
+    read_inputs,
+    read_named_samples,
+)
 from fhenn.cli.show import FILE, as_json_option, count_of, note, output_option, tell
 from fhenn.cli.tables import CsvFormat, csv_options, read_table
 from fhenn.cli.tables.cells import labels as as_labels
 from fhenn.columns import Table
 from fhenn.errors import ParameterError
+from fhenn.interop import ImportedModel
 from fhenn.planner import fingerprint_of
 from fhenn.planner.flooding import MOST_QUERIES
 from fhenn.planner.request import LayoutWish, RangesName
 from fhenn.ranges.data import MARGIN
+
+_TREES: Mapping[str, Callable[..., ImportedModel]] = {
+    ".json": fhenn.from_xgboost,
+    ".ubj": fhenn.from_xgboost,
+    ".txt": fhenn.from_lightgbm,
+}
+"""What reads a file of trees, by its ending."""
 
 
 @click.command(name="import")
@@ -67,30 +82,46 @@ def import_(
     output: Path,
     as_json: bool,
 ) -> None:
-    """Import a model from ONNX, with polynomials inside.
+    """Import a model from ONNX, with polynomials inside, or trees of XGBoost or LightGBM, which stay exact.
 
-    SOURCE is a file that ends in .onnx. Needs the extra `onnx`. With sample data it tells what became of every
-    activation, and how often the model decides as the exact one does; with labels, the accuracy of both.
+    SOURCE is a file that ends in .onnx, which needs the extra `onnx`, or one that XGBoost saved as .json or .ubj, or
+    LightGBM as .txt; neither library is needed. Of a network, sample data tell what became of every activation, and
+    how often the model decides as the exact one does; with labels, the accuracy of both. Of trees, samples with labels
+    tell the accuracy.
 
     \b
       fhenn import network.onnx --inputs records.csv
       fhenn import network.onnx --inputs records.csv --labels benign
+      fhenn import trees.json
     """
-    if source.suffix.lower() != ".onnx":
-        raise ParameterError(
-            f"{source} does not have the ending of an ONNX file.", "Export the model to one that ends in .onnx."
+    named = None if classes is None else as_labels([each.strip() for each in classes.split(",")])
+    importer = _TREES.get(source.suffix.lower())
+    score = None
+    if importer is not None:
+        if (agreement, depth, max_loss) != (None, None, None) or (inputs is not None and labels is None):
+            raise ParameterError(
+                f"{source} holds trees, which are exact: nothing about them is chosen.",
+                "Leave --agreement, --depth and --max-loss out, and --inputs without --labels.",
+            )
+        model = importer(source, classes=named)
+        score = _score_of(model, inputs, labels, csv_format, as_json)
+    elif source.suffix.lower() == ".onnx":
+        sample, truth = _samples_and_labels(inputs, labels, csv_format, as_json)
+        model = fhenn.from_onnx(
+            source,
+            inputs=sample,
+            accuracy=accuracy,
+            classes=named,
+            agreement=agreement,
+            depth=depth,
+            labels=truth,
+            max_loss=max_loss,
         )
-    sample, truth = _samples_and_labels(inputs, labels, csv_format, as_json)
-    model = fhenn.from_onnx(
-        source,
-        inputs=sample,
-        accuracy=accuracy,
-        classes=None if classes is None else as_labels([each.strip() for each in classes.split(",")]),
-        agreement=agreement,
-        depth=depth,
-        labels=truth,
-        max_loss=max_loss,
-    )
+    else:
+        raise ParameterError(
+            f"{source} does not have the ending of a file that is known.",
+            "Give ONNX (.onnx), or trees as XGBoost (.json, .ubj) or LightGBM (.txt) saves them.",
+        )
     artifacts.write(output, artifacts.model_to_bytes(model))
     conversion = model.conversion
     result = {
@@ -99,9 +130,45 @@ def import_(
         "levels": model.cost,
         "reading": model.reading.to_fields(),
         "conversion": None if conversion is None else asdict(conversion),
+        "score": score,
     }
     report = "" if conversion is None else f"{conversion}\n\n"
+    if score is not None:
+        report = f"{'R²' if model.is_regression else 'accuracy'} {score:.4g}\n\n"
     tell(as_json, result, f"{model.summary()}\n\n{report}wrote {output} ({result['fingerprint']})")
+
+
+def _score_of(
+    model: ImportedModel, inputs: Path | None, labels: str | None, form: CsvFormat, as_json: bool
+) -> float | None:
+    """The accuracy, or R², of a model that is exact; None without labels. Raises ParameterError."""
+    if labels is None:
+        return None
+    samples, truth = _require_inputs(inputs), _truth(inputs, labels, form)
+    return model.score(read_inputs(model, samples, form, as_json), truth)
+
+
+def _require_inputs(inputs: Path | None) -> Path:
+    if inputs is None:
+        raise ParameterError("--labels needs the samples that they belong to.", "Give these with --inputs.")
+    return inputs
+
+
+def _truth(inputs: Path | None, labels: str, form: CsvFormat) -> NDArray[Any]:
+    """Labels of samples, of a column beside them or of a file of their own. Raises ParameterError."""
+    if Path(labels).is_file():
+        table = read_table(Path(labels), form, None).data()
+        if len(table.columns) != 1:
+            raise ParameterError(
+                f"{labels} has {len(table.columns)} columns.", "Give a file of labels alone, or the name of a column."
+            )
+        return replace(table, names=("labels",)).labels("labels")
+    samples = _require_inputs(inputs)
+    if samples.suffix.lower() == ".npy":
+        raise ParameterError(
+            f"there is no file {labels}, and {samples} has no columns with names.", "Give labels in a file."
+        )
+    return read_table(samples, form, (labels,)).labels(labels)
 
 
 def _samples_and_labels(
@@ -113,24 +180,13 @@ def _samples_and_labels(
     """
     if labels is None:
         return (None if inputs is None else read_named_samples(inputs, form, as_json)), None
-    if inputs is None:
-        raise ParameterError("--labels needs the samples that they belong to.", "Give these with --inputs.")
-    if not Path(labels).is_file():
-        if inputs.suffix.lower() == ".npy":
-            raise ParameterError(
-                f"there is no file {labels}, and {inputs} has no columns with names.", "Give labels in a file."
-            )
-        table = read_table(inputs, form, (labels,))
-        features = table.without(labels).data()
-        values, names = features.numbers(), features.names
-        note(as_json, f"read {inputs}: {count_of(len(values), 'sample')} of {count_of(values.shape[1], 'feature')}")
-        return (values if names is None else Table.of(names, values.T)), table.labels(labels)
-    table = read_table(Path(labels), form, None).data()
-    if len(table.columns) != 1:
-        raise ParameterError(
-            f"{labels} has {len(table.columns)} columns.", "Give a file of labels alone, or the name of a column."
-        )
-    return read_named_samples(inputs, form, as_json), replace(table, names=("labels",)).labels("labels")
+    samples, truth = _require_inputs(inputs), _truth(inputs, labels, form)
+    if Path(labels).is_file():
+        return read_named_samples(samples, form, as_json), truth
+    features = read_table(samples, form, (labels,)).without(labels).data()
+    values, names = features.numbers(), features.names
+    note(as_json, f"read {samples}: {count_of(len(values), 'sample')} of {count_of(values.shape[1], 'feature')}")
+    return (values if names is None else Table.of(names, values.T)), truth
 
 
 @click.command()

@@ -16,6 +16,7 @@ from fhenn.interop.importers import from_onnx, from_torch
 from fhenn.interop.model import ImportedModel
 from fhenn.interop.preparation import Preparation
 from fhenn.interop.reading import Reading
+from fhenn.interop.trees.importers import from_lightgbm, from_xgboost
 
 __all__ = [
     "Conversion",
@@ -26,8 +27,10 @@ __all__ = [
     "Reading",
     "encrypted_model",
     "fold",
+    "from_lightgbm",
     "from_onnx",
     "from_torch",
+    "from_xgboost",
 ]
 
 if TYPE_CHECKING:

@@ -156,12 +156,23 @@ class Union(Step):
         """What the branches make, side by side."""
         return Frame.side_by_side([run(branch, frame) for branch in self.branches])
 
+    def names(self, columns: Sequence[str]) -> tuple[str, ...]:
+        """Those of all branches."""
+        return tuple(name for branch in self.branches for name in _named(branch, columns))
+
     def work(self, count: int) -> int:
         """Nothing but that of the steps."""
         return 0
 
     def __repr__(self) -> str:
         return f"Union({len(self.branches)} branches)"
+
+
+def _named(steps: Iterable[Step], columns: Sequence[str]) -> tuple[str, ...]:
+    names = tuple(columns)
+    for step in steps:
+        names = step.names(names)
+    return names
 
 
 def run(steps: Iterable[Step], frame: Frame) -> Frame:

@@ -1,0 +1,96 @@
+"""`Boosted`: an ensemble of boosted trees as it was saved, on its way to a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from fhenn.errors import WireFormatError
+from fhenn.interop.model import ImportedModel
+from fhenn.interop.preparation import Function, Preparation, Select, Step, Union
+from fhenn.interop.reading import Reading
+from fhenn.interop.trees.ensemble import Ensemble, Tree, Value
+from fhenn.interop.trees.network import parts_of, preparation_of
+from fhenn.nn import Node
+
+
+@dataclass(frozen=True, eq=False)
+class Boosted:
+    """What was read of an ensemble.
+
+    ensemble: of all features that it was trained on, categories by their codes.
+    reading: of its scores.
+    labels: for features whose categories have names, these by their codes; cells of tables hold them.
+    """
+
+    ensemble: Ensemble
+    reading: Reading
+    labels: Mapping[int, Sequence[Value]]
+
+    def parts(self) -> tuple[tuple[Step, ...], list[Node]]:
+        """What the client does to features as the trees were trained on, categories by codes, and the nodes after it.
+
+        Raises ParameterError as `parts_of` does.
+        """
+        order, before = self._order
+        steps, nodes = parts_of(_in_order(self.ensemble, order))
+        return (*before, *steps), nodes
+
+    def model(self) -> ImportedModel:
+        """With all of it; columns that no tree asks for may be left out of tables with names.
+
+        Raises ParameterError as `parts_of` does.
+        """
+        order, before = self._order
+        ensemble = _in_order(self._named, order)
+        steps, nodes = parts_of(ensemble)
+        preparation = preparation_of(ensemble, steps)
+        if before:
+            columns = [preparation.columns[place] for place in np.argsort(order).tolist()]
+            preparation = Preparation(tuple(columns), (*before, *steps), preparation.features)
+        return ImportedModel(nodes, self.reading, preparation=preparation)
+
+    @property
+    def _order(self) -> tuple[list[int], tuple[Step, ...]]:
+        """The features in the order of the bits, and the step that brings them there.
+
+        Codes of categories lose their fraction, as in the libraries; they come last, in a branch of their own.
+        """
+        coded = {int(tree.features[node]) for tree in self.ensemble.trees for node in tree.sets} - self.labels.keys()
+        others = [place for place in range(self.ensemble.features) if place not in coded]
+        order = [*others, *sorted(coded)]
+        if not coded:
+            return order, ()
+        codes = (Select(tuple(sorted(coded))), Function("trunc"))
+        return order, (Union(((Select(tuple(others)),), codes) if others else (codes,)),)
+
+    @property
+    def _named(self) -> Ensemble:
+        """The ensemble with the names of categories in the place of their codes, where they have any."""
+        if not self.labels:
+            return self.ensemble
+        return replace(self.ensemble, trees=tuple(map(self._tree_named, self.ensemble.trees)))
+
+    def _tree_named(self, tree: Tree) -> Tree:
+        sets = dict(tree.sets)
+        for node in np.flatnonzero(~tree.is_leaf).tolist():
+            labels = self.labels.get(int(tree.features[node]))
+            if labels is not None:
+                if node not in sets:
+                    raise WireFormatError("saved ensemble", f"feature {tree.features[node]} is no category everywhere")
+                codes = [int(code) for code in sets[node]]
+                sets[node] = tuple(labels[code] for code in codes if 0 <= code < len(labels))
+        return replace(tree, sets=sets)
+
+
+def _in_order(ensemble: Ensemble, order: Sequence[int]) -> Ensemble:
+    """The same trees of the features in another order."""
+    to = np.append(np.argsort(order), -1)  # the last one is of leaves
+    return replace(
+        ensemble,
+        trees=tuple(replace(tree, features=to[tree.features]) for tree in ensemble.trees),
+        missing=tuple(ensemble.missing[place] for place in order),
+        names=None if ensemble.names is None else tuple(ensemble.names[place] for place in order),
+    )
