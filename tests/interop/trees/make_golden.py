@@ -60,9 +60,7 @@ def columns(x):
 
 def main():
     """Write what is not there."""
-    import lightgbm
-    import xgboost
-
+    xgboost, lightgbm = map(boosters.library, ("xgboost", "lightgbm"))
     FOLDER.mkdir(exist_ok=True)
     for library, models in ((xgboost, xgboost_models()), (lightgbm, lightgbm_models())):
         version = ".".join(library.__version__.split(".")[:2])

@@ -25,20 +25,18 @@ def require_alike(model, estimator, x, close):
 
 @pytest.mark.parametrize("name", boosters.XGBOOST)
 def test_xgboost(name):
-    pytest.importorskip("xgboost")
     estimator, x = boosters.XGBOOST[name]()
     require_alike(fhenn.from_xgboost(estimator), estimator, x, 2e-6)  # XGBoost sums in single precision
 
 
 @pytest.mark.parametrize("name", boosters.LIGHTGBM)
 def test_lightgbm(name):
-    pytest.importorskip("lightgbm")
     estimator, x = boosters.LIGHTGBM[name]()
     require_alike(fhenn.from_lightgbm(estimator), estimator, x, 1e-13)
 
 
 def test_a_booster_of_xgboost_says_what_it_says_itself(tmp_path):
-    library = pytest.importorskip("xgboost")
+    library = boosters.library("xgboost")
     estimator, x = boosters.XGBOOST["early"]()
     booster = estimator.get_booster()
     wanted = booster.predict(library.DMatrix(x))  # of all rounds
@@ -52,7 +50,6 @@ def test_a_booster_of_xgboost_says_what_it_says_itself(tmp_path):
 
 
 def test_a_booster_of_lightgbm_says_what_it_says_itself(tmp_path):
-    pytest.importorskip("lightgbm")
     estimator, x = boosters.LIGHTGBM["three"]()
     booster = estimator.booster_
     booster.save_model(tmp_path / "model.txt")
@@ -65,7 +62,7 @@ def test_a_booster_of_lightgbm_says_what_it_says_itself(tmp_path):
 
 @pytest.mark.filterwarnings("ignore:The argument 'eval_set'")
 def test_early_stopping_of_lightgbm_counts():
-    library = pytest.importorskip("lightgbm")
+    library = boosters.library("lightgbm")
     (x, y), held = CANCER, slice(300, None)
     stop = [library.early_stopping(2, verbose=False)]
     made = library.LGBMClassifier(n_estimators=60, learning_rate=0.9, verbose=-1)
@@ -75,8 +72,6 @@ def test_early_stopping_of_lightgbm_counts():
 
 
 def test_rankers_give_their_scores():
-    pytest.importorskip("xgboost")
-    pytest.importorskip("lightgbm")
     x, y = DIABETES[0], (DIABETES[1] // 100).astype(int)
     ranker = boosters.xgboost("Ranker", x, y, {"qid": np.arange(len(x)) // 13})
     np.testing.assert_allclose(fhenn.from_xgboost(ranker).predict(x), ranker.predict(x), atol=1e-6)
@@ -86,7 +81,6 @@ def test_rankers_give_their_scores():
 
 
 def test_what_xgboost_cannot_be_taken_for_is_refused():
-    pytest.importorskip("xgboost")
     raw = boosters.xgboost("Classifier", *CANCER, objective="binary:logitraw")
     with pytest.raises(UnsupportedModel, match=r"above 0\.5 for its second class.*binary:logistic"):
         fhenn.from_xgboost(raw)
@@ -102,7 +96,6 @@ def test_what_xgboost_cannot_be_taken_for_is_refused():
 
 
 def test_what_lightgbm_cannot_be_taken_for_is_refused():
-    pytest.importorskip("lightgbm")
     for options, reason in (({"linear_tree": True}, "without linear_tree"), ({"reg_sqrt": True}, "without reg_sqrt")):
         estimator = boosters.lightgbm("Regressor", *DIABETES, **options)
         with pytest.raises(UnsupportedModel, match=reason):
@@ -111,9 +104,9 @@ def test_what_lightgbm_cannot_be_taken_for_is_refused():
 
 def test_one_that_is_not_fitted_says_so():
     with pytest.raises(NotFittedError):
-        fhenn.from_xgboost(pytest.importorskip("xgboost").XGBClassifier())
+        fhenn.from_xgboost(boosters.library("xgboost").XGBClassifier())
     with pytest.raises(NotFittedError):
-        fhenn.from_lightgbm(pytest.importorskip("lightgbm").LGBMClassifier())
+        fhenn.from_lightgbm(boosters.library("lightgbm").LGBMClassifier())
 
 
 STUMP = Tree([0, -1, -1], [0.5, 0, 0], [1, -1, -1], [2, -1, -1], [True, False, False], [[0.0], [-1.0], [1.0]])
