@@ -127,6 +127,10 @@ class Preparing(Protocol):
     def names(self) -> tuple[str, ...] | None:
         """Names of the raw columns that are used; None where they have none."""
 
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """Between which all features lie, whatever the table; None where nothing is known of that."""
+
     def prepare(self, table: Any, *, operation: str = "prepare") -> Floats:
         """The features of a raw table, (samples, features)."""
 
@@ -147,6 +151,18 @@ def features_of(x: Any, preparation: Preparing | None, operation: str) -> Any:
     if x is None or preparation is None or (isinstance(x, Table) and x.prepared):
         return x
     return prepared_table(preparation.prepare(x, operation=operation), preparation.features)
+
+
+def bounds_of_features(bounds: Any, preparation: Preparing | None) -> Any:
+    """The bounds that were given, or those of what a preparation makes; None where there are neither.
+
+    bounds: of the features; None for none.
+    preparation: of the model; None for one that takes features as they are.
+
+    >>> bounds_of_features([-1, 1], None)
+    [-1, 1]
+    """
+    return preparation.bounds if bounds is None and preparation is not None else bounds
 
 
 def prepared_table(values: Floats, features: Sequence[str]) -> Table:

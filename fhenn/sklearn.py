@@ -96,9 +96,10 @@ class _Encrypted(MetaEstimatorMixin, BaseEstimator):
         if names is not None:
             self.feature_names_in_ = names
         model = from_sklearn(self.estimator_)
-        values = model.samples(X)
-        self.bounds_ = np.stack(bounds_of(values, self.margin, model.feature_names))
-        self._plan(model, values, y)
+        known = model.inputs(X, margin=self.margin)
+        self.bounds_ = np.stack([known.low, known.high])
+        assert known.samples is not None  # noqa: S101  (for the type checker)
+        self._plan(model, known.samples, y)
 
     def _plan(self, model: ImportedModel, values: Floats, y: ArrayLike) -> None:
         """Plan and make keys for the twin. values: its features, (samples, features)."""

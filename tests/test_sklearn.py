@@ -12,12 +12,13 @@ pytest.importorskip("pandas")
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, load_wine
-from sklearn.ensemble import RandomForestClassifier, VotingClassifier
+from sklearn.ensemble import VotingClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validate, train_test_split
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -124,8 +125,8 @@ def test_values_beyond_the_training_data(fitted):
 @pytest.mark.thorough
 def test_what_cannot_be_is_said_when_fitting(fitted):
     _, X, y = fitted
-    with pytest.raises(UnsupportedModel, match="RandomForestClassifier"):
-        EncryptedClassifier(RandomForestClassifier(2)).fit(X, y)
+    with pytest.raises(UnsupportedModel, match="KNeighborsClassifier"):
+        EncryptedClassifier(KNeighborsClassifier(2)).fit(X, y)
     with pytest.raises(PlanError):
         EncryptedClassifier(LOGISTIC, accuracy=1e-12).fit(X, y)
     for wrong in ({"margin": -0.1}, {"on_bounds": "ignore"}, {"accuracy": 0.0}, {"layout": "wide"}):

@@ -16,7 +16,16 @@ from numpy.typing import ArrayLike, NDArray
 from fhenn.approx.domains import holds
 from fhenn.approx.numbers import round_up
 from fhenn.approx.presets import choose
-from fhenn.columns import Table, as_features, features_of, flat_hint, prepared_table, samples, table_of
+from fhenn.columns import (
+    Table,
+    as_features,
+    bounds_of_features,
+    features_of,
+    flat_hint,
+    prepared_table,
+    samples,
+    table_of,
+)
 from fhenn.errors import AccuracyUnreached, ApproximationWarning, ParameterError, ShapeMismatch
 from fhenn.interop.conversion import ANY, Conversion, Converter, Goal
 from fhenn.interop.conversion import DOMAIN_MARGIN as CONVERTED_MARGIN
@@ -356,7 +365,7 @@ class ImportedModel(Sequential):
         """
         return Inputs.of(
             list(wired(self)),
-            bounds=bounds,
+            bounds=bounds_of_features(bounds, self._preparation),
             inputs=features_of(inputs, self._preparation, "inputs"),
             features=self._reading.features,
             margin=margin,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fhenn.ckks.circuits import is_constant
 from fhenn.ckks.parameters import MAX_MODULUS_BITS, Parameters
-from fhenn.columns import features_of
+from fhenn.columns import bounds_of_features, features_of
 from fhenn.errors import NonFiniteValue, ParameterError, PlanError, PlanWarning
 from fhenn.nn import Activation, Node, Sequential, Step, circuit
 from fhenn.planner.chains import has_chain, prime_limits
@@ -72,7 +72,7 @@ def plan(
     bounds: (2, features) of low and high, or (2,) for all features, which clients hold their values to; None for the
     least and largest values of the samples (`fhenn.ranges.bounds_of`). Both are arrays, or anything with named columns,
     which name the features where the model does not. Of a model with a preparation, samples are raw tables, and bounds
-    are those of the features that it makes.
+    are those of the features that it makes; None for 0 and 1 where these are bits, as trees take them.
     accuracy: the largest |decrypted - twin| at the output, above 0: in units of the outputs where it is relative.
     relative: whether the accuracy is relative to how the outputs vary, and the plan's numbers of errors with it. The
     unit of each output is the power of two not above its standard deviation over the samples or, with fewer than ten,
@@ -113,7 +113,7 @@ def plan(
     """
     nodes = circuit(model)
     shape = image_shape_of(model)
-    inputs = features_of(inputs, model.preparation, "inputs")
+    inputs, bounds = features_of(inputs, model.preparation, "inputs"), bounds_of_features(bounds, model.preparation)
     known = Inputs.of(nodes, bounds=bounds, inputs=inputs, features=model.feature_names, shape=shape)
     require_varying(nodes)
     request = Request.of(

@@ -16,7 +16,7 @@ from fhenn.approx.enclosure import derivative_of, largest_on
 from fhenn.approx.extrema import local_maxima, points
 from fhenn.approx.numbers import at_most
 from fhenn.ckks.parameters import Parameters
-from fhenn.columns import features_of
+from fhenn.columns import bounds_of_features, features_of
 from fhenn.errors import CertificateInvalid, LevelExhausted, PlanError, ScaleMismatch
 from fhenn.nn import Activation, Affine, Node, Sequential, SignReLU, Step, circuit, trail
 from fhenn.planner import Plan, fingerprint_of, image_shape_of, verify
@@ -266,6 +266,7 @@ def _known_inputs(model: Node, nodes: Sequence[Step], bounds: Any, inputs: Any, 
     if bounds is None and inputs is None and plan is not None:
         return Inputs(*require_plan(plan).bounds)
     shape, inputs = image_shape_of(model), features_of(inputs, model.preparation, "inputs")
+    bounds = bounds_of_features(bounds, model.preparation)
     return Inputs.of(nodes, bounds=bounds, inputs=inputs, features=model.feature_names, exact=True, shape=shape)
 
 

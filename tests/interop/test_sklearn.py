@@ -21,9 +21,9 @@ sklearn = pytest.importorskip("sklearn")
 
 from sklearn import datasets  # noqa: E402
 from sklearn.base import BaseEstimator, TransformerMixin  # noqa: E402
+from sklearn.cluster import KMeans  # noqa: E402
 from sklearn.decomposition import PCA, TruncatedSVD  # noqa: E402
 from sklearn.dummy import DummyClassifier  # noqa: E402
-from sklearn.ensemble import RandomForestClassifier  # noqa: E402
 from sklearn.exceptions import ConvergenceWarning, NotFittedError  # noqa: E402
 from sklearn.linear_model import (  # noqa: E402
     ElasticNet,
@@ -320,7 +320,7 @@ class Identity(TransformerMixin, BaseEstimator):
 @pytest.mark.parametrize(
     ("estimator", "text"),
     [
-        (RandomForestClassifier(2, random_state=0), r"RandomForestClassifier \(the estimator\).*Supported: Logistic"),
+        (KMeans(2, n_init=1), r"KMeans \(the estimator\).*Supported: Logistic"),
         (SVC(), r"SVC \(the estimator\)"),
         (DummyClassifier(), "DummyClassifier"),
         (Contrary(), "subclass"),

@@ -131,6 +131,17 @@ class Preparation:
         used = [column.name for column in self.columns if column.used and column.name is not None]
         return tuple(used) if used else None
 
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """Between which all features lie, whatever the table: 0 and 1 where they are bits of a Thermometer, else None.
+
+        >>> from fhenn.interop.preparation import Thermometer
+        >>> Preparation.of_numbers(1).then(Thermometer(((0.5,),))).bounds
+        (0.0, 1.0)
+        """
+        makes = next((step.makes_bits for step in reversed(self.steps) if step.makes_bits is not None), False)
+        return (0.0, 1.0) if makes else None
+
     @cached_property
     def fingerprint(self) -> str:
         """32 hexadecimal digits that differ from preparation to preparation."""
@@ -143,6 +154,7 @@ class Preparation:
         where: Callable[[Sequence[int]], str] = rows_in_words,
         operation: str = "prepare",
         decimal: str = ".",
+        missing: bool = False,
     ) -> Floats:
         """The features of a raw table.
 
@@ -153,6 +165,7 @@ class Preparation:
         where: rows, from 0, in words; for errors.
         operation: the file, or what is done, for errors.
         decimal: what stands before the fraction of a number that is written as text, a point or a comma.
+        missing: whether features may be missing, NaN, since more steps are to follow that take them so.
 
         Returns (samples, features), finite.
         Raises FeatureMismatch where columns are missing, or there are others; CellRefused where a cell is of another
@@ -172,7 +185,8 @@ class Preparation:
         for start in range(0, rows, step):
             part = slice(start, min(start + step, rows))
             frame = frame_of(raw, places, self.columns, part, source.shifted(start))
-            found[part] = self._finite(run(self.steps, frame))
+            made = run(self.steps, frame)
+            found[part] = made.values if missing else self._finite(made)
         return found
 
     def prepared(self, table: Any) -> Table:

@@ -30,6 +30,9 @@ class Step(ABC):
     missing_ok: ClassVar[bool] = False
     """Whether missing cells may come in."""
 
+    makes_bits: ClassVar[bool | None] = False
+    """Whether all that comes out is 0 or 1; None for a step that only arranges what comes in."""
+
     def __post_init__(self) -> None:
         """Make the fields what JSON gives back, and what they are typed as. Raises ParameterError."""
         hints = get_type_hints(type(self))
@@ -111,6 +114,7 @@ class Select(Step):
     places: tuple[int, ...]
     needs = None
     missing_ok = True
+    makes_bits = None
 
     def after(self, before: Fields) -> Fields:
         """The fields at the places. Raises ParameterError where there is no such place."""

@@ -47,6 +47,7 @@ class Thermometer(Step):
     missing: tuple[bool, ...] = ()
     sets: tuple[tuple[tuple[Cell, ...], ...], ...] = ()
     needs = None
+    makes_bits = True
     missing_ok = True  # it says of each column whether they may be
 
     def __post_init__(self) -> None:

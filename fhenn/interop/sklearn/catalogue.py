@@ -29,6 +29,8 @@ ESTIMATORS = (
     "SGDOneClassSVM",
     "OneClassSVM with kernel='linear'",
     "MLPClassifier and MLPRegressor",
+    "classifiers and regressors of trees, exactly: DecisionTree-, ExtraTree-, RandomForest-, ExtraTrees-, "
+    "GradientBoosting- and HistGradientBoosting-; AdaBoostClassifier of trees, IsolationForest",
     "of those: CalibratedClassifierCV, FixedThresholdClassifier, TunedThresholdClassifierCV, "
     "TransformedTargetRegressor, FrozenEstimator, SelfTrainingClassifier, RFE(CV), GridSearchCV and other searches",
     "of those that are linear: OneVsRestClassifier, OneVsOneClassifier, OutputCodeClassifier, Voting-, Bagging- and "

@@ -9,12 +9,14 @@ from fhenn.interop.sklearn import (
     calibration,
     delegates,
     ensembles,
+    histograms,
     linear,
     machines,
     multiclass,
     outputs,
     perceptrons,
     targets,
+    trees,
 )
 from fhenn.interop.sklearn.catalogue import ESTIMATORS
 from fhenn.interop.sklearn.imported import Final, Imported, Maker, refuse, require_fitted, why_not
@@ -26,7 +28,19 @@ def makers(accuracy: float) -> dict[type, Maker]:
 
     accuracy: of stand-ins, before the inputs are known.
     """
-    rooms = (linear, bayes, machines, calibration, delegates, ensembles, multiclass, outputs, targets)
+    rooms = (
+        linear,
+        bayes,
+        machines,
+        calibration,
+        delegates,
+        ensembles,
+        multiclass,
+        outputs,
+        targets,
+        trees,
+        histograms,
+    )
     found = perceptrons.makers(accuracy)
     for room in rooms:
         found |= room.makers()

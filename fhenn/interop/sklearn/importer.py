@@ -11,9 +11,10 @@ from fhenn.interop.conversion import Goal
 from fhenn.interop.fold import fold
 from fhenn.interop.model import ImportedModel, Wanted
 from fhenn.interop.preparation import Preparation
+from fhenn.interop.sklearn import histograms, trees
 from fhenn.interop.sklearn.delegates import held_by
 from fhenn.interop.sklearn.finals import import_final, makers
-from fhenn.interop.sklearn.imported import Imported
+from fhenn.interop.sklearn.imported import Imported, refuse
 from fhenn.interop.sklearn.preparing import preparation_of, require_agreement
 from fhenn.interop.sklearn.scalers import affine_of, is_affine
 from fhenn.nn import Node
@@ -77,6 +78,9 @@ def from_sklearn(
         steps, last = _steps(estimator, where)
         found = import_final(*last, known, imported)
         if found.is_prepared:
+            if found.steps and preparation == "fold":
+                reason = "the client makes its bits, so that nothing before it can be folded"
+                raise refuse(*last, reason, "preparation='client', or leave it out")
             return replace(found, transformers=(*steps, *found.transformers))
         clear = _in_the_clear(steps, preparation)
         before: list[Node] = [affine_of(step, place) for step, place in steps[clear:]]
@@ -88,7 +92,7 @@ def from_sklearn(
         return wanted.applied(ImportedModel(fold(found.parts), reading, found.stand_ins))
     clear = _preparation(estimator, found, allow_rows)
     if inputs is not None:
-        require_agreement(clear, found.transformers, inputs)
+        require_agreement(clear, found.transformers, inputs, missing=bool(found.steps))
     clear = clear.then(*found.steps) if found.steps else clear
     model = ImportedModel(fold(found.parts), found.reading, found.stand_ins, preparation=clear)
     return (wanted if inputs is None else replace(wanted, inputs=clear.prepared(inputs))).applied(model)
@@ -111,9 +115,9 @@ def _preparation(estimator: Any, found: Imported, allow_rows: bool) -> Preparati
 
 
 def prepares(estimator: Any) -> bool:
-    """Whether a pipeline has steps, before its last, that are not affine, so that they run on the client.
+    """Whether an estimator has steps that are not affine before the first that is, so that they run on the client.
 
-    estimator: fitted or not; also one that holds a pipeline, as a search does.
+    estimator: fitted or not; a pipeline, or one that holds it, as a search does; or trees, which take bits.
 
     >>> from sklearn.linear_model import Ridge
     >>> from sklearn.pipeline import make_pipeline
@@ -125,6 +129,8 @@ def prepares(estimator: Any) -> bool:
 
     if type(estimator) is Pipeline:
         return prepares(estimator.steps[-1][1]) or any(not _folds(step) for _, step in estimator.steps[:-1])
+    if type(estimator) in trees.makers() | histograms.makers():
+        return True
     held = getattr(estimator, "estimator", None) or getattr(estimator, "regressor", None)
     return held is not None and prepares(held)
 

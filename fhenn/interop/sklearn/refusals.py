@@ -29,6 +29,14 @@ _REASONS = {
         ),
         (_NEIGHBOURS, APPROXIMATION),
     ),
+    "AdaBoostRegressor": (
+        "its answer is a weighted median of the values of its trees, which is no sum of them",
+        "GradientBoostingRegressor, HistGradientBoostingRegressor or RandomForestRegressor",
+    ),
+    "RandomTreesEmbedding": (
+        "it is a transformer, which makes a bit of every leaf",
+        "RandomForestClassifier or RandomForestRegressor",
+    ),
     "NearestCentroid": (_NEIGHBOURS.replace("training samples", "centroids"), "LinearDiscriminantAnalysis"),
     **dict.fromkeys(("DummyClassifier", "DummyRegressor"), (_CONSTANT, "a model that was fitted on the features")),
     "CategoricalNB": (

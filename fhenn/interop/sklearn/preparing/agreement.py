@@ -18,18 +18,21 @@ _MOST = 1000
 """Samples that are compared."""
 
 
-def require_agreement(preparation: Preparation, transformers: Sequence[tuple[Any, str]], inputs: Any) -> None:
+def require_agreement(
+    preparation: Preparation, transformers: Sequence[tuple[Any, str]], inputs: Any, *, missing: bool = False
+) -> None:
     """Compare a preparation with the transformers that it was read from, on samples.
 
     preparation, transformers: as of `preparation_of`; no transformers agree with anything.
     inputs: a raw table. One of a kind that scikit-learn does not take is not compared.
+    missing: whether features may be missing, since more steps are to follow.
 
     Raises UnsupportedModel where they differ, and what `Preparation.prepare` does.
     """
     if not transformers:
         return
     some = _first(inputs)
-    prepared = preparation.prepare(some)
+    prepared = preparation.prepare(some, missing=missing)
     wanted = some
     try:
         for transformer, _ in transformers:
@@ -39,8 +42,9 @@ def require_agreement(preparation: Preparation, transformers: Sequence[tuple[Any
     wanted = np.asarray(wanted.toarray() if hasattr(wanted, "toarray") else wanted, dtype=np.float64)
     close = _SINGLE if _is_single(some) else _CLOSE
     alike = wanted.shape == prepared.shape
-    scale = max(float(np.abs(wanted).max(initial=0.0)), 1.0)
-    apart = np.flatnonzero((np.abs(prepared - wanted) > close * scale).any(axis=0)) if alike else np.array([], int)
+    scale = max(float(np.nanmax(np.abs(wanted), initial=0.0)), 1.0)
+    near = np.isclose(prepared, wanted, rtol=0, atol=close * scale, equal_nan=True) if alike else None
+    apart = np.array([], int) if near is None else np.flatnonzero(~near.all(axis=0))
     if apart.size or not alike:
         last, where = transformers[-1]
         what = preparation.features[int(apart[0])] if alike else "there are others"
