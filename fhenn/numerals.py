@@ -7,6 +7,8 @@ import re
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _INFINITE = re.compile(r"[+-]?inf(inity)?", re.ASCII | re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?", re.ASCII)
+_TRUTHS = {word: float(word.lower() == "true") for word in ("True", "TRUE", "true", "False", "FALSE", "false")}
+"""As pandas reads them."""
 _DATE = re.compile(r"(\d{4}-\d{1,2}-\d{1,2}|\d{1,2}[./]\d{1,2}[./]\d{2,4}|\d{4}/\d{1,2}/\d{1,2})([T ].*)?", re.ASCII)
 
 
@@ -22,6 +24,15 @@ def as_number(cell: str, decimal: str = ".") -> float | None:
     if decimal == ",":
         cell = "?" if "." in cell else cell.replace(",", ".")
     return float(cell) if _NUMBER.fullmatch(cell) or _INFINITE.fullmatch(cell) else None
+
+
+def as_truth(cell: str) -> float | None:
+    """The number that stands for a truth, as "True" or "false"; None where a cell is none.
+
+    >>> as_truth("TRUE"), as_truth("yes")
+    (1.0, None)
+    """
+    return _TRUTHS.get(cell)
 
 
 def has_decimal_comma(cell: object) -> bool:

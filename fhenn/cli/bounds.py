@@ -99,7 +99,7 @@ def samples_in_chunks(
                 table = table.without(id_column)  # noqa: PLW2901
             names = None if table.names is None and preparation is None else features
             if preparation is not None:
-                values = _prepared(table, preparation)
+                values = prepared(table, preparation)
             elif features is None:
                 chunk = table.data(said)
                 said |= table.left_out
@@ -116,7 +116,7 @@ def samples_in_chunks(
     note(as_json, f"read {data}: {found}")
 
 
-def _prepared(table: FileTable, preparation: Preparation) -> Floats:
+def prepared(table: FileTable, preparation: Preparation) -> Floats:
     """The features of a chunk of a raw table. Raises what `Preparation.prepare` does, with lines of the file."""
     return preparation.prepare(table.raw(preparation), where=table.where, operation=table.source, decimal=table.decimal)
 

@@ -1,30 +1,66 @@
-"""`fhenn train`: from a table to a model."""
+"""`fhenn train`: from a raw table to a model."""
 
 from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import click
 import numpy as np
-from numpy.typing import NDArray
 
 from fhenn import artifacts
 from fhenn.cli.nodes import FITTED
-from fhenn.cli.show import FILE, as_json_option, count_of, note, output_option, progress, tell
-from fhenn.cli.tables import CsvFormat, csv_options, read_table
+from fhenn.cli.outcome import Outcome, read_in_words
+from fhenn.cli.records import Records
+from fhenn.cli.show import FILE, as_json_option, note, output_option, progress, tell
+from fhenn.cli.tables import CsvFormat, csv_options
+from fhenn.columns import normalise
 from fhenn.errors import DataWarning, ParameterError
 from fhenn.nn import Activation, Square
 from fhenn.planner import fingerprint_of
-from fhenn.tabular import require_classes, warn_of_identifiers
-from fhenn.tabular import train as train_model
+from fhenn.tabular import (
+    Data,
+    Split,
+    Task,
+    candidates_of,
+    choose,
+    compare,
+    cross_validation,
+    hold_out,
+    task_of,
+    types_of,
+)
 
 
 @click.command()
 @click.argument("data", type=FILE)
-@click.option("--label", required=True, help="Column with the class of every sample.")
-@click.option("--hidden", multiple=True, type=click.IntRange(1), help="Units of a hidden layer; repeat it for more.")
+@click.option("--label", required=True, help="Column with what is to be predicted, for every sample.")
+@click.option(
+    "--task",
+    type=click.Choice(("auto", "classification", "regression")),
+    default="auto",
+    show_default=True,
+    help="Predict one of a few classes, or a number; auto goes by the labels.",
+)
+@click.option(
+    "--model",
+    "kind",
+    type=click.Choice(("linear", "perceptron", "auto")),
+    help="Kind of model: a weighted sum, a small neural network, or the simplest of those that do best.  "
+    "[default: linear, with --hidden perceptron]",
+)
+@click.option("--drop", multiple=True, metavar="COLUMN", help="Leave a column out; repeat it for more.")
+@click.option("--keep", multiple=True, metavar="COLUMN", help="Use a column that looks like an id or free text.")
+@click.option(
+    "--category", multiple=True, metavar="COLUMN", help="Take the cells of a column as categories, numbers too."
+)
+@click.option(
+    "--hidden",
+    multiple=True,
+    type=click.IntRange(1),
+    help="Units of a perceptron's hidden layer; repeat it for more.",
+)
 @click.option(
     "--activation",
     type=click.Choice(("square", *FITTED)),
@@ -34,14 +70,19 @@ from fhenn.tabular import train as train_model
 )
 @click.option("--epochs", type=click.IntRange(1), default=100, show_default=True, help="Passes over the samples.")
 @click.option(
-    "--held-out",
-    type=click.FloatRange(0, 0.9),
-    default=0.25,
+    "--folds",
+    type=click.IntRange(2),
+    default=5,
     show_default=True,
-    help="Share of the samples that the model is tested on and not trained on.",
+    help="Parts of the samples, each of which is tested by a model of the others; the model is then of all samples.",
 )
 @click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the split, the weights and the order."
+    "--held-out",
+    type=click.FloatRange(0, 0.9),
+    help="In the place of --folds: test on this share of the samples, and train on the others alone.",
+)
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the parts, the weights and the order."
 )
 @csv_options
 @output_option("model.fhenn", "the model")
@@ -50,78 +91,85 @@ def train(
     *,
     data: Path,
     label: str,
+    task: Task | Literal["auto"],
+    kind: Literal["linear", "perceptron", "auto"] | None,
+    drop: tuple[str, ...],
+    keep: tuple[str, ...],
+    category: tuple[str, ...],
     hidden: tuple[int, ...],
     activation: str,
     epochs: int,
-    held_out: float,
+    folds: int,
+    held_out: float | None,
     seed: int,
     csv_format: CsvFormat,
     output: Path,
     as_json: bool,
 ) -> None:
-    """Train a classifier on the table DATA, in the clear.
+    """Train a model on the table DATA, in the clear.
 
-    A logistic regression, or with --hidden a small network. DATA is CSV or Parquet with a column of labels, which stay
-    text unless each is a number that prints back as it is written. All other columns are features, but for an index
-    and columns without a name. The features are standardised, which is folded into the weights, so that the model takes
-    them as they are; a penalty keeps what reaches an activation in its domain.
+    DATA is CSV or Parquet, as it is: numbers, categories as text, blanks, ids. One column holds what is to be
+    predicted. All others are features, but for ids, constants, free text and columns without a name, which are found
+    and left out. Missing numbers are filled by the mean of their column; categories become a feature each, rare ones
+    one together. What is made of each column is shown and goes into the model's file, so that `fhenn encrypt` takes
+    such raw tables too.
 
     \b
       fhenn train records.csv --label benign
-      fhenn train records.csv --label benign --hidden 8 -o network.fhenn
+      fhenn train patients.csv --label outcome --drop visit_date --model auto
+      fhenn train houses.csv --label price --task regression --hidden 16
     """
     if data.suffix.lower() == ".npy":
         raise ParameterError(f"{data} has no column of labels: NPY holds numbers alone.", "Give CSV or Parquet.")
-    table = read_table(data, csv_format, (label,))
-    features = table.without(label).data()
-    x, labels = features.numbers(), require_classes(table.labels(label))
-    warn_of_identifiers(x, features.names)
-    shape = f"{count_of(len(x), 'sample')} of {count_of(x.shape[1], 'feature')}"
-    note(as_json, f"read {data}: {shape}, {len(set(labels.tolist()))} classes")
-    test, rest = _split(labels, held_out, seed)
-    count = len(test)
+    drop, keep, category = (tuple(map(normalise, names)) for names in (drop, keep, category))
     node: Activation = Square() if activation == "square" else FITTED[activation]()
-    with progress(as_json) as show, warnings.catch_warnings():
-        warnings.simplefilter("ignore", DataWarning)  # said above, of all samples
-        model = train_model(
-            x[rest],
-            labels[rest],
-            hidden,
-            node,
-            names=features.names,
-            epochs=epochs,
-            seed=seed,
-            progress=lambda done, total: show("train", done, total),
-        )
+    candidates = candidates_of(kind or ("perceptron" if hidden else "linear"), hidden, node, epochs)
+    if held_out == 0 and len(candidates) > 1:
+        raise ParameterError("nothing is held out to choose a model by.", "Name one with --model, or leave --held-out.")
+    records = Records(data, csv_format, label)
+    with progress(as_json) as show:
+
+        def read(share: float) -> None:
+            show("read", round(share * 1000), 1000)
+
+        target, facts = records.survey(read)
+        found = task_of(target, task, str(data))
+        types = types_of(facts, drop=drop, keep=keep, category=category, operation=str(data))
+        for column in types:
+            if column.doubt:
+                warnings.warn(DataWarning(column.doubt), stacklevel=1)
+        learnt, preparation = records.features(types, found, target.rows, read)
+        note(as_json, read_in_words(data, learnt, types))
+        splits = _splits(learnt, folds, held_out, seed)
+        trials = compare(candidates, learnt, splits, seed, progress=show) if splits else ()
+        chosen = choose(trials).name if trials else candidates[0].name
+        candidate = next(each for each in candidates if each.name == chosen)
+        rows = splits[0].train if splits and held_out is not None else None
+        fitted = candidate.fit(learnt, rows, seed, progress=lambda done, total: show(chosen, done, total))
+    model = candidate.model(fitted, learnt, preparation)
     artifacts.write(output, artifacts.model_to_bytes(model))
-    result = {
-        "model": str(output),
-        "fingerprint": fingerprint_of(model),
-        "samples": len(rest),
-        "held_out": count,
-        "features": x.shape[1],
-        "classes": list(model.reading.classes),
-        "levels": model.cost,
-        "accuracy": model.score(x[rest], labels[rest]),
-        "accuracy_held_out": model.score(x[test], labels[test]) if count else None,
-    }
-    tested = f", {result['accuracy_held_out']:.1%} on {count} held out" if count else ""
-    text = (
-        f"{model.summary()}\n\naccuracy {result['accuracy']:.1%} on {count_of(len(rest), 'sample')}{tested}\n"
-        f"wrote {output} ({result['fingerprint']})"
+    used = np.arange(target.rows) if rows is None else rows
+    outcome = Outcome(
+        label=label,
+        data=learnt,
+        types=types,
+        trials=trials,
+        chosen=chosen,
+        model=model,
+        score=fitted.score(learnt.x if rows is None else learnt.x[rows], learnt.labels(used)),
+        samples=len(used),
+        held_out=target.rows - len(used),
+        folds=len(splits) if held_out is None else 0,
     )
-    tell(as_json, result, text)
+    fingerprint = fingerprint_of(model)
+    result = {"model": str(output), "fingerprint": fingerprint, **outcome.to_dict()}
+    tell(as_json, result, *outcome.shown(), f"wrote {output} ({fingerprint})")
 
 
-def _split(labels: NDArray[Any], held_out: float, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Places of the samples that are held out, and of the others, which have one of every class at least."""
-    order = np.random.default_rng(seed).permutation(len(labels))
-    count = round(held_out * len(labels))
-    trained_on = set(labels[order[count:]].tolist())
-    needed = []  # a class that the model has never seen is one that it cannot answer
-    for place in order[:count]:
-        if labels[place] not in trained_on:
-            trained_on.add(labels[place])
-            needed.append(place)
-    test = order[:count][~np.isin(order[:count], needed)]
-    return test, np.concatenate([order[count:], np.array(needed, dtype=np.intp)])
+def _splits(data: Data, folds: int, share: float | None, seed: int) -> tuple[Split, ...]:
+    """What models are tested on; nothing where no sample is held out."""
+    by_class = data.task == "classification"
+    if share is None:
+        return cross_validation(data.y, folds, seed, by_class=by_class)
+    split = hold_out(data.y, share, seed, by_class=by_class)
+    return (split,) if len(split.test) else ()

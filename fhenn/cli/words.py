@@ -54,6 +54,7 @@ _PHRASES = tuple(
         (r"Leave relative= out", "Leave --relative out"),
         (r"with a larger accuracy", "with a larger --accuracy"),
         (r"or give overwrite=True", "or give --overwrite"),
+        (r"task='regression'", "--task regression"),
         (r"convert it with fhenn\.from_sklearn", "convert it in Python"),
         (r"models saved by onnx\.save_model\([^()]*\)", "models that hold their weights"),
         (r", as onnx\.load\(path\)", ", loaded in Python"),

@@ -78,13 +78,11 @@ def _require_few(y: NDArray[Any], classes: NDArray[Any]) -> None:
     values = [float(str(each).replace(",", ".")) for each in classes.tolist() if _is_number(each)]
     if len(values) >= 0.9 * count and y.dtype.kind != "b":
         whole = all(value.is_integer() for value in values)
-        most = max(_MANY, min(_MOST, samples // _EACH)) if whole else 10
-        if count > most or 2 * count > samples > 2 * _FEW:
+        if is_continuous(count, samples, whole=whole):
             raise ParameterError(
                 f"the labels are numbers with {count} values in {samples} samples: a regression target, not classes.",
-                "`train` fits classes only: cut the numbers into a few classes, as 'low' and 'high', or fit a "
-                "regression with scikit-learn and convert it with fhenn.from_sklearn. If the numbers are codes of "
-                "classes, write them as text, as 'c17'.",
+                "Predict the number itself, with task='regression', or cut the numbers into a few classes, as 'low' "
+                "and 'high'. If the numbers are codes of classes, write them as text, as 'c17'.",
             )
         if whole and count > _MANY:
             message = (
@@ -97,6 +95,20 @@ def _require_few(y: NDArray[Any], classes: NDArray[Any]) -> None:
             f"the labels have {count} values in {samples} samples: too many for classes.",
             "Choose the column that holds the class of each sample.",
         )
+
+
+def is_continuous(count: int, samples: int, *, whole: bool) -> bool:
+    """Whether numbers have too many values to be classes.
+
+    count: of different numbers.
+    samples: that have them.
+    whole: whether all are whole numbers.
+
+    >>> is_continuous(3, 100, whole=True), is_continuous(40, 100, whole=True), is_continuous(12, 100, whole=False)
+    (False, True, True)
+    """
+    most = max(_MANY, min(_MOST, samples // _EACH)) if whole else 10
+    return count > most or 2 * count > samples > 2 * _FEW
 
 
 def _is_number(label: Any) -> bool:

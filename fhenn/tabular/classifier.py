@@ -1,4 +1,4 @@
-"""`train`: a small classifier for tables that is ready to run encrypted."""
+"""`train`: a small model for tables that is ready to run encrypted."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from fhenn.columns import column_of, samples, table_of
 from fhenn.errors import ParameterError, ShapeMismatch
-from fhenn.interop import ImportedModel, Reading
-from fhenn.nn import Activation, Square
+from fhenn.interop import ImportedModel
+from fhenn.nn import Activation
+from fhenn.tabular.candidates import Data, Network, Task
 from fhenn.tabular.classes import require_classes, warn_of_identifiers
-from fhenn.tabular.network import fit_network
 
 Floats = NDArray[np.float64]
 
@@ -28,17 +28,19 @@ def train(
     epochs: int = 100,
     seed: int = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    task: Task = "classification",
 ) -> ImportedModel:
-    """Train a classifier: logistic or softmax regression, or a multilayer perceptron.
+    """Train a small model: logistic, softmax or linear regression, or a multilayer perceptron.
 
     features: (samples, features), an array or anything with named columns, for instance a DataFrame.
-    labels: (samples,), as `require_classes` accepts them.
+    labels: (samples,), as `require_classes` accepts them; of a regression finite numbers.
     hidden: units of each hidden layer; none for a regression.
     activation: of the hidden layers; by default a `Square`, which is exact and consumes one level.
     names: of the features. None for those of the columns, or their labels as text, unless these are 0, 1, 2, ….
-    epochs: passes over the samples, by Adam on the cross-entropy in batches of 32.
+    epochs: passes over the samples, by Adam on the cross-entropy, or the squared error, in batches of 32 or 1/1024.
     seed: of the initial weights and of the order of the samples.
     progress: called with (done, total) epochs.
+    task: "regression" to predict the numbers themselves, by the least squares.
 
     Returns a model that takes the features as they are: they are standardised for training, which is then folded into
     the first weights. The client applies the sigmoid or softmax to the scores, exactly.
@@ -53,18 +55,21 @@ def train(
     if table is not None and names is None:
         names = table.labels
     x, y = _checked(features if table is None else table, labels, names)
-    classes, targets = np.unique(require_classes(y), return_inverse=True)
     if any(units < 1 for units in hidden) or epochs < 1:
         raise ParameterError(
             f"hidden units and epochs must be 1 or more, not hidden {tuple(hidden)} and epochs {epochs}.",
             "Give for instance hidden units (8,) and 100 epochs.",
         )
     warn_of_identifiers(x, names)
-    outputs = 1 if len(classes) == 2 else len(classes)
-    nodes = fit_network(
-        x, targets, outputs, hidden, activation or Square(), epochs=epochs, seed=seed, progress=progress
-    )
-    return ImportedModel(nodes, Reading.classification(classes, "sigmoid" if outputs == 1 else "softmax", names))
+    targets: NDArray[Any]
+    if task == "regression":
+        classes, targets = np.array([]), samples(y, operation="train")
+    else:
+        classes, targets = np.unique(require_classes(y), return_inverse=True)
+    data = Data(x, targets, task, classes, None if names is None else tuple(map(str, names)))
+    model = Network(hidden=tuple(hidden), activation=activation, epochs=epochs).fit(data, None, seed, progress=progress)
+    assert isinstance(model, ImportedModel)  # noqa: S101  (for the type checker)
+    return model
 
 
 def _checked(features: Any, labels: ArrayLike, names: Sequence[str] | None) -> tuple[Floats, NDArray[Any]]:

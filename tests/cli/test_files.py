@@ -638,7 +638,7 @@ class TestMistakes:
             ("1,2\n3,4\n", r"line 1 \(1, 2\) names the columns or is a sample. Give --header"),
             ("1,2.5\n3,4\n", "no names"),
             ("a,b\n1,2\n", "no column 'benign'"),
-            ("a,benign\nred,0\nblue,1\n", "column 'a' holds 'red' on line 2 and 1 more"),
+            ("a,benign\nred,0\nblue,1\n", r"no column of .* is left to learn from: 'a' text with 2 different values"),
             ("a,benign\n1,0\n2,0\n", "all"),
         ],
     )

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import struct
 import unicodedata
 from decimal import Decimal
@@ -596,9 +597,8 @@ class TestCommands:
     def test_what_training_should_not_see(self, here):
         rows = [f"{place},{place * 0.5},{'yes' if place % 2 else 'no'}" for place in range(40)]
         (here / "n.csv").write_text("\n".join(["id,a,y", *rows]) + "\n")
-        with pytest.warns(DataWarning, match="feature 'id' numbers the samples") as caught:
-            self.run("train", "n.csv", "--label", "y", "--epochs", 1)
-        assert len(caught) == 1
+        found = json.loads(self.run("train", "n.csv", "--label", "y", "--epochs", 1, "--json").stdout)["columns"]
+        assert found[0] == {"name": "id", "kind": "left out", "says": "numbers the rows: an id"}
         rows[3] = "3,1.5,yess"
         (here / "n.csv").write_text("\n".join([",a,y", *rows]) + "\n")
         with pytest.warns(DataWarning) as caught:
@@ -609,15 +609,23 @@ class TestCommands:
         ]
 
     @pytest.mark.parametrize("write", ["{:.2f}", "{:.2f}0", "{:.0f}", "~{:.0f}"])
-    def test_a_continuous_target_is_refused(self, here, write):
+    def test_a_continuous_target_is_no_class(self, here, write):
         values = [100 * np.sin(place) for place in range(60)]
         cells = [(write if place else "{:.1f}").format(value) for place, value in enumerate(values)]
         (here / "n.csv").write_text(
             "\n".join(["a,y", *(f"{value},{cell}" for value, cell in zip(values, cells, strict=True))])
         )
-        with pytest.raises(ParameterError, match="values in 60 samples"):
-            self.run("train", "n.csv", "--label", "y")
+        classes = "values in 60 samples"
+        with pytest.raises(ParameterError, match=classes):
+            self.run("train", "n.csv", "--label", "y", "--task", "classification")
         assert not (here / "model.fhenn").exists()
+        if write[0] == "~":
+            with pytest.raises(ParameterError, match=classes):
+                self.run("train", "n.csv", "--label", "y")
+        else:
+            found = json.loads(self.run("train", "n.csv", "--label", "y", "--json").stdout)
+            assert (found["task"], found["classes"]) == ("regression", [])
+            assert found["r2_held_out"] > 0.9
 
 
 def test_names_are_compared_in_nfc_to_those_of_a_model():

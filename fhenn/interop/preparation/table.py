@@ -15,7 +15,7 @@ from fhenn.columns import Table, column_of, normalise, numbers_in, raw_table, sh
 from fhenn.errors import CellRefused, FeatureMismatch, ParameterError, ShapeMismatch
 from fhenn.interop.preparation.frame import Cell, Field, Floats, Frame, Kind, Objects, Source
 from fhenn.missing import is_missing
-from fhenn.numerals import as_number, has_decimal_comma, looks_like_date
+from fhenn.numerals import as_number, as_truth, has_decimal_comma, looks_like_date
 
 _NO_NUMBER = "it is no number, and the model was fitted on numbers there"
 _MIXED = "decimal points and decimal commas are mixed"
@@ -198,10 +198,6 @@ class _Cells:
         )
 
 
-_TRUTHS = {word: float(word.lower() == "true") for word in ("True", "TRUE", "true", "False", "FALSE", "false")}
-"""As pandas reads them, and as numbers."""
-
-
 class _Wrong:
     """Stands for what a cell is not."""
 
@@ -227,7 +223,8 @@ def _number(cell: Any, decimal: str = ".") -> float | _Wrong | None:
     if is_missing(cell):
         return None
     if isinstance(cell, str):
-        value = _TRUTHS.get(cell.strip(), as_number(cell.strip(), decimal))
+        value = as_truth(cell.strip())
+        value = as_number(cell.strip(), decimal) if value is None else value
         return _WRONG if value is None else value
     if isinstance(cell, np.generic):
         cell = cell.item()

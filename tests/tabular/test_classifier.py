@@ -144,7 +144,7 @@ def data_of(labels):
 def test_a_continuous_target_is_refused(labels):
     with pytest.raises(ParameterError, match="a regression target, not classes") as caught:
         train(*data_of(labels))
-    assert "fhenn.from_sklearn" in str(caught.value)
+    assert "task='regression'" in str(caught.value)
     assert "'low' and 'high'" in str(caught.value)
 
 
@@ -155,6 +155,8 @@ def test_the_ways_out_of_a_continuous_target():
     with pytest.raises(ParameterError):
         train(x, y)
     assert fhenn.from_sklearn(linear.Ridge().fit(x, y)).score(x, y) > 0.99
+    assert train(x, y, task="regression").score(x, y) > 0.99
+    assert train(x, y, (4,), task="regression", epochs=30).score(x, y) > 0.9
     assert train(x, np.where(y > 0, "high", "low"), epochs=60).score(x, np.where(y > 0, "high", "low")) > 0.8
     with pytest.warns(DataWarning, match="of 40 classes have fewer than 5"):
         assert len(train(x, [f"c{round(value) % 40}" for value in y], epochs=1).reading.classes) == 40

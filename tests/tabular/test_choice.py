@@ -1,0 +1,177 @@
+"""What is predicted, which samples test, which model is chosen."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fhenn.errors import CellRefused, MissingValues, ParameterError
+from fhenn.nn import Square
+from fhenn.tabular import Data, Survey, Trial, candidates_of, choose, compare, cross_validation, hold_out, task_of
+from fhenn.tabular.network import fit_network
+
+
+def facts(cells, decimal="."):
+    survey = Survey(["y"], decimal)
+    survey.add([cells], lambda rows: f"line {rows[0] + 2}")
+    return survey.facts()[0]
+
+
+class TestTask:
+    @pytest.mark.parametrize(
+        ("cells", "task"),
+        [
+            (["a", "b"] * 9, "classification"),
+            (["0", "1"] * 9, "classification"),
+            (["0.5", "1.5"] * 9, "classification"),
+            (["True", "False"] * 9, "classification"),
+            ([str(place) for place in range(60)], "regression"),
+            ([f"{place}.5" for place in range(60)], "regression"),
+            (np.linspace(0, 1, 5000), "regression"),
+            ([f"name {place}" for place in range(60)], "classification"),  # refused later, as too many
+        ],
+        ids=lambda cells: "" if isinstance(cells, str) else str(cells[1]),
+    )
+    def test_it_goes_by_the_labels(self, cells, task):
+        assert task_of(facts(cells)) == task
+
+    def test_it_is_what_was_asked_for(self):
+        assert task_of(facts(["1", "2"] * 9), "regression") == "regression"
+        assert task_of(facts(np.arange(60)), "classification") == "classification"
+
+    def test_commas(self):
+        assert task_of(facts([f"{place},5" for place in range(60)], ",")) == "regression"
+        with pytest.raises(CellRefused, match="Give --decimal ,"):
+            task_of(facts([f"{place},5" for place in range(60)]))
+
+    def test_refusals(self):
+        with pytest.raises(MissingValues, match=r"column 'y' \(2: line 3\)"):
+            task_of(facts(["a", "", "b", "NA"]))
+        with pytest.raises(CellRefused, match=r"holds 'n\.d\.' in line 2: it is no number, and a regression"):
+            task_of(facts(["n.d.", *[f"{place}.5" for place in range(60)]]))
+        with pytest.raises(CellRefused, match="it is infinite"):
+            task_of(facts(["inf", *[f"{place}.5" for place in range(60)]]))
+        with pytest.raises(CellRefused, match="holds 'a'"):
+            task_of(facts(["a", "b"]), "regression")
+        for cells, shown in ((["a"] * 9, "'a'"), (["1"] * 9, "1")):
+            with pytest.raises(ParameterError, match=f"the labels are all {shown}"):
+                task_of(facts(cells))
+
+
+class TestSplits:
+    @given(st.lists(st.integers(0, 3), min_size=3, max_size=60), st.integers(2, 7), st.integers(0, 5))
+    @settings(max_examples=60, deadline=None)
+    def test_each_sample_is_tested_once_and_each_class_is_known(self, labels, folds, seed):
+        labels = np.array(labels)
+        if len({*labels.tolist()}) == len(labels):
+            return
+        splits = cross_validation(labels, folds, seed, by_class=True)
+        tested = np.concatenate([split.test for split in splits])
+        counts = np.bincount(labels)
+        assert sorted(tested.tolist()) == [place for place, label in enumerate(labels) if counts[label] > 1]
+        for split in splits:
+            assert {*labels[split.train].tolist()} == {*labels.tolist()}
+            assert not {*split.train.tolist()} & {*split.test.tolist()}
+
+    def test_parts_are_alike(self):
+        labels = np.repeat([0, 1], [103, 17])
+        sizes = [(len(split.test), labels[split.test].sum()) for split in cross_validation(labels, 5, 0, by_class=True)]
+        assert {*sizes} <= {(24, 3), (24, 4)}
+        numbers = cross_validation(np.linspace(0, 1, 12), 5, 0, by_class=False)
+        assert sorted(np.concatenate([split.test for split in numbers]).tolist()) == [*range(12)]
+
+    def test_refusals(self):
+        with pytest.raises(ParameterError, match="Give --folds 2"):
+            cross_validation(np.array([0, 0]), 1, 0, by_class=True)
+        with pytest.raises(ParameterError, match="each class has one sample"):
+            cross_validation(np.array([0, 1]), 2, 0, by_class=True)
+
+    @pytest.mark.parametrize("seed", range(4))
+    def test_one_part_leaves_each_class(self, seed):
+        labels = np.array([0] * 20 + [1])
+        split = hold_out(labels, 0.8, seed, by_class=True)
+        assert 1 in labels[split.train]
+        assert len(split.train) + len(split.test) == 21
+
+
+def line(rows=200, noise=0.0, classes=0):
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(rows, 3))
+    y = x @ [3.0, -2.0, 0.0] + 5 + noise * rng.normal(size=rows)
+    if classes:
+        return Data(x, np.digitize(y, np.quantile(y, np.arange(1, classes) / classes)), "classification",
+                    np.array([f"c{place}" for place in range(classes)]), None)  # fmt: skip
+    return Data(x, y, "regression", np.array([]), ("a", "b", "c"))
+
+
+class TestCandidates:
+    def test_a_linear_regression_is_the_least_squares(self):
+        data = line(noise=0.5)
+        model = candidates_of("linear")[0].fit(data, None, 0, progress=lambda *_: None)
+        inputs = np.column_stack([data.x, np.ones(len(data.x))])
+        wanted = np.linalg.lstsq(inputs, data.y, rcond=None)[0]
+        assert np.allclose(model.nodes[0].weight[0], wanted[:3], atol=2e-3)
+        assert np.allclose(model.nodes[0].bias, wanted[3], atol=2e-3)
+        assert model.reading.task == "regression"
+
+    def test_rows_alone_are_learnt_from(self):
+        data = line()
+        rows = np.arange(50)
+        spoilt = Data(
+            np.where(np.arange(200)[:, None] < 50, data.x, 99.0), data.y, *(data.task, data.classes, data.names)
+        )
+        for candidate in candidates_of("auto", (4,), epochs=3):
+            one, other = (candidate.fit(each, rows, 0, progress=lambda *_: None) for each in (data, spoilt))
+            assert np.array_equal(one.scores(data.x), other.scores(data.x))
+
+    def test_columns_that_say_the_same_and_constants(self):
+        data = line()
+        x = np.column_stack([data.x, data.x[:, 0], np.ones(200)])
+        model = candidates_of("linear")[0].fit(replace(data, x=x, names=None), None, 0, progress=lambda *_: None)
+        assert model.score(x, data.y) > 0.999
+        assert np.abs(model.nodes[0].weight).max() < 10
+
+    @pytest.mark.parametrize("classes", [0, 2, 3])
+    def test_a_perceptron(self, classes):
+        data = line(classes=classes)
+        model = candidates_of("perceptron", (8,), epochs=40)[0].fit(data, None, 0, progress=lambda *_: None)
+        assert model.score(data.x, data.labels(np.arange(200))) > 0.9
+        assert len(model.nodes) == 3
+
+    def test_progress(self):
+        told = []
+        nodes = fit_network(line(20).x, line(20).y, 1, (2,), Square(), task="regression", epochs=2, seed=0,
+                            progress=lambda *what: told.append(what))  # fmt: skip
+        assert told == [(0, 2), (1, 2), (2, 2)]
+        assert [node.name for node in nodes] == ["Linear", "Square", "Linear"]
+
+    def test_hidden_layers_where_there_are_none(self):
+        with pytest.raises(ParameterError, match="Give --hidden with --model perceptron alone"):
+            candidates_of("linear", (8,))
+
+
+class TestChoice:
+    def test_all_are_compared_on_the_same_samples(self):
+        data, told = line(noise=0.1), []
+        splits = cross_validation(data.y, 3, 0, by_class=False)
+        trials = compare(candidates_of("auto", (4,), epochs=2), data, splits, progress=lambda *what: told.append(what))
+        assert [trial.name for trial in trials] == ["linear", "perceptron"]
+        assert trials[0].score > 0.99
+        assert trials[0].error < 0.01
+        assert told[-1] == ("perceptron", 6, 6)
+        assert choose(trials).name == "linear"
+
+    @pytest.mark.parametrize(
+        ("scores", "name"),
+        [
+            (((0.9, 0.01), (0.91, 0.02)), "linear"),
+            (((0.9, 0.01), (0.93, 0.02)), "perceptron"),
+            (((0.9, 0.0), (0.9, 0.0)), "linear"),
+            (((-3.0, 0.0), (-4.0, 1.0)), "linear"),
+        ],
+    )
+    def test_the_simplest_but_for_chance(self, scores, name):
+        trials = [Trial(kind, *each) for kind, each in zip(("linear", "perceptron"), scores, strict=True)]
+        assert choose(trials).name == name
