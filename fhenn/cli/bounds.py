@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from fhenn.cli.show import FILE, count_of, note
 from fhenn.cli.tables import CsvFormat, image_shape_in, open_table, read_table
 from fhenn.cli.tables import Table as FileTable
-from fhenn.columns import Table, prepared_table
+from fhenn.columns import Table, bounds_of_features, prepared_table
 from fhenn.errors import ParameterError, join_first
 from fhenn.interop import ImportedModel, Preparation
 from fhenn.nn import Node
@@ -218,8 +218,9 @@ def read_bounds(
     as_json: whether the note on what was read is left out.
     margin: widens the bounds of data on either side, by this share of their width; None for the box of the data alone.
 
-    Returns lower and upper bounds of shape (2, features), or (2,) for one pair for all features.
-    Raises ParameterError where neither file or both are given, and for a file that does not hold bounds;
+    Returns lower and upper bounds of shape (2, features), or (2,) for one pair for all features. Bits, as trees take
+    them, have bounds of their own: no file is needed, and data change nothing.
+    Raises ParameterError where neither file is given else, or both are, and for a file that does not hold bounds;
     FeatureMismatch, ShapeMismatch, OSError.
     """
     return read_bounds_and_samples(model, declared, data, form, as_json, margin)[0]
@@ -233,12 +234,18 @@ def read_bounds_and_samples(
         return _read_declared(declared, feature_names(model), form), None
     if data is not None and declared is not None:
         raise ParameterError("--bounds and --bounds-from are both given.", "Give one of them.")
-    if data is None:
-        raise ParameterError("the bounds of the features are needed.", "Give --bounds FILE or --bounds-from DATA.")
     preparation = _preparation_of(model)
+    known = bounds_of_features(None, preparation)
+    if data is None:
+        if known is None:
+            raise ParameterError("the bounds of the features are needed.", "Give --bounds FILE or --bounds-from DATA.")
+        return np.array(known), None
     values, names = _read(data, feature_names(model), form, as_json, image_shape_of(model), preparation)
+    samples = _with_names(values, names, prepared=preparation is not None)
+    if known is not None:
+        return np.array(known), samples
     box = (values.min(axis=0), values.max(axis=0)) if margin is None else bounds_of(values, margin, names)
-    return _with_names(np.stack(box), names), _with_names(values, names, prepared=preparation is not None)
+    return _with_names(np.stack(box), names), samples
 
 
 def _read_declared(path: Path, features: Sequence[str] | None, form: CsvFormat) -> Floats | Table:

@@ -289,9 +289,9 @@ def plan(
 ) -> None:
     """Choose parameters for MODEL, at 128-bit security.
 
-    The client encrypts no values beyond the bounds, since nobody could see what goes wrong with them. The plan tells
-    nothing of the weights; give it to server and clients alike. What it costs is told by timings of this machine
-    where `fhenn calibrate-machine` took them.
+    The client encrypts no values beyond the bounds, since nobody could see what goes wrong with them; trees need none.
+    The plan tells nothing of the weights; give it to server and clients alike. What it costs is told by timings of this
+    machine where `fhenn calibrate-machine` took them.
 
     \b
       fhenn plan model.fhenn --bounds-from records.csv

@@ -39,14 +39,13 @@ def here(tmp_path, monkeypatch):
         writer = csv.writer(file)
         writer.writerow(columns)
         writer.writerows(zip(*columns.values(), strict=True))
-    Path("bounds.json").write_text("[0, 1]", encoding="utf-8")
     return tmp_path
 
 
 def test_from_trees_and_a_raw_table_to_predictions_with_ids(here):
     text = run("import", GOLDEN / LIGHTGBM, "--inputs", "raw.csv", "--labels", "outcome")
     assert "R² 1\n" in text
-    run("plan", "model.fhenn", "--bounds", "bounds.json", "--accuracy", 1e-6)
+    run("plan", "--accuracy", 1e-6)  # bits need no bounds
     run("keygen", "plan.fhenn")
     run("encrypt", "raw.csv", "--id", "patient")
     run("evaluate", "upload.fhenn")
@@ -55,6 +54,17 @@ def test_from_trees_and_a_raw_table_to_predictions_with_ids(here):
         rows = list(csv.DictReader(file))
     assert [row["patient"] for row in rows] == [f"p{row}" for row in range(20)]
     np.testing.assert_allclose([float(row["prediction"]) for row in rows], said(LIGHTGBM)["predict"], atol=1e-5)
+
+
+def test_data_tell_how_many_samples_come_and_widen_nothing(here):
+    run("import", GOLDEN / LIGHTGBM)
+    for options, rows in (((), 1), (("--bounds-from", "raw.csv"), 20)):
+        run("plan", *options)
+        plan = artifacts.plan_from_bytes(artifacts.read(Path("plan.fhenn")))
+        assert plan.rows == rows
+        assert not np.any(plan.low)
+        assert np.all(np.equal(plan.high, 1))
+    assert json.loads(run("certify", "model.fhenn", "--json"))["valid"]
 
 
 def test_trees_of_xgboost_and_names_of_their_classes(here):

@@ -29,6 +29,7 @@ ESTIMATORS = (
     "SGDOneClassSVM",
     "OneClassSVM with kernel='linear'",
     "MLPClassifier and MLPRegressor",
+    "estimators of XGBoost and LightGBM",
     "classifiers and regressors of trees, exactly: DecisionTree-, ExtraTree-, RandomForest-, ExtraTrees-, "
     "GradientBoosting- and HistGradientBoosting-; AdaBoostClassifier of trees, IsolationForest",
     "of those: CalibratedClassifierCV, FixedThresholdClassifier, TunedThresholdClassifierCV, "

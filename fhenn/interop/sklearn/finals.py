@@ -6,6 +6,7 @@ from typing import Any
 
 from fhenn.interop.sklearn import (
     bayes,
+    boosters,
     calibration,
     delegates,
     ensembles,
@@ -56,7 +57,7 @@ def import_final(step: Any, where: str, known: dict[type, Maker], inner: Final) 
     inner: imports the estimators inside it.
     Raises UnsupportedModel, sklearn.exceptions.NotFittedError.
     """
-    maker = known.get(type(step))
+    maker = known.get(type(step)) or boosters.maker_of(step)
     if maker is None:
         reason, supported = reason_for(step) or (why_not(step, known), ", ".join(ESTIMATORS))
         raise refuse(step, where, reason, supported)

@@ -11,7 +11,7 @@ from fhenn.interop.conversion import Goal
 from fhenn.interop.fold import fold
 from fhenn.interop.model import ImportedModel, Wanted
 from fhenn.interop.preparation import Preparation
-from fhenn.interop.sklearn import histograms, trees
+from fhenn.interop.sklearn import boosters, histograms, trees
 from fhenn.interop.sklearn.delegates import held_by
 from fhenn.interop.sklearn.finals import import_final, makers
 from fhenn.interop.sklearn.imported import Imported, refuse
@@ -72,6 +72,9 @@ def from_sklearn(
         raise ParameterError(f"preparation must be 'client' or 'fold', not {preparation!r}.", "Or leave it out.")
     _require_sklearn()
     wanted = Wanted(inputs, bounds, margin, accuracy, Goal(agreement, depth, labels, max_loss))
+    boosted = boosters.model_of(estimator)
+    if boosted is not None:
+        return wanted.applied(boosted)
     known = makers(wanted.provisional)
 
     def imported(estimator: Any, where: str) -> Imported:
@@ -129,7 +132,7 @@ def prepares(estimator: Any) -> bool:
 
     if type(estimator) is Pipeline:
         return prepares(estimator.steps[-1][1]) or any(not _folds(step) for _, step in estimator.steps[:-1])
-    if type(estimator) in trees.makers() | histograms.makers():
+    if boosters.are_trees(estimator) or type(estimator) in trees.makers() | histograms.makers():
         return True
     held = getattr(estimator, "estimator", None) or getattr(estimator, "regressor", None)
     return held is not None and prepares(held)
