@@ -65,7 +65,7 @@ FOREIGN = {
     "prometheus_client": {"service"},
     "click": {"cli"},
     "rich": {"cli"},
-    "sklearn": {"interop", "sklearn"},
+    "sklearn": {"interop", "sklearn", "tabular"},
     "torch": {"interop"},
     "onnx": {"interop"},
     "safetensors": {"artifacts"},

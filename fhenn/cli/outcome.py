@@ -11,7 +11,7 @@ import numpy as np
 
 from fhenn.cli.show import Grid, count_of
 from fhenn.interop import ImportedModel
-from fhenn.tabular import ColumnType, Data, Trial
+from fhenn.tabular import ColumnType, Data, Trial, has_trees
 
 _MOST_COLUMNS, _MOST_CLASSES, _MOST_TOLD = 40, 8, 12
 """What is named on the terminal; the file has all of it."""
@@ -92,7 +92,7 @@ class Outcome:
             yield self._trials()
             best = max(self.trials, key=lambda trial: trial.score)
             why = "it does best" if best.name == self.chosen else "the simplest that is as good, but for chance"
-            yield f"chosen: {self.chosen}, {why}"
+            yield f"chosen: {self.chosen}, {why}" + ("" if has_trees() else "; trees need the extra sklearn")
         yield f"\n{self.model.summary()}\n"
         yield self._scores()
         told = list(self._told())

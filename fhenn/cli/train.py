@@ -46,9 +46,9 @@ from fhenn.tabular import (
 @click.option(
     "--model",
     "kind",
-    type=click.Choice(("linear", "perceptron", "auto")),
-    help="Kind of model: a weighted sum, a small neural network, or the simplest of those that do best.  "
-    "[default: linear, with --hidden perceptron]",
+    type=click.Choice(("linear", "perceptron", "trees", "auto")),
+    help="Kind of model: a weighted sum, a small neural network, boosted trees (extra sklearn), or the simplest of "
+    "those that do best.  [default: linear, with --hidden perceptron]",
 )
 @click.option("--drop", multiple=True, metavar="COLUMN", help="Leave a column out; repeat it for more.")
 @click.option("--keep", multiple=True, metavar="COLUMN", help="Use a column that looks like an id or free text.")
@@ -92,7 +92,7 @@ def train(
     data: Path,
     label: str,
     task: Task | Literal["auto"],
-    kind: Literal["linear", "perceptron", "auto"] | None,
+    kind: Literal["linear", "perceptron", "trees", "auto"] | None,
     drop: tuple[str, ...],
     keep: tuple[str, ...],
     category: tuple[str, ...],

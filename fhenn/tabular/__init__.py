@@ -4,6 +4,7 @@ from fhenn.tabular.candidates import Candidate as Candidate
 from fhenn.tabular.candidates import Data as Data
 from fhenn.tabular.candidates import Task as Task
 from fhenn.tabular.candidates import candidates_of as candidates_of
+from fhenn.tabular.candidates import has_trees as has_trees
 from fhenn.tabular.choice import Trial as Trial
 from fhenn.tabular.choice import choose as choose
 from fhenn.tabular.choice import compare as compare

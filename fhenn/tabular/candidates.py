@@ -1,27 +1,31 @@
-"""Models of the features of a table: a linear one, a perceptron."""
+"""Models of the features of a table: a linear one, a perceptron, boosted trees."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fhenn.errors import ParameterError
+from fhenn.errors import ExtraMissing, ParameterError
 from fhenn.interop import ImportedModel, Preparation, Reading
-from fhenn.nn import Activation, Square
+from fhenn.interop.preparation import Select, Step, Thermometer
+from fhenn.nn import Activation, Affine, Dense, Operator, Sparse, Square
 from fhenn.tabular.folds import Places
 from fhenn.tabular.network import Progress, fit_network
 
 Floats = NDArray[np.float64]
-Name = Literal["linear", "perceptron"]
+Name = Literal["linear", "perceptron", "trees"]
 Task = Literal["classification", "regression"]
 
 HIDDEN = (16,)
 """Units of a perceptron's hidden layers where nobody says."""
+_TREES, _DEPTH, _BINS = 100, 4, 64
+"""Of boosted trees: how many of them, for all classes together, how deep they are, and what a feature is cut into."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +61,7 @@ class Data:
 class Fitted(Protocol):
     """A model that can be tested."""
 
-    def score(self, X: Any, y: Any, /) -> float:  # noqa: N803  (as scikit-learn has it)
+    def score(self, X: Any, y: Any, /) -> float:
         """Accuracy, or R²."""
 
 
@@ -118,6 +122,82 @@ class Network(Candidate):
         return ImportedModel(nodes, data.reading)
 
 
+@dataclass(frozen=True)
+class Trees(Candidate):
+    """Gradient boosting of histograms, by scikit-learn: 100 trees of depth 4, which run encrypted exactly.
+
+    Clients learn the thresholds: 63 at most of a feature.
+
+    Raises ExtraMissing without scikit-learn.
+    """
+
+    name: Name = "trees"
+
+    def __post_init__(self) -> None:
+        if not has_trees():
+            raise ExtraMissing("sklearn", "scikit-learn")
+
+    def fit(self, data: Data, rows: Places | None, seed: int, *, progress: Progress) -> Fitted:
+        """Fit one, as `Candidate.fit` says."""
+        from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+        chosen = np.arange(len(data.x)) if rows is None else rows
+        kind = HistGradientBoostingRegressor if data.task == "regression" else HistGradientBoostingClassifier
+        each = max(10, _TREES // max(1, len(data.classes))) if len(data.classes) > 2 else _TREES
+        progress(0, 1)
+        # early stopping would hold out samples of its own
+        estimator = kind(max_iter=each, max_depth=_DEPTH, max_bins=_BINS, early_stopping=False, random_state=seed)
+        fitted: Fitted = estimator.fit(data.x[chosen], data.labels(chosen))
+        progress(1, 1)
+        return fitted
+
+    def model(self, fitted: Fitted, data: Data, preparation: Preparation | None) -> ImportedModel:
+        """One that was fitted, as `Candidate.model` says: with the bits of its thresholds after the features."""
+        from fhenn.interop.sklearn import from_sklearn
+
+        found = from_sklearn(fitted)
+        assert found.preparation is not None  # noqa: S101  (for the type checker)
+        steps, places = _without_missing(found.preparation.steps)
+        before = preparation or Preparation.of_numbers(data.names or data.x.shape[1])
+        first, *rest = found.nodes
+        assert isinstance(first, Affine)  # noqa: S101
+        nodes = [Affine(_columns(first.operator, places), first.bias), *rest]
+        return ImportedModel(nodes, found.reading.named(None), preparation=before.then(*steps))
+
+
+def _columns(operator: Operator, places: Sequence[int]) -> Operator:
+    """An operator of some of its inputs alone: the others are 0."""
+    if not isinstance(operator, Sparse):
+        return Dense(operator.dense()[:, list(places)])
+    kept = np.isin(operator.columns, places)
+    columns = np.searchsorted(places, operator.columns[kept])
+    return Sparse(operator.rows[kept], columns, operator.values[kept], (operator.outputs, len(places)))
+
+
+def _without_missing(steps: Sequence[Step]) -> tuple[list[Step], list[int]]:
+    """Steps of trees that are never asked for missing cells, since something fills these before: a blank that nothing
+    fills is refused then.
+
+    steps: of which one makes bits, and one after it may select some.
+
+    Returns the steps, and which of the bits that came out of the steps before come out still.
+    """
+    at = next(place for place, step in enumerate(steps) if isinstance(step, Thermometer))
+    bits, last = steps[at], steps[-1]
+    assert isinstance(bits, Thermometer)  # noqa: S101  (for the type checker)
+    asks = np.zeros(sum(bits.bits), dtype=bool)
+    asks[np.cumsum(bits.bits)[list(bits.missing)] - 1] = True
+    used = np.array(last.places if isinstance(last, Select) and len(steps) > at + 1 else range(len(asks)))
+    kept = np.flatnonzero(~asks[used])
+    numbered = np.cumsum(~asks) - 1
+    return [*steps[:at], replace(bits, missing=()), Select(numbered[used[kept]].tolist())], kept.tolist()
+
+
+def has_trees() -> bool:
+    """Whether trees can be fitted: whether scikit-learn is installed."""
+    return find_spec("sklearn") is not None
+
+
 def candidates_of(
     model: Name | Literal["auto"],
     hidden: Sequence[int] = (),
@@ -126,11 +206,11 @@ def candidates_of(
 ) -> tuple[Candidate, ...]:
     """The kinds of models to choose from, the simplest first.
 
-    model: one kind, or "auto" for all of them.
+    model: one kind, or "auto" for all of them, without trees where scikit-learn is not installed.
     hidden: units of the hidden layers of a perceptron; by default 16.
     activation: of these.
     epochs: passes over the samples.
-    Raises ParameterError where hidden layers are given to a model without.
+    Raises ParameterError where hidden layers are given to a model without; ExtraMissing.
 
     >>> [candidate.name for candidate in candidates_of("linear")]
     ['linear']
@@ -143,7 +223,8 @@ def candidates_of(
     makers: dict[Name, Callable[[], Candidate]] = {
         "linear": lambda: Network("linear", epochs=epochs),
         "perceptron": lambda: Network("perceptron", tuple(hidden) or HIDDEN, activation, epochs),
+        "trees": Trees,
     }
     if model != "auto":
         return (makers[model](),)
-    return tuple(make() for make in makers.values())
+    return tuple(make() for name, make in makers.items() if name != "trees" or has_trees())

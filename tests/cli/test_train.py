@@ -142,6 +142,8 @@ class TestRound:
             ("--label", "outcome", "--drop", "stay", "--model", "auto", "--hidden", "4"),
             ("--label", "stay", "--drop", "outcome"),
             ("--label", "stay", "--drop", "outcome", "--hidden", "6"),
+            ("--label", "outcome", "--drop", "stay", "--model", "trees"),
+            ("--label", "stay", "--drop", "outcome", "--model", "trees"),
         ],
         ids=lambda line: " ".join(line[1:]),
     )
