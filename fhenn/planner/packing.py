@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from fhenn.ckks.layout import FEATURES, Layout, Vectors, WholeSamples
+import numpy as np
+
+from fhenn.ckks.layout import FEATURES, Layout, Placement, Vectors, WholeSamples
 from fhenn.ckks.maps import power_of_two
 from fhenn.ckks.rotations import Rotations
 from fhenn.nn import Affine, Step
@@ -43,8 +45,7 @@ def pack(
     samples: that share ciphertexts, where they fit; 1 or more.
     upload: ciphertexts that the client may send for a sample, 1 or more; None for as many as its features fill.
 
-    Returns None where the samples do not fit that many ciphertexts, or a layer not a ciphertext, unless it is one of a
-    model of images, whose layers may take several.
+    Returns None where the samples do not fit that many ciphertexts. A layer may take several, of one sample.
     """
     if of_images(nodes):
         together = power_of_two(samples)
@@ -54,7 +55,32 @@ def pack(
                 return Packing(*placed)
             together //= 2
     layout = pack_samples(nodes, slots, samples, upload)
-    return None if layout is None else Packing(layout)
+    return _pack_wide(nodes, slots, upload) if layout is None else Packing(layout)
+
+
+def _pack_wide(nodes: Sequence[Step], slots: int, upload: int | None) -> Packing | None:
+    """The packing of one sample where layers have more outputs than a ciphertext has slots: they go on in the next one.
+
+    Returns None where no layer has, or the features do not fit as many ciphertexts as may be sent.
+    """
+    maps = [node for node in nodes if isinstance(node, Affine)]
+    width, widest = maps[0].inputs, max(node.outputs for node in maps)
+    tiles = ceil(width / slots)
+    if power_of_two(widest) <= slots or (upload is not None and upload < tiles):
+        return None
+    if tiles > 1:
+        first = Vectors("blocks", slots, 1, min(power_of_two(maps[0].outputs), slots), tiles)
+    else:
+        first = Vectors("replicated", power_of_two(width))
+    return Packing(first, tuple(_in_turn(node.outputs, slots) for node in maps))
+
+
+def _in_turn(outputs: int, slots: int) -> Placement | None:
+    """Outputs one after another in as many ciphertexts as they fill; None where one holds them."""
+    if power_of_two(outputs) <= slots:
+        return None
+    held = np.arange(ceil(outputs / slots) * slots).reshape(-1, slots)
+    return Placement.of(np.where(held < outputs, held, -1))
 
 
 def of_images(nodes: Sequence[Step]) -> bool:

@@ -112,8 +112,12 @@ def require_room(path: Path) -> None:
             )
 
 
+_MOST_OUTPUTS = 1 << 17
+"""Of a layer that takes several ciphertexts: as many as a layout from elsewhere may place."""
+
+
 def require_slots(nodes: Sequence[Step], request: Request) -> None:
-    """Raise Refusal where a layer has more outputs, or an upload fewer places, than there are slots in any ring.
+    """Raise Refusal where a layer has more outputs than a plan may place, or an upload fewer slots than features.
 
     nodes: of the model.
     request: what is asked for.
@@ -122,10 +126,9 @@ def require_slots(nodes: Sequence[Step], request: Request) -> None:
         return
     slots, first = _LARGEST_RING // 2, nodes[0]
     for place, node in enumerate(nodes):
-        if isinstance(node, Affine) and node.outputs > slots and not of_images(nodes):
+        if isinstance(node, Affine) and node.outputs > _MOST_OUTPUTS and not of_images(nodes):
             raise Refusal(
-                f"{name_of(nodes, place)} has {node.outputs:,} outputs; one ciphertext must hold them, and has "
-                f"{slots:,} slots at most.",
+                f"{name_of(nodes, place)} has {node.outputs:,} outputs; a layer may have {_MOST_OUTPUTS:,} at most.",
                 name_of(nodes, place),
                 "slots",
             )

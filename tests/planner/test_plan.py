@@ -12,8 +12,10 @@ import fhenn
 from fhenn.approx.numbers import at_most
 from fhenn.ckks.evaluator import SEAL
 from fhenn.ckks.layout import FEATURES
+from fhenn.ckks.operator import Sparse
 from fhenn.ckks.parameters import MAX_MODULUS_BITS
 from fhenn.errors import NonFiniteValue, ParameterError, PlanError, ShapeMismatch, UnsupportedNode, WireFormatError
+from fhenn.nn import Affine
 from fhenn.planner.chains import chains_of
 from fhenn.planner.packing import THROUGHPUT
 from fhenn.planner.trial import Trial, with_firsts
@@ -170,12 +172,10 @@ def test_samples_share_a_ciphertext_as_far_as_the_layers_allow():
     assert fhenn.plan(MODELS["multilayer"], bounds=[-1, 1], layout="throughput").layout == FEATURES
 
 
-def test_a_wide_layer_anywhere_takes_a_ring_that_holds_it():
-    model = fhenn.Sequential([fhenn.Linear(np.ones((2, 4)) / 8), fhenn.Linear(np.ones((3000, 2)) / 8)])
-    plan = fhenn.plan(model, bounds=[-1, 1], accuracy=0.1)
-    assert plan.parameters.slots >= 4096
-    with pytest.raises(PlanError):
-        fhenn.plan(fhenn.Sequential([fhenn.Linear(np.ones((20_000, 1)))]), bounds=[-1, 1], layout="latency")
+def test_a_layer_of_more_outputs_than_any_plan_places_is_refused():
+    wide = Affine(Sparse(np.arange(2**17 + 1), np.zeros(2**17 + 1), np.ones(2**17 + 1), (2**17 + 1, 1)))
+    with pytest.raises(PlanError, match="has 131,073 outputs"):
+        fhenn.plan(fhenn.Sequential([wide]), bounds=[-1, 1], layout="latency")
 
 
 @pytest.mark.thorough

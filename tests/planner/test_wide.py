@@ -33,6 +33,13 @@ def linear(outputs, inputs):
     return fhenn.Linear(rng.normal(size=(outputs, inputs)) / np.sqrt(inputs), rng.normal(size=outputs))
 
 
+def sparse(outputs, inputs):
+    """A row of one entry for each output."""
+    return Affine(
+        Sparse(np.arange(outputs), np.arange(outputs) % inputs, rng.uniform(-1, 1, outputs), (outputs, inputs))
+    )
+
+
 @on_each
 @pytest.mark.parametrize(
     ("model", "features", "samples", "wishes", "form", "most"),
@@ -64,6 +71,28 @@ def test_a_feature_in_each_ciphertext_gives_what_the_twin_does():
     found, plan = answers(model, x, layout="throughput")
     assert np.abs(found - model.infer(x)).max() <= plan.error <= 1e-2
     assert plan.ciphertexts_per_sample == 2_500
+
+
+@on_each
+@pytest.mark.parametrize(
+    ("model", "features"),
+    mostly_thorough(
+        [
+            (fhenn.Sequential([linear(2, 4), linear(5_000, 2)]), 4),
+            (fhenn.Sequential([linear(5_000, 3), fhenn.Square(), linear(2, 5_000)]), 3),
+            (fhenn.Sequential([sparse(9_000, 5_000), fhenn.Square(), linear(3, 9_000)]), 5_000),
+            (fhenn.Sequential([linear(20_000, 3), fhenn.Square(), linear(2, 20_000)]), 3),
+        ],
+        (0, 1),
+    ),
+    ids=["at the end", "hidden", "as features", "wider than any ring"],
+)
+def test_layers_in_several_ciphertexts_give_what_the_twin_does(model, features):
+    x = rng.uniform(-1, 1, (2, features))
+    found, plan = answers(model, x, layout="latency")
+    assert np.abs(found - model.infer(x)).max() <= plan.error <= 1e-2
+    assert max(node.outputs for node in model.nodes if isinstance(node, Affine)) > plan.parameters.slots
+    assert fhenn.Plan.from_json(plan.to_json()) == plan
 
 
 def test_an_upload_that_is_too_small_is_refused():
