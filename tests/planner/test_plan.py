@@ -173,7 +173,7 @@ def test_samples_share_a_ciphertext_as_far_as_the_layers_allow():
 
 
 def test_a_layer_of_more_outputs_than_any_plan_places_is_refused():
-    wide = Affine(Sparse(np.arange(2**17 + 1), np.zeros(2**17 + 1), np.ones(2**17 + 1), (2**17 + 1, 1)))
+    wide = Affine(Sparse(np.arange(2**17 + 1), np.zeros(2**17 + 1, dtype=int), np.ones(2**17 + 1), (2**17 + 1, 1)))
     with pytest.raises(PlanError, match="has 131,073 outputs"):
         fhenn.plan(fhenn.Sequential([wide]), bounds=[-1, 1], layout="latency")
 

@@ -44,7 +44,7 @@ CASES = {
         network(4, 3, 1, activation=fhenn.Square, gain=3.0, end=False),
         {"bounds": [-1e4, 1e4], "accuracy": 1e-4},
     ),
-    "more outputs than slots": (fhenn.Linear(np.ones((16_385, 2))), {"bounds": [-1, 1], "layout": "latency"}),
+    "more outputs than slots": (fhenn.Linear(np.ones((131_073, 2))), {"bounds": [-1, 1], "layout": "latency"}),
     "more features than an upload": (fhenn.Linear(np.full((1, 16_385), 1e-5)), {"bounds": [-1, 1], "upload": 1}),
     "deeper than every chain": (network(*[2] * 18, gain=0.5), {"bounds": [-1, 1]}),
     "samples that would do": (
