@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fhenn.backends.native.ring import Products, Residues, Ring
+from fhenn.backends.native.ring import Coefficients, Products, Residues, Ring, compact
 from fhenn.ckks.arithmetic import Arithmetic
 from fhenn.ckks.evaluator import NATIVE
 from fhenn.ckks.maps import AffineMap, Landing, RotationSchedule, biases_in_slots
@@ -330,42 +330,41 @@ class NativeArithmetic(Arithmetic[Ciphertext, Plaintext]):
         places = list(range(x.level + 1))
         if schedule.rotations is HOISTED and any(step for _, step in babies):
             places.append(len(self._ring.primes) - 1)
-        full = 8.0 * self.ring_degree * len(places) * schedule.diagonals.present <= _KEPT
+        full = 4.0 * self.ring_degree * len(places) * schedule.diagonals.present <= _KEPT
         rows: list[tuple[tuple[Products, int], ...]] = []
         for outlet in counted(range(schedule.diagonals.outlets), share=1 / 2):
-            terms: dict[int, list[tuple[int, Any]]] = {giant: [] for giant in schedule.giants}
+            terms: dict[int, list[tuple[int, Coefficients]]] = {giant: [] for giant in schedule.giants}
             for tile in counted(range(schedule.diagonals.tiles)):
                 shifts = counted(schedule.diagonals.rows[outlet][tile])
                 for shift, (_, values) in zip(shifts, affine.values(schedule, tile, outlet), strict=True):
                     self._require_encodable(values, x.level, landing.plain_scale)
-                    coefficients = np.rint(self._ring.coefficients(values, landing.plain_scale))
+                    coefficients = np.rint(self._ring.half_of_coefficients(values, landing.plain_scale))
                     if coefficients.any():
                         giant, step = schedule.steps[outlet][tile][shift]
-                        plaintext = self._ring.residues_of(coefficients, places) if full else coefficients
-                        terms[giant].append((at[tile, step], plaintext))
+                        terms[giant].append((at[tile, step], compact(coefficients)))
             giants = (
-                (self._products(terms.pop(giant), len(babies), full=full), turn * samples)
+                (self._products(terms.pop(giant), len(babies), places if full else None), turn * samples)
                 for giant, turn in zip(schedule.giants[::-1], schedule.turns, strict=True)
             )
             rows.append(tuple(giants))
         steps = tuple((tile, step * samples) for tile, step in babies)
         return EncodedMap(steps, tuple(rows), affine.bias, self._encode_biases(affine, schedule, landing))
 
-    def _products(self, terms: list[tuple[int, Any]], babies: int, *, full: bool) -> Products:
+    def _products(self, terms: list[tuple[int, Coefficients]], babies: int, primes: Sequence[int] | None) -> Products:
         """The products that a giant step sums.
 
-        terms: the place of a baby step, and the plaintext that it is multiplied by, or its coefficients.
+        terms: the place of a baby step, and half of the coefficients of what it is multiplied by.
         babies: how many there are.
-        full: whether they are plaintexts.
+        primes: places of those that plaintexts are kept for; None where their coefficients are kept.
         """
         if not terms:
             return Products.none()
         places = [place for place, _ in terms]
         which = None if places == list(range(babies)) else np.array(places, np.uint16)
-        plaintexts = [plaintext for _, plaintext in terms]
-        if full:
-            return Products(which, self._ring.pack_plain(plaintexts), len(terms))
-        return Products(which, None, len(terms), np.stack(plaintexts))
+        coefficients = np.stack([each for _, each in terms])
+        if primes is not None:
+            return Products(which, self._ring.pack_plain(coefficients, primes), len(terms))
+        return Products(which, None, len(terms), coefficients)
 
     def _encode_biases(
         self, affine: AffineMap, schedule: RotationSchedule, landing: Landing

@@ -27,7 +27,7 @@ def library_name(target: str | None = None) -> str:
 
 LIBRARY = HERE / library_name()
 
-ABI = "5"
+ABI = "6"
 """Grows with every change of what the library exports."""
 
 _FLAGS = (

@@ -1,4 +1,8 @@
-"""Between slots and coefficients: the canonical embedding, as SEAL orders it."""
+"""Between slots and coefficients: the canonical embedding, as SEAL orders it.
+
+Slots are real here, so that X -> 1/X leaves the polynomial as it is: coefficient N - k is minus coefficient k, and
+coefficient N/2 is 0. Half of the coefficients tell the others.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +16,39 @@ Floats = NDArray[np.float64]
 
 @lru_cache(maxsize=8)
 def _tables(ring_degree: int) -> tuple[NDArray[np.intp], NDArray[np.complex128]]:
-    """The place of each slot among the values at odd powers of the root, and the root's powers."""
-    exponents = np.empty(ring_degree // 2, np.intp)
+    """Which slot each input of the transform is, and what turns its outputs into those of a cosine transform."""
+    half = ring_degree // 2
+    slots = np.empty(half, np.intp)  # at the root's power 2j + 1, or at the inverse of that
     power = 1
-    for slot in range(ring_degree // 2):  # slots are the orbit of 3, so that a rotation is X -> X^3
-        exponents[slot] = power
+    for slot in range(half):  # slots are the orbit of 3, so that a rotation is X -> X^3
+        slots[min(power, 2 * ring_degree - power) // 2] = slot
         power = power * 3 % (2 * ring_degree)
-    twist = np.exp(-1j * np.pi * np.arange(ring_degree) / ring_degree)
-    return (exponents - 1) // 2, twist
+    order = np.concatenate([np.arange(0, half, 2), np.arange(half - 1, 0, -2)])
+    twist = np.exp(-0.5j * np.pi * np.arange(half // 2 + 1) / half)
+    return slots[order], twist
+
+
+def half_of_coefficients(slots: Floats, ring_degree: int) -> Floats:
+    """The first half of the coefficients of polynomials with these values in their slots.
+
+    slots: (..., N/2), real.
+    ring_degree: N.
+
+    Returns (..., N/2): coefficient k is 2/N times the sum of slots times cos(πk(2j + 1)/N), a cosine transform, which
+    a Fourier transform of as many real numbers gives.
+    Sources: Cheon, Kim, Kim & Song, "Homomorphic encryption for arithmetic of approximate numbers", 2017, section 3.2;
+    J. Makhoul, "A fast cosine transform in one and two dimensions", 1980.
+
+    >>> half_of_coefficients(np.array([1.0, 0.0]), 4).round(3).tolist()
+    [0.5, 0.354]
+    """
+    order, twist = _tables(ring_degree)
+    half = ring_degree // 2
+    turned = np.fft.rfft(slots[..., order]) * twist
+    result = np.empty((*slots.shape[:-1], half))
+    np.multiply(turned.real, 1 / half, out=result[..., : half // 2 + 1])
+    np.multiply(turned.imag[..., 1 : half // 2], -1 / half, out=result[..., : half // 2 : -1])
+    return result
 
 
 def coefficients_of(slots: Floats, ring_degree: int) -> Floats:
@@ -29,11 +58,10 @@ def coefficients_of(slots: Floats, ring_degree: int) -> Floats:
     ring_degree: N.
 
     Returns (N,).
-    Source: Cheon, Kim, Kim & Song, "Homomorphic encryption for arithmetic of approximate numbers", 2017, section 3.2.
+
+    >>> coefficients_of(np.array([1.0, 0.0]), 4).round(3).tolist()
+    [0.5, 0.354, 0.0, -0.354]
     """
-    places, twist = _tables(ring_degree)
-    values = np.zeros(ring_degree)
-    values[places] = slots
-    values[ring_degree - 1 - places] = slots  # at the conjugate powers, real values are the same
-    coefficients: Floats = (np.fft.fft(values) * twist).real / ring_degree
+    half = half_of_coefficients(slots, ring_degree)
+    coefficients: Floats = np.concatenate([half, [0.0], -half[:0:-1]])
     return coefficients

@@ -17,7 +17,7 @@ from weakref import WeakValueDictionary, finalize
 import numpy as np
 from numpy.typing import NDArray
 
-from fhenn.backends.native.encoding import coefficients_of
+from fhenn.backends.native.encoding import coefficients_of, half_of_coefficients
 from fhenn.backends.native.library import require_library
 from fhenn.backends.native.spare import SpareMemory
 from fhenn.ckks.bits import packed_size
@@ -26,6 +26,9 @@ from fhenn.errors import ParameterError
 
 Residues = NDArray[np.uint64]
 """(polynomials, primes, N), in NTT form, contiguous; each below its prime. Not to be changed once they are shared."""
+
+Coefficients = NDArray[np.int32 | np.int64 | np.float64]
+"""Integers, (terms, N/2): the first half of the coefficients of plaintexts, whose slots are real (`RealModulus`)."""
 
 Floats = NDArray[np.float64]
 _POINTER, _INT, _LONG, _DOUBLE = ctypes.c_void_p, ctypes.c_int, ctypes.c_long, ctypes.c_double
@@ -38,7 +41,7 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "fhenn_permutation": (None, (_POINTER, _WORD, _POINTER)),
     "fhenn_transform": (None, (_POINTER, _INT, _INT, _POINTER)),
     "fhenn_pack_key": (None, (_POINTER, _INT, _INT, _POINTER, _POINTER)),
-    "fhenn_pack_plain": (None, (_POINTER, _INT, _INT, _POINTER, _POINTER)),
+    "fhenn_pack_plain": (_INT, (_POINTER, _INT, _POINTER, _INT, _INT, _POINTER, _POINTER)),
     "fhenn_encode": (None, (_POINTER, _POINTER, _INT, _POINTER, _POINTER)),
     "fhenn_residues": (None, (_POINTER, _INT, _LONG, _POINTER, _POINTER)),
     "fhenn_expand_seed": (None, (_POINTER, _LONG, _INT, _POINTER, _POINTER)),
@@ -81,6 +84,12 @@ class _Fold(ctypes.Structure):
     _fields_ = (("rotations", _INT), ("rotation", _POINTER))
 
 
+class _Coefficients(ctypes.Structure):
+    """`Coefficients` of encoding.h."""
+
+    _fields_ = (("kind", _INT), ("first", _POINTER))
+
+
 class _Giant(ctypes.Structure):
     """`Giant` of maps.h."""
 
@@ -88,7 +97,7 @@ class _Giant(ctypes.Structure):
         ("terms", _INT),
         ("which", _POINTER),
         ("plain", _POINTER),
-        ("coefficients", _POINTER),
+        ("coefficients", _Coefficients),
         ("turn", _Rotation),
     )
 
@@ -144,20 +153,24 @@ class Products:
     """Products of baby steps with plaintexts, which a giant step sums.
 
     which: baby steps, by their places; None for all of them.
-    plain: packed [primes][N/8][terms][8]; None for no product, and where there are coefficients.
-    coefficients: (terms, N), from which plaintexts are made at each use, in the place of `plain`.
+    plain: packed [primes][N/16][terms][8]; None for no product, and where there are coefficients.
+    coefficients: (terms, N/2), from which plaintexts are made at each use, in the place of `plain`.
     """
 
     which: NDArray[np.uint16] | None
     plain: Residues | None
     terms: int
-    coefficients: Floats | None = None
+    coefficients: Coefficients | None = None
 
     @classmethod
     def none(cls) -> Products:
         """No product."""
         return cls(None, None, 0)
 
+
+_SHORT, _LONG_BELOW = 2.0**31, 2.0**50
+_KINDS = {np.dtype(np.int32): 0, np.dtype(np.int64): 1, np.dtype(np.float64): 2}
+"""`CoefficientKind` of encoding.h, and what is below which in magnitude."""
 
 _SEED = 64
 """Bytes of a seed."""
@@ -344,6 +357,14 @@ class Ring:
         """
         return np.ascontiguousarray(coefficients_of(slots, self.ring_degree) * scale)
 
+    def half_of_coefficients(self, slots: Floats, scale: float) -> Floats:
+        """The first half of the coefficients of plaintexts, not yet rounded, (..., N/2); they tell the others.
+
+        slots: (..., N/2), finite.
+        scale: that they are encoded at.
+        """
+        return half_of_coefficients(slots, self.ring_degree) * scale
+
     def residues_of(self, coefficients: Floats, places: Sequence[int]) -> Residues:
         """The plaintext of coefficients, (primes, N).
 
@@ -357,14 +378,27 @@ class Ring:
         )
         return result
 
-    def pack_plain(self, plaintexts: Sequence[Residues]) -> Residues:
+    def pack_plain(self, coefficients: Coefficients, places: Sequence[int]) -> Residues:
         """Plaintexts as `Products` has them.
 
-        plaintexts: (primes, N) each.
+        coefficients: (terms, N/2), contiguous.
+        places: of the primes, in the chain.
+
+        Raises MemoryError.
         """
-        parts, terms = len(plaintexts[0]), len(plaintexts)
-        packed = np.empty(parts * terms * self.ring_degree, np.uint64)
-        self._library.fhenn_pack_plain(self._pointer, parts, terms, _pointers(plaintexts), packed.ctypes.data)
+        wanted, terms = np.array(places, np.intc), len(coefficients)
+        packed = np.empty(len(places) * terms * self.ring_degree // 2, np.uint64)
+        self._checked(
+            self._library.fhenn_pack_plain(
+                self._pointer,
+                len(places),
+                wanted.ctypes.data,
+                terms,
+                _KINDS[coefficients.dtype],
+                coefficients.ctypes.data,
+                packed.ctypes.data,
+            )
+        )
         return packed
 
     def residues(self, place: int, integers: Floats) -> Residues:
@@ -621,7 +655,7 @@ class Ring:
                 products.terms,
                 None if products.which is None else products.which.ctypes.data,
                 None if products.plain is None else products.plain.ctypes.data,
-                None if products.coefficients is None else products.coefficients.ctypes.data,
+                _structure_of(products.coefficients),
                 nowhere if turn is None else turn.structure,
             )
             for products, turn in chain.from_iterable(giants)
@@ -705,6 +739,28 @@ def _renew_lock() -> None:
 
 if hasattr(os, "register_at_fork"):  # not on Windows
     os.register_at_fork(after_in_child=_renew_lock)
+
+
+def compact(coefficients: Floats) -> Coefficients:
+    """Integers in as few bytes as the library takes them in.
+
+    coefficients: (terms, N/2), integers.
+
+    >>> compact(np.array([[1.0, -2.0]])).dtype, compact(np.array([[2.0**31, 0.0]])).dtype
+    (dtype('int32'), dtype('int64'))
+    """
+    most = float(np.abs(coefficients).max())
+    kind: type[np.int32 | np.int64 | np.float64] = np.float64
+    if most < _LONG_BELOW:
+        kind = np.int32 if most < _SHORT else np.int64
+    return np.ascontiguousarray(coefficients, kind)
+
+
+def _structure_of(coefficients: Coefficients | None) -> _Coefficients:
+    """What the library takes."""
+    if coefficients is None:
+        return _Coefficients(0, None)
+    return _Coefficients(_KINDS[coefficients.dtype], coefficients.ctypes.data)
 
 
 def _pointers(arrays: Sequence[NDArray[Any]]) -> Any:

@@ -18,7 +18,7 @@ OPERATIONS = {
         *(c_void_p, c_int, c_void_p, c_void_p, c_int, c_void_p, c_void_p, c_uint64),
         *(c_void_p, c_void_p, c_long, c_long, c_long),
     ),
-    "pair_dot": (c_void_p, c_int, c_void_p, c_int, c_void_p, c_void_p, c_void_p, c_void_p, c_long),
+    "pair_dot": (c_void_p, c_int, c_void_p, c_void_p, c_void_p, c_int, c_void_p, c_void_p, c_long),
     "combine": (c_void_p, c_void_p, c_uint64, c_void_p, c_uint64, c_void_p, c_void_p),
     "subtract_scale": (c_void_p, c_void_p, c_void_p, c_uint64, c_int, c_void_p),
     "permute": (c_void_p, c_void_p, c_void_p, c_int, c_void_p),
@@ -30,6 +30,18 @@ OPERATIONS = {
     "all_below": (c_void_p, c_void_p),
 }
 TYPES = {name: CFUNCTYPE(c_int if name == "all_below" else None, *types) for name, types in OPERATIONS.items()}
+
+
+class Pairs(ctypes.Structure):
+    """`Pairs` of kernels.h."""
+
+    _fields_ = [("words", c_void_p), ("pair", c_long), ("group", c_long)]
+
+
+class Factors(ctypes.Structure):
+    """`Factors` of kernels.h."""
+
+    _fields_ = [("words", c_void_p), ("term", c_long), ("group", c_long), ("mirrored", c_int)]
 
 
 class Kernels(ctypes.Structure):
@@ -47,7 +59,7 @@ def open_library(path):
     library.fhenn_kernel_table.restype = library.fhenn_kernels_for.restype = POINTER(Kernels)
     library.fhenn_kernels_for.argtypes = c_uint64, c_char_p
     library.fhenn_kernels_runnable.argtypes = (POINTER(Kernels),)
-    library.fhenn_kernels_agree.argtypes = POINTER(Kernels), c_void_p
+    library.fhenn_kernels_agree.argtypes = library.fhenn_forwards_agree.argtypes = POINTER(Kernels), c_void_p
     library.fhenn_modulus_new.restype = c_void_p
     library.fhenn_modulus_new.argtypes = c_uint64, c_int
     library.fhenn_modulus_free.argtypes = (c_void_p,)
@@ -263,17 +275,26 @@ def check_switch_dot(kernels, m):
 
 def check_pair_dot(kernels, m):
     groups = 4
-    for terms, among in ((1, 1), (6, 6), (28, 28), (130, 130), (1, 3), (70, 9)):
-        pairs, plain = m.residues(groups, among, 2, 8), m.residues(groups, terms, 8)
-        which = None if terms == among else m.random.integers(0, among, terms).astype(np.uint16)
-        result = np.empty((2, groups, 8), np.uint64)
-        kernels.pair_dot(
-            *(m.handle, terms, address(pairs), among, address(which), address(plain)),
-            *(address(result[0]), address(result[1]), 8 * groups),
-        )
-        taken = exact(pairs) if which is None else exact(pairs)[:, which]
-        wanted = (taken * exact(plain)[:, :, None]).sum(axis=1) % m.q
-        assert (result.transpose(1, 0, 2) == wanted).all()
+    for terms, among in ((1, 1), (6, 6), (28, 28), (130, 130), (1, 3), (70, 9), (3, 7)):
+        for form in range(8):
+            mirrored, accumulate, apart = form & 1, form >> 1 & 1, form >> 2  # terms together, or groups of each
+            pairs, plain = m.residues(groups, among, 2, 8), m.residues(groups, terms, 8)
+            which = None if terms in (among, 3) else m.random.integers(0, among, terms).astype(np.uint16)
+            result = m.residues(2, groups, 8)
+            words, factors = pairs, plain
+            if apart:
+                words, factors = (np.ascontiguousarray(each.swapaxes(0, 1)) for each in (pairs, plain))
+            from_pairs = Pairs(address(words), *((16 * groups, 16) if apart else (16, 16 * among)))
+            by = Factors(address(factors), *((8 * groups, 8) if apart else (8, 8 * terms)), mirrored)
+            taken = exact(pairs)[:, :terms] if which is None else exact(pairs)[:, which]
+            multiplied = exact(plain)[::-1, :, ::-1] if mirrored else exact(plain)
+            wanted = (taken * multiplied[:, :, None]).sum(axis=1)
+            wanted = (wanted + exact(result.transpose(1, 0, 2)) * accumulate) % m.q
+            kernels.pair_dot(
+                *(m.handle, terms, ctypes.addressof(from_pairs), address(which), ctypes.addressof(by), accumulate),
+                *(address(result[0]), address(result[1]), 8 * groups),
+            )
+            assert (result.transpose(1, 0, 2) == wanted).all()
 
 
 def check_combine(kernels, m):

@@ -1,13 +1,18 @@
-"""Plaintexts of coefficients: exact at the edges of each way to round them, and the same made late or beforehand."""
+"""Plaintexts of coefficients: exact at the edges of each way to round them, and the same made late or beforehand.
+
+Those of maps have real slots, so that half of their values, and of their coefficients, tell the others.
+"""
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import fhenn
 from fhenn.backends import context_class
 from fhenn.backends.native import arithmetic
 from fhenn.backends.native.library import available, status
-from fhenn.backends.native.ring import Products, Ring, Turn
+from fhenn.backends.native.ring import Products, Ring, Turn, compact
 from fhenn.ckks import CipherArray
 from fhenn.ckks.layout import Vectors
 from fhenn.ckks.maps import AffineMap
@@ -69,13 +74,66 @@ def test_kernels_agree_on_plaintexts():
             np.testing.assert_array_equal(other, results[0])
 
 
+def whole(half):
+    """All coefficients of a polynomial of real slots, from the first half of them."""
+    return np.concatenate([half, [0.0], -half[:0:-1]])
+
+
+def unpacked(packed, primes, terms):
+    """`Ring.pack_plain`'s plaintexts, as (primes, terms, N/2)."""
+    return packed.reshape(primes, -1, terms, 8).swapaxes(1, 2).reshape(primes, terms, -1)
+
+
+@settings(max_examples=30)
+@given(seed=st.integers(0, 2**32 - 1), power=st.integers(11, 13))
+def test_real_slots_make_coefficients_that_half_of_them_tell(seed, power):
+    on = Ring.of(1 << power, primes_of(1 << power, (18, 20)))
+    slots = np.random.default_rng(seed).uniform(-1, 1, on.ring_degree // 2)
+    found, half = on.coefficients(slots, 2.0**10), on.half_of_coefficients(slots, 2.0**10)
+    np.testing.assert_allclose(found, whole(half), atol=2.0**-35)
+
+
+@pytest.mark.parametrize(("most", "kind"), [(2.0**31, np.int32), (2.0**50, np.int64), (2.0**70, np.float64)])
+@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize("ring_degree", [4096, 8192])
+def test_half_a_transform_is_the_half_of_one(kernels, ring_degree, most, kind):
+    """And its mirror image the other one, at the largest integers of each kind that coefficients are kept as."""
+    primes = primes_of(ring_degree, (36, 28, 30) if ring_degree == 4096 else (50, 30, 47, 48))
+    on, places = Ring(ring_degree, primes, kernels), range(len(primes))
+    largest = np.nextafter(most, 0) if kind is np.float64 else most - 1
+    halves = np.rint(rng.uniform(-largest, largest, (3, ring_degree // 2)))
+    halves[0, :4], halves[1] = [largest, -largest, 0.0, 1.0], largest
+    compacted = compact(halves)
+    assert compacted.dtype == kind
+    np.testing.assert_array_equal(compacted, halves)
+    found = unpacked(on.pack_plain(compacted, places), len(primes), len(halves))
+    for term, half in enumerate(halves):
+        expected = on.residues_of(whole(half), places)
+        np.testing.assert_array_equal(expected, expected[:, ::-1])
+        np.testing.assert_array_equal(found[:, term], expected[:, : ring_degree // 2])
+
+
+def test_products_with_halves_are_those_with_whole_plaintexts():
+    """What `sum_of_products` makes of plaintexts that are there in full."""
+    primes = primes_of(8192, (27, 24, 24, 30))
+    on, k = Ring(8192, primes), len(primes) - 1
+    xs = [
+        np.ascontiguousarray(np.stack([rng.integers(0, q, (2, 8192), np.uint64) for q in primes[:k]], 1)) for _ in "ab"
+    ]
+    halves = compact(np.rint(rng.uniform(-(2.0**20), 2.0**20, (2, 4096))))
+    expected = on.sum_of_products(xs, [on.residues_of(whole(half.astype(float)), range(k)) for half in halves])
+    for products in (Products(None, on.pack_plain(halves, range(k)), 2), Products(None, None, 2, halves)):
+        (found,) = on.apply_map([(x, None) for x in xs], [[(products, None)]], ([], []), [None], rescaled=False)
+        np.testing.assert_array_equal(found, expected)
+
+
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("kernels", KERNELS)
 @pytest.mark.parametrize("lifted", [False, True])
 def test_products_are_the_same_made_at_each_use(kernels, threads, lifted):
-    """Over the special prime too, and without it; of all baby steps, and of some."""
+    """Over the special prime too, and without it; of all baby steps, and of some; more than are made at once."""
     primes = primes_of(8192, (27, 24, 24, 30))
-    on, k = Ring(8192, primes, kernels, threads), len(primes) - 1
+    on, k, many = Ring(8192, primes, kernels, threads), len(primes) - 1, 37
 
     def random(polynomials, used):
         values = [rng.integers(0, prime, (polynomials, 8192), np.uint64) for prime in used]
@@ -83,14 +141,17 @@ def test_products_are_the_same_made_at_each_use(kernels, threads, lifted):
 
     x, key = random(2, primes[:k]), on.pack_key(np.stack([random(2, primes) for _ in range(k)]), k)
     turns = [Turn(on.permutation(step), key) for step in (1, 2)]
-    babies = [(x, None), *((x, turn if lifted else None) for turn in turns)]
+    babies = [(x, None), *((x, turns[place % 2] if lifted else None) for place in range(many - 1))]
     places = [*range(k), len(primes) - 1] if lifted else range(k)
-    coefficients = np.rint([on.coefficients(rng.uniform(-1, 1, 4096), 2.0**20) for _ in range(3)])
-    plain = [on.residues_of(each, places) for each in coefficients]
-    some = np.array([2, 0], np.uint16)
-    full = [Products(None, on.pack_plain(plain), 3), Products(some, on.pack_plain(plain[:2]), 2)]
-    late = [Products(None, None, 3, coefficients), Products(some, None, 2, coefficients[:2].copy())]
-    bias = plain[0][: k - 1].copy()
+    halves = compact(np.rint([on.half_of_coefficients(rng.uniform(-1, 1, 4096), 2.0**20) for _ in range(many)]))
+    some = np.concatenate([[2, 0], rng.integers(0, many, many - 5)]).astype(np.uint16)
+    fewer = halves[: len(some)].copy()
+    full = [
+        Products(None, on.pack_plain(halves, places), many),
+        Products(some, on.pack_plain(fewer, places), len(some)),
+    ]
+    late = [Products(None, None, many, halves), Products(some, None, len(some), fewer)]
+    bias = on.encode(rng.uniform(-1, 1, 4096), 2.0**20, range(k - 1))
     results = [
         on.apply_map(babies, [[(first, turns[0]), (second, None)]], ([turns], []), [bias], rescaled=True)[0]
         for first, second in (full, late, (full[0], late[1]))

@@ -197,6 +197,15 @@ def test_kernels_that_err_in_one_word_do_not_agree(runnable, modulus_of, operati
     assert kept
 
 
+def test_forward_transforms_that_err_in_one_word_do_not_agree(runnable, modulus_of):
+    m = modulus_of(prime_below(1 << 49, 1024), 1024)
+    for kernels in serving(runnable, m.q):
+        assert m.library.fhenn_forwards_agree(kernels, m.handle)
+        spoiled, kept = broken(kernels, "forward", m.n)
+        assert not m.library.fhenn_forwards_agree(spoiled, m.handle)
+        assert kept
+
+
 @pytest.fixture
 def masked(library):
     """Hides features of the CPU until the end of the test."""

@@ -14,7 +14,7 @@ import pytest
 from fhenn.backends.native import ring as native
 from fhenn.backends.native.keys import RELINEARISATION, Keys
 from fhenn.backends.native.library import available
-from fhenn.backends.native.ring import Products, Ring, Turn
+from fhenn.backends.native.ring import Products, Ring, Turn, compact
 from fhenn.ckks.primes import primes_of
 from fhenn.errors import ParameterError
 
@@ -34,20 +34,24 @@ class Work:
         raw = np.stack([residues(rng, PRIMES, 2) for _ in range(LEVELS)])
         self.key = ring.pack_key(raw, LEVELS)
         self.turns = [Turn(ring.permutation(steps), self.key) for steps in (1, 2)]
-        plain = [ring.encode(rng.uniform(-1, 1, RING_DEGREE // 2), 2.0**20, range(LEVELS + 1)) for _ in range(3)]
-        self.products = Products(None, ring.pack_plain(plain), 3)
-        self.bias = plain[0][: LEVELS - 1].copy()
+        slots = rng.uniform(-1, 1, (3, RING_DEGREE // 2))
+        halves = compact(np.rint([ring.half_of_coefficients(each, 2.0**20) for each in slots]))
+        self.products = Products(None, ring.pack_plain(halves, range(LEVELS + 1)), 3)
+        self.late = Products(None, None, 3, halves)
+        self.bias = ring.encode(slots[0], 2.0**20, range(LEVELS - 1))
 
     def __call__(self):
         ring, three = self.ring, self.ring.multiply(self.x, self.x)
         babies = [(self.x, None), *((self.x, turn) for turn in self.turns)]
         giants = [(self.products, self.turns[0]), (self.products, None)]
+        late = [(self.late, self.turns[0]), (self.late, None)]
         results = [
             three,
             ring.relinearise(three, self.key),
             ring.relinearise_and_rescale(three, self.key),
             *ring.rotate(self.x, self.turns),
             *ring.apply_map(babies, [giants, giants[1:] * 2], ([self.turns], []), [self.bias, None], rescaled=True),
+            *ring.apply_map(babies, [late, late[1:] * 2], ([self.turns], []), [self.bias, None], rescaled=True),
             *ring.number_rows([self.x, self.x], np.array([0, 2, 3]), np.array([0, 1, 1]), np.array([3.0, -5.0, 7.0])),
         ]
         return b"".join(result.tobytes() for result in results)

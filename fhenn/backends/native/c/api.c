@@ -34,10 +34,38 @@ EXPORT void fhenn_pack_key(const Ring* ring, int k, int primes, const u64* key, 
   pack_key(ring, k, primes, key, packed);
 }
 
-/* Plaintexts [parts][n] each, to [parts][n/8][terms][8]. */
-EXPORT void fhenn_pack_plain(const Ring* ring, int parts, int terms, const u64* const* plain, u64* packed) {
-  for (long group = 0; group < parts * ring->n / 8; group++)
-    for (int t = 0; t < terms; t++) memcpy(packed + 8 * (group * terms + t), plain[t] + 8 * group, 8 * sizeof *packed);
+/* Plaintexts of coefficients, as `Giant` has them. */
+typedef struct Packing {
+  const Ring* ring;
+  const int* places;
+  int terms;
+  Coefficients coefficients;
+  u64 *packed, *work;
+} Packing;
+
+static void pack_part(void* argument, int part, int worker) {
+  const Packing* p = argument;
+  long half = p->ring->n / 2;
+  u64 *work = p->work + worker * pitch_of(p->ring), *plain = work + half, *packed = p->packed + part * half * p->terms;
+  for (int t = 0; t < p->terms; t++) {
+    encode_real(&p->ring->reals[p->places[part]], p->coefficients, t, work, plain);
+    for (long group = 0; group < half / 8; group++)
+      memcpy(packed + 8 * (group * p->terms + t), plain + 8 * group, 8 * sizeof *packed);
+  }
+}
+
+/* places: of the primes in the chain. coefficients: of a kind (encoding.h), [terms][n/2].
+   packed: [parts][n/16][terms][8]. */
+EXPORT int fhenn_pack_plain(Ring* ring, int parts, const int* places, int terms, int kind, const void* coefficients,
+                            u64* packed) {
+  size_t threads = (size_t)threads_of(ring);
+  Scratch* scratch = scratch_take(ring, threads);
+  if (!scratch) return -1;
+  Packing p = {ring, places, terms, {(CoefficientKind)kind, coefficients}, packed, NULL};
+  p.work = scratch_polynomials(ring, scratch, threads);
+  pool_run(ring->pool, parts, pack_part, &p);
+  scratch_return(scratch);
+  return 0;
 }
 
 EXPORT void fhenn_encode(const Ring* ring, const double* coefficients, int count, const int* places, u64* result) {

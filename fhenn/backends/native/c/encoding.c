@@ -41,6 +41,47 @@ void encode_modulo(const Modulus* m, long n, const double* coefficients, u64* re
   m->kernels->forward(m, result, 0);
 }
 
+/* The coefficients of a term, and those backwards from n/2, of which the first, a[n/2], is 0: residues modulo what is
+   returned, which may have any sign then (`Kernels.reduce_sum`). */
+static u64 spread_short(long n, const int32_t* a, u64* forwards, u64* backwards) {
+  for (long k = 0; k < n; k++) forwards[k] = (uint32_t)a[k];
+  for (long k = 1; k < n; k++) backwards[k] = (uint32_t)a[n - k];
+  return 1ULL << 32;
+}
+
+static u64 spread_long(long n, const int64_t* a, u64* forwards, u64* backwards) {
+  const u64 mask = (1ULL << 51) - 1;
+  for (long k = 0; k < n; k++) forwards[k] = (u64)a[k] & mask;
+  for (long k = 1; k < n; k++) backwards[k] = (u64)a[n - k] & mask;
+  return mask + 1;
+}
+
+static u64 spread_real(const Modulus* m, long n, const double* a, u64* forwards, u64* backwards) {
+  for (long k = 0; k < n; k++) forwards[k] = residue_of(m, a[k]);
+  for (long k = 1; k < n; k++) backwards[k] = forwards[n - k];
+  return m->q;
+}
+
+static u64 spread(const Modulus* half, Coefficients c, long term, u64* forwards, u64* backwards) {
+  long n = half->n;
+  backwards[0] = 0;
+  switch (c.kind) {
+    case SHORT_COEFFICIENTS:
+      return spread_short(n, (const int32_t*)c.first + term * n, forwards, backwards);
+    case LONG_COEFFICIENTS:
+      return spread_long(n, (const int64_t*)c.first + term * n, forwards, backwards);
+    default:
+      return spread_real(half, n, (const double*)c.first + term * n, forwards, backwards);
+  }
+}
+
+void encode_real(const RealModulus* real, Coefficients coefficients, long term, u64* work, u64* result) {
+  const Modulus* half = &real->half;
+  u64 from = spread(half, coefficients, term, result, work);
+  half->kernels->reduce_sum(half, work, from, real->minus_i, result, from, result);
+  half->kernels->forward(half, result, 0);
+}
+
 void encode(const Ring* ring, const double* coefficients, int count, const int* places, u64* result, long pitch) {
   for (int p = 0; p < count; p++)
     encode_modulo(&ring->moduli[places[p]], ring->n, coefficients, result + p * pitch);

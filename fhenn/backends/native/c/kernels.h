@@ -6,6 +6,21 @@
 #pragma once
 #include "modulus.h"
 
+/* Factors of the places of a polynomial, term by term: place j takes words[t*term + j/8*group + j%8] of term t.
+   mirrored: place j of `length` takes what place length - 1 - j would. */
+typedef struct Factors {
+  const u64* words;
+  long term, group;
+  int mirrored;
+} Factors;
+
+/* Pairs of polynomials, of which a term takes one: place j of the first polynomial of the b-th stands at
+   words[b*pair + j/8*group + j%8], that of the second eight words farther. */
+typedef struct Pairs {
+  const u64* words;
+  long pair, group;
+} Pairs;
+
 typedef struct Kernels {
   const char* name;
   int bits; /* for primes below 2^bits */
@@ -36,12 +51,12 @@ typedef struct Kernels {
   void (*switch_dot)(const Modulus*, int digits, const u64* const* digit, const u64* key, int key_digits,
                      const uint32_t* permutation, const u64* add, u64 factor, u64* result0, u64* result1, long stride,
                      long at, long length);
-  /* result[h] = sum over terms t of pairs[j/8][which[t]][h]*plain[j/8][t], for j below length.
-     pairs: groups of eight packed [length/8][among][2][8].
-     which: which of the pairs each term takes, NULL for all of them in order (terms == among).
-     plain: packed [length/8][terms][8]. Any number of terms. */
-  void (*pair_dot)(const Modulus*, int terms, const u64* pairs, int among, const uint16_t* which, const u64* plain,
-                   u64* result0, u64* result1, long length);
+  /* result[h] = (accumulate ? result[h] : 0) + sum over terms t of pairs[which[t]][h]*plain[t], for places below
+     length.
+     which: which of the pairs each term takes, NULL for the first ones in order.
+     Any number of terms. */
+  void (*pair_dot)(const Modulus*, int terms, const Pairs* pairs, const uint16_t* which, const Factors* plain,
+                   int accumulate, u64* result0, u64* result1, long length);
 
   /* result = x*f + (b ? b*g : 0) - (y ? y : 0); y may be lazy; result may be any of the inputs */
   void (*combine)(const Modulus*, const u64* x, u64 f, const u64* b, u64 g, const u64* y, u64* result);
@@ -77,3 +92,6 @@ const Kernels* kernels_for(u64 q, const char* wanted);
 /* Whether kernels give what portable C gives, on residues at the edges and random ones, modulo the prime of m, whose
    tables are used. A kernel that does not is never used: a miscompiled one would spoil results in silence. */
 int kernels_agree(const Kernels* kernels, const Modulus* m);
+
+/* The same of forward transforms alone, for moduli without tables of the way back. */
+int forwards_agree(const Kernels* kernels, const Modulus* m);

@@ -21,6 +21,7 @@ EXPORT const char* fhenn_runnable_kernels(int i) {
 
 EXPORT int fhenn_kernels_runnable(const Kernels* kernels) { return kernels_runnable(kernels); }
 EXPORT const Kernels* fhenn_kernels_for(u64 q, const char* wanted) { return kernels_for(q, wanted); }
+EXPORT int fhenn_forwards_agree(const Kernels* kernels, const Modulus* m) { return forwards_agree(kernels, m); }
 EXPORT int fhenn_kernels_agree(const Kernels* kernels, const Modulus* m) { return kernels_agree(kernels, m); }
 
 EXPORT int fhenn_cpu_features(void) { return cpu_features(); }

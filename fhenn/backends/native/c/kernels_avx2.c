@@ -205,14 +205,25 @@ static void switch_dot(const Modulus* m, int digits, const u64* const* digit, co
     switch_dot_from(m, digits, digit, key, key_digits, NULL, add, factor, result0, result1, stride, at, length);
 }
 
-INLINE void pair_dot_from(const Modulus* m, int terms, const u64* pairs, int among, const uint16_t* which,
-                          const u64* plain, u64* result0, u64* result1, long length) {
+INLINE Reals load_backwards(const u64* x) { return to_reals(_mm256_permute4x64_epi64(load_integers(x), 0x1b)); }
+
+INLINE void pair_dot_from(const Modulus* m, int terms, const Pairs* pairs, const uint16_t* which, const Factors* plain,
+                          int mirrored, int accumulate, u64* result0, u64* result1, long length) {
+  const long pair = pairs->pair, term = plain->term;
   const Summation s = summation_of(m);
-  for (long j = 0; j < length; j += GROUP, pairs += 16 * among) {
+  for (long j = 0; j < length; j += GROUP) {
+    const u64* first = pairs->words + j / GROUP * pairs->group;
+    const u64* factors = plain->words + (mirrored ? length - GROUP - j : j) / GROUP * plain->group;
     Sums sums = sums_from_zero(s);
+    if (accumulate) {
+      sums.left0.low = load_residues(result0 + j), sums.right0.low = load_residues(result0 + j + LANES);
+      sums.left1.low = load_residues(result1 + j), sums.right1.low = load_residues(result1 + j + LANES);
+    }
     for (int t = 0, end = at_most(terms, s.most_terms);; end = at_most(terms, end + s.most_terms)) {
-      for (; t < end; t++, plain += GROUP)
-        sum_products(&sums, load_residues(plain), load_residues(plain + LANES), pairs + 16 * (which ? which[t] : t));
+      for (; t < end; t++, factors += term)
+        sum_products(&sums, mirrored ? load_backwards(factors + LANES) : load_residues(factors),
+                     mirrored ? load_backwards(factors) : load_residues(factors + LANES),
+                     first + pair * (which ? which[t] : t));
       if (t == terms) break;
       restart_sums(&sums, s);
     }
@@ -220,12 +231,12 @@ INLINE void pair_dot_from(const Modulus* m, int terms, const u64* pairs, int amo
   }
 }
 
-static void pair_dot(const Modulus* m, int terms, const u64* pairs, int among, const uint16_t* which, const u64* plain,
-                     u64* result0, u64* result1, long length) {
-  if (which)
-    pair_dot_from(m, terms, pairs, among, which, plain, result0, result1, length);
+static void pair_dot(const Modulus* m, int terms, const Pairs* pairs, const uint16_t* which, const Factors* plain,
+                     int accumulate, u64* result0, u64* result1, long length) {
+  if (plain->mirrored)
+    pair_dot_from(m, terms, pairs, which, plain, 1, accumulate, result0, result1, length);
   else
-    pair_dot_from(m, terms, pairs, among, NULL, plain, result0, result1, length);
+    pair_dot_from(m, terms, pairs, which, plain, 0, accumulate, result0, result1, length);
 }
 
 /* The sum is below 5/4*q + 2^52 in magnitude before it is reduced. */

@@ -210,22 +210,35 @@ static void switch_dot(const Modulus* m, int digits, const u64* const* digit, co
 #undef OF_DIGITS
 }
 
-static void pair_dot(const Modulus* m, int terms, const u64* pairs, int among, const uint16_t* which, const u64* plain,
-                     u64* result0, u64* result1, long length) {
+INLINE void pair_dot_from(const Modulus* m, int terms, const Pairs* pairs, const uint16_t* which, const Factors* plain,
+                          int mirrored, int accumulate, u64* result0, u64* result1, long length) {
+  const long pair = pairs->pair, term = plain->term;
   const Summation s = summation_of(m);
-  for (long j = 0; j < length; j += GROUP, pairs += 16 * among) {
-    Sum sum0 = sum_from(_mm512_setzero_si512()), sum1 = sum0;
+  const Words zero = _mm512_setzero_si512(), backwards = _mm512_set_epi64(0, 1, 2, 3, 4, 5, 6, 7);
+  for (long j = 0; j < length; j += GROUP) {
+    const u64 *first = pairs->words + j / GROUP * pairs->group;
+    const u64* factors = plain->words + (mirrored ? length - GROUP - j : j) / GROUP * plain->group;
+    Sum sum0 = sum_from(accumulate ? load(result0 + j) : zero), sum1 = sum_from(accumulate ? load(result1 + j) : zero);
     for (int t = 0, end = at_most(terms, s.most_terms);; end = at_most(terms, end + s.most_terms)) {
-      for (; t < end; t++, plain += GROUP) {
-        const u64* pair = pairs + 16 * (which ? which[t] : t);
-        Words factor = load(plain);
-        sum_product(&sum0, load(pair), factor), sum_product(&sum1, load(pair + 8), factor);
+      for (; t < end; t++, factors += term) {
+        const u64* x = first + pair * (which ? which[t] : t);
+        Words factor = load(factors);
+        if (mirrored) factor = _mm512_permutexvar_epi64(backwards, factor);
+        sum_product(&sum0, load(x), factor), sum_product(&sum1, load(x + 8), factor);
       }
       if (t == terms) break;
       restart(&sum0, s), restart(&sum1, s);
     }
     store(result0 + j, residue_of(sum0, s)), store(result1 + j, residue_of(sum1, s));
   }
+}
+
+static void pair_dot(const Modulus* m, int terms, const Pairs* pairs, const uint16_t* which, const Factors* plain,
+                     int accumulate, u64* result0, u64* result1, long length) {
+  if (plain->mirrored)
+    pair_dot_from(m, terms, pairs, which, plain, 1, accumulate, result0, result1, length);
+  else
+    pair_dot_from(m, terms, pairs, which, plain, 0, accumulate, result0, result1, length);
 }
 
 static void combine(const Modulus* m, const u64* x, u64 f, const u64* b, u64 g, const u64* y, u64* result) {

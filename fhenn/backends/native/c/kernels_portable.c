@@ -67,16 +67,18 @@ void portable_switch_dot(const Modulus* m, int digits, const u64* const* digit, 
   }
 }
 
-void portable_pair_dot(const Modulus* m, int terms, const u64* pairs, int among, const uint16_t* which,
-                       const u64* plain, u64* result0, u64* result1, long length) {
+void portable_pair_dot(const Modulus* m, int terms, const Pairs* pairs, const uint16_t* which, const Factors* plain,
+                       int accumulate, u64* result0, u64* result1, long length) {
   for (long j = 0; j < length; j++) {
-    const u64 *pair = pairs + j / 8 * 16 * among + j % 8, *factor = plain + j / 8 * 8 * terms + j % 8;
-    u128 sum0 = 0, sum1 = 0;
-    for (int t = 0; t < terms; t++) {
-      const u64* taken = pair + 16 * (which ? which[t] : t);
+    long place = plain->mirrored ? length - 1 - j : j;
+    const u64* pair = pairs->words + j / 8 * pairs->group + j % 8;
+    const u64* factor = plain->words + place / 8 * plain->group + place % 8;
+    u128 sum0 = accumulate ? result0[j] : 0, sum1 = accumulate ? result1[j] : 0;
+    for (int t = 0; t < terms; t++, factor += plain->term) {
+      const u64* taken = pair + pairs->pair * (which ? which[t] : t);
       if (t && t % PRODUCTS_IN_128_BITS == 0) sum0 = reduce128(m, sum0), sum1 = reduce128(m, sum1);
-      sum0 += (u128)taken[0] * factor[8 * t];
-      sum1 += (u128)taken[8] * factor[8 * t];
+      sum0 += (u128)taken[0] * *factor;
+      sum1 += (u128)taken[8] * *factor;
     }
     result0[j] = reduce128(m, sum0);
     result1[j] = reduce128(m, sum1);

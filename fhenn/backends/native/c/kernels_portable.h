@@ -11,8 +11,8 @@ void portable_dot(const Modulus* m, int terms, const u64* const* a, const u64* c
 void portable_switch_dot(const Modulus* m, int digits, const u64* const* digit, const u64* key, int key_digits,
                          const uint32_t* permutation, const u64* add, u64 factor, u64* result0, u64* result1,
                          long stride, long at, long length);
-void portable_pair_dot(const Modulus* m, int terms, const u64* pairs, int among, const uint16_t* which,
-                       const u64* plain, u64* result0, u64* result1, long length);
+void portable_pair_dot(const Modulus* m, int terms, const Pairs* pairs, const uint16_t* which, const Factors* plain,
+                       int accumulate, u64* result0, u64* result1, long length);
 void portable_combine(const Modulus* m, const u64* x, u64 f, const u64* b, u64 g, const u64* y, u64* result);
 void portable_subtract_scale(const Modulus* m, const u64* x, const u64* y, u64 factor, int accumulate, u64* result);
 void portable_permute(const Modulus* m, const u64* x, const uint32_t* permutation, int accumulate, u64* result);

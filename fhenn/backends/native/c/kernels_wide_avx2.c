@@ -156,23 +156,37 @@ void wide_switch_dot(const Modulus* m, int digits, const u64* const* digit, cons
   }
 }
 
-INLINE void pair_half(int terms, const u64* pairs, const uint16_t* which, const u64* plain, u64* result0, u64* result1,
-                      Summation s) {
-  Sums sums = {sum_from(_mm256_setzero_si256()), sum_from(_mm256_setzero_si256())};
+INLINE void pair_half(int terms, const u64* pairs, long pair, const uint16_t* which, const u64* factors, long term,
+                      int mirrored, int accumulate, u64* result0, u64* result1, Summation s) {
+  const Words zero = _mm256_setzero_si256();
+  Sums sums = {sum_from(accumulate ? load(result0) : zero), sum_from(accumulate ? load(result1) : zero)};
   for (int t = 0, end = at_most(terms, s.most_terms);; end = at_most(terms, end + s.most_terms)) {
-    for (; t < end; t++) sum_pair(&sums, load_parts(plain + GROUP * t, s), pairs + 16 * (which ? which[t] : t), s);
+    for (; t < end; t++, factors += term) {
+      Words factor = load(factors);
+      if (mirrored) factor = _mm256_permute4x64_epi64(factor, 0x1b);
+      sum_pair(&sums, parts_of(factor, s), pairs + pair * (which ? which[t] : t), s);
+    }
     if (t == terms) break;
     restart(&sums.first, s), restart(&sums.second, s);
   }
   store(result0, residue_of_parts(sums.first, s)), store(result1, residue_of_parts(sums.second, s));
 }
 
-void wide_pair_dot(const Modulus* m, int terms, const u64* pairs, int among, const uint16_t* which, const u64* plain,
-                   u64* result0, u64* result1, long length) {
+void wide_pair_dot(const Modulus* m, int terms, const Pairs* pairs, const uint16_t* which, const Factors* plain,
+                   int accumulate, u64* result0, u64* result1, long length) {
   const Summation s = summation_of(m);
-  for (long j = 0; j < length; j += GROUP, pairs += 16 * among, plain += GROUP * terms)
-    for (long side = 0; side < GROUP; side += LANES)
-      pair_half(terms, pairs + side, which, plain + side, result0 + j + side, result1 + j + side, s);
+  for (long j = 0; j < length; j += GROUP) {
+    const u64* first = pairs->words + j / GROUP * pairs->group;
+    const u64* factors = plain->words + (plain->mirrored ? length - GROUP - j : j) / GROUP * plain->group;
+    for (long side = 0; side < GROUP; side += LANES) {
+      u64 *at0 = result0 + j + side, *at1 = result1 + j + side;
+      const u64* x = first + side;
+      if (plain->mirrored)
+        pair_half(terms, x, pairs->pair, which, factors + LANES - side, plain->term, 1, accumulate, at0, at1, s);
+      else
+        pair_half(terms, x, pairs->pair, which, factors + side, plain->term, 0, accumulate, at0, at1, s);
+    }
+  }
 }
 
 void wide_number_dot(const Modulus* m, int terms, const u64* const* x, const u64* number, int accumulate, u64* result,

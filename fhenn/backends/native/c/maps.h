@@ -4,6 +4,7 @@
    and summed; so a giant step, and not a rotation, costs a division by P (J.-P. Bossuat, C. Mouchet, J. Troncoso-
    Pastoriza & J.-P. Hubaux, "Efficient bootstrapping for approximate homomorphic encryption", 2021, section 5). */
 #pragma once
+#include "encoding.h"
 #include "switching.h"
 
 /* A rotation. permutation: NULL for none. */
@@ -15,13 +16,14 @@ typedef struct Rotation {
 /* Products that are summed, and by what the sum of all so far is rotated then.
    terms: how many, 0 for none.
    which: of the baby steps each takes, NULL for all of them in order.
-   plain: packed [k + lifted][n/8][terms][8]; NULL where there are coefficients.
-   coefficients: [terms][n], from which plaintexts are made at each use; NULL where there is `plain`. */
+   plain: plaintexts, of real slots: the first half of their values (`RealModulus`), packed
+   [k + lifted][n/16][terms][8]; NULL where there are coefficients.
+   coefficients: from which plaintexts are made at each use; none where there is `plain`. */
 typedef struct Giant {
   int terms;
   const uint16_t* which;
   const u64* plain;
-  const double* coefficients;
+  Coefficients coefficients;
   Rotation turn;
 } Giant;
 

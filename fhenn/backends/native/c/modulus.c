@@ -1,6 +1,7 @@
 #include "modulus.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { TABLES_OF_WORDS = 4, TABLES_BELOW_2_50 = 6, CACHE_LINE = 64, MOST_BASES = 1000 };
 
@@ -104,6 +105,34 @@ int modulus_init(Modulus* m, u64 q, int log_n) {
   m->barrett52 = (1ULL << 52) / q;
   m->two52 = (1ULL << 52) % q;
   m->two52_quotient = quotient52(m->two52, q);
+  return 0;
+}
+
+/* Of a table by places, what stands below the left one of its first two blocks. */
+static void* left_half(const void* table, long n, u64** next) {
+  u64* left = *next;
+  left[0] = 0; /* never read */
+  for (long length = 1; length < n / 2; length *= 2)
+    memcpy(left + length, (const u64*)table + 2 * length, (size_t)length * sizeof *left);
+  *next += n / 2;
+  return left;
+}
+
+int real_modulus_init(RealModulus* real, const Modulus* m) {
+  Modulus* half = &real->half;
+  *real = (RealModulus){*m, m->q - m->powers[1]};
+  half->n /= 2, half->log_n--;
+  half->inverse_powers = half->inverse_quotients64 = half->inverse_quotients52 = NULL;
+  half->real_inverse_powers = half->real_inverse_quotients = NULL;
+  half->memory = malloc(5 * (size_t)half->n * sizeof(u64) + CACHE_LINE);
+  if (!half->memory) return -1;
+  u64* next = (u64*)(((uintptr_t)half->memory + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE);
+  half->powers = left_half(m->powers, m->n, &next);
+  half->quotients64 = left_half(m->quotients64, m->n, &next);
+  if (m->q >> 50) return 0;
+  half->quotients52 = left_half(m->quotients52, m->n, &next);
+  half->real_powers = left_half(m->real_powers, m->n, &next);
+  half->real_quotients = left_half(m->real_quotients, m->n, &next);
   return 0;
 }
 

@@ -33,6 +33,23 @@ typedef struct Modulus {
 int modulus_init(Modulus* m, u64 q, int log_n);
 void modulus_free(Modulus* m);
 
+/* What transforms plaintexts of real slots takes, which are half as many numbers.
+
+   X -> 1/X leaves such a polynomial as it is: its coefficient n - k is minus its coefficient k, and its values at a
+   root and at the inverse of that are one. X^n + 1 is (X^(n/2) - i)*(X^(n/2) + i), with i the root's power n/2, whose roots are
+   the inverses of one another. So the first half of the NTT values are those of a(X) mod X^(n/2) - i, whose coefficient
+   k is a[k] + i*a[k + n/2] = a[k] - i*a[n/2 - k]; and they are the second half, from its end.
+
+   half: a modulus of n/2 for forward transforms of that, whose powers are those of that half of the stages.
+   minus_i: q - i. */
+typedef struct RealModulus {
+  Modulus half;
+  u64 minus_i;
+} RealModulus;
+
+/* 0, or -1 where there is no memory. The kernels are left to the caller. */
+int real_modulus_init(RealModulus* real, const Modulus* m);
+
 static inline u64 mulhi64(u64 a, u64 b) { return (u64)(((u128)a * b) >> 64); }
 static inline u64 quotient64(u64 w, u64 q) { return (u64)(((u128)w << 64) / q); }
 static inline u64 quotient52(u64 w, u64 q) { return (u64)(((u128)w << 52) / q); }

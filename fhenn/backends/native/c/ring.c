@@ -15,9 +15,10 @@ enum {
 };
 
 /* The kernels for a modulus, which are checked before they are used. */
-static const Kernels* checked_kernels(const Modulus* m, const char* wanted) {
+static const Kernels* checked_kernels(const Modulus* m, const RealModulus* real, const char* wanted) {
   const Kernels* kernels = kernels_for(m->q, wanted);
-  return kernels_agree(kernels, m) ? kernels : kernels_for(m->q, "portable");
+  int agree = kernels_agree(kernels, m) && forwards_agree(kernels, &real->half);
+  return agree ? kernels : kernels_for(m->q, "portable");
 }
 
 Ring* ring_new(int log_n, int count, const u64* primes, const char* kernels, int threads) {
@@ -25,12 +26,15 @@ Ring* ring_new(int log_n, int count, const u64* primes, const char* kernels, int
   if (!ring) return NULL;
   ring->log_n = log_n, ring->n = 1L << log_n;
   ring->moduli = calloc((size_t)count, sizeof *ring->moduli);
+  ring->reals = calloc((size_t)count, sizeof *ring->reals);
   ring->inverses = calloc((size_t)count * (size_t)count, sizeof *ring->inverses);
   for (int s = 0; s < SCRATCHES; s++) atomic_flag_clear(&ring->scratches[s].taken);
-  int failed = !ring->moduli || !ring->inverses;
+  int failed = !ring->moduli || !ring->reals || !ring->inverses;
   for (int i = 0; i < count && !failed; i++, ring->count++) {
-    failed = modulus_init(&ring->moduli[i], primes[i], log_n);
-    if (!failed) ring->moduli[i].kernels = checked_kernels(&ring->moduli[i], kernels);
+    Modulus* m = &ring->moduli[i];
+    RealModulus* real = &ring->reals[i];
+    failed = modulus_init(m, primes[i], log_n) || real_modulus_init(real, m);
+    if (!failed) m->kernels = real->half.kernels = checked_kernels(m, real, kernels);
   }
   if (failed) {
     ring_free(ring);
@@ -45,9 +49,10 @@ Ring* ring_new(int log_n, int count, const u64* primes, const char* kernels, int
 
 void ring_free(Ring* ring) {
   pool_free(ring->pool);
-  for (int i = 0; i < ring->count; i++) modulus_free(&ring->moduli[i]);
+  for (int i = 0; i < ring->count; i++) modulus_free(&ring->moduli[i]), modulus_free(&ring->reals[i].half);
   for (int s = 0; s < SCRATCHES; s++) aligned_free(ring->scratches[s].words);
   free(ring->moduli);
+  free(ring->reals);
   free(ring->inverses);
   free(ring);
 }

@@ -21,6 +21,7 @@ typedef struct Ring {
   long n;
   int log_n, count;
   Modulus* moduli;
+  RealModulus* reals; /* the same for plaintexts of real slots */
   u64* inverses; /* [count][count]: 1/q_row modulo q_column */
   Pool* pool; /* NULL for one thread */
   Scratch scratches[SCRATCHES];
@@ -34,6 +35,11 @@ void ring_free(Ring* ring);
 /* The i-th modulus of QP at k primes. */
 static inline const Modulus* modulus_at(const Ring* ring, int k, int i) {
   return &ring->moduli[i == k ? ring->count - 1 : i];
+}
+
+/* The same for plaintexts of real slots. */
+static inline const RealModulus* real_at(const Ring* ring, int k, int i) {
+  return &ring->reals[i == k ? ring->count - 1 : i];
 }
 
 static inline const Modulus* special(const Ring* ring) { return &ring->moduli[ring->count - 1]; }

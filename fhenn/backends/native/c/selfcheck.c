@@ -88,7 +88,13 @@ static int sample_init(Sample* sample, const Modulus* m, int largest) {
 typedef int Check(const Kernels* k, const Modulus* m, const Sample* s, int variant, u64* result);
 
 /* Residues modulo another number, at its edges as well. */
-static const u64 FROM[] = {3, (1ULL << 31) - 1, (1ULL << 50) - 27, (1ULL << 52) - 1, (1ULL << 61) - 1};
+static const u64 FROM[] = {3,
+                            (1ULL << 31) - 1,
+                            1ULL << 32,
+                            (1ULL << 50) - 27,
+                            1ULL << 51,
+                            (1ULL << 52) - 1,
+                            (1ULL << 61) - 1};
 enum { FROMS = sizeof FROM / sizeof *FROM };
 
 static void fill_others(const Sample* s, u64 from) {
@@ -131,10 +137,12 @@ static int check_switch_dot(const Kernels* k, const Modulus* m, const Sample* s,
 }
 
 static int check_pair_dot(const Kernels* k, const Modulus* m, const Sample* s, int variant, u64* result) {
-  int terms = variant == PAIRS ? MANY : variant + 1;
-  if (variant > PAIRS) return 0;
-  k->pair_dot(m, terms, s->words, variant == PAIRS ? PAIRS : terms, variant == PAIRS ? s->which : NULL, s->plain,
-              result, result + PLACES, PLACES);
+  int many = variant / 4 == PAIRS, terms = many ? MANY : variant / 4 + 1, apart = variant / 2 % 2;
+  if (variant >= 4 * (PAIRS + 1)) return 0;
+  /* terms apart from one another, and next to one another; of many, pairs too */
+  const Pairs pairs = {s->words, apart && many ? 2 * PLACES : 16, apart && many ? 16 : 16 * (many ? PAIRS : terms)};
+  const Factors plain = {s->plain, apart ? PLACES : 8, apart ? 8 : 8 * terms, variant % 2};
+  k->pair_dot(m, terms, &pairs, many ? s->which : NULL, &plain, apart, result, result + PLACES, PLACES);
   return 1;
 }
 
@@ -219,6 +227,22 @@ static int transforms_agree(const Kernels* kernels, const Modulus* m, int larges
   if (memcmp(ours, theirs, bytes) || !same_lazy(m, ours, lazy)) return 0;
   kernels->inverse(m, theirs);
   return !memcmp(x, theirs, bytes);
+}
+
+int forwards_agree(const Kernels* kernels, const Modulus* m) {
+  if (kernels == &KERNELS_PORTABLE) return 1;
+  u64 state = m->q, *ours = malloc(2 * (size_t)m->n * sizeof *ours), *theirs = ours + m->n;
+  if (!ours) return 0;
+  size_t bytes = (size_t)m->n * sizeof *ours;
+  int agree = 1;
+  for (int largest = 0; largest < 2 && agree; largest++) {
+    fill(ours, m->n, m->q, largest, &state);
+    memcpy(theirs, ours, bytes);
+    portable_forward(m, ours, 0), kernels->forward(m, theirs, 0);
+    agree = !memcmp(ours, theirs, bytes);
+  }
+  free(ours);
+  return agree;
 }
 
 int kernels_agree(const Kernels* kernels, const Modulus* m) {
