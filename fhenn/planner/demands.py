@@ -177,7 +177,8 @@ def memory_of_server(plan: Plan, rows: int) -> float:
     parameters = plan.parameters
     groups, ring_degree = ceil(rows / plan.samples_per_ciphertext), parameters.ring_degree
     sent = plan.ciphertexts_per_sample
-    weights = sum(_kept_of_weights(plan, each.level, each.count) for each in plan.steps if each.kind == "vector")
+    evaluator, vectors = plan.find_evaluator(), [each for each in plan.steps if each.kind == "vector"]
+    weights = sum(evaluator.bytes_of_weights(ring_degree, each.level, each.count) for each in vectors)
     ciphertext = 16 * ring_degree * (parameters.levels + 1)
     keys = _resident_keys(plan) + plan.bytes_of_keys
     # what was read stays while the nodes run, each from its inputs to its outputs
@@ -185,18 +186,6 @@ def memory_of_server(plan: Plan, rows: int) -> float:
     between = max(before + after for before, after in pairwise(widths))
     held = groups * (sent * (2 * plan.bytes_per_ciphertext + ciphertext) + (between - widths[0]) * ciphertext)
     return _PROCESS + keys + weights * _COPIES_OF_WEIGHTS + held
-
-
-def _kept_of_weights(plan: Plan, level: int, count: int) -> float:
-    """About how many bytes a server keeps of the plaintexts that ciphertexts of a level are multiplied by.
-
-    plan: of the model.
-    level: of the ciphertexts.
-    count: plaintexts, of one map or of several.
-    """
-    coefficients, most = 8.0 * plan.parameters.ring_degree * count, plan.find_evaluator().kept
-    full = coefficients * (level + 1)
-    return full if full <= most else max(coefficients, most)
 
 
 def rows_within(plan: Plan, memory: float) -> int:

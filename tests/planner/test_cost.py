@@ -96,9 +96,8 @@ def test_more_samples_take_more_of_everything_but_keys(plan):
 @pytest.mark.parametrize(
     ("evaluator", "count", "kept"),
     [
-        ("native", 1000, 8 * 8192 * 1000 * 2),  # 131 MB: as they are multiplied
-        ("native", 3000, 256e6),  # 393 MB: one map's coefficients, or those of two maps in full
-        ("native", 6000, 8 * 8192 * 6000),
+        ("native", 2000, 4 * 8192 * 2000 * 3),  # 197 MB: as they are multiplied, halves, the special prime's too
+        ("native", 3000, 4 * 8192 * 3000),  # 295 MB: as coefficients
         ("seal", 6000, 8 * 8192 * 6000 * 2),
     ],
 )
@@ -107,6 +106,21 @@ def test_the_memory_for_plaintexts_is_what_an_evaluator_keeps(evaluator, count, 
     plan = replace(LATENCY, evaluator=evaluator, parameters=parameters, steps=(Steps("vector", 1, count),))
     weights = memory_of_server(plan, 1) - memory_of_server(replace(plan, steps=(Steps("vector", 1, 1),)), 1)
     assert weights == pytest.approx(2 * kept, rel=1e-2)
+
+
+def test_plaintexts_that_are_made_at_each_use_take_their_time_then():
+    parameters = fhenn.Parameters(8192, (50, 40, 50), 2.0**40)
+    few, many = (
+        replace(LATENCY, evaluator="native", parameters=parameters, steps=(Steps("vector", 1, count),))
+        for count in (2000, 4000)
+    )
+    machine = Machine.shipped()
+    assert cost_of(few, 1, machine).server == cost_of(replace(few, steps=(Steps("vector", 1, 1),)), 1, machine).server
+    made = cost_of(many, 1, machine).server - cost_of(few, 1, machine).server
+    assert made == pytest.approx(4000 * 0.4 * machine.seconds("rescale", 8192, 2, "native"))
+    assert cost_of(replace(many, evaluator="seal"), 1, machine).server == pytest.approx(
+        cost_of(replace(few, evaluator="seal"), 1, machine).server
+    )
 
 
 @PLANS
