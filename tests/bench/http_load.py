@@ -32,12 +32,29 @@ class Asker:
             f"Content-Type: application/octet-stream\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         self._request = head.encode() + body
-        self.socket: socket.socket = socket.create_connection(("127.0.0.1", port), timeout=_TOO_LONG)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if tls is not None:
-            self.socket = tls.wrap_socket(self.socket, server_hostname="127.0.0.1")
-        self.socket.setblocking(False)
+        self._port, self._tls = port, tls
+        self.socket = self._connected()
         self.answer = b""
+
+    def _connected(self) -> socket.socket:
+        found = socket.create_connection(("127.0.0.1", self._port), timeout=_TOO_LONG)
+        found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self._tls is not None:
+            found = self._tls.wrap_socket(found, server_hostname="127.0.0.1")
+        found.setblocking(False)
+        return found
+
+    def reopen(self) -> None:
+        """Connect anew where the service closed the connection while nothing was asked: it waits for `Limits.idle`."""
+        try:
+            waiting = self.socket.recv(1)
+        except _WAIT:
+            return
+        except ConnectionError:
+            waiting = b""
+        assert not waiting, "the service answers what nobody asked"
+        self.socket.close()
+        self.socket = self._connected()
 
     def begin(self) -> None:
         """Ask; `go_on` does what remains."""
@@ -80,6 +97,7 @@ def ask(askers: Sequence[Asker], times: int) -> None:
     left = dict.fromkeys(askers, times)
     with selectors.DefaultSelector() as selector:
         for asker in askers:
+            asker.reopen()
             asker.begin()
             selector.register(asker.socket, selectors.EVENT_WRITE, asker)
         while left:
@@ -116,6 +134,7 @@ def at_rate(askers: Sequence[Asker], rate: float, seconds: float) -> list[float]
             while begun < total and free and start + begun / rate <= now:
                 asker = free.popleft()
                 due[asker] = start + begun / rate
+                asker.reopen()
                 asker.begin()
                 selector.register(asker.socket, selectors.EVENT_WRITE, asker)
                 begun += 1
