@@ -68,7 +68,11 @@ from fhenn.tabular import (
     show_default=True,
     help="Activation of the hidden layers.",
 )
-@click.option("--epochs", type=click.IntRange(1), default=100, show_default=True, help="Passes over the samples.")
+@click.option(
+    "--epochs",
+    type=click.IntRange(1),
+    help="Passes over the samples.  [default: 100; fewer for more than 10,000 samples, 10 at least]",
+)
 @click.option(
     "--folds",
     type=click.IntRange(2),
@@ -98,7 +102,7 @@ def train(
     category: tuple[str, ...],
     hidden: tuple[int, ...],
     activation: str,
-    epochs: int,
+    epochs: int | None,
     folds: int,
     held_out: float | None,
     seed: int,

@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fhenn.errors import ExtraMissing, ParameterError
+from fhenn.errors import ExtraMissing, ParameterError, UnsupportedModel
 from fhenn.interop import ImportedModel, Preparation, Reading
 from fhenn.interop.preparation import Select, Step, Thermometer
 from fhenn.nn import Activation, Affine, Dense, Operator, Sparse, Square
@@ -24,8 +24,12 @@ Task = Literal["classification", "regression"]
 
 HIDDEN = (16,)
 """Units of a perceptron's hidden layers where nobody says."""
+_EPOCHS, _FEWEST_EPOCHS, _PASSED = 100, 10, 1_000_000
+"""Passes over the samples where nobody says; the least; and samples that pass by at most, but for these."""
 _TREES, _DEPTH, _BINS = 100, 4, 64
 """Of boosted trees: how many of them, for all classes together, how deep they are, and what a feature is cut into."""
+_LEAF = 20
+"""Samples that a leaf has at least, fewer where there are few."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,16 +100,17 @@ class Network(Candidate):
     name: of the kind.
     hidden: units of each hidden layer.
     activation: of these.
-    epochs: passes over the samples.
+    epochs: passes over the samples; None for 100, and fewer where there are more than 10,000 samples, 10 at least.
     """
 
     name: Name = "linear"
     hidden: tuple[int, ...] = ()
     activation: Activation | None = None
-    epochs: int = 100
+    epochs: int | None = None
 
     def fit(self, data: Data, rows: Places | None, seed: int, *, progress: Progress) -> Fitted:
         """Fit one, as `Candidate.fit` says."""
+        samples = len(data.x) if rows is None else len(rows)
         outputs = 1 if data.task == "regression" or len(data.classes) == 2 else len(data.classes)
         nodes = fit_network(
             data.x,
@@ -115,7 +120,7 @@ class Network(Candidate):
             self.activation or Square(),
             rows=rows,
             task=data.task,
-            epochs=self.epochs,
+            epochs=self.epochs or max(_FEWEST_EPOCHS, min(_EPOCHS, _PASSED // samples)),
             seed=seed,
             progress=progress,
         )
@@ -146,7 +151,14 @@ class Trees(Candidate):
         each = max(10, _TREES // max(1, len(data.classes))) if len(data.classes) > 2 else _TREES
         progress(0, 1)
         # early stopping would hold out samples of its own
-        estimator = kind(max_iter=each, max_depth=_DEPTH, max_bins=_BINS, early_stopping=False, random_state=seed)
+        estimator = kind(
+            max_iter=each,
+            max_depth=_DEPTH,
+            max_bins=_BINS,
+            min_samples_leaf=min(_LEAF, max(2, len(chosen) // _LEAF)),
+            early_stopping=False,
+            random_state=seed,
+        )
         fitted: Fitted = estimator.fit(data.x[chosen], data.labels(chosen))
         progress(1, 1)
         return fitted
@@ -155,7 +167,12 @@ class Trees(Candidate):
         """One that was fitted, as `Candidate.model` says: with the bits of its thresholds after the features."""
         from fhenn.interop.sklearn import from_sklearn
 
-        found = from_sklearn(fitted)
+        try:
+            found = from_sklearn(fitted)
+        except UnsupportedModel as error:
+            raise ParameterError(
+                f"no model can be made of the trees: {error.reason}.", "Give more samples, or another --model."
+            ) from error
         assert found.preparation is not None  # noqa: S101  (for the type checker)
         steps, places = _without_missing(found.preparation.steps)
         before = preparation or Preparation.of_numbers(data.names or data.x.shape[1])
@@ -202,14 +219,14 @@ def candidates_of(
     model: Name | Literal["auto"],
     hidden: Sequence[int] = (),
     activation: Activation | None = None,
-    epochs: int = 100,
+    epochs: int | None = None,
 ) -> tuple[Candidate, ...]:
     """The kinds of models to choose from, the simplest first.
 
     model: one kind, or "auto" for all of them, without trees where scikit-learn is not installed.
     hidden: units of the hidden layers of a perceptron; by default 16.
     activation: of these.
-    epochs: passes over the samples.
+    epochs: passes over the samples; None as for `Network`.
     Raises ParameterError where hidden layers are given to a model without; ExtraMissing.
 
     >>> [candidate.name for candidate in candidates_of("linear")]

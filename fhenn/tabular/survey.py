@@ -34,6 +34,7 @@ _SHOWN = 6
 """Rows that are named."""
 
 
+_DATES = (date, datetime, timedelta, np.datetime64, np.timedelta64)
 _NESTED = object()
 """Stands for a list and the like in a cell."""
 
@@ -204,7 +205,8 @@ class _Column:
     def _note(self, sort: Sort, row: int, cell: Any, count: int, where: Where) -> None:
         """Count cells of a sort, and remember the first. row: in this chunk."""
         self.counts[sort] += count
-        self.strays.setdefault(sort, Stray(short(to_python(cell)), self.rows + row, where([row])))
+        shown = str(cell) if isinstance(cell, _DATES) else to_python(cell)
+        self.strays.setdefault(sort, Stray(short(shown), self.rows + row, where([row])))
 
     def _note_missing(self, rows: list[int], where: Where) -> None:
         if not self.missing_where:
@@ -278,7 +280,7 @@ def _read(cell: Any, decimal: str) -> float | Sort | None:
         return _read_text(cell.strip(), decimal)
     if isinstance(cell, np.generic):
         cell = cell.item()
-    if isinstance(cell, date | datetime | timedelta | np.datetime64 | np.timedelta64):
+    if isinstance(cell, _DATES):
         return "date"
     if not isinstance(cell, Real | Decimal):
         return "other"

@@ -207,6 +207,17 @@ class TestTrees:
         with pytest.raises(MissingValues, match="column 'b'"):  # or it would have passed no threshold
             model.predict({"a": [1.0], "b": [np.nan], "c": [1.0]})
 
+    def test_few_samples_have_small_leaves_and_none_to_learn_from_is_said(self):
+        pytest.importorskip("sklearn")
+        (candidate,) = candidates_of("trees")
+        data = line(12, classes=2)
+        fitted = candidate.fit(data, None, 0, progress=lambda *_: None)
+        model = candidate.model(fitted, data, None)
+        assert model.predict(data.x).tolist() == fitted.predict(data.x).tolist()
+        data = replace(data, x=np.ones((12, 3)))
+        with pytest.raises(ParameterError, match=r"no leaf of the trees asks for a feature.*or another --model"):
+            candidate.model(candidate.fit(data, None, 0, progress=lambda *_: None), data, None)
+
     def test_without_scikit_learn(self, monkeypatch):
         monkeypatch.setattr("fhenn.tabular.candidates.find_spec", lambda name: None)
         with pytest.raises(ExtraMissing, match=r"fhenn\[sklearn\]"):

@@ -100,9 +100,9 @@ class Thermometer(Step):
         )
 
     def wants(self, count: int) -> tuple[Kind | None, ...]:
-        """Texts where sets hold texts; anything where a column has no thresholds and no sets; else numbers."""
+        """Texts where sets hold texts; anything where nothing is compared, as with empty sets; else numbers."""
         return tuple(
-            "number" if steps or (sets and not _is_text(sets)) else "text" if sets else None
+            "number" if steps or _hold(sets, float, int) else "text" if _hold(sets, str) else None
             for steps, sets, _ in self._parts
         )
 
@@ -119,7 +119,7 @@ class Thermometer(Step):
         found = np.zeros((frame.rows, sum(self.bits)))
         at = 0
         for place, (steps, sets, missing) in enumerate(self._parts):
-            if steps or (sets and not _is_text(sets)):
+            if steps or _hold(sets, float, int):
                 values = frame.values[:, place]
                 if self.single:
                     values = values.astype(np.float32).astype(np.float64)
@@ -170,5 +170,6 @@ def _named(values: tuple[Cell, ...], place: int) -> str:
     return text if len(text) <= _LONGEST else f"set {place}"
 
 
-def _is_text(sets: tuple[tuple[Cell, ...], ...]) -> bool:
-    return any(isinstance(cell, str) for each in sets for cell in each)
+def _hold(sets: tuple[tuple[Cell, ...], ...], *kinds: type) -> bool:
+    """Whether a value of some kinds is in one of the sets, which hold no others then."""
+    return any(isinstance(cell, kinds) for each in sets for cell in each)

@@ -103,3 +103,18 @@ def test_what_it_tells():
         "age: the set 7",
         "age: that the model asks whether it is missing",
     )
+
+
+@pytest.mark.parametrize("kind", ["number", "text", "either"])
+def test_sets_that_are_empty_are_of_any_column(kind):
+    bits = Thermometer(((),), missing=(True,), sets=(((), ()),))
+    preparation = Preparation((Column("x", kind),), (bits,), ("a", "b", "missing"))
+    cells = ["1", "2"] if kind == "number" else ["f", "m"]
+    assert preparation.prepare({"x": [*cells, None]}).tolist() == [[0, 0, 0], [0, 0, 0], [0, 0, 1]]
+    mixed = Thermometer(((),), sets=(((), ("f",)),))
+    if kind == "text":
+        made = Preparation((Column("x", kind),), (mixed,), ("a", "b"))
+        assert made.prepare({"x": cells}).tolist() == [[0, 1], [0, 0]]
+    else:
+        with pytest.raises(ParameterError, match="takes texts"):
+            Preparation((Column("x", kind),), (mixed,), ("a", "b"))
