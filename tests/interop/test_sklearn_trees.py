@@ -16,6 +16,8 @@ from sklearn.compose import TransformedTargetRegressor, make_column_transformer
 from sklearn.ensemble import (
     AdaBoostClassifier,
     AdaBoostRegressor,
+    BaggingClassifier,
+    BaggingRegressor,
     ExtraTreesClassifier,
     ExtraTreesRegressor,
     GradientBoostingClassifier,
@@ -25,10 +27,13 @@ from sklearn.ensemble import (
     IsolationForest,
     RandomForestClassifier,
     RandomForestRegressor,
+    VotingClassifier,
+    VotingRegressor,
 )
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV
+from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor, ExtraTreeClassifier, ExtraTreeRegressor
@@ -72,6 +77,27 @@ CASES = {
         TransformedTargetRegressor(DecisionTreeRegressor(max_depth=3), transformer=StandardScaler()),
         "regression",
     ),
+    "bagging": (BaggingClassifier(TREE, 5, max_features=3), "three"),
+    "bagging, binary": (BaggingClassifier(TREE, 5), "binary missing"),
+    "bagging of boosting": (BaggingClassifier(GradientBoostingClassifier(n_estimators=2), 2), "three"),
+    "bagging, regression": (BaggingRegressor(DecisionTreeRegressor(max_depth=3), 4, max_features=4), "regression"),
+    "soft votes": (
+        VotingClassifier([("a", TREE), ("b", GradientBoostingClassifier(n_estimators=3))], voting="soft"),
+        "three",
+    ),
+    "hard votes": (VotingClassifier([("a", TREE), ("b", STUMP), ("c", ExtraTreeClassifier(max_depth=4))]), "three"),
+    "voting, regression": (
+        VotingRegressor(
+            [("a", DecisionTreeRegressor(max_depth=3)), ("b", RandomForestRegressor(3, max_depth=3))], weights=[1, 2]
+        ),
+        "regression",
+    ),
+    "calibrated folds": (
+        CalibratedClassifierCV(RandomForestClassifier(3, max_depth=3), method="isotonic", cv=2),
+        "three",
+    ),
+    "several regressions": (MultiOutputRegressor(HistGradientBoostingRegressor(max_iter=2, max_depth=2)), "outputs"),
+    "several classifications": (MultiOutputClassifier(GradientBoostingClassifier(n_estimators=2)), "classes"),
     "after a scaler": (make_pipeline(StandardScaler(), RandomForestClassifier(5, max_depth=4)), "three"),
     "after an imputer": (
         make_pipeline(SimpleImputer(), GradientBoostingRegressor(n_estimators=5)),
@@ -242,6 +268,16 @@ def test_the_wrapper_takes_trees(estimator):
 
 
 REFUSALS = {
+    "kinds": (
+        VotingClassifier([("a", LogisticRegression()), ("b", TREE)]),
+        "binary",
+        "LogisticRegression.*some of several are trees, and others linear",
+    ),
+    "precisions": (
+        VotingClassifier([("a", TREE), ("b", HistGradientBoostingClassifier(max_iter=2))]),
+        "binary",
+        "VotingClassifier.*some of the trees compare in single precision",
+    ),
     "median": (AdaBoostRegressor(n_estimators=3), "regression", "weighted median.*GradientBoostingRegressor"),
     "no tree": (
         AdaBoostClassifier(LogisticRegression(), n_estimators=3),

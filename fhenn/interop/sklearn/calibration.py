@@ -20,7 +20,7 @@ from fhenn.interop.reading.operations import (
     Softmax,
 )
 from fhenn.interop.sklearn.imported import Final, Imported, Maker
-from fhenn.interop.sklearn.members import logits, members, places_in, stacked
+from fhenn.interop.sklearn.members import logits, members, places_in, together
 
 
 def makers() -> dict[type, Maker]:
@@ -42,9 +42,10 @@ def _calibrated(step: Any, where: str, final: Final) -> Imported:
         inner = final(folds[0].estimator, place)
         maps = [inner.maps]
     else:
-        found = members([(fold.estimator, place) for fold in folds], final, [None] * len(folds))
+        estimators = [(fold.estimator, place) for fold in folds]
+        found = members(estimators, final, [None] * len(folds), getattr(step, "n_features_in_", None))
         maps = [each.maps for each in found]
-        inner = Imported([stacked([each.affine for each in found])], found[0].reading)
+        inner = together(found, found[0].reading)
     shares = [_calibration(fold, each, step.classes_) for fold, each in zip(folds, maps, strict=True)]
     mean = shares[0] if len(shares) == 1 else Average(tuple(shares), (1.0,) * len(shares))
     reading = Reading.classification(step.classes_, maps=Maps(mean, mean))

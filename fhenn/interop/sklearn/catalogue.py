@@ -34,6 +34,7 @@ ESTIMATORS = (
     "GradientBoosting- and HistGradientBoosting-; AdaBoostClassifier of trees, IsolationForest",
     "of those: CalibratedClassifierCV, FixedThresholdClassifier, TunedThresholdClassifierCV, "
     "TransformedTargetRegressor, FrozenEstimator, SelfTrainingClassifier, RFE(CV), GridSearchCV and other searches",
+    "of those that are trees: Voting-, Bagging-, MultiOutput-",
     "of those that are linear: OneVsRestClassifier, OneVsOneClassifier, OutputCodeClassifier, Voting-, Bagging- and "
     "Stacking- ensembles, MultiOutput-, RegressorChain, ClassifierChain",
     "a Pipeline that ends with one of them",

@@ -12,7 +12,9 @@ from fhenn.interop.reading.expressions import Expression, Scores
 from fhenn.interop.reading.operations import Affine as Last
 from fhenn.interop.reading.operations import Average, Concatenate, Scatter
 from fhenn.interop.sklearn.imported import Final, Imported, Maker, refuse
-from fhenn.interop.sklearn.members import Member, averaged, members, places_in, stacked
+from fhenn.interop.sklearn.members import Member, averaged, members, of_trees, places_in, stacked, together
+from fhenn.interop.sklearn.trees import votes
+from fhenn.interop.trees import Ensemble, mean_of
 from fhenn.nn import Affine, Dense
 
 Floats = NDArray[np.float64]
@@ -32,9 +34,10 @@ def makers() -> dict[type, Maker]:
     }
 
 
-def _of(step: Any, where: str, final: Final) -> list[Member]:
+def _of(step: Any, where: str, final: Final, *, trees: bool = False) -> list[Member]:
     place = f"{where}, estimators_"
-    return members([(one, place) for one in step.estimators_], final, [None] * len(step.estimators_))
+    features = int(step.n_features_in_) if trees else None
+    return members([(one, place) for one in step.estimators_], final, [None] * len(step.estimators_), features)
 
 
 def _weights(step: Any, count: int) -> tuple[float, ...]:
@@ -44,12 +47,12 @@ def _weights(step: Any, count: int) -> tuple[float, ...]:
 
 def _voting_classifier(step: Any, where: str, final: Final) -> Imported:
     """Soft votes are the mean of the probabilities, hard ones that of the decided classes."""
-    found = _of(step, where, final)
+    found = _of(step, where, final, trees=True)
     soft = step.voting == "soft"
     ballots = [_among(each, each.probabilities if soft else each.decided, len(step.classes_)) for each in found]
     mean = Average(tuple(ballots), _weights(step, len(found)))
     reading = Reading.classification(step.classes_, maps=Maps(mean, mean if soft else None))
-    return Imported([stacked([each.affine for each in found])], reading, decides=False)
+    return together(found, reading, decides=False)
 
 
 def _among(member: Member, columns: Expression, classes: int) -> Expression:
@@ -61,18 +64,24 @@ def _among(member: Member, columns: Expression, classes: int) -> Expression:
 
 
 def _voting_regressor(step: Any, where: str, final: Final) -> Imported:
-    found = _of(step, where, final)
+    found = _of(step, where, final, trees=True)
     return averaged(found, _weights(step, len(found)))
 
 
 def _bagged(step: Any, where: str, final: Final) -> list[Member]:
     place = f"{where}, estimators_"
-    return members([(one, place) for one in step.estimators_], final, step.estimators_features_)
+    estimators = [(one, place) for one in step.estimators_]
+    return members(estimators, final, step.estimators_features_, int(step.n_features_in_))
 
 
 def _bagging_classifier(step: Any, where: str, final: Final) -> Imported:
     """The mean of the probabilities; the share of the votes where there are none."""
     found = _bagged(step, where, final)
+    trees = [each.body for each in found if isinstance(each.body, Ensemble)]
+    first = found[0].reading
+    if trees and len({each.reading for each in found}) == 1 and first.maps == votes(range(trees[0].outputs)):
+        reading = Reading.classification(np.asarray(step.classes_)[list(first.classes)], maps=first.maps)
+        return of_trees(mean_of(trees, [1.0] * len(trees)), reading, decides=False)
     ballots = [
         _among(each, each.decided if each.maps.probabilities is None else each.probabilities, len(step.classes_))
         for each in found
@@ -82,8 +91,8 @@ def _bagging_classifier(step: Any, where: str, final: Final) -> Imported:
     decisions = [each.maps.decision for each in found if each.maps.decision is not None]
     alike = len(decisions) == len(found) and len({each.width for each in decisions}) == 1
     maps = Maps(mean, mean, Average(tuple(decisions), ones) if alike else None)
-    scores = stacked([each.affine for each in found], step.n_features_in_)
-    return Imported([scores], Reading.classification(step.classes_, maps=maps), decides=alike)
+    reading = Reading.classification(step.classes_, maps=maps)
+    return together(found, reading, decides=alike, inputs=step.n_features_in_)
 
 
 def _bagging_regressor(step: Any, where: str, final: Final) -> Imported:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fhenn.errors import ParameterError
 from fhenn.interop.sklearn import (
     bayes,
     boosters,
@@ -62,4 +63,7 @@ def import_final(step: Any, where: str, known: dict[type, Maker], inner: Final) 
         reason, supported = reason_for(step) or (why_not(step, known), ", ".join(ESTIMATORS))
         raise refuse(step, where, reason, supported)
     require_fitted(step)
-    return maker(step, where, inner)
+    try:
+        return maker(step, where, inner)
+    except ParameterError as error:  # trees that are too many, or of several kinds
+        raise refuse(step, where, error.reason.rstrip("."), error.suggestion.rstrip(".")) from error

@@ -49,7 +49,7 @@ def _boosted(step: Any, where: str, reading: Reading) -> Imported:
     ]
     begin = np.ravel(step._baseline_prediction)
     before = () if step._preprocessor is None else ((_encoder(step._preprocessor), f"{where}, its categories"),)
-    return imported(step, where, trees, begin, reading, single=False, missing=True, transformers=before)
+    return imported(step, trees, begin, reading, single=False, missing=True, transformers=before)
 
 
 def _tree(predictor: Any, place: int, outputs: int) -> Tree:

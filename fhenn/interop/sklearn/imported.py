@@ -10,6 +10,7 @@ from fhenn.errors import UnsupportedModel
 from fhenn.interop.fold import fold
 from fhenn.interop.preparation import Step
 from fhenn.interop.reading import Maps, Reading
+from fhenn.interop.trees import Ensemble
 from fhenn.nn import Activation, Affine, Node
 
 
@@ -22,6 +23,7 @@ class Imported:
     transformers: with their places, what a client does before the first node; it has to be one after another in the
     clear, since not all of it is affine.
     steps: what a client does after these, as trees want it.
+    ensemble: the trees, where the parts are of such and nothing else.
     decides: whether scikit-learn's has a `decision_function`: what is built on an estimator asks for it first.
     """
 
@@ -30,6 +32,7 @@ class Imported:
     decides: bool = True
     transformers: tuple[tuple[Any, str], ...] = ()
     steps: tuple[Step, ...] = ()
+    ensemble: Ensemble | None = None
 
     @property
     def stand_ins(self) -> list[Node]:

@@ -135,7 +135,10 @@ def prepares(estimator: Any) -> bool:
     if boosters.are_trees(estimator) or type(estimator) in trees.makers() | histograms.makers():
         return True
     held = getattr(estimator, "estimator", None) or getattr(estimator, "regressor", None)
-    return held is not None and prepares(held)
+    if held is None:
+        several = getattr(estimator, "estimators", None)
+        return isinstance(several, list) and any(prepares(one) for _, one in several)
+    return prepares(held)
 
 
 def _folds(transformer: Any) -> bool:

@@ -13,6 +13,7 @@ from fhenn.interop.reading import Maps, Reading
 from fhenn.interop.reading.expressions import Expression
 from fhenn.interop.reading.operations import Apply, Average, Columns, Decide, Scale
 from fhenn.interop.sklearn.imported import Final, Imported, refuse
+from fhenn.interop.trees import Ensemble, among, beside, mean_of, parts_of
 from fhenn.nn import Affine, Dense
 
 Floats = NDArray[np.float64]
@@ -22,14 +23,20 @@ Floats = NDArray[np.float64]
 class Member:
     """One of several estimators.
 
-    affine: its scores, of the features that it takes.
+    body: its scores, of the features that it takes: an affine map, or trees.
     reading: what they mean.
     maps: what is read of them, where the scores of all stand beside one another.
     """
 
-    affine: Affine
+    body: Affine | Ensemble
     reading: Reading
     maps: Maps
+
+    @property
+    def affine(self) -> Affine:
+        """Its scores, of one that is linear."""
+        assert isinstance(self.body, Affine)  # noqa: S101  (`members` has let no trees pass)
+        return self.body
 
     @property
     def is_plain(self) -> bool:
@@ -68,19 +75,30 @@ class Member:
         return Decide(self.maps.predict)
 
 
-def members(estimators: Sequence[tuple[Any, str]], final: Final, inputs: Sequence[ArrayLike | None]) -> list[Member]:
-    """Several estimators, each of which must be affine.
+def members(
+    estimators: Sequence[tuple[Any, str]],
+    final: Final,
+    inputs: Sequence[ArrayLike | None],
+    features: int | None = None,
+) -> list[Member]:
+    """Several estimators, each of which must be affine; or all trees, where these are taken.
 
     estimators: with their places.
     final: imports each.
     inputs: the places of the features that each takes; None for all.
+    features: how many there are, where trees are taken; None where they are not.
     Raises UnsupportedModel, NotFittedError.
     """
     found: list[Member] = []
     before = 0
     for (estimator, where), places in zip(estimators, inputs, strict=True):
         imported = final(estimator, where)
-        affine = imported.affine
+        affine, trees = imported.affine, imported.ensemble
+        if trees is not None and features is not None and not imported.transformers:
+            body = trees if places is None else among(trees, np.asarray(places).tolist(), features)
+            found.append(Member(body, imported.reading, imported.maps.shifted(before)))
+            before += trees.outputs
+            continue
         if imported.is_prepared:
             reason = "it is one of several, and prepares tables in a way of its own"
             raise refuse(estimator, where, reason, "the same steps for all, before them, in a Pipeline")
@@ -97,7 +115,30 @@ def members(estimators: Sequence[tuple[Any, str]], final: Final, inputs: Sequenc
             affine = _of_places(affine, np.asarray(places))
         found.append(Member(affine, imported.reading, imported.maps.shifted(before)))
         before += affine.outputs
+    if len({isinstance(each.body, Affine) for each in found}) > 1:
+        reason = "some of several are trees, and others linear"
+        raise refuse(*estimators[0], reason, "estimators of one kind; or each alone")
     return found
+
+
+def together(found: Sequence[Member], reading: Reading, *, decides: bool = True, inputs: int = 0) -> Imported:
+    """Several estimators as one whose scores stand beside one another.
+
+    found: of `members`.
+    reading, decides: of all, as of `Imported`.
+    inputs: features that there are at least.
+    Raises ParameterError for trees of several kinds.
+    """
+    trees = [each.body for each in found if isinstance(each.body, Ensemble)]
+    if not trees:
+        return Imported([stacked([each.affine for each in found], inputs)], reading, decides)
+    return of_trees(beside(trees), reading, decides)
+
+
+def of_trees(ensemble: Ensemble, reading: Reading, decides: bool = True) -> Imported:
+    """Trees whose scores have a reading. Raises ParameterError."""
+    steps, nodes = parts_of(ensemble)
+    return Imported(nodes, reading, decides, (), steps, ensemble)
 
 
 def _of_places(affine: Affine, places: NDArray[Any]) -> Affine:
@@ -132,10 +173,15 @@ def places_in(classes: ArrayLike, all_classes: ArrayLike) -> tuple[int, ...]:
 
 def averaged(found: Sequence[Member], weights: Sequence[float], inputs: int = 0) -> Imported:
     """A regression that is the weighted mean of others: one affine map, where all of them are plain."""
-    affine = stacked([each.affine for each in found], inputs)
     flat = found[0].reading.flat
-    if all(each.is_plain for each in found):
-        mean = np.kron(np.asarray(weights) / np.sum(weights), np.eye(found[0].affine.outputs))
-        return Imported([affine.then(Affine(Dense(np.atleast_2d(mean))))], Reading.regression(flat=flat))
+    trees = [each.body for each in found if isinstance(each.body, Ensemble)]
+    if trees and all(each.is_plain for each in found):
+        return of_trees(mean_of(trees, weights), Reading.regression(flat=flat))
     maps = Maps(Average(tuple(each.maps.predict for each in found), tuple(map(float, weights))))
+    if trees:
+        return together(found, Reading.regression(flat=flat, maps=maps))
+    affine = stacked([each.affine for each in found], inputs)
+    if all(each.is_plain for each in found):
+        rows = np.kron(np.asarray(weights) / np.sum(weights), np.eye(found[0].affine.outputs))
+        return Imported([affine.then(Affine(Dense(np.atleast_2d(rows))))], Reading.regression(flat=flat))
     return Imported([affine], Reading.regression(flat=flat, maps=maps))

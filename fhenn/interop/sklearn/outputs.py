@@ -11,7 +11,7 @@ from fhenn.interop.reading.expressions import Expression, Scores
 from fhenn.interop.reading.operations import Affine as Last
 from fhenn.interop.reading.operations import Columns, Concatenate, Decide
 from fhenn.interop.sklearn.imported import Final, Imported, Maker, refuse
-from fhenn.interop.sklearn.members import Member, members, stacked
+from fhenn.interop.sklearn.members import Member, members, stacked, together
 from fhenn.nn import Affine, Dense
 
 
@@ -27,25 +27,26 @@ def makers() -> dict[type, Maker]:
     }
 
 
-def _of(step: Any, where: str, final: Final) -> list[Member]:
+def _of(step: Any, where: str, final: Final, *, trees: bool = False) -> list[Member]:
     place = f"{where}, estimators_"
-    return members([(one, place) for one in step.estimators_], final, [None] * len(step.estimators_))
+    features = getattr(step.estimators_[0], "n_features_in_", None) if trees else None
+    return members([(one, place) for one in step.estimators_], final, [None] * len(step.estimators_), features)
 
 
 def _regressor(step: Any, where: str, final: Final) -> Imported:
-    found = _of(step, where, final)
+    found = _of(step, where, final, trees=True)
     plain = all(each.is_plain for each in found)
     maps = None if plain else Maps(Concatenate(tuple(each.maps.predict for each in found)))
-    return Imported([stacked([each.affine for each in found])], Reading.regression(flat=False, maps=maps))
+    return together(found, Reading.regression(flat=False, maps=maps))
 
 
 def _classifier(step: Any, where: str, final: Final) -> Imported:
-    found = _of(step, where, final)
+    found = _of(step, where, final, trees=True)
     outputs = [
         Reading.classification(one.classes_, maps=Maps(each.maps.predict, each.maps.probabilities))
         for one, each in zip(step.estimators_, found, strict=True)
     ]
-    return Imported([stacked([each.affine for each in found])], Reading.multioutput(outputs), decides=False)
+    return together(found, Reading.multioutput(outputs), decides=False)
 
 
 def _regressor_chain(step: Any, where: str, final: Final) -> Imported:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fhenn.errors import ParameterError
 from fhenn.interop.reading import Maps, Reading
 from fhenn.interop.reading.compact import complemented, opposed
 from fhenn.interop.reading.expressions import Expression, Scores
@@ -40,7 +39,6 @@ def makers() -> dict[type, Maker]:
 
 def imported(
     step: Any,
-    where: str,
     trees: Iterable[Tree],
     offset: Floats | Sequence[float],
     reading: Reading,
@@ -53,19 +51,16 @@ def imported(
 ) -> Imported:
     """What a client does, and the nodes, of trees.
 
-    step, where: the estimator that they are of, and its place, for errors.
+    step: the estimator that they are of.
     trees, offset, single, missing: as of an `Ensemble`; `missing` is for all features.
     reading, decides, transformers: as of `Imported`.
     features: how many there are; None for as many as the estimator was fitted on.
-    Raises UnsupportedModel where it is more than an `Ensemble` may be, or none that depends on the sample.
+    Raises ParameterError where it is more than an `Ensemble` may be, or none that depends on the sample.
     """
     count = int(step.n_features_in_) if features is None else features
-    try:
-        ensemble = Ensemble(tuple(trees), count, np.asarray(offset), single=single, missing=(missing,) * count)
-        steps, nodes = parts_of(ensemble)
-    except ParameterError as error:
-        raise refuse(step, where, error.reason.rstrip("."), error.suggestion.rstrip(".")) from error
-    return Imported(nodes, reading, decides, transformers, steps)
+    ensemble = Ensemble(tuple(trees), count, np.asarray(offset), single=single, missing=(missing,) * count)
+    steps, nodes = parts_of(ensemble)
+    return Imported(nodes, reading, decides, transformers, steps, ensemble)
 
 
 def tree_of(tree: Any, values: Floats, places: NDArray[np.integer[Any]] | None = None) -> Tree:
@@ -114,7 +109,7 @@ def _classifier(step: Any, where: str, final: Final) -> Imported:
         readings.append(Reading.classification(labels, maps=votes(range(start, start + count))))
         start += count
     reading = Reading.multioutput(readings) if several else readings[0]
-    return imported(step, where, trees, [0.0] * start, reading, decides=False, missing=takes_missing(step))
+    return imported(step, trees, [0.0] * start, reading, decides=False, missing=takes_missing(step))
 
 
 def _shares(values: Floats, sizes: Sequence[int]) -> Floats:
@@ -142,7 +137,7 @@ def _regressor(step: Any, where: str, final: Final) -> Imported:
     found = _members(step)
     trees = [tree_of(each.tree_, each.tree_.value[:, :, 0] / len(found)) for each in found]
     reading = Reading.regression(flat=step.n_outputs_ == 1)
-    return imported(step, where, trees, [0.0] * step.n_outputs_, reading, missing=takes_missing(step))
+    return imported(step, trees, [0.0] * step.n_outputs_, reading, missing=takes_missing(step))
 
 
 def _boosted(step: Any, where: str, final: Final) -> Imported:
@@ -158,12 +153,12 @@ def _boosted(step: Any, where: str, final: Final) -> Imported:
         for place, each in enumerate(stage)
     ]
     if not hasattr(step, "classes_"):
-        return imported(step, where, trees, begin, Reading.regression())
+        return imported(step, trees, begin, Reading.regression())
     if step.loss == "exponential":
         reading = Reading.classification(step.classes_, maps=_exponential())
     else:
         reading = Reading.classification(step.classes_, "sigmoid" if len(begin) == 1 else "softmax")
-    return imported(step, where, trees, begin, reading)
+    return imported(step, trees, begin, reading)
 
 
 def _column(values: Floats, place: int, outputs: int) -> Floats:
@@ -206,7 +201,7 @@ def _voting(step: Any, where: str, final: Final) -> Imported:
         shared: Expression = Softmax(Scale(scores, (1 / (count - 1),) * count, (0.0,) * count))
         reading = Reading.classification(step.classes_, maps=Maps(scores, shared, scores))
     outputs = 1 if count == 2 else count
-    return imported(step, where, trees, [0.0] * outputs, reading, missing=takes_missing(step))
+    return imported(step, trees, [0.0] * outputs, reading, missing=takes_missing(step))
 
 
 def _isolation(step: Any, where: str, final: Final) -> Imported:
@@ -223,4 +218,4 @@ def _isolation(step: Any, where: str, final: Final) -> Imported:
     decision = Scale(Apply(Scale(Scores((0,)), (-1.0,), (0.0,)), "exp2"), (-1.0,), (-float(step.offset_),))
     maps = Maps(complemented(Exceeds(decision, 0.0, inclusive=True)), decision=decision)
     reading = Reading.classification(np.array([-1, 1]), maps=maps)
-    return imported(step, where, trees, [0.0], reading, missing=takes_missing(step))
+    return imported(step, trees, [0.0], reading, missing=takes_missing(step))

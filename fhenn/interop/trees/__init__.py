@@ -3,6 +3,9 @@
 Nothing here needs more than NumPy.
 """
 
+from fhenn.interop.trees.combining import among as among
+from fhenn.interop.trees.combining import beside as beside
+from fhenn.interop.trees.combining import mean_of as mean_of
 from fhenn.interop.trees.ensemble import Ensemble as Ensemble
 from fhenn.interop.trees.ensemble import Tree as Tree
 from fhenn.interop.trees.network import parts_of as parts_of
