@@ -14,12 +14,13 @@ from fhenn.backends.native import arithmetic
 from fhenn.backends.native.library import available, status
 from fhenn.backends.native.ring import Products, Ring, Turn, compact
 from fhenn.ckks import CipherArray
-from fhenn.ckks.layout import Vectors
+from fhenn.ckks.layout import Placement, Vectors
 from fhenn.ckks.maps import AffineMap
-from fhenn.ckks.operator import Dense
+from fhenn.ckks.operator import Dense, Sparse
 from fhenn.ckks.primes import primes_of
 from fhenn.ckks.rotations import STRATEGIES
 from fhenn.nn import Affine
+from fhenn.planner.scaling import ServedLayer
 
 pytestmark = pytest.mark.skipif(not available(), reason="the native library was not built")
 
@@ -161,11 +162,23 @@ def test_products_are_the_same_made_at_each_use(kernels, threads, lifted):
     np.testing.assert_array_equal(results[2], results[0])
 
 
+WIDE = Sparse(np.repeat(np.arange(2500), 3), rng.integers(0, 32, 7500), rng.choice([-1.0, 1.0], 7500), (2500, 32))
+TILES = Placement.of(np.where(np.arange(4096) < 2500, np.arange(4096), -1).reshape(2, 2048))
+MAPS = {
+    "one ciphertext": (8192, Dense(rng.normal(size=(20, 32))), None),
+    "two ciphertexts": (4096, WIDE, TILES),
+}
+
+
+@pytest.mark.parametrize("name", MAPS)
 @pytest.mark.parametrize("way", STRATEGIES, ids=lambda each: type(each).__name__)
-def test_a_map_kept_as_coefficients_gives_the_bits_of_one_kept_in_full(way, monkeypatch):
-    parameters = fhenn.Parameters(8192, (37, 32, 32, 50), 2.0**32)
-    layout, affine = Vectors("replicated", 32), Affine(Dense(rng.normal(size=(20, 32))), rng.normal(size=20))
-    keys = AffineMap(affine.operator, None, layout, parameters.slots, way).schedules[0].keys
+def test_a_map_kept_as_coefficients_gives_the_bits_of_one_kept_in_full(way, name, monkeypatch):
+    ring_degree, operator, target = MAPS[name]
+    parameters = fhenn.Parameters(ring_degree, (37, 32, 32, 50) if target is None else (35, 30, 40), 2.0**30)
+    layout, affine = Vectors("replicated", 32), Affine(operator, rng.normal(size=operator.outputs))
+    if target is not None:
+        affine = ServedLayer(affine, target=target)
+    keys = AffineMap(operator, None, layout, parameters.slots, way, 0.0, target).schedules[0].keys
     seal = fhenn.Context.generate(parameters, rotations=keys)
     x = rng.uniform(-1, 1, (3, 32))
     message, results = fhenn.encrypt(context_class("native")(seal, None, way), x, layout=layout).to_bytes(), []
@@ -178,6 +191,7 @@ def test_a_map_kept_as_coefficients_gives_the_bits_of_one_kept_in_full(way, monk
         products = [each for giants in encoded.giants for each, _ in giants if each.terms]
         assert products
         assert all((each.plain is not None) == full == (each.coefficients is None) for each in products)
+    assert len(results[0].ciphertexts) == 3 * (1 if target is None else target.tiles)
     assert np.abs(fhenn.decrypt(context, results[0]) - affine.infer(x)).max() < 1e-3
     for other in results[1:]:
         for expected, found in zip(results[0].ciphertexts, other.ciphertexts, strict=True):
