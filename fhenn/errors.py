@@ -1181,7 +1181,10 @@ class ScaleWarning(UserWarning):
 
 
 class DataWarning(UserWarning):
-    """Something in a table that should be looked at before a model is trained on it; the text says what."""
+    """Something in a table, or made of one, that should be looked at before a model is trained or served.
+
+    The text says what.
+    """
 
 
 class NoiseWarning(PlanWarning):

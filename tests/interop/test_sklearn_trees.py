@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import fhenn
-from fhenn.errors import FeatureMismatch, UnsupportedModel
+from fhenn.errors import DataWarning, FeatureMismatch, ParameterError, UnsupportedModel
 from fhenn.interop import Reading
+from fhenn.interop.preparation import Thermometer
 
 pytest.importorskip("sklearn")
 
@@ -305,3 +306,40 @@ def test_one_class_is_refused():
     estimator = RandomForestClassifier(2).fit([[0.0], [1.0]], ["a", "a"])
     with pytest.raises(UnsupportedModel, match="samples of one class"):
         fhenn.from_sklearn(estimator)
+
+
+def test_a_bag_of_scaled_targets_does_not_lose_the_scale():
+    rng = np.random.default_rng(1)
+    scaled = TransformedTargetRegressor(DecisionTreeRegressor(max_depth=2), transformer=StandardScaler())
+    _, estimator = fitted(BaggingRegressor(scaled, 2), "regression", rng)
+    with pytest.raises(UnsupportedModel, match="one of several"):
+        fhenn.from_sklearn(estimator)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "kind", "text"),
+    [
+        (GradientBoostingClassifier(n_estimators=10), "three missing", r"in 16 bins: [89]\d\.\d% of them"),
+        (RandomForestRegressor(5), "regression", r"in 16 bins: the values differ by 0\.\d+ \(root mean square\)"),
+    ],
+)
+def test_thresholds_may_be_public_quantiles(estimator, kind, text):
+    X, estimator = fitted(make_pipeline(SimpleImputer(), estimator), kind, np.random.default_rng(1))
+    with pytest.warns(DataWarning, match=text):
+        model = fhenn.from_sklearn(estimator, inputs=X, thresholds="quantiles", bins=16)
+    thermometer = next(step for step in model.preparation.steps if isinstance(step, Thermometer))
+    quantiles = np.quantile(SimpleImputer().fit_transform(X), np.arange(1, 16) / 16, axis=0)
+    assert set(np.concatenate(thermometer.thresholds)) <= set(quantiles.ravel())
+    assert max(map(len, thermometer.thresholds)) <= 15
+    assert model.score(X, estimator.predict(X)) > 0.8
+
+
+def test_quantiles_need_trees_and_samples():
+    X, tree = fitted(DecisionTreeClassifier(max_depth=2), "binary", np.random.default_rng(1))
+    _, linear = fitted(LogisticRegression(), "binary", np.random.default_rng(1))
+    for estimator, options in ((tree, {}), (linear, {"inputs": X})):
+        with pytest.raises(ParameterError, match="is for trees, and needs inputs"):
+            fhenn.from_sklearn(estimator, thresholds="quantiles", **options)
+    for options in ({"thresholds": "all"}, {"bins": 1}):
+        with pytest.raises(ParameterError, match="'exact' or 'quantiles', and 2 to 4,096 bins"):
+            fhenn.from_sklearn(tree, **options)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal, get_args
 
-from fhenn.errors import ExtraMissing, ParameterError
+import numpy as np
+from numpy.typing import NDArray
+
+from fhenn.errors import DataWarning, ExtraMissing, ParameterError
 from fhenn.interop.conversion import Goal
 from fhenn.interop.fold import fold
 from fhenn.interop.model import ImportedModel, Wanted
@@ -17,9 +21,17 @@ from fhenn.interop.sklearn.finals import import_final, makers
 from fhenn.interop.sklearn.imported import Imported, refuse
 from fhenn.interop.sklearn.preparing import preparation_of, require_agreement
 from fhenn.interop.sklearn.scalers import affine_of, is_affine
+from fhenn.interop.trees import parts_of, snapped
 from fhenn.nn import Node
 
+Floats = NDArray[np.float64]
+
 _ACCURACY = 1e-3
+
+_MOST_BINS = 4096
+
+Thresholds = Literal["exact", "quantiles"]
+"""Those of trees: as they were trained, or quantiles near them."""
 
 Where = Literal["client", "fold"]
 """Where the transformers of a pipeline run: on the client, in the clear, or folded into the first layer."""
@@ -38,6 +50,8 @@ def from_sklearn(
     max_loss: float | None = None,
     preparation: Where | None = None,
     allow_rows: bool = False,
+    thresholds: Thresholds = "exact",
+    bins: int = 64,
 ) -> ImportedModel:
     """The twin of a fitted estimator or Pipeline, which predicts what the estimator does.
 
@@ -56,6 +70,9 @@ def from_sklearn(
     training data is in it). "client" leaves all of them to the client; "fold" shows none to it, and refuses what is not
     affine.
     allow_rows: whether rows of the training data may be in the preparation, as a Nystroem holds them.
+    thresholds: of trees, which every client sees: "exact", or "quantiles" for the nearest quantiles of the inputs,
+    which should be public. Then a DataWarning says how many of the inputs are predicted as before.
+    bins: between quantiles, from 2 to 4,096.
     Returns the model. Where it has a preparation, `predict` and its sisters and `inputs` take raw tables, and the first
     1,000 of the inputs are prepared as scikit-learn does, to 1e-12, or it is refused.
     Raises UnsupportedModel where the estimator, or a step of it, is another.
@@ -70,6 +87,11 @@ def from_sklearn(
     """
     if preparation not in (None, *get_args(Where)):
         raise ParameterError(f"preparation must be 'client' or 'fold', not {preparation!r}.", "Or leave it out.")
+    if thresholds not in get_args(Thresholds) or not 2 <= bins <= _MOST_BINS:
+        raise ParameterError(
+            f"thresholds {thresholds!r} and bins {bins!r} are none.",
+            f"Give 'exact' or 'quantiles', and 2 to {_MOST_BINS:,} bins.",
+        )
     _require_sklearn()
     wanted = Wanted(inputs, bounds, margin, accuracy, Goal(agreement, depth, labels, max_loss))
     boosted = boosters.model_of(estimator)
@@ -90,15 +112,41 @@ def from_sklearn(
         return replace(found, parts=[*before, *found.parts], transformers=tuple(steps[:clear]))
 
     found = imported(estimator, "the estimator")
+    if thresholds == "quantiles" and (found.ensemble is None or inputs is None):
+        raise ParameterError(
+            "thresholds='quantiles' is for trees, and needs inputs.", "Give samples that are public as inputs=."
+        )
     if not found.is_prepared:
         reading = found.reading.named(_names_of(estimator))
         return wanted.applied(ImportedModel(fold(found.parts), reading, found.stand_ins))
     clear = _preparation(estimator, found, allow_rows)
     if inputs is not None:
         require_agreement(clear, found.transformers, inputs, missing=bool(found.steps))
+    if thresholds == "quantiles":
+        found = _on_quantiles(found, clear.prepare(inputs, missing=True), bins)
     clear = clear.then(*found.steps) if found.steps else clear
     model = ImportedModel(fold(found.parts), found.reading, found.stand_ins, preparation=clear)
     return (wanted if inputs is None else replace(wanted, inputs=clear.prepared(inputs))).applied(model)
+
+
+def _on_quantiles(found: Imported, samples: Floats, bins: int) -> Imported:
+    """Trees with other thresholds. Warns, with what that changes.
+
+    samples: (samples, features), as they come to the trees.
+    bins: between quantiles.
+    """
+    exact = found.ensemble
+    assert exact is not None  # noqa: S101  (`from_sklearn` has looked)
+    changed = snapped(exact, samples, bins)
+    steps, nodes = parts_of(changed)
+    both = [found.reading.predict(each.scores(samples)) for each in (exact, changed)]
+    if found.reading.task == "regression":
+        lost = f"the values differ by {np.sqrt(np.mean((both[0] - both[1]) ** 2)):.3g} (root mean square)"
+    else:
+        equal = (both[0] == both[1]).reshape(len(samples), -1).all(axis=1)
+        lost = f"{equal.mean():.1%} of them are predicted as before"
+    warnings.warn(DataWarning(f"thresholds are quantiles of the inputs now, in {bins} bins: {lost}."), stacklevel=3)
+    return replace(found, parts=nodes, steps=steps, ensemble=changed)
 
 
 def _in_the_clear(steps: Sequence[tuple[Any, str]], preparation: Where | None) -> int:

@@ -45,7 +45,10 @@ def _transformed_target(step: Any, where: str, final: Final) -> Imported:
         for each in back:
             predict = each(predict) if callable(each) else _scaled(predict, each)
         maps = Maps(predict)
-    return replace(inner, parts=parts, reading=Reading.regression(flat=step._training_dim == 1, maps=maps))
+    trees = inner.ensemble if len(parts) == len(inner.parts) else None
+    return replace(
+        inner, parts=parts, ensemble=trees, reading=Reading.regression(flat=step._training_dim == 1, maps=maps)
+    )
 
 
 def _scaled(of: Expression, factors: Factors) -> Expression:

@@ -10,3 +10,4 @@ from fhenn.interop.trees.ensemble import Ensemble as Ensemble
 from fhenn.interop.trees.ensemble import Tree as Tree
 from fhenn.interop.trees.network import parts_of as parts_of
 from fhenn.interop.trees.network import preparation_of as preparation_of
+from fhenn.interop.trees.snapping import snapped as snapped
