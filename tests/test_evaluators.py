@@ -214,6 +214,7 @@ def _wide():
     return fhenn.Sequential([fhenn.Linear(weights[0]), fhenn.Sigmoid(), fhenn.Linear(weights[1])])
 
 
+@pytest.mark.thorough
 def test_seal_runs_plans_of_an_evaluator_that_is_missing(without_native):
     """By its keys, with more noise, of which a warning says how much."""
     model, x = _wide(), rng.uniform(-1, 1, (3, 32))

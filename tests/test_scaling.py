@@ -117,6 +117,7 @@ def test_a_store_takes_the_place_of_the_pipe():
     assert scaling.with_store(costs, None, 0.25) == replace(costs, front_out=0.25)
 
 
+@pytest.mark.thorough
 def test_a_table_and_a_picture_of_what_was_measured(tmp_path):
     measured, picture = tmp_path / "measured.json", tmp_path / "scaling.svg"
     row = {"name": "n", "samples": 9, "part": 10**6, "answer": 10**5, "seconds": [0.01, 0.02], "front_in": 1e-3}

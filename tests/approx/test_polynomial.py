@@ -94,6 +94,7 @@ def test_chebyshev_value_is_numpys(coefficients, domain):
     np.testing.assert_allclose(polynomial(x), expected, atol=1e-11)
 
 
+@pytest.mark.thorough
 @given(coefficients, domains)
 def test_chebyshev_derivative_is_numpys(coefficients, domain):
     derivative = Polynomial(tuple(coefficients), domain, "chebyshev", SIGMOID).derivative()

@@ -39,6 +39,7 @@ def test_it_is_the_least_squares_fit_where_the_weight_is_the_densitys():
     assert np.abs(inner).max() < 0.02 * np.abs(residual).max()
 
 
+@pytest.mark.thorough
 @settings(max_examples=40, deadline=None)
 @given(
     st.sampled_from(FUNCTIONS),
@@ -76,6 +77,7 @@ def test_no_wrong_side_where_samples_end_near_the_middle(seed):
     assert np.all(polynomial(np.linspace(-17, values.min(), 400)) < 0)
 
 
+@pytest.mark.thorough
 def test_levels():
     for function in FUNCTIONS:
         errors = [rms_error(by_levels(function, levels, widened(SKEWED), SKEWED), SKEWED) for levels in range(1, 7)]

@@ -114,6 +114,7 @@ def test_raw_tables_are_prepared_as_they_were(version):
     assert fhenn.Client(plan, preparation=preparation).plan == plan
 
 
+@pytest.mark.thorough
 def test_there_is_a_golden_file_of_every_kind():
     kinds = {artifacts.header_of(path).kind for path in FOLDER.glob("*.fhenn")}
     assert kinds == {

@@ -56,6 +56,7 @@ def require(array, expected, level, scale, bound=5e-6):
     compare(fhenn.decrypt(array.context, array), expected, bound)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
 def test_numbers_and_arrays_on_either_side(context, layout):
     x = fhenn.encrypt(context, X, layout=layout)
@@ -240,6 +241,7 @@ def test_a_matrix_product_needs_samples():
         fhenn.encrypt(DOUBLE, X) @ np.ones((5, 2))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("layout", [FEATURES, ALONE, WHOLE], ids=["features", "one sample", "four samples"])
 def test_sums_and_means(context, layout):
     x = fhenn.encrypt(context, X, layout=layout)

@@ -92,6 +92,7 @@ def test_parity_levels_and_noise(name, suited):
     assert error >= ahead.noise.deviation / 2  # it is no loose bound either
 
 
+@pytest.mark.thorough
 def test_error_of_high_degrees_is_close_to_the_cubics(suited):
     _, cubic = measured(minimax(SIGMOID, 3, (-8, 8)), suited(minimax(SIGMOID, 3, (-8, 8))))
     for degree in (7, 15, 31):

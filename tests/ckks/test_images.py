@@ -79,6 +79,7 @@ def require_matrix(operator, matrix, rng):
         np.testing.assert_allclose(single, x @ matrix.T, atol=1e-3)
 
 
+@pytest.mark.thorough
 @given(convolutions(), st.integers(0, 2**32 - 1))
 def test_a_convolution_is_its_matrix(found, seed):
     (operator, matrix, shape), rng = found, np.random.default_rng(seed)
@@ -88,6 +89,7 @@ def test_a_convolution_is_its_matrix(found, seed):
     assert operator.T.T is operator
 
 
+@pytest.mark.thorough
 @given(st.integers(1, 3), *[st.integers(1, 5)] * 4, st.integers(0, 2**32 - 1))
 def test_a_separable_map_is_its_matrix(channels, down, height, right, width, seed):
     rng = np.random.default_rng(seed)
@@ -309,6 +311,7 @@ def test_refuses_separable_maps_that_are_none():
             make().apply(np.ones((2, 2)))
 
 
+@pytest.mark.thorough
 def test_a_long_sequence_stays_small():
     """Averages of a signal of 100,000 points: as a matrix they would be 40 GB."""
     node = fhenn.AvgPool1d(2, shape=(1, 100_000))

@@ -24,6 +24,7 @@ STEPS = st.sets(st.integers(0, 63), max_size=20).map(sorted)
 PARAMETERS = fhenn.Parameters(8192, (50, 40, 50), 2.0**40)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("rotations", STRATEGIES, ids=lambda each: type(each).__name__)
 @given(steps=STEPS)
 def test_what_is_stated_is_what_is_made(rotations, steps):

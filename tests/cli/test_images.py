@@ -53,6 +53,7 @@ def plan():
     return artifacts.plan_from_bytes(artifacts.read("plan.fhenn"))
 
 
+@pytest.mark.thorough
 def test_bounds_are_taken_from_images():
     assert plan().shape == SHAPE
     assert len(plan().low) == 24

@@ -106,6 +106,7 @@ def hidden(folder="."):
     return sorted(each.name for each in Path(folder).iterdir() if each.name.startswith("."))
 
 
+@pytest.mark.thorough
 def test_a_round_of_several_parts(folder):
     parts = split(Path("upload.fhenn").read_bytes())
     assert len(parts) > 5
@@ -122,6 +123,7 @@ def test_a_round_of_several_parts(folder):
     assert hidden() == []
 
 
+@pytest.mark.thorough
 def test_what_commands_say_of_streams(folder):
     said = json.loads(run("encrypt", "rows.npy", "--json"))
     parts = split(Path("upload.fhenn").read_bytes())
@@ -144,6 +146,7 @@ def test_what_commands_say_of_streams(folder):
         assert kind in run("inspect", f"{name}.fhenn")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("command", ["encrypt", "evaluate", "decrypt"])
 def test_processes_and_threads_give_the_same(folder, command, monkeypatch):
     monkeypatch.setattr("fhenn.session.stream.FEW", 1)
@@ -386,6 +389,7 @@ def test_parts_of_two_uploads(folder):
     assert Path("out.csv").read_bytes() == Path("again.csv").read_bytes()
 
 
+@pytest.mark.thorough
 def test_wrong_cells_late_in_a_table(folder):
     text = Path("rows.csv").read_text()
     for line, error, words in (

@@ -83,6 +83,7 @@ def csv_files(draw):
     return (mark + text).encode(), CsvFormat(delimiter, draw(st.sampled_from(".,")), header)
 
 
+@pytest.mark.thorough
 @pytest.mark.filterwarnings("ignore:.* left out")
 @given(csv_files(), st.integers(1, 120))
 def test_chunks_of_any_size_hold_what_the_file_holds(tmp_path_factory, file, size):

@@ -167,6 +167,7 @@ def test_folders_that_are_missing_and_links_are_refused(tmp_path):
     assert (tmp_path / "other").read_text() == "mine"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_a_disk_that_is_full_leaves_nothing(tmp_path, ending):
     """Bounded as a file is by the shell's `ulimit -f`."""

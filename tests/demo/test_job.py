@@ -25,6 +25,7 @@ def test_data():
     assert np.isfinite(features).all()
 
 
+@pytest.mark.thorough
 def test_ciphertexts_agree_with_the_twin(report):
     assert report.largest_difference < 1e-6
     assert report.accuracy_encrypted == report.accuracy_twin

@@ -52,6 +52,7 @@ def test_legend():
     assert not [line for line in inside.axes[0].lines if line.get_linestyle() == "--" and line.get_color() == EXACT]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("scale", [1e6, 1e150])
 def test_what_explodes_stays_in_the_picture(scale, tmp_path):
     figure = calibration_figure(fhenn.calibrate(model(scale), X))

@@ -50,6 +50,7 @@ def expected_colour(pixel, shape, base):
     return 1 - (0.35 + 0.65 * along) * (1 - np.array(base[channel]))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("samples", [1, 2])
 @pytest.mark.parametrize("layer", [0, 1])
 def test_every_pixel_is_drawn_in_its_slot(layer, samples, tmp_path):
@@ -93,6 +94,7 @@ def test_a_stride_fills_its_gaps_with_channels():
     assert after.get_title(loc="left") == "after AvgPool2d_Conv2d: 5 × 6 × 6"
 
 
+@pytest.mark.thorough
 def test_rows_are_those_of_the_images_that_the_client_packs():
     """It may put all that a tap of a stride meets side by side: every other pixel of every other row."""
     nodes = [conv(8, 1, 5, stride=2), fhenn.Square(), conv(8, 8, 3), fhenn.Square(), conv(2, 8, 3)]
@@ -107,6 +109,7 @@ def test_rows_are_those_of_the_images_that_the_client_packs():
     assert len(after.get_xticklabels()) == 6
 
 
+@pytest.mark.thorough
 def test_branches_are_followed():
     body = fhenn.Sequential([conv(2, 2, 3, padding=1), fhenn.Square(), conv(2, 2, 3, padding=1)])
     model = fhenn.Sequential([conv(2, 1, 3, padding=1), fhenn.Residual(body), conv(3, 2, 3)], shape=(1, 8, 8))
@@ -115,6 +118,7 @@ def test_branches_are_followed():
     assert [title.split(": ")[1] for title in titles] == ["2 × 8 × 8"] * 3 + ["3 × 6 × 6"]
 
 
+@pytest.mark.thorough
 def test_images_that_fill_several_ciphertexts():
     """The client packs them as features; those in the first ciphertext are drawn."""
     model = fhenn.Sequential([conv(1, 1, 9, stride=9), fhenn.Flatten()], shape=(1, 99, 99))

@@ -76,6 +76,7 @@ def test_relu_is_converted_and_says_so(wine):
     assert 0 < row.effect < 0.5
 
 
+@pytest.mark.thorough
 def test_the_report_prints_as_a_table(deep):
     text = str(of(deep, labels=deep[2]).conversion)
     first, *rows, levels, agreement, accuracy = text.splitlines()
@@ -117,6 +118,7 @@ def test_the_report_is_data(wine):
         report.levels = 3
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu"])
 def test_every_activation_of_scikit_learn(activation):
     exact, train, labels, test, _ = fitted(load_wine, activation=activation)
@@ -137,12 +139,14 @@ def test_regression_is_converted_to_how_the_outputs_vary():
     assert "R²" in str(model.conversion)
 
 
+@pytest.mark.thorough
 def test_more_agreement_takes_more_levels(deep):
     depths = [of(deep, agreement=agreement).cost for agreement in (0.9, 0.98, 0.995)]
     assert depths == sorted(depths)
     assert depths[0] < depths[-1]
 
 
+@pytest.mark.thorough
 def test_no_shallower_network_of_the_path_agrees(deep):
     model = of(deep, agreement=0.995)
     with pytest.warns(ConversionWarning, match="where 99.50% was asked for") as caught:
@@ -174,6 +178,7 @@ def test_levels_go_where_they_matter():
     assert first.effect < second.effect
 
 
+@pytest.mark.thorough
 def test_branches_are_levelled_by_the_deeper_one():
     """What a shallow branch takes more is free."""
     rng = np.random.default_rng(0)
@@ -227,6 +232,7 @@ def test_images_are_equalised_by_channel():
     assert converted.conversion.agreement >= 0.99
 
 
+@pytest.mark.thorough
 def test_smooth_functions_go_as_before_unless_asked():
     exact, train, *_ = fitted(load_wine, activation="tanh")
     before = fhenn.from_sklearn(exact, inputs=train)
@@ -237,6 +243,7 @@ def test_smooth_functions_go_as_before_unless_asked():
     assert fhenn.from_sklearn(exact, inputs=train, agreement=0.9).cost < before.cost
 
 
+@pytest.mark.thorough
 def test_the_encrypted_model_is_the_one_that_was_converted(wine):
     exact, train, _, test, _ = wine
     model = of(wine)
@@ -250,6 +257,7 @@ def test_the_encrypted_model_is_the_one_that_was_converted(wine):
         assert (private.predict(inside) == exact.predict(inside)).all()
 
 
+@pytest.mark.thorough
 def test_an_encrypted_model_converts_what_was_not(wine):
     exact, train, *_ = wine
     private = fhenn.encrypted_model(fhenn.from_sklearn(exact), train)
@@ -341,6 +349,7 @@ def test_without_samples_the_worst_case_counts(wine):
     assert model.conversion is None
 
 
+@pytest.mark.thorough
 def test_a_conversion_that_loses_too_much(deep):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConversionWarning)

@@ -151,6 +151,7 @@ def test_an_imported_model_goes_wherever_a_sequential_does(private):
     assert fhenn.certify(private.model, [-1, 1], fhenn.plan(private.model, bounds=[-1, 1])).finish == "softmax"
 
 
+@pytest.mark.thorough
 @on_each
 def test_the_range_check_is_asked_for_and_demanded():
     """At x = 7.6 the cubic says 0.24 where the sigmoid is 0.9995: nobody may read that for an answer."""
@@ -178,6 +179,7 @@ def watched(evaluator):
 STRAYS = np.array([[1.0], [7.6], [-2.0], [0.5], [3.0], [-3.0], [-7.7]])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("memory", [1e9, 1.0], ids=["one upload", "several"])
 def test_samples_that_left_a_domain_are_raised_masked_or_told_of(watched, monkeypatch, memory):
     monkeypatch.setattr(import_module("fhenn.interop.encrypted"), "_MEMORY", memory)

@@ -131,6 +131,7 @@ def test_operators_along_axes_are_one_exact_map(name):
     assert [node.name for node in model.nodes] == ["Linear"]
 
 
+@pytest.mark.thorough
 def test_branches_of_a_network_are_joined():
     for kinds in (["Tanh", "Tanh"], ["Tanh", "Sigmoid"]):
         proto = graph(
@@ -164,6 +165,7 @@ def test_the_same_function_of_all_branches_is_one_node():
     assert [node.name for node in fhenn.from_onnx(proto).nodes] == ["Linear", "Tanh"]
 
 
+@pytest.mark.thorough
 def test_channels_of_images_are_joined_by_convolutions():
     proto = graph(
         ("Conv", ["x", "k"], "t"),

@@ -81,6 +81,7 @@ def test_from_the_file_to_answers_over_a_service(imported, monkeypatch):
         compare(found, twin, plan.error)
 
 
+@pytest.mark.thorough
 def test_samples_of_another_shape_are_refused_at_the_import(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     onnx.save_model(network("Sigmoid"), "network.onnx")

@@ -85,6 +85,7 @@ def networks(draw):
     return [*nodes, ("Flatten", [last], "flat"), ("Gemm", ["flat", "matrix"], "y")], constants, shape
 
 
+@pytest.mark.thorough
 @settings(deadline=None)
 @given(networks(), st.integers(0, 2**32 - 1))
 def test_any_network(network, seed):
@@ -384,6 +385,7 @@ def test_a_damaged_file_is_refused_or_read(data, bits):
         fhenn.from_onnx(proto)
 
 
+@pytest.mark.thorough
 def test_encrypted_from_a_file(tmp_path):
     proto = graph(
         ("BatchNormalization", ["x", "s", "s", "s", "v"], "n"),

@@ -386,6 +386,7 @@ def test_samples_of_another_kind_are_refused():
         model.predict(np.ones((2, 3)))
 
 
+@pytest.mark.thorough
 def test_inputs_that_bring_values_too_far_are_announced():
     """Unscaled features, whose pre-activations no polynomial of degree 63 follows."""
     estimator = fitted(MLPClassifier((4,), activation="logistic", max_iter=5, random_state=0), "breast_cancer")

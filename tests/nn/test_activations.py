@@ -107,6 +107,7 @@ def test_parity(name, kind, deep):
     assert kind.levels(result) == {4 - node.cost - extra}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["softplus", "square", "polynomial"])
 def test_backward_on_ciphertexts(name, deep, packed):
     node = SISTERS[name]()
@@ -121,6 +122,7 @@ def test_backward_on_ciphertexts(name, deep, packed):
     assert packed.levels(result) == {4 - node.backward_cost}
 
 
+@pytest.mark.thorough
 def test_sign_relu_on_ciphertexts(on):
     # a domain of [-4, 4]: 2^40.6 is the scale after the first three of seven levels
     parameters = fhenn.Parameters(16384, (60, 38, *[40] * 3, *[39] * 3, 60), 2.0**38)

@@ -101,6 +101,7 @@ def test_a_convolution_is_its_definition(arguments, dtype, bound):
         )
 
 
+@pytest.mark.thorough
 @given(
     *[st.integers(1, 4)] * 4,
     st.sampled_from([0, 1]),
@@ -514,6 +515,7 @@ def test_images_on_ciphertexts_node_by_node(context, flat):
     assert encrypted.level == context.levels - model.cost
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("projected", [False, True], ids=["itself", "projected"])
 def test_a_residual_on_ciphertexts(context, projected):
     """The branch with more levels comes to the other's scale; the deeper one decides how many are left."""

@@ -171,6 +171,7 @@ def test_a_copy_keeps_nothing_and_works(again):
     assert node.weight.tolist() == [[2.0]]
 
 
+@pytest.mark.thorough
 def test_encrypted_weights_too(evaluator):
     holder = keys_for_training(fhenn.Parameters.for_depth(3), evaluator)
     node = fhenn.EncryptedLinear(holder, [[0.5, 0.25]], learning_rate=1.0)

@@ -90,6 +90,7 @@ def largest_error(model, plan, keys):
     return largest
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", QUICK)
 def test_bound_holds(name, evaluator):
     model, wish = CASES[name]

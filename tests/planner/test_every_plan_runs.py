@@ -208,6 +208,7 @@ def test_polynomials_of_uneven_coefficients_run(polynomial):
     assert np.abs(through(model, plan, x) - model.infer(x)).max() <= plan.error
 
 
+@pytest.mark.thorough
 @on_each
 def test_activations_in_a_row_and_a_polynomial_on_one_side_of_0_are_planned():
     """Cubics want primes of the scale that comes to them; what inputs below 0 would make of a root, nobody holds."""

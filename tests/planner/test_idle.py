@@ -108,6 +108,7 @@ def test_what_another_branch_adds_counts():
     assert [node.idle for node in served if isinstance(node, Affine)] == [0.0, 0.0, 7.0, 0.0]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("shortcut", [None, fhenn.Linear(np.eye(3))], ids=["itself", "map"])
 @pytest.mark.parametrize("options", [{}, pytest.param({"witness": True}, marks=pytest.mark.thorough)], ids=str)
 def test_a_sum_of_branches_spoils_nothing(shortcut, options):

@@ -170,6 +170,7 @@ EVERY = [
 QUICK = ("convolution alone", "upsampled", "small residual", "large images")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("name", "layout", "evaluator"),
     mostly_thorough(EVERY, (EVERY.index((name, "latency", "native")) for name in QUICK)),
@@ -227,6 +228,7 @@ def networks(draw, most=3):
     return fhenn.Sequential(nodes, shape=(channels, height, width))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("most", "count"), [(2, 4), pytest.param(3, 20, marks=pytest.mark.thorough)])
 def test_any_network_runs_as_planned(most, count):
     """On numbers in the place of ciphertexts, with the keys that the plan names and no others."""
@@ -264,6 +266,7 @@ def applied(affine, rows):
     return totals
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("count", [10, pytest.param(60, marks=pytest.mark.thorough)])
 def test_layers_take_as_many_ciphertexts_as_they_need(count):
     """Of a few slots each: in each slot its feature, or nothing, after every map."""
@@ -314,6 +317,7 @@ def test_keys_for_another_evaluator_serve(made_for, runs):
         assert found.keys_at(2, 2).items() <= keys.items()
 
 
+@pytest.mark.thorough
 def test_maps_of_images_are_one_where_nothing_is_between():
     model = network("pools")
     names = [step.name for step in circuit(model)]
@@ -404,6 +408,7 @@ def test_an_answer_of_several_ciphertexts_is_counted_in_full():
     assert walked.bound == walked.noise.bound(tiles * plan.parameters.slots)
 
 
+@pytest.mark.thorough
 def test_no_error_is_larger_than_the_worst_one():
     """A stride whose only tap meets the padding: of its gain there is a bound, which the error of squares goes through.
 
@@ -547,6 +552,7 @@ def test_images_of_another_shape_are_refused():
         fhenn.Client(one).encrypt(rng.uniform(-1, 1, (2, 8, 8)))
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("refused_briefly")
 def test_a_network_that_no_ring_holds_names_the_layer():
     pairs = [(fhenn.Conv2d(np.full((1, 1, 3, 3), 0.1), padding=1), fhenn.Tanh(degree=31)) for _ in range(6)]

@@ -123,6 +123,7 @@ class TestComparison:
         assert all(first.cost.seconds <= other.cost.seconds for other in others)
         assert {each.layout for each in self.plan.comparison.alternatives} == {"latency", "throughput"}
 
+    @pytest.mark.thorough
     def test_the_other_kind_costs_what_it_does_when_it_is_asked_for(self):
         model = fhenn.Sequential([dense(16, 30), fhenn.Sigmoid(), dense(3, 16)])
         asked = {"bounds": [-1, 1], "accuracy": 1e-3, "rows": 5000}
@@ -225,6 +226,7 @@ def test_a_refusal_is_that_of_the_accuracy():
         fhenn.plan(SMALL, bounds=[0, 1], accuracy=1e-15)
 
 
+@pytest.mark.thorough
 def test_no_layout_is_compared_with_itself():
     draw = np.random.default_rng(0)
     nodes = [fhenn.Linear(draw.normal(size=(24, 64)) / 30), fhenn.Sigmoid(), fhenn.Linear(draw.normal(size=(10, 24)))]

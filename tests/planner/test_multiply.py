@@ -49,6 +49,7 @@ MODELS = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("name", "layout"), mostly_thorough(product(MODELS, ["throughput", "latency"]), (0, 3, 4, 7, 8))
 )

@@ -66,6 +66,7 @@ def test_measured_error_stays_below_the_bound(name, layout):
     assert np.abs(scores - model.infer(x)).max() <= plan.error
 
 
+@pytest.mark.thorough
 def test_takes_the_smallest_ring():
     for name, accuracy, degree in (
         ("left to the client", 1e-3, 4096),
@@ -94,6 +95,7 @@ def test_levels_run_down_to_zero():
     assert precise.parameters.levels == MODELS["multilayer"].cost
 
 
+@pytest.mark.thorough
 def test_takes_a_wide_prime_where_the_accuracy_allows():
     model = MODELS["logistic regression"]
     quick, precise = (fhenn.plan(model, bounds=[-1, 1], accuracy=each, layout="latency") for each in (1e-3, 1e-7))
@@ -127,6 +129,7 @@ def test_inputs_are_bounds_or_data():
     assert multilayer().low == (-1.0,) * 16
 
 
+@pytest.mark.thorough
 def test_a_plan_says_how_far_the_samples_outputs_are_from_those_of_the_exact_model():
     model = network(6, 4, 2)
     first, _, last = model.nodes

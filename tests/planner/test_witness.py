@@ -162,6 +162,7 @@ def test_witnesses_of_degree_8_wherever_the_activation_is(name, layout):
     assert np.abs(scores - twin).max() <= plan.error
 
 
+@pytest.mark.thorough
 def test_other_spare_levels_are_found():
     model, samples = one_level(64)
     plan = fhenn.plan(model, inputs=samples, ranges="data", rows=1, witness=8)
@@ -240,6 +241,7 @@ def test_weights_that_have_grown_are_found(plan):
         fhenn.planner.verify(plan, grown)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("count", mostly_thorough([8, 100], (0,)))
 def test_plans_with_other_witnesses_are_refused(plan, count):
     whole = plan.to_json()
@@ -451,6 +453,7 @@ def test_the_chance_is_the_width_of_good_numbers_over_the_modulus_and_small_enou
         assert witness.limit <= modulus / 2 * (1 + 1e-9)
 
 
+@pytest.mark.thorough
 @on_each
 @pytest.mark.parametrize("degree", mostly_thorough(DEGREES, (0,)))
 def test_an_input_that_makes_the_outputs_wrap_brings_the_number_beyond_the_limit(degree):

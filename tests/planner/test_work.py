@@ -107,6 +107,7 @@ def conv(outputs, inputs):
     return fhenn.Conv2d(rng.normal(size=(outputs, inputs, 3, 3)) / 10, rng.normal(size=outputs) / 10, padding=1)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("evaluator", mostly_thorough(["seal", HOISTING.name], (1,)))
 def test_the_steps_of_layers_of_several_ciphertexts_are_counted(evaluator):
     branches = fhenn.Residual(fhenn.Sequential([conv(6, 6)]))

@@ -199,6 +199,7 @@ def answers_and_error(server, parts):
     return error_of(take), answers
 
 
+@pytest.mark.thorough
 def test_streams_that_are_broken_end_as_at_a_server(sides):
     with sides.pool() as pool:
         for name, parts in bad_streams(sides).items():
@@ -383,6 +384,7 @@ def test_closed_it_says_so_and_who_waits_is_told(sides, monkeypatch, in_trouble)
 # processes that die
 
 
+@pytest.mark.thorough
 def test_a_part_whose_worker_is_lost_is_done_again(on_seal, in_trouble):
     """Two processes die as their part comes, each for another reason; nobody sees it."""
     in_trouble(-1, times=2, how="crash")
@@ -478,6 +480,7 @@ def test_a_stream_that_is_left_in_the_middle_leaves_the_pool_to_others(sides):
         assert sides.right(pool.predict_stream(sides.parts))
 
 
+@pytest.mark.thorough
 def test_a_pool_that_is_forgotten_goes(on_seal, nothing_is_left):
     pool = on_seal.pool(1)
     assert processes() and list(nothing_is_left.iterdir())

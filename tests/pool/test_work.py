@@ -53,6 +53,7 @@ def test_no_answer_that_is_larger_than_it_may_be(pair, worker):
     assert 1000 < answer["size"] <= largest
 
 
+@pytest.mark.thorough
 def test_no_other_version_than_was_asked_for(pair, worker, tmp_path):
     client, task = pair
     message = client.encrypt(samples(np.random.default_rng(0)))
@@ -64,6 +65,7 @@ def test_no_other_version_than_was_asked_for(pair, worker, tmp_path):
     assert (answer["error"], body) == ("no-model", b"")
 
 
+@pytest.mark.thorough
 def test_it_says_what_it_holds(pair, worker, tmp_path):
     client, task = pair
     message = client.encrypt(samples(np.random.default_rng(0)))
@@ -96,6 +98,7 @@ def test_fields_are_counted_at_once_where_they_are_few():
         ciphertexts_in(frame("answer", {}, b"\xff"))
 
 
+@pytest.mark.thorough
 def test_keys_that_were_deleted_are_not_used_again(pair, worker, tmp_path):
     client, task = pair
     keys = tmp_path / "keys"
@@ -107,6 +110,7 @@ def test_keys_that_were_deleted_are_not_used_again(pair, worker, tmp_path):
     assert worker.held == Held()
 
 
+@pytest.mark.thorough
 def test_keys_that_were_deleted_are_let_go(pair, worker, tmp_path):
     client, task = pair
     keys = tmp_path / "keys"

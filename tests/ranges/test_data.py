@@ -124,6 +124,7 @@ def test_a_plan_from_data_is_small_where_the_worst_case_is_not():
     assert "can spoil those beside it" in str(by_data)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("layout", mostly_thorough(["latency", "throughput"], (0,)))
 def test_what_is_planned_from_data_runs(layout, evaluator):
     model = network()

@@ -176,6 +176,7 @@ def test_files_count_where_no_extended_attributes_are(path, monkeypatch):
         BudgetFile(path, KEY).take(1, 4)
 
 
+@pytest.mark.thorough
 def test_only_the_end_of_a_long_file_is_read(path, monkeypatch):
     budget = BudgetFile.create(path, KEY)
     with path.open("ab") as file:

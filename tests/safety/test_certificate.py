@@ -104,6 +104,7 @@ def test_decisions_beyond_the_margin_are_the_exact_models():
     assert (scores.argmax(axis=1) == exact(model, x).argmax(axis=1))[sure].all()
 
 
+@pytest.mark.thorough
 def test_a_model_that_strays_is_not_valid():
     model = network(6, 4, 2, reach=9.0)
     certificate = fhenn.certify(model, [-1, 1])
@@ -123,6 +124,7 @@ def test_far_beyond_a_domain_nothing_is_promised():
     assert fhenn.certify(sign, [-1, 1]).total == np.inf
 
 
+@pytest.mark.thorough
 def test_refused_where_it_does_not_hold():
     model, other = MODELS["cubic"], network(6, 5, 3)
     plan = fhenn.plan(model, bounds=[-1, 1])

@@ -142,6 +142,7 @@ def pair(evaluator):
     return Careless(MODELS["hidden"], samples=4)
 
 
+@pytest.mark.thorough
 def test_no_stray_and_no_sample_that_it_spoils_goes_unseen(pair):
     for each, runs in ((pair, 16), (Careless(MODELS["one"], layout="throughput"), 8)):
         left, wrong, *unseen = count_unseen(each, runs, 7)
@@ -162,6 +163,7 @@ IMAGES_IN = [
 ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("name", "way"), mostly_thorough(IMAGES_IN, (0, 1)))
 def test_no_stray_and_no_sample_that_it_spoils_goes_unseen_among_images(name, way):
     how = {"inputs": SEEN, "ranges": "data"} if name == "squares" else {}
@@ -274,6 +276,7 @@ def test_flagged_samples_are_not_shared_with_a_warning(shared):
     assert pair.client._budget.spent == spent
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("read", ["decrypt", "decrypt_scores"])
 def test_what_is_masked_in_shared_results_holds_nothing(shared, read):
     pair, answer = shared

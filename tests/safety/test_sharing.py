@@ -236,6 +236,7 @@ def test_plans_that_cannot_be_are_refused(pair, changes):
         fhenn.Plan.from_json(json.dumps(json.loads(pair[0].to_json()) | changes))
 
 
+@pytest.mark.thorough
 def test_the_guard_of_shared_results_sees_what_others_see(monkeypatch):
     model = fhenn.Sequential([fhenn.Linear([[1.0]]), fhenn.Sigmoid(domain=(-1, 1), degree=3)])
     plan = fhenn.plan(model, bounds=[-1, 1], accuracy=1e-2, layout="throughput", queries=100)

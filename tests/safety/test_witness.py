@@ -72,6 +72,7 @@ def reference(model, witness, x):
 QUICK = ("one activation, throughput", "hidden, throughput")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.thorough) for name in MODELS]
 )

@@ -418,6 +418,7 @@ def test_other_problems_are_raised_as_they_are(status, kind):
     assert type(error) is ServiceError and error.kind == kind
 
 
+@pytest.mark.thorough
 def test_a_part_beyond_the_limits_of_a_real_service(service, monkeypatch):
     """Its bodies may have 4 MB."""
     monkeypatch.setattr("fhenn.session.encryption._PART", 8 << 20)

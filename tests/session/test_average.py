@@ -52,6 +52,7 @@ def sides(evaluator):
     return Sides(MODELS["parameters"])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("name", "layout"),
     [

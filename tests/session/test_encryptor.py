@@ -32,6 +32,7 @@ def public(evaluator, request):
     return Public(layout=request.param)
 
 
+@pytest.mark.thorough
 def test_its_uploads_are_answered_and_decrypted(public):
     x = RNG.uniform(-1, 1, (7, 2))
     upload = public.encryptor.encrypt(x)
@@ -42,6 +43,7 @@ def test_its_uploads_are_answered_and_decrypted(public):
     assert public.encryptor.fingerprint == public.client.fingerprint
 
 
+@pytest.mark.thorough
 def test_streams_of_processes(public, monkeypatch):
     monkeypatch.setattr("fhenn.session.encryption._PART", 1)
     monkeypatch.setattr("fhenn.session.stream.FEW", 1)

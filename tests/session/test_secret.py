@@ -227,6 +227,7 @@ def test_the_plan_may_be_the_public_one(client):
     fhenn.Client.from_secret_bytes(public, client.secret_bytes())
 
 
+@pytest.mark.thorough
 def test_a_passphrase_costs_whoever_guesses_it(client, monkeypatch):
     """scrypt with n = 2¹⁷, r = 8, p = 1 (OWASP), AES-256-GCM with a nonce of 96 bits, as the message says."""
     monkeypatch.setattr(secret, "_COST", COST)

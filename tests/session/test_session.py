@@ -189,6 +189,7 @@ def test_progress_of_the_server_is_told():
         assert (of_node[0], of_node[-1]) == (1000 * place, 1000 * (place + 1))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("layout", mostly_thorough(["latency", "throughput"], (1,)))
 def test_a_bar_moves_inside_a_layer_and_for_every_ciphertext(layout):
     told = []

@@ -113,6 +113,7 @@ def test_a_stream_whole_or_in_pieces_is_the_same(streamed):
     assert np.array_equal(streamed.decrypted(again), streamed.decrypted(streamed.answers))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("sizes", [[1] * 40, [3, 0, 36, 1], [40], [39, 1]], ids=str)
 def test_rows_in_pieces_of_any_size_become_the_same_parts(narrow, sizes, monkeypatch):
     monkeypatch.setattr("fhenn.session.encryption._PART", 10 * narrow.plan.bytes_per_ciphertext)
@@ -356,6 +357,7 @@ def test_rows_that_do_not_fit(narrow):
     assert (caught.value.samples, caught.value.furthest) == ((len(narrow.x) + 1,), (len(narrow.x) + 1, 1))
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("_many")
 def test_violations_and_options_reach_each_part(narrow):
     x = np.array([[0.5, 0.5], [0.25, 0.5]])
@@ -401,6 +403,7 @@ def shared(evaluator):
         yield client, answers, stream.receipt
 
 
+@pytest.mark.thorough
 def test_a_stream_is_shared_as_a_whole_or_not_at_all(shared, tmp_path):
     client, answers, receipt = shared
     client.keep_budget(tmp_path / "budget", 0.5, overwrite=True)  # for two more parts
@@ -436,6 +439,7 @@ def with_refusal(narrow, refusal):
     return [*answers, End(PARTS, len(narrow.x), _digest(answers)).to_bytes()]
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("_many")
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_refused_part_is_masked_or_raised(narrow, workers):
@@ -638,6 +642,7 @@ def test_processes_encrypt_and_decrypt_the_same(streamed):
         assert np.array_equal(streamed.decrypted(answers, receipt=receipt, workers=2, scores=True), one)
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("_many")
 def test_errors_of_processes_are_those_of_one(narrow):
     with pytest.raises(BoundsExceeded) as caught:
@@ -649,6 +654,7 @@ def test_errors_of_processes_are_those_of_one(narrow):
             narrow.decrypted(answers, workers=workers)
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("_many")
 def test_a_process_that_ends_is_told(narrow, monkeypatch):
     monkeypatch.setattr("fhenn.session.encryption.encrypt_part", _end)
@@ -668,6 +674,7 @@ def test_a_number_of_processes_that_there_cannot_be(narrow, workers):
         list(narrow.client.decrypt_stream(narrow.answers, workers=workers))
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("_many")
 def test_a_stream_that_is_closed_lets_its_processes_go(narrow, monkeypatch):
     begun, popen = [], subprocess.Popen

@@ -92,6 +92,7 @@ def test_updates_take_the_mean_over_all_samples(holder, server):
     np.testing.assert_allclose(node.reveal(holder), expected, atol=1e-3)
 
 
+@pytest.mark.thorough
 def test_a_logistic_regression_learns_on_ciphertexts_as_on_plaintext(holder, server):
     truth = np.array([2.0, -1.0, 0.5])
     x = np.column_stack([rng.normal(size=(400, 2)), np.ones(400)])

@@ -419,6 +419,7 @@ def test_several_ciphertexts_are_read_as_each_is(seeded, monkeypatch):
     assert outcome(lambda: read_ciphertexts(ring, "x", bodies)) == expected
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("seeded", [True, False])
 @pytest.mark.parametrize("place", [0, 1, 4])
 def test_one_of_several_that_is_another_is_refused_as_by_itself_or_read(seeded, place):

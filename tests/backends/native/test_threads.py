@@ -80,6 +80,7 @@ def test_sixteen_threads_call_at_once(expected, threads):
         assert all(found == expected for found in pool.map(lambda _: work(), range(64)))
 
 
+@pytest.mark.thorough
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_ring_serves_a_child_of_its_process(expected):
     """Its threads are not there; neither are those that were inside a call when it was made."""
@@ -162,6 +163,7 @@ time.sleep(0.2)
 """
 
 
+@pytest.mark.thorough
 def test_a_process_ends_while_daemon_threads_are_inside_calls():
     """Tables are not taken from under them."""
     command = [sys.executable, "-c", AT_THE_END, str(Path(__file__).parent)]

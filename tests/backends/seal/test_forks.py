@@ -80,6 +80,7 @@ def test_what_is_dropped_in_a_child_does_not_hang(name):
     in_a_child(drop)
 
 
+@pytest.mark.thorough
 def test_a_child_computes_with_what_its_parent_made_and_with_its_own():
     made, server = pair()
     x = np.array([[0.5, -0.25]])
@@ -95,6 +96,7 @@ def test_a_child_computes_with_what_its_parent_made_and_with_its_own():
     compute()
 
 
+@pytest.mark.thorough
 def test_a_child_of_a_child_drops_too():
     held = [client()]
 

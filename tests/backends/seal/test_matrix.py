@@ -72,6 +72,7 @@ def replicated(x, period, samples, slots):
     return Vectors("replicated", period, samples).pack(x, slots)
 
 
+@pytest.mark.thorough
 @settings(max_examples=150)
 @given(st.integers(1, 300), st.integers(1, 20), st.sampled_from([1, 2, 4]), st.integers(1, 5), st.integers(1, 5))
 def test_every_slot_holds_the_product_and_nothing_else(width, outputs, samples, upload, count):
@@ -104,6 +105,7 @@ def placed(width, period, samples, tiles=1):
 some_tiles = st.integers(1, 3)
 
 
+@pytest.mark.thorough
 @settings(max_examples=150)
 @given(st.integers(3, 20), st.integers(3, 20), st.sampled_from([1, 2, 4]), st.tuples(some_tiles, some_tiles), st.data())
 def test_features_may_stand_anywhere(width, outputs, samples, tiles, data):
@@ -196,6 +198,7 @@ def test_a_placement_that_is_none_is_refused(change):
         layout_from_json(SPREAD | change)
 
 
+@pytest.mark.thorough
 def test_a_table_that_swells_is_not_inflated(peak):
     bomb = b64encode(compress(bytes(1 << 28), 9)).decode()
     with peak() as used, pytest.raises(ValueError, match="bytes"):

@@ -175,6 +175,7 @@ def test_steps_that_do_not_fit_are_refused(steps):
         Preparation.of_numbers(1).then(*steps)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("make", [
     lambda: OneHot((("a", "a"),), ((0, 1),), (2,), (None,)),
     lambda: OneHot((("a", "b"),), ((0, 1),), (3,), (None,)),
