@@ -82,12 +82,12 @@ def import_(
     output: Path,
     as_json: bool,
 ) -> None:
-    """Import a model from ONNX, with polynomials inside, or trees of XGBoost or LightGBM, which stay exact.
+    """Import a model of ONNX, XGBoost or LightGBM.
 
     SOURCE is a file that ends in .onnx, which needs the extra `onnx`, or one that XGBoost saved as .json or .ubj, or
-    LightGBM as .txt; neither library is needed. Of a network, sample data tell what became of every activation, and
-    how often the model decides as the exact one does; with labels, the accuracy of both. Of trees, samples with labels
-    tell the accuracy.
+    LightGBM as .txt; neither library is needed. A network gets polynomials inside, trees stay exact. Of a network,
+    sample data tell what became of every activation, and how often the model decides as the exact one does; with
+    labels, the accuracy of both. Of trees, samples with labels tell the accuracy.
 
     \b
       fhenn import network.onnx --inputs records.csv
