@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 from service_harness import Running
 
+import fhenn
 from fhenn import artifacts
 from fhenn.cli import cli
 from fhenn.cli.records import Records
@@ -110,6 +111,40 @@ def round_on_files(*bounds):
     return predictions_match_the_twin()
 
 
+def ask_the_service(here, monkeypatch):
+    """The predictions of the model at a service, whose plan the client fetches."""
+    store = Store(here / "store")
+    store.models.add("risk", Path("model.fhenn").read_bytes(), Path("plan.fhenn").read_bytes())
+    store.close()
+    Path("plan.fhenn").unlink()
+    with Running(here / "store", {}) as service:
+        monkeypatch.setenv("FHENN_URL", service.url)
+        monkeypatch.setenv("FHENN_TOKEN", service.token("hospital"))
+        run("fetch")
+        run("keygen")
+        run("predict", "new.csv", "--id", "patient_id", "-o", "out.csv")
+
+
+def pipeline_of_ones_own(kind):
+    """A pipeline of scikit-learn that takes the raw table."""
+    compose = pytest.importorskip("sklearn.compose")
+    ensemble, impute, linear = (
+        pytest.importorskip(f"sklearn.{name}") for name in ("ensemble", "impute", "linear_model")
+    )
+    neural, preprocessing = (pytest.importorskip(f"sklearn.{name}") for name in ("neural_network", "preprocessing"))
+    make_pipeline = pytest.importorskip("sklearn.pipeline").make_pipeline
+    filled = impute.SimpleImputer(strategy="constant", fill_value="unknown")
+    numbers = make_pipeline(impute.SimpleImputer(add_indicator=True), preprocessing.StandardScaler())
+    texts = make_pipeline(filled, preprocessing.OneHotEncoder(handle_unknown="ignore", sparse_output=False))
+    columns = [("numbers", numbers, ["age", "crp"]), ("texts", texts, ["sex", "ward", "smoker"])]
+    last = {
+        "linear": linear.LogisticRegression(),
+        "perceptron": neural.MLPClassifier((6,), activation="tanh", random_state=0, max_iter=60, early_stopping=True),
+        "trees": ensemble.HistGradientBoostingClassifier(max_iter=20, max_depth=3, max_bins=32, random_state=0),
+    }
+    return make_pipeline(compose.ColumnTransformer(columns), last[kind])
+
+
 class TestRound:
     def test_from_a_raw_table_to_predictions_with_ids(self, here):
         shown = run("train", "patients.csv", "--label", "outcome", "--drop", "stay")
@@ -158,55 +193,44 @@ class TestRound:
         if over == "files":
             round_on_files()
             return
-        store = Store(here / "store")
-        store.models.add("risk", Path("model.fhenn").read_bytes(), Path("plan.fhenn").read_bytes())
-        store.close()
-        Path("plan.fhenn").unlink()
-        with Running(here / "store", {}) as service:
-            monkeypatch.setenv("FHENN_URL", service.url)
-            monkeypatch.setenv("FHENN_TOKEN", service.token("hospital"))
-            run("fetch")
-            run("keygen")
-            run("predict", "new.csv", "--id", "patient_id", "-o", "out.csv")
+        ask_the_service(here, monkeypatch)
         predictions_match_the_twin()
 
     @pytest.mark.thorough
-    @pytest.mark.parametrize("ending", ["parquet", "csv"])
-    def test_a_pipeline_of_ones_own_on_the_same_table(self, here, ending):
+    @pytest.mark.parametrize(
+        ("kind", "over"),
+        [
+            ("linear", "csv"),
+            ("linear", "parquet"),
+            ("perceptron", "csv"),
+            ("perceptron", "service"),
+            ("trees", "csv"),
+            ("trees", "service"),
+        ],
+    )
+    def test_a_pipeline_of_ones_own_on_the_same_table(self, here, monkeypatch, kind, over):
         pandas = pytest.importorskip("pandas")
-        sklearn = pytest.importorskip("sklearn")
-        assert sklearn
-        from sklearn.compose import ColumnTransformer  # noqa: PLC0415
-        from sklearn.impute import SimpleImputer  # noqa: PLC0415
-        from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
-        from sklearn.pipeline import make_pipeline  # noqa: PLC0415
-        from sklearn.preprocessing import OneHotEncoder, StandardScaler  # noqa: PLC0415
-
-        import fhenn  # noqa: PLC0415
-
-        write("new.csv", patients(40, 1))
+        write("patients.csv", patients(5000))
+        write("new.csv", patients(60, 1))
         frame = pandas.read_csv("patients.csv")
-        filled = SimpleImputer(strategy="constant", fill_value="unknown")
-        columns = ColumnTransformer(
-            [
-                ("numbers", make_pipeline(SimpleImputer(add_indicator=True), StandardScaler()), ["age", "crp"]),
-                ("texts", make_pipeline(filled, OneHotEncoder(handle_unknown="ignore")), ["sex", "ward", "smoker"]),
-            ]
-        )
-        pipeline = make_pipeline(columns, LogisticRegression()).fit(frame, frame["outcome"])
+        pipeline = pipeline_of_ones_own(kind).fit(frame, frame["outcome"])
         artifacts.write("model.fhenn", artifacts.model_to_bytes(fhenn.from_sklearn(pipeline, inputs=frame)))
+        ending = "parquet" if over == "parquet" else "csv"
         if ending == "parquet":
             pytest.importorskip("pyarrow")
             frame.to_parquet("patients.parquet")
-            run("plan", "--bounds-from", "patients.parquet")
-            Path("patients.csv").unlink()
         run("plan", "--bounds-from", f"patients.{ending}")
-        run("keygen")
-        run("encrypt", "new.csv", "--id", "patient_id")
-        run("evaluate")
-        run("decrypt", "-o", "out.csv")
-        new = pandas.read_csv("new.csv")
-        assert [row["prediction"] for row in read("out.csv")] == pipeline.predict(new).tolist()
+        if over == "service":
+            ask_the_service(here, monkeypatch)
+        else:
+            run("keygen")
+            run("encrypt", "new.csv", "--id", "patient_id")
+            run("evaluate")
+            run("decrypt", "-o", "out.csv")
+        new, found = pandas.read_csv("new.csv"), read("out.csv")
+        assert [row["patient_id"] for row in found] == new["patient_id"].tolist()
+        agree = np.mean([row["prediction"] for row in found] == pipeline.predict(new))
+        assert agree > 0.95 if kind == "perceptron" else agree == 1
 
 
 class TestWhatIsSaid:
