@@ -259,6 +259,13 @@ class TestPreparation:
         ]
         assert not any("'e'" in line for line in preparation.tells())  # one patient alone is nobody's business
 
+    def test_rare_ones_and_missing_ones_have_a_bit_each(self):
+        cells = [*repeated("a", "b", rows=600), *["c"] * 5, *["d"] * 5, *[""] * 20]
+        preparation = preparation_of(types_of(survey({"x": cells})))
+        assert preparation.features == ("x is 'a'", "x is 'b'", "x is rare", "x is missing")
+        found = preparation.prepare({"x": ["b", "c", None, "new"]})
+        assert found.tolist() == [[0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1], [0, 0, 0, 0]]
+
     def test_features_have_names_of_their_own(self):
         facts = survey(
             {"x": repeated("a", "b"), "x is 'a'": np.arange(ROWS) * 0.5, "y": repeated("1" * 80, "1" * 81 + "x")}
