@@ -9,7 +9,7 @@ import numpy as np
 
 from fhenn.errors import WireFormatError
 from fhenn.interop.model import ImportedModel
-from fhenn.interop.preparation import Function, Preparation, Select, Step, Union
+from fhenn.interop.preparation import Function, Impute, Preparation, Select, Step, Union
 from fhenn.interop.reading import Reading
 from fhenn.interop.trees.ensemble import Ensemble, Tree, Value
 from fhenn.interop.trees.network import parts_of, preparation_of
@@ -23,11 +23,13 @@ class Boosted:
     ensemble: of all features that it was trained on, categories by their codes.
     reading: of its scores.
     labels: for features whose categories have names, these by their codes; cells of tables hold them.
+    zeros: features in which a missing cell is 0, which the client fills in: trees need no bit for it.
     """
 
     ensemble: Ensemble
     reading: Reading
     labels: Mapping[int, Sequence[Value]]
+    zeros: frozenset[int] = frozenset()
 
     def parts(self) -> tuple[tuple[Step, ...], list[Node]]:
         """What the client does to features as the trees were trained on, categories by codes, and the nodes after it.
@@ -54,17 +56,20 @@ class Boosted:
 
     @property
     def _order(self) -> tuple[list[int], tuple[Step, ...]]:
-        """The features in the order of the bits, and the step that brings them there.
+        """The features in the order of the bits, and the steps that bring them there.
 
         Codes of categories lose their fraction, as in the libraries; they come last, in a branch of their own.
         """
         coded = {int(tree.features[node]) for tree in self.ensemble.trees for node in tree.sets} - self.labels.keys()
         others = [place for place in range(self.ensemble.features) if place not in coded]
         order = [*others, *sorted(coded)]
-        if not coded:
-            return order, ()
-        codes = (Select(tuple(sorted(coded))), Function("trunc"))
-        return order, (Union(((Select(tuple(others)),), codes) if others else (codes,)),)
+        steps: list[Step] = []
+        if self.zeros:
+            steps.append(Impute(tuple(0.0 if place in self.zeros else None for place in range(len(order)))))
+        if coded:
+            codes = (Select(tuple(sorted(coded))), Function("trunc"))
+            steps.append(Union(((Select(tuple(others)),), codes) if others else (codes,)))
+        return order, tuple(steps)
 
     @property
     def _named(self) -> Ensemble:

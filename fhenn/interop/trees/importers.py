@@ -89,8 +89,8 @@ def from_lightgbm(
     LGBMRegressor or LGBMRanker, whose scores are compared with fhenn's. Boosting gbdt, dart, goss and rf.
     classes: labels in the order of the scores; those that a classifier has, else 0, 1, … where None.
     rounds: of boosting, from the first on; None for what `predict` takes.
-    missing: whether cells may be missing, as LightGBM decides of them, where it takes them for 0 too; else they are
-    refused.
+    missing: whether cells may be missing, as LightGBM decides of them: where none was missing in training it takes them
+    for 0, and so does the client. Else they are refused.
     Returns the model, which takes tables as the trees were trained on, with blanks, and categories of pandas by their
     names.
     Raises UnsupportedModel where its trees are linear, it is trained for what fhenn does not know, or differs.

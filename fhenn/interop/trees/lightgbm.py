@@ -6,7 +6,7 @@ Source: LightGBM's `GBDT::SaveModelToString`, and what its `Tree::NumericalDecis
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -90,10 +90,23 @@ def _read(text: str, classes: ArrayLike | None, rounds: int | None, missing: boo
         for place, section in enumerate(sections[: count * outputs])
     )
     named = None if names == tuple(f"Column_{place}" for place in range(features)) else names
-    may = (bool(missing),) * features
+    zeros = _zeros(sections[: count * outputs]) if missing else frozenset[int]()
+    may = tuple(missing and place not in zeros for place in range(features))
     ensemble = Ensemble(trees, features, np.zeros(outputs), False, False, may, named)
     reading = _reading(header.get("objective", "custom"), outputs, classes)
-    return Boosted(ensemble, reading, _labels(tail, features, names))
+    return Boosted(ensemble, reading, _labels(tail, features, names), zeros)
+
+
+def _zeros(sections: Iterable[str]) -> frozenset[int]:
+    """Features in which a missing cell is 0 wherever a tree asks: no cell was missing in training, or zeros were."""
+    zero, otherwise = set[int](), set[int]()
+    for section in sections:
+        fields = _fields(section)
+        inner = read_count(fields["num_leaves"], _MOST_LEAVES) - 1
+        asked, decisions = (_integers(fields, name, inner) for name in ("split_feature", "decision_type"))
+        for feature, decision in zip(asked, decisions, strict=True):
+            (zero if not decision & 1 and decision >> 2 & 3 in (0, 1) else otherwise).add(feature)
+    return frozenset(zero - otherwise)
 
 
 def _fields(section: str) -> Fields:

@@ -6,7 +6,7 @@ import pytest
 from sklearn.exceptions import NotFittedError
 
 import fhenn
-from fhenn.errors import ParameterError, UnsupportedModel
+from fhenn.errors import MissingValues, ParameterError, UnsupportedModel
 from fhenn.interop.trees.agreement import probes, require_agreement
 from fhenn.interop.trees.ensemble import Ensemble, Tree
 
@@ -58,6 +58,25 @@ def test_a_booster_of_lightgbm_says_what_it_says_itself(tmp_path):
         assert model.reading.classes == (0, 1, 2)
     some = booster.predict(x, raw_score=True, num_iteration=2)
     np.testing.assert_allclose(fhenn.from_lightgbm(booster, rounds=2).decision_function(x), some, atol=1e-13)
+
+
+def test_a_blank_that_lightgbm_takes_for_zero_needs_no_bit():
+    for name in ("binary", "blanks as zeros", "zeros, blanks"):
+        estimator, x = boosters.LIGHTGBM[name]()
+        model = fhenn.from_lightgbm(estimator)
+        assert not any("missing" in bit for bit in model.preparation.features)
+        require_alike(model, estimator, boosters.blanks(x), 1e-13)
+    estimator, x = boosters.LIGHTGBM["binary"]()
+    with pytest.raises(MissingValues):
+        fhenn.from_lightgbm(estimator, missing=False).predict(boosters.blanks(x))
+
+
+@pytest.mark.thorough
+def test_trees_of_lightgbm_as_they_are_by_default_have_a_plan():
+    (x, y), made = CANCER, boosters.library("lightgbm").LGBMClassifier(verbose=-1, n_jobs=1)
+    model = fhenn.from_lightgbm(made.fit(x, y))
+    assert model.nodes[1].polynomial.degree > 8
+    assert fhenn.plan(model, accuracy=1e-3).error <= 1e-3
 
 
 @pytest.mark.filterwarnings("ignore:The argument 'eval_set'")
