@@ -36,9 +36,9 @@ def from_xgboost(
     no approximation. Its scores are sums in double precision where XGBoost's are in single, some 1e-7 of them apart.
     A client learns the thresholds of each feature, not the trees nor the leaves (`ImportedModel.preparation.tells`).
 
-    model: the path of what `save_model("model.json")` or ("model.ubj") wrote, these bytes or this text; or a Booster, XGBClassifier,
-    XGBRegressor, XGBRFClassifier, XGBRFRegressor or XGBRanker, whose scores are compared with fhenn's. Boosters gbtree,
-    dart and gblinear.
+    model: the path of what `save_model("model.json")`, or "model.ubj", wrote, these bytes or this text; or a Booster,
+    XGBClassifier, XGBRegressor, XGBRFClassifier, XGBRFRegressor or XGBRanker, whose scores are compared with fhenn's.
+    Boosters gbtree, dart and gblinear.
     classes: labels in the order of the scores, 0, 1, … where None; those of binary:logitraw are numbers without them.
     rounds: of boosting, from the first on; None for what `predict` of the model takes: those up to the best one where
     an estimator for scikit-learn stopped early, else all.
