@@ -236,6 +236,7 @@ def test_raw_tables_go_through_a_pipeline():
     estimator = pipeline().fit(X, y)
     model = fhenn.from_sklearn(estimator, inputs=X)
     same(model, estimator, X)
+    assert not any("is missing" in name for name in model.preparation.features)  # all are filled before
     with pytest.raises(FeatureMismatch):
         model.predict(X.drop(columns="lab"))
     with pytest.raises(UnsupportedModel, match=r"nothing before it can be folded.*preparation='client'"):

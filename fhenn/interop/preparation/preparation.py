@@ -15,6 +15,7 @@ from fhenn.columns import Table, prepared_table, require_distinct
 from fhenn.errors import MissingValues, ParameterError, ShapeMismatch
 from fhenn.interop.preparation.catalogue import STEPS
 from fhenn.interop.preparation.frame import Field, Fields, Floats, Frame, Source, rows_in_words
+from fhenn.interop.preparation.holes import may_be_missing
 from fhenn.interop.preparation.step import Step, Union, run, walk
 from fhenn.interop.preparation.table import Column, frame_of, read_table
 from fhenn.strict import built
@@ -130,6 +131,15 @@ class Preparation:
         """Names of the raw columns that are used; None where columns have none."""
         used = [column.name for column in self.columns if column.used and column.name is not None]
         return tuple(used) if used else None
+
+    @property
+    def may_be_missing(self) -> tuple[bool, ...]:
+        """For each feature, whether it may be missing before it is known what comes after; as for `prepare`.
+
+        >>> Preparation.of_numbers(1).may_be_missing
+        (True,)
+        """
+        return may_be_missing(self.steps, self._begin)
 
     @property
     def bounds(self) -> tuple[float, float] | None:

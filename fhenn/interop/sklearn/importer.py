@@ -57,7 +57,8 @@ def from_sklearn(
 
     All of it is exact but for the hidden activations of perceptrons, which become polynomials. What follows the scores,
     such as links, calibrations, votes and thresholds, the client computes from what it decrypts: the model's `reading`
-    holds it, so whoever gets that sees its constants, and of an ensemble the scores of every member.
+    holds it, so whoever gets that sees its constants, and of an ensemble the scores of every member. Trees take bits
+    that the client makes, so whoever has the preparation sees their thresholds; even votes go to the first class.
 
     estimator: one of `ESTIMATORS`, after any of `TRANSFORMERS`, which are folded into the first linear layer and cost
     nothing, and of `PREPARERS`, which the client runs in the clear.
@@ -124,9 +125,23 @@ def from_sklearn(
         require_agreement(clear, found.transformers, inputs, missing=bool(found.steps))
     if thresholds == "quantiles":
         found = _on_quantiles(found, clear.prepare(inputs, missing=True), bins)
+    found = _without_holes(found, clear)
     clear = clear.then(*found.steps) if found.steps else clear
     model = ImportedModel(fold(found.parts), found.reading, found.stand_ins, preparation=clear)
     return (wanted if inputs is None else replace(wanted, inputs=clear.prepared(inputs))).applied(model)
+
+
+def _without_holes(found: Imported, clear: Preparation) -> Imported:
+    """Trees that do not ask whether a feature is missing, where the preparation before them leaves none missing."""
+    trees = found.ensemble
+    if trees is None or not any(trees.missing):
+        return found
+    missing = tuple(each and may for each, may in zip(trees.missing, clear.may_be_missing, strict=True))
+    if missing == trees.missing:
+        return found
+    fewer = replace(trees, missing=missing)
+    steps, nodes = parts_of(fewer)
+    return replace(found, parts=nodes, steps=steps, ensemble=fewer)
 
 
 def _on_quantiles(found: Imported, samples: Floats, bins: int) -> Imported:

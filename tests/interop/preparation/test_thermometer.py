@@ -6,7 +6,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fhenn.errors import MissingValues, ParameterError
-from fhenn.interop.preparation import Column, Preparation, Thermometer
+from fhenn.interop.preparation import (
+    Column,
+    Function,
+    Impute,
+    IsMissing,
+    OneHot,
+    Preparation,
+    Scale,
+    Select,
+    Thermometer,
+    Union,
+)
 
 finite = st.floats(allow_nan=False, allow_infinity=False, width=64)
 
@@ -118,3 +129,17 @@ def test_sets_that_are_empty_are_of_any_column(kind):
     else:
         with pytest.raises(ParameterError, match="takes texts"):
             Preparation((Column("x", kind),), (mixed,), ("a", "b"))
+
+
+def test_what_is_never_missing_is_known_before_there_are_rows():
+    start = Preparation.of_numbers(3)
+    assert start.may_be_missing == (True, True, True)
+    filled = start.then(Impute((1.0, None, 2.0)), Scale((), (2.0, 2.0, 2.0)))
+    assert filled.may_be_missing == (False, True, False)
+    branches = Union(
+        ((Select((2, 1)),), (IsMissing((0,)),), (OneHot(((0.0,),) * 3, ((0,),) * 3, (1,) * 3, (-1,) * 3),))
+    )
+    both = filled.then(branches, features=[f"f{place}" for place in range(6)])
+    assert both.may_be_missing == (False, True, False, False, False, False)
+    assert filled.then(Function("log")).may_be_missing == (True, True, True)
+    assert start.then(Impute((1.0,) * 3, missing=-1.0)).may_be_missing == (True, True, True)
