@@ -148,20 +148,49 @@ static void multiply_pairs(const Modulus* m, int terms, const Pairs* pairs, cons
   }
 }
 
-/* The products of a giant step whose plaintexts are made, some at a time. */
-static void multiply_made(const Ring* ring, const Map* map, int i, const Giant* giant, const Pairs* pairs, u64* made,
-                          u64* const result[2][2]) {
+/* How many terms from t on take a baby step from `baby` on, before that plus `together`; `together` at most. */
+static int terms_among(const Giant* giant, int t, int baby, int together) {
+  int some = 0;
+  while (some < together && t + some < giant->terms) {
+    int taken = giant->which ? giant->which[t + some] : t + some;
+    if (taken < baby || taken >= baby + together) break;
+    some++;
+  }
+  return some;
+}
+
+/* The products of a giant step with some baby steps, whose plaintexts are made, onto what there is. */
+static void multiply_made(const Ring* ring, const Map* map, int i, const Giant* giant, int baby, const Pairs* pairs,
+                          u64* made, u64* const result[2][2]) {
   long pitch = pitch_of_made(ring);
   int together = made_together(ring);
-  for (int t = 0; t < giant->terms; t += together) {
-    int some = giant->terms - t < together ? giant->terms - t : together;
+  for (int t = 0, some; t < giant->terms; t += some ? some : 1) {
+    some = terms_among(giant, t, baby, together);
+    if (!some) continue;
     for (int s = 0; s < some; s++)
       encode_real(real_at(ring, map->k, i), giant->coefficients, t + s, made + together * pitch, made + s * pitch);
     Pairs from[] = {pairs[0], pairs[1]};
     for (int side = 0; side < 2 && !giant->which; side++) from[side].words += t * pairs[side].pair;
     multiply_pairs(modulus_at(ring, map->k, i), some, from, giant->which ? giant->which + t : NULL,
-                   (Factors){made, pitch, 8, 0}, t > 0, result, ring->n / 2);
+                   (Factors){made, pitch, 8, 0}, 1, result, ring->n / 2);
   }
+}
+
+/* The products of all giant steps whose plaintexts are made, modulo the prime of part i: with some baby steps at a
+   time, whose pairs stay in the third cache. */
+static void multiply_all_made(const Multiplications* p, int i, const Pairs* pairs, u64* made) {
+  const Ring* ring = p->ring;
+  const Map* map = p->map;
+  int parts = map->k + map->lifted, together = made_together(ring);
+  long pitch = pitch_of(ring), half = ring->n / 2;
+  for (int baby = 0; baby < map->babies; baby += together)
+    for (int g = 0; g < giants_of(map); g++) {
+      if (!map->giant[g].terms || !map->giant[g].coefficients.first) continue;
+      u64 *first = p->products + (2L * g * parts + i) * pitch, *second = first + parts * pitch;
+      u64* const result[2][2] = {{first, second}, {first + half, second + half}};
+      for (int h = 0; h < 2 && !baby; h++) memset(h ? second : first, 0, (size_t)ring->n * sizeof *first);
+      multiply_made(ring, map, i, &map->giant[g], baby, pairs, made, result);
+    }
 }
 
 static void multiply_piece(void* argument, int index, int worker) {
@@ -179,18 +208,14 @@ static void multiply_piece(void* argument, int index, int worker) {
   make_pairs(p, i, starts[1], p->lifted + worker * pitch, right);
   for (int g = 0; g < giants_of(map); g++) {
     const Giant* giant = &map->giant[g];
-    if (!giant->terms) continue;
+    if (!giant->terms || giant->coefficients.first) continue;
     u64 *first = p->products + (2L * g * parts + i) * pitch, *second = first + parts * pitch;
     u64* const result[2][2] = {{first + starts[0], second + starts[0]}, {first + starts[1], second + starts[1]}};
-    if (giant->coefficients.first) {
-      u64* made = p->made + worker * (long)polynomials_of_made(ring, map) * pitch;
-      multiply_made(ring, map, i, giant, pairs, made, result);
-    } else {
-      const u64* plain = giant->plain + (i * ring->n / 2 + starts[0]) * giant->terms;
-      multiply_pairs(modulus_at(ring, map->k, i), giant->terms, pairs, giant->which,
-                     (Factors){plain, 8, 8L * giant->terms, 0}, 0, result, p->piece);
-    }
+    const u64* plain = giant->plain + (i * ring->n / 2 + starts[0]) * giant->terms;
+    multiply_pairs(modulus_at(ring, map->k, i), giant->terms, pairs, giant->which,
+                   (Factors){plain, 8, 8L * giant->terms, 0}, 0, result, p->piece);
   }
+  if (makes_plain(map)) multiply_all_made(p, i, pairs, p->made + worker * (long)polynomials_of_made(ring, map) * pitch);
 }
 
 size_t polynomials_to_multiply(const Ring* ring, const Map* map) {
