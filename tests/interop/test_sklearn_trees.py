@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fhenn
-from fhenn.errors import DataWarning, FeatureMismatch, ParameterError, UnsupportedModel
+from fhenn.errors import DataWarning, FeatureMismatch, MissingValues, ParameterError, UnsupportedModel
 from fhenn.interop import Reading
 from fhenn.interop.preparation import Thermometer
 
@@ -79,7 +79,7 @@ CASES = {
         "regression",
     ),
     "bagging": (BaggingClassifier(TREE, 5, max_features=3), "three"),
-    "bagging, binary": (BaggingClassifier(TREE, 5), "binary missing"),
+    "bagging, binary": (BaggingClassifier(DecisionTreeClassifier(), 5), "binary missing"),
     "bagging of boosting": (BaggingClassifier(GradientBoostingClassifier(n_estimators=2), 2), "three"),
     "bagging, regression": (BaggingRegressor(DecisionTreeRegressor(max_depth=3), 4, max_features=4), "regression"),
     "soft votes": (
@@ -180,6 +180,16 @@ def test_the_twin_is_the_estimator(name):
     assert model.preparation.bounds == (0.0, 1.0)
     same(model, estimator, unseen_of(estimator, X, rng))
     assert Reading.from_json(model.reading.to_json()) == model.reading
+
+
+@pytest.mark.parametrize("name", ["forest", "extra trees", "regression extra tree", "histograms, binary", "isolation"])
+def test_trees_that_saw_no_missing_cell_have_no_bits_for_any(name):
+    estimator, kind = CASES[name]
+    _, estimator = fitted(estimator, kind, np.random.default_rng(1))
+    model = fhenn.from_sklearn(estimator)
+    assert not any("is missing" in feature for feature in model.preparation.features)
+    with pytest.raises(MissingValues):
+        model.predict([[np.nan] * FEATURES])
 
 
 def test_even_votes_go_to_the_first_class():  # as in scikit-learn, though rounding and noise may favour another

@@ -12,7 +12,7 @@ from fhenn.interop.reading import Maps, Reading
 from fhenn.interop.reading.expressions import Scores
 from fhenn.interop.reading.operations import Apply
 from fhenn.interop.sklearn.imported import Final, Imported, Maker, refuse
-from fhenn.interop.sklearn.trees import imported
+from fhenn.interop.sklearn.trees import imported, parts_missing
 from fhenn.interop.trees import Tree
 
 _WORD = 32
@@ -49,7 +49,13 @@ def _boosted(step: Any, where: str, reading: Reading) -> Imported:
     ]
     begin = np.ravel(step._baseline_prediction)
     before = () if step._preprocessor is None else ((_encoder(step._preprocessor), f"{where}, its categories"),)
-    return imported(step, trees, begin, reading, single=False, missing=True, transformers=before)
+    missing = bool(before) or any(_parts_missing(each.nodes) for iteration in step._predictors for each in iteration)
+    return imported(step, trees, begin, reading, single=False, missing=missing, transformers=before)
+
+
+def _parts_missing(nodes: Any) -> bool:
+    children = (np.where(nodes["is_leaf"], 0, nodes[side]).astype(np.int64) for side in ("left", "right"))
+    return parts_missing(nodes["missing_go_to_left"], nodes["count"], *children)
 
 
 def _tree(predictor: Any, place: int, outputs: int) -> Tree:

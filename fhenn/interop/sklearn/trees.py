@@ -83,10 +83,29 @@ def tree_of(tree: Any, values: Floats, places: NDArray[np.integer[Any]] | None =
 
 
 def takes_missing(step: Any) -> bool:
-    """Whether an estimator takes samples with missing cells."""
+    """Whether an estimator takes samples with missing cells, and was fitted on such.
+
+    Where no cell was missing, scikit-learn sends missing ones where more of the samples went: trees that do so at every
+    node have nothing learnt to say of them, and bits for them would only cost.
+    """
     from sklearn.utils import get_tags
 
-    return bool(get_tags(step).input_tags.allow_nan)
+    if not get_tags(step).input_tags.allow_nan:
+        return False
+    return any(
+        parts_missing(tree.missing_go_to_left, tree.n_node_samples, tree.children_left, tree.children_right)
+        for tree in (each.tree_ for each in _members(step))
+    )
+
+
+def parts_missing(goes_left: Any, samples: Any, left: Any, right: Any) -> bool:
+    """Whether a node of a tree sends missing cells elsewhere than where more of its samples went.
+
+    goes_left, samples, left, right: of each node, where missing cells go, how many samples came, and its children.
+    """
+    inner = np.asarray(left) > 0
+    more = np.asarray(samples)[np.asarray(left)[inner]] > np.asarray(samples)[np.asarray(right)[inner]]
+    return bool(np.any(np.asarray(goes_left).astype(bool)[inner] != more))
 
 
 def _members(step: Any) -> list[Any]:
