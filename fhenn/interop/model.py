@@ -211,10 +211,7 @@ class ImportedModel(Sequential):
         >>> model.for_inputs(bounds=[-3, 3]).nodes[1].domain
         (-12.2, 12.2)
         """
-        if accuracy is not None and not (isinstance(accuracy, Real) and 0 < accuracy < np.inf):
-            raise ParameterError(
-                f"accuracy must be a positive finite number, not {accuracy!r}.", "Give for instance 1e-3."
-            )
+        _require_accuracy(accuracy)
         goal = Goal(agreement, depth, labels, max_loss)
         goal.require_sane()
         known = self.inputs(inputs, bounds=bounds, margin=margin)
@@ -463,8 +460,15 @@ class Wanted:
 
     @property
     def provisional(self) -> float:
-        """The accuracy of stand-ins before that."""
+        """The accuracy of stand-ins before that. Raises ParameterError where it is none."""
+        _require_accuracy(self.accuracy)
         return 1e-3 if self.accuracy is None else self.accuracy
+
+
+def _require_accuracy(accuracy: float | None) -> None:
+    """Raise ParameterError for what is no accuracy; None is one."""
+    if accuracy is not None and not (isinstance(accuracy, Real) and 0 < accuracy < np.inf):
+        raise ParameterError(f"accuracy must be a positive finite number, not {accuracy!r}.", "Give for instance 1e-3.")
 
 
 def _activations(node: Node | None) -> list[Activation]:
