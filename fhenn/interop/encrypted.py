@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fhenn.columns import labels_of
+from fhenn.cores import memory_of_machine
 from fhenn.errors import (
     ApproximationWarning,
     BoundsWarning,
@@ -27,7 +28,8 @@ from fhenn.interop.conversion import ANY, Goal
 from fhenn.interop.model import ImportedModel
 from fhenn.interop.reading import Reading
 from fhenn.planner import Plan, plan
-from fhenn.planner.demands import rows_within
+from fhenn.planner.cost import bytes_text
+from fhenn.planner.demands import memory_of_client, memory_of_server, rows_within
 from fhenn.planner.request import LayoutWish, RangesName
 from fhenn.ranges import Inputs
 from fhenn.ranges.data import MARGIN
@@ -60,7 +62,7 @@ class EncryptedModel(Uncopied):
     on_violation: what happens to samples whose values left an activation's domain, where the plan has witnesses that
     show it: "raise" RangeViolation, "mask" them in masked arrays, of which `score` leaves them out, or "warn".
     Raises ParameterError where on_bounds or on_violation is another word.
-    Raises PlanError where the plan is for another model.
+    Raises PlanError where the plan is for another model, or takes more memory than this machine has.
 
     >>> from fhenn.nn import Linear
     >>> model = ImportedModel([Linear([[1.0, -1.0]])], Reading.regression())
@@ -85,6 +87,7 @@ class EncryptedModel(Uncopied):
             raise ParameterError(
                 f"on_violation must be 'raise', 'mask' or 'warn', not {on_violation!r}.", "Choose one of them."
             )
+        _require_memory(plan)
         self._model, self._plan, self._on_bounds, self._on_violation = model, plan, on_bounds, on_violation
         self._client = Client(plan, memory=inf, preparation=model.preparation)  # the plan is our own
         self._server = Server(model, plan, self._client.evaluation_keys())
@@ -230,6 +233,20 @@ def _joined(reports: Sequence[ViolationReport | None], step: int, total: int) ->
     return ViolationReport(every, total, shown, condemned) if every else None
 
 
+def _require_memory(plan: Plan) -> None:
+    """Raise PlanError where both sides, here in one process, take more memory than the machine has."""
+    together = plan.samples_per_ciphertext
+    needed = memory_of_client(plan, together) + memory_of_server(plan, together)
+    there = memory_of_machine()
+    if needed > there:
+        raise PlanError(
+            f"an upload of this plan takes about {bytes_text(needed)} of memory on both sides, and "
+            f"{bytes_text(there)} are there.",
+            "Make the model smaller: fewer units, or trees with fewer leaves (max_depth=, max_leaf_nodes=); or ask for "
+            "another layout= or a larger accuracy=, and see fhenn.plan(…) for what it costs.",
+        )
+
+
 def encrypted_model(
     model: ImportedModel,
     inputs: Any = None,
@@ -291,7 +308,8 @@ def encrypted_model(
     ['yes', 'no']
     """
     if not isinstance(model, ImportedModel):
-        raise UnsupportedValue(type(model).__name__, "an ImportedModel, as of from_sklearn or of nodes and a Reading")
+        name = type(model).__name__
+        raise UnsupportedValue(name, f"an ImportedModel: what fhenn.from_sklearn makes of a fitted {name}")
     goal = Goal(agreement, depth, labels, max_loss)
     goal.require_sane()
     goal.require_samples(inputs)

@@ -51,6 +51,7 @@ class Case:
     request: what is asked for.
     relative: whether the accuracy is relative to how the outputs vary.
     from_data: whether ranges are those of samples.
+    of_bits: whether its inputs are bits, as trees take them, whose bounds nothing narrows.
     """
 
     nodes: tuple[Step, ...]
@@ -58,6 +59,7 @@ class Case:
     request: Request
     relative: bool
     from_data: bool
+    of_bits: bool = False
 
 
 class Refusal(Exception):
@@ -265,7 +267,7 @@ def explain(refusal: Refusal, case: Case, attempt: Attempt) -> PlanRefused:
             failed.append(kind)
         else:
             untried.append(f"{kind} (not to the end)")
-    untried.append("fewer layers")
+    untried.append("shallower trees (max_depth=, max_leaf_nodes=)" if case.of_bits else "fewer layers")
     says = [
         f"What gives a plan: {'; '.join(each.text for each in remedies)}." if remedies else "",
         f"Tried without finding one: {', '.join(failed)}." if failed else "",
@@ -303,7 +305,7 @@ def _mildest(
 def _questions(case: Case, refusal: Refusal) -> Iterator[tuple[str, list[Option] | str]]:
     """Kinds of remedies in the order in which they are named: the options of each, or why there is nothing to try."""
     if refusal.stake != "slots":
-        if refusal.stake != "accuracy":
+        if refusal.stake != "accuracy" and not case.of_bits:
             yield "tighter bounds", _tighter_bounds(case)
         yield from _other_ranges(case)
         if refusal.stake == "witness":

@@ -134,7 +134,8 @@ def plan(
         public_key=public_key,
     )
     relative = takes_units(model, request.relative)
-    case = Case(tuple(nodes), known, request, relative, from_data=request.ranges == "data")
+    of_bits = model.preparation is not None and model.preparation.bounds is not None
+    case = Case(tuple(nodes), known, request, relative, from_data=request.ranges == "data", of_bits=of_bits)
     try:
         return _plan(model, case)
     except Refusal as refusal:

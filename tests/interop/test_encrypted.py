@@ -11,10 +11,12 @@ from fhenn.errors import (
     BoundsWarning,
     FeatureMismatch,
     ParameterError,
+    PlanError,
     RangeViolation,
     RangeWarning,
     ShapeMismatch,
     UnsupportedOperation,
+    UnsupportedValue,
     ViolationReport,
 )
 from fhenn.interop import ImportedModel, Reading
@@ -229,3 +231,15 @@ def test_one_upload_is_planned_for_a_hundred_samples_at_most_unless_rows_says_mo
     asked = fhenn.encrypted_model(model, inputs=many, rows=300, **options).plan
     assert asked.rows == 300
     assert "chosen for 300 samples an upload: rows, or else the number of inputs" in str(asked)
+
+
+def test_what_the_machine_cannot_hold_is_refused_before_keys_are_made(monkeypatch):
+    monkeypatch.setattr(import_module("fhenn.interop.encrypted"), "memory_of_machine", lambda: 1e6)
+    model = ImportedModel([fhenn.Linear([[1.0, 2.0]])], Reading.regression())
+    with pytest.raises(PlanError, match=r"takes about .* MB of memory on both sides, and 1 MB are there.*max_depth="):
+        fhenn.encrypted_model(model, bounds=[-1, 1])
+
+
+def test_an_estimator_is_told_how_it_becomes_a_model():
+    with pytest.raises(UnsupportedValue, match=r"what fhenn.from_sklearn makes of a fitted ndarray"):
+        fhenn.encrypted_model(np.ones(3), bounds=[-1, 1])

@@ -163,3 +163,19 @@ def test_trying_ends_and_says_what_was_not_tried(monkeypatch):
     assert monotonic() - start < 5  # a quarter of what is left for each: without an end there would be none
     assert told.remedies == ()
     assert len(told.untried) >= 4
+
+
+def test_bits_have_no_bounds_to_narrow():
+    """Trees are told of what makes them smaller: their inputs are 0 or 1."""
+    bare = refusal.Refusal("Nothing fits.", "Linear (node 0)", "range", 1e-3)
+    model = fhenn.Linear([[1.0]])
+    known = fhenn.ranges.Inputs.of([model], bounds=[0, 1])
+
+    def never(case, near, until):
+        raise bare
+
+    for of_bits in (True, False):
+        case = refusal.Case((model,), known, REQUEST, relative=False, from_data=False, of_bits=of_bits)
+        told = str(refusal.explain(bare, case, never))
+        assert ("shallower trees" in told) == of_bits
+        assert ("tighter bounds" in told) != of_bits
