@@ -65,6 +65,9 @@ class Data:
 class Fitted(Protocol):
     """A model that can be tested."""
 
+    def predict(self, X: Any, /) -> NDArray[Any]:
+        """Classes, or numbers."""
+
     def score(self, X: Any, y: Any, /) -> float:
         """Accuracy, or R²."""
 

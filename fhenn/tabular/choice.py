@@ -5,11 +5,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import inf, isfinite, sqrt
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fhenn.errors import RangeWarning
+from fhenn.errors import ParameterError, RangeWarning
 from fhenn.tabular.candidates import Candidate, Data, Name
 from fhenn.tabular.folds import Split
 
@@ -19,8 +21,8 @@ class Trial:
     """How well a kind of model predicts.
 
     name: of the kind.
-    score: on samples that were held out, accuracy or R²: the mean over the parts.
-    error: of that mean, its standard error; 0 of a single part.
+    score: on all samples that were held out, accuracy or R².
+    error: its standard error, by how far the parts differ; 0 of a single part.
     """
 
     name: Name
@@ -44,6 +46,10 @@ def compare(
     seed: of whatever is random.
     progress: called with (name, done, total).
 
+    All kinds are measured alike: by the share of right classes; or by R² of all held-out predictions together, whose
+    variance is that of all labels that are tested, since that of a small part is anything, and of one sample nothing.
+    Raises ParameterError where R² is nothing: where a number is predicted and the labels that are tested are all alike.
+
     >>> from fhenn.tabular.candidates import candidates_of
     >>> from fhenn.tabular.folds import cross_validation
     >>> x = np.arange(20.0)[:, None]
@@ -52,6 +58,8 @@ def compare(
     >>> [(trial.name, round(trial.score, 3)) for trial in compare(candidates_of("linear"), data, splits)]
     [('linear', 1.0)]
     """
+    spread = _spread(data, splits)
+    sizes = [len(split.test) for split in splits]
     trials = []
     for candidate in candidates:
         scores = []
@@ -63,14 +71,38 @@ def compare(
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", RangeWarning)  # of samples that the model has not seen: scores tell
                 fitted = candidate.fit(data, split.train, seed, progress=told)
-                scores.append(fitted.score(data.x[split.test], data.labels(split.test)))
+                scores.append(_score(fitted.predict(data.x[split.test]), data.labels(split.test), spread))
         error = float(np.std(scores, ddof=1)) / sqrt(len(scores)) if len(scores) > 1 else 0.0
-        trials.append(Trial(candidate.name, float(np.mean(scores)), error))
+        trials.append(Trial(candidate.name, float(np.average(scores, weights=sizes)), error))
     return tuple(trials)
+
+
+def _spread(data: Data, splits: Sequence[Split]) -> float | None:
+    """The variance of all numbers that are tested; None of classes. Raises ParameterError where it is 0."""
+    if data.task == "classification":
+        return None
+    tested = data.y[np.concatenate([split.test for split in splits])]
+    spread = float(np.var(tested))
+    if spread == 0:
+        raise ParameterError(
+            f"{'one sample is' if len(tested) == 1 else 'all samples are'} held out with the label {tested[0]:g}: that "
+            "says nothing of how well a model predicts.",
+            "Hold out more samples with --held-out, or test all of them in turns with --folds.",
+        )
+    return spread
+
+
+def _score(found: NDArray[Any], wanted: NDArray[Any], spread: float | None) -> float:
+    """Of a part: the share of right classes; or what it adds to R² of all parts, whose mean by samples that is."""
+    if spread is None:
+        return float(np.mean(found == wanted))
+    return 1 - float(np.mean((found - wanted) ** 2)) / spread
 
 
 def choose(trials: Sequence[Trial]) -> Trial:
     """The simplest kind that is as good as the best, but for the standard error of the best.
+
+    A score that is no number counts as the worst.
 
     trials: the simplest first, at least one.
 
@@ -79,5 +111,11 @@ def choose(trials: Sequence[Trial]) -> Trial:
     >>> choose([Trial("linear", 0.90, 0.01), Trial("perceptron", 0.95, 0.02), Trial("trees", 0.96, 0.02)]).name
     'perceptron'
     """
-    best = max(trials, key=lambda trial: trial.score)
-    return next(trial for trial in trials if trial.score >= best.score - best.error)
+    best = max(trials, key=_rank)
+    error = best.error if isfinite(best.error) else 0.0
+    return next(trial for trial in trials if _rank(trial) >= _rank(best) - error)
+
+
+def _rank(trial: Trial) -> float:
+    """The score; that of a model which predicts no numbers is below all others."""
+    return trial.score if isfinite(trial.score) else -inf

@@ -11,6 +11,7 @@ from fhenn.errors import CellRefused, ExtraMissing, MissingValues, ParameterErro
 from fhenn.nn import Square
 from fhenn.tabular import (
     Data,
+    Split,
     Survey,
     Trial,
     candidates_of,
@@ -235,6 +236,35 @@ class TestChoice:
         assert trials[0].error < 0.01
         assert ("perceptron", 6, 6) in told
         assert choose(trials).name == "linear"
+
+    def test_parts_of_one_sample_are_measured_together(self):
+        """R² of one sample is nothing; of all parts together it is as of one model, whatever the kind."""
+        data = line(6)
+        splits = cross_validation(data.y, 6, 0, by_class=False)
+        assert [len(split.test) for split in splits] == [1] * 6
+        kinds = candidates_of("auto", (2,), epochs=1)
+        trials = compare(kinds, data, splits)
+        assert np.isfinite([[trial.score, trial.error] for trial in trials]).all()
+        found = [kinds[0].fit(data, split.train, 0, progress=lambda *_: None).predict(data.x[split.test])[0]
+                 for split in splits]  # fmt: skip
+        wanted = data.y[[split.test[0] for split in splits]]
+        together = 1 - np.sum((np.array(found) - wanted) ** 2) / np.sum((wanted - wanted.mean()) ** 2)
+        assert trials[0].score == pytest.approx(together)
+        assert choose(trials) in trials
+
+    def test_labels_that_are_alike_measure_nothing(self):
+        data = line(6)
+        for rows in ([2], [2, 3]):
+            alike = replace(data, y=np.where(np.isin(np.arange(6), rows), 7.0, data.y))
+            split = Split(np.array([0, 1, 4, 5]), np.array(rows))
+            with pytest.raises(ParameterError, match=r"held out with the label 7: .*Hold out more .*--folds\."):
+                compare(candidates_of("linear"), alike, [split])
+
+    def test_a_score_that_is_no_number_is_the_worst(self):
+        nothing = float("nan")
+        assert choose([Trial("linear", nothing, nothing), Trial("trees", 0.5, nothing)]).name == "trees"
+        assert choose([Trial("linear", 0.5, 0.1), Trial("trees", nothing, 0.1)]).name == "linear"
+        assert choose([Trial("trees", nothing, nothing)]).name == "trees"
 
     @pytest.mark.parametrize(
         ("scores", "name"),
