@@ -17,6 +17,7 @@ from fhenn.interop.preparation import Select, Step, Thermometer
 from fhenn.nn import Activation, Affine, Dense, Operator, Sparse, Square
 from fhenn.tabular.folds import Places
 from fhenn.tabular.network import Progress, fit_network
+from fhenn.tabular.preparing import narrowed
 
 Floats = NDArray[np.float64]
 Name = Literal["linear", "perceptron", "trees"]
@@ -167,7 +168,10 @@ class Trees(Candidate):
         return fitted
 
     def model(self, fitted: Fitted, data: Data, preparation: Preparation | None) -> ImportedModel:
-        """One that was fitted, as `Candidate.model` says: with the bits of its thresholds after the features."""
+        """One that was fitted, as `Candidate.model` says: with the bits of its thresholds after the features.
+
+        Columns that no tree asks for are no part of it.
+        """
         from fhenn.interop.sklearn import from_sklearn
 
         try:
@@ -179,6 +183,9 @@ class Trees(Candidate):
         assert found.preparation is not None  # noqa: S101  (for the type checker)
         steps, places = _without_missing(found.preparation.steps)
         before = preparation or Preparation.of_numbers(data.names or data.x.shape[1])
+        if isinstance(steps[0], Select):  # of the features that the trees ask for
+            before, asked = narrowed(before, steps[0].places)
+            steps = [Select(tuple(asked)), *steps[1:]]
         first, *rest = found.nodes
         assert isinstance(first, Affine)  # noqa: S101
         nodes = [Affine(_columns(first.operator, places), first.bias), *rest]

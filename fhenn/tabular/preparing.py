@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
 
 from fhenn.interop import Preparation
-from fhenn.interop.preparation import Column, Impute, IsMissing, Kind, OneHot, Select, Step, Union
+from fhenn.interop.preparation import Column, Field, Impute, IsMissing, Kind, OneHot, Select, Step, Union, walk
 from fhenn.tabular.columns import Category, ColumnType, fill_of
 
 _LONGEST = 60
@@ -62,6 +64,66 @@ def is_plain(types: Iterable[ColumnType]) -> bool:
         column.kind == "left out" or (column.kind == "number" and column.facts.numbers == column.facts.rows)
         for column in types
     )
+
+
+def narrowed(preparation: Preparation, wanted: Sequence[int]) -> tuple[Preparation, list[int]]:
+    """The same for tables without columns of which no feature is wanted: clients need not have them.
+
+    preparation: as `preparation_of` makes it, which then says nothing of these columns; or of numbers as they are,
+    where they keep their places and count for nothing.
+    wanted: places of features.
+
+    Returns it, and where the wanted features are among those that it has now.
+
+    >>> preparation, places = narrowed(Preparation.of_numbers(["a", "b", "c"]), [2])
+    >>> preparation.names, places
+    (('c',), [2])
+    """
+    origins = _origins(preparation)
+    columns = sorted({origins[place] for place in wanted})
+    if not preparation.steps:
+        marked = tuple(replace(column, used=place in columns) for place, column in enumerate(preparation.columns))
+        return Preparation(marked, (), preparation.features, preparation.extra), list(wanted)
+    kept = [place for place, origin in enumerate(origins) if origin in columns]
+    branches = [
+        _of_columns(branch, columns)
+        for union in preparation.steps
+        if isinstance(union, Union)
+        for branch in union.branches
+    ]
+    steps = (Union(tuple(branch for branch in branches if branch)),)
+    names = tuple(preparation.features[place] for place in kept)
+    found = Preparation(tuple(preparation.columns[place] for place in columns), steps, names, extra=True)
+    return found, [kept.index(place) for place in wanted]
+
+
+def _origins(preparation: Preparation) -> list[int]:
+    """The column of each feature."""
+    fields = walk(preparation.steps, tuple(Field(column.kind, at) for at, column in enumerate(preparation.columns)))
+    return [field.origin for field in fields if field.origin is not None]
+
+
+def _of_columns(branch: Sequence[Step], columns: Sequence[int]) -> tuple[Step, ...]:
+    """A branch of `preparation_of` for some of the columns alone, which are numbered anew; empty where it has none."""
+    select, *rest = branch
+    assert isinstance(select, Select)  # noqa: S101  (for the type checker)
+    kept = [at for at, place in enumerate(select.places) if place in columns]
+    found: list[Step] = [Select(tuple(columns.index(select.places[at]) for at in kept))]
+    for step in rest:
+        if isinstance(step, Impute):
+            fills = _at(step.fill, kept)
+            found += [Impute(fills)] * any(fill is not None for fill in fills)
+        elif isinstance(step, IsMissing):
+            found.append(IsMissing(tuple(range(len(kept)))))
+        else:
+            assert isinstance(step, OneHot)  # noqa: S101
+            parts = (step.categories, step.slots, step.sizes, step.unknown)
+            found.append(OneHot(*(_at(part, kept) for part in parts)))
+    return tuple(found) if kept else ()
+
+
+def _at(values: Sequence[Any], places: Sequence[int]) -> tuple[Any, ...]:
+    return tuple(values[place] for place in places)
 
 
 def _kind(column: ColumnType) -> Kind:

@@ -201,6 +201,39 @@ class TestTrees:
         assert model.score(cells, data.labels(np.arange(200))) > 0.9
         assert {name.partition(" <=")[0] for name in model.preparation.features} <= {*preparation.features}
 
+    def test_columns_that_no_tree_asks_for_are_no_part_of_the_model(self, few):
+        """Clients need not have them, and see nothing of them."""
+        rng = np.random.default_rng(0)
+        cells = {"age": [f"{age:.1f}" if age > 25 else "" for age in rng.normal(40, 10, 200)],
+                 "code": ["1", "2", "", "2"] * 50, "town": ["Ulm", "Hof"] * 100,
+                 "other": ["0.5", "1.5", ""] * 66 + ["2"] * 2,
+                 "sex": rng.choice(["f", "m"], 200).tolist()}  # fmt: skip
+        survey = Survey([*cells])
+        survey.add([*cells.values()])
+        preparation = preparation_of(types_of(survey.facts(), category=["code"]))
+        x = preparation.prepare(cells)
+        sex = preparation.features.index("sex is 'f'")
+        unused = [place for place, name in enumerate(preparation.features) if name.split()[0] not in ("age", "sex")]
+        assert len(unused) == 7
+        y = ((x[:, 0] > 41) ^ (x[:, sex] > 0)).astype(int)
+        spoilt = x.copy()
+        spoilt[:, unused] = 0.0  # so that no tree can ask for them
+        data = Data(spoilt, y, "classification", np.array(["a", "b"]), None)
+        (candidate,) = candidates_of("trees")
+        fitted = candidate.fit(data, None, 0, progress=lambda *_: None)
+        model = candidate.model(fitted, data, preparation)
+        assert model.preparation.names == ("age", "sex")
+        assert not any(name in line for line in model.preparation.tells() for name in ("town", "code", "other"))
+        asked = {name: cells[name] for name in ("sex", "age")}
+        assert np.allclose(model.predict_proba(asked), fitted.predict_proba(spoilt), atol=1e-9)
+        assert model.predict(cells).tolist() == fitted.predict(spoilt).tolist()
+        plain = replace(line(classes=2), names=("a", "b", "c"))
+        plain.x[:, 2] = 0.0
+        model = candidate.model(candidate.fit(plain, None, 0, progress=lambda *_: None), plain, None)
+        assert model.preparation.names == ("a", "b")
+        asked = {"b": plain.x[:, 1], "a": plain.x[:, 0]}
+        assert np.array_equal(model.predict(asked), model.predict(plain.x))  # arrays have all columns
+
     def test_a_blank_that_nothing_fills_is_refused(self, few):
         data = line()
         (candidate,) = candidates_of("trees")

@@ -7,6 +7,7 @@ from fhenn.interop.preparation.bases import Polynomial as Polynomial
 from fhenn.interop.preparation.bases import Spline as Spline
 from fhenn.interop.preparation.categories import Lookup as Lookup
 from fhenn.interop.preparation.categories import OneHot as OneHot
+from fhenn.interop.preparation.frame import Field as Field
 from fhenn.interop.preparation.frame import Kind as Kind
 from fhenn.interop.preparation.gaps import Impute as Impute
 from fhenn.interop.preparation.gaps import IsMissing as IsMissing
