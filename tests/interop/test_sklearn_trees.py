@@ -288,7 +288,7 @@ REFUSALS = {
     "precisions": (
         VotingClassifier([("a", TREE), ("b", HistGradientBoostingClassifier(max_iter=2))]),
         "binary",
-        "VotingClassifier.*some of the trees compare in single precision",
+        "VotingClassifier.*some in single precision, and others in double",
     ),
     "median": (AdaBoostRegressor(n_estimators=3), "regression", "weighted median.*GradientBoostingRegressor"),
     "no tree": (

@@ -7,20 +7,27 @@ from typing import Any
 from fhenn.errors import UnsupportedModel
 from fhenn.interop.model import ImportedModel
 from fhenn.interop.sklearn.imported import Final, Imported, Maker
-from fhenn.interop.trees.importers import from_lightgbm, from_xgboost, read_lightgbm, read_xgboost
+from fhenn.interop.trees.boosted import Boosted
+from fhenn.interop.trees.importers import linear_of, read_lightgbm, read_xgboost
 from fhenn.interop.trees.sources import comes_from
 from fhenn.interop.trees.xgboost import Linear as Weights
 from fhenn.nn import Linear
 
 
-def model_of(estimator: Any) -> ImportedModel | None:
-    """The twin of a fitted estimator of XGBoost or LightGBM that stands alone; None for another one.
+def read(estimator: Any) -> Boosted | ImportedModel | None:
+    """The trees of a fitted estimator of XGBoost or LightGBM, or what it is where it is linear; None for another one.
 
-    Raises what `from_xgboost` and `from_lightgbm` do.
+    It stands alone, so that its tables may have categories by their names. Raises what `from_xgboost` and
+    `from_lightgbm` do.
     """
-    if comes_from(estimator, "xgboost"):
-        return from_xgboost(estimator)
-    return from_lightgbm(estimator) if comes_from(estimator, "lightgbm") else None
+    if maker_of(estimator) is None:
+        return None
+    found = _read(estimator)
+    return linear_of(found) if isinstance(found, Weights) else found
+
+
+def _read(step: Any) -> Boosted | Weights:
+    return (read_xgboost if comes_from(step, "xgboost") else read_lightgbm)(step)
 
 
 def are_trees(estimator: Any) -> bool:
@@ -36,10 +43,10 @@ def maker_of(step: Any) -> Maker | None:
 def _made(step: Any, where: str, final: Final) -> Imported:
     """Trees on the features that come to the step, categories by their codes."""
     try:
-        found = (read_xgboost if comes_from(step, "xgboost") else read_lightgbm)(step)
+        found = _read(step)
     except UnsupportedModel as refusal:
         raise UnsupportedModel(refusal.layer, f"{where}, {refusal.where}", refusal.reason, refusal.supported) from None
     if isinstance(found, Weights):
         return Imported([Linear(found.weights, found.bias)], found.reading, decides=False)
-    steps, nodes = found.parts()
-    return Imported(nodes, found.reading, decides=False, steps=steps)
+    before, ensemble = found.ordered
+    return Imported([], found.reading, decides=False, before=before).of_trees(ensemble)

@@ -8,9 +8,9 @@ from typing import Any
 
 from fhenn.errors import UnsupportedModel
 from fhenn.interop.fold import fold
-from fhenn.interop.preparation import Step
+from fhenn.interop.preparation import Impute, Step
 from fhenn.interop.reading import Maps, Reading
-from fhenn.interop.trees import Ensemble
+from fhenn.interop.trees import Ensemble, parts_of
 from fhenn.nn import Activation, Affine, Node
 
 
@@ -22,8 +22,9 @@ class Imported:
     reading: of the last one's output.
     transformers: with their places, what a client does before the first node; it has to be one after another in the
     clear, since not all of it is affine.
-    steps: what a client does after these, as trees want it.
-    ensemble: the trees, where the parts are of such and nothing else.
+    before: what a client does after these before it makes bits, as boosted trees want it.
+    steps: all that it does after the transformers.
+    ensemble: the trees, where the parts are of such and nothing else, of the features that `before` makes.
     decides: whether scikit-learn's has a `decision_function`: what is built on an estimator asks for it first.
     """
 
@@ -33,6 +34,7 @@ class Imported:
     transformers: tuple[tuple[Any, str], ...] = ()
     steps: tuple[Step, ...] = ()
     ensemble: Ensemble | None = None
+    before: tuple[Step, ...] = ()
 
     @property
     def stand_ins(self) -> list[Node]:
@@ -62,6 +64,25 @@ class Imported:
     def read(self, reading: Reading, decides: bool = True) -> Imported:
         """The same parts, read in another way."""
         return replace(self, reading=reading, decides=decides)
+
+    def of_trees(self, ensemble: Ensemble) -> Imported:
+        """The same of trees, after the same transformers and what comes before bits. Raises ParameterError."""
+        steps, nodes = parts_of(ensemble)
+        return replace(self, parts=nodes, steps=(*self.before, *steps), ensemble=ensemble)
+
+    @property
+    def alone(self) -> Ensemble | None:
+        """The trees without what comes before bits; None where there are none, or it does more than fill in zeros.
+
+        These trees send a missing cell where they send 0, so that they need not have it filled in.
+        """
+        if self.ensemble is None or not all(isinstance(step, Impute) for step in self.before):
+            return None
+        filled = [each for step in self.before if isinstance(step, Impute) for each in step.fill]
+        missing = self.ensemble.missing
+        if filled:
+            missing = tuple(may or value is not None for may, value in zip(missing, filled, strict=True))
+        return replace(self.ensemble, missing=missing)
 
     @property
     def is_prepared(self) -> bool:

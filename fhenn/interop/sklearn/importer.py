@@ -10,18 +10,19 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from fhenn.errors import DataWarning, ExtraMissing, ParameterError
+from fhenn.errors import DataWarning, ExtraMissing, ParameterError, join_first
 from fhenn.interop.conversion import Goal
 from fhenn.interop.fold import fold
 from fhenn.interop.model import ImportedModel, Wanted
-from fhenn.interop.preparation import Preparation
+from fhenn.interop.preparation import Impute, Preparation
 from fhenn.interop.sklearn import boosters, histograms, trees
 from fhenn.interop.sklearn.delegates import held_by
 from fhenn.interop.sklearn.finals import import_final, makers
 from fhenn.interop.sklearn.imported import Imported, refuse
 from fhenn.interop.sklearn.preparing import preparation_of, require_agreement
 from fhenn.interop.sklearn.scalers import affine_of, is_affine
-from fhenn.interop.trees import parts_of, snapped
+from fhenn.interop.trees import Ensemble, snapped
+from fhenn.interop.trees.boosted import Boosted
 from fhenn.nn import Node
 
 Floats = NDArray[np.float64]
@@ -35,6 +36,12 @@ Thresholds = Literal["exact", "quantiles"]
 
 Where = Literal["client", "fold"]
 """Where the transformers of a pipeline run: on the client, in the clear, or folded into the first layer."""
+
+
+_NOT_FOLDED = (
+    "the client makes its bits, so that nothing before it can be folded",
+    "preparation='client', or leave it out",
+)
 
 
 def from_sklearn(
@@ -72,7 +79,8 @@ def from_sklearn(
     affine.
     allow_rows: whether rows of the training data may be in the preparation, as a Nystroem holds them.
     thresholds: of trees, which every client sees: "exact", or "quantiles" for the nearest quantiles of the inputs,
-    which should be public. Then a DataWarning says how many of the inputs are predicted as before.
+    which should be public, and have every feature that thresholds are of. Sets of categories stay as they are. Then a
+    DataWarning says how many of the inputs are predicted as before, and which features have sets.
     bins: between quantiles, from 2 to 4,096.
     Returns the model. Where it has a preparation, `predict` and its sisters and `inputs` take raw tables, and the first
     1,000 of the inputs are prepared as scikit-learn does, to 1e-12, or it is refused.
@@ -95,8 +103,22 @@ def from_sklearn(
         )
     _require_sklearn()
     wanted = Wanted(inputs, bounds, margin, accuracy, Goal(agreement, depth, labels, max_loss))
-    boosted = boosters.model_of(estimator)
+    if thresholds == "quantiles" and inputs is None:
+        raise _needs_trees()
+    boosted = boosters.read(estimator)
+    if isinstance(boosted, Boosted):
+        if preparation == "fold":
+            raise refuse(estimator, "the estimator", *_NOT_FOLDED)
+        exact = boosted.model()
+        if thresholds == "exact":
+            return wanted.applied(exact)
+        changed = boosted.snapped(inputs, bins)
+        model = changed.model()
+        _warn_of_quantiles(changed.ensemble, bins, exact.predict(inputs), model.predict(inputs), exact.is_regression)
+        return wanted.applied(model)
     if boosted is not None:
+        if thresholds == "quantiles":
+            raise _needs_trees()
         return wanted.applied(boosted)
     known = makers(wanted.provisional)
 
@@ -105,18 +127,15 @@ def from_sklearn(
         found = import_final(*last, known, imported)
         if found.is_prepared:
             if found.steps and preparation == "fold":
-                reason = "the client makes its bits, so that nothing before it can be folded"
-                raise refuse(*last, reason, "preparation='client', or leave it out")
+                raise refuse(*last, *_NOT_FOLDED)
             return replace(found, transformers=(*steps, *found.transformers))
         clear = _in_the_clear(steps, preparation)
         before: list[Node] = [affine_of(step, place) for step, place in steps[clear:]]
         return replace(found, parts=[*before, *found.parts], transformers=tuple(steps[:clear]))
 
     found = imported(estimator, "the estimator")
-    if thresholds == "quantiles" and (found.ensemble is None or inputs is None):
-        raise ParameterError(
-            "thresholds='quantiles' is for trees, and needs inputs.", "Give samples that are public as inputs=."
-        )
+    if thresholds == "quantiles" and found.ensemble is None:
+        raise _needs_trees()
     if not found.is_prepared:
         reading = found.reading.named(_names_of(estimator))
         return wanted.applied(ImportedModel(fold(found.parts), reading, found.stand_ins))
@@ -124,11 +143,17 @@ def from_sklearn(
     if inputs is not None:
         require_agreement(clear, found.transformers, inputs, missing=bool(found.steps))
     if thresholds == "quantiles":
-        found = _on_quantiles(found, clear.prepare(inputs, missing=True), bins)
+        found = _on_quantiles(found, clear, inputs, bins)
     found = _without_holes(found, clear)
     clear = clear.then(*found.steps) if found.steps else clear
     model = ImportedModel(fold(found.parts), found.reading, found.stand_ins, preparation=clear)
     return (wanted if inputs is None else replace(wanted, inputs=clear.prepared(inputs))).applied(model)
+
+
+def _needs_trees() -> ParameterError:
+    return ParameterError(
+        "thresholds='quantiles' is for trees, and needs inputs.", "Give samples that are public as inputs=."
+    )
 
 
 def _without_holes(found: Imported, clear: Preparation) -> Imported:
@@ -136,32 +161,49 @@ def _without_holes(found: Imported, clear: Preparation) -> Imported:
     trees = found.ensemble
     if trees is None or not any(trees.missing):
         return found
-    missing = tuple(each and may for each, may in zip(trees.missing, clear.may_be_missing, strict=True))
+    come = clear.then(*found.before).may_be_missing
+    missing = tuple(each and may for each, may in zip(trees.missing, come, strict=True))
     if missing == trees.missing:
         return found
-    fewer = replace(trees, missing=missing)
-    steps, nodes = parts_of(fewer)
-    return replace(found, parts=nodes, steps=steps, ensemble=fewer)
+    return found.of_trees(replace(trees, missing=missing))
 
 
-def _on_quantiles(found: Imported, samples: Floats, bins: int) -> Imported:
+def _on_quantiles(found: Imported, clear: Preparation, inputs: Any, bins: int) -> Imported:
     """Trees with other thresholds. Warns, with what that changes.
 
-    samples: (samples, features), as they come to the trees.
+    clear: what comes before them.
+    inputs: the samples.
     bins: between quantiles.
     """
+    samples = clear.then(*found.before).prepare(inputs, missing=True)
+    there = clear.then(*(step for step in found.before if not isinstance(step, Impute)))  # zeros for blanks are no data
     exact = found.ensemble
     assert exact is not None  # noqa: S101  (`from_sklearn` has looked)
-    changed = snapped(exact, samples, bins)
-    steps, nodes = parts_of(changed)
-    both = [found.reading.predict(each.scores(samples)) for each in (exact, changed)]
-    if found.reading.task == "regression":
-        lost = f"the values differ by {np.sqrt(np.mean((both[0] - both[1]) ** 2)):.3g} (root mean square)"
+    changed = snapped(exact, there.prepare(inputs, missing=True), bins, there.features)
+    before, after = (found.reading.predict(each.scores(samples)) for each in (exact, changed))
+    _warn_of_quantiles(changed, bins, before, after, found.reading.task == "regression", there.features)
+    return found.of_trees(changed)
+
+
+def _warn_of_quantiles(
+    trees: Ensemble, bins: int, before: Any, after: Any, regression: bool, names: Sequence[str] | None = None
+) -> None:
+    """Warn of what other thresholds change, and of what they do not: sets of categories.
+
+    before, after: what the samples are predicted as.
+    names: of the features; None for those of the trees.
+    """
+    if regression:
+        lost = f"the values differ by {np.sqrt(np.mean((before - after) ** 2)):.3g} (root mean square)"
     else:
-        equal = (both[0] == both[1]).reshape(len(samples), -1).all(axis=1)
+        equal = (before == after).reshape(len(before), -1).all(axis=1)
         lost = f"{equal.mean():.1%} of them are predicted as before"
-    warnings.warn(DataWarning(f"thresholds are quantiles of the inputs now, in {bins} bins: {lost}."), stacklevel=3)
-    return replace(found, parts=nodes, steps=steps, ensemble=changed)
+    called = names or trees.names or [f"x{place}" for place in range(trees.features)]
+    sets = sorted({int(tree.features[node]) for tree in trees.trees for node in tree.sets})
+    kept = f" Sets of categories stay as they are, of {join_first([called[each] for each in sets])}." if sets else ""
+    warnings.warn(
+        DataWarning(f"thresholds are quantiles of the inputs now, in {bins} bins: {lost}.{kept}"), stacklevel=4
+    )
 
 
 def _in_the_clear(steps: Sequence[tuple[Any, str]], preparation: Where | None) -> int:
@@ -177,7 +219,8 @@ def _preparation(estimator: Any, found: Imported, allow_rows: bool) -> Preparati
     """What a client does before the first node, but for the last steps of the estimator. Raises UnsupportedModel."""
     if found.transformers:
         return preparation_of(found.transformers, allow_rows=allow_rows)
-    return Preparation.of_numbers(_names_of(estimator) or int(estimator.n_features_in_))
+    _, (last, _) = _steps(estimator, "the estimator")
+    return Preparation.of_numbers(_names_of(estimator) or int(last.n_features_in_))
 
 
 def prepares(estimator: Any) -> bool:

@@ -13,7 +13,7 @@ from fhenn.interop.reading import Maps, Reading
 from fhenn.interop.reading.expressions import Expression
 from fhenn.interop.reading.operations import Apply, Average, Columns, Decide, Scale
 from fhenn.interop.sklearn.imported import Final, Imported, refuse
-from fhenn.interop.trees import Ensemble, among, beside, mean_of, parts_of
+from fhenn.interop.trees import Ensemble, among, beside, mean_of
 from fhenn.nn import Affine, Dense
 
 Floats = NDArray[np.float64]
@@ -93,7 +93,7 @@ def members(
     before = 0
     for (estimator, where), places in zip(estimators, inputs, strict=True):
         imported = final(estimator, where)
-        affine, trees = imported.affine, imported.ensemble
+        affine, trees = imported.affine, imported.alone
         if trees is not None and features is not None and not imported.transformers:
             body = trees if places is None else among(trees, np.asarray(places).tolist(), features)
             found.append(Member(body, imported.reading, imported.maps.shifted(before)))
@@ -137,8 +137,7 @@ def together(found: Sequence[Member], reading: Reading, *, decides: bool = True,
 
 def of_trees(ensemble: Ensemble, reading: Reading, decides: bool = True) -> Imported:
     """Trees whose scores have a reading. Raises ParameterError."""
-    steps, nodes = parts_of(ensemble)
-    return Imported(nodes, reading, decides, (), steps, ensemble)
+    return Imported([], reading, decides).of_trees(ensemble)
 
 
 def _of_places(affine: Affine, places: NDArray[Any]) -> Affine:

@@ -13,7 +13,7 @@ from fhenn.interop.reading.compact import complemented, opposed
 from fhenn.interop.reading.expressions import Expression, Scores
 from fhenn.interop.reading.operations import Apply, Exceeds, Scale, Softmax
 from fhenn.interop.sklearn.imported import Final, Imported, Maker, refuse
-from fhenn.interop.trees import Ensemble, Tree, parts_of
+from fhenn.interop.trees import Ensemble, Tree
 
 Floats = NDArray[np.float64]
 
@@ -59,8 +59,7 @@ def imported(
     """
     count = int(step.n_features_in_) if features is None else features
     ensemble = Ensemble(tuple(trees), count, np.asarray(offset), single=single, missing=(missing,) * count)
-    steps, nodes = parts_of(ensemble)
-    return Imported(nodes, reading, decides, transformers, steps, ensemble)
+    return Imported([], reading, decides, transformers).of_trees(ensemble)
 
 
 def tree_of(tree: Any, values: Floats, places: NDArray[np.integer[Any]] | None = None) -> Tree:

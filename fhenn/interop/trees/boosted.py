@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fhenn.errors import WireFormatError
 from fhenn.interop.model import ImportedModel
 from fhenn.interop.preparation import Function, Impute, Preparation, Select, Step, Union
 from fhenn.interop.reading import Reading
 from fhenn.interop.trees.ensemble import Ensemble, Tree, Value
-from fhenn.interop.trees.network import parts_of, preparation_of
-from fhenn.nn import Node
+from fhenn.interop.trees.network import columns_of, parts_of, preparation_of
+from fhenn.interop.trees.snapping import snapped
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,14 +35,33 @@ class Boosted:
     labels: Mapping[int, Sequence[Value]]
     zeros: frozenset[int] = frozenset()
 
-    def parts(self) -> tuple[tuple[Step, ...], list[Node]]:
-        """What the client does to features as the trees were trained on, categories by codes, and the nodes after it.
-
-        Raises ParameterError as `parts_of` does.
-        """
+    @property
+    def ordered(self) -> tuple[tuple[Step, ...], Ensemble]:
+        """What the client does to features as the trees were trained on, categories by codes; and the trees."""
         order, before = self._order
-        steps, nodes = parts_of(_in_order(self.ensemble, order))
-        return (*before, *steps), nodes
+        return before, _in_order(self.ensemble, order)
+
+    def snapped(self, table: Any, bins: int) -> Boosted:
+        """The same with thresholds that are quantiles of public samples.
+
+        table: the samples, raw.
+        bins: between quantiles.
+        Raises ParameterError as `snapped` does, and what `Preparation.prepare` does.
+        """
+        return replace(self, ensemble=snapped(self.ensemble, self._numbers_in(table), bins))
+
+    def _numbers_in(self, table: Any) -> Floats:
+        """Raw samples as thresholds meet them, (samples, features), NaN where no threshold looks."""
+        named = self._named
+        columns = columns_of(named, self.ensemble.used)
+        places = [place for place, column in enumerate(columns) if column.used and column.kind == "number"]
+        if not places:
+            return np.zeros((0, len(columns)))
+        names = tuple(f"x{place}" for place in places)
+        read = Preparation(columns, (Select(tuple(places)),), names).prepare(table, missing=True)
+        found = np.full((len(read), len(columns)), np.nan)
+        found[:, places] = read
+        return found
 
     def model(self) -> ImportedModel:
         """With all of it; columns that no tree asks for may be left out of tables with names.

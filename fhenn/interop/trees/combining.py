@@ -58,8 +58,8 @@ def _joined(ensembles: Sequence[Ensemble], change: Callable[[Floats, int], Float
     kinds = {(each.strict, each.single, each.features) for each in ensembles}
     if len(kinds) > 1:
         raise ParameterError(
-            "some of the trees compare in single precision, and others in double.",
-            "Take trees of one kind: histogram gradient boosting apart from others.",
+            "some of the trees ask for x < t, others for x <= t; or some in single precision, and others in double.",
+            "Take trees of one kind: XGBoost, LightGBM and histogram gradient boosting apart from others.",
         )
     trees = tuple(
         replace(tree, values=change(tree.values, place)) for place, each in enumerate(ensembles) for tree in each.trees

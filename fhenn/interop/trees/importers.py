@@ -67,11 +67,11 @@ def from_xgboost(
     content = content_of(model, ("{",))
     if content is not None:
         found = xgboost.read(content, classes=classes, rounds=rounds, missing=missing)
-        return _linear(found) if isinstance(found, xgboost.Linear) else found.model()
+        return linear_of(found) if isinstance(found, xgboost.Linear) else found.model()
     if not comes_from(model, "xgboost"):
         raise UnsupportedValue(type(model).__name__, "a model of XGBoost, or the path of one saved as JSON")
     found = read_xgboost(model, classes=classes, rounds=rounds, missing=missing)
-    return _linear(found) if isinstance(found, xgboost.Linear) else found.model()
+    return linear_of(found) if isinstance(found, xgboost.Linear) else found.model()
 
 
 def from_lightgbm(
@@ -180,5 +180,6 @@ def read_lightgbm(
     return found
 
 
-def _linear(found: xgboost.Linear) -> ImportedModel:
+def linear_of(found: xgboost.Linear) -> ImportedModel:
+    """The twin of a linear model of XGBoost."""
     return ImportedModel([Linear(found.weights, found.bias)], found.reading.named(found.names))

@@ -7,7 +7,7 @@ k with P(0) = … = P(k - 1) = 0 and P(k) = 1 tells whether a sample is there. A
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -96,17 +96,24 @@ def preparation_of(ensemble: Ensemble, steps: Iterable[Step]) -> Preparation:
     Its columns have the names of the features, where they have names; those that no tree asks for may be left out.
     """
     made = tuple(steps)
-    used = made[0].places if isinstance(made[0], Select) else range(ensemble.features)
+    columns = columns_of(ensemble, made[0].places if isinstance(made[0], Select) else range(ensemble.features))
+    called = tuple(f"x{place}" if column.name is None else column.name for place, column in enumerate(columns))
+    for step in made:
+        called = step.names(called)
+    return Preparation(columns, made, called)
+
+
+def columns_of(ensemble: Ensemble, used: Container[int]) -> tuple[Column, ...]:
+    """The raw columns of the features of an ensemble.
+
+    used: places of those that a table must have.
+    """
     names = ensemble.names or (None,) * ensemble.features
     kinds: list[Kind] = [
         "text" if place in ensemble.texts else "number" if place in ensemble.numbers else "either"
         for place in range(ensemble.features)
     ]
-    columns = [Column(*each, place in used) for place, each in enumerate(zip(names, kinds, strict=True))]
-    called: tuple[str, ...] = tuple(f"x{place}" if name is None else name for place, name in enumerate(names))
-    for step in made:
-        called = step.names(called)
-    return Preparation(tuple(columns), made, called)
+    return tuple(Column(*each, place in used) for place, each in enumerate(zip(names, kinds, strict=True)))
 
 
 def _conditions_met(boxes: Sequence[Box], bits: Mapping[int, FeatureBits]) -> tuple[Affine, tuple[int, ...]]:
