@@ -86,8 +86,12 @@ def _thresholds(conditions: Sequence[Condition]) -> tuple[float, ...]:
 
 def _atoms(conditions: Sequence[Condition]) -> list[frozenset[Value]]:
     """The values that conditions name, those together that no condition tells apart."""
-    sets = [*dict.fromkeys(values for each in conditions for values in (each.only or frozenset(), each.without))]
-    found: dict[tuple[bool, ...], set[Value]] = {}
-    for value in sorted(frozenset().union(*sets)):
-        found.setdefault(tuple(value in each for each in sets), set()).add(value)
+    sets = dict.fromkeys(values for each in conditions for values in (each.only or frozenset(), each.without))
+    holding: dict[Value, list[int]] = defaultdict(list)
+    for place, values in enumerate(sets):
+        for value in values:
+            holding[value].append(place)
+    found: dict[tuple[int, ...], set[Value]] = {}
+    for value in sorted(holding):
+        found.setdefault(tuple(holding[value]), set()).add(value)
     return [frozenset(atom) for atom in found.values()]

@@ -22,9 +22,6 @@ from fhenn.interop.trees.boxes import Box, boxes_of
 from fhenn.interop.trees.ensemble import Ensemble
 from fhenn.nn import Affine, Dense, Node, PolynomialActivation
 
-MOST_BOXES = 1 << 17
-"""Leaves, equal ones counted once: what a server computes on in a minute or two."""
-
 
 def indicator(conditions: int) -> Polynomial:
     """The polynomial in the number of conditions met that is 1 where all are, and 0 where not.
@@ -54,7 +51,8 @@ def parts_of(ensemble: Ensemble) -> tuple[tuple[Step, ...], list[Node]]:
     ensemble: whose scores are wanted.
 
     Returns the steps, for a `Preparation` of all features in their order, and the nodes.
-    Raises ParameterError where the scores do not depend on the sample, or there are too many leaves.
+    Raises ParameterError where the scores do not depend on the sample, or there are more leaves, or conditions, than a
+    server computes on.
 
     >>> from fhenn.interop.trees import Tree
     >>> stump = Tree([0, -1, -1], [0.5, 0, 0], [1, -1, -1], [2, -1, -1], [False] * 3, [[0.0], [-1.0], [1.0]])
@@ -68,11 +66,6 @@ def parts_of(ensemble: Ensemble) -> tuple[tuple[Step, ...], list[Node]]:
         raise ParameterError(
             "no leaf of the trees asks for a feature, so their scores are the same for every sample.",
             "Train trees that split.",
-        )
-    if len(boxes) > MOST_BOXES:
-        raise ParameterError(
-            f"the trees have {len(boxes):,} different leaves, more than {MOST_BOXES:,}.",
-            "Train fewer trees, or smaller ones (max_depth, max_leaf_nodes, min_samples_leaf).",
         )
     offset = ensemble.offset + sum(box.values for box in every if not box.conditions)
     thermometer, bits = bits_of(ensemble, boxes)

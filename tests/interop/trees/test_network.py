@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tree_ensembles import full_tree, samples_of, tree_of
 
 from fhenn.errors import MissingValues, ParameterError
-from fhenn.interop.trees import Ensemble, Tree, network, parts_of, preparation_of
+from fhenn.interop.trees import Ensemble, Tree, boxes, network, parts_of, preparation_of
 from fhenn.nn import Affine, PolynomialActivation, Sequential
 
 
@@ -86,9 +86,81 @@ def test_trees_that_do_not_split_are_refused():
 
 
 def test_too_many_leaves_are_refused(monkeypatch):
-    monkeypatch.setattr(network, "MOST_BOXES", 3)
-    with pytest.raises(ParameterError, match="different leaves, more than 3"):
+    monkeypatch.setattr(boxes, "MOST_BOXES", 3)
+    with pytest.raises(ParameterError, match="more than 3 different leaves"):
         parts_of(Ensemble((full_tree(9, 3),), 9, [0.0]))
+
+
+def chain(depth, sets=None, values=1.0):
+    """A tree whose every node has a leaf on its left and asks for a feature of its own, or of one alone for sets."""
+    nodes = np.arange(2 * depth + 1)
+    inner = (nodes % 2 == 0) & (nodes < 2 * depth)
+    features = np.where(inner, nodes // 2 if sets is None else 0, -1)
+    given = {} if sets is None else dict(zip(nodes[inner].tolist(), sets, strict=True))
+    leaves = np.where(nodes[:, None] < 2 * depth, values, 1.0)
+    return Tree(features, nodes * 0.5, nodes + 1, nodes + 2, [False] * len(nodes), leaves, given)
+
+
+def no_more_than(monkeypatch, most):
+    """Refuse to go to more leaves than that."""
+    made = []
+    leaves = boxes._leaves
+
+    def counted(*arguments):
+        for each in leaves(*arguments):
+            made.append(each)
+            assert len(made) <= most
+            yield each
+
+    monkeypatch.setattr(boxes, "_leaves", counted)
+
+
+def test_leaves_of_more_conditions_than_a_plan_holds_are_refused_before_others_are_made(monkeypatch):
+    _, nodes = parts_of(Ensemble((chain(64),), 64, [0.0]))
+    assert nodes[1].polynomial.degree == 64
+    no_more_than(monkeypatch, 64)
+    with pytest.raises(ParameterError, match="conditions on 65 features, more than 64: no plan"):
+        parts_of(Ensemble([chain(500)] * 3, 500, [0.0]))
+
+
+def test_a_deep_leaf_that_adds_nothing_is_no_matter():
+    first = Tree([0, -1, -1], [0] * 3, [1, 0, 0], [2, 0, 0], [False] * 3, [[0.0], [1.0], [2.0]])
+    deep = chain(100, values=0.0)
+    with pytest.raises(ParameterError, match="conditions on 100 features"):
+        parts_of(Ensemble((first, deep), 100, [0.0]))  # its last leaf adds 1
+    nothing = Tree(deep.features, deep.thresholds, deep.left, deep.right, deep.missing_left, 0 * deep.values)
+    _, nodes = parts_of(Ensemble((first, nothing), 100, [0.0]))
+    assert [type(node) for node in nodes] == [Affine]
+
+
+def test_conditions_without_end_are_refused_before_others_are_made(monkeypatch):
+    monkeypatch.setattr(boxes, "MOST_IN_ALL", 100)
+    no_more_than(monkeypatch, 13)  # 1 + 2 + … + 13 = 91
+    with pytest.raises(ParameterError, match="more than 100 conditions at their leaves"):
+        parts_of(Ensemble((chain(20),), 20, [0.0]))
+
+
+def test_sets_without_end_are_refused_before_all_are_made(monkeypatch):
+    # each node adds its values to those that its right side leaves out, so that they grow as their number squared
+    monkeypatch.setattr(boxes, "MOST_IN_ALL", 2000)
+    sets = [tuple(map(float, range(10 * place, 10 * place + 10))) for place in range(300)]
+    no_more_than(monkeypatch, 20)
+    with pytest.raises(ParameterError, match="more than 2,000 conditions at their leaves"):
+        parts_of(Ensemble((chain(300, sets),), 1, [0.0]))
+
+
+def test_nothing_is_made_below_a_node_that_no_sample_reaches(monkeypatch):
+    # x <= 0, and on its left x <= 1, which all meet, so that a full tree is on its right in vain
+    full = full_tree(9, 3)
+    shift = np.where(full.is_leaf, 0, 4)
+    features = [0, 0, -1, -1, *full.features.tolist()]
+    thresholds = [0, 1, 0, 0, *full.thresholds.tolist()]
+    left, right = [1, 3, 0, 0, *(full.left + shift).tolist()], [2, 4, 0, 0, *(full.right + shift).tolist()]
+    values = [[0.0], [0.0], [1.0], [2.0], *full.values.tolist()]
+    tree = Tree(features, thresholds, left, right, [False] * len(features), values)
+    no_more_than(monkeypatch, 2)
+    _, (node,) = parts_of(Ensemble((tree,), 9, [0.0]))
+    assert node.forward([[1.0], [0.0]]).tolist() == [[2.0], [1.0]]
 
 
 def test_cells_that_the_trees_do_not_take_are_refused():
