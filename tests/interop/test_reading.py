@@ -54,6 +54,7 @@ def test_json_keeps_everything(reading):
         {"dtype": "<U999999999"},
         {"dtype": "int8", "classes": [1, 300]},
         {"dtype": "nothing"},
+        {"dtype": "a5"},
         {"dtype": None},
         {"features": 3},
         {"probability": "certain"},

@@ -205,6 +205,17 @@ def test_even_votes_go_to_the_first_class():  # as in scikit-learn, though round
         assert np.array_equal(model.reading.predict(noisy), estimator.predict(unseen))
 
 
+def test_a_clear_decision_for_the_last_of_many_classes_is_the_forests():
+    """What counts as even does not grow with the places of the classes."""
+    last = 299
+    y = np.concatenate([np.zeros(500), np.full(501, last), np.arange(last)])
+    X = np.concatenate([np.zeros(1001), np.ones(last)])[:, None]
+    estimator = DecisionTreeClassifier(max_depth=1).fit(X, y)
+    shares = estimator.predict_proba([[0.0]])[0]
+    assert shares[last] - shares[0] == pytest.approx(1 / 1001)
+    assert fhenn.from_sklearn(estimator).predict([[0.0]]).tolist() == [last]
+
+
 def table(rows=120):
     pd = pytest.importorskip("pandas")
     rng = np.random.default_rng(0)

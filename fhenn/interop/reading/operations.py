@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from math import erfc, isqrt, sqrt
+from math import erfc, inf, isqrt, sqrt
 from typing import Literal, get_args
 
 import numpy as np
@@ -353,6 +353,37 @@ class Decide(Expression):
 
 
 @dataclass(frozen=True, eq=False)
+class FirstWithin(Expression):
+    """1 for the first number of a row that is nearly as large as the largest, and 0 for the others.
+
+    of: the expression.
+    tolerance: how far below the largest it may be, 0 or more: what votes that are even may differ by for noise.
+
+    >>> from fhenn.interop.reading.expressions import evaluate
+    >>> evaluate(FirstWithin(Scores((0, 1, 2)), 1e-6), np.array([[0.2, 0.4, 0.4 + 1e-9]])).tolist()
+    [[0.0, 1.0, 0.0]]
+    """
+
+    op = "first-within"
+    of: Expression
+    tolerance: float
+
+    def _width(self) -> int:
+        require(
+            0 <= self.tolerance < inf,
+            f"first-within takes a finite tolerance of 0 or more, not {self.tolerance!r:.40}.",
+            "Give one a little above the noise.",
+        )
+        return self.of.width
+
+    def _compute(self, *inputs: Floats) -> Floats:
+        found = np.zeros_like(inputs[0])
+        near = inputs[0] >= inputs[0].max(axis=1, keepdims=True) - self.tolerance
+        found[np.arange(len(found)), np.argmax(near, axis=1)] = 1.0
+        return found
+
+
+@dataclass(frozen=True, eq=False)
 class Votes(Expression):
     """The pairs of classes that each class has won.
 
@@ -495,7 +526,7 @@ OPERATIONS: dict[str, type[Expression]] = {
     kind.op: kind
     for kind in (
         Scores, Columns, Scatter, Concatenate, Scale, Affine, Apply, Interpolate, InversePower, Softmax, Normalise,
-        Average, Exceeds, Decide, Votes, PairScores, Couple,
+        Average, Exceeds, Decide, FirstWithin, Votes, PairScores, Couple,
     )
 }  # fmt: skip
 """All of them, by their names."""

@@ -339,6 +339,8 @@ class Reading:
             raise ValueError("outputs without end")
         made = None if maps is None else Maps.from_fields(maps)
         reading: Reading = built(cls, {**fields, "maps": made, "outputs": tuple(map(cls._from_fields, outputs))})
+        if reading.dtype.lstrip("<>=|").startswith("a"):
+            raise ValueError("an old name of a type, of which NumPy warns")
         dtype, longest = np.dtype(reading.dtype), max((len(str(label)) for label in reading.classes), default=0)
         # a stranger's type must not make large arrays
         if dtype.kind not in "biufUO" or dtype.itemsize > max(16, 4 * longest):

@@ -65,7 +65,9 @@ def from_sklearn(
     All of it is exact but for the hidden activations of perceptrons, which become polynomials. What follows the scores,
     such as links, calibrations, votes and thresholds, the client computes from what it decrypts: the model's `reading`
     holds it, so whoever gets that sees its constants, and of an ensemble the scores of every member. Trees take bits
-    that the client makes, so whoever has the preparation sees their thresholds; even votes go to the first class.
+    that the client makes, so whoever has the preparation sees their thresholds. Even votes go to the first class, as in
+    scikit-learn; so do those that differ by less than 1e-5 of all, which noise may decide. And float32 cells behind a
+    scaler are scaled in float64 here, in float32 by scikit-learn: a sample on a threshold may go the other way.
 
     estimator: one of `ESTIMATORS`, after any of `TRANSFORMERS`, which are folded into the first linear layer and cost
     nothing, and of `PREPARERS`, which the client runs in the clear.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fhenn.interop.reading import Maps, Reading
 from fhenn.interop.reading.compact import complemented, opposed
 from fhenn.interop.reading.expressions import Expression, Scores
-from fhenn.interop.reading.operations import Apply, Exceeds, Scale, Softmax
+from fhenn.interop.reading.operations import Apply, Exceeds, FirstWithin, Scale, Softmax
 from fhenn.interop.sklearn.imported import Final, Imported, Maker, refuse
 from fhenn.interop.trees import Ensemble, Tree
 
@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 
 _TIE = 1e-5
 """How far above another a later class must be to win: votes are often even, and scikit-learn takes the first then.
-Noise and rounding are far smaller; of differences between shares of votes few are."""
+It is the most that shares of votes were off by in default plans: 9e-6, and 1e-8 in most of them."""
 
 
 def makers() -> dict[type, Maker]:
@@ -140,15 +140,13 @@ def _shares(values: Floats, sizes: Sequence[int]) -> Floats:
 
 
 def votes(places: Iterable[int]) -> Maps:
-    """What is read of the shares of classes, the first of the largest wins; of one score as that of the second of two.
+    """What is read of the shares of classes: the first class wins whose share is the largest, or as good as that.
 
-    places: of the scores.
+    places: of the scores; one score is the share of the second of two classes.
     """
     scores = Scores(tuple(places))
-    if scores.width == 1:
-        return Maps(complemented(Exceeds(scores, 0.5 + _TIE / 2, inclusive=False)), complemented(scores))
-    ranked = Scale(scores, (1.0,) * scores.width, tuple(-_TIE * place for place in range(scores.width)))
-    return Maps(ranked, scores)
+    shares = complemented(scores) if scores.width == 1 else scores
+    return Maps(FirstWithin(shares, _TIE), shares)
 
 
 def _regressor(step: Any, where: str, final: Final) -> Imported:

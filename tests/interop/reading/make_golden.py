@@ -12,6 +12,7 @@ import numpy as np
 
 import fhenn
 from fhenn.interop import Reading
+from fhenn.interop.sklearn.trees import votes
 
 FOLDER = Path(__file__).parent / "golden"
 
@@ -48,6 +49,13 @@ CASES = {
 """Readings of estimators, by the case of `linear_estimators` that they are from."""
 
 
+SHARES = {
+    "forest": (["a", "b", "c"], [[0.2, 0.3, 0.5], [0.4, 0.4 + 9e-6, 0.2], [0.4, 0.4 + 1.1e-5, 0.2], [0.1, 0.45, 0.45]]),
+    "forest-of-two": ([False, True], [[0.2], [0.5], [0.5 + 4e-6], [0.5 + 6e-6], [0.8]]),
+}
+"""Classes of forests with shares of their votes, some of them nearly even."""
+
+
 def answers(reading, scores):
     """What a client reads, as JSON has it."""
     found = {"predict": reading.predict(scores).tolist()}
@@ -77,6 +85,9 @@ def main():
     for name, case in CASES.items():
         model = fhenn.from_sklearn(estimators.fitted(*estimators.CASES[case]))
         write(f"{name}.v2", model.reading, model.scores(estimators.features()[1][:6]))
+    for name, (classes, shares) in SHARES.items():
+        reading = Reading.classification(classes, maps=votes(range(len(shares[0]))))
+        write(f"{name}.v2", reading, np.array(shares))
 
 
 if __name__ == "__main__":
