@@ -26,6 +26,15 @@ def as_number(cell: str, decimal: str = ".") -> float | None:
     return float(cell) if _NUMBER.fullmatch(cell) or _INFINITE.fullmatch(cell) else None
 
 
+def has_leading_zeros(cell: object) -> bool:
+    """Whether a cell is text of digits that would not be the same as a number, as codes are.
+
+    >>> has_leading_zeros("01067"), has_leading_zeros("0"), has_leading_zeros("0.5")
+    (True, False, False)
+    """
+    return isinstance(cell, str) and len(cell) > 1 and cell[0] == "0" and cell.isdecimal() and cell.isascii()
+
+
 def as_truth(cell: str) -> float | None:
     """The number that stands for a truth, as "True" or "false"; None where a cell is none.
 

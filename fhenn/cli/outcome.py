@@ -80,7 +80,16 @@ class Outcome:
             "r2": None if classified else self.score,
             "r2_held_out": None if classified else tested,
             "trials": [{"kind": each.name, "score": each.score, "error": each.error} for each in self.trials],
-            "columns": [{"name": each.name, "kind": each.kind, "says": each.says} for each in self.types],
+            "columns": [
+                {
+                    "name": each.name,
+                    "kind": each.kind,
+                    "says": each.says,
+                    "categories": list(each.categories),
+                    "rare": list(each.rare),
+                }
+                for each in self.types
+            ],
             "shown_to_clients": list(self._told()),
         }
 

@@ -111,8 +111,10 @@ class Records:
 
 
 def _cells(column: Any) -> Any:
-    """A column for a survey: numbers at once where all cells are numbers."""
-    return column.floats if isinstance(column, TextCells) and column.floats is not None else column
+    """A column for a survey: numbers at once where all cells are numbers, and none is a code as 007."""
+    if not isinstance(column, TextCells) or column.floats is None or column.has_codes:
+        return column
+    return column.floats
 
 
 def _targets(cells: Any, decimal: str) -> Floats:

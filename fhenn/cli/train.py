@@ -20,6 +20,7 @@ from fhenn.errors import DataWarning, ParameterError
 from fhenn.nn import Activation, Square
 from fhenn.planner import fingerprint_of
 from fhenn.tabular import (
+    MIN_ROWS,
     Data,
     Split,
     Task,
@@ -54,6 +55,13 @@ from fhenn.tabular import (
 @click.option("--keep", multiple=True, metavar="COLUMN", help="Use a column that looks like an id or free text.")
 @click.option(
     "--category", multiple=True, metavar="COLUMN", help="Take the cells of a column as categories, numbers too."
+)
+@click.option(
+    "--min-rows",
+    type=click.IntRange(1),
+    default=MIN_ROWS,
+    show_default=True,
+    help="Rows that a category is in, or clients are told nothing of it: it counts as one that was never seen.",
 )
 @click.option(
     "--hidden",
@@ -100,6 +108,7 @@ def train(
     drop: tuple[str, ...],
     keep: tuple[str, ...],
     category: tuple[str, ...],
+    min_rows: int,
     hidden: tuple[int, ...],
     activation: str,
     epochs: int | None,
@@ -115,8 +124,8 @@ def train(
     DATA is CSV or Parquet, as it is: numbers, categories as text, blanks, ids. One column holds what is to be
     predicted. All others are features, but for ids, constants, free text and columns without a name, which are found
     and left out. Missing numbers are filled by the mean of their column; categories become a feature each, rare ones
-    one together. What is made of each column is shown and goes into the model's file, so that `fhenn encrypt` takes
-    such raw tables too.
+    one together, and those of few rows none. Numbers with leading zeros are categories. What is made of each column is
+    shown and goes into the model's file, so that `fhenn encrypt` takes such raw tables too.
 
     \b
       fhenn train records.csv --label benign
@@ -138,7 +147,7 @@ def train(
 
         target, facts = records.survey(read)
         found = task_of(target, task, str(data))
-        types = types_of(facts, drop=drop, keep=keep, category=category, operation=str(data))
+        types = types_of(facts, drop=drop, keep=keep, category=category, min_rows=min_rows, operation=str(data))
         for column in types:
             if column.doubt:
                 warnings.warn(DataWarning(column.doubt), stacklevel=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import Literal
 
@@ -19,7 +19,10 @@ _STRAY = 0.9
 """From this share of numbers on, texts in a column are taken for slips, not for categories."""
 _MOST_CATEGORIES, _MOST_RARE = 100, 1000
 _FEWEST, _SHARE, _ENOUGH = 2, 0.01, 50
-"""A category is rare below a share of the rows, but not from so many rows on; one row alone is none."""
+"""A category is rare below a share of the rows, but not from so many rows on; and two rows have missing cells at least
+where these count."""
+MIN_ROWS = 10
+"""Rows that a category has at least, or clients would see what few rows hold."""
 _COVERED = 0.5
 """The share of the cells that categories of their own must have where there are many."""
 _ROWS, _UNIQUE = 20, 0.95
@@ -42,8 +45,7 @@ class ColumnType:
     says: more of it, or why it is left out, in words.
     facts: what it holds.
     categories: those with a bit of their own, ascending.
-    rare: those that share a bit, or have none where they are few.
-    has_rare: whether the rare ones have a bit.
+    rare: those that share a bit; others have none, and are not told from categories that were never seen.
     tells_missing: whether a bit says that a cell is missing.
     constant: whether it is but one number, and its missing cells alone say something.
     doubt: what should be looked at, None for nothing.
@@ -55,10 +57,14 @@ class ColumnType:
     facts: Facts
     categories: tuple[Category, ...] = ()
     rare: tuple[Category, ...] = ()
-    has_rare: bool = False
     tells_missing: bool = False
     constant: bool = False
     doubt: str | None = None
+
+    @property
+    def has_rare(self) -> bool:
+        """Whether rare categories have a bit together."""
+        return bool(self.rare)
 
 
 def types_of(
@@ -67,6 +73,7 @@ def types_of(
     drop: Collection[str] = (),
     keep: Collection[str] = (),
     category: Collection[str] = (),
+    min_rows: int = MIN_ROWS,
     operation: str = "train",
 ) -> tuple[ColumnType, ...]:
     """What each column is to a model.
@@ -75,6 +82,7 @@ def types_of(
     drop: names of columns that are left out.
     keep: names of columns that are not left out, although they look as if they should be.
     category: names of columns whose cells are categories, numbers too.
+    min_rows: in how many rows a category is, or nothing is told of it.
     operation: the file, for errors.
     Raises ParameterError where there is no column of a name, where a name is both kept and left out, where nothing can
     be made of a column that is kept, or no column is left.
@@ -83,7 +91,7 @@ def types_of(
     >>> from fhenn.tabular.survey import Survey
     >>> survey = Survey(["id", "sex", "age"])
     >>> survey.add([["1", "2", "3", "4", "5"], ["f", "m", "m", "f", "m"], ["41", "", "18", "63", "18"]])
-    >>> for column in types_of(survey.facts()):
+    >>> for column in types_of(survey.facts(), min_rows=2):
     ...     print(f"{column.kind}: {column.says}")
     left out: numbers the rows: an id
     category: 2: 'f', 'm'
@@ -102,7 +110,7 @@ def types_of(
     found = tuple(
         ColumnType(each.name, "left out", "as --drop says", each)
         if each.name in drop
-        else _type_of(each, each.name in keep, each.name in category, dates, operation)
+        else _type_of(each, each.name in keep, each.name in category, dates, min_rows, operation)
         for each in facts
     )
     if all(column.kind == "left out" for column in found):
@@ -111,14 +119,23 @@ def types_of(
     return found
 
 
-def _type_of(facts: Facts, keep: bool, category: bool, dates: Sequence[str], operation: str) -> ColumnType:
+def _type_of(
+    facts: Facts, keep: bool, category: bool, dates: Sequence[str], min_rows: int, operation: str
+) -> ColumnType:
     """What a column is. Raises CellRefused, ParameterError."""
     if facts.present == 0:
         return _left_out(facts, "all its cells are blank", keep)
     _require_readable(facts, category, dates, operation)
-    if not category and facts.is_number:
+    if category or not facts.is_number:
+        return _category(facts, keep or category, min_rows)
+    if not facts.codes or keep:
         return _number(facts, keep)
-    return _category(facts, keep or category)
+    found, code = _category(facts, False, min_rows), _quoted(facts.name)
+    doubt = (
+        f"column {facts.name!r} has numbers with leading zeros, as {_shown(next(iter(facts.codes)))}, and each is "
+        f"taken for a category. Take them for numbers with --keep {code} if they measure something."
+    )
+    return replace(found, doubt=doubt)
 
 
 def _left_out(facts: Facts, why: str, keep: bool) -> ColumnType:
@@ -242,40 +259,37 @@ def _truths(facts: Facts) -> dict[float, int]:
     return found
 
 
-def _category(facts: Facts, keep: bool) -> ColumnType:
+def _category(facts: Facts, keep: bool, min_rows: int) -> ColumnType:
     """A column of categories. Raises ParameterError."""
-    counts = facts.cells
+    counts = facts.categories
     if len(counts) == 1 and not facts.missing and not facts.is_cut:
         return _left_out(facts, f"all its cells are {_shown(next(iter(counts)))}", keep)
-    enough = min(_ENOUGH, max(_FEWEST, ceil(_SHARE * facts.rows)))
+    usual = min(_ENOUGH, max(_FEWEST, ceil(_SHARE * facts.rows)))
+    enough = max(usual, min_rows)
     often = sorted(counts, key=lambda each: (-counts[each], *_order(each)))
     frequent = [each for each in often[:_MOST_CATEGORIES] if counts[each] >= enough]
     covered = sum(counts[each] for each in frequent)
     many = len(counts) > _MOST_CATEGORIES or facts.is_cut or 2 * len(counts) > facts.present
-    example = _shown(next(iter(counts)))
+    number = f"{len(counts):,}{' or more' * facts.is_cut}"
+    if not frequent and not many:
+        return _left_out(facts, f"none of its {number} categories is in {enough} rows: lower --min-rows for more", keep)
     if not frequent or (not keep and many and covered < _COVERED * facts.present):
-        number = f"{len(counts):,}{' or more' * facts.is_cut}"
-        why = f"text with {number} different values, as {example}: an id, or free text"
+        what = "codes" if facts.codes else "text"
+        why = f"{what} with {number} different values, as {_shown(next(iter(counts)))}: an id, or free text"
         return _left_out(facts, why, keep)
-    rare = [each for each in often if counts[each] >= _FEWEST and each not in frequent][:_MOST_RARE]
-    has_rare = sum(counts[each] for each in rare) >= enough
-    tells_missing = facts.missing >= enough
+    rare = [each for each in often if counts[each] >= min_rows and each not in frequent][:_MOST_RARE]
+    if sum(counts[each] for each in rare) < enough:
+        rare = []  # too few for a bit: as if they had never been seen
+    tells_missing = facts.missing >= usual
     categories = tuple(sorted(frequent, key=_order))
     says = f"{len(categories)}: {join_first([_shown(each) for each in categories])}"
-    if len(counts) > len(frequent):
-        others = len(counts) - len(frequent)
-        says += f"; {others:,}{' or more' * facts.is_cut} rare" + " together" * has_rare
+    says += f"; {len(rare):,} rare together" if rare else ""
+    others = len(counts) - len(frequent) - len(rare)
+    says += f"; {others:,}{' or more' * facts.is_cut} too rare" if others else ""
     if facts.missing:
         says += f"; {facts.missing:,} missing" + ", a category of their own" * tells_missing
     return ColumnType(
-        facts.name,
-        "category",
-        says,
-        facts,
-        categories,
-        tuple(sorted(rare, key=_order)),
-        has_rare,
-        tells_missing,
+        facts.name, "category", says, facts, categories, tuple(sorted(rare, key=_order)), tells_missing=tells_missing
     )
 
 

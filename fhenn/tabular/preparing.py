@@ -19,7 +19,7 @@ def preparation_of(types: Sequence[ColumnType]) -> Preparation:
 
     Numbers stay what they are, their missing cells are filled by the column's mean; then a feature for each column
     whose missing cells are told; then one for each category, one for rare categories together, and one for missing
-    cells. A category that was not there is none of these. Other columns of a table are left out.
+    cells. A category that was not there, or in too few rows, is none of these. Other columns of a table are left out.
 
     types: of the columns.
     Raises ParameterError where that is more than a preparation may be.
@@ -28,7 +28,7 @@ def preparation_of(types: Sequence[ColumnType]) -> Preparation:
     >>> from fhenn.tabular.survey import Survey
     >>> survey = Survey(["sex", "age"])
     >>> survey.add([["f", "m", "m", "f"], ["41.5", "", "18", "63"]])
-    >>> preparation = preparation_of(types_of(survey.facts()))
+    >>> preparation = preparation_of(types_of(survey.facts(), min_rows=2))
     >>> preparation.features
     ('age', 'age is missing', "sex is 'f'", "sex is 'm'")
     >>> preparation.prepare({"sex": ["m", "?"], "age": [30, 41.5]}).tolist()

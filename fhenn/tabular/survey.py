@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from fhenn.columns import short, to_python
 from fhenn.missing import is_missing
-from fhenn.numerals import as_number, as_truth, has_decimal_comma, looks_like_date
+from fhenn.numerals import as_number, as_truth, has_decimal_comma, has_leading_zeros, looks_like_date
 
 Floats = NDArray[np.float64]
 Where = Callable[[Sequence[int]], str]
@@ -67,6 +67,7 @@ class Facts:
     head, distinct: how many numbers at the table's beginning were compared, and how many of these are different.
     values: how often each number comes; the first 1,000 different ones.
     texts: how often each text comes, truths and dates among them; the first 10,000 different ones.
+    codes: how often each number comes that is written with leading zeros, as text; the first 10,000 different ones.
     is_cut: whether there are more numbers or texts than these.
     counts: how many cells there are of each sort that is no number.
     strays: the first cell of each sort.
@@ -85,6 +86,7 @@ class Facts:
     distinct: int
     values: Mapping[float, int]
     texts: Mapping[str, int]
+    codes: Mapping[str, int]
     is_cut: bool
     counts: Mapping[Sort, int]
     strays: Mapping[Sort, Stray]
@@ -98,6 +100,22 @@ class Facts:
     def cells(self) -> dict[float | str, int]:
         """How often each number and each text comes, as far as they were counted."""
         found: dict[float | str, int] = dict(self.values.items())
+        found.update(self.texts)
+        return found
+
+    @property
+    def categories(self) -> dict[float | str, int]:
+        """The same, with numbers as they are written where some have leading zeros: '007' is not '7' then."""
+        if not self.codes:
+            return self.cells
+        values = dict(self.values.items())
+        for code, count in self.codes.items():
+            if float(code) in values:
+                values[float(code)] -= count
+        found: dict[float | str, int] = {
+            f"{value:.0f}" if self.whole else value: count for value, count in values.items() if count > 0
+        }
+        found.update(self.codes)
         found.update(self.texts)
         return found
 
@@ -124,6 +142,7 @@ class _Column:
     looked: int = 0
     values: dict[float, int] = field(default_factory=dict)
     texts: dict[str, int] = field(default_factory=dict)
+    codes: dict[str, int] = field(default_factory=dict)
     is_cut: bool = False
     counts: Counter[Sort] = field(default_factory=Counter)
     strays: dict[Sort, Stray] = field(default_factory=dict)
@@ -161,6 +180,8 @@ class _Column:
                 missing += count
             elif isinstance(found, float):
                 numbers[found] = numbers.get(found, 0) + count
+                if isinstance(cell, str) and has_leading_zeros(cell.strip()):
+                    self._count(self.codes, cell, count, _MOST_TEXTS)
             else:
                 self.counts[found] += count
                 sorts.setdefault(found, set()).add(cell)
@@ -232,6 +253,7 @@ class _Column:
             len(np.unique(np.concatenate(self.head))) if self.head else 0,
             self.values,
             self.texts,
+            self.codes,
             self.is_cut,
             dict(self.counts),
             self.strays,

@@ -280,6 +280,37 @@ class TestWhatIsSaid:
         assert report["shown_to_clients"] == []
         assert run("plan", "--bounds-from", "t.csv")
 
+    @pytest.mark.parametrize("quoted", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
+    @pytest.mark.parametrize("x", ["1.5", ""])
+    def test_numbers_with_leading_zeros(self, here, quoted, x):
+        """Told from others wherever columns of numbers are read at once."""
+        rows = [
+            {
+                "zip": ["01067", "80331"][place % 2],
+                "x": f"{place / 7 - 3:.3e}",
+                "code": 10 + place % 2,
+                "y": "ab"[place > 30],
+            }
+            for place in range(60)
+        ]
+        rows[0]["x"] = x
+        write("t.csv", rows, quoting=quoted)
+        with pytest.warns(DataWarning, match="column 'zip' has numbers with leading zeros, as '01067'"):
+            report = json.loads(run("train", "t.csv", "--label", "y", "--epochs", 1, "--json"))
+        kinds = {each["name"]: (each["kind"], each["categories"]) for each in report["columns"]}
+        assert kinds["zip"] == ("category", ["01067", "80331"])
+        assert kinds["code"] == ("number", [])
+
+    def test_categories_of_few_rows_are_told_to_nobody(self, here):
+        rows = patients(300)
+        for row in rows[:9]:
+            row["ward"] = "Maria Rare"
+        write("t.csv", rows)
+        for line, told in (((), False), (("--min-rows", 9), True)):
+            report = json.loads(run("train", "t.csv", "--label", "outcome", "--epochs", 1, *line, "--json"))
+            model = artifacts.model_from_bytes(artifacts.read("model.fhenn"))
+            assert ("Maria" in model.preparation.to_json()) == ("Maria" in json.dumps(report)) == told
+
     def test_wide_tables_are_cut_on_the_terminal(self, here):
         rng = np.random.default_rng(0)
         write("t.csv", [{f"c{place}": rng.choice(["a", "b"]) for place in range(50)} for _ in range(60)])

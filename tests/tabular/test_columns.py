@@ -68,8 +68,12 @@ class TestKinds:
             (repeated("f", "m"), "2: 'f', 'm'"),
             (repeated("yes", None), "1: 'yes'; 20 missing, a category of their own"),
             (repeated("a", "b", "1"), "3: 1, 'a', 'b'"),
-            ([*repeated("a", "b"), "c"], "2: 'a', 'b'; 1 rare"),
-            ([*repeated("a", "b", rows=500), "c", "c", "d", "d", "d", "d"], "2: 'a', 'b'; 2 rare together"),
+            ([*repeated("a", "b"), "c"], "2: 'a', 'b'; 1 too rare"),
+            (
+                [*repeated("a", "b", rows=2000), *["c"] * 10, *["d"] * 11, "e"],
+                "2: 'a', 'b'; 2 rare together; 1 too rare",
+            ),
+            ([*repeated("a", "b", rows=2000), *["c"] * 10], "2: 'a', 'b'; 1 too rare"),
             ([*repeated("a", "b", rows=400), ""], "2: 'a', 'b'; 1 missing"),
         ],
         ids=lambda value: value if isinstance(value, str) else "",
@@ -115,7 +119,7 @@ class TestKinds:
     def test_free_text_that_is_kept_has_its_frequent_values(self):
         cells = [*repeated("cough", rows=100), *[f"{place} and more" for place in range(300)]]
         assert one(cells).kind == "left out"
-        assert one(cells, keep=True).says == "1: 'cough'; 300 rare"
+        assert one(cells, keep=True).says == "1: 'cough'; 300 too rare"
 
     def test_a_measurement_is_doubted(self):
         cells = [1000 + 17 * place for place in range(ROWS)]
@@ -128,6 +132,25 @@ class TestKinds:
     def test_numbers_as_categories(self):
         cells = repeated("10115", "80331", "")
         assert one(cells, category=True).says == "2: 10115, 80331; 13 missing, a category of their own"
+
+    def test_numbers_with_leading_zeros_are_categories(self):
+        """As texts, so that 007 is not 7; numbers are what they are."""
+        cells = repeated("01067", "80331", "007", "7")
+        found = one(cells, "zip")
+        assert (found.kind, found.says) == ("category", "4: '007', '01067', '7', '80331'")
+        assert "column 'zip' has numbers with leading zeros, as '01067', and each is taken" in found.doubt
+        assert "--keep zip" in found.doubt
+        preparation = preparation_of([found])
+        assert preparation.prepare({"zip": ["7", "007", "1067", "80331"]}).tolist() == [
+            [0, 0, 1, 0], [1, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 1]
+        ]  # fmt: skip
+        kept, said = one(cells, "zip", keep=True), one(cells, "zip", category=True)
+        assert (kept.kind, kept.says, kept.doubt) == ("number", "7 to 80331", None)
+        assert (said.categories, said.doubt) == (found.categories, None)
+        assert one(repeated("0", "0.5", "-0.25", "1e05", "0")).kind == "number"
+        assert one(repeated("01.5", "007", "2.5", "")).categories == (1.5, 2.5, "007")
+        many = one([f"{place:05d}" for place in range(7, 400, 3)], "code")
+        assert many.says == "codes with 131 different values, as '00007': an id, or free text"
 
     def test_many_columns_have_many_categories(self):
         """No more than a hundred of a column have a feature."""
@@ -188,7 +211,7 @@ class TestRefusals:
         assert one(["7,5", *repeated("1,5", "2")], decimal=",").says == "1.5 to 7.5"
 
     def test_the_ways_out(self):
-        assert one(["<5", *repeated("1", "2")], category=True).says == "2: 1, 2; 1 rare"
+        assert one(["<5", *repeated("1", "2")], category=True).says == "2: 1, 2; 1 too rare"
         assert one(["20240229", "20240301", "20231231", "20240229"], keep=True).kind == "number"
         assert one(repeated("2024-02-29", "2024-03-01"), category=True).kind == "category"
 
@@ -226,7 +249,7 @@ RAW = {
 
 class TestPreparation:
     def test_what_comes_out(self):
-        preparation = preparation_of(types_of(survey(RAW)))
+        preparation = preparation_of(types_of(survey(RAW), min_rows=2))
         assert preparation.features == (
             "age", "truth", "crp", "smoker is missing", "sex is 'f'", "sex is 'm'",
             "code is 1", "code is 2", "code is 'x'",
@@ -248,19 +271,35 @@ class TestPreparation:
         assert is_plain(types_of(facts))
         assert not is_plain(types_of(survey({"x": ["True", "False"]})))
 
-    def test_rare_ones_share_a_bit_and_single_ones_have_none(self):
-        cells = [*repeated("a", "b", rows=600), *["c"] * 4, *["d"] * 4, "e"]
+    def test_rare_ones_share_a_bit_and_nothing_is_told_of_those_of_few_rows(self):
+        cells = [*repeated("a", "b", rows=2000), *["c"] * 12, *["d"] * 12, *["Maria Rare"] * 9, "e"]
         preparation = preparation_of(types_of(survey({"x": cells})))
         assert preparation.features == ("x is 'a'", "x is 'b'", "x is rare")
-        assert preparation.prepare({"x": ["c", "d", "e", "f", None]}).tolist() == [
+        assert preparation.prepare({"x": ["c", "d", "Maria Rare", "f", None]}).tolist() == [
             [0, 0, 1],
             [0, 0, 1],
             *[[0, 0, 0]] * 3,
         ]
-        assert not any("'e'" in line for line in preparation.tells())  # one patient alone is nobody's business
+        assert "'d'" in preparation.to_json().replace('"', "'")
+        assert "Maria" not in preparation.to_json()  # what a few patients have is nobody's business
+        told = types_of(survey({"x": cells}), min_rows=9)
+        assert "Maria Rare" in preparation_of(told).to_json()
+        assert "'e'" not in preparation_of(told).to_json().replace('"', "'")
+
+    @pytest.mark.parametrize("count", [1, 8])
+    def test_rare_ones_that_are_too_few_for_a_bit_are_not_told_of(self, count):
+        cells = [*repeated("a", "b", rows=2000), *["c"] * 12 * count]
+        told = preparation_of(types_of(survey({"x": cells}))).to_json()
+        assert ('"c"' in told) == (count == 8)
+
+    def test_small_tables(self):
+        cells = repeated("a", "b", "c", "d", "e")
+        found = types_of(survey({"x": cells, "y": np.linspace(0, 1, ROWS)}))
+        assert found[0].says == "none of its 5 categories is in 10 rows: lower --min-rows for more"
+        assert len(types_of(survey({"x": cells}), min_rows=8)[0].categories) == 5
 
     def test_rare_ones_and_missing_ones_have_a_bit_each(self):
-        cells = [*repeated("a", "b", rows=600), *["c"] * 5, *["d"] * 5, *[""] * 20]
+        cells = [*repeated("a", "b", rows=2000), *["c"] * 15, *["d"] * 15, *[""] * 40]
         preparation = preparation_of(types_of(survey({"x": cells})))
         assert preparation.features == ("x is 'a'", "x is 'b'", "x is rare", "x is missing")
         found = preparation.prepare({"x": ["b", "c", None, "new"]})

@@ -38,6 +38,11 @@ class TextCells(Sequence[str]):
     def floats(self) -> NDArray[np.float64] | None:
         """The numbers that the cells hold; None where one of them may not be a number."""
 
+    @property
+    @abstractmethod
+    def has_codes(self) -> bool:
+        """Whether a cell may be digits with leading zeros, which as numbers are lost."""
+
 
 class JoinedCells(Sequence[Any]):
     """A column in parts, one after another, as they were read.

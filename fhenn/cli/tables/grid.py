@@ -14,7 +14,7 @@ from fhenn.cli.tables.cells import TextCells, clean
 from fhenn.numerals import as_number
 
 _NUMERIC = b"0123456789+-.eE"
-_NEWLINE = ord("\n")
+_NEWLINE, _ZERO, _NINE = map(ord, "\n09")
 
 
 class Grid:
@@ -62,6 +62,10 @@ class Grid:
     def floats(self, place: int) -> NDArray[np.float64] | None:
         """A column as numbers; None where one of its cells may not be a number."""
         return self._numbers.get(place)
+
+    def has_codes(self, place: int) -> bool:
+        """Whether a cell of a column may be digits with leading zeros."""
+        return place in self._zeros
 
     def cell(self, row: int, place: int) -> str:
         """The text of a cell."""
@@ -118,6 +122,15 @@ class Grid:
         except ValueError:  # some cell is not a number, as 1-2: whoever wants its column finds it
             return {}
         return dict(zip(places, values.T, strict=True))
+
+    @cached_property
+    def _zeros(self) -> frozenset[int]:
+        """Places of the columns in which a cell begins with a zero and a digit."""
+        codes = _codes(self._data)
+        zeros = np.flatnonzero((codes[:-1] == _ZERO) & (codes[1:] >= _ZERO) & (codes[1:] <= _NINE))
+        before = np.where(zeros > 0, codes[zeros - 1], _NEWLINE)
+        begins = (before == _NEWLINE) | (before == ord(self._delimiter)) | (before == ord(" "))
+        return frozenset((np.searchsorted(self._ends.ravel(), zeros[begins]) % self._ends.shape[1]).tolist())
 
     def _numeric_columns(self) -> list[int]:
         """Places of the columns that hold no empty cell and nothing but what numbers are written with."""
@@ -201,6 +214,11 @@ class GridCells(TextCells):
     def floats(self) -> NDArray[np.float64] | None:
         """The numbers that the cells hold; None where one of them may not be a number."""
         return self._grid.floats(self._place)
+
+    @property
+    def has_codes(self) -> bool:
+        """Whether a cell may be digits with leading zeros, which as numbers are lost."""
+        return self._grid.has_codes(self._place)
 
     @cached_property
     def _texts(self) -> list[str]:
