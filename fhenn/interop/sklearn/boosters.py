@@ -6,7 +6,7 @@ from typing import Any
 
 from fhenn.errors import UnsupportedModel
 from fhenn.interop.model import ImportedModel
-from fhenn.interop.sklearn.imported import Final, Imported, Maker
+from fhenn.interop.sklearn.imported import Final, Imported, Maker, refuse
 from fhenn.interop.trees.boosted import Boosted
 from fhenn.interop.trees.importers import linear_of, read_lightgbm, read_xgboost
 from fhenn.interop.trees.sources import comes_from
@@ -48,5 +48,8 @@ def _made(step: Any, where: str, final: Final) -> Imported:
         raise UnsupportedModel(refusal.layer, f"{where}, {refusal.where}", refusal.reason, refusal.supported) from None
     if isinstance(found, Weights):
         return Imported([Linear(found.weights, found.bias)], found.reading, decides=False)
+    if found.labels:
+        reason = "it was fitted on categories with names, and is not alone"
+        raise refuse(step, where, reason, "one that is, or an OrdinalEncoder before it")
     before, ensemble = found.ordered
     return Imported([], found.reading, decides=False, before=before).of_trees(ensemble)

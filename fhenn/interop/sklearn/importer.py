@@ -107,7 +107,7 @@ def from_sklearn(
     wanted = Wanted(inputs, bounds, margin, accuracy, Goal(agreement, depth, labels, max_loss))
     if thresholds == "quantiles" and inputs is None:
         raise _needs_trees()
-    boosted = boosters.read(estimator)
+    boosted = _boosted(estimator)
     if isinstance(boosted, Boosted):
         if preparation == "fold":
             raise refuse(estimator, "the estimator", *_NOT_FOLDED)
@@ -150,6 +150,12 @@ def from_sklearn(
     clear = clear.then(*found.steps) if found.steps else clear
     model = ImportedModel(fold(found.parts), found.reading, found.stand_ins, preparation=clear)
     return (wanted if inputs is None else replace(wanted, inputs=clear.prepared(inputs))).applied(model)
+
+
+def _boosted(estimator: Any) -> Boosted | ImportedModel | None:
+    """What a booster is that gets the table as it is, categories by their names; None for another estimator."""
+    steps, (last, _) = _steps(estimator, "the estimator")
+    return None if steps else boosters.read(last)
 
 
 def _needs_trees() -> ParameterError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from os import PathLike
 from typing import Any
 
@@ -80,6 +81,7 @@ def from_lightgbm(
     classes: ArrayLike | None = None,
     rounds: int | None = None,
     missing: bool = True,
+    categories: Iterable[str] | None = None,
 ) -> ImportedModel:
     """The twin of a model of LightGBM, which decides what the model does, exactly.
 
@@ -91,11 +93,13 @@ def from_lightgbm(
     rounds: of boosting, from the first on; None for what `predict` takes.
     missing: whether cells may be missing, as LightGBM decides of them: where none was missing in training it takes them
     for 0, and so does the client. Else they are refused.
+    categories: names of the columns that were of pandas' type category when it was trained, which LightGBM does not
+    save; needed where these may be others than those that it took for categories.
     Returns the model, which takes tables as the trees were trained on, with blanks, and categories of pandas by their
     names.
     Raises UnsupportedModel where its trees are linear, it is trained for what fhenn does not know, or differs.
     Raises WireFormatError where a file is not what LightGBM writes, OSError where it cannot be read.
-    Raises ParameterError where classes or rounds are not those of the model.
+    Raises ParameterError where classes, rounds or categories are not those of the model.
     Raises UnsupportedValue where it is another object.
 
     >>> text = '''tree
@@ -123,10 +127,10 @@ def from_lightgbm(
     """
     content = content_of(model, ("tree\n", "tree\r\n"))
     if content is not None:
-        return lightgbm.read(content, classes=classes, rounds=rounds, missing=missing).model()
+        return lightgbm.read(content, classes=classes, rounds=rounds, missing=missing, categories=categories).model()
     if not comes_from(model, "lightgbm"):
         raise UnsupportedValue(type(model).__name__, "a model of LightGBM, or the path of one that it saved")
-    return read_lightgbm(model, classes=classes, rounds=rounds, missing=missing).model()
+    return read_lightgbm(model, classes=classes, rounds=rounds, missing=missing, categories=categories).model()
 
 
 def read_xgboost(
@@ -163,13 +167,18 @@ def read_xgboost(
 
 
 def read_lightgbm(
-    model: Any, *, classes: ArrayLike | None = None, rounds: int | None = None, missing: bool = True
+    model: Any,
+    *,
+    classes: ArrayLike | None = None,
+    rounds: int | None = None,
+    missing: bool = True,
+    categories: Iterable[str] | None = None,
 ) -> Boosted:
     """What a Booster or an estimator of LightGBM is, compared with it. Raises as `from_lightgbm` does."""
     booster = model.booster_ if hasattr(type(model), "booster_") else model
     labels = getattr(model, "classes_", None) if classes is None else classes
     content = booster.model_to_string().encode()
-    found = lightgbm.read(content, classes=labels, rounds=rounds, missing=missing)
+    found = lightgbm.read(content, classes=labels, rounds=rounds, missing=missing, categories=categories)
     # LightGBM takes the mean of a forest only after the scores
     parts = len(found.ensemble.trees) // found.ensemble.outputs if b"\naverage_output\n" in content else 1
 

@@ -17,6 +17,7 @@ from fhenn.errors import ParameterError, UnsupportedModel, WireFormatError
 from fhenn.interop.reading import Reading
 from fhenn.interop.trees import objectives
 from fhenn.interop.trees.boosted import Boosted
+from fhenn.interop.trees.categories import Cells, Named, all_cells
 from fhenn.interop.trees.ensemble import Ensemble, Tree, Value
 from fhenn.interop.trees.nodes import Leaf, Split, tree_of, trees_of
 from fhenn.interop.trees.sources import text_of
@@ -48,7 +49,12 @@ Fields = Mapping[str, str]
 
 
 def read(
-    content: bytes, *, classes: ArrayLike | None = None, rounds: int | None = None, missing: bool = True
+    content: bytes,
+    *,
+    classes: ArrayLike | None = None,
+    rounds: int | None = None,
+    missing: bool = True,
+    categories: Iterable[str] | None = None,
 ) -> Boosted:
     """What a saved model is.
 
@@ -56,18 +62,21 @@ def read(
     classes: labels of the classes; 0, 1, … where None.
     rounds: of boosting, from the first on; None for all that were saved.
     missing: whether cells may be missing, or are refused.
+    categories: names of the columns that were of pandas' type category; None where the file shall tell.
     Raises WireFormatError where it is no such model, UnsupportedModel where fhenn does not take it, ParameterError.
     """
     text = text_of(content, WHAT)
     try:
-        return _read(text, classes, rounds, missing)
+        return _read(text, classes, rounds, missing, categories)
     except (WireFormatError, UnsupportedModel, ParameterError):
         raise
     except (*MALFORMED, IndexError) as error:
         raise WireFormatError(WHAT, f"it is not what LightGBM saves ({error!s:.80})".rstrip(".")) from error
 
 
-def _read(text: str, classes: ArrayLike | None, rounds: int | None, missing: bool) -> Boosted:
+def _read(
+    text: str, classes: ArrayLike | None, rounds: int | None, missing: bool, categories: Iterable[str] | None
+) -> Boosted:
     head, *sections = re.split(r"^Tree=[0-9]{1,10}$", text.replace("\r\n", "\n"), flags=re.MULTILINE)
     header = _fields(head)
     if not head.startswith("tree\n") or not sections:
@@ -94,7 +103,9 @@ def _read(text: str, classes: ArrayLike | None, rounds: int | None, missing: boo
     may = tuple(missing and place not in zeros for place in range(features))
     ensemble = Ensemble(trees, features, np.zeros(outputs), False, False, may, named)
     reading = _reading(header.get("objective", "custom"), outputs, classes)
-    return Boosted(ensemble, reading, _labels(tail, features, names), zeros)
+    cells = all_cells(header.get("feature_infos"), features)
+    labels = _named(tail, names, cells, trees, categories is not None)
+    return Boosted(ensemble, reading, labels.by_column(categories) if labels else {}, zeros)
 
 
 def _zeros(sections: Iterable[str]) -> frozenset[int]:
@@ -270,23 +281,23 @@ def _sets(fields: Fields) -> list[tuple[Value, ...]]:
     ]
 
 
-def _labels(tail: str, features: int, names: Sequence[str]) -> dict[int, Sequence[Value]]:
-    """What categories are called, where the model was trained on a table of pandas that says so."""
+def _named(
+    tail: str, names: Sequence[str], cells: Sequence[Cells | None], trees: Sequence[Tree], wanted: bool
+) -> Named | None:
+    """What categories are called, where the model was trained on a table of pandas that says so.
+
+    wanted: whether it must say so. Raises ParameterError.
+    """
     found = re.search(r"^pandas_categorical:(.*)$", tail, flags=re.MULTILINE)
     labels = read_json(found[1]) if found else None
     if not labels:
-        return {}
+        if wanted:
+            raise ParameterError("categories are given, and the model has no names of any.", "Leave them out.")
+        return None
     chosen = re.search(r"^\[categorical_feature: ([0-9,]*)\]$", tail, flags=re.MULTILINE)
-    places = [read_count(each, features - 1) for each in chosen[1].split(",") if each] if chosen else []
-    if len(places) != len(labels):
-        raise UnsupportedModel(
-            "columns of categories",
-            "pandas_categorical",
-            f"it names the categories of {len(labels)} columns, and {len(places)} are asked for as such",
-            "categories that are not ordered, or numbers in their place",
-        )
+    places = [read_count(each, len(names) - 1) for each in chosen[1].split(",") if each] if chosen else []
     kinds = tuple[float | str, ...]
-    return {place: built(kinds, each) for place, each in zip(places, labels, strict=True)}
+    return Named([built(kinds, each) for each in labels], sorted({*places}), names, cells, trees)
 
 
 def _integers(fields: Fields, name: str, count: int | None) -> list[int]:
