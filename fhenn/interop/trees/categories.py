@@ -24,7 +24,7 @@ Fits = Callable[[int, Labels], bool]
 class Cells:
     """What a file says of the cells of a column in training.
 
-    low, high: the smallest and the largest, or of a column of categories their codes; -1 is a missing one.
+    low, high: the smallest and the largest, or of a column of categories their codes.
     """
 
     low: float
@@ -32,14 +32,14 @@ class Cells:
 
     def are_codes(self, count: int) -> bool:
         """Whether they may be codes of so many categories."""
-        return self.low >= -1 and self.high < count and self.low == int(self.low) and self.high == int(self.high)
+        return self.low >= 0 and self.high < count and self.low == int(self.low) and self.high == int(self.high)
 
 
 def cells_of(info: str) -> Cells | None:
     """Of an entry of feature_infos; None for a column that says nothing. Raises ValueError.
 
     >>> cells_of("[-0.5:3]"), cells_of("-1:2:0"), cells_of("none")
-    (Cells(low=-0.5, high=3.0), Cells(low=-1.0, high=2.0), None)
+    (Cells(low=-0.5, high=3.0), Cells(low=0.0, high=2.0), None)
     """
     if info == "none":
         return None
@@ -48,8 +48,8 @@ def cells_of(info: str) -> Cells | None:
         return Cells(float(found[1]), float(found[2]))
     if not _CODES.fullmatch(info):
         raise ValueError(f"{info!r:.40} is no range, nor codes of categories")
-    codes = [float(code) for code in info.split(":")]
-    return Cells(min(codes), max(codes))
+    codes = [float(code) for code in info.split(":") if code != "-1"]  # which is a missing cell
+    return Cells(min(codes), max(codes)) if codes else None
 
 
 @dataclass(frozen=True, eq=False)
