@@ -90,13 +90,14 @@ class Records:
             at = end
         if at != rows:
             raise ParameterError(f"{self.path} changed while it was read.", "Train again once nobody writes to it.")
+        called = None if preparation is None else preparation.features
         if task == "regression":
-            return Data(x, targets, task, np.array([]), None if preparation else names), preparation
+            return Data(x, targets, task, np.array([]), None if preparation else names, called), preparation
         found = [*order]
         distinct = np.array(found, dtype=arrays.pop()) if len(arrays) == 1 else as_labels(found)
         everyone = require_classes(distinct[codes])
         classes, y = np.unique(everyone, return_inverse=True)
-        return Data(x, y, task, classes, None if preparation else names), preparation
+        return Data(x, y, task, classes, None if preparation else names, called), preparation
 
     def _chunks(self, read: Share, said: Collection[int] = ()) -> Iterator[tuple[Table, Table]]:
         """Chunks of the table, each with the same without labels and without columns that have no names."""

@@ -42,6 +42,7 @@ class Data:
     task: which of both.
     classes: the labels; none for numbers.
     names: of the features.
+    called: what errors call the features where they have no names, as those that were made of raw tables.
     """
 
     x: Floats
@@ -49,6 +50,7 @@ class Data:
     task: Task
     classes: NDArray[Any]
     names: tuple[str, ...] | None
+    called: tuple[str, ...] | None = None
 
     @property
     def reading(self) -> Reading:
@@ -127,6 +129,7 @@ class Network(Candidate):
             epochs=self.epochs or max(_FEWEST_EPOCHS, min(_EPOCHS, _PASSED // samples)),
             seed=seed,
             progress=progress,
+            names=data.names or data.called,
         )
         return ImportedModel(nodes, data.reading)
 

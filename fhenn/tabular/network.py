@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from fhenn.errors import ParameterError
 from fhenn.interop import fold
 from fhenn.nn import Activation, Adam, Affine, Linear, Node, Scaling, Sequential
 from fhenn.nn.finish import Finish, finished
@@ -47,6 +48,7 @@ def fit_network(
     epochs: int,
     seed: int,
     progress: Progress,
+    names: Sequence[str] | None = None,
 ) -> list[Node]:
     """Nodes from features as they are to scores: of classes by the cross-entropy, of a number by the squared error.
 
@@ -60,9 +62,11 @@ def fit_network(
     epochs: passes over the samples.
     seed: of the initial weights and of the order of the samples.
     progress: called with (done, total) epochs.
+    names: of the features, for errors; None for their places.
+    Raises ParameterError where squares of features or numbers are none in double precision.
     """
     chosen = np.arange(len(x)) if rows is None else rows
-    mean, deviation = _moments(x, chosen)
+    mean, deviation = _moments(x, chosen, names)
     before = Affine(Scaling(1 / deviation), -mean / deviation)
 
     def scaled(places: Places) -> Floats:
@@ -73,7 +77,7 @@ def fit_network(
         model = _trained(scaled, chosen, targets, outputs, hidden, activation, epochs, seed, progress)
         return _plain([before, model])
     numbers = np.asarray(targets, dtype=np.float64)
-    (centre,), (spread,) = _moments(numbers[:, None], chosen)
+    (centre,), (spread,) = _moments(numbers[:, None], chosen, ["the labels"])
     after = Affine(Scaling([spread]), [centre])
     wanted = (numbers - centre) / spread
     if not hidden:
@@ -81,11 +85,25 @@ def fit_network(
     return _plain([before, _trained(scaled, chosen, wanted, None, hidden, activation, epochs, seed, progress), after])
 
 
-def _moments(x: Floats, rows: Places) -> tuple[Floats, Floats]:
-    """Mean and standard deviation of each column in some rows; 1 in the place of the deviation of a constant."""
+def _moments(x: Floats, rows: Places, names: Sequence[str] | None) -> tuple[Floats, Floats]:
+    """Mean and standard deviation of each column in some rows; 1 in the place of the deviation of a constant.
+
+    Raises ParameterError where values are so large, or differ by so little, that their squares are lost.
+    """
     blocks = np.array_split(rows, ceil(len(rows) / _BLOCK))
-    mean = np.sum([x[block].sum(axis=0) for block in blocks], axis=0) / len(rows)
-    square = np.sum([((x[block] - mean) ** 2).sum(axis=0) for block in blocks], axis=0) / len(rows)
+    with np.errstate(over="ignore", invalid="ignore"):  # refused below
+        mean = np.sum([x[block].sum(axis=0) for block in blocks], axis=0) / len(rows)
+        square = np.sum([((x[block] - mean) ** 2).sum(axis=0) for block in blocks], axis=0) / len(rows)
+    varies = np.any([(x[block] != x[rows[0]]).any(axis=0) for block in blocks], axis=0)
+    lost = np.flatnonzero(~np.isfinite(square) | (varies & (square == 0)))
+    if len(lost):
+        place = int(lost[0])
+        most = np.abs(x[rows, place]).max()
+        raise ParameterError(
+            f"values of {f'feature {place}' if names is None else names[place]} reach {most:.3g}: their squares are "
+            f"{'none' if np.isfinite(square[place]) else 'no numbers'} in double precision.",
+            "Give them in another unit, or leave the column out with --drop.",
+        )
     deviation = np.sqrt(square)
     deviation[deviation == 0] = 1.0  # a constant feature says nothing
     return mean, deviation

@@ -369,6 +369,15 @@ class TestRefusals:
             with pytest.raises(ParameterError, match="changed while it was read"):
                 records.features(types, "classification", label.rows, lambda share: None)
 
+    @pytest.mark.parametrize("sexes", ["f", "fm"])
+    def test_numbers_that_are_too_large(self, here, sexes):
+        values = np.random.default_rng(0).normal(size=60).tolist()
+        write("t.csv", [{"a": f"{value:.3f}", "b": f"{value:.3g}e200", "y": "ab"[value > 0],
+                         "sex": sexes[place % len(sexes)]} for place, value in enumerate(values)])  # fmt: skip
+        with pytest.raises(ParameterError, match=r"values of b reach .*e\+200: their squares are no numbers"):
+            run("train", "t.csv", "--label", "y", "--keep", "b")
+        assert not Path("model.fhenn").exists()
+
     def test_too_many_labels(self, here, monkeypatch):
         monkeypatch.setattr("fhenn.cli.records._MOST_LABELS", 10)
         with pytest.raises(ParameterError, match="more than 10 values: too many for classes"):

@@ -151,6 +151,23 @@ class TestCandidates:
         assert model.score(data.x, data.labels(np.arange(200))) > 0.9
         assert len(model.nodes) == 3
 
+    @pytest.mark.parametrize(("factor", "says"), [(1e200, "no numbers"), (1e308, "no numbers"), (1e-200, "none")])
+    @pytest.mark.parametrize("classes", [0, 2])
+    def test_numbers_whose_squares_are_lost_are_refused(self, factor, says, classes):
+        """They would have made a model no better than chance."""
+        data = line(classes=classes)
+        with np.errstate(over="ignore"):
+            spoilt = replace(data, x=np.clip(data.x * [1.0, factor, 1.0], -1.7e308, 1.7e308))
+        raw = replace(spoilt, names=None, called=("u", "v", "w"))
+        for table, name in ((spoilt, "feature 1" if classes else "b"), (raw, "v")):
+            with pytest.raises(ParameterError, match=rf"values of {name} reach .*squares are {says} .*--drop\."):
+                candidates_of("linear")[0].fit(table, None, 0, progress=lambda *_: None)
+        if not classes:
+            with pytest.raises(ParameterError, match="values of the labels reach"):
+                candidates_of("linear")[0].fit(
+                    replace(data, y=data.y * min(factor, 1e300)), None, 0, progress=lambda *_: None
+                )
+
     def test_progress(self):
         told = []
         nodes = fit_network(line(20).x, line(20).y, 1, (2,), Square(), task="regression", epochs=2, seed=0,
