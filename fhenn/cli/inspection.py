@@ -37,23 +37,32 @@ class Fact:
     name: what it says, for instance "levels".
     value: plain data.
     unit: of the value, empty where it has none.
-    between: what stands between several values.
+    listed: whether several values are a line each on the terminal.
+    short: what the terminal shows in the place of a long value; None for the value.
     """
 
     name: str
     value: Any
     unit: str = ""
-    between: str = ", "
+    listed: bool = False
+    short: Any = None
+
+    @property
+    def lines(self) -> Sequence[str]:
+        """What the terminal shows."""
+        value = self.value if self.short is None else self.short
+        return [*map(_plain, value)] if self.listed and value else [str(self)]
 
     def __str__(self) -> str:
         if self.unit == "bytes" and isinstance(self.value, int):
             return megabytes(self.value)
         if isinstance(self.value, bool):
             return "yes" if self.value else "no"
-        if isinstance(self.value, list):
-            text = self.between.join(map(_plain, self.value)) or "none"
+        value = self.value if self.short is None else self.short
+        if isinstance(value, list):
+            text = ", ".join(map(_plain, value)) or "none"
         else:
-            text = "none" if self.value is None else _plain(self.value)
+            text = "none" if value is None else _plain(value)
         return f"{text} {self.unit}".rstrip()
 
 
@@ -103,7 +112,8 @@ def inspect(*, file: Path, as_json: bool) -> None:
     )
     grid = Grid(show_header=False)
     for fact in known:
-        grid.add_row(fact.name, fact)
+        for place, line in enumerate(fact.lines):
+            grid.add_row("" if place else fact.name, line)
     grid.add_row("whole", "yes" if fault is None else f"no: {fault}")
     result = {
         "file": str(file),
@@ -200,8 +210,10 @@ def _preparation_facts(preparation: Preparation | None) -> Iterator[Fact]:
     if preparation is not None:
         yield Fact("preparation", preparation.fingerprint)
         yield Fact("columns of a raw table", [_called(place, each) for place, each in enumerate(preparation.columns)])
-        told = preparation.tells()[1 if preparation.names else 0 :]
-        yield Fact("what clients see of the training data", list(told), between="\n")
+        first = 1 if preparation.names else 0
+        short, told = (list(preparation.tells(whole=whole)[first:]) for whole in (False, True))
+        short += ["long lists are cut: --json has all"] * (short != told)
+        yield Fact("what clients see of the training data", told, listed=True, short=short)
 
 
 def _called(place: int, column: Column) -> str:

@@ -90,7 +90,7 @@ class Outcome:
                 }
                 for each in self.types
             ],
-            "shown_to_clients": list(self._told()),
+            "shown_to_clients": list(self._told(whole=True)),
         }
 
     def shown(self) -> Iterator[str | Grid]:
@@ -104,14 +104,15 @@ class Outcome:
             yield f"chosen: {self.chosen}, {why}" + ("" if has_trees() else "; trees need the extra sklearn")
         yield f"\n{self.model.summary()}\n"
         yield self._scores()
-        told = list(self._told())
+        told = self._told()
         if told:
             more = f"\n  … and {len(told) - _MOST_TOLD} more lines: `fhenn inspect` has them" * (len(told) > _MOST_TOLD)
+            more += "\n  long lists are cut: `fhenn inspect --json` has all of them" * (told != self._told(whole=True))
             lines = "\n".join(f"  {line}" for line in told[:_MOST_TOLD])
             yield f"clients prepare their tables themselves, and see:\n{lines}{more}"
 
-    def _told(self) -> Sequence[str]:
-        return () if self.model.preparation is None else self.model.preparation.tells()
+    def _told(self, *, whole: bool = False) -> Sequence[str]:
+        return () if self.model.preparation is None else self.model.preparation.tells(whole=whole)
 
     def _columns(self) -> Iterator[str | Grid]:
         """A table of them, where there is more to say than that all are numbers."""

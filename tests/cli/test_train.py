@@ -28,6 +28,8 @@ from fhenn.tabular import types_of
 
 runner = CliRunner()
 
+SEEN = "what clients see of the training data"
+
 
 def run(*line, code=0):
     """Standard output of a command; its typed error is raised."""
@@ -247,6 +249,23 @@ class TestWhatIsSaid:
             "crp": "number", "site": "left out", "notes": "left out", "stay": "left out",
         }  # fmt: skip
         assert any("smoker: its categories" in line for line in report["shown_to_clients"])
+
+    def test_what_clients_see_is_there_in_full_as_json(self, here):
+        letters = "abcdefgh"
+        write("t.csv", [{"x": letters[place % 8], "y": "no" if place % 8 < 4 else "yes"} for place in range(160)])
+        line = "train", "t.csv", "--label", "y", "--model", "linear", "--epochs", 1, "--held-out", 0
+        shown = run(*line)
+        assert "x: its categories 'a', 'b', 'c', 'd', 'e', … (8)" in shown
+        assert "long lists are cut: `fhenn inspect --json` has all of them" in shown
+        wanted = f"x: its categories {', '.join(map(repr, letters))}"
+        assert wanted in json.loads(run(*line, "--json"))["shown_to_clients"]
+        assert wanted in json.loads(run("inspect", "model.fhenn", "--json"))["details"][SEEN]
+        told = run("inspect", "model.fhenn")
+        assert "│ long lists are cut" in told  # a line of its own
+        assert "\\n" not in told
+        short = [{"x": "ab"[place % 2], "y": place // 20 % 2} for place in range(160)]
+        write("t.csv", short)
+        assert "lists are cut" not in run(*line) + run("inspect", "model.fhenn")
 
     def test_a_part_that_is_held_out_is_not_trained_on(self, here):
         report = trained("--epochs", 5, "--held-out", 0.25)

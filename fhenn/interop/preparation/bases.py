@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fhenn.errors import CellRefused, ParameterError
 from fhenn.interop.preparation.frame import Field, Fields, Floats, Frame
 from fhenn.interop.preparation.scaling import require_ascending
-from fhenn.interop.preparation.step import Step, shown
+from fhenn.interop.preparation.step import SHOWN, Step, shown
 
 _MOST_FACTORS, _MOST_DEGREE = 64, 16
 
@@ -160,10 +160,10 @@ class Spline(Step):
         """The recursion, and a search, for each column."""
         return count * (4 * (self.degree + 1) ** 2 + 20) if self.knots else 0
 
-    def tells(self, names: Sequence[str]) -> Iterable[str]:
+    def tells(self, names: Sequence[str], most: int | None = SHOWN) -> Iterable[str]:
         """The knots of each column."""
         for name, each in zip(names, self.knots, strict=True):
-            yield f"{name}: the knots of its splines, {shown(each)}, which lie in the range of the training data"
+            yield f"{name}: the knots of its splines, {shown(each, most)}, which lie in the range of the training data"
 
 
 def spline_basis(x: Floats, knots: Floats, degree: int, *, slope: bool = False) -> Floats:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fhenn.columns import normalise, short, to_python
 from fhenn.errors import MissingValues, ParameterError, UnknownCategory
 from fhenn.interop.preparation.frame import Cell, Field, Fields, Frame, Kind
-from fhenn.interop.preparation.step import Step, as_numbers, shown
+from fhenn.interop.preparation.step import SHOWN, Step, as_numbers, shown
 
 Integers = NDArray[np.int64]
 
@@ -94,9 +94,20 @@ class OneHot(Step):
         """The categories that are texts."""
         return tuple(map(texts_in, self.categories))
 
-    def tells(self, names: Sequence[str]) -> Iterable[str]:
+    def calls(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Which categories set each bit."""
+        found: list[str] = []
+        for name, categories, slots, size in zip(names, self.categories, self.slots, self.sizes, strict=True):
+            setting: list[list[Cell]] = [[] for _ in range(size)]
+            for category, slot in zip(categories, slots, strict=True):
+                if slot >= 0:
+                    setting[slot].append(category)
+            found += (_bit(name, each) for each in setting)
+        return tuple(found)
+
+    def tells(self, names: Sequence[str], most: int | None = SHOWN) -> Iterable[str]:
         """The categories of each column."""
-        yield from _told(names, self.categories)
+        yield from _told(names, self.categories, most)
 
 
 @dataclass(frozen=True, repr=False)
@@ -154,12 +165,12 @@ class Lookup(Step):
         """The categories that are texts."""
         return tuple(map(texts_in, self.categories))
 
-    def tells(self, names: Sequence[str]) -> Iterable[str]:
+    def tells(self, names: Sequence[str], most: int | None = SHOWN) -> Iterable[str]:
         """The categories of each column, and their numbers."""
-        yield from _told(names, self.categories)
+        yield from _told(names, self.categories, most)
         for name, codes in zip(names, self.codes, strict=True):
             if any(code is not None and not code.is_integer() for code in codes):
-                yield f"{name}: numbers of its categories, as means of the target, {shown(codes)}"
+                yield f"{name}: numbers of its categories, as means of the target, {shown(codes, most)}"
 
 
 def kind_of(categories: Sequence[Cell]) -> Kind | None:
@@ -254,6 +265,13 @@ def _require_alike(step: str, categories: Sequence[Sequence[Cell]], parts: Seque
             raise ParameterError(f"a step {step} has a category twice: {shown(each)}.", "Leave out one of them.")
 
 
-def _told(names: Sequence[str], categories: Sequence[Sequence[Cell]]) -> Iterable[str]:
+def _bit(name: str, setting: Sequence[Cell]) -> str:
+    """What a bit says of a column. setting: the categories that set it; none where those do that are not known."""
+    if not setting:
+        return f"{name} is another"
+    return f"{name} is {'one of ' * (len(setting) > 1)}{shown(setting)}"
+
+
+def _told(names: Sequence[str], categories: Sequence[Sequence[Cell]], most: int | None) -> Iterable[str]:
     for name, each in zip(names, categories, strict=True):
-        yield f"{name}: its categories {shown(each)}"
+        yield f"{name}: its categories {shown(each, most)}"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fhenn.errors import MissingValues, ParameterError
 from fhenn.interop.preparation.frame import Cell, Field, Fields, Frame, Kind
-from fhenn.interop.preparation.step import Step, shown
+from fhenn.interop.preparation.step import SHOWN, Step, shown
 
 
 @dataclass(frozen=True, repr=False)
@@ -57,11 +57,12 @@ class Impute(Step):
         """What stands for a missing cell, where that is a text."""
         return ([self.missing] if isinstance(self.missing, str) else [],) * count
 
-    def tells(self, names: Sequence[str]) -> Iterable[str]:
+    def tells(self, names: Sequence[str], most: int | None = SHOWN) -> Iterable[str]:
         """What fills each column."""
         for name, value in zip(names, self.fill, strict=True):
             if value is not None:
-                yield f"{name}: what fills missing cells, {shown((value,))}, a mean, median or most frequent value"
+                found = shown((value,), most)
+                yield f"{name}: what fills missing cells, {found}, a mean, median or most frequent value"
 
 
 @dataclass(frozen=True, repr=False)
@@ -110,11 +111,15 @@ class IsMissing(Step):
         """As scikit-learn calls them."""
         return tuple(f"missingindicator_{columns[place]}" for place in self.places)
 
+    def calls(self, names: Sequence[str]) -> tuple[str, ...]:
+        """What is asked of the columns."""
+        return tuple(f"{names[place]} is missing" for place in self.places)
+
     def texts(self, count: int) -> tuple[Iterable[str], ...]:
         """What stands for a missing cell, where that is a text."""
         return ([self.missing] if isinstance(self.missing, str) else [],) * count
 
-    def tells(self, names: Sequence[str]) -> Iterable[str]:
+    def tells(self, names: Sequence[str], most: int | None = SHOWN) -> Iterable[str]:
         """The columns."""
         for place in self.places:
             yield f"{names[place]}: that the model asks whether it is missing"

@@ -11,7 +11,7 @@ import numpy as np
 
 from fhenn.errors import ParameterError
 from fhenn.interop.preparation.frame import Field, Fields, Floats, Frame
-from fhenn.interop.preparation.step import Step
+from fhenn.interop.preparation.step import SHOWN, Step
 
 _MOST = 1 << 17
 """Components of a sketch."""
@@ -54,7 +54,7 @@ class Matrix(Step):
         """The weights."""
         return len(self.weights) * len(self.weights[0])
 
-    def tells(self, names: Sequence[str]) -> Iterable[str]:
+    def tells(self, names: Sequence[str], most: int | None = SHOWN) -> Iterable[str]:
         """The shape of the weights."""
         yield f"the {len(self.weights)} × {len(self.weights[0])} weights of a linear map, as components are"
 
@@ -170,7 +170,7 @@ class Kernel(Step):
         """The numbers of the rows."""
         return len(self.rows) * (2 * len(self.rows[0]) + 20)
 
-    def tells(self, names: Sequence[str]) -> Iterable[str]:
+    def tells(self, names: Sequence[str], most: int | None = SHOWN) -> Iterable[str]:
         """That these are rows of the training data."""
         yield f"{len(self.rows)} rows of the training data, as they are after the steps before"
 

@@ -16,8 +16,9 @@ from fhenn.errors import MissingValues, ParameterError, ShapeMismatch
 from fhenn.interop.preparation.catalogue import STEPS
 from fhenn.interop.preparation.frame import Field, Fields, Floats, Frame, Source, rows_in_words
 from fhenn.interop.preparation.holes import may_be_missing
-from fhenn.interop.preparation.step import Step, Union, run, walk
+from fhenn.interop.preparation.step import SHOWN, Step, Union, run, walk
 from fhenn.interop.preparation.table import Column, frame_of, read_table
+from fhenn.interop.preparation.telling import told
 from fhenn.strict import built
 from fhenn.text import printable
 from fhenn.versioned import VersionedJson
@@ -36,6 +37,8 @@ _MOST_CELLS = 1 << 18
 _MOST_WORK = 1 << 24
 """Products and sums that they may take for it: some ten milliseconds."""
 _MOST_COLUMNS, _LONGEST_NAME = 1 << 17, 512
+_LONGEST_LINE = 500
+"""Characters of what is told, where it is cut."""
 
 _BLOCK = 1 << 22
 """Numbers that are made at once, 32 MB."""
@@ -252,23 +255,18 @@ class Preparation:
         walk(self.steps, self._begin, visit)
         return tuple(map(frozenset, found))
 
-    def tells(self) -> tuple[str, ...]:
+    def tells(self, *, whole: bool = False) -> tuple[str, ...]:
         """What whoever has the preparation sees of the model and its training data, a line each.
 
-        Long lists are cut in it: `to_json` has all that is sent.
+        whole: whether long lists are there in full; else they are cut, and end with how many there are.
 
         >>> Preparation.of_numbers(["age"]).tells()
         ("the columns: 'age'",)
         """
         used = [column.name for column in self.columns if column.name is not None]
         found = ["the columns: " + ", ".join(map(repr, used))] if used else []
-
-        def visit(step: Step, before: Fields) -> None:
-            called = [self._called(field, place) for place, field in enumerate(before)]
-            found.extend(printable(line, 500) for line in step.tells(called))
-
-        walk(self.steps, self._begin, visit)
-        return tuple(found)
+        found += told(self.steps, self._begin, self._called, None if whole else SHOWN)
+        return tuple(dict.fromkeys(printable(line, LARGEST if whole else _LONGEST_LINE) for line in found))
 
     def _called(self, field: Field, place: int) -> str:
         name = None if field.origin is None else self.columns[field.origin].name

@@ -12,7 +12,7 @@ import numpy as np
 from fhenn.errors import ParameterError
 from fhenn.interop.preparation.frame import Field, Fields, Floats, Frame
 from fhenn.interop.preparation.normal import normal_quantile
-from fhenn.interop.preparation.step import Step, as_numbers, shown
+from fhenn.interop.preparation.step import SHOWN, Step, as_numbers, shown
 
 
 @dataclass(frozen=True, repr=False)
@@ -54,7 +54,7 @@ class Scale(Step):
         """Four numbers for each column."""
         return 4 * count
 
-    def tells(self, names: Sequence[str]) -> Iterable[str]:
+    def tells(self, names: Sequence[str], most: int | None = SHOWN) -> Iterable[str]:
         """What is subtracted, and so on."""
         for verb, part in (
             ("subtracted (means, medians or least values)", self.subtract),
@@ -65,7 +65,7 @@ class Scale(Step):
             if part:
                 distinct = [*dict.fromkeys(names)]  # several features may be made of one column
                 called = ", ".join(distinct[:5]) + ", …" * (len(distinct) > 5)
-                yield f"{called}: what is {verb}, {shown(part)}"
+                yield f"{called}: what is {verb}, {shown(part, most)}"
 
 
 @dataclass(frozen=True, repr=False)
@@ -124,10 +124,10 @@ class Bins(Step):
         """Comparisons with edges, by halves."""
         return sum(len(each).bit_length() for each in self.edges)
 
-    def tells(self, names: Sequence[str]) -> Iterable[str]:
+    def tells(self, names: Sequence[str], most: int | None = SHOWN) -> Iterable[str]:
         """The edges of each column."""
         for name, edges in zip(names, self.edges, strict=True):
-            yield f"{name}: the edges of its bins, {shown(edges)}"
+            yield f"{name}: the edges of its bins, {shown(edges, most)}"
 
 
 def _sublinear(values: Floats) -> Floats:
@@ -253,7 +253,7 @@ class Power(Step):
         """Some twenty products a number."""
         return 20 * count
 
-    def tells(self, names: Sequence[str]) -> Iterable[str]:
+    def tells(self, names: Sequence[str], most: int | None = SHOWN) -> Iterable[str]:
         """The exponents."""
         for name, each in zip(names, self.lambdas, strict=True):
             yield f"{name}: the exponent of its {self.method} map, {each:.6g}"
@@ -336,10 +336,10 @@ class Quantiles(Step):
         """Two searches, and a quantile, for each number."""
         return count * (4 * len(self.references).bit_length() + 40)
 
-    def tells(self, names: Sequence[str]) -> Iterable[str]:
+    def tells(self, names: Sequence[str], most: int | None = SHOWN) -> Iterable[str]:
         """The quantiles of each column."""
         for name, each in zip(names, self.quantiles, strict=True):
-            yield f"{name}: {len(each)} quantiles of the training data, {shown(each)}"
+            yield f"{name}: {len(each)} quantiles of the training data, {shown(each, most)}"
 
 
 def require_ascending(what: str, values: Sequence[float]) -> None:

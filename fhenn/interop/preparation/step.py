@@ -14,8 +14,10 @@ from fhenn.errors import ParameterError
 from fhenn.interop.preparation.frame import Cell, Field, Fields, Frame, Kind
 from fhenn.strict import built
 
-_SHOWN = 5
+SHOWN = 5
 """Values that a list of what is told names."""
+_LONGEST = 40
+"""Characters of one that is a text."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -77,9 +79,20 @@ class Step(ABC):
         """For each of so many columns, the texts that the step tells apart, some of which may look like missing."""
         return ((),) * count
 
-    def tells(self, names: Sequence[str]) -> Iterable[str]:
-        """What the step shows of its model to whoever has it, in words. names: of the columns that come in."""
+    def tells(self, names: Sequence[str], most: int | None = SHOWN) -> Iterable[str]:
+        """What the step shows of its model to whoever has it, in words.
+
+        names: what the columns that come in are called.
+        most: values that a list names; None for all.
+        """
         return ()
+
+    def calls(self, names: Sequence[str]) -> tuple[str, ...] | None:
+        """What the columns that come out are called where later steps tell of them; None as the columns before.
+
+        names: what the columns that come in are called.
+        """
+        return None
 
     def _require_width(self, before: Fields, *parts: Sequence[object]) -> None:
         """Raise ParameterError where a part does not have one entry for each column."""
@@ -132,6 +145,10 @@ class Select(Step):
     def names(self, columns: Sequence[str]) -> tuple[str, ...]:
         """Those of the columns at the places."""
         return tuple(columns[place] for place in self.places)
+
+    def calls(self, names: Sequence[str]) -> tuple[str, ...]:
+        """As what they are."""
+        return self.names(names)
 
     def work(self, count: int) -> int:
         """Nothing but outputs."""
@@ -218,12 +235,16 @@ def as_numbers(fields: Fields) -> Fields:
     return tuple(Field("number", field.origin) for field in fields)
 
 
-def shown(values: Sequence[Cell] | Sequence[int]) -> str:
+def shown(values: Sequence[Cell] | Sequence[int], most: int | None = SHOWN) -> str:
     """The first few values in words, and how many there are.
+
+    values: numbers, texts and None for a missing cell.
+    most: that are named; None for all, with whole texts.
 
     >>> shown(("a", None)), shown((1.5, 2.0, 3.0, 4.0, 5.0, 6.0))
     ("'a', missing", '1.5, 2, 3, 4, 5, … (6)')
     """
-    texts = ["missing" if value is None else repr(value)[:40] if isinstance(value, str) else f"{value:.6g}"
-             for value in values[:_SHOWN]]  # fmt: skip
-    return ", ".join(texts) + f", … ({len(values)})" * (len(values) > _SHOWN)
+    longest = None if most is None else _LONGEST
+    texts = ["missing" if value is None else repr(value)[:longest] if isinstance(value, str) else f"{value:.6g}"
+             for value in values[:most]]  # fmt: skip
+    return ", ".join(texts) + f", … ({len(values)})" * (len(values) > len(texts))

@@ -10,7 +10,7 @@ import numpy as np
 
 from fhenn.errors import ParameterError
 from fhenn.interop.preparation.frame import Cell, Field, Fields, Frame, Kind
-from fhenn.interop.preparation.step import Step, shown
+from fhenn.interop.preparation.step import SHOWN, Step, shown
 
 _LONGEST = 60
 """Characters of a set in the name of its bit."""
@@ -147,13 +147,13 @@ class Thermometer(Step):
         """The texts in the sets of each column."""
         return tuple([cell for each in sets for cell in each if isinstance(cell, str)] for _, sets, _ in self._parts)
 
-    def tells(self, names: Sequence[str]) -> Iterable[str]:
+    def tells(self, names: Sequence[str], most: int | None = SHOWN) -> Iterable[str]:
         """The thresholds and sets of each column."""
         for name, (steps, sets, missing) in zip(names, self._parts, strict=True):
             if steps:
-                yield f"{name}: the thresholds {shown(steps)}"
+                yield f"{name}: the thresholds {shown(steps, most)}"
             for each in sets:
-                yield f"{name}: the set {shown(each)}"
+                yield f"{name}: the set {shown(each, most)}"
             if missing:
                 yield f"{name}: that the model asks whether it is missing"
 

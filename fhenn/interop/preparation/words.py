@@ -12,7 +12,7 @@ import numpy as np
 
 from fhenn.errors import ParameterError
 from fhenn.interop.preparation.frame import Field, Fields, Frame
-from fhenn.interop.preparation.step import Step, shown
+from fhenn.interop.preparation.step import SHOWN, Step, shown
 
 _WORD = re.compile(r"(?u)\b\w\w+\b")
 """scikit-learn's default: two letters, digits or underscores, or more."""
@@ -82,9 +82,9 @@ class CountWords(Step):
             for start in range(len(words) - length + 1):
                 yield " ".join(words[start : start + length])
 
-    def tells(self, names: Sequence[str]) -> Iterable[str]:
+    def tells(self, names: Sequence[str], most: int | None = SHOWN) -> Iterable[str]:
         """The vocabulary."""
-        yield f"{names[0]}: a vocabulary of {len(self.vocabulary)} terms, {shown(self.vocabulary)}"
+        yield f"{names[0]}: a vocabulary of {len(self.vocabulary)} terms, {shown(self.vocabulary, most)}"
 
     @cached_property
     def _places(self) -> dict[str, int]:

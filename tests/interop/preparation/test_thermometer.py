@@ -11,6 +11,7 @@ from fhenn.interop.preparation import (
     Function,
     Impute,
     IsMissing,
+    Matrix,
     OneHot,
     Preparation,
     Scale,
@@ -114,6 +115,52 @@ def test_what_it_tells():
         "age: the set 7",
         "age: that the model asks whether it is missing",
     )
+
+
+def test_what_it_tells_of_bits_is_not_told_of_what_these_are_of():
+    rare = OneHot((("a", "b", "c", None),), ((0, 1, 1, 2),), (4,), (3,))
+    begin = Union(
+        (
+            (Select((0,)), Impute((40.0,)), Scale((40.0,), (20.0,))),
+            (IsMissing((0,)), Scale((0.0,), (2.0,))),
+            (Select((1,)), rare),
+            (Select((1, 0)), Select((1,)), Impute((0.0,))),
+        )
+    )
+    columns = Column("age"), Column("ward", "text")
+    steps = Thermometer(((1.0,), *((0.5,),) * 5, (70.0,)))
+    preparation = Preparation(columns, (begin, steps), tuple(map(str, range(7))))
+    assert [line for line in preparation.tells() if "thresholds" in line] == [
+        "age: the thresholds 1",
+        "age is missing: the thresholds 0.5",
+        "ward is 'a': the thresholds 0.5",
+        "ward is one of 'b', 'c': the thresholds 0.5",
+        "ward is missing: the thresholds 0.5",
+        "ward is another: the thresholds 0.5",
+        "age: the thresholds 70",
+    ]
+
+
+def test_what_is_made_of_several_columns_is_told_by_its_place():
+    step = Matrix(((1.0, 1.0), (1.0, -1.0)))
+    preparation = Preparation.of_numbers(["a", "b"]).then(step, Thermometer(((0.5,), (1.5,))))
+    assert preparation.tells()[-2:] == ("column 0: the thresholds 0.5", "column 1: the thresholds 1.5")
+
+
+def test_long_lists_are_told_in_full_where_that_is_asked_for():
+    steps = tuple(map(float, range(300)))
+    preparation = Preparation.of_numbers(["age"]).then(Thermometer((steps,)))
+    assert preparation.tells()[1] == "age: the thresholds 0, 1, 2, 3, 4, … (300)"
+    assert preparation.tells(whole=True)[1] == "age: the thresholds " + ", ".join(map(str, range(300)))
+    word = "w" * 900
+    preparation = Preparation((Column("x", "text"),), (OneHot(((word,),), ((0,),), (1,), (-1,)),), ("x",))
+    assert len(preparation.tells()[1]) < 100
+    assert preparation.tells(whole=True)[1] == f"x: its categories '{word}'"
+
+
+def test_names_do_not_grow_with_steps_without_end():
+    preparation = Preparation((Column("age"),), (IsMissing((0,)),) * 500, ("missing",))
+    assert max(map(len, preparation.tells(whole=True))) < 600
 
 
 @pytest.mark.parametrize("kind", ["number", "text", "either"])
