@@ -19,7 +19,7 @@ from fhenn.interop.trees import objectives
 from fhenn.interop.trees.boosted import Boosted
 from fhenn.interop.trees.categories import Cells, Named, all_cells
 from fhenn.interop.trees.ensemble import Ensemble, Tree, Value
-from fhenn.interop.trees.nodes import Leaf, Split, tree_of, trees_of
+from fhenn.interop.trees.nodes import LARGEST_LEAF, Leaf, Split, require_categories, tree_of, trees_of
 from fhenn.interop.trees.sources import text_of
 from fhenn.strict import MALFORMED, built, read_count, read_json
 
@@ -145,9 +145,9 @@ def _reading(objective: str, outputs: int, classes: ArrayLike | None) -> Reading
             "those trained without reg_sqrt",
         )
     made: dict[str, Callable[[], Reading]] = {
-        "binary": lambda: objectives.binary(classes, _number(given["sigmoid"])),
+        "binary": lambda: objectives.binary(classes, _slope(given["sigmoid"])),
         "multiclass": lambda: objectives.multiclass(outputs, classes),
-        "multiclassova": lambda: objectives.one_against_rest(outputs, classes, _number(given["sigmoid"])),
+        "multiclassova": lambda: objectives.one_against_rest(outputs, classes, _slope(given["sigmoid"])),
         "cross_entropy": lambda: objectives.regression(outputs, "sigmoid", classes),
         "cross_entropy_lambda": lambda: objectives.regression(outputs, "log1p-exp", classes),
         **dict.fromkeys(_IDENTITY, lambda: objectives.regression(outputs, classes=classes)),
@@ -186,8 +186,8 @@ def _tree(fields: Fields, output: int, share: float, outputs: int, features: int
     leaves = read_count(fields["num_leaves"], _MOST_LEAVES)
     inner = leaves - 1
     values = _numbers(fields, "leaf_value", leaves) * share
-    if leaves < 1 or not np.isfinite(values).all():
-        raise WireFormatError(WHAT, "a tree has no leaves, or one of infinite value")
+    if leaves < 1 or not (np.abs(values) <= LARGEST_LEAF).all():
+        raise WireFormatError(WHAT, f"a tree has no leaves, or one beyond {LARGEST_LEAF:.3g}")
     names = ("split_feature", "decision_type", "left_child", "right_child")
     asked, decisions, left, right = (_integers(fields, name, inner) for name in names)
     saved = _Saved(asked, _numbers(fields, "threshold", inner), decisions, left, right, _sets(fields))
@@ -270,6 +270,7 @@ def _sets(fields: Fields) -> list[tuple[Value, ...]]:
         raise WireFormatError(WHAT, "the categories of a tree are not those of its nodes")
     if not all(0 <= word < 1 << 32 for word in words):
         raise WireFormatError(WHAT, "a set of categories has more than 32 bits a word")
+    require_categories(sum(word.bit_count() for word in words))
     return [
         tuple(
             float(32 * place + bit)
@@ -316,7 +317,8 @@ def _numbers(fields: Fields, name: str, count: int) -> Floats:
     return np.array(words, dtype=np.float64) if words else np.zeros(0)
 
 
-def _number(text: str) -> float:
-    if not _NUMBER.fullmatch(text):
-        raise ValueError(f"{text!r:.40} is no number")
+def _slope(text: str) -> float:
+    """The parameter `sigmoid` of an objective, which LightGBM wants above 0. Raises ValueError."""
+    if not _NUMBER.fullmatch(text) or not 0 < float(text) < np.inf:
+        raise ValueError(f"sigmoid {text!r:.40} is no number above 0")
     return float(text)

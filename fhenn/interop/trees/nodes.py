@@ -18,6 +18,12 @@ Key = TypeVar("Key")
 MOST_VALUES = 1 << 25
 """Values that the nodes of all trees may have, 256 MB."""
 
+MOST_CATEGORIES = 1 << 22
+"""Categories that the sets of all trees may hold, as numbers of Python some 130 MB."""
+
+LARGEST_LEAF = float(np.finfo(np.float32).max)
+"""The largest magnitude of what a leaf adds, as in single precision: sums of many are far from the end of doubles."""
+
 
 @dataclass(frozen=True, eq=False)
 class Leaf:
@@ -88,13 +94,24 @@ def tree_of(root: Key, node: Callable[[Key], Leaf | Split[Key]], outputs: int, m
 
 def trees_of(trees: Iterable[Tree]) -> tuple[Tree, ...]:
     """Trees, one after another. Raises UnsupportedModel where they take too much memory, before there are more."""
-    found, values = [], 0
+    found, values, categories = [], 0, 0
     for tree in trees:
         found.append(tree)
         values += tree.values.size
+        categories += sum(map(len, tree.sets.values()))
+        require_categories(categories)
         if values > MOST_VALUES:
             raise _too_large()
     return tuple(found)
+
+
+def require_categories(count: int) -> None:
+    """Raise UnsupportedModel where sets would hold too many, before they do."""
+    if count > MOST_CATEGORIES:
+        reason = f"its sets have more than {MOST_CATEGORIES:,} categories"
+        raise UnsupportedModel(
+            "a large ensemble", "all of it", reason, "fewer trees, or fewer categories (max_cat_threshold)"
+        )
 
 
 def _too_large() -> UnsupportedModel:

@@ -9,7 +9,7 @@ from typing import Any
 
 from fhenn.errors import UnsupportedModel, WireFormatError
 
-LARGEST_FILE = 1 << 27
+LARGEST_FILE = 1 << 26
 """Bytes of a saved model."""
 
 

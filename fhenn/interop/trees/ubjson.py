@@ -9,6 +9,8 @@ import numpy as np
 _TYPES = {"i": ">i1", "U": ">u1", "I": ">i2", "l": ">i4", "L": ">i8", "d": ">f4", "D": ">f8"}
 _CONSTANTS = {"Z": None, "T": True, "F": False}
 _DEEPEST = 64
+_MOST_VALUES = 1 << 21
+"""Values besides those of arrays of numbers: two bytes make a list of many."""
 
 
 def is_ubjson(content: bytes) -> bool:
@@ -19,7 +21,8 @@ def is_ubjson(content: bytes) -> bool:
 def read_ubjson(content: bytes) -> Any:
     r"""The value of a document. Numbers may be NaN.
 
-    Raises ValueError where it is none, names a key twice, or nests deeper than 64.
+    Raises ValueError where it is none, names a key twice, nests deeper than 64, or has more values than any model;
+    arrays of numbers are one.
 
     >>> read_ubjson(b"{i\x01a[$U#i\x02\x05\x07i\x01bSi\x02hi}")
     {'a': [5, 7], 'b': 'hi'}
@@ -35,7 +38,7 @@ class _Reader:
     """Where reading is. content: the document."""
 
     def __init__(self, content: bytes) -> None:
-        self.content, self.at = content, 0
+        self.content, self.at, self.values = content, 0, 0
 
     def take(self, count: int) -> bytes:
         """The next bytes. Raises ValueError."""
@@ -78,6 +81,9 @@ class _Reader:
         """The value of a type. Raises ValueError."""
         if depth > _DEEPEST:
             raise ValueError(f"it nests deeper than {_DEEPEST}")
+        self.values += 1
+        if self.values > _MOST_VALUES:
+            raise ValueError(f"it has more than {_MOST_VALUES:,} values")
         if kind in _TYPES:
             return self.numbers(kind, 1)[0]
         if kind in _CONSTANTS:
@@ -94,8 +100,10 @@ class _Reader:
         """The type and the count of what an array or object holds, where they are given."""
         kind = self.marker() if self.next_is(b"$") else None
         count = self.length() if self.next_is(b"#") else None
-        if (kind is not None and (count is None or kind in _CONSTANTS)) or (count or 0) > len(self.content):
+        if (kind is not None and count is None) or (count or 0) > len(self.content):
             raise ValueError("a type without a count, or a count without end")
+        if kind is not None and kind not in (*_TYPES, "S"):  # the draft allows others, which take no bytes each
+            raise ValueError(f"values that are all of type {kind!r}")
         return kind, count
 
     def array(self, depth: int) -> list[Any]:

@@ -19,7 +19,7 @@ from fhenn.interop.reading import Reading
 from fhenn.interop.trees import objectives
 from fhenn.interop.trees.boosted import Boosted
 from fhenn.interop.trees.ensemble import Ensemble, Tree, Value
-from fhenn.interop.trees.nodes import Leaf, Split, tree_of, trees_of
+from fhenn.interop.trees.nodes import Leaf, Split, require_categories, tree_of, trees_of
 from fhenn.interop.trees.ubjson import is_ubjson, read_ubjson
 from fhenn.strict import MALFORMED, built, read_count, read_json
 
@@ -29,6 +29,7 @@ Whole = NDArray[np.int64]
 WHAT = "XGBoost model"
 _NUMBER = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?", re.ASCII)
 _MOST_OUTPUTS, _MOST_FEATURES = 1 << 12, 1 << 17
+_MOST_PARTS = 1 << 20
 _NO_NODE = -1
 
 _IDENTITY = (
@@ -77,12 +78,20 @@ def read(
     Raises WireFormatError where it is no such model, UnsupportedModel where fhenn does not take it, ParameterError.
     """
     try:
-        document = read_ubjson(content) if is_ubjson(content) else read_json(content, nan=True)
-        return _read(document, classes, rounds, missing, best)
+        return _read(_document(content), classes, rounds, missing, best)
     except (WireFormatError, UnsupportedModel, ParameterError):
         raise
     except (*MALFORMED, IndexError) as error:
         raise WireFormatError(WHAT, f"it is not what XGBoost saves ({error!s:.80})".rstrip(".")) from error
+
+
+def _document(content: bytes) -> Any:
+    """The value of JSON or UBJSON. Raises ValueError."""
+    if is_ubjson(content):
+        return read_ubjson(content)
+    if content.count(b"[") + content.count(b"{") > _MOST_PARTS:  # two bytes make a list of many
+        raise ValueError(f"it has more than {_MOST_PARTS:,} lists and objects")
+    return read_json(content, nan=True)
 
 
 def _read(
@@ -280,6 +289,9 @@ def _sets(tree: Any, count: int) -> dict[int, tuple[Value, ...]]:
     parts = [_whole(tree.get(f"categories_{name}", [])).tolist() for name in ("nodes", "segments", "sizes")]
     if len(kinds) != count or not set(kinds.tolist()) <= {0, 1} or len({*map(len, parts)}) != 1:
         raise WireFormatError(WHAT, "the categories of a tree are not those of its nodes")
+    if sum(parts[2]) > len(categories):  # or a small file would hold large sets
+        raise WireFormatError(WHAT, "nodes of a tree share categories")
+    require_categories(len(categories))
     found = dict[int, tuple[Value, ...]]()
     for node, start, size in zip(*parts, strict=True):
         if not 0 <= start <= start + size <= len(categories) or node in found:

@@ -3,7 +3,7 @@
 import copy
 import json
 import re
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import fhenn
 from fhenn.errors import FhennError, UnsupportedModel, WireFormatError
-from fhenn.interop.trees import nodes
+from fhenn.interop.trees import nodes, ubjson, xgboost
 from fhenn.interop.trees.sources import LARGEST_FILE
 from fhenn.interop.trees.ubjson import is_ubjson, read_ubjson
 
@@ -222,6 +222,69 @@ def test_a_file_without_end_is_not_read(tmp_path):
     for read in (fhenn.from_xgboost, fhenn.from_lightgbm):
         with pytest.raises(UnsupportedModel, match="a large file"):
             read(path)
+
+
+LEAVES = re.search(r"leaf_value=\S+", LIGHTGBM)[0]
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "inf", "-inf", "1e999", "0x1", "", "nan"])
+@pytest.mark.parametrize("name", ["binary", "multiclassova num_class:3"])
+def test_slopes_that_lightgbm_never_takes_are_refused(name, value):
+    text = LIGHTGBM if name == "binary" else CONTENT["lightgbm-4.7-three.txt"].decode()
+    text, count = re.subn(r"^objective=.*$", f"objective={name} sigmoid:{value}", text, count=1, flags=re.MULTILINE)
+    assert count
+    with pytest.raises(WireFormatError, match="LightGBM model"):
+        fhenn.from_lightgbm(text)
+
+
+@pytest.mark.parametrize("value", ["1e308", "-1e308", "3.5e38"])
+def test_leaves_that_no_sum_holds_are_refused(value):
+    with pytest.raises(WireFormatError, match=r"LightGBM model: .*beyond 3\.4e\+38"):
+        fhenn.from_lightgbm(LIGHTGBM.replace(LEAVES, LEAVES.replace("=", f"={value} ", 1).rsplit(" ", 1)[0]))
+
+
+def test_categories_that_nodes_share_are_refused():
+    """A small file would hold as many large sets as it has nodes."""
+    node, leaves = [1, 3, 5, -1, -1, -1, -1], [2, 4, 6, -1, -1, -1, -1]
+    tree = {
+        **CATEGORIES["learner"]["gradient_booster"]["model"]["trees"][0],
+        **{"left_children": node, "right_children": leaves, "split_indices": [0] * 7, "default_left": [0] * 7},
+        **{"split_conditions": [0.5] * 7, "split_type": [1, 1, 1, 0, 0, 0, 0], "categories": [0, 1, 2, 3, 4]},
+        **{"categories_nodes": [0, 1, 2], "categories_segments": [0, 0, 0]},
+    }
+    for sizes, shared in (([1, 1, 3], False), ([5, 5, 5], True)):
+        text = changed(CATEGORIES, TREE, {**tree, "categories_sizes": sizes})
+        with pytest.raises(WireFormatError, match="share categories") if shared else nullcontext():
+            fhenn.from_xgboost(text)
+
+
+def test_sets_without_end_are_refused(monkeypatch):
+    monkeypatch.setattr(nodes, "MOST_CATEGORIES", 1)
+    for name in ("xgboost-3.2-categories.json", "lightgbm-4.7-categories.txt"):
+        with pytest.raises(UnsupportedModel, match=r"sets have more than 1 categories"):
+            importer(name)(CONTENT[name])
+    # of all trees together
+    monkeypatch.setattr(nodes, "MOST_CATEGORIES", 4)
+    with pytest.raises(UnsupportedModel, match=r"sets have more than 4 categories"):
+        fhenn.from_lightgbm(LIGHTGBM)
+
+
+@pytest.mark.parametrize("kind", [b"[", b"{", b"Z", b"T", b"N", b"q"])
+def test_ubjson_of_values_that_take_no_bytes_is_refused(kind):
+    for opening in (b"[", b"{"):
+        with pytest.raises(ValueError, match=r"values that are all of type|a type without a count"):
+            read_ubjson(opening + b"$" + kind + b"#i\x02" + b"]" * 2)
+
+
+def test_ubjson_without_end_is_refused(monkeypatch):
+    monkeypatch.setattr(ubjson, "_MOST_VALUES", 3)
+    assert read_ubjson(b"[[$i#i\x04\x01\x02\x03\x04Z]") == [[1, 2, 3, 4], None]
+    monkeypatch.setattr(xgboost, "_MOST_PARTS", 3)
+    with pytest.raises(WireFormatError, match="more than 3 lists and objects"):
+        fhenn.from_xgboost(b'{"learner": [[], [], []]}')
+    for content in (b"[[][][]]", b"[#i\x03ZZZ", b"{i\x01aZi\x01bZi\x01cZ}"):
+        with pytest.raises(ValueError, match="more than 3 values"):
+            read_ubjson(content)
 
 
 PARTS = (b"0", b"-1", b"9", b" ", b"\n", b"]", b"}")
