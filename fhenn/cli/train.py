@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import click
 import numpy as np
+from numpy.typing import NDArray
 
 from fhenn import artifacts
 from fhenn.cli.nodes import FITTED
 from fhenn.cli.outcome import Outcome, read_in_words
-from fhenn.cli.records import Records
+from fhenn.cli.records import Labels, Records
 from fhenn.cli.show import FILE, as_json_option, note, output_option, progress, tell
 from fhenn.cli.tables import CsvFormat, csv_options
 from fhenn.columns import normalise
@@ -21,7 +22,6 @@ from fhenn.nn import Activation, Square
 from fhenn.planner import fingerprint_of
 from fhenn.tabular import (
     MIN_ROWS,
-    Data,
     Split,
     Task,
     candidates_of,
@@ -30,6 +30,7 @@ from fhenn.tabular import (
     cross_validation,
     hold_out,
     task_of,
+    types_in,
     types_of,
 )
 
@@ -86,12 +87,14 @@ from fhenn.tabular import (
     type=click.IntRange(2),
     default=5,
     show_default=True,
-    help="Parts of the samples, each of which is tested by a model of the others; the model is then of all samples.",
+    help="Parts of the samples, each of which is tested by a model of the others; the model is then of all samples. "
+    "Means that fill cells and lists of categories are of all samples for each of them.",
 )
 @click.option(
     "--held-out",
     type=click.FloatRange(0, 0.9),
-    help="In the place of --folds: test on this share of the samples, and train on the others alone.",
+    help="In the place of --folds: test on this share of the samples, and train on the others alone: means that fill "
+    "cells and categories are theirs too. Which columns are left out, and which are numbers, all samples say.",
 )
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the parts, the weights and the order."
@@ -151,9 +154,18 @@ def train(
         for column in types:
             if column.doubt:
                 warnings.warn(DataWarning(column.doubt), stacklevel=1)
-        learnt, preparation = records.features(types, found, target.rows, read)
+        known: Labels | None = None
+        splits: tuple[Split, ...] = ()
+        if held_out is not None:
+            known = records.labels(found, target.rows, read)
+            splits = _held_out(known[0], held_out, seed, by_class=found == "classification")
+            if splits:  # what others hold goes into nothing that is learnt
+                part = records.survey_of(splits[0].train, [each.name for each in facts], read)
+                types = types_in(types, part, min_rows=min_rows, operation=str(data))
+        learnt, preparation = records.features(types, found, target.rows, read, known)
         note(as_json, read_in_words(data, learnt, types))
-        splits = _splits(learnt, folds, held_out, seed)
+        if held_out is None:
+            splits = cross_validation(learnt.y, folds, seed, by_class=found == "classification")
         trials = compare(candidates, learnt, splits, seed, progress=show) if splits else ()
         chosen = choose(trials).name if trials else candidates[0].name
         candidate = next(each for each in candidates if each.name == chosen)
@@ -179,10 +191,7 @@ def train(
     tell(as_json, result, *outcome.shown(), f"wrote {output} ({fingerprint})")
 
 
-def _splits(data: Data, folds: int, share: float | None, seed: int) -> tuple[Split, ...]:
-    """What models are tested on; nothing where no sample is held out."""
-    by_class = data.task == "classification"
-    if share is None:
-        return cross_validation(data.y, folds, seed, by_class=by_class)
-    split = hold_out(data.y, share, seed, by_class=by_class)
+def _held_out(y: NDArray[Any], share: float, seed: int, *, by_class: bool) -> tuple[Split, ...]:
+    """What a model is tested on; nothing where no sample is held out."""
+    split = hold_out(y, share, seed, by_class=by_class)
     return (split,) if len(split.test) else ()

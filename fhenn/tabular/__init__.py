@@ -13,6 +13,7 @@ from fhenn.tabular.classes import warn_of_identifiers as warn_of_identifiers
 from fhenn.tabular.classifier import train as train
 from fhenn.tabular.columns import MIN_ROWS as MIN_ROWS
 from fhenn.tabular.columns import ColumnType as ColumnType
+from fhenn.tabular.columns import types_in as types_in
 from fhenn.tabular.columns import types_of as types_of
 from fhenn.tabular.folds import Split as Split
 from fhenn.tabular.folds import cross_validation as cross_validation

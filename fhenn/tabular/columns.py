@@ -48,6 +48,8 @@ class ColumnType:
     rare: those that share a bit; others have none, and are not told from categories that were never seen.
     tells_missing: whether a bit says that a cell is missing.
     constant: whether it is but one number, and its missing cells alone say something.
+    fills: whether missing cells of a number are filled, by the mean.
+    reads: what the cells of a category are: numbers, texts, or either.
     doubt: what should be looked at, None for nothing.
     """
 
@@ -59,6 +61,8 @@ class ColumnType:
     rare: tuple[Category, ...] = ()
     tells_missing: bool = False
     constant: bool = False
+    fills: bool = False
+    reads: Literal["number", "text", "either"] = "number"
     doubt: str | None = None
 
     @property
@@ -113,6 +117,41 @@ def types_of(
         else _type_of(each, each.name in keep, each.name in category, dates, min_rows, operation)
         for each in facts
     )
+    return _require_any(found, operation)
+
+
+def types_in(
+    types: Sequence[ColumnType], facts: Sequence[Facts], *, min_rows: int = MIN_ROWS, operation: str = "train"
+) -> tuple[ColumnType, ...]:
+    """The same columns by what some of the rows hold: which categories there are and what fills cells is theirs alone.
+
+    types: of the columns, by all rows: which are numbers, categories, or left out, and which are filled.
+    facts: what the rows hold that are trained on.
+    min_rows, operation: as for `types_of`.
+    Raises ParameterError where no column is left.
+
+    >>> from fhenn.tabular.survey import Survey
+    >>> survey, part = Survey(["age"]), Survey(["age"])
+    >>> survey.add([[18.5, None, 63.0, 40.0]])
+    >>> part.add([[18.5, 63.0]])
+    >>> [column.says for column in types_in(types_of(survey.facts()), part.facts())]
+    ['18.5 to 63, missing ones filled by 40.75']
+    """
+    found = []
+    for column, each in zip(types, facts, strict=True):
+        if column.kind == "left out":
+            found.append(column)
+        elif each.present == 0:
+            found.append(_left_out(each, "all its cells are blank in the rows that are trained on", False))
+        elif column.kind == "number":
+            found.append(_number(each, False, column))
+        else:
+            found.append(_category(each, False, min_rows, column))
+    return _require_any(tuple(found), operation)
+
+
+def _require_any(found: tuple[ColumnType, ...], operation: str) -> tuple[ColumnType, ...]:
+    """The columns. Raises ParameterError where all of them are left out."""
     if all(column.kind == "left out" for column in found):
         why = "; ".join(f"{column.name!r} {column.says}" for column in found[:5]) or "there is none beside the label"
         raise ParameterError(f"no column of {operation} is left to learn from: {why}.", "Keep some with --keep.")
@@ -213,8 +252,8 @@ def _refusal(operation: str, facts: Facts, sort: Sort, reason: str, suggestion: 
     return CellRefused(operation, f"column {facts.name!r}", (stray.row,), stray.where, stray.cell, reason, suggestion)
 
 
-def _number(facts: Facts, keep: bool) -> ColumnType:
-    """A column of numbers, or of truths. Raises ParameterError."""
+def _number(facts: Facts, keep: bool, seen: ColumnType | None = None) -> ColumnType:
+    """A column of numbers, or of truths; seen: as it is by more rows. Raises ParameterError."""
     values = {*facts.values, *_truths(facts)}
     if len(values) == 1 and not facts.is_cut:
         (value,) = values
@@ -223,7 +262,7 @@ def _number(facts: Facts, keep: bool) -> ColumnType:
         says = f"{value:g} or missing ({facts.missing:,})"
         return ColumnType(facts.name, "number", says, facts, tells_missing=True, constant=True)
     doubt = None
-    if not keep and not facts.texts and facts.whole:
+    if not keep and seen is None and not facts.texts and facts.whole:
         alone = facts.distinct == facts.head
         if facts.numbers >= _NUMBERED and alone and facts.high - facts.low + 1 == facts.numbers:
             return _left_out(facts, "numbers the rows: an id", keep)
@@ -239,7 +278,10 @@ def _number(facts: Facts, keep: bool) -> ColumnType:
     tells = facts.missing >= max(1, _TOLD * facts.rows)
     if facts.missing:
         says += f", {facts.missing:,} missing, {'told and ' * tells}filled by {fill_of(facts):.4g}"
-    return ColumnType(facts.name, "number", says, facts, tells_missing=tells, doubt=doubt)
+    fills = facts.missing > 0 or (seen is not None and seen.fills)
+    if fills and not facts.missing:
+        says += f", missing ones filled by {fill_of(facts):.4g}"
+    return ColumnType(facts.name, "number", says, facts, tells_missing=tells, fills=fills, doubt=doubt)
 
 
 def fill_of(facts: Facts) -> float:
@@ -259,8 +301,8 @@ def _truths(facts: Facts) -> dict[float, int]:
     return found
 
 
-def _category(facts: Facts, keep: bool, min_rows: int) -> ColumnType:
-    """A column of categories. Raises ParameterError."""
+def _category(facts: Facts, keep: bool, min_rows: int, seen: ColumnType | None = None) -> ColumnType:
+    """A column of categories; seen: as it is by more rows. Raises ParameterError."""
     counts = facts.categories
     if len(counts) == 1 and not facts.missing and not facts.is_cut:
         return _left_out(facts, f"all its cells are {_shown(next(iter(counts)))}", keep)
@@ -273,7 +315,7 @@ def _category(facts: Facts, keep: bool, min_rows: int) -> ColumnType:
     number = f"{len(counts):,}{' or more' * facts.is_cut}"
     if not frequent and not many:
         return _left_out(facts, f"none of its {number} categories is in {enough} rows: lower --min-rows for more", keep)
-    if not frequent or (not keep and many and covered < _COVERED * facts.present):
+    if not frequent or (not keep and seen is None and many and covered < _COVERED * facts.present):
         what = "codes" if facts.codes else "text"
         why = f"{what} with {number} different values, as {_shown(next(iter(counts)))}: an id, or free text"
         return _left_out(facts, why, keep)
@@ -288,8 +330,17 @@ def _category(facts: Facts, keep: bool, min_rows: int) -> ColumnType:
     says += f"; {others:,}{' or more' * facts.is_cut} too rare" if others else ""
     if facts.missing:
         says += f"; {facts.missing:,} missing" + ", a category of their own" * tells_missing
+    kinds: set[Literal["number", "text"]] = {"text" if isinstance(each, str) else "number" for each in counts}
+    reads = kinds.pop() if len(kinds) == 1 else "either"
     return ColumnType(
-        facts.name, "category", says, facts, categories, tuple(sorted(rare, key=_order)), tells_missing=tells_missing
+        facts.name,
+        "category",
+        says,
+        facts,
+        categories,
+        tuple(sorted(rare, key=_order)),
+        tells_missing=tells_missing,
+        reads=reads if seen is None or seen.reads == reads else "either",
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from fhenn.interop import Preparation
-from fhenn.interop.preparation import Column, Field, Impute, IsMissing, Kind, OneHot, Select, Step, Union, walk
+from fhenn.interop.preparation import Column, Field, Impute, IsMissing, OneHot, Select, Step, Union, walk
 from fhenn.tabular.columns import Category, ColumnType, fill_of
 
 _LONGEST = 60
@@ -41,7 +41,7 @@ def preparation_of(types: Sequence[ColumnType]) -> Preparation:
     branches: list[tuple[Step, ...]] = []
     names: list[str] = []
     if numbers:
-        fills = tuple(fill_of(used[place].facts) if used[place].facts.missing else None for place in numbers)
+        fills = tuple(fill_of(used[place].facts) if used[place].fills else None for place in numbers)
         impute = [Impute(fills)] if any(fill is not None for fill in fills) else []
         branches.append((Select(tuple(numbers)), *impute))
         names += [used[place].name for place in numbers]
@@ -51,7 +51,7 @@ def preparation_of(types: Sequence[ColumnType]) -> Preparation:
     if categories:
         branches.append((Select(tuple(categories)), _one_hot([used[place] for place in categories])))
         names += [name for place in categories for name in _names(used[place])]
-    columns = tuple(Column(column.name, _kind(column)) for column in used)
+    columns = tuple(Column(column.name, "number" if column.kind == "number" else column.reads) for column in used)
     return Preparation(columns, (Union(tuple(branches)),), tuple(_distinct(names)), extra=True)
 
 
@@ -61,7 +61,8 @@ def is_plain(types: Iterable[ColumnType]) -> bool:
     Truths are no numbers here.
     """
     return all(
-        column.kind == "left out" or (column.kind == "number" and column.facts.numbers == column.facts.rows)
+        column.kind == "left out"
+        or (column.kind == "number" and column.facts.numbers == column.facts.rows and not column.fills)
         for column in types
     )
 
@@ -124,13 +125,6 @@ def _of_columns(branch: Sequence[Step], columns: Sequence[int]) -> tuple[Step, .
 
 def _at(values: Sequence[Any], places: Sequence[int]) -> tuple[Any, ...]:
     return tuple(values[place] for place in places)
-
-
-def _kind(column: ColumnType) -> Kind:
-    if column.kind == "number":
-        return "number"
-    kinds: set[Kind] = {"text" if isinstance(each, str) else "number" for each in (*column.categories, *column.rare)}
-    return kinds.pop() if len(kinds) == 1 else "either"
 
 
 def _one_hot(columns: Sequence[ColumnType]) -> OneHot:

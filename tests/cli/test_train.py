@@ -24,7 +24,7 @@ from fhenn.errors import (
     PlanError,
 )
 from fhenn.service.store import Store
-from fhenn.tabular import types_of
+from fhenn.tabular import hold_out, types_of
 
 runner = CliRunner()
 
@@ -275,6 +275,40 @@ class TestWhatIsSaid:
         assert (report["samples"], report["held_out"], report["accuracy_held_out"]) == (400, 0, None)
         with pytest.raises(ParameterError, match="nothing is held out to choose a model by"):
             trained("--model", "auto", "--held-out", 0)
+
+    @pytest.mark.parametrize("size", [1 << 22, 300])
+    def test_nothing_of_a_part_that_is_held_out_is_learnt(self, here, monkeypatch, size):
+        """Means, categories, and which are rare are of the others alone; blanks are filled wherever they are."""
+        monkeypatch.setattr("fhenn.cli.tables.files._CHUNK", size)
+        monkeypatch.setattr("fhenn.cli.tables.delimited._START", min(size, 1 << 18))
+        rows = patients(200)
+        codes = np.unique([row["outcome"] for row in rows], return_inverse=True)[1]
+        test = {*hold_out(codes, 0.25, 0, by_class=True).test.tolist()}
+        for place, row in enumerate(rows):
+            row["age"] = row["age"] or 50.5
+            row["sex"] = "x" if place in test and place % 2 else row["sex"]
+        first = next(iter(test))
+        rows[first]["age"] = ""
+        found = []
+        for spoilt in (False, True):
+            for place in test if spoilt else ():
+                rows[place] |= {"crp": rows[place]["crp"] if rows[place]["crp"] == "NA" else 1e4, "ward": "only there"}
+                rows[place]["age"] = 9999 if place != first else ""
+            write("t.csv", rows)
+            line = ("--label", "outcome", "--drop", "stay", "--epochs", 2, "--held-out", 0.25)
+            found.append(json.loads(run("train", "t.csv", *line, "--json")))
+            model = artifacts.model_from_bytes(artifacts.read("model.fhenn"))
+            told = model.preparation.to_json()
+            assert "only there" not in told
+            assert '"x"' not in told
+            ages = [float(row["age"]) for place, row in enumerate(rows) if place not in test]
+            assert f"missing ones filled by {np.mean(ages):.4g}" in json.dumps(found)
+        assert found[0]["fingerprint"] == found[1]["fingerprint"]
+        assert (found[0]["samples"], found[0]["held_out"]) == (150, 50)
+
+    def test_what_parts_share_is_said(self, here):
+        said = " ".join(run("train", "--help").split())
+        assert "Means that fill cells and lists of categories are of all samples for each of them" in said
 
     def test_the_choice(self, here):
         shown = run("train", "patients.csv", "--label", "stay", "--drop", "outcome", "--model", "auto", "--epochs", 5,

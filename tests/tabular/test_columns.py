@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fhenn.errors import CellRefused, ParameterError
 from fhenn.interop import Preparation
-from fhenn.tabular import Survey, is_plain, preparation_of, types_of
+from fhenn.tabular import Survey, is_plain, preparation_of, types_in, types_of
 
 ROWS = 40
 
@@ -297,6 +297,46 @@ class TestPreparation:
         found = types_of(survey({"x": cells, "y": np.linspace(0, 1, ROWS)}))
         assert found[0].says == "none of its 5 categories is in 10 rows: lower --min-rows for more"
         assert len(types_of(survey({"x": cells}), min_rows=8)[0].categories) == 5
+
+    @pytest.mark.parametrize(("often", "seldom"), [(("1", "2"), "x"), (("a", "b"), "7")])
+    def test_cells_of_another_kind_that_are_too_rare_are_taken(self, often, seldom):
+        cells = [*repeated(*often), *[seldom] * 9]
+        (found,) = types_of(survey({"x": cells}), category=["x"])
+        assert (len(found.categories), found.reads) == (2, "either")
+        asked = [float(cell) if cell.isdecimal() else cell for cell in cells]
+        assert preparation_of([found]).prepare({"x": asked}).sum() == ROWS
+
+    def test_columns_by_some_of_their_rows(self):
+        """What a column is all rows say; what is told of it some."""
+        cells = {
+            "x": [*repeated(1.5, 2.5), *[None] * 9],
+            "word": [*repeated("a", "b"), *["c"] * 9],
+            "mixed": [*repeated("1", "2"), *["x"] * 9],
+            "same": [*repeated("5"), *[str(place) for place in range(9)]],
+            "blank": [*repeated(""), *repeated("1.5", "2", rows=9)],
+            "one": [*repeated("a"), *["b"] * 9],
+            "id": [str(place) for place in range(49)],
+            "yes": repeated("1", "", rows=49),
+        }
+        whole = types_of(survey(cells), category=["mixed"], min_rows=5)
+        part = survey({name: each[:ROWS] for name, each in cells.items()})
+        found = types_in(whole, part, min_rows=5)
+        assert [(each.kind, each.says) for each in found] == [
+            ("number", "1.5 to 2.5, missing ones filled by 2"),
+            ("category", "2: 'a', 'b'"),
+            ("category", "2: 1, 2"),
+            ("left out", "all its cells are 5"),
+            ("left out", "all its cells are blank in the rows that are trained on"),
+            ("left out", "all its cells are 'a'"),
+            ("left out", "numbers the rows: an id"),
+            ("number", "1 or missing (20)"),
+        ]
+        assert not is_plain(found[:1])
+        asked = {name: [each[0], each[-1]] for name, each in cells.items()}
+        made = preparation_of(found).prepare(asked | {"mixed": [1.0, "x"]})
+        assert made.tolist() == [[1.5, 0, 1, 0, 1, 0], [2.0, 0, 0, 0, 0, 0]]
+        with pytest.raises(ParameterError, match="no column of train is left to learn from: 'same' all its cells are"):
+            types_in(whole[3:4], part[3:4])
 
     def test_rare_ones_and_missing_ones_have_a_bit_each(self):
         cells = [*repeated("a", "b", rows=2000), *["c"] * 15, *["d"] * 15, *[""] * 40]

@@ -45,6 +45,7 @@ class OneHot(Step):
     unknown: tuple[int | None, ...]
     needs = None
     missing_ok = True
+    takes_either = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

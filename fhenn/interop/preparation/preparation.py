@@ -315,7 +315,8 @@ class Preparation:
 
         def check(step: Step, before: Fields) -> None:
             for place, (wanted, field) in enumerate(zip(step.wants(len(before)), before, strict=False)):
-                if wanted not in (None, field.kind):
+                takes = step.takes_either and field.kind == "either"
+                if wanted not in (None, field.kind) and not takes:
                     raise ParameterError(
                         f"a step {type(step).__name__} takes {wanted}s, and {self._called(field, place)} is of kind "
                         f"{field.kind!r}.",

@@ -32,6 +32,9 @@ class Step(ABC):
     missing_ok: ClassVar[bool] = False
     """Whether missing cells may come in."""
 
+    takes_either: ClassVar[bool] = False
+    """Whether a column of numbers and texts may come in where one of both is wanted: the other is compared in vain."""
+
     makes_bits: ClassVar[bool | None] = False
     """Whether all that comes out is 0 or 1; None for a step that only arranges what comes in."""
 
