@@ -24,7 +24,7 @@ from fhenn.cli.show import FILE, as_json_option, count_of, note, output_option, 
 from fhenn.cli.tables import CsvFormat, csv_options, read_table
 from fhenn.cli.tables.cells import labels as as_labels
 from fhenn.columns import Table
-from fhenn.errors import ParameterError
+from fhenn.errors import ParameterError, join_first
 from fhenn.interop import ImportedModel
 from fhenn.planner import fingerprint_of
 from fhenn.planner.flooding import MOST_QUERIES
@@ -54,9 +54,8 @@ _TREES: Mapping[str, Callable[..., ImportedModel]] = {
 @click.option(
     "--accuracy",
     type=float,
-    default=1e-3,
-    show_default=True,
-    help="Largest error of each polynomial, of smooth activations where neither --agreement nor --depth is given.",
+    help="Largest error of each polynomial, of smooth activations where neither --agreement nor --depth is given.  "
+    "[default: 0.001]",
 )
 @click.option(
     "--agreement",
@@ -66,6 +65,7 @@ _TREES: Mapping[str, Callable[..., ImportedModel]] = {
 )
 @click.option("--depth", type=click.IntRange(1), help="Levels that the model may take; polynomials go by agreement.")
 @click.option("--max-loss", type=click.FloatRange(0), help="Refuse a model that loses more accuracy (or R²) than this.")
+@click.option("--rounds", type=click.IntRange(1), help="Of boosting, the first so many.  [default: the model's]")
 @output_option("model.fhenn", "the model")
 @as_json_option
 def import_(
@@ -74,10 +74,11 @@ def import_(
     inputs: Path | None,
     labels: str | None,
     classes: str | None,
-    accuracy: float,
+    accuracy: float | None,
     agreement: float | None,
     depth: int | None,
     max_loss: float | None,
+    rounds: int | None,
     csv_format: CsvFormat,
     output: Path,
     as_json: bool,
@@ -98,19 +99,25 @@ def import_(
     importer = _TREES.get(source.suffix.lower())
     score = None
     if importer is not None:
-        if (agreement, depth, max_loss) != (None, None, None) or (inputs is not None and labels is None):
+        choices = {"--accuracy": accuracy, "--agreement": agreement, "--depth": depth, "--max-loss": max_loss}
+        given = [name for name, value in choices.items() if value is not None]
+        if inputs is not None and labels is None:
+            given.append("--inputs without --labels")
+        if given:
             raise ParameterError(
                 f"{source} holds trees, which are exact: nothing about them is chosen.",
-                "Leave --agreement, --depth and --max-loss out, and --inputs without --labels.",
+                f"Leave {join_first(given)} out.",
             )
-        model = importer(source, classes=named)
+        model = importer(source, classes=named, rounds=rounds)
         score = _score_of(model, inputs, labels, csv_format, as_json)
     elif source.suffix.lower() == ".onnx":
+        if rounds is not None:
+            raise ParameterError(f"{source} holds no boosted trees.", "Leave --rounds out.")
         sample, truth = _samples_and_labels(inputs, labels, csv_format, as_json)
         model = fhenn.from_onnx(
             source,
             inputs=sample,
-            accuracy=accuracy,
+            accuracy=1e-3 if accuracy is None else accuracy,
             classes=named,
             agreement=agreement,
             depth=depth,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from fhenn import artifacts
+from fhenn import artifacts, from_lightgbm
 from fhenn.cli import cli
 from fhenn.cli.run import run as run_command
 from fhenn.errors import ParameterError, UnsupportedModel, WireFormatError
@@ -81,12 +81,24 @@ def test_trees_of_xgboost_and_names_of_their_classes(here):
 
 @pytest.mark.parametrize(
     "options",
-    [("--depth", 4), ("--agreement", 0.9), ("--max-loss", 0), ("--inputs", "raw.csv")],
+    [("--accuracy", 0.001), ("--depth", 4), ("--agreement", 0.9), ("--max-loss", 0), ("--inputs", "raw.csv")],
     ids=lambda options: options[0],
 )
 def test_nothing_about_trees_is_chosen(here, options):
-    with pytest.raises(ParameterError, match="which are exact: nothing about them is chosen"):
+    with pytest.raises(ParameterError, match=f"which are exact: nothing about them is chosen.*Leave {options[0]}"):
         run("import", GOLDEN / LIGHTGBM, *options)
+
+
+def test_the_first_rounds_are_taken(here):
+    run("import", GOLDEN / LIGHTGBM, "--rounds", 1)
+    model = artifacts.model_from_bytes(artifacts.read(Path("model.fhenn")))
+    found = model.predict(said(LIGHTGBM)["samples"])
+    assert np.array_equal(found, from_lightgbm(GOLDEN / LIGHTGBM, rounds=1).predict(said(LIGHTGBM)["samples"]))
+    with pytest.raises(ParameterError, match="rounds must be a whole number from 1 to 3"):
+        run("import", GOLDEN / LIGHTGBM, "--rounds", 4)
+    Path("network.onnx").write_bytes(b"")
+    with pytest.raises(ParameterError, match=r"holds no boosted trees\. Leave --rounds out"):
+        run("import", "network.onnx", "--rounds", 1)
 
 
 def test_what_is_refused(here):
