@@ -8,6 +8,7 @@ from fhenn.tabular.candidates import has_trees as has_trees
 from fhenn.tabular.choice import Trial as Trial
 from fhenn.tabular.choice import choose as choose
 from fhenn.tabular.choice import compare as compare
+from fhenn.tabular.choice import score_of as score_of
 from fhenn.tabular.classes import require_classes as require_classes
 from fhenn.tabular.classes import warn_of_identifiers as warn_of_identifiers
 from fhenn.tabular.classifier import train as train

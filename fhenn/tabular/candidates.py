@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,9 +70,6 @@ class Fitted(Protocol):
 
     def predict(self, X: Any, /) -> NDArray[Any]:
         """Classes, or numbers."""
-
-    def score(self, X: Any, y: Any, /) -> float:
-        """Accuracy, or R²."""
 
 
 class Candidate(ABC):
@@ -166,9 +163,11 @@ class Trees(Candidate):
             early_stopping=False,
             random_state=seed,
         )
-        fitted: Fitted = estimator.fit(data.x[chosen], data.labels(chosen))
+        estimator.fit(data.x[chosen], data.y[chosen])
+        if data.task == "classification":  # scikit-learn learns no classes that are fractions
+            estimator.classes_ = data.classes[estimator.classes_]
         progress(1, 1)
-        return fitted
+        return cast(Fitted, estimator)
 
     def model(self, fitted: Fitted, data: Data, preparation: Preparation | None) -> ImportedModel:
         """One that was fitted, as `Candidate.model` says: with the bits of its thresholds after the features.

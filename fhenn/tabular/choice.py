@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fhenn.errors import ParameterError, RangeWarning
-from fhenn.tabular.candidates import Candidate, Data, Name
-from fhenn.tabular.folds import Split
+from fhenn.tabular.candidates import Candidate, Data, Fitted, Name
+from fhenn.tabular.folds import Places, Split
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,20 @@ def compare(
         error = float(np.std(scores, ddof=1)) / sqrt(len(scores)) if len(scores) > 1 else 0.0
         trials.append(Trial(candidate.name, float(np.average(scores, weights=sizes)), error))
     return tuple(trials)
+
+
+def score_of(fitted: Fitted, data: Data, rows: Places) -> float:
+    """How well a model predicts some samples: accuracy, or R², which is 1 or 0 where all their numbers are alike.
+
+    fitted: the model.
+    data: all samples.
+    rows: those that are predicted.
+    """
+    found, wanted = fitted.predict(data.x[rows]), data.labels(rows)
+    if data.task == "classification":
+        return _score(found, wanted, None)
+    spread = float(np.var(wanted))
+    return _score(found, wanted, spread) if spread else float(np.array_equal(found, wanted))
 
 
 def _spread(data: Data, splits: Sequence[Split]) -> float | None:

@@ -20,6 +20,7 @@ from fhenn.tabular import (
     cross_validation,
     hold_out,
     preparation_of,
+    score_of,
     task_of,
     types_of,
 )
@@ -200,6 +201,18 @@ class TestTrees:
             assert np.allclose(model.predict(x), fitted.predict(x), atol=1e-9)
         assert not any("missing" in name for name in model.preparation.features)
         assert [type(node).__name__ for node in model.nodes] == ["Affine", "PolynomialActivation", "Linear"]
+
+    def test_classes_that_are_fractions(self, few):
+        """scikit-learn refuses to learn them."""
+        data = replace(line(classes=2), classes=np.array([0.5, 1.5]))
+        (candidate,) = candidates_of("trees")
+        split = Split(np.arange(100), np.arange(100, 200))
+        assert compare([candidate], data, [split])[0].score > 0.7
+        fitted = candidate.fit(data, split.train, 0, progress=lambda *_: None)
+        model = candidate.model(fitted, data, None)
+        assert model.predict(data.x).tolist() == fitted.predict(data.x).tolist()
+        assert {*model.predict(data.x).tolist()} == {0.5, 1.5}
+        assert score_of(fitted, data, split.train) > 0.9
 
     def test_they_come_after_what_prepares_raw_tables(self, few):
         rng = np.random.default_rng(0)
