@@ -66,6 +66,11 @@ _TREES: Mapping[str, Callable[..., ImportedModel]] = {
 @click.option("--depth", type=click.IntRange(1), help="Levels that the model may take; polynomials go by agreement.")
 @click.option("--max-loss", type=click.FloatRange(0), help="Refuse a model that loses more accuracy (or R²) than this.")
 @click.option("--rounds", type=click.IntRange(1), help="Of boosting, the first so many.  [default: the model's]")
+@click.option(
+    "--categories",
+    help="Columns, between commas, that were of pandas' type category when LightGBM trained, where its file does not "
+    "tell.",
+)
 @output_option("model.fhenn", "the model")
 @as_json_option
 def import_(
@@ -79,6 +84,7 @@ def import_(
     depth: int | None,
     max_loss: float | None,
     rounds: int | None,
+    categories: str | None,
     csv_format: CsvFormat,
     output: Path,
     as_json: bool,
@@ -98,6 +104,8 @@ def import_(
     named = None if classes is None else as_labels([each.strip() for each in classes.split(",")])
     importer = _TREES.get(source.suffix.lower())
     score = None
+    if categories is not None and importer is not fhenn.from_lightgbm:
+        raise ParameterError(f"{source} is no model of LightGBM (.txt).", "Leave --categories out.")
     if importer is not None:
         choices = {"--accuracy": accuracy, "--agreement": agreement, "--depth": depth, "--max-loss": max_loss}
         given = [name for name, value in choices.items() if value is not None]
@@ -108,7 +116,8 @@ def import_(
                 f"{source} holds trees, which are exact: nothing about them is chosen.",
                 f"Leave {join_first(given)} out.",
             )
-        model = importer(source, classes=named, rounds=rounds)
+        columns = {} if categories is None else {"categories": [each.strip() for each in categories.split(",")]}
+        model = importer(source, classes=named, rounds=rounds, **columns)
         score = _score_of(model, inputs, labels, csv_format, as_json)
     elif source.suffix.lower() == ".onnx":
         if rounds is not None:

@@ -68,6 +68,7 @@ _PHRASES = tuple(
         (r"samples as inputs=\.", "samples with --inputs."),
         (r"with classes=\.", "with --classes."),
         (r"or classes= to the importer", "or --classes"),
+        (r"fhenn\.from_lightgbm\(…, categories=\[…\]\) with", "--categories with"),
         (r"\bfhenn\.plan\b", "`fhenn plan`"),
     )
 )

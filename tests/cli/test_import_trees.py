@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -87,6 +88,16 @@ def test_trees_of_xgboost_and_names_of_their_classes(here):
 def test_nothing_about_trees_is_chosen(here, options):
     with pytest.raises(ParameterError, match=f"which are exact: nothing about them is chosen.*Leave {options[0]}"):
         run("import", GOLDEN / LIGHTGBM, *options)
+
+
+def test_columns_of_categories_are_named(here, capsys):
+    text = (GOLDEN / LIGHTGBM).read_text(encoding="utf-8")
+    Path("model.txt").write_text(re.sub(r"\[-3\.1\S+\]", "[0:1]", text), encoding="utf-8")
+    assert run_command(["import", "model.txt"]) == 2
+    assert "names are not those of size. Supported: --categories with the names of" in capsys.readouterr().err
+    run("import", "model.txt", "--categories", "colour, grade", "--inputs", "raw.csv", "--labels", "outcome")
+    with pytest.raises(ParameterError, match=r"is no model of LightGBM.*Leave --categories out"):
+        run("import", GOLDEN / XGBOOST, "--categories", "colour")
 
 
 def test_the_first_rounds_are_taken(here):
