@@ -9,6 +9,7 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,9 @@ from fhenn.backends.native import library
 collect_ignore = ["backends/native/fuzz_target.py"]  # a program, which needs libFuzzer
 
 os.environ["FHENN_MACHINE"] = "shipped"  # plans do not depend on the machine that tests them
+
+if "FHENN_TEST_LIBRARY" in os.environ:  # another build of the native evaluator, for all of fhenn
+    library.LIBRARY = Path(os.environ["FHENN_TEST_LIBRARY"])
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # of a shell's background job; programs started here inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -3,6 +3,8 @@
 Those of maps have real slots, so that half of their values, and of their coefficients, tell the others.
 """
 
+import os
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 import fhenn
 from fhenn.backends import context_class
 from fhenn.backends.native import arithmetic
+from fhenn.backends.native.build import LIBRARY
 from fhenn.backends.native.library import available, status
 from fhenn.backends.native.ring import Products, Ring, Turn, compact
 from fhenn.ckks import CipherArray
@@ -28,6 +31,10 @@ KERNELS = status().kernels
 CHAIN = (30, 45, 50, 55, 60)
 
 rng = np.random.default_rng(5)
+
+
+def test_the_library_is_the_one_that_is_tested():
+    assert status().path == os.environ.get("FHENN_TEST_LIBRARY", str(LIBRARY))
 
 
 @pytest.fixture(scope="module")
