@@ -9,7 +9,16 @@ _INFINITE = re.compile(r"[+-]?inf(inity)?", re.ASCII | re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?", re.ASCII)
 _TRUTHS = {word: float(word.lower() == "true") for word in ("True", "TRUE", "true", "False", "FALSE", "false")}
 """As pandas reads them."""
-_DATE = re.compile(r"(\d{4}-\d{1,2}-\d{1,2}|\d{1,2}[./]\d{1,2}[./]\d{2,4}|\d{4}/\d{1,2}/\d{1,2})([T ].*)?", re.ASCII)
+_MONTH = r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
+_DATE = re.compile(
+    r"(\d{4}-\d{1,2}-\d{1,2}|\d{1,2}[./]\d{1,2}[./]\d{2,4}|\d{4}/\d{1,2}/\d{1,2})([T ].*)?|"
+    rf"{_MONTH} \d{{1,2}},? \d{{4}}|\d{{1,2}}\.?[ -]{_MONTH},?[ -]\d{{2,4}}",
+    re.ASCII | re.IGNORECASE,
+)
+_UNIT = r"([€$£¥%]|EUR|USD|GBP|CHF)"
+_DRESSED = re.compile(
+    rf"(?=.*[^\d.+-])({_UNIT}\s*)?[+-]?(\d+|\d{{1,3}}([,.' ]\d{{3}})+)([.,]\d+)?(\s*{_UNIT})?", re.ASCII
+)
 
 
 def as_number(cell: str, decimal: str = ".") -> float | None:
@@ -53,10 +62,19 @@ def has_decimal_comma(cell: object) -> bool:
     return isinstance(cell, str) and bool(_DECIMAL_COMMA.fullmatch(cell))
 
 
+def looks_like_number(cell: object) -> bool:
+    """Whether a cell is text of a number with thousands separators, a currency or a percent sign, which is none.
+
+    >>> [looks_like_number(cell) for cell in ("7,693.89", "7.693,89", "€ 7693.89", "21.2%", "A1", "7.5")]
+    [True, True, True, True, False, False]
+    """
+    return isinstance(cell, str) and bool(_DRESSED.fullmatch(cell))
+
+
 def looks_like_date(cell: object) -> bool:
     """Whether a cell is text that is written as a date, with or without a time.
 
-    >>> looks_like_date("2024-02-29"), looks_like_date("29.02.2024 12:30"), looks_like_date("7.5")
-    (True, True, False)
+    >>> [looks_like_date(cell) for cell in ("2024-02-29", "29.02.2024 12:30", "Feb 29, 2024", "29 Feb 2024", "7.5")]
+    [True, True, True, True, False]
     """
     return isinstance(cell, str) and bool(_DATE.fullmatch(cell))

@@ -9,7 +9,7 @@ from math import ceil
 from typing import Literal
 
 from fhenn.errors import CellRefused, ParameterError, join_first
-from fhenn.numerals import as_truth
+from fhenn.numerals import as_truth, looks_like_number
 from fhenn.tabular.survey import Facts, Sort, Stray
 
 Kind = Literal["number", "category", "left out"]
@@ -23,6 +23,8 @@ _FEWEST, _SHARE, _ENOUGH = 2, 0.01, 50
 where these count."""
 MIN_ROWS = 10
 """Rows that a category has at least, or clients would see what few rows hold."""
+_MOST_DRESSED = 10
+"""Different numbers with units and the like that may be categories, as doses are."""
 _COVERED = 0.5
 """The share of the cells that categories of their own must have where there are many."""
 _ROWS, _UNIQUE = 20, 0.95
@@ -165,6 +167,8 @@ def _type_of(
     if facts.present == 0:
         return _left_out(facts, "all its cells are blank", keep)
     _require_readable(facts, category, dates, operation)
+    if not category and not keep:
+        _require_bare_numbers(facts, operation)
     if category or not facts.is_number:
         return _category(facts, keep or category, min_rows)
     if not facts.codes or keep:
@@ -229,6 +233,22 @@ def _require_readable(facts: Facts, category: bool, dates: Sequence[str], operat
         reason = f"it is no number, as {numbers:,} of {facts.present:,} cells of the column are"
         way = "Write a number there or leave the cell empty; take all its cells as categories with --category "
         raise _refusal(operation, facts, slip, reason, f"{way}{_quoted(facts.name)}; or {drop}.")
+
+
+def _require_bare_numbers(facts: Facts, operation: str) -> None:
+    """Raise CellRefused where a column holds many numbers with a unit or thousands separators: no categories."""
+    dressed = {text: count for text, count in facts.texts.items() if looks_like_number(text.strip())}
+    if len(dressed) <= _MOST_DRESSED or sum(dressed.values()) + facts.numbers < _STRAY * facts.present:
+        return
+    sort: Sort = "text" if "text" in facts.strays else "comma" if "comma" in facts.strays else "point"
+    raise _refusal(
+        operation,
+        facts,
+        sort,
+        "it looks like a number with thousands separators, a currency or a percent sign",
+        "Write digits and a decimal sign alone, as 7693.89; take all cells of the column as categories with --category "
+        f"{_quoted(facts.name)}; or leave the column out with --drop {_quoted(facts.name)}.",
+    )
 
 
 def _is_date(facts: Facts, keep: bool) -> bool:

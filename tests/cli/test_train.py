@@ -410,8 +410,10 @@ class TestRefusals:
         for line in (("--drop", "nothing"), ("--keep", "nothing"), ("--category", "outcome")):
             with pytest.raises(ParameterError, match="there is no feature"):
                 trained(*line)
-        with pytest.raises(ParameterError, match="no column 'nothing'"):
+        with pytest.raises(ParameterError, match=r"no column 'nothing' .*one of patient_id, .*, …, stay, outcome"):
             run("train", "patients.csv", "--label", "nothing")
+        with pytest.raises(ParameterError, match=r"no column 'Outcom' in patients\.csv\. Did you mean 'outcome'\?"):
+            run("train", "patients.csv", "--label", "Outcom")
 
     def test_a_file_that_changes_while_it_is_read(self, here):
         records = Records(Path("patients.csv"), CsvFormat(), "outcome")

@@ -34,7 +34,7 @@ def survey(columns, chunks=1, decimal="."):
 def one(cells, name="x", decimal=".", chunks=1, **options):
     """What a column is, beside another one that is a number."""
     other = np.random.default_rng(0).normal(size=len(cells))
-    options = {option: [name] if given else [] for option, given in options.items()}
+    options = {option: [name] if given is True else given for option, given in options.items() if given}
     return types_of(survey({name: cells, "other": other}, chunks, decimal), **options)[0]
 
 
@@ -204,6 +204,21 @@ class TestRefusals:
             one(cells, chunks=chunks)
         assert caught.value.rows == (int(caught.value.where.split()[-1]) - 2,) if "line" in caught.value.where else (0,)
         assert one(cells, drop=True).says == "as --drop says"
+
+    @pytest.mark.parametrize("form", ["{:,.2f}", "€ {:.2f}", "{:.1f}%", "{:.2f} EUR", "${:,.0f}", "{:,.2f} €"])
+    def test_numbers_with_units_are_no_categories(self, form):
+        cells = [form.format(7000.5 + 713 * place) for place in range(ROWS)]
+        with pytest.raises(CellRefused, match=r"in line 2: it looks like a number with .*--category x; .*--drop x"):
+            one(cells)
+        with pytest.raises(CellRefused, match="it looks like a number with"):
+            one([cell.translate(str.maketrans(",.", ".,")) for cell in cells] if "," in form and "." in form else cells)
+        assert one(cells, drop=True).kind == "left out"
+        assert one(repeated(*cells[:3]), min_rows=5).kind == "category"  # doses, and the like
+
+    def test_dates_with_names_of_months(self):
+        for form in ("Jan {}, 2024", "{} January 2024", "{}-Mar-24"):
+            with pytest.raises(CellRefused, match="it is a date"):
+                one([form.format(place % 28 + 1) for place in range(ROWS)])
 
     def test_mixed_signs_in_a_table_of_commas(self):
         with pytest.raises(CellRefused, match=r"holds '7.5' in line 3: decimal points and decimal commas are mixed"):

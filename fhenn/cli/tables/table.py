@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from typing import Any
 from unicodedata import normalize
 
@@ -19,6 +20,17 @@ from fhenn.missing import is_missing, missing_places
 from fhenn.numerals import as_number, has_decimal_comma
 
 _MOST = 5
+
+
+def _choices(name: str, names: Sequence[str]) -> str:
+    """What may be chosen in the place of a name that is none: what is nearest, else the first and the last names."""
+    folded = {each.casefold(): each for each in names}
+    near = get_close_matches(name.casefold(), folded, 1)
+    if near:
+        return f"Did you mean {folded[near[0]]!r}?"
+    # the last one is often the label
+    shown = [*names[:6], "…", *names[-2:]] if len(names) > 8 else names
+    return f"Choose one of {', '.join(shown)}."
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +72,7 @@ class Table:
             raise ParameterError(f"the columns of {self.source} have no names.", "Give it a first line of names.")
         name = normalize("NFC", name)
         if name not in self.names:
-            shown = ", ".join(self.names[:8]) + (", …" if len(self.names) > 8 else "")
-            raise ParameterError(f"there is no column {name!r} in {self.source}.", f"Choose one of {shown}.")
+            raise ParameterError(f"there is no column {name!r} in {self.source}.", _choices(name, self.names))
         return self.names.index(name)
 
     def column(self, name: str) -> Cells:
