@@ -26,6 +26,7 @@ from fhenn.cli.tables.cells import labels as as_labels
 from fhenn.columns import Table
 from fhenn.errors import ParameterError, join_first
 from fhenn.interop import ImportedModel
+from fhenn.interop.conversion import truth_of
 from fhenn.planner import fingerprint_of
 from fhenn.planner.flooding import MOST_QUERIES
 from fhenn.planner.request import LayoutWish, RangesName
@@ -47,8 +48,8 @@ _TREES: Mapping[str, Callable[..., ImportedModel]] = {
 @click.option("--labels", help="What they shall be predicted as: a column of the sample data, or a file of one column.")
 @click.option(
     "--classes",
-    help="Labels in the order of the outputs, between commas, for a network that names none.  [default: 0,1,… where "
-    "several outputs have labels so, or end in a softmax]",
+    help="Labels in the order of the outputs, between commas, for a model that names none, as trees do.  [default: "
+    "0,1,… of trees, and where several outputs have labels so, or end in a softmax]",
 )
 @csv_options
 @click.option(
@@ -157,11 +158,12 @@ def import_(
 def _score_of(
     model: ImportedModel, inputs: Path | None, labels: str | None, form: CsvFormat, as_json: bool
 ) -> float | None:
-    """The accuracy, or R², of a model that is exact; None without labels. Raises ParameterError."""
+    """The accuracy, or R², of a model that is exact; None without labels. Raises ParameterError, ShapeMismatch."""
     if labels is None:
         return None
     samples, truth = _require_inputs(inputs), _truth(inputs, labels, form)
-    return model.score(read_inputs(model, samples, form, as_json), truth)
+    scores = model.scores(read_inputs(model, samples, form, as_json))
+    return model.reading.score(scores, truth_of(truth, model.reading, *scores.shape))
 
 
 def _require_inputs(inputs: Path | None) -> Path:

@@ -380,7 +380,7 @@ class Converter:
         reading: of the outputs.
         Raises ShapeMismatch, ParameterError, MissingValues, UnsupportedValue.
         """
-        return None if labels is None else _truth_of(labels, reading, len(self._samples), self._exact.shape[1])
+        return None if labels is None else truth_of(labels, reading, len(self._samples), self._exact.shape[1])
 
     def report(self, attempt: Attempt, reading: Reading, truth: NDArray[Any] | None, ring: int | None) -> Conversion:
         """What became of the model.
@@ -547,8 +547,14 @@ def _largest(scores: Floats) -> NDArray[np.intp]:
     return np.asarray(np.argmax(scores, axis=1))
 
 
-def _truth_of(labels: Any, reading: Reading, samples: int, outputs: int) -> NDArray[Any]:
-    """True values of so many samples, for a model of so many outputs. Raises as `Converter.truth` does."""
+def truth_of(labels: Any, reading: Reading, samples: int, outputs: int) -> NDArray[Any]:
+    """True values of so many samples, for a model of so many outputs, as `Reading.score` takes them.
+
+    labels: (samples,), or (samples, outputs) where there are several targets.
+    reading: of the model.
+
+    Raises ShapeMismatch for other shapes, ParameterError for labels that are none of its classes, or no numbers.
+    """
     truth = labels_of(labels, "labels")
     single = reading.task == "classification" or (reading.flat and outputs == 1)
     wanted = (samples,) if single else (samples, outputs)

@@ -78,6 +78,11 @@ def test_trees_of_xgboost_and_names_of_their_classes(here):
     run("import", "TREES.JSON", "--classes", "a,b,c")
     model = artifacts.model_from_bytes(artifacts.read(Path("model.fhenn")))
     assert model.predict(said(XGBOOST)["samples"]).tolist() == ["abc"[each] for each in said(XGBOOST)["predict"]]
+    Path("y.csv").write_text("\n".join(["y", *("abc"[each] for each in said(XGBOOST)["predict"])]), encoding="utf-8")
+    with pytest.raises(ParameterError, match=r"labels .* are none of the model's classes, 0, 1, 2"):
+        run("import", "TREES.JSON", "--inputs", "x.npy", "--labels", "y.csv")
+    asked = ["import", "TREES.JSON", "--classes", "a,b,c", "--inputs", "x.npy", "--labels", "y.csv", "--json"]
+    assert json.loads(run(*asked))["score"] == 1.0
 
 
 @pytest.mark.parametrize(
