@@ -335,8 +335,11 @@ class TestWhatIsSaid:
 
     @pytest.mark.parametrize("quoted", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
     @pytest.mark.parametrize("x", ["1.5", ""])
-    def test_numbers_with_leading_zeros(self, here, quoted, x):
-        """Told from others wherever columns of numbers are read at once."""
+    @pytest.mark.parametrize("size", [1 << 22, 300])
+    def test_numbers_with_leading_zeros(self, here, monkeypatch, quoted, x, size):
+        """Told from others, and where columns of numbers are read at once, as those of all but the first lines are."""
+        monkeypatch.setattr("fhenn.cli.tables.files._CHUNK", size)
+        monkeypatch.setattr("fhenn.cli.tables.delimited._START", min(size, 1 << 18))
         rows = [
             {
                 "zip": ["01067", "80331"][place % 2],
