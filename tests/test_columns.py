@@ -489,6 +489,7 @@ def test_missing_values_of_a_sparse_matrix_are_told():
         samples(given)
 
 
+@pytest.mark.thorough
 def test_a_sparse_matrix_that_is_too_large_as_an_array_is_refused_with_a_way_out():
     rows, features = 1_000, 100_000
     given = pytest.importorskip("scipy.sparse").csr_array((rows, features))

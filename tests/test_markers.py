@@ -10,6 +10,7 @@ from support import mostly_thorough
 ASKED = [("thorough", False), ("thorough or soak", True), ("soak", True)]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("asked", "soaks"), mostly_thorough(ASKED, (2,)))
 def test_what_soaks_runs_where_it_is_asked_for_alone(asked, soaks):
     """Of a module that is thorough as a whole, and of a parameter that is."""

@@ -47,6 +47,7 @@ def made(trace):
     )
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("function", "domain"),
     mostly_thorough(
@@ -67,6 +68,7 @@ def test_every_degree_is_the_polynomial_at_its_depth(function, domain):
             assert relinearisations <= products
 
 
+@pytest.mark.thorough
 @settings(max_examples=20, deadline=None)
 @given(
     st.lists(st.floats(-10, 10).map(lambda c: round(c, 3)), min_size=2, max_size=12),

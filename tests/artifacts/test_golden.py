@@ -32,6 +32,7 @@ def test_there_are_some():
     assert {f".v{version}" for version in READABLE} == set(VERSIONS)
 
 
+@pytest.mark.thorough
 @on_each
 @pytest.mark.filterwarnings("ignore::fhenn.errors.NoiseWarning")  # SEAL runs plans for the native evaluator too
 @pytest.mark.parametrize("version", VERSIONS)

@@ -291,6 +291,7 @@ def many():
     return tenseal_context(16384, [60, *[40] * 7, 60], 40)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("degree", "domain"), OUTGROWN, ids=str)
 def test_a_scale_that_outgrows_its_primes_is_refused(degree, domain, many, features):
     """Nothing silently wrong: not on TenSEAL's values, not in the Linear after it, not backwards."""
@@ -336,6 +337,7 @@ def test_a_domain_far_from_zero(many, on):
     compare(fhenn.decrypt(context, node(x)), polynomial(np.linspace(1000.1, 1003.9, 50)), 1e-7)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("k", [8.0, 50.0, 1e4])
 def test_a_large_leading_coefficient_is_read_off_the_scale(k, evaluator):
     """SEAL looks at the scales that are written on factors, which may be larger than those that they are read at."""

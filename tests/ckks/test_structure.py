@@ -146,6 +146,7 @@ def test_objects_that_lie_are_refused(objects, chain, name, offset, value):
             checker(name, chain)("it", saved(bytes(content), compression))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", NAMES)
 def test_a_bomb_does_not_go_off(objects, chain, name, monkeypatch):
     """Gigabytes of zeros in kilobytes: refused by the sizes of the blocks alone, nothing inflated.

@@ -63,6 +63,7 @@ def here(tmp_path_factory):
     return folder
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("inputs", "labels"), [("both.csv", "kind"), ("x.csv", "y.csv"), ("x.npy", "y.csv"), ("x.csv", "y.npy")]
 )

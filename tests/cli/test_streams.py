@@ -257,6 +257,7 @@ def _killed_after(parts, append):
     return interrupted
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("ending", ["csv", "npy"])
 def test_a_table_goes_on_after_a_kill(folder, ending):
     run("decrypt", "-o", f"whole.{ending}", "--workers", 1)

@@ -196,6 +196,7 @@ LATE = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("row", LATE)
 @pytest.mark.parametrize("size", [1000, 1 << 22])
 def test_late_mistakes_are_named_with_their_lines(tmp_path, monkeypatch, row, size):

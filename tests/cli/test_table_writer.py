@@ -241,6 +241,7 @@ with open_writer(Path(sys.argv[1]), keep=True) as writer:
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("ending", CONTINUED)
 @pytest.mark.parametrize("chunks", [0, 1, 2])
 def test_a_killed_process_is_continued_where_it_was_good(tmp_path, ending, chunks):

@@ -280,6 +280,7 @@ def test_summaries_of_the_library_are_tame(folder):
         require_tame(str(each))
 
 
+@pytest.mark.thorough
 def test_one_module_prints():
     """So that no command can forget to clean."""
     root = Path(fhenn.__file__).parent

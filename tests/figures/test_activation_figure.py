@@ -76,6 +76,7 @@ def test_curves_are_those_of_the_node(name):
     np.testing.assert_allclose(curves(error, POLYNOMIAL)[1][inside], node(near) - node.exact(near), atol=1e-12)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", NODES)
 def test_band_and_danger_zone(name):
     node = NODES[name]()

@@ -111,6 +111,7 @@ def test_what_is_asked_wrongly_is_refused(private):
         pickle.dumps(private)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "takes", ["predict", "score", "for_inputs", "inputs", "plan", "certify", "calibrate", "encrypt"]
 )

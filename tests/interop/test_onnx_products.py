@@ -107,6 +107,7 @@ def test_a_branch_is_the_value_itself():
     assert [node.name for node in model.nodes] == ["Linear", "Multiply", "Linear"]
 
 
+@pytest.mark.thorough
 def test_conversion_by_agreement_goes_through_products():
     nodes = [
         ("MatMul", ["x", "first"], "a"),

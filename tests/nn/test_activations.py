@@ -50,6 +50,7 @@ def test_close_to_the_exact_function(name):
     assert 0.9 * stated - 1e-12 <= largest <= stated + 1e-12
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("make", "cost", "stated"),
     [

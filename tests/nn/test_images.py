@@ -492,6 +492,7 @@ def context(request):
     return kind.generate(fhenn.Parameters(16384, (60, 40, 40, 40, 40, 60), 2.0**40))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("flat", [False, True])
 def test_images_on_ciphertexts_node_by_node(context, flat):
     draw = np.random.default_rng(3)

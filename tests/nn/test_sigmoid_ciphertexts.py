@@ -195,6 +195,7 @@ class TestBackward:
         assert kind.levels(result) == {0}
         compare(kind.reveal(result, small), DERIVATIVE(x) * g, 3e-7)
 
+    @pytest.mark.thorough
     @most_kinds
     def test_encrypted_input_and_plain_gradient(self, kind, small):
         x, g = shaped(kind, band(3, 4)), shaped(kind, band(3, 4))

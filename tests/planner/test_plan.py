@@ -438,6 +438,7 @@ ONE_BY_ONE = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ONE_BY_ONE)
 def test_a_field_that_cannot_be_is_refused(witnessed, name):
     data = json.loads(witnessed.to_json())

@@ -81,6 +81,7 @@ def test_the_noise_of_a_fresh_ciphertext(depth, on):
     assert model.encryption.laplace == 0.0
 
 
+@pytest.mark.thorough
 def test_a_plan_that_does_not_count_it_is_refused(public):
     plan = fhenn.plan(MODEL, bounds=[-1, 1])
     client = fhenn.Client(plan)

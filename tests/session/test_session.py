@@ -245,6 +245,7 @@ def test_spare_samples_keep_within_bounds_that_do_not_hold_zero(how):
     assert np.abs(client.decrypt(answer) - model.infer(x)).max() <= plan.error
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("shape", [(), (3,), (2, 1, 1)])
 def test_answers_of_another_shape_are_refused(shape):
     model = logistic()

@@ -84,6 +84,7 @@ def _many(monkeypatch):
     monkeypatch.setattr("fhenn.session.stream.FEW", 1)  # so that processes begin
 
 
+@pytest.mark.thorough
 def test_a_stream_is_answered_part_by_part(streamed):
     assert [kind_of(each) for each in streamed.upload] == ["ciphertexts"] * PARTS + ["end"]
     assert [kind_of(each) for each in streamed.answers] == ["answer"] * PARTS + ["end"]
@@ -549,6 +550,7 @@ def test_a_size_that_is_only_stated_takes_no_memory():
 # going on
 
 
+@pytest.mark.thorough
 def test_a_stream_goes_on_where_it_was_broken_off(streamed):
     for made in range(PARTS + 2):
         client = fhenn.Client.from_secret_bytes(streamed.plan, streamed.client.secret_bytes())

@@ -130,6 +130,7 @@ class TestCandidates:
         assert np.allclose(model.nodes[0].bias, wanted[3], atol=2e-3)
         assert model.reading.task == "regression"
 
+    @pytest.mark.thorough
     def test_rows_alone_are_learnt_from(self):
         data = line()
         rows = np.arange(50)
@@ -300,6 +301,7 @@ class TestChoice:
         assert ("perceptron", 6, 6) in told
         assert choose(trials).name == "linear"
 
+    @pytest.mark.thorough
     def test_parts_of_one_sample_are_measured_together(self):
         """R² of one sample is nothing; of all parts together it is as of one model, whatever the kind."""
         data = line(6)

@@ -177,6 +177,7 @@ MAPS = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", MAPS)
 @pytest.mark.parametrize("way", STRATEGIES, ids=lambda each: type(each).__name__)
 def test_a_map_kept_as_coefficients_gives_the_bits_of_one_kept_in_full(way, name, monkeypatch):

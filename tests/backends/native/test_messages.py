@@ -163,6 +163,7 @@ def hold_ciphertexts(ring_degree, chain):
         assert packed == packed_ciphertext(chain_of(holder), plain)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("ring_degree", "chain"), CHAINS)
 def test_ciphertexts_are_read_and_written_as_by_seal(ring_degree, chain):
     hold_ciphertexts(ring_degree, chain)

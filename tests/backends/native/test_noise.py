@@ -49,6 +49,7 @@ def test_key_switches_err_as_the_model_says_in_every_slot(parameters):
         assert first.max() < seals.normal / 10
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("way", STRATEGIES, ids=lambda each: type(each).__name__)
 @pytest.mark.parametrize("parameters", RINGS, ids=lambda each: str(list(each.chain)))
 def test_maps_err_within_their_bound_by_keys_of_either_way(parameters, way):

@@ -73,6 +73,7 @@ def test_threads_change_nothing(expected, threads):
     assert all(work() == expected for _ in range(5))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("threads", [1, 2])
 def test_sixteen_threads_call_at_once(expected, threads):
     work = Work(threads)

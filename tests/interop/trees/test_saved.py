@@ -122,6 +122,7 @@ def test_other_objects_are_named(importer):
         importer("no such file")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["xgboost-3.2-blanks.ubj", "lightgbm-4.7-zeros.txt", "xgboost-3.2-categories.json"])
 def test_ciphertexts_say_what_the_twin_says(name):
     model, (samples, said) = read(named(name)), expected(named(name))
