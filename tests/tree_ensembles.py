@@ -4,7 +4,6 @@ import numpy as np
 
 from fhenn.interop.trees import Tree
 
-RNG = np.random.default_rng(0)
 NUMBERS = (-3.0, -0.5, 0.0, 0.1, 0.1 + 2**-40, 1.0, 2.5, 1e6)
 TEXTS = ("a", "b", "c", "")
 CODES = (0.0, 1.0, 2.0, 3.0)
@@ -52,18 +51,19 @@ def samples_of(rng, kinds, missing, count):
     return [[cell(*each) for each in zip(kinds, missing, strict=True)] for _ in range(count)]
 
 
-def full_tree(features, depth, outputs=1, steps=64):
-    """A full tree whose thresholds are multiples of 1/steps in [0, 1]."""
+def full_tree(features, depth, outputs=1, steps=64, seed=0):
+    """A full tree whose thresholds are multiples of 1/steps in [0, 1], the same for the same seed."""
+    rng = np.random.default_rng(seed)
     nodes = 2 ** (depth + 1) - 1
     at = np.arange(nodes)
     inner = at < nodes // 2
     return Tree(
-        np.where(inner, RNG.integers(features, size=nodes), -1),
-        RNG.integers(1, steps, nodes) / steps,
+        np.where(inner, rng.integers(features, size=nodes), -1),
+        rng.integers(1, steps, nodes) / steps,
         2 * at + 1,
         2 * at + 2,
         np.zeros(nodes, dtype=bool),
-        RNG.normal(size=(nodes, outputs)),
+        rng.normal(size=(nodes, outputs)),
     )
 
 
@@ -77,5 +77,5 @@ def chain_tree(depth):
         at + depth,
         np.where(at == depth - 1, 2 * depth, at + 1),
         at % 3 == 0,
-        RNG.normal(size=(len(at), 1)),
+        np.random.default_rng(0).normal(size=(len(at), 1)),
     )

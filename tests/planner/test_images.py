@@ -559,8 +559,8 @@ def test_a_network_that_no_ring_holds_names_the_layer():
     nodes = [node for pair in pairs for node in pair]
     with pytest.raises(PlanError, match=r"\(node \d+\) makes it \d+ levels"):
         fhenn.plan(fhenn.Sequential(nodes, shape=(1, 4, 4)), bounds=[-1, 1])
-    with pytest.raises(PlanError, match="65,536 outputs"):  # of a layer that is not one of images
-        fhenn.plan(fhenn.Linear(np.ones((65536, 1))), bounds=[-1, 1], layout="latency")
+    with pytest.raises(PlanError, match="131,073 outputs; a layer may have 131,072"):  # one that is not of images
+        fhenn.plan(fhenn.Linear(np.ones((131073, 1))), bounds=[-1, 1], layout="latency")
 
 
 def test_branches_meet_at_one_scale():

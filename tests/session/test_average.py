@@ -12,23 +12,23 @@ from fhenn.planner.averages import first_of, with_share
 from fhenn.planner.scaling import ServedLayer
 from fhenn.session import Receipt
 
-RNG = np.random.default_rng(20)
+rng = np.random.default_rng(20)
 WEIGHTS = [4812, 391, 1207]
 SHARES = np.array(WEIGHTS) / sum(WEIGHTS)
 MODELS = {
     "parameters": fhenn.nn.Affine(fhenn.nn.Scaling(np.ones(5))),
     "network": fhenn.Sequential(
         [
-            fhenn.Linear(RNG.normal(size=(3, 5)) / 4, RNG.normal(size=3) / 4),
+            fhenn.Linear(rng.normal(size=(3, 5)) / 4, rng.normal(size=3) / 4),
             fhenn.Sigmoid(),
-            fhenn.Linear(RNG.normal(size=(2, 3))),
+            fhenn.Linear(rng.normal(size=(2, 3))),
         ]
     ),
     "idle places": fhenn.Sequential(
         [
-            fhenn.Linear(RNG.uniform(-1, 1, (3, 5)) / 5, np.full(3, 2.0)),
+            fhenn.Linear(rng.uniform(-1, 1, (3, 5)) / 5, np.full(3, 2.0)),
             fhenn.PolynomialActivation([1.0, 0.5], domain=(1.0, 3.0)),
-            fhenn.Linear(RNG.normal(size=(2, 3))),
+            fhenn.Linear(rng.normal(size=(2, 3))),
         ]
     ),
 }
@@ -64,7 +64,7 @@ def sides(evaluator):
 )
 def test_the_answer_is_of_the_average(evaluator, name, layout):
     sides = Sides(MODELS[name], layout=layout, witness=name == "network")
-    values = RNG.uniform(-2, 1, (3, 2, 5))
+    values = rng.uniform(-2, 1, (3, 2, 5))
     uploads = [sides.encryptor.encrypt(each) for each in values]
     for weights, shares in ((WEIGHTS, SHARES), (None, np.full(3, 1 / 3)), ([0.5, 2.5, 1.0], [0.125, 0.625, 0.25])):
         answer = sides.server.average(uploads, weights)
@@ -76,7 +76,7 @@ def test_the_answer_is_of_the_average(evaluator, name, layout):
 
 
 def test_an_answer_tells_which_uploads_in_which_shares(sides):
-    uploads = [sides.encryptor.encrypt(RNG.uniform(-2, 1, (1, 5))) for _ in range(3)]
+    uploads = [sides.encryptor.encrypt(rng.uniform(-2, 1, (1, 5))) for _ in range(3)]
     answer = sides.server.average(uploads, WEIGHTS)
     assert sides.client.decrypt(answer, receipt=Receipt.of_average(*uploads, weights=WEIGHTS)).shape == (1, 5)
     others = (
@@ -103,7 +103,7 @@ def test_what_averages_err_by_is_counted(sides):
     assert single.error < sides.plan.error <= sides.plan.accuracy
     assert single.worst < sides.plan.worst
     assert for_averages(single, sides.model, 1).error == single.error
-    uploads = [sides.encryptor.encrypt(RNG.uniform(-2, 1, (1, 5))) for _ in range(4)]
+    uploads = [sides.encryptor.encrypt(rng.uniform(-2, 1, (1, 5))) for _ in range(4)]
     with pytest.raises(PlanError, match=r"for_averages\(plan, model, 4\)"):
         sides.server.average(uploads)
     assert sides.server.average(uploads[:1])
@@ -117,7 +117,7 @@ def test_averages_that_are_shared(evaluator):
     assert for_averages(single, model, 1000).accuracy > plan.accuracy >= single.accuracy
     client = fhenn.Client(plan)
     side = fhenn.Encryptor(plan, client.evaluation_keys())
-    values = RNG.uniform(-2, 1, (3, 1, 5))
+    values = rng.uniform(-2, 1, (3, 1, 5))
     uploads = [side.encrypt(each) for each in values]
     answer = fhenn.Server(model, plan, client.evaluation_keys()).average(uploads)
     shared = client.decrypt(answer, receipt=Receipt.of_average(*uploads), share=True)
@@ -126,7 +126,7 @@ def test_averages_that_are_shared(evaluator):
 
 @pytest.mark.parametrize("weights", [[1, 2], [1, 2, 3, 4], [1, -1, 3], [0, 1, 1], [1, 1, np.nan], [1e-20, 1, 1], 2.0])
 def test_weights_that_are_none(sides, weights):
-    uploads = [sides.encryptor.encrypt(RNG.uniform(-2, 1, (1, 5))) for _ in range(3)]
+    uploads = [sides.encryptor.encrypt(rng.uniform(-2, 1, (1, 5))) for _ in range(3)]
     for ask in (
         lambda: sides.server.average(uploads, weights),
         lambda: Receipt.of_average(*uploads, weights=weights),
@@ -136,7 +136,7 @@ def test_weights_that_are_none(sides, weights):
 
 
 def test_uploads_that_do_not_go_together(sides):
-    one, two = (sides.encryptor.encrypt(RNG.uniform(-2, 1, (samples, 5))) for samples in (1, 2))
+    one, two = (sides.encryptor.encrypt(rng.uniform(-2, 1, (samples, 5))) for samples in (1, 2))
     with pytest.raises(ParameterError, match="no uploads"):
         sides.server.average([])
     with pytest.raises(ParameterError, match="twice"):
@@ -144,7 +144,7 @@ def test_uploads_that_do_not_go_together(sides):
     with pytest.raises(ShapeMismatch, match="1 samples"):
         sides.server.average([one, two])
     other = Sides(MODELS["parameters"])
-    stranger = other.encryptor.encrypt(RNG.uniform(-2, 1, (1, 5)))
+    stranger = other.encryptor.encrypt(rng.uniform(-2, 1, (1, 5)))
     with pytest.raises(ContextMismatch):
         sides.server.average([one, stranger])
     for bad in (b"", one[:100], sides.server.predict(one)):
@@ -160,7 +160,7 @@ def test_an_upload_for_another_plan_is_refused(sides):
     plan = replace(sides.plan, rows=7)
     side = fhenn.Encryptor(plan, sides.client.evaluation_keys())
     with pytest.raises(PlanError, match="this server runs"):
-        sides.server.average([side.encrypt(RNG.uniform(-2, 1, (1, 5)))])
+        sides.server.average([side.encrypt(rng.uniform(-2, 1, (1, 5)))])
 
 
 def test_layers_of_averages_and_what_none_is_planned_for():

@@ -13,7 +13,7 @@ from fhenn.planner.verification import errors_on
 from fhenn.session import Receipt, receipt_of
 
 MODEL = fhenn.Sequential([fhenn.Linear([[0.5, -0.5], [0.25, 0.5]]), fhenn.Sigmoid(), fhenn.Linear([[1.0, -1.0]])])
-RNG = np.random.default_rng(19)
+rng = np.random.default_rng(19)
 
 
 class Public:
@@ -34,7 +34,7 @@ def public(evaluator, request):
 
 @pytest.mark.thorough
 def test_its_uploads_are_answered_and_decrypted(public):
-    x = RNG.uniform(-1, 1, (7, 2))
+    x = rng.uniform(-1, 1, (7, 2))
     upload = public.encryptor.encrypt(x)
     found = public.client.decrypt(public.server.predict(upload), receipt=Receipt.of(upload))
     assert np.abs(found - MODEL.forward(x)).max() <= public.plan.error
@@ -47,7 +47,7 @@ def test_its_uploads_are_answered_and_decrypted(public):
 def test_streams_of_processes(public, monkeypatch):
     monkeypatch.setattr("fhenn.session.encryption._PART", 1)
     monkeypatch.setattr("fhenn.session.stream.FEW", 1)
-    x = RNG.uniform(-1, 1, (2 * public.plan.samples_per_ciphertext + 1, 2))
+    x = rng.uniform(-1, 1, (2 * public.plan.samples_per_ciphertext + 1, 2))
     stream = public.encryptor.encrypt_stream(x, workers=2)
     upload = list(stream)
     assert receipt_of(upload) == stream.receipt
@@ -60,7 +60,7 @@ def test_the_stated_error_is_that_of_such_samples():
     """The samples' own error, which is most of what a linear layer makes: as large as stated, and not much smaller."""
     model = fhenn.Sequential([fhenn.Linear(np.eye(2))])
     public = Public(model, layout="throughput", accuracy=1e-3)
-    x = RNG.uniform(-1, 1, (public.plan.samples_per_ciphertext, 2))
+    x = rng.uniform(-1, 1, (public.plan.samples_per_ciphertext, 2))
     upload = public.encryptor.encrypt(x)
     off = public.client.decrypt(public.server.predict(upload), receipt=Receipt.of(upload)) - model.forward(x)
     assert 0.9 < off.std() / public.plan.deviation < 1.1

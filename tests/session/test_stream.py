@@ -42,7 +42,7 @@ from fhenn.wire import frame, header_of, kind_of, read_message
 
 MODEL = fhenn.Sequential([fhenn.Linear([[0.5, -0.5], [0.25, 0.5]]), fhenn.Sigmoid(), fhenn.Linear([[1.0, -1.0]])])
 PARTS = 4
-RNG = np.random.default_rng(18)
+rng = np.random.default_rng(18)
 
 
 class Streamed:
@@ -53,7 +53,7 @@ class Streamed:
         self.client = fhenn.Client(self.plan)
         self.server = fhenn.Server(MODEL, self.plan, self.client.evaluation_keys())
         self.group = self.plan.samples_per_ciphertext
-        self.x = RNG.uniform(-1, 1, ((PARTS - 1) * self.group + max(1, self.group // 2), 2))
+        self.x = rng.uniform(-1, 1, ((PARTS - 1) * self.group + max(1, self.group // 2), 2))
         stream = self.client.encrypt_stream(self.x)
         self.upload = list(stream)
         self.receipt = stream.receipt
@@ -118,7 +118,7 @@ def test_a_stream_whole_or_in_pieces_is_the_same(streamed):
 @pytest.mark.parametrize("sizes", [[1] * 40, [3, 0, 36, 1], [40], [39, 1]], ids=str)
 def test_rows_in_pieces_of_any_size_become_the_same_parts(narrow, sizes, monkeypatch):
     monkeypatch.setattr("fhenn.session.encryption._PART", 10 * narrow.plan.bytes_per_ciphertext)
-    x = RNG.uniform(-1, 1, (40, 2))
+    x = rng.uniform(-1, 1, (40, 2))
     ends = np.cumsum(sizes)
     stream = narrow.client.encrypt_stream(x[end - size : end] for end, size in zip(ends, sizes, strict=True))
     upload = list(stream)
@@ -130,7 +130,7 @@ def test_rows_in_pieces_of_any_size_become_the_same_parts(narrow, sizes, monkeyp
 
 def test_rows_may_come_in_one_buffer(narrow, monkeypatch):
     monkeypatch.setattr("fhenn.session.encryption._PART", 2 * narrow.plan.bytes_per_ciphertext)
-    x, buffer = RNG.uniform(-1, 1, (9, 2)), np.empty((3, 2))
+    x, buffer = rng.uniform(-1, 1, (9, 2)), np.empty((3, 2))
 
     def rows():
         for start in range(0, 9, 3):
@@ -363,7 +363,7 @@ def test_rows_that_do_not_fit(narrow):
 def test_violations_and_options_reach_each_part(narrow):
     x = np.array([[0.5, 0.5], [0.25, 0.5]])
     model = fhenn.Sequential([fhenn.Linear([[4.0, 4.0]]), fhenn.Sigmoid()])
-    plan = fhenn.plan(model, bounds=[-1, 1], ranges="data", inputs=0.25 * RNG.uniform(-1, 1, (200, 2)))
+    plan = fhenn.plan(model, bounds=[-1, 1], ranges="data", inputs=0.25 * rng.uniform(-1, 1, (200, 2)))
     client = fhenn.Client(plan)
     server = fhenn.Server(model, plan, client.evaluation_keys())
     wild = np.array([*0.1 * x, [1.0, 1.0]])
@@ -392,7 +392,7 @@ def shared(evaluator):
             model,
             bounds=[-1, 1],
             ranges="data",
-            inputs=0.25 * RNG.uniform(-1, 1, (200, 2)),
+            inputs=0.25 * rng.uniform(-1, 1, (200, 2)),
             accuracy=0.05,
             queries=4 * GROUP,
             layout="latency",

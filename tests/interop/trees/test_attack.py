@@ -8,11 +8,11 @@ from tree_ensembles import full_tree
 from fhenn.interop.trees import Ensemble, parts_of, preparation_of
 from fhenn.nn import Sequential
 
-RNG = np.random.default_rng(3)
+rng = np.random.default_rng(3)
 
 
 def ensemble(count, features=4, depth=3, steps=6):
-    return Ensemble([full_tree(features, depth, steps=steps) for _ in range(count)], features, [0.25])
+    return Ensemble([full_tree(features, depth, steps=steps, seed=place) for place in range(count)], features, [0.25])
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def served():
     """Six trees of depth 3: what makes the bits, the scores of any codes, and codes of samples."""
     trees = ensemble(6)
     steps, nodes = parts_of(trees)
-    codes = preparation_of(trees, steps).prepare(RNG.random((400, 4)))
+    codes = preparation_of(trees, steps).prepare(rng.random((400, 4)))
     return steps[0], Sequential(nodes).infer, codes
 
 

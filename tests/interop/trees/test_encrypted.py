@@ -11,7 +11,7 @@ from fhenn.interop import ImportedModel, Reading
 from fhenn.interop.trees import Ensemble, parts_of, preparation_of
 from fhenn.nn import PolynomialActivation
 
-RNG = np.random.default_rng(5)
+rng = np.random.default_rng(5)
 KINDS = [0, 1, 2, 3]
 
 
@@ -22,12 +22,13 @@ def imported(ensemble):
 
 def mixed():
     """Trees of thresholds, sets of numbers and of texts, with missing cells."""
-    trees = [tree_of(RNG, KINDS, 2) for _ in range(6)]
+    trees = [tree_of(rng, KINDS, 2) for _ in range(6)]
     return Ensemble(trees, 4, [0.5, -0.5], strict=True, single=True, missing=(True,) * 4)
 
 
 def full(count, features, depth, outputs=1):
-    return Ensemble([full_tree(features, depth, outputs) for _ in range(count)], features, [0.0] * outputs)
+    trees = [full_tree(features, depth, outputs, seed=place) for place in range(count)]
+    return Ensemble(trees, features, [0.0] * outputs)
 
 
 @on_each
@@ -49,9 +50,9 @@ def test_what_is_decrypted_is_what_the_trees_say(ensemble, degree, layout):
     model = imported(ensemble)
     if any(ensemble.missing):
         kinds = KINDS if ensemble.features == 4 else [0] * ensemble.features
-        rows = np.array(samples_of(RNG, kinds, ensemble.missing, 8), dtype=object)
+        rows = np.array(samples_of(rng, kinds, ensemble.missing, 8), dtype=object)
     else:
-        rows = RNG.integers(0, 129, (8, ensemble.features)) / 128  # on thresholds and between them
+        rows = rng.integers(0, 129, (8, ensemble.features)) / 128  # on thresholds and between them
     wanted = ensemble.scores(rows)
     plan = fhenn.plan(model, layout=layout, accuracy=1e-2, relative=False)
     (polynomial,) = (node for node in model.nodes if isinstance(node, PolynomialActivation))
@@ -64,13 +65,13 @@ def test_what_is_decrypted_is_what_the_trees_say(ensemble, degree, layout):
 
 @pytest.mark.thorough
 def test_leaves_that_fill_several_ciphertexts():
-    ensemble = full(36, 30, 7, 2)
+    ensemble = full(44, 30, 7, 2)
     model = imported(ensemble)
     plan = fhenn.plan(model, layout="latency", accuracy=1e-2, relative=False)
     assert model.nodes[0].outputs > 4096
     client = fhenn.Client(plan, preparation=model.preparation)
     server = fhenn.Server(model, plan, client.evaluation_keys())
-    rows = RNG.random((2, 30))
+    rows = rng.random((2, 30))
     found = client.decrypt_scores(server.predict(client.encrypt(rows)))
     assert np.abs(found - ensemble.scores(rows)).max() <= plan.error
 
@@ -87,5 +88,5 @@ def test_models_are_kept_in_files():
     ensemble = mixed()
     model = imported(ensemble)
     copy = model_from_bytes(model_to_bytes(model))
-    rows = np.array(samples_of(RNG, KINDS, ensemble.missing, 20), dtype=object)
+    rows = np.array(samples_of(rng, KINDS, ensemble.missing, 20), dtype=object)
     assert np.allclose(copy.scores(rows), ensemble.scores(rows), rtol=0, atol=1e-9)
