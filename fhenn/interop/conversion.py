@@ -553,7 +553,8 @@ def truth_of(labels: Any, reading: Reading, samples: int, outputs: int) -> NDArr
     labels: (samples,), or (samples, outputs) where there are several targets.
     reading: of the model.
 
-    Raises ShapeMismatch for other shapes, ParameterError for labels that are none of its classes, or no numbers.
+    Raises ShapeMismatch for other shapes. Raises ParameterError where a label is not one of the classes, or a value of
+    a regression is not a number.
     """
     truth = labels_of(labels, "labels")
     single = reading.task == "classification" or (reading.flat and outputs == 1)

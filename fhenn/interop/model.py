@@ -460,13 +460,13 @@ class Wanted:
 
     @property
     def provisional(self) -> float:
-        """The accuracy of stand-ins before that. Raises ParameterError where it is none."""
+        """The accuracy of stand-ins before that. Raises ParameterError where it is not a positive finite number."""
         _require_accuracy(self.accuracy)
         return 1e-3 if self.accuracy is None else self.accuracy
 
 
 def _require_accuracy(accuracy: float | None) -> None:
-    """Raise ParameterError for what is no accuracy; None is one."""
+    """Raise ParameterError where an accuracy is given and is not a positive finite number."""
     if accuracy is not None and not (isinstance(accuracy, Real) and 0 < accuracy < np.inf):
         raise ParameterError(f"accuracy must be a positive finite number, not {accuracy!r}.", "Give for instance 1e-3.")
 

@@ -362,6 +362,9 @@ def test_quantiles_need_trees_and_samples():
     for estimator, options in ((tree, {}), (linear, {"inputs": X})):
         with pytest.raises(ParameterError, match="is for trees, and needs inputs"):
             fhenn.from_sklearn(estimator, thresholds="quantiles", **options)
-    for options in ({"thresholds": "all"}, {"bins": 1}):
-        with pytest.raises(ParameterError, match="'exact' or 'quantiles', and 2 to 4,096 bins"):
+    for options, told in (
+        ({"thresholds": "all"}, "thresholds must be 'exact' or 'quantiles', not 'all'"),
+        *(({"bins": bins}, "bins must be a whole number from 2 to 4,096") for bins in (1, 4097, 2.5, "64", True)),
+    ):
+        with pytest.raises(ParameterError, match=told):
             fhenn.from_sklearn(tree, **options)

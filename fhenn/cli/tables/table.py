@@ -23,7 +23,7 @@ _MOST = 5
 
 
 def _choices(name: str, names: Sequence[str]) -> str:
-    """What may be chosen in the place of a name that is none: what is nearest, else the first and the last names."""
+    """What to choose where no column has a name: the nearest one, else the first and the last ones."""
     folded = {each.casefold(): each for each in names}
     near = get_close_matches(name.casefold(), folded, 1)
     if near:

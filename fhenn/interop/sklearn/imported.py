@@ -72,9 +72,9 @@ class Imported:
 
     @property
     def alone(self) -> Ensemble | None:
-        """The trees without what comes before bits; None where there are none, or it does more than fill in zeros.
+        """The trees without the steps that fill in zeros before them; None without trees, or where steps do more.
 
-        These trees send a missing cell where they send 0, so that they need not have it filled in.
+        The trees that come out send a missing cell where they send 0, so that nobody need fill it in.
         """
         if self.ensemble is None or not all(isinstance(step, Impute) for step in self.before):
             return None

@@ -84,9 +84,11 @@ def from_sklearn(
     which should be public, and have every feature that thresholds are of. Sets of categories stay as they are. Then a
     DataWarning says how many of the inputs are predicted as before, and which features have sets.
     bins: between quantiles, from 2 to 4,096.
+
     Returns the model. Where it has a preparation, `predict` and its sisters and `inputs` take raw tables, and the first
     1,000 of the inputs are prepared as scikit-learn does, to 1e-12, or it is refused.
     Raises UnsupportedModel where the estimator, or a step of it, is another.
+    Raises ParameterError for other thresholds or bins, and for quantiles without trees or without inputs.
     Raises sklearn.exceptions.NotFittedError where it is not fitted.
     Raises ExtraMissing without scikit-learn.
     Raises what `ImportedModel.for_inputs` does for inputs.
@@ -98,11 +100,7 @@ def from_sklearn(
     """
     if preparation not in (None, *get_args(Where)):
         raise ParameterError(f"preparation must be 'client' or 'fold', not {preparation!r}.", "Or leave it out.")
-    if thresholds not in get_args(Thresholds) or not 2 <= bins <= _MOST_BINS:
-        raise ParameterError(
-            f"thresholds {thresholds!r} and bins {bins!r} are none.",
-            f"Give 'exact' or 'quantiles', and 2 to {_MOST_BINS:,} bins.",
-        )
+    _require_thresholds(thresholds, bins)
     _require_sklearn()
     wanted = Wanted(inputs, bounds, margin, accuracy, Goal(agreement, depth, labels, max_loss))
     if thresholds == "quantiles" and inputs is None:
@@ -156,6 +154,16 @@ def _boosted(estimator: Any) -> Boosted | ImportedModel | None:
     """What a booster is that gets the table as it is, categories by their names; None for another estimator."""
     steps, (last, _) = _steps(estimator, "the estimator")
     return None if steps else boosters.read(last)
+
+
+def _require_thresholds(thresholds: Any, bins: Any) -> None:
+    """Raise ParameterError for other thresholds, or bins, than there are."""
+    if thresholds not in get_args(Thresholds):
+        raise ParameterError(f"thresholds must be 'exact' or 'quantiles', not {thresholds!r}.", "Or leave it out.")
+    if isinstance(bins, bool) or not isinstance(bins, int) or not 2 <= bins <= _MOST_BINS:
+        raise ParameterError(
+            f"bins must be a whole number from 2 to {_MOST_BINS:,}, not {bins!r}.", "Leave it out for 64 of them."
+        )
 
 
 def _needs_trees() -> ParameterError:
