@@ -33,7 +33,7 @@ _LONGEST_NAME = 512
 _MOST_CONTAINERS, _MOST_PARTS = 1 << 18, 1 << 20
 """Brackets and commas, those in names too: what parsing takes in time and memory grows with them."""
 
-_CONTEXT_KEYS = 6.5
+_CONTEXT_KEYS = 8
 """Making a context, and the relinearisation keys, takes as much memory as that many keys for a rotation (measured)."""
 
 _COPIES_OF_KEYS, _COPIES_OF_CIPHERTEXTS = 2.1, 2.0
