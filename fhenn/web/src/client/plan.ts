@@ -1,0 +1,79 @@
+/** A plan, as a service sends it to clients (`fhenn/planner/plan.py`). */
+
+import type { Layout } from "./layout.ts";
+import type { Parameters } from "./parameters.ts";
+
+/** What the client makes of decrypted scores. */
+export type Finish = "sigmoid" | "softmax" | "argmax";
+
+/** What an answer is. */
+export interface Result {
+  /** Of each sample. */
+  readonly outputs: number;
+  /** Of the ciphertexts. */
+  readonly level: number;
+  readonly layout: Layout;
+}
+
+/** The number that the server returns for one activation, and how to read it. */
+export interface Witness {
+  readonly node: string;
+  readonly place: number;
+  readonly domain: readonly [number, number];
+  readonly neurons: number;
+  readonly degree: number;
+  readonly inner: number;
+  readonly threshold: number;
+  readonly error: number;
+  readonly headroom: number;
+  readonly start: number;
+  readonly level: number;
+  readonly limit: number | null;
+  readonly chance: number;
+}
+
+/** The parameters for a model and what they cost, as data; it was checked as `Plan.from_json` does in Python. */
+export interface Plan {
+  readonly parameters: Parameters;
+  readonly layout: Layout;
+  readonly layoutName: "latency" | "throughput";
+  /** Steps, in slots, that need a key, and the level of the ciphertexts that each turns, at most. */
+  readonly rotationKeys: ReadonlyMap<number, number>;
+  /** The level, at most, of products that are relinearised. */
+  readonly relinearisationLevel: number;
+  /** The declared bounds of every feature, (features,) each. */
+  readonly low: Float64Array;
+  readonly high: Float64Array;
+  /** Bound on |decrypted - twin| at the output, in units of `units`. */
+  readonly error: number;
+  readonly accuracy: number;
+  readonly finish: Finish | null;
+  readonly witnesses: readonly Witness[];
+  /** The interval that an activation at the end produces from inputs in its domain; null for another end. */
+  readonly outputs: readonly [number, number] | null;
+  /** Fingerprint of the model. */
+  readonly model: string | null;
+  readonly result: Result | null;
+  readonly featureNames: readonly string[] | null;
+  readonly evaluator: string;
+  /** Samples that one upload was planned for. */
+  readonly rows: number;
+  /** Whether the client maps every feature from its bounds to [-1, 1]. */
+  readonly scaled: boolean;
+  /** A power of two for each output, by which decrypted scores are multiplied; empty for scores as they are. */
+  readonly units: readonly number[];
+  /** (channels, height, width) of a sample that is an image; null where samples are none. */
+  readonly shape: readonly number[] | null;
+  /** Fingerprint of what makes the features of raw tables; null where the rows are features themselves. */
+  readonly preparation: string | null;
+  /** The largest |twin - exact model| of an output over the samples that it was planned from; null where unknown. */
+  readonly distance: number | null;
+  readonly features: number;
+  readonly samplesPerCiphertext: number;
+  readonly ciphertextsPerSample: number;
+  /** About how many bytes of keys the server needs. */
+  readonly bytesOfKeys: number;
+  readonly bytesPerCiphertext: number;
+  /** 32 hexadecimal digits, as in Python. */
+  readonly fingerprint: string;
+}
