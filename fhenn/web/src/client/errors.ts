@@ -300,3 +300,57 @@ export class RangeViolation extends FhennError {
     );
   }
 }
+
+/** A table whose columns are not those that the model was fitted on. */
+export class FeatureMismatch extends FhennError {
+  /** Names that are wanted and not there. */
+  readonly missing: readonly string[];
+  /** Names that are there and not wanted, where no others may be. */
+  readonly unknown: readonly string[];
+
+  /**
+   * @param got - names of the columns that are there, as far as they matter.
+   * @param expected - names that are wanted.
+   * @param raw - whether these are columns of a raw table, which a preparation makes the features of.
+   */
+  constructor(
+    readonly got: readonly string[],
+    readonly expected: readonly string[],
+    readonly raw = false,
+  ) {
+    const missing = expected.filter((name) => !got.includes(name));
+    const unknown = got.filter((name) => !expected.includes(name));
+    const parts = [
+      ...(missing.length ? [`missing: ${joinFirst(missing)}`] : []),
+      ...(unknown.length ? [`unknown: ${joinFirst(unknown)}`] : []),
+    ];
+    super(
+      `the ${raw ? "columns" : "features"} are not those that the model was fitted on (${parts.join("; ")}).`,
+      "Name the columns as the model does; their order does not matter.",
+    );
+    this.missing = missing;
+    this.unknown = unknown;
+  }
+}
+
+/** What the reader of a table could be told to read it right: its format, or whether its first line is names. */
+export type Asks = { readonly delimiter: string; readonly decimal: "." | "," } | "header";
+
+/** A problem with a file of samples, with its place: a ParameterError by name, as in Python. */
+export class TableError extends ParameterError {
+  /**
+   * @param line - of the file, from 1; null where the problem is in no one line.
+   * @param column - of the table, from 0; null where the problem is in no one column.
+   * @param asks - what would help; null where nothing that is known would.
+   */
+  constructor(
+    reason: string,
+    wayOut: string,
+    readonly line: number | null = null,
+    readonly column: number | null = null,
+    readonly asks: Asks | null = null,
+  ) {
+    super(reason, wayOut);
+    this.name = "ParameterError";
+  }
+}

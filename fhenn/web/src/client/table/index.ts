@@ -1,0 +1,9 @@
+/** Tables: reading, matching, checking and writing them. */
+
+export { checkBounds } from "./bounds.ts";
+export { matchColumns, type WantedColumn } from "./match.ts";
+export { readNumbers } from "./numbers.ts";
+export type { Prepared, Problem, ProblemKind, Refusal } from "./problems.ts";
+export { readCsv, type ReadOptions } from "./read.ts";
+export { Table, type Cell, type CsvFormat, type TableParts } from "./table.ts";
+export { writeCsv, type NamedColumn } from "./write.ts";
