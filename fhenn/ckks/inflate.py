@@ -88,15 +88,24 @@ class Content:
     decoder: of the Zstandard frame that they are, None where they are not compressed.
     limit: more bytes of content are refused.
     packed: whether residues are packed to the bits of their primes.
+
+    `marks` is for places that whoever reads it wants to know later.
     """
 
     def __init__(
         self, what: str, data: bytes | memoryview, decoder: Any | None, limit: int, packed: bool = False
     ) -> None:
         self._what, self._left, self._decoder, self._packed = what, limit, decoder, packed
+        self._limit = limit
+        self.marks: list[int] = []
         nothing, everything = memoryview(b""), memoryview(data)
         self._source, self._piece = (nothing, everything) if decoder is None else (everything, nothing)
         self._at = 0
+
+    @property
+    def position(self) -> int:
+        """Bytes of content so far; packed residues count as the words that they stand for."""
+        return self._limit - self._left
 
     def expect(self, size: int) -> None:
         """Raise WireFormatError where `size` more bytes would pass the limit: before memory is taken for them."""

@@ -8,18 +8,28 @@ may die.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 from math import isfinite
 from typing import Any
 
-from fhenn.ckks.structure import Chain, chain_of, form_of
+from fhenn.ckks.headers import Places, form_of, in_own_version
+from fhenn.ckks.structure import Chain, chain_of, check_parameters
 from fhenn.errors import WireFormatError
-from fhenn.protobuf import encode_double, encode_field, encode_head, encode_varints, read_fields, read_varints
+from fhenn.protobuf import (
+    Change,
+    change_fields,
+    encode_double,
+    encode_field,
+    encode_head,
+    encode_varints,
+    read_fields,
+    read_varints,
+)
 from fhenn.wire import frame, unframe
 
-_EVALUATION = "evaluation-context"
+_EVALUATION, _CONTEXT = "evaluation-context", "TenSEAL context"
 _NO_SCALE = -1.0
 """What TenSEAL writes where a context has no scale."""
 
@@ -139,6 +149,7 @@ def _is_section(stated: Any) -> bool:
 class ContextParts:
     """What is in a TenSEAL context message.
 
+    message: the message itself.
     chain: its parameters.
     public_key: as SEAL saves it, not looked into yet; empty where there is none.
     relinearisation_keys: the same.
@@ -146,20 +157,34 @@ class ContextParts:
     scale: of fresh ciphertexts; None where the context has none.
     """
 
+    message: bytes = field(repr=False)  # it may carry a secret key
     chain: Chain
     public_key: bytes
     relinearisation_keys: bytes
     galois_keys: bytes
     scale: float | None
 
-    def check(self) -> None:
-        """Raise WireFormatError where an object in it is not what SEAL makes."""
-        what = "TenSEAL context"
-        if self.public_key:
-            self.chain.check_public_key(what, self.public_key)
-        for keys in (self.relinearisation_keys, self.galois_keys):
-            if keys:
-                self.chain.check_switching_keys(what, keys)
+    def for_seal(self) -> bytes:
+        """The message as TenSEAL loads it: all that is in it is checked, and in the version of TenSEAL's SEAL.
+
+        Raises WireFormatError where an object in it is not what SEAL makes.
+        """
+        what, chain = _CONTEXT, self.chain
+
+        def own(check: Callable[[str, bytes], Places]) -> Change:
+            return lambda data: bytes(in_own_version(data, check(what, data))) if data else data
+
+        keys = own(chain.check_switching_keys)
+        public: dict[int, Change] = {1: own(chain.check_public_key), 4: keys, 5: keys}
+        return change_fields(
+            _CONTEXT,
+            self.message,
+            {
+                1: own(lambda what, data: check_parameters(what, data)[1]),
+                2: lambda part: change_fields(_CONTEXT, part, public),
+                3: lambda part: change_fields(_CONTEXT, part, {1: own(chain.check_secret_key)}),
+            },
+        )
 
 
 def context_parts(body: bytes, secret: bool = False) -> ContextParts:
@@ -171,7 +196,7 @@ def context_parts(body: bytes, secret: bool = False) -> ContextParts:
     Raises WireFormatError where it is no such message. Public, relinearisation and Galois keys are left to whoever
     reads them.
     """
-    what = "TenSEAL context"
+    what = _CONTEXT
     parts = _once(what, read_fields(what, body))
     if 3 in parts and not secret:
         raise WireFormatError(what, "it carries a secret key, which must never leave the client")
@@ -192,7 +217,7 @@ def context_parts(body: bytes, secret: bool = False) -> ContextParts:
         elif number != 2:
             raise WireFormatError(what, f"unknown field {number}")
     public_key, relinearisation_keys, galois_keys = (_object(what, found.get(number, b"")) for number in (1, 4, 5))
-    return ContextParts(chain, public_key, relinearisation_keys, galois_keys, _scale_in(what, found.get(3)))
+    return ContextParts(body, chain, public_key, relinearisation_keys, galois_keys, _scale_in(what, found.get(3)))
 
 
 def _scale_in(what: str, value: int | bytes | None) -> float | None:
@@ -235,7 +260,7 @@ def with_relinearisation_keys(body: bytes, keys: bytes) -> bytes:
     keys: as SEAL saves them.
     """
     parts = []
-    for number, value in read_fields("TenSEAL context", body):
+    for number, value in read_fields(_CONTEXT, body):
         if number == 2 and isinstance(value, bytes):
             parts.append(encode_field(number, value + encode_field(4, keys)))
         else:

@@ -12,7 +12,8 @@ import struct
 import numpy as np
 
 from fhenn.ckks.bits import pack
-from fhenn.ckks.structure import Chain, Form, Part, Receiver, ciphertext_head, form_of, object_header, parameters_id
+from fhenn.ckks.headers import Form, form_of, in_own_version, object_header
+from fhenn.ckks.structure import Chain, Part, Receiver, ciphertext_head, parameters_id
 
 _COUNT = struct.Struct("<Q")
 
@@ -40,33 +41,31 @@ def packed_keys(chain: Chain, data: bytes) -> memoryview:
 
 
 def ciphertext_for_seal(chain: Chain, what: str, data: bytes | memoryview) -> bytes | memoryview:
-    """A ciphertext as SEAL loads it.
+    """A ciphertext as TenSEAL's SEAL loads it.
 
     chain: of its parameters.
     what: the kind of message, for the error.
-    data: packed, or as SEAL saves it, from a stranger.
+    data: packed, or as SEAL 4.1 to 4.3 saves it, from a stranger.
 
     Raises WireFormatError where it is no ciphertext of them.
     """
     if form_of(what, data) == "packed":
         return _rewritten(chain, what, data, "plain", keys=False)
-    chain.check_ciphertext(what, data)
-    return data
+    return in_own_version(data, chain.check_ciphertext(what, data))
 
 
 def keys_for_seal(chain: Chain, what: str, data: bytes | memoryview) -> bytes | memoryview:
-    """Relinearisation or Galois keys as SEAL loads them.
+    """Relinearisation or Galois keys as TenSEAL's SEAL loads them.
 
     chain: of their parameters.
     what: the kind of message, for the error.
-    data: packed, or as SEAL saves them, from a stranger.
+    data: packed, or as SEAL 4.1 to 4.3 saves them, from a stranger.
 
     Raises WireFormatError where they are not keys of them.
     """
     if form_of(what, data) == "packed":
         return _rewritten(chain, what, data, "plain", keys=True)
-    chain.check_switching_keys(what, data)
-    return data
+    return in_own_version(data, chain.check_switching_keys(what, data))
 
 
 def _rewritten(chain: Chain, what: str, data: bytes | memoryview, form: Form, *, keys: bool) -> memoryview:

@@ -1,10 +1,11 @@
 """The structure of SEAL's objects, checked before SEAL sees them.
 
-After Microsoft SEAL 4.3, whose objects start with a header of 16 bytes and hold: EncryptionParameters: scheme, N, the
-primes. Ciphertext: id of its parameters, NTT form, polynomials, N, primes, scale, correction factor, an array of
-coefficients; of a seeded one the array holds the first polynomial, and the seed of the second follows. Plaintext (the
-secret key): id, coefficients, scale, array. PublicKey: as a ciphertext. Relinearisation and Galois keys: id, then lists
-of public keys. What SEAL itself checks, that coefficients lie below their primes and the id is known, is left to it.
+After Microsoft SEAL 4.1 to 4.3, whose objects start with a header of 16 bytes (`fhenn.ckks.headers`) and hold:
+EncryptionParameters: scheme, N, the primes. Ciphertext: id of its parameters, NTT form, polynomials, N, primes, scale,
+correction factor, an array of coefficients; of a seeded one the array holds the first polynomial, and the seed of the
+second follows. Plaintext (the secret key): id, coefficients, scale, array. PublicKey: as a ciphertext. Relinearisation
+and Galois keys: id, then lists of public keys. What SEAL itself checks, that coefficients lie below their primes and
+the id is known, is left to it.
 
 What follows the header of 16 bytes is plain, or a Zstandard frame, which is how SEAL saves; or it is packed, which SEAL
 does not know (`fhenn.ckks.packing`): plain, but for residues, which take as many bits as their primes have.
@@ -18,23 +19,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from math import isfinite
-from typing import Any, Literal, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 from fhenn.ckks.bits import unpack
+from fhenn.ckks.headers import HEADER, Places, form_of, inner_size, object_header
 from fhenn.ckks.inflate import Content, largest_content, zstandard
 from fhenn.ckks.parameters import MAX_MODULUS_BITS
 from fhenn.errors import WireFormatError
 
-Form = Literal["plain", "zstandard", "packed"]
-"""How what follows the header of an object is written."""
-
-_MAGIC, _MAJOR, _MINOR = 0xA15E, 4, 3
-_HEADER = struct.Struct("<HBBBBHQ")  # magic, header size, version major, minor, compression, reserved, size
-_ZSTANDARD = 2
-_FORMS: dict[Form, int] = {"plain": 0, "zstandard": _ZSTANDARD, "packed": 0x80}
-_FORM_OF = {number: form for form, number in _FORMS.items()}
 _CKKS = 2
 _IDENTITY = 32
 _CIPHERTEXT = struct.Struct("<BQQQdQ")  # NTT form, polynomials, N, primes, scale, correction factor
@@ -158,38 +152,44 @@ class Chain:
         """Bytes of a ciphertext at the first level, at most."""
         return 16 * self.ring_degree * len(self.primes) + _OVERHEAD
 
-    def check_ciphertext(self, what: str, data: bytes | memoryview, receiver: Receiver = _NOWHERE) -> None:
+    def check_ciphertext(self, what: str, data: bytes | memoryview, receiver: Receiver = _NOWHERE) -> Places:
         """Raise WireFormatError where bytes are not a ciphertext of two polynomials under these parameters.
 
         what: the kind of message, for the error.
         data: from a stranger.
         receiver: of the coefficients.
-        """
-        self._check_ciphertext(what, data, None, receiver)
 
-    def check_public_key(self, what: str, data: bytes | memoryview, receiver: Receiver = _NOWHERE) -> None:
+        Returns where headers in it are of another version than TenSEAL's (`in_own_version`).
+        """
+        return self._check_ciphertext(what, data, None, receiver)
+
+    def check_public_key(self, what: str, data: bytes | memoryview, receiver: Receiver = _NOWHERE) -> Places:
         """Raise WireFormatError where bytes are not a public key under these parameters.
 
         what: the kind of message, for the error.
         data: from a stranger.
         receiver: of the coefficients.
-        """
-        self._check_ciphertext(what, data, len(self.primes), receiver)
 
-    def _check_ciphertext(self, what: str, data: bytes | memoryview, primes: int | None, receiver: Receiver) -> None:
+        Returns what `check_ciphertext` does.
+        """
+        return self._check_ciphertext(what, data, len(self.primes), receiver)
+
+    def _check_ciphertext(self, what: str, data: bytes | memoryview, primes: int | None, receiver: Receiver) -> Places:
         """Raise WireFormatError where bytes are no ciphertext of so many primes; None stands for any level."""
 
         def check(content: Content) -> None:
             _ciphertext(what, content, self, primes, receiver)
 
-        _check(what, data, self._largest_ciphertext, check)
+        return _check(what, data, self._largest_ciphertext, check)[1]
 
-    def check_switching_keys(self, what: str, data: bytes | memoryview, receiver: Receiver = _NOWHERE) -> None:
+    def check_switching_keys(self, what: str, data: bytes | memoryview, receiver: Receiver = _NOWHERE) -> Places:
         """Raise WireFormatError where bytes are not relinearisation or Galois keys under these parameters.
 
         what: the kind of message, for the error.
         data: from a stranger.
         receiver: of the coefficients, part by part: digits of a key in their order, keys in the order of SEAL's index.
+
+        Returns what `check_ciphertext` does.
         """
         primes, least = len(self.primes), 8 * self.ring_degree * len(self.primes)
 
@@ -208,19 +208,21 @@ class Chain:
                 _require(what, count in (0, primes - 1), f"a key has {count} parts, where {primes - 1} are due")
                 content.expect(count * least)
                 for digit in range(count):
-                    size = _inner_header(what, content)
-                    found = _HEADER.size + _ciphertext(what, content, self, primes, receiver, index, digit)
+                    size = inner_size(what, content)
+                    found = HEADER.size + _ciphertext(what, content, self, primes, receiver, index, digit)
                     _require(what, found == size, "a part of a key has another size than it states")
                 index += 1
 
         limit = _LEAST_DENSITY * len(data) + 16 * self.ring_degree
-        _check(what, data, limit, check)
+        return _check(what, data, limit, check)[1]
 
-    def check_secret_key(self, what: str, data: bytes) -> None:
+    def check_secret_key(self, what: str, data: bytes) -> Places:
         """Raise WireFormatError where bytes are not a secret key under these parameters.
 
         what: the kind of message, for the error.
         data: from the client's own file.
+
+        Returns what `check_ciphertext` does.
         """
         expected = self.ring_degree * len(self.primes)
 
@@ -231,7 +233,7 @@ class Chain:
             _array_head(what, content, (expected,))
             content.skip(8 * expected)
 
-        _check(what, data, 8 * expected + _OVERHEAD, check)
+        return _check(what, data, 8 * expected + _OVERHEAD, check)[1]
 
 
 def chain_of(what: str, data: bytes) -> Chain:
@@ -241,6 +243,17 @@ def chain_of(what: str, data: bytes) -> Chain:
     data: from a stranger.
 
     Raises WireFormatError where they are not CKKS parameters at 128-bit security.
+    """
+    return check_parameters(what, data)[0]
+
+
+def check_parameters(what: str, data: bytes) -> tuple[Chain, Places]:
+    """SEAL's parameters in bytes, and where headers in them are of another version than TenSEAL's (`in_own_version`).
+
+    what: the kind of message, for the error.
+    data: from a stranger.
+
+    Raises what `chain_of` raises.
     """
 
     def check(content: Content) -> Chain:
@@ -293,14 +306,14 @@ class Pattern:
 
         data: packed, and passed by `Chain.check_ciphertext`.
         """
-        _, _, ring_degree, primes, scale, _ = _CIPHERTEXT.unpack_from(data, _HEADER.size + _IDENTITY)
-        start = 2 * _HEADER.size + _IDENTITY + _CIPHERTEXT.size + _COUNT.size
+        _, _, ring_degree, primes, scale, _ = _CIPHERTEXT.unpack_from(data, HEADER.size + _IDENTITY)
+        start = 2 * HEADER.size + _IDENTITY + _CIPHERTEXT.size + _COUNT.size
         (count,) = _COUNT.unpack_from(data, start - _COUNT.size)
         polynomials = count // (primes * ring_degree)
         if polynomials == 2:
             return cls(len(data), data[:start], None, b"", primes, 2, scale)
         seed = len(data) - _SEED + 1
-        return cls(len(data), data[:start], seed, data[seed - 1 - _HEADER.size : seed], primes, 1, scale)
+        return cls(len(data), data[:start], seed, data[seed - 1 - HEADER.size : seed], primes, 1, scale)
 
     def fits(self, data: bytes) -> bool:
         """Whether another ciphertext has it, and so is as well formed as the first.
@@ -310,36 +323,6 @@ class Pattern:
         if len(data) != self.size or not data.startswith(self.head):
             return False
         return self.seed is None or data[self.seed - len(self.tail) : self.seed] == self.tail
-
-
-def object_header(size: int, form: Form = "plain") -> bytes:
-    """The header of an object as SEAL saves it.
-
-    size: in bytes, of what follows.
-    form: of what follows.
-
-    >>> len(object_header(100)), form_of("it", object_header(4) + b"body")
-    (16, 'plain')
-    """
-    return _HEADER.pack(_MAGIC, _HEADER.size, _MAJOR, _MINOR, _FORMS[form], 0, _HEADER.size + size)
-
-
-def form_of(what: str, data: Any) -> Form:
-    """How an object is written.
-
-    what: the kind of message, for the error.
-    data: the object, from a stranger.
-
-    Raises WireFormatError where it has no header of SEAL 4 that states its length.
-    """
-    if not isinstance(data, bytes | memoryview) or len(data) < _HEADER.size:
-        raise WireFormatError(what, "an object is too short for a SEAL header")
-    magic, header, major, _, compression, _, size = _HEADER.unpack_from(data)
-    if magic != _MAGIC or header != _HEADER.size or major != _MAJOR or compression not in _FORM_OF:
-        raise WireFormatError(what, "an object does not start with a SEAL 4 header")
-    if size != len(data):
-        raise WireFormatError(what, f"a SEAL object states {size} bytes and has {len(data)}")
-    return _FORM_OF[compression]
 
 
 def ciphertext_head(identity: bytes, ring_degree: int, primes: int, scale: float, polynomials: int) -> bytes:
@@ -361,14 +344,14 @@ def bytes_beside_residues(polynomials: int) -> int:
 
     polynomials: of it: 2, or 1 where a seed follows.
     """
-    seed = _HEADER.size + _SEED if polynomials == 1 else 0
-    return 2 * _HEADER.size + _IDENTITY + _CIPHERTEXT.size + _COUNT.size + seed
+    seed = HEADER.size + _SEED if polynomials == 1 else 0
+    return 2 * HEADER.size + _IDENTITY + _CIPHERTEXT.size + _COUNT.size + seed
 
 
-def _check(what: str, data: bytes | memoryview, limit: int, check: Callable[[Content], Found]) -> Found:
-    """What `check` makes of the content of an object, of `limit` bytes at most."""
+def _check(what: str, data: bytes | memoryview, limit: int, check: Callable[[Content], Found]) -> tuple[Found, Places]:
+    """What `check` makes of the content of an object, of `limit` bytes at most, and which headers are to be changed."""
     form = form_of(what, data)
-    body = memoryview(data)[_HEADER.size :]
+    body = memoryview(data)[HEADER.size :]
     decoder = None
     if form == "zstandard":
         if largest_content(what, body) > 4 * limit + (1 << 20):
@@ -377,7 +360,7 @@ def _check(what: str, data: bytes | memoryview, limit: int, check: Callable[[Con
     content = Content(what, body, decoder, limit, form == "packed")
     found = check(content)
     content.end()
-    return found
+    return found, tuple(content.marks)
 
 
 def _require(what: str, holds: bool, reason: str) -> None:
@@ -416,11 +399,11 @@ def _ciphertext(
     for place in range(part.polynomials * count):
         room = None if target is None else target[place * words : (place + 1) * words]
         content.residues(ring_degree, chain.primes[place % count].bit_length(), room, receiver.unpack)
-    total = _IDENTITY + _CIPHERTEXT.size + _HEADER.size + _COUNT.size + part.size
+    total = _IDENTITY + _CIPHERTEXT.size + HEADER.size + _COUNT.size + part.size
     seed = None
     if part.polynomials == 1:
-        size = _inner_header(what, content)
-        _require(what, size == _HEADER.size + _SEED, "a seed has another size than SEAL's")
+        size = inner_size(what, content)
+        _require(what, size == HEADER.size + _SEED, "a seed has another size than SEAL's")
         seed = content.take(_SEED)
         total += size
     receiver.done(part, seed)
@@ -432,25 +415,17 @@ def _array_head(what: str, content: Content, counts: tuple[int, ...]) -> int:
 
     counts: how many it may have.
     """
-    size = _inner_header(what, content)
+    size = inner_size(what, content)
     (count,) = _COUNT.unpack(content.take(_COUNT.size))
     _require(what, count in counts, f"an object has {count} coefficients, which its parameters do not allow")
     _require(
-        what, size == _HEADER.size + _COUNT.size + 8 * count, "an array of coefficients has another size than it states"
+        what, size == HEADER.size + _COUNT.size + 8 * count, "an array of coefficients has another size than it states"
     )
     return int(count)
 
 
 def _modulus(what: str, content: Content) -> int:
     """The prime that comes next."""
-    _require(what, _inner_header(what, content) == _HEADER.size + _COUNT.size, "a prime has another size than SEAL's")
+    _require(what, inner_size(what, content) == HEADER.size + _COUNT.size, "a prime has another size than SEAL's")
     (value,) = _COUNT.unpack(content.take(_COUNT.size))
     return int(value)
-
-
-def _inner_header(what: str, content: Content) -> int:
-    """The size that an object in another one states. Raises WireFormatError where it is compressed again."""
-    magic, header, major, _, compression, _, size = _HEADER.unpack(content.take(_HEADER.size))
-    plain = (magic, header, major, compression) == (_MAGIC, _HEADER.size, _MAJOR, _FORMS["plain"])
-    _require(what, plain, "an object inside another does not start with the header of an uncompressed SEAL 4 object")
-    return int(size)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import struct
 
 
-def header(size: int, magic: int = 0xA15E, head: int = 16, major: int = 4, compression: int = 0) -> bytes:
-    return struct.pack("<HBBBBHQ", magic, head, major, 3, compression, 0, size)
+def header(
+    size: int, magic: int = 0xA15E, head: int = 16, major: int = 4, minor: int = 3, compression: int = 0
+) -> bytes:
+    return struct.pack("<HBBBBHQ", magic, head, major, minor, compression, 0, size)
 
 
 def whole(content: bytes, **changes: int) -> bytes:
@@ -19,9 +21,9 @@ def array(count: int, size: int | None = None, **changes: int) -> bytes:
     return header(24 + 8 * count if size is None else size, **changes) + struct.pack("<Q", count) + bytes(8 * count)
 
 
-def seed(size: int = 16 + 65) -> bytes:
+def seed(size: int = 16 + 65, **changes: int) -> bytes:
     """What stands for a random half: a kind and 64 bytes."""
-    return header(size) + bytes(65)
+    return header(size, **changes) + bytes(65)
 
 
 def ciphertext(

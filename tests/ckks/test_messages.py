@@ -26,13 +26,13 @@ def context(public=None, parameters=PARAMETERS, secret=None, more=b""):
 
 
 def test_what_is_right_passes():
-    context_parts(context()).check()
-    context_parts(context({1: PUBLIC_KEY})).check()
+    context_parts(context()).for_seal()
+    context_parts(context({1: PUBLIC_KEY})).for_seal()
     context_parts(
         context({1: PUBLIC_KEY, 2: 1, 3: struct.pack("<d", 2.0), 4: b"", 5: b""}, more=hand.field(4, 1))
-    ).check()
-    context_parts(context(secret=hand.field(1, SECRET)), secret=True).check()
-    context_parts(context(secret=hand.field(1, SECRET) + hand.field(2, 1)), secret=True).check()
+    ).for_seal()
+    context_parts(context(secret=hand.field(1, SECRET)), secret=True).for_seal()
+    context_parts(context(secret=hand.field(1, SECRET) + hand.field(2, 1)), secret=True).for_seal()
 
 
 def test_a_context_may_have_no_scale():
@@ -81,15 +81,15 @@ WRONG_SECRETS = {
 @pytest.mark.parametrize("name", WRONG)
 def test_one_thing_that_is_wrong_is_refused(name):
     with pytest.raises(WireFormatError):
-        context_parts(WRONG[name]).check()
+        context_parts(WRONG[name]).for_seal()
 
 
 @pytest.mark.parametrize("name", WRONG_SECRETS)
 def test_a_secret_part_is_looked_at_too(name):
     with pytest.raises(WireFormatError):
-        context_parts(context(secret=WRONG_SECRETS[name]), secret=True).check()
+        context_parts(context(secret=WRONG_SECRETS[name]), secret=True).for_seal()
     with pytest.raises(WireFormatError):
-        context_parts(context() + hand.field(3, 7), secret=True).check()
+        context_parts(context() + hand.field(3, 7), secret=True).for_seal()
 
 
 def test_fields_are_bounded():

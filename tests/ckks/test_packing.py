@@ -14,9 +14,10 @@ from fhenn import protobuf
 from fhenn.backends.seal.wire import load_object, save_object
 from fhenn.ckks import inflate
 from fhenn.ckks.bits import pack, packed_size, unpack
+from fhenn.ckks.headers import form_of
 from fhenn.ckks.messages import EvaluationMessage, context_parts
 from fhenn.ckks.packing import ciphertext_for_seal, keys_for_seal, packed_ciphertext, packed_keys
-from fhenn.ckks.structure import Chain, Receiver, form_of
+from fhenn.ckks.structure import Chain, Receiver
 from fhenn.errors import WireFormatError
 
 PACKED = 0x80

@@ -218,16 +218,6 @@ STRUCTURE = mutants(
     ("structure: any number of primes", "1 <= count <= _MOST_PRIMES", "1 <= count"),
     ("structure: any security", "bits <= MAX_MODULUS_BITS[ring_degree]", "True"),
     ("structure: any prime", "all(prime % (2 * ring_degree) == 1 for prime in primes)", "True"),
-    (
-        "structure: a short header",
-        "not isinstance(data, bytes | memoryview) or len(data) < _HEADER.size",
-        "not isinstance(data, bytes | memoryview)",
-    ),
-    ("structure: any magic", "magic != _MAGIC or header", "header"),
-    ("structure: any header size", "header != _HEADER.size or major", "major"),
-    ("structure: any version", " or major != _MAJOR or compression", " or compression"),
-    ("structure: any compression", " or compression not in _FORM_OF", ""),
-    ("structure: any length", "if size != len(data):", "if size < 0:"),
     ("structure: a bomb", "largest_content(what, body) > 4 * limit + (1 << 20)", "largest_content(what, body) < 0"),
     ("structure: bytes after the end", "    content.end()\n", ""),
     ("structure: three polynomials", "size == 2, f", "True, f"),
@@ -238,34 +228,53 @@ STRUCTURE = mutants(
     ("structure: ciphertexts of no prime", "1 <= count <= most", "count <= most"),
     ("structure: more primes than there are", "1 <= count <= most", "1 <= count"),
     ("structure: keys at any level", "primes is None or count == primes", "True"),
-    ("structure: a seed of any size", "size == _HEADER.size + _SEED, ", "True, "),
+    ("structure: a seed of any size", "size == HEADER.size + _SEED, ", "True, "),
     ("structure: any number of coefficients", "count in counts", "True"),
-    ("structure: arrays of any size", "size == _HEADER.size + _COUNT.size + 8 * count", "True"),
+    ("structure: arrays of any size", "size == HEADER.size + _COUNT.size + 8 * count", "True"),
     (
         "structure: primes of any size",
-        "_inner_header(what, content) == _HEADER.size + _COUNT.size, ",
-        "_inner_header(what, content) > 0, ",
+        "inner_size(what, content) == HEADER.size + _COUNT.size, ",
+        "inner_size(what, content) > 0, ",
+    ),
+)
+
+HEADERS = mutants(
+    "fhenn/ckks/headers.py",
+    BY_HAND + " tests/ckks/test_headers.py",
+    (
+        "headers: a short one",
+        "not isinstance(data, bytes | memoryview) or len(data) < HEADER.size",
+        "not isinstance(data, bytes | memoryview)",
+    ),
+    ("headers: any magic", "magic != _MAGIC or header", "header"),
+    ("headers: any size", "header != HEADER.size or compression", "compression"),
+    ("headers: any compression", " or compression not in _FORM_OF", ""),
+    ("headers: any version", "    _require_version(what, major, minor)\n    if size", "    if size"),
+    ("headers: any length", "if size != len(data):", "if size < 0:"),
+    (
+        "headers: inner objects of any magic",
+        '(magic, header, compression) != (_MAGIC, HEADER.size, _FORMS["plain"])',
+        '(header, compression) != (HEADER.size, _FORMS["plain"])',
     ),
     (
-        "structure: inner objects of any magic",
-        '(magic, header, major, compression) == (_MAGIC, _HEADER.size, _MAJOR, _FORMS["plain"])',
-        '(header, major, compression) == (_HEADER.size, _MAJOR, _FORMS["plain"])',
+        "headers: inner objects of any header",
+        '(magic, header, compression) != (_MAGIC, HEADER.size, _FORMS["plain"])',
+        '(magic, compression) != (_MAGIC, _FORMS["plain"])',
     ),
     (
-        "structure: inner objects of any header",
-        '(magic, header, major, compression) == (_MAGIC, _HEADER.size, _MAJOR, _FORMS["plain"])',
-        '(magic, major, compression) == (_MAGIC, _MAJOR, _FORMS["plain"])',
+        "headers: inner objects compressed",
+        '(magic, header, compression) != (_MAGIC, HEADER.size, _FORMS["plain"])',
+        "(magic, header) != (_MAGIC, HEADER.size)",
     ),
     (
-        "structure: inner objects of any version",
-        '(magic, header, major, compression) == (_MAGIC, _HEADER.size, _MAJOR, _FORMS["plain"])',
-        '(magic, header, compression) == (_MAGIC, _HEADER.size, _FORMS["plain"])',
+        "headers: inner objects of any version",
+        "    _require_version(what, major, minor)\n    if minor",
+        "    if minor",
     ),
-    (
-        "structure: inner objects compressed",
-        '(magic, header, major, compression) == (_MAGIC, _HEADER.size, _MAJOR, _FORMS["plain"])',
-        "(magic, header, major) == (_MAGIC, _HEADER.size, _MAJOR)",
-    ),
+    ("headers: any major version", "major != _MAJOR or minor not in MINORS", "minor not in MINORS"),
+    ("headers: any minor version", "major != _MAJOR or minor not in MINORS", "major != _MAJOR"),
+    ("headers: inner ones as they are", "        content.marks.append(start + _MINOR_AT)\n", "        pass\n"),
+    ("headers: the outer one as it is", "not places and data[_MINOR_AT] == _OWN_MINOR", "not places"),
 )
 
 INFLATE = mutants(
@@ -308,8 +317,8 @@ MESSAGES = mutants(
     ("messages: no public part", " or not isinstance(public, bytes) or", " or"),
     ("messages: a number for a private part", " or not isinstance(private, bytes):", ":"),
     ("messages: unknown public fields", "if not 1 <= number <= 5:", "if number < 0:"),
-    ("messages: public keys unchecked", "        if self.public_key:\n", "        if self.public_key is None:\n"),
-    ("messages: switching keys unchecked", "            if keys:\n", "            if keys is None:\n"),
+    ("messages: public keys unchecked", "{1: own(chain.check_public_key), 4", "{4"),
+    ("messages: switching keys unchecked", ", 4: keys, 5: keys}", "}"),
     ("messages: contexts of any scale", "if not (isfinite(scale) and scale > 0):", "if scale < -9:"),
     (
         "messages: scales of contexts of any size",
@@ -344,8 +353,8 @@ PACKING = mutants(
     "fhenn/ckks/packing.py",
     "tests/ckks/test_packing.py",
     ("packing: packed ones are handed to SEAL", '"plain", keys=False)', '"packed", keys=False)'),
-    ("packing: ciphertexts for SEAL unchecked", "    chain.check_ciphertext(what, data)\n", ""),
-    ("packing: keys for SEAL unchecked", "    chain.check_switching_keys(what, data)\n", ""),
+    ("packing: ciphertexts for SEAL unchecked", "in_own_version(data, chain.check_ciphertext(what, data))", "data"),
+    ("packing: keys for SEAL unchecked", "in_own_version(data, chain.check_switching_keys(what, data))", "data"),
     ("packing: lists without a key left out", "bytes(absent * _COUNT.size) + ", ""),
     ("packing: the bits of the first prime", "primes[place % part.primes]", "primes[0]"),
     (
@@ -1747,7 +1756,7 @@ READINGS = [
 MUTANTS: tuple[Mutant, ...] = tuple(
     mutant
     for part in (
-        IDLE, FLOODING, FLOOR, NOISE, CERTIFICATE, SHARING, BUDGET, STRUCTURE, INFLATE, MESSAGES, PACKING, BITS, UNPACKING, PACKED_IN_CONTEXTS, SPARE, PROTOBUF, WIRE, SCAN, MATCHING, RECEIPT,
+        IDLE, FLOODING, FLOOR, NOISE, CERTIFICATE, SHARING, BUDGET, STRUCTURE, HEADERS, INFLATE, MESSAGES, PACKING, BITS, UNPACKING, PACKED_IN_CONTEXTS, SPARE, PROTOBUF, WIRE, SCAN, MATCHING, RECEIPT,
         VIOLATIONS, ANSWER, CLIENT, CLIENT_GUARD, SERVER, SECRET, TOKENS, QUOTA, BODIES, BLAME, WORK, FAIR, POOL, RUNNER, FAILURES, LOCAL, SPOOL, KEYS, UPLOADS, FILES,
         ROUTES, GUARD, OUTPUTS, WITNESS, DEMANDS, PLAN, LAYOUT, ARRAY, SEARCH, WORST, VERIFIED_WITNESSES, CACHE, LOAD, TRACE, FILLED, FOLDS, SHARED,
         UNITS, NATIVE_MESSAGES, SEVERAL, NATIVE_KEYS, KEY_MESSAGES, SUBCHAIN, KEY_LEVELS, ROTATIONS, STRANGE_EVALUATOR, STREAM,

@@ -16,8 +16,9 @@ import numpy as np
 
 from fhenn.backends.native.keys import RELINEARISATION, Keys
 from fhenn.backends.native.ring import Residues, Ring
+from fhenn.ckks.headers import form_of, object_header
 from fhenn.ckks.messages import EvaluationMessage
-from fhenn.ckks.structure import Chain, Part, Pattern, Receiver, ciphertext_head, form_of, object_header, parameters_id
+from fhenn.ckks.structure import Chain, Part, Pattern, Receiver, ciphertext_head, parameters_id
 from fhenn.errors import WireFormatError
 
 _CONTEXT = "evaluation-context"

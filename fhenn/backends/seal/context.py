@@ -511,8 +511,7 @@ class SealContext(Context, Uncopied):
         Raises WireFormatError where it is something else.
         """
         what = "secret-key"
-        context_parts(body, secret=True).check()
-        context = cls._load_message(what, body)
+        context = cls._load_message(what, context_parts(body, secret=True).for_seal())
         if not context.has_secret_key:
             raise WireFormatError(what, "there is no secret key in it")
         return context
@@ -540,8 +539,7 @@ class SealContext(Context, Uncopied):
         Raises WireFormatError where it is not such a message, was altered, or carries a secret key.
         """
         message, parts = EvaluationMessage.decode(data)
-        parts.check()
-        context = cls._load_message(_KIND, message.context)
+        context = cls._load_message(_KIND, parts.for_seal())
         squares = message.relinearisation
         context = replace(
             context,

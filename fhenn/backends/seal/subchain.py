@@ -11,8 +11,9 @@ import tenseal as ts
 import tenseal.sealapi as seal
 
 from fhenn.backends.seal.forks import keep_in_forks
+from fhenn.ckks.headers import form_of, object_header
 from fhenn.ckks.inflate import zstandard
-from fhenn.ckks.structure import Chain, form_of, object_header, parameters_id
+from fhenn.ckks.structure import Chain, parameters_id
 from fhenn.protobuf import encode_field, read_fields
 
 _CKKS = 2

@@ -49,7 +49,8 @@ router = APIRouter(prefix="/v1", tags=["predictions"], responses=problems(401))
     responses={
         **problems(404, 408, 410, 413, 422, 429, 503, 504),
         200: {
-            "description": "the encrypted answer, for `Client.decrypt`",
+            "description": "the encrypted answer, for `Client.decrypt`: its SEAL objects are packed, never compressed, "
+            "and their headers say SEAL 4.3",
             "content": {BINARY: BINARY_CONTENT},
             "headers": {VERSION_HEADER: {"description": "the version of the model", "schema": {"type": "string"}}},
         },
@@ -73,6 +74,10 @@ async def predict(
     """The bytes of `Client.encrypt(samples)` in, bytes for `Client.decrypt` out.
 
     Each part of a stream is a request of its own; its end stays with the client.
+
+    Keys and ciphertexts are SEAL's objects, whose headers, and those inside them, may say any of SEAL 4.1 to 4.3: what
+    follows a header is plain, packed (`fhenn.ckks.packing`) or a Zstandard frame. Answers are always packed, whatever
+    came and whichever evaluator ran, so that a client needs no Zstandard.
 
     `version` pins the version of the model, by default the one whose plan the ciphertexts name, or the current one;
     `version-gone` (410) says that it is no longer here. The header
