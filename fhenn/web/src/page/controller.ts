@@ -1,0 +1,212 @@
+/** What the page does: each action changes the state and says how it went. */
+
+import { resultColumns } from "../client/reading/index.ts";
+import { checkBounds, readCsv, readNumbers, Table, type Prepared } from "../client/table/index.ts";
+import type { Place } from "../worker/protocol.ts";
+import { bytes } from "./language.ts";
+import { modelOf } from "./model.ts";
+import type { Model, Source, State, Store } from "./state.ts";
+import { PageError, troubleOf, type Trouble } from "./trouble.ts";
+import { WorkerLink } from "./worker_link.ts";
+
+/** Bytes of a file that a page can hold as a table. */
+const LARGEST_FILE = 64e6;
+
+const SHORTEST_PASSPHRASE = 10;
+
+/** The actions of the page. */
+export class Controller {
+  readonly #link: WorkerLink;
+
+  /**
+   * @param store - the state
+   * @param report - shows what went wrong; null takes it away
+   */
+  constructor(
+    private readonly store: Store,
+    private readonly report: (trouble: Trouble | null) => void,
+  ) {
+    this.#link = new WorkerLink(() => this.store.set({ keys: null, busy: null, step: null }));
+  }
+
+  /** Begin to load what is needed later. */
+  warm(): void {
+    this.#link.warm();
+  }
+
+  /** Ask the service for its models, and take the first where there is no other. */
+  connect(token: string): Promise<boolean> {
+    return this.#act("connect", async () => {
+      this.store.set({ token, models: null, model: null, keys: null, kept: null, results: null });
+      const models = await this.#link.call("list", this.#place());
+      this.store.set({ models });
+      if (models[0]) await this.#pick(models[0].name);
+    });
+  }
+
+  /** Take a model of the list. */
+  pick(name: string): Promise<boolean> {
+    return this.#act("pick", () => this.#pick(name));
+  }
+
+  async #pick(name: string): Promise<void> {
+    const before = this.store.state.model;
+    const model = modelOf(await this.#link.call("pick", { ...this.#place(), model: name }));
+    if (before?.version !== model.version) this.store.set({ keys: null, results: null });
+    this.store.set({ model, rows: null });
+    await this.#lookForKept();
+  }
+
+  /** What this browser keeps. A browser without a store is no reason not to predict. */
+  async #lookForKept(): Promise<void> {
+    try {
+      this.store.set({ kept: await this.#link.call("kept", null) });
+    } catch (error) {
+      this.store.set({ kept: null });
+      this.report(troubleOf(error));
+    }
+  }
+
+  /** Take the rows of a CSV file. */
+  load(file: File): Promise<boolean> {
+    return this.#act(null, async () => {
+      if (file.size > LARGEST_FILE) {
+        throw new PageError("tooLargeFile", { size: bytes(file.size), most: bytes(LARGEST_FILE) });
+      }
+      const data = new Uint8Array(await file.arrayBuffer());
+      const model = this.#model();
+      const names = model.wanted.flatMap(({ name }) => (name === null ? [] : [name]));
+      const table = readCsv(data, { source: file.name, detect: true, ...(names.length && { expected: names }) });
+      this.#take(model, table, { kind: "file", name: file.name });
+    });
+  }
+
+  /** Add a row that was typed to those that were typed before. */
+  addRow(cells: readonly string[]): Promise<boolean> {
+    return this.#act(null, () => {
+      const model = this.#model();
+      const { rows } = this.store.state;
+      const before = rows?.source.kind === "typed" ? rowsOf(rows.table) : [];
+      const names = model.wanted.map(({ name }) => name);
+      const table = Table.ofRows(names.includes(null) ? null : (names as string[]), [...before, cells]);
+      this.#take(model, table, { kind: "typed" });
+    });
+  }
+
+  /** Predict an image. values: of its pixels, (height × width,). */
+  async predictImage(values: Float64Array): Promise<void> {
+    await this.#act(null, () => {
+      const columns = Array.from(values, (value) => [value]);
+      this.#take(this.#model(), new Table({ names: null, columns }), { kind: "drawn" });
+    });
+    await this.predict();
+  }
+
+  #take(model: Model, table: Table, source: Source): void {
+    this.store.set({ rows: { table, prepared: prepare(model, table), source }, results: null });
+  }
+
+  /** Make keys, in the place of those that there are. */
+  makeKeys(): Promise<boolean> {
+    return this.#act("keys", () => this.#makeKeys());
+  }
+
+  async #makeKeys(): Promise<void> {
+    this.store.set({ keys: await this.#link.call("makeKeys", null, this.#step) });
+  }
+
+  /** Keep the keys under a passphrase. */
+  keep(passphrase: string, again: string): Promise<boolean> {
+    return this.#act("keep", async () => {
+      if (passphrase !== again) throw new PageError("passphrasesDiffer");
+      if (passphrase.length < SHORTEST_PASSPHRASE) throw new PageError("passphraseShort", { n: SHORTEST_PASSPHRASE });
+      this.store.set({ kept: await this.#link.call("keep", { passphrase }) });
+    });
+  }
+
+  /** Take up the keys that this browser keeps. */
+  unlock(passphrase: string): Promise<boolean> {
+    return this.#act("unlock", async () => {
+      this.store.set({ keys: await this.#link.call("unlock", { passphrase }, this.#step) });
+    });
+  }
+
+  /** Wipe the keys, here, in the browser's store and at the service. */
+  forget(): Promise<boolean> {
+    return this.#act("forget", async () => {
+      this.store.set({ keys: null });
+      try {
+        await this.#link.call("forget", null);
+      } finally {
+        await this.#lookForKept();
+      }
+    });
+  }
+
+  /** Predict the rows that are ready; keys are made where there are none. */
+  predict(): Promise<boolean> {
+    return this.#act("predict", async () => {
+      const model = this.#model();
+      const { rows, keys } = this.store.state;
+      if (!rows) throw new PageError("needData");
+      const { ready, width, features } = rows.prepared;
+      if (!ready.length) throw new PageError("needReady");
+      const start = performance.now();
+      if (!keys) await this.#makeKeys();
+      const sent = await this.#link.call("sendKeys", null, this.#step);
+      const values = new Float64Array(ready.length * width);
+      ready.forEach((row, place) => values.set(features.subarray(row * width, (row + 1) * width), place * width));
+      const found = await this.#link.call("predict", { values, rows: ready.length }, this.#step);
+      const struck = new Set(found.alarms.map(({ row }) => row));
+      const columns = resultColumns(found.scores, found.outputs, model.reader, model.finish, struck);
+      const alarms = new Map(found.alarms.map(({ row, reason }) => [ready[row] ?? row, reason]));
+      const milliseconds = performance.now() - start;
+      if (this.store.state.rows !== rows) return; // others were brought meanwhile
+      this.store.set({
+        results: { rows: ready, columns, alarms, milliseconds },
+        seen: { keys: sent.bytes || this.store.state.seen.keys, last: found },
+      });
+    });
+  }
+
+  readonly #step = (step: NonNullable<State["step"]>): void => this.store.set({ step });
+
+  #place(): Place {
+    const { service, token } = this.store.state;
+    return { service, token };
+  }
+
+  #model(): Model {
+    const { model } = this.store.state;
+    if (!model) throw new PageError("needModel");
+    return model;
+  }
+
+  /** Do something, and report what goes wrong. Returns whether it went well. */
+  async #act(busy: State["busy"], work: () => Promise<void> | void): Promise<boolean> {
+    if (busy && this.store.state.busy) return false;
+    this.report(null);
+    if (busy) this.store.set({ busy, step: null });
+    try {
+      await work();
+      return true;
+    } catch (error) {
+      this.report(troubleOf(error));
+      return false;
+    } finally {
+      if (busy) this.store.set({ busy: null, step: null });
+    }
+  }
+}
+
+/** The features of a table, and which of its rows cannot be sent. */
+function prepare(model: Model, table: Table): Prepared {
+  const { preparer, featureNames, features, bounds } = model;
+  const prepared = preparer ? preparer.prepare(table) : readNumbers(table, featureNames, features);
+  return bounds ? checkBounds(prepared, bounds.low, bounds.high) : prepared;
+}
+
+function rowsOf(table: Table): readonly (readonly string[])[] {
+  return Array.from({ length: table.rows }, (_, row) => table.columns.map((cells) => String(cells[row] ?? "")));
+}
+

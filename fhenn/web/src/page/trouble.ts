@@ -1,0 +1,74 @@
+/** What went wrong, in the page's words. */
+
+import { FeatureMismatch, FhennError, ShapeMismatch } from "../client/index.ts";
+import type { Values } from "./language.ts";
+import type { TextName } from "./texts.ts";
+import { WorkerTrouble } from "./worker_link.ts";
+
+/** What the page says of an error, and what the error says itself. */
+export interface Trouble {
+  readonly name: TextName;
+  readonly values: Values;
+  /** The class of the error, and its message; empty for the page's own. */
+  readonly kind: string;
+  readonly message: string;
+}
+
+/** An error of the page's own: its text says all. */
+export class PageError extends Error {
+  constructor(
+    readonly text: TextName,
+    readonly values: Values = {},
+  ) {
+    super(text);
+  }
+}
+
+const BY_NAME: Readonly<Record<string, TextName>> = {
+  ServiceUnreachable: "errorUnreachable",
+  AnswerRefused: "errorAnswer",
+  AnswerMismatch: "errorAnswer",
+  WireFormatError: "errorAnswer",
+  WrongKind: "errorAnswer",
+  ContextMismatch: "errorAnswer",
+  PlanError: "errorPlan",
+  PreparationMismatch: "errorPlan",
+  SecretLocked: "errorPassphrase",
+  WorkerLost: "errorWorker",
+  ParameterError: "errorTable",
+  ShapeMismatch: "errorColumnCount",
+};
+
+/** Names of the errors of browsers' stores. */
+const STORAGE = new Set(["InvalidStateError", "QuotaExceededError", "SecurityError", "UnknownError", "NotAllowedError"]);
+
+/** What to say of an error. */
+export function troubleOf(error: unknown): Trouble {
+  if (error instanceof PageError) return { name: error.text, values: error.values, kind: "", message: "" };
+  if (error instanceof WorkerTrouble) {
+    const { name, message, status, kind } = error.trouble;
+    const text = name === "ServiceError" ? ofService(status ?? 0) : STORAGE.has(name) ? "errorStorage" : fromWorker(name);
+    return { name: text, values: { status: status ?? 0 }, kind: kind ? `${name} (${kind})` : name, message };
+  }
+  if (error instanceof FeatureMismatch && error.missing.length) {
+    const shown = error.missing.slice(0, 8).join(", ") + (error.missing.length > 8 ? ", …" : "");
+    return { name: "errorColumns", values: { columns: shown }, kind: error.name, message: error.message };
+  }
+  if (error instanceof FhennError) {
+    const name = error instanceof ShapeMismatch ? "errorColumnCount" : (BY_NAME[error.name] ?? "errorOther");
+    return { name, values: {}, kind: error.name, message: error.message };
+  }
+  return { name: "errorOther", values: {}, kind: error instanceof Error ? error.name : "", message: "" };
+}
+
+/** Tables are read in the page: in the worker, the same names speak of other things. */
+function fromWorker(name: string): TextName {
+  if (name === "ParameterError") return "errorOther";
+  return BY_NAME[name] ?? "errorOther";
+}
+
+function ofService(status: number): TextName {
+  if (status === 401) return "errorToken";
+  if (status === 413) return "errorTooLarge";
+  return status === 429 || status === 503 ? "errorBusy" : "errorService";
+}

@@ -1,0 +1,131 @@
+/** What the tests of the page stand on: a service that Python started, and Chromium. */
+
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { chromium, type BrowserContext, type BrowserContextOptions, type Page } from "playwright-core";
+
+/** What tests/web/test_page.py hands over. */
+export interface Setting {
+  /** Address of `fhenn serve --page`. */
+  readonly url: string;
+  readonly token: string;
+  /** Tables to drop, by name. */
+  readonly tables: Readonly<Record<string, string>>;
+  /** What the Python client predicts of them: labels, and probabilities of the last class. */
+  readonly expected: Readonly<Record<string, { readonly labels: readonly string[]; readonly shares: readonly number[] }>>;
+  /** An image as a model takes it, (784,), from 0 to 1; and its label. */
+  readonly digit: { readonly pixels: readonly number[]; readonly label: string };
+  /** Where pictures and recordings go. */
+  readonly out: string;
+}
+
+/** The setting; only there where Python started the tests. */
+export function setting(): Setting {
+  const path = process.env["FHENN_PAGE"];
+  if (!path) throw new Error("Start these tests by `python -m pytest -m web tests/web`.");
+  return JSON.parse(readFileSync(path, "utf-8")) as Setting;
+}
+
+const FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+/** A browser with a profile of its own, and one page in it, which is watched. */
+export class Browser {
+  private constructor(
+    readonly context: BrowserContext,
+    readonly page: Page,
+    private readonly profile: string,
+    /** What the page must not do: violations of its policies, errors that nobody caught, requests elsewhere. */
+    readonly wrongs: string[],
+  ) {}
+
+  /**
+   * A browser.
+   *
+   * @param origin - which may be talked to; no other
+   * @param options - of the context: language, colours, width
+   */
+  static async open(origin: string, options: BrowserContextOptions = {}): Promise<Browser> {
+    const profile = mkdtempSync(join(tmpdir(), "fhenn-page-"));
+    const context = await chromium.launchPersistentContext(profile, {
+      executablePath: process.env["FHENN_CHROMIUM"] ?? "/usr/bin/chromium",
+      headless: true,
+      args: FLAGS,
+      locale: "en-GB",
+      viewport: { width: 1440, height: 900 },
+      acceptDownloads: true,
+      ...options,
+    });
+    const wrongs: string[] = [];
+    context.on("request", (request) => {
+      const url = request.url();
+      if (!url.startsWith(`${origin}/`) && !url.startsWith("blob:") && !url.startsWith("data:")) wrongs.push(`request to ${url}`);
+    });
+    const page = context.pages()[0] ?? (await context.newPage());
+    page.on("pageerror", (error) => wrongs.push(`error ${error.message}`));
+    page.on("console", (message) => {
+      const text = message.text();
+      // what a service refuses, the browser writes down by itself
+      if (message.type() === "error" && !/Failed to load resource|net::ERR/.test(text)) wrongs.push(`console ${text}`);
+    });
+    await page.exposeFunction("tellViolation", (text: string) => wrongs.push(`policy ${text}`));
+    await page.addInitScript(() => {
+      addEventListener("securitypolicyviolation", (event) => {
+        const { violatedDirective, blockedURI, sourceFile, sample } = event as SecurityPolicyViolationEvent;
+        const { tellViolation } = window as unknown as { tellViolation: (text: string) => void };
+        tellViolation(`${violatedDirective} ${blockedURI} ${sourceFile} ${sample}`);
+      });
+    });
+    return new Browser(context, page, profile, wrongs);
+  }
+
+  async close(): Promise<void> {
+    await this.context.close();
+    rmSync(this.profile, { recursive: true, force: true });
+  }
+}
+
+/** The steps that a reader takes, in the words of the page. */
+export class Reader {
+  constructor(
+    readonly page: Page,
+    readonly address: string,
+    readonly token: string,
+  ) {}
+
+  /** Open the page with a token in its fragment, and wait for the models. */
+  async arrive(model?: string): Promise<void> {
+    await this.page.goto(`${this.address}#token=${this.token}`);
+    await this.page.locator("select[name=model]").waitFor();
+    if (model) await this.pick(model);
+    else await this.page.locator(".predicts").waitFor();
+  }
+
+  async pick(model: string): Promise<void> {
+    await this.page.locator("select[name=model]").selectOption(model);
+    await this.page.locator("body[aria-busy=false] .predicts").waitFor();
+  }
+
+  async drop(path: string): Promise<void> {
+    await this.page.locator(".drop input").setInputFiles(path);
+  }
+
+  /** Press what predicts, and wait for it. */
+  async predict(): Promise<void> {
+    await this.page.locator(".step-predictions button.primary").click();
+    await this.page.locator(".said", { hasText: /predicted|vorhergesagt/ }).waitFor();
+  }
+
+  /** The texts of a column of the table, as it is shown. */
+  async cells(selector: string): Promise<string[]> {
+    return this.page.locator(`table.rows tbody ${selector}`).allInnerTexts();
+  }
+}
