@@ -70,6 +70,18 @@ _SECURITY_LOG = click.option(
     show_default=True,
     help="Header in which a trusted proxy says so; the other one is ignored, as a client can send it.",
 )
+@click.option(
+    "--page",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="FHENN_PAGE",
+    help="Folder of the page for browsers, fhenn/web/dist of the sources once built; it is served at /.",
+)
+@click.option(
+    "--allow-origin",
+    multiple=True,
+    metavar="ORIGIN",
+    help="Let a page from elsewhere, https://page.example.org, use this service. May be repeated.",
+)
 @_SECURITY_LOG
 @click.option("--workers", type=click.IntRange(min=1), help="Processes that evaluate.  [default: one per processor]")
 @ray_option
@@ -91,6 +103,8 @@ def serve(
     tls_elsewhere: bool,
     trusted_proxy: tuple[str, ...],
     proxy_header: str,
+    page: Path | None,
+    allow_origin: tuple[str, ...],
     security_log: Path | None,
     workers: int | None,
     cluster: str | None,
@@ -152,8 +166,10 @@ def serve(
             proxy_header,
             models,
             security_log,
-            lambda url: say(f"fhenn serves {url}"),
+            lambda url: say(f"fhenn serves {url}" + (f", and its page at {url}/" if page else "")),
             nodes,
+            page,
+            allow_origin,
         )
 
 

@@ -18,8 +18,11 @@ from fhenn.service.addresses import PROXY_HEADERS, Network
 from fhenn.service.envelope import Envelope
 from fhenn.service.handlers import add_handlers
 from fhenn.service.limits import Limits
+from fhenn.service.origins import with_origins
+from fhenn.service.page import Page
 from fhenn.service.routes import health, keys, models, pages, predictions
 from fhenn.service.routes.dependencies import problems
+from fhenn.service.routes.page import router_of
 from fhenn.service.schemas import ProblemDocument
 from fhenn.service.service import Service
 from fhenn.service.store import Store
@@ -61,6 +64,8 @@ def create_app(
     security_log: Path | None = None,
     proxy_header: str = PROXY_HEADERS[0],
     cluster: Cluster | None = None,
+    page: Page | None = None,
+    origins: Sequence[str] = (),
 ) -> tuple[ASGIApp, Service]:
     """Make the ASGI application of a service.
 
@@ -70,6 +75,8 @@ def create_app(
     security_log: the file of the security log; None for `security.log` in the store.
     proxy_header: the header in which proxies say it, of `fhenn.service.addresses.PROXY_HEADERS`.
     cluster: where the workers are to be; None for this machine.
+    page: for browsers, served at `/`; None for a page that says what this is.
+    origins: of pages elsewhere that browsers let use the service (`fhenn.service.origins.origin_of`).
 
     Returns (application, service).
     Raises FhennError where a stored model is broken.
@@ -105,9 +112,11 @@ def create_app(
     )
     app.state.service = service
     app.openapi = lambda: _describe(app)  # type: ignore[method-assign]
+    if page is not None:
+        app.include_router(router_of(page))  # the first route that fits a request takes it
     app.include_router(pages.router)
     app.include_router(health.router)
     for each in (models, keys, predictions):
         app.include_router(each.router)
     add_handlers(app)
-    return Envelope(app, service.metrics, proxies, proxy_header), service
+    return Envelope(with_origins(app, origins), service.metrics, proxies, proxy_header), service

@@ -61,11 +61,12 @@ class Envelope:
                 headers = list(message.get("headers", []))
                 if all(name != b"content-security-policy" for name, _ in headers):
                     headers.append((b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"))
+                if all(name != b"cache-control" for name, _ in headers):
+                    headers.append((b"cache-control", b"no-store"))
                 message["headers"] = [
                     *headers,
                     (b"x-request-id", request_id.encode()),
                     (b"x-content-type-options", b"nosniff"),
-                    (b"cache-control", b"no-store"),
                 ]
             sent += len(message.get("body", b""))
             await send(message)

@@ -17,6 +17,7 @@ from pathlib import Path
 from fhenn.artifacts import model_from_bytes, plan_from_bytes, plan_to_bytes, reading_from_bytes
 from fhenn.artifacts.files import make_folder, remove, remove_folder, sweep, write, write_folder
 from fhenn.errors import ParameterError, StoreDamaged, WireFormatError
+from fhenn.interop import Reading
 from fhenn.planner import Plan, fingerprint_of, verify
 from fhenn.service.folder import require_private, require_private_inside
 from fhenn.service.lock import Lock
@@ -37,6 +38,7 @@ class StoredModel:
     folder: of its files.
     plan: the public one.
     message: the plan as a file for clients.
+    reading: what its scores mean; None where the file does not say.
     """
 
     name: str
@@ -44,6 +46,7 @@ class StoredModel:
     folder: Path
     plan: Plan
     message: bytes
+    reading: Reading | None
 
 
 @dataclass(frozen=True)
@@ -212,13 +215,13 @@ class ModelStore:
         folder = self._folder / name / version
         try:
             model, message = model_from_bytes((folder / _MODEL).read_bytes()), (folder / _PLAN).read_bytes()
-            plan = plan_from_bytes(message).public()
+            plan, reading = plan_from_bytes(message).public(), reading_from_bytes(message)
         except WireFormatError as error:
             raise _damaged(self._folder / name, f"version {version} cannot be read ({error.reason})") from error
         verify(plan, model)
         if plan.fingerprint != version:
             raise _damaged(self._folder / name, f"the plan in version {version} is that of another version")
-        return StoredModel(name, version, folder.resolve(), plan, message)
+        return StoredModel(name, version, folder.resolve(), plan, message, reading)
 
     @staticmethod
     def _current(home: Path) -> str | None:

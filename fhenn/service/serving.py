@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import socket
 from collections.abc import Callable, Sequence
@@ -16,8 +17,10 @@ from fhenn.service.app import create_app
 from fhenn.service.connections import Listener, protocol_of
 from fhenn.service.descriptors import fit_descriptors
 from fhenn.service.limits import Limits
-from fhenn.service.logs import log_as_json
+from fhenn.service.logs import log, log_as_json
 from fhenn.service.loopback import is_loopback
+from fhenn.service.origins import origin_of
+from fhenn.service.page import Page
 from fhenn.service.security_log import NAME as SECURITY_LOG
 from fhenn.service.security_log import append
 from fhenn.service.store import Store
@@ -37,6 +40,8 @@ def serve(
     security_log: Path | None = None,
     on_start: Callable[[str], None] = lambda url: None,
     cluster: Cluster | None = None,
+    page: Path | None = None,
+    origins: Sequence[str] = (),
 ) -> None:
     """Serve the models in a folder until a SIGTERM or SIGINT; requests that run are finished then.
 
@@ -53,6 +58,8 @@ def serve(
     security_log: the file of the security log; None for `security.log` in the folder.
     on_start: called with the address of the service once it accepts requests.
     cluster: where the workers are to be; None for this machine.
+    page: folder of the built page for browsers (`fhenn.service.page`); None for none.
+    origins: of pages elsewhere that browsers let use the service, as `https://page.example.org`; none for this alone.
 
     Raises ServiceRefused, StoreLocked where another service uses the folder, StoreUnsafe, ParameterError, FhennError.
     """
@@ -65,7 +72,11 @@ def serve(
             f"on {host}, plain HTTP would show tokens to whoever reads the network.",
             "Give --ssl-certfile and --ssl-keyfile, or --tls-elsewhere where something in front of it ends TLS.",
         )
+    shown_page = None if page is None else Page.read(page)
+    allowed = [origin_of(each) for each in origins]
     log_as_json()
+    if shown_page is not None:
+        log(logging.INFO, "page", sha256=shown_page.sha256, files=len(shown_page.files))
     store = Store(folder, limits.keys_per_owner, limits.bytes_per_owner)
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -82,7 +93,7 @@ def serve(
             for name, model, plan in add:
                 version = store.models.add(name, model, plan)
                 append(security_log or folder / SECURITY_LOG, "model", "added", model=name, version=version)
-            app, service = create_app(store, limits, proxies, security_log, proxy_header, cluster)
+            app, service = create_app(store, limits, proxies, security_log, proxy_header, cluster, shown_page, allowed)
             if not service.catalogue:
                 raise ServiceRefused(f"there is no model in {folder}.", "Add one: fhenn model add NAME MODEL PLAN.")
             config = uvicorn.Config(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from math import isfinite
 
 from fastapi import APIRouter, Response
 
+from fhenn.service.model_store import StoredModel
 from fhenn.service.routes.dependencies import (
     BINARY,
     BINARY_CONTENT,
@@ -15,7 +17,7 @@ from fhenn.service.routes.dependencies import (
     Version,
     problems,
 )
-from fhenn.service.schemas import Models, ModelSummary
+from fhenn.service.schemas import LONGEST_CLASS, MOST_CLASSES, Models, ModelSummary
 from fhenn.service.version import HEADER as VERSION_HEADER
 
 router = APIRouter(prefix="/v1", tags=["models"], responses=problems(401))
@@ -23,21 +25,39 @@ router = APIRouter(prefix="/v1", tags=["models"], responses=problems(401))
 
 @router.get("/models", summary="The models that are served")
 async def list_models(service: ServiceHere, holder: Holder) -> Models:
-    """Name, versions, features and sizes of each."""
+    """Name, versions, features and sizes of each, what it predicts and how precisely."""
     catalogue = service.catalogue
     summaries = [
-        ModelSummary(
-            name=model.name,
-            version=model.version,
-            versions=list(catalogue.versions[model.name]),
-            features=model.plan.features,
-            samples_per_ciphertext=model.plan.samples_per_ciphertext,
-            bytes_of_keys=model.plan.bytes_of_keys,
-        )
-        for model in catalogue
-        if holder.reaches(model.name)
+        _summary(model, list(catalogue.versions[model.name])) for model in catalogue if holder.reaches(model.name)
     ]
     return Models(models=summaries)
+
+
+def _summary(model: StoredModel, versions: list[str]) -> ModelSummary:
+    """A model in brief. versions: all that are served."""
+    plan, reading = model.plan, model.reading
+    classes = () if reading is None else reading.classes
+    return ModelSummary(
+        name=model.name,
+        version=model.version,
+        versions=versions,
+        features=plan.features,
+        samples_per_ciphertext=plan.samples_per_ciphertext,
+        bytes_of_keys=plan.bytes_of_keys,
+        task=None if reading is None else reading.task,
+        classes=[each[:LONGEST_CLASS] if isinstance(each, str) else each for each in classes[:MOST_CLASSES]],
+        class_count=len(classes),
+        outputs=None if plan.result is None else plan.result.outputs,
+        prepared=plan.preparation is not None,
+        shape=None if plan.shape is None else list(plan.shape),
+        error=_finite(plan.error),
+        distance=_finite(plan.distance),
+    )
+
+
+def _finite(number: float | None) -> float | None:
+    """A number as JSON has it; None where it is none."""
+    return number if number is not None and isfinite(number) else None
 
 
 @router.get("/models/{model}", summary="A model's public plan", responses=problems(404, 410))
