@@ -11,13 +11,15 @@ import click
 from fhenn.artifacts import read_kind
 from fhenn.cli.pools import ray_option
 from fhenn.cli.show import FILE, Grid, as_json_option, say, tell
+from fhenn.cli.shown_page import DEMO_NAME, demo_model, page_address
 from fhenn.errors import ExtraMissing, ParameterError
 from fhenn.pool.base import number_of_workers
 from fhenn.pool.cluster import Cluster
 from fhenn.pool.hosts import require_same_fhenn
 from fhenn.service.addresses import PROXY_HEADERS
+from fhenn.service.origins import origin_of
 from fhenn.service.security_log import NAME, append
-from fhenn.service.tokens import Tokens
+from fhenn.service.tokens import Token, Tokens
 
 if TYPE_CHECKING:
     from fhenn.service.model_store import ModelStore
@@ -49,6 +51,11 @@ _SECURITY_LOG = click.option(
     multiple=True,
     metavar="NAME MODEL PLAN",
     help="Add a model and its plan first, as `fhenn model add` does, for later runs too. May be repeated.",
+)
+@click.option(
+    "--demo",
+    is_flag=True,
+    help="Add a model of public data first, `breast-cancer`, and print a token for it that lasts a day.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, envvar="FHENN_HOST", help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8600, show_default=True, help="0 for a free one.")
@@ -96,6 +103,7 @@ _SECURITY_LOG = click.option(
 def serve(
     store: Path,
     add: tuple[tuple[str, str, str], ...],
+    demo: bool,
     host: str,
     port: int,
     ssl_certfile: Path | None,
@@ -123,6 +131,7 @@ def serve(
       fhenn serve --add cancer model.fhenn plan.fhenn
       fhenn token create hospital
       fhenn predict --url http://127.0.0.1:8600      the client, elsewhere
+      fhenn serve --demo --page fhenn/web/dist       the client in a browser
 
     The secret keys stay with the clients, the models stay here. Logs are JSON on standard error; /docs describes the
     interface, /metrics counts. SIGTERM finishes what runs.
@@ -154,6 +163,17 @@ def serve(
             given["workers"] = workers or sum(nodes.cores)
         limits = Limits(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
         models = [(name, read_kind(model, "model"), read_kind(plan, "plan")) for name, model, plan in add]
+        if demo:
+            models.append((DEMO_NAME, *demo_model()))
+
+        def started(url: str) -> None:
+            say(f"fhenn serves {url}")
+            if page:
+                say(f"its page is at {url}/")
+            if demo:
+                text = _create_token(store, security_log, "demo", 1.0, (DEMO_NAME,), None)[0]
+                say(f"to try it: {page_address(url, text) if page else text}")
+
         run(
             store,
             host,
@@ -166,7 +186,7 @@ def serve(
             proxy_header,
             models,
             security_log,
-            lambda url: say(f"fhenn serves {url}" + (f", and its page at {url}/" if page else "")),
+            started,
             nodes,
             page,
             allow_origin,
@@ -260,6 +280,7 @@ def token() -> None:
 @click.option("--days", type=float, default=90.0, show_default=True, help="Days until it expires.")
 @click.option("--model", "models", multiple=True, metavar="NAME", help="Model that it reaches; all if none is named.")
 @click.option("--samples-per-day", type=click.IntRange(1, 1 << 52), help="Bound on predictions.  [default: any number]")
+@click.option("--page", metavar="URL", help="Print the address of the page at URL that hands it the token instead.")
 @_SECURITY_LOG
 @as_json_option
 def create(
@@ -268,6 +289,7 @@ def create(
     days: float,
     models: tuple[str, ...],
     samples_per_day: int | None,
+    page: str | None,
     security_log: Path | None,
     as_json: bool,
 ) -> None:
@@ -276,17 +298,36 @@ def create(
     Only its SHA-256 is kept. Whoever asks often enough can rebuild a model from its answers: --samples-per-day bounds
     that. An upload counts as the most samples that a crafted one could hold: the slots of a ciphertext (half the ring
     degree, 2,048 to 16,384) for each group of samples that share ciphertexts. Allow a multiple of it.
+
+    An address of --page has the token behind a #, which browsers send to nobody.
     """
     for name in _missing_models(store, models, samples_per_day):
         say(f"The store has no model {name!r} yet: the token will reach it when it is added.", err=True)
+    origin = None if page is None else origin_of(page)  # a wrong one before a token is made
+    text, record = _create_token(store, security_log, owner, days, models, samples_per_day)
+    address = None if origin is None else page_address(origin, text)
+    result: dict[str, object] = {"token": text, "id": record.id, "owner": record.owner, "expires": record.expires}
+    result |= {"models": record.models, "samples_per_day": samples_per_day}
+    tell(as_json, result | ({} if address is None else {"page": address}), address or text)
+    if not as_json:
+        say(f"for {record.owner}, until {record.expires}; it is not shown again", err=True)
+
+
+def _create_token(
+    store: Path,
+    security_log: Path | None,
+    owner: str,
+    days: float,
+    models: tuple[str, ...],
+    samples_per_day: int | None,
+) -> tuple[str, Token]:
+    """A new token, as text and as it is kept; it is written down that there is one. Raises ParameterError, OSError."""
     text, record = Tokens(store / "tokens").create(owner, days, models, samples_per_day)
     reach = {"models": record.models, "samples_per_day": samples_per_day}
     append(
         security_log or store / NAME, "token", "created", token=record.id, owner=owner, expires=record.expires, **reach
     )
-    tell(as_json, {"token": text, "id": record.id, "owner": record.owner, "expires": record.expires} | reach, text)
-    if not as_json:
-        say(f"for {record.owner}, until {record.expires}; it is not shown again", err=True)
+    return text, record
 
 
 @token.command(name="list")

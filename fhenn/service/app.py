@@ -15,10 +15,10 @@ from starlette.types import ASGIApp
 from fhenn import __version__
 from fhenn.pool.cluster import Cluster
 from fhenn.service.addresses import PROXY_HEADERS, Network
+from fhenn.service.cors import with_origins
 from fhenn.service.envelope import Envelope
 from fhenn.service.handlers import add_handlers
 from fhenn.service.limits import Limits
-from fhenn.service.origins import with_origins
 from fhenn.service.page import Page
 from fhenn.service.routes import health, keys, models, pages, predictions
 from fhenn.service.routes.dependencies import problems

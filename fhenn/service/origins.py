@@ -1,23 +1,13 @@
-"""Origins of pages that browsers let talk to the service though they come from elsewhere (CORS)."""
+"""Origins: where a page comes from, as browsers write it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from urllib.parse import urlsplit
-
-from starlette.middleware.cors import CORSMiddleware
-from starlette.types import ASGIApp
 
 from fhenn.errors import ServiceRefused
 from fhenn.service.loopback import is_loopback
-from fhenn.service.version import HEADER as VERSION_HEADER
 
 _PORTS = {"https": 443, "http": 80}
-_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-_ASKED = ("Authorization", "Content-Type", "Upload-Offset", "Upload-Length", "X-Request-ID", VERSION_HEADER)
-_SHOWN = (VERSION_HEADER, "Upload-Offset", "Upload-Complete", "Retry-After", "X-Request-ID")
-_SECONDS = 600
-"""How long a browser may take an origin for allowed before it asks again."""
 
 
 def origin_of(text: str) -> str:
@@ -49,22 +39,4 @@ def _refused(text: str) -> ServiceRefused:
     return ServiceRefused(
         f"{text[:200]!r} is no origin of a page.",
         "Give scheme, host and port alone, as https://page.example.org; plain http is for loopback, and * for nobody.",
-    )
-
-
-def with_origins(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
-    """An application that tells browsers which pages from elsewhere may use it.
-
-    app: the application.
-    origins: of these pages, as `origin_of` gives them; none for the application itself.
-    """
-    if not origins:
-        return app
-    return CORSMiddleware(
-        app,
-        allow_origins=origins,
-        allow_methods=_METHODS,
-        allow_headers=_ASKED,
-        expose_headers=_SHOWN,
-        max_age=_SECONDS,
     )

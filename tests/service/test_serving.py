@@ -1,4 +1,6 @@
+import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -6,15 +8,18 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 from service_harness import MODEL, PLAN, right, samples, stored
 
 import fhenn
 from fhenn.artifacts import model_to_bytes, plan_to_bytes
+from fhenn.demo.data import load_breast_cancer
 from fhenn.errors import FileMissing, ParameterError, ServiceRefused
 from fhenn.service.limits import Limits
 from fhenn.service.loopback import is_loopback
+from fhenn.service.page import Page
 from fhenn.service.serving import serve
 
 
@@ -137,6 +142,53 @@ def test_the_command_line_over_tls(tmp_path):
         finally:
             server.send_signal(signal.SIGTERM)
         assert server.wait(30) == 0
+
+
+@pytest.mark.thorough
+def test_the_demo_is_one_command_and_a_page(tmp_path):
+    """What a stranger runs: the address that is printed has all that the page needs to predict."""
+    (tmp_path / "dist").mkdir()
+    (tmp_path / "dist" / "index.html").write_text("<!doctype html>")
+    options = ["--store", tmp_path / "store", "--demo", "--page", tmp_path / "dist", "--port", 0, "--workers", 1]
+    with (
+        (tmp_path / "log").open("w") as log,
+        subprocess.Popen(fhenn_command("serve", *options), stdout=subprocess.PIPE, stderr=log, text=True) as server,
+    ):
+        try:
+            url, page, address = (server.stdout.readline().split()[-1] for _ in range(3))
+            assert (page, address.partition("#token=")[0]) == (f"{url}/", f"{url}/")
+            token = address.partition("#token=")[2]
+            assert httpx.get(page).text == "<!doctype html>"
+            (listed,) = httpx.get(f"{url}/v1/models", headers={"Authorization": f"Bearer {token}"}).json()["models"]
+            assert (listed["name"], listed["task"], listed["features"]) == ("breast-cancer", "classification", 30)
+            with fhenn.RemoteServer(url, token) as remote:
+                client = fhenn.Client(remote.plan)
+                remote.upload(client.evaluation_keys())
+                rows, malignant, _ = load_breast_cancer()
+                scores = client.decrypt(remote.predict(client.encrypt(rows[:50])))[:, 0]
+            assert np.mean((scores < 0.5) == malignant[:50]) > 0.9
+        finally:
+            server.send_signal(signal.SIGTERM)
+        assert server.wait(30) == 0
+    lines = (tmp_path / "log").read_text()
+    assert Page.read(tmp_path / "dist").sha256 in lines
+    assert token.split("_")[2] not in lines + (tmp_path / "store" / "security.log").read_text()
+
+
+def test_a_token_comes_as_the_address_of_a_page(tmp_path):
+    from click.testing import CliRunner  # noqa: PLC0415
+
+    from fhenn.cli import cli  # noqa: PLC0415
+
+    command = ["token", "create", "hospital", "--store", str(tmp_path / "store"), "--page"]
+    made = CliRunner().invoke(cli, [*command, "https://page.example.org:443/"])
+    assert re.fullmatch(r"https://page\.example\.org/#token=fhenn_[0-9a-f]{16}_[\w-]{43}\n", made.stdout)
+    told = json.loads(CliRunner().invoke(cli, [*command, "http://127.0.0.1:8600", "--json"]).stdout)
+    assert told["page"] == f"http://127.0.0.1:8600/#token={told['token']}"
+    count = len(list((tmp_path / "store" / "tokens").iterdir()))
+    refused = CliRunner().invoke(cli, [*command, "http://page.example.org"])
+    assert isinstance(refused.exception, ServiceRefused)  # the page would send it in the clear
+    assert len(list((tmp_path / "store" / "tokens").iterdir())) == count
 
 
 def test_tokens_on_the_command_line(tmp_path):

@@ -1,0 +1,47 @@
+"""The page for browsers on the command line: its address with a token, and a model to try it with."""
+
+from __future__ import annotations
+
+from contextlib import redirect_stdout
+from importlib.resources import as_file, files
+from io import StringIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
+
+from fhenn.cli.build import plan
+from fhenn.cli.train import train
+
+DEMO_NAME = "breast-cancer"
+
+_ANY = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  (listened on, never asked)
+
+
+def page_address(url: str, token: str) -> str:
+    """The address of a service's page that hands it a token.
+
+    url: of the service.
+    token: of `fhenn token create`. It goes behind the #, which browsers send to nobody.
+
+    >>> page_address("http://0.0.0.0:8600", "fhenn_0")
+    'http://127.0.0.1:8600/#token=fhenn_0'
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if host in _ANY:
+        url = f"{parts.scheme}://{_ANY[host]}" + (f":{parts.port}" if parts.port else "")
+    return f"{url.rstrip('/')}/#token={token}"
+
+
+def demo_model() -> tuple[bytes, bytes]:
+    """The messages of a model and its plan: what `fhenn train` and `fhenn plan` make of the data of `fhenn demo`."""
+    with (
+        as_file(files("fhenn.demo").joinpath("breast_cancer.csv")) as data,
+        TemporaryDirectory() as folder,
+        redirect_stdout(StringIO()),
+    ):
+        model, made = Path(folder, "model.fhenn"), Path(folder, "plan.fhenn")
+        train.main([str(data), "--label", "benign", "-o", str(model)], standalone_mode=False)
+        wishes = ["--bounds-from", str(data), "--layout", "throughput", "--max-keys-mb", "15"]
+        plan.main([str(model), *wishes, "-o", str(made)], standalone_mode=False)
+        return model.read_bytes(), made.read_bytes()
