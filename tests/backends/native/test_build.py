@@ -216,13 +216,17 @@ def test_pip_builds_wheels_with_and_without_the_library(tmp_path, native, monkey
     monkeypatch.setenv("FHENN_NATIVE", native)
     monkeypatch.delenv("PYTHONPATH", raising=False)
     sources = tmp_path / "sources"  # a copy: other tests have the library beside the sources open
-    shutil.copytree(CLONE / "fhenn", sources / "fhenn", ignore=shutil.ignore_patterns("__pycache__", "_kernels.*"))
+    shutil.copytree(
+        CLONE / "fhenn", sources / "fhenn", ignore=shutil.ignore_patterns("__pycache__", "_kernels.*", "node_modules")
+    )
     for name in ("hatch_build.py", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(CLONE / name, sources)
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(sources)]
     subprocess.run(command, check=True)
     (wheel,) = tmp_path.glob("*.whl")
-    held = [name for name in ZipFile(wheel).namelist() if "_kernels." in name]
+    names = ZipFile(wheel).namelist()
+    held = [name for name in names if "_kernels." in name]
+    assert not [name for name in names if name.startswith("fhenn/web/")]  # TypeScript: in the sources alone
     if native == "0":
         assert wheel.name.endswith("-py3-none-any.whl")
         assert not held
