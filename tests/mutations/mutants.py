@@ -885,7 +885,7 @@ ROUTES = [
             "async def show_model(service: ServiceHere, holder: Holder, ",
             f"async def show_model(service: ServiceHere, *, holder: object = {_ANYONE}, ",
         ),
-        ("the models of all tokens", "        if holder.reaches(model.name)\n", ""),
+        ("the models of all tokens", " if holder.reaches(model.name)", ""),
     ),
     *mutants(
         "fhenn/service/routes/keys.py",
