@@ -1,6 +1,6 @@
-/** A plan, as a service sends it to clients (`fhenn/planner/plan.py`). */
+/** A plan, as a service sends it to clients (`fhenn/planner/plan.py`); `planFromJson` makes one. */
 
-import type { Layout } from "./layout.ts";
+import type { Layout, WholeSamples } from "./layout.ts";
 import type { Parameters } from "./parameters.ts";
 
 /** What the client makes of decrypted scores. */
@@ -32,11 +32,32 @@ export interface Witness {
   readonly chance: number;
 }
 
+/** How often a server makes one of the small steps of CKKS, for the samples that share ciphertexts. */
+export interface Steps {
+  readonly kind: string;
+  /** Of the ciphertexts that it runs on. */
+  readonly level: number;
+  readonly count: number;
+}
+
+/** What comes to the activations, where samples say so. */
+export interface DataRanges {
+  readonly samples: number;
+  readonly margin: number;
+  readonly intervals: readonly (readonly [number, number])[];
+}
+
 /** The parameters for a model and what they cost, as data; it was checked as `Plan.from_json` does in Python. */
 export interface Plan {
   readonly parameters: Parameters;
   readonly layout: Layout;
   readonly layoutName: "latency" | "throughput";
+  /** Names and shapes of the nodes, and the finish. */
+  readonly signature: readonly string[];
+  readonly steps: readonly Steps[];
+  readonly ranges: DataRanges | null;
+  /** Where outputs go in ciphertexts of whole samples, for each affine layer; null for one after another. */
+  readonly targets: readonly (WholeSamples | null)[];
   /** Steps, in slots, that need a key, and the level of the ciphertexts that each turns, at most. */
   readonly rotationKeys: ReadonlyMap<number, number>;
   /** The level, at most, of products that are relinearised. */
@@ -47,6 +68,12 @@ export interface Plan {
   /** Bound on |decrypted - twin| at the output, in units of `units`. */
   readonly error: number;
   readonly accuracy: number;
+  /** Standard deviation of that error. */
+  readonly deviation: number;
+  /** The largest |polynomial - exact| of an activation on its domain; no part of `error`. */
+  readonly approximation: number;
+  /** Bound on |decrypted - twin| where all parts of the error add up. */
+  readonly worst: number;
   readonly finish: Finish | null;
   readonly witnesses: readonly Witness[];
   /** The interval that an activation at the end produces from inputs in its domain; null for another end. */
