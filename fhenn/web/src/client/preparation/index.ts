@@ -1,3 +1,4 @@
 /** What a client does with raw tables in the clear, before it encrypts. */
 
-export { Preparation, type Column, type Kind } from "./preparation.ts";
+export { Preparation, type Column } from "./preparation.ts";
+export type { Kind } from "./frame.ts";

@@ -1,11 +1,5 @@
 /** What a model's scores mean, and what a client makes of them. */
 
-export {
-  Reading,
-  resultColumns,
-  type Label,
-  type Predictions,
-  type ResultColumn,
-  type ResultKind,
-  type Task,
-} from "./reading.ts";
+export type { Label } from "./labels.ts";
+export { Reading, type Predictions, type Task } from "./reading.ts";
+export { resultColumns, type ResultColumn, type ResultKind } from "./results.ts";

@@ -17,7 +17,8 @@ export interface Problem {
   readonly kind: ProblemKind;
   /** What is wrong and what to do, a sentence or two; it never holds more than 40 characters of the cell. */
   readonly message: string;
-  readonly refusal: Refusal;
+  /** What Python raises for it; null for a note. */
+  readonly refusal: Refusal | null;
 }
 
 /** Features that are made of a table, and what stands in the way of some of its rows. */
