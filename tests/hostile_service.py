@@ -81,7 +81,8 @@ VERSION = "Fhenn-Model-Version"
 def honest(place: str) -> bytes:
     """The body of an honest answer; the one to a prediction is only framed like one."""
     if place == "models":
-        return json.dumps({"models": [{"name": "cancer"}]}).encode()
+        numbers = {"features": 2, "samples_per_ciphertext": 1, "bytes_of_keys": 1}
+        return json.dumps({"models": [{"name": "cancer", "version": plan().fingerprint, **numbers}]}).encode()
     if place == "plan":
         return plan_to_bytes(plan())
     return frame("answer", {"sizes": [5]}, b"empty") if place == "predict" else b"{}"
