@@ -9,6 +9,7 @@ import json
 import sys
 from pathlib import Path
 
+from vectors_planfiles import plan_files
 from vectors_preparations import preparations
 from vectors_readings import finishes, readings, strange_readings
 from vectors_strangers import strange_preparations
@@ -21,6 +22,7 @@ def write(folder: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
     for name, cases in (
         ("tables", tables),
+        ("plan_files", plan_files),
         ("preparations", preparations),
         ("strange_preparations", strange_preparations),
         ("readings", readings),

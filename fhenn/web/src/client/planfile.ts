@@ -6,6 +6,7 @@ import { PreparationMismatch, WireFormatError } from "./errors.ts";
 import { Malformed, readJson, textOf } from "./json.ts";
 import type { Plan } from "./plan.ts";
 import { planFromJson } from "./planreader.ts";
+import { Preparation } from "./preparation/index.ts";
 import { unframe } from "./wire.ts";
 
 /** Bytes, and brackets or commas, of a preparation. */
@@ -20,7 +21,7 @@ export interface PlanFile {
   readonly plan: Plan;
   /** JSON of the reading of scores; null where the file does not say. */
   readonly reading: string | null;
-  /** JSON of the preparation of raw tables; null where the plan needs none. Whoever reads it checks its fingerprint. */
+  /** JSON of the preparation of raw tables; null where the plan needs none. Its fingerprint is the one that the plan names. */
   readonly preparation: string | null;
 }
 
@@ -28,15 +29,15 @@ export interface PlanFile {
  * The content of a plan file.
  *
  * @param data - the bytes, from a stranger.
- * @throws WireFormatError, PlanError, PreparationMismatch where there is a preparation and the plan names none, or the
- * other way round.
+ * @throws WireFormatError, PlanError, PreparationMismatch where the preparation is another than the plan names, or there is
+ * none.
  */
 export async function readPlanFile(data: Uint8Array): Promise<PlanFile> {
   const { body } = await unframe("plan", data);
   const { plan: written, reading, preparation } = partsOf(body);
   const plan = await planFromJson(written);
-  if ((plan.preparation === null) !== (preparation === null)) {
-    const got = preparation === null ? null : "there";
+  const got = preparation === null ? null : await Preparation.fromJson(preparation).fingerprint();
+  if (got !== plan.preparation) {
     throw new PreparationMismatch(plan.preparation, got, "Ask whoever sent the plan for its message again.");
   }
   return { plan, reading, preparation };

@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
 import { FhennError } from "../../src/client/errors.ts";
+import { readPlanFile } from "../../src/client/planfile.ts";
 import { Preparation } from "../../src/client/preparation/index.ts";
 import { type Prepared, readCsv } from "../../src/client/table/index.ts";
-import { cases, distance, errorOf, numbersOf, sameBits, writeBack } from "./vectors.ts";
+import { bytesOf, cases, distance, errorOf, numbersOf, sameBits, writeBack } from "./vectors.ts";
 
 interface Options {
   readonly delimiter?: string;
@@ -120,6 +121,18 @@ test.skipIf(CASES.length === 0)("what is prepared here is written for Python to 
     return found ? { name, preparation, ...first, ready: found.ready, features: [...found.features] } : null;
   });
   writeBack("prepared.json", JSON.stringify(written.filter((each) => each !== null)));
+});
+
+const PLAN_FILES = cases<{ readonly data: string; readonly error: string | null }>("plan_files");
+
+test.skipIf(PLAN_FILES.length === 0)("a preparation that the plan does not name is refused", async () => {
+  for (const { data, error } of PLAN_FILES) {
+    const found = await readPlanFile(bytesOf(data)).then(
+      () => null,
+      (thrown: Error) => thrown.name,
+    );
+    expect(found).toBe(error);
+  }
 });
 
 const DOCUMENT = {

@@ -1,6 +1,7 @@
 /** `Preparation`: what a client does with raw tables, in the clear, before it encrypts. */
 
 import { Fields as Given, listOf, oneOf, optional, text, truth } from "../built.ts";
+import { sha256, utf8 } from "../bytes.ts";
 import { ShapeMismatch } from "../errors.ts";
 import { type Json, writeJson } from "../json.ts";
 import { type Cell, Findings, matchColumns, type Prepared, type Table } from "../table/index.ts";
@@ -77,9 +78,7 @@ export class Preparation {
       ["features", this.features],
       ["extra", this.extra],
     ]);
-    const bytes = new TextEncoder().encode(writeJson(data, { sortKeys: true }));
-    const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-    return [...digest.subarray(0, 16)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    return (await sha256(utf8(writeJson(data, { sortKeys: true })))).slice(0, 32);
   }
 
   /** Names of the raw columns that are used; null where columns have none. */

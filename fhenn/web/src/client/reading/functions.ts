@@ -1,18 +1,6 @@
-/** Functions of single numbers that expressions of scores have, and the softmax of a row. */
+/** Functions of single numbers that expressions of scores have. */
 
-/** The logistic function 1/(1 + exp(-x)), for any float. */
-export function sigmoid(x: number): number {
-  const power = Math.exp(-Math.abs(x));
-  return (x >= 0 ? 1 : power) / (1 + power);
-}
-
-/** exp of every number over the sum of all, for any floats. */
-export function softmax(x: Float64Array): Float64Array {
-  const largest = x.reduce((most, value) => Math.max(most, value), -Infinity);
-  const powers = x.map((value) => Math.exp(value - largest));
-  const total = powers.reduce((sum, value) => sum + value, 0);
-  return powers.map((value) => value / total);
-}
+import { sigmoid } from "../finish.ts";
 
 /** -log(1 + exp(-x)), for any float. */
 function logSigmoid(x: number): number {

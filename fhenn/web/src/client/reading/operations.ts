@@ -1,10 +1,11 @@
 /** The operations that expressions of scores are made of: a closed list (`fhenn/interop/reading/operations.py`). */
 
 import { listOf, oneOf, real, truth, whole } from "../built.ts";
-import { type Expression, type Operation, require, scoresAt } from "./expressions.ts";
-import { FUNCTIONS, inversePower, type PowerMethod, softmax } from "./functions.ts";
-import { classesOf, couple, pairScores, votes } from "./pairs.ts";
+import { argmax, softmax } from "../finish.ts";
 import { interpolate } from "../preparation/interpolate.ts";
+import { type Expression, type Operation, require, scoresAt } from "./expressions.ts";
+import { FUNCTIONS, inversePower, type PowerMethod } from "./functions.ts";
+import { classesOf, couple, pairScores, votes } from "./pairs.ts";
 
 const MOST_COUPLED = 256;
 const NONE: Float64Array = new Float64Array();
@@ -192,21 +193,6 @@ function oneOfRow(of: Expression, holds: (x: number, largest: number) => boolean
       return found;
     },
   };
-}
-
-/** The place of the largest number, the first where there are several; the first NaN where there is one. */
-export function argmax(x: Float64Array): number {
-  let best = 0;
-  for (let place = 0; place < x.length; place += 1) {
-    const value = x[place] ?? NaN;
-    if (Number.isNaN(value)) {
-      return place;
-    }
-    if (value > (x[best] ?? NaN)) {
-      best = place;
-    }
-  }
-  return best;
 }
 
 function requirePlaces(taken: readonly number[], count: number): void {

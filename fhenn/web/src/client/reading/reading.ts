@@ -2,12 +2,12 @@
 
 import { Fields, listOf, oneOf, optional, real, text, truth } from "../built.ts";
 import { ShapeMismatch } from "../errors.ts";
+import { argmax } from "../finish.ts";
 import { type Json, Malformed } from "../json.ts";
 import { readVersioned } from "../versioned.ts";
 import { evaluate, require } from "./expressions.ts";
 import { commonKind, type Dtype, dtypeOf, holds, type Label, label, labelAs } from "./labels.ts";
 import { type Maps, mapsByName, mapsOf, type Probability, requireWidths } from "./maps.ts";
-import { argmax } from "./operations.ts";
 
 export type Task = "regression" | "classification" | "multilabel" | "multioutput";
 

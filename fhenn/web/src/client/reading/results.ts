@@ -1,10 +1,9 @@
 /** `resultColumns`: the columns that `fhenn decrypt` writes (`fhenn/cli/infer.py`). */
 
+import { finished } from "../finish.ts";
 import type { Finish } from "../plan.ts";
 import type { NamedColumn } from "../table/index.ts";
-import { sigmoid, softmax } from "./functions.ts";
 import { type Label, label } from "./labels.ts";
-import { argmax } from "./operations.ts";
 import type { Reading } from "./reading.ts";
 
 /** What a column of results holds. */
@@ -83,24 +82,13 @@ function finishColumns(scores: Float64Array, outputs: number, finish: Finish | n
   if (finish === null) {
     return [];
   }
-  const rows = scores.length / outputs;
-  const row = (at: number) => scores.subarray(at * outputs, (at + 1) * outputs);
+  const done = finished(finish, scores, outputs);
   if (finish === "argmax") {
-    const winners = Array.from({ length: rows }, (_, at) => BigInt(argmax(row(at))));
-    return [resultColumn("argmax", "prediction", winners)];
+    return [resultColumn("argmax", "prediction", Array.from(done, BigInt))];
   }
-  const done = finish === "sigmoid" ? scores.map(sigmoid) : softmaxOfRows(scores, outputs);
   return Array.from({ length: outputs }, (_, place) =>
     resultColumn(numbered(finish, place, outputs), "probability", columnOf(done, place, outputs), label(BigInt(place))),
   );
-}
-
-function softmaxOfRows(scores: Float64Array, outputs: number): Float64Array {
-  const found = scores.slice();
-  for (let start = 0; start < scores.length; start += outputs) {
-    found.set(softmax(scores.subarray(start, start + outputs)), start);
-  }
-  return found;
 }
 
 function columnOf(values: Float64Array, place: number, width: number): readonly number[] {
