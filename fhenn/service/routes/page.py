@@ -16,9 +16,9 @@ POLICY = (
 """No script but the page's own, no request but to its own service, and no frame around it."""
 
 _DENIED = (
-    "accelerometer autoplay bluetooth camera display-capture encrypted-media fullscreen gamepad geolocation gyroscope "
+    "accelerometer autoplay camera display-capture encrypted-media fullscreen gamepad geolocation gyroscope "
     "hid idle-detection local-fonts magnetometer microphone midi payment picture-in-picture "
-    "publickey-credentials-create publickey-credentials-get screen-wake-lock serial usb web-share xr-spatial-tracking"
+    "publickey-credentials-create publickey-credentials-get screen-wake-lock serial usb xr-spatial-tracking"
 )
 _HEADERS = {
     "Content-Security-Policy": POLICY,
