@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import json
 import warnings
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
 import pytest
-from vectors_client import MODELS, Case, case, cases, write_cases
+from broken_client import (
+    SEED,
+    answers,
+    changed_at_random,
+    frames,
+    outcome,
+    said_of_answer,
+    write_broken,
+)
+from vectors_client import MODELS, Case, alarming, case, cases, write_cases
 from vitest import run_vitest
 
 import fhenn
@@ -20,6 +32,7 @@ from fhenn.nn.finish import finished
 from fhenn.planner.scaling import scale
 from fhenn.planner.verification import errors_on
 from fhenn.session import Receipt
+from fhenn.wire import unframe
 
 pytestmark = pytest.mark.web
 
@@ -29,23 +42,65 @@ EVALUATORS = ("native", "seal")
 ROUNDING = 1e-12
 
 
+ALARMING = [alarming(layout) for layout in ("latency", "throughput")]
+ALTERED, RANDOM = case("hidden-witness", "latency"), 60
+
+
 @pytest.fixture(scope="module")
 def exchanged(vectors: Path) -> Path:
     """What the TypeScript client made of the cases, Python's answers, and what the client read in them."""
-    write_cases(vectors, cases())
-    run_vitest(vectors, "test/client/plans.test.ts", "test/client/uploads.test.ts")
+    write_cases(vectors, [*cases(), *ALARMING])
+    write_broken(vectors, ALTERED.plan)
+    files = ("plans", "broken", "uploads")
+    run_vitest(vectors, *(f"test/client/{name}.test.ts" for name in files))
     answers = {}
     for each in cases():
-        keys, upload = (sent(vectors, each, kind) for kind in ("keys", "upload"))
         for evaluator in EVALUATORS:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", NoiseWarning)
-                server = fhenn.Server(each.model, each.plan, keys, evaluator=evaluator)
-            (vectors / f"{each.name}-{evaluator}.answer").write_bytes(server.predict(upload))
             answers[f"{each.name}-{evaluator}"] = each.name
+            (vectors / f"{each.name}-{evaluator}.answer").write_bytes(answer_to(vectors, each, evaluator))
     (vectors / "answers.json").write_text(json.dumps(answers))
-    run_vitest(vectors, "test/client/answers.test.ts")
+    write_alarms(vectors)
+    write_altered(vectors)
+    run_vitest(vectors, "test/client/answers.test.ts", "test/client/altered.test.ts")
     return vectors
+
+
+def answer_to(folder: Path, of: Case, evaluator: str) -> bytes:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NoiseWarning)
+        server = fhenn.Server(of.model, of.plan, sent(folder, of, "keys"), evaluator=evaluator)
+    return server.predict(sent(folder, of, "upload"))
+
+
+def write_alarms(folder: Path) -> None:
+    """Answers to rows that left a domain, and what Python's client says of them."""
+    reports = {}
+    for each in ALARMING:
+        answer = answer_to(folder, each, "native")
+        (folder / f"{each.name}.answer").write_bytes(answer)
+        report = restored(folder, each).violations(answer, receipt=Receipt.of(sent(folder, each, "upload")))
+        assert report is not None
+        assert 6 in report.samples
+        reports[each.name] = asdict(report)
+    (folder / "alarms.json").write_text(json.dumps(reports))
+
+
+def write_altered(folder: Path) -> None:
+    """What a server may send in the place of an answer, and what Python's client says of that."""
+    client, upload = restored(folder, ALTERED), sent(folder, ALTERED, "upload")
+    server = fhenn.Server(ALTERED.model, ALTERED.plan, sent(folder, ALTERED, "keys"), evaluator="native")
+    good, receipt = server.predict(upload), Receipt.of(upload)
+    every = list(answers(good, upload, server.predict(client.encrypt(ALTERED.rows))))
+    random = changed_at_random(good, RANDOM, Random(SEED))
+    every += [(f"changed at random {number}", data) for number, data in enumerate(random)]
+    place = folder / "altered"
+    place.mkdir()
+    said = []
+    for number, (name, data) in enumerate(every):
+        (place / f"answer{number}").write_bytes(data)
+        said.append({"name": name, "error": said_of_answer(client, receipt, data)})
+    assert [each["name"] for each in said if not each["error"]][:1] == ["as it is"]
+    (folder / "altered.json").write_text(json.dumps({"case": ALTERED.name, "answers": said}))
 
 
 def sent(folder: Path, of: Case, kind: str) -> bytes:
@@ -105,3 +160,12 @@ def test_keys_hold_no_secret_key_and_are_those_of_the_plan(exchanged: Path, name
     assert context.fingerprint == restored(exchanged, of).fingerprint
     assert of.plan.fits(context)
     assert len(keys) < 1.1 * of.plan.bytes_of_keys
+
+
+def test_frames_of_ours_are_read(exchanged: Path) -> None:
+    read = 0
+    for number, (_, data) in enumerate(frames()):
+        if not outcome(partial(unframe, "note", data)):
+            assert unframe("note", (exchanged / f"from_js/frame{number}").read_bytes()) == unframe("note", data)
+            read += 1
+    assert read

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from broken_client import write_broken
 from numpy.typing import NDArray
 
 import fhenn
@@ -100,6 +101,19 @@ def case(name: str, layout: str) -> Case:
     return Case(f"{name}-{layout}", model, plan, rows_for(plan, 3))
 
 
+@cache
+def alarming(layout: str) -> Case:
+    """A model whose activation takes what its samples bring, and rows that bring more, and far more."""
+    model = fhenn.Sequential([_linear(4, 6), fhenn.Sigmoid(), _linear(2, 4)])
+    samples = np.random.default_rng(5).uniform(-1, 1, (200, 6))
+    asked: dict[str, Any] = {"inputs": samples, "bounds": [-1000, 1000], "layout": layout, "witness": True}
+    if layout == "latency":
+        asked |= {"samples": 4, "rows": 4}
+    plan = fhenn.plan(model, ranges="data", **asked).public()
+    rows = np.concatenate([samples[:5], 9 * samples[5:6], 1000 * samples[6:7], samples[7:10]])
+    return Case(f"alarming-{layout}", model, plan, rows)
+
+
 def rows_for(plan: Plan, count: int) -> Floats:
     """Rows within the bounds of a plan; the first two are its corners."""
     low, high = plan.bounds
@@ -117,7 +131,7 @@ def cases() -> Iterator[Case]:
                 yield case(name, layout)
 
 
-def write_cases(folder: Path, every: Iterator[Case]) -> None:
+def write_cases(folder: Path, every: Iterable[Case]) -> None:
     """Plans and rows of cases, and what the plans say."""
     told = {}
     for each in every:
@@ -142,6 +156,7 @@ def main(folder: Path) -> None:
     """Write all vectors."""
     folder.mkdir(parents=True, exist_ok=True)
     write_cases(folder, cases())
+    write_broken(folder, case("hidden-witness", "latency").plan)
 
 
 if __name__ == "__main__":

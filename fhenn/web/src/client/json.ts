@@ -121,8 +121,9 @@ export function reprOfFloat(value: number): string {
 
 function quoted(text: string): string {
   // JSON.stringify escapes what is below a blank as Python does, but for what it writes in short
-  return JSON.stringify(text).replace(/[\u007f-\uffff]/g, (unit) =>
-    unit === "\u007f" ? unit : `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  return JSON.stringify(text).replace(
+    /[\u007f-\uffff]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
 }
 
