@@ -169,7 +169,7 @@ def serve(
         def started(url: str) -> None:
             say(f"fhenn serves {url}")
             if page:
-                say(f"its page is at {url}/")
+                say(f"its page is at {page_address(url)}")
             if demo:
                 text = _create_token(store, security_log, "demo", 1.0, (DEMO_NAME,), None)[0]
                 say(f"to try it: {page_address(url, text) if page else text}")

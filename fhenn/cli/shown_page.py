@@ -17,20 +17,21 @@ DEMO_NAME = "breast-cancer"
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  (listened on, never asked)
 
 
-def page_address(url: str, token: str) -> str:
-    """The address of a service's page that hands it a token.
+def page_address(url: str, token: str | None = None) -> str:
+    """The address of a service's page, for a browser on the service's machine where it listens on all addresses.
 
     url: of the service.
-    token: of `fhenn token create`. It goes behind the #, which browsers send to nobody.
+    token: that the address hands to the page, of `fhenn token create`; None for none. It goes behind a #, which
+        browsers send to nobody.
 
-    >>> page_address("http://0.0.0.0:8600", "fhenn_0")
-    'http://127.0.0.1:8600/#token=fhenn_0'
+    >>> page_address("http://0.0.0.0:8600", "fhenn_0"), page_address("https://[::]:8600")
+    ('http://127.0.0.1:8600/#token=fhenn_0', 'https://[::1]:8600/')
     """
     parts = urlsplit(url)
     host = parts.hostname or ""
     if host in _ANY:
         url = f"{parts.scheme}://{_ANY[host]}" + (f":{parts.port}" if parts.port else "")
-    return f"{url.rstrip('/')}/#token={token}"
+    return f"{url.rstrip('/')}/" + ("" if token is None else f"#token={token}")
 
 
 def demo_model() -> tuple[bytes, bytes]:

@@ -238,6 +238,55 @@ STRUCTURE = mutants(
     ),
 )
 
+PAGE = [
+    *mutants(
+        "fhenn/service/page.py",
+        "tests/service/test_page.py",
+        ("page: links that lead out", "entry.is_symlink() and not path", "entry.is_file() and not path"),
+        ("page: names that start with a dot", 'if entry.name.startswith("."):', 'if entry.name.startswith(".."):'),
+        ("page: files of any kind", "(path.suffix in _TYPES or path == root / SUMS)", "True"),
+        ("page: files of any name", "entry.is_file() and _NAME.fullmatch(entry.name)", "entry.is_file()"),
+        ("page: any number of bytes", "left < 0 or count", "count"),
+        ("page: any number of files", "left < 0 or count > _MOST_FILES", "left < 0"),
+        ("page: folders without end", " and depth < _DEEPEST", ""),
+        ("page: sources", 'if (folder / "package.json").exists():', 'if (folder / "no.json").exists():'),
+        ("page: checksums that are wrong", "if stated not in (None, page.sums):", "if stated == page.sums + ' ':"),
+        ("page: anything lasts", "bool(_HASHED.fullmatch(name))", "True"),
+    ),
+    *mutants(
+        "fhenn/service/routes/page.py",
+        "tests/service/test_page.py",
+        ("page: scripts from anywhere", "script-src 'self' 'wasm-unsafe-eval'", "script-src * 'wasm-unsafe-eval'"),
+        ("page: requests to anywhere", "connect-src 'self'", "connect-src *"),
+        ("page: frames around it", "frame-ancestors 'none'", "frame-ancestors *"),
+        ("page: one tag for two bodies", """f'"{file.sha256}-gzip"'""", """f'"{file.sha256}"'"""),
+        ("page: HEAD with a body", 'b"" if request.method == "HEAD" else body', "body"),
+    ),
+    *mutants(
+        "fhenn/service/origins.py",
+        "tests/service/test_origins.py",
+        (
+            "origins: plain http from anywhere",
+            '(parts.scheme == "http" and is_loopback(host))',
+            'parts.scheme == "http"',
+        ),
+        ("origins: any host", "host.isascii() and not", "host.isascii() or not"),
+        ("origins: with a path", 'rest = parts.path in ("", "/") and', "rest ="),
+        ("origins: with a password", "and parts.username is None and", "and"),
+    ),
+    *mutants(
+        "fhenn/service/cors.py",
+        "tests/service/test_origins.py",
+        ("origins: all of them", "allow_origins=origins", 'allow_origins=["*"]'),
+        ("origins: headers are not shown", "expose_headers=_SHOWN", "expose_headers=()"),
+    ),
+    *mutants(
+        "fhenn/service/envelope.py",
+        "tests/service/test_page.py",
+        ("page: kept by nobody", 'if all(name != b"cache-control" for name, _ in headers):', "if headers:"),
+    ),
+]
+
 HEADERS = mutants(
     "fhenn/ckks/headers.py",
     BY_HAND + " tests/ckks/test_headers.py",
@@ -1756,7 +1805,7 @@ READINGS = [
 MUTANTS: tuple[Mutant, ...] = tuple(
     mutant
     for part in (
-        IDLE, FLOODING, FLOOR, NOISE, CERTIFICATE, SHARING, BUDGET, STRUCTURE, HEADERS, INFLATE, MESSAGES, PACKING, BITS, UNPACKING, PACKED_IN_CONTEXTS, SPARE, PROTOBUF, WIRE, SCAN, MATCHING, RECEIPT,
+        IDLE, FLOODING, FLOOR, NOISE, CERTIFICATE, SHARING, BUDGET, STRUCTURE, HEADERS, PAGE, INFLATE, MESSAGES, PACKING, BITS, UNPACKING, PACKED_IN_CONTEXTS, SPARE, PROTOBUF, WIRE, SCAN, MATCHING, RECEIPT,
         VIOLATIONS, ANSWER, CLIENT, CLIENT_GUARD, SERVER, SECRET, TOKENS, QUOTA, BODIES, BLAME, WORK, FAIR, POOL, RUNNER, FAILURES, LOCAL, SPOOL, KEYS, UPLOADS, FILES,
         ROUTES, GUARD, OUTPUTS, WITNESS, DEMANDS, PLAN, LAYOUT, ARRAY, SEARCH, WORST, VERIFIED_WITNESSES, CACHE, LOAD, TRACE, FILLED, FOLDS, SHARED,
         UNITS, NATIVE_MESSAGES, SEVERAL, NATIVE_KEYS, KEY_MESSAGES, SUBCHAIN, KEY_LEVELS, ROTATIONS, STRANGE_EVALUATOR, STREAM,

@@ -1,5 +1,6 @@
 """The page for browsers: its files as they were built and nothing else, with headers that let it do no more."""
 
+import asyncio
 import gzip
 import os
 import re
@@ -124,6 +125,22 @@ def test_compressed_where_the_browser_takes_it_and_it_gains(app):
         assert small.headers["vary"] == plain.headers["vary"] == "Accept-Encoding"
         assert head.content == b""
         assert head.headers["content-length"] == small.headers["content-length"]
+
+
+def test_head_has_no_body(app):
+    """Seen as the server sees it: clients take none for HEAD."""
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    async def receive():
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    scope = {"type": "http", "method": "HEAD", "path": "/", "headers": [], "query_string": b"", "http_version": "1.1"}
+    asyncio.run(app(scope, receive, send))
+    assert dict(sent[0]["headers"])[b"content-length"] == str(len(FILES["index.html"])).encode()
+    assert b"".join(each.get("body", b"") for each in sent) == b""
 
 
 def test_nothing_else_is_served(app):
