@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import random
 import warnings
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,19 @@ from vectors_prepared import csv_of, files_of, frame_rows, of_transformer, prepa
 
 import fhenn
 from fhenn.interop import Preparation
-from fhenn.interop.preparation import Column, Function, Lookup, Polynomial, Scale, Thermometer
+from fhenn.interop.preparation import (
+    Column,
+    Field,
+    Function,
+    IsMissing,
+    Lookup,
+    OneHot,
+    Polynomial,
+    Quantiles,
+    Scale,
+    Spline,
+    Thermometer,
+)
 from fhenn.interop.preparation.scaling import FUNCTIONS
 
 
@@ -127,6 +141,46 @@ def of_model(name: str, model: Any, table: Any) -> dict[str, Any] | None:
     return prepared_case(name, preparation, files_of(preparation, rows[:40], names if preparation.names else None))
 
 
+def by_hand() -> Iterator[dict[str, Any]]:
+    """Steps that no transformer of the tests makes: equal knots and quantiles, alike categories, marks for gaps."""
+    points = [[value] for value in (*np.linspace(-2, 7, 37).tolist(), 1 - 1e-7, 1 + 1e-7, 1 - 2e-7, 4 + 1e-7, 4 - 1e-8)]
+    knots = ([0.0, 1.0, 1.0, 1.0, 2.0, 4.0, 4.0, 4.0, 5.0, 6.0], [0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 3.0, 3.0, 3.0, 3.0])
+    ways: tuple[Any, ...] = ("error", "constant", "linear", "continue", "periodic")
+    for each, degree, way in product(knots, range(5), ways):
+        if way == "periodic" and len(each) < 3 * degree + 2:
+            continue
+        step = Spline((tuple(each),), degree, way, bias=degree != 2)
+        count = len(step.after((Field(),)))
+        preparation = Preparation.of_numbers(["x"]).then(step, features=[f"s{place}" for place in range(count)])
+        yield prepared_case(
+            f"spline {each[:2]} {degree} {way}", preparation, [(csv_of(["x"], points), {"header": True})]
+        )
+    outputs: tuple[Any, ...] = ("uniform", "normal")
+    for quantiles, output in product(((1.0, 1.0, 2.5, 2.5, 4.0), (3.0,) * 5, (-0.0, 0.0, 1.0, 4.0, 4.0)), outputs):
+        preparation = Preparation.of_numbers(["x"]).then(Quantiles((quantiles,), (0.0, 0.25, 0.5, 0.75, 1.0), output))
+        yield prepared_case(f"{output} {quantiles}", preparation, [(csv_of(["x"], points), {"header": True})])
+    alike = OneHot((("a", "a ", "\u2003a", "A", "NA", ""),), ((0, 1, 2, 3, 4, 5),), (6,), (None,))
+    names = [f"c{place}" for place in range(6)]
+    preparation = Preparation((Column("t", "text"),), (alike,), names)
+    rows = [["a"], ["a "], ["\u2003a"], ["A"], ["NA"], ["None"], ["?"], ["b"], [" A"]]
+    yield prepared_case("alike categories", preparation, [(csv_of(["t"], rows), {"header": True})])
+    for mark in (None, -1.0):
+        preparation = Preparation.of_numbers(["a", "b"]).then(IsMissing((0,), mark, new=False), features=["gone"])
+        numbers = [[value, other] for value in (None, -1.0, 2.0) for other in (None, -1.0, 3.0)]
+        yield prepared_case(f"gaps {mark}", preparation, [(csv_of(["a", "b"], numbers), {"header": True})])
+    yield prepared_case("every step, of many rows", every(), [(csv_of(list(TABLE), many_rows()), {"header": True})])
+
+
+def many_rows() -> Iterator[list[Any]]:
+    """Rows of odd cells for a preparation with one of each step."""
+    rng = random.Random(1)
+    numbers = [*ODD_NUMBERS, 18.0, 65.0, 30.0, 17.999999, 200.0, None, "NA", "x", "1,5", "TRUE", "2024-01-01"]
+    for _ in range(400):
+        age = rng.choice(numbers) if rng.random() < 0.4 else round(rng.uniform(-5, 120), 2)
+        note = " ".join(rng.choice(("a", "cat", "the", "CAT", "dog;", "cat_", "ä")) for _ in range(rng.randrange(6)))
+        yield [age, rng.choice(("f", "m", "x", "", "F")), note, rng.choice(("x", 1.0, "1", "01", "", "y", "NA"))]
+
+
 def preparations() -> Iterator[dict[str, Any]]:
     """All of them: of each step, of scikit-learn's transformers, of trees."""
     rows = list(zip(*TABLE.values(), strict=True))
@@ -150,6 +204,7 @@ def preparations() -> Iterator[dict[str, Any]]:
         ("q,r,s\n1,2,3\n", {"header": True}),
     ]
     yield prepared_case("by place", places, files)
+    yield from by_hand()
     for case in (*transformers(), *trees()):
         if case is not None:
             yield case

@@ -109,11 +109,21 @@ def finishes() -> Iterator[dict[str, Any]]:
             yield {"finish": finish, "scores": bytes_of(scores), "outputs": outputs, "csv": csv_text}
 
 
+CLASSES: Sequence[Sequence[Any]] = (
+    [0.1, 1.5], [0.5, 65504.0], [0.5, 65520.0], [2.0**-24, 1.0], [2.0**-25, 1.0], [-1, 2], [0, 255], [0, 256], [0, 1.0],
+    [2**63 - 1, 0], [2**63, 0], [2**64 - 1, 0], [True, False], [True, 2], ["a", "bc"], ["a", "b\0"],
+    ["a", "日本"], ["a", 1], [0.0, -0.0], [1, 1.0], [1, True], [1e300, 2.0],
+)  # fmt: skip
+DTYPES = ("?", "|b1", "bool", "<i8", "int64", "int8", "i1", "|u1", "<u8", "<f8", "float64", "<f4", "<f2", "<U1", "<U2",
+          "<U5", "|O", "O", "object", ">i8", "<U", "complex128", "<M8[D]", "S2", "i4,i4", "")  # fmt: skip
+
+
 def strange_readings() -> Iterator[dict[str, Any]]:
     """Documents of strangers, and whether Python reads them."""
     tests = suite("interop/test_reading.py")
     base = json.loads(Reading.classification([0, 1], "sigmoid").to_json())
     texts = [json.dumps(base | change) for change in given(tests.test_other_json_is_refused)]
+    texts += [json.dumps(base | {"classes": classes, "dtype": dtype}) for classes in CLASSES for dtype in DTYPES]
     texts += ["", "[]", "[" * 1000, '"a"', "null"]
     expressions_of = suite("interop/reading/test_expressions.py")
     for each in given(expressions_of.test_a_stranger_s_maps_are_refused):

@@ -32,6 +32,7 @@ def strange_preparations() -> Iterator[dict[str, Any]]:
     ]
     texts += [wide(kind) for kind in ("cells", "steps", "columns", "work")]
     texts += [broken(*each) for each in BROKEN]
+    texts += [document([{"step": "Matrix", "weights": [[0] * size] * size}], size, size) for size in (300, 1030)]
     rng = random.Random(0)
     texts += [altered(rng, json.loads(every().to_json()), tests.STRANGE) for _ in range(600)]
     for text in texts:

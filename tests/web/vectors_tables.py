@@ -85,6 +85,11 @@ def tables() -> Iterator[dict[str, Any]]:
         for content in given(test):
             yield table_case(content, {})
     yield from (table_case(*each) for each in MORE_TABLES)
+    for content in ("0,1,7\n5,6,8\n", "0,1,label\n5,6,x\n", "0,1,2,7\n5,6,8,9\n", "1,0,label\n5,6,x\n"):
+        for features in (["0", "1"], ["0", "1", "2"], ["label"]):
+            yield table_case(content, {}, features)
+    for content in ("40,17\n.5,1\n3,2.5\n", "40,17\n.5,1.5\n3,2.5\n4.5,2\n", "40,17\n.5,1\n.3,2\n.4,2.5\n"):
+        yield table_case(content, {})
     rng = random.Random(0)
     for _ in range(400):
         yield table_case(random_file(rng), {"header": rng.choice((None, True, False))})

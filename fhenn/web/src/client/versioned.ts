@@ -10,8 +10,8 @@ import { Malformed, readJson, type Json } from "./json.ts";
  * @param kind - its name, which a document carries as "fhenn-" + kind.
  * @param versions - of its format that are read.
  * @param source - the document; bytes are UTF-8.
- * @param make - makes it of the fields, kind and version left out, which are a stranger's: whatever Malformed or FhennError
- * it throws is a refusal.
+ * @param make - makes it of the fields, kind and version left out, which are a stranger's: whatever Malformed or
+ * FhennError it throws is a refusal.
  * @param checkSource - looks at the document before it is parsed, and throws Malformed where it must not be.
  * @throws WireFormatError where it is no such document.
  */

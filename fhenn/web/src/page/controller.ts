@@ -203,7 +203,7 @@ export class Controller {
 function prepare(model: Model, table: Table): Prepared {
   const { preparer, featureNames, features, bounds } = model;
   const prepared = preparer ? preparer.prepare(table) : readNumbers(table, featureNames, features);
-  return bounds ? checkBounds(prepared, bounds.low, bounds.high) : prepared;
+  return bounds ? checkBounds(prepared, bounds.low, bounds.high, true) : prepared;
 }
 
 function rowsOf(table: Table): readonly (readonly string[])[] {

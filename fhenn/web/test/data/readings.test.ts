@@ -83,23 +83,28 @@ test.skipIf(FINISHES.length === 0)("finished scores are those of Python", () => 
   }
 });
 
-test.skipIf(STRANGERS.length === 0)("documents of strangers are refused as Python refuses them, or mean the same", () => {
-  const wrong: unknown[] = [];
-  for (const { text, error, read } of STRANGERS) {
-    const got = errorOf(() => Reading.fromJson(text));
-    if (got !== error) {
-      wrong.push({ text: text.slice(0, 2000), got, error });
+test.skipIf(STRANGERS.length === 0)(
+  "documents of strangers are refused as Python refuses them, or mean the same",
+  () => {
+    const wrong: unknown[] = [];
+    for (const { text, error, read } of STRANGERS) {
+      const got = errorOf(() => Reading.fromJson(text));
+      if (got !== error) {
+        wrong.push({ text: text.slice(0, 2000), got, error });
+      }
+      for (const each of got === error ? read : []) {
+        const refused = errorOf(() => csvOf(each));
+        const found = refused === null && each.error === undefined ? differences(csvOf(each), each.csv) : [];
+        if (refused !== (each.error ?? null) || found.length > 0)
+          wrong.push({ text, outputs: each.outputs, refused, wanted: each.error, found });
+      }
     }
-    for (const each of got === error ? read : []) {
-      const refused = errorOf(() => csvOf(each));
-      const found = refused === null && each.error === undefined ? differences(csvOf(each), each.csv) : [];
-      if (refused !== (each.error ?? null) || found.length > 0) wrong.push({ text, outputs: each.outputs, refused, wanted: each.error, found });
-    }
-  }
-  expect(wrong).toEqual([]);
-});
+    expect(wrong).toEqual([]);
+  },
+);
 
-const document = (fields: object) => JSON.stringify({ kind: "fhenn-reading", version: 1, task: "classification", ...fields });
+const document = (fields: object) =>
+  JSON.stringify({ kind: "fhenn-reading", version: 1, task: "classification", ...fields });
 
 test("a reading says what scores mean", () => {
   const reading = Reading.fromJson(document({ classes: ["no", "yes"], dtype: "<U3", probability: "sigmoid" }));

@@ -16,14 +16,20 @@ interface TableCase {
 }
 
 const CASES = cases<TableCase>("tables");
-const open = ({ data, options, expected }: TableCase) => readCsv(bytesOf(data), { ...options, expected, source: "t.csv" });
+const open = ({ data, options, expected }: TableCase) =>
+  readCsv(bytesOf(data), { ...options, expected, source: "t.csv" });
 
 test.skipIf(CASES.length === 0)("files are read as Python reads them, or refused by the same error", () => {
   const wrong: unknown[] = [];
   for (const each of CASES) {
     const error = errorOf(() => open(each));
     if (error !== (each.error ?? null)) {
-      wrong.push({ data: new TextDecoder().decode(bytesOf(each.data)), options: each.options, error, wanted: each.error });
+      wrong.push({
+        data: new TextDecoder().decode(bytesOf(each.data)),
+        options: each.options,
+        error,
+        wanted: each.error,
+      });
     } else if (error === null) {
       const table = open(each);
       const found = { names: table.names, columns: table.columns, lines: table.lines, aside: [...table.aside] };
@@ -42,7 +48,9 @@ test.skipIf(CASES.length === 0)("numbers of rows are those of Python, and cells 
     const table = open(each);
     const features = each.expected.length > 0 ? each.expected : null;
     const count = features?.length ?? table.data.length;
-    const error = errorOf(() => readNumbers(table, table.names === null ? features : features ?? namesOf(table), count));
+    const error = errorOf(() =>
+      readNumbers(table, table.names === null ? features : (features ?? namesOf(table)), count),
+    );
     const { numbers } = each;
     if ("error" in numbers) {
       if (error !== numbers.error) wrong.push({ each, error });
@@ -52,11 +60,14 @@ test.skipIf(CASES.length === 0)("numbers of rows are those of Python, and cells 
       wrong.push({ each, error });
       continue;
     }
-    const found = readNumbers(table, table.names === null ? features : features ?? namesOf(table), count);
+    const found = readNumbers(table, table.names === null ? features : (features ?? namesOf(table)), count);
     numbers.forEach((wanted, row) => {
       const got = found.features.subarray(row * count, (row + 1) * count);
       const first = found.problems.filter((problem) => problem.row === row).map(({ refusal }) => refusal);
-      const fits = typeof wanted === "string" ? first.includes(wanted as never) && !found.ready.includes(row) : sameBits(got, wanted);
+      const fits =
+        typeof wanted === "string"
+          ? first.includes(wanted as never) && !found.ready.includes(row)
+          : sameBits(got, wanted);
       if (!fits) wrong.push({ columns: table.columns, row, wanted, got: [...got], first });
     });
   }
@@ -150,7 +161,25 @@ test("what is too large is refused before it is read", () => {
   expect(errorOf(() => readCsv("1,2\n".repeat((1 << 22) + 1), { header: false }))).toBe("ParameterError");
 });
 
-const WORDS = ["=1+1", "-", "+5", "@x", "'=1", "''=1", "it's", "a,b", 'q"q', "l\nm", "\tx", " ", "", "é", "日本", "＝1", "-1.5"];
+const WORDS = [
+  "=1+1",
+  "-",
+  "+5",
+  "@x",
+  "'=1",
+  "''=1",
+  "it's",
+  "a,b",
+  'q"q',
+  "l\nm",
+  "\tx",
+  " ",
+  "",
+  "é",
+  "日本",
+  "＝1",
+  "-1.5",
+];
 
 test("formulas are written so that no spreadsheet runs them, and read back as they were", () => {
   const words = WORDS.filter((word) => word === word.trim() || word === " ");
@@ -172,5 +201,12 @@ test("formulas are written so that no spreadsheet runs them, and read back as th
   writeBack("words.csv", text);
   writeBack("words.json", JSON.stringify(words.map((word) => word.trim())));
   expect(writeCsv([{ name: "a", cells: [null, ""] }])).toBe('a\n""\n""\n');
-  expect(errorOf(() => writeCsv([{ name: "a", cells: [] }, { name: "b", cells: [1] }]))).toBe("ParameterError");
+  expect(
+    errorOf(() =>
+      writeCsv([
+        { name: "a", cells: [] },
+        { name: "b", cells: [1] },
+      ]),
+    ),
+  ).toBe("ParameterError");
 });

@@ -9,7 +9,9 @@ export const FOLDER: string | null = process.env["FHENN_VECTORS"] ?? null;
 
 /** The cases in a file; none where there is no folder. */
 export function cases<T>(name: string): readonly T[] {
-  return FOLDER === null ? [] : (JSON.parse(readFileSync(join(FOLDER, "data", `${name}.json`), "utf-8")) as readonly T[]);
+  return FOLDER === null
+    ? []
+    : (JSON.parse(readFileSync(join(FOLDER, "data", `${name}.json`), "utf-8")) as readonly T[]);
 }
 
 /** Write a file for Python to read. */
@@ -50,9 +52,14 @@ export function distance(got: ArrayLike<number>, wanted: ArrayLike<number>): num
   if (got.length !== wanted.length) {
     return Infinity;
   }
-  const largest = Array.from(wanted).reduce((most, each) => (Number.isFinite(each) ? Math.max(most, Math.abs(each)) : most), 1);
+  const largest = Array.from(wanted).reduce(
+    (most, each) => (Number.isFinite(each) ? Math.max(most, Math.abs(each)) : most),
+    1,
+  );
   return Array.from(got).reduce((most, each, at) => {
     const other = wanted[at] ?? NaN;
-    return Object.is(each, other) || each === other ? most : Math.max(most, Math.abs(each - other) / largest || Infinity);
+    return Object.is(each, other) || each === other
+      ? most
+      : Math.max(most, Math.abs(each - other) / largest || Infinity);
   }, 0);
 }

@@ -1,9 +1,10 @@
 /** `Select` and `Union`, which arrange columns and other steps, and how sequences of steps are walked and run. */
 
 import { type Build, listOf, whole } from "../built.ts";
+import { ensure } from "../ensure.ts";
 import type { Json, JsonObject } from "../json.ts";
 import { type Fields, Frame, type Kind } from "./frame.ts";
-import { require, Step, StepFields } from "./step.ts";
+import { Step, StepFields } from "./step.ts";
 
 /** Some columns, in an order, each any number of times. */
 export class Select extends Step {
@@ -31,7 +32,7 @@ export class Select extends Step {
     return this.places.map((place) => {
       const field = before[place];
       const reason = `a step Select takes column ${place}, and ${before.length} come in.`;
-      require(field !== undefined, reason, "Count columns from 0.");
+      ensure(field !== undefined, reason, "Count columns from 0.");
       return field ?? { kind: "number", origin: null };
     });
   }
@@ -72,7 +73,10 @@ export class Union extends Step {
 
   override apply(frame: Frame): Frame {
     const made = this.branches.map((branch) => run(branch, frame));
-    return frame.with(made.flatMap(({ columns }) => columns), made.flatMap(({ fields }) => fields));
+    return frame.with(
+      made.flatMap(({ columns }) => columns),
+      made.flatMap(({ fields }) => fields),
+    );
   }
 
   override work(): number {
@@ -110,7 +114,7 @@ export function walk(
 ): Fields {
   return steps.reduce((fields, step) => {
     if (step instanceof Union) {
-      require(step.branches.length > 0, "a step Union has no branches.", "Give it at least one.");
+      ensure(step.branches.length > 0, "a step Union has no branches.", "Give it at least one.");
       return step.branches.flatMap((branch) => walk(branch, fields, visit));
     }
     visit(step, fields);

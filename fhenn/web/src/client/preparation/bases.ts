@@ -1,9 +1,10 @@
 /** `Polynomial`: products of columns. */
 
 import { listOf, whole } from "../built.ts";
+import { ensure } from "../ensure.ts";
 import type { Json, JsonObject } from "../json.ts";
 import type { Fields, Frame } from "./frame.ts";
-import { ofAll, require, Step, StepFields, sum } from "./step.ts";
+import { ofAll, Step, StepFields, sum } from "./step.ts";
 
 const MOST_FACTORS = 64;
 
@@ -28,7 +29,7 @@ export class Polynomial extends Step {
     for (const factors of this.products) {
       const fit = factors.length <= MOST_FACTORS && factors.every((place) => place in before);
       const wayOut = `Count columns from 0, and take at most ${MOST_FACTORS} factors.`;
-      require(fit, `a product is none of ${before.length} columns.`, wayOut);
+      ensure(fit, `a product is none of ${before.length} columns.`, wayOut);
     }
     return ofAll(this.products.length);
   }

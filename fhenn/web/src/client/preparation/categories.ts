@@ -1,10 +1,11 @@
 /** Categories as numbers: `OneHot`, a bit each, and `Lookup`, a number each. */
 
 import { type Build, listOf, optional, real, whole } from "../built.ts";
+import { ensure } from "../ensure.ts";
 import type { Json, JsonObject } from "../json.ts";
 import { type Cell, short, strip } from "../table/index.ts";
 import type { Fields, Frame, Kind } from "./frame.ts";
-import { asFloats, asNumbers, bitLength, cell, require, Step, StepFields, sum } from "./step.ts";
+import { asFloats, asNumbers, bitLength, cell, Step, StepFields, sum } from "./step.ts";
 
 /** Categories that a message names. */
 const NAMED = 5;
@@ -24,7 +25,7 @@ export class OneHot extends Step {
   ) {
     super(data);
     requireAlike("OneHot", categories, slots);
-    require(
+    ensure(
       categories.length === sizes.length && categories.length === unknown.length,
       "sizes and unknown must have an entry for each column.",
       "Give as many of each.",
@@ -35,7 +36,7 @@ export class OneHot extends Step {
       bits.delete(-1);
       // every bit is one that something sets, so that sizes are no larger than what is written
       const fit = bits.size === size && [...bits].every((bit) => 0 <= bit && bit < size);
-      require(fit, `slots are not those of ${size} bits.`, "Set each bit by a category, -1 for none.");
+      ensure(fit, `slots are not those of ${size} bits.`, "Set each bit by a category, -1 for none.");
     });
   }
 
@@ -100,7 +101,7 @@ export class Lookup extends Step {
     super(data);
     requireAlike("Lookup", categories, codes);
     const reason = "unknown must have an entry for each column.";
-    require(categories.length === unknown.length, reason, "Give as many.");
+    ensure(categories.length === unknown.length, reason, "Give as many.");
   }
 
   static of(value: Json): Lookup {
@@ -177,7 +178,9 @@ function blank() {
 }
 
 function unknown(found: Cell, categories: readonly Cell[]) {
-  const alike = categories.find((each) => typeof each === "string" && typeof found === "string" && isNearly(each, found));
+  const alike = categories.find(
+    (each) => typeof each === "string" && typeof found === "string" && isNearly(each, found),
+  );
   const known = categories.slice(0, NAMED).map((each) => (each === null ? "nothing" : short(each)));
   const more = categories.length > NAMED ? ` and ${categories.length - NAMED} more` : "";
   const way =
@@ -201,8 +204,8 @@ function requireAlike(
   parts: readonly (readonly unknown[])[],
 ): void {
   const fit = categories.length === parts.length && categories.every((each, at) => each.length === parts[at]?.length);
-  require(fit, `a step ${step} must have an entry for each category.`, "Give as many as categories.");
+  ensure(fit, `a step ${step} must have an entry for each category.`, "Give as many as categories.");
   for (const each of categories) {
-    require(new Set(each).size === each.length, `a step ${step} has a category twice.`, "Leave out one of them.");
+    ensure(new Set(each).size === each.length, `a step ${step} has a category twice.`, "Leave out one of them.");
   }
 }

@@ -1,11 +1,20 @@
 /** What the cells of a raw table are to a model: numbers, texts, or refused (`fhenn/interop/preparation/table.py`). */
 
-import { asNumber, asTruth, type Cell, hasDecimalComma, isMissing, looksLikeDate, short, strip } from "../table/index.ts";
+import {
+  asNumber,
+  asTruth,
+  type Cell,
+  hasDecimalComma,
+  isMissing,
+  looksLikeDate,
+  short,
+  strip,
+} from "../table/index.ts";
 import type { Cells, Complaint, Kind } from "./frame.ts";
 
 const DATES =
-  "Give what the model was fitted on in the place of dates: the number of days since some day, or year, month and weekday " +
-  "as columns of their own.";
+  "Give what the model was fitted on in the place of dates: the number of days since some day, or year, month and " +
+  "weekday as columns of their own.";
 const MIXED = "decimal points and decimal commas are mixed";
 
 /** How a raw column is read. */

@@ -33,6 +33,8 @@ export interface Complaint {
   readonly kind: ProblemKind;
   readonly message: string;
   readonly refusal: Refusal;
+  /** Of the feature that is made of it, where no one column is to blame. */
+  readonly name?: string;
 }
 
 /** Rows and columns. Columns of numbers are arrays of doubles; others hold any cells. */

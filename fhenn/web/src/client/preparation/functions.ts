@@ -1,8 +1,8 @@
 /**
  * Functions of single numbers, by NumPy's names.
  *
- * Those that IEEE 754 rounds (square, sqrt, floor, …) are equal to NumPy's bit by bit. The others are the browser's, which
- * err by a unit in the last place or two, as NumPy's do, which differ between machines.
+ * Those that IEEE 754 rounds (square, sqrt, floor, …) are equal to NumPy's bit by bit. The others are the browser's,
+ * which err by a unit in the last place or two, as NumPy's do, which differ between machines.
  */
 
 const HALF = 0.5;

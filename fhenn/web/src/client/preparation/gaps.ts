@@ -1,10 +1,11 @@
 /** What is done about missing cells: `Impute` fills them, `IsMissing` tells of them. */
 
 import { listOf, truth, whole } from "../built.ts";
+import { ensure } from "../ensure.ts";
 import type { Json, JsonObject } from "../json.ts";
 import { type Cell, short } from "../table/index.ts";
 import type { Cells, Fields, Frame, Kind } from "./frame.ts";
-import { asFloats, cell, require, Step, StepFields } from "./step.ts";
+import { asFloats, cell, Step, StepFields } from "./step.ts";
 
 const NEW = "Fill it in, or leave the row out: no cell was missing there when the model was fitted.";
 
@@ -44,7 +45,8 @@ export class Impute extends Step {
       if (fill === null || rows.length === 0) {
         return cells;
       }
-      const message = `${this.missing === null ? "The cell is blank" : "The value is missing"}: the model fills in ${short(fill)}.`;
+      const what = this.missing === null ? "The cell is blank" : "The value is missing";
+      const message = `${what}: the model fills in ${short(fill)}.`;
       rows.forEach((row) => frame.note(row, place, "blank", message));
       if (cells instanceof Float64Array) {
         const filled = cells.slice();
@@ -90,7 +92,11 @@ export class IsMissing extends Step {
 
   override after(before: Fields): Fields {
     const reason = `a step IsMissing takes columns that are not among the ${before.length} that come in.`;
-    require(this.places.every((place) => place in before), reason, "Count columns from 0.");
+    ensure(
+      this.places.every((place) => place in before),
+      reason,
+      "Count columns from 0.",
+    );
     return this.places.map((place) => ({ kind: "number", origin: before[place]?.origin ?? null }));
   }
 

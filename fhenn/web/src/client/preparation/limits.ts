@@ -1,11 +1,12 @@
 /** How large a stranger's preparation may be, and what its steps must be for. */
 
+import { ensure } from "../ensure.ts";
 import { ParameterError } from "../errors.ts";
 import { Malformed } from "../json.ts";
 import { Union, walk } from "./arrange.ts";
 import { DEEPEST } from "./catalogue.ts";
 import type { Fields } from "./frame.ts";
-import { require, type Step } from "./step.ts";
+import { type Step } from "./step.ts";
 
 /** Bytes of a preparation as JSON. */
 const LARGEST = 16 << 20;
@@ -24,7 +25,8 @@ export function requireShort(source: string | Uint8Array): void {
   if (source.length > LARGEST) {
     throw new Malformed(`its ${source.length} bytes are more than ${LARGEST}`);
   }
-  const marks = typeof source === "string" ? partsOfText(source) : source.reduce((count, byte) => count + isPart(byte), 0);
+  const marks =
+    typeof source === "string" ? partsOfText(source) : source.reduce((count, byte) => count + isPart(byte), 0);
   if (marks > MOST_PARTS) {
     throw new Malformed("its brackets and commas are more parts than any preparation has");
   }
@@ -47,13 +49,13 @@ function isPart(code: number): number {
 export function requireNames(columns: readonly { readonly name: string | null }[], features: readonly string[]): void {
   const names = columns.flatMap(({ name }) => (name === null ? [] : [name]));
   const whole = columns.length > 0 && (names.length === 0 || names.length === columns.length);
-  require(whole, "columns must all have names, or none.", "Name all of them, at least one.");
+  ensure(whole, "columns must all have names, or none.", "Name all of them, at least one.");
   for (const [what, all] of [
     ["columns", names],
     ["features", features],
   ] as const) {
     const distinct = new Set(all.map((name) => name.normalize("NFC"))).size === all.length;
-    require(distinct, `two ${what} have the same name.`, "Rename one of them, or leave it out.");
+    ensure(distinct, `two ${what} have the same name.`, "Rename one of them, or leave it out.");
   }
 }
 
@@ -83,7 +85,7 @@ export function requireModest(
 
 function requireAtMost(count: number, most: number, what: string): void {
   const reason = `a preparation has ${count} ${what}, where ${most} is the most.`;
-  require(count <= most, reason, "Choose fewer features, or prepare some before.");
+  ensure(count <= most, reason, "Choose fewer features, or prepare some before.");
 }
 
 /** How many steps there are, and how deep they nest. */

@@ -1,9 +1,10 @@
-/** Maps of whole rows: `Matrix` and `Kernel`. Sums are taken in order, so that the last digits may differ from NumPy's. */
+/** Maps of whole rows: `Matrix` and `Kernel`. Sums are taken in order: last digits may differ from NumPy's. */
 
 import { listOf, oneOf, real } from "../built.ts";
+import { ensure } from "../ensure.ts";
 import type { Json, JsonObject } from "../json.ts";
 import type { Fields, Frame } from "./frame.ts";
-import { asFloats, mapped, ofAll, require, Step, StepFields } from "./step.ts";
+import { asFloats, mapped, ofAll, Step, StepFields } from "./step.ts";
 
 type Numbers = readonly number[];
 
@@ -19,7 +20,7 @@ export class Matrix extends Step {
     super(data);
     requireMatrix("Matrix", weights);
     const fit = bias.length === 0 || bias.length === weights.length;
-    require(fit, "a step Matrix must have a bias for each of its rows, or none.", "Give as many.");
+    ensure(fit, "a step Matrix must have a bias for each of its rows, or none.", "Give as many.");
   }
 
   static of(value: Json): Matrix {
@@ -135,5 +136,5 @@ function distances(values: readonly Float64Array[], other: Numbers, rows: number
 export function requireMatrix(step: string, rows: readonly (readonly unknown[])[]): void {
   const width = rows[0]?.length ?? 0;
   const fit = width > 0 && rows.every(({ length }) => length === width);
-  require(fit, `a step ${step} must have rows of one length.`, "Give at least one row.");
+  ensure(fit, `a step ${step} must have rows of one length.`, "Give at least one row.");
 }

@@ -2,6 +2,7 @@
 
 import { Fields as Given, listOf, oneOf, optional, text, truth } from "../built.ts";
 import { sha256, utf8 } from "../bytes.ts";
+import { ensure } from "../ensure.ts";
 import { ShapeMismatch } from "../errors.ts";
 import { type Json, writeJson } from "../json.ts";
 import { type Cell, Findings, matchColumns, type Prepared, type Table } from "../table/index.ts";
@@ -11,7 +12,7 @@ import { stepsOf } from "./catalogue.ts";
 import { readCells } from "./cells.ts";
 import { type Cells, type Complaint, type Fields, Frame, type Kind } from "./frame.ts";
 import { requireKinds, requireModest, requireNames, requireShort, widthOf } from "./limits.ts";
-import { require, type Step } from "./step.ts";
+import { type Step } from "./step.ts";
 
 /** Numbers that are made at once, 8 MB. */
 const BLOCK = 1 << 20;
@@ -42,11 +43,11 @@ export class Preparation {
     const begin = this.begin;
     requireModest(columns, features, steps, begin);
     const ends = requireKinds(steps, begin);
-    require(ends.length > 0, "no features come out.", "Keep at least one column.");
+    ensure(ends.length > 0, "no features come out.", "Keep at least one column.");
     const reason = `${ends.length} features come out, and ${features.length} have names.`;
-    require(ends.length === features.length, reason, "Name each of them.");
+    ensure(ends.length === features.length, reason, "Name each of them.");
     const numbers = ends.every(({ kind }) => kind === "number");
-    require(numbers, "a feature is no number when all steps are done.", "Encode texts as numbers.");
+    ensure(numbers, "a feature is no number when all steps are done.", "Encode texts as numbers.");
     this.width = widthOf(steps, begin);
     this.texts = textsOf(steps, begin);
   }
@@ -114,7 +115,7 @@ export class Preparation {
       made.values.forEach((column, place) => {
         column.forEach((value, row) => (features[(start + row) * width + place] = value));
       });
-      requireFinite(made, frame);
+      requireFinite(made, frame, this.features);
       noteBlanks(frame);
       origins = made.fields.map(({ origin }) => (origin === null ? null : (places[origin] ?? null)));
     }
@@ -171,12 +172,13 @@ function textsOf(steps: readonly Step[], begin: Fields): readonly (readonly stri
 }
 
 /** Refuse features that are not finite: of blanks that nothing fills, of logarithms of numbers that have none. */
-function requireFinite(made: Frame, raw: Frame): void {
+function requireFinite(made: Frame, raw: Frame, names: readonly string[]): void {
   made.values.forEach((column, place) => {
     const origin = made.fields[place]?.origin ?? null;
     column.forEach((value, row) => {
       if (!Number.isFinite(value)) {
-        made.refuse(row, place, strayOf(value, origin !== null && raw.isMissing(row, origin)));
+        const complaint = strayOf(value, origin !== null && raw.isMissing(row, origin));
+        made.refuse(row, place, { ...complaint, name: names[place] ?? "" });
       }
     });
   });

@@ -1,12 +1,13 @@
 /** `Quantiles`: which share of a column's training data a number exceeds. */
 
 import { listOf, oneOf, real } from "../built.ts";
+import { ensure } from "../ensure.ts";
 import type { Json, JsonObject } from "../json.ts";
 import type { Fields, Frame } from "./frame.ts";
 import { interpolate } from "./interpolate.ts";
 import { normalQuantile } from "./normal.ts";
 import { clip } from "./scaling.ts";
-import { asFloats, asNumbers, bitLength, mapped, require, requireAscending, Step, StepFields } from "./step.ts";
+import { asFloats, asNumbers, bitLength, mapped, requireAscending, Step, StepFields } from "./step.ts";
 
 type Output = "uniform" | "normal";
 type Numbers = readonly number[];
@@ -31,7 +32,7 @@ export class Quantiles extends Step {
     for (const each of [references, ...quantiles]) {
       requireAscending("quantiles and their references", each);
       const fit = each.length === references.length && each.length > 0;
-      require(fit, `a column has ${each.length} quantiles for ${references.length} references.`, "Give as many.");
+      ensure(fit, `a column has ${each.length} quantiles for ${references.length} references.`, "Give as many.");
     }
   }
 

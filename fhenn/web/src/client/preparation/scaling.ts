@@ -1,10 +1,11 @@
 /** Maps of numbers, column by column: `Scale`, `Clip`, `Bins` and `Function`; and of rows, `Normalize`. */
 
 import { listOf, oneOf, real, text } from "../built.ts";
+import { ensure } from "../ensure.ts";
 import type { Json, JsonObject } from "../json.ts";
 import type { Fields, Frame } from "./frame.ts";
 import { FUNCTIONS } from "./functions.ts";
-import { asFloats, asNumbers, bitLength, mapped, ofAll, require, requireAscending, Step, StepFields, sum } from "./step.ts";
+import { asFloats, asNumbers, bitLength, mapped, ofAll, requireAscending, Step, StepFields, sum } from "./step.ts";
 
 type Numbers = readonly number[];
 
@@ -38,7 +39,9 @@ export class Scale extends Step {
 
   override apply(frame: Frame): Frame {
     const columns = frame.values.map((values, place) => {
-      const [minus, over, times, plus] = [this.subtract, this.divide, this.multiply, this.add].map((part) => part[place]);
+      const [minus, over, times, plus] = [this.subtract, this.divide, this.multiply, this.add].map(
+        (part) => part[place],
+      );
       return mapped(values, (x) => {
         const moved = minus === undefined ? x : x - minus;
         const divided = over === undefined ? moved : moved / over;
@@ -118,7 +121,9 @@ export class Bins extends Step {
   }
 
   override apply(frame: Frame): Frame {
-    const columns = frame.values.map((values, place) => mapped(values, (x) => countReached(this.edges[place] ?? [], x)));
+    const columns = frame.values.map((values, place) =>
+      mapped(values, (x) => countReached(this.edges[place] ?? [], x)),
+    );
     return frame.with(columns, this.after(frame.fields));
   }
 
@@ -157,7 +162,11 @@ export class Function extends Step {
     const fields = new StepFields(value);
     const name = fields.need("name", text);
     const map = FUNCTIONS.get(name);
-    require(map !== undefined, `there is no function ${name.slice(0, 40)}.`, `Choose one of ${[...FUNCTIONS.keys()].join(", ")}.`);
+    ensure(
+      map !== undefined,
+      `there is no function ${name.slice(0, 40)}.`,
+      `Choose one of ${[...FUNCTIONS.keys()].join(", ")}.`,
+    );
     return new Function(fields.end(), map ?? ((x) => x));
   }
 
@@ -166,7 +175,10 @@ export class Function extends Step {
   }
 
   override apply(frame: Frame): Frame {
-    return frame.with(frame.values.map((values) => mapped(values, this.map)), this.after(frame.fields));
+    return frame.with(
+      frame.values.map((values) => mapped(values, this.map)),
+      this.after(frame.fields),
+    );
   }
 
   override work(count: number): number {

@@ -1,11 +1,12 @@
 /** `Sketch`: the tensor sketch of each row, whose inner products are about (γ x·y + c)ᵈ. */
 
 import { listOf, real, whole } from "../built.ts";
+import { ensure } from "../ensure.ts";
 import type { Json, JsonObject } from "../json.ts";
 import { type Complex, times, transform, zeros } from "./fourier.ts";
 import type { Fields, Frame } from "./frame.ts";
 import { requireMatrix } from "./maps.ts";
-import { asFloats, bitLength, ofAll, require, Step, StepFields } from "./step.ts";
+import { asFloats, bitLength, ofAll, Step, StepFields } from "./step.ts";
 
 /** Components of a sketch, at most. */
 const MOST = 1 << 17;
@@ -27,11 +28,15 @@ export class Sketch extends Step {
     const width = places[0]?.length ?? 0;
     const alike = places.length === signs.length && signs.every(({ length }) => length === width);
     const fit = alike && 1 <= components && components <= MOST;
-    require(fit, "places and signs of a Sketch differ in shape.", "Give a sign for each place.");
+    ensure(fit, "places and signs of a Sketch differ in shape.", "Give a sign for each place.");
     const isPlace = (each: number) => 0 <= each && each < components;
     const known = places.flat().every(isPlace) && signs.flat().every((sign) => sign === 1 || sign === -1);
-    require(known, "a Sketch has a place or sign that is none.", "Places count from 0; signs are 1, -1.");
-    require(gamma >= 0 && coef0 >= 0, "gamma and coef0 of a Sketch must be 0 or more.", "Give for instance 1.0 and 0.0.");
+    ensure(known, "a Sketch has a place or sign that is none.", "Places count from 0; signs are 1, -1.");
+    ensure(
+      gamma >= 0 && coef0 >= 0,
+      "gamma and coef0 of a Sketch must be 0 or more.",
+      "Give for instance 1.0 and 0.0.",
+    );
   }
 
   static of(value: Json): Sketch {
@@ -47,7 +52,7 @@ export class Sketch extends Step {
   override after(before: Fields): Fields {
     const width = (this.places[0]?.length ?? 0) - (this.coef0 === 0 ? 0 : 1);
     const reason = `a step Sketch is for ${width} columns, and ${before.length} come in.`;
-    require(before.length === width, reason, "Give as many.");
+    ensure(before.length === width, reason, "Give as many.");
     return ofAll(this.components);
   }
 

@@ -1,10 +1,11 @@
 /** `Spline`: the basis of B-splines of each column, at its number. */
 
 import { listOf, oneOf, real, truth, whole } from "../built.ts";
+import { ensure } from "../ensure.ts";
 import type { Json, JsonObject } from "../json.ts";
 import type { Fields, Frame } from "./frame.ts";
 import { clip, countReached } from "./scaling.ts";
-import { asFloats, require, requireAscending, Step, StepFields } from "./step.ts";
+import { asFloats, requireAscending, Step, StepFields } from "./step.ts";
 
 type Extrapolation = "error" | "constant" | "linear" | "continue" | "periodic";
 type Numbers = readonly number[];
@@ -28,11 +29,11 @@ export class Spline extends Step {
     const width = knots[0]?.length ?? 0;
     for (const each of knots) {
       requireAscending("knots", each);
-      require(each.length === width, "columns have different numbers of knots.", "Give each as many.");
+      ensure(each.length === width, "columns have different numbers of knots.", "Give each as many.");
     }
     const fit = degree >= 0 && degree <= MOST_DEGREE && (knots.length === 0 || width >= 2 * degree + 2);
     const wayOut = `Give ${2 * degree + 2} knots or more, and a degree of at most ${MOST_DEGREE}.`;
-    require(fit, `a spline of degree ${degree} does not go with its knots.`, wayOut);
+    ensure(fit, `a spline of degree ${degree} does not go with its knots.`, wayOut);
   }
 
   static of(value: Json): Spline {
@@ -117,7 +118,8 @@ export class Spline extends Step {
     const [low, high] = [knots[this.degree] ?? NaN, knots[knots.length - this.degree - 1] ?? NaN];
     const values = frame.numbers(place);
     for (const row of frame.rowsWhere((at) => (values[at] ?? NaN) < low || (values[at] ?? NaN) > high)) {
-      const message = `${values[row]} is beyond the knots of the model's splines, [${low}, ${high}]. Leave the row out.`;
+      const range = `[${low}, ${high}]`;
+      const message = `${values[row]} is beyond the knots of the model's splines, ${range}. Leave the row out.`;
       frame.refuse(row, place, { kind: "out of bounds", message, refusal: "CellRefused" });
     }
   }
@@ -152,7 +154,8 @@ export function splineBasis(x: number, knots: Numbers, degree: number, slope = f
       const [right, left] = [knot(piece + place + 1), knot(piece + place + 1 - order)];
       const width = right - left;
       const share = width === 0 ? 0 : (before[place] ?? NaN) / width;
-      const [own, other] = slope && order === degree ? [-order * share, order * share] : [share * (right - x), share * (x - left)];
+      const [own, other] =
+        slope && order === degree ? [-order * share, order * share] : [share * (right - x), share * (x - left)];
       next[place] = (next[place] ?? NaN) + own;
       next[place + 1] = (next[place + 1] ?? NaN) + other;
     }

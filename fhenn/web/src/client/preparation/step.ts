@@ -1,7 +1,7 @@
-/** `Step`: what all steps of a preparation are, and how a sequence of them is run (`fhenn/interop/preparation/step.py`). */
+/** `Step`: what all steps of a preparation are (`fhenn/interop/preparation/step.py`). */
 
 import { type Build, Fields as Given } from "../built.ts";
-import { ParameterError } from "../errors.ts";
+import { ensure } from "../ensure.ts";
 import { type Json, type JsonObject, isList, Malformed, writeJson } from "../json.ts";
 import type { Cell } from "../table/index.ts";
 import type { Fields, Frame, Kind } from "./frame.ts";
@@ -44,19 +44,12 @@ export abstract class Step {
   /** Throw ParameterError where a part does not have one entry for each column. */
   protected requireWidth(before: Fields, ...parts: readonly (readonly unknown[])[]): void {
     for (const part of parts) {
-      require(
+      ensure(
         part.length === before.length,
         `a step ${this.name} is for ${part.length} columns, and ${before.length} come in.`,
         "Give it one entry for each column.",
       );
     }
-  }
-}
-
-/** Throw ParameterError where something does not hold. */
-export function require(holds: boolean, reason: string, wayOut: string): void {
-  if (!holds) {
-    throw new ParameterError(reason, wayOut);
   }
 }
 
@@ -153,5 +146,5 @@ export function sum(numbers: readonly number[]): number {
 /** Throw ParameterError where numbers do not ascend, equal ones apart. */
 export function requireAscending(what: string, values: readonly number[]): void {
   const sorted = values.every((value, place) => place === 0 || (values[place - 1] ?? NaN) <= value);
-  require(sorted, `${what} must be finite and ascend.`, "Sort them.");
+  ensure(sorted, `${what} must be finite and ascend.`, "Sort them.");
 }

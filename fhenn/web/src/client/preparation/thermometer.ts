@@ -1,10 +1,11 @@
 /** `Thermometer`: which thresholds a number does not pass, as bits: what trees decide by. */
 
 import { listOf, real, truth } from "../built.ts";
+import { ensure } from "../ensure.ts";
 import type { Json, JsonObject } from "../json.ts";
 import type { Cell } from "../table/index.ts";
 import type { Fields, Frame, Kind } from "./frame.ts";
-import { asFloats, cell, require, Step, StepFields, sum } from "./step.ts";
+import { asFloats, cell, Step, StepFields, sum } from "./step.ts";
 
 type Sets = readonly (readonly Cell[])[];
 
@@ -34,12 +35,12 @@ export class Thermometer extends Step {
     super(data);
     for (const { thresholds, sets } of parts) {
       const ascend = thresholds.every((each, at) => at === 0 || (thresholds[at - 1] ?? NaN) < each);
-      require(ascend, "thresholds must be finite and ascend.", "Sort them, each once.");
+      ensure(ascend, "thresholds must be finite and ascend.", "Sort them, each once.");
       const cells = sets.flat();
       const alike = cells.every((each) => typeof each === "number");
       const texts = cells.every((each) => typeof each === "string") && thresholds.length === 0;
       const wayOut = "Give sets of numbers; or of texts, for a column without thresholds.";
-      require(alike || texts, "the sets of a column hold other cells than its thresholds allow.", wayOut);
+      ensure(alike || texts, "the sets of a column hold other cells than its thresholds allow.", wayOut);
     }
   }
 
@@ -53,9 +54,13 @@ export class Thermometer extends Step {
     for (const part of [missing, sets]) {
       const fit = part.length === 0 || part.length === thresholds.length;
       const reason = `thresholds are for ${thresholds.length} columns, and missing or sets for ${part.length}.`;
-      require(fit, reason, "Give one entry for each column.");
+      ensure(fit, reason, "Give one entry for each column.");
     }
-    const parts = thresholds.map((each, at) => ({ thresholds: each, sets: sets[at] ?? [], missing: missing[at] ?? false }));
+    const parts = thresholds.map((each, at) => ({
+      thresholds: each,
+      sets: sets[at] ?? [],
+      missing: missing[at] ?? false,
+    }));
     return new Thermometer(fields.end(), parts, strict, single);
   }
 

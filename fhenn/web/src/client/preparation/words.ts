@@ -1,9 +1,10 @@
 /** `CountWords`: how often the words of a vocabulary are in a text. */
 
 import { listOf, text, truth, whole } from "../built.ts";
+import { ensure } from "../ensure.ts";
 import type { Json, JsonObject } from "../json.ts";
 import type { Fields, Frame, Kind } from "./frame.ts";
-import { require, Step, StepFields } from "./step.ts";
+import { Step, StepFields } from "./step.ts";
 
 /** scikit-learn's default: two letters, digits or underscores of any script, or more. */
 const WORD = /[\p{L}\p{N}_]{2,}/gu;
@@ -32,10 +33,10 @@ export class CountWords extends Step {
     super(data);
     this.places = new Map(vocabulary.map((term, place) => [term, place]));
     const distinct = this.places.size === vocabulary.length && vocabulary.length > 0;
-    require(distinct, "a vocabulary is empty, or has a term twice.", "Give each term once.");
+    ensure(distinct, "a vocabulary is empty, or has a term twice.", "Give each term once.");
     const { shortest, longest } = counting;
     const fit = 1 <= shortest && shortest <= longest && longest <= LONGEST;
-    require(fit, `sequences of ${shortest} to ${longest} words are not counted.`, `Count those of 1 to ${LONGEST}.`);
+    ensure(fit, `sequences of ${shortest} to ${longest} words are not counted.`, `Count those of 1 to ${LONGEST}.`);
   }
 
   static of(value: Json): CountWords {
@@ -57,7 +58,7 @@ export class CountWords extends Step {
 
   override after(before: Fields): Fields {
     const reason = `a step CountWords is for 1 column, and ${before.length} come in.`;
-    require(before.length === 1, reason, "Give it one.");
+    ensure(before.length === 1, reason, "Give it one.");
     const origin = before[0]?.origin ?? null;
     return Array.from({ length: this.places.size }, () => ({ kind: "number", origin }));
   }

@@ -1,7 +1,7 @@
-/** Expressions of scores: what a client computes from decrypted scores, as data (`fhenn/interop/reading/expressions.py`). */
+/** Expressions of scores: what a client computes from them, as data (`fhenn/interop/reading/expressions.py`). */
 
 import { type Build, Fields, listOf, text, whole } from "../built.ts";
-import { ParameterError } from "../errors.ts";
+import { ensure } from "../ensure.ts";
 import { isList, type Json, Malformed } from "../json.ts";
 
 /** Of what expressions may hold: steps, and numbers a sample that go in and come out of all of them. */
@@ -22,7 +22,9 @@ export interface Expression {
 }
 
 /** What an operation makes of its fields in JSON. Throws Malformed or ParameterError. */
-export type Operation = (fields: OperationFields) => Omit<Expression, "op" | "places"> & { readonly places?: readonly number[] };
+export type Operation = (
+  fields: OperationFields,
+) => Omit<Expression, "op" | "places"> & { readonly places?: readonly number[] };
 
 /** The fields of a step, in which the place of an earlier step stands for an expression. */
 export class OperationFields {
@@ -47,7 +49,10 @@ export class OperationFields {
 
   /** A field that is several expressions. */
   expressions(name: string): readonly Expression[] {
-    return this.#given.need(name, listOf((value) => this.#at(value)));
+    return this.#given.need(
+      name,
+      listOf((value) => this.#at(value)),
+    );
   }
 
   #at(value: Json): Expression {
@@ -61,7 +66,11 @@ export class OperationFields {
 
 /** Scores by their places: what all expressions begin with. */
 export function scoresAt(places: readonly number[]): Expression {
-  require(places.every((place) => place >= 0), "places of scores count from 0.", "Give none below.");
+  ensure(
+    places.every((place) => place >= 0),
+    "places of scores count from 0.",
+    "Give none below.",
+  );
   return made("scores", {
     inputs: [],
     width: places.length,
@@ -73,15 +82,8 @@ export function scoresAt(places: readonly number[]): Expression {
 /** The expression that an operation made, after a check of its width. */
 export function made(op: string, parts: ReturnType<Operation>): Expression {
   const wayOut = `Make from 1 to ${MOST_CELLS} of them.`;
-  require(parts.width >= 1 && parts.width <= MOST_CELLS, `${op} makes ${parts.width} numbers a sample.`, wayOut);
+  ensure(parts.width >= 1 && parts.width <= MOST_CELLS, `${op} makes ${parts.width} numbers a sample.`, wayOut);
   return { ...parts, op, places: parts.places ?? null };
-}
-
-/** Throw ParameterError where something does not hold. */
-export function require(holds: boolean, reason: string, wayOut: string): void {
-  if (!holds) {
-    throw new ParameterError(reason, wayOut);
-  }
 }
 
 /** Numbers a sample that go in and come out. */
@@ -102,7 +104,12 @@ export function inOrder(roots: readonly Expression[]): readonly Expression[] {
       found.add(root);
     } else {
       left.push({ root, ready: true });
-      left.push(...root.inputs.filter((each) => !found.has(each)).map((each) => ({ root: each, ready: false })).reverse());
+      left.push(
+        ...root.inputs
+          .filter((each) => !found.has(each))
+          .map((each) => ({ root: each, ready: false }))
+          .reverse(),
+      );
     }
   }
   return [...found];

@@ -60,7 +60,10 @@ export function dtypeOf(name: string): Dtype {
   }
   const [, kind, digits = ""] = /^([iufUO])([0-9]{0,9})$/.exec(code) ?? [];
   const size = digits === "" ? (kind === "U" || kind === "O" ? 0 : 8) : Number(digits);
-  const fit = kind === "U" || (kind === "O" && (size === 0 || size === 8)) || (kind === "f" ? [2, 4, 8] : [1, 2, 4, 8]).includes(size);
+  const fit =
+    kind === "U" ||
+    (kind === "O" && (size === 0 || size === 8)) ||
+    (kind === "f" ? [2, 4, 8] : [1, 2, 4, 8]).includes(size);
   if (kind === undefined || !fit) {
     throw new Malformed("labels of another type");
   }
@@ -77,7 +80,10 @@ export function holds(dtype: Dtype, { kind, value, text }: Label): boolean {
     case "u":
       return typeof value === "bigint" && BigInt.asUintN(8 * dtype.size, value) === value;
     case "f":
-      return typeof value === "number" && (dtype.size === 8 || (dtype.size === 4 ? Math.fround(value) === value : isHalf(value)));
+      return (
+        typeof value === "number" &&
+        (dtype.size === 8 || (dtype.size === 4 ? Math.fround(value) === value : isHalf(value)))
+      );
     case "U":
       // NumPy takes zeros at a text's end for none, and "U" without a length for as long as is needed
       return kind === "text" && !text.endsWith("\0") && (dtype.size === 0 || [...text].length <= dtype.size);

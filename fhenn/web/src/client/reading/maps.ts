@@ -1,6 +1,7 @@
 /** What is read of scores by expressions of them: `Maps`, and those that JSON names by a word. */
 
 import { type Fields, optional, whole } from "../built.ts";
+import { ensure } from "../ensure.ts";
 import { type Json, Malformed } from "../json.ts";
 import {
   cellsOf,
@@ -11,7 +12,6 @@ import {
   MOST_CELLS,
   MOST_STEPS,
   type Operation,
-  require,
   scoresAt,
 } from "./expressions.ts";
 import { apply, columns, concatenate, interpolated, normalise, OPERATIONS, scale, softmaxOf } from "./operations.ts";
@@ -51,8 +51,11 @@ export function mapsOf(fields: Fields): Maps {
   }
   const cells = needed.reduce((total, each) => total + cellsOf(each), 0);
   const reason = `${needed.length} steps, with ${cells} numbers a sample, are too many for a client.`;
-  require(needed.length <= MOST_STEPS && cells <= MOST_CELLS, reason, `Make at most ${MOST_STEPS} and ${MOST_CELLS}.`);
-  const scores = needed.reduce((most, { places }) => (places ?? []).reduce((last, place) => Math.max(last, place), most), -1);
+  ensure(needed.length <= MOST_STEPS && cells <= MOST_CELLS, reason, `Make at most ${MOST_STEPS} and ${MOST_CELLS}.`);
+  const scores = needed.reduce(
+    (most, { places }) => (places ?? []).reduce((last, place) => Math.max(last, place), most),
+    -1,
+  );
   return { predict, probabilities, decision, scores: scores + 1 };
 }
 
@@ -68,7 +71,7 @@ export function requireWidths(maps: Maps, predict: number | null, others: number
     (predict === null || maps.predict.width === predict) &&
     (maps.probabilities === null || maps.probabilities.width === others) &&
     (maps.decision === null || others > 0);
-  require(fit, "the maps do not go with the classes.", "Give a column for each class or label.");
+  ensure(fit, "the maps do not go with the classes.", "Give a column for each class or label.");
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Votes, scores and probabilities of classes from those of their pairs, in the order (0, 1), (0, 2), …, (1, 2), …. */
 
-import { require } from "./expressions.ts";
+import { ensure } from "../ensure.ts";
 
 const LEAST_SHARE = 1e-7;
 
@@ -25,7 +25,7 @@ function* pairsOf(classes: number): Generator<Pair> {
 export function classesOf(pairs: number): number {
   const classes = Math.round((1 + Math.sqrt(1 + 8 * pairs)) / 2);
   const fit = pairs >= 1 && (classes * (classes - 1)) / 2 === pairs;
-  require(fit, `${pairs} is no number of pairs of classes.`, "Give one column for each pair.");
+  ensure(fit, `${pairs} is no number of pairs of classes.`, "Give one column for each pair.");
   return classes;
 }
 
@@ -84,7 +84,9 @@ function formOf(beats: Float64Array, classes: number): Float64Array {
 function minimise(form: Float64Array, classes: number): Float64Array {
   let p = new Float64Array(classes).fill(1 / classes);
   for (let round = 0; round < Math.max(100, classes); round += 1) {
-    let slopes = p.map((_, row) => p.reduce((sum, share, column) => sum + (form[row * classes + column] ?? NaN) * share, 0));
+    let slopes = p.map((_, row) =>
+      p.reduce((sum, share, column) => sum + (form[row * classes + column] ?? NaN) * share, 0),
+    );
     let value = p.reduce((sum, share, row) => sum + share * (slopes[row] ?? NaN), 0);
     const start = value;
     const off = slopes.reduce((most, slope) => Math.max(most, Math.abs(slope - start)), 0);

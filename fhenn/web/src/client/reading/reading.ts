@@ -1,11 +1,12 @@
 /** `Reading`: what a model's scores mean to those who know the model from elsewhere. */
 
 import { Fields, listOf, oneOf, optional, real, text, truth } from "../built.ts";
+import { ensure } from "../ensure.ts";
 import { ShapeMismatch } from "../errors.ts";
 import { argmax } from "../finish.ts";
 import { type Json, Malformed } from "../json.ts";
 import { readVersioned } from "../versioned.ts";
-import { evaluate, require } from "./expressions.ts";
+import { evaluate } from "./expressions.ts";
 import { commonKind, type Dtype, dtypeOf, holds, type Label, label, labelAs } from "./labels.ts";
 import { type Maps, mapsByName, mapsOf, type Probability, requireWidths } from "./maps.ts";
 
@@ -80,8 +81,16 @@ export class Reading {
   }
 
   private static of(fields: Fields): Reading {
-    const maps = fields.take("maps", optional((value: Json) => mapsOf(new Fields(value))), null);
-    const outputs = fields.take("outputs", listOf((value) => Reading.of(new Fields(value))), []);
+    const maps = fields.take(
+      "maps",
+      optional((value: Json) => mapsOf(new Fields(value))),
+      null,
+    );
+    const outputs = fields.take(
+      "outputs",
+      listOf((value) => Reading.of(new Fields(value))),
+      [],
+    );
     if (outputs.length > MOST_NAMES) {
       throw new Malformed("outputs without end");
     }
@@ -118,8 +127,8 @@ export class Reading {
    *
    * @param scores - (rows, outputs), row-major, decrypted and not finished.
    * @param outputs - scores of a row.
-   * @returns labels of classifications, where the first of the largest scores wins; 1 and 0 of a multilabel; values of a
-   * regression.
+   * @returns labels of classifications, where the first of the largest scores wins; 1 and 0 of a multilabel; values of
+   * a regression.
    * @throws ShapeMismatch where there are others.
    */
   predict(scores: Float64Array, outputs: number): Predictions {
@@ -127,7 +136,9 @@ export class Reading {
     if (this.outputs.length > 0) {
       const common = commonKind(this.outputs.map(({ dtype }) => dtype));
       const found = this.outputs.map((each) => each.labels(scores, outputs).map((own) => labelAs(own, common)));
-      const cells = Array.from({ length: rows }, (_, row) => found.flatMap((labels) => labels.slice(row, row + 1))).flat();
+      const cells = Array.from({ length: rows }, (_, row) =>
+        found.flatMap((labels) => labels.slice(row, row + 1)),
+      ).flat();
       return { rows, width: this.outputs.length, cells };
     }
     if (this.task === "classification") {
@@ -195,26 +206,30 @@ export class Reading {
 /** Throw ParameterError where the fields contradict one another. */
 function requireTask({ task, classes, features, probability, maps, outputs, deviance }: Parts): void {
   const distinct = new Set((features ?? []).map((name) => name.normalize("NFC"))).size === (features ?? []).length;
-  require(distinct, "two features have the same name.", "Rename one of them, or leave it out.");
+  ensure(distinct, "two features have the same name.", "Rename one of them, or leave it out.");
   const least = LEAST_CLASSES.get(task);
   const fit = least === undefined ? classes.length === 0 : classes.length >= least;
-  require(fit, `task ${task} does not go with ${classes.length} classes.`, "Give two for a classification, or more.");
+  ensure(fit, `task ${task} does not go with ${classes.length} classes.`, "Give two for a classification, or more.");
   // Python's 1, 1.0 and True are equal
   const values = classes.map(({ value }) => (typeof value === "string" ? `text ${value}` : numberIn(value)));
-  require(new Set(values).size === values.length, "classes must be distinct.", "Leave out what is there twice.");
+  ensure(new Set(values).size === values.length, "classes must be distinct.", "Leave out what is there twice.");
   const words = probability === null || (task === "classification" && maps === null);
-  require(words, `probability ${probability} does not go with a ${task}, or with maps.`, "Leave it out.");
+  ensure(words, `probability ${probability} does not go with a ${task}, or with maps.`, "Leave it out.");
   const several = task === "multioutput";
   const apart = outputs.every((each) => each.task === "classification" && each.hasMaps);
   const wayOut = "Give a classification with maps for each output of a multioutput, and none to others.";
-  require(outputs.length > 0 === several && apart, `a ${task} does not go with ${outputs.length} outputs.`, wayOut);
+  ensure(outputs.length > 0 === several && apart, `a ${task} does not go with ${outputs.length} outputs.`, wayOut);
   const mapped = !(several && maps !== null) && !(task === "multilabel" && maps === null);
-  require(mapped, `a ${task} has maps${several ? " in its outputs" : ""}.`, "Give them there.");
+  ensure(mapped, `a ${task} has maps${several ? " in its outputs" : ""}.`, "Give them there.");
   if (maps !== null) {
     requireWidths(maps, classes.length || null, classes.length);
   }
   const power = deviance === null || (task === "regression" && !(0 < deviance && deviance < 1));
-  require(power, `a ${task} does not go with such a deviance.`, "Give the power of a Tweedie distribution to a regression.");
+  ensure(
+    power,
+    `a ${task} does not go with such a deviance.`,
+    "Give a regression the power of a Tweedie distribution.",
+  );
 }
 
 /** A number as text, the same for those that are equal in Python. */
@@ -231,7 +246,10 @@ function requireLabels({ task, classes, features }: Parts, dtype: Dtype): void {
     throw new Malformed("labels of another type");
   }
   const names = features ?? [];
-  if (names.length > MOST_NAMES || names.some((name) => [...name.slice(0, 2 * LONGEST_NAME + 1)].length > LONGEST_NAME)) {
+  if (
+    names.length > MOST_NAMES ||
+    names.some((name) => [...name.slice(0, 2 * LONGEST_NAME + 1)].length > LONGEST_NAME)
+  ) {
     throw new Malformed("too many features, or a name without end");
   }
   if (bytes * classes.length > LARGEST_LABELS) {

@@ -59,7 +59,9 @@ function readColumns(scores: Float64Array, outputs: number, reading: Reading): r
     classes.flatMap((each, place) => {
       const values = shares[at];
       const name = several ? `p_${at}(${each.text})` : `p(${each.text})`;
-      return values === undefined ? [] : [resultColumn(name, "probability", columnOf(values, place, classes.length), each)];
+      return values === undefined
+        ? []
+        : [resultColumn(name, "probability", columnOf(values, place, classes.length), each)];
     }),
   );
   return [...predictions, ...probabilities];
@@ -75,7 +77,9 @@ function predictedCells(reading: Reading, cells: readonly Label[] | Float64Array
     return numbers;
   }
   // of a sample that is struck out nothing may be known
-  return numbers.map((each) => (Number.isNaN(each) ? null : reading.dtype.kind === "b" ? each !== 0 : BigInt(Math.trunc(each))));
+  return numbers.map((each) =>
+    Number.isNaN(each) ? null : reading.dtype.kind === "b" ? each !== 0 : BigInt(Math.trunc(each)),
+  );
 }
 
 function finishColumns(scores: Float64Array, outputs: number, finish: Finish | null): readonly ResultColumn[] {

@@ -1,11 +1,9 @@
 /** `checkBounds`: values beyond what was declared to the plan. */
 
 import { ShapeMismatch } from "../errors.ts";
+import { boxOf } from "../scaling.ts";
 import { apart } from "../text.ts";
 import type { Prepared, Problem } from "./problems.ts";
-
-/** The distance of two neighbouring numbers in single precision, relative to them. */
-const SINGLE_STEP = 2 ** -23;
 
 /**
  * The same features, with a problem for each value that is outside the bounds of the plan.
@@ -21,18 +19,15 @@ export function checkBounds(prepared: Prepared, lows: Float64Array, highs: Float
   if (lows.length !== width || highs.length !== width) {
     throw new ShapeMismatch("bounds", [lows.length], `(${width},)`);
   }
-  const slack = lows.map((low, place) => {
-    const largest = Math.max(Math.abs(low), Math.abs(highs[place] ?? 0));
-    return scaled ? SINGLE_STEP * largest : 0;
-  });
+  const box = boxOf(lows, highs);
+  const [floor, ceiling] = scaled ? [box.floor, box.ceiling] : [lows, highs];
   const strays: Problem[] = [];
   const blocked = new Set<number>();
   for (const row of prepared.ready) {
     for (let place = 0; place < width; place += 1) {
       const value = features[row * width + place] ?? NaN;
-      const [low, high, most] = [lows[place] ?? NaN, highs[place] ?? NaN, slack[place] ?? 0];
-      if (!(value >= low - most && value <= high + most)) {
-        strays.push(stray(prepared, row, place, value, low, high));
+      if (!(value >= (floor[place] ?? NaN) && value <= (ceiling[place] ?? NaN))) {
+        strays.push(stray(prepared, row, place, value, lows[place] ?? NaN, highs[place] ?? NaN));
         blocked.add(row);
       }
     }
@@ -59,7 +54,7 @@ function stray(prepared: Prepared, row: number, place: number, value: number, lo
     column: prepared.origins[place] ?? null,
     name,
     kind: "out of bounds",
-    message: `The feature ${name} is ${shown}, outside [${from}, ${to}]${only}. Correct the value, or leave the row out.`,
+    message: `The feature ${name} is ${shown}, outside [${from}, ${to}]${only}. Correct it, or leave the row out.`,
     refusal: "BoundsExceeded",
   };
 }

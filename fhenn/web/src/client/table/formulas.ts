@@ -1,4 +1,4 @@
-/** Text in CSV that a spreadsheet would run as a formula: quoted when written, read back (`fhenn/cli/tables/formulas.py`). */
+/** Text that a spreadsheet would run as a formula: quoted when written, read back (`fhenn/cli/tables/formulas.py`). */
 
 import { BLANK } from "./numerals.ts";
 

@@ -37,7 +37,13 @@ export function isHeader(
 ): boolean | null {
   const names = first.map((cell) => cell.normalize("NFC"));
   const kinds = first.map((cell) => kindOf(cell, decimal));
-  if (holds(names, kinds, expected.map((name) => name.normalize("NFC")))) {
+  if (
+    holds(
+      names,
+      kinds,
+      expected.map((name) => name.normalize("NFC")),
+    )
+  ) {
     return true;
   }
   if (kinds.includes("text")) {
@@ -96,9 +102,7 @@ function mayBeNames(first: readonly string[], rest: readonly (readonly string[])
   const step = steps[0] ?? 0;
   const even =
     rising && steps.every((each) => Math.abs(each - step) <= 1e-6 * Math.max(Math.abs(each), Math.abs(step)));
-  return (
-    (even && (values.length > 2 || (whole && step === 1))) || (rising && years) || overFractions || far
-  );
+  return (even && (values.length > 2 || (whole && step === 1))) || (rising && years) || overFractions || far;
 }
 
 function numbersIn(rest: readonly (readonly string[])[], place: number, decimal: Decimal): number[] {

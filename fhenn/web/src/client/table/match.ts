@@ -21,11 +21,7 @@ export interface WantedColumn {
  * @param raw - whether they are those of a raw table, which a preparation makes the features of.
  * @throws FeatureMismatch with the names that are missing, ShapeMismatch for another number of columns.
  */
-export function matchColumns(
-  table: Table,
-  columns: readonly WantedColumn[],
-  raw = true,
-): readonly (number | null)[] {
+export function matchColumns(table: Table, columns: readonly WantedColumn[], raw = true): readonly (number | null)[] {
   if (table.names === null || columns.some(({ name }) => name === null)) {
     const { data } = table;
     if (data.length !== columns.length) {
@@ -37,7 +33,11 @@ export function matchColumns(
   const names = columns.map(({ name }) => (name ?? "").normalize("NFC"));
   const needed = names.filter((_, at) => columns[at]?.used);
   if (!needed.every((name) => places.has(name))) {
-    throw new FeatureMismatch(needed.filter((name) => places.has(name)), needed, raw);
+    throw new FeatureMismatch(
+      needed.filter((name) => places.has(name)),
+      needed,
+      raw,
+    );
   }
   return names.map((name) => places.get(name) ?? null);
 }

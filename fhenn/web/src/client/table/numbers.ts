@@ -48,7 +48,9 @@ function refuse(
   const at = { row, column };
   if (value === null) {
     const comma = typeof cell === "string" && table.decimal === "." && hasDecimalComma(cell);
-    const way = comma ? "Say that numbers have decimal commas, or write a point." : "Write a number there, or leave the row out.";
+    const way = comma
+      ? "Say that numbers have decimal commas, or write a point."
+      : "Write a number there, or leave the row out.";
     const message = `${short(cell)} is not a number${comma ? ": it has a comma" : ""}. ${way}`;
     findings.refuse({ ...at, kind: "not a number", message, refusal: "ParameterError" });
   } else if (Number.isNaN(value)) {

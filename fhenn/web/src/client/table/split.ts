@@ -51,7 +51,7 @@ export function* split(text: string, { delimiter, strict, most = Infinity, befor
       yield { line, cells };
       continue;
     }
-    for (let open = true; open; ) {
+    for (let open = true; open;) {
       const cell = text[at] === '"' ? quoted(text, at, delimiter, strict, line) : plain(text, at, delimiter);
       if (cell.text.length > LONGEST_CELL) {
         throw new Unreadable(`field larger than field limit (${LONGEST_CELL})`, line);

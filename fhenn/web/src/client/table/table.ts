@@ -57,7 +57,10 @@ export class Table {
     this.rows = parts.columns[0]?.length ?? 0;
     const ragged = parts.columns.findIndex((column) => column.length !== this.rows);
     if (ragged >= 0 || (this.names !== null && this.names.length !== parts.columns.length)) {
-      throw new ParameterError("the columns of a table differ in length, or from its names.", "Give each as many cells.");
+      throw new ParameterError(
+        "the columns of a table differ in length, or from its names.",
+        "Give each as many cells.",
+      );
     }
     const seen = new Set<string>();
     this.names?.forEach((name, place) => {
@@ -77,7 +80,11 @@ export class Table {
    *
    * Throws ParameterError as the constructor does.
    */
-  static ofRows(names: readonly string[] | null, rows: readonly (readonly string[])[], decimal: "." | "," = "."): Table {
+  static ofRows(
+    names: readonly string[] | null,
+    rows: readonly (readonly string[])[],
+    decimal: "." | "," = ".",
+  ): Table {
     const width = names?.length ?? rows[0]?.length ?? 0;
     if (rows.some((row) => row.length !== width)) {
       throw new ParameterError(`a row does not have ${width} cells.`, "Give each row a cell for each column.");

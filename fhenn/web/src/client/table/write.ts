@@ -1,4 +1,4 @@
-/** `writeCsv`: a table as CSV that a spreadsheet opens without running anything in it (`fhenn/cli/tables/writer.py`). */
+/** `writeCsv`: a table as CSV that a spreadsheet opens without running what is in it (`fhenn/cli/tables/writer.py`). */
 
 import { ParameterError } from "../errors.ts";
 import { quote } from "./formulas.ts";
