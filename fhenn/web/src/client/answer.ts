@@ -1,4 +1,6 @@
-/** What a server sends back: the result, witnesses beside it, and what it is the answer to (`fhenn/session/answer.py`). */
+/**
+ * What a server sends back: the result, witnesses beside it, and what it is the answer to (`fhenn/session/answer.py`).
+ */
 
 import { Fields, listOf, text, whole } from "./built.ts";
 import { AnswerMismatch, WireFormatError } from "./errors.ts";

@@ -58,7 +58,12 @@ export async function readArray(fingerprint: string, plan: Plan, data: Uint8Arra
  * @param rows - samples in it.
  * @param ciphertexts - packed.
  */
-export function writeUpload(fingerprint: string, plan: Plan, rows: number, ciphertexts: readonly Uint8Array[]): Promise<Bytes> {
+export function writeUpload(
+  fingerprint: string,
+  plan: Plan,
+  rows: number,
+  ciphertexts: readonly Uint8Array[],
+): Promise<Bytes> {
   const { scale, levels } = plan.parameters;
   const meta = objectOf({
     fingerprint,
@@ -99,7 +104,10 @@ async function statedIn(meta: JsonObject, levels: number): Promise<Omit<CipherAr
     return { shape, layout, level, scale };
   } catch (error) {
     if (error instanceof Malformed) {
-      throw new WireFormatError(KIND, "its header states no shape, layout, level and scale that a table under these keys has");
+      throw new WireFormatError(
+        KIND,
+        "its header states no shape, layout, level and scale that a table under these keys has",
+      );
     }
     throw error;
   }

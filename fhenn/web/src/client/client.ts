@@ -1,12 +1,12 @@
 /** The client: holds the data and the secret key (`fhenn/session/client.py`, `fhenn/session/encryption.py`). */
 
 import { readAnswer } from "./answer.ts";
+import { requireBounds } from "./bounds.ts";
 import type { Bytes } from "./bytes.ts";
 import { type CipherArray, readArray, writeUpload } from "./cipherarray.ts";
 import { MEMORY, memoryOfKeys, memoryOfUpload, requireMemory } from "./demands.ts";
 import {
   AnswerMismatch,
-  BoundsExceeded,
   HeadroomExceeded,
   NonFiniteValue,
   PreparationMismatch,
@@ -83,16 +83,19 @@ export interface Part {
  * results with others, use the Python client, which hides those traces.
  */
 export class Client {
+  readonly #keys: Keys;
   readonly #sent = new Map<string, UploadHeader>();
   #evaluationKeys: Promise<Bytes> | null = null;
 
   private constructor(
     readonly plan: Plan,
-    private readonly keys: Keys,
+    keys: Keys,
     private readonly progress: Progress,
     private readonly memory: number,
     private readonly preparation: string | null,
-  ) {}
+  ) {
+    this.#keys = keys;
+  }
 
   /**
    * A client with new keys.
@@ -125,7 +128,7 @@ export class Client {
 
   /** Identifies the key generation, in 16 hexadecimal digits. */
   get fingerprint(): string {
-    return this.keys.fingerprint;
+    return this.#keys.fingerprint;
   }
 
   /**
@@ -133,7 +136,7 @@ export class Client {
    * else. Python reads it; it does not read Python's, which are compressed.
    */
   secretBytes(): Promise<Bytes> {
-    return secretToBytes(this.keys);
+    return secretToBytes(this.#keys);
   }
 
   /** What the server needs to compute: public, relinearisation and rotation keys. Never the secret key. */
@@ -143,7 +146,8 @@ export class Client {
   }
 
   async #makeEvaluationKeys(): Promise<Bytes> {
-    const { plan, keys } = this;
+    const plan = this.plan;
+    const keys = this.#keys;
     const total = 1 + plan.rotationKeys.size;
     let done = 0;
     const tell = () => this.progress("keys", (done += 1), total);
@@ -181,14 +185,20 @@ export class Client {
    * @throws ShapeMismatch, NonFiniteValue, BoundsExceeded, HeadroomExceeded, PlanError, PreparationMismatch.
    */
   async encrypt(values: Float64Array, rows: number): Promise<Bytes> {
-    const { plan, keys } = this;
+    const plan = this.plan;
+    const keys = this.#keys;
     if (plan.preparation !== this.preparation) {
-      throw new PreparationMismatch(plan.preparation, this.preparation, "Take the plan and the preparation of one file.");
+      throw new PreparationMismatch(
+        plan.preparation,
+        this.preparation,
+        "Take the plan and the preparation of one file.",
+      );
     }
     this.#requireFit(values, rows);
     const { features, samplesPerCiphertext: group, parameters } = plan;
     const box = boxOf(plan.low, plan.high);
-    const limit = keys.modulus(parameters.levels) / 4 / parameters.scale; // SEAL wants a bit of room below half the modulus
+    // SEAL wants a bit of room below half the modulus
+    const limit = keys.modulus(parameters.levels) / 4 / parameters.scale;
     const value = (row: number, feature: number): number => {
       const stated = values[Math.min(row, rows - 1) * features + feature] as number;
       const sent = plan.scaled ? scaled(box, stated, feature) : stated;
@@ -213,10 +223,12 @@ export class Client {
    * What an answer says.
    *
    * @param answer - of `Service.predict`, from a stranger.
-   * @throws WireFormatError, ContextMismatch, AnswerMismatch, RangeViolation, UnsupportedOperation where it is compressed.
+   * @throws WireFormatError, ContextMismatch, AnswerMismatch, RangeViolation, UnsupportedOperation where it is
+   * compressed.
    */
   async decrypt(answer: Uint8Array, options: DecryptOptions = {}): Promise<Decrypted> {
-    const { plan, keys } = this;
+    const plan = this.plan;
+    const keys = this.#keys;
     const parts = await readAnswer(answer);
     requireOwnKeys(keys.fingerprint, parts);
     const rows = requireBinding(parts.binding, plan, options.receipt, this.#sent);
@@ -249,7 +261,7 @@ export class Client {
 
   /** Wipe and free the keys. */
   close(): void {
-    this.keys.delete();
+    this.#keys.delete();
     this.#sent.clear();
     this.#evaluationKeys = null;
   }
@@ -280,7 +292,7 @@ export class Client {
   /** The numbers of an array, row by row. */
   #table({ shape, layout, level, scale, ciphertexts }: CipherArray): Float64Array {
     const held = ciphertexts.map((each, place) => {
-      const slots = this.keys.decrypt("ciphertexts", each, level, scale);
+      const slots = this.#keys.decrypt("ciphertexts", each, level, scale);
       this.progress("decrypt", place + 1, ciphertexts.length);
       return slots;
     });
@@ -289,7 +301,7 @@ export class Client {
 
   /** The largest magnitude that the modulus of an array holds. */
   #fits({ level, scale }: CipherArray): number {
-    return this.keys.modulus(level) / 2 / scale;
+    return this.#keys.modulus(level) / 2 / scale;
   }
 
   #requireWitnesses(found: number): void {
@@ -324,40 +336,5 @@ export class Client {
       }
       this.#sent.delete(oldest);
     }
-  }
-}
-
-/**
- * Throws BoundsExceeded where values are outside the bounds that were declared to the plan, which the server could not see.
- *
- * @param plan - of the bounds.
- * @param values - rows × features, row by row, finite.
- */
-export function requireBounds(plan: Plan, values: Float64Array): void {
-  const { features, low, high } = plan;
-  const box = boxOf(low, high);
-  const [floor, ceiling] = plan.scaled ? [box.floor, box.ceiling] : [low, high];
-  const [rows, columns] = [new Set<number>(), new Set<number>()];
-  let [most, furthest] = [0, 0];
-  values.forEach((value, place) => {
-    const feature = place % features;
-    const excess = Math.max((floor[feature] as number) - value, value - (ceiling[feature] as number));
-    if (excess > 0) {
-      rows.add((place - feature) / features);
-      columns.add(feature);
-      [most, furthest] = excess > most ? [excess, place] : [most, furthest];
-    }
-  });
-  if (rows.size) {
-    const [feature, places] = [furthest % features, [...columns].sort((a, b) => a - b)];
-    throw new BoundsExceeded(
-      places,
-      values[furthest] as number,
-      low[feature] as number,
-      high[feature] as number,
-      [...rows],
-      { sample: (furthest - feature) / features, feature },
-      plan.featureNames === null ? [] : places.map((each) => plan.featureNames?.[each] ?? ""),
-    );
   }
 }

@@ -61,7 +61,9 @@ export function requireModest(plan: Plan, rotations: readonly number[], stages: 
   if (Math.max(signature.length, stages.length, witnesses.length) > MOST_NODES) {
     throw new Malformed(`it has more than ${MOST_NODES} nodes or witnesses`);
   }
-  if ([...signature, ...stages, ...witnesses.map((each) => each.node)].some((name) => [...name].length > LONGEST_NAME)) {
+  if (
+    [...signature, ...stages, ...witnesses.map((each) => each.node)].some((name) => [...name].length > LONGEST_NAME)
+  ) {
     throw new Malformed(`a name is longer than ${LONGEST_NAME} characters`);
   }
   const ascend = witnesses.every((each, place) => place === 0 || (witnesses[place - 1]?.place ?? 0) < each.place);
@@ -127,7 +129,8 @@ export function requireMemory(what: string, needed: number, allowed: number): vo
   if (needed > allowed) {
     const enough = Math.ceil(needed / 1e8) * 100;
     throw new PlanError(
-      `${what} of this plan take about ${Math.ceil(needed / 1e6)} MB of memory; allowed are ${Math.floor(allowed / 1e6)} MB.`,
+      `${what} of this plan take about ${Math.ceil(needed / 1e6)} MB of memory; ` +
+        `allowed are ${Math.floor(allowed / 1e6)} MB.`,
       `If you trust whoever made the plan, allow more: memory: ${enough}e6.`,
     );
   }

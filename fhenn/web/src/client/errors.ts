@@ -106,8 +106,7 @@ export class BoundsExceeded extends FhennError {
   ) {
     const [value, from, to] = apart([largest, low, high]);
     const verb = features.length === 1 ? "leaves its" : "leave their";
-    const constant =
-      low === high ? ", since all samples that the plan was made from are equal there" : "";
+    const constant = low === high ? ", since all samples that the plan was made from are equal there" : "";
     super(
       `${joinFirst(names.length ? names : features, "feature")} ${verb} declared bounds in ` +
         `${joinFirst(samples, "sample")}; the furthest value is ${value}, outside [${from}, ${to}]${constant}.`,

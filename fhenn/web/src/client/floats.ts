@@ -10,7 +10,8 @@ export function floatHex(value: number): string {
   view.setFloat64(0, value);
   const bits = view.getBigUint64(0);
   const exponent = Number(bits >> 52n) - 1023;
-  return `0x1.${(bits & ((1n << 52n) - 1n)).toString(16).padStart(13, "0")}p${exponent < 0 ? "-" : "+"}${Math.abs(exponent)}`;
+  const digits = (bits & ((1n << 52n) - 1n)).toString(16).padStart(13, "0");
+  return `0x1.${digits}p${exponent < 0 ? "-" : "+"}${Math.abs(exponent)}`;
 }
 
 /** The normal float above 0 that `floatHex` wrote. Throws Malformed for another text. */

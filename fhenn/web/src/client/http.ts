@@ -54,6 +54,8 @@ export class NoResponse extends Error {
 
 /** Sends requests to one service. */
 export class HttpClient {
+  readonly #token: string;
+
   /**
    * @param url - of the service.
    * @param token - sent with every request.
@@ -63,11 +65,13 @@ export class HttpClient {
    */
   constructor(
     readonly url: string,
-    private readonly token: string,
+    token: string,
     private readonly silence: number,
     private readonly fetch: typeof globalThis.fetch,
     private readonly signal: AbortSignal | undefined,
-  ) {}
+  ) {
+    this.#token = token;
+  }
 
   /**
    * Send a request and read the whole answer.
@@ -83,7 +87,7 @@ export class HttpClient {
     try {
       const answer = await this.fetch(`${this.url}${request.path}`, {
         method: request.method,
-        headers: { Authorization: `Bearer ${this.token}`, ...request.headers },
+        headers: { Authorization: `Bearer ${this.#token}`, ...request.headers },
         body: request.body === undefined ? null : (request.body as Bytes),
         signal: pace.signal,
         redirect: "manual", // a redirect could take the token elsewhere
@@ -97,7 +101,10 @@ export class HttpClient {
       if (error instanceof AnswerRefused) {
         throw error;
       }
-      throw new NoResponse(pace.late ?? (error instanceof Error ? error.message : "it failed").slice(0, 200), pace.late !== null);
+      throw new NoResponse(
+        pace.late ?? (error instanceof Error ? error.message : "it failed").slice(0, 200),
+        pace.late !== null,
+      );
     } finally {
       this.signal?.removeEventListener("abort", stop);
       pace.stop("it is over");

@@ -1,7 +1,8 @@
 /**
  * JSON as Python reads and writes it, in the one way that means one thing to every reader (`fhenn/strict.py`).
  *
- * Python keeps whole numbers and floats apart, and fingerprints depend on it: a whole number is a `bigint` here, a float
+ * Python keeps whole numbers and floats apart, and fingerprints depend on it: a whole number is a `bigint` here, a
+ * float
  * a `number`. Objects are maps, so that no key of a stranger's is looked up in a prototype.
  */
 
@@ -11,7 +12,10 @@ export type Json = null | boolean | bigint | number | string | readonly Json[] |
 /** A JSON object. */
 export type JsonObject = ReadonlyMap<string, Json>;
 
-/** Text that is no JSON, or a value that is not what its reader takes it for. Readers of formats make it their own error. */
+/**
+ * Text that is no JSON, or a value that is not what its reader takes it for. Readers of formats make it their own
+ * error.
+ */
 export class Malformed extends Error {}
 
 const MOST_DEPTH = 64;
@@ -37,7 +41,8 @@ const ESCAPES: ReadonlyMap<string, string> = new Map([
  *
  * @param source - the document; bytes are UTF-8 without a byte order mark.
  * @param infinite - whether `Infinity` and `-Infinity` may stand for numbers, as Python writes them.
- * @throws Malformed where it is no JSON (RFC 8259), names a key twice, holds a number beyond 64 bits or beyond the range
+ * @throws Malformed where it is no JSON (RFC 8259), names a key twice, holds a number beyond 64 bits or beyond the
+ * range
  * of a double, or nests deeper than 64.
  */
 export function readJson(source: string | Uint8Array, infinite = false): Json {
@@ -73,7 +78,13 @@ export function writeJson(value: Json, writing: Writing = {}): string {
     case "bigint":
       return String(value);
     case "number":
-      return Number.isFinite(value) ? reprOfFloat(value) : Number.isNaN(value) ? "NaN" : value > 0 ? "Infinity" : "-Infinity";
+      return Number.isFinite(value)
+        ? reprOfFloat(value)
+        : Number.isNaN(value)
+          ? "NaN"
+          : value > 0
+            ? "Infinity"
+            : "-Infinity";
     case "string":
       return quoted(value);
   }

@@ -5,6 +5,7 @@
  */
 
 import { Fields, oneOf, text, whole } from "./built.ts";
+import { inflated } from "./inflate.ts";
 import { type Json, type JsonObject, Malformed, objectOf } from "./json.ts";
 
 /** Where each value sits. */
@@ -23,16 +24,18 @@ export interface Layout {
    * @param value - of a row and a feature.
    * @param rows - a multiple of those that share ciphertexts.
    */
-  pack(value: (row: number, feature: number) => number, rows: number, width: number, slots: number): Generator<Float64Array>;
+  pack(
+    value: (row: number, feature: number) => number,
+    rows: number,
+    width: number,
+    slots: number,
+  ): Generator<Float64Array>;
   /** The table whose slot values `pack` put into ciphertexts: (rows, width). */
   unpack(ciphertexts: readonly Float64Array[], rows: number, width: number): Float64Array;
 }
 
 /** Slots, or ciphertexts of a sample, that a layout from elsewhere may name. */
 const MOST = 1 << 17;
-
-/** Bytes of a placement's table from elsewhere: of 16 ciphertexts in the largest ring. */
-const LARGEST_TABLE = 1 << 20;
 
 /** Values of any shape in C order, as TenSEAL fills a vector. No plan has it: an answer may name it, and is refused. */
 class Packed implements Layout {
@@ -69,7 +72,12 @@ class Features implements Layout {
     return true;
   }
 
-  *pack(value: (row: number, feature: number) => number, rows: number, width: number, slots: number): Generator<Float64Array> {
+  *pack(
+    value: (row: number, feature: number) => number,
+    rows: number,
+    width: number,
+    slots: number,
+  ): Generator<Float64Array> {
     for (let start = 0; start < rows; start += slots) {
       for (let feature = 0; feature < width; feature += 1) {
         const held = new Float64Array(slots);
@@ -119,7 +127,12 @@ export abstract class WholeSamples implements Layout {
     return Math.ceil(rows / this.samples) * this.tiles;
   }
 
-  *pack(value: (row: number, feature: number) => number, rows: number, width: number, slots: number): Generator<Float64Array> {
+  *pack(
+    value: (row: number, feature: number) => number,
+    rows: number,
+    width: number,
+    slots: number,
+  ): Generator<Float64Array> {
     const tiles = Array.from({ length: this.tiles }, (_, tile) => this.content(tile, width, slots));
     for (let start = 0; start < rows; start += this.samples) {
       for (const features of tiles) {
@@ -246,7 +259,10 @@ export class Placement extends WholeSamples {
 
   get isPlain(): boolean {
     const known = new Set<number>();
-    return this.table.some((held) => held >= 0) && this.table.every((held) => held < 0 || (!known.has(held) && known.add(held)));
+    return (
+      this.table.some((held) => held >= 0) &&
+      this.table.every((held) => held < 0 || (!known.has(held) && known.add(held)))
+    );
   }
 
   protected content(tile: number, _width: number, slots: number): Int32Array {
@@ -264,7 +280,9 @@ export class Placement extends WholeSamples {
     const known = new Set(this.table);
     known.delete(-1);
     const every = known.size === width && [...known].every((feature) => feature >= 0 && feature < width);
-    const tiles = Array.from({ length: this.tiles }, (_, tile) => this.table.subarray(tile * this.period, (tile + 1) * this.period));
+    const tiles = Array.from({ length: this.tiles }, (_, tile) =>
+      this.table.subarray(tile * this.period, (tile + 1) * this.period),
+    );
     return every && tiles.every((tile) => tile.some((held) => held !== -1)); // no ciphertext for nothing
   }
 }
@@ -296,7 +314,11 @@ export async function layoutFromJson(value: Json): Promise<Layout> {
     return layout;
   }
   if (name === "placement") {
-    const [period, samples, tiles] = [fields.need("period", whole), fields.need("samples", whole), fields.need("tiles", whole)];
+    const [period, samples, tiles] = [
+      fields.need("period", whole),
+      fields.need("samples", whole),
+      fields.need("tiles", whole),
+    ];
     const written = fields.need("table", text);
     fields.end();
     requireModest(period, samples, tiles);
@@ -330,45 +352,4 @@ function requireModest(...counts: readonly number[]): void {
 
 function arePowersOfTwo(...sizes: readonly number[]): boolean {
   return sizes.every((size) => size > 0 && (size & (size - 1)) === 0);
-}
-
-/** A table of so many features, which is written as its differences in zlib's format (RFC 1950) and base64. */
-async function inflated(written: string, count: number): Promise<Int32Array> {
-  if (4 * count > LARGEST_TABLE) {
-    throw new Malformed(`a placement has at most ${LARGEST_TABLE / 4} positions`);
-  }
-  if (!/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(written)) {
-    throw new Malformed("a placement's table is not base64");
-  }
-  const compressed = Uint8Array.from(atob(written), (character) => character.charCodeAt(0));
-  const steps = new DataView(await decompressed(compressed, 4 * count));
-  const table = new Int32Array(count);
-  for (let place = 0, held = 0; place < count; place += 1) {
-    held = (held + steps.getInt32(4 * place, true)) | 0;
-    table[place] = held;
-  }
-  return table;
-}
-
-/** So many bytes of content, and no more: what would come behind them is not waited for. */
-async function decompressed(data: Uint8Array<ArrayBuffer>, size: number): Promise<ArrayBuffer> {
-  const whole = new Uint8Array(size);
-  let at = 0;
-  try {
-    const reader = new Blob([data]).stream().pipeThrough(new DecompressionStream("deflate")).getReader();
-    for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
-      if (at + piece.value.length > size) {
-        await reader.cancel();
-        throw new Malformed("more");
-      }
-      whole.set(piece.value, at);
-      at += piece.value.length;
-    }
-  } catch {
-    throw new Malformed(`a placement's table cannot be read, or has more than ${size} bytes`);
-  }
-  if (at !== size) {
-    throw new Malformed(`a placement's table must have ${size} bytes`);
-  }
-  return whole.buffer;
 }

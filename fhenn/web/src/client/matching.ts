@@ -1,4 +1,7 @@
-/** Whether an answer belongs to what was sent: by its binding first, then by what its ciphertexts are (`fhenn/session/matching.py`). */
+/**
+ * Whether an answer belongs to what was sent: by its binding first, then by what its ciphertexts are
+ * (`fhenn/session/matching.py`).
+ */
 
 import type { Answer, Binding } from "./answer.ts";
 import { type CipherArray, readArray, requireKeys } from "./cipherarray.ts";
@@ -76,22 +79,35 @@ export function requireOwnKeys(fingerprint: string, answer: Answer): void {
  * @returns ciphertexts of shape (samples, outputs).
  * @throws AnswerMismatch, WireFormatError, ContextMismatch.
  */
-export async function requireResult(fingerprint: string, plan: Plan, message: Uint8Array, samples: number): Promise<CipherArray> {
+export async function requireResult(
+  fingerprint: string,
+  plan: Plan,
+  message: Uint8Array,
+  samples: number,
+): Promise<CipherArray> {
   const array = await readArray(fingerprint, plan, message);
   const [rows, outputs] = array.shape;
   if (array.shape.length !== 2) {
-    throw new WireFormatError("answer", `it holds an array of shape (${array.shape.join(", ")}), not (samples, outputs)`);
+    throw new WireFormatError(
+      "answer",
+      `it holds an array of shape (${array.shape.join(", ")}), not (samples, outputs)`,
+    );
   }
-  const require = (what: string, expected: number | string, got: number | string | undefined, holds = expected === got) => {
+  const same = (
+    what: string,
+    expected: number | string,
+    got: number | string | undefined,
+    holds = expected === got,
+  ) => {
     if (!holds) {
       throw new AnswerMismatch(what, String(expected), String(got), AGAIN);
     }
   };
-  require("number of samples", samples, rows);
+  same("number of samples", samples, rows);
   if (plan.result !== null) {
-    require("number of outputs", plan.result.outputs, outputs);
-    require("level", plan.result.level, array.level);
-    require("layout", plan.result.layout.name, array.layout.name, sameLayout(plan.result.layout, array.layout));
+    same("number of outputs", plan.result.outputs, outputs);
+    same("level", plan.result.level, array.level);
+    same("layout", plan.result.layout.name, array.layout.name, sameLayout(plan.result.layout, array.layout));
   }
   if (array.level === plan.parameters.levels && array.scale === plan.parameters.scale) {
     throw new AnswerMismatch("content", "a result", "an upload", "Decrypt what the server answered to it.");

@@ -1,4 +1,6 @@
-/** The messages of keys and ciphertexts, as TenSEAL's protobuf has them inside fhenn's frame (`fhenn/ckks/messages.py`). */
+/**
+ * The messages of keys and ciphertexts, as TenSEAL's protobuf has them inside fhenn's frame (`fhenn/ckks/messages.py`).
+ */
 
 import { type Bytes, concatenate } from "./bytes.ts";
 import { WireFormatError } from "./errors.ts";

@@ -1,4 +1,7 @@
-/** What CKKS adds to a result at least (`fhenn/ckks/noise.py`, `fhenn/planner/floor.py`): less than that no plan may state. */
+/**
+ * What CKKS adds to a result at least (`fhenn/ckks/noise.py`, `fhenn/planner/floor.py`): less than that no plan may
+ * state.
+ */
 
 import { type Layout, Vectors, WholeSamples } from "./layout.ts";
 import type { Parameters } from "./parameters.ts";
@@ -12,7 +15,10 @@ const FAILURE_BITS = 40;
 /** `Plan.worst` holds but for a probability of 2 to the minus that. */
 const SECURITY_BITS = 128;
 
-/** Standard deviations of the two kinds of error in a value, and how errors add up: 2 as independent ones do, 1 as the worst. */
+/**
+ * Standard deviations of the two kinds of error in a value, and how errors add up: 2 as independent ones do, 1 as the
+ * worst.
+ */
 interface Noise {
   readonly laplace: number;
   readonly normal: number;
@@ -72,7 +78,9 @@ function leastNoise(shape: Shape, norm: 1 | 2): readonly Noise[] {
   if (parameters.levels === 0 || nodes.length > 1) {
     const result = Number(parameters.primes[0] ?? 1n) / 4;
     const fresh: Noise = { laplace: 0, normal: (Math.sqrt(n / 2) * SIGMA) / result, norm };
-    ways.push(sum(sum(fresh, turns(shape, folds, result, norm, rounding)), { laplace: 0, normal: encoding / nominal, norm }));
+    ways.push(
+      sum(sum(fresh, turns(shape, folds, result, norm, rounding)), { laplace: 0, normal: encoding / nominal, norm }),
+    );
   }
   return ways;
 }
@@ -87,7 +95,10 @@ function largestScale(parameters: Parameters, nodes: readonly string[], first: n
 
 /** How often the last affine layer adds up by rotations; null where it needs none, or where the shapes do not tell. */
 function foldsOf(shape: Shape, outputs: number): number | null {
-  const before = shape.nodes.slice(0, -1).map(affineShape).filter((each) => each !== null);
+  const before = shape.nodes
+    .slice(0, -1)
+    .map(affineShape)
+    .filter((each) => each !== null);
   let layout = shape.layout;
   if (!(layout instanceof WholeSamples)) {
     return null;

@@ -1,8 +1,20 @@
-/** SEAL's objects packed, as fhenn's messages carry ciphertexts and keys, and as SEAL takes them (`fhenn/ckks/packing.py`). */
+/**
+ * SEAL's objects packed, as fhenn's messages carry ciphertexts and keys, and as SEAL takes them
+ * (`fhenn/ckks/packing.py`).
+ */
 
 import { pack } from "./bits.ts";
 import { type Bytes, concatenate } from "./bytes.ts";
-import { type Chain, ciphertextHead, type Form, type Minor, object, objectHeader, type Part, word } from "./structure.ts";
+import {
+  type Chain,
+  ciphertextHead,
+  type Form,
+  type Minor,
+  object,
+  objectHeader,
+  type Part,
+  word,
+} from "./structure.ts";
 
 /** The version of SEAL that whoever computes has. */
 const SERVERS: Minor = 3;

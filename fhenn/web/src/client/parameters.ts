@@ -49,19 +49,24 @@ export async function parametersOf(ringDegree: number, chain: readonly number[],
   const limit = MAX_MODULUS_BITS.get(ringDegree);
   const bits = total(chain);
   if (limit === undefined) {
-    throw new ParameterError(`ring_degree must be one of ${[...MAX_MODULUS_BITS.keys()].join(", ")}, not ${ringDegree}.`);
+    throw new ParameterError(
+      `ring_degree must be one of ${[...MAX_MODULUS_BITS.keys()].join(", ")}, not ${ringDegree}.`,
+    );
   }
   if (bits > limit) {
     throw new ParameterError(`a modulus of ${bits} bits at ring degree ${ringDegree} is below 128-bit security.`);
   }
   if (chain.length < 2 || Math.min(...chain) < 15 || Math.max(...chain) > LARGEST_PRIME_BITS) {
     throw new ParameterError(
-      `chain must be a first prime, primes for the levels and a special prime, each of 15 to ${LARGEST_PRIME_BITS} bits.`,
+      "chain must be a first prime, primes for the levels and a special prime, each of 15 to " +
+        `${LARGEST_PRIME_BITS} bits.`,
     );
   }
   const primes = primesOf(ringDegree, chain);
   if (primes === null) {
-    throw new ParameterError(`there are not enough primes for the chain ${chain.join(", ")} at ring degree ${ringDegree}.`);
+    throw new ParameterError(
+      `there are not enough primes for the chain ${chain.join(", ")} at ring degree ${ringDegree}.`,
+    );
   }
   if (!(scale > 1 && scale < 2 ** total(chain.slice(0, -1)))) {
     throw new ParameterError("scale must be above 1 and below the modulus of fresh ciphertexts.");

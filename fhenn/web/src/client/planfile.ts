@@ -21,7 +21,10 @@ export interface PlanFile {
   readonly plan: Plan;
   /** JSON of the reading of scores; null where the file does not say. */
   readonly reading: string | null;
-  /** JSON of the preparation of raw tables; null where the plan needs none. Its fingerprint is the one that the plan names. */
+  /**
+   * JSON of the preparation of raw tables; null where the plan needs none. Its fingerprint is the one that the plan
+   * names.
+   */
   readonly preparation: string | null;
 }
 
@@ -29,7 +32,8 @@ export interface PlanFile {
  * The content of a plan file.
  *
  * @param data - the bytes, from a stranger.
- * @throws WireFormatError, PlanError, PreparationMismatch where the preparation is another than the plan names, or there is
+ * @throws WireFormatError, PlanError, PreparationMismatch where the preparation is another than the plan names, or
+ * there is
  * none.
  */
 export async function readPlanFile(data: Uint8Array): Promise<PlanFile> {

@@ -5,20 +5,15 @@ import { sha256, utf8 } from "./bytes.ts";
 import { bytesOfSwitchingKeys, requireModest, requireShort } from "./demands.ts";
 import { FhennError, PlanError, WireFormatError } from "./errors.ts";
 import { isObject, type Json, Malformed, objectOf, readJson, writeJson } from "./json.ts";
-import { type Layout, layoutFromJson, sameLayout, WholeSamples } from "./layout.ts";
-import { leastErrors } from "./noise.ts";
+import { type Layout, layoutFromJson, WholeSamples } from "./layout.ts";
 import { type Parameters, parametersOf } from "./parameters.ts";
 import type { DataRanges, Plan, Result, Steps } from "./plan.ts";
-import { boxOf, isUnit } from "./scaling.ts";
-import { affineShape, isActivation } from "./signature.ts";
+import { requireErrors, requireSane } from "./plansanity.ts";
 import { bytesOfPolynomials, bytesOfPublicKey } from "./sizes.ts";
 import { witnessFromJson, witnessToJson } from "./witness.ts";
 
 const EVALUATORS: ReadonlySet<string> = new Set(["seal", "native"]);
-const MOST_ROWS = 2 ** 40;
-const MOST_SAMPLES = 2 ** 40;
 const MOST_STEPS = 2 ** 40;
-const MOST_QUERIES = 1n << 64n;
 
 /** Positions that a plan from elsewhere may name for the outputs of all layers. */
 const MOST_PLACES = 1 << 22;
@@ -77,7 +72,11 @@ async function planOf(fields: Fields): Promise<Plan> {
   const rotationLevels = fields.take("rotation_levels", listOf(whole), []);
   const stages = fields.need("stages", listOf(stageOf));
   const [low, high] = [fields.need("low", listOf(real)), fields.need("high", listOf(real))];
-  const steps = fields.take("steps", listOf((value) => stepsOf(value, parameters.levels)), []);
+  const steps = fields.take(
+    "steps",
+    listOf((value) => stepsOf(value, parameters.levels)),
+    [],
+  );
   const queries = fields.take("queries", long, 0n);
   const [publicKey, spare] = [fields.take("public_key", truth, false), fields.take("spare", whole, 0)];
   const stated = {
@@ -100,7 +99,11 @@ async function planOf(fields: Fields): Promise<Plan> {
     approximation: fields.need("approximation", real),
     worst: fields.take("worst", real, Number.POSITIVE_INFINITY),
     finish: fields.need("finish", optional(oneOf("sigmoid", "softmax", "argmax"))),
-    witnesses: fields.take("witnesses", listOf((value) => witnessFromJson(value, parameters.levels)), []),
+    witnesses: fields.take(
+      "witnesses",
+      listOf((value) => witnessFromJson(value, parameters.levels)),
+      [],
+    ),
     outputs: fields.take("outputs", optional(pair), null),
     model: fields.take("model", optional(text), null),
     result,
@@ -145,7 +148,11 @@ async function planOf(fields: Fields): Promise<Plan> {
     ...unless<Json>("distance", stated.distance, stated.distance === null),
     ...unless<Json>("rotation_levels", rotationLevels.map(BigInt), !rotationLevels.length),
     ...unless<Json>("public_key", publicKey, !publicKey),
-    ...unless<Json>("targets", stated.targets.map((each) => each?.json ?? null), !targets.length),
+    ...unless<Json>(
+      "targets",
+      stated.targets.map((each) => each?.json ?? null),
+      !targets.length,
+    ),
     ...unless<Json>("shape", stated.shape?.map(BigInt) ?? null, stated.shape === null),
     ...unless<Json>("preparation", stated.preparation, stated.preparation === null),
     ...unless<Json>("spare", BigInt(spare), spare === 0),
@@ -169,117 +176,12 @@ function unless<T>(name: string, value: T, omitted: boolean): readonly (readonly
   return omitted ? [] : [[name, value]];
 }
 
-/** Throws Malformed where fields contradict one another. */
-function requireSane(
-  plan: Plan,
-  highs: number,
-  rotations: readonly number[],
-  rotationLevels: readonly number[],
-  queries: bigint,
-  spare: number,
-): void {
-  const { parameters, layout, result, signature, outputs, shape } = plan;
-  const { levels, slots } = parameters;
-  const names = plan.featureNames?.map((name) => name.normalize("NFC")) ?? [];
-  const sane =
-    new Set(names).size === names.length &&
-    [...plan.low, ...plan.high, plan.accuracy, plan.error, plan.deviation, plan.approximation].every(Number.isFinite) &&
-    plan.features === highs &&
-    highs > 0 &&
-    plan.low.every((low, place) => low <= (plan.high[place] as number)) &&
-    rotations.every((steps) => steps > 0 && steps < slots) &&
-    (rotationLevels.length === 0 || rotationLevels.length === rotations.length) &&
-    rotationLevels.every((level) => level >= 0 && level <= levels) &&
-    spare >= 0 &&
-    spare < Math.max(levels, 1) &&
-    plan.accuracy > 0 &&
-    (plan.featureNames === null || names.length === plan.features) &&
-    plan.worst > 0 &&
-    (signature.length > 1 || plan.steps.length === 0) &&
-    (plan.model === null || /^[0-9a-f]{16}$/.test(plan.model)) &&
-    (plan.preparation === null || /^[0-9a-f]{32}$/.test(plan.preparation)) &&
-    queries >= 0n &&
-    queries <= MOST_QUERIES &&
-    plan.rows > 0 &&
-    plan.rows <= MOST_ROWS &&
-    (outputs === null || (Number.isFinite(outputs[0]) && Number.isFinite(outputs[1]) && outputs[0] <= outputs[1])) &&
-    Math.min(plan.error, plan.deviation, plan.approximation) >= 0 &&
-    (!(layout instanceof WholeSamples) || layout.holds(plan.features, slots)) &&
-    hasSaneTargets(plan) &&
-    (shape === null || (Math.min(...shape, 1) > 0 && shape.length > 0 && product(shape) === plan.features)) &&
-    (result === null ||
-      (result.outputs > 0 &&
-        result.outputs < 2 ** 32 &&
-        result.level >= 0 &&
-        result.level <= levels &&
-        (layout instanceof WholeSamples ? result.layout instanceof WholeSamples : sameLayout(result.layout, layout)))) &&
-    (plan.units.length === 0 ||
-      (result !== null &&
-        plan.units.length === result.outputs &&
-        plan.units.every(isUnit) &&
-        affineShape(signature.at(-2) ?? "") !== null)) &&
-    (plan.distance === null || (plan.distance >= 0 && plan.distance < Number.POSITIVE_INFINITY)) &&
-    (plan.ranges === null || hasSaneRanges(plan.ranges, signature.slice(0, -1).filter(isActivation).length));
-  if (!sane) {
-    throw new Malformed("a field is out of range, or contradicts another one");
-  }
-}
-
-function hasSaneTargets({ layout, targets, signature, parameters }: Plan): boolean {
-  const shapes = signature.slice(0, -1).map(affineShape).filter((each) => each !== null);
-  return (
-    targets.length === 0 ||
-    (layout instanceof WholeSamples &&
-      shapes.length === targets.length &&
-      targets.every(
-        (target, place) =>
-          target === null ||
-          (target.isPlain &&
-            target.samples === layout.samples &&
-            target.holds(shapes[place]?.outputs ?? 0, parameters.slots)),
-      ))
-  );
-}
-
-function hasSaneRanges({ samples, margin, intervals }: DataRanges, activations: number): boolean {
-  return (
-    samples > 0 &&
-    samples <= MOST_SAMPLES &&
-    margin >= 1 &&
-    margin < Number.POSITIVE_INFINITY &&
-    intervals.flat().every(Number.isFinite) &&
-    intervals.every(([low, high]) => low <= high) &&
-    intervals.length === activations &&
-    activations > 0
-  );
-}
-
-/** Throws WireFormatError where a plan states less error than any model of its shape makes. */
-function requireErrors(plan: Plan): void {
-  const box = boxOf(plan.low, plan.high);
-  const largest = plan.low.map((low, place) =>
-    plan.scaled ? Number((box.half[place] as number) > 0) : Math.max(Math.abs(low), Math.abs(plan.high[place] as number)),
-  );
-  const { layout, targets, parameters } = plan;
-  const nodes = plan.signature.slice(0, -1);
-  const least = leastErrors({ parameters, layout, targets, nodes, largest, centred: plan.evaluator === "native" });
-  // Python's least digit may be another one
-  const slack = 1 - 1e-9;
-  const sane =
-    least.error * slack <= plan.error &&
-    least.worst * slack <= plan.worst &&
-    plan.deviation <= plan.error &&
-    plan.error <= plan.worst;
-  if (!sane) {
-    throw new WireFormatError(
-      "plan",
-      "it states less error than any model of its shape and parameters makes",
-    );
-  }
-}
-
 async function targetsOf(fields: Fields): Promise<readonly (WholeSamples | null)[]> {
-  const written = fields.take("targets", listOf((value: Json) => value), []);
+  const written = fields.take(
+    "targets",
+    listOf((value: Json) => value),
+    [],
+  );
   const found: (WholeSamples | null)[] = [];
   let places = 0;
   if (written.length > 256) {
@@ -378,8 +280,3 @@ function rangesToJson(ranges: DataRanges | null): Json {
   }
   return objectOf({ samples: BigInt(ranges.samples), margin: ranges.margin, intervals: ranges.intervals });
 }
-
-function product(sizes: readonly number[]): number {
-  return sizes.reduce((whole, each) => whole * each, 1);
-}
-

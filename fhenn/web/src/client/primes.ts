@@ -1,4 +1,7 @@
-/** The primes of a modulus chain (`fhenn/ckks/primes.py`): of each size the largest that are 1 modulo 2N, as SEAL takes them. */
+/**
+ * The primes of a modulus chain (`fhenn/ckks/primes.py`): of each size the largest that are 1 modulo 2N, as SEAL takes
+ * them.
+ */
 
 /** Bases for which no composite below 2⁶⁴ passes the test of Miller and Rabin (Sorenson & Webster, 2017). */
 const WITNESSES = [2n, 3n, 5n, 7n, 11n, 13n, 17n, 19n, 23n, 29n, 31n, 37n];
@@ -21,7 +24,8 @@ export function primesOf(ringDegree: number, chain: readonly number[]): readonly
       found.set(bits, largest);
     }
   }
-  return chain.map((bits) => found.get(bits)?.pop() ?? 0n); // the smallest of a size first, as `CoeffModulus::Create` does
+  // the smallest of a size first, as `CoeffModulus::Create` does
+  return chain.map((bits) => found.get(bits)?.pop() ?? 0n);
 }
 
 function largestPrimes(ringDegree: number, bits: number, count: number): bigint[] {

@@ -1,7 +1,8 @@
 /**
  * What tells one upload from another, and which answer is whose (`fhenn/session/receipt.py`).
  *
- * A server names the upload that it answers, by the SHA-256 that this states of itself, and the model and plan that ran.
+ * A server names the upload that it answers, by the SHA-256 that this states of itself, and the model and plan that
+ * ran.
  * That is against mix-ups: whoever holds ciphertexts can make an answer that names any upload.
  */
 

@@ -16,7 +16,10 @@ const TOMORROW = "quota";
 
 const LONGEST_PAUSE = 20;
 
-/** Seconds: a failure before the service has ever answered that came within them is tried once more, a slower one is not. */
+/**
+ * Seconds: a failure before the service has ever answered that came within them is tried once more, a slower one is
+ * not.
+ */
 const QUICK = 0.3;
 
 /** Seconds for what a service has at hand, and until the last attempt of it may start. */

@@ -1,4 +1,7 @@
-/** The keys of one key generation, in SEAL's WebAssembly (`fhenn/backends/seal/context.py`). Every object there is freed by hand. */
+/**
+ * The keys of one key generation, in SEAL's WebAssembly (`fhenn/backends/seal/context.py`). Every object there is freed
+ * by hand.
+ */
 
 import { type Bytes, sha256, utf8 } from "./bytes.ts";
 import { HeadroomExceeded, WireFormatError } from "./errors.ts";
@@ -171,7 +174,11 @@ export class Keys {
             step === null
               ? generator.createRelinKeysSerializable()
               : generator.createGaloisKeysSerializableWithSteps(Int32Array.of(step));
-          for (const [index, parts] of readSwitchingKeys(chain, "keys", using(key, (each) => saved(this.seal, each)))) {
+          for (const [index, parts] of readSwitchingKeys(
+            chain,
+            "keys",
+            using(key, (each) => saved(this.seal, each)),
+          )) {
             keys.set(index, packedKey(chain, parts));
           }
           done();
@@ -211,9 +218,17 @@ export class Keys {
   #shortened(level: number): Level {
     const { primes, ringDegree } = this.parameters;
     const places = [...primes.slice(0, level + 1).keys(), primes.length - 1];
-    const context = sealContextOf(this.seal, ringDegree, places.map((place) => primes[place] ?? 0n));
+    const context = sealContextOf(
+      this.seal,
+      ringDegree,
+      places.map((place) => primes[place] ?? 0n),
+    );
     const secret = this.#withSecret((residues) =>
-      loadedSecret(this.seal, context, places.map((place) => residues[place] ?? new Uint8Array())),
+      loadedSecret(
+        this.seal,
+        context,
+        places.map((place) => residues[place] ?? new Uint8Array()),
+      ),
     );
     return levelOf(this.seal, context, secret);
   }
@@ -251,7 +266,9 @@ function loadedPublicKey(seal: Seal, { chain, context }: SealContext, part: Part
 
 /** Of the first residues of the public key's halves, as in Python. */
 async function fingerprintOf(seal: Seal, parameters: Parameters, own: SealContext, publicPart: Part): Promise<string> {
-  const whole = using(loadedPublicKey(seal, own, publicPart), (key) => readPublicKey(own.chain, PUBLIC, saved(seal, key)));
+  const whole = using(loadedPublicKey(seal, own, publicPart), (key) =>
+    readPublicKey(own.chain, PUBLIC, saved(seal, key)),
+  );
   const [first, second] = [whole.residues[0], whole.residues[whole.primes]].map(firstOf);
   const chain = parameters.primes.join(", ");
   return (await sha256(utf8(`(${parameters.ringDegree}, (${chain}))(${first}, ${second})`))).slice(0, 16);

@@ -43,7 +43,8 @@ export function reasonOf(error: unknown): string {
 /**
  * SEAL's context of a chain, for its keys and for ciphertexts of all its primes but the special one.
  *
- * Contexts for fewer primes are made where they are needed: a ciphertext of a longer chain that is at one of its levels is
+ * Contexts for fewer primes are made where they are needed: a ciphertext of a longer chain that is at one of its levels
+ * is
  * at home in the context of that level, and tables of roots take WebAssembly up to 0.1 s for each prime.
  *
  * @param seal - of `loadSeal`.

@@ -1,4 +1,6 @@
-/** The secret key as a message in the clear, as Python's `Client.secret_bytes()` writes it (`fhenn/session/secret.py`). */
+/**
+ * The secret key as a message in the clear, as Python's `Client.secret_bytes()` writes it (`fhenn/session/secret.py`).
+ */
 
 import type { Bytes } from "./bytes.ts";
 import { PlanError, SecretLocked, WireFormatError } from "./errors.ts";
@@ -19,7 +21,12 @@ const KIND = "secret-key";
 export async function secretToBytes(keys: Keys): Promise<Bytes> {
   const secretKey = keys.secretKey(3);
   const body = contextMessage(keys.parameters, keys.publicKey, secretKey);
-  const meta = objectOf({ fingerprint: keys.fingerprint, parameters: keys.parameters.fingerprint, spent: 0, lock: null });
+  const meta = objectOf({
+    fingerprint: keys.fingerprint,
+    parameters: keys.parameters.fingerprint,
+    spent: 0,
+    lock: null,
+  });
   try {
     return await frame(KIND, meta, body);
   } finally {
@@ -34,7 +41,8 @@ export async function secretToBytes(keys: Keys): Promise<Bytes> {
  * @param seal - of `loadSeal`.
  * @param plan - that they were made for.
  * @param data - the message.
- * @throws PlanError where they were made for other parameters, SecretLocked, WireFormatError, UnsupportedOperation where
+ * @throws PlanError where they were made for other parameters, SecretLocked, WireFormatError, UnsupportedOperation
+ * where
  * they are compressed.
  */
 export async function secretFromBytes(seal: Seal, plan: Plan, data: Uint8Array): Promise<Keys> {

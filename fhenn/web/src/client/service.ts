@@ -59,7 +59,8 @@ export interface ServiceOptions {
 /**
  * Sends keys and ciphertexts to a service, which may be hostile. Every request can be repeated safely.
  *
- * An answer may have the size that the plan implies for the samples that were sent, anything else a constant size. Every
+ * An answer may have the size that the plan implies for the samples that were sent, anything else a constant size.
+ * Every
  * exchange ends at a deadline.
  */
 export class Service {
@@ -83,7 +84,12 @@ export class Service {
       );
     }
     const fetch = options.fetch ?? globalThis.fetch.bind(globalThis);
-    this.#http = new RetryingClient(new HttpClient(this.url, token, timeout, fetch, signal), attempts, patience, signal);
+    this.#http = new RetryingClient(
+      new HttpClient(this.url, token, timeout, fetch, signal),
+      attempts,
+      patience,
+      signal,
+    );
     [this.#timeout, this.#largestAnswer] = [timeout, largestAnswer];
   }
 
@@ -197,7 +203,13 @@ export class Service {
   /** Send keys from where the service has them to, piece by piece. */
   async #sendMissing(path: string, keys: Uint8Array, progress: Progress): Promise<void> {
     const what = "document";
-    const state = await this.#http.exchange({ method: "HEAD", path, what, most: LARGEST_DOCUMENT, seconds: DOCUMENT_SECONDS });
+    const state = await this.#http.exchange({
+      method: "HEAD",
+      path,
+      what,
+      most: LARGEST_DOCUMENT,
+      seconds: DOCUMENT_SECONDS,
+    });
     let at = state.status === 404 ? 0 : arrivedIn(this.#http.requireSuccess(state), keys.length);
     while (at < keys.length) {
       progress("upload", at, keys.length);
@@ -219,11 +231,17 @@ function addressOf(url: string): string {
   const here = (globalThis as { readonly location?: Location }).location?.origin;
   const address = url === "" && here !== undefined ? here : url;
   if (!URL.canParse(address) || !/^https?:$/.test(new URL(address).protocol)) {
-    throw new ParameterError("this is not the address of a service.", "Give one like https://host or http://127.0.0.1:port.");
+    throw new ParameterError(
+      "this is not the address of a service.",
+      "Give one like https://host or http://127.0.0.1:port.",
+    );
   }
   const { protocol, hostname, username, password, search, hash } = new URL(address);
   if (username || password || search || hash) {
-    throw new ParameterError("the address holds more than a host and a path.", "Leave it out: the token says who asks.");
+    throw new ParameterError(
+      "the address holds more than a host and a path.",
+      "Leave it out: the token says who asks.",
+    );
   }
   if (protocol === "http:" && !/^(?:localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])$/.test(hostname)) {
     throw new ParameterError(`${address.slice(0, 80)} would send the token in the clear.`, "Use https.");

@@ -2,7 +2,10 @@
 
 import { packedSize } from "./bits.ts";
 
-/** Bytes of a ciphertext that are no residues: headers, id, fields, count; and a seed where one polynomial is there alone. */
+/**
+ * Bytes of a ciphertext that are no residues: headers, id, fields, count; and a seed where one polynomial is there
+ * alone.
+ */
 const HEAD = 2 * 16 + 32 + 41 + 8;
 const SEED = 16 + 65;
 

@@ -1,7 +1,8 @@
 /**
  * The structure of SEAL's objects (`fhenn/ckks/structure.py`), checked before SEAL sees what a stranger sent.
  *
- * Objects start with a header of 16 bytes, which names SEAL's version and how the rest is written: plain, compressed, or
+ * Objects start with a header of 16 bytes, which names SEAL's version and how the rest is written: plain, compressed,
+ * or
  * packed, which is fhenn's own (`packing`). Versions 4.1 (node-seal) and 4.3 (TenSEAL) agree in all but that number.
  * What SEAL itself checks, that residues lie below their primes, is left to it.
  */
@@ -63,7 +64,8 @@ export interface Part {
  *
  * @param what - the kind of message, for the error.
  * @param data - the object, from a stranger.
- * @throws WireFormatError where it has no header of SEAL 4 that states its length; UnsupportedOperation where it is compressed.
+ * @throws WireFormatError where it has no header of SEAL 4 that states its length; UnsupportedOperation where it is
+ * compressed.
  */
 export function formOf(what: string, data: Uint8Array): Form {
   if (data.length < HEADER) {
@@ -181,7 +183,11 @@ export function writeSecretKey(chain: Chain, residues: readonly Uint8Array[], mi
   const view = new DataView(fields.buffer);
   view.setBigUint64(0, BigInt(size / 8), true);
   view.setFloat64(8, 1, true);
-  return object([chain.ofKeys, fields, objectHeader(8 + size, "plain", minor), word(size / 8), ...residues], "plain", minor);
+  return object(
+    [chain.ofKeys, fields, objectHeader(8 + size, "plain", minor), word(size / 8), ...residues],
+    "plain",
+    minor,
+  );
 }
 
 /**
@@ -319,7 +325,10 @@ class Source {
     const stated = this.innerHeader();
     const count = this.count();
     const polynomials = count / (ringDegree * primes);
-    this.#require(polynomials === 1 || polynomials === 2, `an object has ${count} coefficients, which its parameters do not allow`);
+    this.#require(
+      polynomials === 1 || polynomials === 2,
+      `an object has ${count} coefficients, which its parameters do not allow`,
+    );
     this.#require(stated === HEADER + 8 + 8 * count, "an array of coefficients has another size than it states");
     const residues = Array.from({ length: polynomials * primes }, (_, place) =>
       this.#residues(ringDegree, chain.bits[place % primes] ?? 64),

@@ -28,7 +28,11 @@ export function printable(text: unknown, longest = LONGEST): string {
 export function joinFirst(things: readonly unknown[], noun = ""): string {
   const left = things.length - 5;
   const others = left > 0 ? ` and ${left} other${left === 1 ? "" : "s"}` : "";
-  const names = things.slice(0, 5).map((each) => printable(each)).join(", ") + others;
+  const names =
+    things
+      .slice(0, 5)
+      .map((each) => printable(each))
+      .join(", ") + others;
   return noun ? `${noun}${things.length === 1 ? "" : "s"} ${names}` : names;
 }
 
@@ -52,5 +56,9 @@ export function apart(values: readonly number[], digits = 6): string[] {
 function escape(character: string): string {
   const code = character.codePointAt(0) ?? 0;
   const hex = code.toString(16);
-  return code < 0x100 ? `\\x${hex.padStart(2, "0")}` : code < 0x10000 ? `\\u${hex.padStart(4, "0")}` : `\\U${hex.padStart(8, "0")}`;
+  return code < 0x100
+    ? `\\x${hex.padStart(2, "0")}`
+    : code < 0x10000
+      ? `\\u${hex.padStart(4, "0")}`
+      : `\\U${hex.padStart(8, "0")}`;
 }

@@ -1,4 +1,7 @@
-/** What a client reads of an answer's witnesses and outputs: which samples must not be used, and why (`fhenn/session/violations.py`). */
+/**
+ * What a client reads of an answer's witnesses and outputs: which samples must not be used, and why
+ * (`fhenn/session/violations.py`).
+ */
 
 import type { ViolationReport } from "./errors.ts";
 import type { Plan } from "./plan.ts";
@@ -76,7 +79,13 @@ export function largestBeside(fits: number, error: number): number {
  * @param scores - decrypted, (samples, outputs), in units of the outputs.
  * @param fits - the largest magnitude that their modulus holds.
  */
-export function addOutputs(suspicion: Suspicion, plan: Plan, scores: Float64Array, outputs: number, fits: number): void {
+export function addOutputs(
+  suspicion: Suspicion,
+  plan: Plan,
+  scores: Float64Array,
+  outputs: number,
+  fits: number,
+): void {
   const most = largestBeside(fits, plan.error);
   const rowOf = (sample: number) => scores.subarray(sample * outputs, (sample + 1) * outputs);
   const over = (sample: number) => !rowOf(sample).every((score) => Math.abs(score) <= most);

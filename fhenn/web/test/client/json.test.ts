@@ -37,7 +37,14 @@ test("floats in hexadecimal survive to the last bit", () => {
   for (const value of [1, 0.1, Math.PI, 1e300, 2 ** -1022, Number.MAX_VALUE]) {
     expect(floatOfHex(floatHex(value))).toBe(value);
   }
-  for (const text of ["0x1p+3", "nan", "inf", "0x1.0000000000000p+1024", "-0x1.0000000000000p+1", "0x0.0000000000000p+0"]) {
+  for (const text of [
+    "0x1p+3",
+    "nan",
+    "inf",
+    "0x1.0000000000000p+1024",
+    "-0x1.0000000000000p+1",
+    "0x0.0000000000000p+0",
+  ]) {
     expect(() => floatOfHex(text)).toThrow(Malformed);
   }
 });

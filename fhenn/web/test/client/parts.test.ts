@@ -23,7 +23,12 @@ test("fields of protobuf come back, and none runs past the end", () => {
 
 test("what a layout packs comes back", () => {
   const table = Float64Array.from({ length: 24 }, (_, place) => place);
-  for (const layout of [FEATURES, new Vectors("replicated", 4, 2), new Vectors("tiles", 2, 1, 4, 2), new Vectors("blocks", 4, 2, 1)]) {
+  for (const layout of [
+    FEATURES,
+    new Vectors("replicated", 4, 2),
+    new Vectors("tiles", 2, 1, 4, 2),
+    new Vectors("blocks", 4, 2, 1),
+  ]) {
     const width = layout === FEATURES ? 3 : 4;
     const rows = table.length / width;
     const held = [...layout.pack((row, feature) => table[row * width + feature] ?? 0, rows, width, 16)];
@@ -37,7 +42,8 @@ test("a placement's table is read, and no bomb goes off", async () => {
     const stream = new Blob([bytes]).stream().pipeThrough(new CompressionStream("deflate"));
     return btoa(String.fromCharCode(...new Uint8Array(await new Response(stream).arrayBuffer())));
   };
-  const named = (table: string) => layoutFromJson(readJson(`{"name": "placement", "table": "${table}", "period": 4, "samples": 1, "tiles": 1}`));
+  const named = (table: string) =>
+    layoutFromJson(readJson(`{"name": "placement", "table": "${table}", "period": 4, "samples": 1, "tiles": 1}`));
   const steps = new Uint8Array(Int32Array.of(0, -1, 2, -2).buffer);
   const layout = await named(await compressed(steps));
   expect([...layout.pack((_, feature) => feature + 1, 1, 2, 8)]).toEqual([Float64Array.of(1, 0, 2, 0, 1, 0, 2, 0)]);
@@ -63,9 +69,18 @@ test("scores are finished for any float", () => {
 
 test("a sample beyond the headroom condemns those of its ciphertext", () => {
   const suspicion = new Suspicion(8, 4);
-  suspicion.add("witness", (sample) => sample === 1, (sample) => sample === 6);
+  suspicion.add(
+    "witness",
+    (sample) => sample === 1,
+    (sample) => sample === 6,
+  );
   const report = suspicion.report();
-  expect(report).toEqual({ samples: [1, 4, 5, 6, 7], total: 8, found: new Map([["witness", [1, 6]]]), condemned: [4, 5, 7] });
+  expect(report).toEqual({
+    samples: [1, 4, 5, 6, 7],
+    total: 8,
+    found: new Map([["witness", [1, 6]]]),
+    condemned: [4, 5, 7],
+  });
   expect(report && new RangeViolation(report).message).toContain("samples 4, 5, 7");
 });
 

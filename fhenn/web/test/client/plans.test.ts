@@ -16,18 +16,21 @@ interface Told {
 }
 
 describeVectors("plans of Python", "cases.json", () => {
-  test.each(Object.entries(json<Record<string, Told>>("cases.json")))("%s is read as Python reads it", async (name, told) => {
-    const { plan } = await readPlanFile(bytes(`${name}.plan`));
-    expect({
-      fingerprint: plan.fingerprint,
-      parameters: plan.parameters.fingerprint,
-      primes: plan.parameters.primes.map(String),
-      samplesPerCiphertext: plan.samplesPerCiphertext,
-      ciphertextsPerSample: plan.ciphertextsPerSample,
-      bytesPerCiphertext: plan.bytesPerCiphertext,
-      relinearisationLevel: plan.relinearisationLevel,
-      rotationKeys: [...plan.rotationKeys],
-      rows: told.rows,
-    }).toEqual(told);
-  });
+  test.each(Object.entries(json<Record<string, Told>>("cases.json")))(
+    "%s is read as Python reads it",
+    async (name, told) => {
+      const { plan } = await readPlanFile(bytes(`${name}.plan`));
+      expect({
+        fingerprint: plan.fingerprint,
+        parameters: plan.parameters.fingerprint,
+        primes: plan.parameters.primes.map(String),
+        samplesPerCiphertext: plan.samplesPerCiphertext,
+        ciphertextsPerSample: plan.ciphertextsPerSample,
+        bytesPerCiphertext: plan.bytesPerCiphertext,
+        relinearisationLevel: plan.relinearisationLevel,
+        rotationKeys: [...plan.rotationKeys],
+        rows: told.rows,
+      }).toEqual(told);
+    },
+  );
 });

@@ -25,7 +25,9 @@ describeVectors("a service of Python", "service.json", () => {
     const rows = Float64Array.from({ length: 3 * plan.features }, (_, place) => Math.sin(place));
     const upload = await client.encrypt(rows, 3);
     const keys = await client.evaluationKeys();
-    await expect(service.predict("cancer", "0".repeat(64), upload, plan)).rejects.toMatchObject({ kind: "keys-unknown" });
+    await expect(service.predict("cancer", "0".repeat(64), upload, plan)).rejects.toMatchObject({
+      kind: "keys-unknown",
+    });
     const told: number[] = [];
     const digest = await service.uploadKeys(keys, (_, done) => told.push(done));
     expect(told[0]).toBe(0);
@@ -36,7 +38,10 @@ describeVectors("a service of Python", "service.json", () => {
     write("service.finished", finished);
     await service.forgetKeys(digest);
     await service.forgetKeys(digest);
-    await expect(service.predict("cancer", digest, upload, plan)).rejects.toMatchObject({ name: "ServiceError", status: 404 });
+    await expect(service.predict("cancer", digest, upload, plan)).rejects.toMatchObject({
+      name: "ServiceError",
+      status: 404,
+    });
     client.close();
   });
 
@@ -58,7 +63,10 @@ describeVectors("a service of Python", "service.json", () => {
 
   test("a wrong token, and another model, are refused in words", async () => {
     await expect(new Service(url, "wrong").models()).rejects.toMatchObject({ name: "ServiceError", status: 401 });
-    await expect(new Service(url, token).planFile("other")).rejects.toMatchObject({ name: "ServiceError", status: 404 });
+    await expect(new Service(url, token).planFile("other")).rejects.toMatchObject({
+      name: "ServiceError",
+      status: 404,
+    });
   });
 });
 

@@ -11,7 +11,8 @@ export const folder = process.env["FHENN_VECTORS"];
 export function describeVectors(what: string, name: string, tests: () => void): void {
   const there = folder !== undefined && existsSync(join(folder, name));
   if (!there) {
-    const why = folder === undefined ? "FHENN_VECTORS names no folder: python tests/web/vectors_client.py FOLDER" : `no ${name}`;
+    const why =
+      folder === undefined ? "FHENN_VECTORS names no folder: python tests/web/vectors_client.py FOLDER" : `no ${name}`;
     describe.skip(`${what} (${why})`, tests);
     return;
   }
