@@ -326,6 +326,13 @@ def test_labels_stay_text_unless_they_print_back_as_they_are(tmp_path, monkeypat
     assert [type(each) for each in found.tolist()] == [type(each) for each in labels]
 
 
+def test_many_digits_before_what_is_no_digit_are_no_number(tmp_path, monkeypatch):
+    """A pattern that tries every place for the point between them would take minutes."""
+    path = file(tmp_path, monkeypatch, f"a\n{'1' * 130_000}x\n7\n")
+    with pytest.raises(ParameterError, match="column 'a' holds '1111"):
+        read_table(path).numbers()
+
+
 MISSING = [
     "",
     "NA",

@@ -156,6 +156,20 @@ test("rows that are typed are a table", () => {
   expect(errorOf(() => Table.ofRows(["a", "a"], [["1", "2"]]))).toBe("ParameterError");
 });
 
+test("long cells take no time that grows as a square", () => {
+  const long = 130_000;
+  const cells = ["1".repeat(long) + "x", "a" + " ".repeat(long) + "b", " ".repeat(long) + "é", "'".repeat(long) + " "];
+  const text = `a\n${cells.join("\n")}\n7\n`;
+  const found = readNumbers(readCsv(text), ["a"], 1);
+  expect(found.problems.map(({ kind }) => kind)).toEqual([
+    "not a number",
+    "not a number",
+    "not a number",
+    "not a number",
+  ]);
+  expect(found.ready).toEqual([4]);
+});
+
 test("what is too large is refused before it is read", () => {
   expect(errorOf(() => readCsv(new Uint8Array((64 << 20) + 1)))).toBe("ParameterError");
   expect(errorOf(() => readCsv("1,2\n".repeat((1 << 22) + 1), { header: false }))).toBe("ParameterError");

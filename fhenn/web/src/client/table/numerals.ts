@@ -2,7 +2,7 @@
 
 import { reprOfFloat } from "../json.ts";
 
-const NUMBER = /^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$/;
+const NUMBER = /^[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$/;
 const INFINITE = /^[+-]?inf(?:inity)?$/i;
 const DECIMAL_COMMA = /^[+-]?[0-9]+,[0-9]+(?:[eE][+-]?[0-9]+)?$/;
 const MONTH = "(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\\.?";
@@ -14,7 +14,7 @@ const DATE = new RegExp(
 
 /** What Python's `str.strip` takes for blank. */
 export const BLANK = "\\t\\n\\v\\f\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";
-const AROUND = new RegExp(`^[${BLANK}]+|[${BLANK}]+$`, "g");
+const IS_BLANK = new RegExp(`[${BLANK}]`);
 
 /** Words for a missing value: those of pandas, some of them in other cases, Excel's errors, UCI's and SAS's. */
 export const MISSING: ReadonlySet<string> = new Set([
@@ -33,7 +33,19 @@ const TRUTHS: ReadonlyMap<string, number> = new Map([
 
 /** A text without the blanks around it, as Python strips it. */
 export function strip(text: string): string {
-  return text.replace(AROUND, "");
+  return trim(text, (character) => IS_BLANK.test(character));
+}
+
+/** A text without some characters at either end. A pattern for that would take time that grows as a square. */
+export function trim(text: string, isBlank: (character: string) => boolean): string {
+  let [start, end] = [0, text.length];
+  while (start < end && isBlank(text[start] ?? "")) {
+    start += 1;
+  }
+  while (end > start && isBlank(text[end - 1] ?? "")) {
+    end -= 1;
+  }
+  return text.slice(start, end);
 }
 
 /** Whether a cell stands for a missing one: a word of `MISSING`, null, NaN. */

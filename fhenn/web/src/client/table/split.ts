@@ -1,10 +1,11 @@
 /** How the text of a CSV file is split into rows and cells: as Python's `csv.reader` does. */
 
 import { unquote } from "./formulas.ts";
+import { trim } from "./numerals.ts";
 
 /** Characters of a cell, at most: the limit of Python's `csv`. */
 const LONGEST_CELL = 131_072;
-const BLANKS = /^[ \t\r\n\v\f\xa0\ufeff]+|[ \t\r\n\v\f\xa0\ufeff]+$/g;
+const BLANKS: ReadonlySet<string> = new Set(" \t\r\n\v\f\xa0\ufeff");
 
 /** Where a row starts, counted from 1 as an editor does, and its cells; none for a blank line. */
 export interface Line {
@@ -73,10 +74,7 @@ export function* split(text: string, { delimiter, strict, most = Infinity, befor
 
 /** A cell of a file without the blanks around it, and without the apostrophe that `quote` put there. */
 export function clean(cell: string): string {
-  const first = cell.charCodeAt(0);
-  const last = cell.charCodeAt(cell.length - 1);
-  // most cells have none
-  const bare = first <= 32 || last <= 32 || first >= 160 || last >= 160 ? cell.replace(BLANKS, "") : cell;
+  const bare = trim(cell, (character) => BLANKS.has(character));
   return bare.startsWith("'") ? unquote(bare) : bare;
 }
 
