@@ -94,6 +94,19 @@ test("a file in another format is read where its format may be guessed", () => {
   }
 });
 
+test("decimal commas are found where no number has a point", () => {
+  for (const [text, decimal] of [
+    ["sep=;\na;b\n1,5;x\n", ","],
+    ['a,b\n"1,5",x\n', ","],
+    ['a,b\n"1,5",2.5\n', "."],
+    ["a,b\n1,2\n", "."],
+  ] as const) {
+    expect(readCsv(text, { detect: true }).decimal).toBe(decimal);
+    expect(readCsv(text).decimal).toBe(".");
+    expect(readCsv(text, { detect: true, decimal: "." }).decimal).toBe(".");
+  }
+});
+
 test("problems name row, column, kind and a way out, and block their rows alone", () => {
   const table = readCsv("a,b,label\n1,2,x\n,3,y\nabc,inf,z\n5,6,w\n");
   const found = readNumbers(table, ["b", "a"], 2);

@@ -57,8 +57,9 @@ export function readCsv(data: Uint8Array | string, options: ReadOptions = {}): T
     throw separatedOtherwise(source, asked);
   }
   const delimiter = options.delimiter ?? separator?.[1] ?? guessed?.delimiter ?? ",";
-  const decimal = options.decimal ?? guessed?.decimal ?? ".";
   const start = separator?.[0].length ?? 0;
+  const decimal =
+    options.decimal ?? guessed?.decimal ?? (options.detect ? decimalOf(text.slice(start), delimiter) : ".");
   const rows = trim(rowsOf(text.slice(start), delimiter, start > 0 ? 1 : 0, source));
   const [first, ...rest] = rows;
   if (first === undefined) {
@@ -212,6 +213,14 @@ function otherFormat(whole: string): Exclude<Asks, "header"> | null {
     }
   }
   return null;
+}
+
+/** The comma where the first rows have numbers with one, and none with a point. */
+function decimalOf(whole: string, delimiter: string): "." | "," {
+  const cells = sample(whole.slice(0, START), delimiter)
+    .flat()
+    .map((cell) => cell.trim());
+  return cells.some(hasDecimalComma) && !cells.some((cell) => /^[+-]?[0-9]*\.[0-9]/.test(cell)) ? "," : ".";
 }
 
 /** The cells of the first rows, by a delimiter; none where the text cannot be read. */
