@@ -11,6 +11,9 @@ from typing import Any
 
 import fhenn
 from fhenn.artifacts import plan_from_bytes, preparation_from_bytes
+from fhenn.ckks.inflate import zstandard
+from fhenn.ckks.packing import ciphertext_for_seal
+from fhenn.ckks.structure import Chain, object_header
 from fhenn.errors import FhennError
 from fhenn.planner import Plan
 from fhenn.protobuf import encode_double, encode_field, encode_head, encode_varint, read_fields
@@ -244,9 +247,14 @@ def said_of_plan(data: bytes) -> dict[str, Any]:
     return {"error": error, "fingerprint": found[0].fingerprint if found else None}
 
 
-def answers(good: bytes, upload: bytes, other: bytes) -> Iterator[tuple[str, bytes]]:
+COMPRESSED = "compressed"
+"""What Python reads, and the TypeScript client refuses in words."""
+
+
+def answers(chain: Chain, good: bytes, upload: bytes, other: bytes) -> Iterator[tuple[str, bytes]]:
     """An answer, and what a server may send in its place.
 
+    chain: of the parameters.
     good: the answer to an upload.
     upload: that upload.
     other: an answer of the same server to another upload.
@@ -294,10 +302,10 @@ def answers(good: bytes, upload: bytes, other: bytes) -> Iterator[tuple[str, byt
         {"layout": said["layout"] | {"period": 1 << 17}}, {"layout": ...}, {"layout": said["layout"] | {"samples": 2}},
     ):  # fmt: skip
         yield f"result {changes}", result(**changes)
-    yield from _contents(content, result)
+    yield from _contents(chain, content, result)
 
 
-def _contents(content: bytes, result: Callable[[bytes], bytes]) -> Iterator[tuple[str, bytes]]:
+def _contents(chain: Chain, content: bytes, result: Callable[[bytes], bytes]) -> Iterator[tuple[str, bytes]]:
     """TenSEAL's message of the result, broken, and the ciphertexts in it."""
     found = [(number, value) for number, value in read_fields("x", content) if not isinstance(value, int)]
     ciphertext, *left = [value for number, value in found if number == 2]
@@ -308,6 +316,13 @@ def _contents(content: bytes, result: Callable[[bytes], bytes]) -> Iterator[tupl
         return result(b"".join([encode_field(1, b""), *heads, encode_double(3, scale)]))
 
     others = [ciphertext] * len(left)
+    plain = bytes(ciphertext_for_seal(chain, "answer", ciphertext))
+    yield "uncompressed", message(plain, *others)
+    for minor in (0, 1, 2, 3, 4):
+        yield f"version 4.{minor}", message(ciphertext[:4] + bytes([minor]) + ciphertext[5:], *others)
+        yield f"mixed versions, 4.{minor}", message(plain[:93] + bytes([minor]) + plain[94:], *others)
+    packed = zstandard().compress(plain[_HEADER:])
+    yield COMPRESSED, message(object_header(len(packed), "zstandard") + packed, *others)
     yield "nothing in it", result(b"")
     yield "no ciphertext", message()
     yield "a ciphertext less", message(*others)

@@ -19,6 +19,9 @@ export type Minor = 1 | 3;
 
 const MAGIC = 0xa15e;
 const MAJOR = 4;
+
+/** Minor versions whose objects agree in all but that number. */
+const MINORS = [1, 2, 3];
 const ZSTANDARD = 2;
 const FORMS: ReadonlyMap<number, Form> = new Map([
   [0, "plain"],
@@ -256,7 +259,11 @@ interface HeaderFields {
 
 function headerIn(data: Uint8Array, at: number): HeaderFields {
   const view = new DataView(data.buffer, data.byteOffset + at, HEADER);
-  const ours = view.getUint16(0, true) === MAGIC && view.getUint8(2) === HEADER && view.getUint8(3) === MAJOR;
+  const ours =
+    view.getUint16(0, true) === MAGIC &&
+    view.getUint8(2) === HEADER &&
+    view.getUint8(3) === MAJOR &&
+    MINORS.includes(view.getUint8(4));
   return { ours, compression: view.getUint8(5), size: view.getBigUint64(8, true) };
 }
 
