@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { defineConfig, type Plugin } from "vite";
 
 const MANIFEST = "SHA256SUMS";
@@ -11,7 +11,7 @@ function manifest(): Plugin {
   return {
     name: "manifest",
     apply: "build",
-    configResolved: ({ root, build }) => void (folder = join(root, build.outDir)),
+    configResolved: ({ root, build }) => void (folder = resolve(root, build.outDir)),
     closeBundle: {
       order: "post",
       handler() {
@@ -32,8 +32,8 @@ function sha256(data: Buffer): string {
   return createHash("sha256").update(data).digest("hex");
 }
 
-// names of classes are kept: errors say them
-const output = { keepNames: true };
+// names of classes are kept: errors say them; node-seal asks for Node's "module" in Node alone
+const rolldownOptions = { output: { keepNames: true }, external: ["module"] };
 
 export default defineConfig({
   base: "./",
@@ -41,8 +41,8 @@ export default defineConfig({
     target: "es2022",
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    rolldownOptions: { output },
+    rolldownOptions,
   },
-  worker: { format: "es", rolldownOptions: { output } },
+  worker: { format: "es", rolldownOptions },
   plugins: [manifest()],
 });

@@ -75,7 +75,7 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
 def linear_digits() -> ImportedModel:
     """A linear model of 784 pixels."""
     images, labels = digits()
-    return fhenn.from_sklearn(LogisticRegression(C=0.05, max_iter=60).fit(images, labels))
+    return fhenn.from_sklearn(LogisticRegression(C=0.01, max_iter=500).fit(images, labels))
 
 
 @cache

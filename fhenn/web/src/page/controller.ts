@@ -2,7 +2,7 @@
 
 import { resultColumns } from "../client/reading/index.ts";
 import { checkBounds, readCsv, readNumbers, Table, type Prepared } from "../client/table/index.ts";
-import type { Place } from "../worker/protocol.ts";
+import type { CallName, Calls, Place, Step } from "../worker/protocol.ts";
 import { bytes } from "./language.ts";
 import { modelOf } from "./model.ts";
 import type { Model, Source, State, Store } from "./state.ts";
@@ -17,6 +17,8 @@ const SHORTEST_PASSPHRASE = 10;
 /** The actions of the page. */
 export class Controller {
   readonly #link: WorkerLink;
+  /** Whether the worker took the place of one that was lost, and knows of no model yet. */
+  #replaced = false;
 
   /**
    * @param store - the state
@@ -26,7 +28,11 @@ export class Controller {
     private readonly store: Store,
     private readonly report: (trouble: Trouble | null) => void,
   ) {
-    this.#link = new WorkerLink(() => this.store.set({ keys: null, busy: null, step: null }));
+    this.#link = new WorkerLink((lost) => {
+      this.#replaced = true;
+      this.store.set({ keys: null });
+      this.report(troubleOf(lost));
+    });
   }
 
   /** Begin to load what is needed later. */
@@ -52,6 +58,7 @@ export class Controller {
   async #pick(name: string): Promise<void> {
     const before = this.store.state.model;
     const model = modelOf(await this.#link.call("pick", { ...this.#place(), model: name }));
+    this.#replaced = false;
     if (before?.version !== model.version) this.store.set({ keys: null, results: null });
     this.store.set({ model, rows: null });
     await this.#lookForKept();
@@ -60,7 +67,7 @@ export class Controller {
   /** What this browser keeps. A browser without a store is no reason not to predict. */
   async #lookForKept(): Promise<void> {
     try {
-      this.store.set({ kept: await this.#link.call("kept", null) });
+      this.store.set({ kept: await this.#call("kept", null) });
     } catch (error) {
       this.store.set({ kept: null });
       this.report(troubleOf(error));
@@ -112,7 +119,7 @@ export class Controller {
   }
 
   async #makeKeys(): Promise<void> {
-    this.store.set({ keys: await this.#link.call("makeKeys", null, this.#step) });
+    this.store.set({ keys: await this.#call("makeKeys", null, this.#step) });
   }
 
   /** Keep the keys under a passphrase. */
@@ -120,14 +127,14 @@ export class Controller {
     return this.#act("keep", async () => {
       if (passphrase !== again) throw new PageError("passphrasesDiffer");
       if (passphrase.length < SHORTEST_PASSPHRASE) throw new PageError("passphraseShort", { n: SHORTEST_PASSPHRASE });
-      this.store.set({ kept: await this.#link.call("keep", { passphrase }) });
+      this.store.set({ kept: await this.#call("keep", { passphrase }) });
     });
   }
 
   /** Take up the keys that this browser keeps. */
   unlock(passphrase: string): Promise<boolean> {
     return this.#act("unlock", async () => {
-      this.store.set({ keys: await this.#link.call("unlock", { passphrase }, this.#step) });
+      this.store.set({ keys: await this.#call("unlock", { passphrase }, this.#step) });
     });
   }
 
@@ -136,7 +143,7 @@ export class Controller {
     return this.#act("forget", async () => {
       this.store.set({ keys: null });
       try {
-        await this.#link.call("forget", null);
+        await this.#call("forget", null);
       } finally {
         await this.#lookForKept();
       }
@@ -151,12 +158,13 @@ export class Controller {
       if (!rows) throw new PageError("needData");
       const { ready, width, features } = rows.prepared;
       if (!ready.length) throw new PageError("needReady");
+      this.store.set({ results: null });
       const start = performance.now();
       if (!keys) await this.#makeKeys();
-      const sent = await this.#link.call("sendKeys", null, this.#step);
+      const sent = await this.#call("sendKeys", null, this.#step);
       const values = new Float64Array(ready.length * width);
       ready.forEach((row, place) => values.set(features.subarray(row * width, (row + 1) * width), place * width));
-      const found = await this.#link.call("predict", { values, rows: ready.length }, this.#step);
+      const found = await this.#call("predict", { values, rows: ready.length }, this.#step);
       const struck = new Set(found.alarms.map(({ row }) => row));
       const columns = resultColumns(found.scores, found.outputs, model.reader, model.finish, struck);
       const alarms = new Map(found.alarms.map(({ row, reason }) => [ready[row] ?? row, reason]));
@@ -169,7 +177,18 @@ export class Controller {
     });
   }
 
-  readonly #step = (step: NonNullable<State["step"]>): void => this.store.set({ step });
+  /** Have the worker do something with the model that was picked; one that is new is told of it first. */
+  async #call<N extends CallName>(name: N, ask: Calls[N]["ask"], step?: (step: Step) => void): Promise<Calls[N]["answer"]> {
+    if (this.#replaced) {
+      const { name: model, version } = this.#model();
+      const found = await this.#link.call("pick", { ...this.#place(), model });
+      this.#replaced = false;
+      if (found.version !== version) this.store.set({ model: modelOf(found), rows: null, kept: null, results: null });
+    }
+    return this.#link.call(name, ask, step);
+  }
+
+  readonly #step = (step: Step): void => this.store.set({ step });
 
   #place(): Place {
     const { service, token } = this.store.state;

@@ -111,8 +111,9 @@ function manyCell(view: RowsView, row: number, open: (row: number) => void): HTM
     return each;
   });
   const label = text("wholeAnswer", { row: row + 1 });
-  const press = make("button", { type: "button", class: "many", title: label, "aria-label": `${label} (${percent(Math.max(...shares))})` });
-  press.append(make("span", { class: "bars", "aria-hidden": "true" }, ...bars), percent(Math.max(...shares)));
+  const press = make("button", { type: "button", class: "many", title: label });
+  press.append(make("span", { class: "unseen" }, `${label}: `), make("span", { class: "bars", "aria-hidden": "true" }, ...bars));
+  press.append(percent(Math.max(...shares)));
   press.addEventListener("click", () => open(row));
   found.append(press);
   return found;

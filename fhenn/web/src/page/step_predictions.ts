@@ -152,6 +152,7 @@ class Panel {
       open: (row) => this.#open(row),
     });
     this.#scroll.replaceChildren(table);
+    for (const each of this.#tools.querySelectorAll<HTMLElement>(".field")) each.hidden = view.rows.table.rows < 2;
     this.#drawPager(rows.length);
   }
 

@@ -58,6 +58,7 @@ export function troubleOf(error: unknown): Trouble {
     const name = error instanceof ShapeMismatch ? "errorColumnCount" : (BY_NAME[error.name] ?? "errorOther");
     return { name, values: {}, kind: error.name, message: error.message };
   }
+  console.error(error); // a fault of the page itself: for whoever mends it
   return { name: "errorOther", values: {}, kind: error instanceof Error ? error.name : "", message: "" };
 }
 

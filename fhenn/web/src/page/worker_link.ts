@@ -25,8 +25,8 @@ export class WorkerLink {
   #last = 0;
   readonly #waiting = new Map<number, Waiting>();
 
-  /** @param onLoss - called when a worker is lost. */
-  constructor(private readonly onLoss: () => void) {}
+  /** @param onLoss - called when a worker is lost. The next one knows nothing of what was picked. */
+  constructor(private readonly onLoss: (trouble: WorkerTrouble) => void) {}
 
   /**
    * Have the worker do something.
@@ -84,9 +84,10 @@ export class WorkerLink {
   #lose(trouble: Trouble): void {
     this.#worker?.terminate();
     this.#worker = null;
-    for (const each of this.#waiting.values()) each.reject(new WorkerTrouble(trouble));
+    const lost = new WorkerTrouble(trouble);
+    for (const each of this.#waiting.values()) each.reject(lost);
     this.#waiting.clear();
-    this.onLoss();
+    this.onLoss(lost);
   }
 }
 

@@ -1,6 +1,6 @@
 /** What the worker holds for the page: the connection, the plan, the client with its secret key. */
 
-import { Client, ParameterError, type Plan, type Seal, Service, ServiceError } from "../client/index.ts";
+import { Client, ParameterError, type Plan, receiptOf, type Seal, Service, ServiceError } from "../client/index.ts";
 import * as store from "./key_store.ts";
 import { headerOf, lock, unlock, type Locked } from "./lock.ts";
 import type { KeysInfo, Kept, Listed, ModelInfo, Place, Predicted, SentKeys, Step } from "./protocol.ts";
@@ -102,11 +102,12 @@ export class Session {
       tell({ what: "encrypt", done: start, total: rows });
       const features = values.subarray(start * plan.features, (start + count) * plan.features);
       const upload = await timed("encrypting", client.encrypt(features, count));
+      const receipt = receiptOf(upload); // an earlier answer of the same client is none to this upload
       if (start === 0) picture = upload.slice(-PICTURE);
       tell({ what: "predict", done: start, total: rows });
       const answer = await timed("waiting", this.#ask(upload, tell));
       tell({ what: "decrypt", done: start, total: rows });
-      const found = await timed("decrypting", client.decrypt(answer, { onViolation: "mask" }));
+      const found = await timed("decrypting", client.decrypt(answer, { receipt, onViolation: "mask" }));
       if (start === 0) {
         outputs = found.outputs;
         scores = new Float64Array(rows * outputs);

@@ -1,10 +1,10 @@
 /** A service that means harm: the real one, but for what it answers to predictions. */
 
-import { createServer, request, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer, request, type IncomingMessage, type OutgoingHttpHeaders, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
 /** What is done to an answer: given what the real service said. */
-export type Attack = (response: ServerResponse, status: number, body: Buffer) => void;
+export type Attack = (response: ServerResponse, status: number, headers: OutgoingHttpHeaders, body: Buffer) => void;
 
 export interface Hostile {
   readonly url: string;
@@ -27,7 +27,7 @@ export async function hostile(service: string): Promise<Hostile> {
       found.on("data", (chunk: Buffer) => chunks.push(chunk));
       found.on("end", () => {
         const [status, content] = [found.statusCode ?? 500, Buffer.concat(chunks)];
-        if (self.attack && asked.method === "POST") return self.attack(response, status, content);
+        if (self.attack && asked.method === "POST") return self.attack(response, status, found.headers, content);
         response.writeHead(status, found.headers).end(content);
       });
     });

@@ -2,7 +2,7 @@
 
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { chromium, type BrowserContext, type BrowserContextOptions, type Page } from "playwright-core";
 
 /** What tests/web/test_page.py hands over. */
@@ -14,17 +14,15 @@ export interface Setting {
   readonly tables: Readonly<Record<string, string>>;
   /** What the Python client predicts of them: labels, and probabilities of the last class. */
   readonly expected: Readonly<Record<string, { readonly labels: readonly string[]; readonly shares: readonly number[] }>>;
-  /** An image as a model takes it, (784,), from 0 to 1; and its label. */
-  readonly digit: { readonly pixels: readonly number[]; readonly label: string };
   /** Where pictures and recordings go. */
   readonly out: string;
 }
 
 /** The setting; only there where Python started the tests. */
 export function setting(): Setting {
-  const path = process.env["FHENN_PAGE"];
-  if (!path) throw new Error("Start these tests by `python -m pytest -m web tests/web`.");
-  return JSON.parse(readFileSync(path, "utf-8")) as Setting;
+  const folder = process.env["FHENN_VECTORS"];
+  if (!folder) throw new Error("Start these tests by `python -m pytest -m web tests/web/test_page.py`.");
+  return JSON.parse(readFileSync(join(folder, "setting.json"), "utf-8")) as Setting;
 }
 
 const FLAGS = [
@@ -114,14 +112,32 @@ export class Reader {
     await this.page.locator("body[aria-busy=false] .predicts").waitFor();
   }
 
+  /** Choose a file, and wait until the page has taken or refused it. */
   async drop(path: string): Promise<void> {
     await this.page.locator(".drop input").setInputFiles(path);
+    const taken = this.page.locator(".loaded", { hasText: basename(path) });
+    await taken.or(this.page.locator(".alert:visible")).first().waitFor();
   }
 
   /** Press what predicts, and wait for it. */
   async predict(): Promise<void> {
-    await this.page.locator(".step-predictions button.primary").click();
+    await this.page.getByRole("button", { name: /^Predict \d|vorhersagen$/ }).click();
     await this.page.locator(".said", { hasText: /predicted|vorhergesagt/ }).waitFor();
+  }
+
+  /** Draw a ring on the field, with the mouse. */
+  async drawRing(): Promise<void> {
+    const box = await this.page.locator(".drawing").boundingBox();
+    if (!box) throw new Error("there is no field to draw on");
+    const at = (turn: number): [number, number] => [
+      box.x + box.width * (0.5 + 0.22 * Math.sin(turn)),
+      box.y + box.height * (0.5 - 0.32 * Math.cos(turn)),
+    ];
+    await this.page.mouse.move(...at(0));
+    await this.page.mouse.down();
+    for (let turn = 0; turn <= 2 * Math.PI; turn += Math.PI / 16) await this.page.mouse.move(...at(turn));
+    await this.page.mouse.move(...at(0));
+    await this.page.mouse.up();
   }
 
   /** The texts of a column of the table, as it is shown. */
