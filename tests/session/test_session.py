@@ -1,3 +1,4 @@
+import struct
 from dataclasses import replace
 
 import numpy as np
@@ -6,12 +7,14 @@ from support import mostly_thorough, seal_of
 
 import fhenn
 from fhenn.approx import sigmoid
+from fhenn.ckks.messages import TensealMessage
 from fhenn.ckks.sums import drop_to
 from fhenn.errors import (
     BoundsExceeded,
     ContextMismatch,
     NonFiniteValue,
     PlanError,
+    RangeViolation,
     ShapeMismatch,
     UnsupportedValue,
     WireFormatError,
@@ -282,6 +285,27 @@ def test_an_upload_says_its_own_level_and_is_refused_where_that_is_another(pair)
         meta, body = unframe("ciphertexts", message)
         with pytest.raises(WireFormatError):
             server.predict(frame("ciphertexts", meta | {"level": level}, body))
+
+
+@pytest.mark.parametrize("exponent", [60, 1023, -1022])
+def test_answers_at_any_scale_that_they_and_their_header_state_are_read_or_refused(pair, exponent):
+    """SEAL reads nothing at a scale beyond the modulus: whoever made the answer chose it."""
+    _, _, client, server = pair
+    answer = Answer.from_bytes(server.predict(client.encrypt(np.zeros((1, 6)))))
+    meta, body = unframe("ciphertexts", answer.result)
+    message, scales = TensealMessage.decode(body), 16 + 32 + 25  # SEAL's header, id, and what stands before the scale
+    altered = [bytearray(each) for each in message.ciphertexts]
+    for each in altered:
+        struct.pack_into("<d", each, scales, 2.0**exponent)
+    body = replace(message, ciphertexts=tuple(map(bytes, altered))).encode()
+    result = frame("ciphertexts", meta | {"scale": (2.0**exponent).hex()}, body)
+    stretched = replace(answer, result=result).to_bytes()
+    if exponent > 0:
+        with pytest.raises(WireFormatError, match="at a scale of"):
+            client.decrypt(stretched)
+    else:
+        with pytest.raises(RangeViolation):
+            client.decrypt(stretched)
 
 
 def test_an_upload_for_another_plan_is_refused(pair):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from hashlib import sha256
@@ -364,9 +364,9 @@ class SealContext(Context, Uncopied):
         ciphertext: SEAL's.
         secret: a context with the secret key, TenSEAL's or fhenn's, or TenSEAL's secret key; this context where None.
 
-        Raises KeyMissing, ContextMismatch, UnsupportedValue.
+        Raises KeyMissing, ContextMismatch, UnsupportedValue, WireFormatError where its scale is beyond the modulus.
         """
-        return list(self.encoder.decode_double(self._decrypt(ciphertext, secret)))
+        return list(_decoded(self.encoder.decode_double, self._decrypt(ciphertext, secret)))
 
     def decrypt_complex(self, ciphertext: Any, secret: Any = None) -> list[complex]:
         """All slots of a SEAL ciphertext, as complex numbers.
@@ -376,7 +376,7 @@ class SealContext(Context, Uncopied):
 
         Raises what `decrypt_slots` raises.
         """
-        return list(self.encoder.decode_complex(self._decrypt(ciphertext, secret)))
+        return list(_decoded(self.encoder.decode_complex, self._decrypt(ciphertext, secret)))
 
     def _decrypt(self, ciphertext: Any, secret: Any) -> Any:
         """The SEAL plaintext of a ciphertext. Raises what `decrypt_slots` raises."""
@@ -588,3 +588,13 @@ def _require_seal(value: Any) -> SealContext:
     if not isinstance(context, SealContext):
         raise ContextMismatch("keys of SEAL", context.fingerprint)
     return context
+
+
+def _decoded(decode: Callable[[Any], Any], plaintext: Any) -> Any:
+    """The slots of a SEAL plaintext. Raises WireFormatError where it has none, as at a scale beyond the modulus."""
+    try:
+        return decode(plaintext)
+    except SEAL_REFUSALS as error:
+        raise WireFormatError(
+            "ciphertext", f"nothing can be read of it at a scale of {plaintext.scale:.3g} ({error})"
+        ) from error
