@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import random
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import fhenn
 from fhenn.artifacts import plan_from_bytes, preparation_from_bytes
+from fhenn.ckks import CipherArray
 from fhenn.ckks.inflate import zstandard
+from fhenn.ckks.layout import Layout
 from fhenn.ckks.packing import ciphertext_for_seal
 from fhenn.ckks.structure import Chain, object_header
 from fhenn.errors import FhennError
@@ -129,8 +133,7 @@ def plans(plan: Plan) -> Iterator[tuple[str, bytes]]:
     fields: dict[str, Any] = json.loads(plan.to_json())
 
     def framed(**changes: Any) -> bytes:
-        text = json.dumps({name: value for name, value in (fields | changes).items() if value is not ...})
-        return frame("plan", {}, json.dumps({"plan": text, "reading": None}).encode())
+        return plan_file(fields | changes)
 
     for yielding in (_shapes, _keys_of_plans, _errors, _parts, _placements):
         yield from yielding(fields, framed)
@@ -180,7 +183,7 @@ def _shapes(fields: dict[str, Any], framed: Framed) -> Iterator[tuple[str, bytes
 def _keys_of_plans(fields: dict[str, Any], framed: Framed) -> Iterator[tuple[str, bytes]]:
     """Rotations and their levels."""
     slots = fields["parameters"]["ring_degree"] // 2
-    for rotations in ([0], [slots], [-1], [1, 1], list(range(1, 300)), [1.0]):
+    for rotations in ([1], [0], [slots], [-1], [1, 1], list(range(1, 300)), [1.0]):
         yield f"rotations {rotations[:3]}", framed(rotations=rotations, rotation_levels=...)
     for levels in ([0], [99] * len(fields["rotations"]), [-1] * len(fields["rotations"])):
         yield f"rotation levels {levels[:3]}", framed(rotation_levels=levels)
@@ -238,6 +241,22 @@ def _placements(fields: dict[str, Any], framed: Framed) -> Iterator[tuple[str, b
     yield "a huge placement", framed(layout=placement | {"period": 1 << 17, "tiles": 1 << 17})
     yield "a target", framed(targets=[layout])
     yield "many targets", framed(targets=[None] * 300)
+
+
+def at_the_floor(plan: Plan) -> Iterator[tuple[str, bytes]]:
+    """A plan that states just as much error as any of its shape must, and that states less."""
+    fields = json.loads(plan.to_json()) | {"deviation": 0.0}
+    error, worst = plan._least_errors()
+    more, less = 1 + 1e-6, 1 - 1e-6
+    for share in (more, less):
+        yield f"error {share}", plan_file(fields | {"error": error * share, "worst": float("inf")})
+        yield f"worst {share}", plan_file(fields | {"error": error * more, "worst": worst * share})
+
+
+def plan_file(fields: dict[str, Any]) -> bytes:
+    """A plan of these fields, in its frame."""
+    text = json.dumps({name: value for name, value in fields.items() if value is not ...})
+    return frame("plan", {}, json.dumps({"plan": text, "reading": None}).encode())
 
 
 def said_of_plan(data: bytes) -> dict[str, Any]:
@@ -350,13 +369,40 @@ def _contents(chain: Chain, content: bytes, result: Callable[[bytes], bytes]) ->
     yield "a ciphertext that is longer", message(ciphertext + b"x", *others)
 
 
+def encrypted_answers(client: fhenn.Client, good: bytes, rows: int) -> Iterator[tuple[str, bytes]]:
+    """An answer with ciphertexts that are sound, and none that a server makes of the upload."""
+    plan, result = client.plan, client.plan.result
+    assert result is not None
+    meta, body = unframe("answer", good)
+    sizes = meta["sizes"]
+    parts = [body[sum(sizes[:place]) : sum(sizes[: place + 1])] for place in range(len(sizes))]
+    for level in range(plan.parameters.levels + 1):
+        for place, outputs in ((0, result.outputs), (len(parts) - 1, 1)):
+            made = _encrypted(client._context, result.layout, (rows, outputs), level)
+            joined = [*parts[:place], made, *parts[place + 1 :]]
+            header = meta | {"sizes": list(map(len, joined))}
+            yield f"part {place} encrypted at level {level}", frame("answer", header, *joined)
+
+
+def _encrypted(context: Any, layout: Layout, shape: tuple[int, int], level: int) -> bytes:
+    """Zeros at a level, as a message."""
+    scale = context.scale if level == context.levels else 2.0**30
+    slots = layout.pack(np.zeros(shape), context.slots)
+    ciphertexts = tuple(context.encrypt_slots(row.tolist(), level, scale) for row in slots)
+    return CipherArray(context, shape, layout, ciphertexts, level, scale).to_bytes()
+
+
 def said_of_answer(client: fhenn.Client, receipt: Receipt, answer: bytes) -> str:
     """The error that Python's client meets."""
     return outcome(lambda: client.decrypt(answer, receipt=receipt))
 
 
-def write_broken(folder: Path, plan: Plan) -> None:
-    """Frames, texts and plans, and what Python says of them."""
+def write_broken(folder: Path, plan: Plan, others: Mapping[str, Plan]) -> None:
+    """Frames, texts and plans, and what Python says of them.
+
+    plan: whose fields are changed.
+    others: of which less is changed, by their names.
+    """
     place = folder / "broken"
     place.mkdir(exist_ok=True)
     said: dict[str, Any] = {"frames": [], "texts": list(texts()), "plans": []}
@@ -366,7 +412,12 @@ def write_broken(folder: Path, plan: Plan) -> None:
         said["frames"].append(
             {"name": name, "error": outcome(lambda data=data: unframe("note", data)), "header": header}
         )  # type: ignore[misc]
-    for number, (name, data) in enumerate(plans(plan)):
+    every = list(plans(plan))
+    for name, other in others.items():
+        fields = json.loads(other.to_json())
+        rotating = _keys_of_plans(fields, lambda fields=fields, **changes: plan_file(fields | changes))
+        every += [(f"{name}: {change}", data) for change, data in (*at_the_floor(other), *rotating)]
+    for number, (name, data) in enumerate(every):
         (place / f"plan{number}").write_bytes(data)
         said["plans"].append({"name": name, **said_of_plan(data)})
     (folder / "broken.json").write_text(json.dumps(said))

@@ -17,6 +17,7 @@ from broken_client import (
     SEED,
     answers,
     changed_at_random,
+    encrypted_answers,
     frames,
     outcome,
     said_of_answer,
@@ -45,14 +46,15 @@ ROUNDING = 1e-12
 
 
 ALARMING = [alarming(layout) for layout in ("latency", "throughput")]
-ALTERED, RANDOM = case("hidden-witness", "latency"), 60
+ALTERED = [case("hidden-witness", "latency"), case("hidden-witness", "throughput"), case("regression", "throughput")]
+RANDOM = 40
 
 
 @pytest.fixture(scope="module")
 def exchanged(vectors: Path) -> Path:
     """What the TypeScript client made of the cases, Python's answers, and what the client read in them."""
     write_cases(vectors, [*cases(), *ALARMING])
-    write_broken(vectors, ALTERED.plan)
+    write_broken(vectors, ALTERED[0].plan, {each.name: each.plan for each in cases()})
     files = ("plans", "broken", "refusals", "uploads")
     run_vitest(vectors, *(f"test/client/{name}.test.ts" for name in files))
     answers = {}
@@ -89,24 +91,27 @@ def write_alarms(folder: Path) -> None:
 
 def write_altered(folder: Path) -> None:
     """What a server may send in the place of an answer, and what Python's client says of that."""
-    client, upload = restored(folder, ALTERED), sent(folder, ALTERED, "upload")
-    server = fhenn.Server(ALTERED.model, ALTERED.plan, sent(folder, ALTERED, "keys"), evaluator="native")
-    good, receipt = server.predict(upload), Receipt.of(upload)
-    parameters = ALTERED.plan.parameters
-    chain = Chain(parameters.ring_degree, parameters.primes)
-    every = list(answers(chain, good, upload, server.predict(client.encrypt(ALTERED.rows))))
-    random = changed_at_random(good, RANDOM, Random(SEED))
-    every += [(f"changed at random {number}", data) for number, data in enumerate(random)]
-    place = folder / "altered"
-    place.mkdir()
-    said = []
-    for number, (name, data) in enumerate(every):
-        (place / f"answer{number}").write_bytes(data)
-        error = said_of_answer(client, receipt, data)
-        assert name != COMPRESSED or not error
-        said.append({"name": name, "error": "UnsupportedOperation" if name == COMPRESSED else error})
-    assert [each["name"] for each in said if not each["error"]][:1] == ["as it is"]
-    (folder / "altered.json").write_text(json.dumps({"case": ALTERED.name, "answers": said}))
+    told = {}
+    for of in ALTERED:
+        client, upload = restored(folder, of), sent(folder, of, "upload")
+        server = fhenn.Server(of.model, of.plan, sent(folder, of, "keys"), evaluator="native")
+        good, receipt = server.predict(upload), Receipt.of(upload)
+        chain = Chain(of.plan.parameters.ring_degree, of.plan.parameters.primes)
+        every = list(answers(chain, good, upload, server.predict(client.encrypt(of.rows))))
+        every += encrypted_answers(client, good, len(of.rows))
+        random = changed_at_random(good, RANDOM, Random(SEED))
+        every += [(f"changed at random {number}", data) for number, data in enumerate(random)]
+        place = folder / "altered" / of.name
+        place.mkdir(parents=True)
+        said = []
+        for number, (name, data) in enumerate(every):
+            (place / f"answer{number}").write_bytes(data)
+            error = said_of_answer(client, receipt, data)
+            assert name != COMPRESSED or not error
+            said.append({"name": name, "error": "UnsupportedOperation" if name == COMPRESSED else error})
+        assert not said[0]["error"]
+        told[of.name] = said
+    (folder / "altered.json").write_text(json.dumps(told))
 
 
 def sent(folder: Path, of: Case, kind: str) -> bytes:

@@ -156,7 +156,7 @@ def main(folder: Path) -> None:
     """Write all vectors."""
     folder.mkdir(parents=True, exist_ok=True)
     write_cases(folder, cases())
-    write_broken(folder, case("hidden-witness", "latency").plan)
+    write_broken(folder, case("hidden-witness", "latency").plan, {each.name: each.plan for each in cases()})
 
 
 if __name__ == "__main__":

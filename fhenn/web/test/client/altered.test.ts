@@ -9,27 +9,28 @@ interface Said {
   readonly error: string;
 }
 
-/** What a server may send in the place of an answer to an upload. */
-interface Altered {
-  readonly case: string;
-  readonly answers: readonly Said[];
-}
-
 describeVectors("altered answers", "altered.json", () => {
-  const { case: name = "", answers = [] } = json<Partial<Altered>>("altered.json");
-  let client: Client;
+  const cases = Object.entries(json<Record<string, readonly Said[]>>("altered.json"));
+  const clients = new Map<string, Client>();
   beforeAll(async () => {
-    const { plan } = await readPlanFile(bytes(`${name}.plan`));
-    client = await Client.fromSecretBytes(await loadSeal(), plan, bytes(`from_js/${name}.secret`));
+    const seal = await loadSeal();
+    for (const [name] of cases) {
+      const { plan } = await readPlanFile(bytes(`${name}.plan`));
+      clients.set(name, await Client.fromSecretBytes(seal, plan, bytes(`from_js/${name}.secret`)));
+    }
   });
-  afterAll(() => client.close());
+  afterAll(() => clients.forEach((client) => client.close()));
 
-  test.each(answers.map((each, place) => ({ ...each, place })))("$name", async ({ error, place }) => {
-    const receipt = receiptOf(bytes(`from_js/${name}.upload`));
-    const met = await client.decrypt(bytes(`altered/answer${place}`), { receipt }).then(
-      () => "",
-      (reason: unknown) => (reason instanceof FhennError ? reason.name : String(reason)),
-    );
+  const every = cases.flatMap(([name, answers]) => answers.map((each, place) => ({ ...each, of: name, place })));
+  test.each(every)("$of: $name", async ({ error, of, place }) => {
+    const receipt = receiptOf(bytes(`from_js/${of}.upload`));
+    const met = await clients
+      .get(of)
+      ?.decrypt(bytes(`altered/${of}/answer${place}`), { receipt })
+      .then(
+        () => "",
+        (reason: unknown) => (reason instanceof FhennError ? reason.name : String(reason)),
+      );
     // this client looks at what a header states before it looks at ciphertexts
     expect(met).toBe(error === "WireFormatError" && met === "AnswerMismatch" ? met : error);
   });

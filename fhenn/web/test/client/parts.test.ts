@@ -1,14 +1,15 @@
 /** Small parts of the client by themselves; what they make of Python's vectors is tested beside. */
 
 import { expect, test } from "vitest";
-import { RangeViolation, Service } from "../../src/client/index.ts";
+import { RangeViolation, Service, type Witness } from "../../src/client/index.ts";
 import { finished } from "../../src/client/finish.ts";
 import { FEATURES, layoutFromJson, Vectors } from "../../src/client/layout.ts";
 import { readJson } from "../../src/client/json.ts";
 import { primesOf } from "../../src/client/primes.ts";
 import { encodeField, readFields } from "../../src/client/protobuf.ts";
 import { boxOf, isUnit, scaled } from "../../src/client/scaling.ts";
-import { Suspicion } from "../../src/client/violations.ts";
+import { largestBeside, Suspicion } from "../../src/client/violations.ts";
+import { alarms, condemns } from "../../src/client/witness.ts";
 
 test("primes are those that SEAL takes", () => {
   expect(primesOf(8192, [40, 20, 40])).toEqual([1099510890497n, 1032193n, 1099511480321n]);
@@ -92,4 +93,36 @@ test.each([
   ["https://example.org", "", "ASCII"],
 ])("a service at %s is refused for '%s'", (url, token, words) => {
   expect(() => new Service(url, token)).toThrow(words);
+});
+
+test("a number above its threshold, or below what any input gives, raises an alarm", () => {
+  const witness: Witness = {
+    node: "Sigmoid",
+    place: 1,
+    domain: [-4, 4],
+    neurons: 3,
+    degree: 8,
+    inner: 0.9,
+    threshold: 6,
+    error: 0.5,
+    headroom: 100,
+    start: 3,
+    level: 0,
+    limit: 50,
+    chance: 1,
+  };
+  const alarming = (number: number) => alarms(witness, Float64Array.of(0, number));
+  expect([6, 6.1, -3.5, -3.6, Number.NaN].map(alarming)).toEqual([false, true, false, true, true]);
+  const condemned = (number: number, most: number) => condemns(witness, Float64Array.of(number), most);
+  expect([condemned(50, 99), condemned(51, 99), condemned(50, 49), condemned(-4, 99)]).toEqual([
+    false,
+    true,
+    true,
+    true,
+  ]);
+});
+
+test("a number may not take the digits of those beside it", () => {
+  expect(largestBeside(2 ** 60, 2 ** -20)).toBe(2 ** 24);
+  expect(largestBeside(2 ** 10, 2 ** -20)).toBe(2 ** 10);
 });
