@@ -16,6 +16,9 @@ from vitest import run_vitest
 
 from fhenn.service.tokens import Tokens
 
+PATIENTS = np.random.default_rng(7).permutation(569)[:40]
+"""Rows of the breast cancer data that are dropped."""
+
 WEB = Path(__file__).parents[2] / "fhenn" / "web"
 
 
@@ -71,14 +74,14 @@ def tables(folder: Path) -> dict[str, Path]:
     data, _ = breast_cancer()
     names, rows = list(data.columns), data.to_numpy()
     shuffled = np.random.default_rng(1).permutation(len(names))  # columns are found by their names
-    ids = [["id", *np.array(names)[shuffled]], [[f"p{place}", *row[shuffled]] for place, row in enumerate(rows[:40])]]
+    patients_with_ids = [[f"p{place}", *rows[row][shuffled]] for place, row in enumerate(PATIENTS)]
     many = rows[np.random.default_rng(2).integers(0, len(rows), 1000)]
     marked = [list(row) for row in rows[:6]]
     marked[1][0], marked[3][2], marked[4][5] = "", "much", 99.0
     wards = [list(row.values()) for row in patients()[0][:30]]
     images, _ = digits()
     return {
-        "cancer": write_csv(folder / "patients.csv", *ids),
+        "cancer": write_csv(folder / "patients.csv", ["id", *np.array(names)[shuffled]], patients_with_ids),
         "many": write_csv(folder / "many.csv", names, many),
         "marked": write_csv(folder / "marked.csv", names, marked),
         "lacking": write_csv(folder / "lacking.csv", names[1:], rows[:2, 1:]),
@@ -95,7 +98,7 @@ def expected() -> dict[str, dict[str, list[Any]]]:
 
     images, _ = digits()
     samples = {
-        "cancer": ("cancer", data.iloc[:40]),
+        "cancer": ("cancer", data.iloc[PATIENTS]),
         "ward": ("ward", pd.DataFrame(patients()[0][:30])),
         "digits": ("digits", images[4000:4005].round(4)),
     }

@@ -98,7 +98,7 @@ const attributes = new WeakMap<Element, Map<string, () => void>>();
 /** A number as the language writes it, to so many significant digits. */
 export function number(value: number, digits = 6): string {
   if (value !== 0 && Math.abs(value) < 1e-4) return value.toExponential(1).replace(".", current === "de" ? "," : ".");
-  return new Intl.NumberFormat(current, { maximumSignificantDigits: digits }).format(value);
+  return new Intl.NumberFormat(current, { maximumSignificantDigits: digits }).format(value || 0); // no -0
 }
 
 /** A share of one, in per cent. */

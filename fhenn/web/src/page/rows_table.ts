@@ -74,7 +74,9 @@ function line(drawn: Drawn, row: number): HTMLElement {
   const found = make("tr", { class: kinds.join(" ") }, place);
   if (problems.length) place.append(make("span", { class: "badge" }, text("notSent")));
   if (alarm !== undefined) place.append(alarmBadge(alarm));
-  found.append(...resultsOf(view).map(({ column }) => resultCell(column, view.result(column, row))));
+  const cells = resultsOf(view).map(({ column }) => resultCell(column, view.result(column, row)));
+  if (alarm !== undefined) cells[0]?.append(make("span", { class: "reason" }, text("outOfRange")));
+  found.append(...cells);
   if (many(view)) found.append(manyCell(view, row, open));
   if (pixels) found.append(make("td", {}, thumbnail(view.rows.prepared, row, pixels)));
   else found.append(...cellsOf(view).map((column) => cell(view, row, column)));

@@ -24,13 +24,13 @@ export function stepModel(store: Store, controller: Controller): HTMLElement {
 
 function tokenForm(store: Store, controller: Controller): HTMLElement {
   const token = make("input", { type: "password", autocomplete: "off", spellcheck: "false", required: true, name: "token" });
-  token.value = store.state.token;
   const connect = speak(make("button", { type: "submit" }), "connect");
   const form = make("form", { class: "line" }, field("token", token), connect);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     void controller.connect(token.value.trim());
   });
+  store.watch(["token"], (state) => void (token.value = state.token));
   store.watch(["busy", "models"], ({ busy, models }) => {
     connect.disabled = busy !== null;
     connect.classList.toggle("primary", models === null);
@@ -64,7 +64,8 @@ function about(store: Store): HTMLElement {
     onLanguage(predicts, () => void (predicts.textContent = whatItPredicts(model.reader)));
     const accuracy = make("p");
     onLanguage(accuracy, () => void (accuracy.textContent = text("accuracy", { error: number(model.error, 2) })));
-    box.replaceChildren(predicts, accuracy, model.pixels ? pixels(model.pixels) : columns(model));
+    const more = model.distance ? [speak(make("p"), "distance", { distance: number(model.distance, 2) })] : [];
+    box.replaceChildren(predicts, accuracy, ...more, model.pixels ? pixels(model.pixels) : columns(model));
   });
   return box;
 }

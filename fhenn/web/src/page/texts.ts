@@ -36,8 +36,12 @@ export const TEXTS = {
   predictsNumber: { en: "Predicts a number", de: "Sagt eine Zahl vorher" },
   predictsScores: { en: "Gives scores", de: "Gibt Punktwerte" },
   accuracy: {
-    en: "An encrypted answer differs from the model's own by {error} at most.",
-    de: "Eine verschlüsselte Antwort weicht höchstens {error} von der des Modells selbst ab.",
+    en: "An encrypted score differs from the one computed in the clear by {error} at most.",
+    de: "Ein verschlüsselt gerechneter Wert weicht höchstens {error} von dem offen gerechneten ab.",
+  },
+  distance: {
+    en: "On the samples that it was planned with, what is computed encrypted differs from the original by {distance} at most.",
+    de: "Auf den Daten, mit denen geplant wurde, weicht das verschlüsselt Gerechnete höchstens {distance} vom Original ab.",
   },
   columnsOf: { en: "{n} column that it wants|{n} columns that it wants", de: "{n} Spalte, die es braucht|{n} Spalten, die es braucht" },
   columnName: { en: "Column", de: "Spalte" },
@@ -149,6 +153,7 @@ export const TEXTS = {
   noneShown: { en: "No row is like that.", de: "Keine Zeile ist so." },
   notSent: { en: "not sent", de: "nicht gesendet" },
   alarm: { en: "alarm", de: "Alarm" },
+  outOfRange: { en: "out of the model's range", de: "außerhalb dessen, was das Modell kann" },
   alarmHint: {
     en: "A value left the range in which the model is good ({source}): this prediction means nothing.",
     de: "Ein Wert hat den Bereich verlassen, in dem das Modell gut ist ({source}): Diese Vorhersage bedeutet nichts.",

@@ -30,6 +30,8 @@ export interface ModelInfo {
   /** What was asked of the plan, and what it surely holds: largest difference to the model's scores. */
   readonly accuracy: number;
   readonly error: number;
+  /** The largest distance of what is computed from the exact model, over the samples of the plan; null where unknown. */
+  readonly distance: number | null;
   readonly finish: Finish | null;
   readonly ringDegree: number;
   readonly witnesses: number;

@@ -35,9 +35,15 @@ export class Session {
   /** @param load - loads SEAL. */
   constructor(private readonly load: () => Promise<Seal>) {}
 
+  /** Begin to load SEAL, before it is needed. */
+  #warm(): void {
+    this.#loaded().catch(() => undefined); // whoever needs it tries again, and is told
+  }
+
   /** The models that a token reaches. */
   async list({ service, token }: Place): Promise<readonly Listed[]> {
     const models = await new Service(service, token).models();
+    this.#warm(); // who has a token will need it
     return models.map(({ name, features, bytesOfKeys }) => ({ name, features, bytesOfKeys }));
   }
 
@@ -56,6 +62,7 @@ export class Session {
       shape: plan.shape,
       accuracy: plan.accuracy,
       error: plan.error,
+      distance: plan.distance,
       finish: plan.finish,
       ringDegree: plan.parameters.ringDegree,
       witnesses: plan.witnesses.length,
@@ -89,9 +96,9 @@ export class Session {
     const { plan } = this.#require();
     const { client } = this.#requireKeys();
     const times = { encrypting: 0, waiting: 0, decrypting: 0 };
-    const timed = async <T>(name: keyof typeof times, work: Promise<T>): Promise<T> => {
+    const timed = async <T>(name: keyof typeof times, work: () => Promise<T>): Promise<T> => {
       const start = performance.now();
-      const found = await work;
+      const found = await work();
       times[name] += performance.now() - start;
       return found;
     };
@@ -101,13 +108,13 @@ export class Session {
     for (const { start, rows: count } of parts) {
       tell({ what: "encrypt", done: start, total: rows });
       const features = values.subarray(start * plan.features, (start + count) * plan.features);
-      const upload = await timed("encrypting", client.encrypt(features, count));
+      const upload = await timed("encrypting", () => client.encrypt(features, count));
       const receipt = receiptOf(upload); // an earlier answer of the same client is none to this upload
       if (start === 0) picture = upload.slice(-PICTURE);
       tell({ what: "predict", done: start, total: rows });
-      const answer = await timed("waiting", this.#ask(upload, tell));
+      const answer = await timed("waiting", () => this.#ask(upload, tell));
       tell({ what: "decrypt", done: start, total: rows });
-      const found = await timed("decrypting", client.decrypt(answer, { receipt, onViolation: "mask" }));
+      const found = await timed("decrypting", () => client.decrypt(answer, { receipt, onViolation: "mask" }));
       if (start === 0) {
         outputs = found.outputs;
         scores = new Float64Array(rows * outputs);
@@ -201,11 +208,19 @@ export class Session {
     this.close();
     const start = performance.now();
     tell({ what: "load", done: 0, total: 1 });
-    this.#seal ??= this.load();
-    const client = await make(await this.#seal, (_, done, total) => tell({ what: "keys", done, total }));
+    const client = await make(await this.#loaded(), (_, done, total) => tell({ what: "keys", done, total }));
     const keys = await client.evaluationKeys();
     this.#held = { client, keys };
     return { bytes: keys.length, fingerprint: client.fingerprint, milliseconds: performance.now() - start };
+  }
+
+  /** SEAL, loaded once. */
+  #loaded(): Promise<Seal> {
+    this.#seal ??= this.load().catch((error: unknown) => {
+      this.#seal = null; // the next one tries again
+      throw error;
+    });
+    return this.#seal;
   }
 
   #require(): Picked {

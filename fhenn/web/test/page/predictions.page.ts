@@ -1,10 +1,13 @@
 /** From a cold page to predictions: files, rows that are typed, what is marked, sorted, filtered, saved. */
 
 import { readFileSync } from "node:fs";
+import type { Request } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { Browser, Reader, setting } from "./setting.ts";
 
 const { url, token, tables, expected, out } = setting();
+/** Of all that a cold page loads, uncompressed. */
+const MOST_BYTES = 2.5e6;
 let browser: Browser;
 let reader: Reader;
 
@@ -22,7 +25,9 @@ afterAll(() => browser.close());
 /** A share of a bar, as the page says it. */
 const shares = (texts: readonly string[]): number[] => texts.map((each) => Number(each.replace("%", "")) / 100);
 
-test("a cold page predicts what the pipeline does", async () => {
+test("a cold page predicts what the pipeline does, and is small", async () => {
+  const loaded: Request[] = [];
+  browser.context.on("requestfinished", (request) => void (request.method() === "GET" && loaded.push(request)));
   await reader.arrive("cancer");
   expect(await browser.page.evaluate(() => location.hash + history.length)).toBe("2"); // no token, no step back to it
   await reader.drop(tables["cancer"] as string);
@@ -30,6 +35,11 @@ test("a cold page predicts what the pipeline does", async () => {
   expect(await reader.cells("td.prediction")).toEqual(expected["cancer"]?.labels);
   const found = shares(await reader.cells("td.probability:nth-child(4) .share"));
   expected["cancer"]?.shares.forEach((share, place) => expect(Math.abs(share - (found[place] ?? 1))).toBeLessThan(0.002));
+  expect(loaded.some((each) => each.url().endsWith(".wasm"))).toBe(true);
+  const bodies = await Promise.all(loaded.map(async (each) => (await (await each.response())?.body())?.length ?? 0));
+  const bytes = bodies.reduce((sum, each) => sum + each, 0);
+  console.info(`loaded: ${(bytes / 1e6).toFixed(2)} MB, before compression`);
+  expect(bytes).toBeLessThan(MOST_BYTES);
 });
 
 test("the server's view shows sizes and noise", async () => {
@@ -129,7 +139,8 @@ test("a witness's alarm stands at its row", async () => {
   await reader.drop(tables["watched"] as string);
   await reader.predict();
   expect(await browser.page.locator("tr.alarmed th.place").allInnerTexts()).toEqual([expect.stringMatching(/^2\s*alarm/)]);
-  expect((await reader.cells("td.prediction")).map((each) => each !== "")).toEqual([true, false, true]);
+  expect((await reader.cells("td.prediction"))[1]).toBe("out of the model's range");
+  expect((await reader.cells("td.probability:nth-child(4)")).map((each) => each !== "")).toEqual([true, false, true]);
 });
 
 describe("many rows", () => {

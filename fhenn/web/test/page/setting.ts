@@ -25,7 +25,11 @@ export function setting(): Setting {
   return JSON.parse(readFileSync(join(folder, "setting.json"), "utf-8")) as Setting;
 }
 
-const FLAGS = [
+/** Where Chromium is. */
+export const CHROMIUM = process.env["FHENN_CHROMIUM"] ?? "/usr/bin/chromium";
+
+/** Without a display, and without talking to anybody by itself. */
+export const FLAGS = [
   "--no-sandbox",
   "--disable-gpu",
   "--disable-quic",
@@ -54,7 +58,7 @@ export class Browser {
   static async open(origin: string, options: BrowserContextOptions = {}): Promise<Browser> {
     const profile = mkdtempSync(join(tmpdir(), "fhenn-page-"));
     const context = await chromium.launchPersistentContext(profile, {
-      executablePath: process.env["FHENN_CHROMIUM"] ?? "/usr/bin/chromium",
+      executablePath: CHROMIUM,
       headless: true,
       args: FLAGS,
       locale: "en-GB",
