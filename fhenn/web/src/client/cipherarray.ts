@@ -7,6 +7,7 @@ import { floatHex, floatOfHex } from "./floats.ts";
 import { type Json, type JsonObject, Malformed, objectOf } from "./json.ts";
 import { type Layout, layoutFromJson } from "./layout.ts";
 import { ciphertextsIn, ciphertextsMessage } from "./messages.ts";
+import { modulusAt, type Parameters } from "./parameters.ts";
 import type { Plan } from "./plan.ts";
 import { printable } from "./text.ts";
 import { frame, unframe } from "./wire.ts";
@@ -38,7 +39,7 @@ export interface CipherArray {
 export async function readArray(fingerprint: string, plan: Plan, data: Uint8Array): Promise<CipherArray> {
   const { header, body } = await unframe(KIND, data);
   requireKeys(fingerprint, header.meta);
-  const { shape, layout, level, scale } = await statedIn(header.meta, plan.parameters.levels);
+  const { shape, layout, level, scale } = await statedIn(header.meta, plan.parameters);
   const ciphertexts = ciphertextsIn(body);
   const { slots } = plan.parameters;
   const [rows = 0, width] = [shape[0], shape.slice(1).reduce((product, size) => product * size, 1)];
@@ -85,7 +86,7 @@ export function requireKeys(fingerprint: string, meta: JsonObject): void {
   }
 }
 
-async function statedIn(meta: JsonObject, levels: number): Promise<Omit<CipherArray, "ciphertexts">> {
+async function statedIn(meta: JsonObject, parameters: Parameters): Promise<Omit<CipherArray, "ciphertexts">> {
   try {
     const need = (name: string): Json => meta.get(name) ?? null;
     const shape = listOf(whole)(need("shape"));
@@ -97,7 +98,8 @@ async function statedIn(meta: JsonObject, levels: number): Promise<Omit<CipherAr
       shape.every((size) => size > 0 && size < 2 ** 32) &&
       (layout.name === "packed" || shape.length >= 2) &&
       level >= 0 &&
-      level <= levels;
+      level <= parameters.levels &&
+      scale < modulusAt(parameters, level); // SEAL decodes nothing else
     if (!sane) {
       throw new Malformed("out of range");
     }

@@ -16,8 +16,9 @@ import {
   WireFormatError,
 } from "./errors.ts";
 import { finished } from "./finish.ts";
+import { Malformed } from "./json.ts";
 import type { Seal } from "./loadseal.ts";
-import { requireBinding, requireOwnKeys, requireResult } from "./matching.ts";
+import { requireBinding, requireOwnKeys, requireResult, requireTable } from "./matching.ts";
 import { contextMessage, evaluationMessage, type KeysObject } from "./messages.ts";
 import type { Plan } from "./plan.ts";
 import type { Progress } from "./progress.ts";
@@ -227,6 +228,18 @@ export class Client {
    * compressed.
    */
   async decrypt(answer: Uint8Array, options: DecryptOptions = {}): Promise<Decrypted> {
+    try {
+      return await this.#decrypt(answer, options);
+    } catch (error) {
+      // as readVersioned does: no reader of a stranger's bytes lets out anything that is none of fhenn's errors
+      if (error instanceof Malformed || error instanceof RangeError) {
+        throw new WireFormatError("answer", `it is not readable (${error.message})`);
+      }
+      throw error;
+    }
+  }
+
+  async #decrypt(answer: Uint8Array, options: DecryptOptions): Promise<Decrypted> {
     const plan = this.plan;
     const keys = this.#keys;
     const parts = await readAnswer(answer);
@@ -279,6 +292,7 @@ export class Client {
     if (found !== rows || (witness.neurons > 1 && width !== 1)) {
       throw new WireFormatError("answer", `a witness has shape (${found}, ${width}), not (${rows}, …)`);
     }
+    requireTable(array);
     const numbers = this.#table(array);
     const most = largestBeside(this.#fits(array), witness.error);
     const rowOf = (sample: number) => numbers.subarray(sample * width, (sample + 1) * width);

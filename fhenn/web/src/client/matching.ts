@@ -109,8 +109,16 @@ export async function requireResult(
     same("level", plan.result.level, array.level);
     same("layout", plan.result.layout.name, array.layout.name, sameLayout(plan.result.layout, array.layout));
   }
+  requireTable(array);
   if (array.level === plan.parameters.levels && array.scale === plan.parameters.scale) {
     throw new AnswerMismatch("content", "a result", "an upload", "Decrypt what the server answered to it.");
   }
   return array;
+}
+
+/** Throws WireFormatError where an array has a layout that no plan has, and that no rows are read from. */
+export function requireTable({ layout }: CipherArray): void {
+  if (layout.name === "packed") {
+    throw new WireFormatError("answer", "its values are packed without regard to rows");
+  }
 }

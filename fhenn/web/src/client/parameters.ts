@@ -76,6 +76,11 @@ export async function parametersOf(ringDegree: number, chain: readonly number[],
   return { ringDegree, chain, scale, primes, levels: chain.length - 2, slots: ringDegree / 2, fingerprint };
 }
 
+/** The product of the primes under a ciphertext at a level. */
+export function modulusAt({ primes }: Pick<Parameters, "primes">, level: number): number {
+  return primes.slice(0, level + 1).reduce((product, prime) => product * Number(prime), 1);
+}
+
 function total(bits: readonly number[]): number {
   return bits.reduce((sum, each) => sum + each, 0);
 }

@@ -7,7 +7,7 @@ import { type Bytes, sha256, utf8 } from "./bytes.ts";
 import { HeadroomExceeded, WireFormatError } from "./errors.ts";
 import type { Seal } from "./loadseal.ts";
 import { forSeal, packedCiphertext, packedKey, packedKeys, plainForServer } from "./packing.ts";
-import type { Parameters } from "./parameters.ts";
+import { modulusAt, type Parameters } from "./parameters.ts";
 import { type Freed, reasonOf, saved, type SealContext, sealContextOf, using } from "./sealcontext.ts";
 import {
   type Minor,
@@ -145,14 +145,14 @@ export class Keys {
       using(new this.seal.Plaintext(), (plaintext) => {
         load(what, () => ciphertext.loadFromArray(context.context, forSeal(context.chain, part)));
         load(what, () => decryptor.decrypt(ciphertext, plaintext));
-        return encoder.decodeFloat64(plaintext) as Float64Array;
+        return load(what, () => encoder.decodeFloat64(plaintext) as Float64Array);
       }),
     );
   }
 
   /** The product of the primes under a ciphertext at a level. */
   modulus(level: number): number {
-    return this.parameters.primes.slice(0, level + 1).reduce((product, prime) => product * Number(prime), 1);
+    return modulusAt(this.parameters, level);
   }
 
   /**
@@ -290,9 +290,9 @@ function loaded<T extends Freed>(empty: T, what: string, fill: (empty: T) => voi
 }
 
 /** Do what SEAL may refuse. Throws WireFormatError. */
-function load(what: string, act: () => void): void {
+function load<T>(what: string, act: () => T): T {
   try {
-    act();
+    return act();
   } catch (error) {
     throw new WireFormatError(what, `SEAL refuses it (${reasonOf(error)})`);
   }
