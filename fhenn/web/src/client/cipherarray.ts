@@ -40,15 +40,12 @@ export async function readArray(fingerprint: string, plan: Plan, data: Uint8Arra
   const { header, body } = await unframe(KIND, data);
   requireKeys(fingerprint, header.meta);
   const { shape, layout, level, scale } = await statedIn(header.meta, plan.parameters);
-  const ciphertexts = ciphertextsIn(body);
-  const { slots } = plan.parameters;
+  const { slots, ringDegree } = plan.parameters;
   const [rows = 0, width] = [shape[0], shape.slice(1).reduce((product, size) => product * size, 1)];
-  if (ciphertexts.length !== layout.ciphertexts(rows, width, slots)) {
-    throw new WireFormatError(KIND, `${ciphertexts.length} ciphertexts cannot hold shape (${shape.join(", ")})`);
-  }
   if (!layout.holds(width, slots)) {
     throw new WireFormatError(KIND, `its layout does not hold ${width} features`);
   }
+  const ciphertexts = ciphertextsIn(body, layout.ciphertexts(rows, width, slots), ringDegree);
   return { shape, layout, level, scale, ciphertexts };
 }
 

@@ -7,7 +7,7 @@ import { WireFormatError } from "./errors.ts";
 import { type Json, objectOf } from "./json.ts";
 import type { Parameters } from "./parameters.ts";
 import { encodeDouble, encodeField, readFields } from "./protobuf.ts";
-import { writeParameters } from "./structure.ts";
+import { formOf, writeParameters } from "./structure.ts";
 import { frame } from "./wire.ts";
 
 /** TenSEAL's flags of a context: it relinearises, rescales and switches moduli by itself. */
@@ -89,14 +89,24 @@ export function ciphertextsMessage(ciphertexts: readonly Uint8Array[], scale: nu
  * The ciphertexts in a message.
  *
  * @param data - from a stranger; what is returned are views on it.
- * @throws WireFormatError where it has unknown fields, no ciphertexts or scale.
+ * @param due - how many there must be.
+ * @param ringDegree - N; the least that a ciphertext can be is longer.
+ * @throws WireFormatError where it has more or fewer, unknown fields, or no scale, at the first that is wrong;
+ * UnsupportedOperation where one is compressed.
  */
-export function ciphertextsIn(data: Uint8Array): readonly Uint8Array[] {
+export function ciphertextsIn(data: Uint8Array, due: number, ringDegree: number): readonly Uint8Array[] {
   const what = "TenSEAL message";
   const found: Uint8Array[] = [];
   let scale = 0;
   for (const { number, value } of readFields(what, data)) {
     if (number === 2 && value instanceof Uint8Array) {
+      if (found.length === due) {
+        throw new WireFormatError(what, `it has more ciphertexts than ${due}`);
+      }
+      formOf("ciphertexts", value);
+      if (value.length < ringDegree) {
+        throw new WireFormatError(what, `a ciphertext of ${value.length} bytes is shorter than any`);
+      }
       found.push(value);
     } else if (number === 3 && value instanceof Uint8Array && value.length === 8) {
       scale = new DataView(value.buffer, value.byteOffset, 8).getFloat64(0, true);
@@ -104,8 +114,8 @@ export function ciphertextsIn(data: Uint8Array): readonly Uint8Array[] {
       throw new WireFormatError(what, `unexpected field ${number}`);
     }
   }
-  if (!found.length || !(scale > 0 && scale < Number.POSITIVE_INFINITY)) {
-    throw new WireFormatError(what, "it has no ciphertexts, or no positive finite scale");
+  if (!found.length || found.length !== due || !(scale > 0 && scale < Number.POSITIVE_INFINITY)) {
+    throw new WireFormatError(what, `it has ${found.length} ciphertexts of ${due}, or no positive finite scale`);
   }
   return found;
 }

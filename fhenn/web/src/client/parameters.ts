@@ -21,6 +21,9 @@ export const MAX_MODULUS_BITS: ReadonlyMap<number, number> = new Map([
 /** SEAL's limit for one prime. */
 const LARGEST_PRIME_BITS = 60;
 
+/** More than 128-bit security leaves room for. */
+const MOST_PRIMES = 64;
+
 /** Ring degree, modulus chain and scale of a plan. */
 export interface Parameters {
   /** N, a power of two from 1024 to 32768; a ciphertext has N/2 slots. */
@@ -56,7 +59,7 @@ export async function parametersOf(ringDegree: number, chain: readonly number[],
   if (bits > limit) {
     throw new ParameterError(`a modulus of ${bits} bits at ring degree ${ringDegree} is below 128-bit security.`);
   }
-  if (chain.length < 2 || Math.min(...chain) < 15 || Math.max(...chain) > LARGEST_PRIME_BITS) {
+  if (chain.length < 2 || chain.length > MOST_PRIMES || chain.some((each) => each < 15 || each > LARGEST_PRIME_BITS)) {
     throw new ParameterError(
       "chain must be a first prime, primes for the levels and a special prime, each of 15 to " +
         `${LARGEST_PRIME_BITS} bits.`,

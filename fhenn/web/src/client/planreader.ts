@@ -15,6 +15,9 @@ import { witnessFromJson, witnessToJson } from "./witness.ts";
 const EVALUATORS: ReadonlySet<string> = new Set(["seal", "native"]);
 const MOST_STEPS = 2 ** 40;
 
+/** Kinds of steps times levels, a few times over. */
+const MOST_KINDS_OF_STEPS = 1 << 13;
+
 /** Positions that a plan from elsewhere may name for the outputs of all layers. */
 const MOST_PLACES = 1 << 22;
 
@@ -55,7 +58,8 @@ export async function planFromJson(written: string): Promise<Plan> {
     requireErrors(plan);
     return plan;
   } catch (error) {
-    if (error instanceof Malformed || (error instanceof FhennError && error.name === "ParameterError")) {
+    const refused = error instanceof Malformed || error instanceof RangeError; // as in readVersioned
+    if (refused || (error instanceof FhennError && error.name === "ParameterError")) {
       throw new WireFormatError("plan", `it is not readable (${error.message})`);
     }
     throw error;
@@ -77,6 +81,9 @@ async function planOf(fields: Fields): Promise<Plan> {
     listOf((value) => stepsOf(value, parameters.levels)),
     [],
   );
+  if (steps.length > MOST_KINDS_OF_STEPS) {
+    throw new Malformed(`it lists ${steps.length} steps, more than any plan has`);
+  }
   const queries = fields.take("queries", long, 0n);
   const [publicKey, spare] = [fields.take("public_key", truth, false), fields.take("spare", whole, 0)];
   const stated = {
@@ -89,7 +96,7 @@ async function planOf(fields: Fields): Promise<Plan> {
     targets,
     rotationKeys: new Map(rotations.map((turn, place) => [turn, rotationLevels[place] ?? parameters.levels])),
     relinearisationLevel: steps.length
-      ? Math.max(0, ...steps.filter((each) => each.kind === "relinearisation").map((each) => each.level))
+      ? steps.reduce((most, { kind, level }) => (kind === "relinearisation" ? Math.max(most, level) : most), 0)
       : parameters.levels,
     low: Float64Array.from(low),
     high: Float64Array.from(high),

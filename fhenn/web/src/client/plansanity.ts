@@ -10,6 +10,7 @@ import { affineShape, isActivation } from "./signature.ts";
 
 const MOST_ROWS = 2 ** 40;
 const MOST_SAMPLES = 2 ** 40;
+const MOST_DIMENSIONS = 32;
 const MOST_QUERIES = 1n << 64n;
 
 /**
@@ -57,7 +58,7 @@ export function requireSane(
     Math.min(plan.error, plan.deviation, plan.approximation) >= 0 &&
     (!(layout instanceof WholeSamples) || layout.holds(plan.features, slots)) &&
     hasSaneTargets(plan) &&
-    (shape === null || (Math.min(...shape, 1) > 0 && shape.length > 0 && product(shape) === plan.features)) &&
+    (shape === null || isShapeOf(shape, plan.features)) &&
     (result === null ||
       (result.outputs > 0 &&
         result.outputs < 2 ** 32 &&
@@ -133,6 +134,7 @@ export function requireErrors(plan: Plan): void {
   }
 }
 
-function product(sizes: readonly number[]): number {
-  return sizes.reduce((whole, each) => whole * each, 1);
+function isShapeOf(sizes: readonly number[], features: number): boolean {
+  const modest = sizes.length > 0 && sizes.length <= MOST_DIMENSIONS && sizes.every((size) => size > 0);
+  return modest && sizes.reduce((whole, size) => whole * size, 1) === features;
 }

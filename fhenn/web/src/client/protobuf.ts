@@ -9,6 +9,9 @@ const BYTES = 2;
 const FIXED32 = 5;
 const LONGEST_VARINT = 10;
 
+/** Bytes of a number that 32 bits hold, which is read without a bigint. */
+const SHORT_VARINT = 4;
+
 /** A field of a message: a number, or bytes (a view). */
 export interface Field {
   readonly number: number;
@@ -24,7 +27,19 @@ export interface Field {
  */
 export function* readFields(what: string, data: Uint8Array): Generator<Field> {
   let at = 0;
-  const varint = (): bigint => {
+  const varint = (): number | bigint => {
+    let short = 0;
+    for (let length = 0; length < SHORT_VARINT; length += 1) {
+      const byte = data[at + length];
+      if (byte === undefined) {
+        throw new WireFormatError(what, "it ends in the middle of a field");
+      }
+      short |= (byte & 0x7f) << (7 * length);
+      if (byte < 0x80) {
+        at += length + 1;
+        return short;
+      }
+    }
     let value = 0n;
     for (let length = 0; length < LONGEST_VARINT; length += 1) {
       const byte = data[at];
@@ -44,19 +59,19 @@ export function* readFields(what: string, data: Uint8Array): Generator<Field> {
   };
   while (at < data.length) {
     const key = varint();
-    const [number, type] = [Number(key >> 3n), Number(key & 7n)];
-    if (number === 0 || key >= 1n << 32n) {
+    const [number, type] = [Math.floor(Number(key) / 8), Number(key) % 8];
+    if (number === 0 || key >= 2 ** 32) {
       throw new WireFormatError(what, `no field has the number ${number}`);
     }
     if (type === VARINT) {
-      yield { number, value: varint() };
+      yield { number, value: BigInt(varint()) };
       continue;
     }
     if (type !== FIXED64 && type !== BYTES && type !== FIXED32) {
       throw new WireFormatError(what, `unknown wire type ${type}`);
     }
-    const size = type === BYTES ? varint() : type === FIXED64 ? 8n : 4n;
-    if (size > BigInt(data.length - at)) {
+    const size = type === BYTES ? varint() : type === FIXED64 ? 8 : 4;
+    if (size > data.length - at) {
       throw new WireFormatError(what, "it ends in the middle of a field");
     }
     const end = at + Number(size);

@@ -18,7 +18,7 @@ export interface Expression {
   /** Of scores: their places; of other operations null. */
   readonly places: readonly number[] | null;
   /** The numbers of one sample, of those of the inputs; of scores alone of the scores. */
-  readonly compute: (...inputs: readonly Float64Array[]) => Float64Array;
+  readonly compute: (inputs: readonly Float64Array[]) => Float64Array;
 }
 
 /** What an operation makes of its fields in JSON. Throws Malformed or ParameterError. */
@@ -75,7 +75,7 @@ export function scoresAt(places: readonly number[]): Expression {
     inputs: [],
     width: places.length,
     places,
-    compute: (scores) => Float64Array.from(places, (place) => scores?.[place] ?? NaN),
+    compute: ([scores]) => Float64Array.from(places, (place) => scores?.[place] ?? NaN),
   });
 }
 
@@ -104,12 +104,9 @@ export function inOrder(roots: readonly Expression[]): readonly Expression[] {
       found.add(root);
     } else {
       left.push({ root, ready: true });
-      left.push(
-        ...root.inputs
-          .filter((each) => !found.has(each))
-          .map((each) => ({ root: each, ready: false }))
-          .reverse(),
-      );
+      for (const each of root.inputs.filter((input) => !found.has(input)).reverse()) {
+        left.push({ root: each, ready: false });
+      }
     }
   }
   return [...found];
@@ -132,7 +129,7 @@ export function evaluate(root: Expression, scores: Float64Array, outputs: number
     const found = new Map<Expression, Float64Array>();
     for (const step of steps) {
       const inputs = step.places === null ? step.inputs.map((each) => found.get(each) ?? own) : [own];
-      found.set(step, step.compute(...inputs));
+      found.set(step, step.compute(inputs));
     }
     all.set(found.get(root) ?? own, row * root.width);
   }

@@ -17,7 +17,7 @@ export function columns(of: Expression, places: readonly number[]): ReturnType<O
   return {
     inputs: [of],
     width: places.length,
-    compute: (x) => Float64Array.from(places, (place) => x?.[place] ?? NaN),
+    compute: ([x]) => Float64Array.from(places, (place) => x?.[place] ?? NaN),
   };
 }
 
@@ -33,7 +33,7 @@ export function concatenate(parts: readonly Expression[]): ReturnType<Operation>
   return {
     inputs: parts,
     width: parts.reduce((total, { width }) => total + width, 0),
-    compute: (...inputs) => Float64Array.from(inputs.flatMap((input) => [...input])),
+    compute: (inputs) => Float64Array.from(inputs.flatMap((input) => [...input])),
   };
 }
 
@@ -62,7 +62,7 @@ export function normalise(of: Expression): ReturnType<Operation> {
   return {
     inputs: [of],
     width: of.width,
-    compute: (x: Float64Array = NONE) => {
+    compute: ([x = NONE]) => {
       const total = x.reduce((sum, value) => sum + value, 0);
       return x.map((value) => (total === 0 ? 1 / of.width : value / total));
     },
@@ -71,7 +71,7 @@ export function normalise(of: Expression): ReturnType<Operation> {
 
 /** exp of every number over the sum of its row. */
 export function softmaxOf(of: Expression): ReturnType<Operation> {
-  return { inputs: [of], width: of.width, compute: (x: Float64Array = NONE) => softmax(x) };
+  return { inputs: [of], width: of.width, compute: ([x = NONE]) => softmax(x) };
 }
 
 const numbers = listOf(real);
@@ -137,7 +137,7 @@ export const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operat
     (fields) => {
       const wins = fields.expression("wins");
       const classes = classesOf(wins.width);
-      return { inputs: [wins], width: classes, compute: (x: Float64Array = NONE) => votes(x, classes) };
+      return { inputs: [wins], width: classes, compute: ([x = NONE]) => votes(x, classes) };
     },
   ],
   [
@@ -146,7 +146,7 @@ export const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operat
       const [wins, margins] = [fields.expression("wins"), fields.expression("margins")];
       ensure(wins.width === margins.width, "pair-scores has pairs without a margin.", "Give one for each pair.");
       const classes = classesOf(wins.width);
-      const compute = (x: Float64Array = NONE, y: Float64Array = NONE) => pairScores(x, y, classes);
+      const compute: Expression["compute"] = ([x = NONE, y = NONE]) => pairScores(x, y, classes);
       return { inputs: [wins, margins], width: classes, compute };
     },
   ],
@@ -156,7 +156,7 @@ export const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operat
       const of = fields.expression("of");
       const classes = classesOf(of.width);
       ensure(classes <= MOST_COUPLED, `couple has ${classes} classes.`, `Give ${MOST_COUPLED} at most.`);
-      return { inputs: [of], width: classes, compute: (x: Float64Array = NONE) => couple(x, classes) };
+      return { inputs: [of], width: classes, compute: ([x = NONE]) => couple(x, classes) };
     },
   ],
 ]);
@@ -166,7 +166,7 @@ function each(of: Expression, map: (x: number, place: number) => number): Return
   return {
     inputs: [of],
     width: of.width,
-    compute: (x: Float64Array = NONE) => x.map((value, place) => map(value, place)),
+    compute: ([x = NONE]) => x.map((value, place) => map(value, place)),
   };
 }
 
@@ -178,7 +178,7 @@ function scatter(of: Expression, targets: readonly number[], count: number): Ret
   return {
     inputs: [of],
     width: count,
-    compute: (x) => {
+    compute: ([x]) => {
       const found = new Float64Array(count);
       targets.forEach((place, at) => (found[place] = x?.[at] ?? NaN));
       return found;
@@ -197,7 +197,7 @@ function affine(
   return {
     inputs: [of],
     width: weights.length,
-    compute: (x) =>
+    compute: ([x]) =>
       Float64Array.from(
         weights,
         (row, at) => row.reduce((sum, weight, place) => sum + weight * (x?.[place] ?? NaN), 0) + (bias[at] ?? NaN),
@@ -221,7 +221,7 @@ function average(parts: readonly Expression[], weights: readonly number[]): Retu
   return {
     inputs: parts,
     width,
-    compute: (...inputs) => {
+    compute: (inputs) => {
       const sums = new Float64Array(width);
       inputs.forEach((x, at) =>
         x.forEach((value, place) => (sums[place] = (sums[place] ?? NaN) + value * (weights[at] ?? NaN))),
@@ -241,7 +241,7 @@ function oneOfRow(of: Expression, holds: (x: number, largest: number) => boolean
   return {
     inputs: [of],
     width: of.width,
-    compute: (x: Float64Array = NONE) => {
+    compute: ([x = NONE]) => {
       const found = new Float64Array(of.width);
       const largest = x[argmax(x)] ?? NaN;
       found[

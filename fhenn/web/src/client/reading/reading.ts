@@ -196,7 +196,7 @@ export class Reading {
   private get widths(): readonly number[] {
     const maps = [this, ...this.outputs].flatMap((each) => (each.maps === null ? [] : [each.maps.scores]));
     if (maps.length > 0) {
-      return [Math.max(...maps)];
+      return [maps.reduce((most, scores) => Math.max(most, scores))];
     }
     const { length } = this.classes;
     return length === 2 ? [1, 2] : length > 0 ? [length] : [];
