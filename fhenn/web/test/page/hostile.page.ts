@@ -2,6 +2,7 @@
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { hostile, problem, type Attack, type Hostile } from "./hostile.ts";
+import { mostHeld } from "./memory.ts";
 import { Browser, Reader, setting } from "./setting.ts";
 
 const { url, token, tables } = setting();
@@ -20,6 +21,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
+  console.info(`most memory: ${Math.round(mostHeld(browser.profile) / 1e6)} MB`);
   await browser.close();
   await service.close();
 });
@@ -74,7 +76,7 @@ test.each(ATTACKS)("%s", async (_, attack, message) => {
   expect((await reader.cells("td.prediction")).filter((each) => each !== "")).toEqual([]);
   expect(await alert.innerText()).not.toContain("alert(1)");
   await browser.page.locator("body[aria-busy=false]").waitFor();
-  expect(await memory()).toBeLessThan(MOST_MEMORY);
+  expect(mostHeld(browser.profile)).toBeLessThan(MOST_MEMORY);
   service.attack = null;
   await browser.page.getByRole("button", { name: "Predict 40 rows" }).click();
   await alert.waitFor({ state: "hidden" });
@@ -90,14 +92,3 @@ test("a worker that dies is replaced", async () => {
   browser.wrongs.length = 0;
   await reader.predict();
 });
-
-/** Bytes that the page and its worker hold: of JavaScript, and of WebAssembly and buffers beside it. */
-async function memory(): Promise<number> {
-  const session = await browser.context.newCDPSession(browser.page);
-  const { usedSize, backingStorageSize = 0 } = (await session.send("Runtime.getHeapUsage")) as { usedSize: number; backingStorageSize?: number };
-  await session.detach();
-  const workers = await Promise.all(
-    browser.page.workers().map((each) => each.evaluate(() => (performance as unknown as { memory?: { usedJSHeapSize: number } }).memory?.usedJSHeapSize ?? 0)),
-  );
-  return workers.reduce((sum, each) => sum + each, usedSize + backingStorageSize);
-}

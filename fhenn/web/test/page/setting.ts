@@ -44,7 +44,7 @@ export class Browser {
   private constructor(
     readonly context: BrowserContext,
     readonly page: Page,
-    private readonly profile: string,
+    readonly profile: string,
     /** What the page must not do: violations of its policies, errors that nobody caught, requests elsewhere. */
     readonly wrongs: string[],
   ) {}
