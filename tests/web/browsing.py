@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,19 +34,31 @@ def build(folder: Path) -> Path:
     return folder
 
 
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
 @dataclass
 class Serving:
-    """`fhenn serve --page` with the models of the tests."""
+    """`fhenn serve --page` with the models of the tests.
+
+    elsewhere: an origin that may ask it too.
+    """
 
     folder: Path
     page: Path
     url: str = ""
+    elsewhere: str = field(default_factory=lambda: f"http://127.0.0.1:{free_port()}")
     process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Serving:
         adding = [part for name, *files in write_models(self.folder) for part in ("--add", name, *map(str, files))]
         command = [sys.executable, "-m", "fhenn", "serve", "--store", str(self.store), "--port", "0"]
-        command += ["--page", str(self.page), "--workers", "2", *adding]
+        command += ["--page", str(self.page), "--allow-origin", self.elsewhere, "--workers", "2", *adding]
         with (self.folder / "service.log").open("w") as log:
             self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         said = self.process.stdout.readline()
@@ -118,6 +131,8 @@ def write_setting(serving: Serving, out: Path) -> Path:
     out.mkdir(exist_ok=True)
     content = {
         "url": serving.url,
+        "elsewhere": serving.elsewhere,
+        "page": str(serving.page),
         "token": serving.token(),
         "tables": {name: str(path) for name, path in tables(out).items()},
         "expected": expected(),

@@ -20,7 +20,7 @@ def out(tmp_path_factory):
         yield write_setting(serving, Path(os.environ.get("FHENN_PICTURES", folder / "out")))
 
 
-@pytest.mark.parametrize("name", ["predictions", "drawing", "access", "languages", "hostile"])
+@pytest.mark.parametrize("name", ["predictions", "drawing", "access", "languages", "hostile", "elsewhere"])
 def test_the_page(out, name):
     from browsing import try_page  # noqa: PLC0415
 

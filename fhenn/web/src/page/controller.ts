@@ -59,8 +59,8 @@ export class Controller {
     const before = this.store.state.model;
     const model = modelOf(await this.#link.call("pick", { ...this.#place(), model: name }));
     this.#replaced = false;
-    if (before?.version !== model.version) this.store.set({ keys: null, results: null });
-    this.store.set({ model, rows: null });
+    if (before?.version !== model.version) this.store.set({ keys: null });
+    this.store.set({ model, rows: null, results: null });
     await this.#lookForKept();
   }
 

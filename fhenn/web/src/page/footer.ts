@@ -18,6 +18,7 @@ export function footer(): HTMLElement {
 
 /** The SHA-256 of a file beside the page, in hexadecimal digits; null where there is none. */
 async function digestOf(address: string): Promise<string | null> {
+  if (!isSecureContext) return null; // without cryptography
   const response = await fetch(address).catch(() => null);
   if (!response?.ok) return null;
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", await response.arrayBuffer()));

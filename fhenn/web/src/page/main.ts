@@ -12,6 +12,7 @@ import { stepKeys } from "./step_keys.ts";
 import { stepModel } from "./step_model.ts";
 import { stepPredictions } from "./step_predictions.ts";
 import type { Language } from "./texts.ts";
+import { PageError, troubleOf } from "./trouble.ts";
 
 /** The token that the address brings in its fragment, which is taken out of it, and of the history, at once. */
 function takeToken(): string {
@@ -66,6 +67,10 @@ function start(): void {
     const token = location.hash.startsWith("#token=") ? takeToken() : "";
     if (token) void controller.connect(token);
   });
+  if (!isSecureContext) {
+    alerts.show(troubleOf(new PageError("errorInsecure")));
+    return;
+  }
   controller.warm();
   if (first.token) void controller.connect(first.token);
 }

@@ -208,6 +208,14 @@ export const TEXTS = {
   stepDecrypt: { en: "Decrypting, row {done} of {total}", de: "Entschlüsseln, Zeile {done} von {total}" },
 
   errorToken: { en: "The service does not know this token, or it has expired.", de: "Der Dienst kennt dieses Token nicht, oder es ist abgelaufen." },
+  errorInsecure: {
+    en: "This page was not loaded over https: the browser gives it no cryptography, and anybody on the way could have changed it.",
+    de: "Diese Seite wurde nicht über https geladen: Der Browser gibt ihr keine Kryptographie, und jeder auf dem Weg könnte sie verändert haben.",
+  },
+  errorAddress: {
+    en: "The address of the service, or the token, is none that this page can use safely.",
+    de: "Die Adresse des Dienstes oder das Token ist keines, das diese Seite sicher verwenden kann.",
+  },
   errorBusy: { en: "The service is busy. Try again in a moment.", de: "Der Dienst ist ausgelastet. Versuchen Sie es gleich noch einmal." },
   errorTooLarge: { en: "That is more than the service takes at once. Bring fewer rows.", de: "Das ist mehr, als der Dienst auf einmal annimmt. Bringen Sie weniger Zeilen." },
   errorService: { en: "The service refused ({status}).", de: "Der Dienst hat abgelehnt ({status})." },

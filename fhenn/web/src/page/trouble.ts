@@ -64,7 +64,7 @@ export function troubleOf(error: unknown): Trouble {
 
 /** Tables are read in the page: in the worker, the same names speak of other things. */
 function fromWorker(name: string): TextName {
-  if (name === "ParameterError") return "errorOther";
+  if (name === "ParameterError") return "errorAddress";
   return BY_NAME[name] ?? "errorOther";
 }
 

@@ -10,6 +10,9 @@ export interface Setting {
   /** Address of `fhenn serve --page`. */
   readonly url: string;
   readonly token: string;
+  /** Another origin, which the service allows, and where nothing listens yet; and the folder of the built page. */
+  readonly elsewhere: string;
+  readonly page: string;
   /** Tables to drop, by name. */
   readonly tables: Readonly<Record<string, string>>;
   /** What the Python client predicts of them: labels, and probabilities of the last class. */
@@ -37,6 +40,7 @@ export const FLAGS = [
   "--disable-background-networking",
   "--disable-component-update",
   "--disable-sync",
+  "--host-resolver-rules=MAP clinic.example 127.0.0.1", // a host that is not this machine, as browsers see it
 ];
 
 /** A browser with a profile of its own, and one page in it, which is watched. */
@@ -52,10 +56,10 @@ export class Browser {
   /**
    * A browser.
    *
-   * @param origin - which may be talked to; no other
+   * @param origins - which may be talked to; no others
    * @param options - of the context: language, colours, width
    */
-  static async open(origin: string, options: BrowserContextOptions = {}): Promise<Browser> {
+  static async open(origins: string | readonly string[], options: BrowserContextOptions = {}): Promise<Browser> {
     const profile = mkdtempSync(join(tmpdir(), "fhenn-page-"));
     const context = await chromium.launchPersistentContext(profile, {
       executablePath: CHROMIUM,
@@ -69,7 +73,7 @@ export class Browser {
     const wrongs: string[] = [];
     context.on("request", (request) => {
       const url = request.url();
-      if (!url.startsWith(`${origin}/`) && !url.startsWith("blob:") && !url.startsWith("data:")) wrongs.push(`request to ${url}`);
+      if (![origins].flat().includes(new URL(url).origin) && !url.startsWith("blob:") && !url.startsWith("data:")) wrongs.push(`request to ${url}`);
     });
     const page = context.pages()[0] ?? (await context.newPage());
     page.on("pageerror", (error) => wrongs.push(`error ${error.message}`));
