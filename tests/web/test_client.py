@@ -55,7 +55,7 @@ def exchanged(vectors: Path) -> Path:
     """What the TypeScript client made of the cases, Python's answers, and what the client read in them."""
     write_cases(vectors, [*cases(), *ALARMING])
     write_broken(vectors, ALTERED[0].plan, {each.name: each.plan for each in cases()})
-    files = ("plans", "broken", "refusals", "uploads", "hostile")
+    files = ("plans", "broken", "refusals", "uploads", "hostile", "secrets")
     run_vitest(vectors, *(f"test/client/{name}.test.ts" for name in files))
     answers = {}
     for each in cases():

@@ -41,5 +41,10 @@ export async function sha256(...pieces: readonly Uint8Array[]): Promise<string> 
   if (subtle === undefined) {
     throw new ParameterError("this page has no cryptography of the browser's.", "Open it over https.");
   }
-  return hex(new Uint8Array(await subtle.digest("SHA-256", concatenate(pieces))));
+  const whole = concatenate(pieces);
+  try {
+    return hex(new Uint8Array(await subtle.digest("SHA-256", whole)));
+  } finally {
+    whole.fill(0); // a secret key may be in it
+  }
 }

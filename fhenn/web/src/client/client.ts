@@ -142,7 +142,10 @@ export class Client {
 
   /** What the server needs to compute: public, relinearisation and rotation keys. Never the secret key. */
   evaluationKeys(): Promise<Bytes> {
-    this.#evaluationKeys ??= this.#makeEvaluationKeys();
+    this.#evaluationKeys ??= this.#makeEvaluationKeys().catch((error: unknown) => {
+      this.#evaluationKeys = null; // the next call tries again
+      throw error;
+    });
     return this.#evaluationKeys;
   }
 
@@ -272,7 +275,7 @@ export class Client {
     return { scores: own, rows, outputs, finished: results, violations };
   }
 
-  /** Wipe and free the keys. */
+  /** Wipe and free the keys. WebAssembly's memory may hold traces of them: it goes with the worker that loaded it. */
   close(): void {
     this.#keys.delete();
     this.#sent.clear();

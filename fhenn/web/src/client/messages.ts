@@ -6,7 +6,7 @@ import { type Bytes, concatenate } from "./bytes.ts";
 import { WireFormatError } from "./errors.ts";
 import { type Json, objectOf } from "./json.ts";
 import type { Parameters } from "./parameters.ts";
-import { encodeDouble, encodeField, readFields } from "./protobuf.ts";
+import { encodeDouble, encodeField, encodeHead, readFields } from "./protobuf.ts";
 import { formOf, writeParameters } from "./structure.ts";
 import { frame } from "./wire.ts";
 
@@ -31,7 +31,11 @@ export function contextMessage(parameters: Parameters, publicKey: Uint8Array, se
   const { ringDegree, primes, scale } = parameters;
   const open = concatenate([encodeField(1, publicKey), encodeField(2, AUTOMATIC), encodeDouble(3, scale)]);
   const pieces = [encodeField(1, writeParameters(ringDegree, primes, 3)), encodeField(2, open)];
-  return concatenate(secretKey === null ? pieces : [...pieces, encodeField(3, encodeField(1, secretKey))]);
+  if (secretKey === null) {
+    return concatenate(pieces);
+  }
+  const head = encodeHead(1, secretKey.length);
+  return concatenate([...pieces, encodeHead(3, head.length + secretKey.length), head, secretKey]); // copied once
 }
 
 /**

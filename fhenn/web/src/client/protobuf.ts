@@ -93,9 +93,14 @@ export function encodeVarint(value: number | bigint): Bytes {
 /** A field: a number, or bytes with their length. */
 export function encodeField(number: number, value: number | bigint | Uint8Array): Bytes {
   if (value instanceof Uint8Array) {
-    return concatenate([encodeVarint((number << 3) | BYTES), encodeVarint(value.length), value]);
+    return concatenate([encodeHead(number, value.length), value]);
   }
   return concatenate([encodeVarint((number << 3) | VARINT), encodeVarint(value)]);
+}
+
+/** What stands before so many bytes that are a field. */
+export function encodeHead(number: number, size: number): Bytes {
+  return concatenate([encodeVarint((number << 3) | BYTES), encodeVarint(size)]);
 }
 
 /** A field that is a float of 64 bits. */

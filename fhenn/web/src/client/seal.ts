@@ -4,7 +4,7 @@
  */
 
 import { type Bytes, sha256, utf8 } from "./bytes.ts";
-import { HeadroomExceeded, WireFormatError } from "./errors.ts";
+import { HeadroomExceeded, ParameterError, WireFormatError } from "./errors.ts";
 import type { Seal } from "./loadseal.ts";
 import { forSeal, packedCiphertext, packedKey, packedKeys, plainForServer } from "./packing.ts";
 import { modulusAt, type Parameters } from "./parameters.ts";
@@ -40,6 +40,7 @@ export class Keys {
   readonly #encryptor: InstanceType<Seal["Encryptor"]>;
   /** For ciphertexts at lower levels, made when the first comes. */
   readonly #lower = new Map<number, Level>();
+  #closed = false;
 
   private constructor(
     private readonly seal: Seal,
@@ -91,16 +92,13 @@ export class Keys {
     make: (context: SealContext) => readonly [Part, SecretKey],
   ): Promise<Keys> {
     const context = sealContextOf(seal, parameters.ringDegree, parameters.primes);
-    const freed: Freed[] = [context];
+    const [publicPart, secret] = freeingWhereItFails(context, () => make(context));
+    const own = levelOf(seal, context, secret);
     try {
-      const [publicPart, secret] = make(context);
-      freed.push(secret);
       const fingerprint = await fingerprintOf(seal, parameters, context, publicPart);
-      return new Keys(seal, parameters, fingerprint, levelOf(seal, context, secret), publicPart);
+      return new Keys(seal, parameters, fingerprint, own, publicPart);
     } catch (error) {
-      for (const each of freed.reverse()) {
-        each.delete();
-      }
+      own.delete();
       throw error;
     }
   }
@@ -109,14 +107,19 @@ export class Keys {
    * A ciphertext at the first level, packed, with a seed in the place of its random half.
    *
    * @param slots - N/2 values.
-   * @throws HeadroomExceeded.
+   * @throws HeadroomExceeded, ParameterError where SEAL fails otherwise, or the keys are closed.
    */
   encrypt(slots: Float64Array): Bytes {
+    this.#requireOpen();
     const { encoder, context } = this.#own;
     return using(new this.seal.Plaintext(), (plaintext) => {
       try {
         encoder.encode(slots, this.parameters.scale, plaintext);
-      } catch {
+      } catch (error) {
+        const reason = reasonOf(error);
+        if (!reason.includes("too large")) {
+          throw new ParameterError(`encrypt: SEAL cannot encode the values (${reason}).`, "Make another client.");
+        }
         const limit = this.modulus(this.parameters.levels) / 4 / this.parameters.scale;
         throw new HeadroomExceeded(largestOf(slots), limit, "encrypt");
       }
@@ -136,6 +139,7 @@ export class Keys {
    * @throws WireFormatError, UnsupportedOperation.
    */
   decrypt(what: string, data: Uint8Array, level: number, scale: number): Float64Array {
+    this.#requireOpen();
     const { context, decryptor, encoder } = this.#at(level);
     const part = readCiphertext(context.chain, what, data);
     if (part.scale !== scale) {
@@ -163,6 +167,7 @@ export class Keys {
    * @param done - called behind each key.
    */
   switchingKeys(level: number, steps: readonly number[] | null, done: () => void): Bytes {
+    this.#requireOpen();
     const known = level === this.parameters.levels || this.#lower.has(level);
     const made = known ? this.#at(level) : this.#shortened(level);
     try {
@@ -194,15 +199,26 @@ export class Keys {
 
   /** The secret key as SEAL of a version saves it, uncompressed: for the client's own store, and nothing else. */
   secretKey(minor: Minor): Bytes {
+    this.#requireOpen();
     return this.#withSecret((residues) => writeSecretKey(this.#own.context.chain, residues, minor));
   }
 
-  /** Wipe and free the keys: SEAL overwrites what it frees of a secret key. */
+  /** Wipe and free the keys: SEAL overwrites what it frees of a secret key. A second time does nothing. */
   delete(): void {
+    if (this.#closed) {
+      return;
+    }
+    this.#closed = true;
     for (const made of [this.#encryptor, ...this.#lower.values(), this.#own]) {
       made.delete();
     }
     this.#lower.clear();
+  }
+
+  #requireOpen(): void {
+    if (this.#closed) {
+      throw new ParameterError("the keys of this client are wiped: it was closed.", "Make another client.");
+    }
   }
 
   #at(level: number): Level {
@@ -223,11 +239,13 @@ export class Keys {
       ringDegree,
       places.map((place) => primes[place] ?? 0n),
     );
-    const secret = this.#withSecret((residues) =>
-      loadedSecret(
-        this.seal,
-        context,
-        places.map((place) => residues[place] ?? new Uint8Array()),
+    const secret = freeingWhereItFails(context, () =>
+      this.#withSecret((residues) =>
+        loadedSecret(
+          this.seal,
+          context,
+          places.map((place) => residues[place] ?? new Uint8Array()),
+        ),
       ),
     );
     return levelOf(this.seal, context, secret);
@@ -244,11 +262,27 @@ export class Keys {
   }
 }
 
+/** What decrypts at a level, which context and secret belong to from now on: they are freed where it fails. */
 function levelOf(seal: Seal, context: SealContext, secret: SecretKey): Level {
-  const decryptor = new seal.Decryptor(context.context, secret);
-  const encoder = new seal.CKKSEncoder(context.context);
-  const all: readonly Freed[] = [decryptor, encoder, secret, context];
-  return { context, secret, decryptor, encoder, delete: () => all.forEach((each) => each.delete()) };
+  const all: Freed[] = [context, secret];
+  const free = () => all.splice(0).reverse().forEach((each) => each.delete());
+  return freeingWhereItFails({ delete: free }, () => {
+    const encoder = new seal.CKKSEncoder(context.context);
+    all.push(encoder);
+    const decryptor = new seal.Decryptor(context.context, secret);
+    all.push(decryptor);
+    return { context, secret, decryptor, encoder, delete: free };
+  });
+}
+
+/** What `make` makes; where it throws, an object is freed. */
+function freeingWhereItFails<T>(held: Freed, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    held.delete();
+    throw error;
+  }
 }
 
 function loadedSecret(seal: Seal, { chain, context }: SealContext, residues: readonly Uint8Array[]): SecretKey {
@@ -280,13 +314,10 @@ function firstOf(residues: Uint32Array | undefined): bigint {
 
 /** An object that was filled; freed where SEAL refuses the bytes. Throws WireFormatError. */
 function loaded<T extends Freed>(empty: T, what: string, fill: (empty: T) => void): T {
-  try {
+  return freeingWhereItFails(empty, () => {
     load(what, () => fill(empty));
     return empty;
-  } catch (error) {
-    empty.delete();
-    throw error;
-  }
+  });
 }
 
 /** Do what SEAL may refuse. Throws WireFormatError. */

@@ -19,18 +19,16 @@ const KIND = "secret-key";
  * @param keys - whose it is.
  */
 export async function secretToBytes(keys: Keys): Promise<Bytes> {
-  const secretKey = keys.secretKey(3);
-  const body = contextMessage(keys.parameters, keys.publicKey, secretKey);
   const meta = objectOf({
     fingerprint: keys.fingerprint,
     parameters: keys.parameters.fingerprint,
     spent: 0,
     lock: null,
   });
+  const body = bodyOf(keys);
   try {
     return await frame(KIND, meta, body);
   } finally {
-    secretKey.fill(0);
     body.fill(0);
   }
 }
@@ -61,4 +59,13 @@ export async function secretFromBytes(seal: Seal, plan: Plan, data: Uint8Array):
     throw new WireFormatError(KIND, "its key is not the one that its header names");
   }
   return keys;
+}
+
+function bodyOf(keys: Keys): Bytes {
+  const secretKey = keys.secretKey(3);
+  try {
+    return contextMessage(keys.parameters, keys.publicKey, secretKey);
+  } finally {
+    secretKey.fill(0);
+  }
 }

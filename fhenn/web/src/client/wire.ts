@@ -52,15 +52,15 @@ export interface Header {
  */
 export async function frame(kind: string, meta: JsonObject, ...body: readonly Uint8Array[]): Promise<Bytes> {
   const written = writeJson(meta, { sortKeys: true });
-  const whole = concatenate(body);
-  const digest = await digestOf(VERSION, written, whole);
-  const header = encoded(kind, whole.length, written, digest);
+  const size = body.reduce((sum, piece) => sum + piece.length, 0);
+  const digest = await digestOf(VERSION, written, ...body);
+  const header = encoded(kind, size, written, digest);
   const prefix = new Uint8Array(PREFIX);
   prefix.set(MAGIC);
   const view = new DataView(prefix.buffer);
   view.setUint8(MAGIC.length, VERSION);
   view.setUint32(MAGIC.length + 1, header.length);
-  return concatenate([prefix, header, whole]);
+  return concatenate([prefix, header, ...body]);
 }
 
 /**
@@ -158,6 +158,6 @@ function encoded(kind: string, length: number | bigint, meta: string, digest: st
   return utf8(writeJson(objectOf({ kind, length: BigInt(length), meta, sha256: digest })));
 }
 
-function digestOf(version: number, meta: string, body: Uint8Array): Promise<string> {
-  return sha256(version === 1 ? new Uint8Array() : Uint8Array.of(version), utf8(meta), body);
+function digestOf(version: number, meta: string, ...body: readonly Uint8Array[]): Promise<string> {
+  return sha256(version === 1 ? new Uint8Array() : Uint8Array.of(version), utf8(meta), ...body);
 }
