@@ -1,10 +1,10 @@
 /** What the page does: each action changes the state and says how it went. */
 
 import { resultColumns } from "../client/reading/index.ts";
-import { checkBounds, readCsv, readNumbers, Table, type Prepared } from "../client/table/index.ts";
+import { readCsv, Table } from "../client/table/index.ts";
 import type { CallName, Calls, Place, Step } from "../worker/protocol.ts";
 import { bytes } from "./language.ts";
-import { modelOf } from "./model.ts";
+import { modelOf, prepare } from "./model.ts";
 import type { Model, Source, State, Store } from "./state.ts";
 import { PageError, troubleOf, type Trouble } from "./trouble.ts";
 import { WorkerLink } from "./worker_link.ts";
@@ -216,13 +216,6 @@ export class Controller {
       if (busy) this.store.set({ busy: null, step: null });
     }
   }
-}
-
-/** The features of a table, and which of its rows cannot be sent. */
-function prepare(model: Model, table: Table): Prepared {
-  const { preparer, featureNames, features, bounds } = model;
-  const prepared = preparer ? preparer.prepare(table) : readNumbers(table, featureNames, features);
-  return bounds ? checkBounds(prepared, bounds.low, bounds.high, true) : prepared;
 }
 
 function rowsOf(table: Table): readonly (readonly string[])[] {

@@ -2,7 +2,9 @@
 
 import { Preparation } from "../client/preparation/index.ts";
 import { Reading } from "../client/reading/index.ts";
+import { checkBounds, readNumbers, type Prepared, type Table } from "../client/table/index.ts";
 import type { ModelInfo } from "../worker/protocol.ts";
+import { withExamples } from "./example.ts";
 import type { Model, Wanted } from "./state.ts";
 
 /** Height and width of MNIST's images, which models of 784 unnamed features are taken to be for. */
@@ -17,7 +19,15 @@ export function modelOf(info: ModelInfo): Model {
   const reader = info.reading === null ? null : Reading.fromJson(info.reading);
   const preparer = info.preparation === null ? null : Preparation.fromJson(info.preparation);
   const pixels = pixelsOf(info);
-  return { ...info, reader, preparer, pixels, wanted: preparer ? rawColumns(preparer, info) : featureColumns(info) };
+  const wanted = preparer ? rawColumns(preparer) : featureColumns(info);
+  const model: Model = { ...info, reader, preparer, pixels, wanted };
+  return preparer ? { ...model, wanted: withExamples(wanted, (table) => prepare(model, table)) } : model;
+}
+
+/** The features of a table, and which of its rows cannot be sent. */
+export function prepare({ preparer, featureNames, features, bounds }: Model, table: Table): Prepared {
+  const prepared = preparer ? preparer.prepare(table) : readNumbers(table, featureNames, features);
+  return bounds ? checkBounds(prepared, bounds.low, bounds.high) : prepared;
 }
 
 function featureColumns({ features, featureNames, bounds }: ModelInfo): readonly Wanted[] {
@@ -27,14 +37,14 @@ function featureColumns({ features, featureNames, bounds }: ModelInfo): readonly
     used: true,
     texts: [],
     bounds: bounds && [bounds.low[place] ?? 0, bounds.high[place] ?? 0],
+    example: null,
   }));
 }
 
-/** The raw columns; bounds are known of those that become a feature of the same name as they are. */
-function rawColumns(preparer: Preparation, { bounds }: ModelInfo): readonly Wanted[] {
-  void bounds;
+/** The raw columns, whose bounds are not known: those of the plan are for what is made of them. */
+function rawColumns(preparer: Preparation): readonly Wanted[] {
   return preparer.columns.map(({ name, kind, used }, place) => {
-    return { name, kind, used, texts: preparer.texts[place] ?? [], bounds: null };
+    return { name, kind, used, texts: preparer.texts[place] ?? [], bounds: null, example: null };
   });
 }
 

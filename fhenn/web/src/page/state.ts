@@ -15,6 +15,8 @@ export interface Wanted {
   readonly texts: readonly string[];
   /** Between which numbers the client accepts; null where that is not known of this column. */
   readonly bounds: readonly [number, number] | null;
+  /** A cell that was tried and is accepted; null where none was looked for or found. */
+  readonly example: string | null;
 }
 
 /** The model that was picked, with what reads its answers and makes its features. */

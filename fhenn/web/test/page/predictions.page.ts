@@ -134,6 +134,14 @@ test("a preparation fills blanks, and an unknown category stays here", async () 
   expect((await reader.cells("td.prediction")).slice(0, 30)).toEqual(expected["ward"]?.labels);
 });
 
+test("an example of raw columns is accepted too, and can be typed", async () => {
+  await browser.page.getByText("Type a row").click();
+  await browser.page.getByRole("button", { name: "Fill in the middle" }).click();
+  await browser.page.getByLabel("ward", { exact: true }).selectOption("south");
+  await browser.page.getByRole("button", { name: "Add the row" }).click();
+  await browser.page.getByText("1 row that you typed. All can be predicted.").waitFor();
+});
+
 test("a witness's alarm stands at its row", async () => {
   await reader.pick("watched");
   await reader.drop(tables["watched"] as string);
