@@ -43,11 +43,22 @@ export class Controller {
   /** Ask the service for its models, and take the first where there is no other. */
   connect(token: string): Promise<boolean> {
     return this.#act("connect", async () => {
+      this.#endKeys();
       this.store.set({ token, models: null, model: null, keys: null, kept: null, results: null });
       const models = await this.#link.call("list", this.#place());
       this.store.set({ models });
       if (models[0]) await this.#pick(models[0].name);
     });
+  }
+
+  /** End the worker where it has, or had, keys of this page: its memory may hold traces of them. */
+  #endKeys(): void {
+    if (this.store.state.keys) this.#end();
+  }
+
+  #end(): void {
+    this.#link.end();
+    this.#replaced = true;
   }
 
   /** Take a model of the list. */
@@ -59,7 +70,10 @@ export class Controller {
     const before = this.store.state.model;
     const model = modelOf(await this.#link.call("pick", { ...this.#place(), model: name }));
     this.#replaced = false;
-    if (before?.version !== model.version) this.store.set({ keys: null });
+    if (before?.version !== model.version) {
+      this.#endKeys();
+      this.store.set({ keys: null });
+    }
     this.store.set({ model, rows: null, results: null });
     await this.#lookForKept();
   }
@@ -145,6 +159,7 @@ export class Controller {
       try {
         await this.#call("forget", null);
       } finally {
+        this.#end(); // whatever SEAL leaves in its memory goes with the worker
         await this.#lookForKept();
       }
     });

@@ -114,8 +114,8 @@ export const TEXTS = {
   unlock: { en: "Unlock", de: "Aufschließen" },
   forget: { en: "Forget the keys", de: "Schlüssel vergessen" },
   forgotten: {
-    en: "The keys are wiped here, overwritten and deleted in this browser, and deleted at the service.",
-    de: "Die Schlüssel sind hier gelöscht, in diesem Browser überschrieben und entfernt und beim Dienst gelöscht.",
+    en: "The keys are gone: what held them here has ended, what this browser kept is overwritten and deleted, and the service has deleted what is known to have been sent of them.",
+    de: "Die Schlüssel sind fort: Was sie hier hielt, ist beendet, was dieser Browser aufbewahrte, überschrieben und gelöscht, und der Dienst hat gelöscht, was bekanntlich davon gesendet wurde.",
   },
   makingKeys: { en: "Making keys", de: "Schlüssel entstehen" },
 

@@ -55,6 +55,14 @@ export class WorkerLink {
     this.#worker ??= this.#start();
   }
 
+  /** End the worker, and all of its memory with it. The next one knows nothing of what was picked. */
+  end(ended: WorkerTrouble = new WorkerTrouble(LOST)): void {
+    this.#worker?.terminate();
+    this.#worker = null;
+    for (const each of this.#waiting.values()) each.reject(ended);
+    this.#waiting.clear();
+  }
+
   #start(): Worker {
     const worker = new Worker(trusted(workerUrl), { type: "module", name: "fhenn" });
     worker.onmessage = ({ data }: MessageEvent<Told>) => this.#hear(data);
@@ -82,11 +90,8 @@ export class WorkerLink {
   }
 
   #lose(trouble: Trouble): void {
-    this.#worker?.terminate();
-    this.#worker = null;
     const lost = new WorkerTrouble(trouble);
-    for (const each of this.#waiting.values()) each.reject(lost);
-    this.#waiting.clear();
+    this.end(lost);
     this.onLoss(lost);
   }
 }

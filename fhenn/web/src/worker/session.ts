@@ -1,8 +1,19 @@
 /** What the worker holds for the page: the connection, the plan, the client with its secret key. */
 
-import { Client, ParameterError, type Plan, receiptOf, type Seal, Service, ServiceError } from "../client/index.ts";
+import {
+  Client,
+  FhennError,
+  ParameterError,
+  type Plan,
+  receiptOf,
+  type Seal,
+  Service,
+  ServiceError,
+  WireFormatError,
+} from "../client/index.ts";
+import { sha256 } from "../client/bytes.ts";
 import * as store from "./key_store.ts";
-import { headerOf, lock, unlock, type Locked } from "./lock.ts";
+import { headerOf, lockOf, lockWith, newLock, unlockWith, type Locked, type LockKey } from "./lock.ts";
 import type { KeysInfo, Kept, Listed, ModelInfo, Place, Predicted, SentKeys, Step } from "./protocol.ts";
 
 /** Called with how far a call is. */
@@ -22,6 +33,14 @@ interface Picked {
 interface Held {
   readonly client: Client;
   readonly keys: Uint8Array;
+  /** SHA-256 of these. */
+  readonly digest: string;
+}
+
+/** A key that this browser keeps, which was locked or unlocked here. */
+interface Keeping {
+  readonly lock: LockKey;
+  readonly fingerprint: string;
 }
 
 /** A session with one service. SEAL is loaded when keys are made. */
@@ -30,6 +49,9 @@ export class Session {
   #held: Held | null = null;
   /** Of the keys that the service has; null until they were sent. */
   #digest: string | null = null;
+  /** Of all keys for the model that was picked that the service may have. */
+  readonly #sent = new Set<string>();
+  #keeping: Keeping | null = null;
   #seal: Promise<Seal> | null = null;
 
   /** @param load - loads SEAL. */
@@ -51,7 +73,11 @@ export class Session {
   async pick({ service: address, token, model }: Place & { readonly model: string }): Promise<ModelInfo> {
     const service = new Service(address, token);
     const { plan, reading, preparation } = await service.planFile(model);
-    if (this.#picked?.plan.fingerprint !== plan.fingerprint || this.#picked.service.url !== address) this.close();
+    if (this.#picked?.plan.fingerprint !== plan.fingerprint || this.#picked.service.url !== address) {
+      this.close();
+      this.#sent.clear();
+      this.#keeping = null;
+    }
     this.#picked = { service, model, plan };
     return {
       name: model,
@@ -79,11 +105,46 @@ export class Session {
 
   /** Send the evaluation keys, where the service has not got them. */
   async sendKeys(tell: Tell): Promise<SentKeys> {
-    const [{ service }, { keys }] = [this.#require(), this.#requireKeys()];
+    const [{ service }, { keys, digest }] = [this.#require(), this.#requireKeys()];
     const start = performance.now();
     if (this.#digest !== null) return { bytes: 0, milliseconds: 0 };
+    this.#sent.add(digest);
+    await this.#record(); // before the first byte leaves: what is not written down could not be deleted
     this.#digest = await service.uploadKeys(keys, (_, done, total) => tell({ what: "upload", done, total }));
+    await this.#dropOthers(service, digest);
     return { bytes: keys.length, milliseconds: performance.now() - start };
+  }
+
+  /** Have the service delete the keys that those which it has now took the place of. */
+  async #dropOthers(service: Service, digest: string): Promise<void> {
+    for (const other of [...this.#sent].filter((each) => each !== digest)) {
+      try {
+        await forgetAt(service, other);
+        this.#sent.delete(other);
+      } catch (error) {
+        if (!(error instanceof FhennError)) throw error; // it stays written down: the next time, or `forget`, tries again
+      }
+    }
+    await this.#record();
+  }
+
+  /** Write down beside the kept key, under its lock, which keys the service may have. */
+  async #record(): Promise<void> {
+    const [{ plan }, { client }] = [this.#require(), this.#requireKeys()];
+    if (this.#keeping?.fingerprint !== client.fingerprint) return;
+    await this.#write(plan, client, this.#keeping.lock);
+  }
+
+  /** Keep the secret key of a client in this browser. */
+  async #write({ fingerprint: plan }: Plan, client: Client, lock: LockKey): Promise<Locked> {
+    const secret = await client.secretBytes();
+    try {
+      const locked = await lockWith(lock, secret, { plan, fingerprint: client.fingerprint, sent: [...this.#sent] });
+      await store.write(plan, locked);
+      return locked;
+    } finally {
+      secret.fill(0);
+    }
   }
 
   /**
@@ -140,14 +201,12 @@ export class Session {
   async keep({ passphrase }: { readonly passphrase: string }): Promise<Kept> {
     const { plan } = this.#require();
     const { client } = this.#requireKeys();
-    const secret = new Uint8Array(await client.secretBytes());
-    try {
-      const locked = await lock(secret, passphrase, { plan: plan.fingerprint, fingerprint: client.fingerprint });
-      await store.write(plan.fingerprint, locked);
-      return describe(locked);
-    } finally {
-      secret.fill(0);
-    }
+    const before = await store.read(plan.fingerprint); // its place is taken, and what was sent of it is to go too
+    for (const each of before ? headerOf(before).sent : []) this.#sent.add(each);
+    const lock = await newLock(passphrase);
+    const locked = await this.#write(plan, client, lock);
+    this.#keeping = { lock, fingerprint: client.fingerprint };
+    return describe(locked);
   }
 
   /** Take up the key that this browser keeps. */
@@ -155,27 +214,40 @@ export class Session {
     const { plan } = this.#require();
     const locked = await store.read(plan.fingerprint);
     if (locked === null) throw new ParameterError("this browser keeps no key for this model.", "Make new keys.");
-    const secret = await unlock(locked, passphrase);
+    const header = headerOf(locked);
+    if (header.plan !== plan.fingerprint) throw new WireFormatError("kept key", "it is for another model");
+    const lock = await lockOf(locked, passphrase);
+    const secret = await unlockWith(lock, locked);
     try {
-      return await this.#hold(tell, (seal, progress) =>
+      const info = await this.#hold(tell, (seal, progress) =>
         Client.fromSecretBytes(seal, plan, secret, { progress, preparation: plan.preparation }),
       );
+      if (info.fingerprint !== header.fingerprint) {
+        this.close();
+        throw new WireFormatError("kept key", "it is another key than it says");
+      }
+      for (const each of header.sent) this.#sent.add(each);
+      this.#keeping = { lock, fingerprint: header.fingerprint };
+      return info;
     } finally {
       secret.fill(0);
     }
   }
 
-  /** Wipe the keys here, overwrite and delete what is kept, and have the service delete what was sent. */
+  /**
+   * Wipe the keys here, overwrite and delete what is kept, and have the service delete what was sent, as far as this
+   * session and what is kept remember it. The worker is to be ended behind it: its memory may hold traces.
+   */
   async forget(): Promise<null> {
     const { service, plan } = this.#require();
-    const digest = this.#digest;
     this.close();
+    this.#keeping = null;
+    const sent = new Set([...this.#sent, ...(await sentOf(plan))]);
     await store.forget(plan.fingerprint);
-    if (digest !== null) {
-      await service.forgetKeys(digest).catch((error: unknown) => {
-        if (!(error instanceof ServiceError && error.status === 404)) throw error;
-      });
-    }
+    const failures: unknown[] = [];
+    for (const each of sent) await forgetAt(service, each).catch((error: unknown) => failures.push(error));
+    if (failures.length) throw failures[0];
+    this.#sent.clear();
     return null;
   }
 
@@ -209,8 +281,14 @@ export class Session {
     const start = performance.now();
     tell({ what: "load", done: 0, total: 1 });
     const client = await make(await this.#loaded(), (_, done, total) => tell({ what: "keys", done, total }));
-    const keys = await client.evaluationKeys();
-    this.#held = { client, keys };
+    try {
+      const keys = await client.evaluationKeys();
+      this.#held = { client, keys, digest: await sha256(keys) };
+    } catch (error) {
+      client.close();
+      throw error;
+    }
+    const { keys } = this.#held;
     return { bytes: keys.length, fingerprint: client.fingerprint, milliseconds: performance.now() - start };
   }
 
@@ -231,6 +309,26 @@ export class Session {
   #requireKeys(): Held {
     if (this.#held === null) throw new ParameterError("there are no keys.", "Make or unlock them.");
     return this.#held;
+  }
+}
+
+/** Have a service delete keys, which it may have lost. */
+async function forgetAt(service: Service, digest: string): Promise<void> {
+  try {
+    await service.forgetKeys(digest);
+  } catch (error) {
+    if (!(error instanceof ServiceError && error.status === 404)) throw error;
+  }
+}
+
+/** What was sent of the key that this browser keeps; none where what it keeps cannot be read, which goes all the same. */
+async function sentOf({ fingerprint }: Plan): Promise<readonly string[]> {
+  try {
+    const locked = await store.read(fingerprint);
+    return locked ? headerOf(locked).sent : [];
+  } catch (error) {
+    if (error instanceof WireFormatError) return [];
+    throw error;
   }
 }
 

@@ -53,7 +53,7 @@ test("it predicts, and says whom it talks to", async () => {
   await reader.predict();
   expect(await reader.cells("td.prediction")).toEqual(expected["cancer"]?.labels);
   await browser.page.getByRole("button", { name: "Forget the keys" }).click();
-  await browser.page.getByText("The keys are wiped here").waitFor();
+  await browser.page.getByText("The keys are gone").waitFor();
   expect(browser.wrongs).toEqual([]);
 });
 

@@ -133,7 +133,7 @@ test("what was sent, and the key, are handed to Python", async () => {
 
 test("keys are forgotten, here and at the service", async () => {
   await section().getByRole("button", { name: "Forget the keys" }).click();
-  await section().getByText("The keys are wiped here").waitFor();
+  await section().getByText("The keys are gone").waitFor();
   expect(await kept()).toEqual([]);
   expect(Buffer.concat(line.sent).includes("DELETE /v1/keys/")).toBe(true);
   await reader.predict(); // with new ones

@@ -1,0 +1,79 @@
+/** When the page ends its worker, in whose memory a secret key may have left traces. */
+
+import { beforeEach, expect, test, vi } from "vitest";
+import { Controller } from "../../src/page/controller.ts";
+import type { State, Store } from "../../src/page/state.ts";
+import type { Ask } from "../../src/worker/protocol.ts";
+
+vi.mock("../../src/worker/worker.ts?worker&url", () => ({ default: "worker.js" }));
+vi.mock("../../src/page/model.ts", () => ({ modelOf: (info: unknown) => info }));
+
+/** A worker that answers at once, of a service with two models. */
+class FakeWorker {
+  static readonly all: FakeWorker[] = [];
+  onmessage: (event: { data: unknown }) => void = () => undefined;
+  ended = false;
+  readonly asked: string[] = [];
+
+  constructor() {
+    FakeWorker.all.push(this);
+  }
+
+  postMessage({ id, name, ask }: Ask): void {
+    this.asked.push(name);
+    const models = [{ name: "a" }, { name: "b" }];
+    const model = name === "pick" ? ask.model : "";
+    const answers = { list: models, pick: { name: model, version: model }, makeKeys: { bytes: 1 } };
+    const value = Object.entries(answers).find(([each]) => each === name)?.[1] ?? null;
+    queueMicrotask(() => this.onmessage({ data: { id, type: "done", value } }));
+  }
+
+  terminate(): void {
+    this.ended = true;
+  }
+}
+
+let state: State;
+let controller: Controller;
+const ended = () => FakeWorker.all.map((each) => each.ended);
+
+beforeEach(async () => {
+  vi.stubGlobal("Worker", FakeWorker);
+  vi.stubGlobal("location", { origin: "null" });
+  vi.stubGlobal("window", {});
+  FakeWorker.all.length = 0;
+  state = { service: "", token: "", model: null, keys: null } as unknown as State;
+  const store = {
+    get state() {
+      return state;
+    },
+    set: (part: Partial<State>) => {
+      state = { ...state, ...part };
+    },
+  };
+  controller = new Controller(store as unknown as Store, (trouble) => {
+    if (trouble) throw new Error(JSON.stringify(trouble));
+  });
+  await controller.connect("token");
+});
+
+test("it goes on where there were no keys, and where the model stays", async () => {
+  await controller.pick("b");
+  await controller.makeKeys();
+  await controller.pick("b");
+  expect(ended()).toEqual([false]);
+  expect(state.keys).not.toBeNull();
+});
+
+test.each([
+  ["keys are forgotten", () => controller.forget()],
+  ["another model is picked", () => controller.pick("b")],
+  ["a service is connected to again", () => controller.connect("other")],
+] as const)("it ends where %s; the next one is told of the model", async (_, act) => {
+  await controller.makeKeys();
+  expect(await act()).toBe(true);
+  expect(ended()).toEqual([true, false]);
+  expect(state.keys).toBeNull();
+  expect(await controller.makeKeys()).toBe(true);
+  expect(FakeWorker.all[1]?.asked).toContain("pick");
+});
