@@ -56,7 +56,7 @@ def exchanged(vectors: Path) -> Path:
     write_cases(vectors, [*cases(), *ALARMING])
     write_broken(vectors, ALTERED[0].plan, {each.name: each.plan for each in cases()})
     files = ("plans", "broken", "refusals", "uploads", "hostile", "secrets")
-    run_vitest(vectors, *(f"test/client/{name}.test.ts" for name in files))
+    run_vitest(vectors, *(f"test/client/{name}.test.ts" for name in files), "test/page/session.test.ts")
     answers = {}
     for each in cases():
         for evaluator in EVALUATORS:
