@@ -17,7 +17,11 @@ function manifest(): Plugin {
       handler() {
         const files = readdirSync(folder, { recursive: true, withFileTypes: true })
           .filter((each) => each.isFile() && each.name !== MANIFEST)
-          .map((each) => join(each.parentPath, each.name).slice(folder.length + 1).replaceAll("\\", "/"))
+          .map((each) =>
+            join(each.parentPath, each.name)
+              .slice(folder.length + 1)
+              .replaceAll("\\", "/"),
+          )
           .sort();
         const lines = files.map((file) => `${sha256(readFileSync(join(folder, file)))}  ${file}\n`).join("");
         writeFileSync(join(folder, MANIFEST), lines);

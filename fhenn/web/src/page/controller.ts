@@ -193,7 +193,11 @@ export class Controller {
   }
 
   /** Have the worker do something with the model that was picked; one that is new is told of it first. */
-  async #call<N extends CallName>(name: N, ask: Calls[N]["ask"], step?: (step: Step) => void): Promise<Calls[N]["answer"]> {
+  async #call<N extends CallName>(
+    name: N,
+    ask: Calls[N]["ask"],
+    step?: (step: Step) => void,
+  ): Promise<Calls[N]["answer"]> {
     if (this.#replaced) {
       const { name: model, version } = this.#model();
       const found = await this.#link.call("pick", { ...this.#place(), model });
@@ -236,4 +240,3 @@ export class Controller {
 function rowsOf(table: Table): readonly (readonly string[])[] {
   return Array.from({ length: table.rows }, (_, row) => table.columns.map((cells) => String(cells[row] ?? "")));
 }
-

@@ -22,11 +22,15 @@ export function drawingField(model: Model, controller: Controller): HTMLElement 
   listen(canvas, pen);
   const empty = speak(make("p", { class: "notice", role: "status" }), "emptyDrawing");
   empty.hidden = true;
-  const predict = button("predictDrawing", () => {
-    const values = imageOf(pen, model);
-    empty.hidden = values !== null;
-    if (values) void controller.predictImage(values);
-  }, "primary");
+  const predict = button(
+    "predictDrawing",
+    () => {
+      const values = imageOf(pen, model);
+      empty.hidden = values !== null;
+      if (values) void controller.predictImage(values);
+    },
+    "primary",
+  );
   const tools = make("div", { class: "line" }, predict, button("clear", clear));
   return make("div", { class: "draw" }, speak(make("p", { class: "hint" }), "drawHint"), canvas, tools, empty);
 }

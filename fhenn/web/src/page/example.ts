@@ -28,7 +28,28 @@ export function exampleCsv(wanted: readonly Wanted[]): string {
 }
 
 /** Cells that are tried in columns whose bounds are not known, likely ones first. */
-const TRIED = ["1", "0", "0.5", "10", "50", "100", "5", "20", "30", "150", "200", "500", "1000", "10000", "100000", "-1", "-10", "0.1", "0.01", ""];
+const TRIED = [
+  "1",
+  "0",
+  "0.5",
+  "10",
+  "50",
+  "100",
+  "5",
+  "20",
+  "30",
+  "150",
+  "200",
+  "500",
+  "1000",
+  "10000",
+  "100000",
+  "-1",
+  "-10",
+  "0.1",
+  "0.01",
+  "",
+];
 
 /**
  * Raw columns with a cell that the model accepts: what bounds mean for them shows when their features are made.

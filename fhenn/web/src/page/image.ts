@@ -42,7 +42,12 @@ function bounds({ height, width, ink }: Picture): Box | null {
   for (let y = 0; y < height; y += 1) {
     for (let x = 0; x < width; x += 1) {
       if ((ink[y * width + x] ?? 0) <= 0.05) continue;
-      [top, left, bottom, right] = [Math.min(top, y), Math.min(left, x), Math.max(bottom, y + 1), Math.max(right, x + 1)];
+      [top, left, bottom, right] = [
+        Math.min(top, y),
+        Math.min(left, x),
+        Math.max(bottom, y + 1),
+        Math.max(right, x + 1),
+      ];
     }
   }
   return bottom > top ? { top, left, bottom, right } : null;
@@ -62,14 +67,23 @@ function resample(
   for (let y = box.top; y < box.bottom; y += 1) {
     for (let x = box.left; x < box.right; x += 1) {
       const value = ink[y * from + x] ?? 0;
-      if (value > 0) spread(found, height, width, (y - box.top) * scale + down, (x - box.left) * scale + right, scale, value);
+      if (value > 0)
+        spread(found, height, width, (y - box.top) * scale + down, (x - box.left) * scale + right, scale, value);
     }
   }
   return { height, width, ink: found.map((value) => Math.min(1, value)) };
 }
 
 /** Add a square of ink: to each pixel the share of it that the square covers. */
-function spread(found: Float64Array, height: number, width: number, y: number, x: number, side: number, ink: number): void {
+function spread(
+  found: Float64Array,
+  height: number,
+  width: number,
+  y: number,
+  x: number,
+  side: number,
+  ink: number,
+): void {
   for (let row = Math.max(0, Math.floor(y)); row < Math.min(height, Math.ceil(y + side)); row += 1) {
     const tall = Math.min(row + 1, y + side) - Math.max(row, y);
     for (let column = Math.max(0, Math.floor(x)); column < Math.min(width, Math.ceil(x + side)); column += 1) {
@@ -104,5 +118,7 @@ function centreOf({ height, width, ink }: Picture): { readonly y: number; readon
  */
 export function valuesOf({ ink }: Picture, low: Float64Array, high: Float64Array): Float64Array {
   const white = high.some((value) => value > 2) ? 255 : 1; // images come as bytes, or from 0 to 1
-  return ink.map((value, place) => Math.min(high[place] ?? 0, Math.max(low[place] ?? 0, Math.round(value * 255) / 255 * white)));
+  return ink.map((value, place) =>
+    Math.min(high[place] ?? 0, Math.max(low[place] ?? 0, (Math.round(value * 255) / 255) * white)),
+  );
 }

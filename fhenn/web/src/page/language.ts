@@ -66,7 +66,12 @@ export function speak<E extends Element>(element: E, name: TextName, values: Val
 }
 
 /** The same for an attribute, for instance `aria-label`. */
-export function speakAttribute<E extends Element>(element: E, attribute: string, name: TextName, values: Values = {}): E {
+export function speakAttribute<E extends Element>(
+  element: E,
+  attribute: string,
+  name: TextName,
+  values: Values = {},
+): E {
   const slot = attributes.get(element) ?? new Map<string, () => void>();
   if (!attributes.has(element)) {
     attributes.set(element, slot);

@@ -29,7 +29,10 @@ function serviceAddress(): string {
 
 function header(): HTMLElement {
   const select = speakAttribute(make("select", { class: "language" }), "aria-label", "chooseLanguage");
-  for (const [value, name] of [["en", "English"], ["de", "Deutsch"]] as const) {
+  for (const [value, name] of [
+    ["en", "English"],
+    ["de", "Deutsch"],
+  ] as const) {
     select.append(make("option", { value, lang: value }, name));
   }
   select.value = language();
@@ -56,7 +59,13 @@ function start(): void {
   const alerts = alertBox();
   const store = new Store(first);
   const controller = new Controller(store, alerts.show);
-  const steps = make("div", { class: "steps" }, stepModel(store, controller), stepData(store, controller), stepKeys(store, controller));
+  const steps = make(
+    "div",
+    { class: "steps" },
+    stepModel(store, controller),
+    stepData(store, controller),
+    stepKeys(store, controller),
+  );
   const results = make("div", { class: "results" }, stepPredictions(store, controller), serverPanel(store));
   const skip = speak(make("a", { class: "skip", href: "#predictions" }), "skip");
   document.body.replaceChildren(skip, header(), make("main", {}, alerts.element, steps, results), footer());

@@ -85,7 +85,12 @@ function line(drawn: Drawn, row: number): HTMLElement {
 
 function alarmBadge(source: string): HTMLElement {
   const hint = source ? text("alarmHint", { source }) : text("alarmBeside");
-  return make("span", { class: "badge alarm", title: hint }, text("alarm"), make("span", { class: "unseen" }, `: ${hint}`));
+  return make(
+    "span",
+    { class: "badge alarm", title: hint },
+    text("alarm"),
+    make("span", { class: "unseen" }, `: ${hint}`),
+  );
 }
 
 function resultCell({ kind }: ResultColumn, value: string | number | bigint | boolean | null): HTMLElement {
@@ -100,7 +105,10 @@ function resultCell({ kind }: ResultColumn, value: string | number | bigint | bo
 export function bar(share: number): readonly HTMLElement[] {
   const filled = make("span", { class: "filled" });
   filled.style.inlineSize = `${100 * Math.min(1, Math.max(0, share))}%`;
-  return [make("span", { class: "bar", "aria-hidden": "true" }, filled), make("span", { class: "share" }, percent(share))];
+  return [
+    make("span", { class: "bar", "aria-hidden": "true" }, filled),
+    make("span", { class: "share" }, percent(share)),
+  ];
 }
 
 function manyCell(view: RowsView, row: number, open: (row: number) => void): HTMLElement {
@@ -114,7 +122,10 @@ function manyCell(view: RowsView, row: number, open: (row: number) => void): HTM
   });
   const label = text("wholeAnswer", { row: row + 1 });
   const press = make("button", { type: "button", class: "many", title: label });
-  press.append(make("span", { class: "unseen" }, `${label}: `), make("span", { class: "bars", "aria-hidden": "true" }, ...bars));
+  press.append(
+    make("span", { class: "unseen" }, `${label}: `),
+    make("span", { class: "bars", "aria-hidden": "true" }, ...bars),
+  );
   press.append(percent(Math.max(...shares)));
   press.addEventListener("click", () => open(row));
   found.append(press);

@@ -57,8 +57,12 @@ export class RowsView {
   }
 
   #holds(row: number, filter: string): boolean {
-    const holds = (cell: Value): boolean => String(cell ?? "").toLocaleLowerCase().includes(filter);
-    if (this.results?.columns.some((column) => column.kind === "prediction" && holds(this.result(column, row)))) return true;
+    const holds = (cell: Value): boolean =>
+      String(cell ?? "")
+        .toLocaleLowerCase()
+        .includes(filter);
+    if (this.results?.columns.some((column) => column.kind === "prediction" && holds(this.result(column, row))))
+      return true;
     return this.rows.table.columns.some((cells) => holds(cells[row] ?? null));
   }
 

@@ -59,5 +59,8 @@ function picture({ picture: shown }: Predicted): HTMLElement {
 export function entropy(bytes: Uint8Array): number {
   const counts = new Float64Array(256);
   for (const byte of bytes) counts[byte] = (counts[byte] ?? 0) + 1;
-  return counts.reduce((sum, count) => (count ? sum - (count / bytes.length) * Math.log2(count / bytes.length) : sum), 0);
+  return counts.reduce(
+    (sum, count) => (count ? sum - (count / bytes.length) * Math.log2(count / bytes.length) : sum),
+    0,
+  );
 }

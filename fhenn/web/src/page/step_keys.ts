@@ -32,15 +32,23 @@ function status(store: Store): HTMLElement {
 function sayKeys({ keys, kept, busy }: State): string {
   if (busy === "keys") return text("makingKeys");
   if (!keys) return text("noKeys");
-  const said = { fingerprint: keys.fingerprint.slice(0, 8), time: duration(keys.milliseconds), size: bytes(keys.bytes) };
+  const said = {
+    fingerprint: keys.fingerprint.slice(0, 8),
+    time: duration(keys.milliseconds),
+    size: bytes(keys.bytes),
+  };
   return text(kept?.fingerprint === keys.fingerprint ? "keysKept" : "keysInMemory", said);
 }
 
 function forgetting(store: Store, controller: Controller): HTMLElement {
   const forgotten = speak(make("span", { class: "notice", role: "status" }), "forgotten");
-  const forget = button("forget", () => {
-    void controller.forget().then((well) => void (forgotten.hidden = !well));
-  }, "danger");
+  const forget = button(
+    "forget",
+    () => {
+      void controller.forget().then((well) => void (forgotten.hidden = !well));
+    },
+    "danger",
+  );
   store.watch(["keys", "kept", "busy"], ({ keys, kept, busy }) => {
     forget.hidden = !keys && !kept;
     forget.disabled = busy !== null;
@@ -54,7 +62,12 @@ function unlocking(store: Store, controller: Controller): HTMLElement {
   const passphrase = make("input", { type: "password", autocomplete: "current-password", required: true });
   const unlock = speak(make("button", { type: "submit", class: "primary" }), "unlock");
   const said = make("p", { class: "notice" });
-  const form = make("form", { class: "unlock" }, said, make("div", { class: "line" }, field("passphrase", passphrase), unlock));
+  const form = make(
+    "form",
+    { class: "unlock" },
+    said,
+    make("div", { class: "line" }, field("passphrase", passphrase), unlock),
+  );
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const given = passphrase.value;
@@ -70,10 +83,9 @@ function unlocking(store: Store, controller: Controller): HTMLElement {
 }
 
 function keeping(store: Store, controller: Controller): HTMLElement {
-  const [passphrase, again] = [0, 1].map(() => make("input", { type: "password", autocomplete: "new-password", required: true })) as [
-    HTMLInputElement,
-    HTMLInputElement,
-  ];
+  const [passphrase, again] = [0, 1].map(() =>
+    make("input", { type: "password", autocomplete: "new-password", required: true }),
+  ) as [HTMLInputElement, HTMLInputElement];
   const keep = speak(make("button", { type: "submit" }), "keepNow");
   const form = make("form", {}, speak(make("p", { class: "hint" }), "keepHint", { iterations: ITERATIONS }));
   form.append(field("passphrase", passphrase), field("passphraseAgain", again), keep);

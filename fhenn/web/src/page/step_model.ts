@@ -23,7 +23,13 @@ export function stepModel(store: Store, controller: Controller): HTMLElement {
 }
 
 function tokenForm(store: Store, controller: Controller): HTMLElement {
-  const token = make("input", { type: "password", autocomplete: "off", spellcheck: "false", required: true, name: "token" });
+  const token = make("input", {
+    type: "password",
+    autocomplete: "off",
+    spellcheck: "false",
+    required: true,
+    name: "token",
+  });
   const connect = speak(make("button", { type: "submit" }), "connect");
   const form = make("form", { class: "line" }, field("token", token), connect);
   form.addEventListener("submit", (event) => {
@@ -47,7 +53,9 @@ function picker(store: Store, controller: Controller): HTMLElement {
     line.hidden = !models?.length;
     none.hidden = models === null || models.length > 0;
     select.disabled = busy !== null;
-    select.replaceChildren(...(models ?? []).map(({ name }) => make("option", { value: name, selected: name === model?.name }, name)));
+    select.replaceChildren(
+      ...(models ?? []).map(({ name }) => make("option", { value: name, selected: name === model?.name }, name)),
+    );
     if (model) select.value = model.name;
   });
   return make("div", {}, line, none);
@@ -98,7 +106,12 @@ function columns({ wanted }: Model): HTMLElement {
     onLanguage(cell, () => void (cell.textContent = whatItAccepts(each)));
     return make("tr", {}, make("th", { scope: "row" }, each.name ?? String(place + 1)), cell);
   });
-  const table = make("table", { class: "columns" }, make("thead", {}, make("tr", {}, names, accepts)), make("tbody", {}, ...rows));
+  const table = make(
+    "table",
+    { class: "columns" },
+    make("thead", {}, make("tr", {}, names, accepts)),
+    make("tbody", {}, ...rows),
+  );
   const summary = speak(make("summary"), "columnsOf", { n: wanted.length });
   return make("details", {}, summary, make("div", { class: "scroll", tabindex: 0, role: "group" }, table));
 }

@@ -17,7 +17,11 @@ const PAGE = 50;
 export function stepPredictions(store: Store, controller: Controller): HTMLElement {
   const section = stepSection("step-predictions", 4, "predictionsTitle", "predictionsHint");
   section.id = "predictions";
-  section.append(make("div", { class: "line" }, predicting(store, controller), saying(store)), progress(store), new Panel(store).element);
+  section.append(
+    make("div", { class: "line" }, predicting(store, controller), saying(store)),
+    progress(store),
+    new Panel(store).element,
+  );
   return section;
 }
 
@@ -106,14 +110,19 @@ class Panel {
   #forget(): void {
     this.#wish = EVERYTHING;
     this.#page = 0;
-    for (const each of this.#tools.querySelectorAll("input, select")) (each as HTMLInputElement).value = each.matches("select") ? "all" : "";
+    for (const each of this.#tools.querySelectorAll("input, select"))
+      (each as HTMLInputElement).value = each.matches("select") ? "all" : "";
   }
 
   #fillTools(): void {
     const filter = make("input", { type: "search", autocomplete: "off" });
     filter.addEventListener("input", () => this.#want({ filter: filter.value }));
     const only = make("select");
-    for (const [value, name] of [["all", "showAll"], ["marked", "showMarked"], ["alarms", "showAlarms"]] as const) {
+    for (const [value, name] of [
+      ["all", "showAll"],
+      ["marked", "showMarked"],
+      ["alarms", "showAlarms"],
+    ] as const) {
       only.append(speak(make("option", { value }), name));
     }
     only.addEventListener("change", () => this.#want({ only: only.value as Wish["only"] }));
@@ -158,7 +167,9 @@ class Panel {
 
   #drawPager(total: number): void {
     const from = this.#page * PAGE;
-    const said = total ? text("rowsShown", { from: from + 1, to: Math.min(total, from + PAGE), total }) : text("noneShown");
+    const said = total
+      ? text("rowsShown", { from: from + 1, to: Math.min(total, from + PAGE), total })
+      : text("noneShown");
     const turn = (by: number): void => {
       this.#page += by;
       this.#draw();
@@ -175,10 +186,16 @@ class Panel {
   #open(row: number): void {
     const view = this.#view;
     const shares = view ? probabilities(view) : [];
-    if (!view || shares.length === 0 || view.result((shares[0] as (typeof shares)[number]).column, row) === null) return;
+    if (!view || shares.length === 0 || view.result((shares[0] as (typeof shares)[number]).column, row) === null)
+      return;
     const rows = shares.map(({ column }) => {
       const name = column.label?.text ?? column.name;
-      return make("tr", {}, make("th", { scope: "row" }, name), make("td", { class: "probability" }, ...bar(Number(view.result(column, row)))));
+      return make(
+        "tr",
+        {},
+        make("th", { scope: "row" }, name),
+        make("td", { class: "probability" }, ...bar(Number(view.result(column, row)))),
+      );
     });
     const caption = speak(make("caption"), "wholeAnswer", { row: row + 1 });
     this.#whole.replaceChildren(make("table", {}, caption, make("tbody", {}, ...rows)));

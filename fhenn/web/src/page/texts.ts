@@ -1,4 +1,4 @@
-/** All that the page says, in each of its languages. `{name}` stands for a value, `|` parts the forms for one and more. */
+/** All that the page says, in each language: `{name}` stands for a value, `|` parts the forms for one and more. */
 
 export type Language = "en" | "de";
 
@@ -31,8 +31,14 @@ export const TEXTS = {
   model: { en: "Model", de: "Modell" },
   noModels: { en: "This token reaches no model.", de: "Dieses Token erreicht kein Modell." },
   predictsClass: { en: "Predicts one of: {classes}", de: "Sagt eines vorher von: {classes}" },
-  predictsLabels: { en: "Says for each of these whether it holds: {classes}", de: "Sagt für jedes davon, ob es zutrifft: {classes}" },
-  predictsSeveral: { en: "Predicts {n} answer|Predicts {n} answers at once", de: "Sagt {n} Antwort vorher|Sagt {n} Antworten auf einmal vorher" },
+  predictsLabels: {
+    en: "Says for each of these whether it holds: {classes}",
+    de: "Sagt für jedes davon, ob es zutrifft: {classes}",
+  },
+  predictsSeveral: {
+    en: "Predicts {n} answer|Predicts {n} answers at once",
+    de: "Sagt {n} Antwort vorher|Sagt {n} Antworten auf einmal vorher",
+  },
   predictsNumber: { en: "Predicts a number", de: "Sagt eine Zahl vorher" },
   predictsScores: { en: "Gives scores", de: "Gibt Punktwerte" },
   accuracy: {
@@ -40,10 +46,17 @@ export const TEXTS = {
     de: "Ein verschlüsselt gerechneter Wert weicht höchstens {error} von dem offen gerechneten ab.",
   },
   distance: {
-    en: "On the samples that it was planned with, what is computed encrypted differs from the original by {distance} at most.",
-    de: "Auf den Daten, mit denen geplant wurde, weicht das verschlüsselt Gerechnete höchstens {distance} vom Original ab.",
+    en:
+      "On the samples that it was planned with, what is computed encrypted differs from the original by {distance} " +
+      "at most.",
+    de:
+      "Auf den Daten, mit denen geplant wurde, weicht das verschlüsselt Gerechnete höchstens {distance} vom " +
+      "Original ab.",
   },
-  columnsOf: { en: "{n} column that it wants|{n} columns that it wants", de: "{n} Spalte, die es braucht|{n} Spalten, die es braucht" },
+  columnsOf: {
+    en: "{n} column that it wants|{n} columns that it wants",
+    de: "{n} Spalte, die es braucht|{n} Spalten, die es braucht",
+  },
   columnName: { en: "Column", de: "Spalte" },
   columnAccepts: { en: "Accepts", de: "Nimmt an" },
   fromTo: { en: "{low} to {high}", de: "{low} bis {high}" },
@@ -55,7 +68,9 @@ export const TEXTS = {
   dataTitle: { en: "Bring your data", de: "Daten bringen" },
   dataHint: {
     en: "Columns are found by their names, and prepared here. What is blank or out of bounds is marked and never sent.",
-    de: "Spalten werden an ihren Namen erkannt und hier vorbereitet. Was fehlt oder außerhalb der Grenzen liegt, wird markiert und nie gesendet.",
+    de:
+      "Spalten werden an ihren Namen erkannt und hier vorbereitet. Was fehlt oder außerhalb der Grenzen liegt, " +
+      "wird markiert und nie gesendet.",
   },
   drop: { en: "Drop a CSV file here, or choose one", de: "CSV-Datei hier ablegen oder auswählen" },
   example: { en: "Download an example CSV", de: "Beispiel-CSV herunterladen" },
@@ -65,7 +80,9 @@ export const TEXTS = {
   draw: { en: "Draw", de: "Zeichnen" },
   drawHint: {
     en: "Draw with the mouse or a finger. The drawing is scaled and centred here, as the model knows its images.",
-    de: "Zeichnen Sie mit der Maus oder dem Finger. Die Zeichnung wird hier so skaliert und zentriert, wie das Modell seine Bilder kennt.",
+    de:
+      "Zeichnen Sie mit der Maus oder dem Finger. Die Zeichnung wird hier so skaliert und zentriert, wie das " +
+      "Modell seine Bilder kennt.",
   },
   drawField: { en: "Field to draw on", de: "Zeichenfeld" },
   clear: { en: "Clear", de: "Löschen" },
@@ -87,7 +104,9 @@ export const TEXTS = {
   keysTitle: { en: "Make your keys", de: "Schlüssel erzeugen" },
   keysHint: {
     en: "The secret key is made here and stays here. The server gets keys that can compute but not decrypt.",
-    de: "Der geheime Schlüssel entsteht hier und bleibt hier. Der Server bekommt Schlüssel, die rechnen, aber nicht entschlüsseln können.",
+    de:
+      "Der geheime Schlüssel entsteht hier und bleibt hier. Der Server bekommt Schlüssel, die rechnen, aber nicht " +
+      "entschlüsseln können.",
   },
   makeKeys: { en: "Make keys", de: "Schlüssel erzeugen" },
   newKeys: { en: "Make new keys", de: "Neue Schlüssel erzeugen" },
@@ -102,15 +121,22 @@ export const TEXTS = {
   },
   keep: { en: "Keep them in this browser", de: "In diesem Browser aufbewahren" },
   keepHint: {
-    en: "Locked under a passphrase: PBKDF2 with {iterations} iterations, AES-GCM. Nobody can restore a passphrase that is lost.",
-    de: "Unter einer Passphrase verschlossen: PBKDF2 mit {iterations} Durchläufen, AES-GCM. Eine verlorene Passphrase kann niemand wiederherstellen.",
+    en:
+      "Locked under a passphrase: PBKDF2 with {iterations} iterations, AES-GCM. Nobody can restore a passphrase " +
+      "that is lost.",
+    de:
+      "Unter einer Passphrase verschlossen: PBKDF2 mit {iterations} Durchläufen, AES-GCM. Eine verlorene " +
+      "Passphrase kann niemand wiederherstellen.",
   },
   passphrase: { en: "Passphrase", de: "Passphrase" },
   passphraseAgain: { en: "Passphrase again", de: "Passphrase noch einmal" },
   passphrasesDiffer: { en: "The two passphrases differ.", de: "Die beiden Passphrasen sind verschieden." },
   passphraseShort: { en: "Take {n} characters or more.", de: "Nehmen Sie mindestens {n} Zeichen." },
   keepNow: { en: "Keep", de: "Aufbewahren" },
-  unlockHint: { en: "This browser keeps keys for this model, made on {date}.", de: "Dieser Browser bewahrt Schlüssel für dieses Modell auf, vom {date}." },
+  unlockHint: {
+    en: "This browser keeps keys for this model, made on {date}.",
+    de: "Dieser Browser bewahrt Schlüssel für dieses Modell auf, vom {date}.",
+  },
   unlock: { en: "Unlock", de: "Aufschließen" },
   forget: { en: "Forget the keys", de: "Schlüssel vergessen" },
   forgotten: {
@@ -129,7 +155,10 @@ export const TEXTS = {
   needModel: { en: "Pick a model first.", de: "Wählen Sie zuerst ein Modell." },
   needData: { en: "Bring data first.", de: "Bringen Sie zuerst Daten." },
   needReady: { en: "No row can be predicted as it is.", de: "Keine Zeile kann so vorhergesagt werden." },
-  done: { en: "{n} row predicted in {time}.|{n} rows predicted in {time}.", de: "{n} Zeile in {time} vorhergesagt.|{n} Zeilen in {time} vorhergesagt." },
+  done: {
+    en: "{n} row predicted in {time}.|{n} rows predicted in {time}.",
+    de: "{n} Zeile in {time} vorhergesagt.|{n} Zeilen in {time} vorhergesagt.",
+  },
   rowsTable: { en: "Your rows and their predictions", de: "Ihre Zeilen und ihre Vorhersagen" },
   nothingYet: {
     en: "Your rows will stand here, and their predictions beside them.",
@@ -185,18 +214,28 @@ export const TEXTS = {
   tookServer: { en: "Network and server", de: "Netz und Server" },
   tookDecrypt: { en: "Decrypting here", de: "Entschlüsseln hier" },
   picture: {
-    en: "Your rows, as the server sees them: the last {bytes} of what was sent, a dot for each byte. They hold {bits} of 8 bits a byte: noise.",
-    de: "Ihre Zeilen, wie der Server sie sieht: die letzten {bytes} des Gesendeten, ein Punkt je Byte. Sie haben {bits} von 8 Bit je Byte: Rauschen.",
+    en:
+      "Your rows, as the server sees them: the last {bytes} of what was sent, a dot for each byte. They hold " +
+      "{bits} of 8 bits a byte: noise.",
+    de:
+      "Ihre Zeilen, wie der Server sie sieht: die letzten {bytes} des Gesendeten, ein Punkt je Byte. Sie haben " +
+      "{bits} von 8 Bit je Byte: Rauschen.",
   },
   pictureLabel: { en: "Noise: the bytes that were sent", de: "Rauschen: die gesendeten Bytes" },
 
   footer: {
     en: "Whoever serves this page could serve another one. Compare this build's hash with the release's:",
-    de: "Wer diese Seite ausliefert, könnte eine andere ausliefern. Vergleichen Sie den Hash dieses Baus mit dem der Veröffentlichung:",
+    de:
+      "Wer diese Seite ausliefert, könnte eine andere ausliefern. Vergleichen Sie den Hash dieses Baus mit dem der " +
+      "Veröffentlichung:",
   },
   footerHow: {
-    en: "How: {command} must give this hash; SHA256SUMS lists the hash of every file of the page. Any static server can serve a release that you have checked, with ?service=ADDRESS.",
-    de: "So geht es: {command} muss diesen Hash ergeben; SHA256SUMS nennt den Hash jeder Datei der Seite. Jeder statische Server kann eine geprüfte Veröffentlichung ausliefern, mit ?service=ADRESSE.",
+    en:
+      "How: {command} must give this hash; SHA256SUMS lists the hash of every file of the page. Any static server " +
+      "can serve a release that you have checked, with ?service=ADDRESS.",
+    de:
+      "So geht es: {command} muss diesen Hash ergeben; SHA256SUMS nennt den Hash jeder Datei der Seite. Jeder " +
+      "statische Server kann eine geprüfte Veröffentlichung ausliefern, mit ?service=ADRESSE.",
   },
   noHash: { en: "not built", de: "nicht gebaut" },
 
@@ -207,32 +246,66 @@ export const TEXTS = {
   stepPredict: { en: "The server computes, row {done} of {total}", de: "Der Server rechnet, Zeile {done} von {total}" },
   stepDecrypt: { en: "Decrypting, row {done} of {total}", de: "Entschlüsseln, Zeile {done} von {total}" },
 
-  errorToken: { en: "The service does not know this token, or it has expired.", de: "Der Dienst kennt dieses Token nicht, oder es ist abgelaufen." },
+  errorToken: {
+    en: "The service does not know this token, or it has expired.",
+    de: "Der Dienst kennt dieses Token nicht, oder es ist abgelaufen.",
+  },
   errorInsecure: {
-    en: "This page was not loaded over https: the browser gives it no cryptography, and anybody on the way could have changed it.",
-    de: "Diese Seite wurde nicht über https geladen: Der Browser gibt ihr keine Kryptographie, und jeder auf dem Weg könnte sie verändert haben.",
+    en:
+      "This page was not loaded over https: the browser gives it no cryptography, and anybody on the way could " +
+      "have changed it.",
+    de:
+      "Diese Seite wurde nicht über https geladen: Der Browser gibt ihr keine Kryptographie, und jeder auf dem Weg " +
+      "könnte sie verändert haben.",
   },
   errorAddress: {
     en: "The address of the service, or the token, is none that this page can use safely.",
     de: "Die Adresse des Dienstes oder das Token ist keines, das diese Seite sicher verwenden kann.",
   },
-  errorBusy: { en: "The service is busy. Try again in a moment.", de: "Der Dienst ist ausgelastet. Versuchen Sie es gleich noch einmal." },
-  errorTooLarge: { en: "That is more than the service takes at once. Bring fewer rows.", de: "Das ist mehr, als der Dienst auf einmal annimmt. Bringen Sie weniger Zeilen." },
+  errorBusy: {
+    en: "The service is busy. Try again in a moment.",
+    de: "Der Dienst ist ausgelastet. Versuchen Sie es gleich noch einmal.",
+  },
+  errorTooLarge: {
+    en: "That is more than the service takes at once. Bring fewer rows.",
+    de: "Das ist mehr, als der Dienst auf einmal annimmt. Bringen Sie weniger Zeilen.",
+  },
   errorService: { en: "The service refused ({status}).", de: "Der Dienst hat abgelehnt ({status})." },
-  errorUnreachable: { en: "The service does not answer. Check the address, and that it is running.", de: "Der Dienst antwortet nicht. Prüfen Sie die Adresse und ob er läuft." },
+  errorUnreachable: {
+    en: "The service does not answer. Check the address, and that it is running.",
+    de: "Der Dienst antwortet nicht. Prüfen Sie die Adresse und ob er läuft.",
+  },
   errorAnswer: {
     en: "What the service sent is not what was asked for. It was refused, and nothing of it is used.",
-    de: "Was der Dienst geschickt hat, ist nicht, was gefragt war. Es wurde abgelehnt, und nichts davon wird verwendet.",
+    de:
+      "Was der Dienst geschickt hat, ist nicht, was gefragt war. Es wurde abgelehnt, und nichts davon wird " +
+      "verwendet.",
   },
-  errorPassphrase: { en: "The passphrase is wrong, or what was kept was altered.", de: "Die Passphrase ist falsch, oder das Aufbewahrte wurde verändert." },
-  errorPlan: { en: "The plan of this model is not one that this page can use safely.", de: "Den Plan dieses Modells kann diese Seite nicht sicher verwenden." },
+  errorPassphrase: {
+    en: "The passphrase is wrong, or what was kept was altered.",
+    de: "Die Passphrase ist falsch, oder das Aufbewahrte wurde verändert.",
+  },
+  errorPlan: {
+    en: "The plan of this model is not one that this page can use safely.",
+    de: "Den Plan dieses Modells kann diese Seite nicht sicher verwenden.",
+  },
   errorTable: { en: "The table cannot be read as it is.", de: "Die Tabelle ist so nicht lesbar." },
   errorColumns: { en: "Columns are missing: {columns}", de: "Es fehlen Spalten: {columns}" },
-  errorColumnCount: { en: "The table has another number of columns than the model wants.", de: "Die Tabelle hat eine andere Zahl von Spalten, als das Modell braucht." },
-  errorWorker: {
-    en: "The part of this page that computes has stopped and was started anew. Its keys are gone: make or unlock them again.",
-    de: "Der rechnende Teil dieser Seite ist stehen geblieben und neu gestartet worden. Seine Schlüssel sind weg: Erzeugen oder öffnen Sie sie noch einmal.",
+  errorColumnCount: {
+    en: "The table has another number of columns than the model wants.",
+    de: "Die Tabelle hat eine andere Zahl von Spalten, als das Modell braucht.",
   },
-  errorStorage: { en: "This browser does not let the page keep anything.", de: "Dieser Browser lässt die Seite nichts aufbewahren." },
+  errorWorker: {
+    en:
+      "The part of this page that computes has stopped and was started anew. Its keys are gone: make or unlock " +
+      "them again.",
+    de:
+      "Der rechnende Teil dieser Seite ist stehen geblieben und neu gestartet worden. Seine Schlüssel sind weg: " +
+      "Erzeugen oder öffnen Sie sie noch einmal.",
+  },
+  errorStorage: {
+    en: "This browser does not let the page keep anything.",
+    de: "Dieser Browser lässt die Seite nichts aufbewahren.",
+  },
   errorOther: { en: "That did not work.", de: "Das hat nicht geklappt." },
 } as const satisfies Record<string, Readonly<Record<Language, string>>>;

@@ -5,7 +5,11 @@ import { make } from "./dom.ts";
 import { text } from "./language.ts";
 
 /** The image of a row, as large as its pixels. */
-export function thumbnail({ features, width }: Prepared, row: number, [high, wide]: readonly [number, number]): HTMLElement {
+export function thumbnail(
+  { features, width }: Prepared,
+  row: number,
+  [high, wide]: readonly [number, number],
+): HTMLElement {
   const canvas = make("canvas", { class: "thumbnail", height: high, width: wide, role: "img" });
   canvas.setAttribute("aria-label", text("imageOfRow", { row: row + 1 }));
   const pen = canvas.getContext("2d");

@@ -40,14 +40,21 @@ const BY_NAME: Readonly<Record<string, TextName>> = {
 };
 
 /** Names of the errors of browsers' stores. */
-const STORAGE = new Set(["InvalidStateError", "QuotaExceededError", "SecurityError", "UnknownError", "NotAllowedError"]);
+const STORAGE = new Set([
+  "InvalidStateError",
+  "QuotaExceededError",
+  "SecurityError",
+  "UnknownError",
+  "NotAllowedError",
+]);
 
 /** What to say of an error. */
 export function troubleOf(error: unknown): Trouble {
   if (error instanceof PageError) return { name: error.text, values: error.values, kind: "", message: "" };
   if (error instanceof WorkerTrouble) {
     const { name, message, status, kind } = error.trouble;
-    const text = name === "ServiceError" ? ofService(status ?? 0) : STORAGE.has(name) ? "errorStorage" : fromWorker(name);
+    const text =
+      name === "ServiceError" ? ofService(status ?? 0) : STORAGE.has(name) ? "errorStorage" : fromWorker(name);
     return { name: text, values: { status: status ?? 0 }, kind: kind ? `${name} (${kind})` : name, message };
   }
   if (error instanceof FeatureMismatch && error.missing.length) {

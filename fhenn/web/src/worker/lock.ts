@@ -113,7 +113,10 @@ export async function unlockWith({ key }: LockKey, locked: Locked): Promise<Uint
     return new Uint8Array(await crypto.subtle.decrypt(algorithm, key, locked.body));
   } catch (error) {
     if (!(error instanceof DOMException)) throw error;
-    throw new SecretLocked("the passphrase is wrong, or what was kept was altered.", "Type it again, or make new keys.");
+    throw new SecretLocked(
+      "the passphrase is wrong, or what was kept was altered.",
+      "Type it again, or make new keys.",
+    );
   }
 }
 

@@ -30,7 +30,7 @@ export interface ModelInfo {
   /** What was asked of the plan, and what it surely holds: largest difference to the model's scores. */
   readonly accuracy: number;
   readonly error: number;
-  /** The largest distance of what is computed from the exact model, over the samples of the plan; null where unknown. */
+  /** The largest distance of what is computed from the exact model, on the plan's samples; null where unknown. */
   readonly distance: number | null;
   readonly finish: Finish | null;
   readonly ringDegree: number;
@@ -88,7 +88,10 @@ export interface Calls {
   readonly pick: { readonly ask: Place & { readonly model: string }; readonly answer: ModelInfo };
   readonly makeKeys: { readonly ask: null; readonly answer: KeysInfo };
   readonly sendKeys: { readonly ask: null; readonly answer: SentKeys };
-  readonly predict: { readonly ask: { readonly values: Float64Array; readonly rows: number }; readonly answer: Predicted };
+  readonly predict: {
+    readonly ask: { readonly values: Float64Array; readonly rows: number };
+    readonly answer: Predicted;
+  };
   readonly kept: { readonly ask: null; readonly answer: Kept | null };
   readonly keep: { readonly ask: { readonly passphrase: string }; readonly answer: Kept };
   readonly unlock: { readonly ask: { readonly passphrase: string }; readonly answer: KeysInfo };
@@ -98,7 +101,9 @@ export interface Calls {
 export type CallName = keyof Calls;
 
 /** A call as it is posted. */
-export type Ask = { [N in CallName]: { readonly id: number; readonly name: N; readonly ask: Calls[N]["ask"] } }[CallName];
+export type Ask = {
+  [N in CallName]: { readonly id: number; readonly name: N; readonly ask: Calls[N]["ask"] };
+}[CallName];
 
 /** How far a call is. */
 export interface Step {

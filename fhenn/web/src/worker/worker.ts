@@ -46,7 +46,8 @@ function describe(error: unknown): Trouble {
   if (error instanceof FhennError) {
     return { name: error.name, message: error.message, wayOut: error.wayOut, status, kind, lost: false };
   }
-  if (error instanceof DOMException) {  // of IndexedDB and WebCrypto
+  if (error instanceof DOMException) {
+    // of IndexedDB and WebCrypto
     return { name: error.name, message: error.name, wayOut: "", status, kind, lost: false };
   }
   const name = error instanceof Error ? error.name : "Error";

@@ -72,7 +72,9 @@ async function faults(step: string): Promise<string[]> {
   await browser.page.evaluate(axe);
   const found = await browser.page.evaluate(async () => {
     const { axe: run } = window as unknown as { axe: { run: () => Promise<AxeResults> } };
-    return (await run.run()).violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join(" | ")}`);
+    return (await run.run()).violations.map(
+      ({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join(" | ")}`,
+    );
   });
   browser.wrongs.splice(before); // of axe-core's own scripts
   return found.map((each) => `${step} ${each}`);

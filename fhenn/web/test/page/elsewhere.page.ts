@@ -16,8 +16,9 @@ const TYPES: Readonly<Record<string, string>> = {
   ".wasm": "application/wasm",
 };
 const POLICY =
-  "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; style-src 'self'; img-src 'self' data: " +
-  `blob:; connect-src 'self' ${url}; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types fhenn`;
+  "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; style-src 'self'; " +
+  `img-src 'self' data: blob:; connect-src 'self' ${url}; base-uri 'none'; form-action 'none'; ` +
+  "require-trusted-types-for 'script'; trusted-types fhenn";
 const servers: Server[] = [];
 let browser: Browser | null = null;
 
@@ -64,12 +65,15 @@ test("an origin that is not allowed gets no answer, in words", async () => {
   await browser.page.getByRole("alert").getByText("The service does not answer.").waitFor();
 });
 
-test.each(["http://inference.example.org", "javascript:alert(1)", "nonsense"])("%s is no address of a service", async (address) => {
-  browser = await Browser.open([elsewhere]);
-  await browser.page.goto(`${elsewhere}/?service=${encodeURIComponent(address)}#token=${token}`);
-  await browser.page.getByRole("alert").getByText("The address of the service").waitFor();
-  expect(browser.wrongs).toEqual([]); // nothing was asked of it
-});
+test.each(["http://inference.example.org", "javascript:alert(1)", "nonsense"])(
+  "%s is no address of a service",
+  async (address) => {
+    browser = await Browser.open([elsewhere]);
+    await browser.page.goto(`${elsewhere}/?service=${encodeURIComponent(address)}#token=${token}`);
+    await browser.page.getByRole("alert").getByText("The address of the service").waitFor();
+    expect(browser.wrongs).toEqual([]); // nothing was asked of it
+  },
+);
 
 test("a page that came in the clear says so, and does nothing", async () => {
   const clear = elsewhere.replace("127.0.0.1", "clinic.example");

@@ -28,9 +28,20 @@ test("noise holds eight bits a byte, and text does not", () => {
 test("examples of raw columns are cells that were accepted", () => {
   const refuse = (table: Table): Prepared => {
     const problems = (table.columns[0] ?? []).flatMap((cell, row): Problem[] =>
-      Number(cell) < 60 ? [{ row, column: 0, name: "a", kind: "out of bounds", message: "", refusal: "BoundsExceeded" }] : [],
+      Number(cell) < 60
+        ? [{ row, column: 0, name: "a", kind: "out of bounds", message: "", refusal: "BoundsExceeded" }]
+        : [],
     );
-    return { features: new Float64Array(), rows: table.rows, width: 0, names: null, origins: [], problems, notes: [], ready: [] };
+    return {
+      features: new Float64Array(),
+      rows: table.rows,
+      width: 0,
+      names: null,
+      origins: [],
+      problems,
+      notes: [],
+      ready: [],
+    };
   };
   const wanted = [column, { ...column, name: "b", kind: "text", texts: ["north"] }] as const;
   expect(withExamples(wanted, refuse).map(exampleOf)).toEqual(["100", "north"]);

@@ -26,14 +26,20 @@ afterAll(async () => {
   await service.close();
 });
 
-const send = (change: (body: Buffer) => Buffer): Attack => (response, status, headers, body) => {
-  const sent = change(body);
-  response.writeHead(status, { ...headers, "content-length": sent.length }).end(sent);
-};
+const send =
+  (change: (body: Buffer) => Buffer): Attack =>
+  (response, status, headers, body) => {
+    const sent = change(body);
+    response.writeHead(status, { ...headers, "content-length": sent.length }).end(sent);
+  };
 
 const REFUSED = "What the service sent is not what was asked for.";
 const ATTACKS: readonly (readonly [string, Attack, RegExp | string])[] = [
-  ["a flipped bit", send((body) => body.map((byte, place) => (place === body.length >> 1 ? byte ^ 1 : byte)) as Buffer), REFUSED],
+  [
+    "a flipped bit",
+    send((body) => body.map((byte, place) => (place === body.length >> 1 ? byte ^ 1 : byte)) as Buffer),
+    REFUSED,
+  ],
   ["half an answer, well framed", send((body) => body.subarray(0, body.length >> 1)), REFUSED],
   ["an empty answer", send(() => Buffer.alloc(0)), REFUSED],
   ["noise", send((body) => Buffer.from(body.map((_, place) => (place * 2654435761) & 255))), REFUSED],
@@ -55,12 +61,20 @@ const ATTACKS: readonly (readonly [string, Attack, RegExp | string])[] = [
     },
     REFUSED,
   ],
-  ["a length that is a lie", (response, status, headers) => void response.writeHead(status, { ...headers, "content-length": 1e12 }).write("x"), REFUSED],
+  [
+    "a length that is a lie",
+    (response, status, headers) => void response.writeHead(status, { ...headers, "content-length": 1e12 }).write("x"),
+    REFUSED,
+  ],
   ["too large a request", problem(413, "too-large"), "more than the service takes at once"],
   ["a request that is none", problem(422, "not-readable"), "The service refused (422)."],
   ["a model that is gone", problem(404, "model-unknown"), "The service refused (404)."],
   ["a token that has expired", problem(401, "token-invalid"), "does not know this token"],
-  ["a problem that is none", (response) => void response.writeHead(500, { "Content-Type": "application/problem+json" }).end("{"), /refused|not what was asked|does not answer/],
+  [
+    "a problem that is none",
+    (response) => void response.writeHead(500, { "Content-Type": "application/problem+json" }).end("{"),
+    /refused|not what was asked|does not answer/,
+  ],
 ];
 
 test("an honest answer first", async () => {
@@ -87,7 +101,11 @@ test.each(ATTACKS)("%s", async (_, attack, message) => {
 
 test("a worker that dies is replaced", async () => {
   const [worker] = browser.page.workers();
-  await worker?.evaluate(() => setTimeout(() => { throw new RangeError("out of memory"); }));
+  await worker?.evaluate(() =>
+    setTimeout(() => {
+      throw new RangeError("out of memory");
+    }),
+  );
   await browser.page.getByText("No keys yet").waitFor();
   browser.wrongs.length = 0;
   await reader.predict();

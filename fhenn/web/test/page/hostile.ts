@@ -39,10 +39,11 @@ export async function hostile(service: string): Promise<Hostile> {
   const self: Hostile = {
     url,
     attack: null,
-    close: () => new Promise((resolve) => {
-      server.closeAllConnections();
-      server.close(() => resolve());
-    }),
+    close: () =>
+      new Promise((resolve) => {
+        server.closeAllConnections();
+        server.close(() => resolve());
+      }),
   };
   return self;
 }
@@ -50,7 +51,13 @@ export async function hostile(service: string): Promise<Hostile> {
 /** A problem document (RFC 9457). */
 export function problem(status: number, kind: string): Attack {
   return (response) => {
-    const body = JSON.stringify({ type: `urn:fhenn:problem:${kind}`, title: kind, status, detail: "<b>no</b>", instance: "urn:fhenn:request:1" });
+    const body = JSON.stringify({
+      type: `urn:fhenn:problem:${kind}`,
+      title: kind,
+      status,
+      detail: "<b>no</b>",
+      instance: "urn:fhenn:request:1",
+    });
     response.writeHead(status, { "Content-Type": "application/problem+json" }).end(body);
   };
 }

@@ -11,13 +11,21 @@ function box(top: number, left: number, height: number, width: number): Picture 
 }
 
 function extent({ height, width, ink }: Picture): number[] {
-  const rows = Array.from({ length: height }, (_, y) => ink.subarray(y * width, (y + 1) * width).some((value) => value > 0.5));
-  const columns = Array.from({ length: width }, (_, x) => ink.some((value, place) => place % width === x && value > 0.5));
+  const rows = Array.from({ length: height }, (_, y) =>
+    ink.subarray(y * width, (y + 1) * width).some((value) => value > 0.5),
+  );
+  const columns = Array.from({ length: width }, (_, x) =>
+    ink.some((value, place) => place % width === x && value > 0.5),
+  );
   return [rows.indexOf(true), rows.lastIndexOf(true) + 1, columns.indexOf(true), columns.lastIndexOf(true) + 1];
 }
 
 test("a drawing fits twenty pixels, and is in the middle, wherever it was drawn", () => {
-  for (const [top, left] of [[0, 0], [10, 200], [130, 70]] as const) {
+  for (const [top, left] of [
+    [0, 0],
+    [10, 200],
+    [130, 70],
+  ] as const) {
     const image = normalise(box(top, left, 80, 40), 28, 28) as Picture;
     expect(extent(image)).toEqual([4, 24, 9, 19]);
   }

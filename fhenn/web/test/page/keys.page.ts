@@ -31,7 +31,11 @@ const alert = () => browser.page.locator(".alert > p");
 const section = () => browser.page.locator(".step-keys");
 
 async function keep(first: string, second: string): Promise<void> {
-  if (!(await section().locator("details").evaluate((each) => (each as HTMLDetailsElement).open))) {
+  if (
+    !(await section()
+      .locator("details")
+      .evaluate((each) => (each as HTMLDetailsElement).open))
+  ) {
     await section().getByText("Keep them in this browser").click();
   }
   await section().locator("details").getByLabel("Passphrase", { exact: true }).fill(first);
@@ -61,13 +65,19 @@ const opened = (passphrase: string): Promise<number[]> =>
       const request = indexedDB.open("fhenn");
       request.onsuccess = () => resolve(request.result);
     });
-    const [record] = await new Promise<{ header: Uint8Array<ArrayBuffer>; body: Uint8Array<ArrayBuffer> }[]>((resolve) => {
-      const request = database.transaction("keys").objectStore("keys").getAll();
-      request.onsuccess = () => resolve(request.result);
-    });
+    const [record] = await new Promise<{ header: Uint8Array<ArrayBuffer>; body: Uint8Array<ArrayBuffer> }[]>(
+      (resolve) => {
+        const request = database.transaction("keys").objectStore("keys").getAll();
+        request.onsuccess = () => resolve(request.result);
+      },
+    );
     database.close();
     if (!record) throw new Error("nothing is kept");
-    const header = JSON.parse(new TextDecoder().decode(record.header)) as { salt: string; nonce: string; iterations: number };
+    const header = JSON.parse(new TextDecoder().decode(record.header)) as {
+      salt: string;
+      nonce: string;
+      iterations: number;
+    };
     const bytes = (text: string) => Uint8Array.from(text.match(/../g) ?? [], (pair) => parseInt(pair, 16));
     const base = await crypto.subtle.importKey("raw", new TextEncoder().encode(given), "PBKDF2", false, ["deriveKey"]);
     const derivation = { name: "PBKDF2", hash: "SHA-256", salt: bytes(header.salt), iterations: header.iterations };

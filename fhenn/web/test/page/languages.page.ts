@@ -11,15 +11,16 @@ afterEach(async () => {
   await browser.close();
 });
 
-test.each([["de-AT", "de", "Modell wählen"], ["en-US", "en", "Pick a model"], ["fr-FR", "en", "Pick a model"]])(
-  "a browser in %s is spoken to in %s",
-  async (locale, language, title) => {
-    browser = await Browser.open(url, { locale });
-    await browser.page.goto(`${url}/`);
-    await browser.page.getByRole("heading", { name: title }).waitFor();
-    expect(await browser.page.locator("html").getAttribute("lang")).toBe(language);
-  },
-);
+test.each([
+  ["de-AT", "de", "Modell wählen"],
+  ["en-US", "en", "Pick a model"],
+  ["fr-FR", "en", "Pick a model"],
+])("a browser in %s is spoken to in %s", async (locale, language, title) => {
+  browser = await Browser.open(url, { locale });
+  await browser.page.goto(`${url}/`);
+  await browser.page.getByRole("heading", { name: title }).waitFor();
+  expect(await browser.page.locator("html").getAttribute("lang")).toBe(language);
+});
 
 test("all that is shown changes its language, and what was done stays", async () => {
   browser = await Browser.open(url, { locale: "en-GB" });
@@ -33,7 +34,7 @@ test("all that is shown changes its language, and what was done stays", async ()
   await page.getByRole("heading", { name: "Vorhersagen ansehen" }).waitFor();
   const german = await words();
   expect(await page.locator("html").getAttribute("lang")).toBe("de");
-  expect((await reader.cells("td.bad .mark"))).toEqual(["leer", "keine Zahl", "außerhalb der Grenzen"]);
+  expect(await reader.cells("td.bad .mark")).toEqual(["leer", "keine Zahl", "außerhalb der Grenzen"]);
   expect((await reader.cells("td.prediction")).filter((each) => each !== "").length).toBe(3);
   // what both have are names and numbers of the model, not sentences
   expect(english.filter((each) => german.includes(each) && / [a-z]+ [a-z]+ [a-z]+/.test(each))).toEqual([]);
@@ -42,6 +43,9 @@ test("all that is shown changes its language, and what was done stays", async ()
 
   async function words(): Promise<string[]> {
     const shown = await page.locator("body").innerText();
-    return shown.split("\n").map((each) => each.trim()).filter((each) => each !== "");
+    return shown
+      .split("\n")
+      .map((each) => each.trim())
+      .filter((each) => each !== "");
   }
 });

@@ -45,12 +45,15 @@ describe("nothing else opens it", () => {
     }
   });
 
-  test.each([{ plan: "q" }, { created: 1 }, { fingerprint: "f" }, { iterations: ITERATIONS + 1 }, { salt: "00".repeat(16) }])(
-    "an altered header %j",
-    async (change) => {
-      await expect(unlock(withHeader(change), "correct horse")).rejects.toThrow(SecretLocked);
-    },
-  );
+  test.each([
+    { plan: "q" },
+    { created: 1 },
+    { fingerprint: "f" },
+    { iterations: ITERATIONS + 1 },
+    { salt: "00".repeat(16) },
+  ])("an altered header %j", async (change) => {
+    await expect(unlock(withHeader(change), "correct horse")).rejects.toThrow(SecretLocked);
+  });
 
   test.each([
     { iterations: 1 },
@@ -68,7 +71,12 @@ describe("nothing else opens it", () => {
   });
 
   test("bytes that are no header", async () => {
-    for (const header of [new Uint8Array(), new Uint8Array([255]), new TextEncoder().encode("null"), new TextEncoder().encode("[]")]) {
+    for (const header of [
+      new Uint8Array(),
+      new Uint8Array([255]),
+      new TextEncoder().encode("null"),
+      new TextEncoder().encode("[]"),
+    ]) {
       await expect(unlock({ ...locked, header }, "correct horse")).rejects.toThrow(WireFormatError);
     }
   });

@@ -49,11 +49,13 @@ async function time(name: string, model: string, work: Work): Promise<void> {
 const press = (page: PlainPage, selector: string): Promise<unknown> =>
   page.evaluate(`document.querySelector(${JSON.stringify(selector)}).click()`);
 
-const drop = (table: string): Work => async (page) => {
-  await page.choose(".drop input", tables[table] as string);
-  await page.until(`document.querySelector(".step-predictions button.primary:enabled")`);
-  await press(page, ".step-predictions button.primary");
-};
+const drop =
+  (table: string): Work =>
+  async (page) => {
+    await page.choose(".drop input", tables[table] as string);
+    await page.until(`document.querySelector(".step-predictions button.primary:enabled")`);
+    await press(page, ".step-predictions button.primary");
+  };
 
 /** A ring of few strokes: moving a mouse through DevTools takes longer than a hand. */
 const draw: Work = async (page) => {
@@ -64,7 +66,9 @@ const draw: Work = async (page) => {
     return { x, y, width, height };
   })()`);
   const turns = Array.from({ length: 13 }, (_, place) => (place * Math.PI) / 6);
-  await page.draw(turns.map((turn) => [x + width * (0.5 + 0.22 * Math.sin(turn)), y + height * (0.5 - 0.32 * Math.cos(turn))]));
+  await page.draw(
+    turns.map((turn) => [x + width * (0.5 + 0.22 * Math.sin(turn)), y + height * (0.5 - 0.32 * Math.cos(turn))]),
+  );
   await press(page, ".draw button.primary");
 };
 

@@ -28,7 +28,12 @@ export class PlainPage {
 
   static async open(): Promise<PlainPage> {
     const profile = mkdtempSync(join(tmpdir(), "fhenn-plain-"));
-    const options = ["--headless", "--remote-debugging-port=0", "--window-size=1440,1400", `--user-data-dir=${profile}`];
+    const options = [
+      "--headless",
+      "--remote-debugging-port=0",
+      "--window-size=1440,1400",
+      `--user-data-dir=${profile}`,
+    ];
     const browser = spawn(CHROMIUM, [...FLAGS, ...options, "about:blank"], { stdio: ["ignore", "ignore", "pipe"] });
     const address = await new Promise<string>((resolve, reject) => {
       let said = "";
@@ -55,7 +60,9 @@ export class PlainPage {
   send<T = unknown>(method: string, params: object = {}): Promise<T> {
     const id = (this.#last += 1);
     this.line.send(JSON.stringify({ id, method, params, ...(this.#session && { sessionId: this.#session }) }));
-    return new Promise((resolve, reject) => void this.#waiting.set(id, { resolve: resolve as (value: unknown) => void, reject }));
+    return new Promise(
+      (resolve, reject) => void this.#waiting.set(id, { resolve: resolve as (value: unknown) => void, reject }),
+    );
   }
 
   #hear({ id, result, error }: Reply): void {
@@ -69,7 +76,10 @@ export class PlainPage {
   /** What an expression gives in the page, once its promise is kept. */
   async evaluate<T>(expression: string): Promise<T> {
     const asked = { expression, awaitPromise: true, returnByValue: true };
-    const found = await this.send<{ result: { value: T }; exceptionDetails?: { text: string } }>("Runtime.evaluate", asked);
+    const found = await this.send<{ result: { value: T }; exceptionDetails?: { text: string } }>(
+      "Runtime.evaluate",
+      asked,
+    );
     if (found.exceptionDetails) throw new Error(`${expression}: ${found.exceptionDetails.text}`);
     return found.result.value;
   }

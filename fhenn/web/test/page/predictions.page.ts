@@ -34,7 +34,9 @@ test("a cold page predicts what the pipeline does, and is small", async () => {
   await reader.predict();
   expect(await reader.cells("td.prediction")).toEqual(expected["cancer"]?.labels);
   const found = shares(await reader.cells("td.probability:nth-child(4) .share"));
-  expected["cancer"]?.shares.forEach((share, place) => expect(Math.abs(share - (found[place] ?? 1))).toBeLessThan(0.002));
+  expected["cancer"]?.shares.forEach((share, place) =>
+    expect(Math.abs(share - (found[place] ?? 1))).toBeLessThan(0.002),
+  );
   expect(loaded.some((each) => each.url().endsWith(".wasm"))).toBe(true);
   const bodies = await Promise.all(loaded.map(async (each) => (await (await each.response())?.body())?.length ?? 0));
   const bytes = bodies.reduce((sum, each) => sum + each, 0);
@@ -65,7 +67,9 @@ test("what is saved has the predictions beside the rows, in their order", async 
     browser.page.getByRole("button", { name: "Download as CSV" }).click(),
   ]);
   expect(saved.suggestedFilename()).toBe("patients-predictions.csv");
-  const lines = readFileSync(await saved.path(), "utf-8").trim().split("\n");
+  const lines = readFileSync(await saved.path(), "utf-8")
+    .trim()
+    .split("\n");
   expect(lines[0]).toMatch(/^prediction,p\(benign\),p\(malignant\),.*id,/);
   expect(lines.length).toBe(41);
   expect(lines.slice(1).map((line) => line.split(",")[0])).toEqual(expected["cancer"]?.labels);
@@ -80,7 +84,9 @@ test("what is blank, no number or out of bounds is marked and stays here", async
   const predictions = await reader.cells("td.prediction");
   expect(predictions.map((each) => each !== "")).toEqual([true, false, true, false, false, true]);
   await browser.page.getByLabel("Show", { exact: true }).selectOption("marked");
-  await expect.poll(() => reader.cells("th.place")).toEqual([2, 4, 5].map((row) => expect.stringContaining(String(row))));
+  await expect
+    .poll(() => reader.cells("th.place"))
+    .toEqual([2, 4, 5].map((row) => expect.stringContaining(String(row))));
 });
 
 test("columns that are missing are named", async () => {
@@ -91,7 +97,9 @@ test("columns that are missing are named", async () => {
 });
 
 test("a file that is no table is refused in words", async () => {
-  await browser.page.locator(".drop input").setInputFiles({ name: "x.csv", mimeType: "text/csv", buffer: Buffer.from([255, 0, 1]) });
+  await browser.page
+    .locator(".drop input")
+    .setInputFiles({ name: "x.csv", mimeType: "text/csv", buffer: Buffer.from([255, 0, 1]) });
   await browser.page.getByRole("alert").getByText("The table cannot be read").waitFor();
 });
 
@@ -116,11 +124,14 @@ test("an example file is one that the page takes", async () => {
 });
 
 test("a file can be dropped", async () => {
-  const data = await browser.page.evaluateHandle((text) => {
-    const found = new DataTransfer();
-    found.items.add(new File([text], "dropped.csv", { type: "text/csv" }));
-    return found;
-  }, readFileSync(tables["cancer"] as string, "utf-8"));
+  const data = await browser.page.evaluateHandle(
+    (text) => {
+      const found = new DataTransfer();
+      found.items.add(new File([text], "dropped.csv", { type: "text/csv" }));
+      return found;
+    },
+    readFileSync(tables["cancer"] as string, "utf-8"),
+  );
   await browser.page.dispatchEvent(".drop", "drop", { dataTransfer: data });
   await browser.page.getByText("40 rows of dropped.csv").waitFor();
 });
@@ -146,7 +157,9 @@ test("a witness's alarm stands at its row", async () => {
   await reader.pick("watched");
   await reader.drop(tables["watched"] as string);
   await reader.predict();
-  expect(await browser.page.locator("tr.alarmed th.place").allInnerTexts()).toEqual([expect.stringMatching(/^2\s*alarm/)]);
+  expect(await browser.page.locator("tr.alarmed th.place").allInnerTexts()).toEqual([
+    expect.stringMatching(/^2\s*alarm/),
+  ]);
   expect((await reader.cells("td.prediction"))[1]).toBe("out of the model's range");
   expect((await reader.cells("td.probability:nth-child(4)")).map((each) => each !== "")).toEqual([true, false, true]);
 });

@@ -4,7 +4,13 @@ import { EVERYTHING, RowsView } from "../../src/page/rows_view.ts";
 import type { Results, Rows } from "../../src/page/state.ts";
 
 const problem: Problem = { row: 2, column: 0, name: "a", kind: "blank", message: "blank", refusal: "MissingValues" };
-const table = new Table({ names: ["a", "b"], columns: [["3", "10", "", "-1,5"], ["x", "Yes", "y", "no"]] });
+const table = new Table({
+  names: ["a", "b"],
+  columns: [
+    ["3", "10", "", "-1,5"],
+    ["x", "Yes", "y", "no"],
+  ],
+});
 const rows: Rows = {
   table,
   prepared: {
@@ -60,5 +66,10 @@ test("marked rows and alarms can be seen alone", () => {
 
 test("what is predicted stands at its row", () => {
   const [prediction] = results.columns;
-  expect([0, 1, 2, 3].map((row) => view.result(prediction as (typeof results.columns)[number], row))).toEqual(["ill", "well", null, null]);
+  expect([0, 1, 2, 3].map((row) => view.result(prediction as (typeof results.columns)[number], row))).toEqual([
+    "ill",
+    "well",
+    null,
+    null,
+  ]);
 });

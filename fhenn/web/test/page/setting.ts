@@ -16,7 +16,9 @@ export interface Setting {
   /** Tables to drop, by name. */
   readonly tables: Readonly<Record<string, string>>;
   /** What the Python client predicts of them: labels, and probabilities of the last class. */
-  readonly expected: Readonly<Record<string, { readonly labels: readonly string[]; readonly shares: readonly number[] }>>;
+  readonly expected: Readonly<
+    Record<string, { readonly labels: readonly string[]; readonly shares: readonly number[] }>
+  >;
   /** Where pictures and recordings go. */
   readonly out: string;
 }
@@ -73,7 +75,8 @@ export class Browser {
     const wrongs: string[] = [];
     context.on("request", (request) => {
       const url = request.url();
-      if (![origins].flat().includes(new URL(url).origin) && !url.startsWith("blob:") && !url.startsWith("data:")) wrongs.push(`request to ${url}`);
+      if (![origins].flat().includes(new URL(url).origin) && !url.startsWith("blob:") && !url.startsWith("data:"))
+        wrongs.push(`request to ${url}`);
     });
     const page = context.pages()[0] ?? (await context.newPage());
     page.on("pageerror", (error) => wrongs.push(`error ${error.message}`));

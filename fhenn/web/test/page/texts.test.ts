@@ -29,8 +29,20 @@ test("values are put in as they are", () => {
 });
 
 test("numbers, sizes, times and shares", () => {
-  expect([number(1234.5), number(0), number(0.00038, 2), number(3.2e-6), number(-0)]).toEqual(["1,234.5", "0", "0.00038", "3.2e-6", "0"]);
-  expect([bytes(12), bytes(999), bytes(1000), bytes(999_999), bytes(14_798_026)]).toEqual(["12 B", "999 B", "1 kB", "1 MB", "14.8 MB"]);
+  expect([number(1234.5), number(0), number(0.00038, 2), number(3.2e-6), number(-0)]).toEqual([
+    "1,234.5",
+    "0",
+    "0.00038",
+    "3.2e-6",
+    "0",
+  ]);
+  expect([bytes(12), bytes(999), bytes(1000), bytes(999_999), bytes(14_798_026)]).toEqual([
+    "12 B",
+    "999 B",
+    "1 kB",
+    "1 MB",
+    "14.8 MB",
+  ]);
   expect([duration(12.4), duration(2345)]).toEqual(["12 ms", "2.35 s"]);
   expect([percent(0.973), percent(1)]).toEqual(["97.3%", "100%"]);
 });
