@@ -47,11 +47,11 @@ export const TEXTS = {
   },
   distance: {
     en:
-      "On the samples that it was planned with, what is computed encrypted differs from the original by {distance} " +
-      "at most.",
+      "It computes with polynomials: on the data that it was planned with, its scores differ from the exact model's " +
+      "by {distance} at most.",
     de:
-      "Auf den Daten, mit denen geplant wurde, weicht das verschlüsselt Gerechnete höchstens {distance} vom " +
-      "Original ab.",
+      "Es rechnet mit Polynomen: Auf den Daten, mit denen geplant wurde, weichen seine Werte höchstens {distance} " +
+      "von denen des genauen Modells ab.",
   },
   columnsOf: {
     en: "{n} column that it wants|{n} columns that it wants",
