@@ -7,8 +7,8 @@ import type { Wanted } from "./state.ts";
 /** A value that a column accepts, in few digits; blank where that is not known. */
 export function exampleOf({ bounds, texts, kind, used, example }: Wanted): string {
   if (!used) return "";
+  if (bounds && isFinite(bounds[0]) && isFinite(bounds[1])) return middle(bounds[0], bounds[1]);
   if (example !== null) return example;
-  if (bounds) return middle(bounds[0], bounds[1]);
   return texts[0] ?? (kind === "number" ? "0" : "");
 }
 

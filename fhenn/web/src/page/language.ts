@@ -106,6 +106,11 @@ export function number(value: number, digits = 6): string {
   return new Intl.NumberFormat(current, { maximumSignificantDigits: digits }).format(value || 0); // no -0
 }
 
+/** Two numbers, and what lies between them. */
+export function range([low, high]: readonly [number, number]): string {
+  return text("fromTo", { low: number(low, 4), high: number(high, 4) });
+}
+
 /** A share of one, in per cent. */
 export function percent(share: number): string {
   return new Intl.NumberFormat(current, { style: "percent", maximumFractionDigits: 1 }).format(share);

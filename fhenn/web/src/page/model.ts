@@ -5,6 +5,7 @@ import { Reading } from "../client/reading/index.ts";
 import { checkBounds, readNumbers, type Prepared, type Table } from "../client/table/index.ts";
 import type { ModelInfo } from "../worker/protocol.ts";
 import { withExamples } from "./example.ts";
+import { withRawBounds } from "./raw_bounds.ts";
 import type { Model, Wanted } from "./state.ts";
 
 /** Height and width of MNIST's images, which models of 784 unnamed features are taken to be for. */
@@ -21,13 +22,30 @@ export function modelOf(info: ModelInfo): Model {
   const pixels = pixelsOf(info);
   const wanted = preparer ? rawColumns(preparer) : featureColumns(info);
   const model: Model = { ...info, reader, preparer, pixels, wanted };
-  return preparer ? { ...model, wanted: withExamples(wanted, (table) => prepare(model, table)) } : model;
+  if (!preparer) return model;
+  const tried = withExamples(wanted, (table) => prepare(model, table));
+  const { bounds } = info;
+  if (!bounds) return { ...model, wanted: tried };
+  return { ...model, wanted: withRawBounds(tried, (table) => preparer.prepare(table), bounds.low, bounds.high) };
 }
 
 /** The features of a table, and which of its rows cannot be sent. */
 export function prepare({ preparer, featureNames, features, bounds }: Model, table: Table): Prepared {
   const prepared = preparer ? preparer.prepare(table) : readNumbers(table, featureNames, features);
   return bounds ? checkBounds(prepared, bounds.low, bounds.high) : prepared;
+}
+
+/** Of each column of a table, between which numbers the model accepts; null where that is not known. */
+export function boundsOf({ wanted }: Model, table: Table): readonly (readonly [number, number] | null)[] {
+  const found: (readonly [number, number] | null)[] = table.columns.map(() => null);
+  const { names } = table;
+  const places = new Map(names?.map((name, place) => [name, place]));
+  const byName = names !== null && wanted.every(({ name }) => name !== null);
+  wanted.forEach(({ name, bounds }, at) => {
+    const place = byName ? places.get((name ?? "").normalize("NFC")) : table.data[at];
+    if (place !== undefined) found[place] = bounds;
+  });
+  return found;
 }
 
 function featureColumns({ features, featureNames, bounds }: ModelInfo): readonly Wanted[] {
@@ -41,7 +59,7 @@ function featureColumns({ features, featureNames, bounds }: ModelInfo): readonly
   }));
 }
 
-/** The raw columns, whose bounds are not known: those of the plan are for what is made of them. */
+/** The raw columns, whose bounds are not known yet: those of the plan are for what is made of them. */
 function rawColumns(preparer: Preparation): readonly Wanted[] {
   return preparer.columns.map(({ name, kind, used }, place) => {
     return { name, kind, used, texts: preparer.texts[place] ?? [], bounds: null, example: null };

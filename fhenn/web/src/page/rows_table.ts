@@ -3,7 +3,7 @@
 import type { ResultColumn } from "../client/reading/index.ts";
 import type { Problem, ProblemKind } from "../client/table/index.ts";
 import { make } from "./dom.ts";
-import { number, percent, text } from "./language.ts";
+import { number, percent, range, text } from "./language.ts";
 import type { RowsView, SortKey, Wish } from "./rows_view.ts";
 import type { TextName } from "./texts.ts";
 import { thumbnail } from "./thumbnail.ts";
@@ -28,6 +28,8 @@ export interface Drawn {
   readonly shown: readonly number[];
   readonly wish: Wish;
   readonly pixels: readonly [number, number] | null;
+  /** Of each column of the table, between which numbers the model accepts; null where that is not known. */
+  readonly bounds: readonly (readonly [number, number] | null)[];
   /** Called with the key of a heading that was pressed. */
   readonly sort: (key: SortKey) => void;
   /** Called with a row whose probabilities are to be shown all. */
@@ -79,7 +81,7 @@ function line(drawn: Drawn, row: number): HTMLElement {
   found.append(...cells);
   if (many(view)) found.append(manyCell(view, row, open));
   if (pixels) found.append(make("td", {}, thumbnail(view.rows.prepared, row, pixels)));
-  else found.append(...cellsOf(view).map((column) => cell(view, row, column)));
+  else found.append(...cellsOf(view).map((column) => cell(drawn, row, column)));
   return found;
 }
 
@@ -132,7 +134,7 @@ function manyCell(view: RowsView, row: number, open: (row: number) => void): HTM
   return found;
 }
 
-function cell(view: RowsView, row: number, column: number): HTMLElement {
+function cell({ view, bounds }: Drawn, row: number, column: number): HTMLElement {
   const value = view.rows.table.columns[column]?.[row] ?? null;
   const found = make("td", {}, value === null ? "" : typeof value === "number" ? number(value) : value);
   const here = (each: Problem): boolean => each.column === column;
@@ -141,13 +143,19 @@ function cell(view: RowsView, row: number, column: number): HTMLElement {
   if (problem) {
     found.classList.add("bad");
     found.title = problem.message;
-    found.append(make("span", { class: "mark" }, text(KINDS[problem.kind])));
+    found.append(make("span", { class: "mark" }, wrong(problem, bounds[column] ?? null)));
   } else if (note) {
     found.classList.add("noted");
     found.title = note.message;
     found.append(make("span", { class: "mark" }, text(note.kind === "blank" ? "filledIn" : KINDS[note.kind])));
   }
   return found;
+}
+
+/** What is wrong with a cell, and what would be accepted. */
+export function wrong({ kind }: Problem, bounds: readonly [number, number] | null): string {
+  const said = text(KINDS[kind]);
+  return kind === "out of bounds" && bounds ? `${said}: ${range(bounds)}` : said;
 }
 
 interface Placed {

@@ -3,7 +3,7 @@
 import type { Reading } from "../client/reading/index.ts";
 import type { Controller } from "./controller.ts";
 import { make } from "./dom.ts";
-import { number, onLanguage, speak, text } from "./language.ts";
+import { number, onLanguage, range, speak, text } from "./language.ts";
 import type { Model, Store, Wanted } from "./state.ts";
 import { field, stepSection } from "./step.ts";
 
@@ -119,7 +119,7 @@ function columns({ wanted }: Model): HTMLElement {
 /** What a column may hold, in words. */
 export function whatItAccepts({ bounds, kind, texts, used }: Wanted): string {
   if (!used) return text("notUsed");
-  if (bounds) return text("fromTo", { low: number(bounds[0], 4), high: number(bounds[1], 4) });
+  if (bounds) return range(bounds);
   if (texts.length) return texts.slice(0, MOST_CLASSES).join(", ") + (texts.length > MOST_CLASSES ? ", …" : "");
   return text(kind === "number" ? "anyNumber" : "anyText");
 }

@@ -5,6 +5,7 @@ import type { Controller } from "./controller.ts";
 import { make } from "./dom.ts";
 import { download } from "./download.ts";
 import { bytes, duration, onLanguage, speak, speakAttribute, text } from "./language.ts";
+import { boundsOf } from "./model.ts";
 import { bar, probabilities, rowsTable } from "./rows_table.ts";
 import { EVERYTHING, RowsView, type SortKey, type Wish } from "./rows_view.ts";
 import type { State, Store } from "./state.ts";
@@ -151,12 +152,13 @@ class Panel {
     if (!view) return;
     const rows = view.select(this.#wish);
     const shown = rows.slice(this.#page * PAGE, (this.#page + 1) * PAGE);
-    const { pixels } = this.store.state.model ?? { pixels: null };
+    const { model } = this.store.state;
     const table = rowsTable({
       view,
       shown,
       wish: this.#wish,
-      pixels,
+      pixels: model?.pixels ?? null,
+      bounds: model ? boundsOf(model, view.rows.table) : [],
       sort: (key) => this.#sort(key),
       open: (row) => this.#open(row),
     });
