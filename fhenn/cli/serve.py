@@ -11,13 +11,12 @@ import click
 from fhenn.artifacts import read_kind
 from fhenn.cli.pools import ray_option
 from fhenn.cli.show import FILE, Grid, as_json_option, say, tell
-from fhenn.cli.shown_page import DEMO_NAME, demo_model, page_address
+from fhenn.cli.shown_page import DEMO_NAME, checked_page, demo_model, page_address
 from fhenn.errors import ExtraMissing, ParameterError
 from fhenn.pool.base import number_of_workers
 from fhenn.pool.cluster import Cluster
 from fhenn.pool.hosts import require_same_fhenn
 from fhenn.service.addresses import PROXY_HEADERS
-from fhenn.service.origins import origin_of
 from fhenn.service.security_log import NAME, append
 from fhenn.service.tokens import Token, Tokens
 
@@ -138,6 +137,7 @@ def serve(
     """
     try:
         from fhenn.service.limits import Limits
+        from fhenn.service.page import Page
         from fhenn.service.serving import serve as run
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
@@ -164,6 +164,8 @@ def serve(
         limits = Limits(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
         models = [(name, read_kind(model, "model"), read_kind(plan, "plan")) for name, model, plan in add]
         if demo:
+            if page:
+                Page.read(page)  # a wrong folder is refused before a model is trained
             models.append((DEMO_NAME, *demo_model()))
 
         def started(url: str) -> None:
@@ -280,7 +282,11 @@ def token() -> None:
 @click.option("--days", type=float, default=90.0, show_default=True, help="Days until it expires.")
 @click.option("--model", "models", multiple=True, metavar="NAME", help="Model that it reaches; all if none is named.")
 @click.option("--samples-per-day", type=click.IntRange(1, 1 << 52), help="Bound on predictions.  [default: any number]")
-@click.option("--page", metavar="URL", help="Print the address of the page at URL that hands it the token instead.")
+@click.option(
+    "--page",
+    metavar="URL",
+    help="Print the address of the page at URL, which may end with ?service=ADDRESS, that hands it the token instead.",
+)
 @_SECURITY_LOG
 @as_json_option
 def create(
@@ -303,9 +309,9 @@ def create(
     """
     for name in _missing_models(store, models, samples_per_day):
         say(f"The store has no model {name!r} yet: the token will reach it when it is added.", err=True)
-    origin = None if page is None else origin_of(page)  # a wrong one before a token is made
+    shown = None if page is None else checked_page(page)  # a wrong one before a token is made
     text, record = _create_token(store, security_log, owner, days, models, samples_per_day)
-    address = None if origin is None else page_address(origin, text)
+    address = None if shown is None else f"{shown}#token={text}"
     result: dict[str, object] = {"token": text, "id": record.id, "owner": record.owner, "expires": record.expires}
     result |= {"models": record.models, "samples_per_day": samples_per_day}
     tell(as_json, result | ({} if address is None else {"page": address}), address or text)

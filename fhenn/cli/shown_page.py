@@ -7,10 +7,12 @@ from importlib.resources import as_file, files
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from fhenn.cli.build import plan
 from fhenn.cli.train import train
+from fhenn.errors import ServiceRefused
+from fhenn.service.origins import origin_of
 
 DEMO_NAME = "breast-cancer"
 
@@ -32,6 +34,33 @@ def page_address(url: str, token: str | None = None) -> str:
     if host in _ANY:
         url = f"{parts.scheme}://{_ANY[host]}" + (f":{parts.port}" if parts.port else "")
     return f"{url.rstrip('/')}/" + ("" if token is None else f"#token={token}")
+
+
+def checked_page(url: str) -> str:
+    """The address of a page that may be served from elsewhere than its service, checked.
+
+    url: of the page; where another server serves it, with `?service=` and the address of the service behind it.
+
+    Raises ServiceRefused for an address that would hand a token on in the clear, and for anything else behind it.
+
+    >>> checked_page("https://Inference.example.org")
+    'https://inference.example.org/'
+    >>> checked_page("https://page.example.org/fhenn/?service=https://inference.example.org")
+    'https://page.example.org/fhenn/?service=https://inference.example.org'
+    """
+    base, _, query = url.partition("?")
+    parts = urlsplit(base)
+    origin = origin_of(base.removesuffix(parts.path) if parts.path else base)
+    page = f"{origin}{parts.path or '/'}"
+    if not query:
+        return page
+    given = parse_qsl(query, keep_blank_values=True)
+    if [name for name, _ in given] != ["service"] or "#" in query:
+        raise ServiceRefused(
+            f"{url[:200]!r} has more behind the address of the page than which service it asks.",
+            "Give it as https://page.example.org/?service=https://inference.example.org.",
+        )
+    return f"{page}?{urlencode({'service': origin_of(given[0][1])}, safe=':/')}"
 
 
 def demo_model() -> tuple[bytes, bytes]:

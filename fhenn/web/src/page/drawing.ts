@@ -2,7 +2,7 @@
 
 import type { Controller } from "./controller.ts";
 import { make } from "./dom.ts";
-import { normalise, valuesOf, type Picture } from "./image.ts";
+import { isMnist, normalise, valuesOf, type Picture } from "./image.ts";
 import { speak, speakAttribute } from "./language.ts";
 import type { Model } from "./state.ts";
 import { button } from "./step.ts";
@@ -11,7 +11,7 @@ const SIDE = 280;
 
 /** The field, with what clears and predicts it. */
 export function drawingField(model: Model, controller: Controller): HTMLElement {
-  const canvas = make("canvas", { class: "drawing", width: SIDE, height: SIDE, role: "img", tabindex: 0 });
+  const canvas = make("canvas", { class: "drawing", width: SIDE, height: SIDE, role: "img" });
   speakAttribute(canvas, "aria-label", "drawField");
   const pen = canvas.getContext("2d", { willReadFrequently: true }) as CanvasRenderingContext2D;
   const clear = (): void => {
@@ -19,7 +19,10 @@ export function drawingField(model: Model, controller: Controller): HTMLElement 
     pen.fillRect(0, 0, SIDE, SIDE);
   };
   clear();
-  listen(canvas, pen);
+  const [height, width] = model.pixels ?? [1, 1];
+  const mnist = isMnist(height, width);
+  // MNIST's strokes are about two of 28 pixels wide; those of smaller images, as they fill them, one
+  listen(canvas, pen, Math.max(SIDE / 12, mnist ? 0 : SIDE / width));
   const empty = speak(make("p", { class: "notice", role: "status" }), "emptyDrawing");
   empty.hidden = true;
   const predict = button(
@@ -28,14 +31,16 @@ export function drawingField(model: Model, controller: Controller): HTMLElement 
       const values = imageOf(pen, model);
       empty.hidden = values !== null;
       if (values) void controller.predictImage(values);
+      else controller.dropDrawing();
     },
     "primary",
   );
   const tools = make("div", { class: "line" }, predict, button("clear", clear));
-  return make("div", { class: "draw" }, speak(make("p", { class: "hint" }), "drawHint"), canvas, tools, empty);
+  const hint = speak(make("p", { class: "hint" }), mnist ? "drawHint" : "drawHintFilling", { height, width });
+  return make("div", { class: "draw" }, hint, canvas, tools, empty);
 }
 
-function listen(canvas: HTMLCanvasElement, pen: CanvasRenderingContext2D): void {
+function listen(canvas: HTMLCanvasElement, pen: CanvasRenderingContext2D, thickness: number): void {
   let from: readonly [number, number] | null = null;
   const place = (event: PointerEvent): readonly [number, number] => {
     const box = canvas.getBoundingClientRect();
@@ -43,7 +48,7 @@ function listen(canvas: HTMLCanvasElement, pen: CanvasRenderingContext2D): void 
   };
   const stroke = (to: readonly [number, number]): void => {
     pen.strokeStyle = "#000";
-    pen.lineWidth = SIDE / 12; // MNIST's strokes are about two of 28 pixels wide
+    pen.lineWidth = thickness;
     pen.lineCap = pen.lineJoin = "round";
     pen.beginPath();
     pen.moveTo(...(from ?? to));

@@ -1,4 +1,4 @@
-/** Drawings as MNIST has its images: scaled to fit a box, and moved so that their weight is in the middle. */
+/** Drawings as models know their images: 28 × 28 pixels as in MNIST, others filled by the drawing. */
 
 /** A picture in shades of grey: (height × width), row by row, 0 for paper and 1 for ink. */
 export interface Picture {
@@ -7,12 +7,21 @@ export interface Picture {
   readonly ink: Float64Array;
 }
 
-/** MNIST's digits fit a box of 20 of the 28 pixels. */
-const BOX = 20 / 28;
+/** Side of MNIST's images, and of the box that its digits fit. */
+const MNIST = 28;
+const BOX = 20;
+
+/** Whether images of a shape are taken to be as in MNIST. */
+export function isMnist(height: number, width: number): boolean {
+  return height === MNIST && width === MNIST;
+}
 
 /**
- * A drawing as a small image (Y. LeCun, C. Cortes, C. Burges, "The MNIST database": size-normalised to a box of
- * 20 × 20 with its proportions, by averages, and centred by the centre of mass in 28 × 28).
+ * A drawing as a small image: of 28 × 28 pixels as in MNIST, of any other shape so that its inked part fills the
+ * image, with its proportions and in the middle, as scikit-learn's digits of 8 × 8 are (`load_digits`).
+ *
+ * MNIST (Y. LeCun, C. Cortes, C. Burges, "The MNIST database"): size-normalised to a box of
+ * 20 × 20 with its proportions, by averages, and centred by the centre of mass.
  *
  * @param drawing - larger than the image
  * @param height - of the image, in pixels
@@ -22,8 +31,12 @@ const BOX = 20 / 28;
 export function normalise(drawing: Picture, height: number, width: number): Picture | null {
   const box = bounds(drawing);
   if (box === null) return null;
-  const side = BOX * Math.min(height, width);
-  const scale = side / Math.max(box.bottom - box.top, box.right - box.left);
+  const [tall, wide] = [box.bottom - box.top, box.right - box.left];
+  if (!isMnist(height, width)) {
+    const scale = Math.min(height / tall, width / wide);
+    return resample(drawing, box, scale, height, width, (height - tall * scale) / 2, (width - wide * scale) / 2);
+  }
+  const scale = BOX / Math.max(tall, wide);
   const small = resample(drawing, box, scale, height, width, 0, 0);
   const centre = centreOf(small);
   return resample(drawing, box, scale, height, width, height / 2 - centre.y, width / 2 - centre.x);
@@ -111,14 +124,16 @@ function centreOf({ height, width, ink }: Picture): { readonly y: number; readon
  * The values that a model takes of an image.
  *
  * Training images have pixels that are never inked, whose bounds are 0 and 0: ink there says nothing to the model, and
- * is left out.
+ * is left out. Paper has the least value of all bounds, ink the largest; where the least is near 0, paper is 0.
  *
  * @param low - least value of each pixel, (height × width,)
  * @param high - largest value of each pixel
  */
 export function valuesOf({ ink }: Picture, low: Float64Array, high: Float64Array): Float64Array {
-  const white = high.some((value) => value > 2) ? 255 : 1; // images come as bytes, or from 0 to 1
-  return ink.map((value, place) =>
-    Math.min(high[place] ?? 0, Math.max(low[place] ?? 0, (Math.round(value * 255) / 255) * white)),
-  );
+  const [least, most] = [low.reduce((a, b) => Math.min(a, b)), high.reduce((a, b) => Math.max(a, b))];
+  const paper = Math.abs(least) < 0.1 * most ? 0 : least; // bounds may have a margin below
+  return ink.map((value, place) => {
+    const exact = paper + (Math.round(value * 255) / 255) * (most - paper);
+    return Math.min(high[place] ?? 0, Math.max(low[place] ?? 0, exact));
+  });
 }

@@ -79,10 +79,16 @@ export const TEXTS = {
   fillExample: { en: "Fill in the middle of the bounds", de: "Mitte der Grenzen einsetzen" },
   draw: { en: "Draw", de: "Zeichnen" },
   drawHint: {
-    en: "Draw with the mouse or a finger. The drawing is scaled and centred here, as the model knows its images.",
+    en: "Draw with the mouse or a finger. The drawing is scaled and centred here, as in MNIST.",
+    de: "Zeichnen Sie mit der Maus oder dem Finger. Die Zeichnung wird hier wie in MNIST skaliert und zentriert.",
+  },
+  drawHintFilling: {
+    en:
+      "Draw with the mouse or a finger. The drawing is cut out and scaled here so that it fills {height} × {width} " +
+      "pixels.",
     de:
-      "Zeichnen Sie mit der Maus oder dem Finger. Die Zeichnung wird hier so skaliert und zentriert, wie das " +
-      "Modell seine Bilder kennt.",
+      "Zeichnen Sie mit der Maus oder dem Finger. Die Zeichnung wird hier ausgeschnitten und so skaliert, dass sie " +
+      "{height} × {width} Pixel füllt.",
   },
   drawField: { en: "Field to draw on", de: "Zeichenfeld" },
   clear: { en: "Clear", de: "Löschen" },

@@ -29,6 +29,7 @@ test("an empty field is not sent", async () => {
   await browser.page.getByRole("button", { name: "Clear" }).click();
   await browser.page.getByRole("button", { name: "Predict the drawing" }).click();
   await browser.page.getByText("Nothing is drawn yet.").waitFor();
+  expect(await browser.page.locator("td.prediction").count()).toBe(0); // what stood there was of another drawing
 });
 
 test("images come in files too", async () => {

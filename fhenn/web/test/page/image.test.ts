@@ -55,6 +55,18 @@ test("an empty drawing is no image", () => {
   expect(normalise({ height: SIDE, width: SIDE, ink: new Float64Array(SIDE * SIDE) }, 28, 28)).toBeNull();
 });
 
+test.each([8, 16, 32])("other images than those of 28 pixels are filled: %i", (side) => {
+  expect(extent(normalise(box(10, 200, 80, 40), side, side) as Picture)).toEqual([0, side, side / 4, (3 * side) / 4]);
+  expect(extent(normalise(box(10, 20, 40, 80), side, side) as Picture)).toEqual([side / 4, (3 * side) / 4, 0, side]);
+});
+
+test("values have the range of the bounds", () => {
+  const image = { height: 1, width: 2, ink: Float64Array.of(0, 1) };
+  expect([...valuesOf(image, Float64Array.of(0, 0), Float64Array.of(16, 16))]).toEqual([0, 16]);
+  expect([...valuesOf(image, Float64Array.of(-0.5, -0.5), Float64Array.of(2.5, 2.5))]).toEqual([-0.5, 2.5]);
+  expect([...valuesOf(image, Float64Array.of(-0.05, -0.05), Float64Array.of(1, 1))]).toEqual([0, 1]);
+});
+
 test("values are what the model takes, within its bounds", () => {
   const image = { height: 1, width: 3, ink: Float64Array.of(0, 0.5, 1) };
   expect([...valuesOf(image, new Float64Array(3), Float64Array.of(1, 1, 1))]).toEqual([0, 128 / 255, 1]);
