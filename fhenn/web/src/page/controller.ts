@@ -6,8 +6,9 @@ import type { CallName, Calls, Place, Step } from "../worker/protocol.ts";
 import { bytes } from "./language.ts";
 import { modelOf, prepare } from "./model.ts";
 import type { Model, Source, State, Store } from "./state.ts";
+import { OtherTabs } from "./other_tabs.ts";
 import { PageError, troubleOf, type Trouble } from "./trouble.ts";
-import { WorkerLink } from "./worker_link.ts";
+import { lostBecause, WorkerLink, type WorkerTrouble } from "./worker_link.ts";
 
 /** Bytes of a file that a page can hold as a table. */
 const LARGEST_FILE = 64e6;
@@ -17,6 +18,7 @@ const SHORTEST_PASSPHRASE = 10;
 /** The actions of the page. */
 export class Controller {
   readonly #link: WorkerLink;
+  readonly #tabs = new OtherTabs((plan) => this.#forgottenElsewhere(plan));
   /** Whether the worker took the place of one that was lost, and knows of no model yet. */
   #replaced = false;
 
@@ -56,8 +58,8 @@ export class Controller {
     if (this.store.state.keys) this.#end();
   }
 
-  #end(): void {
-    this.#link.end();
+  #end(because?: WorkerTrouble): void {
+    this.#link.end(because);
     this.#replaced = true;
   }
 
@@ -160,14 +162,27 @@ export class Controller {
   /** Wipe the keys, here, in the browser's store and at the service. */
   forget(): Promise<boolean> {
     return this.#act("forget", async () => {
+      const { version } = this.#model();
       this.store.set({ keys: null });
+      this.#tabs.tell(version); // before: what another tab does with them would write them down anew
       try {
         await this.#call("forget", null);
       } finally {
         this.#end(); // whatever SEAL leaves in its memory goes with the worker
+        this.#tabs.tell(version);
         await this.#lookForKept();
       }
     });
+  }
+
+  /** Another tab has forgotten the keys for a plan: those that are here go, too. */
+  #forgottenElsewhere(plan: string): void {
+    const { model, keys, kept } = this.store.state;
+    if (model?.version !== plan) return;
+    const because = lostBecause("ForgottenElsewhere");
+    this.#end(because); // also where no keys are shown: some may be in the making
+    this.store.set({ keys: null, kept: null });
+    if (keys || kept) this.report(troubleOf(because));
   }
 
   /** Predict the rows that are ready; keys are made where there are none. */

@@ -42,13 +42,24 @@ function sayKeys({ keys, kept, busy }: State): string {
 
 function forgetting(store: Store, controller: Controller): HTMLElement {
   const forgotten = speak(make("span", { class: "notice", role: "status" }), "forgotten");
+  let sure = false;
+  const ask = (asking: boolean): void => {
+    sure = asking;
+    speak(forget, asking ? "forgetSure" : "forget");
+  };
   const forget = button(
     "forget",
     () => {
+      if (store.state.kept && !sure) {
+        ask(true);
+        return;
+      }
+      ask(false);
       void controller.forget().then((well) => void (forgotten.hidden = !well));
     },
     "danger",
   );
+  forget.addEventListener("blur", () => ask(false));
   store.watch(["keys", "kept", "busy"], ({ keys, kept, busy }) => {
     forget.hidden = !keys && !kept;
     forget.disabled = busy !== null;

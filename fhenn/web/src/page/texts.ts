@@ -122,8 +122,10 @@ export const TEXTS = {
     de: "Schlüssel {fingerprint}, erzeugt in {time}. Sie sind im Arbeitsspeicher und weg, wenn Sie gehen.",
   },
   keysKept: {
-    en: "Keys {fingerprint}, in {time}. This browser keeps them under your passphrase.",
-    de: "Schlüssel {fingerprint}, in {time}. Dieser Browser bewahrt sie unter Ihrer Passphrase auf.",
+    en: "Keys {fingerprint} are ready; that took {time}. This browser keeps them under your passphrase.",
+    de:
+      "Schlüssel {fingerprint} sind bereit; das dauerte {time}. Dieser Browser bewahrt sie unter Ihrer " +
+      "Passphrase auf.",
   },
   keep: { en: "Keep them in this browser", de: "In diesem Browser aufbewahren" },
   keepHint: {
@@ -145,6 +147,11 @@ export const TEXTS = {
   },
   unlock: { en: "Unlock", de: "Aufschließen" },
   forget: { en: "Forget the keys", de: "Schlüssel vergessen" },
+  forgetSure: { en: "Really forget the kept keys", de: "Aufbewahrte Schlüssel wirklich vergessen" },
+  forgottenElsewhere: {
+    en: "The keys were forgotten in another tab. They are gone here, too.",
+    de: "Die Schlüssel wurden in einem anderen Tab vergessen. Auch hier sind sie fort.",
+  },
   forgotten: {
     en: "The keys are gone: what held them here has ended, what this browser kept is overwritten and deleted, and the service has deleted what is known to have been sent of them.",
     de: "Die Schlüssel sind fort: Was sie hier hielt, ist beendet, was dieser Browser aufbewahrte, überschrieben und gelöscht, und der Dienst hat gelöscht, was bekanntlich davon gesendet wurde.",

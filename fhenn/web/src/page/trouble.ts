@@ -35,6 +35,7 @@ const BY_NAME: Readonly<Record<string, TextName>> = {
   PreparationMismatch: "errorPlan",
   SecretLocked: "errorPassphrase",
   WorkerLost: "errorWorker",
+  ForgottenElsewhere: "forgottenElsewhere",
   ParameterError: "errorTable",
   ShapeMismatch: "errorColumnCount",
 };

@@ -19,6 +19,11 @@ interface Waiting {
 
 const LOST: Trouble = { name: "WorkerLost", message: "", wayOut: "", status: null, kind: null, lost: true };
 
+/** The trouble of whoever waits for a worker that is ended for a reason. */
+export function lostBecause(name: string): WorkerTrouble {
+  return new WorkerTrouble({ ...LOST, name });
+}
+
 /** Calls to the worker. */
 export class WorkerLink {
   #worker: Worker | null = null;

@@ -33,7 +33,31 @@ class FakeWorker {
   }
 }
 
+/** Channels to other tabs, of which there are none. */
+class FakeChannel {
+  static readonly all: FakeChannel[] = [];
+  heard: (event: { data: unknown }) => void = () => undefined;
+  readonly told: unknown[] = [];
+
+  constructor() {
+    FakeChannel.all.push(this);
+  }
+
+  addEventListener(_: string, heard: FakeChannel["heard"]): void {
+    this.heard = heard;
+  }
+
+  postMessage(data: unknown): void {
+    this.told.push(data);
+  }
+}
+
 let state: State;
+let reported: string[];
+const heardOfForgotten = (plan: string): Promise<boolean> => {
+  FakeChannel.all.at(-1)?.heard({ data: plan });
+  return Promise.resolve(true);
+};
 let controller: Controller;
 const ended = () => FakeWorker.all.map((each) => each.ended);
 
@@ -41,6 +65,8 @@ beforeEach(async () => {
   vi.stubGlobal("Worker", FakeWorker);
   vi.stubGlobal("location", { origin: "null" });
   vi.stubGlobal("window", {});
+  vi.stubGlobal("BroadcastChannel", FakeChannel);
+  reported = [];
   FakeWorker.all.length = 0;
   state = { service: "", token: "", model: null, keys: null } as unknown as State;
   const store = {
@@ -52,7 +78,8 @@ beforeEach(async () => {
     },
   };
   controller = new Controller(store as unknown as Store, (trouble) => {
-    if (trouble) throw new Error(JSON.stringify(trouble));
+    if (trouble?.name === "forgottenElsewhere") reported.push(trouble.name);
+    else if (trouble) throw new Error(JSON.stringify(trouble));
   });
   await controller.connect("token");
 });
@@ -76,4 +103,18 @@ test.each([
   expect(state.keys).toBeNull();
   expect(await controller.makeKeys()).toBe(true);
   expect(FakeWorker.all[1]?.asked).toContain("pick");
+});
+
+test("other tabs are told which model's keys are forgotten, and no more", async () => {
+  await controller.makeKeys();
+  await controller.forget();
+  expect(new Set(FakeChannel.all.at(-1)?.told)).toEqual(new Set(["a"]));
+});
+
+test("what another tab forgot is said, and keys of other models stay", async () => {
+  await controller.makeKeys();
+  await heardOfForgotten("b");
+  expect([state.keys !== null, reported]).toEqual([true, []]);
+  await heardOfForgotten("a");
+  expect([state.keys, reported]).toEqual([null, ["forgottenElsewhere"]]);
 });

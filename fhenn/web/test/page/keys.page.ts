@@ -143,7 +143,21 @@ test("what was sent, and the key, are handed to Python", async () => {
 
 test("keys are forgotten, here and at the service", async () => {
   await section().getByRole("button", { name: "Forget the keys" }).click();
+  expect((await kept()).length).toBe(1); // a second press is asked for
+  const second = await browser.page.context().newPage();
+  const elsewhere = new Reader(second, `${line.url}/`, token);
+  await elsewhere.arrive("cancer");
+  await second.getByText("This browser keeps keys for this model").waitFor();
+  await second.getByRole("button", { name: "Make new keys" }).click();
+  await second.getByText("They are in memory and gone when you leave.").waitFor();
+  await browser.page.bringToFront();
+  await section().getByRole("button", { name: /orget the/ }).click();
+  const sure = section().getByRole("button", { name: "Really forget the kept keys" });
+  if (await sure.isVisible()) await sure.click();
   await section().getByText("The keys are gone").waitFor();
+  await second.getByText("The keys were forgotten in another tab.").waitFor();
+  await second.getByText("No keys yet").waitFor();
+  await second.close();
   expect(await kept()).toEqual([]);
   expect(Buffer.concat(line.sent).includes("DELETE /v1/keys/")).toBe(true);
   await reader.predict(); // with new ones
