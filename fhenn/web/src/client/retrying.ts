@@ -35,12 +35,14 @@ export class RetryingClient {
    * @param attempts - most attempts of a request.
    * @param patience - how long a call goes on starting attempts, in seconds.
    * @param signal - ends what is under way.
+   * @param retrying - told of a failure after which it waits and tries again.
    */
   constructor(
     private readonly http: HttpClient,
     private readonly attempts: number,
     private readonly patience: number,
     private readonly signal: AbortSignal | undefined,
+    private readonly retrying: (failure: Error) => void = () => undefined,
   ) {}
 
   /**
@@ -85,6 +87,7 @@ export class RetryingClient {
       if (last || attempt >= this.attempts || seconds() + pause >= patience) {
         throw failure;
       }
+      this.retrying(failure);
       await this.#wait(pause);
     }
   }

@@ -54,6 +54,8 @@ export interface ServiceOptions {
   readonly largestAnswer?: number;
   /** Ends what is under way. */
   readonly signal?: AbortSignal;
+  /** Told of a failure after which a request is tried again: ServiceUnreachable or ServiceError. */
+  readonly retrying?: (failure: Error) => void;
 }
 
 /**
@@ -89,6 +91,7 @@ export class Service {
       attempts,
       patience,
       signal,
+      options.retrying,
     );
     [this.#timeout, this.#largestAnswer] = [timeout, largestAnswer];
   }

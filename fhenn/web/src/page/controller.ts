@@ -21,6 +21,8 @@ export class Controller {
   readonly #tabs = new OtherTabs((plan) => this.#forgottenElsewhere(plan));
   /** Whether the worker took the place of one that was lost, and knows of no model yet. */
   #replaced = false;
+  /** Whether the prediction that is under way is to end. */
+  #stopping = false;
 
   /**
    * @param store - the state
@@ -185,9 +187,21 @@ export class Controller {
     if (keys || kept) this.report(troubleOf(because));
   }
 
+  /** End the prediction that is under way. */
+  stop(): void {
+    if (this.store.state.busy !== "predict") return;
+    this.#stopping = true;
+    this.#link.stop();
+  }
+
+  #goOn(): void {
+    if (this.#stopping) throw new PageError("stopped");
+  }
+
   /** Predict the rows that are ready; keys are made where there are none. */
   predict(): Promise<boolean> {
     return this.#act("predict", async () => {
+      this.#stopping = false;
       const model = this.#model();
       const { rows, keys } = this.store.state;
       if (!rows) throw new PageError("needData");
@@ -196,10 +210,13 @@ export class Controller {
       this.store.set({ results: null });
       const start = performance.now();
       if (!keys) await this.#makeKeys();
+      this.#goOn();
       const sent = await this.#call("sendKeys", null, this.#step);
+      this.#goOn();
       const values = new Float64Array(ready.length * width);
       ready.forEach((row, place) => values.set(features.subarray(row * width, (row + 1) * width), place * width));
       const found = await this.#call("predict", { values, rows: ready.length }, this.#step);
+      this.#goOn();
       const struck = new Set(found.alarms.map(({ row }) => row));
       const columns = resultColumns(found.scores, found.outputs, model.reader, model.finish, struck);
       const alarms = new Map(found.alarms.map(({ row, reason }) => [ready[row] ?? row, reason]));

@@ -19,7 +19,7 @@ export function stepPredictions(store: Store, controller: Controller): HTMLEleme
   const section = stepSection("step-predictions", 4, "predictionsTitle", "predictionsHint");
   section.id = "predictions";
   section.append(
-    make("div", { class: "line" }, predicting(store, controller), saying(store)),
+    make("div", { class: "line" }, predicting(store, controller), stopping(store, controller), saying(store)),
     progress(store),
     new Panel(store).element,
   );
@@ -36,6 +36,12 @@ function predicting(store: Store, controller: Controller): HTMLElement {
     predict.classList.toggle("primary", count > 0 && results === null);
   });
   return predict;
+}
+
+function stopping(store: Store, controller: Controller): HTMLElement {
+  const stop = button("stop", () => controller.stop());
+  store.watch(["busy"], ({ busy }) => void (stop.hidden = busy !== "predict"));
+  return stop;
 }
 
 function saying(store: Store): HTMLElement {
@@ -80,6 +86,10 @@ function sayStep(step: State["step"]): string {
       return text("stepPredict", { done, total });
     case "decrypt":
       return text("stepDecrypt", { done, total });
+    case "unanswered":
+      return text("stepUnanswered");
+    case "busy":
+      return text("stepBusy");
   }
 }
 
@@ -149,7 +159,10 @@ class Panel {
     const view = this.#view;
     this.#empty.hidden = view !== null;
     for (const each of [this.#tools, this.#scroll, this.#pager]) each.hidden = view === null;
-    if (!view) return;
+    if (!view) {
+      this.#scroll.replaceChildren();
+      return;
+    }
     const rows = view.select(this.#wish);
     const shown = rows.slice(this.#page * PAGE, (this.#page + 1) * PAGE);
     const { model } = this.store.state;

@@ -153,8 +153,12 @@ export const TEXTS = {
     de: "Die Schlüssel wurden in einem anderen Tab vergessen. Auch hier sind sie fort.",
   },
   forgotten: {
-    en: "The keys are gone: what held them here has ended, what this browser kept is overwritten and deleted, and the service has deleted what is known to have been sent of them.",
-    de: "Die Schlüssel sind fort: Was sie hier hielt, ist beendet, was dieser Browser aufbewahrte, überschrieben und gelöscht, und der Dienst hat gelöscht, was bekanntlich davon gesendet wurde.",
+    en:
+      "The keys are gone: what held them here has ended, what this browser kept is overwritten and deleted, and the " +
+      "service has deleted what is known to have been sent of them.",
+    de:
+      "Die Schlüssel sind fort: Was sie hier hielt, ist beendet, was dieser Browser aufbewahrte, überschrieben und " +
+      "gelöscht, und der Dienst hat gelöscht, was bekanntlich davon gesendet wurde.",
   },
   makingKeys: { en: "Making keys", de: "Schlüssel entstehen" },
 
@@ -165,6 +169,8 @@ export const TEXTS = {
   },
   predict: { en: "Predict {n} row|Predict {n} rows", de: "{n} Zeile vorhersagen|{n} Zeilen vorhersagen" },
   predictNone: { en: "Predict", de: "Vorhersagen" },
+  stop: { en: "Stop", de: "Anhalten" },
+  stopped: { en: "Stopped. Nothing was predicted.", de: "Angehalten. Es wurde nichts vorhergesagt." },
   needModel: { en: "Pick a model first.", de: "Wählen Sie zuerst ein Modell." },
   needData: { en: "Bring data first.", de: "Bringen Sie zuerst Daten." },
   needReady: { en: "No row can be predicted as it is.", de: "Keine Zeile kann so vorhergesagt werden." },
@@ -258,6 +264,12 @@ export const TEXTS = {
   stepEncrypt: { en: "Encrypting, row {done} of {total}", de: "Verschlüsseln, Zeile {done} von {total}" },
   stepPredict: { en: "The server computes, row {done} of {total}", de: "Der Server rechnet, Zeile {done} von {total}" },
   stepDecrypt: { en: "Decrypting, row {done} of {total}", de: "Entschlüsseln, Zeile {done} von {total}" },
+
+  stepUnanswered: { en: "No answer; trying again", de: "Keine Antwort; es wird erneut versucht" },
+  stepBusy: {
+    en: "The service is busy; trying again",
+    de: "Der Dienst ist ausgelastet; es wird erneut versucht",
+  },
 
   errorToken: {
     en: "The service does not know this token, or it has expired.",

@@ -54,6 +54,7 @@ export function troubleOf(error: unknown): Trouble {
   if (error instanceof PageError) return { name: error.text, values: error.values, kind: "", message: "" };
   if (error instanceof WorkerTrouble) {
     const { name, message, status, kind } = error.trouble;
+    if (name === "Stopped") return { name: "stopped", values: {}, kind: "", message: "" };
     const text =
       name === "ServiceError" ? ofService(status ?? 0) : STORAGE.has(name) ? "errorStorage" : fromWorker(name);
     return { name: text, values: { status: status ?? 0 }, kind: kind ? `${name} (${kind})` : name, message };

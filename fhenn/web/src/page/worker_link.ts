@@ -1,7 +1,7 @@
 /** The page's end of the line to its worker. A worker that is lost is replaced, with its keys gone. */
 
 import workerUrl from "../worker/worker.ts?worker&url";
-import type { CallName, Calls, Step, Told, Trouble } from "../worker/protocol.ts";
+import type { CallName, Calls, Posted, Step, Told, Trouble } from "../worker/protocol.ts";
 
 /** What went wrong in the worker. */
 export class WorkerTrouble extends Error {
@@ -53,6 +53,12 @@ export class WorkerLink {
       this.#waiting.set(id, { resolve: resolve as (value: unknown) => void, reject, step });
       worker.postMessage({ id, name, ask });
     });
+  }
+
+  /** Have the worker end what it does with the service. Keys stay. */
+  stop(): void {
+    const stop: Posted = { name: "stop" };
+    this.#worker?.postMessage(stop);
   }
 
   /** Begin to load the worker's script, before it is needed. */

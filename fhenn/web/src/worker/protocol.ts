@@ -105,9 +105,12 @@ export type Ask = {
   [N in CallName]: { readonly id: number; readonly name: N; readonly ask: Calls[N]["ask"] };
 }[CallName];
 
-/** How far a call is. */
+/** What the page posts: a call, or that what is under way is to end. */
+export type Posted = Ask | { readonly name: "stop" };
+
+/** How far a call is; "unanswered" and "busy" are a service's that is tried again. */
 export interface Step {
-  readonly what: "load" | "keys" | "upload" | "encrypt" | "predict" | "decrypt";
+  readonly what: "load" | "keys" | "upload" | "encrypt" | "predict" | "decrypt" | "unanswered" | "busy";
   readonly done: number;
   readonly total: number;
 }

@@ -25,6 +25,8 @@ const PICTURE = 1 << 14;
 /** A connection, and the plan of the model that was picked. */
 interface Picked {
   readonly service: Service;
+  /** Another connection to the same. */
+  readonly connect: () => Service;
   readonly model: string;
   readonly plan: Plan;
 }
@@ -53,6 +55,9 @@ export class Session {
   readonly #sent = new Set<string>();
   #keeping: Keeping | null = null;
   #seal: Promise<Seal> | null = null;
+  #stopping = new AbortController();
+  /** Of the call that is under way. */
+  #tell: Tell = () => undefined;
 
   /** @param load - loads SEAL. */
   constructor(private readonly load: () => Promise<Seal>) {}
@@ -71,14 +76,22 @@ export class Session {
 
   /** Take a model. Keys of another one are wiped. */
   async pick({ service: address, token, model }: Place & { readonly model: string }): Promise<ModelInfo> {
-    const service = new Service(address, token);
+    const connect = (): Service =>
+      new Service(address, token, {
+        signal: this.#stopping.signal,
+        retrying: (failure) => {
+          const what = failure instanceof ServiceError ? "busy" : "unanswered";
+          this.#tell({ what, done: 0, total: 0 });
+        },
+      });
+    const service = connect();
     const { plan, reading, preparation } = await service.planFile(model);
     if (this.#picked?.plan.fingerprint !== plan.fingerprint || this.#picked.service.url !== address) {
       this.close();
       this.#sent.clear();
       this.#keeping = null;
     }
-    this.#picked = { service, model, plan };
+    this.#picked = { service, connect, model, plan };
     return {
       name: model,
       version: plan.fingerprint,
@@ -106,6 +119,7 @@ export class Session {
   /** Send the evaluation keys, where the service has not got them. */
   async sendKeys(tell: Tell): Promise<SentKeys> {
     const [{ service }, { keys, digest }] = [this.#require(), this.#requireKeys()];
+    this.#tell = tell;
     const start = performance.now();
     if (this.#digest !== null) return { bytes: 0, milliseconds: 0 };
     this.#sent.add(digest);
@@ -156,6 +170,8 @@ export class Session {
   async predict({ values, rows }: { values: Float64Array; rows: number }, tell: Tell): Promise<Predicted> {
     const { plan } = this.#require();
     const { client } = this.#requireKeys();
+    const { signal } = this.#stopping;
+    this.#tell = tell;
     const times = { encrypting: 0, waiting: 0, decrypting: 0 };
     const timed = async <T>(name: keyof typeof times, work: () => Promise<T>): Promise<T> => {
       const start = performance.now();
@@ -168,6 +184,7 @@ export class Session {
     let [scores, outputs, sent, received, picture] = [new Float64Array(), 0, 0, 0, new Uint8Array()];
     for (const { start, rows: count } of parts) {
       tell({ what: "encrypt", done: start, total: rows });
+      signal.throwIfAborted();
       const features = values.subarray(start * plan.features, (start + count) * plan.features);
       const upload = await timed("encrypting", () => client.encrypt(features, count));
       const receipt = receiptOf(upload); // an earlier answer of the same client is none to this upload
@@ -189,6 +206,13 @@ export class Session {
       received += answer.length;
     }
     return { scores, outputs, alarms, requests: parts.length, sent, received, ...times, picture };
+  }
+
+  /** End what is under way with the service: whoever waits for it gets a DOMException named "Stopped". Keys stay. */
+  stop(): void {
+    this.#stopping.abort(new DOMException("it was stopped", "Stopped"));
+    this.#stopping = new AbortController();
+    if (this.#picked) this.#picked = { ...this.#picked, service: this.#picked.connect() };
   }
 
   /** What this browser keeps for the model. */

@@ -2,7 +2,7 @@
 
 import { FhennError, loadSeal, ServiceError } from "../client/index.ts";
 import wasm from "../../node_modules/node-seal/dist/seal_throws.wasm?url";
-import type { Ask, CallName, Calls, Step, Told, Trouble } from "./protocol.ts";
+import type { Ask, CallName, Calls, Posted, Step, Told, Trouble } from "./protocol.ts";
 import { Session, type Tell } from "./session.ts";
 
 const scope = self as unknown as DedicatedWorkerGlobalScope;
@@ -22,7 +22,11 @@ const handlers: { [N in CallName]: (ask: Calls[N]["ask"], tell: Tell) => Promise
 
 let last: Promise<void> = Promise.resolve();
 
-scope.onmessage = ({ data }: MessageEvent<Ask>): void => {
+scope.onmessage = ({ data }: MessageEvent<Posted>): void => {
+  if (data.name === "stop") {
+    session.stop(); // waits for none of the calls before it
+    return;
+  }
   last = last.then(() => answer(data));
 };
 

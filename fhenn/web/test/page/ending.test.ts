@@ -3,7 +3,7 @@
 import { beforeEach, expect, test, vi } from "vitest";
 import { Controller } from "../../src/page/controller.ts";
 import type { State, Store } from "../../src/page/state.ts";
-import type { Ask } from "../../src/worker/protocol.ts";
+import type { Posted } from "../../src/worker/protocol.ts";
 
 vi.mock("../../src/worker/worker.ts?worker&url", () => ({ default: "worker.js" }));
 vi.mock("../../src/page/model.ts", () => ({ modelOf: (info: unknown) => info }));
@@ -19,8 +19,10 @@ class FakeWorker {
     FakeWorker.all.push(this);
   }
 
-  postMessage({ id, name, ask }: Ask): void {
-    this.asked.push(name);
+  postMessage(posted: Posted): void {
+    this.asked.push(posted.name);
+    if (posted.name === "stop") return;
+    const { id, name, ask } = posted;
     const models = [{ name: "a" }, { name: "b" }];
     const model = name === "pick" ? ask.model : "";
     const answers = { list: models, pick: { name: model, version: model }, makeKeys: { bytes: 1 } };
@@ -78,7 +80,7 @@ beforeEach(async () => {
     },
   };
   controller = new Controller(store as unknown as Store, (trouble) => {
-    if (trouble?.name === "forgottenElsewhere") reported.push(trouble.name);
+    if (["forgottenElsewhere", "stopped"].includes(trouble?.name ?? "")) reported.push(trouble?.name ?? "");
     else if (trouble) throw new Error(JSON.stringify(trouble));
   });
   await controller.connect("token");
@@ -117,4 +119,14 @@ test("what another tab forgot is said, and keys of other models stay", async () 
   expect([state.keys !== null, reported]).toEqual([true, []]);
   await heardOfForgotten("a");
   expect([state.keys, reported]).toEqual([null, ["forgottenElsewhere"]]);
+});
+
+test("a prediction that is stopped ends, and its keys stay", async () => {
+  await controller.makeKeys();
+  state = { ...state, rows: { prepared: { ready: [0], width: 1, features: new Float64Array(1) } } } as unknown as State;
+  const predicting = controller.predict();
+  controller.stop();
+  expect(await predicting).toBe(false);
+  expect(FakeWorker.all[0]?.asked).toContain("stop");
+  expect([reported, ended(), state.keys !== null]).toEqual([["stopped"], [false], true]);
 });

@@ -49,6 +49,22 @@ describeVectors("sessions", "cases.json", () => {
 
   const sentOfKept = () => headerOf(kept.get(plan.fingerprint) as Locked).sent;
 
+  test("what is stopped ends, with its keys there to go on with", async () => {
+    vi.stubGlobal("fetch", (_: string, { signal }: RequestInit) => {
+      return new Promise((_, reject) => signal?.addEventListener("abort", () => reject(new Error("it was ended"))));
+    });
+    const first = await session();
+    await first.makeKeys(tell);
+    const values = Float64Array.from(plan.low, (low, place) => (low + (plan.high[place] ?? 0)) / 2);
+    for (let again = 0; again < 2; again += 1) {
+      const told = first.predict({ values, rows: 1 }, ({ what }) => {
+        if (what === "predict") setTimeout(() => first.stop(), 20);
+      });
+      await expect(told).rejects.toMatchObject({ name: "Stopped" });
+    }
+    vi.unstubAllGlobals();
+  });
+
   test("the message of the secret key is wiped once it is kept", async () => {
     const secrets = vi.spyOn(Client.prototype, "secretBytes");
     const first = await session();
