@@ -5,7 +5,7 @@ import { readCsv, Table } from "../client/table/index.ts";
 import type { CallName, Calls, Place, Step } from "../worker/protocol.ts";
 import { bytes } from "./language.ts";
 import { modelOf, prepare } from "./model.ts";
-import type { Model, Source, State, Store } from "./state.ts";
+import { NOTHING_SEEN, type Model, type Source, type State, type Store } from "./state.ts";
 import { OtherTabs } from "./other_tabs.ts";
 import { PageError, troubleOf, type Trouble } from "./trouble.ts";
 import { lostBecause, WorkerLink, type WorkerTrouble } from "./worker_link.ts";
@@ -76,7 +76,7 @@ export class Controller {
     this.#replaced = false;
     if (before?.version !== model.version) {
       this.#endKeys();
-      this.store.set({ keys: null });
+      this.store.set({ keys: null, seen: NOTHING_SEEN });
     }
     this.store.set({ model, rows: null, results: null });
     await this.#lookForKept();
@@ -257,6 +257,13 @@ export class Controller {
     return model;
   }
 
+  /** What to say where a service of another origin cannot be asked: it may not let this page in. */
+  #elsewhere(trouble: Trouble): Trouble {
+    const page = location.origin;
+    if (trouble.name !== "errorUnreachable" || this.store.state.service === page) return trouble;
+    return { ...trouble, name: "errorElsewhere", values: { page } };
+  }
+
   /** Do something, and report what goes wrong. Returns whether it went well. */
   async #act(busy: State["busy"], work: () => Promise<void> | void): Promise<boolean> {
     if (busy && this.store.state.busy) return false;
@@ -266,7 +273,7 @@ export class Controller {
       await work();
       return true;
     } catch (error) {
-      this.report(troubleOf(error));
+      this.report(this.#elsewhere(troubleOf(error)));
       return false;
     } finally {
       if (busy) this.store.set({ busy: null, step: null });

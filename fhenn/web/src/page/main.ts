@@ -3,10 +3,11 @@
 import { alertBox } from "./alert.ts";
 import { Controller } from "./controller.ts";
 import { make } from "./dom.ts";
+import { keepFocus } from "./focus.ts";
 import { footer } from "./footer.ts";
 import { choose, language, setLanguage, speak, speakAttribute } from "./language.ts";
 import { serverPanel } from "./server_panel.ts";
-import { Store, type State } from "./state.ts";
+import { NOTHING_SEEN, Store, type State } from "./state.ts";
 import { stepData } from "./step_data.ts";
 import { stepKeys } from "./step_keys.ts";
 import { stepModel } from "./step_model.ts";
@@ -51,13 +52,14 @@ function start(): void {
     keys: null,
     kept: null,
     results: null,
-    seen: { keys: 0, last: null },
+    seen: NOTHING_SEEN,
     busy: null,
     step: null,
   };
   setLanguage(choose(navigator.languages));
   const alerts = alertBox();
   const store = new Store(first);
+  keepFocus(store);
   const controller = new Controller(store, alerts.show);
   const steps = make(
     "div",

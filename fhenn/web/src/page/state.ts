@@ -49,11 +49,13 @@ export interface Results {
   readonly milliseconds: number;
 }
 
-/** What the server got to see, summed over this visit. */
+/** What the server got to see of the model that was picked. */
 export interface Seen {
   readonly keys: number;
   readonly last: Predicted | null;
 }
+
+export const NOTHING_SEEN: Seen = { keys: 0, last: null };
 
 export interface State {
   readonly service: string;

@@ -77,6 +77,7 @@ function unlocking(store: Store, controller: Controller): HTMLElement {
     "form",
     { class: "unlock" },
     said,
+    account(),
     make("div", { class: "line" }, field("passphrase", passphrase), unlock),
   );
   form.addEventListener("submit", (event) => {
@@ -99,7 +100,7 @@ function keeping(store: Store, controller: Controller): HTMLElement {
   ) as [HTMLInputElement, HTMLInputElement];
   const keep = speak(make("button", { type: "submit" }), "keepNow");
   const form = make("form", {}, speak(make("p", { class: "hint" }), "keepHint", { iterations: ITERATIONS }));
-  form.append(field("passphrase", passphrase), field("passphraseAgain", again), keep);
+  form.append(account(), field("passphrase", passphrase), field("passphraseAgain", again), keep);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const [first, second] = [passphrase.value, again.value];
@@ -112,6 +113,11 @@ function keeping(store: Store, controller: Controller): HTMLElement {
     keep.disabled = busy !== null;
   });
   return details;
+}
+
+/** Whose passphrase it is, for managers of passwords: the page has no names. */
+function account(): HTMLElement {
+  return make("input", { type: "text", name: "username", value: "fhenn", autocomplete: "username", hidden: true });
 }
 
 function dateOf(created: number): string {

@@ -6,6 +6,7 @@ import { make } from "./dom.ts";
 import { number, onLanguage, range, speak, text } from "./language.ts";
 import type { Model, Store, Wanted } from "./state.ts";
 import { field, stepSection } from "./step.ts";
+import type { TextName } from "./texts.ts";
 
 /** Classes that are named before it says "…". */
 const MOST_CLASSES = 12;
@@ -71,11 +72,22 @@ function about(store: Store): HTMLElement {
     const predicts = make("p", { class: "predicts" });
     onLanguage(predicts, () => void (predicts.textContent = whatItPredicts(model.reader)));
     const accuracy = make("p");
-    onLanguage(accuracy, () => void (accuracy.textContent = text("accuracy", { error: number(model.error, 2) })));
-    const more = model.distance ? [speak(make("p"), "distance", { distance: number(model.distance, 2) })] : [];
+    onLanguage(accuracy, () => {
+      accuracy.textContent = text(accuracyOf(model), { error: number(model.error, 2) });
+    });
+    const more = [
+      ...(model.distance ? [speak(make("p"), "distance", { distance: number(model.distance, 2) })] : []),
+      ...(model.distance || model.ranged ? [speak(make("p"), "otherRows")] : []),
+    ];
     box.replaceChildren(predicts, accuracy, ...more, model.pixels ? pixels(model.pixels) : columns(model));
   });
   return box;
+}
+
+/** Which text says what the bound of the plan is of. */
+function accuracyOf({ reader, finish }: Model): TextName {
+  if (reader?.task === "regression") return "accuracyOfNumber";
+  return finish === "sigmoid" || finish === "softmax" ? "accuracyOfLogit" : "accuracy";
 }
 
 function whatItPredicts(reader: Reading | null): string {

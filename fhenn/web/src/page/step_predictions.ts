@@ -137,6 +137,8 @@ class Panel {
       only.append(speak(make("option", { value }), name));
     }
     only.addEventListener("change", () => this.#want({ only: only.value as Wish["only"] }));
+    const alarms = only.lastElementChild as HTMLOptionElement;
+    this.store.watch(["model"], ({ model }) => void (alarms.hidden = alarms.disabled = !model?.witnesses));
     const save = button("download", () => this.#save());
     this.store.watch(["results"], ({ results }) => void (save.disabled = results === null));
     this.#tools.append(field("filter", filter), field("show", only), save);

@@ -42,8 +42,28 @@ export const TEXTS = {
   predictsNumber: { en: "Predicts a number", de: "Sagt eine Zahl vorher" },
   predictsScores: { en: "Gives scores", de: "Gibt Punktwerte" },
   accuracy: {
-    en: "An encrypted score differs from the one computed in the clear by {error} at most.",
-    de: "Ein verschlüsselt gerechneter Wert weicht höchstens {error} von dem offen gerechneten ab.",
+    en: "A score that is computed encrypted differs from the one computed in the clear by {error} at most.",
+    de: "Ein verschlüsselt gerechneter Punktwert weicht höchstens {error} von dem offen gerechneten ab.",
+  },
+  accuracyOfLogit: {
+    en:
+      "A score that is computed encrypted differs from the one computed in the clear by {error} at most. It has no " +
+      "unit: probabilities, from 0 to 1, are made of it here, and differ by no more.",
+    de:
+      "Ein verschlüsselt gerechneter Punktwert weicht höchstens {error} von dem offen gerechneten ab. Er hat keine " +
+      "Einheit: Wahrscheinlichkeiten von 0 bis 1 entstehen hier aus ihm, und sie weichen nicht mehr ab.",
+  },
+  accuracyOfNumber: {
+    en:
+      "A score that is computed encrypted differs from the one computed in the clear by {error} at most, in the unit " +
+      "of the model's score.",
+    de:
+      "Ein verschlüsselt gerechneter Punktwert weicht höchstens {error} von dem offen gerechneten ab, in der Einheit " +
+      "der Punktwerte des Modells.",
+  },
+  otherRows: {
+    en: "That was measured on data: rows unlike it may be further off.",
+    de: "Das wurde an Daten gemessen: Zeilen, die ihnen nicht gleichen, können weiter abweichen.",
   },
   distance: {
     en:
@@ -296,6 +316,26 @@ export const TEXTS = {
     de: "Das ist mehr, als der Dienst auf einmal annimmt. Bringen Sie weniger Zeilen.",
   },
   errorService: { en: "The service refused ({status}).", de: "Der Dienst hat abgelehnt ({status})." },
+  errorModelGone: {
+    en: "The service no longer has this model, or this token does not reach it. Pick another one.",
+    de: "Der Dienst hat dieses Modell nicht mehr, oder dieses Token erreicht es nicht. Wählen Sie ein anderes.",
+  },
+  errorNoService: {
+    en:
+      "This is not the address of a fhenn service. Name the service behind the page's address: " +
+      "?service=https://…",
+    de:
+      "Das ist nicht die Adresse eines fhenn-Dienstes. Nennen Sie den Dienst hinter der Adresse der Seite: " +
+      "?service=https://…",
+  },
+  errorElsewhere: {
+    en:
+      "The service does not answer this page. Check the address, and that it lets the page in: its operator starts " +
+      "it with --allow-origin {page}.",
+    de:
+      "Der Dienst antwortet dieser Seite nicht. Prüfen Sie die Adresse und ob er die Seite einlässt: Sein Betreiber " +
+      "startet ihn mit --allow-origin {page}.",
+  },
   errorUnreachable: {
     en: "The service does not answer. Check the address, and that it is running.",
     de: "Der Dienst antwortet nicht. Prüfen Sie die Adresse und ob er läuft.",

@@ -56,7 +56,7 @@ export function troubleOf(error: unknown): Trouble {
     const { name, message, status, kind } = error.trouble;
     if (name === "Stopped") return { name: "stopped", values: {}, kind: "", message: "" };
     const text =
-      name === "ServiceError" ? ofService(status ?? 0) : STORAGE.has(name) ? "errorStorage" : fromWorker(name);
+      name === "ServiceError" ? ofService(status ?? 0, kind) : STORAGE.has(name) ? "errorStorage" : fromWorker(name);
     return { name: text, values: { status: status ?? 0 }, kind: kind ? `${name} (${kind})` : name, message };
   }
   if (error instanceof FeatureMismatch && error.missing.length) {
@@ -77,7 +77,9 @@ function fromWorker(name: string): TextName {
   return BY_NAME[name] ?? "errorOther";
 }
 
-function ofService(status: number): TextName {
+function ofService(status: number, kind: string | null): TextName {
+  if (status === 404 && kind === "http") return "errorNoService";
+  if (kind === "model-unknown") return "errorModelGone";
   if (status === 401) return "errorToken";
   if (status === 413) return "errorTooLarge";
   return status === 429 || status === 503 ? "errorBusy" : "errorService";

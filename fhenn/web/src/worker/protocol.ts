@@ -32,6 +32,8 @@ export interface ModelInfo {
   readonly error: number;
   /** The largest distance of what is computed from the exact model, on the plan's samples; null where unknown. */
   readonly distance: number | null;
+  /** Whether ranges within the model are known from data alone, so that other rows may leave them. */
+  readonly ranged: boolean;
   readonly finish: Finish | null;
   readonly ringDegree: number;
   readonly witnesses: number;

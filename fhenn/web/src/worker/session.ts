@@ -102,6 +102,7 @@ export class Session {
       accuracy: plan.accuracy,
       error: plan.error,
       distance: plan.distance,
+      ranged: plan.ranges !== null,
       finish: plan.finish,
       ringDegree: plan.parameters.ringDegree,
       witnesses: plan.witnesses.length,

@@ -1,6 +1,6 @@
 /** A release that someone else serves, against a service that allows its origin. */
 
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { extname, join } from "node:path";
@@ -28,8 +28,9 @@ async function serve(port: number): Promise<string> {
     const name = new URL(path, "http://static").pathname;
     const file = join(folder, name === "/" ? "index.html" : name);
     response.setHeader("Content-Security-Policy", POLICY);
+    response.statusCode = existsSync(file) ? 200 : 404;
     response.setHeader("Content-Type", TYPES[extname(file)] ?? "text/plain");
-    response.end(readFileSync(file));
+    response.end(existsSync(file) ? readFileSync(file) : "not found");
   });
   servers.push(server);
   await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
@@ -62,7 +63,13 @@ test("an origin that is not allowed gets no answer, in words", async () => {
   const stranger = await serve(0);
   browser = await Browser.open([stranger, url]);
   await browser.page.goto(`${stranger}/?service=${encodeURIComponent(url)}#token=${token}`);
-  await browser.page.getByRole("alert").getByText("The service does not answer.").waitFor();
+  await browser.page.getByRole("alert").getByText(`--allow-origin ${stranger}`).waitFor();
+});
+
+test("a static server without ?service= is no service, in words", async () => {
+  browser = await Browser.open([elsewhere]);
+  await browser.page.goto(`${elsewhere}/#token=${token}`);
+  await browser.page.getByRole("alert").getByText("?service=https://").waitFor();
 });
 
 test.each(["http://inference.example.org", "javascript:alert(1)", "nonsense"])(

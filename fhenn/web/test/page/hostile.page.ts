@@ -68,7 +68,7 @@ const ATTACKS: readonly (readonly [string, Attack, RegExp | string])[] = [
   ],
   ["too large a request", problem(413, "too-large"), "more than the service takes at once"],
   ["a request that is none", problem(422, "not-readable"), "The service refused (422)."],
-  ["a model that is gone", problem(404, "model-unknown"), "The service refused (404)."],
+  ["a model that is gone", problem(404, "model-unknown"), "The service no longer has this model"],
   ["a token that has expired", problem(401, "token-invalid"), "does not know this token"],
   [
     "a problem that is none",

@@ -52,6 +52,31 @@ test("the server's view shows sizes and noise", async () => {
   expect(Number(bits?.[1])).toBeGreaterThan(7.5);
 });
 
+test("the focus stays where it was pressed, by key too", async () => {
+  const focused = () => browser.page.evaluate(() => document.activeElement?.textContent);
+  await browser.page.getByRole("button", { name: /^Make (new )?keys/ }).press("Enter");
+  await browser.page.locator("body[aria-busy=false]").waitFor();
+  expect(await focused()).toBe("Make new keys");
+  await browser.page.getByRole("button", { name: /^Predict \d/ }).press("Enter");
+  await browser.page.locator(".said", { hasText: "predicted" }).waitFor();
+  await browser.page.locator("body[aria-busy=false]").waitFor();
+  expect(await focused()).toMatch(/^Predict \d+ rows$/);
+});
+
+test("alarms are no filter where the plan has no witness", async () => {
+  expect(await browser.page.locator("option[value=alarms]").isDisabled()).toBe(true);
+});
+
+test("a prediction that gets no answer says so, and is stopped", async () => {
+  await browser.context.route("**/predictions?*", (route) => route.abort("connectionreset"));
+  await browser.page.getByRole("button", { name: /^Predict \d/ }).click();
+  await browser.page.getByText("No answer; trying again").waitFor();
+  await browser.page.getByRole("button", { name: "Stop", exact: true }).click();
+  await browser.page.getByText("Stopped. Nothing was predicted.").waitFor();
+  await browser.context.unroute("**/predictions?*");
+  await reader.predict();
+});
+
 test("rows are sorted and filtered", async () => {
   await browser.page.getByRole("button", { name: "p(malignant)" }).click();
   const order = await reader.cells("td.probability:nth-child(4) .share");
