@@ -40,7 +40,8 @@ def main() -> None:
             left += part.width + 16
         for stem, picture in (pictures | {"page-phone": row}).items():
             path = IMAGES / f"{stem}.png"
-            picture.quantize(COLOURS, Image.Quantize.MEDIANCUT, kmeans=2, dither=Image.Dither.NONE).save(path, optimize=True)
+            few = picture.quantize(COLOURS, Image.Quantize.MEDIANCUT, kmeans=2, dither=Image.Dither.NONE)
+            few.save(path, optimize=True)
             if path.stat().st_size > MOST:
                 raise SystemExit(f"{path.name} has {path.stat().st_size:,} bytes, more than {MOST:,}")
 

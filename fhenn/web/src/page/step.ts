@@ -27,3 +27,8 @@ export function field(name: TextName, control: HTMLElement): HTMLElement {
   control.id ||= freshId("field");
   return make("div", { class: "field" }, speak(make("label", { for: control.id }), name), control);
 }
+
+/** Whose password a form takes, for managers of passwords, which want to be told: the page has no names. */
+export function account(): HTMLElement {
+  return make("input", { type: "text", name: "username", value: "fhenn", autocomplete: "username", hidden: true });
+}

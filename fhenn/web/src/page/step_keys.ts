@@ -4,7 +4,7 @@ import type { Controller } from "./controller.ts";
 import { make } from "./dom.ts";
 import { bytes, duration, language, onLanguage, speak, text } from "./language.ts";
 import type { State, Store } from "./state.ts";
-import { button, field, stepSection } from "./step.ts";
+import { account, button, field, stepSection } from "./step.ts";
 
 const ITERATIONS = 600_000;
 
@@ -113,11 +113,6 @@ function keeping(store: Store, controller: Controller): HTMLElement {
     keep.disabled = busy !== null;
   });
   return details;
-}
-
-/** Whose passphrase it is, for managers of passwords: the page has no names. */
-function account(): HTMLElement {
-  return make("input", { type: "text", name: "username", value: "fhenn", autocomplete: "username", hidden: true });
 }
 
 function dateOf(created: number): string {

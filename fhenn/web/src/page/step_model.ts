@@ -5,7 +5,7 @@ import type { Controller } from "./controller.ts";
 import { make } from "./dom.ts";
 import { number, onLanguage, range, speak, text } from "./language.ts";
 import type { Model, Store, Wanted } from "./state.ts";
-import { field, stepSection } from "./step.ts";
+import { account, field, stepSection } from "./step.ts";
 import type { TextName } from "./texts.ts";
 
 /** Classes that are named before it says "…". */
@@ -32,7 +32,7 @@ function tokenForm(store: Store, controller: Controller): HTMLElement {
     name: "token",
   });
   const connect = speak(make("button", { type: "submit" }), "connect");
-  const form = make("form", { class: "line" }, field("token", token), connect);
+  const form = make("form", { class: "line" }, account(), field("token", token), connect);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     void controller.connect(token.value.trim());

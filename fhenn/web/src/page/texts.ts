@@ -317,8 +317,11 @@ export const TEXTS = {
   },
   errorService: { en: "The service refused ({status}).", de: "Der Dienst hat abgelehnt ({status})." },
   errorModelGone: {
-    en: "The service no longer has this model, or this token does not reach it. Pick another one.",
-    de: "Der Dienst hat dieses Modell nicht mehr, oder dieses Token erreicht es nicht. Wählen Sie ein anderes.",
+    en:
+      "The service no longer has this model as it was picked, or this token does not reach it. Show the models again.",
+    de:
+      "Der Dienst hat dieses Modell nicht mehr, wie es gewählt wurde, oder dieses Token erreicht es nicht. Zeigen Sie " +
+      "die Modelle erneut.",
   },
   errorNoService: {
     en:

@@ -79,7 +79,7 @@ function fromWorker(name: string): TextName {
 
 function ofService(status: number, kind: string | null): TextName {
   if (status === 404 && kind === "http") return "errorNoService";
-  if (kind === "model-unknown") return "errorModelGone";
+  if (kind === "model-unknown" || kind === "version-gone") return "errorModelGone";
   if (status === 401) return "errorToken";
   if (status === 413) return "errorTooLarge";
   return status === 429 || status === 503 ? "errorBusy" : "errorService";
