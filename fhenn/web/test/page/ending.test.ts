@@ -121,6 +121,14 @@ test("what another tab forgot is said, and keys of other models stay", async () 
   expect([state.keys, reported]).toEqual([null, ["forgottenElsewhere"]]);
 });
 
+test("what the server saw of a model goes with it", async () => {
+  state = { ...state, seen: { keys: 1, last: null } };
+  await controller.pick("a");
+  expect(state.seen.keys).toBe(1);
+  await controller.pick("b");
+  expect(state.seen.keys).toBe(0);
+});
+
 test("a prediction that is stopped ends, and its keys stay", async () => {
   await controller.makeKeys();
   state = { ...state, rows: { prepared: { ready: [0], width: 1, features: new Float64Array(1) } } } as unknown as State;
