@@ -3,6 +3,7 @@
 import { resultColumns } from "../client/reading/index.ts";
 import { readCsv, Table } from "../client/table/index.ts";
 import type { CallName, Calls, Place, Step } from "../worker/protocol.ts";
+import { appended } from "./append.ts";
 import { bytes } from "./language.ts";
 import { modelOf, prepare } from "./model.ts";
 import { NOTHING_SEEN, type Model, type Source, type State, type Store } from "./state.ts";
@@ -44,14 +45,18 @@ export class Controller {
     this.#link.warm();
   }
 
-  /** Ask the service for its models, and take the first where there is no other. */
+  /** Ask the service for its models, and take the one that was picked before, or the first. */
   connect(token: string): Promise<boolean> {
     return this.#act("connect", async () => {
       this.#endKeys();
-      this.store.set({ token, models: null, model: null, keys: null, kept: null, results: null });
+      this.store.set({ token, models: null, keys: null, kept: null });
+      this.#replaced = true; // what the worker knows of the model, it asked for with another token
       const models = await this.#link.call("list", this.#place());
       this.store.set({ models });
-      if (models[0]) await this.#pick(models[0].name);
+      const before = this.store.state.model?.name;
+      const model = models.find(({ name }) => name === before) ?? models[0];
+      if (model) await this.#pick(model.name);
+      else this.store.set({ model: null, rows: null, results: null });
     });
   }
 
@@ -74,11 +79,11 @@ export class Controller {
     const before = this.store.state.model;
     const model = modelOf(await this.#link.call("pick", { ...this.#place(), model: name }));
     this.#replaced = false;
-    if (before?.version !== model.version) {
+    if (before?.name === model.name && before.version === model.version) this.store.set({ model });
+    else {
       this.#endKeys();
-      this.store.set({ keys: null, seen: NOTHING_SEEN });
+      this.store.set({ keys: null, seen: NOTHING_SEEN, model, rows: null, results: null });
     }
-    this.store.set({ model, rows: null, results: null });
     await this.#lookForKept();
   }
 
@@ -106,14 +111,20 @@ export class Controller {
     });
   }
 
-  /** Add a row that was typed to those that were typed before. */
+  /** Add a row that was typed, with a cell for each column that is wanted, to those that are there. */
   addRow(cells: readonly string[]): Promise<boolean> {
     return this.#act(null, () => {
       const model = this.#model();
       const { rows } = this.store.state;
-      const before = rows?.source.kind === "typed" ? rowsOf(rows.table) : [];
+      if (rows && rows.source.kind !== "drawn") {
+        const { source } = rows;
+        const table = appended(rows.table, model, cells);
+        const typed = source.kind === "file" ? { ...source, typed: (source.typed ?? 0) + 1 } : source;
+        this.store.set({ rows: { table, prepared: prepare(model, table), source: typed } }); // results stay beside theirs
+        return;
+      }
       const names = model.wanted.map(({ name }) => name);
-      const table = Table.ofRows(names.includes(null) ? null : (names as string[]), [...before, cells]);
+      const table = Table.ofRows(names.includes(null) ? null : (names as string[]), [cells]);
       this.#take(model, table, { kind: "typed" });
     });
   }
@@ -207,7 +218,6 @@ export class Controller {
       if (!rows) throw new PageError("needData");
       const { ready, width, features } = rows.prepared;
       if (!ready.length) throw new PageError("needReady");
-      this.store.set({ results: null });
       const start = performance.now();
       if (!keys) await this.#makeKeys();
       this.#goOn();
@@ -279,8 +289,4 @@ export class Controller {
       if (busy) this.store.set({ busy: null, step: null });
     }
   }
-}
-
-function rowsOf(table: Table): readonly (readonly string[])[] {
-  return Array.from({ length: table.rows }, (_, row) => table.columns.map((cells) => String(cells[row] ?? "")));
 }

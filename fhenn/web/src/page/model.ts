@@ -38,14 +38,17 @@ export function prepare({ preparer, featureNames, features, bounds }: Model, tab
 /** Of each column of a table, between which numbers the model accepts; null where that is not known. */
 export function boundsOf({ wanted }: Model, table: Table): readonly (readonly [number, number] | null)[] {
   const found: (readonly [number, number] | null)[] = table.columns.map(() => null);
-  const { names } = table;
-  const places = new Map(names?.map((name, place) => [name, place]));
-  const byName = names !== null && wanted.every(({ name }) => name !== null);
-  wanted.forEach(({ name, bounds }, at) => {
-    const place = byName ? places.get((name ?? "").normalize("NFC")) : table.data[at];
-    if (place !== undefined) found[place] = bounds;
+  placesOf(wanted, table).forEach((place, at) => {
+    if (place !== undefined) found[place] = wanted[at]?.bounds ?? null;
   });
   return found;
+}
+
+/** Of each column that is wanted, its place in a table; undefined where it is not there. */
+export function placesOf(wanted: readonly Wanted[], { names, data }: Table): readonly (number | undefined)[] {
+  const places = new Map(names?.map((name, place) => [name, place]));
+  const byName = names !== null && wanted.every(({ name }) => name !== null);
+  return wanted.map(({ name }, at) => (byName ? places.get((name ?? "").normalize("NFC")) : data[at]));
 }
 
 function featureColumns({ features, featureNames, bounds }: ModelInfo): readonly Wanted[] {

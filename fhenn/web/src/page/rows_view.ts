@@ -46,7 +46,7 @@ export class RowsView {
     const filter = wish.filter.trim().toLocaleLowerCase();
     const found: number[] = [];
     for (let row = 0; row < this.rows.table.rows; row += 1) {
-      if (wish.only === "marked" && !this.problems.has(row)) continue;
+      if (wish.only === "marked" && !this.problems.has(row) && !this.notes.has(row)) continue;
       if (wish.only === "alarms" && !this.results?.alarms.has(row)) continue;
       if (!filter || this.#holds(row, filter)) found.push(row);
     }

@@ -28,8 +28,10 @@ export interface Model extends ModelInfo {
   readonly pixels: readonly [number, number] | null;
 }
 
-/** Where the rows come from. */
-export type Source = { readonly kind: "file"; readonly name: string } | { readonly kind: "typed" | "drawn" };
+/** Where the rows come from; to those of a file, some may have been added by hand. */
+export type Source =
+  | { readonly kind: "file"; readonly name: string; readonly typed?: number }
+  | { readonly kind: "typed" | "drawn" };
 
 /** Rows, as they were brought and as the model takes them. */
 export interface Rows {

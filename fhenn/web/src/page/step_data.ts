@@ -1,5 +1,6 @@
 /** Step 2: a file that is dropped, a row that is typed, a drawing. */
 
+import type { Prepared, ProblemKind } from "../client/table/index.ts";
 import type { Controller } from "./controller.ts";
 import { freshId, make } from "./dom.ts";
 import { download } from "./download.ts";
@@ -9,6 +10,7 @@ import { onLanguage, speak, text } from "./language.ts";
 import type { Model, Rows, Store, Wanted } from "./state.ts";
 import { button, stepSection } from "./step.ts";
 import { whatItAccepts } from "./step_model.ts";
+import type { TextName } from "./texts.ts";
 
 /** Columns beyond which a form to type them in helps nobody. */
 const MOST_FIELDS = 200;
@@ -103,10 +105,25 @@ function loaded(store: Store): HTMLElement {
   return box;
 }
 
-function summary({ table, prepared, source }: Rows): string {
+/** What was brought, and what of it is marked. */
+export function summary({ table, prepared, source }: Rows): string {
   if (source.kind === "drawn") return text("drawn");
   const marked = table.rows - prepared.ready.length;
   const what =
     source.kind === "file" ? text("loaded", { n: table.rows, source: source.name }) : text("typed", { n: table.rows });
-  return `${what}. ${marked ? text("someMarked", { n: marked }) : text("allReady")}`;
+  const typed = source.kind === "file" && source.typed ? `, ${text("someTyped", { n: source.typed })}` : "";
+  const said = [
+    `${what}${typed}.`,
+    marked ? text("someMarked", { n: marked }) : text("allReady"),
+    ...noted(prepared, "unknown category", "someUnknown"),
+    ...noted(prepared, "blank", "someFilled"),
+  ];
+  return said.join(" ");
+}
+
+/** What is said of the rows that are sent though something is noted of them. */
+function noted({ notes, ready }: Prepared, kind: ProblemKind, name: TextName): readonly string[] {
+  const sent = new Set(ready);
+  const n = new Set(notes.filter((each) => each.kind === kind && sent.has(each.row)).map(({ row }) => row)).size;
+  return n ? [text(name, { n })] : [];
 }

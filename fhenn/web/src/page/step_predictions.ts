@@ -33,7 +33,7 @@ function predicting(store: Store, controller: Controller): HTMLElement {
     const count = rows?.prepared.ready.length ?? 0;
     speak(predict, count ? "predict" : "predictNone", { n: count });
     predict.disabled = !count || busy !== null;
-    predict.classList.toggle("primary", count > 0 && results === null);
+    predict.classList.toggle("primary", count > (results?.rows.length ?? 0));
   });
   return predict;
 }
@@ -46,11 +46,12 @@ function stopping(store: Store, controller: Controller): HTMLElement {
 
 function saying(store: Store): HTMLElement {
   const line = make("p", { class: "said", role: "status" });
-  store.watch(["results", "rows", "model"], (state) => onLanguage(line, () => void (line.textContent = say(state))));
+  store.watch(["results", "rows", "model", "busy"], (state) => onLanguage(line, () => void (line.textContent = say(state))));
   return line;
 }
 
-function say({ model, rows, results }: State): string {
+function say({ model, rows, results, busy }: State): string {
+  if (busy === "predict") return "";
   if (!model) return text("needModel");
   if (!rows) return text("needData");
   if (!rows.prepared.ready.length) return text("needReady");

@@ -87,10 +87,13 @@ export const TEXTS = {
 
   dataTitle: { en: "Bring your data", de: "Daten bringen" },
   dataHint: {
-    en: "Columns are found by their names, and prepared here. What is blank or out of bounds is marked and never sent.",
+    en:
+      "Columns are found by their names, and prepared here. A row with a value that the model cannot take, as one " +
+      "out of bounds, is marked and never sent. Blanks that the model fills in are marked, and sent filled in.",
     de:
-      "Spalten werden an ihren Namen erkannt und hier vorbereitet. Was fehlt oder außerhalb der Grenzen liegt, " +
-      "wird markiert und nie gesendet.",
+      "Spalten werden an ihren Namen erkannt und hier vorbereitet. Eine Zeile mit einem Wert, den das Modell nicht " +
+      "nehmen kann, etwa außerhalb der Grenzen, wird markiert und nie gesendet. Lücken, die das Modell füllt, werden " +
+      "markiert und gefüllt gesendet.",
   },
   drop: { en: "Drop a CSV file here, or choose one", de: "CSV-Datei hier ablegen oder auswählen" },
   example: { en: "Download an example CSV", de: "Beispiel-CSV herunterladen" },
@@ -122,6 +125,15 @@ export const TEXTS = {
     en: "{n} row is marked and stays here.|{n} rows are marked and stay here.",
     de: "{n} Zeile ist markiert und bleibt hier.|{n} Zeilen sind markiert und bleiben hier.",
   },
+  someUnknown: {
+    en: "{n} row has a category that the model does not know.|{n} rows have categories that the model does not know.",
+    de: "{n} Zeile hat eine Kategorie, die das Modell nicht kennt.|{n} Zeilen haben Kategorien, die das Modell nicht kennt.",
+  },
+  someFilled: {
+    en: "{n} row has blanks that the model fills in.|{n} rows have blanks that the model fills in.",
+    de: "{n} Zeile hat Lücken, die das Modell füllt.|{n} Zeilen haben Lücken, die das Modell füllt.",
+  },
+  someTyped: { en: "{n} of them typed", de: "{n} davon eingetippt" },
   tooLargeFile: {
     en: "The file has {size}; this page takes {most}. Part it, or use fhenn's command line.",
     de: "Die Datei hat {size}; diese Seite nimmt {most}. Teilen Sie sie, oder nehmen Sie die Kommandozeile von fhenn.",
@@ -211,7 +223,7 @@ export const TEXTS = {
   filter: { en: "Filter rows", de: "Zeilen filtern" },
   show: { en: "Show", de: "Zeigen" },
   showAll: { en: "all rows", de: "alle Zeilen" },
-  showMarked: { en: "marked rows", de: "markierte Zeilen" },
+  showMarked: { en: "rows with marks or notes", de: "Zeilen mit Marken oder Hinweisen" },
   showAlarms: { en: "rows with alarms", de: "Zeilen mit Alarm" },
   download: { en: "Download as CSV", de: "Als CSV herunterladen" },
   sortBy: { en: "Sort by {column}", de: "Nach {column} sortieren" },

@@ -133,7 +133,9 @@ test("a row can be typed", async () => {
   await browser.page.getByRole("button", { name: "Fill in the middle" }).click();
   await browser.page.getByLabel("mean radius", { exact: true }).fill("12,5");
   await browser.page.getByRole("button", { name: "Add the row" }).click();
-  await browser.page.getByText("1 row that you typed. All can be predicted.").waitFor();
+  await browser.page.getByText("of marked.csv, 1 of them typed.").waitFor(); // below the file's rows
+  expect((await reader.cells("td.prediction")).filter((each) => each !== "").length).toBe(3); // theirs stay
+  await browser.page.getByRole("button", { name: "Predict 4 rows" }).waitFor();
   await reader.predict();
   expect(["benign", "malignant"]).toContain((await reader.cells("td.prediction"))[0]);
 });
@@ -166,6 +168,7 @@ test("a preparation fills blanks, and an unknown category stays here", async () 
   await reader.drop(tables["ward"] as string);
   expect((await reader.cells("td.noted .mark")).length).toBeGreaterThan(0);
   expect(await reader.cells("td.bad .mark")).toEqual(["unknown category"]);
+  expect(await browser.page.locator(".loaded").innerText()).toMatch(/1 row is marked.* blanks that the model fills in\.$/);
   await reader.predict();
   expect((await reader.cells("td.prediction")).slice(0, 30)).toEqual(expected["ward"]?.labels);
 });
@@ -175,7 +178,7 @@ test("an example of raw columns is accepted too, and can be typed", async () => 
   await browser.page.getByRole("button", { name: "Fill in the middle" }).click();
   await browser.page.getByLabel("ward", { exact: true }).selectOption("south");
   await browser.page.getByRole("button", { name: "Add the row" }).click();
-  await browser.page.getByText("1 row that you typed. All can be predicted.").waitFor();
+  await browser.page.getByRole("button", { name: "Predict 31 rows" }).waitFor(); // one more than the file's
 });
 
 test("a witness's alarm stands at its row", async () => {

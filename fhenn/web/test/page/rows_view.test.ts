@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { Table, type Problem } from "../../src/client/table/index.ts";
 import { EVERYTHING, RowsView } from "../../src/page/rows_view.ts";
+import { summary } from "../../src/page/step_data.ts";
 import type { Results, Rows } from "../../src/page/state.ts";
 
 const problem: Problem = { row: 2, column: 0, name: "a", kind: "blank", message: "blank", refusal: "MissingValues" };
@@ -62,6 +63,20 @@ test("marked rows and alarms can be seen alone", () => {
   expect(view.select({ ...EVERYTHING, only: "marked" })).toEqual([2]);
   expect(view.select({ ...EVERYTHING, only: "alarms" })).toEqual([3]);
   expect(new RowsView(rows, null).select({ ...EVERYTHING, only: "alarms" })).toEqual([]);
+});
+
+test("rows of which something is noted are found among the marked ones, and told of", () => {
+  const notes: Problem[] = [
+    { ...problem, row: 1, refusal: null },
+    { ...problem, row: 3, kind: "unknown category", refusal: null },
+    { ...problem, row: 2, kind: "unknown category", refusal: null }, // which is not sent
+  ];
+  const noted = { ...rows, prepared: { ...rows.prepared, notes } };
+  expect(new RowsView(noted, null).select({ ...EVERYTHING, only: "marked" })).toEqual([1, 2, 3]);
+  expect(summary(noted)).toBe(
+    "4 rows that you typed. 1 row is marked and stays here. 1 row has a category that the model does not know. " +
+      "1 row has blanks that the model fills in.",
+  );
 });
 
 test("what is predicted stands at its row", () => {
