@@ -1,6 +1,6 @@
 /** Step 4: the rows, and what is predicted of them. */
 
-import { writeCsv } from "../client/table/index.ts";
+import { writeCsv, type Table, type WriteOptions } from "../client/table/index.ts";
 import type { Controller } from "./controller.ts";
 import { make } from "./dom.ts";
 import { download } from "./download.ts";
@@ -8,7 +8,7 @@ import { bytes, duration, onLanguage, speak, speakAttribute, text } from "./lang
 import { boundsOf } from "./model.ts";
 import { bar, probabilities, rowsTable } from "./rows_table.ts";
 import { EVERYTHING, RowsView, type SortKey, type Wish } from "./rows_view.ts";
-import type { State, Store } from "./state.ts";
+import type { Source, State, Store } from "./state.ts";
 import { button, field, stepSection } from "./step.ts";
 
 /** Rows of a page of the table. */
@@ -24,6 +24,17 @@ export function stepPredictions(store: Store, controller: Controller): HTMLEleme
     new Panel(store).element,
   );
   return section;
+}
+
+/** How what is saved is written: as what was brought, and so that a spreadsheet of that language opens it. */
+export function formatOf({ delimiter, decimal, mark }: Table): WriteOptions {
+  return { delimiter, decimal, mark: mark || delimiter === ";" };
+}
+
+/** What a file of predictions is called. */
+export function nameOfSaved(source: Source): string {
+  if (source.kind === "drawn") return "drawing-prediction.csv";
+  return `${source.kind === "file" ? source.name.replace(/\.\w+$/, "") : "typed-rows"}-predictions.csv`;
 }
 
 function predicting(store: Store, controller: Controller): HTMLElement {
@@ -234,7 +245,6 @@ class Panel {
       const name = table.names?.[place] || `x${place + 1}`;
       return { name: taken.has(name) ? `${name} (given)` : name, cells: [...cells] };
     });
-    const name = source.kind === "file" ? source.name.replace(/\.\w+$/, "") : "rows";
-    download(`${name}-predictions.csv`, writeCsv([...predicted, ...given]));
+    download(nameOfSaved(source), writeCsv([...predicted, ...given], formatOf(table)));
   }
 }

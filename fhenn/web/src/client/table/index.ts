@@ -9,4 +9,4 @@ export { readNumbers } from "./numbers.ts";
 export type { Prepared, Problem, ProblemKind, Refusal } from "./problems.ts";
 export { readCsv, type ReadOptions } from "./read.ts";
 export { Table, type Cell, type CsvFormat, type TableParts } from "./table.ts";
-export { writeCsv, type NamedColumn } from "./write.ts";
+export { writeCsv, type NamedColumn, type WriteOptions } from "./write.ts";

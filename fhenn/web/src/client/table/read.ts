@@ -49,7 +49,9 @@ export function readCsv(data: Uint8Array | string, options: ReadOptions = {}): T
     const size = `${source} has ${Math.ceil(data.length / (1 << 20))} MB, where ${LARGEST_FILE >> 20} are the most.`;
     throw new TableError(size, "Split it into several files, or use fhenn's command.");
   }
-  const text = (typeof data === "string" ? data : decode(data, source)).replace(/^\ufeff/, "");
+  const whole = typeof data === "string" ? data : decode(data, source);
+  const mark = whole.startsWith("\ufeff");
+  const text = mark ? whole.slice(1) : whole;
   const separator = SEPARATOR_LINE.exec(text);
   const asked = options.delimiter == null && separator === null ? otherFormat(text) : null;
   const guessed = options.detect && asked !== null ? asked : null;
@@ -69,7 +71,7 @@ export function readCsv(data: Uint8Array | string, options: ReadOptions = {}): T
   if (header && rest.length === 0) {
     throw new TableError(`${source} has no rows.`, NO_ROWS);
   }
-  return tableOf(source, header ? first.cells : null, header ? rest : rows, rows, delimiter, decimal);
+  return tableOf(source, header ? first.cells : null, header ? rest : rows, rows, { delimiter, decimal, mark });
 }
 
 /** Rows with clean cells; those beyond what is allowed are not read. */
@@ -133,15 +135,14 @@ function tableOf(
   header: readonly string[] | null,
   samples: readonly Line[],
   all: readonly Line[],
-  delimiter: string,
-  decimal: "." | ",",
+  format: { readonly delimiter: string; readonly decimal: "." | ","; readonly mark: boolean },
 ): Table {
   const needed = all.reduce((most, { cells }) => Math.max(most, used(cells)), 0);
   const width = header === null ? needed : header.length;
   for (const row of samples) {
     const wide = used(row.cells) > width;
     if (wide || row.cells.length < Math.min(needed, width)) {
-      throw uneven(source, row, wide ? width : Math.min(needed, width), delimiter);
+      throw uneven(source, row, wide ? width : Math.min(needed, width), format.delimiter);
     }
   }
   if (width * samples.length > MOST_CELLS) {
@@ -161,7 +162,7 @@ function tableOf(
     columns: kept.map((place) => columns[place] ?? []),
     source,
     lines: samples.map(({ line }) => line),
-    decimal,
+    ...format,
     aside: new Set(kept.flatMap((place, at) => (aside(place) ? [at] : []))),
   });
 }

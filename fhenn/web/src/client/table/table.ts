@@ -29,6 +29,10 @@ export interface TableParts {
   readonly decimal?: "." | ",";
   /** Places of columns that do not count as data: an index, and columns without a name. */
   readonly aside?: ReadonlySet<number>;
+  /** Between the cells of the file; a comma for a table that is no file. */
+  readonly delimiter?: string;
+  /** Whether the file began with a byte order mark. */
+  readonly mark?: boolean;
 }
 
 /** Columns of equal length. */
@@ -39,6 +43,8 @@ export class Table {
   readonly lines: readonly number[] | null;
   readonly decimal: "." | ",";
   readonly aside: ReadonlySet<number>;
+  readonly delimiter: string;
+  readonly mark: boolean;
   /** How many rows there are. */
   readonly rows: number;
 
@@ -54,6 +60,8 @@ export class Table {
     this.lines = parts.lines ?? null;
     this.decimal = parts.decimal ?? ".";
     this.aside = parts.aside ?? new Set();
+    this.delimiter = parts.delimiter ?? ",";
+    this.mark = parts.mark ?? false;
     this.rows = parts.columns[0]?.length ?? 0;
     const ragged = parts.columns.findIndex((column) => column.length !== this.rows);
     if (ragged >= 0 || (this.names !== null && this.names.length !== parts.columns.length)) {
