@@ -16,10 +16,11 @@ export function alertBox(): { readonly element: HTMLElement; readonly show: (tro
   return { element, show };
 }
 
-function content({ name, values, kind, message }: Trouble, close: () => void): readonly HTMLElement[] {
+function content({ name, values, kind, message, open }: Trouble, close: () => void): readonly HTMLElement[] {
   const said = speak(make("p"), name, values);
   const shut = button("dismiss", close);
   if (!kind && !message) return [said, shut];
+  if (open) return [said, make("p", { lang: "en" }, message), shut];
   const whole = make("p", { lang: "en" }, make("code", {}, kind), message ? ` ${message}` : "");
   return [said, make("details", {}, speak(make("summary"), "details"), whole), shut];
 }

@@ -16,7 +16,8 @@ export function appended(
   { wanted }: { readonly wanted: readonly Wanted[] },
   cells: readonly string[],
 ): Table {
-  const typed = new Map(placesOf(wanted, table).map((place, at) => [place, cellOf(cells[at] ?? "", wanted[at], table)]));
+  const places = placesOf(wanted, table);
+  const typed = new Map(places.map((place, at) => [place, cellOf(cells[at] ?? "", wanted[at], table)]));
   const columns = table.columns.map((column, place) => [...column, typed.get(place) ?? ""]);
   const lines = table.lines && [...table.lines, (table.lines.at(-1) ?? 0) + 1];
   return new Table({ ...table, columns, lines });

@@ -6,6 +6,7 @@ import type { CallName, Calls, Place, Step } from "../worker/protocol.ts";
 import { appended } from "./append.ts";
 import { bytes } from "./language.ts";
 import { modelOf, prepare } from "./model.ts";
+import { refusalOf, refuseWorkbook } from "./refused.ts";
 import { NOTHING_SEEN, type Model, type Source, type State, type Store } from "./state.ts";
 import { OtherTabs } from "./other_tabs.ts";
 import { PageError, troubleOf, type Trouble } from "./trouble.ts";
@@ -97,18 +98,26 @@ export class Controller {
     }
   }
 
-  /** Take the rows of a CSV file. */
-  load(file: File): Promise<boolean> {
-    return this.#act(null, async () => {
+  /** Take the rows of a CSV file, the first of those that were dropped at once. */
+  async load(file: File, dropped = 1): Promise<boolean> {
+    const taken = await this.#act(null, async () => {
       if (file.size > LARGEST_FILE) {
         throw new PageError("tooLargeFile", { size: bytes(file.size), most: bytes(LARGEST_FILE) });
       }
       const data = new Uint8Array(await file.arrayBuffer());
+      refuseWorkbook(data, file.name);
       const model = this.#model();
       const names = model.wanted.flatMap(({ name }) => (name === null ? [] : [name]));
       const table = readCsv(data, { source: file.name, detect: true, ...(names.length && { expected: names }) });
-      this.#take(model, table, { kind: "file", name: file.name });
+      try {
+        this.#take(model, table, { kind: "file", name: file.name }, dropped);
+      } catch (error) {
+        throw refusalOf(error, table, model.wanted);
+      }
     });
+    const { rows } = this.store.state;
+    if (!taken && rows) this.store.set({ rows: { ...rows, refused: file.name } });
+    return taken;
   }
 
   /** Add a row that was typed, with a cell for each column that is wanted, to those that are there. */
@@ -120,7 +129,8 @@ export class Controller {
         const { source } = rows;
         const table = appended(rows.table, model, cells);
         const typed = source.kind === "file" ? { ...source, typed: (source.typed ?? 0) + 1 } : source;
-        this.store.set({ rows: { table, prepared: prepare(model, table), source: typed } }); // results stay beside theirs
+        // results stay beside their rows
+        this.store.set({ rows: { table, prepared: prepare(model, table), source: typed } });
         return;
       }
       const names = model.wanted.map(({ name }) => name);
@@ -143,8 +153,8 @@ export class Controller {
     if (this.store.state.rows?.source.kind === "drawn") this.store.set({ rows: null, results: null });
   }
 
-  #take(model: Model, table: Table, source: Source): void {
-    this.store.set({ rows: { table, prepared: prepare(model, table), source }, results: null });
+  #take(model: Model, table: Table, source: Source, dropped = 1): void {
+    this.store.set({ rows: { table, prepared: prepare(model, table), source, dropped }, results: null });
   }
 
   /** Make keys, in the place of those that there are. */

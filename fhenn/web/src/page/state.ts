@@ -38,6 +38,10 @@ export interface Rows {
   readonly table: Table;
   readonly prepared: Prepared;
   readonly source: Source;
+  /** The name of a file that was brought after these rows, and was refused. */
+  readonly refused?: string;
+  /** How many files were dropped at once, where it was more than the one that was taken. */
+  readonly dropped?: number;
 }
 
 /** Predictions of the rows that were ready. */

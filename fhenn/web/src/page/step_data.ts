@@ -37,7 +37,7 @@ function dropZone(store: Store, controller: Controller): HTMLElement {
   const input = make("input", { type: "file", accept: ".csv,.tsv,.txt,text/csv", id: freshId("file") });
   const zone = make("label", { class: "drop", for: input.id }, input, speak(make("span"), "drop"));
   const take = (files: FileList | null): void => {
-    if (files?.[0]) void controller.load(files[0]);
+    if (files?.[0]) void controller.load(files[0], files.length);
   };
   input.addEventListener("change", () => {
     take(input.files);
@@ -106,7 +106,15 @@ function loaded(store: Store): HTMLElement {
 }
 
 /** What was brought, and what of it is marked. */
-export function summary({ table, prepared, source }: Rows): string {
+export function summary(rows: Rows): string {
+  const { source, refused, dropped = 1 } = rows;
+  const said = inAll(rows);
+  if (refused !== undefined) return text("stillHere", { file: refused, rows: said });
+  const file = source.kind === "file" ? source.name : "";
+  return dropped > 1 ? `${said} ${text("firstOfFiles", { n: dropped, file })}` : said;
+}
+
+function inAll({ table, prepared, source }: Rows): string {
   if (source.kind === "drawn") return text("drawn");
   const marked = table.rows - prepared.ready.length;
   const what =

@@ -23,6 +23,12 @@ export function stepModel(store: Store, controller: Controller): HTMLElement {
   return section;
 }
 
+/** The token in what was put into its field: a whole address may be pasted, with the token in its fragment. */
+export function bareToken(given: string): string {
+  const [, fragment] = /#(.*)$/s.exec(given) ?? [];
+  return (new URLSearchParams(fragment ?? "").get("token") ?? given).trim();
+}
+
 function tokenForm(store: Store, controller: Controller): HTMLElement {
   const token = make("input", {
     type: "password",
@@ -35,7 +41,7 @@ function tokenForm(store: Store, controller: Controller): HTMLElement {
   const form = make("form", { class: "line" }, account(), field("token", token), connect);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    void controller.connect(token.value.trim());
+    void controller.connect(bareToken(token.value));
   });
   store.watch(["token"], (state) => void (token.value = state.token));
   store.watch(["busy", "models"], ({ busy, models }) => {

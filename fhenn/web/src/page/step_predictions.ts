@@ -34,7 +34,8 @@ export function formatOf({ delimiter, decimal, mark }: Table): WriteOptions {
 /** What a file of predictions is called. */
 export function nameOfSaved(source: Source): string {
   if (source.kind === "drawn") return "drawing-prediction.csv";
-  return `${source.kind === "file" ? source.name.replace(/\.\w+$/, "") : "typed-rows"}-predictions.csv`;
+  const name = source.kind === "file" ? source.name.replace(/\.\w+$/, "") : "typed-rows";
+  return `${name}-predictions.csv`;
 }
 
 function predicting(store: Store, controller: Controller): HTMLElement {
@@ -57,7 +58,9 @@ function stopping(store: Store, controller: Controller): HTMLElement {
 
 function saying(store: Store): HTMLElement {
   const line = make("p", { class: "said", role: "status" });
-  store.watch(["results", "rows", "model", "busy"], (state) => onLanguage(line, () => void (line.textContent = say(state))));
+  store.watch(["results", "rows", "model", "busy"], (state) =>
+    onLanguage(line, () => void (line.textContent = say(state))),
+  );
   return line;
 }
 

@@ -127,13 +127,23 @@ export const TEXTS = {
   },
   someUnknown: {
     en: "{n} row has a category that the model does not know.|{n} rows have categories that the model does not know.",
-    de: "{n} Zeile hat eine Kategorie, die das Modell nicht kennt.|{n} Zeilen haben Kategorien, die das Modell nicht kennt.",
+    de:
+      "{n} Zeile hat eine Kategorie, die das Modell nicht kennt.|{n} Zeilen haben Kategorien, die das Modell nicht " +
+      "kennt.",
   },
   someFilled: {
     en: "{n} row has blanks that the model fills in.|{n} rows have blanks that the model fills in.",
     de: "{n} Zeile hat Lücken, die das Modell füllt.|{n} Zeilen haben Lücken, die das Modell füllt.",
   },
   someTyped: { en: "{n} of them typed", de: "{n} davon eingetippt" },
+  stillHere: {
+    en: "{file} was refused. Still here, as before: {rows}",
+    de: "{file} wurde abgelehnt. Noch hier, wie zuvor: {rows}",
+  },
+  firstOfFiles: {
+    en: "{n} files were dropped: only the first, {file}, was taken.",
+    de: "{n} Dateien wurden abgelegt: Nur die erste, {file}, wurde genommen.",
+  },
   tooLargeFile: {
     en: "The file has {size}; this page takes {most}. Part it, or use fhenn's command line.",
     de: "Die Datei hat {size}; diese Seite nimmt {most}. Teilen Sie sie, oder nehmen Sie die Kommandozeile von fhenn.",
@@ -370,6 +380,24 @@ export const TEXTS = {
     de: "Den Plan dieses Modells kann diese Seite nicht sicher verwenden.",
   },
   errorTable: { en: "The table cannot be read as it is.", de: "Die Tabelle ist so nicht lesbar." },
+  errorTableLine: {
+    en: "The table cannot be read as it is: look at line {line}.",
+    de: "Die Tabelle ist so nicht lesbar: Sehen Sie Zeile {line} an.",
+  },
+  errorWorkbook: {
+    en: "{file} is an Excel workbook. Save it as “CSV UTF-8” there, and bring that file.",
+    de: "{file} ist eine Excel-Arbeitsmappe. Speichern Sie sie dort als „CSV UTF-8“, und bringen Sie diese Datei.",
+  },
+  errorCapitals: {
+    en: "Columns are missing: {columns}. The file has: {found}. Capitals and small letters must be the same.",
+    de: "Es fehlen Spalten: {columns}. Die Datei hat: {found}. Groß- und Kleinschreibung müssen gleich sein.",
+  },
+  errorColumnNumber: {
+    en: "The table has {n} column; the model wants {wanted}.|The table has {n} columns; the model wants {wanted}.",
+    de:
+      "Die Tabelle hat {n} Spalte; das Modell braucht {wanted}.|Die Tabelle hat {n} Spalten; das Modell braucht " +
+      "{wanted}.",
+  },
   errorColumns: { en: "Columns are missing: {columns}", de: "Es fehlen Spalten: {columns}" },
   errorColumnCount: {
     en: "The table has another number of columns than the model wants.",

@@ -1,6 +1,6 @@
 /** What went wrong, in the page's words. */
 
-import { FeatureMismatch, FhennError, ShapeMismatch } from "../client/index.ts";
+import { FeatureMismatch, FhennError, ShapeMismatch, TableError } from "../client/index.ts";
 import type { Values } from "./language.ts";
 import type { TextName } from "./texts.ts";
 import { WorkerTrouble } from "./worker_link.ts";
@@ -12,6 +12,8 @@ export interface Trouble {
   /** The class of the error, and its message; empty for the page's own. */
   readonly kind: string;
   readonly message: string;
+  /** Whether the message tells the reader of a table what to mend, and is shown at once. */
+  readonly open?: boolean;
 }
 
 /** An error of the page's own: its text says all. */
@@ -62,6 +64,11 @@ export function troubleOf(error: unknown): Trouble {
   if (error instanceof FeatureMismatch && error.missing.length) {
     const shown = error.missing.slice(0, 8).join(", ") + (error.missing.length > 8 ? ", …" : "");
     return { name: "errorColumns", values: { columns: shown }, kind: error.name, message: error.message };
+  }
+  if (error instanceof TableError) {
+    const { line, name: kind, message } = error;
+    if (line === null) return { name: "errorTable", values: {}, kind, message, open: true };
+    return { name: "errorTableLine", values: { line: String(line) }, kind, message, open: true };
   }
   if (error instanceof FhennError) {
     const name = error instanceof ShapeMismatch ? "errorColumnCount" : (BY_NAME[error.name] ?? "errorOther");

@@ -36,8 +36,10 @@ const results: Results = { rows: [0], columns: [], alarms: new Map(), millisecon
 let state: State;
 let controller: Controller;
 let troubles: (Trouble | null)[];
-const file = (text: string): File =>
-  ({ name: "x.csv", size: text.length, arrayBuffer: () => Promise.resolve(new TextEncoder().encode(text).buffer) }) as File;
+const file = (text: string): File => {
+  const arrayBuffer = () => Promise.resolve(new TextEncoder().encode(text).buffer);
+  return { name: "x.csv", size: text.length, arrayBuffer } as File;
+};
 
 beforeEach(async () => {
   vi.stubGlobal("Worker", FakeWorker);

@@ -64,8 +64,8 @@ const COMMA_NUMBER = /^[+-]?[0-9]+(?:,[0-9]+)?(?:[eE][+-]?[0-9]+)?$/;
 
 function line(cells: readonly string[], delimiter: string): string {
   // an empty line would be no row
-  const text = cells.length === 1 && cells[0] === "" ? '""' : cells.map((cell) => marked(cell, delimiter)).join(delimiter);
-  return `${text}\n`;
+  const isBare = cells.length === 1 && cells[0] === "";
+  return `${isBare ? '""' : cells.map((cell) => marked(cell, delimiter)).join(delimiter)}\n`;
 }
 
 /** A cell in quotation marks where it needs them. */
