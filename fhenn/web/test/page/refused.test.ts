@@ -26,6 +26,8 @@ const file = (data: string | Uint8Array, name = "x.csv"): File => {
 };
 
 beforeEach(() => {
+  vi.stubGlobal("location", { origin: "null" });
+  vi.stubGlobal("window", {});
   state = { model, rows: null, results: null, busy: null } as unknown as State;
   const store = {
     get state() {
