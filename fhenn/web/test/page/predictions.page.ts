@@ -104,7 +104,8 @@ test("what is saved has the predictions beside the rows, in their order", async 
 test("what is blank, no number or out of bounds is marked and stays here", async () => {
   await reader.drop(tables["marked"] as string);
   await browser.page.getByRole("button", { name: "Predict 3 rows" }).waitFor();
-  expect(await reader.cells("td.bad .mark")).toEqual(["blank", "not a number", expect.stringMatching(/^out of bounds: [\d.,-]+ to /)]);
+  const bounds = expect.stringMatching(/^out of bounds: [\d.,-]+ to /) as string;
+  expect(await reader.cells("td.bad .mark")).toEqual(["blank", "not a number", bounds]);
   await reader.predict();
   const predictions = await reader.cells("td.prediction");
   expect(predictions.map((each) => each !== "")).toEqual([true, false, true, false, false, true]);
@@ -168,7 +169,8 @@ test("a preparation fills blanks, and an unknown category stays here", async () 
   await reader.drop(tables["ward"] as string);
   expect((await reader.cells("td.noted .mark")).length).toBeGreaterThan(0);
   expect(await reader.cells("td.bad .mark")).toEqual(["unknown category"]);
-  expect(await browser.page.locator(".loaded").innerText()).toMatch(/1 row is marked.* blanks that the model fills in\.$/);
+  const said = await browser.page.locator(".loaded").innerText();
+  expect(said).toMatch(/1 row is marked.* blanks that the model fills in\.$/);
   await reader.predict();
   expect((await reader.cells("td.prediction")).slice(0, 30)).toEqual(expected["ward"]?.labels);
 });

@@ -43,9 +43,8 @@ test("features that rise or fall with a column give its bounds, and its example"
   expect(exampleOf(found[0] as Wanted)).toBe("140");
   for (const at of found[0]?.bounds ?? []) {
     const table = new Table({ names: ["a", "b", "c", "d"], columns: [[String(at)], ["5"], ["0"], ["north"]] });
-    expect(checkBounds(features(table), new Float64Array([-1, -1, 0, 0]), new Float64Array([1, 9, 1, 1])).ready).toEqual([
-      0,
-    ]);
+    const [low, high] = [Float64Array.of(-1, -1, 0, 0), Float64Array.of(1, 9, 1, 1)];
+    expect(checkBounds(features(table), low, high).ready).toEqual([0]);
   }
 });
 
