@@ -158,7 +158,7 @@ _DRAWS: dict[str, Any] = {}
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what soaks unless `-m` names it: a module or a parameter of it may be marked thorough as well.
+    """Leave out what soaks, and what needs Node, unless `-m` names it: some of that is marked thorough as well.
 
     A name with an address in it differs from process to process, and no process then runs any test.
     """
@@ -166,10 +166,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if unstable:
         raise pytest.UsageError(f"give these tests names without addresses: {unstable[:3]}")
     asked = config.option.markexpr
-    soaks = [item for item in items if item.get_closest_marker("soak")] if asked and "soak" not in asked else []
-    if soaks:
-        config.hook.pytest_deselected(items=soaks)
-        items[:] = [item for item in items if not item.get_closest_marker("soak")]
+    for name in ("soak", "web") if asked else ():
+        named = [item for item in items if item.get_closest_marker(name)] if name not in asked else []
+        if named:
+            config.hook.pytest_deselected(items=named)
+            items[:] = [item for item in items if not item.get_closest_marker(name)]
     for item in items:
         rng = getattr(getattr(item, "module", None), "rng", None)
         if isinstance(rng, np.random.Generator):

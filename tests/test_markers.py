@@ -22,9 +22,10 @@ def test_what_soaks_runs_where_it_is_asked_for_alone(asked, soaks):
     assert ("test_it_is_refused" in done.stdout) == ("thorough" in asked)
 
 
-@pytest.mark.parametrize(("asked", "runs"), [([], False), (["-m", "web"], True)])
+@pytest.mark.parametrize(("asked", "runs"), [("not thorough and not web", False), ("thorough", False), ("web", True)])
 def test_the_client_for_browsers_is_tested_where_it_is_asked_for_alone(asked, runs):
-    """Its tests need Node, and the packages of npm."""
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-n", "0", *asked, "tests/web/test_client.py"]
+    """Its tests need Node, and the packages of npm; some are thorough."""
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-n", "0", "-m", asked, "tests/web"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[1])
-    assert ("test_equal_plans_give_equal_slots" in done.stdout) == runs
+    for name in ("test_equal_plans_give_equal_slots", "test_whatever_a_service_does_is_refused"):
+        assert (name in done.stdout) == runs
