@@ -113,10 +113,10 @@ test("after a reload only the passphrase opens them", async () => {
   await browser.page.reload();
   expect(await browser.page.locator("input[name=token]").inputValue()).toBe(""); // it is in no storage either
   await reader.arrive("cancer");
-  await section().locator(".unlock input").fill("a wrong passphrase");
+  await section().locator(".unlock input[type=password]").fill("a wrong passphrase");
   await section().getByRole("button", { name: "Unlock" }).click();
   await alert().getByText("The passphrase is wrong").waitFor();
-  await section().locator(".unlock input").fill(PASSPHRASE);
+  await section().locator(".unlock input[type=password]").fill(PASSPHRASE);
   await section().getByRole("button", { name: "Unlock" }).click();
   await section().getByText("This browser keeps them under your passphrase.").waitFor();
   await reader.drop(tables["cancer"] as string);
@@ -182,7 +182,7 @@ test("what was altered does not open", async () => {
     database.close();
   });
   await reader.arrive("cancer");
-  await section().locator(".unlock input").fill(PASSPHRASE);
+  await section().locator(".unlock input[type=password]").fill(PASSPHRASE);
   await section().getByRole("button", { name: "Unlock" }).click();
   await alert().getByText("or what was kept was altered").waitFor();
 });
