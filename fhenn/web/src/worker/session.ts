@@ -137,7 +137,7 @@ export class Session {
         await forgetAt(service, other);
         this.#sent.delete(other);
       } catch (error) {
-        if (!(error instanceof FhennError)) throw error; // it stays written down: the next time, or `forget`, tries again
+        if (!(error instanceof FhennError)) throw error; // it stays written down, and is tried again
       }
     }
     await this.#record();
@@ -346,7 +346,7 @@ async function forgetAt(service: Service, digest: string): Promise<void> {
   }
 }
 
-/** What was sent of the key that this browser keeps; none where what it keeps cannot be read, which goes all the same. */
+/** What was sent of the key that this browser keeps; none where that cannot be read, which goes all the same. */
 async function sentOf({ fingerprint }: Plan): Promise<readonly string[]> {
   try {
     const locked = await store.read(fingerprint);

@@ -96,7 +96,7 @@ describeVectors("sessions", "cases.json", () => {
     expect([has.size, kept.size]).toEqual([0, 0]);
   });
 
-  test("keys that new ones took the place of are deleted too, and one that fails does not spare the others", async () => {
+  test("keys that new ones replaced are deleted too, and one that fails does not spare the others", async () => {
     const first = await session();
     vi.spyOn(Service.prototype, "forgetKeys").mockRejectedValue(new ServiceError(503, "busy", "later", "1"));
     for (let round = 0; round < 2; round += 1) {
