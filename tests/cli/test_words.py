@@ -26,7 +26,7 @@ ROOT = Path(fhenn.__file__).parent
 
 PYTHON = re.compile(
     r"[A-Za-z_]\w*\((?!s\))"  # a call
-    r"|(?<![-\w])[a-z_]+=(?!\s)"  # an argument by name
+    r"|(?<![-\w?])[a-z_]+=(?!\s)"  # an argument by name; not ?name=value of an address
     r"|\w(?<!fhenn)\["  # an index; not fhenn[extra], which pip wants
     r"|\*\*|\b(?:True|False|None)\b|\bfhenn\.[a-z_]+"
 )
@@ -137,7 +137,15 @@ def test_python_is_recognised(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["--model NAME", "plan.fhenn", "pip install 'fhenn[cli]'", "sample(s)", "p > 0 (none)"]
+    "text",
+    [
+        "--model NAME",
+        "plan.fhenn",
+        "pip install 'fhenn[cli]'",
+        "sample(s)",
+        "p > 0 (none)",
+        "https://a/?service=https://b",
+    ],
 )
 def test_what_is_not_python_passes(text):
     assert not PYTHON.search(text)
