@@ -12,7 +12,7 @@ from pathlib import Path
 
 TESTS = Path(__file__).parents[1]
 IMAGES = TESTS.parent / "notebooks" / "images"
-COLOURS, MOST = 96, 120_000
+COLOURS, MOST = 72, 120_000
 """Of a picture, and bytes that it may have."""
 
 
