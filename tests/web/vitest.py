@@ -7,7 +7,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-_WEB = Path(__file__).parents[2] / "fhenn" / "web"
+WEB = Path(__file__).parents[2] / "fhenn" / "web"
+"""The sources of the client and the page."""
 
 
 def run_vitest(folder: Path, *files: str) -> None:
@@ -15,10 +16,10 @@ def run_vitest(folder: Path, *files: str) -> None:
 
     Raises AssertionError with what they print where one fails, or Node or its packages are not there.
     """
-    node, program = shutil.which("node"), _WEB / "node_modules" / "vitest" / "vitest.mjs"
+    node, program = shutil.which("node"), WEB / "node_modules" / "vitest" / "vitest.mjs"
     assert node, "these tests need Node 22 or newer"
-    assert program.exists(), f"these tests need the packages of {_WEB}: run npm ci there"
+    assert program.exists(), f"these tests need the packages of {WEB}: run npm ci there"
     command = [node, str(program), "run", *files]
     environment = os.environ | {"FHENN_VECTORS": str(folder), "NO_COLOR": "1"}
-    done = subprocess.run(command, cwd=_WEB, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=WEB, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-5_000:]

@@ -56,7 +56,7 @@ def _summary(model: StoredModel, versions: list[str]) -> ModelSummary:
 
 
 def _finite(number: float | None) -> float | None:
-    """A number as JSON has it; None where it is none."""
+    """The number, or None where it is infinite or NaN, which JSON has no words for."""
     return number if number is not None and isfinite(number) else None
 
 
