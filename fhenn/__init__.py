@@ -26,7 +26,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOME = {
     "Activation": "fhenn.nn",
@@ -93,8 +93,8 @@ _HOME = {
 }
 """Where each public name lives; it is imported when it is first used, TenSEAL with the first that needs it."""
 
-_RETIRED = {"encrypted": "fhenn.interop"}
-"""Names of before: they warn where they are used, for one version."""
+_RETIRED: dict[str, str] = {}
+"""Names of before, and where each lives: they warn where they are used, for one version. None in this one."""
 
 _NAMES = {"Context": "SealContext"}
 """What a public name is called at home, where that differs."""
@@ -225,7 +225,6 @@ if TYPE_CHECKING:
         from_xgboost,
     )
     from fhenn.interop.encrypted import EncryptedModel, encrypted_model
-    from fhenn.interop.encrypted import encrypted as encrypted
     from fhenn.interop.sklearn import from_sklearn
     from fhenn.nn import (
         GELU,

@@ -185,17 +185,13 @@ def test_they_are_so_everywhere():
     assert {where.partition(":")[0] for where in wrong} <= {"artifacts.certificate_to_bytes", "safety.SafetyReport"}
 
 
-def test_the_old_name_of_encrypted_model_warns_and_works():
-    model = fhenn.ImportedModel([fhenn.Linear([[1.0, -1.0]])], fhenn.Reading.regression())
-    for old in (fhenn.encrypted, fhenn.interop.encrypted):
-        with pytest.warns(DeprecationWarning, match=r"fhenn\.encrypted_model") as caught:
-            private = old(model, bounds=[0, 2], accuracy=1e-2)
-        assert caught[0].filename == __file__
-        assert private.predict([[2.0, 0.5]]) == pytest.approx([1.5], abs=1e-2)
-        assert private.plan.accuracy == 1e-2
-    assert not {"encrypted"} & {*dir(fhenn), *fhenn.__all__, *fhenn.interop.__all__}
-    assert set(fhenn._RETIRED) == {"encrypted"}
-    assert fhenn.__version__.startswith("0.1."), "its time is over: delete it"
+def test_what_0_1_warned_of_is_gone():
+    """CONTRIBUTING.md: a name warns for one version, and the next is without it."""
+    assert not hasattr(fhenn, "encrypted")
+    assert callable(fhenn.interop.encrypted.encrypted_model)  # the module, not the function of before
+    assert not hasattr(fhenn.Sigmoid(), "stages")
+    assert not fhenn._RETIRED
+    assert fhenn.__version__.startswith("0.2."), "what 0.2 warns of goes now, and this test with it"
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from fhenn.interop.conversion import Conversion, NodeConversion
 from fhenn.interop.encrypted import EncryptedModel, encrypted_model
-from fhenn.interop.encrypted import encrypted as encrypted
 from fhenn.interop.fold import fold
 from fhenn.interop.importers import from_onnx, from_torch
 from fhenn.interop.model import ImportedModel

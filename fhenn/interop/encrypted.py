@@ -329,16 +329,6 @@ def encrypted_model(
     return EncryptedModel(*made, on_bounds=on_bounds, on_violation=on_violation)
 
 
-def encrypted(*args: Any, **options: Any) -> EncryptedModel:
-    """The name that `encrypted_model` had: it was taken for `encrypt`."""
-    warnings.warn(
-        "fhenn.encrypted is called fhenn.encrypted_model now; the old name goes after version 0.1.",
-        DeprecationWarning,
-        stacklevel=2,
-    )
-    return encrypted_model(*args, **options)
-
-
 def planned(
     model: ImportedModel,
     known: Inputs,

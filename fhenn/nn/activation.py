@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from numbers import Real
@@ -190,12 +189,6 @@ class Activation(Layer):
     def polynomials(self) -> tuple[Polynomial, ...]:
         """The polynomials that the input goes through, one after another."""
         return (self._polynomial,)
-
-    @property
-    def stages(self) -> tuple[Polynomial, ...]:
-        """What is called `polynomials` now; a plan has stages. Warns, and will go with the next version."""
-        warnings.warn("stages of a node is called polynomials now.", DeprecationWarning, stacklevel=2)
-        return self.polynomials
 
     @property
     def times_input(self) -> bool:

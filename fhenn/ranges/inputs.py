@@ -100,14 +100,6 @@ class Inputs:
             given if table is None else table for given, table in zip((bounds, inputs), tables, strict=True)
         )
         values = None if inputs is None else samples_of(inputs, features, "inputs", one=True)
-        if bounds is None and values is not None and values.shape == (2,) and tables[1] is None:
-            warnings.warn(
-                "a low and a high are given as bounds= now; inputs= takes samples, and will take such a pair for one "
-                "after version 0.1.",
-                DeprecationWarning,
-                stacklevel=4,
-            )
-            bounds, values = values, None
         if values is not None:
             values = _as_samples(values, width, shape)
             if bounds is None:

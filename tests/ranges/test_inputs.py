@@ -56,11 +56,13 @@ def test_swapped_bounds_name_the_feature():
             Inputs.of(NODES, bounds=bounds)
 
 
-def test_a_pair_as_inputs_is_taken_for_bounds_for_one_version_more():
+def test_a_pair_as_inputs_is_a_sample_and_no_bounds():
     pair = [-1, 1]
-    with pytest.deprecated_call(match="bounds="):
-        plan = fhenn.plan(NODES[0], inputs=pair)
-    assert plan.low == (-1.0,) * 3
+    with pytest.raises(ShapeMismatch):
+        fhenn.plan(NODES[0], inputs=pair)
+    with pytest.warns(SamplesWarning, match="bounds="):
+        known = Inputs.of([fhenn.Linear(np.eye(2))], inputs=pair)
+    assert known.samples.tolist() == [pair]
 
 
 @pytest.mark.parametrize(
