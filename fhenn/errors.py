@@ -943,7 +943,7 @@ class ExtraMissing(FhennError, ImportError):
 
 @dataclass(frozen=True)
 class RangeReport:
-    """The values that left the domain of an activation.
+    """What came to an activation, and how much of it left the domain.
 
     node: name of the activation.
     domain: the interval (low, high) on which its polynomial is good.
@@ -951,11 +951,13 @@ class RangeReport:
     total: how many values there were.
     smallest, largest: of the finite values; NaN where there is none.
     nonfinite: how many values are NaN or infinite.
-    consequence: what can go wrong, in a sentence.
+    consequence: what can go wrong outside, in a sentence; the text says it only where something is outside.
 
     >>> report = RangeReport("Sigmoid", (-4.0, 4.0), 1, 9, -2.0, 5.0, 0, "It flips.")
     >>> str(report)
     'Sigmoid: 1 of 9 values outside [-4, 4], smallest -2, largest 5. It flips.'
+    >>> str(RangeReport("Sigmoid", (-4.0, 4.0), 0, 9, -2.0, 3.0, 0, "It flips."))
+    'Sigmoid: none of 9 values outside [-4, 4], smallest -2, largest 3.'
     """
 
     node: str
@@ -968,14 +970,16 @@ class RangeReport:
     consequence: str
 
     def __str__(self) -> str:
+        if not self.total:
+            return f"{printable(self.node)}: no values came to it."
         low, high = self.domain
         text = (
-            f"{printable(self.node)}: {self.outside} of {self.total} values outside [{low:g}, {high:g}], "
+            f"{printable(self.node)}: {self.outside or 'none'} of {self.total} values outside [{low:g}, {high:g}], "
             f"smallest {self.smallest:.6g}, largest {self.largest:.6g}"
         )
         if self.nonfinite:
             text += f", {self.nonfinite} of them NaN or infinite"
-        return f"{text}. {self.consequence}"
+        return f"{text}. {self.consequence}" if self.outside else f"{text}."
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _NEAR = 0.15
 """By how much of its width the domain is extended on either side."""
 
-_FAR = 1.5
+_FAR = 3.5
 """By how much at most, for values that lie far outside; those beyond are named."""
 
 _BARS = ((0, 6, 0.06), (1, 5, 0.22), (2, 4, 0.42))
@@ -28,10 +28,10 @@ def calibration_figure(calibration: Calibration) -> Figure:
 
     calibration: of a model with at least one activation (`fhenn.calibrate`).
 
-    The thinnest bar goes from the smallest to the largest value, the next from 0.1 to 99.9 %, the thickest from 1 to
-    99 %; the tick is the median. The yellow band is the domain. The red zones are where an odd polynomial is on the
+    The thinnest bar goes from the smallest to the largest value, the next from 0.1 to 99.9%, the thickest from 1 to
+    99%; the tick is the median. The yellow band is the domain. The red zones are where an odd polynomial is on the
     wrong side of its middle value, so that a class flips. The dashed lines are the proposed domain. Values further
-    than one and a half widths outside the domain leave the picture; the title of the panel says how far they go.
+    than three and a half widths outside the domain leave the picture; the title of the panel says how far they go.
 
     Returns the figure.
     Raises ParameterError where the model has no activation, ExtraMissing without matplotlib.
@@ -64,10 +64,8 @@ def _draw(axes: Axes, report: ActivationReport) -> None:
         for start, end in ((left, -report.flip), (report.flip, right)):
             if start < end:
                 axes.axvspan(start, end, color=DANGER, zorder=0)
-    if report.proposal is not None and report.proposal.domain != report.domain:
-        for edge in report.proposal.domain:
-            if left <= edge <= right:
-                axes.axvline(edge, color=EXACT, linewidth=1.2, linestyle="--")
+    for edge in _proposed(report):
+        axes.axvline(edge, color=EXACT, linewidth=1.2, linestyle="--")
     if isfinite(report.smallest):
         for start, end, height in _BARS:
             # a renderer takes no coordinates without bound
@@ -105,16 +103,24 @@ def _legend(figure: Figure, calibration: Calibration) -> None:
     from matplotlib.patches import Patch
 
     entries = [
-        (Patch(color=POLYNOMIAL), "0–100, 0.1–99.9, 1–99 %"),
+        (Patch(color=POLYNOMIAL), "all, 99.8%, 98% of the values"),
         (Line2D([], [], color=EXACT, linewidth=2), "median"),
     ]
     entries.append((Patch(color=BAND), "domain"))
     if any(_flips(report) for report in calibration.activations):
         entries.append((Patch(color=DANGER), "class flips"))
-    if any(report.proposal and report.proposal.domain != report.domain for report in calibration.activations):
+    if any(_proposed(report) for report in calibration.activations):
         entries.append((Line2D([], [], color=EXACT, linewidth=1.2, linestyle="--"), "proposed domain"))
     handles, names = zip(*entries, strict=True)
-    figure.legend(handles, names, loc="outside upper center", ncols=len(names), frameon=False, columnspacing=1.4)
+    figure.legend(handles, names, loc="outside upper center", ncols=len(names), frameon=False, columnspacing=1.2)
+
+
+def _proposed(report: ActivationReport) -> list[float]:
+    """The ends of another domain that is proposed, as far as they lie in the panel."""
+    left, right = _extent(report)
+    if report.proposal is None or report.proposal.domain == report.domain:
+        return []
+    return [edge for edge in report.proposal.domain if left <= edge <= right]
 
 
 def _flips(report: ActivationReport) -> bool:

@@ -51,9 +51,9 @@ class Retraining:
 
     >>> step = RetrainingStep("act", "ReLU", "degree 4", 2, (-3.0, 3.0), 0.91, 0.95, 5, 0.0)
     >>> print(Retraining("accuracy", 100, 0.96, 0.95, (step,), 4))
-    converted: 4 levels, accuracy on 100 held-out samples 95.0 %, the original's 96.0 %
-      step  was   now       levels   domain  before   after  epochs  outside
-      act   ReLU  degree 4       2  [-3, 3]  91.0 %  95.0 %       5   0.00 %
+    converted: 4 levels, accuracy on 100 held-out samples 95.0%, the original's 96.0%
+      step  was   now       levels   domain  before  after  epochs  outside
+      act   ReLU  degree 4       2  [-3, 3]   91.0%  95.0%       5    0.00%
     """
 
     measure: Measure
@@ -73,7 +73,7 @@ class Retraining:
         for step in self.steps:
             domain = "" if step.domain is None else f"[{step.domain[0]:g}, {step.domain[1]:g}]"
             measured = (self.shown(step.before), self.shown(step.after))
-            tail = (str(step.epochs), "" if step.domain is None else f"{step.outside:.2%}".replace("%", " %"))
+            tail = (str(step.epochs), "" if step.domain is None else f"{step.outside:.2%}")
             rows.append((printable(step.place), step.was, step.now, str(step.levels), domain, *measured, *tail))
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = [
@@ -92,4 +92,4 @@ class Retraining:
 
     def shown(self, value: float) -> str:
         """A value of the measure as people read it."""
-        return f"{value:.4f}" if self.measure == "R²" else f"{100 * value:.1f} %"
+        return f"{value:.4f}" if self.measure == "R²" else f"{value:.1%}"

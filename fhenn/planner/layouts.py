@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import product
 from math import ceil
+from textwrap import fill
 
 from fhenn.ckks.evaluator import Evaluator
 from fhenn.ckks.layout import FEATURES, Layout, Vectors, WholeSamples
@@ -110,17 +111,16 @@ class Comparison:
         )
 
     def __str__(self) -> str:
-        head = (
-            f"{'layout':<46} {'in all':>8} {'server':>8} {'client':>8} {'up':>9} {'down':>9} {'keys':>9} {'memory':>9}"
-        )
+        head = f"{'layout':<44} {'in all':>7} {'server':>7} {'client':>7}"
+        head += "".join(f" {name:>8}" for name in ("up", "down", "keys", "memory"))
         lines = [f"{count_of_rows(self.rows)}, by the timings of {self.machine} (~: before a search of its own)", head]
         for each in self.alternatives:
             cost = each.cost
             about = "~" * (not each.planned)
-            times = " ".join(f"{about + seconds_text(value):>8}" for value in (cost.seconds, cost.server, cost.client))
-            sizes = " ".join(f"{bytes_text(value):>9}" for value in (cost.up, cost.down, cost.keys, cost.memory))
-            lines.append(f"{each!s:<46} {times} {sizes}")
-        return "\n".join([*lines, f"taken: {self.reason}"])
+            times = " ".join(f"{about + seconds_text(value):>7}" for value in (cost.seconds, cost.server, cost.client))
+            sizes = " ".join(f"{bytes_text(value):>8}" for value in (cost.up, cost.down, cost.keys, cost.memory))
+            lines.append(f"{each!s:<44} {times} {sizes}")
+        return "\n".join([*lines, fill(f"taken: {self.reason}", len(head), break_on_hyphens=False)])
 
 
 @dataclass(frozen=True)

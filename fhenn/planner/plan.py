@@ -11,6 +11,7 @@ from hashlib import sha256
 from itertools import starmap
 from math import inf, isfinite, log2, prod
 from numbers import Integral
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -52,6 +53,10 @@ _MOST_PLACES = 1 << 22
 """Positions that a plan from elsewhere may name for the outputs of all layers, some sixty times a ciphertext's."""
 
 _DOCUMENT = VersionedJson("plan", 1, infinite=True, kind_last=True)
+
+_PAGE = 100
+"""Columns of what is printed."""
+
 _FINGERPRINT = re.compile("[0-9a-f]{16}", re.ASCII)
 _PREPARATION = re.compile("[0-9a-f]{32}", re.ASCII)
 
@@ -400,18 +405,20 @@ class Plan:
         beside = (
             "" if self.distance is None else f"; the samples' outputs <= {at_most(self.distance)} off the exact model"
         )
+        approximation = f"<= {at_most(self.approximation)} each, on their domain" if self.approximation else "none"
+        width = max([10, *(len(printable(stage.node)) for stage in self.stages)])
         lines = [
             f"plan, {self.layout_name}: N={self.parameters.ring_degree} [{chain}], "
             f"scale 2^{log2(self.parameters.scale):g}, 128-bit security",
             f"  evaluator             {self.evaluator}",
             f"  error of encryption   <= {at_most(self.error)} (asked: {self.accuracy:g}), "
             f"deviation {self.deviation:.1e}",
-            f"  error of activations  <= {at_most(self.approximation)} each, on their domain{beside}",
+            f"  error of activations  {approximation}{beside}",
             f"  samples               {self.samples_per_ciphertext} in {self.ciphertexts_per_sample} ciphertexts, "
             f"{self.bytes_per_ciphertext * self.ciphertexts_per_sample / 1e6:.2f} MB",
             f"  evaluation keys       {self.bytes_of_keys / 1e6:.1f} MB, {len(self.rotations)} rotations",
             "",
-            f"  {'node':<10} {'features':>8} {'level':>5} {'largest |x|':>12} {'headroom':>10} {'deviation':>10}",
+            f"  {'node':<{width}} {'features':>8} {'level':>5} {'largest |x|':>12} {'headroom':>10} {'deviation':>10}",
         ]
         if self.steps:
             cost = self.cost()
@@ -432,14 +439,14 @@ class Plan:
             )
         if self.ranges is not None:
             lines[-2:-2] = [
-                f"  {self.ranges}",
+                _wrapped(str(self.ranges)),
                 "  one sample beyond the headroom can spoil those beside it in its ciphertext",
             ]
-        lines[-2:-2] = [f"  {witness}" for witness in self.witnesses]
+        lines[-2:-2] = [_wrapped(str(witness)) for witness in self.witnesses]
         if not self.stages:
             return "\n".join(lines[:-2])
         lines += [
-            f"  {printable(stage.node):<10} {stage.features:>8} {stage.level:>5} {stage.largest:>12.4g} "
+            f"  {printable(stage.node):<{width}} {stage.features:>8} {stage.level:>5} {stage.largest:>12.4g} "
             f"{stage.headroom:>10.3g} {stage.noise:>10.1e}"
             for stage in self.stages
         ]
@@ -577,6 +584,11 @@ class Plan:
             each.require_sane(self.parameters.levels)
         if not sane:
             raise ValueError("a field is out of range, or contradicts another one")
+
+
+def _wrapped(sentence: str) -> str:
+    """A long sentence in lines of the width of a page."""
+    return fill(sentence, _PAGE, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
 
 
 def _targets_of(fields: dict[str, Any]) -> tuple[WholeSamples | None, ...]:

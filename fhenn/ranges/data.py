@@ -3,7 +3,7 @@
 The worst corner of a box of inputs brings values to a node that no real input does, and costs a ring. Ranges from data
 are what samples reach in the twin, times a margin. They are no bounds. What can be said without knowing where the
 samples come from: with n samples, of which r are the ends of ranges (one lowest and one highest for each activation),
-the share of all inputs that leave the ranges, before the margin, is below the 95 % quantile of Beta(r, n - r + 1), but
+the share of all inputs that leave the ranges, before the margin, is below the 95% quantile of Beta(r, n - r + 1), but
 for one time in twenty (Wilks 1941, "Determination of sample sizes for setting tolerance limits"; Tukey 1947, for ends
 in several directions). It holds for samples drawn as the inputs will be, on which the model was not trained.
 """
@@ -55,7 +55,7 @@ class DataRanges:
 
     >>> print(DataRanges(5000, 2.0, ((-6.0, 6.0),)))
     ranges from 5,000 samples (times 2, or the domains that hold them); unseen inputs, drawn alike and not trained on, \
-leave what these reached in less than 0.095 % of cases (95 % confidence)
+leave what these reached in less than 0.095% of cases (95% confidence)
     """
 
     samples: int
@@ -64,7 +64,7 @@ leave what these reached in less than 0.095 % of cases (95 % confidence)
 
     @property
     def outside(self) -> float:
-        """The share of unseen inputs, at most, that leave what the samples reached, at 95 % confidence."""
+        """The share of unseen inputs, at most, that leave what the samples reached, at 95% confidence."""
         return mass_outside(self.samples, 2 * len(self.intervals))
 
     def at(self, nodes: Sequence[Step]) -> dict[int, Interval]:
@@ -91,7 +91,7 @@ leave what these reached in less than 0.095 % of cases (95 % confidence)
     def __str__(self) -> str:
         share, ends = self.outside, 2 * len(self.intervals)
         if share < 1:
-            said = f"leave what these reached in less than {round_up(100 * share, 2)} % of cases (95 % confidence)"
+            said = f"leave what these reached in less than {round_up(100 * share, 2)}% of cases (95% confidence)"
         else:
             said = f"can leave what these reached any number of times: {self.samples:,} samples are few for {ends} ends"
         return (
@@ -246,13 +246,13 @@ def _inward(value: float) -> float:
 
 
 def mass_outside(samples: int, ends: int) -> float:
-    """The share of all inputs, at most, that leave ranges which are set by samples, at 95 % confidence.
+    """The share of all inputs, at most, that leave ranges which are set by samples, at 95% confidence.
 
     samples: n, how many there were.
     ends: r, how many ends the ranges have.
 
-    Returns the 95 % quantile of Beta(r, n - r + 1); 1 where there are fewer samples than ends. It is the share e for
-    which fewer than r of n samples lie outside with a probability of 5 %: Σ_{k<r} C(n, k) eᵏ (1 - e)ⁿ⁻ᵏ = 0.05.
+    Returns the 95% quantile of Beta(r, n - r + 1); 1 where there are fewer samples than ends. It is the share e for
+    which fewer than r of n samples lie outside with a probability of 5%: Σ_{k<r} C(n, k) eᵏ (1 - e)ⁿ⁻ᵏ = 0.05.
 
     >>> round(mass_outside(5000, 2 * 138), 3), round(mass_outside(5000, 2), 4)
     (0.061, 0.0009)

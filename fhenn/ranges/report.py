@@ -194,7 +194,7 @@ class Calibration:
         names = [
             "activation",
             "domain",
-            *(f"{percent:g} %" for percent in QUANTILES),
+            *(f"{percent:g}%" for percent in QUANTILES),
             "outside",
             "sup error",
             "drift",
@@ -204,7 +204,7 @@ class Calibration:
             [
                 report.title,
                 _interval(report.domain),
-                *(f"{value:.4g}" for value in report.quantiles),
+                *(f"{value:.3g}" for value in report.quantiles),
                 f"{report.share_outside:.2%}",
                 _number(report.sup_error),
                 *_drifts(report.drift),
@@ -220,7 +220,8 @@ class Calibration:
         lines += _table([names, *map(_proposal_row, self.activations)])
         for report in self.activations:
             lines += [f"  {report.title}: {why}" for why in (report.no_proposal, report.no_shrink) if why]
-        lines.append("  Other weights change what the model computes: train it again after rescaling.")
+        if any(report.shrink is not None and report.shrink < 1 for report in self.activations):
+            lines.append("  Other weights change what the model computes: train it again after rescaling.")
         return "\n".join(lines)
 
     def _about_output(self) -> str:

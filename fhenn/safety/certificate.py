@@ -146,7 +146,7 @@ class Certificate:
             f"certificate for {scope}{where}: {'every activation stays in its domain' if self.valid else 'NOT VALID'}",
             f"  scores reach       [{self.output[0]:.4g}, {self.output[1]:.4g}]",
             f"  approximation      <= {at_most(self.approximation)}",
-            f"  encryption         <= {at_most(self.noise)}" + ("" if self.parameters else "  (no plan given)"),
+            "  encryption         " + (f"<= {at_most(self.noise)}" if self.parameters else "not counted: no plan"),
             f"  total              <= {at_most(self.total)}, decisions certain from a margin of {at_most(self.margin)}",
             *([] if self.ranges is None else [f"  {self.ranges}; a plan's witnesses show them"]),
             "",

@@ -44,7 +44,7 @@ def test_band_and_danger_zone():
 
 
 def test_legend():
-    entries = ["0–100, 0.1–99.9, 1–99 %", "median", "domain"]
+    entries = ["all, 99.8%, 98% of the values", "median", "domain"]
     figure = calibration_figure(fhenn.calibrate(model(), X))
     assert [t.get_text() for t in figure.legends[0].texts] == [*entries, "class flips", "proposed domain"]
     inside = calibration_figure(fhenn.calibrate(fhenn.Sigmoid(), [[-3.0], [3.0]]))
@@ -52,12 +52,29 @@ def test_legend():
     assert not [line for line in inside.axes[0].lines if line.get_linestyle() == "--" and line.get_color() == EXACT]
 
 
+def test_a_proposal_several_times_as_wide_is_drawn_and_one_beyond_the_picture_is_not_in_the_legend():
+    def figure(largest):
+        return calibration_figure(fhenn.calibrate(fhenn.Sigmoid(), [[-1.0], [largest]]))
+
+    def named(figure):
+        return "proposed domain" in [text.get_text() for text in figure.legends[0].texts]
+
+    def edges(figure):
+        return [line.get_xdata()[0] for line in figure.axes[0].lines if line.get_linestyle() == "--"]
+
+    near, far = figure(22.0), figure(60.0)
+    assert np.abs(edges(near)) == pytest.approx(27.5)
+    assert named(near)
+    assert not edges(far)
+    assert not named(far)
+
+
 @pytest.mark.thorough
 @pytest.mark.parametrize("scale", [1e6, 1e150])
 def test_what_explodes_stays_in_the_picture(scale, tmp_path):
     figure = calibration_figure(fhenn.calibrate(model(scale), X))
     for axes in figure.axes:
-        assert max(np.abs(axes.get_xlim())) <= 16
+        assert max(np.abs(axes.get_xlim())) <= 32
     assert "up to" in figure.axes[0].get_title(loc="left")
     assert ("NaN or infinite" in figure.axes[1].get_title(loc="left")) == (scale > 1e100)
     save(figure, tmp_path / "a.png")

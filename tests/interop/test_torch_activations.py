@@ -95,6 +95,7 @@ def test_shapes_and_what_is_no_number():
 def test_statistics():
     layer = interop.Sigmoid()
     assert layer.report().total == 0
+    assert str(layer.report()) == "Sigmoid: no values came to it."
     assert np.isnan([layer.report().smallest, layer.report().largest]).all()
     assert layer.share_outside == 0
     layer(torch.tensor([[4.0, -4.0, 4.5, torch.nan]]))
@@ -106,10 +107,12 @@ def test_statistics():
     assert (report.total, report.outside, report.nonfinite) == (6, 3, 2)
     assert (report.smallest, report.largest, layer.share_outside) == (-4.0, 4.5, 0.5)
     assert "3 of 6 values outside [-4, 4]" in str(report)
+    assert "train with range_penalty" in str(report)
     layer.reset_statistics()
     assert layer.report().total == 0
     layer(torch.tensor([1.0]))
     assert (layer.report().smallest, layer.report().largest) == (1.0, 1.0)
+    assert str(layer.report()) == "Sigmoid: none of 1 values outside [-4, 4], smallest 1, largest 1."
     untracked = interop.Sigmoid(track=False)
     untracked(torch.tensor([9.0]))
     assert untracked.report().total == 0

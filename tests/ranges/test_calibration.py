@@ -311,6 +311,7 @@ def test_the_table_can_be_read():
     assert "of the decisions differ" in lines[4]
     assert "margin of 1.25" in text
     assert "train it again" in lines[-1]
+    assert "train it again" not in str(fhenn.calibrate(fhenn.Sigmoid(), [[-3.0], [3.0]])), "nothing is outside"
     assert max(map(len, lines)) <= 150
 
 

@@ -101,6 +101,7 @@ def test_decisions_beyond_the_margin_are_the_exact_models():
     ranked = np.sort(scores, axis=1)
     sure = ranked[:, -1] - ranked[:, -2] > certificate.margin
     assert sure.any()
+    assert "encryption         not counted: no plan\n" in str(certificate)
     assert (scores.argmax(axis=1) == exact(model, x).argmax(axis=1))[sure].all()
 
 
