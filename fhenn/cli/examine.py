@@ -12,7 +12,7 @@ import numpy as np
 import fhenn
 from fhenn import artifacts
 from fhenn.cli.bounds import bounds_options, read_bounds, read_inputs
-from fhenn.cli.show import FILE, as_json_option, tell
+from fhenn.cli.show import FILE, as_json_option, note, tell
 from fhenn.cli.tables import CsvFormat, csv_options
 
 
@@ -20,7 +20,13 @@ from fhenn.cli.tables import CsvFormat, csv_options
 @click.argument("model", type=FILE, default=Path("model.fhenn"))
 @bounds_options
 @csv_options
-@click.option("--plan", "plan_file", type=FILE, help="For encrypted inference with this plan; also gives its bounds.")
+@click.option(
+    "--plan",
+    "plan_file",
+    type=FILE,
+    help="For encrypted inference with this plan; also gives its bounds. Where no bounds are named either: plan.fhenn "
+    "beside MODEL.",
+)
 @click.option("--output", "-o", type=FILE, help="File for the certificate: .json as text, else as a fhenn file.")
 @as_json_option
 def certify(
@@ -37,13 +43,18 @@ def certify(
 
     Prints what every activation can reach, how far an answer can be off the exact model, and from which margin a
     decision is certain. Ends with 1 where an activation may leave its domain. With --bounds-from it holds for inputs
-    between the least and the largest values of the data only.
+    between the least and the largest values of the data only. The plan beside MODEL is taken where no bounds are named.
 
     \b
+      fhenn certify
       fhenn certify model.fhenn --bounds bounds.csv -o certificate.json
       fhenn certify model.fhenn --plan plan.fhenn
     """
     network = artifacts.model_from_bytes(artifacts.read_kind(model, "model"))
+    beside = model.with_name("plan.fhenn")
+    if plan_file is None and declared is None and data is None and beside.exists():
+        plan_file = beside
+        note(as_json, f"for the bounds of {beside}, on ciphertexts; --bounds or --bounds-from for others")
     plan = None if plan_file is None else artifacts.plan_from_bytes(artifacts.read_kind(plan_file, "plan"))
     inputs: Any = None
     if plan is not None and declared is None and data is None:

@@ -560,6 +560,10 @@ class TestBounds:
         with pytest.raises(CertificateInvalid, match="wider"):
             run("evaluate", "--certificate", tmp_path / "narrow.json", "-o", tmp_path / "a")
 
+    def test_the_plan_beside_the_model_gives_the_bounds_where_none_are_named(self):
+        assert json.loads(run("certify", "--json")) == json.loads(run("certify", "--plan", "plan.fhenn", "--json"))
+        assert json.loads(run("certify", "--bounds-from", "some.csv", "--json"))["from_data"] is True
+
     def test_an_activation_that_may_leave_its_domain_ends_with_one(self, tmp_path):
         model = fhenn.Sequential([fhenn.Linear([[3.0]]), fhenn.Sigmoid()])
         artifacts.write(tmp_path / "m", artifacts.model_to_bytes(model))
@@ -591,8 +595,9 @@ class TestBounds:
             run("certify", *self.bounds(tmp_path, name, text))
 
     def test_neither_both_and_reversed(self, tmp_path):
+        alone = shutil.copy("model.fhenn", tmp_path / "model.fhenn")
         with pytest.raises(ParameterError, match="--bounds FILE or"):
-            run("certify")
+            run("certify", alone)
         with pytest.raises(ParameterError, match="--bounds-from are both given"):
             run("plan", "--bounds-from", "some.csv", *self.bounds(tmp_path, "b.json", "[0, 1]"))
         with pytest.raises(FhennError):
