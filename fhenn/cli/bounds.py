@@ -19,6 +19,7 @@ from fhenn.cli.tables import Table as FileTable
 from fhenn.columns import Table, bounds_of_features, prepared_table
 from fhenn.errors import ParameterError, join_first
 from fhenn.interop import ImportedModel, Preparation
+from fhenn.interop.preparation import Notice
 from fhenn.nn import Node
 from fhenn.planner import image_shape_of
 from fhenn.ranges import bounds_of
@@ -90,6 +91,7 @@ def samples_in_chunks(
     such column.
     """
     said: frozenset[int] = frozenset()
+    notices: list[Notice] = []
     taken = features if preparation is None else preparation.names
     expected = taken if id_column is None else (*(taken or ()), id_column)
     with open_table(data, form, expected, image=image) as tables:
@@ -99,7 +101,8 @@ def samples_in_chunks(
                 table = table.without(id_column)  # noqa: PLW2901
             names = None if table.names is None and preparation is None else features
             if preparation is not None:
-                values = prepared(table, preparation)
+                values = prepared(table, preparation, notices.append)
+                notices = _by_column(notices)
             elif features is None:
                 chunk = table.data(said)
                 said |= table.left_out
@@ -114,11 +117,37 @@ def samples_in_chunks(
     else:
         found = f"{count_of(tables.rows, 'image')} of {' × '.join(map(str, image))}"
     note(as_json, f"read {data}: {found}")
+    for each in notices:
+        note(as_json, f"{data}, {_in_words(each)}")
 
 
-def prepared(table: FileTable, preparation: Preparation) -> Floats:
+def prepared(table: FileTable, preparation: Preparation, notice: Callable[[Notice], None] | None = None) -> Floats:
     """The features of a chunk of a raw table. Raises what `Preparation.prepare` does, with lines of the file."""
-    return preparation.prepare(table.raw(preparation), where=table.where, operation=table.source, decimal=table.decimal)
+    return preparation.prepare(
+        table.raw(preparation), where=table.where, operation=table.source, decimal=table.decimal, notice=notice
+    )
+
+
+def _by_column(notices: Sequence[Notice]) -> list[Notice]:
+    """One notice for each column, in the order in which columns first came."""
+    found: dict[str | int, Notice] = {}
+    for each in notices:
+        found[each.column] = found[each.column] + each if each.column in found else each
+    return list(found.values())
+
+
+def _in_words(notice: Notice) -> str:
+    """What a column was prepared with although the model has not seen it."""
+    parts = []
+    if notice.unknown:
+        examples = join_first([repr(each) for each in notice.examples])
+        parts.append(
+            f"{count_of(notice.unknown, 'cell')} of categories that the model does not know, such as {examples}: it "
+            "goes on without them"
+        )
+    if notice.blank:
+        parts.append(f"{count_of(notice.blank, 'blank cell')}: the model fills them, or takes them as they are")
+    return f"column {notice.column!r}: {'; '.join(parts)}"
 
 
 def _ids_in(table: FileTable, column: str) -> Sequence[Id]:

@@ -166,6 +166,28 @@ def test_from_a_raw_table_to_results_with_ids(folder, monkeypatch):
     assert [row["prediction"] for row in rows] == MODEL.predict([cells(row) for row in raw()]).tolist()
 
 
+def test_encrypt_tells_of_blank_cells_and_unknown_categories(folder, monkeypatch):
+    rows = [cells(row) for row in raw()]
+    blank = sum(1 for row in rows if row["age"] is None or row["age"] != row["age"])
+    lines = Path("raw.csv").read_text().splitlines()
+    place = lines[0].split(",").index("mark")
+    for at, mark in ((1, "q"), (2, "r"), (3, "q")):
+        parts = next(csv.reader([lines[at]]))
+        parts[place] = mark
+        lines[at] = ",".join(f'"{part}"' if "," in part else part for part in parts)
+    Path("strange.csv").write_text("\n".join(lines) + "\n")
+    monkeypatch.setattr("fhenn.cli.tables.delimited._MOST_CELLS", 35)
+    monkeypatch.setattr("fhenn.cli.tables.files._CHUNK", 200)
+    told = runner.invoke(cli, ["encrypt", "strange.csv"]).stderr
+    marked = next(line for line in told.splitlines() if "'mark'" in line)
+    written = [row["mark"] for row in csv.DictReader(Path("strange.csv").read_text().splitlines())]
+    strange = sum(1 for mark in written if mark in {"q", "r", "other"})
+    assert f"{strange} cells of categories that the model does not know, such as 'q', 'r', 'other'" in marked
+    assert blank
+    assert any(f"'age': {blank} blank cell" in line for line in told.splitlines()), told
+    assert "blank" not in runner.invoke(cli, ["encrypt", "strange.csv", "-o", "again.fhenn", "--json"]).stderr
+
+
 @pytest.mark.thorough
 def test_raw_tables_are_prepared_in_chunks(folder, monkeypatch):
     monkeypatch.setattr("fhenn.cli.tables.delimited._MOST_CELLS", 35)

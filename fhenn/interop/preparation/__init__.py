@@ -14,6 +14,7 @@ from fhenn.interop.preparation.gaps import IsMissing as IsMissing
 from fhenn.interop.preparation.maps import Kernel as Kernel
 from fhenn.interop.preparation.maps import Matrix as Matrix
 from fhenn.interop.preparation.maps import Sketch as Sketch
+from fhenn.interop.preparation.notice import Notice as Notice
 from fhenn.interop.preparation.preparation import LARGEST as LARGEST
 from fhenn.interop.preparation.preparation import MOST_PARTS as MOST_PARTS
 from fhenn.interop.preparation.preparation import Preparation as Preparation

@@ -201,8 +201,12 @@ def encode(frame: Frame, place: int, categories: Sequence[Cell], *, refuse: bool
         codes = np.fromiter((table.get(cell, -1) for cell in frame.texts[place]), np.int64, frame.rows)
     else:
         codes = _encode_numbers(frame.values[:, place], categories)
-    if refuse and (codes < 0).any():
-        _refuse(frame, place, categories, codes < 0)
+    if (codes < 0).any():
+        origin = frame.fields[place].origin
+        if refuse:
+            _refuse(frame, place, categories, codes < 0)
+        elif frame.source.heard is not None and origin is not None:
+            frame.source.heard(origin, (codes < 0) & ~frame.missing(place))
     return codes
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -47,16 +47,19 @@ class Source:
     where: rows, counted from 0 in the frame, in words.
     operation: the file, or what is done.
     decimal: what stands before the fraction of a number that is written as text.
+    heard: what is told of rows that are prepared without a cell that the model does not know: the place of the raw
+    column, and which rows, (rows,).
     """
 
     names: tuple[str | int, ...]
     where: Callable[[Sequence[int]], str] = rows_in_words
     operation: str = "prepare"
     decimal: str = "."
+    heard: Callable[[int, NDArray[np.bool_]], None] | None = None
 
     def shifted(self, before: int) -> Source:
         """The same for a frame that starts `before` rows later."""
-        return Source(self.names, lambda rows: self.where([row + before for row in rows]), self.operation, self.decimal)
+        return replace(self, where=lambda rows: self.where([row + before for row in rows]))
 
     def column(self, origin: int | None) -> str:
         """A raw column in words."""

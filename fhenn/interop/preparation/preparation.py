@@ -16,6 +16,7 @@ from fhenn.errors import MissingValues, ParameterError, ShapeMismatch
 from fhenn.interop.preparation.catalogue import STEPS
 from fhenn.interop.preparation.frame import Field, Fields, Floats, Frame, Source, rows_in_words
 from fhenn.interop.preparation.holes import may_be_missing
+from fhenn.interop.preparation.notice import Hearing, Notice
 from fhenn.interop.preparation.step import SHOWN, Step, Union, run, walk
 from fhenn.interop.preparation.table import Column, frame_of, read_table
 from fhenn.interop.preparation.telling import told
@@ -168,6 +169,7 @@ class Preparation:
         operation: str = "prepare",
         decimal: str = ".",
         missing: bool = False,
+        notice: Callable[[Notice], None] | None = None,
     ) -> Floats:
         """The features of a raw table.
 
@@ -179,6 +181,8 @@ class Preparation:
         operation: the file, or what is done, for errors.
         decimal: what stands before the fraction of a number that is written as text, a point or a comma.
         missing: whether features may be missing, NaN, since more steps are to follow that take them so.
+        notice: is called with each `Notice` of cells that were missing, or of no known category, and did not keep their
+        row from being prepared; several times for a column of many rows. None where nobody asks.
 
         Returns (samples, features), finite.
         Raises FeatureMismatch where columns are missing, or there are others; CellRefused where a cell is of another
@@ -192,14 +196,19 @@ class Preparation:
                 operation, (0, len(raw.columns)), f"(samples, {len(self.columns)}), at least one sample"
             )
         names = tuple(place if column.name is None else column.name for place, column in enumerate(self.columns))
-        source = Source(names, where, operation, decimal)
+        used = [place for place, column in enumerate(self.columns) if column.used]
         found = np.empty((rows, len(self.features)))
         step = max(1, _BLOCK // self._width)
         for start in range(0, rows, step):
             part = slice(start, min(start + step, rows))
+            hearing = None if notice is None else Hearing()
+            source = Source(names, where, operation, decimal, hearing)
             frame = frame_of(raw, places, self.columns, part, source.shifted(start))
             made = run(self.steps, frame)
             found[part] = made.values if missing else self._finite(made)
+            if notice is not None and hearing is not None:
+                for each in hearing.notices(frame, used):
+                    notice(each)
         return found
 
     def prepared(self, table: Any) -> Table:

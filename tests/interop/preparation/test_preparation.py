@@ -17,6 +17,7 @@ from fhenn.errors import (
     MissingValues,
     ParameterError,
     ShapeMismatch,
+    UnknownCategory,
     WireFormatError,
 )
 from fhenn.interop import Preparation
@@ -32,6 +33,7 @@ from fhenn.interop.preparation import (
     Lookup,
     Matrix,
     Normalize,
+    Notice,
     OneHot,
     Polynomial,
     Power,
@@ -358,6 +360,43 @@ def test_what_it_tells_is_safe_to_print():
     assert "number of its categories" in told[2] or "numbers of its categories" in told[2]
     told = every().tells()
     assert len(told) == len({*told}) == 22
+
+
+def noticed(preparation, table):
+    """What a preparation says of a table; it prepares the same without being asked."""
+    found = []
+    assert np.array_equal(preparation.prepare(table, notice=found.append), preparation.prepare(table))
+    return found
+
+
+def test_it_tells_of_blank_cells_and_categories_that_it_goes_on_without(monkeypatch):
+    known = OneHot((("A", "B"),), ((0, 1),), (2,), (-1,))
+    filled = (Select((1,)), Impute((40.0,)))
+    codes = (Select((0,)), Lookup((("A",),), ((1.0,),), (0.0,)))
+    preparation = Preparation(
+        (Column("ward", "text"), Column("age"), Column("unused", "text", False)),
+        (Union(((Select((0,)), known), codes, filled)),),
+        ("A", "B", "code", "age"),
+    )
+    assert noticed(preparation, {"ward": ["A", "A"], "age": [1.0, 2.0], "unused": [None, None]}) == []
+    table = {"ward": ["D", "A", None, "B", "D", "E"], "age": [1.0, None, 2.0, None, None, 3.0]}
+    # Lookup does not know B either, and both together count a cell once; a blank cell is no category
+    wanted = [Notice("ward", 1, 4, ("D", "B", "E")), Notice("age", 3)]
+    assert noticed(preparation, table) == wanted
+    monkeypatch.setattr("fhenn.interop.preparation.preparation._BLOCK", preparation._width)
+    parts = noticed(preparation, table)
+    assert len(parts) > len(wanted)
+    for column in wanted:
+        mine = [each for each in parts if each.column == column.column]
+        assert sum(mine[1:], mine[0]) == column
+
+
+def test_what_is_refused_is_not_told():
+    found = []
+    refusing = Preparation((Column("ward", "text"),), (OneHot((("A", "B"),), ((0, 1),), (2,), (None,)),), ("A", "B"))
+    with pytest.raises(UnknownCategory):
+        refusing.prepare({"ward": ["D"]}, notice=found.append)
+    assert not found
 
 
 def test_it_runs_where_there_is_no_scikit_learn_and_no_scipy():
