@@ -20,7 +20,7 @@ from fhenn.planner.packing import of_images
 from fhenn.planner.plan import LayoutName
 from fhenn.planner.request import Request
 from fhenn.planner.walk import Path, Walk
-from fhenn.ranges import Inputs, span_of
+from fhenn.ranges import Inputs, reaches, span_of
 from fhenn.text import apart
 
 SECONDS = 3.0
@@ -70,7 +70,7 @@ class Refusal(Exception):
     stake: what it asks too much of.
     best: the least error that a ring reaches; infinite where none holds the values.
     closest: the parameters that reach it, None where there are none.
-    largest: the largest magnitude of an output, which no useful accuracy exceeds.
+    largest: the largest magnitude of an output while activations stay in their domains; no useful accuracy exceeds it.
     """
 
     def __init__(
@@ -171,7 +171,7 @@ def unreached(
             "witness",
             best,
             parameters,
-            path.reach[-1].largest,
+            _largest_output(path),
         )
     return Refusal(
         f"no ring at 128-bit security reaches {request.accuracy!r} for {depth} levels{noise}: {found}. {why}",
@@ -179,8 +179,19 @@ def unreached(
         stake,
         best,
         parameters,
-        path.reach[-1].largest,
+        _largest_output(path),
     )
+
+
+def _largest_output(path: Path) -> float:
+    """The largest magnitude of an output while the inputs of activations stay where their polynomials are good."""
+    held = {
+        place: node.domain
+        for place, node in enumerate(path.nodes)
+        if isinstance(node, Activation) and not node.is_exact
+    }
+    inputs = path.reach[0]
+    return min(path.reach[-1].largest, reaches(path.nodes, inputs.low, inputs.high, held)[-1].largest)
 
 
 def name_of(nodes: Sequence[Step], place: int) -> str:

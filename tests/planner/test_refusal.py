@@ -108,6 +108,16 @@ EXPECTED = {
 }
 
 
+@pytest.mark.thorough
+def test_no_accuracy_is_named_that_is_larger_than_any_output():
+    """Far beyond its domain a polynomial makes huge numbers, which say nothing of what the model answers."""
+    nodes = [fhenn.Linear([[12.0]]), fhenn.Sigmoid((-8, 8), degree=31), fhenn.Linear([[3.0]])]
+    with pytest.raises(PlanRefused, match=r"best reaches [\d.]+e\+\d+") as caught:
+        fhenn.plan(fhenn.Sequential(nodes), bounds=[-1, 1], layout="throughput")
+    assert {"bounds", "degree"} <= {each.name for each in caught.value.remedies}
+    assert "accuracy" not in {each.name for each in caught.value.remedies}
+
+
 @pytest.mark.parametrize("name", mostly_thorough(CASES, (0, 1, 3, 4)))
 def test_every_remedy_that_is_named_gives_a_plan(name, monkeypatch):
     monkeypatch.setattr(refusal, "SECONDS", 20.0)
