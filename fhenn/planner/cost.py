@@ -153,7 +153,19 @@ def count_of_rows(rows: int) -> str:
 
     rows: how many.
     """
-    return f"{rows:,} sample{'s' * (rows != 1)}"
+    return count_of(rows, "sample")
+
+
+def count_of(count: int, noun: str) -> str:
+    """A number of things as people read it.
+
+    count: how many.
+    noun: one of them.
+
+    >>> count_of(1, "ciphertext"), count_of(5000, "sample")
+    ('1 ciphertext', '5,000 samples')
+    """
+    return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 def seconds_text(seconds: float) -> str:

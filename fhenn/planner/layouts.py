@@ -24,7 +24,7 @@ from fhenn.ckks.maps import Diagonals, RotationSchedule, power_of_two, shape_of
 from fhenn.ckks.parameters import MAX_MODULUS_BITS, Parameters
 from fhenn.errors import LevelExhausted, PlanError, ScaleMismatch
 from fhenn.nn import Activation, Affine, Step, deepest
-from fhenn.planner.cost import BANDWIDTH, UPLOADS, Cost, bytes_text, cost_of, count_of_rows, seconds_text
+from fhenn.planner.cost import BANDWIDTH, UPLOADS, Cost, bytes_text, cost_of, count_of, count_of_rows, seconds_text
 from fhenn.planner.identity import node_signature
 from fhenn.planner.machine import Machine
 from fhenn.planner.packing import THROUGHPUT, Packing, of_images, pack
@@ -74,8 +74,7 @@ class Alternative:
     planned: bool
 
     def __str__(self) -> str:
-        each = f"{count_of_rows(self.samples)} in {self.ciphertexts:,}"
-        return f"{self.layout}, {each} ciphertext{'s' * (self.ciphertexts != 1)}"
+        return f"{self.layout}, {count_of_rows(self.samples)} in {count_of(self.ciphertexts, 'ciphertext')}"
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from fhenn.ckks.sizes import bytes_of_key, bytes_of_polynomials, bytes_of_public
 from fhenn.columns import require_distinct
 from fhenn.errors import ParameterError, PlanError, UnsupportedValue, WireFormatError
 from fhenn.nn.finish import Finish
-from fhenn.planner.cost import Cost, bytes_text, cost_of, count_of_rows, seconds_text
+from fhenn.planner.cost import Cost, bytes_text, cost_of, count_of, count_of_rows, seconds_text
 from fhenn.planner.demands import require_modest, require_short
 from fhenn.planner.flooding import MOST_QUERIES
 from fhenn.planner.floor import is_known, largest_scale, least_errors
@@ -414,9 +414,10 @@ class Plan:
             f"  error of encryption   <= {at_most(self.error)} (asked: {self.accuracy:g}), "
             f"deviation {self.deviation:.1e}",
             f"  error of activations  {approximation}{beside}",
-            f"  samples               {self.samples_per_ciphertext} in {self.ciphertexts_per_sample} ciphertexts, "
+            f"  samples               {self.samples_per_ciphertext} in "
+            f"{count_of(self.ciphertexts_per_sample, 'ciphertext')}, "
             f"{self.bytes_per_ciphertext * self.ciphertexts_per_sample / 1e6:.2f} MB",
-            f"  evaluation keys       {self.bytes_of_keys / 1e6:.1f} MB, {len(self.rotations)} rotations",
+            f"  evaluation keys       {self.bytes_of_keys / 1e6:.1f} MB, {count_of(len(self.rotations), 'rotation')}",
             "",
             f"  {'node':<{width}} {'features':>8} {'level':>5} {'largest |x|':>12} {'headroom':>10} {'deviation':>10}",
         ]

@@ -143,21 +143,28 @@ class Certificate:
         scope = "its bounds" if not self.from_data else "the box of the data, and nothing beyond it"
         where = "" if self.ranges is None else ", and inputs whose ranges hold"
         lines = [
-            f"certificate for {scope}{where}: {'every activation stays in its domain' if self.valid else 'NOT VALID'}",
+            f"certificate for {scope}{where}: {self._verdict}",
             f"  scores reach       [{self.output[0]:.4g}, {self.output[1]:.4g}]",
             f"  approximation      <= {at_most(self.approximation)}",
             "  encryption         " + (f"<= {at_most(self.noise)}" if self.parameters else "not counted: no plan"),
             f"  total              <= {at_most(self.total)}, decisions certain from a margin of {at_most(self.margin)}",
             *([] if self.ranges is None else [f"  {self.ranges}; a plan's witnesses show them"]),
-            "",
-            f"  {'activation':<12} {'reaches':>22} {'domain':>16} {'off by':>9} {'gain':>7}",
         ]
+        if self.activations:
+            lines += ["", f"  {'activation':<12} {'reaches':>22} {'domain':>16} {'off by':>9} {'gain':>7}"]
         for each in self.activations:
             reach, domain = (f"[{a:.4g}, {b:.4g}]" for a, b in ((each.low, each.high), each.domain))
             note = "" if each.inside else "  leaves its domain"
             row = f"{reach:>22} {domain:>16} {each.sup_error:>9.1e} {each.gain:>7.2g}{note}"
             lines.append(f"  {printable(each.node):<12} {row}")
         return "\n".join(lines)
+
+    @property
+    def _verdict(self) -> str:
+        """What it says of the activations, in words."""
+        if not self.activations:
+            return "there is no activation to leave a domain"
+        return "every activation stays in its domain" if self.valid else "NOT VALID"
 
     def to_json(self) -> str:
         """The certificate as JSON; `from_json` reads it."""

@@ -117,6 +117,12 @@ def test_prints_a_table():
         assert words in text
 
 
+def test_counts_in_words():
+    text = str(fhenn.plan(MODELS["left to the client"], bounds=[-1, 1], rows=1, upload=1))
+    assert "error of activations  none\n" in text
+    assert "samples               1 in 1 ciphertext, " in text
+
+
 def test_inputs_are_bounds_or_data():
     model = MODELS["left to the client"]
     data = rng.uniform(-0.5, 0.5, (50, 30))

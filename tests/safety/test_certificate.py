@@ -118,6 +118,13 @@ def test_a_model_that_strays_is_not_valid():
     assert fhenn.certify(model, [-0.2, 0.2]).valid
 
 
+def test_a_model_without_activations_has_no_table():
+    text = str(fhenn.certify(fhenn.Linear([[1.0, 2.0]]), [-1, 1]))
+    assert "there is no activation to leave a domain" in text
+    assert "encryption         not counted: no plan" in text
+    assert "gain" not in text
+
+
 def test_far_beyond_a_domain_nothing_is_promised():
     model = fhenn.Sequential([fhenn.Linear([[1e7]]), fhenn.Sigmoid(domain=(-8, 8), degree=9), fhenn.Linear([[1.0]])])
     assert fhenn.certify(model, [-1, 1]).total == np.inf
