@@ -5,7 +5,7 @@
 - `plan` chooses the parameters of encryption for a model and an accuracy.
 - `Client` holds the data and the secret key, `Server` the model; `RemoteServer` is one at the end of a connection,
   `LocalPool` one on all cores.
-- `encrypted_model` has both sides in one process, to try.
+- `encrypted_model` has both sides in one process, to try; `compare` sets encrypted answers beside the exact model's.
 - `calibrate`, `certify` and `safety_report` say what values reach, and how far answers can be off.
 - `Context`, `Parameters`, `encrypt`, `decrypt`, `CipherArray` and `concatenate` are for circuits of your own.
 
@@ -78,6 +78,7 @@ _HOME = {
     "Tanh": "fhenn.nn",
     "calibrate": "fhenn.ranges",
     "certify": "fhenn.safety",
+    "compare": "fhenn.comparison",
     "concatenate": "fhenn.ckks",
     "decrypt": "fhenn.ckks",
     "encrypt": "fhenn.ckks",
@@ -104,6 +105,7 @@ _ROOMS = (
     "artifacts",
     "backends",
     "ckks",
+    "comparison",
     "demo",
     "errors",
     "figures",
@@ -176,6 +178,7 @@ __all__ = [
     "__version__",
     "calibrate",
     "certify",
+    "compare",
     "concatenate",
     "decrypt",
     "encrypt",
@@ -195,6 +198,7 @@ if TYPE_CHECKING:
     from fhenn import artifacts as artifacts
     from fhenn import backends as backends
     from fhenn import ckks as ckks
+    from fhenn import comparison as comparison
     from fhenn import demo as demo
     from fhenn import errors as errors
     from fhenn import figures as figures
@@ -214,6 +218,7 @@ if TYPE_CHECKING:
     from fhenn.backends.native.context import NativeContext
     from fhenn.backends.seal import SealContext as Context
     from fhenn.ckks import CipherArray, Parameters, concatenate, decrypt, encrypt
+    from fhenn.comparison import compare
     from fhenn.errors import RangeReport, RangeViolation, RangeWarning
     from fhenn.interop import (
         ImportedModel,

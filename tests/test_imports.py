@@ -45,8 +45,9 @@ ROOMS = {
     "artifacts": ("interop",),
     "pool": ("session", "artifacts"),
     "service": ("pool",),
-    "figures": ("interop",),
-    "demo": ("session", "backends.seal"),
+    "comparison": ("interop",),
+    "figures": ("comparison",),
+    "demo": ("comparison", "backends.seal"),
     "cli": ("service", "figures", "demo", "tabular", "backends.native"),
 }
 """The house: a room may import the rooms named and what those may reach. Nodes see the protocol of backends alone."""

@@ -263,18 +263,55 @@ def read_bounds_and_samples(
         return _read_declared(declared, feature_names(model), form), None
     if data is not None and declared is not None:
         raise ParameterError("--bounds and --bounds-from are both given.", "Give one of them.")
-    preparation = _preparation_of(model)
-    known = bounds_of_features(None, preparation)
     if data is None:
+        known = bounds_of_features(None, _preparation_of(model))
         if known is None:
             raise ParameterError("the bounds of the features are needed.", "Give --bounds FILE or --bounds-from DATA.")
         return np.array(known), None
-    values, names = _read(data, feature_names(model), form, as_json, image_shape_of(model), preparation)
-    samples = _with_names(values, names, prepared=preparation is not None)
+    return bounds_in(model, *read_named(model, data, form, as_json), margin)
+
+
+def bounds_in(
+    model: Node, values: Floats, names: Sequence[str] | None, margin: float | None = None
+) -> tuple[Floats | Table, Floats | Table]:
+    """The bounds that samples are within, and the samples, as plans take them.
+
+    model: whose samples they are.
+    values: (samples, features).
+    names: of the features, None where they have none.
+    margin: as for `read_bounds`.
+    """
+    known = bounds_of_features(None, _preparation_of(model))
+    samples = samples_with_names(model, values, names)
     if known is not None:
         return np.array(known), samples
     box = (values.min(axis=0), values.max(axis=0)) if margin is None else bounds_of(values, margin, names)
     return _with_names(np.stack(box), names), samples
+
+
+def read_named(
+    model: Node, data: Path, form: CsvFormat, as_json: bool, features: Sequence[str] | None = None
+) -> tuple[Floats, Sequence[str] | None]:
+    """The samples of a table for a model, (samples, features), and what the features are called.
+
+    model: whose samples they are.
+    data, form, as_json: as for `read_samples`.
+    features: names of the columns where the model has none, as of a plan; None for all columns.
+
+    Raises what `samples_in_chunks` does.
+    """
+    names = feature_names(model) or features
+    return _read(data, names, form, as_json, image_shape_of(model), _preparation_of(model))
+
+
+def samples_with_names(model: Node, values: Floats, names: Sequence[str] | None) -> Floats | Table:
+    """Samples as whoever asks a model takes them: with names, and marked as prepared where they are.
+
+    model: whose samples they are.
+    values: (samples, features).
+    names: of the features, None where they have none.
+    """
+    return _with_names(values, names, prepared=_preparation_of(model) is not None)
 
 
 def _read_declared(path: Path, features: Sequence[str] | None, form: CsvFormat) -> Floats | Table:

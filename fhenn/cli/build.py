@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
 
@@ -20,9 +20,10 @@ from fhenn.cli.bounds import (
     read_inputs,
     read_named_samples,
 )
-from fhenn.cli.show import FILE, as_json_option, count_of, note, output_option, tell
-from fhenn.cli.tables import CsvFormat, csv_options, read_table
+from fhenn.cli.show import FILE, as_json_option, output_option, tell
+from fhenn.cli.tables import CsvFormat, csv_options
 from fhenn.cli.tables.cells import labels as as_labels
+from fhenn.cli.truth import read_others, read_truth
 from fhenn.columns import Table
 from fhenn.errors import ParameterError, join_first
 from fhenn.interop import ImportedModel
@@ -30,7 +31,10 @@ from fhenn.interop.conversion import truth_of
 from fhenn.planner import fingerprint_of
 from fhenn.planner.flooding import MOST_QUERIES
 from fhenn.planner.request import LayoutWish, RangesName
-from fhenn.ranges.data import MARGIN
+from fhenn.ranges.data import MARGIN as RANGE_MARGIN
+
+ACCURACY, MARGIN = 1e-3, 0.5
+"""Of a plan, and of the bounds of data, where nothing is said."""
 
 _TREES: Mapping[str, Callable[..., ImportedModel]] = {
     ".json": fhenn.from_xgboost,
@@ -161,7 +165,8 @@ def _score_of(
     """The accuracy, or R², of a model that is exact; None without labels. Raises ParameterError, ShapeMismatch."""
     if labels is None:
         return None
-    samples, truth = _require_inputs(inputs), _truth(inputs, labels, form)
+    samples = _require_inputs(inputs)
+    truth = read_truth(samples, [labels], form)
     scores = model.scores(read_inputs(model, samples, form, as_json))
     return model.reading.score(scores, truth_of(truth, model.reading, *scores.shape))
 
@@ -170,23 +175,6 @@ def _require_inputs(inputs: Path | None) -> Path:
     if inputs is None:
         raise ParameterError("--labels needs the samples that they belong to.", "Give these with --inputs.")
     return inputs
-
-
-def _truth(inputs: Path | None, labels: str, form: CsvFormat) -> NDArray[Any]:
-    """Labels of samples, of a column beside them or of a file of their own. Raises ParameterError."""
-    if Path(labels).is_file():
-        table = read_table(Path(labels), form, None).data()
-        if len(table.columns) != 1:
-            raise ParameterError(
-                f"{labels} has {len(table.columns)} columns.", "Give a file of labels alone, or the name of a column."
-            )
-        return replace(table, names=("labels",)).labels("labels")
-    samples = _require_inputs(inputs)
-    if samples.suffix.lower() == ".npy":
-        raise ParameterError(
-            f"there is no file {labels}, and {samples} has no columns with names.", "Give labels in a file."
-        )
-    return read_table(samples, form, (labels,)).labels(labels)
 
 
 def _samples_and_labels(
@@ -198,12 +186,11 @@ def _samples_and_labels(
     """
     if labels is None:
         return (None if inputs is None else read_named_samples(inputs, form, as_json)), None
-    samples, truth = _require_inputs(inputs), _truth(inputs, labels, form)
+    samples = _require_inputs(inputs)
+    truth = read_truth(samples, [labels], form)
     if Path(labels).is_file():
         return read_named_samples(samples, form, as_json), truth
-    features = read_table(samples, form, (labels,)).without(labels).data()
-    values, names = features.numbers(), features.names
-    note(as_json, f"read {samples}: {count_of(len(values), 'sample')} of {count_of(values.shape[1], 'feature')}")
+    values, names = read_others(samples, [labels], form, as_json)
     return (values if names is None else Table.of(names, values.T)), truth
 
 
@@ -214,11 +201,13 @@ def _samples_and_labels(
 @click.option(
     "--margin",
     type=click.FloatRange(0),
-    default=0.5,
+    default=MARGIN,
     show_default=True,
     help="Widens the bounds of --bounds-from on either side, by this share of their width.",
 )
-@click.option("--accuracy", type=float, default=1e-3, show_default=True, help="Largest |decrypted - twin| of a score.")
+@click.option(
+    "--accuracy", type=float, default=ACCURACY, show_default=True, help="Largest |decrypted - twin| of a score."
+)
 @click.option(
     "--relative/--absolute",
     default=None,
@@ -254,7 +243,7 @@ def _samples_and_labels(
 @click.option(
     "--range-margin",
     type=click.FloatRange(1),
-    default=MARGIN,
+    default=RANGE_MARGIN,
     show_default=True,
     help="How many times wider than the data ranges are.",
 )

@@ -133,7 +133,7 @@ def keygen(
             raise FileExists(str(each))
     passphrase = choose_passphrase(ask, passphrase_file)
     with progress(as_json) as show:
-        client = fhenn.Client(plan, progress=show, memory=_memory_bound(memory_mb))
+        client = fhenn.Client(plan, progress=show, memory=memory_bound(memory_mb))
         artifacts.write(secret, client.secret_bytes(passphrase), private=True, overwrite=overwrite)
         client.keep_budget(budget_of(secret), overwrite=True)
         artifacts.write(keys, client.evaluation_keys())
@@ -223,7 +223,7 @@ def encrypt(
                     "The secret key and ids must not reach a cluster; what is there may change from run to run.",
                 )
             public = artifacts.read_kind(keys, "evaluation-context")
-            there = stack.enter_context(RayEncryptor(plan, public, cluster, memory=_memory_bound(memory_mb)))
+            there = stack.enter_context(RayEncryptor(plan, public, cluster, memory=memory_bound(memory_mb)))
             encryptor, table, batches = there, data, there.read(data, columns.taken)
             samples = batches if preparation is None else map(preparation.prepare, batches)
         else:
@@ -232,10 +232,10 @@ def encrypt(
             chunks = stack.enter_context(closing(reading))
             samples = passing(chunks, rows) if ids is None else passing(chunks, rows, ids.add)
             if keys is None:
-                encryptor = client_of(message, secret, passphrase_file, memory=_memory_bound(memory_mb))
+                encryptor = client_of(message, secret, passphrase_file, memory=memory_bound(memory_mb))
             else:
                 public = artifacts.read_kind(keys, "evaluation-context")
-                encryptor = fhenn.Encryptor(plan, public, memory=_memory_bound(memory_mb))
+                encryptor = fhenn.Encryptor(plan, public, memory=memory_bound(memory_mb))
         clipping = Clipping(plan) if clip else None
         job = {
             "plan": sha256(message).hexdigest(),  # with the order of its features
@@ -563,8 +563,8 @@ def _printable(table: Table) -> Table:
     return Table(names, tuple(zip(*rows, strict=True)))
 
 
-def _memory_bound(memory_mb: int | None) -> float:
-    """The bound on memory in bytes."""
+def memory_bound(memory_mb: int | None) -> float:
+    """The bound on memory in bytes. memory_mb: of `memory_option`, None for its default."""
     return MEMORY if memory_mb is None else memory_mb * 1e6
 
 

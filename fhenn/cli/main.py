@@ -9,6 +9,7 @@ from fhenn.cli.approx import approx
 from fhenn.cli.batch import batch
 from fhenn.cli.build import import_, plan
 from fhenn.cli.calibration import calibrate_machine
+from fhenn.cli.compare import compare
 from fhenn.cli.completion import completion
 from fhenn.cli.examine import certify
 from fhenn.cli.infer import decrypt, encrypt, evaluate, keygen
@@ -88,6 +89,7 @@ for command in (
     import_,
     plan,
     certify,
+    compare,
     keygen,
     encrypt,
     evaluate,

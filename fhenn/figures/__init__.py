@@ -5,9 +5,10 @@ from fhenn.figures.calibration import calibration_figure
 from fhenn.figures.conversion import conversion_figure
 from fhenn.figures.gallery import gallery_figure
 from fhenn.figures.placement import placement_figure
-from fhenn.figures.roc import Roc, roc, roc_figure
+from fhenn.figures.roc import roc_figure
 from fhenn.figures.steps import Step, steps_figure
 from fhenn.figures.style import BAND, DANGER, EXACT, MEASURED, OTHER, POLYNOMIAL, STYLE, save, show
+from fhenn.interop.reading import Roc, roc
 
 __all__ = [
     "BAND",

@@ -550,26 +550,34 @@ def _largest(scores: Floats) -> NDArray[np.intp]:
 def truth_of(labels: Any, reading: Reading, samples: int, outputs: int) -> NDArray[Any]:
     """True values of so many samples, for a model of so many outputs, as `Reading.score` takes them.
 
-    labels: (samples,), or (samples, outputs) where there are several targets.
+    labels: (samples,), or (samples, targets) where there are several.
     reading: of the model.
 
     Raises ShapeMismatch for other shapes. Raises ParameterError where a label is not one of the classes, or a value of
     a regression is not a number.
     """
     truth = labels_of(labels, "labels")
-    single = reading.task == "classification" or (reading.flat and outputs == 1)
-    wanted = (samples,) if single else (samples, outputs)
+    targets = np.shape(reading.predict(np.zeros((1, outputs))))[1:]
+    wanted = (samples, *targets)
     if outputs == 1 and not reading.classes and truth.size == samples and truth.ndim in (1, 2):
         truth = truth.reshape(wanted)  # a column of a table has one axis, and values of a single output may have two
     if truth.shape != wanted:
-        each = "one" if single else f"{outputs} values"
+        each = f"{targets[0]} values" if targets else "one"
         raise ShapeMismatch("labels", truth.shape, f"{wanted}, {each} for each of the {samples} samples")
     if reading.task == "regression":
         try:
             return np.asarray(truth, np.float64)
         except ValueError:
             raise ParameterError("labels of a regression must be numbers.", "Give the column of values.") from None
-    classes = (0, 1) if reading.task == "multilabel" else reading.classes
+    for output, column in zip(reading.outputs, truth.T, strict=False):
+        _require_classes(column, output.classes)
+    if not reading.outputs:
+        _require_classes(truth, (0, 1) if reading.task == "multilabel" else reading.classes)
+    return truth
+
+
+def _require_classes(truth: NDArray[Any], classes: Sequence[Any]) -> None:
+    """Raise ParameterError where a label is not one of the classes."""
     strangers = [label for label in dict.fromkeys(truth.ravel().tolist()) if label not in classes]
     if strangers:
         shown = ", ".join(map(repr, strangers[:3])) + ", …" * (len(strangers) > 3)
@@ -577,7 +585,6 @@ def truth_of(labels: Any, reading: Reading, samples: int, outputs: int) -> NDArr
             f"labels {shown} are none of the model's classes, {', '.join(map(repr, classes[:5]))}.",
             "Give the column with the labels that it was trained on, or classes= to the importer.",
         )
-    return truth
 
 
 def _some(samples: Floats, most: int) -> Floats:

@@ -173,9 +173,11 @@ def seconds_text(seconds: float) -> str:
 
     seconds: 0 or more.
 
-    >>> seconds_text(0.0123), seconds_text(75.0)
-    ('12 ms', '75 s')
+    >>> seconds_text(0.0123), seconds_text(75.0), seconds_text(2.5e-7)
+    ('12 ms', '75 s', '0.25 µs')
     """
+    if 0 < seconds < 1e-5:
+        return f"{seconds * 1e6:.2g} µs"
     return (
         f"{seconds * 1e3:.2g} ms" if seconds < 0.0995 else f"{seconds:.2g} s" if seconds < 99.5 else f"{seconds:,.0f} s"
     )

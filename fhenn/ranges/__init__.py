@@ -1,7 +1,7 @@
 """Ranges: which values reach a model's activations, and how to keep them where the polynomials are good."""
 
-from fhenn.ranges.calibration import calibrate
-from fhenn.ranges.data import DataRanges, data_ranges
+from fhenn.ranges.calibration import calibrate, samples_of
+from fhenn.ranges.data import DataRanges, data_ranges, exact_outputs_of, outputs_of
 from fhenn.ranges.inputs import Inputs, bounds_of, box_of, span_of
 from fhenn.ranges.penalty import penalised_backward, range_penalty
 from fhenn.ranges.proposal import Proposal
@@ -22,8 +22,11 @@ __all__ = [
     "box_of",
     "calibrate",
     "data_ranges",
+    "exact_outputs_of",
+    "outputs_of",
     "penalised_backward",
     "range_penalty",
     "reaches",
+    "samples_of",
     "span_of",
 ]

@@ -55,7 +55,7 @@ def calibrate(model: Node, X: Any, *, margin: float = 1.25, accuracy: float | No
     ((-10.0, 10.0), 0.0)
     """
     snapshot = rebuild(model, {})
-    x = _check(X, model)
+    x = samples_of(model, X, "calibrate")
     if not 1 <= margin < inf:
         raise ParameterError(f"margin must be a finite number from 1, not {margin!r}.", "Give for instance 1.25.")
     if accuracy is not None and not 0 < accuracy < inf:
@@ -64,15 +64,23 @@ def calibrate(model: Node, X: Any, *, margin: float = 1.25, accuracy: float | No
         return _run(snapshot, x, margin, accuracy)
 
 
-def _check(data: Any, model: Node) -> Floats:
-    """The data as (samples, features). Raises ShapeMismatch, NonFiniteValue, UnsupportedValue."""
-    data = features_of(data, model.preparation, "calibrate")
-    x, shape = samples(data, model.feature_names, "calibrate"), model.input_shape
+def samples_of(model: Node, data: Any, operation: str) -> Floats:
+    """Data as the samples of a model, (samples, features).
+
+    model: whose features they are; raw tables are prepared where it has a preparation.
+    data: an array, or anything with named columns; images where it takes these.
+    operation: what they are for, in the errors.
+
+    Raises ShapeMismatch, NonFiniteValue, UnsupportedValue.
+    """
+    data = features_of(data, model.preparation, operation)
+    x, shape = samples(data, model.feature_names, operation), model.input_shape
     if shape is not None and len(shape) > 1 and x.shape[1:] != (prod(shape),) and x.size:
-        return as_features(x, prod(shape), shape, "calibrate")
-    if x.ndim != 2 or 0 in x.shape:
+        return as_features(x, prod(shape), shape, operation)
+    if x.ndim != 2 or 0 in x.shape or (shape is not None and len(shape) == 1 and x.shape[1:] != shape):
         hint = "" if shape is None else flat_hint(x.shape, prod(shape))
-        raise ShapeMismatch("calibrate", x.shape, f"(samples, features), not empty{hint}")
+        width = "features" if shape is None else prod(shape)
+        raise ShapeMismatch(operation, x.shape, f"(samples, {width}), not empty{hint}")
     return x
 
 

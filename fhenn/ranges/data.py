@@ -171,19 +171,35 @@ def distance_to_exact(nodes: Sequence[Step], samples: Floats) -> Floats | None:
     >>> distance_to_exact([fhenn.Linear([[1.0]]), fhenn.Sigmoid()], np.array([[0.0], [3.0]])).round(3)
     array([0.03])
     """
+    if all(node.is_exact for node in nodes if isinstance(node, Activation)):
+        return None
+    exact = exact_outputs_of(nodes, samples)
+    distance: Floats | None = None if exact is None else np.abs(outputs_of(nodes, samples) - exact).max(axis=0)
+    return distance
+
+
+def exact_outputs_of(nodes: Sequence[Step], samples: Floats) -> Floats | None:
+    """What the exact model makes of samples, whose activations are the functions that polynomials stand for.
+
+    nodes: of the model.
+    samples: (samples, features).
+
+    Returns (samples, outputs); None where the function of an activation was lost in a file.
+
+    >>> import fhenn
+    >>> exact_outputs_of([fhenn.Linear([[1.0]]), fhenn.Sigmoid()], np.array([[0.0], [3.0]])).round(3).tolist()
+    [[0.5], [0.953]]
+    """
     activations = [node for node in nodes if isinstance(node, Activation)]
-    lost = any(node.function is not None and is_lost(node.function) for node in activations)
-    if lost or all(node.is_exact for node in activations):
+    if any(node.function is not None and is_lost(node.function) for node in activations):
         return None
 
     def exactly(place: int, node: Affine | Activation, x: Floats) -> Floats:
         """What the exact model makes of a value."""
         return np.asarray(node.infer(x) if isinstance(node, Affine) or node.is_exact else node.exact(x))
 
-    *_, exact = trail(nodes, samples, exactly, plus)
-    twin = outputs_of(nodes, samples)
-    distance: Floats = np.abs(twin - exact).max(axis=0)
-    return distance
+    *_, values = trail(nodes, samples, exactly, plus)
+    return values
 
 
 def _twin(place: int, node: Affine | Activation, x: Floats) -> Floats:

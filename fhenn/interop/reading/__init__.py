@@ -3,5 +3,6 @@
 from fhenn.interop.reading.compact import Probability
 from fhenn.interop.reading.maps import Maps
 from fhenn.interop.reading.reading import Reading, Task
+from fhenn.interop.reading.roc import Roc, roc
 
-__all__ = ["Maps", "Probability", "Reading", "Task"]
+__all__ = ["Maps", "Probability", "Reading", "Roc", "Task", "roc"]
