@@ -5,6 +5,8 @@ Concrete ML wants versions of its own of scikit-learn and XGBoost, and so an env
     pip install concrete-ml==1.9.0
     python tests/bench/concrete_ml_trees.py
 
+`trees.py` runs it where CONCRETE_PYTHON names that environment's Python. What comes out is a line of JSON.
+
 It computes on features of `n_bits` bits, so that its trees are not those that XGBoost trains on the features as they
 are. CPU seconds are those of all threads together.
 """
@@ -12,6 +14,8 @@ are. CPU seconds are those of all threads together.
 from __future__ import annotations
 
 import argparse
+import json
+from importlib.metadata import version
 from statistics import median
 from time import perf_counter, process_time
 
@@ -43,12 +47,18 @@ def main() -> None:
         seconds.append(process_time() - start)
         clock.append(perf_counter() - now)
         differing += int(decided[0] != model.predict(row[None])[0])
-    print(
-        f"Concrete ML, {options.bits} bits, {options.trees} × depth {options.depth}: {median(seconds):.2f} s of CPU a "
-        f"sample ({median(clock):.2f} s by the clock), {keys:.1f} s for keys of "
-        f"{circuit.client.evaluation_keys.serialize().__sizeof__() / 1e6:.0f} MB; "
-        f"{np.mean(model.predict(test) == truth):.1%} right, {differing} decided otherwise than in the clear"
-    )
+    key_bytes = len(circuit.client.evaluation_keys.serialize())
+    said = {
+        "version": version("concrete-ml"),
+        "name": f"Concrete ML, {options.bits} bits, XGBoost, {options.trees} × depth {options.depth}, breast cancer",
+        "seconds": median(seconds),
+        "clock": median(clock),
+        "keygen": keys,
+        "keys": key_bytes,
+        "alike": f"{len(seconds) - differing} of {len(seconds)}",
+        "right": 100 * float(np.mean(model.predict(test) == truth)),
+    }
+    print("\n" + json.dumps(said))
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
+from record import Column, printed
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
@@ -157,6 +158,18 @@ TASKS: dict[str, Callable[[int, bool], Result]] = {
 FEW = {"mnist", "gelu-regression"}
 """Five seeds are enough."""
 
+COLUMNS = (
+    Column("splits"),
+    Column("exact"),
+    Column("twin"),
+    Column("agree", "%"),
+    Column("levels"),
+    Column("N"),
+    Column("encrypted as the twin"),
+    Column("CPU time, a sample", "s"),
+    Column("to convert", "s"),
+)
+
 RETRAINED = ("mlp", "mlp-depth-5", "lenet", "small")
 """Networks of PyTorch, of `conversion_torch.NETWORKS`."""
 
@@ -191,33 +204,26 @@ def convert_as_they_are(tasks: Sequence[str], most: int, encrypted_splits: int) 
     warnings.simplefilter("ignore", ConvergenceWarning)
     for kind in (fhenn.errors.BoundsWarning, fhenn.errors.RangeWarning, fhenn.errors.PlanWarning):
         warnings.simplefilter("ignore", kind)
-    names = (
-        "model",
-        "splits",
-        "exact",
-        "twin",
-        "agree",
-        "levels",
-        "N",
-        "encrypted = twin",
-        "CPU s/sample",
-        "convert s",
-    )
-    print(("{:<16}" + "{:>9}" * 6 + "{:>18}{:>14}{:>11}").format(*names))
-    for task in tasks:
-        splits = min(most, 5) if task in FEW else most
-        results = [TASKS[task](seed, seed < encrypted_splits) for seed in range(splits)]
-        samples = sum(each.samples for each in results)
-        agree = f"{sum(each.agreeing for each in results) / samples:.2%}" if samples else "–"
-        levels = f"{min(each.levels for each in results)}–{max(each.levels for each in results)}"
-        encrypted, differing = (sum(getattr(each, name) for each in results) for name in ("encrypted", "differing"))
-        exact, twin = (float(np.mean([getattr(each, name) for each in results])) for name in ("exact", "twin"))
-        print(
-            f"{task:<16}{splits:>9}{exact:>9.4f}{twin:>9.4f}{agree:>9}{levels:>9}"
-            f"{max(each.degree for each in results):>9}{f'{encrypted - differing}/{encrypted}':>18}"
-            f"{max(each.per_upload for each in results):>14.3f}{np.mean([each.seconds for each in results]):>11.2f}",
-            flush=True,
-        )
+    with printed("conversion", "not retrained", COLUMNS, {"scikit-learn": "scikit-learn", "PyTorch": "torch"}) as table:
+        for task in tasks:
+            splits = min(most, 5) if task in FEW else most
+            results = [TASKS[task](seed, seed < encrypted_splits) for seed in range(splits)]
+            samples = sum(each.samples for each in results)
+            agree = 100 * sum(each.agreeing for each in results) / samples if samples else None
+            encrypted, differing = (sum(getattr(each, name) for each in results) for name in ("encrypted", "differing"))
+            exact, twin = (float(np.mean([getattr(each, name) for each in results])) for name in ("exact", "twin"))
+            table.add(
+                task,
+                splits,
+                exact,
+                twin,
+                agree,
+                f"{min(each.levels for each in results)}–{max(each.levels for each in results)}",
+                max(each.degree for each in results),
+                f"{encrypted - differing} of {encrypted}",
+                max(each.per_upload for each in results),
+                float(np.mean([each.seconds for each in results])),
+            )
 
 
 if __name__ == "__main__":

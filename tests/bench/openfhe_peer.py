@@ -25,6 +25,12 @@ def installed() -> tuple[str, str] | None:
     return (python, ".".join(found.stdout.split(".")[:3]).strip()) if found.returncode == 0 else None
 
 
+def version_here() -> str | None:
+    """OpenFHE's version, None where no Python has it."""
+    found = installed()
+    return found[1] if found else None
+
+
 class Process:
     """One process of `openfhe_circuits`."""
 
@@ -56,7 +62,7 @@ class Contestant:
         self._server.ask("load", message)
 
     def run(self) -> float:
-        """Seconds that the server takes for one evaluation."""
+        """Seconds of CPU that the server takes for one evaluation."""
         return self._server.ask("run")
 
     def scores(self) -> NDArray[np.float64]:

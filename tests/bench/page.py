@@ -16,6 +16,15 @@ import warnings
 from pathlib import Path
 from statistics import median
 
+from record import Column, printed
+
+COLUMNS = (
+    Column("N"),
+    Column("keys", "MB"),
+    Column("first prediction, from a cold page", "s"),
+    Column("next", "s"),
+)
+
 MODELS = {
     "breast cancer, 30 columns, 40 rows": "cancer",
     "the same, 1,000 rows": "cancer-many",
@@ -40,11 +49,11 @@ def main() -> None:
             try_page(out, "numbers")
             found = json.loads((out / "numbers.json").read_text())
     print(f"The page has {size / 1e6:.2f} MB, before compression.\n")
-    print("| in Chromium | N | keys | first prediction, from a cold page | next |\n| --- | --: | --: | --: | --: |")
-    for name, times in found.items():
-        plan = served()[MODELS[name]][1]
-        cells = f"{plan.parameters.ring_degree} | {plan.bytes_of_keys / 1e6:.2g} MB"
-        print(f"| {name} | {cells} | {median(times['first']):.2f} s | {median(times['next']):.2f} s |")
+    with printed("page", "in Chromium", COLUMNS) as table:
+        for name, times in found.items():
+            plan = served()[MODELS[name]][1]
+            keys = plan.bytes_of_keys / 1e6
+            table.add(name, plan.parameters.ring_degree, keys, median(times["first"]), median(times["next"]))
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from time import perf_counter
 
 import numpy as np
 from million_rows import family
+from record import Column, printed
 
 import fhenn
 from fhenn.backends import threads_here
@@ -26,6 +27,13 @@ from fhenn.session import Server
 from fhenn.session.stream import in_order
 
 FEATURES, DIFFERENT = 30, 4
+COLUMNS = (
+    Column("parts"),
+    Column("a part", "ms"),
+    Column("faster", "×"),
+    Column("CPU time", "s"),
+    Column("with two free cores", "×"),
+)
 
 
 @dataclass(frozen=True)
@@ -100,16 +108,18 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--address", help="of a Ray cluster; without, one is started")
     given = parser.parse_args()
-    for case in cases():
-        best = measure(case, given.runs, given.address)
-        one = best["one process"]
-        print(f"{case.name}: {1e3 * one.wall / case.parts:.1f} ms a part, {case.parts} parts", flush=True)
-        for name, each in best.items():
-            print(
-                f"  {name:12} {each.wall:.2f} s ({one.wall / each.wall:.2f} x), {each.cpu / given.runs:.2f} s of CPU "
-                f"(two free cores: {2 * one.cpu / each.cpu:.2f} x)",
-                flush=True,
-            )
+    with printed("pools", "on two cores", COLUMNS, {"Ray": "ray"}) as table:
+        for case in cases():
+            best = measure(case, given.runs, given.address)
+            one = best["one process"]
+            for name, each in best.items():
+                cells = (
+                    1e3 * each.wall / case.parts,
+                    one.wall / each.wall,
+                    each.cpu / given.runs,
+                    2 * one.cpu / each.cpu,
+                )
+                table.add(f"{case.name}: {name}", case.parts, *cells)
 
 
 if __name__ == "__main__":

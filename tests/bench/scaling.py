@@ -31,6 +31,7 @@ from statistics import median
 from typing import Any
 
 import numpy as np
+from record import Column, Row, Table, keep, recorded, versions_of
 
 WORKERS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 LINKS = (1.0, 10.0, 25.0)
@@ -413,6 +414,17 @@ def table(costs: Costs, outcomes: dict[float, dict[int, Outcome]]) -> str:
     return "\n".join(lines)
 
 
+def efficiencies(costs: Costs, outcomes: dict[float, dict[int, Outcome]]) -> Table:
+    """How one plan scales, as a table to keep."""
+    columns = tuple(Column(f"{link:g} Gbit/s", "%") for link in outcomes)
+    rows = (
+        Row((f"{workers} at work", *(100 * each[workers].efficiency for each in outcomes.values())))
+        for workers in WORKERS
+    )
+    size = f"{costs.samples:,} samples of {costs.part / 1e6:.1f} MB a part, {1e3 * median(costs.seconds):.0f} ms"
+    return Table(f"{costs.name}, {size}", columns, tuple(rows))
+
+
 def plot(path: Path, found: Sequence[tuple[Costs, dict[float, dict[int, Outcome]]]]) -> None:
     """Draw efficiencies by the number of workers, a panel for each plan, and mark what limits."""
     from matplotlib.figure import Figure  # noqa: PLC0415
@@ -476,11 +488,14 @@ def main() -> None:
         every = [measure(name, *each, given.seconds, _Ray if given.ray else _Pipe) for name, each in plans().items()]
     if given.keep:
         given.keep.write_text(json.dumps([asdict(costs) for costs in every]) + "\n")
-    found = []
+    found, tables = [], []
     for costs in (with_store(each, given.store_in, given.store_out) for each in every):
         outcomes = {link: {count: simulate(costs, count, link, given.parts) for count in WORKERS} for link in LINKS}
         found.append((costs, outcomes))
         sys.stdout.write(table(costs, outcomes) + "\n\n")
+        tables.append(efficiencies(costs, outcomes))
+    if not given.measured:
+        keep(recorded("scaling", tables, versions_of({})))
     if given.plot:
         plot(given.plot, found)
 

@@ -1,7 +1,8 @@
 """Polynomials of a sigmoid on [-8, 8] by degree: levels, time, error, beside TenSEAL's polyval and OpenFHE's series.
 
-Run with `python -m pytest tests/bench -q -o addopts=`. All at N=16384, one full ciphertext, one thread, a scale of 2⁴⁰,
-each with the chain that it needs; contestants take turns within every round.
+Run with `python -m pytest tests/bench/test_activations_bench.py -q -o addopts=`. All at N=16384, one full ciphertext,
+one thread, a scale of 2⁴⁰, each with the chain that it needs; contestants take turns within every round, in seconds of
+CPU.
 """
 
 from __future__ import annotations
@@ -10,14 +11,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil, log2
 from statistics import median
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import numpy as np
 import openfhe_peer
 import tenseal as ts
-from conftest import TABLES
+from conftest import keep_table
 from numpy.typing import NDArray
+from record import Column, Row, Table
 from support import tenseal_context
 
 import fhenn
@@ -35,14 +37,15 @@ class Contestant:
     run: Callable[[], float]
     levels: int
     error: float
+    peer: str = ""
     close: Callable[[], None] = lambda: None
 
 
 def timed(run: Callable[[], Any]) -> Callable[[], float]:
     def seconds() -> float:
-        start = perf_counter()
+        start = process_time()
         run()
-        return perf_counter() - start
+        return process_time() - start
 
     return seconds
 
@@ -55,7 +58,7 @@ def tenseal_polyval(polynomial: Polynomial, x: NDArray[np.float64]) -> Contestan
     result = vector.polyval(powers)
     used = vector.ciphertext()[0].coeff_modulus_size() - result.ciphertext()[0].coeff_modulus_size()
     error = float(np.abs(np.array(result.decrypt()) - polynomial(x)).max())
-    return Contestant("`CKKSVector.polyval`", timed(lambda: vector.polyval(powers)), used, error)
+    return Contestant("`CKKSVector.polyval`", timed(lambda: vector.polyval(powers)), used, error, "TenSEAL")
 
 
 def ours(polynomial: Polynomial, x: NDArray[np.float64], evaluator: str) -> Contestant:
@@ -73,14 +76,11 @@ def openfhe_series(polynomial: Polynomial, x: NDArray[np.float64]) -> Contestant
     peer = openfhe_peer.chebyshev(list(polynomial.coefficients), x, ring_degree=N, scale_bits=BITS)
     peer.run()
     error = float(np.abs(peer.scores() - polynomial(x)).max())
-    return Contestant("OpenFHE, `EvalChebyshevSeries`", peer.run, peer.levels(), error, peer.close)
+    return Contestant("OpenFHE, `EvalChebyshevSeries`", peer.run, peer.levels(), error, "OpenFHE", peer.close)
 
 
 def test_degrees():
-    rows = [
-        "| sigmoid on [-8, 8], N=16384 | degree | levels | time | × polyval | largest error |",
-        "| --- | --: | --: | --: | --: | --: |",
-    ]
+    rows = []
     x = np.random.default_rng(0).uniform(-8, 8, N // 2)
     for degree in (3, 7, 15, 31):
         polynomial = minimax(SIGMOID, degree, (-8, 8))
@@ -97,8 +97,15 @@ def test_degrees():
         times = {name: median(values[1:]) for name, values in seconds.items()}
         first = times[contestants[0].name]
         rows += [
-            f"| {each.name} | {degree} | {each.levels} | {times[each.name] * 1e3:,.0f} ms "
-            f"| {times[each.name] / first:.2f} | {each.error:.1e} |"
-            for each in contestants
+            Row((each.name, degree, each.levels, 1e3 * took, took / first, each.error), each.peer)
+            for each, took in zip(contestants, times.values(), strict=True)
         ]
-    TABLES.append("\n".join(rows))
+    columns = (
+        Column("degree"),
+        Column("levels"),
+        Column("CPU time", "ms"),
+        Column("of polyval", "×"),
+        Column("largest error", "error"),
+    )
+    table = Table("sigmoid on [-8, 8], N=16384", columns, tuple(rows))
+    keep_table("degrees", table, {"OpenFHE": openfhe_peer.version_here()})

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import peak_memory
 import pytest
-from conftest import TABLES
+from conftest import keep_table
+from record import Column, Row, Table
 from timing import seconds
 
 import fhenn
@@ -49,18 +50,21 @@ ROWS: dict[str, tuple[fhenn.Sequential, int, dict[str, Any]]] = {
 }
 
 
+COLUMNS = (
+    *(Column(name, "×") for name in ("server", "client", "once", "up", "down", "keys", "memory")),
+    Column("server took", "ms"),
+)
+
+
 @pytest.fixture(scope="module")
-def lines():
-    found = [
-        "| predicted/measured | server | client | once | up | down | keys | memory | server took |",
-        "| --- |" + " --: |" * 8,
-    ]
+def rows_found():
+    found = []
     yield found
-    TABLES.append("\n".join(found))
+    keep_table("cost", Table("predicted/measured", COLUMNS, tuple(found)))
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_predicted_beside_measured(name, lines):
+def test_predicted_beside_measured(name, rows_found):
     model, rows, wish = ROWS[name]
     x = rng.uniform(0, 1, (rows, model.nodes[0].inputs))
     plan = fhenn.plan(model, bounds=[0, 1], **({"layout": "latency", "upload": 1, "samples": 1} | wish))
@@ -83,5 +87,4 @@ def test_predicted_beside_measured(name, lines):
         cost.server_memory / 1e9 / peak,
     ]
     assert 0.5 < ratios[0] < 2
-    cells = " | ".join(f"{ratio:.2f}" for ratio in ratios)
-    lines.append(f"| {name}, N={plan.parameters.ring_degree} | {cells} | {warm * 1e3:,.1f} ms |")
+    rows_found.append(Row((f"{name}, N={plan.parameters.ring_degree}", *ratios, 1e3 * warm)))

@@ -1,8 +1,9 @@
 """Encrypted networks beside TenSEAL's own operators and OpenFHE: time of the server, error, keys, same run, one thread.
 
-Run with `python -m pytest tests/bench -q -o addopts=`. TenSEAL is used in its best circuit at the same security:
-`mm`/`dot`, a bias in all slots, `polyval`. OpenFHE runs the circuits of `openfhe_circuits`, where a Python has it: this
-one, or the one that OPENFHE_PYTHON names (on Linux and x86-64 OpenFHE has wheels for Python 3.10 and 3.12).
+Run with `python -m pytest tests/bench/test_networks_bench.py -q -o addopts=`; times are seconds of CPU. TenSEAL is used
+in its best circuit at the same security: `mm`/`dot`, a bias in all slots, `polyval`. OpenFHE runs the circuits of
+`openfhe_circuits`, where a Python has it: this one, or the one that OPENFHE_PYTHON names (on Linux and x86-64 OpenFHE
+has wheels for Python 3.10 and 3.12).
 Peak memory is that of a process with the server alone, its Python and libraries included.
 """
 
@@ -13,8 +14,6 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from itertools import product
 from math import isnan, nan
-from statistics import median
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -22,14 +21,18 @@ import openfhe_peer
 import peak_memory
 import pytest
 import tenseal as ts
-from conftest import TABLES
+from conftest import keep_table
 from numpy.typing import ArrayLike, NDArray
+from record import Column, Table
+from record import Row as Line
 from support import tenseal_context
+from timing import interleaved, seconds
 
 import fhenn
 from fhenn.approx import SIGMOID_CUBIC
 from fhenn.backends import is_available
 
+PEERS = ("TenSEAL", "OpenFHE")
 CUBIC = list(SIGMOID_CUBIC.coefficients)
 
 
@@ -43,17 +46,6 @@ class Row:
     keys: float
     upload: float
     peak: float = nan
-
-
-def interleaved(contestants: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
-    """Median seconds of each, taking turns within every round; one may return the seconds that it took elsewhere."""
-    seconds: dict[str, list[float]] = {name: [] for name in contestants}
-    for _ in range(rounds + 1):
-        for name, run in contestants.items():
-            start = perf_counter()
-            spent = run()
-            seconds[name].append(spent if isinstance(spent, float) else perf_counter() - start)
-    return {name: median(values[1:]) for name, values in seconds.items()}
 
 
 Contestant = tuple[str, Callable[[], Any], Callable[[float], Row]]
@@ -84,8 +76,8 @@ def _ours(name: str, model: fhenn.Sequential, x: NDArray[np.float64], **wish: An
     row = Row(label, nan, error, len(keys) / 1e6, len(message) / 1e6, peak)
     whole = f"{label}, from bytes to bytes"
     return [
-        (label, lambda: server.evaluate(upload), lambda seconds: replace(row, seconds=seconds)),
-        (whole, lambda: server.predict(message), lambda seconds: replace(row, name=whole, seconds=seconds)),
+        (label, lambda: server.evaluate(upload), lambda took: replace(row, seconds=took)),
+        (whole, lambda: server.predict(message), lambda took: replace(row, name=whole, seconds=took)),
     ]
 
 
@@ -103,7 +95,7 @@ def openfhe():
             error = float(np.abs(peer.scores() - expected.reshape(-1)).max())
             label = f"OpenFHE {found[1]}, {name}, N=8192"
             row = Row(label, nan, error, peer.key_bytes / 1e6, peer.upload_bytes / 1e6, peer.peak())
-            return [(label, peer.run, lambda seconds: replace(row, seconds=seconds))]
+            return [(label, peer.run, lambda took: replace(row, seconds=took))]
 
         yield contestants
 
@@ -111,19 +103,20 @@ def openfhe():
 def table(title: str, rows: list[Row]) -> None:
     """Ratios are to the first row of TenSEAL and of OpenFHE."""
     bases = {}
-    for library in ("TenSEAL", "OpenFHE"):
+    for library in PEERS:
         times = [row.seconds for row in rows if row.name.startswith(library)]
         if times:
             bases[library] = times[0]
-    columns = [title, "time", *(f"× {library}" for library in bases), "largest error", "keys", "upload", "peak memory"]
-    lines = ["| " + " | ".join(columns) + " |", "| --- |" + " --: |" * (len(columns) - 1)]
+    ratios = (Column(f"of {library}", "×") for library in PEERS)
+    sizes = Column("keys", "MB"), Column("upload", "MB"), Column("peak memory", "GB")
+    columns = (Column("CPU time", "ms"), *ratios, Column("largest error", "error"), *sizes)
+    lines = []
     for row in rows:
-        ratios = [f"{row.seconds / base:.{4 if library == 'TenSEAL' else 2}f}" for library, base in bases.items()]
-        memory = "" if isnan(row.peak) else f"{row.peak:.2f} GB"
-        error = "(bias misplaced)" if isnan(row.error) else f"{row.error:.1e}"
-        cells = [row.name, f"{row.seconds * 1e3:,.1f} ms", *ratios, error, f"{row.keys:.0f} MB"]
-        lines.append("| " + " | ".join([*cells, f"{row.upload:.1f} MB", memory]) + " |")
-    TABLES.append("\n".join(lines))
+        of_peers = [row.seconds / bases[library] if library in bases else nan for library in PEERS]
+        error = "(bias misplaced)" if isnan(row.error) else row.error
+        peer = next((library for library in PEERS if row.name.startswith(library)), "")
+        lines.append(Line((row.name, 1e3 * row.seconds, *of_peers, error, row.keys, row.upload, row.peak), peer))
+    keep_table("networks", Table(title, columns, tuple(lines)), {"OpenFHE": openfhe_peer.version_here()})
 
 
 def keys_of(context: ts.Context) -> float:
@@ -199,9 +192,7 @@ def test_multilayer_perceptron(openfhe):
         return hidden.polyval(CUBIC).mm(last.weight.T.tolist()) + last.bias.tolist()
 
     # a plain bias reaches the first slots only, which the second mm then reads wrongly: time the circuit as it stands
-    start = perf_counter()
-    theirs()
-    slow = perf_counter() - start
+    slow, _ = seconds(theirs)
     contestants = [
         *ours("one ciphertext", model, x, accuracy=1e-3, upload=1),
         *ours("25 ciphertexts", model, x, accuracy=1e-3, upload=25),
@@ -233,10 +224,7 @@ def test_digits():
             last.updates()
             first.updates()
     model = fhenn.Sequential([first, fhenn.Sigmoid(), last], finish="argmax")
-    lines = [
-        "| digits 64-32-10, 1,797 samples | time | samples/s | decisions kept | bound | largest error | accuracy |",
-        "| --- | --: | --: | --: | --: | --: | --: |",
-    ]
+    rows = []
     ways = (("latency", 64), ("throughput", 1))
     for (layout, samples), evaluator in product(ways, filter(is_available, ("native", "seal"))):
         plan = fhenn.plan(model, bounds=[0, 1], accuracy=1e-2, layout=layout, samples=samples, evaluator=evaluator)
@@ -245,18 +233,23 @@ def test_digits():
         message = client.encrypt(x)
         upload = fhenn.CipherArray.from_bytes(server.context, message)
         server.evaluate(upload)
-        start = perf_counter()
-        server.evaluate(upload)
-        seconds = perf_counter() - start
+        took, _ = seconds(lambda: server.evaluate(upload))  # noqa: B023
         scores, twin = client.decrypt_scores(server.predict(message)), model.infer(x)
         ranked = np.sort(twin, axis=1)
         sure = ranked[:, -1] - ranked[:, -2] > 2 * plan.error
         decided = scores.argmax(axis=1)
         kept = decided == twin.argmax(axis=1)
         assert kept[sure].all()
-        lines.append(
-            f"| fhenn, {layout}, {evaluator}, N={plan.parameters.ring_degree} | {seconds * 1e3:,.0f} ms "
-            f"| {len(x) / seconds:,.0f} | {kept.sum()} ({(~sure).sum()} not certain) | {plan.error:.1e} "
-            f"| {np.abs(scores - twin).max():.1e} | {np.mean(decided == labels):.1%} |"
-        )
-    TABLES.append("\n".join(lines))
+        name = f"fhenn, {layout}, {evaluator}, N={plan.parameters.ring_degree}"
+        kept_of = f"{kept.sum()} ({(~sure).sum()} not certain)"
+        error, right = float(np.abs(scores - twin).max()), 100 * float(np.mean(decided == labels))
+        rows.append(Line((name, 1e3 * took, len(x) / took, kept_of, plan.error, error, right)))
+    columns = (
+        Column("CPU time", "ms"),
+        Column("samples", "/s"),
+        Column("decisions kept"),
+        Column("bound", "error"),
+        Column("largest error", "error"),
+        Column("accuracy", "%"),
+    )
+    keep_table("networks", Table("digits 64-32-10, 1,797 samples", columns, tuple(rows)))

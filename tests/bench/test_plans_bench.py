@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import square_networks
-from conftest import TABLES
+from conftest import keep_table
+from record import Cell, Column, Row, Table
 from timing import seconds
 
 import fhenn
@@ -109,18 +110,36 @@ CASES: dict[str, Callable[[], Case]] = {
 }
 
 
+COLUMNS = (
+    Column("N"),
+    Column("ranges"),
+    Column("to plan", "s"),
+    Column("bound", "error"),
+    Column("error", "error"),
+    Column("right, twin/exact"),
+    Column("keys", "MB"),
+    Column("up", "MB"),
+    Column("client", "s"),
+    Column("server", "s"),
+    Column("predicted/measured", "×"),
+)
+
+
 @pytest.fixture(scope="module")
-def lines():
-    found = [
-        "| model, accuracy | N | ranges | to plan | bound | error | right, twin/exact | keys | up | client | server |"
-        " predicted/measured |",
-        "| --- |" + " --: |" * 11,
-    ]
+def rows():
+    found = []
     yield found
-    TABLES.append("\n".join(found))
+    keep_table("plans", Table("model, accuracy", COLUMNS, tuple(found)))
 
 
-def of_row(case: Case) -> tuple[list[str], float, float]:
+@pytest.fixture(scope="module")
+def memory():
+    found = []
+    yield found
+    keep_table("plans", Table("planning", (Column("most memory beside Python's", "MB"),), tuple(found)))
+
+
+def of_row(case: Case) -> tuple[list[Cell], float, float]:
     """The cells after the time to plan; the largest error of what is decrypted, and its bound."""
     model, plan, x, count, scores = case
     part = x[:count]
@@ -135,40 +154,40 @@ def of_row(case: Case) -> tuple[list[str], float, float]:
     units = np.array(plan.units or 1.0)  # of the outputs; the bound is in these
     error = float(np.abs((np.reshape(result, exact.shape) - exact) / units).max())
     cells = [
-        f"{plan.error:.1e}",
-        f"{error:.1e}",
-        "" if scores is None else f"{scores[0]:.2%} / {scores[1]:.2%}",
-        f"{len(keys) / 1e6:.1f} MB",
-        f"{len(upload) / 1e6:.1f} MB",
-        f"{encrypted + decrypted:.2f} s",
-        f"{took:.2f} s",
-        f"{plan.cost(count).server / took:.2f}",
+        plan.error,
+        error,
+        None if scores is None else f"{scores[0]:.2%} / {scores[1]:.2%}",
+        len(keys) / 1e6,
+        len(upload) / 1e6,
+        encrypted + decrypted,
+        took,
+        plan.cost(count).server / took,
     ]
     return cells, error, plan.error
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_plans_of_real_models(name, lines):
+def test_plans_of_real_models(name, rows):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PlanWarning)  # the table says which ranges are from samples
         try:
             took, case = seconds(CASES[name])
         except PlanRefused as refusal:
-            lines.append(f"| {name} | refused |" + " |" * 10)
+            rows.append(Row((name, "refused", *[None] * 10)))
             pytest.xfail(str(refusal))
     cells, error, bound = of_row(case)
     ranges = "worst" if case.plan.ranges is None else "data" if case.plan.witnesses else "data, no witness"
-    lines.append(f"| {name} | {case.plan.parameters.ring_degree} | {ranges} | {took:.1f} s | {' | '.join(cells)} |")
+    rows.append(Row((name, case.plan.parameters.ring_degree, ranges, took, *cells)))
     assert error <= bound
     if case.scores is not None:
         assert abs(case.scores[0] - case.scores[1]) <= 0.003
 
 
-def test_memory_of_planning_many_features(lines):
+def test_memory_of_planning_many_features(memory):
     tracemalloc.start()
     try:
         wide()
         _, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    lines.append(f"\nPlanning 100,000 features takes {most / 1e6:.0f} MB of memory beside what Python has.")
+    memory.append(Row(("100,000 features", most / 1e6)))

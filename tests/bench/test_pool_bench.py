@@ -6,19 +6,20 @@ on the wall counts, since the seconds of a process say nothing of what runs at o
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
+from time import perf_counter
 
 import numpy as np
 import pytest
-from conftest import TABLES
-from test_networks_bench import interleaved
+from conftest import keep_table
+from record import Column, Row, Table
+from timing import interleaved
 
 import fhenn
 from fhenn.backends import is_available
 
 FEATURES, ROUNDS = 30, 5
-HEAD = "| {} | a Server, ms a part | LocalPool(workers=2) | ratio |\n| --- | --- | --- | --- |"
+COLUMNS = Column("`Server`, a part", "ms"), Column("`LocalPool(workers=2)`", "ms"), Column("faster", "×")
 
 
 def regression(rng: np.random.Generator) -> fhenn.Sequential:
@@ -38,7 +39,7 @@ WORK = {
 """Name: model, options of its plan, samples a part, parts."""
 
 
-def row_of(name: str, evaluator: str) -> str:
+def row_of(name: str, evaluator: str) -> Row:
     make, options, samples, count = WORK[name]
     rng = np.random.default_rng(0)
     model = make(rng)
@@ -56,9 +57,10 @@ def row_of(name: str, evaluator: str) -> str:
                 "pool": lambda: [None for _ in pool.predict_stream(parts)] and None,
             },
             ROUNDS,
+            perf_counter,
         )
     alone, together = (1e3 * times[each] / count for each in ("server", "pool"))
-    return f"| {name} a part | {alone:.2f} | {together:.2f} | {alone / together:.2f} |"
+    return Row((f"{name} a part", alone, together, alone / together))
 
 
 def parts_of(client: fhenn.Client, x: np.ndarray, samples: int) -> Iterator[bytes]:
@@ -74,6 +76,4 @@ def parts_of(client: fhenn.Client, x: np.ndarray, samples: int) -> Iterator[byte
 def test_two_workers_beside_one_server(evaluator):
     if not is_available(evaluator):
         pytest.skip(f"the {evaluator} evaluator is not there")
-    rows = [row_of(name, evaluator) for name in WORK]
-    load = os.getloadavg()[0]
-    TABLES.append("\n".join([HEAD.format(f"{evaluator}, load {load:.1f}"), *rows]))
+    keep_table("pool", Table(evaluator, COLUMNS, tuple(row_of(name, evaluator) for name in WORK)))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from statistics import median
-from time import perf_counter
+from time import process_time
 
 import numpy as np
-from conftest import TABLES
+from conftest import keep_table
+from record import Column, Row, Table
 
 import fhenn
 from fhenn.safety import observe
@@ -20,9 +21,9 @@ def medians(contestants: dict[str, Callable[[], object]], rounds: int) -> dict[s
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(rounds + 2):
         for name, run in contestants.items():
-            start = perf_counter()
+            start = process_time()
             run()
-            seconds[name].append(perf_counter() - start)
+            seconds[name].append(process_time() - start)
     times = {name: median(values[2:]) for name, values in seconds.items()}
     return times | {"more": median(b - a for a, b in zip(seconds["without"][2:], seconds["with"][2:], strict=True))}
 
@@ -31,11 +32,7 @@ def test_safety():
     x = np.random.default_rng(0).uniform(-4, 4, VALUES)
     ignoring, warning = fhenn.Sigmoid(on_violation="ignore"), fhenn.Sigmoid()
     plain = medians({"without": lambda: ignoring.infer(x), "with": lambda: warning.infer(x)}, 201)
-    rows = [
-        "| range safety | without | with | costs |",
-        "| --- | --: | --: | --: |",
-        _row("guard, twin's forward on 1,000,000 values", plain),
-    ]
+    rows = [_row("guard, twin's forward on 1,000,000 values", plain)]
     for layout, features in (("throughput", 1), ("latency", 30)):
         weight = np.random.default_rng(0).normal(size=(1, features)) / features
         model = fhenn.Sequential([fhenn.Linear(weight), fhenn.Sigmoid()])
@@ -51,9 +48,10 @@ def test_safety():
         )
         chain = ", ".join(map(str, plan.parameters.chain))
         rows.append(_row(f"witness, encrypted sigmoid, N={plan.parameters.ring_degree} [{chain}]", both))
-    TABLES.append("\n".join(rows))
+    columns = Column("without", "ms"), Column("with", "ms"), Column("costs", "%")
+    keep_table("safety", Table("range safety", columns, tuple(rows)))
 
 
-def _row(name: str, times: dict[str, float]) -> str:
+def _row(name: str, times: dict[str, float]) -> Row:
     share = times["more"] / times["without"]
-    return f"| {name} | {times['without'] * 1e3:.2f} ms | {times['with'] * 1e3:.2f} ms | {share:.1%} |"
+    return Row((name, 1e3 * times["without"], 1e3 * times["with"], 100 * share))

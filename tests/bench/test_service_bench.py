@@ -12,7 +12,8 @@ from pathlib import Path
 from statistics import median
 
 import pytest
-from conftest import TABLES
+from conftest import keep_table
+from record import Column, Row, Table
 from service_load import CONNECTIONS, MODEL, OWNERS, Load
 
 import fhenn
@@ -21,21 +22,27 @@ from fhenn.backends import is_available
 ROUNDS = 5
 
 
+COLUMNS = (
+    Column("owners"),
+    Column("predictions", "/s"),
+    Column("largest error", "error"),
+    Column("keys", "MB"),
+    Column("upload", "MB"),
+)
+
+
 @pytest.fixture(scope="module")
-def lines() -> Iterator[list[str]]:
-    found = [
-        f"| service, {CONNECTIONS} connections, 2 workers | owners | predictions/s | largest error | keys | upload |",
-        "| --- |" + " --: |" * 5,
-    ]
+def rows() -> Iterator[list[Row]]:
+    found = list[Row]()
     yield found
-    TABLES.append("\n".join(found))
+    keep_table("service", Table(f"service, {CONNECTIONS} connections, 2 workers", COLUMNS, tuple(found)))
 
 
 @pytest.mark.parametrize(
     ("evaluator", "owners", "tls"),
     [("native", OWNERS, False), ("native", OWNERS, True), ("native", CONNECTIONS, False), ("seal", OWNERS, False)],
 )
-def test_requests_of_many_clients(tmp_path: Path, lines: list[str], evaluator: str, owners: int, tls: bool) -> None:
+def test_requests_of_many_clients(tmp_path: Path, rows: list[Row], evaluator: str, owners: int, tls: bool) -> None:
     """The keys of 64 owners are more than one worker holds, and not more than both do."""
     if not is_available(evaluator):
         pytest.skip(f"the {evaluator} evaluator is not there")
@@ -44,4 +51,4 @@ def test_requests_of_many_clients(tmp_path: Path, lines: list[str], evaluator: s
         rate, error = median(load.per_second() for _ in range(ROUNDS)), load.error
     assert error <= plan.error
     name = f"logistic regression, {evaluator}, N={plan.parameters.ring_degree}{', over TLS' if tls else ''}"
-    lines.append(f"| {name} | {owners} | {rate:,.0f} | {error:.1e} | {load.keys:.1f} MB | {load.upload:.2f} MB |")
+    rows.append(Row((name, owners, rate, error, load.keys, load.upload)))

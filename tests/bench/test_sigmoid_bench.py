@@ -1,21 +1,22 @@
 """The encrypted sigmoid beside TenSEAL's polyval: time and error, same ciphertext, same run.
 
-Run with `python -m pytest tests/bench -q -o addopts=`. Contestants take turns within every round, so that a machine
-that slows down slows them alike.
+Run with `python -m pytest tests/bench/test_sigmoid_bench.py -q -o addopts=`. Contestants take turns within every round,
+so that a machine that slows down slows them alike; times are seconds of CPU.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from statistics import median
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import numpy as np
 import pytest
 import tenseal as ts
 import tenseal.sealapi as seal
-from conftest import TABLES
+from conftest import keep_table
+from record import Column, Row, Table
 from support import tenseal_context
 
 import fhenn
@@ -36,6 +37,12 @@ VECTOR = "`Sigmoid` on `CKKSVector`"
 TENSOR = "`Sigmoid` on a batched `CKKSTensor`"
 ARRAY = "`Sigmoid` on `CipherArray`, SEAL"
 NATIVE = "`Sigmoid` on `CipherArray`, native"
+COLUMNS = (
+    Column("CPU time", "ms"),
+    Column("faster", "×"),
+    Column("largest error", "error"),
+    Column("smaller", "×"),
+)
 PRIMITIVES = "its 2 products, 2 relinearisations, 2 rescales alone"
 
 
@@ -83,25 +90,28 @@ def test_sigmoid(name, benchmark):
         NATIVE: np.abs(fhenn.decrypt(own, contestants[NATIVE]()) - node(x)).max(),
         ARRAY: np.abs(fhenn.decrypt(context, contestants[ARRAY]()) - node(x)).max(),
     }
+
+    def smaller(contestant: str) -> float | None:
+        return errors[POLYVAL] / errors[contestant] if contestant in errors else None
+
     seconds: dict[str, list[float]] = {contestant: [] for contestant in contestants}
 
     def one_round() -> None:
         for contestant, run in contestants.items():
-            start = perf_counter()
+            start = process_time()
             run()
-            seconds[contestant].append(perf_counter() - start)
+            seconds[contestant].append(process_time() - start)
 
     benchmark.pedantic(one_round, rounds=ROUNDS, warmup_rounds=3)
     times = {contestant: median(values[3:]) for contestant, values in seconds.items()}
     benchmark.extra_info.update(
         {contestant: {"median": times[contestant], "error": errors.get(contestant)} for contestant in contestants}
     )
-    rows = [f"| {name} | time | faster | largest error | smaller |", "| --- | --: | --: | --: | --: |"]
-    for contestant, time in times.items():
-        error = errors.get(contestant)
-        faster = f"{times[POLYVAL] / time:.2f}×"
-        accuracy = ("", "") if error is None else (f"{error:.1e}", f"{errors[POLYVAL] / error:.1f}×")
-        if contestant == PRIMITIVES:
-            faster, accuracy = "", (f"`CipherArray` takes {times[ARRAY] / time:.2f}×", "")
-        rows.append(f"| {contestant} | {time * 1e3:.2f} ms | {faster} | {accuracy[0]} | {accuracy[1]} |")
-    TABLES.append("\n".join(rows))
+    rows = tuple(
+        Row(
+            (contestant, 1e3 * time, times[POLYVAL] / time, errors.get(contestant), smaller(contestant)),
+            peer="TenSEAL" if contestant in {POLYVAL, PRIMITIVES} else "",
+        )
+        for contestant, time in times.items()
+    )
+    keep_table("sigmoid", Table(name, COLUMNS, rows))

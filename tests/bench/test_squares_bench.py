@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from time import process_time
@@ -22,7 +23,8 @@ import numpy as np
 import peak_memory
 import pytest
 import square_networks
-from conftest import TABLES
+from conftest import keep_table
+from record import Column, Row, Table
 
 import fhenn
 from fhenn.backends import is_available
@@ -34,21 +36,38 @@ MODEL, X = square_networks.orion(), rng.uniform(0, 1, (1, 784))
 SEEN = rng.uniform(0, 1, (500, 784))
 
 
-def line(name: str, seconds: float, error: float, keys: float, upload: float, peak: float) -> str:
-    cells = [name, f"{1e3 * seconds:,.0f} ms", f"{error:.1e}", f"{keys / 1e6:,.0f} MB", f"{upload / 1e6:.1f} MB"]
-    return "| " + " | ".join([*cells, f"{peak / 1e9:.2f} GB"]) + " |"
+COLUMNS = (
+    Column("CPU time", "ms"),
+    Column("largest error", "error"),
+    Column("keys", "MB"),
+    Column("upload", "MB"),
+    Column("peak memory", "GB"),
+)
+
+
+@dataclass
+class Found:
+    """Rows of the table, and versions of the peers that were there."""
+
+    rows: list[Row] = field(default_factory=list)
+    versions: dict[str, str | None] = field(default_factory=dict)
+
+    def add(
+        self, name: str, seconds: float, error: float, keys: float, upload: float, peak: float, peer: str = ""
+    ) -> None:
+        """Bytes come in, MB and GB are kept."""
+        self.rows.append(Row((name, 1e3 * seconds, error, keys / 1e6, upload / 1e6, peak / 1e9), peer))
 
 
 @pytest.fixture(scope="module")
-def lines() -> Iterator[list[str]]:
-    found = ["| 784-128-128-10, x², one sample | CPU time | largest error | keys | upload | peak memory |"]
-    found.append("| --- |" + " --: |" * 5)
-    yield found
-    TABLES.append("\n".join(found))
+def found() -> Iterator[Found]:
+    kept = Found()
+    yield kept
+    keep_table("squares", Table("784-128-128-10, x², one sample", COLUMNS, tuple(kept.rows)), kept.versions)
 
 
 @pytest.mark.parametrize("evaluator", ["native", "seal"])
-def test_ours(evaluator: str, lines: list[str]) -> None:
+def test_ours(evaluator: str, found: Found) -> None:
     if not is_available(evaluator):
         pytest.skip("it was not built")
     plan = fhenn.plan(MODEL, inputs=SEEN, bounds=[0, 1], ranges="data", rows=1, accuracy=1e-2, evaluator=evaluator)
@@ -62,11 +81,11 @@ def test_ours(evaluator: str, lines: list[str]) -> None:
     error = float(np.abs(client.decrypt_scores(answer) - MODEL.infer(X)).max())
     peak = peak_memory.of_server(MODEL, plan, keys, upload)
     name = f"fhenn, {evaluator}, N={plan.parameters.ring_degree}"
-    lines.append(line(name, median(seconds[1:]), error, len(keys), len(upload), 1e9 * peak))
+    found.add(name, median(seconds[1:]), error, len(keys), len(upload), 1e9 * peak)
 
 
 @pytest.mark.parametrize("peer", SCRIPTS)
-def test_peers(peer: str, lines: list[str], tmp_path: Path) -> None:
+def test_peers(peer: str, found: Found, tmp_path: Path) -> None:
     network = tmp_path / "network.npz"
     weights = {f"w{place}": node.weight for place, node in enumerate(MODEL.nodes[::2])}
     np.savez(network, x=X, **weights)
@@ -76,7 +95,9 @@ def test_peers(peer: str, lines: list[str], tmp_path: Path) -> None:
     if "ModuleNotFoundError" in done.stderr:
         pytest.skip(f"{peer} is not installed")
     assert done.returncode == 0, done.stderr[-2000:]
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    error = float(np.abs(np.array(found["scores"]) - MODEL.infer(X)[0]).max())
-    name = f"{found['name']}, N={found['ring_degree']}"
-    lines.append(line(name, median(found["seconds"][1:]), error, found["keys"], found["upload"], found["peak"]))
+    said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    error = float(np.abs(np.array(said["scores"]) - MODEL.infer(X)[0]).max())
+    library, version = said["name"].split()
+    name = f"{said['name']}, N={said['ring_degree']}"
+    found.versions[library] = version
+    found.add(name, median(said["seconds"][1:]), error, said["keys"], said["upload"], said["peak"], library)

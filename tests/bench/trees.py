@@ -8,22 +8,28 @@ Every test sample is decided under encryption, in uploads of many, and some of t
 to those of the trees' own library, and scores to the twin's. Times are those of the server, in seconds of one thread.
 `pip install '.[bench]' xgboost-cpu lightgbm` brings what it needs; a library that is missing is left out.
 
-Concrete ML's XGBoost on the same data is measured by `concrete_ml_trees.py`, in an environment of its own.
+Concrete ML's XGBoost on the same data takes part where CONCRETE_PYTHON names a Python that has it: it wants an
+environment of its own (`concrete_ml_trees.py`).
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
+import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import median
 from time import process_time
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from record import Column, printed
 from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
 from sklearn.model_selection import train_test_split
@@ -35,6 +41,18 @@ Floats = NDArray[np.float64]
 
 ACCURACY = 1e-5
 """The bound on the error of a score, relative to the range of the scores; what is measured is far below it."""
+
+COLUMNS = (
+    Column("N"),
+    Column("server, a sample", "ms"),
+    Column("samples", "/s"),
+    Column("client, a sample", "ms"),
+    Column("keys", "MB"),
+    Column("upload, a sample", "kB"),
+    Column("decided alike"),
+    Column("error / range", "error"),
+    Column("right", "%"),
+)
 
 AT_ONCE = 4096
 """Samples of an upload for throughput: the slots of the smallest ring."""
@@ -161,8 +179,8 @@ def measured(
     )
 
 
-def rows_of(case: Case, alone: int) -> Iterator[str]:
-    """Lines of the table for one ensemble."""
+def rows_of(case: Case, alone: int) -> Iterator[tuple[Any, ...]]:
+    """Rows of the table for one ensemble."""
     x, test, y, truth = split(case.load)
     estimator = case.make().fit(x, y)
     model = fhenn.from_sklearn(estimator)
@@ -170,13 +188,31 @@ def rows_of(case: Case, alone: int) -> Iterator[str]:
     print(f"{case.name}: {first.operator.inputs} bits, {last.operator.inputs} leaves", file=sys.stderr)
     for rows, calls in ((1, alone), (AT_ONCE, 2))[: 1 + case.at_once]:
         got = measured(estimator, model, x, test, rows, calls, **case.options)
-        speed = f"{got.seconds:.3f} s" if rows == 1 else f"{1 / got.seconds:,.0f} a second"
-        right = float(np.mean(estimator.predict(test) == truth))
+        right = 100 * float(np.mean(estimator.predict(test) == truth))
         yield (
-            f"| {case.name if rows == 1 else '– 4,096 at once'} | {got.ring} | {speed} | {1e3 * got.client:.1f} ms | "
-            f"{got.keys / 1e6:.0f} MB | {got.upload / 1e3:.0f} kB | {got.samples - got.differing} of {got.samples} | "
-            f"{got.error:.0e} | {right:.1%} |"
+            case.name if rows == 1 else f"{case.name}, 4,096 at once",
+            got.ring,
+            1e3 * got.seconds,
+            1 / got.seconds,
+            1e3 * got.client,
+            got.keys / 1e6,
+            got.upload / 1e3,
+            f"{got.samples - got.differing} of {got.samples}",
+            got.error,
+            right,
         )
+
+
+def concrete_ml() -> dict[str, Any] | None:
+    """What `concrete_ml_trees.py` says, None where no Python is named."""
+    python = os.environ.get("CONCRETE_PYTHON")
+    if not python:
+        return None
+    script = str(Path(__file__).with_name("concrete_ml_trees.py"))
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run([python, script], stdout=subprocess.PIPE, text=True, env=environment, check=True)
+    said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return said
 
 
 def main() -> None:
@@ -187,14 +223,19 @@ def main() -> None:
     options = parser.parse_args()
     use_threads(1)
     warnings.simplefilter("ignore", fhenn.errors.PlanWarning)  # of ranges from data
-    print("| | N | server, a sample | client | keys | upload | decided alike | error / range | right |")
-    print("| --- | --: | --: | --: | --: | --: | --: | --: | --: |")
-    for name in options.only:
-        try:
-            for line in rows_of(CASES[name], options.alone):
-                print(line, flush=True)
-        except ImportError as error:
-            print(f"left out: {error}", file=sys.stderr)
+    packages = {"scikit-learn": "scikit-learn", "XGBoost": "xgboost", "LightGBM": "lightgbm"}
+    with printed("trees", "trees", COLUMNS, packages) as table:
+        for name in options.only:
+            try:
+                for row in rows_of(CASES[name], options.alone):
+                    table.add(*row)
+            except ImportError as error:
+                print(f"left out: {error}", file=sys.stderr)
+        if "xgboost" in options.only and (found := concrete_ml()):
+            seconds = found["seconds"]
+            sizes = found["keys"] / 1e6, None, found["alike"], None, found["right"]
+            table.add(found["name"], None, 1e3 * seconds, 1 / seconds, None, *sizes, peer="Concrete ML")
+            table.versions["Concrete ML"] = found["version"]
 
 
 if __name__ == "__main__":
