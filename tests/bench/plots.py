@@ -16,8 +16,8 @@ Records = Mapping[str, Record]
 NATIVE, SEAL, TENSEAL, OTHERS = "fhenn, native", "fhenn, SEAL", "TenSEAL", "other peers"
 COLOURS = {NATIVE: style.POLYNOMIAL, SEAL: style.EXACT, TENSEAL: style.OTHER, OTHERS: style.MEASURED}
 
-Bar = tuple[str, str, float]
-"""Its label, a key of `COLOURS`, its length."""
+Point = tuple[str, str, float]
+"""Its label, a key of `COLOURS`, its value."""
 
 
 def table_of(records: Records, bench: str, title: str) -> Table:
@@ -38,9 +38,9 @@ def value(table: Table, row: Row, column: str) -> Any:
 def _degrees(figure: Any, records: Records) -> None:
     table = table_of(records, "degrees", "sigmoid")
     series = {
-        "`CKKSVector.polyval`": (TENSEAL, "o", "TenSEAL, powers of x"),
+        "`CKKSVector.polyval`": (TENSEAL, "^", "TenSEAL, powers of x"),
         "OpenFHE": (OTHERS, "s", "OpenFHE, Chebyshev series"),
-        "fhenn, seal": (SEAL, "^", SEAL),
+        "fhenn, seal": (SEAL, "o", SEAL),
         "fhenn, native": (NATIVE, "D", NATIVE),
     }
     times, errors = figure.subplots(1, 2)
@@ -48,14 +48,23 @@ def _degrees(figure: Any, records: Records) -> None:
     for start, (colour, mark, label) in series.items():
         rows = [row for row in table.rows if str(row.cells[0]).startswith(start)]
         degrees = [value(table, row, "degree") for row in rows]
-        options = {"color": COLOURS[colour], "marker": mark, "markersize": 5, "label": label}
+        options = {"color": COLOURS[colour], "marker": mark, "markersize": 9 if colour == SEAL else 5, "label": label}
+        options["markerfacecolor"] = "white" if colour == SEAL else COLOURS[colour]  # under the other ones
         times.plot(degrees, [value(table, row, "CPU time") for row in rows], **options)
         found = [value(table, row, "largest error") for row in rows]
         errors.plot(degrees, [min(error, top) for error in found], **options)
         for degree, error in zip(degrees, found, strict=True):
             if error > top:
-                errors.annotate(f"{error:.0e} ↑", (degree, top), (-4, -12), textcoords="offset points", ha="right")
+                side = "right" if degree == max(degrees) else "center"
+                where = {
+                    "xytext": (4 if side == "right" else 14, -14),
+                    "textcoords": "offset points",
+                    "ha": side,
+                    "fontsize": 8,
+                }
+                errors.annotate(f"{error:.0e} ↑", (degree, top), **where)
     times.set(title="CPU time, ms", yscale="log")
+    times.set_yticks([3, 10, 30, 100, 300], ["3", "10", "30", "100", "300"])
     errors.set(title="largest error", yscale="log", ylim=(1e-10, 2 * top))
     for panel in (times, errors):
         panel.set_xscale("log")
@@ -66,23 +75,26 @@ def _degrees(figure: Any, records: Records) -> None:
     figure.legend(lines, names, loc="outside upper center", ncols=len(lines), frameon=False)
 
 
-def _bars(panel: Any, groups: Sequence[tuple[str, Sequence[Bar]]], title: str, named: bool) -> None:
-    """Groups of horizontal bars on a logarithmic axis, the first on top; names stand left of the first panel."""
+def _points(panel: Any, groups: Sequence[tuple[str, Sequence[Point]]], title: str, named: bool) -> None:
+    """Groups of numbers on a logarithmic axis, the first on top; their names stand left of the first panel."""
     place, ticks, labels = 0.0, list[float](), list[str]()
-    most = max(length for _, bars in groups for *_, length in bars)
-    for heading, bars in groups:
+    values = [number for _, points in groups for *_, number in points]
+    for heading, points in groups:
         if heading:
             place += 0.9
             ticks.append(place)
             labels.append(heading)
-        for label, colour, length in bars:
+        for label, colour, number in points:
             place += 1
-            panel.barh(place, length, 0.8, color=COLOURS[colour])
-            panel.text(length * 1.08, place, _number(length), va="center", fontsize=8)
+            panel.hlines(place, min(values) / 2, number, color="#d9d9d9", linewidth=1)
+            panel.plot(number, place, "o", color=COLOURS[colour], markersize=7)
+            panel.annotate(
+                _number(number), (number, place), (7, 0), textcoords="offset points", va="center", fontsize=8
+            )
             ticks.append(place)
             labels.append(label)
         place += 0.5
-    panel.set(title=title, xscale="log", xlim=(None, most * 4))
+    panel.set(title=title, xscale="log", xlim=(min(values) / 2, max(values) * 5))
     panel.set_yticks(ticks, labels if named else [""] * len(labels))
     headings = {heading for heading, _ in groups}
     for tick in panel.get_yticklabels():
@@ -91,11 +103,11 @@ def _bars(panel: Any, groups: Sequence[tuple[str, Sequence[Bar]]], title: str, n
     panel.tick_params(axis="y", length=0)
     panel.grid(axis="y", visible=False)
     panel.minorticks_off()
-    panel.invert_yaxis()
+    panel.set_ylim(place, 0.2)
 
 
-def _number(length: float) -> str:
-    return f"{length:,.0f}" if length >= 100 else f"{length:.3g}"
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2g}" if value < 1 else f"{value:.3g}"
 
 
 NETWORKS = (
@@ -113,7 +125,8 @@ def _contestants(table: Table) -> list[tuple[str, str, Row]]:
         first = str(row.cells[0])
         evaluator = NATIVE if "native" in first else SEAL
         colour = TENSEAL if row.peer == "TenSEAL" else OTHERS if row.peer else evaluator
-        label = row.peer or evaluator
+        wrong = next((" (answer wrong)" for cell in row.cells if cell == "(bias misplaced)"), "")
+        label = f"{row.peer or evaluator}{wrong}"
         found.setdefault(label, (label, colour, row))
     return list(found.values())
 
@@ -124,25 +137,29 @@ def _networks(figure: Any, records: Records) -> None:
         groups = []
         for heading, bench, start in NETWORKS:
             table = table_of(records, bench, start)
-            bars = [(label, colour, value(table, row, column)) for label, colour, row in _contestants(table)]
-            groups.append((heading, bars))
-        _bars(panel, groups, title, panel is panels[0])
+            points = [(label, colour, value(table, row, column)) for label, colour, row in _contestants(table)]
+            groups.append((heading, points))
+        _points(panel, groups, title, panel is panels[0])
 
 
 def _images(figure: Any, records: Records) -> None:
     table = table_of(records, "convolutional", "networks of images")
     panels = figure.subplots(1, 2)
     for panel, (column, title) in zip(panels, (("CPU time", "CPU time, s"), ("keys", "keys, MB")), strict=True):
-        bars = [(str(row.cells[0]), TENSEAL if row.peer else NATIVE, value(table, row, column)) for row in table.rows]
-        _bars(panel, [("", bars)], title, panel is panels[0])
+        points = [(str(row.cells[0]), TENSEAL if row.peer else NATIVE, value(table, row, column)) for row in table.rows]
+        _points(panel, [("", points)], title, panel is panels[0])
 
 
 def _trees(figure: Any, records: Records) -> None:
     table = table_of(records, "trees", "trees")
     panels = figure.subplots(1, 2)
     for panel, (column, title) in zip(panels, (("samples", "samples a second"), ("keys", "keys, MB")), strict=True):
-        bars = [(str(row.cells[0]), OTHERS if row.peer else NATIVE, value(table, row, column)) for row in table.rows]
-        _bars(panel, [("", bars)], title, panel is panels[0])
+        points = [
+            (str(row.cells[0]), OTHERS if row.peer else NATIVE, number)
+            for row in table.rows
+            if (number := value(table, row, column)) is not None
+        ]
+        _points(panel, [("", points)], title, panel is panels[0])
 
 
 PICTURES: dict[str, tuple[tuple[float, float], tuple[str, ...], Callable[[Any, Records], None]]] = {

@@ -104,10 +104,10 @@ def _ways(bench: Bench) -> str:
 BESIDE = (
     ("cubic sigmoid, N=8192", "sigmoid", "N=8192 [50", "`Sigmoid` on `CipherArray`, native", "`CKKSVector.polyval`"),
     ("logistic regression, 30 features", "networks", "logistic regression, 30 features, one", "fhenn, sig", "OpenFHE"),
-    ("the same, 4,096 samples at once", "networks", "logistic regression, 4,096", "fhenn, throughput", "OpenFHE"),
+    ("– 4,096 samples at once", "networks", "logistic regression, 4,096", "fhenn, throughput", "OpenFHE"),
     ("perceptron 784-128-10", "networks", "perceptron", "fhenn, one ciphertext, native", "OpenFHE"),
     ("perceptron 784-128-128-10, x²", "squares", "784", "fhenn, native", "Orion"),
-    ("the same", "squares", "784", "fhenn, native", "HElayers"),
+    ("perceptron 784-128-128-10, x²", "squares", "784", "fhenn, native", "HElayers"),
     ("TenSEAL's tutorial network, MNIST", "convolutional", "networks", "TenSEAL's tutorial", "TenSEAL's tutorial, by"),
     ("XGBoost, 100 trees of depth 4", "trees", "trees", "XGBoost", "Concrete ML"),
 )
@@ -116,7 +116,7 @@ BESIDE = (
 
 def readme_table(found: Mapping[str, Record]) -> str:
     """The README's table: fhenn on its native evaluator beside one peer a line, CPU time and keys."""
-    lines = ["| CPU time of one thread; keys | fhenn | peer | | |", "| --- | --: | --: | --: | --- |"]
+    lines = ["| server's CPU time; keys | fhenn | peer | faster | peer, measured |", "| --- | --: | --: | --: | --- |"]
     for what, bench, title, own, other in BESIDE:
         table = table_of(found, bench, title)
         ours, theirs = row_of(table, own), row_of(table, other)
