@@ -9,12 +9,16 @@ from __future__ import annotations
 import json
 import re
 from math import isfinite
+from textwrap import fill
 from typing import Any
 
 LONGEST = 200
 """Characters of a stranger's text that are printed."""
 
 _LONGEST_LINE = 10_000
+
+_PAGE = 100
+"""Characters of a line that fits a page."""
 
 _INVISIBLE = (
     "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8\U000e0000-\U000e0fff"
@@ -55,6 +59,18 @@ def printable_lines(text: object) -> str:
     'a table\nof \\x07two lines'
     """
     return "\n".join(printable(line, _LONGEST_LINE) for line in str(text).split("\n"))
+
+
+def wrapped(sentence: str) -> str:
+    """A long sentence in lines of the width of a page, indented as what is listed under a head.
+
+    sentence: of words between single spaces.
+
+    >>> print(wrapped("a witness " * 12))
+      a witness a witness a witness a witness a witness a witness a witness a witness a witness a
+        witness a witness a witness
+    """
+    return fill(sentence, _PAGE, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
 
 
 def first_line(error: BaseException) -> str:

@@ -11,7 +11,6 @@ from hashlib import sha256
 from itertools import starmap
 from math import inf, isfinite, log2, prod
 from numbers import Integral
-from textwrap import fill
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -38,7 +37,7 @@ from fhenn.planner.steps import Steps
 from fhenn.planner.witness import Witness
 from fhenn.ranges import DataRanges
 from fhenn.strict import built
-from fhenn.text import apart, printable
+from fhenn.text import apart, printable, wrapped
 from fhenn.versioned import VersionedJson
 
 if TYPE_CHECKING:
@@ -54,8 +53,6 @@ _MOST_PLACES = 1 << 22
 
 _DOCUMENT = VersionedJson("plan", 1, infinite=True, kind_last=True)
 
-_PAGE = 100
-"""Columns of what is printed."""
 
 _FINGERPRINT = re.compile("[0-9a-f]{16}", re.ASCII)
 _PREPARATION = re.compile("[0-9a-f]{32}", re.ASCII)
@@ -440,10 +437,10 @@ class Plan:
             )
         if self.ranges is not None:
             lines[-2:-2] = [
-                _wrapped(str(self.ranges)),
+                wrapped(str(self.ranges)),
                 "  one sample beyond the headroom can spoil those beside it in its ciphertext",
             ]
-        lines[-2:-2] = [_wrapped(str(witness)) for witness in self.witnesses]
+        lines[-2:-2] = [wrapped(str(witness)) for witness in self.witnesses]
         if not self.stages:
             return "\n".join(lines[:-2])
         lines += [
@@ -585,11 +582,6 @@ class Plan:
             each.require_sane(self.parameters.levels)
         if not sane:
             raise ValueError("a field is out of range, or contradicts another one")
-
-
-def _wrapped(sentence: str) -> str:
-    """A long sentence in lines of the width of a page."""
-    return fill(sentence, _PAGE, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
 
 
 def _targets_of(fields: dict[str, Any]) -> tuple[WholeSamples | None, ...]:

@@ -16,6 +16,7 @@ from fhenn.ckks.parameters import MAX_MODULUS_BITS, Parameters
 from fhenn.errors import FhennError, PlanRefused, Remedy, Stake
 from fhenn.nn import Activation, Affine, Step, deepest
 from fhenn.planner.chains import chains_of, special_bits
+from fhenn.planner.cost import count_of
 from fhenn.planner.packing import of_images
 from fhenn.planner.plan import LayoutName
 from fhenn.planner.request import Request
@@ -158,9 +159,9 @@ def unreached(
     closest: the model under the parameters that reach it; None where none hold it.
     parameters: those.
     """
-    depth = sum(node.cost for node in deepest(path.nodes))
+    levels = count_of(sum(node.cost for node in deepest(path.nodes)), "level")
     found = f"the best reaches {round_up(best)}" if best < inf else "none holds the depth and the values"
-    noise = f" with the noise that hides the key from {request.queries} queries" if request.queries else ""
+    noise = f" with the noise that hides the key from {request.queries:,} shared results" if request.queries else ""
     layer, stake, why = _blame(path, request, closest)
     if closest is not None and best <= request.accuracy:
         place = next(place for place, node in enumerate(path.nodes) if isinstance(node, Activation))
@@ -174,7 +175,7 @@ def unreached(
             _largest_output(path),
         )
     return Refusal(
-        f"no ring at 128-bit security reaches {request.accuracy!r} for {depth} levels{noise}: {found}. {why}",
+        f"no ring at 128-bit security reaches {request.accuracy!r} for {levels}{noise}: {found}. {why}",
         layer,
         stake,
         best,

@@ -171,8 +171,12 @@ class Witness:
         each = "each input" if self.neurons == 1 else f"{self.neurons} neurons together"
         return (
             f"witness of {printable(self.node)} ({each}, degree {self.degree}): misses no input outside "
-            f"[{low:g}, {high:g}] up to {self.headroom:.3g} from its middle{self._beyond}; may raise a false alarm for "
-            f"inputs {inner:.4g} to {outer:g} from it"
+            f"[{low:g}, {high:g}] up to {self.headroom:.3g} from its middle{self._beyond}; "
+            + (
+                f"may raise a false alarm for inputs {inner:.4g} to {outer:g} from it"
+                if f"{inner:.4g}" != f"{outer:.4g}"
+                else "raises no false alarm but for inputs at the very edge"
+            )
         )
 
     @property

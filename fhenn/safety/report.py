@@ -11,6 +11,7 @@ from fhenn.planner import Plan, Witness
 from fhenn.ranges import Calibration, calibrate
 from fhenn.safety.certificate import Certificate, certify
 from fhenn.safety.outputs import OutputGuard, output_guard
+from fhenn.text import wrapped
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,12 @@ class SafetyReport:
     def __str__(self) -> str:
         no_data = "  no data given: pass data=… to see what reaches the activations"
         calibration = no_data if self.calibration is None else str(self.calibration)
-        witnesses = "\n".join(f"  {witness}" for witness in self.witnesses)
-        guard = f"  {self.guard}" if self.guard else "  the model ends in numbers, for which every output is possible"
+        witnesses = "\n".join(wrapped(str(witness)) for witness in self.witnesses)
+        guard = (
+            wrapped(str(self.guard))
+            if self.guard
+            else "  the model ends in numbers, for which every output is possible"
+        )
         return "\n".join(
             (
                 "1. before: certificate, for every input within bounds",

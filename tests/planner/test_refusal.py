@@ -148,7 +148,7 @@ def test_the_accuracy_that_is_named_is_the_best_in_digits_that_are_true():
         fhenn.plan(fhenn.Linear([[1.0, 2.0]]), bounds=[-1, 1], accuracy=1e-13)
     (best,) = (each.value for each in caught.value.remedies if each.name == "accuracy")
     made = fhenn.plan(fhenn.Linear([[1.0, 2.0]]), bounds=[-1, 1], accuracy=best)
-    with pytest.raises(PlanRefused, match=f"reaches {0.99 * made.error!r} for 1 levels: the best reaches {best:g}"):
+    with pytest.raises(PlanRefused, match=f"reaches {0.99 * made.error!r} for 1 level: the best reaches {best:g}"):
         fhenn.plan(fhenn.Linear([[1.0, 2.0]]), bounds=[-1, 1], accuracy=0.99 * made.error)
 
 
