@@ -1,9 +1,16 @@
 """What a release is made of: one version everywhere, and a source distribution that has all of it."""
 
 import json
+import os
 import re
+import subprocess
+import sys
+import tarfile
 import tomllib
+from hashlib import sha256
 from pathlib import Path
+
+import pytest
 
 import fhenn
 
@@ -34,3 +41,72 @@ def test_the_citation_names_license_and_authors_as_the_package_does():
     assert re.findall(r"^  - name: (.+)$", text, re.MULTILINE) == [
         author["name"] for author in PROJECT["project"]["authors"]
     ]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ".ci/run",
+        ".ci/images",
+        ".gitignore",
+        "CHANGELOG.md",
+        "CITATION.cff",
+        "CONTRIBUTING.md",
+        "LICENSE",
+        "README.md",
+        "docker/Dockerfile",
+        "docker/Dockerfile.dockerignore",
+        "docker/compose.yaml",
+        "docker/environment.sh",
+        "fhenn/backends/native/c",
+        "fhenn/py.typed",
+        "fhenn/web/index.html",
+        "fhenn/web/package-lock.json",
+        "fhenn/web/src",
+        "fhenn/web/test",
+        "hatch_build.py",
+        "notebooks/01-sigmoid.ipynb",
+        "notebooks/images",
+        "tests/artifacts/golden",
+        "tests/bench",
+    ],
+)
+def test_what_a_release_is_made_of_is_there(path):
+    """In a clone, and in the sdist, in which .ci/run runs this."""
+    assert (ROOT / path).exists()
+
+
+def test_the_sdist_has_all_that_git_has():
+    """hatchling packs what git does not ignore, but for what a list in pyproject.toml names."""
+    assert PROJECT["tool"]["hatch"]["build"]["targets"]["sdist"] == {"exclude": ["/PKG-INFO"]}
+    if (ROOT / ".git").exists():
+        command = ["git", "ls-files", "--cached", "--ignored", "--exclude-standard"]
+        assert subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout == ""
+
+
+def built(target, source, folder):
+    """What is built of a folder of sources, as its path; the wheel without the native library."""
+    command = [sys.executable, "-m", "hatchling", "build", "--target", target, "--directory", str(folder)]
+    environment = {name: value for name, value in os.environ.items() if name not in {"SOURCE_DATE_EPOCH", "PYTHONPATH"}}
+    done = subprocess.run(
+        command, cwd=source, env=environment | {"FHENN_NATIVE": "0"}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    (path,) = folder.iterdir()
+    return path
+
+
+@pytest.mark.thorough
+def test_the_same_sources_make_the_same_packages_byte_for_byte(tmp_path):
+    pytest.importorskip("hatchling")
+    sdist = built("sdist", ROOT, tmp_path / "first")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(tmp_path, filter="data")
+    unpacked = tmp_path / sdist.name.removesuffix(".tar.gz")
+    for name in (unpacked / "fhenn").rglob("_kernels.*"):
+        pytest.fail(f"{name} is compiled, and in the sdist")
+    again = built("sdist", unpacked, tmp_path / "again")
+    wheels = [built("wheel", source, tmp_path / f"wheel of {source.name}") for source in (ROOT, unpacked)]
+    for one, other in ((sdist, again), wheels):
+        assert one.name == other.name
+        assert sha256(one.read_bytes()).digest() == sha256(other.read_bytes()).digest()
