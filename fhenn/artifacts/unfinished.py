@@ -285,8 +285,10 @@ def _closed_on_windows(file: BinaryIO) -> Iterator[None]:
     """Close a file after it is renamed or removed: before, where the system does neither with an open one."""
     if os.name == "nt":
         file.close()
-    with file:
+    try:
         yield
+    finally:
+        file.close()
 
 
 def _open_locked(path: Path, good: int, private: bool) -> tuple[BinaryIO, bool]:

@@ -17,6 +17,7 @@ from fhenn.pool.base import number_of_workers
 from fhenn.pool.cluster import Cluster
 from fhenn.pool.hosts import require_same_fhenn
 from fhenn.service.addresses import PROXY_HEADERS
+from fhenn.service.folder import require_posix
 from fhenn.service.security_log import NAME, append
 from fhenn.service.tokens import Token, Tokens
 
@@ -135,6 +136,7 @@ def serve(
     The secret keys stay with the clients, the models stay here. Logs are JSON on standard error; /docs describes the
     interface, /metrics counts. SIGTERM finishes what runs.
     """
+    require_posix()
     try:
         from fhenn.service.limits import Limits
         from fhenn.service.page import Page

@@ -25,7 +25,11 @@ from fhenn.pool.work import Buffer
 
 __all__ = ["Buffer", "ClientGone", "QueueFull", "WaitedTooLong", "WorkerDied", "WorkerLate", "Workers"]
 
-_CRASHES = {-number for number in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)}
+_CRASHES = {
+    -getattr(signal, name)
+    for name in ("SIGSEGV", "SIGABRT", "SIGBUS", "SIGILL", "SIGFPE")
+    if hasattr(signal, name)  # SIGBUS is not on Windows, where this is imported and no more
+}
 _LONG = 0.5
 """Seconds: a task that is expected to take longer leaves the last idle worker to other owners."""
 _ACTIVE = 60.0

@@ -7,10 +7,19 @@ import stat
 from pathlib import Path
 
 from fhenn.artifacts.files import make_folder
-from fhenn.errors import StoreUnsafe
+from fhenn.errors import ServiceRefused, StoreUnsafe
 
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+def require_posix() -> None:
+    """Require a system with POSIX's owners, modes, locks and pipes. Raises ServiceRefused elsewhere."""
+    if os.name != "posix":
+        raise ServiceRefused(
+            "a service and its store need POSIX, as Linux has it: folders with an owner, locks, workers with pipes.",
+            "Run the image `server` of docker/Dockerfile, or a Linux in WSL. Clients and their commands run here.",
+        )
 
 
 def require_private(path: Path) -> None:
@@ -20,13 +29,12 @@ def require_private(path: Path) -> None:
 
     Raises StoreUnsafe where others could have written to it, or could exchange it: it belongs to somebody else, its
     group or everybody may write to it, it is behind somebody else's link, or in a folder where everybody may rename.
-    Raises OSError.
+    Raises ServiceRefused on a system without owners and modes, OSError.
     """
+    require_posix()
     if os.path.lexists(path) and not path.exists():
         raise StoreUnsafe(str(path), "it is a link that leads nowhere", "Name the folder itself.")
     make_folder(path)
-    if os.name != "posix":
-        return
     user = os.geteuid()
     if path.is_symlink() and path.lstat().st_uid not in (user, 0):
         raise StoreUnsafe(str(path), "it is another user's link", "Name the folder itself.")
@@ -45,15 +53,15 @@ def require_private_inside(path: Path) -> None:
 
     path: of the folder.
 
-    Raises StoreUnsafe where it is a link, or others could have written to it; OSError.
+    Raises StoreUnsafe where it is a link, or others could have written to it; ServiceRefused as above, OSError.
     """
+    require_posix()
     if path.is_symlink():
         raise StoreUnsafe(str(path), "it is a link", "Put the folder that it leads to in its place.")
     make_folder(path)
-    if os.name == "posix":
-        _require_own(path, path.stat(), os.geteuid())
-        if path.stat().st_mode & _OTHERS:
-            path.chmod(stat.S_IRWXU)
+    _require_own(path, path.stat(), os.geteuid())
+    if path.stat().st_mode & _OTHERS:
+        path.chmod(stat.S_IRWXU)
 
 
 def _require_own(path: Path, status: os.stat_result, user: int) -> None:

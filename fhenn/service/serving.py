@@ -16,6 +16,7 @@ from fhenn.service.addresses import PROXY_HEADERS, networks_of
 from fhenn.service.app import create_app
 from fhenn.service.connections import Listener, protocol_of
 from fhenn.service.descriptors import fit_descriptors
+from fhenn.service.folder import require_posix
 from fhenn.service.limits import Limits
 from fhenn.service.logs import log, log_as_json
 from fhenn.service.loopback import is_loopback
@@ -61,8 +62,10 @@ def serve(
     page: folder of the built page for browsers (`fhenn.service.page`); None for none.
     origins: of pages elsewhere that browsers let use the service, as `https://page.example.org`; none for this alone.
 
-    Raises ServiceRefused, StoreLocked where another service uses the folder, StoreUnsafe, ParameterError, FhennError.
+    Raises ServiceRefused, also where the system is not POSIX, StoreLocked where another service uses the folder,
+    StoreUnsafe, ParameterError, FhennError.
     """
+    require_posix()
     proxies = networks_of(trusted_proxies)
     limits = fit_descriptors(limits or Limits())
     if (certificate is None) != (key is None):
