@@ -169,10 +169,24 @@ def test_a_printed_table_is_kept_when_it_is_whole(tmp_path, monkeypatch, capsys)
 # the command
 
 
-def test_the_list_names_every_bench(capsys):
+def test_the_list_names_every_bench(monkeypatch, capsys):
+    for name, peer in benches.PEERS.items():
+        monkeypatch.setitem(
+            benches.PEERS, name, replace(peer, found=lambda name=name: None if name == "Orion" else "1")
+        )
     assert run.main(["--list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == list(benches.BENCHES)
+    (squares,) = (line for line in lines if line.startswith("squares"))
+    assert f"measured {FOUND['squares'].measured}" in squares and squares.endswith("(without Orion)")
+
+
+def test_a_peer_s_version_is_that_of_the_python_that_is_named(monkeypatch):
+    monkeypatch.delenv("CONCRETE_PYTHON", raising=False)
+    assert benches._there("CONCRETE_PYTHON", "numpy") == np.__version__
+    assert benches._there("CONCRETE_PYTHON", "no-package-of-that-name") is None
+    monkeypatch.setenv("CONCRETE_PYTHON", "/nowhere/python")
+    assert benches._there("CONCRETE_PYTHON", "numpy") is None
 
 
 def test_a_bench_that_there_is_not_is_named(capsys):

@@ -41,7 +41,10 @@ def _there(variable: str, package: str) -> str | None:
     """The version of a package of the Python that a variable of the environment names, or else of this one."""
     python = os.environ.get(variable, sys.executable)
     code = f"from importlib.metadata import version; print(version({package!r}))"
-    done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
+    except OSError:  # there is no such program
+        return None
     return done.stdout.strip() if done.returncode == 0 else None
 
 

@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from textwrap import fill, indent
 
 from benches import BENCHES, PEERS, Bench
 from plots import PICTURES, drawn, row_of, table_of, value
@@ -72,12 +73,12 @@ def _peers(found: Mapping[str, Record]) -> str:
     for name, peer in PEERS.items():
         versions = sorted({record.versions[name] for record in found.values() if name in record.versions})
         if versions:
-            lines.append(f"- {peer.what}; {' and '.join(versions)}.")
+            lines.append(_item(f"{peer.what}; {' and '.join(versions)}."))
     return "\n".join(lines) + "\n"
 
 
 def _part(name: str, bench: Bench, record: Record) -> str:
-    lines = [f"## {bench.title}", "", bench.what, ""]
+    lines = [f"## {bench.title}", "", _filled(bench.what), ""]
     stem, shows = bench.picture
     if stem:
         lines += [f"![{shows}](images/{stem}.svg)", ""]
@@ -88,9 +89,9 @@ def _part(name: str, bench: Bench, record: Record) -> str:
     source = f" Copied from {record.source}." if record.source else ""
     again = f"`python tests/bench/run.py {name}`, about {bench.minutes:g} min"
     lines += [
-        f"- Measured {record.measured}: {record.machine}; {versions}.{load}{source}",
-        f"- Again: {again}{_ways(bench)}.",
-        f"- Not shown: {bench.limits[0].lower() + bench.limits[1:] if bench.limits.startswith('A ') else bench.limits}",
+        _item(f"Measured {record.measured}: {record.machine}; {versions}.{load}{source}"),
+        _item(f"Again: {again}{_ways(bench)}."),
+        _item(f"Not shown: {bench.limits}"),
         "",
     ]
     return "\n".join(lines)
@@ -99,6 +100,14 @@ def _part(name: str, bench: Bench, record: Record) -> str:
 def _ways(bench: Bench) -> str:
     ways = [f"{name}: {PEERS[name].way}" for name in bench.peers if name != "TenSEAL"]
     return f" ({'; '.join(ways)})" if ways else ""
+
+
+def _filled(words: str) -> str:
+    return fill(words, 118, break_long_words=False, break_on_hyphens=False)
+
+
+def _item(words: str) -> str:
+    return indent(_filled(words), "  ").replace("  ", "- ", 1)
 
 
 BESIDE = (
@@ -129,7 +138,7 @@ def readme_table(found: Mapping[str, Record]) -> str:
                 for cell, row in zip(cells, (ours, theirs), strict=True)
             ]
         peer = theirs.peer
-        day = theirs.measured or found[bench].measured
+        day = (theirs.measured or found[bench].measured)[:10]
         name = f"{peer} {found[bench].versions[peer]}"
         lines.append(f"| {what} | {cells[0]} | {cells[1]} | {text(took[1] / took[0], '×')} | {name}, {day} |")
     return "\n".join(lines) + "\n"
