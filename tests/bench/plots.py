@@ -94,7 +94,7 @@ def _points(panel: Any, groups: Sequence[tuple[str, Sequence[Point]]], title: st
             ticks.append(place)
             labels.append(label)
         place += 0.5
-    panel.set(title=title, xscale="log", xlim=(min(values) / 2, max(values) * 2 * (max(values) / min(values)) ** 0.15))
+    panel.set(title=title, xscale="log", xlim=(min(values) / 2, max(values) * 2 * (max(values) / min(values)) ** 0.25))
     panel.set_yticks(ticks, labels if named else [""] * len(labels))
     headings = {heading for heading, _ in groups}
     for tick in panel.get_yticklabels():
