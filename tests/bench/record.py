@@ -31,12 +31,22 @@ class Column:
     """A column of a table.
 
     name: in its head.
-    unit: "ms", "s", "MB", "GB", "/s" or any other that follows the number; "×" and "%"; "error" for powers of ten,
-        "count" for digits in threes, "" for text and numbers as they are.
+    unit: "ms", "s", "MB", "GB" or any other that stands in the head; "×", "/s" and "%", which follow the number;
+        "error" for powers of ten, "count" for digits in threes, "" for text and numbers as they are.
     """
 
     name: str
     unit: str = ""
+
+    @property
+    def head(self) -> str:
+        """The name and, where cells are without it, the unit."""
+        return self.name if self.unit in _WITH_NUMBER else f"{self.name}, {self.unit}"
+
+    def text(self, value: Cell) -> str:
+        """A cell of this column in words."""
+        words = text(value, self.unit)
+        return words if self.unit in _WITH_NUMBER else words.removesuffix(f" {self.unit}")
 
 
 @dataclass(frozen=True)
@@ -72,26 +82,23 @@ class Table:
 
     def head(self) -> str:
         """The first two lines, in Markdown."""
-        names = [self.title, *(column.name for column in self.columns)]
+        names = [self.title, *(column.head for column in self.columns)]
         return f"| {' | '.join(names)} |\n| --- |{' --: |' * len(self.columns)}"
 
     def line(self, row: Row) -> str:
         """A row, in Markdown."""
-        units = ["", *(column.unit for column in self.columns)]
-        first, *others = (text(cell, unit) for cell, unit in zip(row.cells, units, strict=True))
-        return f"| {' | '.join([f'{first} ({row.measured})' if row.measured else first, *others])} |"
+        others = (column.text(cell) for column, cell in zip(self.columns, row.cells[1:], strict=True))
+        first = f"{row.cells[0]} ({row.measured})" if row.measured else str(row.cells[0])
+        return f"| {' | '.join([first, *others])} |"
 
     def markdown(self) -> str:
         """The table, in Markdown."""
         return "\n".join([self.head(), *map(self.line, self.rows)])
 
-    def column(self, name: str) -> dict[str, Any]:
-        """The cells of a column, by the first cell of their rows."""
-        place = [column.name for column in self.columns].index(name) + 1
-        return {str(row.cells[0]): row.cells[place] for row in self.rows}
 
-
-_FORMS = {"error": "{:.1e}", "%": "{:.1f} %", "count": "{:,.0f}", "": "{:g}"}
+_FORMS = {"error": "{:.1e}", "%": "{:.1f}\N{NO-BREAK SPACE}%", "count": "{:,.0f}", "": "{:g}"}
+_WITH_NUMBER = {*_FORMS, "×", "/s"}
+"""Units that do not stand in the head."""
 
 
 def text(value: Cell, unit: str = "") -> str:
