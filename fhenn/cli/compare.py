@@ -13,6 +13,7 @@ from fhenn.ckks.evaluator import NATIVE, SEAL
 from fhenn.cli.bounds import Floats, bounds_in, samples_with_names
 from fhenn.cli.build import ACCURACY, MARGIN
 from fhenn.cli.infer import clip_option, memory_bound, memory_option, naming
+from fhenn.cli.plot import require_target
 from fhenn.cli.show import FILE, as_json_option, count_of, note, progress, tell
 from fhenn.cli.streams import Clipping
 from fhenn.cli.tables import CsvFormat, csv_options
@@ -20,6 +21,7 @@ from fhenn.cli.truth import read_labelled
 from fhenn.comparison import compare as compare_model
 from fhenn.comparison import true_values
 from fhenn.errors import ParameterError, join_first
+from fhenn.figures import comparison_figure, save
 from fhenn.nn import Node
 from fhenn.planner import Plan
 from fhenn.ranges import samples_of
@@ -49,6 +51,9 @@ from fhenn.ranges import samples_of
     type=click.IntRange(1),
     help="Samples that are encrypted, spread over the table.  [default: as many as take 20 seconds, by estimate]",
 )
+@click.option(
+    "--figure", type=FILE, help="Draw it in a file that ends in .svg, .png or .pdf too; needs the extra `plot`."
+)
 @clip_option
 @csv_options
 @memory_option
@@ -62,6 +67,7 @@ def compare(
     accuracy: float | None,
     evaluator: str | None,
     rows: int | None,
+    figure: Path | None,
     clip: bool,
     csv_format: CsvFormat,
     memory_mb: int | None,
@@ -78,6 +84,8 @@ def compare(
       fhenn compare model.fhenn records.csv --label benign
       fhenn compare model.fhenn records.csv --label benign --plan plan.fhenn
     """
+    if figure is not None:
+        require_target(figure)
     network = artifacts.model_from_bytes(artifacts.read_kind(model, "model"))
     plan = None if plan_file is None else artifacts.plan_from_bytes(artifacts.read_kind(plan_file, "plan"))
     given = {"--accuracy": accuracy, "--evaluator": evaluator}
@@ -96,6 +104,9 @@ def compare(
     memory = None if plan.own and memory_mb is None else memory_bound(memory_mb)
     with progress(as_json) as show, naming(plan.feature_names):
         found = compare_model(network, plan, samples, truth, rows=rows, memory=memory, progress=show)
+    if figure is not None:
+        save(comparison_figure(found), figure)
+        note(as_json, f"wrote {figure}")
     result = {"model": str(model), "data": str(data), "clipped": clipping.count, **found.to_dict()}
     if clipping.count:
         note(as_json, f"{count_of(clipping.count, 'value')} clipped to the bounds of the plan")

@@ -15,7 +15,7 @@ from fhenn.cli.examine import certify
 from fhenn.cli.infer import decrypt, encrypt, evaluate, keygen
 from fhenn.cli.info import info
 from fhenn.cli.inspection import inspect
-from fhenn.cli.plot import plot
+from fhenn.cli.plot_model import plot
 from fhenn.cli.predict import fetch, predict
 from fhenn.cli.serve import model, serve, token
 from fhenn.cli.show import Grid, as_json_option, progress, tell

@@ -12,17 +12,18 @@ from numpy.typing import NDArray
 
 from fhenn.cli.bounds import Floats, read_named
 from fhenn.cli.show import count_of, note
-from fhenn.cli.tables import CsvFormat, read_table
+from fhenn.cli.tables import CsvFormat, Table, read_table
 from fhenn.errors import ParameterError
 from fhenn.nn import Node
 
 
-def read_truth(data: Path, labels: Sequence[str], form: CsvFormat) -> NDArray[Any]:
+def read_truth(data: Path, labels: Sequence[str], form: CsvFormat, *, numbers: bool = False) -> NDArray[Any]:
     """The true values of samples, (samples,), or (samples, targets) of several columns.
 
     data: file with the samples.
     labels: names of columns beside them, or the name of a file of one column.
     form: how files are written, where they are CSV.
+    numbers: whether they are values, as of a regression, and no classes.
 
     Raises ParameterError, MissingValues, OSError.
     """
@@ -33,14 +34,25 @@ def read_truth(data: Path, labels: Sequence[str], form: CsvFormat) -> NDArray[An
                 f"{labels[0]} has {len(table.columns)} columns.",
                 "Give a file of labels alone, or the name of a column.",
             )
-        return replace(table, names=("labels",)).labels("labels")
+        table, labels = replace(table, names=("labels",)), ("labels",)
+        return _values(table, labels) if numbers else table.labels("labels")
     if data.suffix.lower() == ".npy":
         raise ParameterError(
             f"there is no file {labels[0]}, and {data} has no columns with names.", "Give labels in a file."
         )
     table = read_table(data, form, labels)
+    if numbers:
+        return _values(table, labels)
     columns = [table.labels(label) for label in labels]
     return columns[0] if len(columns) == 1 else np.asarray(columns).T
+
+
+def _values(table: Table, labels: Sequence[str]) -> Floats:
+    """Columns of numbers: (samples,) of one, else (samples, targets)."""
+    for label in labels:
+        table.column(label)  # said as of a label, where there is none
+    values = table.numbers(labels)
+    return values[:, 0] if len(labels) == 1 else values
 
 
 def read_others(
@@ -84,7 +96,7 @@ def read_labelled(
     """
     if not labels:
         return *read_named(model, data, form, as_json, features), None
-    truth = read_truth(data, labels, form)
+    truth = read_truth(data, labels, form, numbers=model.is_regression)
     apart = len(labels) == 1 and Path(labels[0]).is_file()
     if apart or features or model.feature_names is not None or model.preparation is not None:
         return *read_named(model, data, form, as_json, features), truth

@@ -6,22 +6,22 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from numbers import Integral
-from time import perf_counter
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fhenn.comparison.measured import Measured, measure
+from fhenn.comparison.plain import Plain, in_the_clear, time_in_the_clear
 from fhenn.comparison.quality import Quality, close, decisions
 from fhenn.comparison.result import Agreement, Apart, ModelComparison, Seconds, Sizes, Way
 from fhenn.errors import ParameterError, PlanError
 from fhenn.interop import ImportedModel
 from fhenn.interop.conversion import truth_of
-from fhenn.nn import Activation, Node, circuit
+from fhenn.nn import Node
 from fhenn.planner import Plan, verify
 from fhenn.planner.cost import Cost
-from fhenn.ranges import exact_outputs_of, outputs_of, samples_of
+from fhenn.ranges import samples_of
 
 Floats = NDArray[np.float64]
 
@@ -74,26 +74,14 @@ def compare(
     count = _rows_of(plan, rows, len(values))
     chosen = np.unique(np.linspace(0, len(values) - 1, count).astype(np.intp))
     truth = None if y is None else true_values(model, y, values)
-    plain = _in_the_clear(model, values)
-    seconds = _time(model, values[chosen])
+    plain = in_the_clear(model, values)
+    seconds = time_in_the_clear(model, values[chosen])
     group = _cost(plan, plan.samples_per_ciphertext)
     warm = group is not None and group.server < _WARM
     measured = measure(model, plan, values[chosen], progress, memory, warm=warm)
     answered = ~np.ma.getmaskarray(measured.scores).any(axis=1)
     kept, encrypted = chosen[answered], np.ma.getdata(measured.scores)[answered]
     return _result(_Found(model, plan, plain, truth, kept, encrypted), measured, len(chosen), seconds)
-
-
-@dataclass(frozen=True, eq=False)
-class _Plain:
-    """Scores of all samples in the clear, (samples, outputs); None for an exact model that is not known."""
-
-    exact: Floats | None
-    twin: Floats
-
-    def at(self, rows: NDArray[np.intp]) -> _Plain:
-        """Those of some samples."""
-        return _Plain(None if self.exact is None else self.exact[rows], self.twin[rows])
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +96,7 @@ class _Found:
 
     model: Node
     plan: Plan
-    plain: _Plain
+    plain: Plain
     truth: NDArray[Any] | None
     kept: NDArray[np.intp]
     encrypted: Floats
@@ -131,7 +119,7 @@ class _Found:
         unlike = np.asarray(first != second)
         return unlike if unlike.ndim == 1 else np.asarray(unlike.any(axis=1))
 
-    def agreement(self, plain: _Plain, rows: NDArray[np.intp] | None = None) -> Agreement:
+    def agreement(self, plain: Plain, rows: NDArray[np.intp] | None = None) -> Agreement:
         """Of exact model and twin."""
         return Agreement(
             samples=len(plain.twin),
@@ -192,27 +180,6 @@ def _cost(plan: Plan, rows: int) -> Cost | None:
     return None
 
 
-@np.errstate(all="ignore")  # what overflows shows in the scores
-def _in_the_clear(model: Node, values: Floats) -> _Plain:
-    steps = circuit(model)
-    twin = outputs_of(steps, values).reshape(len(values), -1)
-    if all(step.is_exact for step in steps if isinstance(step, Activation)):
-        return _Plain(twin, twin)
-    exact = exact_outputs_of(steps, values)
-    return _Plain(None if exact is None else exact.reshape(len(values), -1), twin)
-
-
-@np.errstate(all="ignore")
-def _time(model: Node, values: Floats) -> float:
-    """Seconds of the exact model, or else of the twin, on samples in the clear."""
-    steps = circuit(model)
-    start = perf_counter()
-    if exact_outputs_of(steps, values) is None:
-        start = perf_counter()
-        outputs_of(steps, values)
-    return perf_counter() - start
-
-
 def true_values(model: Node, y: Any, values: Floats) -> NDArray[Any]:
     """What samples shall be predicted as, in the form in which scores are compared with it.
 
@@ -228,7 +195,7 @@ def true_values(model: Node, y: Any, values: Floats) -> NDArray[Any]:
             "the model does not say what its scores mean, so nothing can be said of labels.",
             "Leave the labels out, to compare scores alone.",
         )
-    outputs = _in_the_clear(model, values[:1]).twin.shape[1]
+    outputs = in_the_clear(model, values[:1]).twin.shape[1]
     return truth_of(y, model.reading, len(values), outputs)
 
 

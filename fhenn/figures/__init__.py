@@ -2,8 +2,10 @@
 
 from fhenn.figures.activation import activation_figure
 from fhenn.figures.calibration import calibration_figure
+from fhenn.figures.comparison import comparison_figure
 from fhenn.figures.conversion import conversion_figure
 from fhenn.figures.gallery import gallery_figure
+from fhenn.figures.levels import levels_figure
 from fhenn.figures.placement import placement_figure
 from fhenn.figures.roc import roc_figure
 from fhenn.figures.steps import Step, steps_figure
@@ -22,8 +24,10 @@ __all__ = [
     "Step",
     "activation_figure",
     "calibration_figure",
+    "comparison_figure",
     "conversion_figure",
     "gallery_figure",
+    "levels_figure",
     "placement_figure",
     "roc",
     "roc_figure",

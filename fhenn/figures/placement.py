@@ -86,9 +86,11 @@ def placement_figure(plan: Plan, model: Node, layer: int = 0) -> Figure:
     """
     verify(plan, model)
     maps = _maps_of(plan, model)
+    if not maps:
+        raise ParameterError("the model has no maps of images: no pixel is placed.", "Draw one that takes images.")
     if not (isinstance(layer, Integral) and 0 <= layer < len(maps)):
         raise ParameterError(
-            f"layer {layer!r} is none of the {len(maps)} maps of images that the model has.",
+            f"there are {len(maps)} maps of images, and this layer is none of them.",
             "Count from 0, and maps that run as one as one: fhenn.nn.circuit(model) lists them.",
         )
     drawn, slots = maps[layer], plan.parameters.slots

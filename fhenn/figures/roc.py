@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from fhenn.errors import ParameterError
 from fhenn.figures.style import EXACT, MEASURED, POLYNOMIAL, STYLE, matplotlib
 from fhenn.interop.reading import roc
+from fhenn.text import printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,11 +19,16 @@ _LINES = ((EXACT, 6.0, "-"), (POLYNOMIAL, 3.0, "-"), (MEASURED, 1.2, "--"))
 """Colour, width and dashes of the curves: each leaves the one below it in sight where they coincide."""
 
 
-def roc_figure(labels: ArrayLike, scores: Mapping[str, ArrayLike]) -> Figure:
+_LONGEST = 30
+"""Characters of the name of a class."""
+
+
+def roc_figure(labels: ArrayLike, scores: Mapping[str, ArrayLike], positive: str | None = None) -> Figure:
     """Draw the curves of up to three sets of scores for the same samples, and beside them their upper left corner.
 
     labels: (samples,), above 0.5 for positive.
     scores: one to three sets of shape (samples,), by name.
+    positive: what the class of the positives is called, None to leave it out.
 
     Returns the figure.
     Raises what `roc` does, ParameterError for no sets or more than three, ExtraMissing without matplotlib.
@@ -56,6 +62,8 @@ def roc_figure(labels: ArrayLike, scores: Mapping[str, ArrayLike]) -> Figure:
         whole.plot([0, 1], [0, 1], color="#888888", linewidth=0.8, linestyle=":")
         whole.set_ylabel("true positive rate")
         whole.set_aspect("equal")
+        if positive is not None:
+            whole.set_title(f"positive: {printable(positive, _LONGEST)}", fontsize=10)
         corner.set_xlim(-0.005, 0.25)
         corner.set_ylim(0.75, 1.005)
         corner.set_aspect("equal")

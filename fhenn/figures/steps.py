@@ -60,34 +60,49 @@ def steps_figure(steps: Sequence[Step]) -> Figure:
 
         figure = Figure(figsize=(7.5, 5.6), layout="constrained")
         bits, errors = figure.subplots(2, 1, sharex=True, height_ratios=(1.7, 1))
-        _draw_bits(bits, steps)
-        places = range(len(steps))
-        errors.plot(places, [step.error for step in steps], "o-", color=MEASURED, linewidth=1.2)
-        for place, step in zip(places, steps, strict=True):
-            beside = [steps[other].error for other in (place - 1, place + 1) if 0 <= other < len(steps)]
-            offset = -14 if beside and step.error < min(beside) else 8  # below where the line comes from above
-            point = (place, step.error)
-            errors.annotate(
-                f"{step.error:.0e}", point, (0, offset), textcoords="offset points", ha="center", fontsize=8
-            )
-        errors.set_yscale("log")
-        errors.margins(y=0.35)
+        draw_bits(bits, steps)
+        draw_errors(errors, steps)
         errors.set_ylabel("largest error")
-        errors.set_xticks(list(places), [step.name for step in steps], rotation=35, ha="right")
         figure.align_ylabels()
         return figure
 
 
-def _draw_bits(axes: Axes, steps: Sequence[Step]) -> None:
+def draw_errors(axes: Axes, steps: Sequence[Step]) -> None:
+    """The error after each step, and what it is called below.
+
+    axes: to draw in.
+    steps: in order.
+    """
+    places = list(range(len(steps)))
+    axes.plot(places, [step.error for step in steps], "o-", color=MEASURED, linewidth=1.2)
+    for place, step in zip(places, steps, strict=True):
+        beside = [steps[other].error for other in (place - 1, place + 1) if 0 <= other < len(steps)]
+        offset = -14 if beside and step.error < min(beside) else 8  # below where the line comes from above
+        point = (place, step.error)
+        axes.annotate(f"{step.error:.0e}", point, (0, offset), textcoords="offset points", ha="center", fontsize=8)
+    axes.set_yscale("log")
+    axes.margins(y=0.35)
+    axes.set_xticks(places, [step.name for step in steps], rotation=35, ha="right")
+
+
+def draw_bits(axes: Axes, steps: Sequence[Step], *, levels: bool = True) -> None:
+    """The modulus after each step, and what of it the scale takes.
+
+    axes: to draw in.
+    steps: in order.
+    levels: whether the level stands above each, and the scale in its part of the bar; else the scale stands above.
+    """
     places = list(range(len(steps)))
     scales = [step.scale_bits for step in steps]
     axes.bar(places, scales, 0.72, color=EXACT, label="scale")
     axes.bar(places, [step.modulus_bits - step.scale_bits for step in steps], 0.72, scales, color=BAND, label="room")
     for place, step in zip(places, steps, strict=True):
-        axes.text(place, step.scale_bits / 2, f"2^{step.scale_bits:.1f}", color="white", ha="center", fontsize=8)
-        axes.text(
-            place, step.modulus_bits + 3, f"level {step.level}", color=POLYNOMIAL, ha="center", va="bottom", fontsize=9
-        )
+        scale, above = f"2^{step.scale_bits:.1f}", step.modulus_bits + 3
+        if not levels:  # a long chain leaves the part of the scale too low for a text
+            axes.text(place, above, scale, color=EXACT, ha="center", va="bottom", fontsize=8)
+        else:
+            axes.text(place, step.scale_bits / 2, scale, color="white", ha="center", va="center", fontsize=8)
+            axes.text(place, above, f"level {step.level}", color=POLYNOMIAL, ha="center", va="bottom", fontsize=9)
     axes.set_ylim(0, 1.22 * max(step.modulus_bits for step in steps))
     axes.set_ylabel("bits of the modulus")
     axes.grid(visible=False, axis="x")

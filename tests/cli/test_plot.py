@@ -84,5 +84,19 @@ def test_usage(line):
 
 def test_help_names_everything():
     text = runner.invoke(cli, ["plot", "--help"]).output
-    for word in (*NAMES, "--domain LOW HIGH", "--degree", "--accuracy", "--reach", "--output", "window"):
+    for word in (*NAMES, "roc", "calibration", "placement", "levels", "window"):
         assert word in text
+    for name in NAMES:
+        text = runner.invoke(cli, ["plot", name, "--help"]).output
+        for word in (name, "--domain LOW HIGH", "--degree", "--accuracy", "--reach", "--output", "window"):
+            assert word in text
+
+
+def test_options_may_stand_before_the_name(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(figures, "activation_figure", lambda *arguments: seen.append(arguments))
+    monkeypatch.setattr(figures, "save", lambda *_: None)
+    line = f"plot --degree 7 -o {tmp_path / 'x.svg'} sigmoid --reach 9"
+    assert runner.invoke(cli, line.split()).exit_code == 0
+    assert seen[0][0].polynomial.degree == 7
+    assert seen[0][1] == 9.0
