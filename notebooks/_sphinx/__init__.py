@@ -1,0 +1,1 @@
+"""What makes the site of fhenn beyond Sphinx: the reference, docstrings, signatures, commands, formulas as MathML."""
