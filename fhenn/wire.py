@@ -142,20 +142,33 @@ def read_message(file: Any) -> bytes | None:
     begin = file.read(_PREFIX.size)
     if not begin:
         return None
-    what = "fhenn stream"
-    start = start_of_body(what, begin)
-    begin += b"" if start is None else file.read(start - len(begin))
-    if start is None or len(begin) < start:
-        raise WireFormatError(what, "it is cut off")
-    header, _, _ = _parsed(what, begin)
+    begin, header = _rest_of_header("fhenn stream", begin, file)
     pieces, left = [begin], header.size
     while left:  # as it comes: a length that a stranger states takes no memory
         piece = file.read(min(left, _PIECE))
         if not piece:
-            raise WireFormatError(what, f"it holds {header.size - left} bytes of {header.size}: it is cut off")
+            held = f"{header.size - left} bytes of {header.size}"
+            raise WireFormatError("fhenn stream", f"it holds {held}: it is cut off")
         pieces.append(piece)
         left -= len(piece)
     return b"".join(pieces)
+
+
+def read_header(file: Any) -> tuple[Header, int]:
+    """The header at the start of a file, and the place in bytes where the body starts; nothing of the body is read.
+
+    file: open for reading bytes, without a buffer, which would read on; from a stranger.
+
+    Raises WireFormatError, OSError.
+
+    >>> from io import BytesIO
+    >>> file = BytesIO(frame("note", {"to": "you"}, b"body"))
+    >>> header, start = read_header(file)
+    >>> header.meta, file.tell() == start
+    ({'to': 'you'}, True)
+    """
+    begin, header = _rest_of_header("fhenn file", file.read(_PREFIX.size), file)
+    return header, len(begin)
 
 
 def as_bytes(what: str, data: Any) -> bytes:
@@ -298,6 +311,15 @@ def kind_of(data: bytes) -> str | None:
         return header_of(data).kind
     except WireFormatError:
         return None
+
+
+def _rest_of_header(what: str, begin: bytes, file: Any) -> tuple[bytes, Header]:
+    """All bytes of a header whose first ones are `begin`, and what they say. Raises WireFormatError, OSError."""
+    start = start_of_body(what, begin)
+    begin += b"" if start is None else file.read(start - len(begin))
+    if start is None or len(begin) < start:
+        raise WireFormatError(what, "it is cut off")
+    return begin, _parsed(what, begin)[0]
 
 
 def _message(what: str, data: Any) -> bytes:

@@ -31,7 +31,12 @@ def plan_to_bytes(plan: Plan, model: Node | None = None) -> bytes:
     """
     reading = model.reading.to_json() if isinstance(model, ImportedModel) else None
     preparation = model.preparation if isinstance(model, ImportedModel) else None
-    meta = {"parameters": plan.parameters.fingerprint, "features": plan.features, "layout": plan.layout_name}
+    meta = {
+        "fingerprint": plan.fingerprint,
+        "parameters": plan.parameters.fingerprint,
+        "features": plan.features,
+        "layout": plan.layout_name,
+    }
     if model is not None:
         meta["model"] = fingerprint_of(model)
     parts = {"plan": plan.to_json(), "reading": reading}

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 import fhenn
 from fhenn import artifacts
+from fhenn.cli.beside import receipt_beside
 from fhenn.cli.bounds import samples_in_chunks
 from fhenn.cli.ids import IdsKept, id_option, ids_beside, ids_of, ids_options, remove_ids, require_apart
 from fhenn.cli.passphrase import choose_passphrase, passphrase_file_option, read_passphrase
@@ -53,11 +54,6 @@ from fhenn.wire import kind_of
 
 _ANSWERS = ("refusal", "ciphertexts")
 """What an answer may begin with besides: a refusal of its first part; ciphertexts, in format version 1."""
-
-
-def receipt_beside(upload: Path) -> Path:
-    """The file for the receipt of an upload: `upload.receipt.fhenn` for `upload.fhenn`."""
-    return upload.with_name(f"{upload.stem}.receipt{upload.suffix}")
 
 
 def plan_option(command: Callable[..., Any]) -> Callable[..., Any]:

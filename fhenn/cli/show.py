@@ -146,5 +146,23 @@ def progress(as_json: bool = False) -> Iterator[Callable[[str, int, int], None]]
 
 
 def megabytes(size: int) -> str:
-    """A size in bytes as people read it."""
-    return f"{size / 1e6:.2f} MB" if size >= 10_000 else f"{size} bytes"
+    """A size in bytes as people read it.
+
+    >>> megabytes(494951), megabytes(1874), megabytes(96)
+    ('0.49 MB', '1.9 kB', '96 bytes')
+    """
+    if size >= 10_000:
+        return f"{size / 1e6:,.2f} MB"
+    return f"{size / 1e3:.1f} kB" if size >= 1000 else f"{size} bytes"
+
+
+_DIGITS = 12
+
+
+def in_short(fingerprint: str) -> str:
+    """The first digits of a fingerprint or a digest: enough to tell one from another.
+
+    >>> in_short("6b1c73c326d8f93c0605202e0cfa3eb0")
+    '6b1c73c326d8'
+    """
+    return fingerprint[:_DIGITS]

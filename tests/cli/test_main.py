@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 
@@ -44,7 +45,7 @@ def commands():
 @pytest.mark.parametrize(("names", "command"), list(commands()), ids=repr)
 def test_every_help_reads_well(names, command):
     text = runner.invoke(cli, [*names, "--help"]).output
-    assert "..." not in text.replace("[OPTIONS] COMMAND [ARGS]...", "")  # no first line is cut in a list of commands
+    assert "..." not in re.sub(r"COMMAND\]? \[ARGS\]\.\.\.", "", text)  # no first line is cut in a list of commands
     assert max(map(len, text.splitlines())) <= 80
     for parameter in command.params:
         if isinstance(parameter, click.Option):

@@ -1,0 +1,187 @@
+"""What is in a folder, as far as headers, names and first lines tell; the body of no fhenn file is read."""
+
+from __future__ import annotations
+
+import csv
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from fhenn.errors import WireFormatError
+from fhenn.text import printable
+from fhenn.wire import read_header
+
+_MOST_ENTRIES = 5000
+_MOST_READ = 200
+_MOST_TABLES = 50
+_FIRST_LINE = 1 << 14
+"""Bytes of a table that are read: its first line tells what it is."""
+
+_TABLES = (".csv", ".parquet", ".npy")
+_FOREIGN = (".onnx", ".ubj")
+"""Endings of models that `fhenn import` reads, and that nothing else ends with."""
+
+_ALONE = ("model", "plan", "certificate", "secret-key", "evaluation-context", "receipt")
+"""Kinds of which a file holds one message, so that its size is known."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A fhenn file, or one that should be.
+
+    name: of the file.
+    kind: "model", "plan", …; empty where the header does not say.
+    meta: what the header says besides.
+    sha256: of the first message, as its header states it.
+    size: of the file, in bytes.
+    changed: when it was changed, in seconds since the epoch.
+    fault: what is wrong with it; empty for nothing that its header shows.
+    """
+
+    name: str
+    kind: str = ""
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    sha256: str = ""
+    size: int = 0
+    changed: float = 0.0
+    fault: str = ""
+
+    def said(self, *names: str) -> str:
+        """A text in the header, by the names that lead to it; empty where there is none."""
+        value: Any = self.meta
+        for name in names:
+            value = value.get(name) if isinstance(value, dict) else None
+        return value if isinstance(value, str) else ""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table.
+
+    name: of the file.
+    columns: their names, of a CSV; empty where they are not known.
+    changed: when it was changed, in seconds since the epoch.
+    """
+
+    name: str
+    columns: tuple[str, ...] = ()
+    changed: float = 0.0
+
+    @property
+    def holds_results(self) -> bool:
+        """Whether it is one that `fhenn decrypt` or `fhenn predict` wrote, as its columns tell."""
+        scores = [name == "score" or name.startswith("score_") for name in self.columns]
+        predicted = any(name.startswith("prediction") for name in self.columns)
+        return any(scores) and (predicted or all(scores[1:]))  # the first may be the ids
+
+    @property
+    def holds_bounds(self) -> bool:
+        """Whether it declares bounds, as its columns tell."""
+        return {"low", "high"} <= {name.lower() for name in self.columns}
+
+
+@dataclass(frozen=True)
+class Folder:
+    """What is in a folder.
+
+    files: of fhenn, the newest first.
+    sheets: tables, the newest first.
+    foreign: names of models of other libraries.
+    unfinished: names that files will have which a run left half done.
+    fault: why the folder cannot be listed; empty where it can.
+    """
+
+    files: tuple[Found, ...] = ()
+    sheets: tuple[Sheet, ...] = ()
+    foreign: tuple[str, ...] = ()
+    unfinished: frozenset[str] = frozenset()
+    fault: str = ""
+
+    def named(self, name: str) -> Found | None:
+        """The file of a name; None where there is none."""
+        return next((file for file in self.files if file.name == name), None)
+
+    def of_kind(self, kind: str) -> tuple[Found, ...]:
+        """The files of a kind."""
+        return tuple(file for file in self.files if file.kind == kind)
+
+
+def look(folder: Path) -> Folder:
+    """What is in a folder. Nothing is written, and of a secret key its header is read alone.
+
+    folder: its path; only files whose names end in .fhenn, and tables, are opened.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            names = sorted(entry.name for entry in islice(entries, _MOST_ENTRIES))
+    except OSError as error:
+        return Folder(fault=_reason(error))
+    ours = [name for name in names if name.endswith(".fhenn") and not name.startswith(".")]
+    sheets = [name for name in names if name.lower().endswith(_TABLES) and not name.startswith(".")]
+    return Folder(
+        tuple(sorted((_found(folder, name) for name in ours[:_MOST_READ]), key=lambda each: -each.changed)),
+        tuple(sorted(_sheets(folder, sheets[:_MOST_TABLES]), key=lambda each: -each.changed)),
+        tuple(name for name in names if name.lower().endswith(_FOREIGN)),
+        frozenset(name[1:].removesuffix(".unfinished") for name in names if _is_unfinished(name)),
+    )
+
+
+def _found(folder: Path, name: str) -> Found:
+    """A fhenn file, whatever it is in truth."""
+    path = folder / name
+    try:
+        state = path.stat()
+        if not stat.S_ISREG(state.st_mode):
+            return Found(name, fault="it is a folder" if stat.S_ISDIR(state.st_mode) else "it is no file")
+        with path.open("rb", buffering=0) as file:
+            header, start = read_header(file)
+    except OSError as error:
+        return Found(name, fault=_reason(error))
+    except WireFormatError as error:
+        return Found(name, size=state.st_size, changed=state.st_mtime, fault=error.reason)
+    expected = start + header.size
+    fault = ""
+    if state.st_size < expected or (header.kind in _ALONE and state.st_size != expected):
+        what = "it is cut off" if state.st_size < expected else "it goes on after its end"
+        fault = f"{what}: {state.st_size:,} bytes, where its header says {expected:,}"
+    return Found(name, header.kind, header.meta, header.sha256, state.st_size, state.st_mtime, fault)
+
+
+def _sheets(folder: Path, names: list[str]) -> Iterator[Sheet]:
+    """Those of the names that are files, with the columns of the CSV among them."""
+    for name in names:
+        path = folder / name
+        try:
+            state = path.stat()
+            if not stat.S_ISREG(state.st_mode):
+                continue
+            yield Sheet(name, _columns(path) if name.lower().endswith(".csv") else (), state.st_mtime)
+        except OSError:  # removed meanwhile, or not for us: whoever needs it says so
+            continue
+
+
+def _columns(path: Path) -> tuple[str, ...]:
+    """The names in the first line of a CSV; none where they are not text, or the line does not end. Raises OSError."""
+    with path.open("rb", buffering=0) as file:
+        line, newline, _ = file.read(_FIRST_LINE).partition(b"\n")
+    if not newline:
+        return ()
+    try:
+        text = line.decode("utf-8-sig").rstrip("\r")
+        delimiter = max(",;\t|", key=text.count)
+        return tuple(cell.strip() for cell in next(csv.reader([text], delimiter=delimiter), []))
+    except (UnicodeDecodeError, csv.Error):
+        return ()
+
+
+def _is_unfinished(name: str) -> bool:
+    return name.startswith(".") and name.endswith(".unfinished")
+
+
+def _reason(error: OSError) -> str:
+    """Why the system refuses, in words."""
+    return printable((error.strerror or type(error).__name__).lower())
