@@ -938,7 +938,9 @@ class ExtraMissing(FhennError, ImportError):
         self.name = self.package
 
     def _message(self) -> str:
-        return f"{self.package} is not installed. Install it with: pip install 'fhenn[{self.extra}]'"
+        from fhenn.extras import install_line  # which reads metadata: nothing else needs that
+
+        return f"{self.package} is not installed; the extra {self.extra} brings it. Run {install_line(self.extra)}"
 
 
 @dataclass(frozen=True)

@@ -125,7 +125,7 @@ EXAMPLES = [
     ),
     (errors.FileExists("key.fhenn"), "key.fhenn exists already"),
     (errors.SecretLocked("it needs its passphrase.", "Give it."), "stays locked: it needs"),
-    (errors.ExtraMissing("cli", "click"), "pip install 'fhenn[cli]'"),
+    (errors.ExtraMissing("cli", "click"), "the extra cli brings it. Run pip install "),
     (errors.RangeViolation(REPORT), "2 of 9 values outside [-4, 4], smallest -5, largest 7.5, 1 of them NaN"),
     (
         errors.StoreLocked("store/lock", "process 7 on host", "Stop it."),

@@ -40,7 +40,7 @@ def batch(
 ) -> None:
     """Run the model on all UPLOADS, on the server's side.
 
-    They are in a folder, or at a URL as s3://bucket/folder (with fhenn[ray], and s3fs or gcsfs). The answers get the
+    They are in a folder, or at a URL as s3://bucket/folder (with the extra ray, and s3fs or gcsfs). The answers get the
     names of the uploads; manifest.json beside them says what became of each. Answers that are there, whole and to these
     uploads are kept, so that the same command goes on where another one was broken off.
 

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import platform
-from importlib.metadata import PackageNotFoundError, version
-
 import click
 
-from fhenn import __version__
 from fhenn.backends.native.library import status
+from fhenn.cli.checks import versions
 from fhenn.cli.show import Grid, as_json_option, tell
-
-_PACKAGES = ("numpy", "tenseal", "backports.zstd")
 
 
 @click.command()
@@ -20,21 +15,16 @@ def info(as_json: bool) -> None:
     """Show versions, and which evaluator computes here.
 
     The native evaluator is a library in C, compiled when fhenn was installed. Where it is missing, or FHENN_NATIVE=0
-    turns it off, SEAL computes, which is slower; this command says why.
+    turns it off, SEAL computes, which is slower; this command says why. `fhenn doctor` judges, and knows ways out.
 
     \b
       fhenn info
     """
     native = status()
-    versions = {"fhenn": __version__, "python": platform.python_version()}
-    for name in _PACKAGES:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:  # part of newer Pythons
-            continue
+    found = versions()
     evaluator = "native" if native.usable else "seal"
     result = {
-        "versions": versions,
+        "versions": found,
         "evaluator": evaluator,
         "reason": native.reason,
         "library": native.path,
@@ -49,6 +39,6 @@ def info(as_json: bool) -> None:
     else:
         table.add_row("not native, since", native.reason)
     table.add_row("library", native.path)
-    for name, number in versions.items():
+    for name, number in found.items():
         table.add_row(name, number)
     tell(as_json, result, table)

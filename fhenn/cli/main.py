@@ -32,6 +32,7 @@ COMMANDS = LazyCommands(
         "plot": "fhenn.cli.plot_model:plot",
         "calibrate-machine": "fhenn.cli.calibration:calibrate_machine",
         "info": "fhenn.cli.info:info",
+        "doctor": "fhenn.cli.doctor:doctor",
         "completion": "fhenn.cli.completion:completion",
     }
 )
@@ -69,7 +70,8 @@ def cli(context: click.Context, as_json: bool) -> None:
     Exit codes:
         0  done
         1  done, and the answer is no: values left a domain (decrypt), the
-           certificate is not valid (certify), a file is damaged (inspect)
+           certificate is not valid (certify), a file is damaged (inspect),
+           something is at fault (doctor)
         2  not done: a mistake, or something is missing; one line says what
         3  not done: a fault in fhenn
       130  stopped by Ctrl-C

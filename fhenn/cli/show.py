@@ -39,7 +39,14 @@ def output_option(default: str, what: str) -> Callable[[Any], Any]:
 
 
 class Grid(Table):
-    """A table on the terminal whose cells are plain text: no markup, and nothing that a terminal obeys."""
+    """A table on the terminal whose cells are plain text: no markup, and nothing that a terminal obeys.
+
+    headings: of its columns, as text.
+    options: of `rich.table.Table`; without lines unless they say so.
+    """
+
+    def __init__(self, *headings: str, **options: Any) -> None:
+        super().__init__(*headings, **({"box": None, "pad_edge": False} | options))
 
     def add_row(self, *cells: object, **options: Any) -> None:
         """A row of cells, each printed as `str` does."""
@@ -148,9 +155,11 @@ def progress(as_json: bool = False) -> Iterator[Callable[[str, int, int], None]]
 def megabytes(size: int) -> str:
     """A size in bytes as people read it.
 
-    >>> megabytes(494951), megabytes(1874), megabytes(96)
-    ('0.49 MB', '1.9 kB', '96 bytes')
+    >>> megabytes(494951), megabytes(1874), megabytes(96), megabytes(16 * 10**9)
+    ('0.49 MB', '1.9 kB', '96 bytes', '16.0 GB')
     """
+    if size >= 10_000_000_000:
+        return f"{size / 1e9:,.1f} GB"
     if size >= 10_000:
         return f"{size / 1e6:,.2f} MB"
     return f"{size / 1e3:.1f} kB" if size >= 1000 else f"{size} bytes"

@@ -35,6 +35,19 @@ def require_private(path: Path) -> None:
     if os.path.lexists(path) and not path.exists():
         raise StoreUnsafe(str(path), "it is a link that leads nowhere", "Name the folder itself.")
     make_folder(path)
+    require_unexchanged(path)
+    if path.stat().st_mode & _OTHERS:
+        path.chmod(stat.S_IRWXU)
+
+
+def require_unexchanged(path: Path) -> None:
+    """Require that nobody else could have written to a folder, or exchanged it; nothing is changed.
+
+    path: of the folder, which must be there.
+
+    Raises StoreUnsafe and ServiceRefused as `require_private` does, OSError.
+    """
+    require_posix()
     user = os.geteuid()
     if path.is_symlink() and path.lstat().st_uid not in (user, 0):
         raise StoreUnsafe(str(path), "it is another user's link", "Name the folder itself.")
@@ -44,8 +57,6 @@ def require_private(path: Path) -> None:
         if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
             reason = f"everybody may exchange what is in {parent}"
             raise StoreUnsafe(str(path), reason, f"Put the store elsewhere, or run chmod o-w {parent}.")
-    if path.stat().st_mode & _OTHERS:
-        path.chmod(stat.S_IRWXU)
 
 
 def require_private_inside(path: Path) -> None:

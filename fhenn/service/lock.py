@@ -53,6 +53,23 @@ class Lock:
         self.release()
 
 
+def holder_of(path: Path) -> str | None:
+    """Who holds the lock on a file; None where nobody does, or there is no such file. Nothing is changed.
+
+    path: the file.
+
+    Raises OSError.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+    except FileNotFoundError:
+        return None
+    try:
+        return None if try_lock(descriptor) else _holder(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _holder(descriptor: int) -> str:
     """Who holds a lock, as its file says."""
     return os.pread(descriptor, 200, 0).decode(errors="replace") or "another process"

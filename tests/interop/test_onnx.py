@@ -643,7 +643,7 @@ def test_without_onnx(monkeypatch):
     for name in [name for name in sys.modules if name.startswith("fhenn.interop.onnx")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(ExtraMissing, match=r"pip install 'fhenn\[onnx\]'"):
+    with pytest.raises(ExtraMissing, match=r"the extra onnx brings it\. Run pip install "):
         fhenn.from_onnx("model.onnx")
 
 

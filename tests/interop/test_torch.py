@@ -460,7 +460,7 @@ def test_without_torch(monkeypatch):
     for name in [name for name in sys.modules if name.startswith("fhenn.interop.torch")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(ExtraMissing, match=r"pip install 'fhenn\[torch\]'"):
+    with pytest.raises(ExtraMissing, match=r"the extra torch brings it\. Run pip install "):
         fhenn.from_torch(None, X[:2])
 
 
