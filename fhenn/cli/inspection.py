@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain, groupby
 from math import log2
@@ -16,7 +18,7 @@ import numpy as np
 from fhenn import artifacts
 from fhenn.ckks.messages import bytes_of_rotations
 from fhenn.cli.infer import budget_of
-from fhenn.cli.show import FILE, Grid, as_json_option, megabytes, tell
+from fhenn.cli.show import FILE, Grid, as_json_option, in_short, megabytes, tell
 from fhenn.errors import BudgetUnknown, FhennError, WireFormatError
 from fhenn.interop import ImportedModel, Preparation, Reading
 from fhenn.interop.preparation import Column
@@ -29,6 +31,8 @@ from fhenn.session.receipt import Receipt
 from fhenn.session.stream import End, Tally, counted_parts
 from fhenn.wire import Header, header_of, in_words, unframe
 
+_DIGEST = re.compile("[0-9a-f]{16,64}", re.ASCII)
+
 
 @dataclass(frozen=True)
 class Fact:
@@ -38,7 +42,7 @@ class Fact:
     value: plain data.
     unit: of the value, empty where it has none.
     listed: whether several values are a line each on the terminal.
-    short: what the terminal shows in the place of a long value; None for the value.
+    short: what the terminal shows in the place of the value, a text with its unit; None for the value.
     """
 
     name: str
@@ -53,11 +57,18 @@ class Fact:
         value = self.value if self.short is None else self.short
         return [*map(_plain, value)] if self.listed and value else [str(self)]
 
+    @property
+    def is_told(self) -> bool:
+        """Whether the terminal shows it: it says something."""
+        return self.short is not None or self.value not in (None, [], {}, "")
+
     def __str__(self) -> str:
         if self.unit == "bytes" and isinstance(self.value, int):
             return megabytes(self.value)
         if isinstance(self.value, bool):
             return "yes" if self.value else "no"
+        if isinstance(self.short, str):
+            return self.short
         value = self.value if self.short is None else self.short
         if isinstance(value, list):
             text = ", ".join(map(_plain, value)) or "none"
@@ -86,7 +97,8 @@ def inspect(*, file: Path, as_json: bool) -> None:
 
     Prints its kind, format version, size and digest, and for each kind what belongs to it: parameters, levels, classes,
     the bounds of every feature, whether a secret key is locked. Nothing secret is shown, and no passphrase is needed.
-    Ends with 1 where the body of the file is not what its header says.
+    Ends with 1 where the body of the file is not what its header says. Fingerprints are shown by their first digits;
+    --json has all of them.
 
     \b
       fhenn inspect plan.fhenn
@@ -112,7 +124,7 @@ def inspect(*, file: Path, as_json: bool) -> None:
     )
     grid = Grid(show_header=False)
     for fact in known:
-        for place, line in enumerate(fact.lines):
+        for place, line in enumerate(fact.lines if fact.is_told else ()):
             grid.add_row("" if place else fact.name, line)
     grid.add_row("whole", "yes" if fault is None else f"no: {fault}")
     result = {
@@ -127,7 +139,7 @@ def inspect(*, file: Path, as_json: bool) -> None:
         "units": {fact.name: fact.unit for fact in known if fact.unit},
         "features": list(details.features),
     }
-    tell(as_json, result, grid, *([_features_table(details.features)] if details.features else []))
+    tell(as_json, result, grid, *(["", _features_table(details.features)] if details.features else []))
     if fault is not None:
         click.get_current_context().exit(1)
 
@@ -179,7 +191,7 @@ def _of_plan(header: Header, data: bytes) -> Details:
             Fact("security", 128, "bits"),
             Fact("ring degree", parameters.ring_degree),
             Fact("chain", list(parameters.chain), "bits"),
-            Fact("scale", round(log2(parameters.scale), 2), "bits"),
+            _scale(parameters.scale),
             Fact("levels", parameters.levels),
             *_image_facts(plan.shape),
             Fact("layout", plan.layout_name),
@@ -263,7 +275,7 @@ def _of_secret(header: Header, data: bytes) -> Details:
         if type(cost) is int and type(block) is int:
             facts.append(Fact("memory to unlock", 128 * cost * block, "bytes"))
     known = {"fingerprint", "parameters", "lock", "spent"}
-    return Details((*facts, *(Fact(name, value) for name, value in header.meta.items() if name not in known)))
+    return Details((*facts, *(_of_meta(name, value) for name, value in header.meta.items() if name not in known)))
 
 
 def _budget(file: Path, header: Header) -> Fact:
@@ -272,7 +284,7 @@ def _budget(file: Path, header: Header) -> Fact:
     try:
         spent = budget.known()
     except BudgetUnknown:
-        return Fact("shared so far", None, "known: see fhenn decrypt --shared-so-far")
+        return Fact("shared so far", None, short="not known: see fhenn decrypt --shared-so-far")
     return Fact("shared so far", round(100 * spent, 6), "% of its budget")
 
 
@@ -295,13 +307,9 @@ def _of_ciphertexts(header: Header, data: bytes) -> Details:
     else:
         facts.append(Fact("shape", shape))
     facts.append(Fact("layout", layout.get("name") if isinstance(layout, dict) else layout))
-    facts.append(Fact("levels left", meta.get("level")))
-    try:
-        facts.append(Fact("scale", round(log2(float.fromhex(str(meta.get("scale")))), 2), "bits"))
-    except (ValueError, OverflowError):
-        facts.append(Fact("scale", meta.get("scale")))
+    facts += [Fact("levels left", meta.get("level")), _of_meta("scale", meta.get("scale"))]
     known = {"fingerprint", "parameters", "shape", "layout", "level", "scale"}
-    return Details((*facts, *(Fact(name, value) for name, value in meta.items() if name not in known)))
+    return Details((*facts, *(_of_meta(name, value) for name, value in meta.items() if name not in known)))
 
 
 def _of_answer(header: Header, data: bytes) -> Details:
@@ -309,10 +317,11 @@ def _of_answer(header: Header, data: bytes) -> Details:
     result = _of_ciphertexts(header_of(answer.result), answer.result).facts
     facts = [Fact("witnesses", len(answer.witnesses))]
     if answer.binding is None:
-        facts.append(Fact("answers", None))
+        facts.append(Fact("answers", None, short="not said, as by servers of format version 1"))
     else:
         binding = answer.binding
-        facts += [Fact("answers the upload", binding.upload), Fact("its part", binding.part)]
+        number = f"number {binding.part + 1}"
+        facts += [Fact("answers the upload", binding.upload), Fact("its part", binding.part, short=number)]
         facts += [Fact("model", binding.model), Fact("plan", binding.plan)]
     return Details((*facts, *result))
 
@@ -376,13 +385,41 @@ def _of_header(header: Header, data: bytes) -> Details:
 
 
 def _header_facts(header: Header) -> tuple[Fact, ...]:
-    return tuple(Fact(name, value) for name, value in header.meta.items())
+    return tuple(_of_meta(name, value) for name, value in header.meta.items())
+
+
+def _of_meta(name: str, value: Any) -> Fact:
+    """What a header says under a name, in words where that is known."""
+    if name == "lock":
+        return Fact(name, value, short="not locked" if value is None else "locked")
+    if name == "scale" and isinstance(value, str):
+        with suppress(ValueError, OverflowError):
+            return _scale(float.fromhex(value))
+    if name == "upload" and isinstance(value, dict) and type(value.get("part")) is int:
+        several = " of several" if value.get("stream") is not None else ""
+        plan = value.get("plan")
+        made = f", for the plan {in_short(plan)}" if isinstance(plan, str) else ""
+        return Fact(name, value, short=f"part {value['part'] + 1}{several}{made}")
+    return Fact(name, value)
+
+
+def _scale(scale: float) -> Fact:
+    """The scale of ciphertexts, a power of two for people. Raises ValueError where it is not positive."""
+    bits = round(log2(scale), 2)
+    return Fact("scale", bits, "bits", short=f"2^{bits:g}")
 
 
 def _plain(value: Any) -> str:
+    """A value as people read it: fingerprints and digests by their first digits."""
     if isinstance(value, float | np.floating):
         return f"{value:.6g}"
-    return value if isinstance(value, str) else json.dumps(value)
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_plain(each)}" for name, each in value.items()) or "none"
+    if isinstance(value, list):
+        return " ".join(map(_plain, value))
+    if isinstance(value, str):
+        return in_short(value) if _DIGEST.fullmatch(value) else value
+    return "none" if value is None else json.dumps(value)
 
 
 _READERS: Mapping[str, Callable[[Header, bytes], Details]] = {

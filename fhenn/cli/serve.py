@@ -10,7 +10,7 @@ import click
 
 from fhenn.artifacts import read_kind
 from fhenn.cli.pools import ray_option
-from fhenn.cli.show import FILE, Grid, as_json_option, say, tell
+from fhenn.cli.show import FILE, Grid, as_json_option, local_time, say, tell
 from fhenn.cli.shown_page import DEMO_NAME, checked_page, demo_model, page_address
 from fhenn.errors import ExtraMissing, ParameterError
 from fhenn.pool.base import number_of_workers
@@ -241,7 +241,8 @@ def list_models(store: Path, as_json: bool) -> None:
     table = Grid("name", "version", "")
     for row in rows:
         table.add_row(row["name"], row["version"], "current" if row["current"] else "")
-    tell(as_json, rows, table)
+    empty = f"no models in {store}: `fhenn model add NAME model.fhenn plan.fhenn` adds one"
+    tell(as_json, rows, table if rows else empty)
 
 
 @model.command()
@@ -318,7 +319,7 @@ def create(
     result |= {"models": record.models, "samples_per_day": samples_per_day}
     tell(as_json, result | ({} if address is None else {"page": address}), address or text)
     if not as_json:
-        say(f"for {record.owner}, until {record.expires}; it is not shown again", err=True)
+        say(f"for {record.owner}, until {local_time(record.expires)}; it is not shown again", err=True)
 
 
 def _create_token(
@@ -350,13 +351,14 @@ def list_tokens(store: Path, as_json: bool) -> None:
         | {"models": record.models, "samples_per_day": record.samples_per_day}
         for record in records
     ]
-    table = Grid("id", "owner", "created", "expires", "models", "samples a day")
+    table = Grid("id", "owner", "created", "expires", "models", "samples/day")
     for record in records:
-        expires = record.expires[:10] + (" (expired)" if tokens.has_expired(record) else "")
+        expires = local_time(record.expires)[:10] + (" (expired)" if tokens.has_expired(record) else "")
         models = "all" if record.models is None else ", ".join(record.models)
         most = "any" if record.samples_per_day is None else f"{record.samples_per_day:,}"
-        table.add_row(record.id, record.owner, record.created[:10], expires, models, most)
-    tell(as_json, rows, table)
+        table.add_row(record.id, record.owner, local_time(record.created)[:10], expires, models, most)
+    empty = f"no tokens in {store}: `fhenn token create OWNER` makes one"
+    tell(as_json, rows, table if rows else empty)
 
 
 def _missing_models(store: Path, models: tuple[str, ...], samples_per_day: int | None) -> list[str]:

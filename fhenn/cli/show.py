@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,8 @@ def tell(as_json: bool, result: Any, *parts: str | Grid) -> None:
         return
     for part in parts:
         if isinstance(part, Grid):
+            if not part.row_count:  # headings over nothing tell nothing
+                continue
             Console(markup=False, emoji=False, highlight=False).print(part)
         else:
             say(part)
@@ -163,6 +166,17 @@ def megabytes(size: int) -> str:
     if size >= 10_000:
         return f"{size / 1e6:,.2f} MB"
     return f"{size / 1e3:.1f} kB" if size >= 1000 else f"{size} bytes"
+
+
+def local_time(text: str) -> str:
+    """A time in ISO 8601 as people here read it; as it is where it is none.
+
+    text: of a date and time with its offset, as "2026-11-28T13:54:36+00:00".
+    """
+    try:
+        return f"{datetime.fromisoformat(text).astimezone():%Y-%m-%d %H:%M}"
+    except (ValueError, OverflowError, OSError):
+        return text
 
 
 _DIGITS = 12

@@ -180,6 +180,7 @@ def test_on_the_command_line(tmp_path):
     for name, data in zip(("m1", "p1", "m2", "p2"), (*ONE, *TWO), strict=True):
         (tmp_path / name).write_bytes(data)
     assert runner.invoke(cli, ["model", "list", *where, "--json"]).output == "[]\n"
+    assert runner.invoke(cli, ["model", "list", *where]).output.startswith("no models in ")
     store = Store(tmp_path / "store")
     for number in "12":
         files = [str(tmp_path / f"m{number}"), str(tmp_path / f"p{number}")]
