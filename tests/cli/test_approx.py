@@ -107,7 +107,7 @@ def test_tail_safe_presets_need_no_scipy(monkeypatch):
     line = "sigmoid --domain -8 8 --degree 9 --tail-safe -16 16"
     assert [row["degree"] for row in json.loads(run(f"{line} --json"))["table"]] == [7, 9]
     assert "–" in run(line)
-    with pytest.raises(ExtraMissing, match=r"fhenn\[fit\]"):
+    with pytest.raises(ExtraMissing, match="the extra fit brings it"):
         run("sigmoid --domain -8 8 --degree 9 --tail-safe -12 12")
 
 

@@ -88,5 +88,5 @@ def test_a_store_whose_library_is_missing_is_told(monkeypatch):
 
 def test_a_missing_fsspec_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "fsspec", None)
-    with pytest.raises(ExtraMissing, match=r"fhenn\[ray\]"):
+    with pytest.raises(ExtraMissing, match="the extra ray brings it"):
         place_of("s3://bucket/folder")

@@ -285,7 +285,7 @@ class TestTrees:
 
     def test_without_scikit_learn(self, monkeypatch):
         monkeypatch.setattr("fhenn.tabular.candidates.find_spec", lambda name: None)
-        with pytest.raises(ExtraMissing, match=r"fhenn\[sklearn\]"):
+        with pytest.raises(ExtraMissing, match="the extra sklearn brings it"):
             candidates_of("trees")
         assert [candidate.name for candidate in candidates_of("auto")] == ["linear", "perceptron"]
 
