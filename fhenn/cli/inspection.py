@@ -139,7 +139,8 @@ def inspect(*, file: Path, as_json: bool) -> None:
         "units": {fact.name: fact.unit for fact in known if fact.unit},
         "features": list(details.features),
     }
-    tell(as_json, result, grid, *(["", _features_table(details.features)] if details.features else []))
+    features = ("", _features_table(details.features)) if details.features else ()
+    tell(as_json, result, grid, *features)
     if fault is not None:
         click.get_current_context().exit(1)
 
