@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from fhenn import artifacts
+from fhenn.cli.complete import files
 from fhenn.cli.infer import plan_option
 from fhenn.cli.pools import open_pool, ray_option
 from fhenn.cli.show import FILE, as_json_option, count_of, progress, tell
@@ -21,9 +22,24 @@ from fhenn.pool.places import place_of
 @click.command()
 @click.argument("uploads")
 @click.option("--output", "-o", "answers", required=True, metavar="ANSWERS", help="Folder or URL for the answers.")
-@click.option("--model", "model_file", type=FILE, default=Path("model.fhenn"), show_default=True, help="The model.")
+@click.option(
+    "--model",
+    "model_file",
+    type=FILE,
+    shell_complete=files("model"),
+    default=Path("model.fhenn"),
+    show_default=True,
+    help="The model.",
+)
 @plan_option
-@click.option("--keys", type=FILE, default=Path("keys.fhenn"), show_default=True, help="The client's evaluation keys.")
+@click.option(
+    "--keys",
+    type=FILE,
+    shell_complete=files("evaluation-context"),
+    default=Path("keys.fhenn"),
+    show_default=True,
+    help="The client's evaluation keys.",
+)
 @workers_option
 @ray_option
 @as_json_option

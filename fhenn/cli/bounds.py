@@ -13,6 +13,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
+from fhenn.cli.complete import TABLES, files
 from fhenn.cli.show import FILE, count_of, note
 from fhenn.cli.tables import CsvFormat, image_shape_in, open_table, read_table
 from fhenn.cli.tables import Table as FileTable
@@ -36,10 +37,18 @@ _FORM = "Give CSV of feature,low,high with a first line of names, or JSON: {feat
 def bounds_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """--bounds and --bounds-from."""
     command = click.option(
-        "--bounds-from", "data", type=FILE, help="Take the least and the largest of each feature in a table."
+        "--bounds-from",
+        "data",
+        type=FILE,
+        shell_complete=files(endings=TABLES),
+        help="Take the least and the largest of each feature in a table.",
     )(command)
     return click.option(
-        "--bounds", "declared", type=FILE, help="Bounds of each feature: CSV of feature,low,high, or JSON."
+        "--bounds",
+        "declared",
+        type=FILE,
+        shell_complete=files(endings=(".csv", ".json")),
+        help="Bounds of each feature: CSV of feature,low,high, or JSON.",
     )(command)
 
 

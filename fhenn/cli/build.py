@@ -20,6 +20,7 @@ from fhenn.cli.bounds import (
     read_inputs,
     read_named_samples,
 )
+from fhenn.cli.complete import SOURCES, TABLES, columns, files
 from fhenn.cli.show import FILE, as_json_option, output_option, tell
 from fhenn.cli.tables import CsvFormat, csv_options
 from fhenn.cli.tables.cells import labels as as_labels
@@ -45,11 +46,20 @@ _TREES: Mapping[str, Callable[..., ImportedModel]] = {
 
 
 @click.command(name="import")
-@click.argument("source", type=FILE)
+@click.argument("source", type=FILE, shell_complete=files(endings=SOURCES))
 @click.option(
-    "--inputs", "--data", "inputs", type=FILE, help="Sample data (CSV, NPY, Parquet) by which polynomials are chosen."
+    "--inputs",
+    "--data",
+    "inputs",
+    type=FILE,
+    shell_complete=files(endings=TABLES),
+    help="Sample data (CSV, NPY, Parquet) by which polynomials are chosen.",
 )
-@click.option("--labels", help="What they shall be predicted as: a column of the sample data, or a file of one column.")
+@click.option(
+    "--labels",
+    shell_complete=columns("inputs"),
+    help="What they shall be predicted as: a column of the sample data, or a file of one column.",
+)
 @click.option(
     "--classes",
     help="Labels in the order of the outputs, between commas, for a model that names none, as trees do.  [default: "
@@ -195,7 +205,7 @@ def _samples_and_labels(
 
 
 @click.command()
-@click.argument("model", type=FILE, default=Path("model.fhenn"))
+@click.argument("model", type=FILE, shell_complete=files("model"), default=Path("model.fhenn"))
 @bounds_options
 @csv_options
 @click.option(

@@ -12,6 +12,7 @@ from fhenn import artifacts
 from fhenn.ckks.evaluator import NATIVE, SEAL
 from fhenn.cli.bounds import Floats, bounds_in, samples_with_names
 from fhenn.cli.build import ACCURACY, MARGIN
+from fhenn.cli.complete import TABLES, columns, files
 from fhenn.cli.infer import clip_option, memory_bound, memory_option, naming
 from fhenn.cli.plot import require_target
 from fhenn.cli.show import FILE, as_json_option, count_of, note, progress, tell
@@ -28,17 +29,22 @@ from fhenn.ranges import samples_of
 
 
 @click.command()
-@click.argument("model", type=FILE)
-@click.argument("data", type=FILE)
+@click.argument("model", type=FILE, shell_complete=files("model"))
+@click.argument("data", type=FILE, shell_complete=files(endings=TABLES))
 @click.option(
     "--label",
     "labels",
     multiple=True,
+    shell_complete=columns("data"),
     help="Column with what is to be predicted, or a file of one column; once for each of several outputs.  [default: "
     "none, for how scores agree]",
 )
 @click.option(
-    "--plan", "plan_file", type=FILE, help="The plan.  [default: as `fhenn plan --bounds-from DATA` makes it]"
+    "--plan",
+    "plan_file",
+    type=FILE,
+    shell_complete=files("plan"),
+    help="The plan.  [default: as `fhenn plan --bounds-from DATA` makes it]",
 )
 @click.option("--accuracy", type=float, help="Of a plan that is made here, as for `fhenn plan`.  [default: 0.001]")
 @click.option(

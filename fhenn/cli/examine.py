@@ -12,18 +12,20 @@ import numpy as np
 import fhenn
 from fhenn import artifacts
 from fhenn.cli.bounds import bounds_options, read_bounds, read_inputs
+from fhenn.cli.complete import files
 from fhenn.cli.show import FILE, as_json_option, note, tell
 from fhenn.cli.tables import CsvFormat, csv_options
 
 
 @click.command()
-@click.argument("model", type=FILE, default=Path("model.fhenn"))
+@click.argument("model", type=FILE, shell_complete=files("model"), default=Path("model.fhenn"))
 @bounds_options
 @csv_options
 @click.option(
     "--plan",
     "plan_file",
     type=FILE,
+    shell_complete=files("plan"),
     help="For encrypted inference with this plan; also gives its bounds. Where no bounds are named either: plan.fhenn "
     "beside MODEL.",
 )

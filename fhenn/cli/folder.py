@@ -130,6 +130,25 @@ def look(folder: Path) -> Folder:
     )
 
 
+def columns_of_csv(path: Path) -> tuple[str, ...]:
+    """The names in the first line of a CSV; none where they are not text, or the line does not end.
+
+    path: of the file.
+
+    Raises OSError.
+    """
+    with path.open("rb", buffering=0) as file:
+        line, newline, _ = file.read(_FIRST_LINE).partition(b"\n")
+    if not newline:
+        return ()
+    try:
+        text = line.decode("utf-8-sig").rstrip("\r")
+        delimiter = max(",;\t|", key=text.count)
+        return tuple(cell.strip() for cell in next(csv.reader([text], delimiter=delimiter), []))
+    except (UnicodeDecodeError, csv.Error):
+        return ()
+
+
 def _found(folder: Path, name: str) -> Found:
     """A fhenn file, whatever it is in truth."""
     path = folder / name
@@ -159,23 +178,9 @@ def _sheets(folder: Path, names: list[str]) -> Iterator[Sheet]:
             state = path.stat()
             if not stat.S_ISREG(state.st_mode):
                 continue
-            yield Sheet(name, _columns(path) if name.lower().endswith(".csv") else (), state.st_mtime)
+            yield Sheet(name, columns_of_csv(path) if name.lower().endswith(".csv") else (), state.st_mtime)
         except OSError:  # removed meanwhile, or not for us: whoever needs it says so
             continue
-
-
-def _columns(path: Path) -> tuple[str, ...]:
-    """The names in the first line of a CSV; none where they are not text, or the line does not end. Raises OSError."""
-    with path.open("rb", buffering=0) as file:
-        line, newline, _ = file.read(_FIRST_LINE).partition(b"\n")
-    if not newline:
-        return ()
-    try:
-        text = line.decode("utf-8-sig").rstrip("\r")
-        delimiter = max(",;\t|", key=text.count)
-        return tuple(cell.strip() for cell in next(csv.reader([text], delimiter=delimiter), []))
-    except (UnicodeDecodeError, csv.Error):
-        return ()
 
 
 def _is_unfinished(name: str) -> bool:

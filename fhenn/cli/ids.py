@@ -10,6 +10,7 @@ from typing import Any, Self
 import click
 
 from fhenn import artifacts
+from fhenn.cli.complete import columns, files
 from fhenn.cli.show import FILE
 from fhenn.cli.tables import Table
 from fhenn.columns import normalise
@@ -19,7 +20,11 @@ from fhenn.session.ids import Id, IdsOfParts, IdsOfRows, IdsOfUpload
 from fhenn.wire import kind_of
 
 id_option = click.option(
-    "--id", "id_column", metavar="COLUMN", help="Column that names the samples: not encrypted, put back beside results."
+    "--id",
+    "id_column",
+    metavar="COLUMN",
+    shell_complete=columns("data"),
+    help="Column that names the samples: not encrypted, put back beside results.",
 )
 
 
@@ -30,6 +35,7 @@ def ids_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "--ids",
         "ids_file",
         type=FILE,
+        shell_complete=files("ids"),
         help="Ids of the samples, as `fhenn encrypt --id` wrote them.  [default: those beside the receipt, if any]",
     )(command)
 

@@ -21,6 +21,7 @@ import fhenn
 from fhenn import artifacts
 from fhenn.cli.beside import receipt_beside
 from fhenn.cli.bounds import samples_in_chunks
+from fhenn.cli.complete import TABLES, files
 from fhenn.cli.ids import IdsKept, id_option, ids_beside, ids_of, ids_options, remove_ids, require_apart
 from fhenn.cli.passphrase import choose_passphrase, passphrase_file_option, read_passphrase
 from fhenn.cli.pools import open_pool, ray_option
@@ -59,14 +60,25 @@ _ANSWERS = ("refusal", "ciphertexts")
 def plan_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """--plan."""
     return click.option(
-        "--plan", "plan_file", type=FILE, default=Path("plan.fhenn"), show_default=True, help="The plan."
+        "--plan",
+        "plan_file",
+        type=FILE,
+        shell_complete=files("plan"),
+        default=Path("plan.fhenn"),
+        show_default=True,
+        help="The plan.",
     )(command)
 
 
 def secret_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """--secret."""
     return click.option(
-        "--secret", type=FILE, default=Path("secret.fhenn"), show_default=True, help="Your secret key."
+        "--secret",
+        type=FILE,
+        shell_complete=files("secret-key"),
+        default=Path("secret.fhenn"),
+        show_default=True,
+        help="Your secret key.",
     )(command)
 
 
@@ -89,9 +101,23 @@ memory_option = click.option(
 
 
 @click.command()
-@click.argument("plan_file", metavar="PLAN", type=FILE, default=Path("plan.fhenn"))
-@click.option("--secret", type=FILE, default=Path("secret.fhenn"), show_default=True, help="File for the secret key.")
-@click.option("--keys", type=FILE, default=Path("keys.fhenn"), show_default=True, help="File for what the server gets.")
+@click.argument("plan_file", metavar="PLAN", type=FILE, shell_complete=files("plan"), default=Path("plan.fhenn"))
+@click.option(
+    "--secret",
+    type=FILE,
+    shell_complete=files("secret-key"),
+    default=Path("secret.fhenn"),
+    show_default=True,
+    help="File for the secret key.",
+)
+@click.option(
+    "--keys",
+    type=FILE,
+    shell_complete=files("evaluation-context"),
+    default=Path("keys.fhenn"),
+    show_default=True,
+    help="File for what the server gets.",
+)
 @click.option("--passphrase", "ask", is_flag=True, help="Lock the secret key with a passphrase, which is asked for.")
 @passphrase_file_option
 @click.option("--overwrite", is_flag=True, help="Replace existing keys: nobody can read their ciphertexts any more.")
@@ -149,12 +175,16 @@ def keygen(
 
 
 @click.command()
-@click.argument("data")
+@click.argument("data", shell_complete=files(endings=TABLES))
 @plan_option
 @secret_option
 @passphrase_file_option
 @click.option(
-    "--public-key", "keys", type=FILE, help="Encrypt with the public key in these evaluation keys, not the secret one."
+    "--public-key",
+    "keys",
+    type=FILE,
+    shell_complete=files("evaluation-context"),
+    help="Encrypt with the public key in these evaluation keys, not the secret one.",
 )
 @id_option
 @ray_option
@@ -275,11 +305,31 @@ def encrypt(
 
 
 @click.command()
-@click.argument("upload", type=FILE, default=Path("upload.fhenn"))
-@click.option("--model", "model_file", type=FILE, default=Path("model.fhenn"), show_default=True, help="The model.")
+@click.argument("upload", type=FILE, shell_complete=files("ciphertexts"), default=Path("upload.fhenn"))
+@click.option(
+    "--model",
+    "model_file",
+    type=FILE,
+    shell_complete=files("model"),
+    default=Path("model.fhenn"),
+    show_default=True,
+    help="The model.",
+)
 @plan_option
-@click.option("--keys", type=FILE, default=Path("keys.fhenn"), show_default=True, help="The client's evaluation keys.")
-@click.option("--certificate", type=FILE, help="Refuse unless this certificate holds for model and plan.")
+@click.option(
+    "--keys",
+    type=FILE,
+    shell_complete=files("evaluation-context"),
+    default=Path("keys.fhenn"),
+    show_default=True,
+    help="The client's evaluation keys.",
+)
+@click.option(
+    "--certificate",
+    type=FILE,
+    shell_complete=files("certificate", endings=(".json",)),
+    help="Refuse unless this certificate holds for model and plan.",
+)
 @output_option("answer.fhenn", "the encrypted answer")
 @workers_option
 @ray_option
@@ -344,7 +394,7 @@ def samples_in(message: bytes) -> int:
 
 
 @click.command()
-@click.argument("answer", type=FILE, default=Path("answer.fhenn"))
+@click.argument("answer", type=FILE, shell_complete=files("answer"), default=Path("answer.fhenn"))
 @plan_option
 @secret_option
 @passphrase_file_option
@@ -371,6 +421,7 @@ def samples_in(message: bytes) -> int:
     "--receipt",
     "receipt_file",
     type=FILE,
+    shell_complete=files("receipt", "ciphertexts"),
     help="Receipt of the upload that was sent, as `fhenn encrypt` wrote it; or the upload itself.  "
     "[default: upload.receipt.fhenn]",
 )

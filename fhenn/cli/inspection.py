@@ -17,6 +17,7 @@ import numpy as np
 
 from fhenn import artifacts
 from fhenn.ckks.messages import bytes_of_rotations
+from fhenn.cli.complete import files
 from fhenn.cli.infer import budget_of
 from fhenn.cli.show import FILE, Grid, as_json_option, in_short, megabytes, tell
 from fhenn.errors import BudgetUnknown, FhennError, WireFormatError
@@ -90,7 +91,7 @@ class Details:
 
 
 @click.command()
-@click.argument("file", type=FILE)
+@click.argument("file", type=FILE, shell_complete=files("*"))
 @as_json_option
 def inspect(*, file: Path, as_json: bool) -> None:
     """Show what FILE is and what it says.

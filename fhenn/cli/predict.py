@@ -15,6 +15,7 @@ import click
 
 from fhenn import artifacts
 from fhenn.cli.bounds import samples_in_chunks
+from fhenn.cli.complete import TABLES, files
 from fhenn.cli.ids import IdsInMemory, id_option, require_apart
 from fhenn.cli.infer import (
     client_of,
@@ -82,8 +83,21 @@ def fetch(
 
 
 @click.command()
-@click.argument("data", metavar="[DATA]", type=FILE, default=Path("upload.fhenn"))
-@click.option("--keys", type=FILE, default=Path("keys.fhenn"), show_default=True, help="Evaluation keys; sent once.")
+@click.argument(
+    "data",
+    metavar="[DATA]",
+    type=FILE,
+    shell_complete=files("ciphertexts", endings=TABLES),
+    default=Path("upload.fhenn"),
+)
+@click.option(
+    "--keys",
+    type=FILE,
+    shell_complete=files("evaluation-context"),
+    default=Path("keys.fhenn"),
+    show_default=True,
+    help="Evaluation keys; sent once.",
+)
 @_service_options
 @plan_option
 @secret_option

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from fhenn.artifacts import read_kind
+from fhenn.cli.complete import files, owners, tokens, versions
+from fhenn.cli.complete import models as stored_models
 from fhenn.cli.pools import ray_option
 from fhenn.cli.show import FILE, Grid, as_json_option, local_time, say, tell
 from fhenn.cli.shown_page import DEMO_NAME, checked_page, demo_model, page_address
@@ -210,9 +212,9 @@ def model() -> None:
 
 
 @model.command()
-@click.argument("name")
-@click.argument("model_file", metavar="MODEL", type=FILE)
-@click.argument("plan_file", metavar="PLAN", type=FILE)
+@click.argument("name", shell_complete=stored_models)
+@click.argument("model_file", metavar="MODEL", type=FILE, shell_complete=files("model"))
+@click.argument("plan_file", metavar="PLAN", type=FILE, shell_complete=files("plan"))
 @_STORE
 @_SECURITY_LOG
 @as_json_option
@@ -246,8 +248,8 @@ def list_models(store: Path, as_json: bool) -> None:
 
 
 @model.command()
-@click.argument("name")
-@click.argument("version", required=False)
+@click.argument("name", shell_complete=stored_models)
+@click.argument("version", required=False, shell_complete=versions)
 @_STORE
 @_SECURITY_LOG
 @as_json_option
@@ -280,10 +282,17 @@ def token() -> None:
 
 
 @token.command()
-@click.argument("owner")
+@click.argument("owner", shell_complete=owners)
 @_STORE
 @click.option("--days", type=float, default=90.0, show_default=True, help="Days until it expires.")
-@click.option("--model", "models", multiple=True, metavar="NAME", help="Model that it reaches; all if none is named.")
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=stored_models,
+    help="Model that it reaches; all if none is named.",
+)
 @click.option("--samples-per-day", type=click.IntRange(1, 1 << 52), help="Bound on predictions.  [default: any number]")
 @click.option(
     "--page",
@@ -377,7 +386,7 @@ def _missing_models(store: Path, models: tuple[str, ...], samples_per_day: int |
 
 
 @token.command()
-@click.argument("identity", metavar="ID")
+@click.argument("identity", metavar="ID", shell_complete=tokens)
 @_STORE
 @_SECURITY_LOG
 @as_json_option

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fhenn import artifacts
+from fhenn.cli.complete import columns, files
 from fhenn.cli.nodes import FITTED
 from fhenn.cli.outcome import Outcome, read_in_words
 from fhenn.cli.records import Labels, Records
@@ -37,8 +38,13 @@ from fhenn.tabular import (
 
 
 @click.command()
-@click.argument("data", type=FILE)
-@click.option("--label", required=True, help="Column with what is to be predicted, for every sample.")
+@click.argument("data", type=FILE, shell_complete=files(endings=(".csv", ".parquet")))
+@click.option(
+    "--label",
+    required=True,
+    shell_complete=columns("data"),
+    help="Column with what is to be predicted, for every sample.",
+)
 @click.option(
     "--task",
     type=click.Choice(("auto", "classification", "regression")),
@@ -53,10 +59,26 @@ from fhenn.tabular import (
     help="Kind of model: a weighted sum, a small neural network, boosted trees (extra sklearn), or the simplest of "
     "those that do best.  [default: linear, with --hidden perceptron]",
 )
-@click.option("--drop", multiple=True, metavar="COLUMN", help="Leave a column out; repeat it for more.")
-@click.option("--keep", multiple=True, metavar="COLUMN", help="Use a column that looks like an id or free text.")
 @click.option(
-    "--category", multiple=True, metavar="COLUMN", help="Take the cells of a column as categories, numbers too."
+    "--drop",
+    multiple=True,
+    metavar="COLUMN",
+    shell_complete=columns("data"),
+    help="Leave a column out; repeat it for more.",
+)
+@click.option(
+    "--keep",
+    multiple=True,
+    metavar="COLUMN",
+    shell_complete=columns("data"),
+    help="Use a column that looks like an id or free text.",
+)
+@click.option(
+    "--category",
+    multiple=True,
+    metavar="COLUMN",
+    shell_complete=columns("data"),
+    help="Take the cells of a column as categories, numbers too.",
 )
 @click.option(
     "--min-rows",
