@@ -21,7 +21,7 @@ from fhenn.cli.bounds import (
     read_named_samples,
 )
 from fhenn.cli.complete import SOURCES, TABLES, columns, files
-from fhenn.cli.show import FILE, as_json_option, output_option, tell
+from fhenn.cli.show import FILE, as_json_option, output_option, tell, working
 from fhenn.cli.tables import CsvFormat, csv_options
 from fhenn.cli.tables.cells import labels as as_labels
 from fhenn.cli.truth import read_others, read_truth
@@ -132,22 +132,24 @@ def import_(
                 f"Leave {join_first(given)} out.",
             )
         columns = {} if categories is None else {"categories": [each.strip() for each in categories.split(",")]}
-        model = importer(source, classes=named, rounds=rounds, **columns)
+        with working(as_json, "import"):
+            model = importer(source, classes=named, rounds=rounds, **columns)
         score = _score_of(model, inputs, labels, csv_format, as_json)
     elif source.suffix.lower() == ".onnx":
         if rounds is not None:
             raise ParameterError(f"{source} holds no boosted trees.", "Leave --rounds out.")
         sample, truth = _samples_and_labels(inputs, labels, csv_format, as_json)
-        model = fhenn.from_onnx(
-            source,
-            inputs=sample,
-            accuracy=1e-3 if accuracy is None else accuracy,
-            classes=named,
-            agreement=agreement,
-            depth=depth,
-            labels=truth,
-            max_loss=max_loss,
-        )
+        with working(as_json, "import"):
+            model = fhenn.from_onnx(
+                source,
+                inputs=sample,
+                accuracy=1e-3 if accuracy is None else accuracy,
+                classes=named,
+                agreement=agreement,
+                depth=depth,
+                labels=truth,
+                max_loss=max_loss,
+            )
     else:
         raise ParameterError(
             f"{source} does not have the ending of a file that is known.",
@@ -318,26 +320,27 @@ def plan(
     if ranges == "data" and data is None:
         raise ParameterError("--ranges data needs data.", "Give them with --bounds-from.")
     bounds, samples_seen = read_bounds_and_samples(network, declared, data, csv_format, as_json, margin)
-    full_plan = fhenn.plan(
-        network,
-        inputs=samples_seen,
-        bounds=bounds,
-        accuracy=accuracy,
-        relative=relative,
-        layout=layout,
-        rows=rows,
-        ranges=ranges,
-        margin=range_margin,
-        upload=upload,
-        samples=samples,
-        witness=witness,
-        queries=queries,
-        evaluator=evaluator,
-        public_key=public_key,
-        max_upload=None if max_upload_mb is None else max_upload_mb * 1e6,
-        max_memory=None if max_memory_mb is None else max_memory_mb * 1e6,
-        max_keys=None if max_keys_mb is None else max_keys_mb * 1e6,
-    )
+    with working(as_json, "plan"):
+        full_plan = fhenn.plan(
+            network,
+            inputs=samples_seen,
+            bounds=bounds,
+            accuracy=accuracy,
+            relative=relative,
+            layout=layout,
+            rows=rows,
+            ranges=ranges,
+            margin=range_margin,
+            upload=upload,
+            samples=samples,
+            witness=witness,
+            queries=queries,
+            evaluator=evaluator,
+            public_key=public_key,
+            max_upload=None if max_upload_mb is None else max_upload_mb * 1e6,
+            max_memory=None if max_memory_mb is None else max_memory_mb * 1e6,
+            max_keys=None if max_keys_mb is None else max_keys_mb * 1e6,
+        )
     artifacts.write(output, artifacts.plan_to_bytes(full_plan.public(), network))
     result = {
         "plan": str(output),

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from fhenn.cli.checks import check_machine, self_test
-from fhenn.cli.show import Grid, as_json_option, count_of, tell
+from fhenn.cli.show import Grid, as_json_option, count_of, tell, working
 from fhenn.cli.store_check import check_store
 
 _DEFAULT = Path("fhenn-store")
@@ -35,11 +35,12 @@ def doctor(*, store: Path | None, as_json: bool) -> None:
       fhenn doctor
       fhenn doctor --store /srv/fhenn
     """
-    checks = [
-        *check_machine(os.environ),
-        *check_store(store or _DEFAULT, named=store is not None),
-        self_test(),
-    ]
+    with working(as_json, "check"):
+        checks = [
+            *check_machine(os.environ),
+            *check_store(store or _DEFAULT, named=store is not None),
+            self_test(),
+        ]
     faults, notes = (sum(check.state == state for check in checks) for state in ("fault", "note"))
     table = Grid(show_header=False)
     for check in checks:

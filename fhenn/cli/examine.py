@@ -13,7 +13,7 @@ import fhenn
 from fhenn import artifacts
 from fhenn.cli.bounds import bounds_options, read_bounds, read_inputs
 from fhenn.cli.complete import files
-from fhenn.cli.show import FILE, as_json_option, note, tell
+from fhenn.cli.show import FILE, as_json_option, note, tell, working
 from fhenn.cli.tables import CsvFormat, csv_options
 
 
@@ -65,7 +65,8 @@ def certify(
         bounds, inputs = None, read_inputs(network, data, csv_format, as_json)
     else:
         bounds = read_bounds(network, declared, data, csv_format, as_json)
-    certificate = fhenn.certify(network, bounds, plan, inputs=inputs)
+    with working(as_json, "certify"):
+        certificate = fhenn.certify(network, bounds, plan, inputs=inputs)
     if output is not None:
         as_text = output.suffix.lower() == ".json"
         artifacts.write(

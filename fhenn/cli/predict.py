@@ -31,7 +31,7 @@ from fhenn.cli.infer import (
     violation_option,
 )
 from fhenn.cli.passphrase import passphrase_file_option
-from fhenn.cli.show import FILE, as_json_option, first_line, megabytes, output_option, progress, tell, warn
+from fhenn.cli.show import FILE, as_json_option, first_line, megabytes, output_option, progress, tell, warn, working
 from fhenn.cli.streams import (
     Clipping,
     Refusals,
@@ -77,9 +77,10 @@ def fetch(
       export FHENN_URL=https://host FHENN_TOKEN=fhenn_…
       fhenn fetch
     """
-    with RemoteServer(url, _token(token_file), model=model, verify=_trust(cafile)) as remote:
+    token, trust = _token(token_file), _trust(cafile)
+    with working(as_json, "fetch"), RemoteServer(url, token, model=model, verify=trust) as remote:
         artifacts.write(output, remote.plan_message)
-        tell(as_json, {"plan": str(output), "model": remote.model}, f"wrote {output}: the plan of {remote.model!r}")
+    tell(as_json, {"plan": str(output), "model": remote.model}, f"wrote {output}: the plan of {remote.model!r}")
 
 
 @click.command()

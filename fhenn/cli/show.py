@@ -129,8 +129,8 @@ def progress(as_json: bool = False) -> Iterator[Callable[[str, int, int], None]]
 
     as_json: whether there is no bar.
 
-    Yields a function to call with (what, done, total). The bar appears with its first call, so that a passphrase can be
-    asked for before.
+    Yields a function to call with (what, done, total); a total of 0 is one that nobody knows. The bar appears with its
+    first call, so that a passphrase can be asked for before.
     """
     console = Console(stderr=True)
     columns = (
@@ -145,7 +145,7 @@ def progress(as_json: bool = False) -> Iterator[Callable[[str, int, int], None]]
     task = bar.add_task("", total=None)
 
     def show(what: str, done: int, total: int) -> None:
-        bar.update(task, description=f"{printable(what, 40):>9}", completed=done, total=total)
+        bar.update(task, description=f"{printable(what, 40):>9}", completed=done, total=total or None)
         bar.start()
 
     try:
@@ -153,6 +153,18 @@ def progress(as_json: bool = False) -> Iterator[Callable[[str, int, int], None]]
     finally:
         if bar.live.is_started:
             bar.stop()
+
+
+@contextmanager
+def working(as_json: bool, what: str) -> Iterator[None]:
+    """A block that takes a while, nobody knows how long: a bar on standard error says so, on a terminal only.
+
+    as_json: whether there is no bar.
+    what: is done, in a word or two.
+    """
+    with progress(as_json) as show:
+        show(what, 0, 0)
+        yield
 
 
 def megabytes(size: int) -> str:

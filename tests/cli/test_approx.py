@@ -31,12 +31,12 @@ def chosen(line):
 def test_table_polynomial_and_python():
     text = run("sigmoid --domain -8 8 --accuracy 0.02")
     assert text.startswith("sigmoid on [-8, 8], minimax\n")
-    rows = [line.split("│")[1:-1] for line in text.splitlines() if line.startswith("│")]
-    assert [[cell.strip() for cell in row] for row in rows] == [
-        ["", "3", "2", "8.95e-02"],
-        ["", "5", "3", "4.09e-02"],
+    rows = [line.split() for line in text.splitlines()[2:6]]
+    assert rows == [
+        ["3", "2", "8.95e-02"],
+        ["5", "3", "4.09e-02"],
         ["→", "7", "3", "1.89e-02"],
-        ["", "9", "4", "8.77e-03"],
+        ["9", "4", "8.77e-03"],
     ]
     assert "\n0.5 + 0.220557x - 0.00855553x^3 + 0.000174371x^5 - 1.2479e-06x^7\n" in text
     assert text.endswith("\nfhenn.Sigmoid(domain=(-8, 8), degree=7)\n")

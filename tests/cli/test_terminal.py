@@ -259,7 +259,7 @@ def test_several_hostile_models_and_a_hostile_plan(folder, stranger, monkeypatch
 def test_the_words_themselves_are_seen(folder, monkeypatch, capsys):
     monkeypatch.chdir(folder)
     assert run(["inspect", "plan.fhenn"]) == 0
-    out = capsys.readouterr().out.replace("│", "")
+    out = capsys.readouterr().out
     assert r"\x1b[31m[red]{x}\x9b31m\u202e" in "".join(out.split())
 
 

@@ -261,7 +261,7 @@ class TestWhatIsSaid:
         assert wanted in json.loads(run(*line, "--json"))["shown_to_clients"]
         assert wanted in json.loads(run("inspect", "model.fhenn", "--json"))["details"][SEEN]
         told = run("inspect", "model.fhenn")
-        assert "│ long lists are cut" in told  # a line of its own
+        assert any(line.split()[:2] == ["long", "lists"] for line in told.splitlines())  # a line of its own
         assert "\\n" not in told
         short = [{"x": "ab"[place % 2], "y": place // 20 % 2} for place in range(160)]
         write("t.csv", short)
