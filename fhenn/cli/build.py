@@ -44,6 +44,16 @@ _TREES: Mapping[str, Callable[..., ImportedModel]] = {
 }
 """What reads a file of trees, by its ending."""
 
+_OF_SKLEARN = "Such a file is a program: save the model as ONNX (skl2onnx), or convert it in Python."
+_OF_TORCH = "Save the model as ONNX (torch.onnx.export), or convert it in Python."
+_WAYS_OUT = {
+    **dict.fromkeys((".pkl", ".pickle", ".joblib", ".skops"), _OF_SKLEARN),
+    **dict.fromkeys((".pt", ".pth", ".safetensors"), _OF_TORCH),
+    **dict.fromkeys((".csv", ".parquet"), "It is a table: `fhenn train` makes a model of it."),
+    ".fhenn": "It is a file of fhenn already: `fhenn plan` takes models, `fhenn inspect` says what it is.",
+}
+"""What to do with files of other endings."""
+
 
 @click.command(name="import")
 @click.argument("source", type=FILE, shell_complete=files(endings=SOURCES))
@@ -153,7 +163,10 @@ def import_(
     else:
         raise ParameterError(
             f"{source} does not have the ending of a file that is known.",
-            "Give ONNX (.onnx), or trees as XGBoost (.json, .ubj) or LightGBM (.txt) saves them.",
+            _WAYS_OUT.get(
+                source.suffix.lower(),
+                "Give ONNX (.onnx), or trees as XGBoost (.json, .ubj) or LightGBM (.txt) saves them.",
+            ),
         )
     artifacts.write(output, artifacts.model_to_bytes(model))
     conversion = model.conversion

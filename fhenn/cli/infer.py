@@ -39,7 +39,7 @@ from fhenn.cli.streams import (
     workers_option,
 )
 from fhenn.cli.tables import CsvFormat, Table, as_csv, check_ending, csv_options
-from fhenn.errors import BoundsExceeded, FileExists, ParameterError
+from fhenn.errors import BoundsExceeded, FileExists, ParameterError, WrongKind
 from fhenn.interop import Preparation, Reading
 from fhenn.nn.finish import finished
 from fhenn.planner import Plan, fingerprint_of
@@ -51,7 +51,7 @@ from fhenn.session.answer import OnViolation
 from fhenn.session.encryption import Encrypting
 from fhenn.session.receipt import UploadHeader
 from fhenn.text import printable
-from fhenn.wire import kind_of
+from fhenn.wire import in_words, kind_of, source_of
 
 _ANSWERS = ("refusal", "ciphertexts")
 """What an answer may begin with besides: a refusal of its first part; ciphertexts, in format version 1."""
@@ -471,6 +471,7 @@ def decrypt(
     message = artifacts.read_kind(plan_file, "plan")
     reading = artifacts.reading_from_bytes(message)
     artifacts.read_messages(answer, "answer", also=_ANSWERS)  # said before a receipt is asked for
+    _require_no_upload(answer)
     receipt_path = Path("upload.receipt.fhenn") if receipt_file is None else receipt_file
     receipt = None if unbound and receipt_file is None and not receipt_path.exists() else _receipt(receipt_path)
     ids = None if no_ids else ids_of(ids_file, receipt_path, receipt)
@@ -519,6 +520,14 @@ def decrypt(
     for warning in caught:
         warn(warning.message)
     tell_results(as_json, output, results)
+
+
+def _require_no_upload(answer: Path) -> None:
+    """Raise WrongKind where an upload is given as the answer to it: answers of format version 1 are of its kind."""
+    header = artifacts.header_of(answer)
+    if header.kind == "ciphertexts" and "upload" in header.meta:
+        got, source = in_words("ciphertexts"), source_of("answer")
+        raise WrongKind(in_words("answer"), f"it is {got}", str(answer), got, "", source)
 
 
 def tell_results(as_json: bool, output: Path | None, results: Results) -> None:

@@ -20,7 +20,7 @@ from fhenn.ckks.messages import bytes_of_rotations
 from fhenn.cli.complete import files
 from fhenn.cli.infer import budget_of
 from fhenn.cli.show import FILE, Grid, as_json_option, in_short, megabytes, tell
-from fhenn.errors import BudgetUnknown, FhennError, WireFormatError
+from fhenn.errors import BudgetUnknown, FhennError, ParameterError, WireFormatError
 from fhenn.interop import ImportedModel, Preparation, Reading
 from fhenn.interop.preparation import Column
 from fhenn.nn import Activation, Affine, circuit
@@ -30,7 +30,7 @@ from fhenn.session.answer import Answer
 from fhenn.session.ids import PartIds
 from fhenn.session.receipt import Receipt
 from fhenn.session.stream import End, Tally, counted_parts
-from fhenn.wire import Header, header_of, in_words, unframe
+from fhenn.wire import Header, header_of, in_words, start_of_body, unframe
 
 _DIGEST = re.compile("[0-9a-f]{16,64}", re.ASCII)
 
@@ -104,6 +104,7 @@ def inspect(*, file: Path, as_json: bool) -> None:
     \b
       fhenn inspect plan.fhenn
     """
+    _require_ours(file)
     header = artifacts.header_of(file)
     messages = artifacts.read_messages(file, header.kind)
     fault, details = None, Details(_header_facts(header))
@@ -144,6 +145,17 @@ def inspect(*, file: Path, as_json: bool) -> None:
     tell(as_json, result, grid, *features)
     if fault is not None:
         click.get_current_context().exit(1)
+
+
+def _require_ours(file: Path) -> None:
+    """Raise ParameterError where a file does not begin as those of fhenn do; OSError."""
+    with file.open("rb") as opened:
+        begin = opened.read(len("FHENN"))
+    try:
+        start_of_body("fhenn file", begin)
+    except WireFormatError as error:
+        way_out = "Give one that a command wrote, such as model.fhenn or plan.fhenn."
+        raise ParameterError(f"{file} is not a fhenn file.", way_out) from error
 
 
 def _features_table(features: tuple[dict[str, Any], ...]) -> Grid:

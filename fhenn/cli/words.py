@@ -12,6 +12,7 @@ from fhenn.errors import (
     CellRefused,
     ContextMismatch,
     FeatureMismatch,
+    FileExists,
     RangeViolation,
     RangeWarning,
     SamplesWarning,
@@ -110,6 +111,12 @@ def _(error: BoundsExceeded) -> str:
         f"allows {low} to {high}{error.constant}. Give --clip to take the nearest bound, or plan again with wider "
         "bounds (`fhenn plan --bounds`, or a larger --margin)."
     )
+
+
+@words.register
+def _(error: FileExists) -> str:
+    text = words.dispatch(object)(error).removesuffix(".")
+    return f"{text}: what was encrypted under the keys of before can then be read by nobody."
 
 
 @words.register

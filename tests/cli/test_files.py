@@ -38,6 +38,7 @@ from fhenn.errors import (
     SecretLocked,
     ShapeMismatch,
     WireFormatError,
+    WrongKind,
 )
 from fhenn.interop import ImportedModel
 from fhenn.session import secret as secrets
@@ -404,7 +405,7 @@ class TestPlaces:
 
 class TestReceipts:
     def test_an_upload_is_not_written_as_predictions(self, tmp_path):
-        with pytest.raises(AnswerMismatch, match="kind is an upload"):
+        with pytest.raises(WrongKind, match="is an upload of ciphertexts, where an answer is needed"):
             run("decrypt", "upload.fhenn", "-o", tmp_path / "out.csv")
         assert not (tmp_path / "out.csv").exists()
 
