@@ -249,7 +249,7 @@ MISTAKES = [
     ("certify --bounds-from good.csv --plan no.fhenn", "`fhenn plan` and `fhenn fetch`"),
     ("train labels.csv --label label", "the labels are all 'a'"),
     ("train labels.csv --label nothing", "nothing"),
-    ("import good.csv", ".onnx"),
+    ("import good.csv", "`fhenn train` makes a model of it"),
     ("inspect good.csv", "fhenn"),
     ("inspect no.fhenn", "no.fhenn"),
     ("approx sigmoid --domain 8 -8 --degree 3", "domain 8 -8 is empty. Give LOW HIGH"),
