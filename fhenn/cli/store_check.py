@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fhenn.cli.checks import Check
 from fhenn.cli.show import count_of, megabytes
-from fhenn.errors import StoreUnsafe
+from fhenn.errors import ServiceRefused, StoreUnsafe
 from fhenn.service.folder import require_unexchanged
 from fhenn.service.lock import holder_of
 from fhenn.service.model_store import ModelStore
@@ -43,7 +43,7 @@ def _existing(store: Path) -> Iterator[Check]:
     """The same of one that is there. Raises OSError."""
     try:
         require_unexchanged(store)
-    except StoreUnsafe as error:
+    except (StoreUnsafe, ServiceRefused) as error:
         yield Check("store", "fault", f"{store}: {error.reason}", error.suggestion)
         return
     holder = holder_of(store / "lock")
