@@ -9,6 +9,7 @@ import click
 import fhenn
 from fhenn import artifacts, figures
 from fhenn.cli.bounds import read_inputs, samples_with_names
+from fhenn.cli.complete import TABLES, columns, files
 from fhenn.cli.infer import plan_option
 from fhenn.cli.plot import finish, output_option, plot, require_target
 from fhenn.cli.show import FILE
@@ -25,9 +26,14 @@ __all__ = ["plot"]
 
 
 @plot.command()
-@click.argument("model", type=FILE)
-@click.argument("data", type=FILE)
-@click.option("--label", required=True, help="Column with the class of each sample, or a file of one column.")
+@click.argument("model", type=FILE, shell_complete=files("model"))
+@click.argument("data", type=FILE, shell_complete=files(endings=TABLES))
+@click.option(
+    "--label",
+    required=True,
+    shell_complete=columns("data"),
+    help="Column with the class of each sample, or a file of one column.",
+)
 @csv_options
 @output_option
 def roc(*, model: Path, data: Path, label: str, csv_format: CsvFormat, output: Path | None) -> None:
@@ -61,8 +67,8 @@ def roc(*, model: Path, data: Path, label: str, csv_format: CsvFormat, output: P
 
 
 @plot.command()
-@click.argument("model", type=FILE)
-@click.argument("data", type=FILE)
+@click.argument("model", type=FILE, shell_complete=files("model"))
+@click.argument("data", type=FILE, shell_complete=files(endings=TABLES))
 @csv_options
 @output_option
 def calibration(*, model: Path, data: Path, csv_format: CsvFormat, output: Path | None) -> None:
@@ -83,7 +89,7 @@ def calibration(*, model: Path, data: Path, csv_format: CsvFormat, output: Path 
 
 
 @plot.command()
-@click.argument("model", type=FILE, default=Path("model.fhenn"))
+@click.argument("model", type=FILE, shell_complete=files("model"), default=Path("model.fhenn"))
 @plan_option
 @click.option("--layer", type=click.IntRange(1), default=1, show_default=True, help="Which of its maps of images.")
 @output_option
@@ -101,7 +107,7 @@ def placement(*, model: Path, plan_file: Path, layer: int, output: Path | None) 
 
 
 @plot.command()
-@click.argument("model", type=FILE, default=Path("model.fhenn"))
+@click.argument("model", type=FILE, shell_complete=files("model"), default=Path("model.fhenn"))
 @plan_option
 @output_option
 def levels(*, model: Path, plan_file: Path, output: Path | None) -> None:

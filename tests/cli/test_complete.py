@@ -147,7 +147,16 @@ def parameters(command, names=()):
 
 def test_every_file_that_is_read_is_offered_by_what_it_is():
     """What a command only writes, and files that are not of fhenn, are the shell's to complete."""
-    others = {"output", "passphrase_file", "token_file", "cafile", "ssl_certfile", "ssl_keyfile", "security_log"}
+    others = {
+        "output",
+        "figure",
+        "passphrase_file",
+        "token_file",
+        "cafile",
+        "ssl_certfile",
+        "ssl_keyfile",
+        "security_log",
+    }
     for names, each in parameters(cli):
         if isinstance(each.type, click.Path) and each.type.file_okay and each.name not in others:
             assert each._custom_shell_complete is not None or names in {("doctor",)}, (names, each.name)
