@@ -21,10 +21,7 @@ import numpy as np
 
 import fhenn
 from fhenn.backends import register
-from fhenn.ckks import Arithmetic, Context, Parameters
-from fhenn.ckks.evaluator import Evaluator
-from fhenn.ckks.noise import NoiseModel, noise_model
-from fhenn.ckks.rotations import CHAINED, HOISTED
+from fhenn.ckks import CHAINED, HOISTED, Arithmetic, Context, Evaluator, NoiseModel, Parameters, noise_model
 from fhenn.errors import HeadroomExceeded, KeyMissing, WireFormatError
 
 _HEADER = Struct("<HBBBBHQ")

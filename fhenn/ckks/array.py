@@ -204,17 +204,17 @@ class CipherArray(Uncopied):
     def __rmatmul__(self, matrix: Any) -> CipherArray:
         raise refusal("a matrix product from the left", "x @ W mixes features; samples are added by x.sum(axis=0).")
 
-    def sum(self, axis: int | None = None) -> CipherArray:
-        """The sum over samples (axis 0), features (1) or both (None). The axis stays, of length 1.
+    def sum(self, axis: int | None = None, *, keepdims: bool = True) -> CipherArray:
+        """The sum over samples (axis 0), features (1) or both (None). The axis stays, of length 1, so keepdims is True.
 
         Features in layout "features" are added at no cost; those of whole samples take a level, and rotation keys.
         Samples take rotation keys by powers of two, and a level where they do not fill their ciphertexts.
         """
-        return total(self, axis)
+        return total(self, axis, keepdims=keepdims)
 
-    def mean(self, axis: int | None = None) -> CipherArray:
+    def mean(self, axis: int | None = None, *, keepdims: bool = True) -> CipherArray:
         """The mean, at the cost of the sum."""
-        return total(self, axis, mean=True)
+        return total(self, axis, mean=True, keepdims=keepdims)
 
     def __getitem__(self, key: Any) -> CipherArray:
         """x[i:j], neighbouring samples, and x[:, features] in layout "features", each an array of as many axes.

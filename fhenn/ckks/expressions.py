@@ -111,14 +111,17 @@ def function(name: str, arguments: tuple[Any, ...], options: Mapping[str, Any]) 
     raise refusal(f"np.{name}", _INSTEAD.get(name, A_POLYNOMIAL))
 
 
-def total(x: CipherArray, axis: int | None, *, mean: bool = False) -> CipherArray:
+def total(x: CipherArray, axis: int | None, *, mean: bool = False, keepdims: bool = True) -> CipherArray:
     """The sum, or the mean, along an axis, which stays, of length 1.
 
     x: (samples, features).
     axis: 0 over samples, 1 over features, None over both.
+    keepdims: True, as it is written for NumPy's arrays; an encrypted array does not lose an axis.
 
     Raises UnsupportedOperation for another axis, and what `sum_of_samples` and `sum_of_features` raise.
     """
+    if keepdims is not True:
+        raise UnsupportedOperation("a sum that loses its axis", "Leave keepdims out, or give True.")
     if axis not in (None, 0, 1, -1, -2) or isinstance(axis, bool):
         raise UnsupportedOperation(f"a sum over axis {axis!r}", "Give 0 for samples, 1 for features, None for both.")
     if axis is None or axis % 2:

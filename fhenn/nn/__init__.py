@@ -32,7 +32,7 @@ from fhenn.nn.image import ImageLayer
 from fhenn.nn.layers import layers
 from fhenn.nn.linear import Linear
 from fhenn.nn.multiply import Multiply
-from fhenn.nn.node import Node
+from fhenn.nn.node import Layer, Node
 from fhenn.nn.optimiser import SGD, Adam
 from fhenn.nn.pooling import AvgPool1d, AvgPool2d, GlobalAvgPool2d, Pad, Upsample
 from fhenn.nn.residual import Residual
@@ -62,6 +62,7 @@ __all__ = [
     "GlobalAvgPool2d",
     "Grid",
     "ImageLayer",
+    "Layer",
     "Linear",
     "Multiply",
     "Node",

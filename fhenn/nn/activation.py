@@ -213,14 +213,6 @@ class Activation(Layer):
     def _backward(self, x: Any, gradient: Any) -> tuple[Any, None]:
         return backend_of(x, gradient).polynomial_times(self._derivative, x, gradient), None
 
-    def _step(self, gradients: list[Any]) -> None:
-        """Nothing: there are no parameters."""
-
-    @property
-    def has_parameters(self) -> bool:
-        """False."""
-        return False
-
     @property
     def cost(self) -> int:
         """Levels that `forward` consumes on a ciphertext.

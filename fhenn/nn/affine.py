@@ -110,11 +110,6 @@ class Affine(Layer):
         return 1
 
     @property
-    def has_parameters(self) -> bool:
-        """Whether `update` changes it: False, but for `Linear`, `Conv1d` and `Conv2d`."""
-        return False
-
-    @property
     def input_shape(self) -> Shape | None:
         """(inputs,), but for the images of a scaling that knows theirs."""
         return self._image or (self.inputs,)
@@ -201,9 +196,6 @@ class Affine(Layer):
     def _of_parameters(self, x: Any, gradient: Any) -> Any:
         """The gradients of the parameters for an input and the gradient at the output; None where there are none."""
         return None
-
-    def _step(self, gradients: list[Any]) -> None:
-        """Nothing: there are no parameters."""
 
     def __repr__(self) -> str:
         return f"{self.name}(operator={self.operator!r}, cost={self.cost})"

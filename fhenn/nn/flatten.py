@@ -55,11 +55,6 @@ class Flatten(Layer):
         """0."""
         return 0
 
-    @property
-    def has_parameters(self) -> bool:
-        """False."""
-        return False
-
     def _forward(self, backend: Backend, x: Any) -> Any:
         if backend.encrypted and not isinstance(x, CipherArray):
             raise UnsupportedOperation(
@@ -93,9 +88,6 @@ class Flatten(Layer):
         before = x.shape[: len(x.shape) - self._axes(x.shape)]
         outputs = (*before, prod(x.shape[len(before) :]))
         return broadcast("Flatten.backward", gradient, outputs).astype(x.dtype).reshape(x.shape), None
-
-    def _step(self, gradients: list[Any]) -> None:
-        """Nothing: there are no parameters."""
 
     def __repr__(self) -> str:
         return f"{self.name}({'' if self._input_shape is None else f'shape={self._input_shape}, '}cost=0)"

@@ -100,13 +100,6 @@ class _Product(Layer):
     def _backward(self, x: Any, gradient: Any) -> tuple[Any, None]:
         return x[::-1] * broadcast("Multiply.backward", gradient, x.shape[1:]).astype(x.dtype), None
 
-    def _step(self, gradients: list[Any]) -> None:
-        """Nothing: there are no parameters."""
-
     @property
     def cost(self) -> int:
         return 1
-
-    @property
-    def has_parameters(self) -> bool:
-        return False

@@ -183,7 +183,25 @@ class _Kept(local):
 
 
 class Layer(Node):
-    """A node that computes something itself. Subclasses say what; all bookkeeping is here."""
+    """A node that computes something itself: what a node of your own derives from. All bookkeeping is here.
+
+    A subclass has a `cost`, and says what it computes in the methods that begin with an underscore, which are for
+    subclasses alone and as public as the class: `_forward` and `_backward`, and `_step` where there are parameters.
+    What it keeps for `backward`, when, and for which thread is not its business. `fhenn.plan` knows affine nodes,
+    activations and how branches meet; it refuses others, which run on arrays and on ciphertexts all the same.
+
+    >>> import fhenn
+    >>> class Gate(Layer):
+    ...     cost = 1  # the mean takes none in layout "features", the product one
+    ...     def _forward(self, backend, x):
+    ...         return x * x.mean(axis=1, keepdims=True)
+    ...     def _backward(self, x, gradient):
+    ...         both = (gradient * x).mean(axis=1, keepdims=True)
+    ...         return gradient * x.mean(axis=1, keepdims=True) + both, None
+    >>> context = fhenn.Context.generate(fhenn.Parameters.for_depth(1))
+    >>> fhenn.decrypt(context, Gate()(fhenn.encrypt(context, [[1.0, 3.0]], layout="features"))).round(2).tolist()
+    [[2.0, 6.0]]
+    """
 
     def __init__(self) -> None:
         self._caching: bool | None = None
@@ -192,15 +210,30 @@ class Layer(Node):
 
     @abstractmethod
     def _forward(self, backend: Backend, x: Any) -> Any:
-        """The output for a checked input."""
+        """The output for a checked input.
+
+        backend: that serves the input: polynomials and affine maps of one code for every kind of value.
+        x: the input: an array, or a ciphertext. It is not to be changed.
+        """
 
     @abstractmethod
     def _backward(self, x: Any, gradient: Any) -> tuple[Any, Any]:
-        """The gradient at the input, and those of the parameters (None where there are none)."""
+        """The gradient at the input, and those of the parameters (None where there are none).
 
-    @abstractmethod
+        x: the input that it belongs to.
+        gradient: at the output.
+        """
+
     def _step(self, gradients: list[Any]) -> None:
-        """Move the parameters along the mean of `gradients`, one entry per example."""
+        """Move the parameters along the mean of `gradients`, one entry per example. Nothing without parameters.
+
+        gradients: what `_backward` gave of the parameters.
+        """
+
+    @property
+    def has_parameters(self) -> bool:
+        """Whether `update` and `updates` have something to change: False where a subclass does not say otherwise."""
+        return False
 
     @final
     def infer(self, x: Any) -> Any:

@@ -521,6 +521,7 @@ def test_numpy_never_makes_an_array_of_objects():
         lambda: np.multiply.outer(X, x),
         lambda: np.sum(x, axis=1),
         lambda: np.mean(x),
+        lambda: x.mean(axis=1, keepdims=False),
         lambda: np.dot(x, X),
         lambda: np.where(X > 0, x, X),
         lambda: np.stack([x, x]),

@@ -166,3 +166,33 @@ def test_activations_with_another_policy_or_polynomial():
     assert composite.with_sign((-8, 8), (7, 7)).on_violation == "ignore"
     with pytest.raises(UnsupportedOperation):
         composite.with_polynomial(node.polynomial)
+
+
+class Gate(fhenn.nn.Layer):
+    """x times the mean of its features: a node of one's own."""
+
+    cost = 1
+
+    def _forward(self, backend, x):
+        return x * x.mean(axis=1, keepdims=True)
+
+    def _backward(self, x, gradient):
+        both = (gradient * x).mean(axis=1, keepdims=True)
+        return gradient * x.mean(axis=1, keepdims=True) + both, None
+
+
+def test_a_node_of_ones_own_says_what_it_computes_and_no_more():
+    rng = np.random.default_rng(0)
+    node, x, gradient = Gate(), rng.normal(size=(4, 3)), rng.normal(size=(4, 3))
+    context = fhenn.Context.generate(fhenn.Parameters.for_depth(1))
+    encrypted = fhenn.encrypt(context, x, layout="features")
+    model = fhenn.Sequential([fhenn.Linear(np.eye(3)), node])
+    np.testing.assert_allclose(fhenn.decrypt(context, node(encrypted)), node.infer(x), atol=1e-4)
+    assert (model.cost, node.has_parameters, repr(node)) == (2, False, "Gate(cost=1)")
+    node.forward(x)
+    node.update()  # there is nothing to step
+    slope, step = node.backward(gradient), 1e-6 * rng.normal(size=x.shape)
+    difference = ((node.infer(x + step) - node.infer(x - step)) * gradient).sum() / 2
+    assert (slope * step).sum() == pytest.approx(difference, abs=1e-12)
+    with pytest.raises(fhenn.errors.UnsupportedNode, match="a Gate is neither"):
+        fhenn.plan(model, bounds=[-1, 1])

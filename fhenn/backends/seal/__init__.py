@@ -7,11 +7,12 @@ from typing import Any
 import tenseal as ts
 import tenseal.sealapi
 
+from fhenn.backends.seal.arithmetic import SealArithmetic
 from fhenn.backends.seal.context import SealContext
 from fhenn.backends.seal.tenseal_values import TENSEAL, TensealBackend, array_of
 from fhenn.errors import UnsupportedValue
 
-__all__ = ["SealContext", "array_of", "backend_for"]
+__all__ = ["SealArithmetic", "SealContext", "array_of", "backend_for"]
 
 
 def backend_for(value: Any) -> TensealBackend:
