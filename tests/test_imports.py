@@ -48,7 +48,7 @@ ROOMS = {
     "service": ("pool",),
     "comparison": ("interop",),
     "figures": ("comparison",),
-    "demo": ("comparison", "backends.seal"),
+    "demo": ("comparison",),
     "cli": ("service", "figures", "demo", "tabular", "backends.native"),
 }
 """The house: a room may import the rooms named and what those may reach. Nodes see the protocol of backends alone."""

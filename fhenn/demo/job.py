@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from math import ceil, nan
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fhenn.approx import sigmoid
-from fhenn.backends.seal import SealContext
-from fhenn.ckks import CipherArray, Parameters, decrypt, encrypt
+from fhenn.comparison import Quality, compare
 from fhenn.demo.data import load_breast_cancer
+from fhenn.interop import ImportedModel, Reading
+from fhenn.interop.reading import Maps
+from fhenn.interop.reading.compact import complemented
+from fhenn.interop.reading.expressions import Scores
 from fhenn.nn import SGD, Linear, Sigmoid
+from fhenn.planner import plan
 
 Floats = NDArray[np.float64]
 
@@ -24,6 +27,8 @@ _EPOCHS = 100
 _BATCHES = 14
 _TARGETS = (0.15, 0.85)
 """The values that the output is trained towards: the cubic reaches them inside its domain, where it misses 0 and 1."""
+_ACCURACY = 1e-6
+"""Of the plan: the largest |decrypted - twin| of a score."""
 _EDGE, _PULL = 2.5, 0.25
 """A pre-activation past ±_EDGE is pulled back with strength _PULL, so that it stays in the domain [-4, 4]."""
 
@@ -38,12 +43,14 @@ class Report:
     chain: bits of the primes of the modulus chain.
     scale_bits: log₂ of the scale.
     model_cost: levels that the model consumes.
+    evaluator: what computed on the ciphertexts.
     accuracy_exact: share of right decisions with the exact sigmoid.
     accuracy_twin: the same with the cubic on plaintext.
     accuracy_encrypted: the same with the decrypted scores.
     largest_difference: largest |decrypted - twin|.
     decisions_changed: decisions in which the decrypted scores and the exact sigmoid differ.
     outside_band: pre-activations outside the domain of the cubic.
+    left_out: samples without an answer, since a witness showed that they left the range that was planned for.
     largest_pre_activation: largest |pre-activation|.
     headroom: the largest |pre-activation| that surely fits the modulus.
     seconds: by phase.
@@ -61,12 +68,14 @@ class Report:
     chain: tuple[int, ...]
     scale_bits: float
     model_cost: int
+    evaluator: str
     accuracy_exact: float
     accuracy_twin: float
     accuracy_encrypted: float
     largest_difference: float
     decisions_changed: int
     outside_band: int
+    left_out: int
     largest_pre_activation: float
     headroom: float
     seconds: dict[str, float]
@@ -82,23 +91,11 @@ class Report:
         return asdict(self)
 
 
-class _Clock:
-    """Measures the seconds of every phase, and reports each to a progress callback as it starts."""
-
-    def __init__(self, progress: Callable[[str], None]) -> None:
-        self.seconds: dict[str, float] = {}
-        self._progress = progress
-
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        self._progress(name)
-        start = perf_counter()
-        yield
-        self.seconds[name] = perf_counter() - start
-
-
-PHASES = ("train", "make keys", "encrypt", "evaluate", "decrypt")
+PHASES = ("train", "plan", "make keys", "encrypt", "evaluate", "decrypt")
 """The phases of the job, in order."""
+
+_PHASE = {"keys": "make keys", "encrypt": "encrypt", "decrypt": "decrypt"}
+"""What the sides call a piece of their work, and the phase that it is part of; all else is "evaluate"."""
 
 
 def run(seed: int = 2, *, progress: Callable[[str], None] = lambda phase: None) -> Report:
@@ -110,7 +107,14 @@ def run(seed: int = 2, *, progress: Callable[[str], None] = lambda phase: None) 
     Returns what was measured. Client and server are kept apart: the server's side works from bytes, without the secret
     key.
     """
-    clock = _Clock(progress)
+    told = list[str]()
+
+    def tell(phase: str) -> None:
+        """Report a phase, once."""
+        if phase not in told:
+            told.append(phase)
+            progress(phase)
+
     rng = np.random.default_rng(seed)
     features, labels, _ = load_breast_cancer()
     order = rng.permutation(len(labels))
@@ -118,56 +122,69 @@ def run(seed: int = 2, *, progress: Callable[[str], None] = lambda phase: None) 
     mean, deviation = features[train].mean(axis=0), features[train].std(axis=0)
     scaled = (features - mean) / deviation
 
-    with clock.phase("train"):
-        linear, activation = _fit(scaled[train], labels[train], rng)
+    tell("train")
+    start = perf_counter()
+    linear, activation = _fit(scaled[train], labels[train], rng)
+    trained = perf_counter()
 
-    with clock.phase("make keys"):
-        cost = linear.cost + activation.cost
-        parameters = Parameters.for_depth(cost)
-        client = SealContext.generate(parameters)
-        evaluation_keys = client.to_bytes()
+    tell("plan")
+    share = Scores((0,))  # of malignant, which the sigmoid says
+    reading = Reading.classification([0.0, 1.0], maps=Maps(complemented(share), complemented(share), share))
+    model = ImportedModel([linear, activation], reading)
+    # which values there can be, whoever collects records knows
+    bounds = np.stack([scaled.min(axis=0), scaled.max(axis=0)])
+    made = plan(model, inputs=scaled[train], bounds=bounds, accuracy=_ACCURACY, ranges="data", rows=len(test))
+    planned = perf_counter()
 
-    with clock.phase("encrypt"):
-        upload = encrypt(client, scaled[test], layout="features").to_bytes()
-
-    with clock.phase("evaluate"):
-        server = SealContext.from_bytes(evaluation_keys)
-        pre_activations = linear(CipherArray.from_bytes(server, upload))
-        headroom = activation.headroom(pre_activations)
-        result = activation(pre_activations).to_bytes()
-
-    with clock.phase("decrypt"):
-        encrypted = decrypt(client, CipherArray.from_bytes(client, result))[:, 0]
-
+    found = compare(
+        model,
+        made,
+        scaled[test],
+        labels[test],
+        rows=len(test),
+        progress=lambda what, done, total: tell(_PHASE.get(what, "evaluate")),
+    )
     pre = linear(scaled[test])[:, 0]
-    silent = Sigmoid(on_violation="ignore")  # the report says it
-    twin = silent(pre)
-    exact = sigmoid(pre)
-    outside = silent.check(pre)
-    decided = [scores > 0.5 for scores in (exact, twin, encrypted)]
+    outside = activation.with_policy("ignore").check(pre)
+    seconds = found.seconds
+    parameters = made.parameters
     return Report(
         samples=len(test),
         features=scaled.shape[1],
         ring_degree=parameters.ring_degree,
         chain=parameters.chain,
         scale_bits=float(np.log2(parameters.scale)),
-        model_cost=cost,
-        accuracy_exact=_accuracy(decided[0], labels[test]),
-        accuracy_twin=_accuracy(decided[1], labels[test]),
-        accuracy_encrypted=_accuracy(decided[2], labels[test]),
-        largest_difference=float(np.abs(encrypted - twin).max()),
-        decisions_changed=int(np.count_nonzero(decided[2] != decided[0])),
+        model_cost=model.cost,
+        evaluator=made.evaluator,
+        accuracy_exact=_score(found.part.exact),
+        accuracy_twin=_score(found.part.twin),
+        accuracy_encrypted=_score(found.encrypted),
+        largest_difference=found.from_twin.largest,
+        decisions_changed=(found.from_exact.differ if found.from_exact else None) or 0,
         outside_band=outside.outside if outside else 0,
+        left_out=found.left_out,
         largest_pre_activation=float(np.abs(pre).max()),
-        headroom=headroom,
-        seconds=clock.seconds,
-        seconds_per_sample=clock.seconds["evaluate"] / len(test),
-        bytes_keys=len(evaluation_keys),
-        bytes_upload=len(upload),
-        bytes_result=len(result),
-        ciphertexts=scaled.shape[1],
-        server_has_secret_key=server.has_secret_key,
+        headroom=made.stages[-1].headroom,
+        seconds={
+            "train": trained - start,
+            "plan": planned - trained,
+            "make keys": seconds.keys,
+            "encrypt": seconds.encrypt,
+            "evaluate": seconds.evaluate,
+            "decrypt": seconds.decrypt,
+        },
+        seconds_per_sample=seconds.evaluate / len(test),
+        bytes_keys=found.sizes.keys,
+        bytes_upload=found.sizes.upload,
+        bytes_result=found.sizes.answer,
+        ciphertexts=made.ciphertexts_per_sample * ceil(len(test) / made.samples_per_ciphertext),
+        server_has_secret_key=found.secret_at_server,
     )
+
+
+def _score(quality: Quality | None) -> float:
+    """The accuracy; none where no sample came back."""
+    return nan if quality is None else quality.score
 
 
 def _fit(x: Floats, labels: Floats, rng: np.random.Generator) -> tuple[Linear, Sigmoid]:
@@ -185,7 +202,3 @@ def _fit(x: Floats, labels: Floats, rng: np.random.Generator) -> tuple[Linear, S
             linear.updates()
     linear.disable_cache()
     return linear, Sigmoid()
-
-
-def _accuracy(decided: NDArray[np.bool_], labels: Floats) -> float:
-    return float(np.mean(decided == (labels > 0.5)))
