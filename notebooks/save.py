@@ -1,6 +1,7 @@
 """Run notebooks from start to end and save them clean: `python notebooks/save.py [01 05 ...]`, all if none is named.
 
-The picture of a cell with the tag "index" becomes images/<name>.png, which the index in README.md shows.
+The picture of a cell with the tag "index" becomes images/<name>.png, which the index in README.md shows. What a picture
+shows is told in the metadata of its cell, `{"mystnb": {"image": {"alt": "…"}}}`, for readers who do not see it.
 """
 
 import sys
@@ -21,6 +22,9 @@ METADATA = {
 }
 """All that is kept: what else Jupyter notes tells of the machine and the day."""
 
+KEPT = ("tags", "mystnb")
+"""Of the metadata of a cell."""
+
 WIDTH = 480
 """Pixels of a picture in the index."""
 
@@ -30,17 +34,29 @@ def run(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     with tempfile.TemporaryDirectory() as folder:
         client = NotebookClient(
-            notebook, timeout=120, kernel_name="python3", record_timing=False, resources={"metadata": {"path": folder}}
+            notebook,
+            timeout=120,
+            kernel_name="python3",
+            record_timing=False,
+            coalesce_streams=True,  # else what is printed falls apart by when it came
+            resources={"metadata": {"path": folder}},
         )
         client.execute()
     notebook.metadata = nbformat.from_dict(METADATA)
     for place, cell in enumerate(notebook.cells):
         cell.id = f"cell-{place:02d}"
-        tags = cell.metadata.get("tags")
-        cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
-        if tags and "index" in tags:
+        cell.metadata = nbformat.from_dict({key: cell.metadata[key] for key in KEPT if cell.metadata.get(key)})
+        describe(cell)
+        if "index" in cell.metadata.get("tags", []):
             picture(cell, FOLDER / "images" / f"{path.stem}.png")
     nbformat.write(notebook, path)
+
+
+def describe(cell: nbformat.NotebookNode) -> None:
+    """Put what a picture shows in the place of its text, which is Python's name of the figure."""
+    for output in cell.get("outputs", []):
+        if "image/png" in output.get("data", {}):
+            output["data"]["text/plain"] = cell.metadata["mystnb"]["image"]["alt"]
 
 
 def picture(cell: nbformat.NotebookNode, target: Path) -> None:

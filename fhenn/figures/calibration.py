@@ -112,7 +112,8 @@ def _legend(figure: Figure, calibration: Calibration) -> None:
     if any(_proposed(report) for report in calibration.activations):
         entries.append((Line2D([], [], color=EXACT, linewidth=1.2, linestyle="--"), "proposed domain"))
     handles, names = zip(*entries, strict=True)
-    figure.legend(handles, names, loc="outside upper center", ncols=len(names), frameon=False, columnspacing=1.2)
+    spacing = {"columnspacing": 1.0, "handlelength": 1.4}
+    figure.legend(handles, names, loc="outside upper center", ncols=len(names), frameon=False, **spacing)
 
 
 def _proposed(report: ActivationReport) -> list[float]:

@@ -16,6 +16,8 @@ MACHINE_PATH = re.compile(r"(?<![\w.])/(?:home|root|tmp|usr|work|Users|opt|var)/
 TIME_STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d|\d\d:\d\d:\d\d")
 LINK = re.compile(r"\]\(([^)#:]+)\)")
 MOST_SECONDS = 60
+PAGE = 110
+"""Columns that fit into a page where the notebooks are shown."""
 
 each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -46,7 +48,7 @@ def test_nothing_tells_of_the_machine_it_was_saved_on(path):
     assert set(notebook["metadata"]) == {"kernelspec", "language_info"}
     assert notebook["metadata"]["language_info"] == {"name": "python"}
     for cell in notebook["cells"]:
-        assert set(cell["metadata"]) <= {"tags"}, "save it with `python notebooks/save.py`"
+        assert set(cell["metadata"]) <= {"tags", "mystnb"}, "save it with `python notebooks/save.py`"
         for output in cell.get("outputs", []):
             assert not output.get("metadata")
             picture = b64decode(output.get("data", {}).get("image/png", ""))
@@ -66,6 +68,38 @@ def test_cells_are_short_and_figures_are_introduced(path):
                 assert told, f"nothing says what to look for before:\n{cell.source}"
 
 
+@each
+def test_it_opens_with_what_you_will_see_and_closes_with_what_we_saw(path):
+    cells = nbformat.read(path, as_version=4).cells
+    text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    first, second, *others = re.findall(r"^(#+) (.*)$", text, re.MULTILINE)
+    assert (first[0], first[1].split(". ")[0]) == ("#", str(int(path.name[:2])))
+    assert second == ("##", "What you will see")
+    assert cells[1].source.startswith("## What you will see")
+    for word in ("*Time*", "*To know*", "*To install*"):
+        assert word in " ".join(cells[1].source.split())
+    sections = [title for level, title in others if level == "##"]
+    assert {level for level, _ in others} <= {"##", "###"}, "one title, then sections"
+    assert [title.split(". ")[0] for title in sections[:-1]] == [str(place) for place in range(1, len(sections))]
+    assert sections[-1] == "What we saw"
+    assert "**Next**: " in cells[-1].source
+    assert "**Guides**: " in " ".join(cells[-1].source.split())
+
+
+@each
+def test_what_is_printed_fits_a_page_and_pictures_are_told(path):
+    for cell in nbformat.read(path, as_version=4).cells:
+        names = [output.name for output in cell.get("outputs", []) if output.output_type == "stream"]
+        assert len(names) == len(set(names)), "save it with `python notebooks/save.py`"
+        for output in cell.get("outputs", []):
+            wide = [line for line in output.get("text", "").splitlines() if len(line) > PAGE]
+            assert not wide, wide
+            if "image/png" in output.get("data", {}):
+                told = cell.metadata["mystnb"]["image"]["alt"]
+                assert len(told) > 40
+                assert output["data"]["text/plain"] == told
+
+
 @pytest.mark.parametrize("path", [*NOTEBOOKS, FOLDER / "README.md"], ids=lambda path: path.stem)
 def test_links_lead_somewhere(path):
     text = path.read_text(encoding="utf-8")
@@ -74,6 +108,7 @@ def test_links_lead_somewhere(path):
         text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
     missing = [target for target in LINK.findall(text) if not (FOLDER / target).exists()]
     assert not missing
+    assert not re.findall(r"!\[\]\(", text), "a picture without words"
 
 
 def test_the_index_shows_every_notebook_in_order():
@@ -85,7 +120,10 @@ def test_the_index_shows_every_notebook_in_order():
     assert places == sorted(places)
     for path in NOTEBOOKS:
         assert f"](images/{path.stem}.png)" in index
-        tags = [cell.metadata.get("tags") for cell in nbformat.read(path, as_version=4).cells]
+        cells = nbformat.read(path, as_version=4).cells
+        question = cells[0].source.split("\n\n")[1].split("?")[0] + "?"
+        assert " ".join(question.replace("$\\sigma$", "σ").split()) in index
+        tags = [cell.metadata.get("tags") for cell in cells]
         assert tags.count(["index"]) == 1, "the cell whose figure stands for the notebook"
 
 
