@@ -8,6 +8,7 @@ import sys
 import tarfile
 import tomllib
 from hashlib import sha256
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,7 @@ def test_the_citation_names_license_and_authors_as_the_package_does():
     [
         ".ci/run",
         ".ci/images",
+        ".ci/release",
         ".gitignore",
         "CHANGELOG.md",
         "CITATION.cff",
@@ -58,6 +60,7 @@ def test_the_citation_names_license_and_authors_as_the_package_does():
         "docker/Dockerfile.dockerignore",
         "docker/compose.yaml",
         "docker/environment.sh",
+        "docker/sbom.py",
         "fhenn/backends/native/c",
         "fhenn/py.typed",
         "fhenn/web/index.html",
@@ -110,3 +113,47 @@ def test_the_same_sources_make_the_same_packages_byte_for_byte(tmp_path):
     for one, other in ((sdist, again), wheels):
         assert one.name == other.name
         assert sha256(one.read_bytes()).digest() == sha256(other.read_bytes()).digest()
+
+
+STATUS = """Package: libc6
+Status: install ok installed
+Architecture: amd64
+Version: 2.36-9
+Description: GNU C Library
+ of many: words
+
+Package: gone
+Status: deinstall ok config-files
+Architecture: amd64
+Version: 1
+"""
+
+
+@pytest.fixture
+def sbom(monkeypatch):
+    """docker/sbom.py, without what reads Python's packages, which only a release has."""
+    spec = spec_from_file_location("sbom_under_test", ROOT / "docker" / "sbom.py")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    python = {"type": "library", "bom-ref": "numpy==2", "name": "numpy", "version": "2"}
+    monkeypatch.setattr(module, "of_python", lambda root: {"components": [python], "specVersion": "1.6"})
+    return module
+
+
+def test_the_bill_of_an_image_names_its_base_and_all_packages(sbom, tmp_path):
+    (tmp_path / "var/lib/dpkg").mkdir(parents=True)
+    (tmp_path / "var/lib/dpkg/status").write_text(STATUS)
+    digest = "sha256:" + "0" * 64
+    made = sbom.bill(tmp_path, "fhenn-client", "0.2.0", "python:3.12-slim", digest)
+    assert made["metadata"]["component"]["name"] == "fhenn-client"
+    assert {(each["name"], each["version"]) for each in made["components"]} == {
+        ("numpy", "2"),
+        ("python:3.12-slim", digest),
+        ("libc6", "2.36-9"),
+    }
+    (tmp_path / "opt/page").mkdir(parents=True)
+    names = {each["name"] for each in sbom.bill(tmp_path, "fhenn-server", "0.2.0", "base", digest)["components"]}
+    assert "node-seal" in names
+    assert "vite" not in names  # builds the page, and is not in it
+    with pytest.raises(SystemExit, match="is no digest"):
+        sbom.bill(tmp_path, "fhenn-client", "0.2.0", "base", "<none>")
