@@ -73,7 +73,8 @@ def from_elsewhere(site, pages):
 @pytest.mark.thorough
 def test_the_site_builds_by_its_command(tmp_path):
     for library in ("sphinx", "pydata_sphinx_theme", "myst_nb", "sphinx_design", "latex2mathml"):
-        pytest.importorskip(library)
+        if not os.environ.get("CI"):  # there it is missed
+            pytest.importorskip(library)
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     command = text.split("<!-- command: docs -->")[1].split("```")[1].removeprefix("sh").strip().split("&&")[-1]
     words = shlex.split(command)

@@ -101,7 +101,8 @@ def built(target, source, folder):
 
 @pytest.mark.thorough
 def test_the_same_sources_make_the_same_packages_byte_for_byte(tmp_path):
-    pytest.importorskip("hatchling")
+    if not os.environ.get("CI"):  # there it is missed
+        pytest.importorskip("hatchling")
     sdist = built("sdist", ROOT, tmp_path / "first")
     with tarfile.open(sdist) as archive:
         archive.extractall(tmp_path, filter="data")
