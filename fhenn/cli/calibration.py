@@ -53,14 +53,14 @@ def calibrate_machine(*, output: Path | None, as_json: bool) -> None:
     )
     result = {"machine": str(path), "name": machine.name, "timings": len(machine.timings)}
     result |= {"evaluator": evaluator, "seconds": rows}
-    title = f"{machine.name}, evaluator {evaluator!r}: N=8192, {_PRIMES} primes in use"
-    table = Grid(title=title, title_justify="left")
+    title = f"{machine.name}, evaluator {evaluator}: N=8192, {_PRIMES} primes in use\n"
+    table = Grid()
     for column in ("step", "here", "shipped"):
         table.add_column(column, justify="left" if column == "step" else "right")
     for name, seconds in rows.items():
         table.add_row(name, seconds_text(seconds), seconds_text(shipped[name]))
     used = "" if output is None else f"; {VARIABLE} must name it, for plans to be costed by it"
-    tell(as_json, result, table, f"wrote {path}{used}")
+    tell(as_json, result, title, table, f"\nwrote {path}{used}")
 
 
 def _name() -> str:

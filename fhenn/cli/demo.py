@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from fhenn.cli.show import Grid, as_json_option, progress, tell
+from fhenn.cli.show import Grid, as_json_option, megabytes, progress, tell
 from fhenn.demo import Report, run
 from fhenn.demo.job import PHASES
 
@@ -28,45 +28,39 @@ def demo(seed: int, as_json: bool) -> None:
     """
     with progress(as_json) as show:
         report = run(seed, progress=lambda phase: show(phase, PHASES.index(phase), len(PHASES)))
-    tell(as_json, report.to_dict(), _table(report))
+    title = "Encrypted logistic regression, Wisconsin diagnostic breast cancer\n"
+    tell(as_json, report.to_dict(), title, _table(report))
 
 
 def _table(report: Report) -> Grid:
     """The report as a table that a person can read."""
-    table = Grid(title="Encrypted logistic regression, Wisconsin diagnostic breast cancer", title_justify="left")
-    table.add_column("what")
-    table.add_column("value", justify="right")
+    table = Grid(show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
     chain = ", ".join(map(str, report.chain))
     rows = [
         ("samples × features", f"{report.samples} × {report.features}"),
-        ("parameters", f"N={report.ring_degree} [{chain}], scale 2^{report.scale_bits:g}, {report.model_cost} levels"),
+        ("parameters", f"N={report.ring_degree} [{chain}], 2^{report.scale_bits:g}, {report.model_cost} levels"),
         None,
         ("accuracy, exact sigmoid", f"{report.accuracy_exact:.1%}"),
         ("accuracy, twin (cubic on plaintext)", f"{report.accuracy_twin:.1%}"),
         ("accuracy, ciphertexts", f"{report.accuracy_encrypted:.1%}"),
         ("largest |ciphertext - twin|", f"{report.largest_difference:.1e}"),
-        ("decisions changed (ciphertext against exact)", str(report.decisions_changed)),
+        ("decisions unlike the exact ones", str(report.decisions_changed)),
         ("pre-activations outside [-4, 4]", f"{report.outside_band}, largest {report.largest_pre_activation:.2f}"),
-        ("headroom (largest pre-activation that fits)", f"{report.headroom:.1f}"),
+        ("largest pre-activation that fits", f"{report.headroom:.1f}"),
         None,
         *((f"time to {phase}", _milliseconds(report.seconds[phase])) for phase in PHASES),
         ("time to evaluate, per sample", _milliseconds(report.seconds_per_sample)),
         None,
-        ("evaluation keys", _megabytes(report.bytes_keys)),
-        (f"upload ({report.ciphertexts} ciphertexts)", _megabytes(report.bytes_upload)),
-        ("result", _megabytes(report.bytes_result)),
+        ("evaluation keys", megabytes(report.bytes_keys)),
+        (f"upload ({report.ciphertexts} ciphertexts)", megabytes(report.bytes_upload)),
+        ("result", megabytes(report.bytes_result)),
     ]
     for row in rows:
-        if row is None:
-            table.add_section()
-        else:
-            table.add_row(*row)
+        table.add_row(*(row or ("", "")))
     return table
 
 
 def _milliseconds(seconds: float) -> str:
     return f"{seconds * 1e3:,.2f} ms" if seconds < 0.01 else f"{seconds * 1e3:,.0f} ms"
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:.2f} MB"

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 
 import click
-from click.exceptions import BadOptionUsage, MissingParameter, NoSuchCommand
+from click.exceptions import BadOptionUsage, MissingParameter
 
 from fhenn.errors import WireFormatError
 from fhenn.wire import read_header
 
 _MOST = 1000
+_UNKNOWN = re.compile(r"No such command '([^']*)'")
 _OPTIONS = {
     "model": "--model",
     "plan": "--plan",
@@ -45,8 +47,9 @@ def hint_on(error: click.ClickException, command: click.Command | None) -> str:
     error: of click.
     command: that was called, None where it is not known.
     """
-    if isinstance(error, NoSuchCommand):
-        return _WORDS.get(error.command_name.lower(), "")
+    unknown = _UNKNOWN.match(error.format_message())
+    if unknown is not None:
+        return _on_command(unknown.group(1), error.format_message(), command)
     if isinstance(error, MissingParameter):
         return _on_missing(error, command)
     if isinstance(error, BadOptionUsage):
@@ -70,6 +73,15 @@ def near_names(path: Path) -> str:
         return ""
     found = get_close_matches(path.name, names, 1)
     return f"Did you mean {path.with_name(found[0])}?" if found else ""
+
+
+def _on_command(name: str, message: str, group: click.Command | None) -> str:
+    """What is meant by a command that there is not. Later versions of click name those that are near themselves."""
+    if name.lower() in _WORDS:
+        return _WORDS[name.lower()]
+    known = list(getattr(group, "commands", ()))
+    near = () if "Did you mean" in message else get_close_matches(name.lower(), known, 1)
+    return f"Did you mean '{near[0]}'?" if near else ""
 
 
 def _on_missing(error: MissingParameter, command: click.Command | None) -> str:
@@ -113,4 +125,5 @@ def _option_for(path: Path) -> str:
 def _example(command: click.Command | None) -> str:
     """The first example in a command's help; empty where it has none."""
     lines: Sequence[str] = (command.help or "").splitlines() if command is not None else ()
-    return next((line.strip() for line in lines if line.strip().startswith("fhenn ")), "")
+    examples = (line.strip() for line in lines if line.strip().startswith("fhenn "))
+    return next((each for each in examples if len(each.split()) > 2), "")  # more than was called
