@@ -158,7 +158,7 @@ def test_usage(line):
 def test_without_the_extra_it_is_named_at_once(line, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert run(line.split()) == 2
-    assert "fhenn[plot]" in capsys.readouterr().err
+    assert "the extra plot brings it" in capsys.readouterr().err
 
 
 def test_a_model_that_only_decides_has_no_curve():

@@ -356,11 +356,13 @@ def test_of_a_secret_key_its_header_is_read_alone(here, session):
 
         def read(self, size):
             read.append(size)
-            return self.file.read(size)
+            found = self.file.read(size)
+            assert os.lseek(self.file.fileno(), 0, os.SEEK_CUR) == sum(read)  # no buffer reads on
+            return found
 
     opened = type(here).open
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pathlib.Path.open", lambda path, mode, buffering: Watching(opened(path, mode, buffering=0)))
+        patch.setattr("pathlib.Path.open", lambda path, mode, buffering: Watching(opened(path, mode, buffering)))
         found = look(here)
     start = len(session["secret.fhenn"]) - artifacts.header_of(session["secret.fhenn"]).size
     assert found.files[0].kind == "secret-key"
