@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from fhenn.cli.folder import Folder, Found, Sheet
@@ -108,16 +108,19 @@ def _encrypt(folder: Folder, stages: Stages) -> Advice:
         return Advice("", "server", "wait for the upload of the client whose keys these are: `fhenn encrypt` makes it")
     name, why = _records(stages), "encrypts a table, for the server"
     again = " --resume" if "upload.fhenn" in folder.unfinished else ""
-    also: tuple[tuple[str, str], ...] = ()
-    if stages.model is not None and stages.data is not None and stages.certificate is None:
-        also = (
-            (
-                f"fhenn certify{_named(stages.model, 'model.fhenn')}{_option('--plan', stages.plan, '')}",
-                "says how far answers can be off, whatever the input",
-            ),
-        )
     options = _option("--plan", stages.plan, "plan.fhenn") + _option("--secret", stages.secret, "secret.fhenn")
-    return Advice(f"fhenn encrypt {name}{options}{again}", "client", why, also)
+    return Advice(f"fhenn encrypt {name}{options}{again}", "client", why, tuple(_measures(stages)))
+
+
+def _measures(stages: Stages) -> Iterator[tuple[str, str]]:
+    """What can be measured and proved of a model and its plan, each with what it says."""
+    if stages.model is None or stages.data is None:
+        return
+    line = f"fhenn compare {_word(stages.model.name)} {_word(stages.data.name)}{_option('--plan', stages.plan, '')}"
+    yield line, "says how near encrypted answers are to the exact model's, and how long they take"
+    if stages.certificate is None:
+        line = f"fhenn certify{_named(stages.model, 'model.fhenn')}{_option('--plan', stages.plan, 'plan.fhenn')}"
+        yield line, "says how far answers can be off, whatever the input"
 
 
 def _evaluate(folder: Folder, stages: Stages) -> Advice:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from fhenn.errors import WireFormatError
+from fhenn.strict import MALFORMED, read_json
 from fhenn.text import printable
 from fhenn.wire import read_header
 
@@ -20,6 +21,11 @@ _MOST_READ = 200
 _MOST_TABLES = 50
 _FIRST_LINE = 1 << 14
 """Bytes of a table that are read: its first line tells what it is."""
+
+_CERTIFICATE = "certificate.json"
+"""What `fhenn certify` is told to write in its help."""
+
+_LARGEST_TEXT = 1 << 20
 
 _TABLES = (".csv", ".parquet", ".npy")
 _FOREIGN = (".onnx", ".ubj")
@@ -113,7 +119,7 @@ class Folder:
 def look(folder: Path) -> Folder:
     """What is in a folder. Nothing is written, and of a secret key its header is read alone.
 
-    folder: its path; only files whose names end in .fhenn, and tables, are opened.
+    folder: its path; only files whose names end in .fhenn, tables, and certificate.json are opened.
     """
     try:
         with os.scandir(folder) as entries:
@@ -121,9 +127,11 @@ def look(folder: Path) -> Folder:
     except OSError as error:
         return Folder(fault=_reason(error))
     ours = [name for name in names if name.endswith(".fhenn") and not name.startswith(".")]
+    found = [_found(folder, name) for name in ours[:_MOST_READ]]
+    found += [_certificate(folder / name) for name in names if name == _CERTIFICATE]
     sheets = [name for name in names if name.lower().endswith(_TABLES) and not name.startswith(".")]
     return Folder(
-        tuple(sorted((_found(folder, name) for name in ours[:_MOST_READ]), key=lambda each: -each.changed)),
+        tuple(sorted(found, key=lambda each: -each.changed)),
         tuple(sorted(_sheets(folder, sheets[:_MOST_TABLES]), key=lambda each: -each.changed)),
         tuple(name for name in names if name.lower().endswith(_FOREIGN)),
         frozenset(name[1:].removesuffix(".unfinished") for name in names if _is_unfinished(name)),
@@ -168,6 +176,20 @@ def _found(folder: Path, name: str) -> Found:
         what = "it is cut off" if state.st_size < expected else "it goes on after its end"
         fault = f"{what}: {state.st_size:,} bytes, where its header says {expected:,}"
     return Found(name, header.kind, header.meta, header.sha256, state.st_size, state.st_mtime, fault)
+
+
+def _certificate(path: Path) -> Found:
+    """A certificate as text, which has no header: of its fields, the fingerprint of the model counts."""
+    try:
+        state = path.stat()
+        if not stat.S_ISREG(state.st_mode) or state.st_size > _LARGEST_TEXT:
+            return Found(path.name, fault="it is no certificate")
+        model = read_json(path.read_bytes(), infinite=True)["model"]
+    except OSError as error:
+        return Found(path.name, fault=_reason(error))
+    except MALFORMED:
+        return Found(path.name, fault="it is no certificate")
+    return Found(path.name, "certificate", {"model": model}, "", state.st_size, state.st_mtime)
 
 
 def _sheets(folder: Path, names: list[str]) -> Iterator[Sheet]:

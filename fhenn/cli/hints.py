@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
@@ -12,7 +13,8 @@ from pathlib import Path
 import click
 from click.exceptions import BadOptionUsage, MissingParameter
 
-from fhenn.errors import WireFormatError
+from fhenn.cli.folder import columns_of_csv
+from fhenn.errors import WireFormatError, join_first
 from fhenn.wire import read_header
 
 _MOST = 1000
@@ -88,6 +90,10 @@ def _on_missing(error: MissingParameter, command: click.Command | None) -> str:
     variable = getattr(error.param, "envvar", None)
     example = _example(command)
     said = [f"Or set {variable}."] if isinstance(variable, str) else []
+    table = Path(str((error.ctx.params if error.ctx else {}).get("data", "")))
+    if isinstance(error.param, click.Option) and "--label" in error.param.opts and table.suffix.lower() == ".csv":
+        with suppress(OSError):
+            said.append(f"{table} has the columns {join_first(columns_of_csv(table))}.")
     return " ".join([*said, *([f"For example: {example}"] if example else [])])
 
 

@@ -154,7 +154,7 @@ def _require_ours(file: Path) -> None:
     try:
         start_of_body("fhenn file", begin)
     except WireFormatError as error:
-        way_out = "Give one that a command wrote, such as model.fhenn or plan.fhenn."
+        way_out = "Give one whose name ends in .fhenn, as commands write them."
         raise ParameterError(f"{file} is not a fhenn file.", way_out) from error
 
 

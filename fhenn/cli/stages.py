@@ -130,7 +130,7 @@ def _choose(
     folder: Folder, kind: str, default: str, belongs: Callable[[Found], bool] = lambda each: True
 ) -> Found | None:
     """The file of a kind that belongs to the others; where none does, the one of the usual name, or the newest."""
-    damaged = [each for each in folder.files if each.name == default and not each.kind and each.fault]
+    damaged = [each for each in folder.files if each.name == default and not each.kind]
     files = sorted([*folder.of_kind(kind), *damaged], key=lambda each: each.name != default)
     return next((each for each in files if not each.fault and belongs(each)), files[0] if files else None)
 

@@ -232,6 +232,16 @@ def test_files_of_other_names_are_taken_where_they_belong(here, session, other, 
     assert data["next"]["command"] == "fhenn encrypt records.csv --plan 'net plan.fhenn' --secret ./-s.fhenn"
 
 
+def test_before_the_keys_are_used_it_names_what_can_be_measured(here, session, capsys):
+    put(here, session, "model.fhenn", "plan.fhenn", "secret.fhenn", "keys.fhenn")
+    (here / "records.csv").write_text("a,b\n1,2\n")
+    also = [each["command"] for each in told(capsys)["next"]["also"]]
+    assert also == [
+        "fhenn compare model.fhenn records.csv --plan plan.fhenn",
+        "fhenn certify",
+    ]
+
+
 def test_a_run_that_was_stopped_goes_on(here, session, capsys):
     put(here, session, "model.fhenn", "plan.fhenn", "keys.fhenn", "upload.fhenn")
     (here / ".answer.fhenn.unfinished").write_bytes(b"")
@@ -245,6 +255,15 @@ def test_certificates_belong_to_a_model_and_a_plan(here, session, other, capsys)
     assert says(told(capsys), "c.fhenn").startswith("for the model")
     put(here, other, "model.fhenn")
     assert says(told(capsys), "c.fhenn").startswith("for another model")
+    (here / "c.fhenn").unlink()
+    artifacts.write(here / "certificate.json", fhenn.certify(model, [-1, 1]).to_json().encode())
+    assert says(told(capsys), "certificate.json").startswith("for another model")
+    put(here, session, "model.fhenn")
+    assert says(told(capsys), "certificate.json").startswith("for the model")
+    for text in (b"", b"[]", b'{"model": 3}', b"\xff", b"{" * (2 << 20)):
+        (here / "certificate.json").write_bytes(text)
+        data = told(capsys)
+        assert data["next"]["command"].startswith("fhenn ")
 
 
 DAMAGE = {
